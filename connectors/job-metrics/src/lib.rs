@@ -1,0 +1,1 @@
+//! Connector job_metrics: delta metrics from the events of finished Jobs.

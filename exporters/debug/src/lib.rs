@@ -1,0 +1,1 @@
+//! Exporter debug: writes what passes to standard error.

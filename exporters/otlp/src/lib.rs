@@ -1,0 +1,1 @@
+//! Exporter otlp_http: OTLP over HTTP.

@@ -1,0 +1,1 @@
+//! Extension health_check: liveness and readiness over HTTP.

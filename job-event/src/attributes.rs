@@ -1,0 +1,95 @@
+//! The name of every attribute and metric, in one place.
+//!
+//! Names of the OpenTelemetry semantic conventions where they exist (`k8s.*`, `service.*`, `deployment.*`,
+//! `log.record.uid`); on points the short keys that Datadog and kube-state-metrics already use (`reason`).
+
+/// Name of the event (and of nothing else) that tells of a finished Job.
+pub const EVENT_NAME: &str = "k8s.job.finished";
+/// Name of the instrumentation scope.
+pub const SCOPE_NAME: &str = "kube-job-collector";
+
+// On the resource: Datadog makes tags of these (`kube_namespace`, `kube_job`, ...) only when they stand there.
+
+/// Name of the cluster.
+pub const CLUSTER_NAME: &str = "k8s.cluster.name";
+/// The Job's namespace.
+pub const NAMESPACE_NAME: &str = "k8s.namespace.name";
+/// The controlling CronJob's name.
+pub const CRONJOB_NAME: &str = "k8s.cronjob.name";
+/// The Job's name. On metrics only for Jobs without a CronJob.
+pub const JOB_NAME: &str = "k8s.job.name";
+/// From label `tags.datadoghq.com/env`.
+pub const DEPLOYMENT_ENVIRONMENT: &str = "deployment.environment.name";
+/// From label `tags.datadoghq.com/service`.
+pub const SERVICE_NAME: &str = "service.name";
+/// From label `tags.datadoghq.com/version`.
+pub const SERVICE_VERSION: &str = "service.version";
+
+// On the event.
+
+/// Identifies the event: the Job's UID. A record that is sent again carries the same one.
+pub const RECORD_UID: &str = "log.record.uid";
+/// The Job's UID.
+pub const JOB_UID: &str = "k8s.job.uid";
+/// The controlling CronJob's UID.
+pub const CRONJOB_UID: &str = "k8s.cronjob.uid";
+/// The slot a CronJob's run was made for, RFC 3339.
+pub const CRONJOB_SCHEDULED: &str = "k8s.cronjob.scheduled_time";
+/// `Succeeded`, `Failed`, `Deleted` or `Replaced`.
+pub const OUTCOME: &str = "k8s.job.outcome";
+/// The verdict condition's reason, verbatim.
+pub const FAILURE_REASON: &str = "k8s.job.failure.reason";
+/// The verdict condition's message, verbatim.
+pub const FAILURE_MESSAGE: &str = "k8s.job.failure.message";
+/// Why, from a closed set (`RanTooLong`, `ImagePull`, ...).
+pub const FAILURE_CAUSE: &str = "k8s.job.failure.cause";
+/// What kind of cause it is: `application`, `resource`, `configuration`, `policy`, `infrastructure`, `timeout`, `unknown`.
+pub const FAILURE_CATEGORY: &str = "k8s.job.failure.category";
+/// Whether running it again can help: `yes`, `no`, `maybe`.
+pub const FAILURE_RETRY: &str = "k8s.job.failure.retry";
+/// `status.startTime`, RFC 3339.
+pub const START_TIME: &str = "k8s.job.start_time";
+/// When the Job was decided, RFC 3339.
+pub const DECISION_TIME: &str = "k8s.job.decision_time";
+/// From start to decision, seconds.
+pub const DURATION: &str = "k8s.job.duration";
+/// `complete` or `partial`.
+pub const EVIDENCE_QUALITY: &str = "k8s.job.evidence.quality";
+/// Every attempt that ended, oldest first: maps with `pod`, `container`, `role`, `exit_code`, `signal`, `cause`, `start`, `end`, `index`.
+pub const ATTEMPTS: &str = "k8s.job.attempts";
+/// `status.failedIndexes`, as written.
+pub const FAILED_INDEXES: &str = "k8s.job.failed_indexes";
+/// The evidence itself (see `docs/events.md`).
+pub const EVIDENCE: &str = "k8s.job.evidence";
+
+// On points.
+
+/// The verdict condition's reason, verbatim.
+pub const POINT_REASON: &str = "reason";
+/// Why, from a closed set.
+pub const POINT_CAUSE: &str = "cause";
+/// What kind of cause it is.
+pub const POINT_CATEGORY: &str = "category";
+/// How the Job ended.
+pub const POINT_OUTCOME: &str = "outcome";
+
+// Metrics.
+
+/// Delta sum, `{job}`: Jobs that failed.
+pub const METRIC_FAILURES: &str = "k8s.job.failures";
+/// Delta sum, `{job}`: Jobs that completed.
+pub const METRIC_COMPLETIONS: &str = "k8s.job.completions";
+/// Delta sum, `{attempt}`: attempts that failed, those of Jobs that later succeeded too.
+pub const METRIC_ATTEMPT_FAILURES: &str = "k8s.job.attempt.failures";
+/// Delta exponential histogram, `s`: from start to decision.
+pub const METRIC_DURATION: &str = "k8s.job.duration";
+/// Gauge, `{pod}`: `status.active`.
+pub const METRIC_POD_ACTIVE: &str = "k8s.job.pod.active";
+/// Gauge, `{pod}`: `status.failed`.
+pub const METRIC_POD_FAILED: &str = "k8s.job.pod.failed";
+/// Gauge, `{pod}`: `status.succeeded`.
+pub const METRIC_POD_SUCCESSFUL: &str = "k8s.job.pod.successful";
+/// Gauge, `{pod}`: `spec.completions`.
+pub const METRIC_POD_DESIRED_SUCCESSFUL: &str = "k8s.job.pod.desired_successful";
+/// Gauge, `{pod}`: `spec.parallelism`.
+pub const METRIC_POD_MAX_PARALLEL: &str = "k8s.job.pod.max_parallel";

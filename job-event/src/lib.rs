@@ -1,0 +1,13 @@
+//! What a finished Kubernetes Job looks like to every component: the evidence that was latched while it lived,
+//! its outcome, its OTLP form and the name of every attribute.
+//!
+//! The receiver fills [`evidence::Evidence`], the processor `reason_enrichment` judges it, connectors and
+//! exporters only see the OTLP form.
+
+pub mod attributes;
+pub mod evidence;
+pub mod otlp;
+pub mod outcome;
+
+pub use evidence::Evidence;
+pub use outcome::Outcome;

@@ -1,0 +1,102 @@
+//! How a Job ended, read from its conditions.
+//!
+//! Source: `pkg/controller/job/job_controller.go` of Kubernetes: since 1.31 every Job that fails first gets the
+//! condition `FailureTarget` and every one that completes `SuccessCriteriaMet`; `Failed` and `Complete` follow once
+//! its Pods are gone, up to a grace period later or never. The first of them is the verdict.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::evidence::{Condition, Job};
+
+/// What became of a Job.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Outcome {
+    /// It completed.
+    Succeeded,
+    /// Its controller gave it up.
+    Failed,
+    /// It was deleted before it was decided.
+    Deleted,
+    /// It was deleted to make room for the next run of its CronJob (`concurrencyPolicy: Replace`).
+    Replaced,
+    /// It has not ended.
+    Running,
+    /// It is suspended.
+    Suspended,
+    /// Another controller runs it (`managedBy`) and has said nothing yet.
+    Unmanaged,
+}
+
+impl Outcome {
+    /// Its name in events and on points.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Outcome::Succeeded => "Succeeded",
+            Outcome::Failed => "Failed",
+            Outcome::Deleted => "Deleted",
+            Outcome::Replaced => "Replaced",
+            Outcome::Running => "Running",
+            Outcome::Suspended => "Suspended",
+            Outcome::Unmanaged => "Unmanaged",
+        }
+    }
+
+    /// Whether the Job has ended, so that it is reported.
+    pub fn is_final(self) -> bool {
+        matches!(
+            self,
+            Outcome::Succeeded | Outcome::Failed | Outcome::Deleted | Outcome::Replaced
+        )
+    }
+}
+
+impl Job {
+    /// The condition that decides the Job: success first (a Job whose success criteria are met can no longer
+    /// fail), then `FailureTarget`, then `Failed` of clusters and managers that write only that.
+    pub fn verdict(&self) -> Option<&Condition> {
+        ["SuccessCriteriaMet", "Complete", "FailureTarget", "Failed"]
+            .iter()
+            .find_map(|kind| self.status.conditions.iter().find(|c| c.is_true && &*c.kind == *kind))
+    }
+
+    /// How the Job ended, or that it has not.
+    pub fn outcome(&self) -> Outcome {
+        match self.verdict().map(|c| &*c.kind) {
+            Some("SuccessCriteriaMet" | "Complete") => return Outcome::Succeeded,
+            Some(_) => return Outcome::Failed,
+            None => {}
+        }
+        match &self.removed {
+            Some(removal) if removal.replaced => return Outcome::Replaced,
+            Some(_) => return Outcome::Deleted,
+            None => {}
+        }
+        if self.spec.managed_by.is_some() && self.status.conditions.is_empty() {
+            return Outcome::Unmanaged;
+        }
+        let suspended = self
+            .status
+            .conditions
+            .iter()
+            .any(|c| c.is_true && &*c.kind == "Suspended");
+        if suspended || self.spec.suspend {
+            Outcome::Suspended
+        } else {
+            Outcome::Running
+        }
+    }
+
+    /// The verdict's reason, verbatim; `None` if there is no verdict or it gives none.
+    pub fn reason(&self) -> Option<&str> {
+        self.verdict().map(|c| &*c.reason).filter(|reason| !reason.is_empty())
+    }
+
+    /// When it was decided: the verdict's transition, or when it was deleted.
+    pub fn decided_at(&self) -> Option<Timestamp> {
+        match self.verdict() {
+            Some(verdict) => verdict.since,
+            None => self.removed.as_ref().map(|removal| removal.at),
+        }
+    }
+}

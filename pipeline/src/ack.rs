@@ -1,0 +1,175 @@
+//! End-to-end acknowledgement: the sender of a batch learns what became of it.
+//!
+//! An [`Ack`] travels with each [`Batch`](crate::Batch). Cloning it (fan-out, or one event that feeds several
+//! points) adds a party that must decide too. When the last party has decided, or has been dropped, the
+//! [`Delivery`] resolves with the worst outcome. A clone that is dropped undecided counts as [`Outcome::Dropped`]:
+//! losing data unseen is a failure.
+
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll};
+
+use tokio::sync::oneshot;
+
+/// What became of a batch.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// Every destination has it, or has put it where it survives a restart.
+    Delivered,
+    /// A destination refused it for good; sending it again cannot help. Holds why.
+    Rejected(String),
+    /// It was given up or got lost on the way. Holds why.
+    Dropped(String),
+}
+
+impl Outcome {
+    fn severity(&self) -> u8 {
+        match self {
+            Outcome::Delivered => 0,
+            Outcome::Rejected(_) => 1,
+            Outcome::Dropped(_) => 2,
+        }
+    }
+}
+
+struct Shared {
+    worst: Mutex<(Outcome, Option<oneshot::Sender<Outcome>>)>,
+}
+
+impl Shared {
+    fn merge(&self, outcome: Outcome) {
+        let mut guard = self.worst.lock().unwrap_or_else(PoisonError::into_inner);
+        if outcome.severity() > guard.0.severity() {
+            guard.0 = outcome;
+        }
+    }
+}
+
+impl Drop for Shared {
+    fn drop(&mut self) {
+        let (worst, sender) = self.worst.get_mut().unwrap_or_else(PoisonError::into_inner);
+        if let Some(sender) = sender.take() {
+            // The sender of the batch may be gone (shutdown); then nobody asks.
+            let _ = sender.send(worst.clone());
+        }
+    }
+}
+
+/// One party's duty to say what became of a batch.
+#[must_use = "an acknowledgement that is dropped counts as a loss"]
+pub struct Ack {
+    shared: Option<Arc<Shared>>,
+}
+
+impl Ack {
+    /// A new acknowledgement and the future that resolves when all its clones have decided.
+    pub fn new() -> (Ack, Delivery) {
+        let (sender, receiver) = oneshot::channel();
+        let shared = Shared {
+            worst: Mutex::new((Outcome::Delivered, Some(sender))),
+        };
+        (
+            Ack {
+                shared: Some(Arc::new(shared)),
+            },
+            Delivery(receiver),
+        )
+    }
+
+    /// An acknowledgement nobody waits for: for data that is made anew anyway, such as state gauges.
+    pub fn unwatched() -> Ack {
+        Ack { shared: None }
+    }
+
+    /// The data arrived.
+    pub fn delivered(self) {
+        self.decide(Outcome::Delivered);
+    }
+
+    /// A destination refused the data for good.
+    pub fn rejected(self, why: impl Into<String>) {
+        self.decide(Outcome::Rejected(why.into()));
+    }
+
+    /// The data was given up.
+    pub fn dropped(self, why: impl Into<String>) {
+        self.decide(Outcome::Dropped(why.into()));
+    }
+
+    /// Decides with the given outcome.
+    pub fn decide(mut self, outcome: Outcome) {
+        if let Some(shared) = self.shared.take() {
+            shared.merge(outcome);
+        }
+    }
+}
+
+impl Clone for Ack {
+    fn clone(&self) -> Self {
+        Ack {
+            shared: self.shared.clone(),
+        }
+    }
+}
+
+impl Drop for Ack {
+    fn drop(&mut self) {
+        if let Some(shared) = self.shared.take() {
+            shared.merge(Outcome::Dropped("a component let go of it without a decision".into()));
+        }
+    }
+}
+
+impl fmt::Debug for Ack {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Ack")
+    }
+}
+
+/// Resolves with the worst outcome once every clone of the [`Ack`] has decided.
+#[derive(Debug)]
+pub struct Delivery(oneshot::Receiver<Outcome>);
+
+impl Future for Delivery {
+    type Output = Outcome;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Outcome> {
+        Pin::new(&mut self.0)
+            .poll(cx)
+            .map(|received| received.unwrap_or_else(|_| Outcome::Dropped("the acknowledgement was lost".into())))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn the_worst_of_all_parties_wins() {
+        let (ack, delivery) = Ack::new();
+        let (second, third) = (ack.clone(), ack.clone());
+        ack.delivered();
+        third.rejected("400");
+        second.delivered();
+        assert_eq!(delivery.await, Outcome::Rejected("400".into()));
+    }
+
+    #[tokio::test]
+    async fn it_resolves_only_after_the_last_party() {
+        let (ack, mut delivery) = Ack::new();
+        let second = ack.clone();
+        ack.delivered();
+        assert!(futures_util::poll!(&mut delivery).is_pending());
+        second.delivered();
+        assert_eq!(delivery.await, Outcome::Delivered);
+    }
+
+    #[tokio::test]
+    async fn dropping_it_undecided_is_a_loss() {
+        let (ack, delivery) = Ack::new();
+        drop(ack);
+        assert!(matches!(delivery.await, Outcome::Dropped(_)));
+    }
+}

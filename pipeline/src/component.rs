@@ -1,0 +1,146 @@
+//! What a component is: the traits, and the factories that make one from its settings.
+//!
+//! Components are made without any I/O (`validate` makes them all), then started (exporters first), then run as
+//! one task each. A component whose `run` ends before the shutdown ends the process.
+
+use std::fmt;
+
+use futures_util::future::BoxFuture;
+use opentelemetry::metrics::Meter;
+use tokio_util::sync::CancellationToken;
+
+use crate::batch::{Batch, Signal};
+use crate::config::{Diagnostics, Settings};
+use crate::health::Reporter;
+use crate::outlet::{Inbox, Outputs};
+
+/// Why a component could not start or go on. Its text is for the person who runs the collector.
+pub type ComponentError = Box<dyn std::error::Error + Send + Sync>;
+
+/// The id of a configured component: `type` or `type/name`.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ComponentId {
+    /// The component's type, as written (an alias stays an alias).
+    pub type_name: String,
+    /// The part after the slash, where there is one.
+    pub name: Option<String>,
+}
+
+impl fmt::Display for ComponentId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.name {
+            Some(name) => write!(f, "{}/{name}", self.type_name),
+            None => f.write_str(&self.type_name),
+        }
+    }
+}
+
+/// What a running component is given.
+#[derive(Clone, Debug)]
+pub struct Running {
+    /// Cancelled when the component should stop. Only receivers and extensions need to look at it: the others
+    /// stop when their inbox is closed and empty. An exporter may look at it to hurry.
+    pub shutdown: CancellationToken,
+    /// Where to report the component's condition.
+    pub health: Reporter,
+}
+
+/// Brings data in.
+pub trait Receiver: Send {
+    /// Prepares to run; an error ends the process before any data flows.
+    fn start(&mut self) -> BoxFuture<'_, Result<(), ComponentError>> {
+        Box::pin(async { Ok(()) })
+    }
+
+    /// Runs until `running.shutdown` is cancelled, then returns `Ok`.
+    fn run(self: Box<Self>, outputs: Outputs, running: Running) -> BoxFuture<'static, Result<(), ComponentError>>;
+}
+
+/// Changes data on its way. A pure step: no I/O, no waiting.
+pub trait Processor: Send {
+    /// Changes a batch, or keeps it (and then decides its acknowledgement).
+    fn process(&mut self, batch: Batch) -> Option<Batch>;
+}
+
+/// Ends one pipeline and begins another, often with another signal.
+pub trait Connector: Send {
+    /// Prepares to run; an error ends the process before any data flows.
+    fn start(&mut self) -> BoxFuture<'_, Result<(), ComponentError>> {
+        Box::pin(async { Ok(()) })
+    }
+
+    /// Runs until `input` is closed and empty, sends on what it still holds, then returns `Ok`.
+    fn run(
+        self: Box<Self>,
+        input: Inbox,
+        outputs: Outputs,
+        running: Running,
+    ) -> BoxFuture<'static, Result<(), ComponentError>>;
+}
+
+/// Sends data out.
+pub trait Exporter: Send {
+    /// Prepares to run; an error ends the process before any data flows.
+    fn start(&mut self) -> BoxFuture<'_, Result<(), ComponentError>> {
+        Box::pin(async { Ok(()) })
+    }
+
+    /// Runs until `input` is closed and everything taken from it is decided, then returns `Ok`.
+    fn run(self: Box<Self>, input: Inbox, running: Running) -> BoxFuture<'static, Result<(), ComponentError>>;
+}
+
+/// Stands beside the pipelines: a health endpoint, a store.
+pub trait Extension: Send {
+    /// Prepares to run (binds its port); an error ends the process before any data flows.
+    fn start(&mut self) -> BoxFuture<'_, Result<(), ComponentError>> {
+        Box::pin(async { Ok(()) })
+    }
+
+    /// Runs until `running.shutdown` is cancelled, then returns `Ok`.
+    fn run(self: Box<Self>, running: Running) -> BoxFuture<'static, Result<(), ComponentError>>;
+}
+
+/// What a factory makes a component from.
+pub struct Create<'a> {
+    /// The component's id in the configuration.
+    pub id: &'a ComponentId,
+    /// Its settings.
+    pub settings: &'a Settings,
+    /// For the collector's own metrics (`otelcol_…`).
+    pub meter: &'a Meter,
+    /// The condition of every component, for an extension that shows it.
+    pub health: &'a crate::health::Health,
+}
+
+/// Makes a component of one kind from its settings, without any I/O; on failure every mistake with its position.
+pub type CreateFn<T> = fn(&Create<'_>) -> Result<Box<T>, Diagnostics>;
+
+/// One kind of component the binary knows.
+pub struct Factory<T: ?Sized> {
+    /// Its type in the configuration.
+    pub type_name: &'static str,
+    /// Other spellings that are accepted, such as the collector's older names.
+    pub aliases: &'static [&'static str],
+    /// The signals it takes (processor, exporter), makes (receiver), or for a connector takes; none for an extension.
+    pub signals: &'static [Signal],
+    /// The signals a connector makes; empty for all other kinds.
+    pub makes: &'static [Signal],
+    /// One line on what it does.
+    pub description: &'static str,
+    /// Makes it.
+    pub create: CreateFn<T>,
+}
+
+/// Every component the binary knows, by kind.
+pub struct Factories {
+    /// Receivers.
+    pub receivers: Vec<Factory<dyn Receiver>>,
+    /// Processors.
+    pub processors: Vec<Factory<dyn Processor>>,
+    /// Connectors.
+    pub connectors: Vec<Factory<dyn Connector>>,
+    /// Exporters.
+    pub exporters: Vec<Factory<dyn Exporter>>,
+    /// Extensions.
+    pub extensions: Vec<Factory<dyn Extension>>,
+}

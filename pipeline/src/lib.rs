@@ -1,0 +1,17 @@
+//! The parts of an OpenTelemetry-collector-style pipeline that know neither Kubernetes nor a transport.
+//!
+//! * [`component`]: the traits every receiver, processor, connector, exporter and extension implements.
+//! * [`batch`] and [`ack`]: what travels between components, and how its sender learns what became of it.
+//! * [`config`]: YAML in the collector's conventions, every mistake with its position.
+
+pub mod ack;
+pub mod batch;
+pub mod component;
+pub mod config;
+pub mod health;
+pub mod outlet;
+
+pub use ack::{Ack, Delivery, Outcome};
+pub use batch::{Batch, Payload, Signal};
+pub use component::{ComponentError, ComponentId, Connector, Exporter, Extension, Processor, Receiver};
+pub use outlet::{Inbox, Outlet, Outputs};

@@ -1,0 +1,1 @@
+//! Processor reason_enrichment: judges why a Job failed.

@@ -1,0 +1,1 @@
+//! A Kubernetes API and an OTLP intake on loopback, for the demo, the tests and the benchmarks.
