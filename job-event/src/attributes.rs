@@ -47,6 +47,8 @@ pub const FAILURE_CAUSE: &str = "k8s.job.failure.cause";
 pub const FAILURE_CATEGORY: &str = "k8s.job.failure.category";
 /// Whether running it again can help: `yes`, `no`, `maybe`.
 pub const FAILURE_RETRY: &str = "k8s.job.failure.retry";
+/// What to do next, one sentence.
+pub const FAILURE_NEXT_STEP: &str = "k8s.job.failure.next_step";
 /// `status.startTime`, RFC 3339.
 pub const START_TIME: &str = "k8s.job.start_time";
 /// When the Job was decided, RFC 3339.
@@ -55,8 +57,11 @@ pub const DECISION_TIME: &str = "k8s.job.decision_time";
 pub const DURATION: &str = "k8s.job.duration";
 /// `complete` or `partial`.
 pub const EVIDENCE_QUALITY: &str = "k8s.job.evidence.quality";
-/// Every attempt that ended, oldest first: maps with `pod`, `container`, `role`, `exit_code`, `signal`, `cause`, `start`, `end`, `index`.
+/// The attempts that ended, oldest first, at most the latest 100: maps with `pod`, `uid`, `outcome` (`failed`,
+/// `succeeded`, `stopped`) and where known `container`, `role`, `exit_code`, `signal`, `cause`, `start`, `end`, `index`, `node`.
 pub const ATTEMPTS: &str = "k8s.job.attempts";
+/// How many attempts failed, all of them: a map from cause to count.
+pub const ATTEMPT_FAILURES: &str = "k8s.job.attempt_failures";
 /// `status.failedIndexes`, as written.
 pub const FAILED_INDEXES: &str = "k8s.job.failed_indexes";
 /// The evidence itself (see `docs/events.md`).

@@ -6,8 +6,10 @@
 
 pub mod attributes;
 pub mod evidence;
+pub mod finished;
 pub mod otlp;
 pub mod outcome;
 
 pub use evidence::Evidence;
+pub use finished::Finished;
 pub use outcome::Outcome;

@@ -16,6 +16,16 @@ pub enum DecodeError {
     /// An attribute is missing.
     #[error("attribute {0} is missing")]
     Missing(&'static str),
+    /// An attribute does not hold what it should.
+    #[error("attribute {name} holds {found}, expected {expected}")]
+    Invalid {
+        /// Its name.
+        name: &'static str,
+        /// What was found.
+        found: String,
+        /// What was expected.
+        expected: &'static str,
+    },
     /// The evidence does not have the form of this version.
     #[error("attribute k8s.job.evidence does not have the form of this version: {0}")]
     Evidence(#[from] serde_json::Error),
@@ -159,6 +169,19 @@ pub fn find_text<'a>(attributes: &'a [KeyValue], key: &str) -> Option<&'a str> {
         Value::StringValue(text) => Some(text),
         _ => None,
     }
+}
+
+/// Sets an attribute: replaces the one of that name, or adds it.
+pub fn set(attributes: &mut Vec<KeyValue>, attribute: KeyValue) {
+    match attributes.iter_mut().find(|kv| kv.key == attribute.key) {
+        Some(existing) => *existing = attribute,
+        None => attributes.push(attribute),
+    }
+}
+
+/// Removes an attribute, if it is there.
+pub fn remove(attributes: &mut Vec<KeyValue>, key: &str) {
+    attributes.retain(|kv| kv.key != key);
 }
 
 /// An attribute that holds a text.

@@ -42,6 +42,21 @@ impl Outcome {
         }
     }
 
+    /// The outcome of that name.
+    pub fn from_name(name: &str) -> Option<Outcome> {
+        [
+            Outcome::Succeeded,
+            Outcome::Failed,
+            Outcome::Deleted,
+            Outcome::Replaced,
+            Outcome::Running,
+            Outcome::Suspended,
+            Outcome::Unmanaged,
+        ]
+        .into_iter()
+        .find(|outcome| outcome.as_str() == name)
+    }
+
     /// Whether the Job has ended, so that it is reported.
     pub fn is_final(self) -> bool {
         matches!(

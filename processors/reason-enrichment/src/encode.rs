@@ -1,0 +1,108 @@
+//! The judgement as attributes of the event.
+
+use job_event::attributes as attr;
+use job_event::finished::structure;
+use job_event::otlp::{remove, set, text};
+use job_event::outcome::Outcome;
+use opentelemetry_proto::tonic::common::v1::any_value::Value;
+use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue};
+use opentelemetry_proto::tonic::logs::v1::LogRecord;
+use serde::Serialize;
+
+use crate::cause::Cause;
+use crate::judge::{Judgement, Quality};
+
+/// Writes a judgement into its event, over what stands there.
+pub fn write(record: &mut LogRecord, judgement: &Judgement) {
+    let attributes = &mut record.attributes;
+    set(attributes, text(attr::OUTCOME, judgement.outcome.as_str()));
+    if judgement.outcome == Outcome::Failed {
+        set(
+            attributes,
+            text(attr::FAILURE_REASON, judgement.reason.as_deref().unwrap_or_default()),
+        );
+        set(
+            attributes,
+            text(attr::FAILURE_MESSAGE, judgement.message.as_deref().unwrap_or_default()),
+        );
+    }
+    write_texts(
+        attributes,
+        &[
+            (attr::FAILURE_CAUSE, judgement.cause.map(|cause| cause.as_str())),
+            (
+                attr::FAILURE_CATEGORY,
+                judgement.category.map(|category| category.as_str()),
+            ),
+            (attr::FAILURE_RETRY, judgement.retry.map(|retry| retry.as_str())),
+            (attr::FAILURE_NEXT_STEP, judgement.next_step.as_deref()),
+            (attr::FAILED_INDEXES, judgement.failed_indexes.as_deref()),
+            (attr::EVIDENCE_QUALITY, Some(judgement.quality.as_str())),
+        ],
+    );
+    write_structure(
+        attributes,
+        attr::ATTEMPTS,
+        &judgement.attempts,
+        judgement.attempts.is_empty(),
+    );
+    write_structure(
+        attributes,
+        attr::ATTEMPT_FAILURES,
+        &judgement.attempt_failures,
+        judgement.attempt_failures.is_empty(),
+    );
+    let sentence = match (attribute(attributes, attr::JOB_NAME), &judgement.summary) {
+        (Some(name), summary) => format!("Job {name}: {summary}"),
+        (None, summary) => summary.clone(),
+    };
+    record.body = Some(AnyValue {
+        value: Some(Value::StringValue(sentence)),
+    });
+}
+
+/// Writes into an event whose evidence cannot be read what can be said without it: that the cause is unknown.
+pub fn write_unjudged(record: &mut LogRecord) {
+    let attributes = &mut record.attributes;
+    if attribute(attributes, attr::OUTCOME).as_deref() == Some(Outcome::Failed.as_str()) {
+        let unknown = Cause::Unknown.info();
+        write_texts(
+            attributes,
+            &[
+                (attr::FAILURE_CAUSE, Some(unknown.name)),
+                (attr::FAILURE_CATEGORY, Some(unknown.category.as_str())),
+                (attr::FAILURE_RETRY, Some(unknown.retry.as_str())),
+                (attr::FAILURE_NEXT_STEP, Some(unknown.next_step)),
+            ],
+        );
+    }
+    set(attributes, text(attr::EVIDENCE_QUALITY, Quality::Partial.as_str()));
+}
+
+/// Sets each attribute, or removes it where there is nothing to say.
+fn write_texts(attributes: &mut Vec<KeyValue>, texts: &[(&str, Option<&str>)]) {
+    for (name, value) in texts {
+        match value {
+            Some(value) => set(attributes, text(name, value)),
+            None => remove(attributes, name),
+        }
+    }
+}
+
+fn write_structure<T: Serialize>(attributes: &mut Vec<KeyValue>, name: &str, value: &T, is_empty: bool) {
+    if is_empty {
+        return remove(attributes, name);
+    }
+    set(
+        attributes,
+        KeyValue {
+            key: name.into(),
+            value: Some(structure(value)),
+            ..Default::default()
+        },
+    );
+}
+
+fn attribute(attributes: &[KeyValue], name: &str) -> Option<String> {
+    job_event::otlp::find_text(attributes, name).map(str::to_owned)
+}

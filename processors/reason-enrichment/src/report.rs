@@ -1,0 +1,127 @@
+//! One Job explained: as a record for programs and as text for people.
+
+use std::fmt::Write;
+
+use job_event::Evidence;
+use job_event::outcome::Outcome;
+use serde::Serialize;
+
+use crate::cause::{Category, Cause, Retry};
+use crate::judge::{Judgement, Quality};
+use crate::quote::one_line;
+
+/// One Job explained, for programs. Keys without a value are `null`; there are no others.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct ExplainRecord {
+    /// The Job's namespace.
+    pub namespace: String,
+    /// The Job's name.
+    pub name: String,
+    /// The Job's UID.
+    pub uid: String,
+    /// The CronJob that controls it.
+    pub cronjob: Option<String>,
+    /// How it ended, or that it has not.
+    pub outcome: Outcome,
+    /// The verdict condition's reason, verbatim.
+    pub reason: Option<String>,
+    /// Why it failed.
+    pub cause: Option<Cause>,
+    /// What kind of cause it is.
+    pub category: Option<Category>,
+    /// Whether running it again, unchanged, can help.
+    pub retry: Option<Retry>,
+    /// One or two sentences for a person.
+    pub summary: String,
+}
+
+impl ExplainRecord {
+    /// Of a Job that was judged.
+    pub fn new(evidence: &Evidence, judgement: &Judgement) -> Self {
+        let job = &evidence.job;
+        ExplainRecord {
+            namespace: job.namespace.to_string(),
+            name: job.name.to_string(),
+            uid: job.uid.to_string(),
+            cronjob: job.cronjob.as_ref().map(|cronjob| cronjob.name.to_string()),
+            outcome: judgement.outcome,
+            reason: judgement.reason.clone(),
+            cause: judgement.cause,
+            category: judgement.category,
+            retry: judgement.retry,
+            summary: judgement.summary.clone(),
+        }
+    }
+}
+
+/// One Job explained in a few lines of text, without colour, ending in a line break.
+pub fn text(evidence: &Evidence, judgement: &Judgement) -> String {
+    let job = &evidence.job;
+    let mut text = format!("{}/{}  {}", job.namespace, job.name, judgement.outcome.as_str());
+    if let Some(reason) = &judgement.reason {
+        push(&mut text, format_args!("  {}", one_line(reason, 100)));
+    }
+    if let Some(cronjob) = &job.cronjob {
+        push(&mut text, format_args!("  (CronJob {})", cronjob.name));
+    }
+    text.push('\n');
+    if let (Some(cause), Some(retry)) = (judgement.cause, judgement.retry) {
+        push(
+            &mut text,
+            format_args!(
+                "  cause:    {} ({}), retry helps: {}\n",
+                cause.as_str(),
+                cause.category().as_str(),
+                retry.as_str()
+            ),
+        );
+    }
+    push(&mut text, format_args!("  {}\n", judgement.summary));
+    if !judgement.attempts.is_empty() {
+        push_attempts(&mut text, judgement);
+    }
+    if let Some(next_step) = &judgement.next_step {
+        push(&mut text, format_args!("  next:     {next_step}\n"));
+    }
+    if judgement.quality == Quality::Partial {
+        let gaps = serde_json::to_string(&evidence.gaps).unwrap_or_default();
+        push(&mut text, format_args!("  evidence: partial {gaps}\n"));
+    }
+    text
+}
+
+/// A table of the attempts, columns as wide as their widest cell.
+fn push_attempts(text: &mut String, judgement: &Judgement) {
+    let mut rows = vec![["attempt", "container", "exit", "ended", "why"].map(str::to_owned)];
+    for attempt in &judgement.attempts {
+        rows.push([
+            attempt.pod.clone(),
+            attempt.container.clone().unwrap_or_else(|| "-".into()),
+            attempt.exit_code.map_or_else(|| "-".into(), |code| code.to_string()),
+            attempt.end.map_or_else(|| "-".into(), |end| end.to_string()),
+            match attempt.cause {
+                Some(cause) => cause.as_str().to_owned(),
+                None => attempt.outcome.as_str().to_owned(),
+            },
+        ]);
+    }
+    let mut widths = [0; 5];
+    for row in &rows {
+        for (width, cell) in widths.iter_mut().zip(row) {
+            *width = (*width).max(cell.chars().count());
+        }
+    }
+    for row in &rows {
+        let cells: Vec<String> = row
+            .iter()
+            .zip(widths)
+            .map(|(cell, width)| format!("{cell:width$}"))
+            .collect();
+        push(text, format_args!("    {}\n", cells.join("  ").trim_end()));
+    }
+}
+
+fn push(text: &mut String, arguments: std::fmt::Arguments<'_>) {
+    // Writing to a string cannot fail.
+    let _ = text.write_fmt(arguments);
+}

@@ -1,0 +1,312 @@
+//! Why a Pod that had not finished when the Job was decided had not: one rule for each obstacle, in the order of
+//! the Pod's life. The first that holds wins, because what comes later cannot have begun.
+//!
+//! The rules look at the world before the verdict: states of versions of the Pod without a `deletionTimestamp`,
+//! latched waiting reasons and Events. Deletion rewrites `ImagePullBackOff` to `ContainerCreating` and then to
+//! `ContainerStatusUnknown`/137 (`pkg/kubelet/kubelet_pods.go`, `pkg/kubelet/status/status_manager.go`).
+
+use jiff::SignedDuration;
+use job_event::evidence::{Container, ContainerRole, ContainerState, Event, Pod, Termination};
+
+use crate::cause::Cause;
+use crate::finding::Finding;
+use crate::rules::{attempt, exit, image, scheduling};
+use crate::world::{World, is_terminal, shifted};
+
+type Rule = for<'a> fn(&World<'a>, &'a Pod) -> Option<Finding<'a>>;
+
+/// The rules in order. The first [`ERROR_RULES`] stand for an error, the others for the time that passed.
+const RULES: [Rule; 12] = [
+    unscheduled,
+    image_not_pulled,
+    container_not_created,
+    crash_loop,
+    devices_not_prepared,
+    volume_not_mounted,
+    sandbox_not_created,
+    stuck_terminating,
+    node_not_ready,
+    blocked_by_sidecar,
+    still_running,
+    slow_start,
+];
+
+/// How many of [`RULES`] stand for an error.
+const ERROR_RULES: usize = 7;
+
+/// A Pod that is younger than this and which no scheduler has spoken about yet tells nothing.
+const SCHEDULING_SECONDS: i64 = 10;
+/// How long a node may be not ready before its Pods are evicted (`defaultNotReadyTolerationSeconds` 300 s of admission
+/// plugin `DefaultTolerationSeconds`), and half a minute more. An Event older than that has been overcome.
+const NOT_READY_SECONDS: i64 = 330;
+
+/// Why the Pod had not finished, and the place of the rule that says so: lower is more specific.
+pub fn blocking_rule<'a>(world: &World<'a>, pod: &'a Pod) -> (usize, Finding<'a>) {
+    RULES
+        .iter()
+        .enumerate()
+        .find_map(|(place, rule)| Some((place, rule(world, pod)?)))
+        .unwrap_or((RULES.len(), Finding::on(Cause::Unknown, pod)))
+}
+
+/// Why the Pod had not finished.
+pub fn blocking_cause<'a>(world: &World<'a>, pod: &'a Pod) -> Finding<'a> {
+    blocking_rule(world, pod).1
+}
+
+/// The error that kept the Pod from starting or finishing, if there was one.
+pub fn blocking_error<'a>(world: &World<'a>, pod: &'a Pod) -> Option<Finding<'a>> {
+    RULES.iter().take(ERROR_RULES).find_map(|rule| rule(world, pod))
+}
+
+/// No node. Evidence: `spec.nodeName` is empty; see [`scheduling`].
+fn unscheduled<'a>(world: &World<'a>, pod: &'a Pod) -> Option<Finding<'a>> {
+    let finding = scheduling::unscheduled(world, pod)?;
+    let young = match (pod.created, world.decided) {
+        (Some(created), Some(decided)) => decided < shifted(created, SCHEDULING_SECONDS),
+        _ => false,
+    };
+    // Without any word from a scheduler only time tells that there is something wrong.
+    (finding.message.is_some() || !young).then_some(finding)
+}
+
+/// No image. Evidence: a latched waiting reason of the image family on a container that never started.
+fn image_not_pulled<'a>(_: &World<'a>, pod: &'a Pod) -> Option<Finding<'a>> {
+    waiting(pod, image::is_image_reason)
+        .map(|(container, message)| Finding::on(Cause::ImagePull, pod).container(container).message(message))
+}
+
+/// The container could not be made or started. Evidence: a latched waiting reason
+/// (`pkg/kubelet/kuberuntime/kuberuntime_container.go`) on a container that never started.
+fn container_not_created<'a>(_: &World<'a>, pod: &'a Pod) -> Option<Finding<'a>> {
+    let config =
+        waiting(pod, |reason| reason == "CreateContainerConfigError").map(|found| (Cause::ContainerConfig, found));
+    let start = || {
+        waiting(pod, |reason| {
+            matches!(
+                reason,
+                "CreateContainerError"
+                    | "RunContainerError"
+                    | "PreCreateHookError"
+                    | "PreStartHookError"
+                    | "PostStartHookError"
+            )
+        })
+        .map(|found| (Cause::ContainerStart, found))
+    };
+    let (cause, (container, message)) = config.or_else(start)?;
+    Some(Finding::on(cause, pod).container(container).message(message))
+}
+
+/// It failed again and again, or failed while another container keeps the Pod alive. Evidence: the last termination
+/// of a container that is not running, or has been running for less than half of the Job's time.
+fn crash_loop<'a>(world: &World<'a>, pod: &'a Pod) -> Option<Finding<'a>> {
+    let default = default_container(pod);
+    let failed = |container: &'a Container| {
+        let termination = last_counted(pod, container)?;
+        let restarted = container.restarts > 0 || container.state == ContainerState::Waiting;
+        let is_default = default.is_some_and(|default| default.name == container.name);
+        let looping = match container.state {
+            ContainerState::Running => container.restarts > 0 && !has_run_for_long(world, container),
+            ContainerState::Terminated => restarted || is_default || container.role == ContainerRole::Init,
+            ContainerState::Waiting | ContainerState::Absent => restarted,
+        };
+        (looping && exit::is_failure(termination))
+            .then(|| exit::termination_cause(world, pod, container, termination))
+            .flatten()
+    };
+    let of_role = |role| {
+        let mut found: Vec<_> = pod
+            .containers
+            .iter()
+            .filter(|c| c.role == role)
+            .filter_map(failed)
+            .collect();
+        // The one that was restarted most often is the one that fails; of equals the default container.
+        found.sort_by_key(|finding| {
+            let container = finding.container;
+            let is_default = container.map(|c| &c.name) == default.map(|c| &c.name);
+            (container.map_or(0, |c| c.restarts), is_default)
+        });
+        found.pop()
+    };
+    let main_started = pod
+        .containers
+        .iter()
+        .any(|container| container.role == ContainerRole::Main && container.started);
+    of_role(ContainerRole::Init)
+        .or_else(|| of_role(ContainerRole::Main))
+        .or_else(|| (!main_started).then(|| of_role(ContainerRole::Sidecar)).flatten())
+}
+
+/// Evidence: Event `FailedPrepareDynamicResources` (`pkg/kubelet/kuberuntime/kuberuntime_manager.go`) or
+/// `FailedResourceClaimCreation` (`pkg/controller/resourceclaim/controller.go`), and no container ever started.
+fn devices_not_prepared<'a>(world: &World<'a>, pod: &'a Pod) -> Option<Finding<'a>> {
+    obstacle(
+        world,
+        pod,
+        Cause::DeviceUnavailable,
+        &["FailedPrepareDynamicResources", "FailedResourceClaimCreation"],
+    )
+}
+
+/// Evidence: Event `FailedMount`, `FailedAttachVolume` or `FailedMapVolume` (`pkg/kubelet/kubelet.go`,
+/// `pkg/controller/volume/attachdetach`), and no container ever started. No waiting reason tells of volumes.
+fn volume_not_mounted<'a>(world: &World<'a>, pod: &'a Pod) -> Option<Finding<'a>> {
+    obstacle(
+        world,
+        pod,
+        Cause::VolumeUnavailable,
+        &["FailedMount", "FailedAttachVolume", "FailedMapVolume"],
+    )
+}
+
+/// Evidence: Event `FailedCreatePodSandBox`, `NetworkNotReady` or `FailedCreatePodContainer`
+/// (`pkg/kubelet/kuberuntime/kuberuntime_manager.go`, `pkg/kubelet/kubelet.go`), and no container ever started.
+fn sandbox_not_created<'a>(world: &World<'a>, pod: &'a Pod) -> Option<Finding<'a>> {
+    obstacle(
+        world,
+        pod,
+        Cause::SandboxFailed,
+        &["FailedCreatePodSandBox", "NetworkNotReady", "FailedCreatePodContainer"],
+    )
+}
+
+/// Evidence: somebody asked to delete the Pod longer than its grace period before the verdict, and it still stood.
+fn stuck_terminating<'a>(world: &World<'a>, pod: &'a Pod) -> Option<Finding<'a>> {
+    let deletion = world.own_deletion(pod)?;
+    if shifted(deletion.requested, deletion.grace_seconds) >= world.decided? {
+        return None;
+    }
+    let cause = match world.pod_event(pod, &["NodeNotReady"]) {
+        Some(_) => Cause::NodeLost,
+        None => Cause::StuckTerminating,
+    };
+    let message = world
+        .pod_event(pod, &["FailedKillPod", "ExceededGracePeriod"])
+        .map_or("", |event| &*event.message);
+    Some(Finding::on(cause, pod).message(message).at(Some(deletion.requested)))
+}
+
+/// Evidence: Event `NodeNotReady` on the Pod (`pkg/controller/util/node/controller_utils.go`) not long before the verdict.
+fn node_not_ready<'a>(world: &World<'a>, pod: &'a Pod) -> Option<Finding<'a>> {
+    let decided = world.decided?;
+    let event = world.pod_event(pod, &["NodeNotReady"])?;
+    let last = event.last?;
+    (last <= decided && last >= shifted(decided, -NOT_READY_SECONDS))
+        .then(|| Finding::on(Cause::NodeLost, pod).message(&event.message).at(event.last))
+}
+
+/// The work was done, but a second container that is no native sidecar kept the Pod alive. Evidence: the default
+/// container had terminated with 0, another regular one was running.
+fn blocked_by_sidecar<'a>(_: &World<'a>, pod: &'a Pod) -> Option<Finding<'a>> {
+    let default = default_container(pod)?;
+    let done = default.state == ContainerState::Terminated
+        && last_counted(pod, default).is_some_and(|termination| !exit::is_failure(termination));
+    let other = pod.containers.iter().find(|container| {
+        container.role == ContainerRole::Main
+            && container.name != default.name
+            && container.state == ContainerState::Running
+    })?;
+    done.then(|| Finding::on(Cause::SidecarBlockedCompletion, pod).container(other))
+}
+
+/// Evidence: a main or init container was running.
+fn still_running<'a>(_: &World<'a>, pod: &'a Pod) -> Option<Finding<'a>> {
+    let running =
+        |container: &&Container| container.role != ContainerRole::Sidecar && container.state == ContainerState::Running;
+    let container = default_container(pod)
+        .filter(running)
+        .or_else(|| pod.containers.iter().find(running))?;
+    Some(Finding::on(Cause::RanTooLong, pod).container(container))
+}
+
+/// Nothing had started and nothing tells of an error.
+fn slow_start<'a>(_: &World<'a>, pod: &'a Pod) -> Option<Finding<'a>> {
+    let waits = |container: &&Container| container.role != ContainerRole::Sidecar && !container.started;
+    let finding = Finding::on(Cause::SlowStart, pod);
+    Some(match pod.containers.iter().find(waits) {
+        Some(container) => finding.container(container),
+        None => finding,
+    })
+}
+
+/// The container that a person means by "the Job": the one the annotation `kubectl.kubernetes.io/default-container`
+/// names, else the first of `spec.containers`.
+pub fn default_container(pod: &Pod) -> Option<&Container> {
+    let mut mains = pod.containers.iter().filter(|c| c.role == ContainerRole::Main);
+    match pod.default_container.as_deref() {
+        Some(name) => mains.clone().find(|c| &*c.name == name).or_else(|| mains.next()),
+        None => mains.next(),
+    }
+}
+
+/// The last termination of a container that the deletion of the Pod did not cause.
+fn last_counted<'a>(pod: &Pod, container: &'a Container) -> Option<&'a Termination> {
+    container
+        .terminations
+        .iter()
+        .filter(|termination| attempt::counts(pod, termination))
+        .next_back()
+}
+
+/// The first container that never started and has a latched waiting reason of that kind, with its message.
+fn waiting(pod: &Pod, is_kind: impl Fn(&str) -> bool) -> Option<(&Container, &str)> {
+    pod.containers
+        .iter()
+        .filter(|container| !container.started)
+        .find_map(|container| {
+            let waiting = container
+                .waiting
+                .as_deref()
+                .filter(|waiting| is_kind(&waiting.reason))?;
+            Some((container, &*waiting.message))
+        })
+}
+
+/// An Event about what comes before the first container, not overcome by a later step.
+fn obstacle<'a>(world: &World<'a>, pod: &'a Pod, cause: Cause, reasons: &[&str]) -> Option<Finding<'a>> {
+    if pod.containers.iter().any(|container| container.started) {
+        return None;
+    }
+    let event = world.pod_event(pod, reasons)?;
+    let overcome = |later: &Event| {
+        matches!(&*later.reason, "Pulling" | "Pulled" | "Created" | "Started") && later.last > event.last
+    };
+    if world.events(&pod.uid).any(overcome) {
+        return None;
+    }
+    Some(Finding::on(cause, pod).message(&event.message).at(event.last))
+}
+
+/// Whether a container that was restarted has since been running for at least half of the Job's time.
+fn has_run_for_long(world: &World<'_>, container: &Container) -> bool {
+    match (world.decided, container.running_since, world.duration()) {
+        (Some(decided), Some(since), Some(duration)) => decided.duration_since(since) * 2 >= duration,
+        _ => false,
+    }
+}
+
+/// Whether the Pod had not ended when the Job was decided.
+pub fn is_live(world: &World<'_>, pod: &Pod) -> bool {
+    let Some(deletion) = &pod.deletion else {
+        return !is_terminal(&pod.phase) && !pod.removed;
+    };
+    let Some(decided) = world.decided else {
+        return !is_terminal(&pod.phase) && !pod.removed;
+    };
+    if deletion.requested >= decided || super::collateral::after_deadline(world, deletion) {
+        return true;
+    }
+    if is_terminal(&pod.phase) {
+        let ends = pod.containers.iter().flat_map(|container| &container.terminations);
+        let end = ends.filter_map(|termination| termination.finished).max();
+        return end.is_some_and(|end| end > decided);
+    }
+    !pod.removed
+}
+
+/// For how long the Pod had been alive when the Job was decided.
+pub fn age(world: &World<'_>, pod: &Pod) -> Option<SignedDuration> {
+    Some(world.decided?.duration_since(pod.start_time.or(pod.created)?))
+}

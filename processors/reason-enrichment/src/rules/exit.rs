@@ -1,0 +1,171 @@
+//! How a container ended: its reason and exit code, and the Events around it.
+//!
+//! Sources: reasons come from the container runtime (`toCRIContainerStatus` of containerd and CRI-O) through
+//! `toKubeContainerStatus` in `pkg/kubelet/kuberuntime/kuberuntime_container.go`; `ContainerStatusUnknown` and
+//! `RestartingAllContainers` are the kubelet's own (`pkg/kubelet/kubelet_pods.go`, `pkg/kubelet/status/status_manager.go`).
+//! Exit codes above 128 follow the shell's convention, 128 plus the signal.
+
+use job_event::evidence::{Container, Event, Pod, Termination};
+
+use crate::cause::Cause;
+use crate::finding::Finding;
+use crate::world::{World, is_about, seen_between, shifted};
+
+/// How long before its end a container can have been told to stop because of a probe: the grace period, which for a
+/// Pod that was not deleted is not known and taken as the default of 30 s, and 30 s for the probes themselves.
+const PROBE_WINDOW_SECONDS: i64 = 60;
+/// How far apart a node's SystemOOM and the death it caused can be.
+const SYSTEM_OOM_WINDOW_SECONDS: i64 = 10;
+/// How far apart a failed hook and the death it caused can be.
+const HOOK_WINDOW_SECONDS: i64 = 5;
+
+/// Whether a termination is a failure. An out-of-memory kill is one with any exit code; a restart of all containers
+/// in place (`RestartAllContainers`) is none, whatever its code.
+pub fn is_failure(termination: &Termination) -> bool {
+    match &*termination.reason {
+        "OOMKilled" => true,
+        "RestartingAllContainers" => false,
+        _ => termination.exit_code != 0,
+    }
+}
+
+/// The signal that an exit code stands for.
+pub fn signal_of(exit_code: i32) -> Option<i32> {
+    Some(exit_code - 128).filter(|signal| (1..=64).contains(signal))
+}
+
+/// The name of a signal, without `SIG`.
+pub fn signal_name(signal: i32) -> Option<&'static str> {
+    Some(match signal {
+        1 => "HUP",
+        2 => "INT",
+        3 => "QUIT",
+        4 => "ILL",
+        5 => "TRAP",
+        6 => "ABRT",
+        7 => "BUS",
+        8 => "FPE",
+        9 => "KILL",
+        11 => "SEGV",
+        13 => "PIPE",
+        15 => "TERM",
+        24 => "XCPU",
+        25 => "XFSZ",
+        31 => "SYS",
+        _ => return None,
+    })
+}
+
+/// What an exit code alone tells.
+pub fn exit_code_cause(exit_code: i32) -> Cause {
+    match exit_code {
+        126..=128 => Cause::ContainerStart,
+        129 | 130 | 137 | 143 => Cause::Killed,
+        131 | 132 | 133 | 134 | 135 | 136 | 139 | 141 | 152 | 153 | 159 => Cause::Crashed,
+        _ => Cause::NonZeroExit,
+    }
+}
+
+/// Why a container ended the way it did; `None` if the termination tells nothing (a container that never ran).
+pub fn termination_cause<'a>(
+    world: &World<'a>,
+    pod: &'a Pod,
+    container: &'a Container,
+    termination: &'a Termination,
+) -> Option<Finding<'a>> {
+    let found = |cause| {
+        Finding::on(cause, pod)
+            .container(container)
+            .termination(termination)
+            .message(&termination.message)
+    };
+    let code = termination.exit_code;
+    match &*termination.reason {
+        "OOMKilled" => return Some(found(Cause::OutOfMemory)),
+        "StartError" | "ContainerCannotRun" => return Some(found(Cause::ContainerStart)),
+        "seccomp killed" => return Some(found(Cause::Crashed)),
+        // The kubelet lost the container. If it ran, the node did it; if it never ran, this is only how a Pod ends.
+        "ContainerStatusUnknown" => return (container.started || termination.ran).then(|| found(Cause::NodeLost)),
+        // containerd lost it.
+        "Unknown" => return Some(found(Cause::NodeLost)),
+        _ => {}
+    }
+    if matches!(code, 126..=128) {
+        return Some(found(Cause::ContainerStart));
+    }
+    if let Some(event) = failed_probe(world, pod, container, termination) {
+        return Some(found(Cause::ProbeFailed).message(&event.message));
+    }
+    if let Some(event) = failed_hook(world, pod, container, termination) {
+        return Some(found(Cause::ContainerStart).message(&event.message));
+    }
+    if code == 137 {
+        if let Some(event) = node_out_of_memory(world, pod, termination) {
+            return Some(found(Cause::OutOfMemory).message(&event.message));
+        }
+    }
+    Some(found(exit_code_cause(code)))
+}
+
+/// Evidence: Event `Unhealthy` for a liveness or startup probe of that container shortly before its end
+/// (`pkg/kubelet/prober/prober.go`), and either a signal's exit code or Event `Killing` (a program may answer
+/// SIGTERM with a code of its own). Under `restartPolicy: Never` the kubelet's `Killing` does not name the probe.
+fn failed_probe<'a>(
+    world: &World<'a>,
+    pod: &'a Pod,
+    container: &Container,
+    termination: &Termination,
+) -> Option<&'a Event> {
+    let finished = termination.finished?;
+    let from = shifted(finished, -PROBE_WINDOW_SECONDS);
+    let from = termination.started.map_or(from, |started| from.max(started));
+    let near = |event: &Event| is_about(event, container) && seen_between(event, from, finished);
+    let killed = matches!(termination.exit_code, 137 | 143)
+        || world
+            .events(&pod.uid)
+            .any(|event| &*event.reason == "Killing" && near(event));
+    if !killed {
+        return None;
+    }
+    world.events(&pod.uid).find(|event| {
+        &*event.reason == "Unhealthy"
+            && near(event)
+            && (event.message.starts_with("Liveness probe") || event.message.starts_with("Startup probe"))
+    })
+}
+
+/// Evidence: Event `FailedPostStartHook` around the container's end (`startContainer` in `kuberuntime_container.go`).
+fn failed_hook<'a>(
+    world: &World<'a>,
+    pod: &'a Pod,
+    container: &Container,
+    termination: &Termination,
+) -> Option<&'a Event> {
+    let finished = termination.finished?;
+    world.events(&pod.uid).find(|event| {
+        &*event.reason == "FailedPostStartHook"
+            && is_about(event, container)
+            && seen_between(
+                event,
+                shifted(finished, -HOOK_WINDOW_SECONDS),
+                shifted(finished, HOOK_WINDOW_SECONDS),
+            )
+    })
+}
+
+/// Evidence: Event `SystemOOM` on the Pod's node around the container's end (`pkg/kubelet/oom/oom_watcher_linux.go`):
+/// the kernel killed it for the node's sake, which no runtime reports as OOMKilled.
+fn node_out_of_memory<'a>(world: &World<'a>, pod: &Pod, termination: &Termination) -> Option<&'a Event> {
+    let finished = termination.finished?;
+    let node = pod.node.as_deref()?;
+    world.evidence.events.iter().find(|event| {
+        &*event.kind == "Node"
+            && &*event.name == node
+            && &*event.reason == "SystemOOM"
+            && seen_between(
+                event,
+                shifted(finished, -SYSTEM_OOM_WINDOW_SECONDS),
+                shifted(finished, SYSTEM_OOM_WINDOW_SECONDS),
+            )
+    })
+}

@@ -1,0 +1,57 @@
+//! Pods that the kubelet of their node refused: `status.reason` of a Pod that failed at once and never had a container.
+//!
+//! Sources: `pkg/kubelet/lifecycle/predicate.go` and `handlers.go`, `pkg/kubelet/cm/admission/errors.go`,
+//! `pkg/kubelet/cm/devicemanager/manager.go`, `pkg/kubelet/cm/topologymanager`, `pkg/kubelet/cm/cpumanager`,
+//! `pkg/kubelet/sysctl/allowlist.go` and `admissionRejectionReasons` in `pkg/kubelet/kubelet.go` of Kubernetes.
+
+use job_event::evidence::Pod;
+
+use crate::cause::Cause;
+use crate::finding::Finding;
+
+/// Reasons of the kubelet's admission, apart from `OutOf...`, which name the resource.
+const REASONS: [&str; 20] = [
+    "AppArmor",
+    "EmptyPodSharedPoolError",
+    "InitContainerRestartPolicyForbidden",
+    "InvalidNodeInfo",
+    "NodeAffinity",
+    "NodeName",
+    "NodePorts",
+    "PodFeatureUnsupported",
+    "PodLevelResourcesNotSupported",
+    "PodOSNotSupported",
+    "PodOSSelectorNodeLabelDoesNotMatch",
+    "SMTAlignmentError",
+    "SupplementalGroupsPolicyNotSupported",
+    "SysctlForbidden",
+    "TaintToleration",
+    "TopologyAffinityError",
+    "UnexpectedAdmissionError",
+    "UnexpectedPredicateFailureType",
+    "UnknownReason",
+    "VolumeAttachmentLimitExceeded",
+];
+
+/// Whether that reason is one of the kubelet's admission.
+pub fn is_rejection(reason: &str) -> bool {
+    reason.starts_with("OutOf") || REASONS.contains(&reason)
+}
+
+/// Why the kubelet refused the Pod, if it did. Evidence: `status.reason` and `status.message`.
+pub fn rejection<'a>(pod: &'a Pod) -> Option<Finding<'a>> {
+    if !is_rejection(&pod.reason) {
+        return None;
+    }
+    let devices = pod.message.contains("devices unavailable") || pod.message.contains("no healthy devices");
+    let cause = match &*pod.reason {
+        "VolumeAttachmentLimitExceeded" => Cause::VolumeUnavailable,
+        "UnexpectedAdmissionError" if devices => Cause::DeviceUnavailable,
+        _ => Cause::NodeRejected,
+    };
+    Some(
+        Finding::on(cause, pod)
+            .message(&pod.message)
+            .at(pod.start_time.or(pod.created)),
+    )
+}

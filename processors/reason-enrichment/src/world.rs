@@ -1,0 +1,107 @@
+//! The evidence with the few questions that many rules ask of it.
+
+use jiff::{SignedDuration, Timestamp};
+use job_event::Evidence;
+use job_event::evidence::{Container, Event, Gap, Job, Pod, PodDeletion};
+
+use crate::rules::collateral;
+
+/// The evidence of one Job and the moment it was decided.
+#[derive(Clone, Copy, Debug)]
+pub struct World<'a> {
+    /// The evidence.
+    pub evidence: &'a Evidence,
+    /// When the Job was decided: the verdict condition's transition, or its deletion.
+    pub decided: Option<Timestamp>,
+}
+
+impl<'a> World<'a> {
+    /// The world as the evidence shows it.
+    pub fn new(evidence: &'a Evidence) -> Self {
+        World {
+            evidence,
+            decided: evidence.job.decided_at(),
+        }
+    }
+
+    /// The Job.
+    pub fn job(&self) -> &'a Job {
+        &self.evidence.job
+    }
+
+    /// The reason of the verdict, empty if there is none.
+    pub fn reason(&self) -> &'a str {
+        self.evidence.job.reason().unwrap_or_default()
+    }
+
+    /// Whether the kubelet restarts failed containers in place (`restartPolicy: OnFailure`).
+    pub fn restarts_in_place(&self) -> bool {
+        self.job().spec.restart_policy.as_deref() == Some("OnFailure")
+    }
+
+    /// Whether some evidence of that kind is missing.
+    pub fn has_gap(&self, gap: Gap) -> bool {
+        self.evidence.gaps.contains(&gap)
+    }
+
+    /// Events about the object with that UID, latest first.
+    pub fn events(&self, uid: &'a str) -> impl Iterator<Item = &'a Event> {
+        self.evidence
+            .events
+            .iter()
+            .rev()
+            .filter(move |event| !uid.is_empty() && &*event.uid == uid)
+    }
+
+    /// The latest event about a Pod with one of those reasons.
+    pub fn pod_event(&self, pod: &'a Pod, reasons: &[&str]) -> Option<&'a Event> {
+        self.events(&pod.uid).find(|event| reasons.contains(&&*event.reason))
+    }
+
+    /// The latest event about the Job with that reason.
+    pub fn job_event(&self, reason: &str) -> Option<&'a Event> {
+        self.events(&self.evidence.job.uid)
+            .find(|event| &*event.reason == reason)
+    }
+
+    /// Whether the verdict, a suspension or a smaller parallelism ended this Pod.
+    pub fn is_collateral(&self, pod: &'a Pod) -> bool {
+        collateral::is_collateral(self, pod)
+    }
+
+    /// The request to delete the Pod if the verdict did not cause it.
+    pub fn own_deletion(&self, pod: &'a Pod) -> Option<&'a PodDeletion> {
+        pod.deletion.as_ref().filter(|_| !self.is_collateral(pod))
+    }
+
+    /// From the start to the decision.
+    pub fn duration(&self) -> Option<SignedDuration> {
+        Some(self.decided?.duration_since(self.job().status.start_time?))
+    }
+}
+
+/// Whether the phase is one that a Pod does not leave.
+pub fn is_terminal(phase: &str) -> bool {
+    matches!(phase, "Failed" | "Succeeded")
+}
+
+/// Whether an event is about that container (`spec.containers{main}`); one that names none may be about any.
+pub fn is_about(event: &Event, container: &Container) -> bool {
+    match event.field_path.split_once('{') {
+        Some((_, rest)) => rest.trim_end_matches('}') == &*container.name,
+        None => event.field_path.is_empty(),
+    }
+}
+
+/// Whether an event (which may stand for many repetitions) was seen between two times, both included.
+pub fn seen_between(event: &Event, from: Timestamp, to: Timestamp) -> bool {
+    let (Some(first), Some(last)) = (event.first.or(event.last), event.last.or(event.first)) else {
+        return false;
+    };
+    first <= to && last >= from
+}
+
+/// A time some seconds away, kept within what can be represented.
+pub fn shifted(time: Timestamp, seconds: i64) -> Timestamp {
+    time.saturating_add(SignedDuration::from_secs(seconds)).unwrap_or(time)
+}
