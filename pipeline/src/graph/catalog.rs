@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use super::suggest::nearest;
 use crate::batch::Signal;
 use crate::component::{ComponentId, Factories, Factory, Kind};
-use crate::config::{Config, Diagnostic, Settings};
+use crate::config::suggest::nearest;
+use crate::config::{Config, Diagnostic, Diagnostics, Settings};
 
 /// What a configured component takes and makes.
 #[derive(Clone, Copy)]
@@ -21,7 +21,7 @@ pub(super) struct Catalog<'a> {
 
 impl<'a> Catalog<'a> {
     /// Looks up the type of every configured component; reports those that this binary does not have.
-    pub fn of(config: &'a Config, factories: &Factories, problems: &mut Vec<Diagnostic>) -> Self {
+    pub fn of(config: &'a Config, factories: &Factories, problems: &mut Diagnostics) -> Self {
         let mut catalog = Catalog {
             entries: BTreeMap::new(),
         };
@@ -38,7 +38,7 @@ impl<'a> Catalog<'a> {
         kind: Kind,
         configured: &'a BTreeMap<ComponentId, Settings>,
         factories: &[Factory<T>],
-        problems: &mut Vec<Diagnostic>,
+        problems: &mut Diagnostics,
     ) {
         for (id, settings) in configured {
             let signals = match find(factories, &id.type_name) {

@@ -3,13 +3,13 @@
 use std::collections::BTreeSet;
 
 use super::catalog::Catalog;
-use super::suggest::nearest;
 use crate::batch::Signal;
 use crate::component::{ComponentId, Kind};
-use crate::config::{Config, Diagnostic, Located, Pipeline, PipelineId};
+use crate::config::suggest::nearest;
+use crate::config::{Config, Diagnostic, Diagnostics, Located, Pipeline, PipelineId};
 
 /// Reports connectors whose id a receiver or exporter has too: a pipeline that names it could mean either.
-pub(super) fn ids(config: &Config, problems: &mut Vec<Diagnostic>) {
+pub(super) fn ids(config: &Config, problems: &mut Diagnostics) {
     for (id, settings) in &config.connectors {
         for (kind, taken) in [
             (Kind::Receiver, config.receivers.contains_key(id)),
@@ -33,7 +33,7 @@ pub(super) fn ids(config: &Config, problems: &mut Vec<Diagnostic>) {
 }
 
 /// Reports pipelines that are incomplete, and what they name that is not there or does not carry their signal.
-pub(super) fn pipelines(config: &Config, catalog: &Catalog<'_>, problems: &mut Vec<Diagnostic>) {
+pub(super) fn pipelines(config: &Config, catalog: &Catalog<'_>, problems: &mut Diagnostics) {
     if config.service.pipelines.is_empty() {
         problems.push(Diagnostic {
             position: None,
@@ -69,7 +69,7 @@ pub(super) fn pipelines(config: &Config, catalog: &Catalog<'_>, problems: &mut V
                     continue;
                 }
                 match kind_in(catalog, role, &named.value) {
-                    Some(kind) => problems.extend(signal(catalog, kind, role, named, id)),
+                    Some(kind) => problems.0.extend(signal(catalog, kind, role, named, id)),
                     None => problems.push(problem(
                         named,
                         path(id),
@@ -83,7 +83,7 @@ pub(super) fn pipelines(config: &Config, catalog: &Catalog<'_>, problems: &mut V
 }
 
 /// Reports connectors that only end pipelines, or only begin them.
-pub(super) fn connectors(config: &Config, catalog: &Catalog<'_>, problems: &mut Vec<Diagnostic>) {
+pub(super) fn connectors(config: &Config, catalog: &Catalog<'_>, problems: &mut Diagnostics) {
     for id in config.connectors.keys() {
         let uses = |role: Kind| -> Vec<(&PipelineId, &Located<ComponentId>)> {
             let pipelines = config.service.pipelines.iter();
@@ -126,7 +126,7 @@ pub(super) fn connectors(config: &Config, catalog: &Catalog<'_>, problems: &mut 
 }
 
 /// Reports entries of `service::extensions` that are not configured, or named twice.
-pub(super) fn extensions(config: &Config, catalog: &Catalog<'_>, problems: &mut Vec<Diagnostic>) {
+pub(super) fn extensions(config: &Config, catalog: &Catalog<'_>, problems: &mut Diagnostics) {
     let mut seen = BTreeSet::new();
     for named in &config.service.extensions {
         let path = "service::extensions".to_owned();

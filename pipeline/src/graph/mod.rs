@@ -8,7 +8,6 @@
 mod catalog;
 mod check;
 mod order;
-mod suggest;
 #[cfg(test)]
 mod tests;
 mod wire;
@@ -62,7 +61,7 @@ impl Graph {
     /// # Errors
     /// Every mistake: in the settings of a component, in what the pipelines name, and in how they fit together.
     pub fn build(config: &Config, factories: &Factories, meter: &Meter, health: &Health) -> Result<Graph, Diagnostics> {
-        let mut problems = Vec::new();
+        let mut problems = Diagnostics::default();
         let catalog = catalog::Catalog::of(config, factories, &mut problems);
         check::ids(config, &mut problems);
         check::pipelines(config, &catalog, &mut problems);
@@ -71,7 +70,7 @@ impl Graph {
         let order = order::against_the_flow(config, &mut problems);
         let parts = wire::Parts::make(config, factories, meter, health, &mut problems);
         if !problems.is_empty() {
-            return Err(Diagnostics(problems));
+            return Err(problems.sorted());
         }
         let mut graph = parts.connect(config, &order, health);
         graph.warnings = check::unused(config);

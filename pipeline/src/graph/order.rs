@@ -3,13 +3,13 @@
 use std::collections::BTreeMap;
 
 use crate::component::ComponentId;
-use crate::config::{Config, Diagnostic, Located, Pipeline, PipelineId};
+use crate::config::{Config, Diagnostic, Diagnostics, Located, Pipeline, PipelineId};
 
 /// The pipelines against the flow: each stands after all pipelines it feeds.
 ///
 /// Reports every way on which data would come back to where it was: it would go round for ever, and its
 /// pipelines could never be drained.
-pub(super) fn against_the_flow<'a>(config: &'a Config, problems: &mut Vec<Diagnostic>) -> Vec<&'a PipelineId> {
+pub(super) fn against_the_flow<'a>(config: &'a Config, problems: &mut Diagnostics) -> Vec<&'a PipelineId> {
     let mut walk = Walk {
         config,
         states: BTreeMap::new(),
@@ -37,7 +37,7 @@ struct Walk<'a, 'p> {
     /// From the pipeline where the walk began to the current one, each with the connector that leads on.
     way: Vec<(&'a PipelineId, &'a Located<ComponentId>)>,
     order: Vec<&'a PipelineId>,
-    problems: &'p mut Vec<Diagnostic>,
+    problems: &'p mut Diagnostics,
 }
 
 impl<'a> Walk<'a, '_> {

@@ -8,7 +8,7 @@ fn build(text: &str) -> Result<Graph, Diagnostics> {
     Graph::build(&config(text), &factories(), &meter, &Health::new())
 }
 
-/// The mistakes as printed; those of unknown position without one.
+/// The mistakes as printed.
 fn mistakes(text: &str) -> String {
     match build(text) {
         Ok(_) => String::new(),
@@ -44,7 +44,7 @@ fn what_is_not_configured_is_reported_where_it_is_named() {
         "test:7:7: service::pipelines::logs: references receiver \"fed\" which is not configured\n    \
          did you mean \"feed\"?\n\
          test:7:13: service::pipelines::logs: references processor \"tga\" which is not configured\n    \
-         add \"tga\" under processors; configured are tag\n\
+         did you mean \"tag\"?\n\
          test:7:25: service::pipelines::logs: references exporter \"tag\" which is not configured\n    \
          \"tag\" is configured under processors\n\
          test:7:30: service::pipelines::logs: references exporter \"kafka\" which is not configured\n    \
@@ -67,10 +67,10 @@ fn unknown_types_are_reported_with_what_there_is() {
     let text = "receivers: feeed\nexporters: good\nextensions: health\nprocessors: tag\nlogs: feeed | tag | good";
     assert_eq!(
         mistakes(text),
-        "receivers::feeed: unknown receiver type \"feeed\"\n    \
-         did you mean \"feed\"? this binary has the receivers feed, metricfeed, slowstart\n\
-         extensions::health: unknown extension type \"health\"\n    \
-         this binary has the extensions badstart, ext\n"
+        "yaml:1:1: extensions::health: unknown extension type \"health\"\n    \
+         this binary has the extensions badstart, ext\n\
+         yaml:1:1: receivers::feeed: unknown receiver type \"feeed\"\n    \
+         did you mean \"feed\"? this binary has the receivers feed, metricfeed, slowstart\n"
     );
 }
 
@@ -83,8 +83,8 @@ fn signals_must_fit() {
     );
     assert_eq!(
         mistakes(&with("metrics: metricfeed || count\nlogs: count || good")),
-        "test:8:7: service::pipelines::logs: connector \"count\" does not make logs\n    it makes metrics\n\
-         test:7:24: service::pipelines::metrics: connector \"count\" does not take metrics\n    it takes logs\n"
+        "test:7:24: service::pipelines::metrics: connector \"count\" does not take metrics\n    it takes logs\n\
+         test:8:7: service::pipelines::logs: connector \"count\" does not make logs\n    it makes metrics\n"
     );
 }
 
@@ -92,10 +92,10 @@ fn signals_must_fit() {
 fn pipelines_need_both_ends() {
     assert_eq!(
         mistakes(&with("logs: | tag |")),
-        "service::pipelines::logs: must have at least one receiver\n    \
-         name a receiver or a connector under service::pipelines::logs::receivers\n\
-         service::pipelines::logs: must have at least one exporter\n    \
-         name an exporter or a connector under service::pipelines::logs::exporters\n"
+        "service::pipelines::logs: must have at least one exporter\n    \
+         name an exporter or a connector under service::pipelines::logs::exporters\n\
+         service::pipelines::logs: must have at least one receiver\n    \
+         name a receiver or a connector under service::pipelines::logs::receivers\n"
     );
     assert!(mistakes(PARTS).starts_with("service::pipelines: there is no pipeline"));
 }

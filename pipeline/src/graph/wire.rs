@@ -11,7 +11,7 @@ use crate::batch::{Batch, Signal};
 use crate::component::{
     ComponentId, Connector, Create, Exporter, Extension, Factories, Factory, Kind, Processor, Receiver,
 };
-use crate::config::{Config, Diagnostic, Diagnostics, Pipeline, PipelineId, Settings};
+use crate::config::{Config, Diagnostics, Pipeline, PipelineId, Settings};
 use crate::health::Health;
 use crate::outlet::{INBOX_CAPACITY, Inbox, Outlet, Outputs};
 
@@ -35,7 +35,7 @@ impl Parts {
         factories: &Factories,
         meter: &Meter,
         health: &Health,
-        problems: &mut Vec<Diagnostic>,
+        problems: &mut Diagnostics,
     ) -> Self {
         let mut maker = Maker {
             meter,
@@ -210,7 +210,7 @@ fn node<T: ?Sized>(kind: Kind, id: &ComponentId, component: Box<T>, health: &Hea
 struct Maker<'a> {
     meter: &'a Meter,
     health: &'a Health,
-    problems: &'a mut Vec<Diagnostic>,
+    problems: &'a mut Diagnostics,
 }
 
 impl Maker<'_> {
@@ -235,8 +235,12 @@ impl Maker<'_> {
         };
         match (factory.create)(&create) {
             Ok(component) => Some(component),
-            Err(Diagnostics(mistakes)) => {
-                self.problems.extend(mistakes);
+            Err(mut mistakes) => {
+                // A component that cannot be made must not be left out in silence.
+                if mistakes.is_empty() {
+                    mistakes.push(settings.mistake("", "cannot be made from these settings"));
+                }
+                self.problems.append(mistakes);
                 None
             }
         }
