@@ -80,16 +80,20 @@ impl Health {
 
     /// Whether every component does its work.
     pub fn is_ready(&self) -> bool {
-        self.statuses.borrow().values().all(|status| *status == Status::Ok)
+        all_ok(&self.statuses.borrow())
     }
+}
 
-    /// Whether no component is dead.
-    pub fn is_alive(&self) -> bool {
-        let statuses = self.statuses.borrow();
-        !statuses
-            .values()
-            .any(|status| matches!(status, Status::PermanentError(_)))
-    }
+/// Whether every component does its work: readiness.
+pub fn all_ok(statuses: &Statuses) -> bool {
+    statuses.values().all(|status| *status == Status::Ok)
+}
+
+/// Whether no component is dead: liveness.
+pub fn none_dead(statuses: &Statuses) -> bool {
+    !statuses
+        .values()
+        .any(|status| matches!(status, Status::PermanentError(_)))
 }
 
 impl Default for Health {
@@ -134,7 +138,7 @@ mod tests {
         assert!(health.is_ready());
         exporter.report(Status::RecoverableError("503".into()));
         assert!(!health.is_ready());
-        assert!(health.is_alive());
+        assert!(none_dead(&health.watch().borrow()));
     }
 
     #[test]
@@ -143,7 +147,7 @@ mod tests {
         let reporter = health.reporter("exporters::a");
         reporter.report(Status::PermanentError("panicked".into()));
         reporter.report(Status::Ok);
-        assert!(!health.is_alive());
+        assert!(!none_dead(&health.watch().borrow()));
         assert!(!health.is_ready());
     }
 
