@@ -2,6 +2,11 @@
 //!
 //! Components are made without any I/O (`validate` makes them all), then started (exporters first), then run as
 //! one task each. A component whose `run` ends before the shutdown ends the process.
+//!
+//! Who reports a component's condition: it is [`Starting`](crate::health::Status::Starting) from the moment it is
+//! made. A **receiver** reports `Ok` itself, once it brings in what it should (the first list has arrived). Every
+//! **other** component is reported `Ok` by the runtime right before its `run` begins; it only reports when its
+//! condition changes. The runtime reports `Stopped` at a clean end and `PermanentError` when a component dies.
 
 use std::fmt;
 
@@ -32,6 +37,60 @@ impl fmt::Display for ComponentId {
             Some(name) => write!(f, "{}/{name}", self.type_name),
             None => f.write_str(&self.type_name),
         }
+    }
+}
+
+/// What part a component plays.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Kind {
+    /// Brings data in.
+    Receiver,
+    /// Changes data on its way.
+    Processor,
+    /// Ends one pipeline and begins another.
+    Connector,
+    /// Sends data out.
+    Exporter,
+    /// Stands beside the pipelines.
+    Extension,
+}
+
+impl Kind {
+    /// Every kind, in the order in which a configuration lists them.
+    pub const ALL: [Kind; 5] = [
+        Kind::Receiver,
+        Kind::Processor,
+        Kind::Connector,
+        Kind::Exporter,
+        Kind::Extension,
+    ];
+
+    /// The section of the configuration where components of this kind stand.
+    pub fn section(self) -> &'static str {
+        match self {
+            Kind::Receiver => "receivers",
+            Kind::Processor => "processors",
+            Kind::Connector => "connectors",
+            Kind::Exporter => "exporters",
+            Kind::Extension => "extensions",
+        }
+    }
+
+    /// The path of the component `id` of this kind in the configuration: `exporters::debug`.
+    pub fn path(self, id: &ComponentId) -> String {
+        format!("{}::{id}", self.section())
+    }
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Kind::Receiver => "receiver",
+            Kind::Processor => "processor",
+            Kind::Connector => "connector",
+            Kind::Exporter => "exporter",
+            Kind::Extension => "extension",
+        })
     }
 }
 

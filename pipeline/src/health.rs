@@ -1,11 +1,10 @@
 //! The condition of every component, as components report it and the health endpoint shows it.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::sync::Arc;
 
 use tokio::sync::watch;
-
-use crate::component::ComponentId;
 
 /// A component's condition; the names are the collector's component statuses.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,10 +21,35 @@ pub enum Status {
     Stopped,
 }
 
+impl Status {
+    /// Its name, as the collector's health endpoint writes it.
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            Status::Starting => "StatusStarting",
+            Status::Ok => "StatusOK",
+            Status::RecoverableError(_) => "StatusRecoverableError",
+            Status::PermanentError(_) => "StatusPermanentError",
+            Status::Stopped => "StatusStopped",
+        }
+    }
+
+    /// Why it is not well, for the two errors.
+    pub fn reason(&self) -> Option<&str> {
+        match self {
+            Status::RecoverableError(why) | Status::PermanentError(why) => Some(why),
+            Status::Starting | Status::Ok | Status::Stopped => None,
+        }
+    }
+}
+
+/// The condition of every component, by its path in the configuration (`exporters::debug`): a receiver and an
+/// exporter may have the same id.
+pub type Statuses = BTreeMap<String, Status>;
+
 /// The conditions of all components; a clone looks at the same ones.
 #[derive(Clone, Debug)]
 pub struct Health {
-    statuses: Arc<watch::Sender<BTreeMap<ComponentId, Status>>>,
+    statuses: Arc<watch::Sender<Statuses>>,
 }
 
 impl Health {
@@ -36,26 +60,40 @@ impl Health {
         }
     }
 
-    /// A handle through which the component `id` reports. It stands as [`Status::Starting`] from now on.
-    pub fn reporter(&self, id: ComponentId) -> Reporter {
+    /// A handle through which a component reports; `component` is its path in the configuration
+    /// (`exporters::debug`). It stands as [`Status::Starting`] from now on.
+    pub fn reporter(&self, component: impl fmt::Display) -> Reporter {
+        let component = component.to_string();
         self.statuses.send_modify(|statuses| {
-            statuses.insert(id.clone(), Status::Starting);
+            statuses.insert(component.clone(), Status::Starting);
         });
         Reporter {
-            id,
+            component,
             health: self.clone(),
         }
     }
 
     /// The conditions now, and a way to wait for them to change.
-    pub fn watch(&self) -> watch::Receiver<BTreeMap<ComponentId, Status>> {
+    pub fn watch(&self) -> watch::Receiver<Statuses> {
         self.statuses.subscribe()
     }
 
     /// Whether every component does its work.
     pub fn is_ready(&self) -> bool {
-        self.statuses.borrow().values().all(|status| *status == Status::Ok)
+        all_ok(&self.statuses.borrow())
     }
+}
+
+/// Whether every component does its work: readiness.
+pub fn all_ok(statuses: &Statuses) -> bool {
+    statuses.values().all(|status| *status == Status::Ok)
+}
+
+/// Whether no component is dead: liveness.
+pub fn none_dead(statuses: &Statuses) -> bool {
+    !statuses
+        .values()
+        .any(|status| matches!(status, Status::PermanentError(_)))
 }
 
 impl Default for Health {
@@ -67,17 +105,62 @@ impl Default for Health {
 /// One component's handle to report its condition.
 #[derive(Clone, Debug)]
 pub struct Reporter {
-    id: ComponentId,
+    component: String,
     health: Health,
 }
 
 impl Reporter {
-    /// Sets the component's condition.
+    /// Sets the component's condition. A dead component stays dead, whatever a task it left behind reports.
     pub fn report(&self, status: Status) {
         self.health.statuses.send_if_modified(|statuses| {
-            let changed = statuses.get(&self.id) != Some(&status);
-            statuses.insert(self.id.clone(), status);
-            changed
+            let now = statuses.get(&self.component);
+            if now == Some(&status) || matches!(now, Some(Status::PermanentError(_))) {
+                return false;
+            }
+            statuses.insert(self.component.clone(), status);
+            true
         });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ready_only_when_every_component_is_ok() {
+        let health = Health::new();
+        let (receiver, exporter) = (health.reporter("receivers::a"), health.reporter("exporters::a"));
+        assert!(!health.is_ready());
+        receiver.report(Status::Ok);
+        assert!(!health.is_ready());
+        exporter.report(Status::Ok);
+        assert!(health.is_ready());
+        exporter.report(Status::RecoverableError("503".into()));
+        assert!(!health.is_ready());
+        assert!(none_dead(&health.watch().borrow()));
+    }
+
+    #[test]
+    fn the_dead_do_not_come_back() {
+        let health = Health::new();
+        let reporter = health.reporter("exporters::a");
+        reporter.report(Status::PermanentError("panicked".into()));
+        reporter.report(Status::Ok);
+        assert!(!none_dead(&health.watch().borrow()));
+        assert!(!health.is_ready());
+    }
+
+    #[test]
+    fn a_report_without_news_wakes_nobody() {
+        let health = Health::new();
+        let reporter = health.reporter("exporters::a");
+        reporter.report(Status::Ok);
+        let mut watch = health.watch();
+        watch.mark_unchanged();
+        reporter.report(Status::Ok);
+        assert!(!watch.has_changed().unwrap());
+        reporter.report(Status::Stopped);
+        assert!(watch.has_changed().unwrap());
     }
 }

@@ -3,13 +3,19 @@
 //! * [`component`]: the traits every receiver, processor, connector, exporter and extension implements.
 //! * [`batch`] and [`ack`]: what travels between components, and how its sender learns what became of it.
 //! * [`config`]: YAML in the collector's conventions, every mistake with its position.
+//! * [`graph`]: checks that the configuration makes sense and puts the components together.
+//! * [`runtime`]: starts them, watches over them, stops them in order.
 
 pub mod ack;
 pub mod batch;
 pub mod component;
 pub mod config;
+pub mod graph;
 pub mod health;
 pub mod outlet;
+pub mod runtime;
+#[cfg(test)]
+mod scripted;
 
 pub use ack::{Ack, Delivery, Outcome};
 pub use batch::{Batch, Payload, Signal};

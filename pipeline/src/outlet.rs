@@ -24,24 +24,30 @@ impl Outlet {
         Outlet { consumers }
     }
 
-    /// Hands the batch to every consumer, waiting for room.
+    /// Hands the batch to every consumer in turn, waiting for room at each.
     ///
-    /// A consumer that is gone leaves the batch's acknowledgement undecided there, which counts as a loss; the
-    /// runtime notices the dead component by itself.
+    /// Where a consumer is gone, the batch's acknowledgement says so there: `Dropped`. So it does for the batches that
+    /// waited in a consumer's inbox when it died. The runtime notices the dead component by itself.
     pub async fn send(&self, batch: Batch) {
-        let Some(((_, last), others)) = self.consumers.split_last() else {
+        let Some((last, others)) = self.consumers.split_last() else {
             batch.ack.delivered();
             return;
         };
-        for (_, consumer) in others {
-            let _ = consumer.send(batch.clone()).await;
+        for consumer in others {
+            hand_over(consumer, batch.clone()).await;
         }
-        let _ = last.send(batch).await;
+        hand_over(last, batch).await;
     }
 
     /// Whether nobody consumes this signal, so that making the data can be spared.
     pub fn is_empty(&self) -> bool {
         self.consumers.is_empty()
+    }
+}
+
+async fn hand_over((id, consumer): &(ComponentId, mpsc::Sender<Batch>), batch: Batch) {
+    if let Err(mpsc::error::SendError(batch)) = consumer.send(batch).await {
+        batch.ack.dropped(format!("{id} has ended"));
     }
 }
 
@@ -73,5 +79,48 @@ impl Outputs {
             Signal::Metrics => self.metrics.send(batch).await,
             Signal::Traces => self.traces.send(batch).await,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ack::{Ack, Outcome};
+    use crate::batch::Payload;
+
+    fn id(type_name: &str) -> ComponentId {
+        ComponentId {
+            type_name: type_name.into(),
+            name: None,
+        }
+    }
+
+    #[tokio::test]
+    async fn a_consumer_that_is_gone_is_named_in_the_outcome() {
+        let (alive, mut inbox) = mpsc::channel(1);
+        let (gone, _) = mpsc::channel(1);
+        let outlet = Outlet::new(vec![(id("gone"), gone), (id("alive"), alive)]);
+        let (ack, delivery) = Ack::new();
+        outlet.send(Batch::new(Payload::Logs(Vec::new()), ack)).await;
+        inbox.recv().await.unwrap().ack.delivered();
+        assert_eq!(delivery.await, Outcome::Dropped("gone has ended".into()));
+    }
+
+    #[tokio::test]
+    async fn what_waits_in_a_dead_inbox_is_dropped() {
+        let (sender, inbox) = mpsc::channel(1);
+        let outlet = Outlet::new(vec![(id("a"), sender)]);
+        let (ack, delivery) = Ack::new();
+        outlet.send(Batch::new(Payload::Logs(Vec::new()), ack)).await;
+        drop(inbox);
+        assert!(matches!(delivery.await, Outcome::Dropped(_)));
+    }
+
+    #[tokio::test]
+    async fn without_a_consumer_it_is_delivered() {
+        let (ack, delivery) = Ack::new();
+        let outputs = Outputs::default();
+        outputs.send(Batch::new(Payload::Traces(Vec::new()), ack)).await;
+        assert_eq!(delivery.await, Outcome::Delivered);
     }
 }

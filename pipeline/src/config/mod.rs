@@ -6,6 +6,7 @@
 mod de;
 mod de_error;
 mod diagnostics;
+mod document;
 mod node;
 mod parse;
 mod redact;
@@ -13,9 +14,10 @@ mod scalar;
 mod settings;
 #[cfg(test)]
 mod settings_tests;
-mod suggest;
+pub(crate) mod suggest;
 mod values;
 
 pub use diagnostics::{Diagnostic, Diagnostics, Position};
+pub use document::{Config, Located, Pipeline, PipelineId, Service};
 pub use settings::Settings;
 pub use values::{Duration, DurationError, REDACTED, Secret};

@@ -1,0 +1,229 @@
+use std::net::SocketAddr;
+
+use pipeline::component::{ComponentId, Create, Extension, Running};
+use pipeline::config::{Diagnostics, Settings};
+use pipeline::health::{Health, Status};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use crate::HealthCheck;
+use crate::server::MAX_CONNECTIONS;
+
+fn id() -> ComponentId {
+    ComponentId {
+        type_name: "health_check".into(),
+        name: None,
+    }
+}
+
+fn create(yaml: &str, health: &Health) -> Result<HealthCheck, Diagnostics> {
+    HealthCheck::new(&Create {
+        id: &id(),
+        settings: &Settings::from_yaml(yaml)?,
+        meter: &opentelemetry::global::meter("test"),
+        health,
+    })
+}
+
+fn mistakes(yaml: &str) -> String {
+    create(yaml, &Health::new())
+        .err()
+        .map(|mistakes| mistakes.to_string())
+        .unwrap_or_default()
+}
+
+struct Served {
+    address: SocketAddr,
+    health: Health,
+    shutdown: CancellationToken,
+    task: JoinHandle<()>,
+}
+
+async fn serve(yaml: &str) -> Served {
+    let health = Health::new();
+    let mut extension = create(yaml, &health).unwrap();
+    extension.start().await.unwrap();
+    let address = extension.listener.as_ref().unwrap().local_addr().unwrap();
+    let shutdown = CancellationToken::new();
+    let running = Running {
+        shutdown: shutdown.clone(),
+        health: Health::new().reporter("extensions::health_check"),
+    };
+    let run = Box::new(extension).run(running);
+    let task = tokio::spawn(async move { run.await.unwrap() });
+    Served {
+        address,
+        health,
+        shutdown,
+        task,
+    }
+}
+
+impl Served {
+    /// The whole answer to a request.
+    async fn ask(&self, request: &str) -> String {
+        let mut stream = TcpStream::connect(self.address).await.unwrap();
+        stream
+            .write_all(format!("{request} HTTP/1.1\r\nhost: x\r\n\r\n").as_bytes())
+            .await
+            .unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.unwrap();
+        answer
+    }
+
+    /// The status code of the answer.
+    async fn code(&self, request: &str) -> String {
+        self.ask(request).await.split(' ').nth(1).unwrap().to_owned()
+    }
+}
+
+#[tokio::test]
+async fn readiness_follows_the_components() {
+    let served = serve("endpoint: 127.0.0.1:0").await;
+    let receiver = served.health.reporter("receivers::k8s_job");
+    let exporter = served.health.reporter("exporters::otlp_http");
+    exporter.report(Status::Ok);
+    assert_eq!(served.code("GET /readyz").await, "503");
+    assert_eq!(served.code("GET /").await, "200", "it lives");
+    receiver.report(Status::Ok);
+    assert_eq!(served.code("GET /readyz").await, "200");
+    exporter.report(Status::RecoverableError("HTTP 503 \"try later\"".into()));
+    let answer = served.ask("GET /readyz").await;
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+    assert!(head.starts_with("HTTP/1.1 503 "), "{head}");
+    assert!(head.contains("content-type: application/json"), "{head}");
+    let body: serde_json::Value = serde_json::from_str(body).unwrap();
+    assert_eq!(
+        body,
+        serde_json::json!({
+            "status": "not ready",
+            "components": {
+                "exporters::otlp_http": {"status": "StatusRecoverableError", "reason": "HTTP 503 \"try later\""},
+                "receivers::k8s_job": {"status": "StatusOK"},
+            }
+        })
+    );
+}
+
+#[tokio::test]
+async fn liveness_ends_with_the_first_dead_component() {
+    let served = serve("{endpoint: '127.0.0.1:0', path: /live}").await;
+    let reporter = served.health.reporter("exporters::debug");
+    for path in ["/live", "/healthz", "/live?verbose=1"] {
+        assert_eq!(served.code(&format!("GET {path}")).await, "200", "{path}");
+    }
+    reporter.report(Status::PermanentError("panicked: boom".into()));
+    for path in ["/live", "/healthz", "/readyz"] {
+        let answer = served.ask(&format!("GET {path}")).await;
+        assert!(answer.starts_with("HTTP/1.1 503 "), "{path}: {answer}");
+        assert!(answer.contains("panicked: boom"), "{path}: {answer}");
+    }
+}
+
+#[tokio::test]
+async fn other_requests_are_refused() {
+    let served = serve("{endpoint: '127.0.0.1:0', path: /live}").await;
+    assert_eq!(served.code("GET /").await, "404");
+    let answer = served.ask("POST /healthz").await;
+    assert!(
+        answer.starts_with("HTTP/1.1 405 ") && answer.contains("allow: GET, HEAD"),
+        "{answer}"
+    );
+    let answer = served.ask("HEAD /healthz").await;
+    assert!(
+        answer.starts_with("HTTP/1.1 200 ") && answer.ends_with("\r\n\r\n"),
+        "{answer}"
+    );
+    let mut stream = TcpStream::connect(served.address).await.unwrap();
+    stream.write_all(b"\x16\x03\x01 not http\r\n\r\n").await.unwrap();
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).await.unwrap();
+    assert!(
+        answer.starts_with(b"HTTP/1.1 400 "),
+        "{}",
+        String::from_utf8_lossy(&answer)
+    );
+    assert_eq!(served.code("GET /live").await, "200", "it goes on");
+}
+
+#[tokio::test(start_paused = true)]
+async fn slow_clients_are_cut_off_and_hold_nobody_up() {
+    let served = serve("endpoint: 127.0.0.1:0").await;
+    let mut slow = Vec::new();
+    for _ in 0..MAX_CONNECTIONS {
+        let mut stream = TcpStream::connect(served.address).await.unwrap();
+        stream.write_all(b"GET / HTTP/1.1\r\nhost:").await.unwrap();
+        slow.push(stream);
+    }
+    assert_eq!(served.code("GET /").await, "200");
+    for mut stream in slow {
+        let mut rest = Vec::new();
+        stream.read_to_end(&mut rest).await.unwrap();
+        assert!(!rest.starts_with(b"HTTP/1.1 200"));
+    }
+}
+
+#[tokio::test]
+async fn it_stops_when_told_and_frees_the_port() {
+    let served = serve("endpoint: 127.0.0.1:0").await;
+    assert_eq!(served.code("GET /").await, "200");
+    served.shutdown.cancel();
+    served.task.await.unwrap();
+    TcpListener::bind(served.address).await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_open_connection_does_not_keep_it_from_stopping() {
+    let served = serve("endpoint: 127.0.0.1:0").await;
+    let mut stream = TcpStream::connect(served.address).await.unwrap();
+    stream.write_all(b"GET /").await.unwrap();
+    // Answered only after the first one was accepted.
+    assert_eq!(served.code("GET /").await, "200");
+    served.shutdown.cancel();
+    served.task.await.unwrap();
+}
+
+#[tokio::test]
+async fn a_taken_port_is_said_so() {
+    let taken = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let endpoint = taken.local_addr().unwrap();
+    let mut extension = create(&format!("endpoint: {endpoint}"), &Health::new()).unwrap();
+    assert_eq!(
+        extension.start().await.unwrap_err().to_string(),
+        format!(
+            "cannot listen on {endpoint}: address already in use; another collector? \
+             set extensions::health_check::endpoint"
+        )
+    );
+}
+
+#[tokio::test]
+async fn a_host_that_is_not_ours_is_said_so() {
+    // 192.0.2.0/24 is for documentation (RFC 5737): no machine has it.
+    let mut extension = create("endpoint: 192.0.2.1:13133", &Health::new()).unwrap();
+    let error = extension.start().await.unwrap_err().to_string();
+    assert!(error.starts_with("cannot listen on 192.0.2.1:13133: "), "{error}");
+    assert!(error.ends_with("; see extensions::health_check::endpoint"), "{error}");
+}
+
+#[test]
+fn settings_are_checked() {
+    assert_eq!(mistakes(""), "");
+    assert_eq!(mistakes("{endpoint: '[::1]:80', path: /x}"), "");
+    assert_eq!(crate::settings::address(":13133"), "0.0.0.0:13133");
+    let found = mistakes("endpoint: localhost\npath: x");
+    assert!(
+        found.contains("endpoint: found \"localhost\", expected host:port"),
+        "{found}"
+    );
+    assert!(
+        found.contains("path: found \"x\", expected a path that begins with /"),
+        "{found}"
+    );
+    assert!(mistakes("endpoint: localhost:99999").contains("expected host:port"));
+    assert!(mistakes("path: /readyz").contains("/readyz tells readiness"));
+    assert!(mistakes("endpont: x").contains("endpont"));
+}

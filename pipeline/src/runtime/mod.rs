@@ -1,0 +1,177 @@
+//! Starts the components of a graph, watches over them, and stops them in order.
+//!
+//! * Start, against the flow: extensions (they run from here on, so that the health endpoint answers), exporters,
+//!   connectors, receivers. When one fails nothing has flowed yet; those that were started are dropped.
+//! * Run: one task for each component, and one for the processors of a pipeline.
+//! * Stop, with the flow: the receivers are told to; when they end they drop their outlets, so the inboxes after them
+//!   close, are emptied, and their owners end in turn; extensions last. What is not done in time is aborted.
+//!
+//! A component that ends before it is told to, with an error or a panic or without, is dead: it stands as such in the
+//! health, everything else is stopped in order, and [`Graph::run`] fails.
+
+mod chain;
+mod error;
+mod tasks;
+#[cfg(test)]
+mod tests;
+
+use std::panic::AssertUnwindSafe;
+use std::time::Duration;
+
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+pub use error::{Failure, RunError, Why};
+
+use crate::component::{ComponentError, Running};
+use crate::graph::Graph;
+use crate::health::Status;
+use tasks::Tasks;
+
+/// The longest part of the grace period that is kept back for the extensions.
+const FOR_EXTENSIONS: Duration = Duration::from_secs(1);
+
+impl Graph {
+    /// Starts everything, runs until `shutdown` is cancelled or a component dies, and stops everything within `grace`
+    /// (of which the last tenth, at most a second, belongs to the extensions).
+    ///
+    /// # Errors
+    /// Every component that did not start, died, failed while it was stopping, or did not stop in time.
+    pub async fn run(self, shutdown: CancellationToken, grace: Duration) -> Result<(), RunError> {
+        let mut run = Run {
+            extensions: Tasks::default(),
+            flow: Tasks::default(),
+            stop_extensions: CancellationToken::new(),
+            stop_flow: CancellationToken::new(),
+            failures: Vec::new(),
+        };
+        tokio::select! {
+            biased;
+            () = shutdown.cancelled() => tracing::info!("told to stop while starting"),
+            started = run.start(self) => match started {
+                Ok(()) => run.watch(&shutdown).await,
+                Err(failure) => run.failed(failure),
+            }
+        }
+        run.stop(grace).await;
+        match run.failures.is_empty() {
+            true => Ok(()),
+            false => Err(RunError { failures: run.failures }),
+        }
+    }
+}
+
+struct Run {
+    extensions: Tasks,
+    /// Everything that data flows through.
+    flow: Tasks,
+    stop_extensions: CancellationToken,
+    stop_flow: CancellationToken,
+    failures: Vec<Failure>,
+}
+
+impl Run {
+    async fn start(&mut self, mut graph: Graph) -> Result<(), Failure> {
+        for mut node in graph.extensions {
+            start(&node.path, node.component.start()).await?;
+            let running = Running {
+                shutdown: self.stop_extensions.clone(),
+                health: node.reporter.clone(),
+            };
+            node.reporter.report(Status::Ok);
+            self.extensions
+                .spawn(node.path, vec![node.reporter], node.component.run(running));
+        }
+        for (node, _) in &mut graph.exporters {
+            start(&node.path, node.component.start()).await?;
+        }
+        for (node, ..) in &mut graph.connectors {
+            start(&node.path, node.component.start()).await?;
+        }
+        for (node, _) in &mut graph.receivers {
+            start(&node.path, node.component.start()).await?;
+        }
+
+        let running = |reporter: &crate::health::Reporter| Running {
+            shutdown: self.stop_flow.clone(),
+            health: reporter.clone(),
+        };
+        for (node, input) in graph.exporters {
+            node.reporter.report(Status::Ok);
+            let run = node.component.run(input, running(&node.reporter));
+            self.flow.spawn(node.path, vec![node.reporter], run);
+        }
+        for (node, input, outputs) in graph.connectors {
+            node.reporter.report(Status::Ok);
+            let run = node.component.run(input, outputs, running(&node.reporter));
+            self.flow.spawn(node.path, vec![node.reporter], run);
+        }
+        for chain in graph.chains {
+            let path = chain.path.clone();
+            let reporters: Vec<_> = chain.processors.iter().map(|node| node.reporter.clone()).collect();
+            for reporter in &reporters {
+                reporter.report(Status::Ok);
+            }
+            self.flow.spawn(path, reporters, Box::pin(chain::run(chain)));
+        }
+        for (node, outputs) in graph.receivers {
+            let run = node.component.run(outputs, running(&node.reporter));
+            self.flow.spawn(node.path, vec![node.reporter], run);
+        }
+        tracing::info!("everything is started");
+        Ok(())
+    }
+
+    /// Waits for the shutdown, or for the first component that ends without it.
+    async fn watch(&mut self, shutdown: &CancellationToken) {
+        let ended = tokio::select! {
+            biased;
+            () = shutdown.cancelled() => {
+                tracing::info!("told to stop");
+                return;
+            }
+            Some(ended) = self.flow.next() => ended,
+            Some(ended) = self.extensions.next() => ended,
+        };
+        if let Err(failure) = ended.before_shutdown() {
+            self.failed(failure);
+        }
+    }
+
+    async fn stop(&mut self, grace: Duration) {
+        let deadline = Instant::now() + grace;
+        let for_extensions = FOR_EXTENSIONS.min(grace / 10);
+        self.stop_flow.cancel();
+        let failures = self.flow.drain(deadline - for_extensions, grace).await;
+        failures.into_iter().for_each(|failure| self.failed(failure));
+        self.stop_extensions.cancel();
+        let failures = self.extensions.drain(deadline, grace).await;
+        failures.into_iter().for_each(|failure| self.failed(failure));
+        if self.failures.is_empty() {
+            tracing::info!("everything is stopped");
+        }
+    }
+
+    fn failed(&mut self, failure: Failure) {
+        match failure.why {
+            Why::Overran(_) => tracing::warn!(component = failure.component, "{}", failure.why),
+            _ => tracing::error!(component = failure.component, "{}", failure.why),
+        }
+        self.failures.push(failure);
+    }
+}
+
+async fn start(path: &str, starting: BoxFuture<'_, Result<(), ComponentError>>) -> Result<(), Failure> {
+    tracing::debug!(component = path, "starting");
+    let why = match AssertUnwindSafe(starting).catch_unwind().await {
+        Ok(Ok(())) => return Ok(()),
+        Ok(Err(error)) => Why::Start(error),
+        Err(panic) => Why::Start(format!("panicked: {}", error::panic_text(&*panic)).into()),
+    };
+    Err(Failure {
+        component: path.to_owned(),
+        why,
+    })
+}
