@@ -3,6 +3,7 @@
 //! * [`component`]: the traits every receiver, processor, connector, exporter and extension implements.
 //! * [`batch`] and [`ack`]: what travels between components, and how its sender learns what became of it.
 //! * [`config`]: YAML in the collector's conventions, every mistake with its position.
+//! * [`sending`]: queue and retries between a pipeline and a destination.
 
 pub mod ack;
 pub mod batch;
@@ -10,6 +11,7 @@ pub mod component;
 pub mod config;
 pub mod health;
 pub mod outlet;
+pub mod sending;
 
 pub use ack::{Ack, Delivery, Outcome};
 pub use batch::{Batch, Payload, Signal};
