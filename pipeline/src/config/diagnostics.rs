@@ -1,16 +1,23 @@
 //! Mistakes in the configuration, each with its place.
 
 use std::fmt;
+use std::sync::Arc;
 
 /// Where something stands in a configuration source. Lines and columns count from 1.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Position {
     /// The file, `--set`, or whatever else the text came from.
-    pub source: std::sync::Arc<str>,
+    pub source: Arc<str>,
     /// Line, from 1.
     pub line: u32,
     /// Column in characters, from 1.
     pub column: u32,
+}
+
+impl fmt::Display for Position {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}:{}", self.source, self.line, self.column)
+    }
 }
 
 /// One mistake: where it is, what was found, what was expected.
@@ -26,22 +33,94 @@ pub struct Diagnostic {
     pub help: Option<String>,
 }
 
+impl Diagnostic {
+    /// A mistake at a position, without help.
+    pub fn new(position: Position, path: impl Into<String>, message: impl Into<String>) -> Self {
+        Diagnostic {
+            position: Some(position),
+            path: path.into(),
+            message: message.into(),
+            help: None,
+        }
+    }
+
+    /// The same mistake with a line on what to do about it.
+    #[must_use]
+    pub fn with_help(mut self, help: impl Into<String>) -> Self {
+        self.help = Some(help.into());
+        self
+    }
+}
+
+impl fmt::Display for Diagnostic {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(position) = &self.position {
+            write!(f, "{position}: ")?;
+        }
+        if !self.path.is_empty() {
+            write!(f, "{}: ", self.path)?;
+        }
+        f.write_str(&self.message)?;
+        if let Some(help) = &self.help {
+            write!(f, "\n    {help}")?;
+        }
+        Ok(())
+    }
+}
+
 /// Every mistake that was found, never empty when returned as an error.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Diagnostics(pub Vec<Diagnostic>);
 
+impl Diagnostics {
+    /// Adds a mistake.
+    pub fn push(&mut self, mistake: Diagnostic) {
+        self.0.push(mistake);
+    }
+
+    /// Adds every mistake of another list.
+    pub fn append(&mut self, other: Diagnostics) {
+        self.0.extend(other.0);
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The same mistakes by source and position (those without one first), each once.
+    #[must_use]
+    pub fn sorted(mut self) -> Self {
+        self.0
+            .sort_by(|a, b| (&a.position, &a.path, &a.message).cmp(&(&b.position, &b.path, &b.message)));
+        self.0.dedup();
+        self
+    }
+
+    /// `Ok` with the value if there is no mistake, else the mistakes, sorted.
+    ///
+    /// # Errors
+    /// If there is any mistake.
+    pub fn into_result<T>(self, value: T) -> Result<T, Diagnostics> {
+        if self.is_empty() { Ok(value) } else { Err(self.sorted()) }
+    }
+}
+
+impl From<Diagnostic> for Diagnostics {
+    fn from(mistake: Diagnostic) -> Self {
+        Diagnostics(vec![mistake])
+    }
+}
+
+impl FromIterator<Diagnostic> for Diagnostics {
+    fn from_iter<I: IntoIterator<Item = Diagnostic>>(mistakes: I) -> Self {
+        Diagnostics(mistakes.into_iter().collect())
+    }
+}
+
 impl fmt::Display for Diagnostics {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for diagnostic in &self.0 {
-            if let Some(p) = &diagnostic.position {
-                write!(f, "{}:{}:{}: ", p.source, p.line, p.column)?;
-            }
-            writeln!(f, "{}: {}", diagnostic.path, diagnostic.message)?;
-            if let Some(help) = &diagnostic.help {
-                writeln!(f, "    {help}")?;
-            }
-        }
-        Ok(())
+        self.0.iter().try_for_each(|mistake| writeln!(f, "{mistake}"))
     }
 }
 

@@ -1,0 +1,137 @@
+//! What must not be shown: values from the environment, values under keys that name a secret, passwords in URLs.
+
+use super::node::{Entry, Node, Value};
+use super::values::REDACTED;
+
+/// Values shorter than this are not searched for inside messages: every message would be full of them.
+const SHORTEST: usize = 3;
+
+/// Whether everything under this key is a secret.
+pub fn names_secret(key: &str) -> bool {
+    const PARTS: [&str; 9] = [
+        "apikey",
+        "accesskey",
+        "token",
+        "password",
+        "passwd",
+        "secret",
+        "credential",
+        "privatekey",
+        "authorization",
+    ];
+    let key: String = key
+        .chars()
+        .filter(|c| c.is_alphanumeric())
+        .flat_map(char::to_lowercase)
+        .collect();
+    key == "headers" || key == "keypem" || PARTS.iter().any(|part| key.contains(part))
+}
+
+/// The message without any value of `node` that must not be shown.
+///
+/// A value from the environment is replaced by its reference. If a part of such a value is still left (a check may
+/// quote a piece of what it read), nothing of the message is.
+pub fn scrub(node: &Node, message: &str) -> String {
+    let mut values = Vec::new();
+    collect(node, false, &mut values);
+    let single = matches!(node.value, Value::Scalar(_));
+    let scrubbed = replace(&values, message, if single { 1 } else { SHORTEST });
+    let found = node.found();
+    match &node.value {
+        Value::Scalar(s) if s.from_environment() && quotes_a_part(&values, &scrubbed) => {
+            format!("found {found}, which stands for a value that is not valid here")
+        }
+        _ => scrubbed,
+    }
+}
+
+/// The message with every whole value of `node` that must not be shown replaced.
+pub fn scrub_values(node: &Node, message: &str) -> String {
+    let mut values = Vec::new();
+    collect(node, false, &mut values);
+    replace(&values, message, SHORTEST)
+}
+
+/// A text that must not be shown, and what to show for it.
+type Hidden = (String, String);
+
+fn collect(node: &Node, secret: bool, values: &mut Vec<Hidden>) {
+    match &node.value {
+        Value::Scalar(scalar) => {
+            if let Some(template) = &scalar.template {
+                values.extend(template.values.iter().cloned());
+                if !template.values.is_empty() {
+                    values.push((scalar.text.clone(), scalar.shown()));
+                }
+            } else if secret {
+                values.push((scalar.text.clone(), REDACTED.to_owned()));
+            }
+            if let Some(userinfo) = userinfo(&scalar.text) {
+                values.push((userinfo.to_owned(), REDACTED.to_owned()));
+            }
+        }
+        Value::Sequence(items) => items.iter().for_each(|item| collect(item, secret, values)),
+        Value::Mapping(entries) => {
+            for Entry { key, node, .. } in entries {
+                collect(node, secret || names_secret(key), values);
+            }
+        }
+        Value::Mistaken => {}
+    }
+}
+
+fn replace(values: &[Hidden], message: &str, shortest: usize) -> String {
+    let mut values: Vec<(String, &str)> = values
+        .iter()
+        .flat_map(|(value, shown)| {
+            let value_escaped = value.escape_debug().to_string();
+            [
+                (value.clone(), shown.as_str()),
+                (value.trim().to_owned(), shown),
+                (value_escaped, shown),
+            ]
+        })
+        .filter(|(value, _)| value.len() >= shortest)
+        .collect();
+    // Longest first, so that no value is left in pieces because a part of it was replaced.
+    values.sort_by(|a, b| b.0.len().cmp(&a.0.len()).then_with(|| a.cmp(b)));
+    values.dedup();
+    // One pass over the message: what has been put in is never searched again.
+    let mut scrubbed = String::with_capacity(message.len());
+    let mut rest = message;
+    while let Some(next) = rest.chars().next() {
+        match values.iter().find(|(value, _)| rest.starts_with(value.as_str())) {
+            Some((value, shown)) => {
+                scrubbed.push_str(shown);
+                rest = &rest[value.len()..];
+            }
+            None => {
+                scrubbed.push(next);
+                rest = &rest[next.len_utf8()..];
+            }
+        }
+    }
+    scrubbed
+}
+
+/// Whether four or more characters of a value in a row stand in the message.
+fn quotes_a_part(values: &[Hidden], message: &str) -> bool {
+    const PART: usize = 4;
+    let message = values
+        .iter()
+        .fold(message.to_owned(), |m, (_, shown)| m.replace(shown.as_str(), "\0"));
+    values.iter().any(|(value, _)| {
+        let starts: Vec<usize> = value.char_indices().map(|(i, _)| i).chain([value.len()]).collect();
+        starts
+            .iter()
+            .zip(starts.iter().skip(PART))
+            .any(|(from, to)| message.contains(&value[*from..*to]))
+    })
+}
+
+/// The `user:password` of a URL.
+pub fn userinfo(text: &str) -> Option<&str> {
+    let (_, rest) = text.split_once("://")?;
+    let authority = rest.split(['/', '?', '#']).next()?;
+    authority.rsplit_once('@').map(|(userinfo, _)| userinfo)
+}
