@@ -5,6 +5,7 @@
 //! * [`config`]: YAML in the collector's conventions, every mistake with its position.
 //! * [`graph`]: checks that the configuration makes sense and puts the components together.
 //! * [`runtime`]: starts them, watches over them, stops them in order.
+//! * [`sending`]: queue and retries between a pipeline and a destination.
 
 pub mod ack;
 pub mod batch;
@@ -16,6 +17,7 @@ pub mod outlet;
 pub mod runtime;
 #[cfg(test)]
 mod scripted;
+pub mod sending;
 
 pub use ack::{Ack, Delivery, Outcome};
 pub use batch::{Batch, Payload, Signal};

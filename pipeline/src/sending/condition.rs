@@ -1,0 +1,45 @@
+//! One condition for a component that sends several signals: it is well when none of them fails.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
+
+use crate::batch::Signal;
+use crate::health::{Reporter, Status};
+
+#[derive(Debug)]
+pub(super) struct Condition {
+    failing: Mutex<BTreeMap<Signal, String>>,
+    reporter: Reporter,
+}
+
+impl Condition {
+    pub(super) fn new(reporter: Reporter) -> Self {
+        reporter.report(Status::Ok);
+        Condition {
+            failing: Mutex::default(),
+            reporter,
+        }
+    }
+
+    pub(super) fn failing(&self, signal: Signal, why: &str) {
+        let mut failing = self.failing.lock().unwrap_or_else(PoisonError::into_inner);
+        failing.insert(signal, why.to_owned());
+        self.report(&failing);
+    }
+
+    pub(super) fn works(&self, signal: Signal) {
+        let mut failing = self.failing.lock().unwrap_or_else(PoisonError::into_inner);
+        if failing.remove(&signal).is_some() {
+            self.report(&failing);
+        }
+    }
+
+    fn report(&self, failing: &BTreeMap<Signal, String>) {
+        if failing.is_empty() {
+            self.reporter.report(Status::Ok);
+            return;
+        }
+        let reasons: Vec<String> = failing.iter().map(|(signal, why)| format!("{signal}: {why}")).collect();
+        self.reporter.report(Status::RecoverableError(reasons.join("; ")));
+    }
+}

@@ -1,0 +1,54 @@
+//! What an exporter gives the sender: how to make requests, and how to try one.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::batch::Payload;
+
+/// What came of one attempt to send one request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SendOutcome<R> {
+    /// The destination has it all.
+    Accepted,
+    /// The destination has it, except for `rejected` items, and it must not be sent again (OTLP partial success).
+    /// `rejected: 0` with a message is a warning.
+    Partial {
+        /// How many items it refused.
+        rejected: u64,
+        /// Its words.
+        message: String,
+    },
+    /// It did not work, and may work later.
+    Retry {
+        /// The shortest wait the destination asks for.
+        after: Option<Duration>,
+        /// What happened, for people.
+        why: String,
+    },
+    /// The destination refuses this data for good.
+    Permanent(String),
+    /// The destination refuses everything, whatever the data: wrong address, wrong key. The exporter counts as
+    /// failing until something is accepted.
+    Misconfigured(String),
+    /// It was too large; these requests together take its place.
+    Split(Vec<R>),
+}
+
+/// Somewhere to send to.
+pub trait Destination: Send + Sync + 'static {
+    /// Data made ready to be sent, kept unchanged over all attempts.
+    type Request: Send + Sync;
+
+    /// Makes the requests that together hold the payload; none for a payload without items.
+    ///
+    /// # Errors
+    /// Why it cannot be sent at all; the batch is rejected.
+    fn prepare(&self, payload: Arc<Payload>) -> Result<Vec<Self::Request>, String>;
+
+    /// How many items a request holds: log records, metric points or spans.
+    fn items(request: &Self::Request) -> u64;
+
+    /// Tries once.
+    fn export(&self, request: &Self::Request) -> impl Future<Output = SendOutcome<Self::Request>> + Send;
+}

@@ -1,0 +1,149 @@
+//! How often to write about a failure that goes on. Pure: time is passed in.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+/// The pause after the first line; it doubles with every further line.
+const FIRST_PAUSE: Duration = Duration::from_secs(10);
+/// The longest pause between two lines, and the quiet time after which the pace begins anew.
+const LONGEST_PAUSE: Duration = Duration::from_secs(300);
+
+/// Lets the first failure through, then one at growing pauses, and knows how many were kept back.
+#[derive(Debug)]
+pub(super) struct LogPace {
+    pause: Duration,
+    last_line: Option<Instant>,
+    last_failure: Option<Instant>,
+    held_back: u64,
+    /// Since when, and how often, nothing else but failures.
+    outage: Option<(Instant, u64)>,
+}
+
+/// A line may be written, and this many failures since the last line were not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Line {
+    pub(super) held_back: u64,
+}
+
+/// What a series of failures was like, now that it is over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Over {
+    pub(super) lasted: Duration,
+    pub(super) failures: u64,
+}
+
+impl LogPace {
+    pub(super) fn new() -> Self {
+        LogPace {
+            pause: FIRST_PAUSE,
+            last_line: None,
+            last_failure: None,
+            held_back: 0,
+            outage: None,
+        }
+    }
+
+    /// One more failure; `Some` if a line should be written about it.
+    pub(super) fn failed(&mut self, now: Instant) -> Option<Line> {
+        self.outage = Some(self.outage.map_or((now, 1), |(since, count)| (since, count + 1)));
+        if self.last_failure.is_some_and(|last| now - last >= LONGEST_PAUSE) {
+            self.pause = FIRST_PAUSE;
+            self.last_line = None;
+        }
+        self.last_failure = Some(now);
+        if let Some(last) = self.last_line {
+            if now - last < self.pause {
+                self.held_back += 1;
+                return None;
+            }
+            self.pause = (self.pause * 2).min(LONGEST_PAUSE);
+        }
+        self.last_line = Some(now);
+        Some(Line {
+            held_back: std::mem::take(&mut self.held_back),
+        })
+    }
+
+    /// Something worked; `Some` if that ends a series of failures of which the log knows. The pace is kept, so that
+    /// a destination that flaps does not fill the log.
+    pub(super) fn worked(&mut self, now: Instant) -> Option<Over> {
+        let (since, failures) = self.outage.take()?;
+        let told = self.last_line.is_some_and(|line| line >= since);
+        told.then(|| Over {
+            lasted: now - since,
+            failures,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_failure_is_told_and_then_ever_fewer() {
+        let begin = Instant::now();
+        let mut pace = LogPace::new();
+        let told: Vec<(u64, u64)> = (0..1000)
+            .filter_map(|s| {
+                pace.failed(begin + Duration::from_secs(s))
+                    .map(|line| (s, line.held_back))
+            })
+            .collect();
+        assert_eq!(
+            told,
+            [
+                (0, 0),
+                (10, 9),
+                (30, 19),
+                (70, 39),
+                (150, 79),
+                (310, 159),
+                (610, 299),
+                (910, 299)
+            ]
+        );
+    }
+
+    #[test]
+    fn the_end_is_told_once_with_its_length() {
+        let begin = Instant::now();
+        let mut pace = LogPace::new();
+        assert_eq!(pace.worked(begin), None);
+        pace.failed(begin);
+        pace.failed(begin + Duration::from_secs(3));
+        let over = Over {
+            lasted: Duration::from_secs(5),
+            failures: 2,
+        };
+        assert_eq!(pace.worked(begin + Duration::from_secs(5)), Some(over));
+        assert_eq!(pace.worked(begin + Duration::from_secs(6)), None);
+    }
+
+    #[test]
+    fn flapping_does_not_fill_the_log() {
+        let begin = Instant::now();
+        let mut pace = LogPace::new();
+        let mut lines = 0;
+        for s in 0..100 {
+            let now = begin + Duration::from_secs(s);
+            lines += u32::from(pace.failed(now).is_some());
+            lines += u32::from(pace.worked(now).is_some());
+        }
+        assert_eq!(lines, 8, "four failures told at 0, 10, 30 and 70 s, each with its end");
+    }
+
+    #[test]
+    fn after_a_quiet_time_the_pace_begins_anew() {
+        let begin = Instant::now();
+        let mut pace = LogPace::new();
+        for s in 0..100 {
+            pace.failed(begin + Duration::from_secs(s));
+        }
+        pace.worked(begin + Duration::from_secs(100));
+        let later = begin + Duration::from_secs(100) + LONGEST_PAUSE;
+        assert!(pace.failed(later).is_some());
+        assert!(pace.failed(later + FIRST_PAUSE).is_some());
+    }
+}

@@ -1,0 +1,511 @@
+//! The sender as a whole: queue, consumers, retries, acknowledgements, logs and metrics, on a paused clock.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use opentelemetry::metrics::{Meter, MeterProvider};
+use opentelemetry_proto::tonic::logs::v1::{LogRecord, ResourceLogs, ScopeLogs};
+use opentelemetry_proto::tonic::metrics::v1::{Gauge, Metric, NumberDataPoint, ResourceMetrics, ScopeMetrics, metric};
+use opentelemetry_sdk::error::OTelSdkResult;
+use opentelemetry_sdk::metrics::data::{AggregatedMetrics, MetricData, ResourceMetrics as SdkMetrics};
+use opentelemetry_sdk::metrics::exporter::PushMetricExporter;
+use opentelemetry_sdk::metrics::{PeriodicReader, SdkMeterProvider, Temporality};
+use tokio::sync::{Semaphore, mpsc};
+use tokio::task::JoinHandle;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use super::{Destination, QueueSettings, RetrySettings, SendOutcome, Sender};
+use crate::ack::{Ack, Delivery, Outcome};
+use crate::batch::{Batch, Payload, Signal};
+use crate::component::{ComponentError, ComponentId, Running};
+use crate::health::{Health, Status};
+
+/// A destination that answers as scripted, then accepts, and knows when each attempt came.
+#[derive(Clone)]
+struct Scripted {
+    script: Arc<Mutex<VecDeque<SendOutcome<Part>>>>,
+    attempts: Arc<Mutex<Vec<(Duration, Signal, u64)>>>,
+    begin: Instant,
+    /// An attempt needs a permit, so that tests can hold attempts back.
+    gate: Arc<Semaphore>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Part {
+    signal: Signal,
+    items: u64,
+}
+
+impl Scripted {
+    fn new(script: impl IntoIterator<Item = SendOutcome<Part>>) -> Self {
+        Scripted {
+            script: Arc::new(Mutex::new(script.into_iter().collect())),
+            attempts: Arc::default(),
+            begin: Instant::now(),
+            gate: Arc::new(Semaphore::new(Semaphore::MAX_PERMITS)),
+        }
+    }
+
+    fn closed(self) -> Self {
+        Scripted {
+            gate: Arc::new(Semaphore::new(0)),
+            ..self
+        }
+    }
+
+    fn attempts(&self) -> Vec<(Duration, Signal, u64)> {
+        self.attempts.lock().unwrap().clone()
+    }
+
+    fn seconds(&self) -> Vec<f64> {
+        self.attempts().iter().map(|(at, ..)| at.as_secs_f64()).collect()
+    }
+}
+
+impl Destination for Scripted {
+    type Request = Part;
+
+    fn prepare(&self, payload: Arc<Payload>) -> Result<Vec<Part>, String> {
+        let part = Part {
+            signal: payload.signal(),
+            items: payload.items() as u64,
+        };
+        Ok(if part.items == 0 { vec![] } else { vec![part] })
+    }
+
+    fn items(request: &Part) -> u64 {
+        request.items
+    }
+
+    async fn export(&self, request: &Part) -> SendOutcome<Part> {
+        self.attempts
+            .lock()
+            .unwrap()
+            .push((self.begin.elapsed(), request.signal, request.items));
+        self.gate.acquire().await.unwrap().forget();
+        self.script.lock().unwrap().pop_front().unwrap_or(SendOutcome::Accepted)
+    }
+}
+
+struct Fixture {
+    input: Option<mpsc::Sender<Batch>>,
+    run: JoinHandle<Result<(), ComponentError>>,
+    health: Health,
+    shutdown: CancellationToken,
+    metrics: Metrics,
+}
+
+fn id() -> ComponentId {
+    ComponentId {
+        type_name: "otlp_http".into(),
+        name: Some("test".into()),
+    }
+}
+
+fn start(destination: &Scripted, retry: RetrySettings, queue: QueueSettings) -> Fixture {
+    let metrics = Metrics::new();
+    let health = Health::new();
+    let shutdown = CancellationToken::new();
+    let running = Running {
+        shutdown: shutdown.clone(),
+        health: health.reporter(id()),
+    };
+    let (input, inbox) = mpsc::channel(1);
+    let sender = Sender::new(destination.clone(), id(), retry, queue, metrics.meter()).with_random(|| 0.5);
+    Fixture {
+        input: Some(input),
+        run: tokio::spawn(sender.run(inbox, running)),
+        health,
+        shutdown,
+        metrics,
+    }
+}
+
+impl Fixture {
+    async fn send(&self, payload: Payload) -> Delivery {
+        let (ack, delivery) = Ack::new();
+        let batch = Batch::new(payload, ack);
+        self.input.as_ref().unwrap().send(batch).await.unwrap();
+        delivery
+    }
+
+    fn status(&self) -> Status {
+        self.health.watch().borrow().get(&id()).unwrap().clone()
+    }
+
+    async fn end(mut self) -> Metrics {
+        self.input = None;
+        self.run.await.unwrap().unwrap();
+        self.metrics
+    }
+}
+
+fn logs(records: usize) -> Payload {
+    Payload::Logs(vec![ResourceLogs {
+        scope_logs: vec![ScopeLogs {
+            log_records: vec![LogRecord::default(); records],
+            ..Default::default()
+        }],
+        ..Default::default()
+    }])
+}
+
+fn points(count: usize) -> Payload {
+    let gauge = Gauge {
+        data_points: vec![NumberDataPoint::default(); count],
+    };
+    Payload::Metrics(vec![ResourceMetrics {
+        scope_metrics: vec![ScopeMetrics {
+            metrics: vec![Metric {
+                data: Some(metric::Data::Gauge(gauge)),
+                ..Default::default()
+            }],
+            ..Default::default()
+        }],
+        ..Default::default()
+    }])
+}
+
+fn busy() -> SendOutcome<Part> {
+    SendOutcome::Retry {
+        after: None,
+        why: "HTTP 503".into(),
+    }
+}
+
+/// Lets every task go as far as it can without time passing.
+async fn settle() {
+    for _ in 0..100 {
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn it_retries_with_growing_waits_until_it_is_accepted() {
+    let destination = Scripted::new([busy(), busy(), busy()]);
+    let fixture = start(&destination, RetrySettings::default(), QueueSettings::default());
+    let delivery = fixture.send(logs(3)).await;
+    assert_eq!(delivery.await, Outcome::Delivered);
+    assert_eq!(destination.seconds(), [0.0, 5.0, 12.5, 23.75]);
+    let metrics = fixture.end().await;
+    assert_eq!(metrics.sum("otelcol_exporter_sent_log_records"), Some(3));
+    assert_eq!(metrics.sum("otelcol_exporter_send_failed_log_records"), Some(0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn retry_after_is_a_minimum() {
+    let asked = SendOutcome::Retry {
+        after: Some(Duration::from_secs(42)),
+        why: "HTTP 429".into(),
+    };
+    let destination = Scripted::new([asked]);
+    let fixture = start(&destination, RetrySettings::default(), QueueSettings::default());
+    assert_eq!(fixture.send(logs(1)).await.await, Outcome::Delivered);
+    assert_eq!(destination.seconds(), [0.0, 42.0]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn exhausted_retries_are_a_counted_loss() {
+    let destination = Scripted::new((0..100).map(|_| busy()));
+    let fixture = start(&destination, RetrySettings::default(), QueueSettings::default());
+    let Outcome::Dropped(why) = fixture.send(points(4)).await.await else {
+        panic!("not dropped")
+    };
+    assert!(why.contains("HTTP 503") && why.contains("max_elapsed_time"), "{why}");
+    assert!(*destination.seconds().last().unwrap() <= 300.0);
+    let metrics = fixture.end().await;
+    assert_eq!(metrics.sum("otelcol_exporter_send_failed_metric_points"), Some(4));
+    assert_eq!(metrics.sum("otelcol_exporter_sent_metric_points"), Some(0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_retries_the_first_failure_is_the_end() {
+    let destination = Scripted::new([busy()]);
+    let retry = RetrySettings {
+        enabled: false,
+        ..RetrySettings::default()
+    };
+    let fixture = start(&destination, retry, QueueSettings::default());
+    assert!(matches!(fixture.send(logs(1)).await.await, Outcome::Dropped(_)));
+    assert_eq!(destination.attempts().len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_permanent_refusal_is_not_tried_again() {
+    let destination = Scripted::new([SendOutcome::Permanent("HTTP 400: bad".into())]);
+    let fixture = start(&destination, RetrySettings::default(), QueueSettings::default());
+    let outcome = fixture.send(logs(2)).await.await;
+    assert_eq!(outcome, Outcome::Rejected("HTTP 400: bad".into()));
+    assert_eq!(fixture.status(), Status::Ok, "the next batch may be fine");
+    let metrics = fixture.end().await;
+    assert_eq!(destination.attempts().len(), 1);
+    assert_eq!(metrics.sum("otelcol_exporter_send_failed_log_records"), Some(2));
+}
+
+#[tokio::test(start_paused = true)]
+async fn partial_success_is_delivered_and_counted() {
+    let destination = Scripted::new([SendOutcome::Partial {
+        rejected: 2,
+        message: "no cumulative sums".into(),
+    }]);
+    let fixture = start(&destination, RetrySettings::default(), QueueSettings::default());
+    assert_eq!(fixture.send(points(5)).await.await, Outcome::Delivered);
+    let metrics = fixture.end().await;
+    assert_eq!(metrics.sum("otelcol_exporter_sent_metric_points"), Some(3));
+    assert_eq!(metrics.sum("otelcol_exporter_rejected_metric_points"), Some(2));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_worst_part_of_a_split_batch_counts_and_the_others_still_go() {
+    let part = |items| Part {
+        signal: Signal::Logs,
+        items,
+    };
+    let destination = Scripted::new([
+        SendOutcome::Split(vec![part(3), part(4)]),
+        SendOutcome::Permanent("too large".into()),
+        busy(),
+    ]);
+    let fixture = start(&destination, RetrySettings::default(), QueueSettings::default());
+    assert_eq!(fixture.send(logs(7)).await.await, Outcome::Rejected("too large".into()));
+    let sizes: Vec<u64> = destination.attempts().iter().map(|(.., items)| *items).collect();
+    assert_eq!(sizes, [7, 3, 4, 4]);
+    let metrics = fixture.end().await;
+    assert_eq!(metrics.sum("otelcol_exporter_sent_log_records"), Some(4));
+    assert_eq!(metrics.sum("otelcol_exporter_send_failed_log_records"), Some(3));
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_to_send_is_delivered_without_a_request() {
+    let destination = Scripted::new([]);
+    let fixture = start(&destination, RetrySettings::default(), QueueSettings::default());
+    assert_eq!(fixture.send(logs(0)).await.await, Outcome::Delivered);
+    assert!(destination.attempts().is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn new_work_goes_out_while_earlier_requests_are_retried() {
+    let destination = Scripted::new([busy()]);
+    let fixture = start(&destination, RetrySettings::default(), QueueSettings::default());
+    let mut first = fixture.send(logs(1)).await;
+    settle().await;
+    let second = fixture.send(logs(2)).await;
+    assert_eq!(second.await, Outcome::Delivered);
+    assert!(futures_util::poll!(&mut first).is_pending());
+    assert_eq!(destination.seconds(), [0.0, 0.0]);
+    assert_eq!(first.await, Outcome::Delivered);
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_signal_in_trouble_does_not_hold_back_another() {
+    let destination = Scripted::new([busy()]);
+    let queue = QueueSettings {
+        num_consumers: 1,
+        ..QueueSettings::default()
+    };
+    let fixture = start(&destination, RetrySettings::default(), queue);
+    let mut metrics = fixture.send(points(1)).await;
+    settle().await;
+    assert_eq!(fixture.status(), Status::RecoverableError("metrics: HTTP 503".into()));
+    assert_eq!(fixture.send(logs(1)).await.await, Outcome::Delivered);
+    assert_eq!(
+        fixture.status(),
+        Status::RecoverableError("metrics: HTTP 503".into()),
+        "logs arriving says nothing about metrics"
+    );
+    assert!(futures_util::poll!(&mut metrics).is_pending());
+    assert_eq!(metrics.await, Outcome::Delivered);
+    assert_eq!(fixture.status(), Status::Ok);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_full_queue_makes_the_producer_wait() {
+    let destination = Scripted::new([]).closed();
+    let queue = QueueSettings {
+        queue_size: 2,
+        ..QueueSettings::default()
+    };
+    let fixture = start(&destination, RetrySettings::default(), queue);
+    // Two in the queue, one waiting for a place in it, one in the inbox.
+    let mut deliveries = Vec::new();
+    for _ in 0..4 {
+        deliveries.push(fixture.send(logs(1)).await);
+        settle().await;
+    }
+    let input = fixture.input.as_ref().unwrap();
+    assert!(input.try_reserve().is_err(), "the inbox is full, so the producer waits");
+    assert_eq!(fixture.metrics.gauge("otelcol_exporter_queue_size"), Some(2));
+    assert_eq!(fixture.metrics.gauge("otelcol_exporter_queue_capacity"), Some(2));
+
+    destination.gate.add_permits(100);
+    for delivery in deliveries {
+        assert_eq!(delivery.await, Outcome::Delivered);
+    }
+    settle().await;
+    assert_eq!(fixture.metrics.gauge("otelcol_exporter_queue_size"), Some(0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_full_queue_drops_and_counts_if_told_so() {
+    let destination = Scripted::new([]).closed();
+    let queue = QueueSettings {
+        queue_size: 1,
+        block_on_overflow: false,
+        ..QueueSettings::default()
+    };
+    let fixture = start(&destination, RetrySettings::default(), queue);
+    let first = fixture.send(logs(1)).await;
+    settle().await;
+    let second = fixture.send(logs(5)).await;
+    assert_eq!(second.await, Outcome::Dropped("the sending queue is full".into()));
+    destination.gate.add_permits(1);
+    assert_eq!(first.await, Outcome::Delivered);
+    let metrics = fixture.end().await;
+    assert_eq!(metrics.sum("otelcol_exporter_enqueue_failed_log_records"), Some(5));
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_a_queue_batches_go_one_at_a_time() {
+    let destination = Scripted::new([]).closed();
+    let queue = QueueSettings {
+        enabled: false,
+        ..QueueSettings::default()
+    };
+    let fixture = start(&destination, RetrySettings::default(), queue);
+    let first = fixture.send(logs(1)).await;
+    settle().await;
+    let second = fixture.send(logs(1)).await;
+    settle().await;
+    assert_eq!(destination.attempts().len(), 1);
+    destination.gate.add_permits(2);
+    assert_eq!((first.await, second.await), (Outcome::Delivered, Outcome::Delivered));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_end_of_the_input_drains_the_queue() {
+    let destination = Scripted::new([busy(), busy(), busy(), busy()]);
+    let queue = QueueSettings {
+        num_consumers: 1,
+        ..QueueSettings::default()
+    };
+    let fixture = start(&destination, RetrySettings::default(), queue);
+    let deliveries = [
+        fixture.send(logs(1)).await,
+        fixture.send(logs(1)).await,
+        fixture.send(points(1)).await,
+    ];
+    let metrics = fixture.end().await;
+    for delivery in deliveries {
+        assert_eq!(delivery.await, Outcome::Delivered);
+    }
+    assert_eq!(metrics.sum("otelcol_exporter_sent_log_records"), Some(2));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_shutdown_cuts_waits_short_but_not_those_asked_for() {
+    let asked = SendOutcome::Retry {
+        after: Some(Duration::from_secs(20)),
+        why: "HTTP 429".into(),
+    };
+    let destination = Scripted::new([asked]);
+    let fixture = start(&destination, RetrySettings::default(), QueueSettings::default());
+    let polite = fixture.send(logs(1)).await;
+    settle().await;
+    destination.script.lock().unwrap().push_back(busy());
+    let own = fixture.send(logs(2)).await;
+    settle().await;
+    fixture.shutdown.cancel();
+    assert_eq!(own.await, Outcome::Delivered);
+    assert_eq!(destination.begin.elapsed(), Duration::ZERO);
+    assert_eq!(polite.await, Outcome::Delivered);
+    assert_eq!(destination.begin.elapsed(), Duration::from_secs(20));
+}
+
+#[tokio::test(start_paused = true)]
+async fn dropping_the_sender_counts_what_it_holds_as_lost() {
+    let destination = Scripted::new([]).closed();
+    let fixture = start(&destination, RetrySettings::default(), QueueSettings::default());
+    let delivery = fixture.send(logs(1)).await;
+    settle().await;
+    fixture.run.abort();
+    assert!(matches!(delivery.await, Outcome::Dropped(_)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_wrong_key_or_address_makes_the_exporter_unwell() {
+    let destination = Scripted::new([SendOutcome::Misconfigured("HTTP 403".into())]);
+    let fixture = start(&destination, RetrySettings::default(), QueueSettings::default());
+    assert_eq!(fixture.send(logs(1)).await.await, Outcome::Rejected("HTTP 403".into()));
+    assert_eq!(fixture.status(), Status::RecoverableError("logs: HTTP 403".into()));
+    assert_eq!(fixture.send(logs(1)).await.await, Outcome::Delivered);
+    assert_eq!(fixture.status(), Status::Ok);
+}
+
+/// The sender's own metrics, read through the SDK.
+struct Metrics {
+    provider: SdkMeterProvider,
+    seen: Arc<Mutex<Vec<(String, u64)>>>,
+}
+
+#[derive(Debug)]
+struct Capture(Arc<Mutex<Vec<(String, u64)>>>);
+
+impl PushMetricExporter for Capture {
+    async fn export(&self, metrics: &SdkMetrics) -> OTelSdkResult {
+        let mut seen = self.0.lock().unwrap();
+        seen.clear();
+        for metric in metrics.scope_metrics().flat_map(|scope| scope.metrics()) {
+            let AggregatedMetrics::U64(data) = metric.data() else {
+                continue;
+            };
+            let value = match data {
+                MetricData::Sum(sum) => sum.data_points().map(|point| point.value()).sum(),
+                MetricData::Gauge(gauge) => gauge.data_points().map(|point| point.value()).sum(),
+                _ => continue,
+            };
+            seen.push((metric.name().to_owned(), value));
+        }
+        Ok(())
+    }
+
+    fn force_flush(&self) -> OTelSdkResult {
+        Ok(())
+    }
+
+    fn shutdown_with_timeout(&self, _timeout: Duration) -> OTelSdkResult {
+        Ok(())
+    }
+
+    fn temporality(&self) -> Temporality {
+        Temporality::Cumulative
+    }
+}
+
+impl Metrics {
+    fn new() -> Self {
+        let seen: Arc<Mutex<Vec<(String, u64)>>> = Arc::default();
+        let reader = PeriodicReader::builder(Capture(Arc::clone(&seen)))
+            .with_interval(Duration::from_secs(100_000))
+            .build();
+        Metrics {
+            provider: SdkMeterProvider::builder().with_reader(reader).build(),
+            seen,
+        }
+    }
+
+    fn meter(&self) -> Meter {
+        self.provider.meter("test")
+    }
+
+    fn sum(&self, name: &str) -> Option<u64> {
+        self.provider.force_flush().unwrap();
+        let seen = self.seen.lock().unwrap();
+        seen.iter().find(|(found, _)| found == name).map(|(_, value)| *value)
+    }
+
+    fn gauge(&self, name: &str) -> Option<u64> {
+        self.sum(name)
+    }
+}

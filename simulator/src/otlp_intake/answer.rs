@@ -1,0 +1,70 @@
+//! Scripted answers.
+
+use std::time::Duration;
+
+/// What to do with a request instead of taking it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// Answer with this, and keep nothing.
+    Response {
+        /// The status code.
+        status: u16,
+        /// Headers, such as `retry-after` and `content-type`.
+        headers: Vec<(String, String)>,
+        /// The body.
+        body: Vec<u8>,
+    },
+    /// Keep the data but answer with this, as an intake whose confirmation is odd or gets lost.
+    TakeAndRespond {
+        /// The status code.
+        status: u16,
+        /// Headers.
+        headers: Vec<(String, String)>,
+        /// The body.
+        body: Vec<u8>,
+    },
+    /// Close the connection without an answer.
+    DropConnection,
+    /// Do nothing until the client goes away or the intake stops.
+    Hang,
+    /// Wait, then treat the request as usual.
+    Delay(Duration),
+}
+
+impl Answer {
+    /// An empty answer with this status.
+    pub fn status(status: u16) -> Answer {
+        Answer::Response {
+            status,
+            headers: Vec::new(),
+            body: Vec::new(),
+        }
+    }
+
+    /// The same answer with one more header. Only responses have headers.
+    #[must_use]
+    pub fn header(mut self, name: &str, value: &str) -> Answer {
+        if let Answer::Response { headers, .. } | Answer::TakeAndRespond { headers, .. } = &mut self {
+            headers.push((name.to_owned(), value.to_owned()));
+        }
+        self
+    }
+
+    /// The same answer with this body. Only responses have a body.
+    #[must_use]
+    pub fn body(mut self, content: impl Into<Vec<u8>>) -> Answer {
+        if let Answer::Response { body, .. } | Answer::TakeAndRespond { body, .. } = &mut self {
+            *body = content.into();
+        }
+        self
+    }
+
+    /// The same answer, but the data is kept.
+    #[must_use]
+    pub fn but_take(self) -> Answer {
+        match self {
+            Answer::Response { status, headers, body } => Answer::TakeAndRespond { status, headers, body },
+            other => other,
+        }
+    }
+}

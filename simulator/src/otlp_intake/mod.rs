@@ -1,0 +1,198 @@
+//! An OTLP/HTTP intake on loopback that keeps Datadog's rules, for the demo and for tests over real sockets.
+//!
+//! It takes protobuf (gzip, zstd or not compressed) at `/v1/logs`, `/v1/metrics` and `/v1/traces`, remembers what it
+//! accepted in the order of arrival, tells subscribers at once, and notices points that would overwrite each other in
+//! Datadog. Failures can be scripted with [`OtlpIntake::fail_next`].
+
+mod answer;
+mod overwrites;
+mod received;
+mod rules;
+mod server;
+mod views;
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::{HashMap, VecDeque};
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::net::TcpListener;
+use tokio::sync::broadcast;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+pub use answer::Answer;
+pub use overwrites::Overwrite;
+pub use received::{Attempt, Payload, Received, Signal};
+pub use rules::{CUMULATIVE_REFUSED, Limits};
+pub use views::{Point, PointValue, Record, Temporality, any_value_to_json};
+
+use overwrites::Overwrites;
+
+/// How many arrivals a subscriber may lag behind before it misses some.
+const SUBSCRIBER_LAG: usize = 4096;
+
+/// How the intake behaves.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Where to listen; must be loopback. The default lets the system choose a port.
+    pub address: SocketAddr,
+    /// The key that the header `dd-api-key` must hold; `None` takes every request.
+    pub api_key: Option<String>,
+    /// The largest requests taken.
+    pub limits: Limits,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Options {
+            address: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
+            api_key: None,
+            limits: Limits::default(),
+        }
+    }
+}
+
+/// A running intake. Dropping it stops it.
+#[derive(Debug)]
+pub struct OtlpIntake {
+    address: SocketAddr,
+    shared: Arc<Shared>,
+    stop: CancellationToken,
+    server: Option<JoinHandle<()>>,
+}
+
+/// What the connections share.
+#[derive(Debug)]
+struct Shared {
+    options: Options,
+    state: Mutex<State>,
+    arrivals: broadcast::Sender<Arc<Received>>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    received: Vec<Arc<Received>>,
+    attempts: Vec<Attempt>,
+    script: HashMap<Signal, VecDeque<Answer>>,
+    overwrites: Overwrites,
+}
+
+impl Shared {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl OtlpIntake {
+    /// Starts an intake on a free port of 127.0.0.1 that asks for the given `dd-api-key`, if any.
+    ///
+    /// # Errors
+    /// If it cannot listen.
+    pub async fn start(api_key: Option<String>) -> io::Result<OtlpIntake> {
+        OtlpIntake::start_with(Options {
+            api_key,
+            ..Options::default()
+        })
+        .await
+    }
+
+    /// Starts an intake.
+    ///
+    /// # Errors
+    /// If the address is not loopback, or it cannot listen there.
+    pub async fn start_with(options: Options) -> io::Result<OtlpIntake> {
+        if !options.address.ip().is_loopback() {
+            let found = options.address;
+            return Err(io::Error::new(
+                io::ErrorKind::InvalidInput,
+                format!("the intake listens on loopback only, not on {found}"),
+            ));
+        }
+        let listener = TcpListener::bind(options.address).await?;
+        let address = listener.local_addr()?;
+        let shared = Arc::new(Shared {
+            options,
+            state: Mutex::default(),
+            arrivals: broadcast::Sender::new(SUBSCRIBER_LAG),
+        });
+        let stop = CancellationToken::new();
+        let server = tokio::spawn(server::serve(listener, Arc::clone(&shared), stop.clone()));
+        Ok(OtlpIntake {
+            address,
+            shared,
+            stop,
+            server: Some(server),
+        })
+    }
+
+    /// Its base URL: `http://127.0.0.1:PORT`.
+    pub fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Everything accepted so far, in the order of arrival.
+    pub fn received(&self) -> Vec<Arc<Received>> {
+        self.shared.state().received.clone()
+    }
+
+    /// Every request so far with the answer it got, refused ones included.
+    pub fn attempts(&self) -> Vec<Attempt> {
+        self.shared.state().attempts.clone()
+    }
+
+    /// What is accepted from now on, as it arrives.
+    pub fn subscribe(&self) -> broadcast::Receiver<Arc<Received>> {
+        self.shared.arrivals.subscribe()
+    }
+
+    /// The metric points accepted so far, one by one.
+    pub fn points(&self) -> Vec<Point> {
+        self.received()
+            .iter()
+            .flat_map(|received| received.payload.points())
+            .collect()
+    }
+
+    /// The log records accepted so far, one by one.
+    pub fn records(&self) -> Vec<Record> {
+        self.received()
+            .iter()
+            .flat_map(|received| received.payload.records())
+            .collect()
+    }
+
+    /// Points that took the place of another one with a different value: same metric, same tags, same second.
+    /// Datadog keeps only the last of them.
+    pub fn violations(&self) -> Vec<Overwrite> {
+        self.shared.state().overwrites.found().to_vec()
+    }
+
+    /// Answers the next request of a signal as told, once; several calls queue up.
+    pub fn fail_next(&self, signal: Signal, answer: Answer) {
+        self.shared.state().script.entry(signal).or_default().push_back(answer);
+    }
+
+    /// Stops listening, ends all connections and waits for that.
+    pub async fn shutdown(mut self) {
+        self.stop.cancel();
+        if let Some(server) = self.server.take() {
+            // A panic of the server has been printed by the runtime already.
+            let _ = server.await;
+        }
+    }
+}
+
+impl Drop for OtlpIntake {
+    fn drop(&mut self) {
+        self.stop.cancel();
+    }
+}

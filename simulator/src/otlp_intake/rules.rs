@@ -1,0 +1,88 @@
+//! Datadog's rules for its OTLP intake. Pure.
+//!
+//! Sources: Datadog documentation, "Datadog OTLP Metrics / Logs / Traces Intake Endpoint"; the partial success text is
+//! the one that users of the intake report from their logs.
+
+use opentelemetry_proto::tonic::metrics::v1::{AggregationTemporality, metric::Data};
+
+use super::received::{Payload, Signal};
+
+/// What the intake says about cumulative metrics, in a partial success.
+pub const CUMULATIVE_REFUSED: &str = "Payload validation failed: OTLP metrics intake does not accept cumulative \
+     histogram metrics, cumulative monotonic sum metrics or other unspecified metrics";
+
+/// The largest requests taken, in bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Metrics, as sent (compressed).
+    pub metrics_compressed: usize,
+    /// Logs, decompressed.
+    pub logs_decompressed: usize,
+    /// Traces, decompressed.
+    pub traces_decompressed: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Limits {
+            metrics_compressed: 512 * 1024,
+            // 5.1 MiB
+            logs_decompressed: 5_347_737,
+            traces_decompressed: 15 * 1024 * 1024,
+        }
+    }
+}
+
+/// Nothing is decompressed beyond this, whatever the signal.
+const DECOMPRESSED_CAP: usize = 64 * 1024 * 1024;
+
+impl Limits {
+    /// The largest body as sent.
+    pub(super) fn compressed(&self, signal: Signal) -> usize {
+        match signal {
+            Signal::Metrics => self.metrics_compressed,
+            Signal::Logs | Signal::Traces => self.decompressed(signal),
+        }
+    }
+
+    /// The largest body after decompression.
+    pub(super) fn decompressed(&self, signal: Signal) -> usize {
+        match signal {
+            Signal::Metrics => DECOMPRESSED_CAP,
+            Signal::Logs => self.logs_decompressed,
+            Signal::Traces => self.traces_decompressed,
+        }
+    }
+}
+
+/// The status of an accepted request.
+pub(super) fn success_status(signal: Signal) -> u16 {
+    match signal {
+        Signal::Traces => 202,
+        Signal::Logs | Signal::Metrics => 200,
+    }
+}
+
+/// Whether the payload holds a metric that makes the intake refuse it: a cumulative histogram, a cumulative monotonic
+/// sum, or one without temporality. Gauges and cumulative non-monotonic sums are fine.
+pub(super) fn has_refused_metric(payload: &Payload) -> bool {
+    let Payload::Metrics(request) = payload else {
+        return false;
+    };
+    let delta = AggregationTemporality::Delta as i32;
+    let cumulative = AggregationTemporality::Cumulative as i32;
+    request
+        .resource_metrics
+        .iter()
+        .flat_map(|resource| &resource.scope_metrics)
+        .flat_map(|scope| &scope.metrics)
+        .any(|metric| match &metric.data {
+            Some(Data::Sum(sum)) => {
+                let gauge_like = sum.aggregation_temporality == cumulative && !sum.is_monotonic;
+                sum.aggregation_temporality != delta && !gauge_like
+            }
+            Some(Data::Histogram(histogram)) => histogram.aggregation_temporality != delta,
+            Some(Data::ExponentialHistogram(histogram)) => histogram.aggregation_temporality != delta,
+            Some(Data::Gauge(_) | Data::Summary(_)) | None => false,
+        })
+}
