@@ -1,1 +1,19 @@
 //! A Kubernetes API and an OTLP intake on loopback, for the demo, the tests and the benchmarks.
+//!
+//! [`Simulator`] serves a [`Store`] over HTTP as `kube-apiserver` does, and goes wrong on command ([`faults`]).
+
+mod api;
+pub mod faults;
+mod ids;
+mod requests;
+pub mod resource;
+mod simulator;
+pub mod store;
+
+pub use api::{Rule, Token, Verb};
+pub use faults::{Answer, Cut, Matching};
+pub use ids::Ids;
+pub use requests::Request;
+pub use resource::{ChangeType, Resource};
+pub use simulator::{Simulator, SimulatorOptions};
+pub use store::{Store, StoreError, StoreOptions};
