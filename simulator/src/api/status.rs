@@ -1,0 +1,172 @@
+//! Errors, as `Status` objects in the words of the real server (`k8s.io/apimachinery/pkg/api/errors`).
+
+use crate::resource::Resource;
+use crate::store::StoreError;
+use serde_json::{Map, Value, json};
+
+/// An answer that is not what was asked for.
+#[derive(Clone, Debug)]
+pub(crate) struct Failure {
+    pub code: u16,
+    pub reason: &'static str,
+    pub message: String,
+    pub details: Option<Value>,
+    /// Seconds, sent as `Retry-After` and in the details.
+    pub retry_after: Option<u64>,
+    /// A token to go on with, after the first one expired.
+    pub continue_token: Option<String>,
+}
+
+impl Failure {
+    pub fn new(code: u16, reason: &'static str, message: impl Into<String>) -> Failure {
+        Failure {
+            code,
+            reason,
+            message: message.into(),
+            details: None,
+            retry_after: None,
+            continue_token: None,
+        }
+    }
+
+    pub fn bad_request(message: impl Into<String>) -> Failure {
+        Failure::new(400, "BadRequest", message)
+    }
+
+    /// The path leads nowhere.
+    pub fn no_such_path() -> Failure {
+        let message = "the server could not find the requested resource";
+        Failure {
+            details: Some(json!({})),
+            ..Failure::new(404, "NotFound", message)
+        }
+    }
+
+    pub fn not_found(resource: Resource, name: &str) -> Failure {
+        StoreError::NotFound(resource.qualified(), name.to_owned()).into_failure(resource, name)
+    }
+
+    pub fn unauthorized() -> Failure {
+        Failure::new(401, "Unauthorized", "Unauthorized")
+    }
+
+    pub fn expired(message: impl Into<String>) -> Failure {
+        Failure::new(410, "Expired", message)
+    }
+
+    /// A watch from before the window; sent inside the stream.
+    pub fn too_old_version(version: u64, floor: u64) -> Failure {
+        Failure::expired(format!("too old resource version: {version} ({floor})"))
+    }
+
+    /// The client has seen more than this server.
+    pub fn too_large_version(version: u64, current: u64) -> Failure {
+        let cause = json!({"reason": "ResourceVersionTooLarge", "message": "Too large resource version"});
+        Failure {
+            details: Some(json!({"causes": [cause]})),
+            retry_after: Some(1),
+            ..Failure::new(
+                504,
+                "Timeout",
+                format!("Timeout: Too large resource version: {version}, current: {current}"),
+            )
+        }
+    }
+
+    /// List options that do not go together.
+    pub fn invalid_options(field: &str, rule: &str) -> Failure {
+        let message = format!("ListOptions.meta.k8s.io \"\" is invalid: {field}: Forbidden: {rule}");
+        let cause = json!({"reason": "FieldValueForbidden", "message": format!("Forbidden: {rule}"), "field": field});
+        Failure {
+            details: Some(json!({"group": "meta.k8s.io", "kind": "ListOptions", "causes": [cause]})),
+            ..Failure::new(422, "Invalid", message)
+        }
+    }
+
+    /// What a status code stands for, where a scripted fault names only the code.
+    pub fn of_code(code: u16, retry_after: Option<u64>) -> Failure {
+        let (reason, message) = match code {
+            400 => ("BadRequest", "bad request"),
+            401 => return Failure::unauthorized(),
+            403 => ("Forbidden", "forbidden"),
+            404 => return Failure::no_such_path(),
+            409 => (
+                "Conflict",
+                "the object has been modified; please apply your changes to the latest version and try again",
+            ),
+            410 => ("Expired", "too old resource version"),
+            429 => ("TooManyRequests", "Too many requests, please try again later."),
+            503 => ("ServiceUnavailable", "apiserver is shutting down"),
+            504 => (
+                "Timeout",
+                "the server was unable to return a response in the time allotted, but may still be processing the request",
+            ),
+            _ => ("InternalError", "Internal error occurred: scripted fault"),
+        };
+        Failure {
+            retry_after,
+            ..Failure::new(code, reason, message)
+        }
+    }
+
+    /// The `Status` object.
+    pub fn to_json(&self) -> String {
+        let mut details = self.details.clone();
+        if let Some(seconds) = self.retry_after {
+            details.get_or_insert_with(|| json!({}))["retryAfterSeconds"] = seconds.into();
+        }
+        let mut status = Map::new();
+        status.insert("message".into(), self.message.as_str().into());
+        if !self.reason.is_empty() {
+            status.insert("reason".into(), self.reason.into());
+        }
+        if let Some(details) = details {
+            status.insert("details".into(), details);
+        }
+        status.insert("code".into(), self.code.into());
+        let metadata = self
+            .continue_token
+            .as_ref()
+            .map_or(json!({}), |token| json!({"continue": token}));
+        status.insert("metadata".into(), metadata);
+        status.insert("status".into(), "Failure".into());
+        with_type("Status", "v1", &Value::Object(status).to_string())
+    }
+}
+
+impl StoreError {
+    /// The answer to a request whose write the store refused.
+    pub(crate) fn into_failure(self, resource: Resource, name: &str) -> Failure {
+        let (code, reason) = match &self {
+            StoreError::AlreadyExists(..) => (409, "AlreadyExists"),
+            StoreError::NotFound(..) => (404, "NotFound"),
+            StoreError::Conflict(..) => (409, "Conflict"),
+            StoreError::Unnamed(..) => (422, "Invalid"),
+        };
+        Failure {
+            details: Some(details(resource, Some(name))),
+            ..Failure::new(code, reason, self.to_string())
+        }
+    }
+}
+
+/// The `details` that name an object.
+pub(crate) fn details(resource: Resource, name: Option<&str>) -> Value {
+    let mut details = json!({"kind": resource.plural()});
+    if let Some(name) = name {
+        details["name"] = name.into();
+    }
+    if !resource.group().is_empty() {
+        details["group"] = resource.group().into();
+    }
+    details
+}
+
+/// Puts `kind` and `apiVersion` in front of a JSON object.
+pub(crate) fn with_type(kind: &str, api_version: &str, object: &str) -> String {
+    let separator = if object == "{}" { "" } else { "," };
+    format!(
+        "{{\"kind\":\"{kind}\",\"apiVersion\":\"{api_version}\"{separator}{}",
+        object.get(1..).unwrap_or_default()
+    )
+}

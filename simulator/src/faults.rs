@@ -1,0 +1,155 @@
+//! Scripted faults: what goes wrong between a client and the API server, on command.
+
+use crate::api::{Failure, Verb};
+use crate::resource::Resource;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use tokio::sync::{broadcast, watch};
+
+/// Which requests a fault meets; `None` stands for any.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Matching {
+    /// Only requests for this resource.
+    pub resource: Option<Resource>,
+    /// Only requests of this kind.
+    pub verb: Option<Verb>,
+}
+
+impl Matching {
+    /// Requests of one kind for one resource.
+    pub fn new(verb: Verb, resource: Resource) -> Matching {
+        Matching {
+            resource: Some(resource),
+            verb: Some(verb),
+        }
+    }
+
+    fn fits(self, verb: Verb, resource: Resource) -> bool {
+        self.resource.is_none_or(|wanted| wanted == resource) && self.verb.is_none_or(|wanted| wanted == verb)
+    }
+}
+
+/// What a matching request gets instead of its answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// A `Status` with this HTTP status code, and `Retry-After` in seconds if given.
+    Status {
+        /// The HTTP status code.
+        code: u16,
+        /// Seconds for `Retry-After`.
+        retry_after: Option<u64>,
+    },
+    /// For watches: status 200, then a 410 inside the stream, as the real server answers a version from before its window.
+    ExpiredInBand,
+    /// The connection is reset before any answer.
+    Reset,
+    /// No answer at all; the connection stays open.
+    Silence,
+}
+
+/// How running watches are cut.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cut {
+    /// The stream ends as it does at its timeout.
+    End,
+    /// Half a line (and half a character), then the end of the stream.
+    EndMidLine,
+    /// The connection is reset.
+    Reset,
+    /// Half a line, then the connection is reset.
+    ResetMidLine,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct WatchCommand {
+    pub resource: Option<Resource>,
+    pub action: WatchAction,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum WatchAction {
+    Cut(Cut),
+    Expire,
+    Bookmark,
+}
+
+#[derive(Debug)]
+struct Planned {
+    remaining: usize,
+    matching: Matching,
+    answer: Answer,
+}
+
+/// The faults in force.
+#[derive(Debug)]
+pub(crate) struct Faults {
+    planned: Mutex<Vec<Planned>>,
+    forbidden: Mutex<Vec<(Verb, Resource)>>,
+    pub commands: broadcast::Sender<WatchCommand>,
+    pub stalled: watch::Sender<bool>,
+    pub open_watches: AtomicUsize,
+}
+
+impl Faults {
+    pub fn new() -> Faults {
+        Faults {
+            planned: Mutex::default(),
+            forbidden: Mutex::default(),
+            commands: broadcast::Sender::new(64),
+            stalled: watch::Sender::new(false),
+            open_watches: AtomicUsize::new(0),
+        }
+    }
+
+    pub fn plan(&self, remaining: usize, matching: Matching, answer: Answer) {
+        locked(&self.planned).push(Planned {
+            remaining,
+            matching,
+            answer,
+        });
+    }
+
+    /// The answer scripted for this request; each is used up.
+    pub fn take(&self, verb: Verb, resource: Resource) -> Option<Answer> {
+        let mut planned = locked(&self.planned);
+        planned.retain(|plan| plan.remaining > 0);
+        let plan = planned.iter_mut().find(|plan| plan.matching.fits(verb, resource))?;
+        plan.remaining -= 1;
+        Some(plan.answer)
+    }
+
+    pub fn forbid(&self, verb: Verb, resource: Resource) {
+        locked(&self.forbidden).push((verb, resource));
+    }
+
+    pub fn permit(&self, verb: Verb, resource: Resource) {
+        locked(&self.forbidden).retain(|entry| *entry != (verb, resource));
+    }
+
+    pub fn forbids(&self, verb: &str, group: &str, resource: &str) -> bool {
+        let forbidden = locked(&self.forbidden);
+        forbidden
+            .iter()
+            .any(|(v, r)| (v.as_str(), r.group(), r.plural()) == (verb, group, resource))
+    }
+
+    /// Tells every running watch (of one resource); returns how many watches are open.
+    pub fn command(&self, resource: Option<Resource>, action: WatchAction) -> usize {
+        // An error only says that no watch is open.
+        let _ = self.commands.send(WatchCommand { resource, action });
+        self.open_watches.load(Ordering::SeqCst)
+    }
+}
+
+impl Answer {
+    pub(crate) fn failure(self) -> Option<Failure> {
+        match self {
+            Answer::Status { code, retry_after } => Some(Failure::of_code(code, retry_after)),
+            _ => None,
+        }
+    }
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

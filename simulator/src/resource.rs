@@ -1,0 +1,150 @@
+//! The resources the API serves.
+
+/// A resource of the Kubernetes API.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Resource {
+    /// `batch/v1` Jobs.
+    Jobs,
+    /// `batch/v1` CronJobs.
+    CronJobs,
+    /// Pods.
+    Pods,
+    /// Core Events.
+    Events,
+    /// Nodes (cluster-scoped).
+    Nodes,
+    /// Namespaces (cluster-scoped).
+    Namespaces,
+    /// `coordination.k8s.io/v1` Leases.
+    Leases,
+    /// ConfigMaps.
+    ConfigMaps,
+}
+
+impl Resource {
+    /// Every resource, in the order of discovery.
+    pub const ALL: [Resource; 8] = [
+        Resource::Jobs,
+        Resource::CronJobs,
+        Resource::Pods,
+        Resource::Events,
+        Resource::Nodes,
+        Resource::Namespaces,
+        Resource::Leases,
+        Resource::ConfigMaps,
+    ];
+
+    /// The API group; empty for the core group.
+    pub fn group(self) -> &'static str {
+        match self {
+            Resource::Jobs | Resource::CronJobs => "batch",
+            Resource::Leases => "coordination.k8s.io",
+            _ => "",
+        }
+    }
+
+    /// The `apiVersion` of its objects.
+    pub fn api_version(self) -> &'static str {
+        match self {
+            Resource::Jobs | Resource::CronJobs => "batch/v1",
+            Resource::Leases => "coordination.k8s.io/v1",
+            _ => "v1",
+        }
+    }
+
+    /// The name in paths.
+    pub fn plural(self) -> &'static str {
+        match self {
+            Resource::Jobs => "jobs",
+            Resource::CronJobs => "cronjobs",
+            Resource::Pods => "pods",
+            Resource::Events => "events",
+            Resource::Nodes => "nodes",
+            Resource::Namespaces => "namespaces",
+            Resource::Leases => "leases",
+            Resource::ConfigMaps => "configmaps",
+        }
+    }
+
+    /// The `kind` of its objects.
+    pub fn kind(self) -> &'static str {
+        match self {
+            Resource::Jobs => "Job",
+            Resource::CronJobs => "CronJob",
+            Resource::Pods => "Pod",
+            Resource::Events => "Event",
+            Resource::Nodes => "Node",
+            Resource::Namespaces => "Namespace",
+            Resource::Leases => "Lease",
+            Resource::ConfigMaps => "ConfigMap",
+        }
+    }
+
+    /// Short names that discovery offers to `kubectl`.
+    pub fn short_names(self) -> &'static [&'static str] {
+        match self {
+            Resource::CronJobs => &["cj"],
+            Resource::Pods => &["po"],
+            Resource::Events => &["ev"],
+            Resource::Nodes => &["no"],
+            Resource::Namespaces => &["ns"],
+            Resource::ConfigMaps => &["cm"],
+            Resource::Jobs | Resource::Leases => &[],
+        }
+    }
+
+    /// Whether its objects live in a namespace.
+    pub fn namespaced(self) -> bool {
+        !matches!(self, Resource::Nodes | Resource::Namespaces)
+    }
+
+    /// The name used in error messages: `jobs.batch`, `pods`.
+    pub fn qualified(self) -> String {
+        match self.group() {
+            "" => self.plural().to_owned(),
+            group => format!("{}.{group}", self.plural()),
+        }
+    }
+
+    /// The resource with this plural name.
+    pub fn from_plural(plural: &str) -> Option<Resource> {
+        Resource::ALL.into_iter().find(|resource| resource.plural() == plural)
+    }
+
+    /// The resource of objects with this `kind`.
+    pub fn from_kind(kind: &str) -> Option<Resource> {
+        Resource::ALL.into_iter().find(|resource| resource.kind() == kind)
+    }
+}
+
+/// What a watch says of an object.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum ChangeType {
+    /// It is there, or came into the selection.
+    Added,
+    /// It changed.
+    Modified,
+    /// It is gone, or left the selection.
+    Deleted,
+}
+
+impl ChangeType {
+    /// The word on the wire.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            ChangeType::Added => "ADDED",
+            ChangeType::Modified => "MODIFIED",
+            ChangeType::Deleted => "DELETED",
+        }
+    }
+
+    /// Reads the word on the wire.
+    pub fn parse(word: &str) -> Option<ChangeType> {
+        match word {
+            "ADDED" => Some(ChangeType::Added),
+            "MODIFIED" => Some(ChangeType::Modified),
+            "DELETED" => Some(ChangeType::Deleted),
+            _ => None,
+        }
+    }
+}
