@@ -86,7 +86,7 @@ impl Error {
                 let message = format!("found {}, expected {}", node.found(), one_of(variants));
                 let nearest = match &node.value {
                     // The nearest variant would tell about a value from the environment.
-                    Value::Scalar(s) if !s.from_environment() => suggest::nearest(&s.text, variants.iter().copied()),
+                    Value::Scalar(s) if !s.holds_variable() => suggest::nearest(&s.text, variants.iter().copied()),
                     _ => None,
                 };
                 (message, nearest.map(|v| format!("did you mean `{v}`?")))
@@ -139,7 +139,7 @@ fn help_for(node: &Node, expected: &str) -> Option<String> {
     let Value::Scalar(scalar) = &node.value else {
         return None;
     };
-    if scalar.from_environment() {
+    if scalar.holds_variable() {
         let collection = expected == "a list" || expected == "a mapping";
         return collection.then(|| "a variable holds one value only, write the list or mapping in the file".to_owned());
     }

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use granit_parser::{Event, Parser, ScalarStyle, Span, StructureStyle, Tag};
+use granit_parser::{ErrorKind, Event, Parser, ScalarStyle, Span, StructureStyle, Tag};
 
 use super::diagnostics::{Diagnostic, Diagnostics, Position};
 use super::node::{Entry, MAX_DEPTH, Node, Value};
@@ -105,7 +105,10 @@ impl Builder<'_> {
         for event in Parser::new_from_str(text) {
             let (event, span) = event.map_err(|error| {
                 let position = self.position(error.marker().line(), error.marker().col());
-                syntax_mistake(position, &error.info(), text)
+                match error.kind() {
+                    ErrorKind::RecursionLimitExceeded => too_deep(position),
+                    _ => syntax_mistake(position, &error.info(), text),
+                }
             })?;
             self.event(event, span)?;
         }

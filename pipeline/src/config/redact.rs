@@ -38,7 +38,7 @@ pub fn scrub(node: &Node, message: &str) -> String {
     let scrubbed = replace(&values, message, if single { 1 } else { SHORTEST });
     let found = node.found();
     match &node.value {
-        Value::Scalar(s) if s.from_environment() && quotes_a_part(&values, &scrubbed) => {
+        Value::Scalar(s) if s.holds_variable() && quotes_a_part(&values, &scrubbed) => {
             format!("found {found}, which stands for a value that is not valid here")
         }
         _ => scrubbed,
@@ -58,13 +58,13 @@ type Hidden = (String, String);
 fn collect(node: &Node, secret: bool, values: &mut Vec<Hidden>) {
     match &node.value {
         Value::Scalar(scalar) => {
-            if let Some(template) = &scalar.template {
-                values.extend(template.values.iter().cloned());
-                if !template.values.is_empty() {
+            match &scalar.template {
+                Some(template) if !template.values.is_empty() => {
+                    values.extend(template.values.iter().cloned());
                     values.push((scalar.text.clone(), scalar.shown()));
                 }
-            } else if secret {
-                values.push((scalar.text.clone(), REDACTED.to_owned()));
+                _ if secret => values.push((scalar.text.clone(), REDACTED.to_owned())),
+                _ => {}
             }
             if let Some(userinfo) = userinfo(&scalar.text) {
                 values.push((userinfo.to_owned(), REDACTED.to_owned()));
@@ -133,5 +133,8 @@ fn quotes_a_part(values: &[Hidden], message: &str) -> bool {
 pub fn userinfo(text: &str) -> Option<&str> {
     let (_, rest) = text.split_once("://")?;
     let authority = rest.split(['/', '?', '#']).next()?;
-    authority.rsplit_once('@').map(|(userinfo, _)| userinfo)
+    authority
+        .rsplit_once('@')
+        .map(|(userinfo, _)| userinfo)
+        .filter(|u| !u.is_empty())
 }
