@@ -195,7 +195,9 @@ service:
     };
     let config = crate::config::load(&[source], &[], &|_| None).unwrap();
     let meter = opentelemetry::global::meter("test");
-    let mistakes = Graph::build(&config, &factories(), &meter, &Health::new()).err().unwrap();
+    let mistakes = Graph::build(&config, &factories(), &meter, &Health::new())
+        .err()
+        .unwrap();
     assert_eq!(
         mistakes.to_string(),
         "pipeline.yaml:5:3: exporters::kafka/eu: unknown exporter type \"kafka\"\n    \
