@@ -1,6 +1,6 @@
 //! The sections of a configuration.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::fmt;
 
 use super::diagnostics::{Diagnostic, Diagnostics, Position};
@@ -138,7 +138,7 @@ impl Reader<'_> {
 
     fn check_keys(&mut self, entries: &[Entry], path: &str, known: &[&str]) {
         for entry in entries.iter().filter(|e| !known.contains(&e.key.as_str())) {
-            let found = format!("unknown key `{}`", entry.key.escape_debug());
+            let found = format!("unknown key `{}`", entry.key);
             let help = suggest::help(&entry.key, known);
             self.mistake(&entry.key_position, &join(path, &entry.key), found, help);
         }
@@ -240,6 +240,7 @@ impl Reader<'_> {
 
     fn references(&mut self, node: Option<&Node>, path: &str) -> Vec<Located<ComponentId>> {
         let mut references: Vec<Located<ComponentId>> = Vec::new();
+        let mut known = HashSet::new();
         let items = match node.map(|n| (n, &n.value)) {
             Some((_, Value::Sequence(items))) => items,
             None | Some((_, Value::Mistaken)) => return references,
@@ -273,7 +274,7 @@ impl Reader<'_> {
             let Some(value) = self.id(id, &item.position, &path) else {
                 continue;
             };
-            if references.iter().any(|r| r.value == value) {
+            if !known.insert(value.clone()) {
                 self.mistake(
                     &item.position,
                     &path,
@@ -290,9 +291,8 @@ impl Reader<'_> {
 }
 
 fn join(path: &str, key: &str) -> String {
-    let key = key.escape_debug();
     if path.is_empty() {
-        key.to_string()
+        key.to_owned()
     } else {
         format!("{path}::{key}")
     }

@@ -82,7 +82,7 @@ fn split(text: &str) -> Result<(&str, Option<String>), IdError> {
     } else if name.chars().count() > 1024 {
         "the name after the `/` has more than 1024 characters".to_owned()
     } else if let Some(c) = name.chars().find(|c| symbol(*c)) {
-        format!("`{}` stands in the name `{}`", c.escape_debug(), short(name))
+        format!("`{}` stands in the name `{}`", c, short(name))
     } else {
         return Ok((type_name.trim(), Some(name.to_owned())));
     };
@@ -93,7 +93,7 @@ fn split(text: &str) -> Result<(&str, Option<String>), IdError> {
 }
 
 fn short(text: &str) -> String {
-    text.chars().take(80).collect::<String>().escape_debug().to_string()
+    text.chars().take(80).collect()
 }
 
 #[cfg(test)]

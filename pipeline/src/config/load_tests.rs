@@ -243,6 +243,10 @@ fn what_is_not_yaml_is_told_with_its_place() {
         ("${env:HOST}: 3", "a.yaml:1:1: `${…}` stands in the key"),
         ("- a", "a.yaml:1:1: found a list, expected a mapping"),
         ("hunter2", "a.yaml:1:1: found a single value, expected a mapping"),
+        (
+            "\"a\\e[31m\": {}",
+            "a.yaml:1:1: a\\u{1b}[31m: unknown key `a\\u{1b}[31m`",
+        ),
         ("a: 1\na: 2\na: 3\nb: {c: 1, c: 2}", "a.yaml:4:11: the key `c`"),
         (&deep, "nested deeper than 64 levels"),
         (&deepest, "nested deeper than 64 levels"),

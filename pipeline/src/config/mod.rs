@@ -5,6 +5,7 @@
 //! [`load()`] does it all but the last; `redact` says what must never be shown, and [`print()`] shows the rest.
 
 mod de;
+mod de_access;
 mod de_error;
 mod diagnostics;
 mod document;

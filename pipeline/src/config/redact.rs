@@ -27,19 +27,22 @@ pub fn names_secret(key: &str) -> bool {
     key == "headers" || key == "keypem" || PARTS.iter().any(|part| key.contains(part))
 }
 
-/// The message without any value of `node` that must not be shown.
+/// The message without any value of `node` that must not be shown: all of them if it is a `secret` itself.
 ///
 /// A value from the environment is replaced by its reference. If a part of such a value is still left (a check may
 /// quote a piece of what it read), nothing of the message is.
-pub fn scrub(node: &Node, message: &str) -> String {
+pub fn scrub(node: &Node, secret: bool, message: &str) -> String {
     let mut values = Vec::new();
-    collect(node, false, &mut values);
+    collect(node, secret, &mut values);
     let single = matches!(node.value, Value::Scalar(_));
     let scrubbed = replace(&values, message, if single { 1 } else { SHORTEST });
     let found = node.found();
     match &node.value {
         Value::Scalar(s) if s.holds_variable() && quotes_a_part(&values, &scrubbed) => {
             format!("found {found}, which stands for a value that is not valid here")
+        }
+        Value::Scalar(_) if secret && quotes_a_part(&values, &scrubbed) => {
+            "found a value that is not shown, and is not valid here".to_owned()
         }
         _ => scrubbed,
     }

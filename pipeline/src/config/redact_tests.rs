@@ -50,6 +50,9 @@ struct Careless {
     headers: BTreeMap<String, Secret>,
     option: Option<u16>,
     letter: char,
+    token_limit: u8,
+    secret_part: QuotingPart,
+    secret_whole: Quoting,
 }
 
 #[derive(Debug, Default, Deserialize)]

@@ -64,17 +64,26 @@ impl Scalar {
         if shown.len() < text.len() {
             shown.push('…');
         }
-        shown
-            .escape_debug()
-            .to_string()
-            .replace("\\\"", "\"")
-            .replace("\\'", "'")
+        visible(&shown)
     }
 
     /// Whether a part of it came from the environment.
     pub fn holds_variable(&self) -> bool {
         self.template.as_ref().is_some_and(|t| !t.values.is_empty())
     }
+}
+
+/// The text with its control characters escaped, so that none reaches a terminal.
+pub fn visible(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        if c.is_control() {
+            out.extend(c.escape_debug());
+        } else {
+            out.push(c);
+        }
+    }
+    out
 }
 
 fn kind_of(text: &str) -> Kind {

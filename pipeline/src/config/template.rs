@@ -149,7 +149,7 @@ fn error(message: String, help: &str) -> TemplateError {
 }
 
 fn short(text: &str) -> String {
-    text.chars().take(40).collect::<String>().escape_debug().to_string()
+    text.chars().take(40).collect()
 }
 
 #[cfg(test)]
