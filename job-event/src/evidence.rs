@@ -37,6 +37,8 @@ pub enum Gap {
     WatchInterrupted,
     /// The Job was gone after an interruption; its end was not seen.
     EndNotSeen,
+    /// The Job had more Pods than are kept, and some that did not complete had to go.
+    PodsOmitted,
 }
 
 /// The Job as last seen.
@@ -354,7 +356,9 @@ pub struct Termination {
     pub attempt: i32,
 }
 
-/// An Event about the Job or one of its Pods. Repetitions (same object and reason) are one, with the last message.
+/// An Event about the Job or one of its Pods. Repetitions (same object, container, reason and message up to its first
+/// colon; for `SuccessfulDelete`, which names a Pod, the whole message) are one, with the last message. Of Events about
+/// Pods only those of type `Warning` are kept.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Event {
     /// `involvedObject.kind`.

@@ -1,0 +1,77 @@
+//! Events (`v1`), those of the newer kind (`events.k8s.io`) included, which the API server serves as `v1` as well.
+
+use jiff::Timestamp;
+use serde::Deserialize;
+
+use super::lenient::{Object, lenient};
+use super::meta::Metadata;
+
+/// An Event.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub struct Event {
+    /// `metadata`.
+    #[serde(deserialize_with = "lenient")]
+    pub metadata: Metadata,
+    /// `involvedObject`.
+    #[serde(deserialize_with = "lenient")]
+    pub involved_object: Involved,
+    /// `type`: `Normal` or `Warning`.
+    #[serde(rename = "type", deserialize_with = "lenient")]
+    pub kind: Box<str>,
+    /// `reason`.
+    #[serde(deserialize_with = "lenient")]
+    pub reason: Box<str>,
+    /// `message`.
+    #[serde(deserialize_with = "lenient")]
+    pub message: Box<str>,
+    /// `count`; absent or 0 in Events of the newer kind.
+    #[serde(deserialize_with = "lenient")]
+    pub count: i32,
+    /// `firstTimestamp`.
+    #[serde(deserialize_with = "lenient")]
+    pub first_timestamp: Option<Timestamp>,
+    /// `lastTimestamp`.
+    #[serde(deserialize_with = "lenient")]
+    pub last_timestamp: Option<Timestamp>,
+    /// `eventTime`.
+    #[serde(deserialize_with = "lenient")]
+    pub event_time: Option<Timestamp>,
+    /// `series`.
+    #[serde(deserialize_with = "lenient")]
+    pub series: Option<Series>,
+}
+
+/// `involvedObject` of an Event.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub struct Involved {
+    /// `kind`.
+    #[serde(deserialize_with = "lenient")]
+    pub kind: Box<str>,
+    /// `name`.
+    #[serde(deserialize_with = "lenient")]
+    pub name: Box<str>,
+    /// `uid`.
+    #[serde(deserialize_with = "lenient")]
+    pub uid: Box<str>,
+    /// `fieldPath`.
+    #[serde(deserialize_with = "lenient")]
+    pub field_path: Box<str>,
+}
+
+/// `series` of an Event of the newer kind.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub struct Series {
+    /// `count`.
+    #[serde(deserialize_with = "lenient")]
+    pub count: i32,
+    /// `lastObservedTime`.
+    #[serde(deserialize_with = "lenient")]
+    pub last_observed_time: Option<Timestamp>,
+}
+
+impl Object for Event {}
+impl Object for Involved {}
+impl Object for Series {}

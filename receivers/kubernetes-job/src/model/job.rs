@@ -1,0 +1,176 @@
+//! Jobs and CronJobs.
+
+use jiff::Timestamp;
+use job_event::evidence;
+use serde::Deserialize;
+
+use super::lenient::{Object, lenient};
+use super::meta::{Condition, Metadata};
+
+/// The built-in controller's name in `spec.managedBy` (`pkg/apis/batch/v1`, `JobControllerName`).
+const JOB_CONTROLLER: &str = "kubernetes.io/job-controller";
+
+/// A Job.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(default)]
+pub struct Job {
+    /// `metadata`.
+    #[serde(deserialize_with = "lenient")]
+    pub metadata: Metadata,
+    /// `spec`.
+    #[serde(deserialize_with = "lenient")]
+    pub spec: JobSpec,
+    /// `status`.
+    #[serde(deserialize_with = "lenient")]
+    pub status: JobStatus,
+}
+
+/// `spec` of a Job.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub struct JobSpec {
+    #[serde(deserialize_with = "lenient")]
+    active_deadline_seconds: Option<i64>,
+    #[serde(deserialize_with = "lenient")]
+    backoff_limit: Option<i32>,
+    #[serde(deserialize_with = "lenient")]
+    backoff_limit_per_index: Option<i32>,
+    #[serde(deserialize_with = "lenient")]
+    max_failed_indexes: Option<i32>,
+    #[serde(deserialize_with = "lenient")]
+    completions: Option<i32>,
+    #[serde(deserialize_with = "lenient")]
+    parallelism: Option<i32>,
+    #[serde(deserialize_with = "lenient")]
+    completion_mode: Box<str>,
+    #[serde(deserialize_with = "lenient")]
+    suspend: bool,
+    #[serde(deserialize_with = "lenient")]
+    managed_by: Option<Box<str>>,
+    #[serde(deserialize_with = "lenient")]
+    template: Template,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(default)]
+struct Template {
+    #[serde(deserialize_with = "lenient")]
+    spec: TemplateSpec,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct TemplateSpec {
+    #[serde(deserialize_with = "lenient")]
+    restart_policy: Option<Box<str>>,
+}
+
+/// `status` of a Job.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub struct JobStatus {
+    #[serde(deserialize_with = "lenient")]
+    start_time: Option<Timestamp>,
+    #[serde(deserialize_with = "lenient")]
+    completion_time: Option<Timestamp>,
+    #[serde(deserialize_with = "lenient")]
+    active: i32,
+    #[serde(deserialize_with = "lenient")]
+    ready: i32,
+    #[serde(deserialize_with = "lenient")]
+    succeeded: i32,
+    #[serde(deserialize_with = "lenient")]
+    failed: i32,
+    #[serde(deserialize_with = "lenient")]
+    completed_indexes: Option<Box<str>>,
+    #[serde(deserialize_with = "lenient")]
+    failed_indexes: Option<Box<str>>,
+    #[serde(deserialize_with = "lenient")]
+    conditions: Vec<Condition>,
+}
+
+impl Job {
+    /// As evidence. The CronJob's schedule and policy stand in the CronJob itself and are left out.
+    pub fn to_evidence(&self) -> evidence::Job {
+        let Job { metadata, spec, status } = self;
+        let labels = &metadata.labels;
+        let tagged = labels.env.is_some() || labels.service.is_some() || labels.version.is_some();
+        evidence::Job {
+            namespace: metadata.namespace.clone(),
+            name: metadata.name.clone(),
+            uid: metadata.uid.clone(),
+            cronjob: metadata.controller("CronJob").map(|owner| {
+                Box::new(evidence::CronJob {
+                    name: owner.name.clone(),
+                    uid: owner.uid.clone(),
+                    scheduled: metadata.annotations.scheduled,
+                    ..Default::default()
+                })
+            }),
+            service_tags: tagged.then(|| {
+                Box::new(evidence::ServiceTags {
+                    env: labels.env.clone(),
+                    service: labels.service.clone(),
+                    version: labels.version.clone(),
+                })
+            }),
+            created: metadata.creation_timestamp,
+            spec: evidence::JobSpec {
+                active_deadline_seconds: spec.active_deadline_seconds,
+                backoff_limit: spec.backoff_limit,
+                backoff_limit_per_index: spec.backoff_limit_per_index,
+                max_failed_indexes: spec.max_failed_indexes,
+                completions: spec.completions,
+                parallelism: spec.parallelism,
+                indexed: &*spec.completion_mode == "Indexed",
+                suspend: spec.suspend,
+                managed_by: spec.managed_by.clone().filter(|by| &**by != JOB_CONTROLLER),
+                restart_policy: spec.template.spec.restart_policy.clone(),
+            },
+            status: evidence::JobStatus {
+                start_time: status.start_time,
+                completion_time: status.completion_time,
+                active: status.active,
+                ready: status.ready,
+                succeeded: status.succeeded,
+                failed: status.failed,
+                completed_indexes: status.completed_indexes.clone().filter(|i| !i.is_empty()),
+                failed_indexes: status.failed_indexes.clone().filter(|i| !i.is_empty()),
+                conditions: status.conditions.iter().map(Condition::to_evidence).collect(),
+            },
+            removed: None,
+        }
+    }
+}
+
+/// A CronJob.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(default)]
+pub struct CronJob {
+    /// `metadata`.
+    #[serde(deserialize_with = "lenient")]
+    pub metadata: Metadata,
+    /// `spec`.
+    #[serde(deserialize_with = "lenient")]
+    pub spec: CronJobSpec,
+}
+
+/// `spec` of a CronJob.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub struct CronJobSpec {
+    /// `schedule`.
+    #[serde(deserialize_with = "lenient")]
+    pub schedule: Option<Box<str>>,
+    /// `concurrencyPolicy`.
+    #[serde(deserialize_with = "lenient")]
+    pub concurrency_policy: Option<Box<str>>,
+}
+
+impl Object for Job {}
+impl Object for JobSpec {}
+impl Object for Template {}
+impl Object for TemplateSpec {}
+impl Object for JobStatus {}
+impl Object for CronJob {}
+impl Object for CronJobSpec {}

@@ -1,0 +1,182 @@
+//! What all objects have in common.
+
+use jiff::Timestamp;
+use serde::Deserialize;
+
+use super::lenient::{Object, lenient};
+
+/// `metadata` of an object.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub struct Metadata {
+    /// `name`.
+    #[serde(deserialize_with = "lenient")]
+    pub name: Box<str>,
+    /// `namespace`.
+    #[serde(deserialize_with = "lenient")]
+    pub namespace: Box<str>,
+    /// `uid`.
+    #[serde(deserialize_with = "lenient")]
+    pub uid: Box<str>,
+    /// `resourceVersion`.
+    #[serde(deserialize_with = "lenient")]
+    pub resource_version: Box<str>,
+    /// `creationTimestamp`.
+    #[serde(deserialize_with = "lenient")]
+    pub creation_timestamp: Option<Timestamp>,
+    /// `deletionTimestamp`: when it will be gone at the latest, not when that was asked for.
+    #[serde(deserialize_with = "lenient")]
+    pub deletion_timestamp: Option<Timestamp>,
+    /// `deletionGracePeriodSeconds`, seconds.
+    #[serde(deserialize_with = "lenient")]
+    pub deletion_grace_period_seconds: Option<i64>,
+    /// `labels`, those that are used.
+    #[serde(deserialize_with = "lenient")]
+    pub labels: Labels,
+    /// `annotations`, those that are used.
+    #[serde(deserialize_with = "lenient")]
+    pub annotations: Annotations,
+    /// `ownerReferences`.
+    #[serde(deserialize_with = "lenient")]
+    pub owner_references: Vec<Owner>,
+}
+
+impl Metadata {
+    /// The owner that controls it, if that is of the given kind.
+    pub fn controller(&self, kind: &str) -> Option<&Owner> {
+        self.owner_references
+            .iter()
+            .find(|owner| owner.controller && &*owner.kind == kind && !owner.uid.is_empty())
+    }
+}
+
+/// The labels that are used.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(default)]
+pub struct Labels {
+    /// The UID of the Job a Pod belongs to.
+    #[serde(rename = "batch.kubernetes.io/controller-uid", deserialize_with = "lenient")]
+    pub controller_uid: Option<Box<str>>,
+    /// The index of a Pod of an indexed Job.
+    #[serde(rename = "batch.kubernetes.io/job-completion-index", deserialize_with = "lenient")]
+    pub completion_index: Option<Box<str>>,
+    /// Datadog's unified service tag `env`.
+    #[serde(rename = "tags.datadoghq.com/env", deserialize_with = "lenient")]
+    pub env: Option<Box<str>>,
+    /// Datadog's unified service tag `service`.
+    #[serde(rename = "tags.datadoghq.com/service", deserialize_with = "lenient")]
+    pub service: Option<Box<str>>,
+    /// Datadog's unified service tag `version`.
+    #[serde(rename = "tags.datadoghq.com/version", deserialize_with = "lenient")]
+    pub version: Option<Box<str>>,
+}
+
+/// The annotations that are used.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(default)]
+pub struct Annotations {
+    /// The slot a CronJob's run was made for.
+    #[serde(
+        rename = "batch.kubernetes.io/cronjob-scheduled-timestamp",
+        deserialize_with = "lenient"
+    )]
+    pub scheduled: Option<Timestamp>,
+    /// The index of a Pod of an indexed Job.
+    #[serde(rename = "batch.kubernetes.io/job-completion-index", deserialize_with = "lenient")]
+    pub completion_index: Option<Box<str>>,
+    /// The container people mean when they say none.
+    #[serde(rename = "kubectl.kubernetes.io/default-container", deserialize_with = "lenient")]
+    pub default_container: Option<Box<str>>,
+}
+
+/// One of `ownerReferences`.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(default)]
+pub struct Owner {
+    /// `kind`.
+    #[serde(deserialize_with = "lenient")]
+    pub kind: Box<str>,
+    /// `name`.
+    #[serde(deserialize_with = "lenient")]
+    pub name: Box<str>,
+    /// `uid`.
+    #[serde(deserialize_with = "lenient")]
+    pub uid: Box<str>,
+    /// `controller`.
+    #[serde(deserialize_with = "lenient")]
+    pub controller: bool,
+}
+
+/// A condition of a Job or a Pod.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub struct Condition {
+    /// `type`.
+    #[serde(rename = "type", deserialize_with = "lenient")]
+    pub kind: Box<str>,
+    /// `status`: `True`, `False` or `Unknown`.
+    #[serde(deserialize_with = "lenient")]
+    pub status: Box<str>,
+    /// `reason`.
+    #[serde(deserialize_with = "lenient")]
+    pub reason: Box<str>,
+    /// `message`.
+    #[serde(deserialize_with = "lenient")]
+    pub message: Box<str>,
+    /// `lastTransitionTime`.
+    #[serde(deserialize_with = "lenient")]
+    pub last_transition_time: Option<Timestamp>,
+}
+
+impl Condition {
+    /// Whether `status` is `True`.
+    pub fn is_true(&self) -> bool {
+        &*self.status == "True"
+    }
+
+    /// As evidence.
+    pub fn to_evidence(&self) -> job_event::evidence::Condition {
+        job_event::evidence::Condition {
+            kind: self.kind.clone(),
+            is_true: self.is_true(),
+            reason: self.reason.clone(),
+            message: self.message.clone(),
+            since: self.last_transition_time,
+        }
+    }
+}
+
+/// An error of the API server: the body of a reply that is not a success, or an `ERROR` event of a watch.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(default)]
+pub struct Status {
+    /// `code`: the HTTP status.
+    #[serde(deserialize_with = "lenient")]
+    pub code: i32,
+    /// `reason`: `Expired`, `Forbidden`, ...
+    #[serde(deserialize_with = "lenient")]
+    pub reason: Box<str>,
+    /// `message`.
+    #[serde(deserialize_with = "lenient")]
+    pub message: Box<str>,
+    /// `details`.
+    #[serde(deserialize_with = "lenient")]
+    pub details: StatusDetails,
+}
+
+/// `details` of a [`Status`].
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub struct StatusDetails {
+    /// `retryAfterSeconds`, seconds.
+    #[serde(deserialize_with = "lenient")]
+    pub retry_after_seconds: Option<i64>,
+}
+
+impl Object for Metadata {}
+impl Object for Labels {}
+impl Object for Annotations {}
+impl Object for Owner {}
+impl Object for Condition {}
+impl Object for Status {}
+impl Object for StatusDetails {}

@@ -1,0 +1,98 @@
+//! What is known of CronJobs: enough to tell a replaced run from a deleted one.
+
+use std::collections::HashMap;
+
+use jiff::Timestamp;
+use job_event::evidence;
+
+use super::uid::Uid;
+use crate::model;
+
+/// Every CronJob that exists or has tracked Jobs.
+#[derive(Debug, Default)]
+pub struct CronJobs {
+    known: HashMap<Uid, Record>,
+}
+
+#[derive(Debug, Default)]
+struct Record {
+    exists: bool,
+    /// How many of its Jobs have a record.
+    jobs: u32,
+    schedule: Option<Box<str>>,
+    concurrency_policy: Option<Box<str>>,
+    /// The newest Job that was made for a slot.
+    newest: Option<(Timestamp, Uid)>,
+}
+
+impl CronJobs {
+    /// A CronJob was seen.
+    pub fn seen(&mut self, cronjob: &model::CronJob) {
+        let record = self.known.entry(Uid::new(&cronjob.metadata.uid)).or_default();
+        record.exists = true;
+        record.schedule = cronjob.spec.schedule.clone();
+        record.concurrency_policy = cronjob.spec.concurrency_policy.clone();
+    }
+
+    /// A CronJob is gone. What is known of it stays for as long as its Jobs do.
+    pub fn gone(&mut self, uid: Uid) {
+        if let Some(record) = self.known.get_mut(&uid) {
+            record.exists = false;
+            if record.jobs == 0 {
+                self.known.remove(&uid);
+            }
+        }
+    }
+
+    /// The UIDs of all that exist.
+    pub fn existing(&self) -> Vec<Uid> {
+        self.known
+            .iter()
+            .filter(|(_, record)| record.exists)
+            .map(|(uid, _)| *uid)
+            .collect()
+    }
+
+    /// A Job got a record.
+    pub fn job_added(&mut self, job: &evidence::Job) {
+        let Some(cronjob) = &job.cronjob else { return };
+        let record = self.known.entry(Uid::new(&cronjob.uid)).or_default();
+        record.jobs += 1;
+        if let (Some(created), Some(_)) = (job.created, cronjob.scheduled) {
+            let candidate = (created, Uid::new(&job.uid));
+            if record.newest.is_none_or(|newest| newest.0 <= candidate.0) {
+                record.newest = Some(candidate);
+            }
+        }
+    }
+
+    /// A Job's record ends: fills in what its CronJob says and whether a newer run took its place. The controller
+    /// of CronJobs deletes the running Job right before it makes the next one, and only for a slot; a Job that was
+    /// made by hand replaces nothing (`pkg/controller/cronjob/cronjob_controllerv2.go`).
+    pub fn job_ended(&mut self, job: &mut evidence::Job) {
+        let uid = Uid::new(&job.uid);
+        let Some(cronjob) = &mut job.cronjob else { return };
+        let owner = Uid::new(&cronjob.uid);
+        let Some(record) = self.known.get_mut(&owner) else {
+            return;
+        };
+        cronjob.schedule = record.schedule.clone();
+        cronjob.concurrency_policy = record.concurrency_policy.clone();
+        let replaced = record.concurrency_policy.as_deref() == Some("Replace")
+            && record
+                .newest
+                .is_some_and(|(created, newest)| newest != uid && Some(created) >= job.created);
+        if let Some(removal) = &mut job.removed {
+            removal.replaced = replaced;
+        }
+        record.jobs = record.jobs.saturating_sub(1);
+        if record.jobs == 0 && !record.exists {
+            self.known.remove(&owner);
+        }
+    }
+
+    /// How many are known.
+    pub fn len(&self) -> usize {
+        self.known.len()
+    }
+}

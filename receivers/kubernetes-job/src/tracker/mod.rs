@@ -1,0 +1,583 @@
+//! The pure state machine: what was observed goes in, each Job that has ended comes out once. No I/O and no clock.
+//!
+//! A Job is known by its UID, never by its name. It has a record from first sight until it is reported, then a
+//! tombstone of a few bytes for as long as it exists, then nothing but a place among the recently removed. So however
+//! often it is listed, repeated or delivered late, it is reported once.
+
+mod cronjobs;
+mod early;
+mod event;
+mod job;
+mod pod;
+mod state;
+mod uid;
+
+use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
+
+use jiff::{SignedDuration, Timestamp};
+use job_event::evidence::{self, Evidence, Gap};
+
+pub use state::{Counts, OwnerState};
+
+use self::cronjobs::CronJobs;
+use self::early::Early;
+use self::job::JobRecord;
+use self::pod::PodRecord;
+use self::state::States;
+use self::uid::Uid;
+use crate::model;
+
+/// How many Jobs may have Pods waiting for them, and how many Pods each.
+const EARLY_PODS: (usize, usize) = (512, 64);
+/// How many objects may have Events waiting for them, and how many Events each.
+const EARLY_EVENTS: (usize, usize) = (1024, 16);
+/// How many UIDs of removed Jobs are remembered, so that a late version does not bring one back.
+const REMOVED: usize = 4096;
+/// How much longer a Job whose end was not seen is kept open: its Events may tell, and they are listed by themselves.
+const WAIT_FOR_EVENTS: SignedDuration = SignedDuration::from_secs(5);
+
+/// A kind of objects that is listed and watched on its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Kind {
+    /// CronJobs.
+    CronJobs,
+    /// Jobs.
+    Jobs,
+    /// Pods of Jobs.
+    Pods,
+    /// Events about Jobs.
+    JobEvents,
+    /// Warnings about Pods.
+    PodEvents,
+}
+
+impl Kind {
+    /// All of them, in the order in which they are listed first: owners before what they own.
+    pub const ALL: [Kind; 5] = [Kind::CronJobs, Kind::Jobs, Kind::Pods, Kind::JobEvents, Kind::PodEvents];
+}
+
+/// Where an observation comes from: one of the lists and watches.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Source {
+    /// What it delivers.
+    pub kind: Kind,
+    /// The part of the cluster it covers: 0 for the whole cluster, else the number of the namespace in the settings.
+    pub scope: u16,
+}
+
+/// An object of one of the kinds.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Object {
+    /// A CronJob.
+    CronJob(Box<model::CronJob>),
+    /// A Job.
+    Job(Box<model::Job>),
+    /// A Pod.
+    Pod(Box<model::Pod>),
+    /// An Event.
+    Event(Box<model::Event>),
+}
+
+/// What a list or watch delivers.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Observation {
+    /// A list begins. What is not in it by its end is gone.
+    ListBegins,
+    /// An object of the list.
+    Listed(Object),
+    /// The list is complete.
+    ListEnds,
+    /// A watch says that an object appeared or changed.
+    Changed(Object),
+    /// A watch says that an object is gone, with its last state.
+    Deleted(Object),
+    /// The objects may not be listed or watched.
+    Forbidden,
+}
+
+/// What to do with Jobs that had ended before the first list.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OnFirstStart {
+    /// They count as reported.
+    #[default]
+    IgnoreFinished,
+    /// They are reported.
+    ReportFinished,
+}
+
+/// How the tracker behaves.
+#[derive(Clone, Copy, Debug)]
+pub struct TrackerSettings {
+    /// How long after a Job's verdict evidence may still arrive before it is reported.
+    pub settle: SignedDuration,
+    /// What to do with Jobs that had ended before the first list.
+    pub on_first_start: OnFirstStart,
+}
+
+impl Default for TrackerSettings {
+    fn default() -> Self {
+        TrackerSettings {
+            settle: SignedDuration::from_secs(1),
+            on_first_start: OnFirstStart::default(),
+        }
+    }
+}
+
+/// How many things the tracker holds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Sizes {
+    /// Jobs that are not reported yet.
+    pub live: usize,
+    /// Jobs that are reported and still exist.
+    pub reported: usize,
+    /// Pods of Jobs that are not reported yet.
+    pub pods: usize,
+    /// CronJobs.
+    pub cronjobs: usize,
+    /// Jobs that Pods wait for, and objects that Events wait for.
+    pub early: usize,
+    /// Removed Jobs that are remembered.
+    pub removed: usize,
+}
+
+#[derive(Debug)]
+enum Entry {
+    Live(Box<JobRecord>),
+    Reported { scope: u16 },
+}
+
+/// Everything known about the Jobs of a cluster.
+#[derive(Debug)]
+pub struct Tracker {
+    settings: TrackerSettings,
+    jobs: HashMap<Uid, Entry>,
+    /// The Job of each Pod of a Job that is not reported yet, from first sight: an orphaned Pod loses its owner.
+    pods: HashMap<Uid, Uid>,
+    cronjobs: CronJobs,
+    early_pods: Early<PodRecord>,
+    early_events: Early<evidence::Event>,
+    due: BTreeSet<(Timestamp, Uid)>,
+    removed: HashSet<Uid>,
+    removed_order: VecDeque<Uid>,
+    /// The objects of the lists that have begun and not ended.
+    lists: HashMap<Source, HashSet<Uid>>,
+    /// The sources that have delivered a complete list.
+    listed: HashSet<Source>,
+    forbidden: HashSet<Source>,
+    ended: States,
+}
+
+impl Tracker {
+    /// A tracker that knows nothing yet.
+    pub fn new(settings: TrackerSettings) -> Self {
+        Tracker {
+            settings,
+            jobs: HashMap::new(),
+            pods: HashMap::new(),
+            cronjobs: CronJobs::default(),
+            early_pods: Early::new(EARLY_PODS.0, EARLY_PODS.1),
+            early_events: Early::new(EARLY_EVENTS.0, EARLY_EVENTS.1),
+            due: BTreeSet::new(),
+            removed: HashSet::new(),
+            removed_order: VecDeque::new(),
+            lists: HashMap::new(),
+            listed: HashSet::new(),
+            forbidden: HashSet::new(),
+            ended: States::default(),
+        }
+    }
+
+    /// Takes in what was observed at `now`.
+    pub fn apply(&mut self, source: Source, observation: Observation, now: Timestamp) {
+        match observation {
+            Observation::ListBegins => self.list_begins(source),
+            Observation::Listed(object) => {
+                if let Some(seen) = self.lists.get_mut(&source) {
+                    seen.insert(object.uid());
+                }
+                self.object(source, &object, true, now);
+            }
+            Observation::ListEnds => self.list_ends(source, now),
+            Observation::Changed(object) => self.object(source, &object, false, now),
+            Observation::Deleted(object) => {
+                self.object(source, &object, false, now);
+                self.object_gone(&object, now);
+            }
+            Observation::Forbidden => {
+                self.forbidden.insert(source);
+            }
+        }
+    }
+
+    /// When [`Tracker::poll`] has something to give, if nothing more is observed.
+    pub fn next_deadline(&self) -> Option<Timestamp> {
+        self.due.first().map(|(at, _)| *at)
+    }
+
+    /// The next Job that is to be reported at `now`, in the order of decision. To be called until it gives none.
+    pub fn poll(&mut self, now: Timestamp) -> Option<Evidence> {
+        if self.next_deadline()? > now {
+            return None;
+        }
+        self.report_next()
+    }
+
+    /// The next Job that has ended, whether it has settled or not: for a shutdown.
+    pub fn drain(&mut self) -> Option<Evidence> {
+        self.report_next()
+    }
+
+    /// The Jobs that have not ended, in order of their namespaces and names.
+    pub fn into_unended(mut self) -> Vec<Evidence> {
+        let mut records: Vec<JobRecord> = self
+            .jobs
+            .drain()
+            .filter_map(|(_, entry)| match entry {
+                Entry::Live(record) if record.due.is_none() => Some(*record),
+                _ => None,
+            })
+            .collect();
+        records.sort_by(|a, b| {
+            (&a.job.namespace, &a.job.name, &a.job.uid).cmp(&(&b.job.namespace, &b.job.name, &b.job.uid))
+        });
+        let gaps = self.general_gaps(None);
+        records
+            .into_iter()
+            .map(|mut record| {
+                self.cronjobs.job_ended(&mut record.job);
+                record.into_evidence(&gaps)
+            })
+            .collect()
+    }
+
+    /// The state of every unfinished Job, summed for each owner; Jobs that ended since the last call count once more.
+    pub fn states(&mut self) -> Vec<OwnerState> {
+        let mut states = std::mem::take(&mut self.ended);
+        for entry in self.jobs.values() {
+            if let Entry::Live(record) = entry {
+                states.add(&record.job, false);
+            }
+        }
+        states.into_vec()
+    }
+
+    /// How much it holds.
+    pub fn sizes(&self) -> Sizes {
+        let live = self
+            .jobs
+            .values()
+            .filter(|entry| matches!(entry, Entry::Live(_)))
+            .count();
+        Sizes {
+            live,
+            reported: self.jobs.len() - live,
+            pods: self.pods.len(),
+            cronjobs: self.cronjobs.len(),
+            early: self.early_pods.len() + self.early_events.len(),
+            removed: self.removed.len(),
+        }
+    }
+
+    fn object(&mut self, source: Source, object: &Object, listed: bool, now: Timestamp) {
+        self.forbidden.remove(&source);
+        match object {
+            Object::CronJob(cronjob) => self.cronjobs.seen(cronjob),
+            Object::Job(job) => self.job(source, job, listed, now),
+            Object::Pod(pod) => self.pod(pod, listed),
+            Object::Event(event) => self.event(event),
+        }
+    }
+
+    fn object_gone(&mut self, object: &Object, now: Timestamp) {
+        let uid = object.uid();
+        match object {
+            Object::CronJob(_) => self.cronjobs.gone(uid),
+            Object::Job(_) => self.job_gone(uid, None, now),
+            Object::Pod(_) => self.pod_gone(uid),
+            // Events expire; that they were there is what counts.
+            Object::Event(_) => {}
+        }
+    }
+
+    fn job(&mut self, source: Source, job: &model::Job, listed: bool, now: Timestamp) {
+        let uid = Uid::new(&job.metadata.uid);
+        if let Some(entry) = self.jobs.get_mut(&uid) {
+            if let Entry::Live(record) = entry {
+                record.apply(job, listed);
+                self.schedule(uid, now);
+            }
+            return;
+        }
+        if self.removed.contains(&uid) {
+            return;
+        }
+        let mut record = JobRecord::new(job, source.scope);
+        let is_first_list = listed && !self.listed.contains(&source);
+        let had_ended = record.job.verdict().is_some();
+        if is_first_list && had_ended && self.settings.on_first_start == OnFirstStart::IgnoreFinished {
+            self.jobs.insert(uid, Entry::Reported { scope: source.scope });
+            self.early_pods.take(uid);
+            return;
+        }
+        for event in self.early_events.take(uid) {
+            record.add_event(event);
+        }
+        let pods = self.early_pods.take(uid);
+        self.cronjobs.job_added(&record.job);
+        self.jobs.insert(uid, Entry::Live(Box::new(record)));
+        for pod in pods {
+            self.add_pod(uid, pod);
+        }
+        self.schedule(uid, now);
+    }
+
+    /// Sets when a Job is reported, if it has ended.
+    fn schedule(&mut self, uid: Uid, now: Timestamp) {
+        let Some(Entry::Live(record)) = self.jobs.get_mut(&uid) else {
+            return;
+        };
+        if record.due.is_some() || !record.job.outcome().is_final() {
+            return;
+        }
+        let at = now.checked_add(self.settings.settle).unwrap_or(Timestamp::MAX);
+        record.due = Some(at);
+        self.due.insert((at, uid));
+    }
+
+    /// A Job is gone; with a gap if that was not seen but follows from a list.
+    fn job_gone(&mut self, uid: Uid, gap: Option<Gap>, now: Timestamp) {
+        match self.jobs.get_mut(&uid) {
+            None => {}
+            Some(Entry::Reported { .. }) => {
+                self.jobs.remove(&uid);
+                self.remember_removed(uid);
+            }
+            Some(Entry::Live(record)) => {
+                let undecided = record.due.is_none();
+                record.remove(now);
+                match gap {
+                    Some(gap) if undecided => {
+                        record.note(gap);
+                        let wait = self.settings.settle.max(WAIT_FOR_EVENTS);
+                        let at = now.checked_add(wait).unwrap_or(Timestamp::MAX);
+                        record.due = Some(at);
+                        self.due.insert((at, uid));
+                    }
+                    _ => self.schedule(uid, now),
+                }
+            }
+        }
+    }
+
+    fn pod(&mut self, pod: &model::Pod, listed: bool) {
+        let uid = Uid::new(&pod.metadata.uid);
+        let Some(job) = self.pods.get(&uid).copied().or_else(|| owner_of(pod)) else {
+            return;
+        };
+        match self.jobs.get_mut(&job) {
+            Some(Entry::Reported { .. }) => {}
+            Some(Entry::Live(record)) => match record.pod(uid) {
+                Some(known) => known.apply(pod, listed),
+                None => self.add_pod(job, PodRecord::new(pod)),
+            },
+            None if self.removed.contains(&job) => {}
+            None => {
+                let waiting = self.early_pods.of(job);
+                match waiting.iter_mut().find(|known| known.uid == uid) {
+                    Some(known) => known.apply(pod, listed),
+                    None => waiting.push(PodRecord::new(pod)),
+                }
+            }
+        }
+    }
+
+    fn add_pod(&mut self, job: Uid, pod: PodRecord) {
+        let Some(Entry::Live(record)) = self.jobs.get_mut(&job) else {
+            return;
+        };
+        self.pods.insert(pod.uid, job);
+        for event in self.early_events.take(pod.uid) {
+            record.add_event(event);
+        }
+        if let Some(omitted) = record.add_pod(pod) {
+            self.pods.remove(&omitted);
+        }
+    }
+
+    fn pod_gone(&mut self, uid: Uid) {
+        if let Some(job) = self.pods.get(&uid)
+            && let Some(Entry::Live(record)) = self.jobs.get_mut(job)
+            && let Some(pod) = record.pod(uid)
+        {
+            pod.pod.removed = true;
+        }
+    }
+
+    fn event(&mut self, event: &model::Event) {
+        let is_job = match &*event.involved_object.kind {
+            "Job" => true,
+            // Only warnings explain anything, and only they are watched.
+            "Pod" if &*event.kind == "Warning" => false,
+            _ => return,
+        };
+        let uid = Uid::new(&event.involved_object.uid);
+        let job = if is_job { Some(&uid) } else { self.pods.get(&uid) };
+        match job.and_then(|job| self.jobs.get_mut(job)) {
+            Some(Entry::Live(record)) => record.add_event(event::to_evidence(event)),
+            Some(Entry::Reported { .. }) => {}
+            None if self.removed.contains(&uid) => {}
+            None => event::merge(self.early_events.of(uid), event::to_evidence(event)),
+        }
+    }
+
+    /// A list after the first one follows an interruption; all that lives may have changed unseen. Events are kept by
+    /// the API server for an hour or more and CronJobs have no history, so their lists miss nothing.
+    fn list_begins(&mut self, source: Source) {
+        self.lists.insert(source, HashSet::new());
+        if !matches!(source.kind, Kind::Jobs | Kind::Pods) || !self.listed.contains(&source) {
+            return;
+        }
+        for entry in self.jobs.values_mut() {
+            if let Entry::Live(record) = entry
+                && record.scope == source.scope
+                && record.due.is_none()
+            {
+                record.note(Gap::WatchInterrupted);
+            }
+        }
+    }
+
+    fn list_ends(&mut self, source: Source, now: Timestamp) {
+        let Some(seen) = self.lists.remove(&source) else { return };
+        self.listed.insert(source);
+        self.forbidden.remove(&source);
+        match source.kind {
+            Kind::Jobs => {
+                let gone: Vec<Uid> = self
+                    .jobs
+                    .iter()
+                    .filter(|(uid, entry)| entry.scope() == source.scope && !seen.contains(uid) && !entry.is_removed())
+                    .map(|(uid, _)| *uid)
+                    .collect();
+                for uid in gone {
+                    self.job_gone(uid, Some(Gap::EndNotSeen), now);
+                }
+            }
+            Kind::Pods => {
+                for entry in self.jobs.values_mut() {
+                    if let Entry::Live(record) = entry
+                        && record.scope == source.scope
+                    {
+                        for pod in record.pods.iter_mut().filter(|pod| !seen.contains(&pod.uid)) {
+                            pod.pod.removed = true;
+                        }
+                    }
+                }
+            }
+            // A CronJob of another scope is not in this list; with several scopes they end with their Jobs.
+            Kind::CronJobs if source.scope == 0 => {
+                for uid in self.cronjobs.existing() {
+                    if !seen.contains(&uid) {
+                        self.cronjobs.gone(uid);
+                    }
+                }
+            }
+            Kind::CronJobs | Kind::JobEvents | Kind::PodEvents => {}
+        }
+    }
+
+    fn report_next(&mut self) -> Option<Evidence> {
+        let (uid, mut record) = loop {
+            let (_, uid) = self.due.pop_first()?;
+            if let Some(Entry::Live(record)) = self.jobs.remove(&uid) {
+                break (uid, record);
+            }
+        };
+        for pod in &record.pods {
+            self.pods.remove(&pod.uid);
+        }
+        record.verdict_from_events();
+        self.cronjobs.job_ended(&mut record.job);
+        self.ended.add(&record.job, true);
+        let scope = record.scope;
+        if record.job.removed.is_some() {
+            self.remember_removed(uid);
+        } else {
+            self.jobs.insert(uid, Entry::Reported { scope });
+        }
+        let gaps = self.general_gaps(Some(scope));
+        Some(record.into_evidence(&gaps))
+    }
+
+    fn general_gaps(&self, scope: Option<u16>) -> Vec<Gap> {
+        let forbidden = |kinds: &[Kind]| {
+            self.forbidden
+                .iter()
+                .any(|source| kinds.contains(&source.kind) && scope.is_none_or(|s| s == source.scope))
+        };
+        let mut gaps = Vec::new();
+        if forbidden(&[Kind::Pods]) {
+            gaps.push(Gap::PodsForbidden);
+        }
+        if forbidden(&[Kind::JobEvents, Kind::PodEvents]) {
+            gaps.push(Gap::EventsForbidden);
+        }
+        gaps
+    }
+
+    fn remember_removed(&mut self, uid: Uid) {
+        if self.removed.insert(uid) {
+            self.removed_order.push_back(uid);
+        }
+        if self.removed_order.len() > REMOVED
+            && let Some(oldest) = self.removed_order.pop_front()
+        {
+            self.removed.remove(&oldest);
+        }
+    }
+}
+
+impl Entry {
+    fn scope(&self) -> u16 {
+        match self {
+            Entry::Live(record) => record.scope,
+            Entry::Reported { scope } => *scope,
+        }
+    }
+
+    fn is_removed(&self) -> bool {
+        matches!(self, Entry::Live(record) if record.job.removed.is_some())
+    }
+}
+
+impl Object {
+    fn uid(&self) -> Uid {
+        let metadata = match self {
+            Object::CronJob(object) => &object.metadata,
+            Object::Job(object) => &object.metadata,
+            Object::Pod(object) => &object.metadata,
+            Object::Event(object) => &object.metadata,
+        };
+        Uid::new(&metadata.uid)
+    }
+
+    /// Its metadata.
+    pub fn metadata(&self) -> &model::Metadata {
+        match self {
+            Object::CronJob(object) => &object.metadata,
+            Object::Job(object) => &object.metadata,
+            Object::Pod(object) => &object.metadata,
+            Object::Event(object) => &object.metadata,
+        }
+    }
+}
+
+/// The UID of the Job that controls a Pod.
+fn owner_of(pod: &model::Pod) -> Option<Uid> {
+    let metadata = &pod.metadata;
+    let owner = metadata.controller("Job").map(|owner| &owner.uid);
+    owner
+        .or(metadata.labels.controller_uid.as_ref())
+        .map(|uid| Uid::new(uid))
+}

@@ -1,0 +1,59 @@
+//! UIDs as keys: 16 bytes instead of a string of 36.
+
+use std::hash::{DefaultHasher, Hash, Hasher};
+
+/// A UID. The API server makes random UUIDs, which are kept exactly; any other text is hashed to 128 bits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Uid(u128);
+
+impl Uid {
+    /// The UID as written in an object.
+    pub fn new(text: &str) -> Uid {
+        uuid(text).map_or_else(|| Uid(hash128(text)), Uid)
+    }
+}
+
+/// The value of a UUID in its usual form (`8-4-4-4-12` lower-case hexadecimal digits).
+fn uuid(text: &str) -> Option<u128> {
+    let bytes = text.as_bytes();
+    if bytes.len() != 36 {
+        return None;
+    }
+    let mut value = 0;
+    for (at, byte) in bytes.iter().enumerate() {
+        match (at, byte) {
+            (8 | 13 | 18 | 23, b'-') => {}
+            (8 | 13 | 18 | 23, _) => return None,
+            (_, b'0'..=b'9') => value = value << 4 | u128::from(byte - b'0'),
+            (_, b'a'..=b'f') => value = value << 4 | u128::from(byte - b'a' + 10),
+            _ => return None,
+        }
+    }
+    Some(value)
+}
+
+fn hash128(text: &str) -> u128 {
+    let half = |salt: u8| {
+        let mut hasher = DefaultHasher::new();
+        salt.hash(&mut hasher);
+        text.hash(&mut hasher);
+        u128::from(hasher.finish())
+    };
+    half(0) << 64 | half(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn uuids_are_kept_exactly_and_other_texts_stay_apart() {
+        assert_eq!(Uid::new("00000000-0000-0000-0000-0000000000ff"), Uid(255));
+        assert_ne!(Uid::new("a"), Uid::new("b"));
+        assert_ne!(
+            Uid::new("00000000-0000-0000-0000-0000000000fF"),
+            Uid::new("00000000-0000-0000-0000-0000000000ff")
+        );
+        assert_eq!(Uid::new("a"), Uid::new("a"));
+    }
+}
