@@ -124,6 +124,7 @@ async fn the_systems_authorities_are_found_through_the_environment() {
     let mut child = std::process::Command::new(std::env::current_exe().unwrap());
     child
         .args(["--exact", "child_that_trusts_the_system", "--ignored"])
+        .env_remove("SSL_CERT_DIR")
         .env("SSL_CERT_FILE", &file)
         .env("TEST_PORT", port.to_string());
     let output = tokio::task::spawn_blocking(move || child.output())
@@ -140,6 +141,7 @@ async fn no_authorities_at_all_stop_the_start_only_where_https_is_used() {
     let mut child = std::process::Command::new(std::env::current_exe().unwrap());
     child
         .args(["--exact", "child_without_authorities", "--ignored"])
+        .env_remove("SSL_CERT_DIR")
         .env("SSL_CERT_FILE", "/does/not/exist");
     let output = tokio::task::spawn_blocking(move || child.output())
         .await
