@@ -6,16 +6,23 @@
 mod api;
 pub mod faults;
 mod ids;
+pub mod jobs;
 pub mod otlp_intake;
+mod player;
+pub mod recording;
 mod requests;
 pub mod resource;
 mod simulator;
 pub mod store;
+pub mod timeline;
 
 pub use api::{Rule, Token, Verb};
 pub use faults::{Answer, Cut, Matching};
 pub use ids::Ids;
+pub use jobs::{Scenario, demo_scenarios};
+pub use player::Player;
 pub use requests::Request;
 pub use resource::{ChangeType, Resource};
 pub use simulator::{Simulator, SimulatorOptions};
 pub use store::{Store, StoreError, StoreOptions};
+pub use timeline::Step;
