@@ -28,8 +28,9 @@ pub(crate) async fn build(config: &Config) -> Result<Client, ComponentError> {
     if let Some(timeout) = config.timeout {
         builder = builder.timeout(timeout);
     }
-    if let Some(proxy) = &config.proxy {
-        builder = builder.proxy(proxy.clone());
+    if !config.proxy_url.is_empty() {
+        let proxy = reqwest::Proxy::all(config.proxy_url.expose());
+        builder = builder.proxy(proxy.map_err(|_| "proxy_url is not the URL of a proxy")?);
     } else if config.endpoints.all().all(endpoint::is_loopback) {
         // As Go's ProxyFromEnvironment: the environment's proxy is never asked for this machine.
         builder = builder.no_proxy();

@@ -81,7 +81,8 @@ pub(crate) struct Config {
     pub(crate) compression: Compression,
     pub(crate) headers: HeaderMap,
     pub(crate) tls: TlsSettings,
-    pub(crate) proxy: Option<reqwest::Proxy>,
+    /// Empty, or a URL that has been checked. Not kept as a `reqwest::Proxy`, whose `Debug` shows the password.
+    pub(crate) proxy_url: Secret,
     pub(crate) retry: RetrySettings,
     pub(crate) queue: QueueSettings,
 }
@@ -98,15 +99,11 @@ impl Config {
         if raw.encoding != "proto" {
             mistakes.push(settings.mistake("encoding", "only the encoding `proto` is supported"));
         }
-        let proxy = match raw.proxy_url.expose() {
-            "" => None,
-            url => reqwest::Proxy::all(url)
-                // The error would show the URL, which may hold a password.
-                .map_err(|_| {
-                    mistakes.push(settings.mistake("proxy_url", "not the URL of a proxy, expected `http://host:port`"))
-                })
-                .ok(),
-        };
+        if !raw.proxy_url.is_empty() && reqwest::Proxy::all(raw.proxy_url.expose()).is_err() {
+            // The error would show the URL, which may hold a password.
+            let message = "not the URL of a proxy, expected `http://host:port`";
+            mistakes.push(settings.mistake("proxy_url", message));
+        }
         mistakes.extend(raw.tls.mistakes(settings));
         mistakes.extend(raw.retry_on_failure.mistakes("retry_on_failure", settings));
         mistakes.extend(raw.sending_queue.mistakes("sending_queue", settings));
@@ -120,7 +117,7 @@ impl Config {
             compression,
             headers,
             tls: raw.tls,
-            proxy,
+            proxy_url: raw.proxy_url,
             retry: raw.retry_on_failure,
             queue: raw.sending_queue,
         })
@@ -167,7 +164,7 @@ mod tests {
     fn datadogs_own_example_is_read() {
         let yaml = "endpoint: https://otlp.datadoghq.com\ncompression: zstd\ncompression_params: {level: 3}\n\
                     headers: {dd-api-key: hunter2, dd-otel-metric-config: '{\"resource_attributes_as_tags\": true}'}\n\
-                    timeout: 1m30s\nretry_on_failure: {max_elapsed_time: 0}\nsending_queue: {queue_size: 5}";
+                    timeout: 1m30s\nproxy_url: 'http://u:hunter2@proxy:1'\nretry_on_failure: {max_elapsed_time: 0}\nsending_queue: {queue_size: 5}";
         let config = Config::read(&Settings::from_yaml(yaml).unwrap()).unwrap();
         assert_eq!(config.compression, Compression::Zstd(3));
         assert_eq!(config.timeout, Some(std::time::Duration::from_secs(90)));

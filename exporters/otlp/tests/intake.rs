@@ -1,4 +1,5 @@
 //! The exporter against an intake with Datadog's rules, over real sockets.
+#![allow(clippy::unwrap_used, reason = "only tests are here")]
 
 mod common;
 
@@ -241,6 +242,20 @@ async fn a_name_that_does_not_exist_is_named() {
     let why = exporter.failing().await;
     assert!(why.contains(&format!("the name {host} cannot be resolved")), "{why}");
     assert!(why.contains("is the site in the endpoint right"), "{why}");
+}
+
+#[tokio::test]
+async fn a_proxy_is_used_and_its_password_is_not_shown() {
+    let (log, _guard) = Log::capture();
+    // The intake stands in for a proxy that answers itself: the name is not resolved here.
+    let intake = OtlpIntake::start(None).await.unwrap();
+    let proxy = intake.url().replace("http://", &format!("http://user:{KEY}@"));
+    let exporter = start(&format!("endpoint: http://intake.invalid\nproxy_url: {proxy}")).await;
+    assert_eq!(exporter.send(logs(&["a"])).await, Outcome::Delivered);
+    let attempts = intake.attempts();
+    assert_eq!(attempts[0].headers["host"], "intake.invalid");
+    assert!(attempts[0].headers.contains_key("proxy-authorization"));
+    assert!(!log.text().contains(KEY), "{}", log.text());
 }
 
 #[tokio::test]

@@ -1,4 +1,5 @@
 //! TLS with authorities made for the test: whom the exporter trusts, and what it says when it does not.
+#![allow(clippy::unwrap_used, reason = "only tests are here")]
 
 mod common;
 

@@ -1,5 +1,6 @@
 //! What the tests over real sockets share: the exporter, made from YAML, run against the intake.
 #![allow(dead_code, reason = "each test binary uses a part")]
+#![allow(clippy::unwrap_used, reason = "only tests are here")]
 
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
