@@ -30,6 +30,7 @@ fn scenario(name: &str, pods: &str) -> Scenario {
 /// Names that are generated become the same everywhere.
 fn plain(text: &str, steps: &[Step]) -> String {
     let mut text = text.to_owned();
+    let mut names: Vec<(String, &str)> = Vec::new();
     for step in steps
         .iter()
         .filter(|step| matches!(step.resource, Resource::Pods | Resource::Jobs))
@@ -38,8 +39,13 @@ fn plain(text: &str, steps: &[Step]) -> String {
         let kind = if step.resource == Resource::Pods { "POD" } else { "JOB" };
         text = text.replace(metadata["uid"].as_str().unwrap(), &format!("{kind}-UID"));
         if kind == "POD" || metadata["ownerReferences"].is_array() {
-            text = text.replace(metadata["name"].as_str().unwrap(), kind);
+            names.push((metadata["name"].as_str().unwrap().to_owned(), kind));
         }
+    }
+    // A Pod's name begins with that of its Job.
+    names.sort_by_key(|(name, _)| std::cmp::Reverse(name.len()));
+    for (name, kind) in names {
+        text = text.replace(&name, kind);
     }
     text
 }
@@ -238,6 +244,31 @@ fn pods_that_heed_sigterm_or_restart() {
         &actual,
         &["jobs", "events of jobs", "events of pods"],
     );
+}
+
+#[test]
+fn containers_that_are_restarted_in_their_pod() {
+    let name = "backoff-onfailure";
+    let actual = played(name, "[{run: 400ms, exit: 6}, {run: 900ms, exit: 6}]");
+    // The recorded container had just died when the kubelet came to kill it.
+    assert_alike(name, &recorded(name), &actual, &["jobs", "pods", "events of jobs"]);
+    let name = "deadline-crashloop";
+    // The recorded kubelet was busy: it never wrote that the container waits a second time.
+    assert_alike(
+        name,
+        &recorded(name),
+        &played(name, "[{run: 500ms, exit: 3}]"),
+        &["jobs", "events of jobs"],
+    );
+    let name = "backoff-start-error";
+    let expected = recorded(name);
+    let started = expected.iter().find_map(|step| {
+        step.object["status"]["containerStatuses"][0]["state"]["terminated"]["message"]
+            .as_str()
+            .map(str::to_owned)
+    });
+    let actual = played(name, &json!([{"start_error": started}]).to_string());
+    assert_alike(name, &expected, &actual, &ALL);
 }
 
 #[test]

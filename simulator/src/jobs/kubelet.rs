@@ -36,6 +36,7 @@ pub(super) struct PodRun {
     last_state: Value,
     container_id: Option<String>,
     started: Option<String>,
+    running_since: Option<Duration>,
     /// When a condition last changed: type, status, time.
     transitions: Vec<(&'static str, &'static str, String)>,
     eviction: Option<String>,
@@ -122,6 +123,7 @@ impl Run<'_> {
             last_state: json!({}),
             container_id: None,
             started: None,
+            running_since: None,
             transitions: Vec::new(),
             eviction: None,
             tries: 0,
@@ -202,6 +204,7 @@ impl Run<'_> {
                 pod.container_id = container_id;
                 pod.state = json!({"running": {"startedAt": time}});
                 pod.started = Some(time);
+                pod.running_since = Some(now);
                 self.report(index, ms(0));
                 self.plan_end(index);
             }
@@ -285,6 +288,10 @@ impl Run<'_> {
             Attempt::Forever { on_sigterm } => on_sigterm,
             _ => None,
         };
+        let own_end = match pod.attempt {
+            Attempt::Exit { after, code, .. } => pod.running_since.map(|since| (since + after, code)),
+            _ => None,
+        };
         let (scheduled, running) = (pod.scheduled, pod.running());
         let never_started = pod.state["waiting"].is_object() && pod.container_id.is_none();
         let deadline = self
@@ -308,9 +315,12 @@ impl Run<'_> {
         if running {
             self.killing(index, ms(40));
             self.report(index, ms(90));
-            let (after, code) = match heeds {
-                Some(code) => (ms(110), code),
-                None => (Duration::from_secs(grace), 137),
+            let grace = Duration::from_secs(grace);
+            let (after, code) = match (heeds, own_end) {
+                (Some(code), _) => (ms(110), code),
+                // It does not heed the signal, but ends by itself before the grace period does.
+                (None, Some((end, code))) if end < now + grace => (end.saturating_sub(now).max(ms(110)), code),
+                (None, _) => (grace, 137),
             };
             let reason = if code == 0 { "Completed" } else { "Error" };
             self.plan_pod(
@@ -472,8 +482,14 @@ impl Run<'_> {
         pod.finished_at = Some(now);
         pod.state = terminated(pod, code, reason, message.as_deref(), &time);
         let (deleting, first) = (pod.deleting, pod.restarts == 0);
+        let own_end = matches!(pod.attempt, Attempt::Exit { .. });
         match (deleting, restarts, first) {
-            (true, _, _) => self.plan_pod(index, ms(270), PodStep::Terminal),
+            (true, _, _) => {
+                if own_end {
+                    self.report(index, ms(10));
+                }
+                self.plan_pod(index, ms(270), PodStep::Terminal);
+            }
             (false, false, _) => self.plan_pod(index, ms(600), PodStep::ReportExit),
             (false, true, true) => {
                 self.report(index, ms(110));
