@@ -18,7 +18,10 @@ pub const BUILT_IN: &str = include_str!("../pipeline.yaml");
 /// Reads and merges the sources that the command line names.
 pub fn sources(args: &ConfigArgs) -> Result<Vec<Source>, Failure> {
     if args.config.is_empty() {
-        return Ok(vec![Source { name: Arc::from("pipeline.yaml (built in)"), text: BUILT_IN.into() }]);
+        return Ok(vec![Source {
+            name: Arc::from("pipeline.yaml (built in)"),
+            text: BUILT_IN.into(),
+        }]);
     }
     args.config.iter().map(|path| read(path)).collect()
 }
@@ -36,14 +39,20 @@ pub struct Prepared {
 /// Reads the configuration and makes every component, without any network; on failure every mistake at once.
 pub fn prepare(sources: &[Source], sets: &[String], environment: Environment<'_>) -> Result<Prepared, Diagnostics> {
     let (config, mut mistakes) = config::read_all(sources, sets, environment);
-    let Some(config) = config else { return Err(mistakes.sorted()) };
+    let Some(config) = config else {
+        return Err(mistakes.sorted());
+    };
     let telemetry = Telemetry::read(&config.service.telemetry).unwrap_or_else(|wrong| {
         mistakes.append(wrong);
         Telemetry::default()
     });
     let health = Health::new();
     match Graph::build(&config, &components::factories(), &telemetry.meter(), &health) {
-        Ok(graph) if mistakes.is_empty() => Ok(Prepared { graph, telemetry, health }),
+        Ok(graph) if mistakes.is_empty() => Ok(Prepared {
+            graph,
+            telemetry,
+            health,
+        }),
         Ok(_) => Err(mistakes.sorted()),
         Err(wrong) => {
             mistakes.append(wrong);
@@ -65,7 +74,10 @@ fn read(path: &Path) -> Result<Source, Failure> {
     // The collector writes files as `file:pipeline.yaml`, so people do too.
     let path = name.strip_prefix("file:").map_or(path, Path::new);
     match std::fs::read_to_string(path) {
-        Ok(text) => Ok(Source { name: name.into(), text }),
+        Ok(text) => Ok(Source {
+            name: name.into(),
+            text,
+        }),
         Err(error) => Err(Failure::Runtime(format!(
             "cannot read the configuration {}: {error}; check the path given to --config",
             path.display()

@@ -29,7 +29,10 @@ struct Logs {
 
 impl Default for Logs {
     fn default() -> Self {
-        Logs { level: Level::Info, encoding: Encoding::Console }
+        Logs {
+            level: Level::Info,
+            encoding: Encoding::Console,
+        }
     }
 }
 
@@ -131,7 +134,10 @@ impl Telemetry {
             let interval = Duration::from_millis(reader.periodic.interval);
             meters = meters.with_reader(PeriodicReader::builder(exporter).with_interval(interval).build());
         }
-        Ok(Telemetry { logs: config.logs, meters: meters.build() })
+        Ok(Telemetry {
+            logs: config.logs,
+            meters: meters.build(),
+        })
     }
 
     /// Where components make their instruments.
@@ -174,7 +180,11 @@ impl Telemetry {
 
 impl Otlp {
     fn exporter(&self) -> Result<MetricExporter, String> {
-        let headers = self.headers.iter().map(|(name, value)| (name.clone(), value.expose().to_owned())).collect();
+        let headers = self
+            .headers
+            .iter()
+            .map(|(name, value)| (name.clone(), value.expose().to_owned()))
+            .collect();
         MetricExporter::builder()
             .with_http()
             .with_protocol(Protocol::HttpBinary)

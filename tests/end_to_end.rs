@@ -22,7 +22,11 @@ fn decided() -> BTreeMap<String, Value> {
     expected()
         .into_values()
         .flatten()
-        .filter(|job| ["Failed", "Succeeded", "Deleted", "Replaced"].iter().any(|o| job["outcome"] == *o))
+        .filter(|job| {
+            ["Failed", "Succeeded", "Deleted", "Replaced"]
+                .iter()
+                .any(|o| job["outcome"] == *o)
+        })
         .map(|job| (job["uid"].as_str().expect("a UID").to_owned(), job))
         .collect()
 }
@@ -31,7 +35,11 @@ fn decided() -> BTreeMap<String, Value> {
 fn check(world: &World) {
     let decided = decided();
     let events = world.events();
-    assert_eq!(events.keys().collect::<Vec<_>>(), decided.keys().collect::<Vec<_>>(), "events and decided Jobs");
+    assert_eq!(
+        events.keys().collect::<Vec<_>>(),
+        decided.keys().collect::<Vec<_>>(),
+        "events and decided Jobs"
+    );
     for (uid, records) in &events {
         assert_eq!(records.len(), 1, "{uid}: one event, no more");
         let (event, job) = (&records[0], &decided[uid]);
@@ -46,19 +54,42 @@ fn check(world: &World) {
 
     let count = |outcome: &str| decided.values().filter(|j| j["outcome"] == outcome).count() as i64;
     assert_eq!(world.sums("k8s.job.failures").values().sum::<i64>(), count("Failed"));
-    assert_eq!(world.sums("k8s.job.completions").values().sum::<i64>(), count("Succeeded"));
+    assert_eq!(
+        world.sums("k8s.job.completions").values().sum::<i64>(),
+        count("Succeeded")
+    );
     let failures = world.sums("k8s.job.failures");
     let of = |owner: &str, reason: &str, cause: &str| {
-        failures.get(&(owner.to_owned(), reason.to_owned(), cause.to_owned())).copied().unwrap_or_default()
+        failures
+            .get(&(owner.to_owned(), reason.to_owned(), cause.to_owned()))
+            .copied()
+            .unwrap_or_default()
     };
-    assert_eq!(of("deadline-seed/deadline-exceeded-test-job", "DeadlineExceeded", "RanTooLong"), 1);
-    assert_eq!(of("cron-failing/nightly", "BackoffLimitExceeded", "NonZeroExit"), 4, "runs of a CronJob share a series");
-    assert_eq!(of("recreated-same-name/j", "BackoffLimitExceeded", "NonZeroExit"), 2, "one name, two UIDs");
+    assert_eq!(
+        of(
+            "deadline-seed/deadline-exceeded-test-job",
+            "DeadlineExceeded",
+            "RanTooLong"
+        ),
+        1
+    );
+    assert_eq!(
+        of("cron-failing/nightly", "BackoffLimitExceeded", "NonZeroExit"),
+        4,
+        "runs of a CronJob share a series"
+    );
+    assert_eq!(
+        of("recreated-same-name/j", "BackoffLimitExceeded", "NonZeroExit"),
+        2,
+        "one name, two UIDs"
+    );
     assert_eq!(world.intake.violations(), [], "no two points in one second of a series");
 }
 
 async fn finish(mut world: World) {
-    world.events_about(&decided().into_keys().collect::<BTreeSet<_>>()).await;
+    world
+        .events_about(&decided().into_keys().collect::<BTreeSet<_>>())
+        .await;
     // Draining sends the counts of the last interval.
     let log = world.stop().await;
     assert!(!log.contains("ERROR"), "{log}");
@@ -81,9 +112,10 @@ async fn also_when_every_watch_is_cut_and_resumed_in_the_middle() {
     while player.remaining() > half {
         player.step();
     }
-    assert_eq!(world.simulator.cut_watches(Cut::MidLine), support::WATCHES);
+    let opened = world.simulator.opened_watches();
+    assert_eq!(world.simulator.cut_watches(Cut::ResetMidLine), support::WATCHES);
     player.play_all();
-    world.watching().await;
+    world.until_opened(opened + support::WATCHES).await;
     finish(world).await;
 }
 
@@ -91,16 +123,23 @@ async fn also_when_every_watch_is_cut_and_resumed_in_the_middle() {
 async fn also_when_a_watch_is_answered_with_410() {
     let world = World::start("gone").await;
     let steps = story();
-    // Between two steps, so that nothing comes and goes while the Jobs are listed anew: that a watch cannot show.
+    // The play stands still meanwhile: what comes and goes before the new list, no client can see.
     let third = steps.len() / 3;
     let mut player = Player::new(world.simulator.store().clone(), steps);
     while player.remaining() > 2 * third {
         player.step();
     }
-    for (resource, answer) in [(Resource::Jobs, Answer::Gone), (Resource::Pods, Answer::GoneInStream)] {
-        world.simulator.answer_next(1, Matching::new(Verb::Watch, resource), answer);
-        world.simulator.cut_watches_of(resource, Cut::Clean);
-        world.watching().await;
+    let gone = Answer::Status {
+        code: 410,
+        retry_after: None,
+    };
+    for (resource, answer, watches) in [(Resource::Jobs, gone, 1), (Resource::Pods, Answer::ExpiredInBand, 2)] {
+        let opened = world.simulator.opened_watches();
+        world
+            .simulator
+            .answer_next(1, Matching::new(Verb::Watch, resource), answer);
+        world.simulator.cut_watches_of(resource, Cut::End);
+        world.until_opened(opened + watches).await;
     }
     player.play_all();
     finish(world).await;
@@ -110,10 +149,19 @@ async fn also_when_a_watch_is_answered_with_410() {
 async fn pods_are_watched_by_label_only() {
     let mut world = World::start("selector").await;
     world.stop().await;
-    let pods: Vec<_> = world.simulator.requests().into_iter().filter(|r| r.resource == Some(Resource::Pods)).collect();
+    let pods: Vec<_> = world
+        .simulator
+        .requests()
+        .into_iter()
+        .filter(|r| r.resource == Some(Resource::Pods))
+        .collect();
     assert!(!pods.is_empty());
     for request in pods {
-        assert!(request.query.contains("labelSelector=batch.kubernetes.io%2Fjob-name"), "{}", request.query);
+        assert!(
+            request.query.contains("labelSelector=batch.kubernetes.io%2Fjob-name"),
+            "{}",
+            request.query
+        );
     }
 }
 
@@ -121,6 +169,10 @@ async fn pods_are_watched_by_label_only() {
 fn the_recordings_hold_what_this_test_is_about() {
     // Deleted Jobs, failures, and Jobs that are gone within a second of their end.
     let steps = story();
-    assert!(steps.iter().any(|s| s.resource == Resource::Jobs && s.change == ChangeType::Deleted));
+    assert!(
+        steps
+            .iter()
+            .any(|s| s.resource == Resource::Jobs && s.change == ChangeType::Deleted)
+    );
     assert_eq!(decided().len(), 69);
 }

@@ -18,7 +18,8 @@ use crate::cli::{ExplainArgs, Format};
 pub fn explain(args: &ExplainArgs) -> Result<(), Failure> {
     let name = args.recording.display();
     let fail = |error: &dyn std::fmt::Display| Failure::Runtime(format!("cannot read the recording {name}: {error}"));
-    let Replay { ended, unended } = replay(open(&args.recording).map_err(|e| fail(&e))?, TrackerSettings::default()).map_err(|e| fail(&e))?;
+    let Replay { ended, unended } =
+        replay(open(&args.recording).map_err(|e| fail(&e))?, TrackerSettings::default()).map_err(|e| fail(&e))?;
 
     let not_ended = unended.len();
     let mut out = String::new();
@@ -40,7 +41,11 @@ pub fn explain(args: &ExplainArgs) -> Result<(), Failure> {
     }
     print(&out)?;
     if not_ended > 0 && !args.all {
-        let jobs = if not_ended == 1 { "1 Job had".into() } else { format!("{not_ended} Jobs had") };
+        let jobs = if not_ended == 1 {
+            "1 Job had".into()
+        } else {
+            format!("{not_ended} Jobs had")
+        };
         eprintln!("{jobs} not ended when the recording did; --all shows them too.");
     }
     if ended.is_empty() && not_ended == 0 {
@@ -51,8 +56,11 @@ pub fn explain(args: &ExplainArgs) -> Result<(), Failure> {
 
 /// Opens a recording; gzip is recognised by its first bytes, whatever the file is called.
 fn open(path: &Path) -> std::io::Result<Box<dyn BufRead>> {
-    let raw: Box<dyn Read> =
-        if path == Path::new("-") { Box::new(std::io::stdin()) } else { Box::new(File::open(path)?) };
+    let raw: Box<dyn Read> = if path == Path::new("-") {
+        Box::new(std::io::stdin())
+    } else {
+        Box::new(File::open(path)?)
+    };
     let mut raw = BufReader::new(raw);
     if raw.fill_buf()?.starts_with(&[0x1f, 0x8b]) {
         Ok(Box::new(BufReader::new(MultiGzDecoder::new(raw))))

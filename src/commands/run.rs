@@ -53,7 +53,11 @@ async fn stop_on_signal(shutdown: CancellationToken) {
         }
     };
     let name = next().await;
-    info!(signal = name, grace_seconds = GRACE.as_secs(), "stopping: draining what is on its way");
+    info!(
+        signal = name,
+        grace_seconds = GRACE.as_secs(),
+        "stopping: draining what is on its way"
+    );
     shutdown.cancel();
     let name = next().await;
     warn!(signal = name, "second signal: ending without draining");

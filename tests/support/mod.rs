@@ -26,7 +26,9 @@ pub fn corpus() -> PathBuf {
 pub fn expected() -> BTreeMap<String, Vec<Value>> {
     let text = std::fs::read_to_string(corpus().join("expected.json")).expect("expected.json");
     let json: BTreeMap<String, Value> = serde_json::from_str(&text).expect("JSON");
-    json.into_iter().map(|(name, entry)| (name, entry["jobs"].as_array().expect("jobs").clone())).collect()
+    json.into_iter()
+        .map(|(name, entry)| (name, entry["jobs"].as_array().expect("jobs").clone()))
+        .collect()
 }
 
 /// A cluster, an intake, and the collector between them.
@@ -42,7 +44,9 @@ pub struct World {
 impl World {
     /// Starts all three and waits until the collector watches. `name` is unique to the test.
     pub async fn start(name: &str) -> World {
-        let simulator = Simulator::start(SimulatorOptions::default()).await.expect("the simulator starts");
+        let simulator = Simulator::start(SimulatorOptions::default())
+            .await
+            .expect("the simulator starts");
         let intake = OtlpIntake::start(Some("key".into())).await.expect("the intake starts");
         let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}-{}", std::process::id()));
         std::fs::create_dir_all(&folder).expect("a folder");
@@ -50,8 +54,14 @@ impl World {
         simulator.write_kubeconfig(&kubeconfig).expect("a kubeconfig");
         let collector = Command::new(env!("CARGO_BIN_EXE_kube-job-collector"))
             .args(["run", "--config", concat!(env!("CARGO_MANIFEST_DIR"), "/pipeline.yaml")])
-            .args(["--set", &format!("receivers.k8s_job.kubeconfig={}", kubeconfig.display())])
-            .args(["--set", &format!("exporters.otlp_http/datadog.endpoint={}", intake.url())])
+            .args([
+                "--set",
+                &format!("receivers.k8s_job.kubeconfig={}", kubeconfig.display()),
+            ])
+            .args([
+                "--set",
+                &format!("exporters.otlp_http/datadog.endpoint={}", intake.url()),
+            ])
             .args(["--set", "extensions.health_check.endpoint=127.0.0.1:0"])
             .args(["--set", "connectors.job_metrics.interval=1s"])
             .env_clear()
@@ -62,14 +72,22 @@ impl World {
             .kill_on_drop(true)
             .spawn()
             .expect("the collector starts");
-        let world = World { simulator, intake, collector, folder };
-        world.watching().await;
+        let world = World {
+            simulator,
+            intake,
+            collector,
+            folder,
+        };
+        world.until_opened(WATCHES).await;
         world
     }
 
-    /// Waits until the collector holds all its watches.
-    pub async fn watching(&self) {
-        tokio::time::timeout(PATIENCE, self.simulator.until_watches(WATCHES)).await.expect("the collector watches");
+    /// Waits until the collector has opened that many watches since its start.
+    pub async fn until_opened(&self, watches: usize) {
+        let opened = self.simulator.until_opened(watches);
+        tokio::time::timeout(PATIENCE, opened)
+            .await
+            .expect("the collector opens its watches");
     }
 
     /// Waits until an event about each of these UIDs has arrived.
@@ -104,9 +122,13 @@ impl World {
     pub fn sums(&self, metric: &str) -> BTreeMap<(String, String, String), i64> {
         let mut sums = BTreeMap::new();
         for point in self.intake.points().into_iter().filter(|p| p.metric == metric) {
-            let PointValue::Int(value) = point.value else { panic!("{metric} is not an integer sum") };
+            let PointValue::Int(value) = point.value else {
+                panic!("{metric} is not an integer sum")
+            };
             let resource = |key: &str| point.resource.get(key).cloned();
-            let owner = resource("k8s.cronjob.name").or_else(|| resource("k8s.job.name")).expect("an owner");
+            let owner = resource("k8s.cronjob.name")
+                .or_else(|| resource("k8s.job.name"))
+                .expect("an owner");
             let namespace = resource("k8s.namespace.name").expect("a namespace");
             let attribute = |key: &str| point.attributes.get(key).cloned().unwrap_or_default();
             let key = (format!("{namespace}/{owner}"), attribute("reason"), attribute("cause"));
@@ -118,7 +140,13 @@ impl World {
     /// Asks the collector to stop, waits until it has drained, and gives back what it logged.
     pub async fn stop(&mut self) -> String {
         let pid = self.collector.id().expect("it runs").to_string();
-        assert!(std::process::Command::new("kill").args(["-TERM", &pid]).status().expect("kill").success());
+        assert!(
+            std::process::Command::new("kill")
+                .args(["-TERM", &pid])
+                .status()
+                .expect("kill")
+                .success()
+        );
         let mut log = String::new();
         let mut stderr = self.collector.stderr.take().expect("a pipe");
         let ended = async {

@@ -33,9 +33,10 @@ impl ContainerMetric {
         let mut news = Vec::new();
         for pod in pods {
             let metadata = &pod["metadata"];
-            let (Some(namespace), Some(job)) =
-                (metadata["namespace"].as_str(), metadata["labels"]["batch.kubernetes.io/job-name"].as_str())
-            else {
+            let (Some(namespace), Some(job)) = (
+                metadata["namespace"].as_str(),
+                metadata["labels"]["batch.kubernetes.io/job-name"].as_str(),
+            ) else {
                 continue;
             };
             let Some(reason) = reason(pod) else { continue };
@@ -50,14 +51,22 @@ impl ContainerMetric {
 
     /// What the last scrape that said anything about the Job said.
     pub fn about(&self, namespace: &str, job: &str) -> Option<&str> {
-        self.said.get(&(namespace.to_owned(), job.to_owned())).map(String::as_str)
+        self.said
+            .get(&(namespace.to_owned(), job.to_owned()))
+            .map(String::as_str)
     }
 }
 
 /// The reason such a metric gives for a Pod: a terminated one first, then a waiting one, if it is let through.
 /// Init containers are not looked at, as in the check's defaults.
 fn reason(pod: &Value) -> Option<String> {
-    let states = || pod["status"]["containerStatuses"].as_array().into_iter().flatten().map(|c| &c["state"]);
+    let states = || {
+        pod["status"]["containerStatuses"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .map(|c| &c["state"])
+    };
     let find = |state: &str, known: &[&str]| {
         states()
             .filter_map(|s| s[state]["reason"].as_str())
@@ -85,7 +94,10 @@ mod tests {
         let mut metric = ContainerMetric::default();
         assert!(metric.scrape(&[pod(json!({"running": {}}))]).is_empty());
         let killed = pod(json!({"terminated": {"reason": "Error", "exitCode": 137}}));
-        assert_eq!(metric.scrape(&[killed.clone()]), [("n".into(), "j".into(), "error".into())]);
+        assert_eq!(
+            metric.scrape(&[killed.clone()]),
+            [("n".into(), "j".into(), "error".into())]
+        );
         assert!(metric.scrape(&[killed]).is_empty());
         assert_eq!(metric.about("n", "j"), Some("error"));
     }
@@ -93,8 +105,16 @@ mod tests {
     #[test]
     fn reasons_that_are_not_let_through_say_nothing() {
         let mut metric = ContainerMetric::default();
-        assert!(metric.scrape(&[pod(json!({"terminated": {"reason": "ContainerStatusUnknown"}}))]).is_empty());
-        assert!(metric.scrape(&[pod(json!({"waiting": {"reason": "CreateContainerConfigError"}}))]).is_empty());
+        assert!(
+            metric
+                .scrape(&[pod(json!({"terminated": {"reason": "ContainerStatusUnknown"}}))])
+                .is_empty()
+        );
+        assert!(
+            metric
+                .scrape(&[pod(json!({"waiting": {"reason": "CreateContainerConfigError"}}))])
+                .is_empty()
+        );
         assert_eq!(metric.about("n", "j"), None);
     }
 }

@@ -18,8 +18,8 @@ use job_event::attributes as attr;
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
 use pipeline::config::Source;
 use screen::Style;
-use simulator::otlp_intake::{OtlpIntake, Payload, Record};
 use simulator::jobs::{ScenarioError, demo_scenarios};
+use simulator::otlp_intake::{OtlpIntake, Payload, Record};
 use simulator::timeline::{Step, together};
 use simulator::{Ids, Player, Resource, Simulator, SimulatorOptions};
 use tokio::time::Instant;
@@ -44,10 +44,16 @@ pub fn demo(args: &DemoArgs) -> Result<(), Failure> {
         let simulator = Simulator::start(SimulatorOptions::default())
             .await
             .map_err(|e| fail("cannot start the simulated cluster on 127.0.0.1", &e))?;
-        let intake =
-            OtlpIntake::start(Some(API_KEY.into())).await.map_err(|e| fail("cannot start the intake on 127.0.0.1", &e))?;
+        let intake = OtlpIntake::start(Some(API_KEY.into()))
+            .await
+            .map_err(|e| fail("cannot start the intake on 127.0.0.1", &e))?;
         let kubeconfig = Kubeconfig::write(&simulator).map_err(|e| fail("cannot write the demo's kubeconfig", &e))?;
-        let stage = Stage { args, simulator, intake, kubeconfig };
+        let stage = Stage {
+            args,
+            simulator,
+            intake,
+            kubeconfig,
+        };
         stage.play(steps).await
     })
 }
@@ -57,9 +63,14 @@ fn story() -> Result<Vec<Step>, ScenarioError> {
     let mut ids = Ids::new(1);
     let scenarios = demo_scenarios()?;
     let length = |start: Timestamp, ids: &mut Ids| together(scenarios.iter().map(|s| s.timeline(start, ids)));
-    let last = length(Timestamp::UNIX_EPOCH, &mut Ids::new(1)).last().map_or(Duration::ZERO, |step| step.at);
+    let last = length(Timestamp::UNIX_EPOCH, &mut Ids::new(1))
+        .last()
+        .map_or(Duration::ZERO, |step| step.at);
     let now = Timestamp::now();
-    let start = SignedDuration::try_from(last).ok().and_then(|last| now.checked_sub(last).ok()).unwrap_or(now);
+    let start = SignedDuration::try_from(last)
+        .ok()
+        .and_then(|last| now.checked_sub(last).ok())
+        .unwrap_or(now);
     Ok(length(start, &mut ids))
 }
 
@@ -90,7 +101,9 @@ impl Stage<'_> {
         }
 
         let began = Instant::now();
-        let style = Style { colour: std::io::stdout().is_terminal() };
+        let style = Style {
+            colour: std::io::stdout().is_terminal(),
+        };
         let speed = self.args.speed;
         let story_time = move || began.elapsed().mul_f64(speed);
         let mut player = Player::new(self.simulator.store().clone(), steps);
@@ -134,7 +147,10 @@ impl Stage<'_> {
         }
         // Draining sends the counts of the last interval.
         shutdown.cancel();
-        pipeline.await.map_err(|e| Failure::Runtime(e.to_string()))?.map_err(|e| Failure::Runtime(e.to_string()))?;
+        pipeline
+            .await
+            .map_err(|e| Failure::Runtime(e.to_string()))?
+            .map_err(|e| Failure::Runtime(e.to_string()))?;
         match self.args.output {
             Format::Text => print(&self.totals(style, &metric))?,
             Format::Json => print(&self.metrics_json()?)?,
@@ -144,12 +160,18 @@ impl Stage<'_> {
         if missing.is_empty() {
             return Ok(());
         }
-        Err(Failure::Runtime(format!("{} Jobs ended, but no event about them arrived", missing.len())))
+        Err(Failure::Runtime(format!(
+            "{} Jobs ended, but no event about them arrived",
+            missing.len()
+        )))
     }
 
     /// The shipped pipeline with the endpoints and the key replaced.
     fn pipeline(&self) -> Result<Prepared, Failure> {
-        let sources = [Source { name: Arc::from("pipeline.yaml"), text: configuration::BUILT_IN.into() }];
+        let sources = [Source {
+            name: Arc::from("pipeline.yaml"),
+            text: configuration::BUILT_IN.into(),
+        }];
         let sets = [
             format!("receivers.k8s_job.kubeconfig={}", self.kubeconfig.0.display()),
             format!("exporters.otlp_http/datadog.endpoint={}", self.intake.url()),
@@ -216,11 +238,20 @@ fn jobs_that_end(steps: &[Step]) -> BTreeSet<String> {
                     c["status"] == "True" && ["Complete", "Failed", "FailureTarget"].iter().any(|t| c["type"] == *t)
                 }))
     };
-    steps.iter().filter(ends).filter_map(|step| step.object["metadata"]["uid"].as_str().map(str::to_owned)).collect()
+    steps
+        .iter()
+        .filter(ends)
+        .filter_map(|step| step.object["metadata"]["uid"].as_str().map(str::to_owned))
+        .collect()
 }
 
 fn uid(record: &Record) -> String {
-    record.attributes.get(attr::RECORD_UID).and_then(|v| v.as_str()).unwrap_or_default().to_owned()
+    record
+        .attributes
+        .get(attr::RECORD_UID)
+        .and_then(|v| v.as_str())
+        .unwrap_or_default()
+        .to_owned()
 }
 
 fn early_end<E: std::fmt::Display>(ended: Result<Result<(), E>, tokio::task::JoinError>) -> Failure {

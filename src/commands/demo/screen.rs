@@ -18,7 +18,11 @@ pub struct Style {
 
 impl Style {
     fn paint(self, code: &str, text: &str) -> String {
-        if self.colour { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() }
+        if self.colour {
+            format!("\x1b[{code}m{text}\x1b[0m")
+        } else {
+            text.to_owned()
+        }
     }
 
     fn outcome(self, outcome: &str) -> String {
@@ -47,12 +51,19 @@ pub struct JobName {
 impl JobName {
     /// The Job of an event.
     pub fn of(record: &Record) -> JobName {
-        JobName { namespace: text(&record.resource, attr::NAMESPACE_NAME), name: text(&record.attributes, attr::JOB_NAME) }
+        JobName {
+            namespace: text(&record.resource, attr::NAMESPACE_NAME),
+            name: text(&record.attributes, attr::JOB_NAME),
+        }
     }
 }
 
 fn text(attributes: &BTreeMap<String, serde_json::Value>, key: &str) -> String {
-    attributes.get(key).and_then(|v| v.as_str()).unwrap_or_default().to_owned()
+    attributes
+        .get(key)
+        .and_then(|v| v.as_str())
+        .unwrap_or_default()
+        .to_owned()
 }
 
 fn clock(time: Duration) -> String {
@@ -80,14 +91,22 @@ pub fn arrival(style: Style, time: Duration, record: &Record, metric: &Container
     }
     if outcome == "Failed" {
         let said = metric.about(&job.namespace, &job.name).unwrap_or("nothing yet");
-        let _ = writeln!(out, "{indent}{}", style.dim(&format!("a container-status metric says: {said}")));
+        let _ = writeln!(
+            out,
+            "{indent}{}",
+            style.dim(&format!("a container-status metric says: {said}"))
+        );
     }
     out
 }
 
 /// A scrape of the container-status metric said something new about a Job.
 pub fn scraped(style: Style, time: Duration, job: &str, reason: &str) -> String {
-    style.dim(&format!("{}  {:<9}  {job}  a container-status metric now says: {reason}", clock(time), "")) + "\n"
+    style.dim(&format!(
+        "{}  {:<9}  {job}  a container-status metric now says: {reason}",
+        clock(time),
+        ""
+    )) + "\n"
 }
 
 /// Every Job that was reported beside what a container-status metric said of it, then the sums that arrived.
@@ -118,7 +137,9 @@ pub fn totals(style: Style, records: &[Record], points: &[Point], metric: &Conta
 fn sums(points: &[Point]) -> Vec<[String; 3]> {
     let mut series: BTreeMap<(String, String), f64> = BTreeMap::new();
     for point in points {
-        let (PointValue::Int(_) | PointValue::Double(_), Some(_)) = (&point.value, point.temporality) else { continue };
+        let (PointValue::Int(_) | PointValue::Double(_), Some(_)) = (&point.value, point.temporality) else {
+            continue;
+        };
         let value = match point.value {
             PointValue::Int(i) => i as f64,
             PointValue::Double(d) => d,
@@ -131,7 +152,11 @@ fn sums(points: &[Point]) -> Vec<[String; 3]> {
         *series.entry((point.metric.clone(), tags.join(" "))).or_default() += value;
     }
     let mut rows = vec![["metric", "value", "tags"].map(str::to_owned)];
-    rows.extend(series.into_iter().map(|((metric, tags), value)| [metric, value.to_string(), tags]));
+    rows.extend(
+        series
+            .into_iter()
+            .map(|((metric, tags), value)| [metric, value.to_string(), tags]),
+    );
     rows
 }
 

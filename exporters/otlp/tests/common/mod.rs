@@ -79,15 +79,15 @@ impl Exporting {
     }
 
     pub fn status(&self) -> Status {
-        self.health.watch().borrow()[&id()].clone()
+        self.health.watch().borrow()[&id().to_string()].clone()
     }
 
     /// Waits until the exporter reports that it fails, and returns why.
     pub async fn failing(&self) -> String {
         let mut statuses = self.health.watch();
         let failing = |status: &Status| matches!(status, Status::RecoverableError(_));
-        let statuses = statuses.wait_for(|statuses| failing(&statuses[&id()])).await.unwrap();
-        match &statuses[&id()] {
+        let statuses = statuses.wait_for(|statuses| failing(&statuses[&id().to_string()])).await.unwrap();
+        match &statuses[&id().to_string()] {
             Status::RecoverableError(why) => why.clone(),
             other => panic!("{other:?}"),
         }
