@@ -32,10 +32,10 @@ impl Recent {
         let uid: Arc<str> = uid.into();
         self.set.insert(Arc::clone(&uid));
         self.order.push_back(Arc::clone(&uid));
-        if self.order.len() > self.capacity {
-            if let Some(oldest) = self.order.pop_front() {
-                self.set.remove(&oldest);
-            }
+        if self.order.len() > self.capacity
+            && let Some(oldest) = self.order.pop_front()
+        {
+            self.set.remove(&oldest);
         }
         Some(uid)
     }

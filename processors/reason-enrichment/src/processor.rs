@@ -73,16 +73,16 @@ impl ReasonEnrichment {
 impl Processor for ReasonEnrichment {
     fn process(&mut self, mut batch: Batch) -> Option<Batch> {
         // A batch that others look at too is copied only if there is something to change.
-        if holds_events(&batch.payload) {
-            if let Payload::Logs(resources) = batch.payload_mut() {
-                for record in resources
-                    .iter_mut()
-                    .flat_map(|resource| &mut resource.scope_logs)
-                    .flat_map(|scope| &mut scope.log_records)
-                    .filter(|record| is_event(record))
-                {
-                    self.enrich(record);
-                }
+        if holds_events(&batch.payload)
+            && let Payload::Logs(resources) = batch.payload_mut()
+        {
+            for record in resources
+                .iter_mut()
+                .flat_map(|resource| &mut resource.scope_logs)
+                .flat_map(|scope| &mut scope.log_records)
+                .filter(|record| is_event(record))
+            {
+                self.enrich(record);
             }
         }
         Some(batch)

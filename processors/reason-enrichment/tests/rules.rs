@@ -1,5 +1,7 @@
 //! The rules one by one, on evidence written by hand: what no recording holds, and pairs that differ in one thing.
 
+#![allow(clippy::unwrap_used, reason = "a test may fail by a panic, also in its helpers")]
+
 use jiff::{SignedDuration, Timestamp};
 use job_event::evidence::*;
 use job_event::outcome::Outcome;

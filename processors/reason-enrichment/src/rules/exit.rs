@@ -101,10 +101,10 @@ pub fn termination_cause<'a>(
     if let Some(event) = failed_hook(world, pod, container, termination) {
         return Some(found(Cause::ContainerStart).message(&event.message));
     }
-    if code == 137 {
-        if let Some(event) = node_out_of_memory(world, pod, termination) {
-            return Some(found(Cause::OutOfMemory).message(&event.message));
-        }
+    if code == 137
+        && let Some(event) = node_out_of_memory(world, pod, termination)
+    {
+        return Some(found(Cause::OutOfMemory).message(&event.message));
     }
     Some(found(exit_code_cause(code)))
 }
