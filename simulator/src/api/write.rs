@@ -320,10 +320,9 @@ impl Writer<'_> {
     }
 
     fn manager(&self) -> Manager<'_> {
-        // Times of managed fields are shown with whole seconds; tests and clients do not look at them.
         Manager {
             name: self.manager,
-            time: "",
+            time: self.time,
             api_version: self.resource.api_version(),
         }
     }
