@@ -1,48 +1,19 @@
 //! The scheduler and the kubelet: the life of a Pod, as its versions and Events show it
 //! (`pkg/kubelet/kubelet_pods.go`, `pkg/kubelet/status/status_manager.go`).
 
-use super::controller::is_held;
 use super::events::{Note, Source};
 use super::objects;
+use super::pod::{PodRun, terminated};
 use super::run::{Action, Run, ms};
 use super::scenario::Attempt;
 use crate::resource::{ChangeType, Resource};
-use serde_json::{Value, json};
+use serde_json::json;
 use std::time::Duration;
 
 /// Delay before the second restart of a container, doubled with each (`MaxContainerBackOff` caps it).
 const RESTART_BACKOFF: Duration = Duration::from_secs(10);
-const MAX_RESTART_BACKOFF: Duration = Duration::from_secs(300);
+pub(super) const MAX_RESTART_BACKOFF: Duration = Duration::from_secs(300);
 const STATUS_UNKNOWN: &str = "The container could not be located when the pod was terminated";
-const BUSYBOX: &str = "sha256:651a3e85ec21103ff0e600807e7350afff30e3d347bbea849ec21a7a4e1a434c";
-
-/// A Pod as the kubelet knows it.
-#[derive(Debug)]
-pub(super) struct PodRun {
-    pub object: Value,
-    attempt: Attempt,
-    phase: &'static str,
-    pub scheduled: bool,
-    pub ready: bool,
-    pub deleting: bool,
-    pub counted: bool,
-    pub gone: bool,
-    pub restarts: usize,
-    pub finished_at: Option<Duration>,
-    /// Steps planned in an earlier life do not happen any more.
-    pub life: u32,
-    sandbox: bool,
-    state: Value,
-    last_state: Value,
-    container_id: Option<String>,
-    started: Option<String>,
-    running_since: Option<Duration>,
-    /// When a condition last changed: type, status, time.
-    transitions: Vec<(&'static str, &'static str, String)>,
-    eviction: Option<String>,
-    /// Tries to pull the image, or to create the container.
-    tries: u32,
-}
 
 /// A step of a Pod.
 #[derive(Clone, Debug)]
@@ -67,36 +38,6 @@ pub(super) enum PodStep {
     Revert,
     Terminal,
     Remove,
-}
-
-impl PodRun {
-    pub fn name(&self) -> &str {
-        self.object["metadata"]["name"].as_str().unwrap_or_default()
-    }
-
-    pub fn uid(&self) -> &str {
-        self.object["metadata"]["uid"].as_str().unwrap_or_default()
-    }
-
-    pub fn terminal(&self) -> bool {
-        self.gone || matches!(self.phase, "Failed" | "Succeeded")
-    }
-
-    pub fn failed(&self) -> bool {
-        self.phase == "Failed"
-    }
-
-    pub fn active(&self) -> bool {
-        !self.terminal() && !self.deleting
-    }
-
-    pub fn held(&self) -> bool {
-        !self.gone && is_held(&self.object)
-    }
-
-    fn running(&self) -> bool {
-        self.state["running"].is_object()
-    }
 }
 
 impl Run<'_> {
@@ -137,7 +78,7 @@ impl Run<'_> {
         attempt
     }
 
-    fn plan_pod(&mut self, pod: usize, after: Duration, step: PodStep) {
+    pub fn plan_pod(&mut self, pod: usize, after: Duration, step: PodStep) {
         let life = self.pods.get(pod).map_or(0, |pod| pod.life);
         self.plan(after, Action::Pod { pod, life, step });
     }
@@ -383,73 +324,6 @@ impl Run<'_> {
         self.plan_pod(index, ms(23), PodStep::Admit);
     }
 
-    fn pull(&mut self, index: usize) {
-        let Some(pod) = self.pods.get_mut(index) else { return };
-        let Attempt::ImagePullError(error) = pod.attempt.clone() else {
-            return;
-        };
-        pod.tries += 1;
-        pod.sandbox = true;
-        let (tries, image) = (pod.tries, image(pod));
-        self.normal(index, ms(0), "Pulling", &format!("Pulling image \"{image}\""));
-        if tries > 1 {
-            let why = format!("Back-off pulling image \"{image}\": ErrImagePull: {error}");
-            self.wait_for(index, "ImagePullBackOff", &why);
-        }
-        self.report(index, ms(15));
-        self.warning(
-            index,
-            ms(33),
-            "Failed",
-            &format!("Failed to pull image \"{image}\": {error}"),
-        );
-        self.warning(index, ms(56), "Failed", "Error: ErrImagePull");
-        if tries == 1 {
-            self.plan_pod(index, ms(850), PodStep::PullFailed);
-        } else {
-            let delay = Duration::from_secs(13)
-                .saturating_mul(1 << (tries - 1).min(4))
-                .min(MAX_RESTART_BACKOFF);
-            self.plan_pod(index, delay, PodStep::Pull);
-        }
-    }
-
-    fn pull_failed(&mut self, index: usize) {
-        let Some(pod) = self.pods.get_mut(index) else { return };
-        let Attempt::ImagePullError(error) = pod.attempt.clone() else {
-            return;
-        };
-        let image = image(pod);
-        self.normal(index, ms(0), "BackOff", &format!("Back-off pulling image \"{image}\""));
-        self.warning(index, ms(16), "Failed", "Error: ImagePullBackOff");
-        self.wait_for(index, "ErrImagePull", &error);
-        self.report(index, ms(28));
-        self.plan_pod(index, ms(13_300), PodStep::Pull);
-    }
-
-    fn create_failed(&mut self, index: usize) {
-        let Some(pod) = self.pods.get_mut(index) else { return };
-        let Attempt::MissingConfigMap(name) = pod.attempt.clone() else {
-            return;
-        };
-        pod.tries += 1;
-        let tries = pod.tries;
-        let why = format!("configmap \"{name}\" not found");
-        if tries > 1 {
-            self.pulled(index, ms(0));
-        }
-        self.warning(index, ms(3), "Failed", &format!("Error: {why}"));
-        if tries == 2 {
-            self.wait_for(index, "CreateContainerConfigError", &why);
-            self.report(index, ms(8));
-        }
-        self.plan_pod(
-            index,
-            if tries == 1 { ms(900) } else { ms(12_000) },
-            PodStep::CreateFailed,
-        );
-    }
-
     /// A container runs: plans how that ends.
     fn plan_end(&mut self, index: usize) {
         let Some(attempt) = self.pods.get(index).map(|pod| pod.attempt.clone()) else {
@@ -519,225 +393,6 @@ impl Run<'_> {
         self.report(index, ms(0));
         if deleting {
             self.plan_pod(index, ms(360), PodStep::Remove);
-        }
-    }
-
-    /// Writes the status of a Pod, as the kubelet sees it.
-    fn report(&mut self, index: usize, after: Duration) {
-        let time = self.time(after);
-        let Some(pod) = self.pods.get_mut(index) else { return };
-        let generation = pod.object["metadata"]["generation"].clone();
-        let names: Vec<String> = pod.object["spec"]["containers"]
-            .as_array()
-            .into_iter()
-            .flatten()
-            .map(|container| container["name"].as_str().unwrap_or_default().to_owned())
-            .collect();
-        let ended = if pod.state["terminated"].is_object() && !will_restart(pod) {
-            if pod.state["terminated"]["exitCode"] == 0 {
-                Some("PodCompleted")
-            } else {
-                Some("PodFailed")
-            }
-        } else {
-            None
-        };
-        let unknown = pod.state["terminated"]["reason"] == "ContainerStatusUnknown";
-        let mut conditions = Vec::new();
-        let flag = |yes: bool| if yes { "True" } else { "False" };
-        for (kind, status) in [
-            ("PodReadyToStartContainers", flag(pod.sandbox)),
-            ("Initialized", "True"),
-            ("Ready", flag(pod.ready)),
-            ("ContainersReady", flag(pod.ready)),
-            ("PodScheduled", "True"),
-        ] {
-            let mut condition = json!({
-                "type": kind,
-                "observedGeneration": generation,
-                "status": status,
-                "lastProbeTime": null,
-                "lastTransitionTime": transition(&mut pod.transitions, kind, status, &time),
-            });
-            match (kind, ended) {
-                ("Ready" | "ContainersReady", Some(reason)) if !unknown => condition["reason"] = reason.into(),
-                ("Initialized", Some("PodCompleted")) => condition["reason"] = "PodCompleted".into(),
-                ("Ready" | "ContainersReady", _) if !pod.ready => {
-                    condition["reason"] = "ContainersNotReady".into();
-                    condition["message"] = format!("containers with unready status: [{}]", names.join(" ")).into();
-                }
-                _ => {}
-            }
-            conditions.push(condition);
-        }
-        if let (Some(message), true) = (&pod.eviction, pod.terminal()) {
-            conditions.push(json!({
-                "type": "DisruptionTarget", "observedGeneration": generation, "status": "True", "lastProbeTime": null,
-                "lastTransitionTime": time, "reason": "TerminationByKubelet", "message": message,
-            }));
-            pod.object["status"]["reason"] = "Evicted".into();
-            pod.object["status"]["message"] = message.as_str().into();
-        }
-        let statuses: Vec<Value> = names
-            .iter()
-            .enumerate()
-            .map(|(at, name)| container_status(pod, at, name))
-            .collect();
-        let status = &mut pod.object["status"];
-        status["observedGeneration"] = generation;
-        status["phase"] = pod.phase.into();
-        status["conditions"] = conditions.into();
-        status["containerStatuses"] = statuses.into();
-        if pod.container_id.is_some() {
-            status["hostIP"] = "192.168.0.2".into();
-            status["podIP"] = "10.244.0.17".into();
-            status["podIPs"] = json!([{"ip": "10.244.0.17"}]);
-        }
-        objects::own_status(&mut pod.object, "kubelet", "v1", &time);
-        let object = pod.object.clone();
-        self.write(after, Resource::Pods, ChangeType::Modified, &object);
-        self.pod_changed();
-    }
-
-    fn wait_for(&mut self, index: usize, reason: &str, message: &str) {
-        if let Some(pod) = self.pods.get_mut(index) {
-            pod.state = json!({"waiting": {"reason": reason, "message": message}});
-        }
-    }
-
-    fn pulled(&mut self, index: usize, after: Duration) {
-        let image = self.pods.get(index).map(image).unwrap_or_default();
-        let message = format!("Container image \"{image}\" already present on machine and can be accessed by the pod");
-        self.normal(index, after, "Pulled", &message);
-    }
-
-    fn killing(&mut self, index: usize, after: Duration) {
-        let container = self
-            .pods
-            .get(index)
-            .map(|pod| pod.object["spec"]["containers"][0]["name"].clone());
-        let container = container.as_ref().and_then(Value::as_str).unwrap_or_default();
-        self.normal(index, after, "Killing", &format!("Stopping container {container}"));
-    }
-
-    fn back_off_event(&mut self, index: usize, after: Duration) {
-        let Some(pod) = self.pods.get(index) else { return };
-        let container = pod.object["spec"]["containers"][0]["name"].as_str().unwrap_or_default();
-        let (name, namespace, uid) = (pod.name(), &self.scenario.namespace, pod.uid());
-        let message = format!("Back-off restarting failed container {container} in pod {name}_{namespace}({uid})");
-        self.warning(index, after, "BackOff", &message);
-    }
-
-    fn normal(&mut self, index: usize, after: Duration, reason: &str, message: &str) {
-        self.pod_event(
-            index,
-            after,
-            Note {
-                source: Source::Kubelet,
-                warning: false,
-                reason,
-                message,
-                container: true,
-            },
-        );
-    }
-
-    fn warning(&mut self, index: usize, after: Duration, reason: &str, message: &str) {
-        self.pod_event(
-            index,
-            after,
-            Note {
-                source: Source::Kubelet,
-                warning: true,
-                reason,
-                message,
-                container: true,
-            },
-        );
-    }
-
-    fn warning_about_pod(&mut self, index: usize, reason: &str, message: &str) {
-        self.pod_event(
-            index,
-            ms(0),
-            Note {
-                source: Source::Kubelet,
-                warning: true,
-                reason,
-                message,
-                container: false,
-            },
-        );
-    }
-
-    fn pod_event(&mut self, index: usize, after: Duration, note: Note<'_>) {
-        let Some(object) = self.pods.get(index).map(|pod| pod.object.clone()) else {
-            return;
-        };
-        self.event(after, Resource::Pods, &object, &note);
-    }
-}
-
-fn will_restart(pod: &PodRun) -> bool {
-    let failed = pod.state["terminated"]["exitCode"] != 0;
-    failed && pod.object["spec"]["restartPolicy"] == "OnFailure" && !pod.terminal()
-}
-
-fn image(pod: &PodRun) -> String {
-    pod.object["spec"]["containers"][0]["image"]
-        .as_str()
-        .unwrap_or_default()
-        .to_owned()
-}
-
-fn terminated(pod: &PodRun, code: i32, reason: &str, message: Option<&str>, time: &str) -> Value {
-    let mut state = json!({
-        "exitCode": code, "reason": reason, "startedAt": pod.started, "finishedAt": time,
-        "containerID": pod.container_id,
-    });
-    if let Some(message) = message {
-        state["message"] = message.into();
-    }
-    json!({"terminated": state})
-}
-
-fn container_status(pod: &PodRun, at: usize, name: &str) -> Value {
-    let image = pod.object["spec"]["containers"][at]["image"].clone();
-    let mut status = json!({
-        "name": name,
-        "state": pod.state,
-        "lastState": pod.last_state,
-        "ready": pod.ready,
-        "restartCount": pod.restarts,
-        "image": image,
-        "imageID": "",
-        "started": pod.running(),
-    });
-    if let Some(id) = &pod.container_id {
-        status["containerID"] = id.as_str().into();
-        status["imageID"] = BUSYBOX.into();
-        status["resources"] = pod.object["spec"]["containers"][at]["resources"].clone();
-        status["user"] = json!({"linux": {"uid": 0, "gid": 0, "supplementalGroups": [0]}});
-    }
-    status
-}
-
-fn transition(
-    seen: &mut Vec<(&'static str, &'static str, String)>,
-    kind: &'static str,
-    status: &'static str,
-    time: &str,
-) -> String {
-    match seen.iter_mut().find(|(known, ..)| *known == kind) {
-        Some((_, known, since)) => {
-            if *known != status {
-                (*known, *since) = (status, time.to_owned());
-            }
-            since.clone()
-        }
-        None => {
-            seen.push((kind, status, time.to_owned()));
-            time.to_owned()
         }
     }
 }

@@ -6,8 +6,11 @@ mod cron;
 mod events;
 mod kubelet;
 pub(crate) mod objects;
+mod pod;
+mod pod_events;
 mod run;
 mod scenario;
+mod waiting;
 
 pub use scenario::{Attempt, Scenario, ScenarioError};
 

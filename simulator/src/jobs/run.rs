@@ -2,7 +2,8 @@
 
 use super::cron::Cron;
 use super::events::Recorder;
-use super::kubelet::{PodRun, PodStep};
+use super::kubelet::PodStep;
+use super::pod::PodRun;
 use super::{Scenario, objects};
 use crate::ids::Ids;
 use crate::resource::{ChangeType, Resource};
