@@ -33,6 +33,9 @@ const SILENCE: Duration = Duration::from_secs(15);
 /// The most that is read of the body of a refusal, bytes.
 const STATUS_BODY: usize = 64 * 1024;
 
+/// After how many failures of its first list a watch no longer holds up the others.
+const PATIENCE: u32 = 3;
+
 /// What a watch tells the tracker's task.
 #[derive(Debug)]
 pub struct Message {
@@ -90,7 +93,7 @@ impl Watch {
             if matches!(failure, Failure::Status { code: 410, .. }) && times == 1 {
                 tracing::info!(what, %failure, "the watch is too far behind and begins anew with a list");
             } else {
-                tracing::warn!(what, %failure, times, next_try_in, relists, "list or watch failed");
+                tracing::warn!(what, %failure, times, next_try_in, relists, "list or watch failed; trying again");
             }
             let forbidden = matches!(
                 failure,
@@ -100,11 +103,12 @@ impl Watch {
                     ..
                 }
             );
-            if forbidden {
+            // The order of the first lists is a courtesy; nobody waits for one that does not come.
+            if forbidden || times >= PATIENCE {
                 self.first_list.cancel();
-                if self.tell(Report::Observed(Observation::Forbidden)).await.is_err() {
-                    return;
-                }
+            }
+            if forbidden && self.tell(Report::Observed(Observation::Forbidden)).await.is_err() {
+                return;
             }
             if self.tell(Report::Failed { failure, times }).await.is_err() {
                 return;
