@@ -214,20 +214,13 @@ mod tests {
     #[tokio::test]
     async fn no_error_quotes_the_kubeconfig() {
         for broken in [
-            "{token: s3cret-token}}",
-            "token: s3cret-token]",
-            "\tusers: [s3cret-token",
-            ": - s3cret-token :\n- x",
+            "users: [{name: u, user: {token: s3cret-token}",
+            "contexts: s3cret-token",
+            "a: 's3cret-token",
         ] {
-            let text = error(Some(&format!("{KUBECONFIG}{broken}")), None).await;
+            let text = error(Some(broken), None).await;
             assert!(!text.contains("s3cret"), "{text}");
         }
-        let text = error(
-            Some(&KUBECONFIG.replace("{token: s3cret-token}", "[s3cret-token]")),
-            None,
-        )
-        .await;
-        assert!(!text.contains("s3cret"), "{text}");
     }
 
     #[test]

@@ -21,7 +21,7 @@ use tokio_util::sync::CancellationToken;
 use crate::decode::{DecodeError, Lines, WatchEvent, list_page, watch_line};
 use crate::model::{Status, Watched};
 use crate::tracker::{Object, Observation, Source};
-use machine::{Failure, Machine, Phase};
+use machine::{Failure, Machine, Phase, SHORT_WATCH};
 use request::Target;
 
 /// How long the head of a reply, or the next piece of a list, may take.
@@ -189,17 +189,22 @@ impl Watch {
             Ok(response) => response.into_body(),
             Err(failure) => return Ok(Err(failure)),
         };
-        if machine.failures() > 0 {
-            self.tell(Report::Works).await?;
-        }
         let silence = Duration::from_secs(seconds) + SILENCE;
         let mut lines = Lines::default();
         let mut events = Vec::new();
         let mut delivered = false;
+        // After a failure it works again once it says something, or has lived for a while.
+        let mut proven = machine.failures() == 0;
         loop {
-            let data = match next_data(&mut body, silence).await {
+            let data = match next_data(&mut body, if proven { silence } else { SHORT_WATCH }).await {
                 Ok(Some(data)) => data,
                 Ok(None) => break,
+                Err(Failure::Silence(_)) if !proven => {
+                    proven = true;
+                    machine.survived();
+                    self.tell(Report::Works).await?;
+                    continue;
+                }
                 Err(failure) => return Ok(Err(failure)),
             };
             let whole = lines.push(&data, |line| {
@@ -223,6 +228,9 @@ impl Watch {
                     Err(problem) => ("".into(), Some(Report::Undecodable(problem))),
                 };
                 delivered = true;
+                if !std::mem::replace(&mut proven, true) {
+                    self.tell(Report::Works).await?;
+                }
                 if let Some(report) = report {
                     self.tell(report).await?;
                 }

@@ -1,5 +1,8 @@
 //! An API server in this process that answers by a script and writes down what it was asked.
 
+// Each test binary uses a part of it.
+#![allow(dead_code)]
+
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
