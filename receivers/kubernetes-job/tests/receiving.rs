@@ -1,5 +1,8 @@
 //! The whole receiver against an API server that plays recordings, on a paused clock.
 
+// Clippy's exception for tests does not reach their helpers.
+#![allow(clippy::unwrap_used)]
+
 mod support;
 
 use std::io::Read;
