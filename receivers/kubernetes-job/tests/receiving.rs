@@ -157,7 +157,7 @@ async fn a_recording_becomes_one_event_and_gauges() {
     ];
     let expected = expected.map(|(name, value)| (format!("k8s.job.pod.{name}"), value));
     assert!(values.eq(expected.iter().map(|(name, value)| (name.as_str(), *value))));
-    assert_eq!(running.health.watch().borrow()[&running.id], Status::Ok);
+    assert_eq!(running.health.watch().borrow()[&running.id.to_string()], Status::Ok);
 
     let evidence = next_event(&mut running).await;
     assert_eq!(evidence.job.reason(), Some("DeadlineExceeded"));
@@ -203,7 +203,7 @@ async fn without_access_to_pods_and_events_the_event_says_what_is_missing() {
     let evidence = next_event(&mut running).await;
     assert_eq!(evidence.job.reason(), Some("BackoffLimitExceeded"));
     assert_eq!(evidence.gaps, [Gap::PodsForbidden, Gap::EventsForbidden]);
-    assert_eq!(running.health.watch().borrow()[&running.id], Status::Ok);
+    assert_eq!(running.health.watch().borrow()[&running.id.to_string()], Status::Ok);
 }
 
 #[tokio::test(start_paused = true)]
@@ -228,7 +228,7 @@ async fn an_api_server_that_is_away_is_waited_for() {
     play_all(&api, "backoff-exit1");
     let mut running = run(&api, "{}").await;
     tokio::time::sleep(Duration::from_millis(300)).await;
-    let status = running.health.watch().borrow()[&running.id].clone();
+    let status = running.health.watch().borrow()[&running.id.to_string()].clone();
     assert!(
         matches!(&status, Status::RecoverableError(why) if why.contains("cannot reach the API server")),
         "{status:?}"
@@ -237,5 +237,5 @@ async fn an_api_server_that_is_away_is_waited_for() {
         next_event(&mut running).await.job.reason(),
         Some("BackoffLimitExceeded")
     );
-    assert_eq!(running.health.watch().borrow()[&running.id], Status::Ok);
+    assert_eq!(running.health.watch().borrow()[&running.id.to_string()], Status::Ok);
 }

@@ -78,28 +78,23 @@ mod tests {
     #[test]
     fn a_job_killed_at_its_deadline_is_an_error_to_it() {
         let mut metric = ContainerMetric::default();
-        assert!(metric.scrape(&[pod(json!({"running": {}}))]).is_empty());
+        assert_eq!(metric.observe(&pod(json!({"running": {}}))), None);
         let killed = pod(json!({"terminated": {"reason": "Error", "exitCode": 137}}));
-        assert_eq!(
-            metric.scrape(&[killed.clone()]),
-            [("n".into(), "j".into(), "error".into())]
-        );
-        assert!(metric.scrape(&[killed]).is_empty());
+        assert_eq!(metric.observe(&killed), Some(("j".into(), "error".into())));
+        assert_eq!(metric.observe(&killed), None, "nothing new");
         assert_eq!(metric.about("n", "j"), Some("error"));
     }
 
     #[test]
     fn reasons_that_are_not_let_through_say_nothing() {
         let mut metric = ContainerMetric::default();
-        assert!(
-            metric
-                .scrape(&[pod(json!({"terminated": {"reason": "ContainerStatusUnknown"}}))])
-                .is_empty()
+        assert_eq!(
+            metric.observe(&pod(json!({"terminated": {"reason": "ContainerStatusUnknown"}}))),
+            None
         );
-        assert!(
-            metric
-                .scrape(&[pod(json!({"waiting": {"reason": "CreateContainerConfigError"}}))])
-                .is_empty()
+        assert_eq!(
+            metric.observe(&pod(json!({"waiting": {"reason": "CreateContainerConfigError"}}))),
+            None
         );
         assert_eq!(metric.about("n", "j"), None);
     }

@@ -135,7 +135,8 @@ impl Stage<'_> {
                     }
                 }
                 _ = tick.tick() => {
-                    while let Some(step) = pods.pop_front_if(|step| step.at <= story_time()) {
+                    while pods.front().is_some_and(|step| step.at <= story_time()) {
+                        let Some(step) = pods.pop_front() else { break };
                         let news = metric.observe(&step.object);
                         if let Some((job, reason)) = news && text && failed.contains(&job) {
                             print(&screen::container_metric(style, step.at, &job, &reason))?;
