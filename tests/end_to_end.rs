@@ -2,6 +2,8 @@
 //! count for each Job that was decided, whatever happens to the watches.
 
 mod support;
+#[path = "support/world.rs"]
+mod world;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -9,7 +11,8 @@ use std::time::Duration;
 use serde_json::Value;
 use simulator::timeline::{Step, one_after_another};
 use simulator::{Answer, ChangeType, Cut, Matching, Player, Resource, Verb, recording};
-use support::{World, corpus, expected};
+use support::{corpus, expected};
+use world::{WATCHES, World};
 
 /// All recordings, one after another.
 fn story() -> Vec<Step> {
@@ -122,9 +125,9 @@ async fn also_when_every_watch_is_cut_and_resumed_in_the_middle() {
         player.step();
     }
     let opened = world.simulator.opened_watches();
-    assert_eq!(world.simulator.cut_watches(Cut::ResetMidLine), support::WATCHES);
+    assert_eq!(world.simulator.cut_watches(Cut::ResetMidLine), WATCHES);
     player.play_all();
-    world.until_opened(opened + support::WATCHES).await;
+    world.until_opened(opened + WATCHES).await;
     finish(world).await;
 }
 
