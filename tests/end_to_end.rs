@@ -157,23 +157,57 @@ async fn also_when_a_watch_is_answered_with_410() {
 }
 
 #[tokio::test]
-async fn pods_are_watched_by_label_only() {
-    let mut world = World::start("selector").await;
+async fn it_asks_for_what_its_cluster_role_allows_and_for_pods_of_jobs_only() {
+    let mut world = World::start("access").await;
     world.stop().await;
-    let pods: Vec<_> = world
-        .simulator
-        .requests()
-        .into_iter()
-        .filter(|r| r.resource == Some(Resource::Pods))
-        .collect();
-    assert!(!pods.is_empty());
-    for request in pods {
+    let requests = world.simulator.requests();
+    for request in requests.iter().filter(|r| r.resource == Some(Resource::Pods)) {
         assert!(
             request.query.contains("labelSelector=batch.kubernetes.io%2Fjob-name"),
             "{}",
             request.query
         );
     }
+    let asked: BTreeSet<_> = requests
+        .iter()
+        .filter_map(|r| {
+            Some((
+                r.resource?.group().to_owned(),
+                r.resource?.plural().to_owned(),
+                r.verb?.as_str().to_owned(),
+            ))
+        })
+        .collect();
+    assert_eq!(asked, cluster_role());
+}
+
+/// What the deployed ClusterRole allows: group, resource, verb.
+fn cluster_role() -> BTreeSet<(String, String, String)> {
+    let text = include_str!("../deploy/kustomize/base/rbac.yaml");
+    let documents: Vec<Value> = serde_yaml::from_multiple(text).expect("YAML");
+    let role = documents
+        .iter()
+        .find(|d| d["kind"] == "ClusterRole")
+        .expect("a ClusterRole");
+    let texts = |rule: &Value, key: &str| -> Vec<String> {
+        rule[key]
+            .as_array()
+            .expect("a list")
+            .iter()
+            .map(|v| v.as_str().expect("a text").to_owned())
+            .collect()
+    };
+    let mut allowed = BTreeSet::new();
+    for rule in role["rules"].as_array().expect("rules") {
+        for group in texts(rule, "apiGroups") {
+            for resource in texts(rule, "resources") {
+                for verb in texts(rule, "verbs") {
+                    allowed.insert((group.clone(), resource.clone(), verb));
+                }
+            }
+        }
+    }
+    allowed
 }
 
 #[test]
