@@ -1,6 +1,8 @@
 //! Objects of a real cluster, as many as a benchmark needs.
 #![allow(dead_code, clippy::unwrap_used, reason = "no benchmark uses all of it, and each may end with a panic")]
 
+pub mod collector;
+pub mod http;
 pub mod tracking;
 
 use std::io::{BufRead, BufReader};
