@@ -1,1 +1,36 @@
-fn main() {}
+//! `kube-job-collector`: tells that a Kubernetes Job failed, and why, over OTLP.
+
+mod cli;
+mod commands;
+mod components;
+mod configuration;
+mod telemetry;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use cli::{Cli, Command};
+
+fn main() -> ExitCode {
+    // One TLS implementation for everything in the process; kube and reqwest pick it up from here.
+    if rustls::crypto::ring::default_provider().install_default().is_err() {
+        eprintln!("kube-job-collector: another TLS provider is already installed");
+        return ExitCode::FAILURE;
+    }
+    let cli = Cli::parse();
+    let done = match cli.command.unwrap_or(Command::Run(cli.run)) {
+        Command::Run(args) => commands::run::run(&args),
+        Command::Validate(args) => commands::validate::validate(&args),
+        Command::PrintConfig(args) => commands::validate::print_config(&args),
+        Command::Components => commands::components::list(),
+        Command::Demo(args) => commands::demo::demo(&args),
+        Command::Explain(args) => commands::explain::explain(&args),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("{failure}");
+            failure.exit_code()
+        }
+    }
+}

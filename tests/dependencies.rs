@@ -56,7 +56,9 @@ fn arrows_point_one_way() {
         if name == "kube-job-collector" {
             continue;
         }
-        let may = allowed.get(name).unwrap_or_else(|| panic!("{name} is new: say in this test what it may depend on"));
+        let may = allowed
+            .get(name)
+            .unwrap_or_else(|| panic!("{name} is new: say in this test what it may depend on"));
         for dependency in dependencies(package, &["normal", "build"]) {
             assert!(
                 !names.contains(&dependency) || may.contains(&dependency),
@@ -77,9 +79,15 @@ fn arrows_point_one_way() {
 #[test]
 fn the_pipeline_knows_neither_kubernetes_nor_a_transport() {
     let packages = packages();
-    let pipeline = packages.iter().find(|p| p["name"] == "pipeline").expect("the crate pipeline");
+    let pipeline = packages
+        .iter()
+        .find(|p| p["name"] == "pipeline")
+        .expect("the crate pipeline");
     for dependency in dependencies(pipeline, &["normal", "build"]) {
-        assert!(!FOREIGN_TO_PIPELINE.contains(&dependency), "pipeline depends on {dependency}");
+        assert!(
+            !FOREIGN_TO_PIPELINE.contains(&dependency),
+            "pipeline depends on {dependency}"
+        );
     }
 }
 

@@ -298,11 +298,11 @@ pub fn config(text: &str) -> Config {
             words
                 .map(|word| Located {
                     value: id(word),
-                    position: Some(Position {
+                    position: Position {
                         source: "test".into(),
                         line: number as u32 + 1,
                         column: (word.as_ptr() as usize - line.as_ptr() as usize) as u32 + 1,
-                    }),
+                    },
                 })
                 .collect()
         };
@@ -329,6 +329,11 @@ pub fn config(text: &str) -> Config {
                         name: pipeline_id.name,
                     },
                     Pipeline {
+                        position: Position {
+                            source: "test".into(),
+                            line: number as u32 + 1,
+                            column: 1,
+                        },
                         receivers: ids(parts[0]),
                         processors: ids(parts[1]),
                         exporters: ids(parts[2]),

@@ -2,7 +2,6 @@
 
 use crate::api::{Failure, Verb};
 use crate::resource::Resource;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use tokio::sync::{broadcast, watch};
 
@@ -80,6 +79,13 @@ struct Planned {
     answer: Answer,
 }
 
+/// How many watches there are and were.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Watches {
+    pub open: usize,
+    pub opened: usize,
+}
+
 /// The faults in force.
 #[derive(Debug)]
 pub(crate) struct Faults {
@@ -87,7 +93,7 @@ pub(crate) struct Faults {
     forbidden: Mutex<Vec<(Verb, Resource)>>,
     pub commands: broadcast::Sender<WatchCommand>,
     pub stalled: watch::Sender<bool>,
-    pub open_watches: AtomicUsize,
+    pub watches: watch::Sender<Watches>,
 }
 
 impl Faults {
@@ -97,7 +103,7 @@ impl Faults {
             forbidden: Mutex::default(),
             commands: broadcast::Sender::new(64),
             stalled: watch::Sender::new(false),
-            open_watches: AtomicUsize::new(0),
+            watches: watch::Sender::default(),
         }
     }
 
@@ -137,7 +143,7 @@ impl Faults {
     pub fn command(&self, resource: Option<Resource>, action: WatchAction) -> usize {
         // An error only says that no watch is open.
         let _ = self.commands.send(WatchCommand { resource, action });
-        self.open_watches.load(Ordering::SeqCst)
+        self.watches.borrow().open
     }
 }
 

@@ -11,7 +11,6 @@ use std::collections::HashMap;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
-use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::net::TcpListener;
@@ -131,7 +130,24 @@ impl Simulator {
 
     /// How many watches are open.
     pub fn open_watches(&self) -> usize {
-        self.shared.faults.open_watches.load(Ordering::SeqCst)
+        self.shared.faults.watches.borrow().open
+    }
+
+    /// How many watches have been opened since the start, those included that ended at once.
+    pub fn opened_watches(&self) -> usize {
+        self.shared.faults.watches.borrow().opened
+    }
+
+    /// Waits until that many watches have been opened since the start.
+    pub async fn until_opened(&self, watches: usize) {
+        // The sender lives as long as the simulator, so this ends only when it is so.
+        let _ = self
+            .shared
+            .faults
+            .watches
+            .subscribe()
+            .wait_for(|now| now.opened >= watches)
+            .await;
     }
 
     /// Ends every open watch now, whatever it has not sent yet; returns how many were open.

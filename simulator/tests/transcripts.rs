@@ -1,5 +1,6 @@
 //! The simulator answers as a real API server did: every recorded exchange, in order, against one simulator that holds
 //! the objects the real one held.
+#![allow(clippy::unwrap_used)]
 
 mod support;
 
@@ -82,7 +83,7 @@ fn parse(file: &std::path::Path) -> Exchange {
         expected: Reply {
             status,
             headers: lines.map(pair).map(|(k, v)| (k.to_lowercase(), v)).collect(),
-            body: answer.trim_end_matches('-').trim_end().as_bytes().to_vec(),
+            body: answer.as_bytes().to_vec(),
         },
     }
 }
@@ -127,10 +128,15 @@ fn differences(path: &str, expected: &Value, actual: &Value, found: &mut Vec<Str
         (Value::Object(left), Value::Object(right)) => {
             for key in left.keys().chain(right.keys().filter(|key| !left.contains_key(*key))) {
                 if key == "managedFields" {
+                    managed_fields(path, right.get(key), found);
                     continue;
                 }
                 match (left.get(key), right.get(key)) {
-                    (Some(_), Some(_)) if VOLATILE.contains(&key.as_str()) => {}
+                    (Some(l), Some(r)) if VOLATILE.contains(&key.as_str()) => {
+                        if (l == "") != (r == "") || l.is_string() != r.is_string() {
+                            found.push(format!("{path}.{key}: expected the like of {l}, found {r}"));
+                        }
+                    }
                     (Some(l), Some(r)) => differences(&format!("{path}.{key}"), l, r, found),
                     (l, r) => found.push(format!("{path}.{key}: expected {l:?}, found {r:?}")),
                 }
@@ -149,6 +155,16 @@ fn differences(path: &str, expected: &Value, actual: &Value, found: &mut Vec<Str
         }
         (left, right) if left == right => {}
         (left, right) => found.push(format!("{path}: expected {left}, found {right}")),
+    }
+}
+
+/// Which fields are managed is not compared in detail, but clients read the entries: their times must be times.
+fn managed_fields(path: &str, actual: Option<&Value>, found: &mut Vec<String>) {
+    for entry in actual.and_then(Value::as_array).into_iter().flatten() {
+        let time = entry["time"].as_str().unwrap_or_default();
+        if time.parse::<jiff::Timestamp>().is_err() || !entry["fieldsV1"].is_object() {
+            found.push(format!("{path}.managedFields: found {entry}"));
+        }
     }
 }
 
@@ -180,7 +196,8 @@ fn compare(exchange: &Exchange, actual: &Reply) -> Vec<String> {
             let list: Value = serde_json::from_slice(&text).unwrap();
             assert_eq!(
                 (&list["kind"], list["items"].as_array().unwrap().len()),
-                (&json!("JobList"), 71)
+                (&json!("JobList"), 70),
+                "71, less the one deleted since"
             );
         }
         "17" => {

@@ -1,1 +1,243 @@
-//! Exporter debug: writes what passes to standard error.
+//! Exporter debug: writes what passes to standard error, for people who look.
+//!
+//! * `verbosity: basic`: one line for each batch, with counts.
+//! * `verbosity: normal`: one line for each log record, metric point and span, long values cut.
+//! * `verbosity: detailed`: everything.
+//!
+//! What comes from outside cannot disturb the terminal: control characters are escaped.
+
+mod basic;
+mod detailed;
+mod detailed_metrics;
+mod normal;
+#[cfg(test)]
+mod samples;
+mod text;
+mod value;
+
+use std::io::{self, Write};
+
+use futures_util::future::BoxFuture;
+use pipeline::component::{ComponentError, Create, Exporter, Factory, Running};
+use pipeline::config::Diagnostics;
+use pipeline::health::Status;
+use pipeline::{Inbox, Payload, Signal};
+use serde::Deserialize;
+
+/// The factory of exporter `debug`.
+pub fn factory() -> Factory<dyn Exporter> {
+    Factory {
+        type_name: "debug",
+        aliases: &[],
+        signals: &Signal::ALL,
+        makes: &[],
+        description: "writes what passes to standard error",
+        create: |create| Ok(Box::new(Debug::new(create)?)),
+    }
+}
+
+/// How much is written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Verbosity {
+    /// A line for each batch.
+    #[default]
+    Basic,
+    /// A line for each item.
+    Normal,
+    /// Everything.
+    Detailed,
+}
+
+/// Where it is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum OutputPath {
+    Stderr,
+    Stdout,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct Settings {
+    verbosity: Verbosity,
+    output_paths: Vec<OutputPath>,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Settings {
+            verbosity: Verbosity::default(),
+            output_paths: vec![OutputPath::Stderr],
+        }
+    }
+}
+
+/// The text for a payload: whole lines.
+pub fn render(payload: &Payload, verbosity: Verbosity) -> String {
+    match verbosity {
+        Verbosity::Basic => basic::render(payload),
+        Verbosity::Normal => normal::render(payload),
+        Verbosity::Detailed => detailed::render(payload),
+    }
+}
+
+type Writer = Box<dyn Write + Send>;
+
+/// The exporter. Writes each batch in one piece.
+pub struct Debug {
+    verbosity: Verbosity,
+    writers: Vec<Writer>,
+}
+
+impl Debug {
+    fn new(create: &Create<'_>) -> Result<Self, Diagnostics> {
+        let settings: Settings = create.settings.read()?;
+        if settings.output_paths.is_empty() {
+            let mistake = create
+                .settings
+                .mistake("output_paths", "is empty: nothing would be written");
+            return Err(mistake.with_help("expected stderr, stdout or both").into());
+        }
+        let writers = settings.output_paths.iter().map(|path| match path {
+            OutputPath::Stderr => Box::new(io::stderr()) as Writer,
+            OutputPath::Stdout => Box::new(io::stdout()),
+        });
+        Ok(Debug::to(settings.verbosity, writers.collect()))
+    }
+
+    /// An exporter that writes to the given writers.
+    pub fn to(verbosity: Verbosity, writers: Vec<Writer>) -> Self {
+        Debug { verbosity, writers }
+    }
+
+    fn write(&mut self, text: &str) -> io::Result<()> {
+        for writer in &mut self.writers {
+            writer.write_all(text.as_bytes())?;
+            writer.flush()?;
+        }
+        Ok(())
+    }
+}
+
+impl Exporter for Debug {
+    fn run(mut self: Box<Self>, mut input: Inbox, running: Running) -> BoxFuture<'static, Result<(), ComponentError>> {
+        Box::pin(async move {
+            while let Some(batch) = input.recv().await {
+                let payload = batch.payload;
+                // Whoever reads standard error may be slow, and a write to it blocks its thread.
+                let written = tokio::task::spawn_blocking(move || {
+                    let result = self.write(&render(&payload, self.verbosity));
+                    (self, result)
+                });
+                let result;
+                (self, result) = written.await?;
+                match result {
+                    Ok(()) => {
+                        running.health.report(Status::Ok);
+                        batch.ack.delivered();
+                    }
+                    Err(error) => {
+                        let why = format!("cannot write: {error}");
+                        running.health.report(Status::RecoverableError(why.clone()));
+                        batch.ack.dropped(why);
+                    }
+                }
+            }
+            Ok(())
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use pipeline::component::ComponentId;
+    use pipeline::config;
+    use pipeline::health::Health;
+    use pipeline::{Ack, Batch, Outcome};
+    use tokio::sync::mpsc;
+    use tokio_util::sync::CancellationToken;
+
+    use super::*;
+
+    /// Keeps what is written; fails while it is told to.
+    #[derive(Clone, Default)]
+    struct Page(Arc<Mutex<(String, bool)>>);
+
+    impl Write for Page {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            let mut page = self.0.lock().unwrap();
+            if page.1 {
+                return Err(io::ErrorKind::BrokenPipe.into());
+            }
+            page.0.push_str(std::str::from_utf8(bytes).unwrap());
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    fn create(yaml: &str) -> Result<Debug, Diagnostics> {
+        Debug::new(&Create {
+            id: &ComponentId {
+                type_name: "debug".into(),
+                name: None,
+            },
+            settings: &config::Settings::from_yaml(yaml)?,
+            meter: &opentelemetry::global::meter("test"),
+            health: &Health::new(),
+        })
+    }
+
+    #[tokio::test]
+    async fn it_writes_and_acknowledges_and_outlives_a_broken_pipe() {
+        let page = Page::default();
+        let exporter = Box::new(Debug::to(Verbosity::Basic, vec![Box::new(page.clone())]));
+        let health = Health::new();
+        let running = Running {
+            shutdown: CancellationToken::new(),
+            health: health.reporter("exporters::debug"),
+        };
+        let (sender, inbox) = mpsc::channel(1);
+        let task = tokio::spawn(exporter.run(inbox, running));
+        let send = async || {
+            let (ack, delivery) = Ack::new();
+            sender.send(Batch::new(Payload::Logs(Vec::new()), ack)).await.unwrap();
+            delivery.await
+        };
+
+        assert_eq!(send().await, Outcome::Delivered);
+        assert_eq!(page.0.lock().unwrap().0, "logs: resources=0 records=0\n");
+        page.0.lock().unwrap().1 = true;
+        assert_eq!(send().await, Outcome::Dropped("cannot write: broken pipe".into()));
+        assert_eq!(
+            health.watch().borrow()["exporters::debug"],
+            Status::RecoverableError("cannot write: broken pipe".into())
+        );
+        page.0.lock().unwrap().1 = false;
+        assert_eq!(send().await, Outcome::Delivered);
+        assert!(health.is_ready());
+        drop(sender);
+        task.await.unwrap().unwrap();
+    }
+
+    #[test]
+    fn settings() {
+        assert_eq!(create("").unwrap().verbosity, Verbosity::Basic);
+        let both = create("{verbosity: detailed, output_paths: [stderr, stdout]}").unwrap();
+        assert_eq!((both.verbosity, both.writers.len()), (Verbosity::Detailed, 2));
+        let mistakes = |yaml| create(yaml).err().map(|m| m.to_string()).unwrap_or_default();
+        assert!(mistakes("output_paths: []").contains("nothing would be written"));
+        assert!(mistakes("output_paths: [/tmp/x]").contains("output_paths"));
+        let verbosity = mistakes("verbosity: loud");
+        assert!(
+            verbosity.contains("loud") && verbosity.contains("detailed"),
+            "{verbosity}"
+        );
+        assert!(mistakes("loglevel: debug").contains("loglevel"));
+    }
+}

@@ -7,13 +7,14 @@ use std::cell::RefCell;
 use std::collections::HashSet;
 use std::fmt;
 
-use serde::de::{self, DeserializeOwned, DeserializeSeed, Deserializer, IntoDeserializer, Visitor};
+use serde::de::{self, DeserializeOwned, Deserializer, IntoDeserializer, Visitor};
 
+use super::de_access::{Entries, Items, Variant};
 use super::de_error::Error;
 use super::diagnostics::{Diagnostic, Diagnostics};
-use super::node::{Entry, Node, Value};
+use super::node::{Node, Value};
 use super::scalar::{Kind, Scalar};
-use super::suggest;
+use super::{redact, suggest};
 
 /// How many mistakes are looked for in one component.
 const MAX_MISTAKES: usize = 100;
@@ -46,27 +47,38 @@ pub fn read<T: DeserializeOwned>(root: &Node, path: &str) -> Result<T, Diagnosti
 
 /// What is known after some attempts to read a tree.
 #[derive(Default)]
-struct Notes {
+pub struct Notes {
     mistakes: RefCell<Diagnostics>,
     /// The addresses of the nodes that are treated as if they were not there.
     hidden: RefCell<HashSet<*const Node>>,
 }
 
 impl Notes {
-    fn is_hidden(&self, node: &Node) -> bool {
+    pub fn is_hidden(&self, node: &Node) -> bool {
         matches!(node.value, Value::Mistaken) || self.hidden.borrow().contains(&std::ptr::from_ref(node))
     }
 
-    fn hide(&self, node: &Node) -> bool {
+    pub fn hide(&self, node: &Node) -> bool {
         self.hidden.borrow_mut().insert(std::ptr::from_ref(node))
     }
 }
 
 /// The way from the root to a node, kept on the stack.
-enum Path<'p> {
+pub enum Path<'p> {
     Root(&'p str),
     Key(&'p Path<'p>, &'p str),
     Index(&'p Path<'p>, usize),
+}
+
+impl Path<'_> {
+    /// Whether what stands here is a secret, to judge by the keys on the way to it.
+    fn names_secret(&self) -> bool {
+        match self {
+            Path::Root(_) => false,
+            Path::Key(parent, key) => redact::names_secret(key) || parent.names_secret(),
+            Path::Index(parent, _) => parent.names_secret(),
+        }
+    }
 }
 
 impl fmt::Display for Path<'_> {
@@ -82,15 +94,15 @@ impl fmt::Display for Path<'_> {
 
 /// A node to read from.
 #[derive(Clone, Copy)]
-struct Place<'de, 'p> {
-    node: &'de Node,
-    path: &'p Path<'p>,
-    notes: &'p Notes,
+pub struct Place<'de, 'p> {
+    pub node: &'de Node,
+    pub path: &'p Path<'p>,
+    pub notes: &'p Notes,
 }
 
 impl<'de> Place<'de, '_> {
     /// Notes an error of this node, unless a node inside it has been noted for it, and hides the node.
-    fn note(&self, error: Error) -> Error {
+    pub fn note(&self, error: Error) -> Error {
         let follows = match &error {
             Error::Noted => return error,
             Error::MissingField(field) => {
@@ -100,13 +112,13 @@ impl<'de> Place<'de, '_> {
             _ => false,
         };
         if self.notes.hide(self.node) && !follows {
-            let (message, help) = error.describe(self.node);
+            let (message, help) = error.describe(self.node, self.path.names_secret());
             self.push(self.node.position.clone(), self.path.to_string(), message, help);
         }
         Error::Noted
     }
 
-    fn push(&self, position: super::Position, path: String, message: String, help: Option<String>) {
+    pub fn push(&self, position: super::Position, path: String, message: String, help: Option<String>) {
         self.notes.mistakes.borrow_mut().push(Diagnostic {
             position: Some(position),
             path,
@@ -137,7 +149,7 @@ impl<'de> Place<'de, '_> {
                 self.push(
                     entry.key_position.clone(),
                     Path::Key(self.path, &entry.key).to_string(),
-                    format!("unknown key `{}`", entry.key.escape_debug()),
+                    format!("unknown key `{}`", entry.key),
                     suggest::help(&entry.key, fields),
                 );
             }
@@ -361,129 +373,5 @@ impl<'de> Deserializer<'de> for Place<'de, '_> {
 
     fn deserialize_ignored_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
         visitor.visit_unit()
-    }
-}
-
-/// The entries of a mapping that are not hidden.
-struct Entries<'de, 'p> {
-    place: Place<'de, 'p>,
-    rest: std::slice::Iter<'de, Entry>,
-    current: Option<&'de Entry>,
-}
-
-impl<'de> de::MapAccess<'de> for Entries<'de, '_> {
-    type Error = Error;
-
-    fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>, Error> {
-        self.current = self.rest.find(|e| !self.place.notes.is_hidden(&e.node));
-        let Some(entry) = self.current else { return Ok(None) };
-        seed.deserialize(entry.key.as_str().into_deserializer())
-            .map(Some)
-            .map_err(|error: Error| {
-                // The key is at fault, so it is the key's place that is noted.
-                if self.place.notes.hide(&entry.node) {
-                    let message = format!("in the key `{}`: {error}", entry.key.escape_debug());
-                    let path = Path::Key(self.place.path, &entry.key).to_string();
-                    self.place.push(entry.key_position.clone(), path, message, None);
-                }
-                Error::Noted
-            })
-    }
-
-    fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, Error> {
-        let Some(entry) = self.current else {
-            return Err(Error::Noted);
-        };
-        let path = Path::Key(self.place.path, &entry.key);
-        read_inside(self.place.notes, &entry.node, &path, seed)
-    }
-}
-
-/// The items of a list that are not hidden.
-struct Items<'de, 'p> {
-    place: Place<'de, 'p>,
-    rest: std::iter::Enumerate<std::slice::Iter<'de, Node>>,
-}
-
-impl<'de> de::SeqAccess<'de> for Items<'de, '_> {
-    type Error = Error;
-
-    fn next_element_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<Option<T::Value>, Error> {
-        let notes = self.place.notes;
-        let Some((index, node)) = self.rest.find(|(_, node)| !notes.is_hidden(node)) else {
-            return Ok(None);
-        };
-        let path = Path::Index(self.place.path, index);
-        read_inside(notes, node, &path, seed).map(Some)
-    }
-}
-
-fn read_inside<'de, S: DeserializeSeed<'de>>(
-    notes: &Notes,
-    node: &'de Node,
-    path: &Path<'_>,
-    seed: S,
-) -> Result<S::Value, Error> {
-    let place = Place { node, path, notes };
-    seed.deserialize(place).map_err(|error| place.note(error))
-}
-
-/// An enum variant with content: a mapping with the variant as its only key.
-struct Variant<'de, 'p> {
-    place: Place<'de, 'p>,
-    entry: &'de Entry,
-}
-
-impl<'de, 'p> de::EnumAccess<'de> for Variant<'de, 'p> {
-    type Error = Error;
-    type Variant = Self;
-
-    fn variant_seed<V: DeserializeSeed<'de>>(self, seed: V) -> Result<(V::Value, Self), Error> {
-        let key: de::value::StrDeserializer<'_, Error> = self.entry.key.as_str().into_deserializer();
-        Ok((seed.deserialize(key)?, self))
-    }
-}
-
-impl<'de> Variant<'de, '_> {
-    fn content<S: DeserializeSeed<'de>>(self, seed: S) -> Result<S::Value, Error> {
-        if self.place.notes.is_hidden(&self.entry.node) {
-            return Err(Error::Noted);
-        }
-        let path = Path::Key(self.place.path, &self.entry.key);
-        read_inside(self.place.notes, &self.entry.node, &path, seed)
-    }
-}
-
-impl<'de> de::VariantAccess<'de> for Variant<'de, '_> {
-    type Error = Error;
-
-    fn unit_variant(self) -> Result<(), Error> {
-        self.content(std::marker::PhantomData)
-    }
-
-    fn newtype_variant_seed<T: DeserializeSeed<'de>>(self, seed: T) -> Result<T::Value, Error> {
-        self.content(seed)
-    }
-
-    fn tuple_variant<V: Visitor<'de>>(self, _: usize, visitor: V) -> Result<V::Value, Error> {
-        self.content(Content(visitor, None))
-    }
-
-    fn struct_variant<V: Visitor<'de>>(self, fields: &'static [&'static str], visitor: V) -> Result<V::Value, Error> {
-        self.content(Content(visitor, Some(fields)))
-    }
-}
-
-/// Reads the content of a variant: a struct with these fields, else a list.
-struct Content<V>(V, Option<&'static [&'static str]>);
-
-impl<'de, V: Visitor<'de>> DeserializeSeed<'de> for Content<V> {
-    type Value = V::Value;
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<V::Value, D::Error> {
-        match self.1 {
-            Some(fields) => deserializer.deserialize_struct("", fields, self.0),
-            None => deserializer.deserialize_seq(self.0),
-        }
     }
 }

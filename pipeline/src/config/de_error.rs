@@ -61,7 +61,7 @@ impl de::Error for Error {
     }
 
     fn unknown_field(field: &str, _: &'static [&'static str]) -> Self {
-        Error::Custom(format!("unknown key `{}`", field.escape_debug()))
+        Error::Custom(format!("unknown key `{}`", field))
     }
 
     fn missing_field(field: &'static str) -> Self {
@@ -74,24 +74,32 @@ impl de::Error for Error {
 }
 
 impl Error {
-    /// The message and the help for this error at `node`.
-    pub fn describe(&self, node: &Node) -> (String, Option<String>) {
+    /// The message and the help for this error at `node`, which is a `secret` to judge by its key.
+    pub fn describe(&self, node: &Node, secret: bool) -> (String, Option<String>) {
+        let found = match &node.value {
+            Value::Scalar(s) if secret && !node.is_null() && !s.holds_variable() => {
+                "a value that is not shown".to_owned()
+            }
+            _ => node.found(),
+        };
         match self {
             Error::Expected(expected) => {
                 let expected = plain_words(expected);
                 let help = help_for(node, &expected);
-                (format!("found {}, expected {expected}", node.found()), help)
+                (format!("found {found}, expected {expected}"), help.filter(|_| !secret))
             }
             Error::UnknownVariant(variants) => {
-                let message = format!("found {}, expected {}", node.found(), one_of(variants));
+                let message = format!("found {found}, expected {}", one_of(variants));
                 let nearest = match &node.value {
                     // The nearest variant would tell about a value from the environment.
-                    Value::Scalar(s) if !s.from_environment() => suggest::nearest(&s.text, variants.iter().copied()),
+                    Value::Scalar(s) if !s.holds_variable() && !secret => {
+                        suggest::nearest(&s.text, variants.iter().copied())
+                    }
                     _ => None,
                 };
                 (message, nearest.map(|v| format!("did you mean `{v}`?")))
             }
-            Error::Custom(message) => (redact::scrub(node, message), None),
+            Error::Custom(message) => (redact::scrub(node, secret, message), None),
             Error::Noted | Error::MissingField(_) => (self.to_string(), None),
         }
     }
@@ -139,7 +147,7 @@ fn help_for(node: &Node, expected: &str) -> Option<String> {
     let Value::Scalar(scalar) = &node.value else {
         return None;
     };
-    if scalar.from_environment() {
+    if scalar.holds_variable() {
         let collection = expected == "a list" || expected == "a mapping";
         return collection.then(|| "a variable holds one value only, write the list or mapping in the file".to_owned());
     }

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::sync::Arc;
 
+use super::scalar::visible;
+
 /// Where something stands in a configuration source. Lines and columns count from 1.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Position {
@@ -54,15 +56,16 @@ impl Diagnostic {
 
 impl fmt::Display for Diagnostic {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Keys, values and components' messages may hold anything; none of it may reach a terminal as it is.
         if let Some(position) = &self.position {
-            write!(f, "{position}: ")?;
+            write!(f, "{}: ", visible(&position.to_string()))?;
         }
         if !self.path.is_empty() {
-            write!(f, "{}: ", self.path)?;
+            write!(f, "{}: ", visible(&self.path))?;
         }
-        f.write_str(&self.message)?;
+        f.write_str(&visible(&self.message))?;
         if let Some(help) = &self.help {
-            write!(f, "\n    {help}")?;
+            write!(f, "\n    {}", visible(help))?;
         }
         Ok(())
     }

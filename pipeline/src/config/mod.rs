@@ -1,23 +1,38 @@
 //! YAML configuration in the collector's conventions, every mistake with its position.
 //!
-//! Text becomes a tree ([`parse`], [`node`], [`scalar`]), trees are merged ([`merge`]), `${…}` is replaced
-//! ([`substitute`]), the sections are read ([`document`]), and each component reads its own [`Settings`] ([`de`]).
+//! Text becomes a tree (`parse`, `node`, `scalar`), trees are merged (`merge`), `${…}` is replaced (`template`,
+//! `substitute`), the sections are read (`document`, `ids`), and each component reads its own [`Settings`] (`de`).
+//! [`load()`] does it all but the last; `redact` says what must never be shown, and [`print()`] shows the rest.
 
 mod de;
+mod de_access;
 mod de_error;
 mod diagnostics;
 mod document;
+mod ids;
+mod load;
+#[cfg(test)]
+mod load_tests;
+mod merge;
 mod node;
 mod parse;
+mod print;
 mod redact;
+#[cfg(test)]
+mod redact_tests;
 mod scalar;
 mod settings;
 #[cfg(test)]
 mod settings_tests;
-pub(crate) mod suggest;
+mod substitute;
+mod suggest;
+mod template;
 mod values;
 
 pub use diagnostics::{Diagnostic, Diagnostics, Position};
-pub use document::{Config, Located, Pipeline, PipelineId, Service};
+pub use document::{Config, Located, Pipeline, Service};
+pub use ids::{IdError, PipelineId, component_id, pipeline_id};
+pub use load::{Source, load, print, read_all};
 pub use settings::Settings;
+pub use suggest::nearest;
 pub use values::{Duration, DurationError, REDACTED, Secret};

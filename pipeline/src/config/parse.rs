@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use granit_parser::{Event, Parser, ScalarStyle, Span, StructureStyle, Tag};
+use granit_parser::{ErrorKind, Event, Parser, ScalarStyle, Span, StructureStyle, Tag};
 
 use super::diagnostics::{Diagnostic, Diagnostics, Position};
 use super::node::{Entry, MAX_DEPTH, Node, Value};
@@ -105,7 +105,10 @@ impl Builder<'_> {
         for event in Parser::new_from_str(text) {
             let (event, span) = event.map_err(|error| {
                 let position = self.position(error.marker().line(), error.marker().col());
-                syntax_mistake(position, &error.info(), text)
+                match error.kind() {
+                    ErrorKind::RecursionLimitExceeded => too_deep(position),
+                    _ => syntax_mistake(position, &error.info(), text),
+                }
             })?;
             self.event(event, span)?;
         }
@@ -290,7 +293,7 @@ impl Builder<'_> {
     fn check_tag(&mut self, tag: Option<&Tag>, known: &[&str], position: &Position) {
         let Some(tag) = tag else { return };
         if tag.core_suffix().is_none_or(|suffix| !known.contains(&suffix)) && tag.original() != "!" {
-            let found = format!("the tag `{}` is not known here", tag.original().escape_debug());
+            let found = format!("the tag `{}` is not known here", tag.original());
             self.mistakes
                 .push(Diagnostic::new(position.clone(), "", found).with_help("leave it out"));
         }
@@ -360,8 +363,7 @@ fn too_deep(position: Position) -> Fatal {
 
 fn syntax_mistake(position: Position, info: &str, text: &str) -> Fatal {
     let line = text.lines().nth(position.line.saturating_sub(1) as usize).unwrap_or("");
-    let mut mistake = Diagnostic::new(position, "", format!("not YAML: {}", info.escape_debug()));
-    mistake.message = mistake.message.replace("\\'", "'").replace("\\\"", "\"");
+    let mut mistake = Diagnostic::new(position, "", format!("not YAML: {info}"));
     if line.contains('\t') {
         mistake.help = Some("indent with spaces, not with tabs".to_owned());
     } else if line.contains("${") {

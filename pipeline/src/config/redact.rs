@@ -27,19 +27,22 @@ pub fn names_secret(key: &str) -> bool {
     key == "headers" || key == "keypem" || PARTS.iter().any(|part| key.contains(part))
 }
 
-/// The message without any value of `node` that must not be shown.
+/// The message without any value of `node` that must not be shown: all of them if it is a `secret` itself.
 ///
 /// A value from the environment is replaced by its reference. If a part of such a value is still left (a check may
 /// quote a piece of what it read), nothing of the message is.
-pub fn scrub(node: &Node, message: &str) -> String {
+pub fn scrub(node: &Node, secret: bool, message: &str) -> String {
     let mut values = Vec::new();
-    collect(node, false, &mut values);
+    collect(node, secret, &mut values);
     let single = matches!(node.value, Value::Scalar(_));
     let scrubbed = replace(&values, message, if single { 1 } else { SHORTEST });
     let found = node.found();
     match &node.value {
-        Value::Scalar(s) if s.from_environment() && quotes_a_part(&values, &scrubbed) => {
+        Value::Scalar(s) if s.holds_variable() && quotes_a_part(&values, &scrubbed) => {
             format!("found {found}, which stands for a value that is not valid here")
+        }
+        Value::Scalar(_) if secret && quotes_a_part(&values, &scrubbed) => {
+            "found a value that is not shown, and is not valid here".to_owned()
         }
         _ => scrubbed,
     }
@@ -58,13 +61,13 @@ type Hidden = (String, String);
 fn collect(node: &Node, secret: bool, values: &mut Vec<Hidden>) {
     match &node.value {
         Value::Scalar(scalar) => {
-            if let Some(template) = &scalar.template {
-                values.extend(template.values.iter().cloned());
-                if !template.values.is_empty() {
+            match &scalar.template {
+                Some(template) if !template.values.is_empty() => {
+                    values.extend(template.values.iter().cloned());
                     values.push((scalar.text.clone(), scalar.shown()));
                 }
-            } else if secret {
-                values.push((scalar.text.clone(), REDACTED.to_owned()));
+                _ if secret => values.push((scalar.text.clone(), REDACTED.to_owned())),
+                _ => {}
             }
             if let Some(userinfo) = userinfo(&scalar.text) {
                 values.push((userinfo.to_owned(), REDACTED.to_owned()));
@@ -133,5 +136,8 @@ fn quotes_a_part(values: &[Hidden], message: &str) -> bool {
 pub fn userinfo(text: &str) -> Option<&str> {
     let (_, rest) = text.split_once("://")?;
     let authority = rest.split(['/', '?', '#']).next()?;
-    authority.rsplit_once('@').map(|(userinfo, _)| userinfo)
+    authority
+        .rsplit_once('@')
+        .map(|(userinfo, _)| userinfo)
+        .filter(|u| !u.is_empty())
 }

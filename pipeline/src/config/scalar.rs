@@ -2,6 +2,9 @@
 
 use std::sync::Arc;
 
+use super::redact;
+use super::values::REDACTED;
+
 /// A single value. Its original text is kept, so that `0123` is still `0123` where a text is wanted.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Scalar {
@@ -49,25 +52,38 @@ impl Scalar {
         kind_of(self.text.trim())
     }
 
-    /// How it may be shown: never a value from the environment, shortened, control characters escaped.
+    /// How it may be shown: never a value from the environment or a password in a URL, shortened, control characters escaped.
     pub fn shown(&self) -> String {
         const LONGEST: usize = 60;
         let text = self.template.as_ref().map_or(&self.text, |t| &t.text);
+        let text = match redact::userinfo(text) {
+            Some(userinfo) => text.replace(userinfo, REDACTED),
+            None => text.clone(),
+        };
         let mut shown: String = text.chars().take(LONGEST).collect();
         if shown.len() < text.len() {
             shown.push('…');
         }
-        shown
-            .escape_debug()
-            .to_string()
-            .replace("\\\"", "\"")
-            .replace("\\'", "'")
+        visible(&shown)
     }
 
     /// Whether a part of it came from the environment.
-    pub fn from_environment(&self) -> bool {
+    pub fn holds_variable(&self) -> bool {
         self.template.as_ref().is_some_and(|t| !t.values.is_empty())
     }
+}
+
+/// The text with its control characters escaped, so that none reaches a terminal.
+pub fn visible(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        if c.is_control() {
+            out.extend(c.escape_debug());
+        } else {
+            out.push(c);
+        }
+    }
+    out
 }
 
 fn kind_of(text: &str) -> Kind {
@@ -97,10 +113,11 @@ fn kind_of(text: &str) -> Kind {
     if first_two.is_some_and(|d| d[0] == b'0' && d[1].is_ascii_digit()) {
         return Kind::Text;
     }
-    if !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit()) {
-        if let Ok(n) = digits.parse::<i128>() {
-            return Kind::Integer(n * i128::from(sign));
-        }
+    if !digits.is_empty()
+        && digits.bytes().all(|b| b.is_ascii_digit())
+        && let Ok(n) = digits.parse::<i128>()
+    {
+        return Kind::Integer(n * i128::from(sign));
     }
     let looks_like_float = digits.starts_with(|c: char| c == '.' || c.is_ascii_digit())
         && digits.bytes().any(|b| b.is_ascii_digit())

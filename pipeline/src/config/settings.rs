@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde::de::DeserializeOwned;
 
 use super::diagnostics::{Diagnostic, Diagnostics, Position};
-use super::node::Node;
+use super::node::{Node, Value};
 use super::{de, parse, redact};
 
 /// One component's settings: part of the configuration, positions included. Cheap to clone.
@@ -24,6 +24,15 @@ impl Settings {
             path: path.into(),
             position,
         }
+    }
+
+    /// Settings that are not given at all; `position` is where they could stand.
+    pub(super) fn empty(path: &str, position: Position) -> Self {
+        let node = Node {
+            position: position.clone(),
+            value: Value::Mapping(Vec::new()),
+        };
+        Settings::new(node, path, position)
     }
 
     /// Settings from a YAML text, for tests of a component. `${…}` is not replaced; positions name the source `yaml`.

@@ -4,8 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::batch::Signal;
 use crate::component::{ComponentId, Factories, Factory, Kind};
-use crate::config::suggest::nearest;
-use crate::config::{Config, Diagnostic, Diagnostics, Settings};
+use crate::config::{Config, Diagnostic, Diagnostics, Settings, nearest};
 
 /// What a configured component takes and makes.
 #[derive(Clone, Copy)]

@@ -5,8 +5,7 @@ use std::collections::BTreeSet;
 use super::catalog::Catalog;
 use crate::batch::Signal;
 use crate::component::{ComponentId, Kind};
-use crate::config::suggest::nearest;
-use crate::config::{Config, Diagnostic, Diagnostics, Located, Pipeline, PipelineId};
+use crate::config::{Config, Diagnostic, Diagnostics, Located, Pipeline, PipelineId, nearest};
 
 /// Reports connectors whose id a receiver or exporter has too: a pipeline that names it could mean either.
 pub(super) fn ids(config: &Config, problems: &mut Diagnostics) {
@@ -32,42 +31,12 @@ pub(super) fn ids(config: &Config, problems: &mut Diagnostics) {
     }
 }
 
-/// Reports pipelines that are incomplete, and what they name that is not there or does not carry their signal.
+/// Reports what pipelines name that is not there or does not carry their signal. That they have both ends, and name
+/// nothing twice, is checked where the configuration is read.
 pub(super) fn pipelines(config: &Config, catalog: &Catalog<'_>, problems: &mut Diagnostics) {
-    if config.service.pipelines.is_empty() {
-        problems.push(Diagnostic {
-            position: None,
-            path: "service::pipelines".into(),
-            message: "there is no pipeline, so there is nothing to do".into(),
-            help: Some("add one, such as `logs: {receivers: [k8s_job], exporters: [debug]}`".into()),
-        });
-    }
     for (id, pipeline) in &config.service.pipelines {
         for (role, list) in lists(pipeline) {
-            if list.is_empty() && role != Kind::Processor {
-                problems.push(Diagnostic {
-                    position: None,
-                    path: path(id),
-                    message: format!("must have at least one {role}"),
-                    help: Some(format!(
-                        "name {} or a connector under {path}::{}",
-                        article(role),
-                        role.section(),
-                        path = path(id)
-                    )),
-                });
-            }
-            let mut seen = BTreeSet::new();
             for named in list {
-                if !seen.insert(&named.value) {
-                    problems.push(problem(
-                        named,
-                        path(id),
-                        format!("names {role} {} twice", quoted(named)),
-                        None,
-                    ));
-                    continue;
-                }
                 match kind_in(catalog, role, &named.value) {
                     Some(kind) => problems.0.extend(signal(catalog, kind, role, named, id)),
                     None => problems.push(problem(
@@ -125,22 +94,13 @@ pub(super) fn connectors(config: &Config, catalog: &Catalog<'_>, problems: &mut 
     }
 }
 
-/// Reports entries of `service::extensions` that are not configured, or named twice.
+/// Reports entries of `service::extensions` that are not configured.
 pub(super) fn extensions(config: &Config, catalog: &Catalog<'_>, problems: &mut Diagnostics) {
-    let mut seen = BTreeSet::new();
     for named in &config.service.extensions {
-        let path = "service::extensions".to_owned();
-        if !seen.insert(&named.value) {
+        if !catalog.has(Kind::Extension, &named.value) {
             problems.push(problem(
                 named,
-                path,
-                format!("names extension {} twice", quoted(named)),
-                None,
-            ));
-        } else if !catalog.has(Kind::Extension, &named.value) {
-            problems.push(problem(
-                named,
-                path,
+                "service::extensions".into(),
                 format!("references extension {} which is not configured", quoted(named)),
                 elsewhere(catalog, Kind::Extension, &named.value),
             ));
@@ -277,13 +237,6 @@ fn quoted(named: &Located<ComponentId>) -> String {
     format!("{:?}", named.value.to_string())
 }
 
-fn article(kind: Kind) -> &'static str {
-    match kind {
-        Kind::Exporter => "an exporter",
-        _ => "a receiver",
-    }
-}
-
 fn listed(signals: &[Signal], word: &str) -> String {
     match signals.split_last() {
         None => "nothing".into(),
@@ -297,7 +250,7 @@ fn listed(signals: &[Signal], word: &str) -> String {
 
 fn problem(named: &Located<ComponentId>, path: String, message: String, help: Option<String>) -> Diagnostic {
     Diagnostic {
-        position: named.position.clone(),
+        position: Some(named.position.clone()),
         path,
         message,
         help,

@@ -59,7 +59,8 @@ impl Graph {
     /// their settings show, and are put away again.
     ///
     /// # Errors
-    /// Every mistake: in the settings of a component, in what the pipelines name, and in how they fit together.
+    /// Every mistake: in the settings of a component, in what the pipelines name, and in how they fit together. The
+    /// list is empty only if the sole mistakes are those that [`read_all`](crate::config::read_all) has reported.
     pub fn build(config: &Config, factories: &Factories, meter: &Meter, health: &Health) -> Result<Graph, Diagnostics> {
         let mut problems = Diagnostics::default();
         let catalog = catalog::Catalog::of(config, factories, &mut problems);
@@ -69,7 +70,7 @@ impl Graph {
         check::extensions(config, &catalog, &mut problems);
         let order = order::against_the_flow(config, &mut problems);
         let parts = wire::Parts::make(config, factories, meter, health, &mut problems);
-        if !problems.is_empty() {
+        if !problems.is_empty() || !parts.complete {
             return Err(problems.sorted());
         }
         let mut graph = parts.connect(config, &order, health);

@@ -73,7 +73,7 @@ impl<'a> Walk<'a, '_> {
         }
         text.push_str(&back_at.to_string());
         self.problems.push(Diagnostic {
-            position: connector.position.clone(),
+            position: Some(connector.position.clone()),
             path: "service::pipelines".into(),
             message: format!("data would go round in a cycle: {text}"),
             help: Some("take one of these connectors out of the exporters of its pipeline".into()),

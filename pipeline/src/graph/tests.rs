@@ -55,10 +55,9 @@ fn what_is_not_configured_is_reported_where_it_is_named() {
 #[test]
 fn extensions_are_checked() {
     assert_eq!(
-        mistakes(&with("service: ext, exd, ext\nlogs: feed || good")),
+        mistakes(&with("service: ext, exd\nlogs: feed || good")),
         "test:7:15: service::extensions: references extension \"exd\" which is not configured\n    \
-         did you mean \"ext\"?\n\
-         test:7:20: service::extensions: names extension \"ext\" twice\n"
+         did you mean \"ext\"?\n"
     );
 }
 
@@ -85,28 +84,6 @@ fn signals_must_fit() {
         mistakes(&with("metrics: metricfeed || count\nlogs: count || good")),
         "test:7:24: service::pipelines::metrics: connector \"count\" does not take metrics\n    it takes logs\n\
          test:8:7: service::pipelines::logs: connector \"count\" does not make logs\n    it makes metrics\n"
-    );
-}
-
-#[test]
-fn pipelines_need_both_ends() {
-    assert_eq!(
-        mistakes(&with("logs: | tag |")),
-        "service::pipelines::logs: must have at least one exporter\n    \
-         name an exporter or a connector under service::pipelines::logs::exporters\n\
-         service::pipelines::logs: must have at least one receiver\n    \
-         name a receiver or a connector under service::pipelines::logs::receivers\n"
-    );
-    assert!(mistakes(PARTS).starts_with("service::pipelines: there is no pipeline"));
-}
-
-#[test]
-fn nothing_is_named_twice() {
-    assert_eq!(
-        mistakes(&with("logs: feed, feed | tag, tag | good, good")),
-        "test:7:13: service::pipelines::logs: names receiver \"feed\" twice\n\
-         test:7:25: service::pipelines::logs: names processor \"tag\" twice\n\
-         test:7:37: service::pipelines::logs: names exporter \"good\" twice\n"
     );
 }
 
@@ -195,4 +172,38 @@ fn one_instance_for_each_id_and_one_processor_for_each_pipeline() {
 #[test]
 fn an_alias_is_the_same_component() {
     assert_eq!(mistakes("receivers: feed\nexporters: fine/x\nlogs: feed || fine/x"), "");
+}
+
+#[test]
+fn positions_are_those_of_the_file() {
+    let text = "\
+receivers:
+  feed:
+exporters:
+  good:
+  kafka/eu:
+    brokers: [b]
+service:
+  pipelines:
+    logs:
+      receivers: [feed]
+      exporters: [good, debug]
+";
+    let source = crate::config::Source {
+        name: "pipeline.yaml".into(),
+        text: text.into(),
+    };
+    let config = crate::config::load(&[source], &[], &|_| None).unwrap();
+    let meter = opentelemetry::global::meter("test");
+    let mistakes = Graph::build(&config, &factories(), &meter, &Health::new())
+        .err()
+        .unwrap();
+    assert_eq!(
+        mistakes.to_string(),
+        "pipeline.yaml:5:3: exporters::kafka/eu: unknown exporter type \"kafka\"\n    \
+         this binary has the exporters badstart, ends, fails, good, logsonly, panics, panicstart, patient, rejects, \
+         stalls\n\
+         pipeline.yaml:11:25: service::pipelines::logs: references exporter \"debug\" which is not configured\n    \
+         add \"debug\" under exporters; configured are good, kafka/eu\n"
+    );
 }

@@ -25,6 +25,8 @@ pub(super) struct Parts {
     connectors: BTreeMap<ComponentId, Box<dyn Connector>>,
     exporters: BTreeMap<ComponentId, Box<dyn Exporter>>,
     extensions: BTreeMap<ComponentId, Box<dyn Extension>>,
+    /// Whether every component of a known type could be made.
+    pub complete: bool,
 }
 
 impl Parts {
@@ -41,6 +43,7 @@ impl Parts {
             meter,
             health,
             problems,
+            complete: true,
         };
         let mut spare = maker.all(&config.processors, &factories.processors);
         let mut processors = BTreeMap::new();
@@ -66,6 +69,7 @@ impl Parts {
             connectors: maker.all(&config.connectors, &factories.connectors),
             exporters: maker.all(&config.exporters, &factories.exporters),
             extensions: maker.all(&config.extensions, &factories.extensions),
+            complete: maker.complete,
         }
     }
 
@@ -211,6 +215,7 @@ struct Maker<'a> {
     meter: &'a Meter,
     health: &'a Health,
     problems: &'a mut Diagnostics,
+    complete: bool,
 }
 
 impl Maker<'_> {
@@ -235,11 +240,8 @@ impl Maker<'_> {
         };
         match (factory.create)(&create) {
             Ok(component) => Some(component),
-            Err(mut mistakes) => {
-                // A component that cannot be made must not be left out in silence.
-                if mistakes.is_empty() {
-                    mistakes.push(settings.mistake("", "cannot be made from these settings"));
-                }
+            Err(mistakes) => {
+                self.complete = false;
                 self.problems.append(mistakes);
                 None
             }

@@ -19,7 +19,6 @@ use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 
 use futures_util::FutureExt;
-use futures_util::future::BoxFuture;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -27,7 +26,7 @@ pub use error::{Failure, RunError, Why};
 
 use crate::component::{ComponentError, Running};
 use crate::graph::Graph;
-use crate::health::Status;
+use crate::health::{Reporter, Status};
 use tasks::Tasks;
 
 /// The longest part of the grace period that is kept back for the extensions.
@@ -75,38 +74,40 @@ struct Run {
 impl Run {
     async fn start(&mut self, mut graph: Graph) -> Result<(), Failure> {
         for mut node in graph.extensions {
-            start(&node.path, node.component.start()).await?;
+            start(&node.path, async { node.component.start().await }).await?;
             let running = Running {
                 shutdown: self.stop_extensions.clone(),
                 health: node.reporter.clone(),
             };
             node.reporter.report(Status::Ok);
-            self.extensions
-                .spawn(node.path, vec![node.reporter], node.component.run(running));
+            let task = async { node.component.run(running).await };
+            self.extensions.spawn(node.path, vec![node.reporter], task);
         }
         for (node, _) in &mut graph.exporters {
-            start(&node.path, node.component.start()).await?;
+            start(&node.path, async { node.component.start().await }).await?;
         }
         for (node, ..) in &mut graph.connectors {
-            start(&node.path, node.component.start()).await?;
+            start(&node.path, async { node.component.start().await }).await?;
         }
         for (node, _) in &mut graph.receivers {
-            start(&node.path, node.component.start()).await?;
+            start(&node.path, async { node.component.start().await }).await?;
         }
 
-        let running = |reporter: &crate::health::Reporter| Running {
+        let running = |reporter: &Reporter| Running {
             shutdown: self.stop_flow.clone(),
             health: reporter.clone(),
         };
         for (node, input) in graph.exporters {
             node.reporter.report(Status::Ok);
-            let run = node.component.run(input, running(&node.reporter));
-            self.flow.spawn(node.path, vec![node.reporter], run);
+            let running = running(&node.reporter);
+            let task = async { node.component.run(input, running).await };
+            self.flow.spawn(node.path, vec![node.reporter], task);
         }
         for (node, input, outputs) in graph.connectors {
             node.reporter.report(Status::Ok);
-            let run = node.component.run(input, outputs, running(&node.reporter));
-            self.flow.spawn(node.path, vec![node.reporter], run);
+            let running = running(&node.reporter);
+            let task = async { node.component.run(input, outputs, running).await };
+            self.flow.spawn(node.path, vec![node.reporter], task);
         }
         for chain in graph.chains {
             let path = chain.path.clone();
@@ -114,11 +115,12 @@ impl Run {
             for reporter in &reporters {
                 reporter.report(Status::Ok);
             }
-            self.flow.spawn(path, reporters, Box::pin(chain::run(chain)));
+            self.flow.spawn(path, reporters, chain::run(chain));
         }
         for (node, outputs) in graph.receivers {
-            let run = node.component.run(outputs, running(&node.reporter));
-            self.flow.spawn(node.path, vec![node.reporter], run);
+            let running = running(&node.reporter);
+            let task = async { node.component.run(outputs, running).await };
+            self.flow.spawn(node.path, vec![node.reporter], task);
         }
         tracing::info!("everything is started");
         Ok(())
@@ -135,9 +137,7 @@ impl Run {
             Some(ended) = self.flow.next() => ended,
             Some(ended) = self.extensions.next() => ended,
         };
-        if let Err(failure) = ended.before_shutdown() {
-            self.failed(failure);
-        }
+        self.failed(ended.before_shutdown());
     }
 
     async fn stop(&mut self, grace: Duration) {
@@ -163,7 +163,7 @@ impl Run {
     }
 }
 
-async fn start(path: &str, starting: BoxFuture<'_, Result<(), ComponentError>>) -> Result<(), Failure> {
+async fn start(path: &str, starting: impl Future<Output = Result<(), ComponentError>>) -> Result<(), Failure> {
     tracing::debug!(component = path, "starting");
     let why = match AssertUnwindSafe(starting).catch_unwind().await {
         Ok(Ok(())) => return Ok(()),

@@ -3,7 +3,6 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use futures_util::future::BoxFuture;
 use tokio::task::{Id, JoinError, JoinSet};
 use tokio::time::{Instant, timeout, timeout_at};
 
@@ -51,8 +50,8 @@ pub(super) struct Ended {
 
 impl Ended {
     /// What it means if nobody had told it to end: a failure in any case.
-    pub fn before_shutdown(self) -> Result<(), Failure> {
-        Err(self.member.failed(self.result.err().unwrap_or(Why::Ended)))
+    pub fn before_shutdown(self) -> Failure {
+        self.member.failed(self.result.err().unwrap_or(Why::Ended))
     }
 
     /// What it means if it had been told to end.
@@ -73,7 +72,7 @@ impl Tasks {
         &mut self,
         path: String,
         reporters: Vec<Reporter>,
-        task: BoxFuture<'static, Result<(), ComponentError>>,
+        task: impl Future<Output = Result<(), ComponentError>> + Send + 'static,
     ) {
         let id = self.set.spawn(task).id();
         self.members.insert(id, Member { path, reporters });

@@ -135,9 +135,9 @@ impl<D: Destination> Lane<D> {
 
     fn exhausted(&self, attempts: u64, elapsed: Duration, why: &str) -> String {
         if self.retry.enabled {
-            let limit = self.retry.max_elapsed_time.get();
+            let limit = self.retry.max_elapsed_time;
             format!(
-                "gave up after {attempts} attempts in {elapsed:.1?} (retry_on_failure::max_elapsed_time {limit:?}): {why}"
+                "gave up after {attempts} attempts in {elapsed:.1?} (retry_on_failure::max_elapsed_time {limit}): {why}"
             )
         } else {
             format!("gave up at once (retry_on_failure::enabled is false): {why}")

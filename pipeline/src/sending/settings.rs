@@ -152,3 +152,80 @@ impl QueueSettings {
         mistakes
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Default, Deserialize)]
+    #[serde(deny_unknown_fields, default)]
+    struct Component {
+        retry_on_failure: RetrySettings,
+        sending_queue: QueueSettings,
+    }
+
+    fn mistakes(yaml: &str) -> Vec<String> {
+        let settings = Settings::from_yaml(yaml).unwrap();
+        let component: Component = settings.read().unwrap();
+        let mut mistakes = component.retry_on_failure.mistakes("retry_on_failure", &settings);
+        mistakes.extend(component.sending_queue.mistakes("sending_queue", &settings));
+        let shown = mistakes.into_iter().map(|mistake| {
+            let line = mistake.position.map(|position| position.line).unwrap_or_default();
+            format!("{line}: {}: {}", mistake.path, mistake.message)
+        });
+        shown.collect()
+    }
+
+    #[test]
+    fn the_defaults_are_the_collectors_but_nothing_is_dropped() {
+        assert_eq!(mistakes("{}"), [""; 0]);
+        let queue = QueueSettings::default();
+        assert_eq!(
+            (queue.num_consumers, queue.queue_size, queue.block_on_overflow),
+            (10, 1000, true)
+        );
+    }
+
+    #[test]
+    fn each_mistake_is_told_at_its_place() {
+        for (yaml, expected) in [
+            ("initial_interval: 0s", "'initial_interval' must be greater than 0"),
+            ("multiplier: 0.9", "'multiplier' must be at least 1, found 0.9"),
+            ("multiplier: .nan", "'multiplier' must be at least 1, found NaN"),
+            (
+                "randomization_factor: 1.1",
+                "'randomization_factor' must be within [0, 1], found 1.1",
+            ),
+            (
+                "max_interval: 4s",
+                "'max_interval' must not be less than 'initial_interval'",
+            ),
+            (
+                "max_elapsed_time: 4s",
+                "'max_elapsed_time' must not be less than 'initial_interval'",
+            ),
+            (
+                "max_elapsed_time: 20s",
+                "'max_elapsed_time' must not be less than 'max_interval'",
+            ),
+        ] {
+            let (key, _) = yaml.split_once(':').unwrap();
+            let expected = format!("2: retry_on_failure::{key}: {expected}");
+            assert_eq!(mistakes(&format!("retry_on_failure:\n  {yaml}")), [expected]);
+            let off = format!("retry_on_failure:\n  {yaml}\n  enabled: false");
+            assert_eq!(mistakes(&off), [""; 0], "what is off need not be right");
+        }
+        for (yaml, expected) in [
+            ("num_consumers: 0", "`num_consumers` must be positive"),
+            ("queue_size: 0", "`queue_size` must be positive"),
+            (
+                "sizer: bytes",
+                "only the sizer `requests` is supported, which counts batches",
+            ),
+        ] {
+            let (key, _) = yaml.split_once(':').unwrap();
+            let expected = format!("2: sending_queue::{key}: {expected}");
+            assert_eq!(mistakes(&format!("sending_queue:\n  {yaml}")), [expected]);
+        }
+    }
+}

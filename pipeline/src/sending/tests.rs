@@ -132,7 +132,7 @@ impl Fixture {
     }
 
     fn status(&self) -> Status {
-        self.health.watch().borrow().get(&id()).unwrap().clone()
+        self.health.watch().borrow().get(&id().to_string()).unwrap().clone()
     }
 
     async fn end(mut self) -> Metrics {

@@ -67,7 +67,9 @@ impl<'a> PodAttempt<'a> {
             .and_then(|finding| finding.container)
             .or_else(|| blocking::default_container(pod));
         let named = finding.and_then(|finding| finding.termination);
-        let termination = named.or_else(|| container.and_then(|container| container.terminations.last()));
+        // Of earlier runs of a restarted container other attempts tell.
+        let last_run = container.and_then(|c| c.terminations.iter().find(|end| end.attempt == c.restarts));
+        let termination = named.or(last_run);
         // containerd writes 1970 as the start of what never started.
         let started = termination
             .and_then(|termination| termination.started)
@@ -88,8 +90,10 @@ impl<'a> PodAttempt<'a> {
             },
             end: finding
                 .and_then(|finding| finding.at)
-                .or_else(|| ends.filter_map(|end| end.finished).max())
-                .or(pod.deletion.map(|deletion| deletion.requested))
+                .or_else(|| {
+                    let deleted = pod.deletion.map(|deletion| deletion.requested);
+                    ends.filter_map(|end| end.finished).chain(deleted).max()
+                })
                 .or(pod.not_ready_since)
                 .or(pod.created),
         }

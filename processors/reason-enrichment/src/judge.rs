@@ -73,24 +73,33 @@ pub struct Attempt {
     /// The Pod's UID.
     pub uid: String,
     /// The container that tells most of it: the one to blame, else the default one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub container: Option<String>,
     /// What that container is for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub role: Option<ContainerRole>,
     /// Its exit code.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub exit_code: Option<i32>,
     /// The signal that ended it, from the runtime or from the exit code.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub signal: Option<i32>,
     /// How the attempt ended.
     pub outcome: AttemptOutcome,
     /// Why it failed, if it did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cause: Option<Cause>,
     /// When it began.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub start: Option<Timestamp>,
     /// When it ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub end: Option<Timestamp>,
     /// The completion index of an Indexed Job.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub index: Option<String>,
     /// The node it ran on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub node: Option<String>,
 }
 

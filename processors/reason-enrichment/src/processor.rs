@@ -73,16 +73,16 @@ impl ReasonEnrichment {
 impl Processor for ReasonEnrichment {
     fn process(&mut self, mut batch: Batch) -> Option<Batch> {
         // A batch that others look at too is copied only if there is something to change.
-        if holds_events(&batch.payload) {
-            if let Payload::Logs(resources) = batch.payload_mut() {
-                for record in resources
-                    .iter_mut()
-                    .flat_map(|resource| &mut resource.scope_logs)
-                    .flat_map(|scope| &mut scope.log_records)
-                    .filter(|record| is_event(record))
-                {
-                    self.enrich(record);
-                }
+        if holds_events(&batch.payload)
+            && let Payload::Logs(resources) = batch.payload_mut()
+        {
+            for record in resources
+                .iter_mut()
+                .flat_map(|resource| &mut resource.scope_logs)
+                .flat_map(|scope| &mut scope.log_records)
+                .filter(|record| is_event(record))
+            {
+                self.enrich(record);
             }
         }
         Some(batch)
@@ -101,5 +101,136 @@ fn holds_events(payload: &Payload) -> bool {
             .flat_map(|scope| &scope.log_records)
             .any(is_event),
         Payload::Metrics(_) | Payload::Traces(_) => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use job_event::evidence::{Condition, Evidence, Job, JobStatus};
+    use opentelemetry_proto::tonic::common::v1::any_value::Value;
+    use opentelemetry_proto::tonic::logs::v1::{ResourceLogs, ScopeLogs};
+    use pipeline::Ack;
+    use pipeline::component::ComponentId;
+    use pipeline::health::Health;
+
+    use super::*;
+
+    fn failed_event() -> ResourceLogs {
+        let evidence = Evidence {
+            job: Job {
+                name: "j".into(),
+                uid: "u-1".into(),
+                status: JobStatus {
+                    conditions: vec![Condition {
+                        kind: "FailureTarget".into(),
+                        is_true: true,
+                        reason: "BackoffLimitExceeded".into(),
+                        ..Default::default()
+                    }],
+                    ..Default::default()
+                },
+                ..Default::default()
+            },
+            pods: vec![],
+            events: vec![],
+            gaps: vec![],
+        };
+        otlp::encode(&evidence, None, "2026-11-23T16:14:27Z".parse().unwrap())
+    }
+
+    fn process(keep_evidence: bool, resources: Vec<ResourceLogs>) -> Vec<ResourceLogs> {
+        let batch = Batch::new(Payload::Logs(resources), Ack::unwatched());
+        let batch = ReasonEnrichment::new(keep_evidence).process(batch).unwrap();
+        match &*batch.payload {
+            Payload::Logs(resources) => resources.clone(),
+            other => panic!("logs went in, {other:?} came out"),
+        }
+    }
+
+    fn text<'a>(record: &'a LogRecord, name: &str) -> Option<&'a str> {
+        otlp::find_text(&record.attributes, name)
+    }
+
+    #[test]
+    fn judging_twice_changes_nothing_and_adds_no_attribute_twice() {
+        let once = process(true, vec![failed_event()]);
+        assert_eq!(process(true, once.clone()), once);
+        let record = &once[0].scope_logs[0].log_records[0];
+        let mut names: Vec<&str> = record.attributes.iter().map(|kv| &*kv.key).collect();
+        names.sort_unstable();
+        let all = names.len();
+        names.dedup();
+        assert_eq!(names.len(), all);
+        assert_eq!(text(record, attr::FAILURE_CAUSE), Some("Unknown"));
+        assert_eq!(text(record, attr::EVIDENCE_QUALITY), Some("complete"));
+    }
+
+    #[test]
+    fn the_evidence_is_left_out_on_demand() {
+        let record = &process(false, vec![failed_event()])[0].scope_logs[0].log_records[0];
+        assert!(otlp::find(&record.attributes, attr::EVIDENCE).is_none());
+        assert_eq!(text(record, attr::FAILURE_CATEGORY), Some("unknown"));
+    }
+
+    #[test]
+    fn evidence_that_cannot_be_read_loses_no_record() {
+        let mut resource = failed_event();
+        let record = &mut resource.scope_logs[0].log_records[0];
+        otlp::set(&mut record.attributes, otlp::text(attr::EVIDENCE, "not a map"));
+        let body = record.body.clone();
+        let record = &process(false, vec![resource])[0].scope_logs[0].log_records[0];
+        assert_eq!(text(record, attr::FAILURE_CAUSE), Some("Unknown"));
+        assert_eq!(text(record, attr::FAILURE_RETRY), Some("maybe"));
+        assert_eq!(text(record, attr::FAILURE_REASON), Some("BackoffLimitExceeded"));
+        assert_eq!(text(record, attr::EVIDENCE_QUALITY), Some("partial"));
+        assert_eq!(text(record, attr::EVIDENCE), Some("not a map"));
+        assert_eq!(record.body, body);
+    }
+
+    #[test]
+    fn other_records_pass_untouched_and_uncopied() {
+        let other = ResourceLogs {
+            scope_logs: vec![ScopeLogs {
+                log_records: vec![LogRecord {
+                    attributes: vec![otlp::key_value("a", Value::IntValue(1))],
+                    ..Default::default()
+                }],
+                ..Default::default()
+            }],
+            ..Default::default()
+        };
+        let batch = Batch::new(Payload::Logs(vec![other]), Ack::unwatched());
+        let shared = Arc::clone(&batch.payload);
+        let passed = ReasonEnrichment::new(true).process(batch).unwrap();
+        assert!(Arc::ptr_eq(&passed.payload, &shared));
+    }
+
+    #[test]
+    fn settings_are_read_and_a_wrong_key_is_named() {
+        let create = |yaml: &str| {
+            let id = ComponentId {
+                type_name: "reason_enrichment".into(),
+                name: None,
+            };
+            let settings = pipeline::config::Settings::from_yaml(yaml).unwrap();
+            let meter = opentelemetry::metrics::MeterProvider::meter(
+                &opentelemetry::metrics::noop::NoopMeterProvider::new(),
+                "test",
+            );
+            let health = Health::new();
+            (factory().create)(&Create {
+                id: &id,
+                settings: &settings,
+                meter: &meter,
+                health: &health,
+            })
+            .map(|_| ())
+        };
+        create("keep_evidence: false").unwrap();
+        create("{}").unwrap();
+        let mistakes = create("keep_evidense: false").unwrap_err().to_string();
+        assert!(mistakes.contains("keep_evidense"), "{mistakes}");
     }
 }

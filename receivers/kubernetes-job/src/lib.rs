@@ -4,7 +4,9 @@
 //! * [`model`] and [`decode`]: from the API server's bytes to lean objects.
 //! * [`tracker`]: the pure state machine that holds a record for each Job and decides when it is reported.
 
+pub mod client;
 pub mod decode;
 pub mod model;
 pub mod replay;
 pub mod tracker;
+pub mod watch;

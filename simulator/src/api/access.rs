@@ -6,14 +6,20 @@ use serde_json::{Value, json};
 
 /// What a request does to a resource, in the words of RBAC.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[allow(missing_docs)]
 pub enum Verb {
+    /// One object, or the log of a Pod.
     Get,
+    /// A collection.
     List,
+    /// The changes of a collection.
     Watch,
+    /// A new object.
     Create,
+    /// An object replaced as a whole.
     Update,
+    /// A part of an object, or an applied configuration.
     Patch,
+    /// An object removed.
     Delete,
 }
 

@@ -14,7 +14,6 @@ use jiff::Timestamp;
 use std::io;
 use std::ops::ControlFlow;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 use tokio::sync::{broadcast, mpsc, watch};
 use tokio::time::Instant;
@@ -118,7 +117,10 @@ impl WatchRequest {
             request: self,
             shared: shared.clone(),
         };
-        shared.faults.open_watches.fetch_add(1, Ordering::SeqCst);
+        shared.faults.watches.send_modify(|watches| {
+            watches.open += 1;
+            watches.opened += 1;
+        });
         let shared = shared.clone();
         shared.clone().tasks.spawn(async move {
             let watch = async {
@@ -133,7 +135,7 @@ impl WatchRequest {
                 () = watch => {}
                 () = shared.stop.cancelled() => {}
             }
-            shared.faults.open_watches.fetch_sub(1, Ordering::SeqCst);
+            shared.faults.watches.send_modify(|watches| watches.open -= 1);
         });
         lines
     }

@@ -6,6 +6,7 @@ use super::server::Shared;
 use super::status::{Failure, details, with_type};
 use crate::resource::Resource;
 use crate::store::StoreError;
+use crate::store::selector::Selection;
 use serde_json::{Map, Value, json};
 
 /// One writing request.
@@ -116,10 +117,30 @@ impl Writer<'_> {
             .store
             .delete(self.resource, self.namespace, name)
             .map_err(|error| error.into_failure(self.resource, name))?;
+        if self.resource == Resource::Jobs && options["propagationPolicy"] != "Orphan" {
+            self.delete_pods_of(&last);
+        }
         let mut details = details(self.resource, Some(name));
         details["uid"] = last["metadata"]["uid"].clone();
         let status = json!({"metadata": {}, "status": "Success", "details": details});
         Ok(format!("{}\n", with_type("Status", "v1", &status.to_string())).into_bytes())
+    }
+
+    /// What the garbage collector does after a Job is gone.
+    fn delete_pods_of(&self, job: &Value) {
+        let uid = job["metadata"]["uid"].as_str().unwrap_or_default();
+        let owned = format!("batch.kubernetes.io/controller-uid={uid}");
+        let store = &self.shared.store;
+        let Ok(selection) = Selection::parse(Resource::Pods, Some(self.namespace), Some(&owned), None) else {
+            return;
+        };
+        let Ok(page) = store.page(Resource::Pods, &selection, None, None, None) else {
+            return;
+        };
+        for pod in page.items {
+            // Somebody else may have deleted it meanwhile.
+            let _ = store.delete(Resource::Pods, pod.namespace(), pod.name());
+        }
     }
 
     fn apply(&self, name: &str, body: &[u8]) -> Result<(bool, Vec<u8>), Failure> {
@@ -279,6 +300,10 @@ impl Writer<'_> {
     }
 
     fn read(&self, body: &[u8]) -> Result<Value, Failure> {
+        if self.content_type.starts_with("application/vnd.kubernetes.protobuf") {
+            let message = "the simulator reads application/json only, found application/vnd.kubernetes.protobuf";
+            return Err(Failure::new(415, "UnsupportedMediaType", message));
+        }
         let mut object: Value = serde_json::from_slice(body).map_err(|error| unreadable(&error.to_string()))?;
         let (kind, api_version) = (self.resource.kind(), self.resource.api_version());
         let fits = |key: &str, wanted: &str| object[key].is_null() || object[key] == wanted;
@@ -295,10 +320,9 @@ impl Writer<'_> {
     }
 
     fn manager(&self) -> Manager<'_> {
-        // Times of managed fields are shown with whole seconds; tests and clients do not look at them.
         Manager {
             name: self.manager,
-            time: "",
+            time: self.time,
             api_version: self.resource.api_version(),
         }
     }

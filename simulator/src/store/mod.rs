@@ -8,7 +8,7 @@ mod window;
 
 pub use seed::SeededJobs;
 
-pub(crate) use object::Stored;
+pub(crate) use object::{Pairs, Stored};
 pub(crate) use window::{Change, TooOld};
 
 use crate::resource::{ChangeType, Resource};

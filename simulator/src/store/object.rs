@@ -143,6 +143,16 @@ impl Pairs {
         Pairs(text.into_boxed_str())
     }
 
+    /// The pairs as one text: keys and values in turn, each ended by a NUL.
+    pub fn text(&self) -> &str {
+        &self.0
+    }
+
+    /// Pairs from such a text.
+    pub fn from_text(text: String) -> Pairs {
+        Pairs(text.into_boxed_str())
+    }
+
     pub fn get(&self, key: &str) -> Option<&str> {
         let mut parts = self.0.split_terminator('\0');
         while let (Some(k), Some(v)) = (parts.next(), parts.next()) {

@@ -1,4 +1,5 @@
 //! A small HTTP/1.1 client that shows what is on the wire.
+#![allow(clippy::unwrap_used)]
 #![allow(dead_code)]
 
 use serde_json::Value;

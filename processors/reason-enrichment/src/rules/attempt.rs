@@ -84,8 +84,8 @@ fn own_failure<'a>(world: &World<'a>, pod: &'a Pod, before: Option<Timestamp>) -
         .iter()
         .filter(|container| before.is_none() || container.role != ContainerRole::Sidecar)
         .filter_map(|container| {
-            let mut ends = container.terminations.iter().filter(|end| counts(pod, end));
-            let last = ends.next_back()?;
+            let ends = container.terminations.iter().filter(|end| counts(pod, end));
+            let last = ends.max_by_key(|end| end.attempt)?;
             let in_time = before.is_none_or(|before| last.finished.is_some_and(|finished| finished < before));
             (exit::is_failure(last) && in_time).then_some((container, last))
         })

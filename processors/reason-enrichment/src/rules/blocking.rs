@@ -6,12 +6,17 @@
 //! `ContainerStatusUnknown`/137 (`pkg/kubelet/kubelet_pods.go`, `pkg/kubelet/status/status_manager.go`).
 
 use jiff::SignedDuration;
-use job_event::evidence::{Container, ContainerRole, ContainerState, Event, Pod, Termination};
+use job_event::evidence::{Container, ContainerRole, ContainerState, Pod, Termination};
 
 use crate::cause::Cause;
 use crate::finding::Finding;
 use crate::rules::{attempt, exit, image, scheduling};
 use crate::world::{World, is_terminal, shifted};
+
+/// How old the last Event about an obstacle may be. The kubelet tries again every 2 minutes at least
+/// (`pkg/volume/util/operationexecutor`, back-off up to 2m2s), and of many Events one passes every 5 minutes
+/// (`client-go/tools/record/events_cache.go`); after twice that silence the obstacle has been overcome.
+const OBSTACLE_SECONDS: i64 = 600;
 
 type Rule = for<'a> fn(&World<'a>, &'a Pod) -> Option<Finding<'a>>;
 
@@ -247,7 +252,7 @@ fn last_counted<'a>(pod: &Pod, container: &'a Container) -> Option<&'a Terminati
         .terminations
         .iter()
         .filter(|termination| attempt::counts(pod, termination))
-        .next_back()
+        .max_by_key(|termination| termination.attempt)
 }
 
 /// The first container that never started and has a latched waiting reason of that kind, with its message.
@@ -264,19 +269,17 @@ fn waiting(pod: &Pod, is_kind: impl Fn(&str) -> bool) -> Option<(&Container, &st
         })
 }
 
-/// An Event about what comes before the first container, not overcome by a later step.
+/// An Event about what comes before the first container, if it is not overcome.
 fn obstacle<'a>(world: &World<'a>, pod: &'a Pod, cause: Cause, reasons: &[&str]) -> Option<Finding<'a>> {
     if pod.containers.iter().any(|container| container.started) {
         return None;
     }
     let event = world.pod_event(pod, reasons)?;
-    let overcome = |later: &Event| {
-        matches!(&*later.reason, "Pulling" | "Pulled" | "Created" | "Started") && later.last > event.last
+    let overcome = match (event.last, world.decided) {
+        (Some(last), Some(decided)) => last < shifted(decided, -OBSTACLE_SECONDS),
+        _ => false,
     };
-    if world.events(&pod.uid).any(overcome) {
-        return None;
-    }
-    Some(Finding::on(cause, pod).message(&event.message).at(event.last))
+    (!overcome).then(|| Finding::on(cause, pod).message(&event.message).at(event.last))
 }
 
 /// Whether a container that was restarted has since been running for at least half of the Job's time.

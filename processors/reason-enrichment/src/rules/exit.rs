@@ -14,6 +14,8 @@ use crate::world::{World, is_about, seen_between, shifted};
 /// How long before its end a container can have been told to stop because of a probe: the grace period, which for a
 /// Pod that was not deleted is not known and taken as the default of 30 s, and 30 s for the probes themselves.
 const PROBE_WINDOW_SECONDS: i64 = 60;
+/// The same for a container that ended by itself on being told to stop: within the default grace period and a little.
+const ANSWERED_WINDOW_SECONDS: i64 = 35;
 /// How far apart a node's SystemOOM and the death it caused can be.
 const SYSTEM_OOM_WINDOW_SECONDS: i64 = 10;
 /// How far apart a failed hook and the death it caused can be.
@@ -99,17 +101,18 @@ pub fn termination_cause<'a>(
     if let Some(event) = failed_hook(world, pod, container, termination) {
         return Some(found(Cause::ContainerStart).message(&event.message));
     }
-    if code == 137 {
-        if let Some(event) = node_out_of_memory(world, pod, termination) {
-            return Some(found(Cause::OutOfMemory).message(&event.message));
-        }
+    if code == 137
+        && let Some(event) = node_out_of_memory(world, pod, termination)
+    {
+        return Some(found(Cause::OutOfMemory).message(&event.message));
     }
     Some(found(exit_code_cause(code)))
 }
 
 /// Evidence: Event `Unhealthy` for a liveness or startup probe of that container shortly before its end
-/// (`pkg/kubelet/prober/prober.go`), and either a signal's exit code or Event `Killing` (a program may answer
-/// SIGTERM with a code of its own). Under `restartPolicy: Never` the kubelet's `Killing` does not name the probe.
+/// (`pkg/kubelet/prober/prober.go`). Under `restartPolicy: Never` no Event of the kubelet says that it was the probe
+/// that killed the container. A program may answer SIGTERM with a code of its own; then the probe must have failed
+/// within the grace period before, because that failure is what brought the signal.
 fn failed_probe<'a>(
     world: &World<'a>,
     pod: &'a Pod,
@@ -117,19 +120,16 @@ fn failed_probe<'a>(
     termination: &Termination,
 ) -> Option<&'a Event> {
     let finished = termination.finished?;
-    let from = shifted(finished, -PROBE_WINDOW_SECONDS);
+    let window = match termination.exit_code {
+        137 | 143 => PROBE_WINDOW_SECONDS,
+        _ => ANSWERED_WINDOW_SECONDS,
+    };
+    let from = shifted(finished, -window);
     let from = termination.started.map_or(from, |started| from.max(started));
-    let near = |event: &Event| is_about(event, container) && seen_between(event, from, finished);
-    let killed = matches!(termination.exit_code, 137 | 143)
-        || world
-            .events(&pod.uid)
-            .any(|event| &*event.reason == "Killing" && near(event));
-    if !killed {
-        return None;
-    }
     world.events(&pod.uid).find(|event| {
         &*event.reason == "Unhealthy"
-            && near(event)
+            && is_about(event, container)
+            && seen_between(event, from, finished)
             && (event.message.starts_with("Liveness probe") || event.message.starts_with("Startup probe"))
     })
 }

@@ -66,10 +66,10 @@ fn failed_indexes<'a>(world: &World<'a>, attempts: &[PodAttempt<'a>]) -> Option<
     let failed = indexes::parse(world.job().status.failed_indexes.as_deref()?);
     let mut last_of_index: BTreeMap<&str, (usize, Finding<'a>)> = BTreeMap::new();
     for (place, attempt) in attempts.iter().enumerate() {
-        if let (Some(finding), Some(index)) = (attempt.finding, attempt.pod.index.as_deref()) {
-            if indexes::contains(&failed, index) {
-                last_of_index.insert(index, (place, finding));
-            }
+        if let (Some(finding), Some(index)) = (attempt.finding, attempt.pod.index.as_deref())
+            && indexes::contains(&failed, index)
+        {
+            last_of_index.insert(index, (place, finding));
         }
     }
     let mut by_cause: BTreeMap<Cause, (usize, usize, Finding<'a>)> = BTreeMap::new();
@@ -100,10 +100,10 @@ fn deadline<'a>(world: &World<'a>, attempts: &[PodAttempt<'a>]) -> Option<Findin
     let Some(blocker) = most_frequent_blocker(world, &live) else {
         return between_pods(world, attempts);
     };
-    if matches!(blocker.cause, Cause::RanTooLong | Cause::SlowStart) {
-        if let Some(failure) = earlier_failure(world, attempts, &live) {
-            return Some(failure);
-        }
+    if matches!(blocker.cause, Cause::RanTooLong | Cause::SlowStart)
+        && let Some(failure) = earlier_failure(world, attempts, &live)
+    {
+        return Some(failure);
     }
     Some(blocker)
 }

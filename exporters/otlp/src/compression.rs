@@ -1,0 +1,132 @@
+//! `compression` and `compression_params`.
+
+use std::io::{self, Write};
+
+use bytes::Bytes;
+use pipeline::config::{Diagnostic, Settings};
+
+/// How bodies are compressed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Compression {
+    /// Not at all.
+    None,
+    /// gzip with a level of 0 to 9.
+    Gzip(u32),
+    /// zstd with a level of 1 to 22.
+    Zstd(i32),
+}
+
+/// The collector's other values.
+const NOT_SUPPORTED: [&str; 5] = ["snappy", "x-snappy-framed", "zlib", "deflate", "lz4"];
+
+impl Compression {
+    /// Reads the two keys.
+    pub(crate) fn read(
+        name: &str,
+        level: Option<i32>,
+        settings: &Settings,
+        mistakes: &mut Vec<Diagnostic>,
+    ) -> Compression {
+        let mut wrong_level = |expected: &str| {
+            let message = format!("unsupported level for compression {name}, expected {expected}");
+            mistakes.push(settings.mistake("compression_params::level", message));
+        };
+        match (name, level) {
+            ("gzip", None | Some(-1 | 0)) => Compression::Gzip(6),
+            ("gzip", Some(level)) => match u32::try_from(level) {
+                Ok(level @ 1..=9) => Compression::Gzip(level),
+                _ => {
+                    wrong_level("1 (fast) to 9 (small), or -1 for the default");
+                    Compression::Gzip(6)
+                }
+            },
+            ("zstd", None | Some(0)) => Compression::Zstd(3),
+            ("zstd", Some(level @ 1..=22)) => Compression::Zstd(level),
+            ("zstd", Some(_)) => {
+                wrong_level("1 (fast) to 22 (small)");
+                Compression::Zstd(3)
+            }
+            ("none" | "", level) => {
+                if level.is_some_and(|level| level != 0) {
+                    wrong_level("no level, since nothing is compressed");
+                }
+                Compression::None
+            }
+            (name, _) => {
+                let message = if NOT_SUPPORTED.contains(&name) {
+                    format!("compression `{name}` is not supported, expected gzip, zstd or none")
+                } else {
+                    format!("unknown compression `{name}`, expected gzip, zstd or none")
+                };
+                mistakes.push(settings.mistake("compression", message));
+                Compression::None
+            }
+        }
+    }
+
+    /// The value of `Content-Encoding`, if the header is to be sent.
+    pub(crate) fn content_encoding(self) -> Option<&'static str> {
+        match self {
+            Compression::None => None,
+            Compression::Gzip(_) => Some("gzip"),
+            Compression::Zstd(_) => Some("zstd"),
+        }
+    }
+
+    /// The body as it is sent.
+    pub(crate) fn compress(self, body: Bytes) -> io::Result<Bytes> {
+        match self {
+            Compression::None => Ok(body),
+            Compression::Gzip(level) => {
+                let level = flate2::Compression::new(level);
+                let mut encoder = flate2::write::GzEncoder::new(Vec::with_capacity(body.len() / 4), level);
+                encoder.write_all(&body)?;
+                encoder.finish().map(Bytes::from)
+            }
+            Compression::Zstd(level) => zstd::bulk::compress(&body, level).map(Bytes::from),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(name: &str, level: Option<i32>) -> Result<Compression, String> {
+        let settings = Settings::from_yaml("compression: x").unwrap();
+        let mut mistakes = Vec::new();
+        let compression = Compression::read(name, level, &settings, &mut mistakes);
+        match mistakes.pop() {
+            None => Ok(compression),
+            Some(mistake) => Err(format!("{}: {}", mistake.path, mistake.message)),
+        }
+    }
+
+    #[test]
+    fn levels_and_names_are_the_collectors() {
+        assert_eq!(read("gzip", None), Ok(Compression::Gzip(6)));
+        assert_eq!(read("gzip", Some(-1)), Ok(Compression::Gzip(6)));
+        assert_eq!(read("gzip", Some(9)), Ok(Compression::Gzip(9)));
+        assert_eq!(read("zstd", Some(11)), Ok(Compression::Zstd(11)));
+        assert_eq!(read("none", None), Ok(Compression::None));
+        assert_eq!(read("", None), Ok(Compression::None));
+        for (name, level, expected) in [
+            (
+                "gzip",
+                Some(10),
+                "compression_params::level: unsupported level for compression gzip",
+            ),
+            (
+                "zstd",
+                Some(-5),
+                "compression_params::level: unsupported level for compression zstd",
+            ),
+            ("none", Some(3), "no level"),
+            ("snappy", None, "compression: compression `snappy` is not supported"),
+            ("gzipp", None, "compression: unknown compression `gzipp`"),
+        ] {
+            let mistake = read(name, level).unwrap_err();
+            assert!(mistake.contains(expected), "{mistake}");
+        }
+    }
+}

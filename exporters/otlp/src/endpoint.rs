@@ -1,0 +1,193 @@
+//! Where requests go: the URL of each signal, checked so that the usual slips are named.
+
+use pipeline::Signal;
+use pipeline::config::{Diagnostic, Settings};
+use reqwest::Url;
+
+use crate::settings::OtlpHttpSettings;
+
+/// The URL of each signal that has one.
+#[derive(Clone, Debug)]
+pub(crate) struct Endpoints {
+    logs: Option<Url>,
+    metrics: Option<Url>,
+    traces: Option<Url>,
+}
+
+impl Endpoints {
+    /// Where data of the signal goes.
+    pub(crate) fn of(&self, signal: Signal) -> Option<&Url> {
+        match signal {
+            Signal::Logs => self.logs.as_ref(),
+            Signal::Metrics => self.metrics.as_ref(),
+            Signal::Traces => self.traces.as_ref(),
+        }
+    }
+
+    /// Every URL.
+    pub(crate) fn all(&self) -> impl Iterator<Item = &Url> {
+        Signal::ALL.into_iter().filter_map(|signal| self.of(signal))
+    }
+
+    /// Reads the four keys; a base `endpoint` gets the signal's path, the others are used as they are.
+    pub(crate) fn read(raw: &OtlpHttpSettings, settings: &Settings, mistakes: &mut Vec<Diagnostic>) -> Endpoints {
+        let mut parse = |key: &str, text: &str| match text.trim() {
+            "" => {
+                if settings.is_set(key) {
+                    mistakes.push(settings.mistake(key, "it is empty, expected a URL such as `https://host`"));
+                }
+                None
+            }
+            text => check(text)
+                .map_err(|why| mistakes.push(settings.mistake(key, why)))
+                .ok(),
+        };
+        let base = parse("endpoint", &raw.endpoint);
+        let logs = parse("logs_endpoint", &raw.logs_endpoint);
+        let metrics = parse("metrics_endpoint", &raw.metrics_endpoint);
+        let traces = parse("traces_endpoint", &raw.traces_endpoint);
+
+        let keys = ["endpoint", "logs_endpoint", "metrics_endpoint", "traces_endpoint"];
+        if !keys.iter().any(|key| settings.is_set(key)) {
+            mistakes.push(
+                settings
+                    .mistake("", "at least one endpoint must be specified")
+                    .with_help(
+                        "set `endpoint` to the backend's base URL, such as `https://otlp.datadoghq.com` \
+                 or `http://localhost:4318`",
+                    ),
+            );
+        }
+        if let Some(base) = &base
+            && let Some(path) = ["/v1/logs", "/v1/metrics", "/v1/traces"]
+                .iter()
+                .find(|path| base.path().trim_end_matches('/').ends_with(**path))
+        {
+            mistakes.push(settings.mistake(
+                "endpoint",
+                format!("it ends with `{path}`, but `endpoint` is a base URL to which that path is added"),
+            ));
+        }
+        Endpoints {
+            logs: logs.or_else(|| base.as_ref().map(|base| with_path(base, "v1/logs"))),
+            metrics: metrics.or_else(|| base.as_ref().map(|base| with_path(base, "v1/metrics"))),
+            traces: traces.or_else(|| base.as_ref().map(|base| with_path(base, "v1/traces"))),
+        }
+    }
+}
+
+fn with_path(base: &Url, path: &str) -> Url {
+    let mut url = base.clone();
+    url.set_path(&format!("{}/{path}", base.path().trim_end_matches('/')));
+    url
+}
+
+fn check(text: &str) -> Result<Url, String> {
+    const EXPECTED: &str = "expected a URL that begins with `https://` or `http://`";
+    let scheme = text.split_once("://").map(|(scheme, _)| scheme);
+    match scheme {
+        Some("https" | "http") => {}
+        None => return Err(format!("it has no scheme, {EXPECTED}")),
+        Some(_) => return Err(format!("unknown scheme, {EXPECTED}")),
+    }
+    let url = Url::parse(text).map_err(|why| format!("not a URL ({why}), {EXPECTED}"))?;
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err("it holds a user name or password, which would show in logs; use `headers::authorization`".into());
+    }
+    let host = url.host_str().unwrap_or_default();
+    if host.split('.').any(str::is_empty) {
+        return Err(format!(
+            "the host `{host}` is incomplete; is an environment variable in it empty, such as DD_SITE?"
+        ));
+    }
+    Ok(url)
+}
+
+/// Whether the URL stays on this machine.
+pub(crate) fn is_loopback(url: &Url) -> bool {
+    let host = url.host_str().unwrap_or_default();
+    let host = host.trim_start_matches('[').trim_end_matches(']');
+    host == "localhost"
+        || host.ends_with(".localhost")
+        || host.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback())
+}
+
+/// Whether the URL belongs to Datadog.
+pub(crate) fn is_datadog(url: &Url) -> bool {
+    let host = url.host_str().unwrap_or_default();
+    ["datadoghq.com", "datadoghq.eu", "ddog-gov.com"].iter().any(|site| {
+        host.strip_suffix(site)
+            .is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
+    })
+}
+
+/// `host`, or `host:port` where the port is not the scheme's usual one: for messages.
+pub(crate) fn authority(url: &Url) -> String {
+    let host = url.host_str().unwrap_or_default();
+    url.port()
+        .map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(yaml: &str) -> (Endpoints, Vec<String>) {
+        let settings = Settings::from_yaml(yaml).unwrap();
+        let raw: OtlpHttpSettings = settings.read().unwrap();
+        let mut mistakes = Vec::new();
+        let endpoints = Endpoints::read(&raw, &settings, &mut mistakes);
+        let mistakes = mistakes
+            .into_iter()
+            .map(|mistake| format!("{}: {}", mistake.path, mistake.message));
+        (endpoints, mistakes.collect())
+    }
+
+    #[test]
+    fn a_base_gets_the_path_and_a_signals_own_endpoint_is_used_as_is() {
+        let (endpoints, mistakes) = read("endpoint: https://h:1/otlp/\nlogs_endpoint: http://l/in?x=1");
+        assert_eq!(mistakes, [""; 0]);
+        assert_eq!(
+            endpoints.of(Signal::Metrics).unwrap().as_str(),
+            "https://h:1/otlp/v1/metrics"
+        );
+        assert_eq!(
+            endpoints.of(Signal::Traces).unwrap().as_str(),
+            "https://h:1/otlp/v1/traces"
+        );
+        assert_eq!(endpoints.of(Signal::Logs).unwrap().as_str(), "http://l/in?x=1");
+    }
+
+    #[test]
+    fn slips_are_named() {
+        for (yaml, expected) in [
+            ("timeout: 1s", "at least one endpoint must be specified"),
+            ("endpoint: ''", "endpoint: it is empty"),
+            ("endpoint: 'https://otlp.'", "DD_SITE"),
+            ("endpoint: 'https://otlp..com'", "DD_SITE"),
+            ("endpoint: 'https://'", "not a URL"),
+            ("endpoint: otlp.datadoghq.com", "no scheme"),
+            ("endpoint: localhost:4318", "no scheme"),
+            ("endpoint: ftp://x", "unknown scheme"),
+            ("logs_endpoint: https://user:pass@h/x", "headers::authorization"),
+            ("endpoint: https://h/v1/logs", "is a base URL"),
+        ] {
+            let (_, mistakes) = read(yaml);
+            assert_eq!(mistakes.len(), 1, "{yaml}: {mistakes:?}");
+            assert!(mistakes[0].contains(expected), "{yaml}: {mistakes:?}");
+            assert!(!mistakes[0].contains("pass@"), "{mistakes:?}");
+        }
+    }
+
+    #[test]
+    fn hosts_are_told_apart() {
+        let url = |text| Url::parse(text).unwrap();
+        assert!(is_datadog(&url("https://otlp.us3.datadoghq.com")));
+        assert!(!is_datadog(&url("https://notdatadoghq.com")));
+        assert!(is_loopback(&url("http://[::1]:4318")));
+        assert!(is_loopback(&url("http://localhost")));
+        assert!(!is_loopback(&url("http://127.example.com")));
+        assert_eq!(authority(&url("https://h:443/x")), "h");
+        assert_eq!(authority(&url("http://h:4318/x")), "h:4318");
+    }
+}

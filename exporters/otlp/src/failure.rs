@@ -1,0 +1,125 @@
+//! Why there was no answer at all, in words that lead to the cause.
+
+use std::error::Error;
+use std::io;
+use std::time::Duration;
+
+use reqwest::Url;
+use rustls::CertificateError;
+
+use crate::endpoint;
+
+/// Explains a failed exchange with `url`.
+pub(crate) fn explain(error: &reqwest::Error, url: &Url, timeout: Option<Duration>) -> String {
+    let host = endpoint::authority(url);
+    if error.is_timeout() {
+        return match timeout {
+            Some(timeout) => format!("no answer from {host} within {timeout:?} (timeout)"),
+            None => format!("no answer from {host} in time"),
+        };
+    }
+    let chain = Chain::of(error);
+    if let Some(tls) = chain.tls {
+        return explain_tls(tls, url);
+    }
+    let dns = "dns error";
+    if chain.texts.iter().any(|text| text.contains(dns)) {
+        let hint = site_hint(url);
+        return format!(
+            "the name {} cannot be resolved: {}{hint}",
+            url.host_str().unwrap_or_default(),
+            chain.last()
+        );
+    }
+    match chain.io {
+        Some(io::ErrorKind::ConnectionRefused) => {
+            let hint = site_hint(url);
+            format!("{host} refused the connection: is it running and is the port right?{hint}")
+        }
+        Some(io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe | io::ErrorKind::UnexpectedEof) => {
+            format!("{host} closed the connection before it answered")
+        }
+        _ if error.is_connect() => format!("cannot connect to {host}: {}", chain.last()),
+        _ => format!("the exchange with {host} failed: {}", chain.last()),
+    }
+}
+
+fn explain_tls(error: &rustls::Error, url: &Url) -> String {
+    let host = endpoint::authority(url);
+    match error {
+        rustls::Error::InvalidCertificate(why) => match why {
+            // A bad signature is what an authority that was made anew under its old name looks like.
+            CertificateError::UnknownIssuer | CertificateError::BadSignature => format!(
+                "the certificate of {host} is signed by an authority that is not trusted here: \
+                 put that authority's certificate in tls::ca_file"
+            ),
+            CertificateError::NotValidForName => {
+                format!("the certificate of {host} is for another name: check the endpoint")
+            }
+            CertificateError::NotValidForNameContext { presented, .. } => format!(
+                "the certificate of {host} is for {}, not for {}: check the endpoint",
+                presented.join(", "),
+                url.host_str().unwrap_or_default()
+            ),
+            CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
+                format!("the certificate of {host} has expired, or the clock here is wrong")
+            }
+            CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
+                format!("the certificate of {host} is not valid yet, or the clock here is wrong")
+            }
+            why => format!("the certificate of {host} cannot be accepted: {why}"),
+        },
+        rustls::Error::InvalidMessage(_) => {
+            format!("{host} does not speak TLS there: does the endpoint need http:// or another port?")
+        }
+        why => format!("TLS with {host} failed: {why}"),
+    }
+}
+
+/// For Datadog's hosts a wrong site is the usual cause.
+fn site_hint(url: &Url) -> &'static str {
+    let host = url.host_str().unwrap_or_default();
+    if endpoint::is_datadog(url) || host.starts_with("otlp.") {
+        "; is the site in the endpoint right (datadoghq.com, us3.datadoghq.com, us5.datadoghq.com, datadoghq.eu, \
+         ap1.datadoghq.com, ap2.datadoghq.com, ddog-gov.com)?"
+    } else {
+        "; check the endpoint"
+    }
+}
+
+/// What stands in an error's chain of causes.
+struct Chain<'a> {
+    tls: Option<&'a rustls::Error>,
+    io: Option<io::ErrorKind>,
+    texts: Vec<String>,
+}
+
+impl<'a> Chain<'a> {
+    fn of(error: &'a (dyn Error + 'static)) -> Chain<'a> {
+        let mut chain = Chain {
+            tls: None,
+            io: None,
+            texts: Vec::new(),
+        };
+        let mut next = error.source();
+        while let Some(error) = next {
+            chain.texts.push(error.to_string());
+            next = error.source();
+            if let Some(tls) = error.downcast_ref::<rustls::Error>() {
+                chain.tls = Some(tls);
+            }
+            if let Some(io) = error.downcast_ref::<io::Error>() {
+                chain.io = Some(io.kind());
+                // `io::Error::source` is the source of what it wraps, and so would skip it.
+                if let Some(inner) = io.get_ref() {
+                    next = Some(inner);
+                }
+            }
+        }
+        chain
+    }
+
+    fn last(&self) -> &str {
+        self.texts.last().map_or("unknown cause", String::as_str)
+    }
+}

@@ -1,0 +1,384 @@
+//! What an answer means (OTLP specification, "OTLP/HTTP Response"). Pure.
+
+use std::time::{Duration, SystemTime};
+
+use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceResponse;
+use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceResponse;
+use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceResponse;
+use pipeline::Signal;
+use prost::Message;
+use reqwest::Url;
+use reqwest::header::{CONTENT_TYPE, HeaderMap, LOCATION, RETRY_AFTER};
+
+use crate::endpoint;
+use crate::text;
+
+/// How much of an answer is read, in bytes; as the collector.
+pub(crate) const BODY_LIMIT: usize = 64 * 1024;
+
+/// An answer of the backend.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Response<'a> {
+    pub(crate) status: u16,
+    pub(crate) headers: &'a HeaderMap,
+    /// At most [`BODY_LIMIT`] bytes of the body.
+    pub(crate) body: &'a [u8],
+}
+
+/// What was asked, for messages.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Asked<'a> {
+    pub(crate) signal: Signal,
+    pub(crate) url: &'a Url,
+    /// The configured headers, whose values must not appear in messages.
+    pub(crate) secrets: &'a HeaderMap,
+}
+
+/// What the answer means.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Meaning {
+    Accepted,
+    Partial { rejected: u64, message: String },
+    Retry { after: Option<Duration>, why: String },
+    TooLarge(String),
+    Permanent(String),
+    Misconfigured(String),
+}
+
+/// `google.rpc.Status`, which OTLP servers send with an error.
+#[derive(Clone, PartialEq, prost::Message)]
+struct RpcStatus {
+    #[prost(int32, tag = "1")]
+    code: i32,
+    #[prost(string, tag = "2")]
+    message: String,
+}
+
+/// Reads an answer. `now` is for a `Retry-After` that is a date.
+pub(crate) fn meaning(asked: Asked<'_>, response: Response<'_>, now: SystemTime) -> Meaning {
+    let host = endpoint::authority(asked.url);
+    let status = response.status;
+    let said = || said(asked, response);
+    match status {
+        200..=299 => success(asked, response),
+        300..=399 => Meaning::Misconfigured(redirect(asked, response)),
+        401 | 403 => Meaning::Misconfigured(refused(asked, &said(), status)),
+        404 | 405 => Meaning::Misconfigured(format!(
+            "{host} has no OTLP intake at {} (HTTP {status}){}: check the endpoint",
+            asked.url.path(),
+            said()
+        )),
+        413 => Meaning::TooLarge(format!("{host} says the request is too large (HTTP 413){}", said())),
+        // The only statuses that may be tried again; 500 is not among them.
+        429 | 502 | 503 | 504 => Meaning::Retry {
+            after: response
+                .headers
+                .get(RETRY_AFTER)
+                .and_then(|value| retry_after(value.to_str().ok()?, now)),
+            why: format!("{host} answered HTTP {status}{}", said()),
+        },
+        _ => Meaning::Permanent(format!("{host} answered HTTP {status}{}", said())),
+    }
+}
+
+/// `Retry-After`: seconds or an HTTP date; `None` if it is neither.
+fn retry_after(value: &str, now: SystemTime) -> Option<Duration> {
+    let value = value.trim();
+    if let Ok(seconds) = value.parse() {
+        return Some(Duration::from_secs(seconds));
+    }
+    let date = httpdate::parse_http_date(value).ok()?;
+    // A date that has passed means at once.
+    Some(date.duration_since(now).unwrap_or_default())
+}
+
+fn redirect(asked: Asked<'_>, response: Response<'_>) -> String {
+    let host = endpoint::authority(asked.url);
+    let status = response.status;
+    let target = response
+        .headers
+        .get(LOCATION)
+        .and_then(|location| asked.url.join(location.to_str().ok()?).ok());
+    // Only the host: the rest of the target may hold anything.
+    let target = target.map_or_else(
+        || "an unknown place".into(),
+        |url| format!("{}://{}", url.scheme(), endpoint::authority(&url)),
+    );
+    format!(
+        "{host} redirects to {} (HTTP {status}), which is not followed so that headers with keys stay here: \
+         set the endpoint to the right address",
+        text::clean(&target, asked.secrets)
+    )
+}
+
+fn refused(asked: Asked<'_>, said: &str, status: u16) -> String {
+    let host = endpoint::authority(asked.url);
+    if endpoint::is_datadog(asked.url) || asked.secrets.contains_key("dd-api-key") {
+        format!(
+            "{host} refused the API key, or the key belongs to another site (HTTP {status}){said}: \
+             check headers::dd-api-key and the endpoint (https://otlp.<DD_SITE>)"
+        )
+    } else {
+        format!("{host} refused access (HTTP {status}){said}: check the headers with the credentials and the endpoint")
+    }
+}
+
+/// `: message` from the body, or nothing.
+fn said(asked: Asked<'_>, response: Response<'_>) -> String {
+    let message = match RpcStatus::decode(response.body) {
+        Ok(status) if is(response, "application/x-protobuf") => status.message,
+        _ => {
+            let text = String::from_utf8_lossy(response.body);
+            match text::html_title(&text) {
+                Some(title) => format!("a web page \"{title}\""),
+                None => text.into_owned(),
+            }
+        }
+    };
+    match text::clean(&message, asked.secrets) {
+        message if message.is_empty() => message,
+        message => format!(": {message}"),
+    }
+}
+
+/// Any 2xx is a success. The collector treats an answer that it cannot read as a failure; the data did arrive, so here
+/// it counts as delivered, with a warning. A web page is no such answer: that address is not an OTLP intake.
+fn success(asked: Asked<'_>, response: Response<'_>) -> Meaning {
+    let body = response.body;
+    if body.is_empty() {
+        return Meaning::Accepted;
+    }
+    let host = endpoint::authority(asked.url);
+    let status = response.status;
+    if let Some(title) = text::html_title(&String::from_utf8_lossy(body)) {
+        return Meaning::Misconfigured(format!(
+            "{host} answered with a web page \"{}\" (HTTP {status}), so there is no OTLP intake at {}: check the endpoint",
+            text::clean(&title, asked.secrets),
+            asked.url.path(),
+        ));
+    }
+    match partial_success(asked.signal, response) {
+        Ok((0, message)) if message.is_empty() => Meaning::Accepted,
+        Ok((rejected, message)) => Meaning::Partial {
+            rejected: u64::try_from(rejected).unwrap_or(0),
+            message: text::clean(&message, asked.secrets),
+        },
+        Err(why) => Meaning::Partial {
+            rejected: 0,
+            message: format!("{host} answered HTTP {status} with a body that is not an OTLP response: {why}"),
+        },
+    }
+}
+
+/// The rejected items and the message.
+fn partial_success(signal: Signal, response: Response<'_>) -> Result<(i64, String), String> {
+    // Some backends answer in JSON whatever was asked.
+    if is(response, "application/json") {
+        return json_partial_success(response.body);
+    }
+    let parts = match signal {
+        Signal::Logs => read::<ExportLogsServiceResponse>(response)?
+            .partial_success
+            .map(|partial| (partial.rejected_log_records, partial.error_message)),
+        Signal::Metrics => read::<ExportMetricsServiceResponse>(response)?
+            .partial_success
+            .map(|partial| (partial.rejected_data_points, partial.error_message)),
+        Signal::Traces => read::<ExportTraceServiceResponse>(response)?
+            .partial_success
+            .map(|partial| (partial.rejected_spans, partial.error_message)),
+    };
+    Ok(parts.unwrap_or_default())
+}
+
+fn read<M: Message + Default>(response: Response<'_>) -> Result<M, String> {
+    M::decode(response.body).map_err(|why| why.to_string())
+}
+
+/// By hand, since 64-bit numbers are texts in OTLP/JSON, which the generated types do not take here.
+fn json_partial_success(body: &[u8]) -> Result<(i64, String), String> {
+    let body: serde_json::Value = serde_json::from_slice(body).map_err(|why| why.to_string())?;
+    let partial = &body["partialSuccess"];
+    let rejected = ["rejectedLogRecords", "rejectedDataPoints", "rejectedSpans"]
+        .iter()
+        .find_map(|key| partial.get(key))
+        .and_then(|count| count.as_i64().or_else(|| count.as_str()?.parse().ok()));
+    let message = partial["errorMessage"].as_str().unwrap_or_default();
+    Ok((rejected.unwrap_or(0), message.to_owned()))
+}
+
+fn is(response: Response<'_>, content_type: &str) -> bool {
+    let found = response.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    let found = found.map(|found| found.split(';').next().unwrap_or_default().trim());
+    found.is_some_and(|found| found.eq_ignore_ascii_case(content_type))
+}
+
+#[cfg(test)]
+mod tests {
+    use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsPartialSuccess;
+
+    use super::*;
+
+    fn read_answer(url: &str, status: u16, headers: &[(&'static str, &str)], body: &[u8]) -> Meaning {
+        let url = Url::parse(url).unwrap();
+        let mut secrets = HeaderMap::new();
+        secrets.insert("x-key", "hunter2".parse().unwrap());
+        let headers = headers.iter().map(|(name, value)| {
+            let name: reqwest::header::HeaderName = name.parse().unwrap();
+            (name, value.parse().unwrap())
+        });
+        let headers: HeaderMap = headers.collect();
+        let asked = Asked {
+            signal: Signal::Logs,
+            url: &url,
+            secrets: &secrets,
+        };
+        let response = Response {
+            status,
+            headers: &headers,
+            body,
+        };
+        // Sun, 06 Nov 1994 08:49:37 GMT
+        meaning(
+            asked,
+            response,
+            SystemTime::UNIX_EPOCH + Duration::from_secs(784_111_777),
+        )
+    }
+
+    const DATADOG: &str = "https://otlp.datadoghq.com/v1/logs";
+    const OTHER: &str = "http://h:4318/v1/logs";
+    const PROTO: (&str, &str) = ("content-type", "application/x-protobuf");
+    const JSON: (&str, &str) = ("content-type", "application/json; charset=utf-8");
+
+    fn partial(rejected: i64, message: &str) -> Vec<u8> {
+        ExportLogsServiceResponse {
+            partial_success: Some(ExportLogsPartialSuccess {
+                rejected_log_records: rejected,
+                error_message: message.into(),
+            }),
+        }
+        .encode_to_vec()
+    }
+
+    #[test]
+    fn every_2xx_is_a_success() {
+        for status in [200, 202, 204] {
+            assert_eq!(read_answer(OTHER, status, &[], b""), Meaning::Accepted);
+        }
+        assert_eq!(read_answer(OTHER, 200, &[PROTO], &partial(0, "")), Meaning::Accepted);
+        assert_eq!(read_answer(OTHER, 200, &[JSON], b"{}"), Meaning::Accepted);
+        assert_eq!(
+            read_answer(OTHER, 200, &[JSON], br#"{"partialSuccess":{}}"#),
+            Meaning::Accepted
+        );
+    }
+
+    #[test]
+    fn partial_success_is_read_in_both_forms() {
+        let expected = Meaning::Partial {
+            rejected: 2,
+            message: "too old".into(),
+        };
+        assert_eq!(read_answer(OTHER, 200, &[PROTO], &partial(2, "too\nold")), expected);
+        let json = br#"{"partialSuccess":{"rejectedLogRecords":"2","errorMessage":"too old"}}"#;
+        assert_eq!(read_answer(OTHER, 200, &[JSON], json), expected);
+        let warning = Meaning::Partial {
+            rejected: 0,
+            message: "deprecated".into(),
+        };
+        assert_eq!(read_answer(OTHER, 200, &[PROTO], &partial(0, "deprecated")), warning);
+    }
+
+    #[test]
+    fn an_unreadable_success_is_delivered_with_a_warning_but_a_web_page_is_not() {
+        let Meaning::Partial { rejected: 0, message } = read_answer(OTHER, 200, &[], b"OK then") else {
+            panic!()
+        };
+        assert!(message.contains("not an OTLP response"), "{message}");
+        let page = read_answer(OTHER, 200, &[], b"<html><title>Log in</title></html>");
+        assert!(matches!(page, Meaning::Misconfigured(why) if why.contains("\"Log in\"") && why.contains("h:4318")));
+    }
+
+    #[test]
+    fn only_four_statuses_are_tried_again() {
+        for status in 400..600 {
+            let retried = matches!(read_answer(OTHER, status, &[], b""), Meaning::Retry { .. });
+            assert_eq!(retried, [429, 502, 503, 504].contains(&status), "{status}");
+        }
+    }
+
+    #[test]
+    fn retry_after_is_seconds_or_a_date() {
+        for (value, expected) in [
+            ("120", Some(120)),
+            (" 0 ", Some(0)),
+            ("Sun, 06 Nov 1994 08:50:37 GMT", Some(60)),
+            ("Sun, 06 Nov 1994 08:00:00 GMT", Some(0)),
+            ("soon", None),
+            ("-5", None),
+        ] {
+            let Meaning::Retry { after, .. } = read_answer(OTHER, 429, &[("retry-after", value)], b"") else {
+                panic!()
+            };
+            assert_eq!(after, expected.map(Duration::from_secs), "{value}");
+        }
+    }
+
+    #[test]
+    fn messages_say_who_what_and_what_to_do() {
+        let rpc = RpcStatus {
+            code: 3,
+            message: "bad field hunter2".into(),
+        };
+        let rpc = rpc.encode_to_vec();
+        for (url, status, headers, body, expected) in [
+            (
+                OTHER,
+                400,
+                &[PROTO][..],
+                &rpc[..],
+                "h:4318 answered HTTP 400: bad field [REDACTED]",
+            ),
+            (OTHER, 500, &[], b"boom\nbang", "h:4318 answered HTTP 500: boom bang"),
+            (
+                DATADOG,
+                403,
+                &[JSON],
+                b"{\"errors\":[\"Forbidden\"]}",
+                "check headers::dd-api-key and the endpoint",
+            ),
+            (
+                OTHER,
+                401,
+                &[],
+                b"",
+                "h:4318 refused access (HTTP 401): check the headers",
+            ),
+            (
+                OTHER,
+                404,
+                &[],
+                b"<html><title>Not Found</title>",
+                "no OTLP intake at /v1/logs (HTTP 404): a web page \"Not Found\"",
+            ),
+            (
+                OTHER,
+                307,
+                &[("location", "https://user:pw@evil.example/x?y")],
+                b"",
+                "h:4318 redirects to https://evil.example (HTTP 307)",
+            ),
+            (OTHER, 302, &[("location", "/login")], b"", "redirects to http://h:4318"),
+            (OTHER, 304, &[], b"", "redirects to an unknown place"),
+            (OTHER, 413, &[], b"", "h:4318 says the request is too large (HTTP 413)"),
+        ] {
+            let (Meaning::Permanent(why) | Meaning::Misconfigured(why) | Meaning::TooLarge(why)) =
+                read_answer(url, status, headers, body)
+            else {
+                panic!("{status}")
+            };
+            assert!(why.contains(expected), "{expected:?} not in {why:?}");
+            assert!(!why.contains("pw"), "{why}");
+        }
+    }
+}

@@ -1,0 +1,182 @@
+//! What the tests over real sockets share: the exporter, made from YAML, run against the intake.
+#![allow(dead_code, reason = "each test binary uses a part")]
+#![allow(clippy::unwrap_used, reason = "only tests are here")]
+
+use std::io;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use opentelemetry::metrics::MeterProvider;
+use opentelemetry::metrics::noop::NoopMeterProvider;
+use opentelemetry_proto::tonic::logs::v1::{LogRecord, ResourceLogs, ScopeLogs};
+use opentelemetry_proto::tonic::metrics::v1::{
+    AggregationTemporality, Metric, NumberDataPoint, ResourceMetrics, ScopeMetrics, Sum, metric, number_data_point,
+};
+use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span};
+use pipeline::component::{ComponentId, Create, Running};
+use pipeline::config::Settings;
+use pipeline::health::{Health, Status};
+use pipeline::{Ack, Batch, ComponentError, Delivery, Exporter, Outcome, Payload};
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+use tracing::subscriber::DefaultGuard;
+
+/// The key that must never appear anywhere but in the header.
+pub const KEY: &str = "0123456789abcdef-hunter2";
+
+/// Retries so quick that no test waits for them.
+pub const QUICK: &str = "retry_on_failure: {initial_interval: 1ms, max_interval: 1ms}";
+
+pub fn id() -> ComponentId {
+    ComponentId {
+        type_name: "otlp_http".into(),
+        name: None,
+    }
+}
+
+/// Makes the exporter as the collector would.
+pub fn create(yaml: &str) -> Result<Box<dyn Exporter>, String> {
+    let settings = Settings::from_yaml(yaml).map_err(|mistakes| mistakes.to_string())?;
+    let meter = NoopMeterProvider::new().meter("test");
+    let create = Create {
+        id: &id(),
+        settings: &settings,
+        meter: &meter,
+        health: &Health::new(),
+    };
+    (otlp_exporter::factory().create)(&create).map_err(|mistakes| mistakes.to_string())
+}
+
+/// A running exporter.
+pub struct Exporting {
+    input: mpsc::Sender<Batch>,
+    run: JoinHandle<Result<(), ComponentError>>,
+    health: Health,
+}
+
+pub async fn start(yaml: &str) -> Exporting {
+    let mut exporter = create(yaml).unwrap();
+    exporter.start().await.unwrap();
+    let (input, inbox) = mpsc::channel(8);
+    let health = Health::new();
+    let running = Running {
+        shutdown: CancellationToken::new(),
+        health: health.reporter(id()),
+    };
+    let run = tokio::spawn(exporter.run(inbox, running));
+    Exporting { input, run, health }
+}
+
+impl Exporting {
+    pub async fn put(&self, payload: Payload) -> Delivery {
+        let (ack, delivery) = Ack::new();
+        self.input.send(Batch::new(payload, ack)).await.unwrap();
+        delivery
+    }
+
+    pub async fn send(&self, payload: Payload) -> Outcome {
+        self.put(payload).await.await
+    }
+
+    pub fn status(&self) -> Status {
+        self.health.watch().borrow()[&id().to_string()].clone()
+    }
+
+    /// Waits until the exporter reports that it fails, and returns why.
+    pub async fn failing(&self) -> String {
+        let mut statuses = self.health.watch();
+        let failing = |status: &Status| matches!(status, Status::RecoverableError(_));
+        let statuses = statuses.wait_for(|statuses| failing(&statuses[&id().to_string()])).await.unwrap();
+        match &statuses[&id().to_string()] {
+            Status::RecoverableError(why) => why.clone(),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    pub async fn end(self) {
+        drop(self.input);
+        self.run.await.unwrap().unwrap();
+    }
+}
+
+pub fn logs(names: &[&str]) -> Payload {
+    let record = |name: &&str| LogRecord {
+        event_name: (*name).into(),
+        ..Default::default()
+    };
+    Payload::Logs(vec![ResourceLogs {
+        scope_logs: vec![ScopeLogs {
+            log_records: names.iter().map(record).collect(),
+            ..Default::default()
+        }],
+        ..Default::default()
+    }])
+}
+
+pub fn sum(temporality: AggregationTemporality, value: i64) -> Payload {
+    let point = NumberDataPoint {
+        start_time_unix_nano: 1,
+        time_unix_nano: 2,
+        value: Some(number_data_point::Value::AsInt(value)),
+        ..Default::default()
+    };
+    Payload::Metrics(vec![ResourceMetrics {
+        scope_metrics: vec![ScopeMetrics {
+            metrics: vec![Metric {
+                name: "k8s.job.failures".into(),
+                data: Some(metric::Data::Sum(Sum {
+                    data_points: vec![point],
+                    aggregation_temporality: temporality as i32,
+                    is_monotonic: true,
+                })),
+                ..Default::default()
+            }],
+            ..Default::default()
+        }],
+        ..Default::default()
+    }])
+}
+
+pub fn span() -> Payload {
+    Payload::Traces(vec![ResourceSpans {
+        scope_spans: vec![ScopeSpans {
+            spans: vec![Span::default()],
+            ..Default::default()
+        }],
+        ..Default::default()
+    }])
+}
+
+/// Everything that is logged on this thread, at every level.
+#[derive(Clone, Default)]
+pub struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl Log {
+    /// Captures until the guard is dropped.
+    pub fn capture() -> (Log, DefaultGuard) {
+        let log = Log::default();
+        let writer = log.clone();
+        let subscriber = tracing_subscriber::fmt()
+            .with_max_level(tracing::Level::TRACE)
+            .with_ansi(false)
+            .with_writer(move || writer.clone())
+            .finish();
+        (log, tracing::subscriber::set_default(subscriber))
+    }
+
+    pub fn text(&self) -> String {
+        String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
+    }
+}
+
+impl io::Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let mut text = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        text.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}

@@ -1,0 +1,304 @@
+//! The exporter against an intake with Datadog's rules, over real sockets.
+#![allow(clippy::unwrap_used, reason = "only tests are here")]
+
+mod common;
+
+use std::sync::Arc;
+
+use common::{Exporting, KEY, Log, QUICK, create, logs, span, start, sum};
+use opentelemetry_proto::tonic::metrics::v1::AggregationTemporality;
+use pipeline::Outcome;
+use pipeline::health::Status;
+use simulator::otlp_intake::{Answer, CUMULATIVE_REFUSED, Limits, Options, OtlpIntake, Signal};
+use tokio::net::TcpListener;
+
+async fn intake() -> OtlpIntake {
+    OtlpIntake::start(Some(KEY.into())).await.unwrap()
+}
+
+async fn exporter(intake: &OtlpIntake, more: &str) -> Exporting {
+    let url = intake.url();
+    start(&format!(
+        "endpoint: {url}\nheaders: {{dd-api-key: {KEY}, x-team: jobs}}\n{QUICK}\n{more}"
+    ))
+    .await
+}
+
+fn names(intake: &OtlpIntake) -> Vec<String> {
+    intake.records().into_iter().map(|record| record.event_name).collect()
+}
+
+fn statuses(intake: &OtlpIntake) -> Vec<Option<u16>> {
+    intake.attempts().iter().map(|attempt| attempt.status).collect()
+}
+
+#[tokio::test]
+async fn every_signal_arrives_in_every_compression_with_the_headers() {
+    for (compression, encoding) in [("gzip", Some("gzip")), ("zstd", Some("zstd")), ("none", None)] {
+        let intake = intake().await;
+        let exporter = exporter(&intake, &format!("compression: {compression}")).await;
+        assert_eq!(exporter.send(logs(&["a", "b"])).await, Outcome::Delivered);
+        let delta = sum(AggregationTemporality::Delta, 1);
+        assert_eq!(exporter.send(delta).await, Outcome::Delivered);
+        assert_eq!(exporter.send(span()).await, Outcome::Delivered);
+        exporter.end().await;
+
+        assert_eq!(names(&intake), ["a", "b"]);
+        assert_eq!(intake.points()[0].metric, "k8s.job.failures");
+        let received = intake.received();
+        let signals: Vec<Signal> = received.iter().map(|received| received.signal).collect();
+        assert_eq!(signals, [Signal::Logs, Signal::Metrics, Signal::Traces]);
+        for request in &received {
+            let header = |name| request.headers.get(name).map(|value| value.to_str().unwrap());
+            assert_eq!(header("content-encoding"), encoding);
+            assert_eq!(header("content-type"), Some("application/x-protobuf"));
+            assert_eq!(header("x-team"), Some("jobs"));
+            assert_eq!(header("user-agent"), Some("kube-job-collector/0.1.0"));
+        }
+    }
+}
+
+#[tokio::test]
+async fn busy_answers_lost_connections_and_timeouts_are_tried_again_with_the_same_body() {
+    let intake = intake().await;
+    for answer in [
+        Answer::status(503),
+        Answer::status(429).header("retry-after", "0"),
+        Answer::status(502).body("<html><title>Bad Gateway</title></html>"),
+        Answer::status(504),
+        Answer::DropConnection,
+        Answer::Hang,
+    ] {
+        intake.fail_next(Signal::Logs, answer);
+    }
+    let exporter = exporter(&intake, "timeout: 200ms").await;
+    assert_eq!(exporter.send(logs(&["a"])).await, Outcome::Delivered);
+    assert_eq!(exporter.status(), Status::Ok);
+    let expected = [Some(503), Some(429), Some(502), Some(504), None, None, Some(200)];
+    assert_eq!(statuses(&intake), expected);
+    assert_eq!(names(&intake), ["a"]);
+    let sizes: Vec<usize> = intake.attempts().iter().map(|attempt| attempt.body_size).collect();
+    assert!(sizes.iter().all(|size| *size == sizes[0]), "{sizes:?}");
+}
+
+#[tokio::test]
+async fn what_fails_and_when_it_is_tried_again_is_logged_without_the_key() {
+    let (log, _guard) = Log::capture();
+    let intake = intake().await;
+    intake.fail_next(Signal::Logs, Answer::status(503).body(format!("busy, {KEY}")));
+    intake.fail_next(
+        Signal::Logs,
+        Answer::status(307).header("location", &format!("https://x/?{KEY}")),
+    );
+    intake.fail_next(Signal::Metrics, Answer::status(403).body(KEY));
+    let exporter = exporter(&intake, "").await;
+    assert!(matches!(exporter.send(logs(&["a", "b"])).await, Outcome::Rejected(_)));
+    assert!(matches!(
+        exporter.send(sum(AggregationTemporality::Delta, 1)).await,
+        Outcome::Rejected(_)
+    ));
+    let status = format!("{:?}", exporter.status());
+    exporter.end().await;
+    let text = log.text();
+    assert!(text.contains("sending 2 items failed, next try in"), "{text}");
+    assert!(text.contains("answered HTTP 503: busy, [REDACTED]"), "{text}");
+    assert!(text.contains("redirects to https://x (HTTP 307)"), "{text}");
+    assert!(text.contains("check headers::dd-api-key"), "{text}");
+    assert!(!text.contains(KEY), "{text}");
+    assert!(!status.contains(KEY), "{status}");
+}
+
+#[tokio::test]
+async fn a_wrong_key_is_refused_for_good_and_the_exporter_is_unwell() {
+    let intake = OtlpIntake::start(Some("another".into())).await.unwrap();
+    let exporter = exporter(&intake, "").await;
+    let Outcome::Rejected(why) = exporter.send(logs(&["a"])).await else {
+        panic!()
+    };
+    assert!(why.contains("HTTP 403") && why.contains("headers::dd-api-key"), "{why}");
+    assert!(exporter.failing().await.contains("HTTP 403"));
+    assert_eq!(intake.attempts().len(), 1);
+}
+
+#[tokio::test]
+async fn permanent_errors_are_not_tried_again() {
+    let intake = intake().await;
+    let exporter = exporter(&intake, "").await;
+    let page = "<!doctype html><html><title>Oops</title><body>long</body></html>";
+    for (answer, expected) in [
+        (Answer::status(400).body("bad data"), "HTTP 400: bad data"),
+        (
+            Answer::status(500).header("content-type", "text/html").body(page),
+            "HTTP 500: a web page \"Oops\"",
+        ),
+        (Answer::status(200).body(page), "no OTLP intake"),
+        (Answer::status(404), "check the endpoint"),
+    ] {
+        intake.fail_next(Signal::Logs, answer);
+        let Outcome::Rejected(why) = exporter.send(logs(&["a"])).await else {
+            panic!("{expected}")
+        };
+        assert!(why.contains(expected), "{why}");
+    }
+    assert_eq!(intake.attempts().len(), 4);
+    assert!(intake.received().is_empty());
+}
+
+#[tokio::test]
+async fn a_redirect_is_not_followed() {
+    let (intake, other) = (intake().await, intake().await);
+    let target = format!("{}/v1/logs", other.url());
+    intake.fail_next(Signal::Logs, Answer::status(308).header("location", &target));
+    let exporter = exporter(&intake, "").await;
+    let Outcome::Rejected(why) = exporter.send(logs(&["a"])).await else {
+        panic!()
+    };
+    assert!(
+        why.contains(&format!("redirects to {} (HTTP 308)", other.url())),
+        "{why}"
+    );
+    assert!(other.attempts().is_empty());
+}
+
+#[tokio::test]
+async fn cumulative_metrics_are_a_logged_partial_success() {
+    let (log, _guard) = Log::capture();
+    let intake = intake().await;
+    let exporter = exporter(&intake, "").await;
+    let cumulative = sum(AggregationTemporality::Cumulative, 1);
+    assert_eq!(exporter.send(cumulative).await, Outcome::Delivered);
+    assert_eq!(intake.attempts().len(), 1, "it must not be sent again");
+    let text = log.text();
+    assert!(text.contains("WARN") && text.contains("refused 1 of 1 items"), "{text}");
+    assert!(text.contains(CUMULATIVE_REFUSED), "{text}");
+}
+
+#[tokio::test]
+async fn an_odd_success_is_delivered_with_a_warning() {
+    let (log, _guard) = Log::capture();
+    let intake = intake().await;
+    intake.fail_next(Signal::Logs, Answer::status(200).body("OK then").but_take());
+    let exporter = exporter(&intake, "").await;
+    assert_eq!(exporter.send(logs(&["a"])).await, Outcome::Delivered);
+    assert_eq!(names(&intake), ["a"]);
+    assert!(log.text().contains("not an OTLP response"), "{}", log.text());
+}
+
+#[tokio::test]
+async fn what_the_backend_calls_too_large_is_split_until_it_fits() {
+    let limits = Limits {
+        logs_decompressed: 120,
+        ..Limits::default()
+    };
+    let options = Options {
+        limits,
+        ..Options::default()
+    };
+    let intake = OtlpIntake::start_with(options).await.unwrap();
+    let exporter = exporter(&intake, "sending_queue: {num_consumers: 1}").await;
+    let long: Vec<String> = (0..5).map(|n| n.to_string().repeat(50)).collect();
+    let long: Vec<&str> = long.iter().map(String::as_str).collect();
+    assert_eq!(exporter.send(logs(&long)).await, Outcome::Delivered);
+    assert_eq!(names(&intake), long);
+    assert_eq!(statuses(&intake)[0], Some(413));
+
+    let huge = "x".repeat(500);
+    let Outcome::Rejected(why) = exporter.send(logs(&[huge.as_str(), "fits"])).await else {
+        panic!()
+    };
+    assert!(why.contains("single item"), "{why}");
+    assert_eq!(names(&intake).last().map(String::as_str), Some("fits"));
+}
+
+#[tokio::test]
+async fn a_backend_that_is_away_is_waited_for() {
+    let free = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = free.local_addr().unwrap();
+    drop(free);
+    let exporter = start(&format!("endpoint: http://{address}\n{QUICK}")).await;
+    let delivery = exporter.put(logs(&["a"])).await;
+    let why = exporter.failing().await;
+    assert!(
+        why.contains(&format!("logs: {address} refused the connection")),
+        "{why}"
+    );
+
+    let options = Options {
+        address,
+        ..Options::default()
+    };
+    let intake = OtlpIntake::start_with(options).await.unwrap();
+    assert_eq!(delivery.await, Outcome::Delivered);
+    assert_eq!(names(&intake), ["a"]);
+    assert_eq!(exporter.status(), Status::Ok);
+}
+
+#[tokio::test]
+async fn a_name_that_does_not_exist_is_named() {
+    // A label may have 63 characters, so no resolver asks the network for this one.
+    let host = format!("otlp.{}.invalid", "x".repeat(64));
+    let exporter = start(&format!("endpoint: http://{host}\n{QUICK}")).await;
+    let _delivery = exporter.put(logs(&["a"])).await;
+    let why = exporter.failing().await;
+    assert!(why.contains(&format!("the name {host} cannot be resolved")), "{why}");
+    assert!(why.contains("is the site in the endpoint right"), "{why}");
+}
+
+#[tokio::test]
+async fn a_proxy_is_used_and_its_password_is_not_shown() {
+    let (log, _guard) = Log::capture();
+    // The intake stands in for a proxy that answers itself: the name is not resolved here.
+    let intake = OtlpIntake::start(None).await.unwrap();
+    let proxy = intake.url().replace("http://", &format!("http://user:{KEY}@"));
+    let exporter = start(&format!("endpoint: http://intake.invalid\nproxy_url: {proxy}")).await;
+    assert_eq!(exporter.send(logs(&["a"])).await, Outcome::Delivered);
+    let attempts = intake.attempts();
+    assert_eq!(attempts[0].headers["host"], "intake.invalid");
+    assert!(attempts[0].headers.contains_key("proxy-authorization"));
+    assert!(!log.text().contains(KEY), "{}", log.text());
+}
+
+#[tokio::test]
+async fn a_signal_without_an_address_is_refused_with_the_key_to_set() {
+    let intake = intake().await;
+    let exporter = start(&format!(
+        "logs_endpoint: {}/v1/logs\nheaders: {{dd-api-key: {KEY}}}",
+        intake.url()
+    ))
+    .await;
+    assert_eq!(exporter.send(logs(&["a"])).await, Outcome::Delivered);
+    let Outcome::Rejected(why) = exporter.send(span()).await else {
+        panic!()
+    };
+    assert!(why.contains("traces_endpoint"), "{why}");
+}
+
+#[tokio::test]
+async fn the_end_of_the_input_sends_what_is_left() {
+    let intake = intake().await;
+    intake.fail_next(Signal::Logs, Answer::status(503));
+    let exporter = exporter(&intake, "").await;
+    let delivery = exporter.put(logs(&["a"])).await;
+    exporter.end().await;
+    assert_eq!(delivery.await, Outcome::Delivered);
+}
+
+#[tokio::test]
+async fn arrivals_are_told_as_they_come() {
+    let intake = Arc::new(intake().await);
+    let mut arrivals = intake.subscribe();
+    let exporter = exporter(&intake, "").await;
+    assert_eq!(exporter.send(logs(&["a"])).await, Outcome::Delivered);
+    assert_eq!(arrivals.recv().await.unwrap().payload.items(), 1);
+}
+
+#[test]
+fn mistakes_in_the_settings_do_not_show_the_key() {
+    let yaml = format!("endpoint: 'https://otlp.'\nheaders:\n  dd-api-key: \"{KEY}\\n\"");
+    let Err(mistakes) = create(&yaml) else { panic!() };
+    assert!(
+        mistakes.contains("yaml:1:11: endpoint") && mistakes.contains("yaml:3:15: headers::dd-api-key"),
+        "{mistakes}"
+    );
+    assert!(!mistakes.contains(KEY), "{mistakes}");
+}

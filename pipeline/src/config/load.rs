@@ -1,0 +1,94 @@
+//! From sources to a configuration.
+
+use std::sync::Arc;
+
+use super::diagnostics::{Diagnostic, Diagnostics, Position};
+use super::document::{self, Config};
+use super::merge::{merge, parse_set};
+use super::node::{Node, Value};
+use super::parse::parse;
+use super::print::to_yaml;
+use super::substitute::{Environment, substitute};
+
+/// A text with configuration, and what to call it in messages.
+#[derive(Clone, Debug)]
+pub struct Source {
+    /// What the text was read from: the name of a file, mostly.
+    pub name: Arc<str>,
+    /// YAML.
+    pub text: String,
+}
+
+/// Reads a configuration: merges `sources`, then each of `sets` (`a.b.c=value`, the arguments of `--set`), then
+/// replaces `${env:NAME}` by what `env` gives.
+///
+/// # Errors
+/// Every mistake outside of the components' own settings, with its position.
+pub fn load(sources: &[Source], sets: &[String], env: Environment<'_>) -> Result<Config, Diagnostics> {
+    match read_all(sources, sets, env) {
+        (Some(config), mistakes) => mistakes.into_result(config),
+        (None, mistakes) => Err(mistakes),
+    }
+}
+
+/// As [`load`], but with what could be read in spite of mistakes, so that mistakes in components' settings can be
+/// told together with the others. No configuration only if a source is not YAML.
+pub fn read_all(sources: &[Source], sets: &[String], env: Environment<'_>) -> (Option<Config>, Diagnostics) {
+    let mut mistakes = Diagnostics::default();
+    let Some(mut root) = merged(sources, sets, &mut mistakes) else {
+        return (None, mistakes.sorted());
+    };
+    substitute(&mut root, env, &mut mistakes);
+    let config = document::read(&root, &mut mistakes);
+    (Some(config), mistakes.sorted())
+}
+
+/// The merged configuration as YAML, to look at: variables as they are written (`${env:NAME}`), never their values;
+/// what stands under a key that names a secret, and passwords in URLs, as `[REDACTED]`.
+///
+/// # Errors
+/// If a source is not YAML.
+pub fn print(sources: &[Source], sets: &[String]) -> Result<String, Diagnostics> {
+    let mut mistakes = Diagnostics::default();
+    match merged(sources, sets, &mut mistakes) {
+        Some(root) => mistakes.into_result(to_yaml(&root)),
+        None => Err(mistakes.sorted()),
+    }
+}
+
+/// One tree of all sources; none if one of them is not YAML.
+fn merged(sources: &[Source], sets: &[String], mistakes: &mut Diagnostics) -> Option<Node> {
+    let mut trees = Vec::new();
+    for source in sources {
+        let tree = parse(&source.name, &source.text, mistakes);
+        // A mapping, or nothing: anything else would silently replace all that the sources before it say.
+        if let Some(node) = &tree
+            && !node.is_null()
+            && !matches!(node.value, Value::Mapping(_))
+        {
+            // Not shown: who names the wrong file may have named one with a token in it.
+            let found = match &node.value {
+                Value::Sequence(_) => "found a list, expected a mapping with sections such as `receivers`",
+                _ => "found a single value, expected a mapping with sections such as `receivers`",
+            };
+            mistakes.push(Diagnostic::new(node.position.clone(), "", found));
+            trees.push(None);
+            continue;
+        }
+        trees.push(tree);
+    }
+    trees.extend(sets.iter().map(|set| parse_set(set, mistakes)));
+    let begin = Node {
+        position: Position {
+            source: sources
+                .first()
+                .map_or_else(|| Arc::from("configuration"), |s| s.name.clone()),
+            line: 1,
+            column: 1,
+        },
+        value: Value::Mapping(Vec::new()),
+    };
+    let trees: Option<Vec<Node>> = trees.into_iter().collect();
+    let filled = trees?.into_iter().filter(|tree| !tree.is_null());
+    Some(filled.fold(begin, merge))
+}

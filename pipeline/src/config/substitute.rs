@@ -1,0 +1,125 @@
+//! Replaces `${…}` in every scalar of a tree.
+//!
+//! What a variable holds is never read as YAML structure and never searched for further `${…}`: it is one scalar. A
+//! scalar that is nothing but one variable has the type that its value has as a plain scalar, as in the collector;
+//! where a text is wanted, it is the value as it is.
+
+use std::sync::Arc;
+
+use super::diagnostics::{Diagnostic, Diagnostics};
+use super::node::{Node, Value};
+use super::scalar::{Scalar, Template};
+use super::template::{Part, TemplateError, parts};
+
+/// How many bytes all replaced scalars together may have, so that a small file cannot ask for all memory.
+const MAX_BYTES: usize = 16 << 20;
+
+/// Reads a variable of the environment.
+pub type Environment<'a> = &'a dyn Fn(&str) -> Option<String>;
+
+/// Replaces `${…}` and `$$` in every scalar of `root`. A scalar with a mistake becomes [`Value::Mistaken`].
+pub fn substitute(root: &mut Node, environment: Environment<'_>, mistakes: &mut Diagnostics) {
+    let mut substitution = Substitution {
+        environment,
+        mistakes,
+        path: Vec::new(),
+        bytes: 0,
+    };
+    substitution.node(root);
+}
+
+struct Substitution<'a> {
+    environment: Environment<'a>,
+    mistakes: &'a mut Diagnostics,
+    path: Vec<String>,
+    bytes: usize,
+}
+
+impl Substitution<'_> {
+    fn node(&mut self, node: &mut Node) {
+        match &mut node.value {
+            Value::Mapping(entries) => {
+                for entry in entries {
+                    self.path.push(entry.key.clone());
+                    self.node(&mut entry.node);
+                    self.path.pop();
+                }
+            }
+            Value::Sequence(items) => {
+                for (index, item) in items.iter_mut().enumerate() {
+                    self.path.push(index.to_string());
+                    self.node(item);
+                    self.path.pop();
+                }
+            }
+            Value::Scalar(scalar) if scalar.text.contains('$') => {
+                let before = self.mistakes.0.len();
+                if let Err(error) = self.scalar(scalar) {
+                    self.mistakes.push(Diagnostic {
+                        position: None,
+                        path: self.path.join("::"),
+                        message: error.message,
+                        help: Some(error.help),
+                    });
+                }
+                for mistake in self.mistakes.0.iter_mut().skip(before) {
+                    mistake.position = Some(node.position.clone());
+                }
+                if self.mistakes.0.len() > before {
+                    node.value = Value::Mistaken;
+                }
+            }
+            Value::Scalar(_) | Value::Mistaken => {}
+        }
+    }
+
+    fn scalar(&mut self, scalar: &mut Scalar) -> Result<(), TemplateError> {
+        let parts = parts(&scalar.text)?;
+        if let [Part::Text(text)] = parts.as_slice()
+            && *text == scalar.text
+        {
+            return Ok(());
+        }
+        let mut text = String::new();
+        let mut values = Vec::new();
+        self.evaluate(&parts, &mut text, &mut values);
+        self.bytes = self.bytes.saturating_add(text.len());
+        if self.bytes > MAX_BYTES {
+            return Err(TemplateError {
+                message: format!("all replaced values together have more than {MAX_BYTES} bytes"),
+                help: "use shorter variables, or use them less often".to_owned(),
+            });
+        }
+        let single = matches!(parts.as_slice(), [Part::Variable { .. }]);
+        let template = std::mem::replace(&mut scalar.text, text);
+        scalar.quoted = !single;
+        scalar.template = Some(Arc::new(Template { text: template, values }));
+        Ok(())
+    }
+
+    fn evaluate(&mut self, parts: &[Part], text: &mut String, values: &mut Vec<(String, String)>) {
+        for part in parts {
+            if self.bytes.saturating_add(text.len()) > MAX_BYTES {
+                return;
+            }
+            match part {
+                Part::Text(piece) => text.push_str(piece),
+                Part::Variable { name, default } => match ((self.environment)(name), default) {
+                    (Some(value), _) => {
+                        text.push_str(&value);
+                        if !value.is_empty() {
+                            values.push((value, format!("${{env:{name}}}")));
+                        }
+                    }
+                    (None, Some(default)) => self.evaluate(default, text, values),
+                    (None, None) => self.mistakes.push(Diagnostic {
+                        position: None,
+                        path: self.path.join("::"),
+                        message: format!("the environment variable `{name}` is not set"),
+                        help: Some(format!("set it, or give a default: `${{env:{name}:-default}}`")),
+                    }),
+                },
+            }
+        }
+    }
+}

@@ -1,0 +1,167 @@
+//! How the API server is reached: a kubeconfig or the Pod's service account.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use kube::client::AuthError;
+use kube::config::{KubeConfigOptions, Kubeconfig, KubeconfigError};
+use kube::{Client, Config};
+use serde::Deserialize;
+
+/// Longer than any watch is silent; the watches' own watchdogs come first.
+const READ_TIMEOUT: Duration = Duration::from_secs(330);
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Whose credentials are used; the values are those of the collector's Kubernetes receivers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+pub enum AuthType {
+    /// The service account inside of a cluster, else a kubeconfig.
+    #[default]
+    #[serde(rename = "auto")]
+    Auto,
+    /// A kubeconfig.
+    #[serde(rename = "kubeConfig")]
+    KubeConfig,
+    /// The Pod's service account.
+    #[serde(rename = "serviceAccount")]
+    ServiceAccount,
+}
+
+/// Why there is no way to the API server.
+#[derive(Debug, thiserror::Error)]
+pub enum ClientError {
+    /// The kubeconfig cannot be used.
+    #[error("kubeconfig {file}: {problem}")]
+    Kubeconfig {
+        /// Which file.
+        file: String,
+        /// What is wrong and what to do.
+        problem: String,
+    },
+    /// The service account cannot be used.
+    #[error(
+        "service account: {0}; expected the environment variables KUBERNETES_SERVICE_HOST and KUBERNETES_SERVICE_PORT \
+         and the files token, ca.crt and namespace in /var/run/secrets/kubernetes.io/serviceaccount, which a Pod has \
+         unless automountServiceAccountToken is false; outside of a cluster set auth_type: kubeConfig"
+    )]
+    ServiceAccount(String),
+}
+
+/// Makes a client. Reads files; does not reach out to the API server.
+///
+/// # Errors
+/// Which file or context cannot be used, and what to do.
+pub async fn connect(auth: AuthType, path: Option<&Path>, context: Option<&str>) -> Result<Client, ClientError> {
+    let in_cluster = match auth {
+        AuthType::ServiceAccount => true,
+        AuthType::KubeConfig => false,
+        AuthType::Auto => path.is_none() && context.is_none() && std::env::var_os("KUBERNETES_SERVICE_HOST").is_some(),
+    };
+    if in_cluster {
+        let config = Config::incluster().map_err(|error| ClientError::ServiceAccount(error.to_string()))?;
+        return client(config).map_err(ClientError::ServiceAccount);
+    }
+    let file = path.map_or_else(default_kubeconfig, |path| path.display().to_string());
+    let fail = |problem| ClientError::Kubeconfig {
+        file: file.clone(),
+        problem,
+    };
+    let kubeconfig = match path {
+        Some(path) => Kubeconfig::read_from(path),
+        None => Kubeconfig::read(),
+    };
+    let kubeconfig = kubeconfig.map_err(|error| fail(explain_kubeconfig(&error, &[])))?;
+    let contexts: Vec<String> = kubeconfig.contexts.iter().map(|context| context.name.clone()).collect();
+    let options = KubeConfigOptions {
+        context: context.map(String::from),
+        ..Default::default()
+    };
+    let config = Config::from_custom_kubeconfig(kubeconfig, &options).await;
+    let config = config.map_err(|error| fail(explain_kubeconfig(&error, &contexts)))?;
+    client(config).map_err(fail)
+}
+
+fn client(mut config: Config) -> Result<Client, String> {
+    config.connect_timeout = Some(CONNECT_TIMEOUT);
+    config.read_timeout = Some(READ_TIMEOUT);
+    config.reset_reader_on_write = true;
+    // It would hide 429, 503 and 504 for minutes; the watches have their own delays, which can be seen.
+    config.default_retry = false;
+    Client::try_from(config).map_err(|error| explain(&error))
+}
+
+/// Where a kubeconfig is looked for when the settings name none.
+fn default_kubeconfig() -> String {
+    match std::env::var_os("KUBECONFIG").filter(|value| !value.is_empty()) {
+        Some(paths) => PathBuf::from(paths).display().to_string(),
+        None => "~/.kube/config".into(),
+    }
+}
+
+/// A problem with a kubeconfig, without any of its content: the parser's own text would quote tokens.
+fn explain_kubeconfig(error: &KubeconfigError, contexts: &[String]) -> String {
+    match error {
+        KubeconfigError::ReadConfig(source, path) => format!(
+            "{}: {source}; set kubeconfig to a file that this process can read, or auth_type: serviceAccount inside \
+             of a cluster",
+            path.display()
+        ),
+        KubeconfigError::FindPath => {
+            "no home directory to look for .kube/config in; set kubeconfig, or auth_type: serviceAccount inside of a \
+             cluster"
+                .into()
+        }
+        KubeconfigError::Parse(error) => match error.location() {
+            Some(at) => format!("not a kubeconfig: see line {}, column {}", at.line(), at.column()),
+            None => "not a kubeconfig in YAML".into(),
+        },
+        KubeconfigError::LoadContext(name) => {
+            format!("no context {name:?}; it has {}", listed(contexts))
+        }
+        KubeconfigError::CurrentContextNotSet => {
+            format!("current-context is not set; set context to one of {}", listed(contexts))
+        }
+        other => other.to_string(),
+    }
+}
+
+fn listed(names: &[String]) -> String {
+    match names {
+        [] => "none".into(),
+        _ => names
+            .iter()
+            .map(|name| format!("{name:?}"))
+            .collect::<Vec<_>>()
+            .join(", "),
+    }
+}
+
+/// What went wrong, with its causes, and without what a credential plugin printed.
+pub fn explain(error: &kube::Error) -> String {
+    if let kube::Error::Auth(AuthError::AuthExecRun { cmd, out }) = error {
+        return format!("the credential plugin {cmd:?} failed with {}", out.status);
+    }
+    if let kube::Error::Auth(AuthError::AuthExecParse(_)) = error {
+        return "the credential plugin did not print an ExecCredential".into();
+    }
+    let mut text = String::new();
+    let mut next: Option<&(dyn std::error::Error + 'static)> = Some(error);
+    while let Some(error) = next {
+        let part = match error.downcast_ref::<AuthError>() {
+            Some(AuthError::AuthExecRun { cmd, out }) => {
+                format!("the credential plugin {cmd:?} failed with {}", out.status)
+            }
+            Some(AuthError::AuthExecParse(_)) => "the credential plugin did not print an ExecCredential".into(),
+            _ => error.to_string(),
+        };
+        // Most wrappers repeat their cause; only the innermost says something new.
+        if text.is_empty() || !part.is_empty() && !text.contains(&part) {
+            if !text.is_empty() {
+                text.push_str(": ");
+            }
+            text.push_str(&part);
+        }
+        next = error.source();
+    }
+    text
+}

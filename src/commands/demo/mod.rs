@@ -1,0 +1,281 @@
+//! `demo`: the whole path at work, without a cluster and without an account.
+//!
+//! A simulated cluster plays failing Jobs in compressed time; the shipped `pipeline.yaml` watches it, with only the
+//! endpoints and the key replaced, and sends to an OTLP intake on loopback.
+
+mod container_metric;
+mod screen;
+
+use std::collections::BTreeSet;
+use std::io::IsTerminal;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use container_metric::{ContainerMetric, SCRAPE_INTERVAL};
+use jiff::{SignedDuration, Timestamp};
+use job_event::attributes as attr;
+use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
+use pipeline::config::Source;
+use screen::Style;
+use simulator::jobs::{ScenarioError, demo_scenarios};
+use simulator::otlp_intake::{OtlpIntake, Payload, Record};
+use simulator::timeline::{Step, together};
+use simulator::{Ids, Player, Resource, Simulator, SimulatorOptions};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use super::{Failure, print, runtime};
+use crate::cli::{DemoArgs, Format};
+use crate::commands::run::GRACE;
+use crate::configuration::{self, Prepared};
+use crate::telemetry::Level;
+
+/// The key that the intake asks for and the pipeline sends.
+const API_KEY: &str = "demo-key";
+/// How long to wait for what has not arrived when all Jobs have been played, before giving up.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Plays the demo.
+pub fn demo(args: &DemoArgs) -> Result<(), Failure> {
+    let fail = |what: &str, error: &dyn std::fmt::Display| Failure::Runtime(format!("{what}: {error}"));
+    let steps = story().map_err(|e| fail("the demo's scenarios", &e))?;
+    runtime()?.block_on(async {
+        let simulator = Simulator::start(SimulatorOptions::default())
+            .await
+            .map_err(|e| fail("cannot start the simulated cluster on 127.0.0.1", &e))?;
+        let intake = OtlpIntake::start(Some(API_KEY.into()))
+            .await
+            .map_err(|e| fail("cannot start the intake on 127.0.0.1", &e))?;
+        let kubeconfig = Kubeconfig::write(&simulator).map_err(|e| fail("cannot write the demo's kubeconfig", &e))?;
+        let stage = Stage {
+            args,
+            simulator,
+            intake,
+            kubeconfig,
+        };
+        stage.play(steps).await
+    })
+}
+
+/// What happens in the demo: every scenario, beginning together, set so that it ends about now.
+fn story() -> Result<Vec<Step>, ScenarioError> {
+    let mut ids = Ids::new(1);
+    let scenarios = demo_scenarios()?;
+    let length = |start: Timestamp, ids: &mut Ids| together(scenarios.iter().map(|s| s.timeline(start, ids)));
+    let last = length(Timestamp::UNIX_EPOCH, &mut Ids::new(1))
+        .last()
+        .map_or(Duration::ZERO, |step| step.at);
+    let now = Timestamp::now();
+    let start = SignedDuration::try_from(last)
+        .ok()
+        .and_then(|last| now.checked_sub(last).ok())
+        .unwrap_or(now);
+    Ok(length(start, &mut ids))
+}
+
+/// Everything the demo runs on.
+struct Stage<'a> {
+    args: &'a DemoArgs,
+    simulator: Simulator,
+    intake: OtlpIntake,
+    kubeconfig: Kubeconfig,
+}
+
+impl Stage<'_> {
+    async fn play(self, steps: Vec<Step>) -> Result<(), Failure> {
+        let text = self.args.output == Format::Text;
+        let expected = jobs_that_end(&steps);
+        let Prepared { graph, health, .. } = self.pipeline()?;
+        let shutdown = CancellationToken::new();
+        let mut arrivals = self.intake.subscribe();
+        let mut pipeline = tokio::spawn(graph.run(shutdown.clone(), GRACE));
+        if text {
+            print(&self.introduction(expected.len()))?;
+        }
+        let mut ready = health.watch();
+        tokio::select! {
+            // The first lists are in: what happens from now on is seen as it happens.
+            _ = ready.wait_for(|_| health.is_ready()) => {}
+            ended = &mut pipeline => return Err(early_end(ended)),
+        }
+
+        let began = Instant::now();
+        let style = Style {
+            colour: std::io::stdout().is_terminal(),
+        };
+        let speed = self.args.speed;
+        let story_time = move || began.elapsed().mul_f64(speed);
+        let mut player = Player::new(self.simulator.store().clone(), steps);
+        let mut playing = tokio::spawn(async move { player.play(speed).await });
+        let mut played = false;
+        let mut metric = ContainerMetric::default();
+        let mut scrape = tokio::time::interval(SCRAPE_INTERVAL.div_f64(speed));
+        let mut missing = expected;
+        let give_up = tokio::time::sleep(Duration::MAX);
+        tokio::pin!(give_up);
+
+        while !(played && missing.is_empty()) {
+            tokio::select! {
+                received = arrivals.recv() => {
+                    let Ok(received) = received else { continue };
+                    for record in received.payload.records() {
+                        missing.remove(&uid(&record));
+                        if text {
+                            print(&screen::arrival(style, story_time(), &record, &metric))?;
+                        }
+                    }
+                }
+                _ = scrape.tick() => {
+                    for (_, job, reason) in metric.scrape(&self.simulator.store().list(Resource::Pods)) {
+                        if text {
+                            print(&screen::scraped(style, story_time(), &job, &reason))?;
+                        }
+                    }
+                }
+                _ = &mut playing, if !played => {
+                    played = true;
+                    give_up.as_mut().reset(Instant::now() + PATIENCE);
+                }
+                () = &mut give_up => break,
+                ended = &mut pipeline => return Err(early_end(ended)),
+            }
+        }
+        if text && !self.args.once {
+            print(&self.invitation())?;
+            let _ = tokio::signal::ctrl_c().await;
+        }
+        // Draining sends the counts of the last interval.
+        shutdown.cancel();
+        pipeline
+            .await
+            .map_err(|e| Failure::Runtime(e.to_string()))?
+            .map_err(|e| Failure::Runtime(e.to_string()))?;
+        match self.args.output {
+            Format::Text => print(&self.totals(style, &metric))?,
+            Format::Json => print(&self.metrics_json()?)?,
+        }
+        self.simulator.shutdown().await;
+        self.intake.shutdown().await;
+        if missing.is_empty() {
+            return Ok(());
+        }
+        Err(Failure::Runtime(format!(
+            "{} Jobs ended, but no event about them arrived",
+            missing.len()
+        )))
+    }
+
+    /// The shipped pipeline with the endpoints and the key replaced.
+    fn pipeline(&self) -> Result<Prepared, Failure> {
+        let sources = [Source {
+            name: Arc::from("pipeline.yaml"),
+            text: configuration::BUILT_IN.into(),
+        }];
+        let sets = [
+            format!("receivers.k8s_job.kubeconfig={}", self.kubeconfig.0.display()),
+            format!("exporters.otlp_http/datadog.endpoint={}", self.intake.url()),
+            "extensions.health_check.endpoint=127.0.0.1:0".into(),
+        ];
+        let environment = |name: &str| match name {
+            "DD_API_KEY" => Some(API_KEY.to_owned()),
+            "K8S_CLUSTER_NAME" => Some("demo".to_owned()),
+            _ => None,
+        };
+        let prepared = configuration::prepare(&sources, &sets, &environment)?;
+        prepared.telemetry.init_logs(Some(Level::Warn));
+        Ok(prepared)
+    }
+
+    fn introduction(&self, jobs: usize) -> String {
+        format!(
+            "A simulated cluster plays {jobs} Jobs, {}x faster than real time. The shipped pipeline.yaml watches it at\n{} and sends what it finds to an OTLP intake at\n{} that keeps Datadog's rules. On the left: the cluster's time.\n\n",
+            self.args.speed,
+            self.simulator.url(),
+            self.intake.url(),
+        )
+    }
+
+    fn invitation(&self) -> String {
+        format!(
+            "\nAll Jobs have been played. Look around in another terminal, then press Ctrl-C for the totals:\n  kubectl --kubeconfig {} get jobs,pods -A\n",
+            self.kubeconfig.0.display()
+        )
+    }
+
+    fn totals(&self, style: Style, metric: &ContainerMetric) -> String {
+        let mut records = self.intake.records();
+        let mut seen = BTreeSet::new();
+        records.retain(|record| seen.insert(uid(record)));
+        format!("\n{}", screen::totals(style, &records, &self.intake.points(), metric))
+    }
+
+    /// Every metric that arrived, as one OTLP/JSON request.
+    fn metrics_json(&self) -> Result<String, Failure> {
+        let resource_metrics = self
+            .intake
+            .received()
+            .iter()
+            .filter_map(|received| match &received.payload {
+                Payload::Metrics(request) => Some(request.resource_metrics.clone()),
+                _ => None,
+            })
+            .flatten()
+            .collect();
+        serde_json::to_string_pretty(&ExportMetricsServiceRequest { resource_metrics })
+            .map(|json| json + "\n")
+            .map_err(|e| Failure::Runtime(format!("cannot print the metrics as JSON: {e}")))
+    }
+}
+
+/// The UIDs of the Jobs that a story ends: each must be reported once.
+fn jobs_that_end(steps: &[Step]) -> BTreeSet<String> {
+    let ends = |step: &&Step| {
+        let conditions = step.object["status"]["conditions"].as_array();
+        step.resource == Resource::Jobs
+            && (step.change == simulator::ChangeType::Deleted
+                || conditions.into_iter().flatten().any(|c| {
+                    c["status"] == "True" && ["Complete", "Failed", "FailureTarget"].iter().any(|t| c["type"] == *t)
+                }))
+    };
+    steps
+        .iter()
+        .filter(ends)
+        .filter_map(|step| step.object["metadata"]["uid"].as_str().map(str::to_owned))
+        .collect()
+}
+
+fn uid(record: &Record) -> String {
+    record
+        .attributes
+        .get(attr::RECORD_UID)
+        .and_then(|v| v.as_str())
+        .unwrap_or_default()
+        .to_owned()
+}
+
+fn early_end<E: std::fmt::Display>(ended: Result<Result<(), E>, tokio::task::JoinError>) -> Failure {
+    Failure::Runtime(match ended {
+        Ok(Ok(())) => "the pipeline ended by itself".into(),
+        Ok(Err(error)) => error.to_string(),
+        Err(error) => error.to_string(),
+    })
+}
+
+/// The kubeconfig for the simulated cluster: a file of this process that goes when the demo does.
+struct Kubeconfig(PathBuf);
+
+impl Kubeconfig {
+    fn write(simulator: &Simulator) -> std::io::Result<Kubeconfig> {
+        let path = std::env::temp_dir().join(format!("kube-job-collector-demo-{}.yaml", std::process::id()));
+        simulator.write_kubeconfig(&path)?;
+        Ok(Kubeconfig(path))
+    }
+}
+
+impl Drop for Kubeconfig {
+    fn drop(&mut self) {
+        // It may be gone already; nothing depends on it.
+        let _ = std::fs::remove_file(&self.0);
+    }
+}

@@ -1,0 +1,70 @@
+//! `explain`: why the Jobs in a recording ended as they did.
+
+use std::fs::File;
+use std::io::{BufRead, BufReader, Read};
+use std::path::Path;
+
+use flate2::bufread::MultiGzDecoder;
+use kubernetes_job_receiver::replay::{Replay, replay};
+use kubernetes_job_receiver::tracker::TrackerSettings;
+use reason_enrichment_processor::judge;
+use reason_enrichment_processor::report::{self, ExplainRecord};
+
+use super::{Failure, print};
+use crate::cli::{ExplainArgs, Format};
+
+/// Replays a recording through the receiver's tracker and the processor's judge and prints one record for each Job
+/// that ended, in the order in which they were decided.
+pub fn explain(args: &ExplainArgs) -> Result<(), Failure> {
+    let name = args.recording.display();
+    let fail = |error: &dyn std::fmt::Display| Failure::Runtime(format!("cannot read the recording {name}: {error}"));
+    let Replay { ended, unended } =
+        replay(open(&args.recording).map_err(|e| fail(&e))?, TrackerSettings::default()).map_err(|e| fail(&e))?;
+
+    let not_ended = unended.len();
+    let mut out = String::new();
+    for evidence in ended.iter().chain(unended.iter().filter(|_| args.all)) {
+        let judgement = judge(evidence);
+        match args.output {
+            Format::Json => {
+                let line = serde_json::to_string(&ExplainRecord::new(evidence, &judgement)).map_err(|e| fail(&e))?;
+                out.push_str(&line);
+                out.push('\n');
+            }
+            Format::Text => {
+                if !out.is_empty() {
+                    out.push('\n');
+                }
+                out.push_str(&report::text(evidence, &judgement));
+            }
+        }
+    }
+    print(&out)?;
+    if not_ended > 0 && !args.all {
+        let jobs = if not_ended == 1 {
+            "1 Job had".into()
+        } else {
+            format!("{not_ended} Jobs had")
+        };
+        eprintln!("{jobs} not ended when the recording did; --all shows them too.");
+    }
+    if ended.is_empty() && not_ended == 0 {
+        eprintln!("The recording holds no Jobs.");
+    }
+    Ok(())
+}
+
+/// Opens a recording; gzip is recognised by its first bytes, whatever the file is called.
+fn open(path: &Path) -> std::io::Result<Box<dyn BufRead>> {
+    let raw: Box<dyn Read> = if path == Path::new("-") {
+        Box::new(std::io::stdin())
+    } else {
+        Box::new(File::open(path)?)
+    };
+    let mut raw = BufReader::new(raw);
+    if raw.fill_buf()?.starts_with(&[0x1f, 0x8b]) {
+        Ok(Box::new(BufReader::new(MultiGzDecoder::new(raw))))
+    } else {
+        Ok(Box::new(raw))
+    }
+}

@@ -1,0 +1,71 @@
+//! One file for each command.
+
+pub mod components;
+pub mod demo;
+pub mod explain;
+pub mod run;
+pub mod validate;
+
+use std::fmt;
+use std::process::ExitCode;
+
+use pipeline::config::Diagnostics;
+
+/// Why a command failed; its text goes to standard error as it is.
+#[derive(Debug)]
+pub enum Failure {
+    /// The configuration is wrong.
+    Configuration(Diagnostics),
+    /// Anything else that ends the command.
+    Runtime(String),
+}
+
+impl Failure {
+    /// The process's exit code, as `--help` documents them.
+    pub fn exit_code(&self) -> ExitCode {
+        match self {
+            Failure::Runtime(_) => ExitCode::from(1),
+            Failure::Configuration(_) => ExitCode::from(3),
+        }
+    }
+}
+
+impl From<Diagnostics> for Failure {
+    fn from(diagnostics: Diagnostics) -> Self {
+        Failure::Configuration(diagnostics)
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Failure::Configuration(diagnostics) => {
+                let n = diagnostics.0.len();
+                writeln!(f, "The configuration has {n} mistake{}:", if n == 1 { "" } else { "s" })?;
+                write!(f, "{}", diagnostics.to_string().trim_end())
+            }
+            Failure::Runtime(message) => write!(f, "kube-job-collector: {message}"),
+        }
+    }
+}
+
+/// Writes to standard output; a reader that has gone away (`| head`) is not an error.
+pub fn print(text: &str) -> Result<(), Failure> {
+    use std::io::Write;
+    let mut out = std::io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+            Err(Failure::Runtime(format!("cannot write to standard output: {error}")))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The runtime every command that does I/O uses. Two workers: one watch and a trickle of events need no more.
+pub fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::Runtime(format!("cannot start the asynchronous runtime: {error}")))
+}

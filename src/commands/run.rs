@@ -1,0 +1,65 @@
+//! `run`: a pipeline until a signal ends it.
+
+use std::time::Duration;
+
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+use tracing::{info, warn};
+
+use super::{Failure, runtime};
+use crate::cli::ConfigArgs;
+use crate::configuration::{self, Prepared};
+
+/// How long draining may take after SIGTERM: less than Kubernetes' default grace period of 30 s, so that what is
+/// left undone can still be said.
+pub const GRACE: Duration = Duration::from_secs(25);
+
+/// Runs the pipeline that the command line names until SIGTERM or SIGINT; a second signal ends it at once.
+pub fn run(args: &ConfigArgs) -> Result<(), Failure> {
+    let sources = configuration::sources(args)?;
+    let Prepared { graph, telemetry, .. } = configuration::prepare(&sources, &args.set, &configuration::environment)?;
+    telemetry.init_logs(None);
+    for warning in graph.warnings() {
+        warn!("{warning}");
+    }
+    if args.config.is_empty() {
+        info!("no --config given: running the built-in pipeline (print-config shows it)");
+    }
+    info!(version = env!("CARGO_PKG_VERSION"), "starting");
+    let runtime = runtime()?;
+    let ended = runtime.block_on(async {
+        let shutdown = CancellationToken::new();
+        tokio::spawn(stop_on_signal(shutdown.clone()));
+        graph.run(shutdown, GRACE).await
+    });
+    // A component that blocks its thread must not keep the process alive.
+    runtime.shutdown_timeout(Duration::from_secs(1));
+    telemetry.shutdown();
+    ended.map_err(|error| Failure::Runtime(error.to_string()))?;
+    info!("stopped");
+    Ok(())
+}
+
+async fn stop_on_signal(shutdown: CancellationToken) {
+    let (Ok(mut terminate), Ok(mut interrupt)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
+    else {
+        warn!("cannot listen for signals: the pipeline will be cut off, not drained, when the process is ended");
+        return;
+    };
+    let mut next = async || {
+        tokio::select! {
+            _ = terminate.recv() => "SIGTERM",
+            _ = interrupt.recv() => "SIGINT",
+        }
+    };
+    let name = next().await;
+    info!(
+        signal = name,
+        grace_seconds = GRACE.as_secs(),
+        "stopping: draining what is on its way"
+    );
+    shutdown.cancel();
+    let name = next().await;
+    warn!(signal = name, "second signal: ending without draining");
+    std::process::exit(1);
+}

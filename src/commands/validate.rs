@@ -1,0 +1,22 @@
+//! `validate` and `print-config`: the configuration without running it.
+
+use pipeline::config;
+
+use super::{Failure, print};
+use crate::cli::ConfigArgs;
+use crate::configuration;
+
+/// Makes every component without starting it, and says what is wrong. Needs no network.
+pub fn validate(args: &ConfigArgs) -> Result<(), Failure> {
+    let sources = configuration::sources(args)?;
+    let prepared = configuration::prepare(&sources, &args.set, &configuration::environment)?;
+    for warning in prepared.graph.warnings() {
+        eprintln!("warning: {warning}");
+    }
+    print("The configuration is valid.\n")
+}
+
+/// Prints the merged configuration; secrets and what comes from the environment are not shown.
+pub fn print_config(args: &ConfigArgs) -> Result<(), Failure> {
+    print(&config::print(&configuration::sources(args)?, &args.set)?)
+}

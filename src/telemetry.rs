@@ -1,0 +1,200 @@
+//! The collector's own logs and metrics: `service::telemetry` of the configuration.
+
+use std::collections::HashMap;
+use std::io::IsTerminal;
+use std::time::Duration;
+
+use opentelemetry::metrics::{Meter, MeterProvider};
+use opentelemetry_otlp::{MetricExporter, Protocol, WithExportConfig, WithHttpConfig};
+use opentelemetry_sdk::Resource;
+use opentelemetry_sdk::metrics::{PeriodicReader, SdkMeterProvider, Temporality};
+use pipeline::config::{Diagnostics, Secret, Settings};
+use serde::Deserialize;
+use tracing::warn;
+use tracing_subscriber::EnvFilter;
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields, default)]
+struct Config {
+    logs: Logs,
+    metrics: Metrics,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct Logs {
+    level: Level,
+    encoding: Encoding,
+}
+
+impl Default for Logs {
+    fn default() -> Self {
+        Logs {
+            level: Level::Info,
+            encoding: Encoding::Console,
+        }
+    }
+}
+
+/// From which level on logs are written.
+#[derive(Clone, Copy, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Level {
+    /// Everything the collector does.
+    Debug,
+    /// What a person who runs it wants to know.
+    Info,
+    /// What may need attention.
+    Warn,
+    /// What went wrong.
+    Error,
+}
+
+#[derive(Clone, Copy, Deserialize, PartialEq)]
+#[serde(rename_all = "lowercase")]
+enum Encoding {
+    Console,
+    Json,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields, default)]
+struct Metrics {
+    readers: Vec<Reader>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Reader {
+    periodic: Periodic,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Periodic {
+    /// Milliseconds.
+    #[serde(default = "one_minute")]
+    interval: u64,
+    exporter: PeriodicExporter,
+}
+
+fn one_minute() -> u64 {
+    60_000
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct PeriodicExporter {
+    otlp: Otlp,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Otlp {
+    /// The full URL, `/v1/metrics` included.
+    endpoint: String,
+    #[serde(default)]
+    headers: HashMap<String, Secret>,
+    #[serde(default)]
+    temporality_preference: TemporalityPreference,
+}
+
+#[derive(Clone, Copy, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum TemporalityPreference {
+    #[default]
+    Cumulative,
+    Delta,
+}
+
+/// The collector's own telemetry.
+#[derive(Default)]
+pub struct Telemetry {
+    logs: Logs,
+    meters: SdkMeterProvider,
+}
+
+impl Telemetry {
+    /// Reads `service::telemetry`. Without a reader the metrics are counted and go nowhere.
+    pub fn read(settings: &Settings) -> Result<Telemetry, Diagnostics> {
+        let config: Config = settings.read()?;
+        let resource = Resource::builder_empty()
+            .with_attributes([
+                opentelemetry::KeyValue::new("service.name", env!("CARGO_PKG_NAME")),
+                opentelemetry::KeyValue::new("service.version", env!("CARGO_PKG_VERSION")),
+            ])
+            .build();
+        let mut meters = SdkMeterProvider::builder().with_resource(resource);
+        for (index, reader) in config.metrics.readers.iter().enumerate() {
+            let otlp = &reader.periodic.exporter.otlp;
+            let exporter = otlp.exporter().map_err(|why| {
+                let path = format!("metrics::readers::{index}::periodic::exporter::otlp::endpoint");
+                Diagnostics(vec![settings.mistake(&path, why)])
+            })?;
+            let interval = Duration::from_millis(reader.periodic.interval);
+            meters = meters.with_reader(PeriodicReader::builder(exporter).with_interval(interval).build());
+        }
+        Ok(Telemetry {
+            logs: config.logs,
+            meters: meters.build(),
+        })
+    }
+
+    /// Where components make their instruments.
+    pub fn meter(&self) -> Meter {
+        self.meters.meter(env!("CARGO_PKG_NAME"))
+    }
+
+    /// Starts writing the collector's own logs to standard error, at the configured level or at `level`.
+    pub fn init_logs(&self, level: Option<Level>) {
+        let level = match level.unwrap_or(self.logs.level) {
+            Level::Debug => "debug",
+            Level::Info => "info",
+            Level::Warn => "warn",
+            Level::Error => "error",
+        };
+        // Libraries speak up from `warn`, so that `debug` shows what the collector does, not every HTTP frame.
+        let filter = EnvFilter::new(format!(
+            "{level},hyper=warn,hyper_util=warn,reqwest=warn,rustls=warn,h2=warn,tower=warn,kube_client=warn,opentelemetry=warn"
+        ));
+        let builder = tracing_subscriber::fmt()
+            .with_env_filter(filter)
+            .with_writer(std::io::stderr)
+            .with_ansi(std::io::stderr().is_terminal());
+        let started = match self.logs.encoding {
+            Encoding::Console => builder.try_init(),
+            Encoding::Json => builder.json().flatten_event(true).try_init(),
+        };
+        if let Err(error) = started {
+            eprintln!("kube-job-collector: cannot start logging: {error}");
+        }
+    }
+
+    /// Sends what is left of the own metrics.
+    pub fn shutdown(&self) {
+        if let Err(error) = self.meters.shutdown() {
+            warn!(%error, "the last of the collector's own metrics may be lost");
+        }
+    }
+}
+
+impl Otlp {
+    fn exporter(&self) -> Result<MetricExporter, String> {
+        let headers = self
+            .headers
+            .iter()
+            .map(|(name, value)| (name.clone(), value.expose().to_owned()))
+            .collect();
+        MetricExporter::builder()
+            .with_http()
+            .with_protocol(Protocol::HttpBinary)
+            .with_endpoint(&self.endpoint)
+            .with_headers(headers)
+            .with_temporality(match self.temporality_preference {
+                TemporalityPreference::Cumulative => Temporality::Cumulative,
+                TemporalityPreference::Delta => Temporality::Delta,
+            })
+            .build()
+            .map_err(|error| format!("{error}; expected a URL such as http://localhost:4318/v1/metrics"))
+    }
+}
