@@ -2,7 +2,11 @@
 //!
 //! Counts, not times: they are the same in every run. With `--bench` (`cargo bench`) it prints them at full scale;
 //! without (`cargo test`) it holds the budgets at a small one.
-#![allow(clippy::print_stdout, clippy::unwrap_used, reason = "a benchmark prints, and may end with a panic")]
+#![allow(
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    reason = "a benchmark prints, and may end with a panic"
+)]
 
 mod support;
 
@@ -34,7 +38,11 @@ fn main() {
     let at_full_scale = std::env::args().any(|argument| argument == "--bench");
     let profiler = Profiler::builder().testing().build();
     updates();
-    let scales: &[usize] = if at_full_scale { &[10_000, 100_000] } else { &[500, 1_000] };
+    let scales: &[usize] = if at_full_scale {
+        &[10_000, 100_000]
+    } else {
+        &[500, 1_000]
+    };
     kept(scales);
     drop(profiler);
 }
@@ -54,7 +62,10 @@ fn update<Full: DeserializeOwned>(kind: &str, versions: &[String; 2], apply: App
     apply(&mut tracker, &before);
     let lean = allocated(|| apply(&mut tracker, &after));
     let full = allocated(|| drop(serde_json::from_slice::<FullLine<Full>>(&after).unwrap()));
-    println!("{kind:<15}{:>8}{:>9}{:>9}{:>9}", lean.blocks, lean.bytes, full.blocks, full.bytes);
+    println!(
+        "{kind:<15}{:>8}{:>9}{:>9}{:>9}",
+        lean.blocks, lean.bytes, full.blocks, full.bytes
+    );
     assert!(
         lean.bytes * LESS_THAN_FULL <= full.bytes,
         "{kind}: expected at most 1/{LESS_THAN_FULL} of the {} bytes the full type takes, found {}",
@@ -73,8 +84,14 @@ fn kept(scales: &[usize]) {
         fail_all(&mut tracker, jobs);
         let reported = (HeapStats::get().curr_bytes as u64 - before) / jobs as u64;
         println!("{jobs:>9}{running:>24}{reported:>24}");
-        assert!(running <= KEPT_RUNNING, "expected at most {KEPT_RUNNING} bytes per Job that runs, found {running}");
-        assert!(reported <= KEPT_REPORTED, "expected at most {KEPT_REPORTED} bytes per Job, found {reported}");
+        assert!(
+            running <= KEPT_RUNNING,
+            "expected at most {KEPT_RUNNING} bytes per Job that runs, found {running}"
+        );
+        assert!(
+            reported <= KEPT_REPORTED,
+            "expected at most {KEPT_REPORTED} bytes per Job, found {reported}"
+        );
     }
 }
 

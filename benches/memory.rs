@@ -1,6 +1,10 @@
 //! The whole collector beside a simulated API server: resident memory and time of the first list with very many Jobs,
 //! and processor time per update. Linux only: it reads `/proc`.
-#![allow(clippy::print_stdout, clippy::unwrap_used, reason = "a benchmark prints, and may end with a panic")]
+#![allow(
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    reason = "a benchmark prints, and may end with a panic"
+)]
 
 mod support;
 
@@ -24,7 +28,11 @@ const PER_SECOND: u32 = 1_000;
 #[tokio::main]
 async fn main() {
     let at_full_scale = std::env::args().any(|argument| argument == "--bench");
-    let (scales, updates): (&[usize], _) = if at_full_scale { (&[10_000, 100_000], UPDATES) } else { (&[100], 200) };
+    let (scales, updates): (&[usize], _) = if at_full_scale {
+        (&[10_000, 100_000], UPDATES)
+    } else {
+        (&[100], 200)
+    };
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("memory");
     std::fs::create_dir_all(&folder).unwrap();
     let empty = measure(&folder, 0, 0).await;
@@ -48,8 +56,12 @@ async fn measure(folder: &Path, jobs: usize, updates: usize) -> Measured {
     let options = SimulatorOptions::default();
     let store = Store::new(options.store.clone());
     for number in 0..jobs {
-        store.create(Resource::Jobs, object(&recorded.running_jobs(number)[1])).unwrap();
-        store.create(Resource::Pods, object(&recorded.running_pods(number)[1])).unwrap();
+        store
+            .create(Resource::Jobs, object(&recorded.running_jobs(number)[1]))
+            .unwrap();
+        store
+            .create(Resource::Pods, object(&recorded.running_pods(number)[1]))
+            .unwrap();
     }
     let api = Simulator::start_with(options, store).await.unwrap();
     let intake = OtlpIntake::start(None).await.unwrap();
@@ -89,7 +101,10 @@ async fn measure(folder: &Path, jobs: usize, updates: usize) -> Measured {
         ("Pod", Resource::Pods, Recorded::running_pods),
     ];
     for (kind, resource, versions) in kinds {
-        for (pace, wait) in [("at once", None), ("1,000 a second", Some(Duration::from_secs(1) / PER_SECOND))] {
+        for (pace, wait) in [
+            ("at once", None),
+            ("1,000 a second", Some(Duration::from_secs(1) / PER_SECOND)),
+        ] {
             collector.rest();
             let before = collector.cpu();
             let mut next = tokio::time::interval(wait.unwrap_or(Duration::from_nanos(1)));
@@ -106,11 +121,18 @@ async fn measure(folder: &Path, jobs: usize, updates: usize) -> Measured {
             }
             collector.rest();
             let each = (collector.cpu() - before) / u32::try_from(updates).unwrap();
-            println!("  {updates} updates of {kind}s {pace}: {:.1} µs of processor time each", each.as_nanos() as f64 / 1e3);
+            println!(
+                "  {updates} updates of {kind}s {pace}: {:.1} µs of processor time each",
+                each.as_nanos() as f64 / 1e3
+            );
         }
     }
     prove_that_it_watched(&api, &intake, &recorded).await;
-    println!("  after that: VmRSS {} KiB, VmHWM {} KiB", collector.kib("VmRSS"), collector.kib("VmHWM"));
+    println!(
+        "  after that: VmRSS {} KiB, VmHWM {} KiB",
+        collector.kib("VmRSS"),
+        collector.kib("VmHWM")
+    );
     drop(collector);
     api.shutdown().await;
     intake.shutdown().await;
@@ -120,13 +142,17 @@ async fn measure(folder: &Path, jobs: usize, updates: usize) -> Measured {
 /// A Job fails, and its event arrives: the collector did watch all the while, and had not begun anew.
 async fn prove_that_it_watched(api: &Simulator, intake: &OtlpIntake, recorded: &Recorded) {
     let lists = lists(api).len();
-    api.store().put(Resource::Jobs, object(&recorded.failed_job(0))).unwrap();
+    api.store()
+        .put(Resource::Jobs, object(&recorded.failed_job(0)))
+        .unwrap();
     let arrived = async {
         while intake.records().is_empty() {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     };
-    tokio::time::timeout(Duration::from_secs(60), arrived).await.expect("the event of a failed Job arrives");
+    tokio::time::timeout(Duration::from_secs(60), arrived)
+        .await
+        .expect("the event of a failed Job arrives");
     assert_eq!(lists, self::lists(api).len());
 }
 
@@ -146,7 +172,9 @@ async fn serve_again(api: &Simulator) -> (Duration, usize) {
 fn lists(api: &Simulator) -> Vec<String> {
     let requests = api.requests().into_iter();
     let lists = requests.filter(|request| request.verb == Some(Verb::List));
-    lists.map(|request| format!("{}?{}", request.path, request.query)).collect()
+    lists
+        .map(|request| format!("{}?{}", request.path, request.query))
+        .collect()
 }
 
 fn object(json: &str) -> Value {

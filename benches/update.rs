@@ -1,6 +1,10 @@
 //! The time that one update takes: a line of a watch is decoded and taken in by the tracker; beside it, the same line
 //! is decoded into the full type of the Kubernetes API.
-#![allow(missing_docs, clippy::unwrap_used, reason = "a benchmark has no users and may end with a panic")]
+#![allow(
+    missing_docs,
+    clippy::unwrap_used,
+    reason = "a benchmark has no users and may end with a panic"
+)]
 
 mod support;
 
@@ -19,7 +23,9 @@ fn updates(criterion: &mut Criterion) {
     let recorded = Recorded::read();
     let lines = |versions: fn(&Recorded, usize) -> [String; 2]| -> Vec<Vec<u8>> {
         let jobs = (0..JOBS).step_by(STEP);
-        jobs.flat_map(|number| versions(&recorded, number)).map(|object| line(&object)).collect()
+        jobs.flat_map(|number| versions(&recorded, number))
+            .map(|object| line(&object))
+            .collect()
     };
     let jobs = lines(Recorded::running_jobs);
     let pods = lines(Recorded::running_pods);
@@ -37,7 +43,9 @@ fn compare<Lean: model::Watched, Full: serde::de::DeserializeOwned>(
     group.throughput(Throughput::Elements(1));
     let mut tracker = tracker_of(&Recorded::read(), JOBS);
     let mut next = lines.iter().cycle();
-    group.bench_function("decode_and_track", |b| b.iter(|| apply(&mut tracker, next.next().unwrap())));
+    group.bench_function("decode_and_track", |b| {
+        b.iter(|| apply(&mut tracker, next.next().unwrap()))
+    });
     group.bench_function("decode", |b| b.iter(|| decode::<Lean>(next.next().unwrap())));
     group.bench_function("decode_full_type", |b| {
         b.iter(|| serde_json::from_slice::<FullLine<Full>>(next.next().unwrap()).unwrap());

@@ -28,13 +28,20 @@ impl Collector {
 
     /// Panics if it has ended.
     pub fn assert_running(&mut self) {
-        assert_eq!(self.child.try_wait().unwrap(), None, "the collector has ended; see its log");
+        assert_eq!(
+            self.child.try_wait().unwrap(),
+            None,
+            "the collector has ended; see its log"
+        );
     }
 
     /// A line of `/proc/PID/status` in KiB: `VmRSS` is what is resident now, `VmHWM` the most that ever was.
     pub fn kib(&self, key: &str) -> u64 {
         let status = self.read("status");
-        let line = status.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix(':')).unwrap();
+        let line = status
+            .lines()
+            .find_map(|line| line.strip_prefix(key)?.strip_prefix(':'))
+            .unwrap();
         line.trim().strip_suffix(" kB").unwrap().parse().unwrap()
     }
 

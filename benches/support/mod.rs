@@ -1,5 +1,9 @@
 //! Objects of a real cluster, as many as a benchmark needs.
-#![allow(dead_code, clippy::unwrap_used, reason = "no benchmark uses all of it, and each may end with a panic")]
+#![allow(
+    dead_code,
+    clippy::unwrap_used,
+    reason = "no benchmark uses all of it, and each may end with a panic"
+)]
 
 pub mod collector;
 pub mod http;
@@ -57,7 +61,8 @@ impl Recorded {
     pub fn running_pods(&self, number: usize) -> [String; 2] {
         let phase = |phase: &str| {
             let mut pods = self.pods.iter();
-            pods.find(|pod| pod.contains(phase) && pod.contains("containerStatuses")).unwrap()
+            pods.find(|pod| pod.contains(phase) && pod.contains("containerStatuses"))
+                .unwrap()
         };
         [phase(r#""phase":"Pending""#), phase(r#""phase":"Running""#)].map(|pod| copy(pod, number))
     }

@@ -44,7 +44,11 @@ pub fn tracker_of(recorded: &Recorded, jobs: usize) -> Tracker {
         apply_pod(&mut tracker, &line(&recorded.running_pods(number)[1]));
     }
     let sizes = tracker.sizes();
-    assert_eq!((sizes.live, sizes.pods), (jobs, jobs), "every Job and its Pod are tracked");
+    assert_eq!(
+        (sizes.live, sizes.pods),
+        (jobs, jobs),
+        "every Job and its Pod are tracked"
+    );
     tracker
 }
 
