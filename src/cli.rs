@@ -10,7 +10,7 @@ Examples:
   kube-job-collector explain --recording r.jsonl.gz  why did the Jobs in a recording fail?
   kube-job-collector validate --config pipeline.yaml
   kube-job-collector --config pipeline.yaml          run a pipeline (the same as `run --config …`)
-  kube-job-collector run                             run the built-in pipeline: Datadog, needs DD_API_KEY
+  DD_API_KEY=… kube-job-collector run                run the built-in pipeline, for Datadog
 
 Exit codes:
   0  done, or stopped by a signal and drained
@@ -55,7 +55,7 @@ pub struct ConfigArgs {
     /// A configuration file; several are merged, later ones win. Default: the built-in pipeline for Datadog
     #[arg(long, value_name = "FILE")]
     pub config: Vec<PathBuf>,
-    /// Set one key, after all files: --set exporters.otlp_http/datadog.endpoint=http://127.0.0.1:4318
+    /// Set one key, after all files: --set connectors.job_metrics.interval=30s
     #[arg(long, value_name = "KEY=VALUE")]
     pub set: Vec<String>,
 }

@@ -153,9 +153,10 @@ impl Telemetry {
             Level::Warn => "warn",
             Level::Error => "error",
         };
-        // Libraries speak up from `warn`, so that `debug` shows what the collector does, not every HTTP frame.
+        // Libraries speak up from `warn`, so that `debug` shows what the collector does, not every HTTP frame. kube's
+        // client says as an error what the receiver says with what it does about it.
         let filter = EnvFilter::new(format!(
-            "{level},hyper=warn,hyper_util=warn,reqwest=warn,rustls=warn,h2=warn,tower=warn,kube_client=warn,opentelemetry=warn"
+            "{level},hyper=warn,hyper_util=warn,reqwest=warn,rustls=warn,h2=warn,tower=warn,kube_client=off,opentelemetry=warn"
         ));
         let builder = tracing_subscriber::fmt()
             .with_env_filter(filter)

@@ -2,6 +2,8 @@
 //! count for each Job that was decided, whatever happens to the watches.
 
 mod support;
+#[path = "support/world.rs"]
+mod world;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -9,7 +11,8 @@ use std::time::Duration;
 use serde_json::Value;
 use simulator::timeline::{Step, one_after_another};
 use simulator::{Answer, ChangeType, Cut, Matching, Player, Resource, Verb, recording};
-use support::{World, corpus, expected};
+use support::{corpus, expected};
+use world::{WATCHES, World};
 
 /// All recordings, one after another.
 fn story() -> Vec<Step> {
@@ -28,6 +31,15 @@ fn decided() -> BTreeMap<String, Value> {
                 .any(|o| job["outcome"] == *o)
         })
         .map(|job| (job["uid"].as_str().expect("a UID").to_owned(), job))
+        .collect()
+}
+
+/// The Jobs that are deleted in these steps, by UID.
+fn gone_in(steps: &[Step]) -> BTreeSet<String> {
+    steps
+        .iter()
+        .filter(|s| s.resource == Resource::Jobs && s.change == ChangeType::Deleted)
+        .map(|s| s.object["metadata"]["uid"].as_str().expect("a UID").to_owned())
         .collect()
 }
 
@@ -113,9 +125,9 @@ async fn also_when_every_watch_is_cut_and_resumed_in_the_middle() {
         player.step();
     }
     let opened = world.simulator.opened_watches();
-    assert_eq!(world.simulator.cut_watches(Cut::ResetMidLine), support::WATCHES);
+    assert_eq!(world.simulator.cut_watches(Cut::ResetMidLine), WATCHES);
     player.play_all();
-    world.until_opened(opened + support::WATCHES).await;
+    world.until_opened(opened + WATCHES).await;
     finish(world).await;
 }
 
@@ -123,12 +135,11 @@ async fn also_when_every_watch_is_cut_and_resumed_in_the_middle() {
 async fn also_when_a_watch_is_answered_with_410() {
     let world = World::start("gone").await;
     let steps = story();
-    // The play stands still meanwhile: what comes and goes before the new list, no client can see.
-    let third = steps.len() / 3;
-    let mut player = Player::new(world.simulator.store().clone(), steps);
-    while player.remaining() > 2 * third {
-        player.step();
-    }
+    let (before, after) = steps.split_at(steps.len() / 3);
+    Player::new(world.simulator.store().clone(), before.to_vec()).play_all();
+    // The play stands still until all of it has been seen and listed anew: what comes and goes in between, no client can
+    // see.
+    world.events_about(&gone_in(before)).await;
     let gone = Answer::Status {
         code: 410,
         retry_after: None,
@@ -141,28 +152,62 @@ async fn also_when_a_watch_is_answered_with_410() {
         world.simulator.cut_watches_of(resource, Cut::End);
         world.until_opened(opened + watches).await;
     }
-    player.play_all();
+    Player::new(world.simulator.store().clone(), after.to_vec()).play_all();
     finish(world).await;
 }
 
 #[tokio::test]
-async fn pods_are_watched_by_label_only() {
-    let mut world = World::start("selector").await;
+async fn it_asks_for_what_its_cluster_role_allows_and_for_pods_of_jobs_only() {
+    let mut world = World::start("access").await;
     world.stop().await;
-    let pods: Vec<_> = world
-        .simulator
-        .requests()
-        .into_iter()
-        .filter(|r| r.resource == Some(Resource::Pods))
-        .collect();
-    assert!(!pods.is_empty());
-    for request in pods {
+    let requests = world.simulator.requests();
+    for request in requests.iter().filter(|r| r.resource == Some(Resource::Pods)) {
         assert!(
             request.query.contains("labelSelector=batch.kubernetes.io%2Fjob-name"),
             "{}",
             request.query
         );
     }
+    let asked: BTreeSet<_> = requests
+        .iter()
+        .filter_map(|r| {
+            Some((
+                r.resource?.group().to_owned(),
+                r.resource?.plural().to_owned(),
+                r.verb?.as_str().to_owned(),
+            ))
+        })
+        .collect();
+    assert_eq!(asked, cluster_role());
+}
+
+/// What the deployed ClusterRole allows: group, resource, verb.
+fn cluster_role() -> BTreeSet<(String, String, String)> {
+    let text = include_str!("../deploy/kustomize/base/rbac.yaml");
+    let documents: Vec<Value> = serde_yaml::from_multiple(text).expect("YAML");
+    let role = documents
+        .iter()
+        .find(|d| d["kind"] == "ClusterRole")
+        .expect("a ClusterRole");
+    let texts = |rule: &Value, key: &str| -> Vec<String> {
+        rule[key]
+            .as_array()
+            .expect("a list")
+            .iter()
+            .map(|v| v.as_str().expect("a text").to_owned())
+            .collect()
+    };
+    let mut allowed = BTreeSet::new();
+    for rule in role["rules"].as_array().expect("rules") {
+        for group in texts(rule, "apiGroups") {
+            for resource in texts(rule, "resources") {
+                for verb in texts(rule, "verbs") {
+                    allowed.insert((group.clone(), resource.clone(), verb));
+                }
+            }
+        }
+    }
+    allowed
 }
 
 #[test]

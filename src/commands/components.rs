@@ -12,7 +12,7 @@ use crate::components;
 pub fn list() -> Result<(), Failure> {
     let factories = components::factories();
     let mut out = format!(
-        "buildinfo:\n  command: {}\n  description: {}\n  version: {}\n",
+        "buildinfo:\n  command: {}\n  description: {:?}\n  version: {}\n",
         env!("CARGO_PKG_NAME"),
         env!("CARGO_PKG_DESCRIPTION"),
         env!("CARGO_PKG_VERSION"),
@@ -30,7 +30,7 @@ fn section<T: ?Sized>(out: &mut String, kind: &str, factories: &[Factory<T>]) {
     let _ = writeln!(out, "{kind}:");
     for factory in factories {
         let _ = writeln!(out, "  - name: {}", factory.type_name);
-        let _ = writeln!(out, "    description: {}", factory.description);
+        let _ = writeln!(out, "    description: {:?}", factory.description);
         if !factory.aliases.is_empty() {
             let _ = writeln!(out, "    aliases: [{}]", factory.aliases.join(", "));
         }

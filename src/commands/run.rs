@@ -14,7 +14,7 @@ use crate::configuration::{self, Prepared};
 /// left undone can still be said.
 pub const GRACE: Duration = Duration::from_secs(25);
 
-/// Runs the pipeline that the command line names until SIGTERM or SIGINT; a second signal ends it at once.
+/// Runs the pipeline that the command line names until SIGTERM or SIGINT; SIGINT while it drains ends it at once.
 pub fn run(args: &ConfigArgs) -> Result<(), Failure> {
     let sources = configuration::sources(args)?;
     let Prepared { graph, telemetry, .. } = configuration::prepare(&sources, &args.set, &configuration::environment)?;
@@ -46,20 +46,18 @@ async fn stop_on_signal(shutdown: CancellationToken) {
         warn!("cannot listen for signals: the pipeline will be cut off, not drained, when the process is ended");
         return;
     };
-    let mut next = async || {
-        tokio::select! {
-            _ = terminate.recv() => "SIGTERM",
-            _ = interrupt.recv() => "SIGINT",
-        }
+    let name = tokio::select! {
+        _ = terminate.recv() => "SIGTERM",
+        _ = interrupt.recv() => "SIGINT",
     };
-    let name = next().await;
     info!(
         signal = name,
         grace_seconds = GRACE.as_secs(),
         "stopping: draining what is on its way"
     );
     shutdown.cancel();
-    let name = next().await;
-    warn!(signal = name, "second signal: ending without draining");
+    // A person at a terminal may have no patience. A second SIGTERM means nothing: some supervisors send it twice.
+    interrupt.recv().await;
+    warn!("SIGINT while draining: ending without it");
     std::process::exit(1);
 }

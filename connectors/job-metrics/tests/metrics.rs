@@ -393,7 +393,7 @@ async fn the_last_window_is_sent_at_the_end_in_a_second_of_its_own() {
     assert_eq!(last.await, Outcome::Delivered);
     bench.task.await.unwrap().unwrap();
     let statuses = bench.health.watch().borrow().clone();
-    assert_eq!(statuses[&id("job_metrics")], Status::Stopped);
+    assert_eq!(statuses["job_metrics"], Status::Stopped);
 }
 
 #[tokio::test(start_paused = true)]

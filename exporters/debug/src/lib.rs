@@ -31,7 +31,7 @@ pub fn factory() -> Factory<dyn Exporter> {
         aliases: &[],
         signals: &Signal::ALL,
         makes: &[],
-        description: "writes what passes to standard error",
+        description: "Writes what passes to standard error",
         create: |create| Ok(Box::new(Debug::new(create)?)),
     }
 }

@@ -18,7 +18,7 @@ pub fn factory() -> Factory<dyn Exporter> {
         aliases: &["otlphttp"],
         signals: &Signal::ALL,
         makes: &[],
-        description: "sends to an OTLP intake over HTTP: Datadog, an OpenTelemetry Collector, and others",
+        description: "Sends OTLP over HTTP to Datadog, an OpenTelemetry Collector, or any other intake",
         create,
     }
 }

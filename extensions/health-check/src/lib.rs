@@ -26,7 +26,7 @@ pub fn factory() -> Factory<dyn Extension> {
         aliases: &[],
         signals: &[],
         makes: &[],
-        description: "liveness (/, /healthz) and readiness (/readyz) over HTTP",
+        description: "Liveness (/, /healthz) and readiness (/readyz) over HTTP",
         create: |create| Ok(Box::new(HealthCheck::new(create)?)),
     }
 }

@@ -136,32 +136,105 @@ fn listed(names: &[String]) -> String {
     }
 }
 
-/// What went wrong, with its causes, and without what a credential plugin printed.
+/// What went wrong, with its causes, and without what a credential plugin printed: that may be a token.
 pub fn explain(error: &kube::Error) -> String {
-    if let kube::Error::Auth(AuthError::AuthExecRun { cmd, out }) = error {
-        return format!("the credential plugin {cmd:?} failed with {}", out.status);
-    }
-    if let kube::Error::Auth(AuthError::AuthExecParse(_)) = error {
-        return "the credential plugin did not print an ExecCredential".into();
+    let causes: Vec<&(dyn std::error::Error + 'static)> =
+        std::iter::successors(Some(error as &(dyn std::error::Error + 'static)), |error| {
+            error.source()
+        })
+        .collect();
+    for cause in &causes {
+        match cause.downcast_ref::<AuthError>() {
+            Some(AuthError::AuthExecRun { cmd, out }) => {
+                return format!("the credential plugin {cmd:?} failed with {}", out.status);
+            }
+            Some(AuthError::AuthExecParse(_)) => return "the credential plugin did not print an ExecCredential".into(),
+            _ => {}
+        }
     }
     let mut text = String::new();
-    let mut next: Option<&(dyn std::error::Error + 'static)> = Some(error);
-    while let Some(error) = next {
-        let part = match error.downcast_ref::<AuthError>() {
-            Some(AuthError::AuthExecRun { cmd, out }) => {
-                format!("the credential plugin {cmd:?} failed with {}", out.status)
-            }
-            Some(AuthError::AuthExecParse(_)) => "the credential plugin did not print an ExecCredential".into(),
-            _ => error.to_string(),
-        };
-        // Most wrappers repeat their cause; only the innermost says something new.
-        if text.is_empty() || !part.is_empty() && !text.contains(&part) {
-            if !text.is_empty() {
-                text.push_str(": ");
-            }
-            text.push_str(&part);
+    for cause in causes {
+        // Most wrappers repeat their cause; only what is new is added.
+        let cause = cause.to_string();
+        if !text.contains(&cause) {
+            let separator = if text.is_empty() { "" } else { ": " };
+            text = format!("{text}{separator}{cause}");
         }
-        next = error.source();
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::process::ExitStatusExt;
+
+    use super::*;
+
+    async fn error(text: Option<&str>, context: Option<&str>) -> String {
+        let file = std::env::temp_dir().join(format!("kubeconfig-{:x}", rand()));
+        if let Some(text) = text {
+            std::fs::write(&file, text).unwrap();
+        }
+        let error = connect(AuthType::KubeConfig, Some(&file), context).await;
+        let _ = std::fs::remove_file(&file);
+        let text = error.err().unwrap().to_string();
+        assert!(text.contains(&*file.display().to_string()), "{text}");
+        text
+    }
+
+    fn rand() -> u64 {
+        use std::hash::{BuildHasher, Hasher, RandomState};
+        RandomState::new().build_hasher().finish()
+    }
+
+    const KUBECONFIG: &str = "apiVersion: v1\nkind: Config\ncurrent-context: a\ncontexts:\n\
+        - {name: a, context: {cluster: c, user: u}}\nclusters:\n- {name: c, cluster: {server: 'http://127.0.0.1:1'}}\n\
+        users:\n- {name: u, user: {token: s3cret-token}}\n";
+
+    #[tokio::test]
+    async fn a_kubeconfig_that_cannot_be_used_says_why() {
+        assert!(
+            error(None, None)
+                .await
+                .contains("set kubeconfig to a file that this process can read")
+        );
+        assert!(
+            error(Some(KUBECONFIG), Some("b"))
+                .await
+                .ends_with("no context \"b\"; it has \"a\"")
+        );
+        let no_current = KUBECONFIG.replace("current-context: a\n", "");
+        assert!(
+            error(Some(&no_current), None)
+                .await
+                .contains("set context to one of \"a\"")
+        );
+    }
+
+    #[tokio::test]
+    async fn no_error_quotes_the_kubeconfig() {
+        for broken in [
+            "users: [{name: u, user: {token: s3cret-token}",
+            "contexts: s3cret-token",
+            "a: 's3cret-token",
+        ] {
+            let text = error(Some(broken), None).await;
+            assert!(!text.contains("s3cret"), "{text}");
+        }
+    }
+
+    #[test]
+    fn no_error_quotes_a_credential_plugin() {
+        let out = std::process::Output {
+            status: std::process::ExitStatus::from_raw(256),
+            stdout: b"s3cret".to_vec(),
+            stderr: Vec::new(),
+        };
+        let error = AuthError::AuthExecRun {
+            cmd: "plugin".into(),
+            out: Box::new(out),
+        };
+        let text = explain(&kube::Error::Service(Box::new(error)));
+        assert_eq!(text, "the credential plugin \"plugin\" failed with exit status: 1");
+    }
 }

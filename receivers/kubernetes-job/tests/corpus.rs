@@ -1,5 +1,8 @@
 //! Every recording of a real cluster, as it was and disturbed in the ways a watch can be.
 
+// Clippy's exception for tests does not reach their helpers.
+#![allow(clippy::unwrap_used)]
+
 use std::collections::BTreeMap;
 use std::io::{BufReader, Read};
 use std::path::PathBuf;

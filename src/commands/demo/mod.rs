@@ -6,13 +6,13 @@
 mod container_metric;
 mod screen;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque};
 use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use container_metric::{ContainerMetric, SCRAPE_INTERVAL};
+use container_metric::ContainerMetric;
 use jiff::{SignedDuration, Timestamp};
 use job_event::attributes as attr;
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
@@ -35,6 +35,9 @@ use crate::telemetry::Level;
 const API_KEY: &str = "demo-key";
 /// How long to wait for what has not arrived when all Jobs have been played, before giving up.
 const PATIENCE: Duration = Duration::from_secs(20);
+
+/// How often to look at what a container-status metric says.
+const LOOK: Duration = Duration::from_millis(50);
 
 /// Plays the demo.
 pub fn demo(args: &DemoArgs) -> Result<(), Failure> {
@@ -106,12 +109,14 @@ impl Stage<'_> {
         };
         let speed = self.args.speed;
         let story_time = move || began.elapsed().mul_f64(speed);
+        let mut pods: VecDeque<Step> = steps.iter().filter(|s| s.resource == Resource::Pods).cloned().collect();
         let mut player = Player::new(self.simulator.store().clone(), steps);
         let mut playing = tokio::spawn(async move { player.play(speed).await });
         let mut played = false;
         let mut metric = ContainerMetric::default();
-        let mut scrape = tokio::time::interval(SCRAPE_INTERVAL.div_f64(speed));
+        let mut tick = tokio::time::interval(LOOK);
         let mut missing = expected;
+        let mut failed = BTreeSet::new();
         let give_up = tokio::time::sleep(Duration::MAX);
         tokio::pin!(give_up);
 
@@ -121,15 +126,20 @@ impl Stage<'_> {
                     let Ok(received) = received else { continue };
                     for record in received.payload.records() {
                         missing.remove(&uid(&record));
+                        if record.attributes.contains_key(attr::FAILURE_REASON) {
+                            failed.insert(screen::JobName::of(&record).name);
+                        }
                         if text {
                             print(&screen::arrival(style, story_time(), &record, &metric))?;
                         }
                     }
                 }
-                _ = scrape.tick() => {
-                    for (_, job, reason) in metric.scrape(&self.simulator.store().list(Resource::Pods)) {
-                        if text {
-                            print(&screen::scraped(style, story_time(), &job, &reason))?;
+                _ = tick.tick() => {
+                    while pods.front().is_some_and(|step| step.at <= story_time()) {
+                        let Some(step) = pods.pop_front() else { break };
+                        let news = metric.observe(&step.object);
+                        if let Some((job, reason)) = news && text && failed.contains(&job) {
+                            print(&screen::container_metric(style, step.at, &job, &reason))?;
                         }
                     }
                 }
@@ -188,9 +198,12 @@ impl Stage<'_> {
     }
 
     fn introduction(&self, jobs: usize) -> String {
+        let speed = self.args.speed;
         format!(
-            "A simulated cluster plays {jobs} Jobs, {}x faster than real time. The shipped pipeline.yaml watches it at\n{} and sends what it finds to an OTLP intake at\n{} that keeps Datadog's rules. On the left: the cluster's time.\n\n",
-            self.args.speed,
+            "A simulated cluster ({}) plays {jobs} Jobs, {speed}x faster than real time.\n\
+             The shipped pipeline.yaml watches it and sends to an OTLP intake ({}) that\n\
+             keeps Datadog's rules. On the left the cluster's time; an event comes settle_time (1 s, here {speed} s) after\n\
+             the verdict. Below each failure: what a container-status metric would have said of it.\n\n",
             self.simulator.url(),
             self.intake.url(),
         )

@@ -86,7 +86,9 @@ pub fn arrival(style: Style, time: Duration, record: &Record, metric: &Container
     }
     out.push('\n');
     let indent = " ".repeat(18);
-    for line in wrap(record.body.as_str().unwrap_or_default(), 100) {
+    let body = record.body.as_str().unwrap_or_default();
+    let sentence = body.strip_prefix(&format!("Job {}: ", job.name)).unwrap_or(body);
+    for line in wrap(sentence, 100) {
         let _ = writeln!(out, "{indent}{line}");
     }
     if outcome == "Failed" {
@@ -100,8 +102,8 @@ pub fn arrival(style: Style, time: Duration, record: &Record, metric: &Container
     out
 }
 
-/// A scrape of the container-status metric said something new about a Job.
-pub fn scraped(style: Style, time: Duration, job: &str, reason: &str) -> String {
+/// A container-status metric says something new about a Job.
+pub fn container_metric(style: Style, time: Duration, job: &str, reason: &str) -> String {
     style.dim(&format!(
         "{}  {:<9}  {job}  a container-status metric now says: {reason}",
         clock(time),
@@ -111,7 +113,7 @@ pub fn scraped(style: Style, time: Duration, job: &str, reason: &str) -> String 
 
 /// Every Job that was reported beside what a container-status metric said of it, then the sums that arrived.
 pub fn totals(style: Style, records: &[Record], points: &[Point], metric: &ContainerMetric) -> String {
-    let mut rows = vec![["Job", "outcome", "reason", "cause", "container-status metric"].map(str::to_owned)];
+    let mut rows = vec![["Job", "outcome", "reason", "cause", "container-status metric, at best"].map(str::to_owned)];
     for record in records {
         let job = JobName::of(record);
         let outcome = text(&record.attributes, attr::OUTCOME);

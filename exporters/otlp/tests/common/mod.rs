@@ -86,7 +86,10 @@ impl Exporting {
     pub async fn failing(&self) -> String {
         let mut statuses = self.health.watch();
         let failing = |status: &Status| matches!(status, Status::RecoverableError(_));
-        let statuses = statuses.wait_for(|statuses| failing(&statuses[&id().to_string()])).await.unwrap();
+        let statuses = statuses
+            .wait_for(|statuses| failing(&statuses[&id().to_string()]))
+            .await
+            .unwrap();
         match &statuses[&id().to_string()] {
             Status::RecoverableError(why) => why.clone(),
             other => panic!("{other:?}"),

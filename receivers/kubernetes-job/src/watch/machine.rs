@@ -9,7 +9,7 @@ const LAST_DELAY: Duration = Duration::from_secs(30);
 /// The longest delay a server's `Retry-After` is followed for.
 const LAST_RETRY_AFTER: Duration = Duration::from_secs(120);
 /// A watch that ends sooner, without having said anything, has failed.
-const SHORT_WATCH: Duration = Duration::from_secs(5);
+pub const SHORT_WATCH: Duration = Duration::from_secs(5);
 /// How often a server may end a watch from the inside with the same error before a list is tried instead.
 const IN_BAND_FAILURES: u32 = 3;
 
@@ -133,6 +133,11 @@ impl Machine {
                 version: version.into(),
             };
         }
+    }
+
+    /// The watch has lived longer than those that fail at once.
+    pub fn survived(&mut self) {
+        self.failures = 0;
     }
 
     /// The watch ended as watches do, after `lived`; `delivered` is whether it said anything.

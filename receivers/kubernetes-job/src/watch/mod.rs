@@ -21,7 +21,7 @@ use tokio_util::sync::CancellationToken;
 use crate::decode::{DecodeError, Lines, WatchEvent, list_page, watch_line};
 use crate::model::{Status, Watched};
 use crate::tracker::{Object, Observation, Source};
-use machine::{Failure, Machine, Phase};
+use machine::{Failure, Machine, Phase, SHORT_WATCH};
 use request::Target;
 
 /// How long the head of a reply, or the next piece of a list, may take.
@@ -32,6 +32,9 @@ const WATCH_SECONDS: std::ops::Range<u64> = 240..300;
 const SILENCE: Duration = Duration::from_secs(15);
 /// The most that is read of the body of a refusal, bytes.
 const STATUS_BODY: usize = 64 * 1024;
+
+/// After how many failures of its first list a watch no longer holds up the others.
+const PATIENCE: u32 = 3;
 
 /// What a watch tells the tracker's task.
 #[derive(Debug)]
@@ -90,7 +93,7 @@ impl Watch {
             if matches!(failure, Failure::Status { code: 410, .. }) && times == 1 {
                 tracing::info!(what, %failure, "the watch is too far behind and begins anew with a list");
             } else {
-                tracing::warn!(what, %failure, times, next_try_in, relists, "list or watch failed");
+                tracing::warn!(what, %failure, times, next_try_in, relists, "list or watch failed; trying again");
             }
             let forbidden = matches!(
                 failure,
@@ -100,11 +103,12 @@ impl Watch {
                     ..
                 }
             );
-            if forbidden {
+            // The order of the first lists is a courtesy; nobody waits for one that does not come.
+            if forbidden || times >= PATIENCE {
                 self.first_list.cancel();
-                if self.tell(Report::Observed(Observation::Forbidden)).await.is_err() {
-                    return;
-                }
+            }
+            if forbidden && self.tell(Report::Observed(Observation::Forbidden)).await.is_err() {
+                return;
             }
             if self.tell(Report::Failed { failure, times }).await.is_err() {
                 return;
@@ -185,17 +189,22 @@ impl Watch {
             Ok(response) => response.into_body(),
             Err(failure) => return Ok(Err(failure)),
         };
-        if machine.failures() > 0 {
-            self.tell(Report::Works).await?;
-        }
         let silence = Duration::from_secs(seconds) + SILENCE;
         let mut lines = Lines::default();
         let mut events = Vec::new();
         let mut delivered = false;
+        // After a failure it works again once it says something, or has lived for a while.
+        let mut proven = machine.failures() == 0;
         loop {
-            let data = match next_data(&mut body, silence).await {
+            let data = match next_data(&mut body, if proven { silence } else { SHORT_WATCH }).await {
                 Ok(Some(data)) => data,
                 Ok(None) => break,
+                Err(Failure::Silence(_)) if !proven => {
+                    proven = true;
+                    machine.survived();
+                    self.tell(Report::Works).await?;
+                    continue;
+                }
                 Err(failure) => return Ok(Err(failure)),
             };
             let whole = lines.push(&data, |line| {
@@ -219,6 +228,9 @@ impl Watch {
                     Err(problem) => ("".into(), Some(Report::Undecodable(problem))),
                 };
                 delivered = true;
+                if !std::mem::replace(&mut proven, true) {
+                    self.tell(Report::Works).await?;
+                }
                 if let Some(report) = report {
                     self.tell(report).await?;
                 }

@@ -1,0 +1,129 @@
+//! Whether the API server lets us list and watch, and what to add if it does not.
+
+use std::time::Duration;
+
+use http::Request;
+use http::header::{ACCEPT, CONTENT_TYPE};
+use http_body_util::BodyExt;
+use kube::Client;
+use kube::client::Body;
+use serde::Deserialize;
+use tokio::time::timeout;
+
+use crate::model::lenient::{Lax, Object, lenient};
+use crate::tracker::Kind;
+use crate::watch::request::Target;
+
+/// How long the API server may take to answer one question.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// The verbs the receiver needs.
+const VERBS: [&str; 2] = ["list", "watch"];
+
+/// What was found out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// All is allowed.
+    Allowed,
+    /// This verb is not.
+    Denied(&'static str),
+    /// Nobody knows: the API server cannot be asked. Holds why.
+    Unknown(String),
+}
+
+/// Asks for the access to what a watch needs.
+pub async fn review(client: &Client, target: &Target) -> Access {
+    for verb in VERBS {
+        match ask(client, target, verb).await {
+            Ok(true) => {}
+            Ok(false) => return Access::Denied(verb),
+            Err(problem) => return Access::Unknown(problem),
+        }
+    }
+    Access::Allowed
+}
+
+/// The rule that gives the access, as it stands in a Role or ClusterRole.
+pub fn rule(target: &Target) -> String {
+    let kind = target.source.kind;
+    let rule = format!(
+        "{{apiGroups: [{:?}], resources: [{:?}], verbs: [\"list\", \"watch\"]}}",
+        kind.group(),
+        kind.resource()
+    );
+    match &target.namespace {
+        Some(namespace) => format!("add to its Role in namespace {namespace:?} the rule {rule}"),
+        None => format!("add to its ClusterRole the rule {rule}"),
+    }
+}
+
+/// What is worse for Jobs without objects of this kind.
+pub fn loss(kind: Kind) -> &'static str {
+    match kind {
+        Kind::CronJobs => "replaced runs of CronJobs will be reported as deleted, without a schedule",
+        Kind::Jobs => "nothing can be reported",
+        Kind::Pods => "causes within Pods (exit codes, out of memory, image pulls) will be missing",
+        Kind::JobEvents | Kind::PodEvents => "causes that only Events tell (volumes, quota, probes) will be missing",
+    }
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Review {
+    #[serde(deserialize_with = "lenient")]
+    status: ReviewStatus,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct ReviewStatus {
+    #[serde(deserialize_with = "lenient")]
+    allowed: Option<bool>,
+}
+
+impl Object for Review {}
+impl Object for ReviewStatus {}
+
+async fn ask(client: &Client, target: &Target, verb: &str) -> Result<bool, String> {
+    let kind = target.source.kind;
+    let review = serde_json::json!({
+        "apiVersion": "authorization.k8s.io/v1",
+        "kind": "SelfSubjectAccessReview",
+        "spec": {"resourceAttributes": {
+            "group": kind.group(),
+            "resource": kind.resource(),
+            "verb": verb,
+            "namespace": target.namespace.as_deref().unwrap_or_default(),
+        }},
+    });
+    let request = Request::post("/apis/authorization.k8s.io/v1/selfsubjectaccessreviews")
+        .header(ACCEPT, "application/json")
+        .header(CONTENT_TYPE, "application/json")
+        .body(Body::from(review.to_string().into_bytes()))
+        .map_err(|error| error.to_string())?;
+    let answer = timeout(PATIENCE, async {
+        let response = client
+            .send(request)
+            .await
+            .map_err(|error| crate::client::explain(&error))?;
+        let status = response.status();
+        if !status.is_success() {
+            return Err(format!("the API server answers {status}"));
+        }
+        let body = response
+            .into_body()
+            .collect()
+            .await
+            .map_err(|error| crate::client::explain(&error))?;
+        let review: Lax<Review> = serde_json::from_slice(&body.to_bytes()).map_err(|error| error.to_string())?;
+        review
+            .0
+            .status
+            .allowed
+            .ok_or_else(|| "the answer does not say whether it is allowed".to_owned())
+    });
+    match answer.await {
+        Ok(answer) => answer,
+        Err(_) => Err(format!("no answer within {} s", PATIENCE.as_secs())),
+    }
+}

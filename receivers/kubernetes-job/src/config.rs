@@ -1,0 +1,217 @@
+//! The receiver's settings.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde::Deserialize;
+
+use crate::client::AuthType;
+use crate::tracker::OnFirstStart;
+
+/// The settings of `k8s_job`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// Whose credentials are used: `auto`, `kubeConfig` or `serviceAccount`.
+    pub auth_type: AuthType,
+    /// The kubeconfig; absent means `$KUBECONFIG`, else `~/.kube/config`.
+    pub kubeconfig: Option<PathBuf>,
+    /// The kubeconfig's context; absent means its current one.
+    pub context: Option<String>,
+    /// The namespaces to watch.
+    pub namespaces: Namespaces,
+    /// Which Jobs to watch, as `kubectl --selector` writes it; empty means all.
+    pub label_selector: String,
+    /// The cluster's name, for `k8s.cluster.name`.
+    pub cluster_name: Option<String>,
+    /// How long after a Job's verdict evidence may still arrive before it is reported.
+    #[serde(with = "crate::duration")]
+    pub settle_time: Duration,
+    /// How often the state of unfinished Jobs is sent as metrics.
+    #[serde(with = "crate::duration")]
+    pub collection_interval: Duration,
+    /// What to do with Jobs that had ended before the collector first ran: `ignore_finished` or `report_finished`.
+    pub on_first_start: OnFirstStart,
+}
+
+/// The namespaces to watch. With `include`, each is watched by itself, so that Roles suffice; otherwise the whole
+/// cluster is, but for `exclude`.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Namespaces {
+    /// Only these; empty means all.
+    pub include: Vec<String>,
+    /// Not these.
+    pub exclude: Vec<String>,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Config {
+            auth_type: AuthType::default(),
+            kubeconfig: None,
+            context: None,
+            namespaces: Namespaces::default(),
+            label_selector: String::new(),
+            cluster_name: None,
+            settle_time: Duration::from_secs(1),
+            collection_interval: Duration::from_secs(30),
+            on_first_start: OnFirstStart::default(),
+        }
+    }
+}
+
+/// More than this many namespaces are better served by watching the cluster: each has five watches.
+const MOST_NAMESPACES: usize = 100;
+const LONGEST_SETTLE_TIME: Duration = Duration::from_secs(300);
+
+impl Config {
+    /// Everything that is wrong with the values: the key, and what was found and expected.
+    pub fn mistakes(&self) -> Vec<(&'static str, String)> {
+        let mut mistakes = Vec::new();
+        if self.auth_type == AuthType::ServiceAccount {
+            for (key, is_set) in [
+                ("kubeconfig", self.kubeconfig.is_some()),
+                ("context", self.context.is_some()),
+            ] {
+                if is_set {
+                    mistakes.push((
+                        key,
+                        "has no meaning with auth_type: serviceAccount; remove one of the two".into(),
+                    ));
+                }
+            }
+        }
+        let Namespaces { include, exclude } = &self.namespaces;
+        for (key, names) in [("namespaces::include", include), ("namespaces::exclude", exclude)] {
+            for (at, name) in names.iter().enumerate() {
+                if !is_namespace(name) {
+                    let expected = "lower-case letters, digits and '-', at most 63 of them; patterns are not supported";
+                    mistakes.push((
+                        key,
+                        format!("expected the name of a namespace ({expected}), found {name:?}"),
+                    ));
+                } else if names[..at].contains(name) {
+                    mistakes.push((key, format!("{name:?} stands there twice")));
+                }
+            }
+        }
+        if let Some(name) = include.iter().find(|name| exclude.contains(name)) {
+            mistakes.push((
+                "namespaces::exclude",
+                format!("{name:?} is included as well; remove one of the two"),
+            ));
+        }
+        if include.len() > MOST_NAMESPACES {
+            let found = include.len();
+            mistakes.push((
+                "namespaces::include",
+                format!(
+                    "expected at most {MOST_NAMESPACES} namespaces, found {found}; leave it empty to watch them all"
+                ),
+            ));
+        }
+        if let Some(problem) = selector_problem(&self.label_selector) {
+            mistakes.push(("label_selector", problem));
+        }
+        if self.cluster_name.as_deref() == Some("") {
+            mistakes.push((
+                "cluster_name",
+                "expected a name, found an empty text; remove the key instead".into(),
+            ));
+        }
+        if self.settle_time > LONGEST_SETTLE_TIME {
+            mistakes.push((
+                "settle_time",
+                format!("expected at most 5m, found {}s", self.settle_time.as_secs()),
+            ));
+        }
+        if self.collection_interval < Duration::from_secs(1) {
+            let found = self.collection_interval.as_millis();
+            mistakes.push(("collection_interval", format!("expected at least 1s, found {found}ms")));
+        }
+        mistakes
+    }
+}
+
+/// Whether it is a DNS label (RFC 1123), which names of namespaces are.
+fn is_namespace(name: &str) -> bool {
+    let allowed = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    (1..=63).contains(&name.len()) && name.bytes().all(allowed) && !name.starts_with('-') && !name.ends_with('-')
+}
+
+/// What is obviously wrong with a label selector; the API server has the last word.
+fn selector_problem(selector: &str) -> Option<String> {
+    let depth = selector.bytes().try_fold(0i32, |depth, byte| match byte {
+        b'(' => Some(depth + 1),
+        b')' if depth == 0 => None,
+        b')' => Some(depth - 1),
+        _ => Some(depth),
+    });
+    let strange = selector
+        .chars()
+        .find(|c| !(c.is_ascii_alphanumeric() || "-_./=!,() ".contains(*c)));
+    match (depth, strange) {
+        (_, Some(strange)) => Some(format!(
+            "found {strange:?}, which no label selector has; expected e.g. team=a,tier!=test"
+        )),
+        (Some(0), None) => None,
+        _ => Some("the parentheses do not match; expected e.g. team in (a,b)".into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn mistakes(json: &str) -> Vec<String> {
+        let config: Config = serde_json::from_str(json).unwrap();
+        config
+            .mistakes()
+            .into_iter()
+            .map(|(key, problem)| format!("{key}: {problem}"))
+            .collect()
+    }
+
+    #[test]
+    fn nothing_need_be_set() {
+        assert_eq!(mistakes("{}"), [""; 0]);
+        assert_eq!(
+            mistakes(
+                r#"{"namespaces":{"include":["a","b-1"]},"label_selector":"team in (a,b),!x","settle_time":"2s"}"#
+            ),
+            [""; 0]
+        );
+    }
+
+    #[test]
+    fn every_mistake_is_told() {
+        let found = mistakes(
+            r#"{"auth_type":"serviceAccount","kubeconfig":"x","namespaces":{"include":["A","b","b"],"exclude":["b"]},
+                "label_selector":"team in (a","cluster_name":"","settle_time":"1h","collection_interval":"10ms"}"#,
+        );
+        let keys: Vec<_> = found.iter().filter_map(|mistake| mistake.split(": ").next()).collect();
+        assert_eq!(
+            keys,
+            [
+                "kubeconfig",
+                "namespaces::include",
+                "namespaces::include",
+                "namespaces::exclude",
+                "label_selector",
+                "cluster_name",
+                "settle_time",
+                "collection_interval"
+            ]
+        );
+        assert!(found[1].ends_with("found \"A\""));
+        assert!(serde_json::from_str::<Config>(r#"{"settle":"1s"}"#).is_err());
+        let error = serde_json::from_str::<Config>(r#"{"settle_time":"1 minute"}"#)
+            .unwrap_err()
+            .to_string();
+        assert!(
+            error.starts_with("expected a duration such as 30s, 1m30s or 200ms, found \"1 minute\""),
+            "{error}"
+        );
+    }
+}

@@ -1,0 +1,169 @@
+//! An API server in this process that answers by a script and writes down what it was asked.
+
+// Each test binary uses a part of it.
+#![allow(dead_code)]
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::stream::{self, BoxStream, StreamExt};
+use http::{Request, Response};
+use http_body_util::StreamBody;
+use hyper::body::Frame;
+use kube::Client;
+use kube::client::Body;
+use tokio::time::Instant;
+
+/// One answer.
+#[derive(Clone, Debug)]
+pub enum Reply {
+    /// A whole body with a status and perhaps `Retry-After`.
+    Whole(u16, Option<u64>, String),
+    /// A stream.
+    Stream(Vec<Piece>),
+    /// The connection is refused.
+    Refused,
+    /// No answer at all.
+    Silence,
+}
+
+/// A piece of a stream.
+#[derive(Clone, Debug)]
+pub enum Piece {
+    /// Some bytes.
+    Data(String),
+    /// A pause.
+    Wait(Duration),
+    /// The connection breaks.
+    Reset,
+    /// Nothing more comes, and no end either.
+    Hang,
+}
+
+/// A list with no objects.
+pub fn empty_list(version: u64) -> Reply {
+    Reply::Whole(
+        200,
+        None,
+        format!(r#"{{"metadata":{{"resourceVersion":"{version}"}},"items":[]}}"#),
+    )
+}
+
+/// An API error.
+pub fn status(code: u16, retry_after: Option<u64>) -> Reply {
+    let body = format!(
+        "{{\n  \"kind\": \"Status\",\n  \"status\": \"Failure\",\n  \"message\": \"status {code}\",\n  \"code\": {code}\n}}\n"
+    );
+    Reply::Whole(code, retry_after, body)
+}
+
+/// A watch that delivers these lines and then goes on in silence.
+pub fn lines(lines: &[&str]) -> Reply {
+    let data = lines.iter().map(|line| Piece::Data(format!("{line}\n")));
+    Reply::Stream(data.chain([Piece::Hang]).collect())
+}
+
+/// One request.
+#[derive(Clone, Debug)]
+pub struct Asked {
+    /// When, seconds since the script began.
+    pub at: f64,
+    /// Path and query.
+    pub uri: String,
+}
+
+#[derive(Default)]
+struct State {
+    script: HashMap<String, VecDeque<Reply>>,
+    asked: Vec<Asked>,
+}
+
+/// The scripted API server.
+#[derive(Clone)]
+pub struct Api {
+    state: Arc<Mutex<State>>,
+    began: Instant,
+}
+
+impl Api {
+    pub fn new() -> Self {
+        Api {
+            state: Arc::default(),
+            began: Instant::now(),
+        }
+    }
+
+    /// The next answers to requests whose URI holds `part` and, for watches, `watch=true`.
+    pub fn then(&self, part: &str, replies: impl IntoIterator<Item = Reply>) {
+        let mut state = self.state.lock().unwrap();
+        state.script.entry(part.to_owned()).or_default().extend(replies);
+    }
+
+    /// What was asked so far about URIs that hold `part`.
+    pub fn asked(&self, part: &str) -> Vec<Asked> {
+        let state = self.state.lock().unwrap();
+        state
+            .asked
+            .iter()
+            .filter(|asked| asked.uri.contains(part))
+            .cloned()
+            .collect()
+    }
+
+    /// A client that talks to it.
+    pub fn client(&self) -> Client {
+        let api = self.clone();
+        let service = tower::service_fn(move |request: Request<Body>| {
+            let api = api.clone();
+            async move { api.answer(&request.uri().to_string()).await }
+        });
+        Client::new(service, "default")
+    }
+
+    async fn answer(
+        &self,
+        uri: &str,
+    ) -> Result<Response<StreamBody<BoxStream<'static, Result<Frame<Bytes>, std::io::Error>>>>, std::io::Error> {
+        let reply = {
+            let mut state = self.state.lock().unwrap();
+            let at = self.began.elapsed().as_secs_f64();
+            state.asked.push(Asked { at, uri: uri.into() });
+            let scripted = state
+                .script
+                .iter_mut()
+                .find(|(part, replies)| uri.contains(&***part) && !replies.is_empty());
+            scripted.and_then(|(_, replies)| replies.pop_front())
+        };
+        let reply = reply.unwrap_or_else(|| match uri {
+            _ if uri.contains("watch=true") => Reply::Stream(vec![Piece::Hang]),
+            _ if uri.contains("selfsubjectaccessreviews") => {
+                Reply::Whole(201, None, r#"{"status":{"allowed":true}}"#.into())
+            }
+            _ => empty_list(1),
+        });
+        let (code, retry_after, pieces) = match reply {
+            Reply::Whole(code, retry_after, body) => (code, retry_after, vec![Piece::Data(body)]),
+            Reply::Stream(pieces) => (200, None, pieces),
+            Reply::Refused => return Err(std::io::Error::from(std::io::ErrorKind::ConnectionRefused)),
+            Reply::Silence => return std::future::pending().await,
+        };
+        let body = stream::iter(pieces).filter_map(|piece| async move {
+            match piece {
+                Piece::Data(data) => Some(Ok(Frame::data(Bytes::from(data)))),
+                Piece::Wait(time) => {
+                    tokio::time::sleep(time).await;
+                    None
+                }
+                Piece::Reset => Some(Err(std::io::Error::from(std::io::ErrorKind::ConnectionReset))),
+                Piece::Hang => std::future::pending().await,
+            }
+        });
+        let mut response = Response::builder().status(code);
+        if let Some(seconds) = retry_after {
+            response = response.header("Retry-After", seconds);
+        }
+        Ok(response.body(StreamBody::new(body.boxed())).unwrap())
+    }
+}

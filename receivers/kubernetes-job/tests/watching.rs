@@ -1,0 +1,313 @@
+//! Lists and watches against an API server that answers by a script, on a paused clock.
+
+// Clippy's exception for tests does not reach their helpers.
+#![allow(clippy::unwrap_used)]
+
+mod support;
+
+use std::time::Duration;
+
+use kubernetes_job_receiver::model::Job;
+use kubernetes_job_receiver::tracker::{Kind, Object, Observation};
+use kubernetes_job_receiver::watch::machine::Failure;
+use kubernetes_job_receiver::watch::request::targets;
+use kubernetes_job_receiver::watch::{Message, Report, Watch};
+use support::{Api, Piece, Reply, empty_list, lines, status};
+use tokio::sync::mpsc;
+use tokio::task::AbortHandle;
+use tokio_util::sync::CancellationToken;
+
+const LIST: &str = "/jobs?limit";
+const WATCH: &str = "/jobs?watch=true";
+
+struct Watching {
+    messages: mpsc::Receiver<Message>,
+    first_list: CancellationToken,
+    task: AbortHandle,
+}
+
+impl Drop for Watching {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+fn watch(api: &Api) -> Watching {
+    let (sender, messages) = mpsc::channel(16);
+    let first_list = CancellationToken::new();
+    let target = targets(&[], &[], "")
+        .into_iter()
+        .find(|target| target.source.kind == Kind::Jobs)
+        .unwrap();
+    let watch = Watch {
+        client: api.client(),
+        target,
+        messages: sender,
+        first_list: first_list.clone(),
+    };
+    let task = tokio::spawn(watch.run::<Job>(Object::Job)).abort_handle();
+    Watching {
+        messages,
+        first_list,
+        task,
+    }
+}
+
+impl Watching {
+    /// What is told until `count` things were told, in few words.
+    async fn told(&mut self, count: usize) -> Vec<String> {
+        let mut told = Vec::new();
+        while told.len() < count {
+            told.push(match self.messages.recv().await.unwrap().report {
+                Report::Observed(Observation::ListBegins) => "list".into(),
+                Report::Observed(Observation::ListEnds) => "end".into(),
+                Report::Observed(Observation::Forbidden) => "forbidden".into(),
+                Report::Observed(Observation::Listed(object)) => format!("listed {}", object.metadata().name),
+                Report::Observed(Observation::Changed(object)) => format!("changed {}", object.metadata().name),
+                Report::Observed(Observation::Deleted(object)) => format!("deleted {}", object.metadata().name),
+                Report::Undecodable(_) => "undecodable".into(),
+                Report::Works => "works".into(),
+                Report::Failed { failure, times } => match failure {
+                    Failure::Status { code, .. } => format!("{code} x{times}"),
+                    Failure::Connection(_) => format!("connection x{times}"),
+                    Failure::Silence(_) => format!("silence x{times}"),
+                    Failure::Cut => format!("cut x{times}"),
+                    Failure::Empty => format!("empty x{times}"),
+                    Failure::Unreadable(_) => format!("unreadable x{times}"),
+                },
+            });
+        }
+        told
+    }
+}
+
+fn job(kind: &str, name: &str, version: u64) -> String {
+    format!(
+        r#"{{"type":"{kind}","object":{{"kind":"Job","metadata":{{"uid":"u-{name}","name":"{name}","resourceVersion":"{version}"}}}}}}"#
+    )
+}
+
+fn gone() -> String {
+    r#"{"type":"ERROR","object":{"kind":"Status","status":"Failure","message":"too old resource version: 5 (9)","reason":"Expired","code":410}}"#
+        .into()
+}
+
+/// Waits until `count` requests for `part` were made, an hour at most.
+async fn asked(api: &Api, part: &str, count: usize) -> Vec<support::Asked> {
+    for _ in 0..360_000 {
+        let asked = api.asked(part);
+        if asked.len() >= count {
+            return asked;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    panic!("{part} was not asked {count} times: {:?}", api.asked(part));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_list_in_pages_then_a_watch_from_its_version() {
+    let api = Api::new();
+    let page = |next: &str, name: &str| {
+        let body = format!(
+            r#"{{"metadata":{{"resourceVersion":"5","continue":"{next}"}},"items":[{{"metadata":{{"uid":"{name}","name":"{name}"}}}}]}}"#
+        );
+        Reply::Whole(200, None, body)
+    };
+    api.then(LIST, [page("t1", "a"), page("", "b")]);
+    api.then(WATCH, [lines(&[&job("MODIFIED", "a", 6), &job("DELETED", "b", 7)])]);
+    let mut watching = watch(&api);
+    let told = watching.told(7).await;
+    assert_eq!(
+        told,
+        ["list", "listed a", "listed b", "end", "works", "changed a", "deleted b"]
+    );
+    assert!(watching.first_list.is_cancelled());
+    assert!(api.asked(LIST)[1].uri.ends_with("continue=t1"));
+    assert!(
+        api.asked(WATCH)[0]
+            .uri
+            .contains("resourceVersion=5&allowWatchBookmarks=true&timeoutSeconds=2")
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_version_that_is_gone_leads_to_a_list_once_at_once_then_slower() {
+    for reply in [lines(&[&gone()]), status(410, None), status(400, None)] {
+        let api = Api::new();
+        api.then(LIST, [empty_list(5), empty_list(9), empty_list(10)]);
+        api.then(WATCH, [reply.clone(), reply, lines(&[&job("ADDED", "a", 11)])]);
+        let mut watching = watch(&api);
+        let mut told = Vec::new();
+        while told.last().is_none_or(|last| last != "changed a") {
+            told.extend(watching.told(1).await);
+        }
+        told.retain(|what| what != "works");
+        let code = if told.iter().any(|what| what.contains("400")) {
+            400
+        } else {
+            410
+        };
+        let (first, second) = (format!("{code} x1"), format!("{code} x2"));
+        assert_eq!(
+            told,
+            [
+                "list",
+                "end",
+                &first,
+                "list",
+                "end",
+                &second,
+                "list",
+                "end",
+                "changed a"
+            ]
+        );
+        let lists = api.asked(LIST);
+        assert_eq!(lists.len(), 3);
+        assert!(lists[1].at < 0.1 && lists[2].at >= 0.8, "{lists:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn retry_after_is_followed_and_the_watch_goes_on_where_it_was() {
+    let api = Api::new();
+    api.then(LIST, [empty_list(5)]);
+    api.then(
+        WATCH,
+        [
+            status(429, Some(7)),
+            status(503, None),
+            status(500, None),
+            status(504, Some(1)),
+            status(401, None),
+        ],
+    );
+    let mut watching = watch(&api);
+    let told = watching.told(9).await;
+    assert_eq!(told[3..8], ["429 x1", "503 x2", "500 x3", "504 x4", "401 x5"]);
+    assert_eq!(told[8], "works");
+    let asked = api.asked(WATCH);
+    assert!((7.0..7.1).contains(&(asked[1].at - asked[0].at)), "{asked:?}");
+    assert!(asked.iter().all(|asked| asked.uri.contains("resourceVersion=5")));
+    assert_eq!(api.asked(LIST).len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stream_that_breaks_inside_an_object_is_taken_up_at_the_last_whole_one() {
+    for end in [None, Some(Piece::Reset)] {
+        let api = Api::new();
+        api.then(LIST, [empty_list(5)]);
+        let half = job("MODIFIED", "b", 7).split_at(60).0.to_owned();
+        let pieces = [Piece::Data(format!("{}\n", job("ADDED", "a", 6))), Piece::Data(half)];
+        api.then(
+            WATCH,
+            [
+                Reply::Stream(pieces.into_iter().chain(end).collect()),
+                lines(&[&job("MODIFIED", "b", 7)]),
+            ],
+        );
+        let mut watching = watch(&api);
+        let told = watching.told(7).await;
+        assert_eq!(told[3], "changed a");
+        assert!(told[4] == "cut x1" || told[4] == "connection x1", "{told:?}");
+        assert_eq!(told[5..], ["works", "changed b"]);
+        assert!(api.asked(WATCH)[1].uri.contains("resourceVersion=6"));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_watch_that_falls_silent_is_rebuilt() {
+    let api = Api::new();
+    api.then(
+        WATCH,
+        [Reply::Stream(vec![Piece::Hang]), lines(&[&job("ADDED", "a", 6)])],
+    );
+    let mut watching = watch(&api);
+    let told = watching.told(6).await;
+    assert_eq!(told[3..], ["silence x1", "works", "changed a"]);
+    let asked = api.asked(WATCH);
+    let waited = asked[1].at - asked[0].at;
+    assert!((255.0..=316.0).contains(&waited), "{waited}");
+    assert_eq!(api.asked(LIST).len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_server_that_never_answers_is_given_up() {
+    let api = Api::new();
+    api.then(LIST, [Reply::Silence, Reply::Refused, empty_list(5)]);
+    let mut watching = watch(&api);
+    assert_eq!(watching.told(4).await, ["silence x1", "connection x2", "list", "end"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn bookmarks_move_the_version_on() {
+    let api = Api::new();
+    api.then(LIST, [empty_list(5)]);
+    let bookmark = r#"{"type":"BOOKMARK","object":{"kind":"Job","metadata":{"resourceVersion":"42"}}}"#;
+    let ended = |line: &str| {
+        Reply::Stream(vec![
+            Piece::Data(format!("{line}\n")),
+            Piece::Wait(Duration::from_secs(240)),
+        ])
+    };
+    api.then(WATCH, [ended(bookmark)]);
+    let _watching = watch(&api);
+    let asked = asked(&api, WATCH, 2).await;
+    assert!(asked[1].uri.contains("resourceVersion=42"));
+    assert!(
+        asked[1].at - asked[0].at < 240.1,
+        "a watch that ends well is followed at once"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_expired_token_leads_to_a_list_in_one_piece() {
+    let api = Api::new();
+    let first = Reply::Whole(
+        200,
+        None,
+        r#"{"metadata":{"resourceVersion":"5","continue":"t"},"items":[]}"#.into(),
+    );
+    api.then("/jobs", [first, status(410, None), empty_list(6)]);
+    let mut watching = watch(&api);
+    assert_eq!(watching.told(5).await, ["list", "410 x1", "list", "end", "works"]);
+    let asked = api.asked("/jobs");
+    assert!(asked[1].uri.contains("limit=500&continue=t"));
+    assert_eq!(asked[2].uri, "/apis/batch/v1/jobs");
+}
+
+#[tokio::test(start_paused = true)]
+async fn forbidden_is_told_and_tried_again() {
+    let api = Api::new();
+    api.then(LIST, [status(403, None), status(403, None), empty_list(5)]);
+    let mut watching = watch(&api);
+    let told = watching.told(7).await;
+    assert_eq!(
+        told,
+        ["forbidden", "403 x1", "forbidden", "403 x2", "list", "end", "works"]
+    );
+    assert!(watching.first_list.is_cancelled());
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_object_that_cannot_be_used_is_counted_and_the_watch_goes_on() {
+    let api = Api::new();
+    api.then(LIST, [empty_list(5)]);
+    let no_uid = r#"{"type":"ADDED","object":{"kind":"Job","metadata":{"name":"x","resourceVersion":"6"}}}"#;
+    api.then(WATCH, [lines(&["{\"type\":", no_uid, "", &job("ADDED", "a", 7)])]);
+    let mut watching = watch(&api);
+    assert_eq!(watching.told(6).await[3..], ["undecodable", "undecodable", "changed a"]);
+    assert_eq!(api.asked(WATCH).len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn watches_that_end_at_once_do_not_spin() {
+    let api = Api::new();
+    api.then(WATCH, std::iter::repeat_n(Reply::Stream(Vec::new()), 50));
+    let mut watching = watch(&api);
+    // The list, then one failure for each watch.
+    let told = watching.told(3 + 20).await;
+    assert_eq!(told[22], "empty x20", "{told:?}");
+    let asked = api.asked(WATCH);
+    assert!(asked[19].at > 200.0, "{:?}", asked[19]);
+}

@@ -1,0 +1,51 @@
+//! `docs/causes.md` is made from the table of causes in the code.
+//!
+//! To write it anew: `UPDATE_DOCS=1 cargo test --test causes`.
+
+use std::fmt::Write;
+
+use reason_enrichment_processor::cause::CAUSES;
+
+fn page() -> String {
+    let mut page = String::from(
+        "# Causes\n\n\
+         `reason` is what the Job controller wrote; `cause` is why it came to that, from this closed set. A cause is given\n\
+         only on evidence: where evidence is missing, a broader one is given and the event says\n\
+         `k8s.job.evidence.quality: partial`.\n\n\
+         This page is made from the table in `processors/reason-enrichment/src/cause.rs`; a test keeps the two the same.\n\n\
+         | cause | category | can a retry help? | meaning | evidence | what to do |\n|---|---|---|---|---|---|\n",
+    );
+    for row in CAUSES {
+        let cell = |text: &str| text.replace('|', "\\|");
+        // Writing to a String cannot fail.
+        let _ = writeln!(
+            page,
+            "| `{}` | {} | {} | {} | {} | {} |",
+            row.name,
+            row.category.as_str(),
+            row.retry.as_str(),
+            cell(row.meaning),
+            cell(row.evidence),
+            cell(row.next_step),
+        );
+    }
+    page
+}
+
+#[test]
+fn the_page_is_the_table() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/causes.md");
+    let page = page();
+    if std::env::var_os("UPDATE_DOCS").is_some() {
+        std::fs::write(path, &page).expect("docs/causes.md can be written");
+    }
+    let written = std::fs::read_to_string(path).unwrap_or_default();
+    assert_eq!(written, page, "write it anew: UPDATE_DOCS=1 cargo test --test causes");
+}
+
+#[test]
+fn names_are_unique() {
+    let names: std::collections::BTreeSet<&str> = CAUSES.iter().map(|row| row.name).collect();
+    assert_eq!(names.len(), CAUSES.len());
+    assert_eq!(names.len(), 29);
+}

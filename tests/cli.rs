@@ -1,0 +1,309 @@
+//! The command line: what it prints, and how it ends.
+
+use std::path::Path;
+use std::process::{Command, Output};
+
+use serde_json::Value;
+
+mod support;
+
+const ROOT: &str = env!("CARGO_MANIFEST_DIR");
+
+fn run(args: &[&str], environment: &[(&str, &str)]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_kube-job-collector"))
+        .args(args)
+        .env_clear()
+        .envs(environment.iter().copied())
+        .output()
+        .expect("the binary runs")
+}
+
+fn stdout(output: &Output) -> String {
+    String::from_utf8(output.stdout.clone()).expect("UTF-8")
+}
+
+fn stderr(output: &Output) -> String {
+    String::from_utf8(output.stderr.clone()).expect("UTF-8")
+}
+
+/// A configuration file of this test.
+fn file(name: &str, text: &str) -> String {
+    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+    std::fs::write(&path, text).expect("a file");
+    path.display().to_string()
+}
+
+#[test]
+fn the_shipped_pipeline_is_valid_built_in_or_as_a_file() {
+    let key = [("DD_API_KEY", "k")];
+    for args in [
+        &["validate"][..],
+        &["validate", "--config", &format!("{ROOT}/pipeline.yaml")],
+    ] {
+        let output = run(args, &key);
+        assert_eq!(stdout(&output), "The configuration is valid.\n", "{}", stderr(&output));
+        assert_eq!(stderr(&output), "");
+        assert_eq!(output.status.code(), Some(0));
+    }
+}
+
+#[test]
+fn a_missing_key_is_named_with_its_place() {
+    let output = run(&["validate"], &[]);
+    assert_eq!(output.status.code(), Some(3));
+    assert_eq!(
+        stderr(&output),
+        "The configuration has 1 mistake:\n\
+         pipeline.yaml (built in):43:19: exporters::otlp_http/datadog::headers::dd-api-key: the environment variable \
+         `DD_API_KEY` is not set\n    set it, or give a default: `${env:DD_API_KEY:-default}`\n"
+    );
+}
+
+#[test]
+fn every_mistake_is_listed_at_once_with_its_place() {
+    let path = file(
+        "mistakes.yaml",
+        "\
+receivers:
+  k8s_job:
+    label_selectr: a=b
+processors:
+  reason_enrichmnt:
+connectors:
+  job_metrics:
+    interval: soon
+exporters:
+  debug:
+    verbosity: loud
+service:
+  pipelines:
+    logs:
+      receivers: [k8s_job]
+      exporters: [debgu, job_metrics]
+    metric:
+      receivers: [job_metrics]
+      exporters: [debug]
+",
+    );
+    let output = run(&["validate", "--config", &path], &[]);
+    assert_eq!(output.status.code(), Some(3));
+    let text = stderr(&output).replace(&path, "F");
+    let found: Vec<&str> = text.lines().filter(|line| line.starts_with("F:")).collect();
+    let expected = [
+        (
+            "F:3:5: receivers::k8s_job::label_selectr: unknown key",
+            "did you mean `label_selector`?",
+        ),
+        (
+            "F:5:3: processors::reason_enrichmnt: unknown processor type",
+            "did you mean \"reason_enrichment\"?",
+        ),
+        (
+            "F:8:15: connectors::job_metrics::interval: `soon` is not a duration",
+            "",
+        ),
+        ("F:11:16: exporters::debug::verbosity:", ""),
+        (
+            "F:16:19: service::pipelines::logs: references exporter \"debgu\" which is not configured",
+            "\"debug\"?",
+        ),
+        (
+            "F:16:26: connectors::job_metrics: used as exporter in logs, but as receiver in no pipeline",
+            "",
+        ),
+        (
+            "F:17:5: service::pipelines::metric: `metric` is not a signal",
+            "did you mean `metrics`?",
+        ),
+    ];
+    assert_eq!(found.len(), expected.len(), "{text}");
+    for (line, (start, help)) in found.iter().zip(expected) {
+        assert!(line.starts_with(start), "{line}\nexpected {start}");
+        assert!(text.contains(help), "{help}\n{text}");
+    }
+}
+
+#[test]
+fn secrets_are_not_printed() {
+    let path = file(
+        "secret.yaml",
+        "exporters: {otlp_http/datadog: {headers: {dd-api-key: hunter2-written-here}}}\n",
+    );
+    let shipped = format!("{ROOT}/pipeline.yaml");
+    let output = run(
+        &["print-config", "--config", &shipped, "--config", &path],
+        &[("DD_API_KEY", "hunter2-env")],
+    );
+    assert!(output.status.success(), "{}", stderr(&output));
+    assert!(
+        stdout(&output).contains("dd-api-key: \"[REDACTED]\""),
+        "{}",
+        stdout(&output)
+    );
+    assert!(!stdout(&output).contains("hunter2"));
+
+    let args = [
+        "run",
+        "--config",
+        &shipped,
+        "--set",
+        "receivers.k8s_job.kubeconfig=/does/not/exist",
+    ];
+    let output = run(&args, &[("DD_API_KEY", "hunter2-env")]);
+    assert!(!stderr(&output).contains("hunter2"), "{}", stderr(&output));
+}
+
+#[test]
+fn a_component_that_cannot_start_is_named_and_the_process_fails() {
+    let args = [
+        "--set",
+        "receivers.k8s_job.kubeconfig=/does/not/exist",
+        "--set",
+        "extensions.health_check.endpoint=127.0.0.1:0",
+    ];
+    let output = run(&args, &[("DD_API_KEY", "k")]);
+    assert_eq!(output.status.code(), Some(1));
+    let last = stderr(&output).lines().last().unwrap_or_default().to_owned();
+    assert!(
+        last.starts_with("kube-job-collector: receivers::k8s_job: could not start: "),
+        "{last}"
+    );
+    assert!(last.contains("/does/not/exist"), "{last}");
+}
+
+#[test]
+fn a_file_that_is_not_there_is_named() {
+    let output = run(&["--config", "/does/not/exist.yaml"], &[]);
+    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(
+        stderr(&output),
+        "kube-job-collector: cannot read the configuration /does/not/exist.yaml: No such file or directory (os error 2); \
+         check the path given to --config\n"
+    );
+}
+
+#[test]
+fn explain_prints_one_record_for_each_job_that_ended() {
+    const KEYS: [&str; 10] = [
+        "namespace",
+        "name",
+        "uid",
+        "cronjob",
+        "outcome",
+        "reason",
+        "cause",
+        "category",
+        "retry",
+        "summary",
+    ];
+    for (name, jobs) in support::expected() {
+        let path = support::corpus().join(format!("{name}.jsonl.gz")).display().to_string();
+        for all in [false, true] {
+            let args = ["explain", "--recording", &path, "-o", "json", "--all"];
+            let output = run(&args[..if all { 6 } else { 5 }], &[]);
+            assert!(output.status.success(), "{}", stderr(&output));
+            let records: Vec<Value> = stdout(&output)
+                .lines()
+                .map(|line| serde_json::from_str(line).expect("a JSON object"))
+                .collect();
+            let wanted: Vec<&Value> = jobs
+                .iter()
+                .filter(|job| all || !["Running", "Unmanaged"].iter().any(|o| job["outcome"] == *o))
+                .collect();
+            assert_eq!(records.len(), wanted.len(), "{name}");
+            for job in wanted {
+                let record = records
+                    .iter()
+                    .find(|r| r["uid"] == job["uid"])
+                    .unwrap_or_else(|| panic!("{name}: {job}"));
+                assert_eq!(record.as_object().expect("an object").keys().len(), KEYS.len());
+                for key in KEYS {
+                    assert!(record.get(key).is_some(), "{name}: {key}");
+                }
+                for key in ["name", "cronjob", "outcome", "reason", "cause"] {
+                    assert_eq!(record[key], job[key], "{name}: {key}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn a_broken_recording_is_an_error_with_its_line() {
+    let path = file(
+        "broken.jsonl",
+        "{\"t\": 0, \"resource\": \"jobs\", \"type\": \"ADDED\", \"object\": {\"metadata\": {\"uid\": \"u\"}}}\nnot json\n",
+    );
+    let output = run(&["explain", "--recording", &path], &[]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(
+        stderr(&output).contains("line 2: expected {\"t\": milliseconds"),
+        "{}",
+        stderr(&output)
+    );
+}
+
+#[test]
+fn components_are_listed() {
+    let output = run(&["components"], &[]);
+    let text = stdout(&output);
+    for name in [
+        "k8s_job",
+        "reason_enrichment",
+        "job_metrics",
+        "otlp_http",
+        "debug",
+        "health_check",
+    ] {
+        assert!(text.contains(&format!("  - name: {name}\n")), "{text}");
+    }
+}
+
+#[test]
+fn a_wrong_command_line_says_what_is_right() {
+    let output = run(&["run", "--confg", "x"], &[]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(stderr(&output).contains("'--config'"), "{}", stderr(&output));
+}
+
+/// The main job on the embedded default: the article's Job arrives once, as a delta, with its reason and cause.
+#[test]
+fn the_demo_counts_the_articles_job_once() {
+    let output = run(&["demo", "--once", "-o", "json", "--speed", "20"], &[]);
+    assert!(output.status.success(), "{}", stderr(&output));
+    let metrics: Value = serde_json::from_slice(&output.stdout).expect("OTLP JSON");
+    let mut points = Vec::new();
+    for resource in metrics["resourceMetrics"].as_array().expect("resources") {
+        let owner = |key: &str| attribute(&resource["resource"]["attributes"], key);
+        if owner("k8s.job.name").as_deref() != Some("deadline-exceeded-test-job") {
+            continue;
+        }
+        assert_eq!(owner("k8s.namespace.name").as_deref(), Some("default"));
+        assert_eq!(owner("k8s.cluster.name").as_deref(), Some("demo"));
+        for metric in resource["scopeMetrics"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .flat_map(|s| s["metrics"].as_array())
+        {
+            for metric in metric.iter().filter(|m| m["name"] == "k8s.job.failures") {
+                assert_eq!(metric["sum"]["aggregationTemporality"], 1, "delta");
+                points.extend(metric["sum"]["dataPoints"].as_array().expect("points").clone());
+            }
+        }
+    }
+    assert_eq!(points.len(), 1, "{points:?}");
+    assert_eq!(points[0]["asInt"], "1");
+    for (key, value) in [
+        ("reason", "DeadlineExceeded"),
+        ("cause", "RanTooLong"),
+        ("category", "timeout"),
+    ] {
+        assert_eq!(attribute(&points[0]["attributes"], key).as_deref(), Some(value));
+    }
+}
+
+fn attribute(attributes: &Value, key: &str) -> Option<String> {
+    let found = attributes.as_array()?.iter().find(|a| a["key"] == key)?;
+    found["value"]["stringValue"].as_str().map(str::to_owned)
+}
