@@ -61,10 +61,10 @@ pub fn print(text: &str) -> Result<(), Failure> {
     }
 }
 
-/// The runtime every command that does I/O uses. Two workers: one watch and a trickle of events need no more.
+/// The runtime every command that does I/O uses. One thread: a few watches and a trickle of events need no more, and
+/// an update does not have to wake another thread to be taken in.
 pub fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
-    tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
+    tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .map_err(|error| Failure::Runtime(format!("cannot start the asynchronous runtime: {error}")))
