@@ -1016,3 +1016,249 @@ fn messages_are_quoted_short_and_on_one_line() {
     );
     assert!(judgement.summary.chars().count() < 400);
 }
+
+#[test]
+fn a_pod_that_completed_before_the_status_counted_it_finished_too_late() {
+    let mut evidence = job("DeadlineExceeded", 60);
+    evidence.job.status.succeeded = 0;
+    let failed = pod("Failed", vec![ended("main", end(1, "Error", 5))]);
+    let done = Pod {
+        uid: "pod-b".into(),
+        name: "j-b".into(),
+        ..pod("Succeeded", vec![ended("main", end(0, "Completed", 59))])
+    };
+    let judgement = with(evidence.clone(), vec![failed.clone(), done.clone()], vec![]);
+    assert_eq!(judgement.cause, Some(Cause::RanTooLong));
+    // One of two is not enough: the other one failed and was to be tried again.
+    evidence.job.spec.completions = Some(2);
+    assert_eq!(
+        with(evidence, vec![failed, done], vec![]).cause,
+        Some(Cause::NonZeroExit)
+    );
+}
+
+#[test]
+fn under_on_failure_a_disruption_counts_only_if_it_ended_the_pod() {
+    let mut evidence = job("DeadlineExceeded", 60);
+    evidence.job.spec.restart_policy = Some("OnFailure".into());
+    // Marked for eviction, which was called off: it ran until the deadline.
+    let spared = Pod {
+        disruption: disrupted("EvictionByEvictionAPI", 10),
+        ..pod("Running", vec![running("main", 1)])
+    };
+    let judgement = with(evidence.clone(), vec![spared], vec![]);
+    assert_eq!(judgement.cause, Some(Cause::RanTooLong));
+    assert!(judgement.attempt_failures.is_empty());
+
+    // A node that shut down let it complete, and still wrote its own reason.
+    evidence.job.status.conditions[0].kind = "SuccessCriteriaMet".into();
+    let done = Pod {
+        reason: "Terminated".into(),
+        disruption: disrupted("TerminationByKubelet", 50),
+        ..pod("Succeeded", vec![ended("main", end(0, "Completed", 50))])
+    };
+    let judgement = with(evidence, vec![done], vec![]);
+    assert_eq!(judgement.outcome, Outcome::Succeeded);
+    assert!(judgement.attempt_failures.is_empty());
+    assert_eq!(judgement.attempts[0].outcome, AttemptOutcome::Succeeded);
+}
+
+#[test]
+fn a_failed_hook_may_be_followed_by_the_whole_grace_period() {
+    let stopped = |code, finished| {
+        let end = Termination {
+            started: Some(at(1)),
+            ..end(code, "Error", finished)
+        };
+        pod("Failed", vec![ended("main", end)])
+    };
+    let hook = |last| vec![event("pod-a", "FailedPostStartHook", "PostStartHook failed", last)];
+    let mut late = job("BackoffLimitExceeded", 101);
+    late.job.spec.backoff_limit = Some(0);
+    let cause = |pod, events| with(late.clone(), vec![pod], events).cause.unwrap();
+    assert_eq!(cause(stopped(137, 32), hook(2)), Cause::ContainerStart);
+    assert_eq!(cause(stopped(143, 3), hook(2)), Cause::ContainerStart);
+    assert_eq!(cause(stopped(137, 100), hook(2)), Cause::Killed);
+    assert_eq!(cause(stopped(1, 100), hook(2)), Cause::NonZeroExit);
+}
+
+#[test]
+fn repeated_probe_failures_count_between_the_first_and_the_last_only_if_they_were_frequent() {
+    let crashed = pod(
+        "Failed",
+        vec![ended(
+            "main",
+            Termination {
+                started: Some(at(1)),
+                ..end(1, "Error", 500)
+            },
+        )],
+    );
+    let cause = |count| {
+        let failures = Event {
+            first: Some(at(10)),
+            count,
+            ..event("pod-a", "Unhealthy", "Liveness probe failed: x", 990)
+        };
+        with(job("BackoffLimitExceeded", 1000), vec![crashed.clone()], vec![failures]).cause
+    };
+    assert_eq!(cause(2), Some(Cause::NonZeroExit));
+    assert_eq!(cause(98), Some(Cause::ProbeFailed));
+}
+
+#[test]
+fn a_suspension_before_the_deadline_leaves_only_the_last_start_to_judge() {
+    let mut evidence = job("DeadlineExceeded", 160);
+    evidence.job.status.start_time = Some(at(100));
+    evidence.job.spec.active_deadline_seconds = Some(60);
+    evidence.job.status.conditions.push(Condition {
+        kind: "Suspended".into(),
+        is_true: false,
+        reason: "JobResumed".into(),
+        since: Some(at(100)),
+        ..Default::default()
+    });
+    let mut killed = end(137, "Error", 80);
+    killed.before_deletion = false;
+    let suspended = Pod {
+        deletion: deleted(50, 30),
+        removed: true,
+        ..pod("Failed", vec![ended("main", killed)])
+    };
+    let resumed = Pod {
+        uid: "pod-b".into(),
+        name: "j-b".into(),
+        created: Some(at(100)),
+        start_time: Some(at(100)),
+        deletion: deleted(160, 30),
+        ..pod("Running", vec![running("main", 101)])
+    };
+    let judgement = with(evidence, vec![suspended, resumed], vec![]);
+    assert_eq!(judgement.cause, Some(Cause::RanTooLong));
+    assert!(judgement.attempt_failures.is_empty());
+    assert!(judgement.summary.starts_with("Ran 1 min"), "{}", judgement.summary);
+}
+
+#[test]
+fn a_failure_policy_on_a_disruption_names_who_disrupted() {
+    let mut evidence = job("PodFailurePolicy", 20);
+    evidence.job.status.conditions[0].message =
+        "Pod ns/j-a has condition DisruptionTarget matching FailJob rule at index 0".into();
+    let mut killed = end(143, "Error", 15);
+    killed.before_deletion = false;
+    let cause = |reason: &str, status_reason: &str, events| {
+        let victim = Pod {
+            disruption: disrupted(reason, 10),
+            reason: status_reason.into(),
+            deletion: if status_reason.is_empty() {
+                deleted(10, 30)
+            } else {
+                None
+            },
+            ..pod("Failed", vec![ended("main", killed.clone())])
+        };
+        with(evidence.clone(), vec![victim], events).cause.unwrap()
+    };
+    assert_eq!(cause("EvictionByEvictionAPI", "", vec![]), Cause::NodeDrained);
+    assert_eq!(cause("PreemptionByScheduler", "", vec![]), Cause::Preempted);
+    assert_eq!(cause("DeletionByPodGC", "", vec![]), Cause::NodeLost);
+    assert_eq!(cause("TerminationByKubelet", "Terminated", vec![]), Cause::NodeShutdown);
+    assert_eq!(cause("TerminationByKubelet", "Evicted", vec![]), Cause::NodePressure);
+    let lost = vec![event("pod-a", "NodeNotReady", "Node is not ready", 9)];
+    assert_eq!(cause("DeletionByTaintManager", "", lost), Cause::NodeLost);
+}
+
+#[test]
+fn a_replacement_that_waits_for_a_node_or_is_young_after_an_eviction() {
+    let evicted = Pod {
+        disruption: disrupted("PreemptionByScheduler", 50),
+        deletion: deleted(50, 30),
+        removed: true,
+        ..pod(
+            "Failed",
+            vec![ended(
+                "main",
+                Termination {
+                    before_deletion: false,
+                    ..end(143, "Error", 51)
+                },
+            )],
+        )
+    };
+    let replacement = Pod {
+        uid: "pod-b".into(),
+        name: "j-b".into(),
+        node: None,
+        created: Some(at(52)),
+        start_time: None,
+        deletion: deleted(60, 0),
+        ..pod("Pending", vec![container("main")])
+    };
+    let cause = |replacement: Pod| {
+        with(job("DeadlineExceeded", 60), vec![evicted.clone(), replacement], vec![])
+            .cause
+            .unwrap()
+    };
+    assert_eq!(
+        cause(replacement.clone()),
+        Cause::Preempted,
+        "nobody has looked at the new Pod yet"
+    );
+    let refused = Pod {
+        not_scheduled: not_scheduled("Unschedulable", "0/1 nodes are available: 1 Insufficient cpu."),
+        ..replacement.clone()
+    };
+    assert_eq!(cause(refused), Cause::Unschedulable);
+}
+
+#[test]
+fn init_containers_that_crash_in_place_and_images_they_wait_for() {
+    let mut evidence = job("BackoffLimitExceeded", 40);
+    evidence.job.spec.restart_policy = Some("OnFailure".into());
+    let mut init = Container {
+        role: ContainerRole::Init,
+        restarts: 2,
+        state: ContainerState::Waiting,
+        ..ended("prepare", end(7, "Error", 30))
+    };
+    init.terminations[0].attempt = 1;
+    let looping = Pod {
+        deletion: deleted(40, 30),
+        ..pod("Pending", vec![init, container("main")])
+    };
+    let judgement = with(evidence, vec![looping.clone()], vec![]);
+    assert_eq!(judgement.cause, Some(Cause::NonZeroExit));
+    assert_eq!(judgement.attempts[0].role, Some(ContainerRole::Init));
+    assert_eq!(judgement.attempts[0].exit_code, Some(7));
+    assert_eq!(deadline(looping, vec![]).cause, Some(Cause::NonZeroExit));
+
+    for reason in ["ErrImagePull", "ErrImageNeverPull", "InvalidImageName"] {
+        let init = Container {
+            role: ContainerRole::Init,
+            ..waiting("prepare", reason, "m")
+        };
+        let judgement = deadline(pod("Pending", vec![init, container("main")]), vec![]);
+        assert_eq!(judgement.cause, Some(Cause::ImagePull), "{reason}");
+        assert!(
+            judgement.summary.contains("init container prepare"),
+            "{}",
+            judgement.summary
+        );
+    }
+}
+
+#[test]
+fn a_quota_that_stops_the_pods_after_the_first_ones() {
+    let mut evidence = job("DeadlineExceeded", 60);
+    evidence.job.spec.completions = Some(3);
+    evidence.job.status.succeeded = 1;
+    let done = pod("Succeeded", vec![ended("main", end(0, "Completed", 10))]);
+    let refused = event(
+        "job-uid",
+        "FailedCreate",
+        "Error creating: pods \"j-x\" is forbidden: exceeded quota: pods, requested: pods=1, used: pods=1, limited: pods=1",
+        55,
+    );
+    let judgement = with(evidence, vec![done], vec![refused]);
+    assert_eq!(judgement.cause, Some(Cause::QuotaExceeded));
+}
