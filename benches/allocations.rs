@@ -1,0 +1,120 @@
+//! What one update allocates, beside the full type of the Kubernetes API, and what the tracker keeps of each Job.
+//!
+//! Counts, not times: they are the same in every run. With `--bench` (`cargo bench`) it prints them at full scale;
+//! without (`cargo test`) it holds the budgets at a small one.
+#![allow(
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    reason = "a benchmark prints, and may end with a panic"
+)]
+
+mod support;
+
+use dhat::{HeapStats, Profiler};
+use k8s_openapi::api::{batch, core};
+use kubernetes_job_receiver::tracker::Tracker;
+use serde::de::DeserializeOwned;
+use support::tracking::{Apply, FullLine, NOW, SETTLED, apply_job, apply_pod, tracker_of};
+use support::{Recorded, line};
+
+#[global_allocator]
+static ALLOCATOR: dhat::Alloc = dhat::Alloc;
+
+/// An update may allocate at most one part in so many of what the full type does, in bytes.
+const LESS_THAN_FULL: u64 = 4;
+/// The most that is kept of a Job that runs and its Pod, bytes of heap.
+const KEPT_RUNNING: u64 = 1536;
+/// The most that is kept of a Job that is reported and still exists, bytes of heap.
+const KEPT_REPORTED: u64 = 128;
+
+/// What was asked of the heap.
+#[derive(Clone, Copy)]
+struct Allocated {
+    blocks: u64,
+    bytes: u64,
+}
+
+fn main() {
+    let at_full_scale = std::env::args().any(|argument| argument == "--bench");
+    let profiler = Profiler::builder().testing().build();
+    updates();
+    let scales: &[usize] = if at_full_scale {
+        &[10_000, 100_000]
+    } else {
+        &[500, 1_000]
+    };
+    kept(scales);
+    drop(profiler);
+}
+
+fn updates() {
+    println!("one update              lean          full type");
+    println!("                 blocks    bytes   blocks    bytes");
+    let recorded = Recorded::read();
+    update::<batch::v1::Job>("Job", &recorded.running_jobs(0), apply_job);
+    update::<core::v1::Pod>("Pod", &recorded.running_pods(0), apply_pod);
+}
+
+/// Takes in the second version of an object, and decodes it into the full type.
+fn update<Full: DeserializeOwned>(kind: &str, versions: &[String; 2], apply: Apply) {
+    let mut tracker = tracker_of(&Recorded::read(), 1);
+    let [before, after] = versions.each_ref().map(|object| line(object));
+    apply(&mut tracker, &before);
+    let lean = allocated(|| apply(&mut tracker, &after));
+    let full = allocated(|| drop(serde_json::from_slice::<FullLine<Full>>(&after).unwrap()));
+    println!(
+        "{kind:<15}{:>8}{:>9}{:>9}{:>9}",
+        lean.blocks, lean.bytes, full.blocks, full.bytes
+    );
+    assert!(
+        lean.bytes * LESS_THAN_FULL <= full.bytes,
+        "{kind}: expected at most 1/{LESS_THAN_FULL} of the {} bytes the full type takes, found {}",
+        full.bytes,
+        lean.bytes
+    );
+}
+
+fn kept(scales: &[usize]) {
+    println!("\nkept, heap bytes per Job");
+    println!("     Jobs   running, with its Pod   reported, still there");
+    for jobs in scales.iter().copied() {
+        let before = HeapStats::get().curr_bytes as u64;
+        let mut tracker = tracker_of(&Recorded::read(), jobs);
+        let running = (HeapStats::get().curr_bytes as u64 - before) / jobs as u64;
+        fail_all(&mut tracker, jobs);
+        let reported = (HeapStats::get().curr_bytes as u64 - before) / jobs as u64;
+        println!("{jobs:>9}{running:>24}{reported:>24}");
+        assert!(
+            running <= KEPT_RUNNING,
+            "expected at most {KEPT_RUNNING} bytes per Job that runs, found {running}"
+        );
+        assert!(
+            reported <= KEPT_REPORTED,
+            "expected at most {KEPT_REPORTED} bytes per Job, found {reported}"
+        );
+    }
+}
+
+/// Lets every Job fail and be reported.
+fn fail_all(tracker: &mut Tracker, jobs: usize) {
+    let recorded = Recorded::read();
+    for number in 0..jobs {
+        apply_job(tracker, &line(&recorded.failed_job(number)));
+    }
+    // Counted for the gauges once more, then forgotten.
+    assert_eq!(std::iter::from_fn(|| tracker.poll(SETTLED)).count(), jobs);
+    tracker.states();
+    let sizes = tracker.sizes();
+    assert_eq!((sizes.live, sizes.pods, sizes.reported), (0, 0, jobs));
+    assert_eq!(tracker.poll(NOW), None);
+}
+
+fn allocated(work: impl FnOnce()) -> Allocated {
+    let before = HeapStats::get();
+    work();
+    let after = HeapStats::get();
+    Allocated {
+        blocks: after.total_blocks - before.total_blocks,
+        bytes: after.total_bytes - before.total_bytes,
+    }
+}

@@ -1,0 +1,83 @@
+//! The collector as a process of its own, and what the kernel says of it.
+
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+/// How long a process must do nothing to be at rest.
+const REST: Duration = Duration::from_millis(500);
+
+/// A collector that runs until it is dropped.
+pub struct Collector {
+    child: Child,
+}
+
+impl Collector {
+    /// Starts the binary under test with this configuration; what it logs goes to `log`.
+    pub fn start(config: &Path, log: &Path) -> Collector {
+        let log = std::fs::File::create(log).unwrap();
+        let child = Command::new(env!("CARGO_BIN_EXE_kube-job-collector"))
+            .args(["run", "--config"])
+            .arg(config)
+            .stdout(Stdio::null())
+            .stderr(log)
+            .spawn()
+            .unwrap();
+        Collector { child }
+    }
+
+    /// Panics if it has ended.
+    pub fn assert_running(&mut self) {
+        assert_eq!(
+            self.child.try_wait().unwrap(),
+            None,
+            "the collector has ended; see its log"
+        );
+    }
+
+    /// A line of `/proc/PID/status` in KiB: `VmRSS` is what is resident now, `VmHWM` the most that ever was.
+    pub fn kib(&self, key: &str) -> u64 {
+        let status = self.read("status");
+        let line = status
+            .lines()
+            .find_map(|line| line.strip_prefix(key)?.strip_prefix(':'))
+            .unwrap();
+        line.trim().strip_suffix(" kB").unwrap().parse().unwrap()
+    }
+
+    /// How long it has run on a processor, all threads together: user and system time.
+    pub fn cpu(&self) -> Duration {
+        let tasks = std::fs::read_dir(format!("/proc/{}/task", self.child.id())).unwrap();
+        let nanoseconds = |task: std::fs::DirEntry| -> u64 {
+            let schedstat = std::fs::read_to_string(task.path().join("schedstat")).unwrap();
+            schedstat.split_whitespace().next().unwrap().parse().unwrap()
+        };
+        Duration::from_nanos(tasks.map(|task| nanoseconds(task.unwrap())).sum())
+    }
+
+    /// Waits until it has nothing left to do.
+    pub fn rest(&self) {
+        let mut last = self.cpu();
+        let mut since = Instant::now();
+        while since.elapsed() < REST {
+            std::thread::sleep(Duration::from_millis(20));
+            let now = self.cpu();
+            // A timer now and then is rest, too.
+            if now - last > Duration::from_micros(500) {
+                since = Instant::now();
+            }
+            last = now;
+        }
+    }
+
+    fn read(&self, file: &str) -> String {
+        std::fs::read_to_string(format!("/proc/{}/{file}", self.child.id())).unwrap()
+    }
+}
+
+impl Drop for Collector {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}

@@ -1,0 +1,66 @@
+//! The receiver's own path from a line of a watch to the tracker.
+
+use jiff::Timestamp;
+use kubernetes_job_receiver::decode::{WatchEvent, watch_line};
+use kubernetes_job_receiver::model::{Job, Pod, Watched};
+use kubernetes_job_receiver::tracker::{Kind, Object, Observation, Source, Tracker, TrackerSettings};
+use serde::Deserialize;
+
+use super::{Recorded, line};
+
+/// When everything happens: at the time of the recording.
+pub const NOW: Timestamp = Timestamp::constant(1_795_450_476, 0);
+
+/// When Jobs that ended at [`NOW`] are reported.
+pub const SETTLED: Timestamp = Timestamp::constant(1_795_450_486, 0);
+
+/// Decodes a line as the receiver does.
+pub fn decode<T: Watched>(line: &[u8]) -> Box<T> {
+    match watch_line(line).unwrap() {
+        WatchEvent::Added(object) | WatchEvent::Modified(object) | WatchEvent::Deleted(object) => Box::new(object),
+        WatchEvent::Bookmark { .. } | WatchEvent::Error(_) => panic!("not a change of an object"),
+    }
+}
+
+/// Takes the line of a Job in.
+pub fn apply_job(tracker: &mut Tracker, line: &[u8]) {
+    apply(tracker, Kind::Jobs, Object::Job(decode::<Job>(line)));
+}
+
+/// Takes the line of a Pod in.
+pub fn apply_pod(tracker: &mut Tracker, line: &[u8]) {
+    apply(tracker, Kind::Pods, Object::Pod(decode::<Pod>(line)));
+}
+
+fn apply(tracker: &mut Tracker, kind: Kind, object: Object) {
+    tracker.apply(Source { kind, scope: 0 }, Observation::Changed(object), NOW);
+}
+
+/// A tracker that knows this many Jobs, each with a Pod that runs.
+pub fn tracker_of(recorded: &Recorded, jobs: usize) -> Tracker {
+    let mut tracker = Tracker::new(TrackerSettings::default());
+    for number in 0..jobs {
+        apply_job(&mut tracker, &line(&recorded.running_jobs(number)[1]));
+        apply_pod(&mut tracker, &line(&recorded.running_pods(number)[1]));
+    }
+    let sizes = tracker.sizes();
+    assert_eq!(
+        (sizes.live, sizes.pods),
+        (jobs, jobs),
+        "every Job and its Pod are tracked"
+    );
+    tracker
+}
+
+/// Takes a line in.
+pub type Apply = fn(&mut Tracker, &[u8]);
+
+/// A line of a watch with an object of the full type.
+#[derive(Deserialize)]
+pub struct FullLine<T> {
+    /// What happened.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// The object.
+    pub object: T,
+}

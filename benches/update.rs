@@ -1,0 +1,57 @@
+//! The time that one update takes: a line of a watch is decoded and taken in by the tracker; beside it, the same line
+//! is decoded into the full type of the Kubernetes API.
+#![allow(
+    missing_docs,
+    clippy::unwrap_used,
+    reason = "a benchmark has no users and may end with a panic"
+)]
+
+mod support;
+
+use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use k8s_openapi::api::{batch, core};
+use kubernetes_job_receiver::model;
+use support::tracking::{Apply, FullLine, apply_job, apply_pod, decode, tracker_of};
+use support::{Recorded, line};
+
+/// How many Jobs the tracker knows meanwhile.
+const JOBS: usize = 10_000;
+/// Every so many-th of them is updated, in turn. So neither lines nor records are warm from the last round.
+const STEP: usize = 10;
+
+fn updates(criterion: &mut Criterion) {
+    let recorded = Recorded::read();
+    let lines = |versions: fn(&Recorded, usize) -> [String; 2]| -> Vec<Vec<u8>> {
+        let jobs = (0..JOBS).step_by(STEP);
+        jobs.flat_map(|number| versions(&recorded, number))
+            .map(|object| line(&object))
+            .collect()
+    };
+    let jobs = lines(Recorded::running_jobs);
+    let pods = lines(Recorded::running_pods);
+    compare::<model::Job, batch::v1::Job>(criterion, "job", &jobs, apply_job);
+    compare::<model::Pod, core::v1::Pod>(criterion, "pod", &pods, apply_pod);
+}
+
+fn compare<Lean: model::Watched, Full: serde::de::DeserializeOwned>(
+    criterion: &mut Criterion,
+    kind: &str,
+    lines: &[Vec<u8>],
+    apply: Apply,
+) {
+    let mut group = criterion.benchmark_group(kind);
+    group.throughput(Throughput::Elements(1));
+    let mut tracker = tracker_of(&Recorded::read(), JOBS);
+    let mut next = lines.iter().cycle();
+    group.bench_function("decode_and_track", |b| {
+        b.iter(|| apply(&mut tracker, next.next().unwrap()))
+    });
+    group.bench_function("decode", |b| b.iter(|| decode::<Lean>(next.next().unwrap())));
+    group.bench_function("decode_full_type", |b| {
+        b.iter(|| serde_json::from_slice::<FullLine<Full>>(next.next().unwrap()).unwrap());
+    });
+    group.finish();
+}
+
+criterion_group!(benches, updates);
+criterion_main!(benches);
