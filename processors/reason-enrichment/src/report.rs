@@ -10,6 +10,9 @@ use crate::cause::{Category, Cause, Retry};
 use crate::judge::{Judgement, Quality};
 use crate::quote::one_line;
 
+/// The most characters of a name that are shown: what the API server allows.
+const MAX_NAME: usize = 253;
+
 /// One Job explained, for programs. Keys without a value are `null`; there are no others.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct ExplainRecord {
@@ -57,12 +60,17 @@ impl ExplainRecord {
 /// One Job explained in a few lines of text, without colour, ending in a line break.
 pub fn text(evidence: &Evidence, judgement: &Judgement) -> String {
     let job = &evidence.job;
-    let mut text = format!("{}/{}  {}", job.namespace, job.name, judgement.outcome.as_str());
+    let mut text = format!(
+        "{}/{}  {}",
+        name(&job.namespace),
+        name(&job.name),
+        judgement.outcome.as_str()
+    );
     if let Some(reason) = &judgement.reason {
         push(&mut text, format_args!("  {}", one_line(reason, 100)));
     }
     if let Some(cronjob) = &job.cronjob {
-        push(&mut text, format_args!("  (CronJob {})", cronjob.name));
+        push(&mut text, format_args!("  (CronJob {})", name(&cronjob.name)));
     }
     text.push('\n');
     if let (Some(cause), Some(retry)) = (judgement.cause, judgement.retry) {
@@ -95,8 +103,8 @@ fn push_attempts(text: &mut String, judgement: &Judgement) {
     let mut rows = vec![["attempt", "container", "exit", "ended", "why"].map(str::to_owned)];
     for attempt in &judgement.attempts {
         rows.push([
-            attempt.pod.clone(),
-            attempt.container.clone().unwrap_or_else(|| "-".into()),
+            name(&attempt.pod),
+            attempt.container.as_deref().map_or_else(|| "-".into(), name),
             attempt.exit_code.map_or_else(|| "-".into(), |code| code.to_string()),
             attempt.end.map_or_else(|| "-".into(), |end| end.to_string()),
             match attempt.cause {
@@ -119,6 +127,11 @@ fn push_attempts(text: &mut String, judgement: &Judgement) {
             .collect();
         push(text, format_args!("    {}\n", cells.join("  ").trim_end()));
     }
+}
+
+/// A name, fit to be shown. The API server takes no other ones, but a recording may hold anything.
+fn name(name: &str) -> String {
+    one_line(name, MAX_NAME)
 }
 
 fn push(text: &mut String, arguments: std::fmt::Arguments<'_>) {

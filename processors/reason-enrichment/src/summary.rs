@@ -10,8 +10,21 @@ use crate::quote::{one_line, quoted, span};
 use crate::rules::exit;
 use crate::world::World;
 
-/// One or two sentences on what became of the Job. `attempts` in the order of their ends.
+/// The most characters of a summary. What the API server takes stays below it.
+const MAX_SUMMARY: usize = 2000;
+
+/// One or two sentences on what became of the Job, on one line. `attempts` in the order of their ends.
 pub fn summary(
+    world: &World<'_>,
+    outcome: Outcome,
+    finding: Option<&Finding<'_>>,
+    attempts: &[PodAttempt<'_>],
+) -> String {
+    // Names stand in it as they are; the API server takes only harmless ones, but a recording may hold anything.
+    one_line(&sentences(world, outcome, finding, attempts), MAX_SUMMARY)
+}
+
+fn sentences(
     world: &World<'_>,
     outcome: Outcome,
     finding: Option<&Finding<'_>>,

@@ -33,7 +33,7 @@ pub fn is_failure(termination: &Termination) -> bool {
 
 /// The signal that an exit code stands for.
 pub fn signal_of(exit_code: i32) -> Option<i32> {
-    Some(exit_code - 128).filter(|signal| (1..=64).contains(signal))
+    exit_code.checked_sub(128).filter(|signal| (1..=64).contains(signal))
 }
 
 /// The name of a signal, without `SIG`.

@@ -191,7 +191,7 @@ impl PodRecord {
             container.running_since = running.started_at.or(container.running_since);
         }
         if let Some(last) = &status.last_state.terminated {
-            latch_termination(container, &mut self.ids[at], last, status.restart_count - 1, true);
+            latch_termination(container, &mut self.ids[at], last, status.restart_count.saturating_sub(1), true);
         }
         if let Some(terminated) = terminated {
             latch_termination(

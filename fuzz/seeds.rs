@@ -1,0 +1,75 @@
+//! Writes inputs to begin with, made of the recordings in `tests/corpus`, into `fuzz/corpus/{decoder,judge}`.
+
+use std::collections::BTreeSet;
+use std::error::Error;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use kubernetes_job_receiver::replay::replay;
+use kubernetes_job_receiver::tracker::TrackerSettings;
+use serde_json::Value;
+
+/// The longest input, bytes. Longer recordings give their evidence only.
+const LONGEST: usize = 128 * 1024;
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let [decoder, judge] = ["decoder", "judge"].map(|target| here.join("corpus").join(target));
+    std::fs::create_dir_all(&decoder)?;
+    std::fs::create_dir_all(&judge)?;
+    // One line of each form is enough for the decoder.
+    let mut forms = BTreeSet::new();
+    for path in recordings(&here.join("../tests/corpus"))? {
+        let name = path.file_name().unwrap_or_default().to_string_lossy().replace(".jsonl.gz", "");
+        let mut text = String::new();
+        flate2::read::GzDecoder::new(std::fs::File::open(&path)?).read_to_string(&mut text)?;
+        let mut lean = String::new();
+        for line in text.lines() {
+            let mut line: Value = serde_json::from_str(line)?;
+            strip(&mut line["object"]);
+            if forms.insert(form(&line)) {
+                let line = format!("\u{7}{line}\n");
+                std::fs::write(decoder.join(format!("{name}-{}", forms.len())), line)?;
+            }
+            lean.push_str(&line.to_string());
+            lean.push('\n');
+        }
+        let replay = replay(text.as_bytes(), TrackerSettings::default())?;
+        for (number, evidence) in replay.ended.iter().chain(&replay.unended).enumerate() {
+            std::fs::write(judge.join(format!("{name}-evidence-{number}")), serde_json::to_string(evidence)?)?;
+        }
+        if lean.len() <= LONGEST {
+            std::fs::write(judge.join(name), lean)?;
+        }
+    }
+    Ok(())
+}
+
+fn recordings(folder: &Path) -> Result<Vec<PathBuf>, std::io::Error> {
+    let entries = std::fs::read_dir(folder)?;
+    let mut paths = entries.map(|entry| Ok(entry?.path())).collect::<Result<Vec<_>, std::io::Error>>()?;
+    paths.retain(|path| path.extension().is_some_and(|extension| extension == "gz"));
+    paths.sort();
+    Ok(paths)
+}
+
+/// Leaves out the bulk that nobody reads.
+fn strip(object: &mut Value) {
+    if let Some(metadata) = object["metadata"].as_object_mut() {
+        metadata.remove("managedFields");
+    }
+    if let Some(spec) = object["spec"].as_object_mut() {
+        for key in ["volumes", "tolerations", "template", "jobTemplate", "securityContext"] {
+            spec.remove(key);
+        }
+    }
+}
+
+/// The keys of a line, without its values.
+fn form(value: &Value) -> String {
+    match value {
+        Value::Object(map) => map.iter().map(|(key, value)| format!("{key}{{{}}}", form(value))).collect(),
+        Value::Array(values) => values.iter().map(form).collect::<BTreeSet<_>>().into_iter().collect(),
+        _ => String::new(),
+    }
+}

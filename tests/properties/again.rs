@@ -1,0 +1,26 @@
+//! What is said again changes nothing: one record for each UID, and the same verdict.
+
+use kubernetes_job_receiver::replay::Recorded;
+
+use crate::recording::{all, in_time, verdicts};
+
+#[test]
+fn every_line_twice() {
+    for recording in all() {
+        let twice: Vec<&Recorded> = recording.lines.iter().flat_map(|line| [line, line]).collect();
+        assert_eq!(verdicts(in_time(twice)), recording.in_order(), "{}", recording.name);
+    }
+}
+
+#[test]
+fn everything_again_after_the_end() {
+    for recording in all() {
+        let shift = recording.end() + 5000;
+        let again = recording.lines.iter().cloned().map(|mut line| {
+            line.t += shift;
+            line
+        });
+        let lines: Vec<Recorded> = recording.lines.iter().cloned().chain(again).collect();
+        assert_eq!(verdicts(in_time(&lines)), recording.in_order(), "{}", recording.name);
+    }
+}

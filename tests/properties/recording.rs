@@ -1,0 +1,181 @@
+//! Recordings, fed to the tracker in any order, and what the judge makes of it.
+
+use std::collections::BTreeMap;
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+
+use jiff::Timestamp;
+use job_event::{Evidence, Outcome};
+use kubernetes_job_receiver::replay::{Recorded, after, read_line};
+use kubernetes_job_receiver::tracker::{OnFirstStart, Tracker, TrackerSettings};
+use reason_enrichment_processor::judge::Quality;
+use reason_enrichment_processor::{Cause, judge};
+use serde_json::Value;
+
+use crate::broader;
+
+/// A recording, read.
+pub struct Recording {
+    pub name: String,
+    /// Its lines, decoded.
+    pub lines: Vec<Recorded>,
+    /// Its lines as JSON, without managed fields.
+    pub json: Vec<Value>,
+}
+
+/// Every recording of the corpus and of the folder that `PROPERTY_RECORDINGS` names.
+pub fn all() -> Vec<Recording> {
+    let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/corpus");
+    let more = std::env::var_os("PROPERTY_RECORDINGS").map(PathBuf::from);
+    let mut paths: Vec<PathBuf> = std::iter::once(corpus)
+        .chain(more)
+        .flat_map(|folder| std::fs::read_dir(folder).expect("a folder of recordings"))
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|extension| extension == "gz"))
+        .collect();
+    paths.sort();
+    assert!(paths.len() >= 53);
+    paths.iter().map(|path| read(path)).collect()
+}
+
+fn read(path: &Path) -> Recording {
+    let file = std::fs::File::open(path).unwrap();
+    let mut json = Vec::new();
+    for line in BufReader::new(flate2::read::GzDecoder::new(file)).lines() {
+        let mut line: Value = serde_json::from_str(&line.unwrap()).unwrap();
+        if let Some(metadata) = line["object"]["metadata"].as_object_mut() {
+            metadata.remove("managedFields");
+        }
+        json.push(line);
+    }
+    Recording {
+        name: path.file_stem().unwrap().to_string_lossy().replace(".jsonl", ""),
+        lines: json.iter().map(decode).collect(),
+        json,
+    }
+}
+
+/// Decodes a line.
+pub fn decode(line: &Value) -> Recorded {
+    read_line(&line.to_string()).unwrap()
+}
+
+impl Recording {
+    /// Its lines in order, decided as time runs.
+    pub fn in_order(&self) -> Verdicts {
+        verdicts(in_time(&self.lines))
+    }
+
+    /// The time of its last line, milliseconds.
+    pub fn end(&self) -> i64 {
+        self.lines.iter().map(|line| line.t).max().unwrap_or_default()
+    }
+}
+
+/// Feeds lines, decided as time runs.
+pub fn in_time<'a>(lines: impl IntoIterator<Item = &'a Recorded>) -> BTreeMap<String, Evidence> {
+    let mut feed = Feed::new();
+    for line in lines {
+        feed.poll(line.t);
+        feed.line(line);
+    }
+    feed.finish()
+}
+
+/// A tracker and what it gave.
+pub struct Feed {
+    pub tracker: Tracker,
+    jobs: Vec<Evidence>,
+}
+
+impl Feed {
+    /// A tracker that reports also what had ended before the first list.
+    pub fn new() -> Feed {
+        let settings = TrackerSettings {
+            on_first_start: OnFirstStart::ReportFinished,
+            ..TrackerSettings::default()
+        };
+        Feed {
+            tracker: Tracker::new(settings),
+            jobs: Vec::new(),
+        }
+    }
+
+    /// Lets time run to `t`.
+    pub fn poll(&mut self, t: i64) {
+        let now = time(t);
+        self.jobs.extend(std::iter::from_fn(|| self.tracker.poll(now)));
+    }
+
+    /// A line of a watch arrives at its time. Nothing is decided by that.
+    pub fn line(&mut self, line: &Recorded) {
+        if let Some(observation) = line.observation.clone() {
+            self.tracker.apply(line.source, observation, time(line.t));
+        }
+    }
+
+    /// All Jobs by UID, ended or not. Panics if one is there twice.
+    pub fn finish(mut self) -> BTreeMap<String, Evidence> {
+        self.jobs.extend(std::iter::from_fn(|| self.tracker.drain()));
+        self.jobs.extend(self.tracker.into_unended());
+        let mut jobs = BTreeMap::new();
+        for evidence in self.jobs {
+            let uid = evidence.job.uid.to_string();
+            assert!(jobs.insert(uid.clone(), evidence).is_none(), "Job {uid} was reported twice");
+        }
+        jobs
+    }
+}
+
+/// A time of a recording. Which day it was does not matter: no rule compares the receiver's clock with the cluster's.
+pub fn time(t: i64) -> Timestamp {
+    after(Timestamp::UNIX_EPOCH, t)
+}
+
+/// What became of each Job, by UID.
+pub type Verdicts = BTreeMap<String, Verdict>;
+
+/// What became of a Job.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Verdict {
+    pub outcome: Outcome,
+    pub reason: Option<String>,
+    pub cause: Option<Cause>,
+    pub quality: Quality,
+}
+
+/// Judges each Job.
+pub fn verdicts(jobs: BTreeMap<String, Evidence>) -> Verdicts {
+    jobs.into_iter().map(|(uid, evidence)| (uid, verdict(&evidence))).collect()
+}
+
+/// Judges a Job.
+pub fn verdict(evidence: &Evidence) -> Verdict {
+    let judgement = judge(evidence);
+    Verdict {
+        outcome: judgement.outcome,
+        reason: judgement.reason,
+        cause: judgement.cause,
+        quality: judgement.quality,
+    }
+}
+
+/// What a wrong verdict is called in the list of them; nothing if `found` is as good as it must be: the outcome and
+/// reason of `known`, and its cause or one that `table` allows instead.
+pub fn worse(known: &Verdict, found: &Verdict, table: &[broader::Row]) -> Option<String> {
+    let cause = match (known.cause, found.cause) {
+        (Some(known), Some(found)) => broader::allows(table, known, found),
+        (known, found) => known == found,
+    };
+    let same = known.outcome == found.outcome && known.reason == found.reason;
+    (!same || !cause).then(|| format!("{} instead of {}", show(found), show(known)))
+}
+
+pub fn show(verdict: &Verdict) -> String {
+    format!(
+        "{:?} {} {}",
+        verdict.outcome,
+        verdict.reason.as_deref().unwrap_or("-"),
+        verdict.cause.map_or("-", |cause| cause.as_str())
+    )
+}
