@@ -15,6 +15,7 @@ pub mod decode;
 pub mod gauges;
 mod lane;
 pub mod model;
+mod outage;
 pub mod receiver;
 pub mod replay;
 pub mod telemetry;

@@ -44,6 +44,8 @@ pub struct JobReceiver {
     telemetry: Telemetry,
     clock: Clock,
     client: Option<Client>,
+    /// Where the API server is.
+    server: Option<String>,
 }
 
 impl JobReceiver {
@@ -54,6 +56,7 @@ impl JobReceiver {
             telemetry,
             clock: Arc::new(Timestamp::now),
             client: None,
+            server: None,
         }
     }
 
@@ -79,7 +82,9 @@ impl JobReceiver {
                     context,
                     ..
                 } = &self.config;
-                connect(*auth_type, kubeconfig.as_deref(), context.as_deref()).await?
+                let connected = connect(*auth_type, kubeconfig.as_deref(), context.as_deref()).await?;
+                self.server = Some(connected.server);
+                connected.client
             }
         };
         for target in self.targets().iter().filter(|target| target.source.kind == Kind::Jobs) {
@@ -92,6 +97,7 @@ impl JobReceiver {
                 // Not a reason to give up: the API server may be back in a minute.
                 Access::Unknown(problem) => {
                     tracing::warn!(
+                        server = self.server.as_deref(),
                         problem,
                         "cannot ask the API server what is allowed; going on and trying again"
                     );
@@ -148,6 +154,7 @@ impl Session {
             config,
             telemetry,
             clock,
+            server,
             ..
         } = receiver;
         let settings = TrackerSettings {
@@ -155,7 +162,7 @@ impl Session {
             on_first_start: config.on_first_start,
         };
         Session {
-            conditions: Conditions::new(&targets),
+            conditions: Conditions::new(&targets, server),
             tracker: Tracker::new(settings),
             events: Lane::new(outputs.logs),
             metrics: Lane::new(outputs.metrics),
@@ -292,7 +299,7 @@ impl Session {
             }
             Report::Failed { failure, times } => {
                 self.telemetry.failed(source.kind);
-                self.conditions.failed(source, &failure, times);
+                self.conditions.failed(source, &failure, times, (self.clock)());
             }
             Report::Works => self.conditions.works(source),
         }
