@@ -105,7 +105,7 @@ fn fail_all(tracker: &mut Tracker, jobs: usize) {
     }
     // Counted for the gauges once more, then forgotten.
     assert_eq!(std::iter::from_fn(|| tracker.poll(SETTLED)).count(), jobs);
-    tracker.states();
+    tracker.states().for_each(drop);
     let sizes = tracker.sizes();
     assert_eq!((sizes.live, sizes.pods, sizes.reported), (0, 0, jobs));
     assert_eq!(tracker.poll(NOW), None);

@@ -13,7 +13,11 @@ pub struct Row {
 }
 
 const fn row(cause: Cause, broader: &'static [Cause], missing: &'static str) -> Row {
-    Row { cause, broader, missing }
+    Row {
+        cause,
+        broader,
+        missing,
+    }
 }
 
 /// Without Events.
@@ -29,6 +33,10 @@ pub const JOINED_LATE: [Row; 1] = [row(Cause::Unknown, &[], "")];
 
 /// Whether `found` may stand for `known`: it is the same, or in the table, or, where there is a table at all, unknown.
 pub fn allows(table: &[Row], known: Cause, found: Cause) -> bool {
-    let in_table = || table.iter().any(|row| row.cause == known && row.broader.contains(&found));
+    let in_table = || {
+        table
+            .iter()
+            .any(|row| row.cause == known && row.broader.contains(&found))
+    };
     known == found || in_table() || (!table.is_empty() && found == Cause::Unknown)
 }

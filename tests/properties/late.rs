@@ -64,7 +64,10 @@ fn compare(recording: &Recording, what: &str, known: &Verdicts, found: &Verdicts
         if let Some(problem) = worse(known, found, &JOINED_LATE) {
             wrong.insert(format!("{name}, {what}: {problem}"));
         } else if found.cause != known.cause && found.quality != Quality::Partial {
-            wrong.insert(format!("{name}, {what}: {:?} and nothing says that evidence is missing", found.cause));
+            wrong.insert(format!(
+                "{name}, {what}: {:?} and nothing says that evidence is missing",
+                found.cause
+            ));
         }
     }
 }
@@ -80,7 +83,13 @@ fn who_joins_late_knows_less_but_nothing_wrong() {
             list(&mut feed, &recording, seen);
             follow(&mut feed, &recording.lines[seen..]);
             let found = verdicts(feed.finish());
-            compare(&recording, &format!("joined at line {seen}"), &known, &found, &mut wrong);
+            compare(
+                &recording,
+                &format!("joined at line {seen}"),
+                &known,
+                &found,
+                &mut wrong,
+            );
         }
     }
     let wrong: Vec<String> = wrong.into_iter().collect();
@@ -106,10 +115,12 @@ fn an_interruption_loses_no_job_and_makes_no_wrong_cause() {
             let what = format!("lines {from}..{to} missed");
             let seen_before = |uid: &str| {
                 let lines = recording.lines[..from].iter().chain(&recording.lines[to..]);
-                lines.filter(|line| line.source.kind == Kind::Jobs).any(|line| match &line.observation {
-                    Some(Observation::Changed(object)) => &*object.metadata().uid == uid,
-                    _ => false,
-                })
+                lines
+                    .filter(|line| line.source.kind == Kind::Jobs)
+                    .any(|line| match &line.observation {
+                        Some(Observation::Changed(object)) => &*object.metadata().uid == uid,
+                        _ => false,
+                    })
             };
             for uid in known.keys().filter(|uid| seen_before(uid)) {
                 if !evidence.contains_key(uid) {

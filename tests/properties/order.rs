@@ -102,7 +102,11 @@ fn permutations() -> Vec<[usize; 4]> {
 /// Merges the queues: takes runs of lines of random length, the longest run being random as well.
 fn shuffle<'a>(queues: &[Vec<&'a Recorded>; 4], random: &mut Random) -> Vec<&'a Recorded> {
     let longest = 1 + random.below(20);
-    let mut rest: Vec<&[&Recorded]> = queues.iter().map(Vec::as_slice).filter(|queue| !queue.is_empty()).collect();
+    let mut rest: Vec<&[&Recorded]> = queues
+        .iter()
+        .map(Vec::as_slice)
+        .filter(|queue| !queue.is_empty())
+        .collect();
     let mut lines = Vec::new();
     while !rest.is_empty() {
         let at = random.below(rest.len());
@@ -120,7 +124,10 @@ fn delay(queues: &[Vec<&Recorded>; 4], random: &mut Random) -> Vec<Recorded> {
     let mut lines = Vec::new();
     for queue in queues {
         // Some streams are late as a whole, others only now and then.
-        let (least, most) = (random.below(LATEST as usize) as i64, random.below(LATEST as usize) as i64);
+        let (least, most) = (
+            random.below(LATEST as usize) as i64,
+            random.below(LATEST as usize) as i64,
+        );
         let mut last = i64::MIN;
         for line in queue {
             let delay = least + random.below((most - least).max(1) as usize) as i64;

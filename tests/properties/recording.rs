@@ -121,7 +121,10 @@ impl Feed {
         let mut jobs = BTreeMap::new();
         for evidence in self.jobs {
             let uid = evidence.job.uid.to_string();
-            assert!(jobs.insert(uid.clone(), evidence).is_none(), "Job {uid} was reported twice");
+            assert!(
+                jobs.insert(uid.clone(), evidence).is_none(),
+                "Job {uid} was reported twice"
+            );
         }
         jobs
     }
@@ -146,7 +149,9 @@ pub struct Verdict {
 
 /// Judges each Job.
 pub fn verdicts(jobs: BTreeMap<String, Evidence>) -> Verdicts {
-    jobs.into_iter().map(|(uid, evidence)| (uid, verdict(&evidence))).collect()
+    jobs.into_iter()
+        .map(|(uid, evidence)| (uid, verdict(&evidence)))
+        .collect()
 }
 
 /// Judges a Job.

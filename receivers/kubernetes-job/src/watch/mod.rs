@@ -20,7 +20,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::decode::{DecodeError, Lines, WatchEvent, list_page, watch_line};
 use crate::model::{Status, Watched};
-use crate::tracker::{Object, Observation, Source};
+use crate::tracker::{Kind, Object, Observation, Source};
 use machine::{Failure, Machine, Phase, SHORT_WATCH};
 use request::Target;
 
@@ -85,7 +85,11 @@ impl Watch {
         let mut machine = Machine::new();
         while let Ok(outcome) = self.step(&mut machine, &mut random, object).await {
             let Err(failure) = outcome else { continue };
-            let retry = machine.failed(&failure, random.fraction());
+            let denied = failure.is_denied();
+            let mut retry = machine.failed(&failure, random.fraction());
+            if denied && self.target.source.kind != Kind::Jobs {
+                retry.after = Machine::denied_delay(random.fraction());
+            }
             let times = machine.failures();
             let what = self.target.describe();
             let next_try_in = format!("{:.1}s", retry.after.as_secs_f64());
@@ -93,21 +97,14 @@ impl Watch {
             if matches!(failure, Failure::Status { code: 410, .. }) && times == 1 {
                 tracing::info!(what, %failure, "the watch is too far behind and begins anew with a list");
             } else {
-                tracing::warn!(what, %failure, times, next_try_in, relists, "list or watch failed; trying again");
+                // What is worth a warning is decided for all watches together.
+                tracing::debug!(what, %failure, times, next_try_in, relists, "list or watch failed; trying again");
             }
-            let forbidden = matches!(
-                failure,
-                Failure::Status {
-                    code: 403,
-                    in_band: false,
-                    ..
-                }
-            );
             // The order of the first lists is a courtesy; nobody waits for one that does not come.
-            if forbidden || times >= PATIENCE {
+            if denied || times >= PATIENCE {
                 self.first_list.cancel();
             }
-            if forbidden && self.tell(Report::Observed(Observation::Forbidden)).await.is_err() {
+            if denied && self.tell(Report::Observed(Observation::Forbidden)).await.is_err() {
                 return;
             }
             if self.tell(Report::Failed { failure, times }).await.is_err() {
