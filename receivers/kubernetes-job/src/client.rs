@@ -1,16 +1,22 @@
 //! How the API server is reached: a kubeconfig or the Pod's service account.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
-use http::Uri;
-use kube::client::AuthError;
+use futures_util::future::{BoxFuture, FutureExt};
+use http::{Request, StatusCode, Uri};
+use kube::client::{AuthError, Body};
 use kube::config::{KubeConfigOptions, Kubeconfig, KubeconfigError};
 use kube::{Client, Config};
 use serde::Deserialize;
+use tokio::sync::Mutex;
+use tokio::time::Instant;
 
 /// Longer than any watch is silent; the watches' own watchdogs come first.
 const READ_TIMEOUT: Duration = Duration::from_secs(330);
+/// How often a kubeconfig is read anew at most: several watches are refused together.
+const RENEWAL_PAUSE: Duration = Duration::from_secs(5);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Whose credentials are used; the values are those of the collector's Kubernetes receivers.
@@ -87,7 +93,57 @@ pub async fn connect(auth: AuthType, path: Option<&Path>, context: Option<&str>)
     };
     let config = Config::from_custom_kubeconfig(kubeconfig, &options).await;
     let config = config.map_err(|error| fail(explain_kubeconfig(&error, &contexts)))?;
-    client(config).map_err(fail)
+    let connected = client(config).map_err(fail)?;
+    let (path, context) = (path.map(Path::to_path_buf), context.map(String::from));
+    let read = move || {
+        let (path, context) = (path.clone(), context.clone());
+        async move { read_kubeconfig(path.as_deref(), context).await }.boxed()
+    };
+    Ok(Connected {
+        client: renewing(connected.client, read),
+        ..connected
+    })
+}
+
+/// Passes requests on to `first` until its credentials are refused (401), then reads the kubeconfig anew: whoever
+/// renews a token writes it there. The refused request stays refused; the next try uses what was read.
+fn renewing(
+    first: Client,
+    read: impl Fn() -> BoxFuture<'static, Result<Client, String>> + Clone + Send + Sync + 'static,
+) -> Client {
+    let namespace = first.default_namespace().to_owned();
+    let current = Arc::new(Mutex::new((first, None::<Instant>)));
+    let service = tower::service_fn(move |request: Request<Body>| {
+        let (current, read) = (current.clone(), read.clone());
+        async move {
+            let client = current.lock().await.0.clone();
+            let response = client.send(request).await?;
+            if response.status() == StatusCode::UNAUTHORIZED {
+                let mut current = current.lock().await;
+                if current.1.is_none_or(|last| last.elapsed() >= RENEWAL_PAUSE) {
+                    current.1 = Some(Instant::now());
+                    match read().await {
+                        Ok(client) => current.0 = client,
+                        Err(problem) => tracing::debug!(problem, "the kubeconfig cannot be read anew"),
+                    }
+                }
+            }
+            Ok::<_, kube::Error>(response)
+        }
+    });
+    Client::new(service, namespace)
+}
+
+async fn read_kubeconfig(path: Option<&Path>, context: Option<String>) -> Result<Client, String> {
+    let kubeconfig = path.map_or_else(Kubeconfig::read, Kubeconfig::read_from);
+    let kubeconfig = kubeconfig.map_err(|error| explain_kubeconfig(&error, &[]))?;
+    let options = KubeConfigOptions {
+        context,
+        ..Default::default()
+    };
+    let config = Config::from_custom_kubeconfig(kubeconfig, &options).await;
+    let config = config.map_err(|error| explain_kubeconfig(&error, &[]))?;
+    Ok(client(config)?.client)
 }
 
 fn client(mut config: Config) -> Result<Connected, String> {

@@ -79,7 +79,7 @@ impl std::fmt::Display for Failure {
             Failure::Status { code: 401, message, .. } => write!(
                 f,
                 "401 {message}: the API server does not accept the credentials; they have expired or belong to \
-                 another cluster. A token that stands in the kubeconfig is read at start: renew it and restart"
+                 another cluster. A kubeconfig is read anew before the next try: renew them there"
             ),
             Failure::Status { code, message, .. } => write!(f, "{code} {message}"),
             Failure::Connection(problem) => write!(f, "cannot reach the API server: {problem}"),
