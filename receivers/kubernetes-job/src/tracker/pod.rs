@@ -129,6 +129,8 @@ impl PodRecord {
                 ("DisruptionTarget", true) if pod.disruption.is_none() => {
                     pod.disruption = Some(Box::new(condition.to_evidence()));
                 }
+                // A disruption that did not come is taken back (`pkg/controller/disruption/disruption.go`).
+                ("DisruptionTarget", false) if !deletion_seen => pod.disruption = None,
                 ("Ready", false) => pod.not_ready_since = condition.last_transition_time,
                 _ => {}
             }
@@ -191,7 +193,13 @@ impl PodRecord {
             container.running_since = running.started_at.or(container.running_since);
         }
         if let Some(last) = &status.last_state.terminated {
-            latch_termination(container, &mut self.ids[at], last, status.restart_count - 1, true);
+            latch_termination(
+                container,
+                &mut self.ids[at],
+                last,
+                status.restart_count.saturating_sub(1),
+                true,
+            );
         }
         if let Some(terminated) = terminated {
             latch_termination(
