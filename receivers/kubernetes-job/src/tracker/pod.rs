@@ -205,6 +205,12 @@ impl PodRecord {
                 ("DisruptionTarget", true) if self.rare().disruption.is_none() => {
                     self.rare().disruption = Some(Box::new(condition.to_evidence()));
                 }
+                // A disruption that did not come is taken back (`pkg/controller/disruption/disruption.go`).
+                ("DisruptionTarget", false) if !deletion_seen => {
+                    if let Some(rare) = &mut self.rare {
+                        rare.disruption = None;
+                    }
+                }
                 ("Ready", false) => self.not_ready_since = condition.last_transition_time.into(),
                 _ => {}
             }
