@@ -5,6 +5,8 @@
 //! * [`tracker`]: the pure state machine that holds a record for each Job and decides when it is reported.
 //! * [`receiver`]: the component; feeds the one into the other and hands what is decided to the pipeline.
 //! * [`replay`]: runs a recording of watches through the same decoder and tracker.
+//! * [`snapshot`]: one look at a cluster through the same decoder and tracker; [`raw`]: watches as the API server
+//!   sends them, for making a recording.
 
 pub mod access;
 mod backlog;
@@ -16,8 +18,10 @@ pub mod gauges;
 mod lane;
 pub mod model;
 mod outage;
+pub mod raw;
 pub mod receiver;
 pub mod replay;
+pub mod snapshot;
 pub mod telemetry;
 pub mod tracker;
 pub mod watch;
