@@ -123,14 +123,16 @@ pub struct ClusterArgs {
 
 const EXPLAIN_HELP: &str = "\
 Examples:
-  kube-job-collector explain nightly-29924437 -n shop   why did this Job fail?
-  kube-job-collector explain cronjob/nightly -n shop    and the runs of this CronJob that still exist?
-  kube-job-collector explain NAME --logs                with the last lines of the container that failed
-  kube-job-collector explain --all-failed -A --since 24h
-  kube-job-collector explain --recording r.jsonl.gz
+  kube-job-collector explain nightly-29924437 -n shop       why did this Job fail?
+  kube-job-collector explain cronjob/nightly -n shop        the runs that still exist, newest first
+  kube-job-collector explain nightly-29924437 --logs        with the log of what failed
+  kube-job-collector explain --all-failed -A --since 24h    everything that failed since yesterday
+  kube-job-collector explain --recording r.jsonl.gz         without a cluster
 
-It only reads: it lists Jobs, CronJobs, Pods and Events (and, with --logs, gets the log of a Pod). As a plugin of kubectl:
-  ln -s \"$(command -v kube-job-collector)\" ~/bin/kubectl-why_job   then: kubectl why-job NAME
+It only reads: it lists Jobs, CronJobs, Pods and Events and, with --logs, gets the log of a Pod.
+As a plugin of kubectl:
+  ln -s \"$(command -v kube-job-collector)\" ~/bin/kubectl-why_job
+  kubectl why-job nightly-29924437 -n shop
 
 Exit codes:
   0  no Job failed (with --recording: the recording could be read)
@@ -143,16 +145,16 @@ Exit codes:
 #[command(group = ArgGroup::new("what").required(true).args(["target", "all_failed", "recording"]))]
 pub struct ExplainArgs {
     /// A Job: NAME or job/NAME; or the runs of a CronJob, newest first: cronjob/NAME
-    #[arg(value_name = "NAME | job/NAME | cronjob/NAME", value_parser = target)]
+    #[arg(value_name = "NAME", value_parser = target)]
     pub target: Option<Target>,
     /// Every Job that has failed and still exists, newest first
     #[arg(long)]
     pub all_failed: bool,
     /// Only Jobs that failed so long ago at most: 30m, 24h
-    #[arg(long, value_name = "DURATION", requires = "all_failed")]
+    #[arg(long, value_name = "DURATION", conflicts_with_all = ["target", "recording"])]
     pub since: Option<Duration>,
     /// In every namespace
-    #[arg(short = 'A', long, requires = "all_failed", conflicts_with = "namespace")]
+    #[arg(short = 'A', long, conflicts_with_all = ["namespace", "target", "recording"])]
     pub all_namespaces: bool,
     #[command(flatten)]
     pub cluster: ClusterArgs,
@@ -166,7 +168,7 @@ pub struct ExplainArgs {
     #[arg(short, long, value_enum, default_value_t = Format::Text)]
     pub output: Format,
     /// With --recording: also those Jobs that had not ended when the recording did
-    #[arg(long, requires = "recording")]
+    #[arg(long, conflicts_with_all = ["target", "all_failed"])]
     pub all: bool,
 }
 
@@ -208,12 +210,13 @@ Examples:
   kube-job-collector record -o nightly.jsonl.gz -n shop --for 10m
   kube-job-collector explain --recording nightly.jsonl.gz
 
-Records Jobs, CronJobs, the Pods of Jobs, and Events about them: first what exists, then every change. It ends when
---for is over or with Ctrl-C (SIGINT) or SIGTERM; the file is complete then.
+Records Jobs, CronJobs, the Pods of Jobs, and Events about Jobs, CronJobs and Pods: first what
+exists, then every change. It ends when --for is over or with Ctrl-C (SIGINT) or SIGTERM; the file
+is complete then.
 
-Removed before writing: the values of environment variables and of HTTP headers of probes, annotations (but for
-batch.kubernetes.io/* and kubectl.kubernetes.io/default-container) and managed fields.
-Kept: names, labels, images, commands, arguments, references to Secrets and ConfigMaps by name, messages and
+Removed before writing: the values of environment variables and of HTTP headers of probes, managed
+fields, and annotations but for batch.kubernetes.io/* and kubectl.kubernetes.io/default-container.
+Kept: names, labels, images, commands, arguments, the names of Secrets and ConfigMaps, messages and
 termination messages. Look at them before you hand the file on.";
 
 /// What to record.
@@ -294,6 +297,8 @@ mod tests {
             "k explain a --recording r",
             "k explain a -A",
             "k explain a --since 1h",
+            "k explain a --all",
+            "k explain -A",
             "k explain --all-failed -A -n b",
             "k explain --recording r --context c",
         ] {

@@ -195,7 +195,10 @@ impl Finder<'_> {
                 ". It was deleted (by hand, by its ttlSecondsAfterFinished or by its CronJob's history limit); its \
                  Events still tell:",
             );
-            for event in events.iter().rev().take(5).rev() {
+            // Of several Jobs that had the name, the latest.
+            let uid = events.last().map(|event| event.involved_object.uid.clone());
+            events.retain(|event| Some(&event.involved_object.uid) == uid.as_ref());
+            for event in &events[events.len().saturating_sub(5)..] {
                 problem.push_str(&format!("\n  {}: {}", event.reason, event.message));
             }
         } else {

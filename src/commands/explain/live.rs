@@ -91,10 +91,14 @@ fn none_failed(args: &ExplainArgs, place: &str, looked_at: usize) -> String {
     format!("No Job failed in {place}{since}, of {looked_at} {jobs} that still exist.")
 }
 
-/// Says what is missing for every Job alike.
+/// Says what is missing for every Job alike. CronJobs add nothing to the verdict on a Job that still exists.
 fn warn(snapshot: &Snapshot) {
-    for kind in &snapshot.forbidden {
-        eprintln!("{} may not be listed: {}", kind.as_str(), access::loss(*kind));
+    let refused = |kind| snapshot.forbidden.contains(&kind);
+    if refused(Kind::Pods) {
+        eprintln!("Pods may not be listed: {}.", access::loss(Kind::Pods));
+    }
+    if refused(Kind::JobEvents) || refused(Kind::PodEvents) {
+        eprintln!("Events may not be listed: {}.", access::loss(Kind::JobEvents));
     }
     for problem in &snapshot.undecodable {
         eprintln!("left out, because it cannot be read: {problem}");

@@ -3,7 +3,7 @@
 mod redact;
 mod writer;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use kube::Client;
@@ -15,7 +15,7 @@ use kubernetes_job_receiver::watch::request::Target;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, interval, sleep_until};
 
 use super::explain::client;
 use super::{Failure, runtime};
@@ -24,6 +24,8 @@ use writer::Writer;
 
 /// How many changes may wait to be written.
 const WAITING: usize = 256;
+/// How often what was written is handed to the system.
+const FLUSH: Duration = Duration::from_secs(1);
 /// As good as for ever: thirty years.
 const NO_END: Duration = Duration::from_secs(30 * 365 * 86_400);
 
@@ -95,46 +97,78 @@ async fn watch(client: &Client, targets: &[Target], end: Duration, writer: &mut 
     let mut interrupt = signal(SignalKind::interrupt()).map_err(unusable)?;
     let end = sleep_until(Instant::now() + end);
     tokio::pin!(end);
+    let mut flush = interval(FLUSH);
     let (sender, mut reports) = mpsc::channel(WAITING);
     let mut watches = JoinSet::new();
-    let mut unlisted = BTreeSet::new();
-    let mut next = 0;
+    let mut progress = Progress::default();
     loop {
         // The next list begins when the one before is in, or cannot be had.
-        if unlisted.is_empty()
-            && let Some(target) = targets.get(next)
+        let started = watches.len();
+        if progress.unlisted.is_empty()
+            && let Some(target) = targets.get(started)
         {
-            watches.spawn(raw::run(client.clone(), target.clone(), next, sender.clone()));
-            unlisted.insert(next);
-            next += 1;
-            if next == targets.len() {
+            watches.spawn(raw::run(client.clone(), target.clone(), started, sender.clone()));
+            progress.unlisted.insert(started);
+            if started + 1 == targets.len() {
                 eprintln!("Recording {}; Ctrl-C ends it.", place(target));
             }
         }
-        let (from, report) = tokio::select! {
-            biased;
-            _ = terminate.recv() => return Ok(()),
-            _ = interrupt.recv() => return Ok(()),
-            () = &mut end => return Ok(()),
-            Some(report) = reports.recv() => report,
-        };
-        let Some(target) = targets.get(from) else { continue };
-        match report {
-            RawReport::Object(change, object) => writer
-                .write(target.source.kind.resource(), change.as_str(), object)
-                .map_err(Stopped::Write)?,
-            RawReport::Listed => {
-                unlisted.remove(&from);
+        tokio::select! {
+            _ = terminate.recv() => break,
+            _ = interrupt.recv() => break,
+            () = &mut end => break,
+            // Should the process be killed, little is lost.
+            _ = flush.tick() => writer.flush().map_err(Stopped::Write)?,
+            Some((from, report)) = reports.recv() => take(targets, from, report, &mut progress, writer)?,
+        }
+    }
+    // What has arrived is part of the story.
+    watches.abort_all();
+    while let Ok((from, report)) = reports.try_recv() {
+        take(targets, from, report, &mut progress, writer)?;
+    }
+    Ok(())
+}
+
+/// How far the watches are.
+#[derive(Default)]
+struct Progress {
+    /// Those whose first list is neither in nor given up.
+    unlisted: BTreeSet<usize>,
+    /// The problem that each was last told to have.
+    problems: BTreeMap<usize, String>,
+}
+
+/// Takes in what a watch tells.
+fn take(
+    targets: &[Target],
+    from: usize,
+    report: RawReport,
+    progress: &mut Progress,
+    writer: &mut Writer,
+) -> Result<(), Stopped> {
+    let Some(target) = targets.get(from) else { return Ok(()) };
+    match report {
+        RawReport::Object(change, object) => writer
+            .write(target.source.kind.resource(), change.as_str(), object)
+            .map_err(Stopped::Write)?,
+        RawReport::Listed => {
+            progress.problems.remove(&from);
+            progress.unlisted.remove(&from);
+        }
+        RawReport::Failed(failure) => {
+            let problem = refused(target, &failure);
+            let first = progress.unlisted.remove(&from);
+            if first && target.source.kind == Kind::Jobs {
+                return Err(Stopped::Watch(problem));
             }
-            RawReport::Failed(failure) => {
-                let first = unlisted.remove(&from);
-                if first && target.source.kind == Kind::Jobs {
-                    return Err(Stopped::Watch(refused(target, &failure)));
-                }
-                eprintln!("{} (trying again)", refused(target, &failure));
+            // Each watch tries again by itself; a problem is told once for as long as it lasts.
+            if progress.problems.insert(from, problem.clone()).as_ref() != Some(&problem) {
+                eprintln!("{problem}\nTrying again; the rest is recorded.");
             }
         }
     }
+    Ok(())
 }
 
 fn place(target: &Target) -> String {
@@ -148,8 +182,8 @@ fn refused(target: &Target, failure: &Refusal) -> String {
     let what = target.describe();
     match failure {
         Refusal::Status { code: 403, .. } => {
-            let rule = access::rule(target).replace("add to its", "ask for, in your");
-            format!("cannot record {what}: {failure}\n{rule}")
+            let rule = access::rule(target).replace("add to its", "add to your");
+            format!("cannot record {what}: {failure}\nAsk whoever manages access to the cluster: {rule}")
         }
         _ => format!("cannot record {what}: {failure}"),
     }

@@ -19,6 +19,8 @@ pub struct Writer {
     /// When the first line was written.
     first: Option<Instant>,
     lines: u64,
+    /// How many of them were flushed.
+    flushed: u64,
 }
 
 enum Out {
@@ -50,6 +52,7 @@ impl Writer {
             out,
             first: None,
             lines: 0,
+            flushed: 0,
         })
     }
 
@@ -70,6 +73,18 @@ impl Writer {
         }
         self.lines += 1;
         Ok(())
+    }
+
+    /// Hands what was written to the system, so that it can be read even if the process does not end as it should.
+    pub fn flush(&mut self) -> Result<()> {
+        if self.lines == self.flushed {
+            return Ok(());
+        }
+        self.flushed = self.lines;
+        match &mut self.out {
+            Out::Plain(out) => out.flush(),
+            Out::Gzip(out) => out.flush(),
+        }
     }
 
     /// Completes the file. Returns how many lines it has.
