@@ -25,10 +25,20 @@ pub const WITHOUT_EVENTS: [Row; 4] = [
 ];
 
 /// From the last versions of what exists.
-pub const JOINED_LATE: [Row; 1] = [row(Cause::Unknown, &[], "")];
+pub const JOINED_LATE: [Row; 2] = [
+    row(Cause::OutOfMemory, &[Cause::Killed], "the run that was reported as OOMKilled"),
+    row(Cause::ProbeFailed, &[Cause::Killed], "the Event Unhealthy, if it has expired"),
+];
 
 /// Whether `found` may stand for `known`: it is the same, or in the table, or, where there is a table at all, unknown.
 pub fn allows(table: &[Row], known: Cause, found: Cause) -> bool {
     let in_table = || table.iter().any(|row| row.cause == known && row.broader.contains(&found));
     known == found || in_table() || (!table.is_empty() && found == Cause::Unknown)
 }
+
+/// With a field absent.
+pub const FIELD_ABSENT: [Row; 1] = [row(Cause::Unknown, &[], "")];
+/// With a value that nobody knows.
+pub const VALUE_UNKNOWN: [Row; 1] = [row(Cause::Unknown, &[], "")];
+/// With clocks of nodes that are off.
+pub const CLOCKS: [Row; 1] = [row(Cause::Unknown, &[], "")];

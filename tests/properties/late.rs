@@ -26,7 +26,9 @@ fn positions(recording: &Recording, random: &mut Random) -> BTreeSet<usize> {
 
 /// Lists what exists after the first `seen` lines.
 fn list(feed: &mut Feed, recording: &Recording, seen: usize) {
-    let now = time(recording.lines[..seen].last().map_or(0, |line| line.t));
+    let t = recording.lines[..seen].last().map_or(0, |line| line.t);
+    feed.poll(t);
+    let now = time(t);
     let mut objects: BTreeMap<(Kind, &str), &Object> = BTreeMap::new();
     for line in &recording.lines[..seen] {
         match &line.observation {

@@ -20,17 +20,12 @@ use crate::world::World;
 
 /// Whether a termination counts: it was seen before the Pod was asked to go, or happened before. What a container
 /// does after that request, whatever its exit code, is an answer to it. The order of the watch beats the API's
-/// timestamps of one second.
-pub fn counts(pod: &Pod, termination: &Termination) -> bool {
-    match &pod.deletion {
-        None => true,
-        Some(deletion) => {
-            termination.before_deletion
-                || termination
-                    .finished
-                    .is_some_and(|finished| finished < deletion.requested)
-        }
-    }
+/// timestamps of one second. Of a Pod that was first seen when it was all but gone only the last request is known, so
+/// what its containers did after the verdict does not count either.
+pub fn counts(world: &World<'_>, pod: &Pod, termination: &Termination) -> bool {
+    let Some(deletion) = &pod.deletion else { return true };
+    let before = |finished| finished < deletion.requested && world.decided.is_none_or(|decided| finished < decided);
+    termination.before_deletion || termination.finished.is_some_and(before)
 }
 
 /// Why the Pod failed.
@@ -84,7 +79,7 @@ fn own_failure<'a>(world: &World<'a>, pod: &'a Pod, before: Option<Timestamp>) -
         .iter()
         .filter(|container| before.is_none() || container.role != ContainerRole::Sidecar)
         .filter_map(|container| {
-            let ends = container.terminations.iter().filter(|end| counts(pod, end));
+            let ends = container.terminations.iter().filter(|end| counts(world, pod, end));
             let last = ends.max_by_key(|end| end.attempt)?;
             let in_time = before.is_none_or(|before| last.finished.is_some_and(|finished| finished < before));
             (exit::is_failure(last) && in_time).then_some((container, last))

@@ -441,7 +441,6 @@ impl Tracker {
         for entry in self.jobs.values_mut() {
             if let Entry::Live(record) = entry
                 && record.scope == source.scope
-                && record.due.is_none()
             {
                 record.note(Gap::WatchInterrupted);
             }
