@@ -52,17 +52,31 @@ pub fn check(evidence: &Evidence) {
     let failed = judgement.outcome == Outcome::Failed;
     assert_eq!(judgement.cause.is_some(), failed);
     assert_eq!(judgement.category, judgement.cause.map(|cause| cause.category()));
-    assert_eq!((judgement.retry.is_some(), judgement.next_step.is_some()), (failed, failed));
-    assert_eq!(judgement.reason.as_deref(), evidence.job.reason(), "a reason is kept as it is");
+    assert_eq!(
+        (judgement.retry.is_some(), judgement.next_step.is_some()),
+        (failed, failed)
+    );
+    assert_eq!(
+        judgement.reason.as_deref(),
+        evidence.job.reason(),
+        "a reason is kept as it is"
+    );
 
     let summary = &judgement.summary;
-    assert!(summary.chars().count() <= 2010, "{} characters", summary.chars().count());
+    assert!(
+        summary.chars().count() <= 2010,
+        "{} characters",
+        summary.chars().count()
+    );
     assert!(summary.ends_with(['.', '…']) && is_printable(summary), "{summary:?}");
     let report = report::text(evidence, &judgement);
     assert!(report.ends_with('\n') && report.lines().all(is_printable), "{report:?}");
     serde_json::to_string(&ExplainRecord::new(evidence, &judgement)).expect("a record can be written");
     let json = serde_json::to_string(&judgement).expect("a judgement can be written");
-    assert_eq!(serde_json::from_str::<reason_enrichment_processor::Judgement>(&json).ok(), Some(judgement.clone()));
+    assert_eq!(
+        serde_json::from_str::<reason_enrichment_processor::Judgement>(&json).ok(),
+        Some(judgement.clone())
+    );
 
     if !judgement.outcome.is_final() {
         return;

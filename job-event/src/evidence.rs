@@ -220,7 +220,7 @@ pub struct Pod {
     /// First non-empty `status.reason`, verbatim (`Evicted`, `DeadlineExceeded`, `OutOfcpu`, ...).
     #[serde(default, skip_serializing_if = "str::is_empty")]
     pub reason: Box<str>,
-    /// `status.message` that came with `reason`.
+    /// `status.message` that came with `reason`, or the last one without any.
     #[serde(default, skip_serializing_if = "str::is_empty")]
     pub message: Box<str>,
     /// Last `PodScheduled` condition that was not `True` (latched).

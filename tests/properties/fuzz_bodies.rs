@@ -45,7 +45,10 @@ fn damage(text: &mut Vec<u8>, random: &mut Random) {
 
 fn try_body(body: fn(&[u8]), data: &[u8], seed: u64, name: &str) {
     if catch_unwind(AssertUnwindSafe(|| body(data))).is_err() {
-        panic!("{name}: PROPERTY_SEED={seed}, input {:?}", String::from_utf8_lossy(data));
+        panic!(
+            "{name}: PROPERTY_SEED={seed}, input {:?}",
+            String::from_utf8_lossy(data)
+        );
     }
 }
 

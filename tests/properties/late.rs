@@ -66,7 +66,10 @@ fn compare(recording: &Recording, what: &str, known: &Verdicts, found: &Verdicts
         if let Some(problem) = worse(known, found, &JOINED_LATE) {
             wrong.insert(format!("{name}, {what}: {problem}"));
         } else if found.cause != known.cause && found.quality != Quality::Partial {
-            wrong.insert(format!("{name}, {what}: {:?} and nothing says that evidence is missing", found.cause));
+            wrong.insert(format!(
+                "{name}, {what}: {:?} and nothing says that evidence is missing",
+                found.cause
+            ));
         }
     }
 }
@@ -76,13 +79,13 @@ fn who_joins_late_knows_less_but_nothing_wrong() {
     let seed = seed();
     let mut wrong = BTreeSet::new();
     for recording in all() {
-        let known = recording.in_order();
+        let known = &recording.verdicts;
         for seen in positions(&recording, &mut Random::new(seed)) {
             let mut feed = Feed::new();
             list(&mut feed, &recording, seen);
             follow(&mut feed, &recording.lines[seen..]);
             let found = verdicts(feed.finish());
-            compare(&recording, &format!("joined at line {seen}"), &known, &found, &mut wrong);
+            compare(&recording, &format!("joined at line {seen}"), known, &found, &mut wrong);
         }
     }
     let wrong: Vec<String> = wrong.into_iter().collect();
@@ -94,7 +97,7 @@ fn an_interruption_loses_no_job_and_makes_no_wrong_cause() {
     let seed = seed();
     let mut wrong = BTreeSet::new();
     for recording in all() {
-        let known = recording.in_order();
+        let known = &recording.verdicts;
         let mut random = Random::new(seed);
         for _ in 0..INTERRUPTIONS {
             let from = random.below(recording.lines.len() + 1);
@@ -108,10 +111,12 @@ fn an_interruption_loses_no_job_and_makes_no_wrong_cause() {
             let what = format!("lines {from}..{to} missed");
             let seen_before = |uid: &str| {
                 let lines = recording.lines[..from].iter().chain(&recording.lines[to..]);
-                lines.filter(|line| line.source.kind == Kind::Jobs).any(|line| match &line.observation {
-                    Some(Observation::Changed(object)) => &*object.metadata().uid == uid,
-                    _ => false,
-                })
+                lines
+                    .filter(|line| line.source.kind == Kind::Jobs)
+                    .any(|line| match &line.observation {
+                        Some(Observation::Changed(object)) => &*object.metadata().uid == uid,
+                        _ => false,
+                    })
             };
             for uid in known.keys().filter(|uid| seen_before(uid)) {
                 if !evidence.contains_key(uid) {
@@ -121,7 +126,7 @@ fn an_interruption_loses_no_job_and_makes_no_wrong_cause() {
             let mut found = verdicts(evidence);
             // Its end was not seen: that it is gone is all that can be said without its Events.
             found.retain(|_, found| found.outcome != Outcome::Deleted || found.quality == Quality::Complete);
-            compare(&recording, &what, &known, &found, &mut wrong);
+            compare(&recording, &what, known, &found, &mut wrong);
         }
     }
     let wrong: Vec<String> = wrong.into_iter().collect();

@@ -8,22 +8,45 @@ use kubernetes_job_receiver::replay::Recorded;
 use reason_enrichment_processor::{judge, report};
 use serde_json::{Map, Value, json};
 
-use crate::broader::{self, CLOCKS, FIELD_ABSENT, Row, VALUE_UNKNOWN};
+use crate::broader::{self, NOT_UNDERSTOOD, Row};
 use crate::recording::{Recording, Verdict, all, decode, in_time, show, verdict};
 
-/// The recording with every object changed; `change` says whether it did.
-fn mutate(recording: &Recording, mut change: impl FnMut(&str, &mut Value) -> bool) -> Vec<Recorded> {
+/// Decodes a line; nothing for an object without a UID, which the receiver leaves out as well.
+fn decoded(line: &Value) -> Option<Recorded> {
+    let has_uid = line["object"]["metadata"]["uid"].is_string();
+    has_uid.then(|| decode(line))
+}
+
+/// The recording with the objects of one resource changed; `change` says whether it did.
+fn mutate(recording: &Recording, resource: &str, mut change: impl FnMut(&mut Value) -> bool) -> Vec<Recorded> {
     let lines = recording.json.iter().zip(&recording.lines);
     lines
-        .map(|(json, line)| {
+        .filter_map(|(json, line)| {
+            if json["resource"] != resource {
+                return Some(line.clone());
+            }
             let mut json = json.clone();
-            let resource = json["resource"].as_str().unwrap().to_owned();
-            match change(&resource, &mut json["object"]) {
-                true => decode(&json),
-                false => line.clone(),
+            match change(&mut json["object"]) {
+                true => decoded(&json),
+                false => Some(line.clone()),
             }
         })
         .collect()
+}
+
+/// A path of keys as it is written.
+fn keys(path: &str) -> Vec<String> {
+    path.split('.').map(str::to_owned).collect()
+}
+
+/// Gives a field another value, wherever it is.
+fn replace(recording: &Recording, resource: &str, path: &str, value: &Value) -> Vec<Recorded> {
+    let path = keys(path);
+    mutate(recording, resource, |object| {
+        at(object, &path, &mut |map, key| {
+            drop(map.insert(key.to_owned(), value.clone()))
+        })
+    })
 }
 
 /// Compares causes only, of Jobs that failed both times; and that no failure became a success or the reverse.
@@ -41,12 +64,16 @@ fn wrong_cause(known: &Verdict, found: &Verdict, table: &[Row]) -> Option<String
 
 /// Replays a changed recording and collects what is wrong with it.
 fn check(recording: &Recording, what: &str, lines: &[Recorded], table: &[Row], wrong: &mut BTreeSet<String>) {
-    let known = recording.in_order();
+    let known = &recording.verdicts;
     for (uid, evidence) in in_time(lines) {
         let Some(known) = known.get(&uid) else { continue };
         let judgement = judge(&evidence);
         let report = report::text(&evidence, &judgement);
-        assert!(!report.contains(|c: char| c.is_control() && c != '\n'), "{}, {what}: {report:?}", recording.name);
+        assert!(
+            !report.contains(|c: char| c.is_control() && c != '\n'),
+            "{}, {what}: {report:?}",
+            recording.name
+        );
         if let Some(problem) = wrong_cause(known, &verdict(&evidence), table) {
             wrong.insert(format!("{}, {what}: {problem}", recording.name));
         }
@@ -75,7 +102,9 @@ fn paths(value: &Value, path: &[String], all: &mut BTreeSet<Vec<String>>) {
 /// Calls `change` with every map that holds the last key of a path.
 fn at(value: &mut Value, path: &[String], change: &mut impl FnMut(&mut Map<String, Value>, &str)) -> bool {
     match value {
-        Value::Array(values) => values.iter_mut().fold(false, |any, value| at(value, path, change) | any),
+        Value::Array(values) => values
+            .iter_mut()
+            .fold(false, |any, value| at(value, path, change) | any),
         Value::Object(map) => match path {
             [key] if map.contains_key(key) => {
                 change(map, key);
@@ -107,8 +136,7 @@ fn read_paths(recordings: &[Recording]) -> BTreeSet<(String, Vec<String>)> {
         samples.iter().step_by(step).any(|(json, line)| {
             let mut json = (*json).clone();
             at(&mut json["object"], path, &mut |map, key| drop(map.remove(key)));
-            // Without a UID the line is no object.
-            path != ["metadata", "uid"] && decode(&json).observation != line.observation
+            decoded(&json).is_none_or(|without| without.observation != line.observation)
         })
     };
     samples.retain(|(_, path), samples| is_read(path, samples));
@@ -124,14 +152,14 @@ fn absent_fields() {
     for recording in &recordings {
         for (resource, path) in &read {
             let mut any = false;
-            let lines = mutate(recording, |of, object| {
-                let changed = of == resource && at(object, path, &mut |map, key| drop(map.remove(key)));
+            let lines = mutate(recording, resource, |object| {
+                let changed = at(object, path, &mut |map, key| drop(map.remove(key)));
                 any |= changed;
                 changed
             });
             if any {
                 let what = format!("{resource} without {}", path.join("."));
-                check(recording, &what, &lines, &FIELD_ABSENT, &mut wrong);
+                check(recording, &what, &lines, &NOT_UNDERSTOOD, &mut wrong);
             }
         }
     }
@@ -158,15 +186,9 @@ fn values_that_nobody_knows() {
             ("events", "reason"),
             ("events", "type"),
         ] {
-            let keys: Vec<String> = path.split('.').map(str::to_owned).collect();
-            let lines = mutate(&recording, |of, object| {
-                of == resource
-                    && at(object, &keys, &mut |map, key| {
-                        map.insert(key.to_owned(), "SomethingNew".into());
-                    })
-            });
+            let lines = replace(&recording, resource, path, &"SomethingNew".into());
             let what = format!("{resource} with an unknown {path}");
-            check(&recording, &what, &lines, &VALUE_UNKNOWN, &mut wrong);
+            check(&recording, &what, &lines, &NOT_UNDERSTOOD, &mut wrong);
             if path == "status.conditions.reason" && resource == "jobs" {
                 for evidence in in_time(&lines).values().filter(|e| e.job.outcome() == Outcome::Failed) {
                     assert_eq!(judge(evidence).reason.as_deref(), Some("SomethingNew"), "{what}");
@@ -181,41 +203,48 @@ fn values_that_nobody_knows() {
 fn conditions_that_are_false_decide_nothing() {
     let mut wrong = BTreeSet::new();
     for recording in all() {
-        let kinds = |resource: &str| match resource {
-            "jobs" => ["SuccessCriteriaMet", "Complete", "FailureTarget", "Failed"].as_slice(),
-            "pods" => &["DisruptionTarget", "ContainersReady", "SomethingNew"],
-            _ => &[],
-        };
-        let mut lines = mutate(&recording, |resource, object| {
-            for kind in kinds(resource) {
-                let Some(conditions) = object["status"]["conditions"].as_array_mut() else {
-                    object["status"]["conditions"] = json!([]);
-                    continue;
-                };
-                for status in ["False", "Unknown"] {
-                    let false_one = json!({"type": kind, "status": status, "reason": "EvictionByEvictionAPI",
-                        "lastTransitionTime": "2020-01-01T00:00:00Z"});
-                    conditions.insert(0, false_one);
+        let known = &recording.verdicts;
+        for (resource, kinds) in [
+            (
+                "jobs",
+                ["SuccessCriteriaMet", "Complete", "FailureTarget", "Failed"].as_slice(),
+            ),
+            ("pods", &["DisruptionTarget", "ContainersReady", "SomethingNew"]),
+        ] {
+            let lines = mutate(&recording, resource, |object| {
+                let conditions = &mut object["status"]["conditions"];
+                let known = conditions.as_array().cloned().unwrap_or_default();
+                let added = kinds.iter().flat_map(|kind| {
+                    ["False", "Unknown"].map(|status| {
+                        json!({"type": kind, "status": status, "reason": "EvictionByEvictionAPI",
+                            "lastTransitionTime": "2020-01-01T00:00:00Z"})
+                    })
+                });
+                *conditions = added.chain(known).collect();
+                true
+            });
+            for (uid, evidence) in in_time(&lines) {
+                let (known, found) = (&known[&uid], verdict(&evidence));
+                // Another manager that has set any condition has said something.
+                let said = known.outcome == Outcome::Unmanaged && found.outcome == Outcome::Running;
+                if found != *known && !said {
+                    wrong.insert(format!(
+                        "{}: {} instead of {}",
+                        recording.name,
+                        show(&found),
+                        show(known)
+                    ));
                 }
             }
-            !kinds(resource).is_empty()
-        });
-        let known = recording.in_order();
-        for (uid, evidence) in in_time(&lines) {
-            let found = verdict(&evidence);
-            // Another manager that has set any condition has said something.
-            let said = known[&uid].outcome == Outcome::Unmanaged && found.outcome == Outcome::Running;
-            if found != known[&uid] && !said {
-                wrong.insert(format!("{}: {} instead of {}", recording.name, show(&found), show(&known[&uid])));
-            }
         }
-        lines = mutate(&recording, |resource, object| {
-            let path = ["status", "conditions", "status"].map(str::to_owned);
-            resource == "jobs" && at(object, &path, &mut |map, key| drop(map.insert(key.to_owned(), "False".into())))
-        });
+        let lines = replace(&recording, "jobs", "status.conditions.status", &"False".into());
         for evidence in in_time(&lines).values() {
             let judgement = judge(evidence);
-            assert!(!matches!(judgement.outcome, Outcome::Failed | Outcome::Succeeded), "{}", recording.name);
+            assert!(
+                !matches!(judgement.outcome, Outcome::Failed | Outcome::Succeeded),
+                "{}",
+                recording.name
+            );
             assert_eq!((judgement.reason, judgement.cause), (None, None), "{}", recording.name);
         }
     }
@@ -236,11 +265,14 @@ fn messages_that_are_long_and_full_of_control_characters() {
             ("pods", "status.containerStatuses.state.terminated.message"),
             ("events", "message"),
         ] {
-            let keys: Vec<String> = path.split('.').map(str::to_owned).collect();
-            let lines = mutate(&recording, |of, object| {
-                of == resource && at(object, &keys, &mut |map, key| drop(map.insert(key.to_owned(), (*long).into())))
-            });
-            check(&recording, &format!("{resource} with a long {path}"), &lines, &VALUE_UNKNOWN, &mut wrong);
+            let lines = replace(&recording, resource, path, &(*long).into());
+            check(
+                &recording,
+                &format!("{resource} with a long {path}"),
+                &lines,
+                &NOT_UNDERSTOOD,
+                &mut wrong,
+            );
         }
     }
     none(wrong);
@@ -249,16 +281,19 @@ fn messages_that_are_long_and_full_of_control_characters() {
 #[test]
 fn jobs_of_another_controller_are_judged_by_what_it_says() {
     for recording in all() {
-        let lines = mutate(&recording, |resource, object| {
-            if resource == "jobs" {
-                object["spec"]["managedBy"] = "example.com/other".into();
-            }
-            resource == "jobs"
+        let lines = mutate(&recording, "jobs", |object| {
+            object["spec"]["managedBy"] = "example.com/other".into();
+            true
         });
-        for (uid, known) in recording.in_order() {
-            let found = verdict(&in_time(&lines)[&uid]);
+        let jobs = in_time(&lines);
+        for (uid, known) in &recording.verdicts {
+            let found = verdict(&jobs[uid]);
             let unsaid = found.outcome == Outcome::Unmanaged;
-            assert!(unsaid || (found.outcome, found.cause) == (known.outcome, known.cause), "{}", recording.name);
+            assert!(
+                unsaid || (found.outcome, found.cause) == (known.outcome, known.cause),
+                "{}",
+                recording.name
+            );
         }
     }
 }
@@ -268,49 +303,48 @@ fn clocks_of_nodes_that_are_a_minute_off() {
     let mut wrong = BTreeSet::new();
     for recording in all() {
         for seconds in [-60, -10, 10, 60] {
-            let lines = mutate(&recording, |resource, object| shift(resource, object, seconds));
-            check(&recording, &format!("{seconds:+} s"), &lines, &CLOCKS, &mut wrong);
+            let lines: Vec<Recorded> = recording
+                .json
+                .iter()
+                .map(|line| decode(&shifted(line, seconds)))
+                .collect();
+            check(&recording, &format!("{seconds:+} s"), &lines, &[], &mut wrong);
         }
     }
     none(wrong);
 }
 
-/// Moves the times that the kubelet wrote.
-fn shift(resource: &str, object: &mut Value, seconds: i64) -> bool {
+/// A line with the times moved that the kubelet wrote.
+fn shifted(line: &Value, seconds: i64) -> Value {
     let moved = |map: &mut Map<String, Value>, key: &str| {
         if let Some(time) = map[key].as_str().and_then(|text| text.parse::<jiff::Timestamp>().ok()) {
             let time = time + jiff::SignedDuration::from_secs(seconds);
             map.insert(key.to_owned(), time.to_string().into());
         }
     };
-    let move_at = |object: &mut Value, path: &str| {
-        let keys: Vec<String> = path.split('.').map(str::to_owned).collect();
-        at(object, &keys, &mut |map, key| moved(map, key));
-    };
-    match resource {
-        "pods" => {
-            for statuses in ["initContainerStatuses", "containerStatuses"] {
-                for state in ["state", "lastState"] {
-                    for time in ["running.startedAt", "terminated.startedAt", "terminated.finishedAt"] {
-                        move_at(object, &format!("status.{statuses}.{state}.{time}"));
-                    }
+    let move_at = |object: &mut Value, path: &str| at(object, &keys(path), &mut |map, key| moved(map, key));
+    let mut line = line.clone();
+    let is_pod = line["resource"] == "pods";
+    let object = &mut line["object"];
+    if is_pod {
+        for statuses in ["initContainerStatuses", "containerStatuses"] {
+            for state in ["state", "lastState"] {
+                for time in ["running.startedAt", "terminated.startedAt", "terminated.finishedAt"] {
+                    move_at(object, &format!("status.{statuses}.{state}.{time}"));
                 }
             }
-            move_at(object, "status.startTime");
-            let conditions = object["status"]["conditions"].as_array_mut().into_iter().flatten();
-            for condition in conditions.filter_map(Value::as_object_mut) {
-                // Others write these: the scheduler, and whoever disrupts.
-                if condition["type"] != "PodScheduled" && condition["type"] != "DisruptionTarget" {
-                    moved(condition, "lastTransitionTime");
-                }
+        }
+        move_at(object, "status.startTime");
+        let conditions = object["status"]["conditions"].as_array_mut().into_iter().flatten();
+        for condition in conditions.filter_map(Value::as_object_mut) {
+            // Others write these: the scheduler, and whoever disrupts.
+            if condition["type"] != "PodScheduled" && condition["type"] != "DisruptionTarget" {
+                moved(condition, "lastTransitionTime");
             }
-            true
         }
-        "events" if object["source"]["component"] == "kubelet" => {
-            move_at(object, "firstTimestamp");
-            move_at(object, "lastTimestamp");
-            true
-        }
-        _ => false,
+    } else if object["source"]["component"] == "kubelet" {
+        move_at(object, "firstTimestamp");
+        move_at(object, "lastTimestamp");
     }
+    line
 }

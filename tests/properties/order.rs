@@ -44,12 +44,12 @@ fn compare(recording: &Recording, what: &str, known: &Verdicts, found: &Verdicts
 fn one_resource_after_the_other() {
     let mut wrong = Vec::new();
     for recording in all() {
-        let known = recording.in_order();
+        let known = &recording.verdicts;
         let queues = queues(&recording);
         for order in permutations() {
             let lines = order.iter().flat_map(|at| &queues[*at]).copied();
             let what = format!("{:?}", order.map(|at| KINDS[at]));
-            compare(&recording, &what, &known, &decided_at_the_end(lines), &mut wrong);
+            compare(&recording, &what, known, &decided_at_the_end(lines), &mut wrong);
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
@@ -60,12 +60,12 @@ fn any_order_between_resources() {
     let seed = seed();
     let mut wrong = Vec::new();
     for recording in all() {
-        let known = recording.in_order();
+        let known = &recording.verdicts;
         for number in 0..ORDERS {
             let mut random = Random::new(seed ^ number as u64);
             let lines = shuffle(&queues(&recording), &mut random);
             let what = format!("order {number}");
-            compare(&recording, &what, &known, &decided_at_the_end(lines), &mut wrong);
+            compare(&recording, &what, known, &decided_at_the_end(lines), &mut wrong);
         }
     }
     assert!(wrong.is_empty(), "PROPERTY_SEED={seed}\n{}", wrong.join("\n"));
@@ -76,12 +76,12 @@ fn any_delay_within_the_settle_time() {
     let seed = seed();
     let mut wrong = Vec::new();
     for recording in all() {
-        let known = recording.in_order();
+        let known = &recording.verdicts;
         for number in 0..ORDERS {
             let mut random = Random::new(seed ^ number as u64);
             let lines = delay(&queues(&recording), &mut random);
             let what = format!("delays {number}");
-            compare(&recording, &what, &known, &verdicts(in_time(&lines)), &mut wrong);
+            compare(&recording, &what, known, &verdicts(in_time(&lines)), &mut wrong);
         }
     }
     assert!(wrong.is_empty(), "PROPERTY_SEED={seed}\n{}", wrong.join("\n"));
@@ -102,7 +102,11 @@ fn permutations() -> Vec<[usize; 4]> {
 /// Merges the queues: takes runs of lines of random length, the longest run being random as well.
 fn shuffle<'a>(queues: &[Vec<&'a Recorded>; 4], random: &mut Random) -> Vec<&'a Recorded> {
     let longest = 1 + random.below(20);
-    let mut rest: Vec<&[&Recorded]> = queues.iter().map(Vec::as_slice).filter(|queue| !queue.is_empty()).collect();
+    let mut rest: Vec<&[&Recorded]> = queues
+        .iter()
+        .map(Vec::as_slice)
+        .filter(|queue| !queue.is_empty())
+        .collect();
     let mut lines = Vec::new();
     while !rest.is_empty() {
         let at = random.below(rest.len());
@@ -120,7 +124,10 @@ fn delay(queues: &[Vec<&Recorded>; 4], random: &mut Random) -> Vec<Recorded> {
     let mut lines = Vec::new();
     for queue in queues {
         // Some streams are late as a whole, others only now and then.
-        let (least, most) = (random.below(LATEST as usize) as i64, random.below(LATEST as usize) as i64);
+        let (least, most) = (
+            random.below(LATEST as usize) as i64,
+            random.below(LATEST as usize) as i64,
+        );
         let mut last = i64::MIN;
         for line in queue {
             let delay = least + random.below((most - least).max(1) as usize) as i64;

@@ -9,10 +9,13 @@ use crate::recording::{all, in_time, verdicts, worse};
 fn no_cause_becomes_another_specific_one() {
     let mut wrong = Vec::new();
     for recording in all() {
-        let without = recording.lines.iter().filter(|line| line.source.kind != Kind::JobEvents);
+        let without = recording
+            .lines
+            .iter()
+            .filter(|line| line.source.kind != Kind::JobEvents);
         let found = verdicts(in_time(without));
-        for (uid, known) in recording.in_order() {
-            if let Some(problem) = worse(&known, &found[&uid], &WITHOUT_EVENTS) {
+        for (uid, known) in &recording.verdicts {
+            if let Some(problem) = worse(known, &found[uid], &WITHOUT_EVENTS) {
                 wrong.push(format!("{}: {problem}", recording.name));
             }
         }

@@ -72,7 +72,7 @@ fn unscheduled<'a>(world: &World<'a>, pod: &'a Pod) -> Option<Finding<'a>> {
         _ => false,
     };
     // Without any word from a scheduler only time tells that there is something wrong.
-    (finding.message.is_some() || !young).then_some(finding)
+    (finding.message.is_some() || pod.not_scheduled.is_some() || !young).then_some(finding)
 }
 
 /// No image. Evidence: a latched waiting reason of the image family on a container that never started; or, for a Pod
@@ -89,19 +89,7 @@ fn image_not_pulled<'a>(world: &World<'a>, pod: &'a Pod) -> Option<Finding<'a>> 
 fn container_not_created<'a>(world: &World<'a>, pod: &'a Pod) -> Option<Finding<'a>> {
     let config =
         waiting(pod, |reason| reason == "CreateContainerConfigError").map(|found| (Cause::ContainerConfig, found));
-    let start = || {
-        waiting(pod, |reason| {
-            matches!(
-                reason,
-                "CreateContainerError"
-                    | "RunContainerError"
-                    | "PreCreateHookError"
-                    | "PreStartHookError"
-                    | "PostStartHookError"
-            )
-        })
-        .map(|found| (Cause::ContainerStart, found))
-    };
+    let start = || waiting(pod, is_start_error).map(|found| (Cause::ContainerStart, found));
     let named = || failed_start(world, pod, names_missing_object).map(|found| (Cause::ContainerConfig, found));
     let (cause, (container, message)) = config.or_else(start).or_else(named)?;
     Some(Finding::on(cause, pod).container(container).message(message))
@@ -235,8 +223,15 @@ fn still_running<'a>(world: &World<'a>, pod: &'a Pod) -> Option<Finding<'a>> {
 /// Nothing had started and nothing tells of an error.
 fn slow_start<'a>(_: &World<'a>, pod: &'a Pod) -> Option<Finding<'a>> {
     let started = |container: &Container| container.role == ContainerRole::Main && container.started;
-    if pod.containers.iter().any(started) {
+    let waited = |container: &Container| container.state == ContainerState::Waiting;
+    // Of a Pod that came further than `Pending`, containers that were never seen tell nothing.
+    let pending = &*pod.phase == "Pending" || pod.containers.iter().any(waited);
+    if !pending || pod.containers.iter().any(started) {
         return None;
+    }
+    // A reason that nobody knows may well be an error.
+    if let Some((container, message)) = waiting(pod, |_| true).filter(|(container, _)| !is_understood(container)) {
+        return Some(Finding::on(Cause::Unknown, pod).container(container).message(message));
     }
     let waits = |container: &&Container| container.role != ContainerRole::Sidecar && !container.started;
     let finding = Finding::on(Cause::SlowStart, pod);
@@ -298,8 +293,30 @@ fn waiting(pod: &Pod, is_kind: impl Fn(&str) -> bool) -> Option<(&Container, &st
         })
 }
 
-/// The first container that never started, has no latched waiting reason and has an Event of that kind, with the
-/// Event's message. The latest Event of a container decides.
+/// Whether a waiting reason says that the container could not be started.
+fn is_start_error(reason: &str) -> bool {
+    matches!(
+        reason,
+        "CreateContainerError"
+            | "RunContainerError"
+            | "PreCreateHookError"
+            | "PreStartHookError"
+            | "PostStartHookError"
+    )
+}
+
+/// Whether a container waits, or waited, for something that is known.
+fn is_understood(container: &Container) -> bool {
+    container.waiting.as_deref().is_some_and(|waiting| {
+        let reason = &*waiting.reason;
+        image::is_image_reason(reason)
+            || is_start_error(reason)
+            || matches!(reason, "CreateContainerConfigError" | "CrashLoopBackOff")
+    })
+}
+
+/// The first container that never started, has no latched waiting reason that says why, but an Event of that kind, with
+/// the latest such Event's message.
 fn failed_start<'a>(
     world: &World<'a>,
     pod: &'a Pod,
@@ -307,10 +324,11 @@ fn failed_start<'a>(
 ) -> Option<(&'a Container, &'a str)> {
     pod.containers
         .iter()
-        .filter(|container| !container.started && container.waiting.is_none())
+        .filter(|container| !container.started && !is_understood(container))
         .find_map(|container| {
             let mut events = world.events(&pod.uid);
-            let event = events.find(|event| !event.field_path.is_empty() && is_about(event, container) && is_kind(event))?;
+            let event =
+                events.find(|event| !event.field_path.is_empty() && is_about(event, container) && is_kind(event))?;
             Some((container, &*event.message))
         })
 }

@@ -25,7 +25,9 @@ pub fn is_image_event(reason: &str, message: &str) -> bool {
     match reason {
         "Failed" => {
             message.starts_with("Failed to pull image")
-                || message.strip_prefix("Error: ").is_some_and(|reason| is_image_reason(reason.trim()))
+                || message
+                    .strip_prefix("Error: ")
+                    .is_some_and(|reason| is_image_reason(reason.trim()))
         }
         "BackOff" => message.starts_with("Back-off pulling image"),
         "ErrImageNeverPull" | "InspectFailed" => true,

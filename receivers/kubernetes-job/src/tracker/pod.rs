@@ -117,7 +117,7 @@ impl PodRecord {
         if !status.phase.is_empty() {
             replace(&mut pod.phase, &status.phase);
         }
-        if pod.reason.is_empty() && !status.reason.is_empty() {
+        if pod.reason.is_empty() && !(status.reason.is_empty() && status.message.is_empty()) {
             pod.reason = status.reason.clone();
             pod.message = shorten(&status.message, MESSAGE).into();
         }
@@ -198,7 +198,13 @@ impl PodRecord {
             container.running_since = running.started_at.or(container.running_since);
         }
         if let Some(last) = &status.last_state.terminated {
-            latch_termination(container, &mut self.ids[at], last, status.restart_count.saturating_sub(1), true);
+            latch_termination(
+                container,
+                &mut self.ids[at],
+                last,
+                status.restart_count.saturating_sub(1),
+                true,
+            );
         }
         if let Some(terminated) = terminated {
             latch_termination(
