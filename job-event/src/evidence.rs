@@ -220,7 +220,7 @@ pub struct Pod {
     /// First non-empty `status.reason`, verbatim (`Evicted`, `DeadlineExceeded`, `OutOfcpu`, ...).
     #[serde(default, skip_serializing_if = "str::is_empty")]
     pub reason: Box<str>,
-    /// `status.message` that came with `reason`.
+    /// `status.message` that came with `reason`, or the last one without any.
     #[serde(default, skip_serializing_if = "str::is_empty")]
     pub message: Box<str>,
     /// Last `PodScheduled` condition that was not `True` (latched).
@@ -232,7 +232,8 @@ pub struct Pod {
     /// `lastTransitionTime` of `Ready` when it last was not `True`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub not_ready_since: Option<Timestamp>,
-    /// The first request to delete it. Absent if its phase was already terminal by then (clean-up, not a kill).
+    /// The first request to delete it that was seen. Absent if its phase had been seen to be terminal before (clean-up,
+    /// not a kill).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deletion: Option<PodDeletion>,
     /// Annotation `kubectl.kubernetes.io/default-container`.

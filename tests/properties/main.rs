@@ -7,6 +7,7 @@ mod again;
 mod broader;
 mod fuzz_bodies;
 mod late;
+mod mutated;
 
 mod order;
 mod random;

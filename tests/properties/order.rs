@@ -44,12 +44,12 @@ fn compare(recording: &Recording, what: &str, known: &Verdicts, found: &Verdicts
 fn one_resource_after_the_other() {
     let mut wrong = Vec::new();
     for recording in all() {
-        let known = recording.in_order();
+        let known = &recording.verdicts;
         let queues = queues(&recording);
         for order in permutations() {
             let lines = order.iter().flat_map(|at| &queues[*at]).copied();
             let what = format!("{:?}", order.map(|at| KINDS[at]));
-            compare(&recording, &what, &known, &decided_at_the_end(lines), &mut wrong);
+            compare(&recording, &what, known, &decided_at_the_end(lines), &mut wrong);
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
@@ -60,12 +60,12 @@ fn any_order_between_resources() {
     let seed = seed();
     let mut wrong = Vec::new();
     for recording in all() {
-        let known = recording.in_order();
+        let known = &recording.verdicts;
         for number in 0..ORDERS {
             let mut random = Random::new(seed ^ number as u64);
             let lines = shuffle(&queues(&recording), &mut random);
             let what = format!("order {number}");
-            compare(&recording, &what, &known, &decided_at_the_end(lines), &mut wrong);
+            compare(&recording, &what, known, &decided_at_the_end(lines), &mut wrong);
         }
     }
     assert!(wrong.is_empty(), "PROPERTY_SEED={seed}\n{}", wrong.join("\n"));
@@ -76,12 +76,12 @@ fn any_delay_within_the_settle_time() {
     let seed = seed();
     let mut wrong = Vec::new();
     for recording in all() {
-        let known = recording.in_order();
+        let known = &recording.verdicts;
         for number in 0..ORDERS {
             let mut random = Random::new(seed ^ number as u64);
             let lines = delay(&queues(&recording), &mut random);
             let what = format!("delays {number}");
-            compare(&recording, &what, &known, &verdicts(in_time(&lines)), &mut wrong);
+            compare(&recording, &what, known, &verdicts(in_time(&lines)), &mut wrong);
         }
     }
     assert!(wrong.is_empty(), "PROPERTY_SEED={seed}\n{}", wrong.join("\n"));

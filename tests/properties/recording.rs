@@ -21,6 +21,8 @@ pub struct Recording {
     pub lines: Vec<Recorded>,
     /// Its lines as JSON, without managed fields.
     pub json: Vec<Value>,
+    /// What becomes of its Jobs when it is replayed in order, decided as time runs.
+    pub verdicts: Verdicts,
 }
 
 /// Every recording of the corpus and of the folder that `PROPERTY_RECORDINGS` names.
@@ -48,9 +50,11 @@ fn read(path: &Path) -> Recording {
         }
         json.push(line);
     }
+    let lines: Vec<Recorded> = json.iter().map(decode).collect();
     Recording {
         name: path.file_stem().unwrap().to_string_lossy().replace(".jsonl", ""),
-        lines: json.iter().map(decode).collect(),
+        verdicts: verdicts(in_time(&lines)),
+        lines,
         json,
     }
 }
@@ -61,11 +65,6 @@ pub fn decode(line: &Value) -> Recorded {
 }
 
 impl Recording {
-    /// Its lines in order, decided as time runs.
-    pub fn in_order(&self) -> Verdicts {
-        verdicts(in_time(&self.lines))
-    }
-
     /// The time of its last line, milliseconds.
     pub fn end(&self) -> i64 {
         self.lines.iter().map(|line| line.t).max().unwrap_or_default()

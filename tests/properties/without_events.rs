@@ -14,8 +14,8 @@ fn no_cause_becomes_another_specific_one() {
             .iter()
             .filter(|line| line.source.kind != Kind::JobEvents);
         let found = verdicts(in_time(without));
-        for (uid, known) in recording.in_order() {
-            if let Some(problem) = worse(&known, &found[&uid], &WITHOUT_EVENTS) {
+        for (uid, known) in &recording.verdicts {
+            if let Some(problem) = worse(known, &found[uid], &WITHOUT_EVENTS) {
                 wrong.push(format!("{}: {problem}", recording.name));
             }
         }

@@ -147,7 +147,7 @@ fn restarted_attempts<'a>(world: &World<'a>, pod: &'a Pod, attempts: &mut Vec<Po
         for termination in &container.terminations {
             // What the system ended as a whole, it also ended container by container.
             let consequence = system.is_some() && pod.deletion.is_none() && termination.attempt == container.restarts;
-            if exit::is_failure(termination) && attempt::counts(pod, termination) && !consequence {
+            if exit::is_failure(termination) && attempt::counts(world, pod, termination) && !consequence {
                 attempts.extend(
                     exit::termination_cause(world, pod, container, termination)
                         .map(|finding| PodAttempt::failed(pod, finding)),
@@ -161,7 +161,10 @@ fn restarted_attempts<'a>(world: &World<'a>, pod: &'a Pod, attempts: &mut Vec<Po
             attempts.push(PodAttempt::failed(pod, finding));
         }
     } else if collateral {
-        let running = pod.containers.iter().any(|c| c.state == ContainerState::Running);
+        let running = pod
+            .containers
+            .iter()
+            .any(|c| blocking::state(world, pod, c) == ContainerState::Running);
         let never_started = !pod.containers.iter().any(|c| c.started);
         if running || never_started {
             attempts.push(PodAttempt::new(pod, AttemptOutcome::Stopped, None));

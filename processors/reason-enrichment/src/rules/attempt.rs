@@ -20,17 +20,12 @@ use crate::world::World;
 
 /// Whether a termination counts: it was seen before the Pod was asked to go, or happened before. What a container
 /// does after that request, whatever its exit code, is an answer to it. The order of the watch beats the API's
-/// timestamps of one second.
-pub fn counts(pod: &Pod, termination: &Termination) -> bool {
-    match &pod.deletion {
-        None => true,
-        Some(deletion) => {
-            termination.before_deletion
-                || termination
-                    .finished
-                    .is_some_and(|finished| finished < deletion.requested)
-        }
-    }
+/// timestamps of one second. Of a Pod that was first seen when it was all but gone only the last request is known, so
+/// what its containers did after the verdict does not count either.
+pub fn counts(world: &World<'_>, pod: &Pod, termination: &Termination) -> bool {
+    let Some(deletion) = &pod.deletion else { return true };
+    let before = |finished| finished < deletion.requested && world.decided.is_none_or(|decided| finished < decided);
+    termination.before_deletion || termination.finished.is_some_and(before)
 }
 
 /// Why the Pod failed.
@@ -39,9 +34,20 @@ pub fn attempt_cause<'a>(world: &World<'a>, pod: &'a Pod) -> Finding<'a> {
         return finding;
     }
     own_failure(world, pod, None)
+        .map(|finding| unless_ended(pod, finding))
         .or_else(|| deleted(world, pod))
         .or_else(|| blocking::blocking_error(world, pod))
         .unwrap_or_else(|| Finding::on(Cause::Unknown, pod).at(pod.not_ready_since))
+}
+
+/// Somebody gave the Pod as a whole a `status.reason` or message, and [`system_cause`] does not know it: then that its containers
+/// were killed or lost follows from it and explains nothing.
+fn unless_ended<'a>(pod: &'a Pod, finding: Finding<'a>) -> Finding<'a> {
+    let unsaid = pod.reason.is_empty() && pod.message.is_empty();
+    if unsaid || !matches!(finding.cause, Cause::Killed | Cause::NodeLost) {
+        return finding;
+    }
+    Finding::on(Cause::Unknown, pod).message(&pod.message).at(finding.at)
 }
 
 /// What the system did to the Pod as a whole: rules 1 to 3, but for a program that had failed before.
@@ -84,14 +90,20 @@ fn own_failure<'a>(world: &World<'a>, pod: &'a Pod, before: Option<Timestamp>) -
         .iter()
         .filter(|container| before.is_none() || container.role != ContainerRole::Sidecar)
         .filter_map(|container| {
-            let ends = container.terminations.iter().filter(|end| counts(pod, end));
+            let ends = container.terminations.iter().filter(|end| counts(world, pod, end));
             let last = ends.max_by_key(|end| end.attempt)?;
             let in_time = before.is_none_or(|before| last.finished.is_some_and(|finished| finished < before));
             (exit::is_failure(last) && in_time).then_some((container, last))
         })
         .collect();
+    // No main container starts before all init containers are done. One that failed later was none.
+    let main_started = pod
+        .containers
+        .iter()
+        .any(|container| container.role == ContainerRole::Main && container.started);
     failures.sort_by_key(|(container, end)| {
         let class = match container.role {
+            ContainerRole::Init if main_started => 2,
             ContainerRole::Init => 0,
             ContainerRole::Main => 1,
             ContainerRole::Sidecar => 2,
@@ -104,9 +116,12 @@ fn own_failure<'a>(world: &World<'a>, pod: &'a Pod, before: Option<Timestamp>) -
             Some(&container.name) != default,
         )
     });
-    failures
-        .into_iter()
-        .find_map(|(container, end)| exit::termination_cause(world, pod, container, end))
+    failures.into_iter().find_map(|(container, end)| {
+        let finding = exit::termination_cause(world, pod, container, end)?;
+        // Native sidecars are killed when the others are done; whatever that was.
+        let is_end = container.role == ContainerRole::Sidecar && finding.cause == Cause::Killed;
+        (!is_end).then_some(finding)
+    })
 }
 
 /// Why the Pod failed, where the failure policy's message names the container and its exit code.

@@ -6,12 +6,12 @@
 //! `ContainerStatusUnknown`/137 (`pkg/kubelet/kubelet_pods.go`, `pkg/kubelet/status/status_manager.go`).
 
 use jiff::SignedDuration;
-use job_event::evidence::{Container, ContainerRole, ContainerState, Pod, Termination};
+use job_event::evidence::{Container, ContainerRole, ContainerState, Event, Pod, Termination};
 
 use crate::cause::Cause;
 use crate::finding::Finding;
 use crate::rules::{attempt, exit, image, scheduling};
-use crate::world::{World, is_terminal, shifted};
+use crate::world::{World, is_about, is_terminal, shifted};
 
 /// How old the last Event about an obstacle may be. The kubelet tries again every 2 minutes at least
 /// (`pkg/volume/util/operationexecutor`, back-off up to 2m2s), and of many Events one passes every 5 minutes
@@ -72,34 +72,26 @@ fn unscheduled<'a>(world: &World<'a>, pod: &'a Pod) -> Option<Finding<'a>> {
         _ => false,
     };
     // Without any word from a scheduler only time tells that there is something wrong.
-    (finding.message.is_some() || !young).then_some(finding)
+    (finding.message.is_some() || pod.not_scheduled.is_some() || !young).then_some(finding)
 }
 
-/// No image. Evidence: a latched waiting reason of the image family on a container that never started.
-fn image_not_pulled<'a>(_: &World<'a>, pod: &'a Pod) -> Option<Finding<'a>> {
+/// No image. Evidence: a latched waiting reason of the image family on a container that never started; or, for a Pod
+/// that was seen too late for that, an Event of its pull.
+fn image_not_pulled<'a>(world: &World<'a>, pod: &'a Pod) -> Option<Finding<'a>> {
     waiting(pod, image::is_image_reason)
+        .or_else(|| failed_start(world, pod, |event| image::is_image_event(&event.reason, &event.message)))
         .map(|(container, message)| Finding::on(Cause::ImagePull, pod).container(container).message(message))
 }
 
 /// The container could not be made or started. Evidence: a latched waiting reason
-/// (`pkg/kubelet/kuberuntime/kuberuntime_container.go`) on a container that never started.
-fn container_not_created<'a>(_: &World<'a>, pod: &'a Pod) -> Option<Finding<'a>> {
+/// (`pkg/kubelet/kuberuntime/kuberuntime_container.go`) on a container that never started; or, for a Pod that was seen
+/// too late for that, the Event `Failed` on an object that its configuration names.
+fn container_not_created<'a>(world: &World<'a>, pod: &'a Pod) -> Option<Finding<'a>> {
     let config =
         waiting(pod, |reason| reason == "CreateContainerConfigError").map(|found| (Cause::ContainerConfig, found));
-    let start = || {
-        waiting(pod, |reason| {
-            matches!(
-                reason,
-                "CreateContainerError"
-                    | "RunContainerError"
-                    | "PreCreateHookError"
-                    | "PreStartHookError"
-                    | "PostStartHookError"
-            )
-        })
-        .map(|found| (Cause::ContainerStart, found))
-    };
-    let (cause, (container, message)) = config.or_else(start)?;
+    let start = || waiting(pod, is_start_error).map(|found| (Cause::ContainerStart, found));
+    let named = || failed_start(world, pod, names_missing_object).map(|found| (Cause::ContainerConfig, found));
+    let (cause, (container, message)) = config.or_else(start).or_else(named)?;
     Some(Finding::on(cause, pod).container(container).message(message))
 }
 
@@ -108,10 +100,11 @@ fn container_not_created<'a>(_: &World<'a>, pod: &'a Pod) -> Option<Finding<'a>>
 fn crash_loop<'a>(world: &World<'a>, pod: &'a Pod) -> Option<Finding<'a>> {
     let default = default_container(pod);
     let failed = |container: &'a Container| {
-        let termination = last_counted(pod, container)?;
-        let restarted = container.restarts > 0 || container.state == ContainerState::Waiting;
+        let termination = last_counted(world, pod, container)?;
+        let state = state(world, pod, container);
+        let restarted = container.restarts > 0 || state == ContainerState::Waiting;
         let is_default = default.is_some_and(|default| default.name == container.name);
-        let looping = match container.state {
+        let looping = match state {
             ContainerState::Running => container.restarts > 0 && !has_run_for_long(world, container),
             ContainerState::Terminated => restarted || is_default || container.role == ContainerRole::Init,
             ContainerState::Waiting | ContainerState::Absent => restarted,
@@ -204,22 +197,23 @@ fn node_not_ready<'a>(world: &World<'a>, pod: &'a Pod) -> Option<Finding<'a>> {
 
 /// The work was done, but a second container that is no native sidecar kept the Pod alive. Evidence: the default
 /// container had terminated with 0, another regular one was running.
-fn blocked_by_sidecar<'a>(_: &World<'a>, pod: &'a Pod) -> Option<Finding<'a>> {
+fn blocked_by_sidecar<'a>(world: &World<'a>, pod: &'a Pod) -> Option<Finding<'a>> {
     let default = default_container(pod)?;
-    let done = default.state == ContainerState::Terminated
-        && last_counted(pod, default).is_some_and(|termination| !exit::is_failure(termination));
+    let done = state(world, pod, default) == ContainerState::Terminated
+        && last_counted(world, pod, default).is_some_and(|termination| !exit::is_failure(termination));
     let other = pod.containers.iter().find(|container| {
         container.role == ContainerRole::Main
             && container.name != default.name
-            && container.state == ContainerState::Running
+            && state(world, pod, container) == ContainerState::Running
     })?;
     done.then(|| Finding::on(Cause::SidecarBlockedCompletion, pod).container(other))
 }
 
 /// Evidence: a main or init container was running.
-fn still_running<'a>(_: &World<'a>, pod: &'a Pod) -> Option<Finding<'a>> {
-    let running =
-        |container: &&Container| container.role != ContainerRole::Sidecar && container.state == ContainerState::Running;
+fn still_running<'a>(world: &World<'a>, pod: &'a Pod) -> Option<Finding<'a>> {
+    let running = |container: &&Container| {
+        container.role != ContainerRole::Sidecar && state(world, pod, container) == ContainerState::Running
+    };
     let container = default_container(pod)
         .filter(running)
         .or_else(|| pod.containers.iter().find(running))?;
@@ -228,6 +222,17 @@ fn still_running<'a>(_: &World<'a>, pod: &'a Pod) -> Option<Finding<'a>> {
 
 /// Nothing had started and nothing tells of an error.
 fn slow_start<'a>(_: &World<'a>, pod: &'a Pod) -> Option<Finding<'a>> {
+    let started = |container: &Container| container.role == ContainerRole::Main && container.started;
+    let waited = |container: &Container| container.state == ContainerState::Waiting;
+    // Of a Pod that came further than `Pending`, containers that were never seen tell nothing.
+    let pending = &*pod.phase == "Pending" || pod.containers.iter().any(waited);
+    if !pending || pod.containers.iter().any(started) {
+        return None;
+    }
+    // A reason that nobody knows may well be an error.
+    if let Some((container, message)) = waiting(pod, |_| true).filter(|(container, _)| !is_understood(container)) {
+        return Some(Finding::on(Cause::Unknown, pod).container(container).message(message));
+    }
     let waits = |container: &&Container| container.role != ContainerRole::Sidecar && !container.started;
     let finding = Finding::on(Cause::SlowStart, pod);
     Some(match pod.containers.iter().find(waits) {
@@ -246,12 +251,31 @@ pub fn default_container(pod: &Pod) -> Option<&Container> {
     }
 }
 
+/// The state of a container before the Pod was asked to go. Where only its end was seen, and that too late, the times of
+/// that end tell.
+pub fn state(world: &World<'_>, pod: &Pod, container: &Container) -> ContainerState {
+    if !matches!(container.state, ContainerState::Absent | ContainerState::Waiting) {
+        return container.state;
+    }
+    let mut ends = container.terminations.iter();
+    let Some(end) = ends.find(|end| end.ran && !end.before_deletion && end.attempt == container.restarts) else {
+        return container.state;
+    };
+    if attempt::counts(world, pod, end) {
+        ContainerState::Terminated
+    } else if end.started.is_some_and(|started| Some(started) <= world.decided) {
+        ContainerState::Running
+    } else {
+        container.state
+    }
+}
+
 /// The last termination of a container that the deletion of the Pod did not cause.
-fn last_counted<'a>(pod: &Pod, container: &'a Container) -> Option<&'a Termination> {
+fn last_counted<'a>(world: &World<'_>, pod: &Pod, container: &'a Container) -> Option<&'a Termination> {
     container
         .terminations
         .iter()
-        .filter(|termination| attempt::counts(pod, termination))
+        .filter(|termination| attempt::counts(world, pod, termination))
         .max_by_key(|termination| termination.attempt)
 }
 
@@ -267,6 +291,54 @@ fn waiting(pod: &Pod, is_kind: impl Fn(&str) -> bool) -> Option<(&Container, &st
                 .filter(|waiting| is_kind(&waiting.reason))?;
             Some((container, &*waiting.message))
         })
+}
+
+/// Whether a waiting reason says that the container could not be started.
+fn is_start_error(reason: &str) -> bool {
+    matches!(
+        reason,
+        "CreateContainerError"
+            | "RunContainerError"
+            | "PreCreateHookError"
+            | "PreStartHookError"
+            | "PostStartHookError"
+    )
+}
+
+/// Whether a container waits, or waited, for something that is known.
+fn is_understood(container: &Container) -> bool {
+    container.waiting.as_deref().is_some_and(|waiting| {
+        let reason = &*waiting.reason;
+        image::is_image_reason(reason)
+            || is_start_error(reason)
+            || matches!(reason, "CreateContainerConfigError" | "CrashLoopBackOff")
+    })
+}
+
+/// The first container that never started, has no latched waiting reason that says why, but an Event of that kind, with
+/// the latest such Event's message.
+fn failed_start<'a>(
+    world: &World<'a>,
+    pod: &'a Pod,
+    is_kind: impl Fn(&Event) -> bool,
+) -> Option<(&'a Container, &'a str)> {
+    pod.containers
+        .iter()
+        .filter(|container| !container.started && !is_understood(container))
+        .find_map(|container| {
+            let mut events = world.events(&pod.uid);
+            let event =
+                events.find(|event| !event.field_path.is_empty() && is_about(event, container) && is_kind(event))?;
+            Some((container, &*event.message))
+        })
+}
+
+/// `Error: configmap "c" not found`, `Error: couldn't find key k in Secret ns/s`: the texts of
+/// `makeEnvironmentVariables` in `pkg/kubelet/kubelet_pods.go`, in the Event `Failed` of `startContainer`.
+fn names_missing_object(event: &Event) -> bool {
+    let text = event.message.strip_prefix("Error: ").unwrap_or_default();
+    let missing = (text.starts_with("configmap ") || text.starts_with("secret ")) && text.ends_with(" not found");
+    &*event.reason == "Failed" && (missing || text.starts_with("couldn't find key "))
 }
 
 /// An Event about what comes before the first container, if it is not overcome.

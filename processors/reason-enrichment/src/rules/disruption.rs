@@ -52,11 +52,11 @@ fn by_kubelet_message(condition: &Condition) -> Option<Cause> {
     }
 }
 
-/// What `status.reason` of a Pod without `DisruptionTarget` tells.
+/// What `status.reason` of a Pod without `DisruptionTarget` tells; `None` if it is empty or nobody knows it.
 pub fn status_reason<'a>(world: &World<'a>, pod: &'a Pod) -> Option<Finding<'a>> {
     let cause = match &*pod.reason {
         "Evicted" if own_limit(&pod.message) => Cause::EphemeralStorageExceeded,
-        "Evicted" => Cause::NodePressure,
+        "Evicted" if names_node(&pod.message) => Cause::NodePressure,
         "Terminated" | "NodeShutdown" => Cause::NodeShutdown,
         "NodeLost" => Cause::NodeLost,
         "Preempting" => Cause::Preempted,
@@ -78,6 +78,12 @@ fn own_limit(message: &str) -> bool {
     message.contains("Usage of EmptyDir")
         || message.contains("Pod ephemeral local storage")
         || message.contains("exceeded its local ephemeral")
+}
+
+/// Whether the kubelet evicted or refused the Pod for its node's sake (`nodeLowMessageFmt` and `nodeConditionMessageFmt`
+/// in `pkg/kubelet/eviction`).
+fn names_node(message: &str) -> bool {
+    message.contains("The node was low on resource") || message.contains("The node had condition")
 }
 
 fn last_end(pod: &Pod) -> Option<jiff::Timestamp> {

@@ -19,6 +19,22 @@ pub fn is_image_reason(reason: &str) -> bool {
     )
 }
 
+/// Whether an Event on a container is about its image: the kubelet's `Failed`, `BackOff`, `ErrImageNeverPull` and
+/// `InspectFailed` (`pkg/kubelet/images/image_manager.go`).
+pub fn is_image_event(reason: &str, message: &str) -> bool {
+    match reason {
+        "Failed" => {
+            message.starts_with("Failed to pull image")
+                || message
+                    .strip_prefix("Error: ")
+                    .is_some_and(|reason| is_image_reason(reason.trim()))
+        }
+        "BackOff" => message.starts_with("Back-off pulling image"),
+        "ErrImageNeverPull" | "InspectFailed" => true,
+        _ => false,
+    }
+}
+
 /// Whether pulling again, unchanged, can help.
 pub fn retry(reason: &str, message: &str) -> Retry {
     match reason {

@@ -4,7 +4,7 @@
 //! `dynamicresources` of Kubernetes for the texts; `pkg/registry/core/pod/strategy.go` for `SchedulingGated`;
 //! `pkg/scheduler/schedule_one.go` for the condition `PodScheduled` and the Event `FailedScheduling`.
 
-use job_event::evidence::Pod;
+use job_event::evidence::{Container, ContainerState, Pod};
 
 use crate::cause::Cause;
 use crate::finding::Finding;
@@ -55,12 +55,13 @@ fn lacks_device(reasons: &str) -> bool {
     lacking.peek().is_some() && lacking.all(|resource| resource.contains('/'))
 }
 
-/// Why a Pod without a node had none; `None` if it had one.
+/// Why a Pod without a node had none; `None` if it had one. What only a kubelet writes proves that it had.
 ///
 /// Evidence: the condition `PodScheduled` that was not true, else the Event `FailedScheduling` (but not the one
 /// about a Pod that is being deleted), else the absence of both: no scheduler took the Pod up.
 pub fn unscheduled<'a>(world: &World<'a>, pod: &'a Pod) -> Option<Finding<'a>> {
-    if pod.node.is_some() {
+    let with_kubelet = |container: &Container| container.started || container.state != ContainerState::Absent;
+    if pod.node.is_some() || pod.start_time.is_some() || pod.containers.iter().any(with_kubelet) {
         return None;
     }
     if let Some(condition) = pod.not_scheduled.as_deref() {

@@ -460,7 +460,6 @@ impl Tracker {
         for entry in self.jobs.values_mut() {
             if let Entry::Live(record) = entry
                 && record.scope == source.scope
-                && !record.is_due
             {
                 record.note(Gap::WatchInterrupted);
             }

@@ -164,8 +164,9 @@ impl PodRecord {
     fn update(&mut self, new: &model::Pod, pools: &mut Pools) {
         self.version = new.metadata.resource_version.parse().ok();
         let deletion_seen = new.metadata.deletion_timestamp.is_some();
+        let had_ended = matches!(&*self.phase, "Succeeded" | "Failed");
         self.latch_status(new, deletion_seen, pools);
-        self.latch_deletion(new);
+        self.latch_deletion(new, had_ended);
         let statuses = &new.status;
         for status in statuses
             .init_container_statuses
@@ -189,7 +190,7 @@ impl PodRecord {
         if !status.phase.is_empty() && *status.phase != *self.phase {
             self.phase = pools.texts.get(&*status.phase);
         }
-        if !status.reason.is_empty() {
+        if !(status.reason.is_empty() && status.message.is_empty()) {
             let rare = self.rare();
             if rare.reason.is_empty() {
                 rare.reason = status.reason.clone();
@@ -218,12 +219,14 @@ impl PodRecord {
     }
 
     /// The first `deletionTimestamp` tells when deletion was asked for; later ones are moved to the present, with a
-    /// grace of 0 (`staging/src/k8s.io/apiserver/pkg/registry/rest/delete.go`).
-    fn latch_deletion(&mut self, new: &model::Pod) {
+    /// grace of 0 (`staging/src/k8s.io/apiserver/pkg/registry/rest/delete.go`). `had_ended`: whether the Pod had ended
+    /// in the version before. Of one that is first seen ended and deleted at once, nothing tells which came first; a
+    /// kill is what hides that, as what had ended is gone at once when it is deleted.
+    fn latch_deletion(&mut self, new: &model::Pod, had_ended: bool) {
         let Some(timestamp) = new.metadata.deletion_timestamp else {
             return;
         };
-        if std::mem::replace(&mut self.deleting, true) || matches!(&*self.phase, "Succeeded" | "Failed") {
+        if std::mem::replace(&mut self.deleting, true) || had_ended {
             return;
         }
         let grace_seconds = new.metadata.deletion_grace_period_seconds.unwrap_or(0);
@@ -240,6 +243,10 @@ impl PodRecord {
         let known = self.template.containers.iter().position(|c| c.name == status.name);
         let at = known.unwrap_or_else(|| self.add_container(&status.name));
         let container = &mut self.containers[at];
+        // What was seen before tells nothing of a run that was missed.
+        if deletion_seen && status.restart_count > container.restarts {
+            container.state = ContainerState::Absent;
+        }
         container.restarts = status.restart_count;
         let model::ContainerState {
             waiting,
@@ -252,8 +259,8 @@ impl PodRecord {
             (Some(_), _, _) => ContainerState::Waiting,
             _ => ContainerState::Absent,
         };
-        // A Pod first seen while it is being deleted: what still runs ran before.
-        if !deletion_seen || container.state == ContainerState::Absent && state == ContainerState::Running {
+        // No container is started in a Pod that is being deleted, so what runs ran before.
+        if !deletion_seen || state == ContainerState::Running {
             container.state = state;
         }
         if let Some(waiting) = waiting {
