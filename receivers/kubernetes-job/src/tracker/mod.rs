@@ -29,8 +29,8 @@ use crate::model;
 
 /// How many Jobs may have Pods waiting for them, and how many Pods each.
 const EARLY_PODS: (usize, usize) = (512, 64);
-/// How many objects may have Events waiting for them, and how many Events each.
-const EARLY_EVENTS: (usize, usize) = (1024, 16);
+/// How many objects may have Events waiting for them; how many Events each has, [`event::merge`] bounds.
+const EARLY_EVENTS: usize = 1024;
 /// How many UIDs of removed Jobs are remembered, so that a late version does not bring one back.
 const REMOVED: usize = 4096;
 /// How much longer a Job whose end was not seen is kept open: its Events may tell, and they are listed by themselves.
@@ -176,8 +176,8 @@ impl Tracker {
             jobs: HashMap::new(),
             pods: HashMap::new(),
             cronjobs: CronJobs::default(),
-            early_pods: Early::new(EARLY_PODS.0, EARLY_PODS.1),
-            early_events: Early::new(EARLY_EVENTS.0, EARLY_EVENTS.1),
+            early_pods: Early::new(EARLY_PODS.0),
+            early_events: Early::new(EARLY_EVENTS),
             due: BTreeSet::new(),
             removed: HashSet::new(),
             removed_order: VecDeque::new(),
@@ -294,7 +294,7 @@ impl Tracker {
         match object {
             Object::CronJob(_) => self.cronjobs.gone(uid),
             Object::Job(_) => self.job_gone(uid, None, now),
-            Object::Pod(_) => self.pod_gone(uid),
+            Object::Pod(pod) => self.pod_gone(uid, pod),
             // Events expire; that they were there is what counts.
             Object::Event(_) => {}
         }
@@ -386,7 +386,12 @@ impl Tracker {
                 let waiting = self.early_pods.of(job);
                 match waiting.iter_mut().find(|known| known.uid == uid) {
                     Some(known) => known.apply(pod, listed),
-                    None => waiting.push(PodRecord::new(pod)),
+                    None => {
+                        if waiting.len() >= EARLY_PODS.1 {
+                            waiting.remove(0);
+                        }
+                        waiting.push(PodRecord::new(pod));
+                    }
                 }
             }
         }
@@ -405,12 +410,15 @@ impl Tracker {
         }
     }
 
-    fn pod_gone(&mut self, uid: Uid) {
-        if let Some(job) = self.pods.get(&uid)
-            && let Some(Entry::Live(record)) = self.jobs.get_mut(job)
-            && let Some(pod) = record.pod(uid)
-        {
-            pod.pod.removed = true;
+    fn pod_gone(&mut self, uid: Uid, pod: &model::Pod) {
+        let known = match self.pods.get(&uid).and_then(|job| self.jobs.get_mut(job)) {
+            Some(Entry::Live(record)) => record.pod(uid),
+            _ => owner_of(pod)
+                .and_then(|job| self.early_pods.known(job))
+                .and_then(|waiting| waiting.iter_mut().find(|pod| pod.uid == uid)),
+        };
+        if let Some(known) = known {
+            known.pod.removed = true;
         }
     }
 
