@@ -3,6 +3,7 @@
 use reason_enrichment_processor::Cause;
 
 /// What may stand for a cause.
+#[derive(Clone, Copy)]
 pub struct Row {
     /// The cause that all of the evidence gives.
     pub cause: Cause,
@@ -63,6 +64,15 @@ pub const JOINED_LATE: [Row; 1] = [row(
     &[Cause::Killed],
     "the run that ended `OOMKilled`, where another one ended `Error`, 137",
 )];
+
+/// From those, when Events have expired.
+pub const JOINED_LATE_WITHOUT_EVENTS: [Row; 3] = [
+    row(Cause::ImagePull, &[Cause::SlowStart], ERASED),
+    row(Cause::ContainerConfig, &[Cause::SlowStart], ERASED),
+    row(Cause::ContainerStart, &[Cause::SlowStart], ERASED),
+];
+
+const ERASED: &str = "the waiting reason, which goes when the Pod is deleted, and the Events about it";
 
 /// With a field that is absent, or that says what nobody knows.
 pub const NOT_UNDERSTOOD: [Row; 9] = [
@@ -141,7 +151,7 @@ fn page() -> String {
             "The collector started, or was cut off, while the Job ran: what it lists is the last version of each object. The\n\
              event then says `k8s.job.evidence.quality: partial`. A Job that was gone by then is reported as `Deleted`, unless\n\
              an Event still tells its verdict. Of Events that have expired the table above holds.",
-            &JOINED_LATE,
+            &[JOINED_LATE.as_slice(), &JOINED_LATE_WITHOUT_EVENTS].concat(),
         ),
         (
             "Absent, or not understood",

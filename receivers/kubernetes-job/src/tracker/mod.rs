@@ -33,6 +33,9 @@ const EARLY_PODS: (usize, usize) = (512, 64);
 const EARLY_EVENTS: usize = 1024;
 /// How many UIDs of removed Jobs are remembered, so that a late version does not bring one back.
 const REMOVED: usize = 4096;
+/// For how long the API server keeps Events by default (`--event-ttl`). Of what a Job that is older when it is first
+/// listed has been through, nothing may be left.
+const EVENTS_KEPT: SignedDuration = SignedDuration::from_hours(1);
 /// How much longer a Job whose end was not seen is kept open: its Events may tell, and they are listed by themselves.
 const WAIT_FOR_EVENTS: SignedDuration = SignedDuration::from_secs(5);
 
@@ -319,6 +322,10 @@ impl Tracker {
             self.jobs.insert(uid, Entry::Reported { scope: source.scope });
             self.early_pods.take(uid);
             return;
+        }
+        let is_old = |created: Timestamp| now.duration_since(created) > EVENTS_KEPT;
+        if listed && record.job.created.is_some_and(is_old) {
+            record.note(Gap::JoinedLate);
         }
         for event in self.early_events.take(uid) {
             record.add_event(event);
