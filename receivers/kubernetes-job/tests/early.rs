@@ -67,8 +67,11 @@ fn a_pod_that_is_gone_before_its_job_is_known_is_known_to_be_gone() {
     assert!(only_job(tracker).pods[0].removed);
 }
 
-/// The Pod after these versions: phase, `deletionTimestamp` and grace, state of the container.
-fn seen(versions: &[(&str, Option<(&str, i64)>, Value)]) -> Pod {
+/// Phase, `deletionTimestamp` and grace, state of the container.
+type Version<'a> = (&'a str, Option<(&'a str, i64)>, Value);
+
+/// The Pod after these versions.
+fn seen(versions: &[Version<'_>]) -> Pod {
     let mut tracker = Tracker::new(TrackerSettings::default());
     apply(&mut tracker, "jobs", "ADDED", job());
     for (version, (phase, deletion, state)) in versions.iter().enumerate() {
