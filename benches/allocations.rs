@@ -1,4 +1,5 @@
-//! What one update allocates, beside the full type of the Kubernetes API, and what the tracker keeps of each Job.
+//! What one update allocates, beside the full type of the Kubernetes API, what the tracker keeps of each Job, and what
+//! judging one allocates.
 //!
 //! Counts, not times: they are the same in every run. With `--bench` (`cargo bench`) it prints them at full scale;
 //! without (`cargo test`) it holds the budgets at a small one.
@@ -15,7 +16,7 @@ use k8s_openapi::api::{batch, core};
 use kubernetes_job_receiver::tracker::Tracker;
 use serde::de::DeserializeOwned;
 use support::tracking::{Apply, FullLine, NOW, SETTLED, apply_job, apply_pod, tracker_of};
-use support::{Recorded, line};
+use support::{Recorded, evidence, line};
 
 #[global_allocator]
 static ALLOCATOR: dhat::Alloc = dhat::Alloc;
@@ -28,6 +29,9 @@ const KEPT_RUNNING: u64 = 1536;
 /// the one its Pod had in the table of Pods, which does not shrink. 33 bytes each, and a table that has just grown has
 /// 16 places for 7 entries: 151 bytes.
 const KEPT_REPORTED: u64 = 160;
+
+/// The most that judging any recorded Job may allocate, bytes of heap.
+const JUDGED: u64 = 20 * 1024;
 
 /// What was asked of the heap.
 #[derive(Clone, Copy)]
@@ -46,6 +50,7 @@ fn main() {
         &[500, 1_000]
     };
     kept(scales);
+    judged();
     drop(profiler);
 }
 
@@ -109,6 +114,26 @@ fn fail_all(tracker: &mut Tracker, jobs: usize) {
     let sizes = tracker.sizes();
     assert_eq!((sizes.live, sizes.pods, sizes.reported), (0, 0, jobs));
     assert_eq!(tracker.poll(NOW), None);
+}
+
+/// Judges every recorded Job.
+fn judged() {
+    let mut each = Vec::new();
+    for (name, job) in evidence::all() {
+        let judging = allocated(|| drop(reason_enrichment_processor::judge(&job)));
+        each.push((judging.bytes, judging.blocks, name));
+    }
+    each.sort();
+    let (median, worst) = (&each[each.len() / 2], &each[each.len() - 1]);
+    println!("\njudging one of {} recorded Jobs     blocks    bytes", each.len());
+    for (what, (bytes, blocks, name)) in [("median", median), ("worst", worst)] {
+        println!("{what:<7}{name:<28}{blocks:>8}{bytes:>9}");
+    }
+    let (bytes, _, name) = worst;
+    assert!(
+        *bytes <= JUDGED,
+        "{name}: expected at most {JUDGED} bytes, found {bytes}"
+    );
 }
 
 fn allocated(work: impl FnOnce()) -> Allocated {

@@ -6,6 +6,7 @@
 )]
 
 pub mod collector;
+pub mod evidence;
 pub mod http;
 pub mod tracking;
 

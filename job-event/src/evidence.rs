@@ -392,6 +392,11 @@ pub const POD_EVENT_REASONS: &[&str] = &[
     "NodeNotReady",
     "Unhealthy",
     "FailedPostStartHook",
+    // What a container waited for, where its status was not seen in time.
+    "Failed",
+    "BackOff",
+    "ErrImageNeverPull",
+    "InspectFailed",
 ];
 
 /// An Event about the Job or one of its Pods. Repetitions (same object, container, reason and message up to its first

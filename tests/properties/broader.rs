@@ -3,6 +3,7 @@
 use reason_enrichment_processor::Cause;
 
 /// What may stand for a cause.
+#[derive(Clone, Copy)]
 pub struct Row {
     /// The cause that all of the evidence gives.
     pub cause: Cause,
@@ -21,12 +22,18 @@ const fn row(cause: Cause, broader: &'static [Cause], missing: &'static str) -> 
 }
 
 /// Without Events.
-pub const WITHOUT_EVENTS: [Row; 5] = [
+pub const WITHOUT_EVENTS: [Row; 9] = [
     row(
         Cause::ProbeFailed,
-        &[Cause::Killed],
-        "`Unhealthy`: the container ended with 137 or 143",
+        &[Cause::Killed, Cause::NonZeroExit],
+        "`Unhealthy`; what remains is how the container ended",
     ),
+    row(
+        Cause::ContainerStart,
+        &[Cause::Killed, Cause::NonZeroExit],
+        "`FailedPostStartHook`; what remains is how the container ended",
+    ),
+    row(Cause::OutOfMemory, &[Cause::Killed], "`SystemOOM` of the node"),
     row(Cause::QuotaExceeded, &[Cause::NoPodsCreated], "`FailedCreate`"),
     row(Cause::AdmissionDenied, &[Cause::NoPodsCreated], "`FailedCreate`"),
     row(
@@ -35,9 +42,19 @@ pub const WITHOUT_EVENTS: [Row; 5] = [
         "`FailedMount`, `FailedAttachVolume`, `FailedMapVolume`",
     ),
     row(
+        Cause::DeviceUnavailable,
+        &[Cause::SlowStart],
+        "`FailedPrepareDynamicResources`, `FailedResourceClaimCreation`",
+    ),
+    row(
         Cause::SandboxFailed,
         &[Cause::SlowStart],
         "`FailedCreatePodSandBox`, `NetworkNotReady`, `FailedCreatePodContainer`",
+    ),
+    row(
+        Cause::NodeLost,
+        &[Cause::NodeDrained, Cause::StuckTerminating, Cause::RanTooLong],
+        "`NodeNotReady`; what remains is the eviction, the deletion or the container that ran",
     ),
 ];
 
@@ -47,6 +64,15 @@ pub const JOINED_LATE: [Row; 1] = [row(
     &[Cause::Killed],
     "the run that ended `OOMKilled`, where another one ended `Error`, 137",
 )];
+
+/// From those, when Events have expired.
+pub const JOINED_LATE_WITHOUT_EVENTS: [Row; 3] = [
+    row(Cause::ImagePull, &[Cause::SlowStart], ERASED),
+    row(Cause::ContainerConfig, &[Cause::SlowStart], ERASED),
+    row(Cause::ContainerStart, &[Cause::SlowStart], ERASED),
+];
+
+const ERASED: &str = "the waiting reason, which goes when the Pod is deleted, and the Events about it";
 
 /// With a field that is absent, or that says what nobody knows.
 pub const NOT_UNDERSTOOD: [Row; 9] = [
@@ -101,4 +127,69 @@ pub fn allows(table: &[Row], known: Cause, found: Cause) -> bool {
             .any(|row| row.cause == known && row.broader.contains(&found))
     };
     known == found || in_table() || (!table.is_empty() && found == Cause::Unknown)
+}
+
+/// `docs/evidence.md`.
+fn page() -> String {
+    let mut page = String::from(
+        "# When evidence is missing\n\n\
+         A cause is given only on evidence. Where that is missing, a broader cause stands instead, or `Unknown`, never another\n\
+         specific one; outcome and reason stay, because they stand in the Job itself. These tables are the ones that\n\
+         `tests/properties` holds every recording to; a cause that is in none of them stays what it is or becomes `Unknown`.\n\n\
+         What does not matter at all: the order between Jobs, CronJobs, Pods and Events, as long as all arrives within\n\
+         `settle_time` of the verdict; anything that is said twice; clocks of nodes that are a minute off; conditions that\n\
+         are not `True`.\n",
+    );
+    for (title, text, table) in [
+        (
+            "Without Events",
+            "Events may not be read, have expired (after an hour, by default), or were dropped by a busy cluster.",
+            WITHOUT_EVENTS.as_slice(),
+        ),
+        (
+            "Joined late",
+            "The collector started, or was cut off, while the Job ran: what it lists is the last version of each object. The\n\
+             event then says `k8s.job.evidence.quality: partial`. A Job that was gone by then is reported as `Deleted`, unless\n\
+             an Event still tells its verdict. Of Events that have expired the table above holds.",
+            &[JOINED_LATE.as_slice(), &JOINED_LATE_WITHOUT_EVENTS].concat(),
+        ),
+        (
+            "Absent, or not understood",
+            "A field is absent, or says what no rule knows: a newer Kubernetes, another manager of Jobs, a message in other\n\
+             words.",
+            &NOT_UNDERSTOOD,
+        ),
+    ] {
+        page.push_str(&format!(
+            "\n## {title}\n\n{text}\n\n| cause | becomes | when this is missing |\n|---|---|---|\n"
+        ));
+        for row in table {
+            let broader: Vec<String> = row
+                .broader
+                .iter()
+                .map(|cause| format!("`{}`", cause.as_str()))
+                .collect();
+            page.push_str(&format!(
+                "| `{}` | {} | {} |\n",
+                row.cause.as_str(),
+                broader.join(", "),
+                row.missing
+            ));
+        }
+    }
+    page
+}
+
+#[test]
+fn the_page_is_the_tables() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/evidence.md");
+    if std::env::var_os("UPDATE_DOCS").is_some() {
+        std::fs::write(path, page()).unwrap();
+    }
+    let written = std::fs::read_to_string(path).unwrap_or_default();
+    assert_eq!(
+        written,
+        page(),
+        "write it anew: UPDATE_DOCS=1 cargo test --test properties"
+    );
 }

@@ -7,9 +7,9 @@ use kubernetes_job_receiver::replay::Recorded;
 use kubernetes_job_receiver::tracker::{Kind, Object, Observation, Source};
 use reason_enrichment_processor::judge::Quality;
 
-use crate::broader::JOINED_LATE;
+use crate::broader::{JOINED_LATE, JOINED_LATE_WITHOUT_EVENTS, Row, WITHOUT_EVENTS};
 use crate::random::{Random, seed};
-use crate::recording::{Feed, Recording, Verdicts, all, time, verdicts, worse};
+use crate::recording::{Feed, Recording, Verdicts, all, verdicts, worse};
 
 /// Recordings of at most so many lines are joined at each of them, others at as many random ones.
 const POSITIONS: usize = 60;
@@ -24,11 +24,11 @@ fn positions(recording: &Recording, random: &mut Random) -> BTreeSet<usize> {
     (0..POSITIONS).map(|_| random.below(all)).collect()
 }
 
-/// Lists what exists after the first `seen` lines.
-fn list(feed: &mut Feed, recording: &Recording, seen: usize) {
+/// Lists what exists after the first `seen` lines; of Events only if they have not expired.
+fn list(feed: &mut Feed, recording: &Recording, seen: usize, expired: bool) {
     let t = recording.lines[..seen].last().map_or(0, |line| line.t);
     feed.poll(t);
-    let now = time(t);
+    let now = feed.time(t);
     let mut objects: BTreeMap<(Kind, &str), &Object> = BTreeMap::new();
     for line in &recording.lines[..seen] {
         match &line.observation {
@@ -45,7 +45,8 @@ fn list(feed: &mut Feed, recording: &Recording, seen: usize) {
     for kind in [Kind::CronJobs, Kind::Jobs, Kind::Pods, Kind::JobEvents] {
         let source = Source { kind, scope: 0 };
         feed.tracker.apply(source, Observation::ListBegins, now);
-        for (_, object) in objects.iter().filter(|((of, _), _)| *of == kind) {
+        let listed = |of: Kind| of == kind && !(expired && of == Kind::JobEvents);
+        for (_, object) in objects.iter().filter(|((of, _), _)| listed(*of)) {
             feed.tracker.apply(source, Observation::Listed((*object).clone()), now);
         }
         feed.tracker.apply(source, Observation::ListEnds, now);
@@ -59,11 +60,18 @@ fn follow(feed: &mut Feed, lines: &[Recorded]) {
     }
 }
 
-fn compare(recording: &Recording, what: &str, known: &Verdicts, found: &Verdicts, wrong: &mut BTreeSet<String>) {
+fn compare(
+    recording: &Recording,
+    what: &str,
+    known: &Verdicts,
+    found: &Verdicts,
+    table: &[Row],
+    wrong: &mut BTreeSet<String>,
+) {
     for (uid, found) in found {
         let known = &known[uid];
         let name = &recording.name;
-        if let Some(problem) = worse(known, found, &JOINED_LATE) {
+        if let Some(problem) = worse(known, found, table) {
             wrong.insert(format!("{name}, {what}: {problem}"));
         } else if found.cause != known.cause && found.quality != Quality::Partial {
             wrong.insert(format!(
@@ -76,16 +84,41 @@ fn compare(recording: &Recording, what: &str, known: &Verdicts, found: &Verdicts
 
 #[test]
 fn who_joins_late_knows_less_but_nothing_wrong() {
+    join(false, &JOINED_LATE);
+}
+
+#[test]
+fn who_joins_when_events_have_expired_knows_even_less() {
+    let table: Vec<Row> = JOINED_LATE
+        .into_iter()
+        .chain(JOINED_LATE_WITHOUT_EVENTS)
+        .chain(WITHOUT_EVENTS)
+        .collect();
+    join(true, &table);
+}
+
+/// Joins at every position.
+fn join(expired: bool, table: &[Row]) {
     let seed = seed();
     let mut wrong = BTreeSet::new();
     for recording in all() {
         let known = &recording.verdicts;
         for seen in positions(&recording, &mut Random::new(seed)) {
-            let mut feed = Feed::new();
-            list(&mut feed, &recording, seen);
+            let mut feed = match expired {
+                true => Feed::at("2099-01-01T00:00:00Z".parse().unwrap()),
+                false => Feed::new(),
+            };
+            list(&mut feed, &recording, seen, expired);
             follow(&mut feed, &recording.lines[seen..]);
             let found = verdicts(feed.finish());
-            compare(&recording, &format!("joined at line {seen}"), known, &found, &mut wrong);
+            compare(
+                &recording,
+                &format!("joined at line {seen}"),
+                known,
+                &found,
+                table,
+                &mut wrong,
+            );
         }
     }
     let wrong: Vec<String> = wrong.into_iter().collect();
@@ -103,9 +136,9 @@ fn an_interruption_loses_no_job_and_makes_no_wrong_cause() {
             let from = random.below(recording.lines.len() + 1);
             let to = from + random.below(recording.lines.len() + 1 - from);
             let mut feed = Feed::new();
-            list(&mut feed, &recording, 0);
+            list(&mut feed, &recording, 0, false);
             follow(&mut feed, &recording.lines[..from]);
-            list(&mut feed, &recording, to);
+            list(&mut feed, &recording, to, false);
             follow(&mut feed, &recording.lines[to..]);
             let evidence = feed.finish();
             let what = format!("lines {from}..{to} missed");
@@ -126,7 +159,7 @@ fn an_interruption_loses_no_job_and_makes_no_wrong_cause() {
             let mut found = verdicts(evidence);
             // Its end was not seen: that it is gone is all that can be said without its Events.
             found.retain(|_, found| found.outcome != Outcome::Deleted || found.quality == Quality::Complete);
-            compare(&recording, &what, known, &found, &mut wrong);
+            compare(&recording, &what, known, &found, &JOINED_LATE, &mut wrong);
         }
     }
     let wrong: Vec<String> = wrong.into_iter().collect();

@@ -84,33 +84,48 @@ pub fn in_time<'a>(lines: impl IntoIterator<Item = &'a Recorded>) -> BTreeMap<St
 /// A tracker and what it gave.
 pub struct Feed {
     pub tracker: Tracker,
+    /// When recordings begin.
+    begin: Timestamp,
     jobs: Vec<Evidence>,
 }
 
 impl Feed {
-    /// A tracker that reports also what had ended before the first list.
+    /// A tracker that reports also what had ended before the first list. Which day it is does not matter, as long as
+    /// Events have not expired: else no rule compares the receiver's clock with the cluster's.
     pub fn new() -> Feed {
+        Feed::at(Timestamp::UNIX_EPOCH)
+    }
+
+    /// The same at another time.
+    pub fn at(begin: Timestamp) -> Feed {
         let settings = TrackerSettings {
             on_first_start: OnFirstStart::ReportFinished,
             ..TrackerSettings::default()
         };
         Feed {
             tracker: Tracker::new(settings),
+            begin,
             jobs: Vec::new(),
         }
     }
 
     /// Lets time run to `t`.
     pub fn poll(&mut self, t: i64) {
-        let now = time(t);
+        let now = self.time(t);
         self.jobs.extend(std::iter::from_fn(|| self.tracker.poll(now)));
     }
 
     /// A line of a watch arrives at its time. Nothing is decided by that.
     pub fn line(&mut self, line: &Recorded) {
         if let Some(observation) = line.observation.clone() {
-            self.tracker.apply(line.source, observation, time(line.t));
+            let now = self.time(line.t);
+            self.tracker.apply(line.source, observation, now);
         }
+    }
+
+    /// A time of a recording.
+    pub fn time(&self, t: i64) -> Timestamp {
+        after(self.begin, t)
     }
 
     /// All Jobs by UID, ended or not. Panics if one is there twice.
@@ -127,11 +142,6 @@ impl Feed {
         }
         jobs
     }
-}
-
-/// A time of a recording. Which day it was does not matter: no rule compares the receiver's clock with the cluster's.
-pub fn time(t: i64) -> Timestamp {
-    after(Timestamp::UNIX_EPOCH, t)
 }
 
 /// What became of each Job, by UID.

@@ -96,14 +96,8 @@ fn own_failure<'a>(world: &World<'a>, pod: &'a Pod, before: Option<Timestamp>) -
             (exit::is_failure(last) && in_time).then_some((container, last))
         })
         .collect();
-    // No main container starts before all init containers are done. One that failed later was none.
-    let main_started = pod
-        .containers
-        .iter()
-        .any(|container| container.role == ContainerRole::Main && container.started);
     failures.sort_by_key(|(container, end)| {
         let class = match container.role {
-            ContainerRole::Init if main_started => 2,
             ContainerRole::Init => 0,
             ContainerRole::Main => 1,
             ContainerRole::Sidecar => 2,
@@ -116,11 +110,16 @@ fn own_failure<'a>(world: &World<'a>, pod: &'a Pod, before: Option<Timestamp>) -
             Some(&container.name) != default,
         )
     });
+    // A native sidecar is killed when the others are done, whatever they were. No main container starts before the init
+    // containers are done, so one that is killed later is a sidecar too, by a rule that is not known here.
+    let main_started = pod
+        .containers
+        .iter()
+        .any(|container| container.role == ContainerRole::Main && container.started);
+    let is_aside = |role| role == ContainerRole::Sidecar || role == ContainerRole::Init && main_started;
     failures.into_iter().find_map(|(container, end)| {
         let finding = exit::termination_cause(world, pod, container, end)?;
-        // Native sidecars are killed when the others are done; whatever that was.
-        let is_end = container.role == ContainerRole::Sidecar && finding.cause == Cause::Killed;
-        (!is_end).then_some(finding)
+        (finding.cause != Cause::Killed || !is_aside(container.role)).then_some(finding)
     })
 }
 

@@ -5,23 +5,22 @@ use std::collections::{HashMap, VecDeque};
 
 use super::uid::Uid;
 
-/// Things that wait for an owner to appear: at most so many owners and so many things for each, the oldest go first.
+/// Things that wait for an owner to appear: at most so many owners, the oldest go first. Who adds things bounds how many
+/// each owner has.
 #[derive(Debug)]
 pub struct Early<T> {
     waiting: HashMap<Uid, Vec<T>>,
     order: VecDeque<Uid>,
     owners: usize,
-    each: usize,
 }
 
 impl<T> Early<T> {
-    /// Room for `owners` owners with `each` things.
-    pub fn new(owners: usize, each: usize) -> Self {
+    /// Room for `owners` owners.
+    pub fn new(owners: usize) -> Self {
         Early {
             waiting: HashMap::new(),
             order: VecDeque::new(),
             owners,
-            each,
         }
     }
 
@@ -35,11 +34,12 @@ impl<T> Early<T> {
             }
             self.order.push_back(owner);
         }
-        let things = self.waiting.entry(owner).or_default();
-        if things.len() >= self.each {
-            things.remove(0);
-        }
-        things
+        self.waiting.entry(owner).or_default()
+    }
+
+    /// The things that wait for `owner`, if any do.
+    pub fn known(&mut self, owner: Uid) -> Option<&mut Vec<T>> {
+        self.waiting.get_mut(&owner)
     }
 
     /// Takes what waits for `owner`.

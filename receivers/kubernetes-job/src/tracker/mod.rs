@@ -33,10 +33,13 @@ use crate::model;
 
 /// How many Jobs may have Pods waiting for them, and how many Pods each.
 const EARLY_PODS: (usize, usize) = (512, 64);
-/// How many objects may have Events waiting for them, and how many Events each.
-const EARLY_EVENTS: (usize, usize) = (1024, 16);
+/// How many objects may have Events waiting for them; how many Events each has, [`event::merge`] bounds.
+const EARLY_EVENTS: usize = 1024;
 /// How many UIDs of removed Jobs are remembered, so that a late version does not bring one back.
 const REMOVED: usize = 4096;
+/// For how long the API server keeps Events by default (`--event-ttl`). Of what a Job that is older when it is first
+/// listed has been through, nothing may be left.
+const EVENTS_KEPT: SignedDuration = SignedDuration::from_hours(1);
 /// How much longer a Job whose end was not seen is kept open: its Events may tell, and they are listed by themselves.
 const WAIT_FOR_EVENTS: SignedDuration = SignedDuration::from_secs(5);
 
@@ -181,8 +184,8 @@ impl Tracker {
             jobs: HashMap::new(),
             pods: HashMap::new(),
             cronjobs: CronJobs::default(),
-            early_pods: Early::new(EARLY_PODS.0, EARLY_PODS.1),
-            early_events: Early::new(EARLY_EVENTS.0, EARLY_EVENTS.1),
+            early_pods: Early::new(EARLY_PODS.0),
+            early_events: Early::new(EARLY_EVENTS),
             due: BTreeSet::new(),
             removed: HashSet::new(),
             removed_order: VecDeque::new(),
@@ -304,7 +307,7 @@ impl Tracker {
         match object {
             Object::CronJob(_) => self.cronjobs.gone(uid),
             Object::Job(_) => self.job_gone(uid, None, now),
-            Object::Pod(_) => self.pod_gone(uid),
+            Object::Pod(pod) => self.pod_gone(uid, pod),
             // Events expire; that they were there is what counts.
             Object::Event(_) => {}
         }
@@ -329,6 +332,10 @@ impl Tracker {
             self.jobs.insert(uid, Entry::Reported { scope: source.scope });
             self.early_pods.take(uid);
             return;
+        }
+        let is_old = |created: Timestamp| now.duration_since(created) > EVENTS_KEPT;
+        if listed && record.created.get().is_some_and(is_old) {
+            record.note(Gap::JoinedLate);
         }
         for event in self.early_events.take(uid) {
             record.add_event(event);
@@ -399,7 +406,12 @@ impl Tracker {
                 let waiting = self.early_pods.of(job);
                 match waiting.iter_mut().find(|known| known.uid == uid) {
                     Some(known) => known.apply(pod, listed, &mut self.pools),
-                    None => waiting.push(PodRecord::new(pod, &mut self.pools)),
+                    None => {
+                        if waiting.len() >= EARLY_PODS.1 {
+                            waiting.remove(0);
+                        }
+                        waiting.push(PodRecord::new(pod, &mut self.pools));
+                    }
                 }
             }
         }
@@ -418,12 +430,15 @@ impl Tracker {
         }
     }
 
-    fn pod_gone(&mut self, uid: Uid) {
-        if let Some(job) = self.pods.get(&uid)
-            && let Some(Entry::Live(record)) = self.jobs.get_mut(job)
-            && let Some(pod) = record.pod(uid)
-        {
-            pod.removed = true;
+    fn pod_gone(&mut self, uid: Uid, pod: &model::Pod) {
+        let known = match self.pods.get(&uid).and_then(|job| self.jobs.get_mut(job)) {
+            Some(Entry::Live(record)) => record.pod(uid),
+            _ => owner_of(pod)
+                .and_then(|job| self.early_pods.known(job))
+                .and_then(|waiting| waiting.iter_mut().find(|pod| pod.uid == uid)),
+        };
+        if let Some(known) = known {
+            known.removed = true;
         }
     }
 

@@ -1,0 +1,27 @@
+//! The evidence of every recorded Job.
+
+use std::collections::BTreeMap;
+use std::io::BufReader;
+use std::path::Path;
+
+use job_event::Evidence;
+use kubernetes_job_receiver::replay::replay;
+use kubernetes_job_receiver::tracker::TrackerSettings;
+
+/// Every Job of the corpus that ended, by recording, with a number where there are several.
+pub fn all() -> BTreeMap<String, Evidence> {
+    let mut jobs = BTreeMap::new();
+    for entry in std::fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/corpus")).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_name().unwrap().to_string_lossy().into_owned();
+        let Some(name) = name.strip_suffix(".jsonl.gz") else {
+            continue;
+        };
+        let text = flate2::read::GzDecoder::new(std::fs::File::open(&path).unwrap());
+        let replay = replay(BufReader::new(text), TrackerSettings::default()).unwrap();
+        for (number, evidence) in replay.ended.into_iter().enumerate() {
+            jobs.insert(format!("{name}-{number}"), evidence);
+        }
+    }
+    jobs
+}

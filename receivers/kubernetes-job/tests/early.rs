@@ -1,0 +1,117 @@
+//! What arrives before its owner is known, or is first seen when it is nearly over.
+
+// Clippy's exception for tests does not reach their helpers.
+#![allow(clippy::unwrap_used)]
+
+use jiff::Timestamp;
+use job_event::evidence::{ContainerState, Evidence, Pod};
+use kubernetes_job_receiver::replay::read_line;
+use kubernetes_job_receiver::tracker::{Tracker, TrackerSettings};
+use serde_json::{Value, json};
+
+fn apply(tracker: &mut Tracker, resource: &str, kind: &str, object: Value) {
+    let line = json!({"t": 0, "resource": resource, "type": kind, "object": object});
+    let recorded = read_line(&line.to_string()).unwrap();
+    tracker.apply(recorded.source, recorded.observation.unwrap(), Timestamp::UNIX_EPOCH);
+}
+
+fn job() -> Value {
+    json!({"metadata": {"uid": "job", "name": "j"}})
+}
+
+fn pod(number: usize, version: usize, phase: &str) -> Value {
+    json!({"metadata": {"uid": format!("pod-{number}"), "name": format!("p-{number:03}"),
+            "resourceVersion": version.to_string(),
+            "ownerReferences": [{"kind": "Job", "controller": true, "uid": "job", "name": "j"}]},
+        "spec": {"containers": [{"name": "main"}]}, "status": {"phase": phase}})
+}
+
+fn only_job(tracker: Tracker) -> Evidence {
+    let mut jobs = tracker.into_unended();
+    assert_eq!(jobs.len(), 1);
+    jobs.remove(0)
+}
+
+#[test]
+fn later_versions_of_pods_that_wait_for_their_job_push_none_out() {
+    let mut tracker = Tracker::new(TrackerSettings::default());
+    for version in 1..=3 {
+        for number in 0..64 {
+            apply(&mut tracker, "pods", "MODIFIED", pod(number, version, "Running"));
+        }
+    }
+    apply(&mut tracker, "jobs", "ADDED", job());
+    assert_eq!(only_job(tracker).pods.len(), 64);
+}
+
+#[test]
+fn events_that_repeat_push_none_out_that_waits() {
+    let mut tracker = Tracker::new(TrackerSettings::default());
+    for round in 0..3 {
+        for number in 0..16 {
+            let event = json!({"metadata": {"uid": format!("event-{number}")}, "reason": format!("R{number}"),
+                "type": "Warning", "involvedObject": {"kind": "Job", "uid": "job"}, "count": round});
+            apply(&mut tracker, "events", "MODIFIED", event);
+        }
+    }
+    apply(&mut tracker, "jobs", "ADDED", job());
+    assert_eq!(only_job(tracker).events.len(), 16);
+}
+
+#[test]
+fn a_pod_that_is_gone_before_its_job_is_known_is_known_to_be_gone() {
+    let mut tracker = Tracker::new(TrackerSettings::default());
+    apply(&mut tracker, "pods", "ADDED", pod(1, 1, "Running"));
+    apply(&mut tracker, "pods", "DELETED", pod(1, 2, "Running"));
+    apply(&mut tracker, "jobs", "ADDED", job());
+    assert!(only_job(tracker).pods[0].removed);
+}
+
+/// Phase, `deletionTimestamp` and grace, state of the container.
+type Version<'a> = (&'a str, Option<(&'a str, i64)>, Value);
+
+/// The Pod after these versions.
+fn seen(versions: &[Version<'_>]) -> Pod {
+    let mut tracker = Tracker::new(TrackerSettings::default());
+    apply(&mut tracker, "jobs", "ADDED", job());
+    for (version, (phase, deletion, state)) in versions.iter().enumerate() {
+        let mut pod = pod(1, version + 1, phase);
+        if let Some((at, grace)) = deletion {
+            pod["metadata"]["deletionTimestamp"] = (*at).into();
+            pod["metadata"]["deletionGracePeriodSeconds"] = (*grace).into();
+        }
+        pod["status"]["containerStatuses"] = json!([{"name": "main", "restartCount": i32::MIN,
+            "lastState": {"terminated": {"exitCode": 0}}, "state": state}]);
+        apply(&mut tracker, "pods", "MODIFIED", pod);
+    }
+    only_job(tracker).pods.remove(0)
+}
+
+#[test]
+fn a_deletion_counts_unless_the_pod_had_been_seen_to_have_ended_before() {
+    let waiting = || json!({"waiting": {"reason": "ContainerCreating"}});
+    let running = || json!({"running": {"startedAt": "2026-11-23T12:00:01Z"}});
+    let ended = || json!({"terminated": {"exitCode": 137, "containerID": "c", "finishedAt": "2026-11-23T12:00:30Z"}});
+    let at = Some(("2026-11-23T12:00:40Z", 30));
+
+    assert!(
+        seen(&[
+            ("Running", None, running()),
+            ("Failed", None, ended()),
+            ("Failed", at, ended())
+        ])
+        .deletion
+        .is_none()
+    );
+    // Its end was missed, or all of it was.
+    let missed = seen(&[("Running", None, running()), ("Failed", at, ended())]);
+    assert_eq!(
+        missed.deletion.unwrap().requested,
+        "2026-11-23T12:00:10Z".parse().unwrap()
+    );
+    assert_eq!(missed.containers[0].state, ContainerState::Running);
+    assert!(seen(&[("Failed", at, ended())]).deletion.is_some());
+    // Its start was missed, and no container starts in a Pod that is being deleted.
+    let started = seen(&[("Pending", None, waiting()), ("Running", at, running())]);
+    assert_eq!(started.containers[0].state, ContainerState::Running);
+}
