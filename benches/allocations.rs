@@ -116,24 +116,39 @@ fn fail_all(tracker: &mut Tracker, jobs: usize) {
     assert_eq!(tracker.poll(NOW), None);
 }
 
-/// Judges every recorded Job.
+/// Judges every recorded Job, and does all that the processor does with its event.
 fn judged() {
-    let mut each = Vec::new();
-    for (name, job) in evidence::all() {
-        let judging = allocated(|| drop(reason_enrichment_processor::judge(&job)));
-        each.push((judging.bytes, judging.blocks, name));
-    }
-    each.sort();
-    let (median, worst) = (&each[each.len() / 2], &each[each.len() - 1]);
-    println!("\njudging one of {} recorded Jobs     blocks    bytes", each.len());
-    for (what, (bytes, blocks, name)) in [("median", median), ("worst", worst)] {
-        println!("{what:<7}{name:<28}{blocks:>8}{bytes:>9}");
-    }
-    let (bytes, _, name) = worst;
-    assert!(
-        *bytes <= JUDGED,
-        "{name}: expected at most {JUDGED} bytes, found {bytes}"
+    let jobs = evidence::all();
+    println!(
+        "\nof {} recorded Jobs                           blocks    bytes",
+        jobs.len()
     );
+    let judging = jobs
+        .iter()
+        .map(|(name, job)| (name, allocated(|| drop(reason_enrichment_processor::judge(job)))));
+    let worst = median_and_worst("judged", judging.collect());
+    assert!(
+        worst <= JUDGED,
+        "expected at most {JUDGED} bytes to judge a Job, found {worst}"
+    );
+    let enriching = jobs.iter().map(|(name, job)| {
+        let record = evidence::record(job);
+        (name, allocated(|| drop(evidence::enrich(record))))
+    });
+    median_and_worst("enriched", enriching.collect());
+}
+
+/// Prints both; returns the bytes of the worst.
+fn median_and_worst(what: &str, mut each: Vec<(&String, Allocated)>) -> u64 {
+    each.sort_by_key(|(_, allocated)| allocated.bytes);
+    let (median, worst) = (each[each.len() / 2], each[each.len() - 1]);
+    for (which, (name, allocated)) in [("median", median), ("worst", worst)] {
+        println!(
+            "{what:<9}{which:<7}{name:<29}{:>8}{:>9}",
+            allocated.blocks, allocated.bytes
+        );
+    }
+    worst.1.bytes
 }
 
 fn allocated(work: impl FnOnce()) -> Allocated {

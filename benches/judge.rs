@@ -1,5 +1,5 @@
-//! The time that it takes to judge one Job, over every recording: the judgement alone, and with its way in and out of
-//! the event. What it allocates is counted by `allocations`.
+//! The time that it takes to judge one Job, over every recording: the judgement alone, and all that the processor does with
+//! an event. What it allocates is counted by `allocations`.
 #![allow(
     missing_docs,
     clippy::unwrap_used,
@@ -13,11 +13,9 @@ use std::hint::black_box;
 use std::time::{Duration, Instant};
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use jiff::Timestamp;
-use job_event::{Evidence, otlp};
-use opentelemetry_proto::tonic::logs::v1::LogRecord;
-use reason_enrichment_processor::{encode, judge};
-use support::evidence;
+use job_event::Evidence;
+use reason_enrichment_processor::judge;
+use support::evidence::{self, enrich, record};
 
 /// How often each Job is judged to find the median and the worst one.
 const ROUNDS: u32 = 2000;
@@ -47,17 +45,6 @@ fn time(job: &Evidence) -> Duration {
         black_box(judge(black_box(job)));
     }
     start.elapsed() / ROUNDS
-}
-
-fn record(job: &Evidence) -> LogRecord {
-    otlp::encode(job, None, Timestamp::UNIX_EPOCH).scope_logs[0].log_records[0].clone()
-}
-
-/// What the processor does with an event.
-fn enrich(mut record: LogRecord) -> LogRecord {
-    let job = otlp::evidence(&record).unwrap();
-    encode::write(&mut record, &judge(&job));
-    record
 }
 
 criterion_group!(benches, judging);

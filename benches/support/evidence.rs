@@ -4,9 +4,12 @@ use std::collections::BTreeMap;
 use std::io::BufReader;
 use std::path::Path;
 
-use job_event::Evidence;
+use jiff::Timestamp;
+use job_event::{Evidence, otlp};
 use kubernetes_job_receiver::replay::replay;
 use kubernetes_job_receiver::tracker::TrackerSettings;
+use opentelemetry_proto::tonic::logs::v1::LogRecord;
+use reason_enrichment_processor::{encode, judge};
 
 /// Every Job of the corpus that ended, by recording, with a number where there are several.
 pub fn all() -> BTreeMap<String, Evidence> {
@@ -24,4 +27,16 @@ pub fn all() -> BTreeMap<String, Evidence> {
         }
     }
     jobs
+}
+
+/// The event of a Job, as the receiver sends it.
+pub fn record(job: &Evidence) -> LogRecord {
+    otlp::encode(job, None, Timestamp::UNIX_EPOCH).scope_logs[0].log_records[0].clone()
+}
+
+/// What the processor does with an event.
+pub fn enrich(mut record: LogRecord) -> LogRecord {
+    let job = otlp::evidence(&record).unwrap();
+    encode::write(&mut record, &judge(&job));
+    record
 }
