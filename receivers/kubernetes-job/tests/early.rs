@@ -49,7 +49,8 @@ fn events_that_repeat_push_none_out_that_waits() {
     let mut tracker = Tracker::new(TrackerSettings::default());
     for round in 0..3 {
         for number in 0..16 {
-            let event = json!({"metadata": {"uid": format!("event-{number}")}, "reason": format!("R{number}"),
+            let event = json!({"metadata": {"uid": format!("event-{number}")}, "reason": "FailedCreate",
+                "message": format!("refusal {number}: and so on"),
                 "type": "Warning", "involvedObject": {"kind": "Job", "uid": "job"}, "count": round});
             apply(&mut tracker, "events", "MODIFIED", event);
         }
