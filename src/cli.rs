@@ -1,18 +1,20 @@
 //! The command line.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
+use pipeline::config::Duration;
 
 const EXAMPLES: &str = "\
 Examples:
   kube-job-collector demo                            see it work, without a cluster or an account
+  kube-job-collector explain nightly-29924437        why did this Job of the current context fail?
   kube-job-collector explain --recording r.jsonl.gz  why did the Jobs in a recording fail?
   kube-job-collector validate --config pipeline.yaml
   kube-job-collector --config pipeline.yaml          run a pipeline (the same as `run --config …`)
   DD_API_KEY=… kube-job-collector run                run the built-in pipeline, for Datadog
 
-Exit codes:
+Exit codes (explain has its own, see `explain --help`):
   0  done, or stopped by a signal and drained
   1  it could not start or go on: the message says which component and why
   2  the command line is wrong
@@ -45,8 +47,10 @@ pub enum Command {
     Components,
     /// Play failing Jobs on a simulated cluster through the shipped pipeline and show what arrives
     Demo(DemoArgs),
-    /// Say why the Jobs in a recording ended as they did
+    /// Say why a Job failed: in the current context of the kubeconfig, or in a recording
     Explain(ExplainArgs),
+    /// Record what happens to Jobs, their Pods and Events, to be explained or handed on later
+    Record(RecordArgs),
 }
 
 /// Where the configuration comes from.
@@ -74,18 +78,162 @@ pub struct DemoArgs {
     pub speed: f64,
 }
 
+/// The command line as a plugin of kubectl: what `explain` takes, under the name that people type.
+#[derive(Debug, Parser)]
+#[command(name = "kubectl why-job", bin_name = "kubectl why-job", version)]
+struct Plugin {
+    #[command(flatten)]
+    explain: ExplainArgs,
+}
+
+impl Cli {
+    /// Reads the process's command line; ends the process with code 2 if it is wrong, with 0 after `--help`. Called
+    /// by the name of a kubectl plugin (`kubectl-why_job`, a link to this binary), the command is `explain`.
+    pub fn read() -> Cli {
+        let name = std::env::args_os().next().map(PathBuf::from).unwrap_or_default();
+        if is_plugin(&name) {
+            return Cli {
+                command: Some(Command::Explain(Plugin::parse().explain)),
+                run: ConfigArgs::default(),
+            };
+        }
+        Cli::parse()
+    }
+}
+
+/// Whether the binary was called as a plugin of kubectl: `kubectl-why`, `kubectl-why_job`, ...
+fn is_plugin(name: &Path) -> bool {
+    let name = name.file_name().map(|name| name.to_string_lossy());
+    name.is_some_and(|name| name.starts_with("kubectl-why"))
+}
+
+/// Which cluster, and where in it.
+#[derive(Args, Clone, Debug, Default)]
+pub struct ClusterArgs {
+    /// The namespace [default: that of the context]
+    #[arg(short, long, value_name = "NAMESPACE")]
+    pub namespace: Option<String>,
+    /// The kubeconfig [default: $KUBECONFIG, else ~/.kube/config, else, in a Pod, its service account]
+    #[arg(long, value_name = "FILE")]
+    pub kubeconfig: Option<PathBuf>,
+    /// The context of the kubeconfig [default: the current one]
+    #[arg(long, value_name = "NAME")]
+    pub context: Option<String>,
+}
+
+const EXPLAIN_HELP: &str = "\
+Examples:
+  kube-job-collector explain nightly-29924437 -n shop       why did this Job fail?
+  kube-job-collector explain cronjob/nightly -n shop        the runs that still exist, newest first
+  kube-job-collector explain nightly-29924437 --logs        with the log of what failed
+  kube-job-collector explain --all-failed -A --since 24h    everything that failed since yesterday
+  kube-job-collector explain --recording r.jsonl.gz         without a cluster
+
+It only reads: it lists Jobs, CronJobs, Pods and Events and, with --logs, gets the log of a Pod.
+As a plugin of kubectl:
+  ln -s \"$(command -v kube-job-collector)\" ~/bin/kubectl-why_job
+  kubectl why-job nightly-29924437 -n shop
+
+Exit codes:
+  0  no Job failed (with --recording: the recording could be read)
+  1  at least one Job failed (with --recording: it could not be read)
+  2  could not tell: not found, forbidden, unreachable; the message says what to do";
+
 /// What to explain.
 #[derive(Args, Clone, Debug)]
+#[command(after_help = EXPLAIN_HELP)]
+#[command(group = ArgGroup::new("what").required(true).args(["target", "all_failed", "recording"]))]
 pub struct ExplainArgs {
-    /// A recording: one watch event a line, .jsonl or .jsonl.gz; `-` is standard input
-    #[arg(long, value_name = "FILE")]
-    pub recording: PathBuf,
+    /// A Job: NAME or job/NAME; or the runs of a CronJob, newest first: cronjob/NAME
+    #[arg(value_name = "NAME", value_parser = target)]
+    pub target: Option<Target>,
+    /// Every Job that has failed and still exists, newest first
+    #[arg(long)]
+    pub all_failed: bool,
+    /// Only Jobs that failed so long ago at most: 30m, 24h
+    #[arg(long, value_name = "DURATION", conflicts_with_all = ["target", "recording"])]
+    pub since: Option<Duration>,
+    /// In every namespace
+    #[arg(short = 'A', long, conflicts_with_all = ["namespace", "target", "recording"])]
+    pub all_namespaces: bool,
+    #[command(flatten)]
+    pub cluster: ClusterArgs,
+    /// Also the last 20 lines of the log of the container that failed
+    #[arg(long, conflicts_with = "recording")]
+    pub logs: bool,
+    /// A recording instead of a cluster: one watch event a line, .jsonl or .jsonl.gz; `-` is standard input
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["namespace", "kubeconfig", "context"])]
+    pub recording: Option<PathBuf>,
     /// `text` for people, `json` for one record a line
     #[arg(short, long, value_enum, default_value_t = Format::Text)]
     pub output: Format,
-    /// Also those Jobs that had not ended when the recording did
-    #[arg(long)]
+    /// With --recording: also those Jobs that had not ended when the recording did
+    #[arg(long, conflicts_with_all = ["target", "all_failed"])]
     pub all: bool,
+}
+
+/// Whose Jobs to explain.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Target {
+    /// The Job of that name.
+    Job(String),
+    /// The Jobs of the CronJob of that name.
+    CronJob(String),
+}
+
+/// Reads `NAME`, `job/NAME` or `cronjob/NAME`, with the kind as kubectl knows and prints it (`job.batch/NAME`).
+fn target(text: &str) -> Result<Target, String> {
+    let (kind, name) = match text.split_once('/') {
+        None => ("job", text),
+        Some((kind, name)) => (kind, name),
+    };
+    let kind = kind.to_ascii_lowercase();
+    let kind = kind.split('.').next().unwrap_or_default();
+    // What Kubernetes allows in a name; anything else would be a selector or a path.
+    let is_name = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-' || c == '.';
+    if name.is_empty() || !name.chars().all(is_name) {
+        return Err(format!(
+            "{name:?} cannot be the name of a Job: expected lower case letters, digits, '-' and '.'"
+        ));
+    }
+    match kind {
+        "job" | "jobs" => Ok(Target::Job(name.into())),
+        "cronjob" | "cronjobs" | "cj" => Ok(Target::CronJob(name.into())),
+        _ => Err(format!(
+            "expected NAME, job/NAME or cronjob/NAME, found the kind {kind:?}"
+        )),
+    }
+}
+
+const RECORD_HELP: &str = "\
+Examples:
+  kube-job-collector record -o nightly.jsonl.gz -n shop --for 10m
+  kube-job-collector explain --recording nightly.jsonl.gz
+
+Records Jobs, CronJobs, the Pods of Jobs, and Events about Jobs, CronJobs and Pods: first what
+exists, then every change. It ends when --for is over or with Ctrl-C (SIGINT) or SIGTERM; the file
+is complete then.
+
+Removed before writing: the values of environment variables and of HTTP headers of probes, managed
+fields, and annotations but for batch.kubernetes.io/* and kubectl.kubernetes.io/default-container.
+Kept: names, labels, images, commands, arguments, the names of Secrets and ConfigMaps, messages and
+termination messages. Look at them before you hand the file on.";
+
+/// What to record.
+#[derive(Args, Clone, Debug)]
+#[command(after_help = RECORD_HELP)]
+pub struct RecordArgs {
+    /// The file to write, which must not exist yet; compressed if its name ends in .gz
+    #[arg(short, long, value_name = "FILE")]
+    pub output: PathBuf,
+    /// How long to record: 10m, 1h30m [default: until Ctrl-C or SIGTERM]
+    #[arg(long = "for", value_name = "DURATION")]
+    pub duration: Option<Duration>,
+    /// Every namespace
+    #[arg(short = 'A', long, conflicts_with = "namespace")]
+    pub all_namespaces: bool,
+    #[command(flatten)]
+    pub cluster: ClusterArgs,
 }
 
 /// How output is written.
@@ -121,5 +269,47 @@ mod tests {
         assert!(cli.command.is_none());
         assert_eq!(cli.run.config, [PathBuf::from("a.yaml")]);
         assert_eq!(cli.run.set, ["a.b=c"]);
+    }
+
+    #[test]
+    fn targets_are_written_as_kubectl_writes_them() {
+        let job = Ok(Target::Job("a-1".into()));
+        for text in ["a-1", "job/a-1", "jobs/a-1", "job.batch/a-1", "jobs.v1.batch/a-1"] {
+            assert_eq!(target(text), job, "{text}");
+        }
+        for text in ["cronjob/a-1", "cj/a-1", "CronJob/a-1", "cronjob.batch/a-1"] {
+            assert_eq!(target(text), Ok(Target::CronJob("a-1".into())), "{text}");
+        }
+        for text in ["pod/a", "job/", "", "a,b", "job/a/b"] {
+            assert!(target(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn explain_needs_exactly_one_thing_to_explain() {
+        let parse = |args: &str| Cli::try_parse_from(args.split(' ')).is_ok();
+        assert!(parse("k explain a -n b --logs"));
+        assert!(parse("k explain --all-failed -A --since 24h"));
+        assert!(parse("k explain --recording r --all"));
+        for wrong in [
+            "k explain",
+            "k explain a --all-failed",
+            "k explain a --recording r",
+            "k explain a -A",
+            "k explain a --since 1h",
+            "k explain a --all",
+            "k explain -A",
+            "k explain --all-failed -A -n b",
+            "k explain --recording r --context c",
+        ] {
+            assert!(!parse(wrong), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_plugin_of_kubectl_is_known_by_its_name() {
+        assert!(is_plugin(Path::new("/usr/local/bin/kubectl-why_job")));
+        assert!(!is_plugin(Path::new("/usr/bin/kubectl-why/kube-job-collector")));
+        Plugin::command().debug_assert();
     }
 }

@@ -8,8 +8,8 @@ mod telemetry;
 
 use std::process::ExitCode;
 
-use clap::Parser;
 use cli::{Cli, Command};
+use commands::explain::Answer;
 
 fn main() -> ExitCode {
     // One TLS implementation for everything in the process; kube and reqwest pick it up from here.
@@ -17,14 +17,20 @@ fn main() -> ExitCode {
         eprintln!("kube-job-collector: another TLS provider is already installed");
         return ExitCode::FAILURE;
     }
-    let cli = Cli::parse();
+    let cli = Cli::read();
     let done = match cli.command.unwrap_or(Command::Run(cli.run)) {
         Command::Run(args) => commands::run::run(&args),
         Command::Validate(args) => commands::validate::validate(&args),
         Command::PrintConfig(args) => commands::validate::print_config(&args),
         Command::Components => commands::components::list(),
         Command::Demo(args) => commands::demo::demo(&args),
-        Command::Explain(args) => commands::explain::explain(&args),
+        Command::Record(args) => commands::record::record(&args),
+        Command::Explain(args) => match commands::explain::explain(&args) {
+            // That a Job failed is an answer, not an error.
+            Ok(Answer::Failed) => return ExitCode::from(1),
+            Ok(Answer::NoneFailed) => Ok(()),
+            Err(failure) => Err(failure),
+        },
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -107,6 +107,9 @@ enum TemporalityPreference {
     Delta,
 }
 
+/// How long the last of the own metrics may take: the grace period is nearly over by then.
+const LAST_SEND: Duration = Duration::from_secs(2);
+
 /// The collector's own telemetry.
 #[derive(Default)]
 pub struct Telemetry {
@@ -173,7 +176,7 @@ impl Telemetry {
 
     /// Sends what is left of the own metrics.
     pub fn shutdown(&self) {
-        if let Err(error) = self.meters.shutdown() {
+        if let Err(error) = self.meters.shutdown_with_timeout(LAST_SEND) {
             warn!(%error, "the last of the collector's own metrics may be lost");
         }
     }

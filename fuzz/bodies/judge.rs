@@ -40,7 +40,7 @@ fn track(recording: &str) -> Vec<Evidence> {
     }
     jobs.extend(std::iter::from_fn(|| tracker.drain()));
     assert!(jobs.iter().all(|evidence| evidence.job.outcome().is_final()));
-    tracker.states();
+    tracker.states().for_each(drop);
     jobs.extend(tracker.into_unended());
     jobs
 }

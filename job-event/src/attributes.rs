@@ -66,6 +66,8 @@ pub const ATTEMPT_FAILURES: &str = "k8s.job.attempt_failures";
 pub const FAILED_INDEXES: &str = "k8s.job.failed_indexes";
 /// The evidence itself (see `docs/events.md`).
 pub const EVIDENCE: &str = "k8s.job.evidence";
+/// The size of evidence that was left out for its size, bytes.
+pub const EVIDENCE_OMITTED: &str = "k8s.job.evidence.omitted_bytes";
 
 // On points.
 

@@ -1,7 +1,7 @@
 //! What was seen of one Job, its Pods and their Events: latched as it appeared, because deletion erases it.
 //!
-//! These types are also what a receiver keeps in memory for each live Job, so they are lean: boxed strings, boxed
-//! rarities, no maps. Enumerations of the Kubernetes API stay strings, so an unknown value is kept verbatim.
+//! A receiver makes them when a Job is decided; until then it may keep something smaller. Enumerations of the
+//! Kubernetes API stay strings, so an unknown value is kept verbatim.
 //! Times have the resolution the API stores: seconds, for some Events microseconds.
 
 use jiff::Timestamp;
@@ -87,7 +87,7 @@ pub struct CronJob {
 }
 
 /// Datadog's unified service tags.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct ServiceTags {
     /// `tags.datadoghq.com/env`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -101,7 +101,7 @@ pub struct ServiceTags {
 }
 
 /// The parts of `spec` that decide how a Job can end.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct JobSpec {
     /// `activeDeadlineSeconds`, seconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -257,7 +257,7 @@ pub struct PodDeletion {
 }
 
 /// What a container is for, by where it stands in the Pod's spec.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ContainerRole {
     /// In `containers`.
@@ -357,9 +357,50 @@ pub struct Termination {
     pub attempt: i32,
 }
 
+/// Reasons of Events about a Job that can explain something; a rule that reads another one adds it here.
+pub const JOB_EVENT_REASONS: &[&str] = &[
+    // Why there are no Pods.
+    "FailedCreate",
+    "UnknownCompletionMode",
+    // Only kept while no Pod was seen: there was one.
+    "SuccessfulCreate",
+    // Names a Pod that the Job's controller killed.
+    "SuccessfulDelete",
+    // Verdicts: they replace the condition of a Job that was gone after an interruption.
+    "BackoffLimitExceeded",
+    "DeadlineExceeded",
+    "PodFailurePolicy",
+    "FailedIndexes",
+    "MaxFailedIndexesExceeded",
+    "Completed",
+];
+
+/// Reasons of Events about a Pod, all of type `Warning`, that can explain something; a rule that reads another one adds
+/// it here.
+pub const POD_EVENT_REASONS: &[&str] = &[
+    "FailedScheduling",
+    "FailedPrepareDynamicResources",
+    "FailedResourceClaimCreation",
+    "FailedMount",
+    "FailedAttachVolume",
+    "FailedMapVolume",
+    "FailedCreatePodSandBox",
+    "NetworkNotReady",
+    "FailedCreatePodContainer",
+    "FailedKillPod",
+    "ExceededGracePeriod",
+    "NodeNotReady",
+    "Unhealthy",
+    "FailedPostStartHook",
+    // Why a container did not start, of a Pod that was first seen when its status did not say so any more.
+    "Failed",
+    "ErrImageNeverPull",
+    "InspectFailed",
+];
+
 /// An Event about the Job or one of its Pods. Repetitions (same object, container, reason and message up to its first
-/// colon; for `SuccessfulDelete`, which names a Pod, the whole message) are one, with the last message. Of Events about
-/// Pods only those of type `Warning` are kept.
+/// colon; for `SuccessfulDelete`, which names a Pod, the whole message) are one, with the last message. Only the reasons
+/// in [`JOB_EVENT_REASONS`] and [`POD_EVENT_REASONS`] are kept.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Event {
     /// `involvedObject.kind`.

@@ -66,21 +66,31 @@ impl Outcome {
     }
 }
 
+/// What a Job's conditions decide: that it completed or failed; `None` if neither.
+pub fn decided(conditions: &[Condition]) -> Option<Outcome> {
+    verdict(conditions).map(|condition| match &*condition.kind {
+        "SuccessCriteriaMet" | "Complete" => Outcome::Succeeded,
+        _ => Outcome::Failed,
+    })
+}
+
+fn verdict(conditions: &[Condition]) -> Option<&Condition> {
+    ["SuccessCriteriaMet", "Complete", "FailureTarget", "Failed"]
+        .iter()
+        .find_map(|kind| conditions.iter().find(|c| c.is_true && &*c.kind == *kind))
+}
+
 impl Job {
     /// The condition that decides the Job: success first (a Job whose success criteria are met can no longer
     /// fail), then `FailureTarget`, then `Failed` of clusters and managers that write only that.
     pub fn verdict(&self) -> Option<&Condition> {
-        ["SuccessCriteriaMet", "Complete", "FailureTarget", "Failed"]
-            .iter()
-            .find_map(|kind| self.status.conditions.iter().find(|c| c.is_true && &*c.kind == *kind))
+        verdict(&self.status.conditions)
     }
 
     /// How the Job ended, or that it has not.
     pub fn outcome(&self) -> Outcome {
-        match self.verdict().map(|c| &*c.kind) {
-            Some("SuccessCriteriaMet" | "Complete") => return Outcome::Succeeded,
-            Some(_) => return Outcome::Failed,
-            None => {}
+        if let Some(outcome) = decided(&self.status.conditions) {
+            return outcome;
         }
         match &self.removed {
             Some(removal) if removal.replaced => return Outcome::Replaced,

@@ -74,7 +74,8 @@ impl Simulator {
             faults: Faults::new(),
             requests: Requests::default(),
             tokens: Mutex::new(options.tokens.clone()),
-            ids: Mutex::new(Ids::new(options.seed)),
+            // Not the sequence that a story with the same seed takes its UIDs from.
+            ids: Mutex::new(Ids::new(!options.seed)),
             logs: Mutex::new(HashMap::new()),
             address: listener.local_addr()?,
             stop: CancellationToken::new(),

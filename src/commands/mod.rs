@@ -3,6 +3,7 @@
 pub mod components;
 pub mod demo;
 pub mod explain;
+pub mod record;
 pub mod run;
 pub mod validate;
 
@@ -18,6 +19,8 @@ pub enum Failure {
     Configuration(Diagnostics),
     /// Anything else that ends the command.
     Runtime(String),
+    /// `explain` could not find out what became of a Job.
+    CouldNotTell(String),
 }
 
 impl Failure {
@@ -25,6 +28,7 @@ impl Failure {
     pub fn exit_code(&self) -> ExitCode {
         match self {
             Failure::Runtime(_) => ExitCode::from(1),
+            Failure::CouldNotTell(_) => ExitCode::from(2),
             Failure::Configuration(_) => ExitCode::from(3),
         }
     }
@@ -44,7 +48,7 @@ impl fmt::Display for Failure {
                 writeln!(f, "The configuration has {n} mistake{}:", if n == 1 { "" } else { "s" })?;
                 write!(f, "{}", diagnostics.to_string().trim_end())
             }
-            Failure::Runtime(message) => write!(f, "kube-job-collector: {message}"),
+            Failure::Runtime(message) | Failure::CouldNotTell(message) => write!(f, "kube-job-collector: {message}"),
         }
     }
 }
@@ -61,10 +65,10 @@ pub fn print(text: &str) -> Result<(), Failure> {
     }
 }
 
-/// The runtime every command that does I/O uses. Two workers: one watch and a trickle of events need no more.
+/// The runtime every command that does I/O uses. One thread: a few watches and a trickle of events need no more, and
+/// an update does not have to wake another thread to be taken in.
 pub fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
-    tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
+    tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .map_err(|error| Failure::Runtime(format!("cannot start the asynchronous runtime: {error}")))

@@ -83,7 +83,8 @@ impl Aggregate {
             None => owner.completions += 1,
         }
         for (cause, count) in &event.attempt_failures {
-            *owner.attempt_failures.entry(cause.clone()).or_insert(0) += count;
+            let total = owner.attempt_failures.entry(cause.clone()).or_insert(0);
+            *total = total.saturating_add(*count);
         }
         if let Some(seconds) = event.duration_s {
             let max_buckets = self.max_buckets;

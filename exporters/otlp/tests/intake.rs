@@ -161,15 +161,18 @@ async fn a_redirect_is_not_followed() {
 }
 
 #[tokio::test]
-async fn cumulative_metrics_are_a_logged_partial_success() {
+async fn a_partial_success_that_takes_nothing_is_a_logged_refusal() {
     let (log, _guard) = Log::capture();
     let intake = intake().await;
     let exporter = exporter(&intake, "").await;
     let cumulative = sum(AggregationTemporality::Cumulative, 1);
-    assert_eq!(exporter.send(cumulative).await, Outcome::Delivered);
+    let Outcome::Rejected(why) = exporter.send(cumulative).await else {
+        panic!("nothing of it was taken")
+    };
+    assert!(why.contains(CUMULATIVE_REFUSED), "{why}");
     assert_eq!(intake.attempts().len(), 1, "it must not be sent again");
     let text = log.text();
-    assert!(text.contains("WARN") && text.contains("refused 1 of 1 items"), "{text}");
+    assert!(text.contains("ERROR") && text.contains("refused all of it"), "{text}");
     assert!(text.contains(CUMULATIVE_REFUSED), "{text}");
 }
 

@@ -27,6 +27,16 @@ impl Condition {
         self.report(&failing);
     }
 
+    /// A request was refused for good. That may be the request's fault, so a destination that works stays well; of one
+    /// that does not, the newest reason is told.
+    pub(super) fn still_failing(&self, signal: Signal, why: &str) {
+        let mut failing = self.failing.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(reason) = failing.get_mut(&signal) {
+            why.clone_into(reason);
+            self.report(&failing);
+        }
+    }
+
     pub(super) fn works(&self, signal: Signal) {
         let mut failing = self.failing.lock().unwrap_or_else(PoisonError::into_inner);
         if failing.remove(&signal).is_some() {

@@ -76,12 +76,20 @@ impl<D: Destination> Lane<D> {
                 }
                 SendOutcome::Partial { rejected, message } => {
                     let rejected = rejected.min(items);
+                    if rejected > 0 && rejected == items {
+                        let why = format!("the destination refused all of it: {message}");
+                        self.condition.works(self.signal);
+                        self.instruments.rejected(rejected);
+                        self.say_lost(items, &why);
+                        return End::Decided(Outcome::Rejected(why));
+                    }
                     self.arrived(items - rejected);
                     self.arrived_in_part(rejected, items, &message);
                     return End::Decided(Outcome::Delivered);
                 }
                 SendOutcome::Split(parts) => return End::Replaced(parts),
                 SendOutcome::Permanent(why) => {
+                    self.condition.still_failing(self.signal, &why);
                     self.lost(items, &why);
                     return End::Decided(Outcome::Rejected(why));
                 }
@@ -178,6 +186,10 @@ impl<D: Destination> Lane<D> {
 
     fn lost(&self, items: u64, why: &str) {
         self.instruments.send_failed(items);
+        self.say_lost(items, why);
+    }
+
+    fn say_lost(&self, items: u64, why: &str) {
         if let Some(line) = lock(&self.losses).failed(Instant::now()) {
             tracing::error!(
                 exporter = %self.exporter,

@@ -8,6 +8,7 @@
 //! |---|---|---|
 //! | accepted | delivered | `otelcol_exporter_sent_<items>` |
 //! | accepted in part | delivered, with a warning | `…_sent_…`, `otelcol_exporter_rejected_<items>` |
+//! | answered with success, but every item refused | rejected | `otelcol_exporter_rejected_<items>` |
 //! | refused for good | rejected | `otelcol_exporter_send_failed_<items>` |
 //! | retries exhausted | dropped | `otelcol_exporter_send_failed_<items>` |
 //! | no room in the queue, `block_on_overflow: false` | dropped | `otelcol_exporter_enqueue_failed_<items>` |

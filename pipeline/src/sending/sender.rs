@@ -13,7 +13,7 @@ use super::deliver::{Lane, lock};
 use super::destination::Destination;
 use super::instruments::Instruments;
 use super::log_pace::LogPace;
-use super::queue::Queue;
+use super::queue::{Places, Queue};
 use super::settings::{QueueSettings, RetrySettings};
 use crate::batch::{Batch, Signal};
 use crate::component::{ComponentError, ComponentId, Running};
@@ -69,6 +69,10 @@ impl<D: Destination> Sender<D> {
         let mut lanes: BTreeMap<Signal, (Arc<Lane<D>>, Queue)> = BTreeMap::new();
         // Dropping the set ends the consumers with this future.
         let mut consumers: JoinSet<()> = JoinSet::new();
+        let mut undelivered = Undelivered {
+            exporter: self.exporter.clone(),
+            lanes: Vec::new(),
+        };
         loop {
             tokio::select! {
                 batch = input.recv() => {
@@ -87,6 +91,11 @@ impl<D: Destination> Sender<D> {
         if left > 0 {
             tracing::info!(exporter = %self.exporter, "shutting down: {left} batches are still to be sent");
         }
+        undelivered.lanes.extend(
+            lanes
+                .iter()
+                .map(|(signal, (_, queue))| (*signal, queue.places().clone())),
+        );
         drop(lanes);
         while let Some(ended) = consumers.join_next().await {
             ended?;
@@ -154,6 +163,27 @@ impl<D: Destination> Sender<D> {
             );
         }
         batch.ack.dropped("the sending queue is full");
+    }
+}
+
+/// Says at the end of its life what was not delivered: the runtime drops a sender that takes too long to stop.
+struct Undelivered {
+    exporter: ComponentId,
+    lanes: Vec<(Signal, Places)>,
+}
+
+impl Drop for Undelivered {
+    fn drop(&mut self) {
+        for (signal, places) in &self.lanes {
+            let left = places.taken();
+            if left > 0 {
+                tracing::error!(
+                    exporter = %self.exporter,
+                    %signal,
+                    "{left} batches are lost: the shutdown did not wait for them any longer",
+                );
+            }
+        }
     }
 }
 

@@ -258,6 +258,34 @@ async fn partial_success_is_delivered_and_counted() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_success_that_refuses_everything_is_a_refusal() {
+    let destination = Scripted::new([SendOutcome::Partial {
+        rejected: 1,
+        message: "too old".into(),
+    }]);
+    let fixture = start(&destination, RetrySettings::default(), QueueSettings::default());
+    let outcome = fixture.send(logs(1)).await.await;
+    assert!(
+        matches!(&outcome, Outcome::Rejected(why) if why.contains("too old")),
+        "{outcome:?}"
+    );
+    let metrics = fixture.end().await;
+    assert_eq!(metrics.sum("otelcol_exporter_rejected_log_records"), Some(1));
+    assert_eq!(metrics.sum("otelcol_exporter_send_failed_log_records"), Some(0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_destination_in_trouble_is_known_by_its_newest_answer() {
+    let permanent = SendOutcome::Permanent("HTTP 500".into());
+    let destination = Scripted::new([busy(), permanent]);
+    let fixture = start(&destination, RetrySettings::default(), QueueSettings::default());
+    assert_eq!(fixture.send(logs(1)).await.await, Outcome::Rejected("HTTP 500".into()));
+    assert_eq!(fixture.status(), Status::RecoverableError("logs: HTTP 500".into()));
+    assert_eq!(fixture.send(logs(1)).await.await, Outcome::Delivered);
+    assert_eq!(fixture.status(), Status::Ok);
+}
+
+#[tokio::test(start_paused = true)]
 async fn the_worst_part_of_a_split_batch_counts_and_the_others_still_go() {
     let part = |items| Part {
         signal: Signal::Logs,

@@ -135,7 +135,10 @@ fn pod_attempt<'a>(world: &World<'a>, pod: &'a Pod) -> Option<PodAttempt<'a>> {
 fn restarted_attempts<'a>(world: &World<'a>, pod: &'a Pod, attempts: &mut Vec<PodAttempt<'a>>) {
     let before = attempts.len();
     let collateral = world.is_collateral(pod);
-    let system = if collateral {
+    // A disruption can be called off, and a node that shuts down lets a Pod complete: only a Pod that failed or has to
+    // go was ended by the system.
+    let ended = &*pod.phase == "Failed" || pod.deletion.is_some();
+    let system = if collateral || !ended {
         None
     } else {
         attempt::system_cause(world, pod)

@@ -1,14 +1,20 @@
 //! The component `reason_enrichment`.
 
 use job_event::{attributes as attr, otlp};
+use opentelemetry_proto::tonic::common::v1::any_value::Value;
 use opentelemetry_proto::tonic::logs::v1::LogRecord;
 use pipeline::component::{Create, Factory, Processor};
 use pipeline::config::Diagnostics;
 use pipeline::{Batch, Payload, Signal};
+use prost::Message;
 use serde::Deserialize;
 use tracing::warn;
 
 use crate::{encode, judge};
+
+/// The largest evidence that an event keeps, bytes. Backends refuse a record that is too large (many at 1 MB), and a Job
+/// with hundreds of failed Pods must not lose its event for that.
+const MAX_EVIDENCE: usize = 256 * 1024;
 
 /// Settings of the processor.
 #[derive(Clone, Debug, Deserialize)]
@@ -54,10 +60,17 @@ impl ReasonEnrichment {
     }
 
     fn enrich(&self, record: &mut LogRecord) {
+        let attributes = &record.attributes;
+        // Judged before, by a processor that took the evidence out.
+        if otlp::find(attributes, attr::EVIDENCE).is_none() && otlp::find(attributes, attr::FAILURE_CAUSE).is_some() {
+            return;
+        }
         match otlp::evidence(record) {
             Ok(evidence) => {
                 encode::write(record, &judge::judge(&evidence));
-                if !self.keep_evidence {
+                if self.keep_evidence {
+                    omit_large_evidence(record);
+                } else {
                     otlp::remove(&mut record.attributes, attr::EVIDENCE);
                 }
             }
@@ -67,6 +80,16 @@ impl ReasonEnrichment {
                 encode::write_unjudged(record);
             }
         }
+    }
+}
+
+/// Takes out evidence that is too large to be sent, and leaves its size.
+fn omit_large_evidence(record: &mut LogRecord) {
+    let size = otlp::find(&record.attributes, attr::EVIDENCE).map_or(0, Message::encoded_len);
+    if size > MAX_EVIDENCE {
+        otlp::remove(&mut record.attributes, attr::EVIDENCE);
+        let size = Value::IntValue(i64::try_from(size).unwrap_or(i64::MAX));
+        otlp::set(&mut record.attributes, otlp::key_value(attr::EVIDENCE_OMITTED, size));
     }
 }
 
@@ -108,8 +131,7 @@ fn holds_events(payload: &Payload) -> bool {
 mod tests {
     use std::sync::Arc;
 
-    use job_event::evidence::{Condition, Evidence, Job, JobStatus};
-    use opentelemetry_proto::tonic::common::v1::any_value::Value;
+    use job_event::evidence::{Condition, Event, Evidence, Job, JobStatus};
     use opentelemetry_proto::tonic::logs::v1::{ResourceLogs, ScopeLogs};
     use pipeline::Ack;
     use pipeline::component::ComponentId;
@@ -118,6 +140,10 @@ mod tests {
     use super::*;
 
     fn failed_event() -> ResourceLogs {
+        failed_event_with(vec![])
+    }
+
+    fn failed_event_with(events: Vec<Event>) -> ResourceLogs {
         let evidence = Evidence {
             job: Job {
                 name: "j".into(),
@@ -134,7 +160,7 @@ mod tests {
                 ..Default::default()
             },
             pods: vec![],
-            events: vec![],
+            events,
             gaps: vec![],
         };
         otlp::encode(&evidence, None, "2026-11-23T16:14:27Z".parse().unwrap())
@@ -172,6 +198,32 @@ mod tests {
         let record = &process(false, vec![failed_event()])[0].scope_logs[0].log_records[0];
         assert!(otlp::find(&record.attributes, attr::EVIDENCE).is_none());
         assert_eq!(text(record, attr::FAILURE_CATEGORY), Some("unknown"));
+    }
+
+    #[test]
+    fn evidence_too_large_for_backends_is_judged_and_left_out() {
+        let large = Event {
+            message: "x".repeat(MAX_EVIDENCE).into(),
+            ..Default::default()
+        };
+        let small = process(true, vec![failed_event_with(vec![Event::default()])]);
+        let record = &small[0].scope_logs[0].log_records[0];
+        assert!(otlp::find(&record.attributes, attr::EVIDENCE).is_some());
+        assert!(otlp::find(&record.attributes, attr::EVIDENCE_OMITTED).is_none());
+        let large = process(true, vec![failed_event_with(vec![large])]);
+        let record = &large[0].scope_logs[0].log_records[0];
+        assert!(record.encoded_len() < MAX_EVIDENCE);
+        assert_eq!(text(record, attr::FAILURE_CAUSE), Some("Unknown"));
+        let size = otlp::find(&record.attributes, attr::EVIDENCE_OMITTED).and_then(|size| size.value.clone());
+        assert!(matches!(size, Some(Value::IntValue(size)) if size > MAX_EVIDENCE as i64));
+    }
+
+    #[test]
+    fn what_was_judged_before_and_has_no_evidence_any_more_stays() {
+        let mut judged = process(false, vec![failed_event()]);
+        let record = &mut judged[0].scope_logs[0].log_records[0];
+        otlp::set(&mut record.attributes, otlp::text(attr::FAILURE_CAUSE, "OutOfMemory"));
+        assert_eq!(process(true, judged.clone()), judged);
     }
 
     #[test]

@@ -93,12 +93,18 @@ pub fn is_about(event: &Event, container: &Container) -> bool {
     }
 }
 
-/// Whether an event (which may stand for many repetitions) was seen between two times, both included.
+/// Whether an event was seen between two times, both included. Of one that stands for many repetitions only the first
+/// and the last are known; it counts for what lies between them if it came often enough to fall into every such time.
 pub fn seen_between(event: &Event, from: Timestamp, to: Timestamp) -> bool {
     let (Some(first), Some(last)) = (event.first.or(event.last), event.last.or(event.first)) else {
         return false;
     };
-    first <= to && last >= from
+    let within = |time: Timestamp| from <= time && time <= to;
+    if within(first) || within(last) {
+        return true;
+    }
+    let gaps = event.count.saturating_sub(1).max(1);
+    first < from && to < last && last.duration_since(first) / gaps <= to.duration_since(from)
 }
 
 /// A time some seconds away, kept within what can be represented.

@@ -1,15 +1,22 @@
 //! How the API server is reached: a kubeconfig or the Pod's service account.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
-use kube::client::AuthError;
+use futures_util::future::{BoxFuture, FutureExt};
+use http::{Request, StatusCode, Uri};
+use kube::client::{AuthError, Body};
 use kube::config::{KubeConfigOptions, Kubeconfig, KubeconfigError};
 use kube::{Client, Config};
 use serde::Deserialize;
+use tokio::sync::Mutex;
+use tokio::time::Instant;
 
 /// Longer than any watch is silent; the watches' own watchdogs come first.
 const READ_TIMEOUT: Duration = Duration::from_secs(330);
+/// How often a kubeconfig is read anew at most: several watches are refused together.
+const RENEWAL_PAUSE: Duration = Duration::from_secs(5);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Whose credentials are used; the values are those of the collector's Kubernetes receivers.
@@ -47,11 +54,19 @@ pub enum ClientError {
     ServiceAccount(String),
 }
 
+/// A client and where it leads.
+pub struct Connected {
+    /// The client.
+    pub client: Client,
+    /// The API server's URL, without credentials.
+    pub server: String,
+}
+
 /// Makes a client. Reads files; does not reach out to the API server.
 ///
 /// # Errors
 /// Which file or context cannot be used, and what to do.
-pub async fn connect(auth: AuthType, path: Option<&Path>, context: Option<&str>) -> Result<Client, ClientError> {
+pub async fn connect(auth: AuthType, path: Option<&Path>, context: Option<&str>) -> Result<Connected, ClientError> {
     let in_cluster = match auth {
         AuthType::ServiceAccount => true,
         AuthType::KubeConfig => false,
@@ -78,16 +93,75 @@ pub async fn connect(auth: AuthType, path: Option<&Path>, context: Option<&str>)
     };
     let config = Config::from_custom_kubeconfig(kubeconfig, &options).await;
     let config = config.map_err(|error| fail(explain_kubeconfig(&error, &contexts)))?;
-    client(config).map_err(fail)
+    let connected = client(config).map_err(fail)?;
+    let (path, context) = (path.map(Path::to_path_buf), context.map(String::from));
+    let read = move || {
+        let (path, context) = (path.clone(), context.clone());
+        async move { read_kubeconfig(path.as_deref(), context).await }.boxed()
+    };
+    Ok(Connected {
+        client: renewing(connected.client, read),
+        ..connected
+    })
 }
 
-fn client(mut config: Config) -> Result<Client, String> {
+/// Passes requests on to `first` until its credentials are refused (401), then reads the kubeconfig anew: whoever
+/// renews a token writes it there. The refused request stays refused; the next try uses what was read.
+fn renewing(
+    first: Client,
+    read: impl Fn() -> BoxFuture<'static, Result<Client, String>> + Clone + Send + Sync + 'static,
+) -> Client {
+    let namespace = first.default_namespace().to_owned();
+    let current = Arc::new(Mutex::new((first, None::<Instant>)));
+    let service = tower::service_fn(move |request: Request<Body>| {
+        let (current, read) = (current.clone(), read.clone());
+        async move {
+            let client = current.lock().await.0.clone();
+            let response = client.send(request).await?;
+            if response.status() == StatusCode::UNAUTHORIZED {
+                let mut current = current.lock().await;
+                if current.1.is_none_or(|last| last.elapsed() >= RENEWAL_PAUSE) {
+                    current.1 = Some(Instant::now());
+                    match read().await {
+                        Ok(client) => current.0 = client,
+                        Err(problem) => tracing::debug!(problem, "the kubeconfig cannot be read anew"),
+                    }
+                }
+            }
+            Ok::<_, kube::Error>(response)
+        }
+    });
+    Client::new(service, namespace)
+}
+
+async fn read_kubeconfig(path: Option<&Path>, context: Option<String>) -> Result<Client, String> {
+    let kubeconfig = path.map_or_else(Kubeconfig::read, Kubeconfig::read_from);
+    let kubeconfig = kubeconfig.map_err(|error| explain_kubeconfig(&error, &[]))?;
+    let options = KubeConfigOptions {
+        context,
+        ..Default::default()
+    };
+    let config = Config::from_custom_kubeconfig(kubeconfig, &options).await;
+    let config = config.map_err(|error| explain_kubeconfig(&error, &[]))?;
+    Ok(client(config)?.client)
+}
+
+fn client(mut config: Config) -> Result<Connected, String> {
+    let server = without_credentials(&config.cluster_url);
     config.connect_timeout = Some(CONNECT_TIMEOUT);
     config.read_timeout = Some(READ_TIMEOUT);
     config.reset_reader_on_write = true;
     // It would hide 429, 503 and 504 for minutes; the watches have their own delays, which can be seen.
     config.default_retry = false;
-    Client::try_from(config).map_err(|error| explain(&error))
+    let client = Client::try_from(config).map_err(|error| explain(&error))?;
+    Ok(Connected { client, server })
+}
+
+fn without_credentials(url: &Uri) -> String {
+    let scheme = url.scheme_str().unwrap_or("https");
+    let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
+    let path = url.path().trim_end_matches('/');
+    format!("{scheme}://{}{port}{path}", url.host().unwrap_or_default())
 }
 
 /// Where a kubeconfig is looked for when the settings name none.
@@ -136,7 +210,7 @@ fn listed(names: &[String]) -> String {
     }
 }
 
-/// What went wrong, with its causes, and without what a credential plugin printed: that may be a token.
+/// What went wrong, with its causes and what to look at, and without what a credential plugin printed: that may be a token.
 pub fn explain(error: &kube::Error) -> String {
     let causes: Vec<&(dyn std::error::Error + 'static)> =
         std::iter::successors(Some(error as &(dyn std::error::Error + 'static)), |error| {
@@ -156,12 +230,36 @@ pub fn explain(error: &kube::Error) -> String {
     for cause in causes {
         // Most wrappers repeat their cause; only what is new is added.
         let cause = cause.to_string();
-        if !text.contains(&cause) {
+        let cause = cause
+            .trim_start_matches("ServiceError: ")
+            .trim_start_matches("HyperError: ");
+        if !text.contains(cause) && !cause.starts_with("client error (") {
             let separator = if text.is_empty() { "" } else { ": " };
             text = format!("{text}{separator}{cause}");
         }
     }
-    text
+    if text.is_empty() {
+        // There is no cause but the wrapper.
+        text = error.to_string();
+    }
+    let advice = advice(&text);
+    text + advice
+}
+
+/// What to look at.
+fn advice(problem: &str) -> &'static str {
+    let says = |texts: &[&str]| texts.iter().any(|text| problem.contains(text));
+    if says(&["UnknownIssuer"]) {
+        "; the certificate is not from the expected authority: check certificate-authority in the kubeconfig"
+    } else if says(&["NotValidForName"]) {
+        "; the certificate is for another name: check server and tls-server-name in the kubeconfig"
+    } else if says(&["certificate: Expired"]) {
+        "; the API server's certificate has expired, or this machine's clock is wrong"
+    } else if says(&["Connection refused", "dns error", "failed to lookup address"]) {
+        "; is it running, is the address right?"
+    } else {
+        ""
+    }
 }
 
 #[cfg(test)]
@@ -236,5 +334,42 @@ mod tests {
         };
         let text = explain(&kube::Error::Service(Box::new(error)));
         assert_eq!(text, "the credential plugin \"plugin\" failed with exit status: 1");
+    }
+
+    #[tokio::test]
+    async fn a_server_that_is_not_there_is_told_in_plain_words() {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        drop(listener);
+        let config = Config::new(url.parse().unwrap());
+        let Connected { client, server } = super::client(config).unwrap();
+        assert_eq!(server, url);
+        let error = client.apiserver_version().await.unwrap_err();
+        let text = explain(&error);
+        assert!(text.contains("Connection refused"), "{text}");
+        assert!(text.ends_with("; is it running, is the address right?"), "{text}");
+        assert!(
+            !text.contains("ServiceError") && !text.contains("client error"),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn a_url_loses_its_credentials() {
+        let url = "https://me:s3cret@example.test:6443/clusters/a/".parse().unwrap();
+        assert_eq!(without_credentials(&url), "https://example.test:6443/clusters/a");
+        let url = "https://[::1]:6443".parse().unwrap();
+        assert_eq!(without_credentials(&url), "https://[::1]:6443");
+    }
+
+    #[test]
+    fn a_certificate_of_an_unknown_authority_leads_to_the_kubeconfig() {
+        let cause = std::io::Error::other("invalid peer certificate: UnknownIssuer");
+        let text = explain(&kube::Error::Service(Box::new(cause)));
+        assert_eq!(
+            text,
+            "invalid peer certificate: UnknownIssuer; the certificate is not from the expected authority: check \
+             certificate-authority in the kubeconfig"
+        );
     }
 }

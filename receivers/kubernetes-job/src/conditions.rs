@@ -2,9 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use jiff::Timestamp;
 use pipeline::health::Status;
 
 use crate::access;
+use crate::outage::{Outage, SoFar};
 use crate::tracker::{Kind, Source};
 use crate::watch::machine::Failure;
 use crate::watch::request::Target;
@@ -13,6 +15,9 @@ use crate::watch::request::Target;
 #[derive(Debug)]
 pub struct Conditions {
     watches: BTreeMap<(Kind, u16), Watch>,
+    outage: Outage,
+    /// Where the API server is, if that is known.
+    server: Option<String>,
 }
 
 #[derive(Debug)]
@@ -27,7 +32,7 @@ struct Watch {
 
 impl Conditions {
     /// None of the lists is in yet.
-    pub fn new(targets: &[Target]) -> Self {
+    pub fn new(targets: &[Target], server: Option<String>) -> Self {
         let watch = |target: &Target| Watch {
             target: target.clone(),
             listed: false,
@@ -39,23 +44,18 @@ impl Conditions {
             .map(|target| ((target.source.kind, target.source.scope), watch(target)));
         Conditions {
             watches: watches.collect(),
+            outage: Outage::default(),
+            server,
         }
     }
 
-    /// A list or watch failed for the `times`-th time in a row.
-    pub fn failed(&mut self, source: Source, failure: &Failure, times: u32) {
+    /// A list or watch failed at `now` for the `times`-th time in a row.
+    pub fn failed(&mut self, source: Source, failure: &Failure, times: u32, now: Timestamp) {
         let Some(watch) = self.watches.get_mut(&(source.kind, source.scope)) else {
             return;
         };
         let what = watch.target.describe();
-        let denied = matches!(
-            failure,
-            Failure::Status {
-                code: 403,
-                in_band: false,
-                ..
-            }
-        );
+        let denied = failure.is_denied();
         if denied && source.kind != Kind::Jobs {
             if !std::mem::replace(&mut watch.denied, true) {
                 let loss = access::loss(source.kind);
@@ -63,18 +63,30 @@ impl Conditions {
                 tracing::warn!(what, %failure, "not allowed; {loss}. For the collector's account: {fix}");
             }
             watch.problem = None;
+            self.recovered();
             return;
         }
         // One failure of a watch that works is daily life: connections are closed, versions expire.
         if times < 2 && watch.listed {
             return;
         }
-        let fix = if denied {
-            format!("; {}", access::rule(&watch.target))
-        } else {
-            String::new()
+        let problem = match failure {
+            _ if denied => format!("{failure}; {}", access::rule(&watch.target)),
+            Failure::Connection(problem) => match &self.server {
+                Some(server) => format!("cannot reach the API server {server}: {problem}"),
+                None => failure.to_string(),
+            },
+            _ => failure.to_string(),
         };
-        watch.problem = Some(format!("{what}: {failure}{fix}"));
+        if let Some(SoFar { tries, since }) = self.outage.failed(now) {
+            let server = self.server.as_deref();
+            if tries == 1 {
+                tracing::warn!(what, server, problem, "list or watch failed; trying again");
+            } else {
+                tracing::warn!(what, server, problem, tries, %since, "lists and watches still fail; trying again");
+            }
+        }
+        watch.problem = Some(problem);
     }
 
     /// A list or watch works.
@@ -82,10 +94,23 @@ impl Conditions {
         let Some(watch) = self.watches.get_mut(&(source.kind, source.scope)) else {
             return;
         };
-        if watch.problem.take().is_some() || std::mem::replace(&mut watch.denied, false) {
-            tracing::info!(what = watch.target.describe(), "works again");
+        if std::mem::replace(&mut watch.denied, false) {
+            tracing::info!(what = watch.target.describe(), "is allowed now, and works");
         }
+        watch.problem = None;
         watch.listed = true;
+        self.recovered();
+    }
+
+    /// Says so once when nothing fails any more.
+    fn recovered(&mut self) {
+        if self.watches.values().any(|watch| watch.problem.is_some()) {
+            return;
+        }
+        if let Some(SoFar { tries, since }) = self.outage.over() {
+            let server = self.server.as_deref();
+            tracing::info!(server, tries, %since, "all lists and watches work again");
+        }
     }
 
     /// Whether every list that may be read was read.
@@ -95,15 +120,22 @@ impl Conditions {
 
     /// The receiver's condition.
     pub fn status(&self) -> Status {
-        let problems: Vec<&str> = self
-            .watches
-            .values()
-            .filter_map(|watch| watch.problem.as_deref())
-            .collect();
-        match problems.as_slice() {
-            [] if self.all_listed() => Status::Ok,
-            [] => Status::Starting,
-            problems => Status::RecoverableError(problems.join("; ")),
+        // What keeps several from working is told once.
+        let mut problems: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+        for watch in self.watches.values() {
+            if let Some(problem) = &watch.problem {
+                problems.entry(problem).or_default().push(watch.target.describe());
+            }
         }
+        if problems.is_empty() {
+            return match self.all_listed() {
+                true => Status::Ok,
+                false => Status::Starting,
+            };
+        }
+        let problems = problems
+            .into_iter()
+            .map(|(problem, watches)| format!("{}: {problem}", watches.join(", ")));
+        Status::RecoverableError(problems.collect::<Vec<_>>().join("; "))
     }
 }

@@ -73,7 +73,7 @@ impl Lines {
     /// # Errors
     /// [`DecodeError::LineTooLong`]; the stream cannot be read on then.
     pub fn push(&mut self, mut chunk: &[u8], mut line: impl FnMut(&[u8])) -> Result<(), DecodeError> {
-        while let Some(end) = chunk.iter().position(|byte| *byte == b'\n') {
+        while let Some(end) = memchr::memchr(b'\n', chunk) {
             let (head, tail) = (&chunk[..end], &chunk[end + 1..]);
             if self.rest.is_empty() {
                 line(head);

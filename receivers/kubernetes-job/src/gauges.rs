@@ -33,7 +33,7 @@ pub fn encode(state: &OwnerState, cluster: Option<&str>, now: Timestamp) -> Reso
         ..Default::default()
     });
     ResourceMetrics {
-        resource: Some(owner_resource(&state.job, cluster)),
+        resource: Some(owner_resource(&state.job(), cluster)),
         scope_metrics: vec![ScopeMetrics {
             scope: Some(InstrumentationScope {
                 name: attr::SCOPE_NAME.into(),

@@ -1,16 +1,17 @@
-//! Between the tracker and the pipeline: what waits to be taken, without anybody waiting for it.
+//! Between the tracker and the pipeline: what is on its way to be taken, without anybody waiting for it.
 
-use std::collections::VecDeque;
 use std::future::pending;
 
 use futures_util::future::BoxFuture;
 use pipeline::{Batch, Outlet};
 
-/// Batches on their way to one outlet.
+type Batches = Box<dyn Iterator<Item = Batch> + Send>;
+
+/// One batch on its way to an outlet, and those that follow it, which are made when it is their turn.
 pub struct Lane {
     outlet: Outlet,
-    queue: VecDeque<Batch>,
     sending: Option<BoxFuture<'static, ()>>,
+    following: Option<Batches>,
 }
 
 impl Lane {
@@ -18,8 +19,8 @@ impl Lane {
     pub fn new(outlet: Outlet) -> Self {
         Lane {
             outlet,
-            queue: VecDeque::new(),
             sending: None,
+            following: None,
         }
     }
 
@@ -30,25 +31,24 @@ impl Lane {
 
     /// Whether nothing waits.
     pub fn is_idle(&self) -> bool {
-        self.queue.is_empty() && self.sending.is_none()
+        self.sending.is_none() && self.following.is_none()
     }
 
-    /// Adds a batch at the end.
-    pub fn push(&mut self, batch: Batch) {
-        self.queue.push_back(batch);
+    /// Sends these after the batch that is being taken, instead of what would have followed it.
+    pub fn send(&mut self, batches: impl IntoIterator<Item = Batch, IntoIter: Send + 'static>) {
+        self.following = Some(Box::new(batches.into_iter()));
     }
 
-    /// Takes the place of everything that still waits: the newest state is the only one worth sending.
-    pub fn replace(&mut self, batches: impl IntoIterator<Item = Batch>) {
-        self.queue.clear();
-        self.queue.extend(batches);
-    }
-
-    /// Resolves when one batch was taken; never while there is none. May be dropped and called again at any time.
+    /// Resolves when one batch was taken or none is left; never while idle. May be dropped and called again at any
+    /// time.
     pub async fn step(&mut self) {
         if self.sending.is_none() {
-            let Some(batch) = self.queue.pop_front() else {
+            let Some(following) = &mut self.following else {
                 return pending().await;
+            };
+            let Some(batch) = following.next() else {
+                self.following = None;
+                return;
             };
             let outlet = self.outlet.clone();
             self.sending = Some(Box::pin(async move { outlet.send(batch).await }));

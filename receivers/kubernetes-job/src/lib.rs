@@ -5,18 +5,23 @@
 //! * [`tracker`]: the pure state machine that holds a record for each Job and decides when it is reported.
 //! * [`receiver`]: the component; feeds the one into the other and hands what is decided to the pipeline.
 //! * [`replay`]: runs a recording of watches through the same decoder and tracker.
+//! * [`snapshot`]: one look at a cluster through the same decoder and tracker; [`raw`]: watches as the API server
+//!   sends them, for making a recording.
 
 pub mod access;
+mod backlog;
 pub mod client;
 mod conditions;
 pub mod config;
 pub mod decode;
-mod duration;
 pub mod gauges;
 mod lane;
 pub mod model;
+mod outage;
+pub mod raw;
 pub mod receiver;
 pub mod replay;
+pub mod snapshot;
 pub mod telemetry;
 pub mod tracker;
 pub mod watch;
@@ -52,4 +57,70 @@ fn create(create: &Create<'_>) -> Result<Box<dyn Receiver>, Diagnostics> {
     }
     let telemetry = Telemetry::new(create.meter, create.id.to_string());
     Ok(Box::new(JobReceiver::new(config, telemetry)))
+}
+
+#[cfg(test)]
+mod tests {
+    use opentelemetry::metrics::MeterProvider;
+    use opentelemetry_sdk::metrics::SdkMeterProvider;
+    use pipeline::component::ComponentId;
+    use pipeline::config::Settings;
+    use pipeline::health::Health;
+
+    use super::*;
+
+    /// What a person reads who wrote these settings; empty if they are right.
+    fn mistakes(yaml: &str) -> String {
+        let id = ComponentId {
+            type_name: "k8s_job".into(),
+            name: None,
+        };
+        let made = (factory().create)(&Create {
+            id: &id,
+            settings: &Settings::from_yaml(yaml).unwrap(),
+            meter: &SdkMeterProvider::builder().build().meter("test"),
+            health: &Health::new(),
+        });
+        made.err().map(|mistakes| mistakes.to_string()).unwrap_or_default()
+    }
+
+    #[test]
+    fn settings_make_a_receiver() {
+        assert_eq!(mistakes("{}"), "");
+        let all = "auth_type: kubeConfig\nkubeconfig: /k\ncontext: c\nnamespaces: {include: [a, b]}\n\
+            label_selector: team in (a,b)\ncluster_name: c\nsettle_time: 1.5s\ncollection_interval: 1m\n\
+            on_first_start: report_finished\n";
+        assert_eq!(mistakes(all), "");
+    }
+
+    #[test]
+    fn mistakes_in_settings_are_named() {
+        for (yaml, parts) in [
+            ("setle_time: 1s", &["setle_time", "settle_time"][..]),
+            ("namespaces: {includes: [a]}", &["includes", "include"]),
+            (
+                "settle_time: 1 minute",
+                &["settle_time", "`1 minute` is not a duration"],
+            ),
+            ("settle_time: 10m", &["settle_time", "at most 5m, found 600s"]),
+            ("collection_interval: 30", &["collection_interval", "30s"]),
+            ("auth_type: kubeconfig", &["auth_type", "kubeConfig"]),
+            ("label_selector: team in (a", &["label_selector", "parentheses"]),
+            (
+                "namespaces: {include: [a], exclude: [a]}",
+                &["namespaces::exclude", "\"a\" is included as well"],
+            ),
+        ] {
+            let text = mistakes(yaml);
+            for part in parts {
+                assert!(text.contains(part), "{yaml}: {part:?} is missing in: {text}");
+            }
+        }
+        let both = mistakes("label_selector: a)\ncluster_name: ''\n");
+        assert!(both.contains("line 1") || both.contains(":1:"), "{both}");
+        assert!(
+            both.contains("label_selector") && both.contains("cluster_name"),
+            "{both}"
+        );
+    }
 }

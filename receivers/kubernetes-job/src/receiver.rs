@@ -16,6 +16,7 @@ use tokio::time::{MissedTickBehavior, interval_at, sleep};
 use tokio_util::sync::CancellationToken;
 
 use crate::access::{self, Access};
+use crate::backlog::{Backlog, Change};
 use crate::client::connect;
 use crate::conditions::Conditions;
 use crate::config::Config;
@@ -43,6 +44,8 @@ pub struct JobReceiver {
     telemetry: Telemetry,
     clock: Clock,
     client: Option<Client>,
+    /// Where the API server is.
+    server: Option<String>,
 }
 
 impl JobReceiver {
@@ -53,6 +56,7 @@ impl JobReceiver {
             telemetry,
             clock: Arc::new(Timestamp::now),
             client: None,
+            server: None,
         }
     }
 
@@ -78,7 +82,9 @@ impl JobReceiver {
                     context,
                     ..
                 } = &self.config;
-                connect(*auth_type, kubeconfig.as_deref(), context.as_deref()).await?
+                let connected = connect(*auth_type, kubeconfig.as_deref(), context.as_deref()).await?;
+                self.server = Some(connected.server);
+                connected.client
             }
         };
         for target in self.targets().iter().filter(|target| target.source.kind == Kind::Jobs) {
@@ -91,6 +97,7 @@ impl JobReceiver {
                 // Not a reason to give up: the API server may be back in a minute.
                 Access::Unknown(problem) => {
                     tracing::warn!(
+                        server = self.server.as_deref(),
                         problem,
                         "cannot ask the API server what is allowed; going on and trying again"
                     );
@@ -136,6 +143,7 @@ struct Session {
     conditions: Conditions,
     events: Lane,
     metrics: Lane,
+    backlog: Backlog,
     deliveries: FuturesUnordered<BoxFuture<'static, (Sent, Outcome)>>,
 }
 
@@ -146,17 +154,19 @@ impl Session {
             config,
             telemetry,
             clock,
+            server,
             ..
         } = receiver;
         let settings = TrackerSettings {
-            settle: SignedDuration::try_from(config.settle_time).unwrap_or(SignedDuration::MAX),
+            settle: SignedDuration::try_from(config.settle_time.get()).unwrap_or(SignedDuration::MAX),
             on_first_start: config.on_first_start,
         };
         Session {
-            conditions: Conditions::new(&targets),
+            conditions: Conditions::new(&targets, server),
             tracker: Tracker::new(settings),
             events: Lane::new(outputs.logs),
             metrics: Lane::new(outputs.metrics),
+            backlog: Backlog::new(),
             deliveries: FuturesUnordered::new(),
             config,
             telemetry,
@@ -168,7 +178,7 @@ impl Session {
     async fn run(mut self, client: Client, running: Running) -> Result<(), ComponentError> {
         let (sender, mut messages) = mpsc::channel(MESSAGES);
         let mut watches = self.start_watches(&client, sender, &running.shutdown);
-        let every = self.config.collection_interval;
+        let every = self.config.collection_interval.get();
         let mut collect = interval_at(tokio::time::Instant::now() + every, every);
         collect.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut batch = Vec::with_capacity(256);
@@ -198,9 +208,13 @@ impl Session {
                 }
             }
             let now = (self.clock)();
-            while let Some(evidence) = self.tracker.poll(now) {
+            // What the pipeline does not take waits in the tracker, where it is small.
+            if self.events.is_idle()
+                && let Some(evidence) = self.tracker.poll(now)
+            {
                 self.emit(evidence, now);
             }
+            self.watch_backlog(now);
         }
         watches.shutdown().await;
         // What was already read counts; a Job that was decided must not wait for the next start, which ignores it.
@@ -251,9 +265,10 @@ impl Session {
         watches
     }
 
-    /// Resolves when the tracker may have something to give.
+    /// Resolves when the tracker may have something to give that can be sent.
     fn until_settled(&self) -> impl Future<Output = ()> + use<> {
-        let wait = self.tracker.next_deadline().map(|deadline| {
+        let deadline = self.tracker.next_deadline().filter(|_| self.events.is_idle());
+        let wait = deadline.map(|deadline| {
             let left = deadline.duration_since((self.clock)());
             std::time::Duration::try_from(left)
                 .unwrap_or_default()
@@ -284,7 +299,7 @@ impl Session {
             }
             Report::Failed { failure, times } => {
                 self.telemetry.failed(source.kind);
-                self.conditions.failed(source, &failure, times);
+                self.conditions.failed(source, &failure, times, (self.clock)());
             }
             Report::Works => self.conditions.works(source),
         }
@@ -318,7 +333,7 @@ impl Session {
         );
         let record = job_event::otlp::encode(&evidence, self.config.cluster_name.as_deref(), now);
         let (ack, delivery) = Ack::new();
-        self.events.push(Batch::new(Payload::Logs(vec![record]), ack));
+        self.events.send([Batch::new(Payload::Logs(vec![record]), ack)]);
         let sent = Sent {
             namespace: evidence.job.namespace,
             name: evidence.job.name,
@@ -338,33 +353,54 @@ impl Session {
         tracing::error!(%namespace, job = %name, %uid, problem, "the event of a finished Job is lost");
     }
 
+    fn watch_backlog(&mut self, now: Timestamp) {
+        let (waiting, since) = (self.tracker.decided(), self.tracker.next_deadline());
+        match self.backlog.observe(waiting, since, now) {
+            Some(Change::Grown) => {
+                self.telemetry.pending(waiting);
+                let since = since.map(|since| since.to_string()).unwrap_or_default();
+                tracing::warn!(
+                    waiting,
+                    since,
+                    "finished Jobs wait because the pipeline does not take their events: an exporter is behind. Look at \
+                     its errors; nothing is dropped, but memory grows and what waits is lost if the process ends"
+                );
+            }
+            Some(Change::Gone) => tracing::info!("the pipeline has taken the events of all finished Jobs that waited"),
+            None => {}
+        }
+    }
+
     fn collect(&mut self) {
         self.telemetry.tracked(self.tracker.sizes());
+        self.telemetry.pending(self.tracker.decided());
         let states = self.tracker.states();
         if self.metrics.is_closed() {
             return;
         }
         let now = (self.clock)();
-        let cluster = self.config.cluster_name.as_deref();
-        let batches: Vec<Batch> = states
-            .chunks(OWNERS)
-            .map(|owners| owners.iter().map(|owner| gauges::encode(owner, cluster, now)).collect())
-            .map(|metrics| Batch::new(Payload::Metrics(metrics), Ack::unwatched()))
-            .collect();
-        self.telemetry
-            .points(batches.iter().map(|batch| batch.payload.items()).sum());
-        self.metrics.replace(batches);
+        let cluster = self.config.cluster_name.clone();
+        let telemetry = self.telemetry.clone();
+        let mut metrics = states.map(move |owner| gauges::encode(&owner, cluster.as_deref(), now));
+        // Encoded points are large, so no batch is made before the one ahead of it was taken. Of states that were not
+        // taken by the next time nothing is worth sending.
+        self.metrics.send(std::iter::from_fn(move || {
+            let metrics: Vec<_> = metrics.by_ref().take(OWNERS).collect();
+            let batch = (!metrics.is_empty()).then(|| Batch::new(Payload::Metrics(metrics), Ack::unwatched()))?;
+            telemetry.points(batch.payload.items());
+            Some(batch)
+        }));
     }
 
     /// Hands over everything that was decided, settled or not.
     async fn finish(mut self) {
         let now = (self.clock)();
-        while let Some(evidence) = self.tracker.drain() {
+        loop {
+            while !self.events.is_idle() {
+                self.events.step().await;
+            }
+            let Some(evidence) = self.tracker.drain() else { break };
             self.emit(evidence, now);
-        }
-        self.metrics.replace([]);
-        while !self.events.is_idle() {
-            self.events.step().await;
         }
         while let Some(Some((sent, outcome))) = self.deliveries.next().now_or_never() {
             self.settle(&sent, outcome);

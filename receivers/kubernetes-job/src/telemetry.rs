@@ -18,6 +18,7 @@ pub struct Telemetry {
     lists: Counter<u64>,
     undecodable: Counter<u64>,
     tracked: Gauge<u64>,
+    pending: Gauge<u64>,
 }
 
 impl Telemetry {
@@ -63,6 +64,11 @@ impl Telemetry {
                 .u64_gauge("otelcol_k8s_job_tracked")
                 .with_unit("{object}")
                 .with_description("What the receiver holds in memory")
+                .build(),
+            pending: meter
+                .u64_gauge("otelcol_k8s_job_pending_events")
+                .with_unit("{event}")
+                .with_description("Events of finished Jobs that the pipeline has not taken yet")
                 .build(),
         }
     }
@@ -113,6 +119,11 @@ impl Telemetry {
         ] {
             self.tracked.record(count as u64, &self.with("what", what));
         }
+    }
+
+    /// So many events wait for the pipeline.
+    pub fn pending(&self, count: usize) {
+        self.pending.record(count as u64, std::slice::from_ref(&self.receiver));
     }
 
     fn with(&self, key: &'static str, value: &'static str) -> [KeyValue; 2] {

@@ -49,8 +49,8 @@ fn events_that_repeat_push_none_out_that_waits() {
     let mut tracker = Tracker::new(TrackerSettings::default());
     for round in 0..3 {
         for number in 0..16 {
-            let event = json!({"metadata": {"uid": format!("event-{number}")}, "reason": format!("R{number}"),
-                "type": "Warning", "involvedObject": {"kind": "Job", "uid": "job"}, "count": round});
+            let event = json!({"metadata": {"uid": format!("event-{number}")}, "reason": "FailedCreate",
+                "message": format!("Error {number}: m"), "type": "Warning", "involvedObject": {"kind": "Job", "uid": "job"}, "count": round});
             apply(&mut tracker, "events", "MODIFIED", event);
         }
     }

@@ -33,11 +33,15 @@ impl Drop for Watching {
 }
 
 fn watch(api: &Api) -> Watching {
+    watch_of(api, Kind::Jobs)
+}
+
+fn watch_of(api: &Api, kind: Kind) -> Watching {
     let (sender, messages) = mpsc::channel(16);
     let first_list = CancellationToken::new();
     let target = targets(&[], &[], "")
         .into_iter()
-        .find(|target| target.source.kind == Kind::Jobs)
+        .find(|target| target.source.kind == kind)
         .unwrap();
     let watch = Watch {
         client: api.client(),
@@ -310,4 +314,31 @@ async fn watches_that_end_at_once_do_not_spin() {
     assert_eq!(told[22], "empty x20", "{told:?}");
     let asked = api.asked(WATCH);
     assert!(asked[19].at > 200.0, "{:?}", asked[19]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_not_allowed_and_not_needed_is_asked_for_rarely() {
+    let api = Api::new();
+    api.then("/cronjobs?limit", vec![status(403, None); 3]);
+    let mut watching = watch_of(&api, Kind::CronJobs);
+    let told = watching.told(9).await;
+    assert_eq!(
+        told,
+        [
+            "forbidden",
+            "403 x1",
+            "forbidden",
+            "403 x2",
+            "forbidden",
+            "403 x3",
+            "list",
+            "end",
+            "works"
+        ]
+    );
+    let asked = api.asked("/cronjobs?limit");
+    for pair in asked.windows(2) {
+        let pause = pair[1].at - pair[0].at;
+        assert!((200.0..=401.0).contains(&pause), "{pause} s");
+    }
 }

@@ -18,7 +18,7 @@ const PROBE_WINDOW_SECONDS: i64 = 60;
 const ANSWERED_WINDOW_SECONDS: i64 = 35;
 /// How far apart a node's SystemOOM and the death it caused can be.
 const SYSTEM_OOM_WINDOW_SECONDS: i64 = 10;
-/// How far apart a failed hook and the death it caused can be.
+/// How long after the death it caused the Event of a failed hook may say that it was.
 const HOOK_WINDOW_SECONDS: i64 = 5;
 
 /// Whether a termination is a failure. An out-of-memory kill is one with any exit code; a restart of all containers
@@ -134,7 +134,8 @@ fn failed_probe<'a>(
     })
 }
 
-/// Evidence: Event `FailedPostStartHook` around the container's end (`startContainer` in `kuberuntime_container.go`).
+/// Evidence: Event `FailedPostStartHook` around the container's end (`startContainer` in `kuberuntime_container.go`):
+/// the kubelet writes it, then stops the container, which may take its whole grace period.
 fn failed_hook<'a>(
     world: &World<'a>,
     pod: &'a Pod,
@@ -142,14 +143,12 @@ fn failed_hook<'a>(
     termination: &Termination,
 ) -> Option<&'a Event> {
     let finished = termination.finished?;
+    let from = shifted(finished, -ANSWERED_WINDOW_SECONDS);
+    let from = termination.started.map_or(from, |started| from.max(started));
     world.events(&pod.uid).find(|event| {
         &*event.reason == "FailedPostStartHook"
             && is_about(event, container)
-            && seen_between(
-                event,
-                shifted(finished, -HOOK_WINDOW_SECONDS),
-                shifted(finished, HOOK_WINDOW_SECONDS),
-            )
+            && seen_between(event, from, shifted(finished, HOOK_WINDOW_SECONDS))
     })
 }
 

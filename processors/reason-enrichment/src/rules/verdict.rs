@@ -147,16 +147,21 @@ fn earlier_failure<'a>(world: &World<'a>, attempts: &[PodAttempt<'a>], live: &[&
 /// try again after a failure, or could not make new Pods.
 fn between_pods<'a>(world: &World<'a>, attempts: &[PodAttempt<'a>]) -> Option<Finding<'a>> {
     let job = world.job();
+    // The status counts a Pod some writes after its end, so the Pods themselves may be ahead of it.
+    let seen = attempts
+        .iter()
+        .filter(|attempt| attempt.outcome == AttemptOutcome::Succeeded);
+    let succeeded = i64::from(job.status.succeeded).max(i64::try_from(seen.count()).unwrap_or(i64::MAX));
     if job
         .spec
         .completions
-        .is_some_and(|wanted| wanted > 0 && job.status.succeeded >= wanted)
+        .is_some_and(|wanted| wanted > 0 && succeeded >= i64::from(wanted))
     {
         return Some(Finding::of(Cause::RanTooLong));
     }
     latest(attempts)
         .or_else(|| admission::failed_create(world))
-        .or_else(|| (job.status.succeeded > 0).then(|| Finding::of(Cause::RanTooLong)))
+        .or_else(|| (succeeded > 0).then(|| Finding::of(Cause::RanTooLong)))
 }
 
 /// No Pod was ever seen. Evidence: Event `FailedCreate`, or that nothing hints at a Pod that was missed.

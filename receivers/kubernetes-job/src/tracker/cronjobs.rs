@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use jiff::Timestamp;
 use job_event::evidence;
 
+use super::job::JobRecord;
 use super::uid::Uid;
 use crate::model;
 
@@ -54,15 +55,14 @@ impl CronJobs {
     }
 
     /// A Job got a record.
-    pub fn job_added(&mut self, job: &evidence::Job) {
-        let Some(cronjob) = &job.cronjob else { return };
-        let record = self.known.entry(Uid::new(&cronjob.uid)).or_default();
+    pub fn job_added(&mut self, uid: Uid, job: &JobRecord) {
+        let Some(owner) = &job.owner else { return };
+        let record = self.known.entry(Uid::new(&owner.uid)).or_default();
         record.jobs += 1;
-        if let (Some(created), Some(_)) = (job.created, cronjob.scheduled) {
-            let candidate = (created, Uid::new(&job.uid));
-            if record.newest.is_none_or(|newest| newest.0 <= candidate.0) {
-                record.newest = Some(candidate);
-            }
+        if let (Some(created), Some(_)) = (job.created.get(), job.scheduled.get())
+            && record.newest.is_none_or(|newest| newest.0 <= created)
+        {
+            record.newest = Some((created, uid));
         }
     }
 

@@ -1,7 +1,12 @@
 //! Events, as evidence: one record for each kind of thing that was said about an object, however often it was said.
 
-use job_event::evidence;
+use std::sync::Arc;
 
+use job_event::evidence::{self, JOB_EVENT_REASONS, POD_EVENT_REASONS};
+
+use super::pool::Pools;
+use super::time::Time;
+use super::uid::Uid;
 use crate::model;
 
 /// How many different Events are kept for each object, besides deletions of Pods.
@@ -14,44 +19,77 @@ const MESSAGE: usize = 2048;
 /// Reason of the Job controller's Events that name a Pod it deleted.
 const SUCCESSFUL_DELETE: &str = "SuccessfulDelete";
 
-/// An Event as evidence.
-pub fn to_evidence(event: &model::Event) -> evidence::Event {
-    let series = event.series.as_ref();
-    let first = event.first_timestamp.or(event.event_time);
-    evidence::Event {
-        kind: event.involved_object.kind.clone(),
-        name: event.involved_object.name.clone(),
-        uid: event.involved_object.uid.clone(),
-        field_path: event.involved_object.field_path.clone(),
-        reason: event.reason.clone(),
-        message: shorten(&event.message, MESSAGE).into(),
-        count: series.map_or(event.count, |series| series.count).max(1),
-        first: first.or(event.metadata.creation_timestamp),
-        last: series
+/// An Event about a Job or a Pod, but for what its object knows of itself.
+#[derive(Debug)]
+pub struct EventRecord {
+    /// Its object.
+    pub object: Uid,
+    pub reason: Arc<str>,
+    field_path: Arc<str>,
+    pub message: Box<str>,
+    count: i32,
+    pub first: Time,
+    pub last: Time,
+}
+
+/// Whether an Event about a Job (or else a Pod) can explain anything.
+pub fn is_useful(event: &model::Event, is_job: bool) -> bool {
+    let reasons = if is_job { JOB_EVENT_REASONS } else { POD_EVENT_REASONS };
+    reasons.contains(&&*event.reason)
+}
+
+impl EventRecord {
+    /// What is kept of an Event.
+    pub fn new(event: &model::Event, pools: &mut Pools) -> EventRecord {
+        let series = event.series.as_ref();
+        let first = event.first_timestamp.or(event.event_time);
+        let last = series
             .and_then(|series| series.last_observed_time)
             .or(event.last_timestamp)
-            .or(first)
-            .or(event.metadata.creation_timestamp),
+            .or(first);
+        EventRecord {
+            object: Uid::new(&event.involved_object.uid),
+            reason: pools.texts.get(&*event.reason),
+            field_path: pools.texts.get(&*event.involved_object.field_path),
+            message: shorten(&event.message, MESSAGE).into(),
+            count: series.map_or(event.count, |series| series.count).max(1),
+            first: first.or(event.metadata.creation_timestamp).into(),
+            last: last.or(event.metadata.creation_timestamp).into(),
+        }
+    }
+
+    /// As evidence about the object of this kind, name and UID.
+    pub fn into_evidence(self, kind: &str, name: &str, uid: &str) -> evidence::Event {
+        evidence::Event {
+            kind: kind.into(),
+            name: name.into(),
+            uid: uid.into(),
+            field_path: (*self.field_path).into(),
+            reason: (*self.reason).into(),
+            message: self.message,
+            count: self.count,
+            first: self.first.get(),
+            last: self.last.get(),
+        }
     }
 }
 
 /// Adds an Event to those of a Job and its Pods, or merges it with one that says the same.
-pub fn merge(events: &mut Vec<evidence::Event>, new: evidence::Event) {
+pub fn merge(events: &mut Vec<EventRecord>, new: EventRecord) {
     if let Some(known) = events.iter_mut().find(|known| says_the_same(known, &new)) {
         if new.last >= known.last {
             known.message = new.message;
             known.last = new.last;
         }
-        known.first = match (known.first, new.first) {
-            (Some(a), Some(b)) => Some(a.min(b)),
-            (a, b) => a.or(b),
-        };
+        if known.first == Time::NONE || new.first != Time::NONE && new.first < known.first {
+            known.first = new.first;
+        }
         known.count = known.count.max(new.count);
         return;
     }
     let is_deletion = &*new.reason == SUCCESSFUL_DELETE;
     let room = if is_deletion { DELETIONS } else { PER_OBJECT };
-    let same_kind = |e: &evidence::Event| e.uid == new.uid && (&*e.reason == SUCCESSFUL_DELETE) == is_deletion;
+    let same_kind = |e: &EventRecord| e.object == new.object && (&*e.reason == SUCCESSFUL_DELETE) == is_deletion;
     if events.iter().filter(|event| same_kind(event)).count() >= room {
         let oldest = events
             .iter()
@@ -70,15 +108,15 @@ pub fn merge(events: &mut Vec<evidence::Event>, new: evidence::Event) {
 /// Whether two Events are repetitions of one. Messages count up to their first colon: `Liveness probe failed: ...` and
 /// `Readiness probe failed: ...` share a reason and mean different things, while what follows the colon often
 /// holds a random name. Deletions name the Pod after the colon, and that is what they are kept for.
-fn says_the_same(a: &evidence::Event, b: &evidence::Event) -> bool {
-    let head = |event: &evidence::Event| {
+fn says_the_same(a: &EventRecord, b: &EventRecord) -> bool {
+    let head = |event: &EventRecord| {
         let end = match &*event.reason {
             SUCCESSFUL_DELETE => None,
             _ => event.message.find(':'),
         };
         end.unwrap_or(event.message.len())
     };
-    a.uid == b.uid
+    a.object == b.object
         && a.reason == b.reason
         && a.field_path == b.field_path
         && a.message[..head(a)] == b.message[..head(b)]
@@ -100,14 +138,15 @@ pub fn shorten(text: &str, limit: usize) -> &str {
 mod tests {
     use super::*;
 
-    fn event(reason: &str, message: &str, last: i64) -> evidence::Event {
-        evidence::Event {
-            uid: "u".into(),
+    fn event(reason: &str, message: &str, last: i64) -> EventRecord {
+        EventRecord {
+            object: Uid::new("u"),
             reason: reason.into(),
+            field_path: "".into(),
             message: message.into(),
             count: 1,
-            last: jiff::Timestamp::from_second(last).ok(),
-            ..Default::default()
+            first: Time::NONE,
+            last: jiff::Timestamp::from_second(last).ok().into(),
         }
     }
 

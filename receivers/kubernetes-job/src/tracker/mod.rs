@@ -9,20 +9,24 @@ mod early;
 mod event;
 mod job;
 mod pod;
+mod pool;
 mod state;
+mod time;
 mod uid;
 
 use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 
 use jiff::{SignedDuration, Timestamp};
-use job_event::evidence::{self, Evidence, Gap};
+use job_event::evidence::{Evidence, Gap};
 
 pub use state::{Counts, OwnerState};
 
 use self::cronjobs::CronJobs;
 use self::early::Early;
+use self::event::EventRecord;
 use self::job::JobRecord;
 use self::pod::PodRecord;
+use self::pool::Pools;
 use self::state::States;
 use self::uid::Uid;
 use crate::model;
@@ -159,7 +163,7 @@ pub struct Tracker {
     pods: HashMap<Uid, Uid>,
     cronjobs: CronJobs,
     early_pods: Early<PodRecord>,
-    early_events: Early<evidence::Event>,
+    early_events: Early<EventRecord>,
     due: BTreeSet<(Timestamp, Uid)>,
     removed: HashSet<Uid>,
     removed_order: VecDeque<Uid>,
@@ -169,6 +173,7 @@ pub struct Tracker {
     listed: HashSet<Source>,
     forbidden: HashSet<Source>,
     ended: States,
+    pools: Pools,
 }
 
 impl Tracker {
@@ -188,6 +193,7 @@ impl Tracker {
             listed: HashSet::new(),
             forbidden: HashSet::new(),
             ended: States::default(),
+            pools: Pools::default(),
         }
     }
 
@@ -218,6 +224,11 @@ impl Tracker {
         self.due.first().map(|(at, _)| *at)
     }
 
+    /// How many Jobs have ended and are not reported yet.
+    pub fn decided(&self) -> usize {
+        self.due.len()
+    }
+
     /// The next Job that is to be reported at `now`, in the order of decision. To be called until it gives none.
     pub fn poll(&mut self, now: Timestamp) -> Option<Evidence> {
         if self.next_deadline()? > now {
@@ -233,36 +244,35 @@ impl Tracker {
 
     /// The Jobs that have not ended, in order of their namespaces and names.
     pub fn into_unended(mut self) -> Vec<Evidence> {
-        let mut records: Vec<JobRecord> = self
+        let mut records: Vec<(Uid, JobRecord)> = self
             .jobs
             .drain()
-            .filter_map(|(_, entry)| match entry {
-                Entry::Live(record) if record.due.is_none() => Some(*record),
+            .filter_map(|(uid, entry)| match entry {
+                Entry::Live(record) if !record.is_due => Some((uid, *record)),
                 _ => None,
             })
             .collect();
-        records.sort_by(|a, b| {
-            (&a.job.namespace, &a.job.name, &a.job.uid).cmp(&(&b.job.namespace, &b.job.name, &b.job.uid))
-        });
+        records.sort_by(|(_, a), (_, b)| (&a.namespace, &a.name).cmp(&(&b.namespace, &b.name)));
         let gaps = self.general_gaps(None);
         records
             .into_iter()
-            .map(|mut record| {
-                self.cronjobs.job_ended(&mut record.job);
-                record.into_evidence(&gaps)
+            .map(|(uid, record)| {
+                let mut evidence = record.into_evidence(uid, &gaps);
+                self.cronjobs.job_ended(&mut evidence.job);
+                evidence
             })
             .collect()
     }
 
     /// The state of every unfinished Job, summed for each owner; Jobs that ended since the last call count once more.
-    pub fn states(&mut self) -> Vec<OwnerState> {
+    pub fn states(&mut self) -> impl Iterator<Item = OwnerState> + Send + use<> {
         let mut states = std::mem::take(&mut self.ended);
         for entry in self.jobs.values() {
             if let Entry::Live(record) = entry {
-                states.add(&record.job, false);
+                states.add(record, false);
             }
         }
-        states.into_vec()
+        states.into_states()
     }
 
     /// How much it holds.
@@ -307,7 +317,7 @@ impl Tracker {
         let uid = Uid::new(&job.metadata.uid);
         if let Some(entry) = self.jobs.get_mut(&uid) {
             if let Entry::Live(record) = entry {
-                record.apply(job, listed);
+                record.apply(job, listed, &mut self.pools);
                 self.schedule(uid, now);
             }
             return;
@@ -315,23 +325,23 @@ impl Tracker {
         if self.removed.contains(&uid) {
             return;
         }
-        let mut record = JobRecord::new(job, source.scope);
+        let mut record = JobRecord::new(job, source.scope, &mut self.pools);
         let is_first_list = listed && !self.listed.contains(&source);
-        let had_ended = record.job.verdict().is_some();
+        let had_ended = record.decided().is_some();
         if is_first_list && had_ended && self.settings.on_first_start == OnFirstStart::IgnoreFinished {
             self.jobs.insert(uid, Entry::Reported { scope: source.scope });
             self.early_pods.take(uid);
             return;
         }
         let is_old = |created: Timestamp| now.duration_since(created) > EVENTS_KEPT;
-        if listed && record.job.created.is_some_and(is_old) {
+        if listed && job.metadata.creation_timestamp.is_some_and(is_old) {
             record.note(Gap::JoinedLate);
         }
         for event in self.early_events.take(uid) {
             record.add_event(event);
         }
         let pods = self.early_pods.take(uid);
-        self.cronjobs.job_added(&record.job);
+        self.cronjobs.job_added(uid, &record);
         self.jobs.insert(uid, Entry::Live(Box::new(record)));
         for pod in pods {
             self.add_pod(uid, pod);
@@ -344,11 +354,11 @@ impl Tracker {
         let Some(Entry::Live(record)) = self.jobs.get_mut(&uid) else {
             return;
         };
-        if record.due.is_some() || !record.job.outcome().is_final() {
+        if record.is_due || !record.has_ended() {
             return;
         }
         let at = now.checked_add(self.settings.settle).unwrap_or(Timestamp::MAX);
-        record.due = Some(at);
+        record.is_due = true;
         self.due.insert((at, uid));
     }
 
@@ -361,14 +371,14 @@ impl Tracker {
                 self.remember_removed(uid);
             }
             Some(Entry::Live(record)) => {
-                let undecided = record.due.is_none();
+                let undecided = !record.is_due;
                 record.remove(now);
                 match gap {
                     Some(gap) if undecided => {
                         record.note(gap);
                         let wait = self.settings.settle.max(WAIT_FOR_EVENTS);
                         let at = now.checked_add(wait).unwrap_or(Timestamp::MAX);
-                        record.due = Some(at);
+                        record.is_due = true;
                         self.due.insert((at, uid));
                     }
                     _ => self.schedule(uid, now),
@@ -385,19 +395,22 @@ impl Tracker {
         match self.jobs.get_mut(&job) {
             Some(Entry::Reported { .. }) => {}
             Some(Entry::Live(record)) => match record.pod(uid) {
-                Some(known) => known.apply(pod, listed),
-                None => self.add_pod(job, PodRecord::new(pod)),
+                Some(known) => known.apply(pod, listed, &mut self.pools),
+                None => {
+                    let pod = PodRecord::new(pod, &mut self.pools);
+                    self.add_pod(job, pod);
+                }
             },
             None if self.removed.contains(&job) => {}
             None => {
                 let waiting = self.early_pods.of(job);
                 match waiting.iter_mut().find(|known| known.uid == uid) {
-                    Some(known) => known.apply(pod, listed),
+                    Some(known) => known.apply(pod, listed, &mut self.pools),
                     None => {
                         if waiting.len() >= EARLY_PODS.1 {
                             waiting.remove(0);
                         }
-                        waiting.push(PodRecord::new(pod));
+                        waiting.push(PodRecord::new(pod, &mut self.pools));
                     }
                 }
             }
@@ -425,7 +438,7 @@ impl Tracker {
                 .and_then(|waiting| waiting.iter_mut().find(|pod| pod.uid == uid)),
         };
         if let Some(known) = known {
-            known.pod.removed = true;
+            known.removed = true;
         }
     }
 
@@ -436,13 +449,19 @@ impl Tracker {
             "Pod" if &*event.kind == "Warning" => false,
             _ => return,
         };
+        if !event::is_useful(event, is_job) {
+            return;
+        }
         let uid = Uid::new(&event.involved_object.uid);
         let job = if is_job { Some(&uid) } else { self.pods.get(&uid) };
         match job.and_then(|job| self.jobs.get_mut(job)) {
-            Some(Entry::Live(record)) => record.add_event(event::to_evidence(event)),
+            Some(Entry::Live(record)) => record.add_event(EventRecord::new(event, &mut self.pools)),
             Some(Entry::Reported { .. }) => {}
             None if self.removed.contains(&uid) => {}
-            None => event::merge(self.early_events.of(uid), event::to_evidence(event)),
+            None => {
+                let event = EventRecord::new(event, &mut self.pools);
+                event::merge(self.early_events.of(uid), event);
+            }
         }
     }
 
@@ -484,7 +503,7 @@ impl Tracker {
                         && record.scope == source.scope
                     {
                         for pod in record.pods.iter_mut().filter(|pod| !seen.contains(&pod.uid)) {
-                            pod.pod.removed = true;
+                            pod.removed = true;
                         }
                     }
                 }
@@ -511,17 +530,18 @@ impl Tracker {
         for pod in &record.pods {
             self.pods.remove(&pod.uid);
         }
-        record.verdict_from_events();
-        self.cronjobs.job_ended(&mut record.job);
-        self.ended.add(&record.job, true);
+        record.verdict_from_events(uid);
+        self.ended.add(&record, true);
         let scope = record.scope;
-        if record.job.removed.is_some() {
+        if record.is_removed() {
             self.remember_removed(uid);
         } else {
             self.jobs.insert(uid, Entry::Reported { scope });
         }
         let gaps = self.general_gaps(Some(scope));
-        Some(record.into_evidence(&gaps))
+        let mut evidence = record.into_evidence(uid, &gaps);
+        self.cronjobs.job_ended(&mut evidence.job);
+        Some(evidence)
     }
 
     fn general_gaps(&self, scope: Option<u16>) -> Vec<Gap> {
@@ -561,7 +581,7 @@ impl Entry {
     }
 
     fn is_removed(&self) -> bool {
-        matches!(self, Entry::Live(record) if record.job.removed.is_some())
+        matches!(self, Entry::Live(record) if record.is_removed())
     }
 }
 

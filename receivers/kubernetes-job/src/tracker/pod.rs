@@ -4,10 +4,15 @@
 //! `ContainerCreating` and then into `ContainerStatusUnknown`, exit code 137 (`pkg/kubelet/kubelet_pods.go`,
 //! `pkg/kubelet/status/status_manager.go`). Whoever only looks at the last state sees a kill.
 
+use std::num::NonZeroU64;
+use std::sync::Arc;
+
 use jiff::SignedDuration;
-use job_event::evidence::{self, ContainerRole, ContainerState, PodDeletion, Termination, Waiting};
+use job_event::evidence::{self, Condition, ContainerRole, ContainerState, PodDeletion, Termination, Waiting};
 
 use super::event::shorten;
+use super::pool::Pools;
+use super::time::Time;
 use super::uid::Uid;
 use crate::model;
 
@@ -16,32 +21,91 @@ const TERMINATIONS: usize = 16;
 /// The longest termination message that is kept, bytes: the kubelet's own limit.
 const MESSAGE: usize = 4096;
 
+/// What Pods of one origin have in common.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Template {
+    containers: Vec<TemplateContainer>,
+    default_container: Option<Box<str>>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct TemplateContainer {
+    name: Box<str>,
+    role: ContainerRole,
+    image: Box<str>,
+}
+
 /// A Pod of a Job.
 #[derive(Debug)]
 pub struct PodRecord {
-    /// What is known of it.
-    pub pod: evidence::Pod,
     /// Its UID.
     pub uid: Uid,
+    name: Box<str>,
+    template: Arc<Template>,
+    /// One for each container of the template.
+    containers: Box<[ContainerRecord]>,
+    phase: Arc<str>,
+    node: Option<Arc<str>>,
+    index: Option<Arc<str>>,
+    created: Time,
+    start_time: Time,
+    not_ready_since: Time,
     /// `resourceVersion` of the last version, if it is a number.
-    version: Option<u64>,
+    version: Option<NonZeroU64>,
+    rare: Option<Box<Rare>>,
     /// Whether a version with a `deletionTimestamp` was seen.
     deleting: bool,
     /// Whether it had restarted, or was being deleted, when it was first seen.
     pub joined_late: bool,
-    /// For each container the ids (hashed) of its terminations, in the same order; 0 for one that never ran.
-    ids: Vec<Vec<u64>>,
+    /// Whether it is gone from the API.
+    pub removed: bool,
+}
+
+/// What most Pods do not have.
+#[derive(Debug, Default)]
+struct Rare {
+    /// Its UID if it is no UUID.
+    odd_uid: Option<Box<str>>,
+    reason: Box<str>,
+    message: Box<str>,
+    not_scheduled: Option<Box<Condition>>,
+    disruption: Option<Box<Condition>>,
+    deletion: Option<PodDeletion>,
+}
+
+/// The state of a container.
+#[derive(Debug, Default)]
+struct ContainerRecord {
+    running_since: Time,
+    /// What it waited for and how it ended, if it did.
+    past: Option<Box<Past>>,
+    restarts: i32,
+    state: ContainerState,
+    started: bool,
+}
+
+#[derive(Debug, Default)]
+struct Past {
+    waiting: Option<Waiting>,
+    /// Oldest first.
+    terminations: Vec<TerminationRecord>,
+}
+
+#[derive(Debug)]
+struct TerminationRecord {
+    /// The container's id, hashed; 0 for one that never ran.
+    id: u64,
+    end: Termination,
 }
 
 impl PodRecord {
     /// A Pod that was not known.
-    pub fn new(pod: &model::Pod) -> PodRecord {
+    pub fn new(pod: &model::Pod, pools: &mut Pools) -> PodRecord {
         let metadata = &pod.metadata;
-        let container = |container: &model::Container, role| evidence::Container {
+        let container = |container: &model::Container, role| TemplateContainer {
             name: container.name.clone(),
             role,
             image: container.image.clone(),
-            ..Default::default()
         };
         let init = pod.spec.init_containers.iter().map(|c| {
             let is_sidecar = &*c.restart_policy == "Always";
@@ -55,48 +119,53 @@ impl PodRecord {
             )
         });
         let main = pod.spec.containers.iter().map(|c| container(c, ContainerRole::Main));
-        let containers: Vec<_> = init.chain(main).collect();
+        let template = Template {
+            containers: init.chain(main).collect(),
+            default_container: metadata.annotations.default_container.clone(),
+        };
         let statuses = pod
             .status
             .init_container_statuses
             .iter()
             .chain(&pod.status.container_statuses);
+        let index = metadata.annotations.completion_index.as_deref();
+        let index = index.or(metadata.labels.completion_index.as_deref());
         let mut record = PodRecord {
-            ids: vec![Vec::new(); containers.len()],
-            pod: evidence::Pod {
-                name: metadata.name.clone(),
-                uid: metadata.uid.clone(),
-                index: metadata
-                    .annotations
-                    .completion_index
-                    .clone()
-                    .or_else(|| metadata.labels.completion_index.clone()),
-                created: metadata.creation_timestamp,
-                default_container: metadata.annotations.default_container.clone(),
-                containers,
-                ..Default::default()
-            },
             uid: Uid::new(&metadata.uid),
+            name: metadata.name.clone(),
+            containers: template.containers.iter().map(|_| ContainerRecord::default()).collect(),
+            template: pools.templates.get(template),
+            phase: pools.texts.get(""),
+            node: None,
+            index: index.map(|index| pools.texts.get(index)),
+            created: metadata.creation_timestamp.into(),
+            start_time: Time::NONE,
+            not_ready_since: Time::NONE,
             version: None,
+            rare: None,
             deleting: false,
             joined_late: metadata.deletion_timestamp.is_some() || statuses.into_iter().any(|s| s.restart_count > 0),
+            removed: false,
         };
-        record.update(pod);
+        if let Some(text) = Uid::odd_text(&metadata.uid) {
+            record.rare().odd_uid = Some(text);
+        }
+        record.update(pod, pools);
         record
     }
 
     /// Takes a later version in. `listed`: it stands in a list, which is always current.
-    pub fn apply(&mut self, pod: &model::Pod, listed: bool) {
+    pub fn apply(&mut self, pod: &model::Pod, listed: bool, pools: &mut Pools) {
         if listed || !is_older(self.version, &pod.metadata.resource_version) {
-            self.update(pod);
+            self.update(pod, pools);
         }
     }
 
-    fn update(&mut self, new: &model::Pod) {
+    fn update(&mut self, new: &model::Pod, pools: &mut Pools) {
         self.version = new.metadata.resource_version.parse().ok();
         let deletion_seen = new.metadata.deletion_timestamp.is_some();
-        let had_ended = matches!(&*self.pod.phase, "Succeeded" | "Failed");
-        self.latch_status(new, deletion_seen);
+        let had_ended = matches!(&*self.phase, "Succeeded" | "Failed");
+        self.latch_status(new, deletion_seen, pools);
         self.latch_deletion(new, had_ended);
         let statuses = &new.status;
         for status in statuses
@@ -108,29 +177,42 @@ impl PodRecord {
         }
     }
 
-    fn latch_status(&mut self, new: &model::Pod, deletion_seen: bool) {
-        let (pod, status) = (&mut self.pod, &new.status);
-        if !new.spec.node_name.is_empty() && pod.node.is_none() {
-            pod.node = Some(new.spec.node_name.clone());
+    fn rare(&mut self) -> &mut Rare {
+        self.rare.get_or_insert_default()
+    }
+
+    fn latch_status(&mut self, new: &model::Pod, deletion_seen: bool, pools: &mut Pools) {
+        let status = &new.status;
+        if !new.spec.node_name.is_empty() && self.node.is_none() {
+            self.node = Some(pools.texts.get(&*new.spec.node_name));
         }
-        pod.start_time = status.start_time.or(pod.start_time);
-        if !status.phase.is_empty() {
-            replace(&mut pod.phase, &status.phase);
+        self.start_time = Time::from(status.start_time).or(self.start_time);
+        if !status.phase.is_empty() && *status.phase != *self.phase {
+            self.phase = pools.texts.get(&*status.phase);
         }
-        if pod.reason.is_empty() && !(status.reason.is_empty() && status.message.is_empty()) {
-            pod.reason = status.reason.clone();
-            pod.message = shorten(&status.message, MESSAGE).into();
+        if !(status.reason.is_empty() && status.message.is_empty()) {
+            let rare = self.rare();
+            if rare.reason.is_empty() {
+                rare.reason = status.reason.clone();
+                rare.message = shorten(&status.message, MESSAGE).into();
+            }
         }
         for condition in &status.conditions {
             match (&*condition.kind, condition.is_true()) {
                 // What is said of a Pod that is being deleted ("skip schedule deleting pod") is not why it waited.
-                ("PodScheduled", false) if pod.not_scheduled.is_none() || !deletion_seen => {
-                    pod.not_scheduled = Some(Box::new(condition.to_evidence()));
+                ("PodScheduled", false) if !deletion_seen || self.rare().not_scheduled.is_none() => {
+                    self.rare().not_scheduled = Some(Box::new(condition.to_evidence()));
                 }
-                ("DisruptionTarget", true) if pod.disruption.is_none() => {
-                    pod.disruption = Some(Box::new(condition.to_evidence()));
+                ("DisruptionTarget", true) if self.rare().disruption.is_none() => {
+                    self.rare().disruption = Some(Box::new(condition.to_evidence()));
                 }
-                ("Ready", false) => pod.not_ready_since = condition.last_transition_time,
+                // A disruption that did not come is taken back (`pkg/controller/disruption/disruption.go`).
+                ("DisruptionTarget", false) if !deletion_seen => {
+                    if let Some(rare) = &mut self.rare {
+                        rare.disruption = None;
+                    }
+                }
+                ("Ready", false) => self.not_ready_since = condition.last_transition_time.into(),
                 _ => {}
             }
         }
@@ -151,25 +233,16 @@ impl PodRecord {
         let requested = timestamp
             .checked_sub(SignedDuration::from_secs(grace_seconds))
             .unwrap_or(timestamp);
-        self.pod.deletion = Some(PodDeletion {
+        self.rare().deletion = Some(PodDeletion {
             requested,
             grace_seconds,
         });
     }
 
     fn latch_container(&mut self, status: &model::ContainerStatus, deletion_seen: bool) {
-        let at = match self.pod.containers.iter().position(|c| c.name == status.name) {
-            Some(at) => at,
-            None => {
-                self.pod.containers.push(evidence::Container {
-                    name: status.name.clone(),
-                    ..Default::default()
-                });
-                self.ids.push(Vec::new());
-                self.pod.containers.len() - 1
-            }
-        };
-        let container = &mut self.pod.containers[at];
+        let known = self.template.containers.iter().position(|c| c.name == status.name);
+        let at = known.unwrap_or_else(|| self.add_container(&status.name));
+        let container = &mut self.containers[at];
         // What was seen before tells nothing of a run that was missed.
         if deletion_seen && status.restart_count > container.restarts {
             container.state = ContainerState::Absent;
@@ -191,48 +264,152 @@ impl PodRecord {
             container.state = state;
         }
         if let Some(waiting) = waiting {
-            latch_waiting(&mut container.waiting, &waiting.reason, &waiting.message);
+            container.latch_waiting(&waiting.reason, &waiting.message);
         }
         if let Some(running) = running {
             container.started = true;
-            container.running_since = running.started_at.or(container.running_since);
+            container.running_since = Time::from(running.started_at).or(container.running_since);
         }
         if let Some(last) = &status.last_state.terminated {
-            latch_termination(
-                container,
-                &mut self.ids[at],
-                last,
-                status.restart_count.saturating_sub(1),
-                true,
-            );
+            container.latch_termination(last, status.restart_count.saturating_sub(1), true);
         }
         if let Some(terminated) = terminated {
-            latch_termination(
-                container,
-                &mut self.ids[at],
-                terminated,
-                status.restart_count,
-                !deletion_seen,
-            );
+            container.latch_termination(terminated, status.restart_count, !deletion_seen);
         }
+    }
+
+    /// Adds a container that has a status and does not stand in the spec. Returns its place.
+    fn add_container(&mut self, name: &str) -> usize {
+        let mut template = (*self.template).clone();
+        template.containers.push(TemplateContainer {
+            name: name.into(),
+            role: ContainerRole::default(),
+            image: "".into(),
+        });
+        self.template = Arc::new(template);
+        let containers = std::mem::take(&mut self.containers).into_iter();
+        self.containers = containers.chain([ContainerRecord::default()]).collect();
+        self.containers.len() - 1
     }
 
     /// Whether it completed and nothing of it failed, so that it explains nothing.
     pub fn is_uneventful(&self) -> bool {
-        &*self.pod.phase == "Succeeded"
-            && self.pod.deletion.is_none()
-            && self
-                .pod
-                .containers
+        let pasts = self.containers.iter().filter_map(|c| c.past.as_deref());
+        &*self.phase == "Succeeded"
+            && self.rare.as_ref().is_none_or(|rare| rare.deletion.is_none())
+            && pasts
+                .flat_map(|past| &past.terminations)
+                .all(|t| t.end.exit_code == 0 && &*t.end.reason != "OOMKilled")
+    }
+
+    /// As evidence.
+    pub fn into_evidence(mut self) -> evidence::Pod {
+        let rare = self.rare.take().map_or_else(Rare::default, |rare| *rare);
+        let containers = self.template.containers.iter().zip(self.containers);
+        evidence::Pod {
+            name: self.name,
+            uid: rare.odd_uid.unwrap_or_else(|| self.uid.to_text()),
+            index: self.index.map(|index| (*index).into()),
+            node: self.node.map(|node| (*node).into()),
+            created: self.created.get(),
+            start_time: self.start_time.get(),
+            phase: (*self.phase).into(),
+            reason: rare.reason,
+            message: rare.message,
+            not_scheduled: rare.not_scheduled,
+            disruption: rare.disruption,
+            not_ready_since: self.not_ready_since.get(),
+            deletion: rare.deletion,
+            default_container: self.template.default_container.clone(),
+            containers: containers.map(|(of, record)| record.into_evidence(of)).collect(),
+            removed: self.removed,
+        }
+    }
+}
+
+impl ContainerRecord {
+    fn latch_waiting(&mut self, reason: &str, message: &str) {
+        if matches!(
+            reason,
+            "" | "ContainerCreating" | "PodInitializing" | "RestartingAllContainers"
+        ) {
+            return;
+        }
+        let message = shorten(message, MESSAGE);
+        let known = self.past.get_or_insert_default().waiting.get_or_insert_default();
+        // Only the message of the failed pull says why; that of the back-off may merely name the image.
+        if reason != "ImagePullBackOff" || !is_image_pull(&known.reason) || known.message.is_empty() {
+            replace(&mut known.message, message);
+        }
+        replace(&mut known.reason, reason);
+    }
+
+    fn latch_termination(&mut self, new: &model::Terminated, attempt: i32, before_deletion: bool) {
+        let ran = !new.container_id.is_empty();
+        self.started |= ran;
+        let id = if ran { hash(&new.container_id) } else { 0 };
+        let terminations = &mut self.past.get_or_insert_default().terminations;
+        let known = terminations.iter_mut().find(|known| match ran {
+            true => known.id == id,
+            false => known.id == 0 && known.end.attempt == attempt && known.end.reason == new.reason,
+        });
+        if let Some(TerminationRecord { end: known, .. }) = known {
+            known.before_deletion |= before_deletion;
+            // The same end can be told better the second time: first `Error`, then `OOMKilled`.
+            if known.reason != new.reason && &*known.reason != "OOMKilled" {
+                known.reason = new.reason.clone();
+                known.exit_code = new.exit_code;
+            }
+            if known.message.is_empty() && !new.message.is_empty() {
+                known.message = shorten(&new.message, MESSAGE).into();
+            }
+            return;
+        }
+        if terminations.len() >= TERMINATIONS {
+            terminations.remove(1);
+        }
+        let end = Termination {
+            exit_code: new.exit_code,
+            signal: new.signal.filter(|signal| *signal != 0),
+            reason: new.reason.clone(),
+            message: shorten(&new.message, MESSAGE).into(),
+            started: new.started_at,
+            finished: new.finished_at,
+            ran,
+            before_deletion,
+            attempt: attempt.max(0),
+        };
+        // Oldest first: `lastState` of a Pod that is first seen late may tell of an end before one that is known.
+        let at = match end.finished {
+            Some(finished) => terminations
                 .iter()
-                .flat_map(|c| &c.terminations)
-                .all(|t| t.exit_code == 0 && &*t.reason != "OOMKilled")
+                .take_while(|t| t.end.finished.is_some_and(|f| f <= finished))
+                .count(),
+            None => terminations.len(),
+        };
+        terminations.reserve_exact(1);
+        terminations.insert(at, TerminationRecord { id, end });
+    }
+
+    fn into_evidence(self, of: &TemplateContainer) -> evidence::Container {
+        let past = self.past.map_or_else(Past::default, |past| *past);
+        evidence::Container {
+            name: of.name.clone(),
+            role: of.role,
+            image: of.image.clone(),
+            state: self.state,
+            waiting: past.waiting.map(Box::new),
+            started: self.started,
+            running_since: self.running_since.get(),
+            restarts: self.restarts,
+            terminations: past.terminations.into_iter().map(|t| t.end).collect(),
+        }
     }
 }
 
 /// Whether `new` is a version before `known`; versions that are not numbers cannot be compared and count as newer.
-pub fn is_older(known: Option<u64>, new: &str) -> bool {
-    matches!((known, new.parse::<u64>()), (Some(known), Ok(new)) if new < known)
+pub fn is_older(known: Option<NonZeroU64>, new: &str) -> bool {
+    matches!((known, new.parse::<NonZeroU64>()), (Some(known), Ok(new)) if new < known)
 }
 
 /// Assigns a text unless it is the same already: most versions repeat it.
@@ -242,95 +419,11 @@ fn replace(old: &mut Box<str>, new: &str) {
     }
 }
 
-fn latch_waiting(latched: &mut Option<Box<Waiting>>, reason: &str, message: &str) {
-    if matches!(
-        reason,
-        "" | "ContainerCreating" | "PodInitializing" | "RestartingAllContainers"
-    ) {
-        return;
-    }
-    let message = shorten(message, MESSAGE);
-    match latched {
-        // Only the message of the failed pull says why; that of the back-off may merely name the image.
-        Some(known) if reason == "ImagePullBackOff" && is_image_pull(&known.reason) && !known.message.is_empty() => {
-            replace(&mut known.reason, reason);
-        }
-        Some(known) => {
-            replace(&mut known.reason, reason);
-            replace(&mut known.message, message);
-        }
-        None => {
-            *latched = Some(Box::new(Waiting {
-                reason: reason.into(),
-                message: message.into(),
-            }));
-        }
-    }
-}
-
 fn is_image_pull(reason: &str) -> bool {
     matches!(
         reason,
         "ErrImagePull" | "ImagePullBackOff" | "RegistryUnavailable" | "SignatureValidationFailed" | "ImageInspectError"
     )
-}
-
-fn latch_termination(
-    container: &mut evidence::Container,
-    ids: &mut Vec<u64>,
-    new: &model::Terminated,
-    attempt: i32,
-    before_deletion: bool,
-) {
-    let ran = !new.container_id.is_empty();
-    container.started |= ran;
-    let id = if ran { hash(&new.container_id) } else { 0 };
-    let known = container.terminations.iter().zip(ids.iter());
-    let known = known.enumerate().find(|(_, (t, known_id))| match ran {
-        true => **known_id == id,
-        false => **known_id == 0 && t.attempt == attempt && t.reason == new.reason,
-    });
-    if let Some((at, _)) = known {
-        let known = &mut container.terminations[at];
-        known.before_deletion |= before_deletion;
-        // The same end can be told better the second time: first `Error`, then `OOMKilled`.
-        if known.reason != new.reason && &*known.reason != "OOMKilled" {
-            known.reason = new.reason.clone();
-            known.exit_code = new.exit_code;
-        }
-        if known.message.is_empty() && !new.message.is_empty() {
-            known.message = shorten(&new.message, MESSAGE).into();
-        }
-        return;
-    }
-    if container.terminations.len() >= TERMINATIONS {
-        container.terminations.remove(1);
-        ids.remove(1);
-    }
-    let termination = Termination {
-        exit_code: new.exit_code,
-        signal: new.signal.filter(|signal| *signal != 0),
-        reason: new.reason.clone(),
-        message: shorten(&new.message, MESSAGE).into(),
-        started: new.started_at,
-        finished: new.finished_at,
-        ran,
-        before_deletion,
-        attempt: attempt.max(0),
-    };
-    // Oldest first: `lastState` of a Pod that is first seen late may tell of an end before one that is known.
-    let at = match termination.finished {
-        Some(finished) => container
-            .terminations
-            .iter()
-            .take_while(|t| t.finished.is_some_and(|f| f <= finished))
-            .count(),
-        None => container.terminations.len(),
-    };
-    container.terminations.reserve_exact(1);
-    container.terminations.insert(at, termination);
-    ids.reserve_exact(1);
-    ids.insert(at, id);
 }
 
 fn hash(id: &str) -> u64 {

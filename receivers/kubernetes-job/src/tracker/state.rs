@@ -1,8 +1,11 @@
 //! The Jobs' states, summed for each owner.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
-use job_event::evidence::{Job, ServiceTags};
+use job_event::evidence::{CronJob, Job, ServiceTags};
+
+use super::job::JobRecord;
 
 /// Sums over Jobs of one owner; the names are those of the metrics.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -19,57 +22,79 @@ pub struct Counts {
     pub max_parallel: i64,
 }
 
-/// The state of all Jobs of one owner.
+/// The state of all Jobs of one owner: of a CronJob, or of a Job by itself.
 #[derive(Clone, Debug, PartialEq)]
 pub struct OwnerState {
-    /// What of a Job makes its owner's resource; nothing else is filled in.
-    pub job: Job,
+    owner: Owner,
     /// The sums.
     pub counts: Counts,
 }
 
-/// Everything that `job_event::otlp::owner_resource` puts on the resource.
-type Owner = (Box<str>, bool, Box<str>, [Option<Box<str>>; 3]);
+/// Everything that `job_event::otlp::owner_resource` puts on the resource, in the order of the owners.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Owner {
+    namespace: Arc<str>,
+    is_cronjob: bool,
+    name: Box<str>,
+    tags: [Option<Box<str>>; 3],
+}
+
+impl OwnerState {
+    /// What of a Job makes its owner's resource; nothing else is filled in.
+    pub fn job(&self) -> Job {
+        let Owner {
+            namespace,
+            is_cronjob,
+            name,
+            tags,
+        } = &self.owner;
+        let [env, service, version] = tags.clone();
+        let tags = ServiceTags { env, service, version };
+        let mut job = Job {
+            namespace: (**namespace).into(),
+            service_tags: (tags != ServiceTags::default()).then(|| Box::new(tags)),
+            ..Default::default()
+        };
+        if *is_cronjob {
+            job.cronjob = Some(Box::new(CronJob {
+                name: name.clone(),
+                ..Default::default()
+            }));
+        } else {
+            job.name = name.clone();
+        }
+        job
+    }
+}
 
 /// The states of several owners.
 #[derive(Debug, Default)]
 pub struct States {
-    owners: BTreeMap<Owner, OwnerState>,
+    owners: BTreeMap<Owner, Counts>,
 }
 
 impl States {
     /// Adds a Job to its owner's sums. One that has ended has no active Pods any more that count.
-    pub fn add(&mut self, job: &Job, ended: bool) {
-        let name = job.cronjob.as_ref().map_or(&job.name, |cronjob| &cronjob.name);
+    pub fn add(&mut self, job: &JobRecord, ended: bool) {
         let tags = job.service_tags.as_deref().cloned().unwrap_or_default();
-        let ServiceTags { env, service, version } = tags;
-        let owner = (
-            job.namespace.clone(),
-            job.cronjob.is_some(),
-            name.clone(),
-            [env, service, version],
-        );
-        let state = self.owners.entry(owner).or_insert_with(|| OwnerState {
-            job: Job {
-                namespace: job.namespace.clone(),
-                name: job.name.clone(),
-                cronjob: job.cronjob.clone(),
-                service_tags: job.service_tags.clone(),
-                ..Default::default()
-            },
-            counts: Counts::default(),
-        });
-        let counts = &mut state.counts;
-        counts.active += if ended { 0 } else { i64::from(job.status.active) };
-        counts.failed += i64::from(job.status.failed);
-        counts.successful += i64::from(job.status.succeeded);
+        let owner = Owner {
+            namespace: job.namespace.clone(),
+            is_cronjob: job.owner.is_some(),
+            name: job.owner.as_ref().map_or(&job.name, |owner| &owner.name).clone(),
+            tags: [tags.env, tags.service, tags.version],
+        };
+        let counts = self.owners.entry(owner).or_default();
+        counts.active += if ended { 0 } else { i64::from(job.active) };
+        counts.failed += i64::from(job.failed);
+        counts.successful += i64::from(job.succeeded);
         // Absent `completions`: a work queue, which completes when any Pod does (`pkg/apis/batch/types.go`).
         counts.desired_successful += i64::from(job.spec.completions.unwrap_or(0));
         counts.max_parallel += i64::from(job.spec.parallelism.unwrap_or(1));
     }
 
     /// The sums, in the order of the owners.
-    pub fn into_vec(self) -> Vec<OwnerState> {
-        self.owners.into_values().collect()
+    pub fn into_states(self) -> impl Iterator<Item = OwnerState> + Send + use<> {
+        let owners = self.owners.into_iter();
+        owners.map(|(owner, counts)| OwnerState { owner, counts })
     }
 }

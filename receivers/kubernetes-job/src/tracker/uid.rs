@@ -4,12 +4,31 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 
 /// A UID. The API server makes random UUIDs, which are kept exactly; any other text is hashed to 128 bits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Uid(u128);
+pub struct Uid([u8; 16]);
 
 impl Uid {
     /// The UID as written in an object.
     pub fn new(text: &str) -> Uid {
-        uuid(text).map_or_else(|| Uid(hash128(text)), Uid)
+        Uid(uuid(text).unwrap_or_else(|| hash128(text)).to_be_bytes())
+    }
+
+    /// The text that must be kept beside it: none for a UUID, which it holds exactly.
+    pub fn odd_text(text: &str) -> Option<Box<str>> {
+        uuid(text).is_none().then(|| text.into())
+    }
+
+    /// As a UUID in its usual form.
+    pub fn to_text(self) -> Box<str> {
+        let mut text = String::with_capacity(36);
+        for (at, byte) in self.0.into_iter().enumerate() {
+            if matches!(at, 4 | 6 | 8 | 10) {
+                text.push('-');
+            }
+            for digit in [byte >> 4, byte & 15] {
+                text.push(char::from(b"0123456789abcdef"[usize::from(digit)]));
+            }
+        }
+        text.into()
     }
 }
 
@@ -48,7 +67,13 @@ mod tests {
 
     #[test]
     fn uuids_are_kept_exactly_and_other_texts_stay_apart() {
-        assert_eq!(Uid::new("00000000-0000-0000-0000-0000000000ff"), Uid(255));
+        assert_eq!(
+            Uid::new("00000000-0000-0000-0000-0000000000ff"),
+            Uid(255u128.to_be_bytes())
+        );
+        let text = "de3a51b8-55e3-4fe0-8237-514a566ec862";
+        assert_eq!((&*Uid::new(text).to_text(), Uid::odd_text(text)), (text, None));
+        assert_eq!(Uid::odd_text("a").as_deref(), Some("a"));
         assert_ne!(Uid::new("a"), Uid::new("b"));
         assert_ne!(
             Uid::new("00000000-0000-0000-0000-0000000000fF"),

@@ -6,6 +6,8 @@ use std::time::Duration;
 const FIRST_DELAY: Duration = Duration::from_millis(800);
 /// The longest delay of our own choice.
 const LAST_DELAY: Duration = Duration::from_secs(30);
+/// The delay, half of it up to all of it, before something is tried again that is not allowed and can be done without.
+const DENIED_DELAY: Duration = Duration::from_secs(400);
 /// The longest delay a server's `Retry-After` is followed for.
 const LAST_RETRY_AFTER: Duration = Duration::from_secs(120);
 /// A watch that ends sooner, without having said anything, has failed.
@@ -57,13 +59,27 @@ pub enum Failure {
     Unreadable(String),
 }
 
+impl Failure {
+    /// Whether the list or watch is not allowed.
+    pub fn is_denied(&self) -> bool {
+        matches!(
+            self,
+            Failure::Status {
+                code: 403,
+                in_band: false,
+                ..
+            }
+        )
+    }
+}
+
 impl std::fmt::Display for Failure {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Failure::Status { code: 401, message, .. } => write!(
                 f,
                 "401 {message}: the API server does not accept the credentials; they have expired or belong to \
-                 another cluster"
+                 another cluster. A kubeconfig is read anew before the next try: renew them there"
             ),
             Failure::Status { code, message, .. } => write!(f, "{code} {message}"),
             Failure::Connection(problem) => write!(f, "cannot reach the API server: {problem}"),
@@ -152,6 +168,11 @@ impl Machine {
         Ok(())
     }
 
+    /// How long to wait before trying again what is not allowed and can be done without; about 5 minutes.
+    pub fn denied_delay(jitter: f64) -> Duration {
+        spread(DENIED_DELAY, jitter)
+    }
+
     /// Something failed. `jitter` in 0..1 spreads the delay over its upper half, so that replicas do not return in
     /// step.
     pub fn failed(&mut self, failure: &Failure, jitter: f64) -> Retry {
@@ -171,7 +192,7 @@ impl Machine {
             self.phase = first_page(!token_expired);
         }
         let doubled = FIRST_DELAY.saturating_mul(1 << self.failures.saturating_sub(1).min(16));
-        let delay = doubled.min(LAST_DELAY).mul_f64(0.5 + 0.5 * jitter.clamp(0.0, 1.0));
+        let delay = spread(doubled.min(LAST_DELAY), jitter);
         let asked = match failure {
             Failure::Status { retry_after, .. } => retry_after.unwrap_or_default().min(LAST_RETRY_AFTER),
             _ => Duration::ZERO,
@@ -189,6 +210,11 @@ impl Default for Machine {
     fn default() -> Self {
         Machine::new()
     }
+}
+
+/// Spreads a delay over its upper half.
+fn spread(delay: Duration, jitter: f64) -> Duration {
+    delay.mul_f64(0.5 + 0.5 * jitter.clamp(0.0, 1.0))
 }
 
 fn first_page(limited: bool) -> Phase {

@@ -20,12 +20,12 @@ use tokio_util::sync::CancellationToken;
 
 use crate::decode::{DecodeError, Lines, WatchEvent, list_page, watch_line};
 use crate::model::{Status, Watched};
-use crate::tracker::{Object, Observation, Source};
+use crate::tracker::{Kind, Object, Observation, Source};
 use machine::{Failure, Machine, Phase, SHORT_WATCH};
 use request::Target;
 
 /// How long the head of a reply, or the next piece of a list, may take.
-const REPLY: Duration = Duration::from_secs(60);
+pub(crate) const REPLY: Duration = Duration::from_secs(60);
 /// How long a watch is asked to last, seconds; spread so that watches do not all end together.
 const WATCH_SECONDS: std::ops::Range<u64> = 240..300;
 /// How much longer than asked a watch may be silent.
@@ -85,7 +85,11 @@ impl Watch {
         let mut machine = Machine::new();
         while let Ok(outcome) = self.step(&mut machine, &mut random, object).await {
             let Err(failure) = outcome else { continue };
-            let retry = machine.failed(&failure, random.fraction());
+            let denied = failure.is_denied();
+            let mut retry = machine.failed(&failure, random.fraction());
+            if denied && self.target.source.kind != Kind::Jobs {
+                retry.after = Machine::denied_delay(random.fraction());
+            }
             let times = machine.failures();
             let what = self.target.describe();
             let next_try_in = format!("{:.1}s", retry.after.as_secs_f64());
@@ -93,21 +97,14 @@ impl Watch {
             if matches!(failure, Failure::Status { code: 410, .. }) && times == 1 {
                 tracing::info!(what, %failure, "the watch is too far behind and begins anew with a list");
             } else {
-                tracing::warn!(what, %failure, times, next_try_in, relists, "list or watch failed; trying again");
+                // What is worth a warning is decided for all watches together.
+                tracing::debug!(what, %failure, times, next_try_in, relists, "list or watch failed; trying again");
             }
-            let forbidden = matches!(
-                failure,
-                Failure::Status {
-                    code: 403,
-                    in_band: false,
-                    ..
-                }
-            );
             // The order of the first lists is a courtesy; nobody waits for one that does not come.
-            if forbidden || times >= PATIENCE {
+            if denied || times >= PATIENCE {
                 self.first_list.cancel();
             }
-            if forbidden && self.tell(Report::Observed(Observation::Forbidden)).await.is_err() {
+            if denied && self.tell(Report::Observed(Observation::Forbidden)).await.is_err() {
                 return;
             }
             if self.tell(Report::Failed { failure, times }).await.is_err() {
@@ -167,7 +164,7 @@ impl Watch {
 
     async fn read_list(&self, token: &str, limited: bool) -> Result<Bytes, Failure> {
         let request = self.target.list(token, limited);
-        let mut body = self.send(request).await?.into_body();
+        let mut body = send(&self.client, request).await?.into_body();
         let mut all = Vec::new();
         while let Some(data) = next_data(&mut body, REPLY).await? {
             all.extend_from_slice(&data);
@@ -185,7 +182,7 @@ impl Watch {
         let span = (WATCH_SECONDS.end - WATCH_SECONDS.start) as f64;
         let seconds = WATCH_SECONDS.start + (random.fraction() * span) as u64;
         let began = Instant::now();
-        let mut body = match self.send(self.target.watch(version, seconds)).await {
+        let mut body = match send(&self.client, self.target.watch(version, seconds)).await {
             Ok(response) => response.into_body(),
             Err(failure) => return Ok(Err(failure)),
         };
@@ -247,31 +244,35 @@ impl Watch {
         Ok(machine.watch_ended(began.elapsed(), delivered))
     }
 
-    async fn send(&self, request: Result<http::Request<Body>, http::Error>) -> Result<Response<Body>, Failure> {
-        let request = request.map_err(|error| Failure::Unreadable(format!("the request is not valid: {error}")))?;
-        let response = timeout(REPLY, self.client.send(request)).await;
-        let response = response.map_err(|_| Failure::Silence(REPLY))?;
-        let response = response.map_err(|error| Failure::Connection(crate::client::explain(&error)))?;
-        if !response.status().is_success() {
-            return Err(refusal(response).await);
-        }
-        // Never asked for; a proxy that compresses all the same would make every line unreadable.
-        match response.headers().get(CONTENT_ENCODING) {
-            Some(encoding) if encoding.as_bytes() != b"identity" => Err(Failure::Unreadable(format!(
-                "content encoding {encoding:?} was not asked for"
-            ))),
-            _ => Ok(response),
-        }
-    }
-
     async fn tell(&self, report: Report) -> Result<(), Gone> {
         let source = self.target.source;
         self.messages.send(Message { source, report }).await.map_err(|_| Gone)
     }
 }
 
+/// Sends a request and waits for the head of its reply, which is a success.
+pub(crate) async fn send(
+    client: &Client,
+    request: Result<http::Request<Body>, http::Error>,
+) -> Result<Response<Body>, Failure> {
+    let request = request.map_err(|error| Failure::Unreadable(format!("the request is not valid: {error}")))?;
+    let response = timeout(REPLY, client.send(request)).await;
+    let response = response.map_err(|_| Failure::Silence(REPLY))?;
+    let response = response.map_err(|error| Failure::Connection(crate::client::explain(&error)))?;
+    if !response.status().is_success() {
+        return Err(refusal(response).await);
+    }
+    // Never asked for; a proxy that compresses all the same would make every line unreadable.
+    match response.headers().get(CONTENT_ENCODING) {
+        Some(encoding) if encoding.as_bytes() != b"identity" => Err(Failure::Unreadable(format!(
+            "content encoding {encoding:?} was not asked for"
+        ))),
+        _ => Ok(response),
+    }
+}
+
 /// The next piece of a body; `None` at its end.
-async fn next_data(body: &mut Body, silence: Duration) -> Result<Option<Bytes>, Failure> {
+pub(crate) async fn next_data(body: &mut Body, silence: Duration) -> Result<Option<Bytes>, Failure> {
     loop {
         let frame = timeout(silence, body.frame())
             .await

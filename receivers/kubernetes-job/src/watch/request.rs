@@ -145,7 +145,7 @@ impl Target {
 }
 
 /// A text as it stands in a URI: everything but unreserved characters (RFC 3986, section 2.3) as `%XX`.
-fn encoded(text: &str) -> String {
+pub(crate) fn encoded(text: &str) -> String {
     let mut encoded = String::with_capacity(text.len());
     for byte in text.bytes() {
         match byte {

@@ -1,4 +1,4 @@
-//! `explain`: why the Jobs in a recording ended as they did.
+//! `explain --recording`: why the Jobs in a recording ended as they did.
 
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
@@ -8,38 +8,30 @@ use flate2::bufread::MultiGzDecoder;
 use kubernetes_job_receiver::replay::{Replay, replay};
 use kubernetes_job_receiver::tracker::TrackerSettings;
 use reason_enrichment_processor::judge;
-use reason_enrichment_processor::report::{self, ExplainRecord};
 
-use super::{Failure, print};
-use crate::cli::{ExplainArgs, Format};
+use super::{Explained, Failure, Output};
+use crate::cli::ExplainArgs;
+use crate::commands::print;
 
 /// Replays a recording through the receiver's tracker and the processor's judge and prints one record for each Job
 /// that ended, in the order in which they were decided.
-pub fn explain(args: &ExplainArgs) -> Result<(), Failure> {
-    let name = args.recording.display();
+pub fn explain(path: &Path, args: &ExplainArgs) -> Result<(), Failure> {
+    let name = path.display();
     let fail = |error: &dyn std::fmt::Display| Failure::Runtime(format!("cannot read the recording {name}: {error}"));
     let Replay { ended, unended } =
-        replay(open(&args.recording).map_err(|e| fail(&e))?, TrackerSettings::default()).map_err(|e| fail(&e))?;
+        replay(open(path).map_err(|e| fail(&e))?, TrackerSettings::default()).map_err(|e| fail(&e))?;
 
-    let not_ended = unended.len();
-    let mut out = String::new();
-    for evidence in ended.iter().chain(unended.iter().filter(|_| args.all)) {
-        let judgement = judge(evidence);
-        match args.output {
-            Format::Json => {
-                let line = serde_json::to_string(&ExplainRecord::new(evidence, &judgement)).map_err(|e| fail(&e))?;
-                out.push_str(&line);
-                out.push('\n');
-            }
-            Format::Text => {
-                if !out.is_empty() {
-                    out.push('\n');
-                }
-                out.push_str(&report::text(evidence, &judgement));
-            }
-        }
+    let (have_ended, not_ended) = (ended.len(), unended.len());
+    let mut out = Output::new(args.output);
+    for evidence in ended.into_iter().chain(unended.into_iter().filter(|_| args.all)) {
+        out.add(&Explained {
+            judgement: judge(&evidence),
+            evidence,
+            notes: Vec::new(),
+            log: None,
+        })?;
     }
-    print(&out)?;
+    print(&out.text)?;
     if not_ended > 0 && !args.all {
         let jobs = if not_ended == 1 {
             "1 Job had".into()
@@ -48,7 +40,7 @@ pub fn explain(args: &ExplainArgs) -> Result<(), Failure> {
         };
         eprintln!("{jobs} not ended when the recording did; --all shows them too.");
     }
-    if ended.is_empty() && not_ended == 0 {
+    if have_ended == 0 && not_ended == 0 {
         eprintln!("The recording holds no Jobs.");
     }
     Ok(())

@@ -1,0 +1,166 @@
+//! What keeps a Job that has not ended from going on.
+
+use jiff::Timestamp;
+use job_event::Outcome;
+use job_event::evidence::{Evidence, Pod};
+
+use crate::attempts::{self, PodAttempt};
+use crate::cause::Cause;
+use crate::finding::Finding;
+use crate::rules::{admission, blocking};
+use crate::summary;
+use crate::world::World;
+
+/// An obstacle that the evidence proves.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Obstacle {
+    /// What it is.
+    pub cause: Cause,
+    /// It as a clause, without a full stop.
+    pub why: String,
+    /// The Pod and container it was found on.
+    pub container: Option<(String, String)>,
+}
+
+/// What keeps a running Job from going on at `now`, if the evidence proves an error: of the Pods that live the latest
+/// that has one, else why no Pod could be made, else why the last one that is gone failed. That time passes is none.
+pub fn obstacle(evidence: &Evidence, now: Timestamp) -> Option<Obstacle> {
+    if evidence.job.outcome() != Outcome::Running {
+        return None;
+    }
+    let world = World {
+        evidence,
+        decided: Some(now),
+    };
+    let is_live = |pod: &&Pod| !pod.removed && !matches!(&*pod.phase, "Failed" | "Succeeded");
+    let mut live = evidence.pods.iter().filter(is_live).rev().peekable();
+    let finding = if live.peek().is_some() {
+        live.find_map(|pod| blocking::blocking_error(&world, pod).filter(|found| is_proven(found)))
+    } else if evidence.job.status.active == 0 {
+        admission::failed_create(&world).or_else(|| {
+            let attempts = attempts::attempts(&world);
+            attempts
+                .iter()
+                .rev()
+                .find_map(|attempt: &PodAttempt<'_>| attempt.finding)
+        })
+    } else {
+        None
+    }?;
+    Some(Obstacle {
+        cause: finding.cause,
+        why: summary::why(&finding),
+        container: finding
+            .pod
+            .zip(finding.container)
+            .map(|(pod, container)| (pod.name.to_string(), container.name.to_string())),
+    })
+}
+
+/// A Pod without a node and without a word from a scheduler may only be young.
+fn is_proven(finding: &Finding<'_>) -> bool {
+    finding.cause != Cause::Unschedulable || finding.message.is_some()
+}
+
+#[cfg(test)]
+mod tests {
+    use job_event::evidence::{Condition, Container, Event, Job, JobStatus, Waiting};
+
+    use super::*;
+
+    fn now() -> Timestamp {
+        "2026-11-23T17:00:00Z".parse().unwrap()
+    }
+
+    fn running(pods: Vec<Pod>) -> Evidence {
+        let active = i32::try_from(pods.len()).unwrap();
+        let status = JobStatus {
+            active,
+            ..JobStatus::default()
+        };
+        let job = Job {
+            name: "j".into(),
+            uid: "u".into(),
+            status,
+            ..Job::default()
+        };
+        Evidence {
+            job,
+            pods,
+            events: Vec::new(),
+            gaps: Vec::new(),
+        }
+    }
+
+    fn waiting(reason: &str) -> Pod {
+        Pod {
+            name: "j-1".into(),
+            uid: "p".into(),
+            phase: "Pending".into(),
+            node: Some("n".into()),
+            containers: vec![Container {
+                name: "main".into(),
+                image: "no/such:1".into(),
+                waiting: Some(Box::new(Waiting {
+                    reason: reason.into(),
+                    message: "not found".into(),
+                })),
+                ..Container::default()
+            }],
+            ..Pod::default()
+        }
+    }
+
+    #[test]
+    fn an_image_that_is_not_there_is_an_obstacle() {
+        let found = obstacle(&running(vec![waiting("ImagePullBackOff")]), now()).unwrap();
+        assert_eq!(found.cause, Cause::ImagePull);
+        assert_eq!(
+            found.why,
+            "image no/such:1 could not be pulled: “not found”; container main never started"
+        );
+        assert_eq!(found.container, Some(("j-1".into(), "main".into())));
+    }
+
+    #[test]
+    fn a_pod_that_only_takes_its_time_is_none() {
+        let mut pod = waiting("ContainerCreating");
+        assert_eq!(obstacle(&running(vec![pod.clone()]), now()), None);
+        pod.node = None;
+        assert_eq!(obstacle(&running(vec![pod.clone()]), now()), None);
+        pod.not_scheduled = Some(Box::new(Condition {
+            kind: "PodScheduled".into(),
+            message: "0/3 nodes are available: 3 Insufficient cpu.".into(),
+            ..Condition::default()
+        }));
+        assert_eq!(
+            obstacle(&running(vec![pod]), now()).unwrap().cause,
+            Cause::Unschedulable
+        );
+    }
+
+    #[test]
+    fn a_job_that_may_make_no_pods_says_why() {
+        let mut evidence = running(Vec::new());
+        evidence.events.push(Event {
+            kind: "Job".into(),
+            uid: "u".into(),
+            reason: "FailedCreate".into(),
+            message: "Error creating: pods \"j-1\" is forbidden: exceeded quota: q".into(),
+            ..Event::default()
+        });
+        assert_eq!(obstacle(&evidence, now()).unwrap().cause, Cause::QuotaExceeded);
+    }
+
+    #[test]
+    fn only_a_running_job_has_one() {
+        let mut evidence = running(vec![waiting("ImagePullBackOff")]);
+        evidence.job.spec.suspend = true;
+        evidence.job.status.conditions.push(Condition {
+            kind: "Suspended".into(),
+            is_true: true,
+            ..Condition::default()
+        });
+        assert_eq!(obstacle(&evidence, now()), None);
+    }
+}

@@ -1,0 +1,168 @@
+//! Evidence written by hand.
+
+#![allow(clippy::unwrap_used, reason = "a test may fail by a panic, also in its helpers")]
+#![allow(dead_code, reason = "each test file uses a part of it")]
+
+use jiff::{SignedDuration, Timestamp};
+use job_event::evidence::*;
+use reason_enrichment_processor::{Cause, Judgement, judge};
+
+/// Seconds after the Job's start.
+pub fn at(seconds: i64) -> Timestamp {
+    let start: Timestamp = "2026-11-23T12:00:00Z".parse().unwrap();
+    start + SignedDuration::from_secs(seconds)
+}
+
+pub fn job(reason: &str, decided: i64) -> Evidence {
+    let mut job = Job {
+        namespace: "ns".into(),
+        name: "j".into(),
+        uid: "job-uid".into(),
+        created: Some(at(0)),
+        spec: JobSpec {
+            backoff_limit: Some(0),
+            completions: Some(1),
+            parallelism: Some(1),
+            restart_policy: Some("Never".into()),
+            active_deadline_seconds: (reason == "DeadlineExceeded").then_some(decided),
+            ..Default::default()
+        },
+        ..Default::default()
+    };
+    job.status.start_time = Some(at(0));
+    job.status.conditions.push(Condition {
+        kind: "FailureTarget".into(),
+        is_true: true,
+        reason: reason.into(),
+        message: "m".into(),
+        since: Some(at(decided)),
+    });
+    Evidence {
+        job,
+        pods: vec![],
+        events: vec![],
+        gaps: vec![],
+    }
+}
+
+pub fn container(name: &str) -> Container {
+    Container {
+        name: name.into(),
+        image: "registry.example/app:9".into(),
+        ..Default::default()
+    }
+}
+
+pub fn running(name: &str, since: i64) -> Container {
+    Container {
+        state: ContainerState::Running,
+        started: true,
+        running_since: Some(at(since)),
+        ..container(name)
+    }
+}
+
+pub fn end(exit_code: i32, reason: &str, finished: i64) -> Termination {
+    Termination {
+        exit_code,
+        reason: reason.into(),
+        started: Some(at(finished - 1)),
+        finished: Some(at(finished)),
+        ran: true,
+        before_deletion: true,
+        ..Default::default()
+    }
+}
+
+pub fn ended(name: &str, termination: Termination) -> Container {
+    Container {
+        state: ContainerState::Terminated,
+        started: true,
+        terminations: vec![termination],
+        ..container(name)
+    }
+}
+
+pub fn waiting(name: &str, reason: &str, message: &str) -> Container {
+    Container {
+        state: ContainerState::Waiting,
+        waiting: Some(Box::new(Waiting {
+            reason: reason.into(),
+            message: message.into(),
+        })),
+        ..container(name)
+    }
+}
+
+pub fn pod(phase: &str, containers: Vec<Container>) -> Pod {
+    Pod {
+        name: "j-a".into(),
+        uid: "pod-a".into(),
+        node: Some("node1".into()),
+        created: Some(at(0)),
+        start_time: Some(at(0)),
+        phase: phase.into(),
+        containers,
+        ..Default::default()
+    }
+}
+
+pub fn deleted(requested: i64, grace_seconds: i64) -> Option<PodDeletion> {
+    Some(PodDeletion {
+        requested: at(requested),
+        grace_seconds,
+    })
+}
+
+pub fn disrupted(reason: &str, since: i64) -> Option<Box<Condition>> {
+    Some(Box::new(Condition {
+        kind: "DisruptionTarget".into(),
+        is_true: true,
+        reason: reason.into(),
+        message: format!("{reason} message").into(),
+        since: Some(at(since)),
+    }))
+}
+
+pub fn not_scheduled(reason: &str, message: &str) -> Option<Box<Condition>> {
+    Some(Box::new(Condition {
+        kind: "PodScheduled".into(),
+        is_true: false,
+        reason: reason.into(),
+        message: message.into(),
+        since: Some(at(0)),
+    }))
+}
+
+pub fn event(uid: &str, reason: &str, message: &str, last: i64) -> Event {
+    Event {
+        kind: if uid == "job-uid" { "Job" } else { "Pod" }.into(),
+        uid: uid.into(),
+        reason: reason.into(),
+        message: message.into(),
+        count: 1,
+        first: Some(at(last)),
+        last: Some(at(last)),
+        ..Default::default()
+    }
+}
+
+pub fn with(mut evidence: Evidence, pods: Vec<Pod>, events: Vec<Event>) -> Judgement {
+    evidence.pods = pods;
+    evidence.events = events;
+    judge(&evidence)
+}
+
+/// The cause of a Job that failed for its back-off limit at second 20 with one Pod.
+pub fn backoff(pod: Pod, events: Vec<Event>) -> Cause {
+    with(job("BackoffLimitExceeded", 20), vec![pod], events).cause.unwrap()
+}
+
+/// The cause of a Job whose deadline passed at second 60 while that Pod was alive, and was then deleted.
+pub fn deadline(pod: Pod, events: Vec<Event>) -> Judgement {
+    let pod = Pod {
+        deletion: deleted(60, 30),
+        ..pod
+    };
+    with(job("DeadlineExceeded", 60), vec![pod], events)
+}

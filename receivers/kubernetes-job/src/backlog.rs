@@ -1,0 +1,82 @@
+//! Says when decided Jobs pile up because the pipeline does not take them. They wait in the tracker, whose records are
+//! small, and none is dropped.
+
+use jiff::{SignedDuration, Timestamp};
+
+/// A Job that waits for less than this is not behind.
+const PATIENCE: SignedDuration = SignedDuration::from_secs(10);
+/// The first number of waiting Jobs that is worth a warning; then its tenfold, and so on.
+const FIRST: usize = 1_000;
+
+/// How many have been warned of.
+#[derive(Debug)]
+pub struct Backlog {
+    next: usize,
+}
+
+/// What there is to say.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Change {
+    /// It has grown past the next size.
+    Grown,
+    /// After a warning everything has been taken.
+    Gone,
+}
+
+impl Backlog {
+    /// Nothing waits.
+    pub fn new() -> Self {
+        Backlog { next: FIRST }
+    }
+
+    /// Takes in that `waiting` Jobs wait, the oldest since `since`.
+    pub fn observe(&mut self, waiting: usize, since: Option<Timestamp>, now: Timestamp) -> Option<Change> {
+        let is_behind = since.is_some_and(|since| now.duration_since(since) >= PATIENCE);
+        if !is_behind {
+            return (std::mem::replace(&mut self.next, FIRST) > FIRST).then_some(Change::Gone);
+        }
+        if waiting < self.next {
+            return None;
+        }
+        while waiting >= self.next {
+            self.next = self.next.saturating_mul(10);
+        }
+        Some(Change::Grown)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_is_told_at_growing_sizes_and_when_it_is_gone() {
+        let mut backlog = Backlog::new();
+        let at = |second| Timestamp::from_second(second).unwrap();
+        let mut told = Vec::new();
+        for (waiting, since, now) in [
+            (5_000, 0, 9),
+            (999, 0, 10),
+            (1_000, 0, 11),
+            (9_999, 0, 12),
+            (250_000, 0, 13),
+            (999_999, 0, 14),
+            (5, 20, 20),
+            (0, 21, 21),
+            (1_000, 22, 40),
+        ] {
+            told.extend(
+                backlog
+                    .observe(waiting, Some(at(since)), at(now))
+                    .map(|change| (now, change)),
+            );
+        }
+        let expected = [
+            (11, Change::Grown),
+            (13, Change::Grown),
+            (20, Change::Gone),
+            (40, Change::Grown),
+        ];
+        assert_eq!(told, expected);
+    }
+}

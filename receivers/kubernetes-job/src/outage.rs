@@ -1,0 +1,77 @@
+//! When to say that the API server cannot be used: at once, then ever less often, and once when it is over. Several
+//! watches fail together and try again all the time; whoever reads the log needs one line.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+/// Until the second line; doubles with each one.
+const FIRST_PAUSE: Duration = Duration::from_secs(10);
+/// The longest time without a line.
+const LAST_PAUSE: Duration = Duration::from_secs(300);
+
+/// The failures since something last worked.
+#[derive(Debug, Default)]
+pub struct Outage {
+    current: Option<Current>,
+}
+
+#[derive(Debug)]
+struct Current {
+    so_far: SoFar,
+    next: Timestamp,
+    pause: Duration,
+}
+
+/// What there is to say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SoFar {
+    /// How many lists and watches failed.
+    pub tries: u64,
+    /// When the first one did.
+    pub since: Timestamp,
+}
+
+impl Outage {
+    /// A list or watch failed at `now`. Returns what to say, if it is time.
+    pub fn failed(&mut self, now: Timestamp) -> Option<SoFar> {
+        let current = self.current.get_or_insert(Current {
+            so_far: SoFar { tries: 0, since: now },
+            next: now,
+            pause: FIRST_PAUSE,
+        });
+        current.so_far.tries += 1;
+        if now < current.next {
+            return None;
+        }
+        current.next = now.saturating_add(current.pause).unwrap_or(Timestamp::MAX);
+        current.pause = LAST_PAUSE.min(current.pause * 2);
+        Some(current.so_far)
+    }
+
+    /// Everything works. Returns what to say, if it did not before.
+    pub fn over(&mut self) -> Option<SoFar> {
+        self.current.take().map(|current| current.so_far)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_become_rare_and_never_stop() {
+        let at = |second| Timestamp::from_second(second).unwrap();
+        let mut outage = Outage::default();
+        let told: Vec<i64> = (0..1500)
+            .filter(|second| outage.failed(at(*second)).is_some())
+            .collect();
+        assert_eq!(told, [0, 10, 30, 70, 150, 310, 610, 910, 1210]);
+        let so_far = SoFar {
+            tries: 1500,
+            since: at(0),
+        };
+        assert_eq!((outage.over(), outage.over()), (Some(so_far), None));
+        assert_eq!(outage.failed(at(2000)).map(|so_far| so_far.tries), Some(1));
+    }
+}

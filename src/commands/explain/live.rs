@@ -1,0 +1,124 @@
+//! `explain` of a cluster: one look at what its API server holds now.
+
+use std::cmp::Reverse;
+
+use jiff::{SignedDuration, Timestamp};
+use job_event::Evidence;
+use kube::Client;
+use kubernetes_job_receiver::access;
+use kubernetes_job_receiver::client::{AuthType, connect};
+use kubernetes_job_receiver::snapshot::Snapshot;
+use kubernetes_job_receiver::tracker::Kind;
+use reason_enrichment_processor::judge;
+use reason_enrichment_processor::pending::obstacle;
+
+use super::find::Finder;
+use super::notes::Lost;
+use super::{Answer, Explained, Output, answer, logs, notes};
+use crate::cli::{ClusterArgs, ExplainArgs, Format, Target};
+use crate::commands::{Failure, print, runtime};
+
+/// Explains what the command line asks for.
+pub fn explain(args: &ExplainArgs) -> Result<Answer, Failure> {
+    if args.logs && args.output == Format::Json {
+        return Err(Failure::CouldNotTell(
+            "--logs is for people; leave -o json away, or --logs".into(),
+        ));
+    }
+    runtime()?.block_on(look(args, Timestamp::now()))
+}
+
+/// A client for the cluster that the command line names.
+pub async fn client(cluster: &ClusterArgs) -> Result<Client, String> {
+    let ClusterArgs {
+        kubeconfig, context, ..
+    } = cluster;
+    let connected = connect(AuthType::Auto, kubeconfig.as_deref(), context.as_deref()).await;
+    connected
+        .map(|connected| connected.client)
+        .map_err(|error| format!("{error}\n--kubeconfig and --context (or $KUBECONFIG) say which cluster is meant"))
+}
+
+async fn look(args: &ExplainArgs, now: Timestamp) -> Result<Answer, Failure> {
+    let client = client(&args.cluster).await.map_err(Failure::CouldNotTell)?;
+    let namespace = args.cluster.namespace.as_deref().unwrap_or(client.default_namespace());
+    let finder = Finder {
+        client: &client,
+        namespace: Some(namespace).filter(|_| !args.all_namespaces),
+    };
+    let snapshot = match &args.target {
+        Some(Target::Job(name)) => finder.job(name).await,
+        Some(Target::CronJob(name)) => finder.cronjob(name).await,
+        None => {
+            let since = args.since.and_then(|since| SignedDuration::try_from(since.get()).ok());
+            finder.all_failed(since, now).await.map(|(snapshot, looked_at)| {
+                if snapshot.count(Kind::Jobs) == 0 {
+                    eprintln!("{}", none_failed(args, &finder.place(), looked_at));
+                }
+                snapshot
+            })
+        }
+    };
+    let snapshot = snapshot.map_err(Failure::CouldNotTell)?;
+    warn(&snapshot);
+    let mut jobs = explained(snapshot, now);
+    jobs.sort_by_key(
+        |Explained {
+             evidence: Evidence { job, .. },
+             ..
+         }| {
+            let decided = job.decided_at().filter(|_| args.all_failed);
+            Reverse(decided.or(job.created))
+        },
+    );
+    let mut out = Output::new(args.output);
+    for job in &mut jobs {
+        if args.logs {
+            job.log = logs::of(&client, job, now).await;
+        }
+        out.add(job)?;
+    }
+    print(&out.text)?;
+    Ok(answer(&jobs))
+}
+
+fn none_failed(args: &ExplainArgs, place: &str, looked_at: usize) -> String {
+    let since = match args.since {
+        Some(since) => format!(" in the last {}", since),
+        None => String::new(),
+    };
+    let jobs = if looked_at == 1 { "Job" } else { "Jobs" };
+    format!("No Job failed in {place}{since}, of {looked_at} {jobs} that still exist.")
+}
+
+/// Says what is missing for every Job alike. CronJobs add nothing to the verdict on a Job that still exists.
+fn warn(snapshot: &Snapshot) {
+    let refused = |kind| snapshot.forbidden.contains(&kind);
+    if refused(Kind::Pods) {
+        eprintln!("Pods may not be listed: {}.", access::loss(Kind::Pods));
+    }
+    if refused(Kind::JobEvents) || refused(Kind::PodEvents) {
+        eprintln!("Events may not be listed: {}.", access::loss(Kind::JobEvents));
+    }
+    for problem in &snapshot.undecodable {
+        eprintln!("left out, because it cannot be read: {problem}");
+    }
+}
+
+/// Every Job of the snapshot, judged.
+fn explained(snapshot: Snapshot, now: Timestamp) -> Vec<Explained> {
+    let lost = Lost::of(&snapshot);
+    let judged = |evidence: Evidence| {
+        let mut judgement = judge(&evidence);
+        if let Some(obstacle) = obstacle(&evidence, now) {
+            judgement.summary = format!("Has not ended: {}.", obstacle.why);
+        }
+        Explained {
+            notes: notes::notes(&evidence, &lost, now),
+            evidence,
+            judgement,
+            log: None,
+        }
+    };
+    snapshot.into_evidence(now).into_iter().map(judged).collect()
+}

@@ -1,0 +1,190 @@
+//! `record`: what happens to Jobs, written down as the API server tells it.
+
+mod redact;
+mod writer;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use kube::Client;
+use kubernetes_job_receiver::access;
+use kubernetes_job_receiver::raw::{self, RawReport};
+use kubernetes_job_receiver::tracker::{Kind, Source};
+use kubernetes_job_receiver::watch::machine::Failure as Refusal;
+use kubernetes_job_receiver::watch::request::Target;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+use tokio::time::{Instant, interval, sleep_until};
+
+use super::explain::client;
+use super::{Failure, runtime};
+use crate::cli::RecordArgs;
+use writer::Writer;
+
+/// How many changes may wait to be written.
+const WAITING: usize = 256;
+/// How often what was written is handed to the system.
+const FLUSH: Duration = Duration::from_secs(1);
+/// As good as for ever: thirty years.
+const NO_END: Duration = Duration::from_secs(30 * 365 * 86_400);
+
+/// Records until the time is over or a signal comes. The file is complete then, and also if the recording ends in an
+/// error after it has begun.
+pub fn record(args: &RecordArgs) -> Result<(), Failure> {
+    let runtime = runtime()?;
+    let client = runtime.block_on(client(&args.cluster)).map_err(Failure::Runtime)?;
+    let namespace = args.cluster.namespace.as_deref().unwrap_or(client.default_namespace());
+    let namespace = Some(namespace.to_owned()).filter(|_| !args.all_namespaces);
+    let file = args.output.display();
+    let fail = |error: std::io::Error| Failure::Runtime(format!("cannot write {file}: {error}"));
+    let mut writer = Writer::create(&args.output).map_err(fail)?;
+    let end = args.duration.map_or(NO_END, |duration| duration.get().min(NO_END));
+    let recorded = runtime.block_on(watch(&client, &targets(namespace.as_deref()), end, &mut writer));
+    runtime.shutdown_background();
+    let lines = writer.finish().map_err(fail)?;
+    match recorded {
+        Ok(()) => {
+            let changes = if lines == 1 {
+                "change".into()
+            } else {
+                "changes".to_owned()
+            };
+            eprintln!(
+                "Recorded {lines} {changes} in {file}. Before you hand it on, look at its messages and commands."
+            );
+            Ok(())
+        }
+        Err(Stopped::Write(error)) => Err(fail(error)),
+        Err(Stopped::Watch(problem)) => {
+            if lines == 0 {
+                // An empty recording is of no use, and would be in the way of the next try.
+                let _ = std::fs::remove_file(&args.output);
+            }
+            Err(Failure::Runtime(problem))
+        }
+    }
+}
+
+/// Why a recording ended early.
+enum Stopped {
+    Write(std::io::Error),
+    Watch(String),
+}
+
+/// What is watched. Of Events those about Jobs, CronJobs and Pods, each kind by itself: a selector has no "or".
+fn targets(namespace: Option<&str>) -> Vec<Target> {
+    let target = |kind, labels: &str, fields: &str| Target {
+        source: Source { kind, scope: 0 },
+        namespace: namespace.map(str::to_owned),
+        label_selector: labels.to_owned(),
+        field_selector: fields.to_owned(),
+    };
+    vec![
+        target(Kind::CronJobs, "", ""),
+        target(Kind::Jobs, "", ""),
+        target(Kind::Pods, "batch.kubernetes.io/job-name", ""),
+        target(Kind::JobEvents, "", "involvedObject.kind=CronJob"),
+        target(Kind::JobEvents, "", "involvedObject.kind=Job"),
+        target(Kind::PodEvents, "", "involvedObject.kind=Pod"),
+    ]
+}
+
+/// Watches and writes until the end. What exists is listed first, owners before what they own.
+async fn watch(client: &Client, targets: &[Target], end: Duration, writer: &mut Writer) -> Result<(), Stopped> {
+    let unusable = |error: std::io::Error| Stopped::Watch(format!("cannot listen for signals: {error}"));
+    let mut terminate = signal(SignalKind::terminate()).map_err(unusable)?;
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(unusable)?;
+    let end = sleep_until(Instant::now() + end);
+    tokio::pin!(end);
+    let mut flush = interval(FLUSH);
+    let (sender, mut reports) = mpsc::channel(WAITING);
+    let mut watches = JoinSet::new();
+    let mut progress = Progress::default();
+    loop {
+        // The next list begins when the one before is in, or cannot be had.
+        let started = watches.len();
+        if progress.unlisted.is_empty()
+            && let Some(target) = targets.get(started)
+        {
+            watches.spawn(raw::run(client.clone(), target.clone(), started, sender.clone()));
+            progress.unlisted.insert(started);
+            if started + 1 == targets.len() {
+                eprintln!("Recording {}; Ctrl-C ends it.", place(target));
+            }
+        }
+        tokio::select! {
+            _ = terminate.recv() => break,
+            _ = interrupt.recv() => break,
+            () = &mut end => break,
+            // Should the process be killed, little is lost.
+            _ = flush.tick() => writer.flush().map_err(Stopped::Write)?,
+            Some((from, report)) = reports.recv() => take(targets, from, report, &mut progress, writer)?,
+        }
+    }
+    // What has arrived is part of the story.
+    watches.abort_all();
+    while let Ok((from, report)) = reports.try_recv() {
+        take(targets, from, report, &mut progress, writer)?;
+    }
+    Ok(())
+}
+
+/// How far the watches are.
+#[derive(Default)]
+struct Progress {
+    /// Those whose first list is neither in nor given up.
+    unlisted: BTreeSet<usize>,
+    /// The problem that each was last told to have.
+    problems: BTreeMap<usize, String>,
+}
+
+/// Takes in what a watch tells.
+fn take(
+    targets: &[Target],
+    from: usize,
+    report: RawReport,
+    progress: &mut Progress,
+    writer: &mut Writer,
+) -> Result<(), Stopped> {
+    let Some(target) = targets.get(from) else { return Ok(()) };
+    match report {
+        RawReport::Object(change, object) => writer
+            .write(target.source.kind.resource(), change.as_str(), object)
+            .map_err(Stopped::Write)?,
+        RawReport::Listed => {
+            progress.problems.remove(&from);
+            progress.unlisted.remove(&from);
+        }
+        RawReport::Failed(failure) => {
+            let problem = refused(target, &failure);
+            let first = progress.unlisted.remove(&from);
+            if first && target.source.kind == Kind::Jobs {
+                return Err(Stopped::Watch(problem));
+            }
+            // Each watch tries again by itself; a problem is told once for as long as it lasts.
+            if progress.problems.insert(from, problem.clone()).as_ref() != Some(&problem) {
+                eprintln!("{problem}\nTrying again; the rest is recorded.");
+            }
+        }
+    }
+    Ok(())
+}
+
+fn place(target: &Target) -> String {
+    match &target.namespace {
+        Some(namespace) => format!("namespace {namespace:?}"),
+        None => "all namespaces".into(),
+    }
+}
+
+fn refused(target: &Target, failure: &Refusal) -> String {
+    let what = target.describe();
+    match failure {
+        Refusal::Status { code: 403, .. } => {
+            let rule = access::rule(target).replace("add to its", "add to your");
+            format!("cannot record {what}: {failure}\nAsk whoever manages access to the cluster: {rule}")
+        }
+        _ => format!("cannot record {what}: {failure}"),
+    }
+}

@@ -1,0 +1,99 @@
+//! Writes a recording: one change a line, without secrets.
+
+use std::fs::{File, OpenOptions};
+use std::io::{BufWriter, Result, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+use std::time::Instant;
+
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use serde::Serialize;
+use serde_json::Value;
+
+use super::redact::redact;
+
+/// A recording that is being written.
+pub struct Writer {
+    out: Out,
+    /// When the first line was written.
+    first: Option<Instant>,
+    lines: u64,
+    /// How many of them were flushed.
+    flushed: u64,
+}
+
+enum Out {
+    Plain(BufWriter<File>),
+    Gzip(GzEncoder<BufWriter<File>>),
+}
+
+#[derive(Serialize)]
+struct Line<'a> {
+    t: u128,
+    resource: &'a str,
+    r#type: &'a str,
+    object: &'a Value,
+}
+
+impl Writer {
+    /// Creates the file, readable by its owner alone; compressed if its name ends in `.gz`.
+    ///
+    /// # Errors
+    /// If it exists, or cannot be created.
+    pub fn create(path: &Path) -> Result<Writer> {
+        let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+        let file = BufWriter::new(file);
+        let out = match path.extension() {
+            Some(extension) if extension == "gz" => Out::Gzip(GzEncoder::new(file, Compression::default())),
+            _ => Out::Plain(file),
+        };
+        Ok(Writer {
+            out,
+            first: None,
+            lines: 0,
+            flushed: 0,
+        })
+    }
+
+    /// Writes one change, now.
+    pub fn write(&mut self, resource: &str, change: &str, mut object: Value) -> Result<()> {
+        redact(&mut object);
+        let line = Line {
+            t: self.first.get_or_insert_with(Instant::now).elapsed().as_millis(),
+            resource,
+            r#type: change,
+            object: &object,
+        };
+        let mut line = serde_json::to_vec(&line)?;
+        line.push(b'\n');
+        match &mut self.out {
+            Out::Plain(out) => out.write_all(&line)?,
+            Out::Gzip(out) => out.write_all(&line)?,
+        }
+        self.lines += 1;
+        Ok(())
+    }
+
+    /// Hands what was written to the system, so that it can be read even if the process does not end as it should.
+    pub fn flush(&mut self) -> Result<()> {
+        if self.lines == self.flushed {
+            return Ok(());
+        }
+        self.flushed = self.lines;
+        match &mut self.out {
+            Out::Plain(out) => out.flush(),
+            Out::Gzip(out) => out.flush(),
+        }
+    }
+
+    /// Completes the file. Returns how many lines it has.
+    pub fn finish(self) -> Result<u64> {
+        let mut out = match self.out {
+            Out::Plain(out) => out,
+            Out::Gzip(out) => out.finish()?,
+        };
+        out.flush()?;
+        Ok(self.lines)
+    }
+}

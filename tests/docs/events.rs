@@ -1,0 +1,150 @@
+//! `docs/events.md` against the events that the code makes of recordings.
+
+use std::collections::BTreeSet;
+use std::fs::File;
+use std::io::BufReader;
+use std::path::Path;
+
+use flate2::bufread::MultiGzDecoder;
+use jiff::SignedDuration;
+use job_event::{Evidence, attributes, otlp};
+use kubernetes_job_receiver::replay::replay;
+use kubernetes_job_receiver::tracker::TrackerSettings;
+use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
+use serde_json::Value;
+
+use crate::markdown::{Block, Page};
+use crate::root;
+
+/// Whether all of `part` stands in `whole`: keys of objects, and entries of lists in any order.
+fn is_part(part: &Value, whole: &Value) -> bool {
+    match (part, whole) {
+        (Value::Object(part), Value::Object(whole)) => part
+            .iter()
+            .all(|(key, part)| whole.get(key).is_some_and(|whole| is_part(part, whole))),
+        (Value::Array(part), Value::Array(whole)) => {
+            part.iter().all(|part| whole.iter().any(|whole| is_part(part, whole)))
+        }
+        _ => part == whole,
+    }
+}
+
+/// The Jobs that ended in a recording.
+fn ended(recording: &Path) -> Vec<Evidence> {
+    let file = File::open(recording).expect("a recording");
+    let lines = BufReader::new(MultiGzDecoder::new(BufReader::new(file)));
+    replay(lines, TrackerSettings::default()).expect("a recording").ended
+}
+
+#[test]
+fn the_example_event_is_a_real_one() {
+    let ended = ended(&root().join("tests/corpus/deadline-seed.jsonl.gz"));
+    let evidence = ended.first().expect("a Job that ended");
+    let observed = evidence.job.decided_at().expect("a decision") + SignedDuration::from_secs(1);
+    let mut resource = otlp::encode(evidence, Some("prod-1"), observed);
+    let judgement = reason_enrichment_processor::judge(evidence);
+    reason_enrichment_processor::encode::write(&mut resource.scope_logs[0].log_records[0], &judgement);
+    let real_evidence = otlp::find(&resource.scope_logs[0].log_records[0].attributes, attributes::EVIDENCE)
+        .map(otlp::to_json)
+        .expect("evidence");
+    let names: Vec<String> = resource.scope_logs[0].log_records[0]
+        .attributes
+        .iter()
+        .map(|attribute| attribute.key.clone())
+        .collect();
+    let real_event = serde_json::to_value(ExportLogsServiceRequest {
+        resource_logs: vec![resource],
+    })
+    .expect("OTLP as JSON");
+
+    let page = Page::read(root(), "docs/events.md");
+    let shown: Vec<&Block> = page.blocks.iter().filter(|block| block.info == "json").collect();
+    let [event, evidence] = shown.as_slice() else {
+        panic!("docs/events.md shows {} blocks of JSON, expected 2", shown.len());
+    };
+    for (block, real) in [(event, real_event), (evidence, real_evidence)] {
+        let shown: Value = serde_json::from_str(&block.text).expect("JSON");
+        assert!(is_part(&shown, &real), "line {}: the real one is\n{real:#}", block.line);
+    }
+    for name in names.iter().filter(|name| *name != attributes::EVIDENCE) {
+        assert!(event.text.contains(&format!("{name:?}")), "the example lacks {name}");
+    }
+}
+
+/// Every key of maps in it.
+fn keys(value: &Value, found: &mut BTreeSet<String>) {
+    match value {
+        Value::Object(map) => {
+            for (key, value) in map {
+                found.insert(key.clone());
+                keys(value, found);
+            }
+        }
+        Value::Array(list) => list.iter().for_each(|value| keys(value, found)),
+        _ => {}
+    }
+}
+
+#[test]
+fn every_key_of_evidence_and_attempts_is_documented() {
+    let mut found = BTreeSet::new();
+    let mut attempts = 0;
+    for entry in std::fs::read_dir(root().join("tests/corpus")).expect("the recordings") {
+        let path = entry.expect("an entry").path();
+        if path.extension().is_some_and(|extension| extension == "gz") {
+            for evidence in ended(&path) {
+                let judgement = reason_enrichment_processor::judge(&evidence);
+                attempts += judgement.attempts.len();
+                keys(&serde_json::to_value(&judgement.attempts).expect("JSON"), &mut found);
+                keys(&serde_json::to_value(&evidence).expect("JSON"), &mut found);
+            }
+        }
+    }
+    assert!(
+        attempts > 50 && found.len() > 60,
+        "{attempts} attempts, {} keys",
+        found.len()
+    );
+    let page = std::fs::read_to_string(root().join("docs/events.md")).expect("docs/events.md");
+    let missing: Vec<&String> = found
+        .iter()
+        .filter(|key| {
+            let forms = [format!("`{key}`"), format!("`{key}[]`"), format!(".{key}[]`")];
+            !forms.iter().any(|form| page.contains(form))
+        })
+        .collect();
+    assert!(missing.is_empty(), "docs/events.md lacks {missing:?}");
+}
+
+#[test]
+fn every_attribute_and_metric_is_documented() {
+    let page = std::fs::read_to_string(root().join("docs/events.md")).expect("docs/events.md");
+    for name in [
+        attributes::RECORD_UID,
+        attributes::JOB_NAME,
+        attributes::JOB_UID,
+        attributes::CRONJOB_UID,
+        attributes::CRONJOB_SCHEDULED,
+        attributes::OUTCOME,
+        attributes::FAILURE_REASON,
+        attributes::FAILURE_MESSAGE,
+        attributes::FAILURE_CAUSE,
+        attributes::FAILURE_CATEGORY,
+        attributes::FAILURE_RETRY,
+        attributes::FAILURE_NEXT_STEP,
+        attributes::START_TIME,
+        attributes::DECISION_TIME,
+        attributes::DURATION,
+        attributes::EVIDENCE_QUALITY,
+        attributes::ATTEMPTS,
+        attributes::ATTEMPT_FAILURES,
+        attributes::FAILED_INDEXES,
+        attributes::EVIDENCE,
+        attributes::METRIC_FAILURES,
+        attributes::METRIC_COMPLETIONS,
+        attributes::METRIC_ATTEMPT_FAILURES,
+        attributes::METRIC_DURATION,
+    ] {
+        assert!(page.contains(&format!("`{name}`")), "docs/events.md lacks {name}");
+    }
+}
