@@ -20,7 +20,11 @@ fn main() -> Result<(), Box<dyn Error>> {
     // One line of each form is enough for the decoder.
     let mut forms = BTreeSet::new();
     for path in recordings(&here.join("../tests/corpus"))? {
-        let name = path.file_name().unwrap_or_default().to_string_lossy().replace(".jsonl.gz", "");
+        let name = path
+            .file_name()
+            .unwrap_or_default()
+            .to_string_lossy()
+            .replace(".jsonl.gz", "");
         let mut text = String::new();
         flate2::read::GzDecoder::new(std::fs::File::open(&path)?).read_to_string(&mut text)?;
         let mut lean = String::new();
@@ -36,7 +40,10 @@ fn main() -> Result<(), Box<dyn Error>> {
         }
         let replay = replay(text.as_bytes(), TrackerSettings::default())?;
         for (number, evidence) in replay.ended.iter().chain(&replay.unended).enumerate() {
-            std::fs::write(judge.join(format!("{name}-evidence-{number}")), serde_json::to_string(evidence)?)?;
+            std::fs::write(
+                judge.join(format!("{name}-evidence-{number}")),
+                serde_json::to_string(evidence)?,
+            )?;
         }
         if lean.len() <= LONGEST {
             std::fs::write(judge.join(name), lean)?;
@@ -47,7 +54,9 @@ fn main() -> Result<(), Box<dyn Error>> {
 
 fn recordings(folder: &Path) -> Result<Vec<PathBuf>, std::io::Error> {
     let entries = std::fs::read_dir(folder)?;
-    let mut paths = entries.map(|entry| Ok(entry?.path())).collect::<Result<Vec<_>, std::io::Error>>()?;
+    let mut paths = entries
+        .map(|entry| Ok(entry?.path()))
+        .collect::<Result<Vec<_>, std::io::Error>>()?;
     paths.retain(|path| path.extension().is_some_and(|extension| extension == "gz"));
     paths.sort();
     Ok(paths)
@@ -68,7 +77,10 @@ fn strip(object: &mut Value) {
 /// The keys of a line, without its values.
 fn form(value: &Value) -> String {
     match value {
-        Value::Object(map) => map.iter().map(|(key, value)| format!("{key}{{{}}}", form(value))).collect(),
+        Value::Object(map) => map
+            .iter()
+            .map(|(key, value)| format!("{key}{{{}}}", form(value)))
+            .collect(),
         Value::Array(values) => values.iter().map(form).collect::<BTreeSet<_>>().into_iter().collect(),
         _ => String::new(),
     }

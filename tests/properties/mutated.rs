@@ -117,10 +117,13 @@ fn at(value: &mut Value, path: &[String], change: &mut impl FnMut(&mut Map<Strin
     }
 }
 
+/// A resource, and a path of keys in its objects.
+type Field = (String, Vec<String>);
+
 /// The paths that the receiver reads: those without which a line is decoded to something else. To know that, a few
 /// lines of each recording are enough.
-fn read_paths(recordings: &[Recording]) -> BTreeSet<(String, Vec<String>)> {
-    let mut samples: BTreeMap<(String, Vec<String>), Vec<(&Value, &Recorded)>> = BTreeMap::new();
+fn read_paths(recordings: &[Recording]) -> BTreeSet<Field> {
+    let mut samples: BTreeMap<Field, Vec<(&Value, &Recorded)>> = BTreeMap::new();
     for recording in recordings {
         for (json, line) in recording.json.iter().zip(&recording.lines) {
             let mut all = BTreeSet::new();

@@ -19,8 +19,8 @@ pub fn is_image_reason(reason: &str) -> bool {
     )
 }
 
-/// Whether an Event on a container is about its image: the kubelet's `Failed`, `BackOff`, `ErrImageNeverPull` and
-/// `InspectFailed` (`pkg/kubelet/images/image_manager.go`).
+/// Whether an Event on a container is about its image: the kubelet's `Failed`, `ErrImageNeverPull` and `InspectFailed`
+/// (`pkg/kubelet/images/image_manager.go`). Its `BackOff` on images is no warning, so it is not watched.
 pub fn is_image_event(reason: &str, message: &str) -> bool {
     match reason {
         "Failed" => {
@@ -29,7 +29,6 @@ pub fn is_image_event(reason: &str, message: &str) -> bool {
                     .strip_prefix("Error: ")
                     .is_some_and(|reason| is_image_reason(reason.trim()))
         }
-        "BackOff" => message.starts_with("Back-off pulling image"),
         "ErrImageNeverPull" | "InspectFailed" => true,
         _ => false,
     }

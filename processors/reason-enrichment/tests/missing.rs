@@ -1,4 +1,4 @@
-//! What was seen too late, or is odd: evidence written by hand.
+//! Evidence that is missing, came too late or is not understood.
 
 #![allow(clippy::unwrap_used, reason = "a test may fail by a panic, also in its helpers")]
 
@@ -35,7 +35,6 @@ fn a_pod_that_was_seen_too_late_is_explained_by_its_events() {
     );
     for (reason, message, cause) in [
         ("Failed", "Failed to pull image \"x\": not found", Cause::ImagePull),
-        ("BackOff", "Back-off pulling image \"x\"", Cause::ImagePull),
         ("Failed", "Error: ErrImagePull", Cause::ImagePull),
         ("Failed", "Error: configmap \"c\" not found", Cause::ContainerConfig),
         (
