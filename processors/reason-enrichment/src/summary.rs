@@ -7,7 +7,7 @@ use crate::attempts::{AttemptOutcome, PodAttempt};
 use crate::cause::Cause;
 use crate::finding::Finding;
 use crate::quote::{one_line, quoted, span};
-use crate::rules::exit;
+use crate::rules::{exit, policy};
 use crate::world::World;
 
 /// The most characters of a summary. What the API server takes stays below it.
@@ -95,7 +95,10 @@ fn failed(world: &World<'_>, finding: &Finding<'_>, attempts: &[PodAttempt<'_>])
                 count => format!("Failed after {count} attempts{limit}: "),
             }
         }
-        "PodFailurePolicy" => "Failed at once by its podFailurePolicy: ".to_owned(),
+        "PodFailurePolicy" => match job.verdict().and_then(|verdict| policy::rule(&verdict.message)) {
+            Some(rule) => format!("Failed at once by rule {rule} of its podFailurePolicy: "),
+            None => "Failed at once by its podFailurePolicy: ".to_owned(),
+        },
         "FailedIndexes" => format!("{} failed: ", failed_indexes(world)),
         "MaxFailedIndexesExceeded" => format!(
             "{} failed, more than allowed{}: ",

@@ -44,9 +44,22 @@ pub fn parse(message: &str) -> Option<Match<'_>> {
     })
 }
 
+/// The index of the rule that matched, in `spec.podFailurePolicy.rules`; `None` if the message names none.
+pub fn rule(message: &str) -> Option<usize> {
+    message.rsplit_once(" rule at index ")?.1.parse().ok()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_rule_is_read() {
+        let message = "Pod ns/j-abcde has condition DisruptionTarget matching FailJob rule at index 12";
+        assert_eq!(rule(message), Some(12));
+        assert_eq!(rule("Pod ns/j-abcde has condition DisruptionTarget"), None);
+        assert_eq!(rule("rule at index many"), None);
+    }
 
     #[test]
     fn both_forms_are_read_and_others_are_not() {
