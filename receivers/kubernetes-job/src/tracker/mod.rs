@@ -8,6 +8,7 @@ mod cronjobs;
 mod early;
 mod event;
 mod job;
+mod observation;
 mod pod;
 mod pool;
 mod state;
@@ -19,6 +20,7 @@ use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 use jiff::{SignedDuration, Timestamp};
 use job_event::evidence::{Evidence, Gap};
 
+pub use observation::{Kind, Object, Observation, Source};
 pub use state::{Counts, OwnerState};
 
 use self::cronjobs::CronJobs;
@@ -42,65 +44,6 @@ const REMOVED: usize = 4096;
 const EVENTS_KEPT: SignedDuration = SignedDuration::from_hours(1);
 /// How much longer a Job whose end was not seen is kept open: its Events may tell, and they are listed by themselves.
 const WAIT_FOR_EVENTS: SignedDuration = SignedDuration::from_secs(5);
-
-/// A kind of objects that is listed and watched on its own.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Kind {
-    /// CronJobs.
-    CronJobs,
-    /// Jobs.
-    Jobs,
-    /// Pods of Jobs.
-    Pods,
-    /// Events about Jobs.
-    JobEvents,
-    /// Warnings about Pods.
-    PodEvents,
-}
-
-impl Kind {
-    /// All of them, in the order in which they are listed first: owners before what they own.
-    pub const ALL: [Kind; 5] = [Kind::CronJobs, Kind::Jobs, Kind::Pods, Kind::JobEvents, Kind::PodEvents];
-}
-
-/// Where an observation comes from: one of the lists and watches.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Source {
-    /// What it delivers.
-    pub kind: Kind,
-    /// The part of the cluster it covers: 0 for the whole cluster, else the number of the namespace in the settings.
-    pub scope: u16,
-}
-
-/// An object of one of the kinds.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Object {
-    /// A CronJob.
-    CronJob(Box<model::CronJob>),
-    /// A Job.
-    Job(Box<model::Job>),
-    /// A Pod.
-    Pod(Box<model::Pod>),
-    /// An Event.
-    Event(Box<model::Event>),
-}
-
-/// What a list or watch delivers.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Observation {
-    /// A list begins. What is not in it by its end is gone.
-    ListBegins,
-    /// An object of the list.
-    Listed(Object),
-    /// The list is complete.
-    ListEnds,
-    /// A watch says that an object appeared or changed.
-    Changed(Object),
-    /// A watch says that an object is gone, with its last state.
-    Deleted(Object),
-    /// The objects may not be listed or watched.
-    Forbidden,
-}
 
 /// What to do with Jobs that had ended before the first list.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Deserialize)]
@@ -582,28 +525,6 @@ impl Entry {
 
     fn is_removed(&self) -> bool {
         matches!(self, Entry::Live(record) if record.is_removed())
-    }
-}
-
-impl Object {
-    fn uid(&self) -> Uid {
-        let metadata = match self {
-            Object::CronJob(object) => &object.metadata,
-            Object::Job(object) => &object.metadata,
-            Object::Pod(object) => &object.metadata,
-            Object::Event(object) => &object.metadata,
-        };
-        Uid::new(&metadata.uid)
-    }
-
-    /// Its metadata.
-    pub fn metadata(&self) -> &model::Metadata {
-        match self {
-            Object::CronJob(object) => &object.metadata,
-            Object::Job(object) => &object.metadata,
-            Object::Pod(object) => &object.metadata,
-            Object::Event(object) => &object.metadata,
-        }
     }
 }
 
