@@ -22,6 +22,9 @@ pub enum Outcome {
     Rejected(String),
     /// It was given up or got lost on the way. Holds why.
     Dropped(String),
+    /// It was not sent on, because this process may not at the moment: another replica leads. Whoever made it keeps it and
+    /// sends it again when it may. Holds why.
+    Deferred(String),
 }
 
 impl Outcome {
@@ -30,6 +33,7 @@ impl Outcome {
             Outcome::Delivered => 0,
             Outcome::Rejected(_) => 1,
             Outcome::Dropped(_) => 2,
+            Outcome::Deferred(_) => 3,
         }
     }
 }
@@ -96,6 +100,11 @@ impl Ack {
     /// The data was given up.
     pub fn dropped(self, why: impl Into<String>) {
         self.decide(Outcome::Dropped(why.into()));
+    }
+
+    /// The data was not sent on and should be sent again later.
+    pub fn deferred(self, why: impl Into<String>) {
+        self.decide(Outcome::Deferred(why.into()));
     }
 
     /// Decides with the given outcome.

@@ -18,6 +18,7 @@ use crate::batch::{Batch, Signal};
 use crate::config::{Diagnostics, Settings};
 use crate::health::Reporter;
 use crate::outlet::{Inbox, Outputs};
+use crate::storage::{Offer, Provided};
 
 /// Why a component could not start or go on. Its text is for the person who runs the collector.
 pub type ComponentError = Box<dyn std::error::Error + Send + Sync>;
@@ -150,6 +151,11 @@ pub trait Exporter: Send {
 
 /// Stands beside the pipelines: a health endpoint, a store.
 pub trait Extension: Send {
+    /// What it offers to other components; asked for once, when it is made. Nothing, unless it says otherwise.
+    fn offer(&self) -> Offer {
+        Offer::default()
+    }
+
     /// Prepares to run (binds its port); an error ends the process before any data flows.
     fn start(&mut self) -> BoxFuture<'_, Result<(), ComponentError>> {
         Box::pin(async { Ok(()) })
@@ -169,6 +175,8 @@ pub struct Create<'a> {
     pub meter: &'a Meter,
     /// The condition of every component, for an extension that shows it.
     pub health: &'a crate::health::Health,
+    /// What the extensions of the service offer.
+    pub provided: &'a Provided,
 }
 
 /// Makes a component of one kind from its settings, without any I/O; on failure every mistake with its position.

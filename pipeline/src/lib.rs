@@ -5,6 +5,7 @@
 //! * [`config`]: YAML in the collector's conventions, every mistake with its position.
 //! * [`graph`]: checks that the configuration makes sense and puts the components together.
 //! * [`runtime`]: starts them, watches over them, stops them in order.
+//! * [`storage`]: what components keep beyond the end of the process.
 //! * [`sending`]: queue and retries between a pipeline and a destination.
 
 pub mod ack;
@@ -18,6 +19,7 @@ pub mod runtime;
 #[cfg(test)]
 mod scripted;
 pub mod sending;
+pub mod storage;
 
 pub use ack::{Ack, Delivery, Outcome};
 pub use batch::{Batch, Payload, Signal};

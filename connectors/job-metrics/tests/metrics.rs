@@ -436,6 +436,7 @@ fn settings_are_checked_all_at_once() {
             settings: &settings,
             meter: &meter,
             health: &Health::new(),
+            provided: &pipeline::storage::Provided::new(),
         })
         .map(|_| ())
     };

@@ -190,6 +190,7 @@ mod tests {
             settings: &config::Settings::from_yaml(yaml)?,
             meter: &opentelemetry::global::meter("test"),
             health: &Health::new(),
+            provided: &pipeline::storage::Provided::new(),
         })
     }
 

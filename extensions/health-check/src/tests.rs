@@ -24,6 +24,7 @@ fn create(yaml: &str, health: &Health) -> Result<HealthCheck, Diagnostics> {
         settings: &Settings::from_yaml(yaml)?,
         meter: &opentelemetry::global::meter("test"),
         health,
+        provided: &pipeline::storage::Provided::new(),
     })
 }
 

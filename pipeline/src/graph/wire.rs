@@ -14,6 +14,7 @@ use crate::component::{
 use crate::config::{Config, Diagnostics, Pipeline, PipelineId, Settings};
 use crate::health::Health;
 use crate::outlet::{INBOX_CAPACITY, Inbox, Outlet, Outputs};
+use crate::storage::Provided;
 
 type Consumer = (ComponentId, mpsc::Sender<Batch>);
 
@@ -42,9 +43,11 @@ impl Parts {
         let mut maker = Maker {
             meter,
             health,
+            provided: Provided::new(),
             problems,
             complete: true,
         };
+        let extensions = maker.extensions(config, &factories.extensions);
         let mut spare = maker.all(&config.processors, &factories.processors);
         let mut processors = BTreeMap::new();
         for (pipeline_id, pipeline) in &config.service.pipelines {
@@ -68,7 +71,7 @@ impl Parts {
             processors: processors.into_iter().map(|(place, (_, made))| (place, made)).collect(),
             connectors: maker.all(&config.connectors, &factories.connectors),
             exporters: maker.all(&config.exporters, &factories.exporters),
-            extensions: maker.all(&config.extensions, &factories.extensions),
+            extensions,
             complete: maker.complete,
         }
     }
@@ -214,11 +217,46 @@ fn node<T: ?Sized>(kind: Kind, id: &ComponentId, component: Box<T>, health: &Hea
 struct Maker<'a> {
     meter: &'a Meter,
     health: &'a Health,
+    provided: Provided,
     problems: &'a mut Diagnostics,
     complete: bool,
 }
 
 impl Maker<'_> {
+    /// Makes the extensions, before everything that may use them. One may use another, whatever their order: those that
+    /// cannot be made are tried again once the others are.
+    fn extensions(
+        &mut self,
+        config: &Config,
+        factories: &[Factory<dyn Extension>],
+    ) -> BTreeMap<ComponentId, Box<dyn Extension>> {
+        let mut made = BTreeMap::new();
+        let mut left: BTreeMap<&ComponentId, &Settings> = config.extensions.iter().collect();
+        loop {
+            let before = left.len();
+            let mut mistakes = Diagnostics::default();
+            left.retain(|id, settings| match self.create(id, settings, factories) {
+                None => false,
+                Some(Err(wrong)) => {
+                    mistakes.append(wrong);
+                    true
+                }
+                Some(Ok(extension)) => {
+                    if config.service.extensions.iter().any(|named| named.value == **id) {
+                        self.provided.add((*id).clone(), extension.offer());
+                    }
+                    made.insert((*id).clone(), extension);
+                    false
+                }
+            });
+            if left.is_empty() || left.len() == before {
+                self.complete &= left.is_empty();
+                self.problems.append(mistakes);
+                return made;
+            }
+        }
+    }
+
     fn all<T: ?Sized>(
         &mut self,
         configured: &BTreeMap<ComponentId, Settings>,
@@ -231,14 +269,7 @@ impl Maker<'_> {
     }
 
     fn one<T: ?Sized>(&mut self, id: &ComponentId, settings: &Settings, factories: &[Factory<T>]) -> Option<Box<T>> {
-        let factory = find(factories, &id.type_name)?;
-        let create = Create {
-            id,
-            settings,
-            meter: self.meter,
-            health: self.health,
-        };
-        match (factory.create)(&create) {
+        match self.create(id, settings, factories)? {
             Ok(component) => Some(component),
             Err(mistakes) => {
                 self.complete = false;
@@ -246,5 +277,22 @@ impl Maker<'_> {
                 None
             }
         }
+    }
+
+    /// `None` for a type that is not known: the catalog reports it.
+    fn create<T: ?Sized>(
+        &self,
+        id: &ComponentId,
+        settings: &Settings,
+        factories: &[Factory<T>],
+    ) -> Option<Result<Box<T>, Diagnostics>> {
+        let factory = find(factories, &id.type_name)?;
+        Some((factory.create)(&Create {
+            id,
+            settings,
+            meter: self.meter,
+            health: self.health,
+            provided: &self.provided,
+        }))
     }
 }

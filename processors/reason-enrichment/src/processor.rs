@@ -277,6 +277,7 @@ mod tests {
                 settings: &settings,
                 meter: &meter,
                 health: &health,
+                provided: &pipeline::storage::Provided::new(),
             })
             .map(|_| ())
         };

@@ -80,6 +80,7 @@ mod tests {
             settings: &Settings::from_yaml(yaml).unwrap(),
             meter: &SdkMeterProvider::builder().build().meter("test"),
             health: &Health::new(),
+            provided: &pipeline::storage::Provided::new(),
         });
         made.err().map(|mistakes| mistakes.to_string()).unwrap_or_default()
     }

@@ -347,7 +347,7 @@ impl Session {
         let problem = match outcome {
             Outcome::Delivered => return self.telemetry.accepted(),
             Outcome::Rejected(why) => format!("refused by a destination: {why}"),
-            Outcome::Dropped(why) => format!("given up on its way: {why}"),
+            Outcome::Dropped(why) | Outcome::Deferred(why) => format!("given up on its way: {why}"),
         };
         self.telemetry.refused();
         tracing::error!(%namespace, job = %name, %uid, problem, "the event of a finished Job is lost");

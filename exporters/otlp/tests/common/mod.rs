@@ -43,6 +43,7 @@ pub fn create(yaml: &str) -> Result<Box<dyn Exporter>, String> {
         settings: &settings,
         meter: &meter,
         health: &Health::new(),
+        provided: &pipeline::storage::Provided::new(),
     };
     (otlp_exporter::factory().create)(&create).map_err(|mistakes| mistakes.to_string())
 }
