@@ -13,7 +13,6 @@ mod pod;
 mod pool;
 mod state;
 mod time;
-mod uid;
 
 use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 
@@ -30,8 +29,8 @@ use self::job::JobRecord;
 use self::pod::PodRecord;
 use self::pool::Pools;
 use self::state::States;
-use self::uid::Uid;
 use crate::model;
+use job_event::Uid;
 
 /// How many Jobs may have Pods waiting for them, and how many Pods each.
 const EARLY_PODS: (usize, usize) = (512, 64);

@@ -1,7 +1,7 @@
 //! What goes in: what a list or a watch delivers, and where it comes from.
 
-use super::uid::Uid;
 use crate::model;
+use job_event::Uid;
 
 /// A kind of objects that is listed and watched on its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -13,8 +13,8 @@ use job_event::evidence::{self, Condition, ContainerRole, ContainerState, PodDel
 use super::event::shorten;
 use super::pool::Pools;
 use super::time::Time;
-use super::uid::Uid;
 use crate::model;
+use job_event::Uid;
 
 /// How many ends are kept for each container: the first one and the newest.
 const TERMINATIONS: usize = 16;
