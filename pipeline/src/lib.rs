@@ -7,6 +7,7 @@
 //! * [`runtime`]: starts them, watches over them, stops them in order.
 //! * [`storage`]: what components keep beyond the end of the process.
 //! * [`sending`]: queue and retries between a pipeline and a destination.
+//! * [`temporality`]: from deltas to totals, for exporters to backends that want those.
 
 pub mod ack;
 pub mod batch;
@@ -20,6 +21,7 @@ pub mod runtime;
 mod scripted;
 pub mod sending;
 pub mod storage;
+pub mod temporality;
 
 pub use ack::{Ack, Delivery, Outcome};
 pub use batch::{Batch, Payload, Signal};

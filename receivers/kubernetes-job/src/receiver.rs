@@ -23,7 +23,7 @@ use crate::config::Config;
 use crate::gauges;
 use crate::lane::Lane;
 use crate::model;
-use crate::telemetry::Telemetry;
+use crate::telemetry::{Loss, Telemetry};
 use crate::tracker::{Kind, Object, Observation, Tracker, TrackerSettings};
 use crate::watch::request::{Target, targets};
 use crate::watch::{Message, Report, Watch};
@@ -256,7 +256,9 @@ impl Session {
                         Kind::CronJobs => watch.run::<model::CronJob>(Object::CronJob).await,
                         Kind::Jobs => watch.run::<model::Job>(Object::Job).await,
                         Kind::Pods => watch.run::<model::Pod>(Object::Pod).await,
-                        Kind::JobEvents | Kind::PodEvents => watch.run::<model::Event>(Object::Event).await,
+                        Kind::JobEvents | Kind::PodEvents | Kind::NodeEvents => {
+                            watch.run::<model::Event>(Object::Event).await;
+                        }
                     }
                 };
                 shutdown.run_until_cancelled(work).await;
@@ -285,7 +287,7 @@ impl Session {
     fn take(&mut self, Message { source, report }: Message) {
         match report {
             Report::Observed(observation) => {
-                if self.is_excluded(&observation) {
+                if source.kind != Kind::NodeEvents && self.is_excluded(&observation) {
                     return;
                 }
                 if observation == Observation::ListEnds {
@@ -344,12 +346,12 @@ impl Session {
 
     fn settle(&self, sent: &Sent, outcome: Outcome) {
         let Sent { namespace, name, uid } = sent;
-        let problem = match outcome {
-            Outcome::Delivered => return self.telemetry.accepted(),
-            Outcome::Rejected(why) => format!("refused by a destination: {why}"),
-            Outcome::Dropped(why) | Outcome::Deferred(why) => format!("given up on its way: {why}"),
+        let (loss, problem) = match outcome {
+            Outcome::Delivered => return self.telemetry.delivered(),
+            Outcome::Rejected(why) => (Loss::Refused, format!("refused by a destination: {why}")),
+            Outcome::Dropped(why) | Outcome::Deferred(why) => (Loss::GivenUp, format!("given up on its way: {why}")),
         };
-        self.telemetry.refused();
+        self.telemetry.lost(1, loss);
         tracing::error!(%namespace, job = %name, %uid, problem, "the event of a finished Job is lost");
     }
 
@@ -374,6 +376,7 @@ impl Session {
     fn collect(&mut self) {
         self.telemetry.tracked(self.tracker.sizes());
         self.telemetry.pending(self.tracker.decided());
+        self.telemetry.unacknowledged(self.deliveries.len());
         let states = self.tracker.states();
         if self.metrics.is_closed() {
             return;

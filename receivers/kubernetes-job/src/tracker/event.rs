@@ -20,7 +20,7 @@ const MESSAGE: usize = 2048;
 const SUCCESSFUL_DELETE: &str = "SuccessfulDelete";
 
 /// An Event about a Job or a Pod, but for what its object knows of itself.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct EventRecord {
     /// Its object.
     pub object: Uid,

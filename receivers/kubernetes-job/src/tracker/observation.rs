@@ -16,11 +16,20 @@ pub enum Kind {
     JobEvents,
     /// Warnings about Pods.
     PodEvents,
+    /// Events about nodes that ran out of memory.
+    NodeEvents,
 }
 
 impl Kind {
     /// All of them, in the order in which they are listed first: owners before what they own.
-    pub const ALL: [Kind; 5] = [Kind::CronJobs, Kind::Jobs, Kind::Pods, Kind::JobEvents, Kind::PodEvents];
+    pub const ALL: [Kind; 6] = [
+        Kind::CronJobs,
+        Kind::Jobs,
+        Kind::Pods,
+        Kind::JobEvents,
+        Kind::PodEvents,
+        Kind::NodeEvents,
+    ];
 }
 
 /// Where an observation comes from: one of the lists and watches.
