@@ -75,7 +75,8 @@ impl Conditions {
         let what = watch.target.describe();
         let denied = failure.is_denied();
         if denied && source.kind != Kind::Jobs {
-            if !std::mem::replace(&mut watch.denied, true) {
+            // Of Events those about nodes matter least, and who may not read them may not read the others, which is told.
+            if !std::mem::replace(&mut watch.denied, true) && source.kind != Kind::NodeEvents {
                 let loss = access::loss(source.kind);
                 let fix = access::rule(&watch.target);
                 tracing::warn!(what, %failure, "not allowed; {loss}. For the collector's account: {fix}");
@@ -141,7 +142,7 @@ impl Conditions {
         let Some(watch) = self.watches.get_mut(&(source.kind, source.scope)) else {
             return;
         };
-        if std::mem::replace(&mut watch.denied, false) {
+        if std::mem::replace(&mut watch.denied, false) && source.kind != Kind::NodeEvents {
             tracing::info!(what = watch.target.describe(), "is allowed now, and works");
         }
         watch.problem = None;

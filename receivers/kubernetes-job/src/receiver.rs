@@ -262,7 +262,9 @@ impl Session {
                         Kind::CronJobs => watch.run::<model::CronJob>(Object::CronJob).await,
                         Kind::Jobs => watch.run::<model::Job>(Object::Job).await,
                         Kind::Pods => watch.run::<model::Pod>(Object::Pod).await,
-                        Kind::JobEvents | Kind::PodEvents => watch.run::<model::Event>(Object::Event).await,
+                        Kind::JobEvents | Kind::PodEvents | Kind::NodeEvents => {
+                            watch.run::<model::Event>(Object::Event).await;
+                        }
                     }
                 };
                 shutdown.run_until_cancelled(work).await;
@@ -294,7 +296,7 @@ impl Session {
         }
         match report {
             Report::Observed(observation) => {
-                if self.is_excluded(&observation) {
+                if source.kind != Kind::NodeEvents && self.is_excluded(&observation) {
                     return;
                 }
                 if observation == Observation::ListEnds {
