@@ -61,7 +61,7 @@ impl Bench {
         Bench {
             events,
             metrics,
-            task: tokio::spawn(connector.run(input, outputs, running)),
+            task: tokio::spawn(connector.run(input.into(), outputs, running)),
             health,
         }
     }

@@ -21,15 +21,15 @@ use opentelemetry_proto::tonic::metrics::v1::{metric::Data, number_data_point::V
 use opentelemetry_sdk::metrics::SdkMeterProvider;
 use pipeline::component::{ComponentError, ComponentId, Running};
 use pipeline::health::{Health, Status};
-use pipeline::{Inbox, Outlet, Outputs, Payload, Receiver};
+use pipeline::{Batch, Outlet, Outputs, Payload, Receiver};
 use support::{Api, Piece, Reply, status};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 struct Run {
-    logs: Inbox,
-    metrics: Inbox,
+    logs: mpsc::Receiver<Batch>,
+    metrics: mpsc::Receiver<Batch>,
     health: Health,
     id: ComponentId,
     shutdown: CancellationToken,
