@@ -273,6 +273,7 @@ impl Tracker {
             return;
         }
         let mut record = JobRecord::new(job, source.scope, &mut self.pools);
+        self.cronjobs.run_seen(uid, &record);
         let is_first_list = listed && !self.listed.contains(&source);
         let had_ended = record.decided().is_some();
         if is_first_list && had_ended && self.settings.on_first_start == OnFirstStart::IgnoreFinished {
