@@ -1,5 +1,7 @@
 //! A process that writes is killed, at any point, again and again: what was acknowledged is there, nothing is there by half.
 
+#![allow(clippy::unwrap_used)]
+
 mod support;
 
 use std::hash::{BuildHasher, Hasher, RandomState};
