@@ -1,6 +1,6 @@
 //! `compression` and `compression_params`.
 
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 
 use bytes::Bytes;
 use pipeline::config::{Diagnostic, Settings};
@@ -86,6 +86,36 @@ impl Compression {
             Compression::Zstd(level) => zstd::bulk::compress(&body, level).map(Bytes::from),
         }
     }
+}
+
+/// The most that a body unpacks to: larger than any request that is made, so only what is damaged exceeds it.
+const UNPACKED_LIMIT: u64 = 64 * 1024 * 1024;
+
+/// The body before it was compressed; `encoding` is its `Content-Encoding`.
+///
+/// # Errors
+/// If it is damaged, or the encoding is not known.
+pub(crate) fn decompress(encoding: &str, body: &Bytes) -> Result<Bytes, String> {
+    let unpacked = match encoding {
+        "" => return Ok(body.clone()),
+        "gzip" => read(flate2::read::GzDecoder::new(&body[..])),
+        "zstd" => zstd::Decoder::new(&body[..]).and_then(read),
+        other => {
+            return Err(format!(
+                "it has the unknown compression {other:?}, expected gzip or zstd"
+            ));
+        }
+    };
+    unpacked.map_err(|why| format!("it cannot be decompressed ({encoding}): {why}"))
+}
+
+fn read(from: impl Read) -> io::Result<Bytes> {
+    let mut unpacked = Vec::new();
+    from.take(UNPACKED_LIMIT + 1).read_to_end(&mut unpacked)?;
+    if unpacked.len() as u64 > UNPACKED_LIMIT {
+        return Err(io::Error::other(format!("more than {UNPACKED_LIMIT} bytes")));
+    }
+    Ok(unpacked.into())
 }
 
 #[cfg(test)]

@@ -5,14 +5,14 @@ use std::time::SystemTime;
 
 use bytes::{Bytes, BytesMut};
 use pipeline::Payload;
-use pipeline::sending::{Destination, SendOutcome};
+use pipeline::sending::{Destination, Request, SendOutcome};
 use reqwest::Client;
 use reqwest::header::{CONTENT_ENCODING, CONTENT_TYPE};
 
-use crate::encode::{self, Request};
+use crate::encode;
+use crate::failure;
 use crate::response::{self, Asked, BODY_LIMIT, Meaning, Response};
 use crate::settings::Config;
-use crate::{failure, split};
 
 /// The backend, reached over HTTP.
 pub(crate) struct Backend {
@@ -21,19 +21,23 @@ pub(crate) struct Backend {
 }
 
 impl Destination for Backend {
-    type Request = Request;
-
     fn prepare(&self, payload: Arc<Payload>) -> Result<Vec<Request>, String> {
         let limits = encode::limits(payload.signal());
         encode::requests(payload, self.config.compression, limits)
     }
 
-    fn items(request: &Request) -> u64 {
-        request.items
+    fn unpack(&self, request: &Request) -> Result<Payload, String> {
+        encode::unpack(request)
     }
 
-    async fn export(&self, request: &Request) -> SendOutcome<Request> {
-        let signal = request.payload.signal();
+    async fn export(&self, request: &Request) -> SendOutcome {
+        let signal = request.signal;
+        if request.encoding != encode::PROTO {
+            let found = &request.encoding;
+            return SendOutcome::Permanent(format!(
+                "the request has the encoding {found:?}, which is not supported"
+            ));
+        }
         let Some(url) = self.config.endpoints.of(signal) else {
             return SendOutcome::Misconfigured(format!(
                 "there is no address for {signal}: set `endpoint` or `{signal}_endpoint`"
@@ -44,8 +48,9 @@ impl Destination for Backend {
             .post(url.clone())
             .header(CONTENT_TYPE, "application/x-protobuf")
             .body(request.body.clone());
-        if let Some(encoding) = self.config.compression.content_encoding() {
-            post = post.header(CONTENT_ENCODING, encoding);
+        // As the request was made, not as the settings are: it may have been stored when they were others.
+        if !request.compression.is_empty() {
+            post = post.header(CONTENT_ENCODING, request.compression.as_ref());
         }
         let answer = match post.send().await {
             Ok(answer) => answer,
@@ -75,27 +80,7 @@ impl Destination for Backend {
             Meaning::Retry { after, why } => SendOutcome::Retry { after, why },
             Meaning::Permanent(why) => SendOutcome::Permanent(why),
             Meaning::Misconfigured(why) => SendOutcome::Misconfigured(why),
-            Meaning::TooLarge(why) => self.halves(request, why),
-        }
-    }
-}
-
-impl Backend {
-    /// Two requests in the place of one that is too large; a single item is refused for good.
-    fn halves(&self, request: &Request, why: String) -> SendOutcome<Request> {
-        let Some((left, right)) = split::halves(&request.payload) else {
-            return SendOutcome::Permanent(format!("{why}; it holds a single item and cannot be split"));
-        };
-        let parts: Result<Vec<_>, String> = [left, right]
-            .into_iter()
-            .map(|half| self.prepare(Arc::new(half)))
-            .collect();
-        match parts {
-            Ok(parts) => {
-                tracing::debug!("{why}; sending its {} items in halves", request.items);
-                SendOutcome::Split(parts.into_iter().flatten().collect())
-            }
-            Err(why) => SendOutcome::Permanent(why),
+            Meaning::TooLarge(why) => SendOutcome::TooLarge(why),
         }
     }
 }

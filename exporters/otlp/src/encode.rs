@@ -3,22 +3,17 @@
 use std::sync::Arc;
 
 use bytes::{BufMut, Bytes, BytesMut};
-use pipeline::{Payload, Signal};
+use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
+use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
+use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
+use pipeline::sending::Request;
+use pipeline::{Payload, Signal, split};
 use prost::Message;
 
-use crate::compression::Compression;
-use crate::split;
+use crate::compression::{self, Compression};
 
-/// One request, made once and sent unchanged at every attempt.
-#[derive(Clone, Debug)]
-pub(crate) struct Request {
-    /// What it holds, for cutting it when the backend says that it is too large.
-    pub(crate) payload: Arc<Payload>,
-    /// How many log records, points or spans it holds.
-    pub(crate) items: u64,
-    /// The body, compressed.
-    pub(crate) body: Bytes,
-}
+/// The only form of a body.
+pub(crate) const PROTO: &str = "proto";
 
 /// The largest bodies that are sent, in bytes; what is larger is cut before.
 #[derive(Clone, Copy, Debug)]
@@ -65,8 +60,7 @@ pub(crate) fn requests(
     // The next one to make stands last.
     let mut todo = vec![payload];
     while let Some(payload) = todo.pop() {
-        let items = payload.items();
-        if items == 0 {
+        if payload.items() == 0 {
             continue;
         }
         let raw = encode(&payload);
@@ -85,13 +79,33 @@ pub(crate) fn requests(
             todo.extend([Arc::new(right), Arc::new(left)]);
             continue;
         }
-        requests.push(Request {
-            payload,
-            items: items as u64,
-            body,
-        });
+        let compressed = compression.content_encoding().unwrap_or_default();
+        requests.push(Request::new(&payload, PROTO, compressed, body));
     }
     Ok(requests)
+}
+
+/// The data that a request holds, however the settings were when it was made.
+///
+/// # Errors
+/// If it is damaged, or in a form that this program does not know.
+pub(crate) fn unpack(request: &Request) -> Result<Payload, String> {
+    if request.encoding != PROTO {
+        return Err(format!(
+            "it has the unknown encoding {:?}, expected {PROTO}",
+            request.encoding
+        ));
+    }
+    let raw = compression::decompress(&request.compression, &request.body)?;
+    decode(request.signal, raw).map_err(|why| format!("it cannot be decoded: {why}"))
+}
+
+fn decode(signal: Signal, raw: Bytes) -> Result<Payload, prost::DecodeError> {
+    Ok(match signal {
+        Signal::Logs => Payload::Logs(ExportLogsServiceRequest::decode(raw)?.resource_logs),
+        Signal::Metrics => Payload::Metrics(ExportMetricsServiceRequest::decode(raw)?.resource_metrics),
+        Signal::Traces => Payload::Traces(ExportTraceServiceRequest::decode(raw)?.resource_spans),
+    })
 }
 
 /// The protobuf form of the export request. In all three the resources are the repeated field 1 and nothing else is
@@ -120,8 +134,9 @@ fn repeated_field_1<M: Message>(messages: &[M]) -> Bytes {
 
 #[cfg(test)]
 mod tests {
-    use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
     use opentelemetry_proto::tonic::logs::v1::{LogRecord, ResourceLogs, ScopeLogs};
+    use opentelemetry_proto::tonic::metrics::v1::ResourceMetrics;
+    use opentelemetry_proto::tonic::trace::v1::ResourceSpans;
 
     use super::*;
 
@@ -195,5 +210,32 @@ mod tests {
         assert_eq!(packed.len(), 1);
         let plain = requests(Arc::new(logs(&all)), Compression::None, limits).unwrap();
         assert_eq!(plain.len(), 4);
+    }
+
+    #[test]
+    fn a_request_is_unpacked_whatever_its_compression() {
+        let payload = logs(&["a".into(), "b".repeat(300)]);
+        for compression in [Compression::None, Compression::Gzip(6), Compression::Zstd(3)] {
+            let limits = limits(Signal::Logs);
+            let made = requests(Arc::new(payload.clone()), compression, limits).unwrap();
+            assert_eq!(unpack(&made[0]), Ok(payload.clone()));
+            let damaged = Request {
+                body: made[0].body.slice(1..),
+                ..made[0].clone()
+            };
+            assert!(unpack(&damaged).is_err());
+        }
+        for payload in [
+            Payload::Metrics(vec![ResourceMetrics::default()]),
+            Payload::Traces(vec![ResourceSpans::default()]),
+        ] {
+            let request = Request::new(&payload, PROTO, "", encode(&payload));
+            assert_eq!(unpack(&request), Ok(payload));
+        }
+        let unknown = Request::new(&payload, "xml", "", Bytes::new());
+        assert_eq!(
+            unpack(&unknown).unwrap_err(),
+            "it has the unknown encoding \"xml\", expected proto"
+        );
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! * [`settings`], `endpoint`, `headers`, `compression`: what the configuration says, checked without any I/O.
 //! * `tls`, `client`: the connection.
-//! * `encode`, `split`: from data to request bodies within the backend's limits.
+//! * `encode`: from data to request bodies within the backend's limits, and back.
 //! * `response`, `failure`: what an answer, or the lack of one, means; pure.
 //! * `destination`: one attempt to send; queue and retries are [`pipeline::sending`].
 
@@ -16,7 +16,6 @@ mod failure;
 mod headers;
 mod response;
 pub mod settings;
-mod split;
 mod text;
 mod tls;
 

@@ -73,7 +73,7 @@ impl Bench {
         let mut connector = Box::new(with(JobMetrics::new(Duration::from_secs(10), 160, clock)));
         let task = tokio::spawn(async {
             connector.start().await?;
-            connector.run(input, outputs, running).await
+            connector.run(input.into(), outputs, running).await
         });
         Bench {
             events,

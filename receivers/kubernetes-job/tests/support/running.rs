@@ -10,7 +10,7 @@ use kubernetes_job_receiver::config::Config;
 use kubernetes_job_receiver::receiver::JobReceiver;
 use pipeline::component::{ComponentError, ComponentId, Running};
 use pipeline::health::{Health, Status};
-use pipeline::{Inbox, Outlet, Outputs, Payload, Receiver};
+use pipeline::{Batch, Outlet, Outputs, Payload, Receiver};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -20,9 +20,9 @@ use super::metrics::Metrics;
 /// A receiver that was started.
 pub struct Run {
     /// What comes out of it.
-    pub logs: Inbox,
+    pub logs: mpsc::Receiver<Batch>,
     /// The gauges that come out of it.
-    pub gauges: Inbox,
+    pub gauges: mpsc::Receiver<Batch>,
     /// What it counts about itself.
     pub metrics: Metrics,
     pub shutdown: CancellationToken,
