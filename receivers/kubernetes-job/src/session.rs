@@ -210,7 +210,7 @@ impl Session {
         match news {
             News::Leads(stored) => {
                 tracing::info!("this replica leads now");
-                (self.unstored, self.storing) = (self.tracker.checkpoint().pending(), 0);
+                (self.unstored, self.storing) = (self.on_their_way(), 0);
                 if let Some(stored) = stored {
                     self.say_since(&stored);
                     self.adopt(stored);
@@ -267,18 +267,23 @@ impl Session {
             && (self.conditions.all_listed() || now >= self.patience)
     }
 
+    /// How many Jobs were told of and are not known to have arrived.
+    fn on_their_way(&self) -> usize {
+        self.deliveries.len() + self.deferred.len()
+    }
+
     /// Writes the checkpoint, if there is something new in it.
     fn store(&mut self, now: Timestamp, hurry: bool) {
         if !self.keeper.is_idle() {
             return;
         }
+        let on_their_way = self.on_their_way();
         let checkpoint = self.tracker.checkpoint();
         let is_old = |saved: Timestamp| now.duration_since(saved) >= FRESH;
         if checkpoint.is_dirty() || checkpoint.saved_at().is_some_and(is_old) {
-            let pending = checkpoint.pending();
             let bytes = checkpoint.encode(now);
-            self.storing += self.unstored.saturating_sub(pending);
-            self.unstored = self.unstored.min(pending);
+            self.storing += self.unstored.saturating_sub(on_their_way);
+            self.unstored = self.unstored.min(on_their_way);
             self.keeper.store(bytes, hurry);
         }
     }
