@@ -26,6 +26,7 @@ use crate::receiver::{Clock, start_watches};
 use crate::telemetry::{Loss, Telemetry};
 use crate::tracker::checkpoint::Checkpoint;
 use crate::tracker::{Kind, Observation, Tracker, TrackerSettings};
+use crate::watch::gap::{Ending, Gap as WatchGap};
 use crate::watch::request::Target;
 use crate::watch::{Message, Report};
 
@@ -190,6 +191,7 @@ impl Session {
                 News::Leads(stored) => {
                     let stored = stored.unwrap_or_else(|| Checkpoint::new(self.keeper.limits().listed));
                     self.say_since(&stored);
+                    self.count_gap(&stored);
                     self.tracker.restore(stored, parts);
                     return Ok(());
                 }
@@ -247,6 +249,15 @@ impl Session {
                 on_first_start = ?self.config.on_first_start,
                 "there is no checkpoint yet: this is the first start"
             ),
+        }
+    }
+
+    /// Since the checkpoint was stored, nobody is known to have watched.
+    fn count_gap(&self, stored: &Checkpoint) {
+        let away = stored.saved_at().map(|since| (self.clock)().duration_since(since));
+        if let Some(length) = away.and_then(|away| std::time::Duration::try_from(away).ok()) {
+            let ending = Ending::Relisted;
+            self.telemetry.gap(Kind::Jobs, WatchGap { length, ending });
         }
     }
 

@@ -158,6 +158,9 @@ async fn what_ended_and_was_deleted_meanwhile_is_told_from_its_event() {
     api.then(JOBS, [list(&[job("there", Some(71))])]);
     api.then(EVENTS, [list(&events)]);
     let mut run = start(&api, &storage).await;
+    run.until(|status| *status == Status::Ok).await;
+    let gaps = run.points("otelcol_k8s_job_watch_gap_seconds");
+    assert_eq!(gaps.len(), 1, "the time in which nobody watched: {gaps:?}");
     let mut told = std::collections::BTreeMap::new();
     for _ in 0..2 {
         let evidence = run.next_event().await;
@@ -256,7 +259,7 @@ async fn a_replica_that_takes_over_tells_of_what_the_leader_had_not_delivered() 
 
     lead_a.send_replace(false);
     lead_b.send_replace(true);
-    let mut told = vec![second.next_event().await, second.next_event().await];
+    let mut told = [second.next_event().await, second.next_event().await];
     told.sort_by(|a, b| a.job.name.cmp(&b.job.name));
     assert_eq!((&*told[0].job.name, &*told[1].job.name), ("b", "c"));
     assert_eq!(told[0].job, undelivered.job, "the same event");
