@@ -9,6 +9,6 @@ pub fn factories() -> Factories {
         processors: vec![reason_enrichment_processor::factory()],
         connectors: vec![job_metrics_connector::factory()],
         exporters: vec![otlp_exporter::factory(), debug_exporter::factory()],
-        extensions: vec![health_check_extension::factory()],
+        extensions: vec![health_check_extension::factory(), file_storage_extension::factory()],
     }
 }

@@ -19,6 +19,7 @@ fn allowed() -> BTreeMap<&'static str, &'static [&'static str]> {
         ("otlp-exporter", COMPONENT),
         ("debug-exporter", COMPONENT),
         ("health-check-extension", COMPONENT),
+        ("file-storage-extension", COMPONENT),
     ])
 }
 

@@ -3,6 +3,7 @@
 
 mod events;
 mod markdown;
+mod operating;
 mod settings;
 
 use std::collections::BTreeMap;

@@ -29,6 +29,12 @@ pub struct Config {
     pub collection_interval: Duration,
     /// What to do with Jobs that had ended before the collector first ran: `ignore_finished` or `report_finished`.
     pub on_first_start: OnFirstStart,
+    /// How long before that they may have ended to be reported.
+    pub finished_max_age: Duration,
+    /// The id of the extension that keeps which Jobs were told of; empty: it is kept in memory.
+    pub storage: String,
+    /// The id of the leader elector, where several replicas run; empty: this is the only one.
+    pub k8s_leader_elector: String,
 }
 
 /// The namespaces to watch. With `include`, each is watched by itself, so that Roles suffice; otherwise the whole
@@ -54,6 +60,9 @@ impl Default for Config {
             settle_time: Duration::from_secs(1),
             collection_interval: Duration::from_secs(30),
             on_first_start: OnFirstStart::default(),
+            finished_max_age: Duration::from_secs(3600),
+            storage: String::new(),
+            k8s_leader_elector: String::new(),
         }
     }
 }

@@ -297,6 +297,27 @@ mod tests {
         timers.next()
     }
 
+    #[tokio::test]
+    async fn refusals_are_seen_at_once_and_compression_is_never_asked_for() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let config = Config::new(format!("http://{address}").parse().unwrap());
+        let client = super::client(config).unwrap().client;
+        let request = Request::get("/version").body(Body::empty()).unwrap();
+        let asking = tokio::spawn(async move { client.send(request).await.unwrap().status().as_u16() });
+        let (mut stream, _) = listener.accept().await.unwrap();
+        let mut head = [0; 1024];
+        let read = tokio::io::AsyncReadExt::read(&mut stream, &mut head).await.unwrap();
+        let head = String::from_utf8_lossy(&head[..read]).to_lowercase();
+        assert!(
+            head.starts_with("get /version") && !head.contains("accept-encoding"),
+            "{head}"
+        );
+        let refusal = b"HTTP/1.1 429 Too Many Requests\r\nRetry-After: 3600\r\nContent-Length: 0\r\n\r\n";
+        tokio::io::AsyncWriteExt::write_all(&mut stream, refusal).await.unwrap();
+        assert_eq!(asking.await.unwrap(), 429);
+    }
+
     #[cfg(target_os = "linux")]
     #[tokio::test]
     async fn the_kernel_keeps_an_eye_on_connections() {

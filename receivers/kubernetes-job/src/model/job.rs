@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 use job_event::evidence;
+use job_event::outcome::is_finished;
 use serde::Deserialize;
 
 use super::lenient::{Object, lenient};
@@ -90,6 +91,13 @@ pub struct JobStatus {
 }
 
 impl Job {
+    /// When its last Pod was gone after it was decided; `None` if that is not so or not said.
+    pub fn finished_at(&self) -> Option<Timestamp> {
+        let mut conditions = self.status.conditions.iter();
+        let finished = conditions.find(|condition| condition.is_true() && is_finished(&condition.kind));
+        finished?.last_transition_time
+    }
+
     /// As evidence. The CronJob's schedule and policy stand in the CronJob itself and are left out.
     pub fn to_evidence(&self) -> evidence::Job {
         let Job { metadata, spec, status } = self;

@@ -175,6 +175,26 @@ impl JobRecord {
         outcome::decided(&self.rare.as_ref()?.conditions)
     }
 
+    /// When it was decided, or removed without that; `None` if it has not ended or does not say when.
+    pub fn ended_at(&self) -> Option<Timestamp> {
+        let rare = self.rare.as_ref()?;
+        match outcome::verdict(&rare.conditions) {
+            Some(verdict) => verdict.since,
+            None => rare.removed.as_ref().map(|removal| removal.at),
+        }
+    }
+
+    /// When its last Pod was gone, or it was removed; `None` if neither is so.
+    pub fn over_at(&self) -> Option<Timestamp> {
+        let rare = self.rare.as_ref()?;
+        let finished = rare
+            .conditions
+            .iter()
+            .find(|c| c.is_true && outcome::is_finished(&c.kind));
+        let finished = finished.and_then(|condition| condition.since);
+        finished.or(rare.removed.as_ref().map(|removal| removal.at))
+    }
+
     /// Whether it has ended.
     pub fn has_ended(&self) -> bool {
         self.decided().is_some() || self.is_removed()
@@ -237,15 +257,7 @@ impl JobRecord {
         }
         let rare = self.rare();
         let verdict = rare.events.iter().find_map(|event| {
-            let kind = match &*event.reason {
-                "BackoffLimitExceeded"
-                | "DeadlineExceeded"
-                | "PodFailurePolicy"
-                | "FailedIndexes"
-                | "MaxFailedIndexesExceeded" => "FailureTarget",
-                "Completed" => "Complete",
-                _ => return None,
-            };
+            let kind = event::verdict(&event.reason)?;
             let is_failure = kind == "FailureTarget";
             (event.object == uid).then(|| Condition {
                 kind: kind.into(),
