@@ -109,7 +109,7 @@ impl<D: Destination> Lane<D> {
             (Keep::Key(key), Some(kept)) => (key, kept),
             (Keep::Key(_), None) => return Ok(Vec::new()),
         };
-        if let [] = parts[..] {
+        if parts.is_empty() {
             kept.remove(self.signal, &key).await?;
             return Ok(Vec::new());
         }

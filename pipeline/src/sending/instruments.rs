@@ -66,23 +66,24 @@ impl Instruments {
         let lane = [exporter[0].clone(), KeyValue::new("data_type", signal.as_str())];
         let counter = |what: &str, description: &'static str| {
             meter
-                .u64_counter(format!("otelcol_exporter_{what}"))
+                .u64_counter(format!("otelcol_exporter_{what}_{items}"))
                 .with_description(description)
                 .build()
         };
-        let sent = counter(&format!("sent_{items}"), "Items that the destination accepted");
+        let sent = counter("sent", "Items that the destination accepted");
         let rejected = counter(
-            &format!("rejected_{items}"),
+            "rejected",
             "Items that the destination refused within an accepted request",
         );
-        let enqueue_failed = counter(
-            &format!("enqueue_failed_{items}"),
-            "Items that found no room in the sending queue",
+        let send_failed = counter(
+            "send_failed",
+            "Items that were given up: refused, not sent in time, or too old",
         );
-        let unreadable = counter(
-            "queue_unreadable_requests",
-            "Stored requests that could not be read and were set aside",
-        );
+        let enqueue_failed = counter("enqueue_failed", "Items that found no room in the sending queue");
+        let unreadable = meter
+            .u64_counter("otelcol_exporter_queue_unreadable_requests")
+            .with_description("Stored requests that could not be read and were set aside")
+            .build();
         for counter in [&sent, &rejected, &enqueue_failed] {
             counter.add(0, &exporter);
         }
@@ -90,10 +91,7 @@ impl Instruments {
         let instruments = Instruments {
             sent,
             rejected,
-            send_failed: counter(
-                &format!("send_failed_{items}"),
-                "Items that were given up: refused, not sent in time, or too old",
-            ),
+            send_failed,
             enqueue_failed,
             unreadable,
             in_flight: Arc::default(),
