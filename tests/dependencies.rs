@@ -16,8 +16,10 @@ fn allowed() -> BTreeMap<&'static str, &'static [&'static str]> {
         ("kubernetes-job-receiver", COMPONENT),
         ("reason-enrichment-processor", COMPONENT),
         ("job-metrics-connector", COMPONENT),
+        ("job-traces-connector", COMPONENT),
         ("otlp-exporter", COMPONENT),
         ("debug-exporter", COMPONENT),
+        ("file-exporter", COMPONENT),
         ("health-check-extension", COMPONENT),
         ("file-storage-extension", COMPONENT),
     ])
