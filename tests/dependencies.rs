@@ -18,6 +18,7 @@ fn allowed() -> BTreeMap<&'static str, &'static [&'static str]> {
         ("job-metrics-connector", COMPONENT),
         ("otlp-exporter", COMPONENT),
         ("debug-exporter", COMPONENT),
+        ("prometheus-exporter", COMPONENT),
         ("health-check-extension", COMPONENT),
         ("file-storage-extension", COMPONENT),
     ])
