@@ -54,7 +54,7 @@ fn a_missing_key_is_named_with_its_place() {
     assert_eq!(
         stderr(&output),
         "The configuration has 1 mistake:\n\
-         pipeline.yaml (built in):43:19: exporters::otlp_http/datadog::headers::dd-api-key: the environment variable \
+         pipeline.yaml (built in):47:19: exporters::otlp_http/datadog::headers::dd-api-key: the environment variable \
          `DD_API_KEY` is not set\n    set it, or give a default: `${env:DD_API_KEY:-default}`\n"
     );
 }

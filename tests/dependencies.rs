@@ -16,9 +16,11 @@ fn allowed() -> BTreeMap<&'static str, &'static [&'static str]> {
         ("kubernetes-job-receiver", COMPONENT),
         ("reason-enrichment-processor", COMPONENT),
         ("job-metrics-connector", COMPONENT),
+        ("job-traces-connector", COMPONENT),
         ("otlp-exporter", COMPONENT),
         ("debug-exporter", COMPONENT),
         ("prometheus-exporter", COMPONENT),
+        ("file-exporter", COMPONENT),
         ("health-check-extension", COMPONENT),
         ("file-storage-extension", COMPONENT),
     ])

@@ -42,9 +42,9 @@ struct Scene {
 
 impl Scene {
     async fn new(more: &str) -> Self {
-        let mut exporter = Box::new(create(&format!("endpoint: 127.0.0.1:0\n{more}")).unwrap());
-        exporter.start().await.unwrap();
-        let address = exporter.address().unwrap();
+        let mut exporter = Box::new(create(&format!("endpoint: 127.0.0.1:0\n{more}")).expect("it works"));
+        exporter.start().await.expect("it works");
+        let address = exporter.address().expect("it works");
         let (sender, inbox) = mpsc::channel(1);
         let running = Running {
             shutdown: CancellationToken::new(),
@@ -67,12 +67,12 @@ impl Scene {
         self.sender
             .send(Batch::new(Payload::Metrics(vec![metrics]), ack))
             .await
-            .unwrap();
+            .expect("it works");
         assert_eq!(delivery.await, Outcome::Delivered);
     }
 
     async fn get(&self, path: &str, headers: &str) -> (String, Vec<u8>) {
-        let stream = TcpStream::connect(self.address).await.unwrap();
+        let stream = TcpStream::connect(self.address).await.expect("it works");
         request(stream, "GET", path, headers).await
     }
 }
@@ -84,19 +84,19 @@ async fn request(
     headers: &str,
 ) -> (String, Vec<u8>) {
     let head = format!("{method} {path} HTTP/1.1\r\nhost: x\r\n{headers}\r\n");
-    stream.write_all(head.as_bytes()).await.unwrap();
+    stream.write_all(head.as_bytes()).await.expect("it works");
     let mut answer = Vec::new();
-    stream.read_to_end(&mut answer).await.unwrap();
+    stream.read_to_end(&mut answer).await.expect("it works");
     let end = answer.windows(4).position(|w| w == b"\r\n\r\n").expect("a head");
     (
-        String::from_utf8(answer[..end].to_vec()).unwrap(),
+        String::from_utf8(answer[..end].to_vec()).expect("it works"),
         answer[end + 4..].to_vec(),
     )
 }
 
 fn body(answer: (String, Vec<u8>)) -> String {
     assert!(answer.0.starts_with("HTTP/1.1 200 "), "{}", answer.0);
-    String::from_utf8(answer.1).unwrap()
+    String::from_utf8(answer.1).expect("it works")
 }
 
 #[tokio::test]

@@ -27,7 +27,7 @@ const LIMITS: Limits = Limits {
 };
 /// The same where the store is small.
 const SMALL: Limits = Limits {
-    listed: 4096,
+    listed: 10_000,
     unstored: 1024,
 };
 

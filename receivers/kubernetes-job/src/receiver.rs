@@ -109,7 +109,8 @@ impl JobReceiver {
         match &self.storage {
             Some((storage, id)) => self.store = Some(storage.open(pipeline::component::Kind::Receiver, id).await?),
             None => tracing::warn!(
-                "no storage is set: Jobs that end while no collector runs are not told of, and one that ends shortly before                  a restart may be told of twice or not at all"
+                "no storage is set: Jobs that end while no collector runs are not told of, and one that ends shortly before \
+                 a restart may be told of twice or not at all"
             ),
         }
         Ok(())

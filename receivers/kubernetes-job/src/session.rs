@@ -26,6 +26,7 @@ use crate::receiver::{Clock, start_watches};
 use crate::telemetry::{Loss, Telemetry};
 use crate::tracker::checkpoint::Checkpoint;
 use crate::tracker::{Kind, Observation, Tracker, TrackerSettings};
+use crate::watch::gap::{Ending, Gap as WatchGap};
 use crate::watch::request::Target;
 use crate::watch::{Message, Report};
 
@@ -190,6 +191,7 @@ impl Session {
                 News::Leads(stored) => {
                     let stored = stored.unwrap_or_else(|| Checkpoint::new(self.keeper.limits().listed));
                     self.say_since(&stored);
+                    self.count_gap(&stored);
                     self.tracker.restore(stored, parts);
                     return Ok(());
                 }
@@ -210,7 +212,7 @@ impl Session {
         match news {
             News::Leads(stored) => {
                 tracing::info!("this replica leads now");
-                (self.unstored, self.storing) = (self.tracker.checkpoint().pending(), 0);
+                (self.unstored, self.storing) = (self.on_their_way(), 0);
                 if let Some(stored) = stored {
                     self.say_since(&stored);
                     self.adopt(stored);
@@ -250,6 +252,15 @@ impl Session {
         }
     }
 
+    /// Since the checkpoint was stored, nobody is known to have watched.
+    fn count_gap(&self, stored: &Checkpoint) {
+        let away = stored.saved_at().map(|since| (self.clock)().duration_since(since));
+        if let Some(length) = away.and_then(|away| std::time::Duration::try_from(away).ok()) {
+            let ending = Ending::Relisted;
+            self.telemetry.gap(Kind::Jobs, WatchGap { length, ending });
+        }
+    }
+
     fn report(&self, running: &Running) {
         let status = self.conditions.status((self.clock)());
         running.health.report(match &self.trouble {
@@ -267,18 +278,23 @@ impl Session {
             && (self.conditions.all_listed() || now >= self.patience)
     }
 
+    /// How many Jobs were told of and are not known to have arrived.
+    fn on_their_way(&self) -> usize {
+        self.deliveries.len() + self.deferred.len()
+    }
+
     /// Writes the checkpoint, if there is something new in it.
     fn store(&mut self, now: Timestamp, hurry: bool) {
         if !self.keeper.is_idle() {
             return;
         }
+        let on_their_way = self.on_their_way();
         let checkpoint = self.tracker.checkpoint();
         let is_old = |saved: Timestamp| now.duration_since(saved) >= FRESH;
         if checkpoint.is_dirty() || checkpoint.saved_at().is_some_and(is_old) {
-            let pending = checkpoint.pending();
             let bytes = checkpoint.encode(now);
-            self.storing += self.unstored.saturating_sub(pending);
-            self.unstored = self.unstored.min(pending);
+            self.storing += self.unstored.saturating_sub(on_their_way);
+            self.unstored = self.unstored.min(on_their_way);
             self.keeper.store(bytes, hurry);
         }
     }

@@ -16,15 +16,18 @@ const MARGIN: i64 = 300;
 /// The Event of a verdict may bear a second or more after it, and is looked up here by its own time.
 const EVENT_DELAY: i64 = 60;
 const VERSION: u8 = 1;
+/// Stands for a Job that is not over.
+const NOT_OVER: u16 = u16::MAX;
 
 /// Which Jobs have been told of.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Checkpoint {
     /// By namespace, or one for the whole cluster under the empty name.
     watermarks: BTreeMap<Box<str>, i64>,
-    told: HashMap<Uid, Told>,
-    /// Decided before the watermark and not told of.
-    late: HashSet<Uid>,
+    /// By their short UIDs.
+    told: HashMap<u64, Told>,
+    /// Decided before the watermark and not told of; short UIDs.
+    late: HashSet<u64>,
     /// Decided, and on their way.
     pending: HashMap<Uid, Told>,
     /// How many of those that were told of are listed at most.
@@ -38,10 +41,10 @@ pub struct Checkpoint {
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Told {
     part: Box<str>,
-    /// When it was decided; later, when its last Pod was gone or it was deleted.
+    /// When it was decided.
     at: i64,
-    /// Whether its last Pod is gone, or the Job itself: then its controller writes nothing more about it.
-    is_over: bool,
+    /// When its last Pod was gone, or the Job itself: its controller writes nothing more about it.
+    over: Option<i64>,
 }
 
 /// Why a stored checkpoint is not one.
@@ -92,40 +95,39 @@ impl Checkpoint {
 
     /// Whether a Job that was decided at that time has been told of.
     pub fn is_told(&self, part: &str, uid: &Uid, at: Timestamp) -> bool {
-        self.told.contains_key(uid)
+        self.lists(uid)
             || self
                 .watermarks
                 .get(part)
-                .is_some_and(|watermark| at.as_second() < *watermark && !self.late.contains(uid))
+                .is_some_and(|watermark| at.as_second() < *watermark && !self.late.contains(&uid.short()))
     }
 
     /// Whether a Job is listed as told of.
     pub fn lists(&self, uid: &Uid) -> bool {
-        self.told.contains_key(uid)
+        self.told.contains_key(&uid.short())
     }
 
-    /// A Job is to be told of.
+    /// A Job has ended and is to be told of.
     pub fn decided(&mut self, part: &str, uid: Uid, at: Timestamp) {
-        let part = part.into();
-        let at = at.as_second();
-        self.pending.insert(
-            uid,
-            Told {
-                part,
-                at,
-                is_over: false,
-            },
-        );
+        let told = Told {
+            part: part.into(),
+            at: at.as_second(),
+            over: None,
+        };
+        self.pending.entry(uid).or_insert(told);
+    }
+
+    /// A Job need not be told of: another process has done so.
+    pub fn told_elsewhere(&mut self, uid: &Uid) {
+        self.pending.remove(uid);
     }
 
     /// Nothing more will be written about a Job: its last Pod is gone, or the Job is.
     pub fn over(&mut self, uid: &Uid, at: Timestamp) {
-        for jobs in [&mut self.pending, &mut self.told] {
-            if let Some(job) = jobs.get_mut(uid)
-                && !job.is_over
-            {
-                job.is_over = true;
-                job.at = job.at.max(at.as_second());
+        let known = [self.pending.get_mut(uid), self.told.get_mut(&uid.short())];
+        for job in known.into_iter().flatten() {
+            if job.over.is_none() {
+                job.over = Some(at.as_second());
                 self.is_dirty = true;
             }
         }
@@ -134,8 +136,8 @@ impl Checkpoint {
     /// A Job has been told of, or never can be.
     pub fn told(&mut self, uid: &Uid) {
         if let Some(job) = self.pending.remove(uid) {
-            self.late.remove(uid);
-            self.told.insert(*uid, job);
+            self.late.remove(&uid.short());
+            self.told.insert(uid.short(), job);
             self.is_dirty = true;
             self.bound();
         }
@@ -154,7 +156,7 @@ impl Checkpoint {
     /// that it was told of.
     pub fn adopt(&mut self, stored: Checkpoint) {
         let mut pending = std::mem::take(&mut self.pending);
-        pending.retain(|uid, _| !stored.told.contains_key(uid));
+        pending.retain(|uid, _| !stored.lists(uid));
         *self = Checkpoint {
             pending,
             capacity: self.capacity,
@@ -162,28 +164,34 @@ impl Checkpoint {
         };
     }
 
-    /// Moves the watermarks on and forgets what lies before them.
+    /// Moves the watermarks on, but past none that is on its way, and forgets what lies before them.
     fn advance(&mut self) {
         let mut latest: HashMap<&str, i64> = HashMap::new();
         for job in self.told.values() {
             let latest = latest.entry(&job.part).or_insert(i64::MIN);
-            *latest = (*latest).max(job.at);
+            *latest = (*latest).max(job.at.saturating_sub(MARGIN));
+        }
+        for job in self.pending.values() {
+            if let Some(latest) = latest.get_mut(&*job.part) {
+                *latest = (*latest).min(job.at);
+            }
         }
         for (part, watermark) in &mut self.watermarks {
             if let Some(latest) = latest.get(&**part) {
-                *watermark = (*watermark).max(latest.saturating_sub(MARGIN));
+                *watermark = (*watermark).max(*latest);
             }
         }
         let watermarks = &self.watermarks;
         self.told.retain(|_, job| {
             let watermark = watermarks.get(&job.part).copied().unwrap_or(i64::MIN);
-            !job.is_over || job.at.saturating_add(EVENT_DELAY) >= watermark
+            let over = job.over.map(|over| over.max(job.at).saturating_add(EVENT_DELAY));
+            over.is_none_or(|over| over >= watermark)
         });
         self.late = self
             .pending
             .iter()
             .filter(|(_, job)| watermarks.get(&job.part).is_some_and(|watermark| job.at < *watermark))
-            .map(|(uid, _)| *uid)
+            .map(|(uid, _)| uid.short())
             .collect();
     }
 
@@ -214,33 +222,42 @@ impl Checkpoint {
     }
 
     /// As it is stored: the version (one byte); when (8 bytes); the number of parts (2 bytes), each with the length of its
-    /// name (2 bytes), its name and its watermark (8 bytes); the number of Jobs that were told of (4 bytes), each with its
-    /// UID (16 bytes), its part (2 bytes) and the time (8 bytes, the lowest bit tells whether it is over); the number
-    /// of late ones (4 bytes), each with its UID. All numbers are big-endian, times are seconds since 1970.
+    /// name (2 bytes), its name, its watermark (8 bytes), the number of its Jobs that were told of (4 bytes), and each of
+    /// these with its short UID (8 bytes), how many seconds after the watermark it was decided (4 bytes) and how many
+    /// seconds later it was over (2 bytes, all bits set if it is not); the number of late ones (4 bytes), each with its
+    /// short UID. All numbers are big-endian, times are seconds since 1970.
     pub fn encode(&mut self, now: Timestamp) -> Bytes {
         self.shrink();
         self.is_dirty = false;
         self.saved_at = Some(now);
-        let mut bytes = Vec::with_capacity(64 + 26 * self.told.len() + 16 * self.late.len());
+        let mut bytes = Vec::with_capacity(64 + 14 * self.told.len() + 8 * self.late.len());
         bytes.put_u8(VERSION);
         bytes.put_i64(now.as_second());
-        let parts: Vec<&str> = self.watermarks.keys().map(|part| &**part).collect();
-        bytes.put_u16(parts.len().try_into().unwrap_or(u16::MAX));
+        bytes.put_u16(self.watermarks.len().try_into().unwrap_or(u16::MAX));
+        let mut of_parts: HashMap<&str, Vec<(u64, &Told)>> = HashMap::new();
+        for (uid, job) in &self.told {
+            of_parts.entry(&job.part).or_default().push((*uid, job));
+        }
         for (part, watermark) in &self.watermarks {
             bytes.put_u16(part.len().try_into().unwrap_or(u16::MAX));
             bytes.put_slice(part.as_bytes());
             bytes.put_i64(*watermark);
-        }
-        bytes.put_u32(self.told.len().try_into().unwrap_or(u32::MAX));
-        for (uid, job) in &self.told {
-            bytes.put_slice(&uid.to_bytes());
-            let part = parts.binary_search(&&*job.part).unwrap_or_default();
-            bytes.put_u16(part.try_into().unwrap_or(u16::MAX));
-            bytes.put_i64(job.at << 1 | i64::from(job.is_over));
+            let jobs = of_parts.get(&**part).map(Vec::as_slice).unwrap_or_default();
+            bytes.put_u32(jobs.len().try_into().unwrap_or(u32::MAX));
+            for (uid, job) in jobs {
+                bytes.put_u64(*uid);
+                // What is listed from before the watermark is only listed so that it is known.
+                let after = job.at.saturating_sub(*watermark).clamp(0, u32::MAX.into());
+                bytes.put_u32(after.try_into().unwrap_or(u32::MAX));
+                let over = job
+                    .over
+                    .map(|over| over.saturating_sub(job.at).clamp(0, i64::from(NOT_OVER) - 1));
+                bytes.put_u16(over.and_then(|over| over.try_into().ok()).unwrap_or(NOT_OVER));
+            }
         }
         bytes.put_u32(self.late.len().try_into().unwrap_or(u32::MAX));
         for uid in &self.late {
-            bytes.put_slice(&uid.to_bytes());
+            bytes.put_u64(*uid);
         }
         bytes.into()
     }
@@ -260,7 +277,6 @@ impl Checkpoint {
         }
         let saved_at = Timestamp::from_second(bytes.try_get_i64().map_err(cut)?);
         checkpoint.saved_at = Some(saved_at.map_err(|error| Unreadable(error.to_string()))?);
-        let mut parts: Vec<Box<str>> = Vec::new();
         for _ in 0..bytes.try_get_u16().map_err(cut)? {
             let length = usize::from(bytes.try_get_u16().map_err(cut)?);
             if bytes.len() < length {
@@ -268,32 +284,26 @@ impl Checkpoint {
             }
             let name = bytes.split_to(length);
             let name = std::str::from_utf8(&name).map_err(|_| Unreadable("a name is not UTF-8".into()))?;
-            parts.push(name.into());
+            let part: Box<str> = name.into();
             let watermark = bytes.try_get_i64().map_err(cut)?;
-            checkpoint.watermarks.insert(name.into(), watermark);
+            for _ in 0..bytes.try_get_u32().map_err(cut)? {
+                let uid = bytes.try_get_u64().map_err(cut)?;
+                let at = watermark.saturating_add(bytes.try_get_u32().map_err(cut)?.into());
+                let over = bytes.try_get_u16().map_err(cut)?;
+                let told = Told {
+                    part: part.clone(),
+                    at,
+                    over: (over != NOT_OVER).then(|| at.saturating_add(over.into())),
+                };
+                checkpoint.told.insert(uid, told);
+            }
+            checkpoint.watermarks.insert(part, watermark);
         }
         for _ in 0..bytes.try_get_u32().map_err(cut)? {
-            let uid = uid(&mut bytes)?;
-            let part = usize::from(bytes.try_get_u16().map_err(cut)?);
-            let part = parts.get(part).cloned();
-            let part = part.ok_or_else(|| Unreadable("a Job belongs to no part".into()))?;
-            let time = bytes.try_get_i64().map_err(cut)?;
-            let (at, is_over) = (time >> 1, time & 1 == 1);
-            checkpoint.told.insert(uid, Told { part, at, is_over });
-        }
-        for _ in 0..bytes.try_get_u32().map_err(cut)? {
-            checkpoint.late.insert(uid(&mut bytes)?);
+            checkpoint.late.insert(bytes.try_get_u64().map_err(cut)?);
         }
         Ok(checkpoint)
     }
-}
-
-fn uid(bytes: &mut Bytes) -> Result<Uid, Unreadable> {
-    let mut uid = [0; 16];
-    bytes
-        .try_copy_to_slice(&mut uid)
-        .map_err(|_| Unreadable("it ends too early".into()))?;
-    Ok(Uid::from_bytes(uid))
 }
 
 #[cfg(test)]
@@ -336,7 +346,7 @@ mod tests {
     }
 
     #[test]
-    fn the_watermark_follows_and_what_is_still_on_its_way_stays_known() {
+    fn the_watermark_follows_but_not_past_what_is_still_on_its_way() {
         let mut checkpoint = Checkpoint::new(CAPACITY);
         checkpoint.begin("", at(0));
         checkpoint.decided("", id(0), at(5));
@@ -344,19 +354,21 @@ mod tests {
             tell(&mut checkpoint, n, i64::from(n) * 60);
         }
         let after = restart(&mut checkpoint);
+        assert_eq!(after.told.len(), 50);
+        assert!(!after.is_told("", &id(0), at(5)));
+        assert!(!after.is_told("", &id(99), at(600)));
+        checkpoint.told(&id(0));
+        checkpoint.over(&id(0), at(6));
+        let after = restart(&mut checkpoint);
         // 3000 - 300 - 60 is the oldest that is listed.
         assert_eq!(after.told.len(), 7);
+        assert!(after.is_told("", &id(0), at(5)));
         assert!(after.is_told("", &id(10), at(600)));
         assert!(
             after.is_told("", &id(99), at(600)),
             "whatever lies before the watermark"
         );
         assert!(!after.is_told("", &id(99), at(2700)));
-        assert!(!after.is_told("", &id(0), at(5)), "this one is late");
-        let mut after = after;
-        after.decided("", id(0), at(5));
-        after.told(&id(0));
-        assert!(restart(&mut after).is_told("", &id(0), at(5)));
     }
 
     #[test]

@@ -284,7 +284,10 @@ impl Tracker {
             return;
         }
         let mut record = JobRecord::new(job, source.scope, &mut self.pools);
-        self.recoveries.forget(&uid);
+        self.cronjobs.run_seen(uid, &record);
+        if self.recoveries.forget(&uid) {
+            self.checkpoint.told_elsewhere(&uid);
+        }
         if self.is_told(source, &uid, &record, listed, now) {
             self.jobs.insert(uid, Entry::Reported { scope: source.scope });
             self.early_pods.take(uid);
@@ -315,8 +318,7 @@ impl Tracker {
             return;
         }
         let at = now.checked_add(self.settings.settle).unwrap_or(Timestamp::MAX);
-        record.is_due = true;
-        self.due.insert((at, uid));
+        self.is_due(uid, at, now);
     }
 
     /// A Job is gone; with a gap if that was not seen but follows from a list.
@@ -336,8 +338,7 @@ impl Tracker {
                         record.note(gap);
                         let wait = self.settings.settle.max(WAIT_FOR_EVENTS);
                         let at = now.checked_add(wait).unwrap_or(Timestamp::MAX);
-                        record.is_due = true;
-                        self.due.insert((at, uid));
+                        self.is_due(uid, at, now);
                     }
                     _ => self.schedule(uid, now),
                 }
@@ -456,7 +457,9 @@ impl Tracker {
         match source.kind {
             Kind::Jobs => {
                 self.first_ever.remove(&source);
-                self.recoveries.jobs_listed(source.scope);
+                for (uid, at) in self.recoveries.jobs_listed(source.scope) {
+                    self.checkpoint.decided(part(&self.parts, source.scope), uid, at);
+                }
                 let gone: Vec<Uid> = self
                     .jobs
                     .iter()

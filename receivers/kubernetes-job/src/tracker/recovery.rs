@@ -24,6 +24,8 @@ pub struct Remains {
     pub metadata: model::Metadata,
     /// The part of the cluster in which the Event was seen.
     pub scope: u16,
+    /// When it ended, as far as the Event tells.
+    pub at: Timestamp,
     /// The Event about its end.
     pub verdict: EventRecord,
 }
@@ -64,22 +66,30 @@ impl Recoveries {
         );
     }
 
-    /// The Job is there after all.
-    pub fn forget(&mut self, uid: &Uid) {
-        if let Some(Waiting { due: Some(due), .. }) = self.waiting.remove(uid) {
+    /// The Job is there after all. Whether it was waited for.
+    pub fn forget(&mut self, uid: &Uid) -> bool {
+        let Some(waiting) = self.waiting.remove(uid) else {
+            return false;
+        };
+        if let Some(due) = waiting.due {
             self.due.remove(&(due, *uid));
         }
+        true
     }
 
-    /// A list of all Jobs of a part of the cluster has ended: those that are not in it are gone.
-    pub fn jobs_listed(&mut self, scope: u16) {
+    /// A list of all Jobs of a part of the cluster has ended: those that are not in it are gone. Gives those that are due
+    /// from now on, and when they ended.
+    pub fn jobs_listed(&mut self, scope: u16) -> Vec<(Uid, Timestamp)> {
+        let mut gone = Vec::new();
         for (uid, waiting) in &mut self.waiting {
             if waiting.due.is_none() && waiting.remains.scope == scope {
                 let due = later(waiting.since);
                 waiting.due = Some(due);
                 self.due.insert((due, *uid));
+                gone.push((*uid, waiting.remains.at));
             }
         }
+        gone
     }
 
     /// When the next one may be told of.
@@ -88,13 +98,13 @@ impl Recoveries {
     }
 
     /// The next one that may be told of at `now`.
-    pub fn next(&mut self, now: Timestamp) -> Option<(Uid, Remains)> {
+    pub fn next(&mut self, now: Timestamp) -> Option<(Uid, Box<Remains>)> {
         let (at, uid) = *self.due.first()?;
         if at > now {
             return None;
         }
         self.due.pop_first();
-        self.waiting.remove(&uid).map(|waiting| (uid, *waiting.remains))
+        self.waiting.remove(&uid).map(|waiting| (uid, waiting.remains))
     }
 }
 

@@ -36,6 +36,7 @@ impl Tracker {
             .collect();
         for due in told {
             self.due.remove(&due);
+            self.checkpoint.told_elsewhere(&due.1);
             if let Some(Entry::Live(record)) = self.jobs.remove(&due.1) {
                 self.bury(due.1, &record);
             }
@@ -79,6 +80,17 @@ impl Tracker {
         None
     }
 
+    /// A Job has ended, and is to be told of at `when`.
+    pub(super) fn is_due(&mut self, uid: Uid, when: Timestamp, now: Timestamp) {
+        let Some(Entry::Live(record)) = self.jobs.get_mut(&uid) else {
+            return;
+        };
+        record.is_due = true;
+        let at = record.ended_at().unwrap_or(now).min(now);
+        self.checkpoint.decided(part(&self.parts, record.scope), uid, at);
+        self.due.insert((when, uid));
+    }
+
     /// The Job that is due next; `None` if it has been told of already.
     fn report_next(&mut self, now: Timestamp) -> Option<Evidence> {
         let (_, uid) = self.due.pop_first()?;
@@ -87,21 +99,19 @@ impl Tracker {
         };
         self.bury(uid, &record);
         if self.checkpoint.lists(&uid) {
+            self.checkpoint.told_elsewhere(&uid);
             return None;
         }
         record.verdict_from_events(uid);
         self.ended.add(&record, true);
         let scope = record.scope;
-        let over_at = record.over_at();
+        if let Some(over) = record.over_at() {
+            self.checkpoint.over(&uid, over.min(now));
+        }
         let gaps = self.general_gaps(Some(scope));
         let mut evidence = record.into_evidence(uid, &gaps);
         self.cronjobs.job_ended(&mut evidence.job);
         self.node_events.add_to(&mut evidence);
-        let at = evidence.job.decided_at().unwrap_or(now).min(now);
-        self.checkpoint.decided(part(&self.parts, scope), uid, at);
-        if let Some(over_at) = over_at {
-            self.checkpoint.over(&uid, over_at.min(now));
-        }
         Some(evidence)
     }
 
@@ -164,7 +174,8 @@ impl Tracker {
         }
         let uid = event.object;
         let at = event.first.get().unwrap_or(now).min(now);
-        if self.checkpoint.is_told(part(&self.parts, source.scope), &uid, at) {
+        let part = part(&self.parts, source.scope);
+        if self.checkpoint.is_told(part, &uid, at) {
             return;
         }
         let remains = Remains {
@@ -175,26 +186,29 @@ impl Tracker {
                 ..Default::default()
             },
             scope: source.scope,
+            at,
             verdict: event.clone(),
         };
+        if listed {
+            // So that the watermark does not pass it while it waits.
+            self.checkpoint.decided(part, uid, at);
+        }
         self.recoveries.add(uid, remains, listed, now);
     }
 
     /// Makes a record of each Job of which only Events are left.
     fn recover(&mut self, now: Timestamp) {
         while let Some((uid, remains)) = self.recoveries.next(now) {
-            if self.jobs.contains_key(&uid) || self.removed.contains(&uid) {
+            if self.jobs.contains_key(&uid) || self.removed.contains(&uid) || self.checkpoint.lists(&uid) {
+                self.checkpoint.told_elsewhere(&uid);
                 continue;
             }
             let Remains {
                 metadata,
                 scope,
+                at,
                 verdict,
-            } = remains;
-            let at = verdict.last.get().or(verdict.first.get()).unwrap_or(now);
-            if self.checkpoint.is_told(part(&self.parts, scope), &uid, at) {
-                continue;
-            }
+            } = *remains;
             let job = model::Job {
                 metadata,
                 ..Default::default()
@@ -206,9 +220,8 @@ impl Tracker {
             record.add_event(verdict);
             record.remove(at);
             record.note(Gap::EndNotSeen);
-            record.is_due = true;
             self.jobs.insert(uid, Entry::Live(Box::new(record)));
-            self.due.insert((now, uid));
+            self.is_due(uid, now, now);
         }
     }
 }
