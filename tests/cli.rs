@@ -160,6 +160,8 @@ fn a_component_that_cannot_start_is_named_and_the_process_fails() {
         "receivers.k8s_job.kubeconfig=/does/not/exist",
         "--set",
         "extensions.health_check.endpoint=127.0.0.1:0",
+        "--set",
+        "service.telemetry.metrics.readers=[]",
     ];
     let output = run(&args, &[("DD_API_KEY", "k")]);
     assert_eq!(output.status.code(), Some(1));
