@@ -12,6 +12,7 @@ pub fn factories() -> Factories {
             otlp_exporter::factory(),
             debug_exporter::factory(),
             file_exporter::factory(),
+            prometheus_exporter::factory(),
         ],
         extensions: vec![
             health_check_extension::factory(),

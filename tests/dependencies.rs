@@ -21,6 +21,7 @@ fn allowed() -> BTreeMap<&'static str, &'static [&'static str]> {
         ("job-traces-connector", COMPONENT),
         ("otlp-exporter", COMPONENT),
         ("debug-exporter", COMPONENT),
+        ("prometheus-exporter", COMPONENT),
         ("file-exporter", COMPONENT),
         ("health-check-extension", COMPONENT),
         ("file-storage-extension", COMPONENT),

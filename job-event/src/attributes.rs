@@ -7,6 +7,8 @@
 pub const EVENT_NAME: &str = "k8s.job.finished";
 /// Name of the instrumentation scope.
 pub const SCOPE_NAME: &str = "kube-job-collector";
+/// The instrumentation scope of metrics that have the names and labels of kube-state-metrics, to be written unchanged.
+pub const KUBE_STATE_SCOPE: &str = "kube-job-collector/kube-state-metrics";
 
 // On the resource: Datadog makes tags of these (`kube_namespace`, `kube_job`, ...) only when they stand there.
 
