@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod oracle;
+mod snippets;
 mod tags;
 mod together;
 mod world;

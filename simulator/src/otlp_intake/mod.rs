@@ -17,6 +17,8 @@ pub mod tags;
 mod views;
 
 #[cfg(test)]
+mod profile_tests;
+#[cfg(test)]
 mod tests;
 
 use std::collections::{HashMap, VecDeque};

@@ -109,7 +109,6 @@ pub const DYNATRACE: Profile = Profile {
     encodings: &["", "gzip"],
     grpc: false,
     temporalities: Temporalities::RejectsCumulative("UNSUPPORTED_METRIC_TYPE_MONOTONIC_CUMULATIVE_SUM"),
-    attribute: Some((100, 255)),
     ..PLAIN
 };
 
