@@ -9,6 +9,7 @@ mod outage;
 mod play;
 mod report;
 mod script;
+mod ten_thousand;
 mod world;
 
 use std::io::Write;
