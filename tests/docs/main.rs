@@ -13,7 +13,16 @@ use std::process::{Command, Output};
 use markdown::{Block, Page};
 
 /// The variables that the documented configurations use.
-const ENVIRONMENT: [(&str, &str); 3] = [("DD_API_KEY", "key"), ("HOST_IP", "127.0.0.1"), ("OTLP_TOKEN", "token")];
+const ENVIRONMENT: [(&str, &str); 8] = [
+    ("DD_API_KEY", "key"),
+    ("HOST_IP", "127.0.0.1"),
+    ("OTLP_TOKEN", "token"),
+    ("NEW_RELIC_LICENSE_KEY", "key"),
+    ("DT_ENVIRONMENT", "abc12345"),
+    ("DT_API_TOKEN", "token"),
+    ("HONEYCOMB_API_KEY", "key"),
+    ("GRAFANA_CLOUD_TOKEN", "token"),
+];
 
 const SECTIONS: [&str; 5] = ["receivers", "processors", "connectors", "exporters", "extensions"];
 
@@ -58,12 +67,16 @@ fn around(fragment: &Block) -> String {
     };
     let (receivers, processors) = (list("receivers", "k8s_job"), list("processors", "reason_enrichment"));
     let (connectors, exporters) = (list("connectors", "job_metrics"), list("exporters", "debug"));
+    let (signal, made) = match connectors.starts_with("job_traces") {
+        true => ("traces", "job_traces"),
+        false => ("metrics", "job_metrics"),
+    };
     format!(
-        "receivers: {{k8s_job: }}\nprocessors: {{reason_enrichment: }}\nconnectors: {{job_metrics: }}\n\
+        "receivers: {{k8s_job: }}\nprocessors: {{reason_enrichment: }}\nconnectors: {{{made}: }}\n\
          exporters: {{debug: }}\nextensions: {{health_check: }}\n\
          service:\n  extensions: [{}]\n  pipelines:\n    logs:\n      receivers: [{receivers}]\n      \
          processors: [{processors}]\n      exporters: [{exporters}, {connectors}]\n    \
-         metrics: {{receivers: [{connectors}], exporters: [{exporters}]}}\n",
+         {signal}: {{receivers: [{connectors}], exporters: [{exporters}]}}\n",
         list("extensions", "health_check"),
     )
 }

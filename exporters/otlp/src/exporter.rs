@@ -1,10 +1,13 @@
 //! The component: made from settings, started, run.
 
+use std::sync::Arc;
+
 use futures_util::future::BoxFuture;
 use opentelemetry::metrics::Meter;
 use pipeline::component::{ComponentId, Create, Factory, Running};
 use pipeline::config::Diagnostics;
 use pipeline::sending::Sender;
+use pipeline::storage::Storage;
 use pipeline::{ComponentError, Exporter, Inbox, Signal};
 
 use crate::client;
@@ -24,9 +27,15 @@ pub fn factory() -> Factory<dyn Exporter> {
 }
 
 fn create(create: &Create<'_>) -> Result<Box<dyn Exporter>, Diagnostics> {
+    let config = Config::read(create.settings)?;
+    let storage = config
+        .queue
+        .open("sending_queue", create)
+        .map_err(|mistake| Diagnostics(vec![mistake]))?;
     Ok(Box::new(OtlpHttp {
         id: create.id.clone(),
-        config: Config::read(create.settings)?,
+        config,
+        storage,
         meter: create.meter.clone(),
         client: None,
     }))
@@ -35,6 +44,8 @@ fn create(create: &Create<'_>) -> Result<Box<dyn Exporter>, Diagnostics> {
 struct OtlpHttp {
     id: ComponentId,
     config: Config,
+    /// Where the queue is kept.
+    storage: Option<Arc<dyn Storage>>,
     meter: Meter,
     /// There once it is started.
     client: Option<reqwest::Client>,
@@ -61,6 +72,7 @@ impl Exporter for OtlpHttp {
                 config: self.config,
             };
             Sender::new(backend, self.id, retry, queue, self.meter)
+                .with_storage(self.storage)
                 .run(input, running)
                 .await
         })

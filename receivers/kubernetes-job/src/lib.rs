@@ -11,7 +11,6 @@
 
 pub mod access;
 mod backlog;
-pub mod client;
 mod conditions;
 pub mod config;
 pub mod decode;

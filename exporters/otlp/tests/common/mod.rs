@@ -15,6 +15,7 @@ use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span};
 use pipeline::component::{ComponentId, Create, Running};
 use pipeline::config::Settings;
 use pipeline::health::{Health, Status};
+use pipeline::storage::Provided;
 use pipeline::{Ack, Batch, ComponentError, Delivery, Exporter, Outcome, Payload};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
@@ -24,8 +25,8 @@ use tracing::subscriber::DefaultGuard;
 /// The key that must never appear anywhere but in the header.
 pub const KEY: &str = "0123456789abcdef-hunter2";
 
-/// Retries so quick that no test waits for them.
-pub const QUICK: &str = "retry_on_failure: {initial_interval: 1ms, max_interval: 1ms}";
+/// Retries so quick that no test waits for them, and none where the destination refuses everything.
+pub const QUICK: &str = "retry_on_failure: {initial_interval: 1ms, max_interval: 1ms, misconfigured: false}";
 
 pub fn id() -> ComponentId {
     ComponentId {
@@ -36,6 +37,11 @@ pub fn id() -> ComponentId {
 
 /// Makes the exporter as the collector would.
 pub fn create(yaml: &str) -> Result<Box<dyn Exporter>, String> {
+    create_with(yaml, &Provided::new())
+}
+
+/// The same, where extensions offer something.
+pub fn create_with(yaml: &str, provided: &Provided) -> Result<Box<dyn Exporter>, String> {
     let settings = Settings::from_yaml(yaml).map_err(|mistakes| mistakes.to_string())?;
     let meter = NoopMeterProvider::new().meter("test");
     let create = Create {
@@ -43,7 +49,7 @@ pub fn create(yaml: &str) -> Result<Box<dyn Exporter>, String> {
         settings: &settings,
         meter: &meter,
         health: &Health::new(),
-        provided: &pipeline::storage::Provided::new(),
+        provided,
     };
     (otlp_exporter::factory().create)(&create).map_err(|mistakes| mistakes.to_string())
 }
@@ -56,7 +62,11 @@ pub struct Exporting {
 }
 
 pub async fn start(yaml: &str) -> Exporting {
-    let mut exporter = create(yaml).unwrap();
+    start_with(yaml, &Provided::new()).await
+}
+
+pub async fn start_with(yaml: &str, provided: &Provided) -> Exporting {
+    let mut exporter = create_with(yaml, provided).unwrap();
     exporter.start().await.unwrap();
     let (input, inbox) = mpsc::channel(8);
     let health = Health::new();
@@ -95,6 +105,12 @@ impl Exporting {
             Status::RecoverableError(why) => why.clone(),
             other => panic!("{other:?}"),
         }
+    }
+
+    /// The process dies.
+    pub async fn kill(self) {
+        self.run.abort();
+        assert!(self.run.await.unwrap_err().is_cancelled());
     }
 
     pub async fn end(self) {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use job_event::evidence::{self, Condition, Evidence, Gap, JobSpec, Removal, ServiceTags};
+use job_event::trace::Traceparent;
 use job_event::{Outcome, outcome};
 
 use super::event::{self, EventRecord};
@@ -61,6 +62,8 @@ pub struct JobRecord {
 struct Rare {
     /// Its UID if it is no UUID.
     odd_uid: Option<Box<str>>,
+    /// The span that started it.
+    traceparent: Option<Traceparent>,
     completion_time: Time,
     completed_indexes: Option<Box<str>>,
     failed_indexes: Option<Box<str>>,
@@ -99,6 +102,9 @@ impl JobRecord {
             is_due: false,
         };
         record.set_status(job.status);
+        if let Some(parent) = job.traceparent {
+            record.rare().traceparent = Some(parent);
+        }
         if let Some(text) = Uid::odd_text(&metadata.uid) {
             record.rare().odd_uid = Some(text);
         }
@@ -173,6 +179,17 @@ impl JobRecord {
     /// What its conditions decide.
     pub fn decided(&self) -> Option<Outcome> {
         outcome::decided(&self.rare.as_ref()?.conditions)
+    }
+
+    /// The span that started it.
+    pub fn traceparent(&self) -> Option<Traceparent> {
+        self.rare.as_ref()?.traceparent
+    }
+
+    /// Its UID, which is that of its record, as written.
+    pub fn uid_text(&self, uid: Uid) -> Box<str> {
+        let odd = self.rare.as_ref().and_then(|rare| rare.odd_uid.clone());
+        odd.unwrap_or_else(|| uid.to_text())
     }
 
     /// When it was decided, or removed without that; `None` if it has not ended or does not say when.
@@ -289,6 +306,7 @@ impl JobRecord {
                 })
             }),
             service_tags: self.service_tags.map(|tags| Box::new((*tags).clone())),
+            traceparent: rare.traceparent,
             created: self.created.get(),
             spec: (*self.spec).clone(),
             status: evidence::JobStatus {

@@ -284,6 +284,7 @@ impl Tracker {
             return;
         }
         let mut record = JobRecord::new(job, source.scope, &mut self.pools);
+        self.cronjobs.run_seen(uid, &record);
         if self.recoveries.forget(&uid) {
             self.checkpoint.told_elsewhere(&uid);
         }
