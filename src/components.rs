@@ -14,6 +14,11 @@ pub fn factories() -> Factories {
             file_exporter::factory(),
             prometheus_exporter::factory(),
         ],
-        extensions: vec![health_check_extension::factory(), file_storage_extension::factory()],
+        extensions: vec![
+            health_check_extension::factory(),
+            file_storage_extension::factory(),
+            k8s_storage_extension::factory(),
+            k8s_leader_elector_extension::factory(),
+        ],
     }
 }

@@ -9,11 +9,13 @@ use serde_json::Value;
 /// What each member may depend on among the members, outside its tests.
 fn allowed() -> BTreeMap<&'static str, &'static [&'static str]> {
     const COMPONENT: &[&str] = &["pipeline", "job-event"];
+    const OF_KUBERNETES: &[&str] = &["pipeline", "job-event", "kubernetes-client"];
     BTreeMap::from([
         ("pipeline", &[][..]),
         ("job-event", &[]),
         ("simulator", &[]),
-        ("kubernetes-job-receiver", COMPONENT),
+        ("kubernetes-client", &[]),
+        ("kubernetes-job-receiver", OF_KUBERNETES),
         ("reason-enrichment-processor", COMPONENT),
         ("job-metrics-connector", COMPONENT),
         ("job-traces-connector", COMPONENT),
@@ -23,6 +25,8 @@ fn allowed() -> BTreeMap<&'static str, &'static [&'static str]> {
         ("file-exporter", COMPONENT),
         ("health-check-extension", COMPONENT),
         ("file-storage-extension", COMPONENT),
+        ("k8s-leader-elector-extension", OF_KUBERNETES),
+        ("k8s-storage-extension", OF_KUBERNETES),
     ])
 }
 

@@ -12,7 +12,6 @@
 
 pub mod access;
 mod backlog;
-pub mod client;
 mod conditions;
 pub mod config;
 pub mod decode;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use futures_util::future::BoxFuture;
 use jiff::Timestamp;
 use kube::Client;
+use kubernetes_client::connect;
 use pipeline::component::{ComponentError, ComponentId, Running};
 use pipeline::storage::{Storage, Store};
 use pipeline::{Outputs, Receiver};
@@ -13,7 +14,6 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::access::{self, Access};
-use crate::client::connect;
 use crate::config::Config;
 use crate::keeper::Keeper;
 use crate::model;

@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use job_event::evidence::Gap;
-use kubernetes_job_receiver::client::{AuthType, connect};
+use kubernetes_client::{AuthType, connect};
 use kubernetes_job_receiver::tracker::Kind;
 use pipeline::health::Status;
 use serde_json::{Value, json};

@@ -31,6 +31,7 @@ use crate::storage::memory::MemoryStorage;
 use crate::storage::{Storage, StoreError};
 
 mod batching;
+mod crashes;
 mod expiry;
 mod in_memory;
 mod signals;

@@ -1,7 +1,5 @@
 //! How the API server is reached: a kubeconfig or the Pod's service account.
 
-mod explain;
-
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,8 +17,7 @@ use tokio::sync::Mutex;
 use tokio::time::Instant;
 use tower::{BoxError, ServiceBuilder};
 
-pub use explain::explain;
-use explain::explain_kubeconfig;
+use crate::explain::{explain, explain_kubeconfig};
 
 /// Longer than any watch is silent; the watches' own watchdogs come first.
 const READ_TIMEOUT: Duration = Duration::from_secs(330);
@@ -44,6 +41,23 @@ pub enum AuthType {
     /// The Pod's service account.
     #[serde(rename = "serviceAccount")]
     ServiceAccount,
+}
+
+/// What contradicts itself among the settings `auth_type`, `kubeconfig` and `context`: the key, and what is wrong.
+pub fn auth_mistakes(auth: AuthType, kubeconfig: bool, context: bool) -> Vec<(&'static str, String)> {
+    if auth != AuthType::ServiceAccount {
+        return Vec::new();
+    }
+    let given = [("kubeconfig", kubeconfig), ("context", context)];
+    let given = given.into_iter().filter(|(_, is_set)| *is_set);
+    given
+        .map(|(key, _)| {
+            (
+                key,
+                "has no meaning with auth_type: serviceAccount; remove one of the two".into(),
+            )
+        })
+        .collect()
 }
 
 /// Why there is no way to the API server.
