@@ -4,6 +4,7 @@
 //! `CONSERVATION_SEEDS` is the number of seeds, `CONSERVATION_SEED` runs a single one again.
 
 mod collector;
+mod killed;
 mod oracle;
 mod outage;
 mod play;

@@ -273,6 +273,23 @@ service:
         }
     }
 
+    /// Waits until a replica leads, and says which; a single one always does.
+    pub async fn until_led(&self, patience: Duration) -> usize {
+        if self.collectors.len() < 2 {
+            return 0;
+        }
+        let mut changes = tokio::time::interval(Duration::from_millis(50));
+        let begin = tokio::time::Instant::now();
+        while begin.elapsed() < patience {
+            let leads = |collector: &Collector| collector.log().contains("this replica leads");
+            if let Some(leader) = self.collectors.iter().position(leads) {
+                return leader;
+            }
+            changes.tick().await;
+        }
+        panic!("nobody leads:\n{}", self.logs());
+    }
+
     /// The most memory a collector had, in bytes.
     pub fn peak_memory(&mut self) -> u64 {
         self.collectors.iter_mut().for_each(Collector::measure);

@@ -457,9 +457,7 @@ impl Tracker {
         match source.kind {
             Kind::Jobs => {
                 self.first_ever.remove(&source);
-                for (uid, at) in self.recoveries.jobs_listed(source.scope) {
-                    self.checkpoint.decided(part(&self.parts, source.scope), uid, at);
-                }
+                self.recoveries.jobs_listed(source.scope, now);
                 let gone: Vec<Uid> = self
                     .jobs
                     .iter()

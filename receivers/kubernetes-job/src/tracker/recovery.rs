@@ -2,7 +2,8 @@
 //!
 //! The Job controller's Event about a Job's end outlives the Job, for an hour by default. When such an Event is about a
 //! Job that no list of Jobs has shown, the Job has come and gone unseen, or the Job's own stream is late. So an Event is
-//! only taken for the last trace of a Job after a while, and, unless it stood in a list, after another list of Jobs.
+//! only taken for the last trace of a Job after a while: a short one if a list of Jobs is younger than the Job's end, for then
+//! the Job was gone before that list; else one that is longer than a watch can be silent unnoticed.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -14,6 +15,10 @@ use crate::model;
 
 /// How long the Job's own stream may be late.
 const PATIENCE: SignedDuration = SignedDuration::from_secs(5);
+/// How long it may be late if no list of Jobs is younger than the Job's end.
+const LONG_PATIENCE: SignedDuration = SignedDuration::from_secs(150);
+/// Times in Events are cut to whole seconds.
+const ROUNDING: SignedDuration = SignedDuration::from_secs(2);
 /// How many Jobs may wait to be told from their Events.
 const WAITING: usize = 50_000;
 
@@ -33,8 +38,8 @@ pub struct Remains {
 #[derive(Debug)]
 struct Waiting {
     remains: Box<Remains>,
-    /// When it may be told of; `None`: not before another list of Jobs.
-    due: Option<Timestamp>,
+    /// When it may be told of.
+    due: Timestamp,
     since: Timestamp,
 }
 
@@ -43,27 +48,28 @@ struct Waiting {
 pub struct Recoveries {
     waiting: HashMap<Uid, Waiting>,
     due: BTreeSet<(Timestamp, Uid)>,
+    /// When the last list of all Jobs of each part of the cluster ended.
+    listed: HashMap<u16, Timestamp>,
 }
 
 impl Recoveries {
-    /// An Event about the end of a Job that is not known. `listed`: it stood in a list, which follows one of Jobs.
-    pub fn add(&mut self, uid: Uid, remains: Remains, listed: bool, now: Timestamp) {
+    /// An Event about the end of a Job that is not known. `listed`: it stood in a list, which follows one of Jobs. Whether
+    /// the Job waits from now on.
+    pub fn add(&mut self, uid: Uid, remains: Remains, listed: bool, now: Timestamp) -> bool {
         if self.waiting.contains_key(&uid) || self.waiting.len() >= WAITING {
-            return;
+            return false;
         }
-        let due = listed.then(|| later(now));
-        if let Some(due) = due {
-            self.due.insert((due, uid));
-        }
-        let since = now;
-        self.waiting.insert(
-            uid,
-            Waiting {
-                remains: Box::new(remains),
-                due,
-                since,
-            },
-        );
+        let is_older = |list: &Timestamp| remains.at <= later(*list, ROUNDING);
+        let is_gone = listed || self.listed.get(&remains.scope).is_some_and(is_older);
+        let due = later(now, if is_gone { PATIENCE } else { LONG_PATIENCE });
+        self.due.insert((due, uid));
+        let waiting = Waiting {
+            remains: Box::new(remains),
+            due,
+            since: now,
+        };
+        self.waiting.insert(uid, waiting);
+        true
     }
 
     /// The Job is there after all. Whether it was waited for.
@@ -71,25 +77,21 @@ impl Recoveries {
         let Some(waiting) = self.waiting.remove(uid) else {
             return false;
         };
-        if let Some(due) = waiting.due {
-            self.due.remove(&(due, *uid));
-        }
+        self.due.remove(&(waiting.due, *uid));
         true
     }
 
-    /// A list of all Jobs of a part of the cluster has ended: those that are not in it are gone. Gives those that are due
-    /// from now on, and when they ended.
-    pub fn jobs_listed(&mut self, scope: u16) -> Vec<(Uid, Timestamp)> {
-        let mut gone = Vec::new();
+    /// A list of all Jobs of a part of the cluster has ended: those that are not in it are gone.
+    pub fn jobs_listed(&mut self, scope: u16, now: Timestamp) {
+        self.listed.insert(scope, now);
         for (uid, waiting) in &mut self.waiting {
-            if waiting.due.is_none() && waiting.remains.scope == scope {
-                let due = later(waiting.since);
-                waiting.due = Some(due);
+            let due = later(waiting.since, PATIENCE);
+            if waiting.remains.scope == scope && due < waiting.due {
+                self.due.remove(&(waiting.due, *uid));
                 self.due.insert((due, *uid));
-                gone.push((*uid, waiting.remains.at));
+                waiting.due = due;
             }
         }
-        gone
     }
 
     /// When the next one may be told of.
@@ -108,6 +110,6 @@ impl Recoveries {
     }
 }
 
-fn later(now: Timestamp) -> Timestamp {
-    now.checked_add(PATIENCE).unwrap_or(Timestamp::MAX)
+fn later(time: Timestamp, by: SignedDuration) -> Timestamp {
+    time.checked_add(by).unwrap_or(Timestamp::MAX)
 }

@@ -193,11 +193,10 @@ impl Tracker {
             at,
             verdict: event.clone(),
         };
-        if listed {
+        if self.recoveries.add(uid, remains, listed, now) {
             // So that the watermark does not pass it while it waits.
             self.checkpoint.decided(part, uid, at);
         }
-        self.recoveries.add(uid, remains, listed, now);
     }
 
     /// Makes a record of each Job of which only Events are left.
