@@ -84,7 +84,11 @@ impl<'a> World<'a> {
     /// so old that the Pod would have been evicted since (`pkg/controller/util/node/controller_utils.go`).
     pub fn node_not_ready(&self, pod: &Pod, at: Option<Timestamp>) -> bool {
         if let Some(outage) = pod.node_outage {
-            let ended = outage.until.is_some_and(|until| at.is_none_or(|at| until <= at));
+            // Whoever missed versions may have missed that the kubelet was back long before.
+            let missed = self.has_gap(Gap::WatchInterrupted);
+            let ended = outage
+                .until
+                .is_some_and(|until| missed || at.is_none_or(|at| until <= at));
             return !(outage.over || ended) && at.is_none_or(|at| outage.since <= at);
         }
         // The Event follows a change of `Ready`.
