@@ -495,7 +495,9 @@ impl Session {
             while !self.events.is_idle() {
                 self.events.step().await;
             }
-            let Some(evidence) = self.tracker.drain() else { break };
+            let Some(evidence) = self.tracker.drain(!self.keeper.is_kept()) else {
+                break;
+            };
             self.emit(evidence, now);
         }
         // Those that come after it send what they hold once nothing more can come.
