@@ -6,13 +6,18 @@
 //! and [`OtlpIntake::refuse_connections`].
 
 mod answer;
+mod judge;
 mod overwrites;
 mod port;
+pub mod profile;
 mod received;
 mod rules;
 mod server;
+pub mod tags;
 mod views;
 
+#[cfg(test)]
+mod profile_tests;
 #[cfg(test)]
 mod tests;
 
@@ -26,7 +31,9 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 pub use answer::Answer;
+pub use judge::Lost;
 pub use overwrites::Overwrite;
+pub use profile::{DATADOG, Profile};
 pub use received::{Attempt, Payload, Received, Signal};
 pub use rules::{CUMULATIVE_REFUSED, Limits};
 pub use views::{Point, PointValue, Record, Temporality, any_value_to_json};
@@ -41,10 +48,24 @@ const SUBSCRIBER_LAG: usize = 4096;
 pub struct Options {
     /// Where to listen; must be loopback. The default lets the system choose a port.
     pub address: SocketAddr,
-    /// The key that the header `dd-api-key` must hold; `None` takes every request.
+    /// The key that must come in the profile's header; `None` takes every request.
     pub api_key: Option<String>,
     /// The largest requests taken.
     pub limits: Limits,
+    /// The rules of the backend it stands for.
+    pub profile: Profile,
+}
+
+impl Options {
+    /// An intake that keeps all rules of a backend, and asks for this key.
+    pub fn of(profile: Profile, key: &str) -> Options {
+        Options {
+            api_key: Some(key.into()),
+            limits: profile.limits,
+            profile,
+            ..Options::default()
+        }
+    }
 }
 
 impl Default for Options {
@@ -53,6 +74,8 @@ impl Default for Options {
             address: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
             api_key: None,
             limits: Limits::default(),
+            // Tests may send points of any time, unless they ask for this rule, too.
+            profile: Profile { ages: None, ..DATADOG },
         }
     }
 }
@@ -85,6 +108,8 @@ struct State {
     script: HashMap<Signal, VecDeque<Answer>>,
     standing: HashMap<Signal, Answer>,
     overwrites: Overwrites,
+    rejected: usize,
+    lost: Vec<Lost>,
 }
 
 impl State {
@@ -148,9 +173,9 @@ impl OtlpIntake {
         })
     }
 
-    /// Its base URL: `http://127.0.0.1:PORT`.
+    /// Its base URL: `http://127.0.0.1:PORT`, and what the backend has before `/v1/logs`.
     pub fn url(&self) -> String {
-        format!("http://{}", self.address)
+        format!("http://{}{}", self.address, self.shared.options.profile.path)
     }
 
     /// Where it listens.
@@ -208,6 +233,16 @@ impl OtlpIntake {
     /// Datadog keeps only the last of them.
     pub fn violations(&self) -> Vec<Overwrite> {
         self.shared.state().overwrites.found().to_vec()
+    }
+
+    /// How many items its rules refused in partial successes, besides what was scripted.
+    pub fn rejected(&self) -> usize {
+        self.shared.state().rejected
+    }
+
+    /// What it accepted, and threw away or cut without a word.
+    pub fn lost(&self) -> Vec<Lost> {
+        self.shared.state().lost.clone()
     }
 
     /// Answers the next request of a signal as told, once; several calls queue up.

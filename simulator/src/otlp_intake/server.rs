@@ -26,9 +26,8 @@ use tokio_util::sync::CancellationToken;
 use super::answer::Answer;
 use super::port::Door;
 use super::received::{Attempt, Payload, Received, Signal};
-use super::{CUMULATIVE_REFUSED, Shared, rules};
+use super::{Profile, Shared, judge, rules};
 
-const API_KEY: &str = "dd-api-key";
 const PROTOBUF: &str = "application/x-protobuf";
 
 /// Beyond this even a body that is refused is not read.
@@ -101,13 +100,16 @@ async fn answer(shared: Arc<Shared>, request: Request<Incoming>) -> Result<Reply
     let (parts, body) = request.into_parts();
     let path = parts.uri.path().to_owned();
     let mut headers = parts.headers;
-    let key = headers.remove(API_KEY);
+    let profile = &shared.options.profile;
+    let key = headers.remove(profile.key_header);
 
     // Read first: a client that is refused half-way through a body sees a broken connection instead of the answer.
     let body = Limited::new(body, READ_CAP).collect().await.map(|body| body.to_bytes());
     let body_size = body.as_ref().map_or(0, Bytes::len);
 
-    let result = match (Signal::of_path(&path), body) {
+    let signal = path.strip_prefix(profile.path).and_then(Signal::of_path);
+    let signal = signal.filter(|signal| profile.signals.contains(signal));
+    let result = match (signal, body) {
         (None, _) => Ok(error(StatusCode::NOT_FOUND, 5, "no such path")),
         (Some(_), _) if parts.method != Method::POST => {
             Ok(error(StatusCode::METHOD_NOT_ALLOWED, 12, "only POST is allowed"))
@@ -179,18 +181,23 @@ fn take(
     body: &Bytes,
     rejected: Option<(usize, &str)>,
 ) -> Reply {
-    let expected = shared.options.api_key.as_deref().map(str::as_bytes);
-    if expected.is_some() && key != expected {
-        return forbidden();
+    let profile = &shared.options.profile;
+    let expected = shared.options.api_key.as_ref();
+    let expected = expected.map(|key| format!("{}{key}", profile.key_prefix));
+    if expected.is_some() && key != expected.as_deref().map(str::as_bytes) {
+        return forbidden(profile);
     }
     let payload = match read(shared, signal, headers, body) {
         Ok(payload) => payload,
         Err(reply) => return *reply,
     };
-    if rules::has_refused_metric(&payload) {
-        // "Payload validation failed": nothing of it is kept.
-        let answer = partial_success(signal, payload.items(), CUMULATIVE_REFUSED);
-        return protobuf(StatusCode::OK, answer);
+    let judged = judge::judge(profile, payload, Timestamp::now());
+    let payload = judged.kept;
+    shared.state().lost.extend(judged.lost);
+    if let Some((items, words)) = judged.rejected {
+        shared.state().rejected += items;
+        keep(shared, signal, payload, headers);
+        return protobuf(StatusCode::OK, partial_success(signal, items, words));
     }
     let status = StatusCode::from_u16(rules::success_status(signal)).unwrap_or(StatusCode::OK);
     let Some((items, message)) = rejected else {
@@ -214,13 +221,16 @@ fn read(shared: &Shared, signal: Signal, headers: &HeaderMap, body: &Bytes) -> R
         let message = "unsupported content type, expected application/x-protobuf";
         return Err(error(StatusCode::UNSUPPORTED_MEDIA_TYPE, 3, message).into());
     }
+    let profile = &shared.options.profile;
     let limits = &shared.options.limits;
-    if body.len() > limits.compressed(signal) {
+    if body.len() > limits.compressed(signal).min(profile.largest_sent) {
         return Err(error(StatusCode::PAYLOAD_TOO_LARGE, 8, "Payload too large").into());
     }
-    let encoding = headers
-        .get(CONTENT_ENCODING)
-        .map_or(&b"identity"[..], |value| value.as_bytes());
+    let encoding = headers.get(CONTENT_ENCODING).map_or(&b""[..], |value| value.as_bytes());
+    let encoding = if encoding == b"identity" { b"" } else { encoding };
+    if !profile.encodings.iter().any(|taken| taken.as_bytes() == encoding) {
+        return Err(error(StatusCode::UNSUPPORTED_MEDIA_TYPE, 3, "unsupported content encoding").into());
+    }
     let content = decompress(encoding, body, limits.decompressed(signal)).map_err(|problem| match problem {
         Unreadable::TooLarge => error(StatusCode::PAYLOAD_TOO_LARGE, 8, "Payload too large"),
         Unreadable::UnknownEncoding => error(StatusCode::UNSUPPORTED_MEDIA_TYPE, 3, "unsupported content encoding"),
@@ -294,7 +304,7 @@ enum Unreadable {
 
 fn decompress(encoding: &[u8], body: &Bytes, limit: usize) -> Result<Bytes, Unreadable> {
     let reader: Box<dyn Read + '_> = match encoding {
-        b"identity" | b"" => Box::new(&body[..]),
+        b"" => Box::new(&body[..]),
         b"gzip" => Box::new(flate2::read::MultiGzDecoder::new(&body[..])),
         b"zstd" => Box::new(zstd::Decoder::new(&body[..]).map_err(Unreadable::Broken)?),
         _ => return Err(Unreadable::UnknownEncoding),
@@ -323,9 +333,10 @@ fn error(status: StatusCode, code: i32, message: &str) -> Reply {
     protobuf(status, body.encode_to_vec())
 }
 
-fn forbidden() -> Reply {
-    let body = br#"{"status":"error","code":403,"errors":["Forbidden"]}"#;
-    reply(StatusCode::FORBIDDEN, "application/json", body.to_vec())
+fn forbidden(profile: &Profile) -> Reply {
+    let (status, body) = profile.key_refused;
+    let status = StatusCode::from_u16(status).unwrap_or(StatusCode::FORBIDDEN);
+    reply(status, "application/json", body.into())
 }
 
 fn reply(status: StatusCode, content_type: &'static str, body: Vec<u8>) -> Reply {
