@@ -1,13 +1,35 @@
 //! From data to request bodies: `Export{Logs,Metrics,Trace}ServiceRequest`, compressed, within the backend's limits.
+//!
+//! In all three messages the resources are field 1 and nothing else is there (opentelemetry-proto, collector/*/v1), so
+//! they are written from where they are, without a copy.
 
 use std::sync::Arc;
 
 use bytes::{BufMut, Bytes, BytesMut};
 use pipeline::{Payload, Signal};
 use prost::Message;
+use serde::Serialize;
 
 use crate::compression::Compression;
 use crate::split;
+
+/// The form of a body.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Format {
+    /// Protobuf.
+    Proto,
+    /// OTLP/JSON.
+    Json,
+    /// Protobuf as the one message of a gRPC call.
+    Grpc,
+}
+
+/// How requests are made.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Encoding {
+    pub(crate) format: Format,
+    pub(crate) compression: Compression,
+}
 
 /// One request, made once and sent unchanged at every attempt.
 #[derive(Clone, Debug)]
@@ -28,6 +50,12 @@ pub(crate) struct Limits {
     /// As sent.
     pub(crate) sent: usize,
 }
+
+/// What a gRPC server takes unless it is configured otherwise: 4 MiB before compression.
+pub(crate) const GRPC_LIMITS: Limits = Limits {
+    raw: 4 * 1024 * 1024,
+    sent: 4 * 1024 * 1024,
+};
 
 /// The limits of Datadog's OTLP intake, the narrowest of the larger backends: 512 KiB compressed for metrics, 5.1 MiB
 /// before compression for logs (5 MiB here), 15 MiB for traces. Where a backend takes less, it answers 413 and the
@@ -58,7 +86,7 @@ pub(crate) fn limits(signal: Signal) -> Limits {
 /// If compression fails.
 pub(crate) fn requests(
     payload: Arc<Payload>,
-    compression: Compression,
+    encoding: Encoding,
     limits: Limits,
 ) -> Result<Vec<Request>, String> {
     let mut requests = Vec::new();
@@ -69,14 +97,15 @@ pub(crate) fn requests(
         if items == 0 {
             continue;
         }
-        let raw = encode(&payload);
+        let raw = encode(&payload, encoding.format)?;
         let too_large = raw.len() > limits.raw;
         // Compressing is the larger work, so it is spared when the raw size tells already.
         if too_large && let Some((left, right)) = split::halves(&payload) {
             todo.extend([Arc::new(right), Arc::new(left)]);
             continue;
         }
-        let body = compression
+        let mut body = encoding
+            .compression
             .compress(raw)
             .map_err(|why| format!("the request cannot be compressed: {why}"))?;
         if body.len() > limits.sent
@@ -84,6 +113,9 @@ pub(crate) fn requests(
         {
             todo.extend([Arc::new(right), Arc::new(left)]);
             continue;
+        }
+        if encoding.format == Format::Grpc {
+            body = framed(&body, encoding.compression != Compression::None)?;
         }
         requests.push(Request {
             payload,
@@ -94,14 +126,44 @@ pub(crate) fn requests(
     Ok(requests)
 }
 
-/// The protobuf form of the export request. In all three the resources are the repeated field 1 and nothing else is
-/// there (opentelemetry-proto, collector/*/v1), so they are written from where they are, without a copy.
-fn encode(payload: &Payload) -> Bytes {
-    match payload {
+/// The message of a gRPC call: whether it is compressed, its length, itself (gRPC over HTTP/2, "Length-Prefixed-Message").
+fn framed(message: &[u8], compressed: bool) -> Result<Bytes, String> {
+    let length = u32::try_from(message.len()).map_err(|_| "the request is larger than a gRPC message may be")?;
+    let mut frame = BytesMut::with_capacity(5 + message.len());
+    frame.put_u8(u8::from(compressed));
+    frame.put_u32(length);
+    frame.extend_from_slice(message);
+    Ok(frame.freeze())
+}
+
+/// The export request, not compressed.
+fn encode(payload: &Payload, format: Format) -> Result<Bytes, String> {
+    if format == Format::Json {
+        return json(payload);
+    }
+    Ok(match payload {
         Payload::Logs(resources) => repeated_field_1(resources),
         Payload::Metrics(resources) => repeated_field_1(resources),
         Payload::Traces(resources) => repeated_field_1(resources),
+    })
+}
+
+fn json(payload: &Payload) -> Result<Bytes, String> {
+    #[derive(Serialize)]
+    #[serde(rename_all = "camelCase")]
+    enum Named<'a> {
+        ResourceLogs(&'a [opentelemetry_proto::tonic::logs::v1::ResourceLogs]),
+        ResourceMetrics(&'a [opentelemetry_proto::tonic::metrics::v1::ResourceMetrics]),
+        ResourceSpans(&'a [opentelemetry_proto::tonic::trace::v1::ResourceSpans]),
     }
+    // An enum's variant is written as an object with one key.
+    let message = match payload {
+        Payload::Logs(resources) => Named::ResourceLogs(resources),
+        Payload::Metrics(resources) => Named::ResourceMetrics(resources),
+        Payload::Traces(resources) => Named::ResourceSpans(resources),
+    };
+    let text = serde_json::to_vec(&message).map_err(|why| format!("the request cannot be written as JSON: {why}"))?;
+    Ok(text.into())
 }
 
 fn repeated_field_1<M: Message>(messages: &[M]) -> Bytes {
@@ -124,6 +186,13 @@ mod tests {
     use opentelemetry_proto::tonic::logs::v1::{LogRecord, ResourceLogs, ScopeLogs};
 
     use super::*;
+
+    fn proto(compression: Compression) -> Encoding {
+        Encoding {
+            format: Format::Proto,
+            compression,
+        }
+    }
 
     fn logs(names: &[String]) -> Payload {
         Payload::Logs(
@@ -160,14 +229,35 @@ mod tests {
             panic!()
         };
         let expected = ExportLogsServiceRequest { resource_logs }.encode_to_vec();
-        assert_eq!(encode(&payload), expected);
+        assert_eq!(encode(&payload, Format::Proto).unwrap(), expected);
+        let frame = framed(&expected, true).unwrap();
+        assert_eq!(frame[..5], [1, 0, 0, (expected.len() >> 8) as u8, expected.len() as u8]);
+        assert_eq!(frame[5..], expected);
+    }
+
+    #[test]
+    fn json_is_what_the_types_themselves_make() {
+        let payload = logs(&["a".into()]);
+        let Payload::Logs(resource_logs) = payload.clone() else {
+            panic!()
+        };
+        let expected = serde_json::to_vec(&ExportLogsServiceRequest { resource_logs }).unwrap();
+        assert_eq!(encode(&payload, Format::Json).unwrap(), expected);
+        for (payload, key) in [
+            (Payload::Metrics(vec![Default::default()]), "resourceMetrics"),
+            (Payload::Traces(vec![Default::default()]), "resourceSpans"),
+        ] {
+            let text = encode(&payload, Format::Json).unwrap();
+            let text: serde_json::Value = serde_json::from_slice(&text).unwrap();
+            assert!(text[key].is_array(), "{text}");
+        }
     }
 
     #[test]
     fn what_is_too_large_is_cut_in_order_and_a_single_item_goes_as_it_is() {
         let all: Vec<String> = ["a", "b", "c", "d", "e"].iter().map(|name| name.repeat(100)).collect();
         let limits = Limits { raw: 250, sent: 250 };
-        let requests = requests(Arc::new(logs(&all)), Compression::None, limits).unwrap();
+        let requests = requests(Arc::new(logs(&all)), proto(Compression::None), limits).unwrap();
         assert_eq!(
             requests.iter().map(|request| request.items).collect::<Vec<_>>(),
             [2, 1, 2]
@@ -176,9 +266,9 @@ mod tests {
         assert_eq!(requests.iter().flat_map(names).collect::<Vec<_>>(), all);
 
         let large = Arc::new(logs(&["x".repeat(1000)]));
-        assert_eq!(super::requests(large, Compression::None, limits).unwrap().len(), 1);
+        assert_eq!(super::requests(large, proto(Compression::None), limits).unwrap().len(), 1);
         assert!(
-            super::requests(Arc::new(logs(&[])), Compression::None, limits)
+            super::requests(Arc::new(logs(&[])), proto(Compression::None), limits)
                 .unwrap()
                 .is_empty()
         );
@@ -191,9 +281,9 @@ mod tests {
             raw: 1_000_000,
             sent: 2_000,
         };
-        let packed = requests(Arc::new(logs(&all)), Compression::Gzip(6), limits).unwrap();
+        let packed = requests(Arc::new(logs(&all)), proto(Compression::Gzip(6)), limits).unwrap();
         assert_eq!(packed.len(), 1);
-        let plain = requests(Arc::new(logs(&all)), Compression::None, limits).unwrap();
+        let plain = requests(Arc::new(logs(&all)), proto(Compression::None), limits).unwrap();
         assert_eq!(plain.len(), 4);
     }
 }

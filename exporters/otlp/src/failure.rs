@@ -5,7 +5,7 @@ use std::io;
 use std::time::Duration;
 
 use reqwest::Url;
-use rustls::CertificateError;
+use rustls::{AlertDescription, CertificateError};
 
 use crate::endpoint;
 
@@ -13,11 +13,22 @@ use crate::endpoint;
 pub(crate) fn explain(error: &reqwest::Error, url: &Url, timeout: Option<Duration>) -> String {
     let host = endpoint::authority(url);
     if error.is_timeout() {
-        return match timeout {
-            Some(timeout) => format!("no answer from {host} within {timeout:?} (timeout)"),
-            None => format!("no answer from {host} in time"),
-        };
+        return late(&host, timeout);
     }
+    explain_cause(error.source(), url, error.is_connect())
+}
+
+/// Explains that no answer came.
+pub(crate) fn late(host: &str, timeout: Option<Duration>) -> String {
+    match timeout {
+        Some(timeout) => format!("no answer from {host} within {timeout:?} (timeout)"),
+        None => format!("no answer from {host} in time"),
+    }
+}
+
+/// Explains why an exchange with `url` failed, from the causes of the error.
+pub(crate) fn explain_cause(error: Option<&(dyn Error + 'static)>, url: &Url, connecting: bool) -> String {
+    let host = endpoint::authority(url);
     let chain = Chain::of(error);
     if let Some(tls) = chain.tls {
         return explain_tls(tls, url);
@@ -39,7 +50,7 @@ pub(crate) fn explain(error: &reqwest::Error, url: &Url, timeout: Option<Duratio
         Some(io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe | io::ErrorKind::UnexpectedEof) => {
             format!("{host} closed the connection before it answered")
         }
-        _ if error.is_connect() => format!("cannot connect to {host}: {}", chain.last()),
+        _ if connecting => format!("cannot connect to {host}: {}", chain.last()),
         _ => format!("the exchange with {host} failed: {}", chain.last()),
     }
 }
@@ -56,10 +67,10 @@ fn explain_tls(error: &rustls::Error, url: &Url) -> String {
             CertificateError::NotValidForName => {
                 format!("the certificate of {host} is for another name: check the endpoint")
             }
-            CertificateError::NotValidForNameContext { presented, .. } => format!(
-                "the certificate of {host} is for {}, not for {}: check the endpoint",
+            CertificateError::NotValidForNameContext { presented, expected } => format!(
+                "the certificate of {host} is for {}, not for {}: check the endpoint, or tls::server_name_override",
                 presented.join(", "),
-                url.host_str().unwrap_or_default()
+                expected.to_str()
             ),
             CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
                 format!("the certificate of {host} has expired, or the clock here is wrong")
@@ -71,6 +82,22 @@ fn explain_tls(error: &rustls::Error, url: &Url) -> String {
         },
         rustls::Error::InvalidMessage(_) => {
             format!("{host} does not speak TLS there: does the endpoint need http:// or another port?")
+        }
+        rustls::Error::AlertReceived(AlertDescription::NoApplicationProtocol) => format!(
+            "{host} refuses the protocol: gRPC needs HTTP/2, so this may be an endpoint for OTLP over HTTP; use the \
+             exporter otlp_http, or the port for gRPC, usually 4317"
+        ),
+        rustls::Error::AlertReceived(
+            AlertDescription::CertificateRequired
+            | AlertDescription::BadCertificate
+            | AlertDescription::UnknownCA
+            | AlertDescription::CertificateExpired
+            | AlertDescription::CertificateUnknown,
+        ) => format!(
+            "{host} refused our certificate, or wants one: check tls::cert_file and tls::key_file ({error})"
+        ),
+        rustls::Error::AlertReceived(AlertDescription::ProtocolVersion) | rustls::Error::PeerIncompatible(_) => {
+            format!("{host} and tls::min_version, tls::max_version have no version of TLS in common ({error})")
         }
         why => format!("TLS with {host} failed: {why}"),
     }
@@ -95,17 +122,17 @@ struct Chain<'a> {
 }
 
 impl<'a> Chain<'a> {
-    fn of(error: &'a (dyn Error + 'static)) -> Chain<'a> {
+    fn of(error: Option<&'a (dyn Error + 'static)>) -> Chain<'a> {
         let mut chain = Chain {
             tls: None,
             io: None,
             texts: Vec::new(),
         };
-        let mut next = error.source();
+        let mut next = error;
         while let Some(error) = next {
             chain.texts.push(error.to_string());
             next = error.source();
-            if let Some(tls) = error.downcast_ref::<rustls::Error>() {
+            if let Some(tls) = error.downcast_ref() {
                 chain.tls = Some(tls);
             }
             if let Some(io) = error.downcast_ref::<io::Error>() {

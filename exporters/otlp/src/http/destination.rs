@@ -9,10 +9,11 @@ use pipeline::sending::{Destination, SendOutcome};
 use reqwest::Client;
 use reqwest::header::{CONTENT_ENCODING, CONTENT_TYPE};
 
-use crate::encode::{self, Request};
-use crate::response::{self, Asked, BODY_LIMIT, Meaning, Response};
-use crate::settings::Config;
-use crate::{failure, split};
+use super::response::{self, Asked, Response};
+use super::settings::Config;
+use crate::encode::{self, Format, Request};
+use crate::failure;
+use crate::meaning::BODY_LIMIT;
 
 /// The backend, reached over HTTP.
 pub(crate) struct Backend {
@@ -25,7 +26,7 @@ impl Destination for Backend {
 
     fn prepare(&self, payload: Arc<Payload>) -> Result<Vec<Request>, String> {
         let limits = encode::limits(payload.signal());
-        encode::requests(payload, self.config.compression, limits)
+        encode::requests(payload, self.config.encoding, limits)
     }
 
     fn items(request: &Request) -> u64 {
@@ -42,9 +43,9 @@ impl Destination for Backend {
         let mut post = self
             .client
             .post(url.clone())
-            .header(CONTENT_TYPE, "application/x-protobuf")
+            .header(CONTENT_TYPE, content_type(self.config.encoding.format))
             .body(request.body.clone());
-        if let Some(encoding) = self.config.compression.content_encoding() {
+        if let Some(encoding) = self.config.encoding.compression.content_encoding() {
             post = post.header(CONTENT_ENCODING, encoding);
         }
         let answer = match post.send().await {
@@ -69,34 +70,14 @@ impl Destination for Backend {
             headers: &headers,
             body: &body,
         };
-        match response::meaning(asked, response, SystemTime::now()) {
-            Meaning::Accepted => SendOutcome::Accepted,
-            Meaning::Partial { rejected, message } => SendOutcome::Partial { rejected, message },
-            Meaning::Retry { after, why } => SendOutcome::Retry { after, why },
-            Meaning::Permanent(why) => SendOutcome::Permanent(why),
-            Meaning::Misconfigured(why) => SendOutcome::Misconfigured(why),
-            Meaning::TooLarge(why) => self.halves(request, why),
-        }
+        response::meaning(asked, response, SystemTime::now()).outcome(request, |half| self.prepare(half))
     }
 }
 
-impl Backend {
-    /// Two requests in the place of one that is too large; a single item is refused for good.
-    fn halves(&self, request: &Request, why: String) -> SendOutcome<Request> {
-        let Some((left, right)) = split::halves(&request.payload) else {
-            return SendOutcome::Permanent(format!("{why}; it holds a single item and cannot be split"));
-        };
-        let parts: Result<Vec<_>, String> = [left, right]
-            .into_iter()
-            .map(|half| self.prepare(Arc::new(half)))
-            .collect();
-        match parts {
-            Ok(parts) => {
-                tracing::debug!("{why}; sending its {} items in halves", request.items);
-                SendOutcome::Split(parts.into_iter().flatten().collect())
-            }
-            Err(why) => SendOutcome::Permanent(why),
-        }
+fn content_type(format: Format) -> &'static str {
+    match format {
+        Format::Json => "application/json",
+        Format::Proto | Format::Grpc => "application/x-protobuf",
     }
 }
 
