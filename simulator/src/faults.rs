@@ -2,7 +2,8 @@
 
 use crate::api::{Failure, Verb};
 use crate::resource::Resource;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::{broadcast, watch};
 
 /// Which requests a fault meets; `None` stands for any.
@@ -59,10 +60,28 @@ pub enum Cut {
     ResetMidLine,
 }
 
-#[derive(Clone, Copy, Debug)]
+/// What a user who is cut off meets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Isolation {
+    /// Every connection is reset.
+    Reset,
+    /// Requests get no answer until the user is let in again; then their connections are reset.
+    Silence,
+}
+
+#[derive(Clone, Debug)]
 pub(crate) struct WatchCommand {
     pub resource: Option<Resource>,
+    /// Only watches of this user.
+    pub user: Option<Arc<str>>,
     pub action: WatchAction,
+}
+
+impl WatchCommand {
+    pub fn is_for(&self, resource: Resource, user: &str) -> bool {
+        self.resource.is_none_or(|wanted| wanted == resource)
+            && self.user.as_ref().is_none_or(|wanted| &**wanted == user)
+    }
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -70,6 +89,7 @@ pub(crate) enum WatchAction {
     Cut(Cut),
     Expire,
     Bookmark,
+    Repeat,
 }
 
 #[derive(Debug)]
@@ -92,7 +112,12 @@ pub(crate) struct Faults {
     planned: Mutex<Vec<Planned>>,
     forbidden: Mutex<Vec<(Verb, Resource)>>,
     pub commands: broadcast::Sender<WatchCommand>,
-    pub stalled: watch::Sender<bool>,
+    /// The resources whose watches say nothing.
+    pub stalled: watch::Sender<BTreeSet<Resource>>,
+    /// The users who are cut off, and how.
+    isolated: watch::Sender<Vec<(Arc<str>, Isolation)>>,
+    /// How many versions behind an answer is that need not be the newest.
+    behind: Mutex<u64>,
     pub watches: watch::Sender<Watches>,
 }
 
@@ -102,7 +127,9 @@ impl Faults {
             planned: Mutex::default(),
             forbidden: Mutex::default(),
             commands: broadcast::Sender::new(64),
-            stalled: watch::Sender::new(false),
+            stalled: watch::Sender::default(),
+            isolated: watch::Sender::default(),
+            behind: Mutex::default(),
             watches: watch::Sender::default(),
         }
     }
@@ -141,9 +168,70 @@ impl Faults {
 
     /// Tells every running watch (of one resource); returns how many watches are open.
     pub fn command(&self, resource: Option<Resource>, action: WatchAction) -> usize {
-        // An error only says that no watch is open.
-        let _ = self.commands.send(WatchCommand { resource, action });
+        self.tell(WatchCommand {
+            resource,
+            user: None,
+            action,
+        });
         self.watches.borrow().open
+    }
+
+    fn tell(&self, command: WatchCommand) {
+        // An error only says that no watch is open.
+        let _ = self.commands.send(command);
+    }
+
+    pub fn forget_plans(&self) {
+        locked(&self.planned).clear();
+    }
+
+    pub fn stall(&self, resources: &[Resource]) {
+        self.stalled.send_modify(|stalled| stalled.extend(resources));
+    }
+
+    pub fn resume(&self, resources: &[Resource]) {
+        self.stalled
+            .send_modify(|stalled| stalled.retain(|resource| !resources.contains(resource)));
+    }
+
+    pub fn isolate(&self, user: &str, how: Isolation) {
+        self.isolated.send_modify(|isolated| {
+            isolated.retain(|(known, _)| &**known != user);
+            isolated.push((user.into(), how));
+        });
+        self.tell(WatchCommand {
+            resource: None,
+            user: Some(user.into()),
+            action: WatchAction::Cut(Cut::Reset),
+        });
+    }
+
+    pub fn rejoin(&self, user: &str) {
+        self.isolated
+            .send_modify(|isolated| isolated.retain(|(known, _)| &**known != user));
+    }
+
+    /// Whether the connection of this user is to be reset: at once, or after a silence that ends when the user is let
+    /// in again.
+    pub async fn keeps_out(&self, user: &str) -> bool {
+        let mut isolated = self.isolated.subscribe();
+        let how = |isolated: &Vec<(Arc<str>, Isolation)>| {
+            isolated.iter().find(|(known, _)| &**known == user).map(|(_, how)| *how)
+        };
+        let found = how(&isolated.borrow_and_update());
+        if found == Some(Isolation::Silence) {
+            // The sender lives as long as the simulator.
+            let _ = isolated.wait_for(|now| how(now) != Some(Isolation::Silence)).await;
+        }
+        found.is_some()
+    }
+
+    pub fn set_behind(&self, versions: u64) {
+        *locked(&self.behind) = versions;
+    }
+
+    pub fn behind(&self) -> u64 {
+        *locked(&self.behind)
     }
 }
 

@@ -33,9 +33,9 @@ pub mod store;
 pub mod timeline;
 
 pub use api::{Rule, Token, Verb};
-pub use faults::{Answer, Cut, Matching};
+pub use faults::{Answer, Cut, Isolation, Matching};
 pub use ids::Ids;
-pub use jobs::{Scenario, demo_scenarios};
+pub use jobs::{Fate, Life, Lives, Scenario, demo_scenarios};
 pub use player::Player;
 pub use requests::Request;
 pub use resource::{ChangeType, Resource};

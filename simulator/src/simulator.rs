@@ -2,7 +2,7 @@
 
 use crate::api::server::{Shared, serve};
 use crate::api::{Token, Verb};
-use crate::faults::{Answer, Cut, Faults, Matching, WatchAction};
+use crate::faults::{Answer, Cut, Faults, Isolation, Matching, WatchAction};
 use crate::ids::Ids;
 use crate::requests::{Request, Requests};
 use crate::resource::Resource;
@@ -171,19 +171,57 @@ impl Simulator {
         self.shared.faults.command(None, WatchAction::Bookmark)
     }
 
+    /// Every open watch says once more what it said last.
+    pub fn repeat_last(&self) -> usize {
+        self.shared.faults.command(None, WatchAction::Repeat)
+    }
+
     /// Watches stay open and say nothing: no changes, no bookmarks, no end. New ones, too.
     pub fn stall_watches(&self) {
-        self.shared.faults.stalled.send_replace(true);
+        self.shared.faults.stall(&Resource::ALL);
+    }
+
+    /// The watches of one resource stay open and say nothing, so that what they have to say comes after what other
+    /// watches say.
+    pub fn stall_watches_of(&self, resource: Resource) {
+        self.shared.faults.stall(&[resource]);
     }
 
     /// Stalled watches go on where they were.
     pub fn resume_watches(&self) {
-        self.shared.faults.stalled.send_replace(false);
+        self.shared.faults.resume(&Resource::ALL);
+    }
+
+    /// Stalled watches of one resource go on where they were.
+    pub fn resume_watches_of(&self, resource: Resource) {
+        self.shared.faults.resume(&[resource]);
+    }
+
+    /// Lists that leave it open how new the answer is (`resourceVersion=0`) are answered from a cache that is this many
+    /// writes behind, as a lagging API server answers them; 0 ends that.
+    pub fn lag_behind(&self, writes: u64) {
+        self.shared.faults.set_behind(writes);
+    }
+
+    /// Cuts a user off from the API: the user's watches are reset, and requests fail until
+    /// [`rejoin`](Simulator::rejoin).
+    pub fn isolate(&self, user: &str, how: Isolation) {
+        self.shared.faults.isolate(user, how);
+    }
+
+    /// Lets an isolated user in again.
+    pub fn rejoin(&self, user: &str) {
+        self.shared.faults.rejoin(user);
     }
 
     /// The next `count` matching requests get this answer. Earlier plans come first.
     pub fn answer_next(&self, count: usize, matching: Matching, answer: Answer) {
         self.shared.faults.plan(count, matching, answer);
+    }
+
+    /// Takes back every [`answer_next`](Simulator::answer_next) that no request met yet.
+    pub fn forget_answers(&self) {
+        self.shared.faults.forget_plans();
     }
 
     /// Refuses a verb on a resource to everybody, with a 403 in the real server's words.

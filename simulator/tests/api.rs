@@ -5,8 +5,8 @@
 mod support;
 
 use serde_json::{Value, json};
-use simulator::{Answer, Cut, Matching, Resource, Rule, Simulator, SimulatorOptions, Store, Token, Verb};
-use support::{Next, get, send, watch};
+use simulator::{Answer, Cut, Isolation, Matching, Resource, Rule, Simulator, SimulatorOptions, Store, Token, Verb};
+use support::{Next, get, open, send, watch};
 
 fn pod(name: &str, labels: Value, phase: &str) -> Value {
     json!({"metadata": {"namespace": "n", "name": name, "uid": name, "labels": labels}, "status": {"phase": phase}})
@@ -267,6 +267,120 @@ async fn a_stalled_watch_says_nothing_until_it_goes_on() {
     simulator.expire_watches();
     assert_eq!(stream.event().await.0, "ERROR");
     simulator.shutdown().await;
+}
+
+#[tokio::test]
+async fn one_resource_can_stall_while_others_go_on() {
+    let (simulator, store) = started().await;
+    let from = store.resource_version();
+    let mut pods = watch(&simulator, &format!("/api/v1/pods?watch=1&resourceVersion={from}")).await;
+    let jobs = format!("/apis/batch/v1/jobs?watch=1&resourceVersion={from}");
+    let mut jobs = watch(&simulator, &jobs).await;
+    simulator.stall_watches_of(Resource::Pods);
+    store
+        .create(Resource::Pods, pod("first", json!({}), "Pending"))
+        .unwrap();
+    store.create(Resource::Jobs, pod("second", json!({}), "")).unwrap();
+    assert_eq!(jobs.event().await, event("ADDED", "second"));
+    // The cut shows that nothing was said before it.
+    simulator.cut_watches_of(Resource::Pods, Cut::End);
+    assert_eq!(pods.next().await, Next::End);
+    let mut pods = watch(&simulator, &format!("/api/v1/pods?watch=1&resourceVersion={from}")).await;
+    simulator.resume_watches_of(Resource::Pods);
+    assert_eq!(pods.event().await, event("ADDED", "first"));
+}
+
+#[tokio::test]
+async fn a_watch_can_say_its_last_words_twice() {
+    let (simulator, store) = started().await;
+    let from = store.resource_version();
+    let mut pods = watch(&simulator, &format!("/api/v1/pods?watch=1&resourceVersion={from}")).await;
+    store.create(Resource::Pods, pod("a", json!({}), "Pending")).unwrap();
+    assert_eq!(pods.event().await, event("ADDED", "a"));
+    simulator.repeat_last();
+    assert_eq!(pods.event().await, event("ADDED", "a"));
+    store.delete(Resource::Pods, "n", "a").unwrap();
+    assert_eq!(pods.event().await, event("DELETED", "a"));
+}
+
+#[tokio::test]
+async fn only_lists_that_may_be_old_are() {
+    let (simulator, store) = started().await;
+    store.create(Resource::Pods, pod("a", json!({}), "Pending")).unwrap();
+    let before = store.resource_version();
+    store.create(Resource::Pods, pod("b", json!({}), "Pending")).unwrap();
+    simulator.lag_behind(1);
+    let old = get(&simulator, "/api/v1/pods?resourceVersion=0").await.json();
+    assert_eq!(names(&old), ["a"]);
+    assert_eq!(old["metadata"]["resourceVersion"], before.to_string());
+    assert_eq!(names(&get(&simulator, "/api/v1/pods").await.json()), ["a", "b"]);
+    simulator.lag_behind(0);
+    let new = get(&simulator, "/api/v1/pods?resourceVersion=0").await.json();
+    assert_eq!(names(&new), ["a", "b"]);
+}
+
+#[tokio::test]
+async fn a_user_can_be_cut_off() {
+    let token = |name: &str| Token {
+        user: name.to_owned(),
+        ..Token::admin(name)
+    };
+    let options = SimulatorOptions {
+        tokens: vec![token("a"), token("b")],
+        ..SimulatorOptions::default()
+    };
+    let simulator = Simulator::start(options).await.unwrap();
+    let address = simulator.address();
+    let as_user = |user: &'static str| [("Authorization", if user == "a" { "Bearer a" } else { "Bearer b" })];
+    let watches = "/api/v1/pods?watch=1&resourceVersion=1000";
+    let mut of_a = open(address, "GET", watches, &as_user("a"), "").await;
+    let mut of_b = open(address, "GET", watches, &as_user("b"), "").await;
+    simulator.isolate("a", Isolation::Silence);
+    assert_eq!(of_a.next().await, Next::Broken);
+    assert_eq!(
+        send(address, "GET", "/api/v1/pods", &as_user("b"), "").await.status,
+        200
+    );
+    let headers = as_user("a");
+    let mut waiting = std::pin::pin!(raw(address, &headers));
+    let others = async {
+        for _ in 0..3 {
+            assert_eq!(
+                send(address, "GET", "/api/v1/pods", &as_user("b"), "").await.status,
+                200
+            );
+        }
+    };
+    tokio::select! {
+        answer = &mut waiting => panic!("it was to be silent: {answer:?}"),
+        () = others => {}
+    }
+    simulator.rejoin("a");
+    assert_eq!(waiting.await, "", "the connection is reset");
+    assert_eq!(
+        send(address, "GET", "/api/v1/pods", &as_user("a"), "").await.status,
+        200
+    );
+    simulator.isolate("a", Isolation::Reset);
+    assert_eq!(raw(address, &headers).await, "");
+    simulator
+        .store()
+        .create(Resource::Pods, pod("p", json!({}), "Pending"))
+        .unwrap();
+    assert_eq!(of_b.event().await, event("ADDED", "p"));
+}
+
+/// Asks for Pods; what came back before the connection ended.
+async fn raw(address: std::net::SocketAddr, headers: &[(&str, &str)]) -> String {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let mut stream = tokio::net::TcpStream::connect(address).await.unwrap();
+    let (name, value) = headers[0];
+    let head = format!("GET /api/v1/pods HTTP/1.1\r\nHost: x\r\n{name}: {value}\r\n\r\n");
+    stream.write_all(head.as_bytes()).await.unwrap();
+    let mut answer = Vec::new();
+    // An error is the reset.
+    let _ = stream.read_to_end(&mut answer).await;
+    String::from_utf8(answer).unwrap()
 }
 
 #[tokio::test]

@@ -23,7 +23,7 @@ use crate::config::Config;
 use crate::gauges;
 use crate::lane::Lane;
 use crate::model;
-use crate::telemetry::Telemetry;
+use crate::telemetry::{Loss, Telemetry};
 use crate::tracker::{Kind, Object, Observation, Tracker, TrackerSettings};
 use crate::watch::request::{Target, targets};
 use crate::watch::{Message, Report, Watch};
@@ -344,12 +344,12 @@ impl Session {
 
     fn settle(&self, sent: &Sent, outcome: Outcome) {
         let Sent { namespace, name, uid } = sent;
-        let problem = match outcome {
-            Outcome::Delivered => return self.telemetry.accepted(),
-            Outcome::Rejected(why) => format!("refused by a destination: {why}"),
-            Outcome::Dropped(why) | Outcome::Deferred(why) => format!("given up on its way: {why}"),
+        let (loss, problem) = match outcome {
+            Outcome::Delivered => return self.telemetry.delivered(),
+            Outcome::Rejected(why) => (Loss::Refused, format!("refused by a destination: {why}")),
+            Outcome::Dropped(why) | Outcome::Deferred(why) => (Loss::GivenUp, format!("given up on its way: {why}")),
         };
-        self.telemetry.refused();
+        self.telemetry.lost(1, loss);
         tracing::error!(%namespace, job = %name, %uid, problem, "the event of a finished Job is lost");
     }
 
@@ -374,6 +374,7 @@ impl Session {
     fn collect(&mut self) {
         self.telemetry.tracked(self.tracker.sizes());
         self.telemetry.pending(self.tracker.decided());
+        self.telemetry.unacknowledged(self.deliveries.len());
         let states = self.tracker.states();
         if self.metrics.is_closed() {
             return;

@@ -1,10 +1,56 @@
 //! The receiver's own metrics. No names of Jobs in them: their number must not grow with the cluster.
 
+use std::time::Duration;
+
 use job_event::Outcome;
 use opentelemetry::KeyValue;
-use opentelemetry::metrics::{Counter, Gauge, Meter};
+use opentelemetry::metrics::{Counter, Gauge, Histogram, Meter};
 
 use crate::tracker::{Kind, Sizes};
+
+/// Bounds of the lengths of gaps, seconds: from a connection that was closed to a node that was away for hours.
+const GAPS: [f64; 11] = [0.1, 1.0, 5.0, 15.0, 60.0, 120.0, 300.0, 600.0, 1800.0, 3600.0, 14_400.0];
+
+/// Why the event of a Job that ended never arrived.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Loss {
+    /// A destination refused it for good.
+    Refused,
+    /// It was given up on its way.
+    GivenUp,
+    /// The Job ended and was deleted while nobody watched, and too little is left of it to tell.
+    Gap,
+}
+
+impl Loss {
+    /// The name in the attribute `reason`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Loss::Refused => "refused",
+            Loss::GivenUp => "given_up",
+            Loss::Gap => "gap",
+        }
+    }
+}
+
+/// How a watch came to follow again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// It went on after the last version: every change since then is delivered.
+    Resumed,
+    /// With a new list: what came and went in the meantime is not in it.
+    Relisted,
+}
+
+impl Ending {
+    /// The name in the attribute `by`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Ending::Resumed => "resume",
+            Ending::Relisted => "list",
+        }
+    }
+}
 
 /// The receiver's own metrics.
 #[derive(Clone, Debug)]
@@ -14,11 +60,17 @@ pub struct Telemetry {
     refused: Counter<u64>,
     points: Counter<u64>,
     decided: Counter<u64>,
+    delivered: Counter<u64>,
+    recovered: Counter<u64>,
+    lost: Counter<u64>,
     failures: Counter<u64>,
     lists: Counter<u64>,
     undecodable: Counter<u64>,
     tracked: Gauge<u64>,
     pending: Gauge<u64>,
+    unacknowledged: Gauge<u64>,
+    gaps: Histogram<f64>,
+    silence: Gauge<f64>,
 }
 
 impl Telemetry {
@@ -45,6 +97,21 @@ impl Telemetry {
                 "Points handed to the pipeline",
             ),
             decided: counter("otelcol_k8s_job_decided", "{job}", "Jobs that ended, by outcome"),
+            delivered: counter(
+                "otelcol_k8s_job_delivered",
+                "{job}",
+                "Jobs whose event every destination has or has stored",
+            ),
+            recovered: counter(
+                "otelcol_k8s_job_recovered",
+                "{job}",
+                "Jobs that ended and were deleted while nobody watched, told from what was left of them",
+            ),
+            lost: counter(
+                "otelcol_k8s_job_lost",
+                "{job}",
+                "Jobs that ended and whose event never arrives, by reason",
+            ),
             failures: counter(
                 "otelcol_k8s_job_watch_failures",
                 "{failure}",
@@ -66,9 +133,25 @@ impl Telemetry {
                 .with_description("What the receiver holds in memory")
                 .build(),
             pending: meter
-                .u64_gauge("otelcol_k8s_job_pending_events")
+                .u64_gauge("otelcol_k8s_job_pending")
                 .with_unit("{event}")
                 .with_description("Events of finished Jobs that the pipeline has not taken yet")
+                .build(),
+            unacknowledged: meter
+                .u64_gauge("otelcol_k8s_job_unacknowledged")
+                .with_unit("{event}")
+                .with_description("Events that the pipeline has taken and no destination has confirmed yet")
+                .build(),
+            gaps: meter
+                .f64_histogram("otelcol_k8s_job_watch_gap_seconds")
+                .with_unit("s")
+                .with_description("For how long a watch did not follow, from its last sign of life")
+                .with_boundaries(GAPS.to_vec())
+                .build(),
+            silence: meter
+                .f64_gauge("otelcol_k8s_job_watch_silence_seconds")
+                .with_unit("s")
+                .with_description("How long ago a watch last gave a sign of life; of several namespaces the longest")
                 .build(),
         }
     }
@@ -78,14 +161,24 @@ impl Telemetry {
         self.decided.add(1, &self.with("outcome", outcome.as_str()));
     }
 
-    /// An event was delivered.
-    pub fn accepted(&self) {
+    /// The event of a Job was delivered.
+    pub fn delivered(&self) {
+        self.delivered.add(1, std::slice::from_ref(&self.receiver));
         self.accepted.add(1, std::slice::from_ref(&self.receiver));
     }
 
-    /// An event got lost.
-    pub fn refused(&self) {
-        self.refused.add(1, std::slice::from_ref(&self.receiver));
+    /// A Job that ended and was deleted while nobody watched is told all the same. It also counts as decided.
+    pub fn recovered(&self) {
+        self.recovered.add(1, std::slice::from_ref(&self.receiver));
+    }
+
+    /// So many Jobs ended whose event never arrives.
+    pub fn lost(&self, count: u64, why: Loss) {
+        self.lost.add(count, &self.with("reason", why.as_str()));
+        // Of one that was lost in a gap there never was a record.
+        if why != Loss::Gap {
+            self.refused.add(count, std::slice::from_ref(&self.receiver));
+        }
     }
 
     /// Points were handed to the pipeline.
@@ -124,6 +217,25 @@ impl Telemetry {
     /// So many events wait for the pipeline.
     pub fn pending(&self, count: usize) {
         self.pending.record(count as u64, std::slice::from_ref(&self.receiver));
+    }
+
+    /// So many events were taken by the pipeline and not confirmed yet.
+    pub fn unacknowledged(&self, count: usize) {
+        self.unacknowledged
+            .record(count as u64, std::slice::from_ref(&self.receiver));
+    }
+
+    /// A watch follows again after it did not for `length`.
+    pub fn gap(&self, kind: Kind, length: Duration, ending: Ending) {
+        let [receiver, resource] = self.with("resource", kind.as_str());
+        let by = KeyValue::new("by", ending.as_str());
+        self.gaps.record(length.as_secs_f64(), &[receiver, resource, by]);
+    }
+
+    /// The watches of one kind last gave a sign of life so long ago.
+    pub fn silence(&self, kind: Kind, age: Duration) {
+        self.silence
+            .record(age.as_secs_f64(), &self.with("resource", kind.as_str()));
     }
 
     fn with(&self, key: &'static str, value: &'static str) -> [KeyValue; 2] {

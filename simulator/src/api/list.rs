@@ -16,16 +16,17 @@ const CONTINUE_EXPIRED: &str = "The provided continue parameter is too old to di
     remainder of the results. Continuing with the provided token results in an inconsistent list - objects that were \
     created, modified, or deleted between the time the first chunk was returned and now may show up in the list.";
 
-/// Answers a list.
+/// Answers a list; `behind`: how many writes old an answer is that may be old.
 pub(crate) fn list(
     store: &Store,
     resource: Resource,
     selection: &Selection,
     query: &Query,
+    behind: u64,
     format: Format,
     now: Timestamp,
 ) -> Result<Vec<u8>, Failure> {
-    let page = page(store, resource, selection, query)?;
+    let page = page(store, resource, selection, query, behind)?;
     let mut metadata = json!({"resourceVersion": page.version.to_string()});
     if let Some((after, rest)) = &page.next {
         let token = ContinueToken {
@@ -40,7 +41,7 @@ pub(crate) fn list(
     Ok(format.list(resource, &metadata, &page.items, now))
 }
 
-fn page(store: &Store, resource: Resource, selection: &Selection, query: &Query) -> Result<Page, Failure> {
+fn page(store: &Store, resource: Resource, selection: &Selection, query: &Query, behind: u64) -> Result<Page, Failure> {
     let limit = query
         .number("limit")
         .filter(|limit| *limit > 0)
@@ -104,6 +105,13 @@ fn page(store: &Store, resource: Resource, selection: &Selection, query: &Query)
     }
     // The watch cache answers version 0 whole, whatever the limit.
     let limit = limit.filter(|_| version != Some(0));
+    if version == Some(0) && behind > 0 {
+        let old = store.page(resource, selection, Some(current.saturating_sub(behind)), None, None);
+        // A cache cannot be older than its window.
+        if let Ok(page) = old {
+            return Ok(page);
+        }
+    }
     store
         .page(resource, selection, version.filter(|_| exact), None, limit)
         .map_err(|_| Failure::expired("The resourceVersion for the provided list is too old."))

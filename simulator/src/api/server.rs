@@ -258,6 +258,10 @@ async fn answer(
         Ok(user) => user,
         Err(failure) => return Ok(refuse(&failure)),
     };
+    if shared.faults.keeps_out(&user.name).await {
+        connection.reset();
+        return Err(io::ErrorKind::ConnectionReset.into());
+    }
     if let Some(response) = unversioned(&shared, &user, &parts.method, &path, &body) {
         return Ok(response);
     }
@@ -284,10 +288,13 @@ async fn answer(
     let name = target.name.as_deref().unwrap_or_default();
     let answered = match verb {
         Verb::Watch => selection(&target, &query)
-            .and_then(|selection| WatchRequest::parse(&shared, target.resource, selection, &query, format))
+            .and_then(|selection| WatchRequest::parse(&shared, &user.name, target.resource, selection, &query, format))
             .map(|watch| stream(watch.start(&shared, connection, expired))),
         Verb::List => selection(&target, &query)
-            .and_then(|selection| list::list(&shared.store, target.resource, &selection, &query, format, now))
+            .and_then(|selection| {
+                let behind = shared.faults.behind();
+                list::list(&shared.store, target.resource, &selection, &query, behind, format, now)
+            })
             .map(|body| respond(StatusCode::OK, body, gzip)),
         Verb::Get if target.subresource.as_deref() == Some("log") => {
             logs::log(&shared, writer.namespace, name, &query).map(plain)

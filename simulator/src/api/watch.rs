@@ -11,6 +11,7 @@ use crate::store::selector::Selection;
 use crate::store::{Change, Stored};
 use bytes::Bytes;
 use jiff::Timestamp;
+use std::collections::BTreeSet;
 use std::io;
 use std::ops::ControlFlow;
 use std::sync::Arc;
@@ -35,6 +36,7 @@ enum Start {
 /// A watch as asked for.
 #[derive(Debug)]
 pub(crate) struct WatchRequest {
+    user: Box<str>,
     resource: Resource,
     selection: Selection,
     start: Start,
@@ -47,6 +49,7 @@ impl WatchRequest {
     /// Reads the options of a watch (rules of `k8s.io/apimachinery/pkg/apis/meta/internalversion/validation`).
     pub fn parse(
         shared: &Shared,
+        user: &str,
         resource: Resource,
         selection: Selection,
         query: &Query,
@@ -88,6 +91,7 @@ impl WatchRequest {
             .filter(|seconds| *seconds > 0)
             .map(Duration::from_secs);
         Ok(WatchRequest {
+            user: user.into(),
             resource,
             selection,
             start,
@@ -114,6 +118,7 @@ impl WatchRequest {
             stalled: shared.faults.stalled.subscribe(),
             bookmark_at: Instant::now() + shared.options.bookmark_interval,
             last: 0,
+            said: Bytes::new(),
             request: self,
             shared: shared.clone(),
         };
@@ -147,11 +152,13 @@ struct Stream {
     connection: Arc<ConnectionControl>,
     out: mpsc::Sender<io::Result<Bytes>>,
     commands: broadcast::Receiver<WatchCommand>,
-    stalled: watch::Receiver<bool>,
+    stalled: watch::Receiver<BTreeSet<Resource>>,
     deadline: Instant,
     bookmark_at: Instant,
     /// Everything up to this version has been sent.
     last: u64,
+    /// The lines that were sent last.
+    said: Bytes,
 }
 
 /// The stream has ended.
@@ -256,14 +263,15 @@ impl Stream {
 
     async fn send(&mut self, lines: Vec<u8>) -> Step {
         self.unstall().await?;
-        let out = self.out.clone();
+        let (out, lines) = (self.out.clone(), Bytes::from(lines));
         loop {
             tokio::select! {
                 biased;
                 command = self.commands.recv() => Box::pin(self.obey(command)).await?,
                 permit = out.reserve() => {
                     let Ok(permit) = permit else { return Step::Break(Ended) };
-                    permit.send(Ok(Bytes::from(lines)));
+                    self.said = lines.clone();
+                    permit.send(Ok(lines));
                     return Step::Continue(());
                 }
             }
@@ -272,7 +280,7 @@ impl Stream {
 
     /// Waits while watches are stalled.
     async fn unstall(&mut self) -> Step {
-        while *self.stalled.borrow_and_update() {
+        while self.stalled.borrow_and_update().contains(&self.request.resource) {
             tokio::select! {
                 biased;
                 command = self.commands.recv() => Box::pin(self.obey(command)).await?,
@@ -289,15 +297,14 @@ impl Stream {
             Err(broadcast::error::RecvError::Lagged(_)) => return Step::Continue(()),
             Err(broadcast::error::RecvError::Closed) => return Step::Break(Ended),
         };
-        if command
-            .resource
-            .is_some_and(|resource| resource != self.request.resource)
-        {
+        if !command.is_for(self.request.resource, &self.request.user) {
             return Step::Continue(());
         }
         match command.action {
             WatchAction::Bookmark if self.request.bookmarks => Box::pin(self.bookmark()).await,
             WatchAction::Bookmark => Step::Continue(()),
+            WatchAction::Repeat if self.said.is_empty() => Step::Continue(()),
+            WatchAction::Repeat => Box::pin(self.send(self.said.to_vec())).await,
             WatchAction::Expire => self.expire().await,
             WatchAction::Cut(cut) => self.cut(cut).await,
         }

@@ -5,6 +5,7 @@ mod controller;
 mod cron;
 mod events;
 mod kubelet;
+mod lives;
 pub(crate) mod objects;
 mod pod;
 mod pod_events;
@@ -12,6 +13,7 @@ mod run;
 mod scenario;
 mod waiting;
 
+pub use lives::{Fate, Life, Lives};
 pub use scenario::{Attempt, Scenario, ScenarioError};
 
 use crate::ids::Ids;
@@ -23,7 +25,13 @@ impl Scenario {
     /// What happens, from `start` on. Timestamps in the objects are in the time of the story, so that durations read
     /// true however fast it is played.
     pub fn timeline(&self, start: Timestamp, ids: &mut Ids) -> Vec<Step> {
-        Run::new(self, start, ids).finish()
+        self.timeline_at(1, start, ids)
+    }
+
+    /// The same in a cluster that is `pace` times as fast: deadlines, delays and everything else take that much less
+    /// time, and the timestamps in the objects say so.
+    pub fn timeline_at(&self, pace: u32, start: Timestamp, ids: &mut Ids) -> Vec<Step> {
+        Run::new(self, start, pace, ids).finish()
     }
 }
 

@@ -64,6 +64,8 @@ pub(super) struct Run<'a> {
     /// Starts of containers so far; each takes the next entry of the script.
     pub attempts: usize,
     start: Timestamp,
+    /// How many times faster than it is told the story happens.
+    pace: u32,
     agenda: BTreeMap<(Duration, u64), Action>,
     planned: u64,
     written: Vec<Step>,
@@ -75,7 +77,7 @@ pub(super) const fn ms(milliseconds: u64) -> Duration {
 }
 
 impl<'a> Run<'a> {
-    pub fn new(scenario: &'a Scenario, start: Timestamp, ids: &'a mut Ids) -> Run<'a> {
+    pub fn new(scenario: &'a Scenario, start: Timestamp, pace: u32, ids: &'a mut Ids) -> Run<'a> {
         Run {
             scenario,
             ids,
@@ -86,6 +88,7 @@ impl<'a> Run<'a> {
             recorder: Recorder::default(),
             attempts: 0,
             start,
+            pace: pace.max(1),
             agenda: BTreeMap::new(),
             planned: 0,
             written: Vec::new(),
@@ -130,7 +133,7 @@ impl<'a> Run<'a> {
     /// Writes a version of an object, `after` from now.
     pub fn write(&mut self, after: Duration, resource: Resource, change: ChangeType, object: &Value) {
         self.written.push(Step {
-            at: self.now + after,
+            at: (self.now + after) / self.pace,
             resource,
             change,
             object: object.clone(),
@@ -146,7 +149,7 @@ impl<'a> Run<'a> {
 
     /// A point of the story on the calendar.
     pub fn timestamp(&self, at: Duration) -> Timestamp {
-        let offset = SignedDuration::try_from(at).unwrap_or(SignedDuration::ZERO);
+        let offset = SignedDuration::try_from(at / self.pace).unwrap_or(SignedDuration::ZERO);
         self.start.checked_add(offset).unwrap_or(self.start)
     }
 

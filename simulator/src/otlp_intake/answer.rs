@@ -29,6 +29,19 @@ pub enum Answer {
     Hang,
     /// Wait, then treat the request as usual.
     Delay(Duration),
+    /// Answer with this status and keep the data among what was [refused](super::OtlpIntake::refused): for answers after
+    /// which nobody sends it again.
+    Refuse {
+        /// The status code.
+        status: u16,
+    },
+    /// A partial success: refuse the first items, up to this many, and take the others.
+    Reject(usize),
+    /// Keep the data, and do nothing until the client goes away or the intake stops: the confirmation is lost.
+    TakeAndHang,
+    /// Treat the request as usual, but send the body of the answer byte by byte, in this time. An accepted request is
+    /// answered with a warning in its partial success, so that there is a body.
+    Trickle(Duration),
 }
 
 impl Answer {

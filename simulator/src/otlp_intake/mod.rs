@@ -2,10 +2,12 @@
 //!
 //! It takes protobuf (gzip, zstd or not compressed) at `/v1/logs`, `/v1/metrics` and `/v1/traces`, remembers what it
 //! accepted in the order of arrival, tells subscribers at once, and notices points that would overwrite each other in
-//! Datadog. Failures can be scripted with [`OtlpIntake::fail_next`].
+//! Datadog. Failures can be scripted: one by one with [`OtlpIntake::fail_next`], lasting with [`OtlpIntake::answer_all`]
+//! and [`OtlpIntake::refuse_connections`].
 
 mod answer;
 mod overwrites;
+mod port;
 mod received;
 mod rules;
 mod server;
@@ -19,8 +21,7 @@ use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use tokio::net::TcpListener;
-use tokio::sync::broadcast;
+use tokio::sync::{broadcast, watch};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -62,6 +63,9 @@ pub struct OtlpIntake {
     address: SocketAddr,
     shared: Arc<Shared>,
     stop: CancellationToken,
+    /// Whether the port is to be closed, and whether it is open.
+    closed: watch::Sender<bool>,
+    listening: watch::Receiver<bool>,
     server: Option<JoinHandle<()>>,
 }
 
@@ -76,9 +80,19 @@ struct Shared {
 #[derive(Debug, Default)]
 struct State {
     received: Vec<Arc<Received>>,
+    refused: Vec<Arc<Received>>,
     attempts: Vec<Attempt>,
     script: HashMap<Signal, VecDeque<Answer>>,
+    standing: HashMap<Signal, Answer>,
     overwrites: Overwrites,
+}
+
+impl State {
+    /// What is to become of the next request of a signal: what was scripted, else the standing answer, if any.
+    fn scripted(&mut self, signal: Signal) -> Option<Answer> {
+        let next = self.script.get_mut(&signal).and_then(VecDeque::pop_front);
+        next.or_else(|| self.standing.get(&signal).cloned())
+    }
 }
 
 impl Shared {
@@ -112,19 +126,24 @@ impl OtlpIntake {
                 format!("the intake listens on loopback only, not on {found}"),
             ));
         }
-        let listener = TcpListener::bind(options.address).await?;
-        let address = listener.local_addr()?;
+        let (socket, address) = port::reserve(options.address)?;
+        let listener = socket.listen(port::BACKLOG)?;
         let shared = Arc::new(Shared {
             options,
             state: Mutex::default(),
             arrivals: broadcast::Sender::new(SUBSCRIBER_LAG),
         });
         let stop = CancellationToken::new();
-        let server = tokio::spawn(server::serve(listener, Arc::clone(&shared), stop.clone()));
+        let (closed, close) = watch::channel(false);
+        let (opened, listening) = watch::channel(true);
+        let door = port::Door { address, close, opened };
+        let server = tokio::spawn(server::serve(listener, door, Arc::clone(&shared), stop.clone()));
         Ok(OtlpIntake {
             address,
             shared,
             stop,
+            closed,
+            listening,
             server: Some(server),
         })
     }
@@ -142,6 +161,16 @@ impl OtlpIntake {
     /// Everything accepted so far, in the order of arrival.
     pub fn received(&self) -> Vec<Arc<Received>> {
         self.shared.state().received.clone()
+    }
+
+    /// What was accepted after the first `known` requests, in the order of arrival.
+    pub fn received_after(&self, known: usize) -> Vec<Arc<Received>> {
+        self.shared.state().received.get(known..).unwrap_or_default().to_vec()
+    }
+
+    /// What was refused for good so far, in the order of arrival: by [`Answer::Refuse`] and [`Answer::Reject`].
+    pub fn refused(&self) -> Vec<Arc<Received>> {
+        self.shared.state().refused.clone()
     }
 
     /// Every request so far with the answer it got, refused ones included.
@@ -179,6 +208,30 @@ impl OtlpIntake {
     /// Answers the next request of a signal as told, once; several calls queue up.
     pub fn fail_next(&self, signal: Signal, answer: Answer) {
         self.shared.state().script.entry(signal).or_default().push_back(answer);
+    }
+
+    /// Answers every request of a signal as told, until told otherwise; `None` goes back to normal. What
+    /// [`fail_next`](OtlpIntake::fail_next) has scripted comes first.
+    pub fn answer_all(&self, signal: Signal, answer: Option<Answer>) {
+        let mut state = self.shared.state();
+        match answer {
+            Some(answer) => state.standing.insert(signal, answer),
+            None => state.standing.remove(&signal),
+        };
+    }
+
+    /// Forgets the answers that were scripted with [`fail_next`](OtlpIntake::fail_next) and did not happen yet.
+    pub fn forget_script(&self) {
+        self.shared.state().script.clear();
+    }
+
+    /// While told so, the port is closed: connections are refused, and those that are open are reset. Returns when it
+    /// is so.
+    pub async fn refuse_connections(&self, refuse: bool) {
+        self.closed.send_replace(refuse);
+        let mut listening = self.listening.clone();
+        // An error says that the server has stopped, and then there is nothing to wait for.
+        let _ = listening.wait_for(|now| *now != refuse).await;
     }
 
     /// Stops listening, ends all connections and waits for that.

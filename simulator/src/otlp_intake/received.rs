@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
+use opentelemetry_proto::tonic::metrics::v1::metric::Data;
 use prost::Message;
 
 /// The kind of telemetry.
@@ -64,6 +65,62 @@ impl Payload {
             Signal::Metrics => Payload::Metrics(Message::decode(body)?),
             Signal::Traces => Payload::Traces(Message::decode(body)?),
         })
+    }
+
+    /// Takes the first items out, up to this many.
+    pub(super) fn split_off_first(&mut self, items: usize) -> Payload {
+        let mut first = self.clone();
+        let mut number = 0;
+        first.retain(|| {
+            number += 1;
+            number <= items
+        });
+        let mut number = 0;
+        self.retain(|| {
+            number += 1;
+            number > items
+        });
+        first
+    }
+
+    /// Keeps the items for which it says so; it is asked for each, in their order.
+    fn retain(&mut self, mut keep: impl FnMut() -> bool) {
+        match self {
+            Payload::Logs(request) => {
+                for scope in request
+                    .resource_logs
+                    .iter_mut()
+                    .flat_map(|resource| &mut resource.scope_logs)
+                {
+                    scope.log_records.retain(|_| keep());
+                }
+            }
+            Payload::Metrics(request) => {
+                let scopes = request
+                    .resource_metrics
+                    .iter_mut()
+                    .flat_map(|resource| &mut resource.scope_metrics);
+                for metric in scopes.flat_map(|scope| &mut scope.metrics) {
+                    match &mut metric.data {
+                        Some(Data::Gauge(data)) => data.data_points.retain(|_| keep()),
+                        Some(Data::Sum(data)) => data.data_points.retain(|_| keep()),
+                        Some(Data::Histogram(data)) => data.data_points.retain(|_| keep()),
+                        Some(Data::ExponentialHistogram(data)) => data.data_points.retain(|_| keep()),
+                        Some(Data::Summary(data)) => data.data_points.retain(|_| keep()),
+                        None => {}
+                    }
+                }
+            }
+            Payload::Traces(request) => {
+                for scope in request
+                    .resource_spans
+                    .iter_mut()
+                    .flat_map(|resource| &mut resource.scope_spans)
+                {
+                    scope.spans.retain(|_| keep());
+                }
+            }
+        }
     }
 
     /// How many log records, metric points or spans it holds.

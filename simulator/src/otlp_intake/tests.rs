@@ -259,6 +259,116 @@ async fn answers_come_as_scripted_for_their_signal_only() {
 }
 
 #[tokio::test]
+async fn what_is_refused_for_good_is_kept_apart() {
+    let intake = OtlpIntake::start(None).await.unwrap();
+    intake.fail_next(Signal::Logs, Answer::Refuse { status: 400 });
+    assert_eq!(post(&intake, "/v1/logs", &[PROTO], &logs("a")).await.0, 400);
+    let refused = intake.refused();
+    assert_eq!(refused.len(), 1);
+    assert_eq!(refused[0].payload.records()[0].event_name, "a");
+    assert!(intake.received().is_empty());
+}
+
+#[tokio::test]
+async fn a_partial_success_refuses_the_first_items() {
+    let intake = OtlpIntake::start(None).await.unwrap();
+    let mut two = ExportLogsServiceRequest::decode(&logs("first")[..]).unwrap();
+    two.resource_logs.extend(
+        ExportLogsServiceRequest::decode(&logs("second")[..])
+            .unwrap()
+            .resource_logs,
+    );
+    intake.fail_next(Signal::Logs, Answer::Reject(1));
+    let (status, body) = post(&intake, "/v1/logs", &[PROTO], &two.encode_to_vec()).await;
+    assert_eq!(status, 200);
+    let partial = ExportLogsServiceResponse::decode(&body[..]).unwrap().partial_success;
+    assert_eq!(partial.unwrap().rejected_log_records, 1);
+    let names = |received: Vec<Arc<Received>>| -> Vec<String> {
+        let records = received.iter().flat_map(|received| received.payload.records());
+        records.map(|record| record.event_name).collect()
+    };
+    assert_eq!(names(intake.received()), ["second"]);
+    assert_eq!(names(intake.received_after(1)), [""; 0]);
+    assert_eq!(names(intake.refused()), ["first"]);
+
+    intake.fail_next(Signal::Metrics, Answer::Reject(5));
+    let point = sum(AggregationTemporality::Delta, true, 3, &[]);
+    let (_, body) = post(&intake, "/v1/metrics", &[PROTO], &point).await;
+    let partial = ExportMetricsServiceResponse::decode(&body[..]).unwrap().partial_success;
+    assert_eq!(partial.unwrap().rejected_data_points, 1, "there was only one");
+    assert!(intake.points().is_empty());
+    assert_eq!(intake.refused()[1].payload.points()[0].value, PointValue::Int(3));
+}
+
+#[tokio::test]
+async fn a_standing_answer_stays_and_a_scripted_one_comes_first() {
+    let intake = OtlpIntake::start(None).await.unwrap();
+    intake.answer_all(Signal::Logs, Some(Answer::status(503)));
+    intake.fail_next(Signal::Logs, Answer::status(429));
+    let mut statuses = Vec::new();
+    for _ in 0..3 {
+        statuses.push(post(&intake, "/v1/logs", &[PROTO], &logs("a")).await.0);
+    }
+    intake.fail_next(Signal::Logs, Answer::status(429));
+    intake.forget_script();
+    statuses.push(post(&intake, "/v1/logs", &[PROTO], &logs("a")).await.0);
+    intake.answer_all(Signal::Logs, None);
+    statuses.push(post(&intake, "/v1/logs", &[PROTO], &logs("a")).await.0);
+    assert_eq!(statuses, [429, 503, 503, 503, 200]);
+}
+
+#[tokio::test]
+async fn a_closed_port_refuses_connections_and_stays_ours() {
+    let intake = OtlpIntake::start(None).await.unwrap();
+    let mut open = TcpStream::connect(intake.address()).await.unwrap();
+    for _ in 0..2 {
+        intake.refuse_connections(true).await;
+        let refused = TcpStream::connect(intake.address()).await.unwrap_err();
+        assert_eq!(refused.kind(), io::ErrorKind::ConnectionRefused);
+        intake.refuse_connections(false).await;
+        assert_eq!(post(&intake, "/v1/logs", &[PROTO], &logs("a")).await.0, 200);
+    }
+    let mut nothing = Vec::new();
+    // Ended by a close or a reset.
+    let read = open.read_to_end(&mut nothing).await;
+    assert!(!matches!(read, Ok(1..)), "{nothing:?}");
+}
+
+#[tokio::test]
+async fn a_taken_request_whose_answer_never_comes() {
+    let intake = OtlpIntake::start(None).await.unwrap();
+    let mut arrivals = intake.subscribe();
+    intake.fail_next(Signal::Logs, Answer::TakeAndHang);
+    let body = logs("a");
+    let client = post(&intake, "/v1/logs", &[PROTO], &body);
+    tokio::select! {
+        answer = client => panic!("{answer:?}"),
+        arrived = arrivals.recv() => assert_eq!(arrived.unwrap().payload.records()[0].event_name, "a"),
+    }
+}
+
+#[tokio::test]
+async fn an_answer_in_pieces_is_the_same_answer() {
+    let intake = OtlpIntake::start(None).await.unwrap();
+    intake.fail_next(Signal::Logs, Answer::Trickle(std::time::Duration::from_millis(100)));
+    let before = std::time::Instant::now();
+    let (status, body) = post(&intake, "/v1/logs", &[PROTO], &logs("a")).await;
+    assert!(before.elapsed() >= std::time::Duration::from_millis(100));
+    assert_eq!(status, 200);
+    // The pieces come as chunks of one byte each.
+    let mut whole = Vec::new();
+    let mut rest = &body[..];
+    while let [b'1', b'\r', b'\n', byte, b'\r', b'\n', after @ ..] = rest {
+        whole.push(*byte);
+        rest = after;
+    }
+    assert_eq!(rest, b"0\r\n\r\n");
+    let partial = ExportLogsServiceResponse::decode(&whole[..]).unwrap().partial_success;
+    assert_eq!(partial.unwrap().rejected_log_records, 0);
+    assert_eq!(intake.records().len(), 1);
+}
+
+#[tokio::test]
 async fn it_listens_on_loopback_only() {
     let options = Options {
         address: ([0, 0, 0, 0], 0).into(),

@@ -1,0 +1,43 @@
+//! What the receiver counts about itself.
+
+// Clippy's exception for tests does not reach their helpers.
+#![allow(clippy::unwrap_used)]
+
+mod support;
+
+use std::time::Duration;
+
+use kubernetes_job_receiver::telemetry::{Ending, Loss};
+use kubernetes_job_receiver::tracker::Kind;
+use support::metrics::Metrics;
+
+#[test]
+fn what_became_of_jobs_and_watches_can_be_told_apart() {
+    let metrics = Metrics::new();
+    let telemetry = metrics.telemetry();
+    telemetry.delivered();
+    telemetry.recovered();
+    telemetry.lost(1, Loss::Refused);
+    telemetry.lost(2, Loss::GivenUp);
+    telemetry.lost(4, Loss::Gap);
+    telemetry.unacknowledged(3);
+    telemetry.gap(Kind::Jobs, Duration::from_secs(90), Ending::Resumed);
+    telemetry.gap(Kind::Jobs, Duration::from_secs(10), Ending::Relisted);
+    telemetry.silence(Kind::PodEvents, Duration::from_secs(30));
+    assert_eq!(
+        metrics.points(),
+        [
+            "otelcol_k8s_job_delivered[receiver=k8s_job] 1",
+            "otelcol_k8s_job_lost[reason=gap, receiver=k8s_job] 4",
+            "otelcol_k8s_job_lost[reason=given_up, receiver=k8s_job] 2",
+            "otelcol_k8s_job_lost[reason=refused, receiver=k8s_job] 1",
+            "otelcol_k8s_job_recovered[receiver=k8s_job] 1",
+            "otelcol_k8s_job_unacknowledged[receiver=k8s_job] 3",
+            "otelcol_k8s_job_watch_gap_seconds[by=list, receiver=k8s_job, resource=jobs] 10",
+            "otelcol_k8s_job_watch_gap_seconds[by=resume, receiver=k8s_job, resource=jobs] 90",
+            "otelcol_k8s_job_watch_silence_seconds[receiver=k8s_job, resource=pod events] 30",
+            "otelcol_receiver_accepted_log_records[receiver=k8s_job] 1",
+            "otelcol_receiver_refused_log_records[receiver=k8s_job] 3",
+        ]
+    );
+}
