@@ -8,7 +8,11 @@ pub fn factories() -> Factories {
         receivers: vec![kubernetes_job_receiver::factory()],
         processors: vec![reason_enrichment_processor::factory()],
         connectors: vec![job_metrics_connector::factory()],
-        exporters: vec![otlp_exporter::http::factory(), otlp_exporter::grpc::factory(), debug_exporter::factory()],
+        exporters: vec![
+            otlp_exporter::http::factory(),
+            otlp_exporter::grpc::factory(),
+            debug_exporter::factory(),
+        ],
         extensions: vec![health_check_extension::factory()],
     }
 }

@@ -84,11 +84,7 @@ pub(crate) fn limits(signal: Signal) -> Limits {
 ///
 /// # Errors
 /// If compression fails.
-pub(crate) fn requests(
-    payload: Arc<Payload>,
-    encoding: Encoding,
-    limits: Limits,
-) -> Result<Vec<Request>, String> {
+pub(crate) fn requests(payload: Arc<Payload>, encoding: Encoding, limits: Limits) -> Result<Vec<Request>, String> {
     let mut requests = Vec::new();
     // The next one to make stands last.
     let mut todo = vec![payload];
@@ -266,7 +262,10 @@ mod tests {
         assert_eq!(requests.iter().flat_map(names).collect::<Vec<_>>(), all);
 
         let large = Arc::new(logs(&["x".repeat(1000)]));
-        assert_eq!(super::requests(large, proto(Compression::None), limits).unwrap().len(), 1);
+        assert_eq!(
+            super::requests(large, proto(Compression::None), limits).unwrap().len(),
+            1
+        );
         assert!(
             super::requests(Arc::new(logs(&[])), proto(Compression::None), limits)
                 .unwrap()

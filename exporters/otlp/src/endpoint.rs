@@ -113,11 +113,7 @@ pub(crate) fn check_host(url: &Url) -> Result<(), String> {
 }
 
 /// What is allowed but dangerous, for the log at the start.
-pub(crate) fn warnings<'a>(
-    urls: impl Iterator<Item = &'a Url>,
-    headers: &HeaderMap,
-    tls: &TlsSettings,
-) -> Vec<String> {
+pub(crate) fn warnings<'a>(urls: impl Iterator<Item = &'a Url>, headers: &HeaderMap, tls: &TlsSettings) -> Vec<String> {
     let mut warnings = Vec::new();
     let credentials: Vec<&str> = headers.keys().map(|name| name.as_str()).collect();
     let credentials: Vec<&str> = credentials
@@ -133,9 +129,8 @@ pub(crate) fn warnings<'a>(
         warnings.push(format!("the header {names} goes to {host} unencrypted; use https://"));
     }
     if tls.insecure_skip_verify {
-        warnings.push(
-            "tls::insecure_skip_verify is true: whoever stands between can read and change everything".into(),
-        );
+        warnings
+            .push("tls::insecure_skip_verify is true: whoever stands between can read and change everything".into());
     }
     warnings
 }

@@ -93,9 +93,7 @@ fn explain_tls(error: &rustls::Error, url: &Url) -> String {
             | AlertDescription::UnknownCA
             | AlertDescription::CertificateExpired
             | AlertDescription::CertificateUnknown,
-        ) => format!(
-            "{host} refused our certificate, or wants one: check tls::cert_file and tls::key_file ({error})"
-        ),
+        ) => format!("{host} refused our certificate, or wants one: check tls::cert_file and tls::key_file ({error})"),
         rustls::Error::AlertReceived(AlertDescription::ProtocolVersion) | rustls::Error::PeerIncompatible(_) => {
             format!("{host} and tls::min_version, tls::max_version have no version of TLS in common ({error})")
         }

@@ -47,7 +47,10 @@ impl RpcStatus {
             .details
             .iter()
             .find(|detail| detail.type_url.ends_with("/google.rpc.RetryInfo"))?;
-        let delay = RetryInfo::decode(&detail.value[..]).ok()?.retry_delay.unwrap_or_default();
+        let delay = RetryInfo::decode(&detail.value[..])
+            .ok()?
+            .retry_delay
+            .unwrap_or_default();
         let (seconds, nanos) = (u64::try_from(delay.seconds), u32::try_from(delay.nanos));
         Some(Duration::from_secs(seconds.unwrap_or(0)) + Duration::from_nanos(nanos.unwrap_or(0).into()))
     }

@@ -20,6 +20,8 @@ pub struct Limits {
     pub logs_decompressed: usize,
     /// Traces, decompressed.
     pub traces_decompressed: usize,
+    /// Any message over gRPC, compressed and decompressed; the usual limit of gRPC servers.
+    pub grpc_message: usize,
 }
 
 impl Default for Limits {
@@ -29,6 +31,7 @@ impl Default for Limits {
             // 5.1 MiB
             logs_decompressed: 5_347_737,
             traces_decompressed: 15 * 1024 * 1024,
+            grpc_message: 4 * 1024 * 1024,
         }
     }
 }

@@ -28,7 +28,10 @@ pub(super) fn meaning(asked: Asked<'_>, answer: &Answer) -> Meaning {
         return of_status(asked, &status, answer);
     }
     let host = endpoint::authority(asked.url);
-    let content_type = answer.headers.get(CONTENT_TYPE).map_or(&b""[..], |value| value.as_bytes());
+    let content_type = answer
+        .headers
+        .get(CONTENT_TYPE)
+        .map_or(&b""[..], |value| value.as_bytes());
     let is_grpc = content_type.starts_with(b"application/grpc");
     if answer.status == 200 && is_grpc {
         // The server, or something between, ended the answer before its status.

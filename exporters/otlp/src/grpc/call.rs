@@ -35,7 +35,11 @@ fn path(signal: Signal) -> &'static str {
 }
 
 /// The call's headers: what gRPC asks for, and the configured ones.
-pub(super) fn headers(configured: &HeaderMap, compression: Compression, timeout: Option<std::time::Duration>) -> HeaderMap {
+pub(super) fn headers(
+    configured: &HeaderMap,
+    compression: Compression,
+    timeout: Option<std::time::Duration>,
+) -> HeaderMap {
     let mut headers = configured.clone();
     headers.insert("te", HeaderValue::from_static("trailers"));
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/grpc"));

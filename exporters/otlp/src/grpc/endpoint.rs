@@ -73,7 +73,11 @@ fn check(text: &str, insecure: bool) -> Result<Endpoint, String> {
     };
     let authority = rest.strip_suffix('/').unwrap_or(rest);
     if let Some((_, path)) = authority.split_once('/') {
-        let hint = if path.contains("v1/") { " This looks like an address for `otlp_http`." } else { "" };
+        let hint = if path.contains("v1/") {
+            " This looks like an address for `otlp_http`."
+        } else {
+            ""
+        };
         return Err(format!("it has a path, and a gRPC address has none, {EXPECTED}.{hint}"));
     }
     if authority.contains('@') {

@@ -114,7 +114,11 @@ impl Config {
         let headers = headers::read(&raw.headers, settings, &mut mistakes);
         for name in headers.keys().map(|name| name.as_str()) {
             if is_reserved(name) {
-                let hint = if name == "user-agent" { "; set `user_agent` instead" } else { "" };
+                let hint = if name == "user-agent" {
+                    "; set `user_agent` instead"
+                } else {
+                    ""
+                };
                 let message = format!("the header `{name}` is set by gRPC and cannot be changed{hint}");
                 mistakes.push(settings.mistake(&format!("headers::{name}"), message));
             } else if name.ends_with("-bin") {
@@ -132,7 +136,10 @@ impl Config {
             };
             let origin = text.parse::<http::Uri>().ok().filter(|origin| {
                 let only_authority = origin.path_and_query().is_none_or(|path| path == "/");
-                only_authority && origin.authority().is_some_and(|authority| !authority.as_str().contains('@'))
+                only_authority
+                    && origin
+                        .authority()
+                        .is_some_and(|authority| !authority.as_str().contains('@'))
             });
             if origin.is_none() {
                 mistakes.push(settings.mistake("authority", "not a name, expected `host` or `host:port`"));
@@ -147,7 +154,8 @@ impl Config {
         if let Some(keepalive) = &raw.keepalive {
             for (key, value) in [("time", keepalive.time), ("timeout", keepalive.timeout)] {
                 if value.get() < std::time::Duration::from_secs(1) {
-                    let message = format!("found {value}, expected 1s or more; servers end connections that ping too often");
+                    let message =
+                        format!("found {value}, expected 1s or more; servers end connections that ping too often");
                     mistakes.push(settings.mistake(&format!("keepalive::{key}"), message));
                 }
             }
@@ -182,7 +190,9 @@ impl Config {
     pub(crate) fn warnings(&self) -> Vec<String> {
         let mut warnings = endpoint::warnings(std::iter::once(&self.endpoint.url), &self.headers, &self.tls);
         if self.endpoint.port() == 4318 {
-            warnings.push("the endpoint has port 4318, which is usually for OTLP over HTTP; gRPC is usually at 4317".into());
+            warnings.push(
+                "the endpoint has port 4318, which is usually for OTLP over HTTP; gRPC is usually at 4317".into(),
+            );
         }
         warnings
     }
@@ -208,12 +218,18 @@ mod tests {
         assert_eq!(config.timeout, Some(std::time::Duration::from_secs(5)));
         assert_eq!(config.origin, "https://other.example");
         let keepalive = config.keepalive.unwrap();
-        assert_eq!((keepalive.time, keepalive.timeout), (Duration::from_secs(30), Duration::from_secs(10)));
+        assert_eq!(
+            (keepalive.time, keepalive.timeout),
+            (Duration::from_secs(30), Duration::from_secs(10))
+        );
         assert!(!format!("{config:?}").contains("hunter2"));
         assert_eq!(config.warnings(), [""; 0]);
         let config = read("endpoint: h:4318\ntls: {insecure: true}\nheaders: {x-token: hunter2}").unwrap();
         let warnings = config.warnings();
-        assert!(warnings[0].contains("x-token goes to h:4318 unencrypted"), "{warnings:?}");
+        assert!(
+            warnings[0].contains("x-token goes to h:4318 unencrypted"),
+            "{warnings:?}"
+        );
         assert!(warnings[1].contains("gRPC is usually at 4317"), "{warnings:?}");
     }
 
@@ -240,7 +256,15 @@ mod tests {
             assert!(text.contains(expected), "{expected} in:\n{text}");
         }
         assert!(read("{}").unwrap_err().contains("`endpoint` must be specified"));
-        assert!(read("endpoint: h:1\nauthority: a/b").unwrap_err().contains("authority: not a name"));
-        assert!(read("endpoint: h:1\nwait_for_ready: true").unwrap_err().contains("unknown key `wait_for_ready`"));
+        assert!(
+            read("endpoint: h:1\nauthority: a/b")
+                .unwrap_err()
+                .contains("authority: not a name")
+        );
+        assert!(
+            read("endpoint: h:1\nwait_for_ready: true")
+                .unwrap_err()
+                .contains("unknown key `wait_for_ready`")
+        );
     }
 }

@@ -64,7 +64,10 @@ pub(crate) fn meaning(asked: Asked<'_>, response: Response<'_>, now: SystemTime)
 
 /// A gRPC server answers a plain request with its own content type or status, and some do so with HTTP 200.
 fn speaks_grpc(response: Response<'_>) -> bool {
-    let content_type = response.headers.get(CONTENT_TYPE).map_or(&b""[..], |value| value.as_bytes());
+    let content_type = response
+        .headers
+        .get(CONTENT_TYPE)
+        .map_or(&b""[..], |value| value.as_bytes());
     content_type.starts_with(b"application/grpc") || response.headers.contains_key("grpc-status")
 }
 
@@ -281,7 +284,10 @@ mod tests {
             let Meaning::Misconfigured(why) = read_answer(OTHER, status, &headers, b"") else {
                 panic!("{status}")
             };
-            assert!(why.contains("h:4318 speaks gRPC there") && why.contains("otlp_grpc"), "{why}");
+            assert!(
+                why.contains("h:4318 speaks gRPC there") && why.contains("otlp_grpc"),
+                "{why}"
+            );
         }
     }
 

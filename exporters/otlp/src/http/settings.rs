@@ -200,7 +200,8 @@ impl Config {
     pub(crate) fn warnings(&self) -> Vec<String> {
         let mut warnings = endpoint::warnings(self.endpoints.all(), &self.headers, &self.tls);
         if self.endpoints.all().any(|url| url.port() == Some(4317)) {
-            warnings.push("an endpoint has port 4317, which is usually for gRPC; OTLP over HTTP is usually at 4318".into());
+            warnings
+                .push("an endpoint has port 4317, which is usually for gRPC; OTLP over HTTP is usually at 4318".into());
         }
         warnings
     }
@@ -257,7 +258,10 @@ mod tests {
         let text = mistakes("endpoint: https://h\nendpiont: x\ntls: {cipher_suites: []}");
         assert!(text.contains("endpiont") && text.contains("cipher_suites"), "{text}");
         let text = mistakes("endpoint: https://h\ntls: {insecure: true}");
-        assert!(text.contains("yaml:2:17: tls::insecure: `insecure: true` asks for no TLS"), "{text}");
+        assert!(
+            text.contains("yaml:2:17: tls::insecure: `insecure: true` asks for no TLS"),
+            "{text}"
+        );
     }
 
     #[test]

@@ -2,8 +2,8 @@
 
 use std::sync::{Arc, PoisonError, RwLock};
 
-use rustls::client::{ResolvesClientCert, WebPkiServerVerifier};
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::client::{ResolvesClientCert, WebPkiServerVerifier};
 use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::sign::CertifiedKey;
@@ -30,11 +30,7 @@ pub(super) struct Trust {
 }
 
 impl Trust {
-    pub(super) fn new(
-        judge: Judge,
-        name: Option<ServerName<'static>>,
-        provider: Arc<CryptoProvider>,
-    ) -> Self {
+    pub(super) fn new(judge: Judge, name: Option<ServerName<'static>>, provider: Arc<CryptoProvider>) -> Self {
         Trust {
             judge: RwLock::new(judge),
             name,

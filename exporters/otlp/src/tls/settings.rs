@@ -129,14 +129,18 @@ mod tests {
             ("{key_file: a}", "tls::cert_file: a private key needs"),
             ("{min_version: '1.1'}", "tls::min_version: TLS 1.1 is broken"),
             ("{max_version: 'TLS13'}", "tls::max_version: unknown version `TLS13`"),
-            ("{min_version: '1.3', max_version: '1.2'}", "tls::max_version: `max_version` must not be less"),
+            (
+                "{min_version: '1.3', max_version: '1.2'}",
+                "tls::max_version: `max_version` must not be less",
+            ),
             ("{server_name_override: 'a b'}", "tls::server_name_override: not a name"),
         ] {
             let found = mistakes(yaml);
             assert_eq!(found.len(), 1, "{yaml}: {found:?}");
             assert!(found[0].starts_with(expected), "{yaml}: {found:?}");
         }
-        let fine = "{insecure: false, min_version: '1.2', max_version: '1.3', reload_interval: 1h, server_name_override: h}";
+        let fine =
+            "{insecure: false, min_version: '1.2', max_version: '1.3', reload_interval: 1h, server_name_override: h}";
         assert_eq!(mistakes(fine), [""; 0]);
     }
 

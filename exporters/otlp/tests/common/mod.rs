@@ -12,7 +12,7 @@ use opentelemetry_proto::tonic::metrics::v1::{
     AggregationTemporality, Metric, NumberDataPoint, ResourceMetrics, ScopeMetrics, Sum, metric, number_data_point,
 };
 use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span};
-use pipeline::component::{ComponentId, Create, Running};
+use pipeline::component::{ComponentId, Create, Factory, Running};
 use pipeline::config::Settings;
 use pipeline::health::{Health, Status};
 use pipeline::{Ack, Batch, ComponentError, Delivery, Exporter, Outcome, Payload};
@@ -34,8 +34,13 @@ pub fn id() -> ComponentId {
     }
 }
 
-/// Makes the exporter as the collector would.
+/// Makes `otlp_http` as the collector would.
 pub fn create(yaml: &str) -> Result<Box<dyn Exporter>, String> {
+    create_of(&otlp_exporter::http::factory(), yaml)
+}
+
+/// Makes an exporter as the collector would.
+pub fn create_of(factory: &Factory<dyn Exporter>, yaml: &str) -> Result<Box<dyn Exporter>, String> {
     let settings = Settings::from_yaml(yaml).map_err(|mistakes| mistakes.to_string())?;
     let meter = NoopMeterProvider::new().meter("test");
     let create = Create {
@@ -45,7 +50,7 @@ pub fn create(yaml: &str) -> Result<Box<dyn Exporter>, String> {
         health: &Health::new(),
         provided: &pipeline::storage::Provided::new(),
     };
-    (otlp_exporter::factory().create)(&create).map_err(|mistakes| mistakes.to_string())
+    (factory.create)(&create).map_err(|mistakes| mistakes.to_string())
 }
 
 /// A running exporter.
@@ -55,8 +60,14 @@ pub struct Exporting {
     health: Health,
 }
 
+/// Runs `otlp_http`.
 pub async fn start(yaml: &str) -> Exporting {
-    let mut exporter = create(yaml).unwrap();
+    start_of(&otlp_exporter::http::factory(), yaml).await
+}
+
+/// Runs an exporter.
+pub async fn start_of(factory: &Factory<dyn Exporter>, yaml: &str) -> Exporting {
+    let mut exporter = create_of(factory, yaml).unwrap();
     exporter.start().await.unwrap();
     let (input, inbox) = mpsc::channel(8);
     let health = Health::new();
