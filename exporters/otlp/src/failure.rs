@@ -18,6 +18,29 @@ pub(crate) fn explain(error: &reqwest::Error, url: &Url, timeout: Option<Duratio
     explain_cause(error.source(), url, error.is_connect())
 }
 
+/// Whether what came was no HTTP/1 at all.
+pub(crate) fn is_other_protocol(error: &reqwest::Error) -> bool {
+    let chain = Chain::of(error.source());
+    // hyper's words; it tells the kinds of malformed answers apart in no other way.
+    chain.tls.is_none()
+        && chain
+            .texts
+            .iter()
+            .any(|text| text.contains("invalid HTTP version parsed"))
+}
+
+/// Whether the transport says that it took too long.
+pub(crate) fn is_late(error: &(dyn Error + 'static)) -> bool {
+    let chain = Chain::of(Some(error));
+    chain.late || chain.io == Some(io::ErrorKind::TimedOut)
+}
+
+/// Whether it failed so that the peer may speak something else than HTTP/2.
+pub(crate) fn is_broken(error: &(dyn Error + 'static)) -> bool {
+    let chain = Chain::of(Some(error));
+    chain.tls.is_none() && chain.io != Some(io::ErrorKind::ConnectionRefused)
+}
+
 /// Explains that no answer came.
 pub(crate) fn late(host: &str, timeout: Option<Duration>) -> String {
     match timeout {
@@ -30,6 +53,11 @@ pub(crate) fn late(host: &str, timeout: Option<Duration>) -> String {
 pub(crate) fn explain_cause(error: Option<&(dyn Error + 'static)>, url: &Url, connecting: bool) -> String {
     let host = endpoint::authority(url);
     let chain = Chain::of(error);
+    if let Some(alert) = chain.alert_about_us() {
+        return format!(
+            "{host} refused our certificate, or wants one: check tls::cert_file and tls::key_file ({alert})"
+        );
+    }
     if let Some(tls) = chain.tls {
         return explain_tls(tls, url);
     }
@@ -69,7 +97,7 @@ fn explain_tls(error: &rustls::Error, url: &Url) -> String {
             }
             CertificateError::NotValidForNameContext { presented, expected } => format!(
                 "the certificate of {host} is for {}, not for {}: check the endpoint, or tls::server_name_override",
-                presented.join(", "),
+                presented.iter().map(|name| bare(name)).collect::<Vec<_>>().join(", "),
                 expected.to_str()
             ),
             CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
@@ -87,18 +115,16 @@ fn explain_tls(error: &rustls::Error, url: &Url) -> String {
             "{host} refuses the protocol: gRPC needs HTTP/2, so this may be an endpoint for OTLP over HTTP; use the \
              exporter otlp_http, or the port for gRPC, usually 4317"
         ),
-        rustls::Error::AlertReceived(
-            AlertDescription::CertificateRequired
-            | AlertDescription::BadCertificate
-            | AlertDescription::UnknownCA
-            | AlertDescription::CertificateExpired
-            | AlertDescription::CertificateUnknown,
-        ) => format!("{host} refused our certificate, or wants one: check tls::cert_file and tls::key_file ({error})"),
         rustls::Error::AlertReceived(AlertDescription::ProtocolVersion) | rustls::Error::PeerIncompatible(_) => {
             format!("{host} and tls::min_version, tls::max_version have no version of TLS in common ({error})")
         }
         why => format!("TLS with {host} failed: {why}"),
     }
+}
+
+/// rustls writes `DnsName("h")`.
+fn bare(name: &str) -> &str {
+    name.split('"').nth(1).unwrap_or(name)
 }
 
 /// For Datadog's hosts a wrong site is the usual cause.
@@ -116,6 +142,8 @@ fn site_hint(url: &Url) -> &'static str {
 struct Chain<'a> {
     tls: Option<&'a rustls::Error>,
     io: Option<io::ErrorKind>,
+    /// Whether tonic gave up, which looks at `grpc-timeout`.
+    late: bool,
     texts: Vec<String>,
 }
 
@@ -124,6 +152,7 @@ impl<'a> Chain<'a> {
         let mut chain = Chain {
             tls: None,
             io: None,
+            late: false,
             texts: Vec::new(),
         };
         let mut next = error;
@@ -133,6 +162,7 @@ impl<'a> Chain<'a> {
             if let Some(tls) = error.downcast_ref() {
                 chain.tls = Some(tls);
             }
+            chain.late |= error.is::<tonic::TimeoutExpired>();
             if let Some(io) = error.downcast_ref::<io::Error>() {
                 chain.io = Some(io.kind());
                 // `io::Error::source` is the source of what it wraps, and so would skip it.
@@ -142,6 +172,21 @@ impl<'a> Chain<'a> {
             }
         }
         chain
+    }
+
+    /// What a server says that does not like our certificate. It says so after the handshake, and then the error is no
+    /// more than a text, for HTTP/2.
+    fn alert_about_us(&self) -> Option<&str> {
+        const ALERTS: [AlertDescription; 5] = [
+            AlertDescription::CertificateRequired,
+            AlertDescription::BadCertificate,
+            AlertDescription::UnknownCA,
+            AlertDescription::CertificateExpired,
+            AlertDescription::CertificateUnknown,
+        ];
+        let words = ALERTS.map(|alert| rustls::Error::AlertReceived(alert).to_string());
+        let texts = self.texts.iter().map(String::as_str);
+        texts.rev().find(|text| words.iter().any(|words| text.contains(words)))
     }
 
     fn last(&self) -> &str {

@@ -5,7 +5,7 @@
 //! * `endpoint`, `headers`, `compression`, [`temporality`]: what the configuration says, checked without any I/O.
 //! * [`tls`]: certificates, and reading them again.
 //! * `encode`, `split`: from data to request bodies within the backend's limits.
-//! * `meaning`: what an answer means, whatever the transport; `failure`: what the lack of one means.
+//! * `meaning`: what an answer means, whatever the transport; `failure`, `peer`: what the lack of one means.
 //! * `exporter`: from what comes in to [`pipeline::sending`].
 
 mod compression;
@@ -17,6 +17,7 @@ pub mod grpc;
 mod headers;
 pub mod http;
 mod meaning;
+mod peer;
 mod rpc;
 mod split;
 pub mod temporality;

@@ -40,9 +40,14 @@ pub(super) async fn answer(shared: Arc<Shared>, request: Request<Incoming>) -> R
     let is_grpc = content_type == GRPC.as_bytes() || content_type == b"application/grpc+proto";
 
     let result = match (signal_of(&path), body) {
-        _ if parts.method != Method::POST => plain(StatusCode::METHOD_NOT_ALLOWED, "only POST is allowed"),
-        _ if !is_grpc => plain(StatusCode::UNSUPPORTED_MEDIA_TYPE, "invalid gRPC request content-type"),
-        _ if headers.get("te").is_none_or(|te| te != "trailers") => plain(StatusCode::BAD_REQUEST, "no `te: trailers`"),
+        _ if parts.method != Method::POST => Ok(plain(StatusCode::METHOD_NOT_ALLOWED, "only POST is allowed")),
+        _ if !is_grpc => Ok(plain(
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            "invalid gRPC request content-type",
+        )),
+        _ if headers.get("te").is_none_or(|te| te != "trailers") => {
+            Ok(plain(StatusCode::BAD_REQUEST, "no `te: trailers`"))
+        }
         (None, _) => Ok(failed(Status::new(12, &format!("unknown method {path}")))),
         (Some(_), Err(_)) => Err(Dropped),
         (Some(signal), Ok(body)) => {
@@ -239,7 +244,9 @@ fn reply(body: http_body_util::combinators::UnsyncBoxBody<Bytes, Infallible>, co
     reply
 }
 
-/// An answer to what is not a gRPC call at all.
-fn plain(status: StatusCode, message: &str) -> Result<Reply, Dropped> {
-    scripted_reply(status.as_u16(), &[], message.into())
+/// An answer to what is not a gRPC call at all: a status of both kinds, as grpc-go sends it.
+fn plain(status: StatusCode, message: &str) -> Reply {
+    let mut reply = failed(Status::new(13, message));
+    *reply.status_mut() = status;
+    reply
 }

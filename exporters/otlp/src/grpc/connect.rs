@@ -14,14 +14,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
-/// What a peer turned out to speak.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Speaks {
-    /// HTTP/1, or TLS without HTTP/2.
-    Http1,
-    /// TLS, where none was expected.
-    Tls,
-}
+use crate::peer::Speaks;
 
 /// What was noticed on the last connection. Errors of HTTP/2 do not tell.
 #[derive(Clone, Debug, Default)]
@@ -134,16 +127,6 @@ impl<S> Listening<S> {
     }
 }
 
-/// An HTTP/2 peer begins with a frame of settings, whose first byte is that of a length below 64 KiB: 0.
-fn recognize(first: &[u8]) -> Option<Speaks> {
-    match first {
-        [b'H', b'T', b'T', b'P', ..] => Some(Speaks::Http1),
-        // A record of type "alert" of TLS version 3.x.
-        [0x15, 0x03, ..] => Some(Speaks::Tls),
-        _ => None,
-    }
-}
-
 impl<S: AsyncRead + Unpin> AsyncRead for Listening<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
@@ -154,9 +137,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Listening<S> {
         ready!(Pin::new(&mut self.stream).poll_read(context, buffer))?;
         if self.first {
             self.first = false;
-            if let Some(speaks) = recognize(&buffer.filled()[before..]) {
-                self.noticed.set(Some(speaks));
-            }
+            self.noticed.set(Speaks::recognize(&buffer.filled()[before..]));
         }
         Poll::Ready(Ok(()))
     }

@@ -11,10 +11,11 @@ use tonic::transport::{Channel, Endpoint};
 
 use super::answer::{self, Asked};
 use super::call;
-use super::connect::{Connector, Noticed, Speaks};
+use super::connect::{Connector, Noticed};
 use super::settings::Config;
 use crate::encode::{self, Encoding, Format, GRPC_LIMITS, Request};
 use crate::meaning::Meaning;
+use crate::peer::{self, Hello, Speaks};
 use crate::{endpoint, failure};
 
 /// The backend, reached over gRPC.
@@ -75,16 +76,31 @@ impl Backend {
     }
 
     /// Why there was no answer.
-    fn explain(&self, error: &tonic::transport::Error) -> String {
-        let url = &self.config.endpoint.url;
-        let host = endpoint::authority(url);
-        match self.noticed.get() {
+    async fn explain(&self, error: &tonic::transport::Error) -> String {
+        let endpoint = &self.config.endpoint;
+        let host = endpoint::authority(&endpoint.url);
+        let mut speaks = self.noticed.get();
+        if speaks.is_none() && !endpoint.tls && failure::is_broken(error) {
+            // A peer that does not know HTTP/2 may hang up without a word; to a plain request it answers.
+            speaks = peer::ask(&endpoint.url, Hello::Http1).await;
+        }
+        match speaks {
             Some(Speaks::Http1) => format!(
                 "{host} speaks HTTP/1.1 there, and gRPC needs HTTP/2: this is an endpoint for OTLP over HTTP; use the \
                  exporter otlp_http, or the port for gRPC, usually 4317"
             ),
             Some(Speaks::Tls) => format!("{host} expects TLS there: write https:// or remove tls::insecure"),
-            None => failure::explain_cause(Some(error), url, false),
+            Some(Speaks::Http2) | None => failure::explain_cause(Some(error), &endpoint.url, false),
+        }
+    }
+
+    /// What it means that there was no answer in time.
+    fn late(&self) -> Meaning {
+        self.connect_anew();
+        let host = endpoint::authority(&self.config.endpoint.url);
+        Meaning::Retry {
+            after: None,
+            why: failure::late(&host, self.config.timeout),
         }
     }
 }
@@ -128,18 +144,12 @@ impl Destination for Backend {
         };
         let meaning = match answer {
             Ok(Ok(answer)) => answer::meaning(asked, &answer),
+            Ok(Err(error)) if failure::is_late(&error) => self.late(),
             Ok(Err(error)) => Meaning::Retry {
                 after: None,
-                why: self.explain(&error),
+                why: self.explain(&error).await,
             },
-            Err(_) => {
-                self.connect_anew();
-                let host = endpoint::authority(&self.config.endpoint.url);
-                Meaning::Retry {
-                    after: None,
-                    why: failure::late(&host, self.config.timeout),
-                }
-            }
+            Err(_) => self.late(),
         };
         meaning.outcome(request, |half| self.prepare(half))
     }

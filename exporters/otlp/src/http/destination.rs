@@ -6,14 +6,15 @@ use std::time::SystemTime;
 use bytes::{Bytes, BytesMut};
 use pipeline::Payload;
 use pipeline::sending::{Destination, SendOutcome};
-use reqwest::Client;
 use reqwest::header::{CONTENT_ENCODING, CONTENT_TYPE};
+use reqwest::{Client, Url};
 
 use super::response::{self, Asked, Response};
 use super::settings::Config;
 use crate::encode::{self, Format, Request};
-use crate::failure;
 use crate::meaning::BODY_LIMIT;
+use crate::peer::{self, Hello, Speaks};
+use crate::{endpoint, failure};
 
 /// The backend, reached over HTTP.
 pub(crate) struct Backend {
@@ -51,10 +52,8 @@ impl Destination for Backend {
         let answer = match post.send().await {
             Ok(answer) => answer,
             Err(error) => {
-                return SendOutcome::Retry {
-                    after: None,
-                    why: failure::explain(&error, url, self.config.timeout),
-                };
+                let why = self.explain(&error, url).await;
+                return SendOutcome::Retry { after: None, why };
             }
         };
         let status = answer.status().as_u16();
@@ -71,6 +70,27 @@ impl Destination for Backend {
             body: &body,
         };
         response::meaning(asked, response, SystemTime::now()).outcome(request, |half| self.prepare(half))
+    }
+}
+
+impl Backend {
+    /// Why there was no answer.
+    async fn explain(&self, error: &reqwest::Error, url: &Url) -> String {
+        let host = endpoint::authority(url);
+        let through_proxy = !self.config.proxy_url.is_empty();
+        if through_proxy || !failure::is_other_protocol(error) {
+            return failure::explain(error, url, self.config.timeout);
+        }
+        match peer::ask(url, Hello::Http2).await {
+            Some(Speaks::Http2) => format!(
+                "{host} speaks gRPC there, and otlp_http needs OTLP over HTTP: use the exporter otlp_grpc, or the port for \
+                 HTTP, usually 4318"
+            ),
+            Some(Speaks::Tls) => format!("{host} expects TLS there: write https:// instead of http://"),
+            Some(Speaks::Http1) | None => format!(
+                "{host} does not answer in HTTP: does it speak gRPC (then use the exporter otlp_grpc) or TLS (https://)?"
+            ),
+        }
     }
 }
 

@@ -115,20 +115,26 @@ fn refused(asked: Asked<'_>, said: &str, status: u16) -> String {
 
 /// `: message` from the body, or nothing.
 fn said(asked: Asked<'_>, response: Response<'_>) -> String {
-    let message = match RpcStatus::decode(response.body) {
-        Ok(status) if is(response, "application/x-protobuf") => status.message,
-        _ => {
-            let text = String::from_utf8_lossy(response.body);
-            match text::html_title(&text) {
-                Some(title) => format!("a web page \"{title}\""),
-                None => text.into_owned(),
-            }
+    let status = RpcStatus::decode(response.body).ok();
+    let status = status.filter(|_| is(response, "application/x-protobuf"));
+    let message = status.map(|status| status.message).or_else(|| json_message(response));
+    let message = message.unwrap_or_else(|| {
+        let text = String::from_utf8_lossy(response.body);
+        match text::html_title(&text) {
+            Some(title) => format!("a web page \"{title}\""),
+            None => text.into_owned(),
         }
-    };
+    });
     match text::clean(&message, asked.secrets) {
         message if message.is_empty() => message,
         message => format!(": {message}"),
     }
+}
+
+/// The message of a status in JSON.
+fn json_message(response: Response<'_>) -> Option<String> {
+    let body: serde_json::Value = serde_json::from_slice(response.body).ok()?;
+    Some(body.get("message")?.as_str()?.to_owned())
 }
 
 /// Any 2xx is a success. The collector treats an answer that it cannot read as a failure; the data did arrive, so here
@@ -333,6 +339,13 @@ mod tests {
                 "h:4318 answered HTTP 400: bad field [REDACTED]",
             ),
             (OTHER, 500, &[], b"boom\nbang", "h:4318 answered HTTP 500: boom bang"),
+            (
+                OTHER,
+                400,
+                &[JSON],
+                b"{\"code\":3,\"message\":\"bad field\"}",
+                "h:4318 answered HTTP 400: bad field",
+            ),
             (
                 DATADOG,
                 403,

@@ -2,6 +2,8 @@
 #![allow(dead_code, reason = "each test binary uses a part")]
 #![allow(clippy::unwrap_used, reason = "only tests are here")]
 
+pub mod tls;
+
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -96,8 +98,13 @@ impl Exporting {
 
     /// Waits until the exporter reports that it fails, and returns why.
     pub async fn failing(&self) -> String {
+        self.failing_because("").await
+    }
+
+    /// Waits until the exporter reports that it fails, with these words, and returns all of them.
+    pub async fn failing_because(&self, words: &str) -> String {
         let mut statuses = self.health.watch();
-        let failing = |status: &Status| matches!(status, Status::RecoverableError(_));
+        let failing = |status: &Status| matches!(status, Status::RecoverableError(why) if why.contains(words));
         let statuses = statuses
             .wait_for(|statuses| failing(&statuses[&id().to_string()]))
             .await
