@@ -20,8 +20,8 @@ use tokio::task::spawn_blocking;
 
 /// Updates of Jobs, and then of Pods, over which processor time is measured.
 const UPDATES: usize = 20_000;
-/// The lists and watches of the receiver: CronJobs, Jobs, Pods, Events of Jobs, Events of Pods.
-const WATCHES: usize = 5;
+/// The lists and watches of the receiver: CronJobs, Jobs, Pods, Events of Jobs, of Pods and of nodes.
+const WATCHES: usize = 6;
 /// How many updates a second the busy cluster makes; the kubelets and the Job controller of a large one do not make more.
 const PER_SECOND: u32 = 1_000;
 

@@ -14,7 +14,7 @@ use tokio::time::timeout;
 
 /// Upper bound on anything a test waits for.
 const PATIENCE: Duration = Duration::from_secs(60);
-/// How many watches a recording keeps open.
+/// How many watches a recording keeps open; with all namespaces one more, for what is said about nodes.
 const WATCHES: usize = 6;
 
 /// A file of this test.
@@ -25,7 +25,8 @@ fn file(cluster: &Cluster, name: &str) -> String {
 /// Starts a recording and waits until it watches everything. What existed before is in the recording then.
 async fn start(cluster: &Cluster, args: &str) -> Child {
     let child = cluster.command(BINARY, args).spawn().expect("it starts");
-    let opened = cluster.simulator.until_opened(WATCHES);
+    let everywhere = usize::from(args.contains(" -A "));
+    let opened = cluster.simulator.until_opened(WATCHES + everywhere);
     timeout(PATIENCE, opened).await.expect("it watches");
     child
 }

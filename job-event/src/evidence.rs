@@ -15,7 +15,7 @@ pub struct Evidence {
     /// Its Pods, in order of creation, then name.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub pods: Vec<Pod>,
-    /// Events about the Job and its Pods, in order of their last time.
+    /// Events about the Job, its Pods and the nodes they ran on, in order of their last time.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub events: Vec<Event>,
     /// What is known to be missing; empty means the evidence is complete.
@@ -232,6 +232,10 @@ pub struct Pod {
     /// `lastTransitionTime` of `Ready` when it last was not `True`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub not_ready_since: Option<Timestamp>,
+    /// When its node was last found not to be ready. The node controller then turns `Ready` to false by itself and leaves
+    /// `ContainersReady` and the containers as the kubelet last said (`MarkPodsNotReady`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub node_outage: Option<NodeOutage>,
     /// The first request to delete it that was seen. Absent if its phase had been seen to be terminal before (clean-up,
     /// not a kill).
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -245,6 +249,16 @@ pub struct Pod {
     /// Whether it is gone from the API.
     #[serde(default)]
     pub removed: bool,
+}
+
+/// A time in which a node was not ready.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NodeOutage {
+    /// `lastTransitionTime` of the Pod's `Ready` when it turned false.
+    pub since: Timestamp,
+    /// `lastTransitionTime` of the Pod's `Ready` when it was true again; absent while it is not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<Timestamp>,
 }
 
 /// A request to delete a Pod.
@@ -399,16 +413,20 @@ pub const POD_EVENT_REASONS: &[&str] = &[
     "InspectFailed",
 ];
 
-/// An Event about the Job or one of its Pods. Repetitions (same object, container, reason and message up to its first
+/// Reasons of Events about a node that can explain what happened to a Pod on it; a rule that reads another one adds it
+/// here.
+pub const NODE_EVENT_REASONS: &[&str] = &["SystemOOM"];
+
+/// An Event about the Job, one of its Pods or a node that one ran on. Repetitions (same object, container, reason and message up to its first
 /// colon; for `SuccessfulDelete`, which names a Pod, the whole message) are one, with the last message. Only the reasons
-/// in [`JOB_EVENT_REASONS`] and [`POD_EVENT_REASONS`] are kept.
+/// in [`JOB_EVENT_REASONS`], [`POD_EVENT_REASONS`] and [`NODE_EVENT_REASONS`] are kept.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Event {
     /// `involvedObject.kind`.
     pub kind: Box<str>,
     /// `involvedObject.name`.
     pub name: Box<str>,
-    /// `involvedObject.uid`.
+    /// `involvedObject.uid`; empty for a node.
     pub uid: Box<str>,
     /// `involvedObject.fieldPath`: names the container (`spec.containers{main}`).
     #[serde(default, skip_serializing_if = "str::is_empty")]

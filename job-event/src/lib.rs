@@ -9,7 +9,9 @@ pub mod evidence;
 pub mod finished;
 pub mod otlp;
 pub mod outcome;
+pub mod uid;
 
 pub use evidence::Evidence;
 pub use finished::Finished;
 pub use outcome::Outcome;
+pub use uid::Uid;

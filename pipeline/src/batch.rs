@@ -89,6 +89,28 @@ impl Payload {
                 .sum(),
         }
     }
+
+    /// The time of the oldest metric point, in nanoseconds since 1970; `None` for logs and traces, and where no point
+    /// has a time.
+    pub fn oldest_point(&self) -> Option<u64> {
+        let Payload::Metrics(resources) = self else {
+            return None;
+        };
+        let metrics = resources.iter().flat_map(|r| &r.scope_metrics).flat_map(|s| &s.metrics);
+        let oldest = metrics.filter_map(|metric| match metric.data.as_ref()? {
+            Data::Gauge(d) => oldest(d.data_points.iter().map(|point| point.time_unix_nano)),
+            Data::Sum(d) => oldest(d.data_points.iter().map(|point| point.time_unix_nano)),
+            Data::Histogram(d) => oldest(d.data_points.iter().map(|point| point.time_unix_nano)),
+            Data::ExponentialHistogram(d) => oldest(d.data_points.iter().map(|point| point.time_unix_nano)),
+            Data::Summary(d) => oldest(d.data_points.iter().map(|point| point.time_unix_nano)),
+        });
+        oldest.min()
+    }
+}
+
+/// The smallest of the times that are known; OTLP writes an unknown time as 0.
+fn oldest(times: impl Iterator<Item = u64>) -> Option<u64> {
+    times.filter(|time| *time != 0).min()
 }
 
 /// Data on its way from one component to the next.
@@ -115,5 +137,92 @@ impl Batch {
     /// The data, to be changed.
     pub fn payload_mut(&mut self) -> &mut Payload {
         Arc::make_mut(&mut self.payload)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use opentelemetry_proto::tonic::metrics::v1::{
+        ExponentialHistogram, ExponentialHistogramDataPoint, Gauge, Histogram, HistogramDataPoint, Metric,
+        NumberDataPoint, ScopeMetrics, Sum, Summary, SummaryDataPoint,
+    };
+
+    use super::*;
+
+    #[test]
+    fn the_oldest_point_is_found_in_every_kind_of_metric() {
+        let number = |time| NumberDataPoint {
+            time_unix_nano: time,
+            ..Default::default()
+        };
+        let kinds: [fn(u64) -> Data; 5] = [
+            |time| {
+                Data::Gauge(Gauge {
+                    data_points: vec![NumberDataPoint {
+                        time_unix_nano: time,
+                        ..Default::default()
+                    }],
+                })
+            },
+            |time| {
+                Data::Sum(Sum {
+                    data_points: vec![NumberDataPoint {
+                        time_unix_nano: time,
+                        ..Default::default()
+                    }],
+                    ..Default::default()
+                })
+            },
+            |time| {
+                Data::Histogram(Histogram {
+                    data_points: vec![HistogramDataPoint {
+                        time_unix_nano: time,
+                        ..Default::default()
+                    }],
+                    ..Default::default()
+                })
+            },
+            |time| {
+                Data::ExponentialHistogram(ExponentialHistogram {
+                    data_points: vec![ExponentialHistogramDataPoint {
+                        time_unix_nano: time,
+                        ..Default::default()
+                    }],
+                    ..Default::default()
+                })
+            },
+            |time| {
+                Data::Summary(Summary {
+                    data_points: vec![SummaryDataPoint {
+                        time_unix_nano: time,
+                        ..Default::default()
+                    }],
+                })
+            },
+        ];
+        let of = |data: Vec<Data>| {
+            let metrics = data.into_iter().map(|data| Metric {
+                data: Some(data),
+                ..Default::default()
+            });
+            let scope = ScopeMetrics {
+                metrics: metrics.collect(),
+                ..Default::default()
+            };
+            let resource = ResourceMetrics {
+                scope_metrics: vec![scope],
+                ..Default::default()
+            };
+            Payload::Metrics(vec![resource]).oldest_point()
+        };
+        let others = Data::Gauge(Gauge {
+            data_points: vec![number(9), number(0), number(8)],
+        });
+        assert_eq!(of(vec![others.clone()]), Some(8), "0 is no time");
+        for kind in kinds {
+            assert_eq!(of(vec![others.clone(), kind(7), kind(70)]), Some(7));
+            assert_eq!(of(vec![kind(0)]), None);
+        }
+        assert_eq!(Payload::Logs(Vec::new()).oldest_point(), None);
     }
 }

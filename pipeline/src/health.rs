@@ -2,8 +2,10 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::ops::Index;
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use tokio::sync::watch;
 
 /// A component's condition; the names are the collector's component statuses.
@@ -44,7 +46,54 @@ impl Status {
 
 /// The condition of every component, by its path in the configuration (`exporters::debug`): a receiver and an
 /// exporter may have the same id.
-pub type Statuses = BTreeMap<String, Status>;
+#[derive(Clone, Debug, Default)]
+pub struct Statuses(BTreeMap<String, Reported>);
+
+/// A component's condition and since when it is of this kind.
+#[derive(Clone, Debug)]
+struct Reported {
+    status: Status,
+    since: Timestamp,
+}
+
+impl Statuses {
+    /// The condition of one component.
+    pub fn get(&self, component: &str) -> Option<&Status> {
+        self.0.get(component).map(|reported| &reported.status)
+    }
+
+    /// Every component with its condition and since when that is of the same kind: a reason that changes begins
+    /// nothing new.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &Status, Timestamp)> {
+        self.0
+            .iter()
+            .map(|(component, reported)| (component.as_str(), &reported.status, reported.since))
+    }
+
+    /// The conditions.
+    pub fn values(&self) -> impl Iterator<Item = &Status> {
+        self.0.values().map(|reported| &reported.status)
+    }
+
+    fn set(&mut self, component: &str, status: Status, now: Timestamp) {
+        let same = |reported: &&Reported| std::mem::discriminant(&reported.status) == std::mem::discriminant(&status);
+        let since = self
+            .0
+            .get(component)
+            .filter(same)
+            .map_or(now, |reported| reported.since);
+        self.0.insert(component.to_owned(), Reported { status, since });
+    }
+}
+
+/// Panics for a component that does not exist, as a map does.
+impl<Q: AsRef<str> + ?Sized> Index<&Q> for Statuses {
+    type Output = Status;
+
+    fn index(&self, component: &Q) -> &Status {
+        &self.0[component.as_ref()].status
+    }
+}
 
 /// The conditions of all components; a clone looks at the same ones.
 #[derive(Clone, Debug)]
@@ -56,7 +105,7 @@ impl Health {
     /// No component yet.
     pub fn new() -> Self {
         Health {
-            statuses: Arc::new(watch::Sender::new(BTreeMap::new())),
+            statuses: Arc::new(watch::Sender::new(Statuses::default())),
         }
     }
 
@@ -65,7 +114,7 @@ impl Health {
     pub fn reporter(&self, component: impl fmt::Display) -> Reporter {
         let component = component.to_string();
         self.statuses.send_modify(|statuses| {
-            statuses.insert(component.clone(), Status::Starting);
+            statuses.set(&component, Status::Starting, Timestamp::now());
         });
         Reporter {
             component,
@@ -117,7 +166,7 @@ impl Reporter {
             if now == Some(&status) || matches!(now, Some(Status::PermanentError(_))) {
                 return false;
             }
-            statuses.insert(self.component.clone(), status);
+            statuses.set(&self.component, status, Timestamp::now());
             true
         });
     }
@@ -162,5 +211,20 @@ mod tests {
         assert!(!watch.has_changed().unwrap());
         reporter.report(Status::Stopped);
         assert!(watch.has_changed().unwrap());
+    }
+
+    #[test]
+    fn a_condition_lasts_until_its_kind_changes() {
+        let at = |second| Timestamp::from_second(second).unwrap();
+        let mut statuses = Statuses::default();
+        let mut since = |status, second| {
+            statuses.set("exporters::a", status, at(second));
+            statuses.iter().next().unwrap().2
+        };
+        let failing = |why: &str| Status::RecoverableError(why.into());
+        assert_eq!(since(Status::Ok, 1), at(1));
+        assert_eq!(since(failing("503"), 2), at(2));
+        assert_eq!(since(failing("429"), 3), at(2));
+        assert_eq!(since(Status::Ok, 4), at(4));
     }
 }

@@ -20,6 +20,7 @@ pub mod runtime;
 #[cfg(test)]
 mod scripted;
 pub mod sending;
+pub mod split;
 pub mod storage;
 pub mod temporality;
 

@@ -1,16 +1,72 @@
-//! Channels between components: bounded, one inbox for each consumer, fan-out by cloning the pointer.
+//! Channels between components: bounded, one way into each consumer for each signal, fan-out by cloning the pointer.
+
+use std::future::poll_fn;
+use std::task::{Context, Poll};
 
 use tokio::sync::mpsc;
 
 use crate::batch::{Batch, Signal};
 use crate::component::ComponentId;
 
-/// How many batches wait in front of a component before its producers wait too.
+/// How many batches of a signal wait in front of a component before their producers wait too.
 pub const INBOX_CAPACITY: usize = 64;
 
-/// The receiving end in front of a processor, connector or exporter. `recv` returns `None` once every
-/// producer is gone and all batches are taken: then the component flushes and ends.
-pub type Inbox = mpsc::Receiver<Batch>;
+/// The receiving end in front of a processor, connector or exporter: one channel for each signal that comes in, so that
+/// a component that has no room for one signal does not keep the others from coming.
+#[derive(Debug)]
+pub struct Inbox {
+    /// Those that are not closed; the next one to look at stands first.
+    channels: Vec<mpsc::Receiver<Batch>>,
+}
+
+impl Inbox {
+    /// An inbox that no batch ever comes into: it is closed from the beginning.
+    pub fn empty() -> Self {
+        Inbox { channels: Vec::new() }
+    }
+
+    /// Lets the batches of one more channel come in.
+    pub fn add(&mut self, channel: mpsc::Receiver<Batch>) {
+        self.channels.push(channel);
+    }
+
+    /// The next batch of any signal, no channel before the others. `None` once every producer is gone and all batches
+    /// are taken: then the component flushes and ends. Nothing is lost if this is not awaited to its end.
+    pub async fn recv(&mut self) -> Option<Batch> {
+        poll_fn(|context| self.poll_recv(context)).await
+    }
+
+    fn poll_recv(&mut self, context: &mut Context<'_>) -> Poll<Option<Batch>> {
+        let mut at = 0;
+        while let Some(channel) = self.channels.get_mut(at) {
+            match channel.poll_recv(context) {
+                Poll::Ready(Some(batch)) => {
+                    self.channels.rotate_left(at + 1);
+                    return Poll::Ready(Some(batch));
+                }
+                Poll::Ready(None) => drop(self.channels.remove(at)),
+                Poll::Pending => at += 1,
+            }
+        }
+        match self.channels.is_empty() {
+            true => Poll::Ready(None),
+            false => Poll::Pending,
+        }
+    }
+
+    /// The channels, for a component that takes from each when it has room for its signal.
+    pub fn into_channels(self) -> Vec<mpsc::Receiver<Batch>> {
+        self.channels
+    }
+}
+
+impl From<mpsc::Receiver<Batch>> for Inbox {
+    fn from(channel: mpsc::Receiver<Batch>) -> Self {
+        Inbox {
+            channels: vec![channel],
+        }
+    }
+}
 
 /// The sending ends to every consumer of one signal.
 #[derive(Clone, Debug, Default)]
@@ -114,6 +170,34 @@ mod tests {
         outlet.send(Batch::new(Payload::Logs(Vec::new()), ack)).await;
         drop(inbox);
         assert!(matches!(delivery.await, Outcome::Dropped(_)));
+    }
+
+    #[tokio::test]
+    async fn every_channel_of_an_inbox_has_its_turn_and_the_last_closes_it() {
+        let mut inbox = Inbox::empty();
+        let mut producers = Vec::new();
+        for payload in [Payload::Logs(vec![]), Payload::Metrics(vec![]), Payload::Traces(vec![])] {
+            let (sender, channel) = mpsc::channel(4);
+            for _ in 0..2 {
+                let batch = Batch::new(payload.clone(), Ack::unwatched());
+                sender.send(batch).await.unwrap();
+            }
+            producers.push(sender);
+            inbox.add(channel);
+        }
+        let mut seen = Vec::new();
+        for _ in 0..6 {
+            seen.push(inbox.recv().await.unwrap().payload.signal());
+        }
+        assert_eq!(seen[..3], Signal::ALL);
+        assert_eq!(seen[3..], Signal::ALL);
+        drop(producers.pop());
+        assert!(futures_util::poll!(std::pin::pin!(inbox.recv())).is_pending());
+        let last = Batch::new(Payload::Logs(vec![]), Ack::unwatched());
+        producers[0].send(last).await.unwrap();
+        drop(producers);
+        assert!(inbox.recv().await.is_some());
+        assert!(inbox.recv().await.is_none());
     }
 
     #[tokio::test]

@@ -14,8 +14,8 @@ use tokio::process::{Child, Command};
 /// Upper bound on anything a test waits for: only a broken collector takes this long.
 pub const PATIENCE: Duration = Duration::from_secs(60);
 
-/// How many watches the receiver keeps open: Jobs, Pods, CronJobs, Events of Jobs, Events of Pods.
-pub const WATCHES: usize = 5;
+/// How many watches the receiver keeps open: Jobs, Pods, CronJobs, Events of Jobs, of Pods and of nodes.
+pub const WATCHES: usize = 6;
 
 /// A cluster, an intake, and the collector between them.
 pub struct World {

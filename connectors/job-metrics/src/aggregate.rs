@@ -56,9 +56,14 @@ impl Aggregate {
         self.owners.is_empty()
     }
 
-    /// Counts a finished Job; one that was deleted or replaced has neither failed nor completed and is left out.
+    /// Whether a finished Job is counted: one that was deleted or replaced has neither failed nor completed.
+    pub fn counts(event: &Finished) -> bool {
+        matches!(event.outcome, Outcome::Failed | Outcome::Succeeded)
+    }
+
+    /// Counts a finished Job, if it [`counts`](Self::counts).
     pub fn add(&mut self, resource: Option<&Resource>, schema_url: &str, event: &Finished) {
-        if !matches!(event.outcome, Outcome::Failed | Outcome::Succeeded) {
+        if !Aggregate::counts(event) {
             return;
         }
         let resource = owner(resource);

@@ -1,25 +1,20 @@
-//! The component `job_metrics`: counts events, sends the counts at the end of each window, and tells the events'
-//! senders what became of the counts.
+//! The component `job_metrics`: its settings, and when its windows end.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
-use futures_util::stream::{FuturesUnordered, StreamExt};
 use jiff::Timestamp;
-use job_event::finished::Finished;
-use pipeline::component::{ComponentError, Connector, Create, Factory, Running};
+use pipeline::component::{ComponentError, ComponentId, Connector, Create, Factory, Kind, Running};
 use pipeline::config::{Diagnostics, Duration as Seconds};
 use pipeline::health::Status;
-use pipeline::{Ack, Batch, Inbox, Outcome, Outputs, Payload, Signal};
+use pipeline::storage::{Storage, Store};
+use pipeline::{Inbox, Outputs, Signal};
 use serde::Deserialize;
 use tokio::time::{Instant, MissedTickBehavior, interval_at};
-use tracing::warn;
 
-use crate::aggregate::Aggregate;
+use crate::counting::{Counting, NOT_OURS};
 use crate::histogram::DEFAULT_MAX_SIZE;
-use crate::recent::{self, Recent};
-use crate::window::Windows;
 
 /// The shortest window: points are one second apart at least.
 const MIN_INTERVAL: Duration = Duration::from_secs(1);
@@ -34,6 +29,8 @@ struct Settings {
     interval: Seconds,
     /// The most buckets of a histogram.
     histogram_max_size: usize,
+    /// The id of the extension that keeps what was counted; empty: it is kept in memory.
+    storage: String,
 }
 
 impl Default for Settings {
@@ -41,6 +38,7 @@ impl Default for Settings {
         Settings {
             interval: Seconds::from_secs(10),
             histogram_max_size: DEFAULT_MAX_SIZE,
+            storage: String::new(),
         }
     }
 }
@@ -78,14 +76,26 @@ fn create(create: &Create<'_>) -> Result<Box<dyn Connector>, Diagnostics> {
             ),
         ));
     }
+    let mut storage = None;
+    if !settings.storage.is_empty() {
+        match create.provided.storage(&settings.storage) {
+            Ok(found) => storage = Some(found),
+            Err(problem) => mistakes.push(create.settings.mistake("storage", problem)),
+        }
+    }
     if !mistakes.is_empty() {
         return Err(Diagnostics(mistakes));
     }
-    Ok(Box::new(JobMetrics::new(
+    let connector = JobMetrics::new(
         settings.interval.get(),
         settings.histogram_max_size,
         Box::new(Timestamp::now),
-    )))
+    );
+    Ok(Box::new(JobMetrics {
+        id: create.id.clone(),
+        storage,
+        ..connector
+    }))
 }
 
 /// Tells the time of day.
@@ -93,23 +103,52 @@ pub type Clock = Box<dyn Fn() -> Timestamp + Send + Sync>;
 
 /// Turns the events of finished Jobs into delta metrics.
 pub struct JobMetrics {
+    id: ComponentId,
     interval: Duration,
     clock: Clock,
     max_buckets: usize,
+    storage: Option<Arc<dyn Storage>>,
+    /// With how much it may hold.
+    store: Option<(Arc<dyn Store>, Option<usize>)>,
 }
 
 impl JobMetrics {
     /// A connector whose windows are `interval` long and whose histograms have at most `max_buckets` buckets.
     pub fn new(interval: Duration, max_buckets: usize, clock: Clock) -> Self {
         JobMetrics {
+            id: ComponentId {
+                type_name: "job_metrics".into(),
+                name: None,
+            },
             interval: interval.max(MIN_INTERVAL),
             clock,
             max_buckets,
+            storage: None,
+            store: None,
+        }
+    }
+
+    /// Keeps what was counted in `storage`, so that it is known after a restart.
+    #[must_use]
+    pub fn with_storage(self, storage: Arc<dyn Storage>) -> Self {
+        JobMetrics {
+            storage: Some(storage),
+            ..self
         }
     }
 }
 
 impl Connector for JobMetrics {
+    fn start(&mut self) -> BoxFuture<'_, Result<(), ComponentError>> {
+        Box::pin(async {
+            if let Some(storage) = &self.storage {
+                let store = storage.open(Kind::Connector, &self.id).await?;
+                self.store = Some((store, storage.capacity()));
+            }
+            Ok(())
+        })
+    }
+
     fn run(
         self: Box<Self>,
         mut input: Inbox,
@@ -117,138 +156,43 @@ impl Connector for JobMetrics {
         running: Running,
     ) -> BoxFuture<'static, Result<(), ComponentError>> {
         Box::pin(async move {
-            let mut counting = Counting::new(&self);
             let mut ticks = interval_at(Instant::now() + self.interval, self.interval);
             // After a delay the next window has its full length again.
             ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-            running.health.report(Status::Ok);
+            let Self {
+                clock,
+                max_buckets,
+                store,
+                ..
+            } = *self;
+            let mut counting = Counting::new(max_buckets, clock, store, outputs, running.health.clone());
             loop {
+                if !counting.may_count() {
+                    tokio::select! {
+                        () = running.shutdown.cancelled() => {
+                            // What nobody may count here, whoever sent it keeps.
+                            while let Some(batch) = input.recv().await {
+                                batch.ack.deferred(NOT_OURS);
+                            }
+                            break;
+                        }
+                        claimed = counting.claim() => claimed?,
+                    }
+                    continue;
+                }
                 tokio::select! {
-                    batch = input.recv() => match batch {
+                    batch = input.recv(), if !counting.is_full() => match batch {
                         Some(batch) => counting.take(batch),
                         None => break,
                     },
-                    _ = ticks.tick() => counting.flush(&outputs, (self.clock)()).await,
-                    Some(sent) = counting.in_flight.next() => counting.settle(sent),
+                    () = counting.until_next_second(), if counting.is_full() => counting.flush().await?,
+                    _ = ticks.tick() => counting.flush().await?,
+                    () = counting.settle_next() => {}
                 }
             }
-            counting.flush(&outputs, (self.clock)()).await;
-            // The exporters end when nobody can send to them any more, and only then may decide the last batches.
-            drop(outputs);
-            counting.finish().await;
+            counting.finish().await?;
             running.health.report(Status::Stopped);
             Ok(())
         })
-    }
-}
-
-/// A window's counts on their way, and whom to tell what becomes of them.
-struct Sent {
-    outcome: Outcome,
-    events: Held,
-}
-
-/// The events of one window.
-#[derive(Default)]
-struct Held {
-    acks: Vec<Ack>,
-    uids: Vec<Arc<str>>,
-}
-
-struct Counting {
-    aggregate: Aggregate,
-    windows: Windows,
-    recent: Recent,
-    held: Held,
-    in_flight: FuturesUnordered<BoxFuture<'static, Sent>>,
-}
-
-impl Counting {
-    fn new(connector: &JobMetrics) -> Self {
-        Counting {
-            aggregate: Aggregate::new(connector.max_buckets),
-            windows: Windows::new((connector.clock)()),
-            recent: Recent::new(recent::CAPACITY),
-            held: Held::default(),
-            in_flight: FuturesUnordered::new(),
-        }
-    }
-
-    /// Counts the events of a batch. Its acknowledgement is held until the counts have arrived.
-    fn take(&mut self, batch: Batch) {
-        let mut holds_events = false;
-        if let Payload::Logs(resources) = &*batch.payload {
-            for resource in resources {
-                for record in resource.scope_logs.iter().flat_map(|scope| &scope.log_records) {
-                    match Finished::read(record) {
-                        Ok(None) => {}
-                        Ok(Some(event)) => {
-                            holds_events = true;
-                            if let Some(uid) = self.recent.insert(&event.uid) {
-                                self.held.uids.push(uid);
-                                self.aggregate
-                                    .add(resource.resource.as_ref(), &resource.schema_url, &event);
-                            }
-                        }
-                        Err(error) => warn!(%error, "cannot count an event of a finished Job"),
-                    }
-                }
-            }
-        }
-        if holds_events {
-            self.held.acks.push(batch.ack);
-        } else {
-            batch.ack.delivered();
-        }
-    }
-
-    /// Ends the window: sends what was counted.
-    async fn flush(&mut self, outputs: &Outputs, now: Timestamp) {
-        if self.aggregate.is_empty() {
-            self.windows.skip(now);
-            // Events that add nothing are done, except that one that came again shares the fate of the first.
-            if self.in_flight.is_empty() {
-                decide(std::mem::take(&mut self.held).acks, &Outcome::Delivered);
-            }
-            return;
-        }
-        let metrics = self.aggregate.take(self.windows.close(now));
-        let events = std::mem::take(&mut self.held);
-        let (ack, delivery) = Ack::new();
-        outputs.send(Batch::new(Payload::Metrics(metrics), ack)).await;
-        self.in_flight.push(Box::pin(async move {
-            Sent {
-                outcome: delivery.await,
-                events,
-            }
-        }));
-    }
-
-    /// Tells the senders of the events what became of their counts.
-    fn settle(&mut self, sent: Sent) {
-        if matches!(sent.outcome, Outcome::Dropped(_)) {
-            // Should the events come again, they are to be counted again.
-            self.recent.forget(&sent.events.uids);
-        }
-        decide(sent.events.acks, &sent.outcome);
-    }
-
-    /// Waits until everything that was sent is decided.
-    async fn finish(&mut self) {
-        let mut worst = Outcome::Delivered;
-        while let Some(sent) = self.in_flight.next().await {
-            if worst == Outcome::Delivered {
-                worst = sent.outcome.clone();
-            }
-            self.settle(sent);
-        }
-        // What is still held came again while its first counts were on their way.
-        decide(std::mem::take(&mut self.held).acks, &worst);
-    }
-}
-
-fn decide(acks: Vec<Ack>, outcome: &Outcome) {
-    for ack in acks {
-        ack.decide(outcome.clone());
     }
 }

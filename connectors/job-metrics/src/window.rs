@@ -50,10 +50,27 @@ impl Windows {
         self.start = self.start.max(now.as_second());
     }
 
+    /// Points of another process may stand in the seconds up to this one.
+    pub fn after(&mut self, second: i64) {
+        self.start = self.start.max(second);
+    }
+
+    /// The first second in which the current window may end without running ahead of the clock.
+    pub fn earliest_end(&self) -> i64 {
+        self.start + 1
+    }
+
     fn follow_clock(&mut self, now: Timestamp) {
         if self.start - now.as_second() > MAX_AHEAD_SECONDS {
             self.start = now.as_second();
         }
+    }
+}
+
+impl Window {
+    /// The second in which it ends, since 1970.
+    pub fn end_second(&self) -> i64 {
+        i64::try_from(self.end / 1_000_000_000).unwrap_or(i64::MAX)
     }
 }
 

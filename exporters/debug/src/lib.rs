@@ -204,7 +204,7 @@ mod tests {
             health: health.reporter("exporters::debug"),
         };
         let (sender, inbox) = mpsc::channel(1);
-        let task = tokio::spawn(exporter.run(inbox, running));
+        let task = tokio::spawn(exporter.run(inbox.into(), running));
         let send = async || {
             let (ack, delivery) = Ack::new();
             sender.send(Batch::new(Payload::Logs(Vec::new()), ack)).await.unwrap();

@@ -1,6 +1,6 @@
 //! `compression` and `compression_params`.
 
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 
 use bytes::Bytes;
 use pipeline::config::{Diagnostic, Settings};
@@ -15,6 +15,10 @@ pub(crate) enum Compression {
     /// zstd with a level of 1 to 22.
     Zstd(i32),
 }
+
+/// The usual levels.
+const GZIP_LEVEL: u32 = 6;
+const ZSTD_LEVEL: i32 = 3;
 
 /// The collector's other values.
 const NOT_SUPPORTED: [&str; 5] = ["snappy", "x-snappy-framed", "zlib", "deflate", "lz4"];
@@ -32,19 +36,19 @@ impl Compression {
             mistakes.push(settings.mistake("compression_params::level", message));
         };
         match (name, level) {
-            ("gzip", None | Some(-1 | 0)) => Compression::Gzip(6),
+            ("gzip", None | Some(-1 | 0)) => Compression::Gzip(GZIP_LEVEL),
             ("gzip", Some(level)) => match u32::try_from(level) {
                 Ok(level @ 1..=9) => Compression::Gzip(level),
                 _ => {
                     wrong_level("1 (fast) to 9 (small), or -1 for the default");
-                    Compression::Gzip(6)
+                    Compression::Gzip(GZIP_LEVEL)
                 }
             },
-            ("zstd", None | Some(0)) => Compression::Zstd(3),
+            ("zstd", None | Some(0)) => Compression::Zstd(ZSTD_LEVEL),
             ("zstd", Some(level @ 1..=22)) => Compression::Zstd(level),
             ("zstd", Some(_)) => {
                 wrong_level("1 (fast) to 22 (small)");
-                Compression::Zstd(3)
+                Compression::Zstd(ZSTD_LEVEL)
             }
             ("none" | "", level) => {
                 if level.is_some_and(|level| level != 0) {
@@ -86,6 +90,52 @@ impl Compression {
             Compression::Zstd(level) => zstd::bulk::compress(&body, level).map(Bytes::from),
         }
     }
+}
+
+/// The body, compressed at the usual level; `encoding` is its `Content-Encoding`.
+///
+/// # Errors
+/// If the encoding is not known.
+pub(crate) fn compress(encoding: &str, body: Bytes) -> Result<Bytes, String> {
+    let compression = match encoding {
+        "" => Compression::None,
+        "gzip" => Compression::Gzip(GZIP_LEVEL),
+        "zstd" => Compression::Zstd(ZSTD_LEVEL),
+        other => return Err(unknown(other)),
+    };
+    compression
+        .compress(body)
+        .map_err(|why| format!("it cannot be compressed ({encoding}): {why}"))
+}
+
+fn unknown(encoding: &str) -> String {
+    format!("it has the unknown compression {encoding:?}, expected gzip or zstd")
+}
+
+/// The most that a body unpacks to: larger than any request that is made, so only what is damaged exceeds it.
+const UNPACKED_LIMIT: u64 = 64 * 1024 * 1024;
+
+/// The body before it was compressed; `encoding` is its `Content-Encoding`.
+///
+/// # Errors
+/// If it is damaged, or the encoding is not known.
+pub(crate) fn decompress(encoding: &str, body: &Bytes) -> Result<Bytes, String> {
+    let unpacked = match encoding {
+        "" => return Ok(body.clone()),
+        "gzip" => read(flate2::read::GzDecoder::new(&body[..])),
+        "zstd" => zstd::Decoder::new(&body[..]).and_then(read),
+        other => return Err(unknown(other)),
+    };
+    unpacked.map_err(|why| format!("it cannot be decompressed ({encoding}): {why}"))
+}
+
+fn read(from: impl Read) -> io::Result<Bytes> {
+    let mut unpacked = Vec::new();
+    from.take(UNPACKED_LIMIT + 1).read_to_end(&mut unpacked)?;
+    if unpacked.len() as u64 > UNPACKED_LIMIT {
+        return Err(io::Error::other(format!("more than {UNPACKED_LIMIT} bytes")));
+    }
+    Ok(unpacked.into())
 }
 
 #[cfg(test)]

@@ -6,22 +6,42 @@
 use std::sync::Arc;
 
 use bytes::{BufMut, Bytes, BytesMut};
-use pipeline::{Payload, Signal};
+use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
+use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
+use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
+use pipeline::sending::Request;
+use pipeline::{Payload, Signal, split};
 use prost::Message;
 use serde::Serialize;
 
-use crate::compression::Compression;
-use crate::split;
+use crate::compression::{self, Compression};
 
 /// The form of a body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Format {
-    /// Protobuf.
+    /// Protobuf; over gRPC too, where its frame is made when it is sent.
     Proto,
     /// OTLP/JSON.
     Json,
-    /// Protobuf as the one message of a gRPC call.
-    Grpc,
+}
+
+impl Format {
+    /// The name in settings and in requests.
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Format::Proto => "proto",
+            Format::Json => "json",
+        }
+    }
+
+    /// The format of a name, with what is wrong with it.
+    pub(crate) fn of(name: &str) -> Result<Format, String> {
+        match name {
+            "proto" => Ok(Format::Proto),
+            "json" => Ok(Format::Json),
+            other => Err(format!("unknown encoding `{other}`, expected proto or json")),
+        }
+    }
 }
 
 /// How requests are made.
@@ -29,17 +49,6 @@ pub(crate) enum Format {
 pub(crate) struct Encoding {
     pub(crate) format: Format,
     pub(crate) compression: Compression,
-}
-
-/// One request, made once and sent unchanged at every attempt.
-#[derive(Clone, Debug)]
-pub(crate) struct Request {
-    /// What it holds, for cutting it when the backend says that it is too large.
-    pub(crate) payload: Arc<Payload>,
-    /// How many log records, points or spans it holds.
-    pub(crate) items: u64,
-    /// The body, compressed.
-    pub(crate) body: Bytes,
 }
 
 /// The largest bodies that are sent, in bytes; what is larger is cut before.
@@ -89,8 +98,7 @@ pub(crate) fn requests(payload: Arc<Payload>, encoding: Encoding, limits: Limits
     // The next one to make stands last.
     let mut todo = vec![payload];
     while let Some(payload) = todo.pop() {
-        let items = payload.items();
-        if items == 0 {
+        if payload.items() == 0 {
             continue;
         }
         let raw = encode(&payload, encoding.format)?;
@@ -100,7 +108,7 @@ pub(crate) fn requests(payload: Arc<Payload>, encoding: Encoding, limits: Limits
             todo.extend([Arc::new(right), Arc::new(left)]);
             continue;
         }
-        let mut body = encoding
+        let body = encoding
             .compression
             .compress(raw)
             .map_err(|why| format!("the request cannot be compressed: {why}"))?;
@@ -110,26 +118,54 @@ pub(crate) fn requests(payload: Arc<Payload>, encoding: Encoding, limits: Limits
             todo.extend([Arc::new(right), Arc::new(left)]);
             continue;
         }
-        if encoding.format == Format::Grpc {
-            body = framed(&body, encoding.compression != Compression::None)?;
-        }
-        requests.push(Request {
-            payload,
-            items: items as u64,
-            body,
-        });
+        let compressed = encoding.compression.content_encoding().unwrap_or_default();
+        requests.push(Request::new(&payload, encoding.format.as_str(), compressed, body));
     }
     Ok(requests)
 }
 
-/// The message of a gRPC call: whether it is compressed, its length, itself (gRPC over HTTP/2, "Length-Prefixed-Message").
-fn framed(message: &[u8], compressed: bool) -> Result<Bytes, String> {
-    let length = u32::try_from(message.len()).map_err(|_| "the request is larger than a gRPC message may be")?;
-    let mut frame = BytesMut::with_capacity(5 + message.len());
-    frame.put_u8(u8::from(compressed));
-    frame.put_u32(length);
-    frame.extend_from_slice(message);
-    Ok(frame.freeze())
+/// The data that a request holds, however the settings were when it was made.
+///
+/// # Errors
+/// If it is damaged, or in a form that this program does not know.
+pub(crate) fn unpack(request: &Request) -> Result<Payload, String> {
+    let format = Format::of(&request.encoding)?;
+    let raw = compression::decompress(&request.compression, &request.body)?;
+    let decoded = match format {
+        Format::Proto => decode(request.signal, raw).map_err(|why| why.to_string()),
+        Format::Json => decode_json(request.signal, &raw).map_err(|why| why.to_string()),
+    };
+    decoded.map_err(|why| format!("it cannot be decoded: {why}"))
+}
+
+/// The body as a gRPC message: that of a request that was stored as JSON, when the settings were others, made anew.
+///
+/// # Errors
+/// If it is damaged, or in a form that this program does not know.
+pub(crate) fn proto_body(request: &Request) -> Result<Bytes, String> {
+    if Format::of(&request.encoding)? == Format::Proto {
+        return Ok(request.body.clone());
+    }
+    let raw = encode(&unpack(request)?, Format::Proto)?;
+    compression::compress(&request.compression, raw)
+}
+
+fn decode(signal: Signal, raw: Bytes) -> Result<Payload, prost::DecodeError> {
+    Ok(match signal {
+        Signal::Logs => Payload::Logs(ExportLogsServiceRequest::decode(raw)?.resource_logs),
+        Signal::Metrics => Payload::Metrics(ExportMetricsServiceRequest::decode(raw)?.resource_metrics),
+        Signal::Traces => Payload::Traces(ExportTraceServiceRequest::decode(raw)?.resource_spans),
+    })
+}
+
+fn decode_json(signal: Signal, raw: &[u8]) -> Result<Payload, serde_json::Error> {
+    Ok(match signal {
+        Signal::Logs => Payload::Logs(serde_json::from_slice::<ExportLogsServiceRequest>(raw)?.resource_logs),
+        Signal::Metrics => {
+            Payload::Metrics(serde_json::from_slice::<ExportMetricsServiceRequest>(raw)?.resource_metrics)
+        }
+        Signal::Traces => Payload::Traces(serde_json::from_slice::<ExportTraceServiceRequest>(raw)?.resource_spans),
+    })
 }
 
 /// The export request, not compressed.
@@ -146,17 +182,19 @@ fn encode(payload: &Payload, format: Format) -> Result<Bytes, String> {
 
 fn json(payload: &Payload) -> Result<Bytes, String> {
     #[derive(Serialize)]
-    #[serde(rename_all = "camelCase")]
     enum Named<'a> {
-        ResourceLogs(&'a [opentelemetry_proto::tonic::logs::v1::ResourceLogs]),
-        ResourceMetrics(&'a [opentelemetry_proto::tonic::metrics::v1::ResourceMetrics]),
-        ResourceSpans(&'a [opentelemetry_proto::tonic::trace::v1::ResourceSpans]),
+        #[serde(rename = "resourceLogs")]
+        Logs(&'a [opentelemetry_proto::tonic::logs::v1::ResourceLogs]),
+        #[serde(rename = "resourceMetrics")]
+        Metrics(&'a [opentelemetry_proto::tonic::metrics::v1::ResourceMetrics]),
+        #[serde(rename = "resourceSpans")]
+        Traces(&'a [opentelemetry_proto::tonic::trace::v1::ResourceSpans]),
     }
     // An enum's variant is written as an object with one key.
     let message = match payload {
-        Payload::Logs(resources) => Named::ResourceLogs(resources),
-        Payload::Metrics(resources) => Named::ResourceMetrics(resources),
-        Payload::Traces(resources) => Named::ResourceSpans(resources),
+        Payload::Logs(resources) => Named::Logs(resources),
+        Payload::Metrics(resources) => Named::Metrics(resources),
+        Payload::Traces(resources) => Named::Traces(resources),
     };
     let text = serde_json::to_vec(&message).map_err(|why| format!("the request cannot be written as JSON: {why}"))?;
     Ok(text.into())
@@ -178,8 +216,9 @@ fn repeated_field_1<M: Message>(messages: &[M]) -> Bytes {
 
 #[cfg(test)]
 mod tests {
-    use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
     use opentelemetry_proto::tonic::logs::v1::{LogRecord, ResourceLogs, ScopeLogs};
+    use opentelemetry_proto::tonic::metrics::v1::ResourceMetrics;
+    use opentelemetry_proto::tonic::trace::v1::ResourceSpans;
 
     use super::*;
 
@@ -226,9 +265,6 @@ mod tests {
         };
         let expected = ExportLogsServiceRequest { resource_logs }.encode_to_vec();
         assert_eq!(encode(&payload, Format::Proto).unwrap(), expected);
-        let frame = framed(&expected, true).unwrap();
-        assert_eq!(frame[..5], [1, 0, 0, (expected.len() >> 8) as u8, expected.len() as u8]);
-        assert_eq!(frame[5..], expected);
     }
 
     #[test]
@@ -284,5 +320,45 @@ mod tests {
         assert_eq!(packed.len(), 1);
         let plain = requests(Arc::new(logs(&all)), proto(Compression::None), limits).unwrap();
         assert_eq!(plain.len(), 4);
+    }
+
+    #[test]
+    fn a_request_is_unpacked_whatever_its_form_and_compression() {
+        let payload = logs(&["a".into(), "b".repeat(300)]);
+        for format in [Format::Proto, Format::Json] {
+            for compression in [Compression::None, Compression::Gzip(6), Compression::Zstd(3)] {
+                let limits = limits(Signal::Logs);
+                let encoding = Encoding { format, compression };
+                let made = requests(Arc::new(payload.clone()), encoding, limits).unwrap();
+                assert_eq!(unpack(&made[0]), Ok(payload.clone()));
+                let damaged = Request {
+                    body: made[0].body.slice(1..),
+                    ..made[0].clone()
+                };
+                assert!(unpack(&damaged).is_err());
+                // As protobuf it is the same, whatever form was stored.
+                let as_proto = Request {
+                    encoding: "proto".into(),
+                    body: proto_body(&made[0]).unwrap(),
+                    ..made[0].clone()
+                };
+                assert_eq!(unpack(&as_proto), Ok(payload.clone()));
+            }
+        }
+        for payload in [
+            Payload::Metrics(vec![ResourceMetrics::default()]),
+            Payload::Traces(vec![ResourceSpans::default()]),
+        ] {
+            for format in [Format::Proto, Format::Json] {
+                let body = encode(&payload, format).unwrap();
+                let request = Request::new(&payload, format.as_str(), "", body);
+                assert_eq!(unpack(&request), Ok(payload.clone()));
+            }
+        }
+        let unknown = Request::new(&payload, "xml", "", Bytes::new());
+        assert_eq!(
+            unpack(&unknown).unwrap_err(),
+            "unknown encoding `xml`, expected proto or json"
+        );
     }
 }

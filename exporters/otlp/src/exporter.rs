@@ -7,7 +7,6 @@ use pipeline::component::{ComponentId, Running};
 use pipeline::sending::{Destination, QueueSettings, RetrySettings, Sender};
 use pipeline::temporality::Accumulator;
 use pipeline::{ComponentError, Inbox};
-use tokio::sync::mpsc;
 
 use crate::temporality::{self, Temporality};
 use crate::tls::Reload;
@@ -36,12 +35,11 @@ pub(crate) async fn run<D: Destination>(
             Temporality::Delta => sender.run(input, running).await,
             Temporality::Cumulative { max_stale } => {
                 let totals = Accumulator::new(max_stale).with_zero_points();
-                // One place, so that what waits for the queue still waits in the pipeline.
-                let (output, converted) = mpsc::channel(1);
+                let (converted, feed) = temporality::accumulate(input, totals);
                 let mut sent = pin!(sender.run(converted, running));
                 tokio::select! {
                     sent = &mut sent => return sent,
-                    () = temporality::accumulate(input, output, totals) => {}
+                    () = feed => {}
                 }
                 sent.await
             }

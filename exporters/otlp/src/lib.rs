@@ -4,7 +4,7 @@
 //!
 //! * `endpoint`, `headers`, `compression`, [`temporality`]: what the configuration says, checked without any I/O.
 //! * [`tls`]: certificates, and reading them again.
-//! * `encode`, `split`: from data to request bodies within the backend's limits.
+//! * `encode`: from data to request bodies within the backend's limits, and back.
 //! * `meaning`: what an answer means, whatever the transport; `failure`, `peer`: what the lack of one means.
 //! * `exporter`: from what comes in to [`pipeline::sending`].
 
@@ -19,7 +19,6 @@ pub mod http;
 mod meaning;
 mod peer;
 mod rpc;
-mod split;
 pub mod temporality;
 mod text;
 pub mod tls;

@@ -1,17 +1,13 @@
 //! What an answer means, whatever the transport, and what to do about it.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceResponse;
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceResponse;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceResponse;
+use pipeline::Signal;
 use pipeline::sending::SendOutcome;
-use pipeline::{Payload, Signal};
 use prost::Message;
-
-use crate::encode::Request;
-use crate::split;
 
 /// How much of an answer is read, in bytes; as the collector.
 pub(crate) const BODY_LIMIT: usize = 64 * 1024;
@@ -27,40 +23,16 @@ pub(crate) enum Meaning {
     Misconfigured(String),
 }
 
-impl Meaning {
-    /// What came of the attempt to send `request`; `prepare` makes the requests for a half of it.
-    pub(crate) fn outcome(
-        self,
-        request: &Request,
-        prepare: impl Fn(Arc<Payload>) -> Result<Vec<Request>, String>,
-    ) -> SendOutcome<Request> {
-        match self {
+impl From<Meaning> for SendOutcome {
+    fn from(meaning: Meaning) -> Self {
+        match meaning {
             Meaning::Accepted => SendOutcome::Accepted,
             Meaning::Partial { rejected, message } => SendOutcome::Partial { rejected, message },
             Meaning::Retry { after, why } => SendOutcome::Retry { after, why },
+            Meaning::TooLarge(why) => SendOutcome::TooLarge(why),
             Meaning::Permanent(why) => SendOutcome::Permanent(why),
             Meaning::Misconfigured(why) => SendOutcome::Misconfigured(why),
-            Meaning::TooLarge(why) => halves(request, why, prepare),
         }
-    }
-}
-
-/// Two requests in the place of one that is too large; a single item is refused for good.
-fn halves(
-    request: &Request,
-    why: String,
-    prepare: impl Fn(Arc<Payload>) -> Result<Vec<Request>, String>,
-) -> SendOutcome<Request> {
-    let Some((left, right)) = split::halves(&request.payload) else {
-        return SendOutcome::Permanent(format!("{why}; it holds a single item and cannot be split"));
-    };
-    let parts: Result<Vec<_>, String> = [left, right].into_iter().map(|half| prepare(Arc::new(half))).collect();
-    match parts {
-        Ok(parts) => {
-            tracing::debug!("{why}; sending its {} items in halves", request.items);
-            SendOutcome::Split(parts.into_iter().flatten().collect())
-        }
-        Err(why) => SendOutcome::Permanent(why),
     }
 }
 

@@ -1,5 +1,8 @@
 //! `temporality`: what a metric point tells, and the totals that are kept for it.
 
+use std::sync::{Mutex, PoisonError};
+
+use futures_util::future;
 use pipeline::config::{Diagnostic, Duration, Settings};
 use pipeline::temporality::{Accumulator, DEFAULT_MAX_STALE};
 use pipeline::{Batch, Inbox};
@@ -60,10 +63,36 @@ impl Temporality {
     }
 }
 
-/// Hands on every batch, deltas as totals, before anything is queued; ends with its input.
-pub(crate) async fn accumulate(mut input: Inbox, output: mpsc::Sender<Batch>, mut totals: Accumulator) {
+/// An inbox in which deltas are totals, and what fills it from the other one; that has to be awaited, and ends with its
+/// input. Each signal has its own way, as before.
+pub(crate) fn accumulate(input: Inbox, totals: Accumulator) -> (Inbox, impl Future<Output = ()>) {
+    let mut output = Inbox::empty();
+    let totals = Mutex::new(totals);
+    let ways = input.into_channels().into_iter().map(|channel| {
+        // One place, so that what waits for the queue still waits in the pipeline.
+        let (sender, converted) = mpsc::channel(1);
+        output.add(converted);
+        (channel, sender)
+    });
+    let ways: Vec<_> = ways.collect();
+    let feed = async move {
+        let totals = &totals;
+        future::join_all(
+            ways.into_iter()
+                .map(|(channel, sender)| convert(channel, sender, totals)),
+        )
+        .await;
+    };
+    (output, feed)
+}
+
+async fn convert(mut input: mpsc::Receiver<Batch>, output: mpsc::Sender<Batch>, totals: &Mutex<Accumulator>) {
     while let Some(Batch { payload, ack }) = input.recv().await {
-        let payload = totals.convert(payload, Instant::now().into_std());
+        let now = Instant::now().into_std();
+        let payload = totals
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .convert(payload, now);
         // If whoever should take it is gone, the batch counts as lost.
         if output.send(Batch { payload, ack }).await.is_err() {
             return;

@@ -1,7 +1,7 @@
 //! What is answered to a request: a pure function of the request and the components' conditions.
 
 use hyper::{Method, StatusCode};
-use pipeline::health::{Statuses, all_ok, none_dead};
+use pipeline::health::{Status, Statuses, all_ok, none_dead};
 use serde_json::{Map, Value, json};
 
 /// Where liveness is told, whatever `path` says.
@@ -28,13 +28,22 @@ pub fn answer(method: &Method, path: &str, liveness_path: &str, statuses: &Statu
     };
     let components: Map<String, Value> = statuses
         .iter()
-        .map(|(component, status)| {
-            let mut shown = json!({ "status": status.as_str() });
+        .map(|(component, status, since)| {
+            let mut shown = json!({ "status": status.as_str(), "since": format!("{since:.0}") });
             if let (Some(reason), Some(shown)) = (status.reason(), shown.as_object_mut()) {
                 shown.insert("reason".into(), reason.into());
             }
-            (component.clone(), shown)
+            (component.to_owned(), shown)
         })
         .collect();
-    (code, json!({ "status": status, "components": components }))
+    // What a person looks for first, by name.
+    let unwell: Vec<&str> = statuses
+        .iter()
+        .filter(|(_, status, _)| **status != Status::Ok)
+        .map(|(component, ..)| component)
+        .collect();
+    (
+        code,
+        json!({ "status": status, "unwell": unwell, "components": components }),
+    )
 }

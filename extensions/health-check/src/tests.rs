@@ -83,6 +83,7 @@ impl Served {
 
 #[tokio::test]
 async fn readiness_follows_the_components() {
+    let began = jiff::Timestamp::now().round(jiff::Unit::Second).unwrap() - jiff::SignedDuration::from_secs(1);
     let served = serve("endpoint: 127.0.0.1:0").await;
     let receiver = served.health.reporter("receivers::k8s_job");
     let exporter = served.health.reporter("exporters::otlp_http");
@@ -96,11 +97,17 @@ async fn readiness_follows_the_components() {
     let (head, body) = answer.split_once("\r\n\r\n").unwrap();
     assert!(head.starts_with("HTTP/1.1 503 "), "{head}");
     assert!(head.contains("content-type: application/json"), "{head}");
-    let body: serde_json::Value = serde_json::from_str(body).unwrap();
+    let mut body: serde_json::Value = serde_json::from_str(body).unwrap();
+    for component in body["components"].as_object_mut().unwrap().values_mut() {
+        let since = component.as_object_mut().unwrap().remove("since").unwrap();
+        let since: jiff::Timestamp = since.as_str().unwrap().parse().unwrap();
+        assert!(since >= began && since <= jiff::Timestamp::now(), "{since}");
+    }
     assert_eq!(
         body,
         serde_json::json!({
             "status": "not ready",
+            "unwell": ["exporters::otlp_http"],
             "components": {
                 "exporters::otlp_http": {"status": "StatusRecoverableError", "reason": "HTTP 503 \"try later\""},
                 "receivers::k8s_job": {"status": "StatusOK"},

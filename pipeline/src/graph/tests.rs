@@ -170,6 +170,16 @@ fn one_instance_for_each_id_and_one_processor_for_each_pipeline() {
 }
 
 #[test]
+fn a_component_has_a_way_in_for_each_signal() {
+    let text = with("logs: feed || good, forward\nlogs/b: feed || good\nmetrics: metricfeed, forward || good");
+    let mut graph = build(&text).unwrap_or_else(|mistakes| panic!("{mistakes}"));
+    let (_, input) = graph.exporters.remove(0);
+    assert_eq!(input.into_channels().len(), 2, "logs of two pipelines, and metrics");
+    let (_, input, _) = graph.connectors.remove(0);
+    assert_eq!(input.into_channels().len(), 1);
+}
+
+#[test]
 fn an_alias_is_the_same_component() {
     assert_eq!(mistakes("receivers: feed\nexporters: fine/x\nlogs: feed || fine/x"), "");
 }

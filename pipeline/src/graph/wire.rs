@@ -100,31 +100,27 @@ impl Parts {
 
         // The senders to every exporter and connector, then the ways into every pipeline: against the flow, so
         // that what a connector or chain sends to is there before it.
-        let mut ends: BTreeMap<&ComponentId, mpsc::Sender<Batch>> = BTreeMap::new();
+        let mut ends: BTreeMap<(&ComponentId, Signal), mpsc::Sender<Batch>> = BTreeMap::new();
         let mut entries: BTreeMap<&PipelineId, Vec<Consumer>> = BTreeMap::new();
         for (pipeline_id, pipeline) in &pipelines {
             let mut consumers = Vec::new();
             for named in &pipeline.exporters {
                 let id = &named.value;
-                if !ends.contains_key(id) {
-                    let (sender, input) = mpsc::channel(INBOX_CAPACITY);
-                    if let Some(component) = self.exporters.remove(id) {
-                        graph
-                            .exporters
-                            .push((node(Kind::Exporter, id, component, health), input));
-                    } else if let Some(component) = self.connectors.remove(id) {
-                        let outputs = outputs(id, &pipelines, &entries);
-                        graph
-                            .connectors
-                            .push((node(Kind::Connector, id, component, health), input, outputs));
-                    } else {
-                        continue;
-                    }
-                    ends.insert(id, sender);
+                if let Some(component) = self.exporters.remove(id) {
+                    let node = node(Kind::Exporter, id, component, health);
+                    graph.exporters.push((node, Inbox::empty()));
+                } else if let Some(component) = self.connectors.remove(id) {
+                    let node = node(Kind::Connector, id, component, health);
+                    let outputs = outputs(id, &pipelines, &entries);
+                    graph.connectors.push((node, Inbox::empty(), outputs));
                 }
-                if let Some(sender) = ends.get(id) {
-                    consumers.push((id.clone(), sender.clone()));
-                }
+                let Some(input) = input(&mut graph, id) else { continue };
+                let end = ends.entry((id, pipeline_id.signal)).or_insert_with(|| {
+                    let (sender, channel) = mpsc::channel(INBOX_CAPACITY);
+                    input.add(channel);
+                    sender
+                });
+                consumers.push((id.clone(), end.clone()));
             }
             let entry = match self.chain(pipeline_id, pipeline, consumers, health) {
                 Ok((chain, entry)) => {
@@ -166,7 +162,7 @@ impl Parts {
         if processors.is_empty() {
             return Err(consumers);
         }
-        let (sender, input): (_, Inbox) = mpsc::channel(INBOX_CAPACITY);
+        let (sender, channel) = mpsc::channel(INBOX_CAPACITY);
         let id = ComponentId {
             type_name: pipeline_id.signal.to_string(),
             name: pipeline_id.name.clone(),
@@ -174,11 +170,21 @@ impl Parts {
         let chain = Chain {
             path: format!("service::pipelines::{pipeline_id}"),
             processors,
-            input,
+            input: channel.into(),
             output: Outlet::new(consumers),
         };
         Ok((chain, (id, sender)))
     }
+}
+
+/// The inbox of the exporter or connector `id`.
+fn input<'a>(graph: &'a mut Graph, id: &ComponentId) -> Option<&'a mut Inbox> {
+    let (exporter, connector) = (Kind::Exporter.path(id), Kind::Connector.path(id));
+    let exporters = graph.exporters.iter_mut().map(|(node, input)| (&node.path, input));
+    let connectors = graph.connectors.iter_mut().map(|(node, input, _)| (&node.path, input));
+    exporters
+        .chain(connectors)
+        .find_map(|(path, input)| (*path == exporter || *path == connector).then_some(input))
 }
 
 /// Where the receiver or connector `id` sends: into every pipeline that names it as a receiver.

@@ -1,7 +1,7 @@
 //! One batch from the queue to its acknowledgement: requests, attempts, waits.
 
 use std::collections::VecDeque;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
@@ -12,19 +12,21 @@ use super::condition::Condition;
 use super::destination::{Destination, SendOutcome};
 use super::instruments::Instruments;
 use super::log_pace::LogPace;
+use super::request::Request;
 use super::settings::RetrySettings;
 use crate::ack::Outcome;
 use crate::batch::{Batch, Signal};
 use crate::component::ComponentId;
+use crate::split;
 
 /// Everything that the consumers of one signal's queue share.
 pub(super) struct Lane<D> {
-    pub(super) destination: std::sync::Arc<D>,
+    pub(super) destination: Arc<D>,
     pub(super) exporter: ComponentId,
     pub(super) signal: Signal,
     pub(super) retry: RetrySettings,
     pub(super) instruments: Instruments,
-    pub(super) condition: std::sync::Arc<Condition>,
+    pub(super) condition: Arc<Condition>,
     pub(super) shutdown: CancellationToken,
     /// Evenly spread over 0..1.
     pub(super) random: fn() -> f64,
@@ -33,10 +35,10 @@ pub(super) struct Lane<D> {
 }
 
 /// How a request ended.
-enum End<R> {
+enum End {
     Decided(Outcome),
     /// These take its place.
-    Replaced(Vec<R>),
+    Replaced(Vec<Request>),
 }
 
 impl<D: Destination> Lane<D> {
@@ -44,7 +46,7 @@ impl<D: Destination> Lane<D> {
     pub(super) async fn deliver(&self, batch: Batch) {
         let Batch { payload, ack } = batch;
         let items = payload.items() as u64;
-        let mut requests: VecDeque<D::Request> = match self.destination.prepare(payload) {
+        let mut requests: VecDeque<Request> = match self.destination.prepare(payload) {
             Ok(requests) => requests.into(),
             Err(why) => {
                 self.lost(items, &why);
@@ -62,8 +64,8 @@ impl<D: Destination> Lane<D> {
     }
 
     /// Tries until the request's end is known.
-    async fn send(&self, request: &D::Request) -> End<D::Request> {
-        let items = D::items(request);
+    async fn send(&self, request: &Request) -> End {
+        let items = request.items;
         let begin = Instant::now();
         let mut backoff = Backoff::new(&self.retry);
         let mut attempt: u64 = 0;
@@ -87,12 +89,14 @@ impl<D: Destination> Lane<D> {
                     self.arrived_in_part(rejected, items, &message);
                     return End::Decided(Outcome::Delivered);
                 }
-                SendOutcome::Split(parts) => return End::Replaced(parts),
-                SendOutcome::Permanent(why) => {
-                    self.condition.still_failing(self.signal, &why);
-                    self.lost(items, &why);
-                    return End::Decided(Outcome::Rejected(why));
-                }
+                SendOutcome::TooLarge(why) => match self.halves(request) {
+                    Ok(parts) => {
+                        tracing::debug!(exporter = %self.exporter, "{why}; sending its {items} items in halves");
+                        return End::Replaced(parts);
+                    }
+                    Err(cause) => return self.refused(items, format!("{why}; {cause}")),
+                },
+                SendOutcome::Permanent(why) => return self.refused(items, why),
                 SendOutcome::Misconfigured(why) => {
                     self.condition.failing(self.signal, &why);
                     self.lost(items, &why);
@@ -116,6 +120,24 @@ impl<D: Destination> Lane<D> {
             self.will_retry(items, attempt, wait, &why);
             self.wait(wait, after).await;
         }
+    }
+
+    /// The requests in the place of one that is too large.
+    fn halves(&self, request: &Request) -> Result<Vec<Request>, String> {
+        let payload = self.destination.unpack(request)?;
+        let Some((left, right)) = split::halves(&payload) else {
+            return Err("it holds a single item and cannot be split".into());
+        };
+        let mut parts = self.destination.prepare(Arc::new(left))?;
+        parts.extend(self.destination.prepare(Arc::new(right))?);
+        Ok(parts)
+    }
+
+    /// The destination does not want this data.
+    fn refused(&self, items: u64, why: String) -> End {
+        self.condition.still_failing(self.signal, &why);
+        self.lost(items, &why);
+        End::Decided(Outcome::Rejected(why))
     }
 
     /// During the shutdown the process may be killed soon, so our own waits stay short; what the destination asked

@@ -4,11 +4,12 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::request::Request;
 use crate::batch::Payload;
 
 /// What came of one attempt to send one request.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum SendOutcome<R> {
+pub enum SendOutcome {
     /// The destination has it all.
     Accepted,
     /// The destination has it, except for `rejected` items, and it must not be sent again (OTLP partial success).
@@ -31,24 +32,25 @@ pub enum SendOutcome<R> {
     /// The destination refuses everything, whatever the data: wrong address, wrong key. The exporter counts as
     /// failing until something is accepted.
     Misconfigured(String),
-    /// It was too large; these requests together take its place.
-    Split(Vec<R>),
+    /// It is too large for the destination; the sender cuts it in halves.
+    TooLarge(String),
 }
 
 /// Somewhere to send to.
 pub trait Destination: Send + Sync + 'static {
-    /// Data made ready to be sent, kept unchanged over all attempts.
-    type Request: Send + Sync;
-
-    /// Makes the requests that together hold the payload; none for a payload without items.
+    /// Makes the requests that together hold the payload, in order; none for a payload without items.
     ///
     /// # Errors
     /// Why it cannot be sent at all; the batch is rejected.
-    fn prepare(&self, payload: Arc<Payload>) -> Result<Vec<Self::Request>, String>;
+    fn prepare(&self, payload: Arc<Payload>) -> Result<Vec<Request>, String>;
 
-    /// How many items a request holds: log records, metric points or spans.
-    fn items(request: &Self::Request) -> u64;
+    /// The data that a request holds: the inverse of `prepare`, also for a request that was stored when the settings
+    /// were others. Needed only to cut it.
+    ///
+    /// # Errors
+    /// Why it cannot be read.
+    fn unpack(&self, request: &Request) -> Result<Payload, String>;
 
     /// Tries once.
-    fn export(&self, request: &Self::Request) -> impl Future<Output = SendOutcome<Self::Request>> + Send;
+    fn export(&self, request: &Request) -> impl Future<Output = SendOutcome> + Send;
 }

@@ -20,6 +20,7 @@ mod destination;
 mod instruments;
 mod log_pace;
 mod queue;
+mod request;
 mod sender;
 mod settings;
 
@@ -28,5 +29,6 @@ mod tests;
 
 pub use backoff::Backoff;
 pub use destination::{Destination, SendOutcome};
+pub use request::Request;
 pub use sender::Sender;
 pub use settings::{QueueSettings, RetrySettings, Sizer};

@@ -4,19 +4,24 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use bytes::Bytes;
 use opentelemetry::metrics::{Meter, MeterProvider};
+use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
+use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
+use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::logs::v1::{LogRecord, ResourceLogs, ScopeLogs};
 use opentelemetry_proto::tonic::metrics::v1::{Gauge, Metric, NumberDataPoint, ResourceMetrics, ScopeMetrics, metric};
 use opentelemetry_sdk::error::OTelSdkResult;
 use opentelemetry_sdk::metrics::data::{AggregatedMetrics, MetricData, ResourceMetrics as SdkMetrics};
 use opentelemetry_sdk::metrics::exporter::PushMetricExporter;
 use opentelemetry_sdk::metrics::{PeriodicReader, SdkMeterProvider, Temporality};
+use prost::Message;
 use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::{Destination, QueueSettings, RetrySettings, SendOutcome, Sender};
+use super::{Destination, QueueSettings, Request, RetrySettings, SendOutcome, Sender};
 use crate::ack::{Ack, Delivery, Outcome};
 use crate::batch::{Batch, Payload, Signal};
 use crate::component::{ComponentError, ComponentId, Running};
@@ -25,21 +30,15 @@ use crate::health::{Health, Status};
 /// A destination that answers as scripted, then accepts, and knows when each attempt came.
 #[derive(Clone)]
 struct Scripted {
-    script: Arc<Mutex<VecDeque<SendOutcome<Part>>>>,
+    script: Arc<Mutex<VecDeque<SendOutcome>>>,
     attempts: Arc<Mutex<Vec<(Duration, Signal, u64)>>>,
     begin: Instant,
     /// An attempt needs a permit, so that tests can hold attempts back.
     gate: Arc<Semaphore>,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct Part {
-    signal: Signal,
-    items: u64,
-}
-
 impl Scripted {
-    fn new(script: impl IntoIterator<Item = SendOutcome<Part>>) -> Self {
+    fn new(script: impl IntoIterator<Item = SendOutcome>) -> Self {
         Scripted {
             script: Arc::new(Mutex::new(script.into_iter().collect())),
             attempts: Arc::default(),
@@ -65,21 +64,29 @@ impl Scripted {
 }
 
 impl Destination for Scripted {
-    type Request = Part;
+    fn prepare(&self, payload: Arc<Payload>) -> Result<Vec<Request>, String> {
+        let items = payload.items();
+        Ok(match items {
+            0 => vec![],
+            _ => vec![Request::new(&payload, "proto", "", encoded(&payload))],
+        })
+    }
 
-    fn prepare(&self, payload: Arc<Payload>) -> Result<Vec<Part>, String> {
-        let part = Part {
-            signal: payload.signal(),
-            items: payload.items() as u64,
+    fn unpack(&self, request: &Request) -> Result<Payload, String> {
+        let body = request.body.clone();
+        let payload = match request.signal {
+            Signal::Logs => ExportLogsServiceRequest::decode(body).map(|whole| Payload::Logs(whole.resource_logs)),
+            Signal::Metrics => {
+                ExportMetricsServiceRequest::decode(body).map(|whole| Payload::Metrics(whole.resource_metrics))
+            }
+            Signal::Traces => {
+                ExportTraceServiceRequest::decode(body).map(|whole| Payload::Traces(whole.resource_spans))
+            }
         };
-        Ok(if part.items == 0 { vec![] } else { vec![part] })
+        payload.map_err(|why| why.to_string())
     }
 
-    fn items(request: &Part) -> u64 {
-        request.items
-    }
-
-    async fn export(&self, request: &Part) -> SendOutcome<Part> {
+    async fn export(&self, request: &Request) -> SendOutcome {
         self.attempts
             .lock()
             .unwrap()
@@ -87,6 +94,16 @@ impl Destination for Scripted {
         self.gate.acquire().await.unwrap().forget();
         self.script.lock().unwrap().pop_front().unwrap_or(SendOutcome::Accepted)
     }
+}
+
+/// The export request in protobuf form, not compressed.
+fn encoded(payload: &Payload) -> Bytes {
+    let body = match payload.clone() {
+        Payload::Logs(resource_logs) => ExportLogsServiceRequest { resource_logs }.encode_to_vec(),
+        Payload::Metrics(resource_metrics) => ExportMetricsServiceRequest { resource_metrics }.encode_to_vec(),
+        Payload::Traces(resource_spans) => ExportTraceServiceRequest { resource_spans }.encode_to_vec(),
+    };
+    body.into()
 }
 
 struct Fixture {
@@ -116,7 +133,7 @@ fn start(destination: &Scripted, retry: RetrySettings, queue: QueueSettings) -> 
     let sender = Sender::new(destination.clone(), id(), retry, queue, metrics.meter()).with_random(|| 0.5);
     Fixture {
         input: Some(input),
-        run: tokio::spawn(sender.run(inbox, running)),
+        run: tokio::spawn(sender.run(inbox.into(), running)),
         health,
         shutdown,
         metrics,
@@ -168,7 +185,7 @@ fn points(count: usize) -> Payload {
     }])
 }
 
-fn busy() -> SendOutcome<Part> {
+fn busy() -> SendOutcome {
     SendOutcome::Retry {
         after: None,
         why: "HTTP 503".into(),
@@ -287,12 +304,8 @@ async fn a_destination_in_trouble_is_known_by_its_newest_answer() {
 
 #[tokio::test(start_paused = true)]
 async fn the_worst_part_of_a_split_batch_counts_and_the_others_still_go() {
-    let part = |items| Part {
-        signal: Signal::Logs,
-        items,
-    };
     let destination = Scripted::new([
-        SendOutcome::Split(vec![part(3), part(4)]),
+        SendOutcome::TooLarge("HTTP 413".into()),
         SendOutcome::Permanent("too large".into()),
         busy(),
     ]);

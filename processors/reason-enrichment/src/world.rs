@@ -6,6 +6,10 @@ use job_event::evidence::{Container, Event, Gap, Job, Pod, PodDeletion};
 
 use crate::rules::collateral;
 
+/// How long a node may be not ready before its Pods are evicted (`defaultNotReadyTolerationSeconds` 300 s of admission
+/// plugin `DefaultTolerationSeconds`), and half a minute more. An Event older than that has been overcome.
+const NOT_READY_SECONDS: i64 = 330;
+
 /// The evidence of one Job and the moment it was decided.
 #[derive(Clone, Copy, Debug)]
 pub struct World<'a> {
@@ -45,7 +49,7 @@ impl<'a> World<'a> {
     }
 
     /// Events about the object with that UID, latest first.
-    pub fn events(&self, uid: &'a str) -> impl Iterator<Item = &'a Event> {
+    pub fn events<'u>(&self, uid: &'u str) -> impl Iterator<Item = &'a Event> + use<'a, 'u> {
         self.evidence
             .events
             .iter()
@@ -54,7 +58,7 @@ impl<'a> World<'a> {
     }
 
     /// The latest event about a Pod with one of those reasons.
-    pub fn pod_event(&self, pod: &'a Pod, reasons: &[&str]) -> Option<&'a Event> {
+    pub fn pod_event(&self, pod: &Pod, reasons: &[&str]) -> Option<&'a Event> {
         self.events(&pod.uid).find(|event| reasons.contains(&&*event.reason))
     }
 
@@ -72,6 +76,24 @@ impl<'a> World<'a> {
     /// The request to delete the Pod if the verdict did not cause it.
     pub fn own_deletion(&self, pod: &'a Pod) -> Option<&'a PodDeletion> {
         pod.deletion.as_ref().filter(|_| !self.is_collateral(pod))
+    }
+
+    /// Whether the Pod's node was not ready at that time, or (of a time that is not known) at the end.
+    ///
+    /// Evidence: the Pod's own condition, which the node controller turned; else its Event `NodeNotReady`, unless that is
+    /// so old that the Pod would have been evicted since (`pkg/controller/util/node/controller_utils.go`).
+    pub fn node_not_ready(&self, pod: &Pod, at: Option<Timestamp>) -> bool {
+        if let Some(outage) = pod.node_outage {
+            let over = outage.until.is_some_and(|until| at.is_none_or(|at| until <= at));
+            return !over && at.is_none_or(|at| outage.since <= at);
+        }
+        let Some(last) = self.pod_event(pod, &["NodeNotReady"]).map(|event| event.last) else {
+            return false;
+        };
+        match (last, at) {
+            (Some(last), Some(at)) => last <= at && last >= shifted(at, -NOT_READY_SECONDS),
+            _ => true,
+        }
     }
 
     /// From the start to the decision.

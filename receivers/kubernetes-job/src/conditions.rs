@@ -1,15 +1,24 @@
 //! What the watches' conditions mean for the receiver's.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use pipeline::health::Status;
 
 use crate::access;
 use crate::outage::{Outage, SoFar};
 use crate::tracker::{Kind, Source};
+use crate::watch::gap::{Ending, Gap};
 use crate::watch::machine::Failure;
 use crate::watch::request::Target;
+
+/// For how long a watch may fail before the receiver is not well: an API server that is restarted takes less.
+const STALE: SignedDuration = SignedDuration::from_secs(60);
+/// For how long a watch may give no sign of life. Dead connections are noticed and replaced sooner than that.
+const SILENT: SignedDuration = SignedDuration::from_secs(240);
+/// A gap that is worth a line even though nothing is missing after it.
+const LONG_GAP: Duration = Duration::from_secs(30);
 
 /// The condition of every list and watch.
 #[derive(Debug)]
@@ -27,17 +36,26 @@ struct Watch {
     listed: bool,
     /// Whether it may not be listed or watched.
     denied: bool,
-    problem: Option<String>,
+    problem: Option<Problem>,
+    /// The last sign of life of a watch that follows.
+    heard: Timestamp,
+}
+
+#[derive(Debug)]
+struct Problem {
+    what: String,
+    since: Timestamp,
 }
 
 impl Conditions {
     /// None of the lists is in yet.
-    pub fn new(targets: &[Target], server: Option<String>) -> Self {
+    pub fn new(targets: &[Target], server: Option<String>, now: Timestamp) -> Self {
         let watch = |target: &Target| Watch {
             target: target.clone(),
             listed: false,
             denied: false,
             problem: None,
+            heard: now,
         };
         let watches = targets
             .iter()
@@ -57,7 +75,8 @@ impl Conditions {
         let what = watch.target.describe();
         let denied = failure.is_denied();
         if denied && source.kind != Kind::Jobs {
-            if !std::mem::replace(&mut watch.denied, true) {
+            // Of Events those about nodes matter least, and who may not read them may not read the others, which is told.
+            if !std::mem::replace(&mut watch.denied, true) && source.kind != Kind::NodeEvents {
                 let loss = access::loss(source.kind);
                 let fix = access::rule(&watch.target);
                 tracing::warn!(what, %failure, "not allowed; {loss}. For the collector's account: {fix}");
@@ -86,7 +105,36 @@ impl Conditions {
                 tracing::warn!(what, server, problem, tries, %since, "lists and watches still fail; trying again");
             }
         }
-        watch.problem = Some(problem);
+        let since = watch.problem.take().map_or(now, |problem| problem.since);
+        watch.problem = Some(Problem { what: problem, since });
+    }
+
+    /// A list or watch gave a sign of life at `now`.
+    pub fn heard(&mut self, source: Source, now: Timestamp) {
+        if let Some(watch) = self.watches.get_mut(&(source.kind, source.scope)) {
+            watch.heard = now;
+        }
+    }
+
+    /// A watch follows again after a gap.
+    pub fn follows(&self, source: Source, gap: Gap) {
+        let Some(watch) = self.watches.get(&(source.kind, source.scope)) else {
+            return;
+        };
+        let what = watch.target.describe();
+        let length = format!("{:.1}s", gap.length.as_secs_f64());
+        match (gap.ending, source.kind) {
+            // Events outlive any gap worth the name, and without bookmarks their versions expire all the time.
+            (Ending::Relisted, Kind::CronJobs | Kind::Jobs | Kind::Pods) => tracing::info!(
+                what,
+                gap = length,
+                "follows again, with a new list; what was created and deleted in the gap is not in it"
+            ),
+            _ if gap.length >= LONG_GAP => {
+                tracing::info!(what, gap = length, by = gap.ending.as_str(), "follows again")
+            }
+            _ => tracing::debug!(what, gap = length, by = gap.ending.as_str(), "follows again"),
+        }
     }
 
     /// A list or watch works.
@@ -94,7 +142,7 @@ impl Conditions {
         let Some(watch) = self.watches.get_mut(&(source.kind, source.scope)) else {
             return;
         };
-        if std::mem::replace(&mut watch.denied, false) {
+        if std::mem::replace(&mut watch.denied, false) && source.kind != Kind::NodeEvents {
             tracing::info!(what = watch.target.describe(), "is allowed now, and works");
         }
         watch.problem = None;
@@ -118,12 +166,26 @@ impl Conditions {
         self.watches.values().all(|watch| watch.listed || watch.denied)
     }
 
-    /// The receiver's condition.
-    pub fn status(&self) -> Status {
+    /// For how long each kind has given no sign of life at `now`; of several namespaces the longest. Without what is
+    /// not allowed.
+    pub fn silence(&self, now: Timestamp) -> BTreeMap<Kind, Duration> {
+        let mut silence = BTreeMap::new();
+        for ((kind, _), watch) in &self.watches {
+            if !watch.denied {
+                let age = Duration::try_from(now.duration_since(watch.heard)).unwrap_or_default();
+                let longest = silence.entry(*kind).or_insert(age);
+                *longest = age.max(*longest);
+            }
+        }
+        silence
+    }
+
+    /// The receiver's condition at `now`.
+    pub fn status(&self, now: Timestamp) -> Status {
         // What keeps several from working is told once.
-        let mut problems: BTreeMap<&str, Vec<String>> = BTreeMap::new();
-        for watch in self.watches.values() {
-            if let Some(problem) = &watch.problem {
+        let mut problems: BTreeMap<String, Vec<String>> = BTreeMap::new();
+        for watch in self.watches.values().filter(|watch| !watch.denied) {
+            if let Some(problem) = watch.problem_at(now) {
                 problems.entry(problem).or_default().push(watch.target.describe());
             }
         }
@@ -137,5 +199,111 @@ impl Conditions {
             .into_iter()
             .map(|(problem, watches)| format!("{}: {problem}", watches.join(", ")));
         Status::RecoverableError(problems.collect::<Vec<_>>().join("; "))
+    }
+}
+
+impl Watch {
+    /// What is wrong with it at `now`, if it is worth more than a line in the log.
+    fn problem_at(&self, now: Timestamp) -> Option<String> {
+        let lasts = |since: Timestamp, limit| now.duration_since(since) >= limit;
+        match &self.problem {
+            Some(problem) if !self.listed || lasts(problem.since, STALE) => Some(problem.what.clone()),
+            None if self.listed && lasts(self.heard, SILENT) => Some(format!("no sign of life since {}", self.heard)),
+            _ => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::watch::request::targets;
+
+    const JOBS: Source = Source {
+        kind: Kind::Jobs,
+        scope: 0,
+    };
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(second).unwrap()
+    }
+
+    fn refused() -> Failure {
+        Failure::Connection("Connection refused".into())
+    }
+
+    /// The conditions of one watch for Jobs whose first list came in at 0.
+    fn listed() -> Conditions {
+        let mut jobs = targets(&[], &[], "");
+        jobs.retain(|target| target.source == JOBS);
+        let mut conditions = Conditions::new(&jobs, None, at(0));
+        assert_eq!(conditions.status(at(0)), Status::Starting);
+        conditions.works(JOBS);
+        conditions
+    }
+
+    fn reason(conditions: &Conditions, second: i64) -> Option<String> {
+        conditions.status(at(second)).reason().map(String::from)
+    }
+
+    #[test]
+    fn a_watch_that_fails_for_a_moment_is_well_and_one_that_fails_for_longer_is_not() {
+        let mut conditions = listed();
+        for (times, second) in [(1, 10), (2, 11), (3, 13), (4, 40)] {
+            conditions.failed(JOBS, &refused(), times, at(second));
+        }
+        assert_eq!(conditions.status(at(70)), Status::Ok);
+        let told = reason(&conditions, 71).unwrap();
+        assert_eq!(
+            told,
+            "jobs of the cluster: cannot reach the API server: Connection refused"
+        );
+        conditions.works(JOBS);
+        assert_eq!(conditions.status(at(72)), Status::Ok);
+        // The next failures are counted anew.
+        conditions.heard(JOBS, at(72));
+        conditions.failed(JOBS, &refused(), 2, at(73));
+        assert_eq!(conditions.status(at(132)), Status::Ok);
+    }
+
+    #[test]
+    fn before_the_first_list_every_failure_counts() {
+        let mut conditions = Conditions::new(&targets(&[], &[], ""), None, at(0));
+        conditions.failed(JOBS, &refused(), 1, at(1));
+        assert!(reason(&conditions, 1).is_some());
+    }
+
+    #[test]
+    fn a_watch_without_a_sign_of_life_is_not_well() {
+        let mut conditions = listed();
+        conditions.heard(JOBS, at(100));
+        assert_eq!(conditions.status(at(339)), Status::Ok);
+        let told = reason(&conditions, 340).unwrap();
+        assert_eq!(told, "jobs of the cluster: no sign of life since 1970-01-01T00:01:40Z");
+        let silence = conditions.silence(at(130));
+        assert_eq!(silence, BTreeMap::from([(Kind::Jobs, Duration::from_secs(30))]));
+    }
+
+    #[test]
+    fn what_is_not_allowed_and_not_needed_is_not_waited_for() {
+        let mut conditions = Conditions::new(&targets(&["a".into(), "b".into()], &[], ""), None, at(0));
+        let denied = Failure::Status {
+            code: 403,
+            message: "m".into(),
+            retry_after: None,
+            in_band: false,
+        };
+        for scope in [0, 1] {
+            for kind in Kind::ALL {
+                match kind {
+                    Kind::Jobs => conditions.works(Source { kind, scope }),
+                    _ => conditions.failed(Source { kind, scope }, &denied, 1, at(0)),
+                }
+            }
+        }
+        conditions.heard(Source { scope: 1, ..JOBS }, at(50));
+        assert_eq!(conditions.status(at(60)), Status::Ok);
+        let silence = conditions.silence(at(60));
+        assert_eq!(silence, BTreeMap::from([(Kind::Jobs, Duration::from_secs(60))]));
     }
 }

@@ -221,7 +221,13 @@ impl<N: Copy> Raw<N> {
         if lines.is_cut() {
             return Ok(Err(Failure::Cut));
         }
-        Ok(machine.watch_ended(began.elapsed(), delivered))
+        match machine.watch_ended(began.elapsed(), delivered, 0.5) {
+            Ok(pause) => {
+                sleep(pause).await;
+                Ok(Ok(()))
+            }
+            Err(failure) => Ok(Err(failure)),
+        }
     }
 
     /// Takes in one line of a watch. Returns the failure if it is one.

@@ -12,7 +12,7 @@ use pipeline::component::{ComponentError, Running};
 use pipeline::{Ack, Batch, Outputs, Payload, Receiver};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
-use tokio::time::{MissedTickBehavior, interval_at, sleep};
+use tokio::time::{MissedTickBehavior, interval, interval_at, sleep};
 use tokio_util::sync::CancellationToken;
 
 use crate::access::{self, Access};
@@ -34,6 +34,9 @@ const MESSAGES: usize = 1024;
 const OWNERS: usize = 500;
 /// The longest sleep; the wall clock may be set in between.
 const LONGEST_SLEEP: std::time::Duration = std::time::Duration::from_secs(1);
+
+/// How often the watches are looked at.
+const CHECK: std::time::Duration = std::time::Duration::from_secs(5);
 
 /// Tells the time.
 pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
@@ -162,7 +165,7 @@ impl Session {
             on_first_start: config.on_first_start,
         };
         Session {
-            conditions: Conditions::new(&targets, server),
+            conditions: Conditions::new(&targets, server, clock()),
             tracker: Tracker::new(settings),
             events: Lane::new(outputs.logs),
             metrics: Lane::new(outputs.metrics),
@@ -181,6 +184,8 @@ impl Session {
         let every = self.config.collection_interval.get();
         let mut collect = interval_at(tokio::time::Instant::now() + every, every);
         collect.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut check = interval(CHECK);
+        check.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut batch = Vec::with_capacity(256);
         loop {
             let settled = self.until_settled();
@@ -190,8 +195,9 @@ impl Session {
                     for message in batch.drain(..) {
                         self.take(message);
                     }
-                    running.health.report(self.conditions.status());
+                    running.health.report(self.conditions.status((self.clock)()));
                 }
+                _ = check.tick() => self.check(&running),
                 () = settled => {}
                 _ = collect.tick(), if self.conditions.all_listed() => self.collect(),
                 Some((sent, outcome)) = self.deliveries.next(), if !self.deliveries.is_empty() => {
@@ -256,7 +262,9 @@ impl Session {
                         Kind::CronJobs => watch.run::<model::CronJob>(Object::CronJob).await,
                         Kind::Jobs => watch.run::<model::Job>(Object::Job).await,
                         Kind::Pods => watch.run::<model::Pod>(Object::Pod).await,
-                        Kind::JobEvents | Kind::PodEvents => watch.run::<model::Event>(Object::Event).await,
+                        Kind::JobEvents | Kind::PodEvents | Kind::NodeEvents => {
+                            watch.run::<model::Event>(Object::Event).await;
+                        }
                     }
                 };
                 shutdown.run_until_cancelled(work).await;
@@ -283,9 +291,12 @@ impl Session {
     }
 
     fn take(&mut self, Message { source, report }: Message) {
+        if !matches!(report, Report::Failed { .. }) {
+            self.conditions.heard(source, (self.clock)());
+        }
         match report {
             Report::Observed(observation) => {
-                if self.is_excluded(&observation) {
+                if source.kind != Kind::NodeEvents && self.is_excluded(&observation) {
                     return;
                 }
                 if observation == Observation::ListEnds {
@@ -301,7 +312,23 @@ impl Session {
                 self.telemetry.failed(source.kind);
                 self.conditions.failed(source, &failure, times, (self.clock)());
             }
-            Report::Works => self.conditions.works(source),
+            Report::Works(gap) => {
+                if let Some(gap) = gap {
+                    self.telemetry.gap(source.kind, gap);
+                    self.conditions.follows(source, gap);
+                }
+                self.conditions.works(source);
+            }
+            Report::Alive => {}
+        }
+    }
+
+    /// Time alone makes a watch stale.
+    fn check(&self, running: &Running) {
+        let now = (self.clock)();
+        running.health.report(self.conditions.status(now));
+        for (kind, age) in self.conditions.silence(now) {
+            self.telemetry.silence(kind, age);
         }
     }
 

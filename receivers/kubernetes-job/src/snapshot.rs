@@ -45,7 +45,7 @@ impl Snapshot {
             Kind::CronJobs => pages::<CronJob>(client, target, Object::CronJob).await,
             Kind::Jobs => pages::<Job>(client, target, Object::Job).await,
             Kind::Pods => pages::<ModelPod>(client, target, Object::Pod).await,
-            Kind::JobEvents | Kind::PodEvents => pages::<Event>(client, target, Object::Event).await,
+            Kind::JobEvents | Kind::PodEvents | Kind::NodeEvents => pages::<Event>(client, target, Object::Event).await,
         };
         match read {
             Ok((objects, undecodable)) => {

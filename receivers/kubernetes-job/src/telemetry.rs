@@ -7,6 +7,7 @@ use opentelemetry::KeyValue;
 use opentelemetry::metrics::{Counter, Gauge, Histogram, Meter};
 
 use crate::tracker::{Kind, Sizes};
+use crate::watch::gap::Gap;
 
 /// Bounds of the lengths of gaps, seconds: from a connection that was closed to a node that was away for hours.
 const GAPS: [f64; 11] = [0.1, 1.0, 5.0, 15.0, 60.0, 120.0, 300.0, 600.0, 1800.0, 3600.0, 14_400.0];
@@ -29,25 +30,6 @@ impl Loss {
             Loss::Refused => "refused",
             Loss::GivenUp => "given_up",
             Loss::Gap => "gap",
-        }
-    }
-}
-
-/// How a watch came to follow again.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Ending {
-    /// It went on after the last version: every change since then is delivered.
-    Resumed,
-    /// With a new list: what came and went in the meantime is not in it.
-    Relisted,
-}
-
-impl Ending {
-    /// The name in the attribute `by`.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Ending::Resumed => "resume",
-            Ending::Relisted => "list",
         }
     }
 }
@@ -225,11 +207,11 @@ impl Telemetry {
             .record(count as u64, std::slice::from_ref(&self.receiver));
     }
 
-    /// A watch follows again after it did not for `length`.
-    pub fn gap(&self, kind: Kind, length: Duration, ending: Ending) {
+    /// A watch follows again.
+    pub fn gap(&self, kind: Kind, gap: Gap) {
         let [receiver, resource] = self.with("resource", kind.as_str());
-        let by = KeyValue::new("by", ending.as_str());
-        self.gaps.record(length.as_secs_f64(), &[receiver, resource, by]);
+        let by = KeyValue::new("by", gap.ending.as_str());
+        self.gaps.record(gap.length.as_secs_f64(), &[receiver, resource, by]);
     }
 
     /// The watches of one kind last gave a sign of life so long ago.

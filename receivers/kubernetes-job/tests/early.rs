@@ -116,3 +116,48 @@ fn a_deletion_counts_unless_the_pod_had_been_seen_to_have_ended_before() {
     let started = seen(&[("Pending", None, waiting()), ("Running", at, running())]);
     assert_eq!(started.containers[0].state, ContainerState::Running);
 }
+
+/// A Pod whose `Ready` is as given: status, reason, second of its transition; `ContainersReady` is the other status.
+fn ready(version: usize, ready: (&str, &str, i64), containers_ready: &str) -> Value {
+    let (status, reason, second) = ready;
+    let since = Timestamp::from_second(second).unwrap().to_string();
+    let mut pod = pod(1, version, "Running");
+    pod["status"]["conditions"] = json!([
+        {"type": "Ready", "status": status, "reason": reason, "lastTransitionTime": since},
+        {"type": "ContainersReady", "status": containers_ready, "reason": reason, "lastTransitionTime": since},
+    ]);
+    pod
+}
+
+fn outage(versions: &[Value]) -> Option<(i64, Option<i64>)> {
+    let mut tracker = Tracker::new(TrackerSettings::default());
+    apply(&mut tracker, "jobs", "ADDED", job());
+    for version in versions {
+        apply(&mut tracker, "pods", "MODIFIED", version.clone());
+    }
+    let outage = only_job(tracker).pods[0].node_outage?;
+    Some((outage.since.as_second(), outage.until.map(Timestamp::as_second)))
+}
+
+#[test]
+fn a_pod_that_the_node_controller_calls_not_ready_tells_of_its_node() {
+    let working = ready(1, ("True", "", 10), "True");
+    let lost = ready(2, ("False", "", 20), "True");
+    let back = ready(3, ("True", "", 30), "True");
+    assert_eq!(outage(std::slice::from_ref(&working)), None);
+    assert_eq!(outage(&[working.clone(), lost.clone()]), Some((20, None)));
+    assert_eq!(
+        outage(&[working.clone(), lost.clone(), back.clone()]),
+        Some((20, Some(30)))
+    );
+    // What the kubelet calls not ready has a reason, or containers that are not.
+    for kubelet in [
+        ready(2, ("False", "ContainersNotReady", 20), "False"),
+        ready(2, ("False", "ReadinessGatesNotReady", 20), "True"),
+        ready(2, ("False", "", 20), "False"),
+    ] {
+        assert_eq!(outage(&[working.clone(), kubelet.clone()]), None, "{kubelet}");
+    }
+    let again = ready(4, ("False", "", 40), "True");
+    assert_eq!(outage(&[lost, back, again]), Some((40, None)));
+}

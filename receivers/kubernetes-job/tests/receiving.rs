@@ -7,74 +7,15 @@ mod support;
 
 use std::io::Read;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::Duration;
 
-use jiff::Timestamp;
 use job_event::evidence::Gap;
-use job_event::otlp;
-use kubernetes_job_receiver::config::Config;
-use kubernetes_job_receiver::receiver::JobReceiver;
-use kubernetes_job_receiver::telemetry::Telemetry;
-use opentelemetry::metrics::MeterProvider;
 use opentelemetry_proto::tonic::metrics::v1::{metric::Data, number_data_point::Value};
-use opentelemetry_sdk::metrics::SdkMeterProvider;
-use pipeline::component::{ComponentError, ComponentId, Running};
-use pipeline::health::{Health, Status};
-use pipeline::{Inbox, Outlet, Outputs, Payload, Receiver};
+use pipeline::health::Status;
+use pipeline::{Payload, Receiver};
+use support::metrics::Metrics;
+use support::running::{receiver, run};
 use support::{Api, Piece, Reply, status};
-use tokio::sync::mpsc;
-use tokio::task::JoinHandle;
-use tokio_util::sync::CancellationToken;
-
-struct Run {
-    logs: Inbox,
-    metrics: Inbox,
-    health: Health,
-    id: ComponentId,
-    shutdown: CancellationToken,
-    task: JoinHandle<Result<(), ComponentError>>,
-}
-
-fn receiver(api: &Api, settings: &str) -> JobReceiver {
-    let config: Config = serde_json::from_str(settings).unwrap();
-    assert_eq!(config.mistakes(), []);
-    let meter = SdkMeterProvider::builder().build().meter("test");
-    let began = tokio::time::Instant::now();
-    let start: Timestamp = "2026-11-23T17:00:00Z".parse().unwrap();
-    let clock = move || start + began.elapsed();
-    JobReceiver::new(config, Telemetry::new(&meter, "k8s_job".into())).with(api.client(), Arc::new(clock))
-}
-
-async fn run(api: &Api, settings: &str) -> Run {
-    let mut receiver = receiver(api, settings);
-    receiver.start().await.unwrap();
-    let id = ComponentId {
-        type_name: "k8s_job".into(),
-        name: None,
-    };
-    let (logs_in, logs) = mpsc::channel(1);
-    let (metrics_in, metrics) = mpsc::channel(8);
-    let outputs = Outputs {
-        logs: Outlet::new(vec![(id.clone(), logs_in)]),
-        metrics: Outlet::new(vec![(id.clone(), metrics_in)]),
-        ..Default::default()
-    };
-    let (health, shutdown) = (Health::new(), CancellationToken::new());
-    let running = Running {
-        shutdown: shutdown.clone(),
-        health: health.reporter(id.clone()),
-    };
-    let task = tokio::spawn(Box::new(receiver).run(outputs, running));
-    Run {
-        logs,
-        metrics,
-        health,
-        id,
-        shutdown,
-        task,
-    }
-}
 
 /// The watch events of one resource of a recording, with the pauses between them, and then silence.
 fn play(recording: &str, wanted: &str, kind: Option<&str>) -> Reply {
@@ -121,22 +62,12 @@ fn play_all(api: &Api, recording: &str) {
     );
 }
 
-async fn next_event(running: &mut Run) -> job_event::Evidence {
-    let batch = running.logs.recv().await.unwrap();
-    let Payload::Logs(logs) = &*batch.payload else {
-        panic!("not logs")
-    };
-    let evidence = otlp::evidence(&logs[0].scope_logs[0].log_records[0]).unwrap();
-    batch.ack.delivered();
-    evidence
-}
-
 #[tokio::test(start_paused = true)]
 async fn a_recording_becomes_one_event_and_gauges() {
     let api = Api::new();
     play_all(&api, "deadline-imagepull");
-    let mut running = run(&api, r#"{"cluster_name":"c","collection_interval":"10s"}"#).await;
-    let Payload::Metrics(metrics) = (*running.metrics.recv().await.unwrap().payload).clone() else {
+    let mut running = run(api.client(), r#"{"cluster_name":"c","collection_interval":"10s"}"#).await;
+    let Payload::Metrics(metrics) = (*running.gauges.recv().await.unwrap().payload).clone() else {
         panic!("not metrics");
     };
     let values = metrics[0].scope_metrics[0].metrics.iter().map(|metric| {
@@ -157,9 +88,9 @@ async fn a_recording_becomes_one_event_and_gauges() {
     ];
     let expected = expected.map(|(name, value)| (format!("k8s.job.pod.{name}"), value));
     assert!(values.eq(expected.iter().map(|(name, value)| (name.as_str(), *value))));
-    assert_eq!(running.health.watch().borrow()[&running.id.to_string()], Status::Ok);
+    assert_eq!(running.status(), Status::Ok);
 
-    let evidence = next_event(&mut running).await;
+    let evidence = running.next_event().await;
     assert_eq!(evidence.job.reason(), Some("DeadlineExceeded"));
     assert_eq!(
         &*evidence.pods[0].containers[0].waiting.as_ref().unwrap().reason,
@@ -172,24 +103,24 @@ async fn a_recording_becomes_one_event_and_gauges() {
     tokio::time::sleep(Duration::from_secs(600)).await;
     assert!(running.logs.try_recv().is_err());
     running.shutdown.cancel();
-    running.task.await.unwrap().unwrap();
+    (&mut running.task).await.unwrap().unwrap();
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_stalled_pipeline_does_not_stop_the_watch_and_shutdown_hands_all_over() {
     let api = Api::new();
     play_all(&api, "rerun-parallel-burst");
-    let mut running = run(&api, r#"{"settle_time":"5m"}"#).await;
+    let mut running = run(api.client(), r#"{"settle_time":"5m"}"#).await;
     tokio::time::sleep(Duration::from_secs(120)).await;
     assert!(running.logs.try_recv().is_err(), "nothing has settled yet");
     running.shutdown.cancel();
     let mut uids = std::collections::BTreeSet::new();
     for _ in 0..12 {
-        let evidence = next_event(&mut running).await;
+        let evidence = running.next_event().await;
         assert_eq!(evidence.job.outcome().as_str(), "Failed");
         assert!(uids.insert(evidence.job.uid));
     }
-    running.task.await.unwrap().unwrap();
+    (&mut running.task).await.unwrap().unwrap();
     assert!(running.logs.recv().await.is_none());
 }
 
@@ -199,11 +130,11 @@ async fn without_access_to_pods_and_events_the_event_says_what_is_missing() {
     api.then("/pods", std::iter::repeat_n(status(403, None), 100));
     api.then("/events", std::iter::repeat_n(status(403, None), 200));
     play_all(&api, "backoff-exit1");
-    let mut running = run(&api, "{}").await;
-    let evidence = next_event(&mut running).await;
+    let mut running = run(api.client(), "{}").await;
+    let evidence = running.next_event().await;
     assert_eq!(evidence.job.reason(), Some("BackoffLimitExceeded"));
     assert_eq!(evidence.gaps, [Gap::PodsForbidden, Gap::EventsForbidden]);
-    assert_eq!(running.health.watch().borrow()[&running.id.to_string()], Status::Ok);
+    assert_eq!(running.status(), Status::Ok);
 }
 
 #[tokio::test(start_paused = true)]
@@ -213,7 +144,11 @@ async fn without_access_to_jobs_it_does_not_start_and_says_which_rule_to_add() {
         "selfsubjectaccessreviews",
         [Reply::Whole(201, None, r#"{"status":{"allowed":false}}"#.into())],
     );
-    let error = receiver(&api, "{}").start().await.unwrap_err().to_string();
+    let error = receiver(api.client(), "{}", &Metrics::new())
+        .start()
+        .await
+        .unwrap_err()
+        .to_string();
     assert_eq!(
         error,
         "the collector's account may not list jobs of the cluster: add to its ClusterRole the rule \
@@ -226,16 +161,13 @@ async fn an_api_server_that_is_away_is_waited_for() {
     let api = Api::new();
     api.then("", std::iter::repeat_n(Reply::Refused, 8));
     play_all(&api, "backoff-exit1");
-    let mut running = run(&api, "{}").await;
+    let mut running = run(api.client(), "{}").await;
     tokio::time::sleep(Duration::from_millis(300)).await;
-    let status = running.health.watch().borrow()[&running.id.to_string()].clone();
+    let status = running.status();
     assert!(
         matches!(&status, Status::RecoverableError(why) if why.contains("cannot reach the API server")),
         "{status:?}"
     );
-    assert_eq!(
-        next_event(&mut running).await.job.reason(),
-        Some("BackoffLimitExceeded")
-    );
-    assert_eq!(running.health.watch().borrow()[&running.id.to_string()], Status::Ok);
+    assert_eq!(running.next_event().await.job.reason(), Some("BackoffLimitExceeded"));
+    assert_eq!(running.status(), Status::Ok);
 }

@@ -7,8 +7,9 @@ mod support;
 
 use std::time::Duration;
 
-use kubernetes_job_receiver::telemetry::{Ending, Loss};
+use kubernetes_job_receiver::telemetry::Loss;
 use kubernetes_job_receiver::tracker::Kind;
+use kubernetes_job_receiver::watch::gap::{Ending, Gap};
 use support::metrics::Metrics;
 
 #[test]
@@ -21,8 +22,10 @@ fn what_became_of_jobs_and_watches_can_be_told_apart() {
     telemetry.lost(2, Loss::GivenUp);
     telemetry.lost(4, Loss::Gap);
     telemetry.unacknowledged(3);
-    telemetry.gap(Kind::Jobs, Duration::from_secs(90), Ending::Resumed);
-    telemetry.gap(Kind::Jobs, Duration::from_secs(10), Ending::Relisted);
+    for (seconds, ending) in [(90, Ending::Resumed), (10, Ending::Relisted)] {
+        let length = Duration::from_secs(seconds);
+        telemetry.gap(Kind::Jobs, Gap { length, ending });
+    }
     telemetry.silence(Kind::PodEvents, Duration::from_secs(30));
     assert_eq!(
         metrics.points(),

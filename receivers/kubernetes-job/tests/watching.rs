@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use kubernetes_job_receiver::model::Job;
 use kubernetes_job_receiver::tracker::{Kind, Object, Observation};
+use kubernetes_job_receiver::watch::gap::Gap;
 use kubernetes_job_receiver::watch::machine::Failure;
 use kubernetes_job_receiver::watch::request::targets;
 use kubernetes_job_receiver::watch::{Message, Report, Watch};
@@ -37,7 +38,7 @@ fn watch(api: &Api) -> Watching {
 }
 
 fn watch_of(api: &Api, kind: Kind) -> Watching {
-    let (sender, messages) = mpsc::channel(16);
+    let (sender, messages) = mpsc::channel(256);
     let first_list = CancellationToken::new();
     let target = targets(&[], &[], "")
         .into_iter()
@@ -70,11 +71,17 @@ impl Watching {
                 Report::Observed(Observation::Changed(object)) => format!("changed {}", object.metadata().name),
                 Report::Observed(Observation::Deleted(object)) => format!("deleted {}", object.metadata().name),
                 Report::Undecodable(_) => "undecodable".into(),
-                Report::Works => "works".into(),
+                Report::Works(None) => "works".into(),
+                Report::Works(Some(Gap { length, ending })) => {
+                    format!("works after {}s by {}", length.as_secs(), ending.as_str())
+                }
+                // Bookmarks and ends, which come and go.
+                Report::Alive => continue,
                 Report::Failed { failure, times } => match failure {
                     Failure::Status { code, .. } => format!("{code} x{times}"),
                     Failure::Connection(_) => format!("connection x{times}"),
                     Failure::Silence(_) => format!("silence x{times}"),
+                    Failure::Slow(_) => format!("slow x{times}"),
                     Failure::Cut => format!("cut x{times}"),
                     Failure::Empty => format!("empty x{times}"),
                     Failure::Unreadable(_) => format!("unreadable x{times}"),
@@ -130,12 +137,12 @@ async fn a_list_in_pages_then_a_watch_from_its_version() {
     assert!(
         api.asked(WATCH)[0]
             .uri
-            .contains("resourceVersion=5&allowWatchBookmarks=true&timeoutSeconds=2")
+            .contains("resourceVersion=5&allowWatchBookmarks=true&timeoutSeconds=")
     );
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_version_that_is_gone_leads_to_a_list_once_at_once_then_slower() {
+async fn a_version_that_is_gone_leads_to_a_list_ever_slower() {
     for reply in [lines(&[&gone()]), status(410, None), status(400, None)] {
         let api = Api::new();
         api.then(LIST, [empty_list(5), empty_list(9), empty_list(10)]);
@@ -145,7 +152,7 @@ async fn a_version_that_is_gone_leads_to_a_list_once_at_once_then_slower() {
         while told.last().is_none_or(|last| last != "changed a") {
             told.extend(watching.told(1).await);
         }
-        told.retain(|what| what != "works");
+        told.retain(|what| !what.starts_with("works"));
         let code = if told.iter().any(|what| what.contains("400")) {
             400
         } else {
@@ -168,7 +175,8 @@ async fn a_version_that_is_gone_leads_to_a_list_once_at_once_then_slower() {
         );
         let lists = api.asked(LIST);
         assert_eq!(lists.len(), 3);
-        assert!(lists[1].at < 0.1 && lists[2].at >= 0.8, "{lists:?}");
+        assert!((0.4..0.9).contains(&lists[1].at), "{lists:?}");
+        assert!((0.8..1.7).contains(&(lists[2].at - lists[1].at)), "{lists:?}");
     }
 }
 
@@ -189,7 +197,11 @@ async fn retry_after_is_followed_and_the_watch_goes_on_where_it_was() {
     let mut watching = watch(&api);
     let told = watching.told(9).await;
     assert_eq!(told[3..8], ["429 x1", "503 x2", "500 x3", "504 x4", "401 x5"]);
-    assert_eq!(told[8], "works");
+    // 7 s as asked, then delays of 0.8 s to 12.8 s, the upper half of each.
+    assert!(
+        told[8].starts_with("works after ") && told[8].ends_with("s by resume"),
+        "{told:?}"
+    );
     let asked = api.asked(WATCH);
     assert!((7.0..7.1).contains(&(asked[1].at - asked[0].at)), "{asked:?}");
     assert!(asked.iter().all(|asked| asked.uri.contains("resourceVersion=5")));
@@ -214,9 +226,15 @@ async fn a_stream_that_breaks_inside_an_object_is_taken_up_at_the_last_whole_one
         let told = watching.told(7).await;
         assert_eq!(told[3], "changed a");
         assert!(told[4] == "cut x1" || told[4] == "connection x1", "{told:?}");
-        assert_eq!(told[5..], ["works", "changed b"]);
+        assert_eq!(told[5..], ["works after 0s by resume", "changed b"]);
         assert!(api.asked(WATCH)[1].uri.contains("resourceVersion=6"));
     }
+}
+
+/// Seconds between the first two watches that were asked for.
+fn pause(api: &Api) -> f64 {
+    let asked = api.asked(WATCH);
+    asked[1].at - asked[0].at
 }
 
 #[tokio::test(start_paused = true)]
@@ -228,11 +246,120 @@ async fn a_watch_that_falls_silent_is_rebuilt() {
     );
     let mut watching = watch(&api);
     let told = watching.told(6).await;
-    assert_eq!(told[3..], ["silence x1", "works", "changed a"]);
-    let asked = api.asked(WATCH);
-    let waited = asked[1].at - asked[0].at;
-    assert!((255.0..=316.0).contains(&waited), "{waited}");
+    assert_eq!(told[3], "silence x1");
+    assert!(
+        told[4].starts_with("works after 1") && told[4].ends_with("s by resume"),
+        "{told:?}"
+    );
+    assert_eq!(told[5], "changed a");
+    let waited = pause(&api);
+    assert!((105.0..=136.0).contains(&waited), "{waited}");
     assert_eq!(api.asked(LIST).len(), 1);
+}
+
+fn bookmark(version: u64) -> Piece {
+    let object = format!(r#"{{"kind":"Job","metadata":{{"resourceVersion":"{version}"}}}}"#);
+    Piece::Data(format!("{{\"type\":\"BOOKMARK\",\"object\":{object}}}\n"))
+}
+
+/// How long the n-th watch was asked to last.
+fn asked_to_last(asked: &support::Asked) -> u64 {
+    let (_, seconds) = asked.uri.split_once("timeoutSeconds=").unwrap();
+    seconds.parse().unwrap()
+}
+
+#[tokio::test(start_paused = true)]
+async fn where_bookmarks_come_their_absence_tells_after_90_seconds() {
+    let api = Api::new();
+    let minute = Duration::from_secs(60);
+    // The first watch is a short one, since nothing is known of bookmarks yet.
+    let ends = Piece::Wait(Duration::from_secs(30));
+    api.then(
+        WATCH,
+        [
+            Reply::Stream(vec![Piece::Wait(minute), bookmark(6), ends]),
+            Reply::Stream(vec![Piece::Wait(minute), bookmark(7), Piece::Hang]),
+            lines(&[&job("ADDED", "a", 8)]),
+        ],
+    );
+    let mut watching = watch(&api);
+    let told = watching.told(6).await;
+    assert_eq!(told[3], "silence x1");
+    assert!(
+        told[4].starts_with("works after 9") || told[4].starts_with("works after 100s"),
+        "{told:?}"
+    );
+    let asked = asked(&api, WATCH, 3).await;
+    assert!((90..120).contains(&asked_to_last(&asked[0])), "{asked:?}");
+    assert!((240..300).contains(&asked_to_last(&asked[1])), "{asked:?}");
+    let waited = asked[2].at - asked[1].at - 60.0;
+    assert!((90.0..=101.0).contains(&waited), "{waited}");
+    assert!(asked[2].uri.contains("resourceVersion=7"), "{asked:?}");
+    assert_eq!(api.asked(LIST).len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_server_that_stops_sending_bookmarks_costs_one_watch() {
+    let api = Api::new();
+    let minute = Duration::from_secs(60);
+    // One learns that bookmarks come; the next expects them in vain; those that follow do not.
+    let ends = |seconds| Piece::Wait(Duration::from_secs(seconds));
+    api.then(
+        WATCH,
+        [
+            Reply::Stream(vec![Piece::Wait(minute), bookmark(6), ends(30)]),
+            Reply::Stream(vec![ends(280)]),
+            Reply::Stream(vec![ends(110)]),
+            Reply::Stream(vec![ends(110)]),
+        ],
+    );
+    let mut watching = watch(&api);
+    let told = watching.told(5).await;
+    assert_eq!(told[3], "silence x1");
+    assert!(
+        told[4].starts_with("works after 9") || told[4].starts_with("works after 100s"),
+        "{told:?}"
+    );
+    let asked = asked(&api, WATCH, 5).await;
+    assert!((240..300).contains(&asked_to_last(&asked[1])), "{asked:?}");
+    let waited = asked[2].at - asked[1].at;
+    assert!((90.0..=101.0).contains(&waited), "{waited}");
+    for asked in &asked[2..] {
+        assert!((90..120).contains(&asked_to_last(asked)), "{asked:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_watch_that_outlives_its_time_is_asked_anew() {
+    let api = Api::new();
+    let talks = (6..60).flat_map(|n| {
+        [
+            Piece::Data(format!("{}\n", job("ADDED", "a", n))),
+            Piece::Wait(Duration::from_secs(5)),
+        ]
+    });
+    api.then(WATCH, [Reply::Stream(talks.collect())]);
+    let mut watching = watch(&api);
+    asked(&api, WATCH, 2).await;
+    let told = watching.told(3 + 20).await;
+    assert!(told[3..].iter().all(|told| told == "changed a"), "{told:?}");
+    assert!((105.0..=136.0).contains(&pause(&api)), "{}", pause(&api));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_trickles_in_and_is_never_whole_is_given_up() {
+    let trickle = |times| (0..times).flat_map(|_| [Piece::Data(" ".into()), Piece::Wait(Duration::from_secs(10))]);
+    let api = Api::new();
+    api.then(LIST, [Reply::Stream(trickle(1000).collect()), empty_list(5)]);
+    api.then(WATCH, [Reply::Stream(trickle(1000).collect())]);
+    let mut watching = watch(&api);
+    let mut told = watching.told(6).await;
+    told.dedup();
+    assert_eq!(told, ["slow x1", "list", "end", "works", "slow x1"]);
+    let lists = api.asked(LIST);
+    assert!((300.0..302.0).contains(&lists[1].at), "{lists:?}");
+    asked(&api, WATCH, 2).await;
+    assert!((105.0..=137.0).contains(&pause(&api)), "{}", pause(&api));
 }
 
 #[tokio::test(start_paused = true)]
@@ -247,19 +374,13 @@ async fn a_server_that_never_answers_is_given_up() {
 async fn bookmarks_move_the_version_on() {
     let api = Api::new();
     api.then(LIST, [empty_list(5)]);
-    let bookmark = r#"{"type":"BOOKMARK","object":{"kind":"Job","metadata":{"resourceVersion":"42"}}}"#;
-    let ended = |line: &str| {
-        Reply::Stream(vec![
-            Piece::Data(format!("{line}\n")),
-            Piece::Wait(Duration::from_secs(240)),
-        ])
-    };
-    api.then(WATCH, [ended(bookmark)]);
+    let ends = Piece::Wait(Duration::from_secs(80));
+    api.then(WATCH, [Reply::Stream(vec![bookmark(42), ends])]);
     let _watching = watch(&api);
     let asked = asked(&api, WATCH, 2).await;
     assert!(asked[1].uri.contains("resourceVersion=42"));
     assert!(
-        asked[1].at - asked[0].at < 240.1,
+        (80.0..80.1).contains(&(asked[1].at - asked[0].at)),
         "a watch that ends well is followed at once"
     );
 }

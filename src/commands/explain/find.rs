@@ -4,11 +4,11 @@ use jiff::{SignedDuration, Timestamp};
 use job_event::Outcome;
 use kube::Client;
 use kubernetes_job_receiver::access;
-use kubernetes_job_receiver::model::Job;
+use kubernetes_job_receiver::model::{Job, Pod, PodStatus};
 use kubernetes_job_receiver::snapshot::Snapshot;
-use kubernetes_job_receiver::tracker::{Kind, Source};
+use kubernetes_job_receiver::tracker::{Kind, Object, Source};
 use kubernetes_job_receiver::watch::machine::Failure as Refusal;
-use kubernetes_job_receiver::watch::request::Target;
+use kubernetes_job_receiver::watch::request::{NODE_EVENTS, Target};
 
 /// Up to so many objects their Events are asked for one by one; of more, those of all objects of the kind.
 const ONE_BY_ONE: usize = 8;
@@ -84,6 +84,7 @@ impl Finder<'_> {
                 .await?;
             self.events_of_kind(&mut snapshot, Kind::JobEvents).await?;
             self.events_of_kind(&mut snapshot, Kind::PodEvents).await?;
+            self.node_events(&mut snapshot).await?;
         }
         Ok((snapshot, looked_at))
     }
@@ -115,10 +116,25 @@ impl Finder<'_> {
         let some_are_gone = i64::try_from(pods.len()).is_ok_and(|count| count < expected.max(1));
         if some_are_gone {
             // Their UIDs are not known; their Events may still be there.
-            self.events_of_kind(snapshot, Kind::PodEvents).await
+            self.events_of_kind(snapshot, Kind::PodEvents).await?;
         } else {
-            self.events_of(snapshot, Kind::PodEvents, &pods).await
+            self.events_of(snapshot, Kind::PodEvents, &pods).await?;
         }
+        self.node_events(snapshot).await
+    }
+
+    /// What nodes say of kills, if a container was killed and its runtime does not say why. Nodes have no namespace;
+    /// their Events stand in `default`.
+    async fn node_events(self, snapshot: &mut Snapshot) -> Result<(), Problem> {
+        let mut pods = snapshot.objects.get(&Kind::Pods).into_iter().flatten();
+        if !pods.any(|pod| matches!(pod, Object::Pod(pod) if was_killed(pod))) {
+            return Ok(());
+        }
+        let nowhere = Finder {
+            namespace: Some("default"),
+            ..self
+        };
+        nowhere.read(snapshot, Kind::NodeEvents, "", NODE_EVENTS).await
     }
 
     async fn events_of(self, snapshot: &mut Snapshot, kind: Kind, uids: &[String]) -> Result<(), Problem> {
@@ -214,6 +230,21 @@ impl Finder<'_> {
             None => "any namespace".into(),
         }
     }
+}
+
+/// Whether a container of the Pod ended with SIGKILL, and not for its own memory limit.
+fn was_killed(pod: &Pod) -> bool {
+    let PodStatus {
+        init_container_statuses,
+        container_statuses,
+        ..
+    } = &pod.status;
+    let ends = init_container_statuses
+        .iter()
+        .chain(container_statuses)
+        .flat_map(|status| [&status.state.terminated, &status.last_state.terminated]);
+    ends.flatten()
+        .any(|end| end.exit_code == 137 && &*end.reason != "OOMKilled")
 }
 
 fn named(name: &str) -> String {

@@ -11,7 +11,7 @@ use kubernetes_job_receiver::access;
 use kubernetes_job_receiver::raw::{self, RawReport};
 use kubernetes_job_receiver::tracker::{Kind, Source};
 use kubernetes_job_receiver::watch::machine::Failure as Refusal;
-use kubernetes_job_receiver::watch::request::Target;
+use kubernetes_job_receiver::watch::request::{NODE_EVENTS, Target};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
@@ -72,7 +72,8 @@ enum Stopped {
     Watch(String),
 }
 
-/// What is watched. Of Events those about Jobs, CronJobs and Pods, each kind by itself: a selector has no "or".
+/// What is watched. Of Events those about Jobs, CronJobs and Pods, each kind by itself: a selector has no "or"; those
+/// about nodes, which have no namespace, only with all namespaces.
 fn targets(namespace: Option<&str>) -> Vec<Target> {
     let target = |kind, labels: &str, fields: &str| Target {
         source: Source { kind, scope: 0 },
@@ -80,14 +81,18 @@ fn targets(namespace: Option<&str>) -> Vec<Target> {
         label_selector: labels.to_owned(),
         field_selector: fields.to_owned(),
     };
-    vec![
+    let mut targets = vec![
         target(Kind::CronJobs, "", ""),
         target(Kind::Jobs, "", ""),
         target(Kind::Pods, "batch.kubernetes.io/job-name", ""),
         target(Kind::JobEvents, "", "involvedObject.kind=CronJob"),
         target(Kind::JobEvents, "", "involvedObject.kind=Job"),
         target(Kind::PodEvents, "", "involvedObject.kind=Pod"),
-    ]
+    ];
+    if namespace.is_none() {
+        targets.push(target(Kind::NodeEvents, "", NODE_EVENTS));
+    }
+    targets
 }
 
 /// Watches and writes until the end. What exists is listed first, owners before what they own.

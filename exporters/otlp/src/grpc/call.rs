@@ -1,15 +1,19 @@
 //! One unary call, as bytes: the message was encoded and compressed when the request was made.
 
-use bytes::{Bytes, BytesMut};
+use std::convert::Infallible;
+use std::time::Duration;
+
+use bytes::{BufMut, Bytes, BytesMut};
+use futures_util::stream;
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderValue, Method, Request, Uri, Version};
-use http_body_util::{BodyExt, Full};
+use http_body::Frame;
+use http_body_util::{BodyExt, StreamBody};
 use pipeline::Signal;
 use tonic::body::Body;
 use tonic::transport::Channel;
 use tower::ServiceExt;
 
-use crate::compression::Compression;
 use crate::meaning::BODY_LIMIT;
 
 /// An answer, or as much of it as came.
@@ -35,17 +39,10 @@ fn path(signal: Signal) -> &'static str {
 }
 
 /// The call's headers: what gRPC asks for, and the configured ones.
-pub(super) fn headers(
-    configured: &HeaderMap,
-    compression: Compression,
-    timeout: Option<std::time::Duration>,
-) -> HeaderMap {
+pub(super) fn headers(configured: &HeaderMap, timeout: Option<Duration>) -> HeaderMap {
     let mut headers = configured.clone();
     headers.insert("te", HeaderValue::from_static("trailers"));
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
-    if let Some(encoding) = compression.content_encoding() {
-        headers.insert("grpc-encoding", HeaderValue::from_static(encoding));
-    }
     // At most eight digits, so milliseconds up to a day, then seconds.
     let value = timeout.map(|timeout| match timeout.as_millis() {
         millis @ 0..=99_999_999 => format!("{}m", millis.max(1)),
@@ -57,17 +54,34 @@ pub(super) fn headers(
     headers
 }
 
-/// Sends a framed message and reads the answer.
+/// What stands before a message: whether it is compressed, and its length (gRPC, "Length-Prefixed-Message").
+fn prefix(message: &[u8], compressed: bool) -> Bytes {
+    let mut prefix = BytesMut::with_capacity(5);
+    prefix.put_u8(u8::from(compressed));
+    // Requests are cut far below the 4 GiB that a message may have.
+    prefix.put_u32(u32::try_from(message.len()).unwrap_or(u32::MAX));
+    prefix.freeze()
+}
+
+/// Sends a message, compressed as told (empty: not at all), and reads the answer.
 ///
 /// # Errors
 /// If there is no answer at all.
 pub(super) async fn unary(
     channel: Channel,
     signal: Signal,
-    headers: HeaderMap,
+    headers: &HeaderMap,
+    compression: &str,
     message: Bytes,
 ) -> Result<Answer, tonic::transport::Error> {
-    let mut request = Request::new(Body::new(Full::new(message)));
+    let mut headers = headers.clone();
+    if let (false, Ok(encoding)) = (compression.is_empty(), HeaderValue::try_from(compression)) {
+        headers.insert("grpc-encoding", encoding);
+    }
+    // Two frames, so that the message is not copied.
+    let frames = [prefix(&message, !compression.is_empty()), message];
+    let frames = frames.map(|bytes| Ok::<_, Infallible>(Frame::data(bytes)));
+    let mut request = Request::new(Body::new(StreamBody::new(stream::iter(frames))));
     *request.method_mut() = Method::POST;
     *request.version_mut() = Version::HTTP_2;
     *request.uri_mut() = Uri::from_static(path(signal));
@@ -82,7 +96,7 @@ pub(super) async fn unary(
     };
     let mut content = BytesMut::new();
     while let Some(frame) = body.frame().await {
-        match frame.map(http_body::Frame::into_data) {
+        match frame.map(Frame::into_data) {
             Ok(Ok(data)) => {
                 if content.len() + data.len() > BODY_LIMIT {
                     answer.broken = Some(format!("it is longer than {BODY_LIMIT} bytes"));
@@ -103,8 +117,6 @@ pub(super) async fn unary(
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
 
     #[test]
@@ -115,11 +127,15 @@ mod tests {
             (Duration::from_secs(100_000), "100000S"),
             (Duration::from_secs(u64::MAX), "99999999S"),
         ] {
-            let headers = headers(&HeaderMap::new(), Compression::None, Some(timeout));
+            let headers = headers(&HeaderMap::new(), Some(timeout));
             assert_eq!(headers["grpc-timeout"], expected);
         }
-        let headers = headers(&HeaderMap::new(), Compression::Gzip(6), None);
-        assert!(!headers.contains_key("grpc-timeout"));
-        assert_eq!(headers["grpc-encoding"], "gzip");
+        assert!(!headers(&HeaderMap::new(), None).contains_key("grpc-timeout"));
+    }
+
+    #[test]
+    fn the_prefix_is_a_flag_and_a_length_in_network_order() {
+        assert_eq!(prefix(&[7; 300], true)[..], [1, 0, 0, 1, 44]);
+        assert_eq!(prefix(b"", false)[..], [0, 0, 0, 0, 0]);
     }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use pipeline::sending::{Destination, SendOutcome};
+use pipeline::sending::{Destination, Request, SendOutcome};
 use pipeline::{ComponentError, Payload};
 use reqwest::header::HeaderMap;
 use rustls::ClientConfig;
@@ -13,7 +13,7 @@ use super::answer::{self, Asked};
 use super::call;
 use super::connect::{Connector, Noticed};
 use super::settings::Config;
-use crate::encode::{self, Encoding, Format, GRPC_LIMITS, Request};
+use crate::encode::{self, Encoding, Format, GRPC_LIMITS};
 use crate::meaning::Meaning;
 use crate::peer::{self, Hello, Speaks};
 use crate::{endpoint, failure};
@@ -56,7 +56,7 @@ impl Backend {
             noticed: noticed.clone(),
         };
         Ok(Backend {
-            headers: call::headers(&config.headers, config.compression, config.timeout),
+            headers: call::headers(&config.headers, config.timeout),
             channel: Mutex::new(transport.connect_with_connector_lazy(connector.clone())),
             config,
             transport,
@@ -116,23 +116,25 @@ fn server_name(config: &Config) -> Result<ServerName<'static>, ComponentError> {
 }
 
 impl Destination for Backend {
-    type Request = Request;
-
     fn prepare(&self, payload: Arc<Payload>) -> Result<Vec<Request>, String> {
         let encoding = Encoding {
-            format: Format::Grpc,
+            format: Format::Proto,
             compression: self.config.compression,
         };
         encode::requests(payload, encoding, GRPC_LIMITS)
     }
 
-    fn items(request: &Request) -> u64 {
-        request.items
+    fn unpack(&self, request: &Request) -> Result<Payload, String> {
+        encode::unpack(request)
     }
 
-    async fn export(&self, request: &Request) -> SendOutcome<Request> {
-        let signal = request.payload.signal();
-        let call = call::unary(self.channel(), signal, self.headers.clone(), request.body.clone());
+    async fn export(&self, request: &Request) -> SendOutcome {
+        let message = match encode::proto_body(request) {
+            Ok(message) => message,
+            Err(why) => return SendOutcome::Permanent(format!("the request cannot be sent: {why}")),
+        };
+        let signal = request.signal;
+        let call = call::unary(self.channel(), signal, &self.headers, &request.compression, message);
         let answer = match self.config.timeout {
             Some(timeout) => tokio::time::timeout(timeout, call).await,
             None => Ok(call.await),
@@ -151,6 +153,6 @@ impl Destination for Backend {
             },
             Err(_) => self.late(),
         };
-        meaning.outcome(request, |half| self.prepare(half))
+        meaning.into()
     }
 }

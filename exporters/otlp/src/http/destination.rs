@@ -5,13 +5,13 @@ use std::time::SystemTime;
 
 use bytes::{Bytes, BytesMut};
 use pipeline::Payload;
-use pipeline::sending::{Destination, SendOutcome};
+use pipeline::sending::{Destination, Request, SendOutcome};
 use reqwest::header::{CONTENT_ENCODING, CONTENT_TYPE};
 use reqwest::{Client, Url};
 
 use super::response::{self, Asked, Response};
 use super::settings::Config;
-use crate::encode::{self, Format, Request};
+use crate::encode::{self, Format};
 use crate::meaning::BODY_LIMIT;
 use crate::peer::{self, Hello, Speaks};
 use crate::{endpoint, failure};
@@ -23,19 +23,21 @@ pub(crate) struct Backend {
 }
 
 impl Destination for Backend {
-    type Request = Request;
-
     fn prepare(&self, payload: Arc<Payload>) -> Result<Vec<Request>, String> {
         let limits = encode::limits(payload.signal());
         encode::requests(payload, self.config.encoding, limits)
     }
 
-    fn items(request: &Request) -> u64 {
-        request.items
+    fn unpack(&self, request: &Request) -> Result<Payload, String> {
+        encode::unpack(request)
     }
 
-    async fn export(&self, request: &Request) -> SendOutcome<Request> {
-        let signal = request.payload.signal();
+    async fn export(&self, request: &Request) -> SendOutcome {
+        let signal = request.signal;
+        let format = match Format::of(&request.encoding) {
+            Ok(format) => format,
+            Err(why) => return SendOutcome::Permanent(format!("the request cannot be sent: {why}")),
+        };
         let Some(url) = self.config.endpoints.of(signal) else {
             return SendOutcome::Misconfigured(format!(
                 "there is no address for {signal}: set `endpoint` or `{signal}_endpoint`"
@@ -44,10 +46,11 @@ impl Destination for Backend {
         let mut post = self
             .client
             .post(url.clone())
-            .header(CONTENT_TYPE, content_type(self.config.encoding.format))
+            .header(CONTENT_TYPE, content_type(format))
             .body(request.body.clone());
-        if let Some(encoding) = self.config.encoding.compression.content_encoding() {
-            post = post.header(CONTENT_ENCODING, encoding);
+        // As the request was made, not as the settings are: it may have been stored when they were others.
+        if !request.compression.is_empty() {
+            post = post.header(CONTENT_ENCODING, request.compression.as_ref());
         }
         let answer = match post.send().await {
             Ok(answer) => answer,
@@ -69,7 +72,7 @@ impl Destination for Backend {
             headers: &headers,
             body: &body,
         };
-        response::meaning(asked, response, SystemTime::now()).outcome(request, |half| self.prepare(half))
+        response::meaning(asked, response, SystemTime::now()).into()
     }
 }
 
@@ -97,7 +100,7 @@ impl Backend {
 fn content_type(format: Format) -> &'static str {
     match format {
         Format::Json => "application/json",
-        Format::Proto | Format::Grpc => "application/x-protobuf",
+        Format::Proto => "application/x-protobuf",
     }
 }
 

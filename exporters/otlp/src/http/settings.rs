@@ -152,15 +152,10 @@ impl Config {
         let headers = headers::read(&raw.headers, settings, &mut mistakes);
         let level = raw.compression_params.level;
         let compression = Compression::read(&raw.compression, level, settings, &mut mistakes);
-        let format = match raw.encoding.as_str() {
-            "json" => Format::Json,
-            "proto" => Format::Proto,
-            other => {
-                let message = format!("unknown encoding `{other}`, expected proto or json");
-                mistakes.push(settings.mistake("encoding", message));
-                Format::Proto
-            }
-        };
+        let format = Format::of(&raw.encoding).unwrap_or_else(|why| {
+            mistakes.push(settings.mistake("encoding", why));
+            Format::Proto
+        });
         if !raw.proxy_url.is_empty() && reqwest::Proxy::all(raw.proxy_url.expose()).is_err() {
             // The error would show the URL, which may hold a password.
             let message = "not the URL of a proxy, expected `http://host:port`";

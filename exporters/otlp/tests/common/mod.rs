@@ -77,7 +77,7 @@ pub async fn start_of(factory: &Factory<dyn Exporter>, yaml: &str) -> Exporting 
         shutdown: CancellationToken::new(),
         health: health.reporter(id()),
     };
-    let run = tokio::spawn(exporter.run(inbox, running));
+    let run = tokio::spawn(exporter.run(inbox.into(), running));
     Exporting { input, run, health }
 }
 

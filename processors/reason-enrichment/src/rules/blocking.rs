@@ -41,9 +41,6 @@ const ERROR_RULES: usize = 7;
 
 /// A Pod that is younger than this and which no scheduler has spoken about yet tells nothing.
 const SCHEDULING_SECONDS: i64 = 10;
-/// How long a node may be not ready before its Pods are evicted (`defaultNotReadyTolerationSeconds` 300 s of admission
-/// plugin `DefaultTolerationSeconds`), and half a minute more. An Event older than that has been overcome.
-const NOT_READY_SECONDS: i64 = 330;
 
 /// Why the Pod had not finished, and the place of the rule that says so: lower is more specific.
 pub fn blocking_rule<'a>(world: &World<'a>, pod: &'a Pod) -> (usize, Finding<'a>) {
@@ -176,9 +173,10 @@ fn stuck_terminating<'a>(world: &World<'a>, pod: &'a Pod) -> Option<Finding<'a>>
     if shifted(deletion.requested, deletion.grace_seconds) >= world.decided? {
         return None;
     }
-    let cause = match world.pod_event(pod, &["NodeNotReady"]) {
-        Some(_) => Cause::NodeLost,
-        None => Cause::StuckTerminating,
+    let lost = [world.decided, Some(deletion.requested)].map(|at| world.node_not_ready(pod, at));
+    let cause = match lost.contains(&true) {
+        true => Cause::NodeLost,
+        false => Cause::StuckTerminating,
     };
     let message = world
         .pod_event(pod, &["FailedKillPod", "ExceededGracePeriod"])
@@ -186,13 +184,16 @@ fn stuck_terminating<'a>(world: &World<'a>, pod: &'a Pod) -> Option<Finding<'a>>
     Some(Finding::on(cause, pod).message(message).at(Some(deletion.requested)))
 }
 
-/// Evidence: Event `NodeNotReady` on the Pod (`pkg/controller/util/node/controller_utils.go`) not long before the verdict.
+/// Evidence: the Pod's node was not ready at the verdict ([`World::node_not_ready`]).
 fn node_not_ready<'a>(world: &World<'a>, pod: &'a Pod) -> Option<Finding<'a>> {
     let decided = world.decided?;
-    let event = world.pod_event(pod, &["NodeNotReady"])?;
-    let last = event.last?;
-    (last <= decided && last >= shifted(decided, -NOT_READY_SECONDS))
-        .then(|| Finding::on(Cause::NodeLost, pod).message(&event.message).at(event.last))
+    let message = world
+        .pod_event(pod, &["NodeNotReady"])
+        .map_or("", |event| &*event.message);
+    let since = pod.node_outage.map(|outage| outage.since);
+    world
+        .node_not_ready(pod, Some(decided))
+        .then(|| Finding::on(Cause::NodeLost, pod).message(message).at(since))
 }
 
 /// The work was done, but a second container that is no native sidecar kept the Pod alive. Evidence: the default

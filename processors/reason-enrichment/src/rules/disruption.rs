@@ -20,7 +20,7 @@ pub fn disruption<'a>(world: &World<'a>, pod: &'a Pod) -> Option<Finding<'a>> {
         "EvictionByEvictionAPI" => Cause::NodeDrained,
         "DeletionByPodGC" => Cause::NodeLost,
         "DeletionByDeviceTaintManager" => Cause::DeviceUnavailable,
-        "DeletionByTaintManager" if world.pod_event(pod, &["NodeNotReady"]).is_some() => Cause::NodeLost,
+        "DeletionByTaintManager" if node_was_lost(world, pod, condition) => Cause::NodeLost,
         "DeletionByTaintManager" => Cause::NodeDrained,
         "TerminationByKubelet" => match &*pod.reason {
             "Preempting" => Cause::Preempted,
@@ -36,6 +36,15 @@ pub fn disruption<'a>(world: &World<'a>, pod: &'a Pod) -> Option<Finding<'a>> {
         &pod.message
     };
     Some(Finding::on(cause, pod).message(message).at(condition.since))
+}
+
+/// Whether the taint that evicted the Pod was that of a node that is not ready. A Pod may tolerate that for any time, so an
+/// Event on it may be old.
+fn node_was_lost(world: &World<'_>, pod: &Pod, condition: &Condition) -> bool {
+    match pod.node_outage {
+        Some(_) => world.node_not_ready(pod, condition.since),
+        None => world.pod_event(pod, &["NodeNotReady"]).is_some(),
+    }
 }
 
 /// The kubelet publishes the condition together with `status.reason`; should that be missing, its message tells.

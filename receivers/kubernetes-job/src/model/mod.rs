@@ -12,7 +12,7 @@ mod pod;
 pub use event::{Event, Involved, Series};
 pub use job::{CronJob, Job};
 pub use meta::{Annotations, Condition, Labels, Metadata, Owner, Status};
-pub use pod::{Container, ContainerState, ContainerStatus, Pod, Terminated};
+pub use pod::{Container, ContainerState, ContainerStatus, Pod, PodStatus, Terminated};
 
 /// An object the receiver watches.
 pub trait Watched: lenient::Object + Default {

@@ -6,8 +6,8 @@ use jiff::Timestamp;
 use job_event::evidence;
 
 use super::job::JobRecord;
-use super::uid::Uid;
 use crate::model;
+use job_event::Uid;
 
 /// Every CronJob that exists or has tracked Jobs.
 #[derive(Debug, Default)]

@@ -3,7 +3,7 @@
 
 use std::collections::{HashMap, VecDeque};
 
-use super::uid::Uid;
+use job_event::Uid;
 
 /// Things that wait for an owner to appear: at most so many owners, the oldest go first. Who adds things bounds how many
 /// each owner has.

@@ -6,8 +6,8 @@ use job_event::evidence::{self, JOB_EVENT_REASONS, POD_EVENT_REASONS};
 
 use super::pool::Pools;
 use super::time::Time;
-use super::uid::Uid;
 use crate::model;
+use job_event::Uid;
 
 /// How many different Events are kept for each object, besides deletions of Pods.
 const PER_OBJECT: usize = 16;
@@ -20,7 +20,7 @@ const MESSAGE: usize = 2048;
 const SUCCESSFUL_DELETE: &str = "SuccessfulDelete";
 
 /// An Event about a Job or a Pod, but for what its object knows of itself.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct EventRecord {
     /// Its object.
     pub object: Uid,

@@ -12,8 +12,8 @@ use super::event::{self, EventRecord};
 use super::pod::{PodRecord, is_older};
 use super::pool::Pools;
 use super::time::Time;
-use super::uid::Uid;
 use crate::model;
+use job_event::Uid;
 
 /// How many Pods are kept for each Job.
 const PODS: usize = 256;

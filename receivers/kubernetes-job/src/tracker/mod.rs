@@ -8,12 +8,12 @@ mod cronjobs;
 mod early;
 mod event;
 mod job;
+mod node;
 mod observation;
 mod pod;
 mod pool;
 mod state;
 mod time;
-mod uid;
 
 use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 
@@ -27,11 +27,12 @@ use self::cronjobs::CronJobs;
 use self::early::Early;
 use self::event::EventRecord;
 use self::job::JobRecord;
+use self::node::NodeEvents;
 use self::pod::PodRecord;
 use self::pool::Pools;
 use self::state::States;
-use self::uid::Uid;
 use crate::model;
+use job_event::Uid;
 
 /// How many Jobs may have Pods waiting for them, and how many Pods each.
 const EARLY_PODS: (usize, usize) = (512, 64);
@@ -107,6 +108,7 @@ pub struct Tracker {
     cronjobs: CronJobs,
     early_pods: Early<PodRecord>,
     early_events: Early<EventRecord>,
+    node_events: NodeEvents,
     due: BTreeSet<(Timestamp, Uid)>,
     removed: HashSet<Uid>,
     removed_order: VecDeque<Uid>,
@@ -129,6 +131,7 @@ impl Tracker {
             cronjobs: CronJobs::default(),
             early_pods: Early::new(EARLY_PODS.0),
             early_events: Early::new(EARLY_EVENTS),
+            node_events: NodeEvents::default(),
             due: BTreeSet::new(),
             removed: HashSet::new(),
             removed_order: VecDeque::new(),
@@ -202,6 +205,7 @@ impl Tracker {
             .map(|(uid, record)| {
                 let mut evidence = record.into_evidence(uid, &gaps);
                 self.cronjobs.job_ended(&mut evidence.job);
+                self.node_events.add_to(&mut evidence);
                 evidence
             })
             .collect()
@@ -390,6 +394,7 @@ impl Tracker {
             "Job" => true,
             // Only warnings explain anything, and only they are watched.
             "Pod" if &*event.kind == "Warning" => false,
+            "Node" => return self.node_events.seen(event, &mut self.pools),
             _ => return,
         };
         if !event::is_useful(event, is_job) {
@@ -459,7 +464,7 @@ impl Tracker {
                     }
                 }
             }
-            Kind::CronJobs | Kind::JobEvents | Kind::PodEvents => {}
+            Kind::CronJobs | Kind::JobEvents | Kind::PodEvents | Kind::NodeEvents => {}
         }
     }
 
@@ -484,6 +489,7 @@ impl Tracker {
         let gaps = self.general_gaps(Some(scope));
         let mut evidence = record.into_evidence(uid, &gaps);
         self.cronjobs.job_ended(&mut evidence.job);
+        self.node_events.add_to(&mut evidence);
         Some(evidence)
     }
 

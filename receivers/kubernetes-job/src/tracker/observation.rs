@@ -1,7 +1,7 @@
 //! What goes in: what a list or a watch delivers, and where it comes from.
 
-use super::uid::Uid;
 use crate::model;
+use job_event::Uid;
 
 /// A kind of objects that is listed and watched on its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -16,11 +16,20 @@ pub enum Kind {
     JobEvents,
     /// Warnings about Pods.
     PodEvents,
+    /// Events about nodes that ran out of memory.
+    NodeEvents,
 }
 
 impl Kind {
     /// All of them, in the order in which they are listed first: owners before what they own.
-    pub const ALL: [Kind; 5] = [Kind::CronJobs, Kind::Jobs, Kind::Pods, Kind::JobEvents, Kind::PodEvents];
+    pub const ALL: [Kind; 6] = [
+        Kind::CronJobs,
+        Kind::Jobs,
+        Kind::Pods,
+        Kind::JobEvents,
+        Kind::PodEvents,
+        Kind::NodeEvents,
+    ];
 }
 
 /// Where an observation comes from: one of the lists and watches.

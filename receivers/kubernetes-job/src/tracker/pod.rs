@@ -8,13 +8,15 @@ use std::num::NonZeroU64;
 use std::sync::Arc;
 
 use jiff::SignedDuration;
-use job_event::evidence::{self, Condition, ContainerRole, ContainerState, PodDeletion, Termination, Waiting};
+use job_event::evidence::{
+    self, Condition, ContainerRole, ContainerState, NodeOutage, PodDeletion, Termination, Waiting,
+};
 
 use super::event::shorten;
 use super::pool::Pools;
 use super::time::Time;
-use super::uid::Uid;
 use crate::model;
+use job_event::Uid;
 
 /// How many ends are kept for each container: the first one and the newest.
 const TERMINATIONS: usize = 16;
@@ -70,6 +72,7 @@ struct Rare {
     message: Box<str>,
     not_scheduled: Option<Box<Condition>>,
     disruption: Option<Box<Condition>>,
+    node_outage: Option<NodeOutage>,
     deletion: Option<PodDeletion>,
 }
 
@@ -166,6 +169,7 @@ impl PodRecord {
         let deletion_seen = new.metadata.deletion_timestamp.is_some();
         let had_ended = matches!(&*self.phase, "Succeeded" | "Failed");
         self.latch_status(new, deletion_seen, pools);
+        self.latch_node_outage(&new.status.conditions);
         self.latch_deletion(new, had_ended);
         let statuses = &new.status;
         for status in statuses
@@ -215,6 +219,24 @@ impl PodRecord {
                 ("Ready", false) => self.not_ready_since = condition.last_transition_time.into(),
                 _ => {}
             }
+        }
+    }
+
+    /// What the kubelet says of `Ready` follows from `ContainersReady`, and where it is false it says why. One that is
+    /// false without a reason while the containers are ready is the node controller's word: the kubelet is silent.
+    fn latch_node_outage(&mut self, conditions: &[model::Condition]) {
+        let find = |kind| conditions.iter().find(|condition| &*condition.kind == kind);
+        let Some(ready) = find("Ready") else { return };
+        let containers_ready = find("ContainersReady").is_some_and(model::Condition::is_true);
+        let since = ready.last_transition_time;
+        if !ready.is_true() && containers_ready && ready.reason.is_empty() {
+            if let Some(since) = since {
+                self.rare().node_outage = Some(NodeOutage { since, until: None });
+            }
+        } else if ready.is_true()
+            && let Some(outage) = self.rare.as_mut().and_then(|rare| rare.node_outage.as_mut())
+        {
+            outage.until = outage.until.or(since);
         }
     }
 
@@ -319,6 +341,7 @@ impl PodRecord {
             not_scheduled: rare.not_scheduled,
             disruption: rare.disruption,
             not_ready_since: self.not_ready_since.get(),
+            node_outage: rare.node_outage,
             deletion: rare.deletion,
             default_container: self.template.default_container.clone(),
             containers: containers.map(|(of, record)| record.into_evidence(of)).collect(),

@@ -51,6 +51,8 @@ pub enum Failure {
     Connection(String),
     /// Nothing was heard for so long.
     Silence(Duration),
+    /// Something was begun and not finished for so long, though the connection may be alive.
+    Slow(Duration),
     /// The stream ended in the middle of a line.
     Cut,
     /// The watch ended at once, again and again.
@@ -84,6 +86,7 @@ impl std::fmt::Display for Failure {
             Failure::Status { code, message, .. } => write!(f, "{code} {message}"),
             Failure::Connection(problem) => write!(f, "cannot reach the API server: {problem}"),
             Failure::Silence(time) => write!(f, "nothing heard for {} s", time.as_secs()),
+            Failure::Slow(time) => write!(f, "a reply is not complete after {} s", time.as_secs()),
             Failure::Cut => f.write_str("the connection ended in the middle of an object"),
             Failure::Empty => f.write_str("the watch ended as soon as it had begun"),
             Failure::Unreadable(problem) => write!(f, "the reply cannot be read: {problem}"),
@@ -156,16 +159,21 @@ impl Machine {
         self.failures = 0;
     }
 
-    /// The watch ended as watches do, after `lived`; `delivered` is whether it said anything.
+    /// The watch ended as watches do, after `lived`; `delivered` is whether it said anything. Returns how long to
+    /// wait before the next one. `jitter` as in [`Machine::failed`].
     ///
     /// # Errors
-    /// If it ended too soon: going on at once would be a hot loop.
-    pub fn watch_ended(&mut self, lived: Duration, delivered: bool) -> Result<(), Failure> {
-        if !delivered && lived < SHORT_WATCH {
-            return Err(Failure::Empty);
+    /// If it ended too soon and said nothing.
+    pub fn watch_ended(&mut self, lived: Duration, delivered: bool, jitter: f64) -> Result<Duration, Failure> {
+        if lived >= SHORT_WATCH {
+            self.failures = 0;
+            return Ok(Duration::ZERO);
         }
-        self.failures = 0;
-        Ok(())
+        // Going on at once would be a hot loop.
+        match delivered {
+            true => Ok(spread(FIRST_DELAY, jitter)),
+            false => Err(Failure::Empty),
+        }
     }
 
     /// How long to wait before trying again what is not allowed and can be done without; about 5 minutes.
@@ -197,10 +205,8 @@ impl Machine {
             Failure::Status { retry_after, .. } => retry_after.unwrap_or_default().min(LAST_RETRY_AFTER),
             _ => Duration::ZERO,
         };
-        // A version that is too old is no failure of anybody's; the first new list need not wait.
-        let expired_once = watching && relists && self.failures == 1;
         Retry {
-            after: if expired_once { asked } else { delay.max(asked) },
+            after: delay.max(asked),
             relists: relists || !watching,
         }
     }
@@ -280,7 +286,7 @@ mod tests {
         for failure in [status(410, true), status(410, false), status(400, false)] {
             let mut machine = watching();
             let retry = machine.failed(&failure, 0.5);
-            assert_eq!((retry.relists, retry.after), (true, Duration::ZERO));
+            assert_eq!((retry.relists, retry.after), (true, Duration::from_millis(600)));
             assert_eq!(*machine.phase(), first_page(true));
             // The list succeeds and the watch fails again.
             machine.page_read("", "6");
@@ -323,12 +329,10 @@ mod tests {
     #[test]
     fn watches_that_end_at_once_are_slowed_down() {
         let mut machine = watching();
-        assert_eq!(machine.watch_ended(Duration::from_secs(240), false), Ok(()));
-        assert_eq!(machine.watch_ended(Duration::from_millis(1), true), Ok(()));
-        assert_eq!(
-            machine.watch_ended(Duration::from_millis(1), false),
-            Err(Failure::Empty)
-        );
+        let (long, short) = (Duration::from_secs(240), Duration::from_millis(1));
+        assert_eq!(machine.watch_ended(long, false, 0.0), Ok(Duration::ZERO));
+        assert_eq!(machine.watch_ended(short, true, 0.0), Ok(Duration::from_millis(400)));
+        assert_eq!(machine.watch_ended(short, false, 0.0), Err(Failure::Empty));
     }
 
     #[test]

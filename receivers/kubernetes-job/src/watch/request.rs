@@ -9,6 +9,9 @@ use crate::tracker::{Kind, Source};
 /// How many objects a page of a list holds; the size the Kubernetes clients use.
 const PAGE: u32 = 500;
 
+/// Which Events about nodes are asked for; there is no "or".
+pub const NODE_EVENTS: &str = "involvedObject.kind=Node,reason=SystemOOM";
+
 /// One list and watch: a kind of objects in the whole cluster or in one namespace.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Target {
@@ -27,7 +30,7 @@ impl Kind {
     pub fn group(self) -> &'static str {
         match self {
             Kind::CronJobs | Kind::Jobs => "batch",
-            Kind::Pods | Kind::JobEvents | Kind::PodEvents => "",
+            Kind::Pods | Kind::JobEvents | Kind::PodEvents | Kind::NodeEvents => "",
         }
     }
 
@@ -37,7 +40,7 @@ impl Kind {
             Kind::CronJobs => "cronjobs",
             Kind::Jobs => "jobs",
             Kind::Pods => "pods",
-            Kind::JobEvents | Kind::PodEvents => "events",
+            Kind::JobEvents | Kind::PodEvents | Kind::NodeEvents => "events",
         }
     }
 
@@ -46,13 +49,15 @@ impl Kind {
         match self {
             Kind::JobEvents => "job events",
             Kind::PodEvents => "pod events",
+            Kind::NodeEvents => "node events",
             _ => self.resource(),
         }
     }
 }
 
 /// Every list and watch. `include`: the namespaces, all of them if it is empty; `exclude`: those left out.
-/// The order is that of [`Kind::ALL`] for each namespace.
+/// The order is that of [`Kind::ALL`] for each namespace. Nodes have no namespace, so what is said about them is only asked
+/// for where the whole cluster is watched; their Events stand in namespace `default`, which may well be excluded.
 pub fn targets(include: &[String], exclude: &[String], job_labels: &str) -> Vec<Target> {
     let namespaces: Vec<Option<String>> = match include {
         [] => vec![None],
@@ -61,12 +66,16 @@ pub fn targets(include: &[String], exclude: &[String], job_labels: &str) -> Vec<
     let mut targets = Vec::new();
     for (scope, namespace) in (0..).zip(namespaces) {
         for kind in Kind::ALL {
+            if kind == Kind::NodeEvents && namespace.is_some() {
+                continue;
+            }
             let mut fields: Vec<String> = match kind {
                 Kind::JobEvents => vec!["involvedObject.kind=Job".into()],
                 Kind::PodEvents => vec!["involvedObject.kind=Pod".into(), "type=Warning".into()],
+                Kind::NodeEvents => vec![NODE_EVENTS.into()],
                 _ => Vec::new(),
             };
-            if namespace.is_none() {
+            if namespace.is_none() && kind != Kind::NodeEvents {
                 fields.extend(exclude.iter().map(|excluded| format!("metadata.namespace!={excluded}")));
             }
             targets.push(Target {
@@ -176,6 +185,10 @@ mod tests {
         assert!(uri(all[4].list("", false)).starts_with(
             "/api/v1/events?fieldSelector=involvedObject.kind%3DPod%2Ctype%3DWarning%2Cmetadata.namespace"
         ));
+        assert_eq!(
+            uri(all[5].list("", true)),
+            "/api/v1/events?fieldSelector=involvedObject.kind%3DNode%2Creason%3DSystemOOM&limit=500"
+        );
     }
 
     #[test]

@@ -4,6 +4,7 @@
 #![allow(dead_code)]
 
 pub mod metrics;
+pub mod running;
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex};

@@ -1,23 +1,35 @@
 //! How the API server is reached: a kubeconfig or the Pod's service account.
 
+mod explain;
+
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::{BoxFuture, FutureExt};
 use http::{Request, StatusCode, Uri};
-use kube::client::{AuthError, Body};
-use kube::config::{KubeConfigOptions, Kubeconfig, KubeconfigError};
+use hyper_timeout::TimeoutConnector;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::TokioExecutor;
+use kube::client::{Body, ConfigExt};
+use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Client, Config};
 use serde::Deserialize;
 use tokio::sync::Mutex;
 use tokio::time::Instant;
+use tower::{BoxError, ServiceBuilder};
+
+pub use explain::explain;
+use explain::explain_kubeconfig;
 
 /// Longer than any watch is silent; the watches' own watchdogs come first.
 const READ_TIMEOUT: Duration = Duration::from_secs(330);
 /// How often a kubeconfig is read anew at most: several watches are refused together.
 const RENEWAL_PAUSE: Duration = Duration::from_secs(5);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// After how long without traffic the kernel begins to ask whether the other side is still there; then how often, and
+/// how often in vain before the connection is dead: 60 s in all. Routers on the way also forget silent connections.
+const KEEPALIVE: (Duration, Duration, u32) = (Duration::from_secs(30), Duration::from_secs(10), 3);
 
 /// Whose credentials are used; the values are those of the collector's Kubernetes receivers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -153,8 +165,35 @@ fn client(mut config: Config) -> Result<Connected, String> {
     config.reset_reader_on_write = true;
     // It would hide 429, 503 and 504 for minutes; the watches have their own delays, which can be seen.
     config.default_retry = false;
-    let client = Client::try_from(config).map_err(|error| explain(&error))?;
+    let client = match config.proxy_url {
+        None => direct(&config),
+        Some(_) => Client::try_from(config),
+    };
+    let client = client.map_err(|error| explain(&error))?;
     Ok(Connected { client, server })
+}
+
+/// The client's own stack, on connections that the kernel keeps an eye on.
+fn direct(config: &Config) -> Result<Client, kube::Error> {
+    let (time, interval, retries) = KEEPALIVE;
+    let mut tcp = HttpConnector::new();
+    tcp.enforce_http(false);
+    tcp.set_keepalive(Some(time));
+    tcp.set_keepalive_interval(Some(interval));
+    tcp.set_keepalive_retries(Some(retries));
+    let mut connector = TimeoutConnector::new(config.rustls_https_connector_with_connector(tcp)?);
+    connector.set_connect_timeout(config.connect_timeout);
+    connector.set_read_timeout(config.read_timeout);
+    connector.set_write_timeout(config.write_timeout);
+    connector.set_reset_reader_on_write(config.reset_reader_on_write);
+    let http = hyper_util::client::legacy::Builder::new(TokioExecutor::new()).build::<_, Body>(connector);
+    let service = ServiceBuilder::new()
+        .layer(config.base_uri_layer())
+        .option_layer(config.auth_layer()?)
+        .layer(config.extra_headers_layer()?)
+        .map_err(BoxError::from)
+        .service(http);
+    Ok(Client::new(service, config.default_namespace.clone()))
 }
 
 fn without_credentials(url: &Uri) -> String {
@@ -172,100 +211,8 @@ fn default_kubeconfig() -> String {
     }
 }
 
-/// A problem with a kubeconfig, without any of its content: the parser's own text would quote tokens.
-fn explain_kubeconfig(error: &KubeconfigError, contexts: &[String]) -> String {
-    match error {
-        KubeconfigError::ReadConfig(source, path) => format!(
-            "{}: {source}; set kubeconfig to a file that this process can read, or auth_type: serviceAccount inside \
-             of a cluster",
-            path.display()
-        ),
-        KubeconfigError::FindPath => {
-            "no home directory to look for .kube/config in; set kubeconfig, or auth_type: serviceAccount inside of a \
-             cluster"
-                .into()
-        }
-        KubeconfigError::Parse(error) => match error.location() {
-            Some(at) => format!("not a kubeconfig: see line {}, column {}", at.line(), at.column()),
-            None => "not a kubeconfig in YAML".into(),
-        },
-        KubeconfigError::LoadContext(name) => {
-            format!("no context {name:?}; it has {}", listed(contexts))
-        }
-        KubeconfigError::CurrentContextNotSet => {
-            format!("current-context is not set; set context to one of {}", listed(contexts))
-        }
-        other => other.to_string(),
-    }
-}
-
-fn listed(names: &[String]) -> String {
-    match names {
-        [] => "none".into(),
-        _ => names
-            .iter()
-            .map(|name| format!("{name:?}"))
-            .collect::<Vec<_>>()
-            .join(", "),
-    }
-}
-
-/// What went wrong, with its causes and what to look at, and without what a credential plugin printed: that may be a token.
-pub fn explain(error: &kube::Error) -> String {
-    let causes: Vec<&(dyn std::error::Error + 'static)> =
-        std::iter::successors(Some(error as &(dyn std::error::Error + 'static)), |error| {
-            error.source()
-        })
-        .collect();
-    for cause in &causes {
-        match cause.downcast_ref::<AuthError>() {
-            Some(AuthError::AuthExecRun { cmd, out }) => {
-                return format!("the credential plugin {cmd:?} failed with {}", out.status);
-            }
-            Some(AuthError::AuthExecParse(_)) => return "the credential plugin did not print an ExecCredential".into(),
-            _ => {}
-        }
-    }
-    let mut text = String::new();
-    for cause in causes {
-        // Most wrappers repeat their cause; only what is new is added.
-        let cause = cause.to_string();
-        let cause = cause
-            .trim_start_matches("ServiceError: ")
-            .trim_start_matches("HyperError: ");
-        if !text.contains(cause) && !cause.starts_with("client error (") {
-            let separator = if text.is_empty() { "" } else { ": " };
-            text = format!("{text}{separator}{cause}");
-        }
-    }
-    if text.is_empty() {
-        // There is no cause but the wrapper.
-        text = error.to_string();
-    }
-    let advice = advice(&text);
-    text + advice
-}
-
-/// What to look at.
-fn advice(problem: &str) -> &'static str {
-    let says = |texts: &[&str]| texts.iter().any(|text| problem.contains(text));
-    if says(&["UnknownIssuer"]) {
-        "; the certificate is not from the expected authority: check certificate-authority in the kubeconfig"
-    } else if says(&["NotValidForName"]) {
-        "; the certificate is for another name: check server and tls-server-name in the kubeconfig"
-    } else if says(&["certificate: Expired"]) {
-        "; the API server's certificate has expired, or this machine's clock is wrong"
-    } else if says(&["Connection refused", "dns error", "failed to lookup address"]) {
-        "; is it running, is the address right?"
-    } else {
-        ""
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use std::os::unix::process::ExitStatusExt;
-
     use super::*;
 
     async fn error(text: Option<&str>, context: Option<&str>) -> String {
@@ -321,21 +268,6 @@ mod tests {
         }
     }
 
-    #[test]
-    fn no_error_quotes_a_credential_plugin() {
-        let out = std::process::Output {
-            status: std::process::ExitStatus::from_raw(256),
-            stdout: b"s3cret".to_vec(),
-            stderr: Vec::new(),
-        };
-        let error = AuthError::AuthExecRun {
-            cmd: "plugin".into(),
-            out: Box::new(out),
-        };
-        let text = explain(&kube::Error::Service(Box::new(error)));
-        assert_eq!(text, "the credential plugin \"plugin\" failed with exit status: 1");
-    }
-
     #[tokio::test]
     async fn a_server_that_is_not_there_is_told_in_plain_words() {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
@@ -354,22 +286,44 @@ mod tests {
         );
     }
 
+    /// The kernel's timer of the connection to `port`, from its table of connections: its kind and when it is due.
+    #[cfg(target_os = "linux")]
+    fn timer(port: u16) -> Option<String> {
+        let table = std::fs::read_to_string("/proc/self/net/tcp").unwrap();
+        let columns = table.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
+        let mut timers = columns
+            .filter(|columns| columns[2].ends_with(&format!(":{port:04X}")) && columns[3] == "01")
+            .map(|columns| columns[5].to_owned());
+        timers.next()
+    }
+
+    #[cfg(target_os = "linux")]
+    #[tokio::test]
+    async fn the_kernel_keeps_an_eye_on_connections() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let config = Config::new(format!("http://{address}").parse().unwrap());
+        let client = super::client(config).unwrap().client;
+        let asking = tokio::spawn(async move { client.apiserver_version().await.map(|_| ()) });
+        let (mut stream, _) = listener.accept().await.unwrap();
+        // Once the request is here and acknowledged, no other timer runs.
+        let mut head = [0; 1024];
+        let read = tokio::io::AsyncReadExt::read(&mut stream, &mut head).await.unwrap();
+        assert!(head[..read].starts_with(b"GET /version"));
+        let timer = timer(address.port()).unwrap();
+        let (kind, due) = timer.split_once(':').unwrap();
+        assert_eq!(kind, "02", "keepalive");
+        // In hundredths of a second.
+        let due = u64::from_str_radix(due, 16).unwrap();
+        assert!((2000..=3000).contains(&due), "{due}");
+        asking.abort();
+    }
+
     #[test]
     fn a_url_loses_its_credentials() {
         let url = "https://me:s3cret@example.test:6443/clusters/a/".parse().unwrap();
         assert_eq!(without_credentials(&url), "https://example.test:6443/clusters/a");
         let url = "https://[::1]:6443".parse().unwrap();
         assert_eq!(without_credentials(&url), "https://[::1]:6443");
-    }
-
-    #[test]
-    fn a_certificate_of_an_unknown_authority_leads_to_the_kubeconfig() {
-        let cause = std::io::Error::other("invalid peer certificate: UnknownIssuer");
-        let text = explain(&kube::Error::Service(Box::new(cause)));
-        assert_eq!(
-            text,
-            "invalid peer certificate: UnknownIssuer; the certificate is not from the expected authority: check \
-             certificate-authority in the kubeconfig"
-        );
     }
 }

@@ -4,10 +4,11 @@ use opentelemetry_proto::tonic::logs::v1::{ResourceLogs, ScopeLogs};
 use opentelemetry_proto::tonic::metrics::v1::metric::Data;
 use opentelemetry_proto::tonic::metrics::v1::{Metric, ResourceMetrics, ScopeMetrics};
 use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans};
-use pipeline::Payload;
+
+use crate::batch::Payload;
 
 /// Two halves by number of items, in order, each item with its resource and scope; `None` for fewer than two items.
-pub(crate) fn halves(payload: &Payload) -> Option<(Payload, Payload)> {
+pub fn halves(payload: &Payload) -> Option<(Payload, Payload)> {
     let items = payload.items();
     if items < 2 {
         return None;

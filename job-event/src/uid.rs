@@ -1,4 +1,4 @@
-//! UIDs as keys: 16 bytes instead of a string of 36.
+//! UIDs as keys and in stores: 16 bytes instead of a string of 36.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 
@@ -10,6 +10,16 @@ impl Uid {
     /// The UID as written in an object.
     pub fn new(text: &str) -> Uid {
         Uid(uuid(text).unwrap_or_else(|| hash128(text)).to_be_bytes())
+    }
+
+    /// As it is stored.
+    pub fn to_bytes(self) -> [u8; 16] {
+        self.0
+    }
+
+    /// As it was stored.
+    pub fn from_bytes(bytes: [u8; 16]) -> Uid {
+        Uid(bytes)
     }
 
     /// The text that must be kept beside it: none for a UUID, which it holds exactly.

@@ -1,0 +1,326 @@
+//! Which Jobs stand in which window: written down before a window's points are sent, so that after the end of the process,
+//! or when another replica takes over, the same points are sent again and no Job is counted twice. Pure.
+//!
+//! Each window is one record under the key `window/<number>`: the version 1 (one byte), the second it ends in (8 bytes), how
+//! many Jobs (4 bytes), their UIDs (16 bytes each), all big-endian, then its points, compressed with zstd, until they
+//! are delivered.
+
+use std::collections::{BTreeMap, HashMap};
+
+use bytes::Bytes;
+use job_event::uid::Uid;
+use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
+use opentelemetry_proto::tonic::metrics::v1::ResourceMetrics;
+use pipeline::storage::Change;
+use prost::Message;
+
+/// What the keys of windows begin with.
+pub const PREFIX: &str = "window/";
+/// How many Jobs of delivered windows are remembered at least. More than a receiver may have sent without having
+/// written down that they arrived.
+pub const REMEMBERED: usize = 6144;
+const VERSION: u8 = 1;
+const HEAD: usize = 1 + 8 + 4;
+/// Points repeat names and keys, so the fastest levels do nearly as well as slow ones.
+const LEVEL: i32 = 3;
+
+/// Where a Job stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// In a window whose points are on their way.
+    Sent(u64),
+    /// In a window whose points have arrived, or never will.
+    Done,
+}
+
+#[derive(Debug)]
+struct Record {
+    end: i64,
+    uids: Vec<Uid>,
+    /// Compressed; none once they are delivered.
+    points: Option<Bytes>,
+    /// Whether the store does not know yet that they are delivered.
+    stale: bool,
+}
+
+/// The windows of one connector.
+#[derive(Debug, Default)]
+pub struct Ledger {
+    windows: BTreeMap<u64, Record>,
+    by_uid: HashMap<Uid, u64>,
+    delivered_uids: usize,
+}
+
+/// Why a stored record is not one.
+#[derive(Debug, thiserror::Error)]
+#[error("the stored window {key:?} cannot be read: {why}")]
+pub struct Unreadable {
+    key: String,
+    why: String,
+}
+
+impl Ledger {
+    /// Takes in a stored record.
+    ///
+    /// # Errors
+    /// If it is not one.
+    pub fn restore(&mut self, key: &str, value: &Bytes) -> Result<(), Unreadable> {
+        let unreadable = |why: &str| Unreadable {
+            key: key.to_owned(),
+            why: why.to_owned(),
+        };
+        let number = key.strip_prefix(PREFIX).and_then(|number| number.parse().ok());
+        let number: u64 = number.ok_or_else(|| unreadable("the key holds no number"))?;
+        let record = Record::decode(value).map_err(|why| unreadable(&why))?;
+        self.insert(number, record);
+        Ok(())
+    }
+
+    /// Where a Job stands, if it was counted.
+    pub fn place(&self, uid: &Uid) -> Option<Place> {
+        let number = self.by_uid.get(uid)?;
+        let is_sent = self.windows.get(number).is_some_and(|window| window.points.is_some());
+        Some(if is_sent { Place::Sent(*number) } else { Place::Done })
+    }
+
+    /// The second in which the latest window ended.
+    pub fn last_end(&self) -> Option<i64> {
+        self.windows.values().map(|window| window.end).max()
+    }
+
+    /// A new window with these points, [compressed](compress), and Jobs: its number, and what to store before the points
+    /// are sent.
+    pub fn close(&mut self, end: i64, points: Bytes, uids: Vec<Uid>) -> (u64, Vec<Change>) {
+        let number = self.windows.last_key_value().map_or(0, |(last, _)| last + 1);
+        let record = Record {
+            end,
+            uids,
+            points: Some(points),
+            stale: false,
+        };
+        let mut changes = self.changes();
+        changes.push(Change::Set(key(number), record.encode()));
+        self.insert(number, record);
+        (number, changes)
+    }
+
+    /// A window was delivered, or never will be.
+    pub fn done(&mut self, number: u64) {
+        if let Some(window) = self.windows.get_mut(&number)
+            && window.points.take().is_some()
+        {
+            window.stale = true;
+            self.delivered_uids += window.uids.len();
+        }
+    }
+
+    /// What of the delivered windows is to be stored, and which are to be forgotten.
+    pub fn changes(&mut self) -> Vec<Change> {
+        let mut changes = Vec::new();
+        let newest = self.windows.last_key_value().map(|(number, _)| *number);
+        let mut forgotten = Vec::new();
+        for (number, window) in &mut self.windows {
+            if window.points.is_some() {
+                continue;
+            }
+            // The newest stays in any case: it tells which seconds are taken.
+            if self.delivered_uids - window.uids.len() >= REMEMBERED && Some(*number) != newest {
+                self.delivered_uids -= window.uids.len();
+                forgotten.push(*number);
+                changes.push(Change::Delete(key(*number)));
+            } else if std::mem::take(&mut window.stale) {
+                changes.push(Change::Set(key(*number), window.encode()));
+            }
+        }
+        for number in forgotten {
+            for uid in self.windows.remove(&number).into_iter().flat_map(|window| window.uids) {
+                self.by_uid.remove(&uid);
+            }
+        }
+        changes
+    }
+
+    /// The windows whose points are still to be delivered, oldest first.
+    ///
+    /// # Errors
+    /// If their points cannot be read.
+    pub fn undelivered(&self) -> Result<Vec<(u64, Vec<ResourceMetrics>)>, Unreadable> {
+        let mut undelivered = Vec::new();
+        for (number, window) in &self.windows {
+            let Some(points) = &window.points else { continue };
+            let request = decompress(points).map_err(|why| Unreadable { key: key(*number), why })?;
+            undelivered.push((*number, request.resource_metrics));
+        }
+        Ok(undelivered)
+    }
+
+    /// How much is stored, bytes.
+    pub fn size(&self) -> usize {
+        let record = |window: &Record| HEAD + 16 * window.uids.len() + window.points.as_ref().map_or(0, Bytes::len);
+        self.windows.values().map(record).sum()
+    }
+
+    fn insert(&mut self, number: u64, record: Record) {
+        self.by_uid.extend(record.uids.iter().map(|uid| (*uid, number)));
+        if record.points.is_none() {
+            self.delivered_uids += record.uids.len();
+        }
+        self.windows.insert(number, record);
+    }
+}
+
+impl Record {
+    fn encode(&self) -> Bytes {
+        let points = self.points.as_deref().unwrap_or_default();
+        let mut bytes = Vec::with_capacity(HEAD + 16 * self.uids.len() + points.len());
+        bytes.push(VERSION);
+        bytes.extend(self.end.to_be_bytes());
+        bytes.extend(u32::try_from(self.uids.len()).unwrap_or(u32::MAX).to_be_bytes());
+        for uid in &self.uids {
+            bytes.extend(uid.to_bytes());
+        }
+        bytes.extend(points);
+        bytes.into()
+    }
+
+    fn decode(value: &Bytes) -> Result<Record, String> {
+        let Some((head, rest)) = value.split_first_chunk::<HEAD>() else {
+            return Err(format!("it has {} bytes, expected at least {HEAD}", value.len()));
+        };
+        let [version, e0, e1, e2, e3, e4, e5, e6, e7, c0, c1, c2, c3] = *head;
+        if version != VERSION {
+            return Err(format!(
+                "it is of version {version}, expected {VERSION}: a later collector wrote it"
+            ));
+        }
+        let count = u32::from_be_bytes([c0, c1, c2, c3]) as usize;
+        let length = count.saturating_mul(16);
+        if length > rest.len() {
+            return Err(format!("it names {count} Jobs and has {} bytes for them", rest.len()));
+        }
+        let (uids, points) = rest.split_at(length);
+        Ok(Record {
+            end: i64::from_be_bytes([e0, e1, e2, e3, e4, e5, e6, e7]),
+            uids: uids
+                .as_chunks::<16>()
+                .0
+                .iter()
+                .map(|uid| Uid::from_bytes(*uid))
+                .collect(),
+            points: (!points.is_empty()).then(|| value.slice_ref(points)),
+            stale: false,
+        })
+    }
+}
+
+/// The points of a window as they are stored.
+///
+/// # Errors
+/// If they cannot be compressed.
+pub fn compress(metrics: Vec<ResourceMetrics>) -> std::io::Result<Bytes> {
+    let request = ExportMetricsServiceRequest {
+        resource_metrics: metrics,
+    };
+    zstd::bulk::compress(&request.encode_to_vec(), LEVEL).map(Bytes::from)
+}
+
+/// So that keys sort like their numbers.
+fn key(number: u64) -> String {
+    format!("{PREFIX}{number:020}")
+}
+
+fn decompress(points: &[u8]) -> Result<ExportMetricsServiceRequest, String> {
+    let raw = zstd::stream::decode_all(points).map_err(|error| error.to_string())?;
+    ExportMetricsServiceRequest::decode(&*raw).map_err(|error| error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn uids(range: std::ops::Range<u32>) -> Vec<Uid> {
+        range
+            .map(|n| Uid::new(&format!("00000000-0000-0000-0000-{n:012x}")))
+            .collect()
+    }
+
+    fn points(name: &str) -> Vec<ResourceMetrics> {
+        vec![ResourceMetrics {
+            schema_url: name.into(),
+            ..Default::default()
+        }]
+    }
+
+    /// What a store holds after these changes.
+    fn stored(into: &mut BTreeMap<String, Bytes>, changes: Vec<Change>) {
+        for change in changes {
+            match change {
+                Change::Set(key, value) => into.insert(key, value),
+                Change::Delete(key) => into.remove(&key),
+            };
+        }
+    }
+
+    fn restored(store: &BTreeMap<String, Bytes>) -> Ledger {
+        let mut ledger = Ledger::default();
+        for (key, value) in store {
+            ledger.restore(key, value).unwrap();
+        }
+        ledger
+    }
+
+    #[test]
+    fn a_restart_finds_what_was_sent_and_what_arrived() {
+        let (mut ledger, mut store) = (Ledger::default(), BTreeMap::new());
+        let (first, changes) = ledger.close(10, compress(points("a")).unwrap(), uids(0..2));
+        stored(&mut store, changes);
+        ledger.done(first);
+        let (second, changes) = ledger.close(20, compress(points("b")).unwrap(), uids(2..3));
+        stored(&mut store, changes);
+        for ledger in [ledger, restored(&store)] {
+            assert_eq!(ledger.place(&uids(0..1)[0]), Some(Place::Done));
+            assert_eq!(ledger.place(&uids(2..3)[0]), Some(Place::Sent(second)));
+            assert_eq!(ledger.place(&uids(3..4)[0]), None);
+            assert_eq!(ledger.undelivered().unwrap(), [(second, points("b"))]);
+            assert_eq!(ledger.last_end(), Some(20));
+            assert_eq!(ledger.size(), store.values().map(Bytes::len).sum::<usize>());
+        }
+    }
+
+    #[test]
+    fn it_is_bounded_and_remembers_the_latest() {
+        let (mut ledger, mut store) = (Ledger::default(), BTreeMap::new());
+        for n in 0..100 {
+            let uids = uids(n * 1000..(n + 1) * 1000);
+            let (number, changes) = ledger.close(i64::from(n), compress(points("a")).unwrap(), uids);
+            stored(&mut store, changes);
+            ledger.done(number);
+        }
+        stored(&mut store, ledger.changes());
+        assert!(ledger.changes().is_empty(), "nothing is written twice");
+        let after = restored(&store);
+        for ledger in [&ledger, &after] {
+            assert!((REMEMBERED..REMEMBERED + 1000).contains(&ledger.by_uid.len()));
+            assert_eq!(ledger.windows.len(), store.len());
+            assert_eq!(
+                ledger.place(&uids(99_999 - REMEMBERED as u32 + 1..100_000)[0]),
+                Some(Place::Done)
+            );
+            assert_eq!(ledger.last_end(), Some(99));
+            assert!(ledger.undelivered().unwrap().is_empty());
+        }
+    }
+
+    #[test]
+    fn what_is_not_a_record_is_refused_with_what_is_wrong() {
+        let mut ledger = Ledger::default();
+        let mut refused =
+            |key: &str, value: &'static [u8]| ledger.restore(key, &Bytes::from_static(value)).unwrap_err().to_string();
+        assert!(refused("window/x", b"").contains("no number"));
+        assert!(refused("window/1", b"short").contains("5 bytes"));
+        let later = refused("window/1", &[2; HEAD]);
+        assert!(later.contains("version 2"), "{later}");
+        let cut = refused("window/1", &[1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 9]);
+        assert!(cut.contains("9 Jobs"), "{cut}");
+    }
+}

@@ -1,0 +1,171 @@
+//! A connector between a sender of events and a receiver of metrics, and the events of Jobs.
+
+#![allow(dead_code, reason = "each test uses some of it")]
+
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use job_event::evidence::{Condition, CronJob, Evidence, Job, JobStatus};
+use job_event::{attributes as attr, otlp};
+use job_metrics_connector::connector::{Clock, JobMetrics};
+use opentelemetry_proto::tonic::logs::v1::ResourceLogs;
+use opentelemetry_proto::tonic::metrics::v1::ResourceMetrics;
+use pipeline::component::{ComponentId, Connector, Running};
+use pipeline::health::Health;
+use pipeline::{Ack, Batch, Delivery, Outlet, Outputs, Payload};
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+pub const START: &str = "2026-11-23T12:00:00.7Z";
+pub const START_SECOND: u64 = 1_795_435_200;
+
+pub fn id(type_name: &str) -> ComponentId {
+    ComponentId {
+        type_name: type_name.into(),
+        name: None,
+    }
+}
+
+/// A connector with windows of 10 s between a sender of events and a receiver of metrics.
+pub struct Bench {
+    pub events: mpsc::Sender<Batch>,
+    pub metrics: mpsc::Receiver<Batch>,
+    pub task: JoinHandle<Result<(), pipeline::ComponentError>>,
+    pub health: Health,
+    pub shutdown: CancellationToken,
+}
+
+/// The time of day under the paused clock; all tests begin at [`START`].
+fn clock(ahead: SignedDuration) -> Clock {
+    let began = BEGAN.with(|began| *began.get_or_init(Instant::now));
+    let start: Timestamp = START.parse().unwrap();
+    Box::new(move || start + SignedDuration::try_from(began.elapsed()).unwrap() + ahead)
+}
+
+thread_local! {
+    /// When the test began: each runs on a thread of its own.
+    static BEGAN: std::cell::OnceCell<Instant> = const { std::cell::OnceCell::new() };
+}
+
+impl Bench {
+    /// Without a store.
+    pub fn start() -> Bench {
+        Bench::start_with(|connector| connector, SignedDuration::ZERO)
+    }
+
+    /// With a connector changed by `with`, whose clock is ahead by `ahead`.
+    pub fn start_with(with: impl FnOnce(JobMetrics) -> JobMetrics, ahead: SignedDuration) -> Bench {
+        let clock = clock(ahead);
+        let (events, input) = mpsc::channel(64);
+        let (out, metrics) = mpsc::channel(64);
+        let outputs = Outputs {
+            metrics: Outlet::new(vec![(id("sink"), out)]),
+            ..Outputs::default()
+        };
+        let health = Health::new();
+        let shutdown = CancellationToken::new();
+        let running = Running {
+            shutdown: shutdown.clone(),
+            health: health.reporter(id("job_metrics")),
+        };
+        let mut connector = Box::new(with(JobMetrics::new(Duration::from_secs(10), 160, clock)));
+        let task = tokio::spawn(async {
+            connector.start().await?;
+            connector.run(input.into(), outputs, running).await
+        });
+        Bench {
+            events,
+            metrics,
+            task,
+            health,
+            shutdown,
+        }
+    }
+
+    pub async fn send(&self, resources: Vec<ResourceLogs>) -> Delivery {
+        let (ack, delivery) = Ack::new();
+        self.events
+            .send(Batch::new(Payload::Logs(resources), ack))
+            .await
+            .unwrap();
+        yield_now().await;
+        delivery
+    }
+
+    pub async fn next(&mut self) -> (Vec<ResourceMetrics>, Ack) {
+        let batch = self.metrics.recv().await.unwrap();
+        let Payload::Metrics(metrics) = &*batch.payload else {
+            panic!("metrics are expected")
+        };
+        (metrics.clone(), batch.ack)
+    }
+}
+
+/// Lets the connector do what it can without time going by: it runs whenever the test's task waits.
+pub async fn yield_now() {
+    for _ in 0..20 {
+        tokio::task::yield_now().await;
+    }
+}
+
+pub fn second(offset: i64) -> Timestamp {
+    Timestamp::from_second(START_SECOND as i64 + offset).unwrap()
+}
+
+/// A Job that took that many seconds.
+pub fn job(uid: &str, name: &str, verdict: Option<(&str, &str)>, seconds: i64) -> Evidence {
+    let conditions = verdict.map(|(kind, reason)| Condition {
+        kind: kind.into(),
+        is_true: true,
+        reason: reason.into(),
+        since: Some(second(seconds)),
+        ..Default::default()
+    });
+    Evidence {
+        job: Job {
+            namespace: "shop".into(),
+            name: name.into(),
+            uid: uid.into(),
+            status: JobStatus {
+                start_time: Some(second(0)),
+                conditions: conditions.into_iter().collect(),
+                ..Default::default()
+            },
+            ..Default::default()
+        },
+        pods: vec![],
+        events: vec![],
+        gaps: vec![],
+    }
+}
+
+pub fn of_cronjob(mut evidence: Evidence, cronjob: &str) -> Evidence {
+    evidence.job.cronjob = Some(Box::new(CronJob {
+        name: cronjob.into(),
+        uid: "cron-uid".into(),
+        ..Default::default()
+    }));
+    evidence
+}
+
+pub fn event(evidence: &Evidence, judgement: &[(&str, &str)]) -> ResourceLogs {
+    let mut resource = otlp::encode(evidence, Some("c1"), second(100));
+    let record = &mut resource.scope_logs[0].log_records[0];
+    for (name, value) in judgement {
+        otlp::set(&mut record.attributes, otlp::text(name, value));
+    }
+    resource
+}
+
+pub fn failed(uid: &str, name: &str) -> ResourceLogs {
+    event(
+        &job(uid, name, Some(("FailureTarget", "DeadlineExceeded")), 10),
+        &[(attr::FAILURE_CAUSE, "RanTooLong"), (attr::FAILURE_CATEGORY, "timeout")],
+    )
+}
+
+pub fn completed(uid: &str, name: &str, seconds: i64) -> ResourceLogs {
+    event(&job(uid, name, Some(("Complete", "CompletionsReached")), seconds), &[])
+}

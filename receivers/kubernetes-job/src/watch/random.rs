@@ -1,0 +1,21 @@
+//! Numbers that need not be good, only different on every replica.
+
+use std::hash::{BuildHasher, Hasher, RandomState};
+
+/// A xorshift generator.
+pub struct Random(u64);
+
+impl Random {
+    /// One that is like no other.
+    pub fn new() -> Self {
+        Random(RandomState::new().build_hasher().finish() | 1)
+    }
+
+    /// The next number in 0..1.
+    pub fn fraction(&mut self) -> f64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        (self.0 >> 11) as f64 / (1u64 << 53) as f64
+    }
+}

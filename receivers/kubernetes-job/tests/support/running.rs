@@ -1,0 +1,120 @@
+//! The whole receiver, running, with its outputs in the test's hands.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use job_event::{Evidence, otlp};
+use kube::Client;
+use kubernetes_job_receiver::config::Config;
+use kubernetes_job_receiver::receiver::JobReceiver;
+use pipeline::component::{ComponentError, ComponentId, Running};
+use pipeline::health::{Health, Status};
+use pipeline::{Batch, Outlet, Outputs, Payload, Receiver};
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use super::metrics::Metrics;
+
+/// A receiver that was started.
+pub struct Run {
+    /// What comes out of it.
+    pub logs: mpsc::Receiver<Batch>,
+    /// The gauges that come out of it.
+    pub gauges: mpsc::Receiver<Batch>,
+    /// What it counts about itself.
+    pub metrics: Metrics,
+    pub shutdown: CancellationToken,
+    pub task: JoinHandle<Result<(), ComponentError>>,
+    health: Health,
+    id: ComponentId,
+}
+
+/// A receiver with these settings (JSON) that talks through `client`, and whose clock is the runtime's.
+pub fn receiver(client: Client, settings: &str, metrics: &Metrics) -> JobReceiver {
+    let config: Config = serde_json::from_str(settings).unwrap();
+    assert_eq!(config.mistakes(), []);
+    let began = tokio::time::Instant::now();
+    let start: Timestamp = "2026-11-23T17:00:00Z".parse().unwrap();
+    let clock = move || start + began.elapsed();
+    JobReceiver::new(config, metrics.telemetry()).with(client, Arc::new(clock))
+}
+
+/// Starts one.
+pub async fn run(client: Client, settings: &str) -> Run {
+    let own = Metrics::new();
+    let mut receiver = receiver(client, settings, &own);
+    receiver.start().await.unwrap();
+    let id = ComponentId {
+        type_name: "k8s_job".into(),
+        name: None,
+    };
+    let (logs_in, logs) = mpsc::channel(1);
+    let (gauges_in, gauges) = mpsc::channel(8);
+    let outputs = Outputs {
+        logs: Outlet::new(vec![(id.clone(), logs_in)]),
+        metrics: Outlet::new(vec![(id.clone(), gauges_in)]),
+        ..Default::default()
+    };
+    let (health, shutdown) = (Health::new(), CancellationToken::new());
+    let running = Running {
+        shutdown: shutdown.clone(),
+        health: health.reporter(id.clone()),
+    };
+    let task = tokio::spawn(Box::new(receiver).run(outputs, running));
+    Run {
+        logs,
+        gauges,
+        metrics: own,
+        shutdown,
+        task,
+        health,
+        id,
+    }
+}
+
+impl Run {
+    /// The next event, which is acknowledged.
+    pub async fn next_event(&mut self) -> Evidence {
+        let batch = self.logs.recv().await.unwrap();
+        let Payload::Logs(logs) = &*batch.payload else {
+            panic!("not logs")
+        };
+        let evidence = otlp::evidence(&logs[0].scope_logs[0].log_records[0]).unwrap();
+        batch.ack.delivered();
+        evidence
+    }
+
+    /// That no event comes within `time`.
+    pub async fn no_event_for(&mut self, time: Duration) {
+        if let Ok(batch) = tokio::time::timeout(time, self.logs.recv()).await {
+            panic!("{batch:?}");
+        }
+    }
+
+    /// The receiver's condition.
+    pub fn status(&self) -> Status {
+        self.health.watch().borrow()[&self.id.to_string()].clone()
+    }
+
+    /// Waits until the receiver's condition is as `wanted`.
+    pub async fn until(&self, wanted: impl Fn(&Status) -> bool) {
+        let id = self.id.to_string();
+        let mut health = self.health.watch();
+        health.wait_for(|statuses| wanted(&statuses[&id])).await.unwrap();
+    }
+
+    /// The points of its own metrics whose text holds `part`.
+    pub fn points(&self, part: &str) -> Vec<String> {
+        let mut points = self.metrics.points();
+        points.retain(|point| point.contains(part));
+        points
+    }
+}
+
+impl Drop for Run {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
