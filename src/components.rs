@@ -7,12 +7,19 @@ pub fn factories() -> Factories {
     Factories {
         receivers: vec![kubernetes_job_receiver::factory()],
         processors: vec![reason_enrichment_processor::factory()],
-        connectors: vec![job_metrics_connector::factory()],
+        connectors: vec![job_metrics_connector::factory(), job_traces_connector::factory()],
         exporters: vec![
             otlp_exporter::http::factory(),
             otlp_exporter::grpc::factory(),
             debug_exporter::factory(),
+            file_exporter::factory(),
+            prometheus_exporter::factory(),
         ],
-        extensions: vec![health_check_extension::factory()],
+        extensions: vec![
+            health_check_extension::factory(),
+            file_storage_extension::factory(),
+            k8s_storage_extension::factory(),
+            k8s_leader_elector_extension::factory(),
+        ],
     }
 }

@@ -1,5 +1,8 @@
 //! The collector's own logs and metrics: `service::telemetry` of the configuration.
 
+mod process;
+mod pull;
+
 use std::collections::HashMap;
 use std::io::IsTerminal;
 use std::time::Duration;
@@ -10,8 +13,12 @@ use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::metrics::{PeriodicReader, SdkMeterProvider, Temporality};
 use pipeline::config::{Diagnostics, Secret, Settings};
 use serde::Deserialize;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
 use tracing::warn;
 use tracing_subscriber::EnvFilter;
+
+use self::pull::{Endpoint, Pull};
 
 #[derive(Deserialize, Default)]
 #[serde(deny_unknown_fields, default)]
@@ -63,10 +70,12 @@ struct Metrics {
     readers: Vec<Reader>,
 }
 
+/// With one of the two.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Reader {
-    periodic: Periodic,
+    periodic: Option<Periodic>,
+    pull: Option<Pull>,
 }
 
 #[derive(Deserialize)]
@@ -115,6 +124,7 @@ const LAST_SEND: Duration = Duration::from_secs(2);
 pub struct Telemetry {
     logs: Logs,
     meters: SdkMeterProvider,
+    endpoints: Vec<Endpoint>,
 }
 
 impl Telemetry {
@@ -128,18 +138,42 @@ impl Telemetry {
             ])
             .build();
         let mut meters = SdkMeterProvider::builder().with_resource(resource);
+        let (mut endpoints, mut mistakes) = (Vec::new(), Diagnostics::default());
         for (index, reader) in config.metrics.readers.iter().enumerate() {
-            let otlp = &reader.periodic.exporter.otlp;
-            let exporter = otlp.exporter().map_err(|why| {
-                let path = format!("metrics::readers::{index}::periodic::exporter::otlp::endpoint");
-                Diagnostics(vec![settings.mistake(&path, why)])
-            })?;
-            let interval = Duration::from_millis(reader.periodic.interval);
-            meters = meters.with_reader(PeriodicReader::builder(exporter).with_interval(interval).build());
+            let path = format!("metrics::readers::{index}");
+            match (&reader.periodic, &reader.pull) {
+                (Some(periodic), None) => match periodic.exporter.otlp.exporter() {
+                    Ok(exporter) => {
+                        let interval = Duration::from_millis(periodic.interval);
+                        meters = meters.with_reader(PeriodicReader::builder(exporter).with_interval(interval).build());
+                    }
+                    Err(why) => {
+                        let path = format!("{path}::periodic::exporter::otlp::endpoint");
+                        mistakes.push(settings.mistake(&path, why));
+                    }
+                },
+                (None, Some(pull)) => {
+                    let endpoint = Endpoint::new(pull, index);
+                    meters = meters.with_reader(endpoint.reader());
+                    endpoints.push(endpoint);
+                }
+                (Some(_), Some(_)) => {
+                    let text = "found periodic and pull, expected one of them: write two entries of the list";
+                    mistakes.push(settings.mistake(&path, text));
+                }
+                (None, None) => {
+                    let text = "expected periodic (pushed over OTLP) or pull (scraped by Prometheus), found neither";
+                    mistakes.push(settings.mistake(&path, text));
+                }
+            }
         }
+        let meters = meters.build();
+        process::observe(&meters.meter(env!("CARGO_PKG_NAME")));
+        mistakes.into_result(())?;
         Ok(Telemetry {
             logs: config.logs,
-            meters: meters.build(),
+            meters,
+            endpoints,
         })
     }
 
@@ -172,6 +206,15 @@ impl Telemetry {
         if let Err(error) = started {
             eprintln!("kube-job-collector: cannot start logging: {error}");
         }
+    }
+
+    /// Serves the own metrics that are to be scraped, until `shutdown`.
+    pub async fn serve(&self, shutdown: &CancellationToken) -> Result<JoinSet<()>, String> {
+        let mut servers = JoinSet::new();
+        for endpoint in &self.endpoints {
+            servers.spawn(endpoint.serve(shutdown.clone()).await?);
+        }
+        Ok(servers)
     }
 
     /// Sends what is left of the own metrics.

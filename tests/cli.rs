@@ -54,7 +54,7 @@ fn a_missing_key_is_named_with_its_place() {
     assert_eq!(
         stderr(&output),
         "The configuration has 1 mistake:\n\
-         pipeline.yaml (built in):43:19: exporters::otlp_http/datadog::headers::dd-api-key: the environment variable \
+         pipeline.yaml (built in):47:19: exporters::otlp_http/datadog::headers::dd-api-key: the environment variable \
          `DD_API_KEY` is not set\n    set it, or give a default: `${env:DD_API_KEY:-default}`\n"
     );
 }
@@ -160,6 +160,8 @@ fn a_component_that_cannot_start_is_named_and_the_process_fails() {
         "receivers.k8s_job.kubeconfig=/does/not/exist",
         "--set",
         "extensions.health_check.endpoint=127.0.0.1:0",
+        "--set",
+        "service.telemetry.metrics.readers=[]",
     ];
     let output = run(&args, &[("DD_API_KEY", "k")]);
     assert_eq!(output.status.code(), Some(1));

@@ -9,16 +9,24 @@ use serde_json::Value;
 /// What each member may depend on among the members, outside its tests.
 fn allowed() -> BTreeMap<&'static str, &'static [&'static str]> {
     const COMPONENT: &[&str] = &["pipeline", "job-event"];
+    const OF_KUBERNETES: &[&str] = &["pipeline", "job-event", "kubernetes-client"];
     BTreeMap::from([
         ("pipeline", &[][..]),
         ("job-event", &[]),
         ("simulator", &[]),
-        ("kubernetes-job-receiver", COMPONENT),
+        ("kubernetes-client", &[]),
+        ("kubernetes-job-receiver", OF_KUBERNETES),
         ("reason-enrichment-processor", COMPONENT),
         ("job-metrics-connector", COMPONENT),
+        ("job-traces-connector", COMPONENT),
         ("otlp-exporter", COMPONENT),
         ("debug-exporter", COMPONENT),
+        ("prometheus-exporter", COMPONENT),
+        ("file-exporter", COMPONENT),
         ("health-check-extension", COMPONENT),
+        ("file-storage-extension", COMPONENT),
+        ("k8s-leader-elector-extension", OF_KUBERNETES),
+        ("k8s-storage-extension", OF_KUBERNETES),
     ])
 }
 

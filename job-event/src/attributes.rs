@@ -7,6 +7,8 @@
 pub const EVENT_NAME: &str = "k8s.job.finished";
 /// Name of the instrumentation scope.
 pub const SCOPE_NAME: &str = "kube-job-collector";
+/// The instrumentation scope of metrics that have the names and labels of kube-state-metrics, to be written unchanged.
+pub const KUBE_STATE_SCOPE: &str = "kube-job-collector/kube-state-metrics";
 
 // On the resource: Datadog makes tags of these (`kube_namespace`, `kube_job`, ...) only when they stand there.
 
@@ -35,6 +37,10 @@ pub const JOB_UID: &str = "k8s.job.uid";
 pub const CRONJOB_UID: &str = "k8s.cronjob.uid";
 /// The slot a CronJob's run was made for, RFC 3339.
 pub const CRONJOB_SCHEDULED: &str = "k8s.cronjob.scheduled_time";
+/// The run of the CronJob before this one, where it was seen: a map with `uid` and, if it had one, `traceparent`.
+pub const CRONJOB_PREVIOUS: &str = "k8s.cronjob.previous_run";
+/// The span that started the Job, as in W3C Trace Context.
+pub const TRACEPARENT: &str = "k8s.job.traceparent";
 /// `Succeeded`, `Failed`, `Deleted` or `Replaced`.
 pub const OUTCOME: &str = "k8s.job.outcome";
 /// The verdict condition's reason, verbatim.
@@ -68,6 +74,29 @@ pub const FAILED_INDEXES: &str = "k8s.job.failed_indexes";
 pub const EVIDENCE: &str = "k8s.job.evidence";
 /// The size of evidence that was left out for its size, bytes.
 pub const EVIDENCE_OMITTED: &str = "k8s.job.evidence.omitted_bytes";
+
+// On spans, and in their events.
+
+/// What went wrong, from a closed set: the cause of a Job or an attempt, else Kubernetes' reason.
+pub const ERROR_TYPE: &str = "error.type";
+/// The Pod's name.
+pub const POD_NAME: &str = "k8s.pod.name";
+/// The Pod's UID.
+pub const POD_UID: &str = "k8s.pod.uid";
+/// The node it ran on.
+pub const NODE_NAME: &str = "k8s.node.name";
+/// The completion index of an attempt of an Indexed Job.
+pub const COMPLETION_INDEX: &str = "k8s.job.completion_index";
+/// The container's name.
+pub const CONTAINER_NAME: &str = "k8s.container.name";
+/// `running`, `waiting` or `terminated`.
+pub const CONTAINER_STATE: &str = "k8s.container.status.state";
+/// Kubernetes' reason for that state.
+pub const CONTAINER_REASON: &str = "k8s.container.status.reason";
+/// Kubernetes' message for that state.
+pub const CONTAINER_MESSAGE: &str = "k8s.container.status.message";
+/// The exit code.
+pub const EXIT_CODE: &str = "process.exit.code";
 
 // On points.
 

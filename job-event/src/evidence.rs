@@ -7,6 +7,8 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::trace::Traceparent;
+
 /// Everything known about one Job when it is judged.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Evidence {
@@ -56,6 +58,10 @@ pub struct Job {
     /// Datadog's unified service tags, from the labels `tags.datadoghq.com/{env,service,version}`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub service_tags: Option<Box<ServiceTags>>,
+    /// The span that started it: annotation `traceparent` of the Job or of its Pod template, else the variable
+    /// `TRACEPARENT` of a container.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub traceparent: Option<Traceparent>,
     /// `metadata.creationTimestamp`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub created: Option<Timestamp>,
@@ -84,6 +90,19 @@ pub struct CronJob {
     /// The slot this run was made for: annotation `batch.kubernetes.io/cronjob-scheduled-timestamp`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scheduled: Option<Timestamp>,
+    /// Its run before this one, if that was seen.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub previous: Option<Box<PreviousRun>>,
+}
+
+/// The run of a CronJob before another one.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PreviousRun {
+    /// The Job's UID.
+    pub uid: Box<str>,
+    /// The span that started it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub traceparent: Option<Traceparent>,
 }
 
 /// Datadog's unified service tags.

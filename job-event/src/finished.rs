@@ -9,8 +9,10 @@ use opentelemetry_proto::tonic::logs::v1::LogRecord;
 use serde::Deserialize;
 
 use crate::attributes as attr;
+use crate::evidence::PreviousRun;
 use crate::otlp::{self, DecodeError};
 use crate::outcome::Outcome;
+use crate::trace::Traceparent;
 
 /// What the event of a finished Job says.
 #[derive(Clone, Debug, PartialEq)]
@@ -37,6 +39,10 @@ pub struct Finished {
     pub attempts: Vec<FinishedAttempt>,
     /// How many attempts failed, by cause; all of them.
     pub attempt_failures: BTreeMap<String, u64>,
+    /// The span that started it.
+    pub traceparent: Option<Traceparent>,
+    /// Its CronJob's run before it, if that was seen.
+    pub previous: Option<PreviousRun>,
 }
 
 /// One attempt of a finished Job.
@@ -97,6 +103,9 @@ impl Finished {
             duration_s: number(attributes, attr::DURATION)?,
             attempts: structured(attributes, attr::ATTEMPTS, "an array of maps")?,
             attempt_failures: structured(attributes, attr::ATTEMPT_FAILURES, "a map from cause to count")?,
+            // It came from people; what is wrong with it is no reason to lose the event.
+            traceparent: otlp::find_text(attributes, attr::TRACEPARENT).and_then(|text| text.parse().ok()),
+            previous: structured(attributes, attr::CRONJOB_PREVIOUS, "a map with a UID")?,
         }))
     }
 }

@@ -9,6 +9,7 @@ pub mod evidence;
 pub mod finished;
 pub mod otlp;
 pub mod outcome;
+pub mod trace;
 pub mod uid;
 
 pub use evidence::Evidence;

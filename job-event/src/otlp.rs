@@ -9,6 +9,7 @@ use opentelemetry_proto::tonic::resource::v1::Resource;
 use crate::attributes as attr;
 use crate::evidence::{Evidence, Job};
 use crate::outcome::Outcome;
+use crate::trace;
 
 /// A record that does not hold what an event of this kind holds.
 #[derive(Debug, thiserror::Error)]
@@ -79,6 +80,16 @@ pub fn encode(evidence: &Evidence, cluster: Option<&str>, observed: Timestamp) -
         if let Some(scheduled) = cronjob.scheduled {
             attributes.push(text(attr::CRONJOB_SCHEDULED, &scheduled.to_string()));
         }
+        if let Some(previous) = &cronjob.previous {
+            attributes.push(KeyValue {
+                key: attr::CRONJOB_PREVIOUS.into(),
+                value: Some(from_json(serde_json::to_value(previous).unwrap_or_default())),
+                ..Default::default()
+            });
+        }
+    }
+    if let Some(parent) = &job.traceparent {
+        attributes.push(text(attr::TRACEPARENT, &parent.to_string()));
     }
     if let Some(start) = job.status.start_time {
         attributes.push(text(attr::START_TIME, &start.to_string()));
@@ -115,7 +126,11 @@ pub fn encode(evidence: &Evidence, cluster: Option<&str>, observed: Timestamp) -
         Outcome::Failed => (SeverityNumber::Error, "ERROR"),
         _ => (SeverityNumber::Info, "INFO"),
     };
+    let (trace_id, span_id) = trace::of_job(&job.uid, job.traceparent);
     let record = LogRecord {
+        trace_id: trace_id.into(),
+        span_id: span_id.into(),
+        flags: job.traceparent.map_or(0, |parent| u32::from(parent.flags)),
         time_unix_nano: nanos(decided),
         observed_time_unix_nano: nanos(observed),
         severity_number: severity_number as i32,

@@ -74,7 +74,13 @@ pub fn decided(conditions: &[Condition]) -> Option<Outcome> {
     })
 }
 
-fn verdict(conditions: &[Condition]) -> Option<&Condition> {
+/// Whether a condition of this type says that the last Pod of a Job that was decided is gone.
+pub fn is_finished(kind: &str) -> bool {
+    matches!(kind, "Failed" | "Complete")
+}
+
+/// The condition that decides, as [`Job::verdict`] says.
+pub fn verdict(conditions: &[Condition]) -> Option<&Condition> {
     ["SuccessCriteriaMet", "Complete", "FailureTarget", "Failed"]
         .iter()
         .find_map(|kind| conditions.iter().find(|c| c.is_true && &*c.kind == *kind))

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use opentelemetry_proto::tonic::logs::v1::ResourceLogs;
 use opentelemetry_proto::tonic::metrics::v1::{ResourceMetrics, metric::Data};
 use opentelemetry_proto::tonic::trace::v1::ResourceSpans;
+use prost::Message;
 
 use crate::ack::Ack;
 
@@ -88,6 +89,34 @@ impl Payload {
                 })
                 .sum(),
         }
+    }
+
+    /// How many bytes it has as an OTLP export request in protobuf form, before compression.
+    pub fn encoded_len(&self) -> usize {
+        /// In all three requests the resources are field 1 and nothing else is there.
+        fn len<M: Message>(resources: &[M]) -> usize {
+            let fields = resources.iter().map(Message::encoded_len);
+            fields.map(|len| 1 + prost::length_delimiter_len(len) + len).sum()
+        }
+        match self {
+            Payload::Logs(resources) => len(resources),
+            Payload::Metrics(resources) => len(resources),
+            Payload::Traces(resources) => len(resources),
+        }
+    }
+
+    /// Puts the data of the same signal behind this; gives data of another signal back.
+    ///
+    /// # Errors
+    /// The other data, if its signal is another.
+    pub fn append(&mut self, other: Payload) -> Result<(), Payload> {
+        match (self, other) {
+            (Payload::Logs(all), Payload::Logs(more)) => all.extend(more),
+            (Payload::Metrics(all), Payload::Metrics(more)) => all.extend(more),
+            (Payload::Traces(all), Payload::Traces(more)) => all.extend(more),
+            (_, other) => return Err(other),
+        }
+        Ok(())
     }
 
     /// The time of the oldest metric point, in nanoseconds since 1970; `None` for logs and traces, and where no point

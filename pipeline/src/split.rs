@@ -17,8 +17,8 @@ pub fn halves(payload: &Payload) -> Option<(Payload, Payload)> {
     Some((range(payload, 0, middle), range(payload, middle, items)))
 }
 
-/// The items `from..to`, counted over the whole payload.
-fn range(payload: &Payload, from: usize, to: usize) -> Payload {
+/// The items `from..to`, counted over the whole payload, each with its resource and scope.
+pub fn range(payload: &Payload, from: usize, to: usize) -> Payload {
     let mut cut = Cut { from, to, seen: 0 };
     match payload {
         Payload::Logs(resources) => Payload::Logs(

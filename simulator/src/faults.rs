@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::{broadcast, watch};
 
 /// Which requests a fault meets; `None` stands for any.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Matching {
     /// Only requests for this resource.
     pub resource: Option<Resource>,
@@ -41,9 +41,11 @@ pub enum Answer {
     },
     /// For watches: status 200, then a 410 inside the stream, as the real server answers a version from before its window.
     ExpiredInBand,
-    /// The connection is reset before any answer.
+    /// The connection is reset before any answer, and nothing is done.
     Reset,
-    /// No answer at all; the connection stays open.
+    /// What was asked for is done, and the connection is reset instead of the answer. A watch is opened as usual.
+    LostAnswer,
+    /// No answer at all; the connection stays open, until [`forget_answers`](crate::Simulator::forget_answers) resets it.
     Silence,
 }
 
@@ -110,6 +112,8 @@ pub(crate) struct Watches {
 #[derive(Debug)]
 pub(crate) struct Faults {
     planned: Mutex<Vec<Planned>>,
+    /// Changes when plans are forgotten.
+    forgotten: watch::Sender<()>,
     forbidden: Mutex<Vec<(Verb, Resource)>>,
     pub commands: broadcast::Sender<WatchCommand>,
     /// The resources whose watches say nothing.
@@ -125,6 +129,7 @@ impl Faults {
     pub fn new() -> Faults {
         Faults {
             planned: Mutex::default(),
+            forgotten: watch::Sender::default(),
             forbidden: Mutex::default(),
             commands: broadcast::Sender::new(64),
             stalled: watch::Sender::default(),
@@ -183,6 +188,13 @@ impl Faults {
 
     pub fn forget_plans(&self) {
         locked(&self.planned).clear();
+        self.forgotten.send_replace(());
+    }
+
+    /// Waits until plans are forgotten.
+    pub async fn silence(&self) {
+        // The sender lives as long as the simulator.
+        let _ = self.forgotten.subscribe().changed().await;
     }
 
     pub fn stall(&self, resources: &[Resource]) {

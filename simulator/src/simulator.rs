@@ -219,7 +219,8 @@ impl Simulator {
         self.shared.faults.plan(count, matching, answer);
     }
 
-    /// Takes back every [`answer_next`](Simulator::answer_next) that no request met yet.
+    /// Takes back every [`answer_next`](Simulator::answer_next) that no request met yet, and resets the connections that
+    /// got [`Answer::Silence`].
     pub fn forget_answers(&self) {
         self.shared.faults.forget_plans();
     }

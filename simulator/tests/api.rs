@@ -250,6 +250,41 @@ async fn scripted_answers_meet_the_requests_they_are_for() {
 }
 
 #[tokio::test]
+async fn a_write_whose_answer_is_lost_was_made() {
+    let (simulator, store) = started().await;
+    let silent = Matching::new(Verb::Create, Resource::ConfigMaps);
+    simulator.answer_next(1, silent, Answer::LostAnswer);
+    simulator.answer_next(1, silent, Answer::Silence);
+    let create = async |name: &str| {
+        let body = json!({"metadata": {"name": name, "namespace": "n"}}).to_string();
+        post(&simulator, "/api/v1/namespaces/n/configmaps", &body).await
+    };
+    assert_eq!(create("a").await, "", "no answer");
+    assert!(store.get(Resource::ConfigMaps, "n", "a").is_some());
+    let mut silence = std::pin::pin!(create("b"));
+    tokio::select! {
+        answer = &mut silence => panic!("an answer: {answer:?}"),
+        answer = create("c") => assert!(answer.starts_with("HTTP/1.1 201"), "{answer}"),
+    }
+    simulator.forget_answers();
+    assert_eq!(silence.await, "", "the connection is reset");
+    assert!(store.get(Resource::ConfigMaps, "n", "b").is_none());
+}
+
+/// Posts; what came back before the connection ended.
+async fn post(simulator: &Simulator, path: &str, body: &str) -> String {
+    exchange(
+        simulator.address(),
+        &format!(
+            "POST {path} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nConnection: close\r\n\
+             Content-Length: {}\r\n\r\n{body}",
+            body.len()
+        ),
+    )
+    .await
+}
+
+#[tokio::test]
 async fn a_stalled_watch_says_nothing_until_it_goes_on() {
     let (simulator, store) = started().await;
     let from = store.resource_version();
@@ -372,11 +407,15 @@ async fn a_user_can_be_cut_off() {
 
 /// Asks for Pods; what came back before the connection ended.
 async fn raw(address: std::net::SocketAddr, headers: &[(&str, &str)]) -> String {
+    let (name, value) = headers[0];
+    let request = format!("GET /api/v1/pods HTTP/1.1\r\nHost: x\r\n{name}: {value}\r\n\r\n");
+    exchange(address, &request).await
+}
+
+async fn exchange(address: std::net::SocketAddr, request: &str) -> String {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     let mut stream = tokio::net::TcpStream::connect(address).await.unwrap();
-    let (name, value) = headers[0];
-    let head = format!("GET /api/v1/pods HTTP/1.1\r\nHost: x\r\n{name}: {value}\r\n\r\n");
-    stream.write_all(head.as_bytes()).await.unwrap();
+    stream.write_all(request.as_bytes()).await.unwrap();
     let mut answer = Vec::new();
     // An error is the reset.
     let _ = stream.read_to_end(&mut answer).await;

@@ -30,12 +30,17 @@ pub fn run(args: &ConfigArgs) -> Result<(), Failure> {
     let ended = runtime.block_on(async {
         let shutdown = CancellationToken::new();
         tokio::spawn(stop_on_signal(shutdown.clone()));
-        graph.run(shutdown, GRACE).await
+        let drained = CancellationToken::new();
+        let servers = telemetry.serve(&drained).await.map_err(Failure::Runtime)?;
+        let ended = graph.run(shutdown, GRACE).await;
+        drained.cancel();
+        servers.join_all().await;
+        ended.map_err(|error| Failure::Runtime(error.to_string()))
     });
     // A component that blocks its thread must not keep the process alive.
     runtime.shutdown_timeout(Duration::from_secs(1));
     telemetry.shutdown();
-    ended.map_err(|error| Failure::Runtime(error.to_string()))?;
+    ended?;
     info!("stopped");
     Ok(())
 }

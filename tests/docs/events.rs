@@ -125,6 +125,8 @@ fn every_attribute_and_metric_is_documented() {
         attributes::JOB_UID,
         attributes::CRONJOB_UID,
         attributes::CRONJOB_SCHEDULED,
+        attributes::CRONJOB_PREVIOUS,
+        attributes::TRACEPARENT,
         attributes::OUTCOME,
         attributes::FAILURE_REASON,
         attributes::FAILURE_MESSAGE,

@@ -3,6 +3,7 @@
 
 mod events;
 mod markdown;
+mod operating;
 mod settings;
 
 use std::collections::BTreeMap;
@@ -57,12 +58,16 @@ fn around(fragment: &Block) -> String {
     };
     let (receivers, processors) = (list("receivers", "k8s_job"), list("processors", "reason_enrichment"));
     let (connectors, exporters) = (list("connectors", "job_metrics"), list("exporters", "debug"));
+    let (signal, made) = match connectors.starts_with("job_traces") {
+        true => ("traces", "job_traces"),
+        false => ("metrics", "job_metrics"),
+    };
     format!(
-        "receivers: {{k8s_job: }}\nprocessors: {{reason_enrichment: }}\nconnectors: {{job_metrics: }}\n\
+        "receivers: {{k8s_job: }}\nprocessors: {{reason_enrichment: }}\nconnectors: {{{made}: }}\n\
          exporters: {{debug: }}\nextensions: {{health_check: }}\n\
          service:\n  extensions: [{}]\n  pipelines:\n    logs:\n      receivers: [{receivers}]\n      \
          processors: [{processors}]\n      exporters: [{exporters}, {connectors}]\n    \
-         metrics: {{receivers: [{connectors}], exporters: [{exporters}]}}\n",
+         {signal}: {{receivers: [{connectors}], exporters: [{exporters}]}}\n",
         list("extensions", "health_check"),
     )
 }

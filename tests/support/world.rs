@@ -49,6 +49,7 @@ impl World {
                 &format!("exporters.otlp_http/datadog.endpoint={}", intake.url()),
             ])
             .args(["--set", "extensions.health_check.endpoint=127.0.0.1:0"])
+            .args(["--set", "service.telemetry.metrics.readers=[]"])
             .args(["--set", "connectors.job_metrics.interval=1s"])
             .env_clear()
             .env("DD_API_KEY", "key")

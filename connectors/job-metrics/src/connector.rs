@@ -8,12 +8,12 @@ use jiff::Timestamp;
 use pipeline::component::{ComponentError, ComponentId, Connector, Create, Factory, Kind, Running};
 use pipeline::config::{Diagnostics, Duration as Seconds};
 use pipeline::health::Status;
-use pipeline::storage::{Storage, Store};
+use pipeline::storage::Storage;
 use pipeline::{Inbox, Outputs, Signal};
 use serde::Deserialize;
 use tokio::time::{Instant, MissedTickBehavior, interval_at};
 
-use crate::counting::{Counting, NOT_OURS};
+use crate::counting::{Counting, Kept, NOT_OURS};
 use crate::histogram::DEFAULT_MAX_SIZE;
 
 /// The shortest window: points are one second apart at least.
@@ -108,8 +108,7 @@ pub struct JobMetrics {
     clock: Clock,
     max_buckets: usize,
     storage: Option<Arc<dyn Storage>>,
-    /// With how much it may hold.
-    store: Option<(Arc<dyn Store>, Option<usize>)>,
+    kept: Option<Kept>,
 }
 
 impl JobMetrics {
@@ -124,7 +123,7 @@ impl JobMetrics {
             clock,
             max_buckets,
             storage: None,
-            store: None,
+            kept: None,
         }
     }
 
@@ -142,8 +141,11 @@ impl Connector for JobMetrics {
     fn start(&mut self) -> BoxFuture<'_, Result<(), ComponentError>> {
         Box::pin(async {
             if let Some(storage) = &self.storage {
-                let store = storage.open(Kind::Connector, &self.id).await?;
-                self.store = Some((store, storage.capacity()));
+                self.kept = Some(Kept {
+                    store: storage.open(Kind::Connector, &self.id).await?,
+                    capacity: storage.capacity(),
+                    is_shared: storage.leader_elector().is_some(),
+                });
             }
             Ok(())
         })
@@ -162,10 +164,10 @@ impl Connector for JobMetrics {
             let Self {
                 clock,
                 max_buckets,
-                store,
+                kept,
                 ..
             } = *self;
-            let mut counting = Counting::new(max_buckets, clock, store, outputs, running.health.clone());
+            let mut counting = Counting::new(max_buckets, clock, kept, outputs, running.health.clone());
             loop {
                 if !counting.may_count() {
                     tokio::select! {

@@ -35,6 +35,15 @@ const SPACE: usize = 32 * 1024;
 /// The first and the longest wait before a store that does not work is tried again.
 const RETRY: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(30));
 
+/// Where windows are written down.
+pub(crate) struct Kept {
+    pub(crate) store: Arc<dyn Store>,
+    /// How much it may hold, if it is small.
+    pub(crate) capacity: Option<usize>,
+    /// Whether replicas share it.
+    pub(crate) is_shared: bool,
+}
+
 pub(crate) struct Counting {
     aggregate: Aggregate,
     windows: Windows,
@@ -50,21 +59,27 @@ pub(crate) struct Counting {
     store: Option<Arc<dyn Store>>,
     /// How much the store may hold, if it is small.
     capacity: Option<usize>,
+    /// Whether replicas share the store.
+    is_shared: bool,
     /// Whether the store is claimed, or there is none.
     claimed: bool,
     outputs: Outputs,
     health: Reporter,
+    /// Whether nothing more comes in.
+    is_ending: bool,
 }
 
 impl Counting {
     pub(crate) fn new(
         max_buckets: usize,
         clock: Clock,
-        store: Option<(Arc<dyn Store>, Option<usize>)>,
+        kept: Option<Kept>,
         outputs: Outputs,
         health: Reporter,
     ) -> Self {
-        let (store, capacity) = store.unzip();
+        let capacity = kept.as_ref().and_then(|kept| kept.capacity);
+        let is_shared = kept.as_ref().is_some_and(|kept| kept.is_shared);
+        let store = kept.map(|kept| kept.store);
         Counting {
             aggregate: Aggregate::new(max_buckets),
             windows: Windows::new(clock()),
@@ -77,9 +92,11 @@ impl Counting {
             claimed: store.is_none(),
             clock,
             store,
-            capacity: capacity.flatten(),
+            capacity,
+            is_shared,
             outputs,
             health,
+            is_ending: false,
         }
     }
 
@@ -248,6 +265,9 @@ impl Counting {
                     self.health.report(Status::Ok);
                     return Ok(true);
                 }
+                Err(StoreError::Fenced(why)) if !self.is_shared => {
+                    return Err(format!("{why}; two collectors cannot use one store without a leader elector").into());
+                }
                 Err(StoreError::Fenced(why)) => {
                     info!(why, "another replica counts the Jobs from now on");
                     self.lose_claim();
@@ -291,8 +311,11 @@ impl Counting {
     }
 
     fn settle(&mut self, number: u64, outcome: &Outcome) {
-        // Given up or refused, a window is never counted anew: another destination may have it.
-        self.ledger.done(number);
+        // Given up or refused, a window is never counted anew: another destination may have it. Only what the shutdown
+        // interrupts is sent again, as it is.
+        if !(self.is_ending && matches!(outcome, Outcome::Dropped(_))) {
+            self.ledger.done(number);
+        }
         tell(self.sent.remove(&number).unwrap_or_default(), outcome);
     }
 
@@ -301,6 +324,7 @@ impl Counting {
         if self.claimed {
             self.flush().await?;
         }
+        self.is_ending = true;
         // The exporters end when nobody can send to them any more, and only then may decide the last batches.
         self.outputs = Outputs::default();
         while let Some((number, outcome)) = self.in_flight.next().await {

@@ -1,10 +1,12 @@
 //! What both exporters do with what comes in: convert, queue, send, and keep certificates fresh.
 
 use std::pin::pin;
+use std::sync::Arc;
 
 use opentelemetry::metrics::Meter;
 use pipeline::component::{ComponentId, Running};
 use pipeline::sending::{Destination, QueueSettings, RetrySettings, Sender};
+use pipeline::storage::Storage;
 use pipeline::temporality::Accumulator;
 use pipeline::{ComponentError, Inbox};
 
@@ -19,17 +21,26 @@ pub(crate) struct Sending {
     pub(crate) temporality: Temporality,
 }
 
+/// What an exporter has beside its settings.
+pub(crate) struct Parts {
+    pub(crate) id: ComponentId,
+    pub(crate) meter: Meter,
+    /// Where the queue is kept.
+    pub(crate) storage: Option<Arc<dyn Storage>>,
+    pub(crate) reload: Option<Reload>,
+}
+
 /// Sends what comes in until `input` is closed and every batch is decided.
 pub(crate) async fn run<D: Destination>(
     destination: D,
-    id: ComponentId,
     sending: Sending,
-    reload: Option<Reload>,
-    meter: Meter,
+    parts: Parts,
     input: Inbox,
     running: Running,
 ) -> Result<(), ComponentError> {
-    let sender = Sender::new(destination, id.clone(), sending.retry, sending.queue, meter);
+    let id = parts.id;
+    let sender =
+        Sender::new(destination, id.clone(), sending.retry, sending.queue, parts.meter).with_storage(parts.storage);
     let sent = async {
         match sending.temporality {
             Temporality::Delta => sender.run(input, running).await,
@@ -45,7 +56,7 @@ pub(crate) async fn run<D: Destination>(
             }
         }
     };
-    match reload {
+    match parts.reload {
         None => sent.await,
         Some(reload) => tokio::select! {
             sent = sent => sent,

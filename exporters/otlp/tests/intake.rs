@@ -5,10 +5,13 @@ mod common;
 
 use std::sync::Arc;
 
-use common::{Exporting, KEY, Log, QUICK, create, logs, span, start, sum};
+use common::{Exporting, KEY, Log, QUICK, create, logs, span, start, start_with, sum};
 use opentelemetry_proto::tonic::metrics::v1::AggregationTemporality;
 use pipeline::Outcome;
+use pipeline::component::ComponentId;
 use pipeline::health::Status;
+use pipeline::storage::memory::MemoryStorage;
+use pipeline::storage::{Offer, Provided};
 use simulator::otlp_intake::{Answer, CUMULATIVE_REFUSED, Limits, Options, OtlpIntake, Signal};
 use tokio::net::TcpListener;
 
@@ -118,6 +121,56 @@ async fn a_wrong_key_is_refused_for_good_and_the_exporter_is_unwell() {
     assert!(why.contains("HTTP 403") && why.contains("headers::dd-api-key"), "{why}");
     assert!(exporter.failing().await.contains("HTTP 403"));
     assert_eq!(intake.attempts().len(), 1);
+}
+
+#[tokio::test]
+async fn a_wrong_key_is_waited_out_by_default() {
+    let intake = intake().await;
+    intake.answer_all(Signal::Logs, Some(Answer::status(403)));
+    let yaml = format!(
+        "endpoint: {}\nheaders: {{dd-api-key: {KEY}}}\nretry_on_failure: {{initial_interval: 1ms, max_interval: 1ms}}",
+        intake.url()
+    );
+    let exporter = start(&yaml).await;
+    let delivery = exporter.put(logs(&["a"])).await;
+    assert!(exporter.failing().await.contains("headers::dd-api-key"));
+    intake.answer_all(Signal::Logs, None);
+    assert_eq!(delivery.await, Outcome::Delivered);
+    assert_eq!(names(&intake), ["a"]);
+    assert_eq!(exporter.status(), Status::Ok);
+}
+
+#[tokio::test]
+async fn what_was_stored_is_sent_as_it_is_after_the_compression_changed() {
+    let intake = intake().await;
+    intake.answer_all(Signal::Logs, Some(Answer::status(503)));
+    let mut provided = Provided::new();
+    let offer = Offer {
+        storage: Some(Arc::new(MemoryStorage::new())),
+        leadership: None,
+    };
+    let file_storage = ComponentId {
+        type_name: "file_storage".into(),
+        name: None,
+    };
+    provided.add(file_storage, offer);
+    let yaml = |compression: &str| {
+        let url = intake.url();
+        format!(
+            "endpoint: {url}\nheaders: {{dd-api-key: {KEY}}}\n{QUICK}\ncompression: {compression}\n\
+             sending_queue: {{storage: file_storage}}"
+        )
+    };
+    for compression in ["gzip", "zstd", "none"] {
+        let exporter = start_with(&yaml(compression), &provided).await;
+        assert_eq!(exporter.send(logs(&[compression])).await, Outcome::Delivered);
+        exporter.kill().await;
+    }
+    intake.answer_all(Signal::Logs, None);
+    start_with(&yaml("gzip"), &provided).await.end().await;
+    let mut names = names(&intake);
+    names.sort();
+    assert_eq!(names, ["gzip", "none", "zstd"]);
 }
 
 #[tokio::test]
@@ -265,7 +318,7 @@ async fn a_proxy_is_used_and_its_password_is_not_shown() {
 async fn a_signal_without_an_address_is_refused_with_the_key_to_set() {
     let intake = intake().await;
     let exporter = start(&format!(
-        "logs_endpoint: {}/v1/logs\nheaders: {{dd-api-key: {KEY}}}",
+        "logs_endpoint: {}/v1/logs\nheaders: {{dd-api-key: {KEY}}}\n{QUICK}",
         intake.url()
     ))
     .await;

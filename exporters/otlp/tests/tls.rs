@@ -9,6 +9,7 @@ use Transport::{Grpc, Http};
 use common::tls::{Authority, Server, Tls, authority, certificate, indented, named_authority};
 use common::{Exporting, Log, QUICK, create_of, logs, start_of};
 use pipeline::component::Factory;
+use pipeline::storage::Provided;
 use pipeline::{Exporter, Outcome};
 use rustls::SupportedProtocolVersion;
 use rustls::version::{TLS12, TLS13};
@@ -132,13 +133,18 @@ async fn no_authorities_at_all_stop_the_start_only_where_https_is_used() {
 #[ignore = "needs the environment of `no_authorities_at_all_stop_the_start_only_where_https_is_used`"]
 async fn child_without_authorities() {
     for transport in BOTH {
-        let mut exporter = create_of(&transport.factory(), "endpoint: https://h:1").unwrap();
+        let mut exporter = create_of(&transport.factory(), "endpoint: https://h:1", &Provided::new()).unwrap();
         let why = exporter.start().await.unwrap_err().to_string();
         assert!(
             why.contains("install ca-certificates") && why.contains("SSL_CERT_FILE"),
             "{why}"
         );
-        let mut exporter = create_of(&transport.factory(), "endpoint: http://localhost:4318").unwrap();
+        let mut exporter = create_of(
+            &transport.factory(),
+            "endpoint: http://localhost:4318",
+            &Provided::new(),
+        )
+        .unwrap();
         exporter.start().await.unwrap();
     }
 }
@@ -309,7 +315,12 @@ async fn files_that_are_not_what_they_should_be_stop_the_start() {
         ("{ca_pem: nonsense}", "tls::ca_file: no certificate in PEM form"),
     ] {
         for transport in BOTH {
-            let mut exporter = create_of(&transport.factory(), &format!("endpoint: https://h:1\ntls: {tls}")).unwrap();
+            let mut exporter = create_of(
+                &transport.factory(),
+                &format!("endpoint: https://h:1\ntls: {tls}"),
+                &Provided::new(),
+            )
+            .unwrap();
             let why = exporter.start().await.unwrap_err().to_string();
             assert!(why.contains(expected), "{why}");
         }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::settings::RetrySettings;
+use super::retry_settings::RetrySettings;
 
 /// Exponentially growing waits with jitter, as the collector's `retry_on_failure` makes them.
 #[derive(Clone, Debug)]

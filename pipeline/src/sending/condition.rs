@@ -1,4 +1,4 @@
-//! One condition for a component that sends several signals: it is well when none of them fails.
+//! One condition for a component that sends several signals: it is well when nothing of any of them fails.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
@@ -6,9 +6,20 @@ use std::sync::{Mutex, PoisonError};
 use crate::batch::Signal;
 use crate::health::{Reporter, Status};
 
+/// What may fail, each by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Part {
+    /// Sending to the destination.
+    Destination,
+    /// The queue: it is full.
+    Queue,
+    /// What keeps the queue over a restart.
+    Store,
+}
+
 #[derive(Debug)]
 pub(super) struct Condition {
-    failing: Mutex<BTreeMap<Signal, String>>,
+    failing: Mutex<BTreeMap<(Signal, Part), String>>,
     reporter: Reporter,
 }
 
@@ -21,9 +32,9 @@ impl Condition {
         }
     }
 
-    pub(super) fn failing(&self, signal: Signal, why: &str) {
+    pub(super) fn failing(&self, signal: Signal, part: Part, why: &str) {
         let mut failing = self.failing.lock().unwrap_or_else(PoisonError::into_inner);
-        failing.insert(signal, why.to_owned());
+        failing.insert((signal, part), why.to_owned());
         self.report(&failing);
     }
 
@@ -31,25 +42,28 @@ impl Condition {
     /// that does not, the newest reason is told.
     pub(super) fn still_failing(&self, signal: Signal, why: &str) {
         let mut failing = self.failing.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(reason) = failing.get_mut(&signal) {
+        if let Some(reason) = failing.get_mut(&(signal, Part::Destination)) {
             why.clone_into(reason);
             self.report(&failing);
         }
     }
 
-    pub(super) fn works(&self, signal: Signal) {
+    pub(super) fn works(&self, signal: Signal, part: Part) {
         let mut failing = self.failing.lock().unwrap_or_else(PoisonError::into_inner);
-        if failing.remove(&signal).is_some() {
+        if failing.remove(&(signal, part)).is_some() {
             self.report(&failing);
         }
     }
 
-    fn report(&self, failing: &BTreeMap<Signal, String>) {
+    fn report(&self, failing: &BTreeMap<(Signal, Part), String>) {
         if failing.is_empty() {
             self.reporter.report(Status::Ok);
             return;
         }
-        let reasons: Vec<String> = failing.iter().map(|(signal, why)| format!("{signal}: {why}")).collect();
+        let reasons: Vec<String> = failing
+            .iter()
+            .map(|((signal, _), why)| format!("{signal}: {why}"))
+            .collect();
         self.reporter.report(Status::RecoverableError(reasons.join("; ")));
     }
 }

@@ -1,125 +1,213 @@
-//! One batch from the queue to its acknowledgement: requests, attempts, waits.
+//! One request from the queue to its end: attempts, waits, cuts.
 
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
-use tokio_util::sync::CancellationToken;
 
 use super::backoff::Backoff;
-use super::condition::Condition;
+use super::condition::Part;
 use super::destination::{Destination, SendOutcome};
-use super::instruments::Instruments;
-use super::log_pace::LogPace;
+use super::expiry;
+use super::instruments::Loss;
+use super::kept::{Kept, Read, Refused};
+use super::lane::Lane;
+use super::places::Place;
+use super::queue::{Held, Work};
 use super::request::Request;
-use super::settings::RetrySettings;
+use super::sharing::Acks;
 use crate::ack::Outcome;
-use crate::batch::{Batch, Signal};
-use crate::component::ComponentId;
+use crate::component::ComponentError;
 use crate::split;
-
-/// Everything that the consumers of one signal's queue share.
-pub(super) struct Lane<D> {
-    pub(super) destination: Arc<D>,
-    pub(super) exporter: ComponentId,
-    pub(super) signal: Signal,
-    pub(super) retry: RetrySettings,
-    pub(super) instruments: Instruments,
-    pub(super) condition: Arc<Condition>,
-    pub(super) shutdown: CancellationToken,
-    /// Evenly spread over 0..1.
-    pub(super) random: fn() -> f64,
-    pub(super) failures: Mutex<LogPace>,
-    pub(super) losses: Mutex<LogPace>,
-}
 
 /// How a request ended.
 enum End {
     Decided(Outcome),
-    /// These take its place.
-    Replaced(Vec<Request>),
+    /// These take its place; if anything of it was given up, why.
+    Replaced(Vec<Request>, Option<String>),
+    /// The process ends, and the next one goes on with what is stored.
+    LeftForTheNextStart,
+}
+
+/// Whom or what the end of a request concerns.
+enum Keep {
+    Acks(Acks),
+    Key(String),
+}
+
+/// Whether a consumer goes on.
+#[derive(PartialEq, Eq)]
+enum Next {
+    GoOn,
+    Stop,
 }
 
 impl<D: Destination> Lane<D> {
-    /// Sends a batch and decides its acknowledgement; the worst end of its requests is the batch's.
-    pub(super) async fn deliver(&self, batch: Batch) {
-        let Batch { payload, ack } = batch;
-        let items = payload.items() as u64;
-        let mut requests: VecDeque<Request> = match self.destination.prepare(payload) {
-            Ok(requests) => requests.into(),
-            Err(why) => {
-                self.lost(items, &why);
-                ack.rejected(why);
-                return;
-            }
-        };
-        while let Some(request) = requests.pop_front() {
-            match self.send(&request).await {
-                End::Decided(outcome) => ack.clone().decide(outcome),
-                End::Replaced(parts) => parts.into_iter().rev().for_each(|part| requests.push_front(part)),
+    /// Sends from the queue until it is closed and empty, or the process ends and the rest stays stored: then it gives
+    /// the place of the request that it had in hand, which is still to be sent and so still counts.
+    ///
+    /// # Errors
+    /// If the store cannot be used any more.
+    pub(super) async fn consume(self: Arc<Self>) -> Result<Option<Place>, ComponentError> {
+        while let Some(Work { held, place }) = self.queue.next().await {
+            if self.deliver(held).await? == Next::Stop {
+                return Ok(Some(place));
             }
         }
-        ack.delivered();
+        Ok(None)
+    }
+
+    /// Sends one request, in parts if need be, in order.
+    async fn deliver(&self, held: Held) -> Result<Next, ComponentError> {
+        let mut todo = VecDeque::from([held]);
+        while let Some(held) = todo.pop_front() {
+            let (request, keep) = match (held, &self.kept) {
+                (Held::InMemory(request, acks), _) => (request, Keep::Acks(acks)),
+                (Held::Stored(key), Some(kept)) => match kept.read(self.signal, &key).await? {
+                    Read::Request(request) => (request, Keep::Key(key)),
+                    Read::Unreadable => {
+                        self.instruments.unreadable();
+                        continue;
+                    }
+                },
+                // Only a lane with a store makes these.
+                (Held::Stored(_), None) => continue,
+            };
+            match self.send(&request, matches!(keep, Keep::Key(_))).await {
+                End::LeftForTheNextStart => return Ok(Next::Stop),
+                End::Decided(outcome) => match (keep, &self.kept) {
+                    (Keep::Acks(acks), _) => acks.decide(&outcome),
+                    (Keep::Key(key), Some(kept)) => kept.remove(self.signal, &key).await?,
+                    (Keep::Key(_), None) => {}
+                },
+                End::Replaced(parts, lost) => {
+                    let parts = self.replace(keep, parts, lost).await?;
+                    parts.into_iter().rev().for_each(|part| todo.push_front(part));
+                }
+            }
+        }
+        Ok(Next::GoOn)
+    }
+
+    /// Puts parts in the place of a request.
+    async fn replace(
+        &self,
+        keep: Keep,
+        parts: Vec<Request>,
+        lost: Option<String>,
+    ) -> Result<Vec<Held>, ComponentError> {
+        let (key, kept) = match (keep, &self.kept) {
+            (Keep::Acks(acks), _) => {
+                let held = parts
+                    .into_iter()
+                    .map(|part| Held::InMemory(part, acks.clone()))
+                    .collect();
+                acks.decide(&lost.map_or(Outcome::Delivered, Outcome::Rejected));
+                return Ok(held);
+            }
+            (Keep::Key(key), Some(kept)) => (key, kept),
+            (Keep::Key(_), None) => return Ok(Vec::new()),
+        };
+        if parts.is_empty() {
+            kept.remove(self.signal, &key).await?;
+            return Ok(Vec::new());
+        }
+        match self.replace_stored(kept, &key, &parts).await? {
+            Ok(keys) => Ok(keys.into_iter().map(Held::Stored).collect()),
+            Err(Refused(why)) => {
+                // The whole stays stored, so the next start sends it once more.
+                tracing::error!(exporter = %self.exporter, "the parts of {key} cannot be stored and are sent from memory: {why}");
+                Ok(parts
+                    .into_iter()
+                    .map(|part| Held::InMemory(part, Acks::default()))
+                    .collect())
+            }
+        }
+    }
+
+    async fn replace_stored(
+        &self,
+        kept: &Kept,
+        key: &str,
+        parts: &[Request],
+    ) -> Result<Result<Vec<String>, Refused>, ComponentError> {
+        kept.replace(self.signal, key, parts, self.clock.now()).await
     }
 
     /// Tries until the request's end is known.
-    async fn send(&self, request: &Request) -> End {
+    async fn send(&self, request: &Request, stored: bool) -> End {
         let items = request.items;
         let begin = Instant::now();
         let mut backoff = Backoff::new(&self.retry);
         let mut attempt: u64 = 0;
         loop {
+            if let Some(end) = self.without_the_old(request) {
+                return end;
+            }
             attempt += 1;
-            let (after, why) = match self.destination.export(request).await {
+            let flight = self.instruments.in_flight();
+            let outcome = self.destination.export(request).await;
+            drop(flight);
+            let (after, why) = match outcome {
                 SendOutcome::Accepted => {
                     self.arrived(items);
                     return End::Decided(Outcome::Delivered);
                 }
-                SendOutcome::Partial { rejected, message } => {
-                    let rejected = rejected.min(items);
-                    if rejected > 0 && rejected == items {
-                        let why = format!("the destination refused all of it: {message}");
-                        self.condition.works(self.signal);
-                        self.instruments.rejected(rejected);
-                        self.say_lost(items, &why);
-                        return End::Decided(Outcome::Rejected(why));
-                    }
-                    self.arrived(items - rejected);
-                    self.arrived_in_part(rejected, items, &message);
-                    return End::Decided(Outcome::Delivered);
-                }
+                SendOutcome::Partial { rejected, message } => return self.partly(items, rejected, &message),
                 SendOutcome::TooLarge(why) => match self.halves(request) {
                     Ok(parts) => {
                         tracing::debug!(exporter = %self.exporter, "{why}; sending its {items} items in halves");
-                        return End::Replaced(parts);
+                        return End::Replaced(parts, None);
                     }
                     Err(cause) => return self.refused(items, format!("{why}; {cause}")),
                 },
                 SendOutcome::Permanent(why) => return self.refused(items, why),
+                SendOutcome::Misconfigured(why) if self.retry.enabled && self.retry.misconfigured => (None, why),
                 SendOutcome::Misconfigured(why) => {
-                    self.condition.failing(self.signal, &why);
-                    self.lost(items, &why);
+                    self.condition.failing(self.signal, Part::Destination, &why);
+                    self.lost(items, Loss::Refused, &why);
                     return End::Decided(Outcome::Rejected(why));
                 }
                 SendOutcome::Retry { after, why } => (after, why),
             };
 
-            self.condition.failing(self.signal, &why);
-            let wait = if self.retry.enabled {
-                backoff.next(begin.elapsed(), after, (self.random)())
-            } else {
-                None
+            self.condition.failing(self.signal, Part::Destination, &why);
+            let leave = || stored && self.shutdown.is_cancelled();
+            if leave() {
+                return End::LeftForTheNextStart;
+            }
+            let wait = match self.retry.enabled {
+                true => backoff.next(begin.elapsed(), after, (self.random)()),
+                false => None,
             };
             let Some(wait) = wait else {
                 let why = self.exhausted(attempt, begin.elapsed(), &why);
-                self.lost(items, &why);
+                self.lost(items, Loss::RetriesExhausted, &why);
                 return End::Decided(Outcome::Dropped(why));
             };
             let wait = self.hurried(wait, after);
             self.will_retry(items, attempt, wait, &why);
-            self.wait(wait, after).await;
+            self.wait(wait, after, stored).await;
+            if after.is_some() && leave() {
+                return End::LeftForTheNextStart;
+            }
         }
+    }
+
+    /// The destination has it, at least in part.
+    fn partly(&self, items: u64, rejected: u64, message: &str) -> End {
+        let rejected = rejected.min(items);
+        if rejected > 0 && rejected == items {
+            let why = format!("the destination refused all of it: {message}");
+            self.condition.works(self.signal, Part::Destination);
+            self.instruments.rejected(rejected);
+            self.say_lost(items, &why);
+            return End::Decided(Outcome::Rejected(why));
+        }
+        self.arrived(items - rejected);
+        self.arrived_in_part(rejected, items, message);
+        End::Decided(Outcome::Delivered)
     }
 
     /// The requests in the place of one that is too large.
@@ -133,10 +221,36 @@ impl<D: Destination> Lane<D> {
         Ok(parts)
     }
 
+    /// The requests in the place of one that holds points which the backend would not keep any more.
+    fn without_the_old(&self, request: &Request) -> Option<End> {
+        let age = self.retry.max_metric_point_age.get();
+        let limit = self
+            .clock
+            .now()
+            .saturating_sub(u64::try_from(age.as_nanos()).unwrap_or(u64::MAX));
+        if age.is_zero() || request.oldest_point.is_none_or(|oldest| oldest >= limit) {
+            return None;
+        }
+        // What cannot be read is left to the destination's judgement.
+        let mut payload = self.destination.unpack(request).ok()?;
+        let removed = expiry::remove_older(&mut payload, limit);
+        let why = format!(
+            "{removed} metric points are older than {} (retry_on_failure::max_metric_point_age)",
+            self.retry.max_metric_point_age
+        );
+        match self.destination.prepare(Arc::new(payload)) {
+            Ok(rest) if removed > 0 => {
+                self.lost(removed, Loss::TooOld, &why);
+                Some(End::Replaced(rest, Some(why)))
+            }
+            _ => None,
+        }
+    }
+
     /// The destination does not want this data.
     fn refused(&self, items: u64, why: String) -> End {
         self.condition.still_failing(self.signal, &why);
-        self.lost(items, &why);
+        self.lost(items, Loss::Refused, &why);
         End::Decided(Outcome::Rejected(why))
     }
 
@@ -151,9 +265,10 @@ impl<D: Destination> Lane<D> {
         }
     }
 
-    /// Waits, but tries at once when the shutdown begins, unless the destination asked for the wait.
-    async fn wait(&self, wait: Duration, asked: Option<Duration>) {
-        if asked.is_some() || self.shutdown.is_cancelled() {
+    /// Waits. When the shutdown begins it tries at once, unless the destination asked for the wait: then what is stored is
+    /// left, and the rest waits on.
+    async fn wait(&self, wait: Duration, asked: Option<Duration>, stored: bool) {
+        if !stored && (asked.is_some() || self.shutdown.is_cancelled()) {
             sleep(wait).await;
             return;
         }
@@ -173,75 +288,4 @@ impl<D: Destination> Lane<D> {
             format!("gave up at once (retry_on_failure::enabled is false): {why}")
         }
     }
-
-    fn arrived(&self, items: u64) {
-        self.instruments.sent(items);
-        self.condition.works(self.signal);
-        let over = lock(&self.failures).worked(Instant::now());
-        if let Some(over) = over {
-            tracing::info!(
-                exporter = %self.exporter,
-                signal = %self.signal,
-                "sending works again after {} failed attempts in {:.1?}",
-                over.failures,
-                over.lasted,
-            );
-        }
-    }
-
-    fn arrived_in_part(&self, rejected: u64, items: u64, message: &str) {
-        self.instruments.rejected(rejected);
-        if let Some(line) = lock(&self.losses).failed(Instant::now()) {
-            let what = if rejected == 0 {
-                format!("the destination accepted {items} items with a warning: {message}")
-            } else {
-                format!("the destination refused {rejected} of {items} items, which are lost: {message}")
-            };
-            tracing::warn!(
-                exporter = %self.exporter,
-                signal = %self.signal,
-                not_shown = line.held_back,
-                "{what}",
-            );
-        }
-    }
-
-    fn lost(&self, items: u64, why: &str) {
-        self.instruments.send_failed(items);
-        self.say_lost(items, why);
-    }
-
-    fn say_lost(&self, items: u64, why: &str) {
-        if let Some(line) = lock(&self.losses).failed(Instant::now()) {
-            tracing::error!(
-                exporter = %self.exporter,
-                signal = %self.signal,
-                not_shown = line.held_back,
-                "{items} items are lost: {why}",
-            );
-        }
-    }
-
-    fn will_retry(&self, items: u64, attempt: u64, wait: Duration, why: &str) {
-        let line = lock(&self.failures).failed(Instant::now());
-        match line {
-            Some(line) => tracing::warn!(
-                exporter = %self.exporter,
-                signal = %self.signal,
-                attempt,
-                not_shown = line.held_back,
-                "sending {items} items failed, next try in {wait:.1?}: {why}",
-            ),
-            None => tracing::debug!(
-                exporter = %self.exporter,
-                signal = %self.signal,
-                attempt,
-                "sending {items} items failed, next try in {wait:.1?}: {why}",
-            ),
-        }
-    }
-}
-
-pub(super) fn lock(pace: &Mutex<LogPace>) -> std::sync::MutexGuard<'_, LogPace> {
-    pace.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,5 +1,6 @@
 //! How often to write about a failure that goes on. Pure: time is passed in.
 
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -75,6 +76,11 @@ impl LogPace {
             failures,
         })
     }
+}
+
+/// The pace, which several tasks share.
+pub(super) fn lock(pace: &Mutex<LogPace>) -> MutexGuard<'_, LogPace> {
+    pace.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]

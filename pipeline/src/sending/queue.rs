@@ -1,87 +1,70 @@
-//! A bounded queue with several consumers. Work counts until it is done, not until it is taken.
+//! What waits to be sent: first in, first out, for several consumers.
 
-use std::sync::Arc;
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, PoisonError};
 
-use tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio::sync::Semaphore;
 
-use crate::batch::Batch;
+use super::places::{Place, Places};
+use super::request::Request;
+use super::sharing::Acks;
 
-/// The producer's end; dropping it closes the queue.
+/// One request on its way.
 #[derive(Debug)]
-pub(super) struct Queue {
-    places: Places,
-    sender: mpsc::UnboundedSender<Work>,
+pub(super) enum Held {
+    /// In memory; whoever waits to know what becomes of it is told at its end.
+    InMemory(Request, Acks),
+    /// In the store under this key. Whoever made it has been told that it is delivered.
+    Stored(String),
 }
 
-/// The consumers' end.
-#[derive(Clone, Debug)]
-pub(super) struct Take(Arc<Mutex<mpsc::UnboundedReceiver<Work>>>);
-
-/// How full a queue is.
-#[derive(Clone, Debug)]
-pub(super) struct Places {
-    free: Arc<Semaphore>,
-    capacity: usize,
-}
-
-/// A batch and its place in the queue.
+/// A request and its place in the queue.
 #[derive(Debug)]
 pub(super) struct Work {
-    batch: Batch,
-    place: OwnedSemaphorePermit,
+    pub(super) held: Held,
+    pub(super) place: Place,
 }
 
-impl Work {
-    /// The batch, and its place, to be dropped when the batch is decided.
-    pub(super) fn into_parts(self) -> (Batch, OwnedSemaphorePermit) {
-        (self.batch, self.place)
-    }
+/// A queue. What bounds it is that every request in it holds a place.
+#[derive(Debug)]
+pub(super) struct Queue {
+    waiting: Mutex<VecDeque<Work>>,
+    /// As many permits as requests wait.
+    ready: Semaphore,
+    places: Arc<Places>,
 }
 
 impl Queue {
-    /// A queue for `capacity` batches, at least one.
-    pub(super) fn new(capacity: usize) -> (Queue, Take) {
-        let capacity = capacity.clamp(1, Semaphore::MAX_PERMITS);
-        // Unbounded only in type: every message in it holds a place.
-        let (sender, receiver) = mpsc::unbounded_channel();
-        let places = Places {
-            free: Arc::new(Semaphore::new(capacity)),
-            capacity,
-        };
-        (Queue { places, sender }, Take(Arc::new(Mutex::new(receiver))))
+    pub(super) fn new(places: Arc<Places>) -> Self {
+        Queue {
+            waiting: Mutex::default(),
+            ready: Semaphore::new(0),
+            places,
+        }
     }
 
-    /// Puts the batch in; gives it back if there is no room and `wait` is false.
-    pub(super) async fn put(&self, batch: Batch, wait: bool) -> Result<(), Batch> {
-        let free = Arc::clone(&self.places.free);
-        let place = if wait {
-            free.acquire_owned().await.ok()
-        } else {
-            free.try_acquire_owned().ok()
-        };
-        let Some(place) = place else { return Err(batch) };
-        self.sender.send(Work { batch, place }).map_err(|unsent| unsent.0.batch)
+    pub(super) fn put(&self, work: Work) {
+        self.waiting
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push_back(work);
+        self.ready.add_permits(1);
     }
 
-    pub(super) fn places(&self) -> &Places {
-        &self.places
-    }
-}
-
-impl Take {
-    /// The next batch; `None` once the queue is closed and empty.
+    /// The next request; `None` once the queue is closed and empty.
     pub(super) async fn next(&self) -> Option<Work> {
-        self.0.lock().await.recv().await
-    }
-}
-
-impl Places {
-    /// How many batches wait or are being sent.
-    pub(super) fn taken(&self) -> usize {
-        self.capacity - self.free.available_permits()
+        if let Ok(permit) = self.ready.acquire().await {
+            permit.forget();
+        }
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner).pop_front()
     }
 
-    pub(super) fn capacity(&self) -> usize {
-        self.capacity
+    /// Nothing more comes.
+    pub(super) fn close(&self) {
+        self.ready.close();
+    }
+
+    pub(super) fn places(&self) -> &Arc<Places> {
+        &self.places
     }
 }

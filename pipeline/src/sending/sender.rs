@@ -2,34 +2,43 @@
 
 use std::collections::BTreeMap;
 use std::hash::{BuildHasher, RandomState};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::SystemTime;
 
 use opentelemetry::metrics::Meter;
+use tokio::sync::mpsc;
 use tokio::task::JoinSet;
-use tokio::time::Instant;
 
+use super::clock::Clock;
 use super::condition::Condition;
-use super::deliver::{Lane, lock};
 use super::destination::Destination;
 use super::instruments::Instruments;
+use super::intake::take_in;
+use super::kept::{Found, Kept};
+use super::lane::Lane;
 use super::log_pace::LogPace;
-use super::queue::{Places, Queue};
-use super::settings::{QueueSettings, RetrySettings};
-use crate::batch::{Batch, Signal};
-use crate::component::{ComponentError, ComponentId, Running};
+use super::places::{Place, Places};
+use super::queue::{Held, Queue, Work};
+use super::queue_settings::{QueueSettings, Sizer};
+use super::retry_settings::RetrySettings;
+use crate::batch::Signal;
+use crate::component::{ComponentError, ComponentId, Kind, Running};
 use crate::outlet::Inbox;
+use crate::storage::Storage;
 
 /// Queues, sends and retries for one exporter.
 ///
-/// Each signal has its own queue and consumers, so that a destination that refuses metrics for a while does not
-/// delay events. Only when one signal's queue is full and `block_on_overflow` is set does the whole inbox wait.
+/// Each signal has its own way in, queue and consumers, so that a destination that refuses metrics for a while does
+/// not delay events, not even when the queue of metrics is full.
 pub struct Sender<D> {
     destination: Arc<D>,
     exporter: ComponentId,
     retry: RetrySettings,
     queue: QueueSettings,
+    storage: Option<Arc<dyn Storage>>,
     meter: Meter,
     random: fn() -> f64,
+    clock: Clock,
 }
 
 impl<D: Destination> Sender<D> {
@@ -46,9 +55,17 @@ impl<D: Destination> Sender<D> {
             exporter,
             retry,
             queue,
+            storage: None,
             meter,
             random,
+            clock: Clock::new(SystemTime::now),
         }
+    }
+
+    /// Keeps the queue in this storage, which [`QueueSettings::open`] found.
+    #[must_use]
+    pub fn with_storage(self, storage: Option<Arc<dyn Storage>>) -> Self {
+        Sender { storage, ..self }
     }
 
     /// Takes the chance of the waits from `random` (evenly spread over 0..1), for tests.
@@ -57,131 +74,181 @@ impl<D: Destination> Sender<D> {
         Sender { random, ..self }
     }
 
+    /// Takes the time of day from `now`, for tests.
+    #[must_use]
+    pub fn with_clock(self, now: impl Fn() -> SystemTime + Send + Sync + 'static) -> Self {
+        Sender {
+            clock: Clock::new(now),
+            ..self
+        }
+    }
+
     /// Sends what comes in until `input` is closed and every batch is decided.
     ///
     /// After `input` is closed it still tries as long as the settings say; whoever is in a hurry drops the future,
-    /// and with it all batches, which then count as lost.
+    /// and with it all batches, which then count as lost. With a storage it tries each request once more, leaves what
+    /// does not arrive in the store, and ends.
     ///
     /// # Errors
-    /// If a consumer died.
-    pub async fn run(self, mut input: Inbox, running: Running) -> Result<(), ComponentError> {
+    /// If a consumer died, or the store cannot be used.
+    pub async fn run(self, input: Inbox, running: Running) -> Result<(), ComponentError> {
         let condition = Arc::new(Condition::new(running.health.clone()));
-        let mut lanes: BTreeMap<Signal, (Arc<Lane<D>>, Queue)> = BTreeMap::new();
-        // Dropping the set ends the consumers with this future.
-        let mut consumers: JoinSet<()> = JoinSet::new();
-        let mut undelivered = Undelivered {
-            exporter: self.exporter.clone(),
-            lanes: Vec::new(),
+        let (opened, mut openings) = mpsc::unbounded_channel();
+        let mut lanes = Lanes {
+            condition: Arc::clone(&condition),
+            kept: None,
+            running,
+            lanes: Mutex::default(),
+            opened,
+            sender: self,
         };
-        loop {
+        let mut found = Found::default();
+        if let Some(storage) = &lanes.sender.storage {
+            let sender = &lanes.sender;
+            let store = storage.open(Kind::Exporter, &sender.exporter).await?;
+            let kept = Kept::new(store, sender.exporter.clone(), condition, sender.random);
+            found = kept.load().await?;
+            lanes.kept = Some(Arc::new(kept));
+        }
+        lanes.go_on(found);
+
+        let lanes = Arc::new(lanes);
+        // Dropping the sets ends their tasks with this future.
+        let (mut intakes, mut consumers) = (JoinSet::new(), JoinSet::new());
+        for channel in input.into_channels() {
+            let lanes = Arc::clone(&lanes);
+            intakes.spawn(async move { take_in(channel, &lanes.sender.queue, |signal| lanes.of(signal)).await });
+        }
+        let mut left = Vec::new();
+        let undelivered = Undelivered(Arc::clone(&lanes));
+        while !intakes.is_empty() {
             tokio::select! {
-                batch = input.recv() => {
-                    let Some(batch) = batch else { break };
-                    let signal = batch.payload.signal();
-                    let (lane, queue) = lanes
-                        .entry(signal)
-                        .or_insert_with(|| self.open(signal, &condition, &running, &mut consumers));
-                    self.put(lane, queue, batch).await;
-                }
-                Some(ended) = consumers.join_next() => ended?,
+                Some(lane) = openings.recv() => lanes.spawn(&lane, &mut consumers),
+                Some(ended) = intakes.join_next() => ended??,
+                Some(ended) = consumers.join_next() => left.extend(ended??),
             }
         }
+        while let Ok(lane) = openings.try_recv() {
+            lanes.spawn(&lane, &mut consumers);
+        }
 
-        let left: usize = lanes.values().map(|(_, queue)| queue.places().taken()).sum();
-        if left > 0 {
-            tracing::info!(exporter = %self.exporter, "shutting down: {left} batches are still to be sent");
+        let waiting: u64 = lanes.all().iter().map(|lane| lane.queue.places().used().requests).sum();
+        if waiting > 0 {
+            tracing::info!(exporter = %lanes.sender.exporter, "shutting down: {waiting} requests are still to be sent");
         }
-        undelivered.lanes.extend(
-            lanes
-                .iter()
-                .map(|(signal, (_, queue))| (*signal, queue.places().clone())),
-        );
-        drop(lanes);
+        lanes.all().iter().for_each(|lane| lane.queue.close());
         while let Some(ended) = consumers.join_next().await {
-            ended?;
+            left.extend(ended??);
         }
+        drop(undelivered);
         Ok(())
     }
+}
 
-    /// Makes the queue of a signal and starts its consumers.
-    fn open(
-        &self,
-        signal: Signal,
-        condition: &Arc<Condition>,
-        running: &Running,
-        consumers: &mut JoinSet<()>,
-    ) -> (Arc<Lane<D>>, Queue) {
-        // Without a queue, one batch at a time: a queue with one place that is free again when the batch is decided.
-        let (capacity, count) = if self.queue.enabled {
-            (
-                self.queue.queue_size,
-                self.queue.num_consumers.min(self.queue.queue_size),
-            )
-        } else {
-            (1, 1)
-        };
-        let (queue, take) = Queue::new(capacity);
-        let lane = Arc::new(Lane {
-            destination: Arc::clone(&self.destination),
-            exporter: self.exporter.clone(),
-            signal,
-            retry: self.retry.clone(),
-            instruments: Instruments::new(&self.meter, &self.exporter, signal, queue.places()),
-            condition: Arc::clone(condition),
-            shutdown: running.shutdown.clone(),
-            random: self.random,
-            failures: Mutex::new(LogPace::new()),
-            losses: Mutex::new(LogPace::new()),
+/// How a consumer ended: with the place of a request that it left for the next start, if it did.
+type Consumed = Result<Option<Place>, ComponentError>;
+
+/// The lanes of one sender, each opened when it is needed first.
+struct Lanes<D> {
+    sender: Sender<D>,
+    kept: Option<Arc<Kept>>,
+    condition: Arc<Condition>,
+    running: Running,
+    lanes: Mutex<BTreeMap<Signal, Arc<Lane<D>>>>,
+    /// Lanes whose consumers are to be started.
+    opened: mpsc::UnboundedSender<Arc<Lane<D>>>,
+}
+
+impl<D: Destination> Lanes<D> {
+    /// The lane of a signal.
+    fn of(&self, signal: Signal) -> Arc<Lane<D>> {
+        let mut lanes = self.lanes.lock().unwrap_or_else(PoisonError::into_inner);
+        let lane = lanes.entry(signal).or_insert_with(|| {
+            let lane = Arc::new(self.open(signal));
+            // Whoever starts the consumers lives as long as the intakes.
+            let _ = self.opened.send(Arc::clone(&lane));
+            lane
         });
-        for _ in 0..count.max(1) {
-            let (lane, take) = (Arc::clone(&lane), take.clone());
-            consumers.spawn(async move {
-                while let Some(work) = take.next().await {
-                    let (batch, place) = work.into_parts();
-                    lane.deliver(batch).await;
-                    drop(place);
-                }
-            });
-        }
-        (lane, queue)
+        Arc::clone(lane)
     }
 
-    async fn put(&self, lane: &Lane<D>, queue: &Queue, batch: Batch) {
-        let wait = self.queue.block_on_overflow || !self.queue.enabled;
-        let Err(batch) = queue.put(batch, wait).await else {
-            return;
+    fn open(&self, signal: Signal) -> Lane<D> {
+        let sender = &self.sender;
+        // Without a queue, one at a time: a queue with one place that is free again when the request is decided.
+        let places = match sender.queue.enabled {
+            true => Places::new(sender.queue.sizer(), sender.queue.queue_size),
+            false => Places::new(Sizer::Requests, 1),
         };
-        let items = batch.payload.items();
-        lane.instruments.enqueue_failed(items as u64);
-        if let Some(line) = lock(&lane.losses).failed(Instant::now()) {
-            tracing::error!(
-                exporter = %lane.exporter,
-                signal = %lane.signal,
-                not_shown = line.held_back,
-                "{items} items are lost: the sending queue is full ({} batches)",
-                queue.places().capacity(),
-            );
+        Lane {
+            destination: Arc::clone(&sender.destination),
+            exporter: sender.exporter.clone(),
+            signal,
+            retry: sender.retry.clone(),
+            blocks: sender.queue.block_on_overflow || !sender.queue.enabled,
+            instruments: Instruments::new(&sender.meter, &sender.exporter, signal, &places, &sender.clock),
+            queue: Queue::new(places),
+            kept: self.kept.clone(),
+            condition: Arc::clone(&self.condition),
+            shutdown: self.running.shutdown.clone(),
+            random: sender.random,
+            clock: sender.clock.clone(),
+            failures: Mutex::new(LogPace::new()),
+            losses: Mutex::new(LogPace::new()),
         }
-        batch.ack.dropped("the sending queue is full");
+    }
+
+    /// Takes up what the process before this one has left.
+    fn go_on(&self, found: Found) {
+        let count = found.requests.len();
+        if count > 0 {
+            let exporter = &self.sender.exporter;
+            tracing::info!(%exporter, "{count} stored requests of an earlier run are still to be sent");
+        }
+        for (key, signal, size, queued) in found.requests {
+            let lane = self.of(signal);
+            let place = lane.queue.places().take_anyway(size, queued);
+            let held = Held::Stored(key);
+            lane.queue.put(Work { held, place });
+        }
+        for signal in found.unreadable {
+            self.of(signal).instruments.unreadable();
+        }
+    }
+
+    fn spawn(&self, lane: &Arc<Lane<D>>, consumers: &mut JoinSet<Consumed>) {
+        let count = match self.sender.queue.enabled {
+            true => self.sender.queue.num_consumers.max(1),
+            false => 1,
+        };
+        for _ in 0..count {
+            consumers.spawn(Arc::clone(lane).consume());
+        }
+    }
+}
+
+impl<D> Lanes<D> {
+    fn all(&self) -> Vec<Arc<Lane<D>>> {
+        let lanes = self.lanes.lock().unwrap_or_else(PoisonError::into_inner);
+        lanes.values().cloned().collect()
     }
 }
 
 /// Says at the end of its life what was not delivered: the runtime drops a sender that takes too long to stop.
-struct Undelivered {
-    exporter: ComponentId,
-    lanes: Vec<(Signal, Places)>,
-}
+struct Undelivered<D>(Arc<Lanes<D>>);
 
-impl Drop for Undelivered {
+impl<D> Drop for Undelivered<D> {
     fn drop(&mut self) {
-        for (signal, places) in &self.lanes {
-            let left = places.taken();
-            if left > 0 {
-                tracing::error!(
-                    exporter = %self.exporter,
-                    %signal,
-                    "{left} batches are lost: the shutdown did not wait for them any longer",
-                );
+        for lane in self.0.all() {
+            let left = lane.queue.places().used().requests;
+            if left == 0 {
+                continue;
+            }
+            let (exporter, signal) = (&lane.exporter, lane.signal);
+            if lane.kept.is_some() {
+                tracing::info!(%exporter, %signal, "{left} requests stay in the store for the next start");
+            } else {
+                let why = "the shutdown did not wait for them any longer";
+                tracing::error!(%exporter, %signal, "{left} requests are lost: {why}");
             }
         }
     }

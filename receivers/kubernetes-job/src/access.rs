@@ -108,7 +108,7 @@ async fn ask(client: &Client, target: &Target, verb: &str) -> Result<bool, Strin
         let response = client
             .send(request)
             .await
-            .map_err(|error| crate::client::explain(&error))?;
+            .map_err(|error| kubernetes_client::explain(&error))?;
         let status = response.status();
         if !status.is_success() {
             return Err(format!("the API server answers {status}"));
@@ -117,7 +117,7 @@ async fn ask(client: &Client, target: &Target, verb: &str) -> Result<bool, Strin
             .into_body()
             .collect()
             .await
-            .map_err(|error| crate::client::explain(&error))?;
+            .map_err(|error| kubernetes_client::explain(&error))?;
         let review: Lax<Review> = serde_json::from_slice(&body.to_bytes()).map_err(|error| error.to_string())?;
         review
             .0

@@ -85,8 +85,12 @@ impl Conditions {
             self.recovered();
             return;
         }
-        // One failure of a watch that works is daily life: connections are closed, versions expire.
-        if times < 2 && watch.listed {
+        // A failure of a watch that works is daily life: connections are closed, versions expire.
+        let daily = match failure {
+            Failure::Status { code: 410, .. } => times < 4,
+            _ => times < 2,
+        };
+        if daily && watch.listed {
             return;
         }
         let problem = match failure {
@@ -264,6 +268,21 @@ mod tests {
         conditions.heard(JOBS, at(72));
         conditions.failed(JOBS, &refused(), 2, at(73));
         assert_eq!(conditions.status(at(132)), Status::Ok);
+    }
+
+    #[test]
+    fn versions_expire_every_day_but_not_all_the_time() {
+        let mut conditions = listed();
+        let expired = Failure::Status {
+            code: 410,
+            message: "m".into(),
+            retry_after: None,
+            in_band: true,
+        };
+        conditions.failed(JOBS, &expired, 3, at(10));
+        assert_eq!(conditions.status(at(100)), Status::Ok);
+        conditions.failed(JOBS, &expired, 4, at(100));
+        assert!(reason(&conditions, 160).is_some());
     }
 
     #[test]

@@ -4,8 +4,8 @@ use pipeline::config::Duration;
 use serde::Deserialize;
 use std::path::PathBuf;
 
-use crate::client::AuthType;
 use crate::tracker::OnFirstStart;
+use kubernetes_client::{AuthType, auth_mistakes, is_dns_label};
 
 /// The settings of `k8s_job`.
 #[derive(Clone, Debug, Deserialize)]
@@ -29,6 +29,12 @@ pub struct Config {
     pub collection_interval: Duration,
     /// What to do with Jobs that had ended before the collector first ran: `ignore_finished` or `report_finished`.
     pub on_first_start: OnFirstStart,
+    /// How long before that they may have ended to be reported.
+    pub finished_max_age: Duration,
+    /// The id of the extension that keeps which Jobs were told of; empty: it is kept in memory.
+    pub storage: String,
+    /// The id of the leader elector, where several replicas run; empty: this is the only one.
+    pub k8s_leader_elector: String,
 }
 
 /// The namespaces to watch. With `include`, each is watched by itself, so that Roles suffice; otherwise the whole
@@ -54,6 +60,9 @@ impl Default for Config {
             settle_time: Duration::from_secs(1),
             collection_interval: Duration::from_secs(30),
             on_first_start: OnFirstStart::default(),
+            finished_max_age: Duration::from_secs(3600),
+            storage: String::new(),
+            k8s_leader_elector: String::new(),
         }
     }
 }
@@ -65,24 +74,11 @@ const LONGEST_SETTLE_TIME: std::time::Duration = std::time::Duration::from_secs(
 impl Config {
     /// Everything that is wrong with the values: the key, and what was found and expected.
     pub fn mistakes(&self) -> Vec<(&'static str, String)> {
-        let mut mistakes = Vec::new();
-        if self.auth_type == AuthType::ServiceAccount {
-            for (key, is_set) in [
-                ("kubeconfig", self.kubeconfig.is_some()),
-                ("context", self.context.is_some()),
-            ] {
-                if is_set {
-                    mistakes.push((
-                        key,
-                        "has no meaning with auth_type: serviceAccount; remove one of the two".into(),
-                    ));
-                }
-            }
-        }
+        let mut mistakes = auth_mistakes(self.auth_type, self.kubeconfig.is_some(), self.context.is_some());
         let Namespaces { include, exclude } = &self.namespaces;
         for (key, names) in [("namespaces::include", include), ("namespaces::exclude", exclude)] {
             for (at, name) in names.iter().enumerate() {
-                if !is_namespace(name) {
+                if !is_dns_label(name) {
                     let expected = "lower-case letters, digits and '-', at most 63 of them; patterns are not supported";
                     mistakes.push((
                         key,
@@ -129,12 +125,6 @@ impl Config {
         }
         mistakes
     }
-}
-
-/// Whether it is a DNS label (RFC 1123), which names of namespaces are.
-fn is_namespace(name: &str) -> bool {
-    let allowed = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
-    (1..=63).contains(&name.len()) && name.bytes().all(allowed) && !name.starts_with('-') && !name.ends_with('-')
 }
 
 /// What is obviously wrong with a label selector; the API server has the last word.

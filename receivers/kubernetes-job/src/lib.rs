@@ -3,32 +3,37 @@
 //!
 //! * [`watch`]: lists and watches the API server; [`model`] and [`decode`] turn its bytes into lean objects.
 //! * [`tracker`]: the pure state machine that holds a record for each Job and decides when it is reported.
-//! * [`receiver`]: the component; feeds the one into the other and hands what is decided to the pipeline.
+//! * [`receiver`]: the component; `session` feeds the one into the other and hands what is decided to the pipeline;
+//!   `keeper` keeps in a store what was told of.
 //! * [`replay`]: runs a recording of watches through the same decoder and tracker.
 //! * [`snapshot`]: one look at a cluster through the same decoder and tracker; [`raw`]: watches as the API server
 //!   sends them, for making a recording.
 
 pub mod access;
 mod backlog;
-pub mod client;
 mod conditions;
 pub mod config;
 pub mod decode;
 pub mod gauges;
+mod keeper;
 mod lane;
 pub mod model;
 mod outage;
 pub mod raw;
 pub mod receiver;
 pub mod replay;
+mod session;
 pub mod snapshot;
 pub mod telemetry;
 pub mod tracker;
 pub mod watch;
 
+use std::sync::Arc;
+
 use pipeline::Signal;
 use pipeline::component::{Create, Factory, Receiver};
-use pipeline::config::Diagnostics;
+use pipeline::config::{Diagnostic, Diagnostics};
+use pipeline::storage::Storage;
 
 use crate::config::Config;
 use crate::receiver::JobReceiver;
@@ -49,14 +54,54 @@ pub fn factory() -> Factory<dyn Receiver> {
 fn create(create: &Create<'_>) -> Result<Box<dyn Receiver>, Diagnostics> {
     let config: Config = create.settings.read()?;
     let mistakes = config.mistakes().into_iter();
-    let mistakes: Vec<_> = mistakes
+    let mut mistakes: Vec<_> = mistakes
         .map(|(key, problem)| create.settings.mistake(key, problem))
         .collect();
+    let storage = storage(&config, create, &mut mistakes);
     if !mistakes.is_empty() {
         return Err(Diagnostics(mistakes));
     }
     let telemetry = Telemetry::new(create.meter, create.id.to_string());
-    Ok(Box::new(JobReceiver::new(config, telemetry)))
+    let receiver = JobReceiver::new(config, telemetry);
+    Ok(Box::new(match storage {
+        Some(storage) => receiver.with_storage(storage, create.id.clone()),
+        None => receiver,
+    }))
+}
+
+/// Where the checkpoint is kept. Who leads is decided where it is kept, so that it cannot be written by two; the receiver's
+/// own setting must agree with that.
+fn storage(config: &Config, create: &Create<'_>, mistakes: &mut Vec<Diagnostic>) -> Option<Arc<dyn Storage>> {
+    let mut wrong = |key: &str, problem: String| mistakes.push(create.settings.mistake(key, problem));
+    let storage = match &*config.storage {
+        "" => None,
+        name => create
+            .provided
+            .storage(name)
+            .map_err(|problem| wrong("storage", problem))
+            .ok(),
+    };
+    if !config.k8s_leader_elector.is_empty() {
+        match create.provided.leadership(&config.k8s_leader_elector) {
+            Err(problem) => wrong("k8s_leader_elector", problem),
+            Ok((elector, _)) if storage.as_ref().and_then(|storage| storage.leader_elector()) != Some(&elector) => {
+                let found = match &*config.storage {
+                    "" => "none is set".to_owned(),
+                    name => format!("{name:?} does not"),
+                };
+                wrong(
+                    "k8s_leader_elector",
+                    format!(
+                        "replicas must share what was told of: expected a storage that names the elector {elector:?} as well, \
+                         {found}; set storage: k8s_storage here, and k8s_leader_elector: {elector} there",
+                        elector = elector.to_string(),
+                    ),
+                );
+            }
+            Ok(_) => {}
+        }
+    }
+    storage
 }
 
 #[cfg(test)]

@@ -94,6 +94,7 @@ impl Snapshot {
         let mut tracker = Tracker::new(TrackerSettings {
             settle: SignedDuration::ZERO,
             on_first_start: OnFirstStart::ReportFinished,
+            ..Default::default()
         });
         let mut objects = self.objects;
         for kind in Kind::ALL {

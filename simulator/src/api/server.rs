@@ -230,7 +230,7 @@ async fn answer(
         resource: target.as_ref().map(|target| target.resource),
     });
 
-    let mut expired = false;
+    let (mut expired, mut lost) = (false, false);
     if let (Some(target), Some(verb)) = (&target, verb) {
         match shared.faults.take(verb, target.resource) {
             None => {}
@@ -238,8 +238,13 @@ async fn answer(
                 connection.reset();
                 return Err(io::ErrorKind::ConnectionReset.into());
             }
-            Some(Answer::Silence) => std::future::pending::<()>().await,
+            Some(Answer::Silence) => {
+                shared.faults.silence().await;
+                connection.reset();
+                return Err(io::ErrorKind::ConnectionReset.into());
+            }
             Some(Answer::ExpiredInBand) if verb == Verb::Watch => expired = true,
+            Some(Answer::LostAnswer) => lost = verb != Verb::Watch,
             Some(answer) => {
                 let failure = answer.failure().unwrap_or_else(|| Failure::of_code(410, None));
                 return Ok(refuse(&failure));
@@ -289,7 +294,7 @@ async fn answer(
     let answered = match verb {
         Verb::Watch => selection(&target, &query)
             .and_then(|selection| WatchRequest::parse(&shared, &user.name, target.resource, selection, &query, format))
-            .map(|watch| stream(watch.start(&shared, connection, expired))),
+            .map(|watch| stream(watch.start(&shared, connection.clone(), expired))),
         Verb::List => selection(&target, &query)
             .and_then(|selection| {
                 let behind = shared.faults.behind();
@@ -324,6 +329,10 @@ async fn answer(
             .delete(name, &body)
             .map(|object| respond(StatusCode::OK, object, false)),
     };
+    if lost {
+        connection.reset();
+        return Err(io::ErrorKind::ConnectionReset.into());
+    }
     Ok(answered.unwrap_or_else(|failure| refuse(&failure)))
 }
 

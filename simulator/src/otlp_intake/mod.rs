@@ -203,7 +203,12 @@ impl OtlpIntake {
 
     /// What was refused for good so far, in the order of arrival: by [`Answer::Refuse`] and [`Answer::Reject`].
     pub fn refused(&self) -> Vec<Arc<Received>> {
-        self.shared.state().refused.clone()
+        self.refused_after(0)
+    }
+
+    /// What was refused for good after the first `known` requests of which something was, in the order of arrival.
+    pub fn refused_after(&self, known: usize) -> Vec<Arc<Received>> {
+        self.shared.state().refused.get(known..).unwrap_or_default().to_vec()
     }
 
     /// Every request so far with the answer it got, refused ones included.

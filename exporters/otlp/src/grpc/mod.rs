@@ -13,13 +13,16 @@ mod destination;
 mod endpoint;
 pub mod settings;
 
+use std::sync::Arc;
+
 use futures_util::future::BoxFuture;
 use opentelemetry::metrics::Meter;
 use pipeline::component::{ComponentId, Create, Factory, Running};
 use pipeline::config::Diagnostics;
+use pipeline::storage::Storage;
 use pipeline::{ComponentError, Exporter, Inbox, Signal};
 
-use crate::exporter;
+use crate::exporter::{self, Parts};
 use crate::tls::{Alpn, Client};
 use destination::Backend;
 use settings::Config;
@@ -37,9 +40,13 @@ pub fn factory() -> Factory<dyn Exporter> {
 }
 
 fn create(create: &Create<'_>) -> Result<Box<dyn Exporter>, Diagnostics> {
+    let config = Config::read(create.settings)?;
+    let storage = config.sending.queue.open("sending_queue", create);
+    let storage = storage.map_err(|mistake| Diagnostics(vec![mistake]))?;
     Ok(Box::new(OtlpGrpc {
         id: create.id.clone(),
-        config: Config::read(create.settings)?,
+        config,
+        storage,
         meter: create.meter.clone(),
         tls: None,
     }))
@@ -48,6 +55,8 @@ fn create(create: &Create<'_>) -> Result<Box<dyn Exporter>, Diagnostics> {
 struct OtlpGrpc {
     id: ComponentId,
     config: Config,
+    /// Where the queue is kept.
+    storage: Option<Arc<dyn Storage>>,
     meter: Meter,
     /// There once it is started.
     tls: Option<Client>,
@@ -71,7 +80,13 @@ impl Exporter for OtlpGrpc {
             let tls = self.tls.ok_or("the exporter was run before it was started")?;
             let sending = self.config.sending.clone();
             let backend = Backend::new(self.config, tls.config)?;
-            exporter::run(backend, self.id, sending, tls.reload, self.meter, input, running).await
+            let parts = Parts {
+                id: self.id,
+                meter: self.meter,
+                storage: self.storage,
+                reload: tls.reload,
+            };
+            exporter::run(backend, sending, parts, input, running).await
         })
     }
 }

@@ -10,13 +10,16 @@ mod destination;
 pub(crate) mod response;
 pub mod settings;
 
+use std::sync::Arc;
+
 use futures_util::future::BoxFuture;
 use opentelemetry::metrics::Meter;
 use pipeline::component::{ComponentId, Create, Factory, Running};
 use pipeline::config::Diagnostics;
+use pipeline::storage::Storage;
 use pipeline::{ComponentError, Exporter, Inbox, Signal};
 
-use crate::exporter;
+use crate::exporter::{self, Parts};
 use client::Client;
 use destination::Backend;
 use settings::Config;
@@ -34,9 +37,13 @@ pub fn factory() -> Factory<dyn Exporter> {
 }
 
 fn create(create: &Create<'_>) -> Result<Box<dyn Exporter>, Diagnostics> {
+    let config = Config::read(create.settings)?;
+    let storage = config.sending.queue.open("sending_queue", create);
+    let storage = storage.map_err(|mistake| Diagnostics(vec![mistake]))?;
     Ok(Box::new(OtlpHttp {
         id: create.id.clone(),
-        config: Config::read(create.settings)?,
+        config,
+        storage,
         meter: create.meter.clone(),
         client: None,
     }))
@@ -45,6 +52,8 @@ fn create(create: &Create<'_>) -> Result<Box<dyn Exporter>, Diagnostics> {
 struct OtlpHttp {
     id: ComponentId,
     config: Config,
+    /// Where the queue is kept.
+    storage: Option<Arc<dyn Storage>>,
     meter: Meter,
     /// There once it is started.
     client: Option<Client>,
@@ -70,7 +79,13 @@ impl Exporter for OtlpHttp {
                 client: http,
                 config: self.config,
             };
-            exporter::run(backend, self.id, sending, reload, self.meter, input, running).await
+            let parts = Parts {
+                id: self.id,
+                meter: self.meter,
+                storage: self.storage,
+                reload,
+            };
+            exporter::run(backend, sending, parts, input, running).await
         })
     }
 }

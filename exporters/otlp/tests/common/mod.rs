@@ -17,6 +17,7 @@ use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span};
 use pipeline::component::{ComponentId, Create, Factory, Running};
 use pipeline::config::Settings;
 use pipeline::health::{Health, Status};
+use pipeline::storage::Provided;
 use pipeline::{Ack, Batch, ComponentError, Delivery, Exporter, Outcome, Payload};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
@@ -26,8 +27,8 @@ use tracing::subscriber::DefaultGuard;
 /// The key that must never appear anywhere but in the header.
 pub const KEY: &str = "0123456789abcdef-hunter2";
 
-/// Retries so quick that no test waits for them.
-pub const QUICK: &str = "retry_on_failure: {initial_interval: 1ms, max_interval: 1ms}";
+/// Retries so quick that no test waits for them, and none where the destination refuses everything.
+pub const QUICK: &str = "retry_on_failure: {initial_interval: 1ms, max_interval: 1ms, misconfigured: false}";
 
 pub fn id() -> ComponentId {
     ComponentId {
@@ -38,11 +39,20 @@ pub fn id() -> ComponentId {
 
 /// Makes `otlp_http` as the collector would.
 pub fn create(yaml: &str) -> Result<Box<dyn Exporter>, String> {
-    create_of(&otlp_exporter::http::factory(), yaml)
+    create_with(yaml, &Provided::new())
+}
+
+/// The same, where extensions offer something.
+pub fn create_with(yaml: &str, provided: &Provided) -> Result<Box<dyn Exporter>, String> {
+    create_of(&otlp_exporter::http::factory(), yaml, provided)
 }
 
 /// Makes an exporter as the collector would.
-pub fn create_of(factory: &Factory<dyn Exporter>, yaml: &str) -> Result<Box<dyn Exporter>, String> {
+pub fn create_of(
+    factory: &Factory<dyn Exporter>,
+    yaml: &str,
+    provided: &Provided,
+) -> Result<Box<dyn Exporter>, String> {
     let settings = Settings::from_yaml(yaml).map_err(|mistakes| mistakes.to_string())?;
     let meter = NoopMeterProvider::new().meter("test");
     let create = Create {
@@ -50,7 +60,7 @@ pub fn create_of(factory: &Factory<dyn Exporter>, yaml: &str) -> Result<Box<dyn 
         settings: &settings,
         meter: &meter,
         health: &Health::new(),
-        provided: &pipeline::storage::Provided::new(),
+        provided,
     };
     (factory.create)(&create).map_err(|mistakes| mistakes.to_string())
 }
@@ -64,12 +74,20 @@ pub struct Exporting {
 
 /// Runs `otlp_http`.
 pub async fn start(yaml: &str) -> Exporting {
-    start_of(&otlp_exporter::http::factory(), yaml).await
+    start_with(yaml, &Provided::new()).await
+}
+
+/// The same, where extensions offer something.
+pub async fn start_with(yaml: &str, provided: &Provided) -> Exporting {
+    run(create_with(yaml, provided).unwrap()).await
 }
 
 /// Runs an exporter.
 pub async fn start_of(factory: &Factory<dyn Exporter>, yaml: &str) -> Exporting {
-    let mut exporter = create_of(factory, yaml).unwrap();
+    run(create_of(factory, yaml, &Provided::new()).unwrap()).await
+}
+
+async fn run(mut exporter: Box<dyn Exporter>) -> Exporting {
     exporter.start().await.unwrap();
     let (input, inbox) = mpsc::channel(8);
     let health = Health::new();
@@ -113,6 +131,12 @@ impl Exporting {
             Status::RecoverableError(why) => why.clone(),
             other => panic!("{other:?}"),
         }
+    }
+
+    /// The process dies.
+    pub async fn kill(self) {
+        self.run.abort();
+        assert!(self.run.await.unwrap_err().is_cancelled());
     }
 
     pub async fn end(self) {

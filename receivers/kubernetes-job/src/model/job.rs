@@ -2,10 +2,12 @@
 
 use jiff::Timestamp;
 use job_event::evidence;
+use job_event::outcome::is_finished;
+use job_event::trace::Traceparent;
 use serde::Deserialize;
 
-use super::lenient::{Object, lenient};
-use super::meta::{Condition, Metadata};
+use super::lenient::{Lenient, Object, lenient};
+use super::meta::{Annotations, Condition, Metadata};
 
 /// The built-in controller's name in `spec.managedBy` (`pkg/apis/batch/v1`, `JobControllerName`).
 const JOB_CONTROLLER: &str = "kubernetes.io/job-controller";
@@ -55,7 +57,16 @@ pub struct JobSpec {
 #[serde(default)]
 struct Template {
     #[serde(deserialize_with = "lenient")]
+    metadata: TemplateMetadata,
+    #[serde(deserialize_with = "lenient")]
     spec: TemplateSpec,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(default)]
+struct TemplateMetadata {
+    #[serde(deserialize_with = "lenient")]
+    annotations: Annotations,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
@@ -63,6 +74,36 @@ struct Template {
 struct TemplateSpec {
     #[serde(deserialize_with = "lenient")]
     restart_policy: Option<Box<str>>,
+    #[serde(deserialize_with = "lenient")]
+    containers: Vec<TemplateContainer>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(default)]
+struct TemplateContainer {
+    #[serde(deserialize_with = "lenient")]
+    env: Vec<Variable>,
+}
+
+/// An environment variable; of its name and value nothing is kept that does not belong to a trace.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(default)]
+struct Variable {
+    #[serde(deserialize_with = "lenient")]
+    name: IsTraceparent,
+    #[serde(deserialize_with = "lenient")]
+    value: Option<Traceparent>,
+}
+
+/// Whether a variable is the one in which programs find their parent span (OpenTelemetry, "Environment Variables as
+/// Context Propagation Carriers").
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+struct IsTraceparent(bool);
+
+impl Lenient for IsTraceparent {
+    fn from_text(text: &str) -> Option<Self> {
+        Some(IsTraceparent(text == "TRACEPARENT"))
+    }
 }
 
 /// `status` of a Job.
@@ -89,7 +130,26 @@ pub struct JobStatus {
     conditions: Vec<Condition>,
 }
 
+impl Template {
+    fn traceparent(&self) -> Option<Traceparent> {
+        let variables = self.spec.containers.iter().flat_map(|container| &container.env);
+        let variable = || {
+            variables
+                .filter(|variable| variable.name.0)
+                .find_map(|variable| variable.value)
+        };
+        self.metadata.annotations.traceparent.or_else(variable)
+    }
+}
+
 impl Job {
+    /// When its last Pod was gone after it was decided; `None` if that is not so or not said.
+    pub fn finished_at(&self) -> Option<Timestamp> {
+        let mut conditions = self.status.conditions.iter();
+        let finished = conditions.find(|condition| condition.is_true() && is_finished(&condition.kind));
+        finished?.last_transition_time
+    }
+
     /// As evidence. The CronJob's schedule and policy stand in the CronJob itself and are left out.
     pub fn to_evidence(&self) -> evidence::Job {
         let Job { metadata, spec, status } = self;
@@ -114,6 +174,7 @@ impl Job {
                     version: labels.version.clone(),
                 })
             }),
+            traceparent: metadata.annotations.traceparent.or_else(|| spec.template.traceparent()),
             created: metadata.creation_timestamp,
             spec: evidence::JobSpec {
                 active_deadline_seconds: spec.active_deadline_seconds,
@@ -170,7 +231,10 @@ pub struct CronJobSpec {
 impl Object for Job {}
 impl Object for JobSpec {}
 impl Object for Template {}
+impl Object for TemplateMetadata {}
 impl Object for TemplateSpec {}
+impl Object for TemplateContainer {}
+impl Object for Variable {}
 impl Object for JobStatus {}
 impl Object for CronJob {}
 impl Object for CronJobSpec {}

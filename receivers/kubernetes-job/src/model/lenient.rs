@@ -7,6 +7,7 @@ use std::fmt;
 use std::marker::PhantomData;
 
 use jiff::Timestamp;
+use job_event::trace::Traceparent;
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserialize, DeserializeOwned, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
@@ -83,6 +84,12 @@ impl Lenient for i64 {
 }
 
 impl Lenient for Timestamp {
+    fn from_text(text: &str) -> Option<Self> {
+        text.parse().ok()
+    }
+}
+
+impl Lenient for Traceparent {
     fn from_text(text: &str) -> Option<Self> {
         text.parse().ok()
     }

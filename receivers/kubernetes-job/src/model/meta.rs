@@ -1,6 +1,7 @@
 //! What all objects have in common.
 
 use jiff::Timestamp;
+use job_event::trace::Traceparent;
 use serde::Deserialize;
 
 use super::lenient::{Object, lenient};
@@ -87,6 +88,9 @@ pub struct Annotations {
     /// The container people mean when they say none.
     #[serde(rename = "kubectl.kubernetes.io/default-container", deserialize_with = "lenient")]
     pub default_container: Option<Box<str>>,
+    /// The span that started a Job.
+    #[serde(deserialize_with = "lenient")]
+    pub traceparent: Option<Traceparent>,
 }
 
 /// One of `ownerReferences`.

@@ -1,13 +1,16 @@
-//! What is known of CronJobs: enough to tell a replaced run from a deleted one.
+//! What is known of CronJobs: enough to tell a replaced run from a deleted one, and which run came before which.
 
 use std::collections::HashMap;
 
 use jiff::Timestamp;
-use job_event::evidence;
+use job_event::evidence::{self, PreviousRun};
 
 use super::job::JobRecord;
 use crate::model;
 use job_event::Uid;
+
+/// How many runs of a CronJob are remembered: more than run at a time, mostly, and than its history keeps by default.
+const RUNS: usize = 4;
 
 /// Every CronJob that exists or has tracked Jobs.
 #[derive(Debug, Default)]
@@ -24,6 +27,28 @@ struct Record {
     concurrency_policy: Option<Box<str>>,
     /// The newest Job that was made for a slot.
     newest: Option<(Timestamp, Uid)>,
+    /// Its newest runs with the time of their creation, oldest first, at most [`RUNS`].
+    runs: Vec<(Timestamp, PreviousRun)>,
+}
+
+impl Record {
+    /// Remembers a run, once.
+    fn saw_run(&mut self, uid: Uid, job: &JobRecord) {
+        let Some(created) = job.created.get() else { return };
+        let uid = job.uid_text(uid);
+        if self.runs.iter().any(|(_, run)| run.uid == uid) {
+            return;
+        }
+        let at = self
+            .runs
+            .partition_point(|(other, run)| (other, &run.uid) < (&created, &uid));
+        let traceparent = job.traceparent();
+        self.runs.reserve_exact(1);
+        self.runs.insert(at, (created, PreviousRun { uid, traceparent }));
+        if self.runs.len() > RUNS {
+            self.runs.remove(0);
+        }
+    }
 }
 
 impl CronJobs {
@@ -54,11 +79,20 @@ impl CronJobs {
             .collect()
     }
 
+    /// A Job was seen for the first time, also one that ended long ago.
+    pub fn run_seen(&mut self, uid: Uid, job: &JobRecord) {
+        let owner = job.owner.as_ref().map(|owner| Uid::new(&owner.uid));
+        if let Some(record) = owner.and_then(|owner| self.known.get_mut(&owner)) {
+            record.saw_run(uid, job);
+        }
+    }
+
     /// A Job got a record.
     pub fn job_added(&mut self, uid: Uid, job: &JobRecord) {
         let Some(owner) = &job.owner else { return };
         let record = self.known.entry(Uid::new(&owner.uid)).or_default();
         record.jobs += 1;
+        record.saw_run(uid, job);
         if let (Some(created), Some(_)) = (job.created.get(), job.scheduled.get())
             && record.newest.is_none_or(|newest| newest.0 <= created)
         {
@@ -78,6 +112,11 @@ impl CronJobs {
         };
         cronjob.schedule = record.schedule.clone();
         cronjob.concurrency_policy = record.concurrency_policy.clone();
+        cronjob.previous = job.created.and_then(|created| {
+            let earlier = |(at, run): &&(Timestamp, PreviousRun)| (at, &run.uid) < (&created, &job.uid);
+            let run = record.runs.iter().rfind(earlier);
+            run.map(|(_, run)| Box::new(run.clone()))
+        });
         let replaced = record.concurrency_policy.as_deref() == Some("Replace")
             && record
                 .newest

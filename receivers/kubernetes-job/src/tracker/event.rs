@@ -38,6 +38,21 @@ pub fn is_useful(event: &model::Event, is_job: bool) -> bool {
     reasons.contains(&&*event.reason)
 }
 
+/// The condition that an Event of the Job controller with this reason tells of; `None` if it tells of no end.
+///
+/// Source: `pkg/controller/job/job_controller.go`, `recordJobFinished`: the reason of a failure is that of its condition.
+pub fn verdict(reason: &str) -> Option<&'static str> {
+    match reason {
+        "BackoffLimitExceeded"
+        | "DeadlineExceeded"
+        | "PodFailurePolicy"
+        | "FailedIndexes"
+        | "MaxFailedIndexesExceeded" => Some("FailureTarget"),
+        "Completed" => Some("Complete"),
+        _ => None,
+    }
+}
+
 impl EventRecord {
     /// What is kept of an Event.
     pub fn new(event: &model::Event, pools: &mut Pools) -> EventRecord {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use job_event::evidence::{self, Condition, Evidence, Gap, JobSpec, Removal, ServiceTags};
+use job_event::trace::Traceparent;
 use job_event::{Outcome, outcome};
 
 use super::event::{self, EventRecord};
@@ -61,6 +62,8 @@ pub struct JobRecord {
 struct Rare {
     /// Its UID if it is no UUID.
     odd_uid: Option<Box<str>>,
+    /// The span that started it.
+    traceparent: Option<Traceparent>,
     completion_time: Time,
     completed_indexes: Option<Box<str>>,
     failed_indexes: Option<Box<str>>,
@@ -99,6 +102,9 @@ impl JobRecord {
             is_due: false,
         };
         record.set_status(job.status);
+        if let Some(parent) = job.traceparent {
+            record.rare().traceparent = Some(parent);
+        }
         if let Some(text) = Uid::odd_text(&metadata.uid) {
             record.rare().odd_uid = Some(text);
         }
@@ -175,6 +181,37 @@ impl JobRecord {
         outcome::decided(&self.rare.as_ref()?.conditions)
     }
 
+    /// The span that started it.
+    pub fn traceparent(&self) -> Option<Traceparent> {
+        self.rare.as_ref()?.traceparent
+    }
+
+    /// Its UID, which is that of its record, as written.
+    pub fn uid_text(&self, uid: Uid) -> Box<str> {
+        let odd = self.rare.as_ref().and_then(|rare| rare.odd_uid.clone());
+        odd.unwrap_or_else(|| uid.to_text())
+    }
+
+    /// When it was decided, or removed without that; `None` if it has not ended or does not say when.
+    pub fn ended_at(&self) -> Option<Timestamp> {
+        let rare = self.rare.as_ref()?;
+        match outcome::verdict(&rare.conditions) {
+            Some(verdict) => verdict.since,
+            None => rare.removed.as_ref().map(|removal| removal.at),
+        }
+    }
+
+    /// When its last Pod was gone, or it was removed; `None` if neither is so.
+    pub fn over_at(&self) -> Option<Timestamp> {
+        let rare = self.rare.as_ref()?;
+        let finished = rare
+            .conditions
+            .iter()
+            .find(|c| c.is_true && outcome::is_finished(&c.kind));
+        let finished = finished.and_then(|condition| condition.since);
+        finished.or(rare.removed.as_ref().map(|removal| removal.at))
+    }
+
     /// Whether it has ended.
     pub fn has_ended(&self) -> bool {
         self.decided().is_some() || self.is_removed()
@@ -237,15 +274,7 @@ impl JobRecord {
         }
         let rare = self.rare();
         let verdict = rare.events.iter().find_map(|event| {
-            let kind = match &*event.reason {
-                "BackoffLimitExceeded"
-                | "DeadlineExceeded"
-                | "PodFailurePolicy"
-                | "FailedIndexes"
-                | "MaxFailedIndexesExceeded" => "FailureTarget",
-                "Completed" => "Complete",
-                _ => return None,
-            };
+            let kind = event::verdict(&event.reason)?;
             let is_failure = kind == "FailureTarget";
             (event.object == uid).then(|| Condition {
                 kind: kind.into(),
@@ -277,6 +306,7 @@ impl JobRecord {
                 })
             }),
             service_tags: self.service_tags.map(|tags| Box::new((*tags).clone())),
+            traceparent: rare.traceparent,
             created: self.created.get(),
             spec: (*self.spec).clone(),
             status: evidence::JobStatus {

@@ -4,6 +4,7 @@
 //! tombstone of a few bytes for as long as it exists, then nothing but a place among the recently removed. So however
 //! often it is listed, repeated or delivered late, it is reported once.
 
+pub mod checkpoint;
 mod cronjobs;
 mod early;
 mod event;
@@ -12,7 +13,9 @@ mod node;
 mod observation;
 mod pod;
 mod pool;
+mod recovery;
 mod state;
+mod telling;
 mod time;
 
 use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
@@ -23,6 +26,7 @@ use job_event::evidence::{Evidence, Gap};
 pub use observation::{Kind, Object, Observation, Source};
 pub use state::{Counts, OwnerState};
 
+use self::checkpoint::Checkpoint;
 use self::cronjobs::CronJobs;
 use self::early::Early;
 use self::event::EventRecord;
@@ -30,6 +34,7 @@ use self::job::JobRecord;
 use self::node::NodeEvents;
 use self::pod::PodRecord;
 use self::pool::Pools;
+use self::recovery::Recoveries;
 use self::state::States;
 use crate::model;
 use job_event::Uid;
@@ -43,6 +48,8 @@ const REMOVED: usize = 4096;
 /// For how long the API server keeps Events by default (`--event-ttl`). Of what a Job that is older when it is first
 /// listed has been through, nothing may be left.
 const EVENTS_KEPT: SignedDuration = SignedDuration::from_hours(1);
+/// How many Jobs that were told of the checkpoint lists, unless it is given another.
+const LISTED: usize = 32_768;
 /// How much longer a Job whose end was not seen is kept open: its Events may tell, and they are listed by themselves.
 const WAIT_FOR_EVENTS: SignedDuration = SignedDuration::from_secs(5);
 
@@ -64,6 +71,11 @@ pub struct TrackerSettings {
     pub settle: SignedDuration,
     /// What to do with Jobs that had ended before the first list.
     pub on_first_start: OnFirstStart,
+    /// How long before the first list they may have ended to be reported.
+    pub finished_max_age: SignedDuration,
+    /// Whether Jobs that ended and are gone are told from their Events. Not if only some Jobs are watched: Events do not
+    /// say whether their Job is one of them.
+    pub recovers: bool,
 }
 
 impl Default for TrackerSettings {
@@ -71,6 +83,8 @@ impl Default for TrackerSettings {
         TrackerSettings {
             settle: SignedDuration::from_secs(1),
             on_first_start: OnFirstStart::default(),
+            finished_max_age: SignedDuration::MAX,
+            recovers: false,
         }
     }
 }
@@ -119,6 +133,14 @@ pub struct Tracker {
     forbidden: HashSet<Source>,
     ended: States,
     pools: Pools,
+    checkpoint: Checkpoint,
+    /// The names of the scopes from 1 on.
+    parts: Vec<Box<str>>,
+    /// The lists that are the first ones ever.
+    first_ever: HashSet<Source>,
+    recoveries: Recoveries,
+    /// When something was last observed.
+    now: Timestamp,
 }
 
 impl Tracker {
@@ -140,13 +162,19 @@ impl Tracker {
             forbidden: HashSet::new(),
             ended: States::default(),
             pools: Pools::default(),
+            checkpoint: Checkpoint::new(LISTED),
+            parts: Vec::new(),
+            first_ever: HashSet::new(),
+            recoveries: Recoveries::default(),
+            now: Timestamp::MIN,
         }
     }
 
     /// Takes in what was observed at `now`.
     pub fn apply(&mut self, source: Source, observation: Observation, now: Timestamp) {
+        self.now = now;
         match observation {
-            Observation::ListBegins => self.list_begins(source),
+            Observation::ListBegins => self.list_begins(source, now),
             Observation::Listed(object) => {
                 if let Some(seen) = self.lists.get_mut(&source) {
                     seen.insert(object.uid());
@@ -163,29 +191,6 @@ impl Tracker {
                 self.forbidden.insert(source);
             }
         }
-    }
-
-    /// When [`Tracker::poll`] has something to give, if nothing more is observed.
-    pub fn next_deadline(&self) -> Option<Timestamp> {
-        self.due.first().map(|(at, _)| *at)
-    }
-
-    /// How many Jobs have ended and are not reported yet.
-    pub fn decided(&self) -> usize {
-        self.due.len()
-    }
-
-    /// The next Job that is to be reported at `now`, in the order of decision. To be called until it gives none.
-    pub fn poll(&mut self, now: Timestamp) -> Option<Evidence> {
-        if self.next_deadline()? > now {
-            return None;
-        }
-        self.report_next()
-    }
-
-    /// The next Job that has ended, whether it has settled or not: for a shutdown.
-    pub fn drain(&mut self) -> Option<Evidence> {
-        self.report_next()
     }
 
     /// The Jobs that have not ended, in order of their namespaces and names.
@@ -245,7 +250,7 @@ impl Tracker {
             Object::CronJob(cronjob) => self.cronjobs.seen(cronjob),
             Object::Job(job) => self.job(source, job, listed, now),
             Object::Pod(pod) => self.pod(pod, listed),
-            Object::Event(event) => self.event(event),
+            Object::Event(event) => self.event(source, event, listed, now),
         }
     }
 
@@ -262,20 +267,28 @@ impl Tracker {
 
     fn job(&mut self, source: Source, job: &model::Job, listed: bool, now: Timestamp) {
         let uid = Uid::new(&job.metadata.uid);
-        if let Some(entry) = self.jobs.get_mut(&uid) {
-            if let Entry::Live(record) = entry {
+        match self.jobs.get_mut(&uid) {
+            Some(Entry::Live(record)) => {
                 record.apply(job, listed, &mut self.pools);
-                self.schedule(uid, now);
+                return self.schedule(uid, now);
             }
-            return;
+            Some(Entry::Reported { .. }) => {
+                if let Some(at) = job.finished_at() {
+                    self.checkpoint.over(&uid, at.min(now));
+                }
+                return;
+            }
+            None => {}
         }
         if self.removed.contains(&uid) {
             return;
         }
         let mut record = JobRecord::new(job, source.scope, &mut self.pools);
-        let is_first_list = listed && !self.listed.contains(&source);
-        let had_ended = record.decided().is_some();
-        if is_first_list && had_ended && self.settings.on_first_start == OnFirstStart::IgnoreFinished {
+        self.cronjobs.run_seen(uid, &record);
+        if self.recoveries.forget(&uid) {
+            self.checkpoint.told_elsewhere(&uid);
+        }
+        if self.is_told(source, &uid, &record, listed, now) {
             self.jobs.insert(uid, Entry::Reported { scope: source.scope });
             self.early_pods.take(uid);
             return;
@@ -305,8 +318,7 @@ impl Tracker {
             return;
         }
         let at = now.checked_add(self.settings.settle).unwrap_or(Timestamp::MAX);
-        record.is_due = true;
-        self.due.insert((at, uid));
+        self.is_due(uid, at, now);
     }
 
     /// A Job is gone; with a gap if that was not seen but follows from a list.
@@ -316,6 +328,7 @@ impl Tracker {
             Some(Entry::Reported { .. }) => {
                 self.jobs.remove(&uid);
                 self.remember_removed(uid);
+                self.checkpoint.over(&uid, now);
             }
             Some(Entry::Live(record)) => {
                 let undecided = !record.is_due;
@@ -325,8 +338,7 @@ impl Tracker {
                         record.note(gap);
                         let wait = self.settings.settle.max(WAIT_FOR_EVENTS);
                         let at = now.checked_add(wait).unwrap_or(Timestamp::MAX);
-                        record.is_due = true;
-                        self.due.insert((at, uid));
+                        self.is_due(uid, at, now);
                     }
                     _ => self.schedule(uid, now),
                 }
@@ -389,7 +401,7 @@ impl Tracker {
         }
     }
 
-    fn event(&mut self, event: &model::Event) {
+    fn event(&mut self, source: Source, event: &model::Event, listed: bool, now: Timestamp) {
         let is_job = match &*event.involved_object.kind {
             "Job" => true,
             // Only warnings explain anything, and only they are watched.
@@ -407,16 +419,25 @@ impl Tracker {
             Some(Entry::Reported { .. }) => {}
             None if self.removed.contains(&uid) => {}
             None => {
-                let event = EventRecord::new(event, &mut self.pools);
-                event::merge(self.early_events.of(uid), event);
+                let record = EventRecord::new(event, &mut self.pools);
+                if is_job {
+                    self.may_be_gone(source, event, &record, listed, now);
+                }
+                event::merge(self.early_events.of(uid), record);
             }
         }
     }
 
     /// A list after the first one follows an interruption; all that lives may have changed unseen. Events are kept by
     /// the API server for an hour or more and CronJobs have no history, so their lists miss nothing.
-    fn list_begins(&mut self, source: Source) {
+    fn list_begins(&mut self, source: Source, now: Timestamp) {
         self.lists.insert(source, HashSet::new());
+        if source.kind == Kind::Jobs {
+            let part = part(&self.parts, source.scope);
+            if self.checkpoint.begin(part, now) {
+                self.first_ever.insert(source);
+            }
+        }
         if !matches!(source.kind, Kind::Jobs | Kind::Pods) || !self.listed.contains(&source) {
             return;
         }
@@ -435,6 +456,10 @@ impl Tracker {
         self.forbidden.remove(&source);
         match source.kind {
             Kind::Jobs => {
+                self.first_ever.remove(&source);
+                for (uid, at) in self.recoveries.jobs_listed(source.scope) {
+                    self.checkpoint.decided(part(&self.parts, source.scope), uid, at);
+                }
                 let gone: Vec<Uid> = self
                     .jobs
                     .iter()
@@ -466,31 +491,6 @@ impl Tracker {
             }
             Kind::CronJobs | Kind::JobEvents | Kind::PodEvents | Kind::NodeEvents => {}
         }
-    }
-
-    fn report_next(&mut self) -> Option<Evidence> {
-        let (uid, mut record) = loop {
-            let (_, uid) = self.due.pop_first()?;
-            if let Some(Entry::Live(record)) = self.jobs.remove(&uid) {
-                break (uid, record);
-            }
-        };
-        for pod in &record.pods {
-            self.pods.remove(&pod.uid);
-        }
-        record.verdict_from_events(uid);
-        self.ended.add(&record, true);
-        let scope = record.scope;
-        if record.is_removed() {
-            self.remember_removed(uid);
-        } else {
-            self.jobs.insert(uid, Entry::Reported { scope });
-        }
-        let gaps = self.general_gaps(Some(scope));
-        let mut evidence = record.into_evidence(uid, &gaps);
-        self.cronjobs.job_ended(&mut evidence.job);
-        self.node_events.add_to(&mut evidence);
-        Some(evidence)
     }
 
     fn general_gaps(&self, scope: Option<u16>) -> Vec<Gap> {
@@ -532,6 +532,14 @@ impl Entry {
     fn is_removed(&self) -> bool {
         matches!(self, Entry::Live(record) if record.is_removed())
     }
+}
+
+/// The name of a part of the cluster: a namespace, or none for all of it.
+fn part(parts: &[Box<str>], scope: u16) -> &str {
+    usize::from(scope)
+        .checked_sub(1)
+        .and_then(|at| parts.get(at))
+        .map_or("", |name| name)
 }
 
 /// The UID of the Job that controls a Pod.

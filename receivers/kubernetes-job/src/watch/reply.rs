@@ -28,7 +28,7 @@ pub async fn send(
     let request = request.map_err(|error| Failure::Unreadable(format!("the request is not valid: {error}")))?;
     let response = timeout(REPLY, client.send(request)).await;
     let response = response.map_err(|_| Failure::Silence(REPLY))?;
-    let response = response.map_err(|error| Failure::Connection(crate::client::explain(&error)))?;
+    let response = response.map_err(|error| Failure::Connection(kubernetes_client::explain(&error)))?;
     if !response.status().is_success() {
         return Err(refusal(response).await);
     }
@@ -49,7 +49,7 @@ pub async fn next_data(body: &mut Body, silence: Duration) -> Result<Option<Byte
             .map_err(|_| Failure::Silence(silence))?;
         match frame {
             None => return Ok(None),
-            Some(Err(error)) => return Err(Failure::Connection(crate::client::explain(&error))),
+            Some(Err(error)) => return Err(Failure::Connection(kubernetes_client::explain(&error))),
             Some(Ok(frame)) => {
                 if let Ok(data) = frame.into_data() {
                     return Ok(Some(data));

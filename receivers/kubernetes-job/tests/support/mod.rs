@@ -24,6 +24,8 @@ use tokio::time::Instant;
 pub enum Reply {
     /// A whole body with a status and perhaps `Retry-After`.
     Whole(u16, Option<u64>, String),
+    /// A success that claims to be compressed.
+    Compressed,
     /// A stream.
     Stream(Vec<Piece>),
     /// The connection is refused.
@@ -146,7 +148,9 @@ impl Api {
             }
             _ => empty_list(1),
         });
+        let is_compressed = matches!(reply, Reply::Compressed);
         let (code, retry_after, pieces) = match reply {
+            Reply::Compressed => (200, None, vec![Piece::Data("\u{1f}".into())]),
             Reply::Whole(code, retry_after, body) => (code, retry_after, vec![Piece::Data(body)]),
             Reply::Stream(pieces) => (200, None, pieces),
             Reply::Refused => return Err(std::io::Error::from(std::io::ErrorKind::ConnectionRefused)),
@@ -166,6 +170,9 @@ impl Api {
         let mut response = Response::builder().status(code);
         if let Some(seconds) = retry_after {
             response = response.header("Retry-After", seconds);
+        }
+        if is_compressed {
+            response = response.header("Content-Encoding", "gzip");
         }
         Ok(response.body(StreamBody::new(body.boxed())).unwrap())
     }

@@ -31,25 +31,43 @@ pub struct Run {
     id: ComponentId,
 }
 
+/// When the clocks of all receivers begin, at the moment when the test makes the first one.
+pub const START: &str = "2026-11-23T17:00:00Z";
+
+thread_local! {
+    /// When the test began: each runs on a thread of its own.
+    static BEGAN: std::cell::OnceCell<tokio::time::Instant> = const { std::cell::OnceCell::new() };
+}
+
 /// A receiver with these settings (JSON) that talks through `client`, and whose clock is the runtime's.
 pub fn receiver(client: Client, settings: &str, metrics: &Metrics) -> JobReceiver {
     let config: Config = serde_json::from_str(settings).unwrap();
     assert_eq!(config.mistakes(), []);
-    let began = tokio::time::Instant::now();
-    let start: Timestamp = "2026-11-23T17:00:00Z".parse().unwrap();
+    let began = BEGAN.with(|began| *began.get_or_init(tokio::time::Instant::now));
+    let start: Timestamp = START.parse().unwrap();
     let clock = move || start + began.elapsed();
     JobReceiver::new(config, metrics.telemetry()).with(client, Arc::new(clock))
 }
 
-/// Starts one.
-pub async fn run(client: Client, settings: &str) -> Run {
-    let own = Metrics::new();
-    let mut receiver = receiver(client, settings, &own);
-    receiver.start().await.unwrap();
-    let id = ComponentId {
+/// Its id.
+pub fn id() -> ComponentId {
+    ComponentId {
         type_name: "k8s_job".into(),
         name: None,
-    };
+    }
+}
+
+/// Starts one.
+pub async fn run(client: Client, settings: &str) -> Run {
+    run_with(client, settings, |receiver| receiver).await
+}
+
+/// Starts one that `with` has changed.
+pub async fn run_with(client: Client, settings: &str, with: impl FnOnce(JobReceiver) -> JobReceiver) -> Run {
+    let own = Metrics::new();
+    let mut receiver = with(receiver(client, settings, &own));
+    receiver.start().await.unwrap();
+    let id = id();
     let (logs_in, logs) = mpsc::channel(1);
     let (gauges_in, gauges) = mpsc::channel(8);
     let outputs = Outputs {

@@ -1,8 +1,8 @@
-//! Credentials that are renewed while the receiver runs, against a simulated API server.
+//! Credentials that are renewed while the collector runs, against a simulated API server.
 #![allow(clippy::unwrap_used)]
 
 use kube::client::Body;
-use kubernetes_job_receiver::client::{AuthType, connect};
+use kubernetes_client::{AuthType, connect};
 use simulator::{Simulator, SimulatorOptions, Token};
 
 #[tokio::test]

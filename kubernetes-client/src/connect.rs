@@ -1,7 +1,5 @@
 //! How the API server is reached: a kubeconfig or the Pod's service account.
 
-mod explain;
-
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,8 +17,7 @@ use tokio::sync::Mutex;
 use tokio::time::Instant;
 use tower::{BoxError, ServiceBuilder};
 
-pub use explain::explain;
-use explain::explain_kubeconfig;
+use crate::explain::{explain, explain_kubeconfig};
 
 /// Longer than any watch is silent; the watches' own watchdogs come first.
 const READ_TIMEOUT: Duration = Duration::from_secs(330);
@@ -44,6 +41,23 @@ pub enum AuthType {
     /// The Pod's service account.
     #[serde(rename = "serviceAccount")]
     ServiceAccount,
+}
+
+/// What contradicts itself among the settings `auth_type`, `kubeconfig` and `context`: the key, and what is wrong.
+pub fn auth_mistakes(auth: AuthType, kubeconfig: bool, context: bool) -> Vec<(&'static str, String)> {
+    if auth != AuthType::ServiceAccount {
+        return Vec::new();
+    }
+    let given = [("kubeconfig", kubeconfig), ("context", context)];
+    let given = given.into_iter().filter(|(_, is_set)| *is_set);
+    given
+        .map(|(key, _)| {
+            (
+                key,
+                "has no meaning with auth_type: serviceAccount; remove one of the two".into(),
+            )
+        })
+        .collect()
 }
 
 /// Why there is no way to the API server.
@@ -295,6 +309,27 @@ mod tests {
             .filter(|columns| columns[2].ends_with(&format!(":{port:04X}")) && columns[3] == "01")
             .map(|columns| columns[5].to_owned());
         timers.next()
+    }
+
+    #[tokio::test]
+    async fn refusals_are_seen_at_once_and_compression_is_never_asked_for() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let config = Config::new(format!("http://{address}").parse().unwrap());
+        let client = super::client(config).unwrap().client;
+        let request = Request::get("/version").body(Body::empty()).unwrap();
+        let asking = tokio::spawn(async move { client.send(request).await.unwrap().status().as_u16() });
+        let (mut stream, _) = listener.accept().await.unwrap();
+        let mut head = [0; 1024];
+        let read = tokio::io::AsyncReadExt::read(&mut stream, &mut head).await.unwrap();
+        let head = String::from_utf8_lossy(&head[..read]).to_lowercase();
+        assert!(
+            head.starts_with("get /version") && !head.contains("accept-encoding"),
+            "{head}"
+        );
+        let refusal = b"HTTP/1.1 429 Too Many Requests\r\nRetry-After: 3600\r\nContent-Length: 0\r\n\r\n";
+        tokio::io::AsyncWriteExt::write_all(&mut stream, refusal).await.unwrap();
+        assert_eq!(asking.await.unwrap(), 429);
     }
 
     #[cfg(target_os = "linux")]

@@ -1,203 +1,6 @@
-//! The sender as a whole: queue, consumers, retries, acknowledgements, logs and metrics, on a paused clock.
+//! The queue in memory: consumers, retries, acknowledgements, logs and metrics.
 
-use std::collections::VecDeque;
-use std::sync::{Arc, Mutex};
-use std::time::Duration;
-
-use bytes::Bytes;
-use opentelemetry::metrics::{Meter, MeterProvider};
-use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
-use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
-use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
-use opentelemetry_proto::tonic::logs::v1::{LogRecord, ResourceLogs, ScopeLogs};
-use opentelemetry_proto::tonic::metrics::v1::{Gauge, Metric, NumberDataPoint, ResourceMetrics, ScopeMetrics, metric};
-use opentelemetry_sdk::error::OTelSdkResult;
-use opentelemetry_sdk::metrics::data::{AggregatedMetrics, MetricData, ResourceMetrics as SdkMetrics};
-use opentelemetry_sdk::metrics::exporter::PushMetricExporter;
-use opentelemetry_sdk::metrics::{PeriodicReader, SdkMeterProvider, Temporality};
-use prost::Message;
-use tokio::sync::{Semaphore, mpsc};
-use tokio::task::JoinHandle;
-use tokio::time::Instant;
-use tokio_util::sync::CancellationToken;
-
-use super::{Destination, QueueSettings, Request, RetrySettings, SendOutcome, Sender};
-use crate::ack::{Ack, Delivery, Outcome};
-use crate::batch::{Batch, Payload, Signal};
-use crate::component::{ComponentError, ComponentId, Running};
-use crate::health::{Health, Status};
-
-/// A destination that answers as scripted, then accepts, and knows when each attempt came.
-#[derive(Clone)]
-struct Scripted {
-    script: Arc<Mutex<VecDeque<SendOutcome>>>,
-    attempts: Arc<Mutex<Vec<(Duration, Signal, u64)>>>,
-    begin: Instant,
-    /// An attempt needs a permit, so that tests can hold attempts back.
-    gate: Arc<Semaphore>,
-}
-
-impl Scripted {
-    fn new(script: impl IntoIterator<Item = SendOutcome>) -> Self {
-        Scripted {
-            script: Arc::new(Mutex::new(script.into_iter().collect())),
-            attempts: Arc::default(),
-            begin: Instant::now(),
-            gate: Arc::new(Semaphore::new(Semaphore::MAX_PERMITS)),
-        }
-    }
-
-    fn closed(self) -> Self {
-        Scripted {
-            gate: Arc::new(Semaphore::new(0)),
-            ..self
-        }
-    }
-
-    fn attempts(&self) -> Vec<(Duration, Signal, u64)> {
-        self.attempts.lock().unwrap().clone()
-    }
-
-    fn seconds(&self) -> Vec<f64> {
-        self.attempts().iter().map(|(at, ..)| at.as_secs_f64()).collect()
-    }
-}
-
-impl Destination for Scripted {
-    fn prepare(&self, payload: Arc<Payload>) -> Result<Vec<Request>, String> {
-        let items = payload.items();
-        Ok(match items {
-            0 => vec![],
-            _ => vec![Request::new(&payload, "proto", "", encoded(&payload))],
-        })
-    }
-
-    fn unpack(&self, request: &Request) -> Result<Payload, String> {
-        let body = request.body.clone();
-        let payload = match request.signal {
-            Signal::Logs => ExportLogsServiceRequest::decode(body).map(|whole| Payload::Logs(whole.resource_logs)),
-            Signal::Metrics => {
-                ExportMetricsServiceRequest::decode(body).map(|whole| Payload::Metrics(whole.resource_metrics))
-            }
-            Signal::Traces => {
-                ExportTraceServiceRequest::decode(body).map(|whole| Payload::Traces(whole.resource_spans))
-            }
-        };
-        payload.map_err(|why| why.to_string())
-    }
-
-    async fn export(&self, request: &Request) -> SendOutcome {
-        self.attempts
-            .lock()
-            .unwrap()
-            .push((self.begin.elapsed(), request.signal, request.items));
-        self.gate.acquire().await.unwrap().forget();
-        self.script.lock().unwrap().pop_front().unwrap_or(SendOutcome::Accepted)
-    }
-}
-
-/// The export request in protobuf form, not compressed.
-fn encoded(payload: &Payload) -> Bytes {
-    let body = match payload.clone() {
-        Payload::Logs(resource_logs) => ExportLogsServiceRequest { resource_logs }.encode_to_vec(),
-        Payload::Metrics(resource_metrics) => ExportMetricsServiceRequest { resource_metrics }.encode_to_vec(),
-        Payload::Traces(resource_spans) => ExportTraceServiceRequest { resource_spans }.encode_to_vec(),
-    };
-    body.into()
-}
-
-struct Fixture {
-    input: Option<mpsc::Sender<Batch>>,
-    run: JoinHandle<Result<(), ComponentError>>,
-    health: Health,
-    shutdown: CancellationToken,
-    metrics: Metrics,
-}
-
-fn id() -> ComponentId {
-    ComponentId {
-        type_name: "otlp_http".into(),
-        name: Some("test".into()),
-    }
-}
-
-fn start(destination: &Scripted, retry: RetrySettings, queue: QueueSettings) -> Fixture {
-    let metrics = Metrics::new();
-    let health = Health::new();
-    let shutdown = CancellationToken::new();
-    let running = Running {
-        shutdown: shutdown.clone(),
-        health: health.reporter(id()),
-    };
-    let (input, inbox) = mpsc::channel(1);
-    let sender = Sender::new(destination.clone(), id(), retry, queue, metrics.meter()).with_random(|| 0.5);
-    Fixture {
-        input: Some(input),
-        run: tokio::spawn(sender.run(inbox.into(), running)),
-        health,
-        shutdown,
-        metrics,
-    }
-}
-
-impl Fixture {
-    async fn send(&self, payload: Payload) -> Delivery {
-        let (ack, delivery) = Ack::new();
-        let batch = Batch::new(payload, ack);
-        self.input.as_ref().unwrap().send(batch).await.unwrap();
-        delivery
-    }
-
-    fn status(&self) -> Status {
-        self.health.watch().borrow().get(&id().to_string()).unwrap().clone()
-    }
-
-    async fn end(mut self) -> Metrics {
-        self.input = None;
-        self.run.await.unwrap().unwrap();
-        self.metrics
-    }
-}
-
-fn logs(records: usize) -> Payload {
-    Payload::Logs(vec![ResourceLogs {
-        scope_logs: vec![ScopeLogs {
-            log_records: vec![LogRecord::default(); records],
-            ..Default::default()
-        }],
-        ..Default::default()
-    }])
-}
-
-fn points(count: usize) -> Payload {
-    let gauge = Gauge {
-        data_points: vec![NumberDataPoint::default(); count],
-    };
-    Payload::Metrics(vec![ResourceMetrics {
-        scope_metrics: vec![ScopeMetrics {
-            metrics: vec![Metric {
-                data: Some(metric::Data::Gauge(gauge)),
-                ..Default::default()
-            }],
-            ..Default::default()
-        }],
-        ..Default::default()
-    }])
-}
-
-fn busy() -> SendOutcome {
-    SendOutcome::Retry {
-        after: None,
-        why: "HTTP 503".into(),
-    }
-}
-
-/// Lets every task go as far as it can without time passing.
-async fn settle() {
-    for _ in 0..100 {
-        tokio::task::yield_now().await;
-    }
-}
+use super::*;
 
 #[tokio::test(start_paused = true)]
 async fn it_retries_with_growing_waits_until_it_is_accepted() {
@@ -475,78 +278,32 @@ async fn dropping_the_sender_counts_what_it_holds_as_lost() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_wrong_key_or_address_makes_the_exporter_unwell() {
+async fn a_wrong_key_or_address_is_waited_out_in_order() {
+    let refused = || SendOutcome::Misconfigured("HTTP 403".into());
+    let destination = Scripted::new([refused(), refused()]);
+    let queue = QueueSettings {
+        num_consumers: 1,
+        ..QueueSettings::default()
+    };
+    let fixture = start(&destination, RetrySettings::default(), queue);
+    let (first, second) = (fixture.send(named(&["a"])).await, fixture.send(named(&["b"])).await);
+    settle().await;
+    assert_eq!(fixture.status(), Status::RecoverableError("logs: HTTP 403".into()));
+    assert_eq!((first.await, second.await), (Outcome::Delivered, Outcome::Delivered));
+    assert_eq!(destination.names(), ["a", "a", "a", "b"]);
+    assert_eq!(fixture.status(), Status::Ok);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_wrong_key_or_address_loses_data_if_told_so() {
     let destination = Scripted::new([SendOutcome::Misconfigured("HTTP 403".into())]);
-    let fixture = start(&destination, RetrySettings::default(), QueueSettings::default());
+    let retry = RetrySettings {
+        misconfigured: false,
+        ..RetrySettings::default()
+    };
+    let fixture = start(&destination, retry, QueueSettings::default());
     assert_eq!(fixture.send(logs(1)).await.await, Outcome::Rejected("HTTP 403".into()));
     assert_eq!(fixture.status(), Status::RecoverableError("logs: HTTP 403".into()));
     assert_eq!(fixture.send(logs(1)).await.await, Outcome::Delivered);
     assert_eq!(fixture.status(), Status::Ok);
-}
-
-/// The sender's own metrics, read through the SDK.
-struct Metrics {
-    provider: SdkMeterProvider,
-    seen: Arc<Mutex<Vec<(String, u64)>>>,
-}
-
-#[derive(Debug)]
-struct Capture(Arc<Mutex<Vec<(String, u64)>>>);
-
-impl PushMetricExporter for Capture {
-    async fn export(&self, metrics: &SdkMetrics) -> OTelSdkResult {
-        let mut seen = self.0.lock().unwrap();
-        seen.clear();
-        for metric in metrics.scope_metrics().flat_map(|scope| scope.metrics()) {
-            let AggregatedMetrics::U64(data) = metric.data() else {
-                continue;
-            };
-            let value = match data {
-                MetricData::Sum(sum) => sum.data_points().map(|point| point.value()).sum(),
-                MetricData::Gauge(gauge) => gauge.data_points().map(|point| point.value()).sum(),
-                _ => continue,
-            };
-            seen.push((metric.name().to_owned(), value));
-        }
-        Ok(())
-    }
-
-    fn force_flush(&self) -> OTelSdkResult {
-        Ok(())
-    }
-
-    fn shutdown_with_timeout(&self, _timeout: Duration) -> OTelSdkResult {
-        Ok(())
-    }
-
-    fn temporality(&self) -> Temporality {
-        Temporality::Cumulative
-    }
-}
-
-impl Metrics {
-    fn new() -> Self {
-        let seen: Arc<Mutex<Vec<(String, u64)>>> = Arc::default();
-        let reader = PeriodicReader::builder(Capture(Arc::clone(&seen)))
-            .with_interval(Duration::from_secs(100_000))
-            .build();
-        Metrics {
-            provider: SdkMeterProvider::builder().with_reader(reader).build(),
-            seen,
-        }
-    }
-
-    fn meter(&self) -> Meter {
-        self.provider.meter("test")
-    }
-
-    fn sum(&self, name: &str) -> Option<u64> {
-        self.provider.force_flush().unwrap();
-        let seen = self.seen.lock().unwrap();
-        seen.iter().find(|(found, _)| found == name).map(|(_, value)| *value)
-    }
-
-    fn gauge(&self, name: &str) -> Option<u64> {
-        self.sum(name)
-    }
 }

@@ -1,4 +1,4 @@
-//! The settings `retry_on_failure` and `sending_queue`, under the collector's names.
+//! The settings `retry_on_failure`, under the collector's names.
 
 use serde::Deserialize;
 
@@ -20,6 +20,16 @@ pub struct RetrySettings {
     pub max_interval: Duration,
     /// How long to try, from the first attempt on, before the data is dropped; 0: forever.
     pub max_elapsed_time: Duration,
+    /// Whether to try again when the destination refuses everything, whatever the data: a wrong key, a wrong address.
+    ///
+    /// The collector gives such data up at once, as OTLP says. A key that was rotated wrongly at night is put right in
+    /// the morning, so here it waits in the queue like any other data.
+    pub misconfigured: bool,
+    /// Metric points older than this are not sent any more, but dropped and counted; 0: every point is sent.
+    ///
+    /// The collector has no such key: a backend that takes points of the last hour only refuses older ones or, worse,
+    /// accepts and forgets them, so after a long outage nobody would know what is missing.
+    pub max_metric_point_age: Duration,
 }
 
 impl Default for RetrySettings {
@@ -31,6 +41,8 @@ impl Default for RetrySettings {
             randomization_factor: 0.5,
             max_interval: Duration::from_secs(30),
             max_elapsed_time: Duration::from_secs(300),
+            misconfigured: true,
+            max_metric_point_age: Duration::from_secs(0),
         }
     }
 }
@@ -88,71 +100,6 @@ impl RetrySettings {
     }
 }
 
-/// How the length of the sending queue is measured.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Sizer {
-    /// In batches.
-    #[default]
-    Requests,
-    /// In log records, metric points or spans. Not supported.
-    Items,
-    /// In bytes. Not supported.
-    Bytes,
-}
-
-/// `sending_queue`: what waits in memory while the destination is slow. Each signal has a queue of its own.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct QueueSettings {
-    /// Whether there is a queue; without one each signal is sent one batch at a time.
-    pub enabled: bool,
-    /// How many batches of a signal are sent at the same time.
-    pub num_consumers: usize,
-    /// How many batches of a signal wait or are being sent at most.
-    pub queue_size: usize,
-    /// How `queue_size` is measured; only `requests`.
-    pub sizer: Sizer,
-    /// Whether producers wait when the queue is full; if not, new data is dropped and counted.
-    ///
-    /// `true` here, other than in the collector: what we send is the only notice that a Job failed, and our
-    /// producers can wait (the receiver keeps what happens meanwhile by Job), so nothing is dropped by default.
-    pub block_on_overflow: bool,
-}
-
-impl Default for QueueSettings {
-    fn default() -> Self {
-        QueueSettings {
-            enabled: true,
-            num_consumers: 10,
-            queue_size: 1000,
-            sizer: Sizer::Requests,
-            block_on_overflow: true,
-        }
-    }
-}
-
-impl QueueSettings {
-    /// Every mistake in the values. `key` is where they stand in the component (`sending_queue`).
-    pub fn mistakes(&self, key: &str, settings: &Settings) -> Vec<Diagnostic> {
-        if !self.enabled {
-            return Vec::new();
-        }
-        let mut mistakes = Vec::new();
-        let mut wrong = |name: &str, message: &str| mistakes.push(settings.mistake(&format!("{key}::{name}"), message));
-        if self.num_consumers == 0 {
-            wrong("num_consumers", "`num_consumers` must be positive");
-        }
-        if self.queue_size == 0 {
-            wrong("queue_size", "`queue_size` must be positive");
-        }
-        if self.sizer != Sizer::Requests {
-            wrong("sizer", "only the sizer `requests` is supported, which counts batches");
-        }
-        mistakes
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -161,14 +108,12 @@ mod tests {
     #[serde(deny_unknown_fields, default)]
     struct Component {
         retry_on_failure: RetrySettings,
-        sending_queue: QueueSettings,
     }
 
     fn mistakes(yaml: &str) -> Vec<String> {
         let settings = Settings::from_yaml(yaml).unwrap();
         let component: Component = settings.read().unwrap();
-        let mut mistakes = component.retry_on_failure.mistakes("retry_on_failure", &settings);
-        mistakes.extend(component.sending_queue.mistakes("sending_queue", &settings));
+        let mistakes = component.retry_on_failure.mistakes("retry_on_failure", &settings);
         let shown = mistakes.into_iter().map(|mistake| {
             let line = mistake.position.map(|position| position.line).unwrap_or_default();
             format!("{line}: {}: {}", mistake.path, mistake.message)
@@ -177,13 +122,8 @@ mod tests {
     }
 
     #[test]
-    fn the_defaults_are_the_collectors_but_nothing_is_dropped() {
+    fn the_defaults_hold_no_mistake() {
         assert_eq!(mistakes("{}"), [""; 0]);
-        let queue = QueueSettings::default();
-        assert_eq!(
-            (queue.num_consumers, queue.queue_size, queue.block_on_overflow),
-            (10, 1000, true)
-        );
     }
 
     #[test]
@@ -214,18 +154,6 @@ mod tests {
             assert_eq!(mistakes(&format!("retry_on_failure:\n  {yaml}")), [expected]);
             let off = format!("retry_on_failure:\n  {yaml}\n  enabled: false");
             assert_eq!(mistakes(&off), [""; 0], "what is off need not be right");
-        }
-        for (yaml, expected) in [
-            ("num_consumers: 0", "`num_consumers` must be positive"),
-            ("queue_size: 0", "`queue_size` must be positive"),
-            (
-                "sizer: bytes",
-                "only the sizer `requests` is supported, which counts batches",
-            ),
-        ] {
-            let (key, _) = yaml.split_once(':').unwrap();
-            let expected = format!("2: sending_queue::{key}: {expected}");
-            assert_eq!(mistakes(&format!("sending_queue:\n  {yaml}")), [expected]);
         }
     }
 }

@@ -1,0 +1,157 @@
+//! The component `job_traces`: its settings, events in, traces out.
+
+use futures_util::future::BoxFuture;
+use job_event::Outcome;
+use opentelemetry_proto::tonic::trace::v1::ResourceSpans;
+use pipeline::component::{ComponentError, Connector, Create, Factory, Running};
+use pipeline::config::Diagnostics;
+use pipeline::health::Status;
+use pipeline::{Batch, Inbox, Outputs, Payload, Signal};
+use serde::Deserialize;
+
+use crate::trace;
+
+/// Settings of the connector.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct Settings {
+    /// The Jobs that get a trace, by how they ended.
+    outcomes: Vec<Traced>,
+}
+
+/// How a Job can have ended, by its name in events.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+enum Traced {
+    Succeeded,
+    Failed,
+    Deleted,
+    Replaced,
+}
+
+impl From<Traced> for Outcome {
+    fn from(traced: Traced) -> Outcome {
+        match traced {
+            Traced::Succeeded => Outcome::Succeeded,
+            Traced::Failed => Outcome::Failed,
+            Traced::Deleted => Outcome::Deleted,
+            Traced::Replaced => Outcome::Replaced,
+        }
+    }
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Settings {
+            outcomes: vec![Traced::Succeeded, Traced::Failed, Traced::Deleted, Traced::Replaced],
+        }
+    }
+}
+
+/// The connector's factory.
+pub fn factory() -> Factory<dyn Connector> {
+    Factory {
+        type_name: "job_traces",
+        aliases: &[],
+        signals: &[Signal::Logs],
+        makes: &[Signal::Traces],
+        description: "Makes a trace of each finished Kubernetes Job: its attempts, their containers, and what went wrong",
+        create,
+    }
+}
+
+fn create(create: &Create<'_>) -> Result<Box<dyn Connector>, Diagnostics> {
+    let settings: Settings = create.settings.read()?;
+    if settings.outcomes.is_empty() {
+        let mistake = create
+            .settings
+            .mistake("outcomes", "is empty: no Job would have a trace");
+        let help = "expected some of Succeeded, Failed, Deleted and Replaced, or nothing for all of them";
+        return Err(mistake.with_help(help).into());
+    }
+    Ok(Box::new(JobTraces::new(
+        settings.outcomes.into_iter().map(Outcome::from).collect(),
+    )))
+}
+
+/// Turns the events of finished Jobs into traces.
+pub struct JobTraces {
+    outcomes: Vec<Outcome>,
+}
+
+impl JobTraces {
+    /// A connector that makes traces of Jobs that ended in one of these ways.
+    pub fn new(outcomes: Vec<Outcome>) -> Self {
+        JobTraces { outcomes }
+    }
+
+    fn traces(&self, payload: &Payload) -> Vec<ResourceSpans> {
+        let Payload::Logs(resources) = payload else {
+            return Vec::new();
+        };
+        let mut traces = Vec::new();
+        for resource in resources {
+            for record in resource.scope_logs.iter().flat_map(|scope| &scope.log_records) {
+                match trace::of_event(resource.resource.as_ref(), record, &self.outcomes) {
+                    Ok(trace) => traces.extend(trace),
+                    Err(error) => tracing::warn!("an event has no trace, as it cannot be read: {error}"),
+                }
+            }
+        }
+        traces
+    }
+}
+
+impl Connector for JobTraces {
+    fn run(
+        self: Box<Self>,
+        mut input: Inbox,
+        outputs: Outputs,
+        running: Running,
+    ) -> BoxFuture<'static, Result<(), ComponentError>> {
+        Box::pin(async move {
+            while let Some(Batch { payload, ack }) = input.recv().await {
+                let traces = self.traces(&payload);
+                if traces.is_empty() {
+                    ack.delivered();
+                } else {
+                    // What becomes of the spans is what becomes of their events.
+                    outputs.send(Batch::new(Payload::Traces(traces), ack)).await;
+                }
+            }
+            running.health.report(Status::Stopped);
+            Ok(())
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use pipeline::component::ComponentId;
+    use pipeline::health::Health;
+
+    use super::*;
+
+    fn mistakes(yaml: &str) -> String {
+        let made = create(&Create {
+            id: &ComponentId {
+                type_name: "job_traces".into(),
+                name: None,
+            },
+            settings: &pipeline::config::Settings::from_yaml(yaml).unwrap(),
+            meter: &opentelemetry::global::meter("test"),
+            health: &Health::new(),
+            provided: &pipeline::storage::Provided::new(),
+        });
+        made.err().map(|mistakes| mistakes.to_string()).unwrap_or_default()
+    }
+
+    #[test]
+    fn settings() {
+        assert_eq!(mistakes(""), "");
+        assert_eq!(mistakes("outcomes: [Failed]"), "");
+        assert!(mistakes("outcomes: []").contains("yaml:1:11: outcomes: is empty"));
+        let found = mistakes("outcomes: [failed]");
+        assert!(found.contains("failed") && found.contains("Failed"), "{found}");
+        assert!(mistakes("outcome: Failed").contains("did you mean `outcomes`"));
+    }
+}

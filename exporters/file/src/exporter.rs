@@ -1,0 +1,223 @@
+//! The component: requests as lines of JSON, tried until they are written.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::future::BoxFuture;
+use opentelemetry::metrics::Meter;
+use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
+use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
+use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
+use pipeline::component::{ComponentId, Create, Factory, Running};
+use pipeline::config::{self, Diagnostics};
+use pipeline::sending::{Destination, QueueSettings, Request, RetrySettings, SendOutcome, Sender};
+use pipeline::{ComponentError, Exporter, Inbox, Payload, Signal};
+use serde::Serialize;
+use tokio::time::MissedTickBehavior;
+
+use crate::log::Log;
+use crate::settings::Config;
+
+/// How a request is written; the only form.
+const JSON: &str = "json";
+
+/// The factory of `file`.
+pub fn factory() -> Factory<dyn Exporter> {
+    Factory {
+        type_name: "file",
+        aliases: &[],
+        signals: &Signal::ALL,
+        makes: &[],
+        description: "Writes OTLP as lines of JSON to a file",
+        create: |create| Ok(Box::new(FileExporter::new(create)?)),
+    }
+}
+
+struct FileExporter {
+    id: ComponentId,
+    config: Config,
+    meter: Meter,
+    /// There once it is started.
+    log: Option<Log>,
+}
+
+impl FileExporter {
+    fn new(create: &Create<'_>) -> Result<Self, Diagnostics> {
+        Ok(FileExporter {
+            id: create.id.clone(),
+            config: Config::read(create.settings)?,
+            meter: create.meter.clone(),
+            log: None,
+        })
+    }
+}
+
+/// A disk that is full may have room again at any time, and nothing is given up before.
+fn retry() -> RetrySettings {
+    RetrySettings {
+        initial_interval: config::Duration::from_secs(1),
+        max_elapsed_time: config::Duration::default(),
+        ..RetrySettings::default()
+    }
+}
+
+/// One at a time: lines stand in the order in which they came.
+fn queue() -> QueueSettings {
+    QueueSettings {
+        num_consumers: 1,
+        ..QueueSettings::default()
+    }
+}
+
+impl Exporter for FileExporter {
+    /// Opens the file, so that a wrong path or missing permission is known at once.
+    fn start(&mut self) -> BoxFuture<'_, Result<(), ComponentError>> {
+        Box::pin(async {
+            let config = self.config.clone();
+            let log = tokio::task::spawn_blocking(|| Log::open(config)).await?;
+            self.log = Some(log.map_err(|error| format!("cannot write to {}: {error}", self.config.path.display()))?);
+            Ok(())
+        })
+    }
+
+    fn run(self: Box<Self>, input: Inbox, running: Running) -> BoxFuture<'static, Result<(), ComponentError>> {
+        Box::pin(async move {
+            let log = self.log.ok_or("the exporter was run before it was started")?;
+            let file = Lined {
+                log: Arc::new(Mutex::new(log)),
+                path: self.config.path.display().to_string(),
+            };
+            let log = Arc::clone(&file.log);
+            let sending = Sender::new(file, self.id, retry(), queue(), self.meter).run(input, running);
+            let flush_interval = self.config.flush_interval;
+            if flush_interval.is_zero() {
+                return sending.await;
+            }
+            tokio::select! {
+                ended = sending => ended?,
+                failed = flush(Arc::clone(&log), flush_interval) => return Err(failed),
+            }
+            tokio::task::spawn_blocking(move || lock(&log).sync()).await??;
+            Ok(())
+        })
+    }
+}
+
+fn lock(log: &Mutex<Log>) -> std::sync::MutexGuard<'_, Log> {
+    log.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Brings lines to the disk, again and again. Ends with an error when that fails: they count as delivered.
+async fn flush(log: Arc<Mutex<Log>>, interval: Duration) -> ComponentError {
+    let mut ticks = tokio::time::interval(interval);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        let log = Arc::clone(&log);
+        match tokio::task::spawn_blocking(move || lock(&log).sync()).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => return format!("what was written cannot be brought to the disk: {error}").into(),
+            Err(error) => return error.into(),
+        }
+    }
+}
+
+/// A file as somewhere to send to.
+struct Lined {
+    log: Arc<Mutex<Log>>,
+    path: String,
+}
+
+impl Destination for Lined {
+    fn prepare(&self, payload: Arc<Payload>) -> Result<Vec<Request>, String> {
+        if payload.items() == 0 {
+            return Ok(Vec::new());
+        }
+        let line = line(&payload).map_err(|error| format!("it cannot be written as JSON: {error}"))?;
+        Ok(vec![Request::new(&payload, JSON, "", line.into())])
+    }
+
+    fn unpack(&self, request: &Request) -> Result<Payload, String> {
+        payload(request.signal, &request.body).map_err(|error| format!("it is no line of OTLP: {error}"))
+    }
+
+    async fn export(&self, request: &Request) -> SendOutcome {
+        let (log, line): (_, Bytes) = (Arc::clone(&self.log), request.body.clone());
+        let written = tokio::task::spawn_blocking(move || lock(&log).append(&line)).await;
+        let why = match written {
+            Ok(Ok(())) => return SendOutcome::Accepted,
+            Ok(Err(error)) => error.to_string(),
+            Err(error) => error.to_string(),
+        };
+        SendOutcome::Retry {
+            after: None,
+            why: format!("cannot write to {}: {why}", self.path),
+        }
+    }
+}
+
+/// The export request as one line.
+fn line(payload: &Payload) -> serde_json::Result<Vec<u8>> {
+    #[derive(Serialize)]
+    enum Named<'a, L, M, T> {
+        #[serde(rename = "resourceLogs")]
+        Logs(&'a L),
+        #[serde(rename = "resourceMetrics")]
+        Metrics(&'a M),
+        #[serde(rename = "resourceSpans")]
+        Traces(&'a T),
+    }
+    let named = match payload {
+        Payload::Logs(resources) => Named::Logs(resources),
+        Payload::Metrics(resources) => Named::Metrics(resources),
+        Payload::Traces(resources) => Named::Traces(resources),
+    };
+    let mut line = serde_json::to_vec(&named)?;
+    line.push(b'\n');
+    Ok(line)
+}
+
+fn payload(signal: Signal, line: &[u8]) -> serde_json::Result<Payload> {
+    Ok(match signal {
+        Signal::Logs => Payload::Logs(serde_json::from_slice::<ExportLogsServiceRequest>(line)?.resource_logs),
+        Signal::Metrics => {
+            Payload::Metrics(serde_json::from_slice::<ExportMetricsServiceRequest>(line)?.resource_metrics)
+        }
+        Signal::Traces => Payload::Traces(serde_json::from_slice::<ExportTraceServiceRequest>(line)?.resource_spans),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use opentelemetry_proto::tonic::logs::v1::{LogRecord, ResourceLogs, ScopeLogs};
+
+    use super::*;
+
+    #[test]
+    fn a_line_is_the_export_request_and_is_read_again() {
+        let records = vec![LogRecord {
+            time_unix_nano: u64::MAX,
+            trace_id: vec![1; 16],
+            event_name: "a\nb".into(),
+            ..Default::default()
+        }];
+        let scope_logs = vec![ScopeLogs {
+            log_records: records,
+            ..Default::default()
+        }];
+        let logs = Payload::Logs(vec![ResourceLogs {
+            scope_logs,
+            ..Default::default()
+        }]);
+        for payload in [
+            logs,
+            Payload::Metrics(vec![Default::default()]),
+            Payload::Traces(vec![Default::default()]),
+        ] {
+            let line = line(&payload).unwrap();
+            assert_eq!(line.iter().filter(|byte| **byte == b'\n').count(), 1);
+            assert_eq!(super::payload(payload.signal(), &line).unwrap(), payload);
+        }
+    }
+}

@@ -1,0 +1,152 @@
+//! The settings of `file`, under the collector's names, and their check.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use pipeline::config::{self, Diagnostics, Settings};
+use serde::Deserialize;
+
+const MEGABYTE: u64 = 1024 * 1024;
+
+/// `exporters::file`, as written.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct FileSettings {
+    /// The file.
+    pub path: PathBuf,
+    /// Whether what is in it stays; if not, it is emptied at the start.
+    pub append: bool,
+    /// Whether missing folders are made.
+    pub create_directory: bool,
+    /// How a request is written; only `json`.
+    pub format: String,
+    /// How long what is acknowledged may not be on the disk yet; 0: it is.
+    pub flush_interval: config::Duration,
+    /// When a file is full, and how many full ones are kept; without it one file grows.
+    pub rotation: Option<RotationSettings>,
+}
+
+/// `rotation`.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct RotationSettings {
+    /// How large a file may grow, in MiB.
+    pub max_megabytes: u64,
+    /// After how many days full ones are removed; 0: never for their age.
+    pub max_days: u32,
+    /// How many full ones are kept; 0: all.
+    pub max_backups: usize,
+}
+
+impl Default for FileSettings {
+    fn default() -> Self {
+        FileSettings {
+            path: PathBuf::new(),
+            append: true,
+            create_directory: false,
+            format: "json".into(),
+            flush_interval: config::Duration::default(),
+            rotation: None,
+        }
+    }
+}
+
+impl Default for RotationSettings {
+    fn default() -> Self {
+        RotationSettings {
+            max_megabytes: 100,
+            max_days: 0,
+            max_backups: 100,
+        }
+    }
+}
+
+/// The settings, checked.
+#[derive(Clone, Debug)]
+pub(crate) struct Config {
+    pub path: PathBuf,
+    pub append: bool,
+    pub create_directory: bool,
+    pub flush_interval: Duration,
+    pub rotation: Option<Rotation>,
+}
+
+/// When a file is full, and what is kept.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Rotation {
+    pub max_bytes: u64,
+    pub max_days: u32,
+    pub max_backups: usize,
+}
+
+impl Config {
+    /// Reads and checks the settings, without any I/O.
+    pub(crate) fn read(settings: &Settings) -> Result<Config, Diagnostics> {
+        let raw: FileSettings = settings.read()?;
+        let mut mistakes = Vec::new();
+        if raw.path.as_os_str().is_empty() {
+            mistakes.push(settings.mistake("path", "is missing: the file to write to"));
+        } else if raw.path.file_name().is_none() {
+            let found = raw.path.display();
+            mistakes.push(settings.mistake("path", format!("`{found}` names no file")));
+        }
+        if raw.format != "json" {
+            mistakes.push(settings.mistake(
+                "format",
+                format!("only the format `json` is supported, found `{}`", raw.format),
+            ));
+        }
+        let rotation = raw.rotation.map(|rotation| Rotation {
+            max_bytes: rotation.max_megabytes.saturating_mul(MEGABYTE),
+            max_days: rotation.max_days,
+            max_backups: rotation.max_backups,
+        });
+        if rotation.is_some_and(|rotation| rotation.max_bytes == 0) {
+            mistakes.push(settings.mistake("rotation::max_megabytes", "found 0, expected 1 or more"));
+        }
+        if !mistakes.is_empty() {
+            return Err(Diagnostics(mistakes));
+        }
+        Ok(Config {
+            path: raw.path,
+            append: raw.append,
+            create_directory: raw.create_directory,
+            flush_interval: raw.flush_interval.get(),
+            rotation,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(yaml: &str) -> Result<Config, String> {
+        Config::read(&Settings::from_yaml(yaml).unwrap()).map_err(|mistakes| mistakes.to_string())
+    }
+
+    #[test]
+    fn defaults_lose_nothing() {
+        let config = read("path: /var/log/jobs.jsonl").unwrap();
+        assert!(config.append && config.flush_interval.is_zero() && config.rotation.is_none());
+        let rotation = read("{path: a, rotation: {}}").unwrap().rotation.unwrap();
+        assert_eq!(
+            (rotation.max_bytes, rotation.max_days, rotation.max_backups),
+            (104_857_600, 0, 100)
+        );
+    }
+
+    #[test]
+    fn mistakes_are_found_all_at_once() {
+        let found = read("format: proto\nrotation:\n  max_megabytes: 0").unwrap_err();
+        for expected in [
+            "path: is missing",
+            "yaml:1:9: format: only the format `json`",
+            "yaml:3:18: rotation::max_megabytes: found 0",
+        ] {
+            assert!(found.contains(expected), "{expected} in:\n{found}");
+        }
+        assert!(read("path: /").unwrap_err().contains("names no file"));
+        assert!(read("{path: a, paht: b}").unwrap_err().contains("did you mean `path`"));
+    }
+}

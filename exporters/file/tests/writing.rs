@@ -1,0 +1,259 @@
+//! The exporter and real files.
+
+// Clippy's exception for tests does not reach their helpers.
+#![allow(clippy::unwrap_used)]
+
+use std::path::{Path, PathBuf};
+
+use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
+use opentelemetry_proto::tonic::logs::v1::{LogRecord, ResourceLogs, ScopeLogs};
+use pipeline::component::{ComponentId, Create, Exporter, Running};
+use pipeline::config::Settings;
+use pipeline::health::{Health, Status};
+use pipeline::{Ack, Batch, ComponentError, Delivery, Outcome, Payload};
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+const PATH: &str = "exporters::file";
+
+/// A folder of its own for one test, gone when dropped.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new(name: &str) -> Folder {
+        let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("file-{name}-{}", std::process::id()));
+        let _ = std::fs::remove_dir_all(&folder);
+        std::fs::create_dir_all(&folder).unwrap();
+        Folder(folder)
+    }
+
+    fn file(&self) -> PathBuf {
+        self.0.join("jobs.jsonl")
+    }
+
+    /// The names of the files in it, in order.
+    fn names(&self) -> Vec<String> {
+        let entries = std::fs::read_dir(&self.0).unwrap();
+        let mut names: Vec<String> = entries
+            .map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned())
+            .collect();
+        names.sort();
+        names
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+fn create(path: &Path, more: &str) -> Box<dyn Exporter> {
+    let yaml = format!("path: '{}'\n{more}", path.display());
+    let made = (file_exporter::factory().create)(&Create {
+        id: &ComponentId {
+            type_name: "file".into(),
+            name: None,
+        },
+        settings: &Settings::from_yaml(&yaml).unwrap(),
+        meter: &opentelemetry::global::meter("test"),
+        health: &Health::new(),
+        provided: &pipeline::storage::Provided::new(),
+    });
+    made.map_err(|mistakes| mistakes.to_string()).unwrap()
+}
+
+struct Exporting {
+    batches: mpsc::Sender<Batch>,
+    health: Health,
+    task: JoinHandle<Result<(), ComponentError>>,
+}
+
+impl Exporting {
+    async fn start(path: &Path, more: &str) -> Exporting {
+        let mut exporter = create(path, more);
+        exporter.start().await.unwrap();
+        let (batches, input) = mpsc::channel(64);
+        let health = Health::new();
+        let running = Running {
+            shutdown: CancellationToken::new(),
+            health: health.reporter(PATH),
+        };
+        let task = tokio::spawn(exporter.run(input.into(), running));
+        Exporting { batches, health, task }
+    }
+
+    async fn send(&self, name: &str) -> Delivery {
+        let (ack, delivery) = Ack::new();
+        self.batches.send(Batch::new(logs(name), ack)).await.unwrap();
+        delivery
+    }
+
+    async fn end(self) {
+        drop(self.batches);
+        self.task.await.unwrap().unwrap();
+    }
+}
+
+fn logs(name: &str) -> Payload {
+    let record = LogRecord {
+        event_name: name.into(),
+        ..Default::default()
+    };
+    Payload::Logs(vec![ResourceLogs {
+        scope_logs: vec![ScopeLogs {
+            log_records: vec![record],
+            ..Default::default()
+        }],
+        ..Default::default()
+    }])
+}
+
+/// The names of the events in a file, each of whose lines must be whole.
+fn names(file: &Path) -> Vec<String> {
+    let text = std::fs::read_to_string(file).unwrap();
+    assert!(text.is_empty() || text.ends_with('\n'), "{text:?}");
+    let line = |line| -> ExportLogsServiceRequest { serde_json::from_str(line).unwrap() };
+    text.lines()
+        .map(|text| {
+            line(text)
+                .resource_logs
+                .remove(0)
+                .scope_logs
+                .remove(0)
+                .log_records
+                .remove(0)
+                .event_name
+        })
+        .collect()
+}
+
+#[tokio::test]
+async fn what_is_acknowledged_is_a_line_and_stays_over_a_restart() {
+    let folder = Folder::new("restart");
+    let file = folder.0.join("not/there/yet.jsonl");
+    for (flush_interval, run) in ["0s", "1h"].into_iter().zip(0..) {
+        let more = format!("create_directory: true\nflush_interval: {flush_interval}");
+        let exporting = Exporting::start(&file, &more).await;
+        for event in 0..5 {
+            let outcome = exporting.send(&format!("{run}-{event}")).await.await;
+            assert_eq!(outcome, Outcome::Delivered);
+            assert_eq!(names(&file).last(), Some(&format!("{run}-{event}")));
+        }
+        exporting.end().await;
+    }
+    assert_eq!(names(&file).len(), 10);
+    Exporting::start(&file, "append: false").await.end().await;
+    assert_eq!(names(&file).len(), 0);
+}
+
+#[tokio::test]
+async fn a_torn_line_is_cut_off_at_the_start_and_no_whole_one() {
+    let folder = Folder::new("torn");
+    let exporting = Exporting::start(&folder.file(), "").await;
+    for name in ["a", "b"] {
+        assert_eq!(exporting.send(name).await.await, Outcome::Delivered);
+    }
+    exporting.end().await;
+    let whole = std::fs::read(folder.file()).unwrap();
+    // At every length that a crash may leave; also one that is longer than what is read at once.
+    let longer = [&whole[..], &vec![b'x'; 200_000]].concat();
+    for length in (0..=whole.len()).chain([longer.len()]) {
+        std::fs::write(folder.file(), &longer[..length]).unwrap();
+        Exporting::start(&folder.file(), "").await.end().await;
+        let kept = longer[..length].iter().filter(|byte| **byte == b'\n').count();
+        assert_eq!(names(&folder.file()), ["a", "b"][..kept], "cut at {length}");
+    }
+}
+
+#[tokio::test]
+async fn a_full_disk_is_said_and_waited_for() {
+    // Every write to it says that the disk is full.
+    let exporting = Exporting::start(Path::new("/dev/full"), "").await;
+    let mut delivery = Box::pin(exporting.send("a").await);
+    let mut health = exporting.health.watch();
+    let unwell = health
+        .wait_for(|health| matches!(health.get(PATH), Some(Status::RecoverableError(_))))
+        .await
+        .unwrap();
+    let Some(Status::RecoverableError(why)) = unwell.get(PATH).cloned() else {
+        unreachable!()
+    };
+    drop(unwell);
+    let why = why.to_lowercase();
+    assert!(
+        why.contains("cannot write to /dev/full") && why.contains("no space left"),
+        "{why}"
+    );
+    assert!(futures_util::poll!(&mut delivery).is_pending(), "nothing is given up");
+    exporting.task.abort();
+}
+
+#[tokio::test]
+async fn what_cannot_work_is_said_at_the_start() {
+    let folder = Folder::new("start");
+    let fails = async |path: &Path| create(path, "").start().await.unwrap_err().to_string();
+    let missing = fails(&folder.0.join("no/file")).await;
+    assert!(missing.contains("set create_directory: true"), "{missing}");
+    let a_folder = fails(&folder.0).await;
+    assert!(
+        a_folder.starts_with(&format!("cannot write to {}", folder.0.display())),
+        "{a_folder}"
+    );
+    let exporting = Exporting::start(&folder.file(), "").await;
+    let taken = fails(&folder.file()).await;
+    assert!(taken.contains("another process or exporter writes to it"), "{taken}");
+    exporting.end().await;
+}
+
+#[tokio::test]
+async fn full_files_are_put_aside_and_the_oldest_go() {
+    let folder = Folder::new("rotation");
+    // Not ours, whatever it is called.
+    std::fs::write(folder.0.join("jobs-of-others.jsonl"), "").unwrap();
+    std::fs::write(folder.0.join("jobs-2020-01-01T00-00-00.000.jsonl"), "").unwrap();
+    let more = "rotation: {max_megabytes: 1, max_backups: 3, max_days: 30}";
+    let exporting = Exporting::start(&folder.file(), more).await;
+    let padding = "x".repeat(400 * 1024);
+    for number in 0..9 {
+        let outcome = exporting.send(&format!("{number}{padding}")).await.await;
+        assert_eq!(outcome, Outcome::Delivered);
+    }
+    // One that is larger than a file may be.
+    let huge = exporting.send(&"x".repeat(2 * 1024 * 1024)).await;
+    assert_eq!(huge.await, Outcome::Delivered);
+    exporting.end().await;
+    let files = folder.names();
+    let full: Vec<&String> = files.iter().filter(|name| name.starts_with("jobs-2")).collect();
+    assert_eq!((files.len(), full.len()), (5, 3), "{files:?}");
+    assert!(
+        !full.contains(&&"jobs-2020-01-01T00-00-00.000.jsonl".to_owned()),
+        "it is too old"
+    );
+    // Two lines a file, in order; the first two files had to go.
+    let numbers: Vec<String> = full
+        .iter()
+        .flat_map(|name| names(&folder.0.join(name)))
+        .map(|name| name[..1].to_owned())
+        .collect();
+    assert_eq!(numbers, ["4", "5", "6", "7", "8"]);
+    assert_eq!(names(&folder.file()).len(), 1);
+}
+
+#[tokio::test]
+async fn a_file_that_was_moved_away_is_left_alone_and_begun_anew() {
+    let folder = Folder::new("moved");
+    let exporting = Exporting::start(&folder.file(), "").await;
+    assert_eq!(exporting.send("a").await.await, Outcome::Delivered);
+    let elsewhere = folder.0.join("elsewhere");
+    std::fs::rename(folder.file(), &elsewhere).unwrap();
+    assert_eq!(exporting.send("b").await.await, Outcome::Delivered);
+    std::fs::remove_file(folder.file()).unwrap();
+    assert_eq!(exporting.send("c").await.await, Outcome::Delivered);
+    exporting.end().await;
+    assert_eq!(
+        (names(&elsewhere), names(&folder.file())),
+        (vec!["a".to_owned()], vec!["c".to_owned()])
+    );
+}

@@ -1,0 +1,179 @@
+//! The exporter's settings, under the names of the collector's exporter of the same type.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration as StdDuration;
+
+use pipeline::config::{Diagnostics, Duration};
+use rustls::ServerConfig;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use serde::Deserialize;
+use tokio_rustls::TlsAcceptor;
+
+use crate::exposition::{Options, Suffixes};
+
+/// The settings of `prometheus`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Settings {
+    /// Host and port to listen on. Without a host (`:8889`) on every IPv4 address.
+    pub endpoint: String,
+    /// The first word of every name.
+    pub namespace: String,
+    /// Labels that every series gets.
+    pub const_labels: BTreeMap<String, String>,
+    /// Whether the time of each point is written.
+    pub send_timestamps: bool,
+    /// How long a series without a new point is shown; zero: for ever.
+    pub metric_expiration: Duration,
+    /// Whether attributes of the resource become labels.
+    pub resource_to_telemetry_conversion: Conversion,
+    /// Whether scrapers that ask for OpenMetrics get it.
+    pub enable_open_metrics: bool,
+    /// Whether names end with their unit and type.
+    pub add_metric_suffixes: bool,
+    /// For how long a new count is shown as zero first.
+    pub start_at_zero: Duration,
+    /// Whose metrics are written as well, under their names.
+    pub compatibility: Option<Compatibility>,
+    /// With it, HTTPS.
+    pub tls: Option<Tls>,
+}
+
+/// `resource_to_telemetry_conversion`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Conversion {
+    /// Whether it is done.
+    pub enabled: bool,
+}
+
+/// Whose metrics are written as well.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "snake_case")]
+pub enum Compatibility {
+    /// Those of kube-state-metrics that are about Jobs and CronJobs.
+    KubeStateMetrics,
+}
+
+/// The server's certificate.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Tls {
+    /// PEM, the server's own certificate first.
+    pub cert_file: PathBuf,
+    /// PEM.
+    pub key_file: PathBuf,
+}
+
+impl Default for Conversion {
+    fn default() -> Self {
+        Conversion { enabled: true }
+    }
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Settings {
+            endpoint: "localhost:8889".into(),
+            namespace: String::new(),
+            const_labels: BTreeMap::new(),
+            send_timestamps: false,
+            metric_expiration: Duration::from_secs(300),
+            resource_to_telemetry_conversion: Conversion::default(),
+            enable_open_metrics: false,
+            add_metric_suffixes: true,
+            start_at_zero: Duration::from_secs(60),
+            compatibility: None,
+            tls: None,
+        }
+    }
+}
+
+impl Settings {
+    /// Reads and checks them.
+    ///
+    /// # Errors
+    /// Everything that is wrong with them.
+    pub fn read(settings: &pipeline::config::Settings) -> Result<Self, Diagnostics> {
+        let read: Settings = settings.read()?;
+        let mut mistakes = Diagnostics::default();
+        let port = read.endpoint.rsplit_once(':').map(|(_, port)| port.parse::<u16>());
+        if !matches!(port, Some(Ok(_))) {
+            let found = format!("found {:?}, expected host:port", read.endpoint);
+            let help = "for example localhost:8889, or 0.0.0.0:8889 so that Prometheus can reach it";
+            mistakes.push(settings.mistake("endpoint", found).with_help(help));
+        }
+        let is_name = |name: &str| {
+            let mut bytes = name.bytes();
+            bytes.next().is_some_and(|b| b.is_ascii_alphabetic() || b == b'_')
+                && bytes.all(|b| b.is_ascii_alphanumeric() || b == b'_')
+        };
+        if !read.namespace.is_empty() && !is_name(&read.namespace) {
+            let found = format!("found {:?}, expected letters, digits and _", read.namespace);
+            mistakes.push(settings.mistake("namespace", found));
+        }
+        for name in read.const_labels.keys() {
+            if !is_name(name) || name.starts_with("__") || name == "le" || name == "quantile" {
+                let found = format!("{name:?} cannot be a label of every series: expected letters, digits and _");
+                mistakes.push(settings.mistake("const_labels", found));
+            }
+        }
+        if let Some(tls) = &read.tls {
+            for (key, path) in [("tls::cert_file", &tls.cert_file), ("tls::key_file", &tls.key_file)] {
+                if path.as_os_str().is_empty() {
+                    let text = "is missing: a server needs both its certificate and its key, each a PEM file";
+                    mistakes.push(settings.mistake(key, text));
+                }
+            }
+        }
+        let expiration: StdDuration = read.metric_expiration.get();
+        if !expiration.is_zero() && expiration <= read.start_at_zero.get() {
+            let text = "is not longer than start_at_zero: a count would be forgotten before it was shown";
+            mistakes.push(settings.mistake("metric_expiration", text));
+        }
+        mistakes.into_result(read)
+    }
+
+    /// How metrics are named and labelled.
+    pub fn options(&self) -> Options {
+        Options {
+            namespace: self.namespace.clone(),
+            const_labels: self.const_labels.clone().into_iter().collect(),
+            suffixes: Suffixes {
+                unit: self.add_metric_suffixes,
+                kind: self.add_metric_suffixes,
+            },
+            resource_labels: self.resource_to_telemetry_conversion.enabled,
+            ..Options::default()
+        }
+    }
+}
+
+impl Tls {
+    /// Reads the files.
+    ///
+    /// # Errors
+    /// What is wrong with which file.
+    pub fn acceptor(&self) -> Result<TlsAcceptor, String> {
+        let (cert, key) = (self.cert_file.display(), self.key_file.display());
+        let chain: Vec<_> = CertificateDer::pem_file_iter(&self.cert_file)
+            .and_then(Iterator::collect)
+            .map_err(|error| format!("cannot read the certificate {cert}: {error}; see tls::cert_file"))?;
+        if chain.is_empty() {
+            return Err(format!("{cert} holds no certificate; expected PEM; see tls::cert_file"));
+        }
+        let secret = PrivateKeyDer::from_pem_file(&self.key_file)
+            .map_err(|error| format!("cannot read the key {key}: {error}; see tls::key_file"))?;
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let config = ServerConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .map_err(|error| error.to_string())?
+            .with_no_client_auth()
+            .with_single_cert(chain, secret)
+            .map_err(|error| format!("the certificate {cert} and the key {key} do not go together: {error}"))?;
+        Ok(TlsAcceptor::from(Arc::new(config)))
+    }
+}

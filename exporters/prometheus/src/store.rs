@@ -1,0 +1,403 @@
+//! The latest point of each series: what a scrape is shown. Pure; the time is passed in.
+
+use std::collections::{BTreeMap, HashMap};
+use std::time::{Duration, Instant};
+
+use opentelemetry_proto::tonic::common::v1::{InstrumentationScope, KeyValue};
+use opentelemetry_proto::tonic::metrics::v1::metric::Data;
+use opentelemetry_proto::tonic::metrics::v1::number_data_point::Value;
+use opentelemetry_proto::tonic::metrics::v1::{
+    AggregationTemporality, DataPointFlags, ExponentialHistogram, ExponentialHistogramDataPoint, Gauge, Histogram,
+    HistogramDataPoint, Metric, NumberDataPoint, ResourceMetrics, ScopeMetrics, Sum, Summary, SummaryDataPoint,
+};
+use opentelemetry_proto::tonic::resource::v1::Resource;
+use pipeline::Payload;
+use pipeline::temporality::Accumulator;
+use prost::Message;
+use std::sync::Arc;
+
+/// The series that were sent, with their totals.
+#[derive(Debug)]
+pub struct Store {
+    totals: Accumulator,
+    /// `None`: never.
+    expiration: Option<Duration>,
+    start_at_zero: Duration,
+    next_sweep: Option<Instant>,
+    targets: BTreeMap<Vec<u8>, Target>,
+}
+
+#[derive(Debug)]
+struct Target {
+    resource: Option<Resource>,
+    scopes: BTreeMap<Vec<u8>, Scope>,
+}
+
+#[derive(Debug)]
+struct Scope {
+    scope: Option<InstrumentationScope>,
+    schema_url: String,
+    /// By name, unit and kind.
+    streams: BTreeMap<(String, String, u8), Stream>,
+}
+
+#[derive(Debug)]
+struct Stream {
+    description: String,
+    points: HashMap<Vec<u8>, Held>,
+}
+
+#[derive(Debug)]
+struct Held {
+    point: Point,
+    updated: Instant,
+    zero_until: Option<Instant>,
+}
+
+#[derive(Clone, Debug)]
+enum Point {
+    Number(NumberDataPoint),
+    Histogram(HistogramDataPoint),
+    Exponential(ExponentialHistogramDataPoint),
+    Summary(SummaryDataPoint),
+}
+
+const GAUGE: u8 = 0;
+const SUM: u8 = 1;
+const MONOTONIC_SUM: u8 = 2;
+const HISTOGRAM: u8 = 3;
+const EXPONENTIAL: u8 = 4;
+const SUMMARY: u8 = 5;
+
+impl Store {
+    /// A store without series. One that had no point for `expiration` is forgotten; zero: never. One that was made of
+    /// deltas shows zero for the time `start_at_zero`.
+    pub fn new(expiration: Duration, start_at_zero: Duration) -> Self {
+        Store {
+            totals: Accumulator::new(expiration),
+            expiration: (!expiration.is_zero()).then_some(expiration),
+            start_at_zero,
+            next_sweep: None,
+            targets: BTreeMap::new(),
+        }
+    }
+
+    /// Takes in metrics.
+    pub fn add(&mut self, payload: Arc<Payload>, now: Instant) {
+        self.sweep(now);
+        // Only of what was counted here from the first delta on is it known that it was zero before.
+        let counted_here: Vec<bool> = match &*payload {
+            Payload::Metrics(metrics) => all_metrics(metrics).map(is_delta).collect(),
+            Payload::Logs(_) | Payload::Traces(_) => return,
+        };
+        let payload = Arc::unwrap_or_clone(self.totals.convert(payload, now));
+        let Payload::Metrics(metrics) = payload else { return };
+        let mut counted_here = counted_here.into_iter();
+        for resource_metrics in metrics {
+            let key = resource_metrics
+                .resource
+                .as_ref()
+                .map_or_else(Vec::new, |resource| key_of(&resource.attributes));
+            let target = self.targets.entry(key).or_insert_with(|| Target {
+                resource: resource_metrics.resource,
+                scopes: BTreeMap::new(),
+            });
+            for scope_metrics in resource_metrics.scope_metrics {
+                let scope = target.scope(scope_metrics.scope, scope_metrics.schema_url);
+                for metric in scope_metrics.metrics {
+                    let starts = counted_here.next().unwrap_or(false) && !self.start_at_zero.is_zero();
+                    scope.add(metric, now, starts.then(|| now + self.start_at_zero));
+                }
+            }
+        }
+    }
+
+    /// What a scrape at `now` is shown.
+    pub fn metrics(&self, now: Instant) -> Vec<ResourceMetrics> {
+        let targets = self.targets.values().map(|target| ResourceMetrics {
+            resource: target.resource.clone(),
+            scope_metrics: target
+                .scopes
+                .values()
+                .map(|scope| ScopeMetrics {
+                    scope: scope.scope.clone(),
+                    schema_url: scope.schema_url.clone(),
+                    metrics: scope
+                        .streams
+                        .iter()
+                        .filter_map(|(key, stream)| stream.metric(key, |held| self.is_live(held, now), now))
+                        .collect(),
+                })
+                .filter(|scope| !scope.metrics.is_empty())
+                .collect(),
+            schema_url: String::new(),
+        });
+        targets.collect()
+    }
+
+    /// How many series are held.
+    pub fn series(&self) -> usize {
+        let scopes = self.targets.values().flat_map(|target| target.scopes.values());
+        let streams = scopes.flat_map(|scope| scope.streams.values());
+        streams.map(|stream| stream.points.len()).sum()
+    }
+
+    fn is_live(&self, held: &Held, now: Instant) -> bool {
+        self.expiration.is_none_or(|expiration| now - held.updated < expiration)
+    }
+
+    fn sweep(&mut self, now: Instant) {
+        let Some(expiration) = self.expiration else { return };
+        if self.next_sweep.is_some_and(|next| now < next) {
+            return;
+        }
+        self.next_sweep = Some(now + expiration / 8);
+        self.targets.retain(|_, target| {
+            target.scopes.retain(|_, scope| {
+                scope.streams.retain(|_, stream| {
+                    stream.points.retain(|_, held| now - held.updated < expiration);
+                    !stream.points.is_empty()
+                });
+                !scope.streams.is_empty()
+            });
+            !target.scopes.is_empty()
+        });
+    }
+}
+
+impl Target {
+    fn scope(&mut self, scope: Option<InstrumentationScope>, schema_url: String) -> &mut Scope {
+        let mut key = scope.as_ref().map_or_else(Vec::new, |scope| {
+            let mut key = InstrumentationScope {
+                attributes: Vec::new(),
+                ..scope.clone()
+            }
+            .encode_length_delimited_to_vec();
+            key.extend(key_of(&scope.attributes));
+            key
+        });
+        key.extend(schema_url.as_bytes());
+        self.scopes.entry(key).or_insert_with(|| Scope {
+            scope,
+            schema_url,
+            streams: BTreeMap::new(),
+        })
+    }
+}
+
+impl Scope {
+    fn add(&mut self, metric: Metric, now: Instant, zero_until: Option<Instant>) {
+        let (kind, points): (u8, Vec<Point>) = match metric.data {
+            None => return,
+            Some(Data::Gauge(data)) => (GAUGE, data.data_points.into_iter().map(Point::Number).collect()),
+            Some(Data::Sum(data)) => {
+                let kind = if data.is_monotonic { MONOTONIC_SUM } else { SUM };
+                (kind, data.data_points.into_iter().map(Point::Number).collect())
+            }
+            Some(Data::Histogram(data)) => (HISTOGRAM, data.data_points.into_iter().map(Point::Histogram).collect()),
+            Some(Data::ExponentialHistogram(data)) => (
+                EXPONENTIAL,
+                data.data_points.into_iter().map(Point::Exponential).collect(),
+            ),
+            Some(Data::Summary(data)) => (SUMMARY, data.data_points.into_iter().map(Point::Summary).collect()),
+        };
+        let stream = self
+            .streams
+            .entry((metric.name, metric.unit, kind))
+            .or_insert_with(|| Stream {
+                description: String::new(),
+                points: HashMap::new(),
+            });
+        stream.description = metric.description;
+        for point in points {
+            let key = key_of(point.attributes());
+            if point.ends() {
+                stream.points.remove(&key);
+                continue;
+            }
+            let new = !stream.points.contains_key(&key);
+            let held = stream.points.entry(key).or_insert_with(|| Held {
+                point: point.clone(),
+                updated: now,
+                zero_until,
+            });
+            if !new {
+                // Points may overtake each other.
+                if point.time() < held.point.time() && point.start() == held.point.start() {
+                    continue;
+                }
+                held.point = point;
+                held.updated = now;
+            }
+        }
+    }
+}
+
+impl Stream {
+    fn metric(
+        &self,
+        (name, unit, kind): &(String, String, u8),
+        is_live: impl Fn(&Held) -> bool,
+        now: Instant,
+    ) -> Option<Metric> {
+        let live: Vec<Point> = self
+            .points
+            .values()
+            .filter(|held| is_live(held))
+            .map(|held| match held.zero_until.is_some_and(|until| now < until) {
+                true => held.point.zero(),
+                false => held.point.clone(),
+            })
+            .collect();
+        if live.is_empty() {
+            return None;
+        }
+        let aggregation_temporality = AggregationTemporality::Cumulative as i32;
+        let numbers = || live.iter().filter_map(Point::number).collect::<Vec<_>>();
+        let data = match *kind {
+            GAUGE => Data::Gauge(Gauge { data_points: numbers() }),
+            SUM | MONOTONIC_SUM => Data::Sum(Sum {
+                data_points: numbers(),
+                aggregation_temporality,
+                is_monotonic: *kind == MONOTONIC_SUM,
+            }),
+            HISTOGRAM => Data::Histogram(Histogram {
+                data_points: live.into_iter().filter_map(Point::histogram).collect(),
+                aggregation_temporality,
+            }),
+            EXPONENTIAL => Data::ExponentialHistogram(ExponentialHistogram {
+                data_points: live.into_iter().filter_map(Point::exponential).collect(),
+                aggregation_temporality,
+            }),
+            _ => Data::Summary(Summary {
+                data_points: live.into_iter().filter_map(Point::summary).collect(),
+            }),
+        };
+        Some(Metric {
+            name: name.clone(),
+            unit: unit.clone(),
+            description: self.description.clone(),
+            data: Some(data),
+            ..Default::default()
+        })
+    }
+}
+
+impl Point {
+    fn attributes(&self) -> &[KeyValue] {
+        match self {
+            Point::Number(point) => &point.attributes,
+            Point::Histogram(point) => &point.attributes,
+            Point::Exponential(point) => &point.attributes,
+            Point::Summary(point) => &point.attributes,
+        }
+    }
+
+    fn time(&self) -> u64 {
+        match self {
+            Point::Number(point) => point.time_unix_nano,
+            Point::Histogram(point) => point.time_unix_nano,
+            Point::Exponential(point) => point.time_unix_nano,
+            Point::Summary(point) => point.time_unix_nano,
+        }
+    }
+
+    fn start(&self) -> u64 {
+        match self {
+            Point::Number(point) => point.start_time_unix_nano,
+            Point::Histogram(point) => point.start_time_unix_nano,
+            Point::Exponential(point) => point.start_time_unix_nano,
+            Point::Summary(point) => point.start_time_unix_nano,
+        }
+    }
+
+    /// Whether it says that its series has ended.
+    fn ends(&self) -> bool {
+        let flags = match self {
+            Point::Number(point) => point.flags,
+            Point::Histogram(point) => point.flags,
+            Point::Exponential(point) => point.flags,
+            Point::Summary(point) => point.flags,
+        };
+        flags & DataPointFlags::NoRecordedValueMask as u32 != 0
+    }
+
+    /// The same series with nothing counted.
+    fn zero(&self) -> Point {
+        let mut zero = self.clone();
+        match &mut zero {
+            Point::Number(point) => {
+                point.value = point.value.map(|value| match value {
+                    Value::AsInt(_) => Value::AsInt(0),
+                    Value::AsDouble(_) => Value::AsDouble(0.0),
+                });
+            }
+            Point::Histogram(point) => {
+                point.bucket_counts.fill(0);
+                (point.count, point.sum) = (0, point.sum.map(|_| 0.0));
+            }
+            Point::Exponential(point) => {
+                // Without its buckets it would have other bounds than later.
+                for buckets in [&mut point.positive, &mut point.negative].into_iter().flatten() {
+                    buckets.bucket_counts.fill(0);
+                }
+                (point.count, point.zero_count, point.sum) = (0, 0, point.sum.map(|_| 0.0));
+            }
+            Point::Summary(_) => {}
+        }
+        zero
+    }
+
+    fn number(&self) -> Option<NumberDataPoint> {
+        match self {
+            Point::Number(point) => Some(point.clone()),
+            _ => None,
+        }
+    }
+
+    fn histogram(self) -> Option<HistogramDataPoint> {
+        match self {
+            Point::Histogram(point) => Some(point),
+            _ => None,
+        }
+    }
+
+    fn exponential(self) -> Option<ExponentialHistogramDataPoint> {
+        match self {
+            Point::Exponential(point) => Some(point),
+            _ => None,
+        }
+    }
+
+    fn summary(self) -> Option<SummaryDataPoint> {
+        match self {
+            Point::Summary(point) => Some(point),
+            _ => None,
+        }
+    }
+}
+
+/// Equal for equal attributes, in whatever order.
+fn key_of(attributes: &[KeyValue]) -> Vec<u8> {
+    let mut sorted: Vec<&KeyValue> = attributes.iter().collect();
+    sorted.sort_by(|a, b| a.key.cmp(&b.key));
+    sorted
+        .iter()
+        .flat_map(|pair| pair.encode_length_delimited_to_vec())
+        .collect()
+}
+
+fn all_metrics(metrics: &[ResourceMetrics]) -> impl Iterator<Item = &Metric> {
+    let scopes = metrics.iter().flat_map(|resource| &resource.scope_metrics);
+    scopes.flat_map(|scope| &scope.metrics)
+}
+
+fn is_delta(metric: &Metric) -> bool {
+    const DELTA: i32 = AggregationTemporality::Delta as i32;
+    match &metric.data {
+        Some(Data::Sum(data)) => data.aggregation_temporality == DELTA && data.is_monotonic,
+        Some(Data::Histogram(data)) => data.aggregation_temporality == DELTA,
+        Some(Data::ExponentialHistogram(data)) => data.aggregation_temporality == DELTA,
+        Some(Data::Gauge(_) | Data::Summary(_)) | None => false,
+    }
+}

@@ -1,0 +1,286 @@
+//! The file: a redb database with a table for each component.
+
+use std::fs::{File, OpenOptions};
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+
+use bytes::Bytes;
+use pipeline::storage::{Change, StoreError};
+use redb::{Builder, ReadableDatabase, StorageBackend, TableDefinition, TableError};
+
+use crate::disk::Disk;
+
+/// The file's name in the directory.
+pub const FILE: &str = "state.redb";
+/// What a new file is called until it is whole.
+const NEW_FILE: &str = "state.redb.new";
+/// Tells what is in the other tables. No component's path begins like this.
+const FORMAT: TableDefinition<'_, &str, u64> = TableDefinition::new("::format");
+/// The version of what is in the tables.
+const VERSION: u64 = 1;
+/// redb's own default is a gigabyte.
+const CACHE: usize = 8 * 1024 * 1024;
+
+type Values<'a> = TableDefinition<'a, &'static str, &'static [u8]>;
+
+/// Where the file is, and how it is used.
+#[derive(Clone, Debug)]
+pub struct Place {
+    /// The directory, which this process has locked.
+    pub directory: PathBuf,
+    /// Whether a commit waits until the disk has it.
+    pub fsync: bool,
+    /// Whether a file that cannot be read is replaced when the collector starts.
+    pub recreate: bool,
+    /// Where the settings stand, for error texts.
+    pub section: String,
+}
+
+impl Place {
+    /// The file.
+    pub fn file(&self) -> PathBuf {
+        self.directory.join(FILE)
+    }
+}
+
+/// The open file.
+pub struct Database {
+    redb: redb::Database,
+}
+
+/// Changes of one component's table.
+pub struct Transaction {
+    /// The component's path.
+    pub path: String,
+    /// What changes.
+    pub changes: Vec<Change>,
+}
+
+/// Why a call to the database failed.
+#[derive(Debug)]
+pub enum Failure {
+    /// The disk does not do what it should.
+    Disk(String),
+    /// What is in the file cannot be read.
+    Broken(String),
+}
+
+impl Database {
+    /// Opens the file as the collector starts: makes it if there is none, and replaces one that cannot be read if the
+    /// settings ask for that.
+    ///
+    /// # Errors
+    /// What is wrong and what to do.
+    pub fn start(place: &Place) -> Result<Database, StoreError> {
+        let file = place.file();
+        let broken = match Database::open(place) {
+            Err(StoreError::Permanent(broken)) if place.recreate => broken,
+            opened => return opened,
+        };
+        let aside = unused(&file);
+        std::fs::rename(&file, &aside).map_err(|error| unavailable(place, &error.to_string()))?;
+        tracing::warn!(aside = %aside.display(), "{broken}; it is moved aside, and an empty one takes its place");
+        Database::open(place)
+    }
+
+    /// Opens the file; makes it if there is none.
+    ///
+    /// # Errors
+    /// What is wrong and what to do.
+    pub fn open(place: &Place) -> Result<Database, StoreError> {
+        let file = place.file();
+        let opened = || {
+            if !file.try_exists().map_err(disk)? {
+                make(place)?;
+            }
+            let disk = Disk {
+                file: OpenOptions::new().read(true).write(true).open(&file).map_err(disk)?,
+                fsync: place.fsync,
+            };
+            if disk.file.metadata().map_err(self::disk)?.len() == 0 {
+                return Err(Failure::Broken("it is empty".into()));
+            }
+            let database = Database::on(disk)?;
+            match database.version()? {
+                VERSION => Ok(database),
+                other => Err(Failure::Broken(format!(
+                    "its format is {other}, expected {VERSION}: another version of the collector wrote it"
+                ))),
+            }
+        };
+        opened().map_err(|failure| failure.told(place))
+    }
+
+    /// The database on a disk. The checksums of everything in it are compared: what has been damaged is found now.
+    ///
+    /// # Errors
+    /// Why it cannot be used.
+    pub fn on(disk: impl StorageBackend) -> Result<Database, Failure> {
+        guarded(|| {
+            let mut builder = Builder::new();
+            builder.set_cache_size(CACHE).set_check_integrity_on_open(true);
+            builder.set_repair_callback(|session| {
+                if session.progress() == 0.0 {
+                    tracing::info!("the collector did not end in order last time; its file is checked");
+                }
+            });
+            let redb = builder.create_with_backend(disk)?;
+            Ok(Database { redb })
+        })
+    }
+
+    /// Makes all transactions in one commit: all of them or, on an error, none.
+    ///
+    /// # Errors
+    /// Why it was not done. The database must not be used any more then: open it again.
+    pub fn apply<'a>(&self, transactions: impl Iterator<Item = &'a Transaction>) -> Result<(), Failure> {
+        guarded(|| {
+            let writing = self.redb.begin_write()?;
+            for Transaction { path, changes } in transactions {
+                let mut table = writing.open_table(Values::new(path))?;
+                for change in changes {
+                    match change {
+                        Change::Set(key, value) => drop(table.insert(key.as_str(), &**value)?),
+                        Change::Delete(key) => drop(table.remove(key.as_str())?),
+                    }
+                }
+            }
+            writing.commit()?;
+            Ok(())
+        })
+    }
+
+    /// The value of a key.
+    ///
+    /// # Errors
+    /// Why it cannot be read.
+    pub fn get(&self, path: &str, key: &str) -> Result<Option<Bytes>, Failure> {
+        guarded(|| {
+            let Some(table) = self.table(path)? else {
+                return Ok(None);
+            };
+            Ok(table.get(key)?.map(|value| Bytes::copy_from_slice(value.value())))
+        })
+    }
+
+    /// The keys that begin with `prefix`, in order of their bytes.
+    ///
+    /// # Errors
+    /// Why they cannot be read.
+    pub fn keys(&self, path: &str, prefix: &str) -> Result<Vec<String>, Failure> {
+        guarded(|| {
+            let mut keys = Vec::new();
+            let Some(table) = self.table(path)? else {
+                return Ok(keys);
+            };
+            for entry in table.range(prefix..)? {
+                let key = entry?.0;
+                if !key.value().starts_with(prefix) {
+                    break;
+                }
+                keys.push(key.value().to_owned());
+            }
+            Ok(keys)
+        })
+    }
+
+    fn table(&self, path: &str) -> Result<Option<redb::ReadOnlyTable<&'static str, &'static [u8]>>, redb::Error> {
+        match self.redb.begin_read()?.open_table(Values::new(path)) {
+            Ok(table) => Ok(Some(table)),
+            Err(TableError::TableDoesNotExist(_)) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    fn version(&self) -> Result<u64, Failure> {
+        guarded(|| match self.redb.begin_read()?.open_table(FORMAT) {
+            Ok(table) => Ok(table.get("version")?.map_or(0, |version| version.value())),
+            Err(TableError::TableDoesNotExist(_)) => Ok(0),
+            Err(error) => Err(error.into()),
+        })
+    }
+
+    fn set_version(&self) -> Result<(), Failure> {
+        guarded(|| {
+            let writing = self.redb.begin_write()?;
+            writing.open_table(FORMAT)?.insert("version", VERSION)?;
+            writing.commit()?;
+            Ok(())
+        })
+    }
+}
+
+/// Makes an empty file. It gets its name when it is whole, so that a crash leaves none or a good one.
+fn make(place: &Place) -> Result<(), Failure> {
+    let new = place.directory.join(NEW_FILE);
+    let file = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .open(&new)
+        .map_err(disk)?;
+    let database = Database::on(Disk { file, fsync: true })?;
+    database.set_version()?;
+    drop(database);
+    std::fs::rename(&new, place.file()).map_err(disk)?;
+    // The name must survive a crash of the machine, too.
+    File::open(&place.directory)
+        .and_then(|directory| directory.sync_all())
+        .map_err(disk)
+}
+
+/// The first name for a broken file that is not taken.
+fn unused(file: &Path) -> PathBuf {
+    let named = |number: u32| file.with_extension(format!("redb.broken-{number}"));
+    (1..).map(named).find(|path| !path.exists()).unwrap_or_else(|| named(0))
+}
+
+impl Failure {
+    /// What went wrong and what to do, for whoever called.
+    pub fn told(self, place: &Place) -> StoreError {
+        match self {
+            Failure::Disk(why) => unavailable(place, &why),
+            Failure::Broken(why) => StoreError::Permanent(format!(
+                "the file {} cannot be used: {why}; restore it, or let an empty one take its place: move it away, or set \
+                 {}::recreate: true (what waited in it to be sent is lost then)",
+                place.file().display(),
+                place.section
+            )),
+        }
+    }
+}
+
+fn unavailable(place: &Place, why: &str) -> StoreError {
+    StoreError::Unavailable(format!(
+        "the file {} cannot be read or written: {why}; see to the disk it is on",
+        place.file().display()
+    ))
+}
+
+fn disk(error: io::Error) -> Failure {
+    Failure::Disk(error.to_string())
+}
+
+/// Calls redb, which panics on some files that it did not write.
+fn guarded<T>(work: impl FnOnce() -> Result<T, redb::Error>) -> Result<T, Failure> {
+    match catch_unwind(AssertUnwindSafe(work)) {
+        Ok(done) => done.map_err(Failure::from),
+        Err(_) => Err(Failure::Broken("what is in it contradicts itself".into())),
+    }
+}
+
+impl From<redb::Error> for Failure {
+    fn from(error: redb::Error) -> Self {
+        use std::io::ErrorKind::{InvalidData, UnexpectedEof};
+        match error {
+            redb::Error::Io(error) if matches!(error.kind(), InvalidData | UnexpectedEof) => {
+                Failure::Broken(error.to_string())
+            }
+            redb::Error::Io(error) => Failure::Disk(error.to_string()),
+            redb::Error::PreviousIo | redb::Error::DatabaseClosed => Failure::Disk(error.to_string()),
+            error => Failure::Broken(error.to_string()),
+        }
+    }
+}

@@ -1,0 +1,96 @@
+//! The directory, and the lock that keeps a second collector out of it.
+
+use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
+use std::io::{Error, ErrorKind};
+use std::os::unix::fs::DirBuilderExt;
+use std::path::Path;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+/// The pause between two tries to take the lock.
+const PAUSE: Duration = Duration::from_millis(50);
+
+/// Makes the directory and those above it, if it is not there.
+///
+/// # Errors
+/// What is wrong and what to do; `section` is where the settings stand.
+pub fn create(path: &Path, mode: u32, section: &str) -> Result<(), String> {
+    let made = DirBuilder::new().recursive(true).mode(mode).create(path);
+    made.map_err(|error| explain(&error, "made", path, section))
+}
+
+/// Takes the directory for this process, as long as the file is held.
+///
+/// # Errors
+/// What is wrong and what to do; `section` is where the settings stand.
+pub async fn lock(path: &Path, timeout: Duration, section: &str) -> Result<File, String> {
+    let file = OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .open(path.join("lock"))
+        .map_err(|error| explain(&error, "written to", path, section))?;
+    let until = Instant::now() + timeout;
+    loop {
+        match file.try_lock() {
+            Ok(()) => return Ok(file),
+            Err(TryLockError::WouldBlock) if Instant::now() < until => tokio::time::sleep(PAUSE).await,
+            Err(TryLockError::WouldBlock) => {
+                return Err(format!(
+                    "the directory {} is in use by another process; every collector needs one of its own: end the \
+                     other one, or set {section}::directory",
+                    path.display()
+                ));
+            }
+            Err(TryLockError::Error(error)) => return Err(explain(&error, "locked", path, section)),
+        }
+    }
+}
+
+/// What is wrong with the directory and what to do.
+fn explain(error: &Error, verb: &str, path: &Path, section: &str) -> String {
+    let advice = match error.kind() {
+        ErrorKind::NotFound => format!("create it, or set {section}::create_directory: true"),
+        ErrorKind::NotADirectory | ErrorKind::AlreadyExists => {
+            format!("something else is there; set {section}::directory to a directory")
+        }
+        ErrorKind::PermissionDenied => format!(
+            "let the user that the collector runs as write there (in Kubernetes: securityContext.fsGroup), or set \
+             {section}::directory"
+        ),
+        ErrorKind::ReadOnlyFilesystem => {
+            format!("mount a volume there that can be written to, or set {section}::directory")
+        }
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => "free some space".into(),
+        ErrorKind::Unsupported => {
+            format!("its file system has no locks; set {section}::directory to one on another file system")
+        }
+        _ => format!("see {section}::directory"),
+    };
+    format!("the directory {} cannot be {verb}: {error}; {advice}", path.display())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_problem_says_what_to_do() {
+        // EACCES, EROFS, ENOSPC, EDQUOT, ENOTDIR, ENOLCK
+        for (code, advice) in [
+            (13, "securityContext.fsGroup"),
+            (30, "mount a volume there that can be written to"),
+            (28, "free some space"),
+            (122, "free some space"),
+            (20, "set s::directory to a directory"),
+            (37, "see s::directory"),
+        ] {
+            let text = explain(&Error::from_raw_os_error(code), "written to", Path::new("/d"), "s");
+            assert!(
+                text.starts_with("the directory /d cannot be written to: ") && text.contains(advice),
+                "{text}"
+            );
+        }
+    }
+}

@@ -1,0 +1,144 @@
+//! Extension `file_storage`: what components store, in one file of a directory on this machine.
+//!
+//! * [`directory`]: the directory, and the lock that keeps a second collector out of it.
+//! * [`database`]: the file, a redb database with a table for each component.
+//! * [`writer`]: the thread that owns the file. All transactions that wait are made together in one commit.
+//! * [`store`]: what a component holds.
+
+pub mod database;
+pub mod directory;
+pub mod disk;
+mod settings;
+pub mod store;
+#[cfg(test)]
+mod tests;
+pub mod writer;
+
+use std::sync::{Arc, OnceLock};
+
+use futures_util::future::BoxFuture;
+use pipeline::component::{ComponentError, ComponentId, Create, Extension, Factory, Kind, Running};
+use pipeline::config::Diagnostics;
+use pipeline::health::Status;
+use pipeline::storage::{Offer, Storage, Store, StoreError};
+use tokio::sync::mpsc;
+
+use crate::database::Place;
+use crate::settings::Settings;
+use crate::store::FileStore;
+use crate::writer::{Command, Writer};
+
+/// The extension, for the table of components.
+pub fn factory() -> Factory<dyn Extension> {
+    Factory {
+        type_name: "file_storage",
+        aliases: &[],
+        signals: &[],
+        makes: &[],
+        description: "Keeps what components store in a file, so that it survives a restart",
+        create: |create| Ok(Box::new(FileStorage::new(create)?)),
+    }
+}
+
+struct FileStorage {
+    settings: Settings,
+    /// Where its settings stand, for error texts: `extensions::file_storage`.
+    section: String,
+    access: Arc<Access>,
+    writer: Option<Writer>,
+}
+
+/// What other components hold of the extension.
+struct Access {
+    section: String,
+    /// Set when it starts.
+    commands: OnceLock<mpsc::Sender<Command>>,
+}
+
+impl FileStorage {
+    fn new(create: &Create<'_>) -> Result<Self, Diagnostics> {
+        let section = Kind::Extension.path(create.id);
+        Ok(FileStorage {
+            settings: Settings::read(create.settings)?,
+            access: Arc::new(Access {
+                section: section.clone(),
+                commands: OnceLock::new(),
+            }),
+            section,
+            writer: None,
+        })
+    }
+
+    async fn open(&self) -> Result<Writer, String> {
+        let settings = &self.settings;
+        let path = &settings.directory;
+        if settings.create_directory {
+            directory::create(path, settings.directory_permissions, &self.section)?;
+        }
+        let lock = directory::lock(path, settings.timeout.get(), &self.section).await?;
+        let place = Place {
+            directory: path.clone(),
+            fsync: settings.fsync,
+            recreate: settings.recreate,
+            section: self.section.clone(),
+        };
+        Writer::start(place, lock).await
+    }
+}
+
+impl Extension for FileStorage {
+    fn offer(&self) -> Offer {
+        Offer {
+            storage: Some(self.access.clone()),
+            ..Offer::default()
+        }
+    }
+
+    fn start(&mut self) -> BoxFuture<'_, Result<(), ComponentError>> {
+        Box::pin(async {
+            let writer = self.open().await?;
+            // It is set once: a component is started once.
+            let _ = self.access.commands.set(writer.commands.clone());
+            self.writer = Some(writer);
+            tracing::info!(directory = %self.settings.directory.display(), "file storage is open");
+            Ok(())
+        })
+    }
+
+    fn run(self: Box<Self>, running: Running) -> BoxFuture<'static, Result<(), ComponentError>> {
+        Box::pin(async move {
+            let mut writer = self.writer.ok_or("it was not started")?;
+            loop {
+                tokio::select! {
+                    biased;
+                    () = running.shutdown.cancelled() => break,
+                    problem = writer.problem() => match problem {
+                        Some(Some(problem)) => running.health.report(Status::RecoverableError(problem)),
+                        Some(None) => running.health.report(Status::Ok),
+                        None => return Err("the thread that writes has ended; see the log".into()),
+                    },
+                }
+            }
+            writer.close().await;
+            Ok(())
+        })
+    }
+}
+
+impl Storage for Access {
+    fn open(&self, kind: Kind, id: &ComponentId) -> BoxFuture<'_, Result<Arc<dyn Store>, StoreError>> {
+        let opened = match self.commands.get() {
+            Some(commands) => Ok(Arc::new(FileStore::new(kind.path(id), commands.clone())) as Arc<dyn Store>),
+            None => Err(StoreError::Unavailable(format!("{} is not started yet", self.section))),
+        };
+        Box::pin(async { opened })
+    }
+
+    fn leader_elector(&self) -> Option<&ComponentId> {
+        None
+    }
+
+    fn capacity(&self) -> Option<usize> {
+        None
+    }
+}

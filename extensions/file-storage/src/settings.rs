@@ -1,0 +1,85 @@
+//! The extension's settings.
+
+use std::path::PathBuf;
+
+use pipeline::config::{Diagnostics, Duration};
+use serde::Deserialize;
+
+/// The extension's settings, under the names of the collector's extension of the same type.
+#[derive(Debug)]
+pub struct Settings {
+    /// Where the file is.
+    pub directory: PathBuf,
+    /// How long to wait at the start for another process to leave the directory.
+    pub timeout: Duration,
+    /// Whether every commit waits until the disk has it.
+    pub fsync: bool,
+    /// Whether the directory is made if it is not there.
+    pub create_directory: bool,
+    /// The mode of a directory that is made.
+    pub directory_permissions: u32,
+    /// Whether a file that cannot be read is moved aside and replaced by an empty one.
+    pub recreate: bool,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct Written {
+    directory: PathBuf,
+    timeout: Duration,
+    fsync: bool,
+    create_directory: bool,
+    directory_permissions: String,
+    recreate: bool,
+}
+
+impl Default for Written {
+    fn default() -> Self {
+        Written {
+            directory: "/var/lib/otelcol/file_storage".into(),
+            timeout: Duration::from_secs(1),
+            fsync: true,
+            create_directory: true,
+            directory_permissions: "0750".into(),
+            recreate: false,
+        }
+    }
+}
+
+impl Settings {
+    /// Reads and checks them.
+    pub fn read(settings: &pipeline::config::Settings) -> Result<Self, Diagnostics> {
+        let written: Written = settings.read()?;
+        let mut mistakes = Diagnostics::default();
+        if !written.directory.is_absolute() {
+            let found = written.directory.display().to_string();
+            mistakes.push(
+                settings
+                    .mistake("directory", format!("found {found:?}, expected an absolute path"))
+                    .with_help("a relative one would lead elsewhere wherever the collector is started"),
+            );
+        }
+        let text = &written.directory_permissions;
+        let mode = u32::from_str_radix(text, 8).ok().filter(|mode| *mode <= 0o777);
+        match mode {
+            // Without these the collector itself could not use the directory.
+            Some(mode) if mode & 0o700 == 0o700 => {}
+            _ => mistakes.push(
+                settings
+                    .mistake(
+                        "directory_permissions",
+                        format!("found {text:?}, expected an octal mode that lets the owner read, write and enter"),
+                    )
+                    .with_help("for example 0750"),
+            ),
+        }
+        mistakes.into_result(Settings {
+            directory: written.directory,
+            timeout: written.timeout,
+            fsync: written.fsync,
+            create_directory: written.create_directory,
+            directory_permissions: mode.unwrap_or(0o750),
+            recreate: written.recreate,
+        })
+    }
+}

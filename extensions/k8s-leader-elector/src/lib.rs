@@ -1,0 +1,93 @@
+//! Extension `k8s_leader_elector`: one of several replicas leads, decided by a Kubernetes Lease.
+//!
+//! * [`election`]: who leads and what to write, as a pure state machine: time and the Lease are passed in.
+//! * [`settings`]: the collector's keys.
+//! * `elector`: the requests, and when they are made.
+
+pub mod election;
+mod elector;
+pub mod settings;
+
+use futures_util::future::BoxFuture;
+use kubernetes_client::objects::Objects;
+use kubernetes_client::{Connected, connect};
+use pipeline::component::{ComponentError, Create, Extension, Factory, Running};
+use pipeline::config::Diagnostics;
+use pipeline::storage::{Leadership, Offer};
+use tokio::sync::watch;
+
+use crate::election::Election;
+use crate::elector::Elector;
+use crate::settings::Settings;
+
+/// The extension, for the table of components.
+pub fn factory() -> Factory<dyn Extension> {
+    Factory {
+        type_name: "k8s_leader_elector",
+        aliases: &[],
+        signals: &[],
+        makes: &[],
+        description: "Decides which of several replicas leads, by a Kubernetes Lease",
+        create: |create| Ok(Box::new(LeaderElector::new(create)?)),
+    }
+}
+
+struct LeaderElector {
+    settings: Settings,
+    leads: watch::Sender<bool>,
+    connected: Option<Connected>,
+}
+
+impl LeaderElector {
+    fn new(create: &Create<'_>) -> Result<Self, Diagnostics> {
+        Ok(LeaderElector {
+            settings: Settings::read(create.settings)?,
+            leads: watch::Sender::new(false),
+            connected: None,
+        })
+    }
+}
+
+impl Extension for LeaderElector {
+    fn offer(&self) -> Offer {
+        Offer {
+            leadership: Some(Leadership(self.leads.subscribe())),
+            ..Offer::default()
+        }
+    }
+
+    fn start(&mut self) -> BoxFuture<'_, Result<(), ComponentError>> {
+        Box::pin(async {
+            let Settings {
+                auth_type,
+                kubeconfig,
+                context,
+                ..
+            } = &self.settings;
+            self.connected = Some(connect(*auth_type, kubeconfig.as_deref(), context.as_deref()).await?);
+            Ok(())
+        })
+    }
+
+    fn run(self: Box<Self>, running: Running) -> BoxFuture<'static, Result<(), ComponentError>> {
+        Box::pin(async move {
+            let Connected { client, .. } = self.connected.ok_or("it was not started")?;
+            let namespace = match &*self.settings.lease_namespace {
+                "" => client.default_namespace().to_owned(),
+                namespace => namespace.to_owned(),
+            };
+            let times = self.settings.times();
+            let leases = Objects::new(client, "coordination.k8s.io", "leases", &namespace, times.patience());
+            let elector = Elector {
+                leases,
+                name: self.settings.lease_name,
+                namespace,
+                election: Election::new(elector::identity(), times),
+                leads: self.leads,
+                health: running.health,
+            };
+            elector.run(running.shutdown).await;
+            Ok(())
+        })
+    }
+}

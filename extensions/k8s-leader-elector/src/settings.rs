@@ -1,0 +1,160 @@
+//! The extension's settings.
+
+use std::path::PathBuf;
+
+use kubernetes_client::{AuthType, auth_mistakes, is_dns_label, is_dns_subdomain};
+use pipeline::config::{Diagnostics, Duration};
+use serde::Deserialize;
+
+use crate::election::Times;
+
+/// The extension's settings, under the names of the collector's extension of the same type.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Settings {
+    /// Whose credentials are used: `auto`, `kubeConfig` or `serviceAccount`.
+    pub auth_type: AuthType,
+    /// The kubeconfig; absent means `$KUBECONFIG`, else `~/.kube/config`.
+    pub kubeconfig: Option<PathBuf>,
+    /// The kubeconfig's context; absent means its current one.
+    pub context: Option<String>,
+    /// The Lease's name.
+    pub lease_name: String,
+    /// The Lease's namespace; empty means the collector's own.
+    pub lease_namespace: String,
+    /// How long a leader that says nothing is waited for.
+    pub lease_duration: Duration,
+    /// How long a leader that cannot renew the Lease goes on.
+    pub renew_deadline: Duration,
+    /// The time between two tries.
+    pub retry_period: Duration,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Settings {
+            auth_type: AuthType::default(),
+            kubeconfig: None,
+            context: None,
+            lease_name: "kube-job-collector".into(),
+            lease_namespace: String::new(),
+            lease_duration: Duration::from_secs(15),
+            renew_deadline: Duration::from_secs(10),
+            retry_period: Duration::from_secs(2),
+        }
+    }
+}
+
+impl Settings {
+    /// Reads and checks them.
+    ///
+    /// # Errors
+    /// Every mistake, with its position.
+    pub fn read(settings: &pipeline::config::Settings) -> Result<Self, Diagnostics> {
+        let read: Settings = settings.read()?;
+        let mut mistakes = Diagnostics::default();
+        for (key, problem) in auth_mistakes(read.auth_type, read.kubeconfig.is_some(), read.context.is_some()) {
+            mistakes.push(settings.mistake(key, problem));
+        }
+        if !is_dns_subdomain(&read.lease_name) {
+            let found = &read.lease_name;
+            mistakes.push(settings.mistake("lease_name", format!("found {found:?}, expected the name of a Lease")));
+        }
+        if !read.lease_namespace.is_empty() && !is_dns_label(&read.lease_namespace) {
+            let found = &read.lease_namespace;
+            mistakes.push(settings.mistake(
+                "lease_namespace",
+                format!("found {found:?}, expected the name of a namespace"),
+            ));
+        }
+        let Times {
+            lease_duration,
+            renew_deadline,
+            retry_period,
+        } = read.times();
+        // A Lease holds whole seconds.
+        if lease_duration.as_secs() < 1 || lease_duration.subsec_nanos() > 0 {
+            mistakes.push(settings.mistake(
+                "lease_duration",
+                format!("found {lease_duration:?}, expected whole seconds, at least 1s"),
+            ));
+        }
+        if renew_deadline >= lease_duration {
+            mistakes.push(
+                settings
+                    .mistake(
+                        "renew_deadline",
+                        format!(
+                            "found {renew_deadline:?}, expected less than lease_duration, which is {lease_duration:?}"
+                        ),
+                    )
+                    .with_help("so that a leader that is cut off stops before another one begins"),
+            );
+        }
+        // As client-go demands it (tools/leaderelection, NewLeaderElector).
+        if retry_period.is_zero() || renew_deadline <= retry_period.mul_f64(1.2) {
+            mistakes.push(settings.mistake(
+                "retry_period",
+                format!(
+                    "found {retry_period:?}, expected more than 0 and less than renew_deadline / 1.2, which is {:?}",
+                    renew_deadline.div_f64(1.2)
+                ),
+            ));
+        }
+        mistakes.into_result(read)
+    }
+
+    /// The times of the election.
+    pub fn times(&self) -> Times {
+        Times {
+            lease_duration: self.lease_duration.get(),
+            renew_deadline: self.renew_deadline.get(),
+            retry_period: self.retry_period.get(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn mistakes(yaml: &str) -> String {
+        let settings = pipeline::config::Settings::from_yaml(yaml).unwrap();
+        Settings::read(&settings)
+            .err()
+            .map(|mistakes| mistakes.to_string())
+            .unwrap_or_default()
+    }
+
+    #[test]
+    fn the_defaults_are_the_collectors() {
+        assert_eq!(mistakes("{}"), "");
+        let times = Settings::default().times();
+        let seconds = [times.lease_duration, times.renew_deadline, times.retry_period].map(|time| time.as_secs());
+        assert_eq!(seconds, [15, 10, 2]);
+        assert_eq!(
+            mistakes("{auth_type: serviceAccount, lease_name: a.b, lease_namespace: c}"),
+            ""
+        );
+    }
+
+    #[test]
+    fn mistakes_are_told_at_their_place() {
+        for (yaml, expected) in [
+            ("lease_name: A", "1:13: lease_name: found \"A\""),
+            ("lease_namespace: a.b", "lease_namespace: found \"a.b\""),
+            ("lease_duration: 500ms", "whole seconds"),
+            (
+                "renew_deadline: 15s",
+                "renew_deadline: found 15s, expected less than lease_duration",
+            ),
+            ("retry_period: 9s", "retry_period: found 9s"),
+            ("retry_period: 0s", "retry_period: found 0ns"),
+            ("leese_name: a", "leese_name"),
+            ("{auth_type: serviceAccount, context: c}", "context: has no meaning"),
+        ] {
+            let found = mistakes(yaml);
+            assert!(found.contains(expected), "{yaml}: {found}");
+        }
+    }
+}

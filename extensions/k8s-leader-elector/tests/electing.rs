@@ -1,0 +1,176 @@
+//! Replicas that elect a leader through the simulated API server, over real sockets.
+
+#![allow(clippy::unwrap_used, reason = "a test may fail by a panic, also in its helpers")]
+
+use std::time::Duration;
+
+use pipeline::component::{ComponentError, ComponentId, Create, Running};
+use pipeline::config::Settings;
+use pipeline::health::{Health, Status};
+use pipeline::storage::{Leadership, Provided};
+use simulator::{Answer, Matching, Resource, Simulator, SimulatorOptions, Verb};
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+/// Only a broken elector takes this long.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+struct Replica {
+    leadership: Leadership,
+    health: Health,
+    shutdown: CancellationToken,
+    task: JoinHandle<Result<(), ComponentError>>,
+}
+
+struct Cluster {
+    simulator: Simulator,
+    kubeconfig: std::path::PathBuf,
+}
+
+impl Cluster {
+    async fn start(name: &str) -> Cluster {
+        let simulator = Simulator::start(SimulatorOptions::default()).await.unwrap();
+        let kubeconfig =
+            std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}-{}", std::process::id()));
+        simulator.write_kubeconfig(&kubeconfig).unwrap();
+        Cluster { simulator, kubeconfig }
+    }
+
+    /// A replica with short times: a lease of 2 s.
+    async fn replica(&self) -> Replica {
+        let yaml = format!(
+            "{{kubeconfig: {}, lease_namespace: default, lease_duration: 2s, renew_deadline: 1s, retry_period: 200ms}}",
+            self.kubeconfig.display()
+        );
+        let id = ComponentId {
+            type_name: "k8s_leader_elector".into(),
+            name: None,
+        };
+        let health = Health::new();
+        let mut extension = (k8s_leader_elector_extension::factory().create)(&Create {
+            id: &id,
+            settings: &Settings::from_yaml(&yaml).unwrap(),
+            meter: &opentelemetry::global::meter("test"),
+            health: &health,
+            provided: &Provided::new(),
+        })
+        .map_err(|mistakes| mistakes.to_string())
+        .unwrap();
+        let leadership = extension.offer().leadership.unwrap();
+        extension.start().await.unwrap();
+        let shutdown = CancellationToken::new();
+        let running = Running {
+            shutdown: shutdown.clone(),
+            health: health.reporter("elector"),
+        };
+        Replica {
+            leadership,
+            task: tokio::spawn(extension.run(running)),
+            health,
+            shutdown,
+        }
+    }
+
+    fn lease(&self) -> serde_json::Value {
+        self.simulator
+            .store()
+            .get(Resource::Leases, "default", "kube-job-collector")
+            .unwrap()
+    }
+}
+
+impl Drop for Cluster {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.kubeconfig);
+    }
+}
+
+impl Replica {
+    async fn until(&mut self, leads: bool) {
+        tokio::time::timeout(PATIENCE, self.leadership.until(leads))
+            .await
+            .expect("the lead changes");
+    }
+
+    async fn stop(self) {
+        self.shutdown.cancel();
+        self.task.await.unwrap().unwrap();
+    }
+}
+
+#[tokio::test]
+async fn one_leads_and_another_follows_when_it_goes() {
+    let cluster = Cluster::start("follows").await;
+    let mut first = cluster.replica().await;
+    first.until(true).await;
+    let mut second = cluster.replica().await;
+    let mut health = second.health.watch();
+    let looked = health.wait_for(|statuses| statuses["elector"] == Status::Ok);
+    tokio::time::timeout(PATIENCE, looked).await.unwrap().unwrap();
+    assert!(first.leadership.is_leader() && !second.leadership.is_leader());
+    let lease = cluster.lease();
+    assert_eq!(
+        (
+            &lease["spec"]["leaseTransitions"],
+            &lease["spec"]["leaseDurationSeconds"]
+        ),
+        (&0.into(), &2.into())
+    );
+
+    first.stop().await;
+    assert_eq!(cluster.lease()["spec"]["holderIdentity"], "", "given back");
+    second.until(true).await;
+    assert_eq!(cluster.lease()["spec"]["leaseTransitions"], 1);
+    second.stop().await;
+}
+
+#[tokio::test]
+async fn a_leader_that_cannot_renew_stops_before_another_begins() {
+    let cluster = Cluster::start("renew").await;
+    let mut first = cluster.replica().await;
+    first.until(true).await;
+    let holder = cluster.lease()["spec"]["holderIdentity"].clone();
+    // Nobody may write any more, then everybody again: the first stops, and one of both leads in the end.
+    cluster.simulator.forbid(Verb::Update, Resource::Leases);
+    first.until(false).await;
+    assert_eq!(
+        cluster.lease()["spec"]["holderIdentity"],
+        holder,
+        "the Lease still names it"
+    );
+    let status = first.health.watch().borrow()["elector"].clone();
+    assert!(
+        matches!(&status, Status::RecoverableError(why) if why.contains("needs get, create and update on leases")),
+        "{status:?}"
+    );
+    cluster.simulator.permit(Verb::Update, Resource::Leases);
+    first.until(true).await;
+    first.stop().await;
+}
+
+#[tokio::test]
+async fn a_lost_answer_or_a_refusal_does_not_end_the_lead() {
+    let cluster = Cluster::start("lost").await;
+    let update = Matching::new(Verb::Update, Resource::Leases);
+    let mut first = cluster.replica().await;
+    first.until(true).await;
+    for answer in [
+        Answer::LostAnswer,
+        Answer::Status {
+            code: 500,
+            retry_after: None,
+        },
+    ] {
+        let asked = cluster.simulator.requests().len();
+        cluster.simulator.answer_next(1, update, answer);
+        // Three more tries, each of which reads and writes.
+        let more = async {
+            while cluster.simulator.requests().len() < asked + 6 {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, more).await.unwrap();
+        assert!(first.leadership.is_leader(), "{answer:?}");
+    }
+    first.stop().await;
+}

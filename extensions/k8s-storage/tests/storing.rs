@@ -1,0 +1,211 @@
+//! The extension against the simulated API server, over real sockets.
+
+#![allow(clippy::unwrap_used, reason = "a test may fail by a panic, also in its helpers")]
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use pipeline::component::{ComponentId, Create, Extension, Kind};
+use pipeline::config::Settings;
+use pipeline::health::Health;
+use pipeline::storage::{Change, Leadership, Offer, Provided, Storage, Store, StoreError};
+use simulator::{Answer, Matching, Resource, Simulator, SimulatorOptions, Verb};
+use tokio::sync::watch;
+
+fn id(type_name: &str) -> ComponentId {
+    ComponentId {
+        type_name: type_name.into(),
+        name: None,
+    }
+}
+
+struct Cluster {
+    simulator: Simulator,
+    kubeconfig: std::path::PathBuf,
+}
+
+impl Cluster {
+    async fn start(name: &str) -> Cluster {
+        let simulator = Simulator::start(SimulatorOptions::default()).await.unwrap();
+        let kubeconfig =
+            std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}-{}", std::process::id()));
+        simulator.write_kubeconfig(&kubeconfig).unwrap();
+        Cluster { simulator, kubeconfig }
+    }
+
+    /// A replica's storage; `leads` if an elector decides.
+    async fn replica(&self, leads: Option<watch::Receiver<bool>>) -> (Box<dyn Extension>, Arc<dyn Storage>) {
+        let mut provided = Provided::new();
+        let mut yaml = format!("kubeconfig: {}\nnamespace: default\n", self.kubeconfig.display());
+        if let Some(leads) = leads {
+            let offer = Offer {
+                leadership: Some(Leadership(leads)),
+                ..Offer::default()
+            };
+            provided.add(id("k8s_leader_elector"), offer);
+            yaml.push_str("k8s_leader_elector: k8s_leader_elector\n");
+        }
+        let mut extension = (k8s_storage_extension::factory().create)(&Create {
+            id: &id("k8s_storage"),
+            settings: &Settings::from_yaml(&yaml).unwrap(),
+            meter: &opentelemetry::global::meter("test"),
+            health: &Health::new(),
+            provided: &provided,
+        })
+        .map_err(|mistakes| mistakes.to_string())
+        .unwrap();
+        let storage = extension.offer().storage.unwrap();
+        extension.start().await.unwrap();
+        (extension, storage)
+    }
+
+    async fn store(&self) -> Arc<dyn Store> {
+        let (_extension, storage) = self.replica(None).await;
+        storage.open(Kind::Receiver, &id("k8s_job")).await.unwrap()
+    }
+
+    fn answer_next(&self, verb: Verb, code: u16, count: usize) {
+        let answer = Answer::Status {
+            code,
+            retry_after: None,
+        };
+        self.simulator
+            .answer_next(count, Matching::new(verb, Resource::ConfigMaps), answer);
+    }
+}
+
+impl Drop for Cluster {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.kubeconfig);
+    }
+}
+
+fn set(key: &str, value: &'static str) -> Change {
+    Change::Set(key.into(), Bytes::from_static(value.as_bytes()))
+}
+
+#[tokio::test]
+async fn what_is_stored_is_there_after_a_restart() {
+    let cluster = Cluster::start("restart").await;
+    let store = cluster.store().await;
+    assert_eq!(store.get("a").await.unwrap(), None, "there is no ConfigMap yet");
+    assert!(matches!(
+        store.apply(vec![set("a", "1")]).await,
+        Err(StoreError::Fenced(_))
+    ));
+    store.claim().await.unwrap();
+    store.apply(vec![set("window/1", "1"), set("b", "2")]).await.unwrap();
+    store
+        .apply(vec![Change::Delete("b".into()), Change::Delete("c".into())])
+        .await
+        .unwrap();
+    drop(store);
+    let store = cluster.store().await;
+    assert_eq!(store.keys("").await.unwrap(), ["window/1"]);
+    assert_eq!(store.get("window/1").await.unwrap().unwrap(), "1");
+    let object = cluster
+        .simulator
+        .store()
+        .get(Resource::ConfigMaps, "default", "kube-job-collector-receiver-k8s-job");
+    assert!(object.is_some());
+}
+
+#[tokio::test]
+async fn whoever_claims_last_writes_and_the_others_are_told() {
+    let cluster = Cluster::start("claims").await;
+    let (first, second) = (cluster.store().await, cluster.store().await);
+    first.claim().await.unwrap();
+    first.apply(vec![set("a", "1")]).await.unwrap();
+    second.claim().await.unwrap();
+    assert_eq!(second.get("a").await.unwrap().unwrap(), "1");
+    let fenced = first.apply(vec![set("a", "2")]).await.unwrap_err();
+    assert!(matches!(&fenced, StoreError::Fenced(why) if why.contains("default/kube-job-collector-receiver-k8s-job")));
+    assert_eq!(
+        first.get("a").await.unwrap().unwrap(),
+        "1",
+        "it reads what the other has written"
+    );
+    second.apply(vec![set("a", "3")]).await.unwrap();
+    assert_eq!(first.get("a").await.unwrap().unwrap(), "3");
+    first.claim().await.unwrap();
+    first.apply(vec![set("a", "4")]).await.unwrap();
+    assert!(matches!(second.apply(vec![]).await, Err(StoreError::Fenced(_))));
+}
+
+#[tokio::test]
+async fn only_the_leader_claims() {
+    let cluster = Cluster::start("leader").await;
+    let (leads, receiver) = watch::channel(false);
+    let (_extension, storage) = cluster.replica(Some(receiver)).await;
+    assert_eq!(storage.leader_elector(), Some(&id("k8s_leader_elector")));
+    let store = storage.open(Kind::Receiver, &id("k8s_job")).await.unwrap();
+    let mut claiming = Box::pin(store.claim());
+    assert!(futures_util::poll!(&mut claiming).is_pending());
+    assert_eq!(store.get("a").await.unwrap(), None, "it can be read all the same");
+    leads.send_replace(true);
+    claiming.await.unwrap();
+    store.apply(vec![set("a", "1")]).await.unwrap();
+}
+
+#[tokio::test]
+async fn refusals_that_pass_are_tried_again_and_others_say_what_to_do() {
+    let cluster = Cluster::start("refusals").await;
+    let store = cluster.store().await;
+    cluster.answer_next(Verb::Create, 503, 1);
+    store.claim().await.unwrap();
+    cluster.answer_next(Verb::Update, 500, 2);
+    store.apply(vec![set("a", "1")]).await.unwrap();
+    cluster.answer_next(Verb::Update, 429, 4);
+    assert!(matches!(
+        store.apply(vec![set("a", "2")]).await,
+        Err(StoreError::Unavailable(_))
+    ));
+    store.apply(vec![set("a", "2")]).await.unwrap();
+    cluster.simulator.forbid(Verb::Update, Resource::ConfigMaps);
+    let Err(StoreError::Unavailable(why)) = store.apply(vec![set("a", "3")]).await else {
+        panic!("it is not allowed")
+    };
+    assert!(why.contains("needs get, create and update on configmaps"), "{why}");
+    assert_eq!(store.get("a").await.unwrap().unwrap(), "2");
+}
+
+#[tokio::test]
+async fn an_answer_that_got_lost_and_a_hand_that_wrote_are_no_other_claim() {
+    let cluster = Cluster::start("lost").await;
+    let store = cluster.store().await;
+    store.claim().await.unwrap();
+    store.apply(vec![set("a", "1")]).await.unwrap();
+    // The request arrives, its answer does not.
+    cluster
+        .simulator
+        .answer_next(1, Matching::new(Verb::Update, Resource::ConfigMaps), Answer::LostAnswer);
+    store.apply(vec![set("a", "2")]).await.unwrap();
+    store.apply(vec![set("b", "3")]).await.unwrap();
+    // Somebody labels the ConfigMap.
+    let objects = cluster.simulator.store();
+    let name = "kube-job-collector-receiver-k8s-job";
+    let mut object = objects.get(Resource::ConfigMaps, "default", name).unwrap();
+    object["metadata"]["labels"]["looked-at"] = "yes".into();
+    objects.put(Resource::ConfigMaps, object).unwrap();
+    store.apply(vec![set("c", "4")]).await.unwrap();
+    let fresh = cluster.store().await;
+    assert_eq!(fresh.keys("").await.unwrap(), ["a", "b", "c"]);
+    // Whoever deletes it takes the claim away, but not what a next claim could begin with.
+    objects.delete(Resource::ConfigMaps, "default", name).unwrap();
+    assert!(matches!(store.apply(vec![set("d", "5")]).await, Err(StoreError::Fenced(why)) if why.contains("deleted")));
+}
+
+#[tokio::test]
+async fn what_is_too_large_is_refused_and_changes_nothing() {
+    let cluster = Cluster::start("large").await;
+    let (_extension, storage) = cluster.replica(None).await;
+    let store = storage.open(Kind::Connector, &id("job_metrics")).await.unwrap();
+    store.claim().await.unwrap();
+    let capacity = storage.capacity().unwrap();
+    let filled = Change::Set("a".into(), vec![7; capacity].into());
+    store.apply(vec![filled]).await.unwrap();
+    let more = Change::Set("b".into(), vec![7; 64 * 1024].into());
+    assert!(matches!(store.apply(vec![more]).await, Err(StoreError::Permanent(why)) if why.contains("file_storage")));
+    assert_eq!(store.keys("").await.unwrap(), ["a"]);
+    store.apply(vec![Change::Delete("a".into())]).await.unwrap();
+}

@@ -1,0 +1,42 @@
+//! How components reach the Kubernetes API.
+//!
+//! * [`connect`](connect()): credentials and connections.
+//! * [`explain`](explain()): what went wrong, in words that help and without secrets.
+//! * [`objects`]: requests for single objects, for components that write some.
+
+mod connect;
+mod explain;
+pub mod objects;
+
+pub use connect::{AuthType, ClientError, Connected, auth_mistakes, connect};
+pub use explain::explain;
+
+/// Whether it is a DNS label (RFC 1123), which names of namespaces are.
+pub fn is_dns_label(name: &str) -> bool {
+    name.len() <= 63 && !name.contains('.') && is_dns_subdomain(name)
+}
+
+/// Whether it is a DNS subdomain (RFC 1123), which names of most objects are.
+pub fn is_dns_subdomain(name: &str) -> bool {
+    let allowed = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    let label = |label: &str| {
+        !label.is_empty() && label.bytes().all(allowed) && !label.starts_with('-') && !label.ends_with('-')
+    };
+    name.len() <= 253 && name.split('.').all(label)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_checked_as_the_api_server_checks_them() {
+        for name in ["a", "a-1.b", "0"] {
+            assert!(is_dns_subdomain(name), "{name}");
+        }
+        for name in ["", "-a", "a-", "A", "a_b", "a..b", ".a", "a/b", &"a".repeat(254)] {
+            assert!(!is_dns_subdomain(name), "{name}");
+        }
+        assert!(is_dns_label(&"a".repeat(63)) && !is_dns_label(&"a".repeat(64)) && !is_dns_label("a.b"));
+    }
+}

@@ -1,0 +1,528 @@
+//! What the receiver does while it runs: feeds the tracker with what the watches see, and hands what it decides to the
+//! pipeline, once it is known what was told of before.
+
+use std::sync::Arc;
+
+use futures_util::future::{BoxFuture, FutureExt};
+use futures_util::stream::{FuturesUnordered, StreamExt};
+use jiff::{SignedDuration, Timestamp};
+use job_event::evidence::Gap;
+use job_event::{Evidence, Uid};
+use kube::Client;
+use pipeline::ack::Outcome;
+use pipeline::component::{ComponentError, Running};
+use pipeline::health::Status;
+use pipeline::{Ack, Batch, Outlet, Outputs, Payload};
+use tokio::sync::mpsc;
+use tokio::time::{MissedTickBehavior, interval, interval_at, sleep};
+
+use crate::backlog::{Backlog, Change};
+use crate::conditions::Conditions;
+use crate::config::Config;
+use crate::gauges;
+use crate::keeper::{Keeper, News};
+use crate::lane::Lane;
+use crate::receiver::{Clock, start_watches};
+use crate::telemetry::{Loss, Telemetry};
+use crate::tracker::checkpoint::Checkpoint;
+use crate::tracker::{Kind, Observation, Tracker, TrackerSettings};
+use crate::watch::gap::{Ending, Gap as WatchGap};
+use crate::watch::request::Target;
+use crate::watch::{Message, Report};
+
+/// How many messages of the watches may wait for the tracker's task, which only ever waits for them.
+const MESSAGES: usize = 1024;
+/// How many owners' gauges go into one batch.
+const OWNERS: usize = 500;
+/// The longest sleep; the wall clock may be set in between.
+const LONGEST_SLEEP: std::time::Duration = std::time::Duration::from_secs(1);
+
+/// How often the watches are looked at.
+const CHECK: std::time::Duration = std::time::Duration::from_secs(5);
+/// How long the first lists are waited for before Jobs are told of without them.
+const PATIENCE: SignedDuration = SignedDuration::from_secs(60);
+/// How old a stored checkpoint may grow: its time tells later for how long nobody watched.
+const FRESH: SignedDuration = SignedDuration::from_secs(60);
+
+/// A Job whose event is on its way.
+struct Sent {
+    namespace: Box<str>,
+    name: Box<str>,
+    uid: Box<str>,
+    /// The event, where it may have to be sent again.
+    event: Option<Arc<Payload>>,
+}
+
+/// Everything the tracker's task holds.
+pub(crate) struct Session {
+    config: Config,
+    telemetry: Telemetry,
+    clock: Clock,
+    targets: Vec<Target>,
+    tracker: Tracker,
+    conditions: Conditions,
+    events: Lane,
+    metrics: Lane,
+    backlog: Backlog,
+    deliveries: FuturesUnordered<BoxFuture<'static, (Sent, Outcome)>>,
+    keeper: Keeper,
+    /// Events that were not sent on and are to be sent again.
+    deferred: Vec<Sent>,
+    /// Jobs that were told of and that no stored checkpoint knows, apart from those that are being stored.
+    unstored: usize,
+    /// Jobs in the checkpoint that is being stored.
+    storing: usize,
+    /// Why the store does not work.
+    trouble: Option<String>,
+    /// Until when the first lists are waited for before anything is told.
+    patience: Timestamp,
+}
+
+impl Session {
+    pub(crate) fn new(
+        config: Config,
+        telemetry: Telemetry,
+        clock: Clock,
+        targets: Vec<Target>,
+        server: Option<String>,
+        outputs: Outputs,
+        keeper: Keeper,
+    ) -> Self {
+        let signed = |duration: std::time::Duration| SignedDuration::try_from(duration).unwrap_or(SignedDuration::MAX);
+        let settings = TrackerSettings {
+            settle: signed(config.settle_time.get()),
+            on_first_start: config.on_first_start,
+            finished_max_age: signed(config.finished_max_age.get()),
+            recovers: config.label_selector.is_empty(),
+        };
+        let now = clock();
+        Session {
+            conditions: Conditions::new(&targets, server, now),
+            tracker: Tracker::new(settings),
+            events: Lane::new(outputs.logs),
+            metrics: Lane::new(outputs.metrics),
+            backlog: Backlog::new(),
+            deliveries: FuturesUnordered::new(),
+            keeper,
+            deferred: Vec::new(),
+            unstored: 0,
+            storing: 0,
+            trouble: None,
+            patience: now.checked_add(PATIENCE).unwrap_or(Timestamp::MAX),
+            config,
+            telemetry,
+            clock,
+            targets,
+        }
+    }
+
+    pub(crate) async fn run(mut self, client: Client, running: Running) -> Result<(), ComponentError> {
+        // What was told of must be known before the first list is read.
+        let known = running.shutdown.run_until_cancelled(self.begin(&running)).await;
+        let Some(()) = known.transpose()? else {
+            return Ok(());
+        };
+        let (sender, mut messages) = mpsc::channel(MESSAGES);
+        let mut watches = start_watches(&self.targets, &client, sender, &running.shutdown);
+        let every = self.config.collection_interval.get();
+        let mut collect = interval_at(tokio::time::Instant::now() + every, every);
+        collect.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut check = interval(CHECK);
+        check.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut batch = Vec::with_capacity(256);
+        loop {
+            let settled = self.until_settled();
+            tokio::select! {
+                () = running.shutdown.cancelled() => break,
+                _ = messages.recv_many(&mut batch, 256) => {
+                    for message in batch.drain(..) {
+                        self.take(message);
+                    }
+                    self.report(&running);
+                }
+                news = self.keeper.next() => self.hear(news, &running)?,
+                _ = check.tick() => self.check(&running),
+                () = settled => {}
+                _ = collect.tick(), if self.keeper.leads() && self.conditions.all_listed() => self.collect(),
+                Some((sent, outcome)) = self.deliveries.next(), if !self.deliveries.is_empty() => {
+                    self.settle(sent, outcome);
+                }
+                () = self.events.step() => {}
+                () = self.metrics.step() => {}
+                Some(ended) = watches.join_next() => {
+                    // A watch only ends when it panics: without it the receiver would be silently blind.
+                    if !running.shutdown.is_cancelled() {
+                        let why = ended.err().map_or_else(|| "it ended".to_owned(), |error| error.to_string());
+                        return Err(format!("a watch is dead: {why}").into());
+                    }
+                }
+            }
+            let now = (self.clock)();
+            // What the pipeline does not take waits in the tracker, where it is small.
+            if self.may_tell(now) {
+                if let Some(sent) = self.deferred.pop() {
+                    self.send(sent);
+                } else if let Some(evidence) = self.tracker.poll(now) {
+                    self.emit(evidence, now);
+                }
+            }
+            self.store(now, false);
+            self.watch_backlog(now);
+        }
+        watches.shutdown().await;
+        // What was already read counts; a Job that was decided must not wait for the next start, which ignores it.
+        while let Ok(message) = messages.try_recv() {
+            self.take(message);
+        }
+        self.finish().await
+    }
+
+    /// Waits until it is known what was told of before, by this process or another.
+    async fn begin(&mut self, running: &Running) -> Result<(), ComponentError> {
+        let parts = self.config.namespaces.include.iter().map(|name| name.as_str().into());
+        let parts: Vec<Box<str>> = parts.collect();
+        let new = || Checkpoint::new(self.keeper.limits().listed);
+        if self.keeper.leads() {
+            self.tracker.restore(new(), parts);
+            return Ok(());
+        }
+        loop {
+            match self.keeper.next().await {
+                News::Leads(stored) => {
+                    let stored = stored.unwrap_or_else(|| Checkpoint::new(self.keeper.limits().listed));
+                    self.say_since(&stored);
+                    self.count_gap(&stored);
+                    self.tracker.restore(stored, parts);
+                    return Ok(());
+                }
+                News::Follows(stored) => {
+                    tracing::info!("another replica leads; standing by");
+                    self.tracker.restore(stored, parts);
+                    return Ok(());
+                }
+                other => self.hear(other, running)?,
+            }
+        }
+    }
+
+    fn hear(&mut self, news: News, running: &Running) -> Result<(), ComponentError> {
+        if !matches!(news, News::Trouble(_)) {
+            self.trouble = None;
+        }
+        match news {
+            News::Leads(stored) => {
+                tracing::info!("this replica leads now");
+                (self.unstored, self.storing) = (self.on_their_way(), 0);
+                if let Some(stored) = stored {
+                    self.say_since(&stored);
+                    self.adopt(stored);
+                }
+            }
+            News::Follows(stored) => self.adopt(stored),
+            News::Stored => self.storing = 0,
+            News::Fenced(why) => tracing::info!(why, "another replica leads now; standing by"),
+            News::Trouble(why) => {
+                if self.trouble.is_none() {
+                    tracing::warn!(problem = why, "the checkpoint cannot be kept; trying again");
+                }
+                self.trouble = Some(why);
+            }
+            News::Broken(why) => return Err(why.into()),
+        }
+        self.report(running);
+        Ok(())
+    }
+
+    fn adopt(&mut self, stored: Checkpoint) {
+        self.tracker.adopt(stored);
+        let checkpoint = self.tracker.checkpoint();
+        self.deferred.retain(|sent| !checkpoint.lists(&Uid::new(&sent.uid)));
+    }
+
+    fn say_since(&self, stored: &Checkpoint) {
+        match stored.saved_at() {
+            Some(since) => {
+                let away = (self.clock)().duration_since(since).as_secs();
+                tracing::info!(%since, away_seconds = away, "going on from the checkpoint");
+            }
+            None => tracing::info!(
+                on_first_start = ?self.config.on_first_start,
+                "there is no checkpoint yet: this is the first start"
+            ),
+        }
+    }
+
+    /// Since the checkpoint was stored, nobody is known to have watched.
+    fn count_gap(&self, stored: &Checkpoint) {
+        let away = stored.saved_at().map(|since| (self.clock)().duration_since(since));
+        if let Some(length) = away.and_then(|away| std::time::Duration::try_from(away).ok()) {
+            let ending = Ending::Relisted;
+            self.telemetry.gap(Kind::Jobs, WatchGap { length, ending });
+        }
+    }
+
+    fn report(&self, running: &Running) {
+        let status = self.conditions.status((self.clock)());
+        running.health.report(match &self.trouble {
+            Some(why) => Status::RecoverableError(format!("the checkpoint cannot be kept: {why}")),
+            None => status,
+        });
+    }
+
+    /// Whether the next event may be sent.
+    fn may_tell(&self, now: Timestamp) -> bool {
+        self.events.is_idle()
+            && self.keeper.leads()
+            && (!self.keeper.is_kept() || self.unstored + self.storing < self.keeper.limits().unstored)
+            // Evidence of Jobs that ended before the start comes with other lists than theirs.
+            && (self.conditions.all_listed() || now >= self.patience)
+    }
+
+    /// How many Jobs were told of and are not known to have arrived.
+    fn on_their_way(&self) -> usize {
+        self.deliveries.len() + self.deferred.len()
+    }
+
+    /// Writes the checkpoint, if there is something new in it.
+    fn store(&mut self, now: Timestamp, hurry: bool) {
+        if !self.keeper.is_idle() {
+            return;
+        }
+        let on_their_way = self.on_their_way();
+        let checkpoint = self.tracker.checkpoint();
+        let is_old = |saved: Timestamp| now.duration_since(saved) >= FRESH;
+        if checkpoint.is_dirty() || checkpoint.saved_at().is_some_and(is_old) {
+            let bytes = checkpoint.encode(now);
+            self.storing += self.unstored.saturating_sub(on_their_way);
+            self.unstored = self.unstored.min(on_their_way);
+            self.keeper.store(bytes, hurry);
+        }
+    }
+
+    /// Resolves when the tracker may have something to give that can be sent.
+    fn until_settled(&self) -> impl Future<Output = ()> + use<> {
+        let may_tell = self.may_tell((self.clock)());
+        let deadline = self.tracker.next_deadline().filter(|_| may_tell);
+        let wait = deadline.map(|deadline| {
+            let left = deadline.duration_since((self.clock)());
+            std::time::Duration::try_from(left)
+                .unwrap_or_default()
+                .min(LONGEST_SLEEP)
+        });
+        async move {
+            match wait {
+                Some(wait) => sleep(wait).await,
+                None => std::future::pending().await,
+            }
+        }
+    }
+
+    fn take(&mut self, Message { source, report }: Message) {
+        if !matches!(report, Report::Failed { .. }) {
+            self.conditions.heard(source, (self.clock)());
+        }
+        match report {
+            Report::Observed(observation) => {
+                if source.kind != Kind::NodeEvents && self.is_excluded(&observation) {
+                    return;
+                }
+                if observation == Observation::ListEnds {
+                    self.telemetry.listed(source.kind);
+                }
+                self.tracker.apply(source, observation, (self.clock)());
+            }
+            Report::Undecodable(problem) => {
+                self.telemetry.undecodable(source.kind);
+                tracing::error!(what = source.kind.as_str(), %problem, "an object could not be used; nothing will be told of it");
+            }
+            Report::Failed { failure, times } => {
+                self.telemetry.failed(source.kind);
+                self.conditions.failed(source, &failure, times, (self.clock)());
+            }
+            Report::Works(gap) => {
+                if let Some(gap) = gap {
+                    self.telemetry.gap(source.kind, gap);
+                    self.conditions.follows(source, gap);
+                }
+                self.conditions.works(source);
+            }
+            Report::Alive => {}
+        }
+    }
+
+    /// Time alone makes a watch stale.
+    fn check(&self, running: &Running) {
+        let now = (self.clock)();
+        self.report(running);
+        for (kind, age) in self.conditions.silence(now) {
+            self.telemetry.silence(kind, age);
+        }
+    }
+
+    /// The API server leaves excluded namespaces out; this holds even if it does not.
+    fn is_excluded(&self, observation: &Observation) -> bool {
+        match observation {
+            Observation::Listed(object) | Observation::Changed(object) | Observation::Deleted(object) => {
+                let namespace = &*object.metadata().namespace;
+                self.config
+                    .namespaces
+                    .exclude
+                    .iter()
+                    .any(|excluded| excluded == namespace)
+            }
+            _ => false,
+        }
+    }
+
+    fn emit(&mut self, evidence: Evidence, now: Timestamp) {
+        let job = &evidence.job;
+        self.telemetry.decided(job.outcome());
+        tracing::debug!(
+            namespace = &*job.namespace,
+            job = &*job.name,
+            uid = &*job.uid,
+            outcome = job.outcome().as_str(),
+            reason = job.reason(),
+            "a Job has ended"
+        );
+        if evidence.gaps.contains(&Gap::EndNotSeen) {
+            match job.verdict() {
+                Some(_) => self.telemetry.recovered(),
+                None => self.telemetry.lost(1, Loss::Gap),
+            }
+        }
+        let record = job_event::otlp::encode(&evidence, self.config.cluster_name.as_deref(), now);
+        self.unstored += 1;
+        self.send(Sent {
+            namespace: evidence.job.namespace,
+            name: evidence.job.name,
+            uid: evidence.job.uid,
+            event: Some(Arc::new(Payload::Logs(vec![record]))),
+        });
+    }
+
+    fn send(&mut self, mut sent: Sent) {
+        let Some(payload) = sent.event.take() else { return };
+        if self.keeper.is_shared() {
+            sent.event = Some(Arc::clone(&payload));
+        }
+        let (ack, delivery) = Ack::new();
+        self.events.send([Batch { payload, ack }]);
+        self.deliveries.push(delivery.map(|outcome| (sent, outcome)).boxed());
+    }
+
+    fn settle(&mut self, sent: Sent, outcome: Outcome) {
+        let uid = Uid::new(&sent.uid);
+        let (loss, problem) = match outcome {
+            Outcome::Delivered => {
+                self.tracker.checkpoint().told(&uid);
+                return self.telemetry.delivered();
+            }
+            // Another replica has taken over, or will.
+            Outcome::Deferred(_) if sent.event.is_some() => {
+                self.deferred.push(sent);
+                if self.keeper.leads() {
+                    self.keeper.follow();
+                }
+                return;
+            }
+            Outcome::Rejected(why) => (Loss::Refused, format!("refused by a destination: {why}")),
+            Outcome::Dropped(why) | Outcome::Deferred(why) => (Loss::GivenUp, format!("given up on its way: {why}")),
+        };
+        // It is lost; telling of it again after the next start would bring it to those that have it.
+        self.tracker.checkpoint().told(&uid);
+        self.telemetry.lost(1, loss);
+        let Sent {
+            namespace, name, uid, ..
+        } = sent;
+        tracing::error!(%namespace, job = %name, %uid, problem, "the event of a finished Job is lost");
+    }
+
+    fn watch_backlog(&mut self, now: Timestamp) {
+        let (waiting, since) = (self.tracker.decided(), self.tracker.next_deadline());
+        match self.backlog.observe(waiting, since, now) {
+            Some(Change::Grown) => {
+                self.telemetry.pending(waiting);
+                let since = since.map(|since| since.to_string()).unwrap_or_default();
+                tracing::warn!(
+                    waiting,
+                    since,
+                    "finished Jobs wait because the pipeline does not take their events: an exporter is behind. Look at \
+                     its errors; nothing is dropped, but memory grows and what waits is lost if the process ends"
+                );
+            }
+            Some(Change::Gone) => tracing::info!("the pipeline has taken the events of all finished Jobs that waited"),
+            None => {}
+        }
+    }
+
+    fn collect(&mut self) {
+        self.telemetry.tracked(self.tracker.sizes());
+        self.telemetry.pending(self.tracker.decided());
+        self.telemetry.unacknowledged(self.deliveries.len());
+        let states = self.tracker.states();
+        if self.metrics.is_closed() {
+            return;
+        }
+        let now = (self.clock)();
+        let cluster = self.config.cluster_name.clone();
+        let telemetry = self.telemetry.clone();
+        let mut metrics = states.map(move |owner| gauges::encode(&owner, cluster.as_deref(), now));
+        // Encoded points are large, so no batch is made before the one ahead of it was taken. Of states that were not
+        // taken by the next time nothing is worth sending.
+        self.metrics.send(std::iter::from_fn(move || {
+            let metrics: Vec<_> = metrics.by_ref().take(OWNERS).collect();
+            let batch = (!metrics.is_empty()).then(|| Batch::new(Payload::Metrics(metrics), Ack::unwatched()))?;
+            telemetry.points(batch.payload.items());
+            Some(batch)
+        }));
+    }
+
+    /// Hands over everything that was decided, settled or not, and waits until all that can be told of is in the stored
+    /// checkpoint.
+    async fn finish(mut self) -> Result<(), ComponentError> {
+        let now = (self.clock)();
+        while self.keeper.leads() {
+            while !self.events.is_idle() {
+                self.events.step().await;
+            }
+            let Some(evidence) = self.tracker.drain() else { break };
+            self.emit(evidence, now);
+        }
+        // Those that come after it send what they hold once nothing more can come.
+        self.events = Lane::new(Outlet::default());
+        self.metrics = Lane::new(Outlet::default());
+        if self.keeper.is_kept() {
+            while self.keeper.leads() && (!self.deliveries.is_empty() || !self.is_stored()) {
+                tokio::select! {
+                    Some((sent, outcome)) = self.deliveries.next(), if !self.deliveries.is_empty() => {
+                        // What was dropped now was dropped for the shutdown, and is told of after the next start.
+                        if !matches!(outcome, Outcome::Dropped(_)) {
+                            self.settle(sent, outcome);
+                        }
+                    }
+                    news = self.keeper.next() => match news {
+                        News::Stored => self.storing = 0,
+                        News::Broken(why) => return Err(why.into()),
+                        _ => {}
+                    },
+                }
+                self.store(now, true);
+            }
+        }
+        while let Some(Some((sent, outcome))) = self.deliveries.next().now_or_never() {
+            self.settle(sent, outcome);
+        }
+        let left = self.deliveries.len();
+        tracing::info!(
+            left,
+            "stopped; events that no destination has confirmed yet are with the exporters"
+        );
+        Ok(())
+    }
+
+    /// Whether the stored checkpoint holds all that was told of.
+    fn is_stored(&mut self) -> bool {
+        self.keeper.is_idle() && !self.tracker.checkpoint().is_dirty()
+    }
+}

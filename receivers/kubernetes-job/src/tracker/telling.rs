@@ -1,0 +1,227 @@
+//! When a Job is told of, and that it is told of once: settle time, checkpoint, and Jobs of which only Events are left.
+
+use jiff::Timestamp;
+use job_event::Uid;
+use job_event::evidence::{Evidence, Gap};
+
+use super::checkpoint::Checkpoint;
+use super::event::{self, EventRecord};
+use super::job::JobRecord;
+use super::recovery::Remains;
+use super::{Entry, OnFirstStart, Source, Tracker, part};
+use crate::model;
+
+impl Tracker {
+    /// Goes on from a checkpoint. `parts` are the names of the namespaces that are watched by themselves, if any are.
+    pub fn restore(&mut self, checkpoint: Checkpoint, parts: Vec<Box<str>>) {
+        self.checkpoint = checkpoint;
+        self.parts = parts;
+    }
+
+    /// Takes over what another process has stored: what that one has told of is not told of here.
+    pub fn adopt(&mut self, stored: Checkpoint) {
+        self.checkpoint.adopt(stored);
+        let told: Vec<_> = self
+            .due
+            .iter()
+            .filter(|(_, uid)| match self.jobs.get(uid) {
+                Some(Entry::Live(record)) => {
+                    let part = part(&self.parts, record.scope);
+                    let at = record.ended_at();
+                    self.checkpoint.lists(uid) || at.is_some_and(|at| self.checkpoint.is_told(part, uid, at))
+                }
+                _ => false,
+            })
+            .copied()
+            .collect();
+        for due in told {
+            self.due.remove(&due);
+            self.checkpoint.told_elsewhere(&due.1);
+            if let Some(Entry::Live(record)) = self.jobs.remove(&due.1) {
+                self.bury(due.1, &record);
+            }
+        }
+    }
+
+    /// What was told of, to be stored.
+    pub fn checkpoint(&mut self) -> &mut Checkpoint {
+        &mut self.checkpoint
+    }
+
+    /// When [`Tracker::poll`] has something to give, if nothing more is observed.
+    pub fn next_deadline(&self) -> Option<Timestamp> {
+        let due = self.due.first().map(|(at, _)| *at);
+        due.into_iter().chain(self.recoveries.next_deadline()).min()
+    }
+
+    /// How many Jobs have ended and are not reported yet.
+    pub fn decided(&self) -> usize {
+        self.due.len()
+    }
+
+    /// The next Job that is to be reported at `now`, in the order of decision. To be called until it gives none.
+    pub fn poll(&mut self, now: Timestamp) -> Option<Evidence> {
+        self.recover(now);
+        while self.due.first().is_some_and(|(at, _)| *at <= now) {
+            if let Some(evidence) = self.report_next(now) {
+                return Some(evidence);
+            }
+        }
+        None
+    }
+
+    /// The next Job that has ended, whether it has settled or not: for a shutdown.
+    pub fn drain(&mut self) -> Option<Evidence> {
+        while !self.due.is_empty() {
+            if let Some(evidence) = self.report_next(self.now) {
+                return Some(evidence);
+            }
+        }
+        None
+    }
+
+    /// A Job has ended, and is to be told of at `when`.
+    pub(super) fn is_due(&mut self, uid: Uid, when: Timestamp, now: Timestamp) {
+        let Some(Entry::Live(record)) = self.jobs.get_mut(&uid) else {
+            return;
+        };
+        record.is_due = true;
+        let at = record.ended_at().unwrap_or(now).min(now);
+        self.checkpoint.decided(part(&self.parts, record.scope), uid, at);
+        self.due.insert((when, uid));
+    }
+
+    /// The Job that is due next; `None` if it has been told of already.
+    fn report_next(&mut self, now: Timestamp) -> Option<Evidence> {
+        let (_, uid) = self.due.pop_first()?;
+        let Some(Entry::Live(mut record)) = self.jobs.remove(&uid) else {
+            return None;
+        };
+        self.bury(uid, &record);
+        if self.checkpoint.lists(&uid) {
+            self.checkpoint.told_elsewhere(&uid);
+            return None;
+        }
+        record.verdict_from_events(uid);
+        self.ended.add(&record, true);
+        let scope = record.scope;
+        if let Some(over) = record.over_at() {
+            self.checkpoint.over(&uid, over.min(now));
+        }
+        let gaps = self.general_gaps(Some(scope));
+        let mut evidence = record.into_evidence(uid, &gaps);
+        self.cronjobs.job_ended(&mut evidence.job);
+        self.node_events.add_to(&mut evidence);
+        Some(evidence)
+    }
+
+    /// Of a Job that is told of a tombstone stays while it exists.
+    fn bury(&mut self, uid: Uid, record: &JobRecord) {
+        for pod in &record.pods {
+            self.pods.remove(&pod.uid);
+        }
+        if record.is_removed() {
+            self.remember_removed(uid);
+        } else {
+            self.jobs.insert(uid, Entry::Reported { scope: record.scope });
+        }
+    }
+
+    /// Whether a Job that is seen for the first time had ended and needs no telling.
+    pub(super) fn is_told(
+        &mut self,
+        source: Source,
+        uid: &Uid,
+        record: &JobRecord,
+        listed: bool,
+        now: Timestamp,
+    ) -> bool {
+        if record.decided().is_none() {
+            return false;
+        }
+        if !listed {
+            return self.checkpoint.lists(uid);
+        }
+        let at = record.ended_at().unwrap_or(now).min(now);
+        let part = part(&self.parts, source.scope);
+        if !self.first_ever.contains(&source) {
+            return self.checkpoint.is_told(part, uid, at);
+        }
+        let is_passed_over = match self.settings.on_first_start {
+            OnFirstStart::IgnoreFinished => true,
+            OnFirstStart::ReportFinished => now.duration_since(at) > self.settings.finished_max_age,
+        };
+        if is_passed_over {
+            self.checkpoint.passed_over(part, *uid, at);
+            if let Some(over) = record.over_at() {
+                self.checkpoint.over(uid, over.min(now));
+            }
+        }
+        is_passed_over
+    }
+
+    /// An Event about a Job that is not known: if it tells of the Job's end, the Job may have come and gone unseen.
+    pub(super) fn may_be_gone(
+        &mut self,
+        source: Source,
+        seen: &model::Event,
+        event: &EventRecord,
+        listed: bool,
+        now: Timestamp,
+    ) {
+        if !self.settings.recovers || event::verdict(&event.reason).is_none() {
+            return;
+        }
+        let uid = event.object;
+        let at = event.first.get().unwrap_or(now).min(now);
+        let part = part(&self.parts, source.scope);
+        if self.checkpoint.is_told(part, &uid, at) {
+            return;
+        }
+        let remains = Remains {
+            metadata: model::Metadata {
+                namespace: seen.metadata.namespace.clone(),
+                name: seen.involved_object.name.clone(),
+                uid: seen.involved_object.uid.clone(),
+                ..Default::default()
+            },
+            scope: source.scope,
+            at,
+            verdict: event.clone(),
+        };
+        if listed {
+            // So that the watermark does not pass it while it waits.
+            self.checkpoint.decided(part, uid, at);
+        }
+        self.recoveries.add(uid, remains, listed, now);
+    }
+
+    /// Makes a record of each Job of which only Events are left.
+    fn recover(&mut self, now: Timestamp) {
+        while let Some((uid, remains)) = self.recoveries.next(now) {
+            if self.jobs.contains_key(&uid) || self.removed.contains(&uid) || self.checkpoint.lists(&uid) {
+                self.checkpoint.told_elsewhere(&uid);
+                continue;
+            }
+            let Remains {
+                metadata,
+                scope,
+                at,
+                verdict,
+            } = *remains;
+            let job = model::Job {
+                metadata,
+                ..Default::default()
+            };
+            let mut record = JobRecord::new(&job, scope, &mut self.pools);
+            for event in self.early_events.take(uid) {
+                record.add_event(event);
+            }
+            record.add_event(verdict);
+            record.remove(at);
+            record.note(Gap::EndNotSeen);
+            self.jobs.insert(uid, Entry::Live(Box::new(record)));
+            self.is_due(uid, now, now);
+        }
+    }
+}

@@ -1,0 +1,244 @@
+//! Whatever is interrupted, killed and listed anew: each Job that ended is told of, and none again once that is stored.
+
+// Clippy's exception for tests does not reach their helpers.
+#![allow(clippy::unwrap_used)]
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use bytes::Bytes;
+use jiff::{SignedDuration, Timestamp};
+use job_event::Uid;
+use kubernetes_job_receiver::replay::read_line;
+use kubernetes_job_receiver::tracker::checkpoint::Checkpoint;
+use kubernetes_job_receiver::tracker::{Kind, Observation, Source, Tracker, TrackerSettings};
+use proptest::prelude::*;
+use serde_json::{Value, json};
+
+/// More than end in one script: past this the checkpoint moves on faster than a cluster may be late.
+const LISTED: usize = 10_000;
+
+#[derive(Clone, Copy, Debug)]
+enum Step {
+    /// So many Jobs end, and are deleted at once or stay.
+    End(u8, bool),
+    /// A Job fails whose Pods take so long to end.
+    Lingers(u8),
+    Wait(u16),
+    /// The watches deliver so many changes.
+    Watch(u8),
+    /// The watches break and begin anew with lists.
+    Relist,
+    /// What was told arrives.
+    Deliver,
+    Store,
+    /// The process is killed and started again.
+    Kill,
+}
+
+fn steps() -> impl Strategy<Value = Vec<Step>> {
+    let step = prop_oneof![
+        4 => (1u8..12, any::<bool>()).prop_map(|(count, stays)| Step::End(count, stays)),
+        2 => (0u8..200).prop_map(Step::Lingers),
+        4 => (0u16..400).prop_map(Step::Wait),
+        4 => (0u8..40).prop_map(Step::Watch),
+        1 => Just(Step::Relist),
+        4 => Just(Step::Deliver),
+        3 => Just(Step::Store),
+        2 => Just(Step::Kill),
+    ];
+    prop::collection::vec(step, 1..80)
+}
+
+/// A cluster, the stored checkpoint, and the tracker that follows the one and writes the other.
+struct World {
+    now: Timestamp,
+    jobs: BTreeMap<String, Value>,
+    events: BTreeMap<String, Value>,
+    log: Vec<(&'static str, &'static str, Value)>,
+    position: usize,
+    /// Jobs whose Pods have not ended yet, and when they do.
+    lingering: Vec<(Timestamp, String)>,
+    ended: BTreeSet<String>,
+    tracker: Tracker,
+    stored: Option<Bytes>,
+    told: BTreeSet<String>,
+    on_its_way: BTreeSet<String>,
+    delivered: BTreeSet<String>,
+    known_to_store: BTreeSet<String>,
+}
+
+fn source(kind: Kind) -> Source {
+    Source { kind, scope: 0 }
+}
+
+fn observed(resource: &str, kind: &str, object: &Value) -> (Source, Observation) {
+    let line = json!({"t": 0, "resource": resource, "type": kind, "object": object});
+    let recorded = read_line(&line.to_string()).unwrap();
+    (recorded.source, recorded.observation.unwrap())
+}
+
+fn tracker() -> Tracker {
+    Tracker::new(TrackerSettings {
+        recovers: true,
+        ..Default::default()
+    })
+}
+
+impl World {
+    fn start() -> World {
+        let mut world = World {
+            now: "2026-11-23T17:00:00Z".parse().unwrap(),
+            jobs: BTreeMap::new(),
+            events: BTreeMap::new(),
+            log: Vec::new(),
+            position: 0,
+            lingering: Vec::new(),
+            ended: BTreeSet::new(),
+            tracker: tracker(),
+            stored: None,
+            told: BTreeSet::new(),
+            on_its_way: BTreeSet::new(),
+            delivered: BTreeSet::new(),
+            known_to_store: BTreeSet::new(),
+        };
+        world.tracker.restore(Checkpoint::new(LISTED), Vec::new());
+        world.list();
+        world.store();
+        world
+    }
+
+    fn step(&mut self, step: Step) {
+        match step {
+            Step::End(count, stays) => {
+                for _ in 0..count {
+                    let uid = self.fail();
+                    self.finish(&uid);
+                    if !stays {
+                        let last = self.jobs.remove(&uid).unwrap();
+                        self.log.push(("jobs", "DELETED", last));
+                    }
+                }
+            }
+            Step::Lingers(seconds) => {
+                let uid = self.fail();
+                self.lingering
+                    .push((self.now + SignedDuration::from_secs(seconds.into()), uid));
+            }
+            Step::Wait(seconds) => {
+                self.now += SignedDuration::from_secs(seconds.into());
+                let (over, left) = std::mem::take(&mut self.lingering)
+                    .into_iter()
+                    .partition(|(at, _)| *at <= self.now);
+                self.lingering = left;
+                for (_, uid) in over {
+                    self.finish(&uid);
+                }
+            }
+            Step::Watch(count) => {
+                let end = self.log.len().min(self.position + usize::from(count));
+                for (resource, kind, object) in &self.log[self.position..end] {
+                    let (source, observation) = observed(resource, kind, object);
+                    self.tracker.apply(source, observation, self.now);
+                }
+                self.position = end;
+            }
+            Step::Relist => self.list(),
+            Step::Deliver => {
+                for uid in std::mem::take(&mut self.on_its_way) {
+                    self.tracker.checkpoint().told(&Uid::new(&uid));
+                    self.delivered.insert(uid);
+                }
+            }
+            Step::Store => self.store(),
+            Step::Kill => {
+                self.on_its_way.clear();
+                self.delivered = self.known_to_store.clone();
+                self.tracker = tracker();
+                let stored = Checkpoint::decode(self.stored.clone().unwrap(), LISTED).unwrap();
+                self.tracker.restore(stored, Vec::new());
+                self.list();
+            }
+        }
+        self.tell();
+    }
+
+    /// A Job is decided.
+    fn fail(&mut self) -> String {
+        let uid = format!("00000000-0000-0000-0000-{:012x}", self.ended.len() + 1);
+        let condition = |kind: &str| {
+            json!({"type": kind, "status": "True", "reason": "BackoffLimitExceeded",
+            "lastTransitionTime": self.now})
+        };
+        let job = json!({"metadata": {"uid": uid, "name": uid, "namespace": "n"}, "spec": {"backoffLimit": 0},
+            "status": {"failed": 1, "conditions": [condition("FailureTarget")]}});
+        self.log.push(("jobs", "ADDED", job.clone()));
+        self.jobs.insert(uid.clone(), job);
+        self.ended.insert(uid.clone());
+        uid
+    }
+
+    /// Its last Pod is gone.
+    fn finish(&mut self, uid: &str) {
+        let job = self.jobs.get_mut(uid).unwrap();
+        let failed = json!({"type": "Failed", "status": "True", "reason": "BackoffLimitExceeded",
+            "lastTransitionTime": self.now});
+        job["status"]["conditions"].as_array_mut().unwrap().push(failed);
+        self.log.push(("jobs", "MODIFIED", job.clone()));
+        let event = json!({"metadata": {"uid": format!("e{uid}"), "name": uid, "namespace": "n"}, "type": "Warning",
+            "involvedObject": {"kind": "Job", "name": uid, "namespace": "n", "uid": uid},
+            "reason": "BackoffLimitExceeded", "message": "m", "firstTimestamp": self.now, "lastTimestamp": self.now});
+        self.log.push(("events", "ADDED", event.clone()));
+        self.events.insert(uid.to_owned(), event);
+    }
+
+    fn list(&mut self) {
+        for (kind, resource, objects) in [
+            (Kind::Jobs, "jobs", &self.jobs),
+            (Kind::JobEvents, "events", &self.events),
+        ] {
+            self.tracker.apply(source(kind), Observation::ListBegins, self.now);
+            for object in objects.values() {
+                let (source, observation) = observed(resource, "ADDED", object);
+                let Observation::Changed(object) = observation else {
+                    panic!()
+                };
+                self.tracker.apply(source, Observation::Listed(object), self.now);
+            }
+            self.tracker.apply(source(kind), Observation::ListEnds, self.now);
+        }
+        self.position = self.log.len();
+    }
+
+    fn tell(&mut self) {
+        while let Some(evidence) = self.tracker.poll(self.now) {
+            let uid = evidence.job.uid.to_string();
+            assert_eq!(evidence.job.reason(), Some("BackoffLimitExceeded"));
+            assert!(!self.known_to_store.contains(&uid), "{uid} is told of again");
+            self.told.insert(uid.clone());
+            assert!(self.on_its_way.insert(uid.clone()), "{uid} is told of twice");
+            assert!(!self.delivered.contains(&uid), "{uid} is told of again");
+        }
+    }
+
+    fn store(&mut self) {
+        self.stored = Some(self.tracker.checkpoint().encode(self.now));
+        self.known_to_store = self.delivered.clone();
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 150, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn each_job_is_told_of_and_none_again_once_that_is_stored(script in steps()) {
+        let mut world = World::start();
+        for step in script {
+            world.step(step);
+        }
+        for step in [Step::Wait(300), Step::Kill, Step::Wait(10), Step::Deliver, Step::Store, Step::Kill, Step::Wait(10)] {
+            world.step(step);
+        }
+        prop_assert_eq!(&world.told, &world.ended);
+        prop_assert_eq!(&world.known_to_store, &world.ended);
+    }
+}

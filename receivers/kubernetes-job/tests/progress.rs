@@ -1,0 +1,218 @@
+//! Whatever goes wrong in whatever order: the watch gets back to following, never in a hot loop, and skips no version.
+
+// Clippy's exception for tests does not reach their helpers.
+#![allow(clippy::unwrap_used)]
+
+use std::time::Duration;
+
+use kubernetes_job_receiver::watch::machine::{Failure, Machine, Phase};
+use proptest::prelude::*;
+
+/// The shortest time between two watches that did not live.
+const LEAST: Duration = Duration::from_millis(400);
+/// The longest delay: that of a server which asks for more than is followed.
+const MOST: Duration = Duration::from_secs(120);
+
+/// What the server and the network do to one request.
+#[derive(Clone, Debug)]
+enum Fate {
+    /// The request is refused, or the connection, or nothing is heard.
+    Fails(Failure),
+    /// A list has one more page; a watch delivers so many changes, and then ends after so many milliseconds.
+    Works(u64, u64),
+    /// A watch delivers so many changes before this goes wrong.
+    Breaks(u64, Failure),
+}
+
+#[derive(Clone, Debug)]
+struct Step {
+    /// So many changes happen in the cluster first.
+    changes: u64,
+    /// And the server forgets all but so many.
+    kept: Option<u64>,
+    fate: Fate,
+    jitter: f64,
+}
+
+fn failure() -> impl Strategy<Value = Failure> {
+    let codes = prop::sample::select(vec![400u16, 401, 403, 404, 410, 429, 500, 503, 504]);
+    let status = (codes, any::<bool>(), prop::option::of(0..100_000u64)).prop_map(|(code, in_band, seconds)| {
+        let retry_after = seconds.map(Duration::from_secs);
+        let message = "m".into();
+        Failure::Status {
+            code,
+            message,
+            retry_after,
+            in_band,
+        }
+    });
+    prop_oneof![
+        4 => status,
+        1 => Just(Failure::Connection("reset".into())),
+        1 => Just(Failure::Silence(Duration::from_secs(60))),
+        1 => Just(Failure::Slow(Duration::from_secs(300))),
+        1 => Just(Failure::Cut),
+        1 => Just(Failure::Unreadable("not JSON".into())),
+    ]
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let fate = prop_oneof![
+        failure().prop_map(Fate::Fails),
+        (0..4u64, 0..20_000u64).prop_map(|(changes, lived)| Fate::Works(changes, lived)),
+        (0..4u64, failure()).prop_map(|(changes, failure)| Fate::Breaks(changes, failure)),
+    ];
+    (0..4u64, prop::option::weighted(0.2, 0..6u64), fate, 0.0..1.0).prop_map(|(changes, kept, fate, jitter)| Step {
+        changes,
+        kept,
+        fate,
+        jitter,
+    })
+}
+
+/// A server with a log of changes, and a client that follows it.
+struct World {
+    machine: Machine,
+    /// The server's version, and the oldest one after which it can still watch.
+    now: u64,
+    floor: u64,
+    /// The version of the list that is being read.
+    listing: u64,
+    /// Up to which version the client knows everything. Nothing before the first list.
+    known: Option<u64>,
+    /// Since the beginning.
+    elapsed: Duration,
+}
+
+impl World {
+    fn new() -> World {
+        World {
+            machine: Machine::new(),
+            now: 10,
+            floor: 1,
+            listing: 0,
+            known: None,
+            elapsed: Duration::ZERO,
+        }
+    }
+
+    fn expired(in_band: bool) -> Failure {
+        let (message, retry_after) = ("too old".into(), None);
+        Failure::Status {
+            code: 410,
+            message,
+            retry_after,
+            in_band,
+        }
+    }
+
+    fn fail(&mut self, failure: &Failure, jitter: f64) {
+        let retry = self.machine.failed(failure, jitter);
+        assert!((LEAST..=MOST).contains(&retry.after), "{failure}: {retry:?}");
+        let lists = matches!(self.machine.phase(), Phase::List { .. });
+        assert_eq!(retry.relists, lists, "{failure}");
+        self.elapsed += retry.after;
+    }
+
+    fn step(&mut self, step: &Step) {
+        self.now += step.changes;
+        if let Some(kept) = step.kept {
+            self.floor = self.floor.max(self.now.saturating_sub(kept));
+        }
+        match self.machine.phase().clone() {
+            Phase::List { token, limited } => self.list(&token, limited, step),
+            Phase::Watch { version } => {
+                let before = self.elapsed;
+                self.watch(version.parse().unwrap(), step);
+                assert!(self.elapsed - before >= LEAST, "a hot loop");
+            }
+        }
+    }
+
+    fn list(&mut self, token: &str, limited: bool, step: &Step) {
+        let more = match &step.fate {
+            Fate::Fails(failure) | Fate::Breaks(_, failure) => return self.fail(failure, step.jitter),
+            Fate::Works(more, _) => limited && *more > 0,
+        };
+        if token.is_empty() {
+            self.listing = self.now;
+        } else if self.listing < self.floor {
+            return self.fail(&World::expired(false), step.jitter);
+        }
+        let next = if more { "next" } else { "" };
+        let complete = self.machine.page_read(next, &self.listing.to_string());
+        assert_eq!(complete, !more);
+        if complete {
+            self.known = Some(self.listing);
+        }
+    }
+
+    fn watch(&mut self, from: u64, step: &Step) {
+        assert_eq!(
+            Some(from),
+            self.known,
+            "a watch begins after what is known, no earlier and no later"
+        );
+        if let Fate::Fails(failure) = &step.fate {
+            return self.fail(failure, step.jitter);
+        }
+        if from < self.floor {
+            return self.fail(&World::expired(true), step.jitter);
+        }
+        let (Fate::Works(changes, _) | Fate::Breaks(changes, _)) = step.fate else {
+            unreachable!()
+        };
+        let upto = self.now.min(from + changes);
+        for version in from + 1..=upto {
+            self.known = Some(version);
+            self.machine.progressed(&version.to_string());
+        }
+        match &step.fate {
+            Fate::Works(_, lived) => {
+                let lived = Duration::from_millis(*lived);
+                self.elapsed += lived;
+                match self.machine.watch_ended(lived, upto > from, step.jitter) {
+                    Ok(pause) => self.elapsed += pause,
+                    Err(failure) => self.fail(&failure, step.jitter),
+                }
+            }
+            Fate::Breaks(_, failure) | Fate::Fails(failure) => self.fail(failure, step.jitter),
+        }
+    }
+
+    /// Nothing goes wrong any more, except that the server has forgotten what it has forgotten.
+    fn heals(&mut self) {
+        // A page that has expired, a watch that has: each leads to a list, which leads to a watch.
+        for _ in 0..6 {
+            let healthy = Step {
+                changes: 0,
+                kept: None,
+                fate: Fate::Works(0, 10_000),
+                jitter: 0.5,
+            };
+            self.step(&healthy);
+        }
+        let deliver = Step {
+            changes: 1,
+            kept: None,
+            fate: Fate::Works(u64::MAX / 2, 10_000),
+            jitter: 0.5,
+        };
+        self.step(&deliver);
+        assert_eq!(self.known, Some(self.now), "it does not follow: {:?}", self.machine);
+        assert_eq!(self.machine.failures(), 0);
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 2_000, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn whatever_goes_wrong_it_follows_again_and_skips_nothing(steps in prop::collection::vec(step(), 0..60)) {
+        let mut world = World::new();
+        for step in &steps {
+            world.step(step);
+        }
+        world.heals();
+    }
+}

@@ -1,0 +1,348 @@
+//! The known traps of Kubernetes watches (the table in the README), against an API server that answers by a script, on
+//! a paused clock.
+
+// Clippy's exception for tests does not reach their helpers.
+#![allow(clippy::unwrap_used)]
+
+mod support;
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::time::Duration;
+
+use job_event::evidence::Gap;
+use kubernetes_job_receiver::tracker::Kind;
+use pipeline::health::Status;
+use serde_json::{Value, json};
+use support::running::run;
+use support::{Api, Piece, Reply, status};
+
+const LIST: &str = "/jobs?limit";
+const WATCH: &str = "/jobs?watch=true";
+const HOUR: Duration = Duration::from_secs(3600);
+
+/// A Job of this UID in this version, failed or still running. Its name is always the same.
+fn job(uid: &str, version: u64, failed: bool) -> Value {
+    let conditions = match failed {
+        true => json!([{"type": "Failed", "status": "True", "reason": "BackoffLimitExceeded",
+            "message": "Job has reached the specified backoff limit", "lastTransitionTime": "2026-11-23T17:00:00Z"}]),
+        false => json!([]),
+    };
+    json!({"kind": "Job", "apiVersion": "batch/v1",
+        "metadata": {"uid": uid, "name": "j", "namespace": "n", "resourceVersion": version.to_string(),
+            "creationTimestamp": "2026-11-23T16:59:00Z"},
+        "spec": {"completions": 1, "parallelism": 1, "backoffLimit": 0}, "status": {"conditions": conditions}})
+}
+
+fn list(version: u64, next: &str, items: &[Value]) -> Reply {
+    let list =
+        json!({"metadata": {"resourceVersion": version.to_string(), "continue": next}, "items": items}).to_string();
+    Reply::Whole(200, None, list)
+}
+
+fn line(kind: &str, object: &Value) -> Piece {
+    Piece::Data(format!("{}\n", json!({"type": kind, "object": object})))
+}
+
+fn seconds(seconds: u64) -> Piece {
+    Piece::Wait(Duration::from_secs(seconds))
+}
+
+/// Events, a few seconds, and then this end.
+fn watch(lines: impl IntoIterator<Item = Piece>, end: Piece) -> Reply {
+    Reply::Stream(lines.into_iter().chain([seconds(20), end]).collect())
+}
+
+/// The version is too old.
+fn gone() -> Piece {
+    line(
+        "ERROR",
+        &json!({"kind": "Status", "status": "Failure", "code": 410, "reason": "Expired",
+        "message": "too old resource version: 5 (9)"}),
+    )
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_job_that_is_told_again_and_again_is_reported_once() {
+    let api = Api::new();
+    let failed = || line("MODIFIED", &job("u", 7, true));
+    api.then(
+        LIST,
+        [list(5, "", &[job("u", 5, false)]), list(9, "", &[job("u", 7, true)])],
+    );
+    api.then(
+        WATCH,
+        [
+            watch([failed(), failed(), line("ADDED", &job("u", 7, true))], Piece::Reset),
+            watch([failed()], gone()),
+            watch([line("ADDED", &job("u", 7, true)), failed(), failed()], Piece::Hang),
+        ],
+    );
+    let mut running = run(api.client(), "{}").await;
+    assert_eq!(&*running.next_event().await.job.uid, "u");
+    running.no_event_for(HOUR).await;
+    assert!(api.asked(WATCH).len() > 3 && api.asked(LIST).len() == 2);
+    assert_eq!(running.points("k8s_job_decided").len(), 1);
+    assert!(running.points("k8s_job_decided")[0].ends_with(" 1"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_list_that_breaks_off_removes_nothing() {
+    let api = Api::new();
+    let running_job = || job("u", 5, false);
+    api.then(
+        LIST,
+        [
+            list(5, "", &[running_job()]),
+            // It is on the second page, which never comes.
+            list(9, "t", &[]),
+            status(500, None),
+            list(9, "t", &[]),
+            list(9, "", &[running_job()]),
+        ],
+    );
+    api.then(
+        WATCH,
+        [
+            watch([], gone()),
+            Reply::Stream(vec![seconds(200), line("MODIFIED", &job("u", 12, true))]),
+            Reply::Stream(vec![seconds(60), line("MODIFIED", &job("u", 12, true)), Piece::Hang]),
+        ],
+    );
+    let mut running = run(api.client(), "{}").await;
+    let evidence = running.next_event().await;
+    assert_eq!(evidence.job.reason(), Some("BackoffLimitExceeded"));
+    assert_eq!(evidence.gaps, [Gap::WatchInterrupted]);
+    running.no_event_for(HOUR).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_job_that_takes_the_name_of_another_is_another() {
+    let api = Api::new();
+    api.then(
+        LIST,
+        [
+            list(5, "", &[job("u1", 5, false)]),
+            list(20, "", &[job("u3", 19, false)]),
+        ],
+    );
+    api.then(
+        WATCH,
+        [
+            watch(
+                [
+                    line("MODIFIED", &job("u1", 7, true)),
+                    line("DELETED", &job("u1", 8, true)),
+                    line("ADDED", &job("u2", 9, false)),
+                    line("MODIFIED", &job("u2", 10, true)),
+                ],
+                // u2 is deleted and u3 created while nobody watches.
+                gone(),
+            ),
+            watch([line("MODIFIED", &job("u3", 21, true))], Piece::Hang),
+        ],
+    );
+    let mut running = run(api.client(), "{}").await;
+    let mut reported = BTreeSet::new();
+    for _ in 0..3 {
+        let evidence = running.next_event().await;
+        assert_eq!(evidence.job.reason(), Some("BackoffLimitExceeded"));
+        reported.insert(evidence.job.uid);
+    }
+    assert!(reported.iter().map(|uid| &**uid).eq(["u1", "u2", "u3"]), "{reported:?}");
+    running.no_event_for(HOUR).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_older_list_takes_no_verdict_back() {
+    // Reported before the old list comes, and still settling when it comes.
+    for settle in ["1s", "4m"] {
+        let api = Api::new();
+        // The second list is of an API server that is behind: it knows neither the end of `a` nor that `b` is gone.
+        let old = [job("a", 5, false), job("b", 6, true)];
+        api.then(LIST, [list(6, "", &old[..1]), list(6, "", &old)]);
+        let end = |uid| {
+            [
+                line("MODIFIED", &job(uid, 7, true)),
+                line("DELETED", &job(uid, 8, true)),
+            ]
+        };
+        let [a, _] = end("a");
+        let [b, b_gone] = end("b");
+        api.then(
+            WATCH,
+            [
+                watch([line("ADDED", &job("b", 6, false)), a, b, b_gone], gone()),
+                // It catches up.
+                watch(end("a").into_iter().chain(end("b")), Piece::Hang),
+            ],
+        );
+        let mut running = run(api.client(), &format!(r#"{{"settle_time":"{settle}"}}"#)).await;
+        let mut reported = BTreeSet::new();
+        for _ in 0..2 {
+            let evidence = running.next_event().await;
+            assert_eq!(
+                evidence.job.reason(),
+                Some("BackoffLimitExceeded"),
+                "settle_time {settle}"
+            );
+            reported.insert(evidence.job.uid);
+        }
+        assert!(reported.iter().map(|uid| &**uid).eq(["a", "b"]), "{reported:?}");
+        running.no_event_for(HOUR).await;
+        assert_eq!(api.asked(LIST).len(), 2);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_object_that_cannot_be_used_spoils_no_list() {
+    let api = Api::new();
+    let bad = [
+        Value::Null,
+        json!("text"),
+        json!({"metadata": {"name": "no-uid", "uid": {}}}),
+        json!([]),
+    ];
+    let mut odd = job("u", 5, true);
+    odd["spec"] = json!("not a spec");
+    odd["metadata"]["labels"] = json!([1, 2]);
+    let items: Vec<Value> = bad.into_iter().chain([odd]).collect();
+    api.then(LIST, [list(5, "", &items)]);
+    let mut running = run(api.client(), r#"{"on_first_start":"report_finished"}"#).await;
+    assert_eq!(&*running.next_event().await.job.uid, "u");
+    assert_eq!(
+        running.points("undecodable"),
+        ["otelcol_k8s_job_undecodable_objects[receiver=k8s_job, resource=jobs] 4"]
+    );
+    assert_eq!(api.asked(LIST).len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refusal_on_many_lines_is_read_whole() {
+    let api = Api::new();
+    let Reply::Whole(_, _, body) = status(503, None) else {
+        panic!("not a whole reply")
+    };
+    assert!(body.lines().count() > 3, "{body}");
+    api.then(LIST, vec![Reply::Whole(503, None, body); 2]);
+    let running = run(api.client(), "{}").await;
+    running.until(|status| status.reason().is_some()).await;
+    assert_eq!(
+        running.status().reason(),
+        Some("jobs of the cluster: 503 status 503"),
+        "the message of the Status, once"
+    );
+    running.until(|status| *status == Status::Ok).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_reply_that_is_compressed_is_named() {
+    let api = Api::new();
+    api.then(LIST, [Reply::Compressed]);
+    api.then(WATCH, vec![Reply::Compressed; 30]);
+    let running = run(api.client(), "{}").await;
+    running.until(|status| status.reason().is_some()).await;
+    running.until(|status| *status == Status::Ok).await;
+    // Then the watch, whose failures count after a minute.
+    running.until(|status| status.reason().is_some()).await;
+    assert_eq!(
+        running.status().reason(),
+        Some("jobs of the cluster: the reply cannot be read: content encoding \"gzip\" was not asked for")
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn lists_are_consistent_and_in_pages_and_watches_begin_after_a_version() {
+    let api = Api::new();
+    api.then(WATCH, [watch([], gone())]);
+    let mut running = run(api.client(), "{}").await;
+    running.no_event_for(HOUR).await;
+    let mut asked = api.asked("/api");
+    asked.retain(|asked| !asked.uri.contains("selfsubjectaccessreviews"));
+    assert!(asked.len() > 50);
+    for asked in asked.iter().map(|asked| &asked.uri) {
+        let has = |parameter: &str| asked.contains(&format!("{parameter}="));
+        assert!(!has("sendInitialEvents") && !has("resourceVersionMatch"), "{asked}");
+        if has("watch") {
+            assert!(
+                has("resourceVersion") && has("timeoutSeconds") && has("allowWatchBookmarks"),
+                "{asked}"
+            );
+            assert!(!asked.contains("resourceVersion=0"), "{asked}");
+        } else {
+            assert!(asked.contains("limit=500") && !has("resourceVersion"), "{asked}");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_watch_that_does_not_follow_is_measured_and_makes_the_receiver_unwell() {
+    let api = Api::new();
+    // Ten failures take less than a minute, twelve take more.
+    api.then(WATCH, [watch([line("ADDED", &job("u", 6, false))], Piece::Reset)]);
+    api.then(WATCH, vec![Reply::Refused; 12]);
+    let running = run(api.client(), "{}").await;
+    running.until(|status| *status == Status::Ok).await;
+    let began = tokio::time::Instant::now();
+    running.until(|status| status.reason().is_some()).await;
+    let lasted = began.elapsed().as_secs();
+    assert!((79..=90).contains(&lasted), "20 s until it broke, then 60 s: {lasted}");
+    running.until(|status| *status == Status::Ok).await;
+    let gaps = running.points("watch_gap_seconds[by=resume, receiver=k8s_job, resource=jobs]");
+    let (_, length) = gaps[0].rsplit_once(' ').unwrap();
+    // From the last line, 20 s before the connection broke, until the first watch that worked, 5 s before that was clear.
+    let length: f64 = length.parse().unwrap();
+    let lasted = began.elapsed().as_secs_f64();
+    assert!((lasted - 6.0..=lasted - 4.0).contains(&length), "{length} of {lasted}");
+    let silence = running.points("watch_silence_seconds");
+    assert_eq!(silence.len(), Kind::ALL.len(), "one for each resource: {silence:?}");
+}
+
+/// The names of all test functions below this folder.
+fn tests_in(folder: &Path) -> BTreeSet<String> {
+    let mut names = BTreeSet::new();
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_name().unwrap().to_string_lossy().into_owned();
+        if path.is_dir() && name != "target" && !name.starts_with('.') {
+            names.extend(tests_in(&path));
+        } else if name.ends_with(".rs") {
+            let text = std::fs::read_to_string(&path).unwrap();
+            for mark in ["#[test]", "#[tokio::test"] {
+                let tests = text.split(mark).skip(1);
+                names.extend(tests.filter_map(|after| {
+                    let (_, name) = after.split_once("fn ")?;
+                    Some(name.split('(').next()?.to_owned())
+                }));
+            }
+        }
+    }
+    names
+}
+
+#[test]
+fn every_trap_has_a_test_or_a_reason_why_it_cannot_occur() {
+    let package = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let readme = std::fs::read_to_string(package.join("README.md")).unwrap();
+    let tests = tests_in(&package.join("../.."));
+    let rows: Vec<Vec<&str>> = readme
+        .lines()
+        .filter(|line| line.starts_with("| W"))
+        .map(|line| line.trim_matches('|').split('|').map(str::trim).collect())
+        .collect();
+    let ids: Vec<&str> = rows.iter().map(|row| row[0]).collect();
+    assert_eq!(ids, (1..=17).map(|id| format!("W{id}")).collect::<Vec<_>>());
+    for row in rows {
+        let [id, _, _, held_by] = row[..] else {
+            panic!("expected four columns, found {row:?}")
+        };
+        let named: Vec<&str> = held_by.split('`').skip(1).step_by(2).collect();
+        assert!(
+            !named.is_empty() || held_by.starts_with("cannot occur: "),
+            "{id}: {held_by}"
+        );
+        for name in named {
+            assert!(tests.contains(name), "{id}: there is no test `{name}`");
+        }
+    }
+}

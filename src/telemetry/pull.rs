@@ -1,0 +1,216 @@
+//! Own metrics that Prometheus scrapes: a reader that reads when it is asked to, written by the exporter's own code.
+//!
+//! `opentelemetry-prometheus` would bring a second registry and a second set of rules for names; this way the
+//! collector's own metrics and those of its pipelines are named by the same code.
+
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
+use opentelemetry_sdk::error::OTelSdkResult;
+use opentelemetry_sdk::metrics::data::ResourceMetrics;
+use opentelemetry_sdk::metrics::reader::MetricReader;
+use opentelemetry_sdk::metrics::{InstrumentKind, ManualReader, Pipeline, Temporality};
+use prometheus_exporter::exposition::{Format, Options, Suffixes, gather, write};
+use prometheus_exporter::server::{self, PATH, Served};
+use serde::Deserialize;
+use tokio_util::sync::CancellationToken;
+
+/// `pull`.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Pull {
+    exporter: PullExporter,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct PullExporter {
+    prometheus: Prometheus,
+}
+
+#[derive(Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct Prometheus {
+    host: String,
+    port: u16,
+    without_scope_info: bool,
+    without_units: bool,
+    without_type_suffix: bool,
+}
+
+impl Default for Prometheus {
+    fn default() -> Self {
+        Prometheus {
+            host: "localhost".into(),
+            port: 8888,
+            without_scope_info: false,
+            without_units: false,
+            without_type_suffix: false,
+        }
+    }
+}
+
+/// A reader, and where what it reads is served.
+pub struct Endpoint {
+    /// Where its settings stand, for error texts.
+    section: String,
+    settings: Prometheus,
+    reader: Shared,
+}
+
+/// Given to the SDK and kept here as well.
+#[derive(Clone, Debug)]
+pub struct Shared(Arc<ManualReader>);
+
+impl Endpoint {
+    /// The endpoint of the reader with that number. Nothing listens yet.
+    pub fn new(pull: &Pull, index: usize) -> Self {
+        Endpoint {
+            section: format!("service::telemetry::metrics::readers::{index}::pull::exporter::prometheus"),
+            settings: pull.exporter.prometheus.clone(),
+            reader: Shared(Arc::new(ManualReader::builder().build())),
+        }
+    }
+
+    /// What the SDK is to be given.
+    pub fn reader(&self) -> Shared {
+        self.reader.clone()
+    }
+
+    /// Listens, and answers until `shutdown`.
+    pub async fn serve(&self, shutdown: CancellationToken) -> Result<impl Future<Output = ()> + Send + use<>, String> {
+        let Prometheus { host, port, .. } = &self.settings;
+        // An IPv6 address stands in brackets before a port.
+        let endpoint = match host.contains(':') && !host.starts_with('[') {
+            true => format!("[{host}]:{port}"),
+            false => format!("{host}:{port}"),
+        };
+        let listener = server::listen(&endpoint, &format!("{}::port", self.section)).await?;
+        let address = listener.local_addr().map_or(endpoint, |address| address.to_string());
+        tracing::info!("own metrics are at http://{address}{PATH}");
+        let (reader, options) = (self.reader(), self.settings.options());
+        let served = Served {
+            page: Arc::new(move |format| reader.page(&options, format)),
+            open_metrics: true,
+        };
+        Ok(server::serve(listener, None, served, shutdown))
+    }
+}
+
+impl Prometheus {
+    fn options(&self) -> Options {
+        Options {
+            suffixes: Suffixes {
+                unit: !self.without_units,
+                kind: !self.without_type_suffix,
+            },
+            scope_labels: !self.without_scope_info,
+            // Prometheus gives what it scrapes a job and an instance itself.
+            job_labels: false,
+            ..Options::default()
+        }
+    }
+}
+
+impl Shared {
+    fn page(&self, options: &Options, format: Format) -> String {
+        let mut metrics = ResourceMetrics::default();
+        let mut text = String::new();
+        match self.0.collect(&mut metrics) {
+            Ok(()) => {
+                let request = ExportMetricsServiceRequest::from(&metrics);
+                write(
+                    &mut text,
+                    &gather(&request.resource_metrics, options).families,
+                    format,
+                    false,
+                );
+            }
+            Err(error) => tracing::warn!(%error, "own metrics cannot be read"),
+        }
+        if format == Format::OpenMetrics {
+            text.push_str("# EOF\n");
+        }
+        text
+    }
+}
+
+impl MetricReader for Shared {
+    fn register_pipeline(&self, pipeline: Weak<Pipeline>) {
+        self.0.register_pipeline(pipeline);
+    }
+
+    fn collect(&self, metrics: &mut ResourceMetrics) -> OTelSdkResult {
+        self.0.collect(metrics)
+    }
+
+    fn force_flush(&self) -> OTelSdkResult {
+        self.0.force_flush()
+    }
+
+    fn shutdown_with_timeout(&self, timeout: Duration) -> OTelSdkResult {
+        self.0.shutdown_with_timeout(timeout)
+    }
+
+    fn temporality(&self, kind: InstrumentKind) -> Temporality {
+        self.0.temporality(kind)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use opentelemetry::KeyValue;
+    use opentelemetry::metrics::MeterProvider;
+    use opentelemetry_sdk::Resource;
+    use opentelemetry_sdk::metrics::SdkMeterProvider;
+
+    use super::*;
+
+    #[test]
+    fn own_metrics_have_the_names_of_the_collectors() {
+        let endpoint = Endpoint::new(
+            &Pull {
+                exporter: PullExporter {
+                    prometheus: Prometheus::default(),
+                },
+            },
+            0,
+        );
+        let resource = Resource::builder_empty().with_attributes([KeyValue::new("service.name", "me")]);
+        let meters = SdkMeterProvider::builder()
+            .with_resource(resource.build())
+            .with_reader(endpoint.reader())
+            .build();
+        let meter = meters.meter("kube-job-collector");
+        let sent = meter
+            .u64_counter("otelcol_exporter_sent_log_records")
+            .with_unit("{records}");
+        sent.build().add(3, &[KeyValue::new("exporter", "otlp_http/datadog")]);
+        let gap = meter.f64_histogram("otelcol_receiver_watch_gap").with_unit("s");
+        gap.with_boundaries(vec![1.0, 10.0]).build().record(2.5, &[]);
+
+        let page = |options: &Options| endpoint.reader.page(options, Format::Text);
+        let text = page(&endpoint.settings.options());
+        for line in [
+            "# TYPE otelcol_exporter_sent_log_records_total counter",
+            "otelcol_exporter_sent_log_records_total{exporter=\"otlp_http/datadog\",otel_scope_name=\"kube-job-collector\"} 3",
+            "otelcol_receiver_watch_gap_seconds_bucket{otel_scope_name=\"kube-job-collector\",le=\"10\"} 1",
+            "target_info{service_name=\"me\"} 1",
+        ] {
+            assert!(text.lines().any(|found| found == line), "{line} is missing in\n{text}");
+        }
+        let bare = Prometheus {
+            without_scope_info: true,
+            without_units: true,
+            without_type_suffix: true,
+            ..Prometheus::default()
+        };
+        let text = page(&bare.options());
+        assert!(
+            text.contains("\notelcol_exporter_sent_log_records{exporter=\"otlp_http/datadog\"} 3\n"),
+            "{text}"
+        );
+        assert!(text.contains("\notelcol_receiver_watch_gap_count 1\n"), "{text}");
+    }
+}

@@ -1,0 +1,178 @@
+//! The real binary as a child process: started, asked to stop, killed, measured.
+
+use std::collections::VecDeque;
+use std::path::{Path, PathBuf};
+use std::process::{ExitStatus, Stdio};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::process::{Child, Command};
+use tokio::task::JoinHandle;
+
+/// How many lines of its log are kept.
+const LINES: usize = 400;
+
+/// One replica of the collector, running or not.
+pub struct Collector {
+    config: PathBuf,
+    child: Option<Child>,
+    reader: Option<JoinHandle<()>>,
+    log: Arc<Mutex<VecDeque<String>>>,
+    peak: u64,
+}
+
+impl Collector {
+    /// A collector that is not started yet. `config` is its configuration file.
+    pub fn new(config: PathBuf) -> Collector {
+        Collector {
+            config,
+            child: None,
+            reader: None,
+            log: Arc::default(),
+            peak: 0,
+        }
+    }
+
+    /// Starts the process. If it was asked to stop and has not, it is killed first, as at the end of a grace period.
+    pub async fn start(&mut self) {
+        self.end_within(Duration::from_secs(2)).await;
+        // A write beyond the limit of a file's size is to fail and not to kill, as on a full disk; `sh` has a child
+        // ignore the signal.
+        let mut child = Command::new("/bin/sh")
+            .args(["-c", "trap '' XFSZ; exec \"$0\" run --config \"$1\""])
+            .arg(env!("CARGO_BIN_EXE_kube-job-collector"))
+            .arg(&self.config)
+            .env_clear()
+            .stdin(Stdio::null())
+            .stderr(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .expect("the collector starts");
+        let stderr = child.stderr.take().expect("a pipe");
+        self.note(format!("--- process {} started", child.id().unwrap_or_default()));
+        let log = self.log.clone();
+        self.reader = Some(tokio::spawn(async move {
+            let mut lines = BufReader::new(stderr).lines();
+            while let Ok(Some(line)) = lines.next_line().await {
+                push(&log, line);
+            }
+        }));
+        self.child = Some(child);
+    }
+
+    /// Ends it as a power cut would: it gets no time for anything.
+    pub async fn kill(&mut self) {
+        self.measure();
+        if let Some(mut child) = self.child.take() {
+            // Fails if it ended by itself.
+            let _ = child.start_kill();
+            let status = child.wait().await;
+            self.note(format!("--- killed: {status:?}"));
+        }
+        self.read_all().await;
+    }
+
+    /// Asks it to stop.
+    pub async fn ask_to_stop(&mut self) {
+        self.measure();
+        if let Some(pid) = self.child.as_ref().and_then(Child::id) {
+            run("kill", &["-TERM".into(), pid.to_string()]).await;
+            self.note("--- SIGTERM".into());
+        }
+    }
+
+    /// Waits until it has ended by itself, at most this long, else kills it. How it ended, if it did by itself.
+    pub async fn end_within(&mut self, time: Duration) -> Option<ExitStatus> {
+        let child = self.child.as_mut()?;
+        match tokio::time::timeout(time, child.wait()).await {
+            Ok(status) => {
+                self.child = None;
+                self.read_all().await;
+                status.ok()
+            }
+            Err(_) => {
+                self.kill().await;
+                None
+            }
+        }
+    }
+
+    /// Whether it has ended although nobody asked it to.
+    pub fn is_dead(&mut self) -> bool {
+        match &mut self.child {
+            Some(child) => child.try_wait().is_ok_and(|status| status.is_some()),
+            None => false,
+        }
+    }
+
+    /// From now on files cannot grow, or can.
+    pub async fn fill_disk(&self, full: bool) {
+        if let Some(pid) = self.child.as_ref().and_then(Child::id) {
+            let limit = if full { "--fsize=1:" } else { "--fsize=unlimited:" };
+            run("prlimit", &["--pid".into(), pid.to_string(), limit.into()]).await;
+        }
+    }
+
+    /// The most memory it ever had resident, over all its processes, in bytes.
+    pub fn peak_memory(&self) -> u64 {
+        self.peak
+    }
+
+    /// The end of its log.
+    pub fn log(&self) -> String {
+        let log = self.log.lock().unwrap_or_else(PoisonError::into_inner);
+        log.iter().fold(String::new(), |text, line| text + line + "\n")
+    }
+
+    /// Looks how much memory it has had; the kernel forgets it with the process.
+    pub fn measure(&mut self) {
+        let pid = self.child.as_ref().and_then(Child::id);
+        self.peak = self.peak.max(pid.and_then(peak_of).unwrap_or_default());
+    }
+
+    async fn read_all(&mut self) {
+        if let Some(reader) = self.reader.take() {
+            // Ends with the pipe.
+            let _ = reader.await;
+        }
+    }
+
+    fn note(&self, line: String) {
+        push(&self.log, line);
+    }
+}
+
+fn push(log: &Mutex<VecDeque<String>>, line: String) {
+    let mut log = log.lock().unwrap_or_else(PoisonError::into_inner);
+    if log.len() == LINES {
+        log.pop_front();
+    }
+    log.push_back(line);
+}
+
+fn peak_of(pid: u32) -> Option<u64> {
+    let status = std::fs::read_to_string(Path::new("/proc").join(pid.to_string()).join("status")).ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    let kibibytes: u64 = line.trim().trim_end_matches(" kB").parse().ok()?;
+    Some(kibibytes * 1024)
+}
+
+/// Whether this machine can limit the size of another process's files.
+pub async fn can_fill_disks() -> bool {
+    let limits = Command::new("prlimit")
+        .arg("--version")
+        .stdout(Stdio::null())
+        .status()
+        .await;
+    limits.is_ok_and(|status| status.success())
+}
+
+async fn run(program: &str, arguments: &[String]) {
+    // Fails if the process has just ended by itself.
+    let _ = Command::new(program)
+        .args(arguments)
+        .stderr(Stdio::null())
+        .status()
+        .await;
+}

@@ -1,0 +1,106 @@
+//! One event and one count for each decided Job, whatever breaks: the real binary between a simulated cluster and a
+//! simulated backend, while a script made from a seed breaks things on both sides and the binary itself.
+//!
+//! `CONSERVATION_SEEDS` is the number of seeds, `CONSERVATION_SEED` runs a single one again.
+
+mod collector;
+mod oracle;
+mod outage;
+mod play;
+mod report;
+mod script;
+mod world;
+
+use std::io::Write;
+use std::time::Duration;
+
+use play::{Outcome, PATIENCE, Play, conclude};
+use report::Report;
+use script::{Durability, Script, Setting};
+use tokio::sync::Mutex;
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+use world::World;
+
+/// The tests of this file take turns: each of them needs the whole machine.
+static TURN: Mutex<()> = Mutex::const_new(());
+
+/// Seeds, Jobs in each, and for how long faults happen. A debug build is an order of magnitude slower.
+const SEEDS: u64 = if cfg!(debug_assertions) { 4 } else { 50 };
+const JOBS: u32 = if cfg!(debug_assertions) { 120 } else { 500 };
+const LASTS: Duration = Duration::from_secs(6);
+/// How many runs there are at the same time.
+const TOGETHER: usize = if cfg!(debug_assertions) { 2 } else { 5 };
+
+/// Says something even if the test succeeds.
+fn say(line: impl std::fmt::Display) {
+    // Nobody to tell if it fails.
+    let _ = writeln!(std::io::stderr(), "{line}");
+}
+
+fn number(variable: &str) -> Option<u64> {
+    let value = std::env::var(variable).ok()?;
+    Some(
+        value
+            .parse()
+            .unwrap_or_else(|_| panic!("{variable}: expected a number, found {value:?}")),
+    )
+}
+
+/// The script of a seed for a collector with this durability.
+async fn script_of(seed: u64, durability: Durability) -> Script {
+    let setting = Setting {
+        durability,
+        lasts: LASTS,
+        disk: durability == Durability::File && collector::can_fill_disks().await,
+    };
+    Script::new(seed, setting)
+}
+
+/// Plays a script against a collector that keeps its state in `kept`.
+async fn run(seed: u64, script: Script, kept: Durability, patience: Duration) -> Outcome {
+    let begin = Instant::now();
+    let mut world = World::start(&format!("{kept:?}-{seed}"), kept).await;
+    let mut play = Play::new(seed, &world);
+    play.plan_jobs(JOBS, LASTS);
+    play.plan_script(&script);
+    play.go(&mut world).await;
+    let name = format!("seed {seed}, {kept:?}");
+    conclude(&name, begin, world, play, &script, patience).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_is_lost_or_counted_twice_whatever_breaks() {
+    let _turn = TURN.lock().await;
+    let seeds = match number("CONSERVATION_SEED") {
+        Some(seed) => seed..seed + 1,
+        None => 0..number("CONSERVATION_SEEDS").unwrap_or(SEEDS),
+    };
+    let mut report = Report::default();
+    let mut runs = JoinSet::new();
+    for seed in seeds {
+        if runs.len() >= TOGETHER {
+            report.add(runs.join_next().await.expect("a run").expect("a run to its end"));
+        }
+        let durability = Durability::None;
+        let mut script = script_of(seed, durability).await;
+        // Without a checkpoint what comes and goes while no watch follows is not told.
+        script.0.retain(|(_, action)| !action.makes_a_gap());
+        runs.spawn(run(seed, script, durability, PATIENCE));
+    }
+    while let Some(outcome) = runs.join_next().await {
+        report.add(outcome.expect("a run to its end"));
+    }
+    report.finish();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_a_checkpoint_the_same_run_fails() {
+    let _turn = TURN.lock().await;
+    let seed = 1;
+    let script = script_of(seed, Durability::File).await;
+    assert!(script.kinds().contains_key("kill -9"));
+    let outcome = run(seed, script, Durability::None, Duration::from_secs(5)).await;
+    say(format!("to be lost: {outcome}"));
+    assert!(outcome.losses() > 0, "{}", report::describe(&outcome));
+}

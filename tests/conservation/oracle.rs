@@ -1,0 +1,420 @@
+//! What must be true at the backend. Pure: it is told which Jobs there were and what arrived, and says what is wrong.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::fmt;
+
+/// The metric that counts Jobs that failed.
+pub const FAILURES: &str = "k8s.job.failures";
+/// The metric that counts Jobs that completed.
+pub const COMPLETIONS: &str = "k8s.job.completions";
+
+/// How a Job ended, as the controller said.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// It failed.
+    Failed,
+    /// It completed.
+    Succeeded,
+    /// It was deleted before it had a verdict: there may be an event of it, and nothing is counted.
+    Undecided,
+}
+
+impl End {
+    fn counter(self) -> Option<&'static str> {
+        match self {
+            End::Failed => Some(FAILURES),
+            End::Succeeded => Some(COMPLETIONS),
+            End::Undecided => None,
+        }
+    }
+}
+
+/// An event that arrived.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Event {
+    /// `log.record.uid`, by which a backend knows events that it got twice.
+    pub id: String,
+    /// The UID of the Job.
+    pub uid: String,
+    /// How the event says that the Job ended.
+    pub outcome: String,
+}
+
+/// A point of a delta metric that arrived.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Point {
+    /// The metric.
+    pub metric: String,
+    /// The Job or CronJob it is about.
+    pub owner: String,
+    /// Everything that makes the series, the metric included.
+    pub series: String,
+    /// The second it is for.
+    pub second: u64,
+    /// Everything it says.
+    pub content: String,
+    /// How many Jobs it counts, if it counts Jobs.
+    pub count: i64,
+}
+
+/// What became of an item that was sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fate {
+    /// The backend took it.
+    Taken,
+    /// The backend refused it for good: it is not to be found there, and nobody but the backend lost it.
+    Refused,
+}
+
+/// Something that must not be.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Problem {
+    /// No event of a Job that was decided.
+    EventLost(String),
+    /// Jobs of an owner that no point counts: metric, owner, how many.
+    CountLost(String, String, i64),
+    /// An owner whose Jobs are counted more often than there are: metric, owner, how many too many.
+    CountedTwice(String, String, i64),
+    /// An event of a Job that never was.
+    EventUnknown(String),
+    /// An event whose id is not the UID of its Job: id, UID.
+    WrongId(String, String),
+    /// The event says something else than the controller: UID, what it says.
+    WrongOutcome(String, String),
+    /// Two different points in one second of a series, of which a backend keeps the last: series, second, both.
+    Overwritten(String, u64, String, String),
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Problem::EventLost(uid) => write!(f, "no event of Job {uid}"),
+            Problem::CountLost(metric, owner, missing) => write!(f, "{metric} of {owner} is {missing} too low"),
+            Problem::CountedTwice(metric, owner, over) => write!(f, "{metric} of {owner} is {over} too high"),
+            Problem::EventUnknown(uid) => write!(f, "an event of Job {uid}, which never was"),
+            Problem::WrongId(id, uid) => write!(f, "the event of Job {uid} has the id {id}"),
+            Problem::WrongOutcome(uid, outcome) => write!(f, "the event of Job {uid} says {outcome}"),
+            Problem::Overwritten(series, second, before, after) => {
+                write!(f, "{series} at second {second}: {before} was overwritten by {after}")
+            }
+        }
+    }
+}
+
+/// How much arrived.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Traffic {
+    /// Events that were taken before.
+    pub events_again: usize,
+    /// Points that were taken before, and are the same.
+    pub points_again: usize,
+    /// Events and points refused for good.
+    pub refused: usize,
+}
+
+/// The Jobs that were, and what arrived of them.
+#[derive(Debug, Default)]
+pub struct Oracle {
+    jobs: HashMap<String, End>,
+    /// Decided Jobs without an event.
+    without_event: BTreeSet<String>,
+    /// Metric and owner, and how many Jobs are still to be counted. Nothing is owed where there is no entry.
+    owed: BTreeMap<(String, String), i64>,
+    /// Events by id: whether taken.
+    events: HashMap<String, Fate>,
+    /// Points by series and second.
+    places: HashMap<(String, u64), (String, Fate)>,
+    wrong: BTreeSet<Problem>,
+    traffic: Traffic,
+}
+
+impl Oracle {
+    /// There is a Job.
+    pub fn job(&mut self, uid: &str, owner: &str, end: End) {
+        self.jobs.insert(uid.to_owned(), end);
+        if let Some(counter) = end.counter() {
+            self.without_event.insert(uid.to_owned());
+            self.owe(counter, owner, 1);
+        }
+    }
+
+    /// An event arrived.
+    pub fn event(&mut self, event: Event, fate: Fate) {
+        let Event { id, uid, outcome } = event;
+        if fate == Fate::Refused {
+            self.traffic.refused += 1;
+        }
+        let known = self.events.get(&id).copied();
+        if known == Some(Fate::Taken) && fate == Fate::Taken {
+            self.traffic.events_again += 1;
+        }
+        if known != Some(Fate::Taken) {
+            self.events.insert(id.clone(), fate);
+        }
+        let problem = match self.jobs.get(&uid) {
+            None => Some(Problem::EventUnknown(uid.clone())),
+            Some(_) if id != uid => Some(Problem::WrongId(id, uid.clone())),
+            Some(End::Failed) if outcome != "Failed" => Some(Problem::WrongOutcome(uid.clone(), outcome)),
+            Some(End::Succeeded) if outcome != "Succeeded" => Some(Problem::WrongOutcome(uid.clone(), outcome)),
+            Some(End::Undecided) if matches!(&*outcome, "Failed" | "Succeeded") => {
+                Some(Problem::WrongOutcome(uid.clone(), outcome))
+            }
+            Some(_) => None,
+        };
+        self.wrong.extend(problem);
+        self.without_event.remove(&uid);
+    }
+
+    /// A point of a delta metric arrived.
+    pub fn point(&mut self, point: Point, fate: Fate) {
+        if fate == Fate::Refused {
+            self.traffic.refused += 1;
+        }
+        let place = (point.series, point.second);
+        match self.places.get_mut(&place) {
+            Some((content, _)) if *content != point.content => {
+                let (series, second) = place;
+                let problem = Problem::Overwritten(series, second, content.clone(), point.content);
+                self.wrong.insert(problem);
+            }
+            Some((_, known)) => {
+                if (*known, fate) == (Fate::Taken, Fate::Taken) {
+                    self.traffic.points_again += 1;
+                } else if fate == Fate::Taken {
+                    *known = fate;
+                }
+            }
+            None => {
+                self.places.insert(place, (point.content, fate));
+                if matches!(&*point.metric, FAILURES | COMPLETIONS) {
+                    self.owe(&point.metric, &point.owner, -point.count);
+                }
+            }
+        }
+    }
+
+    fn owe(&mut self, metric: &str, owner: &str, jobs: i64) {
+        let key = (metric.to_owned(), owner.to_owned());
+        let owed = self.owed.entry(key.clone()).or_default();
+        *owed += jobs;
+        if *owed == 0 {
+            self.owed.remove(&key);
+        }
+    }
+
+    /// Whether everything that is to arrive has.
+    pub fn is_complete(&self) -> bool {
+        self.without_event.is_empty() && self.owed.values().all(|owed| *owed < 0)
+    }
+
+    /// Whether this Job has its event, and its owner all counts.
+    pub fn has(&self, uid: &str, owner: &str) -> bool {
+        let counted = |metric: &str| !self.owed.contains_key(&(metric.to_owned(), owner.to_owned()));
+        !self.without_event.contains(uid) && counted(FAILURES) && counted(COMPLETIONS)
+    }
+
+    /// How many Jobs have a verdict.
+    pub fn decided(&self) -> usize {
+        self.jobs.values().filter(|end| end.counter().is_some()).count()
+    }
+
+    /// How much arrived.
+    pub fn traffic(&self) -> Traffic {
+        self.traffic
+    }
+
+    /// What is wrong.
+    pub fn problems(&self) -> BTreeSet<Problem> {
+        let mut problems = self.wrong.clone();
+        problems.extend(self.without_event.iter().cloned().map(Problem::EventLost));
+        problems.extend(self.owed.iter().map(|((metric, owner), owed)| {
+            if *owed > 0 {
+                Problem::CountLost(metric.clone(), owner.clone(), *owed)
+            } else {
+                Problem::CountedTwice(metric.clone(), owner.clone(), -owed)
+            }
+        }));
+        problems
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn event(id: &str, uid: &str, outcome: &str) -> Event {
+        Event {
+            id: id.into(),
+            uid: uid.into(),
+            outcome: outcome.into(),
+        }
+    }
+
+    fn count(metric: &str, owner: &str, second: u64, count: i64) -> Point {
+        Point {
+            metric: metric.into(),
+            owner: owner.into(),
+            series: format!("{metric} {owner}"),
+            second,
+            content: count.to_string(),
+            count,
+        }
+    }
+
+    /// Two failed runs of a CronJob and a Job that completed.
+    fn jobs() -> Oracle {
+        let mut oracle = Oracle::default();
+        oracle.job("a", "cron", End::Failed);
+        oracle.job("b", "cron", End::Failed);
+        oracle.job("c", "once", End::Succeeded);
+        oracle
+    }
+
+    fn all_events(oracle: &mut Oracle) {
+        for (uid, outcome) in [("a", "Failed"), ("b", "Failed"), ("c", "Succeeded")] {
+            oracle.event(event(uid, uid, outcome), Fate::Taken);
+        }
+    }
+
+    #[test]
+    fn nothing_is_wrong_when_everything_arrived_once() {
+        let mut oracle = jobs();
+        assert!(!oracle.is_complete());
+        all_events(&mut oracle);
+        assert!(!oracle.is_complete());
+        oracle.point(count(FAILURES, "cron", 1, 1), Fate::Taken);
+        oracle.point(count(FAILURES, "cron", 2, 1), Fate::Taken);
+        assert!(oracle.has("a", "cron") && !oracle.has("c", "once"));
+        oracle.point(count(COMPLETIONS, "once", 2, 1), Fate::Taken);
+        assert!(oracle.is_complete());
+        assert_eq!(oracle.problems(), BTreeSet::new());
+        assert_eq!(oracle.decided(), 3);
+    }
+
+    #[test]
+    fn nor_when_the_same_arrived_again() {
+        let mut oracle = jobs();
+        for _ in 0..2 {
+            all_events(&mut oracle);
+            oracle.point(count(FAILURES, "cron", 1, 2), Fate::Taken);
+            oracle.point(count(COMPLETIONS, "once", 2, 1), Fate::Taken);
+        }
+        assert_eq!(oracle.problems(), BTreeSet::new());
+        let again = Traffic {
+            events_again: 3,
+            points_again: 2,
+            refused: 0,
+        };
+        assert_eq!(oracle.traffic(), again);
+    }
+
+    #[test]
+    fn what_is_missing_is_lost() {
+        let mut oracle = jobs();
+        oracle.event(event("a", "a", "Failed"), Fate::Taken);
+        oracle.point(count(FAILURES, "cron", 1, 1), Fate::Taken);
+        let lost = [
+            Problem::EventLost("b".into()),
+            Problem::EventLost("c".into()),
+            Problem::CountLost(FAILURES.into(), "cron".into(), 1),
+            Problem::CountLost(COMPLETIONS.into(), "once".into(), 1),
+        ];
+        assert_eq!(oracle.problems(), BTreeSet::from(lost));
+    }
+
+    #[test]
+    fn a_second_count_in_another_second_is_too_many() {
+        let mut oracle = jobs();
+        all_events(&mut oracle);
+        oracle.point(count(FAILURES, "cron", 1, 2), Fate::Taken);
+        oracle.point(count(COMPLETIONS, "once", 1, 1), Fate::Taken);
+        oracle.point(count(COMPLETIONS, "once", 2, 1), Fate::Taken);
+        let twice = Problem::CountedTwice(COMPLETIONS.into(), "once".into(), 1);
+        assert_eq!(oracle.problems(), BTreeSet::from([twice]));
+        assert!(oracle.is_complete(), "nothing more is to be waited for");
+    }
+
+    #[test]
+    fn a_count_of_an_unknown_owner_or_by_the_wrong_metric_is_too_many() {
+        let mut oracle = jobs();
+        all_events(&mut oracle);
+        oracle.point(count(FAILURES, "cron", 1, 2), Fate::Taken);
+        oracle.point(count(FAILURES, "once", 1, 1), Fate::Taken);
+        oracle.point(count(COMPLETIONS, "nobody", 1, 1), Fate::Taken);
+        let problems = [
+            Problem::CountedTwice(FAILURES.into(), "once".into(), 1),
+            Problem::CountedTwice(COMPLETIONS.into(), "nobody".into(), 1),
+            Problem::CountLost(COMPLETIONS.into(), "once".into(), 1),
+        ];
+        assert_eq!(oracle.problems(), BTreeSet::from(problems));
+    }
+
+    #[test]
+    fn another_value_in_the_same_second_overwrites() {
+        let mut oracle = jobs();
+        all_events(&mut oracle);
+        oracle.point(count(COMPLETIONS, "once", 1, 1), Fate::Taken);
+        oracle.point(count(FAILURES, "cron", 1, 1), Fate::Taken);
+        oracle.point(count(FAILURES, "cron", 1, 2), Fate::Taken);
+        let overwritten = Problem::Overwritten(format!("{FAILURES} cron"), 1, "1".into(), "2".into());
+        assert!(oracle.problems().contains(&overwritten));
+    }
+
+    #[test]
+    fn metrics_that_count_no_jobs_must_be_sent_again_unchanged_too() {
+        let mut oracle = jobs();
+        all_events(&mut oracle);
+        oracle.point(count(FAILURES, "cron", 1, 2), Fate::Taken);
+        oracle.point(count(COMPLETIONS, "once", 1, 1), Fate::Taken);
+        oracle.point(count("k8s.job.duration", "once", 1, 1), Fate::Taken);
+        assert_eq!(oracle.problems(), BTreeSet::new());
+        oracle.point(count("k8s.job.duration", "once", 1, 2), Fate::Taken);
+        assert_eq!(oracle.problems().len(), 1);
+    }
+
+    #[test]
+    fn what_the_backend_refused_is_not_lost_and_not_double() {
+        let mut oracle = jobs();
+        oracle.event(event("a", "a", "Failed"), Fate::Refused);
+        oracle.event(event("a", "a", "Failed"), Fate::Taken);
+        oracle.event(event("b", "b", "Failed"), Fate::Refused);
+        oracle.event(event("c", "c", "Succeeded"), Fate::Taken);
+        oracle.point(count(FAILURES, "cron", 1, 2), Fate::Refused);
+        oracle.point(count(FAILURES, "cron", 1, 2), Fate::Taken);
+        oracle.point(count(COMPLETIONS, "once", 1, 1), Fate::Refused);
+        assert_eq!(oracle.problems(), BTreeSet::new());
+        let traffic = Traffic {
+            refused: 4,
+            ..Traffic::default()
+        };
+        assert_eq!(oracle.traffic(), traffic);
+        oracle.point(count(FAILURES, "cron", 1, 3), Fate::Taken);
+        assert_eq!(
+            oracle.problems().len(),
+            1,
+            "what was refused must be the same when it comes again"
+        );
+    }
+
+    #[test]
+    fn events_of_unknown_jobs_wrong_ids_and_wrong_outcomes() {
+        let mut oracle = jobs();
+        oracle.job("d", "gone", End::Undecided);
+        all_events(&mut oracle);
+        oracle.point(count(FAILURES, "cron", 1, 2), Fate::Taken);
+        oracle.point(count(COMPLETIONS, "once", 1, 1), Fate::Taken);
+        oracle.event(event("d", "d", "Deleted"), Fate::Taken);
+        assert_eq!(oracle.problems(), BTreeSet::new());
+        oracle.event(event("e", "e", "Failed"), Fate::Taken);
+        oracle.event(event("a2", "a", "Failed"), Fate::Taken);
+        oracle.event(event("b", "b", "Succeeded"), Fate::Taken);
+        oracle.event(event("d", "d", "Failed"), Fate::Taken);
+        let problems = [
+            Problem::EventUnknown("e".into()),
+            Problem::WrongId("a2".into(), "a".into()),
+            Problem::WrongOutcome("b".into(), "Succeeded".into()),
+            Problem::WrongOutcome("d".into(), "Failed".into()),
+        ];
+        assert_eq!(oracle.problems(), BTreeSet::from(problems));
+    }
+}

@@ -1,0 +1,311 @@
+//! A run: Jobs live while the script breaks things, then everything heals and the oracle is asked.
+
+use std::collections::{BTreeMap, HashMap};
+use std::fmt;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use simulator::{ChangeType, Fate as LifeFate, Ids, Life, Lives, Player, Resource, Step};
+use tokio::time::Instant;
+
+use crate::oracle::{End, Oracle, Problem, Traffic};
+use crate::script::{Action, Script};
+use crate::world::World;
+
+/// The namespace of the Jobs.
+pub const NAMESPACE: &str = "work";
+/// How much faster than a real cluster this one is.
+const PACE: u32 = 20;
+/// How long the backend may take to have everything once nothing is wrong any more: only a loss takes longer.
+pub const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Makes Jobs and plays their lives.
+pub struct Play {
+    lives: Lives,
+    dice: Ids,
+    begin: Instant,
+    agenda: BTreeMap<(Duration, u64), Entry>,
+    number: u64,
+    born: usize,
+    /// When each Job was created and its story ended, for whoever looks for one that is lost.
+    chronicle: HashMap<String, String>,
+}
+
+enum Entry {
+    /// A Job that any seed could have is created.
+    Birth,
+    /// A Job that fails and is gone at once.
+    Failure,
+    Step(Box<Step>),
+    Act(Action),
+}
+
+impl Play {
+    /// Begins now.
+    pub fn new(seed: u64, world: &World) -> Play {
+        let lives = Lives::new(NAMESPACE, PACE, Timestamp::now(), Ids::new(seed));
+        Player::new(world.simulator.store().clone(), vec![lives.cron_job()]).play_all();
+        Play {
+            lives,
+            dice: Ids::new(!seed),
+            begin: Instant::now(),
+            agenda: BTreeMap::new(),
+            number: 0,
+            born: 0,
+            chronicle: HashMap::new(),
+        }
+    }
+
+    /// Plans this many Jobs of all kinds, spread over a time.
+    pub fn plan_jobs(&mut self, jobs: u32, over: Duration) {
+        for _ in 0..jobs {
+            let at = over.mul_f64((self.dice.bits() % 10_000) as f64 / 10_000.0);
+            self.plan(at, Entry::Birth);
+        }
+    }
+
+    /// Plans this many Jobs that fail and are deleted at once, evenly over a time.
+    pub fn plan_failures(&mut self, jobs: u32, over: Duration) {
+        for job in 0..jobs {
+            self.plan(over * job / jobs, Entry::Failure);
+        }
+    }
+
+    /// Plans what goes wrong.
+    pub fn plan_script(&mut self, script: &Script) {
+        for (at, action) in &script.0 {
+            self.plan(*at, Entry::Act(action.clone()));
+        }
+    }
+
+    /// What is known of a Job by its UID.
+    fn story(&self, problem: &Problem) -> Option<String> {
+        match problem {
+            Problem::EventLost(uid) => Some(format!("{uid}: {}\n", self.chronicle.get(uid)?)),
+            _ => None,
+        }
+    }
+
+    /// How many Jobs there were.
+    pub fn born(&self) -> usize {
+        self.born
+    }
+
+    fn plan(&mut self, at: Duration, entry: Entry) {
+        self.number += 1;
+        self.agenda.insert((at, self.number), entry);
+    }
+
+    /// Plays until nothing is planned any more.
+    pub async fn go(&mut self, world: &mut World) {
+        while let Some(((at, _), entry)) = self.agenda.pop_first() {
+            tokio::time::sleep_until(self.begin + at).await;
+            match entry {
+                Entry::Birth => self.birth(world),
+                Entry::Failure => {
+                    let name = self.name();
+                    let life = self.lives.job(&name, LifeFate::Fails, Some(0), Timestamp::now());
+                    self.admit(&life, &name, world);
+                }
+                Entry::Step(step) => Player::new(world.simulator.store().clone(), vec![*step]).play_all(),
+                Entry::Act(action) => world.act(&action).await,
+            }
+        }
+    }
+
+    /// A Job fails; its UID and owner.
+    pub async fn fail_one(&mut self, world: &mut World) -> (String, String) {
+        let name = self.name();
+        let life = self.lives.job(&name, LifeFate::Fails, Some(0), Timestamp::now());
+        self.admit(&life, &name, world);
+        self.go(world).await;
+        (life.uid, name)
+    }
+
+    fn name(&mut self) -> String {
+        self.born += 1;
+        format!("job-{}", self.born)
+    }
+
+    fn birth(&mut self, world: &mut World) {
+        let fate = match self.dice.bits() % 12 {
+            0..=4 => LifeFate::Fails,
+            5 => LifeFate::FailsAfterRetries,
+            6 => LifeFate::MissesDeadline,
+            7..=9 => LifeFate::Succeeds,
+            10 => LifeFate::SucceedsAfterRetry,
+            _ => LifeFate::Deleted,
+        };
+        let ttl = [Some(0), Some(0), Some(20), None][(self.dice.bits() % 4) as usize];
+        let name = self.name();
+        if self.dice.bits().is_multiple_of(5) {
+            let life = self.lives.run(&name, fate, ttl, Timestamp::now());
+            self.admit(&life, "recurring", world);
+        } else {
+            let life = self.lives.job(&name, fate, ttl, Timestamp::now());
+            self.admit(&life, &name, world);
+        }
+    }
+
+    fn admit(&mut self, life: &Life, owner: &str, world: &mut World) {
+        let end = match life.fate {
+            LifeFate::Fails | LifeFate::FailsAfterRetries | LifeFate::MissesDeadline => End::Failed,
+            LifeFate::Succeeds | LifeFate::SucceedsAfterRetry => End::Succeeded,
+            LifeFate::Deleted => End::Undecided,
+        };
+        world.oracle.job(&life.uid, owner, end);
+        let now = self.begin.elapsed();
+        let deleted = life
+            .steps
+            .iter()
+            .rfind(|s| (s.resource, s.change) == (Resource::Jobs, ChangeType::Deleted));
+        let seconds = |at: Duration| format!("{:.3} s", (now + at).as_secs_f64());
+        self.chronicle.insert(
+            life.uid.clone(),
+            format!(
+                "{} ({:?}), created at {}, deleted at {}",
+                life.name,
+                life.fate,
+                seconds(Duration::ZERO),
+                deleted.map_or("no time".into(), |step| seconds(step.at)),
+            ),
+        );
+        for step in &life.steps {
+            self.plan(now + step.at, Entry::Step(Box::new(step.clone())));
+        }
+    }
+}
+
+/// What came of a run.
+#[derive(Debug)]
+pub struct Outcome {
+    /// Which run it was.
+    pub name: String,
+    /// How many Jobs there were.
+    pub jobs: usize,
+    /// How many of them had a verdict.
+    pub decided: usize,
+    /// Faults by kind.
+    pub faults: BTreeMap<String, usize>,
+    /// What arrived more often than once, or was refused.
+    pub traffic: Traffic,
+    /// What the oracle said.
+    pub problems: Vec<Problem>,
+    /// What was wrong besides.
+    pub complaints: Vec<String>,
+    /// How long a Job after the faults took until it was counted, from its creation on.
+    pub fresh: Option<Duration>,
+    /// The most memory a collector had, in bytes.
+    pub memory: u64,
+    /// How long the run took.
+    pub took: Duration,
+    /// What to look at if something is wrong: the script and the logs.
+    pub story: String,
+}
+
+impl Outcome {
+    /// Whether nothing is wrong.
+    pub fn holds(&self) -> bool {
+        self.problems.is_empty() && self.complaints.is_empty()
+    }
+
+    /// How many events and counts are missing.
+    pub fn losses(&self) -> i64 {
+        let lost = |problem: &Problem| match problem {
+            Problem::EventLost(_) => 1,
+            Problem::CountLost(_, _, jobs) => *jobs,
+            _ => 0,
+        };
+        self.problems.iter().map(lost).sum()
+    }
+
+    /// How many Jobs are counted more than once.
+    pub fn duplicates(&self) -> i64 {
+        let twice = |problem: &Problem| match problem {
+            Problem::CountedTwice(_, _, jobs) => *jobs,
+            _ => 0,
+        };
+        self.problems.iter().map(twice).sum()
+    }
+}
+
+impl fmt::Display for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let faults: usize = self.faults.values().sum();
+        write!(
+            f,
+            "{}: {} Jobs, {} decided; {faults} faults; lost {}, duplicates {}; sent again: {} events, {} points; \
+             refused by the backend: {}; ",
+            self.name,
+            self.jobs,
+            self.decided,
+            self.losses(),
+            self.duplicates(),
+            self.traffic.events_again,
+            self.traffic.points_again,
+            self.traffic.refused,
+        )?;
+        match self.fresh {
+            Some(time) => write!(f, "a new Job after {:.1} s; ", time.as_secs_f64())?,
+            None => write!(f, "a new Job never came; ")?,
+        }
+        write!(
+            f,
+            "peak RSS {:.1} MiB; {:.1} s",
+            self.memory as f64 / 1_048_576.0,
+            self.took.as_secs_f64()
+        )
+    }
+}
+
+/// After the faults: everything heals, a new Job comes through, everything arrives, the
+/// collectors stop, and the oracle has the last word. `patience`: how long to wait for what is missing.
+pub async fn conclude(
+    name: &str,
+    begin: Instant,
+    mut world: World,
+    mut play: Play,
+    script: &Script,
+    patience: Duration,
+) -> Outcome {
+    world.heal().await;
+    let mut complaints = Vec::new();
+    for (replica, collector) in world.collectors.iter_mut().enumerate() {
+        if collector.is_dead() {
+            complaints.push(format!("replica {replica} ended by itself"));
+        }
+    }
+    let created = Instant::now();
+    let (uid, owner) = play.fail_one(&mut world).await;
+    let fresh = world
+        .until(PATIENCE, |oracle| oracle.has(&uid, &owner))
+        .await
+        .then(|| created.elapsed());
+    if fresh.is_none() {
+        complaints.push(format!(
+            "a Job that failed after the faults did not come through in {patience:?}"
+        ));
+    }
+    world.until(patience, Oracle::is_complete).await;
+    let memory = world.peak_memory();
+    complaints.extend(world.stop(PATIENCE).await.err());
+    let problems: Vec<Problem> = world.oracle.problems().into_iter().collect();
+    Outcome {
+        name: name.to_owned(),
+        jobs: play.born(),
+        decided: world.oracle.decided(),
+        faults: script.kinds(),
+        traffic: world.oracle.traffic(),
+        story: problems
+            .iter()
+            .take(20)
+            .filter_map(|problem| play.story(problem))
+            .chain([script.to_string(), world.logs()])
+            .collect(),
+        problems,
+        complaints,
+        fresh,
+        memory,
+        took: begin.elapsed(),
+    }
+}

@@ -1,0 +1,93 @@
+//! What several runs came to.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+
+use crate::play::Outcome;
+use crate::say;
+
+/// The sum of runs.
+#[derive(Debug, Default)]
+pub struct Report {
+    runs: usize,
+    jobs: usize,
+    decided: usize,
+    faults: BTreeMap<String, usize>,
+    losses: i64,
+    duplicates: i64,
+    again: (usize, usize),
+    refused: usize,
+    memory: u64,
+    slowest: f64,
+    failed: String,
+}
+
+impl Report {
+    /// Prints what came of a run and adds it.
+    pub fn add(&mut self, outcome: Outcome) {
+        say(&outcome);
+        self.runs += 1;
+        self.jobs += outcome.jobs;
+        self.decided += outcome.decided;
+        for (kind, count) in &outcome.faults {
+            *self.faults.entry(kind.clone()).or_default() += count;
+        }
+        self.losses += outcome.losses();
+        self.duplicates += outcome.duplicates();
+        self.again.0 += outcome.traffic.events_again;
+        self.again.1 += outcome.traffic.points_again;
+        self.refused += outcome.traffic.refused;
+        self.memory = self.memory.max(outcome.memory);
+        self.slowest = outcome
+            .fresh
+            .map_or(f64::INFINITY, |time| time.as_secs_f64())
+            .max(self.slowest);
+        if !outcome.holds() {
+            self.failed += &describe(&outcome);
+        }
+    }
+
+    /// Prints the sum.
+    ///
+    /// # Panics
+    /// If a run does not hold, with its script and its logs.
+    pub fn finish(self) {
+        say(format!(
+            "{} runs: {} Jobs, {} decided; lost {}, duplicates {}; sent again: {} events, {} points; refused by the \
+             backend: {}; a new Job after {:.1} s at most; peak RSS {:.1} MiB",
+            self.runs,
+            self.jobs,
+            self.decided,
+            self.losses,
+            self.duplicates,
+            self.again.0,
+            self.again.1,
+            self.refused,
+            self.slowest,
+            self.memory as f64 / 1_048_576.0,
+        ));
+        let total: usize = self.faults.values().sum();
+        say(format!("{total} faults:"));
+        for (kind, count) in &self.faults {
+            say(format!("{count:>6}  {kind}"));
+        }
+        assert!(self.failed.is_empty(), "{}", self.failed);
+    }
+}
+
+/// What is wrong with a run, and everything that helps to find out why.
+pub fn describe(outcome: &Outcome) -> String {
+    let mut text = format!("\n##### {}\n", outcome.name);
+    // Writing to a text cannot fail.
+    for complaint in &outcome.complaints {
+        let _ = writeln!(text, "  {complaint}");
+    }
+    for problem in outcome.problems.iter().take(20) {
+        let _ = writeln!(text, "  {problem}");
+    }
+    if outcome.problems.len() > 20 {
+        let _ = writeln!(text, "  … {} problems", outcome.problems.len());
+    }
+    let _ = writeln!(text, "{}", outcome.story);
+    text
+}

@@ -1,0 +1,428 @@
+//! What goes wrong in a run, and when: made from a seed alone.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::time::Duration;
+
+use simulator::otlp_intake::{Answer as Reply, Signal};
+use simulator::{Answer, Cut, Ids, Isolation, Matching, Resource, Verb};
+
+/// What the collector keeps its state in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Durability {
+    /// Nothing survives the process.
+    None,
+    /// `file_storage`: one process and its disk.
+    File,
+    /// `k8s_storage` and `k8s_leader_elector`: two processes.
+    Cluster,
+}
+
+impl Durability {
+    /// How many processes there are.
+    pub fn replicas(self) -> usize {
+        if self == Durability::Cluster { 2 } else { 1 }
+    }
+}
+
+/// Something that happens.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Action {
+    /// Watches are cut, of all resources or of one.
+    Cut(Cut, Option<Resource>),
+    /// All watches end with a 410 in the stream.
+    Expire,
+    /// The API server forgets the versions so far: what resumes now gets a 410.
+    Compact,
+    /// Some of the next requests get this answer.
+    Answer(usize, Matching, Answer),
+    /// The watches of a resource say nothing, or go on.
+    Stall(Resource, bool),
+    /// Watches say their last lines again.
+    Repeat,
+    /// The token of a replica expires; there is a new one in its kubeconfig.
+    Token(usize),
+    /// A replica is cut off from the API, or let in again.
+    Isolate(usize, Option<Isolation>),
+    /// The backend refuses connections, or takes them again.
+    Close(bool),
+    /// The backend answers all requests of a signal like this, or as usual.
+    Backend(Signal, Option<Reply>),
+    /// The backend answers the next request of a signal like this.
+    BackendOnce(Signal, Reply),
+    /// A replica is killed, so that it can do nothing any more.
+    Kill(usize),
+    /// A replica is asked to stop, as at a rollout.
+    Stop(usize),
+    /// A replica that was killed is started.
+    Start(usize),
+    /// The disk of a replica is full, or has space again.
+    Disk(usize, bool),
+}
+
+impl Action {
+    /// Whether there is a time that a watch can say nothing of.
+    pub fn makes_a_gap(&self) -> bool {
+        let answer = match self {
+            Action::Expire | Action::Compact => return true,
+            Action::Answer(_, _, answer) => answer,
+            _ => return false,
+        };
+        matches!(answer, Answer::Status { code: 410, .. } | Answer::ExpiredInBand)
+    }
+
+    /// The kind of the fault, for counting; `None` for the end of one.
+    pub fn kind(&self) -> Option<String> {
+        Some(match self {
+            Action::Cut(cut, _) => match cut {
+                Cut::End => "watch ended".into(),
+                Cut::EndMidLine => "watch ended mid-line".into(),
+                Cut::Reset => "watch reset".into(),
+                Cut::ResetMidLine => "watch reset mid-line".into(),
+            },
+            Action::Expire => "410 in the stream".into(),
+            Action::Compact => "compaction".into(),
+            Action::Answer(_, _, answer) => match answer {
+                Answer::Status { code, .. } => format!("API {code}"),
+                Answer::ExpiredInBand => "410 in the stream".into(),
+                Answer::Reset => "API reset".into(),
+                Answer::LostAnswer => "API answer lost".into(),
+                Answer::Silence => "API silence".into(),
+            },
+            Action::Stall(_, true) => "stall".into(),
+            Action::Repeat => "repetition".into(),
+            Action::Token(_) => "token expired".into(),
+            Action::Isolate(_, Some(_)) => "cut off from the API".into(),
+            Action::Close(true) => "backend refuses connections".into(),
+            Action::Backend(_, Some(reply)) | Action::BackendOnce(_, reply) => match reply {
+                Reply::Response { status, .. } | Reply::Refuse { status } => format!("backend {status}"),
+                Reply::TakeAndRespond { status, .. } => format!("backend {status} after taking"),
+                Reply::DropConnection => "backend drops connection".into(),
+                Reply::Hang => "backend hangs".into(),
+                Reply::TakeAndHang => "backend hangs after taking".into(),
+                Reply::Delay(_) => "backend slow".into(),
+                Reply::Trickle(_) => "backend slow body".into(),
+                Reply::Reject(_) => "partial success".into(),
+            },
+            Action::Kill(_) => "kill -9".into(),
+            Action::Stop(_) => "SIGTERM".into(),
+            Action::Disk(_, true) => "disk full".into(),
+            Action::Stall(_, false)
+            | Action::Isolate(_, None)
+            | Action::Close(false)
+            | Action::Backend(_, None)
+            | Action::Start(_)
+            | Action::Disk(_, false) => return None,
+        })
+    }
+}
+
+/// What happens, in order.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Script(pub Vec<(Duration, Action)>);
+
+/// What a script is made for.
+#[derive(Clone, Copy, Debug)]
+pub struct Setting {
+    /// What the collector is to survive with: it dies unless this is nothing.
+    pub durability: Durability,
+    /// How long the faults last.
+    pub lasts: Duration,
+    /// Whether a disk can be filled here.
+    pub disk: bool,
+}
+
+impl Script {
+    /// The script of a seed.
+    pub fn new(seed: u64, setting: Setting) -> Script {
+        let mut dice = Dice(Ids::new(seed ^ 0x005c_21b7));
+        let mut actions: Vec<(Duration, Action)> = Vec::new();
+        let lasts = u64::try_from(setting.lasts.as_millis()).unwrap_or(u64::MAX);
+        let ms = Duration::from_millis;
+        for _ in 0..10 + dice.below(8) {
+            let at = ms(dice.below(lasts));
+            let until = at + ms(300 + dice.below(2000));
+            let mut begin = |action| actions.push((at, action));
+            match dice.below(17) {
+                0..=1 => begin(Action::Cut(dice.cut(), None)),
+                2 => begin(Action::Cut(dice.cut(), Some(dice.watched()))),
+                3 => begin(Action::Expire),
+                4 => begin(Action::Compact),
+                5..=6 => {
+                    let (count, matching, answer) = dice.api_answer();
+                    begin(Action::Answer(count, matching, answer));
+                    // The answer is of no use if nobody asks.
+                    begin(Action::Cut(dice.cut(), None));
+                }
+                7 => {
+                    let resource = dice.watched();
+                    begin(Action::Stall(resource, true));
+                    actions.push((until, Action::Stall(resource, false)));
+                }
+                8 => begin(Action::Repeat),
+                9 => begin(Action::Token(dice.below(setting.durability.replicas() as u64) as usize)),
+                10 => {
+                    let replica = dice.below(setting.durability.replicas() as u64) as usize;
+                    let how = dice.of(&[Isolation::Reset, Isolation::Silence]);
+                    begin(Action::Isolate(replica, Some(how)));
+                    actions.push((until, Action::Isolate(replica, None)));
+                }
+                11 => {
+                    begin(Action::Close(true));
+                    actions.push((until, Action::Close(false)));
+                }
+                12 if setting.durability == Durability::Cluster => {
+                    let (count, matching, answer) = dice.store_answer();
+                    begin(Action::Answer(count, matching, answer));
+                }
+                12..=14 => {
+                    let signal = dice.of(&[Signal::Logs, Signal::Metrics]);
+                    begin(Action::Backend(signal, Some(dice.lasting_reply())));
+                    actions.push((until, Action::Backend(signal, None)));
+                }
+                _ => {
+                    let signal = dice.of(&[Signal::Logs, Signal::Metrics]);
+                    for _ in 0..1 + dice.below(3) {
+                        begin(Action::BackendOnce(signal, dice.single_reply()));
+                    }
+                }
+            }
+        }
+        if setting.durability != Durability::None {
+            dice.deaths(setting, lasts, &mut actions);
+        }
+        actions.sort_by_key(|(at, _)| *at);
+        Script(actions)
+    }
+
+    /// How many faults of each kind there are.
+    pub fn kinds(&self) -> BTreeMap<String, usize> {
+        let mut kinds = BTreeMap::new();
+        for kind in self.0.iter().filter_map(|(_, action)| action.kind()) {
+            *kinds.entry(kind).or_default() += 1;
+        }
+        kinds
+    }
+}
+
+impl fmt::Display for Script {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (at, action) in &self.0 {
+            writeln!(f, "{:>8.3} s  {action:?}", at.as_secs_f64())?;
+        }
+        Ok(())
+    }
+}
+
+struct Dice(Ids);
+
+impl Dice {
+    /// Less than `limit`.
+    fn below(&mut self, limit: u64) -> u64 {
+        self.0.bits() % limit.max(1)
+    }
+
+    fn of<T: Clone>(&mut self, choices: &[T]) -> T {
+        let index = self.below(choices.len() as u64) as usize;
+        choices[index].clone()
+    }
+
+    fn cut(&mut self) -> Cut {
+        self.of(&[Cut::End, Cut::EndMidLine, Cut::Reset, Cut::ResetMidLine])
+    }
+
+    fn watched(&mut self) -> Resource {
+        self.of(&[Resource::Jobs, Resource::Pods, Resource::Events, Resource::CronJobs])
+    }
+
+    fn api_answer(&mut self) -> (usize, Matching, Answer) {
+        let status = |code, retry_after| Answer::Status { code, retry_after };
+        let answer = self.of(&[
+            status(429, Some(1)),
+            status(500, None),
+            status(503, None),
+            status(410, None),
+            Answer::ExpiredInBand,
+            Answer::Reset,
+            Answer::Silence,
+        ]);
+        let verb = match answer {
+            Answer::Status { code: 410, .. } | Answer::ExpiredInBand => Verb::Watch,
+            _ => self.of(&[Verb::Watch, Verb::List]),
+        };
+        let count = 1 + self.below(4) as usize;
+        (count, Matching::new(verb, self.watched()), answer)
+    }
+
+    /// What reads and writes of the stored state and of the lease meet.
+    fn store_answer(&mut self) -> (usize, Matching, Answer) {
+        let status = |code| Answer::Status {
+            code,
+            retry_after: None,
+        };
+        let answer = self.of(&[
+            status(429),
+            status(500),
+            status(503),
+            status(409),
+            Answer::Reset,
+            Answer::LostAnswer,
+            Answer::LostAnswer,
+        ]);
+        let matching = Matching {
+            resource: Some(self.of(&[Resource::ConfigMaps, Resource::ConfigMaps, Resource::Leases])),
+            verb: None,
+        };
+        (1 + self.below(4) as usize, matching, answer)
+    }
+
+    /// Answers after which the data comes again.
+    fn lasting_reply(&mut self) -> Reply {
+        self.of(&[
+            Reply::status(503),
+            Reply::status(502),
+            Reply::status(429).header("retry-after", "1"),
+            Reply::status(503).but_take(),
+            Reply::DropConnection,
+            Reply::Hang,
+            Reply::TakeAndHang,
+            Reply::Delay(Duration::from_millis(700)),
+            Reply::Trickle(Duration::from_millis(700)),
+        ])
+    }
+
+    fn single_reply(&mut self) -> Reply {
+        let refused = self.of(&[400, 403, 500]);
+        let rejected = 1 + self.below(5) as usize;
+        let lasting = self.lasting_reply();
+        self.of(&[
+            Reply::Refuse { status: refused },
+            Reply::Refuse { status: 413 },
+            Reply::Reject(rejected),
+            lasting,
+        ])
+    }
+
+    /// The process dies, once or several times, and its disk may be full.
+    fn deaths(&mut self, setting: Setting, lasts: u64, actions: &mut Vec<(Duration, Action)>) {
+        let ms = Duration::from_millis;
+        let mut from = vec![0; setting.durability.replicas()];
+        for _ in 0..1 + self.below(3) {
+            let replica = self.below(from.len() as u64) as usize;
+            let at = from[replica] + self.below(lasts / 2);
+            let back = at + 50 + self.below(1500);
+            if at >= lasts {
+                continue;
+            }
+            from[replica] = back + 100;
+            let end = self.of(&[Action::Kill(replica), Action::Kill(replica), Action::Stop(replica)]);
+            actions.push((ms(at), end));
+            actions.push((ms(back), Action::Start(replica)));
+        }
+        if setting.disk && self.below(2) == 0 {
+            let at = self.below(lasts);
+            actions.push((ms(at), Action::Disk(0, true)));
+            actions.push((ms(at + 300 + self.below(1500)), Action::Disk(0, false)));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SETTING: Setting = Setting {
+        durability: Durability::Cluster,
+        lasts: Duration::from_secs(8),
+        disk: true,
+    };
+
+    #[test]
+    fn a_seed_gives_one_script_and_another_seed_another() {
+        assert_eq!(Script::new(7, SETTING), Script::new(7, SETTING));
+        assert_ne!(Script::new(7, SETTING), Script::new(8, SETTING));
+    }
+
+    #[test]
+    fn every_kind_of_fault_is_in_fifty_seeds() {
+        let mut kinds: BTreeMap<String, usize> = BTreeMap::new();
+        for seed in 0..50 {
+            for (kind, count) in Script::new(seed, SETTING).kinds() {
+                *kinds.entry(kind).or_default() += count;
+            }
+        }
+        let expected = [
+            "410 in the stream",
+            "API 409",
+            "API 410",
+            "API 429",
+            "API 500",
+            "API 503",
+            "API answer lost",
+            "API reset",
+            "API silence",
+            "SIGTERM",
+            "backend 400",
+            "backend 403",
+            "backend 413",
+            "backend 429",
+            "backend 500",
+            "backend 502",
+            "backend 503",
+            "backend 503 after taking",
+            "backend drops connection",
+            "backend hangs",
+            "backend hangs after taking",
+            "backend refuses connections",
+            "backend slow",
+            "backend slow body",
+            "compaction",
+            "cut off from the API",
+            "disk full",
+            "kill -9",
+            "partial success",
+            "repetition",
+            "stall",
+            "token expired",
+            "watch ended",
+            "watch ended mid-line",
+            "watch reset",
+            "watch reset mid-line",
+        ];
+        assert_eq!(kinds.keys().map(String::as_str).collect::<Vec<_>>(), expected);
+    }
+
+    #[test]
+    fn whatever_begins_ends_and_whoever_dies_is_started() {
+        for seed in 0..200 {
+            let Script(actions) = Script::new(seed, SETTING);
+            let count = |wanted: fn(&Action) -> bool| actions.iter().filter(|(_, action)| wanted(action)).count();
+            type Test = fn(&Action) -> bool;
+            let pairs: [(Test, Test); 5] = [
+                (
+                    |a| matches!(a, Action::Stall(_, true)),
+                    |a| matches!(a, Action::Stall(_, false)),
+                ),
+                (
+                    |a| matches!(a, Action::Isolate(_, Some(_))),
+                    |a| matches!(a, Action::Isolate(_, None)),
+                ),
+                (
+                    |a| matches!(a, Action::Close(true)),
+                    |a| matches!(a, Action::Close(false)),
+                ),
+                (
+                    |a| matches!(a, Action::Kill(_) | Action::Stop(_)),
+                    |a| matches!(a, Action::Start(_)),
+                ),
+                (
+                    |a| matches!(a, Action::Disk(_, true)),
+                    |a| matches!(a, Action::Disk(_, false)),
+                ),
+            ];
+            for (begins, ends) in pairs {
+                assert_eq!(count(begins), count(ends), "seed {seed}");
+            }
+        }
+    }
+}

@@ -1,0 +1,379 @@
+//! A cluster, a backend, and the collector between them; and what goes wrong with each.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use simulator::otlp_intake::{OtlpIntake, PointValue, Received, Signal, Temporality};
+use simulator::{Isolation, Simulator, SimulatorOptions, Token};
+
+use crate::collector::Collector;
+use crate::oracle::{Event, Fate, Oracle, Point};
+use crate::script::{Action, Durability};
+
+/// How many watches a collector keeps open: Jobs, Pods, CronJobs, Events of Jobs, Events of Pods.
+const WATCHES: usize = 5;
+/// Upper bound on a start: only a broken collector takes this long.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// What stands between the collector and its files.
+pub struct World {
+    /// The cluster.
+    pub simulator: Simulator,
+    /// The backend.
+    pub intake: Arc<OtlpIntake>,
+    /// What is to be true at the backend.
+    pub oracle: Oracle,
+    /// The replicas.
+    pub collectors: Vec<Collector>,
+    /// The current token of each replica.
+    tokens: Vec<String>,
+    /// How many requests the oracle has been told of: taken and refused.
+    told: (usize, usize),
+    folder: PathBuf,
+}
+
+impl World {
+    /// Starts everything and waits until the collectors watch. `name` is unique to the run.
+    pub async fn start(name: &str, durability: Durability) -> World {
+        World::start_with(name, durability, 10).await
+    }
+
+    /// The same, with so many requests of a signal to the backend at the same time.
+    pub async fn start_with(name: &str, durability: Durability, consumers: usize) -> World {
+        let replicas = durability.replicas();
+        let tokens: Vec<String> = (0..replicas).map(|replica| format!("{replica}-0")).collect();
+        let token = |(replica, value): (usize, &String)| Token {
+            user: user(replica),
+            ..Token::admin(value)
+        };
+        let options = SimulatorOptions {
+            tokens: tokens.iter().enumerate().map(token).collect(),
+            // Faster than real, as everything here.
+            bookmark_interval: Duration::from_secs(1),
+            ..SimulatorOptions::default()
+        };
+        let simulator = Simulator::start(options).await.expect("the simulator starts");
+        let intake = Arc::new(OtlpIntake::start(None).await.expect("the intake starts"));
+        let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).expect("a folder");
+        let mut world = World {
+            collectors: Vec::new(),
+            simulator,
+            intake,
+            oracle: Oracle::default(),
+            tokens,
+            told: (0, 0),
+            folder,
+        };
+        for replica in 0..replicas {
+            world.write_kubeconfig(replica);
+            let file = world.folder.join(format!("replica-{replica}.yaml"));
+            std::fs::write(&file, world.configuration(replica, durability, consumers)).expect("a configuration");
+            let mut collector = Collector::new(file);
+            collector.start().await;
+            world.collectors.push(collector);
+        }
+        // Lists that may be old are: nobody may rely on them.
+        world.simulator.lag_behind(50);
+        world.until_watching().await;
+        world
+    }
+
+    async fn until_watching(&mut self) {
+        let opened = self.simulator.until_opened(WATCHES * self.collectors.len());
+        if tokio::time::timeout(PATIENCE, opened).await.is_err() {
+            panic!("the collectors do not watch:\n{}", self.logs());
+        }
+    }
+
+    fn kubeconfig(&self, replica: usize) -> PathBuf {
+        self.folder.join(format!("kubeconfig-{replica}"))
+    }
+
+    fn write_kubeconfig(&self, replica: usize) {
+        let text = format!(
+            "apiVersion: v1\nkind: Config\ncurrent-context: c\nclusters:\n- name: c\n  cluster: {{server: \"{}\"}}\n\
+             users:\n- name: c\n  user: {{token: \"{}\"}}\ncontexts:\n- name: c\n  context: {{cluster: c, user: c}}\n",
+            self.simulator.url(),
+            self.tokens[replica],
+        );
+        // Whoever reads it finds the old one or the new one.
+        let new = self.folder.join(format!("kubeconfig-{replica}.new"));
+        std::fs::write(&new, text).expect("a kubeconfig");
+        std::fs::rename(&new, self.kubeconfig(replica)).expect("a kubeconfig");
+    }
+
+    /// The shipped pipeline with all waits shortened, so that a run takes seconds.
+    fn configuration(&self, replica: usize, durability: Durability, consumers: usize) -> String {
+        let extension = match durability {
+            Durability::None => String::new(),
+            Durability::File => storage::file(&self.folder.join("state")),
+            Durability::Cluster => storage::cluster(&self.kubeconfig(replica), replica),
+        };
+        let extensions = match durability {
+            Durability::None => "",
+            Durability::File => ", file_storage",
+            Durability::Cluster => ", k8s_leader_elector, k8s_storage",
+        };
+        let (state, elector, queue) = match durability {
+            Durability::None => ("", "", ""),
+            Durability::File => ("storage: file_storage", "", "storage: file_storage"),
+            Durability::Cluster => ("storage: k8s_storage", "k8s_leader_elector: k8s_leader_elector", ""),
+        };
+        format!(
+            "receivers:
+  k8s_job:
+    kubeconfig: {kubeconfig}
+    settle_time: 200ms
+    collection_interval: 1h
+    {state}
+    {elector}
+processors:
+  reason_enrichment:
+connectors:
+  job_metrics:
+    interval: 1s
+    {state}
+exporters:
+  otlp_http:
+    endpoint: {backend}
+    timeout: 2s
+    retry_on_failure: {{initial_interval: 100ms, max_interval: 1s, max_elapsed_time: 0s}}
+    sending_queue:
+      queue_size: 1000
+      num_consumers: {consumers}
+      {queue}
+extensions:
+  health_check:
+    endpoint: 127.0.0.1:0
+{extension}
+service:
+  extensions: [health_check{extensions}]
+  pipelines:
+    logs:
+      receivers: [k8s_job]
+      processors: [reason_enrichment]
+      exporters: [otlp_http, job_metrics]
+    metrics:
+      receivers: [k8s_job, job_metrics]
+      exporters: [otlp_http]
+",
+            kubeconfig = self.kubeconfig(replica).display(),
+            backend = self.intake.url(),
+        )
+    }
+
+    /// Lets something happen.
+    pub async fn act(&mut self, action: &Action) {
+        match action {
+            Action::Cut(cut, None) => {
+                self.simulator.cut_watches(*cut);
+            }
+            Action::Cut(cut, Some(resource)) => self.simulator.cut_watches_of(*resource, *cut),
+            Action::Expire => {
+                self.simulator.expire_watches();
+            }
+            Action::Compact => self.simulator.store().compact(),
+            Action::Answer(count, matching, answer) => self.simulator.answer_next(*count, *matching, *answer),
+            Action::Stall(resource, true) => self.simulator.stall_watches_of(*resource),
+            Action::Stall(resource, false) => self.simulator.resume_watches_of(*resource),
+            Action::Repeat => {
+                self.simulator.repeat_last();
+            }
+            Action::Token(replica) => self.renew_token(*replica),
+            Action::Isolate(replica, Some(how)) => self.isolate(*replica, *how),
+            Action::Isolate(replica, None) => self.simulator.rejoin(&user(*replica)),
+            Action::Close(closed) => self.intake.refuse_connections(*closed).await,
+            Action::Backend(signal, answer) => self.intake.answer_all(*signal, answer.clone()),
+            Action::BackendOnce(signal, answer) => self.intake.fail_next(*signal, answer.clone()),
+            Action::Kill(replica) => self.collectors[*replica].kill().await,
+            Action::Stop(replica) => self.collectors[*replica].ask_to_stop().await,
+            Action::Start(replica) => self.collectors[*replica].start().await,
+            Action::Disk(replica, full) => self.collectors[*replica].fill_disk(*full).await,
+        }
+    }
+
+    /// Cuts a replica off from the API.
+    pub fn isolate(&self, replica: usize, how: Isolation) {
+        self.simulator.isolate(&user(replica), how);
+    }
+
+    fn renew_token(&mut self, replica: usize) {
+        let old = self.tokens[replica].clone();
+        let number: usize = old.rsplit('-').next().and_then(|n| n.parse().ok()).expect("a number");
+        self.tokens[replica] = format!("{replica}-{}", number + 1);
+        // Written before the old one is refused, as whoever renews tokens does.
+        self.write_kubeconfig(replica);
+        assert!(self.simulator.replace_token(&old, &self.tokens[replica]));
+    }
+
+    /// Ends every fault. Processes that are down stay down.
+    pub async fn heal(&mut self) {
+        self.simulator.forget_answers();
+        self.simulator.resume_watches();
+        for replica in 0..self.collectors.len() {
+            self.simulator.rejoin(&user(replica));
+            self.collectors[replica].fill_disk(false).await;
+        }
+        self.intake.forget_script();
+        for signal in [Signal::Logs, Signal::Metrics] {
+            self.intake.answer_all(signal, None);
+        }
+        self.intake.refuse_connections(false).await;
+    }
+
+    /// Tells the oracle what arrived since the last time.
+    pub fn absorb(&mut self) {
+        let taken = self.intake.received_after(self.told.0);
+        let refused = self.intake.refused_after(self.told.1);
+        self.told = (self.told.0 + taken.len(), self.told.1 + refused.len());
+        for received in taken {
+            tell(&mut self.oracle, &received, Fate::Taken);
+        }
+        for received in refused {
+            tell(&mut self.oracle, &received, Fate::Refused);
+        }
+    }
+
+    /// Waits until the oracle says so about what arrived, at most this long; whether it did.
+    pub async fn until(&mut self, patience: Duration, so: impl Fn(&Oracle) -> bool) -> bool {
+        let mut arrivals = self.intake.subscribe();
+        let wait = async {
+            loop {
+                self.absorb();
+                if so(&self.oracle) {
+                    return;
+                }
+                // An error says that some were missed, and they are told now.
+                let _ = arrivals.recv().await;
+            }
+        };
+        tokio::time::timeout(patience, wait).await.is_ok()
+    }
+
+    /// Asks all collectors to stop and waits until they have.
+    pub async fn stop(&mut self, patience: Duration) -> Result<(), String> {
+        for collector in &mut self.collectors {
+            collector.ask_to_stop().await;
+        }
+        let mut problems = Vec::new();
+        for (replica, collector) in self.collectors.iter_mut().enumerate() {
+            match collector.end_within(patience).await {
+                Some(status) if status.success() => {}
+                Some(status) => problems.push(format!("replica {replica} ended with {status}")),
+                None => problems.push(format!("replica {replica} did not stop in {patience:?}")),
+            }
+        }
+        self.absorb();
+        if problems.is_empty() {
+            Ok(())
+        } else {
+            Err(problems.join("; "))
+        }
+    }
+
+    /// The most memory a collector had, in bytes.
+    pub fn peak_memory(&mut self) -> u64 {
+        self.collectors.iter_mut().for_each(Collector::measure);
+        self.collectors
+            .iter()
+            .map(Collector::peak_memory)
+            .max()
+            .unwrap_or_default()
+    }
+
+    /// The ends of the collectors' logs.
+    pub fn logs(&self) -> String {
+        let log =
+            |(replica, collector): (usize, &Collector)| format!("=== log of replica {replica}\n{}", collector.log());
+        self.collectors.iter().enumerate().map(log).collect()
+    }
+}
+
+impl Drop for World {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.folder);
+    }
+}
+
+/// The name of a replica, to the API and in the lease.
+fn user(replica: usize) -> String {
+    format!("replica-{replica}")
+}
+
+fn tell(oracle: &mut Oracle, received: &Arc<Received>, fate: Fate) {
+    for record in received.payload.records() {
+        let text = |key: &str| {
+            record
+                .attributes
+                .get(key)
+                .and_then(|v| v.as_str())
+                .unwrap_or_default()
+                .to_owned()
+        };
+        let event = Event {
+            id: text("log.record.uid"),
+            uid: text("k8s.job.uid"),
+            outcome: text("k8s.job.outcome"),
+        };
+        oracle.event(event, fate);
+    }
+    for point in received.payload.points() {
+        // A gauge may say one thing and then another: the last one is right.
+        if point.temporality != Some(Temporality::Delta) {
+            continue;
+        }
+        let resource = |key: &str| point.resource.get(key).cloned();
+        let owner = resource("k8s.cronjob.name").or_else(|| resource("k8s.job.name"));
+        let count = match point.value {
+            PointValue::Int(count) => count,
+            _ => 0,
+        };
+        let second = point.time_unix_nano / 1_000_000_000;
+        oracle.point(
+            Point {
+                owner: owner.unwrap_or_default(),
+                series: format!("{} {:?} {:?}", point.metric, point.resource, point.attributes),
+                second,
+                content: format!(
+                    "{:?} from {} to {}",
+                    point.value, point.start_unix_nano, point.time_unix_nano
+                ),
+                count,
+                metric: point.metric,
+            },
+            fate,
+        );
+    }
+}
+
+/// The extensions that keep state.
+mod storage {
+    use super::Path;
+
+    pub fn file(directory: &Path) -> String {
+        format!(
+            "  file_storage:\n    directory: {}\n    create_directory: true",
+            directory.display()
+        )
+    }
+
+    pub fn cluster(kubeconfig: &Path, replica: usize) -> String {
+        let kubeconfig = kubeconfig.display();
+        format!(
+            "  k8s_leader_elector:
+    kubeconfig: {kubeconfig}
+    lease_name: collector
+    lease_namespace: collector
+    identity: replica-{replica}
+    lease_duration: 3s
+    renew_deadline: 2s
+    retry_period: 500ms
+  k8s_storage:
+    kubeconfig: {kubeconfig}
+    namespace: collector
+    k8s_leader_elector: k8s_leader_elector"
+        )
+    }
+}

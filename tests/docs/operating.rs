@@ -1,0 +1,50 @@
+//! The page about operating names the collector's own metrics as they are.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use super::root;
+
+/// Every `otelcol_…` name in a text.
+fn names(text: &str) -> BTreeSet<String> {
+    let parts = text.split("otelcol_").skip(1);
+    let name = |part: &str| {
+        let end = part
+            .find(|c: char| !c.is_ascii_alphanumeric() && c != '_')
+            .unwrap_or(part.len());
+        format!("otelcol_{}", &part[..end])
+    };
+    parts.map(name).collect()
+}
+
+fn read(path: impl AsRef<Path>) -> String {
+    std::fs::read_to_string(root().join(path)).expect("a file")
+}
+
+#[test]
+fn the_page_about_operating_names_every_metric_of_the_receiver_and_none_that_does_not_exist() {
+    let page = names(&read("docs/operating.md"));
+    let receiver = names(&read("receivers/kubernetes-job/src/telemetry.rs"));
+    let missing: Vec<_> = receiver.difference(&page).collect();
+    assert!(
+        missing.is_empty(),
+        "docs/operating.md does not say what they mean: {missing:?}"
+    );
+    // The sender makes its names of a part and what is counted.
+    let sender = read("pipeline/src/sending/instruments.rs");
+    let invented: Vec<_> = page
+        .difference(&receiver)
+        .filter(|name| {
+            let part = name
+                .strip_prefix("otelcol_exporter_")
+                .map(|part| part.trim_end_matches("_log_records").trim_end_matches("_metric_points"));
+            !part.is_some_and(|part| {
+                sender.contains(&format!("\"{part}\"")) || sender.contains(&format!("\"otelcol_exporter_{part}\""))
+            })
+        })
+        .collect();
+    assert!(
+        invented.is_empty(),
+        "docs/operating.md names what does not exist: {invented:?}"
+    );
+}
