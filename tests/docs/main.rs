@@ -13,7 +13,16 @@ use std::process::{Command, Output};
 use markdown::{Block, Page};
 
 /// The variables that the documented configurations use.
-const ENVIRONMENT: [(&str, &str); 3] = [("DD_API_KEY", "key"), ("HOST_IP", "127.0.0.1"), ("OTLP_TOKEN", "token")];
+const ENVIRONMENT: [(&str, &str); 8] = [
+    ("DD_API_KEY", "key"),
+    ("HOST_IP", "127.0.0.1"),
+    ("OTLP_TOKEN", "token"),
+    ("NEW_RELIC_LICENSE_KEY", "key"),
+    ("DT_ENVIRONMENT", "abc12345"),
+    ("DT_API_TOKEN", "token"),
+    ("HONEYCOMB_API_KEY", "key"),
+    ("GRAFANA_CLOUD_TOKEN", "token"),
+];
 
 const SECTIONS: [&str; 5] = ["receivers", "processors", "connectors", "exporters", "extensions"];
 

@@ -9,7 +9,8 @@ use common::{Exporting, KEY, QUICK, logs, span, start_of, sum};
 use opentelemetry_proto::tonic::metrics::v1::AggregationTemporality;
 use pipeline::health::Status;
 use pipeline::{Outcome, Payload};
-use simulator::otlp_intake::{Answer, Limits, Options, OtlpIntake, Signal};
+use simulator::otlp_intake::profile::Temporalities;
+use simulator::otlp_intake::{Answer, Limits, Options, OtlpIntake, Profile, Signal};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Transport {
@@ -251,7 +252,10 @@ async fn totals_count_each_delta_once_whatever_the_network_does() {
     const SECOND: u64 = 1_000_000_000;
     for transport in ALL {
         let options = Options {
-            takes_cumulative: true,
+            profile: Profile {
+                temporalities: Temporalities::Any,
+                ..Options::default().profile
+            },
             ..Options::default()
         };
         let intake = OtlpIntake::start_with(options).await.unwrap();

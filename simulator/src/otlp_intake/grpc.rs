@@ -13,7 +13,7 @@ use super::Shared;
 use super::answer::Answer;
 use super::received::Signal;
 use super::response::{self, RpcStatus};
-use super::server::{API_KEY, Dropped, Reply, WARNING, endless, read_body, record, scripted_reply, trickled};
+use super::server::{Dropped, Reply, WARNING, endless, read_body, record, scripted_reply, trickled};
 use super::taking::{self, Form, Message, Refusal};
 
 const GRPC: &str = "application/grpc";
@@ -33,13 +33,15 @@ pub(super) async fn answer(shared: Arc<Shared>, request: Request<Incoming>) -> R
     let (parts, body) = request.into_parts();
     let path = parts.uri.path().to_owned();
     let mut headers = parts.headers;
-    let key = headers.remove(API_KEY);
+    let profile = &shared.options.profile;
+    let key = headers.remove(profile.key_header);
     let body = read_body(body).await;
     let body_size = body.as_ref().map_or(0, Bytes::len);
     let content_type = headers.get(CONTENT_TYPE).map_or(&b""[..], |value| value.as_bytes());
     let is_grpc = content_type == GRPC.as_bytes() || content_type == b"application/grpc+proto";
 
-    let result = match (signal_of(&path), body) {
+    let signal = signal_of(&path).filter(|signal| profile.grpc && profile.signals.contains(signal));
+    let result = match (signal, body) {
         _ if parts.method != Method::POST => Ok(plain(StatusCode::METHOD_NOT_ALLOWED, "only POST is allowed")),
         _ if !is_grpc => Ok(plain(
             StatusCode::UNSUPPORTED_MEDIA_TYPE,

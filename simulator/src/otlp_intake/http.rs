@@ -12,9 +12,9 @@ use hyper::body::Incoming;
 use super::answer::Answer;
 use super::received::Signal;
 use super::response::{self, RpcStatus};
-use super::server::{API_KEY, Dropped, Reply, WARNING, endless, read_body, record, scripted_reply, trickled};
+use super::server::{Dropped, Reply, WARNING, endless, read_body, record, scripted_reply, trickled};
 use super::taking::{self, Form, Message, Refusal};
-use super::{Shared, rules};
+use super::{Profile, Shared, rules};
 
 const PROTOBUF: &str = "application/x-protobuf";
 const JSON: &str = "application/json";
@@ -24,13 +24,16 @@ pub(super) async fn answer(shared: Arc<Shared>, request: Request<Incoming>) -> R
     let (parts, body) = request.into_parts();
     let path = parts.uri.path().to_owned();
     let mut headers = parts.headers;
-    let key = headers.remove(API_KEY);
+    let profile = &shared.options.profile;
+    let key = headers.remove(profile.key_header);
     let body = read_body(body).await;
     let body_size = body.as_ref().map_or(0, Bytes::len);
-    let form = form(&headers);
+    let form = form(&headers, profile);
     let error = |status, code, message: &str| error(status, code, message, form.unwrap_or(Form::Proto));
 
-    let result = match (Signal::of_path(&path), body) {
+    let signal = path.strip_prefix(profile.path).and_then(Signal::of_path);
+    let signal = signal.filter(|signal| profile.signals.contains(signal));
+    let result = match (signal, body) {
         (None, _) => Ok(error(StatusCode::NOT_FOUND, 5, "no such path")),
         (Some(_), _) if parts.method != Method::POST => {
             Ok(error(StatusCode::METHOD_NOT_ALLOWED, 12, "only POST is allowed"))
@@ -109,18 +112,22 @@ pub(super) async fn answer(shared: Arc<Shared>, request: Request<Incoming>) -> R
     result
 }
 
-fn form(headers: &HeaderMap) -> Option<Form> {
-    let content_type = headers.get(CONTENT_TYPE).map_or(&b""[..], |value| value.as_bytes());
-    match content_type {
-        found if found == PROTOBUF.as_bytes() => Some(Form::Proto),
-        found if found == JSON.as_bytes() => Some(Form::Json),
+/// The form of a body, if the backend takes it.
+fn form(headers: &HeaderMap, profile: &Profile) -> Option<Form> {
+    let found = headers.get(CONTENT_TYPE)?.to_str().ok()?;
+    if !profile.content_types.contains(&found) {
+        return None;
+    }
+    match found {
+        PROTOBUF => Some(Form::Proto),
+        JSON => Some(Form::Json),
         _ => None,
     }
 }
 
 fn regular(shared: &Shared, message: Option<Message<'_>>, rejected: Option<(usize, &str)>) -> Reply {
     let Some(message) = message else {
-        let words = "unsupported content type, expected application/x-protobuf or application/json";
+        let words = "unsupported content type";
         return error(StatusCode::UNSUPPORTED_MEDIA_TYPE, 3, words, Form::Proto);
     };
     let form = message.form;
@@ -129,7 +136,7 @@ fn regular(shared: &Shared, message: Option<Message<'_>>, rejected: Option<(usiz
             let status = StatusCode::from_u16(rules::success_status(message.signal)).unwrap_or(StatusCode::OK);
             reply(status, form, response::export_response(message.signal, &taken, form))
         }
-        Err(Refusal::Key) => forbidden(),
+        Err(Refusal::Key) => forbidden(&shared.options.profile),
         Err(Refusal::Encoding) => {
             let words = "unsupported content encoding";
             error(StatusCode::UNSUPPORTED_MEDIA_TYPE, 3, words, form)
@@ -161,9 +168,10 @@ fn error(status: StatusCode, code: i32, message: &str, form: Form) -> Reply {
     )
 }
 
-fn forbidden() -> Reply {
-    let body = br#"{"status":"error","code":403,"errors":["Forbidden"]}"#;
-    reply(StatusCode::FORBIDDEN, Form::Json, body.to_vec())
+fn forbidden(profile: &Profile) -> Reply {
+    let (status, body) = profile.key_refused;
+    let status = StatusCode::from_u16(status).unwrap_or(StatusCode::FORBIDDEN);
+    reply(status, Form::Json, body.into())
 }
 
 fn reply(status: StatusCode, form: Form, body: Vec<u8>) -> Reply {

@@ -8,17 +8,22 @@
 mod answer;
 mod grpc;
 mod http;
+mod judge;
 mod overwrites;
 mod port;
+pub mod profile;
 mod received;
 mod response;
 mod rules;
 mod server;
+pub mod tags;
 mod taking;
 mod views;
 
 #[cfg(test)]
 mod grpc_tests;
+#[cfg(test)]
+mod profile_tests;
 #[cfg(test)]
 mod tests;
 
@@ -33,7 +38,9 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 pub use answer::Answer;
+pub use judge::Lost;
 pub use overwrites::Overwrite;
+pub use profile::{DATADOG, Profile};
 pub use received::{Attempt, Payload, Received, Signal};
 pub use rules::{CUMULATIVE_REFUSED, Limits};
 pub use views::{Point, PointValue, Record, Temporality, any_value_to_json};
@@ -51,12 +58,24 @@ pub struct Options {
     pub address: SocketAddr,
     /// The same for gRPC.
     pub grpc_address: SocketAddr,
-    /// The key that the header `dd-api-key` must hold; `None` takes every request.
+    /// The key that must come in the profile's header; `None` takes every request.
     pub api_key: Option<String>,
     /// The largest requests taken.
     pub limits: Limits,
-    /// Whether cumulative metrics are taken, which Datadog refuses.
-    pub takes_cumulative: bool,
+    /// The rules of the backend it stands for.
+    pub profile: Profile,
+}
+
+impl Options {
+    /// An intake that keeps all rules of a backend, and asks for this key.
+    pub fn of(profile: Profile, key: &str) -> Options {
+        Options {
+            api_key: Some(key.into()),
+            limits: profile.limits,
+            profile,
+            ..Options::default()
+        }
+    }
 }
 
 impl Default for Options {
@@ -66,7 +85,12 @@ impl Default for Options {
             grpc_address: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
             api_key: None,
             limits: Limits::default(),
-            takes_cumulative: false,
+            // Tests may send points of any time, and over gRPC, unless they ask for these rules, too.
+            profile: Profile {
+                ages: None,
+                grpc: true,
+                ..DATADOG
+            },
         }
     }
 }
@@ -100,6 +124,8 @@ struct State {
     script: HashMap<Signal, VecDeque<Answer>>,
     standing: HashMap<Signal, Answer>,
     overwrites: Overwrites,
+    rejected: usize,
+    lost: Vec<Lost>,
 }
 
 impl State {
@@ -176,9 +202,9 @@ impl OtlpIntake {
         })
     }
 
-    /// Its base URL: `http://127.0.0.1:PORT`.
+    /// Its base URL: `http://127.0.0.1:PORT`, and what the backend has before `/v1/logs`.
     pub fn url(&self) -> String {
-        format!("http://{}", self.address)
+        format!("http://{}{}", self.address, self.shared.options.profile.path)
     }
 
     /// Where it takes gRPC, without TLS: `127.0.0.1:PORT`.
@@ -241,6 +267,16 @@ impl OtlpIntake {
     /// Datadog keeps only the last of them.
     pub fn violations(&self) -> Vec<Overwrite> {
         self.shared.state().overwrites.found().to_vec()
+    }
+
+    /// How many items its rules refused in partial successes, besides what was scripted.
+    pub fn rejected(&self) -> usize {
+        self.shared.state().rejected
+    }
+
+    /// What it accepted, and threw away or cut without a word.
+    pub fn lost(&self) -> Vec<Lost> {
+        self.shared.state().lost.clone()
     }
 
     /// Answers the next request of a signal as told, once; several calls queue up.

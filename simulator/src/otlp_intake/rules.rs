@@ -3,7 +3,7 @@
 //! Sources: Datadog documentation, "Datadog OTLP Metrics / Logs / Traces Intake Endpoint"; the partial success text is
 //! the one that users of the intake report from their logs.
 
-use opentelemetry_proto::tonic::metrics::v1::{AggregationTemporality, metric::Data};
+use opentelemetry_proto::tonic::metrics::v1::{AggregationTemporality, Metric, metric::Data};
 
 use super::received::{Payload, Signal};
 
@@ -24,15 +24,28 @@ pub struct Limits {
     pub grpc_message: usize,
 }
 
+impl Limits {
+    /// Those of Datadog.
+    pub const DATADOG: Limits = Limits {
+        metrics_compressed: 512 * 1024,
+        // 5.1 MiB
+        logs_decompressed: 5_347_737,
+        traces_decompressed: 15 * 1024 * 1024,
+        grpc_message: 4 * 1024 * 1024,
+    };
+
+    /// As much as is decompressed at all.
+    pub const NONE: Limits = Limits {
+        metrics_compressed: DECOMPRESSED_CAP,
+        logs_decompressed: DECOMPRESSED_CAP,
+        traces_decompressed: DECOMPRESSED_CAP,
+        grpc_message: 4 * 1024 * 1024,
+    };
+}
+
 impl Default for Limits {
     fn default() -> Self {
-        Limits {
-            metrics_compressed: 512 * 1024,
-            // 5.1 MiB
-            logs_decompressed: 5_347_737,
-            traces_decompressed: 15 * 1024 * 1024,
-            grpc_message: 4 * 1024 * 1024,
-        }
+        Limits::DATADOG
     }
 }
 
@@ -72,20 +85,25 @@ pub(super) fn has_refused_metric(payload: &Payload) -> bool {
     let Payload::Metrics(request) = payload else {
         return false;
     };
-    let delta = AggregationTemporality::Delta as i32;
-    let cumulative = AggregationTemporality::Cumulative as i32;
     request
         .resource_metrics
         .iter()
         .flat_map(|resource| &resource.scope_metrics)
         .flat_map(|scope| &scope.metrics)
-        .any(|metric| match &metric.data {
-            Some(Data::Sum(sum)) => {
-                let gauge_like = sum.aggregation_temporality == cumulative && !sum.is_monotonic;
-                sum.aggregation_temporality != delta && !gauge_like
-            }
-            Some(Data::Histogram(histogram)) => histogram.aggregation_temporality != delta,
-            Some(Data::ExponentialHistogram(histogram)) => histogram.aggregation_temporality != delta,
-            Some(Data::Gauge(_) | Data::Summary(_)) | None => false,
-        })
+        .any(is_refused)
+}
+
+/// Whether it is a cumulative histogram, a cumulative monotonic sum, or one without temporality.
+pub(super) fn is_refused(metric: &Metric) -> bool {
+    let delta = AggregationTemporality::Delta as i32;
+    let cumulative = AggregationTemporality::Cumulative as i32;
+    match &metric.data {
+        Some(Data::Sum(sum)) => {
+            let gauge_like = sum.aggregation_temporality == cumulative && !sum.is_monotonic;
+            sum.aggregation_temporality != delta && !gauge_like
+        }
+        Some(Data::Histogram(histogram)) => histogram.aggregation_temporality != delta,
+        Some(Data::ExponentialHistogram(histogram)) => histogram.aggregation_temporality != delta,
+        Some(Data::Gauge(_) | Data::Summary(_)) | None => false,
+    }
 }

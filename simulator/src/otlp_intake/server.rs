@@ -20,9 +20,6 @@ use super::Shared;
 use super::port::Door;
 use super::received::Attempt;
 
-/// The header with the key.
-pub(super) const API_KEY: &str = "dd-api-key";
-
 /// Beyond this even a body that is refused is not read.
 const READ_CAP: usize = 80 * 1024 * 1024;
 

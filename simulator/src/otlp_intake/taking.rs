@@ -7,7 +7,7 @@ use http::HeaderMap;
 use jiff::Timestamp;
 
 use super::received::{Payload, Received, Signal};
-use super::{CUMULATIVE_REFUSED, Shared, rules};
+use super::{Shared, judge};
 
 /// The form of the data.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,16 +52,21 @@ pub(super) enum Refusal {
 /// The intake's own rules, in the order in which it applies them. `rejected`: how many of the first items to refuse, and
 /// the message of a partial success.
 pub(super) fn take(shared: &Shared, message: &Message<'_>, rejected: Option<(usize, &str)>) -> Result<Taken, Refusal> {
-    let expected = shared.options.api_key.as_deref().map(str::as_bytes);
-    if expected.is_some() && message.key != expected {
+    let profile = &shared.options.profile;
+    let expected = shared.options.api_key.as_ref();
+    let expected = expected.map(|key| format!("{}{key}", profile.key_prefix));
+    if expected.is_some() && message.key != expected.as_deref().map(str::as_bytes) {
         return Err(Refusal::Key);
     }
-    let mut taken = read(shared, message)?;
-    if !shared.options.takes_cumulative && rules::has_refused_metric(&taken) {
-        // "Payload validation failed": nothing of it is kept.
+    let judged = judge::judge(profile, read(shared, message)?, Timestamp::now());
+    let mut taken = judged.kept;
+    shared.state().lost.extend(judged.lost);
+    if let Some((items, words)) = judged.rejected {
+        shared.state().rejected += items;
+        keep(shared, message, taken);
         return Ok(Taken {
-            rejected: taken.items(),
-            message: CUMULATIVE_REFUSED.into(),
+            rejected: items,
+            message: words.into(),
         });
     }
     let mut answer = Taken::default();
@@ -82,12 +87,21 @@ pub(super) fn read(shared: &Shared, message: &Message<'_>) -> Result<Payload, Re
     let limits = &shared.options.limits;
     let (signal, body) = (message.signal, message.body);
     let (compressed, decompressed) = (limits.compressed(signal), limits.decompressed(signal));
-    let limit = compressed.min(message.cap);
+    let profile = &shared.options.profile;
+    let limit = compressed.min(message.cap).min(profile.largest_sent);
     if body.len() > limit {
         let size = body.len();
         return Err(Refusal::TooLarge { size, limit });
     }
-    let content = decompress(message.encoding, body, decompressed.min(message.cap))?;
+    let encoding = if message.encoding == b"identity" {
+        b""
+    } else {
+        message.encoding
+    };
+    if !profile.encodings.iter().any(|taken| taken.as_bytes() == encoding) {
+        return Err(Refusal::Encoding);
+    }
+    let content = decompress(encoding, body, decompressed.min(message.cap))?;
     match message.form {
         Form::Proto => Payload::decode(signal, &content)
             .map_err(|failure| Refusal::Malformed(format!("not an OTLP message: {failure}"))),
@@ -99,7 +113,7 @@ pub(super) fn read(shared: &Shared, message: &Message<'_>) -> Result<Payload, Re
 fn decompress(encoding: &[u8], body: &[u8], limit: usize) -> Result<Vec<u8>, Refusal> {
     let broken = |failure: io::Error| Refusal::Malformed(format!("cannot decompress the body: {failure}"));
     let reader: Box<dyn Read + '_> = match encoding {
-        b"identity" | b"" => Box::new(body),
+        b"" => Box::new(body),
         b"gzip" => Box::new(flate2::read::MultiGzDecoder::new(body)),
         b"zstd" => Box::new(zstd::Decoder::new(body).map_err(broken)?),
         _ => return Err(Refusal::Encoding),

@@ -17,7 +17,7 @@ use tokio::net::TcpStream;
 use super::*;
 
 /// Posts and returns status and body; status 0 if the connection closed without an answer.
-async fn post(intake: &OtlpIntake, path: &str, headers: &[(&str, &str)], body: &[u8]) -> (u16, Vec<u8>) {
+pub(super) async fn post(intake: &OtlpIntake, path: &str, headers: &[(&str, &str)], body: &[u8]) -> (u16, Vec<u8>) {
     let mut stream = TcpStream::connect(intake.address()).await.unwrap();
     let mut head = format!("POST {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n");
     for (name, value) in headers {
@@ -36,7 +36,7 @@ async fn post(intake: &OtlpIntake, path: &str, headers: &[(&str, &str)], body: &
     (status, answer[end + 4..].to_vec())
 }
 
-const PROTO: (&str, &str) = ("content-type", "application/x-protobuf");
+pub(super) const PROTO: (&str, &str) = ("content-type", "application/x-protobuf");
 
 fn pair(key: &str, value: &str) -> KeyValue {
     KeyValue {
@@ -48,7 +48,7 @@ fn pair(key: &str, value: &str) -> KeyValue {
     }
 }
 
-fn logs(event: &str) -> Vec<u8> {
+pub(super) fn logs(event: &str) -> Vec<u8> {
     let record = LogRecord {
         event_name: event.into(),
         severity_text: "ERROR".into(),
@@ -71,7 +71,7 @@ fn logs(event: &str) -> Vec<u8> {
     .encode_to_vec()
 }
 
-fn sum(temporality: AggregationTemporality, monotonic: bool, value: i64, resource: &[KeyValue]) -> Vec<u8> {
+pub(super) fn sum(temporality: AggregationTemporality, monotonic: bool, value: i64, resource: &[KeyValue]) -> Vec<u8> {
     let point = NumberDataPoint {
         attributes: vec![pair("reason", "BackoffLimitExceeded")],
         start_time_unix_nano: 10_000_000_000,
@@ -104,7 +104,7 @@ fn sum(temporality: AggregationTemporality, monotonic: bool, value: i64, resourc
     .encode_to_vec()
 }
 
-fn gzip(body: &[u8]) -> Vec<u8> {
+pub(super) fn gzip(body: &[u8]) -> Vec<u8> {
     let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
     encoder.write_all(body).unwrap();
     encoder.finish().unwrap()

@@ -1,6 +1,6 @@
 //! Flat views of what came in, for assertions and for showing.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use opentelemetry_proto::tonic::common::v1::any_value::Value;
 use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue};
@@ -9,6 +9,7 @@ use opentelemetry_proto::tonic::metrics::v1::{AggregationTemporality, NumberData
 use opentelemetry_proto::tonic::resource::v1::Resource;
 
 use super::received::Payload;
+use super::tags;
 
 /// Whether a point holds what happened since the last one, or since the start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,6 +71,13 @@ pub struct Point {
     pub temporality: Option<Temporality>,
 }
 
+impl Point {
+    /// The tags that Datadog makes of it.
+    pub fn tags(&self) -> BTreeSet<String> {
+        tags::of_point(&self.resource, &self.attributes)
+    }
+}
+
 /// One log record with what it belongs to.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Record {
@@ -85,6 +93,17 @@ pub struct Record {
     pub attributes: BTreeMap<String, serde_json::Value>,
     /// When it happened, in nanoseconds since 1970.
     pub time_unix_nano: u64,
+}
+
+impl Record {
+    /// The tags that Datadog makes of its resource; its attributes stay attributes.
+    pub fn tags(&self) -> BTreeSet<String> {
+        let texts = self
+            .resource
+            .iter()
+            .filter_map(|(key, value)| Some((key.as_str(), value.as_str()?)));
+        tags::of_resource(texts)
+    }
 }
 
 impl Payload {

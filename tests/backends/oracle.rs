@@ -1,0 +1,154 @@
+//! What we send, read by an implementation that is not ours: the official Python package `opentelemetry-proto`.
+//!
+//! It runs where a Python has that package: the one that `OTLP_PYTHON` names, that of `target/otlp-python` (where `.ci/run`
+//! installs it if it can), or `python3`. Elsewhere it says that it was skipped.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::{Arc, Mutex};
+
+use serde_json::Value;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+
+use crate::world::{PATIENCE, World, jobs, scenario};
+
+fn python() -> Option<PathBuf> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let named = std::env::var_os("OTLP_PYTHON").map(PathBuf::from);
+    let usual = [root.join("target/otlp-python/bin/python"), "python3".into()];
+    named.into_iter().chain(usual).find(|python| {
+        let import = Command::new(python)
+            .args(["-c", "import opentelemetry.proto.collector.trace.v1.trace_service_pb2"])
+            .output();
+        import.is_ok_and(|output| output.status.success())
+    })
+}
+
+type Bodies = Arc<Mutex<Vec<(String, Vec<u8>)>>>;
+
+/// Keeps the body of each request by its signal, as it came.
+async fn capture(listener: TcpListener, bodies: Bodies) {
+    loop {
+        let (stream, _) = listener.accept().await.unwrap();
+        tokio::spawn(serve(stream, Arc::clone(&bodies)));
+    }
+}
+
+/// As much of HTTP/1.1 as is needed. Ends with the connection.
+async fn serve(mut stream: TcpStream, bodies: Bodies) -> Option<()> {
+    let mut read = Vec::new();
+    loop {
+        let head = loop {
+            if let Some(end) = read.windows(4).position(|window| window == b"\r\n\r\n") {
+                break end + 4;
+            }
+            (stream.read_buf(&mut read).await.ok()? > 0).then_some(())?;
+        };
+        let text = String::from_utf8(read[..head].to_vec()).ok()?.to_lowercase();
+        let length: usize = text
+            .split("content-length: ")
+            .nth(1)?
+            .split('\r')
+            .next()?
+            .parse()
+            .ok()?;
+        while read.len() < head + length {
+            (stream.read_buf(&mut read).await.ok()? > 0).then_some(())?;
+        }
+        let signal = text.split("/v1/").nth(1)?.split(' ').next()?.to_owned();
+        bodies.lock().ok()?.push((signal, read[head..head + length].to_vec()));
+        read.drain(..head + length);
+        let answer = "HTTP/1.1 200 OK\r\ncontent-type: application/x-protobuf\r\ncontent-length: 0\r\n\r\n";
+        stream.write_all(answer.as_bytes()).await.ok()?;
+    }
+}
+
+#[tokio::test]
+async fn the_official_python_package_reads_what_we_send() {
+    let Some(python) = python() else {
+        println!(
+            "skipped: no Python with the package opentelemetry-proto (pip install opentelemetry-proto, or set OTLP_PYTHON)"
+        );
+        return;
+    };
+    let mut world = World::new("oracle").await;
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let endpoint = format!("http://{}", listener.local_addr().unwrap());
+    let bodies = Bodies::default();
+    tokio::spawn(capture(listener, Arc::clone(&bodies)));
+    let requests = world.folder.join("requests");
+    let config = format!(
+        "receivers:\n  k8s_job:\nprocessors:\n  reason_enrichment:\nconnectors:\n  job_metrics:\n  job_traces:\nexporters:\n  \
+         otlp_http: {{endpoint: \"{endpoint}\", compression: none}}\n  file: {{path: {}/all.jsonl, create_directory: true}}\nservice:\n  \
+         pipelines:\n    logs: {{receivers: [k8s_job], processors: [reason_enrichment], exporters: [otlp_http, file, job_metrics, job_traces]}}\n    \
+         metrics: {{receivers: [k8s_job, job_metrics], exporters: [otlp_http, file]}}\n    \
+         traces: {{receivers: [job_traces], exporters: [otlp_http, file]}}\n",
+        requests.display()
+    );
+    let set = ["receivers.k8s_job.collection_interval=1s".into()];
+    world.collect(&config, &set, &[]).await;
+    let names = [
+        "deadline-exceeded",
+        "out-of-memory",
+        "image-pull",
+        "success-after-retry",
+        "cron-failing",
+    ];
+    let steps: Vec<_> = names
+        .into_iter()
+        .zip(1..)
+        .flat_map(|(name, seed)| scenario(name, seed, |_| ()))
+        .collect();
+    let uids = jobs(&steps);
+    world.play(steps);
+    let told = async || {
+        let is_told = || {
+            bodies
+                .lock()
+                .unwrap()
+                .iter()
+                .filter(|(signal, _)| signal == "logs")
+                .count()
+                >= uids.len()
+        };
+        while !is_told() {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, told()).await.expect("events");
+    world.stop().await;
+
+    for (number, (signal, body)) in bodies.lock().unwrap().iter().enumerate() {
+        std::fs::write(requests.join(format!("{number:04}.{signal}.proto")), body).unwrap();
+    }
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/backends/oracle.py");
+    let output = Command::new(&python).arg(script).arg(&requests).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let found: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(found["problems"], Value::Array(vec![]), "{found:#}");
+
+    let row = |row: &Value, at: usize| row[at].as_str().unwrap().to_owned();
+    let events = found["events"].as_array().unwrap();
+    let told: BTreeSet<String> = events.iter().map(|event| row(event, 1)).collect();
+    assert_eq!(told, uids);
+    assert_eq!(events.len(), uids.len(), "each once");
+    assert!(events.iter().all(|event| row(event, 0) == "k8s.job.finished"));
+    // The trace of a Job is its UID, and its log record names its span.
+    let roots: BTreeSet<(String, String)> = events.iter().map(|event| (row(event, 2), row(event, 3))).collect();
+    let spans = found["spans"].as_array().unwrap();
+    let without_parent = spans.iter().filter(|span| row(span, 3).is_empty());
+    assert_eq!(
+        without_parent
+            .map(|span| (row(span, 1), row(span, 2)))
+            .collect::<BTreeSet<_>>(),
+        roots
+    );
+    let traces: BTreeSet<String> = roots.into_iter().map(|(trace, _)| trace).collect();
+    assert_eq!(traces, uids.iter().map(|uid| uid.replace('-', "")).collect());
+    assert!(spans.len() > 2 * uids.len(), "Pods and containers, too: {spans:?}");
+    let sum = |metric: &str| found["sums"][metric].as_u64().unwrap_or(0);
+    assert_eq!(sum("k8s.job.failures") + sum("k8s.job.completions"), uids.len() as u64);
+    assert_eq!(sum("k8s.job.duration"), uids.len() as u64);
+}

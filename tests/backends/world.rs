@@ -1,0 +1,193 @@
+//! A simulated cluster, and the collector with a configuration of the test's own.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use serde_json::Value;
+use simulator::otlp_intake::{OtlpIntake, Point, PointValue};
+use simulator::{Ids, Player, Resource, Scenario, Simulator, SimulatorOptions, Step};
+use tokio::io::AsyncReadExt;
+use tokio::process::{Child, Command};
+
+/// Upper bound on anything a test waits for: only a broken collector takes this long.
+pub const PATIENCE: Duration = Duration::from_secs(120);
+/// How many watches the receiver keeps open.
+const WATCHES: usize = 6;
+
+/// A cluster with a folder for what a test writes, and perhaps the collector.
+pub struct World {
+    /// The cluster.
+    pub simulator: Simulator,
+    /// A folder of this test alone.
+    pub folder: PathBuf,
+    collector: Option<Child>,
+}
+
+impl World {
+    /// An empty cluster. `name` is unique to the test.
+    pub async fn new(name: &str) -> World {
+        let simulator = Simulator::start(SimulatorOptions::default()).await.unwrap();
+        let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("backends-{name}-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        simulator.write_kubeconfig(&folder.join("kubeconfig")).unwrap();
+        World {
+            simulator,
+            folder,
+            collector: None,
+        }
+    }
+
+    /// Starts the collector with this configuration and these settings above it, and waits until it watches.
+    pub async fn collect(&mut self, config: &str, set: &[String], environment: &[(&str, &str)]) {
+        let file = self.folder.join("pipeline.yaml");
+        std::fs::write(&file, config).unwrap();
+        let kubeconfig = format!(
+            "receivers.k8s_job.kubeconfig={}",
+            self.folder.join("kubeconfig").display()
+        );
+        let mut command = Command::new(env!("CARGO_BIN_EXE_kube-job-collector"));
+        command
+            .args(["run", "--config"])
+            .arg(&file)
+            .args(["--set", &kubeconfig]);
+        for setting in set {
+            command.args(["--set", setting]);
+        }
+        let child = command
+            .env_clear()
+            .envs(environment.iter().copied())
+            .stdin(Stdio::null())
+            .stderr(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn();
+        self.collector = Some(child.unwrap());
+        let opened = self.simulator.until_opened(WATCHES);
+        if tokio::time::timeout(PATIENCE, opened).await.is_err() {
+            panic!("the collector does not watch:\n{}", self.stop().await);
+        }
+    }
+
+    /// Plays these steps at once.
+    pub fn play(&self, steps: Vec<Step>) {
+        Player::new(self.simulator.store().clone(), steps).play_all();
+    }
+
+    /// Asks the collector to stop, waits until it has drained, and gives back what it logged.
+    pub async fn stop(&mut self) -> String {
+        let mut collector = self.collector.take().unwrap();
+        if let Some(pid) = collector.id() {
+            let kill = std::process::Command::new("kill")
+                .args(["-TERM", &pid.to_string()])
+                .status();
+            assert!(kill.unwrap().success());
+        }
+        let mut log = String::new();
+        let mut stderr = collector.stderr.take().unwrap();
+        let ended = async {
+            stderr.read_to_string(&mut log).await.unwrap();
+            collector.wait().await.unwrap()
+        };
+        let status = tokio::time::timeout(PATIENCE, ended).await.expect("it stops");
+        assert!(status.success(), "{status}\n{log}");
+        log
+    }
+}
+
+impl Drop for World {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.folder);
+    }
+}
+
+/// The steps of a shipped scenario that begins a minute ago, its Jobs changed by `change`.
+pub fn scenario(name: &str, seed: u64, change: impl Fn(&mut Value)) -> Vec<Step> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("simulator/scenarios/{name}.yaml"));
+    let scenario = Scenario::parse(&std::fs::read_to_string(path).unwrap()).unwrap();
+    let start = Timestamp::now() - SignedDuration::from_mins(1);
+    let mut steps = scenario.timeline(start, &mut Ids::new(seed));
+    for step in steps.iter_mut().filter(|step| step.resource == Resource::Jobs) {
+        change(&mut step.object);
+    }
+    steps
+}
+
+/// The UIDs of the Jobs in these steps.
+pub fn jobs(steps: &[Step]) -> BTreeSet<String> {
+    let jobs = steps.iter().filter(|step| step.resource == Resource::Jobs);
+    jobs.map(|step| step.object["metadata"]["uid"].as_str().unwrap().to_owned())
+        .collect()
+}
+
+/// The UIDs of the Jobs whose events have arrived.
+pub fn arrived(intake: &OtlpIntake) -> BTreeSet<String> {
+    let uid = |uid: &Value| uid.as_str().unwrap().to_owned();
+    intake
+        .records()
+        .iter()
+        .map(|record| uid(&record.attributes["k8s.job.uid"]))
+        .collect()
+}
+
+/// Waits until it is so, looking again whenever something arrives.
+pub async fn until(what: &str, intake: &OtlpIntake, is_so: impl Fn(&OtlpIntake) -> bool) {
+    let mut arrivals = intake.subscribe();
+    let waiting = async {
+        while !is_so(intake) {
+            let _ = arrivals.recv().await;
+        }
+    };
+    let waited = tokio::time::timeout(PATIENCE, waiting).await;
+    assert!(
+        waited.is_ok(),
+        "{what} has not come to pass; arrived: {} requests",
+        intake.received().len()
+    );
+}
+
+/// Counts by metric and series, where a series is all that tells points apart but the time.
+pub type Totals = BTreeMap<String, i64>;
+
+/// The metrics that are compared.
+pub const COUNTS: [&str; 3] = ["k8s.job.failures", "k8s.job.completions", "k8s.job.attempt.failures"];
+
+/// The name of a point's series.
+pub fn series(point: &Point) -> String {
+    let owner = ["k8s.cronjob.name", "k8s.job.name"]
+        .iter()
+        .find_map(|key| point.resource.get(*key));
+    let reason = point.attributes.get("reason").map_or("", |reason| reason.as_str());
+    let cause = point.attributes.get("cause").map_or("", |cause| cause.as_str());
+    format!(
+        "{} {} {reason} {cause}",
+        point.metric,
+        owner.map_or("", |owner| owner.as_str())
+    )
+}
+
+/// Waits until the deltas that arrived come to these totals.
+pub async fn until_totals(name: &str, intake: &OtlpIntake, expected: &Totals) {
+    let mut arrivals = intake.subscribe();
+    let waiting = async {
+        while sums(intake) != *expected {
+            let _ = arrivals.recv().await;
+        }
+    };
+    if tokio::time::timeout(PATIENCE, waiting).await.is_err() {
+        panic!("{name} has {:#?}, expected {expected:#?}", sums(intake));
+    }
+}
+
+/// The sums of deltas.
+pub fn sums(intake: &OtlpIntake) -> Totals {
+    let mut totals = Totals::new();
+    for point in intake.points().iter().filter(|point| COUNTS.contains(&&*point.metric)) {
+        let PointValue::Int(value) = point.value else {
+            panic!("{point:?} is no count")
+        };
+        *totals.entry(series(point)).or_default() += value;
+    }
+    totals
+}
