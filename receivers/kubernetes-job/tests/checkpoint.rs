@@ -403,3 +403,35 @@ async fn a_shutdown_does_not_say_deleted_of_a_job_whose_event_is_still_to_come()
     let evidence = run.next_event().await;
     assert_eq!((&*evidence.job.name, evidence.job.outcome().as_str()), ("a", "Failed"));
 }
+
+/// A watch of Events that says after three seconds what is left of a Job.
+fn late_event(name: &str, ended: i64) -> Reply {
+    let event = json!({"type": "ADDED", "object": end_of(name, ended)});
+    Reply::Stream(vec![
+        support::Piece::Wait(Duration::from_secs(3)),
+        support::Piece::Data(format!("{event}\n")),
+        support::Piece::Hang,
+    ])
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_event_that_comes_late_tells_of_a_job_that_was_gone_before_the_list() {
+    let storage = MemoryStorage::new();
+    let mut run = start(&Api::new(), &storage).await;
+    run.no_event_for(Duration::from_secs(60)).await;
+    kill(run).await;
+    // It ended while nobody watched, and its Event comes after the lists.
+    let api = Api::new();
+    api.then(&format!("{EVENTS}watch"), [late_event("gone", 30)]);
+    let mut run = start(&api, &storage).await;
+    let told = tokio::time::timeout(Duration::from_secs(20), run.next_event()).await;
+    assert_eq!(&*told.expect("soon").job.name, "gone");
+    kill(run).await;
+    // This one ended after the list, as its clock has it: its own stream may be late, so there is more patience.
+    let api = Api::new();
+    api.then(&format!("{EVENTS}watch"), [late_event("late", 10_000)]);
+    let mut run = start(&api, &storage).await;
+    run.no_event_for(Duration::from_secs(60)).await;
+    let told = tokio::time::timeout(Duration::from_secs(200), run.next_event()).await;
+    assert_eq!(&*told.expect("in the end").job.name, "late");
+}
