@@ -9,7 +9,8 @@ pub fn factories() -> Factories {
         processors: vec![reason_enrichment_processor::factory()],
         connectors: vec![job_metrics_connector::factory(), job_traces_connector::factory()],
         exporters: vec![
-            otlp_exporter::factory(),
+            otlp_exporter::http::factory(),
+            otlp_exporter::grpc::factory(),
             debug_exporter::factory(),
             file_exporter::factory(),
             prometheus_exporter::factory(),

@@ -16,6 +16,10 @@ pub(crate) enum Compression {
     Zstd(i32),
 }
 
+/// The usual levels.
+const GZIP_LEVEL: u32 = 6;
+const ZSTD_LEVEL: i32 = 3;
+
 /// The collector's other values.
 const NOT_SUPPORTED: [&str; 5] = ["snappy", "x-snappy-framed", "zlib", "deflate", "lz4"];
 
@@ -32,19 +36,19 @@ impl Compression {
             mistakes.push(settings.mistake("compression_params::level", message));
         };
         match (name, level) {
-            ("gzip", None | Some(-1 | 0)) => Compression::Gzip(6),
+            ("gzip", None | Some(-1 | 0)) => Compression::Gzip(GZIP_LEVEL),
             ("gzip", Some(level)) => match u32::try_from(level) {
                 Ok(level @ 1..=9) => Compression::Gzip(level),
                 _ => {
                     wrong_level("1 (fast) to 9 (small), or -1 for the default");
-                    Compression::Gzip(6)
+                    Compression::Gzip(GZIP_LEVEL)
                 }
             },
-            ("zstd", None | Some(0)) => Compression::Zstd(3),
+            ("zstd", None | Some(0)) => Compression::Zstd(ZSTD_LEVEL),
             ("zstd", Some(level @ 1..=22)) => Compression::Zstd(level),
             ("zstd", Some(_)) => {
                 wrong_level("1 (fast) to 22 (small)");
-                Compression::Zstd(3)
+                Compression::Zstd(ZSTD_LEVEL)
             }
             ("none" | "", level) => {
                 if level.is_some_and(|level| level != 0) {
@@ -88,6 +92,26 @@ impl Compression {
     }
 }
 
+/// The body, compressed at the usual level; `encoding` is its `Content-Encoding`.
+///
+/// # Errors
+/// If the encoding is not known.
+pub(crate) fn compress(encoding: &str, body: Bytes) -> Result<Bytes, String> {
+    let compression = match encoding {
+        "" => Compression::None,
+        "gzip" => Compression::Gzip(GZIP_LEVEL),
+        "zstd" => Compression::Zstd(ZSTD_LEVEL),
+        other => return Err(unknown(other)),
+    };
+    compression
+        .compress(body)
+        .map_err(|why| format!("it cannot be compressed ({encoding}): {why}"))
+}
+
+fn unknown(encoding: &str) -> String {
+    format!("it has the unknown compression {encoding:?}, expected gzip or zstd")
+}
+
 /// The most that a body unpacks to: larger than any request that is made, so only what is damaged exceeds it.
 const UNPACKED_LIMIT: u64 = 64 * 1024 * 1024;
 
@@ -100,11 +124,7 @@ pub(crate) fn decompress(encoding: &str, body: &Bytes) -> Result<Bytes, String> 
         "" => return Ok(body.clone()),
         "gzip" => read(flate2::read::GzDecoder::new(&body[..])),
         "zstd" => zstd::Decoder::new(&body[..]).and_then(read),
-        other => {
-            return Err(format!(
-                "it has the unknown compression {other:?}, expected gzip or zstd"
-            ));
-        }
+        other => return Err(unknown(other)),
     };
     unpacked.map_err(|why| format!("it cannot be decompressed ({encoding}): {why}"))
 }

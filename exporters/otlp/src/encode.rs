@@ -1,4 +1,7 @@
 //! From data to request bodies: `Export{Logs,Metrics,Trace}ServiceRequest`, compressed, within the backend's limits.
+//!
+//! In all three messages the resources are field 1 and nothing else is there (opentelemetry-proto, collector/*/v1), so
+//! they are written from where they are, without a copy.
 
 use std::sync::Arc;
 
@@ -9,11 +12,44 @@ use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use pipeline::sending::Request;
 use pipeline::{Payload, Signal, split};
 use prost::Message;
+use serde::Serialize;
 
 use crate::compression::{self, Compression};
 
-/// The only form of a body.
-pub(crate) const PROTO: &str = "proto";
+/// The form of a body.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Format {
+    /// Protobuf; over gRPC too, where its frame is made when it is sent.
+    Proto,
+    /// OTLP/JSON.
+    Json,
+}
+
+impl Format {
+    /// The name in settings and in requests.
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Format::Proto => "proto",
+            Format::Json => "json",
+        }
+    }
+
+    /// The format of a name, with what is wrong with it.
+    pub(crate) fn of(name: &str) -> Result<Format, String> {
+        match name {
+            "proto" => Ok(Format::Proto),
+            "json" => Ok(Format::Json),
+            other => Err(format!("unknown encoding `{other}`, expected proto or json")),
+        }
+    }
+}
+
+/// How requests are made.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Encoding {
+    pub(crate) format: Format,
+    pub(crate) compression: Compression,
+}
 
 /// The largest bodies that are sent, in bytes; what is larger is cut before.
 #[derive(Clone, Copy, Debug)]
@@ -23,6 +59,12 @@ pub(crate) struct Limits {
     /// As sent.
     pub(crate) sent: usize,
 }
+
+/// What a gRPC server takes unless it is configured otherwise: 4 MiB before compression.
+pub(crate) const GRPC_LIMITS: Limits = Limits {
+    raw: 4 * 1024 * 1024,
+    sent: 4 * 1024 * 1024,
+};
 
 /// The limits of Datadog's OTLP intake, the narrowest of the larger backends: 512 KiB compressed for metrics, 5.1 MiB
 /// before compression for logs (5 MiB here), 15 MiB for traces. Where a backend takes less, it answers 413 and the
@@ -51,11 +93,7 @@ pub(crate) fn limits(signal: Signal) -> Limits {
 ///
 /// # Errors
 /// If compression fails.
-pub(crate) fn requests(
-    payload: Arc<Payload>,
-    compression: Compression,
-    limits: Limits,
-) -> Result<Vec<Request>, String> {
+pub(crate) fn requests(payload: Arc<Payload>, encoding: Encoding, limits: Limits) -> Result<Vec<Request>, String> {
     let mut requests = Vec::new();
     // The next one to make stands last.
     let mut todo = vec![payload];
@@ -63,14 +101,15 @@ pub(crate) fn requests(
         if payload.items() == 0 {
             continue;
         }
-        let raw = encode(&payload);
+        let raw = encode(&payload, encoding.format)?;
         let too_large = raw.len() > limits.raw;
         // Compressing is the larger work, so it is spared when the raw size tells already.
         if too_large && let Some((left, right)) = split::halves(&payload) {
             todo.extend([Arc::new(right), Arc::new(left)]);
             continue;
         }
-        let body = compression
+        let body = encoding
+            .compression
             .compress(raw)
             .map_err(|why| format!("the request cannot be compressed: {why}"))?;
         if body.len() > limits.sent
@@ -79,8 +118,8 @@ pub(crate) fn requests(
             todo.extend([Arc::new(right), Arc::new(left)]);
             continue;
         }
-        let compressed = compression.content_encoding().unwrap_or_default();
-        requests.push(Request::new(&payload, PROTO, compressed, body));
+        let compressed = encoding.compression.content_encoding().unwrap_or_default();
+        requests.push(Request::new(&payload, encoding.format.as_str(), compressed, body));
     }
     Ok(requests)
 }
@@ -90,14 +129,25 @@ pub(crate) fn requests(
 /// # Errors
 /// If it is damaged, or in a form that this program does not know.
 pub(crate) fn unpack(request: &Request) -> Result<Payload, String> {
-    if request.encoding != PROTO {
-        return Err(format!(
-            "it has the unknown encoding {:?}, expected {PROTO}",
-            request.encoding
-        ));
-    }
+    let format = Format::of(&request.encoding)?;
     let raw = compression::decompress(&request.compression, &request.body)?;
-    decode(request.signal, raw).map_err(|why| format!("it cannot be decoded: {why}"))
+    let decoded = match format {
+        Format::Proto => decode(request.signal, raw).map_err(|why| why.to_string()),
+        Format::Json => decode_json(request.signal, &raw).map_err(|why| why.to_string()),
+    };
+    decoded.map_err(|why| format!("it cannot be decoded: {why}"))
+}
+
+/// The body as a gRPC message: that of a request that was stored as JSON, when the settings were others, made anew.
+///
+/// # Errors
+/// If it is damaged, or in a form that this program does not know.
+pub(crate) fn proto_body(request: &Request) -> Result<Bytes, String> {
+    if Format::of(&request.encoding)? == Format::Proto {
+        return Ok(request.body.clone());
+    }
+    let raw = encode(&unpack(request)?, Format::Proto)?;
+    compression::compress(&request.compression, raw)
 }
 
 fn decode(signal: Signal, raw: Bytes) -> Result<Payload, prost::DecodeError> {
@@ -108,14 +158,46 @@ fn decode(signal: Signal, raw: Bytes) -> Result<Payload, prost::DecodeError> {
     })
 }
 
-/// The protobuf form of the export request. In all three the resources are the repeated field 1 and nothing else is
-/// there (opentelemetry-proto, collector/*/v1), so they are written from where they are, without a copy.
-fn encode(payload: &Payload) -> Bytes {
-    match payload {
+fn decode_json(signal: Signal, raw: &[u8]) -> Result<Payload, serde_json::Error> {
+    Ok(match signal {
+        Signal::Logs => Payload::Logs(serde_json::from_slice::<ExportLogsServiceRequest>(raw)?.resource_logs),
+        Signal::Metrics => {
+            Payload::Metrics(serde_json::from_slice::<ExportMetricsServiceRequest>(raw)?.resource_metrics)
+        }
+        Signal::Traces => Payload::Traces(serde_json::from_slice::<ExportTraceServiceRequest>(raw)?.resource_spans),
+    })
+}
+
+/// The export request, not compressed.
+fn encode(payload: &Payload, format: Format) -> Result<Bytes, String> {
+    if format == Format::Json {
+        return json(payload);
+    }
+    Ok(match payload {
         Payload::Logs(resources) => repeated_field_1(resources),
         Payload::Metrics(resources) => repeated_field_1(resources),
         Payload::Traces(resources) => repeated_field_1(resources),
+    })
+}
+
+fn json(payload: &Payload) -> Result<Bytes, String> {
+    #[derive(Serialize)]
+    enum Named<'a> {
+        #[serde(rename = "resourceLogs")]
+        Logs(&'a [opentelemetry_proto::tonic::logs::v1::ResourceLogs]),
+        #[serde(rename = "resourceMetrics")]
+        Metrics(&'a [opentelemetry_proto::tonic::metrics::v1::ResourceMetrics]),
+        #[serde(rename = "resourceSpans")]
+        Traces(&'a [opentelemetry_proto::tonic::trace::v1::ResourceSpans]),
     }
+    // An enum's variant is written as an object with one key.
+    let message = match payload {
+        Payload::Logs(resources) => Named::Logs(resources),
+        Payload::Metrics(resources) => Named::Metrics(resources),
+        Payload::Traces(resources) => Named::Traces(resources),
+    };
+    let text = serde_json::to_vec(&message).map_err(|why| format!("the request cannot be written as JSON: {why}"))?;
+    Ok(text.into())
 }
 
 fn repeated_field_1<M: Message>(messages: &[M]) -> Bytes {
@@ -139,6 +221,13 @@ mod tests {
     use opentelemetry_proto::tonic::trace::v1::ResourceSpans;
 
     use super::*;
+
+    fn proto(compression: Compression) -> Encoding {
+        Encoding {
+            format: Format::Proto,
+            compression,
+        }
+    }
 
     fn logs(names: &[String]) -> Payload {
         Payload::Logs(
@@ -175,14 +264,32 @@ mod tests {
             panic!()
         };
         let expected = ExportLogsServiceRequest { resource_logs }.encode_to_vec();
-        assert_eq!(encode(&payload), expected);
+        assert_eq!(encode(&payload, Format::Proto).unwrap(), expected);
+    }
+
+    #[test]
+    fn json_is_what_the_types_themselves_make() {
+        let payload = logs(&["a".into()]);
+        let Payload::Logs(resource_logs) = payload.clone() else {
+            panic!()
+        };
+        let expected = serde_json::to_vec(&ExportLogsServiceRequest { resource_logs }).unwrap();
+        assert_eq!(encode(&payload, Format::Json).unwrap(), expected);
+        for (payload, key) in [
+            (Payload::Metrics(vec![Default::default()]), "resourceMetrics"),
+            (Payload::Traces(vec![Default::default()]), "resourceSpans"),
+        ] {
+            let text = encode(&payload, Format::Json).unwrap();
+            let text: serde_json::Value = serde_json::from_slice(&text).unwrap();
+            assert!(text[key].is_array(), "{text}");
+        }
     }
 
     #[test]
     fn what_is_too_large_is_cut_in_order_and_a_single_item_goes_as_it_is() {
         let all: Vec<String> = ["a", "b", "c", "d", "e"].iter().map(|name| name.repeat(100)).collect();
         let limits = Limits { raw: 250, sent: 250 };
-        let requests = requests(Arc::new(logs(&all)), Compression::None, limits).unwrap();
+        let requests = requests(Arc::new(logs(&all)), proto(Compression::None), limits).unwrap();
         assert_eq!(
             requests.iter().map(|request| request.items).collect::<Vec<_>>(),
             [2, 1, 2]
@@ -191,9 +298,12 @@ mod tests {
         assert_eq!(requests.iter().flat_map(names).collect::<Vec<_>>(), all);
 
         let large = Arc::new(logs(&["x".repeat(1000)]));
-        assert_eq!(super::requests(large, Compression::None, limits).unwrap().len(), 1);
+        assert_eq!(
+            super::requests(large, proto(Compression::None), limits).unwrap().len(),
+            1
+        );
         assert!(
-            super::requests(Arc::new(logs(&[])), Compression::None, limits)
+            super::requests(Arc::new(logs(&[])), proto(Compression::None), limits)
                 .unwrap()
                 .is_empty()
         );
@@ -206,36 +316,49 @@ mod tests {
             raw: 1_000_000,
             sent: 2_000,
         };
-        let packed = requests(Arc::new(logs(&all)), Compression::Gzip(6), limits).unwrap();
+        let packed = requests(Arc::new(logs(&all)), proto(Compression::Gzip(6)), limits).unwrap();
         assert_eq!(packed.len(), 1);
-        let plain = requests(Arc::new(logs(&all)), Compression::None, limits).unwrap();
+        let plain = requests(Arc::new(logs(&all)), proto(Compression::None), limits).unwrap();
         assert_eq!(plain.len(), 4);
     }
 
     #[test]
-    fn a_request_is_unpacked_whatever_its_compression() {
+    fn a_request_is_unpacked_whatever_its_form_and_compression() {
         let payload = logs(&["a".into(), "b".repeat(300)]);
-        for compression in [Compression::None, Compression::Gzip(6), Compression::Zstd(3)] {
-            let limits = limits(Signal::Logs);
-            let made = requests(Arc::new(payload.clone()), compression, limits).unwrap();
-            assert_eq!(unpack(&made[0]), Ok(payload.clone()));
-            let damaged = Request {
-                body: made[0].body.slice(1..),
-                ..made[0].clone()
-            };
-            assert!(unpack(&damaged).is_err());
+        for format in [Format::Proto, Format::Json] {
+            for compression in [Compression::None, Compression::Gzip(6), Compression::Zstd(3)] {
+                let limits = limits(Signal::Logs);
+                let encoding = Encoding { format, compression };
+                let made = requests(Arc::new(payload.clone()), encoding, limits).unwrap();
+                assert_eq!(unpack(&made[0]), Ok(payload.clone()));
+                let damaged = Request {
+                    body: made[0].body.slice(1..),
+                    ..made[0].clone()
+                };
+                assert!(unpack(&damaged).is_err());
+                // As protobuf it is the same, whatever form was stored.
+                let as_proto = Request {
+                    encoding: "proto".into(),
+                    body: proto_body(&made[0]).unwrap(),
+                    ..made[0].clone()
+                };
+                assert_eq!(unpack(&as_proto), Ok(payload.clone()));
+            }
         }
         for payload in [
             Payload::Metrics(vec![ResourceMetrics::default()]),
             Payload::Traces(vec![ResourceSpans::default()]),
         ] {
-            let request = Request::new(&payload, PROTO, "", encode(&payload));
-            assert_eq!(unpack(&request), Ok(payload));
+            for format in [Format::Proto, Format::Json] {
+                let body = encode(&payload, format).unwrap();
+                let request = Request::new(&payload, format.as_str(), "", body);
+                assert_eq!(unpack(&request), Ok(payload.clone()));
+            }
         }
         let unknown = Request::new(&payload, "xml", "", Bytes::new());
         assert_eq!(
             unpack(&unknown).unwrap_err(),
-            "it has the unknown encoding \"xml\", expected proto"
+            "unknown encoding `xml`, expected proto or json"
         );
     }
 }

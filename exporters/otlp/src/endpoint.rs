@@ -3,8 +3,11 @@
 use pipeline::Signal;
 use pipeline::config::{Diagnostic, Settings};
 use reqwest::Url;
+use reqwest::header::HeaderMap;
 
-use crate::settings::OtlpHttpSettings;
+use crate::headers;
+use crate::http::settings::OtlpHttpSettings;
+use crate::tls::TlsSettings;
 
 /// The URL of each signal that has one.
 #[derive(Clone, Debug)]
@@ -94,13 +97,42 @@ fn check(text: &str) -> Result<Url, String> {
     if !url.username().is_empty() || url.password().is_some() {
         return Err("it holds a user name or password, which would show in logs; use `headers::authorization`".into());
     }
+    check_host(&url)?;
+    Ok(url)
+}
+
+/// A host with a hole in it is what an empty variable leaves behind.
+pub(crate) fn check_host(url: &Url) -> Result<(), String> {
     let host = url.host_str().unwrap_or_default();
     if host.split('.').any(str::is_empty) {
         return Err(format!(
             "the host `{host}` is incomplete; is an environment variable in it empty, such as DD_SITE?"
         ));
     }
-    Ok(url)
+    Ok(())
+}
+
+/// What is allowed but dangerous, for the log at the start.
+pub(crate) fn warnings<'a>(urls: impl Iterator<Item = &'a Url>, headers: &HeaderMap, tls: &TlsSettings) -> Vec<String> {
+    let mut warnings = Vec::new();
+    let credentials: Vec<&str> = headers.keys().map(|name| name.as_str()).collect();
+    let credentials: Vec<&str> = credentials
+        .into_iter()
+        .filter(|name| headers::is_credential(name))
+        .collect();
+    let plain: Vec<String> = urls
+        .filter(|url| url.scheme() == "http" && !is_loopback(url))
+        .map(authority)
+        .collect();
+    if let (Some(host), false) = (plain.first(), credentials.is_empty()) {
+        let names = credentials.join(", ");
+        warnings.push(format!("the header {names} goes to {host} unencrypted; use https://"));
+    }
+    if tls.insecure_skip_verify {
+        warnings
+            .push("tls::insecure_skip_verify is true: whoever stands between can read and change everything".into());
+    }
+    warnings
 }
 
 /// Whether the URL stays on this machine.

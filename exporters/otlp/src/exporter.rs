@@ -1,80 +1,66 @@
-//! The component: made from settings, started, run.
+//! What both exporters do with what comes in: convert, queue, send, and keep certificates fresh.
 
+use std::pin::pin;
 use std::sync::Arc;
 
-use futures_util::future::BoxFuture;
 use opentelemetry::metrics::Meter;
-use pipeline::component::{ComponentId, Create, Factory, Running};
-use pipeline::config::Diagnostics;
-use pipeline::sending::Sender;
+use pipeline::component::{ComponentId, Running};
+use pipeline::sending::{Destination, QueueSettings, RetrySettings, Sender};
 use pipeline::storage::Storage;
-use pipeline::{ComponentError, Exporter, Inbox, Signal};
+use pipeline::temporality::Accumulator;
+use pipeline::{ComponentError, Inbox};
 
-use crate::client;
-use crate::destination::Backend;
-use crate::settings::Config;
+use crate::temporality::{self, Temporality};
+use crate::tls::Reload;
 
-/// The factory of `otlp_http`, also known as `otlphttp`, the collector's older name.
-pub fn factory() -> Factory<dyn Exporter> {
-    Factory {
-        type_name: "otlp_http",
-        aliases: &["otlphttp"],
-        signals: &Signal::ALL,
-        makes: &[],
-        description: "Sends OTLP over HTTP to Datadog, an OpenTelemetry Collector, or any other intake",
-        create,
-    }
+/// How data is sent, whatever the transport.
+#[derive(Clone, Debug)]
+pub(crate) struct Sending {
+    pub(crate) retry: RetrySettings,
+    pub(crate) queue: QueueSettings,
+    pub(crate) temporality: Temporality,
 }
 
-fn create(create: &Create<'_>) -> Result<Box<dyn Exporter>, Diagnostics> {
-    let config = Config::read(create.settings)?;
-    let storage = config
-        .queue
-        .open("sending_queue", create)
-        .map_err(|mistake| Diagnostics(vec![mistake]))?;
-    Ok(Box::new(OtlpHttp {
-        id: create.id.clone(),
-        config,
-        storage,
-        meter: create.meter.clone(),
-        client: None,
-    }))
-}
-
-struct OtlpHttp {
-    id: ComponentId,
-    config: Config,
+/// What an exporter has beside its settings.
+pub(crate) struct Parts {
+    pub(crate) id: ComponentId,
+    pub(crate) meter: Meter,
     /// Where the queue is kept.
-    storage: Option<Arc<dyn Storage>>,
-    meter: Meter,
-    /// There once it is started.
-    client: Option<reqwest::Client>,
+    pub(crate) storage: Option<Arc<dyn Storage>>,
+    pub(crate) reload: Option<Reload>,
 }
 
-impl Exporter for OtlpHttp {
-    /// Reads certificates. No connection is made: a backend that is away at the start is waited for.
-    fn start(&mut self) -> BoxFuture<'_, Result<(), ComponentError>> {
-        Box::pin(async {
-            for warning in self.config.warnings() {
-                tracing::warn!(exporter = %self.id, "{warning}");
+/// Sends what comes in until `input` is closed and every batch is decided.
+pub(crate) async fn run<D: Destination>(
+    destination: D,
+    sending: Sending,
+    parts: Parts,
+    input: Inbox,
+    running: Running,
+) -> Result<(), ComponentError> {
+    let id = parts.id;
+    let sender =
+        Sender::new(destination, id.clone(), sending.retry, sending.queue, parts.meter).with_storage(parts.storage);
+    let sent = async {
+        match sending.temporality {
+            Temporality::Delta => sender.run(input, running).await,
+            Temporality::Cumulative { max_stale } => {
+                let totals = Accumulator::new(max_stale).with_zero_points();
+                let (converted, feed) = temporality::accumulate(input, totals);
+                let mut sent = pin!(sender.run(converted, running));
+                tokio::select! {
+                    sent = &mut sent => return sent,
+                    () = feed => {}
+                }
+                sent.await
             }
-            self.client = Some(client::build(&self.config).await?);
-            Ok(())
-        })
-    }
-
-    fn run(self: Box<Self>, input: Inbox, running: Running) -> BoxFuture<'static, Result<(), ComponentError>> {
-        Box::pin(async move {
-            let client = self.client.ok_or("the exporter was run before it was started")?;
-            let (retry, queue) = (self.config.retry.clone(), self.config.queue.clone());
-            let backend = Backend {
-                client,
-                config: self.config,
-            };
-            Sender::new(backend, self.id, retry, queue, self.meter)
-                .with_storage(self.storage)
-                .run(input, running)
-                .await
-        })
+        }
+    };
+    match parts.reload {
+        None => sent.await,
+        Some(reload) => tokio::select! {
+            sent = sent => sent,
+            never = reload.run(&id) => match never {},
+        },
     }
 }

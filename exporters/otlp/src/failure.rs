@@ -5,7 +5,7 @@ use std::io;
 use std::time::Duration;
 
 use reqwest::Url;
-use rustls::CertificateError;
+use rustls::{AlertDescription, CertificateError};
 
 use crate::endpoint;
 
@@ -13,12 +13,51 @@ use crate::endpoint;
 pub(crate) fn explain(error: &reqwest::Error, url: &Url, timeout: Option<Duration>) -> String {
     let host = endpoint::authority(url);
     if error.is_timeout() {
-        return match timeout {
-            Some(timeout) => format!("no answer from {host} within {timeout:?} (timeout)"),
-            None => format!("no answer from {host} in time"),
-        };
+        return late(&host, timeout);
     }
+    explain_cause(error.source(), url, error.is_connect())
+}
+
+/// Whether what came was no HTTP/1 at all.
+pub(crate) fn is_other_protocol(error: &reqwest::Error) -> bool {
+    let chain = Chain::of(error.source());
+    // hyper's words; it tells the kinds of malformed answers apart in no other way.
+    chain.tls.is_none()
+        && chain
+            .texts
+            .iter()
+            .any(|text| text.contains("invalid HTTP version parsed"))
+}
+
+/// Whether the transport says that it took too long.
+pub(crate) fn is_late(error: &(dyn Error + 'static)) -> bool {
+    let chain = Chain::of(Some(error));
+    chain.late || chain.io == Some(io::ErrorKind::TimedOut)
+}
+
+/// Whether it failed so that the peer may speak something else than HTTP/2.
+pub(crate) fn is_broken(error: &(dyn Error + 'static)) -> bool {
+    let chain = Chain::of(Some(error));
+    chain.tls.is_none() && chain.io != Some(io::ErrorKind::ConnectionRefused)
+}
+
+/// Explains that no answer came.
+pub(crate) fn late(host: &str, timeout: Option<Duration>) -> String {
+    match timeout {
+        Some(timeout) => format!("no answer from {host} within {timeout:?} (timeout)"),
+        None => format!("no answer from {host} in time"),
+    }
+}
+
+/// Explains why an exchange with `url` failed, from the causes of the error.
+pub(crate) fn explain_cause(error: Option<&(dyn Error + 'static)>, url: &Url, connecting: bool) -> String {
+    let host = endpoint::authority(url);
     let chain = Chain::of(error);
+    if let Some(alert) = chain.alert_about_us() {
+        return format!(
+            "{host} refused our certificate, or wants one: check tls::cert_file and tls::key_file ({alert})"
+        );
+    }
     if let Some(tls) = chain.tls {
         return explain_tls(tls, url);
     }
@@ -39,7 +78,7 @@ pub(crate) fn explain(error: &reqwest::Error, url: &Url, timeout: Option<Duratio
         Some(io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe | io::ErrorKind::UnexpectedEof) => {
             format!("{host} closed the connection before it answered")
         }
-        _ if error.is_connect() => format!("cannot connect to {host}: {}", chain.last()),
+        _ if connecting => format!("cannot connect to {host}: {}", chain.last()),
         _ => format!("the exchange with {host} failed: {}", chain.last()),
     }
 }
@@ -56,10 +95,10 @@ fn explain_tls(error: &rustls::Error, url: &Url) -> String {
             CertificateError::NotValidForName => {
                 format!("the certificate of {host} is for another name: check the endpoint")
             }
-            CertificateError::NotValidForNameContext { presented, .. } => format!(
-                "the certificate of {host} is for {}, not for {}: check the endpoint",
-                presented.join(", "),
-                url.host_str().unwrap_or_default()
+            CertificateError::NotValidForNameContext { presented, expected } => format!(
+                "the certificate of {host} is for {}, not for {}: check the endpoint, or tls::server_name_override",
+                presented.iter().map(|name| bare(name)).collect::<Vec<_>>().join(", "),
+                expected.to_str()
             ),
             CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
                 format!("the certificate of {host} has expired, or the clock here is wrong")
@@ -72,8 +111,20 @@ fn explain_tls(error: &rustls::Error, url: &Url) -> String {
         rustls::Error::InvalidMessage(_) => {
             format!("{host} does not speak TLS there: does the endpoint need http:// or another port?")
         }
+        rustls::Error::AlertReceived(AlertDescription::NoApplicationProtocol) => format!(
+            "{host} refuses the protocol: gRPC needs HTTP/2, so this may be an endpoint for OTLP over HTTP; use the \
+             exporter otlp_http, or the port for gRPC, usually 4317"
+        ),
+        rustls::Error::AlertReceived(AlertDescription::ProtocolVersion) | rustls::Error::PeerIncompatible(_) => {
+            format!("{host} and tls::min_version, tls::max_version have no version of TLS in common ({error})")
+        }
         why => format!("TLS with {host} failed: {why}"),
     }
+}
+
+/// rustls writes `DnsName("h")`.
+fn bare(name: &str) -> &str {
+    name.split('"').nth(1).unwrap_or(name)
 }
 
 /// For Datadog's hosts a wrong site is the usual cause.
@@ -91,23 +142,27 @@ fn site_hint(url: &Url) -> &'static str {
 struct Chain<'a> {
     tls: Option<&'a rustls::Error>,
     io: Option<io::ErrorKind>,
+    /// Whether tonic gave up, which looks at `grpc-timeout`.
+    late: bool,
     texts: Vec<String>,
 }
 
 impl<'a> Chain<'a> {
-    fn of(error: &'a (dyn Error + 'static)) -> Chain<'a> {
+    fn of(error: Option<&'a (dyn Error + 'static)>) -> Chain<'a> {
         let mut chain = Chain {
             tls: None,
             io: None,
+            late: false,
             texts: Vec::new(),
         };
-        let mut next = error.source();
+        let mut next = error;
         while let Some(error) = next {
             chain.texts.push(error.to_string());
             next = error.source();
-            if let Some(tls) = error.downcast_ref::<rustls::Error>() {
+            if let Some(tls) = error.downcast_ref() {
                 chain.tls = Some(tls);
             }
+            chain.late |= error.is::<tonic::TimeoutExpired>();
             if let Some(io) = error.downcast_ref::<io::Error>() {
                 chain.io = Some(io.kind());
                 // `io::Error::source` is the source of what it wraps, and so would skip it.
@@ -117,6 +172,21 @@ impl<'a> Chain<'a> {
             }
         }
         chain
+    }
+
+    /// What a server says that does not like our certificate. It says so after the handshake, and then the error is no
+    /// more than a text, for HTTP/2.
+    fn alert_about_us(&self) -> Option<&str> {
+        const ALERTS: [AlertDescription; 5] = [
+            AlertDescription::CertificateRequired,
+            AlertDescription::BadCertificate,
+            AlertDescription::UnknownCA,
+            AlertDescription::CertificateExpired,
+            AlertDescription::CertificateUnknown,
+        ];
+        let words = ALERTS.map(|alert| rustls::Error::AlertReceived(alert).to_string());
+        let texts = self.texts.iter().map(String::as_str);
+        texts.rev().find(|text| words.iter().any(|words| text.contains(words)))
     }
 
     fn last(&self) -> &str {

@@ -72,7 +72,7 @@ mod tests {
 
     fn read_yaml(yaml: &str) -> (HeaderMap, Vec<(Option<u32>, String)>) {
         let settings = Settings::from_yaml(yaml).unwrap();
-        let raw: crate::settings::OtlpHttpSettings = settings.read().unwrap();
+        let raw: crate::http::settings::OtlpHttpSettings = settings.read().unwrap();
         let mut mistakes = Vec::new();
         let headers = read(&raw.headers, &settings, &mut mistakes);
         let mistakes = mistakes

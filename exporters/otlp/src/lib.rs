@@ -1,22 +1,27 @@
-//! Exporter `otlp_http`: OTLP over HTTP, protobuf bodies.
+//! Exporters `otlp_http` and `otlp_grpc`: OTLP over HTTP and gRPC.
 //!
-//! * [`settings`], `endpoint`, `headers`, `compression`: what the configuration says, checked without any I/O.
-//! * `tls`, `client`: the connection.
+//! What they share:
+//!
+//! * `endpoint`, `headers`, `compression`, [`temporality`]: what the configuration says, checked without any I/O.
+//! * [`tls`]: certificates, and reading them again.
 //! * `encode`: from data to request bodies within the backend's limits, and back.
-//! * `response`, `failure`: what an answer, or the lack of one, means; pure.
-//! * `destination`: one attempt to send; queue and retries are [`pipeline::sending`].
+//! * `meaning`: what an answer means, whatever the transport; `failure`, `peer`: what the lack of one means.
+//! * `exporter`: from what comes in to [`pipeline::sending`].
 
-mod client;
 mod compression;
-mod destination;
 mod encode;
 mod endpoint;
 mod exporter;
 mod failure;
+pub mod grpc;
 mod headers;
-mod response;
-pub mod settings;
+pub mod http;
+mod meaning;
+mod peer;
+mod rpc;
+pub mod temporality;
 mod text;
-mod tls;
+pub mod tls;
 
-pub use exporter::factory;
+/// Names this program to the backend.
+pub(crate) const USER_AGENT: &str = concat!("kube-job-collector/", env!("CARGO_PKG_VERSION"));

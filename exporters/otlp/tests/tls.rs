@@ -1,109 +1,83 @@
-//! TLS with authorities made for the test: whom the exporter trusts, and what it says when it does not.
+//! TLS with authorities made for the test: whom the exporters trust, and what they say when they do not.
 #![allow(clippy::unwrap_used, reason = "only tests are here")]
 
 mod common;
 
-use std::sync::Arc;
+use std::path::{Path, PathBuf};
 
-use common::{QUICK, create, logs, start};
-use pipeline::Outcome;
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
-use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
-use rustls::server::WebPkiClientVerifier;
-use rustls::{RootCertStore, ServerConfig};
-use simulator::otlp_intake::OtlpIntake;
-use tokio::net::{TcpListener, TcpStream};
-use tokio_rustls::TlsAcceptor;
+use Transport::{Grpc, Http};
+use common::tls::{Authority, Server, Tls, authority, certificate, indented, named_authority};
+use common::{Exporting, Log, QUICK, create_of, logs, start_of};
+use pipeline::component::Factory;
+use pipeline::storage::Provided;
+use pipeline::{Exporter, Outcome};
+use rustls::SupportedProtocolVersion;
+use rustls::version::{TLS12, TLS13};
 
-type Authority = CertifiedIssuer<'static, KeyPair>;
-
-fn authority() -> Authority {
-    named_authority("test authority")
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Transport {
+    Http,
+    Grpc,
 }
 
-fn named_authority(name: &str) -> Authority {
-    let mut params = CertificateParams::new(Vec::new()).unwrap();
-    params.distinguished_name.push(DnType::CommonName, name);
-    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-    CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap()
-}
+const BOTH: [Transport; 2] = [Http, Grpc];
 
-/// An intake behind TLS on 127.0.0.1, with a certificate for `name`. Returns the port.
-async fn tls_intake(authority: &Authority, name: &str, ask_client: bool) -> (OtlpIntake, u16) {
-    let intake = OtlpIntake::start(None).await.unwrap();
-    let key = KeyPair::generate().unwrap();
-    let cert = CertificateParams::new([name.to_owned()])
-        .unwrap()
-        .signed_by(&key, authority)
-        .unwrap();
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
-        .with_safe_default_protocol_versions()
-        .unwrap();
-    let builder = if ask_client {
-        let mut roots = RootCertStore::empty();
-        roots.add(authority.der().clone()).unwrap();
-        let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider)
-            .build()
-            .unwrap();
-        builder.with_client_cert_verifier(verifier)
-    } else {
-        builder.with_no_client_auth()
-    };
-    let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(key.serialize_der()));
-    let config = builder.with_single_cert(vec![cert.der().clone()], key).unwrap();
-    let acceptor = TlsAcceptor::from(Arc::new(config));
-
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let port = listener.local_addr().unwrap().port();
-    let target = intake.address();
-    tokio::spawn(async move {
-        while let Ok((stream, _)) = listener.accept().await {
-            let acceptor = acceptor.clone();
-            tokio::spawn(async move {
-                // A client that does not trust us ends the handshake; that is what some tests are about.
-                let Ok(mut outside) = acceptor.accept(stream).await else {
-                    return;
-                };
-                let mut inside = TcpStream::connect(target).await.unwrap();
-                let _ = tokio::io::copy_bidirectional(&mut outside, &mut inside).await;
-            });
+impl Transport {
+    fn factory(self) -> Factory<dyn Exporter> {
+        match self {
+            Http => otlp_exporter::http::factory(),
+            Grpc => otlp_exporter::grpc::factory(),
         }
-    });
-    (intake, port)
+    }
+
+    fn url(self, server: &Server) -> String {
+        match self {
+            Http => server.url_of_http(),
+            Grpc => server.url_of_grpc(),
+        }
+    }
 }
 
-fn indented(pem: &str) -> String {
-    pem.lines().map(|line| format!("    {line}\n")).collect()
+async fn exporter(transport: Transport, url: &str, tls: &str) -> Exporting {
+    start_of(&transport.factory(), &format!("endpoint: {url}\n{QUICK}\n{tls}")).await
+}
+
+/// What the exporter says of its trouble with the server; nothing of the data may arrive there.
+async fn trouble(transport: Transport, server: &Server, tls: &str) -> String {
+    let exporter = exporter(transport, &transport.url(server), tls).await;
+    let _delivery = exporter.put(logs(&["a"])).await;
+    let why = exporter.failing().await;
+    assert!(server.intake().attempts().is_empty(), "{transport:?}: {why}");
+    why
+}
+
+async fn arrives(transport: Transport, server: &Server, tls: &str) {
+    let before = server.intake().records().len();
+    let exporter = exporter(transport, &transport.url(server), tls).await;
+    assert_eq!(exporter.send(logs(&["a"])).await, Outcome::Delivered, "{transport:?}");
+    assert_eq!(server.intake().records().len(), before + 1);
 }
 
 #[tokio::test]
 async fn an_authority_from_the_settings_is_trusted() {
-    let authority = authority();
-    let (intake, port) = tls_intake(&authority, "localhost", false).await;
-    let pem = indented(&authority.pem());
-    let exporter = start(&format!(
-        "endpoint: https://localhost:{port}\n{QUICK}\ntls:\n  ca_pem: |\n{pem}"
-    ))
-    .await;
-    assert_eq!(exporter.send(logs(&["a"])).await, Outcome::Delivered);
-    assert_eq!(intake.records().len(), 1);
+    let server = Server::start().await;
+    for transport in BOTH {
+        arrives(transport, &server, &server.trusting()).await;
+    }
 }
 
 #[tokio::test]
 async fn an_unknown_authority_is_named_as_the_cause() {
-    for other in ["another authority", "test authority"] {
-        let (intake, port) = tls_intake(&authority(), "localhost", false).await;
-        let other = indented(&named_authority(other).pem());
-        let yaml = format!("endpoint: https://localhost:{port}\n{QUICK}\ntls:\n  ca_pem: |\n{other}");
-        let exporter = start(&yaml).await;
-        let _delivery = exporter.put(logs(&["a"])).await;
-        let why = exporter.failing().await;
-        assert!(
-            why.contains("not trusted here") && why.contains("tls::ca_file"),
-            "{why}"
-        );
-        assert!(intake.attempts().is_empty());
+    let server = Server::start().await;
+    for transport in BOTH {
+        for other in ["another authority", "test authority"] {
+            let pem = indented(&named_authority(other).pem());
+            let why = trouble(transport, &server, &format!("tls:\n  ca_pem: |\n{pem}")).await;
+            assert!(
+                why.contains("not trusted here") && why.contains("tls::ca_file"),
+                "{why}"
+            );
+        }
     }
 }
 
@@ -111,30 +85,33 @@ async fn an_unknown_authority_is_named_as_the_cause() {
 #[tokio::test]
 #[ignore = "needs the environment of `the_systems_authorities_are_found_through_the_environment`"]
 async fn child_that_trusts_the_system() {
-    let port = std::env::var("TEST_PORT").unwrap();
-    let exporter = start(&format!("endpoint: https://localhost:{port}\n{QUICK}")).await;
-    assert_eq!(exporter.send(logs(&["a"])).await, Outcome::Delivered);
+    for (transport, url) in [(Http, "TEST_HTTP"), (Grpc, "TEST_GRPC")] {
+        let exporter = exporter(transport, &std::env::var(url).unwrap(), "").await;
+        assert_eq!(exporter.send(logs(&["a"])).await, Outcome::Delivered);
+    }
 }
 
 #[tokio::test]
 async fn the_systems_authorities_are_found_through_the_environment() {
     let authority = authority();
-    let (intake, port) = tls_intake(&authority, "localhost", false).await;
+    let pem = authority.pem();
+    let server = Server::of(authority).await;
     let file = std::env::temp_dir().join(format!("otlp-exporter-test-{}.pem", std::process::id()));
-    std::fs::write(&file, authority.pem()).unwrap();
+    std::fs::write(&file, pem).unwrap();
     let mut child = std::process::Command::new(std::env::current_exe().unwrap());
     child
         .args(["--exact", "child_that_trusts_the_system", "--ignored"])
         .env_remove("SSL_CERT_DIR")
         .env("SSL_CERT_FILE", &file)
-        .env("TEST_PORT", port.to_string());
+        .env("TEST_HTTP", server.url_of_http())
+        .env("TEST_GRPC", server.url_of_grpc());
     let output = tokio::task::spawn_blocking(move || child.output())
         .await
         .unwrap()
         .unwrap();
     std::fs::remove_file(&file).unwrap();
     assert!(output.status.success(), "{output:?}");
-    assert_eq!(intake.records().len(), 1);
+    assert_eq!(server.intake().records().len(), 2);
 }
 
 #[tokio::test]
@@ -155,85 +132,177 @@ async fn no_authorities_at_all_stop_the_start_only_where_https_is_used() {
 #[tokio::test]
 #[ignore = "needs the environment of `no_authorities_at_all_stop_the_start_only_where_https_is_used`"]
 async fn child_without_authorities() {
-    let why = create("endpoint: https://h")
-        .unwrap()
-        .start()
-        .await
-        .unwrap_err()
-        .to_string();
-    assert!(
-        why.contains("install ca-certificates") && why.contains("SSL_CERT_FILE"),
-        "{why}"
-    );
-    create("endpoint: http://localhost:4318")
-        .unwrap()
-        .start()
-        .await
+    for transport in BOTH {
+        let mut exporter = create_of(&transport.factory(), "endpoint: https://h:1", &Provided::new()).unwrap();
+        let why = exporter.start().await.unwrap_err().to_string();
+        assert!(
+            why.contains("install ca-certificates") && why.contains("SSL_CERT_FILE"),
+            "{why}"
+        );
+        let mut exporter = create_of(
+            &transport.factory(),
+            "endpoint: http://localhost:4318",
+            &Provided::new(),
+        )
         .unwrap();
+        exporter.start().await.unwrap();
+    }
+}
+
+/// A server whose certificate is made as told.
+async fn server(change: impl Fn(&mut Tls<'_>)) -> Server {
+    let authority = authority();
+    let mut tls = Tls::of(&authority);
+    change(&mut tls);
+    let configs = [tls.config(b"http/1.1"), tls.config(b"h2")];
+    Server::with(authority, configs).await
 }
 
 #[tokio::test]
 async fn a_certificate_for_another_name_is_named_as_the_cause() {
-    let authority = authority();
-    let (intake, port) = tls_intake(&authority, "intake.example", false).await;
-    let pem = indented(&authority.pem());
-    let exporter = start(&format!(
-        "endpoint: https://localhost:{port}\n{QUICK}\ntls:\n  ca_pem: |\n{pem}"
-    ))
-    .await;
-    let _delivery = exporter.put(logs(&["a"])).await;
-    let why = exporter.failing().await;
-    assert!(
-        why.contains("intake.example") && why.contains("not for localhost"),
-        "{why}"
-    );
-    assert!(intake.attempts().is_empty());
+    let server = server(|tls| tls.name = "intake.example").await;
+    for transport in BOTH {
+        let why = trouble(transport, &server, &server.trusting()).await;
+        assert!(
+            why.contains("is for intake.example, not for localhost") && why.contains("tls::server_name_override"),
+            "{why}"
+        );
+    }
+    for transport in BOTH {
+        let tls = format!("{}  server_name_override: intake.example\n", server.trusting());
+        arrives(transport, &server, &tls).await;
+    }
+}
+
+#[tokio::test]
+async fn an_expired_certificate_is_named_as_the_cause() {
+    let server = server(|tls| tls.expired = true).await;
+    for transport in BOTH {
+        let why = trouble(transport, &server, &server.trusting()).await;
+        assert!(why.contains("has expired, or the clock here is wrong"), "{why}");
+    }
+}
+
+static ONLY_12: [&SupportedProtocolVersion; 1] = [&TLS12];
+static ONLY_13: [&SupportedProtocolVersion; 1] = [&TLS13];
+
+#[tokio::test]
+async fn versions_of_tls_are_those_of_the_settings() {
+    let server = server(|tls| tls.versions = &ONLY_12).await;
+    for transport in BOTH {
+        let why = trouble(
+            transport,
+            &server,
+            &format!("{}  min_version: '1.3'\n", server.trusting()),
+        )
+        .await;
+        assert!(why.contains("no version of TLS in common"), "{why}");
+    }
+    for transport in BOTH {
+        arrives(transport, &server, &server.trusting()).await;
+    }
+    let server = self::server(|tls| tls.versions = &ONLY_13).await;
+    for transport in BOTH {
+        let why = trouble(
+            transport,
+            &server,
+            &format!("{}  max_version: '1.2'\n", server.trusting()),
+        )
+        .await;
+        assert!(why.contains("no version of TLS in common"), "{why}");
+    }
 }
 
 #[tokio::test]
 async fn insecure_skip_verify_takes_any_certificate() {
-    let (intake, port) = tls_intake(&authority(), "intake.example", false).await;
-    let (log, _guard) = common::Log::capture();
-    let exporter = start(&format!(
-        "endpoint: https://localhost:{port}\n{QUICK}\ntls: {{insecure_skip_verify: true}}"
-    ))
-    .await;
-    assert_eq!(exporter.send(logs(&["a"])).await, Outcome::Delivered);
-    assert_eq!(intake.records().len(), 1);
-    assert!(log.text().contains("insecure_skip_verify is true"), "{}", log.text());
+    let server = server(|tls| tls.name = "intake.example").await;
+    for transport in BOTH {
+        let (log, _guard) = Log::capture();
+        arrives(transport, &server, "tls: {insecure_skip_verify: true}").await;
+        assert!(log.text().contains("insecure_skip_verify is true"), "{}", log.text());
+    }
+}
+
+fn identity(authority: &Authority) -> String {
+    let (cert, key) = certificate(authority, "collector");
+    let (cert, key) = (indented(&cert), indented(&key));
+    format!("  cert_pem: |\n{cert}  key_pem: |\n{key}")
 }
 
 #[tokio::test]
 async fn a_client_certificate_is_shown_when_asked_for() {
+    let clients = named_authority("clients");
     let authority = authority();
-    let (intake, port) = tls_intake(&authority, "localhost", true).await;
-    let key = KeyPair::generate().unwrap();
-    let cert = CertificateParams::new(["collector".to_owned()])
-        .unwrap()
-        .signed_by(&key, &authority)
-        .unwrap();
-    let (ca, cert, key) = (
-        indented(&authority.pem()),
-        indented(&cert.pem()),
-        indented(&key.serialize_pem()),
-    );
-    let exporter = start(&format!(
-        "endpoint: https://localhost:{port}\n{QUICK}\ntls:\n  ca_pem: |\n{ca}\n  cert_pem: |\n{cert}\n  key_pem: |\n{key}"
-    ))
-    .await;
-    assert_eq!(exporter.send(logs(&["a"])).await, Outcome::Delivered);
-    assert_eq!(intake.records().len(), 1);
+    let mut tls = Tls::of(&authority);
+    tls.clients_of = Some(&clients);
+    let configs = [tls.config(b"http/1.1"), tls.config(b"h2")];
+    let server = Server::with(authority, configs).await;
+    for transport in BOTH {
+        let why = trouble(transport, &server, &server.trusting()).await;
+        assert!(why.contains("check tls::cert_file and tls::key_file"), "{why}");
+    }
+    for transport in BOTH {
+        let tls = format!("{}{}", server.trusting(), identity(&clients));
+        arrives(transport, &server, &tls).await;
+    }
+}
+
+/// A folder of its own, removed at the end.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new(name: &str) -> Folder {
+        let path = std::env::temp_dir().join(format!("otlp-exporter-{name}-{}", std::process::id()));
+        std::fs::create_dir_all(&path).unwrap();
+        Folder(path)
+    }
+
+    fn write(&self, ca: &Authority, (cert, key): &(String, String)) {
+        // Key last: a pair that does not fit together must not be used.
+        for (name, content) in [("ca.pem", &ca.pem()), ("cert.pem", cert), ("key.pem", key)] {
+            std::fs::write(self.0.join(name), content).unwrap();
+        }
+    }
+
+    fn path(&self) -> &Path {
+        &self.0
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
 }
 
 #[tokio::test]
-async fn plain_http_behind_https_is_named() {
-    let intake = OtlpIntake::start(None).await.unwrap();
-    let pem = indented(&authority().pem());
-    let url = intake.url().replace("http://", "https://");
-    let exporter = start(&format!("endpoint: {url}\n{QUICK}\ntls:\n  ca_pem: |\n{pem}")).await;
-    let _delivery = exporter.put(logs(&["a"])).await;
-    let why = exporter.failing().await;
-    assert!(why.contains("does not speak TLS"), "{why}");
+async fn certificates_that_are_replaced_are_used_for_new_connections() {
+    for transport in BOTH {
+        let (old, new) = (named_authority("old"), named_authority("new"));
+        let (old_clients, new_clients) = (named_authority("old clients"), named_authority("new clients"));
+        let with = |authority, clients| {
+            let mut tls = Tls::of(authority);
+            tls.clients_of = Some(clients);
+            [tls.config(b"http/1.1"), tls.config(b"h2")]
+        };
+        let folder = Folder::new(&format!("{transport:?}"));
+        folder.write(&old, &certificate(&old_clients, "collector"));
+        let (before, after) = (with(&old, &old_clients), with(&new, &new_clients));
+        let server = Server::with(authority(), before).await;
+        let path = folder.path().display();
+        let tls = format!(
+            "tls: {{ca_file: {path}/ca.pem, cert_file: {path}/cert.pem, key_file: {path}/key.pem, reload_interval: 10ms}}"
+        );
+        let exporter = exporter(transport, &transport.url(&server), &tls).await;
+        assert_eq!(exporter.send(logs(&["a"])).await, Outcome::Delivered);
+
+        server.renew(after);
+        let delivery = exporter.put(logs(&["b"])).await;
+        exporter.failing_because("not trusted here").await;
+        folder.write(&new, &certificate(&new_clients, "collector"));
+        assert_eq!(delivery.await, Outcome::Delivered, "{transport:?}");
+        assert_eq!(server.intake().records().len(), 2);
+    }
 }
 
 #[tokio::test]
@@ -245,8 +314,15 @@ async fn files_that_are_not_what_they_should_be_stop_the_start() {
         ),
         ("{ca_pem: nonsense}", "tls::ca_file: no certificate in PEM form"),
     ] {
-        let mut exporter = create(&format!("endpoint: https://h\ntls: {tls}")).unwrap();
-        let why = exporter.start().await.unwrap_err().to_string();
-        assert!(why.contains(expected), "{why}");
+        for transport in BOTH {
+            let mut exporter = create_of(
+                &transport.factory(),
+                &format!("endpoint: https://h:1\ntls: {tls}"),
+                &Provided::new(),
+            )
+            .unwrap();
+            let why = exporter.start().await.unwrap_err().to_string();
+            assert!(why.contains(expected), "{why}");
+        }
     }
 }

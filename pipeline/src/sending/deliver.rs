@@ -11,7 +11,7 @@ use super::condition::Part;
 use super::destination::{Destination, SendOutcome};
 use super::expiry;
 use super::instruments::Loss;
-use super::kept::{Kept, Read, Refused};
+use super::kept::{Read, Refused};
 use super::lane::Lane;
 use super::places::Place;
 use super::queue::{Held, Work};
@@ -113,7 +113,7 @@ impl<D: Destination> Lane<D> {
             kept.remove(self.signal, &key).await?;
             return Ok(Vec::new());
         }
-        match self.replace_stored(kept, &key, &parts).await? {
+        match kept.replace(self.signal, &key, &parts, self.clock.now()).await? {
             Ok(keys) => Ok(keys.into_iter().map(Held::Stored).collect()),
             Err(Refused(why)) => {
                 // The whole stays stored, so the next start sends it once more.
@@ -124,15 +124,6 @@ impl<D: Destination> Lane<D> {
                     .collect())
             }
         }
-    }
-
-    async fn replace_stored(
-        &self,
-        kept: &Kept,
-        key: &str,
-        parts: &[Request],
-    ) -> Result<Result<Vec<String>, Refused>, ComponentError> {
-        kept.replace(self.signal, key, parts, self.clock.now()).await
     }
 
     /// Tries until the request's end is known.

@@ -11,7 +11,7 @@ use super::condition::Part;
 use super::destination::Destination;
 use super::gather::{Gather, Gathered};
 use super::instruments::Loss;
-use super::kept::{Kept, Refused};
+use super::kept::Refused;
 use super::lane::Lane;
 use super::log_pace::lock;
 use super::places::{Place, Size};
@@ -25,15 +25,24 @@ use crate::component::ComponentError;
 
 /// For how long the queue may be full before the exporter counts as failing: a burst is no trouble.
 const FULL: Duration = Duration::from_secs(5);
+/// How many batches are stored in one transaction at most.
+const GROUP: usize = 64;
 
-/// Takes batches until the channel is closed; `lane` gives the lane of a signal.
+/// What is ready to get into the queue.
+struct Ready {
+    requests: Vec<Request>,
+    places: Vec<Place>,
+    owners: Owners,
+}
+
+/// Takes batches until the channel is closed; `of` gives the lane of a signal.
 ///
 /// # Errors
 /// If the store cannot be used any more.
 pub(super) async fn take_in<D: Destination>(
     mut channel: mpsc::Receiver<Batch>,
     settings: &QueueSettings,
-    lane: impl Fn(Signal) -> Arc<Lane<D>>,
+    of: impl Fn(Signal) -> Arc<Lane<D>>,
 ) -> Result<(), ComponentError> {
     // A channel carries one signal, or, where a component stands between, several.
     let mut gathers: BTreeMap<Signal, Gather> = BTreeMap::new();
@@ -55,90 +64,121 @@ pub(super) async fn take_in<D: Destination>(
         tokio::select! {
             signal = flush => {
                 if let Some(gathered) = gathers.get_mut(&signal).and_then(Gather::flush) {
-                    lane(signal).put(gathered).await?;
+                    of(signal).put(vec![gathered]).await?;
                 }
             }
             batch = channel.recv() => {
                 let Some(batch) = batch else { break };
                 let signal = batch.payload.signal();
-                let lane = lane(signal);
+                let lane = of(signal);
                 let Some(batching) = batch_settings else {
-                    lane.put(batch.into()).await?;
+                    let mut waiting: Vec<Gathered> = vec![batch.into()];
+                    // What waits already is written with it, so that a store's wait for the disk is shared.
+                    while lane.kept.is_some()
+                        && waiting.len() < GROUP
+                        && let Ok(batch) = channel.try_recv()
+                    {
+                        if batch.payload.signal() == signal {
+                            waiting.push(batch.into());
+                        } else {
+                            lane.put(std::mem::take(&mut waiting)).await?;
+                            of(batch.payload.signal()).put(vec![batch.into()]).await?;
+                        }
+                    }
+                    lane.put(waiting).await?;
                     continue;
                 };
                 let gather = gathers
                     .entry(signal)
                     .or_insert_with(|| Gather::new(batching.clone(), settings.batch_sizer(batching)));
-                for gathered in gather.add(batch, Instant::now()) {
-                    lane.put(gathered).await?;
-                }
+                lane.put(gather.add(batch, Instant::now())).await?;
             }
         }
     }
     for (signal, mut gather) in gathers {
         if let Some(gathered) = gather.flush() {
-            lane(signal).put(gathered).await?;
+            of(signal).put(vec![gathered]).await?;
         }
     }
     Ok(())
 }
 
 impl<D: Destination> Lane<D> {
-    /// Puts data into the queue once there is room.
-    async fn put(&self, gathered: Gathered) -> Result<(), ComponentError> {
-        let Gathered { payload, mut owners } = gathered;
-        let items = payload.items() as u64;
-        let requests = match self.destination.prepare(payload) {
-            Ok(requests) => requests,
-            Err(why) => {
-                self.lost(items, Loss::Refused, &why);
-                owners.into_acks().decide(&Outcome::Rejected(why));
-                return Ok(());
+    /// Puts data into the queue, in order, once there is room. What there is room for now is stored together.
+    async fn put(&self, gathered: Vec<Gathered>) -> Result<(), ComponentError> {
+        let mut group = Vec::new();
+        for Gathered { payload, owners } in gathered {
+            let items = payload.items() as u64;
+            let requests = match self.destination.prepare(payload) {
+                Ok(requests) => requests,
+                Err(why) => {
+                    self.lost(items, Loss::Refused, &why);
+                    owners.into_acks().decide(&Outcome::Rejected(why));
+                    continue;
+                }
+            };
+            if requests.is_empty() {
+                continue;
             }
-        };
-        if requests.is_empty() {
-            return Ok(());
+            let queued = self.clock.now();
+            let sizes: Vec<Size> = requests.iter().map(Size::of).collect();
+            let mut places = self.queue.places().try_take(&sizes, queued);
+            if places.is_none() {
+                // Consumers make room by what they have got, so they get it before anything waits for them.
+                self.enqueue(std::mem::take(&mut group)).await?;
+                places = self.places(&sizes, queued).await;
+            }
+            match places {
+                Some(places) => group.push(Ready {
+                    requests,
+                    places,
+                    owners,
+                }),
+                None => self.no_room(items, owners),
+            }
         }
-        let queued = self.clock.now();
-        let sizes: Vec<Size> = requests.iter().map(Size::of).collect();
-        let Some(places) = self.places(&sizes, queued).await else {
-            self.no_room(items, owners);
+        self.enqueue(group).await
+    }
+
+    /// Stores what is ready, in one transaction, and lets consumers have it.
+    async fn enqueue(&self, group: Vec<Ready>) -> Result<(), ComponentError> {
+        let Some(kept) = self.kept.as_ref().filter(|_| !group.is_empty()) else {
+            group.into_iter().for_each(|ready| self.hold(ready));
             return Ok(());
         };
-        if let Some(kept) = &self.kept {
-            match self.store(kept, &requests, queued).await? {
-                Ok(keys) => {
+        let requests: Vec<Request> = group.iter().flat_map(|ready| &ready.requests).cloned().collect();
+        let why = match kept.add(self.signal, &requests, self.clock.now()).await? {
+            Ok(keys) => {
+                let mut keys = keys.into_iter();
+                for Ready { places, owners, .. } in group {
                     owners.into_acks().decide(&Outcome::Delivered);
-                    for (key, place) in keys.into_iter().zip(places) {
+                    for (place, key) in places.into_iter().zip(&mut keys) {
                         let held = Held::Stored(key);
                         self.queue.put(Work { held, place });
                     }
-                    return Ok(());
                 }
-                Err(Refused(why)) => {
-                    tracing::error!(
-                        exporter = %self.exporter,
-                        signal = %self.signal,
-                        "{items} items cannot be stored, so they wait in memory and would not survive a restart: {why}",
-                    );
-                }
+                return Ok(());
             }
-        }
-        for (request, place) in requests.into_iter().zip(places) {
+            Err(Refused(why)) => why,
+        };
+        tracing::error!(
+            exporter = %self.exporter,
+            signal = %self.signal,
+            "{} requests cannot be stored, so they wait in memory and would not survive a restart: {why}",
+            requests.len(),
+        );
+        group.into_iter().for_each(|ready| self.hold(ready));
+        Ok(())
+    }
+
+    /// Lets consumers have what is ready, from memory.
+    fn hold(&self, ready: Ready) {
+        let mut owners = ready.owners;
+        for (request, place) in ready.requests.into_iter().zip(ready.places) {
             let acks: Acks = owners.split_off_front(request.items).into_acks();
             let held = Held::InMemory(request, acks);
             self.queue.put(Work { held, place });
         }
-        Ok(())
-    }
-
-    async fn store(
-        &self,
-        kept: &Kept,
-        requests: &[Request],
-        queued: u64,
-    ) -> Result<Result<Vec<String>, Refused>, ComponentError> {
-        kept.add(self.signal, requests, queued).await
     }
 
     /// Places in the queue, once there are any; `None` if there are none and nothing waits for them.

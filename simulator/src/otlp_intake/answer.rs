@@ -5,7 +5,7 @@ use std::time::Duration;
 /// What to do with a request instead of taking it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Answer {
-    /// Answer with this, and keep nothing.
+    /// Answer with this, and keep nothing. Over gRPC this is what a proxy would say, not the server.
     Response {
         /// The status code.
         status: u16,
@@ -23,7 +23,7 @@ pub enum Answer {
         /// The body.
         body: Vec<u8>,
     },
-    /// Close the connection without an answer.
+    /// Close the connection, or over gRPC the stream, without an answer.
     DropConnection,
     /// Do nothing until the client goes away or the intake stops.
     Hang,
@@ -39,6 +39,18 @@ pub enum Answer {
     Reject(usize),
     /// Keep the data, and do nothing until the client goes away or the intake stops: the confirmation is lost.
     TakeAndHang,
+    /// Answer with a gRPC status, and keep nothing. Over HTTP, with the status that stands for it, and the delay as
+    /// `Retry-After`.
+    Status {
+        /// The code's number: 14 is UNAVAILABLE.
+        code: i32,
+        /// The message.
+        message: String,
+        /// The delay of `RetryInfo`.
+        retry: Option<Duration>,
+    },
+    /// Keep nothing, and answer with a body that never ends.
+    Endless,
     /// Treat the request as usual, but send the body of the answer byte by byte, in this time. An accepted request is
     /// answered with a warning in its partial success, so that there is a body.
     Trickle(Duration),
@@ -52,6 +64,24 @@ impl Answer {
             headers: Vec::new(),
             body: Vec::new(),
         }
+    }
+
+    /// A gRPC status.
+    pub fn code(code: i32, message: &str) -> Answer {
+        Answer::Status {
+            code,
+            message: message.into(),
+            retry: None,
+        }
+    }
+
+    /// The same status, with the wait that it asks for. Only gRPC statuses ask for one.
+    #[must_use]
+    pub fn retry_after(mut self, delay: Duration) -> Answer {
+        if let Answer::Status { retry, .. } = &mut self {
+            *retry = Some(delay);
+        }
+        self
     }
 
     /// The same answer with one more header. Only responses have headers.

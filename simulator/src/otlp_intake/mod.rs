@@ -1,21 +1,27 @@
-//! An OTLP/HTTP intake on loopback that keeps Datadog's rules, for the demo and for tests over real sockets.
+//! An OTLP intake on loopback that keeps Datadog's rules, for the demo and for tests over real sockets.
 //!
-//! It takes protobuf (gzip, zstd or not compressed) at `/v1/logs`, `/v1/metrics` and `/v1/traces`, remembers what it
-//! accepted in the order of arrival, tells subscribers at once, and notices points that would overwrite each other in
+//! It has a port for HTTP, where it takes protobuf and JSON (gzip, zstd or not compressed) at `/v1/logs`, `/v1/metrics` and
+//! `/v1/traces`, and one for gRPC, as a collector. It remembers what it accepted in the order of arrival, tells subscribers at once, and notices points that would overwrite each other in
 //! Datadog. Failures can be scripted: one by one with [`OtlpIntake::fail_next`], lasting with [`OtlpIntake::answer_all`]
 //! and [`OtlpIntake::refuse_connections`].
 
 mod answer;
+mod grpc;
+mod http;
 mod judge;
 mod overwrites;
 mod port;
 pub mod profile;
 mod received;
+mod response;
 mod rules;
 mod server;
 pub mod tags;
+mod taking;
 mod views;
 
+#[cfg(test)]
+mod grpc_tests;
 #[cfg(test)]
 mod profile_tests;
 #[cfg(test)]
@@ -26,6 +32,7 @@ use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use tokio::net::TcpSocket;
 use tokio::sync::{broadcast, watch};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -39,6 +46,7 @@ pub use rules::{CUMULATIVE_REFUSED, Limits};
 pub use views::{Point, PointValue, Record, Temporality, any_value_to_json};
 
 use overwrites::Overwrites;
+use server::Transport;
 
 /// How many arrivals a subscriber may lag behind before it misses some.
 const SUBSCRIBER_LAG: usize = 4096;
@@ -48,6 +56,8 @@ const SUBSCRIBER_LAG: usize = 4096;
 pub struct Options {
     /// Where to listen; must be loopback. The default lets the system choose a port.
     pub address: SocketAddr,
+    /// The same for gRPC.
+    pub grpc_address: SocketAddr,
     /// The key that must come in the profile's header; `None` takes every request.
     pub api_key: Option<String>,
     /// The largest requests taken.
@@ -72,10 +82,15 @@ impl Default for Options {
     fn default() -> Self {
         Options {
             address: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
+            grpc_address: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
             api_key: None,
             limits: Limits::default(),
-            // Tests may send points of any time, unless they ask for this rule, too.
-            profile: Profile { ages: None, ..DATADOG },
+            // Tests may send points of any time, and over gRPC, unless they ask for these rules, too.
+            profile: Profile {
+                ages: None,
+                grpc: true,
+                ..DATADOG
+            },
         }
     }
 }
@@ -84,12 +99,13 @@ impl Default for Options {
 #[derive(Debug)]
 pub struct OtlpIntake {
     address: SocketAddr,
+    grpc_address: SocketAddr,
     shared: Arc<Shared>,
     stop: CancellationToken,
-    /// Whether the port is to be closed, and whether it is open.
+    /// Whether the ports are to be closed, and whether each is open.
     closed: watch::Sender<bool>,
-    listening: watch::Receiver<bool>,
-    server: Option<JoinHandle<()>>,
+    listening: [watch::Receiver<bool>; 2],
+    servers: Vec<JoinHandle<()>>,
 }
 
 /// What the connections share.
@@ -144,15 +160,16 @@ impl OtlpIntake {
     /// # Errors
     /// If the address is not loopback, or it cannot listen there.
     pub async fn start_with(options: Options) -> io::Result<OtlpIntake> {
-        if !options.address.ip().is_loopback() {
-            let found = options.address;
-            return Err(io::Error::new(
-                io::ErrorKind::InvalidInput,
-                format!("the intake listens on loopback only, not on {found}"),
-            ));
+        for found in [options.address, options.grpc_address] {
+            if !found.ip().is_loopback() {
+                return Err(io::Error::new(
+                    io::ErrorKind::InvalidInput,
+                    format!("the intake listens on loopback only, not on {found}"),
+                ));
+            }
         }
-        let (socket, address) = port::reserve(options.address)?;
-        let listener = socket.listen(port::BACKLOG)?;
+        let (http, address) = port::reserve(options.address)?;
+        let (grpc, grpc_address) = port::reserve(options.grpc_address)?;
         let shared = Arc::new(Shared {
             options,
             state: Mutex::default(),
@@ -160,16 +177,28 @@ impl OtlpIntake {
         });
         let stop = CancellationToken::new();
         let (closed, close) = watch::channel(false);
-        let (opened, listening) = watch::channel(true);
-        let door = port::Door { address, close, opened };
-        let server = tokio::spawn(server::serve(listener, door, Arc::clone(&shared), stop.clone()));
+        let mut servers = Vec::new();
+        let mut open = |socket: TcpSocket, address, transport| -> io::Result<watch::Receiver<bool>> {
+            let listener = socket.listen(port::BACKLOG)?;
+            let (opened, listening) = watch::channel(true);
+            let close = close.clone();
+            let door = port::Door { address, close, opened };
+            let server = server::serve(listener, door, transport, Arc::clone(&shared), stop.clone());
+            servers.push(tokio::spawn(server));
+            Ok(listening)
+        };
+        let listening = [
+            open(http, address, Transport::Http)?,
+            open(grpc, grpc_address, Transport::Grpc)?,
+        ];
         Ok(OtlpIntake {
             address,
+            grpc_address,
             shared,
             stop,
             closed,
             listening,
-            server: Some(server),
+            servers,
         })
     }
 
@@ -178,7 +207,12 @@ impl OtlpIntake {
         format!("http://{}{}", self.address, self.shared.options.profile.path)
     }
 
-    /// Where it listens.
+    /// Where it takes gRPC, without TLS: `127.0.0.1:PORT`.
+    pub fn grpc_address(&self) -> SocketAddr {
+        self.grpc_address
+    }
+
+    /// Where it listens for HTTP.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
@@ -265,19 +299,20 @@ impl OtlpIntake {
         self.shared.state().script.clear();
     }
 
-    /// While told so, the port is closed: connections are refused, and those that are open are reset. Returns when it
+    /// While told so, both ports are closed: connections are refused, and those that are open are reset. Returns when it
     /// is so.
     pub async fn refuse_connections(&self, refuse: bool) {
         self.closed.send_replace(refuse);
-        let mut listening = self.listening.clone();
-        // An error says that the server has stopped, and then there is nothing to wait for.
-        let _ = listening.wait_for(|now| *now != refuse).await;
+        for mut listening in self.listening.clone() {
+            // An error says that the server has stopped, and then there is nothing to wait for.
+            let _ = listening.wait_for(|now| *now != refuse).await;
+        }
     }
 
     /// Stops listening, ends all connections and waits for that.
     pub async fn shutdown(mut self) {
         self.stop.cancel();
-        if let Some(server) = self.server.take() {
+        for server in self.servers.drain(..) {
             // A panic of the server has been printed by the runtime already.
             let _ = server.await;
         }

@@ -67,6 +67,18 @@ impl Payload {
         })
     }
 
+    /// Reads the JSON form.
+    ///
+    /// # Errors
+    /// If it is none.
+    pub fn decode_json(signal: Signal, body: &[u8]) -> Result<Payload, serde_json::Error> {
+        Ok(match signal {
+            Signal::Logs => Payload::Logs(serde_json::from_slice(body)?),
+            Signal::Metrics => Payload::Metrics(serde_json::from_slice(body)?),
+            Signal::Traces => Payload::Traces(serde_json::from_slice(body)?),
+        })
+    }
+
     /// Takes the first items out, up to this many.
     pub(super) fn split_off_first(&mut self, items: usize) -> Payload {
         let mut first = self.clone();
@@ -160,4 +172,6 @@ pub struct Attempt {
     pub body_size: usize,
     /// The status of the answer; `None` if there was none.
     pub status: Option<u16>,
+    /// The code of the answer, over gRPC.
+    pub grpc_status: Option<i32>,
 }

@@ -20,6 +20,8 @@ pub struct Limits {
     pub logs_decompressed: usize,
     /// Traces, decompressed.
     pub traces_decompressed: usize,
+    /// Any message over gRPC, compressed and decompressed; the usual limit of gRPC servers.
+    pub grpc_message: usize,
 }
 
 impl Limits {
@@ -29,6 +31,7 @@ impl Limits {
         // 5.1 MiB
         logs_decompressed: 5_347_737,
         traces_decompressed: 15 * 1024 * 1024,
+        grpc_message: 4 * 1024 * 1024,
     };
 
     /// As much as is decompressed at all.
@@ -36,6 +39,7 @@ impl Limits {
         metrics_compressed: DECOMPRESSED_CAP,
         logs_decompressed: DECOMPRESSED_CAP,
         traces_decompressed: DECOMPRESSED_CAP,
+        grpc_message: 4 * 1024 * 1024,
     };
 }
 

@@ -146,8 +146,8 @@ async fn the_key_the_type_the_path_and_the_content_must_be_right() {
     let body: serde_json::Value = serde_json::from_slice(&body).unwrap();
     assert_eq!(body["errors"][0], "Forbidden");
     assert_eq!(post(&intake, "/v1/logs", &[PROTO], &logs("x")).await.0, 403);
-    let json = ("content-type", "application/json");
-    assert_eq!(post(&intake, "/v1/logs", &[key, json], b"{}").await.0, 415);
+    let text = ("content-type", "text/plain");
+    assert_eq!(post(&intake, "/v1/logs", &[key, text], b"{}").await.0, 415);
     let snappy = ("content-encoding", "snappy");
     assert_eq!(post(&intake, "/v1/logs", &[key, PROTO, snappy], b"x").await.0, 415);
     assert_eq!(post(&intake, "/v1/profiles", &[key, PROTO], b"").await.0, 404);
@@ -161,6 +161,34 @@ async fn the_key_the_type_the_path_and_the_content_must_be_right() {
         !format!("{attempts:?}{:?}", intake.received()).contains("right"),
         "the key is not kept"
     );
+}
+
+#[tokio::test]
+async fn json_is_taken_and_answered_in_json() {
+    let intake = OtlpIntake::start(None).await.unwrap();
+    let json = ("content-type", "application/json");
+    // As in the examples of the specification: names in lowerCamelCase, 64-bit integers as texts.
+    let body =
+        br#"{"resourceLogs":[{"resource":{"attributes":[{"key":"k8s.namespace.name","value":{"stringValue":"shop"}}]},
+        "scopeLogs":[{"logRecords":[{"timeUnixNano":"1544712660300000000","eventName":"a","attributes":[
+            {"key":"n","value":{"intValue":"7"}}]}]}]}]}"#;
+    let (status, answer) = post(&intake, "/v1/logs", &[json], body).await;
+    assert_eq!((status, &answer[..]), (200, &b"{}"[..]));
+    let record = &intake.records()[0];
+    assert_eq!(
+        (record.event_name.as_str(), record.time_unix_nano),
+        ("a", 1_544_712_660_300_000_000)
+    );
+    assert_eq!(record.attributes["n"], 7);
+
+    intake.fail_next(Signal::Logs, Answer::Reject(1));
+    let (_, answer) = post(&intake, "/v1/logs", &[json], body).await;
+    let answer: serde_json::Value = serde_json::from_slice(&answer).unwrap();
+    assert_eq!(
+        answer["partialSuccess"]["rejectedLogRecords"], "1",
+        "64-bit integers are texts"
+    );
+    assert_eq!(post(&intake, "/v1/logs", &[json], b"{\"resourceLogs\":7}").await.0, 400);
 }
 
 #[tokio::test]

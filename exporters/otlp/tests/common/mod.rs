@@ -2,6 +2,8 @@
 #![allow(dead_code, reason = "each test binary uses a part")]
 #![allow(clippy::unwrap_used, reason = "only tests are here")]
 
+pub mod tls;
+
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -12,7 +14,7 @@ use opentelemetry_proto::tonic::metrics::v1::{
     AggregationTemporality, Metric, NumberDataPoint, ResourceMetrics, ScopeMetrics, Sum, metric, number_data_point,
 };
 use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span};
-use pipeline::component::{ComponentId, Create, Running};
+use pipeline::component::{ComponentId, Create, Factory, Running};
 use pipeline::config::Settings;
 use pipeline::health::{Health, Status};
 use pipeline::storage::Provided;
@@ -35,13 +37,22 @@ pub fn id() -> ComponentId {
     }
 }
 
-/// Makes the exporter as the collector would.
+/// Makes `otlp_http` as the collector would.
 pub fn create(yaml: &str) -> Result<Box<dyn Exporter>, String> {
     create_with(yaml, &Provided::new())
 }
 
 /// The same, where extensions offer something.
 pub fn create_with(yaml: &str, provided: &Provided) -> Result<Box<dyn Exporter>, String> {
+    create_of(&otlp_exporter::http::factory(), yaml, provided)
+}
+
+/// Makes an exporter as the collector would.
+pub fn create_of(
+    factory: &Factory<dyn Exporter>,
+    yaml: &str,
+    provided: &Provided,
+) -> Result<Box<dyn Exporter>, String> {
     let settings = Settings::from_yaml(yaml).map_err(|mistakes| mistakes.to_string())?;
     let meter = NoopMeterProvider::new().meter("test");
     let create = Create {
@@ -51,7 +62,7 @@ pub fn create_with(yaml: &str, provided: &Provided) -> Result<Box<dyn Exporter>,
         health: &Health::new(),
         provided,
     };
-    (otlp_exporter::factory().create)(&create).map_err(|mistakes| mistakes.to_string())
+    (factory.create)(&create).map_err(|mistakes| mistakes.to_string())
 }
 
 /// A running exporter.
@@ -61,12 +72,22 @@ pub struct Exporting {
     health: Health,
 }
 
+/// Runs `otlp_http`.
 pub async fn start(yaml: &str) -> Exporting {
     start_with(yaml, &Provided::new()).await
 }
 
+/// The same, where extensions offer something.
 pub async fn start_with(yaml: &str, provided: &Provided) -> Exporting {
-    let mut exporter = create_with(yaml, provided).unwrap();
+    run(create_with(yaml, provided).unwrap()).await
+}
+
+/// Runs an exporter.
+pub async fn start_of(factory: &Factory<dyn Exporter>, yaml: &str) -> Exporting {
+    run(create_of(factory, yaml, &Provided::new()).unwrap()).await
+}
+
+async fn run(mut exporter: Box<dyn Exporter>) -> Exporting {
     exporter.start().await.unwrap();
     let (input, inbox) = mpsc::channel(8);
     let health = Health::new();
@@ -95,8 +116,13 @@ impl Exporting {
 
     /// Waits until the exporter reports that it fails, and returns why.
     pub async fn failing(&self) -> String {
+        self.failing_because("").await
+    }
+
+    /// Waits until the exporter reports that it fails, with these words, and returns all of them.
+    pub async fn failing_because(&self, words: &str) -> String {
         let mut statuses = self.health.watch();
-        let failing = |status: &Status| matches!(status, Status::RecoverableError(_));
+        let failing = |status: &Status| matches!(status, Status::RecoverableError(why) if why.contains(words));
         let statuses = statuses
             .wait_for(|statuses| failing(&statuses[&id().to_string()]))
             .await

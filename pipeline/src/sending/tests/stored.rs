@@ -275,3 +275,39 @@ async fn the_shutdown_leaves_in_the_store_what_does_not_arrive_at_once() {
         .await;
     assert_eq!(destination.names(), ["a", "b", "c", "d"]);
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_waits_for_the_disk_is_written_together_and_no_more_than_there_is_room_for() {
+    let storage = MemoryStorage::new();
+    let destination = Scripted::new([]).closed();
+    let (input, inbox) = mpsc::channel(10);
+    let mut deliveries = Vec::new();
+    for number in 0..10 {
+        let (ack, delivery) = Ack::new();
+        let name = number.to_string();
+        input.send(Batch::new(named(&[&name]), ack)).await.unwrap();
+        deliveries.push(delivery);
+    }
+    let queue = QueueSettings {
+        queue_size: 6,
+        ..one_at_a_time()
+    };
+    let health = Health::new();
+    let running = Running {
+        shutdown: CancellationToken::new(),
+        health: health.reporter(id()),
+    };
+    let metrics = Metrics::new();
+    let sender = Sender::new(destination.clone(), id(), forever(), queue, metrics.meter())
+        .with_storage(Some(Arc::new(storage.clone())));
+    let run = tokio::spawn(sender.run(inbox.into(), running));
+    settle().await;
+    assert_eq!((storage.writes(), keys(&storage).len()), (1, 6));
+    assert!(futures_util::poll!(&mut deliveries[5]).is_ready());
+    assert!(futures_util::poll!(&mut deliveries[6]).is_pending());
+    destination.gate.add_permits(10);
+    drop(input);
+    run.await.unwrap().unwrap();
+    let expected: Vec<String> = (0..10).map(|number| number.to_string()).collect();
+    assert_eq!(destination.names(), expected);
+}

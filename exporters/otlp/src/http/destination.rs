@@ -6,13 +6,15 @@ use std::time::SystemTime;
 use bytes::{Bytes, BytesMut};
 use pipeline::Payload;
 use pipeline::sending::{Destination, Request, SendOutcome};
-use reqwest::Client;
 use reqwest::header::{CONTENT_ENCODING, CONTENT_TYPE};
+use reqwest::{Client, Url};
 
-use crate::encode;
-use crate::failure;
-use crate::response::{self, Asked, BODY_LIMIT, Meaning, Response};
-use crate::settings::Config;
+use super::response::{self, Asked, Response};
+use super::settings::Config;
+use crate::encode::{self, Format};
+use crate::meaning::BODY_LIMIT;
+use crate::peer::{self, Hello, Speaks};
+use crate::{endpoint, failure};
 
 /// The backend, reached over HTTP.
 pub(crate) struct Backend {
@@ -23,7 +25,7 @@ pub(crate) struct Backend {
 impl Destination for Backend {
     fn prepare(&self, payload: Arc<Payload>) -> Result<Vec<Request>, String> {
         let limits = encode::limits(payload.signal());
-        encode::requests(payload, self.config.compression, limits)
+        encode::requests(payload, self.config.encoding, limits)
     }
 
     fn unpack(&self, request: &Request) -> Result<Payload, String> {
@@ -32,12 +34,10 @@ impl Destination for Backend {
 
     async fn export(&self, request: &Request) -> SendOutcome {
         let signal = request.signal;
-        if request.encoding != encode::PROTO {
-            let found = &request.encoding;
-            return SendOutcome::Permanent(format!(
-                "the request has the encoding {found:?}, which is not supported"
-            ));
-        }
+        let format = match Format::of(&request.encoding) {
+            Ok(format) => format,
+            Err(why) => return SendOutcome::Permanent(format!("the request cannot be sent: {why}")),
+        };
         let Some(url) = self.config.endpoints.of(signal) else {
             return SendOutcome::Misconfigured(format!(
                 "there is no address for {signal}: set `endpoint` or `{signal}_endpoint`"
@@ -46,7 +46,7 @@ impl Destination for Backend {
         let mut post = self
             .client
             .post(url.clone())
-            .header(CONTENT_TYPE, "application/x-protobuf")
+            .header(CONTENT_TYPE, content_type(format))
             .body(request.body.clone());
         // As the request was made, not as the settings are: it may have been stored when they were others.
         if !request.compression.is_empty() {
@@ -55,10 +55,8 @@ impl Destination for Backend {
         let answer = match post.send().await {
             Ok(answer) => answer,
             Err(error) => {
-                return SendOutcome::Retry {
-                    after: None,
-                    why: failure::explain(&error, url, self.config.timeout),
-                };
+                let why = self.explain(&error, url).await;
+                return SendOutcome::Retry { after: None, why };
             }
         };
         let status = answer.status().as_u16();
@@ -74,14 +72,35 @@ impl Destination for Backend {
             headers: &headers,
             body: &body,
         };
-        match response::meaning(asked, response, SystemTime::now()) {
-            Meaning::Accepted => SendOutcome::Accepted,
-            Meaning::Partial { rejected, message } => SendOutcome::Partial { rejected, message },
-            Meaning::Retry { after, why } => SendOutcome::Retry { after, why },
-            Meaning::Permanent(why) => SendOutcome::Permanent(why),
-            Meaning::Misconfigured(why) => SendOutcome::Misconfigured(why),
-            Meaning::TooLarge(why) => SendOutcome::TooLarge(why),
+        response::meaning(asked, response, SystemTime::now()).into()
+    }
+}
+
+impl Backend {
+    /// Why there was no answer.
+    async fn explain(&self, error: &reqwest::Error, url: &Url) -> String {
+        let host = endpoint::authority(url);
+        let through_proxy = !self.config.proxy_url.is_empty();
+        if through_proxy || !failure::is_other_protocol(error) {
+            return failure::explain(error, url, self.config.timeout);
         }
+        match peer::ask(url, Hello::Http2).await {
+            Some(Speaks::Http2) => format!(
+                "{host} speaks gRPC there, and otlp_http needs OTLP over HTTP: use the exporter otlp_grpc, or the port for \
+                 HTTP, usually 4318"
+            ),
+            Some(Speaks::Tls) => format!("{host} expects TLS there: write https:// instead of http://"),
+            Some(Speaks::Http1) | None => format!(
+                "{host} does not answer in HTTP: does it speak gRPC (then use the exporter otlp_grpc) or TLS (https://)?"
+            ),
+        }
+    }
+}
+
+fn content_type(format: Format) -> &'static str {
+    match format {
+        Format::Json => "application/json",
+        Format::Proto => "application/x-protobuf",
     }
 }
 

@@ -8,8 +8,11 @@ use reqwest::header::HeaderMap;
 use serde::Deserialize;
 
 use crate::compression::Compression;
+use crate::encode::{Encoding, Format};
 use crate::endpoint::{self, Endpoints};
+use crate::exporter::Sending;
 use crate::headers;
+use crate::temporality::{CumulativeSettings, Temporality};
 use crate::tls::TlsSettings;
 
 /// `exporters::otlp_http`, as written.
@@ -24,7 +27,7 @@ pub struct OtlpHttpSettings {
     pub metrics_endpoint: String,
     /// The URL for logs, used as it is.
     pub logs_endpoint: String,
-    /// The form of the body; only `proto`.
+    /// The form of the body: `proto` or `json`.
     pub encoding: String,
     /// How long one attempt may take, connection and answer included; 0: forever.
     pub timeout: Duration,
@@ -39,6 +42,22 @@ pub struct OtlpHttpSettings {
     /// The proxy for all requests. Without it the environment's `HTTPS_PROXY`, `HTTP_PROXY` and `NO_PROXY` hold,
     /// except for endpoints on this machine. It may hold a password.
     pub proxy_url: Secret,
+    /// How long a connection may be idle before it is closed; 0: for ever.
+    pub idle_conn_timeout: Duration,
+    /// How many idle connections are kept for each host; 0: as many as there are.
+    pub max_idle_conns_per_host: usize,
+    /// Whether each request gets a connection of its own.
+    pub disable_keep_alives: bool,
+    /// Whether to use HTTP/2 where a server offers it, behind TLS.
+    pub force_attempt_http2: bool,
+    /// How often to ping on an HTTP/2 connection; 0: never.
+    pub http2_read_idle_timeout: Duration,
+    /// How long to wait for the answer to a ping before the connection is closed; 0: 20s.
+    pub http2_ping_timeout: Duration,
+    /// `delta` or `cumulative`.
+    pub temporality: String,
+    /// About totals, with `temporality: cumulative`.
+    pub cumulative: CumulativeSettings,
     /// Retries.
     pub retry_on_failure: RetrySettings,
     /// What waits in memory.
@@ -67,6 +86,14 @@ impl Default for OtlpHttpSettings {
             headers: BTreeMap::new(),
             tls: TlsSettings::default(),
             proxy_url: Secret::default(),
+            idle_conn_timeout: Duration::from_secs(90),
+            max_idle_conns_per_host: 0,
+            disable_keep_alives: false,
+            force_attempt_http2: true,
+            http2_read_idle_timeout: Duration::default(),
+            http2_ping_timeout: Duration::default(),
+            temporality: "delta".into(),
+            cumulative: CumulativeSettings::default(),
             retry_on_failure: RetrySettings::default(),
             sending_queue: QueueSettings::default(),
         }
@@ -78,13 +105,42 @@ impl Default for OtlpHttpSettings {
 pub(crate) struct Config {
     pub(crate) endpoints: Endpoints,
     pub(crate) timeout: Option<std::time::Duration>,
-    pub(crate) compression: Compression,
+    pub(crate) encoding: Encoding,
     pub(crate) headers: HeaderMap,
     pub(crate) tls: TlsSettings,
     /// Empty, or a URL that has been checked. Not kept as a `reqwest::Proxy`, whose `Debug` shows the password.
     pub(crate) proxy_url: Secret,
-    pub(crate) retry: RetrySettings,
-    pub(crate) queue: QueueSettings,
+    pub(crate) pool: Pool,
+    pub(crate) sending: Sending,
+}
+
+/// How connections are kept.
+#[derive(Clone, Debug)]
+pub(crate) struct Pool {
+    pub(crate) idle_timeout: Option<std::time::Duration>,
+    pub(crate) max_idle_per_host: usize,
+    pub(crate) http2: bool,
+    pub(crate) ping_interval: Option<std::time::Duration>,
+    pub(crate) ping_timeout: Option<std::time::Duration>,
+}
+
+impl Pool {
+    fn of(raw: &OtlpHttpSettings) -> Pool {
+        let unless_zero = |duration: Duration| (!duration.get().is_zero()).then(|| duration.get());
+        let max_idle_per_host = match (raw.disable_keep_alives, raw.max_idle_conns_per_host) {
+            (true, _) => 0,
+            (false, 0) => usize::MAX,
+            (false, most) => most,
+        };
+        Pool {
+            idle_timeout: unless_zero(raw.idle_conn_timeout),
+            max_idle_per_host,
+            // A connection that carries many requests at once cannot be closed after each.
+            http2: raw.force_attempt_http2 && !raw.disable_keep_alives,
+            ping_interval: unless_zero(raw.http2_read_idle_timeout),
+            ping_timeout: unless_zero(raw.http2_ping_timeout),
+        }
+    }
 }
 
 impl Config {
@@ -96,55 +152,51 @@ impl Config {
         let headers = headers::read(&raw.headers, settings, &mut mistakes);
         let level = raw.compression_params.level;
         let compression = Compression::read(&raw.compression, level, settings, &mut mistakes);
-        if raw.encoding != "proto" {
-            mistakes.push(settings.mistake("encoding", "only the encoding `proto` is supported"));
-        }
+        let format = Format::of(&raw.encoding).unwrap_or_else(|why| {
+            mistakes.push(settings.mistake("encoding", why));
+            Format::Proto
+        });
         if !raw.proxy_url.is_empty() && reqwest::Proxy::all(raw.proxy_url.expose()).is_err() {
             // The error would show the URL, which may hold a password.
             let message = "not the URL of a proxy, expected `http://host:port`";
             mistakes.push(settings.mistake("proxy_url", message));
         }
+        if raw.tls.insecure && endpoints.all().any(|url| url.scheme() == "https") {
+            let message = "`insecure: true` asks for no TLS and `https://` for TLS; write `http://`, or, to take any \
+                           certificate, set `tls::insecure_skip_verify`";
+            mistakes.push(settings.mistake("tls::insecure", message));
+        }
         mistakes.extend(raw.tls.mistakes(settings));
+        let temporality = Temporality::read(&raw.temporality, raw.cumulative, settings, &mut mistakes);
         mistakes.extend(raw.retry_on_failure.mistakes("retry_on_failure", settings));
         mistakes.extend(raw.sending_queue.mistakes("sending_queue", settings));
         if !mistakes.is_empty() {
             return Err(Diagnostics(mistakes));
         }
         let timeout = raw.timeout.get();
+        let pool = Pool::of(&raw);
         Ok(Config {
             endpoints,
             timeout: (!timeout.is_zero()).then_some(timeout),
-            compression,
+            encoding: Encoding { format, compression },
             headers,
             tls: raw.tls,
             proxy_url: raw.proxy_url,
-            retry: raw.retry_on_failure,
-            queue: raw.sending_queue,
+            pool,
+            sending: Sending {
+                retry: raw.retry_on_failure,
+                queue: raw.sending_queue,
+                temporality,
+            },
         })
     }
 
-    /// What is allowed but dangerous, for the log at the start.
+    /// What is allowed but dangerous, or likely a slip, for the log at the start.
     pub(crate) fn warnings(&self) -> Vec<String> {
-        let mut warnings = Vec::new();
-        let credentials: Vec<&str> = self.headers.keys().map(|name| name.as_str()).collect();
-        let credentials: Vec<&str> = credentials
-            .into_iter()
-            .filter(|name| headers::is_credential(name))
-            .collect();
-        let plain: Vec<String> = self
-            .endpoints
-            .all()
-            .filter(|url| url.scheme() == "http" && !endpoint::is_loopback(url))
-            .map(endpoint::authority)
-            .collect();
-        if let (Some(host), false) = (plain.first(), credentials.is_empty()) {
-            let names = credentials.join(", ");
-            warnings.push(format!("the header {names} goes to {host} unencrypted; use https://"));
-        }
-        if self.tls.insecure_skip_verify {
-            warnings.push(
-                "tls::insecure_skip_verify is true: whoever stands between can read and change everything".into(),
-            );
+        let mut warnings = endpoint::warnings(self.endpoints.all(), &self.headers, &self.tls);
+        if self.endpoints.all().any(|url| url.port() == Some(4317)) {
+            warnings
+                .push("an endpoint has port 4317, which is usually for gRPC; OTLP over HTTP is usually at 4318".into());
         }
         warnings
     }
@@ -166,10 +218,11 @@ mod tests {
                     headers: {dd-api-key: hunter2, dd-otel-metric-config: '{\"resource_attributes_as_tags\": true}'}\n\
                     timeout: 1m30s\nproxy_url: 'http://u:hunter2@proxy:1'\nretry_on_failure: {max_elapsed_time: 0}\nsending_queue: {queue_size: 5}";
         let config = Config::read(&Settings::from_yaml(yaml).unwrap()).unwrap();
-        assert_eq!(config.compression, Compression::Zstd(3));
+        assert_eq!(config.encoding.compression, Compression::Zstd(3));
+        assert_eq!(config.encoding.format, Format::Proto);
         assert_eq!(config.timeout, Some(std::time::Duration::from_secs(90)));
-        assert_eq!(config.queue.queue_size, 5);
-        assert!(config.queue.block_on_overflow, "nothing is dropped by default");
+        assert_eq!(config.sending.queue.queue_size, 5);
+        assert!(config.sending.queue.block_on_overflow, "nothing is dropped by default");
         assert!(!format!("{config:?}").contains("hunter2"));
         assert_eq!(config.warnings(), [""; 0]);
     }
@@ -177,13 +230,13 @@ mod tests {
     #[test]
     fn every_mistake_is_reported_at_once_with_its_line() {
         let text = mistakes(
-            "endpoint: otlp.datadoghq.com\ncompression: lz4\nencoding: json\nproxy_url: 'http://u:hunter2@'\n\
+            "endpoint: otlp.datadoghq.com\ncompression: lz4\nencoding: xml\nproxy_url: 'http://u:hunter2@'\n\
              tls: {cert_file: /x}\nretry_on_failure:\n  max_interval: 1s\n  multiplier: 0.5\nsending_queue: {num_consumers: 0}",
         );
         for expected in [
             "yaml:1:11: endpoint: it has no scheme",
             "yaml:2:14: compression: compression `lz4` is not supported",
-            "yaml:3:11: encoding: only the encoding `proto`",
+            "yaml:3:11: encoding: unknown encoding `xml`, expected proto or json",
             "proxy_url: not the URL of a proxy",
             "tls::key_file",
             "retry_on_failure::max_interval: 'max_interval' must not be less than 'initial_interval'",
@@ -197,8 +250,13 @@ mod tests {
 
     #[test]
     fn unknown_keys_are_mistakes() {
-        let text = mistakes("endpoint: https://h\nendpiont: x\ntls: {insecure: true}");
-        assert!(text.contains("endpiont") && text.contains("insecure"), "{text}");
+        let text = mistakes("endpoint: https://h\nendpiont: x\ntls: {cipher_suites: []}");
+        assert!(text.contains("endpiont") && text.contains("cipher_suites"), "{text}");
+        let text = mistakes("endpoint: https://h\ntls: {insecure: true}");
+        assert!(
+            text.contains("yaml:2:17: tls::insecure: `insecure: true` asks for no TLS"),
+            "{text}"
+        );
     }
 
     #[test]

@@ -2,26 +2,21 @@
 
 use std::time::{Duration, SystemTime};
 
-use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceResponse;
-use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceResponse;
-use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceResponse;
 use pipeline::Signal;
 use prost::Message;
 use reqwest::Url;
 use reqwest::header::{CONTENT_TYPE, HeaderMap, LOCATION, RETRY_AFTER};
 
-use crate::endpoint;
-use crate::text;
-
-/// How much of an answer is read, in bytes; as the collector.
-pub(crate) const BODY_LIMIT: usize = 64 * 1024;
+use crate::meaning::{self, Meaning};
+use crate::rpc::RpcStatus;
+use crate::{endpoint, text};
 
 /// An answer of the backend.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Response<'a> {
     pub(crate) status: u16,
     pub(crate) headers: &'a HeaderMap,
-    /// At most [`BODY_LIMIT`] bytes of the body.
+    /// At most [`meaning::BODY_LIMIT`] bytes of the body.
     pub(crate) body: &'a [u8],
 }
 
@@ -34,31 +29,17 @@ pub(crate) struct Asked<'a> {
     pub(crate) secrets: &'a HeaderMap,
 }
 
-/// What the answer means.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Meaning {
-    Accepted,
-    Partial { rejected: u64, message: String },
-    Retry { after: Option<Duration>, why: String },
-    TooLarge(String),
-    Permanent(String),
-    Misconfigured(String),
-}
-
-/// `google.rpc.Status`, which OTLP servers send with an error.
-#[derive(Clone, PartialEq, prost::Message)]
-struct RpcStatus {
-    #[prost(int32, tag = "1")]
-    code: i32,
-    #[prost(string, tag = "2")]
-    message: String,
-}
-
 /// Reads an answer. `now` is for a `Retry-After` that is a date.
 pub(crate) fn meaning(asked: Asked<'_>, response: Response<'_>, now: SystemTime) -> Meaning {
     let host = endpoint::authority(asked.url);
     let status = response.status;
     let said = || said(asked, response);
+    if speaks_grpc(response) {
+        return Meaning::Misconfigured(format!(
+            "{host} speaks gRPC there (HTTP {status}), and otlp_http needs OTLP over HTTP: use the exporter otlp_grpc, or \
+             the port for HTTP, usually 4318"
+        ));
+    }
     match status {
         200..=299 => success(asked, response),
         300..=399 => Meaning::Misconfigured(redirect(asked, response)),
@@ -79,6 +60,15 @@ pub(crate) fn meaning(asked: Asked<'_>, response: Response<'_>, now: SystemTime)
         },
         _ => Meaning::Permanent(format!("{host} answered HTTP {status}{}", said())),
     }
+}
+
+/// A gRPC server answers a plain request with its own content type or status, and some do so with HTTP 200.
+fn speaks_grpc(response: Response<'_>) -> bool {
+    let content_type = response
+        .headers
+        .get(CONTENT_TYPE)
+        .map_or(&b""[..], |value| value.as_bytes());
+    content_type.starts_with(b"application/grpc") || response.headers.contains_key("grpc-status")
 }
 
 /// `Retry-After`: seconds or an HTTP date; `None` if it is neither.
@@ -125,20 +115,26 @@ fn refused(asked: Asked<'_>, said: &str, status: u16) -> String {
 
 /// `: message` from the body, or nothing.
 fn said(asked: Asked<'_>, response: Response<'_>) -> String {
-    let message = match RpcStatus::decode(response.body) {
-        Ok(status) if is(response, "application/x-protobuf") => status.message,
-        _ => {
-            let text = String::from_utf8_lossy(response.body);
-            match text::html_title(&text) {
-                Some(title) => format!("a web page \"{title}\""),
-                None => text.into_owned(),
-            }
+    let status = RpcStatus::decode(response.body).ok();
+    let status = status.filter(|_| is(response, "application/x-protobuf"));
+    let message = status.map(|status| status.message).or_else(|| json_message(response));
+    let message = message.unwrap_or_else(|| {
+        let text = String::from_utf8_lossy(response.body);
+        match text::html_title(&text) {
+            Some(title) => format!("a web page \"{title}\""),
+            None => text.into_owned(),
         }
-    };
+    });
     match text::clean(&message, asked.secrets) {
         message if message.is_empty() => message,
         message => format!(": {message}"),
     }
+}
+
+/// The message of a status in JSON.
+fn json_message(response: Response<'_>) -> Option<String> {
+    let body: serde_json::Value = serde_json::from_slice(response.body).ok()?;
+    Some(body.get("message")?.as_str()?.to_owned())
 }
 
 /// Any 2xx is a success. The collector treats an answer that it cannot read as a failure; the data did arrive, so here
@@ -176,25 +172,10 @@ fn partial_success(signal: Signal, response: Response<'_>) -> Result<(i64, Strin
     if is(response, "application/json") {
         return json_partial_success(response.body);
     }
-    let parts = match signal {
-        Signal::Logs => read::<ExportLogsServiceResponse>(response)?
-            .partial_success
-            .map(|partial| (partial.rejected_log_records, partial.error_message)),
-        Signal::Metrics => read::<ExportMetricsServiceResponse>(response)?
-            .partial_success
-            .map(|partial| (partial.rejected_data_points, partial.error_message)),
-        Signal::Traces => read::<ExportTraceServiceResponse>(response)?
-            .partial_success
-            .map(|partial| (partial.rejected_spans, partial.error_message)),
-    };
-    Ok(parts.unwrap_or_default())
+    meaning::partial_success(signal, response.body)
 }
 
-fn read<M: Message + Default>(response: Response<'_>) -> Result<M, String> {
-    M::decode(response.body).map_err(|why| why.to_string())
-}
-
-/// By hand, since 64-bit numbers are texts in OTLP/JSON, which the generated types do not take here.
+/// By hand, since the three messages differ only in the name of the count, and a count may be a text or a number.
 fn json_partial_success(body: &[u8]) -> Result<(i64, String), String> {
     let body: serde_json::Value = serde_json::from_slice(body).map_err(|why| why.to_string())?;
     let partial = &body["partialSuccess"];
@@ -214,7 +195,7 @@ fn is(response: Response<'_>, content_type: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsPartialSuccess;
+    use opentelemetry_proto::tonic::collector::logs::v1::{ExportLogsPartialSuccess, ExportLogsServiceResponse};
 
     use super::*;
 
@@ -300,6 +281,23 @@ mod tests {
     }
 
     #[test]
+    fn a_grpc_server_is_told_whatever_it_answers() {
+        for (status, headers) in [
+            (200, [("content-type", "application/grpc"), ("grpc-status", "12")]),
+            (415, [("content-type", "application/grpc"), ("x", "y")]),
+            (503, [("x", "y"), ("grpc-status", "14")]),
+        ] {
+            let Meaning::Misconfigured(why) = read_answer(OTHER, status, &headers, b"") else {
+                panic!("{status}")
+            };
+            assert!(
+                why.contains("h:4318 speaks gRPC there") && why.contains("otlp_grpc"),
+                "{why}"
+            );
+        }
+    }
+
+    #[test]
     fn only_four_statuses_are_tried_again() {
         for status in 400..600 {
             let retried = matches!(read_answer(OTHER, status, &[], b""), Meaning::Retry { .. });
@@ -329,6 +327,7 @@ mod tests {
         let rpc = RpcStatus {
             code: 3,
             message: "bad field hunter2".into(),
+            details: Vec::new(),
         };
         let rpc = rpc.encode_to_vec();
         for (url, status, headers, body, expected) in [
@@ -340,6 +339,13 @@ mod tests {
                 "h:4318 answered HTTP 400: bad field [REDACTED]",
             ),
             (OTHER, 500, &[], b"boom\nbang", "h:4318 answered HTTP 500: boom bang"),
+            (
+                OTHER,
+                400,
+                &[JSON],
+                b"{\"code\":3,\"message\":\"bad field\"}",
+                "h:4318 answered HTTP 400: bad field",
+            ),
             (
                 DATADOG,
                 403,

@@ -1,0 +1,141 @@
+//! One unary call, as bytes: the message was encoded and compressed when the request was made.
+
+use std::convert::Infallible;
+use std::time::Duration;
+
+use bytes::{BufMut, Bytes, BytesMut};
+use futures_util::stream;
+use http::header::CONTENT_TYPE;
+use http::{HeaderMap, HeaderValue, Method, Request, Uri, Version};
+use http_body::Frame;
+use http_body_util::{BodyExt, StreamBody};
+use pipeline::Signal;
+use tonic::body::Body;
+use tonic::transport::Channel;
+use tower::ServiceExt;
+
+use crate::meaning::BODY_LIMIT;
+
+/// An answer, or as much of it as came.
+#[derive(Debug)]
+pub(super) struct Answer {
+    pub(super) status: u16,
+    pub(super) headers: HeaderMap,
+    /// At most [`BODY_LIMIT`] bytes.
+    pub(super) body: Bytes,
+    /// With the gRPC status, unless that stands in the headers already.
+    pub(super) trailers: Option<HeaderMap>,
+    /// Why it ended too early, if it did.
+    pub(super) broken: Option<String>,
+}
+
+/// The procedure that takes data of the signal.
+fn path(signal: Signal) -> &'static str {
+    match signal {
+        Signal::Logs => "/opentelemetry.proto.collector.logs.v1.LogsService/Export",
+        Signal::Metrics => "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export",
+        Signal::Traces => "/opentelemetry.proto.collector.trace.v1.TraceService/Export",
+    }
+}
+
+/// The call's headers: what gRPC asks for, and the configured ones.
+pub(super) fn headers(configured: &HeaderMap, timeout: Option<Duration>) -> HeaderMap {
+    let mut headers = configured.clone();
+    headers.insert("te", HeaderValue::from_static("trailers"));
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
+    // At most eight digits, so milliseconds up to a day, then seconds.
+    let value = timeout.map(|timeout| match timeout.as_millis() {
+        millis @ 0..=99_999_999 => format!("{}m", millis.max(1)),
+        _ => format!("{}S", timeout.as_secs().min(99_999_999)),
+    });
+    if let Some(Ok(value)) = value.map(HeaderValue::try_from) {
+        headers.insert("grpc-timeout", value);
+    }
+    headers
+}
+
+/// What stands before a message: whether it is compressed, and its length (gRPC, "Length-Prefixed-Message").
+fn prefix(message: &[u8], compressed: bool) -> Bytes {
+    let mut prefix = BytesMut::with_capacity(5);
+    prefix.put_u8(u8::from(compressed));
+    // Requests are cut far below the 4 GiB that a message may have.
+    prefix.put_u32(u32::try_from(message.len()).unwrap_or(u32::MAX));
+    prefix.freeze()
+}
+
+/// Sends a message, compressed as told (empty: not at all), and reads the answer.
+///
+/// # Errors
+/// If there is no answer at all.
+pub(super) async fn unary(
+    channel: Channel,
+    signal: Signal,
+    headers: &HeaderMap,
+    compression: &str,
+    message: Bytes,
+) -> Result<Answer, tonic::transport::Error> {
+    let mut headers = headers.clone();
+    if let (false, Ok(encoding)) = (compression.is_empty(), HeaderValue::try_from(compression)) {
+        headers.insert("grpc-encoding", encoding);
+    }
+    // Two frames, so that the message is not copied.
+    let frames = [prefix(&message, !compression.is_empty()), message];
+    let frames = frames.map(|bytes| Ok::<_, Infallible>(Frame::data(bytes)));
+    let mut request = Request::new(Body::new(StreamBody::new(stream::iter(frames))));
+    *request.method_mut() = Method::POST;
+    *request.version_mut() = Version::HTTP_2;
+    *request.uri_mut() = Uri::from_static(path(signal));
+    *request.headers_mut() = headers;
+    let (head, mut body) = channel.oneshot(request).await?.into_parts();
+    let mut answer = Answer {
+        status: head.status.as_u16(),
+        headers: head.headers,
+        body: Bytes::new(),
+        trailers: None,
+        broken: None,
+    };
+    let mut content = BytesMut::new();
+    while let Some(frame) = body.frame().await {
+        match frame.map(Frame::into_data) {
+            Ok(Ok(data)) => {
+                if content.len() + data.len() > BODY_LIMIT {
+                    answer.broken = Some(format!("it is longer than {BODY_LIMIT} bytes"));
+                    break;
+                }
+                content.extend_from_slice(&data);
+            }
+            Ok(Err(frame)) => answer.trailers = frame.into_trailers().ok(),
+            Err(why) => {
+                answer.broken = Some(why.message().to_owned());
+                break;
+            }
+        }
+    }
+    answer.body = content.freeze();
+    Ok(answer)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_timeout_is_told_in_at_most_eight_digits() {
+        for (timeout, expected) in [
+            (Duration::from_secs(5), "5000m"),
+            (Duration::from_micros(1), "1m"),
+            (Duration::from_secs(100_000), "100000S"),
+            (Duration::from_secs(u64::MAX), "99999999S"),
+        ] {
+            let headers = headers(&HeaderMap::new(), Some(timeout));
+            assert_eq!(headers["grpc-timeout"], expected);
+        }
+        assert!(!headers(&HeaderMap::new(), None).contains_key("grpc-timeout"));
+    }
+
+    #[test]
+    fn the_prefix_is_a_flag_and_a_length_in_network_order() {
+        assert_eq!(prefix(&[7; 300], true)[..], [1, 0, 0, 1, 44]);
+        assert_eq!(prefix(b"", false)[..], [0, 0, 0, 0, 0]);
+    }
+}

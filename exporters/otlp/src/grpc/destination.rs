@@ -1,0 +1,158 @@
+//! One attempt to send one request.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use pipeline::sending::{Destination, Request, SendOutcome};
+use pipeline::{ComponentError, Payload};
+use reqwest::header::HeaderMap;
+use rustls::ClientConfig;
+use rustls::pki_types::ServerName;
+use tonic::transport::{Channel, Endpoint};
+
+use super::answer::{self, Asked};
+use super::call;
+use super::connect::{Connector, Noticed};
+use super::settings::Config;
+use crate::encode::{self, Encoding, Format, GRPC_LIMITS};
+use crate::meaning::Meaning;
+use crate::peer::{self, Hello, Speaks};
+use crate::{endpoint, failure};
+
+/// The backend, reached over gRPC.
+pub(super) struct Backend {
+    config: Config,
+    headers: HeaderMap,
+    transport: Endpoint,
+    connector: Connector,
+    /// Connects when it is first used, and again after a connection broke.
+    channel: Mutex<Channel>,
+    noticed: Noticed,
+}
+
+impl Backend {
+    /// # Errors
+    /// If the settings do not make a connection; they are checked already.
+    pub(super) fn new(config: Config, tls: ClientConfig) -> Result<Self, ComponentError> {
+        let mut transport = Endpoint::from_shared(config.endpoint.url.as_str().to_owned())?
+            .origin(config.origin.clone())
+            .user_agent(config.user_agent.clone())?;
+        if let Some(timeout) = config.timeout {
+            transport = transport.connect_timeout(timeout);
+        }
+        if let Some(keepalive) = &config.keepalive {
+            transport = transport
+                .http2_keep_alive_interval(keepalive.time.get())
+                .keep_alive_timeout(keepalive.timeout.get())
+                .keep_alive_while_idle(keepalive.permit_without_stream);
+        }
+        let noticed = Noticed::default();
+        let connector = Connector {
+            host: config.endpoint.host().to_owned(),
+            port: config.endpoint.port(),
+            tls: match config.endpoint.tls {
+                true => Some((Arc::new(tls), server_name(&config)?)),
+                false => None,
+            },
+            noticed: noticed.clone(),
+        };
+        Ok(Backend {
+            headers: call::headers(&config.headers, config.timeout),
+            channel: Mutex::new(transport.connect_with_connector_lazy(connector.clone())),
+            config,
+            transport,
+            connector,
+            noticed,
+        })
+    }
+
+    fn channel(&self) -> Channel {
+        self.channel.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// After a timeout: the connection may be dead without either side knowing.
+    fn connect_anew(&self) {
+        let channel = self.transport.connect_with_connector_lazy(self.connector.clone());
+        *self.channel.lock().unwrap_or_else(PoisonError::into_inner) = channel;
+    }
+
+    /// Why there was no answer.
+    async fn explain(&self, error: &tonic::transport::Error) -> String {
+        let endpoint = &self.config.endpoint;
+        let host = endpoint::authority(&endpoint.url);
+        let mut speaks = self.noticed.get();
+        if speaks.is_none() && !endpoint.tls && failure::is_broken(error) {
+            // A peer that does not know HTTP/2 may hang up without a word; to a plain request it answers.
+            speaks = peer::ask(&endpoint.url, Hello::Http1).await;
+        }
+        match speaks {
+            Some(Speaks::Http1) => format!(
+                "{host} speaks HTTP/1.1 there, and gRPC needs HTTP/2: this is an endpoint for OTLP over HTTP; use the \
+                 exporter otlp_http, or the port for gRPC, usually 4317"
+            ),
+            Some(Speaks::Tls) => format!("{host} expects TLS there: write https:// or remove tls::insecure"),
+            Some(Speaks::Http2) | None => failure::explain_cause(Some(error), &endpoint.url, false),
+        }
+    }
+
+    /// What it means that there was no answer in time.
+    fn late(&self) -> Meaning {
+        self.connect_anew();
+        let host = endpoint::authority(&self.config.endpoint.url);
+        Meaning::Retry {
+            after: None,
+            why: failure::late(&host, self.config.timeout),
+        }
+    }
+}
+
+/// `server_name_override`, else the name in `authority`, else the endpoint's.
+fn server_name(config: &Config) -> Result<ServerName<'static>, ComponentError> {
+    if let Some(name) = config.tls.expected_name() {
+        return Ok(name);
+    }
+    let host = config.origin.host().unwrap_or_default();
+    let host = host.trim_start_matches('[').trim_end_matches(']').to_owned();
+    Ok(ServerName::try_from(host)?)
+}
+
+impl Destination for Backend {
+    fn prepare(&self, payload: Arc<Payload>) -> Result<Vec<Request>, String> {
+        let encoding = Encoding {
+            format: Format::Proto,
+            compression: self.config.compression,
+        };
+        encode::requests(payload, encoding, GRPC_LIMITS)
+    }
+
+    fn unpack(&self, request: &Request) -> Result<Payload, String> {
+        encode::unpack(request)
+    }
+
+    async fn export(&self, request: &Request) -> SendOutcome {
+        let message = match encode::proto_body(request) {
+            Ok(message) => message,
+            Err(why) => return SendOutcome::Permanent(format!("the request cannot be sent: {why}")),
+        };
+        let signal = request.signal;
+        let call = call::unary(self.channel(), signal, &self.headers, &request.compression, message);
+        let answer = match self.config.timeout {
+            Some(timeout) => tokio::time::timeout(timeout, call).await,
+            None => Ok(call.await),
+        };
+        let asked = Asked {
+            signal,
+            url: &self.config.endpoint.url,
+            secrets: &self.config.headers,
+        };
+        let meaning = match answer {
+            Ok(Ok(answer)) => answer::meaning(asked, &answer),
+            Ok(Err(error)) if failure::is_late(&error) => self.late(),
+            Ok(Err(error)) => Meaning::Retry {
+                after: None,
+                why: self.explain(&error).await,
+            },
+            Err(_) => self.late(),
+        };
+        meaning.into()
+    }
+}

@@ -1,0 +1,92 @@
+//! Exporter `otlp_grpc`: OTLP over gRPC.
+//!
+//! * `settings`, `endpoint`: what the configuration says, checked without any I/O.
+//! * `connect`: TCP, TLS, and what speaks there instead of gRPC.
+//! * `call`: one unary call, as bytes.
+//! * `answer`: what an answer means; pure.
+//! * `destination`: one attempt to send; queue and retries are [`pipeline::sending`].
+
+mod answer;
+mod call;
+mod connect;
+mod destination;
+mod endpoint;
+pub mod settings;
+
+use std::sync::Arc;
+
+use futures_util::future::BoxFuture;
+use opentelemetry::metrics::Meter;
+use pipeline::component::{ComponentId, Create, Factory, Running};
+use pipeline::config::Diagnostics;
+use pipeline::storage::Storage;
+use pipeline::{ComponentError, Exporter, Inbox, Signal};
+
+use crate::exporter::{self, Parts};
+use crate::tls::{Alpn, Client};
+use destination::Backend;
+use settings::Config;
+
+/// The factory of `otlp_grpc`, also known as `otlp`, the collector's older name.
+pub fn factory() -> Factory<dyn Exporter> {
+    Factory {
+        type_name: "otlp_grpc",
+        aliases: &["otlp"],
+        signals: &Signal::ALL,
+        makes: &[],
+        description: "Sends OTLP over gRPC to an OpenTelemetry Collector, or any other intake",
+        create,
+    }
+}
+
+fn create(create: &Create<'_>) -> Result<Box<dyn Exporter>, Diagnostics> {
+    let config = Config::read(create.settings)?;
+    let storage = config.sending.queue.open("sending_queue", create);
+    let storage = storage.map_err(|mistake| Diagnostics(vec![mistake]))?;
+    Ok(Box::new(OtlpGrpc {
+        id: create.id.clone(),
+        config,
+        storage,
+        meter: create.meter.clone(),
+        tls: None,
+    }))
+}
+
+struct OtlpGrpc {
+    id: ComponentId,
+    config: Config,
+    /// Where the queue is kept.
+    storage: Option<Arc<dyn Storage>>,
+    meter: Meter,
+    /// There once it is started.
+    tls: Option<Client>,
+}
+
+impl Exporter for OtlpGrpc {
+    /// Reads certificates. No connection is made: a backend that is away at the start is waited for.
+    fn start(&mut self) -> BoxFuture<'_, Result<(), ComponentError>> {
+        Box::pin(async {
+            for warning in self.config.warnings() {
+                tracing::warn!(exporter = %self.id, "{warning}");
+            }
+            let needed = self.config.endpoint.tls;
+            self.tls = Some(self.config.tls.client(needed, Alpn::Http2).await?);
+            Ok(())
+        })
+    }
+
+    fn run(self: Box<Self>, input: Inbox, running: Running) -> BoxFuture<'static, Result<(), ComponentError>> {
+        Box::pin(async move {
+            let tls = self.tls.ok_or("the exporter was run before it was started")?;
+            let sending = self.config.sending.clone();
+            let backend = Backend::new(self.config, tls.config)?;
+            let parts = Parts {
+                id: self.id,
+                meter: self.meter,
+                storage: self.storage,
+                reload: tls.reload,
+            };
+            exporter::run(backend, sending, parts, input, running).await
+        })
+    }
+}

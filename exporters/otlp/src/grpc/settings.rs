@@ -1,0 +1,270 @@
+//! The settings of `otlp_grpc`, under the collector's names, and their check.
+
+use std::collections::BTreeMap;
+
+use pipeline::config::{Diagnostics, Duration, Secret, Settings};
+use pipeline::sending::{QueueSettings, RetrySettings};
+use reqwest::header::{HeaderMap, HeaderValue};
+use serde::Deserialize;
+
+use super::endpoint::Endpoint;
+use crate::compression::Compression;
+use crate::exporter::Sending;
+use crate::temporality::{CumulativeSettings, Temporality};
+use crate::tls::TlsSettings;
+use crate::{endpoint, headers};
+
+/// `exporters::otlp_grpc`, as written.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct OtlpGrpcSettings {
+    /// `host:port`, with or without `https://` or `http://` before it.
+    pub endpoint: String,
+    /// How long one attempt may take, connection and answer included; 0: forever.
+    pub timeout: Duration,
+    /// `gzip`, `zstd` or `none`.
+    pub compression: String,
+    /// Metadata of every call; the values are secrets.
+    pub headers: BTreeMap<String, Secret>,
+    /// Certificates, and whether to use TLS at all.
+    pub tls: TlsSettings,
+    /// Pings on a connection, to find out that it is dead; none unless given.
+    pub keepalive: Option<KeepaliveSettings>,
+    /// The name that the server is called by (`:authority`), instead of the endpoint's.
+    pub authority: String,
+    /// How this program names itself.
+    pub user_agent: String,
+    /// `delta` or `cumulative`.
+    pub temporality: String,
+    /// About totals, with `temporality: cumulative`.
+    pub cumulative: CumulativeSettings,
+    /// Retries.
+    pub retry_on_failure: RetrySettings,
+    /// What waits in memory.
+    pub sending_queue: QueueSettings,
+}
+
+/// `keepalive`.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct KeepaliveSettings {
+    /// How often to ping.
+    pub time: Duration,
+    /// How long to wait for the answer to a ping before the connection is given up.
+    pub timeout: Duration,
+    /// Whether to ping while no request is on its way.
+    pub permit_without_stream: bool,
+}
+
+impl Default for KeepaliveSettings {
+    fn default() -> Self {
+        KeepaliveSettings {
+            time: Duration::from_secs(10),
+            timeout: Duration::from_secs(10),
+            permit_without_stream: false,
+        }
+    }
+}
+
+impl Default for OtlpGrpcSettings {
+    fn default() -> Self {
+        OtlpGrpcSettings {
+            endpoint: String::new(),
+            timeout: Duration::from_secs(5),
+            compression: "gzip".into(),
+            headers: BTreeMap::new(),
+            tls: TlsSettings::default(),
+            keepalive: None,
+            authority: String::new(),
+            user_agent: crate::USER_AGENT.into(),
+            temporality: "delta".into(),
+            cumulative: CumulativeSettings::default(),
+            retry_on_failure: RetrySettings::default(),
+            sending_queue: QueueSettings::default(),
+        }
+    }
+}
+
+/// The settings, checked.
+#[derive(Clone, Debug)]
+pub(crate) struct Config {
+    pub(crate) endpoint: Endpoint,
+    pub(crate) timeout: Option<std::time::Duration>,
+    pub(crate) compression: Compression,
+    pub(crate) headers: HeaderMap,
+    pub(crate) tls: TlsSettings,
+    pub(crate) keepalive: Option<KeepaliveSettings>,
+    /// What stands before the path of each call: scheme and authority.
+    pub(crate) origin: http::Uri,
+    pub(crate) user_agent: HeaderValue,
+    pub(crate) sending: Sending,
+}
+
+/// Metadata that gRPC itself uses.
+fn is_reserved(name: &str) -> bool {
+    name.starts_with("grpc-") || name == "te" || name == "user-agent"
+}
+
+impl Config {
+    /// Reads and checks the settings, without any I/O.
+    pub(crate) fn read(settings: &Settings) -> Result<Config, Diagnostics> {
+        let raw: OtlpGrpcSettings = settings.read()?;
+        let mut mistakes = Vec::new();
+        let endpoint = Endpoint::read(&raw.endpoint, raw.tls.insecure, settings, &mut mistakes);
+        let headers = headers::read(&raw.headers, settings, &mut mistakes);
+        for name in headers.keys().map(|name| name.as_str()) {
+            if is_reserved(name) {
+                let hint = if name == "user-agent" {
+                    "; set `user_agent` instead"
+                } else {
+                    ""
+                };
+                let message = format!("the header `{name}` is set by gRPC and cannot be changed{hint}");
+                mistakes.push(settings.mistake(&format!("headers::{name}"), message));
+            } else if name.ends_with("-bin") {
+                let message = format!("`{name}` would be binary metadata, which is not supported");
+                mistakes.push(settings.mistake(&format!("headers::{name}"), message));
+            }
+        }
+        let compression = Compression::read(&raw.compression, None, settings, &mut mistakes);
+        let origin = endpoint.as_ref().and_then(|endpoint| {
+            let scheme = if endpoint.tls { "https" } else { "http" };
+            let own = endpoint.url.as_str().trim_end_matches('/').to_owned();
+            let text = match raw.authority.as_str() {
+                "" => own,
+                authority => format!("{scheme}://{authority}"),
+            };
+            let origin = text.parse::<http::Uri>().ok().filter(|origin| {
+                let only_authority = origin.path_and_query().is_none_or(|path| path == "/");
+                only_authority
+                    && origin
+                        .authority()
+                        .is_some_and(|authority| !authority.as_str().contains('@'))
+            });
+            if origin.is_none() {
+                mistakes.push(settings.mistake("authority", "not a name, expected `host` or `host:port`"));
+            }
+            origin
+        });
+        let user_agent = HeaderValue::try_from(&raw.user_agent);
+        if user_agent.is_err() {
+            let message = "it holds a character that no header may hold, such as a line break";
+            mistakes.push(settings.mistake("user_agent", message));
+        }
+        if let Some(keepalive) = &raw.keepalive {
+            for (key, value) in [("time", keepalive.time), ("timeout", keepalive.timeout)] {
+                if value.get() < std::time::Duration::from_secs(1) {
+                    let message =
+                        format!("found {value}, expected 1s or more; servers end connections that ping too often");
+                    mistakes.push(settings.mistake(&format!("keepalive::{key}"), message));
+                }
+            }
+        }
+        mistakes.extend(raw.tls.mistakes(settings));
+        let temporality = Temporality::read(&raw.temporality, raw.cumulative, settings, &mut mistakes);
+        mistakes.extend(raw.retry_on_failure.mistakes("retry_on_failure", settings));
+        mistakes.extend(raw.sending_queue.mistakes("sending_queue", settings));
+        let (Some(endpoint), Some(origin), Ok(user_agent), true) = (endpoint, origin, user_agent, mistakes.is_empty())
+        else {
+            return Err(Diagnostics(mistakes));
+        };
+        let timeout = raw.timeout.get();
+        Ok(Config {
+            endpoint,
+            timeout: (!timeout.is_zero()).then_some(timeout),
+            compression,
+            headers,
+            tls: raw.tls,
+            keepalive: raw.keepalive,
+            origin,
+            user_agent,
+            sending: Sending {
+                retry: raw.retry_on_failure,
+                queue: raw.sending_queue,
+                temporality,
+            },
+        })
+    }
+
+    /// What is allowed but dangerous, or likely a slip, for the log at the start.
+    pub(crate) fn warnings(&self) -> Vec<String> {
+        let mut warnings = endpoint::warnings(std::iter::once(&self.endpoint.url), &self.headers, &self.tls);
+        if self.endpoint.port() == 4318 {
+            warnings.push(
+                "the endpoint has port 4318, which is usually for OTLP over HTTP; gRPC is usually at 4317".into(),
+            );
+        }
+        warnings
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(yaml: &str) -> Result<Config, String> {
+        Config::read(&Settings::from_yaml(yaml).unwrap()).map_err(|mistakes| mistakes.to_string())
+    }
+
+    #[test]
+    fn a_collectors_example_is_read() {
+        let config = read(
+            "endpoint: otelcol2:4317\ncompression: zstd\nheaders: {x-token: hunter2}\n\
+             keepalive: {time: 30s, permit_without_stream: true}\nauthority: other.example\n\
+             tls: {cert_file: a, key_file: b}\ntemporality: cumulative\ncumulative: {max_stale: 5m}",
+        )
+        .unwrap();
+        assert_eq!(config.compression, Compression::Zstd(3));
+        assert_eq!(config.timeout, Some(std::time::Duration::from_secs(5)));
+        assert_eq!(config.origin, "https://other.example");
+        let keepalive = config.keepalive.unwrap();
+        assert_eq!(
+            (keepalive.time, keepalive.timeout),
+            (Duration::from_secs(30), Duration::from_secs(10))
+        );
+        assert!(!format!("{config:?}").contains("hunter2"));
+        assert_eq!(config.warnings(), [""; 0]);
+        let config = read("endpoint: h:4318\ntls: {insecure: true}\nheaders: {x-token: hunter2}").unwrap();
+        let warnings = config.warnings();
+        assert!(
+            warnings[0].contains("x-token goes to h:4318 unencrypted"),
+            "{warnings:?}"
+        );
+        assert!(warnings[1].contains("gRPC is usually at 4317"), "{warnings:?}");
+    }
+
+    #[test]
+    fn every_mistake_is_reported_at_once_with_its_line() {
+        let text = read(
+            "endpoint: localhost\ncompression: snappy\nheaders:\n  grpc-timeout: 1S\n  user-agent: me\n  x-bin: a\n\
+             keepalive: {time: 1ms}\nuser_agent: \"a\\nb\"\ntls: {max_version: '1.0'}\ntemporality: both\n\
+             retry_on_failure: {multiplier: 0}",
+        )
+        .unwrap_err();
+        for expected in [
+            "yaml:1:11: endpoint: it has no port",
+            "yaml:2:14: compression: compression `snappy` is not supported",
+            "yaml:4:17: headers::grpc-timeout: the header `grpc-timeout` is set by gRPC",
+            "yaml:5:15: headers::user-agent: the header `user-agent` is set by gRPC and cannot be changed; set `user_agent`",
+            "yaml:6:10: headers::x-bin: `x-bin` would be binary",
+            "keepalive::time: found 1ms, expected 1s or more",
+            "yaml:8:13: user_agent: it holds a character",
+            "tls::max_version",
+            "temporality: unknown temporality `both`",
+            "retry_on_failure::multiplier",
+        ] {
+            assert!(text.contains(expected), "{expected} in:\n{text}");
+        }
+        assert!(read("{}").unwrap_err().contains("`endpoint` must be specified"));
+        assert!(
+            read("endpoint: h:1\nauthority: a/b")
+                .unwrap_err()
+                .contains("authority: not a name")
+        );
+        assert!(
+            read("endpoint: h:1\nwait_for_ready: true")
+                .unwrap_err()
+                .contains("unknown key `wait_for_ready`")
+        );
+    }
+}

@@ -1,0 +1,61 @@
+//! The HTTP client.
+
+use std::error::Error;
+
+use pipeline::ComponentError;
+use reqwest::redirect::Policy;
+
+use super::settings::Config;
+use crate::tls::{Alpn, Reload};
+use crate::{USER_AGENT, endpoint};
+
+/// The client, and what keeps its certificates fresh.
+pub(super) struct Client {
+    pub(super) http: reqwest::Client,
+    pub(super) reload: Option<Reload>,
+}
+
+/// Makes the client; reads certificates, opens no connection.
+///
+/// # Errors
+/// If certificates cannot be read or used.
+pub(super) async fn build(config: &Config) -> Result<Client, ComponentError> {
+    let needs_tls = config.endpoints.all().any(|url| url.scheme() == "https");
+    let pool = &config.pool;
+    let alpn = if pool.http2 { Alpn::Both } else { Alpn::Http1 };
+    let tls = config.tls.client(needs_tls, alpn).await?;
+    let mut builder = reqwest::Client::builder()
+        .tls_backend_preconfigured(tls.config)
+        .user_agent(USER_AGENT)
+        // A redirect would carry the key to another host.
+        .redirect(Policy::none())
+        .default_headers(config.headers.clone())
+        .pool_idle_timeout(pool.idle_timeout)
+        .pool_max_idle_per_host(pool.max_idle_per_host)
+        .http2_keep_alive_interval(pool.ping_interval)
+        .http2_keep_alive_while_idle(true);
+    if let Some(timeout) = pool.ping_timeout {
+        builder = builder.http2_keep_alive_timeout(timeout);
+    }
+    if !pool.http2 {
+        builder = builder.http1_only();
+    }
+    if let Some(timeout) = config.timeout {
+        builder = builder.timeout(timeout);
+    }
+    if !config.proxy_url.is_empty() {
+        let proxy = reqwest::Proxy::all(config.proxy_url.expose());
+        builder = builder.proxy(proxy.map_err(|_| "proxy_url is not the URL of a proxy")?);
+    } else if config.endpoints.all().all(endpoint::is_loopback) {
+        // As Go's ProxyFromEnvironment: the environment's proxy is never asked for this machine.
+        builder = builder.no_proxy();
+    }
+    let http = builder.build().map_err(|why| {
+        let cause = why.source().map(|cause| format!(": {cause}")).unwrap_or_default();
+        format!("the HTTP client cannot be made: {why}{cause}")
+    })?;
+    Ok(Client {
+        http,
+        reload: tls.reload,
+    })
+}

@@ -1,0 +1,91 @@
+//! Exporter `otlp_http`: OTLP over HTTP, protobuf or JSON.
+//!
+//! * [`settings`]: what the configuration says, checked without any I/O.
+//! * `client`: the connection.
+//! * `response`: what an answer means; pure.
+//! * `destination`: one attempt to send; queue and retries are [`pipeline::sending`].
+
+mod client;
+mod destination;
+pub(crate) mod response;
+pub mod settings;
+
+use std::sync::Arc;
+
+use futures_util::future::BoxFuture;
+use opentelemetry::metrics::Meter;
+use pipeline::component::{ComponentId, Create, Factory, Running};
+use pipeline::config::Diagnostics;
+use pipeline::storage::Storage;
+use pipeline::{ComponentError, Exporter, Inbox, Signal};
+
+use crate::exporter::{self, Parts};
+use client::Client;
+use destination::Backend;
+use settings::Config;
+
+/// The factory of `otlp_http`, also known as `otlphttp`, the collector's older name.
+pub fn factory() -> Factory<dyn Exporter> {
+    Factory {
+        type_name: "otlp_http",
+        aliases: &["otlphttp"],
+        signals: &Signal::ALL,
+        makes: &[],
+        description: "Sends OTLP over HTTP to Datadog, an OpenTelemetry Collector, or any other intake",
+        create,
+    }
+}
+
+fn create(create: &Create<'_>) -> Result<Box<dyn Exporter>, Diagnostics> {
+    let config = Config::read(create.settings)?;
+    let storage = config.sending.queue.open("sending_queue", create);
+    let storage = storage.map_err(|mistake| Diagnostics(vec![mistake]))?;
+    Ok(Box::new(OtlpHttp {
+        id: create.id.clone(),
+        config,
+        storage,
+        meter: create.meter.clone(),
+        client: None,
+    }))
+}
+
+struct OtlpHttp {
+    id: ComponentId,
+    config: Config,
+    /// Where the queue is kept.
+    storage: Option<Arc<dyn Storage>>,
+    meter: Meter,
+    /// There once it is started.
+    client: Option<Client>,
+}
+
+impl Exporter for OtlpHttp {
+    /// Reads certificates. No connection is made: a backend that is away at the start is waited for.
+    fn start(&mut self) -> BoxFuture<'_, Result<(), ComponentError>> {
+        Box::pin(async {
+            for warning in self.config.warnings() {
+                tracing::warn!(exporter = %self.id, "{warning}");
+            }
+            self.client = Some(client::build(&self.config).await?);
+            Ok(())
+        })
+    }
+
+    fn run(self: Box<Self>, input: Inbox, running: Running) -> BoxFuture<'static, Result<(), ComponentError>> {
+        Box::pin(async move {
+            let Client { http, reload } = self.client.ok_or("the exporter was run before it was started")?;
+            let sending = self.config.sending.clone();
+            let backend = Backend {
+                client: http,
+                config: self.config,
+            };
+            let parts = Parts {
+                id: self.id,
+                meter: self.meter,
+                storage: self.storage,
+                reload,
+            };
+            exporter::run(backend, sending, parts, input, running).await
+        })
+    }
+}

@@ -1,0 +1,81 @@
+//! What speaks at an address, told by its first bytes: the transports mistake each other's ports most often.
+
+use std::time::Duration;
+
+use reqwest::Url;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+/// How long to wait for a peer to give itself away.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// What a peer turned out to speak.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Speaks {
+    /// HTTP/1, or TLS without HTTP/2.
+    Http1,
+    /// HTTP/2 without TLS, as gRPC servers do.
+    Http2,
+    /// TLS.
+    Tls,
+}
+
+impl Speaks {
+    /// Tells by the first bytes that came, if they are enough.
+    pub(crate) fn recognize(first: &[u8]) -> Option<Speaks> {
+        match first {
+            [b'H', b'T', b'T', b'P', ..] => Some(Speaks::Http1),
+            // A record of type "alert" of TLS version 3.x.
+            [0x15, 0x03, ..] => Some(Speaks::Tls),
+            // The header of a frame of settings, which comes first: length, type, flags.
+            [0, _, _, 4, 0 | 1, ..] => Some(Speaks::Http2),
+            _ => None,
+        }
+    }
+}
+
+/// What to say to a peer so that it gives itself away.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Hello {
+    /// What an HTTP/1 server answers.
+    Http1,
+    /// What an HTTP/2 server answers: its preface, and a frame of settings without any.
+    Http2,
+}
+
+/// Asks the server of a URL, without TLS and on a connection of its own, what it speaks. Nothing secret is said.
+pub(crate) async fn ask(url: &Url, hello: Hello) -> Option<Speaks> {
+    let hello = match hello {
+        Hello::Http1 => &b"OPTIONS * HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n"[..],
+        Hello::Http2 => b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0",
+    };
+    let host = url.host_str()?.trim_start_matches('[').trim_end_matches(']');
+    let port = url.port_or_known_default()?;
+    let conversation = async {
+        let mut stream = TcpStream::connect((host, port)).await?;
+        stream.write_all(hello).await?;
+        let mut answer = Vec::with_capacity(9);
+        while answer.len() < 9 && stream.read_buf(&mut answer).await? > 0 {}
+        Ok::<_, std::io::Error>(answer)
+    };
+    let answer = tokio::time::timeout(PATIENCE, conversation).await.ok()?.ok()?;
+    Speaks::recognize(&answer)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn first_bytes_tell() {
+        for (bytes, expected) in [
+            (&b"HTTP/1.1 400 Bad Request\r\n"[..], Some(Speaks::Http1)),
+            (&[0x15, 3, 3, 0, 2, 2, 22], Some(Speaks::Tls)),
+            (&[0, 0, 18, 4, 0, 0, 0, 0, 0], Some(Speaks::Http2)),
+            (b"SSH-2.0-OpenSSH", None),
+            (b"", None),
+        ] {
+            assert_eq!(Speaks::recognize(bytes), expected, "{bytes:?}");
+        }
+    }
+}

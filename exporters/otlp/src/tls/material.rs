@@ -1,0 +1,122 @@
+//! Certificates and keys, from files or texts.
+
+use std::sync::Arc;
+
+use pipeline::ComponentError;
+use rustls::RootCertStore;
+use rustls::client::WebPkiServerVerifier;
+use rustls::crypto::CryptoProvider;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::sign::CertifiedKey;
+
+use super::peers::Judge;
+use super::settings::TlsSettings;
+
+/// What the files hold.
+#[derive(Clone, PartialEq, Eq)]
+pub(super) struct Material {
+    ca: Option<Vec<u8>>,
+    cert: Option<Vec<u8>>,
+    key: Option<Vec<u8>>,
+    /// Whether the system's authorities are to be trusted, too.
+    system: bool,
+}
+
+impl Material {
+    /// # Errors
+    /// Which file cannot be read.
+    pub(super) async fn read(settings: &TlsSettings, needed: bool) -> Result<Material, ComponentError> {
+        let ca = pem("tls::ca_file", &settings.ca_file, &settings.ca_pem).await?;
+        Ok(Material {
+            system: needed && (ca.is_none() || settings.include_system_ca_certs_pool),
+            ca,
+            cert: pem("tls::cert_file", &settings.cert_file, &settings.cert_pem).await?,
+            key: pem("tls::key_file", &settings.key_file, settings.key_pem.expose()).await?,
+        })
+    }
+
+    /// Who judges the server's certificate.
+    ///
+    /// # Errors
+    /// What is wrong with the authorities.
+    pub(super) fn judge(
+        &self,
+        settings: &TlsSettings,
+        provider: &Arc<CryptoProvider>,
+    ) -> Result<Judge, ComponentError> {
+        if settings.insecure_skip_verify {
+            return Ok(Judge::Anything);
+        }
+        let roots = self.roots()?;
+        if roots.is_empty() {
+            return Ok(Judge::Nothing);
+        }
+        let verifier = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), Arc::clone(provider)).build();
+        let authorities = verifier.map_err(|why| format!("tls::ca_file: the authorities cannot be used: {why}"))?;
+        Ok(Judge::Authorities(authorities))
+    }
+
+    fn roots(&self) -> Result<RootCertStore, ComponentError> {
+        let mut roots = RootCertStore::empty();
+        if let Some(own) = &self.ca {
+            for certificate in certificates("tls::ca_file", own)? {
+                roots
+                    .add(certificate)
+                    .map_err(|why| format!("tls::ca_file: a certificate cannot be used: {why}"))?;
+            }
+        }
+        if self.system {
+            // SSL_CERT_FILE and SSL_CERT_DIR, or else the system's usual places.
+            let system = rustls_native_certs::load_native_certs();
+            roots.add_parsable_certificates(system.certs);
+            if roots.is_empty() {
+                let why = system.errors.first().map(|why| format!(" ({why})")).unwrap_or_default();
+                return Err(format!(
+                    "no certificates of trusted authorities on this machine{why}: install ca-certificates, \
+                     or set SSL_CERT_FILE or tls::ca_file"
+                )
+                .into());
+            }
+        }
+        Ok(roots)
+    }
+
+    /// Our certificate and its key.
+    ///
+    /// # Errors
+    /// What is wrong with them.
+    pub(super) fn identity(&self, provider: &CryptoProvider) -> Result<Option<Arc<CertifiedKey>>, ComponentError> {
+        let (Some(cert), Some(key)) = (&self.cert, &self.key) else {
+            return Ok(None);
+        };
+        let chain = certificates("tls::cert_file", cert)?;
+        let key = PrivateKeyDer::from_pem_slice(key)
+            .map_err(|why| format!("tls::key_file: no usable private key in PEM form: {why}"))?;
+        let identity = CertifiedKey::from_der(chain, key, provider)
+            .map_err(|why| format!("tls: the client certificate and its key do not work together: {why}"))?;
+        Ok(Some(Arc::new(identity)))
+    }
+}
+
+/// The content of a file or the text given in its place.
+async fn pem(key: &str, file: &str, text: &str) -> Result<Option<Vec<u8>>, ComponentError> {
+    if file.is_empty() {
+        return Ok((!text.is_empty()).then(|| text.as_bytes().to_vec()));
+    }
+    match tokio::fs::read(file).await {
+        Ok(content) => Ok(Some(content)),
+        Err(why) => Err(format!("{key}: cannot read `{file}`: {why}").into()),
+    }
+}
+
+fn certificates(key: &str, pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, ComponentError> {
+    let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem).collect();
+    match found {
+        Ok(found) if found.is_empty() => {
+            Err(format!("{key}: no certificate in PEM form (-----BEGIN CERTIFICATE-----)").into())
+        }
+        Ok(found) => Ok(found),
+        Err(why) => Err(format!("{key}: not PEM: {why}").into()),
+    }
+}

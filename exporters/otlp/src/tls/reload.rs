@@ -1,0 +1,83 @@
+//! Certificates that are replaced while the collector runs, as cert-manager and service meshes do.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+use pipeline::ComponentError;
+use pipeline::component::ComponentId;
+use rustls::crypto::CryptoProvider;
+use tokio::time::{Instant, MissedTickBehavior, interval_at};
+
+use super::material::Material;
+use super::peers::{Identity, Trust};
+use super::settings::TlsSettings;
+
+/// Reads the files again and again. New handshakes use what they hold; connections that exist stay as they are.
+pub(crate) struct Reload {
+    settings: TlsSettings,
+    interval: Duration,
+    in_use: Material,
+    trust: Arc<Trust>,
+    identity: Arc<Identity>,
+    provider: Arc<CryptoProvider>,
+}
+
+impl Reload {
+    pub(super) fn new(
+        settings: TlsSettings,
+        interval: Duration,
+        in_use: Material,
+        trust: Arc<Trust>,
+        identity: Arc<Identity>,
+        provider: Arc<CryptoProvider>,
+    ) -> Self {
+        Reload {
+            settings,
+            interval,
+            in_use,
+            trust,
+            identity,
+            provider,
+        }
+    }
+
+    /// Never ends. What cannot be used, such as a certificate whose key is not written yet, is left alone.
+    pub(crate) async fn run(mut self, exporter: &ComponentId) -> Infallible {
+        let mut ticks = interval_at(Instant::now() + self.interval, self.interval);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut said = None;
+        loop {
+            ticks.tick().await;
+            match self.read().await {
+                Ok(true) => {
+                    tracing::info!(%exporter, "new certificates are in use");
+                    said = None;
+                }
+                Ok(false) => said = None,
+                Err(why) => {
+                    let why = why.to_string();
+                    if said.as_ref() != Some(&why) {
+                        tracing::warn!(%exporter, "the certificates in use stay in use: {why}");
+                        said = Some(why);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Whether there was something new.
+    async fn read(&mut self) -> Result<bool, ComponentError> {
+        let found = Material::read(&self.settings, true).await?;
+        if found == self.in_use {
+            return Ok(false);
+        }
+        // Both first: either all of it is used or nothing.
+        let identity = found.identity(&self.provider)?;
+        let judge = found.judge(&self.settings, &self.provider)?;
+        self.identity.replace(identity);
+        self.trust.replace(judge);
+        self.in_use = found;
+        Ok(true)
+    }
+}

@@ -1,0 +1,294 @@
+//! What every transport has in common: for each behaviour of a server, what becomes of the data and how often it is tried.
+#![allow(clippy::unwrap_used, reason = "only tests are here")]
+
+mod common;
+
+use std::time::Duration;
+
+use common::{Exporting, KEY, QUICK, logs, span, start_of, sum};
+use opentelemetry_proto::tonic::metrics::v1::AggregationTemporality;
+use pipeline::health::Status;
+use pipeline::{Outcome, Payload};
+use simulator::otlp_intake::profile::Temporalities;
+use simulator::otlp_intake::{Answer, Limits, Options, OtlpIntake, Profile, Signal};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Transport {
+    Proto,
+    Json,
+    Grpc,
+}
+
+const ALL: [Transport; 3] = [Transport::Proto, Transport::Json, Transport::Grpc];
+
+async fn exporter(transport: Transport, intake: &OtlpIntake, more: &str) -> Exporting {
+    let common = format!("headers: {{dd-api-key: {KEY}, x-team: jobs}}\n{QUICK}\n{more}");
+    match transport {
+        Transport::Proto | Transport::Json => {
+            let encoding = if transport == Transport::Json { "json" } else { "proto" };
+            let yaml = format!("endpoint: {}\nencoding: {encoding}\n{common}", intake.url());
+            start_of(&otlp_exporter::http::factory(), &yaml).await
+        }
+        Transport::Grpc => {
+            let yaml = format!("endpoint: {}\ntls: {{insecure: true}}\n{common}", intake.grpc_address());
+            start_of(&otlp_exporter::grpc::factory(), &yaml).await
+        }
+    }
+}
+
+async fn intake() -> OtlpIntake {
+    OtlpIntake::start(Some(KEY.into())).await.unwrap()
+}
+
+/// How it ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum End {
+    Delivered,
+    Rejected,
+}
+
+fn end(outcome: &Outcome) -> End {
+    match outcome {
+        Outcome::Delivered => End::Delivered,
+        Outcome::Rejected(_) => End::Rejected,
+        other => panic!("{other:?}"),
+    }
+}
+
+use End::{Delivered, Rejected};
+
+/// A server's answers, one after the other, before it is well again; what becomes of two log records; how often they are
+/// tried, over HTTP and over gRPC.
+fn behaviours() -> Vec<(&'static str, Vec<Answer>, [(End, usize); 2])> {
+    let code = |code| vec![Answer::code(code, "said so")];
+    let both = |end, attempts| [(end, attempts), (end, attempts)];
+    // What gRPC tries again and HTTP has no status for.
+    let only_grpc = [(Rejected, 1), (Delivered, 2)];
+    vec![
+        ("well", vec![], both(Delivered, 1)),
+        ("CANCELLED", code(1), only_grpc),
+        ("UNKNOWN", code(2), both(Rejected, 1)),
+        ("INVALID_ARGUMENT", code(3), both(Rejected, 1)),
+        ("DEADLINE_EXCEEDED", code(4), only_grpc),
+        ("NOT_FOUND", code(5), both(Rejected, 1)),
+        ("ALREADY_EXISTS", code(6), both(Rejected, 1)),
+        ("PERMISSION_DENIED", code(7), both(Rejected, 1)),
+        ("RESOURCE_EXHAUSTED", code(8), [(Delivered, 2), (Rejected, 1)]),
+        (
+            "RESOURCE_EXHAUSTED with RetryInfo",
+            vec![Answer::code(8, "busy").retry_after(Duration::ZERO)],
+            both(Delivered, 2),
+        ),
+        ("FAILED_PRECONDITION", code(9), both(Rejected, 1)),
+        ("ABORTED", code(10), only_grpc),
+        ("OUT_OF_RANGE", code(11), only_grpc),
+        ("UNIMPLEMENTED", code(12), both(Rejected, 1)),
+        ("INTERNAL", code(13), both(Rejected, 1)),
+        (
+            "UNAVAILABLE",
+            [code(14), code(14), code(14)].concat(),
+            both(Delivered, 4),
+        ),
+        ("DATA_LOSS", code(15), only_grpc),
+        ("UNAUTHENTICATED", code(16), both(Rejected, 1)),
+        (
+            "a proxy without a server",
+            vec![Answer::status(502), Answer::status(504)],
+            both(Delivered, 3),
+        ),
+        (
+            "a proxy that is busy",
+            vec![Answer::status(429), Answer::status(503)],
+            both(Delivered, 3),
+        ),
+        ("a proxy that refuses", vec![Answer::status(403)], both(Rejected, 1)),
+        (
+            "a redirect",
+            vec![Answer::status(307).header("location", "https://x/")],
+            both(Rejected, 1),
+        ),
+        (
+            "a web page",
+            vec![Answer::status(200).body("<html><title>Log in</title>")],
+            both(Rejected, 1),
+        ),
+        (
+            "a web page of a 404",
+            vec![Answer::status(404).body("<!doctype html><title>Gone")],
+            both(Rejected, 1),
+        ),
+        ("no answer", vec![Answer::Hang, Answer::Hang], both(Delivered, 3)),
+        ("no answer, but taken", vec![Answer::TakeAndHang], both(Delivered, 2)),
+        ("a lost connection", vec![Answer::DropConnection], both(Delivered, 2)),
+        (
+            "an answer in pieces",
+            vec![Answer::Trickle(Duration::from_millis(20))],
+            both(Delivered, 1),
+        ),
+        // Over HTTP the status has told already that the data arrived.
+        (
+            "an endless answer",
+            vec![Answer::Endless],
+            [(Delivered, 1), (Delivered, 2)],
+        ),
+        ("a part is refused", vec![Answer::Reject(1)], both(Delivered, 1)),
+        ("all of it is refused", vec![Answer::Reject(2)], both(Rejected, 1)),
+    ]
+}
+
+#[tokio::test]
+async fn every_transport_decides_the_same_about_the_same_server() {
+    for transport in ALL {
+        for (name, answers, expected) in behaviours() {
+            let (ending, attempts) = expected[usize::from(transport == Transport::Grpc)];
+            let intake = intake().await;
+            for answer in answers {
+                intake.fail_next(Signal::Logs, answer);
+            }
+            let exporter = exporter(transport, &intake, "timeout: 300ms").await;
+            let outcome = exporter.send(logs(&["a", "b"])).await;
+            assert_eq!(end(&outcome), ending, "{transport:?}, {name}: {outcome:?}");
+            let seen = intake.attempts();
+            assert_eq!(seen.len(), attempts, "{transport:?}, {name}: {seen:?}");
+            assert!(
+                seen.iter().all(|attempt| attempt.body_size == seen[0].body_size),
+                "{transport:?}, {name}: a request is sent unchanged: {seen:?}"
+            );
+            // Whatever it was, the next one arrives.
+            assert_eq!(
+                exporter.send(logs(&["c"])).await,
+                Outcome::Delivered,
+                "{transport:?}, {name}"
+            );
+            assert_eq!(exporter.status(), Status::Ok, "{transport:?}, {name}");
+            exporter.end().await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn every_signal_arrives_in_every_compression_with_the_headers() {
+    for transport in ALL {
+        for compression in ["gzip", "zstd", "none"] {
+            let intake = intake().await;
+            let exporter = exporter(transport, &intake, &format!("compression: {compression}")).await;
+            for payload in [logs(&["a", "b"]), sum(AggregationTemporality::Delta, 1), span()] {
+                assert_eq!(
+                    exporter.send(payload).await,
+                    Outcome::Delivered,
+                    "{transport:?}, {compression}"
+                );
+            }
+            exporter.end().await;
+            assert_eq!(intake.records().len(), 2);
+            assert_eq!(intake.points()[0].metric, "k8s.job.failures");
+            let received = intake.received();
+            let signals: Vec<Signal> = received.iter().map(|received| received.signal).collect();
+            assert_eq!(signals, [Signal::Logs, Signal::Metrics, Signal::Traces]);
+            for request in &received {
+                let header = |name| request.headers.get(name).map(|value| value.to_str().unwrap());
+                let (content_type, encoding, agent) = match transport {
+                    Transport::Proto => ("application/x-protobuf", "content-encoding", "kube-job-collector/0.1.0"),
+                    Transport::Json => ("application/json", "content-encoding", "kube-job-collector/0.1.0"),
+                    Transport::Grpc => ("application/grpc", "grpc-encoding", "kube-job-collector/0.1.0 tonic/"),
+                };
+                assert_eq!(header(encoding), (compression != "none").then_some(compression));
+                assert_eq!(header("content-type"), Some(content_type));
+                assert_eq!(header("x-team"), Some("jobs"));
+                assert!(header("user-agent").unwrap().starts_with(agent), "{request:?}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_is_too_large_is_split_until_it_fits() {
+    for transport in ALL {
+        let limits = Limits {
+            logs_decompressed: if transport == Transport::Json { 700 } else { 120 },
+            ..Limits::default()
+        };
+        let options = Options {
+            limits,
+            ..Options::default()
+        };
+        let intake = OtlpIntake::start_with(options).await.unwrap();
+        let exporter = exporter(transport, &intake, "sending_queue: {num_consumers: 1}").await;
+        let long: Vec<String> = (0..5).map(|n| n.to_string().repeat(50)).collect();
+        let long: Vec<&str> = long.iter().map(String::as_str).collect();
+        assert_eq!(exporter.send(logs(&long)).await, Outcome::Delivered, "{transport:?}");
+        let names: Vec<String> = intake.records().into_iter().map(|record| record.event_name).collect();
+        assert_eq!(names, long, "{transport:?}");
+        assert!(intake.attempts().len() > 3, "{transport:?}");
+
+        let huge = "x".repeat(2000);
+        let Outcome::Rejected(why) = exporter.send(logs(&[huge.as_str(), "fits"])).await else {
+            panic!()
+        };
+        assert!(why.contains("single item"), "{transport:?}: {why}");
+        let last = intake.records().pop().map(|record| record.event_name);
+        assert_eq!(last.as_deref(), Some("fits"), "{transport:?}");
+    }
+}
+
+/// A delta of the series over the given interval, nanoseconds.
+fn delta(series: &str, interval: (u64, u64), value: i64) -> Payload {
+    let mut payload = sum(AggregationTemporality::Delta, value);
+    let Payload::Metrics(metrics) = &mut payload else {
+        panic!()
+    };
+    let metric = &mut metrics[0].scope_metrics[0].metrics[0];
+    let Some(opentelemetry_proto::tonic::metrics::v1::metric::Data::Sum(sum)) = &mut metric.data else {
+        panic!()
+    };
+    let point = &mut sum.data_points[0];
+    (point.start_time_unix_nano, point.time_unix_nano) = interval;
+    metric.name = series.into();
+    payload
+}
+
+#[tokio::test]
+async fn totals_count_each_delta_once_whatever_the_network_does() {
+    const SECOND: u64 = 1_000_000_000;
+    for transport in ALL {
+        let options = Options {
+            profile: Profile {
+                temporalities: Temporalities::Any,
+                ..Options::default().profile
+            },
+            ..Options::default()
+        };
+        let intake = OtlpIntake::start_with(options).await.unwrap();
+        for answer in [Answer::code(14, "busy"), Answer::TakeAndHang, Answer::DropConnection] {
+            intake.fail_next(Signal::Metrics, answer);
+        }
+        let more = "temporality: cumulative\ncumulative: {max_stale: 1h}\ntimeout: 300ms";
+        let exporter = exporter(transport, &intake, more).await;
+        for (step, value) in [(0, 1), (1, 2), (5, 4)] {
+            let interval = ((10 + step) * SECOND, (11 + step) * SECOND);
+            assert_eq!(exporter.send(delta("a", interval, value)).await, Outcome::Delivered);
+        }
+        // The same delta again, as after a fail-over.
+        let again = delta("a", (11 * SECOND, 12 * SECOND), 2);
+        assert_eq!(exporter.send(again).await, Outcome::Delivered);
+        let mut points: Vec<(u64, u64, String)> = Vec::new();
+        for point in intake.points() {
+            assert_eq!(point.temporality, Some(simulator::otlp_intake::Temporality::Cumulative));
+            let point = (
+                point.start_unix_nano / SECOND,
+                point.time_unix_nano / SECOND,
+                format!("{:?}", point.value),
+            );
+            // What was taken without an answer comes again unchanged.
+            if points.last() != Some(&point) && !points.contains(&point) {
+                points.push(point);
+            }
+        }
+        let expected = [(10, 10, 0), (10, 11, 1), (10, 12, 3), (10, 16, 7)];
+        let expected: Vec<_> = expected
+            .iter()
+            .map(|(start, end, value)| (*start, *end, format!("Int({value})")))
+            .collect();
+        assert_eq!(points, expected, "{transport:?}");
+    }
+}
