@@ -167,8 +167,8 @@ pub fn series(point: &Point) -> String {
     )
 }
 
-/// Waits until the deltas that arrived come to these totals.
-pub async fn until_totals(name: &str, intake: &OtlpIntake, expected: &Totals) {
+/// Waits until what arrived comes to these totals.
+pub async fn until_totals(name: &str, intake: &OtlpIntake, sums: fn(&OtlpIntake) -> Totals, expected: &Totals) {
     let mut arrivals = intake.subscribe();
     let waiting = async {
         while sums(intake) != *expected {
