@@ -38,7 +38,7 @@ fn track(recording: &str) -> Vec<Evidence> {
             tracker.apply(recorded.source, observation, now);
         }
     }
-    jobs.extend(std::iter::from_fn(|| tracker.drain()));
+    jobs.extend(std::iter::from_fn(|| tracker.drain(true)));
     assert!(jobs.iter().all(|evidence| evidence.job.outcome().is_final()));
     tracker.states().for_each(drop);
     jobs.extend(tracker.into_unended());

@@ -1,6 +1,7 @@
 //! The documentation says what is: its configurations are valid, its tables of settings are complete, its example event
 //! is one that the code makes, its links lead somewhere.
 
+mod compatibility;
 mod events;
 mod markdown;
 mod operating;

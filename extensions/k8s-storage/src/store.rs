@@ -103,13 +103,18 @@ impl ConfigMapStore {
         })
     }
 
+    fn changed(&self, content: &Content, changes: &[Change]) -> Result<Content, StoreError> {
+        let Self { name, namespace, .. } = self;
+        let changed = content.changed(changes);
+        changed.map_err(|problem| StoreError::Permanent(format!("ConfigMap {namespace}/{name}: {problem}")))
+    }
+
     fn unreadable(&self, problem: &str) -> StoreError {
         let Self { name, namespace, .. } = self;
         StoreError::Permanent(format!("ConfigMap {namespace}/{name} cannot be read: {problem}"))
     }
 
     fn fenced(&self, by: &str) -> StoreError {
-        let by = if by.is_empty() { "nobody: it was deleted" } else { by };
         StoreError::Fenced(format!("ConfigMap {}/{} is claimed by {by}", self.namespace, self.name))
     }
 
@@ -143,9 +148,7 @@ impl ConfigMapStore {
         let Some(before) = claimed.as_ref() else {
             return Err(self.fenced("nobody here"));
         };
-        let mut wanted = before.changed(&changes).map_err(|problem| {
-            StoreError::Permanent(format!("ConfigMap {}/{}: {problem}", self.namespace, self.name))
-        })?;
+        let mut wanted = self.changed(before, &changes)?;
         for tried in 1.. {
             let failure = match self.write(&wanted).await {
                 Ok(stored) => {
@@ -155,18 +158,23 @@ impl ConfigMapStore {
                 Err(failure) => failure,
             };
             match failure {
-                // Another claim, an answer of ours that got lost, or somebody's `kubectl annotate`.
+                // Another claim, an answer of ours that got lost, or somebody's `kubectl annotate` or `delete`.
                 Failure::Conflict(_) | Failure::NotFound(_) | Failure::AlreadyExists(_) => {
                     let found = self.read().await?;
-                    if found.holder != wanted.holder || found.claim != wanted.claim {
+                    if found.version.is_empty() {
+                        // Deleted by hand: what it held is known here.
+                        wanted.version.clear();
+                    } else if found.holder != wanted.holder || found.claim != wanted.claim {
                         *claimed = None;
                         return Err(self.fenced(&found.holder));
+                    } else {
+                        // What is stored may hold an earlier transaction whose answer got lost, so it is what is changed.
+                        wanted = self.changed(&found, &changes)?;
+                        if wanted == found {
+                            *claimed = Some(found);
+                            return Ok(());
+                        }
                     }
-                    if found.values == wanted.values {
-                        *claimed = Some(found);
-                        return Ok(());
-                    }
-                    wanted.version = found.version;
                     if tried >= TRIES {
                         return Err(self.error(&failure));
                     }

@@ -190,9 +190,34 @@ async fn an_answer_that_got_lost_and_a_hand_that_wrote_are_no_other_claim() {
     store.apply(vec![set("c", "4")]).await.unwrap();
     let fresh = cluster.store().await;
     assert_eq!(fresh.keys("").await.unwrap(), ["a", "b", "c"]);
-    // Whoever deletes it takes the claim away, but not what a next claim could begin with.
+    // Whoever deletes it deletes nothing that is needed.
     objects.delete(Resource::ConfigMaps, "default", name).unwrap();
-    assert!(matches!(store.apply(vec![set("d", "5")]).await, Err(StoreError::Fenced(why)) if why.contains("deleted")));
+    store.apply(vec![set("d", "5")]).await.unwrap();
+    assert_eq!(cluster.store().await.keys("").await.unwrap(), ["a", "b", "c", "d"]);
+    // But once another has claimed it, it is the other's.
+    objects.delete(Resource::ConfigMaps, "default", name).unwrap();
+    fresh.claim().await.unwrap();
+    assert!(matches!(
+        store.apply(vec![set("e", "6")]).await,
+        Err(StoreError::Fenced(_))
+    ));
+}
+
+#[tokio::test]
+async fn a_transaction_whose_answer_got_lost_for_good_is_not_undone_by_the_next() {
+    let cluster = Cluster::start("undone").await;
+    let store = cluster.store().await;
+    store.claim().await.unwrap();
+    let updates = Matching::new(Verb::Update, Resource::ConfigMaps);
+    // It is made, and nobody hears of it for as long as the store tries.
+    cluster.simulator.answer_next(1, updates, Answer::LostAnswer);
+    cluster.simulator.answer_next(3, updates, Answer::Reset);
+    assert!(matches!(
+        store.apply(vec![set("a", "1")]).await,
+        Err(StoreError::Unavailable(_))
+    ));
+    store.apply(vec![set("b", "2")]).await.unwrap();
+    assert_eq!(cluster.store().await.keys("").await.unwrap(), ["a", "b"]);
 }
 
 #[tokio::test]

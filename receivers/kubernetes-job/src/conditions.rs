@@ -120,24 +120,23 @@ impl Conditions {
         }
     }
 
-    /// A watch follows again after a gap.
+    /// A watch follows again after a gap. Of an outage that was told, the end is told for all watches together.
     pub fn follows(&self, source: Source, gap: Gap) {
         let Some(watch) = self.watches.get(&(source.kind, source.scope)) else {
             return;
         };
-        let what = watch.target.describe();
+        let (what, by) = (watch.target.describe(), gap.ending.as_str());
         let length = format!("{:.1}s", gap.length.as_secs_f64());
         match (gap.ending, source.kind) {
-            // Events outlive any gap worth the name, and without bookmarks their versions expire all the time.
-            (Ending::Relisted, Kind::CronJobs | Kind::Jobs | Kind::Pods) => tracing::info!(
+            (Ending::Relisted, Kind::Jobs | Kind::Pods) => tracing::info!(
                 what,
                 gap = length,
                 "follows again, with a new list; what was created and deleted in the gap is not in it"
             ),
-            _ if gap.length >= LONG_GAP => {
-                tracing::info!(what, gap = length, by = gap.ending.as_str(), "follows again")
+            (_, Kind::Jobs) if gap.length >= LONG_GAP && !self.outage.lasts() => {
+                tracing::info!(what, gap = length, by, "follows again");
             }
-            _ => tracing::debug!(what, gap = length, by = gap.ending.as_str(), "follows again"),
+            _ => tracing::debug!(what, gap = length, by, "follows again"),
         }
     }
 

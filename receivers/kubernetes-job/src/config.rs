@@ -27,6 +27,8 @@ pub struct Config {
     pub settle_time: Duration,
     /// How often the state of unfinished Jobs is sent as metrics.
     pub collection_interval: Duration,
+    /// Whether the state of every Job and CronJob is sent as well, under the names of kube-state-metrics.
+    pub kube_state_metrics: bool,
     /// What to do with Jobs that had ended before the collector first ran: `ignore_finished` or `report_finished`.
     pub on_first_start: OnFirstStart,
     /// How long before that they may have ended to be reported.
@@ -59,6 +61,7 @@ impl Default for Config {
             cluster_name: None,
             settle_time: Duration::from_secs(1),
             collection_interval: Duration::from_secs(30),
+            kube_state_metrics: false,
             on_first_start: OnFirstStart::default(),
             finished_max_age: Duration::from_secs(3600),
             storage: String::new(),

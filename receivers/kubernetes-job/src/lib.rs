@@ -5,6 +5,7 @@
 //! * [`tracker`]: the pure state machine that holds a record for each Job and decides when it is reported.
 //! * [`receiver`]: the component; `session` feeds the one into the other and hands what is decided to the pipeline;
 //!   `keeper` keeps in a store what was told of.
+//! * [`kube_state`]: the state of Jobs and CronJobs under the names of kube-state-metrics.
 //! * [`replay`]: runs a recording of watches through the same decoder and tracker.
 //! * [`snapshot`]: one look at a cluster through the same decoder and tracker; [`raw`]: watches as the API server
 //!   sends them, for making a recording.
@@ -16,6 +17,7 @@ pub mod config;
 pub mod decode;
 pub mod gauges;
 mod keeper;
+pub mod kube_state;
 mod lane;
 pub mod model;
 mod outage;

@@ -49,6 +49,11 @@ impl Outage {
         Some(current.so_far)
     }
 
+    /// Whether one has begun and is not over.
+    pub fn lasts(&self) -> bool {
+        self.current.is_some()
+    }
+
     /// Everything works. Returns what to say, if it did not before.
     pub fn over(&mut self) -> Option<SoFar> {
         self.current.take().map(|current| current.so_far)
@@ -71,7 +76,9 @@ mod tests {
             tries: 1500,
             since: at(0),
         };
+        assert!(outage.lasts());
         assert_eq!((outage.over(), outage.over()), (Some(so_far), None));
+        assert!(!outage.lasts());
         assert_eq!(outage.failed(at(2000)).map(|so_far| so_far.tries), Some(1));
     }
 }

@@ -107,7 +107,7 @@ pub fn replay(lines: impl BufRead, settings: TrackerSettings) -> Result<Replay, 
             tracker.apply(recorded.source, observation, now);
         }
     }
-    ended.extend(std::iter::from_fn(|| tracker.drain()));
+    ended.extend(std::iter::from_fn(|| tracker.drain(true)));
     Ok(Replay {
         ended,
         unended: tracker.into_unended(),

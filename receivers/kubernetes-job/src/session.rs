@@ -21,6 +21,7 @@ use crate::conditions::Conditions;
 use crate::config::Config;
 use crate::gauges;
 use crate::keeper::{Keeper, News};
+use crate::kube_state::feed::Feed;
 use crate::lane::Lane;
 use crate::receiver::{Clock, start_watches};
 use crate::telemetry::{Loss, Telemetry};
@@ -63,6 +64,7 @@ pub(crate) struct Session {
     conditions: Conditions,
     events: Lane,
     metrics: Lane,
+    kube_state: Feed,
     backlog: Backlog,
     deliveries: FuturesUnordered<BoxFuture<'static, (Sent, Outcome)>>,
     keeper: Keeper,
@@ -100,6 +102,7 @@ impl Session {
             conditions: Conditions::new(&targets, server, now),
             tracker: Tracker::new(settings),
             events: Lane::new(outputs.logs),
+            kube_state: Feed::new(config.kube_state_metrics, outputs.metrics.clone()),
             metrics: Lane::new(outputs.metrics),
             backlog: Backlog::new(),
             deliveries: FuturesUnordered::new(),
@@ -149,6 +152,7 @@ impl Session {
                 }
                 () = self.events.step() => {}
                 () = self.metrics.step() => {}
+                () = self.kube_state.step() => {}
                 Some(ended) = watches.join_next() => {
                     // A watch only ends when it panics: without it the receiver would be silently blind.
                     if !running.shutdown.is_cancelled() {
@@ -165,6 +169,9 @@ impl Session {
                 } else if let Some(evidence) = self.tracker.poll(now) {
                     self.emit(evidence, now);
                 }
+            }
+            if self.keeper.leads() && self.conditions.all_listed() {
+                self.kube_state.advance(self.config.cluster_name.as_deref(), now);
             }
             self.store(now, false);
             self.watch_backlog(now);
@@ -329,6 +336,7 @@ impl Session {
                 if observation == Observation::ListEnds {
                     self.telemetry.listed(source.kind);
                 }
+                self.kube_state.observe(source, &observation);
                 self.tracker.apply(source, observation, (self.clock)());
             }
             Report::Undecodable(problem) => {
@@ -460,6 +468,7 @@ impl Session {
         self.telemetry.tracked(self.tracker.sizes());
         self.telemetry.pending(self.tracker.decided());
         self.telemetry.unacknowledged(self.deliveries.len());
+        self.kube_state.refresh();
         let states = self.tracker.states();
         if self.metrics.is_closed() {
             return;
@@ -486,12 +495,15 @@ impl Session {
             while !self.events.is_idle() {
                 self.events.step().await;
             }
-            let Some(evidence) = self.tracker.drain() else { break };
+            let Some(evidence) = self.tracker.drain(!self.keeper.is_kept()) else {
+                break;
+            };
             self.emit(evidence, now);
         }
         // Those that come after it send what they hold once nothing more can come.
         self.events = Lane::new(Outlet::default());
         self.metrics = Lane::new(Outlet::default());
+        self.kube_state = Feed::new(false, Outlet::default());
         if self.keeper.is_kept() {
             while self.keeper.leads() && (!self.deliveries.is_empty() || !self.is_stored()) {
                 tokio::select! {

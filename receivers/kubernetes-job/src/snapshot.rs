@@ -109,7 +109,7 @@ impl Snapshot {
             }
             tracker.apply(source, Observation::ListEnds, now);
         }
-        let mut evidence: Vec<Evidence> = std::iter::from_fn(|| tracker.drain()).collect();
+        let mut evidence: Vec<Evidence> = std::iter::from_fn(|| tracker.drain(true)).collect();
         evidence.extend(tracker.into_unended());
         for evidence in &mut evidence {
             if shows_everything(evidence, now) {

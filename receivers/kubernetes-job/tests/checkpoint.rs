@@ -376,3 +376,30 @@ async fn a_checkpoint_of_a_later_version_is_not_written_over() {
     assert!(ended.contains("version 9") && ended.contains("delete it"), "{ended}");
     assert_eq!(storage.content(Kind::Receiver, &id())["checkpoint"], vec![9]);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_shutdown_does_not_say_deleted_of_a_job_whose_event_is_still_to_come() {
+    let storage = MemoryStorage::new();
+    let api = Api::new();
+    let gone = support::status(410, None);
+    api.then(&format!("{JOBS}watch"), [changes(&[("ADDED", job("a", None))]), gone]);
+    // The first watch ends, the second is refused, and the list has the Job no more.
+    api.then(JOBS, [empty_list(1), empty_list(8)]);
+    let mut run = start(&api, &storage).await;
+    tokio::time::timeout(Duration::from_secs(600), async {
+        while api.asked("/jobs?limit").len() < 2 {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    })
+    .await
+    .expect("a second list");
+    run.shutdown.cancel();
+    (&mut run.task).await.unwrap().unwrap();
+    assert!(run.logs.try_recv().is_err(), "nothing is known of its end yet");
+
+    let api = Api::new();
+    api.then(EVENTS, [list(&[end_of("a", 1)])]);
+    let mut run = start(&api, &storage).await;
+    let evidence = run.next_event().await;
+    assert_eq!((&*evidence.job.name, evidence.job.outcome().as_str()), ("a", "Failed"));
+}

@@ -80,7 +80,7 @@ fn run(tracker: &mut Tracker, all: &[(Source, Observation, Timestamp)]) -> Vec<E
 }
 
 fn finish(mut tracker: Tracker, mut ended: Vec<Evidence>) -> Expected {
-    ended.extend(std::iter::from_fn(|| tracker.drain()));
+    ended.extend(std::iter::from_fn(|| tracker.drain(true)));
     let unended = tracker.into_unended();
     found(ended.iter().chain(&unended))
 }
@@ -196,7 +196,7 @@ fn the_order_of_the_streams_among_each_other_does_not_matter() {
                     tracker.apply(*source, observation.clone(), now);
                 }
             }
-            let mut ended: Vec<Evidence> = std::iter::from_fn(|| tracker.drain()).collect();
+            let mut ended: Vec<Evidence> = std::iter::from_fn(|| tracker.drain(true)).collect();
             let pods = ended.iter().map(|evidence| evidence.pods.len()).sum::<usize>();
             let had_pods = all.iter().any(|(source, ..)| source.kind == Kind::Pods);
             assert!(
@@ -299,7 +299,7 @@ fn finished_jobs_of_the_first_list_count_as_reported_unless_asked_for() {
                 }
             }
         }
-        let ended: Vec<_> = std::iter::from_fn(|| tracker.drain()).collect();
+        let ended: Vec<_> = std::iter::from_fn(|| tracker.drain(true)).collect();
         assert_eq!(ended.len(), count, "{on_first_start:?}");
         assert_eq!(tracker.sizes().reported, 1);
         assert_eq!(tracker.sizes().pods, 0);
@@ -310,7 +310,7 @@ fn finished_jobs_of_the_first_list_count_as_reported_unless_asked_for() {
 fn nothing_stays_of_jobs_that_are_gone() {
     let all = observed(&lines_of("rerun-parallel-burst"));
     let mut tracker = Tracker::new(TrackerSettings::default());
-    let ended = run(&mut tracker, &all).len() + std::iter::from_fn(|| tracker.drain()).count();
+    let ended = run(&mut tracker, &all).len() + std::iter::from_fn(|| tracker.drain(true)).count();
     assert_eq!(ended, 12);
     let sizes = tracker.sizes();
     assert_eq!((sizes.live, sizes.reported, sizes.pods, sizes.removed), (0, 0, 0, 12));

@@ -257,6 +257,21 @@ async fn a_watch_that_falls_silent_is_rebuilt() {
     assert_eq!(api.asked(LIST).len(), 1);
 }
 
+#[tokio::test(start_paused = true)]
+async fn silence_after_silence_is_no_recovery() {
+    let api = Api::new();
+    let ends = Piece::Wait(Duration::from_secs(80));
+    api.then(WATCH, vec![Reply::Stream(vec![Piece::Hang]); 3]);
+    api.then(WATCH, [Reply::Stream(vec![ends])]);
+    let mut watching = watch(&api);
+    let told = watching.told(7).await;
+    assert_eq!(told[3..6], ["silence x1", "silence x2", "silence x3"]);
+    // An end in its time is proof enough, on a cluster where nothing happens.
+    let (_, gap) = told[6].split_once("works after ").unwrap();
+    let gap: u64 = gap.strip_suffix("s by resume").unwrap().parse().unwrap();
+    assert!((3 * 105..3 * 138).contains(&gap), "{told:?}");
+}
+
 fn bookmark(version: u64) -> Piece {
     let object = format!(r#"{{"kind":"Job","metadata":{{"resourceVersion":"{version}"}}}}"#);
     Piece::Data(format!("{{\"type\":\"BOOKMARK\",\"object\":{object}}}\n"))

@@ -32,7 +32,7 @@ pub struct Job {
 #[serde(default, rename_all = "camelCase")]
 pub struct JobSpec {
     #[serde(deserialize_with = "lenient")]
-    active_deadline_seconds: Option<i64>,
+    pub(crate) active_deadline_seconds: Option<i64>,
     #[serde(deserialize_with = "lenient")]
     backoff_limit: Option<i32>,
     #[serde(deserialize_with = "lenient")]
@@ -40,9 +40,9 @@ pub struct JobSpec {
     #[serde(deserialize_with = "lenient")]
     max_failed_indexes: Option<i32>,
     #[serde(deserialize_with = "lenient")]
-    completions: Option<i32>,
+    pub(crate) completions: Option<i32>,
     #[serde(deserialize_with = "lenient")]
-    parallelism: Option<i32>,
+    pub(crate) parallelism: Option<i32>,
     #[serde(deserialize_with = "lenient")]
     completion_mode: Box<str>,
     #[serde(deserialize_with = "lenient")]
@@ -111,23 +111,23 @@ impl Lenient for IsTraceparent {
 #[serde(default, rename_all = "camelCase")]
 pub struct JobStatus {
     #[serde(deserialize_with = "lenient")]
-    start_time: Option<Timestamp>,
+    pub(crate) start_time: Option<Timestamp>,
     #[serde(deserialize_with = "lenient")]
-    completion_time: Option<Timestamp>,
+    pub(crate) completion_time: Option<Timestamp>,
     #[serde(deserialize_with = "lenient")]
-    active: i32,
+    pub(crate) active: i32,
     #[serde(deserialize_with = "lenient")]
-    ready: i32,
+    pub(crate) ready: i32,
     #[serde(deserialize_with = "lenient")]
-    succeeded: i32,
+    pub(crate) succeeded: i32,
     #[serde(deserialize_with = "lenient")]
-    failed: i32,
+    pub(crate) failed: i32,
     #[serde(deserialize_with = "lenient")]
     completed_indexes: Option<Box<str>>,
     #[serde(deserialize_with = "lenient")]
     failed_indexes: Option<Box<str>>,
     #[serde(deserialize_with = "lenient")]
-    conditions: Vec<Condition>,
+    pub(crate) conditions: Vec<Condition>,
 }
 
 impl Template {
@@ -214,6 +214,9 @@ pub struct CronJob {
     /// `spec`.
     #[serde(deserialize_with = "lenient")]
     pub spec: CronJobSpec,
+    /// `status`.
+    #[serde(deserialize_with = "lenient")]
+    pub status: CronJobStatus,
 }
 
 /// `spec` of a CronJob.
@@ -226,7 +229,41 @@ pub struct CronJobSpec {
     /// `concurrencyPolicy`.
     #[serde(deserialize_with = "lenient")]
     pub concurrency_policy: Option<Box<str>>,
+    /// `timeZone`.
+    #[serde(deserialize_with = "lenient")]
+    pub time_zone: Option<Box<str>>,
+    /// `suspend`.
+    #[serde(deserialize_with = "lenient")]
+    pub suspend: Option<bool>,
+    /// `startingDeadlineSeconds`.
+    #[serde(deserialize_with = "lenient")]
+    pub starting_deadline_seconds: Option<i64>,
+    /// `successfulJobsHistoryLimit`.
+    #[serde(deserialize_with = "lenient")]
+    pub successful_jobs_history_limit: Option<i32>,
+    /// `failedJobsHistoryLimit`.
+    #[serde(deserialize_with = "lenient")]
+    pub failed_jobs_history_limit: Option<i32>,
 }
+
+/// `status` of a CronJob.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub struct CronJobStatus {
+    /// `active`: its Jobs that run.
+    #[serde(deserialize_with = "lenient")]
+    pub active: Vec<Reference>,
+    /// `lastScheduleTime`.
+    #[serde(deserialize_with = "lenient")]
+    pub last_schedule_time: Option<Timestamp>,
+    /// `lastSuccessfulTime`.
+    #[serde(deserialize_with = "lenient")]
+    pub last_successful_time: Option<Timestamp>,
+}
+
+/// One of `active`; it is only counted.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+pub struct Reference {}
 
 impl Object for Job {}
 impl Object for JobSpec {}
@@ -238,3 +275,5 @@ impl Object for Variable {}
 impl Object for JobStatus {}
 impl Object for CronJob {}
 impl Object for CronJobSpec {}
+impl Object for CronJobStatus {}
+impl Object for Reference {}

@@ -229,6 +229,11 @@ impl JobRecord {
         rare.removed.get_or_insert(Removal { at, replaced: false });
     }
 
+    /// Whether this is missing.
+    pub fn has_gap(&self, gap: Gap) -> bool {
+        self.gaps.contains(gap)
+    }
+
     /// Notes that something is missing.
     pub fn note(&mut self, gap: Gap) {
         self.gaps.insert(gap);

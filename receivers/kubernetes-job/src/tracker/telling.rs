@@ -63,17 +63,18 @@ impl Tracker {
     pub fn poll(&mut self, now: Timestamp) -> Option<Evidence> {
         self.recover(now);
         while self.due.first().is_some_and(|(at, _)| *at <= now) {
-            if let Some(evidence) = self.report_next(now) {
+            if let Some(evidence) = self.report_next(now, true) {
                 return Some(evidence);
             }
         }
         None
     }
 
-    /// The next Job that has ended, whether it has settled or not: for a shutdown.
-    pub fn drain(&mut self) -> Option<Evidence> {
+    /// The next Job that has ended, whether it has settled or not: for a shutdown. `unseen`: those, too, whose end was not
+    /// seen and of which no Event tells yet; after another start one may.
+    pub fn drain(&mut self, unseen: bool) -> Option<Evidence> {
         while !self.due.is_empty() {
-            if let Some(evidence) = self.report_next(self.now) {
+            if let Some(evidence) = self.report_next(self.now, unseen) {
                 return Some(evidence);
             }
         }
@@ -91,8 +92,8 @@ impl Tracker {
         self.due.insert((when, uid));
     }
 
-    /// The Job that is due next; `None` if it has been told of already.
-    fn report_next(&mut self, now: Timestamp) -> Option<Evidence> {
+    /// The Job that is due next; `None` if it has been told of already, or its end was not seen and `unseen` is not set.
+    fn report_next(&mut self, now: Timestamp, unseen: bool) -> Option<Evidence> {
         let (_, uid) = self.due.pop_first()?;
         let Some(Entry::Live(mut record)) = self.jobs.remove(&uid) else {
             return None;
@@ -103,6 +104,9 @@ impl Tracker {
             return None;
         }
         record.verdict_from_events(uid);
+        if !unseen && record.decided().is_none() && record.has_gap(Gap::EndNotSeen) {
+            return None;
+        }
         self.ended.add(&record, true);
         let scope = record.scope;
         if let Some(over) = record.over_at() {

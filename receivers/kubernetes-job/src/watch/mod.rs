@@ -81,6 +81,8 @@ struct State {
     machine: Machine,
     heartbeat: Heartbeat,
     following: Following,
+    /// The last watch fell silent. That the next one is silent, too, does not show that it works.
+    doubted: bool,
     random: Random,
 }
 
@@ -91,11 +93,15 @@ impl Watch {
             machine: Machine::new(),
             heartbeat: Heartbeat::default(),
             following: Following::default(),
+            doubted: false,
             random: Random::new(),
         };
         while let Ok(outcome) = self.step(&mut state, object).await {
             let Err(failure) = outcome else { continue };
             state.following.failed();
+            if matches!(state.machine.phase(), Phase::Watch { .. }) {
+                state.doubted = matches!(failure, Failure::Silence(_) | Failure::Slow(_));
+            }
             let denied = failure.is_denied();
             let mut retry = state.machine.failed(&failure, state.random.fraction());
             if denied && self.target.source.kind != Kind::Jobs {
@@ -201,15 +207,14 @@ impl Watch {
         let mut lines = Lines::default();
         let mut events = Vec::new();
         let mut delivered = false;
-        // After a failure it works again once it says something, or has lived for a while.
+        // After a failure it works again once it says something, ends in its time, or has lived for a while.
         let mut proven = state.machine.failures() == 0 && state.following.is_following();
         state.following.heard(began);
         loop {
             let silent = patience.map_or(overdue, |patience| overdue.min(heard + patience));
-            let until = if proven {
-                silent
-            } else {
-                silent.min(began + SHORT_WATCH)
+            let until = match proven || state.doubted {
+                true => silent,
+                false => silent.min(began + SHORT_WATCH),
             };
             let wait = until.saturating_duration_since(Instant::now());
             let data = match next_data(&mut body, wait).await {
@@ -267,6 +272,7 @@ impl Watch {
                 if !std::mem::replace(&mut proven, true) {
                     self.works(state, began).await?;
                 }
+                state.doubted = false;
                 self.tell(report).await?;
                 // Only now: what was not handed over must be asked for again.
                 state.machine.progressed(&version);
@@ -283,7 +289,11 @@ impl Watch {
         let jitter = state.random.fraction();
         match state.machine.watch_ended(began.elapsed(), delivered, jitter) {
             Ok(pause) => {
-                self.tell(Report::Alive).await?;
+                match proven {
+                    true => self.tell(Report::Alive).await?,
+                    false => self.works(state, began).await?,
+                }
+                state.doubted = false;
                 sleep(pause).await;
                 Ok(Ok(()))
             }

@@ -1,0 +1,156 @@
+//! What the series of a Job need.
+
+use super::encode::Points;
+use super::families::*;
+use crate::model;
+
+/// The reasons for which there is always a series once a Job has failed. `Evicted` is a Pod's; no Job fails for it, but
+/// queries may name it.
+const REASONS: [&str; 3] = ["BackoffLimitExceeded", "DeadlineExceeded", "Evicted"];
+
+/// `status` of a condition.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Condition {
+    True,
+    False,
+    Unknown,
+}
+
+/// Of a Job. Times are seconds since 1970.
+#[derive(Debug, PartialEq)]
+pub(super) struct JobState {
+    created: Option<i64>,
+    owners: Box<[Owner]>,
+    parallelism: Option<i32>,
+    completions: Option<i32>,
+    deadline: Option<i64>,
+    active: i32,
+    ready: i32,
+    succeeded: i32,
+    failed: i32,
+    start: Option<i64>,
+    completion: Option<i64>,
+    is_complete: Option<Condition>,
+    has_failed: Option<Condition>,
+    is_suspended: Option<Condition>,
+    reason: Box<str>,
+}
+
+#[derive(Debug, PartialEq)]
+struct Owner {
+    kind: Box<str>,
+    name: Box<str>,
+    is_controller: bool,
+}
+
+impl JobState {
+    pub(super) fn of(job: &model::Job) -> Self {
+        let model::Job { metadata, spec, status } = job;
+        let condition = |kind: &str| status.conditions.iter().find(|condition| &*condition.kind == kind);
+        let told = |kind: &str| condition(kind).map(Condition::of);
+        let failed = condition("Failed");
+        JobState {
+            created: metadata.creation_timestamp.map(|time| time.as_second()),
+            owners: metadata.owner_references.iter().map(Owner::of).collect(),
+            parallelism: spec.parallelism,
+            completions: spec.completions,
+            deadline: spec.active_deadline_seconds,
+            active: status.active,
+            ready: status.ready,
+            succeeded: status.succeeded,
+            failed: status.failed,
+            start: status.start_time.map(|time| time.as_second()),
+            completion: status.completion_time.map(|time| time.as_second()),
+            is_complete: told("Complete"),
+            has_failed: told("Failed"),
+            is_suspended: told("Suspended"),
+            reason: failed
+                .filter(|failed| failed.is_true())
+                .map(|failed| failed.reason.clone())
+                .unwrap_or_default(),
+        }
+    }
+
+    pub(super) fn points(&self, points: &mut Points) {
+        points.add(JOB_INFO, &[], 1);
+        points.known(JOB_CREATED, self.created);
+        for owner in &self.owners {
+            let labels = [
+                ("owner_kind", &*owner.kind),
+                ("owner_name", &*owner.name),
+                (
+                    "owner_is_controller",
+                    if owner.is_controller { "true" } else { "false" },
+                ),
+            ];
+            points.add(JOB_OWNER, &labels, 1);
+        }
+        if self.owners.is_empty() {
+            let labels = [("owner_kind", ""), ("owner_name", ""), ("owner_is_controller", "")];
+            points.add(JOB_OWNER, &labels, 1);
+        }
+        points.known(JOB_PARALLELISM, self.parallelism.map(i64::from));
+        points.known(JOB_COMPLETIONS, self.completions.map(i64::from));
+        points.known(JOB_DEADLINE, self.deadline);
+        points.add(JOB_ACTIVE, &[], self.active.into());
+        points.add(JOB_READY, &[], self.ready.into());
+        points.add(JOB_SUCCEEDED, &[], self.succeeded.into());
+        self.failures(points);
+        points.known(
+            JOB_SUSPENDED,
+            self.is_suspended.map(|it| i64::from(it == Condition::True)),
+        );
+        points.known(JOB_START, self.start);
+        points.known(JOB_COMPLETION, self.completion);
+        for (family, told) in [(JOB_COMPLETE, self.is_complete), (JOB_FAILED, self.has_failed)] {
+            let Some(told) = told else { continue };
+            for (name, condition) in Condition::ALL {
+                points.add(family, &[("condition", name)], i64::from(told == condition));
+            }
+        }
+    }
+
+    /// A Job that has failed has a series for its reason, whatever it is and however many Pods have failed.
+    fn failures(&self, points: &mut Points) {
+        if self.has_failed != Some(Condition::True) {
+            return points.add(JOB_STATUS_FAILED, &[], self.failed.into());
+        }
+        let own = REASONS
+            .iter()
+            .all(|reason| **reason != *self.reason)
+            .then_some(&*self.reason);
+        for reason in REASONS.into_iter().chain(own) {
+            points.add(
+                JOB_STATUS_FAILED,
+                &[("reason", reason)],
+                i64::from(*reason == *self.reason),
+            );
+        }
+    }
+}
+
+impl Condition {
+    const ALL: [(&'static str, Condition); 3] = [
+        ("true", Condition::True),
+        ("false", Condition::False),
+        ("unknown", Condition::Unknown),
+    ];
+
+    fn of(condition: &model::Condition) -> Self {
+        match &*condition.status {
+            "True" => Condition::True,
+            "False" => Condition::False,
+            _ => Condition::Unknown,
+        }
+    }
+}
+
+impl Owner {
+    fn of(owner: &model::Owner) -> Self {
+        Owner {
+            kind: owner.kind.clone(),
+            name: owner.name.clone(),
+            is_controller: owner.controller,
+        }
+    }
+}

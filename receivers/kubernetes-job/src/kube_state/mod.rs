@@ -1,0 +1,171 @@
+//! The state of Jobs and CronJobs as kube-state-metrics has it: which series there are for an object that exists.
+//!
+//! Pure. What is kept of an object is what its series need. An object is told of as a whole, when it changed and on an
+//! interval; of one that is gone it is told once that it is. Names, labels and values are those of kube-state-metrics 2;
+//! where they differ, `docs/compatibility.md` says so.
+
+mod cronjob;
+mod encode;
+mod families;
+pub(crate) mod feed;
+mod job;
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+
+use opentelemetry_proto::tonic::metrics::v1::ResourceMetrics;
+
+use self::cronjob::CronJobState;
+use self::encode::{Points, encode, gone};
+use self::job::JobState;
+use crate::tracker::{Kind, Object, Observation, Source};
+use job_event::Uid;
+
+pub use self::families::FAMILIES;
+
+/// Names an object: kube-state-metrics knows objects by name, not by UID, and so do its series.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+struct Key {
+    is_cronjob: bool,
+    namespace: Box<str>,
+    name: Box<str>,
+}
+
+#[derive(Debug)]
+struct Entry {
+    uid: Uid,
+    scope: u16,
+    state: State,
+}
+
+#[derive(Debug, PartialEq)]
+enum State {
+    Job(Box<JobState>),
+    CronJob(Box<CronJobState>),
+}
+
+/// The Jobs and CronJobs that exist.
+#[derive(Debug, Default)]
+pub struct KubeState {
+    objects: BTreeMap<Key, Entry>,
+    /// What is to be told.
+    pending: BTreeSet<Key>,
+    /// The objects of the lists that have begun and not ended.
+    lists: HashMap<Source, HashSet<Uid>>,
+}
+
+impl KubeState {
+    /// Takes in what was observed.
+    pub fn apply(&mut self, source: Source, observation: &Observation) {
+        if !matches!(source.kind, Kind::Jobs | Kind::CronJobs) {
+            return;
+        }
+        match observation {
+            Observation::ListBegins => {
+                self.lists.insert(source, HashSet::new());
+            }
+            Observation::Listed(object) => {
+                if let Some(seen) = self.lists.get_mut(&source) {
+                    seen.insert(Uid::new(&object.metadata().uid));
+                }
+                self.seen(source, object);
+            }
+            Observation::Changed(object) => self.seen(source, object),
+            Observation::Deleted(object) => self.deleted(object),
+            Observation::ListEnds => self.list_ends(source),
+            Observation::Forbidden => {}
+        }
+    }
+
+    /// Everything that exists is to be told.
+    pub fn refresh(&mut self) {
+        self.pending.extend(self.objects.keys().cloned());
+    }
+
+    /// Whether there is something to be told.
+    pub fn is_pending(&self) -> bool {
+        !self.pending.is_empty()
+    }
+
+    /// The next objects that are to be told, at most `most`, with points of the time `time` (nanoseconds since 1970).
+    pub fn take(&mut self, most: usize, cluster: Option<&str>, time: u64) -> Vec<ResourceMetrics> {
+        let keys = std::iter::from_fn(|| self.pending.pop_first()).take(most);
+        let objects = &self.objects;
+        keys.map(|key| match objects.get(&key) {
+            None => gone(&key, cluster, time),
+            Some(entry) => {
+                let mut points = Points::new(&key, time);
+                match &entry.state {
+                    State::Job(job) => job.points(&mut points),
+                    State::CronJob(cronjob) => cronjob.points(&mut points),
+                }
+                encode(&key, points, cluster)
+            }
+        })
+        .collect()
+    }
+
+    /// How many objects there are.
+    pub fn len(&self) -> usize {
+        self.objects.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.objects.is_empty()
+    }
+
+    fn seen(&mut self, source: Source, object: &Object) {
+        let Some(key) = key(object) else { return };
+        let state = match object {
+            Object::Job(job) => State::Job(Box::new(JobState::of(job))),
+            Object::CronJob(cronjob) => State::CronJob(Box::new(CronJobState::of(cronjob))),
+            Object::Pod(_) | Object::Event(_) => return,
+        };
+        let entry = Entry {
+            uid: Uid::new(&object.metadata().uid),
+            scope: source.scope,
+            state,
+        };
+        let known = self.objects.insert(key.clone(), entry);
+        if known.is_none_or(|known| Some(&known.state) != self.objects.get(&key).map(|entry| &entry.state)) {
+            self.pending.insert(key);
+        }
+    }
+
+    /// The object of a later one's name may still be reported as deleted; the later one stays.
+    fn deleted(&mut self, object: &Object) {
+        let Some(key) = key(object) else { return };
+        let uid = Uid::new(&object.metadata().uid);
+        if self.objects.get(&key).is_some_and(|entry| entry.uid == uid) {
+            self.objects.remove(&key);
+            self.pending.insert(key);
+        }
+    }
+
+    fn list_ends(&mut self, source: Source) {
+        let Some(seen) = self.lists.remove(&source) else { return };
+        let is_cronjob = source.kind == Kind::CronJobs;
+        let pending = &mut self.pending;
+        self.objects.retain(|key, entry| {
+            let stays = key.is_cronjob != is_cronjob || entry.scope != source.scope || seen.contains(&entry.uid);
+            if !stays {
+                pending.insert(key.clone());
+            }
+            stays
+        });
+    }
+}
+
+fn key(object: &Object) -> Option<Key> {
+    let is_cronjob = match object {
+        Object::Job(_) => false,
+        Object::CronJob(_) => true,
+        Object::Pod(_) | Object::Event(_) => return None,
+    };
+    let metadata = object.metadata();
+    Some(Key {
+        is_cronjob,
+        namespace: metadata.namespace.clone(),
+        name: metadata.name.clone(),
+    })
+}

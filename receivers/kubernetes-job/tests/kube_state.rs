@@ -1,0 +1,313 @@
+//! The state of Jobs and CronJobs under the names of kube-state-metrics.
+
+use std::collections::BTreeSet;
+
+use kubernetes_job_receiver::kube_state::{FAMILIES, KubeState};
+use kubernetes_job_receiver::tracker::{Kind, Object, Observation, Source};
+use opentelemetry_proto::tonic::common::v1::any_value::Value as AnyValue;
+use opentelemetry_proto::tonic::metrics::v1::metric::Data;
+use opentelemetry_proto::tonic::metrics::v1::number_data_point::Value;
+use opentelemetry_proto::tonic::metrics::v1::{DataPointFlags, ResourceMetrics};
+use serde_json::{Value as Json, json};
+
+const JOBS: Source = Source {
+    kind: Kind::Jobs,
+    scope: 0,
+};
+const CRONJOBS: Source = Source {
+    kind: Kind::CronJobs,
+    scope: 0,
+};
+
+fn job(json: &Json) -> Object {
+    Object::Job(serde_json::from_value(json.clone()).expect("a Job"))
+}
+
+fn cronjob(json: &Json) -> Object {
+    Object::CronJob(serde_json::from_value(json.clone()).expect("a CronJob"))
+}
+
+/// A Job with that status.
+fn with_status(status: &Json) -> Object {
+    job(&json!({"metadata": {"name": "backup", "namespace": "shop", "uid": "u1",
+        "creationTimestamp": "2026-11-24T10:00:00Z"}, "status": status}))
+}
+
+/// Series as Prometheus writes them; for an object that is gone a line with `gone`.
+fn series(metrics: &[ResourceMetrics]) -> Vec<String> {
+    let metrics = metrics.iter().flat_map(|r| &r.scope_metrics).flat_map(|s| &s.metrics);
+    let mut lines = Vec::new();
+    for metric in metrics {
+        let Some(Data::Gauge(gauge)) = &metric.data else {
+            panic!("{metric:?} is no gauge");
+        };
+        for point in &gauge.data_points {
+            let labels = point.attributes.iter().map(|pair| {
+                let value = pair.value.as_ref().and_then(|value| value.value.as_ref());
+                let Some(AnyValue::StringValue(value)) = value else {
+                    panic!("{pair:?} is no text");
+                };
+                format!("{}=\"{value}\"", pair.key)
+            });
+            let labels = labels.collect::<Vec<_>>().join(",");
+            let value = match (&point.value, point.flags) {
+                (Some(Value::AsInt(value)), 0) => value.to_string(),
+                (None, flags) if flags == DataPointFlags::NoRecordedValueMask as u32 => "gone".into(),
+                other => panic!("{other:?} is no value"),
+            };
+            lines.push(format!("{}{{{labels}}} {value}", metric.name));
+        }
+    }
+    lines
+}
+
+fn take(state: &mut KubeState) -> Vec<String> {
+    series(&state.take(usize::MAX, None, 7))
+}
+
+/// The series of a Job with that status whose names begin so, without the labels that all have.
+fn of_status(status: &Json, prefix: &str) -> Vec<String> {
+    let mut state = KubeState::default();
+    state.apply(JOBS, &Observation::Changed(with_status(status)));
+    let lines = take(&mut state).into_iter().filter(|line| line.starts_with(prefix));
+    lines
+        .map(|line| {
+            let line = line.replace("namespace=\"shop\",job_name=\"backup\"", "");
+            line.replace("{,", "{")
+        })
+        .collect()
+}
+
+#[test]
+fn a_job_has_all_its_series() {
+    let mut state = KubeState::default();
+    state.apply(
+        JOBS,
+        &Observation::Changed(job(&json!({
+            "metadata": {"name": "backup-1", "namespace": "shop", "uid": "u1", "creationTimestamp": "2026-11-24T10:00:00Z",
+                "ownerReferences": [{"kind": "CronJob", "name": "backup", "uid": "c1", "controller": true},
+                    {"kind": "Thing", "name": "x", "uid": "t"}]},
+            "spec": {"parallelism": 2, "completions": 3, "activeDeadlineSeconds": 600},
+            "status": {"startTime": "2026-11-24T10:00:01Z", "completionTime": "2026-11-24T10:01:00Z", "active": 1,
+                "ready": 1, "succeeded": 2, "conditions": [{"type": "Suspended", "status": "False"},
+                    {"type": "Complete", "status": "True"}]}}))),
+    );
+    let labels = "namespace=\"shop\",job_name=\"backup-1\"";
+    let expected = [
+        ("kube_job_info", "", 1),
+        ("kube_job_created", "", 1_795_514_400),
+        (
+            "kube_job_owner",
+            ",owner_kind=\"CronJob\",owner_name=\"backup\",owner_is_controller=\"true\"",
+            1,
+        ),
+        (
+            "kube_job_owner",
+            ",owner_kind=\"Thing\",owner_name=\"x\",owner_is_controller=\"false\"",
+            1,
+        ),
+        ("kube_job_spec_parallelism", "", 2),
+        ("kube_job_spec_completions", "", 3),
+        ("kube_job_spec_active_deadline_seconds", "", 600),
+        ("kube_job_status_active", "", 1),
+        ("kube_job_status_ready", "", 1),
+        ("kube_job_status_succeeded", "", 2),
+        ("kube_job_status_failed", "", 0),
+        ("kube_job_status_suspended", "", 0),
+        ("kube_job_status_start_time", "", 1_795_514_401),
+        ("kube_job_status_completion_time", "", 1_795_514_460),
+        ("kube_job_complete", ",condition=\"true\"", 1),
+        ("kube_job_complete", ",condition=\"false\"", 0),
+        ("kube_job_complete", ",condition=\"unknown\"", 0),
+    ]
+    .map(|(name, more, value)| format!("{name}{{{labels}{more}}} {value}"));
+    assert_eq!(take(&mut state), expected);
+    assert!(!state.is_pending());
+}
+
+#[test]
+fn reasons_of_failures() {
+    let failed = |status: &str, reason: &str, failed: i32| {
+        let status = json!({"failed": failed, "conditions": [{"type": "Failed", "status": status, "reason": reason}]});
+        of_status(&status, "kube_job_status_failed")
+    };
+    let known = |value: [u8; 3]| {
+        let reasons = ["BackoffLimitExceeded", "DeadlineExceeded", "Evicted"];
+        let lines = reasons.iter().zip(value);
+        lines
+            .map(|(reason, value)| format!("kube_job_status_failed{{reason=\"{reason}\"}} {value}"))
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(failed("True", "BackoffLimitExceeded", 4), known([1, 0, 0]));
+    // The reason is there when no Pod is counted as failed.
+    assert_eq!(failed("True", "DeadlineExceeded", 0), known([0, 1, 0]));
+    // A reason that is not among the three has its own series.
+    let mut policy = known([0, 0, 0]);
+    policy.push("kube_job_status_failed{reason=\"PodFailurePolicy\"} 1".into());
+    assert_eq!(failed("True", "PodFailurePolicy", 2), policy);
+    // A Job that has not failed: how many of its Pods have.
+    assert_eq!(
+        failed("False", "BackoffLimitExceeded", 2),
+        ["kube_job_status_failed{} 2"]
+    );
+    let retrying = of_status(&json!({"failed": 1}), "kube_job_status_failed");
+    assert_eq!(retrying, ["kube_job_status_failed{} 1"]);
+}
+
+#[test]
+fn conditions_are_there_once_they_exist() {
+    assert_eq!(of_status(&json!({}), "kube_job_failed"), [""; 0]);
+    assert_eq!(of_status(&json!({}), "kube_job_complete"), [""; 0]);
+    assert_eq!(of_status(&json!({}), "kube_job_status_suspended"), [""; 0]);
+    let failed = |status: &str| {
+        let status = json!({"conditions": [{"type": "Failed", "status": status}]});
+        of_status(&status, "kube_job_failed").join(" ")
+    };
+    let expected = |values: [u8; 3]| {
+        let [yes, no, unknown] = values;
+        format!(
+            "kube_job_failed{{condition=\"true\"}} {yes} kube_job_failed{{condition=\"false\"}} {no} \
+             kube_job_failed{{condition=\"unknown\"}} {unknown}"
+        )
+    };
+    assert_eq!(failed("True"), expected([1, 0, 0]));
+    assert_eq!(failed("False"), expected([0, 1, 0]));
+    assert_eq!(failed("Unknown"), expected([0, 0, 1]));
+    // Decided, but its Pods still run: it has not failed yet.
+    let target = json!({"conditions": [{"type": "FailureTarget", "status": "True", "reason": "DeadlineExceeded"}]});
+    assert_eq!(of_status(&target, "kube_job_failed"), [""; 0]);
+    let suspended = json!({"conditions": [{"type": "Suspended", "status": "True"}]});
+    assert_eq!(
+        of_status(&suspended, "kube_job_status_suspended"),
+        ["kube_job_status_suspended{} 1"]
+    );
+    let nobody = ["kube_job_owner{owner_kind=\"\",owner_name=\"\",owner_is_controller=\"\"} 1"];
+    assert_eq!(of_status(&json!({}), "kube_job_owner"), nobody);
+}
+
+#[test]
+fn a_cronjob_has_all_its_series() {
+    let mut state = KubeState::default();
+    state.apply(
+        CRONJOBS,
+        &Observation::Changed(cronjob(&json!({
+            "metadata": {"name": "backup", "namespace": "shop", "uid": "c1", "resourceVersion": "1234",
+                "creationTimestamp": "2026-11-24T10:00:00Z"},
+            "spec": {"schedule": "*/5 * * * *", "concurrencyPolicy": "Forbid", "timeZone": "Europe/Berlin",
+                "suspend": false, "startingDeadlineSeconds": 60, "successfulJobsHistoryLimit": 3,
+                "failedJobsHistoryLimit": 1},
+            "status": {"active": [{"kind": "Job", "name": "backup-1"}], "lastScheduleTime": "2026-11-24T10:05:00Z",
+                "lastSuccessfulTime": "2026-11-24T10:01:00Z"}}))),
+    );
+    let labels = "namespace=\"shop\",cronjob=\"backup\"";
+    let info = ",schedule=\"*/5 * * * *\",concurrency_policy=\"Forbid\",timezone=\"Europe/Berlin\"";
+    let expected = [
+        ("kube_cronjob_info", info, 1),
+        ("kube_cronjob_created", "", 1_795_514_400),
+        ("kube_cronjob_status_active", "", 1),
+        ("kube_cronjob_status_last_schedule_time", "", 1_795_514_700),
+        ("kube_cronjob_status_last_successful_time", "", 1_795_514_460),
+        ("kube_cronjob_spec_suspend", "", 0),
+        ("kube_cronjob_spec_starting_deadline_seconds", "", 60),
+        ("kube_cronjob_metadata_resource_version", "", 1234),
+        ("kube_cronjob_spec_successful_job_history_limit", "", 3),
+        ("kube_cronjob_spec_failed_job_history_limit", "", 1),
+    ]
+    .map(|(name, more, value)| format!("{name}{{{labels}{more}}} {value}"));
+    assert_eq!(take(&mut state), expected);
+}
+
+#[test]
+fn only_what_changed_is_told_and_all_of_it_on_a_refresh() {
+    let mut state = KubeState::default();
+    let running = with_status(&json!({"active": 1}));
+    state.apply(JOBS, &Observation::Changed(running.clone()));
+    assert!(!take(&mut state).is_empty());
+    state.apply(JOBS, &Observation::Changed(running.clone()));
+    assert_eq!(take(&mut state), [""; 0], "nothing that is shown has changed");
+    state.refresh();
+    assert!(take(&mut state).contains(&"kube_job_status_active{namespace=\"shop\",job_name=\"backup\"} 1".to_owned()));
+    state.apply(JOBS, &Observation::Deleted(running.clone()));
+    assert_eq!(take(&mut state), ["kube_job_info{} gone"]);
+    state.refresh();
+    assert_eq!(take(&mut state), [""; 0]);
+    assert!(state.is_empty());
+}
+
+#[test]
+fn a_job_made_anew_under_its_name_outlives_its_predecessor() {
+    let mut state = KubeState::default();
+    let first = with_status(&json!({"failed": 1}));
+    state.apply(JOBS, &Observation::Changed(first.clone()));
+    let second = job(&json!({"metadata": {"name": "backup", "namespace": "shop", "uid": "u2"}}));
+    state.apply(JOBS, &Observation::Changed(second));
+    state.apply(JOBS, &Observation::Deleted(first));
+    let told = take(&mut state);
+    assert!(
+        told.contains(&"kube_job_status_failed{namespace=\"shop\",job_name=\"backup\"} 0".to_owned()),
+        "{told:?}"
+    );
+}
+
+#[test]
+fn what_a_list_does_not_hold_is_gone() {
+    let named = |name: &str, namespace: &str| {
+        job(&json!({"metadata": {"name": name, "namespace": namespace, "uid": format!("{namespace}-{name}")}}))
+    };
+    let of_scope = |scope| Source {
+        kind: Kind::Jobs,
+        scope,
+    };
+    let mut state = KubeState::default();
+    for (scope, name, namespace) in [(1, "a", "x"), (1, "b", "x"), (2, "c", "y")] {
+        state.apply(of_scope(scope), &Observation::Changed(named(name, namespace)));
+    }
+    let backup = json!({"metadata": {"name": "cron", "namespace": "x", "uid": "c"}});
+    state.apply(
+        Source {
+            kind: Kind::CronJobs,
+            scope: 1,
+        },
+        &Observation::Changed(cronjob(&backup)),
+    );
+    take(&mut state);
+    state.apply(of_scope(1), &Observation::ListBegins);
+    state.apply(of_scope(1), &Observation::Listed(named("b", "x")));
+    // Came through the watch of another namespace meanwhile.
+    state.apply(of_scope(2), &Observation::Changed(named("d", "y")));
+    state.apply(of_scope(1), &Observation::ListEnds);
+    let metrics = state.take(usize::MAX, None, 7);
+    let gone = series(&metrics).iter().filter(|line| line.ends_with("gone")).count();
+    assert_eq!((gone, state.len()), (1, 4));
+}
+
+#[test]
+fn every_family_is_made_and_no_other() {
+    let mut state = KubeState::default();
+    let time = "2026-11-24T10:00:00Z";
+    let conditions = ["Failed", "Complete", "Suspended"].map(|kind| json!({"type": kind, "status": "True"}));
+    state.apply(
+        JOBS,
+        &Observation::Changed(job(
+            &json!({"metadata": {"name": "j", "uid": "j", "creationTimestamp": time},
+            "spec": {"parallelism": 1, "completions": 1, "activeDeadlineSeconds": 1},
+            "status": {"startTime": time, "completionTime": time, "conditions": conditions}}),
+        )),
+    );
+    state.apply(
+        CRONJOBS,
+        &Observation::Changed(cronjob(&json!({
+            "metadata": {"name": "c", "uid": "c", "creationTimestamp": time, "resourceVersion": "1"},
+            "spec": {"suspend": true, "startingDeadlineSeconds": 1, "successfulJobsHistoryLimit": 1,
+                "failedJobsHistoryLimit": 1},
+            "status": {"lastScheduleTime": time, "lastSuccessfulTime": time}}))),
+    );
+    let metrics = state.take(usize::MAX, None, 7);
+    let made: BTreeSet<&str> = metrics
+        .iter()
+        .flat_map(|r| &r.scope_metrics)
+        .flat_map(|s| &s.metrics)
+        .map(|metric| &*metric.name)
+        .collect();
+    assert_eq!(made, FAMILIES.iter().map(|(name, _)| *name).collect());
+}
