@@ -102,6 +102,8 @@ impl Action {
                 Reply::TakeAndHang => "backend hangs after taking".into(),
                 Reply::Delay(_) => "backend slow".into(),
                 Reply::Trickle(_) => "backend slow body".into(),
+                Reply::Status { code, .. } => format!("backend gRPC status {code}"),
+                Reply::Endless => "backend endless body".into(),
                 Reply::Reject(_) => "partial success".into(),
             },
             Action::Kill(_) => "kill -9".into(),

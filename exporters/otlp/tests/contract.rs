@@ -57,9 +57,11 @@ fn end(outcome: &Outcome) -> End {
 
 use End::{Delivered, Rejected};
 
-/// A server's answers, one after the other, before it is well again; what becomes of two log records; how often they are
-/// tried, over HTTP and over gRPC.
-fn behaviours() -> Vec<(&'static str, Vec<Answer>, [(End, usize); 2])> {
+/// A server's answers, one after the other, before it is well again; and, over HTTP and over gRPC, what becomes of two
+/// log records and how often they are tried.
+type Behaviour = (&'static str, Vec<Answer>, [(End, usize); 2]);
+
+fn behaviours() -> Vec<Behaviour> {
     let code = |code| vec![Answer::code(code, "said so")];
     let both = |end, attempts| [(end, attempts), (end, attempts)];
     // What gRPC tries again and HTTP has no status for.
