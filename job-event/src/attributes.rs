@@ -55,6 +55,8 @@ pub const FAILURE_CATEGORY: &str = "k8s.job.failure.category";
 pub const FAILURE_RETRY: &str = "k8s.job.failure.retry";
 /// What to do next, one sentence.
 pub const FAILURE_NEXT_STEP: &str = "k8s.job.failure.next_step";
+/// The index of the rule of `spec.podFailurePolicy` that failed the Job.
+pub const FAILURE_POLICY_RULE: &str = "k8s.job.failure.policy_rule";
 /// `status.startTime`, RFC 3339.
 pub const START_TIME: &str = "k8s.job.start_time";
 /// When the Job was decided, RFC 3339.

@@ -251,10 +251,16 @@ pub struct Pod {
     /// `lastTransitionTime` of `Ready` when it last was not `True`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub not_ready_since: Option<Timestamp>,
+    /// `lastTransitionTime` of `Ready` as the kubelet last wrote it, whatever it said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ready_changed: Option<Timestamp>,
     /// When its node was last found not to be ready. The node controller then turns `Ready` to false by itself and leaves
     /// `ContainersReady` and the containers as the kubelet last said (`MarkPodsNotReady`).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub node_outage: Option<NodeOutage>,
+    /// `spec.terminationGracePeriodSeconds`: how long its containers have to end when they are told to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub grace_seconds: Option<i64>,
     /// The first request to delete it that was seen. Absent if its phase had been seen to be terminal before (clean-up,
     /// not a kill).
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -275,9 +281,13 @@ pub struct Pod {
 pub struct NodeOutage {
     /// `lastTransitionTime` of the Pod's `Ready` when it turned false.
     pub since: Timestamp,
-    /// `lastTransitionTime` of the Pod's `Ready` when it was true again; absent while it is not.
+    /// `lastTransitionTime` of the Pod's `Ready` when the kubelet wrote it again; absent while it has not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub until: Option<Timestamp>,
+    /// Whether that was seen in a version of the Pod without a `deletionTimestamp`. The order of the watch beats the clocks
+    /// of nodes.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub over: bool,
 }
 
 /// A request to delete a Pod.
@@ -287,6 +297,10 @@ pub struct PodDeletion {
     pub requested: Timestamp,
     /// The first `deletionGracePeriodSeconds`, seconds.
     pub grace_seconds: i64,
+    /// Whether the Pod had ended when this was first seen, so that it may be a later request than the first one, or
+    /// clean-up.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub seen_late: bool,
 }
 
 /// What a container is for, by where it stands in the Pod's spec.
@@ -385,6 +399,9 @@ pub struct Termination {
     /// The order of the watch beats timestamps of one second.
     #[serde(default)]
     pub before_deletion: bool,
+    /// Whether the container was seen alive in a version of the Pod with a `deletionTimestamp`, so that this came after.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub after_deletion: bool,
     /// The container's `restartCount` when it was seen in `state`, or that minus one in `lastState`.
     #[serde(default)]
     pub attempt: i32,

@@ -75,13 +75,30 @@ pub const JOINED_LATE_WITHOUT_EVENTS: [Row; 3] = [
 const ERASED: &str = "the waiting reason, which goes when the Pod is deleted, and the Events about it";
 
 /// With a field that is absent, or that says what nobody knows.
-pub const NOT_UNDERSTOOD: [Row; 9] = [
+pub const NOT_UNDERSTOOD: [Row; 18] = [
     row(
         Cause::ProbeFailed,
-        &[Cause::Killed],
+        &[Cause::Killed, Cause::NonZeroExit],
         "the Event's reason, message or object, or the time of the end",
     ),
-    row(Cause::OutOfMemory, &[Cause::Killed], "the reason `OOMKilled`"),
+    row(
+        Cause::OutOfMemory,
+        &[Cause::Killed, Cause::NonZeroExit],
+        "the reason `OOMKilled`, or the Event `SystemOOM`",
+    ),
+    row(Cause::Crashed, &[Cause::Killed], "the reason `seccomp killed`"),
+    row(
+        Cause::NonZeroExit,
+        &[Cause::NodeDrained],
+        "the end of the container, which came before the eviction",
+    ),
+    row(
+        Cause::ContainerStart,
+        &[Cause::Killed, Cause::SlowStart],
+        "the Event of the failed hook; the waiting reason or the termination",
+    ),
+    row(Cause::ContainerConfig, &[Cause::SlowStart], "the waiting reason"),
+    row(Cause::ImagePull, &[Cause::SlowStart], "the waiting reason"),
     row(
         Cause::QuotaExceeded,
         &[Cause::AdmissionDenied, Cause::NoPodsCreated],
@@ -94,9 +111,36 @@ pub const NOT_UNDERSTOOD: [Row; 9] = [
     ),
     row(
         Cause::VolumeUnavailable,
+        &[Cause::SlowStart, Cause::Unschedulable],
+        "the Event's reason or object; the scheduler's message",
+    ),
+    row(
+        Cause::DeviceUnavailable,
+        &[
+            Cause::SlowStart,
+            Cause::Unschedulable,
+            Cause::NodeRejected,
+            Cause::PodDeleted,
+        ],
+        "the Event's reason or object; the message of the scheduler or the kubelet; the condition `DisruptionTarget`",
+    ),
+    row(
+        Cause::SandboxFailed,
         &[Cause::SlowStart],
         "the Event's reason or object",
     ),
+    row(
+        Cause::NodeLost,
+        &[
+            Cause::Killed,
+            Cause::NodeDrained,
+            Cause::PodDeleted,
+            Cause::RanTooLong,
+            Cause::NonZeroExit,
+        ],
+        "the conditions `Ready` or `DisruptionTarget`; the reason `ContainerStatusUnknown` or `Unknown`",
+    ),
+    row(Cause::StuckTerminating, &[Cause::RanTooLong], "`deletionTimestamp`"),
     row(
         Cause::SchedulingGated,
         &[Cause::Unschedulable, Cause::SlowStart],

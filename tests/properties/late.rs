@@ -158,7 +158,11 @@ fn an_interruption_loses_no_job_and_makes_no_wrong_cause() {
             }
             let mut found = verdicts(evidence);
             // Its end was not seen: that it is gone is all that can be said without its Events.
-            found.retain(|_, found| found.outcome != Outcome::Deleted || found.quality == Quality::Complete);
+            // And that another run took its place is not known if that was missed as well.
+            found.retain(|uid, found| {
+                let was_replaced = known[uid].outcome == Outcome::Replaced;
+                found.outcome != Outcome::Deleted || found.quality == Quality::Complete && !was_replaced
+            });
             compare(&recording, &what, known, &found, &JOINED_LATE, &mut wrong);
         }
     }

@@ -12,4 +12,7 @@ mod mutated;
 mod order;
 mod random;
 mod recording;
+#[path = "../support/stories/mod.rs"]
+#[allow(dead_code, reason = "each test uses a part of it")]
+mod stories;
 mod without_events;

@@ -1,6 +1,6 @@
 //! Recordings, fed to the tracker in any order, and what the judge makes of it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 
@@ -12,7 +12,7 @@ use reason_enrichment_processor::judge::Quality;
 use reason_enrichment_processor::{Cause, judge};
 use serde_json::Value;
 
-use crate::broader;
+use crate::{broader, stories};
 
 /// A recording, read.
 pub struct Recording {
@@ -26,7 +26,7 @@ pub struct Recording {
 }
 
 /// Every recording of the corpus and of the folder that `PROPERTY_RECORDINGS` names.
-pub fn all() -> Vec<Recording> {
+pub fn recordings() -> Vec<Recording> {
     let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/corpus");
     let more = std::env::var_os("PROPERTY_RECORDINGS").map(PathBuf::from);
     let mut paths: Vec<PathBuf> = std::iter::once(corpus)
@@ -40,6 +40,13 @@ pub fn all() -> Vec<Recording> {
     paths.iter().map(|path| read(path)).collect()
 }
 
+/// Those, and every story.
+pub fn all() -> Vec<Recording> {
+    let stories = stories::all().into_iter();
+    let stories = stories.map(|story| recording(format!("story {}", story.name), story.lines));
+    recordings().into_iter().chain(stories).collect()
+}
+
 fn read(path: &Path) -> Recording {
     let file = std::fs::File::open(path).unwrap();
     let mut json = Vec::new();
@@ -50,9 +57,13 @@ fn read(path: &Path) -> Recording {
         }
         json.push(line);
     }
+    recording(path.file_stem().unwrap().to_string_lossy().replace(".jsonl", ""), json)
+}
+
+fn recording(name: String, json: Vec<Value>) -> Recording {
     let lines: Vec<Recorded> = json.iter().map(decode).collect();
     Recording {
-        name: path.file_stem().unwrap().to_string_lossy().replace(".jsonl", ""),
+        name,
         verdicts: verdicts(in_time(&lines)),
         lines,
         json,
@@ -154,6 +165,8 @@ pub struct Verdict {
     pub reason: Option<String>,
     pub cause: Option<Cause>,
     pub quality: Quality,
+    /// The causes of the attempts that failed.
+    pub attempts: BTreeSet<Cause>,
 }
 
 /// Judges each Job.
@@ -171,6 +184,7 @@ pub fn verdict(evidence: &Evidence) -> Verdict {
         reason: judgement.reason,
         cause: judgement.cause,
         quality: judgement.quality,
+        attempts: judgement.attempt_failures.into_keys().collect(),
     }
 }
 

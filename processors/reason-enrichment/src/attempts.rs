@@ -95,7 +95,9 @@ impl<'a> PodAttempt<'a> {
                     ends.filter_map(|end| end.finished).chain(deleted).max()
                 })
                 .or(pod.not_ready_since)
-                .or(pod.created),
+                .or(pod.created)
+                // The clock of a node may be late, but nothing ends before it is made.
+                .map(|end| pod.created.map_or(end, |created| end.max(created))),
         }
     }
 }

@@ -42,6 +42,12 @@ pub fn write(record: &mut LogRecord, judgement: &Judgement) {
     );
     write_structure(
         attributes,
+        attr::FAILURE_POLICY_RULE,
+        &judgement.failure_policy_rule,
+        judgement.failure_policy_rule.is_none(),
+    );
+    write_structure(
+        attributes,
         attr::ATTEMPTS,
         &judgement.attempts,
         judgement.attempts.is_empty(),

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::attempts::{self, AttemptOutcome, PodAttempt};
 use crate::cause::{Category, Cause, Retry};
-use crate::rules::{exit, retry, verdict};
+use crate::rules::{exit, policy, retry, verdict};
 use crate::summary;
 use crate::world::World;
 
@@ -59,6 +59,8 @@ pub struct Judgement {
     pub attempts: Vec<Attempt>,
     /// How many attempts failed, by cause; all of them.
     pub attempt_failures: BTreeMap<Cause, u64>,
+    /// The index of the rule of `spec.podFailurePolicy` that failed the Job, if one did.
+    pub failure_policy_rule: Option<u32>,
     /// `status.failedIndexes`, as written.
     pub failed_indexes: Option<String>,
     /// Whether anything is known to be missing from the evidence.
@@ -152,7 +154,10 @@ pub fn judge(evidence: &Evidence) -> Judgement {
         category: finding.map(|finding| finding.cause.category()),
         retry: finding.map(|finding| retry::retry(&finding)),
         summary: summary::summary(&world, outcome, finding.as_ref(), &attempts),
-        next_step: finding.map(|finding| finding.cause.info().next_step.to_owned()),
+        next_step: finding.map(|finding| retry::next_step(&finding).to_owned()),
+        failure_policy_rule: (outcome == Outcome::Failed && world.reason() == "PodFailurePolicy")
+            .then(|| policy::rule(&job.verdict()?.message))
+            .flatten(),
         attempts: attempts.iter().skip(first_listed).map(Attempt::of).collect(),
         attempt_failures,
         failed_indexes: job.status.failed_indexes.as_deref().map(str::to_owned),

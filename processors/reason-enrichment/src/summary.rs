@@ -1,7 +1,7 @@
 //! The sentence for the person who is paged: how the Job ended, with the numbers that matter, and why.
 
 use job_event::Outcome;
-use job_event::evidence::{Container, ContainerRole};
+use job_event::evidence::{Container, ContainerRole, NodeOutage};
 
 use crate::attempts::{AttemptOutcome, PodAttempt};
 use crate::cause::Cause;
@@ -77,9 +77,15 @@ fn completed(world: &World<'_>, attempts: &[PodAttempt<'_>]) -> String {
 
 fn failed(world: &World<'_>, finding: &Finding<'_>, attempts: &[PodAttempt<'_>]) -> String {
     let job = world.job();
+    // A Pod that is being deleted and stands yet is the obstacle, and no attempt before it.
+    let is_obstacle = |attempt: &PodAttempt<'_>| {
+        let same = finding.pod.is_some_and(|pod| pod.uid == attempt.pod.uid);
+        same && matches!(finding.cause, Cause::StuckTerminating | Cause::NodeLost)
+            && world.reason() == "DeadlineExceeded"
+    };
     let failures = attempts
         .iter()
-        .filter(|attempt| attempt.outcome == AttemptOutcome::Failed)
+        .filter(|attempt| attempt.outcome == AttemptOutcome::Failed && !is_obstacle(attempt))
         .count();
     let lead = match world.reason() {
         "DeadlineExceeded" => deadline_lead(world, finding, failures),
@@ -187,6 +193,10 @@ pub fn why(finding: &Finding<'_>) -> String {
     };
     match finding.cause {
         Cause::NonZeroExit => format!("{} {}{said}", container(), exit()),
+        Cause::Crashed if is_end(finding, "seccomp killed") => format!(
+            "{} was killed for a system call that its seccomp profile forbids{said}",
+            container()
+        ),
         Cause::Crashed => format!("{} crashed, it {}{said}", container(), exit()),
         Cause::ProbeFailed => format!("{} was killed for a failed probe{said}", container()),
         Cause::Killed => format!(
@@ -194,6 +204,9 @@ pub fn why(finding: &Finding<'_>) -> String {
             container(),
             exit()
         ),
+        Cause::OutOfMemory if !is_end(finding, "OOMKilled") => {
+            format!("{} was killed because {} ran out of memory{said}", container(), node())
+        }
         Cause::OutOfMemory => format!("{} was killed for using more memory than it may{said}", container()),
         Cause::EphemeralStorageExceeded => format!("{} was evicted for using too much local storage{said}", pod()),
         Cause::Unschedulable => match finding.message {
@@ -233,22 +246,33 @@ pub fn why(finding: &Finding<'_>) -> String {
         Cause::PodDeleted => format!("somebody deleted {}", pod()),
         Cause::NodePressure => format!("{} was evicted because {} ran short{said}", pod(), node()),
         Cause::NodeDrained => format!("{} was evicted from {}{said}", pod(), node()),
-        Cause::NodeLost => format!("{} lost {}{said}", node(), pod()),
+        Cause::NodeLost => match (finding.container, finding.pod.and_then(|pod| pod.node_outage)) {
+            (Some(_), _) => format!("{} lost {} of {}{said}", node(), container(), pod()),
+            (None, Some(NodeOutage { since, over: false, .. })) => {
+                format!("{} had not been ready since {since}, and {} was on it", node(), pod())
+            }
+            (None, _) => format!("{} lost {}{said}", node(), pod()),
+        },
         Cause::NodeShutdown => format!("{} was ended because {} was shutting down{said}", pod(), node()),
         Cause::NodeRejected => format!("{} refused {}{said}", node(), pod()),
         Cause::SandboxFailed => format!("the sandbox or network of {} could not be set up{said}", pod()),
         Cause::StuckTerminating => format!("{} was being deleted and would not go{said}", pod()),
-        Cause::RanTooLong => ran_too_long(finding, &said),
+        Cause::RanTooLong => ran_too_long(finding),
         Cause::SlowStart => format!("{} had not started yet, and nothing tells of an error", container()),
         Cause::NoPodsCreated => format!("no Pod was ever created, and nothing tells why{said}"),
         Cause::Unknown => format!("the evidence does not tell why{said}"),
     }
 }
 
-fn ran_too_long(finding: &Finding<'_>, said: &str) -> String {
+/// Whether the end that was found has that reason.
+fn is_end(finding: &Finding<'_>, reason: &str) -> bool {
+    finding.termination.is_some_and(|end| &*end.reason == reason)
+}
+
+fn ran_too_long(finding: &Finding<'_>) -> String {
     match (finding.container, finding.pod) {
         (Some(container), _) => format!("{} was still running", container_name(container)),
-        (None, Some(pod)) => format!("Pod {} ran longer than its own activeDeadlineSeconds{said}", pod.name),
+        (None, Some(pod)) => format!("Pod {} ran longer than its own activeDeadlineSeconds", pod.name),
         (None, None) => "it was not finished in time".to_owned(),
     }
 }
@@ -276,6 +300,13 @@ fn without_prefix(message: &str) -> &str {
         .unwrap_or(message);
     let message = message.strip_prefix("Error creating: ").unwrap_or(message);
     let message = message.strip_prefix("Pod was rejected: ").unwrap_or(message);
+    // `0/3 nodes are available: WHY. preemption: ...`: nobody asked for a preemption.
+    let message = match message.split_once(" preemption: ") {
+        Some((why, _)) if why.contains(" nodes are available: ") => why
+            .trim_end_matches(" still not schedulable,")
+            .trim_end_matches(" no new claims to deallocate,"),
+        _ => message,
+    };
     // `Back-off pulling image "I": ErrImagePull: WHY`
     match message.split_once(": ErrImagePull: ") {
         Some((backoff, why)) if backoff.starts_with("Back-off pulling image") => why,

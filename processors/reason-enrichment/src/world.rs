@@ -84,12 +84,25 @@ impl<'a> World<'a> {
     /// so old that the Pod would have been evicted since (`pkg/controller/util/node/controller_utils.go`).
     pub fn node_not_ready(&self, pod: &Pod, at: Option<Timestamp>) -> bool {
         if let Some(outage) = pod.node_outage {
-            let over = outage.until.is_some_and(|until| at.is_none_or(|at| until <= at));
-            return !over && at.is_none_or(|at| outage.since <= at);
+            // Whoever missed versions may have missed that the kubelet was back long before.
+            let missed = self.has_gap(Gap::WatchInterrupted);
+            let ended = outage
+                .until
+                .is_some_and(|until| missed || at.is_none_or(|at| until <= at));
+            return !(outage.over || ended) && at.is_none_or(|at| outage.since <= at);
         }
-        let Some(last) = self.pod_event(pod, &["NodeNotReady"]).map(|event| event.last) else {
+        // The Event follows a change of `Ready`.
+        let event = self.pod_event(pod, &["NodeNotReady"]);
+        let Some(last) = event.filter(|_| pod.not_ready_since.is_some()).map(|event| event.last) else {
             return false;
         };
+        // What the kubelet wrote later, it wrote on a node that was back.
+        if last
+            .zip(pod.ready_changed)
+            .is_some_and(|(last, changed)| changed > last)
+        {
+            return false;
+        }
         match (last, at) {
             (Some(last), Some(at)) => last <= at && last >= shifted(at, -NOT_READY_SECONDS),
             _ => true,

@@ -190,13 +190,24 @@ fn a_taint_with_a_node_that_was_not_ready_is_a_lost_node() {
 
 #[test]
 fn a_program_that_died_before_the_disruption_is_to_blame_itself() {
-    let victim = |finished| Pod {
+    let victim = |finished, before_deletion| Pod {
         disruption: disrupted("EvictionByEvictionAPI", 10),
         deletion: deleted(10, 30),
-        ..pod("Failed", vec![ended("main", end(3, "Error", finished))])
+        ..pod(
+            "Failed",
+            vec![ended(
+                "main",
+                Termination {
+                    before_deletion,
+                    ..end(3, "Error", finished)
+                },
+            )],
+        )
     };
-    assert_eq!(backoff(victim(8), vec![]), Cause::NonZeroExit);
-    assert_eq!(backoff(victim(11), vec![]), Cause::NodeDrained);
+    assert_eq!(backoff(victim(8, false), vec![]), Cause::NonZeroExit);
+    assert_eq!(backoff(victim(11, false), vec![]), Cause::NodeDrained);
+    // What was seen before the Pod was asked to go came before, whatever the node's clock says.
+    assert_eq!(backoff(victim(11, true), vec![]), Cause::NonZeroExit);
 }
 
 #[test]

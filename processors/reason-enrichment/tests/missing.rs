@@ -42,7 +42,18 @@ fn a_pod_that_was_seen_too_late_is_explained_by_its_events() {
             "Error: couldn't find key k in Secret ns/s",
             Cause::ContainerConfig,
         ),
-        ("Failed", "Error: something else", Cause::SlowStart),
+        (
+            "Failed",
+            "Error: container has runAsNonRoot and image will run as root",
+            Cause::ContainerConfig,
+        ),
+        (
+            "Failed",
+            "Error: container create failed: exec: \"/nope\": no such file",
+            Cause::ContainerStart,
+        ),
+        // It tells of an error, though nobody knows of which.
+        ("Failed", "Error: something else", Cause::Unknown),
         ("BackOff", "Back-off restarting failed container main", Cause::SlowStart),
     ] {
         assert_eq!(

@@ -150,6 +150,8 @@ fn a_pod_that_the_node_controller_calls_not_ready_tells_of_its_node() {
         outage(&[working.clone(), lost.clone(), back.clone()]),
         Some((20, Some(30)))
     );
+    let ended = ready(3, ("False", "PodFailed", 35), "False");
+    assert_eq!(outage(&[working.clone(), lost.clone(), ended]), Some((20, Some(35))));
     // What the kubelet calls not ready has a reason, or containers that are not.
     for kubelet in [
         ready(2, ("False", "ContainersNotReady", 20), "False"),

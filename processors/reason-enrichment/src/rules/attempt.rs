@@ -24,8 +24,14 @@ use crate::world::World;
 /// what its containers did after the verdict does not count either.
 pub fn counts(world: &World<'_>, pod: &Pod, termination: &Termination) -> bool {
     let Some(deletion) = &pod.deletion else { return true };
+    if termination.after_deletion {
+        return false;
+    }
     let before = |finished| finished < deletion.requested && world.decided.is_none_or(|decided| finished < decided);
-    termination.before_deletion || termination.finished.is_some_and(before)
+    let in_time = termination.before_deletion || termination.finished.is_some_and(before);
+    // A victim of the verdict, of which only the last request is known.
+    let is_signal = matches!(termination.exit_code, 137 | 143) && &*termination.reason == "Error";
+    in_time && (termination.before_deletion || !(deletion.seen_late && is_signal && world.is_collateral(pod)))
 }
 
 /// Why the Pod failed.
@@ -74,7 +80,8 @@ pub fn system_cause<'a>(world: &World<'a>, pod: &'a Pod) -> Option<Finding<'a>> 
 
 /// Evidence: a request to delete the Pod from neither the Job controller nor a disruption.
 fn deleted<'a>(world: &World<'a>, pod: &'a Pod) -> Option<Finding<'a>> {
-    let deletion = world.own_deletion(pod)?;
+    // Of a Pod that had ended when it was first seen, nobody knows which came first.
+    let deletion = world.own_deletion(pod).filter(|deletion| !deletion.seen_late)?;
     Some(Finding::on(Cause::PodDeleted, pod).at(Some(deletion.requested)))
 }
 
@@ -92,7 +99,10 @@ fn own_failure<'a>(world: &World<'a>, pod: &'a Pod, before: Option<Timestamp>) -
         .filter_map(|container| {
             let ends = container.terminations.iter().filter(|end| counts(world, pod, end));
             let last = ends.max_by_key(|end| end.attempt)?;
-            let in_time = before.is_none_or(|before| last.finished.is_some_and(|finished| finished < before));
+            // Who disrupts a Pod through the API asks for its deletion at once; there again the order of the watch counts.
+            let in_order = pod.deletion.is_some() && last.before_deletion;
+            let in_time =
+                before.is_none_or(|before| in_order || last.finished.is_some_and(|finished| finished < before));
             (exit::is_failure(last) && in_time).then_some((container, last))
         })
         .collect();

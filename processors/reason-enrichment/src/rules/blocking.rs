@@ -82,13 +82,14 @@ fn image_not_pulled<'a>(world: &World<'a>, pod: &'a Pod) -> Option<Finding<'a>> 
 
 /// The container could not be made or started. Evidence: a latched waiting reason
 /// (`pkg/kubelet/kuberuntime/kuberuntime_container.go`) on a container that never started; or, for a Pod that was seen
-/// too late for that, the Event `Failed` on an object that its configuration names.
+/// too late for that, the Event `Failed` with a text that is known.
 fn container_not_created<'a>(world: &World<'a>, pod: &'a Pod) -> Option<Finding<'a>> {
     let config =
         waiting(pod, |reason| reason == "CreateContainerConfigError").map(|found| (Cause::ContainerConfig, found));
     let start = || waiting(pod, is_start_error).map(|found| (Cause::ContainerStart, found));
-    let named = || failed_start(world, pod, names_missing_object).map(|found| (Cause::ContainerConfig, found));
-    let (cause, (container, message)) = config.or_else(start).or_else(named)?;
+    let named = || failed_start(world, pod, is_config_event).map(|found| (Cause::ContainerConfig, found));
+    let not_made = || failed_start(world, pod, is_start_event).map(|found| (Cause::ContainerStart, found));
+    let (cause, (container, message)) = config.or_else(start).or_else(named).or_else(not_made)?;
     Some(Finding::on(cause, pod).container(container).message(message))
 }
 
@@ -222,7 +223,7 @@ fn still_running<'a>(world: &World<'a>, pod: &'a Pod) -> Option<Finding<'a>> {
 }
 
 /// Nothing had started and nothing tells of an error.
-fn slow_start<'a>(_: &World<'a>, pod: &'a Pod) -> Option<Finding<'a>> {
+fn slow_start<'a>(world: &World<'a>, pod: &'a Pod) -> Option<Finding<'a>> {
     let started = |container: &Container| container.role == ContainerRole::Main && container.started;
     let waited = |container: &Container| container.state == ContainerState::Waiting;
     // Of a Pod that came further than `Pending`, containers that were never seen tell nothing.
@@ -232,6 +233,10 @@ fn slow_start<'a>(_: &World<'a>, pod: &'a Pod) -> Option<Finding<'a>> {
     }
     // A reason that nobody knows may well be an error.
     if let Some((container, message)) = waiting(pod, |_| true).filter(|(container, _)| !is_understood(container)) {
+        return Some(Finding::on(Cause::Unknown, pod).container(container).message(message));
+    }
+    let failed = |event: &Event| &*event.reason == "Failed";
+    if let Some((container, message)) = failed_start(world, pod, failed) {
         return Some(Finding::on(Cause::Unknown, pod).container(container).message(message));
     }
     let waits = |container: &&Container| container.role != ContainerRole::Sidecar && !container.started;
@@ -255,7 +260,16 @@ pub fn default_container(pod: &Pod) -> Option<&Container> {
 /// The state of a container before the Pod was asked to go. Where only its end was seen, and that too late, the times of
 /// that end tell.
 pub fn state(world: &World<'_>, pod: &Pod, container: &Container) -> ContainerState {
-    if !matches!(container.state, ContainerState::Absent | ContainerState::Waiting) {
+    if container.state == ContainerState::Running {
+        // Its end may have been missed and seen only when the Pod had been asked to go.
+        let missed = |end: &&Termination| end.ran && !end.before_deletion && end.attempt == container.restarts;
+        let ended = container.terminations.iter().filter(missed);
+        return match ended.into_iter().any(|end| attempt::counts(world, pod, end)) {
+            true => ContainerState::Terminated,
+            false => ContainerState::Running,
+        };
+    }
+    if container.state == ContainerState::Terminated {
         return container.state;
     }
     let mut ends = container.terminations.iter();
@@ -335,16 +349,30 @@ fn failed_start<'a>(
 }
 
 /// `Error: configmap "c" not found`, `Error: couldn't find key k in Secret ns/s`: the texts of
-/// `makeEnvironmentVariables` in `pkg/kubelet/kubelet_pods.go`, in the Event `Failed` of `startContainer`.
-fn names_missing_object(event: &Event) -> bool {
+/// `makeEnvironmentVariables` in `pkg/kubelet/kubelet_pods.go` and of `verifyRunAsNonRoot`, in the Event `Failed` of `startContainer`.
+fn is_config_event(event: &Event) -> bool {
     let text = event.message.strip_prefix("Error: ").unwrap_or_default();
     let missing = (text.starts_with("configmap ") || text.starts_with("secret ")) && text.ends_with(" not found");
-    &*event.reason == "Failed" && (missing || text.starts_with("couldn't find key "))
+    let known = ["couldn't find key ", "container has runAsNonRoot"];
+    &*event.reason == "Failed" && (missing || known.iter().any(|start| text.starts_with(start)))
+}
+
+/// `Error: container create failed: ...` of CRI-O, `Error: failed to create containerd task: ...`, and the hooks of
+/// `startContainer`.
+fn is_start_event(event: &Event) -> bool {
+    let text = event.message.strip_prefix("Error: ").unwrap_or(&event.message);
+    let known = [
+        "container create failed",
+        "failed to create containerd ",
+        "Internal PreCreateContainer hook failed",
+        "Internal PreStartContainer hook failed",
+    ];
+    &*event.reason == "Failed" && known.iter().any(|start| text.starts_with(start))
 }
 
 /// An Event about what comes before the first container, if it is not overcome.
 fn obstacle<'a>(world: &World<'a>, pod: &'a Pod, cause: Cause, reasons: &[&str]) -> Option<Finding<'a>> {
-    if pod.containers.iter().any(|container| container.started) {
+    if &*pod.phase == "Running" || pod.containers.iter().any(|container| container.started) {
         return None;
     }
     let event = world.pod_event(pod, reasons)?;

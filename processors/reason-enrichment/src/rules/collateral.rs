@@ -6,7 +6,7 @@
 //! delete Pods the same way.
 
 use job_event::Outcome;
-use job_event::evidence::{Event, Pod, PodDeletion};
+use job_event::evidence::{Pod, PodDeletion};
 
 use crate::world::{World, shifted};
 
@@ -29,15 +29,12 @@ pub fn is_collateral(world: &World<'_>, pod: &Pod) -> bool {
 fn deleted_by_controller(world: &World<'_>, pod: &Pod) -> bool {
     world
         .events(&world.evidence.job.uid)
-        .any(|event| &*event.reason == "SuccessfulDelete" && names_pod(event, pod))
+        .any(|event| &*event.reason == "SuccessfulDelete" && deleted_pod(&event.message) == Some(&*pod.name))
 }
 
-/// `Deleted pod: NAME`, possibly after `(combined from similar events): `.
-fn names_pod(event: &Event, pod: &Pod) -> bool {
-    event
-        .message
-        .rsplit_once("Deleted pod: ")
-        .is_some_and(|(_, name)| name.trim() == &*pod.name)
+/// `Deleted pod: NAME`, possibly after `(combined from similar events): `: the name.
+pub fn deleted_pod(message: &str) -> Option<&str> {
+    message.rsplit_once("Deleted pod: ").map(|(_, name)| name.trim())
 }
 
 /// Whether the request came when `activeDeadlineSeconds` had passed, in a Job that failed for that.

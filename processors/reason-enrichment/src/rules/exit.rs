@@ -11,11 +11,12 @@ use crate::cause::Cause;
 use crate::finding::Finding;
 use crate::world::{World, is_about, seen_between, shifted};
 
-/// How long before its end a container can have been told to stop because of a probe: the grace period, which for a
-/// Pod that was not deleted is not known and taken as the default of 30 s, and 30 s for the probes themselves.
-const PROBE_WINDOW_SECONDS: i64 = 60;
-/// The same for a container that ended by itself on being told to stop: within the default grace period and a little.
-const ANSWERED_WINDOW_SECONDS: i64 = 35;
+/// How long a container has to end when it is told to, unless its Pod says otherwise.
+const GRACE_SECONDS: i64 = 30;
+/// How long before a container is told to stop the last probe can have failed.
+const PROBE_SECONDS: i64 = 30;
+/// The same for a container that ended by itself on being told to stop: the Event's way takes a little.
+const ANSWERED_SECONDS: i64 = 5;
 /// How far apart a node's SystemOOM and the death it caused can be.
 const SYSTEM_OOM_WINDOW_SECONDS: i64 = 10;
 /// How long after the death it caused the Event of a failed hook may say that it was.
@@ -82,12 +83,15 @@ pub fn termination_cause<'a>(
             .message(&termination.message)
     };
     let code = termination.exit_code;
+    // The kubelet lost the container. If it ran, the node did it; if it never ran, this is only how a Pod ends.
+    let made_up = !termination.ran && termination.started.is_none() && termination.finished.is_none();
+    if made_up || &*termination.reason == "ContainerStatusUnknown" {
+        return (container.started || termination.ran).then(|| found(Cause::NodeLost));
+    }
     match &*termination.reason {
         "OOMKilled" => return Some(found(Cause::OutOfMemory)),
         "StartError" | "ContainerCannotRun" => return Some(found(Cause::ContainerStart)),
         "seccomp killed" => return Some(found(Cause::Crashed)),
-        // The kubelet lost the container. If it ran, the node did it; if it never ran, this is only how a Pod ends.
-        "ContainerStatusUnknown" => return (container.started || termination.ran).then(|| found(Cause::NodeLost)),
         // containerd lost it.
         "Unknown" => return Some(found(Cause::NodeLost)),
         _ => {}
@@ -120,11 +124,12 @@ fn failed_probe<'a>(
     termination: &Termination,
 ) -> Option<&'a Event> {
     let finished = termination.finished?;
-    let window = match termination.exit_code {
-        137 | 143 => PROBE_WINDOW_SECONDS,
-        _ => ANSWERED_WINDOW_SECONDS,
+    let before = match termination.exit_code {
+        137 | 143 => grace(pod).saturating_add(PROBE_SECONDS),
+        // Of a program that may as well have failed by itself, long ago tells nothing.
+        _ => grace(pod).min(GRACE_SECONDS) + ANSWERED_SECONDS,
     };
-    let from = shifted(finished, -window);
+    let from = shifted(finished, -before);
     let from = termination.started.map_or(from, |started| from.max(started));
     world.events(&pod.uid).find(|event| {
         &*event.reason == "Unhealthy"
@@ -132,6 +137,11 @@ fn failed_probe<'a>(
             && seen_between(event, from, finished)
             && (event.message.starts_with("Liveness probe") || event.message.starts_with("Startup probe"))
     })
+}
+
+/// How long the Pod's containers have to end when they are told to, seconds.
+fn grace(pod: &Pod) -> i64 {
+    pod.grace_seconds.unwrap_or(GRACE_SECONDS).max(0)
 }
 
 /// Evidence: Event `FailedPostStartHook` around the container's end (`startContainer` in `kuberuntime_container.go`):
@@ -143,7 +153,7 @@ fn failed_hook<'a>(
     termination: &Termination,
 ) -> Option<&'a Event> {
     let finished = termination.finished?;
-    let from = shifted(finished, -ANSWERED_WINDOW_SECONDS);
+    let from = shifted(finished, -(grace(pod).saturating_add(ANSWERED_SECONDS)));
     let from = termination.started.map_or(from, |started| from.max(started));
     world.events(&pod.uid).find(|event| {
         &*event.reason == "FailedPostStartHook"

@@ -45,7 +45,7 @@ pub fn parse(message: &str) -> Option<Match<'_>> {
 }
 
 /// The index of the rule that matched, in `spec.podFailurePolicy.rules`; `None` if the message names none.
-pub fn rule(message: &str) -> Option<usize> {
+pub fn rule(message: &str) -> Option<u32> {
     message.rsplit_once(" rule at index ")?.1.parse().ok()
 }
 

@@ -10,7 +10,7 @@ use crate::cause::Cause;
 use crate::finding::Finding;
 use crate::world::World;
 
-const VOLUME_TEXTS: [&str; 8] = [
+const VOLUME_TEXTS: [&str; 12] = [
     "persistentvolumeclaim",
     "unbound immediate PersistentVolumeClaims",
     "non-existent persistentvolume",
@@ -19,6 +19,10 @@ const VOLUME_TEXTS: [&str; 8] = [
     "ReadWriteOncePod",
     "volume node affinity conflict",
     "unbound PersistentVolumeClaims",
+    "non-existent pv(s)",
+    "no available volume zone",
+    "no available disk",
+    "enough free storage",
 ];
 
 const DEVICE_TEXTS: [&str; 5] = [

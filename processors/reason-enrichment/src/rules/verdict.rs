@@ -10,8 +10,8 @@ use crate::attempts::{AttemptOutcome, PodAttempt};
 use crate::cause::Cause;
 use crate::finding::Finding;
 use crate::rules::policy::{self, Match};
-use crate::rules::{admission, attempt, blocking, exit, indexes};
-use crate::world::World;
+use crate::rules::{admission, attempt, blocking, collateral, exit, indexes};
+use crate::world::{World, is_terminal};
 
 /// Why the Job, which has failed, did. `attempts` in the order of their ends.
 pub fn verdict<'a>(world: &World<'a>, attempts: &[PodAttempt<'a>]) -> Finding<'a> {
@@ -159,9 +159,31 @@ fn between_pods<'a>(world: &World<'a>, attempts: &[PodAttempt<'a>]) -> Option<Fi
     {
         return Some(Finding::of(Cause::RanTooLong));
     }
+    if missed_a_pod(world) {
+        return None;
+    }
     latest(attempts)
         .or_else(|| admission::failed_create(world))
         .or_else(|| (succeeded > 0).then(|| Finding::of(Cause::RanTooLong)))
+}
+
+/// Whether the Job had a Pod that was never seen, which may have been alive at the deadline. Evidence: the Job
+/// controller's Event `SuccessfulDelete` that names another one, or, where something was missed, that it counts more.
+fn missed_a_pod(world: &World<'_>) -> bool {
+    let pods = &world.evidence.pods;
+    let events = world.events(&world.evidence.job.uid);
+    let mut deleted = events
+        .filter(|event| &*event.reason == "SuccessfulDelete")
+        .filter_map(|event| collateral::deleted_pod(&event.message));
+    let missed = [Gap::JoinedLate, Gap::WatchInterrupted]
+        .iter()
+        .any(|gap| world.has_gap(*gap));
+    let status = &world.job().status;
+    let counted = i64::from(status.failed) + i64::from(status.succeeded);
+    let more = i64::try_from(pods.len()).is_ok_and(|seen| counted > seen);
+    // One that was gone after an interruption.
+    let vanished = |pod: &Pod| pod.removed && pod.deletion.is_none() && !is_terminal(&pod.phase);
+    pods.iter().any(vanished) || deleted.any(|name| !pods.iter().any(|pod| &*pod.name == name)) || missed && more
 }
 
 /// No Pod was ever seen. Evidence: Event `FailedCreate`, or that nothing hints at a Pod that was missed.

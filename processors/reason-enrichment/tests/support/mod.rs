@@ -101,6 +101,7 @@ pub fn pod(phase: &str, containers: Vec<Container>) -> Pod {
         node: Some("node1".into()),
         created: Some(at(0)),
         start_time: Some(at(0)),
+        not_ready_since: Some(at(0)),
         phase: phase.into(),
         containers,
         ..Default::default()
@@ -111,6 +112,7 @@ pub fn deleted(requested: i64, grace_seconds: i64) -> Option<PodDeletion> {
     Some(PodDeletion {
         requested: at(requested),
         grace_seconds,
+        seen_late: false,
     })
 }
 

@@ -28,6 +28,9 @@ pub struct PodSpec {
     /// `nodeName`.
     #[serde(deserialize_with = "lenient")]
     pub node_name: Box<str>,
+    /// `terminationGracePeriodSeconds`.
+    #[serde(deserialize_with = "lenient")]
+    pub termination_grace_period_seconds: Option<i64>,
     /// `initContainers`.
     #[serde(deserialize_with = "lenient")]
     pub init_containers: Vec<Container>,

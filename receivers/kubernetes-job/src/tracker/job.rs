@@ -55,6 +55,8 @@ pub struct JobRecord {
     gaps: Gaps,
     /// Whether it has ended and is to be reported.
     pub is_due: bool,
+    /// Whether it had Pods when it was first seen.
+    had_pods: bool,
 }
 
 /// What most Jobs that run do not have.
@@ -100,6 +102,7 @@ impl JobRecord {
             scope,
             gaps: Gaps::default(),
             is_due: false,
+            had_pods: job.status.active > 0,
         };
         record.set_status(job.status);
         if let Some(parent) = job.traceparent {
@@ -296,6 +299,9 @@ impl JobRecord {
     pub fn into_evidence(mut self, uid: Uid, more: &[Gap]) -> Evidence {
         for gap in more {
             self.note(*gap);
+        }
+        if self.had_pods && self.pods.is_empty() {
+            self.note(Gap::JoinedLate);
         }
         let rare = self.rare.take().map_or_else(Rare::default, |rare| *rare);
         let job = evidence::Job {

@@ -28,6 +28,7 @@ const MESSAGE: usize = 4096;
 pub struct Template {
     containers: Vec<TemplateContainer>,
     default_container: Option<Box<str>>,
+    grace_seconds: Option<i64>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -52,12 +53,13 @@ pub struct PodRecord {
     created: Time,
     start_time: Time,
     not_ready_since: Time,
+    ready_changed: Time,
     /// `resourceVersion` of the last version, if it is a number.
     version: Option<NonZeroU64>,
     rare: Option<Box<Rare>>,
     /// Whether a version with a `deletionTimestamp` was seen.
     deleting: bool,
-    /// Whether it had restarted, or was being deleted, when it was first seen.
+    /// Whether it had restarted or ended, or was being deleted, when it was first seen.
     pub joined_late: bool,
     /// Whether it is gone from the API.
     pub removed: bool,
@@ -85,6 +87,9 @@ struct ContainerRecord {
     restarts: i32,
     state: ContainerState,
     started: bool,
+    /// Whether it was seen running when the Pod had been asked to go: no container is started then, so its next end is an
+    /// answer to that.
+    seen_alive_in_deletion: bool,
 }
 
 #[derive(Debug, Default)]
@@ -125,6 +130,7 @@ impl PodRecord {
         let template = Template {
             containers: init.chain(main).collect(),
             default_container: metadata.annotations.default_container.clone(),
+            grace_seconds: pod.spec.termination_grace_period_seconds,
         };
         let statuses = pod
             .status
@@ -144,10 +150,13 @@ impl PodRecord {
             created: metadata.creation_timestamp.into(),
             start_time: Time::NONE,
             not_ready_since: Time::NONE,
+            ready_changed: Time::NONE,
             version: None,
             rare: None,
             deleting: false,
-            joined_late: metadata.deletion_timestamp.is_some() || statuses.into_iter().any(|s| s.restart_count > 0),
+            joined_late: metadata.deletion_timestamp.is_some()
+                || has_ended(&pod.status.phase)
+                || statuses.into_iter().any(|s| s.restart_count > 0),
             removed: false,
         };
         if let Some(text) = Uid::odd_text(&metadata.uid) {
@@ -167,9 +176,9 @@ impl PodRecord {
     fn update(&mut self, new: &model::Pod, pools: &mut Pools) {
         self.version = new.metadata.resource_version.parse().ok();
         let deletion_seen = new.metadata.deletion_timestamp.is_some();
-        let had_ended = matches!(&*self.phase, "Succeeded" | "Failed");
+        let had_ended = has_ended(&self.phase);
         self.latch_status(new, deletion_seen, pools);
-        self.latch_node_outage(&new.status.conditions);
+        self.latch_node_outage(&new.status.conditions, deletion_seen);
         self.latch_deletion(new, had_ended);
         let statuses = &new.status;
         for status in statuses
@@ -224,19 +233,26 @@ impl PodRecord {
 
     /// What the kubelet says of `Ready` follows from `ContainersReady`, and where it is false it says why. One that is
     /// false without a reason while the containers are ready is the node controller's word: the kubelet is silent.
-    fn latch_node_outage(&mut self, conditions: &[model::Condition]) {
+    fn latch_node_outage(&mut self, conditions: &[model::Condition], deletion_seen: bool) {
         let find = |kind| conditions.iter().find(|condition| &*condition.kind == kind);
         let Some(ready) = find("Ready") else { return };
-        let containers_ready = find("ContainersReady").is_some_and(model::Condition::is_true);
+        let mut others = conditions.iter().filter(|condition| condition.is_true());
+        let containers_ready = others.any(|condition| &*condition.kind == "ContainersReady");
         let since = ready.last_transition_time;
         if !ready.is_true() && containers_ready && ready.reason.is_empty() {
             if let Some(since) = since {
-                self.rare().node_outage = Some(NodeOutage { since, until: None });
+                self.rare().node_outage = Some(NodeOutage {
+                    since,
+                    until: None,
+                    over: false,
+                });
             }
-        } else if ready.is_true()
-            && let Some(outage) = self.rare.as_mut().and_then(|rare| rare.node_outage.as_mut())
-        {
+            return;
+        }
+        self.ready_changed = Time::from(since).or(self.ready_changed);
+        if let Some(outage) = self.rare.as_mut().and_then(|rare| rare.node_outage.as_mut()) {
             outage.until = outage.until.or(since);
+            outage.over |= !deletion_seen;
         }
     }
 
@@ -258,6 +274,7 @@ impl PodRecord {
         self.rare().deletion = Some(PodDeletion {
             requested,
             grace_seconds,
+            seen_late: has_ended(&new.status.phase),
         });
     }
 
@@ -281,6 +298,8 @@ impl PodRecord {
             (Some(_), _, _) => ContainerState::Waiting,
             _ => ContainerState::Absent,
         };
+        let alive = state == ContainerState::Running;
+        container.seen_alive_in_deletion |= deletion_seen && alive;
         // No container is started in a Pod that is being deleted, so what runs ran before.
         if !deletion_seen || state == ContainerState::Running {
             container.state = state;
@@ -293,10 +312,11 @@ impl PodRecord {
             container.running_since = Time::from(running.started_at).or(container.running_since);
         }
         if let Some(last) = &status.last_state.terminated {
-            container.latch_termination(last, status.restart_count.saturating_sub(1), true);
+            container.latch_termination(last, status.restart_count.saturating_sub(1), true, false);
         }
         if let Some(terminated) = terminated {
-            container.latch_termination(terminated, status.restart_count, !deletion_seen);
+            let after_deletion = container.seen_alive_in_deletion;
+            container.latch_termination(terminated, status.restart_count, !deletion_seen, after_deletion);
         }
     }
 
@@ -341,7 +361,9 @@ impl PodRecord {
             not_scheduled: rare.not_scheduled,
             disruption: rare.disruption,
             not_ready_since: self.not_ready_since.get(),
+            ready_changed: self.ready_changed.get(),
             node_outage: rare.node_outage,
+            grace_seconds: self.template.grace_seconds,
             deletion: rare.deletion,
             default_container: self.template.default_container.clone(),
             containers: containers.map(|(of, record)| record.into_evidence(of)).collect(),
@@ -367,7 +389,13 @@ impl ContainerRecord {
         replace(&mut known.reason, reason);
     }
 
-    fn latch_termination(&mut self, new: &model::Terminated, attempt: i32, before_deletion: bool) {
+    fn latch_termination(
+        &mut self,
+        new: &model::Terminated,
+        attempt: i32,
+        before_deletion: bool,
+        after_deletion: bool,
+    ) {
         let ran = !new.container_id.is_empty();
         self.started |= ran;
         let id = if ran { hash(&new.container_id) } else { 0 };
@@ -400,6 +428,7 @@ impl ContainerRecord {
             finished: new.finished_at,
             ran,
             before_deletion,
+            after_deletion,
             attempt: attempt.max(0),
         };
         // Oldest first: `lastState` of a Pod that is first seen late may tell of an end before one that is known.
@@ -428,6 +457,10 @@ impl ContainerRecord {
             terminations: past.terminations.into_iter().map(|t| t.end).collect(),
         }
     }
+}
+
+fn has_ended(phase: &str) -> bool {
+    matches!(phase, "Succeeded" | "Failed")
 }
 
 /// Whether `new` is a version before `known`; versions that are not numbers cannot be compared and count as newer.
