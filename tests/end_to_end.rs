@@ -1,6 +1,9 @@
 //! The recordings of a real cluster, played by the simulator through real sockets to the real binary: one event and one
 //! count for each Job that was decided, whatever happens to the watches.
 
+#[path = "support/stories/mod.rs"]
+#[allow(clippy::unwrap_used, dead_code, reason = "each test uses a part of it")]
+mod stories;
 mod support;
 #[path = "support/world.rs"]
 mod world;
@@ -154,6 +157,37 @@ async fn also_when_a_watch_is_answered_with_410() {
     }
     Player::new(world.simulator.store().clone(), after.to_vec()).play_all();
     finish(world).await;
+}
+
+/// What no recording holds: a run that its CronJob replaced, one that was merely deleted, a node without memory, which only
+/// its own Event tells, and a node that is silent.
+#[tokio::test]
+async fn stories_are_told_as_they_were_meant() {
+    let mut world = World::start("stories").await;
+    let names = ["cron-replace", "cron-deleted", "system-oom", "node-lost-without-event"];
+    let stories = names.map(stories::named);
+    for story in &stories {
+        let text: String = story.lines.iter().map(|line| format!("{line}\n")).collect();
+        let path = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{}.jsonl", story.name));
+        std::fs::write(&path, text).expect("a file");
+        let steps = recording::read(&path).expect("a recording");
+        Player::new(world.simulator.store().clone(), steps).play_all();
+    }
+    let uids: BTreeSet<String> = stories.iter().map(|story| story.uid("jobs/j")).collect();
+    world.events_about(&uids).await;
+    let log = world.stop().await;
+    assert!(!log.contains("ERROR"), "{log}");
+    let events = world.events();
+    for story in &stories {
+        let records = &events[&story.uid("jobs/j")];
+        assert_eq!(records.len(), 1, "{}", story.name);
+        let text = |key: &str| records[0].get(key).and_then(Value::as_str);
+        assert_eq!(text("k8s.job.outcome"), Some(story.end.outcome), "{}", story.name);
+        let cause = story.end.cause.map(|cause| cause.as_str());
+        assert_eq!(text("k8s.job.failure.cause"), cause, "{}", story.name);
+    }
+    let failures = world.sums("k8s.job.failures").values().sum::<i64>();
+    assert_eq!(failures, 2, "a run that was replaced or deleted is no failure");
 }
 
 #[tokio::test]
