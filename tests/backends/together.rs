@@ -142,7 +142,8 @@ fn latest(intake: &OtlpIntake) -> Totals {
     totals
 }
 
-/// The pipeline: five exporters of the same metrics.
+/// The pipeline: five exporters of the same metrics. All lives are played at once, and Pods come over another watch than
+/// Jobs, so evidence has more time to arrive.
 fn pipeline([proto, json, grpc, cumulative]: [&OtlpIntake; 4], prometheus: &str) -> String {
     let retry = "retry_on_failure: {initial_interval: 100ms, max_interval: 200ms, max_elapsed_time: 0s}";
     let http = |name: &str, intake: &OtlpIntake, more: &str| {
@@ -151,7 +152,7 @@ fn pipeline([proto, json, grpc, cumulative]: [&OtlpIntake; 4], prometheus: &str)
     };
     let grpc = grpc.grpc_address();
     [
-        "receivers:\n  k8s_job:\nprocessors:\n  reason_enrichment:\nconnectors:\n  job_metrics: {interval: 1s}\nexporters:\n".into(),
+        "receivers:\n  k8s_job: {settle_time: 5s}\nprocessors:\n  reason_enrichment:\nconnectors:\n  job_metrics: {interval: 1s}\nexporters:\n".into(),
         http("proto", proto, "headers: {dd-api-key: key}"),
         http("json", json, "headers: {dd-api-key: key}, encoding: json, compression: zstd"),
         format!("  otlp_grpc: {{endpoint: \"http://{grpc}\", {retry}, headers: {{x-honeycomb-team: key}}}}\n"),

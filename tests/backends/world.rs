@@ -176,7 +176,10 @@ pub async fn until_totals(name: &str, intake: &OtlpIntake, sums: fn(&OtlpIntake)
         }
     };
     if tokio::time::timeout(PATIENCE, waiting).await.is_err() {
-        panic!("{name} has {:#?}, expected {expected:#?}", sums(intake));
+        let found: BTreeSet<_> = sums(intake).into_iter().collect();
+        let expected: BTreeSet<_> = expected.clone().into_iter().collect();
+        let (more, less) = (&found - &expected, &expected - &found);
+        panic!("{name} has {more:#?}, expected {less:#?} instead");
     }
 }
 
