@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use simulator::otlp_intake::profile::{DYNATRACE, HONEYCOMB, NEW_RELIC};
+use simulator::otlp_intake::profile::{DYNATRACE, GRAFANA_CLOUD, HONEYCOMB, NEW_RELIC, PROFILES, PROMETHEUS};
 use simulator::otlp_intake::{DATADOG, Options, OtlpIntake, Profile, Signal};
 
 use crate::world::{World, arrived, jobs, scenario, series, until};
@@ -55,12 +55,34 @@ const TRIED: &[Tried] = &[
         exporters: &["otlp_http", "otlp_http/metrics"],
         environment: &[("HONEYCOMB_API_KEY", "key")],
     },
+    Tried {
+        heading: "Grafana Cloud",
+        profile: GRAFANA_CLOUD,
+        exporters: &["otlp_http"],
+        environment: &[("GRAFANA_CLOUD_TOKEN", "key")],
+    },
+    Tried {
+        heading: "A Prometheus that takes OTLP",
+        profile: PROMETHEUS,
+        exporters: &["otlp_http"],
+        environment: &[],
+    },
 ];
+
+/// The series of failures that arrived.
+fn failures(intake: &OtlpIntake) -> BTreeSet<String> {
+    let points = intake.points();
+    let failures = points.iter().filter(|point| point.metric == "k8s.job.failures");
+    failures.map(series).collect()
+}
 
 /// Runs one pipeline; says what it did wrong.
 async fn wrong(tried: &Tried) -> Vec<String> {
     let mut world = World::new(&tried.heading.replace(' ', "-")).await;
-    let intake = OtlpIntake::start_with(Options::of(tried.profile, "key")).await.unwrap();
+    let mut options = Options::of(tried.profile, "key");
+    // A Prometheus of one's own has no key.
+    options.api_key = options.api_key.filter(|_| !tried.environment.is_empty());
+    let intake = OtlpIntake::start_with(options).await.unwrap();
     let endpoint = |exporter: &&str| format!("exporters.{exporter}.endpoint={}", intake.url());
     let mut set: Vec<String> = tried.exporters.iter().map(endpoint).collect();
     set.push("receivers.k8s_job.collection_interval=1s".into());
@@ -80,6 +102,10 @@ async fn wrong(tried: &Tried) -> Vec<String> {
         })
         .await;
     }
+    until("a count of each failure", &intake, |intake| {
+        failures(intake).len() == names.len()
+    })
+    .await;
     let log = world.stop().await;
     let mut wrong = Vec::new();
     let mut check = |is_right: bool, what: String| {
@@ -97,12 +123,7 @@ async fn wrong(tried: &Tried) -> Vec<String> {
         statuses.iter().all(|status| matches!(status, Some(200 | 202))),
         format!("{statuses:?}\n{log}"),
     );
-    let points = intake.points();
-    let failures: BTreeSet<String> = points
-        .iter()
-        .filter(|point| point.metric == "k8s.job.failures")
-        .map(series)
-        .collect();
+    let failures = failures(&intake);
     check(failures.len() == names.len(), format!("{failures:?}"));
     wrong
 }
@@ -114,4 +135,15 @@ async fn every_documented_pipeline_is_taken_by_its_backend() {
         all.extend(wrong(tried).await);
     }
     assert!(all.is_empty(), "{}", all.join("\n"));
+}
+
+#[test]
+fn every_profile_has_a_pipeline() {
+    for profile in PROFILES {
+        assert!(
+            TRIED.iter().any(|tried| tried.profile.name == profile.name),
+            "{} is not tried",
+            profile.name
+        );
+    }
 }

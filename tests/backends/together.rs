@@ -1,14 +1,15 @@
 //! Several exporters at once: one slow, one down for a while. None holds up the others, and all end with the same totals.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use simulator::otlp_intake::{Answer, DATADOG, Options, OtlpIntake, Signal};
+use simulator::otlp_intake::profile::{GRAFANA_CLOUD, HONEYCOMB};
+use simulator::otlp_intake::{Answer, DATADOG, Options, OtlpIntake, PointValue, Profile, Signal, Temporality};
 use simulator::{Fate, Ids, Lives, Player};
-
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use crate::world::{COUNTS, PATIENCE, Totals, World, sums, until_totals};
+use crate::world::{COUNTS, PATIENCE, Totals, World, series, sums, until_totals};
 
 /// Fewer where the test runs among all others.
 const JOBS: usize = if cfg!(debug_assertions) { 200 } else { 2_000 };
@@ -119,47 +120,81 @@ async fn until_scraped(address: &str, expected: &Totals) {
     }
 }
 
-async fn start(profile: simulator::otlp_intake::Profile) -> OtlpIntake {
+async fn start(profile: Profile) -> OtlpIntake {
     OtlpIntake::start_with(Options::of(profile, "key")).await.unwrap()
 }
 
-#[tokio::test]
-async fn all_exporters_end_with_the_same_totals_though_one_is_slow_and_one_is_down() {
-    let mut world = World::new("together").await;
-    let [proto, slow, down] = [start(DATADOG).await, start(DATADOG).await, start(DATADOG).await];
-    slow.answer_all(Signal::Metrics, Some(Answer::Delay(Duration::from_millis(300))));
-    down.refuse_connections(true).await;
-    let otlp = |name: &str, intake: &OtlpIntake, more: &str| {
-        format!(
-            "  otlp_http/{name}: {{endpoint: \"{}\", headers: {{dd-api-key: key}}, {more}\n    retry_on_failure: {{initial_interval: 100ms, \
-             max_interval: 200ms, max_elapsed_time: 0s}}}}\n",
-            intake.url()
-        )
+/// What totals come to: the latest of each series and beginning.
+fn latest(intake: &OtlpIntake) -> Totals {
+    let mut latest = BTreeMap::new();
+    for point in intake.points().iter().filter(|point| COUNTS.contains(&&*point.metric)) {
+        assert_eq!(point.temporality, Some(Temporality::Cumulative), "{point:?}");
+        let PointValue::Int(value) = point.value else {
+            panic!("{point:?} is no count")
+        };
+        let place = latest.entry((series(point), point.start_unix_nano)).or_insert((0, 0));
+        *place = (*place).max((point.time_unix_nano, value));
+    }
+    let mut totals = Totals::new();
+    for ((series, _), (_, value)) in latest {
+        *totals.entry(series).or_default() += value;
+    }
+    totals
+}
+
+/// The pipeline: five exporters of the same metrics. All lives are played at once, and Pods come over another watch than
+/// Jobs, so evidence has more time to arrive.
+fn pipeline([proto, json, grpc, cumulative]: [&OtlpIntake; 4], prometheus: &str) -> String {
+    let retry = "retry_on_failure: {initial_interval: 100ms, max_interval: 200ms, max_elapsed_time: 0s}";
+    let http = |name: &str, intake: &OtlpIntake, more: &str| {
+        let url = intake.url();
+        format!("  otlp_http/{name}: {{endpoint: \"{url}\", {retry}, {more}}}\n")
     };
+    let grpc = grpc.grpc_address();
+    [
+        "receivers:\n  k8s_job: {settle_time: 5s}\nprocessors:\n  reason_enrichment:\nconnectors:\n  job_metrics: {interval: 1s}\nexporters:\n".into(),
+        http("proto", proto, "headers: {dd-api-key: key}"),
+        http("json", json, "headers: {dd-api-key: key}, encoding: json, compression: zstd"),
+        format!("  otlp_grpc: {{endpoint: \"http://{grpc}\", {retry}, headers: {{x-honeycomb-team: key}}}}\n"),
+        http("totals", cumulative, "headers: {authorization: Basic key}, temporality: cumulative"),
+        format!("  prometheus: {{endpoint: \"{prometheus}\", start_at_zero: 0s, resource_to_telemetry_conversion: {{enabled: true}}}}\n"),
+        "service:\n  pipelines:\n    logs: {receivers: [k8s_job], processors: [reason_enrichment], exporters: [job_metrics]}\n    metrics:\n      \
+         receivers: [job_metrics]\n      exporters: [otlp_http/proto, otlp_http/json, otlp_grpc, otlp_http/totals, prometheus]\n"
+            .into(),
+    ]
+    .concat()
+}
+
+#[tokio::test]
+async fn five_exporters_end_with_the_same_totals_though_one_is_slow_and_one_is_down() {
+    let mut world = World::new("together").await;
+    let [proto, json] = [start(DATADOG).await, start(DATADOG).await];
+    let [grpc, cumulative] = [start(HONEYCOMB).await, start(GRAFANA_CLOUD).await];
     let prometheus = free_address();
-    let config = format!(
-        "receivers:\n  k8s_job:\nprocessors:\n  reason_enrichment:\nconnectors:\n  job_metrics: {{interval: 1s}}\nexporters:\n\
-         {}{}{}  prometheus: {{endpoint: \"{prometheus}\", start_at_zero: 0s, resource_to_telemetry_conversion: {{enabled: true}}}}\nservice:\n  pipelines:\n    logs: {{receivers: [k8s_job], processors: [reason_enrichment], exporters: [job_metrics]}}\n    \
-         metrics: {{receivers: [job_metrics], exporters: [otlp_http/proto, otlp_http/slow, otlp_http/down, prometheus]}}\n",
-        otlp("proto", &proto, ""),
-        otlp("slow", &slow, "compression: zstd,"),
-        otlp("down", &down, "compression: none,"),
-    );
+    json.answer_all(Signal::Metrics, Some(Answer::Delay(Duration::from_millis(300))));
+    grpc.refuse_connections(true).await;
+    let config = pipeline([&proto, &json, &grpc, &cumulative], &prometheus);
     world.collect(&config, &[], &[]).await;
     let expected = expected(&play(&world));
-    for (name, intake) in [("the plain one", &proto), ("the slow one", &slow)] {
-        until_totals(name, intake, &expected).await;
-    }
-    assert!(down.received().is_empty(), "nobody waited for the one that is down");
+    // Four have it all while one is down: nobody waits for it.
+    until_totals("protobuf", &proto, sums, &expected).await;
+    until_totals("totals", &cumulative, latest, &expected).await;
+    until_totals("JSON, slowly", &json, sums, &expected).await;
     until_scraped(&prometheus, &expected).await;
-    down.refuse_connections(false).await;
-    until_totals("the one that was down", &down, &expected).await;
+    assert!(grpc.received().is_empty());
+    grpc.refuse_connections(false).await;
+    until_totals("gRPC, which was down", &grpc, sums, &expected).await;
     let log = world.stop().await;
-    for intake in [&proto, &slow, &down] {
-        assert_eq!(sums(intake), expected, "no more after the end\n{log}");
-        assert_eq!(
-            (intake.rejected(), intake.lost(), intake.violations()),
-            (0, vec![], vec![])
-        );
+    for (intake, totals) in [
+        (&proto, sums as fn(&OtlpIntake) -> Totals),
+        (&json, sums),
+        (&grpc, sums),
+        (&cumulative, latest),
+    ] {
+        assert_eq!(totals(intake), expected, "no more after the end\n{log}");
+        assert_eq!((intake.rejected(), intake.lost()), (0, vec![]));
+    }
+    for intake in [&proto, &json] {
+        assert_eq!(intake.violations(), []);
     }
 }

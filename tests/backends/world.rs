@@ -167,8 +167,8 @@ pub fn series(point: &Point) -> String {
     )
 }
 
-/// Waits until the deltas that arrived come to these totals.
-pub async fn until_totals(name: &str, intake: &OtlpIntake, expected: &Totals) {
+/// Waits until what arrived comes to these totals.
+pub async fn until_totals(name: &str, intake: &OtlpIntake, sums: fn(&OtlpIntake) -> Totals, expected: &Totals) {
     let mut arrivals = intake.subscribe();
     let waiting = async {
         while sums(intake) != *expected {
@@ -176,7 +176,10 @@ pub async fn until_totals(name: &str, intake: &OtlpIntake, expected: &Totals) {
         }
     };
     if tokio::time::timeout(PATIENCE, waiting).await.is_err() {
-        panic!("{name} has {:#?}, expected {expected:#?}", sums(intake));
+        let found: BTreeSet<_> = sums(intake).into_iter().collect();
+        let expected: BTreeSet<_> = expected.clone().into_iter().collect();
+        let (more, less) = (&found - &expected, &expected - &found);
+        panic!("{name} has {more:#?}, expected {less:#?} instead");
     }
 }
 

@@ -63,7 +63,9 @@ pub(super) fn take(shared: &Shared, message: &Message<'_>, rejected: Option<(usi
     shared.state().lost.extend(judged.lost);
     if let Some((items, words)) = judged.rejected {
         shared.state().rejected += items;
-        keep(shared, message, taken);
+        if taken.items() > 0 {
+            keep(shared, message, taken);
+        }
         return Ok(Taken {
             rejected: items,
             message: words.into(),
