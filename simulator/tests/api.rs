@@ -262,6 +262,15 @@ async fn a_write_whose_answer_is_lost_was_made() {
     assert_eq!(create("a").await, "", "no answer");
     assert!(store.get(Resource::ConfigMaps, "n", "a").is_some());
     let mut silence = std::pin::pin!(create("b"));
+    let asked = async {
+        while simulator.requests().len() < 2 {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::select! {
+        answer = &mut silence => panic!("an answer: {answer:?}"),
+        () = asked => {}
+    }
     tokio::select! {
         answer = &mut silence => panic!("an answer: {answer:?}"),
         answer = create("c") => assert!(answer.starts_with("HTTP/1.1 201"), "{answer}"),

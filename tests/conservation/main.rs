@@ -83,10 +83,11 @@ async fn nothing_is_lost_or_counted_twice_whatever_breaks() {
         if runs.len() >= TOGETHER {
             report.add(runs.join_next().await.expect("a run").expect("a run to its end"));
         }
-        let durability = Durability::None;
-        let mut script = script_of(seed, durability).await;
-        // Without a checkpoint what comes and goes while no watch follows is not told.
-        script.0.retain(|(_, action)| !action.makes_a_gap());
+        let durability = match seed % 2 {
+            0 => Durability::File,
+            _ => Durability::Cluster,
+        };
+        let script = script_of(seed, durability).await;
         runs.spawn(run(seed, script, durability, PATIENCE));
     }
     while let Some(outcome) = runs.join_next().await {

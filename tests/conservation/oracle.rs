@@ -126,9 +126,17 @@ pub struct Oracle {
     places: HashMap<(String, u64), (String, Fate)>,
     wrong: BTreeSet<Problem>,
     traffic: Traffic,
+    /// The owners of runs, by the runs' own names.
+    runs: HashMap<String, String>,
 }
 
 impl Oracle {
+    /// A CronJob's run may be counted under its own name: of one that came and went unseen nothing but Events is left, and
+    /// they do not name the CronJob. Either way it is counted once.
+    pub fn run(&mut self, name: &str, owner: &str) {
+        self.runs.insert(name.to_owned(), owner.to_owned());
+    }
+
     /// There is a Job.
     pub fn job(&mut self, uid: &str, owner: &str, end: End) {
         self.jobs.insert(uid.to_owned(), end);
@@ -194,6 +202,7 @@ impl Oracle {
     }
 
     fn owe(&mut self, metric: &str, owner: &str, jobs: i64) {
+        let owner = self.runs.get(owner).map_or(owner, String::as_str);
         let key = (metric.to_owned(), owner.to_owned());
         let owed = self.owed.entry(key.clone()).or_default();
         *owed += jobs;

@@ -153,6 +153,9 @@ impl Play {
             LifeFate::Succeeds | LifeFate::SucceedsAfterRetry => End::Succeeded,
             LifeFate::Deleted => End::Undecided,
         };
+        if life.name != owner {
+            world.oracle.run(&life.name, owner);
+        }
         world.oracle.job(&life.uid, owner, end);
         let now = self.begin.elapsed();
         let deleted = life

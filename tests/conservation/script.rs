@@ -61,16 +61,6 @@ pub enum Action {
 }
 
 impl Action {
-    /// Whether there is a time that a watch can say nothing of.
-    pub fn makes_a_gap(&self) -> bool {
-        let answer = match self {
-            Action::Expire | Action::Compact => return true,
-            Action::Answer(_, _, answer) => answer,
-            _ => return false,
-        };
-        matches!(answer, Answer::Status { code: 410, .. } | Answer::ExpiredInBand)
-    }
-
     /// The kind of the fault, for counting; `None` for the end of one.
     pub fn kind(&self) -> Option<String> {
         Some(match self {

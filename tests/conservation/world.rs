@@ -11,8 +11,8 @@ use crate::collector::Collector;
 use crate::oracle::{Event, Fate, Oracle, Point};
 use crate::script::{Action, Durability};
 
-/// How many watches a collector keeps open: Jobs, Pods, CronJobs, Events of Jobs, Events of Pods.
-const WATCHES: usize = 5;
+/// How many watches a collector keeps open: Jobs, Pods, CronJobs, Events of Jobs, of Pods, of nodes.
+const WATCHES: usize = 6;
 /// Upper bound on a start: only a broken collector takes this long.
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -109,7 +109,7 @@ impl World {
         let extension = match durability {
             Durability::None => String::new(),
             Durability::File => storage::file(&self.folder.join("state")),
-            Durability::Cluster => storage::cluster(&self.kubeconfig(replica), replica),
+            Durability::Cluster => storage::cluster(&self.kubeconfig(replica)),
         };
         let extensions = match durability {
             Durability::None => "",
@@ -376,14 +376,13 @@ mod storage {
         )
     }
 
-    pub fn cluster(kubeconfig: &Path, replica: usize) -> String {
+    pub fn cluster(kubeconfig: &Path) -> String {
         let kubeconfig = kubeconfig.display();
         format!(
             "  k8s_leader_elector:
     kubeconfig: {kubeconfig}
     lease_name: collector
     lease_namespace: collector
-    identity: replica-{replica}
     lease_duration: 3s
     renew_deadline: 2s
     retry_period: 500ms
