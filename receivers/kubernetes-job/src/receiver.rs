@@ -20,6 +20,7 @@ use crate::model;
 use crate::session::Session;
 use crate::telemetry::Telemetry;
 use crate::tracker::{Kind, Object};
+use crate::watch::random::Random;
 use crate::watch::request::{Target, targets};
 use crate::watch::{Message, Watch};
 
@@ -173,6 +174,7 @@ pub(crate) fn start_watches(
             target: target.clone(),
             messages: messages.clone(),
             first_list,
+            random: Random::new(),
         };
         let shutdown = shutdown.clone();
         watches.spawn(async move {

@@ -191,6 +191,7 @@ impl Session {
         let new = || Checkpoint::new(self.keeper.limits().listed);
         if self.keeper.leads() {
             self.tracker.restore(new(), parts);
+            self.tracker.begin((self.clock)());
             return Ok(());
         }
         loop {
@@ -200,7 +201,8 @@ impl Session {
                     self.say_since(&stored);
                     self.count_gap(&stored);
                     self.tracker.restore(stored, parts);
-                    return Ok(());
+                    self.tracker.begin((self.clock)());
+                    return self.write_down_the_start(running).await;
                 }
                 News::Follows(stored) => {
                     tracing::info!("another replica leads; standing by");
@@ -210,6 +212,17 @@ impl Session {
                 other => self.hear(other, running)?,
             }
         }
+    }
+
+    /// Waits until the store knows from when on Jobs are told of, so that whoever starts after a crash does not take this
+    /// time for the first start.
+    async fn write_down_the_start(&mut self, running: &Running) -> Result<(), ComponentError> {
+        while self.keeper.leads() && !self.is_stored() {
+            self.store((self.clock)(), true);
+            let news = self.keeper.next().await;
+            self.hear(news, running)?;
+        }
+        Ok(())
     }
 
     fn hear(&mut self, news: News, running: &Running) -> Result<(), ComponentError> {

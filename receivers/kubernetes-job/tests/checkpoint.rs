@@ -217,6 +217,21 @@ async fn on_first_start_what_had_ended_may_be_reported_up_to_an_age() {
     run.no_event_for(Duration::from_secs(60)).await;
 }
 
+#[tokio::test(start_paused = true)]
+async fn killed_before_anything_was_listed_the_next_start_is_not_the_first() {
+    let storage = MemoryStorage::new();
+    let api = Api::new();
+    api.then(JOBS, [Reply::Silence]);
+    let mut run = start(&api, &storage).await;
+    run.no_event_for(Duration::from_secs(9)).await;
+    kill(run).await;
+    let api = Api::new();
+    api.then(JOBS, [list(&[job("before", Some(-60)), job("between", Some(1))])]);
+    let mut run = start(&api, &storage).await;
+    assert_eq!(&*run.next_event().await.job.name, "between");
+    run.no_event_for(Duration::from_secs(60)).await;
+}
+
 fn replicas(storage: &MemoryStorage) -> [(watch::Sender<bool>, MemoryStorage); 2] {
     let elector = ComponentId {
         type_name: "k8s_leader_elector".into(),

@@ -11,6 +11,7 @@ use kubernetes_job_receiver::model::Job;
 use kubernetes_job_receiver::tracker::{Kind, Object, Observation};
 use kubernetes_job_receiver::watch::gap::Gap;
 use kubernetes_job_receiver::watch::machine::Failure;
+use kubernetes_job_receiver::watch::random::Random;
 use kubernetes_job_receiver::watch::request::targets;
 use kubernetes_job_receiver::watch::{Message, Report, Watch};
 use support::{Api, Piece, Reply, empty_list, lines, status};
@@ -33,6 +34,13 @@ impl Drop for Watching {
     }
 }
 
+/// What the delays are made from; `WATCHING_SEED` sets another one.
+fn seed() -> u64 {
+    let seed = std::env::var("WATCHING_SEED").map_or(1, |seed| seed.parse().unwrap());
+    println!("seed {seed}");
+    seed
+}
+
 fn watch(api: &Api) -> Watching {
     watch_of(api, Kind::Jobs)
 }
@@ -49,6 +57,7 @@ fn watch_of(api: &Api, kind: Kind) -> Watching {
         target,
         messages: sender,
         first_list: first_list.clone(),
+        random: Random::seeded(seed()),
     };
     let task = tokio::spawn(watch.run::<Job>(Object::Job)).abort_handle();
     Watching {
@@ -317,15 +326,16 @@ async fn where_bookmarks_come_their_absence_tells_after_90_seconds() {
 async fn a_server_that_stops_sending_bookmarks_costs_one_watch() {
     let api = Api::new();
     let minute = Duration::from_secs(60);
-    // One learns that bookmarks come; the next expects them in vain; those that follow do not.
+    // One learns that bookmarks come; the next expects them in vain; those that follow do not, and end before the least
+    // time that a short watch may last.
     let ends = |seconds| Piece::Wait(Duration::from_secs(seconds));
     api.then(
         WATCH,
         [
             Reply::Stream(vec![Piece::Wait(minute), bookmark(6), ends(30)]),
             Reply::Stream(vec![ends(280)]),
-            Reply::Stream(vec![ends(110)]),
-            Reply::Stream(vec![ends(110)]),
+            Reply::Stream(vec![ends(100)]),
+            Reply::Stream(vec![ends(100)]),
         ],
     );
     let mut watching = watch(&api);

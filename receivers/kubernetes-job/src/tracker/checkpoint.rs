@@ -5,7 +5,7 @@
 //! UIDs of those that have been told of are listed. The watermark stays [`MARGIN`] behind the latest verdict: a verdict is
 //! written to the API server some time after the time that it bears.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use bytes::{Buf, BufMut, Bytes};
 use jiff::Timestamp;
@@ -30,6 +30,8 @@ pub struct Checkpoint {
     late: HashSet<u64>,
     /// Decided, and on their way.
     pending: HashMap<Uid, Told>,
+    /// Parts whose Jobs are being listed: what ended in them is not all known yet, so their watermarks stay.
+    listing: BTreeSet<Box<str>>,
     /// How many of those that were told of are listed at most.
     capacity: usize,
     /// When it was last stored.
@@ -60,6 +62,7 @@ impl Checkpoint {
             told: HashMap::new(),
             late: HashSet::new(),
             pending: HashMap::new(),
+            listing: BTreeSet::new(),
             capacity,
             saved_at: None,
             is_dirty: false,
@@ -81,16 +84,26 @@ impl Checkpoint {
         self.pending.len()
     }
 
-    /// A part of the cluster is about to be listed. Whether that is for the first time ever.
-    pub fn begin(&mut self, part: &str, now: Timestamp) -> bool {
+    /// A part of the cluster is going to be watched. If none ever was, what was decided before `since` is not told of.
+    pub fn begin(&mut self, part: &str, since: Timestamp) {
         if self.watermarks.contains_key(part) {
-            return false;
+            return;
         }
         // Who watches other parts than before goes on from where all of them were.
         let known = self.watermarks.values().min().copied();
-        self.watermarks.insert(part.into(), known.unwrap_or(now.as_second()));
+        self.watermarks
+            .insert(part.into(), known.unwrap_or(since.as_second().max(0)));
         self.is_dirty = true;
-        known.is_none()
+    }
+
+    /// The Jobs of a part begin to be listed, perhaps again.
+    pub fn list_begins(&mut self, part: &str) {
+        self.listing.insert(part.into());
+    }
+
+    /// All Jobs of a part were listed.
+    pub fn list_ends(&mut self, part: &str) {
+        self.listing.remove(part);
     }
 
     /// Whether a Job that was decided at that time has been told of.
@@ -143,7 +156,8 @@ impl Checkpoint {
         }
     }
 
-    /// A Job is not told of although it ended, because of when it did.
+    /// A Job is not told of although it ended, because of when it did. It is listed if its Event may bear a time that lies
+    /// after the watermark.
     pub fn passed_over(&mut self, part: &str, uid: Uid, at: Timestamp) {
         let watermark = self.watermarks.get(part).copied().unwrap_or(i64::MIN);
         if at.as_second() >= watermark.saturating_sub(MARGIN + EVENT_DELAY) {
@@ -159,6 +173,7 @@ impl Checkpoint {
         pending.retain(|uid, _| !stored.lists(uid));
         *self = Checkpoint {
             pending,
+            listing: std::mem::take(&mut self.listing),
             capacity: self.capacity,
             ..stored
         };
@@ -177,7 +192,9 @@ impl Checkpoint {
             }
         }
         for (part, watermark) in &mut self.watermarks {
-            if let Some(latest) = latest.get(&**part) {
+            if let Some(latest) = latest.get(&**part)
+                && !self.listing.contains(part)
+            {
                 *watermark = (*watermark).max(*latest);
             }
         }
@@ -333,11 +350,11 @@ mod tests {
     #[test]
     fn only_what_was_told_is_told_after_a_restart() {
         let mut checkpoint = Checkpoint::new(CAPACITY);
-        assert!(checkpoint.begin("", at(1000)), "the first time ever");
+        checkpoint.begin("", at(1000));
         tell(&mut checkpoint, 1, 1010);
         checkpoint.decided("", id(2), at(1011));
         let mut after = restart(&mut checkpoint);
-        assert!(!after.begin("", at(5000)));
+        after.begin("", at(5000));
         assert_eq!(after.saved_at(), Some(at(7)));
         assert!(after.is_told("", &id(1), at(1010)));
         assert!(!after.is_told("", &id(2), at(1011)), "it was on its way");
@@ -369,6 +386,19 @@ mod tests {
             "whatever lies before the watermark"
         );
         assert!(!after.is_told("", &id(99), at(2700)));
+    }
+
+    #[test]
+    fn the_watermark_does_not_pass_what_the_next_page_may_hold() {
+        let mut checkpoint = Checkpoint::new(CAPACITY);
+        checkpoint.begin("", at(0));
+        checkpoint.list_begins("");
+        tell(&mut checkpoint, 1, 5000);
+        let after = restart(&mut checkpoint);
+        assert!(!after.is_told("", &id(2), at(10)), "nobody has seen it yet");
+        checkpoint.list_ends("");
+        let after = restart(&mut checkpoint);
+        assert!(after.is_told("", &id(2), at(10)), "it would have been in the list");
     }
 
     #[test]
@@ -422,11 +452,11 @@ mod tests {
         let mut after = restart(&mut checkpoint);
         assert!(after.is_told("a", &id(99), at(600)));
         assert!(!after.is_told("b", &id(99), at(600)), "nothing of b was seen yet");
+        after.begin("", at(9999));
         assert!(
-            !after.begin("", at(9999)),
+            !after.is_told("", &id(99), at(600)),
             "watching more than before is no first start"
         );
-        assert!(!after.is_told("", &id(99), at(600)));
     }
 
     #[test]

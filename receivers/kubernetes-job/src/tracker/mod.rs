@@ -69,9 +69,9 @@ pub enum OnFirstStart {
 pub struct TrackerSettings {
     /// How long after a Job's verdict evidence may still arrive before it is reported.
     pub settle: SignedDuration,
-    /// What to do with Jobs that had ended before the first list.
+    /// What to do with Jobs that had ended before the first start.
     pub on_first_start: OnFirstStart,
-    /// How long before the first list they may have ended to be reported.
+    /// How long before the first start they may have ended to be reported.
     pub finished_max_age: SignedDuration,
     /// Whether Jobs that ended and are gone are told from their Events. Not if only some Jobs are watched: Events do not
     /// say whether their Job is one of them.
@@ -136,8 +136,6 @@ pub struct Tracker {
     checkpoint: Checkpoint,
     /// The names of the scopes from 1 on.
     parts: Vec<Box<str>>,
-    /// The lists that are the first ones ever.
-    first_ever: HashSet<Source>,
     recoveries: Recoveries,
     /// When something was last observed.
     now: Timestamp,
@@ -164,7 +162,6 @@ impl Tracker {
             pools: Pools::default(),
             checkpoint: Checkpoint::new(LISTED),
             parts: Vec::new(),
-            first_ever: HashSet::new(),
             recoveries: Recoveries::default(),
             now: Timestamp::MIN,
         }
@@ -434,9 +431,8 @@ impl Tracker {
         self.lists.insert(source, HashSet::new());
         if source.kind == Kind::Jobs {
             let part = part(&self.parts, source.scope);
-            if self.checkpoint.begin(part, now) {
-                self.first_ever.insert(source);
-            }
+            self.checkpoint.begin(part, first_told(&self.settings, now));
+            self.checkpoint.list_begins(part);
         }
         if !matches!(source.kind, Kind::Jobs | Kind::Pods) || !self.listed.contains(&source) {
             return;
@@ -456,7 +452,7 @@ impl Tracker {
         self.forbidden.remove(&source);
         match source.kind {
             Kind::Jobs => {
-                self.first_ever.remove(&source);
+                self.checkpoint.list_ends(part(&self.parts, source.scope));
                 self.recoveries.jobs_listed(source.scope, now);
                 let gone: Vec<Uid> = self
                     .jobs
@@ -538,6 +534,14 @@ fn part(parts: &[Box<str>], scope: u16) -> &str {
         .checked_sub(1)
         .and_then(|at| parts.get(at))
         .map_or("", |name| name)
+}
+
+/// From when on Jobs that ended are told of by who begins to watch at `now`.
+fn first_told(settings: &TrackerSettings, now: Timestamp) -> Timestamp {
+    match settings.on_first_start {
+        OnFirstStart::IgnoreFinished => now,
+        OnFirstStart::ReportFinished => now.checked_sub(settings.finished_max_age).unwrap_or(Timestamp::MIN),
+    }
 }
 
 /// The UID of the Job that controls a Pod.

@@ -8,7 +8,7 @@ use super::checkpoint::Checkpoint;
 use super::event::{self, EventRecord};
 use super::job::JobRecord;
 use super::recovery::Remains;
-use super::{Entry, OnFirstStart, Source, Tracker, part};
+use super::{Entry, Source, Tracker, first_told, part};
 use crate::model;
 
 impl Tracker {
@@ -16,6 +16,18 @@ impl Tracker {
     pub fn restore(&mut self, checkpoint: Checkpoint, parts: Vec<Box<str>>) {
         self.checkpoint = checkpoint;
         self.parts = parts;
+    }
+
+    /// At `now` it begins to watch. If nothing ever was watched, this is what tells later which Jobs ended before, so it
+    /// belongs into the store before anything is listed.
+    pub fn begin(&mut self, now: Timestamp) {
+        let parts = match &*self.parts {
+            [] => &[Box::default()],
+            parts => parts,
+        };
+        for part in parts {
+            self.checkpoint.begin(part, first_told(&self.settings, now));
+        }
     }
 
     /// Takes over what another process has stored: what that one has told of is not told of here.
@@ -148,20 +160,14 @@ impl Tracker {
         }
         let at = record.ended_at().unwrap_or(now).min(now);
         let part = part(&self.parts, source.scope);
-        if !self.first_ever.contains(&source) {
-            return self.checkpoint.is_told(part, uid, at);
-        }
-        let is_passed_over = match self.settings.on_first_start {
-            OnFirstStart::IgnoreFinished => true,
-            OnFirstStart::ReportFinished => now.duration_since(at) > self.settings.finished_max_age,
-        };
-        if is_passed_over {
+        let is_told = self.checkpoint.is_told(part, uid, at);
+        if is_told && !self.checkpoint.lists(uid) {
             self.checkpoint.passed_over(part, *uid, at);
             if let Some(over) = record.over_at() {
                 self.checkpoint.over(uid, over.min(now));
             }
         }
-        is_passed_over
+        is_told
     }
 
     /// An Event about a Job that is not known: if it tells of the Job's end, the Job may have come and gone unseen.

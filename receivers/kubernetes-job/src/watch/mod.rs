@@ -5,7 +5,7 @@
 pub mod gap;
 pub mod heartbeat;
 pub mod machine;
-mod random;
+pub mod random;
 mod reply;
 pub mod request;
 
@@ -71,6 +71,8 @@ pub struct Watch {
     pub messages: mpsc::Sender<Message>,
     /// Cancelled when the first list is in, or cannot be.
     pub first_list: CancellationToken,
+    /// Spreads its delays.
+    pub random: Random,
 }
 
 /// The tracker's task is gone, so nobody needs the watch.
@@ -94,7 +96,7 @@ impl Watch {
             heartbeat: Heartbeat::default(),
             following: Following::default(),
             doubted: false,
-            random: Random::new(),
+            random: self.random.clone(),
         };
         while let Ok(outcome) = self.step(&mut state, object).await {
             let Err(failure) = outcome else { continue };

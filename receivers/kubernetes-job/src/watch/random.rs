@@ -3,12 +3,18 @@
 use std::hash::{BuildHasher, Hasher, RandomState};
 
 /// A xorshift generator.
+#[derive(Clone, Debug)]
 pub struct Random(u64);
 
 impl Random {
     /// One that is like no other.
     pub fn new() -> Self {
         Random(RandomState::new().build_hasher().finish() | 1)
+    }
+
+    /// The one that `seed` makes, always the same.
+    pub fn seeded(seed: u64) -> Self {
+        Random(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1)
     }
 
     /// The next number in 0..1.
