@@ -174,7 +174,7 @@ pub(crate) fn start_watches(
             target: target.clone(),
             messages: messages.clone(),
             first_list,
-            random: Random::new(),
+            random: Random::unique(),
         };
         let shutdown = shutdown.clone();
         watches.spawn(async move {

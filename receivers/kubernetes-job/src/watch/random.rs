@@ -8,7 +8,7 @@ pub struct Random(u64);
 
 impl Random {
     /// One that is like no other.
-    pub fn new() -> Self {
+    pub fn unique() -> Self {
         Random(RandomState::new().build_hasher().finish() | 1)
     }
 
