@@ -11,7 +11,7 @@ use crate::{TURN, report, say};
 
 /// Jobs, and the time they are created in.
 const JOBS: u32 = if cfg!(debug_assertions) { 150 } else { 10_000 };
-const OVER: Duration = Duration::from_secs(if cfg!(debug_assertions) { 4 } else { 30 });
+const OVER: Duration = Duration::from_secs(if cfg!(debug_assertions) { 4 } else { 20 });
 /// How long the process stays away.
 const AWAY: Duration = Duration::from_secs(2);
 /// The most memory a collector may have, in bytes.

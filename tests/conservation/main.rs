@@ -30,8 +30,12 @@ static TURN: Mutex<()> = Mutex::const_new(());
 const SEEDS: u64 = if cfg!(debug_assertions) { 4 } else { 50 };
 const JOBS: u32 = if cfg!(debug_assertions) { 120 } else { 500 };
 const LASTS: Duration = Duration::from_secs(6);
+/// How long a new Job may take once the faults are over.
+const FRESH: Duration = Duration::from_secs(5);
+/// The most memory a collector may have, in bytes.
+const MEMORY: u64 = 64 * 1024 * 1024;
 /// How many runs there are at the same time.
-const TOGETHER: usize = if cfg!(debug_assertions) { 2 } else { 5 };
+const TOGETHER: usize = if cfg!(debug_assertions) { 2 } else { 7 };
 
 /// Says something even if the test succeeds.
 fn say(line: impl std::fmt::Display) {
@@ -67,7 +71,20 @@ async fn run(seed: u64, script: Script, kept: Durability, patience: Duration) ->
     play.plan_script(&script);
     play.go(&mut world).await;
     let name = format!("seed {seed}, {kept:?}");
-    conclude(&name, begin, world, play, &script, patience).await
+    let mut outcome = conclude(&name, begin, world, play, &script, patience).await;
+    if let Some(time) = outcome.fresh.filter(|time| *time > FRESH) {
+        let complaint =
+            format!("a Job that failed after the faults came through after {time:?}, expected {FRESH:?} at most");
+        outcome.complaints.push(complaint);
+    }
+    if outcome.memory > MEMORY {
+        let complaint = format!(
+            "a collector had {} bytes of memory, expected {MEMORY} at most",
+            outcome.memory
+        );
+        outcome.complaints.push(complaint);
+    }
+    outcome
 }
 
 #[tokio::test(flavor = "multi_thread")]
