@@ -37,7 +37,8 @@ fn job(name: &str, failed: Option<i64>) -> Value {
 fn uid(name: &str) -> String {
     format!(
         "00000000-0000-0000-0000-{:012x}",
-        name.bytes().fold(1u64, |n, b| n * 131 + u64::from(b)) % 0xffff_ffff_ffff
+        name.bytes()
+            .fold(1u64, |n, b| (n * 131 + u64::from(b)) % 0xffff_ffff_ffff)
     )
 }
 
@@ -183,6 +184,32 @@ async fn what_ended_and_was_deleted_meanwhile_is_told_from_its_event() {
     api.then(EVENTS, [list(&events)]);
     let mut run = start(&api, &storage).await;
     run.no_event_for(Duration::from_secs(60)).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_run_of_a_cronjob_that_is_gone_is_still_one_of_its_runs() {
+    let storage = MemoryStorage::new();
+    let mut run = start(&Api::new(), &storage).await;
+    run.no_event_for(Duration::from_secs(90)).await;
+    kill(run).await;
+    let slot: jiff::Timestamp = time(60).parse().unwrap();
+    let run_name = format!("nightly-{}", slot.as_second() / 60);
+    let cronjob = json!({"metadata": {"uid": uid("nightly"), "name": "nightly", "namespace": "n", "resourceVersion": "5",
+        "creationTimestamp": time(-7200)}, "spec": {"schedule": "* * * * *"}});
+    let api = Api::new();
+    api.then("/cronjobs?", [list(&[cronjob])]);
+    api.then(EVENTS, [list(&[end_of(&run_name, 70), end_of("nightly-by-hand", 71)])]);
+    let mut run = start(&api, &storage).await;
+    for _ in 0..2 {
+        let evidence = run.next_event().await;
+        let name = evidence.job.name;
+        let owner = evidence
+            .job
+            .cronjob
+            .map(|cronjob| (cronjob.name, cronjob.scheduled, cronjob.schedule));
+        let expected = ("nightly".into(), Some(slot), Some("* * * * *".into()));
+        assert_eq!(owner, (*name == run_name).then_some(expected), "{name}");
+    }
 }
 
 #[tokio::test(start_paused = true)]

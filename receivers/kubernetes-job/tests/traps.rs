@@ -239,7 +239,7 @@ async fn a_refusal_on_many_lines_is_read_whole() {
 async fn a_reply_that_is_compressed_is_named() {
     let api = Api::new();
     api.then(LIST, [Reply::Compressed]);
-    api.then(WATCH, vec![Reply::Compressed; 30]);
+    api.then(WATCH, vec![Reply::Compressed; 60]);
     let running = run(api.client(), "{}").await;
     running.until(|status| status.reason().is_some()).await;
     running.until(|status| *status == Status::Ok).await;
@@ -278,9 +278,9 @@ async fn lists_are_consistent_and_in_pages_and_watches_begin_after_a_version() {
 #[tokio::test(start_paused = true)]
 async fn a_watch_that_does_not_follow_is_measured_and_makes_the_receiver_unwell() {
     let api = Api::new();
-    // Ten failures take less than a minute, twelve take more.
+    // Sixty failures take more than a minute, however short their delays are.
     api.then(WATCH, [watch([line("ADDED", &job("u", 6, false))], Piece::Reset)]);
-    api.then(WATCH, vec![Reply::Refused; 12]);
+    api.then(WATCH, vec![Reply::Refused; 60]);
     let running = run(api.client(), "{}").await;
     running.until(|status| *status == Status::Ok).await;
     let began = tokio::time::Instant::now();

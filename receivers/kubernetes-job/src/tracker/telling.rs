@@ -213,11 +213,15 @@ impl Tracker {
                 continue;
             }
             let Remains {
-                metadata,
+                mut metadata,
                 scope,
                 at,
                 verdict,
             } = *remains;
+            if let Some((owner, slot)) = self.cronjobs.maker_of(&metadata.namespace, &metadata.name, at) {
+                metadata.owner_references = vec![owner];
+                metadata.annotations.scheduled = Some(slot);
+            }
             let job = model::Job {
                 metadata,
                 ..Default::default()
@@ -229,6 +233,7 @@ impl Tracker {
             record.add_event(verdict);
             record.remove(at);
             record.note(Gap::EndNotSeen);
+            self.cronjobs.job_added(uid, &record);
             self.jobs.insert(uid, Entry::Live(Box::new(record)));
             self.is_due(uid, now, now);
         }

@@ -4,8 +4,11 @@ use std::time::Duration;
 
 /// Delay after the first failure; doubles with each one that follows.
 const FIRST_DELAY: Duration = Duration::from_millis(800);
-/// The longest delay of our own choice.
+/// The longest delay of our own choice before a list, which costs the server much.
 const LAST_DELAY: Duration = Duration::from_secs(30);
+/// The longest one before what costs it little: a watch that goes on where it was, or a server that was not reached. What
+/// ends meanwhile should be told of within seconds after the API is back.
+const LAST_CHEAP_DELAY: Duration = Duration::from_secs(3);
 /// The delay, half of it up to all of it, before something is tried again that is not allowed and can be done without.
 const DENIED_DELAY: Duration = Duration::from_secs(400);
 /// The longest delay a server's `Retry-After` is followed for.
@@ -191,6 +194,10 @@ impl Machine {
             Failure::Status { in_band: true, .. } => self.failures >= IN_BAND_FAILURES,
             _ => false,
         };
+        let is_cheap = match &self.phase {
+            Phase::Watch { .. } => !relists,
+            Phase::List { token, .. } => token.is_empty() && matches!(failure, Failure::Connection(_)),
+        };
         // A list that broke off begins anew: what was read of it may be out of date by the time it goes on.
         if relists || !watching {
             let token_expired = match &self.phase {
@@ -200,7 +207,8 @@ impl Machine {
             self.phase = first_page(!token_expired);
         }
         let doubled = FIRST_DELAY.saturating_mul(1 << self.failures.saturating_sub(1).min(16));
-        let delay = spread(doubled.min(LAST_DELAY), jitter);
+        let longest = if is_cheap { LAST_CHEAP_DELAY } else { LAST_DELAY };
+        let delay = spread(doubled.min(longest), jitter);
         let asked = match failure {
             Failure::Status { retry_after, .. } => retry_after.unwrap_or_default().min(LAST_RETRY_AFTER),
             _ => Duration::ZERO,
@@ -252,17 +260,32 @@ mod tests {
 
     #[test]
     fn delays_double_up_to_a_bound_and_success_resets_them() {
-        let mut machine = watching();
-        let failure = Failure::Cut;
-        let delays: Vec<u128> = (0..8)
-            .map(|_| machine.failed(&failure, 1.0).after.as_millis())
-            .collect();
-        assert_eq!(delays, [800, 1600, 3200, 6400, 12_800, 25_600, 30_000, 30_000]);
-        machine.progressed("9");
-        assert_eq!(machine.failed(&failure, 0.0).after.as_millis(), 400);
-        for _ in 0..100 {
-            assert!(machine.failed(&failure, 0.5).after <= LAST_DELAY);
+        let delays = |mut machine: Machine, failure: &Failure| -> Vec<u128> {
+            (0..100)
+                .map(|_| machine.failed(failure, 1.0).after.as_millis())
+                .collect()
+        };
+        let refused = Failure::Connection("refused".into());
+        for cheap in [
+            delays(watching(), &Failure::Cut),
+            delays(watching(), &status(500, false)),
+            delays(Machine::new(), &refused),
+        ] {
+            assert_eq!(cheap[..4], [800, 1600, 3000, 3000]);
+            assert_eq!(cheap[99], 3000);
         }
+        for costly in [
+            delays(Machine::new(), &status(500, false)),
+            delays(watching(), &status(410, true)),
+            delays(Machine::new(), &Failure::Cut),
+        ] {
+            assert_eq!(costly[..7], [800, 1600, 3200, 6400, 12_800, 25_600, 30_000]);
+            assert_eq!(costly[99], 30_000);
+        }
+        let mut machine = watching();
+        machine.failed(&Failure::Cut, 1.0);
+        machine.progressed("9");
+        assert_eq!(machine.failed(&Failure::Cut, 0.0).after.as_millis(), 400);
     }
 
     #[test]

@@ -1,0 +1,241 @@
+//! What it costs to send: the exporter from the batch that comes in to the answer of a backend on the same machine that
+//! takes everything. Encoding, compression, queue and connection run on one thread, whose processor time is measured.
+#![allow(
+    missing_docs,
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a benchmark has no users, prints, and may end with a panic"
+)]
+
+#[path = "support/evidence.rs"]
+mod evidence;
+#[path = "support/sink.rs"]
+mod sink;
+
+use std::time::{Duration, Instant};
+
+use futures_util::stream::{FuturesUnordered, StreamExt};
+use jiff::Timestamp;
+use job_event::{Finished, otlp};
+use job_metrics_connector::aggregate::Aggregate;
+use job_metrics_connector::window::Windows;
+use opentelemetry::metrics::MeterProvider;
+use opentelemetry::metrics::noop::NoopMeterProvider;
+use opentelemetry_proto::tonic::logs::v1::ResourceLogs;
+use pipeline::component::{ComponentId, Create, Factory, Running};
+use pipeline::config::Settings;
+use pipeline::health::Health;
+use pipeline::storage::Provided;
+use pipeline::{Ack, Batch, Exporter, Outcome, Payload};
+use sink::Sink;
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+/// Owners in one batch of metrics, as many as the receiver puts into one.
+const OWNERS: usize = 500;
+/// Batches that are sent and not measured, so that the connections stand.
+const WARM_UP: usize = 20;
+/// How many batches wait for their answer at most.
+const AHEAD: usize = 64;
+
+/// What is sent, over and over.
+struct Load {
+    name: &'static str,
+    batches: usize,
+    payloads: Vec<Payload>,
+}
+
+/// How it is sent.
+struct Way {
+    name: &'static str,
+    factory: fn() -> Factory<dyn Exporter>,
+    endpoint: fn(&Sink) -> String,
+    settings: &'static str,
+}
+
+struct Cost {
+    requests: u64,
+    bytes: u64,
+    processor: Duration,
+    elapsed: Duration,
+}
+
+fn main() {
+    // `cargo test` runs benchmarks, too, but wants no figures from them.
+    let quick = !std::env::args().any(|arg| arg == "--bench");
+    let loads = [
+        Load {
+            name: "metrics",
+            batches: if quick { 2 } else { 400 },
+            payloads: vec![metrics()],
+        },
+        Load {
+            name: "logs",
+            batches: if quick { 20 } else { 20_000 },
+            payloads: logs().map(|event| Payload::Logs(vec![event])).collect(),
+        },
+    ];
+    let sink = Sink::start();
+    for load in &loads {
+        let items: usize = load.payloads.iter().map(Payload::items).sum();
+        let each = items as f64 / load.payloads.len() as f64;
+        println!("\n{}: {} requests of {each:.0} items", load.name, load.batches);
+        println!(
+            "{:<22}{:>12}{:>14}{:>12}{:>12}{:>12}{:>8}",
+            "", "requests/s", "items/s", "items/s", "bytes per", "µs per", "to the"
+        );
+        println!(
+            "{:<22}{:>12}{:>14}{:>12}{:>12}{:>12}{:>8}",
+            "", "and core", "and core", "elapsed", "item", "request", "first"
+        );
+        let mut first = None;
+        for way in WAYS {
+            let cost = measure(&sink, way, load);
+            assert_eq!(
+                cost.requests, load.batches as u64,
+                "{}: one request for each batch",
+                way.name
+            );
+            let (requests, items) = (cost.requests as f64, cost.requests as f64 * each);
+            let processor = cost.processor.as_secs_f64();
+            let first = *first.get_or_insert(processor);
+            println!(
+                "{:<22}{:>12.0}{:>14.0}{:>12.0}{:>12.1}{:>12.1}{:>8.2}",
+                way.name,
+                requests / processor,
+                items / processor,
+                items / cost.elapsed.as_secs_f64(),
+                cost.bytes as f64 / items,
+                processor * 1e6 / requests,
+                processor / first,
+            );
+        }
+    }
+}
+
+const WAYS: &[Way] = &[
+    http("http proto", "compression: none"),
+    http("http proto, gzip", "compression: gzip"),
+    http("http proto, zstd", "compression: zstd"),
+    http("http JSON", "encoding: json\ncompression: none"),
+    http("http JSON, gzip", "encoding: json\ncompression: gzip"),
+    http("http JSON, zstd", "encoding: json\ncompression: zstd"),
+    grpc("grpc", "compression: none"),
+    grpc("grpc, gzip", "compression: gzip"),
+    grpc("grpc, zstd", "compression: zstd"),
+];
+
+const fn http(name: &'static str, settings: &'static str) -> Way {
+    Way {
+        name,
+        factory: otlp_exporter::http::factory,
+        endpoint: |sink| format!("http://{}", sink.address),
+        settings,
+    }
+}
+
+const fn grpc(name: &'static str, settings: &'static str) -> Way {
+    Way {
+        name,
+        factory: otlp_exporter::grpc::factory,
+        endpoint: |sink| format!("{}\ntls: {{insecure: true}}", sink.address),
+        settings,
+    }
+}
+
+/// The events of all recorded Jobs, judged.
+fn logs() -> impl Iterator<Item = ResourceLogs> {
+    evidence::all().into_values().map(|job| {
+        let mut event = otlp::encode(&job, Some("production"), Timestamp::UNIX_EPOCH);
+        let records = event.scope_logs.iter_mut().flat_map(|scope| &mut scope.log_records);
+        for record in records {
+            *record = evidence::enrich(record.clone());
+        }
+        event
+    })
+}
+
+/// The points of a window in which one Job of each of [`OWNERS`] ended.
+fn metrics() -> Payload {
+    let jobs: Vec<_> = evidence::all().into_values().collect();
+    let now = Timestamp::UNIX_EPOCH;
+    let mut aggregate = Aggregate::new(160);
+    for (number, job) in jobs.iter().cycle().take(OWNERS).enumerate() {
+        let mut job = job.clone();
+        job.job.name = format!("nightly-report-{number:04}").into();
+        job.job.cronjob = None;
+        let event = otlp::encode(&job, Some("production"), now);
+        let record = evidence::enrich(event.scope_logs[0].log_records[0].clone());
+        let finished = Finished::read(&record).unwrap().unwrap();
+        aggregate.add(event.resource.as_ref(), &event.schema_url, &finished);
+    }
+    Payload::Metrics(aggregate.take(Windows::new(now).close(now)))
+}
+
+/// Sends the load over an exporter of its own.
+fn measure(sink: &Sink, way: &Way, load: &Load) -> Cost {
+    let yaml = format!("endpoint: {}\n{}", (way.endpoint)(sink), way.settings);
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    runtime.block_on(async {
+        let id = ComponentId {
+            type_name: "otlp".into(),
+            name: None,
+        };
+        let settings = Settings::from_yaml(&yaml).unwrap();
+        let (meter, health, provided) = (NoopMeterProvider::new().meter("bench"), Health::new(), Provided::new());
+        let create = Create {
+            id: &id,
+            settings: &settings,
+            meter: &meter,
+            health: &health,
+            provided: &provided,
+        };
+        let mut exporter = ((way.factory)().create)(&create).unwrap_or_else(|mistakes| panic!("{mistakes}"));
+        exporter.start().await.unwrap();
+        let (input, inbox) = mpsc::channel(8);
+        let running = Running {
+            shutdown: CancellationToken::new(),
+            health: health.reporter(id.clone()),
+        };
+        let run = tokio::spawn(exporter.run(inbox.into(), running));
+        send(&input, load, WARM_UP).await;
+        sink.take();
+        let (begin, before) = (Instant::now(), processor_time());
+        send(&input, load, load.batches).await;
+        let (elapsed, processor) = (begin.elapsed(), processor_time() - before);
+        let (requests, bytes) = sink.take();
+        drop(input);
+        run.await.unwrap().unwrap();
+        Cost {
+            requests,
+            bytes,
+            processor,
+            elapsed,
+        }
+    })
+}
+
+/// Sends so many batches and waits until all are delivered.
+async fn send(input: &mpsc::Sender<Batch>, load: &Load, batches: usize) {
+    let mut deliveries = FuturesUnordered::new();
+    for payload in load.payloads.iter().cycle().take(batches) {
+        while deliveries.len() >= AHEAD {
+            assert_eq!(deliveries.next().await, Some(Outcome::Delivered));
+        }
+        let (ack, delivery) = Ack::new();
+        input.send(Batch::new(payload.clone(), ack)).await.unwrap();
+        deliveries.push(delivery);
+    }
+    while let Some(outcome) = deliveries.next().await {
+        assert_eq!(outcome, Outcome::Delivered);
+    }
+}
+
+/// How long this thread has run on a processor. What it costs to copy a batch for sending it is part of it.
+fn processor_time() -> Duration {
+    let text = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap();
+    Duration::from_nanos(text.split_whitespace().next().unwrap().parse().unwrap())
+}
