@@ -8,6 +8,7 @@
 )]
 
 #[path = "support/evidence.rs"]
+#[allow(dead_code, reason = "a part is used")]
 mod evidence;
 #[path = "support/sink.rs"]
 mod sink;
@@ -61,17 +62,15 @@ struct Cost {
 }
 
 fn main() {
-    // `cargo test` runs benchmarks, too, but wants no figures from them.
-    let quick = !std::env::args().any(|arg| arg == "--bench");
     let loads = [
         Load {
             name: "metrics",
-            batches: if quick { 2 } else { 400 },
+            batches: 400,
             payloads: vec![metrics()],
         },
         Load {
             name: "logs",
-            batches: if quick { 20 } else { 20_000 },
+            batches: 20_000,
             payloads: logs().map(|event| Payload::Logs(vec![event])).collect(),
         },
     ];
@@ -79,34 +78,24 @@ fn main() {
     for load in &loads {
         let items: usize = load.payloads.iter().map(Payload::items).sum();
         let each = items as f64 / load.payloads.len() as f64;
-        println!("\n{}: {} requests of {each:.0} items", load.name, load.batches);
-        println!(
-            "{:<22}{:>12}{:>14}{:>12}{:>12}{:>12}{:>8}",
-            "", "requests/s", "items/s", "items/s", "bytes per", "µs per", "to the"
-        );
-        println!(
-            "{:<22}{:>12}{:>14}{:>12}{:>12}{:>12}{:>8}",
-            "", "and core", "and core", "elapsed", "item", "request", "first"
-        );
+        println!("\n{}: {} batches of {each:.0} items", load.name, load.batches);
+        println!("                      requests/s       items/s     items/s   bytes per    requests time to");
+        println!("                        and core      and core     elapsed        item   per batch   first");
         let mut first = None;
         for way in WAYS {
             let cost = measure(&sink, way, load);
-            assert_eq!(
-                cost.requests, load.batches as u64,
-                "{}: one request for each batch",
-                way.name
-            );
-            let (requests, items) = (cost.requests as f64, cost.requests as f64 * each);
+            // A batch whose body is larger than a backend takes is cut in two.
+            let (requests, items) = (cost.requests as f64, load.batches as f64 * each);
             let processor = cost.processor.as_secs_f64();
             let first = *first.get_or_insert(processor);
             println!(
-                "{:<22}{:>12.0}{:>14.0}{:>12.0}{:>12.1}{:>12.1}{:>8.2}",
+                "{:<20}{:>12.0}{:>14.0}{:>12.0}{:>12.1}{:>12.2}{:>8.2}",
                 way.name,
                 requests / processor,
                 items / processor,
                 items / cost.elapsed.as_secs_f64(),
                 cost.bytes as f64 / items,
-                processor * 1e6 / requests,
+                requests / load.batches as f64,
                 processor / first,
             );
         }

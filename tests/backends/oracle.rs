@@ -1,27 +1,28 @@
-//! What we send, read by an implementation that is not ours: the official Python package `opentelemetry-proto`.
+//! What we send, read by implementations that are not ours: the official Python package `opentelemetry-proto`, and a gRPC
+//! server made of it and of `grpcio`.
 //!
-//! It runs where a Python has that package: the one that `OTLP_PYTHON` names, that of `target/otlp-python` (where `.ci/run`
-//! installs it if it can), or `python3`. Elsewhere it says that it was skipped.
+//! They run where a Python has these packages: the one that `OTLP_PYTHON` names, that of `target/otlp-python` (where `.ci/run`
+//! installs them if it can), or `python3`. Elsewhere they say that they were skipped.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex};
 
 use serde_json::Value;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use simulator::Step;
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 
 use crate::world::{PATIENCE, World, jobs, scenario};
 
-fn python() -> Option<PathBuf> {
+/// A Python that has this module.
+fn python(module: &str) -> Option<PathBuf> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let named = std::env::var_os("OTLP_PYTHON").map(PathBuf::from);
     let usual = [root.join("target/otlp-python/bin/python"), "python3".into()];
     named.into_iter().chain(usual).find(|python| {
-        let import = Command::new(python)
-            .args(["-c", "import opentelemetry.proto.collector.trace.v1.trace_service_pb2"])
-            .output();
+        let import = Command::new(python).args(["-c", &format!("import {module}")]).output();
         import.is_ok_and(|output| output.status.success())
     })
 }
@@ -67,7 +68,7 @@ async fn serve(mut stream: TcpStream, bodies: Bodies) -> Option<()> {
 
 #[tokio::test]
 async fn the_official_python_package_reads_what_we_send() {
-    let Some(python) = python() else {
+    let Some(python) = python("opentelemetry.proto.collector.trace.v1.trace_service_pb2") else {
         println!(
             "skipped: no Python with the package opentelemetry-proto (pip install opentelemetry-proto, or set OTLP_PYTHON)"
         );
@@ -89,18 +90,7 @@ async fn the_official_python_package_reads_what_we_send() {
     );
     let set = ["receivers.k8s_job.collection_interval=1s".into()];
     world.collect(&config, &set, &[]).await;
-    let names = [
-        "deadline-exceeded",
-        "out-of-memory",
-        "image-pull",
-        "success-after-retry",
-        "cron-failing",
-    ];
-    let steps: Vec<_> = names
-        .into_iter()
-        .zip(1..)
-        .flat_map(|(name, seed)| scenario(name, seed, |_| ()))
-        .collect();
+    let steps = lives();
     let uids = jobs(&steps);
     world.play(steps);
     let told = async || {
@@ -123,8 +113,96 @@ async fn the_official_python_package_reads_what_we_send() {
     for (number, (signal, body)) in bodies.lock().unwrap().iter().enumerate() {
         std::fs::write(requests.join(format!("{number:04}.{signal}.proto")), body).unwrap();
     }
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/backends/oracle.py");
-    let output = Command::new(&python).arg(script).arg(&requests).output().unwrap();
+    check(&python, &requests, &uids);
+}
+
+#[tokio::test]
+async fn a_grpc_server_that_is_not_ours_takes_what_we_send() {
+    let Some(python) = python("grpc, opentelemetry.proto.collector.trace.v1.trace_service_pb2_grpc") else {
+        println!(
+            "skipped: no Python with the packages opentelemetry-proto and grpcio (pip install opentelemetry-proto grpcio, \
+             or set OTLP_PYTHON)"
+        );
+        return;
+    };
+    let mut world = World::new("grpc").await;
+    let requests = world.folder.join("requests");
+    std::fs::create_dir(&requests).unwrap();
+    let mut server = tokio::process::Command::new(&python)
+        .arg(script("grpc_server.py"))
+        .arg(&requests)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()
+        .unwrap();
+    let mut port = String::new();
+    let mut output = BufReader::new(server.stdout.take().unwrap());
+    output.read_line(&mut port).await.unwrap();
+    // Batches of more than the server takes.
+    let config = format!(
+        "receivers:\n  k8s_job:\nprocessors:\n  reason_enrichment:\nconnectors:\n  job_metrics:\n  job_traces:\nexporters:\n  \
+         otlp_grpc:\n    endpoint: 127.0.0.1:{}\n    tls: {{insecure: true}}\n    compression: gzip\n    sending_queue: {{batch: \
+         {{flush_timeout: 3s, min_size: 1000}}}}\nservice:\n  pipelines:\n    \
+         logs: {{receivers: [k8s_job], processors: [reason_enrichment], exporters: [otlp_grpc, job_metrics, job_traces]}}\n    \
+         metrics: {{receivers: [k8s_job, job_metrics], exporters: [otlp_grpc]}}\n    \
+         traces: {{receivers: [job_traces], exporters: [otlp_grpc]}}\n",
+        port.trim()
+    );
+    world.collect(&config, &[], &[]).await;
+    let steps = lives();
+    let uids = jobs(&steps);
+    world.play(steps);
+    let has_logs = |requests: &Path| {
+        let mut files = std::fs::read_dir(requests).unwrap();
+        files.any(|file| file.unwrap().file_name().to_string_lossy().ends_with(".logs.proto"))
+    };
+    let told = async {
+        while !has_logs(&requests) {
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, told).await.expect("events");
+    println!("{}", world.stop().await);
+    drop(server.stdin.take());
+    assert!(server.wait().await.unwrap().success());
+    check(&python, &requests, &uids);
+    let logs = std::fs::read_dir(&requests).unwrap().filter(|file| {
+        let file = file.as_ref().unwrap();
+        file.file_name().to_string_lossy().ends_with(".logs.proto")
+    });
+    let mut sizes = logs.map(|file| file.unwrap().metadata().unwrap().len());
+    assert!(
+        sizes.clone().count() > 1,
+        "one batch is larger than what the server takes"
+    );
+    assert!(sizes.all(|size| size < 12_000));
+}
+
+/// Jobs that end in several ways.
+fn lives() -> Vec<Step> {
+    let names = [
+        "deadline-exceeded",
+        "out-of-memory",
+        "image-pull",
+        "success-after-retry",
+        "cron-failing",
+    ];
+    let lives = names.into_iter().zip(1..);
+    lives.flat_map(|(name, seed)| scenario(name, seed, |_| ())).collect()
+}
+
+fn script(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/backends").join(name)
+}
+
+/// Reads the requests in the folder, and compares them with what is to be told of these Jobs.
+fn check(python: &Path, requests: &Path, uids: &BTreeSet<String>) {
+    let output = Command::new(python)
+        .arg(script("oracle.py"))
+        .arg(requests)
+        .output()
+        .unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let found: Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(found["problems"], Value::Array(vec![]), "{found:#}");
@@ -132,7 +210,7 @@ async fn the_official_python_package_reads_what_we_send() {
     let row = |row: &Value, at: usize| row[at].as_str().unwrap().to_owned();
     let events = found["events"].as_array().unwrap();
     let told: BTreeSet<String> = events.iter().map(|event| row(event, 1)).collect();
-    assert_eq!(told, uids);
+    assert_eq!(told, *uids);
     assert_eq!(events.len(), uids.len(), "each once");
     assert!(events.iter().all(|event| row(event, 0) == "k8s.job.finished"));
     // The trace of a Job is its UID, and its log record names its span.

@@ -187,3 +187,178 @@ fn name(code: Code) -> &'static str {
         Code::Unauthenticated => "UNAUTHENTICATED",
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use bytes::Bytes;
+    use opentelemetry_proto::tonic::collector::logs::v1::{ExportLogsPartialSuccess, ExportLogsServiceResponse};
+
+    use super::*;
+    use crate::rpc::{Delay, Detail, RetryInfo};
+
+    const GRPC: &str = "application/grpc+proto";
+
+    fn read(status: u16, content_type: &str, trailers: Option<HeaderMap>, body: &[u8]) -> Meaning {
+        let url = Url::parse("http://h:4317/").unwrap();
+        let mut secrets = HeaderMap::new();
+        secrets.insert("x-key", "hunter2".parse().unwrap());
+        let asked = Asked {
+            signal: Signal::Logs,
+            url: &url,
+            secrets: &secrets,
+        };
+        let mut headers = HeaderMap::new();
+        headers.insert(CONTENT_TYPE, content_type.parse().unwrap());
+        let answer = Answer {
+            status,
+            headers,
+            body: Bytes::copy_from_slice(body),
+            trailers,
+            broken: None,
+        };
+        meaning(asked, &answer)
+    }
+
+    fn status(code: Code, message: &str, details: &[u8]) -> Meaning {
+        let status = Status::with_details(code, message, Bytes::copy_from_slice(details));
+        let mut trailers = HeaderMap::new();
+        status.add_header(&mut trailers).unwrap();
+        read(200, GRPC, Some(trailers), b"")
+    }
+
+    fn ok(body: &[u8]) -> Meaning {
+        let mut trailers = HeaderMap::new();
+        trailers.insert("grpc-status", "0".parse().unwrap());
+        read(200, GRPC, Some(trailers), body)
+    }
+
+    fn framed(rejected: i64, message: &str) -> Vec<u8> {
+        let partial_success = Some(ExportLogsPartialSuccess {
+            rejected_log_records: rejected,
+            error_message: message.into(),
+        });
+        let message = ExportLogsServiceResponse { partial_success }.encode_to_vec();
+        let length = u32::try_from(message.len()).unwrap().to_be_bytes();
+        [&[0], &length[..], &message].concat()
+    }
+
+    fn asks_to_wait(seconds: i64) -> Vec<u8> {
+        let retry_delay = Some(Delay { seconds, nanos: 0 });
+        let status = RpcStatus {
+            details: vec![Detail {
+                type_url: "type.googleapis.com/google.rpc.RetryInfo".into(),
+                value: RetryInfo { retry_delay }.encode_to_vec(),
+            }],
+            ..Default::default()
+        };
+        status.encode_to_vec()
+    }
+
+    #[test]
+    fn exactly_the_codes_of_the_specification_are_tried_again() {
+        use Code::{Aborted, Cancelled, DataLoss, DeadlineExceeded, OutOfRange, Unavailable};
+        let again = [Cancelled, DeadlineExceeded, Aborted, OutOfRange, Unavailable, DataLoss];
+        for number in 1..=16 {
+            let code = Code::from_i32(number);
+            match status(code, "m", b"") {
+                Meaning::Retry { after: None, why } => {
+                    assert!(again.contains(&code), "{code:?}");
+                    assert_eq!(why, format!("h:4317 answered {}: m", name(code)));
+                }
+                Meaning::Permanent(_) | Meaning::Misconfigured(_) => assert!(!again.contains(&code), "{code:?}"),
+                other => panic!("{code:?}: {other:?}"),
+            }
+        }
+    }
+
+    #[test]
+    fn a_server_may_ask_to_wait() {
+        let ten = Some(Duration::from_secs(10));
+        for code in [Code::Unavailable, Code::ResourceExhausted] {
+            let meaning = status(code, "busy", &asks_to_wait(10));
+            assert!(
+                matches!(meaning, Meaning::Retry { after, .. } if after == ten),
+                "{meaning:?}"
+            );
+        }
+        let meaning = status(Code::ResourceExhausted, "quota", b"not a status");
+        assert!(matches!(meaning, Meaning::Permanent(_)), "{meaning:?}");
+    }
+
+    #[test]
+    fn a_message_that_is_too_large_is_told_from_a_quota() {
+        for words in [
+            "grpc: received message larger than max (8 vs. 4)",
+            "Received message larger than max (8 vs. 4)",
+            "gRPC message exceeds maximum size 4: 8",
+            "Error, decoded message length too large: found 8 bytes, the limit is: 4 bytes",
+        ] {
+            let meaning = status(Code::ResourceExhausted, words, b"");
+            assert!(matches!(meaning, Meaning::TooLarge(_)), "{words}: {meaning:?}");
+        }
+    }
+
+    #[test]
+    fn success_may_be_a_part() {
+        assert_eq!(ok(&[0; 5]), Meaning::Accepted);
+        let partial = |rejected, message: &str| Meaning::Partial {
+            rejected,
+            message: message.into(),
+        };
+        assert_eq!(ok(&framed(2, "too old")), partial(2, "too old"));
+        assert_eq!(ok(&framed(0, "a warning")), partial(0, "a warning"));
+        for (body, why) in [
+            (&b""[..], "it is not complete"),
+            (&[0, 0, 0, 0], "it is not complete"),
+            (&[1, 0, 0, 0, 0], "it is compressed"),
+            (&[0, 0, 0, 0, 9, 1], "it should have 9 bytes and has 1"),
+            (&[0, 0, 0, 0, 1, 0xff], "not an OTLP response"),
+        ] {
+            match ok(body) {
+                Meaning::Partial { rejected: 0, message } => assert!(message.contains(why), "{message}"),
+                other => panic!("{body:?}: {other:?}"),
+            }
+        }
+    }
+
+    #[test]
+    fn an_answer_without_a_status_broke_off_or_came_from_something_else() {
+        assert!(matches!(read(200, GRPC, None, b""), Meaning::Retry { .. }));
+        let page = b"<html><title>Bad Gateway</title>";
+        for code in [429, 502, 503, 504] {
+            let meaning = read(code, "text/html", None, page);
+            assert!(matches!(meaning, Meaning::Retry { .. }), "{meaning:?}");
+        }
+        for code in [200, 301, 404, 405, 415] {
+            match read(code, "text/html", None, page) {
+                Meaning::Misconfigured(why) => {
+                    assert!(
+                        why.contains("does not speak gRPC") && why.contains("otlp_http"),
+                        "{why}"
+                    );
+                    assert!(
+                        why.contains("a web page \"bad gateway\"") || why.contains("Bad Gateway"),
+                        "{why}"
+                    );
+                }
+                other => panic!("{code}: {other:?}"),
+            }
+        }
+        assert!(matches!(read(400, "text/plain", None, b"no"), Meaning::Permanent(_)));
+        assert!(matches!(
+            read(403, "text/plain", None, b"no"),
+            Meaning::Misconfigured(_)
+        ));
+    }
+
+    #[test]
+    fn what_a_server_says_holds_no_secret() {
+        let meaning = status(Code::Unauthenticated, "key hunter2 is unknown", b"");
+        match meaning {
+            Meaning::Misconfigured(why) => assert!(!why.contains("hunter2") && why.contains("is unknown"), "{why}"),
+            other => panic!("{other:?}"),
+        }
+    }
+}
