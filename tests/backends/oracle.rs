@@ -167,16 +167,14 @@ async fn a_grpc_server_that_is_not_ours_takes_what_we_send() {
     drop(server.stdin.take());
     assert!(server.wait().await.unwrap().success());
     check(&python, &requests, &uids);
-    let logs = std::fs::read_dir(&requests).unwrap().filter(|file| {
-        let file = file.as_ref().unwrap();
-        file.file_name().to_string_lossy().ends_with(".logs.proto")
-    });
-    let mut sizes = logs.map(|file| file.unwrap().metadata().unwrap().len());
-    assert!(
-        sizes.clone().count() > 1,
-        "one batch is larger than what the server takes"
-    );
-    assert!(sizes.all(|size| size < 12_000));
+    let sizes: Vec<u64> = std::fs::read_dir(&requests)
+        .unwrap()
+        .map(Result::unwrap)
+        .filter(|file| file.file_name().to_string_lossy().ends_with(".logs.proto"))
+        .map(|file| file.metadata().unwrap().len())
+        .collect();
+    assert!(sizes.len() > 1, "one batch is larger than what the server takes");
+    assert!(sizes.iter().all(|size| *size < 12_000), "{sizes:?}");
 }
 
 /// Jobs that end in several ways.
