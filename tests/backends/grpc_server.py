@@ -1,7 +1,7 @@
 """An OTLP server made of the official packages `opentelemetry-proto` and `grpcio`.
 
-Listens on loopback, prints its port, and writes every request into the folder that is its argument, until its standard
-input ends. It takes messages of up to 12,000 bytes, and answers larger ones as any gRPC server does.
+Listens on loopback, prints its port, and writes every request into a file of the folder that is its argument, whose name it
+prints, until its standard input ends. It takes messages of up to 12,000 bytes, and answers larger ones as any gRPC server does.
 """
 
 import itertools
@@ -28,6 +28,7 @@ class Service:
         new = folder / f"{name}.new"
         new.write_bytes(request.SerializeToString())
         new.rename(folder / name)
+        print(name, flush=True)
         return self.answer()
 
 

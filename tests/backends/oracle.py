@@ -1,7 +1,8 @@
 """Reads requests with the official Python package opentelemetry-proto and says what they hold.
 
 Arguments: a folder. Files named N.SIGNAL.proto hold a protobuf request each, lines of *.jsonl a request as JSON each.
-Prints one JSON object: the sum of each metric, the events, the spans, and whether both forms hold the same requests.
+Prints one JSON object: the sum of each metric, the events, the spans, and whether both forms, if there are both, hold the
+same requests.
 """
 
 import base64
@@ -79,7 +80,7 @@ def main(folder):
                     spans.append([span.name, span.trace_id.hex(), span.span_id.hex(), span.parent_span_id.hex()])
     lines = [line for path in folder.glob("*.jsonl") for line in path.read_text().splitlines()]
     as_json = [from_json(line).SerializeToString(deterministic=True) for line in lines]
-    if sorted(as_json) != sorted(binary):
+    if lines and sorted(as_json) != sorted(binary):
         problems.append(f"{len(as_json)} requests in JSON are not the {len(binary)} requests in protobuf")
     print(json.dumps({"sums": sums, "events": events, "spans": spans, "requests": len(binary), "problems": problems}))
 

@@ -113,6 +113,7 @@ async fn the_official_python_package_reads_what_we_send() {
     for (number, (signal, body)) in bodies.lock().unwrap().iter().enumerate() {
         std::fs::write(requests.join(format!("{number:04}.{signal}.proto")), body).unwrap();
     }
+    assert!(requests.join("all.jsonl").metadata().unwrap().len() > 0, "both forms");
     check(&python, &requests, &uids);
 }
 
@@ -153,17 +154,15 @@ async fn a_grpc_server_that_is_not_ours_takes_what_we_send() {
     let steps = lives();
     let uids = jobs(&steps);
     world.play(steps);
-    let has_logs = |requests: &Path| {
-        let mut files = std::fs::read_dir(requests).unwrap();
-        files.any(|file| file.unwrap().file_name().to_string_lossy().ends_with(".logs.proto"))
-    };
     let told = async {
-        while !has_logs(&requests) {
-            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        let mut line = String::new();
+        while !line.ends_with(".logs.proto\n") {
+            line.clear();
+            assert!(output.read_line(&mut line).await.unwrap() > 0, "the server has ended");
         }
     };
     tokio::time::timeout(PATIENCE, told).await.expect("events");
-    println!("{}", world.stop().await);
+    world.stop().await;
     drop(server.stdin.take());
     assert!(server.wait().await.unwrap().success());
     check(&python, &requests, &uids);

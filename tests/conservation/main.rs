@@ -31,7 +31,7 @@ const SEEDS: u64 = if cfg!(debug_assertions) { 4 } else { 50 };
 const JOBS: u32 = if cfg!(debug_assertions) { 120 } else { 500 };
 const LASTS: Duration = Duration::from_secs(6);
 /// How long a new Job may take once the faults are over.
-const FRESH: Duration = Duration::from_secs(5);
+const FRESH: Duration = Duration::from_secs(if cfg!(debug_assertions) { 15 } else { 5 });
 /// The most memory a collector may have, in bytes.
 const MEMORY: u64 = 64 * 1024 * 1024;
 /// How many runs there are at the same time.

@@ -14,7 +14,7 @@ use super::event::EventRecord;
 use crate::model;
 
 /// How long the Job's own stream may be late: its controller writes the end into the Job before it tells of it.
-const PATIENCE: SignedDuration = SignedDuration::from_secs(2);
+const PATIENCE: SignedDuration = SignedDuration::from_millis(1500);
 /// How long it may be late if no list of Jobs is younger than the Job's end.
 const LONG_PATIENCE: SignedDuration = SignedDuration::from_secs(150);
 /// Times in Events are cut to whole seconds.
