@@ -1,7 +1,7 @@
 //! Lists and watches against an API server that answers by a script, on a paused clock.
 
 // Clippy's exception for tests does not reach their helpers.
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, clippy::print_stdout)]
 
 mod support;
 
