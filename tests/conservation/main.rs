@@ -72,11 +72,6 @@ async fn run(seed: u64, script: Script, kept: Durability, patience: Duration) ->
     play.go(&mut world).await;
     let name = format!("seed {seed}, {kept:?}");
     let mut outcome = conclude(&name, begin, world, play, &script, patience).await;
-    if let Some(time) = outcome.fresh.filter(|time| *time > FRESH) {
-        let complaint =
-            format!("a Job that failed after the faults came through after {time:?}, expected {FRESH:?} at most");
-        outcome.complaints.push(complaint);
-    }
     if outcome.memory > MEMORY {
         let complaint = format!(
             "a collector had {} bytes of memory, expected {MEMORY} at most",
@@ -87,6 +82,16 @@ async fn run(seed: u64, script: Script, kept: Durability, patience: Duration) ->
     outcome
 }
 
+/// Plays the script of a seed.
+async fn play_seed(seed: u64) -> (u64, Outcome) {
+    let durability = match seed % 2 {
+        0 => Durability::File,
+        _ => Durability::Cluster,
+    };
+    let script = script_of(seed, durability).await;
+    (seed, run(seed, script, durability, PATIENCE).await)
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_is_lost_or_counted_twice_whatever_breaks() {
     let _turn = TURN.lock().await;
@@ -95,20 +100,31 @@ async fn nothing_is_lost_or_counted_twice_whatever_breaks() {
         None => 0..number("CONSERVATION_SEEDS").unwrap_or(SEEDS),
     };
     let mut report = Report::default();
+    let mut slow = Vec::new();
     let mut runs = JoinSet::new();
-    for seed in seeds {
-        if runs.len() >= TOGETHER {
-            report.add(runs.join_next().await.expect("a run").expect("a run to its end"));
+    let mut seeds = seeds.into_iter();
+    loop {
+        while runs.len() < TOGETHER
+            && let Some(seed) = seeds.next()
+        {
+            runs.spawn(play_seed(seed));
         }
-        let durability = match seed % 2 {
-            0 => Durability::File,
-            _ => Durability::Cluster,
-        };
-        let script = script_of(seed, durability).await;
-        runs.spawn(run(seed, script, durability, PATIENCE));
+        let Some(ended) = runs.join_next().await else { break };
+        let (seed, outcome) = ended.expect("a run to its end");
+        if outcome.fresh.is_some_and(|time| time > FRESH) {
+            slow.push(seed);
+        }
+        report.add(outcome);
     }
-    while let Some(outcome) = runs.join_next().await {
-        report.add(outcome.expect("a run to its end"));
+    // With several runs on one machine each has but a part of its processors: alone they must be in time.
+    for seed in slow {
+        let (_, mut outcome) = play_seed(seed).await;
+        if let Some(time) = outcome.fresh.filter(|time| *time > FRESH) {
+            let complaint =
+                format!("a Job that failed after the faults came after {time:?}, expected {FRESH:?} at most");
+            outcome.complaints.push(complaint);
+        }
+        report.add(outcome);
     }
     report.finish();
 }
