@@ -10,6 +10,8 @@ use std::time::Duration;
 
 use job_event::Evidence;
 use job_event::evidence::Gap;
+use kubernetes_job_receiver::tracker::checkpoint::Checkpoint;
+use kubernetes_job_receiver::tracker::{Kind as ObjectKind, Object, Observation, Source, Tracker, TrackerSettings};
 use pipeline::component::{ComponentId, Kind};
 use pipeline::health::Status;
 use pipeline::storage::memory::MemoryStorage;
@@ -250,13 +252,63 @@ async fn killed_before_anything_was_listed_the_next_start_is_not_the_first() {
     let api = Api::new();
     api.then(JOBS, [Reply::Silence]);
     let mut run = start(&api, &storage).await;
-    run.no_event_for(Duration::from_secs(9)).await;
+    // Sooner than anything is stored that is not in a hurry.
+    run.no_event_for(Duration::from_millis(100)).await;
     kill(run).await;
+    tokio::time::advance(Duration::from_secs(9)).await;
     let api = Api::new();
     api.then(JOBS, [list(&[job("before", Some(-60)), job("between", Some(1))])]);
     let mut run = start(&api, &storage).await;
     assert_eq!(&*run.next_event().await.job.name, "between");
     run.no_event_for(Duration::from_secs(60)).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_job_that_ended_right_before_the_first_start_is_not_told_from_its_event_later() {
+    let storage = MemoryStorage::new();
+    let api = Api::new();
+    api.then(JOBS, [list(&[job("old", Some(-1))])]);
+    let mut run = start(&api, &storage).await;
+    run.no_event_for(Duration::from_secs(9)).await;
+    kill(run).await;
+    // The Job is gone; its Event bears a time after the start.
+    let api = Api::new();
+    api.then(EVENTS, [list(&[end_of("old", 1)])]);
+    let mut run = start(&api, &storage).await;
+    run.no_event_for(Duration::from_secs(60)).await;
+}
+
+#[test]
+fn while_jobs_are_being_listed_the_watermark_stays() {
+    let at = |second| time(second).parse::<jiff::Timestamp>().unwrap();
+    let seen = |name: &str, second| {
+        let job = serde_json::from_value(job(name, Some(second))).unwrap();
+        Observation::Listed(Object::Job(Box::new(job)))
+    };
+    let jobs = Source {
+        kind: ObjectKind::Jobs,
+        scope: 0,
+    };
+    let mut tracker = Tracker::new(TrackerSettings::default());
+    tracker.restore(Checkpoint::new(100), Vec::new());
+    tracker.begin(at(0));
+    let now = at(5000);
+    tracker.apply(jobs, Observation::ListBegins, now);
+    tracker.apply(jobs, seen("first-page", 4000), now);
+    let told = tracker.poll(at(5010)).unwrap();
+    assert_eq!(&*told.job.name, "first-page");
+    tracker.checkpoint().told(&job_event::Uid::new(&told.job.uid));
+    let stored = tracker.checkpoint().encode(at(5010));
+    let mut after = Tracker::new(TrackerSettings::default());
+    after.restore(Checkpoint::decode(stored, 100).unwrap(), Vec::new());
+    after.begin(at(5020));
+    after.apply(jobs, Observation::ListBegins, at(5020));
+    for job in [seen("first-page", 4000), seen("second-page", 10)] {
+        after.apply(jobs, job, at(5020));
+    }
+    after.apply(jobs, Observation::ListEnds, at(5020));
+    assert_eq!(&*after.poll(at(5030)).unwrap().job.name, "second-page");
+    assert!(after.poll(at(5030)).is_none());
 }
 
 fn replicas(storage: &MemoryStorage) -> [(watch::Sender<bool>, MemoryStorage); 2] {

@@ -93,9 +93,10 @@ pub async fn run_with(client: Client, settings: &str, with: impl FnOnce(JobRecei
 }
 
 impl Run {
-    /// The next event, which is acknowledged.
+    /// The next event, which is acknowledged. Waits for an hour at most.
     pub async fn next_event(&mut self) -> Evidence {
-        let batch = self.logs.recv().await.unwrap();
+        let next = tokio::time::timeout(Duration::from_secs(3600), self.logs.recv()).await;
+        let batch = next.expect("an event").unwrap();
         let Payload::Logs(logs) = &*batch.payload else {
             panic!("not logs")
         };
