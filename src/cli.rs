@@ -30,16 +30,16 @@ pub struct Cli {
     pub command: Option<Command>,
     /// Arguments of `run`, when no command is given.
     #[command(flatten)]
-    pub run: ConfigArgs,
+    pub run: RunArgs,
 }
 
 /// What the binary can do.
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Run a pipeline until SIGTERM or SIGINT (the default command)
-    Run(ConfigArgs),
+    Run(RunArgs),
     /// Check a configuration without running it; needs no network
-    Validate(ConfigArgs),
+    Validate(ValidateArgs),
     /// Print the configuration as it would run, merged and with secrets redacted
     #[command(alias = "print-initial-config")]
     PrintConfig(ConfigArgs),
@@ -62,6 +62,26 @@ pub struct ConfigArgs {
     /// Set one key, after all files: --set connectors.job_metrics.interval=30s
     #[arg(long, value_name = "KEY=VALUE")]
     pub set: Vec<String>,
+}
+
+/// What to run.
+#[derive(Args, Clone, Debug, Default)]
+pub struct RunArgs {
+    #[command(flatten)]
+    pub source: ConfigArgs,
+    /// Treat warnings as errors: exit with code 3 before anything starts
+    #[arg(long)]
+    pub strict: bool,
+}
+
+/// What to validate.
+#[derive(Args, Clone, Debug)]
+pub struct ValidateArgs {
+    #[command(flatten)]
+    pub source: ConfigArgs,
+    /// Treat warnings as errors: exit code 3
+    #[arg(long)]
+    pub strict: bool,
 }
 
 /// How to show the demo.
@@ -94,7 +114,7 @@ impl Cli {
         if is_plugin(&name) {
             return Cli {
                 command: Some(Command::Explain(Plugin::parse().explain)),
-                run: ConfigArgs::default(),
+                run: RunArgs::default(),
             };
         }
         Cli::parse()
@@ -267,8 +287,8 @@ mod tests {
     fn run_is_the_default_command() {
         let cli = Cli::try_parse_from(["kube-job-collector", "--config", "a.yaml", "--set", "a.b=c"]).unwrap();
         assert!(cli.command.is_none());
-        assert_eq!(cli.run.config, [PathBuf::from("a.yaml")]);
-        assert_eq!(cli.run.set, ["a.b=c"]);
+        assert_eq!(cli.run.source.config, [PathBuf::from("a.yaml")]);
+        assert_eq!(cli.run.source.set, ["a.b=c"]);
     }
 
     #[test]

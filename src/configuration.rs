@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use pipeline::config::{self, Diagnostics, Source};
+use pipeline::config::{self, Diagnostics, Source, Warnings};
 use pipeline::graph::Graph;
 use pipeline::health::Health;
 
@@ -36,11 +36,38 @@ pub struct Prepared {
     pub health: Health,
 }
 
+/// What is wrong with a configuration, and what is probably not meant.
+#[derive(Clone, Debug, Default)]
+pub struct Findings {
+    /// Errors; none if the warnings count as errors.
+    pub errors: Diagnostics,
+    /// Warnings.
+    pub warnings: Diagnostics,
+}
+
+impl Prepared {
+    /// What is valid but probably not meant. With `strict` any of it is an error.
+    pub fn warnings(&self, strict: bool) -> Result<Diagnostics, Failure> {
+        let warnings = Diagnostics(self.graph.warnings().to_vec());
+        match strict && !warnings.is_empty() {
+            false => Ok(warnings),
+            true => Err(Failure::Configuration(Findings {
+                errors: Diagnostics::default(),
+                warnings,
+            })),
+        }
+    }
+}
+
 /// Reads the configuration and makes every component, without any network; on failure every mistake at once.
-pub fn prepare(sources: &[Source], sets: &[String], environment: Environment<'_>) -> Result<Prepared, Diagnostics> {
+pub fn prepare(sources: &[Source], sets: &[String], environment: Environment<'_>) -> Result<Prepared, Findings> {
     let (config, mut mistakes) = config::read_all(sources, sets, environment);
+    let findings = |errors: Diagnostics, warnings: &Warnings| Findings {
+        errors: errors.sorted(),
+        warnings: warnings.list(),
+    };
     let Some(config) = config else {
-        return Err(mistakes.sorted());
+        return Err(findings(mistakes, &Warnings::default()));
     };
     let telemetry = Telemetry::read(&config.service.telemetry).unwrap_or_else(|wrong| {
         mistakes.append(wrong);
@@ -53,10 +80,10 @@ pub fn prepare(sources: &[Source], sets: &[String], environment: Environment<'_>
             telemetry,
             health,
         }),
-        Ok(_) => Err(mistakes.sorted()),
+        Ok(_) => Err(findings(mistakes, &config.warnings)),
         Err(wrong) => {
             mistakes.append(wrong);
-            Err(mistakes.sorted())
+            Err(findings(mistakes, &config.warnings))
         }
     }
 }

@@ -53,7 +53,7 @@ fn a_missing_key_is_named_with_its_place() {
     assert_eq!(output.status.code(), Some(3));
     assert_eq!(
         stderr(&output),
-        "The configuration has 1 mistake:\n\
+        "The configuration has 1 error:\n\
          pipeline.yaml (built in):47:19: exporters::otlp_http/datadog::headers::dd-api-key: the environment variable \
          `DD_API_KEY` is not set\n    set it, or give a default: `${env:DD_API_KEY:-default}`\n"
     );
@@ -120,6 +120,37 @@ service:
     for (line, (start, help)) in found.iter().zip(expected) {
         assert!(line.starts_with(start), "{line}\nexpected {start}");
         assert!(text.contains(help), "{help}\n{text}");
+    }
+}
+
+#[test]
+fn strict_turns_warnings_into_exit_code_3() {
+    let path = file(
+        "warning.yaml",
+        "\
+receivers: {k8s_job: }
+exporters:
+  debug:
+  debug/spare:
+service: {pipelines: {logs: {receivers: [k8s_job], exporters: [debug]}}}
+",
+    );
+    let warning = "F:4:3: exporters::debug/spare: it is named in no pipeline and will not run\n";
+    let output = run(&["validate", "--config", &path], &[]);
+    assert_eq!(output.status.code(), Some(0));
+    assert!(
+        stderr(&output).replace(&path, "F").contains(warning),
+        "{}",
+        stderr(&output)
+    );
+    for command in ["validate", "run"] {
+        let output = run(&[command, "--strict", "--config", &path], &[]);
+        assert_eq!(output.status.code(), Some(3), "{command}: {}", stderr(&output));
+        assert!(
+            stderr(&output).replace(&path, "F").contains(warning),
+            "{}",
+            stderr(&output)
+        );
     }
 }
 

@@ -288,6 +288,7 @@ pub fn config(text: &str) -> Config {
             pipelines: BTreeMap::new(),
             telemetry: settings(),
         },
+        warnings: crate::config::Warnings::default(),
     };
     for (number, line) in text.lines().enumerate() {
         let Some((key, value)) = line.split_once(':') else {

@@ -12,11 +12,13 @@ use std::process::ExitCode;
 
 use pipeline::config::Diagnostics;
 
+use crate::configuration::Findings;
+
 /// Why a command failed; its text goes to standard error as it is.
 #[derive(Debug)]
 pub enum Failure {
-    /// The configuration is wrong.
-    Configuration(Diagnostics),
+    /// The configuration is invalid, or has warnings where none are allowed.
+    Configuration(Findings),
     /// Anything else that ends the command.
     Runtime(String),
     /// `explain` could not find out what became of a Job.
@@ -34,19 +36,33 @@ impl Failure {
     }
 }
 
+impl From<Findings> for Failure {
+    fn from(findings: Findings) -> Self {
+        Failure::Configuration(findings)
+    }
+}
+
 impl From<Diagnostics> for Failure {
-    fn from(diagnostics: Diagnostics) -> Self {
-        Failure::Configuration(diagnostics)
+    fn from(errors: Diagnostics) -> Self {
+        let warnings = Diagnostics::default();
+        Failure::Configuration(Findings { errors, warnings })
     }
 }
 
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Failure::Configuration(diagnostics) => {
-                let n = diagnostics.0.len();
-                writeln!(f, "The configuration has {n} mistake{}:", if n == 1 { "" } else { "s" })?;
-                write!(f, "{}", diagnostics.to_string().trim_end())
+            Failure::Configuration(Findings { errors, warnings }) => {
+                let mut text = match errors.0.len() {
+                    0 => "The configuration has warnings, and --strict is set:\n".to_owned(),
+                    1 => "The configuration has 1 error:\n".to_owned(),
+                    n => format!("The configuration has {n} errors:\n"),
+                };
+                text += &errors.to_string();
+                for warning in &warnings.0 {
+                    text += &format!("warning: {warning}\n");
+                }
+                f.write_str(text.trim_end())
             }
             Failure::Runtime(message) | Failure::CouldNotTell(message) => write!(f, "kube-job-collector: {message}"),
         }

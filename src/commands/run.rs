@@ -7,7 +7,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use super::{Failure, runtime};
-use crate::cli::ConfigArgs;
+use crate::cli::RunArgs;
 use crate::configuration::{self, Prepared};
 
 /// How long draining may take after SIGTERM: less than Kubernetes' default grace period of 30 s, so that what is
@@ -15,14 +15,16 @@ use crate::configuration::{self, Prepared};
 pub const GRACE: Duration = Duration::from_secs(25);
 
 /// Runs the pipeline that the command line names until SIGTERM or SIGINT; SIGINT while it drains ends it at once.
-pub fn run(args: &ConfigArgs) -> Result<(), Failure> {
-    let sources = configuration::sources(args)?;
-    let Prepared { graph, telemetry, .. } = configuration::prepare(&sources, &args.set, &configuration::environment)?;
+pub fn run(args: &RunArgs) -> Result<(), Failure> {
+    let sources = configuration::sources(&args.source)?;
+    let prepared = configuration::prepare(&sources, &args.source.set, &configuration::environment)?;
+    let warnings = prepared.warnings(args.strict)?;
+    let Prepared { graph, telemetry, .. } = prepared;
     telemetry.init_logs(None);
-    for warning in graph.warnings() {
+    for warning in warnings.0 {
         warn!("{warning}");
     }
-    if args.config.is_empty() {
+    if args.source.config.is_empty() {
         info!("no --config given: running the built-in pipeline (print-config shows it)");
     }
     info!(version = env!("CARGO_PKG_VERSION"), "starting");

@@ -3,14 +3,14 @@
 use pipeline::config;
 
 use super::{Failure, print};
-use crate::cli::ConfigArgs;
+use crate::cli::{ConfigArgs, ValidateArgs};
 use crate::configuration;
 
 /// Makes every component without starting it, and says what is wrong. Needs no network.
-pub fn validate(args: &ConfigArgs) -> Result<(), Failure> {
-    let sources = configuration::sources(args)?;
-    let prepared = configuration::prepare(&sources, &args.set, &configuration::environment)?;
-    for warning in prepared.graph.warnings() {
+pub fn validate(args: &ValidateArgs) -> Result<(), Failure> {
+    let sources = configuration::sources(&args.source)?;
+    let prepared = configuration::prepare(&sources, &args.source.set, &configuration::environment)?;
+    for warning in prepared.warnings(args.strict)?.0 {
         eprintln!("warning: {warning}");
     }
     print("The configuration is valid.\n")

@@ -1,7 +1,7 @@
 //! Mistakes in the configuration, each with its place.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use super::scalar::visible;
 
@@ -128,3 +128,20 @@ impl fmt::Display for Diagnostics {
 }
 
 impl std::error::Error for Diagnostics {}
+
+/// The warnings of one configuration: valid, but probably not what was meant. Clones share one list, so whoever reads
+/// a part of the configuration can add to it (see [`Settings::warn`](super::Settings::warn)).
+#[derive(Clone, Debug, Default)]
+pub struct Warnings(Arc<Mutex<Diagnostics>>);
+
+impl Warnings {
+    /// Adds a warning.
+    pub fn push(&self, warning: Diagnostic) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(warning);
+    }
+
+    /// All warnings so far, sorted by position, each once.
+    pub fn list(&self) -> Diagnostics {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone().sorted()
+    }
+}

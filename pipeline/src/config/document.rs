@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashSet};
 use std::fmt;
 
-use super::diagnostics::{Diagnostic, Diagnostics, Position};
+use super::diagnostics::{Diagnostic, Diagnostics, Position, Warnings};
 use super::ids::{self, IdError, PipelineId};
 use super::node::{Entry, Node, Value};
 use super::settings::Settings;
@@ -36,6 +36,8 @@ pub struct Config {
     pub extensions: BTreeMap<ComponentId, Settings>,
     /// `service`
     pub service: Service,
+    /// What is valid but probably not what was meant; components add to it while they are made.
+    pub warnings: Warnings,
 }
 
 /// What runs.
@@ -79,7 +81,11 @@ impl<T: fmt::Display> fmt::Display for Located<T> {
 
 /// Reads the sections. What has a mistake is left out of the result, and the mistake is added to `mistakes`.
 pub fn read(root: &Node, mistakes: &mut Diagnostics) -> Config {
-    let mut reader = Reader { mistakes };
+    let warnings = Warnings::default();
+    let mut reader = Reader {
+        mistakes,
+        warnings: warnings.clone(),
+    };
     let sections = reader.mapping(root, "");
     reader.check_keys(sections, "", &SECTIONS);
     let service = root.get("service");
@@ -94,8 +100,13 @@ pub fn read(root: &Node, mistakes: &mut Diagnostics) -> Config {
     reader.check_keys(service_entries, "service", &SERVICE);
     let telemetry = service_entries.iter().find(|e| e.key == "telemetry");
     let telemetry = match telemetry {
-        Some(entry) => Settings::new(entry.node.clone(), "service::telemetry", entry.key_position.clone()),
-        None => Settings::empty("service::telemetry", service_position.clone()),
+        Some(entry) => Settings::new(
+            entry.node.clone(),
+            "service::telemetry",
+            entry.key_position.clone(),
+            warnings.clone(),
+        ),
+        None => Settings::empty("service::telemetry", service_position.clone(), warnings.clone()),
     };
     let extensions = service.and_then(|node| node.get("extensions"));
     let pipelines = service.and_then(|node| node.get("pipelines"));
@@ -110,11 +121,13 @@ pub fn read(root: &Node, mistakes: &mut Diagnostics) -> Config {
             pipelines: reader.pipelines(pipelines, service_node, service_position),
             telemetry,
         },
+        warnings,
     }
 }
 
 struct Reader<'a> {
     mistakes: &'a mut Diagnostics,
+    warnings: Warnings,
 }
 
 impl Reader<'_> {
@@ -169,6 +182,7 @@ impl Reader<'_> {
                 entry.node.clone(),
                 join(section, &id.to_string()),
                 entry.key_position.clone(),
+                self.warnings.clone(),
             );
             components.insert(id, settings);
         }

@@ -2,7 +2,8 @@
 //!
 //! Text becomes a tree (`parse`, `node`, `scalar`), trees are merged (`merge`), `${…}` is replaced (`template`,
 //! `substitute`), the sections are read (`document`, `ids`), and each component reads its own [`Settings`] (`de`).
-//! [`load()`] does it all but the last; `redact` says what must never be shown, and [`print()`] shows the rest.
+//! What is valid but probably not meant is a warning: [`Settings::warn`] from a component, [`Config::warnings`] from
+//! the graph. [`load()`] does it all but the last; `redact` says what must never be shown, and [`print()`] shows the rest.
 
 mod de;
 mod de_access;
@@ -29,7 +30,7 @@ mod suggest;
 mod template;
 mod values;
 
-pub use diagnostics::{Diagnostic, Diagnostics, Position};
+pub use diagnostics::{Diagnostic, Diagnostics, Position, Warnings};
 pub use document::{Config, Located, Pipeline, Service};
 pub use ids::{IdError, PipelineId, component_id, pipeline_id};
 pub use load::{Source, load, print, read_all};

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde::de::DeserializeOwned;
 
-use super::diagnostics::{Diagnostic, Diagnostics, Position};
+use super::diagnostics::{Diagnostic, Diagnostics, Position, Warnings};
 use super::node::{Node, Value};
 use super::{de, parse, redact};
 
@@ -14,25 +14,27 @@ pub struct Settings {
     node: Arc<Node>,
     path: Arc<str>,
     position: Position,
+    warnings: Warnings,
 }
 
 impl Settings {
     /// The settings that stand at `path`; `position` is where their key stands.
-    pub(super) fn new(node: Node, path: impl Into<Arc<str>>, position: Position) -> Self {
+    pub(super) fn new(node: Node, path: impl Into<Arc<str>>, position: Position, warnings: Warnings) -> Self {
         Settings {
             node: Arc::new(node),
             path: path.into(),
             position,
+            warnings,
         }
     }
 
     /// Settings that are not given at all; `position` is where they could stand.
-    pub(super) fn empty(path: &str, position: Position) -> Self {
+    pub(super) fn empty(path: &str, position: Position, warnings: Warnings) -> Self {
         let node = Node {
             position: position.clone(),
             value: Value::Mapping(Vec::new()),
         };
-        Settings::new(node, path, position)
+        Settings::new(node, path, position, warnings)
     }
 
     /// Settings from a YAML text, for tests of a component. `${…}` is not replaced; positions name the source `yaml`.
@@ -46,7 +48,7 @@ impl Settings {
         match node {
             Some(node) if mistakes.is_empty() => {
                 let position = node.position.clone();
-                Ok(Settings::new(node, "", position))
+                Ok(Settings::new(node, "", position, Warnings::default()))
             }
             _ => Err(mistakes.sorted()),
         }
@@ -84,6 +86,27 @@ impl Settings {
             path,
             redact::scrub_values(&self.node, &message.into()),
         )
+    }
+
+    /// Adds a warning to those of the configuration: what is valid but probably not what was meant. `validate` prints
+    /// it, `run` logs it at startup, and with `--strict` it is an error. A warning added twice counts once.
+    ///
+    /// ```
+    /// # let settings = pipeline::config::Settings::from_yaml("endpoint: https://api.example.com").unwrap();
+    /// settings.warn(
+    ///     settings
+    ///         .mistake("endpoint", "api.example.com is not an OTLP endpoint")
+    ///         .with_help("write `https://otlp.example.com`"),
+    /// );
+    /// assert_eq!(settings.warnings().0.len(), 1);
+    /// ```
+    pub fn warn(&self, warning: Diagnostic) {
+        self.warnings.push(warning);
+    }
+
+    /// The warnings of the whole configuration that these settings are part of, so far; for tests of a component.
+    pub fn warnings(&self) -> Diagnostics {
+        self.warnings.list()
     }
 
     /// Whether the key at `path` (see [`mistake`](Self::mistake)) is given, be it null.

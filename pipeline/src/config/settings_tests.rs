@@ -79,6 +79,25 @@ fn lines(mistakes: &Diagnostics) -> Vec<String> {
 }
 
 #[test]
+fn warnings_of_all_components_are_in_one_list() {
+    let source = super::load::Source {
+        name: "a.yaml".into(),
+        text: "exporters:\n  debug: {verbosity: basic}\nreceivers:\n  k8s_job:\n".to_owned(),
+    };
+    let (config, _) = super::read_all(&[source], &[], &|_| None);
+    let config = config.expect("YAML");
+    let (receiver, exporter) = (config.receivers.values().next(), config.exporters.values().next());
+    let (receiver, exporter) = (receiver.expect("one"), exporter.expect("one"));
+    receiver.warn(receiver.mistake("", "second"));
+    exporter.warn(exporter.mistake("verbosity", "first"));
+    receiver.warn(receiver.mistake("", "second"));
+    assert_eq!(
+        config.warnings.list().to_string(),
+        "a.yaml:2:22: exporters::debug::verbosity: first\na.yaml:4:3: receivers::k8s_job: second\n"
+    );
+}
+
+#[test]
 fn settings_are_read() {
     let read: Exporter = settings(
         "endpoint: 0123\ntimeout: 1m30s\ncompression: zstd\nheaders: {dd-api-key: 0042, x: true}\nretry_on_failure: {enabled: false}\nports: [1, 0x10]\nratio: 1\nproxy_url: ~\nsink: {file: {path: /x}}\n",

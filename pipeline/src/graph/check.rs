@@ -108,8 +108,8 @@ pub(super) fn extensions(config: &Config, catalog: &Catalog<'_>, problems: &mut 
     }
 }
 
-/// Components that are configured and that nothing names.
-pub(super) fn unused(config: &Config) -> Vec<Diagnostic> {
+/// Warns about components that are configured and that nothing names.
+pub(super) fn unused(config: &Config) {
     let named: BTreeSet<(Kind, &ComponentId)> = config
         .service
         .pipelines
@@ -151,20 +151,18 @@ pub(super) fn unused(config: &Config) -> Vec<Diagnostic> {
             "it is not named in service::extensions and will not run",
         ),
     ];
-    let mut warnings = Vec::new();
     for (kind, configured, message) in sections {
         for (id, settings) in configured {
             // A connector that passed the checks is named as a receiver and as an exporter.
             let role = if kind == Kind::Connector { Kind::Exporter } else { kind };
             if !named.contains(&(role, id)) {
-                warnings.push(Diagnostic {
+                config.warnings.push(Diagnostic {
                     path: kind.path(id),
                     ..settings.mistake("", message)
                 });
             }
         }
     }
-    warnings
 }
 
 fn lists(pipeline: &Pipeline) -> [(Kind, &Vec<Located<ComponentId>>); 3] {

@@ -30,7 +30,7 @@ pub struct Graph {
     /// Against the flow.
     pub(crate) chains: Vec<Chain>,
     pub(crate) receivers: Vec<(Node<dyn Receiver>, Outputs)>,
-    warnings: Vec<Diagnostic>,
+    warnings: Diagnostics,
 }
 
 /// One component, with its place in the configuration.
@@ -74,12 +74,14 @@ impl Graph {
             return Err(problems.sorted());
         }
         let mut graph = parts.connect(config, &order, health);
-        graph.warnings = check::unused(config);
+        check::unused(config);
+        graph.warnings = config.warnings.list();
         Ok(graph)
     }
 
-    /// What is not wrong but probably not meant: components that are configured and used nowhere.
+    /// What is valid but probably not what was meant: the warnings of the components made, of the configuration and of
+    /// the graph (see [`Config::warnings`]).
     pub fn warnings(&self) -> &[Diagnostic] {
-        &self.warnings
+        &self.warnings.0
     }
 }

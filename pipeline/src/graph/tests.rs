@@ -146,12 +146,12 @@ fn what_nothing_names_is_a_warning() {
     assert_eq!(
         warnings(&with("logs: feed || good, count\nmetrics: count || good")),
         [
-            "receivers::metricfeed: it is named in no pipeline and will not run",
-            "processors::tag: it is named in no pipeline and will not run",
             "connectors::forward: it is named in no pipeline and will not run",
             "connectors::forward/back: it is named in no pipeline and will not run",
             "exporters::logsonly: it is named in no pipeline and will not run",
             "extensions::ext: it is not named in service::extensions and will not run",
+            "processors::tag: it is named in no pipeline and will not run",
+            "receivers::metricfeed: it is named in no pipeline and will not run",
         ]
     );
 }

@@ -88,7 +88,7 @@ impl Parts {
             connectors: Vec::new(),
             chains: Vec::new(),
             receivers: Vec::new(),
-            warnings: Vec::new(),
+            warnings: Diagnostics::default(),
         };
         for named in &config.service.extensions {
             if let Some(component) = self.extensions.remove(&named.value) {
