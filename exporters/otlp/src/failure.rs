@@ -5,9 +5,10 @@ use std::io;
 use std::time::Duration;
 
 use reqwest::Url;
-use rustls::{AlertDescription, CertificateError};
+use rustls::{AlertDescription, CertificateError, OtherError};
 
 use crate::endpoint;
+use crate::tls::NotTrusted;
 
 /// Explains a failed exchange with `url`.
 pub(crate) fn explain(error: &reqwest::Error, url: &Url, timeout: Option<Duration>) -> String {
@@ -95,6 +96,11 @@ fn explain_tls(error: &rustls::Error, url: &Url) -> String {
             CertificateError::NotValidForName => {
                 format!("the certificate of {host} is for another name: check the endpoint")
             }
+            CertificateError::NotValidForNameContext { presented, expected } if presented.is_empty() => format!(
+                "the certificate of {host} is for no host: it has no subjectAltName, and its common name does not count; \
+                 it needs the subjectAltName {}",
+                expected.to_str()
+            ),
             CertificateError::NotValidForNameContext { presented, expected } => format!(
                 "the certificate of {host} is for {}, not for {}: check the endpoint, or tls::server_name_override",
                 presented.iter().map(|name| bare(name)).collect::<Vec<_>>().join(", "),
@@ -106,6 +112,16 @@ fn explain_tls(error: &rustls::Error, url: &Url) -> String {
             CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
                 format!("the certificate of {host} is not valid yet, or the clock here is wrong")
             }
+            CertificateError::Other(OtherError(why)) => match why.downcast_ref() {
+                Some(NotTrusted::SelfSigned) => format!(
+                    "the certificate of {host} is self-signed and not trusted: put exactly this certificate in tls::ca_file"
+                ),
+                Some(NotTrusted::Authority) => format!(
+                    "the certificate of {host} is one of an authority (CA:TRUE), not of a server: give the server a \
+                     certificate of its own, or put exactly this certificate in tls::ca_file"
+                ),
+                None => format!("the certificate of {host} cannot be accepted: {why}"),
+            },
             why => format!("the certificate of {host} cannot be accepted: {why}"),
         },
         rustls::Error::InvalidMessage(_) => {

@@ -6,7 +6,7 @@ mod common;
 use std::path::{Path, PathBuf};
 
 use Transport::{Grpc, Http};
-use common::tls::{Authority, Server, Tls, authority, certificate, indented, named_authority};
+use common::tls::{Authority, Certificate, Server, Tls, authority, certificate, indented, named_authority};
 use common::{Exporting, Log, QUICK, create_of, logs, start_of};
 use pipeline::component::Factory;
 use pipeline::storage::Provided;
@@ -81,6 +81,82 @@ async fn an_unknown_authority_is_named_as_the_cause() {
     }
 }
 
+#[tokio::test]
+async fn self_signed_certificate_in_ca_file_is_accepted() {
+    for is_ca in [true, false] {
+        let own = Certificate::self_signed(is_ca, |_| {});
+        let server = Server::with(authority(), own.configs()).await;
+        for transport in BOTH {
+            arrives(transport, &server, &own.trusting()).await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn another_self_signed_certificate_is_refused() {
+    for is_ca in [true, false] {
+        let server = Server::with(authority(), Certificate::self_signed(is_ca, |_| {}).configs()).await;
+        for other_is_ca in [true, false] {
+            // The same names, another key.
+            let other = Certificate::self_signed(other_is_ca, |_| {});
+            for transport in BOTH {
+                let why = trouble(transport, &server, &other.trusting()).await;
+                assert!(
+                    why.contains("is self-signed and not trusted: put exactly this certificate in tls::ca_file"),
+                    "{why}"
+                );
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn self_signed_certificate_needs_the_name_and_the_date() {
+    type Change = fn(&mut rcgen::CertificateParams);
+    let cases: [(Change, &str); 4] = [
+        (
+            |params| params.subject_alt_names = vec![rcgen::SanType::DnsName("other.example".try_into().unwrap())],
+            "is for other.example, not for localhost",
+        ),
+        (
+            |params| params.subject_alt_names.clear(),
+            "needs the subjectAltName localhost",
+        ),
+        (
+            |params| params.not_after = rcgen::date_time_ymd(2001, 1, 1),
+            "has expired",
+        ),
+        (
+            |params| params.not_before = rcgen::date_time_ymd(4000, 1, 1),
+            "is not valid yet",
+        ),
+    ];
+    for (change, expected) in cases {
+        for is_ca in [true, false] {
+            let own = Certificate::self_signed(is_ca, change);
+            let server = Server::with(authority(), own.configs()).await;
+            for transport in BOTH {
+                let why = trouble(transport, &server, &own.trusting()).await;
+                assert!(why.contains(expected), "{expected}: {why}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn certificate_of_an_unknown_authority_is_accepted_as_it_is() {
+    let own = Certificate::signed_by(&authority());
+    let server = Server::with(authority(), own.configs()).await;
+    for transport in BOTH {
+        let other = Certificate::signed_by(&authority());
+        let why = trouble(transport, &server, &other.trusting()).await;
+        assert!(why.contains("signed by an authority that is not trusted here"), "{why}");
+    }
+    for transport in BOTH {
+        arrives(transport, &server, &own.trusting()).await;
+    }
+}
+
 /// Run in a process of its own by the test below, which sets the environment.
 #[tokio::test]
 #[ignore = "needs the environment of `the_systems_authorities_are_found_through_the_environment`"]
@@ -96,7 +172,18 @@ async fn the_systems_authorities_are_found_through_the_environment() {
     let authority = authority();
     let pem = authority.pem();
     let server = Server::of(authority).await;
-    let file = std::env::temp_dir().join(format!("otlp-exporter-test-{}.pem", std::process::id()));
+    delivers_with_ssl_cert_file(&server, &pem, "authority").await;
+}
+
+#[tokio::test]
+async fn self_signed_certificate_in_ssl_cert_file_is_accepted() {
+    let own = Certificate::self_signed(true, |_| {});
+    let server = Server::with(authority(), own.configs()).await;
+    delivers_with_ssl_cert_file(&server, &own.pem(), "self-signed").await;
+}
+
+async fn delivers_with_ssl_cert_file(server: &Server, pem: &str, name: &str) {
+    let file = std::env::temp_dir().join(format!("otlp-exporter-{name}-{}.pem", std::process::id()));
     std::fs::write(&file, pem).unwrap();
     let mut child = std::process::Command::new(std::env::current_exe().unwrap());
     child

@@ -10,6 +10,7 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::sign::CertifiedKey;
 
+use super::authorities::{Authorities, may_name_a_host};
 use super::peers::Judge;
 use super::settings::TlsSettings;
 
@@ -48,19 +49,22 @@ impl Material {
         if settings.insecure_skip_verify {
             return Ok(Judge::Anything);
         }
-        let roots = self.roots()?;
+        let (roots, trusted) = self.roots()?;
         if roots.is_empty() {
             return Ok(Judge::Nothing);
         }
         let verifier = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), Arc::clone(provider)).build();
-        let authorities = verifier.map_err(|why| format!("tls::ca_file: the authorities cannot be used: {why}"))?;
-        Ok(Judge::Authorities(authorities))
+        let verifier = verifier.map_err(|why| format!("tls::ca_file: the authorities cannot be used: {why}"))?;
+        Ok(Judge::Authorities(Authorities::new(verifier, trusted)))
     }
 
-    fn roots(&self) -> Result<RootCertStore, ComponentError> {
+    /// The trusted certificates, for the verifier and as they are.
+    fn roots(&self) -> Result<(RootCertStore, Vec<CertificateDer<'static>>), ComponentError> {
         let mut roots = RootCertStore::empty();
+        let mut trusted = Vec::new();
         if let Some(own) = &self.ca {
             for certificate in certificates("tls::ca_file", own)? {
+                trusted.push(certificate.clone());
                 roots
                     .add(certificate)
                     .map_err(|why| format!("tls::ca_file: a certificate cannot be used: {why}"))?;
@@ -69,7 +73,8 @@ impl Material {
         if self.system {
             // SSL_CERT_FILE and SSL_CERT_DIR, or else the system's usual places.
             let system = rustls_native_certs::load_native_certs();
-            roots.add_parsable_certificates(system.certs);
+            roots.add_parsable_certificates(system.certs.iter().cloned());
+            trusted.extend(system.certs.into_iter().filter(may_name_a_host));
             if roots.is_empty() {
                 let why = system.errors.first().map(|why| format!(" ({why})")).unwrap_or_default();
                 return Err(format!(
@@ -79,7 +84,7 @@ impl Material {
                 .into());
             }
         }
-        Ok(roots)
+        Ok((roots, trusted))
     }
 
     /// Our certificate and its key.

@@ -2,14 +2,17 @@
 //!
 //! * `settings`: the keys and their check, without I/O.
 //! * `material`: the files, read.
+//! * `authorities`: which server certificates are trusted.
 //! * `peers`: what rustls asks during a handshake; can be replaced while connections are made.
 //! * `reload`: reads the files again every `reload_interval`.
 
+mod authorities;
 mod material;
 mod peers;
 mod reload;
 mod settings;
 
+pub(crate) use authorities::NotTrusted;
 pub(crate) use reload::Reload;
 pub use settings::TlsSettings;
 

@@ -2,18 +2,20 @@
 
 use std::sync::{Arc, PoisonError, RwLock};
 
+use rustls::client::ResolvesClientCert;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::client::{ResolvesClientCert, WebPkiServerVerifier};
 use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::sign::CertifiedKey;
 use rustls::{CertificateError, DigitallySignedStruct, SignatureScheme};
 
+use super::authorities::Authorities;
+
 /// How a server's certificate is judged. That the server has the key of its certificate is proved in any case.
 #[derive(Clone, Debug)]
 pub(super) enum Judge {
-    /// By who signed it.
-    Authorities(Arc<WebPkiServerVerifier>),
+    /// By who signed it, or by comparison with the certificates that are trusted as they are.
+    Authorities(Authorities),
     /// `insecure_skip_verify`: it is taken.
     Anything,
     /// There are no authorities, since no endpoint uses TLS.
@@ -56,7 +58,7 @@ impl ServerCertVerifier for Trust {
         match judge {
             Judge::Authorities(authorities) => {
                 let name = self.name.as_ref().unwrap_or(server_name);
-                authorities.verify_server_cert(end_entity, intermediates, name, ocsp_response, now)
+                authorities.verify(end_entity, intermediates, name, ocsp_response, now)
             }
             Judge::Anything => Ok(ServerCertVerified::assertion()),
             Judge::Nothing => Err(CertificateError::UnknownIssuer.into()),

@@ -39,6 +39,59 @@ pub fn indented(pem: &str) -> String {
     pem.lines().map(|line| format!("    {line}\n")).collect()
 }
 
+/// A certificate for `localhost`, and its key.
+pub struct Certificate {
+    cert: rcgen::Certificate,
+    key: KeyPair,
+}
+
+impl Certificate {
+    /// Signed by itself. `openssl req -x509` marks it as an authority.
+    pub fn self_signed(is_ca: bool, change: impl FnOnce(&mut CertificateParams)) -> Certificate {
+        let mut params = CertificateParams::new(["localhost".to_owned()]).unwrap();
+        if is_ca {
+            params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        }
+        change(&mut params);
+        let key = KeyPair::generate().unwrap();
+        let cert = params.self_signed(&key).unwrap();
+        Certificate { cert, key }
+    }
+
+    pub fn signed_by(authority: &Authority) -> Certificate {
+        let params = CertificateParams::new(["localhost".to_owned()]).unwrap();
+        let key = KeyPair::generate().unwrap();
+        let cert = params.signed_by(&key, authority).unwrap();
+        Certificate { cert, key }
+    }
+
+    pub fn pem(&self) -> String {
+        self.cert.pem()
+    }
+
+    /// The settings that trust it.
+    pub fn trusting(&self) -> String {
+        format!("tls:\n  ca_pem: |\n{}", indented(&self.pem()))
+    }
+
+    /// The server's side for HTTP/1.1 and for gRPC.
+    pub fn configs(&self) -> [Arc<ServerConfig>; 2] {
+        [&b"http/1.1"[..], b"h2"].map(|alpn| {
+            let provider = Arc::new(rustls::crypto::ring::default_provider());
+            let builder = ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
+            let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(self.key.serialize_der()));
+            let cert = vec![self.cert.der().clone()];
+            let mut config = builder
+                .unwrap()
+                .with_no_client_auth()
+                .with_single_cert(cert, key)
+                .unwrap();
+            config.alpn_protocols = vec![alpn.to_vec()];
+            Arc::new(config)
+        })
+    }
+}
+
 /// How the server behaves.
 pub struct Tls<'a> {
     pub authority: &'a Authority,
