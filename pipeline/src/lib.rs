@@ -3,6 +3,8 @@
 //! * [`component`]: the traits every receiver, processor, connector, exporter and extension implements.
 //! * [`batch`] and [`ack`]: what travels between components, and how its sender learns what became of it.
 //! * [`config`]: YAML in the collector's conventions, every mistake with its position.
+//! * [`log_pace`]: how often a failure that repeats is logged.
+//! * [`escape`]: text from outside, escaped for logs and terminals.
 //! * [`graph`]: checks that the configuration makes sense and puts the components together.
 //! * [`runtime`]: starts them, watches over them, stops them in order.
 //! * [`storage`]: what components keep beyond the end of the process.
@@ -13,8 +15,10 @@ pub mod ack;
 pub mod batch;
 pub mod component;
 pub mod config;
+pub mod escape;
 pub mod graph;
 pub mod health;
+pub mod log_pace;
 pub mod outlet;
 pub mod runtime;
 #[cfg(test)]

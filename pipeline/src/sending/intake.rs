@@ -13,7 +13,6 @@ use super::gather::{Gather, Gathered};
 use super::instruments::Loss;
 use super::kept::Refused;
 use super::lane::Lane;
-use super::log_pace::lock;
 use super::places::{Place, Size};
 use super::queue::{Held, Work};
 use super::queue_settings::QueueSettings;
@@ -22,6 +21,7 @@ use super::sharing::{Acks, Owners};
 use crate::ack::Outcome;
 use crate::batch::{Batch, Signal};
 use crate::component::ComponentError;
+use crate::log_pace::lock;
 
 /// For how long the queue may be full before the exporter counts as failing: a burst is no trouble.
 const FULL: Duration = Duration::from_secs(5);

@@ -14,11 +14,11 @@ use tokio::time::{Instant, sleep};
 
 use super::backoff::Backoff;
 use super::condition::{Condition, Part};
-use super::log_pace::{LogPace, lock};
 use super::request::Request;
 use super::retry_settings::RetrySettings;
 use crate::batch::Signal;
 use crate::component::{ComponentError, ComponentId};
+use crate::log_pace::{LogPace, lock};
 use crate::storage::{Change, Store, StoreError};
 
 /// Where requests go that this program cannot read.

@@ -10,11 +10,11 @@ use super::clock::Clock;
 use super::condition::{Condition, Part};
 use super::instruments::{Instruments, Loss};
 use super::kept::Kept;
-use super::log_pace::{LogPace, lock};
 use super::queue::Queue;
 use super::retry_settings::RetrySettings;
 use crate::batch::Signal;
 use crate::component::ComponentId;
+use crate::log_pace::{LogPace, lock};
 
 /// The way of one signal from the queue to the destination.
 pub(super) struct Lane<D> {

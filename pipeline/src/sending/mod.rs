@@ -26,7 +26,6 @@ mod instruments;
 mod intake;
 mod kept;
 mod lane;
-mod log_pace;
 mod places;
 mod queue;
 mod queue_settings;

@@ -16,13 +16,13 @@ use super::instruments::Instruments;
 use super::intake::take_in;
 use super::kept::{Found, Kept};
 use super::lane::Lane;
-use super::log_pace::LogPace;
 use super::places::{Place, Places};
 use super::queue::{Held, Queue, Work};
 use super::queue_settings::{QueueSettings, Sizer};
 use super::retry_settings::RetrySettings;
 use crate::batch::Signal;
 use crate::component::{ComponentError, ComponentId, Kind, Running};
+use crate::log_pace::LogPace;
 use crate::outlet::Inbox;
 use crate::storage::Storage;
 

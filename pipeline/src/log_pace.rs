@@ -1,4 +1,5 @@
-//! How often to write about a failure that goes on. Pure: time is passed in.
+//! How often to log a failure that goes on or repeats: the first one, then at growing intervals, with the number of
+//! those that were not logged. Every log line whose rate a peer controls is paced by it. Pure: time is passed in.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -12,7 +13,7 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(300);
 
 /// Lets the first failure through, then one at growing pauses, and knows how many were kept back.
 #[derive(Debug)]
-pub(super) struct LogPace {
+pub struct LogPace {
     pause: Duration,
     last_line: Option<Instant>,
     last_failure: Option<Instant>,
@@ -23,19 +24,23 @@ pub(super) struct LogPace {
 
 /// A line may be written, and this many failures since the last line were not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Line {
-    pub(super) held_back: u64,
+pub struct Line {
+    /// Failures since the last line that were not written.
+    pub held_back: u64,
 }
 
 /// What a series of failures was like, now that it is over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Over {
-    pub(super) lasted: Duration,
-    pub(super) failures: u64,
+pub struct Over {
+    /// From the first failure of the series until something worked.
+    pub lasted: Duration,
+    /// How many failures it had.
+    pub failures: u64,
 }
 
 impl LogPace {
-    pub(super) fn new() -> Self {
+    /// Nothing has failed yet.
+    pub fn new() -> Self {
         LogPace {
             pause: FIRST_PAUSE,
             last_line: None,
@@ -46,7 +51,7 @@ impl LogPace {
     }
 
     /// One more failure; `Some` if a line should be written about it.
-    pub(super) fn failed(&mut self, now: Instant) -> Option<Line> {
+    pub fn failed(&mut self, now: Instant) -> Option<Line> {
         self.outage = Some(self.outage.map_or((now, 1), |(since, count)| (since, count + 1)));
         if self.last_failure.is_some_and(|last| now - last >= LONGEST_PAUSE) {
             self.pause = FIRST_PAUSE;
@@ -68,7 +73,7 @@ impl LogPace {
 
     /// Something worked; `Some` if that ends a series of failures of which the log knows. The pace is kept, so that
     /// a destination that flaps does not fill the log.
-    pub(super) fn worked(&mut self, now: Instant) -> Option<Over> {
+    pub fn worked(&mut self, now: Instant) -> Option<Over> {
         let (since, failures) = self.outage.take()?;
         let told = self.last_line.is_some_and(|line| line >= since);
         told.then(|| Over {
@@ -78,8 +83,14 @@ impl LogPace {
     }
 }
 
+impl Default for LogPace {
+    fn default() -> Self {
+        LogPace::new()
+    }
+}
+
 /// The pace, which several tasks share.
-pub(super) fn lock(pace: &Mutex<LogPace>) -> MutexGuard<'_, LogPace> {
+pub fn lock(pace: &Mutex<LogPace>) -> MutexGuard<'_, LogPace> {
     pace.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
