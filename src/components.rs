@@ -2,11 +2,17 @@
 
 use pipeline::component::Factories;
 
+use crate::migration::unneeded;
+
 /// Every component, by kind.
 pub fn factories() -> Factories {
     Factories {
         receivers: vec![kubernetes_job_receiver::factory()],
-        processors: vec![reason_enrichment_processor::factory()],
+        processors: vec![
+            reason_enrichment_processor::factory(),
+            unneeded::batch(),
+            unneeded::memory_limiter(),
+        ],
         connectors: vec![job_metrics_connector::factory(), job_traces_connector::factory()],
         exporters: vec![
             otlp_exporter::http::factory(),

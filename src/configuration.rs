@@ -10,6 +10,7 @@ use pipeline::health::Health;
 use crate::cli::ConfigArgs;
 use crate::commands::Failure;
 use crate::components;
+use crate::migration;
 use crate::telemetry::Telemetry;
 
 /// The pipeline that runs when no `--config` is given, as shipped beside the binary's sources.
@@ -62,9 +63,13 @@ impl Prepared {
 /// Reads the configuration and makes every component, without any network; on failure every mistake at once.
 pub fn prepare(sources: &[Source], sets: &[String], environment: Environment<'_>) -> Result<Prepared, Findings> {
     let (config, mut mistakes) = config::read_all(sources, sets, environment);
-    let findings = |errors: Diagnostics, warnings: &Warnings| Findings {
-        errors: errors.sorted(),
-        warnings: warnings.list(),
+    let findings = |mut errors: Diagnostics, warnings: &Warnings| {
+        migration::add_hints(&mut errors);
+        migration::drop_inner(&mut errors);
+        Findings {
+            errors: errors.sorted(),
+            warnings: warnings.list(),
+        }
     };
     let Some(config) = config else {
         return Err(findings(mistakes, &Warnings::default()));

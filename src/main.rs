@@ -4,6 +4,7 @@ mod cli;
 mod commands;
 mod components;
 mod configuration;
+mod migration;
 mod telemetry;
 
 use std::process::ExitCode;

@@ -46,6 +46,11 @@ impl Diagnostic {
         }
     }
 
+    /// Whether it is about a key or component that does not exist.
+    pub fn is_unknown(&self) -> bool {
+        self.message.starts_with("unknown ")
+    }
+
     /// The same mistake with a line on what to do about it.
     #[must_use]
     pub fn with_help(mut self, help: impl Into<String>) -> Self {

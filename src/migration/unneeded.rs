@@ -1,0 +1,79 @@
+//! `batch` and `memory_limiter`: accepted, so that a file of the Collector runs, but what they do is built in.
+
+use pipeline::component::{Create, Factory};
+use pipeline::config::{Diagnostics, Duration};
+use pipeline::{Batch, Processor, Signal};
+use serde::Deserialize;
+
+/// `batch`.
+pub fn batch() -> Factory<dyn Processor> {
+    Factory {
+        type_name: "batch",
+        aliases: &[],
+        signals: &Signal::ALL,
+        makes: &[],
+        description: "Accepted and does nothing: exporters batch, see `sending_queue::batch`",
+        create: |create| accept::<BatchSettings>(create, BATCH, BATCH_HELP),
+    }
+}
+
+/// `memory_limiter`.
+pub fn memory_limiter() -> Factory<dyn Processor> {
+    Factory {
+        type_name: "memory_limiter",
+        aliases: &[],
+        signals: &Signal::ALL,
+        makes: &[],
+        description: "Accepted and does nothing: queues bound the memory, see `sending_queue::queue_size`",
+        create: |create| accept::<MemoryLimiterSettings>(create, MEMORY, MEMORY_HELP),
+    }
+}
+
+const BATCH: &str = "does nothing here: exporters batch";
+const BATCH_HELP: &str = "remove it here and from the pipelines, and write `sending_queue: {batch: {}}` in the exporter: \
+     `timeout` is `flush_timeout`, `send_batch_size` is `min_size`, `send_batch_max_size` is `max_size`";
+const MEMORY: &str = "does nothing here: queues bound the memory";
+const MEMORY_HELP: &str = "remove it here and from the pipelines; `sending_queue::queue_size` of the exporters bounds what \
+     waits in memory, and a full queue makes the receiver wait";
+
+fn accept<T: serde::de::DeserializeOwned>(
+    create: &Create<'_>,
+    warning: &str,
+    help: &str,
+) -> Result<Box<dyn Processor>, Diagnostics> {
+    create.settings.read::<T>()?;
+    create
+        .settings
+        .warn(create.settings.mistake("", warning).with_help(help));
+    Ok(Box::new(Unneeded))
+}
+
+struct Unneeded;
+
+impl Processor for Unneeded {
+    fn process(&mut self, batch: Batch) -> Option<Batch> {
+        Some(batch)
+    }
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields, default)]
+struct BatchSettings {
+    timeout: Duration,
+    send_batch_size: u64,
+    send_batch_max_size: u64,
+    metadata_keys: Vec<String>,
+    metadata_cardinality_limit: u64,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields, default)]
+struct MemoryLimiterSettings {
+    check_interval: Duration,
+    limit_mib: u64,
+    spike_limit_mib: u64,
+    limit_percentage: u64,
+    spike_limit_percentage: u64,
+    min_gc_interval_when_soft_limited: Duration,
+    min_gc_interval_when_hard_limited: Duration,
+}
