@@ -1,28 +1,22 @@
 //! How the API server is reached: a kubeconfig or the Pod's service account.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::future::{BoxFuture, FutureExt};
-use http::{Request, StatusCode, Uri};
+use http::Uri;
 use hyper_timeout::TimeoutConnector;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use kube::client::{Body, ConfigExt};
-use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Client, Config};
 use serde::Deserialize;
-use tokio::sync::Mutex;
-use tokio::time::Instant;
 use tower::{BoxError, ServiceBuilder};
 
-use crate::explain::{explain, explain_kubeconfig};
+use crate::explain::explain;
+use crate::session::{self, Read, Source};
 
 /// Longer than any watch is silent; the watches' own watchdogs come first.
 const READ_TIMEOUT: Duration = Duration::from_secs(330);
-/// How often a kubeconfig is read anew at most: several watches are refused together.
-const RENEWAL_PAUSE: Duration = Duration::from_secs(5);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// After how long without traffic the kernel begins to ask whether the other side is still there; then how often, and
 /// how often in vain before the connection is dead: 60 s in all. Routers on the way also forget silent connections.
@@ -100,91 +94,43 @@ pub async fn connect(auth: AuthType, path: Option<&Path>, context: Option<&str>)
     };
     if in_cluster {
         let config = Config::incluster().map_err(|error| ClientError::ServiceAccount(error.to_string()))?;
-        return client(config).map_err(ClientError::ServiceAccount);
+        return open(config, None, None).await.map_err(ClientError::ServiceAccount);
     }
-    let file = path.map_or_else(default_kubeconfig, |path| path.display().to_string());
+    let source = Source {
+        path: path.map(Path::to_path_buf),
+        context: context.map(String::from),
+        file: path.map_or_else(default_kubeconfig, |path| path.display().to_string()),
+    };
     let fail = |problem| ClientError::Kubeconfig {
-        file: file.clone(),
+        file: source.file.clone(),
         problem,
     };
-    let kubeconfig = match path {
-        Some(path) => Kubeconfig::read_from(path),
-        None => Kubeconfig::read(),
-    };
-    let kubeconfig = kubeconfig.map_err(|error| fail(explain_kubeconfig(&error, &[])))?;
-    let contexts: Vec<String> = kubeconfig.contexts.iter().map(|context| context.name.clone()).collect();
-    let options = KubeConfigOptions {
-        context: context.map(String::from),
-        ..Default::default()
-    };
-    let config = Config::from_custom_kubeconfig(kubeconfig, &options).await;
-    let config = config.map_err(|error| fail(explain_kubeconfig(&error, &contexts)))?;
-    let connected = client(config).map_err(fail)?;
-    let (path, context) = (path.map(Path::to_path_buf), context.map(String::from));
-    let read = move || {
-        let (path, context) = (path.clone(), context.clone());
-        async move { read_kubeconfig(path.as_deref(), context).await }.boxed()
-    };
-    Ok(Connected {
-        client: renewing(connected.client, read),
-        ..connected
-    })
+    let Read { config, user } = source.read().await.map_err(fail)?;
+    open(config, user, Some(source.clone())).await.map_err(fail)
 }
 
-/// Passes requests on to `first` until its credentials are refused (401), then reads the kubeconfig anew: whoever
-/// renews a token writes it there. The refused request stays refused; the next try uses what was read.
-fn renewing(
-    first: Client,
-    read: impl Fn() -> BoxFuture<'static, Result<Client, String>> + Clone + Send + Sync + 'static,
-) -> Client {
-    let namespace = first.default_namespace().to_owned();
-    let current = Arc::new(Mutex::new((first, None::<Instant>)));
-    let service = tower::service_fn(move |request: Request<Body>| {
-        let (current, read) = (current.clone(), read.clone());
-        async move {
-            let client = current.lock().await.0.clone();
-            let response = client.send(request).await?;
-            if response.status() == StatusCode::UNAUTHORIZED {
-                let mut current = current.lock().await;
-                if current.1.is_none_or(|last| last.elapsed() >= RENEWAL_PAUSE) {
-                    current.1 = Some(Instant::now());
-                    match read().await {
-                        Ok(client) => current.0 = client,
-                        Err(problem) => tracing::debug!(problem, "the kubeconfig cannot be read anew"),
-                    }
-                }
-            }
-            Ok::<_, kube::Error>(response)
-        }
-    });
-    Client::new(service, namespace)
-}
-
-async fn read_kubeconfig(path: Option<&Path>, context: Option<String>) -> Result<Client, String> {
-    let kubeconfig = path.map_or_else(Kubeconfig::read, Kubeconfig::read_from);
-    let kubeconfig = kubeconfig.map_err(|error| explain_kubeconfig(&error, &[]))?;
-    let options = KubeConfigOptions {
-        context,
-        ..Default::default()
-    };
-    let config = Config::from_custom_kubeconfig(kubeconfig, &options).await;
-    let config = config.map_err(|error| explain_kubeconfig(&error, &[]))?;
-    Ok(client(config)?.client)
-}
-
-fn client(mut config: Config) -> Result<Connected, String> {
+async fn open(config: Config, user: Option<String>, source: Option<Source>) -> Result<Connected, String> {
     let server = without_credentials(&config.cluster_url);
+    let client = session::open(Read { config, user }, source).await?;
+    Ok(Connected { client, server })
+}
+
+/// Connections to the API server, without credentials but for a client certificate.
+pub(crate) fn transport(mut config: Config) -> Result<Client, String> {
     config.connect_timeout = Some(CONNECT_TIMEOUT);
     config.read_timeout = Some(READ_TIMEOUT);
     config.reset_reader_on_write = true;
     // It would hide 429, 503 and 504 for minutes; the watches have their own delays, which can be seen.
     config.default_retry = false;
+    if config.cluster_url.scheme_str() == Some("http") && config.root_cert.is_none() {
+        // Nobody is trusted where nothing is checked; else the system's certificates would have to be there.
+        config.root_cert = Some(Vec::new());
+    }
     let client = match config.proxy_url {
         None => direct(&config),
         Some(_) => Client::try_from(config),
     };
-    let client = client.map_err(|error| explain(&error))?;
-    Ok(Connected { client, server })
+    client.map_err(|error| explain(&error))
 }
 
 /// The client's own stack, on connections that the kernel keeps an eye on.
@@ -227,6 +173,8 @@ fn default_kubeconfig() -> String {
 
 #[cfg(test)]
 mod tests {
+    use http::Request;
+
     use super::*;
 
     async fn error(text: Option<&str>, context: Option<&str>) -> String {
@@ -288,7 +236,7 @@ mod tests {
         let url = format!("http://{}", listener.local_addr().unwrap());
         drop(listener);
         let config = Config::new(url.parse().unwrap());
-        let Connected { client, server } = super::client(config).unwrap();
+        let Connected { client, server } = open(config, None, None).await.unwrap();
         assert_eq!(server, url);
         let error = client.apiserver_version().await.unwrap_err();
         let text = explain(&error);
@@ -316,7 +264,7 @@ mod tests {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let config = Config::new(format!("http://{address}").parse().unwrap());
-        let client = super::client(config).unwrap().client;
+        let client = transport(config).unwrap();
         let request = Request::get("/version").body(Body::empty()).unwrap();
         let asking = tokio::spawn(async move { client.send(request).await.unwrap().status().as_u16() });
         let (mut stream, _) = listener.accept().await.unwrap();
@@ -338,7 +286,7 @@ mod tests {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let config = Config::new(format!("http://{address}").parse().unwrap());
-        let client = super::client(config).unwrap().client;
+        let client = transport(config).unwrap();
         let asking = tokio::spawn(async move { client.apiserver_version().await.map(|_| ()) });
         let (mut stream, _) = listener.accept().await.unwrap();
         // Once the request is here and acknowledged, no other timer runs.

@@ -1,6 +1,5 @@
 //! What went wrong on the way to the API server, in words that help and without secrets.
 
-use kube::client::AuthError;
 use kube::config::KubeconfigError;
 
 /// A problem with a kubeconfig, without any of its content: the parser's own text would quote tokens.
@@ -41,22 +40,18 @@ fn listed(names: &[String]) -> String {
     }
 }
 
-/// What went wrong, with its causes and what to look at, and without what a credential plugin printed: that may be a token.
+/// What went wrong, with its causes and what to look at.
 pub fn explain(error: &kube::Error) -> String {
-    let causes: Vec<&(dyn std::error::Error + 'static)> =
-        std::iter::successors(Some(error as &(dyn std::error::Error + 'static)), |error| {
-            error.source()
-        })
-        .collect();
-    for cause in &causes {
-        match cause.downcast_ref::<AuthError>() {
-            Some(AuthError::AuthExecRun { cmd, out }) => {
-                return format!("the credential plugin {cmd:?} failed with {}", out.status);
-            }
-            Some(AuthError::AuthExecParse(_)) => return "the credential plugin did not print an ExecCredential".into(),
-            _ => {}
-        }
+    if matches!(
+        error,
+        kube::Error::RustlsTls(kube::client::RustlsTlsError::InvalidIdentityPem(_))
+    ) {
+        // The cause quotes the line, which may be a part of the key.
+        return "the client certificate or its key is no PEM".into();
     }
+    let causes = std::iter::successors(Some(error as &(dyn std::error::Error + 'static)), |error| {
+        error.source()
+    });
     let mut text = String::new();
     for cause in causes {
         // Most wrappers repeat their cause; only what is new is added.
@@ -86,6 +81,9 @@ fn advice(problem: &str) -> &'static str {
         "; the certificate is for another name: check server and tls-server-name in the kubeconfig"
     } else if says(&["certificate: Expired"]) {
         "; the API server's certificate has expired, or this machine's clock is wrong"
+    } else if says(&["No CA certificates were loaded"]) {
+        "; install the system's certificates (the package ca-certificates), name them in SSL_CERT_FILE, or set \
+         certificate-authority in the kubeconfig"
     } else if says(&["Connection refused", "dns error", "failed to lookup address"]) {
         "; is it running, is the address right?"
     } else {
@@ -95,24 +93,7 @@ fn advice(problem: &str) -> &'static str {
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::process::ExitStatusExt;
-
     use super::*;
-
-    #[test]
-    fn no_error_quotes_a_credential_plugin() {
-        let out = std::process::Output {
-            status: std::process::ExitStatus::from_raw(256),
-            stdout: b"s3cret".to_vec(),
-            stderr: Vec::new(),
-        };
-        let error = AuthError::AuthExecRun {
-            cmd: "plugin".into(),
-            out: Box::new(out),
-        };
-        let text = explain(&kube::Error::Service(Box::new(error)));
-        assert_eq!(text, "the credential plugin \"plugin\" failed with exit status: 1");
-    }
 
     #[test]
     fn a_certificate_of_an_unknown_authority_leads_to_the_kubeconfig() {

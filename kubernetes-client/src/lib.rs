@@ -1,12 +1,16 @@
 //! How components reach the Kubernetes API.
 //!
-//! * [`connect`](connect()): credentials and connections.
+//! * [`connect`](connect()): connections, and credentials that are renewed while the client lives.
 //! * [`explain`](explain()): what went wrong, in words that help and without secrets.
 //! * [`objects`]: requests for single objects, for components that write some.
 
 mod connect;
+mod credentials;
+mod exec;
 mod explain;
 pub mod objects;
+mod renewal;
+mod session;
 
 pub use connect::{AuthType, ClientError, Connected, auth_mistakes, connect};
 pub use explain::explain;

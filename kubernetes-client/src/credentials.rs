@@ -1,0 +1,262 @@
+//! What requests to the API server carry to say who asks: a token, a token file, a password or a credential plugin's
+//! answer. The secrets of a kubeconfig are taken out of it here and checked before anything is sent.
+
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use http::HeaderValue;
+use kube::config::{AuthInfo, AuthProviderConfig};
+use secrecy::ExposeSecret;
+use tokio::io::AsyncReadExt;
+use tokio::time::Instant;
+
+use crate::exec::{Credential, Plugin};
+use crate::renewal::Renewal;
+
+/// How often a token file is read at least; kubelets replace a Pod's token long before it expires.
+const RELOAD: Duration = Duration::from_secs(60);
+/// The longest token file, bytes: no header can carry more.
+const LONGEST: u64 = 64 * 1024;
+
+/// Why a request cannot be sent: there are no credentials at the moment. Holds no secret.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub(crate) struct CredentialError(pub(crate) String);
+
+/// Where the header `Authorization` comes from.
+pub(crate) enum Credentials {
+    /// A client certificate has to do, or nobody asks.
+    None,
+    /// A token or a password that stands in the kubeconfig.
+    Fixed(HeaderValue),
+    /// A file that somebody else renews.
+    File(TokenFile),
+    /// A credential plugin.
+    Plugin(Arc<Renewal>),
+}
+
+/// What one request carries.
+pub(crate) struct Presented {
+    /// The header `Authorization`.
+    pub(crate) header: Option<HeaderValue>,
+    /// What a plugin printed, with its number.
+    pub(crate) printed: Option<(Arc<Credential>, u64)>,
+}
+
+impl Credentials {
+    /// Takes all but client certificates and impersonation out of a user of a kubeconfig, in the order in which kubectl
+    /// looks at them.
+    ///
+    /// # Errors
+    /// Which key cannot be used, and what to do.
+    pub(crate) fn take(user: &mut AuthInfo) -> Result<Credentials, String> {
+        let provider = user.auth_provider.take();
+        let (name, password) = (user.username.take(), user.password.take());
+        let (token, file) = (user.token.take(), user.token_file.take());
+        let exec = user.exec.take();
+        if let Some(provider) = provider {
+            return replaced(&provider).map(Credentials::Fixed);
+        }
+        if let (Some(name), Some(password)) = (name, password) {
+            let encoded = STANDARD.encode(format!("{name}:{}", password.expose_secret()));
+            return header("Basic", &encoded).map(Credentials::Fixed);
+        }
+        let token = token.filter(|token| !token.expose_secret().is_empty());
+        let token = token.map(|token| bearer(token.expose_secret()));
+        let token = token
+            .transpose()
+            .map_err(|problem| format!("token cannot be sent: {problem}"))?;
+        if let Some(path) = file.filter(|path| !path.is_empty()) {
+            // With both, the file's last content is what counts (client-go, `BearerTokenFile`).
+            return Ok(Credentials::File(TokenFile::new(path.into(), token)));
+        }
+        match (token, exec) {
+            (Some(token), _) => Ok(Credentials::Fixed(token)),
+            (None, Some(exec)) => Ok(Credentials::Plugin(Arc::new(Renewal::new(Plugin::read(&exec)?)))),
+            (None, None) => Ok(Credentials::None),
+        }
+    }
+
+    /// What the next request carries.
+    ///
+    /// # Errors
+    /// Why there is nothing at the moment.
+    pub(crate) async fn present(&self) -> Result<Presented, CredentialError> {
+        let (header, printed) = match self {
+            Credentials::None => (None, None),
+            Credentials::Fixed(header) => (Some(header.clone()), None),
+            Credentials::File(file) => (Some(file.header().await?), None),
+            Credentials::Plugin(renewal) => {
+                let (credential, number) = renewal.credential().await?;
+                (credential.header.clone(), Some((credential, number)))
+            }
+        };
+        Ok(Presented { header, printed })
+    }
+
+    /// The API server has refused what a request carried (401).
+    pub(crate) fn refused(&self, presented: &Presented) {
+        match (self, &presented.printed) {
+            (Credentials::File(file), _) => file.refused(),
+            (Credentials::Plugin(renewal), Some((_, number))) => renewal.refused(*number),
+            _ => {}
+        }
+    }
+
+    /// Finds out what can be found out without asking the API server, and lets somebody at a terminal log in.
+    ///
+    /// # Errors
+    /// Why requests could not be sent.
+    pub(crate) async fn check(&self) -> Result<(), CredentialError> {
+        match self {
+            Credentials::None | Credentials::Fixed(_) => Ok(()),
+            Credentials::File(_) => self.present().await.map(drop),
+            // What a plugin cannot do at the moment it may be able to do in a minute: its network may not be up yet.
+            Credentials::Plugin(renewal) if !renewal.is_interactive() => Ok(()),
+            Credentials::Plugin(_) => self.present().await.map(drop),
+        }
+    }
+}
+
+/// A token as the header `Authorization`.
+///
+/// # Errors
+/// Which character a header cannot carry; not the token.
+pub(crate) fn bearer(token: &str) -> Result<HeaderValue, String> {
+    header("Bearer", token)
+}
+
+fn header(scheme: &str, text: &str) -> Result<HeaderValue, String> {
+    let is_visible = |byte: u8| (b'!'..=b'~').contains(&byte);
+    if let Some(at) = text.bytes().position(|byte| !is_visible(byte)) {
+        let what = match text.as_bytes().get(at) {
+            Some(b'\n' | b'\r') => "a line break",
+            Some(b' ') => "a space",
+            _ => "a character that no header can carry",
+        };
+        return Err(format!(
+            "found {what} at byte {} of {}; write the token on one line, without quotes and spaces around it",
+            at + 1,
+            text.len()
+        ));
+    }
+    let mut value = HeaderValue::try_from(format!("{scheme} {text}")).map_err(|_| "no header can carry it")?;
+    value.set_sensitive(true);
+    Ok(value)
+}
+
+/// `auth-provider`, which client-go once had and kubectl no longer takes.
+fn replaced(provider: &AuthProviderConfig) -> Result<HeaderValue, String> {
+    let name = &*provider.name;
+    let instead = match name {
+        "gcp" => {
+            "gke-gcloud-auth-plugin: install it and run `gcloud container clusters get-credentials CLUSTER`, which writes \
+             an exec section"
+        }
+        "azure" => {
+            "kubelogin (github.com/Azure/kubelogin): run `kubelogin convert-kubeconfig`, which writes an exec section"
+        }
+        "oidc" => {
+            "kubelogin (github.com/int128/kubelogin), which `kubectl oidc-login setup` sets up as an exec section"
+        }
+        _ => "an exec section with your provider's credential plugin",
+    };
+    // Without the provider nobody renews it, but until it expires it is a token like any other.
+    let token = provider.config.get("id-token").filter(|_| name == "oidc");
+    if let Some(token) = token.filter(|token| !token.is_empty()) {
+        tracing::warn!("auth-provider oidc: its id-token is used until it expires and is not renewed; use {instead}");
+        return bearer(token).map_err(|problem| format!("auth-provider oidc: id-token cannot be sent: {problem}"));
+    }
+    let gone = match name {
+        "gcp" | "azure" => "was removed from client-go and kubectl in version 1.26",
+        "oidc" => "has no id-token and cannot be renewed here; client-go keeps it for old kubeconfigs alone",
+        _ => "is not known",
+    };
+    Err(format!("auth-provider {name:?} {gone}; use {instead}"))
+}
+
+/// A file with a token, which is read again and again.
+pub(crate) struct TokenFile {
+    path: PathBuf,
+    state: Mutex<Read>,
+}
+
+#[derive(Default)]
+struct Read {
+    /// The last token that could be read.
+    token: Option<HeaderValue>,
+    at: Option<Instant>,
+    /// Why the file could not be read the last time.
+    problem: Option<String>,
+}
+
+impl TokenFile {
+    fn new(path: PathBuf, token: Option<HeaderValue>) -> Self {
+        let state = Read {
+            token,
+            ..Read::default()
+        };
+        TokenFile {
+            path,
+            state: Mutex::new(state),
+        }
+    }
+
+    fn state(&self) -> std::sync::MutexGuard<'_, Read> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn refused(&self) {
+        self.state().at = None;
+    }
+
+    async fn header(&self) -> Result<HeaderValue, CredentialError> {
+        {
+            let state = self.state();
+            let is_young = state.at.is_some_and(|at| at.elapsed() < RELOAD);
+            if let Some(token) = state.token.as_ref().filter(|_| is_young) {
+                return Ok(token.clone());
+            }
+        }
+        let read = self.read().await;
+        let mut state = self.state();
+        state.at = Some(Instant::now());
+        match read {
+            Ok(token) => {
+                state.problem = None;
+                Ok(state.token.insert(token).clone())
+            }
+            Err(problem) => {
+                let problem = format!("token file {}: {problem}", self.path.display());
+                if state.token.is_some() && state.problem.as_ref() != Some(&problem) {
+                    tracing::warn!(problem, "going on with the last token");
+                }
+                state.problem = Some(problem.clone());
+                // What was read once stays good until it is refused (kubernetes/kubernetes#68164).
+                state.token.clone().ok_or(CredentialError(problem))
+            }
+        }
+    }
+
+    async fn read(&self) -> Result<HeaderValue, String> {
+        let file = tokio::fs::File::open(&self.path).await;
+        let file = file.map_err(|error| format!("{error}; set tokenFile to a file that this process can read"))?;
+        let mut text = String::new();
+        let read = file.take(LONGEST + 1).read_to_string(&mut text).await;
+        read.map_err(|error| format!("{error}; expected a token"))?;
+        if text.len() as u64 > LONGEST {
+            return Err(format!("longer than {LONGEST} bytes, expected a token"));
+        }
+        match text.trim() {
+            "" => Err("empty, expected a token".into()),
+            token => bearer(token),
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "credentials_tests.rs"]
+mod tests;
