@@ -9,9 +9,11 @@ use serde_json::Value;
 /// What each member may depend on among the members, outside its tests.
 fn allowed() -> BTreeMap<&'static str, &'static [&'static str]> {
     const COMPONENT: &[&str] = &["pipeline", "job-event"];
+    const SERVED: &[&str] = &["pipeline", "job-event", "http-server"];
     const OF_KUBERNETES: &[&str] = &["pipeline", "job-event", "kubernetes-client"];
     BTreeMap::from([
         ("pipeline", &[][..]),
+        ("http-server", &[]),
         ("job-event", &[]),
         ("simulator", &[]),
         ("kubernetes-client", &[]),
@@ -21,9 +23,9 @@ fn allowed() -> BTreeMap<&'static str, &'static [&'static str]> {
         ("job-traces-connector", COMPONENT),
         ("otlp-exporter", COMPONENT),
         ("debug-exporter", COMPONENT),
-        ("prometheus-exporter", COMPONENT),
+        ("prometheus-exporter", SERVED),
         ("file-exporter", COMPONENT),
-        ("health-check-extension", COMPONENT),
+        ("health-check-extension", SERVED),
         ("file-storage-extension", COMPONENT),
         ("k8s-leader-elector-extension", OF_KUBERNETES),
         ("k8s-storage-extension", OF_KUBERNETES),

@@ -92,10 +92,10 @@ impl Collector {
                     .and_then(|rest| rest.split('/').next())
                     .map(str::to_owned)
             };
-            if line.contains("may scrape") {
-                exporter = address();
-            } else if line.contains("own metrics are at") {
+            if line.contains("own metrics can be scraped") {
                 own = address();
+            } else if line.contains("metrics can be scraped") {
+                exporter = address();
             }
         }
         // Nobody may be kept from writing its log.

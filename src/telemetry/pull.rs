@@ -6,13 +6,14 @@
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
+use http_server::Endpoint as Address;
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
 use opentelemetry_sdk::error::OTelSdkResult;
 use opentelemetry_sdk::metrics::data::ResourceMetrics;
 use opentelemetry_sdk::metrics::reader::MetricReader;
 use opentelemetry_sdk::metrics::{InstrumentKind, ManualReader, Pipeline, Temporality};
 use prometheus_exporter::exposition::{Format, Options, Suffixes, gather, write};
-use prometheus_exporter::server::{self, PATH, Served};
+use prometheus_exporter::server::{PATH, Served, Server};
 use serde::Deserialize;
 use tokio_util::sync::CancellationToken;
 
@@ -34,6 +35,7 @@ struct PullExporter {
 struct Prometheus {
     host: String,
     port: u16,
+    allowed_hosts: Vec<String>,
     without_scope_info: bool,
     without_units: bool,
     without_type_suffix: bool,
@@ -44,6 +46,7 @@ impl Default for Prometheus {
         Prometheus {
             host: "localhost".into(),
             port: 8888,
+            allowed_hosts: Vec::new(),
             without_scope_info: false,
             without_units: false,
             without_type_suffix: false,
@@ -80,21 +83,24 @@ impl Endpoint {
 
     /// Listens, and answers until `shutdown`.
     pub async fn serve(&self, shutdown: CancellationToken) -> Result<impl Future<Output = ()> + Send + use<>, String> {
-        let Prometheus { host, port, .. } = &self.settings;
-        // An IPv6 address stands in brackets before a port.
-        let endpoint = match host.contains(':') && !host.starts_with('[') {
-            true => format!("[{host}]:{port}"),
-            false => format!("{host}:{port}"),
-        };
-        let listener = server::listen(&endpoint, &format!("{}::port", self.section)).await?;
-        let address = listener.local_addr().map_or(endpoint, |address| address.to_string());
-        tracing::info!("own metrics are at http://{address}{PATH}");
+        let Prometheus {
+            host,
+            port,
+            allowed_hosts,
+            ..
+        } = &self.settings;
+        let endpoint = Address::new(host, *port);
+        let server = Server::listen(&endpoint, &self.section, "port", allowed_hosts).await?;
+        let address = server
+            .address()
+            .map_or_else(|| endpoint.to_string(), |address| address.to_string());
+        tracing::info!(url = format!("http://{address}{PATH}"), "own metrics can be scraped");
         let (reader, options) = (self.reader(), self.settings.options());
         let served = Served {
             page: Arc::new(move |format| reader.page(&options, format)),
             open_metrics: true,
         };
-        Ok(server::serve(listener, None, served, shutdown))
+        Ok(server.serve(served, shutdown))
     }
 }
 

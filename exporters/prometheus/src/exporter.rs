@@ -4,16 +4,15 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use futures_util::future::BoxFuture;
+use http_server::Endpoint;
 use pipeline::component::{ComponentError, Create, Exporter, Running};
 use pipeline::config::Diagnostics;
 use pipeline::{Batch, Inbox, Payload};
-use tokio::net::TcpListener;
-use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
 use crate::exposition::{Format, Options, gather, write};
 use crate::kube_state::KubeState;
-use crate::server::{self, PATH, Served};
+use crate::server::{self, PATH, Served, Server};
 use crate::settings::Settings;
 use crate::store::Store;
 
@@ -26,7 +25,7 @@ pub struct Prometheus {
     section: String,
     settings: Settings,
     clock: Clock,
-    listening: Option<(TcpListener, Option<TlsAcceptor>)>,
+    listening: Option<Server>,
 }
 
 /// What is shown, shared between the pipeline and the scrapes.
@@ -61,22 +60,22 @@ impl Prometheus {
 
     /// Where it listens, once it was started.
     pub fn address(&self) -> Option<std::net::SocketAddr> {
-        self.listening
-            .as_ref()
-            .and_then(|(listener, _)| listener.local_addr().ok())
+        self.listening.as_ref().and_then(Server::address)
     }
 
     async fn listen(&mut self) -> Result<(), ComponentError> {
         let tls = self.settings.tls.as_ref().map(|tls| tls.acceptor());
         let tls = tls.transpose().map_err(|why| format!("{}: {why}", self.section))?;
-        let endpoint = &self.settings.endpoint;
-        let listener = server::listen(endpoint, &format!("{}::endpoint", self.section)).await?;
+        let settings = &self.settings;
+        let endpoint = Endpoint::parse(&settings.endpoint).ok_or("its endpoint was not checked")?;
+        let mut server = Server::listen(&endpoint, &self.section, "endpoint", &settings.allowed_hosts).await?;
         let scheme = if tls.is_some() { "https" } else { "http" };
-        let address = listener
-            .local_addr()
-            .map_or_else(|_| endpoint.clone(), |address| address.to_string());
-        tracing::info!("Prometheus may scrape {scheme}://{address}{PATH}");
-        self.listening = Some((listener, tls));
+        server.tls = tls;
+        let address = server
+            .address()
+            .map_or_else(|| endpoint.to_string(), |address| address.to_string());
+        tracing::info!(url = format!("{scheme}://{address}{PATH}"), "metrics can be scraped");
+        self.listening = Some(server);
         Ok(())
     }
 }
@@ -88,7 +87,7 @@ impl Exporter for Prometheus {
 
     fn run(self: Box<Self>, mut input: Inbox, _: Running) -> BoxFuture<'static, Result<(), ComponentError>> {
         Box::pin(async move {
-            let (listener, tls) = self.listening.ok_or("it was not started")?;
+            let server = self.listening.ok_or("it was not started")?;
             let settings = &self.settings;
             let shown = Arc::new(Mutex::new(Shown {
                 store: Store::new(settings.metric_expiration.get(), settings.start_at_zero.get()),
@@ -101,7 +100,7 @@ impl Exporter for Prometheus {
                 page: page(&shown, self.clock.clone(), settings.options(), settings.send_timestamps),
                 open_metrics: settings.enable_open_metrics,
             };
-            let server = tokio::spawn(server::serve(listener, tls, served, stop.clone()));
+            let server = tokio::spawn(server.serve(served, stop.clone()));
             // What others drain at a shutdown still comes, and may still be scraped.
             while let Some(Batch { payload, ack }) = input.recv().await {
                 lock(&shown).add(payload, (self.clock)());

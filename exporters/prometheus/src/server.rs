@@ -1,25 +1,19 @@
-//! `GET /metrics`: a small HTTP/1 server that a slow or hostile client cannot tie up.
+//! `GET /metrics`.
 
-use std::convert::Infallible;
 use std::io::Write;
 use std::sync::Arc;
 use std::time::Duration;
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use http_body_util::Full;
-use hyper::body::{Bytes, Incoming};
+use http_server::{Body, Endpoint, Hosts, Options, plain};
+use hyper::body::Incoming;
 use hyper::header::{
-    ACCEPT, ACCEPT_ENCODING, ALLOW, CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, VARY,
+    ACCEPT, ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, VARY,
 };
-use hyper::server::conn::http1;
-use hyper::service::service_fn;
-use hyper::{Method, Request, Response, StatusCode};
-use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::{TcpListener, TcpStream};
-use tokio::task::JoinSet;
-use tokio::time::{sleep, timeout};
+use hyper::{Request, Response, StatusCode};
+use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
@@ -27,16 +21,8 @@ use crate::exposition::Format;
 
 /// Where metrics are served.
 pub const PATH: &str = "/metrics";
-/// How many connections are open at once; more wait to be accepted.
-pub const MAX_CONNECTIONS: usize = 32;
-/// How long a client may take for the head of its request, and for the TLS handshake before it.
-pub const HEADER_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long a connection may last. It carries one request. Prometheus gives up after 10 s, unless told otherwise.
 const CONNECTION_TIMEOUT: Duration = Duration::from_secs(60);
-/// How long open connections may take to end at shutdown.
-const DRAIN_TIMEOUT: Duration = Duration::from_millis(500);
-/// The pause after a failed accept: without one, a lack of file descriptors would make a busy loop.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// From how many bytes on it is worth compressing.
 const WORTH_COMPRESSING: usize = 1024;
 
@@ -52,88 +38,56 @@ pub struct Served {
     pub open_metrics: bool,
 }
 
-/// Listens on `host:port`; without a host on every IPv4 address. The error is for the person who wrote the endpoint in
-/// `setting`.
-///
-/// # Errors
-/// Why that cannot be listened on.
-pub async fn listen(endpoint: &str, setting: &str) -> Result<TcpListener, String> {
-    let address = match endpoint.strip_prefix(':') {
-        Some(port) => format!("0.0.0.0:{port}"),
-        None => endpoint.to_owned(),
-    };
-    TcpListener::bind(address).await.map_err(|error| match error.kind() {
-        std::io::ErrorKind::AddrInUse => {
-            format!("cannot listen on {endpoint}: address already in use; another collector? set {setting}")
-        }
-        _ => format!("cannot listen on {endpoint}: {error}; see {setting}"),
-    })
+/// A server that is about to answer.
+pub struct Server {
+    /// Where it listens.
+    pub listener: TcpListener,
+    /// The hosts it answers for.
+    pub hosts: Hosts,
+    /// The path of its settings, `endpoint` and `allowed_hosts` among them.
+    pub section: String,
+    /// With it, HTTPS.
+    pub tls: Option<TlsAcceptor>,
 }
 
-/// Answers until `shutdown`, then lets open connections end.
-pub async fn serve(listener: TcpListener, tls: Option<TlsAcceptor>, served: Served, shutdown: CancellationToken) {
-    let mut connections = JoinSet::new();
-    loop {
-        tokio::select! {
-            biased;
-            () = shutdown.cancelled() => break,
-            Some(_) = connections.join_next() => {}
-            accepted = listener.accept(), if connections.len() < MAX_CONNECTIONS => match accepted {
-                Ok((stream, _)) => {
-                    connections.spawn(accept(stream, tls.clone(), served.clone()));
-                }
-                Err(error) => {
-                    tracing::warn!("cannot accept a connection for {PATH}: {error}");
-                    sleep(ACCEPT_PAUSE).await;
-                }
-            },
-        }
+impl Server {
+    /// Listens at `endpoint`, which the key `key` of `section` sets.
+    ///
+    /// # Errors
+    /// It cannot listen there; the text names the setting.
+    pub async fn listen(endpoint: &Endpoint, section: &str, key: &str, allowed: &[String]) -> Result<Server, String> {
+        Ok(Server {
+            listener: endpoint.listen(&format!("{section}::{key}")).await?,
+            hosts: Hosts::new(endpoint, allowed),
+            section: section.to_owned(),
+            tls: None,
+        })
     }
-    drop(listener);
-    let _ = timeout(DRAIN_TIMEOUT, async {
-        while connections.join_next().await.is_some() {}
-    })
-    .await;
-}
 
-async fn accept(stream: TcpStream, tls: Option<TlsAcceptor>, served: Served) {
-    let Some(tls) = tls else {
-        return connection(stream, served).await;
-    };
-    match timeout(HEADER_TIMEOUT, tls.accept(stream)).await {
-        Ok(Ok(stream)) => connection(stream, served).await,
-        Ok(Err(error)) => tracing::debug!("TLS handshake of a scrape failed: {error}"),
-        Err(_) => tracing::debug!("TLS handshake of a scrape took too long"),
+    /// Where it listens.
+    pub fn address(&self) -> Option<std::net::SocketAddr> {
+        self.listener.local_addr().ok()
+    }
+
+    /// Answers until `shutdown`, then lets open connections end.
+    pub async fn serve(self, served: Served, shutdown: CancellationToken) {
+        let options = Options {
+            name: "metrics",
+            hosts: self.hosts,
+            hosts_setting: format!("{}::allowed_hosts", self.section),
+            tls: self.tls,
+            connection_timeout: CONNECTION_TIMEOUT,
+        };
+        // One page at a time is in the making, however many ask.
+        let turn = Arc::new(Semaphore::new(1));
+        let handler = move |request: Request<Incoming>| respond(request, served.clone(), turn.clone());
+        http_server::serve(self.listener, options, handler, shutdown).await;
     }
 }
 
-async fn connection(stream: impl AsyncRead + AsyncWrite + Unpin, served: Served) {
-    let service = service_fn(move |request: Request<Incoming>| {
-        let served = served.clone();
-        async move { Ok::<_, Infallible>(respond(&request, served).await) }
-    });
-    let connection = http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(HEADER_TIMEOUT)
-        .keep_alive(false)
-        .serve_connection(TokioIo::new(stream), service);
-    match timeout(CONNECTION_TIMEOUT, connection).await {
-        Ok(Ok(())) => {}
-        Ok(Err(error)) => tracing::debug!("connection of a scrape: {error}"),
-        Err(_) => tracing::debug!("connection of a scrape: took too long"),
-    }
-}
-
-async fn respond(request: &Request<Incoming>, served: Served) -> Response<Full<Bytes>> {
+async fn respond(request: Request<Incoming>, served: Served, turn: Arc<Semaphore>) -> Response<Body> {
     if request.uri().path() != PATH {
-        return plain(StatusCode::NOT_FOUND, format!("nothing here; ask for {PATH}\n"));
-    }
-    if request.method() != Method::GET && request.method() != Method::HEAD {
-        let mut response = plain(StatusCode::METHOD_NOT_ALLOWED, "only GET and HEAD\n".into());
-        response
-            .headers_mut()
-            .insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
-        return response;
+        return plain(StatusCode::NOT_FOUND, format!("not found; expected {PATH}\n"));
     }
     let accept = header(request.headers(), &ACCEPT);
     let format = match served.open_metrics {
@@ -141,7 +95,9 @@ async fn respond(request: &Request<Incoming>, served: Served) -> Response<Full<B
         false => Format::Text,
     };
     let gzip = takes_gzip(header(request.headers(), &ACCEPT_ENCODING).as_deref());
+    let turn = turn.acquire_owned().await;
     let written = tokio::task::spawn_blocking(move || {
+        let _turn = turn;
         let text = (served.page)(format).into_bytes();
         match gzip && text.len() >= WORTH_COMPRESSING {
             true => compressed(&text).map_or((text, false), |compressed| (compressed, true)),
@@ -154,7 +110,7 @@ async fn respond(request: &Request<Incoming>, served: Served) -> Response<Full<B
             "cannot write the metrics; see the log\n".into(),
         );
     };
-    let mut response = Response::new(Full::from(body));
+    let mut response = Response::new(Body::from(body));
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(format.content_type()));
     headers.insert(VARY, HeaderValue::from_static("accept, accept-encoding"));
@@ -164,15 +120,7 @@ async fn respond(request: &Request<Incoming>, served: Served) -> Response<Full<B
     response
 }
 
-fn plain(code: StatusCode, text: String) -> Response<Full<Bytes>> {
-    let mut response = Response::new(Full::from(text));
-    *response.status_mut() = code;
-    let headers = response.headers_mut();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
-    response
-}
-
-/// A header that may stand there several times.
+/// A header that may be repeated.
 fn header(headers: &HeaderMap, name: &HeaderName) -> Option<String> {
     let values: Vec<&str> = headers
         .get_all(name)

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration as StdDuration;
 
+use http_server::Endpoint;
 use pipeline::config::{Diagnostics, Duration};
 use rustls::ServerConfig;
 use rustls::pki_types::pem::PemObject;
@@ -18,8 +19,10 @@ use crate::exposition::{Options, Suffixes};
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Settings {
-    /// Host and port to listen on. Without a host (`:8889`) on every IPv4 address.
+    /// Host and port to listen on. Without a host (`:8889`) on every address.
     pub endpoint: String,
+    /// Names besides its own under which it is scraped; `*` for any.
+    pub allowed_hosts: Vec<String>,
     /// The first word of every name.
     pub namespace: String,
     /// Labels that every series gets.
@@ -78,6 +81,7 @@ impl Default for Settings {
     fn default() -> Self {
         Settings {
             endpoint: "localhost:8889".into(),
+            allowed_hosts: Vec::new(),
             namespace: String::new(),
             const_labels: BTreeMap::new(),
             send_timestamps: false,
@@ -100,8 +104,7 @@ impl Settings {
     pub fn read(settings: &pipeline::config::Settings) -> Result<Self, Diagnostics> {
         let read: Settings = settings.read()?;
         let mut mistakes = Diagnostics::default();
-        let port = read.endpoint.rsplit_once(':').map(|(_, port)| port.parse::<u16>());
-        if !matches!(port, Some(Ok(_))) {
+        if Endpoint::parse(&read.endpoint).is_none() {
             let found = format!("found {:?}, expected host:port", read.endpoint);
             let help = "for example localhost:8889, or 0.0.0.0:8889 so that Prometheus can reach it";
             mistakes.push(settings.mistake("endpoint", found).with_help(help));

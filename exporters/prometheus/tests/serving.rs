@@ -171,14 +171,31 @@ async fn a_long_page_is_compressed_for_those_who_take_it() {
 }
 
 #[tokio::test]
-async fn clients_that_say_nothing_do_not_keep_others_out() {
+async fn scrapes_are_answered_while_connections_hang() {
     let scene = Scene::new("").await;
-    let mut silent = Vec::new();
-    for _ in 0..8 {
-        silent.push(TcpStream::connect(scene.address).await.unwrap());
+    let mut hanging = Vec::new();
+    for _ in 0..http_server::MAX_CONNECTIONS + 1 {
+        let mut stream = TcpStream::connect(scene.address).await.unwrap();
+        stream.write_all(b"GET /metrics HT").await.unwrap();
+        hanging.push(stream);
     }
     scene.count(1, 10).await;
     assert!(body(scene.get("/metrics", "").await).contains("k8s_job_failures_total"));
+}
+
+#[tokio::test]
+async fn names_of_others_are_refused_unless_allowed() {
+    for (more, code) in [("", "403"), ("allowed_hosts: ['*.example']", "200")] {
+        let scene = Scene::new(more).await;
+        let mut stream = TcpStream::connect(scene.address).await.unwrap();
+        stream
+            .write_all(b"GET /metrics HTTP/1.1\r\nhost: prometheus.example\r\n\r\n")
+            .await
+            .unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.unwrap();
+        assert!(answer.starts_with(&format!("HTTP/1.1 {code} ")), "{answer}");
+    }
 }
 
 #[tokio::test]

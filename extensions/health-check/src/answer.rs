@@ -1,16 +1,16 @@
-//! What is answered to a request: a pure function of the request and the components' conditions.
+//! The answer to a request: a pure function of its path and the health of the components.
 
-use hyper::{Method, StatusCode};
+use hyper::StatusCode;
 use pipeline::health::{Status, Statuses, all_ok, none_dead};
 use serde_json::{Map, Value, json};
 
-/// Where liveness is told, whatever `path` says.
+/// Where liveness is reported, whatever `path` says.
 pub const LIVENESS: &str = "/healthz";
-/// Where readiness is told.
+/// Where readiness is reported.
 pub const READINESS: &str = "/readyz";
 
 /// The status code and the JSON body for a request. `liveness_path` is the configured one.
-pub fn answer(method: &Method, path: &str, liveness_path: &str, statuses: &Statuses) -> (StatusCode, Value) {
+pub fn answer(path: &str, liveness_path: &str, statuses: &Statuses) -> (StatusCode, Value) {
     let (well, text, unwell) = if path == READINESS {
         (all_ok(statuses), "ready", "not ready")
     } else if path == LIVENESS || path == liveness_path {
@@ -19,9 +19,6 @@ pub fn answer(method: &Method, path: &str, liveness_path: &str, statuses: &Statu
         let error = format!("nothing here; ask for {liveness_path}, {LIVENESS} or {READINESS}");
         return (StatusCode::NOT_FOUND, json!({ "error": error }));
     };
-    if method != Method::GET && method != Method::HEAD {
-        return (StatusCode::METHOD_NOT_ALLOWED, json!({ "error": "only GET and HEAD" }));
-    }
     let (code, status) = match well {
         true => (StatusCode::OK, text),
         false => (StatusCode::SERVICE_UNAVAILABLE, unwell),
@@ -36,7 +33,6 @@ pub fn answer(method: &Method, path: &str, liveness_path: &str, statuses: &Statu
             (component.to_owned(), shown)
         })
         .collect();
-    // What a person looks for first, by name.
     let unwell: Vec<&str> = statuses
         .iter()
         .filter(|(_, status, _)| **status != Status::Ok)

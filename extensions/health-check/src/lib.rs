@@ -1,9 +1,9 @@
 //! Extension health_check: liveness and readiness over HTTP.
 //!
 //! * `GET /` (or the configured `path`) and `GET /healthz`: 200 while no component is dead, else 503.
-//! * `GET /readyz`: 200 while every component does its work, else 503.
+//! * `GET /readyz`: 200 while every component is ok, else 503.
 //!
-//! The body tells the condition of every component, with the reason where it is not well.
+//! The body has the status of every component, with the reason where it is not ok.
 
 mod answer;
 mod server;
@@ -32,7 +32,7 @@ pub fn factory() -> Factory<dyn Extension> {
 }
 
 struct HealthCheck {
-    /// Where its settings stand, for error texts: `extensions::health_check`.
+    /// The path of its settings, for error texts: `extensions::health_check`.
     section: String,
     settings: Settings,
     health: Health,
@@ -48,27 +48,15 @@ impl HealthCheck {
             listener: None,
         })
     }
-
-    async fn listen(&self) -> Result<TcpListener, ComponentError> {
-        let endpoint = &self.settings.endpoint;
-        TcpListener::bind(settings::address(endpoint)).await.map_err(|error| {
-            let section = &self.section;
-            match error.kind() {
-                std::io::ErrorKind::AddrInUse => format!(
-                    "cannot listen on {endpoint}: address already in use; another collector? set {section}::endpoint"
-                ),
-                _ => format!("cannot listen on {endpoint}: {error}; see {section}::endpoint"),
-            }
-            .into()
-        })
-    }
 }
 
 impl Extension for HealthCheck {
     fn start(&mut self) -> BoxFuture<'_, Result<(), ComponentError>> {
         Box::pin(async {
-            self.listener = Some(self.listen().await?);
-            tracing::info!(endpoint = self.settings.endpoint, "health check listens");
+            let endpoint = &self.settings.endpoint;
+            let listener = endpoint.listen(&format!("{}::endpoint", self.section)).await?;
+            tracing::info!(endpoint = %endpoint, "health check listens");
+            self.listener = Some(listener);
             Ok(())
         })
     }
@@ -76,7 +64,7 @@ impl Extension for HealthCheck {
     fn run(self: Box<Self>, running: Running) -> BoxFuture<'static, Result<(), ComponentError>> {
         Box::pin(async move {
             let listener = self.listener.ok_or("it was not started")?;
-            server::serve(listener, self.settings.path.into(), self.health, running.shutdown).await;
+            server::serve(listener, &self.section, self.settings, self.health, running.shutdown).await;
             Ok(())
         })
     }

@@ -1,62 +1,74 @@
 //! The extension's settings.
 
+use http_server::{Endpoint, Hosts};
 use pipeline::config::Diagnostics;
 use serde::Deserialize;
 
 use crate::answer::{LIVENESS, READINESS};
 
-/// The extension's settings, under the names of the collector's extension of the same type.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+/// The extension's settings, checked.
+#[derive(Debug)]
 pub struct Settings {
-    /// Host and port to listen on. Without a host (`:13133`) on every IPv4 address.
-    pub endpoint: String,
+    /// Where to listen.
+    pub endpoint: Endpoint,
     /// Where liveness is asked for, besides `/healthz`.
     pub path: String,
+    /// The hosts it answers for.
+    pub hosts: Hosts,
 }
 
-impl Default for Settings {
+/// The settings as they are written, under the names of the Collector's extension of the same type.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct Written {
+    endpoint: String,
+    path: String,
+    allowed_hosts: Vec<String>,
+}
+
+impl Default for Written {
     fn default() -> Self {
-        Settings {
+        Written {
             endpoint: "localhost:13133".into(),
             path: "/".into(),
+            allowed_hosts: Vec::new(),
         }
     }
 }
 
 impl Settings {
     /// Reads and checks them.
+    ///
+    /// # Errors
+    /// Everything that is wrong with them.
     pub fn read(settings: &pipeline::config::Settings) -> Result<Self, Diagnostics> {
-        let read: Settings = settings.read()?;
+        let written: Written = settings.read()?;
         let mut mistakes = Diagnostics::default();
-        let port = read.endpoint.rsplit_once(':').map(|(_, port)| port.parse::<u16>());
-        if !matches!(port, Some(Ok(_))) {
+        let endpoint = Endpoint::parse(&written.endpoint);
+        if endpoint.is_none() {
             mistakes.push(
                 settings
-                    .mistake("endpoint", format!("found {:?}, expected host:port", read.endpoint))
+                    .mistake("endpoint", format!("found {:?}, expected host:port", written.endpoint))
                     .with_help("for example localhost:13133, or 0.0.0.0:13133 so that the kubelet can reach it"),
             );
         }
-        if !read.path.starts_with('/') {
-            let message = format!("found {:?}, expected a path that begins with /", read.path);
+        let endpoint = endpoint.unwrap_or(Endpoint::new("localhost", 0));
+        if !written.path.starts_with('/') {
+            let message = format!("found {:?}, expected a path that begins with /", written.path);
             mistakes.push(settings.mistake("path", message));
         }
-        if read.path == READINESS {
-            let message = format!("{READINESS} tells readiness; liveness needs another path");
+        if written.path == READINESS {
+            let message = format!("{READINESS} reports readiness; liveness needs another path");
             mistakes.push(
                 settings
                     .mistake("path", message)
-                    .with_help(format!("leave it out: {LIVENESS} always tells liveness")),
+                    .with_help(format!("leave it out: {LIVENESS} always reports liveness")),
             );
         }
-        mistakes.into_result(read)
-    }
-}
-
-/// The address to bind for an endpoint.
-pub fn address(endpoint: &str) -> String {
-    match endpoint.strip_prefix(':') {
-        Some(port) => format!("0.0.0.0:{port}"),
-        None => endpoint.to_owned(),
+        mistakes.into_result(Settings {
+            hosts: Hosts::new(&endpoint, &written.allowed_hosts),
+            endpoint,
+            path: written.path,
+        })
     }
 }
