@@ -8,15 +8,16 @@ use serde_json::Value;
 
 /// What each member may depend on among the members, outside its tests.
 fn allowed() -> BTreeMap<&'static str, &'static [&'static str]> {
-    const COMPONENT: &[&str] = &["pipeline", "job-event"];
+    const COMPONENT: &[&str] = &["pipeline", "job-event", "proxy"];
     const SERVED: &[&str] = &["pipeline", "job-event", "http-server"];
-    const OF_KUBERNETES: &[&str] = &["pipeline", "job-event", "kubernetes-client"];
+    const OF_KUBERNETES: &[&str] = &["pipeline", "job-event", "kubernetes-client", "proxy"];
     BTreeMap::from([
         ("pipeline", &[][..]),
         ("http-server", &[]),
         ("job-event", &[]),
         ("simulator", &[]),
-        ("kubernetes-client", &[]),
+        ("proxy", &[]),
+        ("kubernetes-client", &["proxy"]),
         ("kubernetes-job-receiver", OF_KUBERNETES),
         ("reason-enrichment-processor", COMPONENT),
         ("job-metrics-connector", COMPONENT),

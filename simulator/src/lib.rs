@@ -21,6 +21,7 @@
 
 mod api;
 pub mod faults;
+mod forward_proxy;
 mod ids;
 pub mod jobs;
 pub mod otlp_intake;
@@ -34,6 +35,7 @@ pub mod timeline;
 
 pub use api::{Rule, Token, Verb};
 pub use faults::{Answer, Cut, Isolation, Matching};
+pub use forward_proxy::{ForwardProxy, ForwardProxyOptions, Proxied};
 pub use ids::Ids;
 pub use jobs::{Fate, Life, Lives, Scenario, demo_scenarios};
 pub use player::Player;
