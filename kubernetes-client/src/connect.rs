@@ -5,22 +5,20 @@ use std::time::Duration;
 
 use http::Uri;
 use hyper_timeout::TimeoutConnector;
-use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use kube::client::{Body, ConfigExt};
 use kube::{Client, Config};
+use proxy::{Environment, InvalidProxy, Proxy};
 use serde::Deserialize;
 use tower::{BoxError, ServiceBuilder};
 
+use crate::connector::{Connector, proxy_in_cluster};
 use crate::explain::explain;
 use crate::session::{self, Read, Source};
 
 /// Longer than any watch is silent; the watches' own watchdogs come first.
 const READ_TIMEOUT: Duration = Duration::from_secs(330);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
-/// After how long without traffic the kernel begins to ask whether the other side is still there; then how often, and
-/// how often in vain before the connection is dead: 60 s in all. Routers on the way also forget silent connections.
-const KEEPALIVE: (Duration, Duration, u32) = (Duration::from_secs(30), Duration::from_secs(10), 3);
 
 /// Whose credentials are used; the values are those of the collector's Kubernetes receivers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -72,6 +70,9 @@ pub enum ClientError {
          unless automountServiceAccountToken is false; outside of a cluster set auth_type: kubeConfig"
     )]
     ServiceAccount(String),
+    /// The proxy of the environment cannot be used.
+    #[error("the API server cannot be reached: {0}")]
+    Proxy(#[from] InvalidProxy),
 }
 
 /// A client and where it leads.
@@ -94,7 +95,13 @@ pub async fn connect(auth: AuthType, path: Option<&Path>, context: Option<&str>)
     };
     if in_cluster {
         let config = Config::incluster().map_err(|error| ClientError::ServiceAccount(error.to_string()))?;
-        return open(config, None, None).await.map_err(ClientError::ServiceAccount);
+        let proxy = proxy_in_cluster(&config.cluster_url, Environment::of_process())?;
+        let read = Read {
+            config,
+            user: None,
+            proxy,
+        };
+        return open(read, None).await.map_err(ClientError::ServiceAccount);
     }
     let source = Source {
         path: path.map(Path::to_path_buf),
@@ -105,19 +112,21 @@ pub async fn connect(auth: AuthType, path: Option<&Path>, context: Option<&str>)
         file: source.file.clone(),
         problem,
     };
-    let Read { config, user } = source.read().await.map_err(fail)?;
-    open(config, user, Some(source.clone())).await.map_err(fail)
+    let read = source.read().await.map_err(fail)?;
+    open(read, Some(source.clone())).await.map_err(fail)
 }
 
-async fn open(config: Config, user: Option<String>, source: Option<Source>) -> Result<Connected, String> {
-    let server = without_credentials(&config.cluster_url);
-    let client = session::open(Read { config, user }, source).await?;
+async fn open(read: Read, source: Option<Source>) -> Result<Connected, String> {
+    let server = without_credentials(&read.config.cluster_url);
+    if let Some(proxy) = &read.proxy {
+        tracing::info!(server, %proxy, from = proxy.origin(), "using a proxy for the API server");
+    }
+    let client = session::open(read, source).await?;
     Ok(Connected { client, server })
 }
 
 /// Connections to the API server, without credentials but for a client certificate.
-pub(crate) fn transport(mut config: Config) -> Result<Client, String> {
-    config.connect_timeout = Some(CONNECT_TIMEOUT);
+pub(crate) fn transport(mut config: Config, proxy: Option<Proxy>) -> Result<Client, String> {
     config.read_timeout = Some(READ_TIMEOUT);
     config.reset_reader_on_write = true;
     // It would hide 429, 503 and 504 for minutes; the watches have their own delays, which can be seen.
@@ -126,23 +135,20 @@ pub(crate) fn transport(mut config: Config) -> Result<Client, String> {
         // Nobody is trusted where nothing is checked; else the system's certificates would have to be there.
         config.root_cert = Some(Vec::new());
     }
-    let client = match config.proxy_url {
-        None => direct(&config),
-        Some(_) => Client::try_from(config),
-    };
-    client.map_err(|error| explain(&error))
+    stack(&config, proxy).map_err(|error| explain(&error))
 }
 
 /// The client's own stack, on connections that the kernel keeps an eye on.
-fn direct(config: &Config) -> Result<Client, kube::Error> {
-    let (time, interval, retries) = KEEPALIVE;
-    let mut tcp = HttpConnector::new();
-    tcp.enforce_http(false);
-    tcp.set_keepalive(Some(time));
-    tcp.set_keepalive_interval(Some(interval));
-    tcp.set_keepalive_retries(Some(retries));
+fn stack(config: &Config, proxy: Option<Proxy>) -> Result<Client, kube::Error> {
+    // Through a proxy there are two connections to make, and the one that is late should be named before this ends both.
+    let limit = if proxy.is_some() {
+        2 * CONNECT_TIMEOUT
+    } else {
+        CONNECT_TIMEOUT
+    };
+    let tcp = Connector::new(proxy, CONNECT_TIMEOUT);
     let mut connector = TimeoutConnector::new(config.rustls_https_connector_with_connector(tcp)?);
-    connector.set_connect_timeout(config.connect_timeout);
+    connector.set_connect_timeout(Some(limit));
     connector.set_read_timeout(config.read_timeout);
     connector.set_write_timeout(config.write_timeout);
     connector.set_reset_reader_on_write(config.reset_reader_on_write);
@@ -236,7 +242,12 @@ mod tests {
         let url = format!("http://{}", listener.local_addr().unwrap());
         drop(listener);
         let config = Config::new(url.parse().unwrap());
-        let Connected { client, server } = open(config, None, None).await.unwrap();
+        let read = Read {
+            config,
+            user: None,
+            proxy: None,
+        };
+        let Connected { client, server } = open(read, None).await.unwrap();
         assert_eq!(server, url);
         let error = client.apiserver_version().await.unwrap_err();
         let text = explain(&error);
@@ -264,7 +275,7 @@ mod tests {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let config = Config::new(format!("http://{address}").parse().unwrap());
-        let client = transport(config).unwrap();
+        let client = transport(config, None).unwrap();
         let request = Request::get("/version").body(Body::empty()).unwrap();
         let asking = tokio::spawn(async move { client.send(request).await.unwrap().status().as_u16() });
         let (mut stream, _) = listener.accept().await.unwrap();
@@ -286,7 +297,7 @@ mod tests {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let config = Config::new(format!("http://{address}").parse().unwrap());
-        let client = transport(config).unwrap();
+        let client = transport(config, None).unwrap();
         let asking = tokio::spawn(async move { client.apiserver_version().await.map(|_| ()) });
         let (mut stream, _) = listener.accept().await.unwrap();
         // Once the request is here and acknowledged, no other timer runs.

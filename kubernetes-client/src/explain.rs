@@ -54,6 +54,9 @@ pub fn explain(error: &kube::Error) -> String {
     });
     let mut text = String::new();
     for cause in causes {
+        if let Some(error) = cause.downcast_ref::<proxy::ProxyError>() {
+            return error.to_string();
+        }
         // Most wrappers repeat their cause; only what is new is added.
         let cause = cause.to_string();
         let cause = cause

@@ -1,10 +1,12 @@
 //! How components reach the Kubernetes API.
 //!
 //! * [`connect`](connect()): connections, and credentials that are renewed while the client lives.
+//! * `connector`: TCP, directly or through a proxy.
 //! * [`explain`](explain()): what went wrong, in words that help and without secrets.
 //! * [`objects`]: requests for single objects, for components that write some.
 
 mod connect;
+mod connector;
 mod credentials;
 mod exec;
 mod explain;

@@ -12,10 +12,12 @@ use http::{Request, Response, StatusCode};
 use kube::client::Body;
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Client, Config};
+use proxy::{Environment, Proxy};
 use tokio::time::Instant;
 use tower::BoxError;
 
 use crate::connect::transport;
+use crate::connector::{proxy_of_kubeconfig, take_proxy_url};
 use crate::credentials::{CredentialError, Credentials, Presented};
 use crate::exec::Identity;
 use crate::explain::explain_kubeconfig;
@@ -37,6 +39,8 @@ pub(crate) struct Read {
     pub(crate) config: Config,
     /// The user's name in the kubeconfig.
     pub(crate) user: Option<String>,
+    /// What the API server is reached through.
+    pub(crate) proxy: Option<Proxy>,
 }
 
 impl Source {
@@ -46,18 +50,24 @@ impl Source {
     /// What cannot be used, without quoting it.
     pub(crate) async fn read(&self) -> Result<Read, String> {
         let kubeconfig = self.path.as_ref().map_or_else(Kubeconfig::read, Kubeconfig::read_from);
-        let kubeconfig = kubeconfig.map_err(|error| explain_kubeconfig(&error, &[]))?;
+        let mut kubeconfig = kubeconfig.map_err(|error| explain_kubeconfig(&error, &[]))?;
         let contexts: Vec<String> = kubeconfig.contexts.iter().map(|context| context.name.clone()).collect();
         let name = self.context.as_ref().or(kubeconfig.current_context.as_ref());
         let named = kubeconfig.contexts.iter().find(|context| Some(&context.name) == name);
         let user = named.and_then(|context| context.context.as_ref()?.user.clone());
+        let proxy_url = take_proxy_url(&mut kubeconfig, self.context.as_deref());
         let options = KubeConfigOptions {
             context: self.context.clone(),
             ..Default::default()
         };
         let config = Config::from_custom_kubeconfig(kubeconfig, &options).await;
         let config = config.map_err(|error| explain_kubeconfig(&error, &contexts))?;
-        Ok(Read { config, user })
+        let proxy = proxy_of_kubeconfig(&config.cluster_url, proxy_url.as_deref(), Environment::of_process());
+        let proxy = proxy.map_err(|why| match proxy_url {
+            Some(_) => format!("proxy-url: {why}"),
+            None => format!("its API server cannot be reached: {why}"),
+        })?;
+        Ok(Read { config, user, proxy })
     }
 }
 
@@ -65,6 +75,7 @@ impl Source {
 struct Parts {
     /// Without credentials.
     config: Config,
+    proxy: Option<Proxy>,
     credentials: Credentials,
     /// What all of it was made from.
     fingerprint: String,
@@ -74,15 +85,20 @@ struct Parts {
 
 impl Parts {
     fn new(read: Read) -> Result<Parts, String> {
-        let Read { mut config, user } = read;
-        let fingerprint = fingerprint(&config);
+        let fingerprint = fingerprint(&read);
+        let Read {
+            mut config,
+            user,
+            proxy,
+        } = read;
         let credentials = Credentials::take(&mut config.auth_info).map_err(|problem| match &user {
             Some(user) => format!("user {user:?}: {problem}"),
             None => problem,
         })?;
-        let client = transport(config.clone())?;
+        let client = transport(config.clone(), proxy.clone())?;
         Ok(Parts {
             config,
+            proxy,
             credentials,
             fingerprint,
             client: Mutex::new((None, client)),
@@ -103,7 +119,7 @@ impl Parts {
                 user.client_certificate_data = Some(STANDARD.encode(&identity.certificate));
                 user.client_key_data = Some(STANDARD.encode(&identity.key).into());
             }
-            let client = transport(config).map_err(|_| {
+            let client = transport(config, self.proxy.clone()).map_err(|_| {
                 CredentialError(
                     "the credential plugin printed a client certificate or a key that cannot be used; expected PEM"
                         .into(),
@@ -116,13 +132,14 @@ impl Parts {
 }
 
 /// Whether a kubeconfig still says the same. It holds secrets and stays in memory.
-fn fingerprint(config: &Config) -> String {
+fn fingerprint(Read { config, proxy, .. }: &Read) -> String {
+    let proxy = proxy.as_ref().map(Proxy::expose_url);
     let user = serde_json::to_string(&config.auth_info).unwrap_or_default();
     format!(
         "{user} {} {:?} {:?} {:?} {:?} {}",
         config.cluster_url,
         config.root_cert,
-        config.proxy_url,
+        proxy,
         config.tls_server_name,
         config.headers,
         config.accept_invalid_certs
@@ -189,7 +206,7 @@ impl Session {
             renewal.last = Some(Instant::now());
             let used = self.current();
             let renewed = source.read().await.and_then(|read| {
-                let is_same = fingerprint(&read.config) == used.fingerprint;
+                let is_same = fingerprint(&read) == used.fingerprint;
                 // The same plugin goes on with its pauses, the same file with its last token.
                 let renews_itself = matches!(used.credentials, Credentials::File(_) | Credentials::Plugin(_));
                 if is_same && renews_itself {

@@ -5,6 +5,7 @@
 //! answer.
 
 use std::io;
+use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpStream, lookup_host};
@@ -30,6 +31,11 @@ impl Proxy {
         };
         opened.map_err(|failure| ProxyError::new(self, failure))?;
         Ok(stream)
+    }
+
+    /// The error for a connection that was given up because it took longer than this.
+    pub fn late(&self, timeout: Duration) -> ProxyError {
+        ProxyError::new(self, ProxyFailure::Late(timeout))
     }
 
     /// Connects to the proxy itself.

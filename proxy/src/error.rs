@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::io;
+use std::time::Duration;
 
 use http::StatusCode;
 
@@ -32,6 +33,8 @@ pub enum ProxyFailure {
     Authentication,
     /// SOCKS: the proxy's reason, one of RFC 1928, section 6.
     Reply(u8),
+    /// No connection within this time.
+    Late(Duration),
     /// No tunnel, for a reason that is not known.
     Unknown,
 }
@@ -96,6 +99,7 @@ impl fmt::Display for ProxyError {
                  scheme://user:password@host:port"
             ),
             ProxyFailure::Reply(code) => write!(f, "{name} opened no connection to the target: {}", reply(*code)),
+            ProxyFailure::Late(timeout) => write!(f, "{name} opened no connection to the target within {timeout:?}"),
             ProxyFailure::Unknown => write!(f, "{name} opened no connection to the target"),
         }
     }
