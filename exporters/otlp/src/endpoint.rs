@@ -144,10 +144,23 @@ pub(crate) fn is_loopback(url: &Url) -> bool {
         || host.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback())
 }
 
+/// Every site of Datadog, as in docs/datadog.md; its intake is `https://otlp.` and the site.
+pub(crate) const DATADOG_SITES: [&str; 9] = [
+    "datadoghq.com",
+    "us3.datadoghq.com",
+    "us5.datadoghq.com",
+    "datadoghq.eu",
+    "ap1.datadoghq.com",
+    "ap2.datadoghq.com",
+    "uk1.datadoghq.com",
+    "ddog-gov.com",
+    "us2.ddog-gov.com",
+];
+
 /// Whether the URL belongs to Datadog.
 pub(crate) fn is_datadog(url: &Url) -> bool {
     let host = url.host_str().unwrap_or_default();
-    ["datadoghq.com", "datadoghq.eu", "ddog-gov.com"].iter().any(|site| {
+    DATADOG_SITES.iter().any(|site| {
         host.strip_suffix(site)
             .is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
     })
@@ -209,6 +222,17 @@ mod tests {
             assert!(mistakes[0].contains(expected), "{yaml}: {mistakes:?}");
             assert!(!mistakes[0].contains("pass@"), "{mistakes:?}");
         }
+    }
+
+    #[test]
+    fn the_sites_are_those_of_the_page_about_datadog() {
+        let page = include_str!("../../../docs/datadog.md");
+        let rows = page.lines().map(|line| line.split('`').collect::<Vec<_>>());
+        let documented: Vec<&str> = rows
+            .filter(|row| row.len() == 5 && row[3] == format!("https://otlp.{}", row[1]))
+            .map(|row| row[1])
+            .collect();
+        assert_eq!(documented, DATADOG_SITES);
     }
 
     #[test]

@@ -144,13 +144,13 @@ fn bare(name: &str) -> &str {
 }
 
 /// For Datadog's hosts a wrong site is the usual cause.
-fn site_hint(url: &Url) -> &'static str {
+fn site_hint(url: &Url) -> String {
     let host = url.host_str().unwrap_or_default();
     if endpoint::is_datadog(url) || host.starts_with("otlp.") {
-        "; is the site in the endpoint right (datadoghq.com, us3.datadoghq.com, us5.datadoghq.com, datadoghq.eu, \
-         ap1.datadoghq.com, ap2.datadoghq.com, ddog-gov.com)?"
+        let sites = endpoint::DATADOG_SITES.join(", ");
+        format!("; is the site in the endpoint right ({sites})?")
     } else {
-        "; check the endpoint"
+        "; check the endpoint".into()
     }
 }
 

@@ -8,6 +8,7 @@
 //! * `meaning`: what an answer means, whatever the transport; `failure`, `peer`: what the lack of one means.
 //! * `exporter`: from what comes in to [`pipeline::sending`].
 
+mod codes;
 mod compression;
 mod encode;
 mod endpoint;

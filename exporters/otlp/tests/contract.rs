@@ -64,34 +64,33 @@ type Behaviour = (&'static str, Vec<Answer>, [(End, usize); 2]);
 fn behaviours() -> Vec<Behaviour> {
     let code = |code| vec![Answer::code(code, "said so")];
     let both = |end, attempts| [(end, attempts), (end, attempts)];
-    // What gRPC tries again and HTTP has no status for.
-    let only_grpc = [(Rejected, 1), (Delivered, 2)];
     vec![
         ("well", vec![], both(Delivered, 1)),
-        ("CANCELLED", code(1), only_grpc),
-        ("UNKNOWN", code(2), both(Rejected, 1)),
+        ("CANCELLED", code(1), both(Delivered, 2)),
+        ("UNKNOWN", code(2), both(Delivered, 2)),
         ("INVALID_ARGUMENT", code(3), both(Rejected, 1)),
-        ("DEADLINE_EXCEEDED", code(4), only_grpc),
+        ("DEADLINE_EXCEEDED", code(4), both(Delivered, 2)),
         ("NOT_FOUND", code(5), both(Rejected, 1)),
         ("ALREADY_EXISTS", code(6), both(Rejected, 1)),
         ("PERMISSION_DENIED", code(7), both(Rejected, 1)),
-        ("RESOURCE_EXHAUSTED", code(8), [(Delivered, 2), (Rejected, 1)]),
+        ("RESOURCE_EXHAUSTED", code(8), both(Delivered, 2)),
         (
             "RESOURCE_EXHAUSTED with RetryInfo",
             vec![Answer::code(8, "busy").retry_after(Duration::ZERO)],
             both(Delivered, 2),
         ),
         ("FAILED_PRECONDITION", code(9), both(Rejected, 1)),
-        ("ABORTED", code(10), only_grpc),
-        ("OUT_OF_RANGE", code(11), only_grpc),
+        ("ABORTED", code(10), both(Delivered, 2)),
+        // HTTP has 400 for it.
+        ("OUT_OF_RANGE", code(11), [(Rejected, 1), (Delivered, 2)]),
         ("UNIMPLEMENTED", code(12), both(Rejected, 1)),
-        ("INTERNAL", code(13), both(Rejected, 1)),
+        ("INTERNAL", code(13), both(Delivered, 2)),
         (
             "UNAVAILABLE",
             [code(14), code(14), code(14)].concat(),
             both(Delivered, 4),
         ),
-        ("DATA_LOSS", code(15), only_grpc),
+        ("DATA_LOSS", code(15), both(Delivered, 2)),
         ("UNAUTHENTICATED", code(16), both(Rejected, 1)),
         (
             "a proxy without a server",

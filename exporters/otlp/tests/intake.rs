@@ -181,8 +181,8 @@ async fn permanent_errors_are_not_tried_again() {
     for (answer, expected) in [
         (Answer::status(400).body("bad data"), "HTTP 400: bad data"),
         (
-            Answer::status(500).header("content-type", "text/html").body(page),
-            "HTTP 500: a web page \"Oops\"",
+            Answer::status(501).header("content-type", "text/html").body(page),
+            "HTTP 501: a web page \"Oops\"",
         ),
         (Answer::status(200).body(page), "no OTLP intake"),
         (Answer::status(404), "check the endpoint"),

@@ -9,7 +9,7 @@ use crate::health::{Reporter, Status};
 /// What may fail, each by itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Part {
-    /// Sending to the destination.
+    /// Sending to the destination: its newest answer was no success.
     Destination,
     /// The queue: it is full.
     Queue,
@@ -36,16 +36,6 @@ impl Condition {
         let mut failing = self.failing.lock().unwrap_or_else(PoisonError::into_inner);
         failing.insert((signal, part), why.to_owned());
         self.report(&failing);
-    }
-
-    /// A request was refused for good. That may be the request's fault, so a destination that works stays well; of one
-    /// that does not, the newest reason is told.
-    pub(super) fn still_failing(&self, signal: Signal, why: &str) {
-        let mut failing = self.failing.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(reason) = failing.get_mut(&(signal, Part::Destination)) {
-            why.clone_into(reason);
-            self.report(&failing);
-        }
     }
 
     pub(super) fn works(&self, signal: Signal, part: Part) {

@@ -177,9 +177,10 @@ impl<D: Destination> Lane<D> {
                 self.lost(items, Loss::RetriesExhausted, &why);
                 return End::Decided(Outcome::Dropped(why));
             };
-            let wait = self.hurried(wait, after);
+            let wait = self.hurried(wait);
             self.will_retry(items, attempt, wait, &why);
-            self.wait(wait, after, stored).await;
+            self.wait(wait, stored).await;
+            // The destination asked for a wait, and the next start is late enough.
             if after.is_some() && leave() {
                 return End::LeftForTheNextStart;
             }
@@ -191,7 +192,7 @@ impl<D: Destination> Lane<D> {
         let rejected = rejected.min(items);
         if rejected > 0 && rejected == items {
             let why = format!("the destination refused all of it: {message}");
-            self.condition.works(self.signal, Part::Destination);
+            self.condition.failing(self.signal, Part::Destination, &why);
             self.instruments.rejected(rejected);
             self.say_lost(items, &why);
             return End::Decided(Outcome::Rejected(why));
@@ -238,28 +239,25 @@ impl<D: Destination> Lane<D> {
         }
     }
 
-    /// The destination does not want this data.
+    /// The destination does not accept this data. Whether it would accept other data is known when it does.
     fn refused(&self, items: u64, why: String) -> End {
-        self.condition.still_failing(self.signal, &why);
+        self.condition.failing(self.signal, Part::Destination, &why);
         self.lost(items, Loss::Refused, &why);
         End::Decided(Outcome::Rejected(why))
     }
 
-    /// During the shutdown the process may be killed soon, so our own waits stay short; what the destination asked
-    /// for still holds.
-    fn hurried(&self, wait: Duration, asked: Option<Duration>) -> Duration {
-        if self.shutdown.is_cancelled() {
-            wait.min(self.retry.initial_interval.get())
-                .max(asked.unwrap_or_default())
-        } else {
-            wait
+    /// During the shutdown the process may be killed soon, so waits stay short, also those that the destination asked
+    /// for: what is in memory has no later.
+    fn hurried(&self, wait: Duration) -> Duration {
+        match self.shutdown.is_cancelled() {
+            true => wait.min(self.retry.initial_interval.get()),
+            false => wait,
         }
     }
 
-    /// Waits. When the shutdown begins it tries at once, unless the destination asked for the wait: then what is stored is
-    /// left, and the rest waits on.
-    async fn wait(&self, wait: Duration, asked: Option<Duration>, stored: bool) {
-        if !stored && (asked.is_some() || self.shutdown.is_cancelled()) {
+    /// Waits. A shutdown that begins meanwhile ends the wait.
+    async fn wait(&self, wait: Duration, stored: bool) {
+        if !stored && self.shutdown.is_cancelled() {
             sleep(wait).await;
             return;
         }

@@ -30,12 +30,21 @@ impl From<Batch> for Gathered {
     }
 }
 
+/// Data that waits for more.
+#[derive(Debug)]
+struct Pending {
+    payload: Payload,
+    owners: Owners,
+    /// Measured once for each batch: what has been put together grows by thousands of batches.
+    size: u64,
+}
+
 /// What has been put together of one signal.
 #[derive(Debug)]
 pub(super) struct Gather {
     settings: BatchSettings,
     sizer: Sizer,
-    pending: Option<(Payload, Owners)>,
+    pending: Option<Pending>,
     /// When the pending data is sent however small it is.
     deadline: Option<Instant>,
 }
@@ -58,25 +67,27 @@ impl Gather {
     /// Takes a batch; gives what is large enough to be sent.
     pub(super) fn add(&mut self, batch: Batch, now: Instant) -> Vec<Gathered> {
         let items = batch.payload.items() as u64;
-        let more = Arc::unwrap_or_clone(batch.payload);
+        let mut payload = Arc::unwrap_or_clone(batch.payload);
+        let mut size = self.size(&payload);
         let mut ready = Vec::new();
         let mut owners = Owners::default();
-        let mut payload = more;
-        if let Some((mut earlier, of_earlier)) = self.pending.take() {
-            match earlier.append(payload) {
-                Ok(()) => (payload, owners) = (earlier, of_earlier),
+        if let Some(mut earlier) = self.pending.take() {
+            match earlier.payload.append(payload) {
+                Ok(()) => {
+                    size += earlier.size;
+                    (payload, owners) = (earlier.payload, earlier.owners);
+                }
                 // Of another signal, which cannot stand in one request with it.
                 Err(other) => {
-                    ready.extend(gathered(earlier, of_earlier));
+                    ready.extend(gathered(earlier.payload, earlier.owners));
                     payload = other;
                 }
             }
         }
         owners.push(items, batch.ack);
-        let size = self.size(&payload);
         if size < self.settings.min_size {
             self.deadline.get_or_insert(now + self.settings.flush_timeout.get());
-            self.pending = Some((payload, owners));
+            self.pending = Some(Pending { payload, owners, size });
             return ready;
         }
         self.deadline = None;
@@ -88,7 +99,11 @@ impl Gather {
         }
         if let Some(rest) = rest {
             self.deadline = Some(now + self.settings.flush_timeout.get());
-            self.pending = Some((rest, owners));
+            self.pending = Some(Pending {
+                size: self.size(&rest),
+                payload: rest,
+                owners,
+            });
         }
         ready
     }
@@ -96,8 +111,8 @@ impl Gather {
     /// What is pending, however small it is.
     pub(super) fn flush(&mut self) -> Option<Gathered> {
         self.deadline = None;
-        let (payload, owners) = self.pending.take()?;
-        gathered(payload, owners)
+        let pending = self.pending.take()?;
+        gathered(pending.payload, pending.owners)
     }
 
     fn size(&self, payload: &Payload) -> u64 {

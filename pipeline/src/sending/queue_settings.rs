@@ -8,6 +8,11 @@ use crate::component::Create;
 use crate::config::{Diagnostic, Duration, Settings};
 use crate::storage::Storage;
 
+/// More requests at the same time than this are a slip: each is a task, and a connection where HTTP/1 is spoken.
+const MOST_CONSUMERS: usize = 1000;
+/// The longest `batch::flush_timeout`: events wait as long.
+const LONGEST_FLUSH: std::time::Duration = std::time::Duration::from_secs(60);
+
 /// How sizes are measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -57,6 +62,24 @@ pub struct BatchSettings {
     pub sizer: Option<Sizer>,
 }
 
+impl Sizer {
+    /// The largest queue that makes sense: 1 PiB, or a billion.
+    fn largest_queue(self) -> u64 {
+        match self {
+            Sizer::Bytes => 1 << 50,
+            Sizer::Items | Sizer::Requests => 1_000_000_000,
+        }
+    }
+
+    /// The largest batch that makes sense: 64 MiB, the limit that OTLP recommends for a request, or a million items.
+    fn largest_batch(self) -> u64 {
+        match self {
+            Sizer::Bytes => 64 << 20,
+            Sizer::Items | Sizer::Requests => 1_000_000,
+        }
+    }
+}
+
 impl Default for QueueSettings {
     fn default() -> Self {
         QueueSettings {
@@ -93,9 +116,18 @@ impl QueueSettings {
             |name: &str, message: String| mistakes.push(settings.mistake(&format!("{key}::{name}"), message));
         if self.num_consumers == 0 {
             wrong("num_consumers", "`num_consumers` must be positive".into());
+        } else if self.num_consumers > MOST_CONSUMERS {
+            let found = self.num_consumers;
+            wrong(
+                "num_consumers",
+                format!("found {found}, expected at most {MOST_CONSUMERS}"),
+            );
         }
         if self.queue_size == 0 {
             wrong("queue_size", "`queue_size` must be positive".into());
+        } else if self.queue_size > self.sizer().largest_queue() {
+            let (found, most) = (self.queue_size, self.sizer().largest_queue());
+            wrong("queue_size", format!("found {found}, expected at most {most}"));
         }
         let Some(batch) = &self.batch else { return mistakes };
         if batch.sizer == Some(Sizer::Requests) {
@@ -106,6 +138,15 @@ impl QueueSettings {
         }
         if batch.flush_timeout.get().is_zero() {
             wrong("batch::flush_timeout", "`flush_timeout` must be positive".into());
+        } else if batch.flush_timeout.get() > LONGEST_FLUSH {
+            let found = batch.flush_timeout;
+            wrong("batch::flush_timeout", format!("found {found}, expected at most 1m"));
+        }
+        let most = self.batch_sizer(batch).largest_batch();
+        for (name, found) in [("batch::min_size", batch.min_size), ("batch::max_size", batch.max_size)] {
+            if found > most {
+                wrong(name, format!("found {found}, expected at most {most}"));
+            }
         }
         if batch.max_size > 0 && batch.max_size < batch.min_size {
             let (max, min) = (batch.max_size, batch.min_size);
@@ -211,6 +252,26 @@ mod tests {
         for (yaml, line, expected) in [
             ("num_consumers: 0", 2, "num_consumers: `num_consumers` must be positive"),
             ("queue_size: 0", 2, "queue_size: `queue_size` must be positive"),
+            (
+                "num_consumers: 100000000",
+                2,
+                "num_consumers: found 100000000, expected at most 1000",
+            ),
+            (
+                "queue_size: 18446744073709551615",
+                2,
+                "queue_size: found 18446744073709551615, expected at most 1000000000",
+            ),
+            (
+                "batch:\n    flush_timeout: 1h",
+                3,
+                "batch::flush_timeout: found 1h, expected at most 1m",
+            ),
+            (
+                "batch:\n    max_size: 2000000",
+                3,
+                "batch::max_size: found 2000000, expected at most 1000000",
+            ),
             (
                 "batch:\n    sizer: requests",
                 3,

@@ -4,6 +4,9 @@ use serde::Deserialize;
 
 use crate::config::{Diagnostic, Duration, Settings};
 
+/// A longer wait between two attempts is a slip.
+const LONGEST_INTERVAL: std::time::Duration = std::time::Duration::from_secs(24 * 60 * 60);
+
 /// `retry_on_failure`: when and how often to try again.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -19,12 +22,19 @@ pub struct RetrySettings {
     /// The longest wait, before chance changes it.
     pub max_interval: Duration,
     /// How long to try, from the first attempt on, before the data is dropped; 0: forever.
+    ///
+    /// Forever by default, other than in the collector, which gives up after five minutes: an event is the only notice
+    /// that a Job failed. The queue bounds what waits.
     pub max_elapsed_time: Duration,
     /// Whether to try again when the destination refuses everything, whatever the data: a wrong key, a wrong address.
     ///
     /// The collector gives such data up at once, as OTLP says. A key that was rotated wrongly at night is put right in
     /// the morning, so here it waits in the queue like any other data.
     pub misconfigured: bool,
+    /// Status codes after which data is given up instead of tried again. The exporter knows which codes there are.
+    ///
+    /// The collector has no such key, and retries fewer codes.
+    pub non_retryable_status_codes: Vec<String>,
     /// Metric points older than this are not sent any more, but dropped and counted; 0: every point is sent.
     ///
     /// The collector has no such key: a backend that takes points of the last hour only refuses older ones or, worse,
@@ -40,8 +50,9 @@ impl Default for RetrySettings {
             multiplier: 1.5,
             randomization_factor: 0.5,
             max_interval: Duration::from_secs(30),
-            max_elapsed_time: Duration::from_secs(300),
+            max_elapsed_time: Duration::from_secs(0),
             misconfigured: true,
+            non_retryable_status_codes: Vec::new(),
             max_metric_point_age: Duration::from_secs(0),
         }
     }
@@ -81,6 +92,12 @@ impl RetrySettings {
             wrong(
                 "max_interval",
                 "'max_interval' must not be less than 'initial_interval'".into(),
+            );
+        }
+        if max_interval > LONGEST_INTERVAL {
+            wrong(
+                "max_interval",
+                format!("found {}, expected at most 24h", self.max_interval),
             );
         }
         if !max_elapsed.is_zero() {
@@ -140,6 +157,7 @@ mod tests {
                 "max_interval: 4s",
                 "'max_interval' must not be less than 'initial_interval'",
             ),
+            ("max_interval: 25h", "found 25h, expected at most 24h"),
             (
                 "max_elapsed_time: 4s",
                 "'max_elapsed_time' must not be less than 'initial_interval'",

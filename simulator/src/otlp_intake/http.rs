@@ -152,6 +152,7 @@ fn http_status(code: i32) -> StatusCode {
         0 => StatusCode::OK,
         3 | 9 | 11 => StatusCode::BAD_REQUEST,
         5 | 12 => StatusCode::NOT_FOUND,
+        6 => StatusCode::CONFLICT,
         7 => StatusCode::FORBIDDEN,
         8 => StatusCode::TOO_MANY_REQUESTS,
         14 => StatusCode::SERVICE_UNAVAILABLE,

@@ -1,5 +1,7 @@
 //! What an answer means (OTLP specification, "OTLP/gRPC Response"; gRPC, "HTTP2 Transport Mapping"). Pure.
 
+use std::time::SystemTime;
+
 use pipeline::Signal;
 use prost::Message;
 use reqwest::Url;
@@ -7,7 +9,8 @@ use reqwest::header::{CONTENT_TYPE, HeaderMap};
 use tonic::{Code, Status};
 
 use super::call::Answer;
-use crate::meaning::{self, Meaning};
+use crate::codes::{self, NonRetryable};
+use crate::meaning::{self, Class, Meaning};
 use crate::rpc::RpcStatus;
 use crate::{endpoint, text};
 
@@ -18,10 +21,12 @@ pub(super) struct Asked<'a> {
     pub(super) url: &'a Url,
     /// The configured headers, whose values must not appear in messages.
     pub(super) secrets: &'a HeaderMap,
+    /// The codes after which data is given up.
+    pub(super) non_retryable: &'a NonRetryable,
 }
 
-/// Reads an answer.
-pub(super) fn meaning(asked: Asked<'_>, answer: &Answer) -> Meaning {
+/// Reads an answer. `now` is for a `Retry-After` that is a date.
+pub(super) fn meaning(asked: Asked<'_>, answer: &Answer, now: SystemTime) -> Meaning {
     let trailers = answer.trailers.as_ref();
     let status = trailers.and_then(Status::from_header_map);
     if let Some(status) = status.or_else(|| Status::from_header_map(&answer.headers)) {
@@ -42,77 +47,95 @@ pub(super) fn meaning(asked: Asked<'_>, answer: &Answer) -> Meaning {
             why: format!("the answer of {host} is not complete: {why}"),
         };
     }
-    without_status(asked, answer)
+    let meaning = without_status(asked, answer, now);
+    match asked.non_retryable.has_http(answer.status) {
+        true => meaning.without_retry(),
+        false => meaning,
+    }
 }
 
 /// Something that is not a gRPC server answered, such as a proxy.
-fn without_status(asked: Asked<'_>, answer: &Answer) -> Meaning {
+fn without_status(asked: Asked<'_>, answer: &Answer, now: SystemTime) -> Meaning {
     let host = endpoint::authority(asked.url);
     let said = said(asked, &String::from_utf8_lossy(&answer.body));
     let status = answer.status;
-    match status {
-        429 | 502 | 503 | 504 => Meaning::Retry {
-            after: None,
+    match Class::of(status) {
+        Class::Later => Meaning::Retry {
+            after: meaning::retry_after(&answer.headers, now),
             why: format!("{host} answered HTTP {status}{said}"),
         },
-        401 | 403 => Meaning::Misconfigured(refused(&host, &format!("HTTP {status}"), &said)),
-        200..=399 | 404 | 405 | 415 => Meaning::Misconfigured(format!(
+        Class::Access => Meaning::Misconfigured(refused(&host, &format!("HTTP {status}"), &said)),
+        Class::TooLarge => Meaning::TooLarge(format!("{host} says the request is too large (HTTP 413){said}")),
+        Class::Never if status != 415 => Meaning::Permanent(format!("{host} answered HTTP {status}{said}")),
+        _ => Meaning::Misconfigured(format!(
             "{host} does not speak gRPC there (HTTP {status}){said}: check the endpoint; if it is for OTLP over HTTP, use \
              the exporter otlp_http, or the port for gRPC, usually 4317"
         )),
-        _ => Meaning::Permanent(format!("{host} answered HTTP {status}{said}")),
     }
 }
 
 fn of_status(asked: Asked<'_>, status: &Status, answer: &Answer) -> Meaning {
-    let host = endpoint::authority(asked.url);
     let code = status.code();
+    let meaning = of_code(asked, code, status, answer);
+    match asked.non_retryable.has_grpc(code) {
+        true => meaning.without_retry(),
+        false => meaning,
+    }
+}
+
+/// OTLP retries CANCELLED, DEADLINE_EXCEEDED, ABORTED, OUT_OF_RANGE, UNAVAILABLE and DATA_LOSS, and RESOURCE_EXHAUSTED
+/// only with `RetryInfo`. RESOURCE_EXHAUSTED, INTERNAL and UNKNOWN are what HTTP has as 429 and 500, pass like these, and
+/// come from gateways; a number that is no code counts as UNKNOWN (gRPC, "Status codes").
+fn of_code(asked: Asked<'_>, code: Code, status: &Status, answer: &Answer) -> Meaning {
+    let host = endpoint::authority(asked.url);
     let said = said(asked, status.message());
-    let why = || format!("{host} answered {}{said}", name(code));
-    let delay = || RpcStatus::decode(status.details()).ok()?.retry_delay();
+    let why = || format!("{host} answered {}{said}", codes::name(code));
     match code {
         Code::Ok => success(asked, answer),
-        // The codes that the OTLP specification lists, and no other.
-        Code::Cancelled
-        | Code::DeadlineExceeded
-        | Code::Aborted
-        | Code::OutOfRange
-        | Code::Unavailable
-        | Code::DataLoss => Meaning::Retry {
-            after: delay(),
-            why: why(),
-        },
         Code::ResourceExhausted if is_about_size(status.message()) => {
             Meaning::TooLarge(format!("{host} says the request is too large{said}"))
         }
-        Code::ResourceExhausted => match delay() {
-            Some(delay) => Meaning::Retry {
-                after: Some(delay),
-                why: why(),
-            },
-            None => Meaning::Permanent(why()),
+        Code::Cancelled
+        | Code::Unknown
+        | Code::DeadlineExceeded
+        | Code::ResourceExhausted
+        | Code::Aborted
+        | Code::OutOfRange
+        | Code::Internal
+        | Code::Unavailable
+        | Code::DataLoss => Meaning::Retry {
+            after: RpcStatus::decode(status.details())
+                .ok()
+                .and_then(|status| status.retry_delay()),
+            why: why(),
         },
-        Code::Unauthenticated | Code::PermissionDenied => Meaning::Misconfigured(refused(&host, name(code), &said)),
+        Code::Unauthenticated | Code::PermissionDenied => {
+            Meaning::Misconfigured(refused(&host, codes::name(code), &said))
+        }
         Code::Unimplemented => Meaning::Misconfigured(format!(
             "{host} does not take {} over gRPC (UNIMPLEMENTED){said}: check the endpoint",
             asked.signal
         )),
-        _ => Meaning::Permanent(why()),
+        Code::InvalidArgument | Code::NotFound | Code::AlreadyExists | Code::FailedPrecondition => {
+            Meaning::Permanent(why())
+        }
     }
 }
 
-/// The words of grpc-go, grpc-java, grpc-c++ and tonic for a message above the server's limit.
+/// Whether a message says that the request is above the server's limit, in the words of grpc-go, grpc-java, grpc-c++,
+/// grpc-dotnet, tonic or a proxy, and not that a quota is used up.
 fn is_about_size(message: &str) -> bool {
     let message = message.to_ascii_lowercase();
-    [
-        "message larger than max",
-        "exceeds maximum size",
-        "message length too large",
-        "message too large",
-        "payload too large",
-    ]
-    .iter()
-    .any(|words| message.contains(words))
+    let has = |words: &[&str]| words.iter().any(|word| message.contains(word));
+    has(&["message", "payload", "request", "body"])
+        && has(&[
+            "too large",
+            "too big",
+            "larger than",
+            "exceeds maximum size",
+            "exceeds the maximum",
+            "size limit",
+        ])
 }
 
 /// The data arrived. An answer that cannot be read does not change that, so it is only a warning.
@@ -165,29 +188,6 @@ fn said(asked: Asked<'_>, message: &str) -> String {
     }
 }
 
-/// A code as the specification writes it.
-fn name(code: Code) -> &'static str {
-    match code {
-        Code::Ok => "OK",
-        Code::Cancelled => "CANCELLED",
-        Code::Unknown => "UNKNOWN",
-        Code::InvalidArgument => "INVALID_ARGUMENT",
-        Code::DeadlineExceeded => "DEADLINE_EXCEEDED",
-        Code::NotFound => "NOT_FOUND",
-        Code::AlreadyExists => "ALREADY_EXISTS",
-        Code::PermissionDenied => "PERMISSION_DENIED",
-        Code::ResourceExhausted => "RESOURCE_EXHAUSTED",
-        Code::FailedPrecondition => "FAILED_PRECONDITION",
-        Code::Aborted => "ABORTED",
-        Code::OutOfRange => "OUT_OF_RANGE",
-        Code::Unimplemented => "UNIMPLEMENTED",
-        Code::Internal => "INTERNAL",
-        Code::Unavailable => "UNAVAILABLE",
-        Code::DataLoss => "DATA_LOSS",
-        Code::Unauthenticated => "UNAUTHENTICATED",
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
@@ -208,6 +208,7 @@ mod tests {
             signal: Signal::Logs,
             url: &url,
             secrets: &secrets,
+            non_retryable: &NonRetryable::default(),
         };
         let mut headers = HeaderMap::new();
         headers.insert(CONTENT_TYPE, content_type.parse().unwrap());
@@ -218,7 +219,7 @@ mod tests {
             trailers,
             broken: None,
         };
-        meaning(asked, &answer)
+        meaning(asked, &answer, SystemTime::UNIX_EPOCH)
     }
 
     fn status(code: Code, message: &str, details: &[u8]) -> Meaning {
@@ -257,23 +258,6 @@ mod tests {
     }
 
     #[test]
-    fn exactly_the_codes_of_the_specification_are_tried_again() {
-        use Code::{Aborted, Cancelled, DataLoss, DeadlineExceeded, OutOfRange, Unavailable};
-        let again = [Cancelled, DeadlineExceeded, Aborted, OutOfRange, Unavailable, DataLoss];
-        for number in 1..=16 {
-            let code = Code::from_i32(number);
-            match status(code, "m", b"") {
-                Meaning::Retry { after: None, why } => {
-                    assert!(again.contains(&code), "{code:?}");
-                    assert_eq!(why, format!("h:4317 answered {}: m", name(code)));
-                }
-                Meaning::Permanent(_) | Meaning::Misconfigured(_) => assert!(!again.contains(&code), "{code:?}"),
-                other => panic!("{code:?}: {other:?}"),
-            }
-        }
-    }
-
-    #[test]
     fn a_server_may_ask_to_wait() {
         let ten = Some(Duration::from_secs(10));
         for code in [Code::Unavailable, Code::ResourceExhausted] {
@@ -283,8 +267,12 @@ mod tests {
                 "{meaning:?}"
             );
         }
-        let meaning = status(Code::ResourceExhausted, "quota", b"not a status");
-        assert!(matches!(meaning, Meaning::Permanent(_)), "{meaning:?}");
+        let meaning = status(
+            Code::ResourceExhausted,
+            "quota exceeded for this tenant",
+            b"not a status",
+        );
+        assert!(matches!(meaning, Meaning::Retry { after: None, .. }), "{meaning:?}");
     }
 
     #[test]
@@ -294,6 +282,8 @@ mod tests {
             "Received message larger than max (8 vs. 4)",
             "gRPC message exceeds maximum size 4: 8",
             "Error, decoded message length too large: found 8 bytes, the limit is: 4 bytes",
+            "Received message exceeds the maximum configured message size.",
+            "Payload too large",
         ] {
             let meaning = status(Code::ResourceExhausted, words, b"");
             assert!(matches!(meaning, Meaning::TooLarge(_)), "{words}: {meaning:?}");

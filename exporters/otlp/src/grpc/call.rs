@@ -14,14 +14,14 @@ use tonic::body::Body;
 use tonic::transport::Channel;
 use tower::ServiceExt;
 
-use crate::meaning::BODY_LIMIT;
+use crate::meaning::{ERROR_LIMIT, SUCCESS_LIMIT};
 
 /// An answer, or as much of it as came.
 #[derive(Debug)]
 pub(super) struct Answer {
     pub(super) status: u16,
     pub(super) headers: HeaderMap,
-    /// At most [`BODY_LIMIT`] bytes.
+    /// At most [`SUCCESS_LIMIT`] bytes and a prefix.
     pub(super) body: Bytes,
     /// With the gRPC status, unless that stands in the headers already.
     pub(super) trailers: Option<HeaderMap>,
@@ -54,9 +54,12 @@ pub(super) fn headers(configured: &HeaderMap, timeout: Option<Duration>) -> Head
     headers
 }
 
+/// The length of what stands before a message.
+const PREFIX: usize = 5;
+
 /// What stands before a message: whether it is compressed, and its length (gRPC, "Length-Prefixed-Message").
 fn prefix(message: &[u8], compressed: bool) -> Bytes {
-    let mut prefix = BytesMut::with_capacity(5);
+    let mut prefix = BytesMut::with_capacity(PREFIX);
     prefix.put_u8(u8::from(compressed));
     // Requests are cut far below the 4 GiB that a message may have.
     prefix.put_u32(u32::try_from(message.len()).unwrap_or(u32::MAX));
@@ -94,12 +97,16 @@ pub(super) async fn unary(
         trailers: None,
         broken: None,
     };
+    let limit = match answer.status {
+        200 => PREFIX + SUCCESS_LIMIT,
+        _ => ERROR_LIMIT,
+    };
     let mut content = BytesMut::new();
     while let Some(frame) = body.frame().await {
         match frame.map(Frame::into_data) {
             Ok(Ok(data)) => {
-                if content.len() + data.len() > BODY_LIMIT {
-                    answer.broken = Some(format!("it is longer than {BODY_LIMIT} bytes"));
+                if content.len() + data.len() > limit {
+                    answer.broken = Some(format!("it is longer than {limit} bytes"));
                     break;
                 }
                 content.extend_from_slice(&data);

@@ -1,6 +1,7 @@
 //! One attempt to send one request.
 
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::SystemTime;
 
 use pipeline::sending::{Destination, Request, SendOutcome};
 use pipeline::{ComponentError, Payload};
@@ -143,9 +144,10 @@ impl Destination for Backend {
             signal,
             url: &self.config.endpoint.url,
             secrets: &self.config.headers,
+            non_retryable: &self.config.non_retryable,
         };
         let meaning = match answer {
-            Ok(Ok(answer)) => answer::meaning(asked, &answer),
+            Ok(Ok(answer)) => answer::meaning(asked, &answer, SystemTime::now()),
             Ok(Err(error)) if failure::is_late(&error) => self.late(),
             Ok(Err(error)) => Meaning::Retry {
                 after: None,

@@ -8,6 +8,7 @@ use reqwest::header::{HeaderMap, HeaderValue};
 use serde::Deserialize;
 
 use super::endpoint::Endpoint;
+use crate::codes::NonRetryable;
 use crate::compression::Compression;
 use crate::exporter::Sending;
 use crate::temporality::{CumulativeSettings, Temporality};
@@ -97,6 +98,7 @@ pub(crate) struct Config {
     /// What stands before the path of each call: scheme and authority.
     pub(crate) origin: http::Uri,
     pub(crate) user_agent: HeaderValue,
+    pub(crate) non_retryable: NonRetryable,
     pub(crate) sending: Sending,
 }
 
@@ -163,6 +165,8 @@ impl Config {
         mistakes.extend(raw.tls.mistakes(settings));
         let temporality = Temporality::read(&raw.temporality, raw.cumulative, settings, &mut mistakes);
         mistakes.extend(raw.retry_on_failure.mistakes("retry_on_failure", settings));
+        let codes = &raw.retry_on_failure.non_retryable_status_codes;
+        let non_retryable = NonRetryable::read(codes, true, settings, &mut mistakes);
         mistakes.extend(raw.sending_queue.mistakes("sending_queue", settings));
         let (Some(endpoint), Some(origin), Ok(user_agent), true) = (endpoint, origin, user_agent, mistakes.is_empty())
         else {
@@ -178,6 +182,7 @@ impl Config {
             keepalive: raw.keepalive,
             origin,
             user_agent,
+            non_retryable,
             sending: Sending {
                 retry: raw.retry_on_failure,
                 queue: raw.sending_queue,

@@ -12,7 +12,7 @@ use reqwest::{Client, Url};
 use super::response::{self, Asked, Response};
 use super::settings::Config;
 use crate::encode::{self, Format};
-use crate::meaning::BODY_LIMIT;
+use crate::meaning::{Class, ERROR_LIMIT, SUCCESS_LIMIT};
 use crate::peer::{self, Hello, Speaks};
 use crate::{endpoint, failure};
 
@@ -61,11 +61,16 @@ impl Destination for Backend {
         };
         let status = answer.status().as_u16();
         let headers = answer.headers().clone();
-        let body = read(answer).await;
+        let limit = match Class::of(status) {
+            Class::Success => SUCCESS_LIMIT,
+            _ => ERROR_LIMIT,
+        };
+        let body = read(answer, limit).await;
         let asked = Asked {
             signal,
             url,
             secrets: &self.config.headers,
+            non_retryable: &self.config.non_retryable,
         };
         let response = Response {
             status,
@@ -106,12 +111,12 @@ fn content_type(format: Format) -> &'static str {
 
 /// The body, up to the limit. The status has told what became of the data already, so a body that breaks off, or that
 /// comes too slowly for the timeout, is taken as far as it came.
-async fn read(mut answer: reqwest::Response) -> Bytes {
+async fn read(mut answer: reqwest::Response, limit: usize) -> Bytes {
     let mut body = BytesMut::new();
     while let Ok(Some(chunk)) = answer.chunk().await {
-        let room = BODY_LIMIT - body.len();
+        let room = limit - body.len();
         body.extend_from_slice(&chunk[..chunk.len().min(room)]);
-        if body.len() >= BODY_LIMIT {
+        if body.len() >= limit {
             break;
         }
     }

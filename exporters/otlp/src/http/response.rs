@@ -1,13 +1,14 @@
 //! What an answer means (OTLP specification, "OTLP/HTTP Response"). Pure.
 
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use pipeline::Signal;
 use prost::Message;
 use reqwest::Url;
-use reqwest::header::{CONTENT_TYPE, HeaderMap, LOCATION, RETRY_AFTER};
+use reqwest::header::{CONTENT_TYPE, HeaderMap, LOCATION};
 
-use crate::meaning::{self, Meaning};
+use crate::codes::NonRetryable;
+use crate::meaning::{self, Class, Meaning};
 use crate::rpc::RpcStatus;
 use crate::{endpoint, text};
 
@@ -16,7 +17,7 @@ use crate::{endpoint, text};
 pub(crate) struct Response<'a> {
     pub(crate) status: u16,
     pub(crate) headers: &'a HeaderMap,
-    /// At most [`meaning::BODY_LIMIT`] bytes of the body.
+    /// At most [`meaning::SUCCESS_LIMIT`] bytes of the body.
     pub(crate) body: &'a [u8],
 }
 
@@ -27,10 +28,20 @@ pub(crate) struct Asked<'a> {
     pub(crate) url: &'a Url,
     /// The configured headers, whose values must not appear in messages.
     pub(crate) secrets: &'a HeaderMap,
+    /// The codes after which data is given up.
+    pub(crate) non_retryable: &'a NonRetryable,
 }
 
 /// Reads an answer. `now` is for a `Retry-After` that is a date.
 pub(crate) fn meaning(asked: Asked<'_>, response: Response<'_>, now: SystemTime) -> Meaning {
+    let meaning = of_response(asked, response, now);
+    match asked.non_retryable.has_http(response.status) {
+        true => meaning.without_retry(),
+        false => meaning,
+    }
+}
+
+fn of_response(asked: Asked<'_>, response: Response<'_>, now: SystemTime) -> Meaning {
     let host = endpoint::authority(asked.url);
     let status = response.status;
     let said = || said(asked, response);
@@ -40,25 +51,27 @@ pub(crate) fn meaning(asked: Asked<'_>, response: Response<'_>, now: SystemTime)
              the port for HTTP, usually 4318"
         ));
     }
-    match status {
-        200..=299 => success(asked, response),
-        300..=399 => Meaning::Misconfigured(redirect(asked, response)),
-        401 | 403 => Meaning::Misconfigured(refused(asked, &said(), status)),
-        404 | 405 => Meaning::Misconfigured(format!(
+    match Class::of(status) {
+        Class::Success => success(asked, response),
+        Class::Redirect => Meaning::Misconfigured(redirect(asked, response)),
+        Class::Access => Meaning::Misconfigured(refused(asked, &said(), status)),
+        Class::Missing => Meaning::Misconfigured(format!(
             "{host} has no OTLP intake at {} (HTTP {status}){}: check the endpoint",
             asked.url.path(),
             said()
         )),
-        413 => Meaning::TooLarge(format!("{host} says the request is too large (HTTP 413){}", said())),
-        // The only statuses that may be tried again; 500 is not among them.
-        429 | 502 | 503 | 504 => Meaning::Retry {
-            after: response
-                .headers
-                .get(RETRY_AFTER)
-                .and_then(|value| retry_after(value.to_str().ok()?, now)),
-            why: format!("{host} answered HTTP {status}{}", said()),
+        Class::TooLarge => Meaning::TooLarge(format!("{host} says the request is too large (HTTP 413){}", said())),
+        Class::Later => Meaning::Retry {
+            after: meaning::retry_after(response.headers, now),
+            why: match status {
+                407 => format!(
+                    "a proxy before {host} refused access (HTTP 407){}: check the proxy's credentials",
+                    said()
+                ),
+                _ => format!("{host} answered HTTP {status}{}", said()),
+            },
         },
-        _ => Meaning::Permanent(format!("{host} answered HTTP {status}{}", said())),
+        Class::Never => Meaning::Permanent(format!("{host} answered HTTP {status}{}", said())),
     }
 }
 
@@ -69,17 +82,6 @@ fn speaks_grpc(response: Response<'_>) -> bool {
         .get(CONTENT_TYPE)
         .map_or(&b""[..], |value| value.as_bytes());
     content_type.starts_with(b"application/grpc") || response.headers.contains_key("grpc-status")
-}
-
-/// `Retry-After`: seconds or an HTTP date; `None` if it is neither.
-fn retry_after(value: &str, now: SystemTime) -> Option<Duration> {
-    let value = value.trim();
-    if let Ok(seconds) = value.parse() {
-        return Some(Duration::from_secs(seconds));
-    }
-    let date = httpdate::parse_http_date(value).ok()?;
-    // A date that has passed means at once.
-    Some(date.duration_since(now).unwrap_or_default())
 }
 
 fn redirect(asked: Asked<'_>, response: Response<'_>) -> String {
@@ -178,13 +180,25 @@ fn partial_success(signal: Signal, response: Response<'_>) -> Result<(i64, Strin
 /// By hand, since the three messages differ only in the name of the count, and a count may be a text or a number.
 fn json_partial_success(body: &[u8]) -> Result<(i64, String), String> {
     let body: serde_json::Value = serde_json::from_slice(body).map_err(|why| why.to_string())?;
-    let partial = &body["partialSuccess"];
-    let rejected = ["rejectedLogRecords", "rejectedDataPoints", "rejectedSpans"]
-        .iter()
-        .find_map(|key| partial.get(key))
-        .and_then(|count| count.as_i64().or_else(|| count.as_str()?.parse().ok()));
-    let message = partial["errorMessage"].as_str().unwrap_or_default();
-    Ok((rejected.unwrap_or(0), message.to_owned()))
+    // The protobuf JSON mapping asks readers to take the names of the fields as they are in the .proto, too.
+    let partial = [&body["partialSuccess"], &body["partial_success"]];
+    let keys = [
+        "rejectedLogRecords",
+        "rejectedDataPoints",
+        "rejectedSpans",
+        "rejected_log_records",
+        "rejected_data_points",
+        "rejected_spans",
+    ];
+    let find = |keys: &[&str]| {
+        let mut all = partial
+            .iter()
+            .flat_map(|partial| keys.iter().filter_map(|key| partial.get(key)));
+        all.next()
+    };
+    let rejected = find(&keys).and_then(|count| count.as_i64().or_else(|| count.as_str()?.parse().ok()));
+    let message = find(&["errorMessage", "error_message"]).and_then(|message| message.as_str());
+    Ok((rejected.unwrap_or(0), message.unwrap_or_default().to_owned()))
 }
 
 fn is(response: Response<'_>, content_type: &str) -> bool {
@@ -195,6 +209,8 @@ fn is(response: Response<'_>, content_type: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use opentelemetry_proto::tonic::collector::logs::v1::{ExportLogsPartialSuccess, ExportLogsServiceResponse};
 
     use super::*;
@@ -212,6 +228,7 @@ mod tests {
             signal: Signal::Logs,
             url: &url,
             secrets: &secrets,
+            non_retryable: &NonRetryable::default(),
         };
         let response = Response {
             status,
@@ -298,14 +315,6 @@ mod tests {
     }
 
     #[test]
-    fn only_four_statuses_are_tried_again() {
-        for status in 400..600 {
-            let retried = matches!(read_answer(OTHER, status, &[], b""), Meaning::Retry { .. });
-            assert_eq!(retried, [429, 502, 503, 504].contains(&status), "{status}");
-        }
-    }
-
-    #[test]
     fn retry_after_is_seconds_or_a_date() {
         for (value, expected) in [
             ("120", Some(120)),
@@ -338,7 +347,7 @@ mod tests {
                 &rpc[..],
                 "h:4318 answered HTTP 400: bad field [REDACTED]",
             ),
-            (OTHER, 500, &[], b"boom\nbang", "h:4318 answered HTTP 500: boom bang"),
+            (OTHER, 501, &[], b"boom\nbang", "h:4318 answered HTTP 501: boom bang"),
             (
                 OTHER,
                 400,

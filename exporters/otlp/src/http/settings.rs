@@ -7,6 +7,7 @@ use pipeline::sending::{QueueSettings, RetrySettings};
 use reqwest::header::HeaderMap;
 use serde::Deserialize;
 
+use crate::codes::NonRetryable;
 use crate::compression::Compression;
 use crate::encode::{Encoding, Format};
 use crate::endpoint::{self, Endpoints};
@@ -111,6 +112,7 @@ pub(crate) struct Config {
     /// Empty, or a URL that has been checked. Not kept as a `reqwest::Proxy`, whose `Debug` shows the password.
     pub(crate) proxy_url: Secret,
     pub(crate) pool: Pool,
+    pub(crate) non_retryable: NonRetryable,
     pub(crate) sending: Sending,
 }
 
@@ -169,6 +171,8 @@ impl Config {
         mistakes.extend(raw.tls.mistakes(settings));
         let temporality = Temporality::read(&raw.temporality, raw.cumulative, settings, &mut mistakes);
         mistakes.extend(raw.retry_on_failure.mistakes("retry_on_failure", settings));
+        let codes = &raw.retry_on_failure.non_retryable_status_codes;
+        let non_retryable = NonRetryable::read(codes, false, settings, &mut mistakes);
         mistakes.extend(raw.sending_queue.mistakes("sending_queue", settings));
         if !mistakes.is_empty() {
             return Err(Diagnostics(mistakes));
@@ -183,6 +187,7 @@ impl Config {
             tls: raw.tls,
             proxy_url: raw.proxy_url,
             pool,
+            non_retryable,
             sending: Sending {
                 retry: raw.retry_on_failure,
                 queue: raw.sending_queue,

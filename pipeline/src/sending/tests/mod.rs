@@ -30,6 +30,7 @@ use crate::outlet::Inbox;
 use crate::storage::memory::MemoryStorage;
 use crate::storage::{Storage, StoreError};
 
+mod answers;
 mod batching;
 mod crashes;
 mod expiry;
@@ -252,6 +253,14 @@ fn busy() -> SendOutcome {
     SendOutcome::Retry {
         after: None,
         why: "HTTP 503".into(),
+    }
+}
+
+/// The default settings, but data is given up after some minutes.
+fn for_minutes(minutes: u64) -> RetrySettings {
+    RetrySettings {
+        max_elapsed_time: crate::config::Duration::from_secs(minutes * 60),
+        ..RetrySettings::default()
     }
 }
 

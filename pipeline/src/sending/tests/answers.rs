@@ -1,0 +1,117 @@
+//! What an answer means for the next attempt, for the shutdown and for the exporter's health.
+
+use super::*;
+
+fn throttled(seconds: u64) -> SendOutcome {
+    SendOutcome::Retry {
+        after: Some(Duration::from_secs(seconds)),
+        why: "HTTP 429".into(),
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn retry_after_is_a_minimum() {
+    let destination = Scripted::new([throttled(21)]);
+    let fixture = start(&destination, RetrySettings::default(), QueueSettings::default());
+    assert_eq!(fixture.send(logs(1)).await.await, Outcome::Delivered);
+    assert_eq!(destination.seconds(), [0.0, 21.0]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn retry_after_of_years_waits_half_a_minute() {
+    let years = [throttled(999_999_999), throttled(u64::MAX)];
+    let destination = Scripted::new(years);
+    let fixture = start(&destination, RetrySettings::default(), QueueSettings::default());
+    assert_eq!(fixture.send(logs(1)).await.await, Outcome::Delivered);
+    assert_eq!(destination.seconds(), [0.0, 30.0, 60.0]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn retry_after_beyond_the_remaining_time_still_retries() {
+    let retry = RetrySettings {
+        max_interval: crate::config::Duration::from_secs(5),
+        max_elapsed_time: crate::config::Duration::from_secs(10),
+        ..RetrySettings::default()
+    };
+    let destination = Scripted::new([throttled(60)]);
+    let fixture = start(&destination, retry.clone(), QueueSettings::default());
+    assert_eq!(fixture.send(logs(1)).await.await, Outcome::Delivered);
+    assert_eq!(destination.seconds(), [0.0, 10.0]);
+
+    let destination = Scripted::new([throttled(60), throttled(60)]);
+    let fixture = start(&destination, retry, QueueSettings::default());
+    assert!(matches!(fixture.send(logs(1)).await.await, Outcome::Dropped(_)));
+    assert_eq!(destination.seconds(), [0.0, 10.0]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn by_default_nothing_is_given_up_however_long_it_takes() {
+    let destination = Scripted::new((0..5000).map(|_| busy()));
+    let fixture = start(&destination, RetrySettings::default(), QueueSettings::default());
+    assert_eq!(fixture.send(logs(1)).await.await, Outcome::Delivered);
+    assert!(destination.begin.elapsed() > Duration::from_secs(24 * 60 * 60));
+}
+
+#[tokio::test(start_paused = true)]
+async fn shutdown_does_not_wait_for_retry_after() {
+    let destination = Scripted::new([throttled(20)]);
+    let fixture = start(&destination, RetrySettings::default(), QueueSettings::default());
+    let asked = fixture.send(logs(1)).await;
+    settle().await;
+    destination.script.lock().unwrap().push_back(busy());
+    let own = fixture.send(logs(2)).await;
+    settle().await;
+    fixture.shutdown.cancel();
+    assert_eq!((own.await, asked.await), (Outcome::Delivered, Outcome::Delivered));
+    assert_eq!(destination.begin.elapsed(), Duration::ZERO);
+
+    // While it shuts down, too.
+    destination.script.lock().unwrap().push_back(throttled(999));
+    assert_eq!(fixture.send(logs(3)).await.await, Outcome::Delivered);
+    assert_eq!(destination.begin.elapsed(), Duration::from_secs(5));
+}
+
+#[tokio::test(start_paused = true)]
+async fn refusing_everything_is_not_ready_until_a_delivery() {
+    let all_of_it = |rejected| SendOutcome::Partial {
+        rejected,
+        message: "no".into(),
+    };
+    for (answer, why) in [
+        (SendOutcome::Permanent("HTTP 400: no".into()), "logs: HTTP 400: no"),
+        (
+            SendOutcome::TooLarge("HTTP 413".into()),
+            "logs: HTTP 413; it holds a single item and cannot be split",
+        ),
+        (all_of_it(1), "logs: the destination refused all of it: no"),
+    ] {
+        let destination = Scripted::new([answer.clone(), answer.clone()]);
+        let fixture = start(&destination, RetrySettings::default(), QueueSettings::default());
+        for _ in 0..2 {
+            let outcome = fixture.send(logs(1)).await.await;
+            assert!(matches!(outcome, Outcome::Rejected(_)), "{answer:?}: {outcome:?}");
+            assert_eq!(fixture.status(), Status::RecoverableError(why.into()));
+        }
+        assert_eq!(fixture.send(points(1)).await.await, Outcome::Delivered);
+        assert_eq!(
+            fixture.status(),
+            Status::RecoverableError(why.into()),
+            "points arriving says nothing about logs"
+        );
+        assert_eq!(fixture.send(logs(1)).await.await, Outcome::Delivered);
+        assert_eq!(fixture.status(), Status::Ok);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn refusing_a_part_is_ready() {
+    let part = SendOutcome::Partial {
+        rejected: 1,
+        message: "too old".into(),
+    };
+    let destination = Scripted::new([SendOutcome::Permanent("HTTP 400".into()), part]);
+    let fixture = start(&destination, RetrySettings::default(), QueueSettings::default());
+    drop(fixture.send(logs(1)).await.await);
+    assert_eq!(fixture.send(logs(2)).await.await, Outcome::Delivered);
+    assert_eq!(fixture.status(), Status::Ok);
+}
