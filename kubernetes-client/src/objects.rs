@@ -2,13 +2,22 @@
 
 use std::time::Duration;
 
+use bytes::Bytes;
 use http::{Method, Request, StatusCode, header};
-use http_body_util::BodyExt;
+use http_body_util::{BodyExt, LengthLimitError, Limited};
 use kube::Client;
 use kube::client::Body;
 use serde_json::Value;
 
 use crate::explain;
+
+/// The most that is read of an object, bytes. etcd takes 1.5 MiB of it; as JSON and with managed fields it is a few times
+/// that.
+const OBJECT: usize = 8 * 1024 * 1024;
+/// The most that is read of a refusal, bytes.
+const REFUSAL: usize = 64 * 1024;
+/// The most that is repeated of the API server's words, characters.
+const WORDS: usize = 1000;
 
 /// The objects of one resource in one namespace.
 #[derive(Clone)]
@@ -107,8 +116,19 @@ impl Objects {
         let exchange = async {
             let response = self.client.send(request).await.map_err(|error| explain(&error))?;
             let (head, body) = response.into_parts();
-            let body = body.collect().await.map_err(|error| explain(&error))?;
-            Ok((head, body.to_bytes()))
+            let limit = if head.status.is_success() { OBJECT } else { REFUSAL };
+            let body = match Limited::new(body, limit).collect().await {
+                Ok(body) => body.to_bytes(),
+                // Of a refusal that does not end, the status has to do.
+                Err(error) if error.is::<LengthLimitError>() && !head.status.is_success() => Bytes::new(),
+                Err(error) if error.is::<LengthLimitError>() => {
+                    return Err(format!(
+                        "the API server's answer is longer than {OBJECT} bytes and was not read"
+                    ));
+                }
+                Err(error) => return Err(explain(&kube::Error::Service(error))),
+            };
+            Ok((head, body))
         };
         let (head, body) = match tokio::time::timeout(self.patience, exchange).await {
             Ok(exchanged) => exchanged.map_err(unavailable)?,
@@ -125,6 +145,7 @@ impl Objects {
             };
         }
         let says = answer["message"].as_str().unwrap_or("nothing about why");
+        let says: String = says.chars().take(WORDS).collect();
         let text = format!("{what}: the API server answers {}: {says}", head.status);
         Err(match head.status {
             StatusCode::NOT_FOUND => Failure::NotFound(text),
@@ -149,4 +170,82 @@ fn may_pass(status: StatusCode) -> bool {
         status,
         StatusCode::UNAUTHORIZED | StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_MANY_REQUESTS
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::{StreamExt, stream};
+    use http::Response;
+    use serde_json::json;
+
+    use super::*;
+
+    /// A client whose API server answers with this status, and with a body that never ends.
+    fn endless(status: u16) -> Client {
+        let service = tower::service_fn(move |_: Request<Body>| async move {
+            let chunks = stream::repeat(Bytes::from_static(&[b' '; 65_536]));
+            let frames = chunks.map(|chunk| Ok::<_, std::io::Error>(http_body::Frame::data(chunk)));
+            Ok::<_, std::io::Error>(
+                Response::builder()
+                    .status(status)
+                    .body(http_body_util::StreamBody::new(frames))
+                    .unwrap(),
+            )
+        });
+        Client::new(service, "default")
+    }
+
+    fn answering(status: u16, body: Value) -> Client {
+        let service = tower::service_fn(move |_: Request<Body>| {
+            let body = Body::from(body.to_string().into_bytes());
+            let response = Response::builder().status(status).body(body).unwrap();
+            async move { Ok::<_, std::io::Error>(response) }
+        });
+        Client::new(service, "default")
+    }
+
+    async fn get(client: Client) -> Result<Value, Failure> {
+        let objects = Objects::new(client, "", "configmaps", "a", Duration::from_secs(60));
+        objects.get("b").await
+    }
+
+    #[tokio::test]
+    async fn an_answer_that_never_ends_is_not_read() {
+        let failure = get(endless(200)).await.unwrap_err();
+        let text = "GET /api/v1/namespaces/a/configmaps/b: the API server's answer is longer than 8388608 bytes and was \
+                    not read";
+        assert_eq!(
+            failure,
+            Failure::Unavailable {
+                text: text.into(),
+                retry_after: None
+            }
+        );
+    }
+
+    #[tokio::test]
+    async fn of_a_refusal_that_never_ends_the_status_counts() {
+        let refused = get(endless(403)).await.unwrap_err();
+        assert!(
+            matches!(&refused, Failure::Refused(text) if text.contains("403 Forbidden")),
+            "{refused}"
+        );
+        assert!(matches!(get(endless(404)).await, Err(Failure::NotFound(_))));
+        assert!(matches!(get(endless(409)).await, Err(Failure::Conflict(_))));
+        assert!(matches!(get(endless(500)).await, Err(Failure::Unavailable { .. })));
+    }
+
+    #[tokio::test]
+    async fn a_long_refusal_is_repeated_in_part() {
+        let failure = get(answering(403, json!({"message": "x".repeat(5000)})))
+            .await
+            .unwrap_err();
+        assert!(failure.to_string().len() < 1200, "{}", failure.to_string().len());
+    }
+
+    #[tokio::test]
+    async fn a_large_object_is_read() {
+        let object = json!({"kind": "ConfigMap", "data": {"a": "x".repeat(3 * 1024 * 1024)}});
+        assert_eq!(get(answering(200, object.clone())).await, Ok(object));
+    }
 }

@@ -54,6 +54,7 @@ pub struct Statuses(BTreeMap<String, Reported>);
 struct Reported {
     status: Status,
     since: Timestamp,
+    details: BTreeMap<&'static str, String>,
 }
 
 impl Statuses {
@@ -70,6 +71,15 @@ impl Statuses {
             .map(|(component, reported)| (component.as_str(), &reported.status, reported.since))
     }
 
+    /// What a component says beside its condition (who leads, for instance), by name.
+    pub fn details(&self, component: &str) -> impl Iterator<Item = (&'static str, &str)> {
+        let details = self.0.get(component).map(|reported| &reported.details);
+        details
+            .into_iter()
+            .flatten()
+            .map(|(name, value)| (*name, value.as_str()))
+    }
+
     /// The conditions.
     pub fn values(&self) -> impl Iterator<Item = &Status> {
         self.0.values().map(|reported| &reported.status)
@@ -82,7 +92,13 @@ impl Statuses {
             .get(component)
             .filter(same)
             .map_or(now, |reported| reported.since);
-        self.0.insert(component.to_owned(), Reported { status, since });
+        let details = self.0.remove(component).map(|reported| reported.details);
+        let reported = Reported {
+            status,
+            since,
+            details: details.unwrap_or_default(),
+        };
+        self.0.insert(component.to_owned(), reported);
     }
 }
 
@@ -170,6 +186,21 @@ impl Reporter {
             true
         });
     }
+
+    /// Sets what the health endpoint shows beside the component's condition under this name.
+    pub fn detail(&self, name: &'static str, value: impl Into<String>) {
+        let value = value.into();
+        self.health.statuses.send_if_modified(|statuses| {
+            let Some(reported) = statuses.0.get_mut(&self.component) else {
+                return false;
+            };
+            if reported.details.get(name) == Some(&value) {
+                return false;
+            }
+            reported.details.insert(name, value);
+            true
+        });
+    }
 }
 
 #[cfg(test)]
@@ -211,6 +242,26 @@ mod tests {
         assert!(!watch.has_changed().unwrap());
         reporter.report(Status::Stopped);
         assert!(watch.has_changed().unwrap());
+    }
+
+    #[test]
+    fn details_outlast_a_change_of_the_condition() {
+        let health = Health::new();
+        let reporter = health.reporter("extensions::a");
+        reporter.detail("role", "standby");
+        reporter.report(Status::Ok);
+        let mut watch = health.watch();
+        watch.mark_unchanged();
+        reporter.detail("role", "standby");
+        assert!(!watch.has_changed().unwrap());
+        reporter.detail("role", "leader");
+        assert!(watch.has_changed().unwrap());
+        let statuses = watch.borrow();
+        assert_eq!(
+            statuses.details("extensions::a").collect::<Vec<_>>(),
+            [("role", "leader")]
+        );
+        assert_eq!(statuses.details("extensions::b").count(), 0);
     }
 
     #[test]

@@ -30,6 +30,10 @@ pub fn answer(path: &str, liveness_path: &str, statuses: &Statuses) -> (StatusCo
             if let (Some(reason), Some(shown)) = (status.reason(), shown.as_object_mut()) {
                 shown.insert("reason".into(), reason.into());
             }
+            if let Some(shown) = shown.as_object_mut() {
+                let details = statuses.details(component);
+                shown.extend(details.map(|(name, value)| (name.to_owned(), value.into())));
+            }
             (component.to_owned(), shown)
         })
         .collect();

@@ -93,6 +93,7 @@ async fn readiness_follows_the_components() {
     receiver.report(Status::Ok);
     assert_eq!(served.code("GET /readyz").await, "200");
     exporter.report(Status::RecoverableError("HTTP 503 \"try later\"".into()));
+    receiver.detail("role", "leader");
     let answer = served.ask("GET /readyz").await;
     let (head, body) = answer.split_once("\r\n\r\n").unwrap();
     assert!(head.starts_with("HTTP/1.1 503 "), "{head}");
@@ -110,7 +111,7 @@ async fn readiness_follows_the_components() {
             "unwell": ["exporters::otlp_http"],
             "components": {
                 "exporters::otlp_http": {"status": "StatusRecoverableError", "reason": "HTTP 503 \"try later\""},
-                "receivers::k8s_job": {"status": "StatusOK"},
+                "receivers::k8s_job": {"status": "StatusOK", "role": "leader"},
             }
         })
     );

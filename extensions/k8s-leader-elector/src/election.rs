@@ -10,6 +10,11 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
+/// The longest time for which another's claim is waited for, unless this process's own `lease_duration` is longer.
+/// Controllers promise 15 s to a few minutes; without a bound a Lease that anybody wrote by hand could keep every replica
+/// from leading for ever.
+pub const LONGEST_CLAIM: Duration = Duration::from_secs(600);
+
 /// The times of an election.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Times {
@@ -50,6 +55,8 @@ pub struct Election {
     leads_until: Option<Instant>,
     /// Who leads, as last seen.
     holder: String,
+    /// What the holder promises, if that is longer than it is waited for.
+    excessive: Option<Duration>,
 }
 
 impl Election {
@@ -61,6 +68,7 @@ impl Election {
             seen: None,
             leads_until: None,
             holder: String::new(),
+            excessive: None,
         }
     }
 
@@ -82,6 +90,21 @@ impl Election {
     /// Who leads, as last seen; empty if nobody does.
     pub fn holder(&self) -> &str {
         &self.holder
+    }
+
+    /// How this process is known in the Lease.
+    pub fn identity(&self) -> &str {
+        &self.identity
+    }
+
+    /// The claim of another holder, if it is longer than it is waited for.
+    pub fn excessive_claim(&self) -> Option<Duration> {
+        self.excessive
+    }
+
+    /// How long another's claim is waited for at most.
+    pub fn longest_claim(&self) -> Duration {
+        LONGEST_CLAIM.max(self.times.lease_duration)
     }
 
     /// What to do, now that the Lease looks like this (`None`: there is none). `wall` is what is written into it, for people.
@@ -108,6 +131,9 @@ impl Election {
         // What the holder promises counts, as it may have other settings.
         let promised = spec["leaseDurationSeconds"].as_u64().map(Duration::from_secs);
         let duration = promised.unwrap_or(self.times.lease_duration);
+        let longest = self.longest_claim();
+        self.excessive = promised.filter(|promised| *promised > longest && !is_ours && !holder.is_empty());
+        let duration = duration.min(longest);
         if !is_ours && !holder.is_empty() && now.duration_since(since) < duration {
             self.leads_until = None;
             return Action::Wait;
@@ -218,6 +244,38 @@ mod tests {
             Action::Replace(_)
         ));
         assert_eq!(b.release(&lease, WALL), None, "it is not b's to release");
+    }
+
+    #[test]
+    fn an_absurd_claim_of_a_dead_holder_is_waited_for_ten_minutes() {
+        let begin = Instant::now();
+        let mut election = Election::new("a".into(), TIMES);
+        let lease = |seconds: Value| json!({"metadata": {"resourceVersion": "7"}, "spec": {"holderIdentity": "dead", "leaseDurationSeconds": seconds}});
+        for absurd in [json!(601), json!(1_000_000_000_000_000_000_u64), json!(u64::MAX)] {
+            let mut election = Election::new("a".into(), TIMES);
+            let lease = lease(absurd.clone());
+            assert_eq!(election.decide(Some(&lease), "l", begin, WALL), Action::Wait);
+            assert_eq!(election.excessive_claim().map(|claim| claim.as_secs()), absurd.as_u64());
+            assert_eq!(
+                election.decide(Some(&lease), "l", begin + seconds(599), WALL),
+                Action::Wait
+            );
+            let taken = taken(election.decide(Some(&lease), "l", begin + seconds(600), WALL));
+            assert_eq!(taken["spec"]["leaseDurationSeconds"], 15);
+        }
+        // What is negative or no whole number promises nothing.
+        for wrong in [json!(-1), json!("15"), json!(1e30), json!(null)] {
+            let lease = lease(wrong);
+            assert_eq!(election.decide(Some(&lease), "l", begin, WALL), Action::Wait);
+            assert_eq!(election.excessive_claim(), None);
+            taken(election.decide(Some(&lease), "l", begin + seconds(15), WALL));
+        }
+        assert_eq!(election.longest_claim(), seconds(600));
+        let slow = Times {
+            lease_duration: seconds(3600),
+            ..TIMES
+        };
+        assert_eq!(Election::new("a".into(), slow).longest_claim(), seconds(3600));
     }
 
     #[test]

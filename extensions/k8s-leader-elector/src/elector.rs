@@ -5,7 +5,11 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use kubernetes_client::objects::{Failure, Objects};
+use opentelemetry::KeyValue;
+use opentelemetry::metrics::Gauge;
+use pipeline::escape::one_line;
 use pipeline::health::{Reporter, Status};
+use pipeline::log_pace::LogPace;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
@@ -23,6 +27,17 @@ pub(crate) struct Elector {
     pub(crate) election: Election,
     pub(crate) leads: watch::Sender<bool>,
     pub(crate) health: Reporter,
+    pub(crate) signs: Signs,
+}
+
+/// What an operator sees of an election besides the Lease.
+pub(crate) struct Signs {
+    /// `otelcol_k8s_leader_elector_is_leader`, and the extension it is about.
+    pub(crate) is_leader: (Gauge<u64>, KeyValue),
+    /// Of problems with the Lease.
+    pub(crate) pace: LogPace,
+    /// The claim that the log has named as too long.
+    pub(crate) named_claim: Option<Duration>,
 }
 
 /// A name that no other process has: the host's, which in a Pod is the Pod's, and chance.
@@ -35,13 +50,16 @@ pub(crate) fn identity() -> String {
 impl Elector {
     /// Takes part until told to stop, then gives up the lead.
     pub(crate) async fn run(mut self, shutdown: CancellationToken) {
+        self.health.detail("lease", format!("{}/{}", self.namespace, self.name));
+        self.show(false);
         let mut holder = String::new();
         while shutdown.run_until_cancelled(self.round()).await.is_some() {
             if self.election.holder() != holder {
                 self.election.holder().clone_into(&mut holder);
-                tracing::info!(leader = holder, lease = self.name, "who leads");
+                tracing::info!(leader = %one_line(&holder), lease = self.name, "who leads");
             }
         }
+        self.show(false);
         self.leads.send_replace(false);
         self.release().await;
     }
@@ -64,23 +82,8 @@ impl Elector {
             _ => attempt(&self.leases, &self.name, &mut self.election).await,
         };
         self.publish();
-        match outcome {
-            Ok(()) => self.health.report(Status::Ok),
-            // Another was faster; that is what elections are about.
-            Err(Failure::Conflict(_) | Failure::AlreadyExists(_)) => {}
-            Err(failure) => {
-                let hint = match failure {
-                    Failure::Refused(_) | Failure::NotFound(_) => format!(
-                        "; the collector's account needs get, create and update on leases.coordination.k8s.io in namespace {}",
-                        self.namespace
-                    ),
-                    _ => String::new(),
-                };
-                let problem = format!("the Lease {} cannot be had: {failure}{hint}", self.name);
-                tracing::debug!(problem);
-                self.health.report(Status::RecoverableError(problem));
-            }
-        }
+        self.health.detail("leader", one_line(self.election.holder()));
+        self.say(outcome);
         let pause = self.election.times().retry_period;
         match self.election.leads_until() {
             Some(until) if self.election.leads(Instant::now()) => {
@@ -93,8 +96,67 @@ impl Elector {
         }
     }
 
+    /// Reports what came of a try, to the health endpoint and at a bounded pace to the log.
+    fn say(&mut self, outcome: Result<(), Failure>) {
+        let claim = self.election.excessive_claim();
+        if let Some(claim) = claim.filter(|_| self.signs.named_claim != claim) {
+            tracing::warn!(
+                lease = self.name,
+                leader = %one_line(self.election.holder()),
+                found_seconds = claim.as_secs(),
+                waiting_at_most_seconds = self.election.longest_claim().as_secs(),
+                "the Lease's leaseDurationSeconds is too long; if its holder is gone, delete the Lease"
+            );
+        }
+        self.signs.named_claim = claim;
+        match outcome {
+            Ok(()) => {
+                self.health.report(Status::Ok);
+                if let Some(over) = self.signs.pace.worked(Instant::now()) {
+                    let lasted = over.lasted.as_secs_f64();
+                    tracing::info!(lease = self.name, lasted, "the Lease can be read and written again");
+                }
+            }
+            // Another was faster; that is what elections are about.
+            Err(Failure::Conflict(_) | Failure::AlreadyExists(_)) => {}
+            Err(failure) => {
+                let problem = self.problem(&failure);
+                if self.signs.pace.failed(Instant::now()).is_some() {
+                    tracing::warn!(lease = self.name, problem, "this replica cannot lead");
+                }
+                self.health.report(Status::RecoverableError(problem));
+            }
+        }
+    }
+
+    fn problem(&self, failure: &Failure) -> String {
+        let Self { name, namespace, .. } = self;
+        let problem = format!(
+            "cannot acquire Lease {namespace}/{name}: {}",
+            one_line(&failure.to_string())
+        );
+        match failure {
+            Failure::Refused(_) | Failure::NotFound(_) => format!(
+                "{problem}; the collector's account needs get, create and update on leases.coordination.k8s.io in \
+                 namespace {namespace}: grant it with the Role in deploy/kustomize/components/high-availability"
+            ),
+            _ => problem,
+        }
+    }
+
+    /// Shows who leads in `/readyz` and in the metric.
+    fn show(&self, leads: bool) {
+        let (gauge, extension) = &self.signs.is_leader;
+        gauge.record(u64::from(leads), std::slice::from_ref(extension));
+        self.health.detail("role", if leads { "leader" } else { "standby" });
+        if leads {
+            self.health.detail("leader", one_line(self.election.identity()));
+        }
+    }
+
     fn publish(&self) {
         let now = self.election.leads(Instant::now());
+        self.show(now);
         self.leads.send_if_modified(|leads| {
             let changed = *leads != now;
             if changed {

@@ -11,13 +11,16 @@ pub mod settings;
 use futures_util::future::BoxFuture;
 use kubernetes_client::objects::Objects;
 use kubernetes_client::{Connected, connect};
+use opentelemetry::KeyValue;
+use opentelemetry::metrics::Gauge;
 use pipeline::component::{ComponentError, Create, Extension, Factory, Running};
 use pipeline::config::Diagnostics;
+use pipeline::log_pace::LogPace;
 use pipeline::storage::{Leadership, Offer};
 use tokio::sync::watch;
 
 use crate::election::Election;
-use crate::elector::Elector;
+use crate::elector::{Elector, Signs};
 use crate::settings::Settings;
 
 /// The extension, for the table of components.
@@ -35,14 +38,18 @@ pub fn factory() -> Factory<dyn Extension> {
 struct LeaderElector {
     settings: Settings,
     leads: watch::Sender<bool>,
+    is_leader: (Gauge<u64>, KeyValue),
     connected: Option<Connected>,
 }
 
 impl LeaderElector {
     fn new(create: &Create<'_>) -> Result<Self, Diagnostics> {
+        let gauge = create.meter.u64_gauge("otelcol_k8s_leader_elector_is_leader");
+        let gauge = gauge.with_description("Whether this replica leads: 1 or 0").build();
         Ok(LeaderElector {
             settings: Settings::read(create.settings)?,
             leads: watch::Sender::new(false),
+            is_leader: (gauge, KeyValue::new("extension", create.id.to_string())),
             connected: None,
         })
     }
@@ -85,6 +92,11 @@ impl Extension for LeaderElector {
                 election: Election::new(elector::identity(), times),
                 leads: self.leads,
                 health: running.health,
+                signs: Signs {
+                    is_leader: self.is_leader,
+                    pace: LogPace::new(),
+                    named_claim: None,
+                },
             };
             elector.run(running.shutdown).await;
             Ok(())

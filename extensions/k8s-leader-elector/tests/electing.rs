@@ -2,13 +2,17 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may fail by a panic, also in its helpers")]
 
+mod support;
+
 use std::time::Duration;
 
+use opentelemetry::metrics::Meter;
 use pipeline::component::{ComponentError, ComponentId, Create, Running};
 use pipeline::config::Settings;
 use pipeline::health::{Health, Status};
 use pipeline::storage::{Leadership, Provided};
 use simulator::{Answer, Matching, Resource, Simulator, SimulatorOptions, Verb};
+use support::{Log, Metrics};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -38,6 +42,10 @@ impl Cluster {
 
     /// A replica with short times: a lease of 2 s.
     async fn replica(&self) -> Replica {
+        self.replica_with(&opentelemetry::global::meter("test")).await
+    }
+
+    async fn replica_with(&self, meter: &Meter) -> Replica {
         let yaml = format!(
             "{{kubeconfig: {}, lease_namespace: default, lease_duration: 2s, renew_deadline: 1s, retry_period: 200ms}}",
             self.kubeconfig.display()
@@ -50,7 +58,7 @@ impl Cluster {
         let mut extension = (k8s_leader_elector_extension::factory().create)(&Create {
             id: &id,
             settings: &Settings::from_yaml(&yaml).unwrap(),
-            meter: &opentelemetry::global::meter("test"),
+            meter,
             health: &health,
             provided: &Provided::new(),
         })
@@ -90,6 +98,21 @@ impl Replica {
         tokio::time::timeout(PATIENCE, self.leadership.until(leads))
             .await
             .expect("the lead changes");
+    }
+
+    /// Waits until the health endpoint would show this.
+    async fn until_shown(&self, details: &[(&str, &str)]) {
+        let mut health = self.health.watch();
+        let shown = health.wait_for(|statuses| {
+            let mut shown = details
+                .iter()
+                .map(|wanted| statuses.details("elector").any(|detail| detail == *wanted));
+            shown.all(|shown| shown)
+        });
+        tokio::time::timeout(PATIENCE, shown)
+            .await
+            .expect("it is shown")
+            .unwrap();
     }
 
     async fn stop(self) {
@@ -173,4 +196,71 @@ async fn a_lost_answer_or_a_refusal_does_not_end_the_lead() {
         assert!(first.leadership.is_leader(), "{answer:?}");
     }
     first.stop().await;
+}
+
+#[tokio::test]
+async fn who_leads_is_in_readyz_and_in_a_metric() {
+    let cluster = Cluster::start("shown").await;
+    let metrics = Metrics::new();
+    let mut first = cluster.replica_with(&metrics.meter()).await;
+    first.until(true).await;
+    let leader = cluster.lease()["spec"]["holderIdentity"].as_str().unwrap().to_owned();
+    let lease = ("lease", "default/kube-job-collector");
+    first
+        .until_shown(&[("role", "leader"), ("leader", &leader), lease])
+        .await;
+    let point = |value| format!("otelcol_k8s_leader_elector_is_leader[extension=k8s_leader_elector] {value}");
+    assert_eq!(metrics.points(), [point(1)]);
+
+    let others = Metrics::new();
+    let second = cluster.replica_with(&others.meter()).await;
+    second
+        .until_shown(&[("role", "standby"), ("leader", &leader), lease])
+        .await;
+    assert_eq!(others.points(), [point(0)]);
+    first.stop().await;
+    assert_eq!(metrics.points(), [point(0)]);
+    second.until_shown(&[("role", "leader")]).await;
+    second.stop().await;
+}
+
+#[tokio::test]
+async fn a_lease_that_may_not_be_read_or_written_is_a_warning() {
+    let cluster = Cluster::start("forbidden").await;
+    let (log, _guard) = Log::capture();
+    cluster.simulator.forbid(Verb::Get, Resource::Leases);
+    let mut replica = cluster.replica().await;
+    let mut health = replica.health.watch();
+    let failing = health.wait_for(|statuses| matches!(&statuses["elector"], Status::RecoverableError(_)));
+    let statuses = tokio::time::timeout(PATIENCE, failing).await.unwrap().unwrap();
+    let reason = statuses["elector"].reason().unwrap().to_owned();
+    drop(statuses);
+    for words in [
+        "cannot acquire Lease default/kube-job-collector: ",
+        "needs get, create and update on leases.coordination.k8s.io in namespace default",
+    ] {
+        assert!(reason.contains(words), "{reason}");
+    }
+    // More tries make no more lines.
+    let asked = cluster.simulator.requests().len();
+    let more = async {
+        while cluster.simulator.requests().len() < asked + 3 {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, more).await.unwrap();
+    let lines = log.lines("WARN");
+    assert_eq!(lines.len(), 1, "{lines:?}");
+    assert!(
+        lines[0].contains("this replica cannot lead") && lines[0].contains(&reason),
+        "{lines:?}"
+    );
+    cluster.simulator.permit(Verb::Get, Resource::Leases);
+    replica.until(true).await;
+    let again = log.lines("INFO");
+    let again = again
+        .iter()
+        .filter(|line| line.contains("can be read and written again"));
+    assert_eq!(again.count(), 1);
+    replica.stop().await;
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use kubernetes_client::objects::{Failure, Objects};
+use pipeline::escape::one_line;
 use pipeline::storage::{Change, Leadership, Store, StoreError};
 use tokio::sync::Mutex;
 use tokio::time::sleep;
@@ -94,7 +95,7 @@ impl ConfigMapStore {
 
     fn error(&self, failure: &Failure) -> StoreError {
         let Self { name, namespace, .. } = self;
-        let text = format!("ConfigMap {namespace}/{name}: {failure}");
+        let text = format!("ConfigMap {namespace}/{name}: {}", one_line(&failure.to_string()));
         StoreError::Unavailable(match failure {
             Failure::Refused(_) | Failure::NotFound(_) => format!(
                 "{text}; the collector's account needs get, create and update on configmaps in namespace {namespace}"
@@ -115,6 +116,7 @@ impl ConfigMapStore {
     }
 
     fn fenced(&self, by: &str) -> StoreError {
+        let by = one_line(by);
         StoreError::Fenced(format!("ConfigMap {}/{} is claimed by {by}", self.namespace, self.name))
     }
 
