@@ -72,6 +72,7 @@ impl Setup {
             ]
             .into(),
             credentials: Some(format!("user:{SECRET}")),
+            ..ForwardProxyOptions::default()
         };
         let proxy = ForwardProxy::start(options).await.unwrap();
         let kubeconfig = std::env::temp_dir().join(format!("kubeconfig-proxy-{}", proxy.address().port()));

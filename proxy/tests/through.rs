@@ -33,6 +33,7 @@ async fn start(credentials: Option<&str>) -> ForwardProxy {
     let options = ForwardProxyOptions {
         targets: targets.map(|target| (target.to_owned(), server)).into_iter().collect(),
         credentials: credentials.map(String::from),
+        ..ForwardProxyOptions::default()
     };
     ForwardProxy::start(options).await.unwrap()
 }

@@ -35,6 +35,8 @@ pub struct ForwardProxyOptions {
     pub targets: HashMap<String, SocketAddr>,
     /// User name and password, in this form: `user:password`.
     pub credentials: Option<String>,
+    /// Where to listen, on loopback; without it on a free port.
+    pub address: Option<SocketAddr>,
 }
 
 /// A proxy that runs until it is dropped.
@@ -54,12 +56,13 @@ struct State {
 }
 
 impl ForwardProxy {
-    /// Starts a proxy on a free port.
+    /// Starts a proxy.
     ///
     /// # Errors
     /// If it cannot listen.
     pub async fn start(options: ForwardProxyOptions) -> io::Result<ForwardProxy> {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+        let address = options.address.unwrap_or((Ipv4Addr::LOCALHOST, 0).into());
+        let listener = TcpListener::bind(address).await?;
         let address = listener.local_addr()?;
         let state = Arc::new(State {
             options,

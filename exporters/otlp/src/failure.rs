@@ -4,6 +4,7 @@ use std::error::Error;
 use std::io;
 use std::time::Duration;
 
+use proxy::ProxyError;
 use reqwest::Url;
 use rustls::{AlertDescription, CertificateError, OtherError};
 
@@ -36,6 +37,36 @@ pub(crate) fn is_late(error: &(dyn Error + 'static)) -> bool {
     chain.late || chain.io == Some(io::ErrorKind::TimedOut)
 }
 
+/// Whether it is the proxy that failed.
+pub(crate) fn is_of_proxy(error: &(dyn Error + 'static)) -> bool {
+    Chain::of(Some(error)).proxy.is_some()
+}
+
+/// Whether TLS failed.
+pub(crate) fn is_tls(error: Option<&(dyn Error + 'static)>) -> bool {
+    let chain = Chain::of(error);
+    chain.tls.is_some() || chain.alert_about_us().is_some()
+}
+
+/// Whether the connection ended before an answer came.
+pub(crate) fn is_closed(error: &reqwest::Error) -> bool {
+    let chain = Chain::of(error.source());
+    let broken = [
+        io::ErrorKind::ConnectionReset,
+        io::ErrorKind::BrokenPipe,
+        io::ErrorKind::UnexpectedEof,
+    ];
+    chain.tls.is_none() && (chain.io.is_some_and(|kind| broken.contains(&kind)) || chain.has(CLOSED))
+}
+
+/// Whether one of the causes has these words.
+pub(crate) fn has_words(error: Option<&(dyn Error + 'static)>, words: &str) -> bool {
+    Chain::of(error).has(words)
+}
+
+/// hyper's words for a connection that ended before an answer came.
+const CLOSED: &str = "connection closed before message completed";
+
 /// Whether it failed so that the peer may speak something else than HTTP/2.
 pub(crate) fn is_broken(error: &(dyn Error + 'static)) -> bool {
     let chain = Chain::of(Some(error));
@@ -54,6 +85,9 @@ pub(crate) fn late(host: &str, timeout: Option<Duration>) -> String {
 pub(crate) fn explain_cause(error: Option<&(dyn Error + 'static)>, url: &Url, connecting: bool) -> String {
     let host = endpoint::authority(url);
     let chain = Chain::of(error);
+    if let Some(proxy) = chain.proxy {
+        return proxy.to_string();
+    }
     if let Some(alert) = chain.alert_about_us() {
         return format!(
             "{host} refused our certificate, or wants one: check tls::cert_file and tls::key_file ({alert})"
@@ -63,7 +97,7 @@ pub(crate) fn explain_cause(error: Option<&(dyn Error + 'static)>, url: &Url, co
         return explain_tls(tls, url);
     }
     let dns = "dns error";
-    if chain.texts.iter().any(|text| text.contains(dns)) {
+    if chain.has(dns) {
         let hint = site_hint(url);
         return format!(
             "the name {} cannot be resolved: {}{hint}",
@@ -79,6 +113,7 @@ pub(crate) fn explain_cause(error: Option<&(dyn Error + 'static)>, url: &Url, co
         Some(io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe | io::ErrorKind::UnexpectedEof) => {
             format!("{host} closed the connection before it answered")
         }
+        _ if chain.has(CLOSED) => format!("{host} closed the connection before it answered"),
         _ if connecting => format!("cannot connect to {host}: {}", chain.last()),
         _ => format!("the exchange with {host} failed: {}", chain.last()),
     }
@@ -157,6 +192,7 @@ fn site_hint(url: &Url) -> String {
 /// What stands in an error's chain of causes.
 struct Chain<'a> {
     tls: Option<&'a rustls::Error>,
+    proxy: Option<&'a ProxyError>,
     io: Option<io::ErrorKind>,
     /// Whether tonic gave up, which looks at `grpc-timeout`.
     late: bool,
@@ -167,6 +203,7 @@ impl<'a> Chain<'a> {
     fn of(error: Option<&'a (dyn Error + 'static)>) -> Chain<'a> {
         let mut chain = Chain {
             tls: None,
+            proxy: None,
             io: None,
             late: false,
             texts: Vec::new(),
@@ -177,6 +214,9 @@ impl<'a> Chain<'a> {
             next = error.source();
             if let Some(tls) = error.downcast_ref() {
                 chain.tls = Some(tls);
+            }
+            if let Some(proxy) = error.downcast_ref() {
+                chain.proxy = Some(proxy);
             }
             chain.late |= error.is::<tonic::TimeoutExpired>();
             if let Some(io) = error.downcast_ref::<io::Error>() {
@@ -203,6 +243,10 @@ impl<'a> Chain<'a> {
         let words = ALERTS.map(|alert| rustls::Error::AlertReceived(alert).to_string());
         let texts = self.texts.iter().map(String::as_str);
         texts.rev().find(|text| words.iter().any(|words| text.contains(words)))
+    }
+
+    fn has(&self, words: &str) -> bool {
+        self.texts.iter().any(|text| text.contains(words))
     }
 
     fn last(&self) -> &str {

@@ -6,6 +6,7 @@
 //! * [`tls`]: certificates, and reading them again.
 //! * `encode`: from data to request bodies within the backend's limits, and back.
 //! * `meaning`: what an answer means, whatever the transport; `failure`, `peer`: what the lack of one means.
+//! * `route`: the proxy, if there is one.
 //! * `exporter`: from what comes in to [`pipeline::sending`].
 
 mod codes;
@@ -19,6 +20,7 @@ mod headers;
 pub mod http;
 mod meaning;
 mod peer;
+mod route;
 mod rpc;
 pub mod temporality;
 mod text;

@@ -1,10 +1,14 @@
 //! What speaks at an address, told by its first bytes: the transports mistake each other's ports most often.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use reqwest::Url;
+use rustls::pki_types::ServerName;
+use rustls::{ClientConfig, RootCertStore};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
 
 /// How long to wait for a peer to give itself away.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -58,8 +62,32 @@ pub(crate) async fn ask(url: &Url, hello: Hello) -> Option<Speaks> {
         while answer.len() < 9 && stream.read_buf(&mut answer).await? > 0 {}
         Ok::<_, std::io::Error>(answer)
     };
-    let answer = tokio::time::timeout(PATIENCE, conversation).await.ok()?.ok()?;
-    Speaks::recognize(&answer)
+    let answer = tokio::time::timeout(PATIENCE, conversation).await.ok()?;
+    if let Some(speaks) = answer.ok().and_then(|answer| Speaks::recognize(&answer)) {
+        return Some(speaks);
+    }
+    // Some servers close the connection without the alert that TLS has for this.
+    let handshake = tokio::time::timeout(PATIENCE, speaks_tls(host, port));
+    matches!(handshake.await, Ok(Some(true))).then_some(Speaks::Tls)
+}
+
+/// Whether a server answers a handshake, even if it is refused. Nobody is trusted, so it never succeeds.
+async fn speaks_tls(host: &str, port: u16) -> Option<bool> {
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .ok()?
+        .with_root_certificates(RootCertStore::empty())
+        .with_no_client_auth();
+    let name = ServerName::try_from(host.to_owned()).ok()?;
+    let stream = TcpStream::connect((host, port)).await.ok()?;
+    let error = TlsConnector::from(Arc::new(config)).connect(name, stream).await.err()?;
+    let error = error.get_ref()?.downcast_ref::<rustls::Error>()?;
+    use rustls::Error::{AlertReceived, InvalidCertificate, PeerIncompatible};
+    Some(matches!(
+        error,
+        InvalidCertificate(_) | AlertReceived(_) | PeerIncompatible(_)
+    ))
 }
 
 #[cfg(test)]

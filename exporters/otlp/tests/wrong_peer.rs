@@ -10,6 +10,7 @@ use common::{Exporting, QUICK, logs, start_of};
 use pipeline::Outcome;
 use simulator::otlp_intake::OtlpIntake;
 use tokio::net::TcpListener;
+use tokio_rustls::TlsAcceptor;
 
 async fn http(endpoint: &str, more: &str) -> Exporting {
     let yaml = format!("endpoint: {endpoint}\n{QUICK}\n{more}");
@@ -141,4 +142,32 @@ async fn grpc_waits_for_a_server_that_is_away_and_names_what_cannot_be_resolved(
     let host = format!("otlp.{}.invalid", "x".repeat(64));
     let why = trouble(&grpc(&format!("{host}:4317"), "tls: {insecure: true}").await).await;
     assert!(why.contains(&format!("the name {host} cannot be resolved")), "{why}");
+}
+
+#[tokio::test]
+async fn a_server_with_tls_that_hangs_up_without_a_word() {
+    let authority = common::tls::authority();
+    for alpn in [&b"http/1.1"[..], b"h2"] {
+        let acceptor = TlsAcceptor::from(common::tls::Tls::of(&authority).config(alpn));
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                let acceptor = acceptor.clone();
+                tokio::spawn(async move {
+                    let mut first = [0];
+                    // A handshake begins with 22; anything else gets no answer at all.
+                    if stream.peek(&mut first).await.is_ok() && first == [22] {
+                        let _ = acceptor.accept(stream).await;
+                    }
+                });
+            }
+        });
+        let exporter = match alpn {
+            b"h2" => grpc(&format!("http://{address}"), "").await,
+            _ => http(&format!("http://{address}"), "").await,
+        };
+        let why = trouble(&exporter).await;
+        assert!(why.contains("expects TLS there: write https://"), "{why}");
+    }
 }

@@ -8,6 +8,7 @@ use std::task::{Context, Poll, ready};
 use futures_util::future::BoxFuture;
 use http::Uri;
 use hyper_util::rt::TokioIo;
+use proxy::{Proxy, ProxyError};
 use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -35,6 +36,7 @@ impl Noticed {
 pub(super) struct Connector {
     pub(super) host: String,
     pub(super) port: u16,
+    pub(super) proxy: Option<Arc<Proxy>>,
     /// With the name that the server must have.
     pub(super) tls: Option<(Arc<ClientConfig>, ServerName<'static>)>,
     pub(super) noticed: Noticed,
@@ -57,14 +59,25 @@ impl tower::Service<Uri> for Connector {
 }
 
 impl Connector {
-    async fn connect(self) -> Result<Box<dyn Stream>, ConnectError> {
-        self.noticed.set(None);
+    async fn dial(&self) -> Result<TcpStream, ConnectError> {
         let addresses = tokio::net::lookup_host((self.host.as_str(), self.port))
             .await
             .map_err(ConnectError::Resolve)?;
         let addresses: Vec<_> = addresses.collect();
         let tcp = TcpStream::connect(&addresses[..]).await.map_err(ConnectError::Io)?;
         tcp.set_nodelay(true).map_err(ConnectError::Io)?;
+        Ok(tcp)
+    }
+
+    async fn connect(self) -> Result<Box<dyn Stream>, ConnectError> {
+        self.noticed.set(None);
+        let tcp = match &self.proxy {
+            None => self.dial().await?,
+            Some(proxy) => {
+                let connecting = proxy.connect(&self.host, self.port);
+                connecting.await.map_err(ConnectError::Proxy)?
+            }
+        };
         let Some((config, name)) = self.tls else {
             return Ok(Box::new(Listening::new(tcp, self.noticed)));
         };
@@ -83,6 +96,7 @@ impl Connector {
 pub(super) enum ConnectError {
     Resolve(io::Error),
     Io(io::Error),
+    Proxy(ProxyError),
     NoHttp2,
 }
 
@@ -90,7 +104,7 @@ impl std::fmt::Display for ConnectError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
             ConnectError::Resolve(_) => "dns error",
-            ConnectError::Io(_) => "no connection",
+            ConnectError::Io(_) | ConnectError::Proxy(_) => "no connection",
             ConnectError::NoHttp2 => "no HTTP/2",
         })
     }
@@ -100,6 +114,7 @@ impl std::error::Error for ConnectError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             ConnectError::Resolve(why) | ConnectError::Io(why) => Some(why),
+            ConnectError::Proxy(why) => Some(why),
             ConnectError::NoHttp2 => None,
         }
     }

@@ -5,6 +5,7 @@ use std::time::SystemTime;
 
 use pipeline::sending::{Destination, Request, SendOutcome};
 use pipeline::{ComponentError, Payload};
+use proxy::Proxy;
 use reqwest::header::HeaderMap;
 use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
@@ -17,7 +18,7 @@ use super::settings::Config;
 use crate::encode::{self, Encoding, Format, GRPC_LIMITS};
 use crate::meaning::Meaning;
 use crate::peer::{self, Hello, Speaks};
-use crate::{endpoint, failure};
+use crate::{endpoint, failure, route};
 
 /// The backend, reached over gRPC.
 pub(super) struct Backend {
@@ -33,7 +34,7 @@ pub(super) struct Backend {
 impl Backend {
     /// # Errors
     /// If the settings do not make a connection; they are checked already.
-    pub(super) fn new(config: Config, tls: ClientConfig) -> Result<Self, ComponentError> {
+    pub(super) fn new(config: Config, tls: ClientConfig, proxy: Option<Proxy>) -> Result<Self, ComponentError> {
         let mut transport = Endpoint::from_shared(config.endpoint.url.as_str().to_owned())?
             .origin(config.origin.clone())
             .user_agent(config.user_agent.clone())?;
@@ -50,6 +51,7 @@ impl Backend {
         let connector = Connector {
             host: config.endpoint.host().to_owned(),
             port: config.endpoint.port(),
+            proxy: proxy.map(Arc::new),
             tls: match config.endpoint.tls {
                 true => Some((Arc::new(tls), server_name(&config)?)),
                 false => None,
@@ -81,7 +83,8 @@ impl Backend {
         let endpoint = &self.config.endpoint;
         let host = endpoint::authority(&endpoint.url);
         let mut speaks = self.noticed.get();
-        if speaks.is_none() && !endpoint.tls && failure::is_broken(error) {
+        let proxy = self.connector.proxy.as_deref();
+        if speaks.is_none() && proxy.is_none() && !endpoint.tls && failure::is_broken(error) {
             // A peer that does not know HTTP/2 may hang up without a word; to a plain request it answers.
             speaks = peer::ask(&endpoint.url, Hello::Http1).await;
         }
@@ -91,18 +94,29 @@ impl Backend {
                  exporter otlp_http, or the port for gRPC, usually 4317"
             ),
             Some(Speaks::Tls) => format!("{host} expects TLS there: write https:// or remove tls::insecure"),
-            Some(Speaks::Http2) | None => failure::explain_cause(Some(error), &endpoint.url, false),
+            Some(Speaks::Http2) | None => {
+                let why = failure::explain_cause(Some(error), &endpoint.url, false);
+                match proxy {
+                    Some(proxy) if !failure::is_of_proxy(error) => route::through(why, proxy),
+                    _ => why,
+                }
+            }
         }
     }
 
     /// What it means that there was no answer in time.
-    fn late(&self) -> Meaning {
+    async fn late(&self) -> Meaning {
         self.connect_anew();
-        let host = endpoint::authority(&self.config.endpoint.url);
-        Meaning::Retry {
-            after: None,
-            why: failure::late(&host, self.config.timeout),
-        }
+        let url = &self.config.endpoint.url;
+        let why = failure::late(&endpoint::authority(url), self.config.timeout);
+        let why = match self.connector.proxy.as_deref() {
+            None => why,
+            Some(proxy) => match route::ask(url, proxy, false).await {
+                Some(fault) => fault.to_string(),
+                None => route::through(why, proxy),
+            },
+        };
+        Meaning::Retry { after: None, why }
     }
 }
 
@@ -148,12 +162,12 @@ impl Destination for Backend {
         };
         let meaning = match answer {
             Ok(Ok(answer)) => answer::meaning(asked, &answer, SystemTime::now()),
-            Ok(Err(error)) if failure::is_late(&error) => self.late(),
+            Ok(Err(error)) if failure::is_late(&error) => self.late().await,
             Ok(Err(error)) => Meaning::Retry {
                 after: None,
                 why: self.explain(&error).await,
             },
-            Err(_) => self.late(),
+            Err(_) => self.late().await,
         };
         meaning.into()
     }

@@ -21,8 +21,10 @@ use pipeline::component::{ComponentId, Create, Factory, Running};
 use pipeline::config::Diagnostics;
 use pipeline::storage::Storage;
 use pipeline::{ComponentError, Exporter, Inbox, Signal};
+use proxy::{Environment, Proxies, Proxy};
 
 use crate::exporter::{self, Parts};
+use crate::route;
 use crate::tls::{Alpn, Client};
 use destination::Backend;
 use settings::Config;
@@ -49,6 +51,7 @@ fn create(create: &Create<'_>) -> Result<Box<dyn Exporter>, Diagnostics> {
         storage,
         meter: create.meter.clone(),
         tls: None,
+        proxy: None,
     }))
 }
 
@@ -60,6 +63,8 @@ struct OtlpGrpc {
     meter: Meter,
     /// There once it is started.
     tls: Option<Client>,
+    /// The environment's proxy for the endpoint.
+    proxy: Option<Proxy>,
 }
 
 impl Exporter for OtlpGrpc {
@@ -68,6 +73,12 @@ impl Exporter for OtlpGrpc {
         Box::pin(async {
             for warning in self.config.warnings() {
                 tracing::warn!(exporter = %self.id, "{warning}");
+            }
+            let url = &self.config.endpoint.url;
+            let proxies = Proxies::from(Environment::of_process());
+            self.proxy = proxies.choose_tunnel(route::target(url))?.cloned();
+            if let Some(proxy) = &self.proxy {
+                tracing::info!(exporter = %self.id, %url, %proxy, from = proxy.origin(), "using a proxy");
             }
             let needed = self.config.endpoint.tls;
             self.tls = Some(self.config.tls.client(needed, Alpn::Http2).await?);
@@ -79,7 +90,7 @@ impl Exporter for OtlpGrpc {
         Box::pin(async move {
             let tls = self.tls.ok_or("the exporter was run before it was started")?;
             let sending = self.config.sending.clone();
-            let backend = Backend::new(self.config, tls.config)?;
+            let backend = Backend::new(self.config, tls.config, self.proxy)?;
             let parts = Parts {
                 id: self.id,
                 meter: self.meter,

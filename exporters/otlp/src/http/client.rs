@@ -3,22 +3,24 @@
 use std::error::Error;
 
 use pipeline::ComponentError;
+use proxy::{Environment, Proxies};
 use reqwest::redirect::Policy;
 
 use super::settings::Config;
 use crate::tls::{Alpn, Reload};
-use crate::{USER_AGENT, endpoint};
+use crate::{USER_AGENT, route};
 
 /// The client, and what keeps its certificates fresh.
 pub(super) struct Client {
     pub(super) http: reqwest::Client,
     pub(super) reload: Option<Reload>,
+    pub(super) proxies: Proxies,
 }
 
 /// Makes the client; reads certificates, opens no connection.
 ///
 /// # Errors
-/// If certificates cannot be read or used.
+/// If certificates cannot be read or used, or the proxy of the environment cannot be used.
 pub(super) async fn build(config: &Config) -> Result<Client, ComponentError> {
     let needs_tls = config.endpoints.all().any(|url| url.scheme() == "https");
     let pool = &config.pool;
@@ -43,12 +45,14 @@ pub(super) async fn build(config: &Config) -> Result<Client, ComponentError> {
     if let Some(timeout) = config.timeout {
         builder = builder.timeout(timeout);
     }
-    if !config.proxy_url.is_empty() {
-        let proxy = reqwest::Proxy::all(config.proxy_url.expose());
-        builder = builder.proxy(proxy.map_err(|_| "proxy_url is not the URL of a proxy")?);
-    } else if config.endpoints.all().all(endpoint::is_loopback) {
-        // As Go's ProxyFromEnvironment: the environment's proxy is never asked for this machine.
-        builder = builder.no_proxy();
+    let proxies = match &config.proxy {
+        Some(proxy) => Proxies::from(proxy.clone()),
+        None => Proxies::from(Environment::of_process()),
+    };
+    // The client's own reading of the environment knows no ports in NO_PROXY, and sends for loopback to proxies.
+    builder = builder.no_proxy();
+    if !route::proxied(&proxies, config.endpoints.all())?.is_empty() {
+        builder = builder.proxy(route::for_client(proxies.clone()));
     }
     let http = builder.build().map_err(|why| {
         let cause = why.source().map(|cause| format!(": {cause}")).unwrap_or_default();
@@ -56,6 +60,7 @@ pub(super) async fn build(config: &Config) -> Result<Client, ComponentError> {
     })?;
     Ok(Client {
         http,
+        proxies,
         reload: tls.reload,
     })
 }

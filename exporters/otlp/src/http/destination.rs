@@ -6,6 +6,7 @@ use std::time::SystemTime;
 use bytes::{Bytes, BytesMut};
 use pipeline::Payload;
 use pipeline::sending::{Destination, Request, SendOutcome};
+use proxy::{Proxies, Proxy};
 use reqwest::header::{CONTENT_ENCODING, CONTENT_TYPE};
 use reqwest::{Client, Url};
 
@@ -14,11 +15,12 @@ use super::settings::Config;
 use crate::encode::{self, Format};
 use crate::meaning::{Class, ERROR_LIMIT, SUCCESS_LIMIT};
 use crate::peer::{self, Hello, Speaks};
-use crate::{endpoint, failure};
+use crate::{endpoint, failure, route};
 
 /// The backend, reached over HTTP.
 pub(crate) struct Backend {
     pub(crate) client: Client,
+    pub(crate) proxies: Proxies,
     pub(crate) config: Config,
 }
 
@@ -71,6 +73,7 @@ impl Destination for Backend {
             url,
             secrets: &self.config.headers,
             non_retryable: &self.config.non_retryable,
+            proxy: self.proxy(url).filter(|proxy| route::is_forwarded(url, proxy)),
         };
         let response = Response {
             status,
@@ -82,12 +85,24 @@ impl Destination for Backend {
 }
 
 impl Backend {
+    /// What the URL is reached through. The environment was checked at the start.
+    fn proxy(&self, url: &Url) -> Option<&Proxy> {
+        self.proxies.choose(route::target(url)).ok().flatten()
+    }
+
     /// Why there was no answer.
     async fn explain(&self, error: &reqwest::Error, url: &Url) -> String {
         let host = endpoint::authority(url);
-        let through_proxy = !self.config.proxy_url.is_empty();
-        if through_proxy || !failure::is_other_protocol(error) {
-            return failure::explain(error, url, self.config.timeout);
+        let explained = || failure::explain(error, url, self.config.timeout);
+        if let Some(proxy) = self.proxy(url) {
+            return match route::fault(error, url, proxy).await {
+                Some(fault) => fault.to_string(),
+                None => route::through(explained(), proxy),
+            };
+        }
+        let closed = url.scheme() == "http" && failure::is_closed(error);
+        if !closed && !failure::is_other_protocol(error) {
+            return explained();
         }
         match peer::ask(url, Hello::Http2).await {
             Some(Speaks::Http2) => format!(
@@ -95,6 +110,7 @@ impl Backend {
                  HTTP, usually 4318"
             ),
             Some(Speaks::Tls) => format!("{host} expects TLS there: write https:// instead of http://"),
+            _ if closed => explained(),
             Some(Speaks::Http1) | None => format!(
                 "{host} does not answer in HTTP: does it speak gRPC (then use the exporter otlp_grpc) or TLS (https://)?"
             ),

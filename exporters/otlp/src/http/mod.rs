@@ -20,6 +20,7 @@ use pipeline::storage::Storage;
 use pipeline::{ComponentError, Exporter, Inbox, Signal};
 
 use crate::exporter::{self, Parts};
+use crate::route;
 use client::Client;
 use destination::Backend;
 use settings::Config;
@@ -66,17 +67,22 @@ impl Exporter for OtlpHttp {
             for warning in self.config.warnings() {
                 tracing::warn!(exporter = %self.id, "{warning}");
             }
-            self.client = Some(client::build(&self.config).await?);
+            let client = client::build(&self.config).await?;
+            for (url, proxy) in route::proxied(&client.proxies, self.config.endpoints.all())? {
+                tracing::info!(exporter = %self.id, %url, %proxy, from = proxy.origin(), "using a proxy");
+            }
+            self.client = Some(client);
             Ok(())
         })
     }
 
     fn run(self: Box<Self>, input: Inbox, running: Running) -> BoxFuture<'static, Result<(), ComponentError>> {
         Box::pin(async move {
-            let Client { http, reload } = self.client.ok_or("the exporter was run before it was started")?;
+            let Client { http, reload, proxies } = self.client.ok_or("the exporter was run before it was started")?;
             let sending = self.config.sending.clone();
             let backend = Backend {
                 client: http,
+                proxies,
                 config: self.config,
             };
             let parts = Parts {

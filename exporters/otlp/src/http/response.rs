@@ -4,6 +4,7 @@ use std::time::SystemTime;
 
 use pipeline::Signal;
 use prost::Message;
+use proxy::{Proxy, ProxyError, ProxyFailure};
 use reqwest::Url;
 use reqwest::header::{CONTENT_TYPE, HeaderMap, LOCATION};
 
@@ -30,6 +31,8 @@ pub(crate) struct Asked<'a> {
     pub(crate) secrets: &'a HeaderMap,
     /// The codes after which data is given up.
     pub(crate) non_retryable: &'a NonRetryable,
+    /// The proxy that the request was sent to, if there is one: it may be the one that answers.
+    pub(crate) proxy: Option<&'a Proxy>,
 }
 
 /// Reads an answer. `now` is for a `Retry-After` that is a date.
@@ -51,6 +54,16 @@ fn of_response(asked: Asked<'_>, response: Response<'_>, now: SystemTime) -> Mea
              the port for HTTP, usually 4318"
         ));
     }
+    if let (407, Some(proxy)) = (status, asked.proxy) {
+        return Meaning::Retry {
+            after: None,
+            why: ProxyError::new(proxy, ProxyFailure::Status(status)).to_string(),
+        };
+    }
+    let host = match asked.proxy {
+        Some(proxy) => format!("{host} (through proxy {proxy})"),
+        None => host,
+    };
     match Class::of(status) {
         Class::Success => success(asked, response),
         Class::Redirect => Meaning::Misconfigured(redirect(asked, response)),
@@ -229,6 +242,7 @@ mod tests {
             url: &url,
             secrets: &secrets,
             non_retryable: &NonRetryable::default(),
+            proxy: None,
         };
         let response = Response {
             status,

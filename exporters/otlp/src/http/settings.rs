@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use pipeline::config::{Diagnostics, Duration, Secret, Settings};
 use pipeline::sending::{QueueSettings, RetrySettings};
+use proxy::Proxy;
 use reqwest::header::HeaderMap;
 use serde::Deserialize;
 
@@ -40,8 +41,8 @@ pub struct OtlpHttpSettings {
     pub headers: BTreeMap<String, Secret>,
     /// Certificates.
     pub tls: TlsSettings,
-    /// The proxy for all requests. Without it the environment's `HTTPS_PROXY`, `HTTP_PROXY` and `NO_PROXY` hold,
-    /// except for endpoints on this machine. It may hold a password.
+    /// The proxy for all requests. Without it the environment's `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY` and `NO_PROXY`
+    /// hold. Endpoints on this machine are always reached directly. It may hold a password.
     pub proxy_url: Secret,
     /// How long a connection may be idle before it is closed; 0: for ever.
     pub idle_conn_timeout: Duration,
@@ -109,8 +110,7 @@ pub(crate) struct Config {
     pub(crate) encoding: Encoding,
     pub(crate) headers: HeaderMap,
     pub(crate) tls: TlsSettings,
-    /// Empty, or a URL that has been checked. Not kept as a `reqwest::Proxy`, whose `Debug` shows the password.
-    pub(crate) proxy_url: Secret,
+    pub(crate) proxy: Option<Proxy>,
     pub(crate) pool: Pool,
     pub(crate) non_retryable: NonRetryable,
     pub(crate) sending: Sending,
@@ -158,11 +158,12 @@ impl Config {
             mistakes.push(settings.mistake("encoding", why));
             Format::Proto
         });
-        if !raw.proxy_url.is_empty() && reqwest::Proxy::all(raw.proxy_url.expose()).is_err() {
-            // The error would show the URL, which may hold a password.
-            let message = "not the URL of a proxy, expected `http://host:port`";
-            mistakes.push(settings.mistake("proxy_url", message));
-        }
+        let proxy = match raw.proxy_url.expose() {
+            "" => None,
+            url => Proxy::parse(url, "proxy_url")
+                .map_err(|why| mistakes.push(settings.mistake("proxy_url", why.to_string())))
+                .ok(),
+        };
         if raw.tls.insecure && endpoints.all().any(|url| url.scheme() == "https") {
             let message = "`insecure: true` asks for no TLS and `https://` for TLS; write `http://`, or, to take any \
                            certificate, set `tls::insecure_skip_verify`";
@@ -185,7 +186,7 @@ impl Config {
             encoding: Encoding { format, compression },
             headers,
             tls: raw.tls,
-            proxy_url: raw.proxy_url,
+            proxy,
             pool,
             non_retryable,
             sending: Sending {
@@ -242,7 +243,7 @@ mod tests {
             "yaml:1:11: endpoint: it has no scheme",
             "yaml:2:14: compression: compression `lz4` is not supported",
             "yaml:3:11: encoding: unknown encoding `xml`, expected proto or json",
-            "proxy_url: not the URL of a proxy",
+            "yaml:4:12: proxy_url: not the URL of a proxy",
             "tls::key_file",
             "retry_on_failure::max_interval: 'max_interval' must not be less than 'initial_interval'",
             "retry_on_failure::multiplier: 'multiplier' must be at least 1",
@@ -251,6 +252,24 @@ mod tests {
             assert!(text.contains(expected), "{expected} in:\n{text}");
         }
         assert!(!text.contains("hunter2"), "{text}");
+    }
+
+    #[test]
+    fn proxy_urls_that_cannot_be_used_are_mistakes() {
+        for (url, expected) in [
+            ("proxy:3128", "it has no scheme, expected `http://host:port`"),
+            ("hunter2://proxy", "unknown scheme"),
+            ("socks4://u:hunter2@proxy", "the scheme `socks4` is not supported"),
+            ("https://u:hunter2@proxy:1", "TLS to the proxy"),
+        ] {
+            let text = mistakes(&format!("endpoint: https://h\nproxy_url: '{url}'"));
+            assert!(text.contains(&format!("yaml:2:12: proxy_url: {expected}")), "{text}");
+            assert!(!text.contains("hunter2"), "{text}");
+        }
+        for url in ["http://proxy", "socks5://u:p@proxy:1", "socks5h://proxy"] {
+            let yaml = format!("endpoint: https://h\nproxy_url: '{url}'");
+            assert!(Config::read(&Settings::from_yaml(&yaml).unwrap()).is_ok(), "{url}");
+        }
     }
 
     #[test]

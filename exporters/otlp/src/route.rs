@@ -1,0 +1,98 @@
+//! What a backend is reached through, and whether it is the proxy's fault that there was no answer.
+
+use std::error::Error;
+use std::io;
+use std::time::Duration;
+
+use proxy::{InvalidProxy, Proxies, Proxy, ProxyError, ProxyFailure, Target};
+use reqwest::Url;
+
+use crate::failure;
+
+/// How long to wait for a proxy to show what is wrong.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// Where a URL leads.
+pub(crate) fn target(url: &Url) -> Target<'_> {
+    let host = url.host_str().unwrap_or_default();
+    let port = url.port_or_known_default().unwrap_or_default();
+    match url.scheme() {
+        "https" => Target::https(host, port),
+        _ => Target::http(host, port),
+    }
+}
+
+/// Each URL that is reached through a proxy, with the proxy.
+///
+/// # Errors
+/// If a variable that holds for one of the URLs is not the URL of a proxy.
+pub(crate) fn proxied<'a>(
+    proxies: &'a Proxies,
+    urls: impl Iterator<Item = &'a Url>,
+) -> Result<Vec<(&'a Url, &'a Proxy)>, InvalidProxy> {
+    let chosen = urls.map(|url| Ok(proxies.choose(target(url))?.map(|proxy| (url, proxy))));
+    chosen.filter_map(Result::transpose).collect()
+}
+
+/// The same rules for an HTTP client. Its own `Debug` shows no URL.
+pub(crate) fn for_client(proxies: Proxies) -> reqwest::Proxy {
+    reqwest::Proxy::custom(move |url| {
+        let chosen = proxies.choose(target(url)).ok().flatten();
+        chosen.map(Proxy::expose_url)
+    })
+}
+
+/// Whether requests for the URL are sent to the proxy itself, so that it may be the one that answers.
+pub(crate) fn is_forwarded(url: &Url, proxy: &Proxy) -> bool {
+    url.scheme() == "http" && proxy.forwards_http()
+}
+
+/// Why there was no answer, if that is the proxy's fault. The HTTP client does not say what a proxy answered, so the
+/// proxy is asked once more.
+pub(crate) async fn fault(error: &reqwest::Error, url: &Url, proxy: &Proxy) -> Option<ProxyError> {
+    let forwarded = is_forwarded(url, proxy);
+    let says = |words| failure::has_words(error.source(), words);
+    if !error.is_timeout() {
+        if (!error.is_connect() && !forwarded) || failure::is_tls(error.source()) {
+            return None;
+        }
+        if says("proxy authorization required") {
+            return Some(ProxyError::new(proxy, ProxyFailure::Status(407)));
+        }
+    }
+    if let Some(fault) = ask(url, proxy, forwarded).await {
+        return Some(fault);
+    }
+    let failure = if says("tunnel error") {
+        ProxyFailure::Unknown
+    } else if forwarded && !error.is_timeout() {
+        ProxyFailure::Broken(io::ErrorKind::UnexpectedEof.into())
+    } else {
+        return None;
+    };
+    Some(ProxyError::new(proxy, failure))
+}
+
+/// What the proxy says to another connection, if it refuses it.
+pub(crate) async fn ask(url: &Url, proxy: &Proxy, forwarded: bool) -> Option<ProxyError> {
+    let target = target(url);
+    let asking = async {
+        match forwarded {
+            true => proxy.dial().await.map(drop),
+            false => proxy.connect(target.host(), target.port()).await.map(drop),
+        }
+    };
+    match tokio::time::timeout(PATIENCE, asking).await {
+        Ok(answer) => answer.err(),
+        Err(_) => Some(proxy.late(PATIENCE)),
+    }
+}
+
+/// A failure that is not the proxy's, where there is one.
+pub(crate) fn through(why: String, proxy: &Proxy) -> String {
+    let hint = match why.contains("not trusted") {
+        true => "; a proxy that inspects TLS shows a certificate of its own authority",
+        false => "",
+    };
+    format!("{why} (through proxy {proxy}{hint})")
+}
