@@ -1,11 +1,15 @@
 //! `kube-job-collector`: tells that a Kubernetes Job failed, and why, over OTLP.
 
+// A closed or full standard error must not end the process, which `eprintln!` does.
+#![warn(clippy::print_stderr)]
+
 mod cli;
 mod commands;
 mod components;
 mod configuration;
 mod migration;
 mod telemetry;
+mod terminal;
 
 use std::process::ExitCode;
 
@@ -15,7 +19,7 @@ use commands::explain::Answer;
 fn main() -> ExitCode {
     // One TLS implementation for everything in the process; kube and reqwest pick it up from here.
     if rustls::crypto::ring::default_provider().install_default().is_err() {
-        eprintln!("kube-job-collector: another TLS provider is already installed");
+        terminal::note("kube-job-collector: another TLS provider is already installed");
         return ExitCode::FAILURE;
     }
     let cli = Cli::read();
@@ -36,7 +40,7 @@ fn main() -> ExitCode {
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            eprintln!("{failure}");
+            terminal::last_note(failure.to_string());
             failure.exit_code()
         }
     }

@@ -1,10 +1,13 @@
 //! The collector's own logs and metrics: `service::telemetry` of the configuration.
 
+mod logs;
 mod process;
 mod pull;
 
+use std::backtrace::{Backtrace, BacktraceStatus};
 use std::collections::HashMap;
-use std::io::IsTerminal;
+use std::panic::PanicHookInfo;
+use std::sync::Arc;
 use std::time::Duration;
 
 use opentelemetry::metrics::{Meter, MeterProvider};
@@ -15,10 +18,13 @@ use pipeline::config::{Diagnostics, Secret, Settings};
 use serde::Deserialize;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
-use tracing::warn;
+use tracing::{error, warn};
 use tracing_subscriber::EnvFilter;
 
+use self::logs::Dropped;
+pub use self::logs::{LAST_LINES, LastLines, LogWriter};
 use self::pull::{Endpoint, Pull};
+use crate::terminal;
 
 #[derive(Deserialize, Default)]
 #[serde(deny_unknown_fields, default)]
@@ -123,6 +129,8 @@ const LAST_SEND: Duration = Duration::from_secs(2);
 #[derive(Default)]
 pub struct Telemetry {
     logs: Logs,
+    /// Log lines that could not be written.
+    dropped: Dropped,
     meters: SdkMeterProvider,
     endpoints: Vec<Endpoint>,
 }
@@ -168,10 +176,12 @@ impl Telemetry {
             }
         }
         let meters = meters.build();
-        process::observe(&meters.meter(env!("CARGO_PKG_NAME")));
+        let dropped = Dropped::default();
+        process::observe(&meters.meter(env!("CARGO_PKG_NAME")), Arc::clone(&dropped));
         mistakes.into_result(())?;
         Ok(Telemetry {
             logs: config.logs,
+            dropped,
             meters,
             endpoints,
         })
@@ -182,8 +192,18 @@ impl Telemetry {
         self.meters.meter(env!("CARGO_PKG_NAME"))
     }
 
-    /// Starts writing the collector's own logs to standard error, at the configured level or at `level`.
-    pub fn init_logs(&self, level: Option<Level>) {
+    /// Starts writing the collector's own logs to standard error, at the configured level or at `level`; panics, too.
+    /// What is given back writes the last lines when it is dropped.
+    pub fn init_logs(&self, level: Option<Level>) -> Option<LastLines> {
+        let report = |lines| warn!(lines, "log lines dropped: standard error was full, closed or not read");
+        let writer = match LogWriter::start(std::io::stderr(), Arc::clone(&self.dropped), report) {
+            Ok(writer) => writer,
+            Err(error) => {
+                terminal::note(&format!("kube-job-collector: cannot start logging: {error}"));
+                return None;
+            }
+        };
+        let last_lines = LastLines(writer.clone());
         let level = match level.unwrap_or(self.logs.level) {
             Level::Debug => "debug",
             Level::Info => "info",
@@ -197,15 +217,19 @@ impl Telemetry {
         ));
         let builder = tracing_subscriber::fmt()
             .with_env_filter(filter)
-            .with_writer(std::io::stderr)
-            .with_ansi(std::io::stderr().is_terminal());
+            .with_writer(move || writer.clone())
+            .log_internal_errors(false)
+            .with_ansi(terminal::colours(&std::io::stderr()));
         let started = match self.logs.encoding {
             Encoding::Console => builder.try_init(),
             Encoding::Json => builder.json().flatten_event(true).try_init(),
         };
         if let Err(error) = started {
-            eprintln!("kube-job-collector: cannot start logging: {error}");
+            terminal::note(&format!("kube-job-collector: cannot start logging: {error}"));
+            return None;
         }
+        std::panic::set_hook(Box::new(log_panic));
+        Some(last_lines)
     }
 
     /// Serves the own metrics that are to be scraped, until `shutdown`.
@@ -223,6 +247,20 @@ impl Telemetry {
             warn!(%error, "the last of the collector's own metrics may be lost");
         }
     }
+}
+
+/// The hook of the standard library writes to standard error itself, which may block.
+fn log_panic(panic: &PanicHookInfo<'_>) {
+    let text = panic.payload();
+    let text = text
+        .downcast_ref::<&str>()
+        .copied()
+        .or_else(|| text.downcast_ref::<String>().map(String::as_str))
+        .unwrap_or("without a text");
+    let place = panic.location().map(ToString::to_string);
+    let backtrace = Backtrace::capture();
+    let backtrace = (backtrace.status() == BacktraceStatus::Captured).then(|| backtrace.to_string());
+    error!(place, backtrace, "panicked: {text}");
 }
 
 impl Otlp {

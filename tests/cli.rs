@@ -277,6 +277,41 @@ fn a_broken_recording_is_an_error_with_its_line() {
 }
 
 #[test]
+fn a_full_standard_error_changes_no_exit_code() {
+    for (args, code) in [
+        (&["validate", "--config", "/does/not/exist.yaml"][..], 1),
+        (&["run", "--config", "/does/not/exist.yaml"], 1),
+        (&["explain", "--recording", "/dev/null"], 0),
+        (&["validate"], 3),
+    ] {
+        let full = std::fs::OpenOptions::new()
+            .write(true)
+            .open("/dev/full")
+            .expect("Linux has it");
+        let status = Command::new(env!("CARGO_BIN_EXE_kube-job-collector"))
+            .args(args)
+            .env_clear()
+            .stderr(full)
+            .status()
+            .expect("the binary runs");
+        assert_eq!(status.code(), Some(code), "{args:?}");
+    }
+}
+
+#[test]
+fn the_demo_fits_into_80_columns() {
+    let output = run(
+        &["demo", "--once", "--speed", "20"],
+        &[("COLUMNS", "80"), ("PATH", "/bin:/usr/bin")],
+    );
+    assert!(output.status.success(), "{}", stderr(&output));
+    assert_eq!(stderr(&output), "", "no warning greets a newcomer");
+    for line in stdout(&output).lines() {
+        assert!(line.chars().count() <= 80, "{line}");
+    }
+}
+
+#[test]
 fn components_are_listed() {
     let output = run(&["components"], &[]);
     let text = stdout(&output);

@@ -9,6 +9,7 @@ use tracing::{info, warn};
 use super::{Failure, runtime};
 use crate::cli::RunArgs;
 use crate::configuration::{self, Prepared};
+use crate::telemetry::{LAST_LINES, LogWriter};
 
 /// How long draining may take after SIGTERM: less than Kubernetes' default grace period of 30 s, so that what is
 /// left undone can still be said.
@@ -20,7 +21,7 @@ pub fn run(args: &RunArgs) -> Result<(), Failure> {
     let prepared = configuration::prepare(&sources, &args.source.set, &configuration::environment)?;
     let warnings = prepared.warnings(args.strict)?;
     let Prepared { graph, telemetry, .. } = prepared;
-    telemetry.init_logs(None);
+    let last_lines = telemetry.init_logs(None);
     for warning in warnings.0 {
         warn!("{warning}");
     }
@@ -31,7 +32,11 @@ pub fn run(args: &RunArgs) -> Result<(), Failure> {
     let runtime = runtime()?;
     let ended = runtime.block_on(async {
         let shutdown = CancellationToken::new();
-        tokio::spawn(stop_on_signal(shutdown.clone()));
+        tokio::spawn(stop_on_signal(
+            shutdown.clone(),
+            last_lines.as_ref().map(|lines| lines.0.clone()),
+        ));
+        tokio::spawn(ignore_hangup());
         let drained = CancellationToken::new();
         let servers = telemetry.serve(&drained).await.map_err(Failure::Runtime)?;
         let ended = graph.run(shutdown, GRACE).await;
@@ -47,7 +52,7 @@ pub fn run(args: &RunArgs) -> Result<(), Failure> {
     Ok(())
 }
 
-async fn stop_on_signal(shutdown: CancellationToken) {
+async fn stop_on_signal(shutdown: CancellationToken, log: Option<LogWriter>) {
     let (Ok(mut terminate), Ok(mut interrupt)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
     else {
         warn!("cannot listen for signals: the pipeline will be cut off, not drained, when the process is ended");
@@ -66,5 +71,19 @@ async fn stop_on_signal(shutdown: CancellationToken) {
     // A person at a terminal may have no patience. A second SIGTERM means nothing: some supervisors send it twice.
     interrupt.recv().await;
     warn!("SIGINT while draining: ending without it");
+    if let Some(log) = log {
+        log.flush(LAST_LINES);
+    }
     std::process::exit(1);
+}
+
+/// A SIGHUP asks many a program to read its configuration again; its default is to end the process, undrained.
+async fn ignore_hangup() {
+    let Ok(mut hangup) = signal(SignalKind::hangup()) else {
+        warn!("cannot listen for SIGHUP: it will end the process");
+        return;
+    };
+    while hangup.recv().await.is_some() {
+        warn!("SIGHUP ignored: reload is not supported; restart to apply a changed configuration");
+    }
 }

@@ -5,13 +5,14 @@ use pipeline::config;
 use super::{Failure, print};
 use crate::cli::{ConfigArgs, ValidateArgs};
 use crate::configuration;
+use crate::terminal::note;
 
 /// Makes every component without starting it, and says what is wrong. Needs no network.
 pub fn validate(args: &ValidateArgs) -> Result<(), Failure> {
     let sources = configuration::sources(&args.source)?;
     let prepared = configuration::prepare(&sources, &args.source.set, &configuration::environment)?;
     for warning in prepared.warnings(args.strict)?.0 {
-        eprintln!("warning: {warning}");
+        note(&format!("warning: {warning}"));
     }
     print("The configuration is valid.\n")
 }

@@ -1,14 +1,23 @@
 //! What the process itself uses, under the collector's names.
 
+use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use opentelemetry::metrics::Meter;
 
+use super::logs::Dropped;
+
 /// The unit of times in `/proc/PID/stat`: `USER_HZ`, which is 100 on every platform that Linux supports.
 const TICKS_PER_SECOND: f64 = 100.0;
 
-/// Makes the instruments. Where there is no `/proc`, only the uptime is told.
-pub fn observe(meter: &Meter) {
+/// Makes the instruments. Without `/proc` there are no CPU time and no memory.
+pub fn observe(meter: &Meter, dropped: Dropped) {
+    meter
+        .u64_observable_counter("otelcol_process_log_lines_dropped")
+        .with_description("Lines of the collector's own log that could not be written to standard error")
+        .with_unit("{lines}")
+        .with_callback(move |lines| lines.observe(dropped.load(Ordering::Relaxed), &[]))
+        .build();
     let started = Instant::now();
     meter
         .f64_observable_counter("otelcol_process_uptime")

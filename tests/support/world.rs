@@ -30,6 +30,11 @@ pub struct World {
 impl World {
     /// Starts all three and waits until the collector watches. `name` is unique to the test.
     pub async fn start(name: &str) -> World {
+        World::start_with(name, Stdio::piped()).await
+    }
+
+    /// As [`World::start`], with that as the collector's standard error.
+    pub async fn start_with(name: &str, stderr: Stdio) -> World {
         let simulator = Simulator::start(SimulatorOptions::default())
             .await
             .expect("the simulator starts");
@@ -55,7 +60,7 @@ impl World {
             .env("DD_API_KEY", "key")
             .env("K8S_CLUSTER_NAME", "test")
             .stdin(Stdio::null())
-            .stderr(Stdio::piped())
+            .stderr(stderr)
             .kill_on_drop(true)
             .spawn()
             .expect("the collector starts");
@@ -124,20 +129,23 @@ impl World {
         sums
     }
 
-    /// Asks the collector to stop, waits until it has drained, and gives back what it logged.
-    pub async fn stop(&mut self) -> String {
+    /// Sends the collector a signal: `HUP`, `TERM`.
+    pub fn signal(&self, name: &str) {
         let pid = self.collector.id().expect("it runs").to_string();
-        assert!(
-            std::process::Command::new("kill")
-                .args(["-TERM", &pid])
-                .status()
-                .expect("kill")
-                .success()
-        );
+        let sent = std::process::Command::new("kill").args(["-s", name, &pid]).status();
+        assert!(sent.expect("kill").success());
+    }
+
+    /// Asks the collector to stop, waits until it has drained, and gives back what it logged, unless that went
+    /// elsewhere.
+    pub async fn stop(&mut self) -> String {
+        self.signal("TERM");
         let mut log = String::new();
-        let mut stderr = self.collector.stderr.take().expect("a pipe");
+        let stderr = self.collector.stderr.take();
         let ended = async {
-            stderr.read_to_string(&mut log).await.expect("the log");
+            if let Some(mut stderr) = stderr {
+                stderr.read_to_string(&mut log).await.expect("the log");
+            }
             self.collector.wait().await.expect("an exit status")
         };
         let status = tokio::time::timeout(PATIENCE, ended).await.expect("it stops");

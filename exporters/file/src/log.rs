@@ -2,7 +2,7 @@
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io;
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::Path;
 
 use jiff::Timestamp;
@@ -10,6 +10,9 @@ use jiff::Timestamp;
 use crate::backups;
 use crate::lines::{self, Disk, Lines};
 use crate::settings::Config;
+
+/// A new file is its owner's alone: termination messages may hold anything. One that exists keeps its mode.
+const FILE_MODE: u32 = 0o600;
 
 /// The file lines are added to.
 #[derive(Debug)]
@@ -95,6 +98,7 @@ fn open(config: &Config, append: bool) -> io::Result<Lines<File>> {
         .read(true)
         .append(true)
         .create(true)
+        .mode(FILE_MODE)
         .open(path)
         .map_err(|error| match error.kind() {
             io::ErrorKind::NotFound => io::Error::new(

@@ -3,6 +3,8 @@
 // Clippy's exception for tests does not reach their helpers.
 #![allow(clippy::unwrap_used)]
 
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
@@ -239,6 +241,22 @@ async fn full_files_are_put_aside_and_the_oldest_go() {
         .collect();
     assert_eq!(numbers, ["4", "5", "6", "7", "8"]);
     assert_eq!(names(&folder.file()).len(), 1);
+}
+
+#[tokio::test]
+async fn new_files_are_for_their_owner_alone() {
+    let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    let folder = Folder::new("mode");
+    let exporting = Exporting::start(&folder.file(), "").await;
+    assert_eq!(mode(&folder.file()), 0o600);
+    // What somebody has made for a reader of theirs stays as it is.
+    let made = folder.0.join("made.jsonl");
+    std::fs::write(&made, "").unwrap();
+    std::fs::set_permissions(&made, Permissions::from_mode(0o640)).unwrap();
+    let other = Exporting::start(&made, "").await;
+    assert_eq!(mode(&made), 0o640);
+    exporting.end().await;
+    other.end().await;
 }
 
 #[tokio::test]

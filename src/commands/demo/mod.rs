@@ -7,7 +7,8 @@ mod container_metric;
 mod screen;
 
 use std::collections::{BTreeSet, VecDeque};
-use std::io::IsTerminal;
+use std::fs::DirBuilder;
+use std::os::unix::fs::DirBuilderExt;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -29,7 +30,8 @@ use super::{Failure, print, runtime};
 use crate::cli::{DemoArgs, Format};
 use crate::commands::run::GRACE;
 use crate::configuration::{self, Prepared};
-use crate::telemetry::Level;
+use crate::telemetry::{LastLines, Level};
+use crate::terminal;
 
 /// The key that the intake asks for and the pipeline sends.
 const API_KEY: &str = "demo-key";
@@ -50,12 +52,15 @@ pub fn demo(args: &DemoArgs) -> Result<(), Failure> {
         let intake = OtlpIntake::start(Some(API_KEY.into()))
             .await
             .map_err(|e| fail("cannot start the intake on 127.0.0.1", &e))?;
-        let kubeconfig = Kubeconfig::write(&simulator).map_err(|e| fail("cannot write the demo's kubeconfig", &e))?;
+        let folder = Folder::new().map_err(|e| fail("cannot make a folder for the demo", &e))?;
+        simulator
+            .write_kubeconfig(&folder.kubeconfig())
+            .map_err(|e| fail("cannot write the demo's kubeconfig", &e))?;
         let stage = Stage {
             args,
             simulator,
             intake,
-            kubeconfig,
+            folder,
         };
         stage.play(steps).await
     })
@@ -82,19 +87,23 @@ struct Stage<'a> {
     args: &'a DemoArgs,
     simulator: Simulator,
     intake: OtlpIntake,
-    kubeconfig: Kubeconfig,
+    folder: Folder,
 }
 
 impl Stage<'_> {
     async fn play(self, steps: Vec<Step>) -> Result<(), Failure> {
         let text = self.args.output == Format::Text;
         let expected = jobs_that_end(&steps);
-        let Prepared { graph, health, .. } = self.pipeline()?;
+        let (Prepared { graph, health, .. }, _last_lines) = self.pipeline()?;
         let shutdown = CancellationToken::new();
         let mut arrivals = self.intake.subscribe();
         let mut pipeline = tokio::spawn(graph.run(shutdown.clone(), GRACE));
+        let style = Style {
+            colour: terminal::colours(&std::io::stdout()),
+            width: terminal::width().unwrap_or(screen::DEFAULT_WIDTH),
+        };
         if text {
-            print(&self.introduction(expected.len()))?;
+            print(&self.introduction(expected.len(), style.width))?;
         }
         let mut ready = health.watch();
         tokio::select! {
@@ -104,9 +113,6 @@ impl Stage<'_> {
         }
 
         let began = Instant::now();
-        let style = Style {
-            colour: std::io::stdout().is_terminal(),
-        };
         let speed = self.args.speed;
         let story_time = move || began.elapsed().mul_f64(speed);
         let mut pods: VecDeque<Step> = steps.iter().filter(|s| s.resource == Resource::Pods).cloned().collect();
@@ -152,7 +158,7 @@ impl Stage<'_> {
             }
         }
         if text && !self.args.once {
-            print(&self.invitation())?;
+            print(&self.invitation(style.width))?;
             let _ = tokio::signal::ctrl_c().await;
         }
         // Draining sends the counts of the last interval.
@@ -176,14 +182,21 @@ impl Stage<'_> {
         )))
     }
 
-    /// The shipped pipeline with the endpoints and the key replaced.
-    fn pipeline(&self) -> Result<Prepared, Failure> {
+    /// The shipped pipeline with the endpoints and the key replaced, and a store that lasts as long as the demo.
+    fn pipeline(&self) -> Result<(Prepared, Option<LastLines>), Failure> {
         let sources = [Source {
             name: Arc::from("pipeline.yaml"),
             text: configuration::BUILT_IN.into(),
         }];
         let sets = [
-            format!("receivers.k8s_job.kubeconfig={}", self.kubeconfig.0.display()),
+            format!("receivers.k8s_job.kubeconfig={}", self.folder.kubeconfig().display()),
+            "receivers.k8s_job.storage=file_storage".into(),
+            format!(
+                "extensions.file_storage.directory={}",
+                self.folder.0.join("storage").display()
+            ),
+            "extensions.file_storage.fsync=false".into(),
+            "service.extensions=[health_check, file_storage]".into(),
             format!("exporters.otlp_http/datadog.endpoint={}", self.intake.url()),
             "extensions.health_check.endpoint=127.0.0.1:0".into(),
         ];
@@ -193,26 +206,27 @@ impl Stage<'_> {
             _ => None,
         };
         let prepared = configuration::prepare(&sources, &sets, &environment)?;
-        prepared.telemetry.init_logs(Some(Level::Warn));
-        Ok(prepared)
+        let last_lines = prepared.telemetry.init_logs(Some(Level::Warn));
+        Ok((prepared, last_lines))
     }
 
-    fn introduction(&self, jobs: usize) -> String {
-        let speed = self.args.speed;
-        format!(
-            "A simulated cluster ({}) plays {jobs} Jobs, {speed}x faster than real time.\n\
-             The shipped pipeline.yaml watches it and sends to an OTLP intake ({}) that\n\
-             keeps Datadog's rules. On the left the cluster's time; an event comes settle_time (1 s, here {speed} s) after\n\
-             the verdict. Below each failure: what a container-status metric would have said of it.\n\n",
-            self.simulator.url(),
-            self.intake.url(),
-        )
+    fn introduction(&self, jobs: usize, width: usize) -> String {
+        let (speed, cluster, intake) = (self.args.speed, self.simulator.url(), self.intake.url());
+        let text = format!(
+            "A simulated cluster ({cluster}) plays {jobs} Jobs, {speed}x faster than real time. The shipped pipeline.yaml \
+             watches it and sends to an OTLP intake ({intake}) that applies Datadog's rules. On the left is the cluster's \
+             time; an event arrives settle_time (1 s, here {speed} s) after the verdict. Below each failure: what a \
+             container-status metric would have said about it."
+        );
+        screen::paragraph(&text, width) + "\n"
     }
 
-    fn invitation(&self) -> String {
+    fn invitation(&self, width: usize) -> String {
+        let text = "All Jobs have been played. Look around in another terminal, then press Ctrl-C for the totals:";
         format!(
-            "\nAll Jobs have been played. Look around in another terminal, then press Ctrl-C for the totals:\n  kubectl --kubeconfig {} get jobs,pods -A\n",
-            self.kubeconfig.0.display()
+            "\n{}  kubectl --kubeconfig {} get jobs,pods -A\n",
+            screen::paragraph(text, width),
+            self.folder.kubeconfig().display()
         )
     }
 
@@ -275,20 +289,25 @@ fn early_end<E: std::fmt::Display>(ended: Result<Result<(), E>, tokio::task::Joi
     })
 }
 
-/// The kubeconfig for the simulated cluster: a file of this process that goes when the demo does.
-struct Kubeconfig(PathBuf);
+/// A folder of this process, which goes when the demo does.
+struct Folder(PathBuf);
 
-impl Kubeconfig {
-    fn write(simulator: &Simulator) -> std::io::Result<Kubeconfig> {
-        let path = std::env::temp_dir().join(format!("kube-job-collector-demo-{}.yaml", std::process::id()));
-        simulator.write_kubeconfig(&path)?;
-        Ok(Kubeconfig(path))
+impl Folder {
+    fn new() -> std::io::Result<Folder> {
+        let path = std::env::temp_dir().join(format!("kube-job-collector-demo-{}", std::process::id()));
+        DirBuilder::new().mode(0o700).create(&path)?;
+        Ok(Folder(path))
+    }
+
+    /// The kubeconfig of the simulated cluster.
+    fn kubeconfig(&self) -> PathBuf {
+        self.0.join("kubeconfig.yaml")
     }
 }
 
-impl Drop for Kubeconfig {
+impl Drop for Folder {
     fn drop(&mut self) {
         // It may be gone already; nothing depends on it.
-        let _ = std::fs::remove_file(&self.0);
+        let _ = std::fs::remove_dir_all(&self.0);
     }
 }

@@ -9,11 +9,20 @@ use simulator::otlp_intake::{Point, PointValue, Record};
 
 use super::container_metric::ContainerMetric;
 
-/// Text with or without colour.
+/// How many characters fit on a line where nobody knows.
+pub const DEFAULT_WIDTH: usize = 80;
+/// Where what belongs to an event begins: below the name of its Job.
+const INDENT: usize = 18;
+/// Narrower than this no text is wrapped.
+const NARROWEST: usize = 30;
+
+/// What the terminal can show.
 #[derive(Clone, Copy, Debug)]
 pub struct Style {
-    /// Whether to use ANSI colours: only on a terminal.
+    /// Whether to use ANSI colours.
     pub colour: bool,
+    /// How many characters fit on a line.
+    pub width: usize,
 }
 
 impl Style {
@@ -74,45 +83,81 @@ fn clock(time: Duration) -> String {
 pub fn arrival(style: Style, time: Duration, record: &Record, metric: &ContainerMetric) -> String {
     let job = JobName::of(record);
     let outcome = text(&record.attributes, attr::OUTCOME);
-    let mut out = format!("{}  {}  {}", style.dim(&clock(time)), style.outcome(&outcome), job.name);
-    if outcome == "Failed" {
-        let _ = write!(
-            out,
-            "  {}, cause {} ({})",
-            text(&record.attributes, attr::FAILURE_REASON),
-            style.paint("1", &text(&record.attributes, attr::FAILURE_CAUSE)),
-            text(&record.attributes, attr::FAILURE_CATEGORY),
-        );
-    }
-    out.push('\n');
-    let indent = " ".repeat(18);
+    let mut out = format!("{}  {}  ", style.dim(&clock(time)), style.outcome(&outcome));
+    let cause = text(&record.attributes, attr::FAILURE_CAUSE);
+    let verdict = (outcome == "Failed").then(|| {
+        let reason = text(&record.attributes, attr::FAILURE_REASON);
+        let category = text(&record.attributes, attr::FAILURE_CATEGORY);
+        format!("{reason}, cause {cause} ({category})")
+    });
+    let paint = |line: &str| match cause.is_empty() {
+        true => line.to_owned(),
+        false => line.replacen(&cause, &style.paint("1", &cause), 1),
+    };
+    style.write_beside(
+        &mut out,
+        (&job.name, &job.name),
+        verdict.as_deref().unwrap_or_default(),
+        paint,
+    );
     let body = record.body.as_str().unwrap_or_default();
     let sentence = body.strip_prefix(&format!("Job {}: ", job.name)).unwrap_or(body);
-    for line in wrap(sentence, 100) {
-        let _ = writeln!(out, "{indent}{line}");
-    }
+    style.write_below(&mut out, sentence, str::to_owned);
     if outcome == "Failed" {
         let said = metric.about(&job.namespace, &job.name).unwrap_or("nothing yet");
-        let _ = writeln!(
-            out,
-            "{indent}{}",
-            style.dim(&format!("a container-status metric says: {said}"))
-        );
+        let line = format!("a container-status metric says: {said}");
+        style.write_below(&mut out, &line, |line| style.dim(line));
     }
     out
 }
 
 /// A container-status metric says something new about a Job.
 pub fn container_metric(style: Style, time: Duration, job: &str, reason: &str) -> String {
-    style.dim(&format!(
-        "{}  {:<9}  {job}  a container-status metric now says: {reason}",
-        clock(time),
-        ""
-    )) + "\n"
+    let mut out = style.dim(&format!("{}  {:<9}  ", clock(time), ""));
+    let text = format!("a container-status metric now says: {reason}");
+    style.write_beside(&mut out, (job, &style.dim(job)), &text, |line| style.dim(line));
+    out
+}
+
+/// A text in lines that fit.
+pub fn paragraph(text: &str, width: usize) -> String {
+    wrap(text, width.max(NARROWEST))
+        .iter()
+        .map(|line| format!("{line}\n"))
+        .collect()
+}
+
+impl Style {
+    /// How much fits on a line below a Job's name.
+    fn room(self) -> usize {
+        self.width.saturating_sub(INDENT).max(NARROWEST)
+    }
+
+    /// Writes a name, plain and as it is painted, and, beside it if that fits, else below it, a text.
+    fn write_beside(self, out: &mut String, (name, painted): (&str, &str), text: &str, paint: impl Fn(&str) -> String) {
+        out.push_str(painted);
+        let fits = characters(name) + 2 + characters(text) <= self.room();
+        if fits && !text.is_empty() {
+            let _ = write!(out, "  {}", paint(text));
+        }
+        out.push('\n');
+        if !fits {
+            self.write_below(out, text, paint);
+        }
+    }
+
+    /// Writes a text below a Job's name.
+    fn write_below(self, out: &mut String, text: &str, paint: impl Fn(&str) -> String) {
+        for line in wrap(text, self.room()) {
+            let _ = writeln!(out, "{}{}", " ".repeat(INDENT), paint(&line));
+        }
+    }
 }
 
 /// Every Job that was reported beside what a container-status metric said of it, then the sums that arrived.
 pub fn totals(style: Style, records: &[Record], points: &[Point], metric: &ContainerMetric) -> String {
+    // Where not all columns fit, the reason goes first, then the outcome.
+    const DISPENSABLE: &[usize] = &[2, 1];
     let mut rows = vec![["Job", "outcome", "reason", "cause", "container-status metric, at best"].map(str::to_owned)];
     for record in records {
         let job = JobName::of(record);
@@ -127,11 +172,11 @@ pub fn totals(style: Style, records: &[Record], points: &[Point], metric: &Conta
         ]);
     }
     let mut out = style.paint("1", "What happened, and what a container-status metric made of it") + "\n\n";
-    out.push_str(&table(&rows));
+    out.push_str(&table(&rows, style.width, DISPENSABLE));
     out.push('\n');
     out.push_str(&style.paint("1", "Sums that arrived at the OTLP intake (delta)"));
     out.push_str("\n\n");
-    out.push_str(&table(&sums(points)));
+    out.push_str(&table(&sums(points), style.width, &[]));
     out
 }
 
@@ -169,23 +214,60 @@ fn owner(resource: &BTreeMap<String, String>) -> Option<String> {
         .find_map(|(key, tag)| resource.get(*key).map(|name| format!("{tag}={name}")))
 }
 
-fn table<const N: usize>(rows: &[[String; N]]) -> String {
-    let mut widths = [0; N];
-    for row in rows {
-        for (width, cell) in widths.iter_mut().zip(row) {
-            *width = (*width).max(cell.chars().count());
+/// A table with a head that fits into `width`: texts with spaces, heads and the last column are wrapped first, then
+/// columns are left out, in the order of `dispensable`.
+fn table<const N: usize>(rows: &[[String; N]], width: usize, dispensable: &[usize]) -> String {
+    let mut columns: Vec<usize> = (0..N).collect();
+    let mut dispensable = dispensable.iter();
+    let longest = |column: usize, of: fn(&str) -> usize| rows.iter().map(|row| of(&row[column])).max().unwrap_or(0);
+    let widths = loop {
+        let natural: Vec<usize> = columns.iter().map(|column| longest(*column, characters)).collect();
+        let least: Vec<usize> = columns.iter().map(|column| longest(*column, longest_word)).collect();
+        let room = width.saturating_sub(2 * columns.len());
+        if natural.iter().sum::<usize>() <= room {
+            break natural;
         }
-    }
+        let spare = room.checked_sub(least.iter().sum());
+        match (spare, dispensable.next()) {
+            (None, Some(column)) => columns.retain(|other| other != column),
+            (spare, _) => {
+                // What is left goes to the columns that need it, the first ones first.
+                let mut spare = spare.unwrap_or(0);
+                let grow = |(least, natural): (usize, usize)| {
+                    let more = (natural - least).min(spare);
+                    spare -= more;
+                    least + more
+                };
+                break least.into_iter().zip(natural).map(grow).collect();
+            }
+        }
+    };
     let mut out = String::new();
     for row in rows {
-        let mut line = String::from(" ");
-        for (cell, width) in row.iter().zip(widths) {
-            let _ = write!(line, " {cell:<width$} ");
+        let cells: Vec<Vec<String>> = columns
+            .iter()
+            .zip(&widths)
+            .map(|(column, width)| wrap(&row[*column], *width))
+            .collect();
+        for number in 0..cells.iter().map(Vec::len).max().unwrap_or(0) {
+            let mut line = String::new();
+            for (cell, width) in cells.iter().zip(&widths) {
+                let part = cell.get(number).map_or("", String::as_str);
+                let _ = write!(line, "  {part:<width$}");
+            }
+            out.push_str(line.trim_end());
+            out.push('\n');
         }
-        out.push_str(line.trim_end());
-        out.push('\n');
     }
     out
+}
+
+fn characters(text: &str) -> usize {
+    text.chars().count()
+}
+
+fn longest_word(text: &str) -> usize {
+    text.split_whitespace().map(characters).max().unwrap_or(0)
 }
 
 /// Breaks a text at spaces into lines of at most `width` characters; a longer word stands alone.
@@ -213,9 +295,49 @@ mod tests {
         assert_eq!(wrap("", 7), Vec::<String>::new());
     }
 
+    fn rows() -> Vec<[String; 3]> {
+        let row = |cells: [&str; 3]| cells.map(str::to_owned);
+        vec![row(["a", "column", "two words"]), row(["ccc", "d", "x=1 y=2 z=3"])]
+    }
+
     #[test]
     fn columns_line_up() {
-        let rows = [["a".into(), "bb".into()], ["ccc".into(), "d".into()]];
-        assert_eq!(table(&rows), "  a    bb\n  ccc  d\n");
+        assert_eq!(
+            table(&rows(), 80, &[1]),
+            "  a    column  two words\n  ccc  d       x=1 y=2 z=3\n"
+        );
+    }
+
+    #[test]
+    fn narrow_tables_wrap_and_then_leave_columns_out() {
+        assert_eq!(
+            table(&rows(), 22, &[1]),
+            "  a    column  two\n               words\n  ccc  d       x=1 y=2\n               z=3\n"
+        );
+        assert_eq!(
+            table(&rows(), 17, &[1]),
+            "  a    two words\n  ccc  x=1 y=2\n       z=3\n"
+        );
+    }
+
+    #[test]
+    fn what_does_not_fit_beside_a_name_goes_below_it() {
+        let style = Style {
+            colour: false,
+            width: 60,
+        };
+        let time = Duration::from_secs(65);
+        assert_eq!(
+            container_metric(style, time, "j", "error"),
+            " 1:05             j\n                  a container-status metric now says: error\n"
+        );
+        let wide = Style {
+            colour: false,
+            width: 100,
+        };
+        assert_eq!(
+            container_metric(wide, time, "j", "error"),
+            " 1:05             j  a container-status metric now says: error\n"
+        );
     }
 }

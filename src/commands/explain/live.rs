@@ -17,6 +17,7 @@ use super::notes::Lost;
 use super::{Answer, Explained, Output, answer, logs, notes};
 use crate::cli::{ClusterArgs, ExplainArgs, Format, Target};
 use crate::commands::{Failure, print, runtime};
+use crate::terminal::note;
 
 /// Explains what the command line asks for.
 pub fn explain(args: &ExplainArgs) -> Result<Answer, Failure> {
@@ -53,7 +54,7 @@ async fn look(args: &ExplainArgs, now: Timestamp) -> Result<Answer, Failure> {
             let since = args.since.and_then(|since| SignedDuration::try_from(since.get()).ok());
             finder.all_failed(since, now).await.map(|(snapshot, looked_at)| {
                 if snapshot.count(Kind::Jobs) == 0 {
-                    eprintln!("{}", none_failed(args, &finder.place(), looked_at));
+                    note(&none_failed(args, &finder.place(), looked_at));
                 }
                 snapshot
             })
@@ -95,13 +96,13 @@ fn none_failed(args: &ExplainArgs, place: &str, looked_at: usize) -> String {
 fn warn(snapshot: &Snapshot) {
     let refused = |kind| snapshot.forbidden.contains(&kind);
     if refused(Kind::Pods) {
-        eprintln!("Pods may not be listed: {}.", access::loss(Kind::Pods));
+        note(&format!("Pods may not be listed: {}.", access::loss(Kind::Pods)));
     }
     if refused(Kind::JobEvents) || refused(Kind::PodEvents) {
-        eprintln!("Events may not be listed: {}.", access::loss(Kind::JobEvents));
+        note(&format!("Events may not be listed: {}.", access::loss(Kind::JobEvents)));
     }
     for problem in &snapshot.undecodable {
-        eprintln!("left out, because it cannot be read: {problem}");
+        note(&format!("left out, because it cannot be read: {problem}"));
     }
 }
 

@@ -7,14 +7,13 @@ mod logs;
 mod notes;
 mod recording;
 
-use std::io::IsTerminal;
-
 use job_event::{Evidence, Outcome};
 use reason_enrichment_processor::Judgement;
 use reason_enrichment_processor::report::{self, ExplainRecord};
 
 use super::Failure;
 use crate::cli::{ExplainArgs, Format};
+use crate::terminal;
 use layout::Layout;
 pub use live::client;
 
@@ -64,14 +63,11 @@ struct Output {
 impl Output {
     /// As the command line and the terminal ask for.
     fn new(format: Format) -> Output {
-        let terminal = std::io::stdout().is_terminal();
-        let columns = std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok());
-        let asked = || terminal_size::terminal_size().filter(|_| terminal);
         Output {
             format,
             layout: Layout {
-                width: columns.or_else(|| asked().map(|(width, _)| usize::from(width.0))),
-                colour: terminal && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty()),
+                width: terminal::width(),
+                colour: terminal::colours(&std::io::stdout()),
             },
             text: String::new(),
         }

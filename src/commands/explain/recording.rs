@@ -12,6 +12,7 @@ use reason_enrichment_processor::judge;
 use super::{Explained, Failure, Output};
 use crate::cli::ExplainArgs;
 use crate::commands::print;
+use crate::terminal::note;
 
 /// Replays a recording through the receiver's tracker and the processor's judge and prints one record for each Job
 /// that ended, in the order in which they were decided.
@@ -38,10 +39,12 @@ pub fn explain(path: &Path, args: &ExplainArgs) -> Result<(), Failure> {
         } else {
             format!("{not_ended} Jobs had")
         };
-        eprintln!("{jobs} not ended when the recording did; --all shows them too.");
+        note(&format!(
+            "{jobs} not ended when the recording did; --all shows them too."
+        ));
     }
     if have_ended == 0 && not_ended == 0 {
-        eprintln!("The recording holds no Jobs.");
+        note("The recording holds no Jobs.");
     }
     Ok(())
 }

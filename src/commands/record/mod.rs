@@ -20,6 +20,7 @@ use tokio::time::{Instant, interval, sleep_until};
 use super::explain::client;
 use super::{Failure, runtime};
 use crate::cli::RecordArgs;
+use crate::terminal::note;
 use writer::Writer;
 
 /// How many changes may wait to be written.
@@ -50,9 +51,9 @@ pub fn record(args: &RecordArgs) -> Result<(), Failure> {
             } else {
                 "changes".to_owned()
             };
-            eprintln!(
+            note(&format!(
                 "Recorded {lines} {changes} in {file}. Before you hand it on, look at its messages and commands."
-            );
+            ));
             Ok(())
         }
         Err(Stopped::Write(error)) => Err(fail(error)),
@@ -115,7 +116,7 @@ async fn watch(client: &Client, targets: &[Target], end: Duration, writer: &mut 
             watches.spawn(raw::run(client.clone(), target.clone(), started, sender.clone()));
             progress.unlisted.insert(started);
             if started + 1 == targets.len() {
-                eprintln!("Recording {}; Ctrl-C ends it.", place(target));
+                note(&format!("Recording {}; Ctrl-C ends it.", place(target)));
             }
         }
         tokio::select! {
@@ -169,7 +170,7 @@ fn take(
             }
             // Each watch tries again by itself; a problem is told once for as long as it lasts.
             if progress.problems.insert(from, problem.clone()).as_ref() != Some(&problem) {
-                eprintln!("{problem}\nTrying again; the rest is recorded.");
+                note(&format!("{problem}\nTrying again; the rest is recorded."));
             }
         }
     }

@@ -1,0 +1,65 @@
+//! What the terminal can show, and messages to the person at it.
+
+use std::ffi::OsString;
+use std::io::{IsTerminal, Write};
+use std::sync::mpsc;
+use std::time::Duration;
+
+/// How long the last message of a program that nobody may be reading is waited for.
+const LAST_MESSAGE: Duration = Duration::from_secs(2);
+
+/// Whether to write colours to `stream`: a terminal that can show them (`TERM` is not `dumb`), for a person who has not
+/// said otherwise (`NO_COLOR`, <https://no-color.org>).
+pub fn colours(stream: &impl IsTerminal) -> bool {
+    stream.is_terminal() && wanted(|name| std::env::var_os(name))
+}
+
+fn wanted(variable: impl Fn(&str) -> Option<OsString>) -> bool {
+    let no_color = variable("NO_COLOR").is_some_and(|value| !value.is_empty());
+    let dumb = variable("TERM").is_some_and(|value| value == "dumb");
+    !no_color && !dumb
+}
+
+/// How many characters fit on a line of standard output: `COLUMNS`, else the terminal's width. `None` if it is no terminal.
+pub fn width() -> Option<usize> {
+    let columns = std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok());
+    let terminal = std::io::stdout().is_terminal();
+    let asked = || terminal_size::terminal_size().filter(|_| terminal);
+    columns.or_else(|| asked().map(|(width, _)| usize::from(width.0)))
+}
+
+/// Writes a line to standard error. That it may be closed or full is no reason to fail.
+pub fn note(text: &str) {
+    let _ = writeln!(std::io::stderr(), "{text}");
+}
+
+/// As [`note`], and does not wait for ever for somebody to read it.
+pub fn last_note(text: String) {
+    let (done, written) = mpsc::channel();
+    std::thread::spawn(move || {
+        note(&text);
+        // Nobody waits for it any more if it took too long.
+        let _ = done.send(());
+    });
+    let _ = written.recv_timeout(LAST_MESSAGE);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn colours_are_off_where_nobody_wants_them() {
+        let environment = |given: &'static [(&str, &str)]| {
+            move |name: &str| {
+                let found = given.iter().find(|(key, _)| *key == name);
+                found.map(|(_, value)| OsString::from(value))
+            }
+        };
+        assert!(wanted(environment(&[])));
+        assert!(wanted(environment(&[("NO_COLOR", ""), ("TERM", "xterm-256color")])));
+        assert!(!wanted(environment(&[("NO_COLOR", "1"), ("TERM", "xterm")])));
+        assert!(!wanted(environment(&[("NO_COLOR", "0")])));
+        assert!(!wanted(environment(&[("TERM", "dumb")])));
+    }
+}

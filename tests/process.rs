@@ -1,0 +1,68 @@
+//! The process among others: its standard error, its signals.
+
+#[allow(dead_code, reason = "each test uses a part of it")]
+mod support;
+#[path = "support/world.rs"]
+#[allow(dead_code, reason = "each test uses a part of it")]
+mod world;
+
+use std::collections::BTreeSet;
+use std::fs::OpenOptions;
+use std::io::Write;
+
+use simulator::{ChangeType, Player, Resource, recording};
+use support::corpus;
+use world::World;
+
+/// Plays a recording and waits until every Job of it that failed was reported.
+async fn reports(world: &World) {
+    let steps = recording::read(&corpus().join("deadline-seed.jsonl.gz")).expect("a recording");
+    let jobs = steps
+        .iter()
+        .filter(|step| step.resource == Resource::Jobs && step.change != ChangeType::Deleted);
+    let uids: BTreeSet<String> = jobs
+        .map(|step| step.object["metadata"]["uid"].as_str().expect("a UID").to_owned())
+        .collect();
+    assert!(!uids.is_empty());
+    Player::new(world.simulator.store().clone(), steps).play_all();
+    world.events_about(&uids).await;
+}
+
+#[tokio::test]
+async fn reports_while_standard_error_is_on_a_full_disk() {
+    let full = OpenOptions::new().write(true).open("/dev/full").expect("Linux has it");
+    let mut world = World::start_with("full", full.into()).await;
+    reports(&world).await;
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn reports_while_nobody_reads_standard_error() {
+    let (reader, mut writer) = std::io::pipe().expect("a pipe");
+    // As much as a pipe holds: every further write blocks.
+    writer.write_all(&[b'x'; 64 * 1024]).expect("room");
+    let mut world = World::start_with("unread", writer.into()).await;
+    reports(&world).await;
+    world.stop().await;
+    drop(reader);
+}
+
+#[tokio::test]
+async fn reports_after_the_reader_of_standard_error_has_gone() {
+    let (reader, writer) = std::io::pipe().expect("a pipe");
+    drop(reader);
+    let mut world = World::start_with("gone-reader", writer.into()).await;
+    reports(&world).await;
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn sighup_is_logged_and_ends_nothing() {
+    let mut world = World::start("hangup").await;
+    world.signal("HUP");
+    reports(&world).await;
+    let log = world.stop().await;
+    assert!(log.contains("SIGHUP ignored: reload is not supported"), "{log}");
+    // And the last lines are there.
+    assert!(log.trim_end().ends_with("stopped"), "{log}");
+}
