@@ -453,8 +453,8 @@ pub const POD_EVENT_REASONS: &[&str] = &[
 /// here.
 pub const NODE_EVENT_REASONS: &[&str] = &["SystemOOM"];
 
-/// An Event about the Job, one of its Pods or a node that one ran on. Repetitions (same object, container, reason and message up to its first
-/// colon; for `SuccessfulDelete`, which names a Pod, the whole message) are one, with the last message. Only the reasons
+/// An Event about the Job, one of its Pods or a node that one ran on. Repetitions (same object, container, component, reason and message up to its
+/// first colon; for `SuccessfulDelete`, which names a Pod, the whole message) are one, with the last message. Only the reasons
 /// in [`JOB_EVENT_REASONS`], [`POD_EVENT_REASONS`] and [`NODE_EVENT_REASONS`] are kept.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Event {
@@ -467,6 +467,9 @@ pub struct Event {
     /// `involvedObject.fieldPath`: names the container (`spec.containers{main}`).
     #[serde(default, skip_serializing_if = "str::is_empty")]
     pub field_path: Box<str>,
+    /// `source.component` or `reportingComponent`: the component that wrote it, by its own account.
+    #[serde(default, skip_serializing_if = "str::is_empty")]
+    pub component: Box<str>,
     /// `reason`, verbatim.
     pub reason: Box<str>,
     /// `message`, verbatim, of the last one.

@@ -14,7 +14,7 @@ use pipeline::component::{ComponentError, Running};
 use pipeline::health::Status;
 use pipeline::{Ack, Batch, Outlet, Outputs, Payload};
 use tokio::sync::mpsc;
-use tokio::time::{MissedTickBehavior, interval, interval_at, sleep};
+use tokio::time::{Instant, MissedTickBehavior, interval, interval_at, sleep};
 
 use crate::backlog::{Backlog, Change};
 use crate::conditions::Conditions;
@@ -25,7 +25,7 @@ use crate::kube_state::feed::Feed;
 use crate::lane::Lane;
 use crate::receiver::{Clock, start_watches};
 use crate::telemetry::{Loss, Telemetry};
-use crate::tracker::checkpoint::Checkpoint;
+use crate::tracker::checkpoint::{Checkpoint, FromTheFuture};
 use crate::tracker::{Kind, Observation, Tracker, TrackerSettings};
 use crate::watch::gap::{Ending, Gap as WatchGap};
 use crate::watch::request::Target;
@@ -41,7 +41,7 @@ const LONGEST_SLEEP: std::time::Duration = std::time::Duration::from_secs(1);
 /// How often the watches are looked at.
 const CHECK: std::time::Duration = std::time::Duration::from_secs(5);
 /// How long the first lists are waited for before Jobs are told of without them.
-const PATIENCE: SignedDuration = SignedDuration::from_secs(60);
+const PATIENCE: std::time::Duration = std::time::Duration::from_secs(60);
 /// How old a stored checkpoint may grow: its time tells later for how long nobody watched.
 const FRESH: SignedDuration = SignedDuration::from_secs(60);
 
@@ -76,8 +76,8 @@ pub(crate) struct Session {
     storing: usize,
     /// Why the store does not work.
     trouble: Option<String>,
-    /// Until when the first lists are waited for before anything is told.
-    patience: Timestamp,
+    /// Until when the first lists are waited for before anything is reported.
+    patience: Instant,
 }
 
 impl Session {
@@ -111,7 +111,7 @@ impl Session {
             unstored: 0,
             storing: 0,
             trouble: None,
-            patience: now.checked_add(PATIENCE).unwrap_or(Timestamp::MAX),
+            patience: Instant::now() + PATIENCE,
             config,
             telemetry,
             clock,
@@ -128,7 +128,7 @@ impl Session {
         let (sender, mut messages) = mpsc::channel(MESSAGES);
         let mut watches = start_watches(&self.targets, &client, sender, &running.shutdown);
         let every = self.config.collection_interval.get();
-        let mut collect = interval_at(tokio::time::Instant::now() + every, every);
+        let mut collect = interval_at(Instant::now() + every, every);
         collect.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut check = interval(CHECK);
         check.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -163,7 +163,7 @@ impl Session {
             }
             let now = (self.clock)();
             // What the pipeline does not take waits in the tracker, where it is small.
-            if self.may_tell(now) {
+            if self.may_tell() {
                 if let Some(sent) = self.deferred.pop() {
                     self.send(sent);
                 } else if let Some(evidence) = self.tracker.poll(now) {
@@ -175,6 +175,7 @@ impl Session {
             }
             self.store(now, false);
             self.watch_backlog(now);
+            self.count_given_up();
         }
         watches.shutdown().await;
         // What was already read counts; a Job that was decided must not wait for the next start, which ignores it.
@@ -197,8 +198,8 @@ impl Session {
         loop {
             match self.keeper.next().await {
                 News::Leads(stored) => {
-                    let stored = stored.unwrap_or_else(|| Checkpoint::new(self.keeper.limits().listed));
-                    self.say_since(&stored);
+                    let mut stored = stored.unwrap_or_else(|| Checkpoint::new(self.keeper.limits().listed));
+                    self.say_since(&mut stored);
                     self.count_gap(&stored);
                     self.tracker.restore(stored, parts);
                     self.tracker.begin((self.clock)());
@@ -233,8 +234,8 @@ impl Session {
             News::Leads(stored) => {
                 tracing::info!("this replica leads now");
                 (self.unstored, self.storing) = (self.on_their_way(), 0);
-                if let Some(stored) = stored {
-                    self.say_since(&stored);
+                if let Some(mut stored) = stored {
+                    self.say_since(&mut stored);
                     self.adopt(stored);
                 }
             }
@@ -259,10 +260,12 @@ impl Session {
         self.deferred.retain(|sent| !checkpoint.lists(&Uid::new(&sent.uid)));
     }
 
-    fn say_since(&self, stored: &Checkpoint) {
+    /// Says where it goes on, and puts right what another clock has left in the checkpoint.
+    fn say_since(&self, stored: &mut Checkpoint) {
+        let now = (self.clock)();
         match stored.saved_at() {
             Some(since) => {
-                let away = (self.clock)().duration_since(since).as_secs();
+                let away = now.duration_since(since).as_secs();
                 tracing::info!(%since, away_seconds = away, "going on from the checkpoint");
             }
             None => tracing::info!(
@@ -270,6 +273,19 @@ impl Session {
                 "there is no checkpoint yet: this is the first start"
             ),
         }
+        let Some(FromTheFuture { latest, is_corrected }) = stored.correct(now) else {
+            return;
+        };
+        let consequence = match is_corrected {
+            true => "Jobs that finished before now and were not reported yet count as reported",
+            false => "no Job is lost or reported twice because of it",
+        };
+        tracing::warn!(
+            %latest,
+            %now,
+            consequence,
+            "the checkpoint is from the future: the clock was ahead when it was stored, or is behind now; keep the clocks of the nodes in step"
+        );
     }
 
     /// Since the checkpoint was stored, nobody is known to have watched.
@@ -290,12 +306,12 @@ impl Session {
     }
 
     /// Whether the next event may be sent.
-    fn may_tell(&self, now: Timestamp) -> bool {
+    fn may_tell(&self) -> bool {
         self.events.is_idle()
             && self.keeper.leads()
             && (!self.keeper.is_kept() || self.unstored + self.storing < self.keeper.limits().unstored)
             // Evidence of Jobs that ended before the start comes with other lists than theirs.
-            && (self.conditions.all_listed() || now >= self.patience)
+            && (self.conditions.all_listed() || Instant::now() >= self.patience)
     }
 
     /// How many Jobs were told of and are not known to have arrived.
@@ -310,7 +326,7 @@ impl Session {
         }
         let on_their_way = self.on_their_way();
         let checkpoint = self.tracker.checkpoint();
-        let is_old = |saved: Timestamp| now.duration_since(saved) >= FRESH;
+        let is_old = |saved: Timestamp| now.duration_since(saved).abs() >= FRESH;
         if checkpoint.is_dirty() || checkpoint.saved_at().is_some_and(is_old) {
             let bytes = checkpoint.encode(now);
             self.storing += self.unstored.saturating_sub(on_their_way);
@@ -321,7 +337,7 @@ impl Session {
 
     /// Resolves when the tracker may have something to give that can be sent.
     fn until_settled(&self) -> impl Future<Output = ()> + use<> {
-        let may_tell = self.may_tell((self.clock)());
+        let may_tell = self.may_tell();
         let deadline = self.tracker.next_deadline().filter(|_| may_tell);
         let wait = deadline.map(|deadline| {
             let left = deadline.duration_since((self.clock)());
@@ -457,6 +473,14 @@ impl Session {
             namespace, name, uid, ..
         } = sent;
         tracing::error!(%namespace, job = %name, %uid, problem, "the event of a finished Job is lost");
+    }
+
+    /// Says that Jobs were given up of which only Events were left.
+    fn count_given_up(&mut self) {
+        let given_up = self.tracker.take_given_up();
+        if given_up > 0 {
+            self.telemetry.lost(given_up, Loss::Flood);
+        }
     }
 
     fn watch_backlog(&mut self, now: Timestamp) {

@@ -245,7 +245,7 @@ mod tests {
 
     fn pod(restarts: i32) -> Value {
         json!({"metadata": {"name": "j-1", "namespace": "n", "uid": "p",
-                "labels": {"batch.kubernetes.io/controller-uid": "u"}},
+                "ownerReferences": [{"apiVersion": "batch/v1", "kind": "Job", "name": "j", "uid": "u", "controller": true}]},
             "spec": {"containers": [{"name": "main"}]},
             "status": {"phase": "Failed", "containerStatuses": [{"name": "main", "restartCount": restarts,
                 "state": {"terminated": {"exitCode": 3, "containerID": "c"}}}]}})

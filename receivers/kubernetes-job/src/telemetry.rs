@@ -21,6 +21,8 @@ pub enum Loss {
     GivenUp,
     /// The Job ended and was deleted while nobody watched, and too little is left of it to tell.
     Gap,
+    /// The same, and too many others wait to be reported from their Events.
+    Flood,
 }
 
 impl Loss {
@@ -30,6 +32,7 @@ impl Loss {
             Loss::Refused => "refused",
             Loss::GivenUp => "given_up",
             Loss::Gap => "gap",
+            Loss::Flood => "flood",
         }
     }
 }
@@ -158,7 +161,7 @@ impl Telemetry {
     pub fn lost(&self, count: u64, why: Loss) {
         self.lost.add(count, &self.with("reason", why.as_str()));
         // Of one that was lost in a gap there never was a record.
-        if why != Loss::Gap {
+        if !matches!(why, Loss::Gap | Loss::Flood) {
             self.refused.add(count, std::slice::from_ref(&self.receiver));
         }
     }

@@ -52,7 +52,8 @@ fn time(second: i64) -> String {
 /// The Job controller's Event about the end of a Job.
 fn end_of(name: &str, second: i64) -> Value {
     json!({"metadata": {"uid": format!("event-{name}"), "name": format!("{name}.1"), "namespace": "n", "resourceVersion": "6"},
-        "involvedObject": {"kind": "Job", "name": name, "namespace": "n", "uid": uid(name)},
+        "source": {"component": "job-controller"},
+        "involvedObject": {"apiVersion": "batch/v1", "kind": "Job", "name": name, "namespace": "n", "uid": uid(name)},
         "type": "Warning", "reason": "BackoffLimitExceeded", "message": "Job has reached the specified backoff limit",
         "count": 1, "firstTimestamp": time(second), "lastTimestamp": time(second)})
 }

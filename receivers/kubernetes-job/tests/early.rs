@@ -22,7 +22,7 @@ fn job() -> Value {
 fn pod(number: usize, version: usize, phase: &str) -> Value {
     json!({"metadata": {"uid": format!("pod-{number}"), "name": format!("p-{number:03}"),
             "resourceVersion": version.to_string(),
-            "ownerReferences": [{"kind": "Job", "controller": true, "uid": "job", "name": "j"}]},
+            "ownerReferences": [{"apiVersion": "batch/v1", "kind": "Job", "controller": true, "uid": "job", "name": "j"}]},
         "spec": {"containers": [{"name": "main"}]}, "status": {"phase": phase}})
 }
 
@@ -51,7 +51,8 @@ fn events_that_repeat_push_none_out_that_waits() {
         for number in 0..16 {
             let event = json!({"metadata": {"uid": format!("event-{number}")}, "reason": "FailedCreate",
                 "message": format!("refusal {number}: and so on"),
-                "type": "Warning", "involvedObject": {"kind": "Job", "uid": "job"}, "count": round});
+                "type": "Warning", "source": {"component": "job-controller"},
+                "involvedObject": {"apiVersion": "batch/v1", "kind": "Job", "uid": "job"}, "count": round});
             apply(&mut tracker, "events", "MODIFIED", event);
         }
     }

@@ -185,7 +185,8 @@ impl World {
         job["status"]["conditions"].as_array_mut().unwrap().push(failed);
         self.log.push(("jobs", "MODIFIED", job.clone()));
         let event = json!({"metadata": {"uid": format!("e{uid}"), "name": uid, "namespace": "n"}, "type": "Warning",
-            "involvedObject": {"kind": "Job", "name": uid, "namespace": "n", "uid": uid},
+            "source": {"component": "job-controller"},
+            "involvedObject": {"apiVersion": "batch/v1", "kind": "Job", "name": uid, "namespace": "n", "uid": uid},
             "reason": "BackoffLimitExceeded", "message": "m", "firstTimestamp": self.now, "lastTimestamp": self.now});
         self.log.push(("events", "ADDED", event.clone()));
         self.events.insert(uid.to_owned(), event);

@@ -61,7 +61,7 @@ fn run(uid: &str, minute: usize, ended: bool) -> Value {
     };
     json!({"metadata": {"uid": uid, "name": uid, "creationTimestamp": created,
             "annotations": {"traceparent": parent(u8::try_from(minute).unwrap())},
-            "ownerReferences": [{"kind": "CronJob", "controller": true, "uid": "c", "name": "c"}]},
+            "ownerReferences": [{"apiVersion": "batch/v1", "kind": "CronJob", "controller": true, "uid": "c", "name": "c"}]},
         "status": {"conditions": conditions}})
 }
 

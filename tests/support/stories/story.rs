@@ -475,9 +475,15 @@ impl Story {
             self.uid(key)
         };
         let number = self.lines.len();
+        let (api_version, component) = match object {
+            "Job" => ("batch/v1", "job-controller"),
+            "CronJob" => ("batch/v1", "cronjob-controller"),
+            _ => ("v1", "kubelet"),
+        };
         let mut event = json!({"metadata": self.metadata("events", &format!("{name}.{number:x}")),
-            "involvedObject": {"kind": object, "name": name, "uid": uid, "namespace": self.name, "fieldPath": field},
-            "type": kind, "reason": reason, "message": message, "count": 1, "source": {"component": "kubelet"},
+            "involvedObject": {"apiVersion": api_version, "kind": object, "name": name, "uid": uid,
+                "namespace": self.name, "fieldPath": field},
+            "type": kind, "reason": reason, "message": message, "count": 1, "source": {"component": component},
             "firstTimestamp": time(self.now), "lastTimestamp": time(self.now), "eventTime": null});
         if object == "Node" {
             event["metadata"]["namespace"] = "default".into();

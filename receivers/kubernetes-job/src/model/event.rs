@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde::Deserialize;
 
 use super::lenient::{Object, lenient};
-use super::meta::Metadata;
+use super::meta::{ApiGroup, Metadata};
 
 /// An Event.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
@@ -16,6 +16,12 @@ pub struct Event {
     /// `involvedObject`.
     #[serde(deserialize_with = "lenient")]
     pub involved_object: Involved,
+    /// `source`; empty in Events of the newer kind.
+    #[serde(deserialize_with = "lenient")]
+    pub source: EventSource,
+    /// `reportingComponent`.
+    #[serde(deserialize_with = "lenient")]
+    pub reporting_component: Box<str>,
     /// `type`: `Normal` or `Warning`.
     #[serde(rename = "type", deserialize_with = "lenient")]
     pub kind: Box<str>,
@@ -42,10 +48,34 @@ pub struct Event {
     pub series: Option<Series>,
 }
 
+impl Event {
+    /// The component that wrote it, by its own account: whoever may create Events may write any name. Empty if it names
+    /// none, or two.
+    pub fn component(&self) -> &str {
+        match (&*self.source.component, &*self.reporting_component) {
+            (component, "") | ("", component) => component,
+            (source, reporting) if source == reporting => source,
+            _ => "",
+        }
+    }
+}
+
+/// `source` of an Event.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(default)]
+pub struct EventSource {
+    /// `component`.
+    #[serde(deserialize_with = "lenient")]
+    pub component: Box<str>,
+}
+
 /// `involvedObject` of an Event.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 pub struct Involved {
+    /// `apiVersion`: group and version; some components leave it empty.
+    #[serde(deserialize_with = "lenient")]
+    pub api_version: ApiGroup,
     /// `kind`.
     #[serde(deserialize_with = "lenient")]
     pub kind: Box<str>,
@@ -73,5 +103,6 @@ pub struct Series {
 }
 
 impl Object for Event {}
+impl Object for EventSource {}
 impl Object for Involved {}
 impl Object for Series {}

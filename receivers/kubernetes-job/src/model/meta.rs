@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use job_event::trace::Traceparent;
 use serde::Deserialize;
 
-use super::lenient::{Object, lenient};
+use super::lenient::{Lenient, Object, lenient};
 
 /// `metadata` of an object.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
@@ -43,11 +43,40 @@ pub struct Metadata {
 }
 
 impl Metadata {
-    /// The owner that controls it, if that is of the given kind.
+    /// The owner that controls it, if that is of the given kind of the API group `batch`.
     pub fn controller(&self, kind: &str) -> Option<&Owner> {
-        self.owner_references
-            .iter()
-            .find(|owner| owner.controller && &*owner.kind == kind && !owner.uid.is_empty())
+        self.owner_references.iter().find(|owner| {
+            owner.controller && &*owner.kind == kind && owner.api_version == ApiGroup::Batch && !owner.uid.is_empty()
+        })
+    }
+}
+
+/// The group of an `apiVersion`, as far as it matters: other groups than `batch` have kinds named `Job` as well.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ApiGroup {
+    /// No `apiVersion`: some components leave it out of references.
+    #[default]
+    Absent,
+    /// The core (`v1`).
+    Core,
+    /// `batch`, in any version.
+    Batch,
+    /// Another group.
+    Other,
+}
+
+impl Lenient for ApiGroup {
+    fn from_text(text: &str) -> Option<Self> {
+        Some(match text.split_once('/') {
+            None if text.is_empty() => ApiGroup::Absent,
+            None => ApiGroup::Core,
+            Some(("batch", _)) => ApiGroup::Batch,
+            Some(_) => ApiGroup::Other,
+        })
+    }
+
+    fn from_integer(_: i64) -> Option<Self> {
+        Some(ApiGroup::Other)
     }
 }
 
@@ -55,9 +84,6 @@ impl Metadata {
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(default)]
 pub struct Labels {
-    /// The UID of the Job a Pod belongs to.
-    #[serde(rename = "batch.kubernetes.io/controller-uid", deserialize_with = "lenient")]
-    pub controller_uid: Option<Box<str>>,
     /// The index of a Pod of an indexed Job.
     #[serde(rename = "batch.kubernetes.io/job-completion-index", deserialize_with = "lenient")]
     pub completion_index: Option<Box<str>>,
@@ -97,6 +123,9 @@ pub struct Annotations {
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(default)]
 pub struct Owner {
+    /// `apiVersion`: group and version.
+    #[serde(rename = "apiVersion", deserialize_with = "lenient")]
+    pub api_version: ApiGroup,
     /// `kind`.
     #[serde(deserialize_with = "lenient")]
     pub kind: Box<str>,

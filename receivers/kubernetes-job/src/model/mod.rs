@@ -9,9 +9,9 @@ pub mod lenient;
 mod meta;
 mod pod;
 
-pub use event::{Event, Involved, Series};
+pub use event::{Event, EventSource, Involved, Series};
 pub use job::{CronJob, Job};
-pub use meta::{Annotations, Condition, Labels, Metadata, Owner, Status};
+pub use meta::{Annotations, ApiGroup, Condition, Labels, Metadata, Owner, Status};
 pub use pod::{Container, ContainerState, ContainerStatus, Pod, PodStatus, Terminated};
 
 /// An object the receiver watches.

@@ -113,6 +113,7 @@ impl CronJobs {
             return None;
         }
         let owner = model::Owner {
+            api_version: model::ApiGroup::Batch,
             kind: "CronJob".into(),
             name: name.into(),
             uid: record.uid.clone(),

@@ -2,57 +2,107 @@
 //! come before its Job and an Event before its Pod.
 
 use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
 
 use job_event::Uid;
 
-/// Things that wait for an owner to appear: at most so many owners, the oldest go first. Who adds things bounds how many
-/// each owner has.
+/// Things that wait for an owner of their own namespace to appear: at most so many owners. One too many takes the place
+/// of the oldest in the namespace that has the most, so that no namespace can push out what others wait for. Whoever
+/// adds things bounds how many each owner has.
 #[derive(Debug)]
 pub struct Early<T> {
-    waiting: HashMap<Uid, Vec<T>>,
-    order: VecDeque<Uid>,
+    namespaces: HashMap<Arc<str>, Waiting<T>>,
+    len: usize,
     owners: usize,
+}
+
+#[derive(Debug)]
+struct Waiting<T> {
+    things: HashMap<Uid, Vec<T>>,
+    /// The owners, oldest first.
+    order: VecDeque<Uid>,
 }
 
 impl<T> Early<T> {
     /// Room for `owners` owners.
     pub fn new(owners: usize) -> Self {
         Early {
-            waiting: HashMap::new(),
-            order: VecDeque::new(),
+            namespaces: HashMap::new(),
+            len: 0,
             owners,
         }
     }
 
     /// The things that wait for `owner`, to be changed; makes room for a new owner.
-    pub fn of(&mut self, owner: Uid) -> &mut Vec<T> {
-        if !self.waiting.contains_key(&owner) {
-            while self.order.len() >= self.owners {
-                if let Some(oldest) = self.order.pop_front() {
-                    self.waiting.remove(&oldest);
-                }
+    pub fn of(&mut self, namespace: &Arc<str>, owner: Uid) -> &mut Vec<T> {
+        if self.known(namespace, owner).is_none() {
+            while self.len >= self.owners {
+                self.remove_oldest();
             }
-            self.order.push_back(owner);
+            self.len += 1;
         }
-        self.waiting.entry(owner).or_default()
+        let waiting = self.namespaces.entry(namespace.clone()).or_insert_with(|| Waiting {
+            things: HashMap::new(),
+            order: VecDeque::new(),
+        });
+        waiting.things.entry(owner).or_insert_with(|| {
+            waiting.order.push_back(owner);
+            Vec::new()
+        })
     }
 
     /// The things that wait for `owner`, if any do.
-    pub fn known(&mut self, owner: Uid) -> Option<&mut Vec<T>> {
-        self.waiting.get_mut(&owner)
+    pub fn known(&mut self, namespace: &str, owner: Uid) -> Option<&mut Vec<T>> {
+        self.namespaces.get_mut(namespace)?.things.get_mut(&owner)
     }
 
     /// Takes what waits for `owner`.
-    pub fn take(&mut self, owner: Uid) -> Vec<T> {
-        let Some(things) = self.waiting.remove(&owner) else {
+    pub fn take(&mut self, namespace: &str, owner: Uid) -> Vec<T> {
+        let Some(waiting) = self.namespaces.get_mut(namespace) else {
             return Vec::new();
         };
-        self.order.retain(|uid| *uid != owner);
+        let Some(things) = waiting.things.remove(&owner) else {
+            return Vec::new();
+        };
+        waiting.order.retain(|uid| *uid != owner);
+        if waiting.order.is_empty() {
+            self.namespaces.remove(namespace);
+        }
+        self.len -= 1;
         things
     }
 
     /// For how many owners something waits.
     pub fn len(&self) -> usize {
-        self.order.len()
+        self.len
+    }
+
+    fn remove_oldest(&mut self) {
+        let largest = self.namespaces.iter().max_by_key(|(_, waiting)| waiting.order.len());
+        let oldest = largest.and_then(|(namespace, waiting)| Some((namespace.clone(), *waiting.order.front()?)));
+        match oldest {
+            Some((namespace, owner)) => drop(self.take(&namespace, owner)),
+            None => self.len = 0,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_flood_in_one_namespace_pushes_out_its_own() {
+        let mut early = Early::new(8);
+        let [own, evil]: [Arc<str>; 2] = ["own".into(), "evil".into()];
+        early.of(&own, Uid::new("job")).push(0);
+        for n in 0..1000 {
+            early.of(&evil, Uid::new(&n.to_string())).push(n);
+        }
+        assert_eq!(early.len(), 8);
+        assert!(early.take("evil", Uid::new("job")).is_empty(), "of another namespace");
+        assert_eq!(early.take("own", Uid::new("job")), [0]);
+        assert_eq!(early.take("evil", Uid::new("999")), [999]);
+        assert_eq!(early.len(), 6);
     }
 }

@@ -26,6 +26,7 @@ pub struct EventRecord {
     pub object: Uid,
     pub reason: Arc<str>,
     field_path: Arc<str>,
+    component: Arc<str>,
     pub message: Box<str>,
     count: i32,
     pub first: Time,
@@ -66,6 +67,7 @@ impl EventRecord {
             object: Uid::new(&event.involved_object.uid),
             reason: pools.texts.get(&*event.reason),
             field_path: pools.texts.get(&*event.involved_object.field_path),
+            component: pools.texts.get(event.component()),
             message: shorten(&event.message, MESSAGE).into(),
             count: series.map_or(event.count, |series| series.count).max(1),
             first: first.or(event.metadata.creation_timestamp).into(),
@@ -81,6 +83,7 @@ impl EventRecord {
             uid: uid.into(),
             field_path: (*self.field_path).into(),
             reason: (*self.reason).into(),
+            component: (*self.component).into(),
             message: self.message,
             count: self.count,
             first: self.first.get(),
@@ -134,6 +137,7 @@ fn says_the_same(a: &EventRecord, b: &EventRecord) -> bool {
     a.object == b.object
         && a.reason == b.reason
         && a.field_path == b.field_path
+        && a.component == b.component
         && a.message[..head(a)] == b.message[..head(b)]
 }
 
@@ -158,6 +162,7 @@ mod tests {
             object: Uid::new("u"),
             reason: reason.into(),
             field_path: "".into(),
+            component: "".into(),
             message: message.into(),
             count: 1,
             first: Time::NONE,

@@ -1,6 +1,7 @@
 //! One Job that has not been reported yet, with the Pods and Events that belong to it. Evidence is made of it once,
 //! when it is reported; until then it is small: what many Jobs have in common is shared, what few have is in a box.
 
+use std::collections::HashMap;
 use std::num::NonZeroU64;
 use std::sync::Arc;
 
@@ -265,7 +266,11 @@ impl JobRecord {
             self.note(Gap::PodsOmitted);
         }
         // The oldest of the rest goes, but the first one stays: it tells how it began.
-        Some(self.pods.remove(uneventful.unwrap_or(1)).uid)
+        let omitted = self.pods.remove(uneventful.unwrap_or(1)).uid;
+        if let Some(rare) = &mut self.rare {
+            rare.events.retain(|event| event.object != omitted);
+        }
+        Some(omitted)
     }
 
     /// Adds an Event about it or one of its Pods. That a Pod was created is only worth a note while none was seen.
@@ -339,14 +344,14 @@ impl JobRecord {
             .map(|record| (record.uid, record.into_evidence()))
             .collect();
         pods.sort_by(|(_, a), (_, b)| a.created.cmp(&b.created).then_with(|| a.name.cmp(&b.name)));
+        let names: HashMap<Uid, usize> = pods.iter().enumerate().map(|(at, (uid, _))| (*uid, at)).collect();
         let mut events = rare.events;
         events.sort_by_key(|event| event.last);
         let events = events.into_iter().filter_map(|event| {
             if event.object == uid {
                 return Some(event.into_evidence("Job", &job.name, &job.uid));
             }
-            // Not there if its Pod had to make room for another.
-            let (_, pod) = pods.iter().find(|(uid, _)| *uid == event.object)?;
+            let (_, pod) = pods.get(*names.get(&event.object)?)?;
             Some(event.into_evidence("Pod", &pod.name, &pod.uid))
         });
         Evidence {

@@ -5,12 +5,17 @@
 //! often it is listed, repeated or delivered late, it is reported once.
 
 pub mod checkpoint;
+mod container;
 mod cronjobs;
 mod early;
 mod event;
 mod job;
+mod jobs;
+mod lists;
 mod node;
 mod observation;
+mod origin;
+mod owned;
 mod pod;
 mod pool;
 mod recovery;
@@ -21,7 +26,7 @@ mod time;
 use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 
 use jiff::{SignedDuration, Timestamp};
-use job_event::evidence::{Evidence, Gap};
+use job_event::evidence::Evidence;
 
 pub use observation::{Kind, Object, Observation, Source};
 pub use state::{Counts, OwnerState};
@@ -36,7 +41,6 @@ use self::pod::PodRecord;
 use self::pool::Pools;
 use self::recovery::Recoveries;
 use self::state::States;
-use crate::model;
 use job_event::Uid;
 
 /// How many Jobs may have Pods waiting for them, and how many Pods each.
@@ -137,6 +141,8 @@ pub struct Tracker {
     /// The names of the scopes from 1 on.
     parts: Vec<Box<str>>,
     recoveries: Recoveries,
+    /// Jobs that came and went unseen and were given up because there were too many.
+    given_up: u64,
     /// When something was last observed.
     now: Timestamp,
 }
@@ -163,6 +169,7 @@ impl Tracker {
             checkpoint: Checkpoint::new(LISTED),
             parts: Vec::new(),
             recoveries: Recoveries::default(),
+            given_up: 0,
             now: Timestamp::MIN,
         }
     }
@@ -170,6 +177,10 @@ impl Tracker {
     /// Takes in what was observed at `now`.
     pub fn apply(&mut self, source: Source, observation: Observation, now: Timestamp) {
         self.now = now;
+        if let Observation::Listed(object) | Observation::Changed(object) | Observation::Deleted(object) = &observation
+        {
+            self.checkpoint.passes(now, object.metadata().creation_timestamp);
+        }
         match observation {
             Observation::ListBegins => self.list_begins(source, now),
             Observation::Listed(object) => {
@@ -252,265 +263,12 @@ impl Tracker {
     }
 
     fn object_gone(&mut self, object: &Object, now: Timestamp) {
-        let uid = object.uid();
         match object {
-            Object::CronJob(_) => self.cronjobs.gone(uid),
-            Object::Job(_) => self.job_gone(uid, None, now),
-            Object::Pod(pod) => self.pod_gone(uid, pod),
+            Object::CronJob(_) => self.cronjobs.gone(object.uid()),
+            Object::Job(job) => self.job_deleted(job, now),
+            Object::Pod(pod) => self.pod_gone(pod),
             // Events expire; that they were there is what counts.
             Object::Event(_) => {}
-        }
-    }
-
-    fn job(&mut self, source: Source, job: &model::Job, listed: bool, now: Timestamp) {
-        let uid = Uid::new(&job.metadata.uid);
-        match self.jobs.get_mut(&uid) {
-            Some(Entry::Live(record)) => {
-                record.apply(job, listed, &mut self.pools);
-                return self.schedule(uid, now);
-            }
-            Some(Entry::Reported { .. }) => {
-                if let Some(at) = job.finished_at() {
-                    self.checkpoint.over(&uid, at.min(now));
-                }
-                return;
-            }
-            None => {}
-        }
-        if self.removed.contains(&uid) {
-            return;
-        }
-        let mut record = JobRecord::new(job, source.scope, &mut self.pools);
-        self.cronjobs.run_seen(uid, &record);
-        if self.recoveries.forget(&uid) {
-            self.checkpoint.told_elsewhere(&uid);
-        }
-        if self.is_told(source, &uid, &record, listed, now) {
-            self.jobs.insert(uid, Entry::Reported { scope: source.scope });
-            self.early_pods.take(uid);
-            return;
-        }
-        let is_old = |created: Timestamp| now.duration_since(created) > EVENTS_KEPT;
-        if listed && record.created.get().is_some_and(is_old) {
-            record.note(Gap::JoinedLate);
-        }
-        for event in self.early_events.take(uid) {
-            record.add_event(event);
-        }
-        let pods = self.early_pods.take(uid);
-        self.cronjobs.job_added(uid, &record);
-        self.jobs.insert(uid, Entry::Live(Box::new(record)));
-        for pod in pods {
-            self.add_pod(uid, pod);
-        }
-        self.schedule(uid, now);
-    }
-
-    /// Sets when a Job is reported, if it has ended.
-    fn schedule(&mut self, uid: Uid, now: Timestamp) {
-        let Some(Entry::Live(record)) = self.jobs.get_mut(&uid) else {
-            return;
-        };
-        if record.is_due || !record.has_ended() {
-            return;
-        }
-        let at = now.checked_add(self.settings.settle).unwrap_or(Timestamp::MAX);
-        self.is_due(uid, at, now);
-    }
-
-    /// A Job is gone; with a gap if that was not seen but follows from a list.
-    fn job_gone(&mut self, uid: Uid, gap: Option<Gap>, now: Timestamp) {
-        match self.jobs.get_mut(&uid) {
-            None => {}
-            Some(Entry::Reported { .. }) => {
-                self.jobs.remove(&uid);
-                self.remember_removed(uid);
-                self.checkpoint.over(&uid, now);
-            }
-            Some(Entry::Live(record)) => {
-                let undecided = !record.is_due;
-                record.remove(now);
-                match gap {
-                    Some(gap) if undecided => {
-                        record.note(gap);
-                        let wait = self.settings.settle.max(WAIT_FOR_EVENTS);
-                        let at = now.checked_add(wait).unwrap_or(Timestamp::MAX);
-                        self.is_due(uid, at, now);
-                    }
-                    _ => self.schedule(uid, now),
-                }
-            }
-        }
-    }
-
-    fn pod(&mut self, pod: &model::Pod, listed: bool) {
-        let uid = Uid::new(&pod.metadata.uid);
-        let Some(job) = self.pods.get(&uid).copied().or_else(|| owner_of(pod)) else {
-            return;
-        };
-        match self.jobs.get_mut(&job) {
-            Some(Entry::Reported { .. }) => {}
-            Some(Entry::Live(record)) => match record.pod(uid) {
-                Some(known) => known.apply(pod, listed, &mut self.pools),
-                None => {
-                    let pod = PodRecord::new(pod, &mut self.pools);
-                    self.add_pod(job, pod);
-                }
-            },
-            None if self.removed.contains(&job) => {}
-            None => {
-                let waiting = self.early_pods.of(job);
-                match waiting.iter_mut().find(|known| known.uid == uid) {
-                    Some(known) => known.apply(pod, listed, &mut self.pools),
-                    None => {
-                        if waiting.len() >= EARLY_PODS.1 {
-                            waiting.remove(0);
-                        }
-                        waiting.push(PodRecord::new(pod, &mut self.pools));
-                    }
-                }
-            }
-        }
-    }
-
-    fn add_pod(&mut self, job: Uid, pod: PodRecord) {
-        let Some(Entry::Live(record)) = self.jobs.get_mut(&job) else {
-            return;
-        };
-        self.pods.insert(pod.uid, job);
-        for event in self.early_events.take(pod.uid) {
-            record.add_event(event);
-        }
-        if let Some(omitted) = record.add_pod(pod) {
-            self.pods.remove(&omitted);
-        }
-    }
-
-    fn pod_gone(&mut self, uid: Uid, pod: &model::Pod) {
-        let known = match self.pods.get(&uid).and_then(|job| self.jobs.get_mut(job)) {
-            Some(Entry::Live(record)) => record.pod(uid),
-            _ => owner_of(pod)
-                .and_then(|job| self.early_pods.known(job))
-                .and_then(|waiting| waiting.iter_mut().find(|pod| pod.uid == uid)),
-        };
-        if let Some(known) = known {
-            known.removed = true;
-        }
-    }
-
-    fn event(&mut self, source: Source, event: &model::Event, listed: bool, now: Timestamp) {
-        let is_job = match &*event.involved_object.kind {
-            "Job" => true,
-            // Only warnings explain anything, and only they are watched.
-            "Pod" if &*event.kind == "Warning" => false,
-            "Node" => return self.node_events.seen(event, &mut self.pools),
-            _ => return,
-        };
-        if !event::is_useful(event, is_job) {
-            return;
-        }
-        let uid = Uid::new(&event.involved_object.uid);
-        let job = if is_job { Some(&uid) } else { self.pods.get(&uid) };
-        match job.and_then(|job| self.jobs.get_mut(job)) {
-            Some(Entry::Live(record)) => record.add_event(EventRecord::new(event, &mut self.pools)),
-            Some(Entry::Reported { .. }) => {}
-            None if self.removed.contains(&uid) => {}
-            None => {
-                let record = EventRecord::new(event, &mut self.pools);
-                if is_job {
-                    self.may_be_gone(source, event, &record, listed, now);
-                }
-                event::merge(self.early_events.of(uid), record);
-            }
-        }
-    }
-
-    /// A list after the first one follows an interruption; all that lives may have changed unseen. Events are kept by
-    /// the API server for an hour or more and CronJobs have no history, so their lists miss nothing.
-    fn list_begins(&mut self, source: Source, now: Timestamp) {
-        self.lists.insert(source, HashSet::new());
-        if source.kind == Kind::Jobs {
-            let part = part(&self.parts, source.scope);
-            self.checkpoint.begin(part, first_told(&self.settings, now));
-            self.checkpoint.list_begins(part);
-        }
-        if !matches!(source.kind, Kind::Jobs | Kind::Pods) || !self.listed.contains(&source) {
-            return;
-        }
-        for entry in self.jobs.values_mut() {
-            if let Entry::Live(record) = entry
-                && record.scope == source.scope
-            {
-                record.note(Gap::WatchInterrupted);
-            }
-        }
-    }
-
-    fn list_ends(&mut self, source: Source, now: Timestamp) {
-        let Some(seen) = self.lists.remove(&source) else { return };
-        self.listed.insert(source);
-        self.forbidden.remove(&source);
-        match source.kind {
-            Kind::Jobs => {
-                self.checkpoint.list_ends(part(&self.parts, source.scope));
-                self.recoveries.jobs_listed(source.scope, now);
-                let gone: Vec<Uid> = self
-                    .jobs
-                    .iter()
-                    .filter(|(uid, entry)| entry.scope() == source.scope && !seen.contains(uid) && !entry.is_removed())
-                    .map(|(uid, _)| *uid)
-                    .collect();
-                for uid in gone {
-                    self.job_gone(uid, Some(Gap::EndNotSeen), now);
-                }
-            }
-            Kind::Pods => {
-                for entry in self.jobs.values_mut() {
-                    if let Entry::Live(record) = entry
-                        && record.scope == source.scope
-                    {
-                        for pod in record.pods.iter_mut().filter(|pod| !seen.contains(&pod.uid)) {
-                            pod.removed = true;
-                        }
-                    }
-                }
-            }
-            // A CronJob of another scope is not in this list; with several scopes they end with their Jobs.
-            Kind::CronJobs if source.scope == 0 => {
-                for uid in self.cronjobs.existing() {
-                    if !seen.contains(&uid) {
-                        self.cronjobs.gone(uid);
-                    }
-                }
-            }
-            Kind::CronJobs | Kind::JobEvents | Kind::PodEvents | Kind::NodeEvents => {}
-        }
-    }
-
-    fn general_gaps(&self, scope: Option<u16>) -> Vec<Gap> {
-        let forbidden = |kinds: &[Kind]| {
-            self.forbidden
-                .iter()
-                .any(|source| kinds.contains(&source.kind) && scope.is_none_or(|s| s == source.scope))
-        };
-        let mut gaps = Vec::new();
-        if forbidden(&[Kind::Pods]) {
-            gaps.push(Gap::PodsForbidden);
-        }
-        if forbidden(&[Kind::JobEvents, Kind::PodEvents]) {
-            gaps.push(Gap::EventsForbidden);
-        }
-        gaps
-    }
-
-    fn remember_removed(&mut self, uid: Uid) {
-        if self.removed.insert(uid) {
-            self.removed_order.push_back(uid);
-        }
-        if self.removed_order.len() > REMOVED
-            && let Some(oldest) = self.removed_order.pop_front()
-        {
-            self.removed.remove(&oldest);
         }
     }
 }
@@ -542,13 +300,4 @@ fn first_told(settings: &TrackerSettings, now: Timestamp) -> Timestamp {
         OnFirstStart::IgnoreFinished => now,
         OnFirstStart::ReportFinished => now.checked_sub(settings.finished_max_age).unwrap_or(Timestamp::MIN),
     }
-}
-
-/// The UID of the Job that controls a Pod.
-fn owner_of(pod: &model::Pod) -> Option<Uid> {
-    let metadata = &pod.metadata;
-    let owner = metadata.controller("Job").map(|owner| &owner.uid);
-    owner
-        .or(metadata.labels.controller_uid.as_ref())
-        .map(|uid| Uid::new(uid))
 }

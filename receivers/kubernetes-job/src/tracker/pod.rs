@@ -8,35 +8,17 @@ use std::num::NonZeroU64;
 use std::sync::Arc;
 
 use jiff::SignedDuration;
-use job_event::evidence::{
-    self, Condition, ContainerRole, ContainerState, NodeOutage, PodDeletion, Termination, Waiting,
-};
+use job_event::evidence::{self, Condition, NodeOutage, PodDeletion};
 
+use super::container::{CONTAINERS, ContainerRecord, MESSAGE, Template};
 use super::event::shorten;
 use super::pool::Pools;
 use super::time::Time;
 use crate::model;
 use job_event::Uid;
 
-/// How many ends are kept for each container: the first one and the newest.
-const TERMINATIONS: usize = 16;
-/// The longest termination message that is kept, bytes: the kubelet's own limit.
-const MESSAGE: usize = 4096;
-
-/// What Pods of one origin have in common.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Template {
-    containers: Vec<TemplateContainer>,
-    default_container: Option<Box<str>>,
-    grace_seconds: Option<i64>,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-struct TemplateContainer {
-    name: Box<str>,
-    role: ContainerRole,
-    image: Box<str>,
-}
+/// The longest completion index that is kept, bytes: it is a number.
+const INDEX: usize = 32;
 
 /// A Pod of a Job.
 #[derive(Debug)]
@@ -78,60 +60,11 @@ struct Rare {
     deletion: Option<PodDeletion>,
 }
 
-/// The state of a container.
-#[derive(Debug, Default)]
-struct ContainerRecord {
-    running_since: Time,
-    /// What it waited for and how it ended, if it did.
-    past: Option<Box<Past>>,
-    restarts: i32,
-    state: ContainerState,
-    started: bool,
-    /// Whether it was seen running when the Pod had been asked to go: no container is started then, so its next end is an
-    /// answer to that.
-    seen_alive_in_deletion: bool,
-}
-
-#[derive(Debug, Default)]
-struct Past {
-    waiting: Option<Waiting>,
-    /// Oldest first.
-    terminations: Vec<TerminationRecord>,
-}
-
-#[derive(Debug)]
-struct TerminationRecord {
-    /// The container's id, hashed; 0 for one that never ran.
-    id: u64,
-    end: Termination,
-}
-
 impl PodRecord {
     /// A Pod that was not known.
     pub fn new(pod: &model::Pod, pools: &mut Pools) -> PodRecord {
         let metadata = &pod.metadata;
-        let container = |container: &model::Container, role| TemplateContainer {
-            name: container.name.clone(),
-            role,
-            image: container.image.clone(),
-        };
-        let init = pod.spec.init_containers.iter().map(|c| {
-            let is_sidecar = &*c.restart_policy == "Always";
-            container(
-                c,
-                if is_sidecar {
-                    ContainerRole::Sidecar
-                } else {
-                    ContainerRole::Init
-                },
-            )
-        });
-        let main = pod.spec.containers.iter().map(|c| container(c, ContainerRole::Main));
-        let template = Template {
-            containers: init.chain(main).collect(),
-            default_container: metadata.annotations.default_container.clone(),
-            grace_seconds: pod.spec.termination_grace_period_seconds,
-        };
+        let template = Template::of(pod);
         let statuses = pod
             .status
             .init_container_statuses
@@ -142,11 +75,11 @@ impl PodRecord {
         let mut record = PodRecord {
             uid: Uid::new(&metadata.uid),
             name: metadata.name.clone(),
-            containers: template.containers.iter().map(|_| ContainerRecord::default()).collect(),
+            containers: template.records(),
             template: pools.templates.get(template),
             phase: pools.texts.get(""),
             node: None,
-            index: index.map(|index| pools.texts.get(index)),
+            index: index.map(|index| pools.texts.get(shorten(index, INDEX))),
             created: metadata.creation_timestamp.into(),
             start_time: Time::NONE,
             not_ready_since: Time::NONE,
@@ -180,13 +113,23 @@ impl PodRecord {
         self.latch_status(new, deletion_seen, pools);
         self.latch_node_outage(&new.status.conditions, deletion_seen);
         self.latch_deletion(new, had_ended);
-        let statuses = &new.status;
-        for status in statuses
-            .init_container_statuses
-            .iter()
-            .chain(&statuses.container_statuses)
-        {
-            self.latch_container(status, deletion_seen);
+        let (init, main) = (&new.status.init_container_statuses, &new.status.container_statuses);
+        let statuses = || init.iter().take(CONTAINERS).chain(main.iter().take(CONTAINERS));
+        self.add_containers(statuses().map(|status| &*status.name));
+        for status in statuses() {
+            if let Some(at) = self.template.position(&status.name) {
+                self.containers[at].latch(status, deletion_seen);
+            }
+        }
+    }
+
+    /// Adds those of these containers that have a status and are not in the spec.
+    fn add_containers<'a>(&mut self, names: impl Iterator<Item = &'a str>) {
+        if let Some(template) = self.template.with(names) {
+            let mut containers = std::mem::take(&mut self.containers).into_vec();
+            containers.resize_with(template.len(), ContainerRecord::default);
+            self.containers = containers.into();
+            self.template = Arc::new(template);
         }
     }
 
@@ -278,76 +221,16 @@ impl PodRecord {
         });
     }
 
-    fn latch_container(&mut self, status: &model::ContainerStatus, deletion_seen: bool) {
-        let known = self.template.containers.iter().position(|c| c.name == status.name);
-        let at = known.unwrap_or_else(|| self.add_container(&status.name));
-        let container = &mut self.containers[at];
-        // What was seen before tells nothing of a run that was missed.
-        if deletion_seen && status.restart_count > container.restarts {
-            container.state = ContainerState::Absent;
-        }
-        container.restarts = status.restart_count;
-        let model::ContainerState {
-            waiting,
-            running,
-            terminated,
-        } = &status.state;
-        let state = match (waiting, running, terminated) {
-            (_, _, Some(_)) => ContainerState::Terminated,
-            (_, Some(_), _) => ContainerState::Running,
-            (Some(_), _, _) => ContainerState::Waiting,
-            _ => ContainerState::Absent,
-        };
-        let alive = state == ContainerState::Running;
-        container.seen_alive_in_deletion |= deletion_seen && alive;
-        // No container is started in a Pod that is being deleted, so what runs ran before.
-        if !deletion_seen || state == ContainerState::Running {
-            container.state = state;
-        }
-        if let Some(waiting) = waiting {
-            container.latch_waiting(&waiting.reason, &waiting.message);
-        }
-        if let Some(running) = running {
-            container.started = true;
-            container.running_since = Time::from(running.started_at).or(container.running_since);
-        }
-        if let Some(last) = &status.last_state.terminated {
-            container.latch_termination(last, status.restart_count.saturating_sub(1), true, false);
-        }
-        if let Some(terminated) = terminated {
-            let after_deletion = container.seen_alive_in_deletion;
-            container.latch_termination(terminated, status.restart_count, !deletion_seen, after_deletion);
-        }
-    }
-
-    /// Adds a container that has a status and does not stand in the spec. Returns its place.
-    fn add_container(&mut self, name: &str) -> usize {
-        let mut template = (*self.template).clone();
-        template.containers.push(TemplateContainer {
-            name: name.into(),
-            role: ContainerRole::default(),
-            image: "".into(),
-        });
-        self.template = Arc::new(template);
-        let containers = std::mem::take(&mut self.containers).into_iter();
-        self.containers = containers.chain([ContainerRecord::default()]).collect();
-        self.containers.len() - 1
-    }
-
     /// Whether it completed and nothing of it failed, so that it explains nothing.
     pub fn is_uneventful(&self) -> bool {
-        let pasts = self.containers.iter().filter_map(|c| c.past.as_deref());
         &*self.phase == "Succeeded"
             && self.rare.as_ref().is_none_or(|rare| rare.deletion.is_none())
-            && pasts
-                .flat_map(|past| &past.terminations)
-                .all(|t| t.end.exit_code == 0 && &*t.end.reason != "OOMKilled")
+            && self.containers.iter().all(ContainerRecord::is_uneventful)
     }
 
     /// As evidence.
     pub fn into_evidence(mut self) -> evidence::Pod {
         let rare = self.rare.take().map_or_else(Rare::default, |rare| *rare);
-        let containers = self.template.containers.iter().zip(self.containers);
         evidence::Pod {
             name: self.name,
             uid: rare.odd_uid.unwrap_or_else(|| self.uid.to_text()),
@@ -366,95 +249,8 @@ impl PodRecord {
             grace_seconds: self.template.grace_seconds,
             deletion: rare.deletion,
             default_container: self.template.default_container.clone(),
-            containers: containers.map(|(of, record)| record.into_evidence(of)).collect(),
+            containers: self.template.evidence(self.containers),
             removed: self.removed,
-        }
-    }
-}
-
-impl ContainerRecord {
-    fn latch_waiting(&mut self, reason: &str, message: &str) {
-        if matches!(
-            reason,
-            "" | "ContainerCreating" | "PodInitializing" | "RestartingAllContainers"
-        ) {
-            return;
-        }
-        let message = shorten(message, MESSAGE);
-        let known = self.past.get_or_insert_default().waiting.get_or_insert_default();
-        // Only the message of the failed pull says why; that of the back-off may merely name the image.
-        if reason != "ImagePullBackOff" || !is_image_pull(&known.reason) || known.message.is_empty() {
-            replace(&mut known.message, message);
-        }
-        replace(&mut known.reason, reason);
-    }
-
-    fn latch_termination(
-        &mut self,
-        new: &model::Terminated,
-        attempt: i32,
-        before_deletion: bool,
-        after_deletion: bool,
-    ) {
-        let ran = !new.container_id.is_empty();
-        self.started |= ran;
-        let id = if ran { hash(&new.container_id) } else { 0 };
-        let terminations = &mut self.past.get_or_insert_default().terminations;
-        let known = terminations.iter_mut().find(|known| match ran {
-            true => known.id == id,
-            false => known.id == 0 && known.end.attempt == attempt && known.end.reason == new.reason,
-        });
-        if let Some(TerminationRecord { end: known, .. }) = known {
-            known.before_deletion |= before_deletion;
-            // The same end can be told better the second time: first `Error`, then `OOMKilled`.
-            if known.reason != new.reason && &*known.reason != "OOMKilled" {
-                known.reason = new.reason.clone();
-                known.exit_code = new.exit_code;
-            }
-            if known.message.is_empty() && !new.message.is_empty() {
-                known.message = shorten(&new.message, MESSAGE).into();
-            }
-            return;
-        }
-        if terminations.len() >= TERMINATIONS {
-            terminations.remove(1);
-        }
-        let end = Termination {
-            exit_code: new.exit_code,
-            signal: new.signal.filter(|signal| *signal != 0),
-            reason: new.reason.clone(),
-            message: shorten(&new.message, MESSAGE).into(),
-            started: new.started_at,
-            finished: new.finished_at,
-            ran,
-            before_deletion,
-            after_deletion,
-            attempt: attempt.max(0),
-        };
-        // Oldest first: `lastState` of a Pod that is first seen late may tell of an end before one that is known.
-        let at = match end.finished {
-            Some(finished) => terminations
-                .iter()
-                .take_while(|t| t.end.finished.is_some_and(|f| f <= finished))
-                .count(),
-            None => terminations.len(),
-        };
-        terminations.reserve_exact(1);
-        terminations.insert(at, TerminationRecord { id, end });
-    }
-
-    fn into_evidence(self, of: &TemplateContainer) -> evidence::Container {
-        let past = self.past.map_or_else(Past::default, |past| *past);
-        evidence::Container {
-            name: of.name.clone(),
-            role: of.role,
-            image: of.image.clone(),
-            state: self.state,
-            waiting: past.waiting.map(Box::new),
-            started: self.started,
-            running_since: self.running_since.get(),
-            restarts: self.restarts,
-            terminations: past.terminations.into_iter().map(|t| t.end).collect(),
         }
     }
 }
@@ -466,25 +262,4 @@ fn has_ended(phase: &str) -> bool {
 /// Whether `new` is a version before `known`; versions that are not numbers cannot be compared and count as newer.
 pub fn is_older(known: Option<NonZeroU64>, new: &str) -> bool {
     matches!((known, new.parse::<NonZeroU64>()), (Some(known), Ok(new)) if new < known)
-}
-
-/// Assigns a text unless it is the same already: most versions repeat it.
-fn replace(old: &mut Box<str>, new: &str) {
-    if **old != *new {
-        *old = new.into();
-    }
-}
-
-fn is_image_pull(reason: &str) -> bool {
-    matches!(
-        reason,
-        "ErrImagePull" | "ImagePullBackOff" | "RegistryUnavailable" | "SignatureValidationFailed" | "ImageInspectError"
-    )
-}
-
-fn hash(id: &str) -> u64 {
-    use std::hash::{DefaultHasher, Hash, Hasher};
-    let mut hasher = DefaultHasher::new();
-    id.hash(&mut hasher);
-    hasher.finish().max(1)
 }

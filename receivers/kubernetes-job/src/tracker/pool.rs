@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 use job_event::evidence::{JobSpec, ServiceTags};
 
+use super::container::Template;
 use super::job::Owner;
-use super::pod::Template;
 
 /// Below this size a pool is not searched for values that nobody holds any more.
 const SMALL: usize = 1024;

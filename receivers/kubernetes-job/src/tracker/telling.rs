@@ -7,14 +7,16 @@ use job_event::evidence::{Evidence, Gap};
 use super::checkpoint::Checkpoint;
 use super::event::{self, EventRecord};
 use super::job::JobRecord;
-use super::recovery::Remains;
-use super::{Entry, Source, Tracker, first_told, part};
+use super::recovery::{Added, Remains};
+use super::time::pop_due;
+use super::{Entry, Source, Tracker, WAIT_FOR_EVENTS, first_told, part};
 use crate::model;
 
 impl Tracker {
     /// Goes on from a checkpoint. `parts` are the names of the namespaces that are watched by themselves, if any are.
     pub fn restore(&mut self, checkpoint: Checkpoint, parts: Vec<Box<str>>) {
         self.checkpoint = checkpoint;
+        self.checkpoint.name_parts(&parts);
         self.parts = parts;
     }
 
@@ -31,7 +33,8 @@ impl Tracker {
     }
 
     /// Takes over what another process has stored: what that one has told of is not told of here.
-    pub fn adopt(&mut self, stored: Checkpoint) {
+    pub fn adopt(&mut self, mut stored: Checkpoint) {
+        stored.name_parts(&self.parts);
         self.checkpoint.adopt(stored);
         let told: Vec<_> = self
             .due
@@ -53,6 +56,13 @@ impl Tracker {
                 self.bury(due.1, &record);
             }
         }
+        let is_told = |uid: &Uid, remains: &Remains| {
+            let part = part(&self.parts, remains.scope);
+            self.checkpoint.is_told(part, uid, remains.at)
+        };
+        for uid in self.recoveries.forget_told(is_told) {
+            self.checkpoint.told_elsewhere(&uid);
+        }
     }
 
     /// What was told of, to be stored.
@@ -68,29 +78,47 @@ impl Tracker {
 
     /// How many Jobs have ended and are not reported yet.
     pub fn decided(&self) -> usize {
-        self.due.len()
+        self.due.len() + self.recoveries.ready()
     }
 
-    /// The next Job that is to be reported at `now`, in the order of decision. To be called until it gives none.
+    /// How many Jobs of which only Events are left were given up since the last call, because there were too many.
+    pub fn take_given_up(&mut self) -> u64 {
+        std::mem::take(&mut self.given_up)
+    }
+
+    /// The next Job that is to be reported at `now`, in the order of decision; those of which only Events are left come
+    /// last. To be called until it gives none.
     pub fn poll(&mut self, now: Timestamp) -> Option<Evidence> {
-        self.recover(now);
-        while self.due.first().is_some_and(|(at, _)| *at <= now) {
-            if let Some(evidence) = self.report_next(now, true) {
-                return Some(evidence);
+        let wait = self.settings.settle.max(WAIT_FOR_EVENTS);
+        loop {
+            let evidence = match pop_due(&mut self.due, wait, now) {
+                Some(uid) => self.report(uid, true),
+                None => {
+                    let (uid, remains) = self.recoveries.next(now)?;
+                    self.recover(uid, *remains, true)
+                }
+            };
+            if evidence.is_some() {
+                return evidence;
             }
         }
-        None
     }
 
     /// The next Job that has ended, whether it has settled or not: for a shutdown. `unseen`: those, too, whose end was not
     /// seen and of which no Event tells yet; after another start one may.
     pub fn drain(&mut self, unseen: bool) -> Option<Evidence> {
-        while !self.due.is_empty() {
-            if let Some(evidence) = self.report_next(self.now, unseen) {
-                return Some(evidence);
+        loop {
+            let evidence = match self.due.pop_first() {
+                Some((_, uid)) => self.report(uid, unseen),
+                None => {
+                    let (uid, remains) = self.recoveries.next(self.now)?;
+                    self.recover(uid, *remains, unseen)
+                }
+            };
+            if evidence.is_some() {
+                return evidence;
             }
         }
-        None
     }
 
     /// A Job has ended, and is to be told of at `when`.
@@ -99,18 +127,21 @@ impl Tracker {
             return;
         };
         record.is_due = true;
-        let at = record.ended_at().unwrap_or(now).min(now);
+        let at = record.ended_at().unwrap_or(now);
         self.checkpoint.decided(part(&self.parts, record.scope), uid, at);
         self.due.insert((when, uid));
     }
 
-    /// The Job that is due next; `None` if it has been told of already, or its end was not seen and `unseen` is not set.
-    fn report_next(&mut self, now: Timestamp, unseen: bool) -> Option<Evidence> {
-        let (_, uid) = self.due.pop_first()?;
-        let Some(Entry::Live(mut record)) = self.jobs.remove(&uid) else {
+    /// Reports a Job; `None` if that has been done, or its end was not seen and `unseen` is not set.
+    fn report(&mut self, uid: Uid, unseen: bool) -> Option<Evidence> {
+        let Some(Entry::Live(record)) = self.jobs.remove(&uid) else {
             return None;
         };
         self.bury(uid, &record);
+        self.report_record(uid, *record, unseen)
+    }
+
+    fn report_record(&mut self, uid: Uid, mut record: JobRecord, unseen: bool) -> Option<Evidence> {
         if self.checkpoint.lists(&uid) {
             self.checkpoint.told_elsewhere(&uid);
             return None;
@@ -122,7 +153,7 @@ impl Tracker {
         self.ended.add(&record, true);
         let scope = record.scope;
         if let Some(over) = record.over_at() {
-            self.checkpoint.over(&uid, over.min(now));
+            self.checkpoint.over(&uid, over);
         }
         let gaps = self.general_gaps(Some(scope));
         let mut evidence = record.into_evidence(uid, &gaps);
@@ -131,7 +162,7 @@ impl Tracker {
         Some(evidence)
     }
 
-    /// Of a Job that is told of a tombstone stays while it exists.
+    /// Keeps a tombstone of a reported Job until the Job is deleted.
     fn bury(&mut self, uid: Uid, record: &JobRecord) {
         for pod in &record.pods {
             self.pods.remove(&pod.uid);
@@ -155,16 +186,17 @@ impl Tracker {
         if record.decided().is_none() {
             return false;
         }
+        let part = part(&self.parts, source.scope);
         if !listed {
+            self.checkpoint.decided_now(part, record.ended_at());
             return self.checkpoint.lists(uid);
         }
-        let at = record.ended_at().unwrap_or(now).min(now);
-        let part = part(&self.parts, source.scope);
+        let at = record.ended_at().unwrap_or(now);
         let is_told = self.checkpoint.is_told(part, uid, at);
         if is_told && !self.checkpoint.lists(uid) {
             self.checkpoint.passed_over(part, *uid, at);
             if let Some(over) = record.over_at() {
-                self.checkpoint.over(uid, over.min(now));
+                self.checkpoint.over(uid, over);
             }
         }
         is_told
@@ -183,59 +215,63 @@ impl Tracker {
             return;
         }
         let uid = event.object;
-        let at = event.first.get().unwrap_or(now).min(now);
+        // The API server's own time, if it is known: whoever writes an Event may write any other.
+        let at = seen.metadata.creation_timestamp.or(event.first.get()).unwrap_or(now);
         let part = part(&self.parts, source.scope);
         if self.checkpoint.is_told(part, &uid, at) {
             return;
         }
         let remains = Remains {
-            metadata: model::Metadata {
-                namespace: seen.metadata.namespace.clone(),
-                name: seen.involved_object.name.clone(),
-                uid: seen.involved_object.uid.clone(),
-                ..Default::default()
-            },
+            namespace: self.pools.texts.get(&*seen.metadata.namespace),
+            name: seen.involved_object.name.clone(),
+            uid: seen.involved_object.uid.clone(),
             scope: source.scope,
             at,
             verdict: event.clone(),
         };
-        if self.recoveries.add(uid, remains, listed, now) {
-            // So that the watermark does not pass it while it waits.
-            self.checkpoint.decided(part, uid, at);
+        match self.recoveries.add(uid, remains, listed, now) {
+            Added::Waits(given_up) => {
+                // So that the watermark does not pass it while it waits.
+                self.checkpoint.decided(part, uid, at);
+                if let Some(other) = given_up {
+                    self.checkpoint.told_elsewhere(&other);
+                    self.given_up += 1;
+                }
+            }
+            Added::Known => {}
+            Added::GivenUp => self.given_up += 1,
         }
     }
 
-    /// Makes a record of each Job of which only Events are left.
-    fn recover(&mut self, now: Timestamp) {
-        while let Some((uid, remains)) = self.recoveries.next(now) {
-            if self.jobs.contains_key(&uid) || self.removed.contains(&uid) || self.checkpoint.lists(&uid) {
-                self.checkpoint.told_elsewhere(&uid);
-                continue;
-            }
-            let Remains {
-                mut metadata,
-                scope,
-                at,
-                verdict,
-            } = *remains;
-            if let Some((owner, slot)) = self.cronjobs.maker_of(&metadata.namespace, &metadata.name, at) {
-                metadata.owner_references = vec![owner];
-                metadata.annotations.scheduled = Some(slot);
-            }
-            let job = model::Job {
-                metadata,
-                ..Default::default()
-            };
-            let mut record = JobRecord::new(&job, scope, &mut self.pools);
-            for event in self.early_events.take(uid) {
-                record.add_event(event);
-            }
-            record.add_event(verdict);
-            record.remove(at);
-            record.note(Gap::EndNotSeen);
-            self.cronjobs.job_added(uid, &record);
-            self.jobs.insert(uid, Entry::Live(Box::new(record)));
-            self.is_due(uid, now, now);
+    /// Reports a Job of which only Events are left.
+    fn recover(&mut self, uid: Uid, remains: Remains, unseen: bool) -> Option<Evidence> {
+        if self.jobs.contains_key(&uid) || self.removed.contains(&uid) || self.checkpoint.lists(&uid) {
+            self.checkpoint.told_elsewhere(&uid);
+            return None;
         }
+        let mut metadata = model::Metadata {
+            namespace: (*remains.namespace).into(),
+            name: remains.name,
+            uid: remains.uid,
+            ..Default::default()
+        };
+        if let Some((owner, slot)) = self.cronjobs.maker_of(&metadata.namespace, &metadata.name, remains.at) {
+            metadata.owner_references = vec![owner];
+            metadata.annotations.scheduled = Some(slot);
+        }
+        let job = model::Job {
+            metadata,
+            ..Default::default()
+        };
+        let mut record = JobRecord::new(&job, remains.scope, &mut self.pools);
+        for event in self.early_events.take(&record.namespace, uid) {
+            record.add_event(event);
+        }
+        record.add_event(remains.verdict);
+        record.remove(remains.at);
+        record.note(Gap::EndNotSeen);
+        self.cronjobs.job_added(uid, &record);
+        self.remember_removed(uid);
+        self.report_record(uid, record, unseen)
     }
 }

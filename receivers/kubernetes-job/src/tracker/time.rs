@@ -1,6 +1,8 @@
 //! Instants as the tracker keeps them: 8 bytes, with the microseconds that the API's finest times have.
 
-use jiff::Timestamp;
+use std::collections::BTreeSet;
+
+use jiff::{SignedDuration, Timestamp};
 
 /// An instant, or none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -36,9 +38,54 @@ impl From<Option<Timestamp>> for Time {
     }
 }
 
+/// `time` and `by` later.
+pub fn later(time: Timestamp, by: SignedDuration) -> Timestamp {
+    time.checked_add(by).unwrap_or(Timestamp::MAX)
+}
+
+/// Takes an entry whose deadline has come. Deadlines lie at most `wait` ahead; one that is farther away was set before the
+/// clock was set back, and has come as well.
+pub fn pop_due<T: Copy + Ord>(
+    deadlines: &mut BTreeSet<(Timestamp, T)>,
+    wait: SignedDuration,
+    now: Timestamp,
+) -> Option<T> {
+    if deadlines.first()?.0 <= now {
+        return deadlines.pop_first().map(|(_, entry)| entry);
+    }
+    let is_far = deadlines.last()?.0.duration_since(now) > wait;
+    is_far.then(|| deadlines.pop_last())?.map(|(_, entry)| entry)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_clock_that_is_set_back_delays_nothing() {
+        let at = |second| Timestamp::from_second(second).unwrap();
+        let pop = |deadlines: &[i64], now| {
+            let mut deadlines = deadlines.iter().map(|second| (at(*second), *second)).collect();
+            pop_due(&mut deadlines, SignedDuration::from_secs(5), at(now))
+        };
+        for (now, due) in [
+            (994, true),
+            (995, false),
+            (999, false),
+            (1000, true),
+            (7200, true),
+            (0, true),
+        ] {
+            assert_eq!(pop(&[1000], now).is_some(), due, "{now}");
+        }
+        assert_eq!(
+            pop(&[3, 1000], 0),
+            Some(1000),
+            "one that was set later does not hide it"
+        );
+        assert_eq!(pop(&[], 0), None);
+        assert_eq!(later(Timestamp::MAX, SignedDuration::from_secs(1)), Timestamp::MAX);
+    }
 
     #[test]
     fn instants_are_kept_to_the_microsecond() {

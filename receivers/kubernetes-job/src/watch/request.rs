@@ -64,7 +64,8 @@ pub fn targets(include: &[String], exclude: &[String], job_labels: &str) -> Vec<
         _ => include.iter().cloned().map(Some).collect(),
     };
     let mut targets = Vec::new();
-    for (scope, namespace) in (0..).zip(namespaces) {
+    // Scope 0 is the whole cluster.
+    for (scope, namespace) in (u16::from(!include.is_empty())..).zip(namespaces) {
         for kind in Kind::ALL {
             if kind == Kind::NodeEvents && namespace.is_some() {
                 continue;
@@ -200,7 +201,7 @@ mod tests {
             "/api/v1/namespaces/b/pods?labelSelector=batch.kubernetes.io%2Fjob-name\
              &watch=true&resourceVersion=12&allowWatchBookmarks=true&timeoutSeconds=240"
         );
-        assert_eq!(all[7].source.scope, 1);
+        assert_eq!((all[0].source.scope, all[7].source.scope), (1, 2));
         assert_eq!(
             uri(all[1].list("to/ken=", true)),
             "/apis/batch/v1/namespaces/a/jobs?limit=500&continue=to%2Fken%3D"

@@ -1,0 +1,132 @@
+//! How a checkpoint is stored.
+//!
+//! The version (one byte); when it was stored (8 bytes); the number of parts (2 bytes), each with the length of its name
+//! (2 bytes), its name, since when it is watched (8 bytes), its watermark (8 bytes), the number of its Jobs that were
+//! reported (4 bytes), and each of these with its short UID (8 bytes), how many seconds after the watermark it was decided
+//! (4 bytes) and how many seconds later it was over (2 bytes, all bits set if it is not); the number of late ones
+//! (4 bytes), each with its short UID. All numbers are big-endian, times are seconds since 1970.
+//!
+//! Version 1 had no time since when a part is watched: its watermark began there. It named the parts one off.
+
+use std::collections::HashMap;
+
+use bytes::{Buf, BufMut, Bytes, TryGetError};
+use jiff::Timestamp;
+
+use super::{Checkpoint, Part, Told};
+
+const VERSION: u8 = 2;
+/// The oldest version that is read.
+const FIRST_VERSION: u8 = 1;
+/// Stands for a Job that is not over.
+const NOT_OVER: u16 = u16::MAX;
+
+/// Why stored bytes are not a checkpoint.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the stored checkpoint cannot be read: {0}")]
+pub struct Unreadable(String);
+
+impl From<TryGetError> for Unreadable {
+    fn from(_: TryGetError) -> Self {
+        Unreadable("it ends too early".into())
+    }
+}
+
+impl Checkpoint {
+    /// As it is stored at `now`.
+    pub fn encode(&mut self, now: Timestamp) -> Bytes {
+        self.passes(now, None);
+        self.shrink();
+        self.is_dirty = false;
+        self.saved_at = Some(now);
+        let mut bytes = Vec::with_capacity(64 + 14 * self.told.len() + 8 * self.late.len());
+        bytes.put_u8(VERSION);
+        bytes.put_i64(now.as_second());
+        bytes.put_u16(self.parts.len().try_into().unwrap_or(u16::MAX));
+        let mut of_parts: HashMap<&str, Vec<(u64, &Told)>> = HashMap::new();
+        for (uid, job) in &self.told {
+            of_parts.entry(&job.part).or_default().push((*uid, job));
+        }
+        for (name, part) in &self.parts {
+            bytes.put_u16(name.len().try_into().unwrap_or(u16::MAX));
+            bytes.put_slice(name.as_bytes());
+            bytes.put_i64(part.since);
+            bytes.put_i64(part.watermark);
+            let jobs = of_parts.get(&**name).map(Vec::as_slice).unwrap_or_default();
+            bytes.put_u32(jobs.len().try_into().unwrap_or(u32::MAX));
+            for (uid, job) in jobs {
+                bytes.put_u64(*uid);
+                // What is listed from before the watermark is only listed so that it is known.
+                let after = job.at.saturating_sub(part.watermark).clamp(0, u32::MAX.into());
+                bytes.put_u32(after.try_into().unwrap_or(u32::MAX));
+                let over = job
+                    .over
+                    .map(|over| over.saturating_sub(job.at).clamp(0, i64::from(NOT_OVER) - 1));
+                bytes.put_u16(over.and_then(|over| over.try_into().ok()).unwrap_or(NOT_OVER));
+            }
+        }
+        bytes.put_u32(self.late.len().try_into().unwrap_or(u32::MAX));
+        for uid in &self.late {
+            bytes.put_u64(*uid);
+        }
+        bytes.into()
+    }
+
+    /// What was stored.
+    ///
+    /// # Errors
+    /// If it is not a checkpoint, or one of a later version.
+    pub fn decode(mut bytes: Bytes, capacity: usize) -> Result<Checkpoint, Unreadable> {
+        let mut checkpoint = Checkpoint::new(capacity);
+        let version = bytes.try_get_u8()?;
+        if version > VERSION {
+            return Err(Unreadable(format!(
+                "it is of version {version}, expected {FIRST_VERSION} to {VERSION}: a later collector wrote it, run that one"
+            )));
+        }
+        if version < FIRST_VERSION {
+            return Err(Unreadable(format!("it begins with version {version}, which never was")));
+        }
+        checkpoint.is_misnamed = version == 1;
+        let saved_at = Timestamp::from_second(bytes.try_get_i64()?);
+        checkpoint.saved_at = Some(saved_at.map_err(|error| Unreadable(error.to_string()))?);
+        for _ in 0..bytes.try_get_u16()? {
+            let name = name(&mut bytes)?;
+            let since = bytes.try_get_i64()?;
+            // Where times of the first version are counted from.
+            let watermark = if version == 1 { since } else { bytes.try_get_i64()? };
+            for _ in 0..bytes.try_get_u32()? {
+                let uid = bytes.try_get_u64()?;
+                let at = watermark.saturating_add(bytes.try_get_u32()?.into());
+                let over = bytes.try_get_u16()?;
+                let told = Told {
+                    part: name.clone(),
+                    at,
+                    over: (over != NOT_OVER).then(|| at.saturating_add(over.into())),
+                };
+                checkpoint.told.insert(uid, told);
+            }
+            let watermark = if version == 1 { 0 } else { watermark };
+            checkpoint.parts.insert(name, Part { since, watermark });
+        }
+        for _ in 0..bytes.try_get_u32()? {
+            checkpoint.late.insert(bytes.try_get_u64()?);
+        }
+        match bytes.len() {
+            0 => Ok(checkpoint),
+            more => Err(Unreadable(format!("{more} bytes follow its end"))),
+        }
+    }
+}
+
+fn name(bytes: &mut Bytes) -> Result<Box<str>, Unreadable> {
+    let length = usize::from(bytes.try_get_u16()?);
+    if bytes.len() < length {
+        return Err(Unreadable("it ends too early".into()));
+    }
+    let name = bytes.split_to(length);
+    match std::str::from_utf8(&name) {
+        Ok(name) => Ok(name.into()),
+        Err(_) => Err(Unreadable("a name in it is not UTF-8".into())),
+    }
+}
