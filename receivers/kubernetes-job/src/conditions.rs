@@ -311,7 +311,7 @@ mod tests {
             retry_after: None,
             in_band: false,
         };
-        for scope in [0, 1] {
+        for scope in [1, 2] {
             for kind in Kind::ALL {
                 match kind {
                     Kind::Jobs => conditions.works(Source { kind, scope }),
@@ -319,7 +319,7 @@ mod tests {
                 }
             }
         }
-        conditions.heard(Source { scope: 1, ..JOBS }, at(50));
+        conditions.heard(Source { scope: 2, ..JOBS }, at(50));
         assert_eq!(conditions.status(at(60)), Status::Ok);
         let silence = conditions.silence(at(60));
         assert_eq!(silence, BTreeMap::from([(Kind::Jobs, Duration::from_secs(60))]));

@@ -78,11 +78,21 @@ impl<T> Early<T> {
     }
 
     fn remove_oldest(&mut self) {
-        let largest = self.namespaces.iter().max_by_key(|(_, waiting)| waiting.order.len());
-        let oldest = largest.and_then(|(namespace, waiting)| Some((namespace.clone(), *waiting.order.front()?)));
-        match oldest {
-            Some((namespace, owner)) => drop(self.take(&namespace, owner)),
-            None => self.len = 0,
+        let largest = self
+            .namespaces
+            .iter_mut()
+            .max_by_key(|(_, waiting)| waiting.order.len());
+        let Some((namespace, waiting)) = largest else {
+            self.len = 0;
+            return;
+        };
+        if let Some(oldest) = waiting.order.pop_front() {
+            waiting.things.remove(&oldest);
+            self.len -= 1;
+        }
+        if waiting.order.is_empty() {
+            let namespace = namespace.clone();
+            self.namespaces.remove(&namespace);
         }
     }
 }

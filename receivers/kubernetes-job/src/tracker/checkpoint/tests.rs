@@ -171,3 +171,130 @@ fn what_is_no_checkpoint_is_refused() {
         assert!(Checkpoint::decode(bytes.slice(..length), CAPACITY).is_err(), "{length}");
     }
 }
+
+#[test]
+fn a_verdict_keeps_its_own_time_and_moves_no_watermark_past_the_cluster() {
+    let mut checkpoint = Checkpoint::new(CAPACITY);
+    checkpoint.begin("", at(0));
+    tell(&mut checkpoint, 1, 5000);
+    checkpoint.decided("", id(2), at(253_000_000_000));
+    checkpoint.told(&id(2));
+    checkpoint.over(&id(2), at(253_000_000_000));
+    let after = restart(&mut checkpoint);
+    assert!(after.lists(&id(2)), "it may be listed again");
+    assert!(!after.is_told("", &id(3), at(4800)), "not passed by it");
+    assert!(after.is_told("", &id(4), at(4600)), "passed by the other one");
+}
+
+#[test]
+fn a_local_clock_that_is_behind_does_not_hold_the_watermark() {
+    let mut checkpoint = Checkpoint::new(CAPACITY);
+    checkpoint.begin("", at(0));
+    checkpoint.passes(at(10), Some(at(NOW)));
+    for n in 1..=50 {
+        checkpoint.decided("", id(n), at(NOW - 3000 + i64::from(n) * 60));
+        checkpoint.told(&id(n));
+        checkpoint.over(&id(n), at(10));
+    }
+    let after = Checkpoint::decode(checkpoint.encode(at(10)), CAPACITY).unwrap();
+    assert_eq!(after.told.len(), 7);
+}
+
+#[test]
+fn a_job_decided_live_shows_that_the_first_start_was_ahead() {
+    let mut checkpoint = Checkpoint::new(CAPACITY);
+    checkpoint.begin("", at(90_000));
+    checkpoint.passes(at(90_000), Some(at(3590)));
+    checkpoint.decided_now("", Some(at(3600)));
+    for (second, told) in [(3500, true), (3599, true), (3600, false), (90_000, false)] {
+        assert_eq!(checkpoint.is_told("", &id(1), at(second)), told, "{second}");
+    }
+    // What a verdict claims does not lead behind what the API server says.
+    checkpoint.decided_now("", Some(at(0)));
+    assert!(checkpoint.is_told("", &id(1), at(3500)));
+    checkpoint.decided_now("", None);
+    assert!(restart(&mut checkpoint).is_told("", &id(1), at(3500)));
+}
+
+#[test]
+fn what_is_from_the_future_is_said_and_corrected() {
+    let mut checkpoint = Checkpoint::new(CAPACITY);
+    checkpoint.begin("", at(NOW));
+    let mut stored = restart(&mut checkpoint);
+    assert_eq!(stored.clone().correct(at(NOW)), None);
+    assert_eq!(stored.clone().correct(at(NOW - 60)), None, "clocks differ by that");
+    let is_corrected = |corrected: Option<FromTheFuture>| corrected.map(|future| (future.latest, future.is_corrected));
+    let now = NOW - 86_400;
+    assert_eq!(is_corrected(stored.correct(at(now))), Some((at(NOW), true)));
+    assert!(stored.is_told("", &id(1), at(now - 1)) && !stored.is_told("", &id(1), at(now)));
+    assert!(stored.is_dirty());
+    // The watermark is the cluster's time: then the local clock is behind, and nothing is wrong with the checkpoint.
+    let mut checkpoint = Checkpoint::new(CAPACITY);
+    checkpoint.begin("", at(0));
+    tell(&mut checkpoint, 1, NOW);
+    let mut stored = restart(&mut checkpoint);
+    assert_eq!(is_corrected(stored.correct(at(NOW - 7200))), Some((at(NOW), false)));
+    assert!(stored.is_told("", &id(2), at(NOW - 301)));
+    // Unless it is too far ahead to be anybody's.
+    assert_eq!(is_corrected(stored.correct(at(1))), Some((at(NOW), true)));
+    assert!(!stored.is_told("", &id(2), at(NOW - 301)));
+}
+
+/// As the first version wrote it: each part with a watermark and its Jobs.
+fn version_one(parts: &[(&str, i64, &[(u32, u32)])], late: &[u32]) -> Bytes {
+    let mut bytes = vec![1];
+    bytes.put_i64(NOW);
+    bytes.put_u16(parts.len().try_into().unwrap());
+    for (name, watermark, jobs) in parts {
+        bytes.put_u16(name.len().try_into().unwrap());
+        bytes.put_slice(name.as_bytes());
+        bytes.put_i64(*watermark);
+        bytes.put_u32(jobs.len().try_into().unwrap());
+        for (n, after) in *jobs {
+            bytes.put_u64(id(*n).short());
+            bytes.put_u32(*after);
+            bytes.put_u16(0);
+        }
+    }
+    bytes.put_u32(late.len().try_into().unwrap());
+    for n in late {
+        bytes.put_u64(id(*n).short());
+    }
+    bytes.into()
+}
+
+#[test]
+fn a_checkpoint_of_the_first_version_is_read() {
+    let stored = version_one(&[("", 1000, &[(1, 10)])], &[2]);
+    let mut checkpoint = Checkpoint::decode(stored, CAPACITY).unwrap();
+    checkpoint.name_parts(&[]);
+    for checkpoint in [&checkpoint.clone(), &restart(&mut checkpoint)] {
+        assert_eq!(checkpoint.saved_at(), Some(at(NOW)));
+        assert!(checkpoint.is_told("", &id(1), at(1010)));
+        assert!(!checkpoint.is_told("", &id(3), at(1000)) && checkpoint.is_told("", &id(3), at(999)));
+    }
+    let checkpoint = Checkpoint::decode(version_one(&[("", 1000, &[])], &[2]), CAPACITY).unwrap();
+    assert!(!checkpoint.is_told("", &id(2), at(990)), "it is late");
+}
+
+#[test]
+fn the_first_version_named_each_namespace_like_the_one_before_it() {
+    let stored = version_one(&[("", 100, &[(1, 10)]), ("a", 200, &[(2, 20)]), ("b", 5, &[])], &[]);
+    let mut checkpoint = Checkpoint::decode(stored, CAPACITY).unwrap();
+    checkpoint.name_parts(&["a".into(), "b".into()]);
+    let checkpoint = restart(&mut checkpoint);
+    for (part, watermark, told) in [("a", 100, 1), ("b", 200, 2)] {
+        assert!(checkpoint.is_told(part, &id(9), at(watermark - 1)), "{part}");
+        assert!(!checkpoint.is_told(part, &id(9), at(watermark)), "{part}");
+        assert!(checkpoint.lists(&id(told)));
+    }
+    assert_eq!(checkpoint.parts.len(), 2);
+}
+
+#[test]
+fn bytes_after_the_end_are_refused() {
+    let mut bytes = Checkpoint::new(CAPACITY).encode(at(1)).to_vec();
+    bytes.push(0);
+    let error = Checkpoint::decode(bytes.into(), CAPACITY).unwrap_err();
+    assert!(error.to_string().contains("1 bytes follow"), "{error}");
+}
