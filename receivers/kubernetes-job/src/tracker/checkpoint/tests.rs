@@ -240,8 +240,11 @@ fn what_is_from_the_future_is_said_and_corrected() {
     assert!(!stored.is_told("", &id(2), at(NOW - 301)));
 }
 
-/// As the first version wrote it: each part with a watermark and its Jobs.
-fn version_one(parts: &[(&str, i64, &[(u32, u32)])], late: &[u32]) -> Bytes {
+/// Name, watermark, and Jobs with the seconds after it.
+type PartOne<'a> = (&'a str, i64, &'a [(u32, u32)]);
+
+/// As the first version wrote it.
+fn version_one(parts: &[PartOne<'_>], late: &[u32]) -> Bytes {
     let mut bytes = vec![1];
     bytes.put_i64(NOW);
     bytes.put_u16(parts.len().try_into().unwrap());
