@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::diagnostics::{Diagnostic, Diagnostics, Position};
 use super::document::{self, Config};
+use super::dollar;
 use super::merge::{merge, parse_set};
 use super::node::{Node, Value};
 use super::parse::parse;
@@ -40,6 +41,7 @@ pub fn read_all(sources: &[Source], sets: &[String], env: Environment<'_>) -> (O
     };
     substitute(&mut root, env, &mut mistakes);
     let config = document::read(&root, &mut mistakes);
+    dollar::warn(&root, &config.warnings);
     (Some(config), mistakes.sorted())
 }
 

@@ -5,11 +5,13 @@
 //! What is valid but probably not meant is a warning: [`Settings::warn`] from a component, [`Config::warnings`] from
 //! the graph. [`load()`] does it all but the last; `redact` says what must never be shown, and [`print()`] shows the rest.
 
+mod credential;
 mod de;
 mod de_access;
 mod de_error;
 mod diagnostics;
 mod document;
+mod dollar;
 mod ids;
 mod load;
 #[cfg(test)]
@@ -30,6 +32,7 @@ mod suggest;
 mod template;
 mod values;
 
+pub use credential::credential_problem;
 pub use diagnostics::{Diagnostic, Diagnostics, Position, Warnings};
 pub use document::{Config, Located, Pipeline, Service};
 pub use ids::{IdError, PipelineId, component_id, pipeline_id};

@@ -1,0 +1,246 @@
+//! Backends that are known by their address: what each takes, and the header that holds its key. A new backend is one
+//! entry of [`BACKENDS`]; the recipes are in `docs/backends.md`.
+
+use pipeline::Signal;
+use pipeline::config::{Diagnostic, Settings, nearest};
+use reqwest::Url;
+use reqwest::header::HeaderMap;
+
+use crate::datadog;
+use crate::temporality::Temporality;
+
+/// Which points of counters and histograms a backend keeps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Takes {
+    Both,
+    /// It rejects totals.
+    Deltas,
+    /// It rejects deltas or, mostly, drops them without an error.
+    Totals,
+}
+
+#[derive(Debug)]
+struct Backend {
+    name: &'static str,
+    takes: Takes,
+    /// The header with the key, without which every request is refused.
+    header: Option<&'static str>,
+    /// Whether it takes OTLP over gRPC.
+    grpc: bool,
+    /// Ends of its host names.
+    domains: &'static [&'static str],
+    /// Ends of the path to which `/v1/metrics` is added, where its own users choose the host.
+    paths: &'static [&'static str],
+}
+
+/// The first that fits counts.
+const BACKENDS: [Backend; 9] = [
+    Backend {
+        name: "Datadog",
+        takes: Takes::Deltas,
+        header: Some("dd-api-key"),
+        grpc: false,
+        domains: &datadog::DOMAINS,
+        paths: &[],
+    },
+    Backend {
+        name: "New Relic",
+        takes: Takes::Both,
+        header: Some("api-key"),
+        grpc: true,
+        domains: &["nr-data.net"],
+        paths: &[],
+    },
+    Backend {
+        name: "Honeycomb",
+        takes: Takes::Both,
+        header: Some("x-honeycomb-team"),
+        grpc: true,
+        domains: &["honeycomb.io"],
+        paths: &[],
+    },
+    Backend {
+        name: "Dynatrace",
+        takes: Takes::Deltas,
+        header: Some("authorization"),
+        grpc: false,
+        domains: &["dynatrace.com"],
+        // An ActiveGate is on a host of its own.
+        paths: &["/api/v2/otlp"],
+    },
+    Backend {
+        name: "Grafana Cloud",
+        takes: Takes::Totals,
+        header: Some("authorization"),
+        grpc: false,
+        domains: &["grafana.net"],
+        paths: &[],
+    },
+    Backend {
+        name: "Chronosphere",
+        takes: Takes::Both,
+        header: None,
+        grpc: true,
+        domains: &["chronosphere.io"],
+        paths: &[],
+    },
+    Backend {
+        name: "Prometheus",
+        takes: Takes::Totals,
+        header: None,
+        grpc: true,
+        domains: &[],
+        paths: &["/api/v1/otlp"],
+    },
+    Backend {
+        name: "VictoriaMetrics",
+        takes: Takes::Totals,
+        header: None,
+        grpc: true,
+        domains: &[],
+        paths: &["/opentelemetry", "/opentelemetry/api/v1/push"],
+    },
+    Backend {
+        name: "Mimir",
+        takes: Takes::Totals,
+        header: None,
+        grpc: true,
+        domains: &[],
+        paths: &["/otlp"],
+    },
+];
+
+impl Backend {
+    /// Its name, as far as the address tells.
+    fn called(&self) -> String {
+        match self.domains {
+            [] => format!("{}, which this path belongs to,", self.name),
+            _ => self.name.to_owned(),
+        }
+    }
+}
+
+fn of(url: &Url) -> Option<&'static Backend> {
+    BACKENDS
+        .iter()
+        .find(|backend| is_at(url, backend.domains) || has_path(url, backend.paths))
+}
+
+/// Whether the host is one of the domains or below one.
+pub(crate) fn is_at(url: &Url, domains: &[&str]) -> bool {
+    let host = url.host_str().unwrap_or_default().trim_end_matches('.');
+    domains.iter().any(|domain| {
+        host.strip_suffix(domain)
+            .is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
+    })
+}
+
+fn has_path(url: &Url, paths: &[&str]) -> bool {
+    let path = url.path().trim_end_matches('/');
+    let base = path.strip_suffix("/v1/metrics").unwrap_or(path);
+    paths.iter().any(|end| base.ends_with(end))
+}
+
+/// What an exporter is told to do, for the checks.
+pub(crate) struct Sends<'a> {
+    pub(crate) settings: &'a Settings,
+    pub(crate) headers: &'a HeaderMap,
+    /// Whether an extension adds headers.
+    pub(crate) authenticated: bool,
+    pub(crate) temporality: Temporality,
+}
+
+/// Checks the settings against what the backend of `url`, given under `key`, takes: what is sure to fail.
+pub(crate) fn check(sends: &Sends<'_>, key: &str, url: &Url, grpc: bool, mistakes: &mut Vec<Diagnostic>) {
+    let settings = sends.settings;
+    let Some(backend) = of(url) else { return };
+    let name = backend.name;
+    if grpc && !backend.grpc {
+        mistakes.push(
+            settings
+                .mistake(key, format!("{name} takes no OTLP over gRPC"))
+                .with_help("use the exporter `otlp_http` for it"),
+        );
+        return;
+    }
+    if let Some(header) = backend.header
+        && is_at(url, backend.domains)
+        && !sends.headers.contains_key(header)
+        && !sends.authenticated
+    {
+        let given = sends.headers.keys().map(|name| name.as_str());
+        let help = match nearest(header, given) {
+            Some(near) => format!("is the header `{near}` meant? write `{header}`"),
+            None => format!("add `headers: {{{header}: \"${{env:NAME}}\"}}`, with the variable that holds the key"),
+        };
+        let message = format!("{name} refuses requests without the header `{header}`");
+        let missing = settings.mistake("headers", message).with_help(help);
+        // One for all signals.
+        if !mistakes.contains(&missing) {
+            mistakes.push(missing);
+        }
+    }
+}
+
+/// Checks the temporality against what the backend that gets the metrics takes: totals that are sure to be rejected.
+pub(crate) fn check_temporality(sends: &Sends<'_>, metrics: &Url, mistakes: &mut Vec<Diagnostic>) {
+    if let Some(backend) = of(metrics)
+        && backend.takes == Takes::Deltas
+        && sends.temporality != Temporality::Delta
+    {
+        let message = format!("{} rejects totals, so every counter and histogram would be lost", backend.name);
+        mistakes.push(
+            sends
+                .settings
+                .mistake("temporality", message)
+                .with_help("remove `temporality`, or write `temporality: delta`"),
+        );
+    }
+}
+
+/// Warns of deltas that the backend is likely to drop, once it is known that metrics come to the exporter.
+pub(crate) fn warn_of_deltas(settings: &Settings, temporality: Temporality, signals: &[Signal], metrics: &Url) {
+    if let Some(backend) = of(metrics)
+        && backend.takes == Takes::Totals
+        && temporality == Temporality::Delta
+        && signals.contains(&Signal::Metrics)
+    {
+        let message = format!("{} keeps totals, and drops deltas unless told otherwise", backend.called());
+        settings.warn(settings.mistake("temporality", message).with_help("set `temporality: cumulative`"));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn name(url: &str) -> Option<&'static str> {
+        of(&Url::parse(url).unwrap()).map(|backend| backend.name)
+    }
+
+    #[test]
+    fn backends_are_known_by_host_or_path() {
+        for (url, expected) in [
+            ("https://otlp.us5.datadoghq.com/v1/metrics", Some("Datadog")),
+            ("https://otlp.datadoghq.eu/v1/metrics", Some("Datadog")),
+            ("https://otlp.us2.ddog-gov.com/v1/metrics", Some("Datadog")),
+            ("https://notdatadoghq.com/v1/metrics", None),
+            ("https://otlp.eu01.nr-data.net/v1/metrics", Some("New Relic")),
+            ("https://api.honeycomb.io/v1/metrics", Some("Honeycomb")),
+            ("https://abc.live.dynatrace.com/api/v2/otlp/v1/metrics", Some("Dynatrace")),
+            ("https://activegate:9999/e/abc/api/v2/otlp/v1/metrics", Some("Dynatrace")),
+            ("https://otlp-gateway-prod-eu-west-0.grafana.net/otlp/v1/metrics", Some("Grafana Cloud")),
+            ("https://acme.chronosphere.io/data/opentelemetry/v1/metrics", Some("Chronosphere")),
+            ("http://prometheus:9090/api/v1/otlp/v1/metrics", Some("Prometheus")),
+            ("http://x/prometheus/api/v1/otlp/v1/metrics/", Some("Prometheus")),
+            ("http://vm:8428/opentelemetry/v1/metrics", Some("VictoriaMetrics")),
+            ("http://vm:8480/insert/0/opentelemetry/v1/metrics", Some("VictoriaMetrics")),
+            ("http://vm:8428/opentelemetry/api/v1/push", Some("VictoriaMetrics")),
+            ("http://mimir:9009/otlp/v1/metrics", Some("Mimir")),
+            ("http://otel-collector:4318/v1/metrics", None),
+            ("http://127.0.0.1:4318/api/default/v1/metrics", None),
+        ] {
+            assert_eq!(name(url), expected, "{url}");
+        }
+    }
+}
