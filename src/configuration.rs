@@ -10,6 +10,7 @@ use pipeline::health::Health;
 use crate::cli::ConfigArgs;
 use crate::commands::Failure;
 use crate::components;
+use crate::enrichment;
 use crate::migration;
 use crate::telemetry::Telemetry;
 
@@ -74,6 +75,7 @@ pub fn prepare(sources: &[Source], sets: &[String], environment: Environment<'_>
     let Some(config) = config else {
         return Err(findings(mistakes, &Warnings::default()));
     };
+    enrichment::warn(&config);
     let telemetry = Telemetry::read(&config.service.telemetry).unwrap_or_else(|wrong| {
         mistakes.append(wrong);
         Telemetry::default()

@@ -7,6 +7,7 @@ mod cli;
 mod commands;
 mod components;
 mod configuration;
+mod enrichment;
 mod migration;
 mod telemetry;
 mod terminal;

@@ -140,6 +140,10 @@ pub trait Connector: Send {
 
 /// Sends data out.
 pub trait Exporter: Send {
+    /// Learns which signals come to it, before it starts and in `validate` too, to warn of settings that do not fit
+    /// them ([`Settings::warn`]).
+    fn connected(&self, _signals: &[Signal]) {}
+
     /// Prepares to run; an error ends the process before any data flows.
     fn start(&mut self) -> BoxFuture<'_, Result<(), ComponentError>> {
         Box::pin(async { Ok(()) })

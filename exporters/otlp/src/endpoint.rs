@@ -5,9 +5,9 @@ use pipeline::config::{Diagnostic, Settings};
 use reqwest::Url;
 use reqwest::header::HeaderMap;
 
-use crate::headers;
 use crate::http::settings::OtlpHttpSettings;
 use crate::tls::TlsSettings;
+use crate::{backends, datadog, headers};
 
 /// The URL of each signal that has one.
 #[derive(Clone, Debug)]
@@ -15,6 +15,8 @@ pub(crate) struct Endpoints {
     logs: Option<Url>,
     metrics: Option<Url>,
     traces: Option<Url>,
+    /// As given, each with its key.
+    given: Vec<(&'static str, Url)>,
 }
 
 impl Endpoints {
@@ -30,6 +32,11 @@ impl Endpoints {
     /// Every URL.
     pub(crate) fn all(&self) -> impl Iterator<Item = &Url> {
         Signal::ALL.into_iter().filter_map(|signal| self.of(signal))
+    }
+
+    /// The URLs as they are given, each with its key.
+    pub(crate) fn given(&self) -> impl Iterator<Item = (&'static str, &Url)> {
+        self.given.iter().map(|(key, url)| (*key, url))
     }
 
     /// Reads the four keys; a base `endpoint` gets the signal's path, the others are used as they are.
@@ -71,7 +78,13 @@ impl Endpoints {
                 format!("it ends with `{path}`, but `endpoint` is a base URL to which that path is added"),
             ));
         }
+        let given = [&base, &logs, &metrics, &traces];
+        let given = keys
+            .iter()
+            .zip(given)
+            .filter_map(|(key, url)| Some((*key, url.clone()?)));
         Endpoints {
+            given: given.collect(),
             logs: logs.or_else(|| base.as_ref().map(|base| with_path(base, "v1/logs"))),
             metrics: metrics.or_else(|| base.as_ref().map(|base| with_path(base, "v1/metrics"))),
             traces: traces.or_else(|| base.as_ref().map(|base| with_path(base, "v1/traces"))),
@@ -93,6 +106,9 @@ fn check(text: &str) -> Result<Url, String> {
         None => return Err(format!("it has no scheme, {EXPECTED}")),
         Some(_) => return Err(format!("unknown scheme, {EXPECTED}")),
     }
+    if text.matches("://").count() > 1 {
+        return Err(TWO_SCHEMES.into());
+    }
     let url = Url::parse(text).map_err(|why| format!("not a URL ({why}), {EXPECTED}"))?;
     if !url.username().is_empty() || url.password().is_some() {
         return Err("it holds a user name or password, which would show in logs; use `headers::authorization`".into());
@@ -101,7 +117,12 @@ fn check(text: &str) -> Result<Url, String> {
     Ok(url)
 }
 
-/// A host with a hole in it is what an empty variable leaves behind.
+/// `https://otlp.https://datadoghq.com`
+pub(crate) const TWO_SCHEMES: &str =
+    "it has two schemes (`://`); is an environment variable in it a URL, where a host or a Datadog site is expected?";
+
+/// A host with a hole in it is what an empty variable leaves behind, one with symbols in it a variable that was not
+/// replaced.
 pub(crate) fn check_host(url: &Url) -> Result<(), String> {
     let host = url.host_str().unwrap_or_default();
     if host.split('.').any(str::is_empty) {
@@ -109,30 +130,48 @@ pub(crate) fn check_host(url: &Url) -> Result<(), String> {
             "the host `{host}` is incomplete; is an environment variable in it empty, such as DD_SITE?"
         ));
     }
+    let symbol = host.chars().find(|c| !c.is_alphanumeric() && !"-._:[]".contains(*c));
+    if let Some(symbol) = symbol {
+        return Err(format!(
+            "the host `{host}` has `{symbol}` in it; is a reference in it not replaced? write `${{env:NAME}}` for an \
+             environment variable"
+        ));
+    }
     Ok(())
 }
 
-/// What is allowed but dangerous, for the log at the start.
-pub(crate) fn warnings<'a>(urls: impl Iterator<Item = &'a Url>, headers: &HeaderMap, tls: &TlsSettings) -> Vec<String> {
-    let mut warnings = Vec::new();
+/// Warns of what is allowed but dangerous: credentials without TLS, and a server whose certificate is not checked.
+/// `authenticated` says that an extension adds headers.
+pub(crate) fn warn<'a>(
+    settings: &Settings,
+    urls: impl Iterator<Item = (&'static str, &'a Url)>,
+    headers: &HeaderMap,
+    authenticated: bool,
+    tls: &TlsSettings,
+) {
     let credentials: Vec<&str> = headers.keys().map(|name| name.as_str()).collect();
-    let credentials: Vec<&str> = credentials
+    let mut credentials: Vec<String> = credentials
         .into_iter()
         .filter(|name| headers::is_credential(name))
+        .map(|name| format!("the header {name}"))
         .collect();
-    let plain: Vec<String> = urls
-        .filter(|url| url.scheme() == "http" && !is_loopback(url))
-        .map(authority)
-        .collect();
-    if let (Some(host), false) = (plain.first(), credentials.is_empty()) {
-        let names = credentials.join(", ");
-        warnings.push(format!("the header {names} goes to {host} unencrypted; use https://"));
+    if authenticated {
+        credentials.push("what the authenticator adds".into());
+    }
+    let plain = urls.filter(|(_, url)| url.scheme() == "http" && !is_loopback(url));
+    for (key, url) in plain {
+        if !credentials.is_empty() {
+            let (names, host) = (credentials.join(" and "), authority(url));
+            settings.warn(settings.mistake(key, format!("{names} goes to {host} unencrypted; use https://")));
+        }
     }
     if tls.insecure_skip_verify {
-        warnings
-            .push("tls::insecure_skip_verify is true: whoever stands between can read and change everything".into());
+        settings.warn(settings.mistake(
+            "tls::insecure_skip_verify",
+            "any certificate is accepted, so everything between the collector and the backend can read and change the \
+             data",
+        ));
     }
-    warnings
 }
 
 /// Whether the URL stays on this machine.
@@ -144,26 +183,9 @@ pub(crate) fn is_loopback(url: &Url) -> bool {
         || host.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback())
 }
 
-/// Every site of Datadog, as in docs/datadog.md; its intake is `https://otlp.` and the site.
-pub(crate) const DATADOG_SITES: [&str; 9] = [
-    "datadoghq.com",
-    "us3.datadoghq.com",
-    "us5.datadoghq.com",
-    "datadoghq.eu",
-    "ap1.datadoghq.com",
-    "ap2.datadoghq.com",
-    "uk1.datadoghq.com",
-    "ddog-gov.com",
-    "us2.ddog-gov.com",
-];
-
 /// Whether the URL belongs to Datadog.
 pub(crate) fn is_datadog(url: &Url) -> bool {
-    let host = url.host_str().unwrap_or_default();
-    DATADOG_SITES.iter().any(|site| {
-        host.strip_suffix(site)
-            .is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
-    })
+    backends::is_at(url, &datadog::DOMAINS)
 }
 
 /// `host`, or `host:port` where the port is not the scheme's usual one: for messages.
@@ -214,6 +236,10 @@ mod tests {
             ("endpoint: otlp.datadoghq.com", "no scheme"),
             ("endpoint: localhost:4318", "no scheme"),
             ("endpoint: ftp://x", "unknown scheme"),
+            ("endpoint: 'https://otlp.https://datadoghq.com'", "two schemes"),
+            ("endpoint: 'https://otlp.$DD_SITE'", "has `$` in it"),
+            ("endpoint: 'https://otlp.{{site}}'", "has `{` in it"),
+            ("endpoint: 'https://$(HOST_IP):4318'", "has `$` in it"),
             ("logs_endpoint: https://user:pass@h/x", "headers::authorization"),
             ("endpoint: https://h/v1/logs", "is a base URL"),
         ] {

@@ -8,8 +8,8 @@ use proxy::ProxyError;
 use reqwest::Url;
 use rustls::{AlertDescription, CertificateError, OtherError};
 
-use crate::endpoint;
 use crate::tls::NotTrusted;
+use crate::{datadog, endpoint};
 
 /// Explains a failed exchange with `url`.
 pub(crate) fn explain(error: &reqwest::Error, url: &Url, timeout: Option<Duration>) -> String {
@@ -182,10 +182,9 @@ fn bare(name: &str) -> &str {
 fn site_hint(url: &Url) -> String {
     let host = url.host_str().unwrap_or_default();
     if endpoint::is_datadog(url) || host.starts_with("otlp.") {
-        let sites = endpoint::DATADOG_SITES.join(", ");
-        format!("; is the site in the endpoint right ({sites})?")
+        format!("; is the site in the endpoint right ({})?", datadog::sites())
     } else {
-        "; check the endpoint".into()
+        "; check the endpoint".to_owned()
     }
 }
 

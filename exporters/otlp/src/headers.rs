@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use pipeline::config::{Diagnostic, Secret, Settings};
+use pipeline::config::{Diagnostic, Secret, Settings, credential_problem};
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 
 /// Headers that the exporter or HTTP itself sets.
@@ -52,11 +52,33 @@ fn header(key: &str, value: &Secret) -> Result<(HeaderName, HeaderValue), String
             "the value of `{name}` ends with a line break; was the Secret made from a file or with `echo` without `-n`?"
         ));
     }
+    if is_credential(name.as_str())
+        && let Some(why) = wrong_credential(name.as_str(), text)
+    {
+        return Err(format!("the value of `{name}` cannot work: {why}"));
+    }
     let mut value = HeaderValue::try_from(text).map_err(|_| {
         format!("the value of `{name}` holds a character that no header may hold, such as a line break")
     })?;
     value.set_sensitive(true);
     Ok((name, value))
+}
+
+/// Why the value of a header with a credential cannot work.
+fn wrong_credential(name: &str, text: &str) -> Option<&'static str> {
+    const SCHEMES: [&str; 6] = ["bearer", "basic", "api-token", "apikey", "api-key", "token"];
+    if !name.ends_with("authorization") {
+        let is_key = ["key", "token", "honeycomb-team"]
+            .iter()
+            .any(|part| name.contains(part));
+        let blank = is_key && text.trim().contains([' ', '\t']);
+        return credential_problem(text).or(blank.then_some("it has white space inside, and a key has none"));
+    }
+    let text = text.trim_start();
+    if SCHEMES.contains(&text.trim_end().to_ascii_lowercase().as_str()) {
+        return Some("nothing follows the scheme; is the environment variable it comes from set?");
+    }
+    credential_problem(text).or_else(|| credential_problem(text.split_once(' ')?.1))
 }
 
 /// Whether a header of this name proves who we are.
@@ -90,6 +112,17 @@ mod tests {
     }
 
     #[test]
+    fn values_that_are_no_credentials_are_free() {
+        for yaml in [
+            "headers: {x-team: 'our team', x-note: \"'quoted'\", x-scope: YOUR_API_KEY}",
+            "headers: {authorization: 'Basic aHVudGVyMjpodW50ZXIy'}",
+            "headers: {authorization: 'Digest username=\"a\", realm=\"b c\"x'}",
+        ] {
+            assert_eq!(read_yaml(yaml).1, [], "{yaml}");
+        }
+    }
+
+    #[test]
     fn mistakes_stand_at_their_line_and_keep_the_secret() {
         for (yaml, expected) in [
             ("headers:\n  x-a: b\n  'bad name': hunter2", "not a header name"),
@@ -104,6 +137,21 @@ mod tests {
                 "no header may hold",
             ),
             ("headers:\n  X-A: b\n  x-a: hunter2", "given twice"),
+            ("headers:\n  x-a: b\n  dd-api-key: \"'hunter2'\"", "quotes around it"),
+            ("headers:\n  x-a: b\n  dd-api-key: ' hunter2'", "white space"),
+            ("headers:\n  x-a: b\n  api-key: hun ter2", "white space inside"),
+            ("headers:\n  x-a: b\n  x-honeycomb-team: YOUR_API_KEY", "placeholder"),
+            ("headers:\n  x-a: b\n  dd-api-key: $DD_API_KEY", "not replaced"),
+            ("headers:\n  x-a: b\n  authorization: Bearer $TOKEN", "not replaced"),
+            ("headers:\n  x-a: b\n  authorization: Api-Token <token>", "placeholder"),
+            (
+                "headers:\n  x-a: b\n  authorization: Basic 'hunter2'",
+                "quotes around it",
+            ),
+            (
+                "headers:\n  x-a: b\n  authorization: 'Bearer '",
+                "nothing follows the scheme",
+            ),
         ] {
             let (_, mistakes) = read_yaml(yaml);
             assert_eq!(mistakes.len(), 1, "{yaml}: {mistakes:?}");

@@ -2,6 +2,7 @@
 //!
 //! What they share:
 //!
+//! * `backends`, `datadog`: what is known about backends by their address, and the settings that do not fit.
 //! * `endpoint`, `headers`, `compression`, [`temporality`]: what the configuration says, checked without any I/O.
 //! * [`tls`]: certificates, and reading them again.
 //! * `encode`: from data to request bodies within the backend's limits, and back.
@@ -9,8 +10,10 @@
 //! * `route`: the proxy, if there is one.
 //! * `exporter`: from what comes in to [`pipeline::sending`].
 
+mod backends;
 mod codes;
 mod compression;
+mod datadog;
 mod encode;
 mod endpoint;
 mod exporter;

@@ -108,7 +108,13 @@ mod tests {
     fn credentials_that_cannot_work_are_named() {
         for (values, expected) in [
             (
-                &["$DD_API_KEY", "${DD_API_KEY}", "$(DD_API_KEY)", "%DD_API_KEY%", "{{ .Values.key }}"][..],
+                &[
+                    "$DD_API_KEY",
+                    "${DD_API_KEY}",
+                    "$(DD_API_KEY)",
+                    "%DD_API_KEY%",
+                    "{{ .Values.key }}",
+                ][..],
                 "not replaced",
             ),
             (

@@ -97,7 +97,8 @@ mod tests {
 
     #[test]
     fn unreplaced_reference_is_a_warning_at_its_place() {
-        let text = "exporters:\n  otlp_http:\n    headers:\n      x: $DD_API_KEY\n      y: ${env:Y}\n      z: $$DD_API_KEY\n";
+        let text =
+            "exporters:\n  otlp_http:\n    headers:\n      x: $DD_API_KEY\n      y: ${env:Y}\n      z: $$DD_API_KEY\n";
         let source = Source {
             name: "a.yaml".into(),
             text: text.into(),

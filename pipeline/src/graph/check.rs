@@ -6,6 +6,7 @@ use super::catalog::Catalog;
 use crate::batch::Signal;
 use crate::component::{ComponentId, Kind};
 use crate::config::{Config, Diagnostic, Diagnostics, Located, Pipeline, PipelineId, nearest};
+use crate::storage::Provided;
 
 /// Reports connectors whose id a receiver or exporter has too: a pipeline that names it could mean either.
 pub(super) fn ids(config: &Config, problems: &mut Diagnostics) {
@@ -161,6 +162,20 @@ pub(super) fn unused(config: &Config) {
                     ..settings.mistake("", message)
                 });
             }
+        }
+    }
+}
+
+/// Warns about extensions that only work for the components that name them, and that none names.
+pub(super) fn unnamed(config: &Config, provided: &Provided) {
+    for named in &config.service.extensions {
+        if let Some(key) = provided.unnamed(&named.value) {
+            config.warnings.push(problem(
+                named,
+                "service::extensions".into(),
+                format!("no component uses {}", quoted(named)),
+                Some(format!("name it in the setting `{key}` of a component, or take it out")),
+            ));
         }
     }
 }

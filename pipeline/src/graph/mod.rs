@@ -73,6 +73,7 @@ impl Graph {
         if !problems.is_empty() || !parts.complete {
             return Err(problems.sorted());
         }
+        check::unnamed(config, &parts.provided);
         let mut graph = parts.connect(config, &order, health);
         check::unused(config);
         graph.warnings = config.warnings.list();

@@ -26,6 +26,8 @@ pub(super) struct Parts {
     connectors: BTreeMap<ComponentId, Box<dyn Connector>>,
     exporters: BTreeMap<ComponentId, Box<dyn Exporter>>,
     extensions: BTreeMap<ComponentId, Box<dyn Extension>>,
+    /// What the extensions offer, and which of them a component names.
+    pub provided: Provided,
     /// Whether every component of a known type could be made.
     pub complete: bool,
 }
@@ -73,6 +75,7 @@ impl Parts {
             exporters: maker.all(&config.exporters, &factories.exporters),
             extensions,
             complete: maker.complete,
+            provided: maker.provided,
         }
     }
 
@@ -107,6 +110,7 @@ impl Parts {
             for named in &pipeline.exporters {
                 let id = &named.value;
                 if let Some(component) = self.exporters.remove(id) {
+                    component.connected(&signals_to(id, config));
                     let node = node(Kind::Exporter, id, component, health);
                     graph.exporters.push((node, Inbox::empty()));
                 } else if let Some(component) = self.connectors.remove(id) {
@@ -175,6 +179,13 @@ impl Parts {
         };
         Ok((chain, (id, sender)))
     }
+}
+
+/// The signals that come to the exporter `id`.
+fn signals_to(id: &ComponentId, config: &Config) -> Vec<Signal> {
+    let pipelines = config.service.pipelines.iter();
+    let naming = pipelines.filter(|(_, pipeline)| pipeline.exporters.iter().any(|named| named.value == *id));
+    naming.map(|(pipeline, _)| pipeline.signal).collect()
 }
 
 /// The inbox of the exporter or connector `id`.

@@ -11,8 +11,9 @@
 
 pub mod memory;
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
@@ -118,7 +119,9 @@ pub struct Offer {
 /// What the extensions of the service offer, by their ids.
 #[derive(Clone, Default)]
 pub struct Provided {
-    offers: std::collections::BTreeMap<ComponentId, Offer>,
+    offers: BTreeMap<ComponentId, Offer>,
+    /// Those that a component has asked for; clones share it.
+    named: Arc<Mutex<BTreeSet<ComponentId>>>,
 }
 
 impl Provided {
@@ -149,9 +152,25 @@ impl Provided {
         Ok((parsed(name)?, found))
     }
 
+    /// The setting in which a component could name the extension, if it offers something and no component has asked
+    /// for it.
+    pub(crate) fn unnamed(&self, id: &ComponentId) -> Option<&'static str> {
+        let offer = self.offers.get(id)?;
+        let named = self.named.lock().unwrap_or_else(PoisonError::into_inner).contains(id);
+        match offer {
+            _ if named => None,
+            Offer { storage: Some(_), .. } => Some("storage"),
+            Offer {
+                leadership: Some(_), ..
+            } => Some("k8s_leader_elector"),
+            Offer { .. } => None,
+        }
+    }
+
     fn find<T>(&self, name: &str, does: &str, pick: impl Fn(&Offer) -> Option<T>) -> Result<T, String> {
         let id = parsed(name)?;
         if let Some(found) = self.offers.get(&id).and_then(&pick) {
+            self.named.lock().unwrap_or_else(PoisonError::into_inner).insert(id);
             return Ok(found);
         }
         let able: Vec<String> = self

@@ -71,6 +71,9 @@ fn check(text: &str, insecure: bool) -> Result<Endpoint, String> {
         Some(("dns", _)) => return Err(format!("gRPC name schemes are not supported, {EXPECTED}")),
         Some(_) => return Err(format!("unknown scheme, {EXPECTED}")),
     };
+    if rest.contains("://") {
+        return Err(endpoint::TWO_SCHEMES.into());
+    }
     let authority = rest.strip_suffix('/').unwrap_or(rest);
     if let Some((_, path)) = authority.split_once('/') {
         let hint = if path.contains("v1/") {
@@ -129,6 +132,8 @@ mod tests {
             ("https://h:4318/v1/logs", "address for `otlp_http`"),
             ("h:4317/x", "it has a path"),
             ("otlp.:4317", "incomplete"),
+            ("https://otlp.https://h:1", "two schemes"),
+            ("$HOST_IP:4317", "has `$` in it"),
             ("https://u:hunter2@h:1", "headers::authorization"),
             ("ab cd:1", "expected `host:port`"),
         ] {

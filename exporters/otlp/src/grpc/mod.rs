@@ -18,14 +18,14 @@ use std::sync::Arc;
 use futures_util::future::BoxFuture;
 use opentelemetry::metrics::Meter;
 use pipeline::component::{ComponentId, Create, Factory, Running};
-use pipeline::config::Diagnostics;
+use pipeline::config::{Diagnostics, Settings};
 use pipeline::storage::Storage;
 use pipeline::{ComponentError, Exporter, Inbox, Signal};
 use proxy::{Environment, Proxies, Proxy};
 
 use crate::exporter::{self, Parts};
-use crate::route;
 use crate::tls::{Alpn, Client};
+use crate::{backends, route};
 use destination::Backend;
 use settings::Config;
 
@@ -48,6 +48,7 @@ fn create(create: &Create<'_>) -> Result<Box<dyn Exporter>, Diagnostics> {
     Ok(Box::new(OtlpGrpc {
         id: create.id.clone(),
         config,
+        settings: create.settings.clone(),
         storage,
         meter: create.meter.clone(),
         tls: None,
@@ -58,6 +59,7 @@ fn create(create: &Create<'_>) -> Result<Box<dyn Exporter>, Diagnostics> {
 struct OtlpGrpc {
     id: ComponentId,
     config: Config,
+    settings: Settings,
     /// Where the queue is kept.
     storage: Option<Arc<dyn Storage>>,
     meter: Meter,
@@ -68,12 +70,14 @@ struct OtlpGrpc {
 }
 
 impl Exporter for OtlpGrpc {
+    fn connected(&self, signals: &[Signal]) {
+        let (temporality, url) = (self.config.sending.temporality, &self.config.endpoint.url);
+        backends::warn_of_deltas(&self.settings, temporality, signals, url);
+    }
+
     /// Reads certificates. No connection is made: a backend that is away at the start is waited for.
     fn start(&mut self) -> BoxFuture<'_, Result<(), ComponentError>> {
         Box::pin(async {
-            for warning in self.config.warnings() {
-                tracing::warn!(exporter = %self.id, "{warning}");
-            }
             let url = &self.config.endpoint.url;
             let proxies = Proxies::from(Environment::of_process());
             self.proxy = proxies.choose_tunnel(route::target(url))?.cloned();

@@ -8,6 +8,7 @@ use reqwest::header::{HeaderMap, HeaderValue};
 use serde::Deserialize;
 
 use super::endpoint::Endpoint;
+use crate::backends::{self, Sends};
 use crate::codes::NonRetryable;
 use crate::compression::Compression;
 use crate::exporter::Sending;
@@ -164,6 +165,27 @@ impl Config {
         }
         mistakes.extend(raw.tls.mistakes(settings));
         let temporality = Temporality::read(&raw.temporality, raw.cumulative, settings, &mut mistakes);
+        let sends = Sends {
+            settings,
+            headers: &headers,
+            authenticated: false,
+            temporality,
+        };
+        if let Some(endpoint) = &endpoint {
+            let url = &endpoint.url;
+            backends::check(&sends, "endpoint", url, true, &mut mistakes);
+            backends::check_temporality(&sends, url, &mut mistakes);
+            if endpoint.port() == 4318 {
+                let message = "port 4318 is usually for OTLP over HTTP";
+                settings.warn(
+                    settings
+                        .mistake("endpoint", message)
+                        .with_help("use the port for gRPC, usually 4317, or the exporter `otlp_http`"),
+                );
+            }
+            let urls = std::iter::once(("endpoint", url));
+            endpoint::warn(settings, urls, &headers, sends.authenticated, &raw.tls);
+        }
         mistakes.extend(raw.retry_on_failure.mistakes("retry_on_failure", settings));
         let codes = &raw.retry_on_failure.non_retryable_status_codes;
         let non_retryable = NonRetryable::read(codes, true, settings, &mut mistakes);
@@ -190,17 +212,6 @@ impl Config {
             },
         })
     }
-
-    /// What is allowed but dangerous, or likely a slip, for the log at the start.
-    pub(crate) fn warnings(&self) -> Vec<String> {
-        let mut warnings = endpoint::warnings(std::iter::once(&self.endpoint.url), &self.headers, &self.tls);
-        if self.endpoint.port() == 4318 {
-            warnings.push(
-                "the endpoint has port 4318, which is usually for OTLP over HTTP; gRPC is usually at 4317".into(),
-            );
-        }
-        warnings
-    }
 }
 
 #[cfg(test)]
@@ -208,17 +219,23 @@ mod tests {
     use super::*;
 
     fn read(yaml: &str) -> Result<Config, String> {
-        Config::read(&Settings::from_yaml(yaml).unwrap()).map_err(|mistakes| mistakes.to_string())
+        read_with_warnings(yaml).0
+    }
+
+    fn read_with_warnings(yaml: &str) -> (Result<Config, String>, String) {
+        let settings = Settings::from_yaml(yaml).unwrap();
+        let config = Config::read(&settings).map_err(|mistakes| mistakes.to_string());
+        (config, settings.warnings().to_string())
     }
 
     #[test]
     fn a_collectors_example_is_read() {
-        let config = read(
+        let (config, warnings) = read_with_warnings(
             "endpoint: otelcol2:4317\ncompression: zstd\nheaders: {x-token: hunter2}\n\
              keepalive: {time: 30s, permit_without_stream: true}\nauthority: other.example\n\
              tls: {cert_file: a, key_file: b}\ntemporality: cumulative\ncumulative: {max_stale: 5m}",
-        )
-        .unwrap();
+        );
+        let config = config.unwrap();
         assert_eq!(config.compression, Compression::Zstd(3));
         assert_eq!(config.timeout, Some(std::time::Duration::from_secs(5)));
         assert_eq!(config.origin, "https://other.example");
@@ -228,14 +245,13 @@ mod tests {
             (Duration::from_secs(30), Duration::from_secs(10))
         );
         assert!(!format!("{config:?}").contains("hunter2"));
-        assert_eq!(config.warnings(), [""; 0]);
-        let config = read("endpoint: h:4318\ntls: {insecure: true}\nheaders: {x-token: hunter2}").unwrap();
-        let warnings = config.warnings();
+        assert_eq!(warnings, "");
+        let (_, warnings) = read_with_warnings("endpoint: h:4318\ntls: {insecure: true}\nheaders: {x-token: hunter2}");
+        assert!(warnings.contains("x-token goes to h:4318 unencrypted"), "{warnings}");
         assert!(
-            warnings[0].contains("x-token goes to h:4318 unencrypted"),
-            "{warnings:?}"
+            warnings.contains("port 4318 is usually for OTLP over HTTP"),
+            "{warnings}"
         );
-        assert!(warnings[1].contains("gRPC is usually at 4317"), "{warnings:?}");
     }
 
     #[test]

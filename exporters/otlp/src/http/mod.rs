@@ -15,12 +15,12 @@ use std::sync::Arc;
 use futures_util::future::BoxFuture;
 use opentelemetry::metrics::Meter;
 use pipeline::component::{ComponentId, Create, Factory, Running};
-use pipeline::config::Diagnostics;
+use pipeline::config::{Diagnostics, Settings};
 use pipeline::storage::Storage;
 use pipeline::{ComponentError, Exporter, Inbox, Signal};
 
 use crate::exporter::{self, Parts};
-use crate::route;
+use crate::{backends, route};
 use client::Client;
 use destination::Backend;
 use settings::Config;
@@ -44,6 +44,7 @@ fn create(create: &Create<'_>) -> Result<Box<dyn Exporter>, Diagnostics> {
     Ok(Box::new(OtlpHttp {
         id: create.id.clone(),
         config,
+        settings: create.settings.clone(),
         storage,
         meter: create.meter.clone(),
         client: None,
@@ -53,6 +54,7 @@ fn create(create: &Create<'_>) -> Result<Box<dyn Exporter>, Diagnostics> {
 struct OtlpHttp {
     id: ComponentId,
     config: Config,
+    settings: Settings,
     /// Where the queue is kept.
     storage: Option<Arc<dyn Storage>>,
     meter: Meter,
@@ -61,12 +63,15 @@ struct OtlpHttp {
 }
 
 impl Exporter for OtlpHttp {
+    fn connected(&self, signals: &[Signal]) {
+        if let Some(url) = self.config.endpoints.of(Signal::Metrics) {
+            backends::warn_of_deltas(&self.settings, self.config.sending.temporality, signals, url);
+        }
+    }
+
     /// Reads certificates. No connection is made: a backend that is away at the start is waited for.
     fn start(&mut self) -> BoxFuture<'_, Result<(), ComponentError>> {
         Box::pin(async {
-            for warning in self.config.warnings() {
-                tracing::warn!(exporter = %self.id, "{warning}");
-            }
             let client = client::build(&self.config).await?;
             for (url, proxy) in route::proxied(&client.proxies, self.config.endpoints.all())? {
                 tracing::info!(exporter = %self.id, %url, %proxy, from = proxy.origin(), "using a proxy");

@@ -2,12 +2,14 @@
 
 use std::collections::BTreeMap;
 
+use pipeline::Signal;
 use pipeline::config::{Diagnostics, Duration, Secret, Settings};
 use pipeline::sending::{QueueSettings, RetrySettings};
 use proxy::Proxy;
 use reqwest::header::HeaderMap;
 use serde::Deserialize;
 
+use crate::backends::{self, Sends};
 use crate::codes::NonRetryable;
 use crate::compression::Compression;
 use crate::encode::{Encoding, Format};
@@ -171,6 +173,27 @@ impl Config {
         }
         mistakes.extend(raw.tls.mistakes(settings));
         let temporality = Temporality::read(&raw.temporality, raw.cumulative, settings, &mut mistakes);
+        let sends = Sends {
+            settings,
+            headers: &headers,
+            authenticated: false,
+            temporality,
+        };
+        for (key, url) in endpoints.given() {
+            backends::check(&sends, key, url, false, &mut mistakes);
+            if url.port() == Some(4317) {
+                let message = "port 4317 is usually for gRPC";
+                settings.warn(
+                    settings
+                        .mistake(key, message)
+                        .with_help("use the port for HTTP, usually 4318, or the exporter `otlp_grpc`"),
+                );
+            }
+        }
+        if let Some(metrics) = endpoints.of(Signal::Metrics) {
+            backends::check_temporality(&sends, metrics, &mut mistakes);
+        }
+        endpoint::warn(settings, endpoints.given(), &headers, sends.authenticated, &raw.tls);
         mistakes.extend(raw.retry_on_failure.mistakes("retry_on_failure", settings));
         let codes = &raw.retry_on_failure.non_retryable_status_codes;
         let non_retryable = NonRetryable::read(codes, false, settings, &mut mistakes);
@@ -196,16 +219,6 @@ impl Config {
             },
         })
     }
-
-    /// What is allowed but dangerous, or likely a slip, for the log at the start.
-    pub(crate) fn warnings(&self) -> Vec<String> {
-        let mut warnings = endpoint::warnings(self.endpoints.all(), &self.headers, &self.tls);
-        if self.endpoints.all().any(|url| url.port() == Some(4317)) {
-            warnings
-                .push("an endpoint has port 4317, which is usually for gRPC; OTLP over HTTP is usually at 4318".into());
-        }
-        warnings
-    }
 }
 
 #[cfg(test)]
@@ -223,14 +236,15 @@ mod tests {
         let yaml = "endpoint: https://otlp.datadoghq.com\ncompression: zstd\ncompression_params: {level: 3}\n\
                     headers: {dd-api-key: hunter2, dd-otel-metric-config: '{\"resource_attributes_as_tags\": true}'}\n\
                     timeout: 1m30s\nproxy_url: 'http://u:hunter2@proxy:1'\nretry_on_failure: {max_elapsed_time: 0}\nsending_queue: {queue_size: 5}";
-        let config = Config::read(&Settings::from_yaml(yaml).unwrap()).unwrap();
+        let settings = Settings::from_yaml(yaml).unwrap();
+        let config = Config::read(&settings).unwrap();
         assert_eq!(config.encoding.compression, Compression::Zstd(3));
         assert_eq!(config.encoding.format, Format::Proto);
         assert_eq!(config.timeout, Some(std::time::Duration::from_secs(90)));
         assert_eq!(config.sending.queue.queue_size, 5);
         assert!(config.sending.queue.block_on_overflow, "nothing is dropped by default");
         assert!(!format!("{config:?}").contains("hunter2"));
-        assert_eq!(config.warnings(), [""; 0]);
+        assert!(settings.warnings().is_empty());
     }
 
     #[test]
@@ -286,11 +300,32 @@ mod tests {
     #[test]
     fn a_key_over_plain_http_is_warned_of_unless_it_stays_here() {
         let warnings = |url: &str| {
-            let yaml = format!("endpoint: {url}\nheaders: {{dd-api-key: x}}");
-            Config::read(&Settings::from_yaml(&yaml).unwrap()).unwrap().warnings()
+            let settings = Settings::from_yaml(&format!("endpoint: {url}\nheaders: {{dd-api-key: x}}")).unwrap();
+            Config::read(&settings).unwrap();
+            settings.warnings().to_string()
         };
-        assert!(warnings("http://proxy.example:4318")[0].contains("dd-api-key goes to proxy.example:4318 unencrypted"));
-        assert_eq!(warnings("http://127.0.0.1:4318"), [""; 0]);
-        assert_eq!(warnings("https://proxy.example"), [""; 0]);
+        let found = warnings("http://proxy.example:4318");
+        assert!(
+            found.contains("yaml:1:11: endpoint: the header dd-api-key goes to proxy.example:4318 unencrypted"),
+            "{found}"
+        );
+        assert_eq!(warnings("http://127.0.0.1:4318"), "");
+        assert_eq!(warnings("https://proxy.example"), "");
+    }
+
+    #[test]
+    fn skipping_verification_and_the_port_of_grpc_are_warned_of() {
+        let yaml = "endpoint: https://h:4317\ntls:\n  insecure_skip_verify: true";
+        let settings = Settings::from_yaml(yaml).unwrap();
+        Config::read(&settings).unwrap();
+        let found = settings.warnings().to_string();
+        assert!(
+            found.contains("yaml:1:11: endpoint: port 4317 is usually for gRPC"),
+            "{found}"
+        );
+        assert!(
+            found.contains("yaml:3:25: tls::insecure_skip_verify: any certificate is accepted"),
+            "{found}"
+        );
     }
 }
