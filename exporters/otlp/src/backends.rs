@@ -4,7 +4,6 @@
 use pipeline::Signal;
 use pipeline::config::{Diagnostic, Settings, nearest};
 use reqwest::Url;
-use reqwest::header::HeaderMap;
 
 use crate::datadog;
 use crate::temporality::Temporality;
@@ -110,16 +109,6 @@ const BACKENDS: [Backend; 9] = [
     },
 ];
 
-impl Backend {
-    /// Its name, as far as the address tells.
-    fn called(&self) -> String {
-        match self.domains {
-            [] => format!("{}, which this path belongs to,", self.name),
-            _ => self.name.to_owned(),
-        }
-    }
-}
-
 fn of(url: &Url) -> Option<&'static Backend> {
     BACKENDS
         .iter()
@@ -144,16 +133,24 @@ fn has_path(url: &Url, paths: &[&str]) -> bool {
 /// What an exporter is told to do, for the checks.
 pub(crate) struct Sends<'a> {
     pub(crate) settings: &'a Settings,
-    pub(crate) headers: &'a HeaderMap,
+    /// The names of the headers, those with a wrong value too, in lower case.
+    pub(crate) headers: Vec<String>,
     /// Whether an extension adds headers.
     pub(crate) authenticated: bool,
     pub(crate) temporality: Temporality,
 }
 
+impl Sends<'_> {
+    /// Whether the header is given. One whose variable is not set is no header yet, but is there in the settings.
+    fn has(&self, header: &str) -> bool {
+        self.headers.iter().any(|name| name == header) || self.settings.is_set(&format!("headers::{header}"))
+    }
+}
+
 /// Checks the settings against what the backend of `url`, given under `key`, takes: what is sure to fail.
 pub(crate) fn check(sends: &Sends<'_>, key: &str, url: &Url, grpc: bool, mistakes: &mut Vec<Diagnostic>) {
     let settings = sends.settings;
-    if let Some(wrong) = datadog::check(url, sends.headers.contains_key("dd-api-key")) {
+    if let Some(wrong) = datadog::check(url, sends.has("dd-api-key")) {
         let found = settings.mistake(key, wrong.message).with_help(wrong.help);
         if !wrong.perhaps {
             mistakes.push(found);
@@ -173,11 +170,10 @@ pub(crate) fn check(sends: &Sends<'_>, key: &str, url: &Url, grpc: bool, mistake
     }
     if let Some(header) = backend.header
         && is_at(url, backend.domains)
-        && !sends.headers.contains_key(header)
+        && !sends.has(header)
         && !sends.authenticated
     {
-        let given = sends.headers.keys().map(|name| name.as_str());
-        let help = match nearest(header, given) {
+        let help = match nearest(header, sends.headers.iter().map(String::as_str)) {
             Some(near) => format!("is the header `{near}` meant? write `{header}`"),
             None => format!("add `headers: {{{header}: \"${{env:NAME}}\"}}`, with the variable that holds the key"),
         };

@@ -175,7 +175,7 @@ impl Config {
         let temporality = Temporality::read(&raw.temporality, raw.cumulative, settings, &mut mistakes);
         let sends = Sends {
             settings,
-            headers: &headers,
+            headers: raw.headers.keys().map(|name| name.to_ascii_lowercase()).collect(),
             authenticated: false,
             temporality,
         };
