@@ -212,10 +212,12 @@ pub(crate) fn warn_of_deltas(settings: &Settings, temporality: Temporality, sign
         && temporality == Temporality::Delta
         && signals.contains(&Signal::Metrics)
     {
-        let message = format!(
-            "{} keeps totals, and drops deltas unless told otherwise",
-            backend.called()
-        );
+        let name = backend.name;
+        let subject = match is_at(metrics, backend.domains) {
+            true => format!("{name} keeps totals"),
+            false => format!("`{}` is a path of {name}, which keeps totals", metrics.path()),
+        };
+        let message = format!("{subject} and drops deltas, mostly without an error");
         settings.warn(
             settings
                 .mistake("temporality", message)
