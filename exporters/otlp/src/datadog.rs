@@ -148,6 +148,17 @@ mod tests {
     }
 
     #[test]
+    fn the_sites_are_those_of_the_page_about_datadog() {
+        let page = include_str!("../../../docs/datadog.md");
+        let rows = page.lines().map(|line| line.split('`').collect::<Vec<_>>());
+        let documented: Vec<&str> = rows
+            .filter(|row| row.len() == 5 && row[3] == format!("https://otlp.{}", row[1]))
+            .map(|row| row[1])
+            .collect();
+        assert_eq!(documented, SITES.map(|(site, _)| site));
+    }
+
+    #[test]
     fn sites_pass() {
         for (site, _) in SITES {
             assert_eq!(found(&format!("https://otlp.{site}"), true), None, "{site}");
