@@ -2,14 +2,15 @@
 
 use std::fs::{File, OpenOptions};
 use std::io;
+use std::os::unix::fs::OpenOptionsExt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
 use pipeline::storage::{Change, StoreError};
-use redb::{Builder, ReadableDatabase, StorageBackend, TableDefinition, TableError};
+use redb::{Builder, ReadableDatabase, ReadableTableMetadata, StorageBackend, TableDefinition, TableError};
 
-use crate::disk::Disk;
+use crate::disk::{Disk, GONE};
 
 /// The file's name in the directory.
 pub const FILE: &str = "state.redb";
@@ -21,6 +22,9 @@ const FORMAT: TableDefinition<'_, &str, u64> = TableDefinition::new("::format");
 const VERSION: u64 = 1;
 /// redb's own default is a gigabyte.
 const CACHE: usize = 8 * 1024 * 1024;
+
+/// The share of a value that may be added when it is replaced by its parts: each part repeats the value's envelope.
+const OVERHEAD: usize = 4;
 
 type Values<'a> = TableDefinition<'a, &'static str, &'static [u8]>;
 
@@ -60,6 +64,8 @@ pub struct Transaction {
 /// Why a call to the database failed.
 #[derive(Debug)]
 pub enum Failure {
+    /// The disk is full.
+    Full(String),
     /// The disk does not do what it should.
     Disk(String),
     /// What is in the file cannot be read.
@@ -71,45 +77,55 @@ impl Database {
     /// settings ask for that.
     ///
     /// # Errors
-    /// What is wrong and what to do.
-    pub fn start(place: &Place) -> Result<Database, StoreError> {
+    /// Why it cannot be used.
+    pub fn start(place: &Place) -> Result<Database, Failure> {
         let file = place.file();
         let broken = match Database::open(place) {
-            Err(StoreError::Permanent(broken)) if place.recreate => broken,
+            Err(Failure::Broken(broken)) if place.recreate => broken,
             opened => return opened,
         };
         let aside = unused(&file);
-        std::fs::rename(&file, &aside).map_err(|error| unavailable(place, &error.to_string()))?;
-        tracing::warn!(aside = %aside.display(), "{broken}; it is moved aside, and an empty one takes its place");
+        std::fs::rename(&file, &aside).map_err(disk)?;
+        let problem = Failure::Broken(broken).told(place);
+        tracing::warn!(aside = %aside.display(), "{problem}; moved it aside and created an empty one");
         Database::open(place)
     }
 
     /// Opens the file; makes it if there is none.
     ///
     /// # Errors
-    /// What is wrong and what to do.
-    pub fn open(place: &Place) -> Result<Database, StoreError> {
+    /// Why it cannot be used.
+    pub fn open(place: &Place) -> Result<Database, Failure> {
+        if !place.file().try_exists().map_err(disk)? {
+            make(place)?;
+        }
+        Database::reopen(place)
+    }
+
+    /// Opens the file that this process has used before: one that is missing is not replaced by an empty one.
+    ///
+    /// # Errors
+    /// Why it cannot be used.
+    pub fn reopen(place: &Place) -> Result<Database, Failure> {
         let file = place.file();
-        let opened = || {
-            if !file.try_exists().map_err(disk)? {
-                make(place)?;
-            }
-            let disk = Disk {
-                file: OpenOptions::new().read(true).write(true).open(&file).map_err(disk)?,
-                fsync: place.fsync,
-            };
-            if disk.file.metadata().map_err(self::disk)?.len() == 0 {
-                return Err(Failure::Broken("it is empty".into()));
-            }
-            let database = Database::on(disk)?;
-            match database.version()? {
-                VERSION => Ok(database),
-                other => Err(Failure::Broken(format!(
-                    "its format is {other}, expected {VERSION}: another version of the collector wrote it"
-                ))),
-            }
+        if !file.try_exists().map_err(disk)? {
+            return Err(Failure::Disk(GONE.into()));
+        }
+        let disk = Disk {
+            file: OpenOptions::new().read(true).write(true).open(&file).map_err(disk)?,
+            fsync: place.fsync,
+            path: Some(file),
         };
-        opened().map_err(|failure| failure.told(place))
+        if disk.file.metadata().map_err(self::disk)?.len() == 0 {
+            return Err(Failure::Broken("it is empty".into()));
+        }
+        let database = Database::on(disk)?;
+        match database.version()? {
+            VERSION => Ok(database),
+            other => Err(Failure::Broken(format!(
+                "its format is {other}, expected {VERSION}: another version of the collector wrote it"
+            ))),
+        }
     }
 
     /// The database on a disk. The checksums of everything in it are compared: what has been damaged is found now.
@@ -120,11 +136,6 @@ impl Database {
         guarded(|| {
             let mut builder = Builder::new();
             builder.set_cache_size(CACHE).set_check_integrity_on_open(true);
-            builder.set_repair_callback(|session| {
-                if session.progress() == 0.0 {
-                    tracing::info!("the collector did not end in order last time; its file is checked");
-                }
-            });
             let redb = builder.create_with_backend(disk)?;
             Ok(Database { redb })
         })
@@ -147,6 +158,61 @@ impl Database {
                 }
             }
             writing.commit()?;
+            Ok(())
+        })
+    }
+
+    /// Whether a transaction leaves no more stored than before. One that replaces values by their parts counts, too.
+    ///
+    /// # Errors
+    /// Why it cannot be read.
+    pub fn frees(&self, transaction: &Transaction) -> Result<bool, Failure> {
+        guarded(|| {
+            let Some(table) = self.table(&transaction.path)? else {
+                return Ok(false);
+            };
+            let (mut added, mut freed, mut deletes) = (0, 0, false);
+            for change in &transaction.changes {
+                let key = match change {
+                    Change::Set(key, value) => {
+                        added += value.len();
+                        key
+                    }
+                    Change::Delete(key) => {
+                        deletes = true;
+                        key
+                    }
+                };
+                freed += table.get(key.as_str())?.map_or(0, |stored| stored.value().len());
+            }
+            let overhead = if deletes { freed / OVERHEAD } else { 0 };
+            Ok(added <= freed + overhead)
+        })
+    }
+
+    /// How many entries the tables have together.
+    ///
+    /// # Errors
+    /// Why they cannot be counted.
+    pub fn entries(&self) -> Result<u64, Failure> {
+        guarded(|| {
+            let reading = self.redb.begin_read()?;
+            let mut entries = 0;
+            for table in reading.list_tables()? {
+                entries += reading.open_untyped_table(table)?.len()?;
+            }
+            Ok(entries)
+        })
+    }
+
+    /// Moves what is stored to the front of the file and cuts the rest off, which gives space back to the disk. Reads
+    /// and writes up to all of it.
+    ///
+    /// # Errors
+    /// Why it was not done. The database must not be used any more then: open it again.
+    pub fn compact(&mut self) -> Result<(), Failure> {
+        guarded(|| {
+            self.redb.compact()?;
             Ok(())
         })
     }
@@ -219,9 +285,14 @@ fn make(place: &Place) -> Result<(), Failure> {
         .write(true)
         .create(true)
         .truncate(true)
+        .mode(0o600)
         .open(&new)
         .map_err(disk)?;
-    let database = Database::on(Disk { file, fsync: true })?;
+    let database = Database::on(Disk {
+        file,
+        fsync: true,
+        path: None,
+    })?;
     database.set_version()?;
     drop(database);
     std::fs::rename(&new, place.file()).map_err(disk)?;
@@ -239,9 +310,17 @@ fn unused(file: &Path) -> PathBuf {
 
 impl Failure {
     /// What went wrong and what to do, for whoever called.
-    pub fn told(self, place: &Place) -> StoreError {
+    pub fn told(&self, place: &Place) -> StoreError {
         match self {
-            Failure::Disk(why) => unavailable(place, &why),
+            Failure::Full(why) => StoreError::Unavailable(format!(
+                "the disk of the file {} is full: {why}; until there is space, only what frees space is stored: make the \
+                 volume larger, or let the backend take what is queued",
+                place.file().display()
+            )),
+            Failure::Disk(why) => StoreError::Unavailable(format!(
+                "the file {} cannot be read or written: {why}; check the disk and the directory it is in",
+                place.file().display()
+            )),
             Failure::Broken(why) => StoreError::Permanent(format!(
                 "the file {} cannot be used: {why}; restore it, or let an empty one take its place: move it away, or set \
                  {}::recreate: true (what waited in it to be sent is lost then)",
@@ -252,15 +331,14 @@ impl Failure {
     }
 }
 
-fn unavailable(place: &Place, why: &str) -> StoreError {
-    StoreError::Unavailable(format!(
-        "the file {} cannot be read or written: {why}; see to the disk it is on",
-        place.file().display()
-    ))
-}
-
+/// Sorts an error of the disk.
 fn disk(error: io::Error) -> Failure {
-    Failure::Disk(error.to_string())
+    use io::ErrorKind::{FileTooLarge, InvalidData, QuotaExceeded, StorageFull, UnexpectedEof};
+    match error.kind() {
+        InvalidData | UnexpectedEof => Failure::Broken(error.to_string()),
+        StorageFull | QuotaExceeded | FileTooLarge => Failure::Full(error.to_string()),
+        _ => Failure::Disk(error.to_string()),
+    }
 }
 
 /// Calls redb, which panics on some files that it did not write.
@@ -273,12 +351,8 @@ fn guarded<T>(work: impl FnOnce() -> Result<T, redb::Error>) -> Result<T, Failur
 
 impl From<redb::Error> for Failure {
     fn from(error: redb::Error) -> Self {
-        use std::io::ErrorKind::{InvalidData, UnexpectedEof};
         match error {
-            redb::Error::Io(error) if matches!(error.kind(), InvalidData | UnexpectedEof) => {
-                Failure::Broken(error.to_string())
-            }
-            redb::Error::Io(error) => Failure::Disk(error.to_string()),
+            redb::Error::Io(error) => disk(error),
             redb::Error::PreviousIo | redb::Error::DatabaseClosed => Failure::Disk(error.to_string()),
             error => Failure::Broken(error.to_string()),
         }

@@ -1,8 +1,8 @@
 //! The directory, and the lock that keeps a second collector out of it.
 
 use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
-use std::io::{Error, ErrorKind};
-use std::os::unix::fs::DirBuilderExt;
+use std::io::{Error, ErrorKind, Read, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::Path;
 use std::time::Duration;
 
@@ -20,21 +20,57 @@ pub fn create(path: &Path, mode: u32, section: &str) -> Result<(), String> {
     made.map_err(|error| explain(&error, "made", path, section))
 }
 
-/// Takes the directory for this process, as long as the file is held.
+/// What the lock file says while a collector uses the directory; it is empty after an orderly shutdown.
+const IN_USE: &[u8] = b"in use\n";
+
+/// A directory that belongs to this process as long as this is held.
+#[derive(Debug)]
+pub struct Lock {
+    file: File,
+    /// Whether the last collector that used the directory ended without closing its file.
+    pub unclean: bool,
+}
+
+impl Lock {
+    /// Takes the lock on an open lock file for granted, for tests.
+    #[cfg(test)]
+    pub(crate) fn of(file: File) -> Self {
+        Lock { file, unclean: false }
+    }
+
+    fn new(mut file: File) -> Self {
+        let mut found = Vec::new();
+        // Only a log line depends on it, so a disk without room for these few bytes is no error.
+        let unclean = file.read_to_end(&mut found).is_ok() && !found.is_empty();
+        if !unclean {
+            let _ = file.write_all(IN_USE);
+        }
+        Lock { file, unclean }
+    }
+
+    /// Says that the file was closed in order, and frees the directory.
+    pub fn close(self) {
+        let _ = self.file.set_len(0);
+    }
+}
+
+/// Takes the directory for this process.
 ///
 /// # Errors
 /// What is wrong and what to do; `section` is where the settings stand.
-pub async fn lock(path: &Path, timeout: Duration, section: &str) -> Result<File, String> {
+pub async fn lock(path: &Path, timeout: Duration, section: &str) -> Result<Lock, String> {
     let file = OpenOptions::new()
+        .read(true)
         .write(true)
         .create(true)
         .truncate(false)
+        .mode(0o600)
         .open(path.join("lock"))
         .map_err(|error| explain(&error, "written to", path, section))?;
     let until = Instant::now() + timeout;
     loop {
         match file.try_lock() {
-            Ok(()) => return Ok(file),
+            Ok(()) => return Ok(Lock::new(file)),
             Err(TryLockError::WouldBlock) if Instant::now() < until => tokio::time::sleep(PAUSE).await,
             Err(TryLockError::WouldBlock) => {
                 return Err(format!(

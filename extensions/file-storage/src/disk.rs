@@ -2,9 +2,13 @@
 
 use std::fs::File;
 use std::io;
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{FileExt, MetadataExt};
+use std::path::PathBuf;
 
 use redb::StorageBackend;
+
+/// The problem with a file that is no longer where it was opened.
+pub const GONE: &str = "it is gone: it was removed or replaced while the collector used it; restart the collector";
 
 /// A file. It takes no lock: the directory's lock is held as long as the file is open.
 #[derive(Debug)]
@@ -14,6 +18,20 @@ pub struct Disk {
     /// Whether a commit waits until the disk has it; otherwise the kernel has it, which a crash of this process
     /// survives and one of the machine does not.
     pub fsync: bool,
+    /// Where the file is, if it must still be there when a commit is synced: what a removed file holds is lost with the
+    /// process.
+    pub path: Option<PathBuf>,
+}
+
+impl Disk {
+    fn is_in_place(&self) -> io::Result<()> {
+        let Some(path) = &self.path else { return Ok(()) };
+        let (open, found) = (self.file.metadata()?, std::fs::metadata(path));
+        match found {
+            Ok(found) if (found.dev(), found.ino()) == (open.dev(), open.ino()) => Ok(()),
+            _ => Err(io::Error::other(GONE)),
+        }
+    }
 }
 
 impl StorageBackend for Disk {
@@ -30,6 +48,7 @@ impl StorageBackend for Disk {
     }
 
     fn sync_data(&self) -> io::Result<()> {
+        self.is_in_place()?;
         match self.fsync {
             true => self.file.sync_data(),
             false => Ok(()),

@@ -3,12 +3,18 @@
 //! * [`directory`]: the directory, and the lock that keeps a second collector out of it.
 //! * [`database`]: the file, a redb database with a table for each component.
 //! * [`writer`]: the thread that owns the file. All transactions that wait are made together in one commit.
+//! * [`reserve`]: space for deletions on a disk that is full.
 //! * [`store`]: what a component holds.
 
 pub mod database;
 pub mod directory;
 pub mod disk;
+#[cfg(test)]
+mod full_disk_tests;
+mod open_file;
+pub mod reserve;
 mod settings;
+mod space;
 pub mod store;
 #[cfg(test)]
 mod tests;

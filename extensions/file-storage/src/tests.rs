@@ -9,6 +9,9 @@ use pipeline::storage::{Change, Store, StoreError};
 use redb::StorageBackend;
 
 use crate::database::{Database, Failure, Place, Transaction};
+use crate::directory::Lock;
+use crate::open_file::{Open, Opener};
+use crate::reserve::Reserve;
 use crate::store::FileStore;
 use crate::writer::Writer;
 
@@ -196,7 +199,7 @@ fn a_full_disk_is_not_taken_for_a_broken_file() {
     disk.give_space(Some(1));
     let failure = database.apply([transaction(2)].iter()).unwrap_err();
     assert!(
-        matches!(&failure, Failure::Disk(why) if why.contains("no storage space")),
+        matches!(&failure, Failure::Full(why) if why.contains("no storage space")),
         "{failure:?}"
     );
 }
@@ -211,13 +214,16 @@ async fn a_full_disk_is_told_and_overcome() {
         section: "extensions::file_storage".into(),
     };
     let lock = tempfile();
-    let open = {
-        let (disk, place) = (disk.clone(), place.clone());
-        move || Database::on(disk.clone()).map_err(|failure| failure.told(&place))
+    let open = |disk: &Memory| -> Open {
+        let disk = disk.clone();
+        Box::new(move |_| Database::on(disk.clone()))
     };
-    let mut writer = Writer::with(place, lock, open.clone(), open, Duration::ZERO)
-        .await
-        .unwrap();
+    let opener = Opener {
+        first: open(&disk),
+        again: open(&disk),
+        pause: Duration::ZERO,
+    };
+    let mut writer = Writer::with(place, lock, opener, Box::new(NoReserve)).await.unwrap();
     let store = FileStore::new("receivers::a".into(), writer.commands.clone());
     store.claim().await.unwrap();
     let set = |key: &str, value: &str| vec![Change::Set(key.into(), Bytes::copy_from_slice(value.as_bytes()))];
@@ -227,7 +233,9 @@ async fn a_full_disk_is_told_and_overcome() {
     assert_eq!(
         error,
         StoreError::Unavailable(
-            "the file /d/state.redb cannot be read or written: no storage space; see to the disk it is on".into()
+            "the disk of the file /d/state.redb is full: no storage space; until there is space, only what frees space \
+             is stored: make the volume larger, or let the backend take what is queued"
+                .into()
         )
     );
     assert_eq!(writer.problem().await.unwrap(), Some(error.to_string()));
@@ -244,7 +252,20 @@ async fn a_full_disk_is_told_and_overcome() {
     writer.close().await;
 }
 
-/// A file to stand for the lock.
-fn tempfile() -> std::fs::File {
-    std::fs::File::open("/dev/null").unwrap()
+/// The lock of a directory that does not exist.
+fn tempfile() -> Lock {
+    Lock::of(std::fs::File::open("/dev/null").unwrap())
+}
+
+/// A disk without a reserve.
+struct NoReserve;
+
+impl Reserve for NoReserve {
+    fn take(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn release(&mut self) -> bool {
+        false
+    }
 }

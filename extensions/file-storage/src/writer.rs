@@ -1,18 +1,19 @@
 //! The thread that owns the file. All transactions that wait are made together in one commit, so that many writers cost
 //! one wait for the disk.
 
-use std::collections::BTreeMap;
-use std::fs::File;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bytes::Bytes;
 use pipeline::storage::StoreError;
 use tokio::sync::{mpsc, oneshot, watch};
 
-use crate::database::{Database, Failure, Place, Transaction};
+use crate::database::{Database, Place, Transaction};
+use crate::directory::Lock;
+use crate::open_file::{OpenFile, Opener};
+use crate::reserve::{Reserve, ReserveFile};
 
 /// The most calls that are answered together.
-const GROUP: usize = 1024;
+pub(crate) const GROUP: usize = 1024;
 /// The pause before a file that failed is opened again: opening reads all of it.
 const PAUSE: Duration = Duration::from_secs(1);
 
@@ -37,7 +38,7 @@ pub enum Command {
 pub struct Writer {
     /// Where calls go.
     pub commands: mpsc::Sender<Command>,
-    problem: watch::Receiver<Option<String>>,
+    pub(crate) problem: watch::Receiver<Option<String>>,
 }
 
 impl Writer {
@@ -45,42 +46,30 @@ impl Writer {
     ///
     /// # Errors
     /// What is wrong and what to do.
-    pub async fn start(place: Place, lock: File) -> Result<Writer, String> {
-        let first = {
-            let place = place.clone();
-            move || Database::start(&place)
+    pub async fn start(place: Place, lock: Lock) -> Result<Writer, String> {
+        let opener = Opener {
+            first: Box::new(Database::start),
+            again: Box::new(Database::reopen),
+            pause: PAUSE,
         };
-        let again = {
-            let place = place.clone();
-            move || Database::open(&place)
-        };
-        Writer::with(place, lock, first, again, PAUSE).await
+        let reserve = Box::new(ReserveFile::new(&place.directory));
+        Writer::with(place, lock, opener, reserve).await
     }
 
-    /// The same, with other ways to open the file at the start and after a failure.
+    /// The same, with other ways to open the file and to reserve space.
     pub(crate) async fn with(
         place: Place,
-        lock: File,
-        first: impl FnOnce() -> Result<Database, StoreError> + Send + 'static,
-        again: impl Fn() -> Result<Database, StoreError> + Send + 'static,
-        pause: Duration,
+        lock: Lock,
+        opener: Opener,
+        reserve: Box<dyn Reserve>,
     ) -> Result<Writer, String> {
         let (commands, calls) = mpsc::channel(GROUP);
         let (report, problem) = watch::channel(None);
         let (opened, opening) = oneshot::channel();
-        let thread = move || match first() {
-            Ok(database) => {
-                // Whoever waits for it is there, or the collector is told to stop.
+        let thread = move || match OpenFile::open(place, lock, opener, reserve, report) {
+            Ok(file) => {
+                // Nobody waits for it if the collector shuts down meanwhile.
                 let _ = opened.send(Ok(()));
-                let file = OpenFile {
-                    place,
-                    _lock: lock,
-                    state: State::Open(database),
-                    again: Box::new(again),
-                    pause,
-                    claims: BTreeMap::new(),
-                    report,
-                };
                 file.serve(calls);
             }
             Err(error) => {
@@ -90,7 +79,7 @@ impl Writer {
         std::thread::Builder::new()
             .name("file_storage".into())
             .spawn(thread)
-            .map_err(|error| format!("no thread can be started: {error}"))?;
+            .map_err(|error| format!("cannot start a thread: {error}"))?;
         match opening.await {
             Ok(opened) => opened.map(|()| Writer { commands, problem }),
             Err(_) => Err("the thread that opens the file has ended; see the log".into()),
@@ -110,106 +99,5 @@ impl Writer {
             // An error says that the thread is gone, and the file closed with it.
             let _ = closed.await;
         }
-    }
-}
-
-enum State {
-    Open(Database),
-    /// It failed then, for this reason, and has not been opened again.
-    Failed(Instant, StoreError),
-}
-
-/// What the thread holds.
-struct OpenFile {
-    // Dropped first: the lock goes last.
-    state: State,
-    _lock: File,
-    place: Place,
-    again: Box<dyn Fn() -> Result<Database, StoreError> + Send>,
-    pause: Duration,
-    /// The number of the last claim, by path.
-    claims: BTreeMap<String, u64>,
-    report: watch::Sender<Option<String>>,
-}
-
-impl OpenFile {
-    fn serve(mut self, mut calls: mpsc::Receiver<Command>) {
-        let mut group = Vec::new();
-        let mut writes = Vec::new();
-        while calls.blocking_recv_many(&mut group, GROUP) > 0 {
-            let mut close = None;
-            for command in group.drain(..) {
-                match command {
-                    Command::Claim(path, reply) => {
-                        let claim = self.claims.entry(path).or_default();
-                        *claim += 1;
-                        let _ = reply.send(Ok(*claim));
-                    }
-                    Command::Apply(claim, transaction, reply) => match self.fenced(claim, &transaction.path) {
-                        Some(fenced) => drop(reply.send(Err(fenced))),
-                        None => writes.push((transaction, reply)),
-                    },
-                    Command::Get(path, key, reply) => {
-                        let _ = reply.send(self.with(|database| database.get(&path, &key)));
-                    }
-                    Command::Keys(path, prefix, reply) => {
-                        let _ = reply.send(self.with(|database| database.keys(&path, &prefix)));
-                    }
-                    Command::Close(done) => close = Some(done),
-                }
-            }
-            if !writes.is_empty() {
-                let written = self.with(|database| database.apply(writes.iter().map(|(transaction, _)| transaction)));
-                for (_, reply) in writes.drain(..) {
-                    let _ = reply.send(written.clone());
-                }
-            }
-            if let Some(done) = close {
-                drop(self);
-                let _ = done.send(());
-                return;
-            }
-        }
-    }
-
-    fn fenced(&self, claim: u64, path: &str) -> Option<StoreError> {
-        (self.claims.get(path) != Some(&claim)).then(|| {
-            StoreError::Fenced(format!(
-                "the store of {path} is not claimed by the component that writes to it"
-            ))
-        })
-    }
-
-    /// Does something with the file. After a failure it is opened again, so that it is whole: redb takes back what was
-    /// half written.
-    fn with<T>(&mut self, work: impl FnOnce(&Database) -> Result<T, Failure>) -> Result<T, StoreError> {
-        if let State::Failed(when, error) = &self.state {
-            if when.elapsed() < self.pause {
-                return Err(error.clone());
-            }
-            match (self.again)() {
-                Ok(database) => self.state = State::Open(database),
-                Err(error) => return Err(self.failed(error)),
-            }
-        }
-        let State::Open(database) = &self.state else {
-            return Err(StoreError::Unavailable("the file is closed".into()));
-        };
-        match work(database) {
-            Ok(done) => {
-                self.report.send_if_modified(|problem| problem.take().is_some());
-                Ok(done)
-            }
-            Err(failure) => {
-                let error = failure.told(&self.place);
-                Err(self.failed(error))
-            }
-        }
-    }
-
-    fn failed(&mut self, error: StoreError) -> StoreError {
-        self.state = State::Failed(Instant::now(), error.clone());
-        self.report.send_replace(Some(error.to_string()));
-        error
     }
 }

@@ -2,6 +2,9 @@
 
 mod support;
 
+use std::time::Duration;
+
+use file_storage_extension::directory;
 use pipeline::component::Kind;
 use pipeline::storage::StoreError;
 use support::{Folder, delete, id, mistakes, set, start};
@@ -167,13 +170,19 @@ async fn a_damaged_file_stops_the_start_and_stays_as_it_is() {
                 && error.contains("set extensions::file_storage::recreate: true"),
             "{name}: {error}"
         );
-        assert_eq!(folder.names(), ["lock", "state.redb"], "{name}");
+        assert_eq!(folder.names(), ["lock", "reserve", "state.redb"], "{name}");
         assert_eq!(std::fs::read(folder.file()).unwrap().len(), damaged.len(), "{name}");
     }
     // Moved aside, not deleted, if the settings ask for that; twice under two names.
     for names in [
-        &["lock", "state.redb", "state.redb.broken-1"][..],
-        &["lock", "state.redb", "state.redb.broken-1", "state.redb.broken-2"],
+        &["lock", "reserve", "state.redb", "state.redb.broken-1"][..],
+        &[
+            "lock",
+            "reserve",
+            "state.redb",
+            "state.redb.broken-1",
+            "state.redb.broken-2",
+        ],
     ] {
         std::fs::write(folder.file(), "not a database").unwrap();
         fill().await;
@@ -183,6 +192,59 @@ async fn a_damaged_file_stops_the_start_and_stays_as_it_is() {
         std::fs::read(folder.0.join("state.redb.broken-2")).unwrap(),
         b"not a database"
     );
+}
+
+#[tokio::test]
+async fn a_removed_file_is_reported_and_nothing_acknowledged() {
+    for remove_all in [true, false] {
+        let folder = Folder::new("removed");
+        let mut extension = start(&folder.yaml("")).await.unwrap();
+        let store = extension.store("a").await;
+        store.apply(vec![set("k", "1")]).await.unwrap();
+        if remove_all {
+            std::fs::remove_dir_all(&folder.0).unwrap();
+        } else {
+            std::fs::remove_file(folder.file()).unwrap();
+        }
+        for value in ["2", "3"] {
+            let error = store.apply(vec![set("k", value)]).await.unwrap_err();
+            assert!(
+                matches!(&error, StoreError::Unavailable(why) if why.contains("it is gone")),
+                "{error}"
+            );
+        }
+        assert!(extension.problem().await.contains("restart the collector"));
+        extension.stop().await;
+        assert!(!folder.file().exists());
+    }
+}
+
+#[tokio::test]
+async fn files_are_readable_by_their_owner_only() {
+    let folder = Folder::new("modes");
+    start(&folder.yaml("")).await.unwrap().stop().await;
+    for name in folder.names() {
+        let permissions = std::fs::metadata(folder.0.join(&name)).unwrap().permissions();
+        assert_eq!(
+            std::os::unix::fs::PermissionsExt::mode(&permissions) & 0o077,
+            0,
+            "{name}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn only_an_unclean_shutdown_is_called_unclean() {
+    let folder = Folder::new("clean");
+    let unclean = async || {
+        let lock = directory::lock(&folder.0, Duration::ZERO, "s").await.unwrap();
+        lock.unclean
+    };
+    assert!(!unclean().await, "the first start");
+    // That lock was dropped without being closed, as a crash would.
+    assert!(unclean().await, "after a crash");
+    start(&folder.yaml("")).await.unwrap().stop().await;
+    assert!(!unclean().await, "after an orderly shutdown");
 }
 
 #[tokio::test]

@@ -106,6 +106,16 @@ impl Extension {
         store
     }
 
+    /// Waits until the extension reports a problem.
+    pub async fn problem(&mut self) -> String {
+        let mut statuses = self.health.watch();
+        let statuses = statuses
+            .wait_for(|statuses| matches!(statuses[&"extensions::file_storage"], Status::RecoverableError(_)))
+            .await
+            .unwrap();
+        statuses[&"extensions::file_storage"].reason().unwrap().to_owned()
+    }
+
     pub async fn stop(self) {
         self.shutdown.cancel();
         self.task.await.unwrap();
