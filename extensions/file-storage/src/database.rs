@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
 use pipeline::storage::{Change, StoreError};
-use redb::{Builder, ReadableDatabase, ReadableTableMetadata, StorageBackend, TableDefinition, TableError};
+use redb::{Builder, ReadableDatabase, StorageBackend, TableDefinition, TableError};
 
 use crate::disk::{Disk, GONE};
 
@@ -187,21 +187,6 @@ impl Database {
             }
             let overhead = if deletes { freed / OVERHEAD } else { 0 };
             Ok(added <= freed + overhead)
-        })
-    }
-
-    /// How many entries the tables have together.
-    ///
-    /// # Errors
-    /// Why they cannot be counted.
-    pub fn entries(&self) -> Result<u64, Failure> {
-        guarded(|| {
-            let reading = self.redb.begin_read()?;
-            let mut entries = 0;
-            for table in reading.list_tables()? {
-                entries += reading.open_untyped_table(table)?.len()?;
-            }
-            Ok(entries)
         })
     }
 

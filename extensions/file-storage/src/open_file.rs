@@ -70,7 +70,7 @@ impl OpenFile {
         let mut space = Space::new(reserve, opener.pause);
         let database = match (opener.first)(&place) {
             // Opening a file that was not closed in order writes to it.
-            Err(Failure::Full(_)) if space.give_up(Instant::now()) => (opener.first)(&place),
+            Err(Failure::Full(_)) if space.give_up() => (opener.first)(&place),
             opened => opened,
         };
         let database = database.map_err(|failure| failure.told(&place))?;
@@ -175,7 +175,7 @@ impl OpenFile {
         let State::Open(database) = &mut self.state else {
             return false;
         };
-        match self.space.restore(database, Instant::now()) {
+        match self.space.restore(database) {
             Ok(restored) => {
                 self.report_working();
                 restored
@@ -191,9 +191,6 @@ impl OpenFile {
         let transactions = writes.iter().map(|(transaction, _)| transaction);
         match self.with(|database| database.apply(transactions)) {
             Ok(()) => {
-                if !self.space.is_low() {
-                    self.space.stored();
-                }
                 self.report_working();
                 Ok(())
             }
@@ -224,7 +221,7 @@ impl OpenFile {
             return Err(error.clone());
         }
         let opened = match (self.opener.again)(&self.place) {
-            Err(Failure::Full(_)) if self.space.give_up(Instant::now()) => (self.opener.again)(&self.place),
+            Err(Failure::Full(_)) if self.space.give_up() => (self.opener.again)(&self.place),
             opened => opened,
         };
         self.state = State::Open(opened.map_err(|failure| self.failed(&failure))?);
@@ -233,7 +230,7 @@ impl OpenFile {
 
     fn failed(&mut self, failure: &Failure) -> StoreError {
         let error = failure.told(&self.place);
-        let made_room = matches!(failure, Failure::Full(_)) && self.space.give_up(Instant::now());
+        let made_room = matches!(failure, Failure::Full(_)) && self.space.give_up();
         let pause = if made_room { Duration::ZERO } else { self.opener.pause };
         self.state = State::Failed {
             error: error.clone(),
