@@ -2,6 +2,7 @@
 #![allow(dead_code, reason = "each test binary uses a part")]
 #![allow(clippy::unwrap_used, reason = "only tests are here")]
 
+pub mod peer;
 pub mod tls;
 
 use std::io;

@@ -1,0 +1,116 @@
+//! A server on loopback whose every answer the test gives itself, when it wants to.
+
+use std::convert::Infallible;
+use std::net::SocketAddr;
+
+use bytes::Bytes;
+use futures_util::stream;
+use http::{HeaderMap, Response};
+use http_body::Frame;
+use http_body_util::combinators::UnsyncBoxBody;
+use http_body_util::{BodyExt, StreamBody};
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use tokio::net::TcpListener;
+use tokio::sync::{mpsc, oneshot};
+
+/// An answer.
+pub type Reply = Response<UnsyncBoxBody<Bytes, Infallible>>;
+
+/// What the server speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Speaks {
+    Http1,
+    Http2,
+}
+
+/// The server, with the requests that have come and wait for an answer.
+pub struct Peer {
+    pub address: SocketAddr,
+    requests: mpsc::UnboundedReceiver<oneshot::Sender<Reply>>,
+}
+
+impl Peer {
+    pub async fn start(speaks: Speaks) -> Peer {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let (to_test, requests) = mpsc::unbounded_channel();
+        tokio::spawn(async move {
+            loop {
+                let (stream, _) = listener.accept().await.unwrap();
+                let to_test = to_test.clone();
+                let service = service_fn(move |request: http::Request<hyper::body::Incoming>| {
+                    let to_test = to_test.clone();
+                    async move {
+                        request.into_body().collect().await?;
+                        let (answer, answered) = oneshot::channel();
+                        to_test.send(answer).unwrap();
+                        // Without an answer the test is over.
+                        Ok::<_, hyper::Error>(answered.await.unwrap_or_else(|_| status(500)))
+                    }
+                });
+                let stream = TokioIo::new(stream);
+                match speaks {
+                    Speaks::Http1 => {
+                        tokio::spawn(hyper::server::conn::http1::Builder::new().serve_connection(stream, service));
+                    }
+                    Speaks::Http2 => {
+                        let server = hyper::server::conn::http2::Builder::new(TokioExecutor::new());
+                        tokio::spawn(server.serve_connection(stream, service));
+                    }
+                }
+            }
+        });
+        Peer { address, requests }
+    }
+
+    /// Waits for the next request, and gives the way to answer it.
+    pub async fn request(&mut self) -> oneshot::Sender<Reply> {
+        self.requests.recv().await.unwrap()
+    }
+
+    /// Answers the next request.
+    pub async fn answer(&mut self, reply: Reply) {
+        self.request().await.send(reply).unwrap();
+    }
+
+    /// Whether a request waits for an answer.
+    pub fn is_asked(&self) -> bool {
+        !self.requests.is_empty()
+    }
+}
+
+fn reply(status: u16, frames: Vec<Frame<Bytes>>) -> Reply {
+    let frames = stream::iter(frames.into_iter().map(Ok));
+    let mut reply = Response::new(StreamBody::new(frames).boxed_unsync());
+    *reply.status_mut() = status.try_into().unwrap();
+    reply
+}
+
+/// An HTTP status without a body.
+pub fn status(status: u16) -> Reply {
+    reply(status, Vec::new())
+}
+
+/// A body in a success.
+pub fn body(content_type: &str, body: impl Into<Bytes>) -> Reply {
+    let mut reply = reply(200, vec![Frame::data(body.into())]);
+    reply
+        .headers_mut()
+        .insert("content-type", content_type.parse().unwrap());
+    reply
+}
+
+/// An answer of a gRPC server: a message with this content, and a status.
+pub fn grpc(code: i32, words: &str, message: &[u8]) -> Reply {
+    let mut trailers = HeaderMap::new();
+    trailers.insert("grpc-status", code.into());
+    trailers.insert("grpc-message", words.parse().unwrap());
+    let length = u32::try_from(message.len()).unwrap().to_be_bytes();
+    let framed = [&[0], &length[..], message].concat();
+    let mut reply = reply(200, vec![Frame::data(framed.into()), Frame::trailers(trailers)]);
+    reply
+        .headers_mut()
+        .insert("content-type", "application/grpc".parse().unwrap());
+    reply
+}
