@@ -4,6 +4,8 @@
 mod decoder;
 #[path = "../../fuzz/bodies/judge.rs"]
 mod judge;
+#[path = "../../fuzz/bodies/otlp_answers.rs"]
+mod otlp_answers;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -91,6 +93,85 @@ fn the_judge_takes_any_evidence() {
                 damage(&mut data, &mut Random::new(seed ^ number));
                 try_body(judge::run, &data, seed, &recording.name);
             }
+        }
+    }
+}
+
+/// An answer in the form of the targets `otlp_http` and `otlp_grpc`: signal and status, some lines, and a body.
+fn answer(status: u16, lines: &[&str], body: &[u8]) -> Vec<u8> {
+    let mut data = vec![0];
+    data.extend((status - 100).to_be_bytes());
+    for line in lines {
+        data.extend(line.as_bytes());
+        data.push(b'\n');
+    }
+    data.extend(body);
+    data
+}
+
+/// An `ExportLogsServiceResponse` that rejects two records, with a message about the key.
+fn partial_success() -> Vec<u8> {
+    let message = format!("key {} is unknown", otlp_answers::KEY);
+    let partial = [&[8, 2, 0x12, message.len() as u8][..], message.as_bytes()].concat();
+    [&[0x0a, partial.len() as u8][..], &partial].concat()
+}
+
+#[test]
+fn otlp_answers_over_http_may_be_any_bytes() {
+    let proto = partial_success();
+    let json = format!(
+        r#"{{"partialSuccess":{{"rejectedLogRecords":"2","errorMessage":"{} is old"}}}}"#,
+        otlp_answers::KEY
+    );
+    let page = format!("<!doctype html><html><title>{} x</title>", otlp_answers::KEY);
+    let seed = seed();
+    for (number, (status, lines, body)) in [
+        (200, ["application/x-protobuf", ""], &proto[..]),
+        (200, ["application/json", ""], json.as_bytes()),
+        (200, ["text/html", ""], page.as_bytes()),
+        (400, ["application/x-protobuf", ""], &proto),
+        (403, ["application/json", ""], b"{\"message\":\"no\"}"),
+        (429, ["text/plain", "120"], b"slow down"),
+        (503, ["text/plain", "Fri, 31 Dec 9999 23:59:59 GMT"], b"later"),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let whole = answer(status, &lines, body);
+        try_body(otlp_answers::http, &whole, seed, "http");
+        for text in 0..500 {
+            let mut data = whole.clone();
+            damage(&mut data, &mut Random::new(seed ^ text ^ ((number as u64) << 32)));
+            try_body(otlp_answers::http, &data, seed, "http");
+        }
+    }
+}
+
+#[test]
+fn otlp_answers_over_grpc_may_be_any_bytes() {
+    let message = partial_success();
+    let framed = [&[0, 0, 0, 0, message.len() as u8][..], &message].concat();
+    // google.rpc.Status with a RetryInfo of 10 s, in base64.
+    let details = "CA4SBGJ1c3kaLgoodHlwZS5nb29nbGVhcGlzLmNvbS9nb29nbGUucnBjLlJldHJ5SW5mbxICCgA=";
+    let grpc = "application/grpc";
+    let seed = seed();
+    for (number, (status, lines, body)) in [
+        (200, [grpc, "0", "", ""], &framed[..]),
+        (200, [grpc, "8", "busy", details], b""),
+        (200, [grpc, "14", otlp_answers::KEY, ""], b""),
+        (200, [grpc, "16", "key%20unknown", "AAAA"], b""),
+        (200, [grpc, "", "", ""], &framed),
+        (502, ["text/html", "", "", ""], b"<html><title>Bad Gateway</title>"),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let whole = answer(status, &lines, body);
+        try_body(otlp_answers::grpc, &whole, seed, "grpc");
+        for text in 0..500 {
+            let mut data = whole.clone();
+            damage(&mut data, &mut Random::new(seed ^ text ^ ((number as u64) << 32)));
+            try_body(otlp_answers::grpc, &data, seed, "grpc");
         }
     }
 }

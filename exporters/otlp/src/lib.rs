@@ -10,6 +10,7 @@
 //! * `route`: the proxy, if there is one.
 //! * `exporter`: from what comes in to [`pipeline::sending`].
 
+pub mod answers;
 mod backends;
 mod codes;
 mod compression;

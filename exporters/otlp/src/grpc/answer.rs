@@ -3,33 +3,32 @@
 use std::time::SystemTime;
 
 use pipeline::Signal;
-use prost::Message;
 use reqwest::Url;
 use reqwest::header::{CONTENT_TYPE, HeaderMap};
-use tonic::{Code, Status};
+use tonic::Code;
 
 use super::call::Answer;
 use crate::codes::{self, NonRetryable};
 use crate::meaning::{self, Class, Meaning};
-use crate::rpc::RpcStatus;
+use crate::rpc::GrpcStatus;
 use crate::{endpoint, text};
 
 /// What was asked, for messages.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Asked<'a> {
-    pub(super) signal: Signal,
-    pub(super) url: &'a Url,
+pub(crate) struct Asked<'a> {
+    pub(crate) signal: Signal,
+    pub(crate) url: &'a Url,
     /// The configured headers, whose values must not appear in messages.
-    pub(super) secrets: &'a HeaderMap,
+    pub(crate) secrets: &'a HeaderMap,
     /// The codes after which data is given up.
-    pub(super) non_retryable: &'a NonRetryable,
+    pub(crate) non_retryable: &'a NonRetryable,
 }
 
 /// Reads an answer. `now` is for a `Retry-After` that is a date.
-pub(super) fn meaning(asked: Asked<'_>, answer: &Answer, now: SystemTime) -> Meaning {
+pub(crate) fn meaning(asked: Asked<'_>, answer: &Answer, now: SystemTime) -> Meaning {
     let trailers = answer.trailers.as_ref();
-    let status = trailers.and_then(Status::from_header_map);
-    if let Some(status) = status.or_else(|| Status::from_header_map(&answer.headers)) {
+    let status = trailers.and_then(GrpcStatus::read);
+    if let Some(status) = status.or_else(|| GrpcStatus::read(&answer.headers)) {
         return of_status(asked, &status, answer);
     }
     let host = endpoint::authority(asked.url);
@@ -74,10 +73,9 @@ fn without_status(asked: Asked<'_>, answer: &Answer, now: SystemTime) -> Meaning
     }
 }
 
-fn of_status(asked: Asked<'_>, status: &Status, answer: &Answer) -> Meaning {
-    let code = status.code();
-    let meaning = of_code(asked, code, status, answer);
-    match asked.non_retryable.has_grpc(code) {
+fn of_status(asked: Asked<'_>, status: &GrpcStatus, answer: &Answer) -> Meaning {
+    let meaning = of_code(asked, status, answer);
+    match asked.non_retryable.has_grpc(status.code) {
         true => meaning.without_retry(),
         false => meaning,
     }
@@ -86,13 +84,14 @@ fn of_status(asked: Asked<'_>, status: &Status, answer: &Answer) -> Meaning {
 /// OTLP retries CANCELLED, DEADLINE_EXCEEDED, ABORTED, OUT_OF_RANGE, UNAVAILABLE and DATA_LOSS, and RESOURCE_EXHAUSTED
 /// only with `RetryInfo`. RESOURCE_EXHAUSTED, INTERNAL and UNKNOWN are what HTTP has as 429 and 500, pass like these, and
 /// come from gateways; a number that is no code counts as UNKNOWN (gRPC, "Status codes").
-fn of_code(asked: Asked<'_>, code: Code, status: &Status, answer: &Answer) -> Meaning {
+fn of_code(asked: Asked<'_>, status: &GrpcStatus, answer: &Answer) -> Meaning {
     let host = endpoint::authority(asked.url);
-    let said = said(asked, status.message());
+    let code = status.code;
+    let said = said(asked, &status.message);
     let why = || format!("{host} answered {}{said}", codes::name(code));
     match code {
         Code::Ok => success(asked, answer),
-        Code::ResourceExhausted if is_about_size(status.message()) => {
+        Code::ResourceExhausted if is_about_size(&status.message) => {
             Meaning::TooLarge(format!("{host} says the request is too large{said}"))
         }
         Code::Cancelled
@@ -104,9 +103,7 @@ fn of_code(asked: Asked<'_>, code: Code, status: &Status, answer: &Answer) -> Me
         | Code::Internal
         | Code::Unavailable
         | Code::DataLoss => Meaning::Retry {
-            after: RpcStatus::decode(status.details())
-                .ok()
-                .and_then(|status| status.retry_delay()),
+            after: status.retry_delay(),
             why: why(),
         },
         Code::Unauthenticated | Code::PermissionDenied => {
@@ -196,7 +193,10 @@ mod tests {
     use opentelemetry_proto::tonic::collector::logs::v1::{ExportLogsPartialSuccess, ExportLogsServiceResponse};
 
     use super::*;
-    use crate::rpc::{Delay, Detail, RetryInfo};
+    use prost::Message;
+    use tonic::Status;
+
+    use crate::rpc::{Delay, Detail, RetryInfo, RpcStatus};
 
     const GRPC: &str = "application/grpc+proto";
 

@@ -18,15 +18,15 @@ use crate::meaning::{ERROR_LIMIT, SUCCESS_LIMIT};
 
 /// An answer, or as much of it as came.
 #[derive(Debug)]
-pub(super) struct Answer {
-    pub(super) status: u16,
-    pub(super) headers: HeaderMap,
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) headers: HeaderMap,
     /// At most [`SUCCESS_LIMIT`] bytes and a prefix.
-    pub(super) body: Bytes,
+    pub(crate) body: Bytes,
     /// With the gRPC status, unless that stands in the headers already.
-    pub(super) trailers: Option<HeaderMap>,
+    pub(crate) trailers: Option<HeaderMap>,
     /// Why it ended too early, if it did.
-    pub(super) broken: Option<String>,
+    pub(crate) broken: Option<String>,
 }
 
 /// The procedure that takes data of the signal.

@@ -6,8 +6,8 @@
 //! * `answer`: what an answer means; pure.
 //! * `destination`: one attempt to send; queue and retries are [`pipeline::sending`].
 
-mod answer;
-mod call;
+pub(crate) mod answer;
+pub(crate) mod call;
 mod connect;
 mod destination;
 mod endpoint;
