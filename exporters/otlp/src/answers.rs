@@ -38,6 +38,7 @@ pub fn over_http(received: Received<'_>) -> SendOutcome {
         url: &url(),
         secrets: &map(received.secrets),
         non_retryable: &NonRetryable::default(),
+        proxy: None,
     };
     let response = http::response::Response {
         status: received.status,
