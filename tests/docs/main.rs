@@ -5,6 +5,7 @@ mod compatibility;
 mod events;
 mod markdown;
 mod operating;
+mod reliability;
 mod settings;
 
 use std::collections::BTreeMap;
