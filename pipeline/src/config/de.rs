@@ -107,6 +107,11 @@ impl<'de> Place<'de, '_> {
             Error::Noted => return error,
             Error::MissingField(field) => {
                 let entry = self.node.entries().iter().find(|e| e.key == *field);
+                if let Some(empty) = entry.filter(|e| e.node.is_null() && self.notes.hide(&e.node)) {
+                    let path = Path::Key(self.path, &empty.key).to_string();
+                    let message = "found nothing (null), expected a value".to_owned();
+                    self.push(empty.node.position.clone(), path, message, None);
+                }
                 entry.is_some_and(|e| self.notes.is_hidden(&e.node))
             }
             _ => false,
@@ -175,17 +180,20 @@ impl<'de> Place<'de, '_> {
         }
     }
 
-    fn mapping<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+    /// `null_is_absent`: a key with nothing after it leaves its default as it is.
+    fn mapping<V: Visitor<'de>>(self, visitor: V, null_is_absent: bool) -> Result<V::Value, Error> {
         match &self.node.value {
             Value::Mapping(entries) => visitor.visit_map(Entries {
                 place: self,
                 rest: entries.iter(),
                 current: None,
+                null_is_absent,
             }),
             _ if self.node.is_null() => visitor.visit_map(Entries {
                 place: self,
                 rest: [].iter(),
                 current: None,
+                null_is_absent,
             }),
             _ => Err(Error::Expected("a mapping".to_owned())),
         }
@@ -211,7 +219,7 @@ impl<'de> Deserializer<'de> for Place<'de, '_> {
 
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
         match &self.node.value {
-            Value::Mapping(_) => self.mapping(visitor),
+            Value::Mapping(_) => self.mapping(visitor, false),
             Value::Sequence(_) => self.list(visitor),
             Value::Mistaken => Err(Error::Noted),
             Value::Scalar(scalar) => match scalar.kind() {
@@ -342,7 +350,7 @@ impl<'de> Deserializer<'de> for Place<'de, '_> {
     }
 
     fn deserialize_map<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
-        self.mapping(visitor)
+        self.mapping(visitor, false)
     }
 
     fn deserialize_struct<V: Visitor<'de>>(
@@ -352,7 +360,7 @@ impl<'de> Deserializer<'de> for Place<'de, '_> {
         visitor: V,
     ) -> Result<V::Value, Error> {
         self.check_keys(fields);
-        self.mapping(visitor)
+        self.mapping(visitor, true)
     }
 
     fn deserialize_enum<V: Visitor<'de>>(

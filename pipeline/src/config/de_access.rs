@@ -4,20 +4,32 @@ use serde::de::{self, DeserializeSeed, Deserializer, IntoDeserializer, Visitor};
 
 use super::de::{Notes, Path, Place};
 use super::de_error::Error;
-use super::node::{Entry, Node};
+use super::node::{Entry, Node, Value};
 
 /// The entries of a mapping that are not hidden.
 pub struct Entries<'de, 'p> {
     pub place: Place<'de, 'p>,
     pub rest: std::slice::Iter<'de, Entry>,
     pub current: Option<&'de Entry>,
+    /// Whether a key without a value counts as absent.
+    pub null_is_absent: bool,
+}
+
+impl Entries<'_, '_> {
+    fn is_absent(&self, node: &Node) -> bool {
+        // What an empty variable stands for is an empty text where a text is wanted.
+        let plain = matches!(&node.value, Value::Scalar(scalar) if scalar.template.is_none());
+        self.place.notes.is_hidden(node) || (self.null_is_absent && plain && node.is_null())
+    }
 }
 
 impl<'de> de::MapAccess<'de> for Entries<'de, '_> {
     type Error = Error;
 
     fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>, Error> {
-        self.current = self.rest.find(|e| !self.place.notes.is_hidden(&e.node));
+        let mut rest = self.rest.clone();
+        self.current = rest.find(|e| !self.is_absent(&e.node));
+        self.rest = rest;
         let Some(entry) = self.current else { return Ok(None) };
         seed.deserialize(entry.key.as_str().into_deserializer())
             .map(Some)

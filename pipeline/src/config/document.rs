@@ -10,7 +10,7 @@ use super::settings::Settings;
 use super::suggest;
 use crate::component::ComponentId;
 
-const SECTIONS: [&str; 6] = [
+pub(super) const SECTIONS: [&str; 6] = [
     "receivers",
     "processors",
     "connectors",
@@ -174,7 +174,7 @@ impl Reader<'_> {
                 continue;
             };
             if let Some(first) = components.get(&id) {
-                let found = format!("`{id}` stands here a second time, first at {}", first.position());
+                let found = format!("duplicate component `{id}`; first defined at {}", first.position());
                 self.mistake(&entry.key_position, &path, found, None);
                 continue;
             }
@@ -206,7 +206,7 @@ impl Reader<'_> {
                 continue;
             };
             if let Some(first) = pipelines.get(&id) {
-                let found = format!("`{id}` stands here a second time, first at {}", first.position);
+                let found = format!("duplicate pipeline `{id}`; first defined at {}", first.position);
                 self.mistake(&entry.key_position, &path, found, None);
                 continue;
             }

@@ -1,24 +1,18 @@
 //! From sources to a configuration.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::diagnostics::{Diagnostic, Diagnostics, Position};
 use super::document::{self, Config};
 use super::dollar;
+use super::foreign;
 use super::merge::{merge, parse_set};
 use super::node::{Node, Value};
 use super::parse::parse;
 use super::print::to_yaml;
+use super::source::Source;
 use super::substitute::{Environment, substitute};
-
-/// A text with configuration, and what to call it in messages.
-#[derive(Clone, Debug)]
-pub struct Source {
-    /// What the text was read from: the name of a file, mostly.
-    pub name: Arc<str>,
-    /// YAML.
-    pub text: String,
-}
 
 /// Reads a configuration: merges `sources`, then each of `sets` (`a.b.c=value`, the arguments of `--set`), then
 /// replaces `${env:NAME}` by what `env` gives.
@@ -35,11 +29,32 @@ pub fn load(sources: &[Source], sets: &[String], env: Environment<'_>) -> Result
 /// As [`load`], but with what could be read in spite of mistakes, so that mistakes in components' settings can be
 /// told together with the others. No configuration only if a source is not YAML.
 pub fn read_all(sources: &[Source], sets: &[String], env: Environment<'_>) -> (Option<Config>, Diagnostics) {
+    read(sources, sets, env, None)
+}
+
+/// As [`read_all`], but a variable that is not set and has no default is no error: what it stands for is left out, and
+/// with it the checks that need it. Also returns the names of those variables. For checks where secrets are not at hand.
+pub fn read_without_environment(
+    sources: &[Source],
+    sets: &[String],
+    env: Environment<'_>,
+) -> (Option<Config>, Diagnostics, BTreeSet<String>) {
+    let mut unset = BTreeSet::new();
+    let (config, mistakes) = read(sources, sets, env, Some(&mut unset));
+    (config, mistakes, unset)
+}
+
+fn read(
+    sources: &[Source],
+    sets: &[String],
+    env: Environment<'_>,
+    unset: Option<&mut BTreeSet<String>>,
+) -> (Option<Config>, Diagnostics) {
     let mut mistakes = Diagnostics::default();
     let Some(mut root) = merged(sources, sets, &mut mistakes) else {
         return (None, mistakes.sorted());
     };
-    substitute(&mut root, env, &mut mistakes);
+    substitute(&mut root, env, unset, &mut mistakes);
     let config = document::read(&root, &mut mistakes);
     dollar::warn(&root, &config.warnings);
     (Some(config), mistakes.sorted())
@@ -77,6 +92,14 @@ fn merged(sources: &[Source], sets: &[String], mistakes: &mut Diagnostics) -> Op
             trees.push(None);
             continue;
         }
+        if let Some(error) = tree
+            .as_ref()
+            .and_then(|tree| foreign::error(std::slice::from_ref(tree)))
+        {
+            mistakes.push(error);
+            trees.push(None);
+            continue;
+        }
         trees.push(tree);
     }
     trees.extend(sets.iter().map(|set| parse_set(set, mistakes)));
@@ -92,5 +115,10 @@ fn merged(sources: &[Source], sets: &[String], mistakes: &mut Diagnostics) -> Op
     };
     let trees: Option<Vec<Node>> = trees.into_iter().collect();
     let filled = trees?.into_iter().filter(|tree| !tree.is_null());
-    Some(filled.fold(begin, merge))
+    let mut root = filled.fold(begin, merge);
+    // Keys for anchors, as in Compose and OpenAPI files: what refers to them has a copy.
+    if let Value::Mapping(entries) = &mut root.value {
+        entries.retain(|entry| !entry.key.starts_with("x-"));
+    }
+    Some(root)
 }

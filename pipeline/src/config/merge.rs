@@ -18,6 +18,11 @@ pub fn merge(earlier: Node, later: Node) -> Node {
                 match places.get(&entry.key).copied().and_then(|place| entries.get_mut(place)) {
                     Some(old) => {
                         let node = std::mem::replace(&mut old.node, missing(entry.key_position.clone()));
+                        let both = matches!((&node.value, &entry.node.value), (Value::Mapping(_), Value::Mapping(_)));
+                        if !both {
+                            // Replaced as a whole: errors about what is missing belong here.
+                            old.key_position = entry.key_position;
+                        }
                         old.node = merge(node, entry.node);
                     }
                     None => {

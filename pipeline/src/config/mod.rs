@@ -12,6 +12,7 @@ mod de_error;
 mod diagnostics;
 mod document;
 mod dollar;
+mod foreign;
 mod ids;
 mod load;
 #[cfg(test)]
@@ -27,16 +28,20 @@ mod scalar;
 mod settings;
 #[cfg(test)]
 mod settings_tests;
+mod source;
 mod substitute;
 mod suggest;
 mod template;
 mod values;
+#[cfg(test)]
+mod written_tests;
 
 pub use credential::credential_problem;
 pub use diagnostics::{Diagnostic, Diagnostics, Position, Warnings};
 pub use document::{Config, Located, Pipeline, Service};
 pub use ids::{IdError, PipelineId, component_id, pipeline_id};
-pub use load::{Source, load, print, read_all};
+pub use load::{load, print, read_all, read_without_environment};
 pub use settings::Settings;
+pub use source::Source;
 pub use suggest::nearest;
 pub use values::{Duration, DurationError, REDACTED, Secret};

@@ -6,11 +6,12 @@ use std::sync::Arc;
 use granit_parser::{ErrorKind, Event, Parser, ScalarStyle, Span, StructureStyle, Tag};
 
 use super::diagnostics::{Diagnostic, Diagnostics, Position};
+use super::foreign;
+use super::merge::merge;
 use super::node::{Entry, MAX_DEPTH, Node, Value};
 use super::scalar::Scalar;
+use super::source::MAX_BYTES;
 
-/// How many bytes a source may have.
-const MAX_BYTES: usize = 4 << 20;
 /// How many values a source may have, each alias counted with all that it stands for.
 const MAX_VALUES: usize = 100_000;
 
@@ -27,6 +28,7 @@ pub fn parse(source: &Arc<str>, text: &str, mistakes: &mut Diagnostics) -> Optio
         anchors: HashMap::new(),
         values: 0,
         document: None,
+        manifests: Vec::new(),
     };
     match builder.read(text) {
         Ok(()) => Some(builder.document.unwrap_or_else(|| null(start_of(source)))),
@@ -81,6 +83,8 @@ enum Key {
     Plain(String, Position),
     /// `<<`
     Merge(Position),
+    /// A key that is there already. The mistake is reported; what it adds is kept, so that nothing is reported missing.
+    Repeated(String),
     /// A key with a mistake; its value is dropped.
     Dropped,
 }
@@ -92,6 +96,8 @@ struct Builder<'a> {
     anchors: HashMap<usize, Node>,
     values: usize,
     document: Option<Node>,
+    /// The documents before the last one, if the first is a Kubernetes object.
+    manifests: Vec<Node>,
 }
 
 type Fatal = Box<Diagnostic>;
@@ -112,16 +118,27 @@ impl Builder<'_> {
             })?;
             self.event(event, span)?;
         }
+        if !self.manifests.is_empty() {
+            self.manifests.extend(self.document.take());
+            if let Some(error) = foreign::error(&self.manifests) {
+                return Err(Box::new(error));
+            }
+            return Err(self.second_document(self.manifests.first().map(|node| node.position.clone())));
+        }
         Ok(())
     }
 
     fn event(&mut self, event: Event<'_>, span: Span) -> Result<(), Fatal> {
         let position = self.position(span.start.line(), span.start.col());
         match event {
-            Event::DocumentStart(..) if self.document.is_some() => Err(fatal(
-                position,
-                "a second document begins here (`---`), expected one document per source",
-            )),
+            Event::DocumentStart(..) if self.document.is_some() => {
+                let manifest = self.document.as_ref().is_some_and(foreign::is_manifest) || !self.manifests.is_empty();
+                if !manifest {
+                    return Err(self.second_document(Some(position)));
+                }
+                self.manifests.extend(self.document.take());
+                Ok(())
+            }
             Event::Scalar(text, style, anchor, tag) => {
                 let quoted = self.quoted(style, tag.as_deref(), &position);
                 // The parser writes `~` for a value that is not there.
@@ -165,6 +182,13 @@ impl Builder<'_> {
             }
             _ => Ok(()),
         }
+    }
+
+    fn second_document(&self, position: Option<Position>) -> Fatal {
+        fatal(
+            position.unwrap_or_else(|| start_of(self.source)),
+            "a second document begins here (`---`), expected one document per source",
+        )
     }
 
     fn begin(
@@ -246,6 +270,19 @@ impl Builder<'_> {
                     node.position = position;
                 }
                 merged.push(node);
+            }
+            Key::Repeated(key) => {
+                let first = entries.iter_mut().find(|entry| entry.key == key);
+                if let (Some(first), Value::Mapping(_)) = (first, &node.value)
+                    && matches!(first.node.value, Value::Mapping(_))
+                {
+                    let earlier = std::mem::replace(&mut first.node.value, Value::Mistaken);
+                    let earlier = Node {
+                        position: first.node.position.clone(),
+                        value: earlier,
+                    };
+                    first.node = merge(earlier, node);
+                }
             }
             Key::Dropped => {}
         }
@@ -342,12 +379,9 @@ fn new_key(node: Node, lines: &mut HashMap<String, u32>, mistakes: &mut Diagnost
         return Key::Dropped;
     }
     if let Some(line) = lines.get(&scalar.text) {
-        let found = format!(
-            "the key `{}` stands here a second time, first in line {line}",
-            scalar.shown()
-        );
+        let found = format!("duplicate key `{}`; first defined in line {line}", scalar.shown());
         mistakes.push(Diagnostic::new(position, "", found));
-        return Key::Dropped;
+        return Key::Repeated(scalar.text);
     }
     lines.insert(scalar.text.clone(), position.line);
     Key::Plain(scalar.text, position)
@@ -366,7 +400,9 @@ fn syntax_mistake(position: Position, info: &str, text: &str) -> Fatal {
     let mut mistake = Diagnostic::new(position, "", format!("not YAML: {info}"));
     if line.contains('\t') {
         mistake.help = Some("indent with spaces, not with tabs".to_owned());
-    } else if line.contains("${") {
+    } else if info.contains("unclosed quote") {
+        mistake.help = Some("close the quote that opens here".to_owned());
+    } else if info.contains("flow") && line.contains("${") {
         mistake.help = Some("inside `{ }` and `[ ]` write `${…}` in quotes: \"${env:NAME}\"".to_owned());
     }
     Box::new(mistake)

@@ -80,7 +80,7 @@ fn lines(mistakes: &Diagnostics) -> Vec<String> {
 
 #[test]
 fn warnings_of_all_components_are_in_one_list() {
-    let source = super::load::Source {
+    let source = super::Source {
         name: "a.yaml".into(),
         text: "exporters:\n  debug: {verbosity: basic}\nreceivers:\n  k8s_job:\n".to_owned(),
     };

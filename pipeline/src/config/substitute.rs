@@ -4,6 +4,7 @@
 //! scalar that is nothing but one variable has the type that its value has as a plain scalar, as in the collector;
 //! where a text is wanted, it is the value as it is.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::diagnostics::{Diagnostic, Diagnostics};
@@ -17,10 +18,18 @@ const MAX_BYTES: usize = 16 << 20;
 /// Reads a variable of the environment.
 pub type Environment<'a> = &'a dyn Fn(&str) -> Option<String>;
 
-/// Replaces `${…}` and `$$` in every scalar of `root`. A scalar with a mistake becomes [`Value::Mistaken`].
-pub fn substitute(root: &mut Node, environment: Environment<'_>, mistakes: &mut Diagnostics) {
+/// Replaces `${…}` and `$$` in every scalar of `root`. A scalar with a mistake becomes [`Value::Mistaken`]; with `unset`
+/// so does one that names a variable which is not set, without a mistake: its name is added there.
+pub fn substitute(
+    root: &mut Node,
+    environment: Environment<'_>,
+    unset: Option<&mut BTreeSet<String>>,
+    mistakes: &mut Diagnostics,
+) {
     let mut substitution = Substitution {
         environment,
+        unset,
+        incomplete: false,
         mistakes,
         path: Vec::new(),
         bytes: 0,
@@ -30,6 +39,9 @@ pub fn substitute(root: &mut Node, environment: Environment<'_>, mistakes: &mut 
 
 struct Substitution<'a> {
     environment: Environment<'a>,
+    unset: Option<&'a mut BTreeSet<String>>,
+    /// Whether the scalar names a variable that was added to `unset`.
+    incomplete: bool,
     mistakes: &'a mut Diagnostics,
     path: Vec<String>,
     bytes: usize,
@@ -54,6 +66,7 @@ impl Substitution<'_> {
             }
             Value::Scalar(scalar) if scalar.text.contains('$') => {
                 let before = self.mistakes.0.len();
+                self.incomplete = false;
                 if let Err(error) = self.scalar(scalar) {
                     self.mistakes.push(Diagnostic {
                         position: None,
@@ -65,7 +78,7 @@ impl Substitution<'_> {
                 for mistake in self.mistakes.0.iter_mut().skip(before) {
                     mistake.position = Some(node.position.clone());
                 }
-                if self.mistakes.0.len() > before {
+                if self.incomplete || self.mistakes.0.len() > before {
                     node.value = Value::Mistaken;
                 }
             }
@@ -112,12 +125,18 @@ impl Substitution<'_> {
                         }
                     }
                     (None, Some(default)) => self.evaluate(default, text, values),
-                    (None, None) => self.mistakes.push(Diagnostic {
-                        position: None,
-                        path: self.path.join("::"),
-                        message: format!("the environment variable `{name}` is not set"),
-                        help: Some(format!("set it, or give a default: `${{env:{name}:-default}}`")),
-                    }),
+                    (None, None) => match &mut self.unset {
+                        Some(unset) => {
+                            unset.insert(name.clone());
+                            self.incomplete = true;
+                        }
+                        None => self.mistakes.push(Diagnostic {
+                            position: None,
+                            path: self.path.join("::"),
+                            message: format!("the environment variable `{name}` is not set"),
+                            help: Some(format!("set it, or give a default: `${{env:{name}:-default}}`")),
+                        }),
+                    },
                 },
             }
         }

@@ -111,6 +111,22 @@ fn variable(rest: &mut &str, depth: usize) -> Result<Part, TemplateError> {
 fn name(reference: &str) -> Result<String, TemplateError> {
     let name = match reference.split_once(':') {
         Some(("env", name)) => name,
+        Some((scheme @ ("ENV" | "Env"), _)) => {
+            return Err(error(
+                format!("`{scheme}:` in `${{…}}` is not supported, only `env:` is"),
+                "write `env:` in lower case",
+            ));
+        }
+        // Variables are in capitals, providers are not.
+        Some((name, _)) if is_name(name) && !name.contains(|c: char| c.is_ascii_lowercase()) => {
+            return Err(error(
+                format!("`{}:` in `${{…}}` is not supported, only `env:` is", short(name)),
+                &format!(
+                    "for a default write `${{env:{0}:-default}}`; without one, write `${{env:{0}}}`",
+                    short(name)
+                ),
+            ));
+        }
         Some((scheme, _)) => {
             return Err(error(
                 format!("`{}:` in `${{…}}` is not supported, only `env:` is", short(scheme)),
@@ -119,11 +135,25 @@ fn name(reference: &str) -> Result<String, TemplateError> {
         }
         None => reference,
     };
-    let first = name.chars().next();
-    let valid = first.is_some_and(|c| c.is_ascii_alphabetic() || c == '_')
-        && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
-    if valid {
+    if is_name(name) {
         return Ok(name.to_owned());
+    }
+    let end = name.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(0);
+    let (before, operator) = name.split_at(end);
+    if is_name(before)
+        && let Some(operator) = OPERATORS.into_iter().find(|o| operator.starts_with(o))
+    {
+        let help = match operator.trim_start_matches(':') {
+            "?" => format!(
+                "write `${{env:{}}}`: a variable that is not set is an error anyway",
+                short(before)
+            ),
+            _ => format!("for a default write `${{env:{}:-default}}`", short(before)),
+        };
+        return Err(error(
+            format!("`{operator}` after the name of a variable is not supported, only `:-` is"),
+            &help,
+        ));
     }
     Err(error(
         format!(
@@ -132,6 +162,15 @@ fn name(reference: &str) -> Result<String, TemplateError> {
         ),
         "write `$$` for a `$` that is meant",
     ))
+}
+
+/// What shells know after the name of a variable besides `:-`; longer ones first.
+const OPERATORS: [&str; 8] = [":?", ":=", ":+", "?", "=", "+", "-", ":"];
+
+fn is_name(text: &str) -> bool {
+    let first = text.chars().next();
+    first.is_some_and(|c| c.is_ascii_alphabetic() || c == '_')
+        && text.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
 }
 
 fn unclosed() -> TemplateError {
@@ -218,9 +257,24 @@ mod tests {
             ("${file:/etc/passwd}", "`file:` in `${…}` is not supported"),
             ("${https://x/y}", "`https:` in `${…}` is not supported"),
             ("${ENV:A}", "`ENV:` in `${…}` is not supported"),
+            ("${A:default}", "`A:` in `${…}` is not supported"),
+            ("${env:A:?required}", "`:?` after the name"),
+            ("${env:A?required}", "`?` after the name"),
+            ("${env:A-default}", "`-` after the name"),
+            ("${env:A:=default}", "`:=` after the name"),
         ] {
             let error = parts(template).expect_err(template);
             assert!(error.message.contains(expected), "{template}: {}", error.message);
+        }
+        for (template, expected) in [
+            ("${A:default}", "write `${env:A:-default}`"),
+            ("${env:A:default}", "write `${env:A:-default}`"),
+            ("${env:A-secret}", "write `${env:A:-default}`"),
+            ("${A:?required}", "write `${env:A}`"),
+            ("${env:A:?required}", "write `${env:A}`"),
+        ] {
+            let error = parts(template).expect_err(template);
+            assert!(error.help.contains(expected), "{template}: {}", error.help);
         }
         let deep = format!("{}{}", "${A:-".repeat(50_000), "}".repeat(50_000));
         assert!(parts(&deep).expect_err("too deep").message.contains("nested deeper"));
