@@ -1,5 +1,6 @@
 //! The command line.
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
@@ -7,18 +8,19 @@ use pipeline::config::Duration;
 
 const EXAMPLES: &str = "\
 Examples:
-  kube-job-collector demo                            see it work, without a cluster or an account
-  kube-job-collector explain nightly-29924437        why did this Job of the current context fail?
-  kube-job-collector explain --recording r.jsonl.gz  why did the Jobs in a recording fail?
-  kube-job-collector validate --config pipeline.yaml
-  kube-job-collector --config pipeline.yaml          run a pipeline (the same as `run --config …`)
-  DD_API_KEY=… kube-job-collector run                run the built-in pipeline, for Datadog
+  kube-job-collector demo                      see it work, without a cluster
+  kube-job-collector explain nightly-29924437  why did this Job fail?
+  kube-job-collector explain --recording r.jsonl.gz
+  kube-job-collector validate pipeline.yaml
+  kube-job-collector -c pipeline.yaml          run a pipeline
+  DD_API_KEY=… kube-job-collector run          the built-in one, for Datadog
 
 Exit codes (explain has its own, see `explain --help`):
   0  done, or stopped by a signal and drained
-  1  it could not start or go on: the message says which component and why
-  2  the command line is wrong
-  3  the configuration is wrong: every mistake is listed with file, line and column";
+  1  failed to start, or stopped unexpectedly; the message names the component
+     and the reason
+  2  invalid command line
+  3  invalid configuration: every error has its file, line and column";
 
 /// Tells that a Kubernetes Job failed, and why, over OTLP.
 #[derive(Debug, Parser)]
@@ -37,17 +39,20 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Run a pipeline until SIGTERM or SIGINT (the default command)
-    Run(RunArgs),
+    Run(RunCommand),
     /// Check a configuration without running it; needs no network
     Validate(ValidateArgs),
     /// Print the configuration as it would run, merged and with secrets redacted
     #[command(alias = "print-initial-config")]
-    PrintConfig(ConfigArgs),
+    PrintConfig(FileArgs),
+    /// Print the version
+    Version,
     /// List every component this binary knows
     Components,
     /// Play failing Jobs on a simulated cluster through the shipped pipeline and show what arrives
     Demo(DemoArgs),
     /// Say why a Job failed: in the current context of the kubeconfig, or in a recording
+    #[command(after_help = EXPLAIN_HELP)]
     Explain(ExplainArgs),
     /// Record what happens to Jobs, their Pods and Events, to be explained or handed on later
     Record(RecordArgs),
@@ -56,8 +61,9 @@ pub enum Command {
 /// Where the configuration comes from.
 #[derive(Args, Clone, Debug, Default)]
 pub struct ConfigArgs {
-    /// A configuration file; several are merged, later ones win. Default: the built-in pipeline for Datadog
-    #[arg(long, value_name = "FILE")]
+    /// A configuration file, or `-` for standard input; several are merged, later ones win
+    /// [default: the built-in pipeline, for Datadog]
+    #[arg(short, long, value_name = "FILE")]
     pub config: Vec<PathBuf>,
     /// Set one key, after all files: --set connectors.job_metrics.interval=30s
     #[arg(long, value_name = "KEY=VALUE")]
@@ -74,14 +80,53 @@ pub struct RunArgs {
     pub strict: bool,
 }
 
+/// What to run, as a command.
+#[derive(Args, Clone, Debug, Default)]
+pub struct RunCommand {
+    #[command(flatten)]
+    run: RunArgs,
+    /// The same as --config FILE
+    #[arg(value_name = "FILE")]
+    files: Vec<PathBuf>,
+}
+
+impl From<RunCommand> for RunArgs {
+    fn from(command: RunCommand) -> Self {
+        let mut run = command.run;
+        run.source.config.extend(command.files);
+        run
+    }
+}
+
 /// What to validate.
 #[derive(Args, Clone, Debug)]
 pub struct ValidateArgs {
     #[command(flatten)]
-    pub source: ConfigArgs,
+    pub source: FileArgs,
     /// Treat warnings as errors: exit code 3
     #[arg(long)]
     pub strict: bool,
+    /// Leave out what variables stand for that are not set: for CI without the secrets
+    #[arg(long)]
+    pub skip_env: bool,
+}
+
+/// As [`ConfigArgs`], where files can also be given without `--config`.
+#[derive(Args, Clone, Debug, Default)]
+pub struct FileArgs {
+    /// The same as --config FILE
+    #[arg(value_name = "FILE")]
+    files: Vec<PathBuf>,
+    #[command(flatten)]
+    config: ConfigArgs,
+}
+
+impl From<FileArgs> for ConfigArgs {
+    fn from(args: FileArgs) -> Self {
+        let mut config = args.config;
+        config.config.extend(args.files);
+        config
+    }
 }
 
 /// How to show the demo.
@@ -98,9 +143,9 @@ pub struct DemoArgs {
     pub speed: f64,
 }
 
-/// The command line as a plugin of kubectl: what `explain` takes, under the name that people type.
+/// Says why a Kubernetes Job failed.
 #[derive(Debug, Parser)]
-#[command(name = "kubectl why-job", bin_name = "kubectl why-job", version)]
+#[command(name = "kubectl why-job", bin_name = "kubectl why-job", version, after_help = PLUGIN_HELP)]
 struct Plugin {
     #[command(flatten)]
     explain: ExplainArgs,
@@ -117,7 +162,17 @@ impl Cli {
                 run: RunArgs::default(),
             };
         }
-        Cli::parse()
+        Cli::parse_from(std::env::args_os().map(with_two_dashes))
+    }
+}
+
+/// Go programs take `-config`, and the Collector is one.
+fn with_two_dashes(argument: OsString) -> OsString {
+    let Some(text) = argument.to_str() else { return argument };
+    let (name, _) = text.split_once('=').unwrap_or((text, ""));
+    match name {
+        "-config" | "-set" => format!("-{text}").into(),
+        _ => argument,
     }
 }
 
@@ -143,25 +198,40 @@ pub struct ClusterArgs {
 
 const EXPLAIN_HELP: &str = "\
 Examples:
-  kube-job-collector explain nightly-29924437 -n shop       why did this Job fail?
-  kube-job-collector explain cronjob/nightly -n shop        the runs that still exist, newest first
-  kube-job-collector explain nightly-29924437 --logs        with the log of what failed
-  kube-job-collector explain --all-failed -A --since 24h    everything that failed since yesterday
-  kube-job-collector explain --recording r.jsonl.gz         without a cluster
+  kube-job-collector explain nightly-29924437 -n shop
+  kube-job-collector explain cronjob/nightly -n shop      its runs, newest first
+  kube-job-collector explain nightly-29924437 --logs      with the log
+  kube-job-collector explain --all-failed -A --since 24h
+  kube-job-collector explain --recording r.jsonl.gz       without a cluster
 
-It only reads: it lists Jobs, CronJobs, Pods and Events and, with --logs, gets the log of a Pod.
-As a plugin of kubectl:
+It only reads: it lists Jobs, CronJobs, Pods and Events and, with --logs, gets
+the log of a Pod. As a plugin of kubectl:
   ln -s \"$(command -v kube-job-collector)\" ~/bin/kubectl-why_job
   kubectl why-job nightly-29924437 -n shop
 
 Exit codes:
   0  no Job failed (with --recording: the recording could be read)
   1  at least one Job failed (with --recording: it could not be read)
-  2  could not tell: not found, forbidden, unreachable; the message says what to do";
+  2  unknown: not found, forbidden or unreachable; the message says what to do";
+
+const PLUGIN_HELP: &str = "\
+Examples:
+  kubectl why-job nightly-29924437 -n shop       why did this Job fail?
+  kubectl why-job cronjob/nightly -n shop        its runs that still exist
+  kubectl why-job nightly-29924437 --logs        with the log of what failed
+  kubectl why-job --all-failed -A --since 24h    everything that failed since
+                                                 yesterday
+
+It only reads: it lists Jobs, CronJobs, Pods and Events and, with --logs, gets
+the log of a Pod.
+
+Exit codes:
+  0  no Job failed
+  1  at least one Job failed
+  2  unknown: not found, forbidden or unreachable; the message says what to do";
 
 /// What to explain.
 #[derive(Args, Clone, Debug)]
-#[command(after_help = EXPLAIN_HELP)]
 #[command(group = ArgGroup::new("what").required(true).args(["target", "all_failed", "recording"]))]
 pub struct ExplainArgs {
     /// A Job: NAME or job/NAME; or the runs of a CronJob, newest first: cronjob/NAME
@@ -230,14 +300,15 @@ Examples:
   kube-job-collector record -o nightly.jsonl.gz -n shop --for 10m
   kube-job-collector explain --recording nightly.jsonl.gz
 
-Records Jobs, CronJobs, the Pods of Jobs, and Events about Jobs, CronJobs and Pods: first what
-exists, then every change. It ends when --for is over or with Ctrl-C (SIGINT) or SIGTERM; the file
-is complete then.
+Records Jobs, CronJobs, the Pods of Jobs, and Events about Jobs, CronJobs and
+Pods: first what exists, then every change. It ends when --for is over or with
+Ctrl-C (SIGINT) or SIGTERM; the file is complete then.
 
-Removed before writing: the values of environment variables and of HTTP headers of probes, managed
-fields, and annotations but for batch.kubernetes.io/* and kubectl.kubernetes.io/default-container.
-Kept: names, labels, images, commands, arguments, the names of Secrets and ConfigMaps, messages and
-termination messages. Look at them before you hand the file on.";
+Removed before writing: the values of environment variables and of HTTP headers
+of probes, managed fields, and annotations but for batch.kubernetes.io/* and
+kubectl.kubernetes.io/default-container. Kept: names, labels, images, commands,
+arguments, the names of Secrets and ConfigMaps, messages and termination
+messages. Look at them before you hand the file on.";
 
 /// What to record.
 #[derive(Args, Clone, Debug)]
@@ -289,6 +360,46 @@ mod tests {
         assert!(cli.command.is_none());
         assert_eq!(cli.run.source.config, [PathBuf::from("a.yaml")]);
         assert_eq!(cli.run.source.set, ["a.b=c"]);
+    }
+
+    #[test]
+    fn a_file_can_be_given_in_every_common_way() {
+        for line in [
+            "k validate a.yaml",
+            "k validate --config a.yaml",
+            "k validate --config=a.yaml",
+            "k validate -c a.yaml",
+            "k validate -config a.yaml",
+            "k validate -config=a.yaml",
+        ] {
+            let cli = Cli::try_parse_from(line.split(' ').map(|word| with_two_dashes(word.into())));
+            let Some(Command::Validate(args)) = cli.unwrap_or_else(|e| panic!("{line}: {e}")).command else {
+                panic!("{line}");
+            };
+            assert_eq!(
+                ConfigArgs::from(args.source).config,
+                [PathBuf::from("a.yaml")],
+                "{line}"
+            );
+        }
+        let cli = Cli::try_parse_from(["k", "run", "-c", "a.yaml", "b.yaml"]).unwrap();
+        let Some(Command::Run(args)) = cli.command else {
+            panic!("run")
+        };
+        let files = RunArgs::from(args).source.config;
+        assert_eq!(files, [PathBuf::from("a.yaml"), PathBuf::from("b.yaml")]);
+    }
+
+    #[test]
+    fn help_fits_into_80_columns() {
+        for text in [EXAMPLES, EXPLAIN_HELP, PLUGIN_HELP, RECORD_HELP] {
+            for line in text.lines() {
+                assert!(line.chars().count() <= 80, "{line}");
+            }
+        }
+        let plugin = Plugin::command().render_long_help().to_string();
+        assert!(plugin.starts_with("Says why a Kubernetes Job failed"), "{plugin}");
+        assert!(!plugin.contains("kube-job-collector"), "{plugin}");
     }
 
     #[test]

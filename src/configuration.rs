@@ -1,9 +1,13 @@
 //! From the command line's `--config` and `--set` to a configuration.
 
+use std::collections::BTreeSet;
+use std::fmt;
+use std::fs::File;
+use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
-use pipeline::config::{self, Diagnostics, Source, Warnings};
+use pipeline::config::{self, Config, Diagnostics, Excerpts, Source, Style};
 use pipeline::graph::Graph;
 use pipeline::health::Health;
 
@@ -13,11 +17,12 @@ use crate::components;
 use crate::enrichment;
 use crate::migration;
 use crate::telemetry::Telemetry;
+use crate::terminal;
 
 /// The pipeline that runs when no `--config` is given, as shipped beside the binary's sources.
 pub const BUILT_IN: &str = include_str!("../pipeline.yaml");
 
-/// Reads and merges the sources that the command line names.
+/// Reads the sources that the command line names.
 pub fn sources(args: &ConfigArgs) -> Result<Vec<Source>, Failure> {
     if args.config.is_empty() {
         return Ok(vec![Source {
@@ -45,54 +50,105 @@ pub struct Findings {
     pub errors: Diagnostics,
     /// Warnings.
     pub warnings: Diagnostics,
+    /// Variables that are not set and were left out of the checks.
+    pub unset: BTreeSet<String>,
+    /// The lines that errors are about.
+    excerpts: Excerpts,
 }
 
-impl Prepared {
-    /// What is valid but probably not meant. With `strict` any of it is an error.
-    pub fn warnings(&self, strict: bool) -> Result<Diagnostics, Failure> {
-        let warnings = Diagnostics(self.graph.warnings().to_vec());
-        match strict && !warnings.is_empty() {
-            false => Ok(warnings),
-            true => Err(Failure::Configuration(Findings {
-                errors: Diagnostics::default(),
-                warnings,
-            })),
-        }
-    }
-}
-
-/// Reads the configuration and makes every component, without any network; on failure every mistake at once.
-pub fn prepare(sources: &[Source], sets: &[String], environment: Environment<'_>) -> Result<Prepared, Findings> {
-    let (config, mut mistakes) = config::read_all(sources, sets, environment);
-    let findings = |mut errors: Diagnostics, warnings: &Warnings| {
-        migration::add_hints(&mut errors);
-        migration::drop_inner(&mut errors);
+impl Findings {
+    /// Only errors, without excerpts.
+    pub fn errors(errors: Diagnostics) -> Self {
         Findings {
-            errors: errors.sorted(),
-            warnings: warnings.list(),
-        }
-    };
-    let Some(config) = config else {
-        return Err(findings(mistakes, &Warnings::default()));
-    };
-    enrichment::warn(&config);
-    let telemetry = Telemetry::read(&config.service.telemetry).unwrap_or_else(|wrong| {
-        mistakes.append(wrong);
-        Telemetry::default()
-    });
-    let health = Health::new();
-    match Graph::build(&config, &components::factories(), &telemetry.meter(), &health) {
-        Ok(graph) if mistakes.is_empty() => Ok(Prepared {
-            graph,
-            telemetry,
-            health,
-        }),
-        Ok(_) => Err(findings(mistakes, &config.warnings)),
-        Err(wrong) => {
-            mistakes.append(wrong);
-            Err(findings(mistakes, &config.warnings))
+            errors,
+            ..Findings::default()
         }
     }
+
+    /// The warnings as people read them.
+    pub fn warnings(&self) -> String {
+        self.excerpts.render(&self.warnings, "warning: ", style())
+    }
+
+    /// Fails if there are errors, or with `strict` if there are warnings.
+    pub fn check(self, strict: bool) -> Result<Findings, Failure> {
+        match self.errors.is_empty() && !(strict && !self.warnings.is_empty()) {
+            true => Ok(self),
+            false => Err(Failure::Configuration(self)),
+        }
+    }
+}
+
+impl fmt::Display for Findings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut text = match self.errors.0.len() {
+            0 => "The configuration has warnings, and --strict is set:\n".to_owned(),
+            1 => "The configuration has 1 error:\n".to_owned(),
+            n => format!("The configuration has {n} errors:\n"),
+        };
+        text += &self.excerpts.render(&self.errors, "", style());
+        text += &self.warnings();
+        f.write_str(text.trim_end())
+    }
+}
+
+fn style() -> Style {
+    Style {
+        colour: terminal::colours(&io::stderr()),
+        width: terminal::error_width(),
+    }
+}
+
+/// Reads the configuration and makes every component, without any network; on failure every error at once. Also returns
+/// the warnings.
+pub fn prepare(
+    sources: &[Source],
+    sets: &[String],
+    environment: Environment<'_>,
+) -> Result<(Prepared, Findings), Findings> {
+    let (config, errors) = config::read_all(sources, sets, environment);
+    match make(sources, config, errors) {
+        (Some(prepared), findings) => Ok((prepared, findings)),
+        (None, findings) => Err(findings),
+    }
+}
+
+/// As [`prepare`], but variables that are not set and have no default are left out of the checks.
+pub fn check_without_environment(sources: &[Source], sets: &[String], environment: Environment<'_>) -> Findings {
+    let (config, errors, unset) = config::read_without_environment(sources, sets, environment);
+    let (_, findings) = make(sources, config, errors);
+    Findings { unset, ..findings }
+}
+
+fn make(sources: &[Source], config: Option<Config>, mut errors: Diagnostics) -> (Option<Prepared>, Findings) {
+    let mut prepared = None;
+    if let Some(config) = &config {
+        enrichment::warn(config);
+        let telemetry = Telemetry::read(&config.service.telemetry).unwrap_or_else(|wrong| {
+            errors.append(wrong);
+            Telemetry::default()
+        });
+        let health = Health::new();
+        match Graph::build(config, &components::factories(), &telemetry.meter(), &health) {
+            Ok(graph) => {
+                prepared = Some(Prepared {
+                    graph,
+                    telemetry,
+                    health,
+                });
+            }
+            Err(wrong) => errors.append(wrong),
+        }
+    }
+    migration::add_hints(&mut errors);
+    migration::drop_inner(&mut errors);
+    let findings = Findings {
+        errors: errors.sorted(),
+        warnings: config.map(|config| config.warnings.list()).unwrap_or_default(),
+        unset: BTreeSet::new(),
+        excerpts: Excerpts::of(sources),
+    };
+    (prepared.filter(|_| findings.errors.is_empty()), findings)
 }
 
 /// How variables of the configuration are looked up.
@@ -107,14 +163,26 @@ fn read(path: &Path) -> Result<Source, Failure> {
     let name = path.display().to_string();
     // The collector writes files as `file:pipeline.yaml`, so people do too.
     let path = name.strip_prefix("file:").map_or(path, Path::new);
-    match std::fs::read_to_string(path) {
-        Ok(text) => Ok(Source {
-            name: name.into(),
-            text,
-        }),
+    let read = match name.as_str() {
+        "-" => Source::from_reader("standard input", io::stdin().lock()),
+        _ => File::open(path).and_then(|file| Source::from_reader(name.as_str(), file)),
+    };
+    match read {
+        Ok(source) => source.map_err(Failure::from),
+        Err(_) if scheme(&name).is_some() && !path.exists() => Err(Failure::Usage(format!(
+            "--config {}:… is not supported, only files are: give a path, or - for standard input",
+            scheme(&name).unwrap_or_default()
+        ))),
         Err(error) => Err(Failure::Runtime(format!(
             "cannot read the configuration {}: {error}; check the path given to --config",
             path.display()
         ))),
     }
+}
+
+/// The provider in `yaml:…`, `env:…`, `https://…`.
+fn scheme(name: &str) -> Option<&str> {
+    let (scheme, _) = name.split_once(':')?;
+    let is_one = scheme.len() > 1 && scheme.bytes().all(|b| b.is_ascii_alphanumeric());
+    is_one.then_some(scheme).filter(|scheme| *scheme != "file")
 }

@@ -24,14 +24,16 @@ fn main() -> ExitCode {
         return ExitCode::FAILURE;
     }
     let cli = Cli::read();
-    let done = match cli.command.unwrap_or(Command::Run(cli.run)) {
-        Command::Run(args) => commands::run::run(&args),
-        Command::Validate(args) => commands::validate::validate(&args),
-        Command::PrintConfig(args) => commands::validate::print_config(&args),
-        Command::Components => commands::components::list(),
-        Command::Demo(args) => commands::demo::demo(&args),
-        Command::Record(args) => commands::record::record(&args),
-        Command::Explain(args) => match commands::explain::explain(&args) {
+    let done = match cli.command {
+        None => commands::run::run(&cli.run),
+        Some(Command::Run(args)) => commands::run::run(&args.into()),
+        Some(Command::Validate(args)) => commands::validate::validate(&args),
+        Some(Command::PrintConfig(args)) => commands::validate::print_config(&args),
+        Some(Command::Version) => commands::print(&format!("kube-job-collector {}\n", env!("CARGO_PKG_VERSION"))),
+        Some(Command::Components) => commands::components::list(),
+        Some(Command::Demo(args)) => commands::demo::demo(&args),
+        Some(Command::Record(args)) => commands::record::record(&args),
+        Some(Command::Explain(args)) => match commands::explain::explain(&args) {
             // That a Job failed is an answer, not an error.
             Ok(Answer::Failed) => return ExitCode::from(1),
             Ok(Answer::NoneFailed) => Ok(()),

@@ -3,6 +3,8 @@
 mod logs;
 mod process;
 mod pull;
+#[cfg(test)]
+mod tests;
 
 use std::backtrace::{Backtrace, BacktraceStatus};
 use std::collections::HashMap;
@@ -50,8 +52,7 @@ impl Default for Logs {
 }
 
 /// From which level on logs are written.
-#[derive(Clone, Copy, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Level {
     /// Everything the collector does.
     Debug,
@@ -61,6 +62,22 @@ pub enum Level {
     Warn,
     /// What went wrong.
     Error,
+}
+
+impl<'de> Deserialize<'de> for Level {
+    /// In any case, and with the names of the Collector's logger for what is worse than an error.
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        match text.trim().to_ascii_lowercase().as_str() {
+            "debug" => Ok(Level::Debug),
+            "info" => Ok(Level::Info),
+            "warn" | "warning" => Ok(Level::Warn),
+            "error" | "dpanic" | "panic" | "fatal" => Ok(Level::Error),
+            _ => Err(serde::de::Error::custom(format!(
+                "`{text}` is not a level, expected `debug`, `info`, `warn` or `error`"
+            ))),
+        }
+    }
 }
 
 #[derive(Clone, Copy, Deserialize, PartialEq)]
@@ -106,12 +123,30 @@ struct PeriodicExporter {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Otlp {
-    /// The full URL, `/v1/metrics` included.
+    /// The URL; without a path, `/v1/metrics` is added.
     endpoint: String,
+    #[serde(default, rename = "protocol")]
+    _protocol: OtlpProtocol,
     #[serde(default)]
     headers: HashMap<String, Secret>,
     #[serde(default)]
     temporality_preference: TemporalityPreference,
+}
+
+/// As the Collector's schema writes it. There is one.
+#[derive(Default)]
+struct OtlpProtocol;
+
+impl<'de> Deserialize<'de> for OtlpProtocol {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        match String::deserialize(deserializer)?.as_str() {
+            "http/protobuf" => Ok(OtlpProtocol),
+            other => Err(serde::de::Error::custom(format!(
+                "`{other}` is not supported here, expected `http/protobuf` and an endpoint such as \
+                 http://localhost:4318/v1/metrics"
+            ))),
+        }
+    }
 }
 
 #[derive(Clone, Copy, Default, Deserialize)]
@@ -264,6 +299,14 @@ fn log_panic(panic: &PanicHookInfo<'_>) {
 }
 
 impl Otlp {
+    fn url(&self) -> String {
+        let base = self.endpoint.trim_end_matches('/');
+        match base.split_once("://") {
+            Some((_, host)) if !host.contains(['/', '?']) => format!("{base}/v1/metrics"),
+            _ => self.endpoint.clone(),
+        }
+    }
+
     fn exporter(&self) -> Result<MetricExporter, String> {
         let headers = self
             .headers
@@ -273,7 +316,7 @@ impl Otlp {
         MetricExporter::builder()
             .with_http()
             .with_protocol(Protocol::HttpBinary)
-            .with_endpoint(&self.endpoint)
+            .with_endpoint(self.url())
             .with_headers(headers)
             .with_temporality(match self.temporality_preference {
                 TemporalityPreference::Cumulative => Temporality::Cumulative,

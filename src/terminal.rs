@@ -28,6 +28,14 @@ pub fn width() -> Option<usize> {
     columns.or_else(|| asked().map(|(width, _)| usize::from(width.0)))
 }
 
+/// As [`width`], of standard error.
+pub fn error_width() -> Option<usize> {
+    let columns = std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok());
+    let terminal = std::io::stderr().is_terminal();
+    let asked = || terminal_size::terminal_size_of(std::io::stderr()).filter(|_| terminal);
+    columns.or_else(|| asked().map(|(width, _)| usize::from(width.0)))
+}
+
 /// Writes a line to standard error. That it may be closed or full is no reason to fail.
 pub fn note(text: &str) {
     let _ = writeln!(std::io::stderr(), "{text}");

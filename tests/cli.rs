@@ -55,7 +55,7 @@ fn a_missing_key_is_named_with_its_place() {
         stderr(&output),
         "The configuration has 1 error:\n\
          pipeline.yaml (built in):47:19: exporters::otlp_http/datadog::headers::dd-api-key: the environment variable \
-         `DD_API_KEY` is not set\n    set it, or give a default: `${env:DD_API_KEY:-default}`\n"
+         `DD_API_KEY` is not set\n    47 |       dd-api-key: ${env:DD_API_KEY}\n       |                   ^\n    set it, or give a default: `${env:DD_API_KEY:-default}`\n"
     );
 }
 
@@ -152,6 +152,155 @@ service: {pipelines: {logs: {receivers: [k8s_job], exporters: [debug]}}}
             stderr(&output)
         );
     }
+}
+
+#[test]
+fn variables_that_are_not_set_can_be_left_out() {
+    let output = run(&["validate", "--skip-env"], &[]);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    assert_eq!(
+        stdout(&output),
+        "The configuration is valid.\nNot checked, because not set: DD_API_KEY\n"
+    );
+    let set = "processors.reason_enrichment.keep_evidense=true";
+    let output = run(&["validate", "--skip-env", "--set", set], &[]);
+    assert_eq!(output.status.code(), Some(3), "the rest is checked");
+    let path = file(
+        "skipped.yaml",
+        "\
+receivers: {k8s_job: {storage: file_storage}}
+exporters: {debug: , otlp_http: {endpoint: '${env:ENDPOINT}', sending_queue: {storage: file_storage}}}
+extensions: {file_storage: {directory: '${env:DIR}'}}
+service:
+  extensions: [file_storage]
+  telemetry: {logs: {level: '${env:LEVEL}'}}
+  pipelines: {logs: {receivers: [k8s_job], exporters: [debug, otlp_http]}}
+",
+    );
+    let output = run(&["validate", "--skip-env", &path], &[]);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    assert!(
+        stdout(&output).ends_with("not set: DIR, ENDPOINT, LEVEL\n"),
+        "{}",
+        stdout(&output)
+    );
+}
+
+#[test]
+fn errors_that_only_follow_from_another_are_not_listed() {
+    let path = file(
+        "follows.yaml",
+        "\
+receivers: {k8s_job: {storage: file_storage}}
+exporters: {debug: }
+extensions: {file_storage: {fsink: true}}
+service:
+  extensions: [file_storage]
+  pipelines: {logs: {receivers: [k8s_job], exporters: [debug]}}
+",
+    );
+    let text = stderr(&run(&["validate", &path], &[]));
+    assert!(text.starts_with("The configuration has 1 error:\n"), "{text}");
+    assert!(text.contains("extensions::file_storage::fsink: unknown key"), "{text}");
+}
+
+#[test]
+fn a_file_is_taken_from_every_place_people_name() {
+    let text = format!(
+        "{}",
+        std::fs::read_to_string(format!("{ROOT}/pipeline.yaml")).expect("the shipped pipeline")
+    );
+    let path = file("named.yaml", &text);
+    let key = [("DD_API_KEY", "k")];
+    for args in [
+        &["validate", path.as_str()][..],
+        &["validate", "-c", &path],
+        &["validate", "-config", &path],
+        &["validate", "--config", &format!("file:{path}")],
+        &["print-config", &path],
+    ] {
+        let output = run(args, &key);
+        assert!(output.status.success(), "{args:?}: {}", stderr(&output));
+    }
+    let mut child = Command::new(env!("CARGO_BIN_EXE_kube-job-collector"))
+        .args(["validate", "--config", "-"])
+        .stdin(std::process::Stdio::piped())
+        .stdout(std::process::Stdio::null())
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .expect("the binary runs");
+    std::io::Write::write_all(child.stdin.as_mut().expect("a pipe"), b"exporters: [").expect("written");
+    let output = child.wait_with_output().expect("it ends");
+    assert_eq!(output.status.code(), Some(3));
+    assert!(stderr(&output).contains("standard input:1:"), "{}", stderr(&output));
+    for (given, scheme) in [
+        ("yaml:receivers::k8s_job:", "yaml"),
+        ("env:CONFIG", "env"),
+        ("https://example.com/config.yaml", "https"),
+    ] {
+        let output = run(&["validate", "--config", given], &[]);
+        assert_eq!(output.status.code(), Some(2), "{given}");
+        let expected =
+            format!("--config {scheme}:… is not supported, only files are: give a path, or - for standard input\n");
+        assert!(stderr(&output).ends_with(&expected), "{}", stderr(&output));
+    }
+}
+
+#[test]
+fn what_is_no_text_is_an_invalid_configuration() {
+    for (name, bytes, expected) in [
+        (
+            "latin1.yaml",
+            &b"receivers:\n  # caf\xe9\n"[..],
+            ":2:8: the byte 0xE9 is not UTF-8 (in Latin-1 it is `\u{e9}`)",
+        ),
+        ("utf16.yaml", b"\xff\xfer\0e\0", ":1:1: found UTF-16, expected UTF-8"),
+    ] {
+        let path = file(name, "");
+        std::fs::write(&path, bytes).expect("a file");
+        let output = run(&["validate", &path], &[]);
+        assert_eq!(output.status.code(), Some(3), "{name}");
+        assert!(
+            stderr(&output).contains(&format!("{path}{expected}")),
+            "{}",
+            stderr(&output)
+        );
+        assert!(
+            stderr(&output).contains("save the file as UTF-8"),
+            "{}",
+            stderr(&output)
+        );
+    }
+    let output = run(&["validate", "/dev/zero"], &[]);
+    assert_eq!(output.status.code(), Some(3));
+    assert!(
+        stderr(&output).contains("/dev/zero:1:1: has more than 4194304 bytes"),
+        "{}",
+        stderr(&output)
+    );
+}
+
+#[test]
+fn the_version_is_a_command_too() {
+    let version = run(&["version"], &[]);
+    assert_eq!(stdout(&version), stdout(&run(&["--version"], &[])));
+    assert_eq!(version.status.code(), Some(0));
+}
+
+#[test]
+fn the_plugin_of_kubectl_speaks_of_itself() {
+    let link = Path::new(env!("CARGO_TARGET_TMPDIR")).join("kubectl-why_job");
+    let _ = std::fs::remove_file(&link);
+    std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_kube-job-collector"), &link).expect("a link");
+    let output = Command::new(&link)
+        .arg("--help")
+        .env_clear()
+        .output()
+        .expect("the plugin runs");
+    let text = stdout(&output);
+    assert!(text.starts_with("Says why a Kubernetes Job failed\n"), "{text}");
+    assert!(text.contains("  kubectl why-job nightly-29924437 -n shop"), "{text}");
+    assert!(!text.contains("kube-job-collector"), "{text}");
 }
 
 #[test]

@@ -21,6 +21,8 @@ pub enum Failure {
     Configuration(Findings),
     /// Anything else that ends the command.
     Runtime(String),
+    /// The command line asks for something that does not exist.
+    Usage(String),
     /// `explain` could not find out what became of a Job.
     CouldNotTell(String),
 }
@@ -30,7 +32,7 @@ impl Failure {
     pub fn exit_code(&self) -> ExitCode {
         match self {
             Failure::Runtime(_) => ExitCode::from(1),
-            Failure::CouldNotTell(_) => ExitCode::from(2),
+            Failure::Usage(_) | Failure::CouldNotTell(_) => ExitCode::from(2),
             Failure::Configuration(_) => ExitCode::from(3),
         }
     }
@@ -44,27 +46,17 @@ impl From<Findings> for Failure {
 
 impl From<Diagnostics> for Failure {
     fn from(errors: Diagnostics) -> Self {
-        let warnings = Diagnostics::default();
-        Failure::Configuration(Findings { errors, warnings })
+        Failure::Configuration(Findings::errors(errors))
     }
 }
 
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Failure::Configuration(Findings { errors, warnings }) => {
-                let mut text = match errors.0.len() {
-                    0 => "The configuration has warnings, and --strict is set:\n".to_owned(),
-                    1 => "The configuration has 1 error:\n".to_owned(),
-                    n => format!("The configuration has {n} errors:\n"),
-                };
-                text += &errors.to_string();
-                for warning in &warnings.0 {
-                    text += &format!("warning: {warning}\n");
-                }
-                f.write_str(text.trim_end())
+            Failure::Configuration(findings) => write!(f, "{findings}"),
+            Failure::Runtime(message) | Failure::Usage(message) | Failure::CouldNotTell(message) => {
+                write!(f, "kube-job-collector: {message}")
             }
-            Failure::Runtime(message) | Failure::CouldNotTell(message) => write!(f, "kube-job-collector: {message}"),
         }
     }
 }

@@ -18,11 +18,11 @@ pub const GRACE: Duration = Duration::from_secs(25);
 /// Runs the pipeline that the command line names until SIGTERM or SIGINT; SIGINT while it drains ends it at once.
 pub fn run(args: &RunArgs) -> Result<(), Failure> {
     let sources = configuration::sources(&args.source)?;
-    let prepared = configuration::prepare(&sources, &args.source.set, &configuration::environment)?;
-    let warnings = prepared.warnings(args.strict)?;
+    let (prepared, findings) = configuration::prepare(&sources, &args.source.set, &configuration::environment)?;
+    let findings = findings.check(args.strict)?;
     let Prepared { graph, telemetry, .. } = prepared;
     let last_lines = telemetry.init_logs(None);
-    for warning in warnings.0 {
+    for warning in findings.warnings.0 {
         warn!("{warning}");
     }
     if args.source.config.is_empty() {

@@ -3,21 +3,35 @@
 use pipeline::config;
 
 use super::{Failure, print};
-use crate::cli::{ConfigArgs, ValidateArgs};
+use crate::cli::{ConfigArgs, FileArgs, ValidateArgs};
 use crate::configuration;
 use crate::terminal::note;
 
 /// Makes every component without starting it, and says what is wrong. Needs no network.
 pub fn validate(args: &ValidateArgs) -> Result<(), Failure> {
-    let sources = configuration::sources(&args.source)?;
-    let prepared = configuration::prepare(&sources, &args.source.set, &configuration::environment)?;
-    for warning in prepared.warnings(args.strict)?.0 {
-        note(&format!("warning: {warning}"));
+    let source = ConfigArgs::from(args.source.clone());
+    let sources = configuration::sources(&source)?;
+    let sets = &source.set;
+    let findings = match args.skip_env {
+        true => configuration::check_without_environment(&sources, sets, &configuration::environment),
+        false => match configuration::prepare(&sources, sets, &configuration::environment) {
+            Ok((_, findings)) | Err(findings) => findings,
+        },
+    };
+    let findings = findings.check(args.strict)?;
+    if !findings.warnings.is_empty() {
+        note(findings.warnings().trim_end());
     }
-    print("The configuration is valid.\n")
+    let mut text = "The configuration is valid.\n".to_owned();
+    if !findings.unset.is_empty() {
+        let names: Vec<&str> = findings.unset.iter().map(String::as_str).collect();
+        text += &format!("Not checked, because not set: {}\n", names.join(", "));
+    }
+    print(&text)
 }
 
 /// Prints the merged configuration; secrets and what comes from the environment are not shown.
-pub fn print_config(args: &ConfigArgs) -> Result<(), Failure> {
-    print(&config::print(&configuration::sources(args)?, &args.set)?)
+pub fn print_config(args: &FileArgs) -> Result<(), Failure> {
+    let args = ConfigArgs::from(args.clone());
+    print(&config::print(&configuration::sources(&args)?, &args.set)?)
 }

@@ -121,16 +121,14 @@ service:
 "
         .to_owned(),
     };
-    let Ok(prepared) = prepare(&[source], &[], &|_| None) else {
-        panic!("not accepted")
-    };
+    let (_, findings) = prepare(&[source], &[], &|_| None).unwrap_or_else(|findings| panic!("{findings}"));
     for (path, line, setting) in [
         ("processors::batch", 3, "sending_queue: {batch: {}}"),
         ("processors::batch/empty", 4, "sending_queue: {batch: {}}"),
         ("processors::memory_limiter", 5, "sending_queue::queue_size"),
         ("processors::memory_limiter/percent", 6, "sending_queue::queue_size"),
     ] {
-        let about: Vec<&Diagnostic> = prepared.graph.warnings().iter().filter(|w| w.path == path).collect();
+        let about: Vec<&Diagnostic> = findings.warnings.0.iter().filter(|w| w.path == path).collect();
         assert_eq!(about.len(), 1, "{path}");
         assert_eq!(about[0].position.as_ref().map(|p| p.line), Some(line), "{path}");
         assert!(

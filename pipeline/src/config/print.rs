@@ -52,7 +52,7 @@ fn write_scalar(out: &mut String, scalar: &Scalar, secret: bool) {
     let shown = if secret {
         hide(&scalar.text, "")
     } else {
-        hide_userinfo(&scalar.text)
+        redact::query(&hide_userinfo(&scalar.text))
     };
     out.push(' ');
     if scalar.quoted {

@@ -72,6 +72,8 @@ fn collect(node: &Node, secret: bool, values: &mut Vec<Hidden>) {
             if let Some(userinfo) = userinfo(&scalar.text) {
                 values.push((userinfo.to_owned(), REDACTED.to_owned()));
             }
+            let query = query_secrets(&scalar.text).into_iter();
+            values.extend(query.map(|value| (value.to_owned(), REDACTED.to_owned())));
         }
         Value::Sequence(items) => items.iter().for_each(|item| collect(item, secret, values)),
         Value::Mapping(entries) => {
@@ -130,6 +132,79 @@ fn quotes_a_part(values: &[Hidden], message: &str) -> bool {
             .zip(starts.iter().skip(PART))
             .any(|(from, to)| message.contains(&value[*from..*to]))
     })
+}
+
+/// The text with `user:password` of every URL replaced, and each value in a query whose key names a secret.
+pub fn urls(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find("://") {
+        let (before, after) = rest.split_at(at);
+        out.push_str(before);
+        let after = &after[3..];
+        let end = after
+            .find(|c: char| c.is_whitespace() || matches!(c, '"' | '\'' | '`' | '<' | '>'))
+            .unwrap_or(after.len());
+        let (url, after) = after.split_at(end);
+        let authority = url.find(['/', '?', '#']).unwrap_or(url.len());
+        let url = match url[..authority].rfind('@') {
+            Some(0) | None => format!("://{url}"),
+            Some(at) => format!("://{REDACTED}{}", &url[at..]),
+        };
+        out.push_str(&query(&url));
+        rest = after;
+    }
+    out.push_str(rest);
+    out
+}
+
+/// A URL with the values in its query replaced that are secrets: by their keys, or because they look random.
+pub fn query(url: &str) -> String {
+    let secrets = query_secrets(url);
+    let Some((before, query)) = url.split_once('?').filter(|_| !secrets.is_empty()) else {
+        return url.to_owned();
+    };
+    let (query, fragment) = match query.split_once('#') {
+        Some((query, fragment)) => (query, format!("#{fragment}")),
+        None => (query, String::new()),
+    };
+    let parameters = query.split('&').map(|parameter| match parameter.split_once('=') {
+        Some((key, value)) if secrets.contains(&value) => format!("{key}={REDACTED}"),
+        _ => parameter.to_owned(),
+    });
+    let parameters: Vec<String> = parameters.collect();
+    format!("{before}?{}{fragment}", parameters.join("&"))
+}
+
+/// The values in the query of a URL that must not be shown. References to variables can be: they say where a value
+/// comes from.
+fn query_secrets(url: &str) -> Vec<&str> {
+    let Some((_, query)) = url.split_once('?').filter(|(before, _)| before.contains("://")) else {
+        return Vec::new();
+    };
+    let query = query.split('#').next().unwrap_or_default();
+    let is_reference = |value: &str| value.starts_with("${") && value.ends_with('}') && !value.contains(":-");
+    let looks_random = |value: &str| {
+        value.len() >= 20 && value.bytes().any(|b| b.is_ascii_digit()) && value.bytes().any(|b| b.is_ascii_alphabetic())
+    };
+    query
+        .split('&')
+        .filter_map(|parameter| parameter.split_once('='))
+        .filter(|(key, value)| !value.is_empty() && (names_secret_in_query(key) || looks_random(value)))
+        .map(|(_, value)| value)
+        .filter(|value| !is_reference(value))
+        .collect()
+}
+
+/// Keys of queries are shorter than those of settings: `key`, `sig`, `auth`, `dsn`.
+fn names_secret_in_query(key: &str) -> bool {
+    const WHOLE: [&str; 7] = ["key", "sig", "auth", "code", "dsn", "pwd", "pass"];
+    names_secret(key)
+        || WHOLE.iter().any(|whole| {
+            let key = key.to_ascii_lowercase();
+            key == *whole || key.ends_with(&format!("_{whole}")) || key.ends_with(&format!("-{whole}"))
+        })
+        || key.to_ascii_lowercase().contains("signature")
 }
 
 /// The `user:password` of a URL.

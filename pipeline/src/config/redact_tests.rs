@@ -322,3 +322,50 @@ proptest::proptest! {
         }
     }
 }
+
+#[test]
+fn secrets_in_queries_are_never_shown() {
+    let text = "\
+exporters:
+  a:
+    one: https://h/v1?api_key=hunter2&env=prod#f
+    two: https://h/v1?env=prod&sig=hunter2
+    three: https://h/v1?x=hunter2hunter2hunter2hunter2
+    four: https://h/v1?token=${env:TOKEN}&key=${env:K:-hunter2}
+    five: https://h/hunter-2?page=2&sort=name
+";
+    let printed = print(&[source(text)], &[]).unwrap_or_else(|e| panic!("{e}"));
+    let shown: Vec<&str> = printed
+        .lines()
+        .filter_map(|line| line.split_once("://h/"))
+        .map(|(_, url)| url)
+        .collect();
+    assert_eq!(
+        shown,
+        [
+            "v1?api_key=[REDACTED]&env=prod#f\"",
+            "v1?env=prod&sig=[REDACTED]\"",
+            "v1?x=[REDACTED]\"",
+            "v1?token=${env:TOKEN}&key=[REDACTED]\"",
+            "hunter-2?page=2&sort=name",
+        ],
+        "{printed}"
+    );
+    let (config, _) = read_all(&[source(text)], &[], &|_| Some("t".into()));
+    let config = config.expect("a configuration");
+    let settings = config.exporters.values().next().expect("one");
+    for (key, value) in [
+        ("one", "https://h/v1?api_key=hunter2&env=prod#f"),
+        ("two", "https://h/v1?env=prod&sig=hunter2"),
+    ] {
+        let error = settings.mistake(key, format!("cannot use {value}")).to_string();
+        assert!(!error.contains("hunter2"), "{error}");
+    }
+    let wrong = settings
+        .read::<std::collections::BTreeMap<String, u8>>()
+        .expect_err("texts");
+    assert!(
+        !wrong.to_string().contains("hunter2&") && !wrong.to_string().contains("hunter2`"),
+        "{wrong}"
+    );
+}

@@ -60,6 +60,7 @@ impl Scalar {
             Some(userinfo) => text.replace(userinfo, REDACTED),
             None => text.clone(),
         };
+        let text = redact::query(&text);
         let mut shown: String = text.chars().take(LONGEST).collect();
         if shown.len() < text.len() {
             shown.push('…');

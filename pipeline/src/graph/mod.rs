@@ -18,6 +18,7 @@ use crate::component::{Connector, Exporter, Extension, Factories, Processor, Rec
 use crate::config::{Config, Diagnostic, Diagnostics};
 use crate::health::{Health, Reporter};
 use crate::outlet::{Inbox, Outlet, Outputs};
+use crate::storage::Provided;
 
 /// Components, made and connected, none of them started.
 pub struct Graph {
@@ -70,6 +71,7 @@ impl Graph {
         check::extensions(config, &catalog, &mut problems);
         let order = order::against_the_flow(config, &mut problems);
         let parts = wire::Parts::make(config, factories, meter, health, &mut problems);
+        problems.0.retain(|error| !Provided::is_consequence(error));
         if !problems.is_empty() || !parts.complete {
             return Err(problems.sorted());
         }

@@ -247,19 +247,21 @@ impl Maker<'_> {
         config: &Config,
         factories: &[Factory<dyn Extension>],
     ) -> BTreeMap<ComponentId, Box<dyn Extension>> {
+        let in_service = |id: &ComponentId| config.service.extensions.iter().any(|named| named.value == *id);
         let mut made = BTreeMap::new();
         let mut left: BTreeMap<&ComponentId, &Settings> = config.extensions.iter().collect();
         loop {
             let before = left.len();
-            let mut mistakes = Diagnostics::default();
             left.retain(|id, settings| match self.create(id, settings, factories) {
-                None => false,
-                Some(Err(wrong)) => {
-                    mistakes.append(wrong);
-                    true
+                None => {
+                    if in_service(id) {
+                        self.provided.add_unavailable((*id).clone());
+                    }
+                    false
                 }
+                Some(Err(_)) => true,
                 Some(Ok(extension)) => {
-                    if config.service.extensions.iter().any(|named| named.value == **id) {
+                    if in_service(id) {
                         self.provided.add((*id).clone(), extension.offer());
                     }
                     made.insert((*id).clone(), extension);
@@ -268,7 +270,15 @@ impl Maker<'_> {
             });
             if left.is_empty() || left.len() == before {
                 self.complete &= left.is_empty();
-                self.problems.append(mistakes);
+                for id in left.keys().filter(|id| in_service(id)) {
+                    self.provided.add_unavailable((*id).clone());
+                }
+                // Again, without those that only lack one of the others.
+                for (id, settings) in left {
+                    if let Some(Err(wrong)) = self.create(id, settings, factories) {
+                        self.problems.append(wrong);
+                    }
+                }
                 return made;
             }
         }

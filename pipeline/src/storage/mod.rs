@@ -19,7 +19,7 @@ use bytes::Bytes;
 use futures_util::future::BoxFuture;
 
 use crate::component::{ComponentId, Kind};
-use crate::config::component_id;
+use crate::config::{Diagnostic, component_id};
 
 /// One change of a transaction.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -122,7 +122,11 @@ pub struct Provided {
     offers: BTreeMap<ComponentId, Offer>,
     /// Those that a component has asked for; clones share it.
     named: Arc<Mutex<BTreeSet<ComponentId>>>,
+    unavailable: BTreeSet<ComponentId>,
 }
+
+/// Marks the error about an extension that could not be made: the reason is an error of its own.
+const UNAVAILABLE: &str = "this extension has errors of its own";
 
 impl Provided {
     /// Nothing is offered.
@@ -133,6 +137,16 @@ impl Provided {
     /// An extension offers something; replaces what it offered before.
     pub fn add(&mut self, id: ComponentId, offer: Offer) {
         self.offers.insert(id, offer);
+    }
+
+    /// An extension of the service could not be made, so what it would offer is unknown.
+    pub(crate) fn add_unavailable(&mut self, id: ComponentId) {
+        self.unavailable.insert(id);
+    }
+
+    /// Whether an error only follows from an extension that could not be made.
+    pub(crate) fn is_consequence(error: &Diagnostic) -> bool {
+        error.message.contains(UNAVAILABLE)
     }
 
     /// The storage that a setting names.
@@ -172,6 +186,9 @@ impl Provided {
         if let Some(found) = self.offers.get(&id).and_then(&pick) {
             self.named.lock().unwrap_or_else(PoisonError::into_inner).insert(id);
             return Ok(found);
+        }
+        if self.unavailable.contains(&id) {
+            return Err(UNAVAILABLE.to_owned());
         }
         let able: Vec<String> = self
             .offers

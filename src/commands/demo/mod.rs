@@ -205,7 +205,7 @@ impl Stage<'_> {
             "K8S_CLUSTER_NAME" => Some("demo".to_owned()),
             _ => None,
         };
-        let prepared = configuration::prepare(&sources, &sets, &environment)?;
+        let (prepared, _) = configuration::prepare(&sources, &sets, &environment)?;
         let last_lines = prepared.telemetry.init_logs(Some(Level::Warn));
         Ok((prepared, last_lines))
     }
