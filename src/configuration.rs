@@ -72,10 +72,8 @@ impl Findings {
 
     /// Fails if there are errors, or with `strict` if there are warnings.
     pub fn check(self, strict: bool) -> Result<Findings, Failure> {
-        match self.errors.is_empty() && !(strict && !self.warnings.is_empty()) {
-            true => Ok(self),
-            false => Err(Failure::Configuration(self)),
-        }
+        let fails = !self.errors.is_empty() || (strict && !self.warnings.is_empty());
+        if fails { Err(Failure::Configuration(self)) } else { Ok(self) }
     }
 }
 
