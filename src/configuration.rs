@@ -73,7 +73,11 @@ impl Findings {
     /// Fails if there are errors, or with `strict` if there are warnings.
     pub fn check(self, strict: bool) -> Result<Findings, Failure> {
         let fails = !self.errors.is_empty() || (strict && !self.warnings.is_empty());
-        if fails { Err(Failure::Configuration(self)) } else { Ok(self) }
+        if fails {
+            Err(Failure::Configuration(self))
+        } else {
+            Ok(self)
+        }
     }
 }
 

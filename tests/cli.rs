@@ -206,10 +206,7 @@ service:
 
 #[test]
 fn a_file_is_taken_from_every_place_people_name() {
-    let text = format!(
-        "{}",
-        std::fs::read_to_string(format!("{ROOT}/pipeline.yaml")).expect("the shipped pipeline")
-    );
+    let text = std::fs::read_to_string(format!("{ROOT}/pipeline.yaml")).expect("the shipped pipeline");
     let path = file("named.yaml", &text);
     let key = [("DD_API_KEY", "k")];
     for args in [
