@@ -135,6 +135,7 @@ async fn open(disk: &SmallDisk) -> (Writer, FileStore) {
         first: open(),
         again: open(),
         pause: Duration::ZERO,
+        parts: 1,
     };
     let lock = Lock::of(std::fs::File::open("/dev/null").unwrap());
     let writer = Writer::with(place, lock, opener, Box::new(Reserved(disk.clone())));

@@ -24,6 +24,8 @@ pub(crate) struct Opener {
     pub(crate) again: Open,
     /// The pause before it is opened again.
     pub(crate) pause: Duration,
+    /// Making the file smaller on a full disk may take one of so many parts of the time.
+    pub(crate) parts: u32,
 }
 
 enum State {
@@ -67,7 +69,7 @@ impl OpenFile {
         if lock.unclean {
             tracing::info!(file = %place.file().display(), "the last shutdown was not clean; checking the file");
         }
-        let mut space = Space::new(reserve, opener.pause);
+        let mut space = Space::new(reserve, opener.pause, opener.parts);
         let database = match (opener.first)(&place) {
             // Opening a file that was not closed in order writes to it.
             Err(Failure::Full(_)) if space.give_up() => (opener.first)(&place),

@@ -5,8 +5,6 @@ use std::time::{Duration, Instant};
 use crate::database::{Database, Failure};
 use crate::reserve::Reserve;
 
-/// The share of the time that may go into making the file smaller, as a divisor: it reads the whole file.
-const EFFORT: u32 = 20;
 /// The longest pause between two tries to make it smaller.
 const LONGEST_PAUSE: Duration = Duration::from_secs(600);
 
@@ -16,17 +14,21 @@ pub struct Space {
     low: bool,
     /// The shortest pause between two tries to take the reserve again.
     pause: Duration,
+    /// Making the file smaller reads all of it, and may take one of so many parts of the time.
+    parts: u32,
     /// When the next try may be made.
     next_try: Option<Instant>,
 }
 
 impl Space {
-    /// Takes the reserve, if there is room for it. `pause` is the shortest one between two tries to take it again.
-    pub fn new(mut reserve: Box<dyn Reserve>, pause: Duration) -> Self {
+    /// Takes the reserve, if there is room for it. `pause` is the shortest one between two tries to take it again, which
+    /// may need one of `parts` of the time.
+    pub fn new(mut reserve: Box<dyn Reserve>, pause: Duration, parts: u32) -> Self {
         Space {
             low: reserve.take().is_err(),
             reserve,
             pause,
+            parts,
             next_try: None,
         }
     }
@@ -52,7 +54,7 @@ impl Space {
             return Ok(false);
         }
         let compacted = database.compact();
-        let pause = (start.elapsed() * EFFORT).clamp(self.pause, LONGEST_PAUSE);
+        let pause = (start.elapsed() * self.parts).clamp(self.pause, LONGEST_PAUSE);
         self.next_try = Some(Instant::now() + pause);
         compacted?;
         self.low = self.reserve.take().is_err();

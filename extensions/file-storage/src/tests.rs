@@ -222,6 +222,7 @@ async fn a_full_disk_is_told_and_overcome() {
         first: open(&disk),
         again: open(&disk),
         pause: Duration::ZERO,
+        parts: 1,
     };
     let mut writer = Writer::with(place, lock, opener, Box::new(NoReserve)).await.unwrap();
     let store = FileStore::new("receivers::a".into(), writer.commands.clone());

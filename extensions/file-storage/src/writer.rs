@@ -51,6 +51,7 @@ impl Writer {
             first: Box::new(Database::start),
             again: Box::new(Database::reopen),
             pause: PAUSE,
+            parts: 20,
         };
         let reserve = Box::new(ReserveFile::new(&place.directory));
         Writer::with(place, lock, opener, reserve).await
