@@ -161,7 +161,7 @@ impl QueueSettings {
     /// # Errors
     /// If it names none, or one that is too small for a queue.
     pub fn open(&self, key: &str, create: &Create<'_>) -> Result<Option<Arc<dyn Storage>>, Diagnostic> {
-        let Some(name) = self.storage.as_ref().filter(|_| self.enabled) else {
+        let Some(name) = self.storage.as_ref().filter(|name| self.enabled && !name.is_empty()) else {
             return Ok(None);
         };
         let mistake = |message: String| create.settings.mistake(&format!("{key}::storage"), message);
@@ -338,6 +338,7 @@ mod tests {
         };
         assert_eq!(open("{}"), Ok(false));
         assert_eq!(open("sending_queue: {storage: file_storage}"), Ok(true));
+        assert_eq!(open("sending_queue: {storage: ''}"), Ok(false));
         assert_eq!(
             open("sending_queue: {storage: file_storage, enabled: false}"),
             Ok(false)
