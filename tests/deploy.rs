@@ -22,28 +22,98 @@ fn validate(files: &[&str]) {
 
 #[test]
 fn what_is_deployed_is_valid() {
-    for storage in [
-        "base/storage.yaml",
-        "components/high-availability/storage.yaml",
-        "components/file-storage/storage.yaml",
-    ] {
+    for storage in STORAGES {
         validate(&["base/pipeline.yaml", storage]);
     }
 }
 
-/// What a Role of these files allows: group, resource, verb.
+/// The storages that can be deployed.
+const STORAGES: [&str; 3] = [
+    "base/storage.yaml",
+    "components/high-availability/storage.yaml",
+    "components/file-storage/storage.yaml",
+];
+
 #[test]
-fn roles_allow_what_the_extensions_ask_for() {
+fn any_pipeline_can_be_deployed_with_any_storage() {
+    let page = include_str!("../docs/backends.md");
+    let pipelines = page.split("```yaml\n").skip(1).map(|rest| rest.split("```").next());
+    let pipelines: Vec<&str> = pipelines.flatten().filter(|yaml| yaml.contains("pipelines:")).collect();
+    assert!(pipelines.len() > 5, "docs/backends.md shows pipelines");
+    let file = std::env::temp_dir().join(format!("any-pipeline-{}.yaml", std::process::id()));
+    for pipeline in pipelines {
+        std::fs::write(&file, pipeline).expect("a file");
+        for storage in STORAGES {
+            let mut command = Command::new(env!("CARGO_BIN_EXE_kube-job-collector"));
+            command.arg("validate").env_clear();
+            for variable in pipeline.split("${env:").skip(1) {
+                let name = variable.split(['}', ':']).next().expect("a name");
+                if variable.find('}') == Some(name.len()) {
+                    command.env(name, "0123456789abcdef0123456789abcdef");
+                }
+            }
+            command
+                .arg("--config")
+                .arg(&file)
+                .arg("--config")
+                .arg(kustomize().join(storage));
+            let output = command.output().expect("the binary runs");
+            let errors = String::from_utf8_lossy(&output.stderr);
+            assert!(output.status.success(), "{storage} over\n{pipeline}\n{errors}");
+        }
+    }
+    let _ = std::fs::remove_file(&file);
+}
+
+/// The documents of a file.
+fn documents(file: &str) -> Vec<serde_json::Value> {
+    let text = std::fs::read_to_string(kustomize().join(file)).expect("a file");
+    serde_yaml::from_multiple(&text).expect("YAML")
+}
+
+#[test]
+fn roles_allow_only_the_objects_of_the_extensions() {
     let rules = |file: &str| {
-        let text = std::fs::read_to_string(kustomize().join(file)).expect("a file");
-        let documents: Vec<serde_json::Value> = serde_yaml::from_multiple(&text).expect("YAML");
-        let role = documents.into_iter().find(|document| document["kind"] == "Role");
+        let role = documents(file).into_iter().find(|document| document["kind"] == "Role");
         role.expect("a Role")["rules"].clone()
     };
-    let rule = |group: &str, resource: &str| serde_json::json!([{"apiGroups": [group], "resources": [resource], "verbs": ["get", "create", "update"]}]);
-    assert_eq!(rules("base/rbac.yaml"), rule("", "configmaps"));
+    let allowed = |group: &str, resource: &str, names: &[&str]| {
+        serde_json::json!([
+            {"apiGroups": [group], "resources": [resource], "resourceNames": names, "verbs": ["get", "update"]},
+            {"apiGroups": [group], "resources": [resource], "verbs": ["create"]},
+        ])
+    };
+    let named = |kind, type_name: &str| {
+        let id = pipeline::component::ComponentId {
+            type_name: type_name.into(),
+            name: None,
+        };
+        k8s_storage_extension::content::name("kube-job-collector", kind, &id)
+    };
+    let receiver = named(pipeline::component::Kind::Receiver, "k8s_job");
+    let connector = named(pipeline::component::Kind::Connector, "job_metrics");
+    assert_eq!(
+        rules("base/rbac.yaml"),
+        allowed("", "configmaps", &[&receiver, &connector])
+    );
     assert_eq!(
         rules("components/high-availability/lease.yaml"),
-        rule("coordination.k8s.io", "leases")
+        allowed("coordination.k8s.io", "leases", &["kube-job-collector"])
+    );
+}
+
+#[test]
+fn only_the_metrics_port_can_be_reached() {
+    let policy = documents("base/network.yaml").remove(0);
+    assert_eq!(policy["kind"], "NetworkPolicy");
+    assert_eq!(policy["spec"]["podSelector"], serde_json::json!({}));
+    assert_eq!(policy["spec"]["policyTypes"], serde_json::json!(["Ingress"]));
+    let rules = policy["spec"]["ingress"].as_array().expect("rules");
+    let ports: Vec<_> = rules.iter().map(|rule| rule["ports"].clone()).collect();
+    assert_eq!(ports, [serde_json::json!([{"protocol": "TCP", "port": "metrics"}])]);
+    assert!(
+        rules
+            .iter()
+            .all(|rule| rule["from"].as_array().is_some_and(|from| !from.is_empty()))
     );
 }
