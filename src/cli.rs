@@ -304,11 +304,13 @@ Records Jobs, CronJobs, the Pods of Jobs, and Events about Jobs, CronJobs and
 Pods: first what exists, then every change. It ends when --for is over or with
 Ctrl-C (SIGINT) or SIGTERM; the file is complete then.
 
-Removed before writing: the values of environment variables and of HTTP headers
-of probes, managed fields, and annotations but for batch.kubernetes.io/* and
-kubectl.kubernetes.io/default-container. Kept: names, labels, images, commands,
-arguments, the names of Secrets and ConfigMaps, messages and termination
-messages. Look at them before you hand the file on.";
+Kept: names, labels, images, resources, states, the names of Secrets and
+ConfigMaps, the first word of commands, and the messages of conditions, Events
+and terminated containers. Everything else is left out or stands as [REDACTED]:
+values of environment variables and HTTP headers, arguments, paths of probes,
+settings of volumes, other annotations, users and queries in URLs.
+docs/recordings.md lists every field. Look at the messages before you hand the
+file on.";
 
 /// What to record.
 #[derive(Args, Clone, Debug)]

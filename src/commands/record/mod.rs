@@ -1,5 +1,6 @@
 //! `record`: what happens to Jobs, written down as the API server tells it.
 
+mod fields;
 mod redact;
 mod writer;
 
@@ -52,7 +53,7 @@ pub fn record(args: &RecordArgs) -> Result<(), Failure> {
                 "changes".to_owned()
             };
             note(&format!(
-                "Recorded {lines} {changes} in {file}. Before you hand it on, look at its messages and commands."
+                "Recorded {lines} {changes} in {file}. Before you hand it on, look at its messages."
             ));
             Ok(())
         }

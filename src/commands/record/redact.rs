@@ -3,98 +3,108 @@
 use pipeline::config::REDACTED;
 use serde_json::{Map, Value};
 
+use super::fields::{self, Fields, Kept};
+
 /// The one annotation that stays besides those of [`BATCH`]: a verdict depends on it.
 const DEFAULT_CONTAINER: &str = "kubectl.kubernetes.io/default-container";
 /// Annotations of the Job and CronJob controllers.
 const BATCH: &str = "batch.kubernetes.io/";
 
-/// Removes, wherever it stands in the object, templates included: `managedFields`, annotations but for those that a
-/// verdict may depend on, and the values of environment variables and of HTTP headers. References (`valueFrom`) stay.
-pub fn redact(object: &mut Value) {
-    match object {
-        Value::Object(map) => {
-            metadata(map);
-            for key in ["env", "httpHeaders"] {
-                values(map.get_mut(key));
+/// What may be handed on of an object of this resource (`pods`).
+pub fn redact(resource: &str, object: Value) -> Value {
+    keep(fields::of(resource), object).unwrap_or_default()
+}
+
+/// What is kept of a value; nothing if it is not of the form that its field has.
+fn keep(kept: Kept, value: Value) -> Option<Value> {
+    match (kept, value) {
+        (_, Value::Null) => Some(Value::Null),
+        (Kept::Redacted, _) => Some(REDACTED.into()),
+        (Kept::Scalar, value) => scalar(value),
+        (Kept::Map, Value::Object(map)) => Some(retained(map, |_, value| scalar(value))),
+        (Kept::Annotations, Value::Object(map)) => {
+            let is_kept = |name: &str| name.starts_with(BATCH) || name == DEFAULT_CONTAINER;
+            let annotations = retained(map, |name, value| scalar(value).filter(|_| is_kept(name)));
+            Some(annotations).filter(|annotations| annotations.as_object().is_some_and(|map| !map.is_empty()))
+        }
+        (Kept::Program, Value::Array(items)) => Some(items.into_iter().enumerate().map(program).collect()),
+        (Kept::Each(kept), Value::Array(items)) => {
+            Some(items.into_iter().filter_map(|item| keep(*kept, item)).collect())
+        }
+        (Kept::Object(fields), Value::Object(map)) => {
+            Some(retained(map, |name, value| keep(field(fields, name)?, value)))
+        }
+        _ => None,
+    }
+}
+
+fn retained(map: Map<String, Value>, keep: impl Fn(&str, Value) -> Option<Value>) -> Value {
+    let entries = map.into_iter();
+    let entries = entries.filter_map(|(name, value)| {
+        let value = keep(&name, value)?;
+        Some((name, value))
+    });
+    Value::Object(entries.collect())
+}
+
+fn field(fields: &[Fields], name: &str) -> Option<Kept> {
+    let found = fields.iter().find(|(names, _)| names.split(' ').any(|one| one == name));
+    found.map(|(_, kept)| *kept)
+}
+
+fn scalar(value: Value) -> Option<Value> {
+    match value {
+        Value::String(text) => Some(without_credentials(&text).into()),
+        Value::Number(_) | Value::Bool(_) => Some(value),
+        _ => None,
+    }
+}
+
+/// One word of a command: the program's name stays, unless a whole command line stands in its place.
+fn program((at, word): (usize, Value)) -> Value {
+    match word {
+        Value::String(word) if at == 0 && !word.contains(char::is_whitespace) => without_credentials(&word).into(),
+        _ => REDACTED.into(),
+    }
+}
+
+/// The text, in which URLs have neither users nor queries nor fragments.
+fn without_credentials(text: &str) -> String {
+    let mut rest = text;
+    let mut kept = String::with_capacity(text.len());
+    while let Some(at) = rest.find("://") {
+        let (before, url) = rest.split_at(at + 3);
+        kept.push_str(before);
+        let end = url.find(ends_url).unwrap_or(url.len());
+        let (url, after) = url.split_at(end);
+        let (place, query) = match url.find(['?', '#']) {
+            // A password may hold either sign; what follows the last @ is the host.
+            Some(at) if !url[at..].contains('@') => url.split_at(at),
+            _ => (url, ""),
+        };
+        // An @ further on belongs to the path, or to a password that holds a slash: gone is gone.
+        match place.rfind('@') {
+            Some(at) if place[..at].contains(':') || !place[..at].contains('/') => {
+                kept.push_str(REDACTED);
+                kept.push_str(&place[at..]);
             }
-            map.values_mut().for_each(redact);
+            _ => kept.push_str(place),
         }
-        Value::Array(items) => items.iter_mut().for_each(redact),
-        _ => {}
+        if let Some(sign) = query.get(..1) {
+            kept.push_str(sign);
+            kept.push_str(REDACTED);
+        }
+        rest = after;
     }
+    kept.push_str(rest);
+    kept
 }
 
-fn metadata(object: &mut Map<String, Value>) {
-    let Some(Value::Object(metadata)) = object.get_mut("metadata") else {
-        return;
-    };
-    metadata.remove("managedFields");
-    if let Some(Value::Object(annotations)) = metadata.get_mut("annotations") {
-        annotations.retain(|key, _| key.starts_with(BATCH) || key == DEFAULT_CONTAINER);
-        if annotations.is_empty() {
-            metadata.remove("annotations");
-        }
-    }
-}
-
-/// `[{"name": ..., "value": ...}]`, as environment variables and HTTP headers are written.
-fn values(list: Option<&mut Value>) {
-    let items = list.and_then(Value::as_array_mut).into_iter().flatten();
-    for item in items.filter_map(Value::as_object_mut) {
-        if let Some(value) = item.get_mut("value") {
-            *value = REDACTED.into();
-        }
-    }
+/// Whether a character ends a URL in a sentence.
+fn ends_url(character: char) -> bool {
+    character.is_whitespace() || matches!(character, '"' | '\'' | '`' | '<' | '>' | '|' | '\\' | '^')
 }
 
 #[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::*;
-
-    fn pod_spec(env: Value) -> Value {
-        json!({
-            "initContainers": [{"name": "a", "env": env}],
-            "containers": [{"name": "b", "env": env, "args": ["--x"], "livenessProbe":
-                {"httpGet": {"path": "/", "httpHeaders": [{"name": "Authorization", "value": "s3cret"}]}}}],
-            "ephemeralContainers": [{"name": "c", "env": env}],
-        })
-    }
-
-    #[test]
-    fn secrets_are_removed_at_every_depth() {
-        let secret = || json!([{"name": "TOKEN", "value": "s3cret"}]);
-        let annotations = json!({"kubectl.kubernetes.io/last-applied-configuration": "s3cret", "team": "s3cret"});
-        let template = json!({"metadata": {"annotations": annotations}, "spec": pod_spec(secret())});
-        let metadata = json!({"name": "x", "annotations": annotations, "managedFields": [{"manager": "s3cret"}]});
-        let objects = [
-            json!({"kind": "Pod", "metadata": metadata, "spec": pod_spec(secret())}),
-            json!({"kind": "Job", "metadata": metadata, "spec": {"template": template}}),
-            json!({"kind": "CronJob", "metadata": metadata, "spec": {"jobTemplate":
-                {"metadata": {"annotations": annotations}, "spec": {"template": template}}}}),
-        ];
-        for mut object in objects {
-            redact(&mut object);
-            let text = object.to_string();
-            assert!(!text.contains("s3cret"), "{text}");
-            assert!(!text.contains("managedFields"), "{text}");
-            assert_eq!(text.matches(REDACTED).count(), 4, "{text}");
-        }
-    }
-
-    #[test]
-    fn what_a_verdict_needs_stays() {
-        let mut pod = json!({
-            "metadata": {"name": "x", "labels": {"a": "b"}, "annotations": {
-                "batch.kubernetes.io/job-completion-index": "3",
-                "kubectl.kubernetes.io/default-container": "main"}},
-            "spec": {"containers": [{"name": "main", "command": ["run"], "env": [
-                {"name": "TOKEN", "valueFrom": {"secretKeyRef": {"name": "s", "key": "k"}}}, {"name": "EMPTY"}]}]},
-            "status": {"containerStatuses": [{"state": {"terminated": {"message": "disk full"}}}]},
-        });
-        let before = pod.clone();
-        redact(&mut pod);
-        assert_eq!(pod, before);
-    }
-}
+#[path = "redact_tests.rs"]
+mod tests;

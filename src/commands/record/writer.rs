@@ -57,8 +57,8 @@ impl Writer {
     }
 
     /// Writes one change, now.
-    pub fn write(&mut self, resource: &str, change: &str, mut object: Value) -> Result<()> {
-        redact(&mut object);
+    pub fn write(&mut self, resource: &str, change: &str, object: Value) -> Result<()> {
+        let object = redact(resource, object);
         let line = Line {
             t: self.first.get_or_insert_with(Instant::now).elapsed().as_millis(),
             resource,
