@@ -1,4 +1,4 @@
-//! Writes inputs to begin with, made of the recordings in `tests/corpus`, into `fuzz/corpus/{decoder,judge}`.
+//! Writes inputs to begin with, made of the recordings in `tests/corpus`, into `fuzz/corpus/{decoder,judge,recording}`.
 
 use std::collections::BTreeSet;
 use std::error::Error;
@@ -14,9 +14,10 @@ const LONGEST: usize = 128 * 1024;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let [decoder, judge] = ["decoder", "judge"].map(|target| here.join("corpus").join(target));
+    let [decoder, judge, recording] = ["decoder", "judge", "recording"].map(|target| here.join("corpus").join(target));
     std::fs::create_dir_all(&decoder)?;
     std::fs::create_dir_all(&judge)?;
+    std::fs::create_dir_all(&recording)?;
     // One line of each form is enough for the decoder.
     let mut forms = BTreeSet::new();
     for path in recordings(&here.join("../tests/corpus"))? {
@@ -46,7 +47,9 @@ fn main() -> Result<(), Box<dyn Error>> {
             )?;
         }
         if lean.len() <= LONGEST {
-            std::fs::write(judge.join(name), lean)?;
+            std::fs::write(judge.join(&name), &lean)?;
+            std::fs::write(recording.join(&name), &lean)?;
+            std::fs::copy(&path, recording.join(format!("{name}-compressed")))?;
         }
     }
     Ok(())

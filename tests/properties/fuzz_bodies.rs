@@ -6,6 +6,8 @@ mod decoder;
 mod judge;
 #[path = "../../fuzz/bodies/otlp_answers.rs"]
 mod otlp_answers;
+#[path = "../../fuzz/bodies/recording.rs"]
+mod recording;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -64,6 +66,31 @@ fn the_decoder_takes_any_bytes() {
             damage(&mut data, &mut random);
             data.insert(0, random.next() as u8);
             try_body(decoder::run, &data, seed, &recording.name);
+        }
+    }
+}
+
+#[test]
+fn the_reader_of_recordings_takes_any_bytes() {
+    let seed = seed();
+    for recording in all() {
+        for number in 0..TEXTS {
+            let mut random = Random::new(seed ^ number);
+            let mut data = text(&recording, 40, &mut random);
+            // Damaged before it is compressed, after, or not at all.
+            let compressed = random.below(2) == 0;
+            if !compressed || random.below(2) == 0 {
+                damage(&mut data, &mut random);
+            }
+            if compressed {
+                let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+                std::io::Write::write_all(&mut encoder, &data).unwrap();
+                data = encoder.finish().unwrap();
+                if random.below(2) == 0 {
+                    damage(&mut data, &mut random);
+                }
+            }
+            try_body(recording::run, &data, seed, &recording.name);
         }
     }
 }

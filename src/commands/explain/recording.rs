@@ -1,12 +1,12 @@
 //! `explain --recording`: why the Jobs in a recording ended as they did.
 
 use std::fs::File;
-use std::io::{BufRead, BufReader, Read};
+use std::io::BufRead;
 use std::path::Path;
 
-use flate2::bufread::MultiGzDecoder;
-use kubernetes_job_receiver::replay::{Replay, replay};
+use kubernetes_job_receiver::replay::{Replay, decompressed, replay};
 use kubernetes_job_receiver::tracker::TrackerSettings;
+use pipeline::escape::one_line;
 use reason_enrichment_processor::judge;
 
 use super::{Explained, Failure, Output};
@@ -18,7 +18,8 @@ use crate::terminal::note;
 /// that ended, in the order in which they were decided.
 pub fn explain(path: &Path, args: &ExplainArgs) -> Result<(), Failure> {
     let name = path.display();
-    let fail = |error: &dyn std::fmt::Display| Failure::Runtime(format!("cannot read the recording {name}: {error}"));
+    let fail =
+        |error: &dyn std::fmt::Display| Failure::Runtime(format!("cannot read the recording {name}: {}", shown(error)));
     let Replay { ended, unended } =
         replay(open(path).map_err(|e| fail(&e))?, TrackerSettings::default()).map_err(|e| fail(&e))?;
 
@@ -49,17 +50,20 @@ pub fn explain(path: &Path, args: &ExplainArgs) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Opens a recording; gzip is recognised by its first bytes, whatever the file is called.
+/// The longest part of an error that is shown, characters: it may quote a line of the recording.
+const LONGEST_ERROR: usize = 500;
+
+/// An error about a recording, which may quote what is in it.
+fn shown(error: &dyn std::fmt::Display) -> String {
+    let text: String = error.to_string().chars().take(LONGEST_ERROR).collect();
+    one_line(&text).into_owned()
+}
+
+/// Opens a recording; `-` is standard input.
 fn open(path: &Path) -> std::io::Result<Box<dyn BufRead>> {
-    let raw: Box<dyn Read> = if path == Path::new("-") {
-        Box::new(std::io::stdin())
+    if path == Path::new("-") {
+        decompressed(std::io::stdin())
     } else {
-        Box::new(File::open(path)?)
-    };
-    let mut raw = BufReader::new(raw);
-    if raw.fill_buf()?.starts_with(&[0x1f, 0x8b]) {
-        Ok(Box::new(BufReader::new(MultiGzDecoder::new(raw))))
-    } else {
-        Ok(Box::new(raw))
+        decompressed(File::open(path)?)
     }
 }
