@@ -1,7 +1,7 @@
 //! One request from the queue to its end: attempts, waits, cuts.
 
-use std::collections::VecDeque;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
@@ -14,16 +14,22 @@ use super::instruments::Loss;
 use super::kept::{Read, Refused};
 use super::lane::Lane;
 use super::places::Place;
-use super::queue::{Held, Work};
+use super::queue::{Attempts, Held, Work};
 use super::request::Request;
 use super::sharing::Acks;
 use crate::ack::Outcome;
 use crate::component::ComponentError;
 use crate::split;
 
+/// For how long a request is tried before it lets others pass, where nothing else is delivered either: then it may be the
+/// request that the destination cannot take, and not all of them.
+const PATIENCE: Duration = Duration::from_secs(300);
+
 /// How a request ended.
 enum End {
     Decided(Outcome),
+    /// Others are sent before the next attempt.
+    Later,
     /// These take its place; if anything of it was given up, why.
     Replaced(Vec<Request>, Option<String>),
     /// The process ends, and the next one goes on with what is stored.
@@ -36,10 +42,11 @@ enum Keep {
     Key(String),
 }
 
-/// Whether a consumer goes on.
-#[derive(PartialEq, Eq)]
+/// What a consumer does next.
 enum Next {
     GoOn,
+    /// It puts the rest of the request behind the others.
+    Later,
     Stop,
 }
 
@@ -50,18 +57,19 @@ impl<D: Destination> Lane<D> {
     /// # Errors
     /// If the store cannot be used any more.
     pub(super) async fn consume(self: Arc<Self>) -> Result<Option<Place>, ComponentError> {
-        while let Some(Work { held, place }) = self.queue.next().await {
-            if self.deliver(held).await? == Next::Stop {
-                return Ok(Some(place));
+        while let Some(mut work) = self.queue.next().await {
+            match self.deliver(&mut work).await? {
+                Next::GoOn => {}
+                Next::Later => self.queue.put(work),
+                Next::Stop => return Ok(Some(work.place)),
             }
         }
         Ok(None)
     }
 
     /// Sends one request, in parts if need be, in order.
-    async fn deliver(&self, held: Held) -> Result<Next, ComponentError> {
-        let mut todo = VecDeque::from([held]);
-        while let Some(held) = todo.pop_front() {
+    async fn deliver(&self, work: &mut Work) -> Result<Next, ComponentError> {
+        while let Some(held) = work.parts.pop_front() {
             let (request, keep) = match (held, &self.kept) {
                 (Held::InMemory(request, acks), _) => (request, Keep::Acks(acks)),
                 (Held::Stored(key), Some(kept)) => match kept.read(self.signal, &key).await? {
@@ -74,8 +82,21 @@ impl<D: Destination> Lane<D> {
                 // Only a lane with a store makes these.
                 (Held::Stored(_), None) => continue,
             };
-            match self.send(&request, matches!(keep, Keep::Key(_))).await {
+            let mut attempts = work.attempts.take().unwrap_or_else(|| Attempts {
+                begin: Instant::now(),
+                count: 0,
+                backoff: Backoff::new(&self.retry),
+            });
+            match self.send(&request, matches!(keep, Keep::Key(_)), &mut attempts).await {
                 End::LeftForTheNextStart => return Ok(Next::Stop),
+                End::Later => {
+                    work.parts.push_front(match keep {
+                        Keep::Acks(acks) => Held::InMemory(request, acks),
+                        Keep::Key(key) => Held::Stored(key),
+                    });
+                    work.attempts = Some(attempts);
+                    return Ok(Next::Later);
+                }
                 End::Decided(outcome) => match (keep, &self.kept) {
                     (Keep::Acks(acks), _) => acks.decide(&outcome),
                     (Keep::Key(key), Some(kept)) => kept.remove(self.signal, &key).await?,
@@ -83,7 +104,7 @@ impl<D: Destination> Lane<D> {
                 },
                 End::Replaced(parts, lost) => {
                     let parts = self.replace(keep, parts, lost).await?;
-                    parts.into_iter().rev().for_each(|part| todo.push_front(part));
+                    parts.into_iter().rev().for_each(|part| work.parts.push_front(part));
                 }
             }
         }
@@ -126,17 +147,16 @@ impl<D: Destination> Lane<D> {
         }
     }
 
-    /// Tries until the request's end is known.
-    async fn send(&self, request: &Request, stored: bool) -> End {
+    /// Tries until the request's end is known, or others are to pass it.
+    async fn send(&self, request: &Request, stored: bool, attempts: &mut Attempts) -> End {
         let items = request.items;
-        let begin = Instant::now();
-        let mut backoff = Backoff::new(&self.retry);
-        let mut attempt: u64 = 0;
+        let begin = attempts.begin;
         loop {
             if let Some(end) = self.without_the_old(request) {
                 return end;
             }
-            attempt += 1;
+            attempts.count += 1;
+            let delivered = self.delivered.load(Ordering::Relaxed);
             let flight = self.instruments.in_flight();
             let outcome = self.destination.export(request).await;
             drop(flight);
@@ -169,20 +189,25 @@ impl<D: Destination> Lane<D> {
                 return End::LeftForTheNextStart;
             }
             let wait = match self.retry.enabled {
-                true => backoff.next(begin.elapsed(), after, (self.random)()),
+                true => attempts.backoff.next(begin.elapsed(), after, (self.random)()),
                 false => None,
             };
             let Some(wait) = wait else {
-                let why = self.exhausted(attempt, begin.elapsed(), &why);
+                let why = self.exhausted(attempts.count, begin.elapsed(), &why);
                 self.lost(items, Loss::RetriesExhausted, &why);
                 return End::Decided(Outcome::Dropped(why));
             };
             let wait = self.hurried(wait);
-            self.will_retry(items, attempt, wait, &why);
+            self.will_retry(items, attempts.count, wait, &why);
             self.wait(wait, stored).await;
             // The destination asked for a wait, and the next start is late enough.
             if after.is_some() && leave() {
                 return End::LeftForTheNextStart;
+            }
+            // A request that the destination cannot take, now or ever, must not keep a consumer from those that it can.
+            let others_pass = self.delivered.load(Ordering::Relaxed) > delivered || begin.elapsed() >= PATIENCE;
+            if others_pass && !self.in_order && !self.queue.is_empty() {
+                return End::Later;
             }
         }
     }

@@ -154,7 +154,7 @@ impl<D: Destination> Lane<D> {
                     owners.into_acks().decide(&Outcome::Delivered);
                     for (place, key) in places.into_iter().zip(&mut keys) {
                         let held = Held::Stored(key);
-                        self.queue.put(Work { held, place });
+                        self.queue.put(Work::new(held, place));
                     }
                 }
                 return Ok(());
@@ -177,7 +177,7 @@ impl<D: Destination> Lane<D> {
         for (request, place) in ready.requests.into_iter().zip(ready.places) {
             let acks: Acks = owners.split_off_front(request.items).into_acks();
             let held = Held::InMemory(request, acks);
-            self.queue.put(Work { held, place });
+            self.queue.put(Work::new(held, place));
         }
     }
 

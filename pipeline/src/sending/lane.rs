@@ -1,5 +1,6 @@
 //! What the consumers of one signal's queue share, and what they say about how it goes.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -33,6 +34,10 @@ pub(super) struct Lane<D> {
     /// Evenly spread over 0..1.
     pub(super) random: fn() -> f64,
     pub(super) clock: Clock,
+    /// Whether requests are sent in order: with one consumer.
+    pub(super) in_order: bool,
+    /// How many requests the destination has accepted.
+    pub(super) delivered: AtomicU64,
     pub(super) failures: Mutex<LogPace>,
     pub(super) losses: Mutex<LogPace>,
 }
@@ -40,6 +45,7 @@ pub(super) struct Lane<D> {
 impl<D> Lane<D> {
     pub(super) fn arrived(&self, items: u64) {
         self.instruments.sent(items);
+        self.delivered.fetch_add(1, Ordering::Relaxed);
         self.condition.works(self.signal, Part::Destination);
         let over = lock(&self.failures).worked(Instant::now());
         if let Some(over) = over {

@@ -4,7 +4,9 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::Semaphore;
+use tokio::time::Instant;
 
+use super::backoff::Backoff;
 use super::places::{Place, Places};
 use super::request::Request;
 use super::sharing::Acks;
@@ -18,11 +20,31 @@ pub(super) enum Held {
     Stored(String),
 }
 
-/// A request and its place in the queue.
+/// The attempts to send a request so far.
+#[derive(Debug)]
+pub(super) struct Attempts {
+    pub(super) begin: Instant,
+    pub(super) count: u64,
+    pub(super) backoff: Backoff,
+}
+
+/// A request, or the parts that are left of it, and its place in the queue.
 #[derive(Debug)]
 pub(super) struct Work {
-    pub(super) held: Held,
+    pub(super) parts: VecDeque<Held>,
     pub(super) place: Place,
+    /// Attempts to send the first part, if it has let others pass.
+    pub(super) attempts: Option<Attempts>,
+}
+
+impl Work {
+    pub(super) fn new(held: Held, place: Place) -> Self {
+        Work {
+            parts: VecDeque::from([held]),
+            place,
+            attempts: None,
+        }
+    }
 }
 
 /// A queue. What bounds it is that every request in it holds a place.
@@ -57,6 +79,11 @@ impl Queue {
             permit.forget();
         }
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner).pop_front()
+    }
+
+    /// Whether nothing waits.
+    pub(super) fn is_empty(&self) -> bool {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner).is_empty()
     }
 
     /// Nothing more comes.

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::hash::{BuildHasher, RandomState};
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
 
@@ -192,6 +193,8 @@ impl<D: Destination> Lanes<D> {
             shutdown: self.running.shutdown.clone(),
             random: sender.random,
             clock: sender.clock.clone(),
+            in_order: !sender.queue.enabled || sender.queue.num_consumers == 1,
+            delivered: AtomicU64::new(0),
             failures: Mutex::new(LogPace::new()),
             losses: Mutex::new(LogPace::new()),
         }
@@ -208,7 +211,7 @@ impl<D: Destination> Lanes<D> {
             let lane = self.of(signal);
             let place = lane.queue.places().take_anyway(size, queued);
             let held = Held::Stored(key);
-            lane.queue.put(Work { held, place });
+            lane.queue.put(Work::new(held, place));
         }
         for signal in found.unreadable {
             self.of(signal).instruments.unreadable();

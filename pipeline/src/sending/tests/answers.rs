@@ -115,3 +115,67 @@ async fn refusing_a_part_is_ready() {
     assert_eq!(fixture.send(logs(2)).await.await, Outcome::Delivered);
     assert_eq!(fixture.status(), Status::Ok);
 }
+
+#[tokio::test(start_paused = true)]
+async fn requests_that_always_fail_let_others_pass() {
+    for storage in [None, Some(MemoryStorage::new())] {
+        let destination = Scripted::new([]);
+        *destination.refuses.lock().unwrap() = Some("poison");
+        let queue = QueueSettings {
+            num_consumers: 2,
+            ..QueueSettings::default()
+        };
+        let fixture = start_with(&destination, RetrySettings::default(), queue, storage.as_ref());
+        // As many as there are consumers.
+        let mut deliveries = Vec::new();
+        for name in ["poison-1", "poison-2", "a", "b", "c"] {
+            deliveries.push(fixture.send(named(&[name])).await);
+            settle().await;
+        }
+        tokio::time::sleep(Duration::from_secs(600)).await;
+        let seen = destination.names();
+        for name in ["a", "b", "c"] {
+            assert!(seen.iter().any(|seen| seen == name), "{name} in {seen:?}");
+        }
+        // From now on others pass each time.
+        let begin = Instant::now();
+        drop(fixture.send(named(&["d"])).await);
+        while !destination.names().contains(&"d".into()) {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+        }
+        assert!(begin.elapsed() <= Duration::from_secs(31), "{:?}", begin.elapsed());
+        let poison = |names: Vec<String>| names.iter().filter(|name| name.starts_with("poison")).count();
+        let attempts = poison(destination.names());
+        tokio::time::sleep(Duration::from_secs(600)).await;
+        let more = poison(destination.names()) - attempts;
+        assert!(
+            (30..=42).contains(&more),
+            "{more} attempts of two requests in ten minutes"
+        );
+
+        *destination.refuses.lock().unwrap() = None;
+        fixture.end().await;
+        let last = destination.names().split_off(destination.names().len() - 2);
+        assert!(last.iter().all(|name| name.starts_with("poison")), "{last:?}");
+        for delivery in deliveries {
+            assert_eq!(delivery.await, Outcome::Delivered);
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_consumer_keeps_the_order() {
+    let destination = Scripted::new([]);
+    *destination.refuses.lock().unwrap() = Some("a");
+    let queue = QueueSettings {
+        num_consumers: 1,
+        ..QueueSettings::default()
+    };
+    let fixture = start(&destination, RetrySettings::default(), queue);
+    let (first, second) = (fixture.send(named(&["a"])).await, fixture.send(named(&["b"])).await);
+    tokio::time::sleep(Duration::from_secs(3600)).await;
+    assert!(destination.names().iter().all(|name| name == "a"));
+    *destination.refuses.lock().unwrap() = None;
+    assert_eq!((first.await, second.await), (Outcome::Delivered, Outcome::Delivered));
+    assert_eq!(destination.names().last().map(String::as_str), Some("b"));
+}

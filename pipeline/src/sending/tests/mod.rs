@@ -46,6 +46,8 @@ struct Scripted {
     begin: Instant,
     /// Every attempt's request.
     seen: Arc<Mutex<Vec<Request>>>,
+    /// Requests with this name in them are never accepted.
+    refuses: Arc<Mutex<Option<&'static str>>>,
     /// An attempt needs a permit, so that tests can hold attempts back.
     gate: Arc<Semaphore>,
 }
@@ -57,6 +59,7 @@ impl Scripted {
             attempts: Arc::default(),
             begin: Instant::now(),
             seen: Arc::default(),
+            refuses: Arc::default(),
             gate: Arc::new(Semaphore::new(Semaphore::MAX_PERMITS)),
         }
     }
@@ -112,6 +115,10 @@ impl Destination for Scripted {
             .push((self.begin.elapsed(), request.signal, request.items));
         self.seen.lock().unwrap().push(request.clone());
         self.gate.acquire().await.unwrap().forget();
+        let refuses = *self.refuses.lock().unwrap();
+        if refuses.is_some_and(|name| names(request).contains(name)) {
+            return busy();
+        }
         self.script.lock().unwrap().pop_front().unwrap_or(SendOutcome::Accepted)
     }
 }
