@@ -15,6 +15,7 @@ mod terminal;
 use std::process::ExitCode;
 
 use cli::{Cli, Command};
+use commands::Failure;
 use commands::explain::Answer;
 
 fn main() -> ExitCode {
@@ -43,7 +44,9 @@ fn main() -> ExitCode {
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            terminal::last_note(failure.to_string());
+            if !matches!(failure, Failure::Logged) {
+                terminal::last_note(failure.to_string());
+            }
             failure.exit_code()
         }
     }

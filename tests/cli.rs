@@ -342,12 +342,13 @@ fn a_component_that_cannot_start_is_named_and_the_process_fails() {
     ];
     let output = run(&args, &[("DD_API_KEY", "k")]);
     assert_eq!(output.status.code(), Some(1));
-    let last = stderr(&output).lines().last().unwrap_or_default().to_owned();
-    assert!(
-        last.starts_with("kube-job-collector: receivers::k8s_job: could not start: "),
-        "{last}"
-    );
-    assert!(last.contains("/does/not/exist"), "{last}");
+    let log = stderr(&output);
+    let lines: Vec<&str> = log.lines().filter(|line| line.contains("could not start: ")).collect();
+    assert_eq!(lines.len(), 1, "told once: {log}");
+    for part in ["ERROR", "receivers::k8s_job", "/does/not/exist"] {
+        assert!(lines[0].contains(part), "{part}: {log}");
+    }
+    assert!(!log.contains('\x1b'), "no terminal, no colours");
 }
 
 #[test]

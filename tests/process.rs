@@ -66,3 +66,26 @@ async fn sighup_is_logged_and_ends_nothing() {
     // And the last lines are there.
     assert!(log.trim_end().ends_with("stopped"), "{log}");
 }
+
+#[tokio::test]
+async fn the_log_names_cluster_destinations_and_what_was_listed() {
+    let mut world = World::start("startup").await;
+    let (server, endpoint) = (world.simulator.url(), world.intake.url());
+    reports(&world).await;
+    let log = world.stop().await;
+    for parts in [
+        &["starting ", "version=", "pipeline.yaml"][..],
+        &["exporting ", "exporter=otlp_http/datadog", &endpoint],
+        &[
+            "watching the cluster ",
+            &server,
+            "version=\"v1.",
+            "context=",
+            "namespaces=\"all\"",
+        ],
+        &["first lists read ", "jobs=0", "cronjobs=0"],
+    ] {
+        let found = log.lines().filter(|line| parts.iter().all(|part| line.contains(part)));
+        assert_eq!(found.count(), 1, "{parts:?} in\n{log}");
+    }
+}

@@ -81,6 +81,8 @@ pub struct Connected {
     pub client: Client,
     /// The API server's URL, without credentials.
     pub server: String,
+    /// The context of the kubeconfig; `None` for a service account.
+    pub context: Option<String>,
 }
 
 /// Makes a client. Reads files; does not reach out to the API server.
@@ -99,6 +101,7 @@ pub async fn connect(auth: AuthType, path: Option<&Path>, context: Option<&str>)
         let read = Read {
             config,
             user: None,
+            context: None,
             proxy,
         };
         return open(read, None).await.map_err(ClientError::ServiceAccount);
@@ -121,8 +124,13 @@ async fn open(read: Read, source: Option<Source>) -> Result<Connected, String> {
     if let Some(proxy) = &read.proxy {
         tracing::info!(server, %proxy, from = proxy.origin(), "using a proxy for the API server");
     }
+    let context = read.context.clone();
     let client = session::open(read, source).await?;
-    Ok(Connected { client, server })
+    Ok(Connected {
+        client,
+        server,
+        context,
+    })
 }
 
 /// Connections to the API server, without credentials but for a client certificate.
@@ -245,9 +253,10 @@ mod tests {
         let read = Read {
             config,
             user: None,
+            context: None,
             proxy: None,
         };
-        let Connected { client, server } = open(read, None).await.unwrap();
+        let Connected { client, server, .. } = open(read, None).await.unwrap();
         assert_eq!(server, url);
         let error = client.apiserver_version().await.unwrap_err();
         let text = explain(&error);

@@ -39,6 +39,8 @@ pub(crate) struct Read {
     pub(crate) config: Config,
     /// The user's name in the kubeconfig.
     pub(crate) user: Option<String>,
+    /// The context's name in the kubeconfig.
+    pub(crate) context: Option<String>,
     /// What the API server is reached through.
     pub(crate) proxy: Option<Proxy>,
 }
@@ -53,6 +55,7 @@ impl Source {
         let mut kubeconfig = kubeconfig.map_err(|error| explain_kubeconfig(&error, &[]))?;
         let contexts: Vec<String> = kubeconfig.contexts.iter().map(|context| context.name.clone()).collect();
         let name = self.context.as_ref().or(kubeconfig.current_context.as_ref());
+        let context = name.cloned();
         let named = kubeconfig.contexts.iter().find(|context| Some(&context.name) == name);
         let user = named.and_then(|context| context.context.as_ref()?.user.clone());
         let proxy_url = take_proxy_url(&mut kubeconfig, self.context.as_deref());
@@ -67,7 +70,12 @@ impl Source {
             Some(_) => format!("proxy-url: {why}"),
             None => format!("its API server cannot be reached: {why}"),
         })?;
-        Ok(Read { config, user, proxy })
+        Ok(Read {
+            config,
+            user,
+            context,
+            proxy,
+        })
     }
 }
 
@@ -90,6 +98,7 @@ impl Parts {
             mut config,
             user,
             proxy,
+            ..
         } = read;
         let credentials = Credentials::take(&mut config.auth_info).map_err(|problem| match &user {
             Some(user) => format!("user {user:?}: {problem}"),

@@ -21,6 +21,8 @@ pub enum Failure {
     Configuration(Findings),
     /// Anything else that ends the command.
     Runtime(String),
+    /// Anything else that ends the command, and that the log has named.
+    Logged,
     /// The command line asks for something that does not exist.
     Usage(String),
     /// `explain` could not find out what became of a Job.
@@ -31,7 +33,7 @@ impl Failure {
     /// The process's exit code, as `--help` documents them.
     pub fn exit_code(&self) -> ExitCode {
         match self {
-            Failure::Runtime(_) => ExitCode::from(1),
+            Failure::Runtime(_) | Failure::Logged => ExitCode::from(1),
             Failure::Usage(_) | Failure::CouldNotTell(_) => ExitCode::from(2),
             Failure::Configuration(_) => ExitCode::from(3),
         }
@@ -57,6 +59,7 @@ impl fmt::Display for Failure {
             Failure::Runtime(message) | Failure::Usage(message) | Failure::CouldNotTell(message) => {
                 write!(f, "kube-job-collector: {message}")
             }
+            Failure::Logged => Ok(()),
         }
     }
 }

@@ -28,7 +28,14 @@ pub fn run(args: &RunArgs) -> Result<(), Failure> {
     if args.source.config.is_empty() {
         info!("no --config given: running the built-in pipeline (print-config shows it)");
     }
-    info!(version = env!("CARGO_PKG_VERSION"), "starting");
+    let files: Vec<String> = args
+        .source
+        .config
+        .iter()
+        .map(|path| path.display().to_string())
+        .collect();
+    let config = (!files.is_empty()).then(|| files.join(", "));
+    info!(version = env!("CARGO_PKG_VERSION"), config, "starting");
     let runtime = runtime()?;
     let ended = runtime.block_on(async {
         let shutdown = CancellationToken::new();
@@ -42,7 +49,10 @@ pub fn run(args: &RunArgs) -> Result<(), Failure> {
         let ended = graph.run(shutdown, GRACE).await;
         drained.cancel();
         servers.join_all().await;
-        ended.map_err(|error| Failure::Runtime(error.to_string()))
+        ended.map_err(|error| match last_lines {
+            Some(_) => Failure::Logged,
+            None => Failure::Runtime(error.to_string()),
+        })
     });
     // A component that blocks its thread must not keep the process alive.
     runtime.shutdown_timeout(Duration::from_secs(1));

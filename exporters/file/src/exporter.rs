@@ -77,6 +77,7 @@ impl Exporter for FileExporter {
             let config = self.config.clone();
             let log = tokio::task::spawn_blocking(|| Log::open(config)).await?;
             self.log = Some(log.map_err(|error| format!("cannot write to {}: {error}", self.config.path.display()))?);
+            tracing::info!(exporter = %self.id, path = %self.config.path.display(), "exporting");
             Ok(())
         })
     }

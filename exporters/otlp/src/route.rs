@@ -22,6 +22,13 @@ pub(crate) fn target(url: &Url) -> Target<'_> {
     }
 }
 
+/// The hosts that URLs lead to, without paths and queries, which may hold keys.
+pub(crate) fn shown<'a>(urls: impl Iterator<Item = &'a Url>) -> String {
+    let mut hosts: Vec<String> = urls.map(|url| url.origin().ascii_serialization()).collect();
+    hosts.dedup();
+    hosts.join(", ")
+}
+
 /// Each URL that is reached through a proxy, with the proxy.
 ///
 /// # Errors

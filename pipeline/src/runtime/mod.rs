@@ -155,10 +155,7 @@ impl Run {
     }
 
     fn failed(&mut self, failure: Failure) {
-        match failure.why {
-            Why::Overran(_) => tracing::warn!(component = failure.component, "{}", failure.why),
-            _ => tracing::error!(component = failure.component, "{}", failure.why),
-        }
+        tracing::error!(component = failure.component, "{}", failure.why);
         self.failures.push(failure);
     }
 }

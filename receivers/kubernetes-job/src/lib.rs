@@ -26,6 +26,7 @@ pub mod receiver;
 pub mod replay;
 mod session;
 pub mod snapshot;
+mod startup;
 pub mod telemetry;
 pub mod tracker;
 pub mod watch;

@@ -18,6 +18,7 @@ use crate::config::Config;
 use crate::keeper::Keeper;
 use crate::model;
 use crate::session::Session;
+use crate::startup;
 use crate::telemetry::Telemetry;
 use crate::tracker::{Kind, Object};
 use crate::watch::random::Random;
@@ -74,6 +75,7 @@ impl JobReceiver {
     }
 
     async fn prepare(&mut self) -> Result<(), ComponentError> {
+        let (mut kubeconfig_context, mut reached) = (None, true);
         let client = match &self.client {
             Some(client) => client.clone(),
             None => {
@@ -85,6 +87,7 @@ impl JobReceiver {
                 } = &self.config;
                 let connected = connect(*auth_type, kubeconfig.as_deref(), context.as_deref()).await?;
                 self.server = Some(connected.server);
+                kubeconfig_context = connected.context;
                 connected.client
             }
         };
@@ -102,9 +105,13 @@ impl JobReceiver {
                         problem,
                         "cannot ask the API server what is allowed; going on and trying again"
                     );
+                    reached = false;
                     break;
                 }
             }
+        }
+        if let Some(server) = self.server.as_deref().filter(|_| reached) {
+            startup::log_cluster(&client, server, kubeconfig_context.as_deref(), &self.config).await;
         }
         self.client = Some(client);
         match &self.storage {

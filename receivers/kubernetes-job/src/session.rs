@@ -24,6 +24,7 @@ use crate::keeper::{Keeper, News};
 use crate::kube_state::feed::Feed;
 use crate::lane::Lane;
 use crate::receiver::{Clock, start_watches};
+use crate::startup::FirstLists;
 use crate::telemetry::{Loss, Telemetry};
 use crate::tracker::checkpoint::{Checkpoint, FromTheFuture};
 use crate::tracker::{Kind, Observation, Tracker, TrackerSettings};
@@ -62,6 +63,7 @@ pub(crate) struct Session {
     targets: Vec<Target>,
     tracker: Tracker,
     conditions: Conditions,
+    first_lists: FirstLists,
     events: Lane,
     metrics: Lane,
     kube_state: Feed,
@@ -100,6 +102,7 @@ impl Session {
         let now = clock();
         Session {
             conditions: Conditions::new(&targets, server, now),
+            first_lists: FirstLists::default(),
             tracker: Tracker::new(settings),
             events: Lane::new(outputs.logs),
             kube_state: Feed::new(config.kube_state_metrics, outputs.metrics.clone()),
@@ -142,6 +145,7 @@ impl Session {
                         self.take(message);
                     }
                     self.report(&running);
+                    self.first_lists.check(self.conditions.all_listed(), || self.tracker.sizes());
                 }
                 news = self.keeper.next() => self.hear(news, &running)?,
                 _ = check.tick() => self.check(&running),

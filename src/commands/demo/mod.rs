@@ -166,7 +166,7 @@ impl Stage<'_> {
         pipeline
             .await
             .map_err(|e| Failure::Runtime(e.to_string()))?
-            .map_err(|e| Failure::Runtime(e.to_string()))?;
+            .map_err(|_| Failure::Logged)?;
         match self.args.output {
             Format::Text => print(&self.totals(style, &metric))?,
             Format::Json => print(&self.metrics_json()?)?,
@@ -281,12 +281,12 @@ fn uid(record: &Record) -> String {
         .to_owned()
 }
 
-fn early_end<E: std::fmt::Display>(ended: Result<Result<(), E>, tokio::task::JoinError>) -> Failure {
-    Failure::Runtime(match ended {
-        Ok(Ok(())) => "the pipeline ended by itself".into(),
-        Ok(Err(error)) => error.to_string(),
-        Err(error) => error.to_string(),
-    })
+fn early_end<E>(ended: Result<Result<(), E>, tokio::task::JoinError>) -> Failure {
+    match ended {
+        Ok(Ok(())) => Failure::Runtime("the pipeline ended by itself".into()),
+        Ok(Err(_)) => Failure::Logged,
+        Err(error) => Failure::Runtime(error.to_string()),
+    }
 }
 
 /// A folder of this process, which goes when the demo does.

@@ -79,10 +79,12 @@ impl Exporter for OtlpGrpc {
     fn start(&mut self) -> BoxFuture<'_, Result<(), ComponentError>> {
         Box::pin(async {
             let url = &self.config.endpoint.url;
+            let shown = route::shown(std::iter::once(url));
+            tracing::info!(exporter = %self.id, endpoint = shown, "exporting");
             let proxies = Proxies::from(Environment::of_process());
             self.proxy = proxies.choose_tunnel(route::target(url))?.cloned();
             if let Some(proxy) = &self.proxy {
-                tracing::info!(exporter = %self.id, %url, %proxy, from = proxy.origin(), "using a proxy");
+                tracing::info!(exporter = %self.id, url = shown, %proxy, from = proxy.origin(), "using a proxy");
             }
             let needed = self.config.endpoint.tls;
             self.tls = Some(self.config.tls.client(needed, Alpn::Http2).await?);

@@ -73,8 +73,10 @@ impl Exporter for OtlpHttp {
     fn start(&mut self) -> BoxFuture<'_, Result<(), ComponentError>> {
         Box::pin(async {
             let client = client::build(&self.config).await?;
+            tracing::info!(exporter = %self.id, endpoint = route::shown(self.config.endpoints.all()), "exporting");
             for (url, proxy) in route::proxied(&client.proxies, self.config.endpoints.all())? {
-                tracing::info!(exporter = %self.id, %url, %proxy, from = proxy.origin(), "using a proxy");
+                let url = route::shown(std::iter::once(url));
+                tracing::info!(exporter = %self.id, url, %proxy, from = proxy.origin(), "using a proxy");
             }
             self.client = Some(client);
             Ok(())
