@@ -55,7 +55,10 @@ impl Extension for HealthCheck {
         Box::pin(async {
             let endpoint = &self.settings.endpoint;
             let listener = endpoint.listen(&format!("{}::endpoint", self.section)).await?;
-            tracing::info!(endpoint = %endpoint, "health check listens");
+            let address = listener
+                .local_addr()
+                .map_or_else(|_| endpoint.to_string(), |address| address.to_string());
+            tracing::info!(endpoint = address, "health check listens");
             self.listener = Some(listener);
             Ok(())
         })
