@@ -26,6 +26,9 @@ pub fn factories() -> Factories {
             file_storage_extension::factory(),
             k8s_storage_extension::factory(),
             k8s_leader_elector_extension::factory(),
+            bearer_token_auth_extension::factory(),
+            basic_auth_extension::factory(),
+            oauth2_client_extension::factory(),
         ],
     }
 }

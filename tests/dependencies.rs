@@ -8,7 +8,7 @@ use serde_json::Value;
 
 /// What each member may depend on among the members, outside its tests.
 fn allowed() -> BTreeMap<&'static str, &'static [&'static str]> {
-    const COMPONENT: &[&str] = &["pipeline", "job-event", "proxy"];
+    const COMPONENT: &[&str] = &["pipeline", "job-event", "proxy", "client-tls"];
     const SERVED: &[&str] = &["pipeline", "job-event", "http-server"];
     const OF_KUBERNETES: &[&str] = &["pipeline", "job-event", "kubernetes-client", "proxy"];
     BTreeMap::from([
@@ -17,6 +17,7 @@ fn allowed() -> BTreeMap<&'static str, &'static [&'static str]> {
         ("job-event", &[]),
         ("simulator", &[]),
         ("proxy", &[]),
+        ("client-tls", &["pipeline"]),
         ("kubernetes-client", &["proxy"]),
         ("kubernetes-job-receiver", OF_KUBERNETES),
         ("reason-enrichment-processor", COMPONENT),
@@ -28,6 +29,9 @@ fn allowed() -> BTreeMap<&'static str, &'static [&'static str]> {
         ("file-exporter", COMPONENT),
         ("health-check-extension", SERVED),
         ("file-storage-extension", COMPONENT),
+        ("basic-auth-extension", COMPONENT),
+        ("bearer-token-auth-extension", COMPONENT),
+        ("oauth2-client-extension", COMPONENT),
         ("k8s-leader-elector-extension", OF_KUBERNETES),
         ("k8s-storage-extension", OF_KUBERNETES),
     ])

@@ -8,10 +8,12 @@
 //! * [`graph`]: checks that the configuration makes sense and puts the components together.
 //! * [`runtime`]: starts them, watches over them, stops them in order.
 //! * [`storage`]: what components keep beyond the end of the process.
+//! * [`authentication`]: what extensions that authenticate offer to exporters.
 //! * [`sending`]: queue and retries between a pipeline and a destination.
 //! * [`temporality`]: from deltas to totals, for exporters to backends that want those.
 
 pub mod ack;
+pub mod authentication;
 pub mod batch;
 pub mod component;
 pub mod config;

@@ -26,8 +26,9 @@ struct Tried {
     profile: Profile,
     /// The exporters whose endpoints are moved.
     exporters: &'static [&'static str],
-    /// What it needs; `key` is what the backend asks for.
     environment: &'static [(&'static str, &'static str)],
+    /// What the backend asks for.
+    key: &'static str,
 }
 
 const TRIED: &[Tried] = &[
@@ -36,36 +37,46 @@ const TRIED: &[Tried] = &[
         profile: DATADOG,
         exporters: &["otlp_http"],
         environment: &[("DD_API_KEY", "key")],
+        key: "key",
     },
     Tried {
         heading: "New Relic",
         profile: NEW_RELIC,
         exporters: &["otlp_http"],
         environment: &[("NEW_RELIC_LICENSE_KEY", "key")],
+        key: "key",
     },
     Tried {
         heading: "Dynatrace",
         profile: DYNATRACE,
         exporters: &["otlp_http"],
         environment: &[("DT_API_TOKEN", "key"), ("DT_ENVIRONMENT", "abc12345")],
+        key: "key",
     },
     Tried {
         heading: "Honeycomb",
         profile: HONEYCOMB,
         exporters: &["otlp_http", "otlp_http/metrics"],
         environment: &[("HONEYCOMB_API_KEY", "key")],
+        key: "key",
     },
     Tried {
         heading: "Grafana Cloud",
         profile: GRAFANA_CLOUD,
         exporters: &["otlp_http"],
-        environment: &[("GRAFANA_CLOUD_TOKEN", "key")],
+        environment: &[
+            ("GRAFANA_CLOUD_INSTANCE_ID", "123456"),
+            ("GRAFANA_CLOUD_API_KEY", "glc_0123"),
+        ],
+        // `123456:glc_0123` in base64.
+        key: "MTIzNDU2OmdsY18wMTIz",
     },
     Tried {
         heading: "A Prometheus that takes OTLP",
         profile: PROMETHEUS,
         exporters: &["otlp_http"],
         environment: &[],
+        key: "key",
     },
 ];
 
@@ -79,7 +90,7 @@ fn failures(intake: &OtlpIntake) -> BTreeSet<String> {
 /// Runs one pipeline; says what it did wrong.
 async fn wrong(tried: &Tried) -> Vec<String> {
     let mut world = World::new(&tried.heading.replace(' ', "-")).await;
-    let mut options = Options::of(tried.profile, "key");
+    let mut options = Options::of(tried.profile, tried.key);
     // A Prometheus of one's own has no key.
     options.api_key = options.api_key.filter(|_| !tried.environment.is_empty());
     let intake = OtlpIntake::start_with(options).await.unwrap();

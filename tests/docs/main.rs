@@ -15,7 +15,7 @@ use std::process::{Command, Output};
 use markdown::{Block, Page};
 
 /// The variables that the documented configurations use.
-const ENVIRONMENT: [(&str, &str); 8] = [
+const ENVIRONMENT: [(&str, &str); 12] = [
     ("DD_API_KEY", "key"),
     ("HOST_IP", "127.0.0.1"),
     ("OTLP_TOKEN", "token"),
@@ -24,6 +24,10 @@ const ENVIRONMENT: [(&str, &str); 8] = [
     ("DT_API_TOKEN", "token"),
     ("HONEYCOMB_API_KEY", "key"),
     ("GRAFANA_CLOUD_TOKEN", "token"),
+    ("GRAFANA_CLOUD_INSTANCE_ID", "123456"),
+    ("GRAFANA_CLOUD_API_KEY", "glc_0123"),
+    ("OAUTH2_CLIENT_ID", "collector"),
+    ("OAUTH2_CLIENT_SECRET", "0123abcd"),
 ];
 
 const SECTIONS: [&str; 5] = ["receivers", "processors", "connectors", "exporters", "extensions"];

@@ -147,7 +147,7 @@ async fn what_was_stored_is_sent_as_it_is_after_the_compression_changed() {
     let mut provided = Provided::new();
     let offer = Offer {
         storage: Some(Arc::new(MemoryStorage::new())),
-        leadership: None,
+        ..Default::default()
     };
     let file_storage = ComponentId {
         type_name: "file_storage".into(),

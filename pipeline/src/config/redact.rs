@@ -19,6 +19,10 @@ pub fn names_secret(key: &str) -> bool {
         "privatekey",
         "authorization",
     ];
+    // A path is no secret, and whoever reads an error needs it.
+    if key.ends_with("_file") || key.ends_with("_filename") {
+        return false;
+    }
     let key: String = key
         .chars()
         .filter(|c| c.is_alphanumeric())

@@ -315,7 +315,7 @@ mod tests {
         let mut add = |type_name: &str, storage: MemoryStorage| {
             let offer = Offer {
                 storage: Some(Arc::new(storage)),
-                leadership: None,
+                ..Offer::default()
             };
             provided.add(id(type_name), offer);
         };

@@ -18,6 +18,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 
+use crate::authentication::Authenticator;
 use crate::component::{ComponentId, Kind};
 use crate::config::{Diagnostic, component_id};
 
@@ -114,6 +115,8 @@ pub struct Offer {
     pub storage: Option<Arc<dyn Storage>>,
     /// It elects a leader.
     pub leadership: Option<Leadership>,
+    /// It authenticates requests.
+    pub authenticator: Option<Arc<dyn Authenticator>>,
 }
 
 /// What the extensions of the service offer, by their ids.
@@ -164,6 +167,14 @@ impl Provided {
     pub fn leadership(&self, name: &str) -> Result<(ComponentId, Leadership), String> {
         let found = self.find(name, "elects a leader", |offer| offer.leadership.clone())?;
         Ok((parsed(name)?, found))
+    }
+
+    /// The authenticator that a setting names.
+    ///
+    /// # Errors
+    /// What is wrong with the name, for a diagnostic at that setting.
+    pub fn authenticator(&self, name: &str) -> Result<Arc<dyn Authenticator>, String> {
+        self.find(name, "authenticates requests", |offer| offer.authenticator.clone())
     }
 
     /// The setting in which a component could name the extension, if it offers something and no component has asked
@@ -263,7 +274,7 @@ mod tests {
         );
         let offer = Offer {
             storage: Some(Arc::new(Nowhere)),
-            leadership: None,
+            ..Offer::default()
         };
         provided.add(parsed("file_storage/a").unwrap(), offer);
         provided.add(parsed("health_check").unwrap(), Offer::default());

@@ -3,18 +3,20 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
 
+use bytes::Bytes;
 use pipeline::sending::{Destination, Request, SendOutcome};
 use pipeline::{ComponentError, Payload};
 use proxy::Proxy;
-use reqwest::header::HeaderMap;
 use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
+use tokio::time::error::Elapsed;
 use tonic::transport::{Channel, Endpoint};
 
 use super::answer::{self, Asked};
-use super::call;
+use super::call::{self, Answer};
 use super::connect::{Connector, Noticed};
 use super::settings::Config;
+use crate::authentication::{Authentication, Signed};
 use crate::encode::{self, Encoding, Format, GRPC_LIMITS};
 use crate::meaning::Meaning;
 use crate::peer::{self, Hello, Speaks};
@@ -23,7 +25,7 @@ use crate::{endpoint, failure, route};
 /// The backend, reached over gRPC.
 pub(super) struct Backend {
     config: Config,
-    headers: HeaderMap,
+    authentication: Authentication,
     transport: Endpoint,
     connector: Connector,
     /// Connects when it is first used, and again after a connection broke.
@@ -34,7 +36,12 @@ pub(super) struct Backend {
 impl Backend {
     /// # Errors
     /// If the settings do not make a connection; they are checked already.
-    pub(super) fn new(config: Config, tls: ClientConfig, proxy: Option<Proxy>) -> Result<Self, ComponentError> {
+    pub(super) fn new(
+        config: Config,
+        authentication: Authentication,
+        tls: ClientConfig,
+        proxy: Option<Proxy>,
+    ) -> Result<Self, ComponentError> {
         let mut transport = Endpoint::from_shared(config.endpoint.url.as_str().to_owned())?
             .origin(config.origin.clone())
             .user_agent(config.user_agent.clone())?;
@@ -59,13 +66,28 @@ impl Backend {
             noticed: noticed.clone(),
         };
         Ok(Backend {
-            headers: call::headers(&config.headers, config.timeout),
+            authentication,
             channel: Mutex::new(transport.connect_with_connector_lazy(connector.clone())),
             config,
             transport,
             connector,
             noticed,
         })
+    }
+
+    /// One call; the outer error is the timeout.
+    async fn call(
+        &self,
+        request: &Request,
+        message: Bytes,
+        signed: &Signed,
+    ) -> Result<Result<Answer, tonic::transport::Error>, Elapsed> {
+        let headers = call::headers(&signed.headers, self.config.timeout);
+        let call = call::unary(self.channel(), request.signal, &headers, &request.compression, message);
+        match self.config.timeout {
+            Some(timeout) => tokio::time::timeout(timeout, call).await,
+            None => Ok(call.await),
+        }
     }
 
     fn channel(&self) -> Channel {
@@ -148,16 +170,29 @@ impl Destination for Backend {
             Ok(message) => message,
             Err(why) => return SendOutcome::Permanent(format!("the request cannot be sent: {why}")),
         };
-        let signal = request.signal;
-        let call = call::unary(self.channel(), signal, &self.headers, &request.compression, message);
-        let answer = match self.config.timeout {
-            Some(timeout) => tokio::time::timeout(timeout, call).await,
-            None => Ok(call.await),
+        let configured = &self.config.headers;
+        let mut signed = match self.authentication.sign(configured).await {
+            Ok(signed) => signed,
+            Err(outcome) => return outcome,
         };
+        let mut answer = self.call(request, message.clone(), &signed).await;
+        if let Ok(Ok(refusal)) = &answer
+            && answer::is_unauthenticated(refusal)
+        {
+            // The token may have expired or been revoked: once more, with another one.
+            match self.authentication.sign_again(&signed, configured).await {
+                Ok(None) => {}
+                Err(outcome) => return outcome,
+                Ok(Some(other)) => {
+                    signed = other;
+                    answer = self.call(request, message, &signed).await;
+                }
+            }
+        }
         let asked = Asked {
-            signal,
+            signal: request.signal,
             url: &self.config.endpoint.url,
-            secrets: &self.config.headers,
+            secrets: &signed.headers,
             non_retryable: &self.config.non_retryable,
         };
         let meaning = match answer {

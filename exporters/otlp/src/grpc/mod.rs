@@ -23,6 +23,7 @@ use pipeline::storage::Storage;
 use pipeline::{ComponentError, Exporter, Inbox, Signal};
 use proxy::{Environment, Proxies, Proxy};
 
+use crate::authentication::Authentication;
 use crate::exporter::{self, Parts};
 use crate::tls::{Alpn, Client};
 use crate::{backends, route};
@@ -44,12 +45,19 @@ pub fn factory() -> Factory<dyn Exporter> {
 fn create(create: &Create<'_>) -> Result<Box<dyn Exporter>, Diagnostics> {
     let config = Config::read(create.settings)?;
     let storage = config.sending.queue.open("sending_queue", create);
-    let storage = storage.map_err(|mistake| Diagnostics(vec![mistake]))?;
+    let authentication = Authentication::find(config.auth.as_ref(), create);
+    let (storage, authentication) = match (storage, authentication) {
+        (Ok(storage), Ok(authentication)) => (storage, authentication),
+        (storage, authentication) => {
+            return Err(storage.err().into_iter().chain(authentication.err()).collect());
+        }
+    };
     Ok(Box::new(OtlpGrpc {
         id: create.id.clone(),
         config,
         settings: create.settings.clone(),
         storage,
+        authentication,
         meter: create.meter.clone(),
         tls: None,
         proxy: None,
@@ -62,6 +70,7 @@ struct OtlpGrpc {
     settings: Settings,
     /// Where the queue is kept.
     storage: Option<Arc<dyn Storage>>,
+    authentication: Authentication,
     meter: Meter,
     /// There once it is started.
     tls: Option<Client>,
@@ -96,7 +105,7 @@ impl Exporter for OtlpGrpc {
         Box::pin(async move {
             let tls = self.tls.ok_or("the exporter was run before it was started")?;
             let sending = self.config.sending.clone();
-            let backend = Backend::new(self.config, tls.config, self.proxy)?;
+            let backend = Backend::new(self.config, self.authentication, tls.config, self.proxy)?;
             let parts = Parts {
                 id: self.id,
                 meter: self.meter,

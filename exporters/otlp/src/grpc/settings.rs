@@ -8,6 +8,7 @@ use reqwest::header::{HeaderMap, HeaderValue};
 use serde::Deserialize;
 
 use super::endpoint::Endpoint;
+use crate::authentication::AuthSettings;
 use crate::backends::{self, Sends};
 use crate::codes::NonRetryable;
 use crate::compression::Compression;
@@ -28,6 +29,8 @@ pub struct OtlpGrpcSettings {
     pub compression: String,
     /// Metadata of every call; the values are secrets.
     pub headers: BTreeMap<String, Secret>,
+    /// The extension that adds metadata; none unless given.
+    pub auth: Option<AuthSettings>,
     /// Certificates, and whether to use TLS at all.
     pub tls: TlsSettings,
     /// Pings on a connection, to find out that it is dead; none unless given.
@@ -75,6 +78,7 @@ impl Default for OtlpGrpcSettings {
             timeout: Duration::from_secs(5),
             compression: "gzip".into(),
             headers: BTreeMap::new(),
+            auth: None,
             tls: TlsSettings::default(),
             keepalive: None,
             authority: String::new(),
@@ -94,6 +98,7 @@ pub(crate) struct Config {
     pub(crate) timeout: Option<std::time::Duration>,
     pub(crate) compression: Compression,
     pub(crate) headers: HeaderMap,
+    pub(crate) auth: Option<AuthSettings>,
     pub(crate) tls: TlsSettings,
     pub(crate) keepalive: Option<KeepaliveSettings>,
     /// What stands before the path of each call: scheme and authority.
@@ -168,7 +173,7 @@ impl Config {
         let sends = Sends {
             settings,
             headers: raw.headers.keys().map(|name| name.to_ascii_lowercase()).collect(),
-            authenticated: false,
+            authenticated: raw.auth.is_some(),
             temporality,
         };
         if let Some(endpoint) = &endpoint {
@@ -200,6 +205,7 @@ impl Config {
             timeout: (!timeout.is_zero()).then_some(timeout),
             compression,
             headers,
+            auth: raw.auth,
             tls: raw.tls,
             keepalive: raw.keepalive,
             origin,

@@ -31,7 +31,6 @@ pub(super) async fn build(config: &Config) -> Result<Client, ComponentError> {
         .user_agent(USER_AGENT)
         // A redirect would carry the key to another host.
         .redirect(Policy::none())
-        .default_headers(config.headers.clone())
         .pool_idle_timeout(pool.idle_timeout)
         .pool_max_idle_per_host(pool.max_idle_per_host)
         .http2_keep_alive_interval(pool.ping_interval)

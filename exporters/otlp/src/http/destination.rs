@@ -7,11 +7,12 @@ use bytes::{Bytes, BytesMut};
 use pipeline::Payload;
 use pipeline::sending::{Destination, Request, SendOutcome};
 use proxy::{Proxies, Proxy};
-use reqwest::header::{CONTENT_ENCODING, CONTENT_TYPE};
+use reqwest::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderMap};
 use reqwest::{Client, Url};
 
 use super::response::{self, Asked, Response};
 use super::settings::Config;
+use crate::authentication::{Authentication, Signed};
 use crate::encode::{self, Format};
 use crate::meaning::{Class, ERROR_LIMIT, SUCCESS_LIMIT};
 use crate::peer::{self, Hello, Speaks};
@@ -21,6 +22,7 @@ use crate::{endpoint, failure, route};
 pub(crate) struct Backend {
     pub(crate) client: Client,
     pub(crate) proxies: Proxies,
+    pub(crate) authentication: Authentication,
     pub(crate) config: Config,
 }
 
@@ -45,9 +47,60 @@ impl Destination for Backend {
                 "there is no address for {signal}: set `endpoint` or `{signal}_endpoint`"
             ));
         };
+        let configured = &self.config.headers;
+        let mut signed = match self.authentication.sign(configured).await {
+            Ok(signed) => signed,
+            Err(outcome) => return outcome,
+        };
+        let mut reply = match self.post(request, format, url, &signed).await {
+            Ok(reply) => reply,
+            Err(outcome) => return outcome,
+        };
+        if reply.status == 401 {
+            // The token may have expired or been revoked: once more, with another one.
+            match self.authentication.sign_again(&signed, configured).await {
+                Ok(None) => {}
+                Err(outcome) => return outcome,
+                Ok(Some(other)) => {
+                    signed = other;
+                    reply = match self.post(request, format, url, &signed).await {
+                        Ok(reply) => reply,
+                        Err(outcome) => return outcome,
+                    };
+                }
+            }
+        }
+        let asked = Asked {
+            signal,
+            url,
+            secrets: &signed.headers,
+            non_retryable: &self.config.non_retryable,
+            proxy: self.proxy(url).filter(|proxy| route::is_forwarded(url, proxy)),
+        };
+        let response = Response {
+            status: reply.status,
+            headers: &reply.headers,
+            body: &reply.body,
+        };
+        response::meaning(asked, response, SystemTime::now()).into()
+    }
+}
+
+/// An answer, or as much of it as is read.
+struct Reply {
+    status: u16,
+    headers: HeaderMap,
+    body: Bytes,
+}
+
+impl Backend {
+    /// # Errors
+    /// What it means that there was no answer.
+    async fn post(&self, request: &Request, format: Format, url: &Url, signed: &Signed) -> Result<Reply, SendOutcome> {
         let mut post = self
             .client
             .post(url.clone())
+            .headers(signed.headers.clone())
             .header(CONTENT_TYPE, content_type(format))
             .body(request.body.clone());
         // As the request was made, not as the settings are: it may have been stored when they were others.
@@ -58,7 +111,7 @@ impl Destination for Backend {
             Ok(answer) => answer,
             Err(error) => {
                 let why = self.explain(&error, url).await;
-                return SendOutcome::Retry { after: None, why };
+                return Err(SendOutcome::Retry { after: None, why });
             }
         };
         let status = answer.status().as_u16();
@@ -68,23 +121,9 @@ impl Destination for Backend {
             _ => ERROR_LIMIT,
         };
         let body = read(answer, limit).await;
-        let asked = Asked {
-            signal,
-            url,
-            secrets: &self.config.headers,
-            non_retryable: &self.config.non_retryable,
-            proxy: self.proxy(url).filter(|proxy| route::is_forwarded(url, proxy)),
-        };
-        let response = Response {
-            status,
-            headers: &headers,
-            body: &body,
-        };
-        response::meaning(asked, response, SystemTime::now()).into()
+        Ok(Reply { status, headers, body })
     }
-}
 
-impl Backend {
     /// What the URL is reached through. The environment was checked at the start.
     fn proxy(&self, url: &Url) -> Option<&Proxy> {
         self.proxies.choose(route::target(url)).ok().flatten()

@@ -19,6 +19,7 @@ use pipeline::config::{Diagnostics, Settings};
 use pipeline::storage::Storage;
 use pipeline::{ComponentError, Exporter, Inbox, Signal};
 
+use crate::authentication::Authentication;
 use crate::exporter::{self, Parts};
 use crate::{backends, route};
 use client::Client;
@@ -40,12 +41,19 @@ pub fn factory() -> Factory<dyn Exporter> {
 fn create(create: &Create<'_>) -> Result<Box<dyn Exporter>, Diagnostics> {
     let config = Config::read(create.settings)?;
     let storage = config.sending.queue.open("sending_queue", create);
-    let storage = storage.map_err(|mistake| Diagnostics(vec![mistake]))?;
+    let authentication = Authentication::find(config.auth.as_ref(), create);
+    let (storage, authentication) = match (storage, authentication) {
+        (Ok(storage), Ok(authentication)) => (storage, authentication),
+        (storage, authentication) => {
+            return Err(storage.err().into_iter().chain(authentication.err()).collect());
+        }
+    };
     Ok(Box::new(OtlpHttp {
         id: create.id.clone(),
         config,
         settings: create.settings.clone(),
         storage,
+        authentication,
         meter: create.meter.clone(),
         client: None,
     }))
@@ -57,6 +65,7 @@ struct OtlpHttp {
     settings: Settings,
     /// Where the queue is kept.
     storage: Option<Arc<dyn Storage>>,
+    authentication: Authentication,
     meter: Meter,
     /// There once it is started.
     client: Option<Client>,
@@ -90,6 +99,7 @@ impl Exporter for OtlpHttp {
             let backend = Backend {
                 client: http,
                 proxies,
+                authentication: self.authentication,
                 config: self.config,
             };
             let parts = Parts {

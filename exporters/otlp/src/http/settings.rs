@@ -9,6 +9,7 @@ use proxy::Proxy;
 use reqwest::header::HeaderMap;
 use serde::Deserialize;
 
+use crate::authentication::AuthSettings;
 use crate::backends::{self, Sends};
 use crate::codes::NonRetryable;
 use crate::compression::Compression;
@@ -41,6 +42,8 @@ pub struct OtlpHttpSettings {
     pub compression_params: CompressionParams,
     /// Headers of every request; the values are secrets.
     pub headers: BTreeMap<String, Secret>,
+    /// The extension that adds headers; none unless given.
+    pub auth: Option<AuthSettings>,
     /// Certificates.
     pub tls: TlsSettings,
     /// The proxy for all requests. Without it the environment's `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY` and `NO_PROXY`
@@ -88,6 +91,7 @@ impl Default for OtlpHttpSettings {
             compression: "gzip".into(),
             compression_params: CompressionParams::default(),
             headers: BTreeMap::new(),
+            auth: None,
             tls: TlsSettings::default(),
             proxy_url: Secret::default(),
             idle_conn_timeout: Duration::from_secs(90),
@@ -111,6 +115,7 @@ pub(crate) struct Config {
     pub(crate) timeout: Option<std::time::Duration>,
     pub(crate) encoding: Encoding,
     pub(crate) headers: HeaderMap,
+    pub(crate) auth: Option<AuthSettings>,
     pub(crate) tls: TlsSettings,
     pub(crate) proxy: Option<Proxy>,
     pub(crate) pool: Pool,
@@ -176,7 +181,7 @@ impl Config {
         let sends = Sends {
             settings,
             headers: raw.headers.keys().map(|name| name.to_ascii_lowercase()).collect(),
-            authenticated: false,
+            authenticated: raw.auth.is_some(),
             temporality,
         };
         for (key, url) in endpoints.given() {
@@ -208,6 +213,7 @@ impl Config {
             timeout: (!timeout.is_zero()).then_some(timeout),
             encoding: Encoding { format, compression },
             headers,
+            auth: raw.auth,
             tls: raw.tls,
             proxy,
             pool,

@@ -88,6 +88,11 @@ pub async fn start_of(factory: &Factory<dyn Exporter>, yaml: &str) -> Exporting 
     run(create_of(factory, yaml, &Provided::new()).unwrap()).await
 }
 
+/// The same, where extensions offer something.
+pub async fn start_of_with(factory: &Factory<dyn Exporter>, yaml: &str, provided: &Provided) -> Exporting {
+    run(create_of(factory, yaml, provided).unwrap()).await
+}
+
 async fn run(mut exporter: Box<dyn Exporter>) -> Exporting {
     exporter.start().await.unwrap();
     let (input, inbox) = mpsc::channel(8);

@@ -10,13 +10,13 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::sign::CertifiedKey;
 
-use super::authorities::{Authorities, may_name_a_host};
-use super::peers::Judge;
-use super::settings::TlsSettings;
+use crate::authorities::{Authorities, may_name_a_host};
+use crate::peers::Judge;
+use crate::settings::TlsSettings;
 
 /// What the files hold.
 #[derive(Clone, PartialEq, Eq)]
-pub(super) struct Material {
+pub(crate) struct Material {
     ca: Option<Vec<u8>>,
     cert: Option<Vec<u8>>,
     key: Option<Vec<u8>>,
@@ -27,7 +27,7 @@ pub(super) struct Material {
 impl Material {
     /// # Errors
     /// Which file cannot be read.
-    pub(super) async fn read(settings: &TlsSettings, needed: bool) -> Result<Material, ComponentError> {
+    pub(crate) async fn read(settings: &TlsSettings, needed: bool) -> Result<Material, ComponentError> {
         let ca = pem("tls::ca_file", &settings.ca_file, &settings.ca_pem).await?;
         Ok(Material {
             system: needed && (ca.is_none() || settings.include_system_ca_certs_pool),
@@ -41,7 +41,7 @@ impl Material {
     ///
     /// # Errors
     /// What is wrong with the authorities.
-    pub(super) fn judge(
+    pub(crate) fn judge(
         &self,
         settings: &TlsSettings,
         provider: &Arc<CryptoProvider>,
@@ -91,7 +91,7 @@ impl Material {
     ///
     /// # Errors
     /// What is wrong with them.
-    pub(super) fn identity(&self, provider: &CryptoProvider) -> Result<Option<Arc<CertifiedKey>>, ComponentError> {
+    pub(crate) fn identity(&self, provider: &CryptoProvider) -> Result<Option<Arc<CertifiedKey>>, ComponentError> {
         let (Some(cert), Some(key)) = (&self.cert, &self.key) else {
             return Ok(None);
         };

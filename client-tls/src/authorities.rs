@@ -12,7 +12,7 @@ use webpki::EndEntityCert;
 
 /// The trusted certificates.
 #[derive(Clone, Debug)]
-pub(super) struct Authorities {
+pub(crate) struct Authorities {
     verifier: Arc<WebPkiServerVerifier>,
     /// A server that presents exactly one of these is trusted, whoever signed it and whether or not it is marked as an
     /// authority, as Go and curl do. `openssl req -x509` makes such certificates.
@@ -20,7 +20,7 @@ pub(super) struct Authorities {
 }
 
 impl Authorities {
-    pub(super) fn new(verifier: Arc<WebPkiServerVerifier>, trusted: Vec<CertificateDer<'static>>) -> Self {
+    pub(crate) fn new(verifier: Arc<WebPkiServerVerifier>, trusted: Vec<CertificateDer<'static>>) -> Self {
         Authorities {
             verifier,
             exact: trusted.into(),
@@ -29,7 +29,7 @@ impl Authorities {
 
     /// # Errors
     /// Why the certificate is not accepted: rustls' own reasons, or [`NotTrusted`].
-    pub(super) fn verify(
+    pub(crate) fn verify(
         &self,
         end_entity: &CertificateDer<'_>,
         intermediates: &[CertificateDer<'_>],
@@ -68,7 +68,7 @@ impl Authorities {
 
 /// Whether the certificate has a subjectAltName (2.5.29.17). Without one it is for no host: most of the system's
 /// authorities have none and need not be kept twice.
-pub(super) fn may_name_a_host(certificate: &CertificateDer<'_>) -> bool {
+pub(crate) fn may_name_a_host(certificate: &CertificateDer<'_>) -> bool {
     const SUBJECT_ALT_NAME: [u8; 5] = [0x06, 0x03, 0x55, 0x1d, 0x11];
     certificate
         .windows(SUBJECT_ALT_NAME.len())
@@ -86,7 +86,7 @@ fn is_authority_error(why: &rustls::Error) -> bool {
 
 /// Why a certificate is not trusted, where rustls has no word for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum NotTrusted {
+pub enum NotTrusted {
     /// It signed itself, and is not among the trusted ones.
     SelfSigned,
     /// It is marked as an authority's (basicConstraints CA:TRUE), and is not among the trusted ones.

@@ -39,7 +39,8 @@ pub struct TlsSettings {
 }
 
 impl TlsSettings {
-    pub(crate) fn mistakes(&self, settings: &Settings) -> Vec<Diagnostic> {
+    /// What is wrong with them, under `tls` of the component's settings.
+    pub fn mistakes(&self, settings: &Settings) -> Vec<Diagnostic> {
         let mut mistakes = Vec::new();
         let mut wrong = |key: &str, message: &str| mistakes.push(settings.mistake(key, message));
         let both = [
@@ -91,7 +92,7 @@ impl TlsSettings {
         mistakes
     }
 
-    pub(super) fn versions(&self) -> Vec<&'static SupportedProtocolVersion> {
+    pub(crate) fn versions(&self) -> Vec<&'static SupportedProtocolVersion> {
         let mut versions = Vec::with_capacity(2);
         if self.max_version != "1.2" {
             versions.push(&TLS13);
@@ -103,7 +104,7 @@ impl TlsSettings {
     }
 
     /// The name of `server_name_override`.
-    pub(crate) fn expected_name(&self) -> Option<ServerName<'static>> {
+    pub fn expected_name(&self) -> Option<ServerName<'static>> {
         ServerName::try_from(self.server_name_override.clone()).ok()
     }
 }

@@ -1,4 +1,4 @@
-//! `tls`: whom to trust, and who we are.
+//! The client's side of TLS: which servers are trusted, and the certificate that the client presents.
 //!
 //! * `settings`: the keys and their check, without I/O.
 //! * `material`: the files, read.
@@ -12,8 +12,8 @@ mod peers;
 mod reload;
 mod settings;
 
-pub(crate) use authorities::NotTrusted;
-pub(crate) use reload::Reload;
+pub use authorities::NotTrusted;
+pub use reload::Reload;
 pub use settings::TlsSettings;
 
 use std::sync::Arc;
@@ -28,7 +28,7 @@ use peers::{Identity, Trust};
 
 /// Which protocols are offered in the handshake.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Alpn {
+pub enum Alpn {
     /// HTTP/2, else HTTP/1.1.
     Both,
     /// Only HTTP/1.1.
@@ -38,9 +38,11 @@ pub(crate) enum Alpn {
 }
 
 /// The client's side of TLS, and what keeps it fresh.
-pub(crate) struct Client {
-    pub(crate) config: ClientConfig,
-    pub(crate) reload: Option<Reload>,
+pub struct Client {
+    /// For the transport.
+    pub config: ClientConfig,
+    /// To be run beside the transport, where files are read again.
+    pub reload: Option<Reload>,
 }
 
 impl TlsSettings {
@@ -49,7 +51,7 @@ impl TlsSettings {
     ///
     /// # Errors
     /// Which file cannot be read or does not hold what it should.
-    pub(crate) async fn client(&self, needed: bool, alpn: Alpn) -> Result<Client, ComponentError> {
+    pub async fn client(&self, needed: bool, alpn: Alpn) -> Result<Client, ComponentError> {
         let provider = Arc::new(ring::default_provider());
         let material = Material::read(self, needed).await?;
         let identity = Arc::new(Identity::new(material.identity(&provider)?));

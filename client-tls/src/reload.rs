@@ -9,12 +9,12 @@ use pipeline::component::ComponentId;
 use rustls::crypto::CryptoProvider;
 use tokio::time::{Instant, MissedTickBehavior, interval_at};
 
-use super::material::Material;
-use super::peers::{Identity, Trust};
-use super::settings::TlsSettings;
+use crate::material::Material;
+use crate::peers::{Identity, Trust};
+use crate::settings::TlsSettings;
 
 /// Reads the files again and again. New handshakes use what they hold; connections that exist stay as they are.
-pub(crate) struct Reload {
+pub struct Reload {
     settings: TlsSettings,
     interval: Duration,
     in_use: Material,
@@ -24,7 +24,7 @@ pub(crate) struct Reload {
 }
 
 impl Reload {
-    pub(super) fn new(
+    pub(crate) fn new(
         settings: TlsSettings,
         interval: Duration,
         in_use: Material,
@@ -43,7 +43,7 @@ impl Reload {
     }
 
     /// Never ends. What cannot be used, such as a certificate whose key is not written yet, is left alone.
-    pub(crate) async fn run(mut self, exporter: &ComponentId) -> Infallible {
+    pub async fn run(mut self, component: &ComponentId) -> Infallible {
         let mut ticks = interval_at(Instant::now() + self.interval, self.interval);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut said = None;
@@ -51,14 +51,14 @@ impl Reload {
             ticks.tick().await;
             match self.read().await {
                 Ok(true) => {
-                    tracing::info!(%exporter, "new certificates are in use");
+                    tracing::info!(%component, "new certificates are in use");
                     said = None;
                 }
                 Ok(false) => said = None,
                 Err(why) => {
                     let why = why.to_string();
                     if said.as_ref() != Some(&why) {
-                        tracing::warn!(%exporter, "the certificates in use stay in use: {why}");
+                        tracing::warn!(%component, "the certificates in use stay in use: {why}");
                         said = Some(why);
                     }
                 }

@@ -9,11 +9,11 @@ use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::sign::CertifiedKey;
 use rustls::{CertificateError, DigitallySignedStruct, SignatureScheme};
 
-use super::authorities::Authorities;
+use crate::authorities::Authorities;
 
 /// How a server's certificate is judged. That the server has the key of its certificate is proved in any case.
 #[derive(Clone, Debug)]
-pub(super) enum Judge {
+pub(crate) enum Judge {
     /// By who signed it, or by comparison with the certificates that are trusted as they are.
     Authorities(Authorities),
     /// `insecure_skip_verify`: it is taken.
@@ -24,7 +24,7 @@ pub(super) enum Judge {
 
 /// Whom we trust, for the next handshake.
 #[derive(Debug)]
-pub(super) struct Trust {
+pub(crate) struct Trust {
     judge: RwLock<Judge>,
     /// The name that the certificate must be for, if it is not the endpoint's.
     name: Option<ServerName<'static>>,
@@ -32,7 +32,7 @@ pub(super) struct Trust {
 }
 
 impl Trust {
-    pub(super) fn new(judge: Judge, name: Option<ServerName<'static>>, provider: Arc<CryptoProvider>) -> Self {
+    pub(crate) fn new(judge: Judge, name: Option<ServerName<'static>>, provider: Arc<CryptoProvider>) -> Self {
         Trust {
             judge: RwLock::new(judge),
             name,
@@ -40,7 +40,7 @@ impl Trust {
         }
     }
 
-    pub(super) fn replace(&self, judge: Judge) {
+    pub(crate) fn replace(&self, judge: Judge) {
         *self.judge.write().unwrap_or_else(PoisonError::into_inner) = judge;
     }
 }
@@ -90,14 +90,14 @@ impl ServerCertVerifier for Trust {
 
 /// Who we are, for the next handshake with a server that asks.
 #[derive(Debug)]
-pub(super) struct Identity(RwLock<Option<Arc<CertifiedKey>>>);
+pub(crate) struct Identity(RwLock<Option<Arc<CertifiedKey>>>);
 
 impl Identity {
-    pub(super) fn new(key: Option<Arc<CertifiedKey>>) -> Self {
+    pub(crate) fn new(key: Option<Arc<CertifiedKey>>) -> Self {
         Identity(RwLock::new(key))
     }
 
-    pub(super) fn replace(&self, key: Option<Arc<CertifiedKey>>) {
+    pub(crate) fn replace(&self, key: Option<Arc<CertifiedKey>>) {
         *self.0.write().unwrap_or_else(PoisonError::into_inner) = key;
     }
 

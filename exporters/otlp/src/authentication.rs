@@ -1,0 +1,96 @@
+//! `auth`: the headers that an extension adds to each request.
+
+use std::sync::Arc;
+
+use pipeline::authentication::{AuthenticationError, Authenticator, Credentials};
+use pipeline::component::Create;
+use pipeline::config::Diagnostic;
+use pipeline::sending::SendOutcome;
+use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
+use serde::Deserialize;
+
+/// `auth`, under the collector's name.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct AuthSettings {
+    /// The id of an extension that authenticates, such as `basicauth/grafana_cloud`.
+    pub authenticator: String,
+}
+
+/// The extension that `auth` names, if it does.
+#[derive(Clone, Default)]
+pub(crate) struct Authentication(Option<Arc<dyn Authenticator>>);
+
+/// The headers of one request.
+pub(crate) struct Signed {
+    /// The configured ones, and those of the extension.
+    pub(crate) headers: HeaderMap,
+    /// What the extension gave.
+    credentials: Option<Arc<Credentials>>,
+}
+
+impl Authentication {
+    /// Finds the extension.
+    ///
+    /// # Errors
+    /// If there is none of this name that authenticates.
+    pub(crate) fn find(auth: Option<&AuthSettings>, create: &Create<'_>) -> Result<Self, Diagnostic> {
+        let Some(auth) = auth else {
+            return Ok(Authentication(None));
+        };
+        let found = create.provided.authenticator(&auth.authenticator);
+        let found = found.map_err(|why| create.settings.mistake("auth::authenticator", why))?;
+        Ok(Authentication(Some(found)))
+    }
+
+    /// The headers for a request with these configured ones.
+    ///
+    /// # Errors
+    /// What that means for the request, if the extension has no credentials.
+    pub(crate) async fn sign(&self, configured: &HeaderMap) -> Result<Signed, SendOutcome> {
+        let credentials = match &self.0 {
+            None => None,
+            Some(extension) => Some(extension.credentials().await.map_err(outcome)?),
+        };
+        signed(configured, credentials)
+    }
+
+    /// Other headers than those that the backend refused; `None` if there are no others.
+    ///
+    /// # Errors
+    /// What that means for the request, if the extension cannot say.
+    pub(crate) async fn sign_again(
+        &self,
+        refused: &Signed,
+        configured: &HeaderMap,
+    ) -> Result<Option<Signed>, SendOutcome> {
+        let (Some(extension), Some(credentials)) = (&self.0, &refused.credentials) else {
+            return Ok(None);
+        };
+        match extension.renew(credentials).await.map_err(outcome)? {
+            None => Ok(None),
+            Some(others) => signed(configured, Some(others)).map(Some),
+        }
+    }
+}
+
+fn signed(configured: &HeaderMap, credentials: Option<Arc<Credentials>>) -> Result<Signed, SendOutcome> {
+    let mut headers = configured.clone();
+    for (name, value) in credentials.iter().flat_map(|credentials| credentials.headers()) {
+        let (Ok(header), Ok(mut content)) = (HeaderName::try_from(name), HeaderValue::try_from(value.expose())) else {
+            return Err(SendOutcome::Misconfigured(format!(
+                "the authenticator gives a header `{name}` with a character that no header may hold"
+            )));
+        };
+        content.set_sensitive(true);
+        headers.insert(header, content);
+    }
+    Ok(Signed { headers, credentials })
+}
+
+fn outcome(error: AuthenticationError) -> SendOutcome {
+    match error {
+        AuthenticationError::Unavailable { after, why } => SendOutcome::Retry { after, why },
+        AuthenticationError::Refused(why) => SendOutcome::Misconfigured(why),
+    }
+}

@@ -1,0 +1,55 @@
+//! The extension's settings, under the names of the collector's extension of the same type.
+
+use pipeline::authentication::SecretSource;
+use pipeline::config::{Diagnostics, Secret};
+use serde::Deserialize;
+
+/// The settings, checked.
+pub struct Settings {
+    pub username: SecretSource,
+    pub password: SecretSource,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct Written {
+    client_auth: ClientAuth,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct ClientAuth {
+    username: Secret,
+    username_file: String,
+    password: Secret,
+    password_file: String,
+}
+
+impl Settings {
+    /// Reads and checks them, without any I/O.
+    pub fn read(settings: &pipeline::config::Settings) -> Result<Self, Diagnostics> {
+        let written: Written = settings.read()?;
+        let account = written.client_auth;
+        let mut mistakes = Vec::new();
+        let username = SecretSource::read(
+            ("client_auth::username", &account.username),
+            ("client_auth::username_file", &account.username_file),
+            settings,
+            &mut mistakes,
+        );
+        let password = SecretSource::read(
+            ("client_auth::password", &account.password),
+            ("client_auth::password_file", &account.password_file),
+            settings,
+            &mut mistakes,
+        );
+        if account.username.expose().contains(':') {
+            let message = "it has a `:` in it, which ends the user name; the password belongs in `password`";
+            mistakes.push(settings.mistake("client_auth::username", message));
+        }
+        match (username, password) {
+            (Some(username), Some(password)) if mistakes.is_empty() => Ok(Settings { username, password }),
+            _ => Err(Diagnostics(mistakes)),
+        }
+    }
+}

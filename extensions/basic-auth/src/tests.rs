@@ -1,0 +1,90 @@
+//! What the extension adds, and what it refuses.
+
+use opentelemetry::metrics::MeterProvider;
+use opentelemetry::metrics::noop::NoopMeterProvider;
+use pipeline::component::ComponentId;
+use pipeline::config::Settings;
+use pipeline::health::Health;
+use pipeline::storage::Provided;
+
+use super::*;
+
+fn create(yaml: &str) -> Result<BasicAuth, String> {
+    let id = ComponentId {
+        type_name: "basicauth".into(),
+        name: Some("a".into()),
+    };
+    let create = Create {
+        id: &id,
+        settings: &Settings::from_yaml(yaml).expect("YAML"),
+        meter: &NoopMeterProvider::new().meter("test"),
+        health: &Health::new(),
+        provided: &Provided::new(),
+    };
+    BasicAuth::new(&create).map_err(|mistakes| mistakes.to_string())
+}
+
+async fn value(extension: &BasicAuth) -> String {
+    let credentials = extension.0.credentials().await.expect("credentials");
+    let (name, value) = credentials.headers().next().expect("a header");
+    assert_eq!(name, "authorization");
+    value.expose().to_owned()
+}
+
+#[tokio::test]
+async fn user_name_and_password_are_sent_in_base64() {
+    // The example of RFC 7617, section 2.
+    let extension = create("client_auth: {username: Aladdin, password: open sesame}").expect("valid");
+    assert_eq!(value(&extension).await, "Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ==");
+    let credentials = extension.0.credentials().await.expect("credentials");
+    assert_eq!(format!("{credentials:?}"), "{\"authorization\": [REDACTED]}");
+    assert_eq!(extension.0.renew(&credentials).await, Ok(None));
+}
+
+#[tokio::test]
+async fn password_in_a_file_is_read_again() {
+    let path = std::env::temp_dir().join(format!("basicauth-{}", std::process::id()));
+    let yaml = format!("client_auth: {{username: a, password_file: {}}}", path.display());
+    let mut extension = create(&yaml).expect("valid");
+    let why = extension.start().await.expect_err("no file").to_string();
+    assert!(
+        why.contains("extensions::basicauth/a::client_auth::password_file: "),
+        "{why}"
+    );
+    std::fs::write(&path, "one\n").expect("a file");
+    assert_eq!(value(&extension).await, format!("Basic {}", STANDARD.encode("a:one")));
+    std::fs::write(&path, "two\n").expect("a file");
+    assert_eq!(value(&extension).await, format!("Basic {}", STANDARD.encode("a:two")));
+    std::fs::remove_file(&path).expect("removed");
+}
+
+#[test]
+fn wrong_settings_are_named_without_the_password() {
+    for (yaml, expected) in [
+        (
+            "{}",
+            "`client_auth::username` or `client_auth::username_file` must be given",
+        ),
+        (
+            "client_auth: {username: a}",
+            "`client_auth::password_file` must be given",
+        ),
+        (
+            "client_auth: {username: a, password: ''}",
+            "is the environment variable it comes from set?",
+        ),
+        (
+            "client_auth: {username: a, password: hunter2, password_file: /x}",
+            "exclude each other",
+        ),
+        ("client_auth: {username: 'a:b', password: hunter2}", "has a `:` in it"),
+        ("client_auth: {username: a, password: $PASSWORD}", "not replaced"),
+        (
+            "{client_auth: {username: a, password: hunter2}, htpasswd: {}}",
+            "unknown key `htpasswd`",
+        ),
+    ] {
+        let why = create(yaml).err().unwrap_or_else(|| panic!("{yaml} passes"));
+        assert!(why.contains(expected) && !why.contains("hunter2"), "{yaml}: {why}");
+    }
+}

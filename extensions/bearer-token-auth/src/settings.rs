@@ -1,0 +1,74 @@
+//! The extension's settings, under the names of the collector's extension of the same type.
+
+use pipeline::authentication::SecretSource;
+use pipeline::config::{Diagnostics, Secret};
+use serde::Deserialize;
+
+/// The settings, checked.
+pub struct Settings {
+    pub header: String,
+    pub scheme: String,
+    pub token: SecretSource,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct Written {
+    header: String,
+    scheme: String,
+    token: Secret,
+    filename: String,
+}
+
+impl Default for Written {
+    fn default() -> Self {
+        Written {
+            header: "Authorization".into(),
+            scheme: "Bearer".into(),
+            token: Secret::default(),
+            filename: String::new(),
+        }
+    }
+}
+
+impl Settings {
+    /// Reads and checks them, without any I/O.
+    pub fn read(settings: &pipeline::config::Settings) -> Result<Self, Diagnostics> {
+        let written: Written = settings.read()?;
+        let mut mistakes = Vec::new();
+        let is_token = |text: &str| text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_".contains(&b));
+        if written.header.is_empty() || !is_token(&written.header) {
+            let message = "not the name of a header, expected letters, digits, `-` and `_`";
+            mistakes.push(settings.mistake("header", message));
+        }
+        if !is_token(&written.scheme) {
+            let message = "not a scheme, expected one word such as `Bearer`, or `\"\"` for the token alone";
+            mistakes.push(settings.mistake("scheme", message));
+        }
+        let token = SecretSource::read(
+            ("token", &written.token),
+            ("filename", &written.filename),
+            settings,
+            &mut mistakes,
+        );
+        let scheme = written.scheme.to_ascii_lowercase();
+        if !scheme.is_empty()
+            && written
+                .token
+                .expose()
+                .to_ascii_lowercase()
+                .starts_with(&format!("{scheme} "))
+        {
+            let message = format!("it begins with `{}`, which `scheme` adds", written.scheme);
+            mistakes.push(settings.mistake("token", message));
+        }
+        match token {
+            Some(token) if mistakes.is_empty() => Ok(Settings {
+                header: written.header,
+                scheme: written.scheme,
+                token,
+            }),
+            _ => Err(Diagnostics(mistakes)),
+        }
+    }
+}

@@ -1,0 +1,92 @@
+//! Extension `oauth2client`: tokens of the client credentials grant (RFC 6749, section 4.4), cached until shortly before
+//! they expire.
+//!
+//! * `settings`: what the configuration says, checked without any I/O.
+//! * `answer`: what a token endpoint's answer means; pure.
+//! * `endpoint`: one request to the token endpoint.
+//! * `tokens`: the cache. One request at a time, however many exporters wait.
+
+mod answer;
+mod endpoint;
+mod settings;
+#[cfg(test)]
+mod tests;
+mod tokens;
+
+use std::sync::Arc;
+
+use client_tls::Reload;
+use futures_util::future::BoxFuture;
+use pipeline::component::{ComponentError, ComponentId, Create, Extension, Factory, Kind, Running};
+use pipeline::config::Diagnostics;
+use pipeline::storage::Offer;
+
+use endpoint::TokenEndpoint;
+use settings::Settings;
+use tokens::Tokens;
+
+/// The factory of extension `oauth2client`.
+pub fn factory() -> Factory<dyn Extension> {
+    Factory {
+        type_name: "oauth2client",
+        aliases: &["oauth2_client"],
+        signals: &[],
+        makes: &[],
+        description: "Authenticates exporters with tokens of an OAuth 2.0 token endpoint (client credentials)",
+        create: |create| Ok(Box::new(OAuth2Client::new(create)?)),
+    }
+}
+
+struct OAuth2Client {
+    id: ComponentId,
+    tokens: Arc<Tokens>,
+    /// There once it is started, where files are read again.
+    reload: Option<Reload>,
+}
+
+impl OAuth2Client {
+    fn new(create: &Create<'_>) -> Result<Self, Diagnostics> {
+        let settings = Settings::read(create.settings)?;
+        Ok(OAuth2Client {
+            id: create.id.clone(),
+            tokens: Arc::new(Tokens::new(Kind::Extension.path(create.id), settings)),
+            reload: None,
+        })
+    }
+}
+
+impl Extension for OAuth2Client {
+    fn offer(&self) -> Offer {
+        Offer {
+            authenticator: Some(self.tokens.clone()),
+            ..Offer::default()
+        }
+    }
+
+    /// Reads files. No token is asked for: a token endpoint that is away at the start is waited for.
+    fn start(&mut self) -> BoxFuture<'_, Result<(), ComponentError>> {
+        Box::pin(async {
+            let settings = self.tokens.settings();
+            settings.client_id.get().await?;
+            settings.client_secret.get().await?;
+            let (endpoint, reload) = TokenEndpoint::new(settings).await?;
+            self.tokens.open(endpoint);
+            self.reload = reload;
+            Ok(())
+        })
+    }
+
+    fn run(self: Box<Self>, running: Running) -> BoxFuture<'static, Result<(), ComponentError>> {
+        Box::pin(async move {
+            let stopped = running.shutdown.cancelled();
+            match self.reload {
+                None => stopped.await,
+                Some(reload) => tokio::select! {
+                    () = stopped => {}
+                    never = reload.run(&self.id) => match never {},
+                },
+            }
+            Ok(())
+        })
+    }
+}

@@ -1,0 +1,130 @@
+//! The extension's settings, under the names of the collector's extension of the same type.
+
+use std::collections::BTreeMap;
+
+use client_tls::TlsSettings;
+use pipeline::authentication::SecretSource;
+use pipeline::config::{Diagnostics, Duration, Secret};
+use reqwest::Url;
+use serde::Deserialize;
+
+/// The settings, checked.
+pub struct Settings {
+    pub client_id: SecretSource,
+    pub client_secret: SecretSource,
+    pub token_url: Url,
+    /// Separated by blanks.
+    pub scopes: String,
+    /// More fields of the request.
+    pub endpoint_params: BTreeMap<String, Secret>,
+    pub timeout: Option<std::time::Duration>,
+    pub tls: TlsSettings,
+    /// How long before its end a token is replaced.
+    pub expiry_buffer: std::time::Duration,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct Written {
+    client_id: Secret,
+    client_id_file: String,
+    client_secret: Secret,
+    client_secret_file: String,
+    token_url: String,
+    scopes: Vec<String>,
+    endpoint_params: BTreeMap<String, Secret>,
+    timeout: Duration,
+    tls: TlsSettings,
+    expiry_buffer: Duration,
+}
+
+impl Default for Written {
+    fn default() -> Self {
+        Written {
+            client_id: Secret::default(),
+            client_id_file: String::new(),
+            client_secret: Secret::default(),
+            client_secret_file: String::new(),
+            token_url: String::new(),
+            scopes: Vec::new(),
+            endpoint_params: BTreeMap::new(),
+            timeout: Duration::from_secs(10),
+            tls: TlsSettings::default(),
+            expiry_buffer: Duration::from_secs(300),
+        }
+    }
+}
+
+impl Settings {
+    /// Reads and checks them, without any I/O.
+    pub fn read(settings: &pipeline::config::Settings) -> Result<Self, Diagnostics> {
+        let written: Written = settings.read()?;
+        let mut mistakes = Vec::new();
+        let client_id = SecretSource::read(
+            ("client_id", &written.client_id),
+            ("client_id_file", &written.client_id_file),
+            settings,
+            &mut mistakes,
+        );
+        let client_secret = SecretSource::read(
+            ("client_secret", &written.client_secret),
+            ("client_secret_file", &written.client_secret_file),
+            settings,
+            &mut mistakes,
+        );
+        let token_url = token_url(written.token_url.trim());
+        if let Err(why) = &token_url {
+            mistakes.push(settings.mistake("token_url", why.clone()));
+        }
+        if let Some(scope) = written
+            .scopes
+            .iter()
+            .position(|scope| scope.contains(char::is_whitespace))
+        {
+            let message = "a scope has no blanks; write each as an entry of its own";
+            mistakes.push(settings.mistake(&format!("scopes::{scope}"), message));
+        }
+        for key in ["grant_type", "client_id", "client_secret", "scope"] {
+            if written.endpoint_params.contains_key(key) {
+                let message = format!("`{key}` is set by the extension and cannot be changed here");
+                mistakes.push(settings.mistake(&format!("endpoint_params::{key}"), message));
+            }
+        }
+        mistakes.extend(written.tls.mistakes(settings));
+        let (Some(client_id), Some(client_secret), Ok(token_url), true) =
+            (client_id, client_secret, token_url, mistakes.is_empty())
+        else {
+            return Err(Diagnostics(mistakes));
+        };
+        let host = token_url.host_str().unwrap_or_default();
+        if token_url.scheme() == "http" && !proxy::is_loopback(host) {
+            let message = format!("the client secret goes to {host} unencrypted; use https://");
+            settings.warn(settings.mistake("token_url", message));
+        }
+        Ok(Settings {
+            client_id,
+            client_secret,
+            token_url,
+            scopes: written.scopes.join(" "),
+            endpoint_params: written.endpoint_params,
+            timeout: (!written.timeout.get().is_zero()).then_some(written.timeout.get()),
+            tls: written.tls,
+            expiry_buffer: written.expiry_buffer.get(),
+        })
+    }
+}
+
+fn token_url(text: &str) -> Result<Url, String> {
+    const EXPECTED: &str = "expected the URL of a token endpoint, such as `https://login.example.com/oauth2/token`";
+    if text.is_empty() {
+        return Err(format!("it is empty, {EXPECTED}"));
+    }
+    let url = Url::parse(text).map_err(|why| format!("not a URL ({why}), {EXPECTED}"))?;
+    if !matches!(url.scheme(), "https" | "http") || url.host_str().unwrap_or_default().is_empty() {
+        return Err(format!("not an `https://` or `http://` URL, {EXPECTED}"));
+    }
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err("it holds a user name or password; use `client_id` and `client_secret`".into());
+    }
+    Ok(url)
+}

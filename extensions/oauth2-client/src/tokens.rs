@@ -1,0 +1,134 @@
+//! The token in use, and who fetches the next one.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
+
+use futures_util::future::BoxFuture;
+use pipeline::authentication::{AuthenticationError, Authenticator, Credentials};
+use tokio::sync::Mutex;
+use tokio::time::Instant;
+
+use crate::endpoint::TokenEndpoint;
+use crate::settings::Settings;
+
+/// Tokens of one client.
+pub struct Tokens {
+    section: String,
+    settings: Settings,
+    /// Set when the extension starts.
+    endpoint: OnceLock<TokenEndpoint>,
+    /// Held while a token is fetched, so that those who wait share it.
+    state: Mutex<State>,
+    /// How many times a token was asked for.
+    asked: AtomicU64,
+}
+
+#[derive(Default)]
+struct State {
+    token: Option<Token>,
+    /// Why the last request brought none.
+    failure: Option<AuthenticationError>,
+}
+
+struct Token {
+    credentials: Arc<Credentials>,
+    /// When it is to be replaced.
+    until: Option<Instant>,
+}
+
+impl Tokens {
+    pub fn new(section: String, settings: Settings) -> Self {
+        Tokens {
+            section,
+            settings,
+            endpoint: OnceLock::new(),
+            state: Mutex::default(),
+            asked: AtomicU64::new(0),
+        }
+    }
+
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// Whom to ask from now on.
+    pub fn open(&self, endpoint: TokenEndpoint) {
+        // It is set once: an extension is started once.
+        let _ = self.endpoint.set(endpoint);
+    }
+
+    /// The token in use unless it is `refused` or near its end, else another one.
+    async fn get(&self, refused: Option<&Credentials>) -> Result<Arc<Credentials>, AuthenticationError> {
+        let asked = self.asked.load(Ordering::SeqCst);
+        let mut state = self.state.lock().await;
+        if let Some(token) = &state.token
+            && refused != Some(&*token.credentials)
+            && token.until.is_none_or(|until| Instant::now() < until)
+        {
+            return Ok(Arc::clone(&token.credentials));
+        }
+        // Another one asked meanwhile. To ask again at once would multiply the requests to an endpoint in trouble.
+        if let (Some(failure), true) = (&state.failure, self.asked.load(Ordering::SeqCst) != asked) {
+            return Err(failure.clone());
+        }
+        let fetched = self.fetch().await;
+        self.asked.fetch_add(1, Ordering::SeqCst);
+        match fetched {
+            Ok(token) => {
+                let credentials = Arc::clone(&token.credentials);
+                *state = State {
+                    token: Some(token),
+                    failure: None,
+                };
+                Ok(credentials)
+            }
+            Err(why) => {
+                *state = State {
+                    token: None,
+                    failure: Some(why.clone()),
+                };
+                Err(why)
+            }
+        }
+    }
+
+    async fn fetch(&self) -> Result<Token, AuthenticationError> {
+        let named = |why: String| format!("{}: {why}", self.section);
+        let Some(endpoint) = self.endpoint.get() else {
+            let why = named("it is not started, name it in service::extensions".into());
+            return Err(AuthenticationError::Refused(why));
+        };
+        let now = Instant::now();
+        let grant = endpoint.ask(&self.settings).await.map_err(|error| match error {
+            AuthenticationError::Unavailable { after, why } => {
+                AuthenticationError::Unavailable { after, why: named(why) }
+            }
+            AuthenticationError::Refused(why) => AuthenticationError::Refused(named(why)),
+        })?;
+        // A token that lives shorter than the buffer would be fetched for every request.
+        let until = grant
+            .lifetime
+            .and_then(|lifetime| now.checked_add(lifetime - self.settings.expiry_buffer.min(lifetime / 2)));
+        tracing::debug!(extension = %self.section, lifetime = ?grant.lifetime, "new token");
+        Ok(Token {
+            credentials: Credentials::header("authorization", grant.authorization),
+            until,
+        })
+    }
+}
+
+impl Authenticator for Tokens {
+    fn credentials(&self) -> BoxFuture<'_, Result<Arc<Credentials>, AuthenticationError>> {
+        Box::pin(self.get(None))
+    }
+
+    fn renew<'a>(
+        &'a self,
+        refused: &'a Credentials,
+    ) -> BoxFuture<'a, Result<Option<Arc<Credentials>>, AuthenticationError>> {
+        Box::pin(async {
+            let other = self.get(Some(refused)).await?;
+            Ok((*other != *refused).then_some(other))
+        })
+    }
+}
