@@ -55,10 +55,9 @@ pub(crate) fn meaning(asked: Asked<'_>, answer: &Answer, now: SystemTime) -> Mea
 
 /// Whether the credentials were refused, by the server or by something before it.
 pub(super) fn is_unauthenticated(answer: &Answer) -> bool {
-    let status = answer.trailers.as_ref().and_then(Status::from_header_map);
-    let status = status.or_else(|| Status::from_header_map(&answer.headers));
-    match status {
-        Some(status) => status.code() == Code::Unauthenticated,
+    let status = answer.trailers.as_ref().and_then(GrpcStatus::read);
+    match status.or_else(|| GrpcStatus::read(&answer.headers)) {
+        Some(status) => status.code == Code::Unauthenticated,
         None => answer.status == 401,
     }
 }
