@@ -4,6 +4,7 @@
 mod compatibility;
 mod events;
 mod markdown;
+mod migrating;
 mod operating;
 mod reliability;
 mod settings;

@@ -211,13 +211,18 @@ fn window(text: &str, column: usize) -> (String, usize) {
     (shown, column.saturating_sub(from))
 }
 
-/// The text in lines of at most `width` characters, broken between words.
+/// The text in lines of at most `width` characters, broken between words. What stands between backticks is one word.
 fn wrapped(text: &str, width: Option<usize>) -> Vec<String> {
     let Some(width) = width else {
         return vec![text.to_owned()];
     };
     let mut lines = vec![String::new()];
-    for word in text.split(' ') {
+    let mut quoted = false;
+    let words = text.split(|c: char| {
+        quoted ^= c == '`';
+        c == ' ' && !quoted
+    });
+    for word in words {
         let line = lines.last().map_or(0, |line| line.chars().count());
         if line > 0 && line + 1 + word.chars().count() > width {
             lines.push(String::new());
