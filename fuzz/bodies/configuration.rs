@@ -35,8 +35,17 @@ pub fn run(data: &[u8]) {
     assert!(fewer.0.len() <= errors.0.len(), "leaving variables out adds errors");
     if let Some(config) = config {
         told(&config.warnings.list(), &sources);
-        let sections = [&config.receivers, &config.processors, &config.exporters, &config.extensions];
-        for settings in sections.into_iter().flat_map(BTreeMap::values).chain([&config.service.telemetry]) {
+        let sections = [
+            &config.receivers,
+            &config.processors,
+            &config.exporters,
+            &config.extensions,
+        ];
+        for settings in sections
+            .into_iter()
+            .flat_map(BTreeMap::values)
+            .chain([&config.service.telemetry])
+        {
             read::<serde_json::Value>(settings, &sources);
             read::<BTreeMap<String, u8>>(settings, &sources);
             read::<BTreeMap<String, Vec<config::Duration>>>(settings, &sources);
@@ -47,7 +56,11 @@ pub fn run(data: &[u8]) {
             name: "printed.yaml".into(),
             text: printed.clone(),
         };
-        assert_eq!(config::print(&[source], &[]), Ok(printed), "what is printed reads as something else");
+        assert_eq!(
+            config::print(&[source], &[]),
+            Ok(printed),
+            "what is printed reads as something else"
+        );
     }
 }
 

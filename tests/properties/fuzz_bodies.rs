@@ -1,5 +1,7 @@
 //! The bodies of the fuzz targets, on recordings that were damaged at random.
 
+#[path = "../../fuzz/bodies/configuration.rs"]
+mod configuration;
 #[path = "../../fuzz/bodies/decoder.rs"]
 mod decoder;
 #[path = "../../fuzz/bodies/judge.rs"]
@@ -91,6 +93,55 @@ fn the_reader_of_recordings_takes_any_bytes() {
                 }
             }
             try_body(recording::run, &data, seed, &recording.name);
+        }
+    }
+}
+
+/// Everything the language of configurations has.
+const WRITTEN: &str = "\
+x-common: &common {endpoint: 'https://u:${env:P}@h:4318/?key=v', headers: {a: \"Bearer ${env:T:-t}\"}}
+receivers:
+  k8s_job: {settle_time: 1s, namespaces: {include: [a, b]}}
+exporters:
+  otlp_http/a:
+    <<: *common
+    tls:
+      key_pem: |
+        -----BEGIN
+    timeout: ${TIME:-30s}
+    text: >-
+      $$x ${env:UNSET}
+  debug: ~
+service:
+  pipelines:
+    logs: {receivers: [k8s_job], exporters: [debug, otlp_http/a]}
+";
+
+#[test]
+fn the_configuration_may_be_any_bytes() {
+    let seed = seed();
+    let shipped = include_str!("../../pipeline.yaml");
+    let overlay = format!("{WRITTEN}\0exporters:\n  debug:\n  otlp_http/a: {{tls: , timeout: x}}\n");
+    let manifest = format!(
+        "kind: A\napiVersion: b\ndata:\n  relay: |\n    {}",
+        WRITTEN.replace('\n', "\n    ")
+    );
+    for (name, text) in [
+        ("shipped", shipped),
+        ("written", WRITTEN),
+        ("overlay", &overlay),
+        ("manifest", &manifest),
+    ] {
+        try_body(configuration::run, text.as_bytes(), seed, name);
+        for number in 0..250 {
+            let mut random = Random::new(seed ^ number);
+            let mut data = text.as_bytes().to_vec();
+            damage(&mut data, &mut random);
+            if random.below(2) == 0 && !data.is_empty() {
+                let at = random.below(data.len());
+                data[at] = b"&*!|>%@`#?:-\t\r${}'"[random.below(18)];
+            }
+            try_body(configuration::run, &data, seed, name);
         }
     }
 }
