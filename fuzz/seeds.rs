@@ -1,23 +1,27 @@
-//! Writes inputs to begin with, made of the recordings in `tests/corpus`, into `fuzz/corpus/{decoder,judge,recording}`.
+//! Writes inputs to begin with, made of the recordings in `tests/corpus`, into
+//! `fuzz/corpus/{decoder,judge,list,recording}`.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::error::Error;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use kubernetes_job_receiver::replay::replay;
 use kubernetes_job_receiver::tracker::TrackerSettings;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 /// The longest input, bytes. Longer recordings give their evidence only.
 const LONGEST: usize = 128 * 1024;
+/// How many objects a list of the inputs has.
+const OBJECTS: usize = 3;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let [decoder, judge, recording] = ["decoder", "judge", "recording"].map(|target| here.join("corpus").join(target));
-    std::fs::create_dir_all(&decoder)?;
-    std::fs::create_dir_all(&judge)?;
-    std::fs::create_dir_all(&recording)?;
+    let [decoder, judge, list, recording] =
+        ["decoder", "judge", "list", "recording"].map(|target| here.join("corpus").join(target));
+    for folder in [&decoder, &judge, &list, &recording] {
+        std::fs::create_dir_all(folder)?;
+    }
     // One line of each form is enough for the decoder.
     let mut forms = BTreeSet::new();
     for path in recordings(&here.join("../tests/corpus"))? {
@@ -29,6 +33,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         let mut text = String::new();
         flate2::read::GzDecoder::new(std::fs::File::open(&path)?).read_to_string(&mut text)?;
         let mut lean = String::new();
+        let mut objects: BTreeMap<String, Vec<Value>> = BTreeMap::new();
         for line in text.lines() {
             let mut line: Value = serde_json::from_str(line)?;
             strip(&mut line["object"]);
@@ -38,6 +43,22 @@ fn main() -> Result<(), Box<dyn Error>> {
             }
             lean.push_str(&line.to_string());
             lean.push('\n');
+            // A few objects of each type, as a list.
+            let of_type = objects.entry(line["resource"].to_string()).or_default();
+            of_type.push(line["object"].take());
+            of_type.truncate(OBJECTS);
+        }
+        for (number, (_, items)) in objects.iter().enumerate() {
+            let (kind, api_version) = (items[0]["kind"].as_str(), items[0]["apiVersion"].clone());
+            let kind = kind.unwrap_or_default();
+            let page = json!({"kind": format!("{kind}List"), "apiVersion": api_version,
+                "metadata": {"resourceVersion": "9"}, "items": items});
+            let chosen = ["Job", "Pod", "Event", "CronJob"]
+                .iter()
+                .position(|known| *known == kind);
+            let chosen = u8::try_from(chosen.unwrap_or_default())?;
+            let input = format!("{}{page}\n", char::from(chosen));
+            std::fs::write(list.join(format!("{name}-{number}")), input)?;
         }
         let replay = replay(text.as_bytes(), TrackerSettings::default())?;
         for (number, evidence) in replay.ended.iter().chain(&replay.unended).enumerate() {

@@ -1,5 +1,6 @@
 //! The collector's own logs and metrics: `service::telemetry` of the configuration.
 
+mod escape;
 mod logs;
 mod process;
 mod pull;
@@ -23,6 +24,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{error, warn};
 use tracing_subscriber::EnvFilter;
 
+use self::escape::{EscapedFields, EscapedJson};
 use self::logs::Dropped;
 pub use self::logs::{LAST_LINES, LastLines, LogWriter};
 use self::pull::{Endpoint, Pull};
@@ -256,8 +258,12 @@ impl Telemetry {
             .log_internal_errors(false)
             .with_ansi(terminal::colours(&std::io::stderr()));
         let started = match self.logs.encoding {
-            Encoding::Console => builder.try_init(),
-            Encoding::Json => builder.json().flatten_event(true).try_init(),
+            Encoding::Console => builder.fmt_fields(EscapedFields).try_init(),
+            Encoding::Json => builder
+                .json()
+                .flatten_event(true)
+                .map_event_format(EscapedJson)
+                .try_init(),
         };
         if let Err(error) = started {
             terminal::note(&format!("kube-job-collector: cannot start logging: {error}"));

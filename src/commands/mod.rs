@@ -11,10 +11,11 @@ use std::fmt;
 use std::process::ExitCode;
 
 use pipeline::config::Diagnostics;
+use pipeline::escape;
 
 use crate::configuration::Findings;
 
-/// Why a command failed; its text goes to standard error as it is.
+/// Why a command failed. Its text is safe for a terminal.
 #[derive(Debug)]
 pub enum Failure {
     /// The configuration is invalid, or has warnings where none are allowed.
@@ -57,7 +58,7 @@ impl fmt::Display for Failure {
         match self {
             Failure::Configuration(findings) => write!(f, "{findings}"),
             Failure::Runtime(message) | Failure::Usage(message) | Failure::CouldNotTell(message) => {
-                write!(f, "kube-job-collector: {message}")
+                write!(f, "kube-job-collector: {}", escape::lines(message))
             }
             Failure::Logged => Ok(()),
         }

@@ -6,12 +6,16 @@ mod configuration;
 mod decoder;
 #[path = "../../fuzz/bodies/judge.rs"]
 mod judge;
+#[path = "../../fuzz/bodies/list.rs"]
+mod list;
 #[path = "../../fuzz/bodies/otlp_answers.rs"]
 mod otlp_answers;
 #[path = "../../fuzz/bodies/recording.rs"]
 mod recording;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use serde_json::{Value, json};
 
 use crate::random::{Random, seed};
 use crate::recording::{Recording, all, in_time};
@@ -68,6 +72,43 @@ fn the_decoder_takes_any_bytes() {
             damage(&mut data, &mut random);
             data.insert(0, random.next() as u8);
             try_body(decoder::run, &data, seed, &recording.name);
+        }
+    }
+}
+
+/// Pages of a list of the recording's objects of one type, each with a token for the next but the last.
+fn pages(recording: &Recording, random: &mut Random) -> Vec<u8> {
+    let chosen = random.below(4);
+    let (resource, kind, api_version) = [
+        ("jobs", "JobList", "batch/v1"),
+        ("pods", "PodList", "v1"),
+        ("events", "EventList", "v1"),
+        ("cronjobs", "CronJobList", "batch/v1"),
+    ][chosen];
+    let objects = recording.json.iter().filter(|line| line["resource"] == resource);
+    let objects: Vec<&Value> = objects.map(|line| &line["object"]).take(4).collect();
+    let mut text = vec![chosen as u8];
+    for (number, items) in [&objects[..objects.len() / 2], &objects[objects.len() / 2..]]
+        .iter()
+        .enumerate()
+    {
+        let next = ["a token", ""][number];
+        let metadata = json!({"resourceVersion": "9", "continue": next});
+        let page = json!({"kind": kind, "apiVersion": api_version, "metadata": metadata, "items": items});
+        text.extend_from_slice(format!("{page}\n").as_bytes());
+    }
+    text
+}
+
+#[test]
+fn lists_take_any_bytes() {
+    let seed = seed();
+    for recording in all() {
+        for number in 0..TEXTS {
+            let mut random = Random::new(seed ^ number);
+            let mut data = pages(&recording, &mut random);
+            damage(&mut data, &mut random);
+            try_body(list::run, &data, seed, &recording.name);
         }
     }
 }

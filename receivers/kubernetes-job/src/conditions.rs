@@ -1,10 +1,10 @@
-//! What the watches' conditions mean for the receiver's.
+//! What the watches' conditions mean for the receiver's. Pure: the time is passed in, of a clock that nobody sets.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use jiff::{SignedDuration, Timestamp};
 use pipeline::health::Status;
+use tokio::time::Instant;
 
 use crate::access;
 use crate::outage::{Outage, SoFar};
@@ -14,9 +14,9 @@ use crate::watch::machine::Failure;
 use crate::watch::request::Target;
 
 /// For how long a watch may fail before the receiver is not well: an API server that is restarted takes less.
-const STALE: SignedDuration = SignedDuration::from_secs(60);
+const STALE: Duration = Duration::from_secs(60);
 /// For how long a watch may give no sign of life. Dead connections are noticed and replaced sooner than that.
-const SILENT: SignedDuration = SignedDuration::from_secs(240);
+const SILENT: Duration = Duration::from_secs(240);
 /// A gap that is worth a line even though nothing is missing after it.
 const LONG_GAP: Duration = Duration::from_secs(30);
 
@@ -38,18 +38,18 @@ struct Watch {
     denied: bool,
     problem: Option<Problem>,
     /// The last sign of life of a watch that follows.
-    heard: Timestamp,
+    heard: Instant,
 }
 
 #[derive(Debug)]
 struct Problem {
     what: String,
-    since: Timestamp,
+    since: Instant,
 }
 
 impl Conditions {
     /// None of the lists is in yet.
-    pub fn new(targets: &[Target], server: Option<String>, now: Timestamp) -> Self {
+    pub fn new(targets: &[Target], server: Option<String>, now: Instant) -> Self {
         let watch = |target: &Target| Watch {
             target: target.clone(),
             listed: false,
@@ -68,7 +68,7 @@ impl Conditions {
     }
 
     /// A list or watch failed at `now` for the `times`-th time in a row.
-    pub fn failed(&mut self, source: Source, failure: &Failure, times: u32, now: Timestamp) {
+    pub fn failed(&mut self, source: Source, failure: &Failure, times: u32, now: Instant) {
         let Some(watch) = self.watches.get_mut(&(source.kind, source.scope)) else {
             return;
         };
@@ -82,12 +82,14 @@ impl Conditions {
                 tracing::warn!(what, %failure, "not allowed; {loss}. For the collector's account: {fix}");
             }
             watch.problem = None;
-            self.recovered();
+            self.recovered(now);
             return;
         }
         // A failure of a watch that works is daily life: connections are closed, versions expire.
         let daily = match failure {
             Failure::Status { code: 410, .. } => times < 4,
+            // No API server answers so.
+            Failure::BadList(_) | Failure::TooLarge(_) => false,
             _ => times < 2,
         };
         if daily && watch.listed {
@@ -101,12 +103,20 @@ impl Conditions {
             },
             _ => failure.to_string(),
         };
-        if let Some(SoFar { tries, since }) = self.outage.failed(now) {
+        if let Some(SoFar { tries, lasted }) = self.outage.failed(now) {
             let server = self.server.as_deref();
             if tries == 1 {
                 tracing::warn!(what, server, problem, "list or watch failed; trying again");
             } else {
-                tracing::warn!(what, server, problem, tries, %since, "lists and watches still fail; trying again");
+                let lasted = seconds(lasted);
+                tracing::warn!(
+                    what,
+                    server,
+                    problem,
+                    tries,
+                    lasted,
+                    "lists and watches still fail; trying again"
+                );
             }
         }
         let since = watch.problem.take().map_or(now, |problem| problem.since);
@@ -114,7 +124,7 @@ impl Conditions {
     }
 
     /// A list or watch gave a sign of life at `now`.
-    pub fn heard(&mut self, source: Source, now: Timestamp) {
+    pub fn heard(&mut self, source: Source, now: Instant) {
         if let Some(watch) = self.watches.get_mut(&(source.kind, source.scope)) {
             watch.heard = now;
         }
@@ -126,7 +136,7 @@ impl Conditions {
             return;
         };
         let (what, by) = (watch.target.describe(), gap.ending.as_str());
-        let length = format!("{:.1}s", gap.length.as_secs_f64());
+        let length = seconds(gap.length);
         match (gap.ending, source.kind) {
             (Ending::Relisted, Kind::Jobs | Kind::Pods) => tracing::info!(
                 what,
@@ -141,7 +151,7 @@ impl Conditions {
     }
 
     /// A list or watch works.
-    pub fn works(&mut self, source: Source) {
+    pub fn works(&mut self, source: Source, now: Instant) {
         let Some(watch) = self.watches.get_mut(&(source.kind, source.scope)) else {
             return;
         };
@@ -150,17 +160,17 @@ impl Conditions {
         }
         watch.problem = None;
         watch.listed = true;
-        self.recovered();
+        self.recovered(now);
     }
 
     /// Says so once when nothing fails any more.
-    fn recovered(&mut self) {
+    fn recovered(&mut self, now: Instant) {
         if self.watches.values().any(|watch| watch.problem.is_some()) {
             return;
         }
-        if let Some(SoFar { tries, since }) = self.outage.over() {
-            let server = self.server.as_deref();
-            tracing::info!(server, tries, %since, "all lists and watches work again");
+        if let Some(SoFar { tries, lasted }) = self.outage.over(now) {
+            let (server, lasted) = (self.server.as_deref(), seconds(lasted));
+            tracing::info!(server, tries, lasted, "all lists and watches work again");
         }
     }
 
@@ -171,11 +181,11 @@ impl Conditions {
 
     /// For how long each kind has given no sign of life at `now`; of several namespaces the longest. Without what is
     /// not allowed.
-    pub fn silence(&self, now: Timestamp) -> BTreeMap<Kind, Duration> {
+    pub fn silence(&self, now: Instant) -> BTreeMap<Kind, Duration> {
         let mut silence = BTreeMap::new();
         for ((kind, _), watch) in &self.watches {
             if !watch.denied {
-                let age = Duration::try_from(now.duration_since(watch.heard)).unwrap_or_default();
+                let age = now.saturating_duration_since(watch.heard);
                 let longest = silence.entry(*kind).or_insert(age);
                 *longest = age.max(*longest);
             }
@@ -184,7 +194,7 @@ impl Conditions {
     }
 
     /// The receiver's condition at `now`.
-    pub fn status(&self, now: Timestamp) -> Status {
+    pub fn status(&self, now: Instant) -> Status {
         // What keeps several from working is told once.
         let mut problems: BTreeMap<String, Vec<String>> = BTreeMap::new();
         for watch in self.watches.values().filter(|watch| !watch.denied) {
@@ -207,14 +217,20 @@ impl Conditions {
 
 impl Watch {
     /// What is wrong with it at `now`, if it is worth more than a line in the log.
-    fn problem_at(&self, now: Timestamp) -> Option<String> {
-        let lasts = |since: Timestamp, limit| now.duration_since(since) >= limit;
+    fn problem_at(&self, now: Instant) -> Option<String> {
+        let lasts = |since: Instant, limit| now.saturating_duration_since(since) >= limit;
         match &self.problem {
             Some(problem) if !self.listed || lasts(problem.since, STALE) => Some(problem.what.clone()),
-            None if self.listed && lasts(self.heard, SILENT) => Some(format!("no sign of life since {}", self.heard)),
+            None if self.listed && lasts(self.heard, SILENT) => {
+                Some(format!("no sign of life for more than {} s", SILENT.as_secs()))
+            }
             _ => None,
         }
     }
+}
+
+fn seconds(time: Duration) -> String {
+    format!("{:.1}s", time.as_secs_f64())
 }
 
 #[cfg(test)]
@@ -227,8 +243,13 @@ mod tests {
         scope: 0,
     };
 
-    fn at(second: i64) -> Timestamp {
-        Timestamp::from_second(second).unwrap()
+    thread_local! {
+        /// When the test began: each runs on a thread of its own.
+        static BEGAN: Instant = Instant::now();
+    }
+
+    fn at(second: u64) -> Instant {
+        BEGAN.with(|began| *began) + Duration::from_secs(second)
     }
 
     fn refused() -> Failure {
@@ -241,11 +262,11 @@ mod tests {
         jobs.retain(|target| target.source == JOBS);
         let mut conditions = Conditions::new(&jobs, None, at(0));
         assert_eq!(conditions.status(at(0)), Status::Starting);
-        conditions.works(JOBS);
+        conditions.works(JOBS, at(72));
         conditions
     }
 
-    fn reason(conditions: &Conditions, second: i64) -> Option<String> {
+    fn reason(conditions: &Conditions, second: u64) -> Option<String> {
         conditions.status(at(second)).reason().map(String::from)
     }
 
@@ -261,7 +282,7 @@ mod tests {
             told,
             "jobs of the cluster: cannot reach the API server: Connection refused"
         );
-        conditions.works(JOBS);
+        conditions.works(JOBS, at(72));
         assert_eq!(conditions.status(at(72)), Status::Ok);
         // The next failures are counted anew.
         conditions.heard(JOBS, at(72));
@@ -285,6 +306,15 @@ mod tests {
     }
 
     #[test]
+    fn a_reply_that_is_no_list_is_a_problem_at_once() {
+        let mut conditions = listed();
+        conditions.failed(JOBS, &Failure::BadList("found {}".into()), 1, at(10));
+        assert!(conditions.outage.lasts(), "and is logged");
+        assert_eq!(conditions.status(at(69)), Status::Ok, "once may pass");
+        assert!(reason(&conditions, 70).unwrap().contains("found {}"));
+    }
+
+    #[test]
     fn before_the_first_list_every_failure_counts() {
         let mut conditions = Conditions::new(&targets(&[], &[], ""), None, at(0));
         conditions.failed(JOBS, &refused(), 1, at(1));
@@ -297,7 +327,7 @@ mod tests {
         conditions.heard(JOBS, at(100));
         assert_eq!(conditions.status(at(339)), Status::Ok);
         let told = reason(&conditions, 340).unwrap();
-        assert_eq!(told, "jobs of the cluster: no sign of life since 1970-01-01T00:01:40Z");
+        assert_eq!(told, "jobs of the cluster: no sign of life for more than 240 s");
         let silence = conditions.silence(at(130));
         assert_eq!(silence, BTreeMap::from([(Kind::Jobs, Duration::from_secs(30))]));
     }
@@ -314,7 +344,7 @@ mod tests {
         for scope in [1, 2] {
             for kind in Kind::ALL {
                 match kind {
-                    Kind::Jobs => conditions.works(Source { kind, scope }),
+                    Kind::Jobs => conditions.works(Source { kind, scope }, at(0)),
                     _ => conditions.failed(Source { kind, scope }, &denied, 1, at(0)),
                 }
             }

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use jiff::Timestamp;
+use tokio::time::Instant;
 
 /// Until the second line; doubles with each one.
 const FIRST_PAUSE: Duration = Duration::from_secs(10);
@@ -18,8 +18,9 @@ pub struct Outage {
 
 #[derive(Debug)]
 struct Current {
-    so_far: SoFar,
-    next: Timestamp,
+    tries: u64,
+    since: Instant,
+    next: Instant,
     pause: Duration,
 }
 
@@ -28,25 +29,35 @@ struct Current {
 pub struct SoFar {
     /// How many lists and watches failed.
     pub tries: u64,
-    /// When the first one did.
-    pub since: Timestamp,
+    /// For how long.
+    pub lasted: Duration,
+}
+
+impl Current {
+    fn so_far(&self, now: Instant) -> SoFar {
+        SoFar {
+            tries: self.tries,
+            lasted: now.saturating_duration_since(self.since),
+        }
+    }
 }
 
 impl Outage {
     /// A list or watch failed at `now`. Returns what to say, if it is time.
-    pub fn failed(&mut self, now: Timestamp) -> Option<SoFar> {
+    pub fn failed(&mut self, now: Instant) -> Option<SoFar> {
         let current = self.current.get_or_insert(Current {
-            so_far: SoFar { tries: 0, since: now },
+            tries: 0,
+            since: now,
             next: now,
             pause: FIRST_PAUSE,
         });
-        current.so_far.tries += 1;
+        current.tries += 1;
         if now < current.next {
             return None;
         }
-        current.next = now.saturating_add(current.pause).unwrap_or(Timestamp::MAX);
+        current.next = now + current.pause;
         current.pause = LAST_PAUSE.min(current.pause * 2);
-        Some(current.so_far)
+        Some(current.so_far(now))
     }
 
     /// Whether one has begun and is not over.
@@ -55,8 +66,8 @@ impl Outage {
     }
 
     /// Everything works. Returns what to say, if it did not before.
-    pub fn over(&mut self) -> Option<SoFar> {
-        self.current.take().map(|current| current.so_far)
+    pub fn over(&mut self, now: Instant) -> Option<SoFar> {
+        self.current.take().map(|current| current.so_far(now))
     }
 }
 
@@ -66,18 +77,19 @@ mod tests {
 
     #[test]
     fn lines_become_rare_and_never_stop() {
-        let at = |second| Timestamp::from_second(second).unwrap();
+        let start = Instant::now();
+        let at = |second| start + Duration::from_secs(second);
         let mut outage = Outage::default();
-        let told: Vec<i64> = (0..1500)
+        let told: Vec<u64> = (0..1500)
             .filter(|second| outage.failed(at(*second)).is_some())
             .collect();
         assert_eq!(told, [0, 10, 30, 70, 150, 310, 610, 910, 1210]);
         let so_far = SoFar {
             tries: 1500,
-            since: at(0),
+            lasted: Duration::from_secs(1500),
         };
         assert!(outage.lasts());
-        assert_eq!((outage.over(), outage.over()), (Some(so_far), None));
+        assert_eq!((outage.over(at(1500)), outage.over(at(1501))), (Some(so_far), None));
         assert!(!outage.lasts());
         assert_eq!(outage.failed(at(2000)).map(|so_far| so_far.tries), Some(1));
     }

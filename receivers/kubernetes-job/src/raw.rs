@@ -10,11 +10,11 @@ use serde_json::Value;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep};
 
-use crate::decode::Lines;
-use crate::model::Status;
+use crate::decode::{DecodeError, Line, Lines, clipped, list_page, name};
+use crate::model::{Metadata, Status, TypeMeta};
 use crate::watch::machine::{Failure, Machine, Phase};
 use crate::watch::request::Target;
-use crate::watch::{REPLY, next_data, send};
+use crate::watch::{next_data, page, send};
 
 /// How long a watch is asked to last, seconds.
 const WATCH_SECONDS: u64 = 270;
@@ -48,8 +48,10 @@ impl Change {
 pub enum RawReport {
     /// An object, whole, and what happened to it.
     Object(Change, Value),
-    /// The first list is complete.
+    /// A list is complete.
     Listed,
+    /// An object cannot be used and is left out.
+    Skipped(DecodeError),
     /// It has failed and tries again.
     Failed(Failure),
 }
@@ -64,6 +66,7 @@ pub async fn run<N: Copy>(client: Client, target: Target, name: N, to: mpsc::Sen
         to,
         known: HashMap::new(),
         page: Vec::new(),
+        skipped: 0,
     };
     let mut machine = Machine::new();
     while let Ok(outcome) = raw.step(&mut machine).await {
@@ -85,33 +88,16 @@ struct Raw<N> {
     known: HashMap<String, Value>,
     /// The objects of the list that is being read.
     page: Vec<Value>,
+    /// How many of its objects cannot be used.
+    skipped: usize,
 }
 
 /// Nobody listens any more.
 struct Gone;
 
+/// A line of a watch.
 #[derive(Deserialize)]
-struct Page {
-    #[serde(default)]
-    metadata: PageMetadata,
-    #[serde(default)]
-    items: Option<Vec<Value>>,
-    #[serde(default)]
-    kind: String,
-    #[serde(default, rename = "apiVersion")]
-    api_version: String,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
-struct PageMetadata {
-    resource_version: String,
-    #[serde(rename = "continue")]
-    next: String,
-}
-
-#[derive(Deserialize)]
-struct Line {
+struct RawLine {
     r#type: String,
     object: Value,
 }
@@ -123,43 +109,85 @@ impl<N: Copy> Raw<N> {
 
     async fn step(&mut self, machine: &mut Machine) -> Result<Result<(), Failure>, Gone> {
         match machine.phase().clone() {
-            Phase::List { token, limited } => {
-                if token.is_empty() {
-                    self.page.clear();
-                }
-                match self.page(&token, limited).await {
-                    Ok(metadata) => {
-                        if machine.page_read(&metadata.next, &metadata.resource_version) {
-                            self.listed().await?;
-                        }
-                        Ok(Ok(()))
-                    }
-                    Err(failure) => Ok(Err(failure)),
-                }
-            }
+            Phase::List => self.list(machine).await,
             Phase::Watch { version } => self.watch(machine, &version).await,
         }
     }
 
-    async fn page(&mut self, token: &str, limited: bool) -> Result<PageMetadata, Failure> {
-        let response = send(&self.client, self.target.list(token, limited)).await?;
-        let mut body = response.into_body();
-        let mut all = Vec::new();
-        while let Some(data) = next_data(&mut body, REPLY).await? {
-            all.extend_from_slice(&data);
+    /// Reads a page of the list.
+    async fn list(&mut self, machine: &mut Machine) -> Result<Result<(), Failure>, Gone> {
+        let (token, limit) = (machine.listing().token(), machine.listing().limit());
+        if token.is_empty() {
+            self.page.clear();
+            self.skipped = 0;
         }
-        let page: Page = serde_json::from_slice(&all).map_err(|error| Failure::Unreadable(error.to_string()))?;
-        // The items of a list leave out what the list says for all of them.
-        let kind = page.kind.strip_suffix("List").unwrap_or_default();
-        for mut item in page.items.unwrap_or_default() {
-            if let Some(item) = item.as_object_mut().filter(|_| !kind.is_empty()) {
-                item.entry("kind").or_insert_with(|| kind.into());
-                item.entry("apiVersion")
-                    .or_insert_with(|| page.api_version.clone().into());
+        let body = match page(&self.client, &self.target, token, limit).await {
+            Ok(body) => body,
+            Err(failure) => return Ok(Err(failure)),
+        };
+        let expected = self.target.source.kind.type_meta();
+        let page = match list_page(&body, expected) {
+            Ok(page) => page,
+            Err(error) => return Ok(Err(Failure::BadList(error.to_string()))),
+        };
+        let is_last = match machine.page_read(&page) {
+            Ok(is_last) => is_last,
+            Err(failure) => return Ok(Err(failure)),
+        };
+        for item in page.raw_items() {
+            match self.object(item) {
+                Ok(object) => self.page.push(object),
+                Err(problem) => {
+                    self.skipped += 1;
+                    self.tell(RawReport::Skipped(problem)).await?;
+                }
             }
-            self.page.push(item);
         }
-        Ok(page.metadata)
+        if is_last {
+            self.listed().await?;
+        }
+        Ok(Ok(()))
+    }
+
+    /// An item of a list, with what the list says for all of them.
+    fn object(&self, item: &str) -> Result<Value, DecodeError> {
+        let TypeMeta { api_version, kind } = self.target.source.kind.type_meta();
+        let mut object: Value = serde_json::from_str(item).map_err(|error| DecodeError::json(item, &error))?;
+        if let Some(object) = object.as_object_mut() {
+            object.entry("kind").or_insert_with(|| kind.into());
+            object.entry("apiVersion").or_insert_with(|| api_version.into());
+        }
+        self.check(&object)?;
+        Ok(object)
+    }
+
+    /// Checks that an object is of the type and namespace that are asked for, and can be told from others.
+    fn check(&self, object: &Value) -> Result<(), DecodeError> {
+        let expected = self.target.source.kind.type_meta();
+        let text = |pointer| object.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
+        let metadata = Metadata {
+            name: text("/metadata/name").into(),
+            namespace: text("/metadata/namespace").into(),
+            ..Default::default()
+        };
+        let (kind, api_version) = (text("/kind"), text("/apiVersion"));
+        if kind != expected.kind || api_version != expected.api_version {
+            return Err(DecodeError::OtherType {
+                object: name(kind, &metadata),
+                expected,
+                found: format!("{} ({})", clipped(kind), clipped(api_version)),
+            });
+        }
+        if uid(object).is_empty() {
+            return Err(DecodeError::NoUid(name(kind, &metadata)));
+        }
+        match &self.target.namespace {
+            Some(namespace) if *metadata.namespace != **namespace => Err(DecodeError::OtherNamespace {
+                object: name(kind, &metadata),
+                expected: namespace.clone(),
+            }),
+            _ => Ok(()),
+        }
     }
 
     /// Tells what the complete list shows to have changed.
@@ -175,6 +203,10 @@ impl<N: Copy> Raw<N> {
             if let Some(change) = change {
                 self.tell(RawReport::Object(change, object)).await?;
             }
+        }
+        // What is missing may be what could not be used.
+        if self.skipped > 0 {
+            self.known.extend(before.drain());
         }
         for (_, last) in before {
             self.tell(RawReport::Object(Change::Deleted, last)).await?;
@@ -195,17 +227,25 @@ impl<N: Copy> Raw<N> {
             let data = match next_data(&mut body, SILENCE).await {
                 Ok(Some(data)) => data,
                 Ok(None) => break,
+                Err(Failure::Connection(_)) if lines.is_cut() => return Ok(Err(Failure::Cut)),
                 Err(failure) => return Ok(Err(failure)),
             };
-            let whole = lines.push(&data, |line| {
-                if !line.is_empty() {
-                    read.push(serde_json::from_slice::<Line>(line));
+            lines.push(&data, |line| match line {
+                Line::Whole(line) if line.is_empty() => {}
+                Line::Whole(line) => {
+                    let line = String::from_utf8_lossy(line);
+                    let parsed = serde_json::from_str::<RawLine>(&line);
+                    read.push(parsed.map_err(|error| DecodeError::json(&line, &error)));
                 }
+                Line::TooLong => read.push(Err(DecodeError::LineTooLong)),
             });
             for line in read.drain(..) {
                 let line = match line {
                     Ok(line) => line,
-                    Err(error) => return Ok(Err(Failure::Unreadable(error.to_string()))),
+                    Err(problem) => {
+                        self.tell(RawReport::Skipped(problem)).await?;
+                        continue;
+                    }
                 };
                 let version = version(&line.object).to_owned();
                 if let Some(failure) = self.line(line).await? {
@@ -213,9 +253,6 @@ impl<N: Copy> Raw<N> {
                 }
                 delivered = true;
                 machine.progressed(&version);
-            }
-            if let Err(error) = whole {
-                return Ok(Err(Failure::Unreadable(error.to_string())));
             }
         }
         if lines.is_cut() {
@@ -231,7 +268,7 @@ impl<N: Copy> Raw<N> {
     }
 
     /// Takes in one line of a watch. Returns the failure if it is one.
-    async fn line(&mut self, line: Line) -> Result<Option<Failure>, Gone> {
+    async fn line(&mut self, line: RawLine) -> Result<Option<Failure>, Gone> {
         let change = match &*line.r#type {
             "ADDED" => Change::Added,
             "MODIFIED" => Change::Modified,
@@ -241,17 +278,24 @@ impl<N: Copy> Raw<N> {
                 let status: Status = serde_json::from_value(line.object).unwrap_or_default();
                 return Ok(Some(Failure::Status {
                     code: u16::try_from(status.code).unwrap_or(0),
-                    message: status.message.into(),
+                    message: clipped(&status.message),
                     retry_after: None,
                     in_band: true,
                 }));
             }
             other => {
-                return Ok(Some(Failure::Unreadable(format!(
-                    "unknown type {other:?} of a watch's line"
-                ))));
+                let problem = DecodeError::UnknownType {
+                    object: name(self.target.source.kind.type_meta().kind, &Metadata::default()),
+                    found: clipped(other),
+                };
+                self.tell(RawReport::Skipped(problem)).await?;
+                return Ok(None);
             }
         };
+        if let Err(problem) = self.check(&line.object) {
+            self.tell(RawReport::Skipped(problem)).await?;
+            return Ok(None);
+        }
         if change == Change::Deleted {
             self.known.remove(&uid(&line.object));
         } else {

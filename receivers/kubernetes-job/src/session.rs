@@ -1,6 +1,7 @@
 //! What the receiver does while it runs: feeds the tracker with what the watches see, and hands what it decides to the
 //! pipeline, once it is known what was told of before.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use futures_util::future::{BoxFuture, FutureExt};
@@ -12,6 +13,7 @@ use kube::Client;
 use pipeline::ack::Outcome;
 use pipeline::component::{ComponentError, Running};
 use pipeline::health::Status;
+use pipeline::log_pace::{Line, LogPace};
 use pipeline::{Ack, Batch, Outlet, Outputs, Payload};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, MissedTickBehavior, interval, interval_at, sleep};
@@ -80,6 +82,8 @@ pub(crate) struct Session {
     trouble: Option<String>,
     /// Until when the first lists are waited for before anything is reported.
     patience: Instant,
+    /// How often unusable objects are logged, for each kind.
+    undecodable: BTreeMap<Kind, LogPace>,
 }
 
 impl Session {
@@ -99,7 +103,7 @@ impl Session {
             finished_max_age: signed(config.finished_max_age.get()),
             recovers: config.label_selector.is_empty(),
         };
-        let now = clock();
+        let now = Instant::now();
         Session {
             conditions: Conditions::new(&targets, server, now),
             first_lists: FirstLists::default(),
@@ -114,7 +118,8 @@ impl Session {
             unstored: 0,
             storing: 0,
             trouble: None,
-            patience: Instant::now() + PATIENCE,
+            patience: now + PATIENCE,
+            undecodable: BTreeMap::new(),
             config,
             telemetry,
             clock,
@@ -302,7 +307,7 @@ impl Session {
     }
 
     fn report(&self, running: &Running) {
-        let status = self.conditions.status((self.clock)());
+        let status = self.conditions.status(Instant::now());
         running.health.report(match &self.trouble {
             Some(why) => Status::RecoverableError(format!("the checkpoint cannot be kept: {why}")),
             None => status,
@@ -359,7 +364,7 @@ impl Session {
 
     fn take(&mut self, Message { source, report }: Message) {
         if !matches!(report, Report::Failed { .. }) {
-            self.conditions.heard(source, (self.clock)());
+            self.conditions.heard(source, Instant::now());
         }
         match report {
             Report::Observed(observation) => {
@@ -374,18 +379,23 @@ impl Session {
             }
             Report::Undecodable(problem) => {
                 self.telemetry.undecodable(source.kind);
-                tracing::error!(what = source.kind.as_str(), %problem, "an object could not be used; nothing will be told of it");
+                // A server decides how many there are.
+                let pace = self.undecodable.entry(source.kind).or_default();
+                if let Some(Line { held_back }) = pace.failed(Instant::now()) {
+                    let (what, not_logged) = (source.kind.as_str(), held_back);
+                    tracing::error!(what, %problem, not_logged, "skipped an object that cannot be used");
+                }
             }
             Report::Failed { failure, times } => {
                 self.telemetry.failed(source.kind);
-                self.conditions.failed(source, &failure, times, (self.clock)());
+                self.conditions.failed(source, &failure, times, Instant::now());
             }
             Report::Works(gap) => {
                 if let Some(gap) = gap {
                     self.telemetry.gap(source.kind, gap);
                     self.conditions.follows(source, gap);
                 }
-                self.conditions.works(source);
+                self.conditions.works(source, Instant::now());
             }
             Report::Alive => {}
         }
@@ -393,9 +403,8 @@ impl Session {
 
     /// Time alone makes a watch stale.
     fn check(&self, running: &Running) {
-        let now = (self.clock)();
         self.report(running);
-        for (kind, age) in self.conditions.silence(now) {
+        for (kind, age) in self.conditions.silence(Instant::now()) {
             self.telemetry.silence(kind, age);
         }
     }

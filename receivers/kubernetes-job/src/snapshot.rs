@@ -13,15 +13,18 @@ use kube::client::Body;
 use crate::decode::list_page;
 use crate::model::{CronJob, Event, Job, Pod as ModelPod, Watched};
 use crate::tracker::{Kind, Object, Observation, OnFirstStart, Source, Tracker, TrackerSettings};
+use crate::watch::listing::{Listing, Progress};
 use crate::watch::machine::Failure;
 use crate::watch::request::{Target, encoded};
-use crate::watch::{REPLY, next_data, send};
+use crate::watch::{page, send, whole};
 
 /// How long the API server keeps Events (`--event-ttl` of `kube-apiserver`, 1 h by default).
 pub const EVENT_LIFETIME: SignedDuration = SignedDuration::from_hours(1);
 
 /// How long the API server may be silent while it fetches a log from a kubelet.
 const LOG_PATIENCE: Duration = Duration::from_secs(10);
+/// By how many bytes a log may be longer than was asked for.
+const LOG_EXCESS: usize = 64 * 1024;
 
 /// What the lists of a cluster hold.
 #[derive(Debug, Default)]
@@ -149,24 +152,25 @@ async fn pages<T: Watched>(
     object: fn(Box<T>) -> Object,
 ) -> Result<(Vec<Object>, Vec<String>), Failure> {
     let (mut objects, mut undecodable) = (Vec::new(), Vec::new());
-    let mut next: Box<str> = "".into();
-    let mut limited = true;
+    let mut listing = Listing::new();
     loop {
-        let body = match body(client, target.list(&next, limited), REPLY).await {
-            // The token expired between two pages. In one piece the list has no token.
-            Err(Failure::Status { code: 410, .. }) if !next.is_empty() => {
-                (next, limited) = ("".into(), false);
+        let body = match page(client, target, listing.token(), listing.limit()).await {
+            Err(failure) if listing.failed(&failure) => {
                 objects.clear();
                 undecodable.clear();
                 continue;
             }
             body => body?,
         };
-        let page = list_page::<T>(&body).map_err(|error| Failure::Unreadable(error.to_string()))?;
-        objects.extend(page.items.into_iter().map(|item| object(Box::new(item))));
-        undecodable.extend(page.undecodable.iter().map(ToString::to_string));
-        next = page.next;
-        if next.is_empty() {
+        let page = list_page(&body, T::TYPE).map_err(|error| Failure::BadList(error.to_string()))?;
+        let progress = listing.page_read(&page)?;
+        for item in page.objects::<T>() {
+            match item.and_then(|item| target.check(item)) {
+                Ok(item) => objects.push(object(Box::new(item))),
+                Err(problem) => undecodable.push(problem.to_string()),
+            }
+        }
+        if let Progress::Complete(_) = progress {
             return Ok((objects, undecodable));
         }
     }
@@ -199,26 +203,14 @@ pub async fn log(client: &Client, of: LogOf<'_>, lines: u32, bytes: u32) -> Resu
     if of.previous {
         uri.push_str("&previous=true");
     }
-    let request = tokio::time::timeout(
-        LOG_PATIENCE,
-        body(client, Request::get(uri).body(Body::empty()), LOG_PATIENCE),
-    );
-    let log = request.await.map_err(|_| Failure::Silence(LOG_PATIENCE))??;
+    let read = async {
+        let mut body = send(client, Request::get(uri).body(Body::empty())).await?.into_body();
+        // A server that sends more than it was asked for is not waited for.
+        whole(&mut body, bytes as usize + LOG_EXCESS, LOG_PATIENCE).await
+    };
+    let log = tokio::time::timeout(LOG_PATIENCE, read).await;
+    let log = log.map_err(|_| Failure::Silence(LOG_PATIENCE))??;
     Ok(String::from_utf8_lossy(&log).into_owned())
-}
-
-/// The whole body of a reply. `silence`: how long the server may take for the next piece.
-async fn body(
-    client: &Client,
-    request: Result<Request<Body>, http::Error>,
-    silence: Duration,
-) -> Result<Vec<u8>, Failure> {
-    let mut body = send(client, request).await?.into_body();
-    let mut all = Vec::new();
-    while let Some(data) = next_data(&mut body, silence).await? {
-        all.extend_from_slice(&data);
-    }
-    Ok(all)
 }
 
 #[cfg(test)]

@@ -59,8 +59,7 @@ fn end_of(name: &str, second: i64) -> Value {
 }
 
 fn list(objects: &[Value]) -> Reply {
-    let list = json!({"metadata": {"resourceVersion": "7"}, "items": objects});
-    Reply::Whole(200, None, list.to_string())
+    Reply::List(7, String::new(), objects.to_vec())
 }
 
 fn changes(objects: &[(&str, Value)]) -> Reply {

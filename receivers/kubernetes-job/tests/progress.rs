@@ -5,8 +5,12 @@
 
 use std::time::Duration;
 
+use kubernetes_job_receiver::decode::list_page;
+use kubernetes_job_receiver::model::{Job, Watched};
+use kubernetes_job_receiver::watch::listing::ONE_PIECE;
 use kubernetes_job_receiver::watch::machine::{Failure, Machine, Phase};
 use proptest::prelude::*;
+use serde_json::json;
 
 /// The shortest time between two watches that did not live.
 const LEAST: Duration = Duration::from_millis(400);
@@ -53,6 +57,8 @@ fn failure() -> impl Strategy<Value = Failure> {
         1 => Just(Failure::Slow(Duration::from_secs(300))),
         1 => Just(Failure::Cut),
         1 => Just(Failure::Unreadable("not JSON".into())),
+        1 => Just(Failure::BadList("a Status".into())),
+        1 => Just(Failure::TooLarge(1)),
     ]
 }
 
@@ -78,6 +84,8 @@ struct World {
     floor: u64,
     /// The version of the list that is being read.
     listing: u64,
+    /// How many pages were read.
+    pages: u64,
     /// Up to which version the client knows everything. Nothing before the first list.
     known: Option<u64>,
     /// Since the beginning.
@@ -91,6 +99,7 @@ impl World {
             now: 10,
             floor: 1,
             listing: 0,
+            pages: 0,
             known: None,
             elapsed: Duration::ZERO,
         }
@@ -109,7 +118,7 @@ impl World {
     fn fail(&mut self, failure: &Failure, jitter: f64) {
         let retry = self.machine.failed(failure, jitter);
         assert!((LEAST..=MOST).contains(&retry.after), "{failure}: {retry:?}");
-        let lists = matches!(self.machine.phase(), Phase::List { .. });
+        let lists = *self.machine.phase() == Phase::List;
         assert_eq!(retry.relists, lists, "{failure}");
         self.elapsed += retry.after;
     }
@@ -120,7 +129,11 @@ impl World {
             self.floor = self.floor.max(self.now.saturating_sub(kept));
         }
         match self.machine.phase().clone() {
-            Phase::List { token, limited } => self.list(&token, limited, step),
+            Phase::List => {
+                let listing = self.machine.listing();
+                let (token, limited) = (listing.token().to_owned(), listing.limit() != ONE_PIECE);
+                self.list(&token, limited, step);
+            }
             Phase::Watch { version } => {
                 let before = self.elapsed;
                 self.watch(version.parse().unwrap(), step);
@@ -139,10 +152,16 @@ impl World {
         } else if self.listing < self.floor {
             return self.fail(&World::expired(false), step.jitter);
         }
-        let next = if more { "next" } else { "" };
-        let complete = self.machine.page_read(next, &self.listing.to_string());
-        assert_eq!(complete, !more);
-        if complete {
+        // Each page has a token of its own, and an object.
+        self.pages += 1;
+        let metadata = match more {
+            true => json!({"resourceVersion": self.listing.to_string(), "continue": self.pages.to_string()}),
+            false => json!({"resourceVersion": self.listing.to_string()}),
+        };
+        let body = json!({"kind": "JobList", "apiVersion": "batch/v1", "metadata": metadata, "items": [1]}).to_string();
+        let complete = self.machine.page_read(&list_page(&body, Job::TYPE).unwrap());
+        assert_eq!(complete, Ok(!more));
+        if !more {
             self.known = Some(self.listing);
         }
     }

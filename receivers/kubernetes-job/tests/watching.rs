@@ -7,13 +7,15 @@ mod support;
 
 use std::time::Duration;
 
-use kubernetes_job_receiver::model::Job;
+use kubernetes_job_receiver::decode::MAX_LINE;
+use kubernetes_job_receiver::model::Watched;
 use kubernetes_job_receiver::tracker::{Kind, Object, Observation};
 use kubernetes_job_receiver::watch::gap::Gap;
 use kubernetes_job_receiver::watch::machine::Failure;
 use kubernetes_job_receiver::watch::random::Random;
 use kubernetes_job_receiver::watch::request::targets;
 use kubernetes_job_receiver::watch::{Message, Report, Watch};
+use serde_json::json;
 use support::{Api, Piece, Reply, empty_list, lines, status};
 use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
@@ -42,13 +44,14 @@ fn seed() -> u64 {
 }
 
 fn watch(api: &Api) -> Watching {
-    watch_of(api, Kind::Jobs)
+    watch_of(api, Kind::Jobs, &[], Object::Job)
 }
 
-fn watch_of(api: &Api, kind: Kind) -> Watching {
+/// Watches a kind in the whole cluster, or in the first of these namespaces.
+fn watch_of<T: Watched>(api: &Api, kind: Kind, namespaces: &[String], object: fn(Box<T>) -> Object) -> Watching {
     let (sender, messages) = mpsc::channel(256);
     let first_list = CancellationToken::new();
-    let target = targets(&[], &[], "")
+    let target = targets(namespaces, &[], "")
         .into_iter()
         .find(|target| target.source.kind == kind)
         .unwrap();
@@ -59,7 +62,7 @@ fn watch_of(api: &Api, kind: Kind) -> Watching {
         first_list: first_list.clone(),
         random: Random::seeded(seed()),
     };
-    let task = tokio::spawn(watch.run::<Job>(Object::Job)).abort_handle();
+    let task = tokio::spawn(watch.run(object)).abort_handle();
     Watching {
         messages,
         first_list,
@@ -74,6 +77,7 @@ impl Watching {
         while told.len() < count {
             told.push(match self.messages.recv().await.unwrap().report {
                 Report::Observed(Observation::ListBegins) => "list".into(),
+                Report::Observed(Observation::ListLacks) => "lacks".into(),
                 Report::Observed(Observation::ListEnds) => "end".into(),
                 Report::Observed(Observation::Forbidden) => "forbidden".into(),
                 Report::Observed(Observation::Listed(object)) => format!("listed {}", object.metadata().name),
@@ -94,6 +98,8 @@ impl Watching {
                     Failure::Cut => format!("cut x{times}"),
                     Failure::Empty => format!("empty x{times}"),
                     Failure::Unreadable(_) => format!("unreadable x{times}"),
+                    Failure::BadList(_) => format!("no list x{times}"),
+                    Failure::TooLarge(_) => format!("too large x{times}"),
                 },
             });
         }
@@ -128,10 +134,8 @@ async fn asked(api: &Api, part: &str, count: usize) -> Vec<support::Asked> {
 async fn a_list_in_pages_then_a_watch_from_its_version() {
     let api = Api::new();
     let page = |next: &str, name: &str| {
-        let body = format!(
-            r#"{{"metadata":{{"resourceVersion":"5","continue":"{next}"}},"items":[{{"metadata":{{"uid":"{name}","name":"{name}"}}}}]}}"#
-        );
-        Reply::Whole(200, None, body)
+        let items = vec![json!({"metadata": {"uid": name, "name": name}})];
+        Reply::List(5, next.into(), items)
     };
     api.then(LIST, [page("t1", "a"), page("", "b")]);
     api.then(WATCH, [lines(&[&job("MODIFIED", "a", 6), &job("DELETED", "b", 7)])]);
@@ -413,11 +417,7 @@ async fn bookmarks_move_the_version_on() {
 #[tokio::test(start_paused = true)]
 async fn an_expired_token_leads_to_a_list_in_one_piece() {
     let api = Api::new();
-    let first = Reply::Whole(
-        200,
-        None,
-        r#"{"metadata":{"resourceVersion":"5","continue":"t"},"items":[]}"#.into(),
-    );
+    let first = Reply::List(5, "t".into(), Vec::new());
     api.then("/jobs", [first, status(410, None), empty_list(6)]);
     let mut watching = watch(&api);
     assert_eq!(watching.told(5).await, ["list", "410 x1", "list", "end", "works"]);
@@ -467,7 +467,7 @@ async fn watches_that_end_at_once_do_not_spin() {
 async fn what_is_not_allowed_and_not_needed_is_asked_for_rarely() {
     let api = Api::new();
     api.then("/cronjobs?limit", vec![status(403, None); 3]);
-    let mut watching = watch_of(&api, Kind::CronJobs);
+    let mut watching = watch_of(&api, Kind::CronJobs, &[], Object::CronJob);
     let told = watching.told(9).await;
     assert_eq!(
         told,
@@ -488,4 +488,168 @@ async fn what_is_not_allowed_and_not_needed_is_asked_for_rarely() {
         let pause = pair[1].at - pair[0].at;
         assert!((200.0..=401.0).contains(&pause), "{pause} s");
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_success_that_is_no_list_is_a_failure_with_a_retry() {
+    for body in [
+        "{}",
+        "",
+        "[]",
+        "<html>sign in</html>",
+        r#"{"message":"ok"}"#,
+        r#"{"kind":"Status","apiVersion":"v1","status":"Failure","code":500}"#,
+        r#"{"metadata":{"resourceVersion":"9"},"items":null}"#,
+        r#"{"kind":"PodList","apiVersion":"v1","metadata":{"resourceVersion":"9"},"items":[]}"#,
+        r#"{"kind":"JobList","apiVersion":"batch/v1","metadata":{"resourceVersion":"9"},"items":null}"#,
+        r#"{"kind":"JobList","apiVersion":"batch/v1","metadata":{"resourceVersion":"9"}}"#,
+        r#"{"kind":"JobList","apiVersion":"batch/v1","metadata":{},"items":[]}"#,
+        r#"{"kind":"JobList","apiVersion":"batch/v1","metadata":{"resourceVersion":"9"},"items":["#,
+    ] {
+        let api = Api::new();
+        let bad = Reply::Whole(200, None, body.into());
+        api.then(LIST, [bad.clone(), bad, empty_list(5)]);
+        let mut watching = watch(&api);
+        let told = watching.told(5).await;
+        assert_eq!(told, ["no list x1", "no list x2", "list", "end", "works"], "{body}");
+        assert!(api.asked(LIST)[1].at >= 0.4, "at once");
+    }
+    for code in [201, 204, 206] {
+        let api = Api::new();
+        let part = r#"{"kind":"JobList","apiVersion":"batch/v1","metadata":{"resourceVersion":"9"},"items":[]}"#;
+        api.then(LIST, [Reply::Whole(code, None, part.into())]);
+        assert_eq!(watch(&api).told(2).await, [&format!("{code} x1"), "list"]);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_page_of_another_list_ends_no_list() {
+    let api = Api::new();
+    let first = Reply::List(5, "t".into(), vec![named("a")]);
+    api.then(LIST, [first, Reply::List(4, String::new(), Vec::new())]);
+    let mut watching = watch(&api);
+    let told = watching.told(6).await;
+    assert_eq!(told, ["list", "listed a", "no list x1", "list", "end", "works"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_continue_token_that_comes_again_is_a_failure() {
+    let api = Api::new();
+    api.then(LIST, vec![Reply::List(5, "same".into(), Vec::new()); 200]);
+    let mut watching = watch(&api);
+    let told = watching.told(20).await;
+    assert!(
+        told.iter().all(|what| what == "list" || what.starts_with("no list x")),
+        "{told:?}"
+    );
+    asked(&api, LIST, 20).await;
+    let at = api.asked(LIST)[19].at;
+    assert!(at > 60.0, "20 pages in {at} s");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_list_that_never_ends_is_a_failure() {
+    let api = Api::new();
+    let pages = (0..200).map(|page| Reply::List(5, format!("t{page}"), Vec::new()));
+    api.then(LIST, pages);
+    let mut watching = watch(&api);
+    assert_eq!(watching.told(3).await, ["list", "no list x1", "list"]);
+    assert_eq!(api.asked(LIST).iter().filter(|asked| asked.at < 0.1).count(), 16);
+}
+
+/// A list whose one item is so large.
+fn large_page(bytes: usize) -> Reply {
+    let start = r#"{"kind":"JobList","apiVersion":"batch/v1","metadata":{"resourceVersion":"5"},"items":[{"x":""#;
+    let piece = Piece::Data("y".repeat(1024 * 1024));
+    let pieces = std::iter::once(Piece::Data(start.into())).chain(std::iter::repeat_n(piece, bytes >> 20));
+    Reply::Stream(pieces.collect())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_page_without_end_is_given_up_and_smaller_ones_tried() {
+    let api = Api::new();
+    api.then(LIST, [large_page(100 << 20), large_page(100 << 20), empty_list(5)]);
+    let mut watching = watch(&api);
+    let told = watching.told(5).await;
+    assert_eq!(told, ["too large x1", "too large x2", "list", "end", "works"]);
+    let limits: Vec<String> = api.asked(LIST).iter().map(|asked| asked.uri.clone()).collect();
+    for (uri, limit) in limits.iter().zip(["limit=500", "limit=50", "limit=5"]) {
+        assert!(uri.ends_with(limit), "{limits:?}");
+    }
+}
+
+fn named(name: &str) -> serde_json::Value {
+    json!({"metadata": {"uid": name, "name": name, "namespace": "n"}})
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_object_that_cannot_be_used_costs_only_itself() {
+    let api = Api::new();
+    let mut no_text = br#"{"kind":"JobList","apiVersion":"batch/v1","metadata":{"resourceVersion":"5"},"items":[
+        {"metadata":{"uid":"a","name":"a?"}},{"metadata":{"name":"x"}},{"metadata":{"uid":"b","name":"b"}}]}"#
+        .to_vec();
+    for byte in no_text.iter_mut().filter(|byte| **byte == b'?') {
+        *byte = 0xff;
+    }
+    api.then(LIST, [Reply::Stream(vec![Piece::Bytes(no_text)])]);
+    let told = watch(&api).told(6).await;
+    assert_eq!(
+        told,
+        ["list", "listed a\u{fffd}", "lacks", "undecodable", "listed b", "end"]
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_object_of_another_namespace_is_not_taken() {
+    let api = Api::new();
+    let other = json!({"metadata": {"uid": "o", "name": "o", "namespace": "other"}});
+    api.then(LIST, [Reply::List(5, String::new(), vec![other.clone(), named("a")])]);
+    let line = json!({"type": "DELETED", "object": other}).to_string();
+    let last = json!({"type": "DELETED", "object": named("a")}).to_string();
+    api.then(WATCH, [lines(&[&line, &last])]);
+    let mut watching = watch_of(&api, Kind::Jobs, &["n".into()], Object::Job);
+    let told = watching.told(8).await;
+    assert_eq!(
+        told,
+        [
+            "list",
+            "lacks",
+            "undecodable",
+            "listed a",
+            "end",
+            "works",
+            "undecodable",
+            "deleted a"
+        ]
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_line_that_is_too_long_does_not_hold_up_the_next() {
+    let api = Api::new();
+    let piece = Piece::Data("y".repeat(1024 * 1024));
+    let long = std::iter::repeat_n(piece, (MAX_LINE >> 20) + 4);
+    let next = Piece::Data(format!("\n{}\n", job("ADDED", "a", 7)));
+    api.then(WATCH, [Reply::Stream(long.chain([next, Piece::Hang]).collect())]);
+    let mut watching = watch(&api);
+    assert_eq!(watching.told(5).await[3..], ["undecodable", "changed a"]);
+    assert_eq!(api.asked(WATCH).len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_watch_that_always_breaks_at_one_object_ends_in_a_list() {
+    let api = Api::new();
+    let half = |end| Reply::Stream(vec![Piece::Data("{\"type\":\"ADDED\",".into()), end]);
+    api.then(
+        WATCH,
+        [
+            half(Piece::Reset),
+            half(Piece::Wait(Duration::ZERO)),
+            half(Piece::Reset),
+        ],
+    );
+    let mut watching = watch(&api);
+    let told = watching.told(8).await;
+    assert_eq!(told[3..], ["cut x1", "cut x2", "cut x3", "list", "end"]);
+    assert_eq!(api.asked(LIST).len(), 2);
 }

@@ -9,6 +9,7 @@ use kubernetes_job_receiver::snapshot::Snapshot;
 use kubernetes_job_receiver::tracker::{Kind, Object, Source};
 use kubernetes_job_receiver::watch::machine::Failure as Refusal;
 use kubernetes_job_receiver::watch::request::{NODE_EVENTS, Target};
+use pipeline::escape::Escaped;
 
 /// Up to so many objects their Events are asked for one by one; of more, those of all objects of the kind.
 const ONE_BY_ONE: usize = 8;
@@ -205,7 +206,7 @@ impl Finder<'_> {
         if others.count(Kind::CronJobs) > 0 {
             problem.push_str(&format!("; there is a CronJob of that name: ask for cronjob/{name}"));
         } else if !namespaces.is_empty() {
-            problem.push_str(&format!("; there is one in -n {}", namespaces.join(", -n ")));
+            problem.push_str(&format!("; there is one in -n {}", Escaped(namespaces.join(", -n "))));
         } else if !events.is_empty() {
             problem.push_str(
                 ". It was deleted (by hand, by its ttlSecondsAfterFinished or by its CronJob's history limit); its \
@@ -215,7 +216,8 @@ impl Finder<'_> {
             let uid = events.last().map(|event| event.involved_object.uid.clone());
             events.retain(|event| Some(&event.involved_object.uid) == uid.as_ref());
             for event in &events[events.len().saturating_sub(5)..] {
-                problem.push_str(&format!("\n  {}: {}", event.reason, event.message));
+                let (reason, message) = (Escaped(&event.reason), Escaped(&event.message));
+                problem.push_str(&format!("\n  {reason}: {message}"));
             }
         } else {
             problem.push_str("; it may have been deleted, or `kubectl get jobs -A` shows where it is");
@@ -263,7 +265,8 @@ fn problem(target: &Target, refusal: &Refusal) -> Problem {
     let what = target.describe();
     match refusal {
         Refusal::Status { code: 403, message, .. } => format!(
-            "may not list {what}: {message}\nAsk whoever manages access to the cluster: {}",
+            "may not list {what}: {}\nAsk whoever manages access to the cluster: {}",
+            Escaped(message),
             access::rule(target).replace("add to its", "add to your")
         ),
         Refusal::Connection(_) | Refusal::Silence(_) => format!(

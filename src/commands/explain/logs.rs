@@ -6,6 +6,7 @@ use job_event::{Evidence, Outcome};
 use kube::Client;
 use kubernetes_job_receiver::snapshot::{LogOf, log};
 use kubernetes_job_receiver::watch::machine::Failure as Refusal;
+use pipeline::escape::is_unsafe;
 use reason_enrichment_processor::Judgement;
 use reason_enrichment_processor::pending::obstacle;
 
@@ -102,7 +103,7 @@ fn printable(line: &str) -> String {
                 characters.next();
             }
             '\t' => out.push('\t'),
-            character if character.is_control() => {}
+            character if is_unsafe(character) => {}
             character => out.push(character),
         }
     }

@@ -8,6 +8,7 @@ use job_event::{Evidence, Outcome};
 use kubernetes_job_receiver::model::Event;
 use kubernetes_job_receiver::snapshot::{EVENT_LIFETIME, Snapshot};
 use kubernetes_job_receiver::tracker::Kind;
+use pipeline::escape::is_unsafe;
 
 /// How many Events of Pods that are gone are shown for each Job.
 const SHOWN: usize = 5;
@@ -148,7 +149,7 @@ fn pods(count: i64) -> String {
 
 /// A text of the cluster on one line and of limited length, without what could steer a terminal.
 fn one_line(text: &str) -> String {
-    let clean: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    let clean: String = text.chars().map(|c| if is_unsafe(c) { ' ' } else { c }).collect();
     let clean = clean.split_whitespace().collect::<Vec<_>>().join(" ");
     match clean.char_indices().nth(MESSAGE) {
         Some((end, _)) => format!("{}…", &clean[..end]),

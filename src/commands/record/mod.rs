@@ -13,6 +13,7 @@ use kubernetes_job_receiver::raw::{self, RawReport};
 use kubernetes_job_receiver::tracker::{Kind, Source};
 use kubernetes_job_receiver::watch::machine::Failure as Refusal;
 use kubernetes_job_receiver::watch::request::{NODE_EVENTS, Target};
+use pipeline::log_pace::{Line, LogPace};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
@@ -144,6 +145,8 @@ struct Progress {
     unlisted: BTreeSet<usize>,
     /// The problem that each was last told to have.
     problems: BTreeMap<usize, String>,
+    /// How often objects that cannot be used are said.
+    skipped: LogPace,
 }
 
 /// Takes in what a watch tells.
@@ -159,6 +162,17 @@ fn take(
         RawReport::Object(change, object) => writer
             .write(target.source.kind.resource(), change.as_str(), object)
             .map_err(Stopped::Write)?,
+        RawReport::Skipped(problem) => {
+            if let Some(Line { held_back }) = progress.skipped.failed(Instant::now()) {
+                let more = match held_back {
+                    0 => String::new(),
+                    more => format!(" (and {more} more)"),
+                };
+                note(&format!(
+                    "left out of the recording, because it cannot be used: {problem}{more}"
+                ));
+            }
+        }
         RawReport::Listed => {
             progress.problems.remove(&from);
             progress.unlisted.remove(&from);

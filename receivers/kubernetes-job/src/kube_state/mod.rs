@@ -71,6 +71,11 @@ impl KubeState {
             }
             Observation::Changed(object) => self.seen(source, object),
             Observation::Deleted(object) => self.deleted(object),
+            Observation::ListLacks => {
+                if let Some(seen) = self.lists.get_mut(&source) {
+                    seen.extend(self.objects.values().map(|entry| entry.uid));
+                }
+            }
             Observation::ListEnds => self.list_ends(source),
             Observation::Forbidden => {}
         }

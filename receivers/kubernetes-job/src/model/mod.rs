@@ -14,31 +14,63 @@ pub use job::{CronJob, Job};
 pub use meta::{Annotations, ApiGroup, Condition, Labels, Metadata, Owner, Status};
 pub use pod::{Container, ContainerState, ContainerStatus, Pod, PodStatus, Terminated};
 
+/// What the objects of a type say of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TypeMeta {
+    /// `apiVersion`.
+    pub api_version: &'static str,
+    /// `kind`.
+    pub kind: &'static str,
+}
+
 /// An object the receiver watches.
-pub trait Watched: lenient::Object + Default {
+pub trait Watched: lenient::Object + Default + Send + 'static {
+    /// Its type.
+    const TYPE: TypeMeta;
+
     /// Its metadata.
     fn metadata(&self) -> &Metadata;
 }
 
 impl Watched for Job {
+    const TYPE: TypeMeta = TypeMeta {
+        api_version: "batch/v1",
+        kind: "Job",
+    };
+
     fn metadata(&self) -> &Metadata {
         &self.metadata
     }
 }
 
 impl Watched for CronJob {
+    const TYPE: TypeMeta = TypeMeta {
+        api_version: "batch/v1",
+        kind: "CronJob",
+    };
+
     fn metadata(&self) -> &Metadata {
         &self.metadata
     }
 }
 
 impl Watched for Pod {
+    const TYPE: TypeMeta = TypeMeta {
+        api_version: "v1",
+        kind: "Pod",
+    };
+
     fn metadata(&self) -> &Metadata {
         &self.metadata
     }
 }
 
 impl Watched for Event {
+    const TYPE: TypeMeta = TypeMeta {
+        api_version: "v1",
+        kind: "Event",
+    };
+
     fn metadata(&self) -> &Metadata {
         &self.metadata
     }

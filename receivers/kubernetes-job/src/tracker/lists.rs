@@ -30,6 +30,19 @@ impl Tracker {
         }
     }
 
+    /// An object could not be read. It may be any of those that are known, so none of them is gone by this list.
+    pub(super) fn list_lacks(&mut self, source: Source) {
+        let Some(seen) = self.lists.get_mut(&source) else {
+            return;
+        };
+        match source.kind {
+            Kind::Jobs => seen.extend(self.jobs.keys()),
+            Kind::Pods => seen.extend(self.pods.keys()),
+            Kind::CronJobs => seen.extend(self.cronjobs.existing()),
+            Kind::JobEvents | Kind::PodEvents | Kind::NodeEvents => {}
+        }
+    }
+
     pub(super) fn list_ends(&mut self, source: Source, now: Timestamp) {
         let Some(seen) = self.lists.remove(&source) else { return };
         self.listed.insert(source);

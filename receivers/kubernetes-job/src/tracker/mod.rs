@@ -189,6 +189,7 @@ impl Tracker {
                 }
                 self.object(source, &object, true, now);
             }
+            Observation::ListLacks => self.list_lacks(source),
             Observation::ListEnds => self.list_ends(source, now),
             Observation::Changed(object) => self.object(source, &object, false, now),
             Observation::Deleted(object) => {

@@ -78,6 +78,8 @@ pub enum Observation {
     ListBegins,
     /// An object of the list.
     Listed(Object),
+    /// An object of the list could not be read, so what is missing in the list may exist.
+    ListLacks,
     /// The list is complete.
     ListEnds,
     /// A watch says that an object appeared or changed.

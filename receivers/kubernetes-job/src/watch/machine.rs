@@ -2,6 +2,11 @@
 
 use std::time::Duration;
 
+use pipeline::escape::Escaped;
+
+use super::listing::{Listing, Progress, goes_back};
+use crate::decode::ListPage;
+
 /// Delay after the first failure; doubles with each one that follows.
 const FIRST_DELAY: Duration = Duration::from_millis(800);
 /// The longest delay of our own choice before a list, which costs the server much.
@@ -17,18 +22,15 @@ const LAST_RETRY_AFTER: Duration = Duration::from_secs(120);
 pub const SHORT_WATCH: Duration = Duration::from_secs(5);
 /// How often a server may end a watch from the inside with the same error before a list is tried instead.
 const IN_BAND_FAILURES: u32 = 3;
+/// How often a watch may end inside of an object, or cannot be read, at the same version before a list is tried instead:
+/// what comes next may be too much for something between here and the server.
+const UNREAD_FAILURES: u32 = 3;
 
 /// What is done next.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Phase {
-    /// Read a page of the list.
-    List {
-        /// The token of the last page; empty for the first page.
-        token: Box<str>,
-        /// Whether pages are limited. Not after a token expired: a list that takes longer than the server keeps
-        /// its version would never end.
-        limited: bool,
-    },
+    /// Read the next page of [`Machine::listing`].
+    List,
     /// Watch what changes.
     Watch {
         /// The version after which changes are asked for.
@@ -62,6 +64,10 @@ pub enum Failure {
     Empty,
     /// The reply cannot be read.
     Unreadable(String),
+    /// The reply is a success and not the list that was asked for, or the list does not end. Holds why.
+    BadList(String),
+    /// The reply is longer than this many bytes, which are the most that is read.
+    TooLarge(usize),
 }
 
 impl Failure {
@@ -83,16 +89,21 @@ impl std::fmt::Display for Failure {
         match self {
             Failure::Status { code: 401, message, .. } => write!(
                 f,
-                "401 {message}: the API server does not accept the credentials; they have expired or belong to \
-                 another cluster. A kubeconfig is read anew before the next try: renew them there"
+                "401 {}: the API server does not accept the credentials; they have expired or belong to \
+                 another cluster. A kubeconfig is read anew before the next try: renew them there",
+                Escaped(message)
             ),
-            Failure::Status { code, message, .. } => write!(f, "{code} {message}"),
-            Failure::Connection(problem) => write!(f, "cannot reach the API server: {problem}"),
+            Failure::Status { code, message, .. } => write!(f, "{code} {}", Escaped(message)),
+            Failure::Connection(problem) => write!(f, "cannot reach the API server: {}", Escaped(problem)),
             Failure::Silence(time) => write!(f, "nothing heard for {} s", time.as_secs()),
             Failure::Slow(time) => write!(f, "a reply is not complete after {} s", time.as_secs()),
             Failure::Cut => f.write_str("the connection ended in the middle of an object"),
             Failure::Empty => f.write_str("the watch ended as soon as it had begun"),
-            Failure::Unreadable(problem) => write!(f, "the reply cannot be read: {problem}"),
+            Failure::Unreadable(problem) => write!(f, "the reply cannot be read: {}", Escaped(problem)),
+            Failure::BadList(problem) => {
+                write!(f, "the reply is not the list that was asked for: {}", Escaped(problem))
+            }
+            Failure::TooLarge(most) => write!(f, "the reply is larger than {} MiB", most >> 20),
         }
     }
 }
@@ -110,15 +121,26 @@ pub struct Retry {
 #[derive(Debug)]
 pub struct Machine {
     phase: Phase,
+    listing: Listing,
     failures: u32,
+    /// How often a watch from the same version could not be read to its end.
+    unread: u32,
+    /// The version up to which the watch before this list had delivered.
+    watched: Box<str>,
+    /// A list of an earlier version than that was refused once.
+    is_doubted: bool,
 }
 
 impl Machine {
     /// Begins with a list.
     pub fn new() -> Self {
         Machine {
-            phase: first_page(true),
+            phase: Phase::List,
+            listing: Listing::new(),
             failures: 0,
+            unread: 0,
+            watched: "".into(),
+            is_doubted: false,
         }
     }
 
@@ -127,29 +149,42 @@ impl Machine {
         &self.phase
     }
 
+    /// The list that is being read, in [`Phase::List`].
+    pub fn listing(&self) -> &Listing {
+        &self.listing
+    }
+
     /// How many failures there were since the last success.
     pub fn failures(&self) -> u32 {
         self.failures
     }
 
     /// A page of the list was read. Returns whether it was the last one.
-    pub fn page_read(&mut self, next: &str, version: &str) -> bool {
-        if next.is_empty() {
-            self.phase = Phase::Watch {
-                version: version.into(),
-            };
-            return true;
+    ///
+    /// # Errors
+    /// If it is not a page of that list.
+    pub fn page_read(&mut self, page: &ListPage<'_>) -> Result<bool, Failure> {
+        let (watched, version) = (&self.watched, &page.resource_version);
+        // A cluster that was restored from a backup is back at an earlier version. Anything else that says so once is
+        // not the cluster.
+        let goes_back = !watched.is_empty() && self.listing.token().is_empty() && goes_back(watched, version);
+        if goes_back && !std::mem::replace(&mut self.is_doubted, true) {
+            return Err(Failure::BadList(format!(
+                "its resourceVersion is {version}, and {watched} was watched before"
+            )));
         }
-        self.phase = Phase::List {
-            token: next.into(),
-            limited: true,
+        let Progress::Complete(version) = self.listing.page_read(page)? else {
+            return Ok(false);
         };
-        false
+        self.phase = Phase::Watch { version };
+        self.watched = "".into();
+        (self.unread, self.is_doubted) = (0, false);
+        Ok(true)
     }
 
     /// The watch delivered a change or a bookmark of this version. A version that is empty is not taken.
     pub fn progressed(&mut self, version: &str) {
-        self.failures = 0;
+        (self.failures, self.unread) = (0, 0);
         if !version.is_empty() {
             self.phase = Phase::Watch {
                 version: version.into(),
@@ -189,22 +224,26 @@ impl Machine {
     pub fn failed(&mut self, failure: &Failure, jitter: f64) -> Retry {
         self.failures = self.failures.saturating_add(1);
         let watching = matches!(self.phase, Phase::Watch { .. });
+        if watching && matches!(failure, Failure::Cut | Failure::Slow(_) | Failure::Unreadable(_)) {
+            self.unread += 1;
+        }
         let relists = match failure {
             Failure::Status { code: 400 | 410, .. } => true,
             Failure::Status { in_band: true, .. } => self.failures >= IN_BAND_FAILURES,
-            _ => false,
+            _ => self.unread >= UNREAD_FAILURES,
         };
         let is_cheap = match &self.phase {
             Phase::Watch { .. } => !relists,
-            Phase::List { token, .. } => token.is_empty() && matches!(failure, Failure::Connection(_)),
+            Phase::List => self.listing.token().is_empty() && matches!(failure, Failure::Connection(_)),
         };
-        // A list that broke off begins anew: what was read of it may be out of date by the time it goes on.
-        if relists || !watching {
-            let token_expired = match &self.phase {
-                Phase::List { token, limited } => !limited || !token.is_empty() && relists,
-                Phase::Watch { .. } => false,
-            };
-            self.phase = first_page(!token_expired);
+        match &mut self.phase {
+            Phase::Watch { version } if relists => {
+                self.watched = std::mem::take(version);
+                self.phase = Phase::List;
+            }
+            Phase::Watch { .. } => {}
+            // A list that broke off begins again: what was read of it may be out of date by the time it goes on.
+            Phase::List => drop(self.listing.failed(failure)),
         }
         let doubled = FIRST_DELAY.saturating_mul(1 << self.failures.saturating_sub(1).min(16));
         let longest = if is_cheap { LAST_CHEAP_DELAY } else { LAST_DELAY };
@@ -231,16 +270,12 @@ fn spread(delay: Duration, jitter: f64) -> Duration {
     delay.mul_f64(0.5 + 0.5 * jitter.clamp(0.0, 1.0))
 }
 
-fn first_page(limited: bool) -> Phase {
-    Phase::List {
-        token: "".into(),
-        limited,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::decode::list_page;
+    use crate::model::{Job, Watched};
+    use crate::watch::listing::ONE_PIECE;
 
     fn status(code: u16, in_band: bool) -> Failure {
         Failure::Status {
@@ -251,11 +286,24 @@ mod tests {
         }
     }
 
+    fn read(machine: &mut Machine, next: &str, version: &str) -> Result<bool, Failure> {
+        let body = format!(
+            r#"{{"kind":"JobList","apiVersion":"batch/v1","metadata":{{"resourceVersion":"{version}","continue":"{next}"}},"items":[]}}"#
+        );
+        machine.page_read(&list_page(&body, Job::TYPE).unwrap())
+    }
+
     fn watching() -> Machine {
         let mut machine = Machine::new();
-        assert!(!machine.page_read("next", "5"));
-        assert!(machine.page_read("", "5"));
+        assert_eq!(read(&mut machine, "next", "5"), Ok(false));
+        assert_eq!(read(&mut machine, "", "5"), Ok(true));
         machine
+    }
+
+    /// Whether it is about to read the first page of a list, of this limit.
+    fn is_at_first_page(machine: &Machine, limit: u32) -> bool {
+        let listing = machine.listing();
+        *machine.phase() == Phase::List && listing.token().is_empty() && listing.limit() == limit
     }
 
     #[test]
@@ -267,7 +315,7 @@ mod tests {
         };
         let refused = Failure::Connection("refused".into());
         for cheap in [
-            delays(watching(), &Failure::Cut),
+            delays(watching(), &Failure::Silence(Duration::ZERO)),
             delays(watching(), &status(500, false)),
             delays(Machine::new(), &refused),
         ] {
@@ -310,9 +358,9 @@ mod tests {
             let mut machine = watching();
             let retry = machine.failed(&failure, 0.5);
             assert_eq!((retry.relists, retry.after), (true, Duration::from_millis(600)));
-            assert_eq!(*machine.phase(), first_page(true));
+            assert!(is_at_first_page(&machine, 500));
             // The list succeeds and the watch fails again.
-            machine.page_read("", "6");
+            read(&mut machine, "", "6").unwrap();
             assert!(machine.failed(&failure, 0.5).after > Duration::from_millis(800));
         }
     }
@@ -320,20 +368,20 @@ mod tests {
     #[test]
     fn an_expired_token_leads_to_a_list_in_one_piece() {
         let mut machine = Machine::new();
-        machine.page_read("next", "5");
+        read(&mut machine, "next", "5").unwrap();
         assert!(machine.failed(&status(410, false), 0.5).relists);
-        assert_eq!(*machine.phase(), first_page(false));
+        assert!(is_at_first_page(&machine, ONE_PIECE));
         // And stays so until that list is in.
         machine.failed(&Failure::Cut, 0.5);
-        assert_eq!(*machine.phase(), first_page(false));
+        assert!(is_at_first_page(&machine, ONE_PIECE));
     }
 
     #[test]
     fn a_broken_list_begins_anew() {
         let mut machine = Machine::new();
-        machine.page_read("next", "5");
+        read(&mut machine, "next", "5").unwrap();
         assert!(machine.failed(&Failure::Cut, 0.5).relists);
-        assert_eq!(*machine.phase(), first_page(true));
+        assert!(is_at_first_page(&machine, 500));
     }
 
     #[test]
@@ -365,5 +413,51 @@ mod tests {
             .map(|_| machine.failed(&status(500, true), 0.5).relists)
             .collect();
         assert_eq!(relists, [false, false, true]);
+    }
+
+    #[test]
+    fn a_watch_that_is_never_whole_ends_in_a_list() {
+        let mut machine = watching();
+        let relists = |machine: &mut Machine, times| -> Vec<bool> {
+            (0..times).map(|_| machine.failed(&Failure::Cut, 0.5).relists).collect()
+        };
+        assert_eq!(relists(&mut machine, 2), [false, false]);
+        machine.progressed("8");
+        machine.failed(&Failure::Connection("refused".into()), 0.5);
+        assert_eq!(relists(&mut machine, 3), [false, false, true]);
+    }
+
+    #[test]
+    fn a_list_of_an_earlier_version_is_believed_the_second_time() {
+        let mut machine = watching();
+        machine.progressed("80");
+        machine.failed(&status(410, true), 0.5);
+        for attempt in [Err(()), Ok(true)] {
+            let read = read(&mut machine, "", "7");
+            assert_eq!(read.clone().map_err(drop), attempt);
+            if let Err(failure) = read {
+                assert!(matches!(failure, Failure::BadList(_)));
+                assert!(machine.failed(&failure, 0.5).relists);
+            }
+        }
+        assert_eq!(*machine.phase(), Phase::Watch { version: "7".into() });
+    }
+
+    #[test]
+    fn what_a_server_says_stays_on_one_line() {
+        let forged = "no\n2026-01-01 INFO forged\u{1b}[2J";
+        for failure in [
+            Failure::Status {
+                code: 403,
+                message: forged.into(),
+                retry_after: None,
+                in_band: false,
+            },
+            Failure::Connection(forged.into()),
+            Failure::Unreadable(forged.into()),
+            Failure::BadList(forged.into()),
+        ] {
+            assert!(!failure.to_string().contains(char::is_control), "{failure}");
+        }
     }
 }

@@ -4,31 +4,27 @@
 
 pub mod gap;
 pub mod heartbeat;
+pub mod listing;
 pub mod machine;
 pub mod random;
 mod reply;
 pub mod request;
 
-use std::time::Duration;
-
-use bytes::Bytes;
 use kube::Client;
 use tokio::sync::mpsc;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
-use crate::decode::{DecodeError, Lines, WatchEvent, list_page, watch_line};
+use crate::decode::{DecodeError, Line, Lines, WatchEvent, list_page, watch_line};
 use crate::model::Watched;
 use crate::tracker::{Kind, Object, Observation, Source};
 use gap::{Following, Gap};
 use heartbeat::{GRACE, Heartbeat};
 use machine::{Failure, Machine, Phase, SHORT_WATCH};
 use random::Random;
-pub(crate) use reply::{REPLY, next_data, send};
+pub(crate) use reply::{next_data, page, send, whole};
 use request::Target;
 
-/// How long a page of a list may take, however it trickles in. The API server itself gives up after a minute.
-const PAGE: Duration = Duration::from_secs(300);
 /// After how many failures of its first list a watch no longer holds up the others.
 const PATIENCE: u32 = 3;
 
@@ -136,7 +132,7 @@ impl Watch {
         object: fn(Box<T>) -> Object,
     ) -> Result<Result<(), Failure>, Gone> {
         match state.machine.phase().clone() {
-            Phase::List { token, limited } => self.list(state, &token, limited, object).await,
+            Phase::List => self.list(state, object).await,
             Phase::Watch { version } => self.watch(state, &version, object).await,
         }
     }
@@ -144,31 +140,39 @@ impl Watch {
     async fn list<T: Watched>(
         &self,
         state: &mut State,
-        token: &str,
-        limited: bool,
         object: fn(Box<T>) -> Object,
     ) -> Result<Result<(), Failure>, Gone> {
-        let body = timeout(PAGE, self.read_list(token, limited)).await;
-        let body = match body.unwrap_or(Err(Failure::Slow(PAGE))) {
+        let (token, limit) = (state.machine.listing().token(), state.machine.listing().limit());
+        let is_first = token.is_empty();
+        let body = match reply::page(&self.client, &self.target, token, limit).await {
             Ok(body) => body,
             Err(failure) => return Ok(Err(failure)),
         };
-        let page = match list_page::<T>(&body) {
+        let page = match list_page(&body, T::TYPE) {
             Ok(page) => page,
-            Err(error) => return Ok(Err(Failure::Unreadable(error.to_string()))),
+            Err(error) => return Ok(Err(Failure::BadList(error.to_string()))),
         };
-        drop(body);
-        if token.is_empty() {
+        // Before anything of it is believed.
+        let is_last = match state.machine.page_read(&page) {
+            Ok(is_last) => is_last,
+            Err(failure) => return Ok(Err(failure)),
+        };
+        if is_first {
             self.tell(Report::Observed(Observation::ListBegins)).await?;
         }
-        for problem in page.undecodable {
-            self.tell(Report::Undecodable(problem)).await?;
+        for item in page.objects::<T>() {
+            match item.and_then(|item| self.target.check(item)) {
+                Ok(item) => {
+                    let listed = Observation::Listed(object(Box::new(item)));
+                    self.tell(Report::Observed(listed)).await?;
+                }
+                Err(problem) => {
+                    self.tell(Report::Observed(Observation::ListLacks)).await?;
+                    self.tell(Report::Undecodable(problem)).await?;
+                }
+            }
         }
-        for item in page.items {
-            let listed = Observation::Listed(object(Box::new(item)));
-            self.tell(Report::Observed(listed)).await?;
-        }
-        if state.machine.page_read(&page.next, &page.resource_version) {
+        if is_last {
             self.tell(Report::Observed(Observation::ListEnds)).await?;
             // After a gap a list is not enough: the watch after it may fail again.
             if state.following.listed(Instant::now()) {
@@ -178,16 +182,6 @@ impl Watch {
             tracing::debug!(what = self.target.describe(), "the list is in");
         }
         Ok(Ok(()))
-    }
-
-    async fn read_list(&self, token: &str, limited: bool) -> Result<Bytes, Failure> {
-        let request = self.target.list(token, limited);
-        let mut body = send(&self.client, request).await?.into_body();
-        let mut all = Vec::new();
-        while let Some(data) = next_data(&mut body, REPLY).await? {
-            all.extend_from_slice(&data);
-        }
-        Ok(all.into())
     }
 
     async fn watch<T: Watched>(
@@ -239,12 +233,16 @@ impl Watch {
                 }
                 // It talks on beyond its time, so nothing is wrong with it, but some day it must be asked anew.
                 Err(Failure::Silence(_)) => break,
+                // Whatever broke it may break it again at the same place.
+                Err(Failure::Connection(_)) if lines.is_cut() => return Ok(Err(Failure::Cut)),
                 Err(failure) => return Ok(Err(failure)),
             };
-            let whole = lines.push(&data, |line| {
-                if !line.is_empty() {
-                    events.push(watch_line::<T>(line));
+            lines.push(&data, |line| match line {
+                Line::Whole(line) if line.is_empty() => {}
+                Line::Whole(line) => {
+                    events.push(watch_line::<T>(line).and_then(|event| self.target.check_event(event)))
                 }
+                Line::TooLong => events.push(Err(DecodeError::LineTooLong)),
             });
             for event in events.drain(..) {
                 let (version, report) = match event {
@@ -278,9 +276,6 @@ impl Watch {
                 self.tell(report).await?;
                 // Only now: what was not handed over must be asked for again.
                 state.machine.progressed(&version);
-            }
-            if let Err(error) = whole {
-                return Ok(Err(Failure::Unreadable(error.to_string())));
             }
         }
         // An end is a sign of life.

@@ -4,10 +4,10 @@ use http::Request;
 use http::header::ACCEPT;
 use kube::client::Body;
 
+use super::listing::ONE_PIECE;
+use crate::decode::{DecodeError, WatchEvent};
+use crate::model::{CronJob, Event, Job, Pod, TypeMeta, Watched};
 use crate::tracker::{Kind, Source};
-
-/// How many objects a page of a list holds; the size the Kubernetes clients use.
-const PAGE: u32 = 500;
 
 /// Which Events about nodes are asked for; there is no "or".
 pub const NODE_EVENTS: &str = "involvedObject.kind=Node,reason=SystemOOM";
@@ -41,6 +41,16 @@ impl Kind {
             Kind::Jobs => "jobs",
             Kind::Pods => "pods",
             Kind::JobEvents | Kind::PodEvents | Kind::NodeEvents => "events",
+        }
+    }
+
+    /// The type of the objects.
+    pub fn type_meta(self) -> TypeMeta {
+        match self {
+            Kind::CronJobs => CronJob::TYPE,
+            Kind::Jobs => Job::TYPE,
+            Kind::Pods => Pod::TYPE,
+            Kind::JobEvents | Kind::PodEvents | Kind::NodeEvents => Event::TYPE,
         }
     }
 
@@ -95,11 +105,14 @@ pub fn targets(include: &[String], exclude: &[String], job_labels: &str) -> Vec<
 }
 
 impl Target {
-    /// Asks for a page of the list; `token` is the last page's, empty for the first. Without a limit the API server
-    /// answers with everything at once. No `resourceVersion`: the list is then read from etcd, never from a cache
+    /// Asks for a page of the list of at most `limit` objects, or for all of it in [`ONE_PIECE`]; `token` is the last
+    /// page's, empty for the first. No `resourceVersion`: the list is then read from etcd, never from a cache
     /// that may be behind what was already seen.
-    pub fn list(&self, token: &str, limited: bool) -> Result<Request<Body>, http::Error> {
-        let limit = if limited { PAGE.to_string() } else { String::new() };
+    pub fn list(&self, token: &str, limit: u32) -> Result<Request<Body>, http::Error> {
+        let limit = match limit {
+            ONE_PIECE => String::new(),
+            limit => limit.to_string(),
+        };
         self.get(&[("limit", &limit), ("continue", token)])
     }
 
@@ -120,6 +133,32 @@ impl Target {
             Some(namespace) => format!("{kind} in namespace {namespace:?}"),
             None => format!("{kind} of the cluster"),
         }
+    }
+
+    /// An object, if it is of the namespace that is asked for.
+    ///
+    /// # Errors
+    /// If it is of another one.
+    pub fn check<T: Watched>(&self, object: T) -> Result<T, DecodeError> {
+        match &self.namespace {
+            Some(namespace) if *object.metadata().namespace != **namespace => {
+                Err(DecodeError::other_namespace::<T>(object.metadata(), namespace))
+            }
+            _ => Ok(object),
+        }
+    }
+
+    /// An event of a watch, if its object is of the namespace that is asked for.
+    ///
+    /// # Errors
+    /// If it is of another one.
+    pub fn check_event<T: Watched>(&self, event: WatchEvent<T>) -> Result<WatchEvent<T>, DecodeError> {
+        Ok(match event {
+            WatchEvent::Added(object) => WatchEvent::Added(self.check(object)?),
+            WatchEvent::Modified(object) => WatchEvent::Modified(self.check(object)?),
+            WatchEvent::Deleted(object) => WatchEvent::Deleted(self.check(object)?),
+            event => event,
+        })
     }
 
     fn get(&self, parameters: &[(&str, &str)]) -> Result<Request<Body>, http::Error> {
@@ -179,15 +218,15 @@ mod tests {
         let all = targets(&[], &["kube-system".into(), "dev".into()], "team in (a,b)");
         assert_eq!(all.iter().map(|t| t.source.kind).collect::<Vec<_>>(), Kind::ALL);
         assert_eq!(
-            uri(all[1].list("", true)),
+            uri(all[1].list("", 500)),
             "/apis/batch/v1/jobs?labelSelector=team%20in%20%28a%2Cb%29\
              &fieldSelector=metadata.namespace%21%3Dkube-system%2Cmetadata.namespace%21%3Ddev&limit=500"
         );
-        assert!(uri(all[4].list("", false)).starts_with(
+        assert!(uri(all[4].list("", ONE_PIECE)).starts_with(
             "/api/v1/events?fieldSelector=involvedObject.kind%3DPod%2Ctype%3DWarning%2Cmetadata.namespace"
         ));
         assert_eq!(
-            uri(all[5].list("", true)),
+            uri(all[5].list("", 500)),
             "/api/v1/events?fieldSelector=involvedObject.kind%3DNode%2Creason%3DSystemOOM&limit=500"
         );
     }
@@ -203,7 +242,7 @@ mod tests {
         );
         assert_eq!((all[0].source.scope, all[7].source.scope), (1, 2));
         assert_eq!(
-            uri(all[1].list("to/ken=", true)),
+            uri(all[1].list("to/ken=", 500)),
             "/apis/batch/v1/namespaces/a/jobs?limit=500&continue=to%2Fken%3D"
         );
     }

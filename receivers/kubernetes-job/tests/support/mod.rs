@@ -17,6 +17,7 @@ use http_body_util::StreamBody;
 use hyper::body::Frame;
 use kube::Client;
 use kube::client::Body;
+use serde_json::{Value, json};
 use tokio::time::Instant;
 
 /// One answer.
@@ -24,6 +25,8 @@ use tokio::time::Instant;
 pub enum Reply {
     /// A whole body with a status and perhaps `Retry-After`.
     Whole(u16, Option<u64>, String),
+    /// The list that is asked for, of this version, with this continue token and these items.
+    List(u64, String, Vec<Value>),
     /// A success that claims to be compressed.
     Compressed,
     /// A stream.
@@ -39,6 +42,8 @@ pub enum Reply {
 pub enum Piece {
     /// Some bytes.
     Data(String),
+    /// Bytes that are no text.
+    Bytes(Vec<u8>),
     /// A pause.
     Wait(Duration),
     /// The connection breaks.
@@ -49,11 +54,24 @@ pub enum Piece {
 
 /// A list with no objects.
 pub fn empty_list(version: u64) -> Reply {
-    Reply::Whole(
-        200,
-        None,
-        format!(r#"{{"metadata":{{"resourceVersion":"{version}"}},"items":[]}}"#),
-    )
+    Reply::List(version, String::new(), Vec::new())
+}
+
+/// A list as the API server writes it, for a request to `uri`.
+fn list(uri: &str, version: u64, next: &str, items: &[Value]) -> String {
+    let (path, _) = uri.split_once('?').unwrap_or((uri, ""));
+    let (kind, api_version) = match path.rsplit('/').next().unwrap() {
+        "jobs" => ("JobList", "batch/v1"),
+        "cronjobs" => ("CronJobList", "batch/v1"),
+        "pods" => ("PodList", "v1"),
+        "events" => ("EventList", "v1"),
+        other => panic!("a list of {other}"),
+    };
+    let mut metadata = json!({"resourceVersion": version.to_string()});
+    if !next.is_empty() {
+        metadata["continue"] = next.into();
+    }
+    json!({"kind": kind, "apiVersion": api_version, "metadata": metadata, "items": items}).to_string()
 }
 
 /// An API error.
@@ -151,6 +169,7 @@ impl Api {
         let is_compressed = matches!(reply, Reply::Compressed);
         let (code, retry_after, pieces) = match reply {
             Reply::Compressed => (200, None, vec![Piece::Data("\u{1f}".into())]),
+            Reply::List(version, next, items) => (200, None, vec![Piece::Data(list(uri, version, &next, &items))]),
             Reply::Whole(code, retry_after, body) => (code, retry_after, vec![Piece::Data(body)]),
             Reply::Stream(pieces) => (200, None, pieces),
             Reply::Refused => return Err(std::io::Error::from(std::io::ErrorKind::ConnectionRefused)),
@@ -159,6 +178,7 @@ impl Api {
         let body = stream::iter(pieces).filter_map(|piece| async move {
             match piece {
                 Piece::Data(data) => Some(Ok(Frame::data(Bytes::from(data)))),
+                Piece::Bytes(data) => Some(Ok(Frame::data(Bytes::from(data)))),
                 Piece::Wait(time) => {
                     tokio::time::sleep(time).await;
                     None

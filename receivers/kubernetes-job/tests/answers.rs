@@ -1,0 +1,328 @@
+//! The whole receiver, `record` and `explain` against an API server, or something in its place, that answers with what
+//! no API server says.
+
+// Clippy's exception for tests does not reach their helpers.
+#![allow(clippy::unwrap_used)]
+
+mod support;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use job_event::evidence::Gap;
+use kubernetes_job_receiver::raw::{self, Change, RawReport};
+use kubernetes_job_receiver::snapshot::{LogOf, Snapshot, log};
+use kubernetes_job_receiver::tracker::Kind;
+use kubernetes_job_receiver::watch::machine::Failure;
+use kubernetes_job_receiver::watch::request::{Target, targets};
+use pipeline::health::Status;
+use serde_json::{Value, json};
+use support::running::{START, run, run_with};
+use support::{Api, Piece, Reply, empty_list, lines, status};
+use tokio::sync::mpsc;
+
+const LIST: &str = "/jobs?limit";
+const WATCH: &str = "/jobs?watch=true";
+
+/// Answers that are successes and not the list of Jobs that was asked for.
+const NO_LISTS: [&str; 7] = [
+    "{}",
+    r#"{"message":"ok"}"#,
+    r#"{"kind":"Status","apiVersion":"v1","status":"Failure","code":500,"message":"etcd"}"#,
+    r#"{"metadata":{"resourceVersion":"9"},"items":null}"#,
+    r#"{"kind":"JobList","apiVersion":"batch/v1","metadata":{"resourceVersion":"9"},"items":null}"#,
+    r#"{"kind":"PodList","apiVersion":"v1","metadata":{"resourceVersion":"9"},"items":[]}"#,
+    "<html>sign in</html>",
+];
+
+fn job(uid: &str, version: u64, failed: bool) -> Value {
+    let conditions = match failed {
+        true => json!([{"type": "Failed", "status": "True", "reason": "BackoffLimitExceeded",
+            "lastTransitionTime": "2026-11-23T17:00:00Z"}]),
+        false => json!([]),
+    };
+    json!({"kind": "Job", "apiVersion": "batch/v1",
+        "metadata": {"uid": uid, "name": uid, "namespace": "n", "resourceVersion": version.to_string(),
+            "creationTimestamp": "2026-11-23T16:59:00Z"},
+        "spec": {"completions": 1, "parallelism": 1, "backoffLimit": 0}, "status": {"conditions": conditions}})
+}
+
+fn list(version: u64, items: &[Value]) -> Reply {
+    Reply::List(version, String::new(), items.to_vec())
+}
+
+fn line(kind: &str, object: &Value) -> String {
+    json!({"type": kind, "object": object}).to_string()
+}
+
+fn gone() -> Reply {
+    let status = json!({"kind": "Status", "status": "Failure", "code": 410, "reason": "Expired"});
+    Reply::Stream(vec![
+        Piece::Wait(Duration::from_secs(20)),
+        Piece::Data(format!("{}\n", line("ERROR", &status))),
+    ])
+}
+
+fn jobs() -> Target {
+    targets(&[], &[], "")
+        .into_iter()
+        .find(|target| target.source.kind == Kind::Jobs)
+        .unwrap()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_success_that_is_no_list_removes_no_job() {
+    for body in NO_LISTS {
+        let api = Api::new();
+        let bad = Reply::Whole(200, None, body.into());
+        api.then(
+            LIST,
+            [list(5, &[job("u", 5, false)]), bad, list(9, &[job("u", 5, false)])],
+        );
+        let failed = line("MODIFIED", &job("u", 10, true));
+        let later = vec![
+            Piece::Wait(Duration::from_secs(60)),
+            Piece::Data(format!("{failed}\n")),
+            Piece::Hang,
+        ];
+        api.then(WATCH, [gone(), Reply::Stream(later)]);
+        let mut running = run(api.client(), "{}").await;
+        let evidence = running.next_event().await;
+        assert_eq!(evidence.job.reason(), Some("BackoffLimitExceeded"), "{body}");
+        assert!(evidence.gaps.contains(&Gap::WatchInterrupted), "{body}");
+        assert!(!evidence.gaps.contains(&Gap::EndNotSeen), "{body}");
+        running.no_event_for(Duration::from_secs(3600)).await;
+        assert!(running.points("k8s_job_lost").is_empty());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_first_list_that_is_none_is_said_in_the_status() {
+    let api = Api::new();
+    api.then(LIST, vec![Reply::Whole(200, None, "{}".into()); 3]);
+    let running = run(api.client(), "{}").await;
+    running.until(|status| status.reason().is_some()).await;
+    let reason = running.status().reason().unwrap().to_owned();
+    let expected = "expected a JobList (batch/v1), found an object without kind";
+    assert!(reason.contains(expected), "{reason}");
+    running.until(|status| *status == Status::Ok).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_list_with_an_unusable_object_removes_no_job() {
+    let api = Api::new();
+    let unusable = json!({"kind": "Job", "metadata": {"name": "u", "namespace": "n"}});
+    api.then(
+        LIST,
+        [
+            list(5, &[job("u", 5, false)]),
+            list(9, &[unusable]),
+            list(12, &[job("u", 11, true)]),
+        ],
+    );
+    api.then(WATCH, [gone(), gone()]);
+    let mut running = run(api.client(), "{}").await;
+    let evidence = running.next_event().await;
+    assert_eq!(evidence.job.reason(), Some("BackoffLimitExceeded"));
+    running.no_event_for(Duration::from_secs(3600)).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_clock_that_is_set_makes_no_watch_silent() {
+    let api = Api::new();
+    let ahead = Arc::new(AtomicI64::new(0));
+    let (began, offset) = (tokio::time::Instant::now(), Arc::clone(&ahead));
+    let start: Timestamp = START.parse().unwrap();
+    let clock = move || start + began.elapsed() + SignedDuration::from_secs(offset.load(Ordering::Relaxed));
+    let client = api.client();
+    let running = run_with(api.client(), "{}", |receiver| receiver.with(client, Arc::new(clock))).await;
+    running.until(|status| *status == Status::Ok).await;
+    for jump in [86_400, -86_400] {
+        ahead.store(jump, Ordering::Relaxed);
+        // Several checks, and less than a watch may be silent.
+        for _ in 0..12 {
+            tokio::time::sleep(Duration::from_secs(5)).await;
+            assert_eq!(running.status(), Status::Ok, "clock set by {jump} s");
+        }
+        for point in running.points("watch_silence_seconds") {
+            let age: f64 = point.rsplit(' ').next().unwrap().parse().unwrap();
+            assert!(age < 300.0, "{point}");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn explain_refuses_what_is_no_list() {
+    for body in NO_LISTS {
+        let api = Api::new();
+        api.then(LIST, [Reply::Whole(200, None, body.into())]);
+        let mut snapshot = Snapshot::default();
+        let failure = snapshot.read(&api.client(), &jobs()).await.unwrap_err();
+        assert!(matches!(failure, Failure::BadList(_)), "{failure}");
+        assert_eq!(snapshot.count(Kind::Jobs), 0);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn explain_ends_where_a_list_does_not() {
+    for next in ["same", "another"] {
+        let api = Api::new();
+        let page = |number: u32| match next {
+            "same" => Reply::List(5, next.into(), Vec::new()),
+            _ => Reply::List(5, format!("{next}-{number}"), Vec::new()),
+        };
+        api.then(LIST, (0..100).map(page));
+        let failure = Snapshot::default().read(&api.client(), &jobs()).await.unwrap_err();
+        assert!(matches!(failure, Failure::BadList(_)), "{failure}");
+        assert!(api.asked(LIST).len() <= 16);
+    }
+    let api = Api::new();
+    let endless = || {
+        let piece = Piece::Data("y".repeat(1024 * 1024));
+        Reply::Stream(std::iter::repeat_n(piece, 70).collect())
+    };
+    api.then(LIST, std::iter::repeat_with(endless).take(10));
+    let failure = Snapshot::default().read(&api.client(), &jobs()).await.unwrap_err();
+    assert!(matches!(failure, Failure::TooLarge(_)), "{failure}");
+    assert_eq!(api.asked(LIST).len(), 3, "pages of 500, 50 and 5 objects");
+}
+
+#[tokio::test(start_paused = true)]
+async fn explain_skips_an_object_that_cannot_be_used() {
+    let api = Api::new();
+    api.then(
+        LIST,
+        [list(5, &[json!({"metadata": {"name": "x"}}), job("u", 5, true)])],
+    );
+    let mut snapshot = Snapshot::default();
+    snapshot.read(&api.client(), &jobs()).await.unwrap();
+    assert_eq!(snapshot.count(Kind::Jobs), 1);
+    assert_eq!(
+        snapshot.undecodable,
+        ["object \"x\" in namespace \"\": metadata.uid is missing"]
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_log_longer_than_asked_for_is_not_read() {
+    let api = Api::new();
+    let piece = Piece::Data("y".repeat(1024 * 1024));
+    api.then("/log?", [Reply::Stream(std::iter::repeat_n(piece, 100).collect())]);
+    let of = LogOf {
+        namespace: "n",
+        pod: "p",
+        container: "c",
+        previous: false,
+    };
+    let failure = log(&api.client(), of, 10, 4096).await.unwrap_err();
+    assert!(matches!(failure, Failure::TooLarge(_)), "{failure}");
+}
+
+/// What `record` is told of Jobs until `count` things were told.
+async fn recorded(api: &Api, count: usize) -> Vec<String> {
+    let (sender, mut reports) = mpsc::channel(16);
+    let recording = tokio::spawn(raw::run(api.client(), jobs(), (), sender));
+    let mut told = Vec::new();
+    while told.len() < count {
+        let ((), report) = reports.recv().await.unwrap();
+        told.push(match report {
+            RawReport::Object(change, object) => {
+                assert_eq!(
+                    (&object["kind"], &object["apiVersion"]),
+                    (&json!("Job"), &json!("batch/v1"))
+                );
+                let change = if change == Change::Deleted {
+                    "deleted"
+                } else {
+                    "changed"
+                };
+                format!("{change} {}", object["metadata"]["name"].as_str().unwrap())
+            }
+            RawReport::Listed => "listed".into(),
+            RawReport::Skipped(_) => "skipped".into(),
+            RawReport::Failed(failure) => match failure {
+                Failure::BadList(_) => "no list".into(),
+                Failure::TooLarge(_) => "too large".into(),
+                other => other.to_string(),
+            },
+        });
+    }
+    recording.abort();
+    told
+}
+
+#[tokio::test(start_paused = true)]
+async fn record_takes_only_the_list_that_was_asked_for() {
+    let api = Api::new();
+    let bad = NO_LISTS.map(|body| Reply::Whole(200, None, body.into()));
+    api.then(LIST, [list(5, &[job("u", 5, false)])]);
+    api.then(LIST, bad.clone());
+    api.then(LIST, [list(9, &[job("u", 5, false)])]);
+    api.then(WATCH, [gone(), lines(&[&line("DELETED", &job("u", 10, true))])]);
+    let told = recorded(&api, 4 + bad.len() + 1).await;
+    assert_eq!(told[..2], ["changed u", "listed"]);
+    assert!(told[3..3 + bad.len()].iter().all(|what| what == "no list"), "{told:?}");
+    assert_eq!(
+        told[3 + bad.len()..],
+        ["listed", "deleted u"],
+        "nothing was removed before"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn record_skips_what_cannot_be_used() {
+    let api = Api::new();
+    let foreign = json!({"kind": "Pod", "apiVersion": "v1", "metadata": {"uid": "p", "name": "p"}});
+    api.then(
+        LIST,
+        [
+            list(5, &[job("u", 5, false), json!(3), foreign.clone()]),
+            // What is missing here may be what cannot be read.
+            list(9, &[json!({"metadata": {"name": "u"}})]),
+        ],
+    );
+    let unusable = [
+        line("ADDED", &foreign),
+        line("RENAMED", &job("v", 6, false)),
+        "garbage".to_owned(),
+    ];
+    let unusable = unusable.iter().map(|line| Piece::Data(format!("{line}\n")));
+    let long = std::iter::repeat_n(Piece::Data("y".repeat(1024 * 1024)), 17);
+    let end = Piece::Data(format!("\n{}\n", line("ADDED", &job("w", 7, false))));
+    api.then(
+        WATCH,
+        [Reply::Stream(unusable.chain(long).chain([end]).collect()), gone()],
+    );
+    let told = recorded(&api, 11).await;
+    let expected = [
+        "skipped",
+        "skipped",
+        "changed u",
+        "listed",
+        "skipped",
+        "skipped",
+        "skipped",
+        "skipped",
+        "changed w",
+    ];
+    assert_eq!(told[..9], expected);
+    assert!(!told.iter().any(|what| what.starts_with("deleted")), "{told:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn record_ends_no_list_that_does_not_end() {
+    let api = Api::new();
+    let endless = Reply::Stream(std::iter::repeat_n(Piece::Data("y".repeat(1024 * 1024)), 70).collect());
+    api.then(
+        LIST,
+        [
+            Reply::List(5, "same".into(), Vec::new()),
+            Reply::List(5, "same".into(), Vec::new()),
+        ],
+    );
+    api.then(LIST, [endless, status(500, None), empty_list(5)]);
+    let told = recorded(&api, 4).await;
+    assert_eq!(told, ["no list", "too large", "500 status 500", "listed"]);
+}
