@@ -4,6 +4,7 @@ mod escape;
 mod logs;
 mod process;
 mod pull;
+mod push;
 #[cfg(test)]
 mod tests;
 
@@ -28,6 +29,7 @@ use self::escape::{EscapedFields, EscapedJson};
 use self::logs::Dropped;
 pub use self::logs::{LAST_LINES, LastLines, LogWriter};
 use self::pull::{Endpoint, Pull};
+use self::push::Push;
 use crate::terminal;
 
 #[derive(Deserialize, Default)]
@@ -321,6 +323,7 @@ impl Otlp {
             .collect();
         MetricExporter::builder()
             .with_http()
+            .with_http_client(Push::new(&self.url())?)
             .with_protocol(Protocol::HttpBinary)
             .with_endpoint(self.url())
             .with_headers(headers)

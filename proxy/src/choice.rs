@@ -29,6 +29,11 @@ impl<'a> Target<'a> {
         Target { tls, host, port }
     }
 
+    /// Whether the target is that of an `https://` URL.
+    pub fn is_tls(&self) -> bool {
+        self.tls
+    }
+
     /// The host, without brackets.
     pub fn host(&self) -> &'a str {
         self.host

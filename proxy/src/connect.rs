@@ -10,6 +10,7 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpStream, lookup_host};
 
+use crate::choice::Target;
 use crate::error::{ProxyError, ProxyFailure};
 use crate::socks;
 use crate::url::{Protocol, Proxy, authority};
@@ -31,6 +32,27 @@ impl Proxy {
         };
         opened.map_err(|failure| ProxyError::new(self, failure))?;
         Ok(stream)
+    }
+
+    /// Whether requests for the target are sent to the proxy itself, which may then be the one that answers. Everything
+    /// else goes through a tunnel.
+    pub fn forwards(&self, target: Target<'_>) -> bool {
+        self.protocol() == Protocol::Http && !target.is_tls()
+    }
+
+    /// Asks the proxy once more for a connection, for clients that do not say what it answered. `None` if it opens one.
+    /// Without `tunnel` it is only connected to.
+    pub async fn diagnose(&self, target: Target<'_>, tunnel: bool, patience: Duration) -> Option<ProxyError> {
+        let asking = async {
+            match tunnel {
+                true => self.connect(target.host(), target.port()).await.err(),
+                false => self.dial().await.err(),
+            }
+        };
+        match tokio::time::timeout(patience, asking).await {
+            Ok(answer) => answer,
+            Err(_) => Some(self.late(patience)),
+        }
     }
 
     /// The error for a connection that was given up because it took longer than this.

@@ -134,11 +134,6 @@ impl Proxy {
         self.origin
     }
 
-    /// Whether requests for `http://` go to it as they are, not through a tunnel.
-    pub fn forwards_http(&self) -> bool {
-        self.protocol == Protocol::Http
-    }
-
     pub(crate) fn protocol(&self) -> Protocol {
         self.protocol
     }

@@ -4,13 +4,14 @@ use std::error::Error;
 use std::io;
 use std::time::Duration;
 
+use pipeline::component::ComponentId;
 use proxy::{InvalidProxy, Proxies, Proxy, ProxyError, ProxyFailure, Target};
 use reqwest::Url;
 
-use crate::failure;
+use crate::{endpoint, failure};
 
 /// How long to wait for a proxy to show what is wrong.
-const PATIENCE: Duration = Duration::from_secs(2);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Where a URL leads.
 pub(crate) fn target(url: &Url) -> Target<'_> {
@@ -41,6 +42,18 @@ pub(crate) fn proxied<'a>(
     chosen.filter_map(Result::transpose).collect()
 }
 
+/// Says once for each endpoint what it is reached through.
+pub(crate) fn log(exporter: &ComponentId, proxied: &[(&Url, &Proxy)]) {
+    let mut said = Vec::new();
+    for (url, proxy) in proxied {
+        let endpoint = endpoint::authority(url);
+        if !said.contains(&endpoint) {
+            tracing::info!(%exporter, endpoint, %proxy, from = proxy.origin(), "using a proxy");
+            said.push(endpoint);
+        }
+    }
+}
+
 /// The same rules for an HTTP client. Its own `Debug` shows no URL.
 pub(crate) fn for_client(proxies: Proxies) -> reqwest::Proxy {
     reqwest::Proxy::custom(move |url| {
@@ -51,7 +64,7 @@ pub(crate) fn for_client(proxies: Proxies) -> reqwest::Proxy {
 
 /// Whether requests for the URL are sent to the proxy itself, so that it may be the one that answers.
 pub(crate) fn is_forwarded(url: &Url, proxy: &Proxy) -> bool {
-    url.scheme() == "http" && proxy.forwards_http()
+    proxy.forwards(target(url))
 }
 
 /// Why there was no answer, if that is the proxy's fault. The HTTP client does not say what a proxy answered, so the
@@ -67,7 +80,7 @@ pub(crate) async fn fault(error: &reqwest::Error, url: &Url, proxy: &Proxy) -> O
             return Some(ProxyError::new(proxy, ProxyFailure::Status(407)));
         }
     }
-    if let Some(fault) = ask(url, proxy, forwarded).await {
+    if let Some(fault) = proxy.diagnose(target(url), !forwarded, PATIENCE).await {
         return Some(fault);
     }
     let failure = if says("tunnel error") {
@@ -78,21 +91,6 @@ pub(crate) async fn fault(error: &reqwest::Error, url: &Url, proxy: &Proxy) -> O
         return None;
     };
     Some(ProxyError::new(proxy, failure))
-}
-
-/// What the proxy says to another connection, if it refuses it.
-pub(crate) async fn ask(url: &Url, proxy: &Proxy, forwarded: bool) -> Option<ProxyError> {
-    let target = target(url);
-    let asking = async {
-        match forwarded {
-            true => proxy.dial().await.map(drop),
-            false => proxy.connect(target.host(), target.port()).await.map(drop),
-        }
-    };
-    match tokio::time::timeout(PATIENCE, asking).await {
-        Ok(answer) => answer.err(),
-        Err(_) => Some(proxy.late(PATIENCE)),
-    }
 }
 
 /// A failure that is not the proxy's, where there is one.

@@ -93,7 +93,7 @@ impl Exporter for OtlpGrpc {
             let proxies = Proxies::from(Environment::of_process());
             self.proxy = proxies.choose_tunnel(route::target(url))?.cloned();
             if let Some(proxy) = &self.proxy {
-                tracing::info!(exporter = %self.id, url = shown, %proxy, from = proxy.origin(), "using a proxy");
+                route::log(&self.id, &[(url, proxy)]);
             }
             let needed = self.config.endpoint.tls;
             self.tls = Some(self.config.tls.client(needed, Alpn::Http2).await?);

@@ -83,10 +83,7 @@ impl Exporter for OtlpHttp {
         Box::pin(async {
             let client = client::build(&self.config).await?;
             tracing::info!(exporter = %self.id, endpoint = route::shown(self.config.endpoints.all()), "exporting");
-            for (url, proxy) in route::proxied(&client.proxies, self.config.endpoints.all())? {
-                let url = route::shown(std::iter::once(url));
-                tracing::info!(exporter = %self.id, url, %proxy, from = proxy.origin(), "using a proxy");
-            }
+            route::log(&self.id, &route::proxied(&client.proxies, self.config.endpoints.all())?);
             self.client = Some(client);
             Ok(())
         })
