@@ -2,6 +2,7 @@
 //! password of theirs is in any output.
 
 #[path = "support/cluster.rs"]
+#[allow(dead_code, reason = "each test uses a part of it")]
 mod cluster;
 
 use std::net::SocketAddr;
@@ -18,6 +19,8 @@ use tokio::time::timeout;
 
 /// Upper bound on anything a test waits for.
 const PATIENCE: Duration = Duration::from_secs(60);
+/// How many watches the receiver keeps open; a recording of all namespaces has one more, for Events of nodes.
+const WATCHES: usize = 6;
 /// In the URL of every proxy.
 const SECRET: &str = "pr0xy-s3cret";
 const VARIABLES: [&str; 6] = [
@@ -43,7 +46,7 @@ fn pipeline(cluster: &Cluster, http: &str, grpc: &str, own: &str) -> String {
          exporters:\n  otlp_http: {{endpoint: '{http}', retry_on_failure: {{initial_interval: 10ms, max_interval: 10ms}}}}\n  \
          otlp_grpc: {{endpoint: '{grpc}', retry_on_failure: {{initial_interval: 10ms, max_interval: 10ms}}}}\n\
          service:\n  telemetry:\n    logs: {{level: debug}}\n    metrics: {{readers: [{{periodic: {{interval: 100, exporter: \
-         {{otlp: {{endpoint: '{own}', headers: {{x-own: '1'}}}}}}}}}}]}}\n  \
+         {{otlp: {{endpoint: '{own}', temporality_preference: delta, headers: {{x-own: '1'}}}}}}}}}}]}}\n  \
          pipelines: {{logs: {{receivers: [k8s_job], exporters: [otlp_http, otlp_grpc]}}}}\n",
         cluster.kubeconfig().display()
     );
@@ -115,7 +118,9 @@ async fn until_delivered(events: &OtlpIntake, count: usize, own: &OtlpIntake) {
             let _ = own_arrivals.recv().await;
         }
     };
-    timeout(PATIENCE, all).await.expect("events and own metrics arrive");
+    if timeout(PATIENCE, all).await.is_err() {
+        panic!("{:?} {:?}", events.attempts(), own.attempts());
+    }
 }
 
 async fn intake() -> OtlpIntake {
@@ -137,7 +142,7 @@ async fn loopback_needs_no_proxy() {
 
     let args = format!("run --config {config}");
     let running = Running::start(behind(cluster.command(BINARY, &args), &proxy));
-    timeout(PATIENCE, cluster.simulator.until_opened(5))
+    timeout(PATIENCE, cluster.simulator.until_opened(WATCHES))
         .await
         .expect("it watches");
     cluster.scenario("retries-exhausted", SignedDuration::ZERO).play_all();
@@ -150,7 +155,7 @@ async fn loopback_needs_no_proxy() {
         cluster.simulator.opened_watches(),
     );
     let recording = Running::start(behind(cluster.command(BINARY, &record), &proxy));
-    timeout(PATIENCE, cluster.simulator.until_opened(opened + 6))
+    timeout(PATIENCE, cluster.simulator.until_opened(opened + WATCHES + 1))
         .await
         .expect("it watches");
     outputs.push(recording.stop().await);
@@ -214,7 +219,7 @@ async fn everything_works_through_a_proxy() {
         let using = ["api.cluster.example:6443", "intake.example:4318", "intake.example:4317"];
         let using = using.map(|name| format!("{name}\" proxy={}://{}", scheme.trim_end_matches('h'), proxy.address()));
         running.until_logged(using.to_vec()).await;
-        timeout(PATIENCE, cluster.simulator.until_opened(5))
+        timeout(PATIENCE, cluster.simulator.until_opened(WATCHES))
             .await
             .expect("it watches");
         cluster.scenario("retries-exhausted", SignedDuration::ZERO).play_all();

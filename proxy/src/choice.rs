@@ -2,6 +2,8 @@
 
 use std::net::IpAddr;
 
+use url::Url;
+
 use crate::no_proxy::NoProxy;
 use crate::url::{InvalidProxy, Proxy};
 
@@ -42,6 +44,14 @@ impl<'a> Target<'a> {
     /// The port.
     pub fn port(&self) -> u16 {
         self.port
+    }
+}
+
+impl<'a> From<&'a Url> for Target<'a> {
+    fn from(url: &'a Url) -> Target<'a> {
+        let host = url.host_str().unwrap_or_default();
+        let port = url.port_or_known_default().unwrap_or_default();
+        Target::new(url.scheme() == "https", host, port)
     }
 }
 

@@ -44,7 +44,7 @@ impl Push {
         if !matches!(url.scheme(), "http" | "https") {
             return Err(format!("unknown scheme; {EXPECTED}"));
         }
-        let chosen = proxies.choose(target(&url)).map_err(|why| why.to_string())?;
+        let chosen = proxies.choose((&url).into()).map_err(|why| why.to_string())?;
         let proxy = chosen.cloned();
         let mut builder = Client::builder()
             .timeout(TIMEOUT)
@@ -89,7 +89,7 @@ impl Push {
     /// Why the metrics did not arrive, if they did not.
     fn refusal(&self, response: &Response<Bytes>) -> Option<String> {
         let (status, host) = (response.status(), self.host());
-        let forwarding = self.proxy.as_ref().filter(|proxy| proxy.forwards(target(&self.url)));
+        let forwarding = self.proxy.as_ref().filter(|proxy| proxy.forwards((&self.url).into()));
         match (status.as_u16(), forwarding) {
             (407, Some(proxy)) => Some(ProxyError::new(proxy, ProxyFailure::Status(407)).to_string()),
             (300..=399, _) => {
@@ -114,7 +114,7 @@ impl Push {
         let host = self.host();
         let why = format!("{host}: {}", last_cause(&**error));
         let Some(proxy) = &self.proxy else { return why };
-        let target = target(&self.url);
+        let target = Target::from(&self.url);
         // Exports have a thread of their own, outside of any runtime.
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         let asked = runtime.map(|runtime| {
@@ -125,15 +125,6 @@ impl Push {
             Ok(Some(fault)) => fault.to_string(),
             _ => format!("{why} (through proxy {proxy})"),
         }
-    }
-}
-
-fn target(url: &Url) -> Target<'_> {
-    let host = url.host_str().unwrap_or_default();
-    let port = url.port_or_known_default().unwrap_or_default();
-    match url.scheme() {
-        "https" => Target::https(host, port),
-        _ => Target::http(host, port),
     }
 }
 

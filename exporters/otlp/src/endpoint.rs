@@ -176,11 +176,7 @@ pub(crate) fn warn<'a>(
 
 /// Whether the URL stays on this machine.
 pub(crate) fn is_loopback(url: &Url) -> bool {
-    let host = url.host_str().unwrap_or_default();
-    let host = host.trim_start_matches('[').trim_end_matches(']');
-    host == "localhost"
-        || host.ends_with(".localhost")
-        || host.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback())
+    proxy::is_loopback(url.host_str().unwrap_or_default())
 }
 
 /// Whether the URL belongs to Datadog.

@@ -5,23 +5,13 @@ use std::io;
 use std::time::Duration;
 
 use pipeline::component::ComponentId;
-use proxy::{InvalidProxy, Proxies, Proxy, ProxyError, ProxyFailure, Target};
+use proxy::{InvalidProxy, Proxies, Proxy, ProxyError, ProxyFailure};
 use reqwest::Url;
 
 use crate::{endpoint, failure};
 
 /// How long to wait for a proxy to show what is wrong.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(2);
-
-/// Where a URL leads.
-pub(crate) fn target(url: &Url) -> Target<'_> {
-    let host = url.host_str().unwrap_or_default();
-    let port = url.port_or_known_default().unwrap_or_default();
-    match url.scheme() {
-        "https" => Target::https(host, port),
-        _ => Target::http(host, port),
-    }
-}
 
 /// The hosts that URLs lead to, without paths and queries, which may hold keys.
 pub(crate) fn shown<'a>(urls: impl Iterator<Item = &'a Url>) -> String {
@@ -38,7 +28,7 @@ pub(crate) fn proxied<'a>(
     proxies: &'a Proxies,
     urls: impl Iterator<Item = &'a Url>,
 ) -> Result<Vec<(&'a Url, &'a Proxy)>, InvalidProxy> {
-    let chosen = urls.map(|url| Ok(proxies.choose(target(url))?.map(|proxy| (url, proxy))));
+    let chosen = urls.map(|url| Ok(proxies.choose(url.into())?.map(|proxy| (url, proxy))));
     chosen.filter_map(Result::transpose).collect()
 }
 
@@ -57,14 +47,14 @@ pub(crate) fn log(exporter: &ComponentId, proxied: &[(&Url, &Proxy)]) {
 /// The same rules for an HTTP client. Its own `Debug` shows no URL.
 pub(crate) fn for_client(proxies: Proxies) -> reqwest::Proxy {
     reqwest::Proxy::custom(move |url| {
-        let chosen = proxies.choose(target(url)).ok().flatten();
+        let chosen = proxies.choose(url.into()).ok().flatten();
         chosen.map(Proxy::expose_url)
     })
 }
 
 /// Whether requests for the URL are sent to the proxy itself, so that it may be the one that answers.
 pub(crate) fn is_forwarded(url: &Url, proxy: &Proxy) -> bool {
-    proxy.forwards(target(url))
+    proxy.forwards(url.into())
 }
 
 /// Why there was no answer, if that is the proxy's fault. The HTTP client does not say what a proxy answered, so the
@@ -80,7 +70,7 @@ pub(crate) async fn fault(error: &reqwest::Error, url: &Url, proxy: &Proxy) -> O
             return Some(ProxyError::new(proxy, ProxyFailure::Status(407)));
         }
     }
-    if let Some(fault) = proxy.diagnose(target(url), !forwarded, PATIENCE).await {
+    if let Some(fault) = proxy.diagnose(url.into(), !forwarded, PATIENCE).await {
         return Some(fault);
     }
     let failure = if says("tunnel error") {

@@ -133,7 +133,7 @@ impl Backend {
         let why = failure::late(&endpoint::authority(url), self.config.timeout);
         let why = match self.connector.proxy.as_deref() {
             None => why,
-            Some(proxy) => match proxy.diagnose(route::target(url), true, route::PATIENCE).await {
+            Some(proxy) => match proxy.diagnose(url.into(), true, route::PATIENCE).await {
                 Some(fault) => fault.to_string(),
                 None => route::through(why, proxy),
             },

@@ -91,7 +91,7 @@ impl Exporter for OtlpGrpc {
             let shown = route::shown(std::iter::once(url));
             tracing::info!(exporter = %self.id, endpoint = shown, "exporting");
             let proxies = Proxies::from(Environment::of_process());
-            self.proxy = proxies.choose_tunnel(route::target(url))?.cloned();
+            self.proxy = proxies.choose_tunnel(url.into())?.cloned();
             if let Some(proxy) = &self.proxy {
                 route::log(&self.id, &[(url, proxy)]);
             }

@@ -126,7 +126,7 @@ impl Backend {
 
     /// What the URL is reached through. The environment was checked at the start.
     fn proxy(&self, url: &Url) -> Option<&Proxy> {
-        self.proxies.choose(route::target(url)).ok().flatten()
+        self.proxies.choose(url.into()).ok().flatten()
     }
 
     /// Why there was no answer.
