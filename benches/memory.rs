@@ -8,7 +8,7 @@
 
 mod support;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
@@ -20,6 +20,8 @@ use tokio::task::spawn_blocking;
 
 /// Updates of Jobs, and then of Pods, over which processor time is measured.
 const UPDATES: usize = 20_000;
+/// The gauges of an owner.
+const GAUGES: usize = 5;
 /// The lists and watches of the receiver: CronJobs, Jobs, Pods, Events of Jobs, of Pods and of nodes.
 const WATCHES: usize = 6;
 /// How many updates a second the busy cluster makes; the kubelets and the Job controller of a large one do not make more.
@@ -28,13 +30,14 @@ const PER_SECOND: u32 = 1_000;
 #[tokio::main]
 async fn main() {
     let at_full_scale = std::env::args().any(|argument| argument == "--bench");
-    let (scales, updates): (&[usize], _) = if at_full_scale {
-        (&[10_000, 100_000], UPDATES)
+    let (scales, updates, owners): (&[usize], _, _) = if at_full_scale {
+        (&[10_000, 100_000], UPDATES, 50_000)
     } else {
-        (&[100], 200)
+        (&[100], 200, 100)
     };
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("memory");
     std::fs::create_dir_all(&folder).unwrap();
+    with_gauges(&folder, owners).await;
     let empty = measure(&folder, 0, 0).await;
     println!("no Jobs: VmRSS {} KiB", empty.resident);
     let mut last = (0, empty.resident);
@@ -51,8 +54,27 @@ struct Measured {
     resident: u64,
 }
 
-async fn measure(folder: &Path, jobs: usize, updates: usize) -> Measured {
-    let recorded = Recorded::read();
+/// The state gauges of Jobs that are an owner each: most of what is sent, and none of it is kept.
+async fn with_gauges(folder: &Path, jobs: usize) {
+    let (api, intake, config) = cluster(folder, jobs, "10s", &Recorded::read()).await;
+    let collector = Collector::start(&config, &folder.join("collector-gauges.log"));
+    let mut points = 0;
+    while points < 3 * GAUGES * jobs {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        points = intake.points().len();
+    }
+    println!(
+        "{jobs} Jobs of as many owners, gauges every 10 s, {points} points later: VmRSS {} KiB, VmHWM {} KiB",
+        collector.kib("VmRSS"),
+        collector.kib("VmHWM")
+    );
+    drop(collector);
+    api.shutdown().await;
+    intake.shutdown().await;
+}
+
+/// A cluster of this many Jobs, an intake, and the configuration of a collector between them.
+async fn cluster(folder: &Path, jobs: usize, interval: &str, recorded: &Recorded) -> (Simulator, OtlpIntake, PathBuf) {
     let options = SimulatorOptions::default();
     let store = Store::new(options.store.clone());
     for number in 0..jobs {
@@ -68,7 +90,13 @@ async fn measure(folder: &Path, jobs: usize, updates: usize) -> Measured {
     let config = folder.join("pipeline.yaml");
     let kubeconfig = folder.join("kubeconfig.yaml");
     api.write_kubeconfig(&kubeconfig).unwrap();
-    std::fs::write(&config, pipeline(&kubeconfig, &intake.url())).unwrap();
+    std::fs::write(&config, pipeline(&kubeconfig, &intake.url(), interval)).unwrap();
+    (api, intake, config)
+}
+
+async fn measure(folder: &Path, jobs: usize, updates: usize) -> Measured {
+    let recorded = Recorded::read();
+    let (api, intake, config) = cluster(folder, jobs, "1h", &recorded).await;
 
     let began = Instant::now();
     let mut collector = Collector::start(&config, &folder.join(format!("collector-{jobs}.log")));
@@ -181,14 +209,14 @@ fn object(json: &str) -> Value {
     serde_json::from_str(json).unwrap()
 }
 
-/// The shipped pipeline with the simulator at both ends. The state gauges are not part of what is measured.
-fn pipeline(kubeconfig: &Path, intake: &str) -> String {
+/// The shipped pipeline with the simulator at both ends. `interval`: how often the state gauges are sent.
+fn pipeline(kubeconfig: &Path, intake: &str, interval: &str) -> String {
     format!(
         "receivers:
   k8s_job:
     auth_type: kubeConfig
     kubeconfig: {}
-    collection_interval: 1h
+    collection_interval: {interval}
 processors:
   reason_enrichment:
 connectors:

@@ -1,5 +1,10 @@
-//! Writes inputs to begin with, made of the recordings in `tests/corpus`, into
-//! `fuzz/corpus/{decoder,judge,list,recording}`.
+//! Writes inputs to begin with into `fuzz/corpus`: `checkpoint` and `ledger` get an example each, the others
+//! are made of the recordings in `tests/corpus`.
+
+#[path = "bodies/checkpoint.rs"]
+mod checkpoint;
+#[path = "bodies/ledger.rs"]
+mod ledger;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::error::Error;
@@ -17,10 +22,14 @@ const OBJECTS: usize = 3;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let [decoder, judge, list, recording] =
-        ["decoder", "judge", "list", "recording"].map(|target| here.join("corpus").join(target));
-    for folder in [&decoder, &judge, &list, &recording] {
+    let folders = ["decoder", "judge", "list", "recording", "checkpoint", "ledger"].map(|target| here.join("corpus").join(target));
+    for folder in &folders {
         std::fs::create_dir_all(folder)?;
+    }
+    let [decoder, judge, list, recording, checkpoint, ledger] = folders;
+    std::fs::write(checkpoint.join("example"), checkpoint::example())?;
+    for (name, is_delivered) in [("sent", false), ("delivered", true)] {
+        std::fs::write(ledger.join(name), ledger::example(is_delivered))?;
     }
     // One line of each form is enough for the decoder.
     let mut forms = BTreeSet::new();

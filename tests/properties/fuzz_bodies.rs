@@ -1,11 +1,15 @@
 //! The bodies of the fuzz targets, on recordings that were damaged at random.
 
+#[path = "../../fuzz/bodies/checkpoint.rs"]
+mod checkpoint;
 #[path = "../../fuzz/bodies/configuration.rs"]
 mod configuration;
 #[path = "../../fuzz/bodies/decoder.rs"]
 mod decoder;
 #[path = "../../fuzz/bodies/judge.rs"]
 mod judge;
+#[path = "../../fuzz/bodies/ledger.rs"]
+mod ledger;
 #[path = "../../fuzz/bodies/list.rs"]
 mod list;
 #[path = "../../fuzz/bodies/otlp_answers.rs"]
@@ -22,6 +26,8 @@ use crate::recording::{Recording, all, in_time};
 
 /// How many damaged texts of each recording, for each body.
 const TEXTS: u64 = 4;
+/// How many damaged copies of each stored record.
+const RECORDS: u64 = 2000;
 
 /// The recording as text, at most `lines` lines from a random one on.
 fn text(recording: &Recording, lines: usize, random: &mut Random) -> Vec<u8> {
@@ -292,5 +298,28 @@ fn otlp_answers_over_grpc_may_be_any_bytes() {
             damage(&mut data, &mut Random::new(seed ^ text ^ ((number as u64) << 32)));
             try_body(otlp_answers::grpc, &data, seed, "grpc");
         }
+    }
+}
+
+/// Many damaged copies of a stored record.
+fn damaged(example: &[u8], body: fn(&[u8]), name: &str) {
+    body(example);
+    let seed = seed();
+    for number in 0..RECORDS {
+        let mut data = example.to_vec();
+        damage(&mut data, &mut Random::new(seed ^ number));
+        try_body(body, &data, seed, name);
+    }
+}
+
+#[test]
+fn a_checkpoint_may_be_any_bytes() {
+    damaged(&checkpoint::example(), checkpoint::run, "checkpoint");
+}
+
+#[test]
+fn a_window_of_counts_may_be_any_bytes() {
+    for is_delivered in [false, true] {
+        damaged(&ledger::example(is_delivered), ledger::run, "ledger");
     }
 }

@@ -6,8 +6,10 @@
 //! are delivered.
 
 use std::collections::{BTreeMap, HashMap};
+use std::io::Read;
 
 use bytes::Bytes;
+use jiff::Timestamp;
 use job_event::uid::Uid;
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
 use opentelemetry_proto::tonic::metrics::v1::ResourceMetrics;
@@ -23,6 +25,10 @@ const VERSION: u8 = 1;
 const HEAD: usize = 1 + 8 + 4;
 /// Points repeat names and keys, so the fastest levels do nearly as well as slow ones.
 const LEVEL: i32 = 3;
+/// The most that the points of a window may take, bytes: far more than those of the most Jobs.
+const MOST: u64 = 64 << 20;
+/// The highest number of a window that is taken in: there is always a next one.
+const LAST: u64 = u64::MAX / 2;
 
 /// Where a Job stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,7 +59,7 @@ pub struct Ledger {
 
 /// Why a stored record is not one.
 #[derive(Debug, thiserror::Error)]
-#[error("the stored window {key:?} cannot be read: {why}")]
+#[error("the stored window {key:?} cannot be read: {why}; it is left out, delete it from the store")]
 pub struct Unreadable {
     key: String,
     why: String,
@@ -70,8 +76,13 @@ impl Ledger {
             why: why.to_owned(),
         };
         let number = key.strip_prefix(PREFIX).and_then(|number| number.parse().ok());
-        let number: u64 = number.ok_or_else(|| unreadable("the key holds no number"))?;
+        let number: u64 = number
+            .filter(|number| *number <= LAST)
+            .ok_or_else(|| unreadable("the key holds no number of a window"))?;
         let record = Record::decode(value).map_err(|why| unreadable(&why))?;
+        if let Some(points) = &record.points {
+            decompress(points).map_err(|why| unreadable(&format!("its points: {why}")))?;
+        }
         self.insert(number, record);
         Ok(())
     }
@@ -193,6 +204,10 @@ impl Record {
                 "it is of version {version}, expected {VERSION}: a later collector wrote it"
             ));
         }
+        let end = i64::from_be_bytes([e0, e1, e2, e3, e4, e5, e6, e7]);
+        if end < 0 || Timestamp::from_second(end).is_err() {
+            return Err(format!("it ends in second {end}, which is no time"));
+        }
         let count = u32::from_be_bytes([c0, c1, c2, c3]) as usize;
         let length = count.saturating_mul(16);
         if length > rest.len() {
@@ -200,7 +215,7 @@ impl Record {
         }
         let (uids, points) = rest.split_at(length);
         Ok(Record {
-            end: i64::from_be_bytes([e0, e1, e2, e3, e4, e5, e6, e7]),
+            end,
             uids: uids
                 .as_chunks::<16>()
                 .0
@@ -230,7 +245,12 @@ fn key(number: u64) -> String {
 }
 
 fn decompress(points: &[u8]) -> Result<ExportMetricsServiceRequest, String> {
-    let raw = zstd::stream::decode_all(points).map_err(|error| error.to_string())?;
+    let mut raw = Vec::new();
+    let decoder = zstd::stream::Decoder::new(points).map_err(|error| error.to_string())?;
+    let length = decoder.take(MOST + 1).read_to_end(&mut raw);
+    if length.map_err(|error| error.to_string())? as u64 > MOST {
+        return Err(format!("more than {MOST} bytes when decompressed"));
+    }
     ExportMetricsServiceRequest::decode(&*raw).map_err(|error| error.to_string())
 }
 
@@ -317,10 +337,29 @@ mod tests {
         let mut refused =
             |key: &str, value: &'static [u8]| ledger.restore(key, &Bytes::from_static(value)).unwrap_err().to_string();
         assert!(refused("window/x", b"").contains("no number"));
+        assert!(refused("window/18446744073709551615", &[1; HEAD]).contains("no number"));
+        let late = refused("window/1", &[1, 127, 255, 255, 255, 255, 255, 255, 255, 0, 0, 0, 0]);
+        assert!(late.contains("no time"), "{late}");
+        let damaged = refused("window/1", &[1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 9, 9, 9, 9]);
+        assert!(damaged.contains("its points"), "{damaged}");
         assert!(refused("window/1", b"short").contains("5 bytes"));
         let later = refused("window/1", &[2; HEAD]);
         assert!(later.contains("version 2"), "{later}");
         let cut = refused("window/1", &[1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 9]);
         assert!(cut.contains("9 Jobs"), "{cut}");
+    }
+
+    #[test]
+    fn points_that_would_fill_the_memory_are_refused() {
+        let mut ledger = Ledger::default();
+        let bomb = zstd::bulk::compress(&vec![0; (MOST + 1) as usize], LEVEL).unwrap();
+        let record = Record {
+            end: 1,
+            uids: Vec::new(),
+            points: Some(bomb.into()),
+            stale: false,
+        };
+        let error = ledger.restore("window/1", &record.encode()).unwrap_err().to_string();
+        assert!(error.contains("more than 67108864 bytes"), "{error}");
     }
 }

@@ -24,7 +24,7 @@ use crate::config::Config;
 use crate::gauges;
 use crate::keeper::{Keeper, News};
 use crate::kube_state::feed::Feed;
-use crate::lane::Lane;
+use crate::lane::{self, Lane};
 use crate::receiver::{Clock, start_watches};
 use crate::startup::FirstLists;
 use crate::telemetry::{Loss, Telemetry};
@@ -526,15 +526,19 @@ impl Session {
         let now = (self.clock)();
         let cluster = self.config.cluster_name.clone();
         let telemetry = self.telemetry.clone();
+        // All are sent before the next collection, however slow an exporter is.
+        let rounds = states.len() / (OWNERS * lane::ON_THE_WAY) + 1;
+        let patience = self.config.collection_interval.get() / u32::try_from(rounds + 1).unwrap_or(u32::MAX);
         let mut metrics = states.map(move |owner| gauges::encode(&owner, cluster.as_deref(), now));
-        // Encoded points are large, so no batch is made before the one ahead of it was taken. Of states that were not
+        // Encoded points are large, so no batch is made before those ahead of it were delivered. Of states that were not
         // taken by the next time nothing is worth sending.
-        self.metrics.send(std::iter::from_fn(move || {
+        let batches = std::iter::from_fn(move || {
             let metrics: Vec<_> = metrics.by_ref().take(OWNERS).collect();
             let batch = (!metrics.is_empty()).then(|| Batch::new(Payload::Metrics(metrics), Ack::unwatched()))?;
             telemetry.points(batch.payload.items());
             Some(batch)
-        }));
+        });
+        self.metrics.send_paced(patience, batches);
     }
 
     /// Hands over everything that was decided, settled or not, and waits until all that can be told of is in the stored

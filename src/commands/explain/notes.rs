@@ -3,11 +3,11 @@
 use std::collections::BTreeSet;
 
 use jiff::Timestamp;
-use job_event::evidence::Gap;
+use job_event::evidence::{Gap, Job};
 use job_event::{Evidence, Outcome};
 use kubernetes_job_receiver::model::Event;
 use kubernetes_job_receiver::snapshot::{EVENT_LIFETIME, Snapshot};
-use kubernetes_job_receiver::tracker::Kind;
+use kubernetes_job_receiver::tracker::{self, About, Kind};
 use pipeline::escape::is_unsafe;
 
 /// How many Events of Pods that are gone are shown for each Job.
@@ -18,8 +18,8 @@ const MESSAGE: usize = 300;
 /// Events that are left of Pods that are gone.
 #[derive(Debug, Default)]
 pub struct Lost {
-    /// A Pod that a Job's controller made: the Job's UID and the Pod's name.
-    made: BTreeSet<(Box<str>, String)>,
+    /// A Pod that a Job's controller made: their namespace, the Job's UID and the Pod's name.
+    made: BTreeSet<(Box<str>, Box<str>, String)>,
     /// The warnings about Pods that are gone.
     events: Vec<Event>,
 }
@@ -36,7 +36,9 @@ impl Lost {
             .collect();
         let created = |event: &Event| {
             let (_, pod) = event.message.rsplit_once("Created pod: ")?;
-            (&*event.reason == "SuccessfulCreate").then(|| (event.involved_object.uid.clone(), pod.trim().to_owned()))
+            let is_told = &*event.reason == "SuccessfulCreate" && tracker::about(event) == Some(About::Job);
+            let job = event.involved_object.uid.clone();
+            is_told.then(|| (event.metadata.namespace.clone(), job, pod.trim().to_owned()))
         };
         Lost {
             made: snapshot.events(Kind::JobEvents).filter_map(created).collect(),
@@ -48,18 +50,21 @@ impl Lost {
         }
     }
 
-    fn about(&self, job: &str) -> Vec<&Event> {
+    fn about(&self, job: &Job) -> Vec<&Event> {
         let is_of_job = |event: &&Event| {
-            self.made
-                .contains(&(job.into(), event.involved_object.name.to_string()))
+            let pod = event.involved_object.name.to_string();
+            event.metadata.namespace == job.namespace
+                && self.made.contains(&(job.namespace.clone(), job.uid.clone(), pod))
         };
         let mut events: Vec<&Event> = self.events.iter().filter(is_of_job).collect();
         events.sort_by_key(|event| last(event));
         events.split_off(events.len().saturating_sub(SHOWN))
     }
 
-    fn made(&self, job: &str) -> usize {
-        self.made.iter().filter(|(uid, _)| &**uid == job).count()
+    fn made(&self, job: &Job) -> usize {
+        let is_of_job = |namespace: &str, uid: &str| namespace == &*job.namespace && uid == &*job.uid;
+        let made = self.made.iter();
+        made.filter(|(namespace, uid, _)| is_of_job(namespace, uid)).count()
     }
 }
 
@@ -97,7 +102,7 @@ pub fn notes(evidence: &Evidence, lost: &Lost, now: Timestamp) -> Vec<String> {
         }
     }
     if matches!(outcome, Outcome::Failed | Outcome::Running) {
-        for event in lost.about(&job.uid) {
+        for event in lost.about(job) {
             notes.push(format!(
                 "Pod {} is gone; an Event tells: {}: {}",
                 event.involved_object.name,
@@ -117,7 +122,7 @@ fn gone_pods(evidence: &Evidence, lost: &Lost) -> Option<String> {
     }
     let counted = i64::from(job.status.failed) + i64::from(job.status.succeeded);
     let there = i64::try_from(evidence.pods.len()).unwrap_or(i64::MAX);
-    let made = i64::try_from(lost.made(&job.uid)).unwrap_or(i64::MAX);
+    let made = i64::try_from(lost.made(job)).unwrap_or(i64::MAX);
     let gone = counted.max(made).saturating_sub(there);
     if gone <= 0 {
         return None;
@@ -182,6 +187,7 @@ mod tests {
         };
         Evidence {
             job: Job {
+                namespace: "n".into(),
                 uid: "u".into(),
                 status,
                 ..Job::default()
@@ -217,10 +223,19 @@ mod tests {
     #[test]
     fn events_of_a_pod_that_is_gone_are_shown_for_its_job_alone() {
         let event = |kind: &str, uid: &str, name: &str, reason: &str, message: &str| {
+            let (api_version, component) = match kind {
+                "Job" => ("batch/v1", "job-controller"),
+                _ => ("v1", "kubelet"),
+            };
             let event = json!({"metadata": {"uid": "e", "namespace": "n"}, "type": "Warning", "reason": reason,
-                "message": message, "involvedObject": {"kind": kind, "uid": uid, "name": name}});
+                "message": message, "source": {"component": component},
+                "involvedObject": {"apiVersion": api_version, "kind": kind, "uid": uid, "name": name}});
             Object::Event(serde_json::from_value(event).unwrap())
         };
+        let mut foreign = event("Pod", "r", "j-1", "Failed", "from another namespace");
+        if let Object::Event(event) = &mut foreign {
+            event.metadata.namespace = "evil".into();
+        }
         let mut snapshot = Snapshot::default();
         let made = event("Job", "u", "j", "SuccessfulCreate", "Created pod: j-1");
         snapshot.objects.insert(Kind::JobEvents, vec![made]);
@@ -229,6 +244,7 @@ mod tests {
             vec![
                 event("Pod", "p", "j-1", "Failed", "no such\n\u{1b}[31mimage"),
                 event("Pod", "q", "other-1", "Failed", "something else"),
+                foreign,
             ],
         );
         let lost = Lost::of(&snapshot);

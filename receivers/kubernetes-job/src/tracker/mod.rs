@@ -29,6 +29,7 @@ use jiff::{SignedDuration, Timestamp};
 use job_event::evidence::Evidence;
 
 pub use observation::{Kind, Object, Observation, Source};
+pub use origin::{About, about};
 pub use state::{Counts, OwnerState};
 
 use self::checkpoint::Checkpoint;
@@ -226,7 +227,7 @@ impl Tracker {
     }
 
     /// The state of every unfinished Job, summed for each owner; Jobs that ended since the last call count once more.
-    pub fn states(&mut self) -> impl Iterator<Item = OwnerState> + Send + use<> {
+    pub fn states(&mut self) -> impl ExactSizeIterator<Item = OwnerState> + Send + use<> {
         let mut states = std::mem::take(&mut self.ended);
         for entry in self.jobs.values() {
             if let Entry::Live(record) = entry {

@@ -20,8 +20,11 @@ const NODE_EVENTS: &str = "default";
 /// The kind of object an Event is evidence about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum About {
+    /// A Job of group `batch`.
     Job,
+    /// A Pod.
     Pod,
+    /// A node.
     Node,
 }
 

@@ -93,7 +93,7 @@ impl States {
     }
 
     /// The sums, in the order of the owners.
-    pub fn into_states(self) -> impl Iterator<Item = OwnerState> + Send + use<> {
+    pub fn into_states(self) -> impl ExactSizeIterator<Item = OwnerState> + Send + use<> {
         let owners = self.owners.into_iter();
         owners.map(|(owner, counts)| OwnerState { owner, counts })
     }
