@@ -57,7 +57,7 @@ pub fn example() -> Bytes {
     let mut checkpoint = Checkpoint::new(CAPACITY);
     for part in ["", "shop", "billing"] {
         checkpoint.begin(part, at(0));
-        for number in 0..20 {
+        for number in 0..20_i64 {
             let uid = Uid::new(&format!("{part}-{number}"));
             checkpoint.decided(part, uid, at(number * 30));
             if number != 7 {
