@@ -456,6 +456,38 @@ fn the_demo_fits_into_80_columns() {
     for line in stdout(&output).lines() {
         assert!(line.chars().count() <= 80, "{line}");
     }
+    let readme = std::fs::read_to_string(format!("{ROOT}/README.md")).expect("the README");
+    let (_, shown) = readme.split_once("    A simulated cluster (").expect("the example");
+    let (shown, _) = shown.split_once("\n## ").expect("a heading after it");
+    let shown: String = shown
+        .lines()
+        .map(|line| format!("{}\n", line.strip_prefix("    ").unwrap_or(line)))
+        .collect();
+    assert_eq!(
+        comparable(&shown),
+        comparable(&stdout(&output)),
+        "README.md shows another output"
+    );
+}
+
+/// What two runs of the demo have in common: no introduction, no times, no run numbers, no order of arrival.
+fn comparable(demo: &str) -> Vec<String> {
+    let (_, events) = demo.split_once("\n\n").expect("an introduction");
+    // What the metric says depends on the moment.
+    let lines = events.lines().filter(|line| !line.contains("container-status metric"));
+    let mut lines: Vec<String> = lines
+        .map(|line| {
+            let line = match line.get(2..3) {
+                Some(":") => &line[5..],
+                _ => line,
+            };
+            let words = line.split_inclusive(' ');
+            let unnumbered = words.map(|word| if word.starts_with("nightly-") { "nightly" } else { word });
+            unnumbered.collect::<String>().trim_end().to_owned()
+        })
+        .collect();
+    lines.sort();
+    lines
 }
 
 #[test]
