@@ -54,8 +54,8 @@ fn a_missing_key_is_named_with_its_place() {
     assert_eq!(
         stderr(&output),
         "The configuration has 1 error:\n\
-         pipeline.yaml (built in):47:19: exporters::otlp_http/datadog::headers::dd-api-key: the environment variable \
-         `DD_API_KEY` is not set\n    47 |       dd-api-key: ${env:DD_API_KEY}\n       |                   ^\n    set it, or give a default: `${env:DD_API_KEY:-default}`\n"
+         pipeline.yaml (built in):48:19: exporters::otlp_http/datadog::headers::dd-api-key: the environment variable \
+         `DD_API_KEY` is not set\n    48 |       dd-api-key: ${env:DD_API_KEY}\n       |                   ^\n    set it, or give a default: `${env:DD_API_KEY:-default}`\n"
     );
 }
 
