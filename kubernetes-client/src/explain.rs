@@ -80,6 +80,9 @@ fn advice(problem: &str) -> &'static str {
     let says = |texts: &[&str]| texts.iter().any(|text| problem.contains(text));
     if says(&["UnknownIssuer"]) {
         "; the certificate is not from the expected authority: check certificate-authority in the kubeconfig"
+    } else if says(&["CaUsedAsEndEntity"]) {
+        "; the API server presents the certificate of an authority (CA:TRUE) itself: give it one that an authority has \
+         signed, and put that authority's certificate in certificate-authority in the kubeconfig"
     } else if says(&["NotValidForName"]) {
         "; the certificate is for another name: check server and tls-server-name in the kubeconfig"
     } else if says(&["certificate: Expired"]) {
@@ -97,6 +100,17 @@ fn advice(problem: &str) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn self_signed_certificate_of_an_authority_leads_to_a_signed_one() {
+        let cause = std::io::Error::other("invalid peer certificate: Other(OtherError(CaUsedAsEndEntity))");
+        let error = kube::Error::Service(Box::new(cause));
+        assert!(
+            explain(&error).ends_with("in certificate-authority in the kubeconfig"),
+            "{}",
+            explain(&error)
+        );
+    }
 
     #[test]
     fn a_certificate_of_an_unknown_authority_leads_to_the_kubeconfig() {

@@ -8,4 +8,5 @@ mod oracle;
 mod snippets;
 mod tags;
 mod together;
+mod tokens;
 mod world;

@@ -178,6 +178,26 @@ mod tests {
         }
     }
 
+    proptest::proptest! {
+        #[test]
+        fn any_answer_is_read_without_showing_the_secret(
+            status in 100_u16..600,
+            body in "(\\PC|hunter2|[{}\":,]|error|access_token|expires_in|[0-9]{1,30}){0,40}",
+            after in "\\PC{0,20}",
+        ) {
+            let answer = Answer {
+                host: "h",
+                status,
+                retry_after: Some(&after),
+                body: body.as_bytes(),
+            };
+            let _ = answer.is_client_unknown();
+            if let Err(why) = answer.grant(&[&Secret::new("hunter2")], SystemTime::UNIX_EPOCH) {
+                proptest::prop_assert!(!why.to_string().contains("hunter2"));
+            }
+        }
+    }
+
     #[test]
     fn failures_that_pass_are_told_from_those_that_stay() {
         for status in [408, 425, 429, 500, 502, 503, 504, 529] {
