@@ -93,10 +93,15 @@ where
                     if let Some(suppressed) = pace.failed(Instant::now()) {
                         tracing::warn!(server = options.name, suppressed, "cannot accept connections: {error}");
                     }
-                    if lacks_descriptors(&error) {
-                        close(lock(&connections).evict(|_, _| true));
+                    let victim = lock(&connections).evict(|_, _| lacks_descriptors(&error));
+                    match victim {
+                        // Its descriptor is free once its task has seen that.
+                        Some(victim) => {
+                            victim.cancel();
+                            yield_now().await;
+                        }
+                        None => sleep(ACCEPT_PAUSE).await,
                     }
-                    sleep(ACCEPT_PAUSE).await;
                 }
             },
         }
