@@ -1,5 +1,5 @@
-//! What must hold of the reader of recordings for any bytes: it ends, within its limits, with Jobs or with the line that it
-//! cannot use. Run by a fuzz target, and by `cargo test` on mutated recordings.
+//! Properties of the reader of recordings, for any bytes: it ends within its limits, with Jobs or with the line that it cannot
+//! use. Run by a fuzz target, and by `cargo test` on mutated recordings.
 //!
 //! Input: a recording, plain or compressed.
 

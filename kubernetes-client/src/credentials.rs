@@ -1,5 +1,5 @@
-//! What requests to the API server carry to say who asks: a token, a token file, a password or a credential plugin's
-//! answer. The secrets of a kubeconfig are taken out of it here and checked before anything is sent.
+//! Authenticates requests to the API server: by a token, a token file, a password or a credential plugin. Takes the secrets
+//! out of a kubeconfig and checks them before any request is sent.
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -16,33 +16,33 @@ use tokio::time::Instant;
 use crate::exec::{Credential, Plugin};
 use crate::renewal::Renewal;
 
-/// How often a token file is read at least; kubelets replace a Pod's token long before it expires.
+/// The longest age of a token that was read from a file; kubelets replace a Pod's token long before it expires.
 const RELOAD: Duration = Duration::from_secs(60);
 /// The longest token file, bytes: no header can carry more.
 const LONGEST: u64 = 64 * 1024;
 
-/// Why a request cannot be sent: there are no credentials at the moment. Holds no secret.
+/// A request cannot be sent because there are no credentials at the moment. Holds no secret.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub(crate) struct CredentialError(pub(crate) String);
 
 /// Where the header `Authorization` comes from.
 pub(crate) enum Credentials {
-    /// A client certificate has to do, or nobody asks.
+    /// None, or a client certificate alone.
     None,
-    /// A token or a password that stands in the kubeconfig.
+    /// A token or a password of the kubeconfig.
     Fixed(HeaderValue),
-    /// A file that somebody else renews.
+    /// A file that another program renews.
     File(TokenFile),
     /// A credential plugin.
     Plugin(Arc<Renewal>),
 }
 
-/// What one request carries.
+/// The credentials of one request.
 pub(crate) struct Presented {
     /// The header `Authorization`.
     pub(crate) header: Option<HeaderValue>,
-    /// What a plugin printed, with its number.
+    /// The credential of a plugin, with its number.
     pub(crate) printed: Option<(Arc<Credential>, u64)>,
 }
 
@@ -80,10 +80,10 @@ impl Credentials {
         }
     }
 
-    /// What the next request carries.
+    /// Returns the credentials for the next request.
     ///
     /// # Errors
-    /// Why there is nothing at the moment.
+    /// The reason why there are none at the moment.
     pub(crate) async fn present(&self) -> Result<Presented, CredentialError> {
         let (header, printed) = match self {
             Credentials::None => (None, None),
@@ -97,7 +97,7 @@ impl Credentials {
         Ok(Presented { header, printed })
     }
 
-    /// The API server has refused what a request carried (401).
+    /// The API server has refused these credentials (401).
     pub(crate) fn refused(&self, presented: &Presented) {
         match (self, &presented.printed) {
             (Credentials::File(file), _) => file.refused(),
@@ -106,15 +106,15 @@ impl Credentials {
         }
     }
 
-    /// Finds out what can be found out without asking the API server, and lets somebody at a terminal log in.
+    /// Checks the credentials without the API server, and lets a person at a terminal log in.
     ///
     /// # Errors
-    /// Why requests could not be sent.
+    /// The reason why no request could be sent.
     pub(crate) async fn check(&self) -> Result<(), CredentialError> {
         match self {
             Credentials::None | Credentials::Fixed(_) => Ok(()),
             Credentials::File(_) => self.present().await.map(drop),
-            // What a plugin cannot do at the moment it may be able to do in a minute: its network may not be up yet.
+            // A plugin that fails now may work in a minute: its network may not be up yet.
             Credentials::Plugin(renewal) if !renewal.is_interactive() => Ok(()),
             Credentials::Plugin(_) => self.present().await.map(drop),
         }
@@ -148,7 +148,7 @@ fn header(scheme: &str, text: &str) -> Result<HeaderValue, String> {
     Ok(value)
 }
 
-/// `auth-provider`, which client-go once had and kubectl no longer takes.
+/// Handles `auth-provider`, which kubectl no longer takes.
 fn replaced(provider: &AuthProviderConfig) -> Result<HeaderValue, String> {
     let name = &*provider.name;
     let instead = match name {
@@ -189,7 +189,7 @@ struct Read {
     /// The last token that could be read.
     token: Option<HeaderValue>,
     at: Option<Instant>,
-    /// Why the file could not be read the last time.
+    /// The error of the last attempt to read the file.
     problem: Option<String>,
 }
 
@@ -235,7 +235,7 @@ impl TokenFile {
                     tracing::warn!(problem, "going on with the last token");
                 }
                 state.problem = Some(problem.clone());
-                // What was read once stays good until it is refused (kubernetes/kubernetes#68164).
+                // The last token stays good until it is refused (kubernetes/kubernetes#68164).
                 state.token.clone().ok_or(CredentialError(problem))
             }
         }

@@ -111,7 +111,7 @@ async fn a_token_file_is_read_again() {
     std::fs::write(&file.0, "three").unwrap();
     tokio::time::advance(RELOAD).await;
     assert_eq!(token().await.0, "Bearer three", "after a minute");
-    // What cannot be used leaves the last token.
+    // A file that holds no token leaves the last one.
     for text in ["", "bad\ntoken"] {
         std::fs::write(&file.0, text).unwrap();
         tokio::time::advance(RELOAD).await;

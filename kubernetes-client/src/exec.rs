@@ -25,9 +25,9 @@ const VERSIONS: [&str; 2] = [
     "client.authentication.k8s.io/v1",
     "client.authentication.k8s.io/v1beta1",
 ];
-/// How long a plugin may run.
+/// The longest time that a plugin may run.
 const LIMIT: Duration = Duration::from_secs(30);
-/// The same if somebody at a terminal logs in meanwhile.
+/// The same for a plugin that waits for a person to log in.
 const INTERACTIVE_LIMIT: Duration = Duration::from_secs(300);
 /// The most that a plugin may print, bytes.
 const OUTPUT: u64 = 1024 * 1024;
@@ -40,17 +40,17 @@ pub(crate) struct Plugin {
     /// `KUBERNETES_EXEC_INFO`.
     info: String,
     install_hint: String,
-    /// Whether somebody at a terminal may be asked.
+    /// The plugin may ask a person at a terminal.
     interactive: bool,
 }
 
-/// What a plugin printed.
+/// The credential that a plugin printed.
 pub(crate) struct Credential {
     /// The header `Authorization`, if the plugin printed a token.
     pub(crate) header: Option<HeaderValue>,
     /// The client certificate and its key, if the plugin printed them.
     pub(crate) identity: Option<Identity>,
-    /// When it expires; measured by the monotonic clock from when it was printed.
+    /// The end of its life, by the monotonic clock.
     pub(crate) expires: Option<Instant>,
 }
 
@@ -82,7 +82,7 @@ impl Plugin {
     /// Reads `users[].user.exec`.
     ///
     /// # Errors
-    /// What contradicts the protocol, or that there is no such program.
+    /// A setting that contradicts the protocol, or a missing program.
     pub(crate) fn read(exec: &ExecConfig) -> Result<Plugin, String> {
         let interactive = std::io::stdin().is_terminal() && std::io::stderr().is_terminal();
         Self::read_at(exec, interactive)
@@ -95,8 +95,8 @@ impl Plugin {
         if !VERSIONS.contains(&version) {
             let [v1, v1beta1] = VERSIONS;
             return Err(format!(
-                "credential plugin {command:?}: found apiVersion {version:?}, expected {v1:?} or {v1beta1:?}; write the \
-                 kubeconfig anew with the tool that made it (aws eks update-kubeconfig, gcloud container clusters \
+                "credential plugin {command:?}: found apiVersion {version:?}, expected {v1:?} or {v1beta1:?}; create the \
+                 kubeconfig again with the tool that made it (aws eks update-kubeconfig, gcloud container clusters \
                  get-credentials, kubelogin convert-kubeconfig)"
             ));
         }
@@ -137,12 +137,12 @@ impl Plugin {
         &self.command
     }
 
-    /// Whether somebody at a terminal may be asked.
+    /// Reports if the plugin may ask a person at a terminal.
     pub(crate) fn is_interactive(&self) -> bool {
         self.interactive
     }
 
-    /// How long it may run.
+    /// The longest time that it may run.
     pub(crate) fn limit(&self) -> Duration {
         if self.interactive { INTERACTIVE_LIMIT } else { LIMIT }
     }
@@ -150,7 +150,7 @@ impl Plugin {
     /// Runs it once. Dropping the future ends the plugin.
     ///
     /// # Errors
-    /// Why there is no credential, and what to do.
+    /// The reason why there is no credential, and what to do.
     pub(crate) async fn run(&self) -> Result<Credential, String> {
         let mut command = Command::new(&self.command);
         command
@@ -172,7 +172,7 @@ impl Plugin {
         let printed = timeout(limit, self.output(child)).await;
         let printed = printed.map_err(|_| {
             self.says(&format!(
-                "did not end within {} s and was stopped; run it by hand, and check what it waits for (its network, its \
+                "timed out after {} s and was killed; run it by hand, and check what it waits for (its network, its \
                  identity provider)",
                 limit.as_secs()
             ))
@@ -180,7 +180,7 @@ impl Plugin {
         read(&printed, Timestamp::now(), Instant::now()).map_err(|problem| self.says(&problem))
     }
 
-    /// What it prints until it ends well.
+    /// Returns its output after it exited with code 0.
     async fn output(&self, mut child: Child) -> Result<Vec<u8>, String> {
         let stdout = child.stdout.take();
         let mut group = Group::new(&child, self.interactive);
@@ -228,7 +228,7 @@ impl Plugin {
     }
 }
 
-/// Whether there is such a program, as the system looks for it.
+/// Looks for a program as the system does.
 fn exists(command: &str) -> bool {
     if command.contains('/') {
         return Path::new(command).exists();
@@ -237,17 +237,17 @@ fn exists(command: &str) -> bool {
     std::env::split_paths(&path).any(|folder| folder.join(command).is_file())
 }
 
-/// The plugin and what it has started. Ends them when it is dropped before the plugin has ended.
+/// The process group of a plugin. Killed when this is dropped before the plugin has exited.
 struct Group(Option<Pid>);
 
 impl Group {
     fn new(child: &Child, interactive: bool) -> Self {
         let pid = child.id().and_then(|pid| i32::try_from(pid).ok());
-        // With a terminal it is in the collector's own group, to be able to read from the terminal.
+        // An interactive plugin shares the collector's group: only that group may read from the terminal.
         Group(pid.and_then(Pid::from_raw).filter(|_| !interactive))
     }
 
-    /// It has ended; its number may belong to another process from now on.
+    /// The plugin has exited; its number may belong to another process from now on.
     fn ended(&mut self) {
         self.0 = None;
     }
@@ -262,7 +262,7 @@ impl Drop for Group {
     }
 }
 
-/// Reads what a plugin printed at `wall`, which is `now`.
+/// Reads the output of a plugin. `wall` and `now` are the same instant.
 fn read(printed: &[u8], wall: Timestamp, now: Instant) -> Result<Credential, String> {
     let form = || "did not print an ExecCredential in JSON or YAML".to_owned();
     let text = std::str::from_utf8(printed).map_err(|_| form())?;

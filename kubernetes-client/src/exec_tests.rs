@@ -82,13 +82,13 @@ async fn a_plugin_that_prints_no_credential_is_named() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_plugin_that_hangs_is_stopped_with_its_children() {
+async fn a_plugin_that_hangs_is_killed_with_its_children() {
     // The child would keep the plugin's output open; its number comes back through a file.
     let file = std::env::temp_dir().join(format!("plugin-hangs-{}", std::process::id()));
     let script = format!("sleep 86400 & echo $! > {}; wait", file.display());
     let pid = async {
         loop {
-            // The paused clock stands while something is ready to run.
+            // The paused clock does not advance while a task is ready.
             tokio::task::yield_now().await;
             if let Ok(text) = std::fs::read_to_string(&file)
                 && let Ok(pid) = text.trim().parse::<i32>()
@@ -100,7 +100,7 @@ async fn a_plugin_that_hangs_is_stopped_with_its_children() {
     let plugin = shell(&script);
     let (text, pid) = tokio::join!(plugin.run(), pid);
     let text = text.err().unwrap();
-    assert!(text.contains("did not end within 30 s and was stopped"), "{text}");
+    assert!(text.contains("timed out after 30 s and was killed"), "{text}");
     let _ = std::fs::remove_file(&file);
     let is_gone = || {
         let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();

@@ -119,7 +119,7 @@ impl Objects {
             let limit = if head.status.is_success() { OBJECT } else { REFUSAL };
             let body = match Limited::new(body, limit).collect().await {
                 Ok(body) => body.to_bytes(),
-                // Of a refusal that does not end, the status has to do.
+                // A refusal whose body does not end is known by its status.
                 Err(error) if error.is::<LengthLimitError>() && !head.status.is_success() => Bytes::new(),
                 Err(error) if error.is::<LengthLimitError>() => {
                     return Err(format!(

@@ -1,5 +1,5 @@
-//! When a credential plugin is run: before its credential expires, after the API server refused it, one at a time, and
-//! ever rarer while it fails. Requests wait for it, but not for ever; the run goes on without them.
+//! Runs a credential plugin before its credential expires and after the API server refused it: one run at a time, and at
+//! growing intervals while it fails. A request waits for a run only for a while; the run continues without it.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,9 +10,9 @@ use tokio::time::{Instant, sleep, timeout};
 use crate::credentials::CredentialError;
 use crate::exec::{Credential, Plugin};
 
-/// How long a request waits for the plugin; less than what callers wait for their answers.
+/// The longest time that a request waits for the plugin; less than callers wait for their answers.
 const PATIENCE: Duration = Duration::from_secs(8);
-/// How long before it expires a credential is renewed.
+/// A credential is renewed this long before it expires.
 const EARLY: Duration = Duration::from_secs(60);
 /// The shortest time between the end of a run that worked and the next one.
 const PAUSE: Duration = Duration::from_secs(5);
@@ -29,20 +29,20 @@ pub(crate) struct Renewal {
 
 #[derive(Default)]
 struct State {
-    /// The last credential, and which one it is.
+    /// The last credential, and its number.
     credential: Option<Arc<Credential>>,
     number: u64,
-    /// Whether the API server has refused it.
+    /// The API server has refused it.
     refused: bool,
     running: bool,
-    /// Why the last run failed, and how many have in a row.
+    /// The error of the last run, and the number of failures in a row.
     failure: Option<String>,
     failures: u32,
-    /// When the next run may begin.
+    /// The earliest start of the next run.
     not_before: Option<Instant>,
 }
 
-/// What a request does.
+/// The next step of a request.
 #[derive(Debug, PartialEq, Eq)]
 enum Step {
     /// It takes the credential.
@@ -109,7 +109,7 @@ impl Renewal {
         }
     }
 
-    /// Whether somebody at a terminal may have to log in first.
+    /// Reports if a person at a terminal may have to log in first.
     pub(crate) fn is_interactive(&self) -> bool {
         self.plugin.is_interactive()
     }
@@ -117,7 +117,7 @@ impl Renewal {
     /// The credential and its number.
     ///
     /// # Errors
-    /// Why there is none at the moment.
+    /// The reason why there is none at the moment.
     pub(crate) async fn credential(self: &Arc<Self>) -> Result<(Arc<Credential>, u64), CredentialError> {
         let mut step = Step::Fail;
         self.state.send_if_modified(|state| {
@@ -167,7 +167,7 @@ impl Renewal {
 
     fn no_answer(&self) -> String {
         format!(
-            "credential plugin {:?} has not ended after {} s; it is stopped after {} s",
+            "credential plugin {:?} is still running after {} s; it is killed after {} s",
             self.plugin.name(),
             PATIENCE.as_secs(),
             self.plugin.limit().as_secs()
@@ -261,7 +261,7 @@ mod tests {
     }
 
     #[test]
-    fn a_plugin_that_fails_runs_ever_rarer() {
+    fn a_failing_plugin_is_retried_at_growing_intervals() {
         let mut now = Instant::now();
         let mut state = State::default();
         let mut pauses = Vec::new();

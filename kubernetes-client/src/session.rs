@@ -1,5 +1,5 @@
-//! A client whose credentials are renewed while it lives. A refused request (401) stays refused; the next one carries
-//! what was renewed: a plugin's new answer, the file's new token, or what stands in the kubeconfig by then.
+//! A client whose credentials are renewed while it lives. A refused request (401) stays refused; the next one carries the
+//! renewed credentials: of the plugin, of the token file or of the changed kubeconfig.
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -22,7 +22,7 @@ use crate::credentials::{CredentialError, Credentials, Presented};
 use crate::exec::Identity;
 use crate::explain::explain_kubeconfig;
 
-/// How often a kubeconfig is read anew at most: several watches are refused together.
+/// The shortest time between two reads of a kubeconfig: several watches are refused together.
 const RENEWAL_PAUSE: Duration = Duration::from_secs(5);
 
 /// A kubeconfig and its context.
@@ -34,7 +34,7 @@ pub(crate) struct Source {
     pub(crate) file: String,
 }
 
-/// What a kubeconfig says: where the API server is, and as whom to ask.
+/// The content of a kubeconfig: the API server and the user.
 pub(crate) struct Read {
     pub(crate) config: Config,
     /// The user's name in the kubeconfig.
@@ -49,7 +49,7 @@ impl Source {
     /// Reads the kubeconfig.
     ///
     /// # Errors
-    /// What cannot be used, without quoting it.
+    /// The part that cannot be used, without quoting it.
     pub(crate) async fn read(&self) -> Result<Read, String> {
         let kubeconfig = self.path.as_ref().map_or_else(Kubeconfig::read, Kubeconfig::read_from);
         let mut kubeconfig = kubeconfig.map_err(|error| explain_kubeconfig(&error, &[]))?;
@@ -85,7 +85,7 @@ struct Parts {
     config: Config,
     proxy: Option<Proxy>,
     credentials: Credentials,
-    /// What all of it was made from.
+    /// The configuration that all of it was made from.
     fingerprint: String,
     /// Connections for the last client certificate that a plugin printed, or for that of the kubeconfig.
     client: Mutex<(Option<Identity>, Client)>,
@@ -140,7 +140,7 @@ impl Parts {
     }
 }
 
-/// Whether a kubeconfig still says the same. It holds secrets and stays in memory.
+/// Equal for equal configurations. Holds secrets and stays in memory.
 fn fingerprint(Read { config, proxy, .. }: &Read) -> String {
     let proxy = proxy.as_ref().map(Proxy::expose_url);
     let user = serde_json::to_string(&config.auth_info).unwrap_or_default();
@@ -170,7 +170,7 @@ struct Renewal {
 /// Makes a client from what was read, and renews it from `source`, if there is one.
 ///
 /// # Errors
-/// What cannot be used, and what to do.
+/// The part that cannot be used, and what to do.
 pub(crate) async fn open(read: Read, source: Option<Source>) -> Result<Client, String> {
     let namespace = read.config.default_namespace.clone();
     let parts = Parts::new(read)?;
@@ -204,10 +204,10 @@ impl Session {
         self.current.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Takes over what the kubeconfig says now.
+    /// Reads the kubeconfig again and takes over its credentials.
     ///
     /// # Errors
-    /// What cannot be used in it. What was used so far stays.
+    /// The part that cannot be used. The current credentials stay.
     async fn renew(&self) -> Result<(), CredentialError> {
         let Some(source) = &self.source else { return Ok(()) };
         let mut renewal = self.renewal.lock().await;

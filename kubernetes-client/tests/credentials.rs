@@ -82,8 +82,8 @@ async fn list(client: &kube::Client) -> Result<u16, String> {
 }
 
 #[tokio::test]
-async fn a_kubeconfig_is_read_anew_when_its_token_is_refused() {
-    let cluster = Cluster::start("anew").await;
+async fn a_kubeconfig_is_read_again_when_its_token_is_refused() {
+    let cluster = Cluster::start("again").await;
     cluster.write("{token: old}");
     let client = cluster.client().await;
     assert_eq!(list(&client).await, Ok(200));
@@ -130,7 +130,7 @@ async fn a_kubeconfig_that_is_broken_meanwhile_is_survived() {
 }
 
 #[tokio::test]
-async fn a_token_file_is_read_anew_when_its_token_is_refused() {
+async fn a_token_file_is_read_again_when_its_token_is_refused() {
     let cluster = Cluster::start("file").await;
     std::fs::write(cluster.file("token"), "old\n").unwrap();
     cluster.write("{tokenFile: token}");
@@ -172,13 +172,13 @@ async fn a_plugin_that_hangs_holds_up_nothing_else() {
     tokio::time::pause();
     let problem = list(&client).await.unwrap_err();
     assert!(
-        problem.contains("has not ended after 8 s; it is stopped after 30 s"),
+        problem.contains("is still running after 8 s; it is killed after 30 s"),
         "{problem}"
     );
-    // Stopped in the meantime; requests fail at once until the pause is over.
+    // Killed in the meantime; requests fail at once until the pause is over.
     tokio::time::sleep(std::time::Duration::from_secs(23)).await;
     let problem = list(&client).await.unwrap_err();
-    assert!(problem.contains("did not end within 30 s and was stopped"), "{problem}");
+    assert!(problem.contains("timed out after 30 s and was killed"), "{problem}");
     assert!(!problem.contains("s3cret"), "{problem}");
     std::fs::remove_file(&hang).unwrap();
     tokio::time::advance(std::time::Duration::from_secs(2)).await;

@@ -71,7 +71,7 @@ impl Statuses {
             .map(|(component, reported)| (component.as_str(), &reported.status, reported.since))
     }
 
-    /// What a component says beside its condition (who leads, for instance), by name.
+    /// Details of a component besides its condition, by name: the leader, for instance.
     pub fn details(&self, component: &str) -> impl Iterator<Item = (&'static str, &str)> {
         let details = self.0.get(component).map(|reported| &reported.details);
         details
@@ -187,7 +187,7 @@ impl Reporter {
         });
     }
 
-    /// Sets what the health endpoint shows beside the component's condition under this name.
+    /// Sets a detail that the health endpoint shows beside the component's condition under this name.
     pub fn detail(&self, name: &'static str, value: impl Into<String>) {
         let value = value.into();
         self.health.statuses.send_if_modified(|statuses| {

@@ -10,9 +10,8 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-/// The longest time for which another's claim is waited for, unless this process's own `lease_duration` is longer.
-/// Controllers promise 15 s to a few minutes; without a bound a Lease that anybody wrote by hand could keep every replica
-/// from leading for ever.
+/// The longest time to wait for another's claim to end, unless this process's own `lease_duration` is longer. Controllers
+/// use 15 s to a few minutes; without a bound a Lease written by hand could keep every replica from leading for ever.
 pub const LONGEST_CLAIM: Duration = Duration::from_secs(600);
 
 /// The times of an election.
@@ -55,7 +54,7 @@ pub struct Election {
     leads_until: Option<Instant>,
     /// Who leads, as last seen.
     holder: String,
-    /// What the holder promises, if that is longer than it is waited for.
+    /// The holder's claim, if it is longer than `longest_claim`.
     excessive: Option<Duration>,
 }
 
@@ -92,17 +91,17 @@ impl Election {
         &self.holder
     }
 
-    /// How this process is known in the Lease.
+    /// The name of this process in the Lease.
     pub fn identity(&self) -> &str {
         &self.identity
     }
 
-    /// The claim of another holder, if it is longer than it is waited for.
+    /// The claim of another holder, if it is longer than [`longest_claim`](Self::longest_claim).
     pub fn excessive_claim(&self) -> Option<Duration> {
         self.excessive
     }
 
-    /// How long another's claim is waited for at most.
+    /// The longest time that this process waits for another's claim to end.
     pub fn longest_claim(&self) -> Duration {
         LONGEST_CLAIM.max(self.times.lease_duration)
     }
@@ -263,7 +262,7 @@ mod tests {
             let taken = taken(election.decide(Some(&lease), "l", begin + seconds(600), WALL));
             assert_eq!(taken["spec"]["leaseDurationSeconds"], 15);
         }
-        // What is negative or no whole number promises nothing.
+        // A value that is negative or no whole number is ignored.
         for wrong in [json!(-1), json!("15"), json!(1e30), json!(null)] {
             let lease = lease(wrong);
             assert_eq!(election.decide(Some(&lease), "l", begin, WALL), Action::Wait);

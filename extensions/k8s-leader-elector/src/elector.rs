@@ -30,11 +30,11 @@ pub(crate) struct Elector {
     pub(crate) signs: Signs,
 }
 
-/// What an operator sees of an election besides the Lease.
+/// Signs of an election for operators, besides the Lease.
 pub(crate) struct Signs {
     /// `otelcol_k8s_leader_elector_is_leader`, and the extension it is about.
     pub(crate) is_leader: (Gauge<u64>, KeyValue),
-    /// Of problems with the Lease.
+    /// Paces warnings about the Lease.
     pub(crate) pace: LogPace,
     /// The claim that the log has named as too long.
     pub(crate) named_claim: Option<Duration>,
@@ -96,7 +96,7 @@ impl Elector {
         }
     }
 
-    /// Reports what came of a try, to the health endpoint and at a bounded pace to the log.
+    /// Reports the outcome of an attempt to the health endpoint, and at a bounded pace to the log.
     fn say(&mut self, outcome: Result<(), Failure>) {
         let claim = self.election.excessive_claim();
         if let Some(claim) = claim.filter(|_| self.signs.named_claim != claim) {

@@ -1,35 +1,35 @@
-//! What a recording keeps of an object: every field is named here, anything else is left out. So a field that Kubernetes
-//! adds tomorrow, or that holds a secret in a volume driver of today, does not get into a file that is handed on.
+//! The fields of an object that a recording keeps. Every other field is left out, so neither a field that Kubernetes adds
+//! tomorrow nor the settings of a volume driver get into a file that is handed on.
 
-use Kept::{Annotations, Each, Map, Object, Program, Redacted, Scalar};
+use Rule::{Annotations, Each, Map, Object, Program, Redacted, Scalar};
 
-/// What is kept of a value.
+/// How a value is recorded.
 #[derive(Clone, Copy, Debug)]
-pub enum Kept {
+pub enum Rule {
     /// A text, a number or a boolean. URLs in a text lose their user and their query.
     Scalar,
-    /// That there is a value, not which.
+    /// `[REDACTED]` in place of the value.
     Redacted,
     /// A command: the program's name, and how many arguments it has.
     Program,
     /// An object with any keys, whose values are texts, numbers or booleans: labels, quantities.
     Map,
-    /// Of annotations those that a verdict may depend on.
+    /// The annotations that a verdict may depend on.
     Annotations,
     /// Every item of a list.
-    Each(&'static Kept),
+    Each(&'static Rule),
     /// These fields of an object.
     Object(&'static [Fields]),
 }
 
-/// Fields of one kind: their names, separated by spaces, and what is kept of each.
-pub type Fields = (&'static str, Kept);
+/// Fields that are recorded alike: their names, separated by spaces, and the rule.
+pub type Fields = (&'static str, Rule);
 
-/// That it is there, and nothing in it.
-const PRESENT: Kept = Object(&[]);
+/// An object without its fields.
+const PRESENT: Rule = Object(&[]);
 
-/// What is kept of an object of this resource.
-pub fn of(resource: &str) -> Kept {
+/// The rule for objects of a resource.
+pub fn of(resource: &str) -> Rule {
     match resource {
         "jobs" => JOB,
         "cronjobs" => CRON_JOB,
@@ -39,7 +39,7 @@ pub fn of(resource: &str) -> Kept {
     }
 }
 
-const JOB: Kept = Object(&[
+const JOB: Rule = Object(&[
     ("apiVersion kind", Scalar),
     ("metadata", METADATA),
     ("spec", JOB_SPEC),
@@ -59,7 +59,7 @@ const JOB: Kept = Object(&[
     ),
 ]);
 
-const CRON_JOB: Kept = Object(&[
+const CRON_JOB: Rule = Object(&[
     ("apiVersion kind", Scalar),
     ("metadata", METADATA),
     (
@@ -82,7 +82,7 @@ const CRON_JOB: Kept = Object(&[
     ),
 ]);
 
-const POD: Kept = Object(&[
+const POD: Rule = Object(&[
     ("apiVersion kind", Scalar),
     ("metadata", METADATA),
     ("spec", POD_SPEC),
@@ -106,7 +106,7 @@ const POD: Kept = Object(&[
     ),
 ]);
 
-const EVENT: Kept = Object(&[
+const EVENT: Rule = Object(&[
     (
         "apiVersion kind type reason message count firstTimestamp lastTimestamp eventTime action reportingComponent \
          reportingInstance",
@@ -118,7 +118,7 @@ const EVENT: Kept = Object(&[
     ("source", Object(&[("component host", Scalar)])),
 ]);
 
-const METADATA: Kept = Object(&[
+const METADATA: Rule = Object(&[
     (
         "name generateName namespace uid resourceVersion generation creationTimestamp deletionTimestamp \
          deletionGracePeriodSeconds",
@@ -136,14 +136,14 @@ const METADATA: Kept = Object(&[
     ),
 ]);
 
-const REFERENCE: Kept = Object(&[("apiVersion kind namespace name uid resourceVersion fieldPath", Scalar)]);
+const REFERENCE: Rule = Object(&[("apiVersion kind namespace name uid resourceVersion fieldPath", Scalar)]);
 
-const CONDITION: Kept = Object(&[(
+const CONDITION: Rule = Object(&[(
     "type status reason message lastProbeTime lastTransitionTime observedGeneration",
     Scalar,
 )]);
 
-const JOB_SPEC: Kept = Object(&[
+const JOB_SPEC: Rule = Object(&[
     (
         "parallelism completions completionMode activeDeadlineSeconds backoffLimit backoffLimitPerIndex maxFailedIndexes \
          suspend ttlSecondsAfterFinished podReplacementPolicy managedBy manualSelector",
@@ -171,7 +171,7 @@ const JOB_SPEC: Kept = Object(&[
     ("template", Object(&[("metadata", METADATA), ("spec", POD_SPEC)])),
 ]);
 
-const POD_SPEC: Kept = Object(&[
+const POD_SPEC: Rule = Object(&[
     (
         "nodeName restartPolicy activeDeadlineSeconds terminationGracePeriodSeconds serviceAccountName schedulerName \
          priorityClassName priority preemptionPolicy runtimeClassName dnsPolicy hostNetwork hostPID hostIPC \
@@ -197,14 +197,14 @@ const POD_SPEC: Kept = Object(&[
     ("volumes", Each(&VOLUME)),
 ]);
 
-const NAMED: Kept = Object(&[("name", Scalar)]);
-const OPTIONAL: Kept = Object(&[("name key optional", Scalar)]);
-const RESOURCES: Kept = Object(&[
+const NAMED: Rule = Object(&[("name", Scalar)]);
+const OPTIONAL: Rule = Object(&[("name key optional", Scalar)]);
+const RESOURCES: Rule = Object(&[
     ("requests limits", Map),
     ("claims", Each(&Object(&[("name request", Scalar)]))),
 ]);
 
-const CONTAINER: Kept = Object(&[
+const CONTAINER: Rule = Object(&[
     (
         "name image imagePullPolicy restartPolicy workingDir targetContainerName terminationMessagePath \
          terminationMessagePolicy stdin stdinOnce tty",
@@ -255,7 +255,7 @@ const CONTAINER: Kept = Object(&[
     ),
 ]);
 
-const PROBE: Kept = Object(&[
+const PROBE: Rule = Object(&[
     (
         "initialDelaySeconds periodSeconds timeoutSeconds successThreshold failureThreshold terminationGracePeriodSeconds",
         Scalar,
@@ -273,7 +273,7 @@ const PROBE: Kept = Object(&[
     ("sleep", Object(&[("seconds", Scalar)])),
 ]);
 
-const VOLUME: Kept = Object(&[
+const VOLUME: Rule = Object(&[
     ("name", Scalar),
     ("secret", Object(&[("secretName optional defaultMode", Scalar)])),
     ("configMap", Object(&[("name optional defaultMode", Scalar)])),
@@ -307,12 +307,12 @@ const VOLUME: Kept = Object(&[
     ),
 ]);
 
-const CONTAINER_STATUS: Kept = Object(&[
+const CONTAINER_STATUS: Rule = Object(&[
     ("name image imageID containerID ready started restartCount", Scalar),
     ("state lastState", STATE),
 ]);
 
-const STATE: Kept = Object(&[
+const STATE: Rule = Object(&[
     ("waiting", Object(&[("reason message", Scalar)])),
     ("running", Object(&[("startedAt", Scalar)])),
     (

@@ -1,37 +1,37 @@
-//! Takes out of an object what must not be handed on. Pure.
+//! Reduces an object to the fields that may be handed on. Pure.
 
 use pipeline::config::REDACTED;
 use serde_json::{Map, Value};
 
-use super::fields::{self, Fields, Kept};
+use super::fields::{self, Fields, Rule};
 
 /// The one annotation that stays besides those of [`BATCH`]: a verdict depends on it.
 const DEFAULT_CONTAINER: &str = "kubectl.kubernetes.io/default-container";
 /// Annotations of the Job and CronJob controllers.
 const BATCH: &str = "batch.kubernetes.io/";
 
-/// What may be handed on of an object of this resource (`pods`).
+/// Reduces an object of this resource (`pods`) to what may be handed on.
 pub fn redact(resource: &str, object: Value) -> Value {
     keep(fields::of(resource), object).unwrap_or_default()
 }
 
-/// What is kept of a value; nothing if it is not of the form that its field has.
-fn keep(kept: Kept, value: Value) -> Option<Value> {
+/// Applies a rule to a value; `None` if the value does not have the form of its field.
+fn keep(kept: Rule, value: Value) -> Option<Value> {
     match (kept, value) {
         (_, Value::Null) => Some(Value::Null),
-        (Kept::Redacted, _) => Some(REDACTED.into()),
-        (Kept::Scalar, value) => scalar(value),
-        (Kept::Map, Value::Object(map)) => Some(retained(map, |_, value| scalar(value))),
-        (Kept::Annotations, Value::Object(map)) => {
+        (Rule::Redacted, _) => Some(REDACTED.into()),
+        (Rule::Scalar, value) => scalar(value),
+        (Rule::Map, Value::Object(map)) => Some(retained(map, |_, value| scalar(value))),
+        (Rule::Annotations, Value::Object(map)) => {
             let is_kept = |name: &str| name.starts_with(BATCH) || name == DEFAULT_CONTAINER;
             let annotations = retained(map, |name, value| scalar(value).filter(|_| is_kept(name)));
             Some(annotations).filter(|annotations| annotations.as_object().is_some_and(|map| !map.is_empty()))
         }
-        (Kept::Program, Value::Array(items)) => Some(items.into_iter().enumerate().map(program).collect()),
-        (Kept::Each(kept), Value::Array(items)) => {
+        (Rule::Program, Value::Array(items)) => Some(items.into_iter().enumerate().map(program).collect()),
+        (Rule::Each(kept), Value::Array(items)) => {
             Some(items.into_iter().filter_map(|item| keep(*kept, item)).collect())
         }
-        (Kept::Object(fields), Value::Object(map)) => {
+        (Rule::Object(fields), Value::Object(map)) => {
             Some(retained(map, |name, value| keep(field(fields, name)?, value)))
         }
         _ => None,
@@ -47,7 +47,7 @@ fn retained(map: Map<String, Value>, keep: impl Fn(&str, Value) -> Option<Value>
     Value::Object(entries.collect())
 }
 
-fn field(fields: &[Fields], name: &str) -> Option<Kept> {
+fn field(fields: &[Fields], name: &str) -> Option<Rule> {
     let found = fields.iter().find(|(names, _)| names.split(' ').any(|one| one == name));
     found.map(|(_, kept)| *kept)
 }
@@ -60,7 +60,7 @@ fn scalar(value: Value) -> Option<Value> {
     }
 }
 
-/// One word of a command: the program's name stays, unless a whole command line stands in its place.
+/// Redacts a word of a command, except the program's name. A whole command line in its place is redacted.
 fn program((at, word): (usize, Value)) -> Value {
     match word {
         Value::String(word) if at == 0 && !word.contains(char::is_whitespace) => without_credentials(&word).into(),
@@ -68,7 +68,7 @@ fn program((at, word): (usize, Value)) -> Value {
     }
 }
 
-/// The text, in which URLs have neither users nor queries nor fragments.
+/// Removes users, queries and fragments from the URLs in a text.
 fn without_credentials(text: &str) -> String {
     let mut rest = text;
     let mut kept = String::with_capacity(text.len());
@@ -100,7 +100,7 @@ fn without_credentials(text: &str) -> String {
     kept
 }
 
-/// Whether a character ends a URL in a sentence.
+/// Reports if a character ends a URL in a sentence.
 fn ends_url(character: char) -> bool {
     character.is_whitespace() || matches!(character, '"' | '\'' | '`' | '<' | '>' | '|' | '\\' | '^')
 }

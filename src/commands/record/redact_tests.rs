@@ -279,27 +279,27 @@ fn fields_that_nobody_knows_today_are_not_kept() {
     }
 }
 
-/// What is kept, as docs/recordings.md shows it: a line for the fields of one form, what is in them further in.
+/// The rules as docs/recordings.md shows them: a line for fields that are recorded alike, nested fields indented.
 fn described(fields: &[Fields], indent: &str, out: &mut String) {
     for (names, kept) in fields {
         let (kept, list) = match kept {
-            Kept::Each(item) => (**item, "[]"),
+            Rule::Each(item) => (**item, "[]"),
             kept => (*kept, ""),
         };
         let names: Vec<String> = names.split(' ').map(|name| format!("{name}{list}")).collect();
         let names = names.join(" ");
         let (what, within): (String, &[Fields]) = match (kept, &*names) {
-            (Kept::Scalar, _) => (String::new(), &[]),
-            (Kept::Map, _) => (": all".into(), &[]),
-            (Kept::Redacted, _) => (format!(": {REDACTED}"), &[]),
-            (Kept::Program, _) => (format!(": the first word, {REDACTED} for each further one"), &[]),
-            (Kept::Annotations, _) => (format!(": {BATCH}* {DEFAULT_CONTAINER}"), &[]),
-            (Kept::Object([]), _) => (": that it is there".into(), &[]),
+            (Rule::Scalar, _) => (String::new(), &[]),
+            (Rule::Map, _) => (": all".into(), &[]),
+            (Rule::Redacted, _) => (format!(": {REDACTED}"), &[]),
+            (Rule::Program, _) => (format!(": the first word, {REDACTED} for each further one"), &[]),
+            (Rule::Annotations, _) => (format!(": {BATCH}* {DEFAULT_CONTAINER}"), &[]),
+            (Rule::Object([]), _) => (": the object without its fields".into(), &[]),
             (_, "metadata") if !indent.is_empty() => (": as above".into(), &[]),
             (_, "template") => (": metadata, and spec as in pods".into(), &[]),
             (_, "jobTemplate") => (": metadata, and spec as in jobs".into(), &[]),
-            (Kept::Object(fields), _) => (":".into(), fields),
-            (Kept::Each(_), _) => panic!("{names}: a list of lists"),
+            (Rule::Object(fields), _) => (":".into(), fields),
+            (Rule::Each(_), _) => panic!("{names}: a list of lists"),
         };
         out.push_str(&format!("    {indent}{names}{what}\n"));
         described(within, &format!("{indent}  "), out);
@@ -308,7 +308,7 @@ fn described(fields: &[Fields], indent: &str, out: &mut String) {
 
 #[test]
 fn the_page_about_recordings_names_every_field_that_is_kept() {
-    let Kept::Object(other) = fields::of("") else {
+    let Rule::Object(other) = fields::of("") else {
         panic!("an object")
     };
     let metadata = field(other, "metadata").unwrap();
