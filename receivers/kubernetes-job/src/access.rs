@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use http::Request;
 use http::header::{ACCEPT, CONTENT_TYPE};
-use http_body_util::BodyExt;
+use http_body_util::{BodyExt, LengthLimitError, Limited};
 use kube::Client;
 use kube::client::Body;
 use serde::Deserialize;
@@ -16,6 +16,9 @@ use crate::watch::request::Target;
 
 /// How long the API server may take to answer one question.
 const PATIENCE: Duration = Duration::from_secs(10);
+
+/// The longest answer that is read, bytes.
+const LONGEST: usize = 64 * 1024;
 
 /// The verbs the receiver needs.
 const VERBS: [&str; 2] = ["list", "watch"];
@@ -113,11 +116,11 @@ async fn ask(client: &Client, target: &Target, verb: &str) -> Result<bool, Strin
         if !status.is_success() {
             return Err(format!("the API server answers {status}"));
         }
-        let body = response
-            .into_body()
-            .collect()
-            .await
-            .map_err(|error| kubernetes_client::explain(&error))?;
+        let body = Limited::new(response.into_body(), LONGEST).collect().await;
+        let body = body.map_err(|error| match error.is::<LengthLimitError>() {
+            true => format!("the API server's answer is longer than {LONGEST} bytes"),
+            false => kubernetes_client::explain(&kube::Error::Service(error)),
+        })?;
         let review: Lax<Review> = serde_json::from_slice(&body.to_bytes()).map_err(|error| error.to_string())?;
         review
             .0
@@ -128,5 +131,30 @@ async fn ask(client: &Client, target: &Target, verb: &str) -> Result<bool, Strin
     match answer.await {
         Ok(answer) => answer,
         Err(_) => Err(format!("no answer within {} s", PATIENCE.as_secs())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http::Response;
+
+    use super::*;
+    use crate::watch::request::targets;
+
+    async fn reviewed(body: String) -> Access {
+        let service = tower::service_fn(move |_: Request<Body>| {
+            let response = Response::new(Body::from(body.clone().into_bytes()));
+            async move { Ok::<_, std::io::Error>(response) }
+        });
+        review(&Client::new(service, "default"), &targets(&[], &[], "")[0]).await
+    }
+
+    #[tokio::test]
+    async fn an_endless_answer_about_access_is_not_read() {
+        let allowed = "{\"status\":{\"allowed\":true}}";
+        assert_eq!(reviewed(allowed.into()).await, Access::Allowed);
+        let padded = format!("{}{allowed}", " ".repeat(LONGEST));
+        let expected = "the API server's answer is longer than 65536 bytes";
+        assert_eq!(reviewed(padded).await, Access::Unknown(expected.into()));
     }
 }
