@@ -1,8 +1,10 @@
 //! Certificates and keys, from files or texts.
 
+use std::io::Read;
 use std::sync::Arc;
 
 use pipeline::ComponentError;
+use pipeline::config::{Diagnostic, Settings};
 use rustls::RootCertStore;
 use rustls::client::WebPkiServerVerifier;
 use rustls::crypto::CryptoProvider;
@@ -102,6 +104,63 @@ impl Material {
             .map_err(|why| format!("tls: the client certificate and its key do not work together: {why}"))?;
         Ok(Some(Arc::new(identity)))
     }
+}
+
+/// What is wrong with certificates and keys that can be seen without starting. Files that are missing are warnings: where
+/// a configuration is checked they need not be.
+pub(crate) fn check(tls: &TlsSettings, settings: &Settings) -> Vec<Diagnostic> {
+    let key = |pem: &[u8]| match PrivateKeyDer::from_pem_slice(pem) {
+        Ok(_) => Ok(()),
+        Err(_) => Err("no usable private key in PEM form (-----BEGIN PRIVATE KEY-----)".to_owned()),
+    };
+    let certificate = |pem: &[u8]| match CertificateDer::pem_slice_iter(pem).collect::<Result<Vec<_>, _>>() {
+        Ok(found) if !found.is_empty() => Ok(()),
+        _ => Err("no certificate in PEM form (-----BEGIN CERTIFICATE-----)".to_owned()),
+    };
+    let parts: [(&str, &str, &str, &Check); 3] = [
+        ("ca", &tls.ca_file, &tls.ca_pem, &certificate),
+        ("cert", &tls.cert_file, &tls.cert_pem, &certificate),
+        ("key", &tls.key_file, tls.key_pem.expose(), &key),
+    ];
+    let mut wrong = Vec::new();
+    for (part, file, text, check) in parts {
+        if !text.is_empty()
+            && let Err(why) = check(text.as_bytes())
+        {
+            wrong.push(settings.mistake(&format!("tls::{part}_pem"), format!("found {why}")));
+        }
+        if file.is_empty() {
+            continue;
+        }
+        let path = format!("tls::{part}_file");
+        match read_regular(file) {
+            Ok(None) => {}
+            Ok(Some(content)) => {
+                if let Err(why) = check(&content) {
+                    wrong.push(settings.mistake(&path, format!("found {why} in `{file}`")));
+                }
+            }
+            Err(why) => settings.warn(
+                settings
+                    .mistake(&path, format!("cannot read `{file}` here: {why}"))
+                    .with_help("the collector does not start without it; ignore this where it is not deployed"),
+            ),
+        }
+    }
+    wrong
+}
+
+type Check<'a> = dyn Fn(&[u8]) -> Result<(), String> + 'a;
+
+/// The content of a file; `None` if it is none that ends.
+fn read_regular(file: &str) -> std::io::Result<Option<Vec<u8>>> {
+    const MOST: u64 = 4 << 20;
+    if !std::fs::metadata(file)?.is_file() {
+        return Ok(None);
+    }
+    let mut content = Vec::new();
+    std::fs::File::open(file)?.take(MOST).read_to_end(&mut content)?;
+    Ok(Some(content))
 }
 
 /// The content of a file or the text given in its place.

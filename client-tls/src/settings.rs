@@ -6,6 +6,8 @@ use rustls::pki_types::ServerName;
 use rustls::version::{TLS12, TLS13};
 use serde::Deserialize;
 
+use crate::material;
+
 /// `tls`, under the collector's names.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -89,6 +91,9 @@ impl TlsSettings {
         if !self.server_name_override.is_empty() && self.expected_name().is_none() {
             wrong("tls::server_name_override", "not a name that a certificate can be for");
         }
+        if mistakes.is_empty() {
+            mistakes.extend(material::check(self, settings));
+        }
         mistakes
     }
 
@@ -120,6 +125,48 @@ mod tests {
         mistakes
             .map(|mistake| format!("{}: {}", mistake.path, mistake.message))
             .collect()
+    }
+
+    #[test]
+    fn what_is_not_pem_is_found_without_starting() {
+        let folder = std::env::temp_dir().join(format!("client-tls-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        let file = folder.join("ca.pem");
+        std::fs::write(&file, "not pem").unwrap();
+        for (yaml, expected) in [
+            (
+                "{ca_pem: not pem}".to_owned(),
+                "tls::ca_pem: found no certificate in PEM form",
+            ),
+            (
+                "{cert_pem: x, key_pem: hunter2}".to_owned(),
+                "tls::key_pem: found no usable private key",
+            ),
+            (
+                format!("{{ca_file: '{}'}}", file.display()),
+                "tls::ca_file: found no certificate in PEM form",
+            ),
+        ] {
+            let found = mistakes(&yaml);
+            assert!(
+                found.iter().any(|found| found.starts_with(expected)),
+                "{yaml}: {found:?}"
+            );
+            assert!(!found.iter().any(|found| found.contains("hunter2")), "{found:?}");
+        }
+        std::fs::remove_dir_all(&folder).unwrap();
+        let text = format!("{{tls: {{ca_file: '{}'}}}}", file.display());
+        let settings = Settings::from_yaml(&text).unwrap();
+        let tls = TlsSettings {
+            ca_file: file.display().to_string(),
+            ..TlsSettings::default()
+        };
+        assert_eq!(tls.mistakes(&settings), [], "a missing file is no error");
+        let warnings = settings.warnings().to_string();
+        assert!(
+            warnings.contains("tls::ca_file: cannot read `") && warnings.contains("here: No such file"),
+            "{warnings}"
+        );
     }
 
     #[test]

@@ -251,7 +251,8 @@ mod tests {
             (Duration::from_secs(30), Duration::from_secs(10))
         );
         assert!(!format!("{config:?}").contains("hunter2"));
-        assert_eq!(warnings, "");
+        let of_files = |line: &str| line.contains("cannot read `") || line.starts_with("    ");
+        assert!(warnings.lines().all(of_files), "{warnings}");
         let (_, warnings) = read_with_warnings("endpoint: h:4318\ntls: {insecure: true}\nheaders: {x-token: hunter2}");
         assert!(warnings.contains("x-token goes to h:4318 unencrypted"), "{warnings}");
         assert!(
