@@ -83,7 +83,7 @@ fn advice(problem: &str) -> &'static str {
     } else if says(&["CaUsedAsEndEntity"]) {
         "; the API server presents the certificate of an authority (CA:TRUE) itself: give it one that an authority has \
          signed, and put that authority's certificate in certificate-authority in the kubeconfig"
-    } else if says(&["NotValidForName"]) {
+    } else if says(&["NotValidForName", "not valid for name"]) {
         "; the certificate is for another name: check server and tls-server-name in the kubeconfig"
     } else if says(&["certificate: Expired"]) {
         "; the API server's certificate has expired, or this machine's clock is wrong"

@@ -135,7 +135,7 @@ async fn the_servers_certificate_is_verified_behind_a_proxy() {
         .list("https://api.cluster.example:6443", &setup.proxy.url("http"))
         .await
         .unwrap_err();
-    assert!(why.contains("not valid for name"), "{why}");
+    assert!(why.contains("check server and tls-server-name"), "{why}");
     assert!(setup.api.requests().is_empty());
 }
 
