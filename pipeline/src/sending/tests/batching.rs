@@ -116,3 +116,39 @@ async fn signals_are_not_mixed() {
     seen.sort();
     assert_eq!(seen, [(Signal::Logs, 2), (Signal::Metrics, 2)]);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_burst_is_a_few_requests_and_one_event_hardly_waits() {
+    let destination = Scripted {
+        takes: Duration::from_millis(50),
+        ..Scripted::new([])
+    };
+    // As in the shipped pipelines.
+    let queue = QueueSettings {
+        num_consumers: 10,
+        queue_size: 33_554_432,
+        ..batching(2_097_152, 4_194_304, Some(Sizer::Bytes))
+    };
+    let queue = QueueSettings {
+        sizer: Some(Sizer::Bytes),
+        ..queue
+    };
+    let fixture = start(&destination, RetrySettings::default(), queue);
+    assert_eq!(fixture.send(logs(1)).await.await, Outcome::Delivered);
+    assert_eq!(destination.begin.elapsed(), Duration::from_millis(250));
+
+    // An event of a failed Job has a kilobyte or more.
+    let event = "e".repeat(1024);
+    let mut deliveries = Vec::new();
+    for _ in 0..20_000 {
+        deliveries.push(fixture.send(named(&[&event])).await);
+    }
+    let burst = Instant::now();
+    for delivery in deliveries {
+        assert_eq!(delivery.await, Outcome::Delivered);
+    }
+    assert!(burst.elapsed() <= Duration::from_secs(1), "{:?}", burst.elapsed());
+    let seen = destination.seen.lock().unwrap().clone();
+    assert!(seen.len() <= 12, "{} requests", seen.len());
+    assert!(seen.iter().all(|request| request.body.len() <= 4_194_304));
+}

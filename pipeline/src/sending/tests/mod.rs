@@ -48,6 +48,8 @@ struct Scripted {
     seen: Arc<Mutex<Vec<Request>>>,
     /// Requests with this name in them are never accepted.
     refuses: Arc<Mutex<Option<&'static str>>>,
+    /// How long each attempt takes.
+    takes: Duration,
     /// An attempt needs a permit, so that tests can hold attempts back.
     gate: Arc<Semaphore>,
 }
@@ -60,6 +62,7 @@ impl Scripted {
             begin: Instant::now(),
             seen: Arc::default(),
             refuses: Arc::default(),
+            takes: Duration::ZERO,
             gate: Arc::new(Semaphore::new(Semaphore::MAX_PERMITS)),
         }
     }
@@ -115,6 +118,9 @@ impl Destination for Scripted {
             .push((self.begin.elapsed(), request.signal, request.items));
         self.seen.lock().unwrap().push(request.clone());
         self.gate.acquire().await.unwrap().forget();
+        if !self.takes.is_zero() {
+            tokio::time::sleep(self.takes).await;
+        }
         let refuses = *self.refuses.lock().unwrap();
         if refuses.is_some_and(|name| names(request).contains(name)) {
             return busy();
