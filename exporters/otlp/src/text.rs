@@ -43,9 +43,9 @@ fn hide(text: &str, headers: &HeaderMap) -> String {
         let Ok(value) = std::str::from_utf8(value.as_bytes()) else {
             continue;
         };
-        let is_credential = headers::is_credential(name.as_str());
         for secret in secrets(value) {
-            let part = match is_credential {
+            // Parts of a tenant's name or a data set's are words like others.
+            let part = match headers::is_credential(name.as_str()) || looks_random(&secret) {
                 true => (secret.len() / 2).clamp(SHORTEST_SECRET, SHORTEST_PART),
                 false => secret.len(),
             };
@@ -83,6 +83,12 @@ fn secrets(value: &str) -> Vec<String> {
     }
     secrets.retain(|secret| secret.len() >= SHORTEST_SECRET);
     secrets
+}
+
+/// Whether a value is a key rather than a name: long, with letters and digits.
+fn looks_random(value: &str) -> bool {
+    let has = |class: fn(&u8) -> bool| value.as_bytes().iter().any(class);
+    value.len() >= 16 && has(u8::is_ascii_digit) && has(u8::is_ascii_alphabetic)
 }
 
 /// The secret itself and its usual encodings.
@@ -157,7 +163,11 @@ mod tests {
 
     #[test]
     fn no_part_or_encoding_of_a_key_is_shown() {
-        let headers = headers(&[("dd-api-key", KEY), ("authorization", "Basic dXNlcjpzM2NyM3QtcDRzcw==")]);
+        let headers = headers(&[
+            ("dd-api-key", KEY),
+            ("authorization", "Basic dXNlcjpzM2NyM3QtcDRzcw=="),
+            ("x-sf", "q1w2e3r4t5z6u7i8o9p0"),
+        ]);
         let url_safe = base64::engine::general_purpose::URL_SAFE;
         for said in [
             KEY.to_owned(),
@@ -172,6 +182,7 @@ mod tests {
             "dXNlcjpzM2NyM3QtcDRzcw==".to_owned(),
             "s3cr3t-p4ss".to_owned(),
             "S3CR3T%2Dp4ss".to_owned(),
+            "q1w2e3r4t5".to_owned(),
         ] {
             let shown = clean(&format!("bad credentials: {said}, try again"), &headers);
             assert!(shown.contains("[REDACTED]"), "{said}: {shown}");
