@@ -231,7 +231,7 @@ impl<N: Copy> Raw<N> {
                 Err(failure) => return Ok(Err(failure)),
             };
             lines.push(&data, |line| match line {
-                Line::Whole(line) if line.is_empty() => {}
+                Line::Whole([]) => {}
                 Line::Whole(line) => {
                     let line = String::from_utf8_lossy(line);
                     let parsed = serde_json::from_str::<RawLine>(&line);

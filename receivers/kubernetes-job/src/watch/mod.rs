@@ -238,7 +238,7 @@ impl Watch {
                 Err(failure) => return Ok(Err(failure)),
             };
             lines.push(&data, |line| match line {
-                Line::Whole(line) if line.is_empty() => {}
+                Line::Whole([]) => {}
                 Line::Whole(line) => {
                     events.push(watch_line::<T>(line).and_then(|event| self.target.check_event(event)))
                 }
