@@ -7,6 +7,7 @@ mod markdown;
 mod migrating;
 mod operating;
 mod reliability;
+mod security;
 mod settings;
 
 use std::collections::BTreeMap;
