@@ -89,3 +89,21 @@ async fn the_log_names_cluster_destinations_and_what_was_listed() {
         assert_eq!(found.count(), 1, "{parts:?} in\n{log}");
     }
 }
+
+#[tokio::test]
+async fn a_flood_of_unusable_objects_is_a_few_log_lines() {
+    let mut world = World::start("flood").await;
+    for number in 0..2000 {
+        let object = serde_json::json!({
+            "apiVersion": "batch/v1",
+            "kind": "Job",
+            "metadata": {"name": format!("without-uid-{number}"), "namespace": "shop", "uid": ""},
+        });
+        let stored = world.simulator.store().put(Resource::Jobs, object);
+        stored.expect("the simulator takes what no API server would");
+    }
+    reports(&world).await;
+    let log = world.stop().await;
+    let lines = log.matches("skipped an object that cannot be used").count();
+    assert!((1..20).contains(&lines), "{lines} lines in\n{log}");
+}
