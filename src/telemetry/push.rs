@@ -161,6 +161,8 @@ mod tests {
     use super::*;
 
     fn push(endpoint: &str, variables: &[(&str, &str)]) -> Result<Push, String> {
+        // As `main` does; another test may have been first.
+        let _ = rustls::crypto::ring::default_provider().install_default();
         Push::with(endpoint, &Proxies::from(Environment::read(variables.iter().copied())))
     }
 
