@@ -61,7 +61,10 @@ fn any_pipeline_can_be_deployed_with_any_storage() {
             let errors = String::from_utf8_lossy(&output.stderr);
             if pipeline.contains("\n  extensions:") {
                 // The list of the later file holds; the error leads there.
-                assert!(errors.contains("service::extensions"), "{storage} over\n{pipeline}\n{errors}");
+                assert!(
+                    errors.contains("service::extensions"),
+                    "{storage} over\n{pipeline}\n{errors}"
+                );
             } else {
                 assert!(output.status.success(), "{storage} over\n{pipeline}\n{errors}");
             }

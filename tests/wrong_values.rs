@@ -226,7 +226,13 @@ fn extension_that_nothing_names_is_a_warning() {
     );
     let expected = "service::extensions: no component uses \"file_storage\"";
     fails("unnamed", Some(&text), &[], "warning", expected);
-    fails("unnamed", Some(&text), &[], "warning", "name it in the setting `storage`");
+    fails(
+        "unnamed",
+        Some(&text),
+        &[],
+        "warning",
+        "name it in the setting `storage`",
+    );
     let text = text.replace("k8s_job: }", "k8s_job: {storage: file_storage}}");
     let output = validate("named", Some(&text), &[]);
     assert_eq!(String::from_utf8_lossy(&output.stderr), "");

@@ -25,7 +25,10 @@ fn every_threat_names_a_test_that_exists() {
             if name.ends_with(".rs") {
                 source = std::fs::read_to_string(root().join(name)).unwrap_or_else(|why| panic!("{name}: {why}"));
             } else {
-                assert!(source.contains(&format!("fn {name}(")), "no such test: {name}, in {row}");
+                assert!(
+                    source.contains(&format!("fn {name}(")),
+                    "no such test: {name}, in {row}"
+                );
                 named += 1;
             }
         }
