@@ -54,7 +54,7 @@ pub enum Command {
     /// Say why a Job failed: in the current context of the kubeconfig, or in a recording
     #[command(after_help = EXPLAIN_HELP)]
     Explain(ExplainArgs),
-    /// Record what happens to Jobs, their Pods and Events, to be explained or handed on later
+    /// Record what happens to Jobs, their Pods and Events, to explain or share later
     Record(RecordArgs),
 }
 
@@ -80,7 +80,7 @@ pub struct RunArgs {
     pub strict: bool,
 }
 
-/// What to run, as a command.
+/// The command to run.
 #[derive(Args, Clone, Debug, Default)]
 pub struct RunCommand {
     #[command(flatten)]
@@ -98,7 +98,7 @@ impl From<RunCommand> for RunArgs {
     }
 }
 
-/// What to validate.
+/// The configuration to validate.
 #[derive(Args, Clone, Debug)]
 pub struct ValidateArgs {
     #[command(flatten)]
@@ -143,7 +143,7 @@ pub struct DemoArgs {
     pub speed: f64,
 }
 
-/// Says why a Kubernetes Job failed.
+/// Explains why a Kubernetes Job failed.
 #[derive(Debug, Parser)]
 #[command(name = "kubectl why-job", bin_name = "kubectl why-job", version, after_help = PLUGIN_HELP)]
 struct Plugin {
@@ -257,7 +257,7 @@ pub struct ExplainArgs {
     /// `text` for people, `json` for one record a line
     #[arg(short, long, value_enum, default_value_t = Format::Text)]
     pub output: Format,
-    /// With --recording: also those Jobs that had not ended when the recording did
+    /// With --recording: also show Jobs that had not finished when the recording ended
     #[arg(long, conflicts_with_all = ["target", "all_failed"])]
     pub all: bool,
 }
@@ -400,7 +400,7 @@ mod tests {
             }
         }
         let plugin = Plugin::command().render_long_help().to_string();
-        assert!(plugin.starts_with("Says why a Kubernetes Job failed"), "{plugin}");
+        assert!(plugin.starts_with("Explains why a Kubernetes Job failed"), "{plugin}");
         assert!(!plugin.contains("kube-job-collector"), "{plugin}");
     }
 

@@ -43,7 +43,7 @@ pub struct Prepared {
     pub health: Health,
 }
 
-/// What is wrong with a configuration, and what is probably not meant.
+/// Errors and warnings of a configuration.
 #[derive(Clone, Debug, Default)]
 pub struct Findings {
     /// Errors; none if the warnings count as errors.

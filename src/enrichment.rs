@@ -16,8 +16,10 @@ pub fn warn(config: &Config) {
             .iter()
             .any(|named| config.connectors.contains_key(&named.value));
         let message = match counts {
-            true => "events of `k8s_job` pass no `reason_enrichment`, so events, counts and traces have no cause",
-            false => "events of `k8s_job` pass no `reason_enrichment`, so they have no cause",
+            true => {
+                "events of `k8s_job` do not pass through `reason_enrichment`, so events, counts and traces have no cause"
+            }
+            false => "events of `k8s_job` do not pass through `reason_enrichment`, so they have no cause",
         };
         let help = match config.processors.keys().find(|id| id.type_name == "reason_enrichment") {
             Some(id) => format!("add `{id}` to `processors` of this pipeline"),
@@ -64,11 +66,11 @@ mod tests {
     }
 
     #[test]
-    fn events_without_enrichment_are_warned_of() {
+    fn warns_of_events_without_enrichment() {
         let found = warnings("    logs: {receivers: [k8s_job/b], exporters: [debug]}\n");
         assert_eq!(
             found,
-            "a.yaml:7:5: service::pipelines::logs: events of `k8s_job` pass no `reason_enrichment`, so they have no \
+            "a.yaml:7:5: service::pipelines::logs: events of `k8s_job` do not pass through `reason_enrichment`, so they have no \
              cause\n    add `reason_enrichment/x` to `processors` of this pipeline\n"
         );
     }
@@ -85,6 +87,6 @@ mod tests {
                 && found.contains("events, counts and traces"),
             "{found}"
         );
-        assert_eq!(found.matches("pass no").count(), 1, "{found}");
+        assert_eq!(found.matches("do not pass through").count(), 1, "{found}");
     }
 }

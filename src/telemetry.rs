@@ -232,7 +232,7 @@ impl Telemetry {
     }
 
     /// Starts writing the collector's own logs to standard error, at the configured level or at `level`; panics, too.
-    /// What is given back writes the last lines when it is dropped.
+    /// The returned guard writes the last lines when it is dropped.
     pub fn init_logs(&self, level: Option<Level>) -> Option<LastLines> {
         let report = |lines| warn!(lines, "log lines dropped: standard error was full, closed or not read");
         let writer = match LogWriter::start(std::io::stderr(), Arc::clone(&self.dropped), report) {
@@ -299,7 +299,7 @@ fn log_panic(panic: &PanicHookInfo<'_>) {
         .downcast_ref::<&str>()
         .copied()
         .or_else(|| text.downcast_ref::<String>().map(String::as_str))
-        .unwrap_or("without a text");
+        .unwrap_or("no message");
     let place = panic.location().map(ToString::to_string);
     let backtrace = Backtrace::capture();
     let backtrace = (backtrace.status() == BacktraceStatus::Captured).then(|| backtrace.to_string());

@@ -1,4 +1,4 @@
-//! What the terminal can show, and messages to the person at it.
+//! Capabilities of the terminal, and messages to its user.
 
 use std::ffi::OsString;
 use std::io::{IsTerminal, Write};
@@ -8,7 +8,7 @@ use std::time::Duration;
 /// How long the last message of a program that nobody may be reading is waited for.
 const LAST_MESSAGE: Duration = Duration::from_secs(2);
 
-/// Whether to write colours to `stream`: a terminal that can show them (`TERM` is not `dumb`), for a person who has not
+/// True if colours can be written to `stream`: a terminal that can show them (`TERM` is not `dumb`), for a person who has not
 /// said otherwise (`NO_COLOR`, <https://no-color.org>).
 pub fn colours(stream: &impl IsTerminal) -> bool {
     stream.is_terminal() && wanted(|name| std::env::var_os(name))

@@ -160,7 +160,7 @@ fn variables_that_are_not_set_can_be_left_out() {
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
     assert_eq!(
         stdout(&output),
-        "The configuration is valid.\nNot checked, because not set: DD_API_KEY\n"
+        "The configuration is valid.\nNot checked, because these variables are not set: DD_API_KEY\n"
     );
     let set = "processors.reason_enrichment.keep_evidense=true";
     let output = run(&["validate", "--skip-env", "--set", set], &[]);
@@ -187,7 +187,7 @@ service:
 }
 
 #[test]
-fn errors_that_only_follow_from_another_are_not_listed() {
+fn hides_consequential_errors() {
     let path = file(
         "follows.yaml",
         "\
@@ -205,7 +205,7 @@ service:
 }
 
 #[test]
-fn a_file_is_taken_from_every_place_people_name() {
+fn accepts_a_file_in_every_argument_form() {
     let text = std::fs::read_to_string(format!("{ROOT}/pipeline.yaml")).expect("the shipped pipeline");
     let path = file("named.yaml", &text);
     let key = [("DD_API_KEY", "k")];
@@ -244,7 +244,7 @@ fn a_file_is_taken_from_every_place_people_name() {
 }
 
 #[test]
-fn what_is_no_text_is_an_invalid_configuration() {
+fn binary_file_is_an_invalid_configuration() {
     for (name, bytes, expected) in [
         (
             "latin1.yaml",
@@ -285,7 +285,7 @@ fn the_version_is_a_command_too() {
 }
 
 #[test]
-fn the_plugin_of_kubectl_speaks_of_itself() {
+fn kubectl_plugin_help_names_itself() {
     let link = Path::new(env!("CARGO_TARGET_TMPDIR")).join("kubectl-why_job");
     let _ = std::fs::remove_file(&link);
     std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_kube-job-collector"), &link).expect("a link");
@@ -295,7 +295,7 @@ fn the_plugin_of_kubectl_speaks_of_itself() {
         .output()
         .expect("the plugin runs");
     let text = stdout(&output);
-    assert!(text.starts_with("Says why a Kubernetes Job failed\n"), "{text}");
+    assert!(text.starts_with("Explains why a Kubernetes Job failed\n"), "{text}");
     assert!(text.contains("  kubectl why-job nightly-29924437 -n shop"), "{text}");
     assert!(!text.contains("kube-job-collector"), "{text}");
 }
@@ -470,10 +470,10 @@ fn the_demo_fits_into_80_columns() {
     );
 }
 
-/// What two runs of the demo have in common: no introduction, no times, no run numbers, no order of arrival.
+/// The parts that two runs of the demo have in common: no introduction, no times, no run numbers, no order of arrival.
 fn comparable(demo: &str) -> Vec<String> {
     let (_, events) = demo.split_once("\n\n").expect("an introduction");
-    // What the metric says depends on the moment.
+    // The metric depends on the time of the scrape.
     let lines = events.lines().filter(|line| !line.contains("container-status metric"));
     let mut lines: Vec<String> = lines
         .map(|line| {

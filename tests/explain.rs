@@ -307,7 +307,10 @@ async fn what_may_not_be_read_is_named() {
     }
     let ran = cluster.run("explain invoice-export -n billing").await;
     assert_eq!(ran.code, Some(1));
-    assert_contains(&ran.err, &["Pods may not be listed: ", "Events may not be listed: "]);
+    assert_contains(
+        &ran.err,
+        &["Not allowed to list Pods: ", "Not allowed to list Events: "],
+    );
     assert_contains(
         &ran.out,
         &["BackoffLimitExceeded", "\"pods_forbidden\",\"events_forbidden\""],
@@ -319,7 +322,7 @@ async fn what_may_not_be_read_is_named() {
     assert_contains(
         &ran.err,
         &[
-            "may not list jobs in namespace \"billing\": jobs.batch is forbidden",
+            "not allowed to list jobs in namespace \"billing\": jobs.batch is forbidden",
             "add to your Role in namespace \"billing\" the rule {apiGroups: [\"batch\"], resources: [\"jobs\"]",
         ],
     );

@@ -70,7 +70,7 @@ fn memory_is_what_the_documentation_states() {
         request <= stated_request,
         "a request of {BODY} bytes costs {request:.0} bytes, docs/reliability.md states {stated_request}"
     );
-    // What is in the queue, and one that waits for room in it.
+    // The queued requests, and one that waits for capacity.
     assert_eq!(taken, REQUESTS + 1, "the queue is bounded by its bytes");
 }
 

@@ -83,7 +83,7 @@ async fn the_log_names_cluster_destinations_and_what_was_listed() {
             "context=",
             "namespaces=\"all\"",
         ],
-        &["first lists read ", "jobs=0", "cronjobs=0"],
+        &["initial lists complete ", "jobs=0", "cronjobs=0"],
     ] {
         let found = log.lines().filter(|line| parts.iter().all(|part| line.contains(part)));
         assert_eq!(found.count(), 1, "{parts:?} in\n{log}");

@@ -92,9 +92,9 @@ impl Collector {
                     .and_then(|rest| rest.split('/').next())
                     .map(str::to_owned)
             };
-            if line.contains("own metrics can be scraped") {
+            if line.contains("serving own metrics") {
                 own = address();
-            } else if line.contains("metrics can be scraped") {
+            } else if line.contains("serving metrics") {
                 exporter = address();
             }
         }

@@ -255,7 +255,7 @@ async fn everything_works_through_a_proxy() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_proxy_at_fault_is_named_by_everything() {
+async fn every_client_names_the_failing_proxy() {
     let cluster = Cluster::start("proxies-at-fault").await;
     let (events, own) = (intake().await, intake().await);
     let away = closed_port().await;
@@ -263,12 +263,12 @@ async fn a_proxy_at_fault_is_named_by_everything() {
     let config = behind_names(&cluster);
     for (address, expected) in [
         (away, "refused the connection"),
-        (asking.address(), "wants authentication (HTTP 407)"),
+        (asking.address(), "requires authentication (HTTP 407)"),
     ] {
         let url = format!("http://user:{SECRET}@{address}").replace("user:", "stranger:");
         let mut running = Running::start(behind(cluster.command(BINARY, &format!("run --config {config}")), &url));
         let fault = |from: &str| format!("proxy http://{address} (from {from}) {expected}");
-        let own_metrics = format!("own metrics are not delivered problem=\"{}", fault("HTTP_PROXY"));
+        let own_metrics = format!("cannot export own metrics problem=\"{}", fault("HTTP_PROXY"));
         let api_server = format!("http://api.cluster.example:6443: {}", fault("HTTP_PROXY"));
         running.until_logged(vec![own_metrics, api_server]).await;
         let log = running.stop().await;
@@ -307,7 +307,7 @@ async fn own_metrics_do_not_follow_redirects() {
         .await;
     own.answer_all(Signal::Metrics, None);
     running
-        .until_logged(vec!["own metrics are delivered again".into()])
+        .until_logged(vec!["export of own metrics recovered".into()])
         .await;
     running.stop().await;
     assert!(

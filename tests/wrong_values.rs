@@ -27,7 +27,7 @@ fn validate(name: &str, text: Option<&str>, environment: &[(&str, &str)]) -> Out
     command.output().expect("the binary runs")
 }
 
-/// Whether it fails with these words, of which there are errors or warnings.
+/// True if it fails with this text, as an error or a warning.
 fn fails(name: &str, text: Option<&str>, environment: &[(&str, &str)], kind: &str, expected: &str) {
     let output = validate(name, text, environment);
     let found = String::from_utf8_lossy(&output.stderr);
@@ -37,7 +37,7 @@ fn fails(name: &str, text: Option<&str>, environment: &[(&str, &str)], kind: &st
 }
 
 #[test]
-fn site_that_is_none_is_an_error() {
+fn invalid_site_is_an_error() {
     for site in [
         "us5",
         "us1.datadoghq.com",
@@ -60,7 +60,7 @@ fn site_that_is_none_is_an_error() {
 }
 
 #[test]
-fn key_that_is_none_is_an_error_and_never_shown() {
+fn invalid_key_is_an_error_and_hidden() {
     for (key, expected) in [
         ("\"hunter2-0123\"", "has quotes around it"),
         (" hunter2-0123", "begins or ends with white space"),
@@ -69,7 +69,7 @@ fn key_that_is_none_is_an_error_and_never_shown() {
         ("<DD_API_KEY>", "is a placeholder"),
         ("xxxxxxxx", "is a placeholder"),
         ("changeme", "is a placeholder"),
-        ("$OTHER", "is a reference that is not replaced"),
+        ("$OTHER", "is a reference that is not expanded"),
     ] {
         let environment = [("DD_API_KEY", key)];
         fails("key", None, &environment, "error", expected);
@@ -81,7 +81,7 @@ fn key_that_is_none_is_an_error_and_never_shown() {
 }
 
 #[test]
-fn settings_that_do_not_fit_the_backend_are_named() {
+fn reports_settings_that_conflict_with_the_backend() {
     for (exporter, settings, kind, expected) in [
         (
             "otlp_http",
@@ -123,38 +123,38 @@ fn settings_that_do_not_fit_the_backend_are_named() {
             "otlp_http",
             "    endpoint: https://otlp.datadoghq.com\n    headers: {dd-api-key: k}\n    temporality: cumulative\n",
             "error",
-            "temporality: Datadog rejects totals",
+            "temporality: Datadog rejects cumulative metrics",
         ),
         (
             "otlp_http",
             "    endpoint: https://a.live.dynatrace.com/api/v2/otlp\n    headers: {authorization: Api-Token t}\n    \
              temporality: cumulative\n",
             "error",
-            "temporality: Dynatrace rejects totals",
+            "temporality: Dynatrace rejects cumulative metrics",
         ),
         (
             "otlp_http",
             "    endpoint: https://otlp-gateway-prod-eu-west-0.grafana.net/otlp\n    headers: {authorization: Basic t}\n",
             "warning",
-            "temporality: Grafana Cloud keeps totals",
+            "temporality: Grafana Cloud stores cumulative metrics",
         ),
         (
             "otlp_http",
             "    endpoint: http://prometheus:9090/api/v1/otlp\n",
             "warning",
-            "is a path of Prometheus, which keeps totals",
+            "is a path of Prometheus, which stores cumulative metrics",
         ),
         (
             "otlp_http",
             "    metrics_endpoint: http://vm:8428/opentelemetry/v1/metrics\n    logs_endpoint: http://vl:9428/x\n",
             "warning",
-            "is a path of VictoriaMetrics, which keeps totals",
+            "is a path of VictoriaMetrics, which stores cumulative metrics",
         ),
         (
             "otlp_http",
             "    endpoint: http://mimir:9009/otlp\n",
             "warning",
-            "is a path of Mimir, which keeps totals",
+            "is a path of Mimir, which stores cumulative metrics",
         ),
         (
             "otlp_http",
@@ -172,7 +172,7 @@ fn settings_that_do_not_fit_the_backend_are_named() {
             "otlp_http",
             "    endpoint: http://127.0.0.1:14318\n    headers: {x-team: $TEAM}\n",
             "warning",
-            "`$TEAM` is not replaced",
+            "`$TEAM` is not expanded",
         ),
         (
             "otlp_http",
@@ -209,7 +209,7 @@ fn settings_that_fit_the_backend_pass_without_warnings() {
 }
 
 #[test]
-fn deltas_are_fine_where_no_metrics_go() {
+fn no_delta_warning_without_metrics() {
     let text = pipeline("otlp_http", "    endpoint: http://loki:3100/otlp\n  debug: \n").replace(
         "metrics: {receivers: [k8s_job, job_metrics], exporters: [otlp_http]}",
         "metrics: {receivers: [k8s_job, job_metrics], exporters: [debug]}",
@@ -219,7 +219,7 @@ fn deltas_are_fine_where_no_metrics_go() {
 }
 
 #[test]
-fn extension_that_nothing_names_is_a_warning() {
+fn unused_extension_is_a_warning() {
     let text = pipeline("otlp_http", "    endpoint: http://127.0.0.1:14318\n").replace(
         "service:\n",
         "extensions: {file_storage: {directory: /tmp/x}}\nservice:\n  extensions: [file_storage]\n",
@@ -239,11 +239,17 @@ fn extension_that_nothing_names_is_a_warning() {
 }
 
 #[test]
-fn events_past_the_enrichment_are_a_warning() {
+fn warns_of_events_that_skip_enrichment() {
     let text = pipeline("otlp_http", "    endpoint: http://127.0.0.1:14318\n")
         .replace("processors: {reason_enrichment: }\n", "")
         .replace(", processors: [reason_enrichment]", "");
-    fails("past", Some(&text), &[], "warning", "pass no `reason_enrichment`");
+    fails(
+        "past",
+        Some(&text),
+        &[],
+        "warning",
+        "do not pass through `reason_enrichment`",
+    );
 }
 
 #[test]

@@ -14,7 +14,7 @@ use webpki::EndEntityCert;
 #[derive(Clone, Debug)]
 pub(crate) struct Authorities {
     verifier: Arc<WebPkiServerVerifier>,
-    /// A server that presents exactly one of these is trusted, whoever signed it and whether or not it is marked as an
+    /// A server that presents exactly one of these is trusted, regardless of its issuer and of whether it is marked as an
     /// authority, as Go and curl do. `openssl req -x509` makes such certificates.
     exact: Arc<[CertificateDer<'static>]>,
 }
@@ -66,7 +66,7 @@ impl Authorities {
     }
 }
 
-/// Whether the certificate has a subjectAltName (2.5.29.17). Without one it is for no host: most of the system's
+/// True if the certificate has a subjectAltName (2.5.29.17). Without one it is for no host: most of the system's
 /// authorities have none and need not be kept twice.
 pub(crate) fn may_name_a_host(certificate: &CertificateDer<'_>) -> bool {
     const SUBJECT_ALT_NAME: [u8; 5] = [0x06, 0x03, 0x55, 0x1d, 0x11];

@@ -16,13 +16,13 @@ use crate::authorities::{Authorities, may_name_a_host};
 use crate::peers::Judge;
 use crate::settings::TlsSettings;
 
-/// What the files hold.
+/// The contents of the files.
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) struct Material {
     ca: Option<Vec<u8>>,
     cert: Option<Vec<u8>>,
     key: Option<Vec<u8>>,
-    /// Whether the system's authorities are to be trusted, too.
+    /// True if the system's authorities are to be trusted, too.
     system: bool,
 }
 
@@ -39,10 +39,10 @@ impl Material {
         })
     }
 
-    /// Who judges the server's certificate.
+    /// The verifier of the server's certificate.
     ///
     /// # Errors
-    /// What is wrong with the authorities.
+    /// If the CA certificates are unusable.
     pub(crate) fn judge(
         &self,
         settings: &TlsSettings,
@@ -56,7 +56,7 @@ impl Material {
             return Ok(Judge::Nothing);
         }
         let verifier = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), Arc::clone(provider)).build();
-        let verifier = verifier.map_err(|why| format!("tls::ca_file: the authorities cannot be used: {why}"))?;
+        let verifier = verifier.map_err(|why| format!("tls::ca_file: cannot use the CA certificates: {why}"))?;
         Ok(Judge::Authorities(Authorities::new(verifier, trusted)))
     }
 
@@ -69,7 +69,7 @@ impl Material {
                 trusted.push(certificate.clone());
                 roots
                     .add(certificate)
-                    .map_err(|why| format!("tls::ca_file: a certificate cannot be used: {why}"))?;
+                    .map_err(|why| format!("tls::ca_file: cannot use a certificate: {why}"))?;
             }
         }
         if self.system {
@@ -80,7 +80,7 @@ impl Material {
             if roots.is_empty() {
                 let why = system.errors.first().map(|why| format!(" ({why})")).unwrap_or_default();
                 return Err(format!(
-                    "no certificates of trusted authorities on this machine{why}: install ca-certificates, \
+                    "no trusted CA certificates on this machine{why}: install ca-certificates, \
                      or set SSL_CERT_FILE or tls::ca_file"
                 )
                 .into());
@@ -89,10 +89,10 @@ impl Material {
         Ok((roots, trusted))
     }
 
-    /// Our certificate and its key.
+    /// The client certificate and its key.
     ///
     /// # Errors
-    /// What is wrong with them.
+    /// If the certificate or its key is unusable.
     pub(crate) fn identity(&self, provider: &CryptoProvider) -> Result<Option<Arc<CertifiedKey>>, ComponentError> {
         let (Some(cert), Some(key)) = (&self.cert, &self.key) else {
             return Ok(None);
@@ -106,7 +106,7 @@ impl Material {
     }
 }
 
-/// What is wrong with certificates and keys that can be seen without starting. Files that are missing are warnings: where
+/// Problems of certificates and keys that can be detected without starting. Missing files are warnings: where
 /// a configuration is checked they need not be.
 pub(crate) fn check(tls: &TlsSettings, settings: &Settings) -> Vec<Diagnostic> {
     let key = |pem: &[u8]| match PrivateKeyDer::from_pem_slice(pem) {

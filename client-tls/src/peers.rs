@@ -1,4 +1,4 @@
-//! What rustls asks during a handshake: is that the server, and who are we?
+//! Callbacks of rustls during a handshake: verification of the server and the client's own certificate.
 
 use std::sync::{Arc, PoisonError, RwLock};
 
@@ -22,7 +22,7 @@ pub(crate) enum Judge {
     Nothing,
 }
 
-/// Whom we trust, for the next handshake.
+/// The verifier for the next handshake.
 #[derive(Debug)]
 pub(crate) struct Trust {
     judge: RwLock<Judge>,
@@ -88,7 +88,7 @@ impl ServerCertVerifier for Trust {
     }
 }
 
-/// Who we are, for the next handshake with a server that asks.
+/// The client certificate for the next handshake with a server that requests one.
 #[derive(Debug)]
 pub(crate) struct Identity(RwLock<Option<Arc<CertifiedKey>>>);
 

@@ -13,7 +13,7 @@ use crate::material::Material;
 use crate::peers::{Identity, Trust};
 use crate::settings::TlsSettings;
 
-/// Reads the files again and again. New handshakes use what they hold; connections that exist stay as they are.
+/// Reloads the files periodically. New handshakes use the new content; existing connections are unchanged.
 pub struct Reload {
     settings: TlsSettings,
     interval: Duration,
@@ -42,7 +42,7 @@ impl Reload {
         }
     }
 
-    /// Never ends. What cannot be used, such as a certificate whose key is not written yet, is left alone.
+    /// Never returns. Unusable files, such as a certificate whose key is not written yet, are ignored.
     pub async fn run(mut self, component: &ComponentId) -> Infallible {
         let mut ticks = interval_at(Instant::now() + self.interval, self.interval);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -51,14 +51,14 @@ impl Reload {
             ticks.tick().await;
             match self.read().await {
                 Ok(true) => {
-                    tracing::info!(%component, "new certificates are in use");
+                    tracing::info!(%component, "certificates reloaded");
                     said = None;
                 }
                 Ok(false) => said = None,
                 Err(why) => {
                     let why = why.to_string();
                     if said.as_ref() != Some(&why) {
-                        tracing::warn!(%component, "the certificates in use stay in use: {why}");
+                        tracing::warn!(%component, "cannot reload certificates, keeping the current ones: {why}");
                         said = Some(why);
                     }
                 }
@@ -66,7 +66,7 @@ impl Reload {
         }
     }
 
-    /// Whether there was something new.
+    /// True if anything changed.
     async fn read(&mut self) -> Result<bool, ComponentError> {
         let found = Material::read(&self.settings, true).await?;
         if found == self.in_use {

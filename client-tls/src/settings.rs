@@ -12,23 +12,23 @@ use crate::material;
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct TlsSettings {
-    /// Whether to talk without TLS.
+    /// Disables TLS.
     pub insecure: bool,
     /// A PEM file with the authorities to trust instead of the system's.
     pub ca_file: String,
     /// The same as text.
     pub ca_pem: String,
-    /// Whether to trust the system's authorities, too, when some are given.
+    /// Trusts the system's authorities in addition to the configured ones.
     pub include_system_ca_certs_pool: bool,
-    /// A PEM file with our certificate, for servers that ask for one.
+    /// A PEM file with the client certificate, for servers that request one.
     pub cert_file: String,
     /// The same as text.
     pub cert_pem: String,
-    /// A PEM file with the private key of our certificate.
+    /// A PEM file with the private key of the client certificate.
     pub key_file: String,
     /// The same as text.
     pub key_pem: Secret,
-    /// Whether to talk to any server, whatever its certificate.
+    /// Accepts any server certificate.
     pub insecure_skip_verify: bool,
     /// The oldest version of TLS: `1.2` (default) or `1.3`.
     pub min_version: String,
@@ -41,7 +41,7 @@ pub struct TlsSettings {
 }
 
 impl TlsSettings {
-    /// What is wrong with them, under `tls` of the component's settings.
+    /// Their problems, with positions under `tls` of the component's settings.
     pub fn mistakes(&self, settings: &Settings) -> Vec<Diagnostic> {
         let mut mistakes = Vec::new();
         let mut wrong = |key: &str, message: &str| mistakes.push(settings.mistake(key, message));
@@ -54,7 +54,7 @@ impl TlsSettings {
             if both {
                 wrong(
                     &format!("tls::{what}_pem"),
-                    &format!("`{what}_file` and `{what}_pem` exclude each other"),
+                    &format!("`{what}_file` and `{what}_pem` are mutually exclusive"),
                 );
             }
         }
@@ -89,7 +89,10 @@ impl TlsSettings {
             wrong("tls::max_version", "`max_version` must not be less than `min_version`");
         }
         if !self.server_name_override.is_empty() && self.expected_name().is_none() {
-            wrong("tls::server_name_override", "not a name that a certificate can be for");
+            wrong(
+                "tls::server_name_override",
+                "not a server name, expected a DNS name or an IP address",
+            );
         }
         if mistakes.is_empty() {
             mistakes.extend(material::check(self, settings));
@@ -128,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_pem_is_found_without_starting() {
+    fn detects_invalid_pem_before_startup() {
         let folder = std::env::temp_dir().join(format!("client-tls-{}", std::process::id()));
         std::fs::create_dir_all(&folder).unwrap();
         let file = folder.join("ca.pem");
@@ -172,7 +175,10 @@ mod tests {
     #[test]
     fn slips_are_named() {
         for (yaml, expected) in [
-            ("{ca_file: a, ca_pem: b}", "tls::ca_pem: `ca_file` and `ca_pem` exclude"),
+            (
+                "{ca_file: a, ca_pem: b}",
+                "tls::ca_pem: `ca_file` and `ca_pem` are mutually exclusive",
+            ),
             ("{cert_file: a}", "tls::key_file: a certificate needs its private key"),
             ("{key_file: a}", "tls::cert_file: a private key needs"),
             ("{min_version: '1.1'}", "tls::min_version: TLS 1.1 is broken"),
@@ -181,7 +187,10 @@ mod tests {
                 "{min_version: '1.3', max_version: '1.2'}",
                 "tls::max_version: `max_version` must not be less",
             ),
-            ("{server_name_override: 'a b'}", "tls::server_name_override: not a name"),
+            (
+                "{server_name_override: 'a b'}",
+                "tls::server_name_override: not a server name",
+            ),
         ] {
             let found = mistakes(yaml);
             assert_eq!(found.len(), 1, "{yaml}: {found:?}");
@@ -193,7 +202,7 @@ mod tests {
     }
 
     #[test]
-    fn versions_are_those_between_both_bounds() {
+    fn supports_versions_between_min_and_max() {
         for (yaml, expected) in [
             ("{}", &[&TLS13, &TLS12][..]),
             ("{min_version: '1.3'}", &[&TLS13]),

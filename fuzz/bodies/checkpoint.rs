@@ -1,4 +1,4 @@
-//! What must hold of the receiver's stored checkpoint for any bytes: they may be damaged, or somebody else's. Run by a fuzz
+//! Properties of the receiver's stored checkpoint for arbitrary bytes, which may be damaged or foreign. Run by a fuzz
 //! target, and by `cargo test` on damaged checkpoints.
 //!
 //! Input: the bytes of a checkpoint.

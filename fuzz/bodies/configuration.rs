@@ -1,4 +1,4 @@
-//! What must hold of the reader of configurations for any bytes. Run by a fuzz target, and by `cargo test` on damaged
+//! Properties of the configuration reader for arbitrary bytes. Run by a fuzz target, and by `cargo test` on damaged
 //! files.
 //!
 //! Input: the bytes of a file, and after a byte 0 those of an overlay.
@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use pipeline::config::{self, Diagnostics, Excerpts, Settings, Source, Style};
 
-/// What every variable holds, and nobody may read in a message.
+/// The value of every variable; must not appear in a message.
 pub const SECRET: &str = "hunter2-0a1b2c3d";
 
 /// Panics if something does not hold.

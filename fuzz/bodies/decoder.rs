@@ -1,4 +1,4 @@
-//! What must hold of the decoder of watch lines for any bytes. Run by a fuzz target, and by `cargo test` on mutated
+//! Properties of the watch line decoder for arbitrary bytes. Run by a fuzz target, and by `cargo test` on mutated
 //! recordings.
 //!
 //! Input: a byte that says how long chunks are, then the stream.

@@ -1,4 +1,4 @@
-//! What must hold of the stored windows of `job_metrics` for any bytes: they may be damaged, or somebody else's. Run by a
+//! Properties of the stored windows of `job_metrics` for arbitrary bytes, which may be damaged or foreign. Run by a
 //! fuzz target, and by `cargo test` on damaged records.
 //!
 //! Input: the key of a window up to the first line break, then its record.

@@ -1,4 +1,4 @@
-//! What must hold of the pages of a list for any bytes. Run by a fuzz target, and by `cargo test` on damaged pages.
+//! Properties of list pages for arbitrary bytes. Run by a fuzz target, and by `cargo test` on damaged pages.
 //!
 //! Input: a byte that chooses the type of the list, then pages, one a line.
 

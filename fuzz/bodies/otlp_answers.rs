@@ -1,4 +1,4 @@
-//! What must hold of the way from an answer of a backend to what becomes of the data, for any bytes. Run by fuzz targets,
+//! Properties of the handling of a backend's answer, for arbitrary bytes. Run by fuzz targets,
 //! and by `cargo test` on damaged answers.
 //!
 //! Input over HTTP: a byte for the signal, two for the status, a line for `Content-Type`, a line for `Retry-After`, then the
@@ -35,7 +35,7 @@ pub fn http(data: &[u8]) {
         return;
     }
     let fits = match status {
-        // What arrived is not sent again, whatever the body is; a web page is no intake.
+        // Accepted data is not sent again, regardless of the body; a web page is not an intake.
         200..=299 => matches!(
             outcome,
             SendOutcome::Accepted | SendOutcome::Partial { .. } | SendOutcome::Misconfigured(_)
@@ -108,7 +108,7 @@ fn lines<const N: usize>(mut data: &[u8]) -> ([&[u8]; N], &[u8]) {
     (lines, data)
 }
 
-/// What people read of it is one short line, and holds nothing of the key.
+/// The displayed text is one short line without any part of the key.
 fn check(outcome: &SendOutcome) {
     let text = match outcome {
         SendOutcome::Accepted => return,

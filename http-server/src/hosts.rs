@@ -31,7 +31,7 @@ impl Hosts {
         }
     }
 
-    /// Whether a request is answered. A request without a host comes from no browser.
+    /// True if a request is allowed. A request without a host does not come from a browser.
     pub fn accepts(&self, uri: &Uri, headers: &HeaderMap) -> bool {
         let mut given = headers.get_all(HOST).iter();
         given.all(|host| host.to_str().is_ok_and(|host| self.knows(host)))
@@ -101,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn names_that_anybody_can_own_are_refused() {
+    fn rejects_names_that_anyone_can_own() {
         for host in [
             "evil.example:13133",
             "evil.example",

@@ -43,7 +43,7 @@ pub type Body = Full<Bytes>;
 /// How a server treats its clients.
 #[derive(Clone)]
 pub struct Options {
-    /// What is served, for the log: `health check`.
+    /// The service, for the log: `health check`.
     pub name: &'static str,
     /// Which hosts it answers for.
     pub hosts: Hosts,
@@ -82,7 +82,7 @@ where
                         let work = timeout(options.connection_timeout, accept(stream, &options, handler, &guard));
                         match evicted.run_until_cancelled(work).await {
                             Some(Ok(())) => {}
-                            Some(Err(_)) => tracing::debug!(server = options.name, "connection took too long"),
+                            Some(Err(_)) => tracing::debug!(server = options.name, "connection timed out"),
                             None => tracing::debug!(server = options.name, "connection closed to make room"),
                         }
                     });
@@ -133,7 +133,7 @@ where
     match timeout(HEADER_TIMEOUT, tls.accept(stream)).await {
         Ok(Ok(stream)) => connection(stream, options, handler, guard).await,
         Ok(Err(error)) => tracing::debug!(server = options.name, "TLS handshake failed: {error}"),
-        Err(_) => tracing::debug!(server = options.name, "TLS handshake took too long"),
+        Err(_) => tracing::debug!(server = options.name, "TLS handshake timed out"),
     }
 }
 

@@ -1,4 +1,4 @@
-//! Who is connected, and who has to go when too many are. Pure.
+//! Open connections, and which one to close when there are too many. Pure.
 
 use std::collections::{BTreeMap, HashMap};
 use std::net::{IpAddr, Ipv6Addr};
@@ -22,7 +22,7 @@ pub struct Slots<C> {
 #[derive(Debug)]
 struct Open<C> {
     peer: IpAddr,
-    /// Of its answer.
+    /// Bytes of the answer.
     bytes: usize,
     /// Closes it.
     close: C,
@@ -82,7 +82,7 @@ impl<C> Slots<C> {
         self.open.len()
     }
 
-    /// Whether none is open.
+    /// True if none is open.
     pub fn is_empty(&self) -> bool {
         self.open.is_empty()
     }
@@ -101,7 +101,7 @@ impl<C> Slots<C> {
     }
 }
 
-/// Who counts as one peer: an IPv4 address, or an IPv6 network of 64 bits, of which one machine may have all addresses.
+/// The identity of a peer: an IPv4 address, or an IPv6 network of 64 bits, of which one machine may have all addresses.
 fn network(peer: IpAddr) -> IpAddr {
     match peer.to_canonical() {
         IpAddr::V6(address) => {

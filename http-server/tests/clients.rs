@@ -58,7 +58,7 @@ impl Served {
     }
 }
 
-/// What comes until the server closes the connection, gracefully or not.
+/// Everything received until the server closes the connection, gracefully or not.
 async fn rest(mut stream: TcpStream) -> String {
     let mut answer = Vec::new();
     let _ = stream.read_to_end(&mut answer).await;
@@ -107,7 +107,7 @@ async fn probes_are_answered_while_answers_are_not_read() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn half_a_request_is_cut_off_after_its_time() {
+async fn times_out_incomplete_requests() {
     let served = page_of(5).await;
     for sent in ["", "GET / HTTP/1.1\r\nhost:"] {
         let stream = served.connection(sent).await;
@@ -169,7 +169,7 @@ async fn stops_with_connections_open_and_frees_the_port() {
 }
 
 #[tokio::test]
-async fn a_taken_port_is_named_with_its_setting() {
+async fn reports_a_port_in_use_with_its_setting() {
     let served = page_of(5).await;
     let endpoint = Endpoint::parse(&served.address.to_string()).unwrap();
     assert_eq!(

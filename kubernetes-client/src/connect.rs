@@ -60,7 +60,7 @@ pub enum ClientError {
     Kubeconfig {
         /// Which file.
         file: String,
-        /// What is wrong and what to do.
+        /// The problem and how to fix it.
         problem: String,
     },
     /// The service account cannot be used.
@@ -71,7 +71,7 @@ pub enum ClientError {
     )]
     ServiceAccount(String),
     /// The proxy of the environment cannot be used.
-    #[error("the API server cannot be reached: {0}")]
+    #[error("cannot reach the API server: {0}")]
     Proxy(#[from] InvalidProxy),
 }
 

@@ -135,7 +135,7 @@ fn header(scheme: &str, text: &str) -> Result<HeaderValue, String> {
         let what = match text.as_bytes().get(at) {
             Some(b'\n' | b'\r') => "a line break",
             Some(b' ') => "a space",
-            _ => "a character that no header can carry",
+            _ => "a character that is not valid in a header",
         };
         return Err(format!(
             "found {what} at byte {} of {}; write the token on one line, without quotes and spaces around it",
@@ -143,7 +143,7 @@ fn header(scheme: &str, text: &str) -> Result<HeaderValue, String> {
             text.len()
         ));
     }
-    let mut value = HeaderValue::try_from(format!("{scheme} {text}")).map_err(|_| "no header can carry it")?;
+    let mut value = HeaderValue::try_from(format!("{scheme} {text}")).map_err(|_| "not valid in a header")?;
     value.set_sensitive(true);
     Ok(value)
 }
@@ -172,8 +172,8 @@ fn replaced(provider: &AuthProviderConfig) -> Result<HeaderValue, String> {
     }
     let gone = match name {
         "gcp" | "azure" => "was removed from client-go and kubectl in version 1.26",
-        "oidc" => "has no id-token and cannot be renewed here; client-go keeps it for old kubeconfigs alone",
-        _ => "is not known",
+        "oidc" => "has no id-token, and renewing one is not supported",
+        _ => "is unknown",
     };
     Err(format!("auth-provider {name:?} {gone}; use {instead}"))
 }
@@ -232,7 +232,7 @@ impl TokenFile {
             Err(problem) => {
                 let problem = format!("token file {}: {problem}", self.path.display());
                 if state.token.is_some() && state.problem.as_ref() != Some(&problem) {
-                    tracing::warn!(problem, "going on with the last token");
+                    tracing::warn!(problem, "cannot reload the token, keeping the last one");
                 }
                 state.problem = Some(problem.clone());
                 // The last token stays good until it is refused (kubernetes/kubernetes#68164).

@@ -291,7 +291,7 @@ fn read(printed: &[u8], wall: Timestamp, now: Instant) -> Result<Credential, Str
         Some(at) => {
             let at: Timestamp = at
                 .parse()
-                .map_err(|_| "printed an expirationTimestamp that is no time, expected RFC 3339")?;
+                .map_err(|_| "printed an invalid expirationTimestamp, expected RFC 3339")?;
             let left = Duration::try_from(at.duration_since(wall)).unwrap_or_default();
             now.checked_add(left)
         }

@@ -149,7 +149,7 @@ fn settings_that_contradict_the_protocol_are_refused() {
 }
 
 #[test]
-fn nobody_is_asked_without_a_terminal() {
+fn never_prompts_without_a_terminal() {
     for (mode, terminal, expected) in [
         ("Never", true, false),
         ("IfAvailable", true, true),

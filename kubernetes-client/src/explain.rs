@@ -40,14 +40,14 @@ fn listed(names: &[String]) -> String {
     }
 }
 
-/// What went wrong, with its causes and what to look at.
+/// The error with its causes and a hint.
 pub fn explain(error: &kube::Error) -> String {
     if matches!(
         error,
         kube::Error::RustlsTls(kube::client::RustlsTlsError::InvalidIdentityPem(_))
     ) {
         // The cause quotes the line, which may be a part of the key.
-        return "the client certificate or its key is no PEM".into();
+        return "the client certificate or its key is not PEM".into();
     }
     let causes = std::iter::successors(Some(error as &(dyn std::error::Error + 'static)), |error| {
         error.source()
@@ -102,7 +102,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn self_signed_certificate_of_an_authority_leads_to_a_signed_one() {
+    fn hints_at_a_ca_used_as_server_certificate() {
         let cause = std::io::Error::other("invalid peer certificate: Other(OtherError(CaUsedAsEndEntity))");
         let error = kube::Error::Service(Box::new(cause));
         assert!(

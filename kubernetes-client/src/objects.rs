@@ -224,7 +224,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn of_a_refusal_that_never_ends_the_status_counts() {
+    async fn uses_the_status_of_an_endless_error_body() {
         let refused = get(endless(403)).await.unwrap_err();
         assert!(
             matches!(&refused, Failure::Refused(text) if text.contains("403 Forbidden")),
@@ -236,7 +236,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_long_refusal_is_repeated_in_part() {
+    async fn truncates_a_long_error_message() {
         let failure = get(answering(403, json!({"message": "x".repeat(5000)})))
             .await
             .unwrap_err();

@@ -192,7 +192,7 @@ impl Renewal {
                     tracing::warn!(%problem, "no credentials for the API server; retrying");
                 }
                 Err(problem) => tracing::debug!(%problem, "no credentials for the API server; retrying"),
-                Ok(_) if state.failure.is_some() => tracing::info!(plugin, "credential plugin works again"),
+                Ok(_) if state.failure.is_some() => tracing::info!(plugin, "credential plugin recovered"),
                 Ok(_) => {}
             }
             state.ended(outcome, Instant::now());

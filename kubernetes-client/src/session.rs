@@ -41,7 +41,7 @@ pub(crate) struct Read {
     pub(crate) user: Option<String>,
     /// The context's name in the kubeconfig.
     pub(crate) context: Option<String>,
-    /// What the API server is reached through.
+    /// The proxy to the API server, if any.
     pub(crate) proxy: Option<Proxy>,
 }
 
@@ -68,7 +68,7 @@ impl Source {
         let proxy = proxy_of_kubeconfig(&config.cluster_url, proxy_url.as_deref(), Environment::of_process());
         let proxy = proxy.map_err(|why| match proxy_url {
             Some(_) => format!("proxy-url: {why}"),
-            None => format!("its API server cannot be reached: {why}"),
+            None => format!("cannot reach its API server: {why}"),
         })?;
         Ok(Read {
             config,

@@ -108,7 +108,7 @@ async fn a_token_with_a_line_break_is_an_error_at_the_start() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_kubeconfig_that_is_broken_meanwhile_is_survived() {
+async fn survives_a_broken_kubeconfig() {
     let cluster = Cluster::start("meanwhile").await;
     cluster.write("{token: old}");
     let client = cluster.client().await;
@@ -161,7 +161,7 @@ async fn a_plugin_runs_again_when_its_token_is_refused() {
 }
 
 #[tokio::test]
-async fn a_plugin_that_hangs_holds_up_nothing_else() {
+async fn hanging_plugin_blocks_nothing_else() {
     let cluster = Cluster::start("hangs").await;
     std::fs::write(cluster.file("token"), "old").unwrap();
     let hang = cluster.file("hang");
@@ -187,7 +187,7 @@ async fn a_plugin_that_hangs_holds_up_nothing_else() {
 }
 
 #[tokio::test]
-async fn a_plugin_that_fails_at_the_start_is_tried_again() {
+async fn retries_a_plugin_that_fails_on_startup() {
     let cluster = Cluster::start("fails").await;
     std::fs::write(cluster.file("token"), "old").unwrap();
     let user = cluster.plugin("echo s3cret-out; echo s3cret-err >&2; exit 7");

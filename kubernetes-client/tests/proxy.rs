@@ -148,12 +148,12 @@ async fn loopback_is_reached_without_the_kubeconfigs_proxy() {
 }
 
 #[tokio::test]
-async fn a_proxy_at_fault_is_named_and_its_password_is_not_shown() {
+async fn names_the_failing_proxy_without_password() {
     let setup = Setup::new(HOST).await;
     let server = "https://api.cluster.example:6443";
     let address = setup.proxy.address();
     for (status, expected) in [
-        (407, "wants authentication (HTTP 407)"),
+        (407, "requires authentication (HTTP 407)"),
         (403, "HTTP 403 Forbidden"),
         (0, "closed the connection"),
     ] {

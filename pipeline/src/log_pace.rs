@@ -8,7 +8,7 @@ use tokio::time::Instant;
 
 /// The pause after the first line; it doubles with every further line.
 const FIRST_PAUSE: Duration = Duration::from_secs(10);
-/// The longest pause between two lines, and the quiet time after which the pace begins anew.
+/// The longest pause between two lines, and the quiet time after which the pace is reset.
 const LONGEST_PAUSE: Duration = Duration::from_secs(300);
 
 /// Lets the first failure through, then one at growing pauses, and knows how many were kept back.
@@ -29,7 +29,7 @@ pub struct Line {
     pub held_back: u64,
 }
 
-/// What a series of failures was like, now that it is over.
+/// Summary of a series of failures after recovery.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Over {
     /// From the first failure of the series until something worked.
@@ -99,7 +99,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_first_failure_is_told_and_then_ever_fewer() {
+    fn logs_the_first_failure_then_fewer() {
         let begin = Instant::now();
         let mut pace = LogPace::new();
         let told: Vec<(u64, u64)> = (0..1000)
@@ -124,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn the_end_is_told_once_with_its_length() {
+    fn logs_recovery_once_with_duration() {
         let begin = Instant::now();
         let mut pace = LogPace::new();
         assert_eq!(pace.worked(begin), None);

@@ -31,7 +31,7 @@ impl<'a> Target<'a> {
         Target { tls, host, port }
     }
 
-    /// Whether the target is that of an `https://` URL.
+    /// True if the target is that of an `https://` URL.
     pub fn is_tls(&self) -> bool {
         self.tls
     }
@@ -55,7 +55,7 @@ impl<'a> From<&'a Url> for Target<'a> {
     }
 }
 
-/// Whether a host, with or without brackets, is this machine: `localhost`, a name below it, or an address of loopback.
+/// True if a host, with or without brackets, is this machine: `localhost`, a name below it, or an address of loopback.
 pub fn is_loopback(host: &str) -> bool {
     let host = host.trim_start_matches('[').trim_end_matches(']');
     let name = host.trim_end_matches('.').to_ascii_lowercase();
@@ -122,7 +122,7 @@ impl Environment {
     }
 }
 
-/// What connections go through: the proxy of a setting for everything, or what the environment says.
+/// The proxies of connections: one from a setting for all targets, or those of the environment.
 #[derive(Clone, Debug)]
 pub struct Proxies(Rules);
 
@@ -149,7 +149,7 @@ impl Proxies {
     /// The proxy for a target, or `None` to reach it directly. Loopback is always reached directly.
     ///
     /// # Errors
-    /// If the variable that holds for this target is not the URL of a proxy.
+    /// If the variable that holds for this target is not a proxy URL.
     pub fn choose(&self, target: Target<'_>) -> Result<Option<&Proxy>, InvalidProxy> {
         if is_loopback(target.host) {
             return Ok(None);

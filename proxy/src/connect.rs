@@ -23,7 +23,7 @@ impl Proxy {
     /// address without brackets. There is no timeout.
     ///
     /// # Errors
-    /// What the proxy did, by name.
+    /// The proxy's failure, with its name.
     pub async fn connect(&self, host: &str, port: u16) -> Result<TcpStream, ProxyError> {
         let mut stream = self.dial().await?;
         let opened = match self.protocol() {
@@ -34,7 +34,7 @@ impl Proxy {
         Ok(stream)
     }
 
-    /// Whether requests for the target are sent to the proxy itself, which may then be the one that answers. Everything
+    /// True if requests for the target are sent to the proxy itself, which may then be the one that answers. Everything
     /// else goes through a tunnel.
     pub fn forwards(&self, target: Target<'_>) -> bool {
         self.protocol() == Protocol::Http && !target.is_tls()

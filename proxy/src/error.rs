@@ -25,7 +25,7 @@ pub enum ProxyFailure {
     Connect(io::Error),
     /// The connection broke before the proxy answered.
     Broken(io::Error),
-    /// What the proxy answered is not its protocol.
+    /// The answer does not follow the proxy protocol.
     OtherProtocol,
     /// The answer to `CONNECT`, or to a request that the proxy was to forward.
     Status(u16),
@@ -48,7 +48,7 @@ impl ProxyError {
         }
     }
 
-    /// What failed.
+    /// The failure.
     pub fn failure(&self) -> &ProxyFailure {
         &self.failure
     }
@@ -67,7 +67,7 @@ impl fmt::Display for ProxyError {
             ProxyFailure::Connect(why) if why.kind() == io::ErrorKind::ConnectionRefused => {
                 write!(
                     f,
-                    "{name} refused the connection: is it running, is the port right? Check {origin}"
+                    "{name} refused the connection: check that it is running, and the port in {origin}"
                 )
             }
             ProxyFailure::Connect(why) => write!(f, "{name}: cannot connect: {why}; check {origin}"),
@@ -83,7 +83,7 @@ impl fmt::Display for ProxyError {
             }
             ProxyFailure::Status(407) => write!(
                 f,
-                "{name} wants authentication (HTTP 407): check the user name and password in {origin}, as \
+                "{name} requires authentication (HTTP 407): check the user name and password in {origin}, as \
                  scheme://user:password@host:port"
             ),
             ProxyFailure::Status(status) => {
@@ -95,17 +95,17 @@ impl fmt::Display for ProxyError {
             }
             ProxyFailure::Authentication => write!(
                 f,
-                "{name} wants authentication: check the user name and password in {origin}, as \
+                "{name} requires authentication: check the user name and password in {origin}, as \
                  scheme://user:password@host:port"
             ),
-            ProxyFailure::Reply(code) => write!(f, "{name} opened no connection to the target: {}", reply(*code)),
-            ProxyFailure::Late(timeout) => write!(f, "{name} opened no connection to the target within {timeout:?}"),
-            ProxyFailure::Unknown => write!(f, "{name} opened no connection to the target"),
+            ProxyFailure::Reply(code) => write!(f, "{name} did not connect to the target: {}", reply(*code)),
+            ProxyFailure::Late(timeout) => write!(f, "{name} did not connect to the target within {timeout:?}"),
+            ProxyFailure::Unknown => write!(f, "{name} did not connect to the target"),
         }
     }
 }
 
-/// What an answer to `CONNECT` usually means.
+/// The usual cause of an answer to `CONNECT`.
 fn hint(status: u16) -> &'static str {
     match status {
         403 | 405 => ": it does not allow this target, or this port; allow it there, or add the target to NO_PROXY",

@@ -18,7 +18,7 @@ enum Entry {
     Name {
         /// In lower case, without dots at its ends.
         name: String,
-        /// Whether only names below it are meant.
+        /// True if only names below it are meant.
         below: bool,
         port: Option<u16>,
     },
@@ -31,7 +31,7 @@ impl NoProxy {
         NoProxy(entries.filter_map(Entry::parse).collect())
     }
 
-    /// Whether the target is reached directly. `host` is a name or an address, without brackets.
+    /// True if the target is reached directly. `host` is a name or an address, without brackets.
     pub(crate) fn matches(&self, host: &str, port: u16) -> bool {
         let address = host.parse::<IpAddr>().map(|address| address.to_canonical());
         let host = host.trim_end_matches('.').to_ascii_lowercase();

@@ -31,7 +31,7 @@ pub(crate) struct Credentials {
     pub(crate) password: Vec<u8>,
 }
 
-/// Why a text is not the URL of a proxy. It never quotes the text, which may hold a password.
+/// Why a text is not a proxy URL. It never quotes the text, which may hold a password.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct InvalidProxy(String);
@@ -45,7 +45,7 @@ impl Proxy {
     /// Reads a URL from a setting, which must have a scheme. `origin` names the setting in messages.
     ///
     /// # Errors
-    /// What is wrong with it, without the text itself.
+    /// If it is invalid; the error does not quote the text.
     pub fn parse(text: &str, origin: &'static str) -> Result<Proxy, InvalidProxy> {
         let Some((scheme, _)) = text.trim().split_once("://") else {
             return Err(InvalidProxy(format!("it has no scheme, {EXPECTED}")));
@@ -66,7 +66,7 @@ impl Proxy {
             }
             _ => return Err(InvalidProxy(format!("unknown scheme, {EXPECTED}"))),
         };
-        let invalid = |why: &str| InvalidProxy(format!("not the URL of a proxy ({why}), {EXPECTED}"));
+        let invalid = |why: &str| InvalidProxy(format!("not a proxy URL ({why}), {EXPECTED}"));
         let url = Url::parse(text.trim()).map_err(|why| {
             let hint = match text.contains('@') {
                 true => "; are special characters of the user name and password percent-encoded?",
@@ -237,9 +237,9 @@ mod tests {
             ("https://user:hunter2@proxy:3128", "TLS to the proxy"),
             ("socks4://user:hunter2@proxy", "the scheme `socks4` is not supported"),
             ("user:hunter2://proxy", "unknown scheme"),
-            ("http://", "not the URL of a proxy"),
-            ("http://user:hunter2@", "not the URL of a proxy"),
-            ("socks5://user:hunter2@:1", "not the URL of a proxy"),
+            ("http://", "not a proxy URL"),
+            ("http://user:hunter2@", "not a proxy URL"),
+            ("socks5://user:hunter2@:1", "not a proxy URL"),
             ("http://user:hunter2@proxy:99999", "invalid port number"),
             ("http://user:hunter2/x@proxy:1", "percent-encoded"),
             ("http://user:1/hunter2@proxy:1", "percent-encode `/`"),

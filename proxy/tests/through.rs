@@ -73,7 +73,7 @@ async fn reaches_a_target_with_and_without_credentials() {
 }
 
 #[tokio::test]
-async fn what_the_target_sends_first_is_not_lost() {
+async fn keeps_bytes_sent_first_by_the_target() {
     // The proxy's answer and the target's first bytes come in one piece.
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
@@ -101,14 +101,14 @@ async fn wrong_credentials_lead_to_the_setting() {
             format!("{scheme}://{}", running.address()),
         ] {
             let (_, text) = error(&url, "server.example").await;
-            assert!(text.contains("wants authentication"), "{text}");
+            assert!(text.contains("requires authentication"), "{text}");
             assert!(text.contains("check the user name and password in proxy_url"), "{text}");
         }
     }
 }
 
 #[tokio::test]
-async fn every_refusal_is_named_with_what_it_usually_means() {
+async fn explains_every_proxy_refusal() {
     let running = start(None).await;
     for (status, expected) in [
         (403, "answered HTTP 403 Forbidden: it does not allow this target"),
@@ -130,7 +130,7 @@ async fn every_refusal_is_named_with_what_it_usually_means() {
     assert!(text.contains("HTTP 502"), "{text}");
     let (_, text) = error(&running.url("socks5"), "unknown.example").await;
     assert!(
-        text.contains("opened no connection to the target: host unreachable"),
+        text.contains("did not connect to the target: host unreachable"),
         "{text}"
     );
 }
@@ -151,7 +151,7 @@ async fn a_proxy_that_is_away_or_unknown_is_named() {
 }
 
 #[tokio::test]
-async fn something_that_is_no_proxy_is_told_apart() {
+async fn detects_a_server_that_is_not_a_proxy() {
     for answer in [
         &b"SSH-2.0-OpenSSH\r\n"[..],
         b"\x15\x03\x01\x00\x02\x02\x16",

@@ -16,7 +16,7 @@ use tokio::task::{JoinHandle, JoinSet};
 /// The largest head of a request that it reads.
 const HEAD_LIMIT: usize = 64 * 1024;
 
-/// What it did with a request.
+/// The handling of a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Proxied {
     /// `CONNECT`, `SOCKS`, or the method of a request for `http://`.
@@ -28,7 +28,7 @@ pub struct Proxied {
     pub status: u16,
 }
 
-/// What a proxy asks for and where it leads.
+/// The credentials that a proxy requires and its routes.
 #[derive(Clone, Debug, Default)]
 pub struct ForwardProxyOptions {
     /// From `host:port` to an address on loopback. Everything else is answered with 502.
@@ -50,7 +50,7 @@ pub struct ForwardProxy {
 #[derive(Debug)]
 struct State {
     options: ForwardProxyOptions,
-    /// What the next requests are answered with, instead of being served.
+    /// The answer to the next requests, instead of serving them.
     failures: Mutex<VecDeque<u16>>,
     proxied: watch::Sender<Vec<Proxied>>,
 }
@@ -75,7 +75,7 @@ impl ForwardProxy {
             while let Ok((stream, _)) = listener.accept().await {
                 let state = Arc::clone(&serving);
                 connections.spawn(async move {
-                    // What breaks is seen by the client.
+                    // The client sees errors.
                     let _ = state.serve(stream).await;
                 });
                 while connections.try_join_next().is_some() {}
@@ -102,7 +102,7 @@ impl ForwardProxy {
         failures.extend(statuses);
     }
 
-    /// What it did so far, in order.
+    /// Handled requests, in order.
     pub fn proxied(&self) -> Vec<Proxied> {
         self.state.proxied.borrow().clone()
     }

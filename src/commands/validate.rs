@@ -25,7 +25,10 @@ pub fn validate(args: &ValidateArgs) -> Result<(), Failure> {
     let mut text = "The configuration is valid.\n".to_owned();
     if !findings.unset.is_empty() {
         let names: Vec<&str> = findings.unset.iter().map(String::as_str).collect();
-        text += &format!("Not checked, because not set: {}\n", names.join(", "));
+        text += &format!(
+            "Not checked, because these variables are not set: {}\n",
+            names.join(", ")
+        );
     }
     print(&text)
 }

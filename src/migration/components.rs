@@ -290,7 +290,7 @@ pub(super) const COMPONENTS: &[Entry] = &[
     (
         "extensions",
         &["healthcheckv2", "health_check_v2"],
-        "use `health_check`: it answers for each component at /readyz",
+        "use `health_check`: it reports each component at /readyz",
     ),
     (
         "extensions",

@@ -22,8 +22,7 @@ pub(super) fn hint(path: &str) -> Option<&'static str> {
         .map(|(_, hint)| *hint)
 }
 
-const ALWAYS: &str =
-    "remove it; all metrics of the collector itself are counted always, and `readers` decides where they go";
+const ALWAYS: &str = "remove it; the collector always records its own metrics; `readers` decides where they go";
 
 /// Every known key.
 pub(super) const KEYS: &[Entry] = &[
@@ -31,7 +30,7 @@ pub(super) const KEYS: &[Entry] = &[
     ("telemetry", "write it under `service`"),
     (
         "service::telemetry::metrics::address",
-        "write `readers: [{pull: {exporter: {prometheus: {host: localhost, port: 8888}}}}]` in its place",
+        "write `readers: [{pull: {exporter: {prometheus: {host: localhost, port: 8888}}}}]` instead",
     ),
     ("service::telemetry::metrics::level|views", ALWAYS),
     (

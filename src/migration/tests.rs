@@ -53,7 +53,7 @@ fn every_known_key_has_a_hint_at_its_place() {
     }
 }
 
-/// Every path that a pattern stands for.
+/// Every path that a pattern matches.
 fn alternatives(pattern: &str) -> Vec<String> {
     let mut paths = vec![String::new()];
     for part in pattern.split("::") {

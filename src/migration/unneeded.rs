@@ -12,7 +12,7 @@ pub fn batch() -> Factory<dyn Processor> {
         aliases: &[],
         signals: &Signal::ALL,
         makes: &[],
-        description: "Accepted and does nothing: exporters batch, see `sending_queue::batch`",
+        description: "Accepted without effect: exporters batch, see `sending_queue::batch`",
         create: |create| accept::<BatchSettings>(create, BATCH, BATCH_HELP),
     }
 }
@@ -24,15 +24,15 @@ pub fn memory_limiter() -> Factory<dyn Processor> {
         aliases: &[],
         signals: &Signal::ALL,
         makes: &[],
-        description: "Accepted and does nothing: queues bound the memory, see `sending_queue::queue_size`",
+        description: "Accepted without effect: queues bound the memory, see `sending_queue::queue_size`",
         create: |create| accept::<MemoryLimiterSettings>(create, MEMORY, MEMORY_HELP),
     }
 }
 
-const BATCH: &str = "does nothing here: exporters batch";
+const BATCH: &str = "has no effect here: exporters batch";
 const BATCH_HELP: &str = "remove it here and from the pipelines, and write `sending_queue: {batch: {}}` in the exporter: \
      `timeout` is `flush_timeout`, `send_batch_size` is `min_size`, `send_batch_max_size` is `max_size`";
-const MEMORY: &str = "does nothing here: queues bound the memory";
+const MEMORY: &str = "has no effect here: queues bound the memory";
 const MEMORY_HELP: &str = "remove it here and from the pipelines; `sending_queue::queue_size` of the exporters bounds what \
      waits in memory, and a full queue makes the receiver wait";
 

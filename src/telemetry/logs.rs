@@ -36,7 +36,7 @@ struct Shared {
 struct Buffer {
     lines: VecDeque<Vec<u8>>,
     bytes: usize,
-    /// Whether a line that was taken out is being written.
+    /// True if a line that was taken out is being written.
     writing: bool,
     /// Lines that were dropped and not reported since.
     unreported: u64,
@@ -218,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn an_output_that_nobody_reads_holds_nobody_up() {
+    fn unread_output_blocks_nobody() {
         let mut scene = scene();
         let line = [b'x'; 1024];
         scene.writer.write_all(&line).unwrap();

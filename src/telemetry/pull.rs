@@ -56,7 +56,7 @@ impl Default for Prometheus {
 
 /// A reader, and where what it reads is served.
 pub struct Endpoint {
-    /// Where its settings stand, for error texts.
+    /// The path of its settings, for error texts.
     section: String,
     settings: Prometheus,
     reader: Shared,
@@ -94,7 +94,7 @@ impl Endpoint {
         let address = server
             .address()
             .map_or_else(|| endpoint.to_string(), |address| address.to_string());
-        tracing::info!(url = format!("http://{address}{PATH}"), "own metrics can be scraped");
+        tracing::info!(url = format!("http://{address}{PATH}"), "serving own metrics");
         let (reader, options) = (self.reader(), self.settings.options());
         let served = Served {
             page: Arc::new(move |format| reader.page(&options, format)),

@@ -25,7 +25,7 @@ pub(super) struct Push {
     client: Client,
     url: Url,
     proxy: Option<Proxy>,
-    /// What was wrong the last time.
+    /// The problem of the last attempt.
     problem: Mutex<Option<String>>,
 }
 
@@ -53,13 +53,13 @@ impl Push {
             .no_proxy();
         if let Some(proxy) = &proxy {
             let proxy = reqwest::Proxy::all(proxy.expose_url());
-            builder = builder.proxy(proxy.map_err(|_| "the proxy cannot be used")?);
+            builder = builder.proxy(proxy.map_err(|_| "cannot use the proxy")?);
         }
         // It has a runtime of its own, which cannot be made on a thread that belongs to one.
         let building = std::thread::spawn(move || builder.build());
-        let client = building.join().map_err(|_| "the HTTP client cannot be made")?;
+        let client = building.join().map_err(|_| "cannot build the HTTP client")?;
         Ok(Push {
-            client: client.map_err(|why| format!("the HTTP client cannot be made: {}", last_cause(&why)))?,
+            client: client.map_err(|why| format!("cannot build the HTTP client: {}", last_cause(&why)))?,
             url,
             proxy,
             problem: Mutex::new(None),
@@ -80,8 +80,8 @@ impl Push {
             return;
         }
         match &problem {
-            Some(problem) => warn!(problem, "own metrics are not delivered"),
-            None => info!(host = self.host(), "own metrics are delivered again"),
+            Some(problem) => warn!(problem, "cannot export own metrics"),
+            None => info!(host = self.host(), "export of own metrics recovered"),
         }
         *last = problem;
     }
@@ -96,7 +96,7 @@ impl Push {
                 let to = response.headers().get(LOCATION).and_then(|to| to.to_str().ok());
                 let to = to.and_then(|to| self.url.join(to).ok());
                 // Only scheme and host: the rest may hold anything.
-                let to = to.map_or_else(|| "an unknown place".into(), |to| to.origin().ascii_serialization());
+                let to = to.map_or_else(|| "an unknown location".into(), |to| to.origin().ascii_serialization());
                 Some(format!(
                     "{host} redirects to {to} (HTTP {}), which is not followed so that headers with keys stay with their \
                      host: set the endpoint to the right address",
@@ -206,7 +206,7 @@ mod tests {
             (
                 &proxied,
                 407,
-                Some("proxy http://p:1 (from HTTP_PROXY) wants authentication (HTTP 407)"),
+                Some("proxy http://p:1 (from HTTP_PROXY) requires authentication (HTTP 407)"),
             ),
             (
                 &proxied,

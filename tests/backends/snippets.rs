@@ -27,7 +27,7 @@ struct Tried {
     /// The exporters whose endpoints are moved.
     exporters: &'static [&'static str],
     environment: &'static [(&'static str, &'static str)],
-    /// What the backend asks for.
+    /// The credentials that the backend requires.
     key: &'static str,
 }
 

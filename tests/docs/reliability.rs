@@ -57,7 +57,7 @@ fn documented_defaults_are_those_of_the_code() {
         let found = rows("docs/reliability.md", key);
         assert_eq!(found.len(), 1, "docs/reliability.md: {key}");
         assert_eq!(found[0][2], default, "docs/reliability.md: {key}");
-        // Of both exporters, behind the type.
+        // In both exporters, after the type.
         let of_exporters = rows("docs/configuration.md", key)
             .into_iter()
             .filter(|row| row.len() == 6);

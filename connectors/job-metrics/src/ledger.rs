@@ -59,7 +59,7 @@ pub struct Ledger {
 
 /// Why a stored record is not one.
 #[derive(Debug, thiserror::Error)]
-#[error("the stored window {key:?} cannot be read: {why}; it is left out, delete it from the store")]
+#[error("cannot read the stored window {key:?}: {why}; skipped, delete it from the store")]
 pub struct Unreadable {
     key: String,
     why: String,
@@ -78,7 +78,7 @@ impl Ledger {
         let number = key.strip_prefix(PREFIX).and_then(|number| number.parse().ok());
         let number: u64 = number
             .filter(|number| *number <= LAST)
-            .ok_or_else(|| unreadable("the key holds no number of a window"))?;
+            .ok_or_else(|| unreadable("the key has no window number"))?;
         let record = Record::decode(value).map_err(|why| unreadable(&why))?;
         if let Some(points) = &record.points {
             decompress(points).map_err(|why| unreadable(&format!("its points: {why}")))?;
@@ -206,7 +206,7 @@ impl Record {
         }
         let end = i64::from_be_bytes([e0, e1, e2, e3, e4, e5, e6, e7]);
         if end < 0 || Timestamp::from_second(end).is_err() {
-            return Err(format!("it ends in second {end}, which is no time"));
+            return Err(format!("its end, second {end}, is not a valid time"));
         }
         let count = u32::from_be_bytes([c0, c1, c2, c3]) as usize;
         let length = count.saturating_mul(16);
@@ -336,10 +336,10 @@ mod tests {
         let mut ledger = Ledger::default();
         let mut refused =
             |key: &str, value: &'static [u8]| ledger.restore(key, &Bytes::from_static(value)).unwrap_err().to_string();
-        assert!(refused("window/x", b"").contains("no number"));
-        assert!(refused("window/18446744073709551615", &[1; HEAD]).contains("no number"));
+        assert!(refused("window/x", b"").contains("no window number"));
+        assert!(refused("window/18446744073709551615", &[1; HEAD]).contains("no window number"));
         let late = refused("window/1", &[1, 127, 255, 255, 255, 255, 255, 255, 255, 0, 0, 0, 0]);
-        assert!(late.contains("no time"), "{late}");
+        assert!(late.contains("not a valid time"), "{late}");
         let damaged = refused("window/1", &[1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 9, 9, 9, 9]);
         assert!(damaged.contains("its points"), "{damaged}");
         assert!(refused("window/1", b"short").contains("5 bytes"));
@@ -350,7 +350,7 @@ mod tests {
     }
 
     #[test]
-    fn points_that_would_fill_the_memory_are_refused() {
+    fn rejects_oversized_points() {
         let mut ledger = Ledger::default();
         let bomb = zstd::bulk::compress(&vec![0; (MOST + 1) as usize], LEVEL).unwrap();
         let record = Record {

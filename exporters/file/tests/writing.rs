@@ -244,12 +244,12 @@ async fn full_files_are_put_aside_and_the_oldest_go() {
 }
 
 #[tokio::test]
-async fn new_files_are_for_their_owner_alone() {
+async fn new_files_have_mode_0600() {
     let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
     let folder = Folder::new("mode");
     let exporting = Exporting::start(&folder.file(), "").await;
     assert_eq!(mode(&folder.file()), 0o600);
-    // What somebody has made for a reader of theirs stays as it is.
+    // The mode of an existing file is kept.
     let made = folder.0.join("made.jsonl");
     std::fs::write(&made, "").unwrap();
     std::fs::set_permissions(&made, Permissions::from_mode(0o640)).unwrap();

@@ -1,4 +1,4 @@
-//! What an answer of a backend means, from its bytes: for fuzz targets and property tests, without a connection.
+//! Classifies a backend's answer from its bytes: for fuzz targets and property tests, without a connection.
 
 use std::time::SystemTime;
 
@@ -31,7 +31,7 @@ pub struct Received<'a> {
     pub secrets: Fields<'a>,
 }
 
-/// What `otlp_http` makes of an answer.
+/// The outcome of an answer in `otlp_http`.
 pub fn over_http(received: Received<'_>) -> SendOutcome {
     let asked = http::response::Asked {
         signal: received.signal,
@@ -48,7 +48,7 @@ pub fn over_http(received: Received<'_>) -> SendOutcome {
     http::response::meaning(asked, response, SystemTime::UNIX_EPOCH).into()
 }
 
-/// What `otlp_grpc` makes of an answer.
+/// The outcome of an answer in `otlp_grpc`.
 pub fn over_grpc(received: Received<'_>) -> SendOutcome {
     let asked = grpc::answer::Asked {
         signal: received.signal,

@@ -25,7 +25,7 @@ pub(crate) struct Authentication(Option<Arc<dyn Authenticator>>);
 pub(crate) struct Signed {
     /// The configured ones, and those of the extension.
     pub(crate) headers: HeaderMap,
-    /// What the extension gave.
+    /// The headers of the extension.
     credentials: Option<Arc<Credentials>>,
 }
 
@@ -46,7 +46,7 @@ impl Authentication {
     /// The headers for a request with these configured ones.
     ///
     /// # Errors
-    /// What that means for the request, if the extension has no credentials.
+    /// The outcome of the request if the extension has no credentials.
     pub(crate) async fn sign(&self, configured: &HeaderMap) -> Result<Signed, SendOutcome> {
         let credentials = match &self.0 {
             None => None,
@@ -58,7 +58,7 @@ impl Authentication {
     /// Other headers than those that the backend refused; `None` if there are no others.
     ///
     /// # Errors
-    /// What that means for the request, if the extension cannot say.
+    /// The outcome of the request if the extension fails.
     pub(crate) async fn sign_again(
         &self,
         refused: &Signed,
@@ -79,7 +79,7 @@ fn signed(configured: &HeaderMap, credentials: Option<Arc<Credentials>>) -> Resu
     for (name, value) in credentials.iter().flat_map(|credentials| credentials.headers()) {
         let (Ok(header), Ok(mut content)) = (HeaderName::try_from(name), HeaderValue::try_from(value.expose())) else {
             return Err(SendOutcome::Misconfigured(format!(
-                "the authenticator gives a header `{name}` with a character that no header may hold"
+                "the authenticator returned the header `{name}` with a character that is not valid in a header"
             )));
         };
         content.set_sensitive(true);

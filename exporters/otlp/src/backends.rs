@@ -24,7 +24,7 @@ struct Backend {
     takes: Takes,
     /// The header with the key, without which every request is refused.
     header: Option<&'static str>,
-    /// Whether it takes OTLP over gRPC.
+    /// True if it takes OTLP over gRPC.
     grpc: bool,
     /// Ends of its host names.
     domains: &'static [&'static str],
@@ -115,7 +115,7 @@ fn of(url: &Url) -> Option<&'static Backend> {
         .find(|backend| is_at(url, backend.domains) || has_path(url, backend.paths))
 }
 
-/// Whether the host is one of the domains or below one.
+/// True if the host is one of the domains or below one.
 pub(crate) fn is_at(url: &Url, domains: &[&str]) -> bool {
     let host = url.host_str().unwrap_or_default().trim_end_matches('.');
     domains.iter().any(|domain| {
@@ -130,18 +130,18 @@ fn has_path(url: &Url, paths: &[&str]) -> bool {
     paths.iter().any(|end| base.ends_with(end))
 }
 
-/// What an exporter is told to do, for the checks.
+/// The settings of an exporter that the checks compare.
 pub(crate) struct Sends<'a> {
     pub(crate) settings: &'a Settings,
     /// The names of the headers, those with a wrong value too, in lower case.
     pub(crate) headers: Vec<String>,
-    /// Whether an extension adds headers.
+    /// True if an extension adds headers.
     pub(crate) authenticated: bool,
     pub(crate) temporality: Temporality,
 }
 
 impl Sends<'_> {
-    /// Whether the header is given. One whose variable is not set is no header yet, but is there in the settings.
+    /// True if the header is given. One whose variable is not set is no header yet, but is there in the settings.
     fn has(&self, header: &str) -> bool {
         self.headers.iter().any(|name| name == header) || self.settings.is_set(&format!("headers::{header}"))
     }
@@ -163,7 +163,7 @@ pub(crate) fn check(sends: &Sends<'_>, key: &str, url: &Url, grpc: bool, mistake
     if grpc && !backend.grpc {
         mistakes.push(
             settings
-                .mistake(key, format!("{name} takes no OTLP over gRPC"))
+                .mistake(key, format!("{name} does not accept OTLP over gRPC"))
                 .with_help("use the exporter `otlp_http` for it"),
         );
         return;
@@ -174,7 +174,7 @@ pub(crate) fn check(sends: &Sends<'_>, key: &str, url: &Url, grpc: bool, mistake
         && !sends.authenticated
     {
         let help = match nearest(header, sends.headers.iter().map(String::as_str)) {
-            Some(near) => format!("is the header `{near}` meant? write `{header}`"),
+            Some(near) => format!("found the header `{near}`; write `{header}`"),
             None => format!("add `headers: {{{header}: \"${{env:NAME}}\"}}`, with the variable that holds the key"),
         };
         let message = format!("{name} refuses requests without the header `{header}`");
@@ -193,7 +193,7 @@ pub(crate) fn check_temporality(sends: &Sends<'_>, metrics: &Url, mistakes: &mut
         && sends.temporality != Temporality::Delta
     {
         let message = format!(
-            "{} rejects totals, so every counter and histogram would be lost",
+            "{} rejects cumulative metrics, so every counter and histogram would be lost",
             backend.name
         );
         mistakes.push(
@@ -214,10 +214,13 @@ pub(crate) fn warn_of_deltas(settings: &Settings, temporality: Temporality, sign
     {
         let name = backend.name;
         let subject = match is_at(metrics, backend.domains) {
-            true => format!("{name} keeps totals"),
-            false => format!("`{}` is a path of {name}, which keeps totals", metrics.path()),
+            true => format!("{name} stores cumulative metrics"),
+            false => format!(
+                "`{}` is a path of {name}, which stores cumulative metrics",
+                metrics.path()
+            ),
         };
-        let message = format!("{subject} and drops deltas, mostly without an error");
+        let message = format!("{subject} and drops deltas, usually without an error");
         settings.warn(
             settings
                 .mistake("temporality", message)

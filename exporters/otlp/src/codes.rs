@@ -122,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn codes_are_numbers_of_http_and_names_of_grpc() {
+    fn accepts_http_numbers_and_grpc_names() {
         let codes = read("[500, 429, 404]", false).unwrap();
         assert!(codes.has_http(500) && codes.has_http(404) && !codes.has_http(503));
         let codes = read("[INTERNAL, unknown, 502]", true).unwrap();

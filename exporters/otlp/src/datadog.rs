@@ -22,12 +22,12 @@ const SITES: [(&str, &[&str]); 9] = [
     ("us2.ddog-gov.com", &["us2", "us2-fed", "us2_fed"]),
 ];
 
-/// What is wrong with an address.
+/// A problem with an address.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Wrong {
     pub(crate) message: String,
     pub(crate) help: String,
-    /// Whether it may be right all the same.
+    /// True if the address may still be valid.
     pub(crate) perhaps: bool,
 }
 
@@ -85,8 +85,8 @@ fn of_unknown_site(rest: &str, wrong: impl Fn(String, Option<&str>) -> Option<Wr
     let looks_like_one = label.len() == 3 && label.ends_with(|c: char| c.is_ascii_digit());
     if known.is_some() && looks_like_one {
         return Some(Wrong {
-            message: format!("`{rest}` is not a Datadog site that is known here"),
-            help: format!("known are {}", sites()),
+            message: format!("`{rest}` is not a known Datadog site"),
+            help: format!("known sites: {}", sites()),
             perhaps: true,
         });
     }
@@ -102,7 +102,7 @@ fn elsewhere(url: &Url, host: &str, wrong: impl Fn(String, Option<&str>) -> Opti
     }
     let site = site_in(host);
     let what = match host.split('.').next().unwrap_or_default() {
-        "app" | "www" => "is a web page of Datadog, not its OTLP intake",
+        "app" | "www" => "is a Datadog web page, not its OTLP intake",
         "api" => "is Datadog's API, not its OTLP intake",
         _ => "is not Datadog's OTLP intake",
     };
@@ -148,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn the_sites_are_those_of_the_page_about_datadog() {
+    fn sites_match_the_datadog_docs() {
         let page = include_str!("../../../docs/datadog.md");
         let rows = page.lines().map(|line| line.split('`').collect::<Vec<_>>());
         let documented: Vec<&str> = rows
@@ -210,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn hosts_of_datadog_that_take_no_otlp_are_named() {
+    fn rejects_datadog_hosts_without_otlp() {
         for (host, expected, meant) in [
             ("app.datadoghq.com", "a web page", "datadoghq.com"),
             ("api.us5.datadoghq.com", "Datadog's API", "us5.datadoghq.com"),

@@ -119,7 +119,7 @@ fn check(text: &str) -> Result<Url, String> {
 
 /// `https://otlp.https://datadoghq.com`
 pub(crate) const TWO_SCHEMES: &str =
-    "it has two schemes (`://`); is an environment variable in it a URL, where a host or a Datadog site is expected?";
+    "it has two schemes (`://`); check that environment variables in it hold a host or a Datadog site, not a URL";
 
 /// A host with a hole in it is what an empty variable leaves behind, one with symbols in it a variable that was not
 /// replaced.
@@ -133,8 +133,7 @@ pub(crate) fn check_host(url: &Url) -> Result<(), String> {
     let symbol = host.chars().find(|c| !c.is_alphanumeric() && !"-._:[]".contains(*c));
     if let Some(symbol) = symbol {
         return Err(format!(
-            "the host `{host}` has `{symbol}` in it; is a reference in it not replaced? write `${{env:NAME}}` for an \
-             environment variable"
+            "the host `{host}` has `{symbol}` in it; for an environment variable, write `${{env:NAME}}`"
         ));
     }
     Ok(())
@@ -156,7 +155,7 @@ pub(crate) fn warn<'a>(
         .map(|name| format!("the header {name}"))
         .collect();
     if authenticated {
-        credentials.push("what the authenticator adds".into());
+        credentials.push("the authenticator's header".into());
     }
     let plain = urls.filter(|(_, url)| url.scheme() == "http" && !is_loopback(url));
     for (key, url) in plain {
@@ -168,7 +167,7 @@ pub(crate) fn warn<'a>(
     if tls.insecure_skip_verify {
         settings.warn(settings.mistake(
             "tls::insecure_skip_verify",
-            "any certificate is accepted, so everything between the collector and the backend can read and change the \
+            "any certificate is accepted, so anyone between the collector and the backend can read and change the \
              data",
         ));
     }

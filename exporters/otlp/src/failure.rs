@@ -37,18 +37,18 @@ pub(crate) fn is_late(error: &(dyn Error + 'static)) -> bool {
     chain.late || chain.io == Some(io::ErrorKind::TimedOut)
 }
 
-/// Whether it is the proxy that failed.
+/// True if the proxy failed.
 pub(crate) fn is_of_proxy(error: &(dyn Error + 'static)) -> bool {
     Chain::of(Some(error)).proxy.is_some()
 }
 
-/// Whether TLS failed.
+/// True if TLS failed.
 pub(crate) fn is_tls(error: Option<&(dyn Error + 'static)>) -> bool {
     let chain = Chain::of(error);
     chain.tls.is_some() || chain.alert_about_us().is_some()
 }
 
-/// Whether the connection ended before an answer came.
+/// True if the connection ended before an answer came.
 pub(crate) fn is_closed(error: &reqwest::Error) -> bool {
     let chain = Chain::of(error.source());
     let broken = [
@@ -59,7 +59,7 @@ pub(crate) fn is_closed(error: &reqwest::Error) -> bool {
     chain.tls.is_none() && (chain.io.is_some_and(|kind| broken.contains(&kind)) || chain.has(CLOSED))
 }
 
-/// Whether one of the causes has these words.
+/// True if one of the causes has these words.
 pub(crate) fn has_words(error: Option<&(dyn Error + 'static)>, words: &str) -> bool {
     Chain::of(error).has(words)
 }
@@ -132,8 +132,8 @@ fn explain_tls(error: &rustls::Error, url: &Url) -> String {
                 format!("the certificate of {host} is for another name: check the endpoint")
             }
             CertificateError::NotValidForNameContext { presented, expected } if presented.is_empty() => format!(
-                "the certificate of {host} is for no host: it has no subjectAltName, and its common name does not count; \
-                 it needs the subjectAltName {}",
+                "the certificate of {host} has no subjectAltName, and its common name is ignored; it needs the \
+                 subjectAltName {}",
                 expected.to_str()
             ),
             CertificateError::NotValidForNameContext { presented, expected } => format!(
@@ -152,12 +152,12 @@ fn explain_tls(error: &rustls::Error, url: &Url) -> String {
                     "the certificate of {host} is self-signed and not trusted: put exactly this certificate in tls::ca_file"
                 ),
                 Some(NotTrusted::Authority) => format!(
-                    "the certificate of {host} is one of an authority (CA:TRUE), not of a server: give the server a \
-                     certificate of its own, or put exactly this certificate in tls::ca_file"
+                    "the certificate of {host} is a CA certificate (CA:TRUE), not a server certificate: give the server its \
+                     own certificate, or put exactly this certificate in tls::ca_file"
                 ),
-                None => format!("the certificate of {host} cannot be accepted: {why}"),
+                None => format!("cannot verify the certificate of {host}: {why}"),
             },
-            why => format!("the certificate of {host} cannot be accepted: {why}"),
+            why => format!("cannot verify the certificate of {host}: {why}"),
         },
         rustls::Error::InvalidMessage(_) => {
             format!("{host} does not speak TLS there: does the endpoint need http:// or another port?")
@@ -182,7 +182,7 @@ fn bare(name: &str) -> &str {
 fn site_hint(url: &Url) -> String {
     let host = url.host_str().unwrap_or_default();
     if endpoint::is_datadog(url) || host.starts_with("otlp.") {
-        format!("; is the site in the endpoint right ({})?", datadog::sites())
+        format!("; check the site in the endpoint ({})", datadog::sites())
     } else {
         "; check the endpoint".to_owned()
     }

@@ -55,10 +55,10 @@ fn header(key: &str, value: &Secret) -> Result<(HeaderName, HeaderValue), String
     if is_credential(name.as_str())
         && let Some(why) = wrong_credential(name.as_str(), text)
     {
-        return Err(format!("the value of `{name}` cannot work: {why}"));
+        return Err(format!("the value of `{name}` is unusable: {why}"));
     }
     let mut value = HeaderValue::try_from(text).map_err(|_| {
-        format!("the value of `{name}` holds a character that no header may hold, such as a line break")
+        format!("the value of `{name}` contains a character that is not valid in a header, such as a line break")
     })?;
     value.set_sensitive(true);
     Ok((name, value))
@@ -76,7 +76,7 @@ fn wrong_credential(name: &str, text: &str) -> Option<&'static str> {
     }
     let text = text.trim_start();
     if SCHEMES.contains(&text.trim_end().to_ascii_lowercase().as_str()) {
-        return Some("nothing follows the scheme; is the environment variable it comes from set?");
+        return Some("no credentials after the scheme; check that the environment variable is set");
     }
     credential_problem(text).or_else(|| credential_problem(text.split_once(' ')?.1))
 }
@@ -112,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn values_that_are_no_credentials_are_free() {
+    fn accepts_values_that_are_not_credentials() {
         for yaml in [
             "headers: {x-team: 'our team', x-note: \"'quoted'\", x-scope: YOUR_API_KEY}",
             "headers: {authorization: 'Basic aHVudGVyMjpodW50ZXIy'}",
@@ -141,8 +141,8 @@ mod tests {
             ("headers:\n  x-a: b\n  dd-api-key: ' hunter2'", "white space"),
             ("headers:\n  x-a: b\n  api-key: hun ter2", "white space inside"),
             ("headers:\n  x-a: b\n  x-honeycomb-team: YOUR_API_KEY", "placeholder"),
-            ("headers:\n  x-a: b\n  dd-api-key: $DD_API_KEY", "not replaced"),
-            ("headers:\n  x-a: b\n  authorization: Bearer $TOKEN", "not replaced"),
+            ("headers:\n  x-a: b\n  dd-api-key: $DD_API_KEY", "not expanded"),
+            ("headers:\n  x-a: b\n  authorization: Bearer $TOKEN", "not expanded"),
             ("headers:\n  x-a: b\n  authorization: Api-Token <token>", "placeholder"),
             (
                 "headers:\n  x-a: b\n  authorization: Basic 'hunter2'",
@@ -150,7 +150,7 @@ mod tests {
             ),
             (
                 "headers:\n  x-a: b\n  authorization: 'Bearer '",
-                "nothing follows the scheme",
+                "no credentials after the scheme",
             ),
         ] {
             let (_, mistakes) = read_yaml(yaml);

@@ -52,7 +52,7 @@ impl From<Meaning> for SendOutcome {
     }
 }
 
-/// What an HTTP status says about a request, whoever answered: the backend, a gateway or a proxy.
+/// The meaning of an HTTP status for a request, whether the backend, a gateway or a proxy answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Class {
     /// It was accepted, at least in part.

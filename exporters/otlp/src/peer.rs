@@ -71,7 +71,7 @@ pub(crate) async fn ask(url: &Url, hello: Hello) -> Option<Speaks> {
     matches!(handshake.await, Ok(Some(true))).then_some(Speaks::Tls)
 }
 
-/// Whether a server answers a handshake, even if it is refused. Nobody is trusted, so it never succeeds.
+/// True if a server answers a handshake, even by refusing it. No certificate is trusted, so the handshake never succeeds.
 async fn speaks_tls(host: &str, port: u16) -> Option<bool> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let config = ClientConfig::builder_with_provider(provider)

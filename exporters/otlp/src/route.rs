@@ -1,4 +1,4 @@
-//! What a backend is reached through, and whether it is the proxy's fault that there was no answer.
+//! The proxy through which a backend is reached, and failures caused by that proxy.
 
 use std::error::Error;
 use std::io;
@@ -23,7 +23,7 @@ pub(crate) fn shown<'a>(urls: impl Iterator<Item = &'a Url>) -> String {
 /// Each URL that is reached through a proxy, with the proxy.
 ///
 /// # Errors
-/// If a variable that holds for one of the URLs is not the URL of a proxy.
+/// If a variable that holds for one of the URLs is not a proxy URL.
 pub(crate) fn proxied<'a>(
     proxies: &'a Proxies,
     urls: impl Iterator<Item = &'a Url>,
@@ -52,7 +52,7 @@ pub(crate) fn for_client(proxies: Proxies) -> reqwest::Proxy {
     })
 }
 
-/// Whether requests for the URL are sent to the proxy itself, so that it may be the one that answers.
+/// True if requests for the URL are sent to the proxy itself, so that it may be the one that answers.
 pub(crate) fn is_forwarded(url: &Url, proxy: &Proxy) -> bool {
     proxy.forwards(url.into())
 }

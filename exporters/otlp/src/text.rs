@@ -68,7 +68,7 @@ fn hide(text: &str, headers: &HeaderMap) -> String {
     shown
 }
 
-/// What is secret in a header's value: the value without its scheme (`Bearer`), and the password of basic credentials.
+/// The secret part of a header's value: the value without its scheme (`Bearer`), and the password of basic credentials.
 fn secrets(value: &str) -> Vec<String> {
     let bare = match value.split_once(' ') {
         Some((scheme, rest)) if scheme.bytes().all(|b| b.is_ascii_alphabetic() || b == b'-') => rest.trim(),
@@ -85,7 +85,7 @@ fn secrets(value: &str) -> Vec<String> {
     secrets
 }
 
-/// Whether a value is a key rather than a name: long, with letters and digits.
+/// True if a value is a key rather than a name: long, with letters and digits.
 fn looks_random(value: &str) -> bool {
     let has = |class: fn(&u8) -> bool| value.as_bytes().iter().any(class);
     value.len() >= 16 && has(u8::is_ascii_digit) && has(u8::is_ascii_alphabetic)
@@ -162,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn no_part_or_encoding_of_a_key_is_shown() {
+    fn hides_keys_in_any_encoding() {
         let headers = headers(&[
             ("dd-api-key", KEY),
             ("authorization", "Basic dXNlcjpzM2NyM3QtcDRzcw=="),
@@ -209,7 +209,7 @@ mod tests {
     }
 
     #[test]
-    fn a_page_is_shown_by_its_title() {
+    fn shows_the_title_of_a_web_page() {
         let page = " <!DOCTYPE html><html><head><TITLE> 502 Bad Gateway </TITLE></head><body>…</body></html>";
         assert_eq!(html_title(page).as_deref(), Some("502 Bad Gateway"));
         assert_eq!(html_title("<html><title>x").as_deref(), Some(""));

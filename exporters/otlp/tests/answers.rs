@@ -10,7 +10,7 @@ use pipeline::health::Status;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
-/// What becomes of a request after an answer.
+/// The outcome of a request after an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Then {
     /// It is delivered, and the exporter is ready.
@@ -203,7 +203,7 @@ async fn every_grpc_code_is_decided() {
 }
 
 #[tokio::test]
-async fn a_single_item_that_is_too_large_is_given_up() {
+async fn drops_a_single_oversized_item() {
     let mut peer = Peer::start(Speaks::Http1).await;
     let exporter = over_http(&peer, QUICK).await;
     let delivery = exporter.put(logs(&["a"])).await;
@@ -216,7 +216,7 @@ async fn a_single_item_that_is_too_large_is_given_up() {
 }
 
 #[tokio::test]
-async fn configured_codes_are_given_up() {
+async fn does_not_retry_configured_codes() {
     let codes = |codes| {
         format!("retry_on_failure: {{initial_interval: 1ms, max_interval: 1ms, non_retryable_status_codes: [{codes}]}}")
     };

@@ -206,7 +206,7 @@ async fn header_that_cannot_be_sent_is_named_without_its_value() {
 }
 
 #[test]
-fn authenticator_that_does_not_exist_is_an_error_at_its_place() {
+fn reports_an_unknown_authenticator() {
     let provided = Scripted::new("x").provided();
     for factory in [otlp_exporter::http::factory(), otlp_exporter::grpc::factory()] {
         for (id, expected) in [

@@ -105,12 +105,12 @@ async fn http_goes_through_the_proxy_with_and_without_tls() {
 }
 
 #[tokio::test]
-async fn a_proxy_that_refuses_for_a_while_loses_nothing() {
+async fn keeps_data_while_a_proxy_refuses() {
     for tls in [true, false] {
         for (status, expected) in [
             (
                 407,
-                "wants authentication (HTTP 407): check the user name and password in proxy_url",
+                "requires authentication (HTTP 407): check the user name and password in proxy_url",
             ),
             (502, "502"),
             (503, "503"),
@@ -131,7 +131,7 @@ async fn a_proxy_that_refuses_for_a_while_loses_nothing() {
 }
 
 #[tokio::test]
-async fn a_proxy_that_is_away_is_named_and_waited_for() {
+async fn retries_while_the_proxy_is_down() {
     let intake = OtlpIntake::start(None).await.unwrap();
     for scheme in ["http", "socks5"] {
         for endpoint in ["http://intake.example", "https://intake.example"] {
@@ -162,7 +162,7 @@ async fn a_proxy_that_is_away_is_named_and_waited_for() {
 }
 
 #[tokio::test]
-async fn a_proxy_whose_name_is_unknown_or_that_is_none_is_named() {
+async fn reports_unresolvable_and_invalid_proxies() {
     // A label may have 63 characters, so no resolver asks the network for this one.
     let host = format!("{}.example", "x".repeat(64));
     let intake = OtlpIntake::start(None).await.unwrap();
@@ -201,7 +201,7 @@ async fn a_proxy_whose_name_is_unknown_or_that_is_none_is_named() {
 }
 
 #[tokio::test]
-async fn a_certificate_that_a_proxy_shows_is_told_apart() {
+async fn detects_an_intercepting_proxy() {
     let setup = Setup::new().await;
     let more = format!("tls:\n  ca_pem: |\n{}", common::tls::indented(&authority().pem()));
     let exporter = start(&format!(
@@ -243,7 +243,7 @@ fn child(name: &str, variables: &[(&str, String)]) -> Output {
     command.envs(variables).output().unwrap()
 }
 
-/// What a child printed, if it succeeded.
+/// The output of a child process, if it succeeded.
 fn printed(output: &Output) -> String {
     let text = String::from_utf8_lossy(&output.stdout);
     let all = format!("{text}{}", String::from_utf8_lossy(&output.stderr));
@@ -306,7 +306,7 @@ async fn the_environments_proxy_is_named_when_it_refuses() {
     let setup = Setup::new().await;
     setup.proxy.fail_next([407; 100]);
     for (url, expected) in [
-        (setup.proxy.url("http"), "wants authentication (HTTP 407)"),
+        (setup.proxy.url("http"), "requires authentication (HTTP 407)"),
         (format!("http://user:{SECRET}@{free}"), "refused the connection"),
     ] {
         let text = printed(&child("child_reports_why", &[("HTTPS_PROXY", url)]));
@@ -337,7 +337,7 @@ async fn child_reports_why() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_variable_that_is_no_proxy_stops_the_start() {
+async fn invalid_proxy_variable_fails_startup() {
     let url = format!("https://user:{SECRET}@proxy.example:3128");
     printed(&child("child_does_not_start", &[("ALL_PROXY", url)]));
 }

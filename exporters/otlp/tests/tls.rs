@@ -144,7 +144,7 @@ async fn self_signed_certificate_needs_the_name_and_the_date() {
 }
 
 #[tokio::test]
-async fn certificate_of_an_unknown_authority_is_accepted_as_it_is() {
+async fn accepts_a_pinned_certificate_of_unknown_ca() {
     let own = Certificate::signed_by(&authority());
     let server = Server::with(authority(), own.configs()).await;
     for transport in BOTH {
@@ -405,7 +405,7 @@ async fn files_that_are_not_what_they_should_be_stop_the_start() {
                 &format!("endpoint: https://h:1\ntls: {tls}"),
                 &Provided::new(),
             );
-            // What a text holds is known before the start.
+            // Inline PEM is checked before startup.
             let why = match created {
                 Ok(mut exporter) => exporter.start().await.unwrap_err().to_string(),
                 Err(wrong) => wrong.to_string(),

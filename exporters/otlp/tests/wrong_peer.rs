@@ -145,7 +145,7 @@ async fn grpc_waits_for_a_server_that_is_away_and_names_what_cannot_be_resolved(
 }
 
 #[tokio::test]
-async fn a_server_with_tls_that_hangs_up_without_a_word() {
+async fn detects_tls_server_that_closes_silently() {
     let authority = common::tls::authority();
     for alpn in [&b"http/1.1"[..], b"h2"] {
         let acceptor = TlsAcceptor::from(common::tls::Tls::of(&authority).config(alpn));

@@ -74,7 +74,7 @@ impl Prometheus {
         let address = server
             .address()
             .map_or_else(|| endpoint.to_string(), |address| address.to_string());
-        tracing::info!(url = format!("{scheme}://{address}{PATH}"), "metrics can be scraped");
+        tracing::info!(url = format!("{scheme}://{address}{PATH}"), "serving metrics");
         self.listening = Some(server);
         Ok(())
     }

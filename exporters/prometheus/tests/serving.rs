@@ -184,7 +184,7 @@ async fn scrapes_are_answered_while_connections_hang() {
 }
 
 #[tokio::test]
-async fn names_of_others_are_refused_unless_allowed() {
+async fn rejects_foreign_host_names_unless_allowed() {
     for (more, code) in [("", "403"), ("allowed_hosts: ['*.example']", "200")] {
         let scene = Scene::new(more).await;
         let mut stream = TcpStream::connect(scene.address).await.unwrap();

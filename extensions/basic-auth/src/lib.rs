@@ -23,7 +23,7 @@ pub fn factory() -> Factory<dyn Extension> {
         aliases: &["basic_auth"],
         signals: &[],
         makes: &[],
-        description: "Authenticates exporters with user name and password, written or from files that are read again",
+        description: "Authenticates exporters with a user name and password, from the configuration or from files that are reloaded",
         create: |create| Ok(Box::new(BasicAuth::new(create)?)),
     }
 }
@@ -31,7 +31,7 @@ pub fn factory() -> Factory<dyn Extension> {
 struct BasicAuth(Arc<Account>);
 
 struct Account {
-    /// Where its settings stand, for error texts.
+    /// The path of its settings, for error texts.
     section: String,
     settings: Settings,
 }

@@ -44,7 +44,7 @@ impl Settings {
             &mut mistakes,
         );
         if account.username.expose().contains(':') {
-            let message = "it has a `:` in it, which ends the user name; the password belongs in `password`";
+            let message = "it contains `:`, which ends the user name; set the password in `password`";
             mistakes.push(settings.mistake("client_auth::username", message));
         }
         match (username, password) {

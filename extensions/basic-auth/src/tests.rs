@@ -1,4 +1,4 @@
-//! What the extension adds, and what it refuses.
+//! Headers that the extension adds, and settings that it rejects.
 
 use opentelemetry::metrics::MeterProvider;
 use opentelemetry::metrics::noop::NoopMeterProvider;
@@ -63,22 +63,19 @@ fn wrong_settings_are_named_without_the_password() {
     for (yaml, expected) in [
         (
             "{}",
-            "`client_auth::username` or `client_auth::username_file` must be given",
+            "`client_auth::username` or `client_auth::username_file` is required",
         ),
-        (
-            "client_auth: {username: a}",
-            "`client_auth::password_file` must be given",
-        ),
+        ("client_auth: {username: a}", "`client_auth::password_file` is required"),
         (
             "client_auth: {username: a, password: ''}",
             "is the environment variable it comes from set?",
         ),
         (
             "client_auth: {username: a, password: hunter2, password_file: /x}",
-            "exclude each other",
+            "are mutually exclusive",
         ),
         ("client_auth: {username: 'a:b', password: hunter2}", "has a `:` in it"),
-        ("client_auth: {username: a, password: $PASSWORD}", "not replaced"),
+        ("client_auth: {username: a, password: $PASSWORD}", "not expanded"),
         (
             "{client_auth: {username: a, password: hunter2}, htpasswd: {}}",
             "unknown key `htpasswd`",

@@ -21,7 +21,7 @@ pub fn factory() -> Factory<dyn Extension> {
         aliases: &["bearer_token_auth"],
         signals: &[],
         makes: &[],
-        description: "Authenticates exporters with a token, written or from a file that is read again",
+        description: "Authenticates exporters with a token, from the configuration or from a file that is reloaded",
         create: |create| Ok(Box::new(BearerToken::new(create)?)),
     }
 }
@@ -29,7 +29,7 @@ pub fn factory() -> Factory<dyn Extension> {
 struct BearerToken(Arc<Token>);
 
 struct Token {
-    /// Where its settings stand, for error texts.
+    /// The path of its settings, for error texts.
     section: String,
     header: String,
     scheme: String,

@@ -1,4 +1,4 @@
-//! What the extension adds, and what it refuses.
+//! Headers that the extension adds, and settings that it rejects.
 
 use opentelemetry::metrics::MeterProvider;
 use opentelemetry::metrics::noop::NoopMeterProvider;
@@ -78,9 +78,9 @@ async fn token_in_a_file_is_read_again() {
 #[test]
 fn wrong_settings_are_named_without_the_token() {
     for (yaml, expected) in [
-        ("{}", "`token` or `filename` must be given"),
+        ("{}", "`token` or `filename` is required"),
         ("token: ''", "is the environment variable it comes from set?"),
-        ("{token: hunter2, filename: /x}", "exclude each other"),
+        ("{token: hunter2, filename: /x}", "are mutually exclusive"),
         ("token: Bearer hunter2", "which `scheme` adds"),
         ("token: \"'hunter2'\"", "has quotes around it"),
         ("token: <token>", "placeholder"),

@@ -162,7 +162,7 @@ impl Database {
         })
     }
 
-    /// Whether a transaction leaves no more stored than before. One that replaces values by their parts counts, too.
+    /// True if a transaction leaves no more stored than before. One that replaces values by their parts counts, too.
     ///
     /// # Errors
     /// Why it cannot be read.
@@ -298,12 +298,12 @@ impl Failure {
     pub fn told(&self, place: &Place) -> StoreError {
         match self {
             Failure::Full(why) => StoreError::Unavailable(format!(
-                "the disk of the file {} is full: {why}; until there is space, only what frees space is stored: make the \
-                 volume larger, or let the backend take what is queued",
+                "the disk of the file {} is full: {why}; until there is space, only deletions are stored: make the \
+                 volume larger, or let the queue drain",
                 place.file().display()
             )),
             Failure::Disk(why) => StoreError::Unavailable(format!(
-                "the file {} cannot be read or written: {why}; check the disk and the directory it is in",
+                "cannot read or write the file {}: {why}; check the disk and the directory it is in",
                 place.file().display()
             )),
             Failure::Broken(why) => StoreError::Permanent(format!(

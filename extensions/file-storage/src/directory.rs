@@ -20,14 +20,14 @@ pub fn create(path: &Path, mode: u32, section: &str) -> Result<(), String> {
     made.map_err(|error| explain(&error, "made", path, section))
 }
 
-/// What the lock file says while a collector uses the directory; it is empty after an orderly shutdown.
+/// Content of the lock file while a collector uses the directory; empty after a clean shutdown.
 const IN_USE: &[u8] = b"in use\n";
 
 /// A directory that belongs to this process as long as this is held.
 #[derive(Debug)]
 pub struct Lock {
     file: File,
-    /// Whether the last collector that used the directory ended without closing its file.
+    /// True if the last collector that used the directory ended without closing its file.
     pub unclean: bool,
 }
 

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use redb::StorageBackend;
 
 /// The problem with a file that is no longer where it was opened.
-pub const GONE: &str = "it is gone: it was removed or replaced while the collector used it; restart the collector";
+pub const GONE: &str = "it was removed or replaced while the collector used it; restart the collector";
 
 /// A file. It takes no lock: the directory's lock is held as long as the file is open.
 #[derive(Debug)]

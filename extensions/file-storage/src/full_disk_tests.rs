@@ -181,7 +181,7 @@ async fn a_disk_filled_by_the_queue_drains_again() {
         let mut most = 0;
         for round in 0..3 {
             let context = format!("{capacity} bytes of disk, values of {bytes}, round {round}");
-            // What waits to be stored is stored.
+            // Pending writes are stored.
             while store.apply(set("first", bytes)).await.is_err() {}
             assert_eq!(*writer.problem.borrow(), None);
             let mut keys = fill(&store, bytes).await;

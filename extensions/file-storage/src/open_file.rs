@@ -37,7 +37,7 @@ enum State {
     },
 }
 
-/// What the thread holds.
+/// The state of the thread.
 pub(crate) struct OpenFile {
     state: State,
     lock: Lock,
@@ -58,7 +58,7 @@ impl OpenFile {
     /// Opens the file on startup.
     ///
     /// # Errors
-    /// What is wrong and what to do.
+    /// The problem and how to fix it.
     pub(crate) fn open(
         place: Place,
         lock: Lock,

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 
 /// The reserve's size in bytes: many times what one commit of deletions writes.
 pub const SIZE: u64 = 1024 * 1024;
-/// What must be free beside the reserve, in bytes, for the disk not to count as full.
+/// Free space besides the reserve, in bytes, below which the disk counts as full.
 pub const HEADROOM: u64 = SIZE / 4;
 /// The file's name in the directory.
 const FILE: &str = "reserve";

@@ -1,4 +1,4 @@
-//! Whether the disk has room, or only the reserve for deletions is left.
+//! Tracks free disk space: normal, or only the reserve for deletions left.
 
 use std::time::{Duration, Instant};
 
@@ -33,7 +33,7 @@ impl Space {
         }
     }
 
-    /// Whether only what frees space may be stored.
+    /// True if only deletions may be stored.
     pub fn is_low(&self) -> bool {
         self.low
     }

@@ -235,7 +235,7 @@ async fn a_full_disk_is_told_and_overcome() {
         error,
         StoreError::Unavailable(
             "the disk of the file /d/state.redb is full: no storage space; until there is space, only what frees space \
-             is stored: make the volume larger, or let the backend take what is queued"
+             is stored: make the volume larger, or let the queue drain"
                 .into()
         )
     );

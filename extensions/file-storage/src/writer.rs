@@ -45,7 +45,7 @@ impl Writer {
     /// Starts the thread and waits until it has opened the file.
     ///
     /// # Errors
-    /// What is wrong and what to do.
+    /// The problem and how to fix it.
     pub async fn start(place: Place, lock: Lock) -> Result<Writer, String> {
         let opener = Opener {
             first: Box::new(Database::start),

@@ -209,7 +209,7 @@ async fn a_removed_file_is_reported_and_nothing_acknowledged() {
         for value in ["2", "3"] {
             let error = store.apply(vec![set("k", value)]).await.unwrap_err();
             assert!(
-                matches!(&error, StoreError::Unavailable(why) if why.contains("it is gone")),
+                matches!(&error, StoreError::Unavailable(why) if why.contains("removed or replaced")),
                 "{error}"
             );
         }
@@ -241,7 +241,7 @@ async fn only_an_unclean_shutdown_is_called_unclean() {
         lock.unclean
     };
     assert!(!unclean().await, "the first start");
-    // That lock was dropped without being closed, as a crash would.
+    // The lock was dropped without being closed, as in a crash.
     assert!(unclean().await, "after a crash");
     start(&folder.yaml("")).await.unwrap().stop().await;
     assert!(!unclean().await, "after an orderly shutdown");

@@ -58,7 +58,7 @@ impl Extension for HealthCheck {
             let address = listener
                 .local_addr()
                 .map_or_else(|_| endpoint.to_string(), |address| address.to_string());
-            tracing::info!(endpoint = address, "health check listens");
+            tracing::info!(endpoint = address, "health check listening");
             self.listener = Some(listener);
             Ok(())
         })

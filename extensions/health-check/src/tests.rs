@@ -173,7 +173,7 @@ async fn probes_are_answered_while_connections_hang() {
 }
 
 #[tokio::test]
-async fn names_of_others_are_refused_unless_allowed() {
+async fn rejects_foreign_host_names_unless_allowed() {
     let strict = serve("endpoint: 127.0.0.1:0").await;
     let open = serve("{endpoint: '127.0.0.1:0', allowed_hosts: [probe.example]}").await;
     for (served, code) in [(strict, "403"), (open, "200")] {

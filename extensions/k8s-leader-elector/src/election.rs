@@ -246,7 +246,7 @@ mod tests {
     }
 
     #[test]
-    fn an_absurd_claim_of_a_dead_holder_is_waited_for_ten_minutes() {
+    fn waits_at_most_ten_minutes_for_a_dead_holder() {
         let begin = Instant::now();
         let mut election = Election::new("a".into(), TIMES);
         let lease = |seconds: Value| json!({"metadata": {"resourceVersion": "7"}, "spec": {"holderIdentity": "dead", "leaseDurationSeconds": seconds}});

@@ -56,7 +56,7 @@ impl Elector {
         while shutdown.run_until_cancelled(self.round()).await.is_some() {
             if self.election.holder() != holder {
                 self.election.holder().clone_into(&mut holder);
-                tracing::info!(leader = %one_line(&holder), lease = self.name, "who leads");
+                tracing::info!(leader = %one_line(&holder), lease = self.name, "leader changed");
             }
         }
         self.show(false);
@@ -114,7 +114,7 @@ impl Elector {
                 self.health.report(Status::Ok);
                 if let Some(over) = self.signs.pace.worked(Instant::now()) {
                     let lasted = over.lasted.as_secs_f64();
-                    tracing::info!(lease = self.name, lasted, "the Lease can be read and written again");
+                    tracing::info!(lease = self.name, lasted, "access to the Lease recovered");
                 }
             }
             // Another was faster; that is what elections are about.
@@ -122,7 +122,7 @@ impl Elector {
             Err(failure) => {
                 let problem = self.problem(&failure);
                 if self.signs.pace.failed(Instant::now()).is_some() {
-                    tracing::warn!(lease = self.name, problem, "this replica cannot lead");
+                    tracing::warn!(lease = self.name, problem, "this replica cannot become leader");
                 }
                 self.health.report(Status::RecoverableError(problem));
             }

@@ -45,7 +45,9 @@ struct LeaderElector {
 impl LeaderElector {
     fn new(create: &Create<'_>) -> Result<Self, Diagnostics> {
         let gauge = create.meter.u64_gauge("otelcol_k8s_leader_elector_is_leader");
-        let gauge = gauge.with_description("Whether this replica leads: 1 or 0").build();
+        let gauge = gauge
+            .with_description("1 on the leader, 0 on a standby replica")
+            .build();
         Ok(LeaderElector {
             settings: Settings::read(create.settings)?,
             leads: watch::Sender::new(false),

@@ -199,7 +199,7 @@ async fn a_lost_answer_or_a_refusal_does_not_end_the_lead() {
 }
 
 #[tokio::test]
-async fn who_leads_is_in_readyz_and_in_a_metric() {
+async fn readyz_and_metric_show_the_leader() {
     let cluster = Cluster::start("shown").await;
     let metrics = Metrics::new();
     let mut first = cluster.replica_with(&metrics.meter()).await;
@@ -225,7 +225,7 @@ async fn who_leads_is_in_readyz_and_in_a_metric() {
 }
 
 #[tokio::test]
-async fn a_lease_that_may_not_be_read_or_written_is_a_warning() {
+async fn warns_when_lease_access_is_denied() {
     let cluster = Cluster::start("forbidden").await;
     let (log, _guard) = Log::capture();
     cluster.simulator.forbid(Verb::Get, Resource::Leases);

@@ -1,4 +1,4 @@
-//! What a token endpoint's answer means (RFC 6749, sections 5.1 and 5.2). Pure.
+//! Parses a token endpoint's answer (RFC 6749, sections 5.1 and 5.2). Pure.
 
 use std::time::{Duration, SystemTime};
 
@@ -21,7 +21,7 @@ pub struct Grant {
 /// An answer.
 #[derive(Clone, Copy, Debug)]
 pub struct Answer<'a> {
-    /// Who answered, for messages.
+    /// The endpoint's host, for messages.
     pub host: &'a str,
     pub status: u16,
     pub retry_after: Option<&'a str>,
@@ -29,7 +29,7 @@ pub struct Answer<'a> {
 }
 
 impl Answer<'_> {
-    /// Whether the client was not recognised. The credentials may have to be sent in the other of the two ways.
+    /// True if the client was not recognised. The credentials may have to be sent in the other of the two ways.
     pub fn is_client_unknown(&self) -> bool {
         self.status == 401 || (self.status == 400 && self.code().is_some_and(|code| code == "invalid_client"))
     }
@@ -52,7 +52,7 @@ impl Answer<'_> {
                  here: check token_url"
             ))),
             404 | 405 => Err(AuthenticationError::Refused(format!(
-                "{host} has no token endpoint there (HTTP {status}){said}: check token_url"
+                "{host} has no token endpoint at that path (HTTP {status}){said}: check token_url"
             ))),
             _ => {
                 let check = match self.code().as_deref() {
@@ -80,14 +80,14 @@ impl Answer<'_> {
             return Err(wrong("answered without an access_token"));
         }
         if !token.bytes().all(|b| b.is_ascii_graphic()) {
-            return Err(wrong("answered with an access_token that no header can hold"));
+            return Err(wrong("answered with an access_token that is not valid in a header"));
         }
         // As Go's oauth2: the usual type is written in one way.
         let kind = match body["token_type"].as_str().unwrap_or_default() {
             "" => "Bearer",
             kind if kind.eq_ignore_ascii_case("bearer") => "Bearer",
             kind if kind.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-') => kind,
-            _ => return Err(wrong("answered with a token_type that no header can hold")),
+            _ => return Err(wrong("answered with a token_type that is not valid in a header")),
         };
         // Some write the number as a text.
         let expires = &body["expires_in"];
@@ -199,7 +199,7 @@ mod tests {
     }
 
     #[test]
-    fn failures_that_pass_are_told_from_those_that_stay() {
+    fn separates_transient_from_permanent_failures() {
         for status in [408, 425, 429, 500, 502, 503, 504, 529] {
             match grant(status, "") {
                 Err(AuthenticationError::Unavailable { after, .. }) => assert_eq!(after, Some(Duration::from_secs(7))),
@@ -223,15 +223,19 @@ mod tests {
                 "{\"error\": \"invalid_client\", \"error_description\": \"secret hunter2 is\\nwrong\"}",
                 "secret [REDACTED] is wrong",
             ),
-            (404, "<html>", "has no token endpoint there"),
+            (404, "<html>", "has no token endpoint at that path"),
             (302, "", "redirects"),
             (200, "<html>", "something other than JSON"),
             (200, "{}", "without an access_token"),
-            (200, r#"{"access_token": "a\r\nb"}"#, "that no header can hold"),
+            (
+                200,
+                r#"{"access_token": "a\r\nb"}"#,
+                "access_token that is not valid in a header",
+            ),
             (
                 200,
                 r#"{"access_token": "t", "token_type": "a b"}"#,
-                "token_type that no header can hold",
+                "token_type that is not valid in a header",
             ),
         ] {
             match grant(status, body) {

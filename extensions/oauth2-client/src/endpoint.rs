@@ -70,7 +70,7 @@ impl TokenEndpoint {
         }
         let client = builder
             .build()
-            .map_err(|why| format!("the HTTP client cannot be made: {why}"))?;
+            .map_err(|why| format!("cannot build the HTTP client: {why}"))?;
         let endpoint = TokenEndpoint {
             client,
             proxies,
@@ -196,7 +196,7 @@ impl TokenEndpoint {
             true => "no answer".to_owned(),
             false => cause.to_string(),
         };
-        format!("the token endpoint {host} cannot be reached{through}: {cause}; check token_url")
+        format!("cannot reach the token endpoint {host}{through}: {cause}; check token_url")
     }
 }
 

@@ -81,7 +81,7 @@ impl Settings {
             .iter()
             .position(|scope| scope.contains(char::is_whitespace))
         {
-            let message = "a scope has no blanks; write each as an entry of its own";
+            let message = "a scope contains no spaces; write each scope as its own entry";
             mistakes.push(settings.mistake(&format!("scopes::{scope}"), message));
         }
         for key in ["grant_type", "client_id", "client_secret", "scope"] {

@@ -161,7 +161,7 @@ async fn token_is_shared_until_shortly_before_it_expires() {
 }
 
 #[tokio::test]
-async fn token_that_lives_shorter_than_the_buffer_is_used_for_half_its_life() {
+async fn uses_short_lived_tokens_for_half_their_life() {
     let endpoint = Endpoint::start(60).await;
     let client = endpoint.client("").await;
     for (seconds, expected) in [(0, 1), (20, 1), (11, 2)] {
@@ -191,7 +191,7 @@ async fn refused_token_is_replaced_once() {
 }
 
 #[tokio::test]
-async fn endpoint_in_trouble_is_asked_once_for_all_who_wait() {
+async fn shares_one_token_request_on_failure() {
     let endpoint = Endpoint::start(3600).await;
     let client = endpoint.client("").await;
     endpoint.then(503, "");
@@ -217,14 +217,14 @@ async fn endpoint_in_trouble_is_asked_once_for_all_who_wait() {
 }
 
 #[tokio::test]
-async fn endpoint_that_is_away_is_unavailable() {
+async fn unreachable_endpoint_is_unavailable() {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let port = listener.local_addr().expect("an address").port();
     drop(listener);
     match token(&client(port, "").await).await {
         Err(AuthenticationError::Unavailable { after: None, why }) => {
             assert!(
-                why.contains("cannot be reached: ") && why.contains("check token_url"),
+                why.contains("cannot reach the token endpoint ") && why.contains("check token_url"),
                 "{why}"
             );
             assert!(!why.contains("hunter2"), "{why}");
@@ -234,7 +234,7 @@ async fn endpoint_that_is_away_is_unavailable() {
 }
 
 #[tokio::test]
-async fn client_that_is_unknown_in_the_header_is_sent_in_the_body() {
+async fn falls_back_to_credentials_in_the_body() {
     let endpoint = Endpoint::start(1).await;
     let client = endpoint.client("").await;
     endpoint.then(401, "{\"error\": \"invalid_client\"}");
@@ -289,7 +289,7 @@ fn wrong_settings_are_named_without_the_secret() {
     for (yaml, expected) in [
         (
             "client_id: a\ntoken_url: https://h".to_owned(),
-            "`client_secret` or `client_secret_file` must be given",
+            "`client_secret` or `client_secret_file` is required",
         ),
         (
             "client_id: a\nclient_secret: hunter2".to_owned(),
@@ -304,7 +304,7 @@ fn wrong_settings_are_named_without_the_secret() {
         (with("scopes: [a b]"), "scopes::0: a scope has no blanks"),
         (with("endpoint_params: {grant_type: x}"), "is set by the extension"),
         (with("tls: {cert_file: /x}"), "tls::key_file"),
-        (with("client_secret_file: /x"), "exclude each other"),
+        (with("client_secret_file: /x"), "are mutually exclusive"),
         (with("grant: x"), "unknown key `grant`"),
     ] {
         let why = create(&yaml).err().unwrap_or_else(|| panic!("{yaml} passes"));

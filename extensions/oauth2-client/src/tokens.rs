@@ -51,7 +51,7 @@ impl Tokens {
         &self.settings
     }
 
-    /// Whom to ask from now on.
+    /// Sets the token endpoint.
     pub fn open(&self, endpoint: TokenEndpoint) {
         // It is set once: an extension is started once.
         let _ = self.endpoint.set(endpoint);
@@ -95,7 +95,7 @@ impl Tokens {
     async fn fetch(&self) -> Result<Token, AuthenticationError> {
         let named = |why: String| format!("{}: {why}", self.section);
         let Some(endpoint) = self.endpoint.get() else {
-            let why = named("it is not started, name it in service::extensions".into());
+            let why = named("not started; add it to service::extensions".into());
             return Err(AuthenticationError::Refused(why));
         };
         let now = Instant::now();

@@ -1,4 +1,4 @@
-//! What an extension that authenticates offers to exporters: the headers that prove who sends.
+//! Interface between authenticator extensions and exporters: the headers that authenticate a request.
 //!
 //! An exporter asks for the authenticator that its setting `auth::authenticator` names while it is made
 //! ([`Provided::authenticator`](crate::storage::Provided::authenticator)), and for credentials before each request. When
@@ -50,7 +50,7 @@ pub enum AuthenticationError {
     Unavailable {
         /// The shortest wait that the token endpoint asks for.
         after: Option<Duration>,
-        /// What happened.
+        /// The problem.
         why: String,
     },
     /// Nothing is sent until a person changes something: the client secret is wrong.
@@ -69,7 +69,7 @@ pub trait Authenticator: Send + Sync {
     /// Other credentials than those that a backend has refused; `None` if there are no others.
     ///
     /// # Errors
-    /// If they cannot be had at the moment.
+    /// If they are unavailable at the moment.
     fn renew<'a>(
         &'a self,
         refused: &'a Credentials,

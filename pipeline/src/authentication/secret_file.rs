@@ -20,7 +20,7 @@ pub struct SecretFile {
 #[derive(Debug, Default)]
 struct Last {
     value: Option<Secret>,
-    /// What was logged, so that it is not logged for each request.
+    /// The last logged problem, so that it is not logged for each request.
     logged: Option<String>,
 }
 
@@ -33,7 +33,7 @@ impl SecretFile {
         }
     }
 
-    /// What the file holds now. If it cannot be read, what it held before, with a warning in the log.
+    /// The current content of the file. If the file cannot be read, the previous content, with a warning in the log.
     ///
     /// # Errors
     /// If it cannot be read and never could.
@@ -52,7 +52,7 @@ impl SecretFile {
             (Err(why), None) => Err(why),
             (Err(why), Some(value)) => {
                 if last.logged.as_ref() != Some(&why) {
-                    tracing::warn!("the secret in use stays in use: {why}");
+                    tracing::warn!("cannot reload the secret, keeping the current one: {why}");
                     last.logged = Some(why);
                 }
                 Ok(value)
@@ -102,18 +102,18 @@ impl SecretSource {
         match (value.is_empty(), file.is_empty()) {
             (true, true) => {
                 let message = match settings.is_set(key) {
-                    true => "it is empty; is the environment variable it comes from set?".to_owned(),
-                    false => format!("`{key}` or `{file_key}` must be given"),
+                    true => "it is empty; check that the environment variable is set".to_owned(),
+                    false => format!("`{key}` or `{file_key}` is required"),
                 };
                 mistakes.push(settings.mistake(key, message));
             }
             (false, false) => {
-                let message = format!("`{key}` and `{file_key}` exclude each other");
+                let message = format!("`{key}` and `{file_key}` are mutually exclusive");
                 mistakes.push(settings.mistake(file_key, message));
             }
             (true, false) => return Some(SecretSource::File(SecretFile::new(file))),
             (false, true) => match credential_problem(value.expose()) {
-                Some(why) => mistakes.push(settings.mistake(key, format!("the value cannot work: {why}"))),
+                Some(why) => mistakes.push(settings.mistake(key, format!("unusable value: {why}"))),
                 None => return Some(SecretSource::Value(value.clone())),
             },
         }
@@ -174,7 +174,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn file_that_is_no_secret_is_named_with_the_reason() {
+    async fn rejects_invalid_secret_files() {
         for (content, expected) in [
             ("", "it is empty"),
             ("hunter2\nhunter3", "several lines"),

@@ -12,17 +12,17 @@
 pub fn credential_problem(value: &str) -> Option<&'static str> {
     let trimmed = value.trim();
     if is_reference(trimmed) {
-        return Some("it is a reference that is not replaced; write `${env:NAME}` for an environment variable");
+        return Some("it is a reference that is not expanded; write `${env:NAME}` for an environment variable");
     }
     if is_placeholder(trimmed) {
         return Some("it is a placeholder, not a value");
     }
     if trimmed.starts_with(is_quote) || trimmed.ends_with(is_quote) {
-        return Some("it has quotes around it, which count as part of the value; remove them");
+        return Some("it has quotes around it, which are part of the value; remove them");
     }
     if trimmed.len() != value.len() {
         return Some(
-            "it begins or ends with white space, which counts as part of the value; was the Secret made with `echo` \
+            "it begins or ends with white space, which is part of the value; was the Secret made with `echo` \
              without `-n`?",
         );
     }
@@ -57,7 +57,7 @@ pub(super) fn is_name(text: &str) -> bool {
         && text.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
 }
 
-/// What documentation writes where a value belongs.
+/// Placeholders that documentation uses for a value.
 fn is_placeholder(value: &str) -> bool {
     const WHOLE: [&str; 12] = [
         "changeme",
@@ -105,7 +105,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn credentials_that_cannot_work_are_named() {
+    fn detects_unusable_credentials() {
         for (values, expected) in [
             (
                 &[
@@ -115,7 +115,7 @@ mod tests {
                     "%DD_API_KEY%",
                     "{{ .Values.key }}",
                 ][..],
-                "not replaced",
+                "not expanded",
             ),
             (
                 &[
@@ -154,7 +154,7 @@ mod tests {
     }
 
     #[test]
-    fn credentials_that_may_work_pass() {
+    fn accepts_plausible_credentials() {
         for value in [
             "",
             "k",

@@ -11,7 +11,7 @@ pub struct Entries<'de, 'p> {
     pub place: Place<'de, 'p>,
     pub rest: std::slice::Iter<'de, Entry>,
     pub current: Option<&'de Entry>,
-    /// Whether a key without a value counts as absent.
+    /// True if a key without a value counts as absent.
     pub null_is_absent: bool,
 }
 

@@ -46,7 +46,7 @@ impl Diagnostic {
         }
     }
 
-    /// Whether it is about a key or component that does not exist.
+    /// True if it is about a key or component that does not exist.
     pub fn is_unknown(&self) -> bool {
         self.message.starts_with("unknown ")
     }

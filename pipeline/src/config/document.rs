@@ -36,7 +36,7 @@ pub struct Config {
     pub extensions: BTreeMap<ComponentId, Settings>,
     /// `service`
     pub service: Service,
-    /// What is valid but probably not what was meant; components add to it while they are made.
+    /// Warnings; components add to it while they are created.
     pub warnings: Warnings,
 }
 

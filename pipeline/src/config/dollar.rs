@@ -23,7 +23,7 @@ fn walk<'a>(node: &'a Node, path: &mut Vec<&'a str>, warnings: &Warnings) {
             // As written: `$$NAME` says that the text is meant, and what a variable holds is not searched.
             let written = scalar.template.as_ref().map_or(&scalar.text, |template| &template.text);
             if let Some((reference, name)) = unreplaced(written) {
-                let message = format!("`{reference}` is not replaced, only `${{…}}` is");
+                let message = format!("`{reference}` is not expanded, only `${{…}}` is");
                 warnings.push(
                     Diagnostic::new(node.position.clone(), path.join("::"), message).with_help(format!(
                         "write `${{env:{name}}}` for the environment variable, or `${reference}` for the text itself"
@@ -107,7 +107,7 @@ mod tests {
         let warnings = config.expect("a configuration").warnings.list();
         assert_eq!(
             warnings.to_string(),
-            "a.yaml:4:10: exporters::otlp_http::headers::x: `$DD_API_KEY` is not replaced, only `${…}` is\n    \
+            "a.yaml:4:10: exporters::otlp_http::headers::x: `$DD_API_KEY` is not expanded, only `${…}` is\n    \
              write `${env:DD_API_KEY}` for the environment variable, or `$$DD_API_KEY` for the text itself\n"
         );
     }

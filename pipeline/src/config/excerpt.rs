@@ -14,13 +14,13 @@ use super::source::Source;
 use super::template::{Part, parts};
 use super::values::REDACTED;
 
-/// How long a shown line may be: with what stands before it, it fits into 80 columns.
+/// Longest excerpt of a line; with its prefix it fits into 80 columns.
 const LONGEST: usize = 66;
 
 /// How diagnostics are written.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Style {
-    /// Whether to use colours.
+    /// Use colours.
     pub colour: bool,
     /// The width of the terminal, to which help is wrapped; `None`: not wrapped.
     pub width: Option<usize>,
@@ -33,7 +33,7 @@ pub struct Excerpts(BTreeMap<Arc<str>, Lines>);
 #[derive(Clone, Debug, Default)]
 struct Lines {
     text: Vec<String>,
-    /// Whether it is YAML; if not, values may be secrets.
+    /// True if it is YAML; if not, values may be secrets.
     parsed: bool,
     /// The columns at which keys and values begin, by line, and whether what begins there is a secret.
     marks: BTreeMap<u32, BTreeMap<u32, bool>>,
@@ -45,7 +45,7 @@ impl Excerpts {
         let mut excerpts = Excerpts::default();
         for source in sources {
             let tree = parse(&source.name, &source.text, &mut Diagnostics::default());
-            // What is no configuration at all may be a file of secrets.
+            // A file that is not a configuration may contain secrets.
             let known = |tree: &Node| SECTIONS.iter().any(|section| tree.get(section).is_some());
             let looks_right = tree.as_ref().map_or_else(
                 || {
@@ -86,7 +86,7 @@ impl Excerpts {
         Some(format!("    {number} | {text}\n    {blank} | {before}{red}^{reset}\n"))
     }
 
-    /// The diagnostics, each with its excerpt; `label` stands before each.
+    /// The diagnostics, each with its excerpt and prefixed with `label`.
     pub fn render(&self, diagnostics: &Diagnostics, label: &str, style: Style) -> String {
         let mut out = String::new();
         for diagnostic in &diagnostics.0 {
@@ -135,7 +135,7 @@ impl Lines {
         *mark |= secret;
     }
 
-    /// What can be shown of the line, and how many characters stand before the caret.
+    /// The displayable part of the line, and the number of characters before the caret.
     fn shown(&self, position: &Position) -> Option<(String, usize)> {
         let line = self.text.get(usize::try_from(position.line).ok()?.checked_sub(1)?)?;
         let column = usize::try_from(position.column).ok()?.saturating_sub(1);
@@ -172,7 +172,7 @@ impl Lines {
     }
 }
 
-/// Whether the text is nothing but variables without defaults.
+/// True if the text consists of variables without defaults only.
 fn is_reference(text: &str) -> bool {
     let is_variable = |part: &Part| match part {
         Part::Text(_) => false,
@@ -211,7 +211,7 @@ fn window(text: &str, column: usize) -> (String, usize) {
     (shown, column.saturating_sub(from))
 }
 
-/// The text in lines of at most `width` characters, broken between words. What stands between backticks is one word.
+/// The text in lines of at most `width` characters, broken between words. Text between backticks is one word.
 fn wrapped(text: &str, width: Option<usize>) -> Vec<String> {
     let Some(width) = width else {
         return vec![text.to_owned()];
@@ -256,7 +256,7 @@ mod tests {
     }
 
     #[test]
-    fn a_caret_stands_below_what_is_wrong() {
+    fn caret_marks_the_error() {
         assert_eq!(
             shown("exporters:\n  debug:\n    verbosity: loud  # really\n", 3, 16),
             "f.yaml:3:16: wrong\n    3 |     verbosity: loud\n      |                ^\n"
@@ -273,7 +273,7 @@ mod tests {
     }
 
     #[test]
-    fn no_secret_is_in_an_excerpt() {
+    fn excerpts_hide_secrets() {
         for (text, line, column, expected) in [
             (
                 "exporters:\n  a:\n    api_key: hunter2\n",

@@ -44,7 +44,7 @@ pub fn error(documents: &[Node]) -> Option<Diagnostic> {
     Some(Diagnostic::new(document.position.clone(), "", message).with_help(help))
 }
 
-/// Whether it is a Kubernetes object.
+/// True if it is a Kubernetes object.
 pub fn is_manifest(node: &Node) -> bool {
     node.get("apiVersion").is_some() && node.get("kind").is_some()
 }
@@ -84,7 +84,7 @@ fn find(node: &Node, path: &mut String, depth: usize) -> Option<Position> {
     }
 }
 
-/// Whether it is a configuration, or a text that is one.
+/// True if it is a configuration, or a text that is one.
 fn is_configuration(node: &Node, key: &str) -> bool {
     let named = key == "config" || key == "relay" || key.ends_with(".yaml") || key.ends_with(".yml");
     let sections = |node: &Node| SECTIONS.iter().filter(|section| node.get(section).is_some()).count();

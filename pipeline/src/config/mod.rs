@@ -2,7 +2,7 @@
 //!
 //! Text becomes a tree (`parse`, `node`, `scalar`), trees are merged (`merge`), `${…}` is replaced (`template`,
 //! `substitute`), the sections are read (`document`, `ids`), and each component reads its own [`Settings`] (`de`).
-//! What is valid but probably not meant is a warning: [`Settings::warn`] from a component, [`Config::warnings`] from
+//! A valid but probably unintended setting is a warning: [`Settings::warn`] from a component, [`Config::warnings`] from
 //! the graph. [`load()`] does it all but the last; `redact` says what must never be shown, and [`print()`] shows the rest.
 
 mod credential;

@@ -19,7 +19,7 @@ pub fn names_secret(key: &str) -> bool {
         "privatekey",
         "authorization",
     ];
-    // A path is no secret, and whoever reads an error needs it.
+    // A path is not a secret, and an error needs it.
     if key.ends_with("_file") || key.ends_with("_filename") {
         return false;
     }

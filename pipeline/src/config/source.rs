@@ -11,7 +11,7 @@ pub(super) const MAX_BYTES: usize = 4 << 20;
 /// A text with configuration, and what to call it in messages.
 #[derive(Clone, Debug)]
 pub struct Source {
-    /// What the text was read from: the name of a file, mostly.
+    /// The origin of the text, usually a file name.
     pub name: Arc<str>,
     /// YAML.
     pub text: String,
@@ -45,7 +45,7 @@ impl Source {
             ))
         };
         if bytes.len() > MAX_BYTES {
-            let found = format!("has more than {MAX_BYTES} bytes, at most that many are read");
+            let found = format!("larger than the limit of {MAX_BYTES} bytes");
             return wrong((1, 1), found, "is this the right file?");
         }
         if is_utf16(&bytes) {
@@ -117,7 +117,7 @@ mod tests {
         let endless = Source::from_reader("a.yaml", io::repeat(0)).expect("readable");
         assert_eq!(
             endless.expect_err("too large").to_string(),
-            "a.yaml:1:1: has more than 4194304 bytes, at most that many are read\n    is this the right file?\n"
+            "a.yaml:1:1: larger than the limit of 4194304 bytes\n    is this the right file?\n"
         );
     }
 }

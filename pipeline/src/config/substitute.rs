@@ -40,7 +40,7 @@ pub fn substitute(
 struct Substitution<'a> {
     environment: Environment<'a>,
     unset: Option<&'a mut BTreeSet<String>>,
-    /// Whether the scalar names a variable that was added to `unset`.
+    /// True if the scalar names a variable that was added to `unset`.
     incomplete: bool,
     mistakes: &'a mut Diagnostics,
     path: Vec<String>,

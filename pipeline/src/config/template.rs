@@ -164,7 +164,7 @@ fn name(reference: &str) -> Result<String, TemplateError> {
     ))
 }
 
-/// What shells know after the name of a variable besides `:-`; longer ones first.
+/// Shell operators after a variable name other than `:-`; longer ones first.
 const OPERATORS: [&str; 8] = [":?", ":=", ":+", "?", "=", "+", "-", ":"];
 
 fn is_name(text: &str) -> bool {

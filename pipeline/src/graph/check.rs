@@ -174,7 +174,7 @@ pub(super) fn unnamed(config: &Config, provided: &Provided) {
                 named,
                 "service::extensions".into(),
                 format!("no component uses {}", quoted(named)),
-                Some(format!("name it in the setting `{key}` of a component, or take it out")),
+                Some(format!("name it in the setting `{key}` of a component, or remove it")),
             ));
         }
     }

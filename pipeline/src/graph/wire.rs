@@ -26,7 +26,7 @@ pub(super) struct Parts {
     connectors: BTreeMap<ComponentId, Box<dyn Connector>>,
     exporters: BTreeMap<ComponentId, Box<dyn Exporter>>,
     extensions: BTreeMap<ComponentId, Box<dyn Extension>>,
-    /// What the extensions offer, and which of them a component names.
+    /// Services of the extensions, and which of them a component references.
     pub provided: Provided,
     /// Whether every component of a known type could be made.
     pub complete: bool,

@@ -42,7 +42,7 @@ enum Keep {
     Key(String),
 }
 
-/// What a consumer does next.
+/// The next step of a consumer.
 enum Next {
     GoOn,
     /// It puts the rest of the request behind the others.

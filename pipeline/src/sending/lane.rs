@@ -34,7 +34,7 @@ pub(super) struct Lane<D> {
     /// Evenly spread over 0..1.
     pub(super) random: fn() -> f64,
     pub(super) clock: Clock,
-    /// Whether requests are sent in order: with one consumer.
+    /// True if requests are sent in order: with one consumer.
     pub(super) in_order: bool,
     /// How many requests the destination has accepted.
     pub(super) delivered: AtomicU64,

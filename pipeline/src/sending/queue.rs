@@ -81,7 +81,7 @@ impl Queue {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner).pop_front()
     }
 
-    /// Whether nothing waits.
+    /// True if the queue is empty.
     pub(super) fn is_empty(&self) -> bool {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner).is_empty()
     }

@@ -147,7 +147,7 @@ impl Provided {
         self.unavailable.insert(id);
     }
 
-    /// Whether an error only follows from an extension that could not be made.
+    /// True if an error only follows from an extension that could not be made.
     pub(crate) fn is_consequence(error: &Diagnostic) -> bool {
         error.message.contains(UNAVAILABLE)
     }
@@ -155,7 +155,7 @@ impl Provided {
     /// The storage that a setting names.
     ///
     /// # Errors
-    /// What is wrong with the name, for a diagnostic at that setting.
+    /// If there is no such extension, with the text for a diagnostic at that setting.
     pub fn storage(&self, name: &str) -> Result<Arc<dyn Storage>, String> {
         self.find(name, "stores anything", |offer| offer.storage.clone())
     }
@@ -163,7 +163,7 @@ impl Provided {
     /// The leader elector that a setting names, and its id.
     ///
     /// # Errors
-    /// What is wrong with the name, for a diagnostic at that setting.
+    /// If there is no such extension, with the text for a diagnostic at that setting.
     pub fn leadership(&self, name: &str) -> Result<(ComponentId, Leadership), String> {
         let found = self.find(name, "elects a leader", |offer| offer.leadership.clone())?;
         Ok((parsed(name)?, found))
@@ -172,7 +172,7 @@ impl Provided {
     /// The authenticator that a setting names.
     ///
     /// # Errors
-    /// What is wrong with the name, for a diagnostic at that setting.
+    /// If there is no such extension, with the text for a diagnostic at that setting.
     pub fn authenticator(&self, name: &str) -> Result<Arc<dyn Authenticator>, String> {
         self.find(name, "authenticates requests", |offer| offer.authenticator.clone())
     }

@@ -1,4 +1,4 @@
-//! What the watches' conditions mean for the receiver's. Pure: the time is passed in, of a clock that nobody sets.
+//! Derives the receiver's health from the health of its watches. Pure: the time is passed in, from a monotonic clock.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -15,7 +15,7 @@ use crate::watch::request::Target;
 
 /// For how long a watch may fail before the receiver is not well: an API server that is restarted takes less.
 const STALE: Duration = Duration::from_secs(60);
-/// For how long a watch may give no sign of life. Dead connections are noticed and replaced sooner than that.
+/// How long a watch may receive nothing. Dead connections are detected and replaced earlier.
 const SILENT: Duration = Duration::from_secs(240);
 /// A gap that is worth a line even though nothing is missing after it.
 const LONG_GAP: Duration = Duration::from_secs(30);
@@ -106,7 +106,7 @@ impl Conditions {
         if let Some(SoFar { tries, lasted }) = self.outage.failed(now) {
             let server = self.server.as_deref();
             if tries == 1 {
-                tracing::warn!(what, server, problem, "list or watch failed; trying again");
+                tracing::warn!(what, server, problem, "list or watch failed; retrying");
             } else {
                 let lasted = seconds(lasted);
                 tracing::warn!(
@@ -115,7 +115,7 @@ impl Conditions {
                     problem,
                     tries,
                     lasted,
-                    "lists and watches still fail; trying again"
+                    "lists and watches still failing; retrying"
                 );
             }
         }
@@ -170,7 +170,7 @@ impl Conditions {
         }
         if let Some(SoFar { tries, lasted }) = self.outage.over(now) {
             let (server, lasted) = (self.server.as_deref(), seconds(lasted));
-            tracing::info!(server, tries, lasted, "all lists and watches work again");
+            tracing::info!(server, tries, lasted, "all lists and watches recovered");
         }
     }
 
@@ -222,7 +222,7 @@ impl Watch {
         match &self.problem {
             Some(problem) if !self.listed || lasts(problem.since, STALE) => Some(problem.what.clone()),
             None if self.listed && lasts(self.heard, SILENT) => {
-                Some(format!("no sign of life for more than {} s", SILENT.as_secs()))
+                Some(format!("nothing received for more than {} s", SILENT.as_secs()))
             }
             _ => None,
         }
@@ -306,7 +306,7 @@ mod tests {
     }
 
     #[test]
-    fn a_reply_that_is_no_list_is_a_problem_at_once() {
+    fn reports_an_invalid_list_at_once() {
         let mut conditions = listed();
         conditions.failed(JOBS, &Failure::BadList("found {}".into()), 1, at(10));
         assert!(conditions.outage.lasts(), "and is logged");
@@ -327,7 +327,7 @@ mod tests {
         conditions.heard(JOBS, at(100));
         assert_eq!(conditions.status(at(339)), Status::Ok);
         let told = reason(&conditions, 340).unwrap();
-        assert_eq!(told, "jobs of the cluster: no sign of life for more than 240 s");
+        assert_eq!(told, "jobs of the cluster: nothing received for more than 240 s");
         let silence = conditions.silence(at(130));
         assert_eq!(silence, BTreeMap::from([(Kind::Jobs, Duration::from_secs(30))]));
     }

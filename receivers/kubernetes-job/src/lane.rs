@@ -67,7 +67,7 @@ impl Lane {
         self.outlet.is_empty()
     }
 
-    /// Whether nothing waits.
+    /// True if the queue is empty.
     pub fn is_idle(&self) -> bool {
         self.sending.is_none() && self.following.is_none()
     }
@@ -155,7 +155,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn few_batches_are_on_their_way_at_a_time() {
+    async fn limits_batches_in_flight() {
         let (mut lane, mut receiver) = lane();
         let patience = Duration::from_secs(10);
         lane.send_paced(patience, batches(11));

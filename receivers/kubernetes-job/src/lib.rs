@@ -95,7 +95,7 @@ fn storage(config: &Config, create: &Create<'_>, mistakes: &mut Vec<Diagnostic>)
                 wrong(
                     "k8s_leader_elector",
                     format!(
-                        "replicas must share what was told of: expected a storage that names the elector {elector:?} as well, \
+                        "replicas must share the checkpoint: expected a storage that names the elector {elector:?} as well, \
                          {found}; set storage: k8s_storage here, and k8s_leader_elector: {elector} there",
                         elector = elector.to_string(),
                     ),

@@ -204,7 +204,7 @@ impl<N: Copy> Raw<N> {
                 self.tell(RawReport::Object(change, object)).await?;
             }
         }
-        // What is missing may be what could not be used.
+        // A missing object may be one that was skipped.
         if self.skipped > 0 {
             self.known.extend(before.drain());
         }

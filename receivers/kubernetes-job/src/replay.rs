@@ -74,7 +74,7 @@ pub enum ReplayProblem {
     )]
     TooMuch(u64),
     /// The recording holds more than what is replayed of one.
-    #[error("the recording holds more than {0} objects; record one namespace, or for a shorter time")]
+    #[error("the recording contains more than {0} objects; record one namespace, or for a shorter time")]
     TooMany(usize),
     /// It is no text.
     #[error("not UTF-8; expected one watch event a line, as JSON")]
@@ -124,7 +124,7 @@ pub struct Recorded {
 /// A recording as lines; gzip is recognised by its first bytes.
 ///
 /// # Errors
-/// That its first bytes cannot be read.
+/// An error for a file whose first bytes cannot be read.
 pub fn decompressed<'a>(raw: impl Read + 'a) -> std::io::Result<Box<dyn BufRead + 'a>> {
     let mut raw = BufReader::new(raw);
     match raw.fill_buf()?.starts_with(&[0x1f, 0x8b]) {
@@ -354,11 +354,14 @@ mod tests {
         let jobs = |number| (0..number).map(job).collect::<String>();
         assert_eq!(problem(jobs(1000).as_bytes(), limits), "");
         let found = problem(jobs(3000).as_bytes(), limits);
-        assert!(found.contains("the recording holds more than 1000 objects"), "{found}");
+        assert!(
+            found.contains("the recording contains more than 1000 objects"),
+            "{found}"
+        );
     }
 
     #[test]
-    fn a_recording_that_is_no_text_is_refused() {
+    fn rejects_a_binary_recording() {
         let found = problem(&b"\xff\xfe\n"[..], LIMITS);
         assert_eq!(found, "line 1: not UTF-8; expected one watch event a line, as JSON");
     }

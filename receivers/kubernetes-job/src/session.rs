@@ -293,7 +293,7 @@ impl Session {
             %latest,
             %now,
             consequence,
-            "the checkpoint is from the future: the clock was ahead when it was stored, or is behind now; keep the clocks of the nodes in step"
+            "the checkpoint is from the future: the clock was ahead when it was stored or is behind now; synchronize the clocks of the nodes"
         );
     }
 
@@ -383,7 +383,7 @@ impl Session {
                 let pace = self.undecodable.entry(source.kind).or_default();
                 if let Some(Line { held_back }) = pace.failed(Instant::now()) {
                     let (what, not_logged) = (source.kind.as_str(), held_back);
-                    tracing::error!(what, %problem, not_logged, "skipped an object that cannot be used");
+                    tracing::error!(what, %problem, not_logged, "skipped an unusable object");
                 }
             }
             Report::Failed { failure, times } => {

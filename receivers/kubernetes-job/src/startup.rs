@@ -1,4 +1,4 @@
-//! What the log says about the cluster at startup: which one it is, and how much there is in it.
+//! Startup log lines about the cluster: its address and how many objects it has.
 
 use std::time::Duration;
 
@@ -63,7 +63,7 @@ impl FirstLists {
             unfinished_jobs = sizes.live,
             cronjobs = sizes.cronjobs,
             pods = sizes.pods,
-            "first lists read"
+            "initial lists complete"
         );
     }
 }

@@ -73,7 +73,7 @@ fn jobs() -> Target {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_success_that_is_no_list_removes_no_job() {
+async fn invalid_list_removes_no_job() {
     for body in NO_LISTS {
         let api = Api::new();
         let bad = Reply::Whole(200, None, body.into());
@@ -99,7 +99,7 @@ async fn a_success_that_is_no_list_removes_no_job() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_first_list_that_is_none_is_said_in_the_status() {
+async fn status_shows_an_invalid_first_list() {
     let api = Api::new();
     api.then(LIST, vec![Reply::Whole(200, None, "{}".into()); 3]);
     let running = run(api.client(), "{}").await;
@@ -130,7 +130,7 @@ async fn a_list_with_an_unusable_object_removes_no_job() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_clock_that_is_set_makes_no_watch_silent() {
+async fn clock_changes_make_no_watch_silent() {
     let api = Api::new();
     let ahead = Arc::new(AtomicI64::new(0));
     let (began, offset) = (tokio::time::Instant::now(), Arc::clone(&ahead));
@@ -154,7 +154,7 @@ async fn a_clock_that_is_set_makes_no_watch_silent() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn explain_refuses_what_is_no_list() {
+async fn explain_rejects_an_invalid_list() {
     for body in NO_LISTS {
         let api = Api::new();
         api.then(LIST, [Reply::Whole(200, None, body.into())]);
@@ -220,7 +220,7 @@ async fn a_log_longer_than_asked_for_is_not_read() {
     assert!(matches!(failure, Failure::TooLarge(_)), "{failure}");
 }
 
-/// What `record` is told of Jobs until `count` things were told.
+/// The first `count` reports about Jobs that `record` receives.
 async fn recorded(api: &Api, count: usize) -> Vec<String> {
     let (sender, mut reports) = mpsc::channel(16);
     let recording = tokio::spawn(raw::run(api.client(), jobs(), (), sender));
@@ -254,7 +254,7 @@ async fn recorded(api: &Api, count: usize) -> Vec<String> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn record_takes_only_the_list_that_was_asked_for() {
+async fn record_accepts_only_the_requested_list() {
     let api = Api::new();
     let bad = NO_LISTS.map(|body| Reply::Whole(200, None, body.into()));
     api.then(LIST, [list(5, &[job("u", 5, false)])]);
@@ -272,14 +272,14 @@ async fn record_takes_only_the_list_that_was_asked_for() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn record_skips_what_cannot_be_used() {
+async fn record_skips_unusable_objects() {
     let api = Api::new();
     let foreign = json!({"kind": "Pod", "apiVersion": "v1", "metadata": {"uid": "p", "name": "p"}});
     api.then(
         LIST,
         [
             list(5, &[job("u", 5, false), json!(3), foreign.clone()]),
-            // What is missing here may be what cannot be read.
+            // An object missing here may be an unreadable one.
             list(9, &[json!({"metadata": {"name": "u"}})]),
         ],
     );
@@ -312,7 +312,7 @@ async fn record_skips_what_cannot_be_used() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn record_ends_no_list_that_does_not_end() {
+async fn record_never_completes_an_endless_list() {
     let api = Api::new();
     let endless = Reply::Stream(std::iter::repeat_n(Piece::Data("y".repeat(1024 * 1024)), 70).collect());
     api.then(

@@ -94,7 +94,7 @@ async fn names(run: &mut Run, count: usize) -> Vec<String> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_ends_in_a_gap_is_reported_though_the_first_start_was_ahead() {
+async fn reports_jobs_of_a_gap_after_a_fast_clock() {
     let (clocks, storage) = (Clocks::off_by(DAY), MemoryStorage::new());
     let api = Api::new();
     api.then(&format!("{JOBS}watch"), [lines(&[&line(&failed("first", 1))])]);
@@ -127,7 +127,7 @@ async fn a_first_start_ahead_of_all_jobs_is_corrected_by_the_next() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_clock_that_is_behind_for_a_while_reports_nothing_twice() {
+async fn slow_clock_reports_nothing_twice() {
     let (clocks, storage) = (Clocks::off_by(0), MemoryStorage::new());
     let jobs = [failed("right", 1), failed("behind", 11), failed("right-again", 21)];
     let api = Api::new();
@@ -150,7 +150,7 @@ async fn a_clock_that_is_behind_for_a_while_reports_nothing_twice() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_clock_that_is_set_back_holds_up_no_job() {
+async fn clock_set_back_delays_no_job() {
     let (clocks, storage) = (Clocks::off_by(0), MemoryStorage::new());
     let api = Api::new();
     let pieces = vec![

@@ -65,7 +65,7 @@ fn event(namespace: &str, kind: &str, name: &str, uid: &str, reason: &str) -> Va
         "source": {"component": component}, "firstTimestamp": NOW, "lastTimestamp": NOW})
 }
 
-/// What is reported of the Job, with what others say about it before and after it is known.
+/// The report of the Job, with foreign objects about it before and after it is known.
 fn victim(others: &[(&str, Value)]) -> Evidence {
     let mut tracker = tracker();
     let others_say = |tracker: &mut Tracker| {
@@ -138,7 +138,7 @@ fn events_of_another_namespace_are_no_evidence() {
 }
 
 #[test]
-fn a_flood_elsewhere_does_not_push_out_what_waits_for_its_job() {
+fn flood_evicts_nothing_of_other_namespaces() {
     let mut tracker = tracker();
     apply(&mut tracker, "pods", pod("billing", "own", owner("victim")));
     let early = event("billing", "Job", "victim", "uid-victim", "FailedCreate");
@@ -155,7 +155,7 @@ fn a_flood_elsewhere_does_not_push_out_what_waits_for_its_job() {
 }
 
 #[test]
-fn events_that_are_not_the_job_controllers_make_no_job_known() {
+fn foreign_events_create_no_job() {
     let mut tracker = tracker();
     let mut volcano = event("ml", "Job", "train", "train", "DeadlineExceeded");
     volcano["involvedObject"]["apiVersion"] = "batch.volcano.sh/v1alpha1".into();

@@ -1,4 +1,4 @@
-//! What the gauges of very many owners take while they are collected: counted in bytes on the heap, so that
+//! Memory of the gauges of very many owners during collection: counted in bytes on the heap, so that
 //! `docs/reliability.md` can say it. `cargo test -p kubernetes-job-receiver --test gauges_memory -- --nocapture` prints it.
 
 // Clippy's exception for tests does not reach their helpers.

@@ -440,7 +440,7 @@ async fn forbidden_is_told_and_tried_again() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_object_that_cannot_be_used_is_counted_and_the_watch_goes_on() {
+async fn counts_unusable_objects_and_keeps_watching() {
     let api = Api::new();
     api.then(LIST, [empty_list(5)]);
     let no_uid = r#"{"type":"ADDED","object":{"kind":"Job","metadata":{"name":"x","resourceVersion":"6"}}}"#;
@@ -491,7 +491,7 @@ async fn what_is_not_allowed_and_not_needed_is_asked_for_rarely() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_success_that_is_no_list_is_a_failure_with_a_retry() {
+async fn retries_an_invalid_list() {
     for body in [
         "{}",
         "",
@@ -523,7 +523,7 @@ async fn a_success_that_is_no_list_is_a_failure_with_a_retry() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_page_of_another_list_ends_no_list() {
+async fn page_of_another_list_completes_nothing() {
     let api = Api::new();
     let first = Reply::List(5, "t".into(), vec![named("a")]);
     api.then(LIST, [first, Reply::List(4, String::new(), Vec::new())]);
@@ -533,7 +533,7 @@ async fn a_page_of_another_list_ends_no_list() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_continue_token_that_comes_again_is_a_failure() {
+async fn repeated_continue_token_fails_the_list() {
     let api = Api::new();
     api.then(LIST, vec![Reply::List(5, "same".into(), Vec::new()); 200]);
     let mut watching = watch(&api);
@@ -548,7 +548,7 @@ async fn a_continue_token_that_comes_again_is_a_failure() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_list_that_never_ends_is_a_failure() {
+async fn endless_list_fails() {
     let api = Api::new();
     let pages = (0..200).map(|page| Reply::List(5, format!("t{page}"), Vec::new()));
     api.then(LIST, pages);
@@ -566,7 +566,7 @@ fn large_page(bytes: usize) -> Reply {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_page_without_end_is_given_up_and_smaller_ones_tried() {
+async fn oversized_page_is_retried_with_a_smaller_limit() {
     let api = Api::new();
     api.then(LIST, [large_page(100 << 20), large_page(100 << 20), empty_list(5)]);
     let mut watching = watch(&api);
@@ -583,7 +583,7 @@ fn named(name: &str) -> serde_json::Value {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_object_that_cannot_be_used_costs_only_itself() {
+async fn skips_only_the_unusable_object() {
     let api = Api::new();
     let mut no_text = br#"{"kind":"JobList","apiVersion":"batch/v1","metadata":{"resourceVersion":"5"},"items":[
         {"metadata":{"uid":"a","name":"a?"}},{"metadata":{"name":"x"}},{"metadata":{"uid":"b","name":"b"}}]}"#
@@ -625,7 +625,7 @@ async fn an_object_of_another_namespace_is_not_taken() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_line_that_is_too_long_does_not_hold_up_the_next() {
+async fn skips_an_oversized_line() {
     let api = Api::new();
     let piece = Piece::Data("y".repeat(1024 * 1024));
     let long = std::iter::repeat_n(piece, (MAX_LINE >> 20) + 4);
@@ -637,7 +637,7 @@ async fn a_line_that_is_too_long_does_not_hold_up_the_next() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_watch_that_always_breaks_at_one_object_ends_in_a_list() {
+async fn relists_if_the_watch_breaks_at_one_object() {
     let api = Api::new();
     let half = |end| Reply::Stream(vec![Piece::Data("{\"type\":\"ADDED\",".into()), end]);
     api.then(

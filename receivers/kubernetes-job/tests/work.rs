@@ -1,4 +1,4 @@
-//! Whoever may write an object may fill it up. What that costs grows with its size, not with the square of it: counted in
+//! Authors of objects may fill them up. The work grows with the size of an object, not its square: counted in
 //! bytes that are allocated on the way, which do not depend on the machine.
 
 // Clippy's exception for tests does not reach their helpers.
@@ -63,7 +63,7 @@ fn conditions(count: usize) -> Value {
 }
 
 #[test]
-fn work_grows_with_the_size_of_an_object_and_not_its_square() {
+fn work_is_linear_in_object_size() {
     let _profiler = Profiler::builder().testing().build();
     type Fill = fn(&mut Value, &mut Value, usize);
     let fills: [(&str, Fill); 8] = [

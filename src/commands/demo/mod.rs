@@ -283,7 +283,7 @@ fn uid(record: &Record) -> String {
 
 fn early_end<E>(ended: Result<Result<(), E>, tokio::task::JoinError>) -> Failure {
     match ended {
-        Ok(Ok(())) => Failure::Runtime("the pipeline ended by itself".into()),
+        Ok(Ok(())) => Failure::Runtime("the pipeline stopped unexpectedly".into()),
         Ok(Err(_)) => Failure::Logged,
         Err(error) => Failure::Runtime(error.to_string()),
     }

@@ -16,10 +16,10 @@ const INDENT: usize = 18;
 /// Narrower than this no text is wrapped.
 const NARROWEST: usize = 30;
 
-/// What the terminal can show.
+/// The capabilities of the terminal.
 #[derive(Clone, Copy, Debug)]
 pub struct Style {
-    /// Whether to use ANSI colours.
+    /// Use ANSI colours.
     pub colour: bool,
     /// How many characters fit on a line.
     pub width: usize,
@@ -231,7 +231,7 @@ fn table<const N: usize>(rows: &[[String; N]], width: usize, dispensable: &[usiz
         match (spare, dispensable.next()) {
             (None, Some(column)) => columns.retain(|other| other != column),
             (spare, _) => {
-                // What is left goes to the columns that need it, the first ones first.
+                // Remaining width goes to the columns that need it, from the first.
                 let mut spare = spare.unwrap_or(0);
                 let grow = |(least, natural): (usize, usize)| {
                     let more = (natural - least).min(spare);
@@ -321,7 +321,7 @@ mod tests {
     }
 
     #[test]
-    fn what_does_not_fit_beside_a_name_goes_below_it() {
+    fn wraps_long_text_below_the_name() {
         let style = Style {
             colour: false,
             width: 60,

@@ -265,7 +265,7 @@ fn problem(target: &Target, refusal: &Refusal) -> Problem {
     let what = target.describe();
     match refusal {
         Refusal::Status { code: 403, message, .. } => format!(
-            "may not list {what}: {}\nAsk whoever manages access to the cluster: {}",
+            "not allowed to list {what}: {}\nAsk a cluster administrator: {}",
             Escaped(message),
             access::rule(target).replace("add to its", "add to your")
         ),

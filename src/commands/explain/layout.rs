@@ -5,7 +5,7 @@ use job_event::Outcome;
 /// Narrower than this no line can be read; then lines are left as they are.
 const NARROWEST: usize = 30;
 
-/// What the terminal can show.
+/// The capabilities of the terminal.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Layout {
     /// How many characters fit on a line; `None` for any number.

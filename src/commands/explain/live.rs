@@ -96,13 +96,16 @@ fn none_failed(args: &ExplainArgs, place: &str, looked_at: usize) -> String {
 fn warn(snapshot: &Snapshot) {
     let refused = |kind| snapshot.forbidden.contains(&kind);
     if refused(Kind::Pods) {
-        note(&format!("Pods may not be listed: {}.", access::loss(Kind::Pods)));
+        note(&format!("Not allowed to list Pods: {}.", access::loss(Kind::Pods)));
     }
     if refused(Kind::JobEvents) || refused(Kind::PodEvents) {
-        note(&format!("Events may not be listed: {}.", access::loss(Kind::JobEvents)));
+        note(&format!(
+            "Not allowed to list Events: {}.",
+            access::loss(Kind::JobEvents)
+        ));
     }
     for problem in &snapshot.undecodable {
-        note(&format!("left out, because it cannot be read: {problem}"));
+        note(&format!("skipped an unreadable object: {problem}"));
     }
 }
 

@@ -41,11 +41,11 @@ pub fn explain(path: &Path, args: &ExplainArgs) -> Result<(), Failure> {
             format!("{not_ended} Jobs had")
         };
         note(&format!(
-            "{jobs} not ended when the recording did; --all shows them too."
+            "{jobs} not finished when the recording ended; --all shows them too."
         ));
     }
     if have_ended == 0 && not_ended == 0 {
-        note("The recording holds no Jobs.");
+        note("The recording contains no Jobs.");
     }
     Ok(())
 }

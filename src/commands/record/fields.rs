@@ -1,5 +1,5 @@
 //! The fields of an object that a recording keeps. Every other field is left out, so neither a field that Kubernetes adds
-//! tomorrow nor the settings of a volume driver get into a file that is handed on.
+//! tomorrow nor the settings of a volume driver get into a file that is shared.
 
 use Rule::{Annotations, Each, Map, Object, Program, Redacted, Scalar};
 

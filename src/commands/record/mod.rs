@@ -54,7 +54,7 @@ pub fn record(args: &RecordArgs) -> Result<(), Failure> {
                 "changes".to_owned()
             };
             note(&format!(
-                "Recorded {lines} {changes} in {file}. Before you hand it on, look at its messages."
+                "Recorded {lines} {changes} in {file}. Before you share it, review the messages in it."
             ));
             Ok(())
         }
@@ -168,9 +168,7 @@ fn take(
                     0 => String::new(),
                     more => format!(" (and {more} more)"),
                 };
-                note(&format!(
-                    "left out of the recording, because it cannot be used: {problem}{more}"
-                ));
+                note(&format!("not recorded: {problem}{more}"));
             }
         }
         RawReport::Listed => {
@@ -185,7 +183,7 @@ fn take(
             }
             // Each watch tries again by itself; a problem is told once for as long as it lasts.
             if progress.problems.insert(from, problem.clone()).as_ref() != Some(&problem) {
-                note(&format!("{problem}\nTrying again; the rest is recorded."));
+                note(&format!("{problem}\nRetrying; the rest is recorded."));
             }
         }
     }
@@ -204,7 +202,7 @@ fn refused(target: &Target, failure: &Refusal) -> String {
     match failure {
         Refusal::Status { code: 403, .. } => {
             let rule = access::rule(target).replace("add to its", "add to your");
-            format!("cannot record {what}: {failure}\nAsk whoever manages access to the cluster: {rule}")
+            format!("cannot record {what}: {failure}\nAsk a cluster administrator: {rule}")
         }
         _ => format!("cannot record {what}: {failure}"),
     }

@@ -1,4 +1,4 @@
-//! Reduces an object to the fields that may be handed on. Pure.
+//! Reduces an object to the fields that may be shared. Pure.
 
 use pipeline::config::REDACTED;
 use serde_json::{Map, Value};
@@ -10,7 +10,7 @@ const DEFAULT_CONTAINER: &str = "kubectl.kubernetes.io/default-container";
 /// Annotations of the Job and CronJob controllers.
 const BATCH: &str = "batch.kubernetes.io/";
 
-/// Reduces an object of this resource (`pods`) to what may be handed on.
+/// Reduces an object of this resource (`pods`) to the fields that may be shared.
 pub fn redact(resource: &str, object: Value) -> Value {
     keep(fields::of(resource), object).unwrap_or_default()
 }

@@ -67,7 +67,7 @@ fn secretive() -> Value {
 }
 
 #[test]
-fn no_secret_of_a_pod_is_kept() {
+fn removes_all_secrets_of_a_pod() {
     let annotations = json!({"kubectl.kubernetes.io/last-applied-configuration": SECRET, "team": SECRET,
         "batch.kubernetes.io/job-completion-index": "3", "kubectl.kubernetes.io/default-container": "main"});
     let metadata = json!({"name": "x", "annotations": annotations, "managedFields": [{"manager": SECRET}],
@@ -269,7 +269,7 @@ fn with_unknown_fields(value: &mut Value) {
 }
 
 #[test]
-fn fields_that_nobody_knows_today_are_not_kept() {
+fn removes_unknown_fields() {
     for (name, recording) in recordings() {
         let kept = with_objects(&recording, |resource, mut object| {
             with_unknown_fields(&mut object);
@@ -307,7 +307,7 @@ fn described(fields: &[Fields], indent: &str, out: &mut String) {
 }
 
 #[test]
-fn the_page_about_recordings_names_every_field_that_is_kept() {
+fn recordings_page_lists_every_kept_field() {
     let Rule::Object(other) = fields::of("") else {
         panic!("an object")
     };

@@ -53,7 +53,7 @@ pub(crate) fn meaning(asked: Asked<'_>, answer: &Answer, now: SystemTime) -> Mea
     }
 }
 
-/// Whether the credentials were refused, by the server or by something before it.
+/// True if the credentials were refused, by the server or by something before it.
 pub(super) fn is_unauthenticated(answer: &Answer) -> bool {
     let status = answer.trailers.as_ref().and_then(GrpcStatus::read);
     match status.or_else(|| GrpcStatus::read(&answer.headers)) {
@@ -128,7 +128,7 @@ fn of_code(asked: Asked<'_>, status: &GrpcStatus, answer: &Answer) -> Meaning {
     }
 }
 
-/// Whether a message says that the request is above the server's limit, in the words of grpc-go, grpc-java, grpc-c++,
+/// True if a message says that the request is above the server's limit, in the words of grpc-go, grpc-java, grpc-c++,
 /// grpc-dotnet, tonic or a proxy, and not that a quota is used up.
 fn is_about_size(message: &str) -> bool {
     let message = message.to_ascii_lowercase();

@@ -54,7 +54,7 @@ pub(super) fn headers(configured: &HeaderMap, timeout: Option<Duration>) -> Head
     headers
 }
 
-/// The length of what stands before a message.
+/// The length of the prefix of a message.
 const PREFIX: usize = 5;
 
 /// What stands before a message: whether it is compressed, and its length (gRPC, "Length-Prefixed-Message").

@@ -156,7 +156,7 @@ impl Config {
         });
         let user_agent = HeaderValue::try_from(&raw.user_agent);
         if user_agent.is_err() {
-            let message = "it holds a character that no header may hold, such as a line break";
+            let message = "it contains a character that is not valid in a header, such as a line break";
             mistakes.push(settings.mistake("user_agent", message));
         }
         if let Some(keepalive) = &raw.keepalive {

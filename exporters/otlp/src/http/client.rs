@@ -55,7 +55,7 @@ pub(super) async fn build(config: &Config) -> Result<Client, ComponentError> {
     }
     let http = builder.build().map_err(|why| {
         let cause = why.source().map(|cause| format!(": {cause}")).unwrap_or_default();
-        format!("the HTTP client cannot be made: {why}{cause}")
+        format!("cannot build the HTTP client: {why}{cause}")
     })?;
     Ok(Client {
         http,

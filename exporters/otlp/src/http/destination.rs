@@ -95,7 +95,7 @@ struct Reply {
 
 impl Backend {
     /// # Errors
-    /// What it means that there was no answer.
+    /// The outcome of a request without an answer.
     async fn post(&self, request: &Request, format: Format, url: &Url, signed: &Signed) -> Result<Reply, SendOutcome> {
         let mut post = self
             .client
@@ -124,7 +124,7 @@ impl Backend {
         Ok(Reply { status, headers, body })
     }
 
-    /// What the URL is reached through. The environment was checked at the start.
+    /// The proxy for the URL, if any. The environment was checked on startup.
     fn proxy(&self, url: &Url) -> Option<&Proxy> {
         self.proxies.choose(url.into()).ok().flatten()
     }

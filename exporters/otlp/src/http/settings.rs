@@ -263,7 +263,7 @@ mod tests {
             "yaml:1:11: endpoint: it has no scheme",
             "yaml:2:14: compression: compression `lz4` is not supported",
             "yaml:3:11: encoding: unknown encoding `xml`, expected proto or json",
-            "yaml:4:12: proxy_url: not the URL of a proxy",
+            "yaml:4:12: proxy_url: not a proxy URL",
             "tls::key_file",
             "retry_on_failure::max_interval: 'max_interval' must not be less than 'initial_interval'",
             "retry_on_failure::multiplier: 'multiplier' must be at least 1",
@@ -275,7 +275,7 @@ mod tests {
     }
 
     #[test]
-    fn proxy_urls_that_cannot_be_used_are_mistakes() {
+    fn rejects_unusable_proxy_urls() {
         for (url, expected) in [
             ("proxy:3128", "it has no scheme, expected `http://host:port`"),
             ("hunter2://proxy", "unknown scheme"),
@@ -320,7 +320,7 @@ mod tests {
     }
 
     #[test]
-    fn skipping_verification_and_the_port_of_grpc_are_warned_of() {
+    fn warns_of_skipped_verification_and_grpc_port() {
         let yaml = "endpoint: https://h:4317\ntls:\n  insecure_skip_verify: true";
         let settings = Settings::from_yaml(yaml).unwrap();
         Config::read(&settings).unwrap();

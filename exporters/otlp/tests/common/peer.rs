@@ -17,7 +17,7 @@ use tokio::sync::{mpsc, oneshot};
 /// An answer.
 pub type Reply = Response<UnsyncBoxBody<Bytes, Infallible>>;
 
-/// What the server speaks.
+/// The protocol of the server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Speaks {
     Http1,
@@ -74,7 +74,7 @@ impl Peer {
         self.request().await.send(reply).unwrap();
     }
 
-    /// Whether a request waits for an answer.
+    /// True if a request waits for an answer.
     pub fn is_asked(&self) -> bool {
         !self.requests.is_empty()
     }

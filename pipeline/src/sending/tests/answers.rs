@@ -1,4 +1,4 @@
-//! What an answer means for the next attempt, for the shutdown and for the exporter's health.
+//! Effects of an answer on the next attempt, on shutdown and on the exporter's health.
 
 use super::*;
 

@@ -11,7 +11,7 @@ use super::{DecodeError, names};
 use crate::model::lenient::{Lax, Object, lenient};
 use crate::model::{Status, Watched};
 
-/// What one line of a watch says.
+/// A decoded line of a watch.
 #[derive(Clone, Debug, PartialEq)]
 pub enum WatchEvent<T> {
     /// The object came into being, or into the selection.
@@ -24,7 +24,7 @@ pub enum WatchEvent<T> {
     Bookmark {
         /// The version up to which the watch has delivered.
         resource_version: Box<str>,
-        /// Whether the initial events of a streaming list end here.
+        /// True if the initial events of a streaming list end here.
         initial_events_end: bool,
     },
     /// The server ends the watch.
@@ -106,13 +106,13 @@ impl<T: Watched> Default for Payload<T> {
     }
 }
 
-/// A line as read; without `object` if that stood before `type`.
+/// A line as read; without `object` if that precedes `type`.
 struct Raw<T> {
     kind: Box<str>,
     object: Option<Payload<T>>,
 }
 
-/// Reads a line whose type is known beforehand, or (empty) stands in front of the object.
+/// Reads a line whose type is known in advance or, if empty, precedes the object.
 fn read_line<T: Watched>(line: &str, kind: Box<str>) -> Result<Raw<T>, serde_json::Error> {
     let visitor = LineVisitor {
         kind,
@@ -224,7 +224,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_used_is_named() {
+    fn names_unusable_objects() {
         let error =
             watch_line::<Job>(br#"{"type":"ADDED","object":{"kind":"Job","metadata":{"name":"n","namespace":"s"}}}"#);
         assert_eq!(
@@ -240,7 +240,7 @@ mod tests {
     }
 
     #[test]
-    fn a_byte_that_is_no_utf8_costs_one_character() {
+    fn replaces_invalid_utf8() {
         let line = b"{\"type\":\"ADDED\",\"object\":{\"metadata\":{\"uid\":\"u\",\"name\":\"a\xffb\"}}}";
         let WatchEvent::Added(job) = watch_line::<Job>(line).unwrap() else {
             panic!("not added");
@@ -249,7 +249,7 @@ mod tests {
     }
 
     #[test]
-    fn an_object_of_another_type_is_not_taken_for_one() {
+    fn rejects_objects_of_another_type() {
         let line = |kind: &str, api_version: &str| {
             format!(
                 r#"{{"type":"DELETED","object":{{"kind":"{kind}","metadata":{{"uid":"u","name":"n"}},"apiVersion":"{api_version}"}}}}"#

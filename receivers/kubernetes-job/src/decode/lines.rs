@@ -41,7 +41,7 @@ impl Lines {
         self.append(chunk, &mut line);
     }
 
-    /// Whether the stream ended inside a line.
+    /// True if the stream ended inside a line.
     pub fn is_cut(&self) -> bool {
         self.is_skipping || !self.rest.is_empty()
     }

@@ -1,6 +1,6 @@
 //! One page of a list.
 //!
-//! What is missing in a list is gone, so a reply counts as a page only if it is the list that was asked for. The API
+//! Objects missing in a list are deleted, so a reply counts as a page only if it is the requested list. The API
 //! guarantees for one (apimachinery's `ListMeta` and the API conventions): `apiVersion` and `kind` of the list,
 //! `resourceVersion`, `items` as an array (servers have written `[]` for an empty one since 1.5.3), and on the last
 //! page no `remainingItemCount`.
@@ -22,7 +22,7 @@ pub enum ListError {
     Form {
         /// The type of the items.
         expected: TypeMeta,
-        /// What is wrong.
+        /// The problem.
         problem: String,
     },
     /// The object is of another type.
@@ -30,7 +30,7 @@ pub enum ListError {
     OtherType {
         /// The type of the items.
         expected: TypeMeta,
-        /// What it is.
+        /// Its description.
         found: String,
     },
     /// No version, so no watch can begin after it.
@@ -108,7 +108,7 @@ impl<'a> ListPage<'a> {
         self.items.len()
     }
 
-    /// Whether it has no items.
+    /// True if it has no items.
     pub fn is_empty(&self) -> bool {
         self.items.is_empty()
     }
@@ -178,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn only_the_list_that_was_asked_for_is_one() {
+    fn accepts_only_the_requested_list() {
         for (body, found) in [
             ("{}", "an object without kind"),
             (r#"{"message":"ok"}"#, "an object without kind"),

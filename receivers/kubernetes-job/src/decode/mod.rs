@@ -1,6 +1,6 @@
 //! From the bytes of a reply to objects: the lines of a watch, the pages of a list.
 //!
-//! What is read comes from outside. An object that cannot be used costs that object only; a reply that is not what was
+//! The input is untrusted. An unusable object is skipped alone; a reply that is not what was
 //! asked for is an error as a whole.
 
 mod line;
@@ -30,7 +30,7 @@ pub enum DecodeError {
     Json {
         /// Kind, namespace and name of the object, as far as they can be read.
         object: String,
-        /// What is wrong.
+        /// The problem.
         problem: String,
     },
     /// The event is of a type nobody knows.
@@ -73,7 +73,7 @@ impl DecodeError {
         }
     }
 
-    /// What a parser says of an object or a line, of limited length: it may repeat all that it was given.
+    /// A parser's message about an object or line, of limited length: it may quote all of its input.
     pub(crate) fn json(json: &str, problem: &serde_json::Error) -> Self {
         DecodeError::Json {
             object: names::of_json(json),

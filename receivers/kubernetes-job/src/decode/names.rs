@@ -16,7 +16,7 @@ pub(super) fn of_json(json: &str) -> String {
         false => (object.kind, object.metadata),
     };
     match (&*kind, &*metadata.name) {
-        (_, "") => format!("an object that cannot be named ({} bytes)", json.len()),
+        (_, "") => format!("an object without a readable name ({} bytes)", json.len()),
         ("", _) => of_object("object", &metadata),
         (kind, _) => of_object(kind, &metadata),
     }

@@ -49,7 +49,7 @@ pub struct Event {
 }
 
 impl Event {
-    /// The component that wrote it, by its own account: whoever may create Events may write any name. Empty if it names
+    /// The component that wrote it, as claimed: anyone who may create Events may write any name. Empty if it names
     /// none, or two.
     pub fn component(&self) -> &str {
         match (&*self.source.component, &*self.reporting_component) {

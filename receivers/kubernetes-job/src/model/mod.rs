@@ -14,7 +14,7 @@ pub use job::{CronJob, Job};
 pub use meta::{Annotations, ApiGroup, Condition, Labels, Metadata, Owner, Status};
 pub use pod::{Container, ContainerState, ContainerStatus, Pod, PodStatus, Terminated};
 
-/// What the objects of a type say of it.
+/// The `apiVersion` and `kind` of a type's objects.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TypeMeta {
     /// `apiVersion`.

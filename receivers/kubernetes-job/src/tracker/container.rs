@@ -7,7 +7,7 @@ use super::time::Time;
 use crate::model;
 
 /// How many containers are kept for each Pod, and how many statuses are read in each of its lists: far more than Pods
-/// have. Whoever may write a Pod may write as many as an object holds.
+/// have. A Pod's author may write as many as an object holds.
 pub const CONTAINERS: usize = 256;
 /// The longest name of an image that is kept, bytes.
 const IMAGE: usize = 1024;
@@ -16,7 +16,7 @@ const TERMINATIONS: usize = 16;
 /// The longest termination message that is kept, bytes: the kubelet's own limit.
 pub const MESSAGE: usize = 4096;
 
-/// What Pods of one origin have in common.
+/// Data shared by Pods of one origin.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Template {
     containers: Vec<TemplateContainer>,
@@ -32,7 +32,7 @@ struct TemplateContainer {
 }
 
 impl Template {
-    /// What the spec of a Pod says.
+    /// Data from the spec of a Pod.
     pub fn of(pod: &model::Pod) -> Template {
         let init = pod.spec.init_containers.iter().map(|container| {
             let is_sidecar = &*container.restart_policy == "Always";
@@ -109,12 +109,12 @@ impl Template {
 #[derive(Debug, Default)]
 pub struct ContainerRecord {
     running_since: Time,
-    /// What it waited for and how it ended, if it did.
+    /// Its waiting reason and its termination, if any.
     past: Option<Box<Past>>,
     restarts: i32,
     state: ContainerState,
     started: bool,
-    /// Whether it was seen running when the Pod had been asked to go: no container is started then, so its next end is an
+    /// True if it was seen running when the Pod had been asked to go: no container is started then, so its next end is an
     /// answer to that.
     seen_alive_in_deletion: bool,
 }
@@ -136,7 +136,7 @@ struct TerminationRecord {
 impl ContainerRecord {
     /// Takes in what a version of its Pod says about it.
     pub fn latch(&mut self, status: &model::ContainerStatus, deletion_seen: bool) {
-        // What was seen before tells nothing of a run that was missed.
+        // Earlier observations say nothing about a missed run.
         if deletion_seen && status.restart_count > self.restarts {
             self.state = ContainerState::Absent;
         }
@@ -174,7 +174,7 @@ impl ContainerRecord {
         }
     }
 
-    /// Whether nothing of it failed.
+    /// True if no part of it failed.
     pub fn is_uneventful(&self) -> bool {
         let terminations = self.past.as_deref().map(|past| &*past.terminations).unwrap_or_default();
         terminations

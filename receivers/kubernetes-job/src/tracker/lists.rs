@@ -84,7 +84,7 @@ impl Tracker {
         }
     }
 
-    /// What is missing for every Job of a part of the cluster.
+    /// Evidence missing for every Job of a scope.
     pub(super) fn general_gaps(&self, scope: Option<u16>) -> Vec<Gap> {
         let forbidden = |kinds: &[Kind]| {
             self.forbidden

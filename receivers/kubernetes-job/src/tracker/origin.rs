@@ -1,6 +1,6 @@
 //! Whose evidence an object is.
 //!
-//! A UID in an object proves nothing: whoever may create a Pod or an Event may write any UID into its labels, owners or
+//! A UID in an object proves nothing: anyone who may create a Pod or an Event may write any UID into its labels, owners or
 //! `involvedObject`, and UIDs are no secret. The namespace of an object is what the API server checks permissions for, so
 //! an object is evidence only about Jobs of its own namespace; the tracker compares them. What an Event says about its
 //! author is not checked by the API server, either: it keeps apart what other controllers say, not what a person who may

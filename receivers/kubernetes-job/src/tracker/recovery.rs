@@ -44,7 +44,7 @@ pub struct Remains {
     pub verdict: EventRecord,
 }
 
-/// What became of a Job that may have come and gone unseen.
+/// The outcome of a Job that may have been created and deleted unobserved.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Added {
     /// It waits from now on. Another one may have been given up for it.

@@ -215,7 +215,7 @@ impl Tracker {
             return;
         }
         let uid = event.object;
-        // The API server's own time, if it is known: whoever writes an Event may write any other.
+        // The API server's own time, if it is known: the author of an Event may write any other.
         let at = seen.metadata.creation_timestamp.or(event.first.get()).unwrap_or(now);
         let part = part(&self.parts, source.scope);
         if self.checkpoint.is_told(part, &uid, at) {

@@ -35,7 +35,7 @@ pub struct Listing {
     resizes: u32,
 }
 
-/// What follows a page.
+/// The next step after a page.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Progress {
     /// Another page.
@@ -89,12 +89,12 @@ impl Listing {
                 self.limit = PAGE;
             }
             self.resizes = 0;
-            // Of pages of several versions the watch begins after the first: what it delivers again is harmless.
+            // With pages of several versions the watch starts after the first: duplicates are harmless.
             return Ok(Progress::Complete(version));
         }
         self.empty = if page.is_empty() { self.empty + 1 } else { 0 };
         if !self.used.insert(hash(next)) {
-            return Err(Failure::BadList("the same continue token comes again".into()));
+            return Err(Failure::BadList("repeated continue token".into()));
         }
         if self.used.len() >= MAX_PAGES || self.empty >= MAX_EMPTY {
             let pages = self.used.len();
@@ -135,7 +135,7 @@ impl Default for Listing {
     }
 }
 
-/// Whether `then` is an earlier version than `first`. Versions that are no numbers can only be the same.
+/// True if `then` is an earlier version than `first`. Versions that are no numbers can only be the same.
 pub(super) fn goes_back(first: &str, then: &str) -> bool {
     match (first.parse::<u64>(), then.parse::<u64>()) {
         (Ok(first), Ok(then)) => then < first,
@@ -191,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn a_token_that_comes_again_is_an_error() {
+    fn rejects_a_repeated_continue_token() {
         for tokens in [&["a", "a"][..], &["a", "b", "a"]] {
             let mut listing = Listing::new();
             let (last, before) = tokens.split_last().unwrap();
@@ -207,7 +207,7 @@ mod tests {
     }
 
     #[test]
-    fn a_list_that_does_not_end_is_an_error() {
+    fn rejects_an_endless_list() {
         let pages = |items: &str| {
             let mut listing = Listing::new();
             (1..)
@@ -228,7 +228,7 @@ mod tests {
         let too_large = Failure::TooLarge(1);
         let resized: Vec<(bool, u32)> = (0..4).map(|_| (listing.failed(&too_large), listing.limit())).collect();
         assert_eq!(resized, [(true, 50), (true, 5), (false, 5), (false, 5)]);
-        // What was learned stays.
+        // The learned page size is kept.
         read(&mut listing, "9", "", "").unwrap();
         assert_eq!(listing.limit(), 5);
     }

@@ -99,9 +99,9 @@ impl std::fmt::Display for Failure {
             Failure::Slow(time) => write!(f, "a reply is not complete after {} s", time.as_secs()),
             Failure::Cut => f.write_str("the connection ended in the middle of an object"),
             Failure::Empty => f.write_str("the watch ended as soon as it had begun"),
-            Failure::Unreadable(problem) => write!(f, "the reply cannot be read: {}", Escaped(problem)),
+            Failure::Unreadable(problem) => write!(f, "cannot read the reply: {}", Escaped(problem)),
             Failure::BadList(problem) => {
-                write!(f, "the reply is not the list that was asked for: {}", Escaped(problem))
+                write!(f, "the reply is not the requested list: {}", Escaped(problem))
             }
             Failure::TooLarge(most) => write!(f, "the reply is larger than {} MiB", most >> 20),
         }
@@ -170,7 +170,7 @@ impl Machine {
         let goes_back = !watched.is_empty() && self.listing.token().is_empty() && goes_back(watched, version);
         if goes_back && !std::mem::replace(&mut self.is_doubted, true) {
             return Err(Failure::BadList(format!(
-                "its resourceVersion is {version}, and {watched} was watched before"
+                "resourceVersion {version} is older than {watched}, which was already observed"
             )));
         }
         let Progress::Complete(version) = self.listing.page_read(page)? else {
@@ -300,7 +300,7 @@ mod tests {
         machine
     }
 
-    /// Whether it is about to read the first page of a list, of this limit.
+    /// True if it is about to read the first page of a list, of this limit.
     fn is_at_first_page(machine: &Machine, limit: u32) -> bool {
         let listing = machine.listing();
         *machine.phase() == Phase::List && listing.token().is_empty() && listing.limit() == limit
@@ -416,7 +416,7 @@ mod tests {
     }
 
     #[test]
-    fn a_watch_that_is_never_whole_ends_in_a_list() {
+    fn relists_after_repeatedly_broken_watches() {
         let mut machine = watching();
         let relists = |machine: &mut Machine, times| -> Vec<bool> {
             (0..times).map(|_| machine.failed(&Failure::Cut, 0.5).relists).collect()
@@ -428,7 +428,7 @@ mod tests {
     }
 
     #[test]
-    fn a_list_of_an_earlier_version_is_believed_the_second_time() {
+    fn accepts_an_older_list_the_second_time() {
         let mut machine = watching();
         machine.progressed("80");
         machine.failed(&status(410, true), 0.5);
@@ -444,7 +444,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_server_says_stays_on_one_line() {
+    fn server_messages_stay_on_one_line() {
         let forged = "no\n2026-01-01 INFO forged\u{1b}[2J";
         for failure in [
             Failure::Status {

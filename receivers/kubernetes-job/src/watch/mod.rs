@@ -110,7 +110,7 @@ impl Watch {
             let next_try_in = format!("{:.1}s", retry.after.as_secs_f64());
             let relists = retry.relists;
             // What is worth a warning is decided for all watches together.
-            tracing::debug!(what, %failure, times, next_try_in, relists, "list or watch failed; trying again");
+            tracing::debug!(what, %failure, times, next_try_in, relists, "list or watch failed; retrying");
             // The order of the first lists is a courtesy; nobody waits for one that does not come.
             if denied || times >= PATIENCE {
                 self.first_list.cancel();

@@ -23,12 +23,12 @@ const NOT_OVER: u16 = u16::MAX;
 
 /// Why stored bytes are not a checkpoint.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the stored checkpoint cannot be read: {0}")]
+#[error("cannot read the stored checkpoint: {0}")]
 pub struct Unreadable(String);
 
 impl From<TryGetError> for Unreadable {
     fn from(_: TryGetError) -> Self {
-        Unreadable("it ends too early".into())
+        Unreadable("it is truncated".into())
     }
 }
 
@@ -56,7 +56,7 @@ impl Checkpoint {
             bytes.put_u32(jobs.len().try_into().unwrap_or(u32::MAX));
             for (uid, job) in jobs {
                 bytes.put_u64(*uid);
-                // What is listed from before the watermark is only listed so that it is known.
+                // Entries before the watermark are kept for lookup only.
                 let after = job.at.saturating_sub(part.watermark).clamp(0, u32::MAX.into());
                 bytes.put_u32(after.try_into().unwrap_or(u32::MAX));
                 let over = job
@@ -72,7 +72,7 @@ impl Checkpoint {
         bytes.into()
     }
 
-    /// What was stored.
+    /// The stored checkpoint.
     ///
     /// # Errors
     /// If it is not a checkpoint, or one of a later version.
@@ -81,11 +81,11 @@ impl Checkpoint {
         let version = bytes.try_get_u8()?;
         if version > VERSION {
             return Err(Unreadable(format!(
-                "it is of version {version}, expected {FIRST_VERSION} to {VERSION}: a later collector wrote it, run that one"
+                "version {version}, expected {FIRST_VERSION} to {VERSION}: written by a later release of the collector, run that one"
             )));
         }
         if version < FIRST_VERSION {
-            return Err(Unreadable(format!("it begins with version {version}, which never was")));
+            return Err(Unreadable(format!("unknown version {version}")));
         }
         checkpoint.is_misnamed = version == 1;
         let saved_at = Timestamp::from_second(bytes.try_get_i64()?);
@@ -114,7 +114,7 @@ impl Checkpoint {
         }
         match bytes.len() {
             0 => Ok(checkpoint),
-            more => Err(Unreadable(format!("{more} bytes follow its end"))),
+            more => Err(Unreadable(format!("{more} bytes after its end"))),
         }
     }
 }
@@ -122,7 +122,7 @@ impl Checkpoint {
 fn name(bytes: &mut Bytes) -> Result<Box<str>, Unreadable> {
     let length = usize::from(bytes.try_get_u16()?);
     if bytes.len() < length {
-        return Err(Unreadable("it ends too early".into()));
+        return Err(Unreadable("it is truncated".into()));
     }
     let name = bytes.split_to(length);
     match std::str::from_utf8(&name) {

@@ -1,4 +1,4 @@
-//! Which Jobs have been told of: what survives a restart so that none is told of twice and none is passed over. Pure.
+//! Records which Jobs have been reported, so that after a restart none is reported twice or missed. Pure.
 //!
 //! It is bounded. For each part of the cluster that is watched by itself there is a watermark, in the time of the Jobs' own
 //! verdicts: everything that was decided before it has been reported, but for those that are listed as late. After it, the
@@ -16,7 +16,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use jiff::{SignedDuration, Timestamp};
 use job_event::Uid;
 
-/// How far the watermark stays behind the latest verdict that was told of, seconds. Controllers' clocks may differ by as much.
+/// How far the watermark stays behind the latest reported verdict, seconds. Controllers' clocks may differ by as much.
 const MARGIN: i64 = 300;
 /// The Event of a verdict may bear a second or more after it, and is looked up here by its own time.
 const EVENT_DELAY: i64 = 60;
@@ -28,20 +28,20 @@ const FAR: SignedDuration = SignedDuration::from_hours(24);
 
 pub use format::Unreadable;
 
-/// Which Jobs have been told of.
+/// The Jobs that have been reported.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Checkpoint {
     /// By namespace, or one for the whole cluster under the empty name.
     parts: BTreeMap<Box<str>, Part>,
     /// By their short UIDs.
     told: HashMap<u64, Told>,
-    /// Decided before the watermark and not told of; short UIDs.
+    /// Decided before the watermark and not reported; short UIDs.
     late: HashSet<u64>,
     /// Decided, and on their way.
     pending: HashMap<Uid, Told>,
     /// Parts whose Jobs are being listed: what ended in them is not all known yet, so their watermarks stay.
     listing: BTreeSet<Box<str>>,
-    /// How many of those that were told of are listed at most.
+    /// Maximum number of listed reported Jobs.
     capacity: usize,
     /// When it was last stored.
     saved_at: Option<Timestamp>,
@@ -50,7 +50,7 @@ pub struct Checkpoint {
     time: i64,
     /// The same without the local clock.
     cluster_time: i64,
-    /// Whether its parts have the names that version 1 gave them.
+    /// True if its scopes have the names of version 1.
     is_misnamed: bool,
 }
 
@@ -59,12 +59,12 @@ pub struct Checkpoint {
 struct Part {
     /// When it was watched for the first time: what was decided before is not reported.
     since: i64,
-    /// What was decided before has been reported.
+    /// Jobs decided earlier have been reported.
     watermark: i64,
 }
 
 impl Part {
-    /// What was decided before needs no report, unless it is late.
+    /// Jobs decided earlier need no report, unless they are late.
     fn floor(self) -> i64 {
         self.since.max(self.watermark)
     }
@@ -85,13 +85,13 @@ struct Told {
 pub struct FromTheFuture {
     /// The latest of them.
     pub latest: Timestamp,
-    /// Whether Jobs that finished before now, and were not reported, count as reported: since when they are reported was
+    /// True if Jobs that finished before now, and were not reported, count as reported: since when they are reported was
     /// not known any more.
     pub is_corrected: bool,
 }
 
 impl Checkpoint {
-    /// Nothing was ever watched. At most `capacity` Jobs that were told of are to be listed.
+    /// An empty checkpoint that lists at most `capacity` reported Jobs.
     pub fn new(capacity: usize) -> Self {
         Checkpoint {
             parts: BTreeMap::new(),
@@ -113,7 +113,7 @@ impl Checkpoint {
         self.saved_at
     }
 
-    /// Whether it has changed since it was last encoded.
+    /// True if it has changed since it was last encoded.
     pub fn is_dirty(&self) -> bool {
         self.is_dirty
     }
@@ -136,7 +136,7 @@ impl Checkpoint {
         if self.parts.contains_key(part) {
             return;
         }
-        // Who watches other parts than before goes on from where all of them were.
+        // With a changed set of scopes, resume from the earliest watermark.
         let known = self.parts.values().map(|part| part.floor()).min();
         let since = known.unwrap_or(since.as_second().max(0));
         self.parts.insert(part.into(), Part { since, watermark: 0 });
@@ -208,7 +208,7 @@ impl Checkpoint {
         self.listing.remove(part);
     }
 
-    /// Whether a Job that was decided at that time has been told of.
+    /// True if a Job decided at that time has been reported.
     pub fn is_told(&self, part: &str, uid: &Uid, at: Timestamp) -> bool {
         self.lists(uid)
             || self
@@ -217,12 +217,12 @@ impl Checkpoint {
                 .is_some_and(|part| at.as_second() < part.floor() && !self.late.contains(&uid.short()))
     }
 
-    /// Whether a Job is listed as told of.
+    /// True if the Job is listed as reported.
     pub fn lists(&self, uid: &Uid) -> bool {
         self.told.contains_key(&uid.short())
     }
 
-    /// A Job has ended and is to be told of.
+    /// A finished Job is about to be reported.
     pub fn decided(&mut self, part: &str, uid: Uid, at: Timestamp) {
         let told = Told {
             part: part.into(),
@@ -232,7 +232,7 @@ impl Checkpoint {
         self.pending.entry(uid).or_insert(told);
     }
 
-    /// A Job need not be told of: another process has done so.
+    /// A Job needs no report: another process has reported it.
     pub fn told_elsewhere(&mut self, uid: &Uid) {
         self.pending.remove(uid);
     }
@@ -248,7 +248,7 @@ impl Checkpoint {
         }
     }
 
-    /// A Job has been told of, or never can be.
+    /// A Job has been reported, or never can be.
     pub fn told(&mut self, uid: &Uid) {
         if let Some(job) = self.pending.remove(uid) {
             self.late.remove(&uid.short());
@@ -258,7 +258,7 @@ impl Checkpoint {
         }
     }
 
-    /// A Job is not told of although it ended, because of when it did. It is listed if its Event may bear a time that lies
+    /// A finished Job is not reported because of its finish time. It is listed if its Event may bear a time that lies
     /// after the watermark.
     pub fn passed_over(&mut self, part: &str, uid: Uid, at: Timestamp) {
         let floor = self
@@ -271,8 +271,8 @@ impl Checkpoint {
         }
     }
 
-    /// Takes over what another process, or an earlier one, has stored. What is on its way here stays so, unless it says
-    /// that it was told of.
+    /// Merges a checkpoint stored by another or an earlier process. Pending reports stay pending, unless it lists them as
+    /// reported.
     pub fn adopt(&mut self, stored: Checkpoint) {
         let mut pending = std::mem::take(&mut self.pending);
         pending.retain(|uid, _| !stored.lists(uid));
@@ -286,7 +286,7 @@ impl Checkpoint {
         };
     }
 
-    /// Moves the watermarks on, but past none that is on its way, nor past the cluster's time, and forgets what lies
+    /// Advances the watermarks, but not past a pending report or the cluster's time, and drops entries that lie
     /// before them.
     fn advance(&mut self) {
         let mut latest: HashMap<&str, i64> = HashMap::new();

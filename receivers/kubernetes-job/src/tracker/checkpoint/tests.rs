@@ -1,11 +1,11 @@
-//! What survives a restart.
+//! Checkpoints across restarts.
 
 use bytes::{BufMut, Bytes};
 
 use super::*;
 
 const CAPACITY: usize = 100;
-/// What the local clock shows when it is stored.
+/// The local clock when the checkpoint is stored.
 const NOW: i64 = 1_000_000;
 
 fn at(second: i64) -> Timestamp {
@@ -43,7 +43,7 @@ fn only_what_was_told_is_told_after_a_restart() {
 }
 
 #[test]
-fn the_watermark_follows_but_not_past_what_is_still_on_its_way() {
+fn watermark_stops_at_pending_reports() {
     let mut checkpoint = Checkpoint::new(CAPACITY);
     checkpoint.begin("", at(0));
     checkpoint.decided("", id(0), at(5));
@@ -82,7 +82,7 @@ fn the_watermark_does_not_pass_what_the_next_page_may_hold() {
 }
 
 #[test]
-fn a_job_whose_pods_still_run_is_listed_until_nothing_more_is_written_about_it() {
+fn keeps_a_job_listed_while_its_pods_run() {
     let mut checkpoint = Checkpoint::new(CAPACITY);
     checkpoint.begin("", at(0));
     checkpoint.decided("", id(0), at(10));
@@ -140,7 +140,7 @@ fn each_namespace_that_is_watched_by_itself_has_its_own_watermark() {
 }
 
 #[test]
-fn what_is_on_its_way_here_may_have_been_told_by_another_replica() {
+fn pending_job_may_be_reported_by_another_replica() {
     let mut leader = Checkpoint::new(CAPACITY);
     leader.begin("", at(0));
     tell(&mut leader, 1, 10);
@@ -155,7 +155,7 @@ fn what_is_on_its_way_here_may_have_been_told_by_another_replica() {
 }
 
 #[test]
-fn what_is_no_checkpoint_is_refused() {
+fn rejects_invalid_checkpoints() {
     let decode = |bytes: &'static [u8]| {
         let error = Checkpoint::decode(Bytes::from_static(bytes), 1).unwrap_err();
         error.to_string()
@@ -209,7 +209,7 @@ fn a_job_decided_live_shows_that_the_first_start_was_ahead() {
     for (second, told) in [(3500, true), (3599, true), (3600, false), (90_000, false)] {
         assert_eq!(checkpoint.is_told("", &id(1), at(second)), told, "{second}");
     }
-    // What a verdict claims does not lead behind what the API server says.
+    // A verdict's time does not move the watermark past the API server's time.
     checkpoint.decided_now("", Some(at(0)));
     assert!(checkpoint.is_told("", &id(1), at(3500)));
     checkpoint.decided_now("", None);
@@ -217,7 +217,7 @@ fn a_job_decided_live_shows_that_the_first_start_was_ahead() {
 }
 
 #[test]
-fn what_is_from_the_future_is_said_and_corrected() {
+fn corrects_checkpoints_from_the_future() {
     let mut checkpoint = Checkpoint::new(CAPACITY);
     checkpoint.begin("", at(NOW));
     let mut stored = restart(&mut checkpoint);
@@ -299,5 +299,5 @@ fn bytes_after_the_end_are_refused() {
     let mut bytes = Checkpoint::new(CAPACITY).encode(at(1)).to_vec();
     bytes.push(0);
     let error = Checkpoint::decode(bytes.into(), CAPACITY).unwrap_err();
-    assert!(error.to_string().contains("1 bytes follow"), "{error}");
+    assert!(error.to_string().contains("1 bytes after"), "{error}");
 }
