@@ -4,7 +4,7 @@
 use pipeline::Signal;
 use pipeline::config::{Config, Diagnostic, Pipeline};
 
-/// Warns of each pipeline that takes the events of `k8s_job` past `reason_enrichment`.
+/// Warns of each pipeline in which events of `k8s_job` do not pass through `reason_enrichment`.
 pub fn warn(config: &Config) {
     for (id, pipeline) in &config.service.pipelines {
         if id.signal != Signal::Logs || !receives_jobs(pipeline) || enriches(pipeline) {

@@ -5,7 +5,7 @@ use std::io::{IsTerminal, Write};
 use std::sync::mpsc;
 use std::time::Duration;
 
-/// How long the last message of a program that nobody may be reading is waited for.
+/// How long to wait for the last message to be written.
 const LAST_MESSAGE: Duration = Duration::from_secs(2);
 
 /// True if colours can be written to `stream`: a terminal that can show them (`TERM` is not `dumb`), for a person who has not
@@ -41,12 +41,12 @@ pub fn note(text: &str) {
     let _ = writeln!(std::io::stderr(), "{text}");
 }
 
-/// As [`note`], and does not wait for ever for somebody to read it.
+/// As [`note`], with a limit on the wait for the write.
 pub fn last_note(text: String) {
     let (done, written) = mpsc::channel();
     std::thread::spawn(move || {
         note(&text);
-        // Nobody waits for it any more if it took too long.
+        // After the limit nothing waits for it.
         let _ = done.send(());
     });
     let _ = written.recv_timeout(LAST_MESSAGE);

@@ -96,7 +96,7 @@ impl Running {
         }
     }
 
-    /// Ends it in order and gives back all that it logged.
+    /// Shuts it down and returns its log.
     async fn stop(mut self) -> String {
         let pid = self.child.id().expect("it runs").to_string();
         let sent = std::process::Command::new("kill").args(["-TERM", &pid]).status();

@@ -24,7 +24,7 @@ struct Taken {
 
 /// The backend: HTTP/1.1 and, for gRPC, HTTP/2 without TLS.
 pub struct Sink {
-    /// Where it listens.
+    /// The listen address.
     pub address: SocketAddr,
     taken: Arc<Taken>,
 }

@@ -49,7 +49,7 @@ pub struct Options {
     pub hosts: Hosts,
     /// The setting that allows further ones, for the answer to a request for another host.
     pub hosts_setting: String,
-    /// With it, HTTPS.
+    /// Enables HTTPS.
     pub tls: Option<TlsAcceptor>,
     /// How long a connection may last. It carries one request.
     pub connection_timeout: Duration,

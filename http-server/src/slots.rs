@@ -159,7 +159,7 @@ mod tests {
         assert!(slots.closed(large).is_some());
         let (next, _) = slots.open(KUBELET, "next");
         assert!(slots.answer(next, 100).is_empty());
-        assert_eq!(slots.len(), 2, "who has no answer stays");
+        assert_eq!(slots.len(), 2, "connections without an answer stay");
     }
 
     #[test]

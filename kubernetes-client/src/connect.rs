@@ -140,7 +140,7 @@ pub(crate) fn transport(mut config: Config, proxy: Option<Proxy>) -> Result<Clie
     // It would hide 429, 503 and 504 for minutes; the watches have their own delays, which can be seen.
     config.default_retry = false;
     if config.cluster_url.scheme_str() == Some("http") && config.root_cert.is_none() {
-        // Nobody is trusted where nothing is checked; else the system's certificates would have to be there.
+        // Without verification no roots are needed; otherwise the system's certificates would be required.
         config.root_cert = Some(Vec::new());
     }
     stack(&config, proxy).map_err(|error| explain(&error))

@@ -19,10 +19,10 @@ use tower::{BoxError, Service};
 /// how often in vain before the connection is dead: 60 s in all. Routers on the way also forget silent connections.
 const KEEPALIVE: (Duration, Duration, u32) = (Duration::from_secs(30), Duration::from_secs(10), 3);
 
-/// How the messages call the proxy of a kubeconfig.
+/// Name of a kubeconfig's proxy in messages.
 const PROXY_URL: &str = "kubeconfig proxy-url";
 
-/// Makes connections that the kernel keeps an eye on.
+/// Creates connections with TCP keepalive.
 #[derive(Clone)]
 pub(crate) struct Connector {
     tcp: HttpConnector,

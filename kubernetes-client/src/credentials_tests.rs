@@ -85,7 +85,7 @@ fn removed_auth_providers_name_what_replaces_them() {
             ],
         ),
         ("oidc", ["has no id-token", "kubectl oidc-login setup"]),
-        ("openstack", ["is not known", "an exec section"]),
+        ("openstack", ["is unknown", "an exec section"]),
     ] {
         let yaml = format!("{{auth-provider: {{name: {name}, config: {{access-token: s3cret, cmd-path: s3cret}}}}}}");
         let problem = take(&yaml).err().unwrap();

@@ -11,12 +11,12 @@ use serde_json::Value;
 
 use crate::explain;
 
-/// The most that is read of an object, bytes. etcd takes 1.5 MiB of it; as JSON and with managed fields it is a few times
+/// The most bytes read of an object. etcd accepts 1.5 MiB; as JSON and with managed fields it is a few times
 /// that.
 const OBJECT: usize = 8 * 1024 * 1024;
-/// The most that is read of a refusal, bytes.
+/// The most bytes read of an error response.
 const REFUSAL: usize = 64 * 1024;
-/// The most that is repeated of the API server's words, characters.
+/// The most characters quoted of the API server's message.
 const WORDS: usize = 1000;
 
 /// The objects of one resource in one namespace.

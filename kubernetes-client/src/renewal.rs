@@ -225,7 +225,7 @@ mod tests {
         assert_eq!(state.step(begin + seconds(839)), Step::Take);
         assert_eq!(state.step(begin + seconds(840)), Step::TakeAndRun);
         state.running = true;
-        assert_eq!(state.step(begin + seconds(841)), Step::Take, "nobody waits for it");
+        assert_eq!(state.step(begin + seconds(841)), Step::Take, "no request waits for it");
         assert_eq!(state.step(begin + seconds(900)), Step::Wait, "it has expired");
         state.ended(Err("broken".into()), begin + seconds(900));
         assert_eq!(state.step(begin + seconds(901)), Step::Fail);

@@ -148,7 +148,10 @@ mod tests {
             lines += u32::from(pace.failed(now).is_some());
             lines += u32::from(pace.worked(now).is_some());
         }
-        assert_eq!(lines, 8, "four failures told at 0, 10, 30 and 70 s, each with its end");
+        assert_eq!(
+            lines, 8,
+            "four failures logged at 0, 10, 30 and 70 s, each with its recovery"
+        );
     }
 
     #[test]

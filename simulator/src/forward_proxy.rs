@@ -91,7 +91,7 @@ impl ForwardProxy {
         format!("{scheme}://{credentials}{}", self.address)
     }
 
-    /// Where it listens.
+    /// The listen address.
     pub fn address(&self) -> SocketAddr {
         self.address
     }

@@ -86,7 +86,7 @@ impl Simulator {
         Ok(Simulator { shared })
     }
 
-    /// Where it listens.
+    /// The listen address.
     pub fn address(&self) -> SocketAddr {
         self.shared.address
     }

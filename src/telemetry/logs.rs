@@ -1,8 +1,8 @@
 //! The collector's own log lines on their way to standard error.
 //!
-//! A write to standard error blocks while nobody reads it, and fails when its disk is full or its reader gone. So a
-//! thread of its own writes, from a buffer that is bounded: lines that find no room, or cannot be written, are counted
-//! and dropped, and the pipeline goes on.
+//! A write to standard error blocks while it is not read, and fails when its disk is full or its reader is closed. So a
+//! dedicated thread writes from a bounded buffer: lines that do not fit or cannot be written are counted and dropped, and
+//! the pipeline continues.
 
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind, Write};
@@ -15,13 +15,13 @@ use std::time::Duration;
 const MAX_BYTES: usize = 1024 * 1024;
 /// How long the last lines may take at the end.
 pub const LAST_LINES: Duration = Duration::from_secs(1);
-/// The pause after a write to a pipe that somebody has made non-blocking.
+/// The pause after a write to a non-blocking pipe that is full.
 const RETRY: Duration = Duration::from_millis(10);
 
 /// How many lines were dropped; shared with the metric that shows it.
 pub type Dropped = Arc<AtomicU64>;
 
-/// Takes whole lines and never waits.
+/// Accepts whole lines and never blocks.
 #[derive(Clone)]
 pub struct LogWriter(Arc<Shared>);
 
@@ -227,9 +227,9 @@ mod tests {
         for _ in 0..MAX_BYTES / line.len() + 5 {
             scene.writer.write_all(&line).unwrap();
         }
-        assert!(!scene.writer.flush(Duration::ZERO), "the end does not wait for ever");
+        assert!(!scene.writer.flush(Duration::ZERO), "shutdown does not wait forever");
         assert_eq!(scene.dropped.load(Ordering::Relaxed), 5);
-        // Somebody reads again.
+        // The reader resumes.
         for _ in 0..1 + MAX_BYTES / line.len() {
             scene.results.send(Ok(())).unwrap();
         }

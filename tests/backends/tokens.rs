@@ -1,5 +1,5 @@
 //! The real binary behind OAuth 2.0: a token endpoint that is away at first, tokens that are refused and replaced, and no
-//! event lost or told twice.
+//! event lost or reported twice.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};

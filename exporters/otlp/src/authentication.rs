@@ -9,7 +9,7 @@ use pipeline::sending::SendOutcome;
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use serde::Deserialize;
 
-/// `auth`, under the collector's name.
+/// `auth`, under the Collector's name.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct AuthSettings {

@@ -32,7 +32,7 @@ struct Backend {
     paths: &'static [&'static str],
 }
 
-/// The first that fits counts.
+/// The first match wins.
 const BACKENDS: [Backend; 9] = [
     Backend {
         name: "Datadog",

@@ -9,7 +9,7 @@ use crate::backends::is_at;
 /// The domains of Datadog.
 pub(crate) const DOMAINS: [&str; 3] = ["datadoghq.com", "datadoghq.eu", "ddog-gov.com"];
 
-/// The sites, and what else people call them.
+/// The sites and their other names.
 const SITES: [(&str, &[&str]); 9] = [
     ("datadoghq.com", &["us", "us1"]),
     ("us3.datadoghq.com", &["us3"]),

@@ -40,13 +40,13 @@ pub struct Served {
 
 /// A server that is about to answer.
 pub struct Server {
-    /// Where it listens.
+    /// The listen address.
     pub listener: TcpListener,
-    /// The hosts it answers for.
+    /// The accepted host names.
     pub hosts: Hosts,
     /// The path of its settings, `endpoint` and `allowed_hosts` among them.
     pub section: String,
-    /// With it, HTTPS.
+    /// Enables HTTPS.
     pub tls: Option<TlsAcceptor>,
 }
 
@@ -64,7 +64,7 @@ impl Server {
         })
     }
 
-    /// Where it listens.
+    /// The listen address.
     pub fn address(&self) -> Option<std::net::SocketAddr> {
         self.listener.local_addr().ok()
     }

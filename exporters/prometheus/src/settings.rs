@@ -41,7 +41,7 @@ pub struct Settings {
     pub start_at_zero: Duration,
     /// Whose metrics are written as well, under their names.
     pub compatibility: Option<Compatibility>,
-    /// With it, HTTPS.
+    /// Enables HTTPS.
     pub tls: Option<Tls>,
 }
 
@@ -100,7 +100,7 @@ impl Settings {
     /// Reads and checks them.
     ///
     /// # Errors
-    /// Everything that is wrong with them.
+    /// All problems of the settings.
     pub fn read(settings: &pipeline::config::Settings) -> Result<Self, Diagnostics> {
         let read: Settings = settings.read()?;
         let mut mistakes = Diagnostics::default();

@@ -68,13 +68,13 @@ fn wrong_settings_are_named_without_the_password() {
         ("client_auth: {username: a}", "`client_auth::password_file` is required"),
         (
             "client_auth: {username: a, password: ''}",
-            "is the environment variable it comes from set?",
+            "check that the environment variable is set",
         ),
         (
             "client_auth: {username: a, password: hunter2, password_file: /x}",
             "are mutually exclusive",
         ),
-        ("client_auth: {username: 'a:b', password: hunter2}", "has a `:` in it"),
+        ("client_auth: {username: 'a:b', password: hunter2}", "contains `:`"),
         ("client_auth: {username: a, password: $PASSWORD}", "not expanded"),
         (
             "{client_auth: {username: a, password: hunter2}, htpasswd: {}}",

@@ -79,7 +79,7 @@ async fn token_in_a_file_is_read_again() {
 fn wrong_settings_are_named_without_the_token() {
     for (yaml, expected) in [
         ("{}", "`token` or `filename` is required"),
-        ("token: ''", "is the environment variable it comes from set?"),
+        ("token: ''", "check that the environment variable is set"),
         ("{token: hunter2, filename: /x}", "are mutually exclusive"),
         ("token: Bearer hunter2", "which `scheme` adds"),
         ("token: \"'hunter2'\"", "has quotes around it"),

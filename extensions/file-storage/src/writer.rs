@@ -69,7 +69,7 @@ impl Writer {
         let (opened, opening) = oneshot::channel();
         let thread = move || match OpenFile::open(place, lock, opener, reserve, report) {
             Ok(file) => {
-                // Nobody waits for it if the collector shuts down meanwhile.
+                // The receiver is closed if the collector shuts down meanwhile.
                 let _ = opened.send(Ok(()));
                 file.serve(calls);
             }

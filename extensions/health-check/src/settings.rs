@@ -13,7 +13,7 @@ pub struct Settings {
     pub endpoint: Endpoint,
     /// Where liveness is asked for, besides `/healthz`.
     pub path: String,
-    /// The hosts it answers for.
+    /// The accepted host names.
     pub hosts: Hosts,
 }
 
@@ -40,7 +40,7 @@ impl Settings {
     /// Reads and checks them.
     ///
     /// # Errors
-    /// Everything that is wrong with them.
+    /// All problems of the settings.
     pub fn read(settings: &pipeline::config::Settings) -> Result<Self, Diagnostics> {
         let written: Written = settings.read()?;
         let mut mistakes = Diagnostics::default();

@@ -42,10 +42,10 @@ impl fmt::Debug for Credentials {
     }
 }
 
-/// Why there are no credentials. The texts are for the person who runs the collector, and hold no secret.
+/// Why there are no credentials. The messages contain no secret.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum AuthenticationError {
-    /// There may be later: the token endpoint is away.
+    /// Transient: the token endpoint is unavailable.
     #[error("{why}")]
     Unavailable {
         /// The shortest wait that the token endpoint asks for.
@@ -53,7 +53,7 @@ pub enum AuthenticationError {
         /// The problem.
         why: String,
     },
-    /// Nothing is sent until a person changes something: the client secret is wrong.
+    /// Needs a configuration change: the client secret is wrong.
     #[error("{0}")]
     Refused(String),
 }

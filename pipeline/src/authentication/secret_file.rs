@@ -36,7 +36,7 @@ impl SecretFile {
     /// The current content of the file. If the file cannot be read, the previous content, with a warning in the log.
     ///
     /// # Errors
-    /// If it cannot be read and never could.
+    /// If the file has never been readable.
     pub async fn read(&self) -> Result<Secret, String> {
         let path = self.path.clone();
         let found = tokio::task::spawn_blocking(move || read(&path)).await;
@@ -123,7 +123,7 @@ impl SecretSource {
     /// Its value now.
     ///
     /// # Errors
-    /// If the file cannot be read and never could.
+    /// If the file has never been readable.
     pub async fn get(&self) -> Result<Secret, String> {
         match self {
             SecretSource::Value(value) => Ok(value.clone()),

@@ -269,7 +269,7 @@ impl Session {
         self.deferred.retain(|sent| !checkpoint.lists(&Uid::new(&sent.uid)));
     }
 
-    /// Says where it goes on, and puts right what another clock has left in the checkpoint.
+    /// Logs where the watch resumes, and corrects a checkpoint written with a wrong clock.
     fn say_since(&self, stored: &mut Checkpoint) {
         let now = (self.clock)();
         match stored.saved_at() {
@@ -526,7 +526,7 @@ impl Session {
         let now = (self.clock)();
         let cluster = self.config.cluster_name.clone();
         let telemetry = self.telemetry.clone();
-        // All are sent before the next collection, however slow an exporter is.
+        // All are sent before the next collection, even with a slow exporter.
         let rounds = states.len() / (OWNERS * lane::ON_THE_WAY) + 1;
         let patience = self.config.collection_interval.get() / u32::try_from(rounds + 1).unwrap_or(u32::MAX);
         let mut metrics = states.map(move |owner| gauges::encode(&owner, cluster.as_deref(), now));

@@ -9,9 +9,9 @@ use simulator::otlp_intake::{Point, PointValue, Record};
 
 use super::container_metric::ContainerMetric;
 
-/// How many characters fit on a line where nobody knows.
+/// Line width if the terminal's width is unknown.
 pub const DEFAULT_WIDTH: usize = 80;
-/// Where what belongs to an event begins: below the name of its Job.
+/// Column of an event's details: below the name of its Job.
 const INDENT: usize = 18;
 /// Narrower than this no text is wrapped.
 const NARROWEST: usize = 30;

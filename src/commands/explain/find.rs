@@ -260,7 +260,7 @@ fn failed_since(job: &Job, since: Option<SignedDuration>, now: Timestamp) -> boo
     job.outcome() == Outcome::Failed && since.is_none_or(|since| age.is_none_or(|age| age <= since))
 }
 
-/// Why a list could not be had, and what to do.
+/// Why a list is unavailable, and what to do.
 fn problem(target: &Target, refusal: &Refusal) -> Problem {
     let what = target.describe();
     match refusal {

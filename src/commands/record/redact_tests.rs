@@ -10,7 +10,7 @@ use serde_json::json;
 
 use super::*;
 
-/// Stands wherever a secret may.
+/// Marker placed wherever a secret may occur.
 const SECRET: &str = "s3cret";
 
 fn pod_with(spec: Value) -> Value {

@@ -108,12 +108,12 @@ mod tests {
             lines.push(&chunk, |line| told.push(line == Line::TooLong));
             assert!(lines.rest.capacity() <= 2 * MAX_LINE);
         }
-        assert_eq!(told, [true], "said once, before it ends");
+        assert_eq!(told, [true], "reported once, before it ends");
         assert!(lines.is_cut());
         let mut whole = Vec::new();
         lines.push(b"x\nnext\n", |line| match line {
             Line::Whole(line) => whole.push(line.to_vec()),
-            Line::TooLong => panic!("said twice"),
+            Line::TooLong => panic!("reported twice"),
         });
         assert_eq!(whole, [b"next"]);
         assert!(!lines.is_cut());

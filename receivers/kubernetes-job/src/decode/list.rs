@@ -39,7 +39,7 @@ pub enum ListError {
     /// No array of items. An empty list has an empty one.
     #[error("the {}List has no items: expected an array, found none", .0.kind)]
     NoItems(TypeMeta),
-    /// The list says that it goes on, but not where.
+    /// The list has more items but no continue token.
     #[error("the {}List says that {more} more items follow (remainingItemCount), but has no continue token", .expected.kind)]
     Cut {
         /// The type of the items.

@@ -33,7 +33,7 @@ pub enum DecodeError {
         /// The problem.
         problem: String,
     },
-    /// The event is of a type nobody knows.
+    /// The event has an unknown type.
     #[error("{}: expected type ADDED, MODIFIED, DELETED, BOOKMARK or ERROR, found {found:?}", Escaped(.object))]
     UnknownType {
         /// Kind, namespace and name of the object, as far as they can be read.

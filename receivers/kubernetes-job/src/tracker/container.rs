@@ -134,7 +134,7 @@ struct TerminationRecord {
 }
 
 impl ContainerRecord {
-    /// Takes in what a version of its Pod says about it.
+    /// Merges its status from a version of its Pod.
     pub fn latch(&mut self, status: &model::ContainerStatus, deletion_seen: bool) {
         // Earlier observations say nothing about a missed run.
         if deletion_seen && status.restart_count > self.restarts {

@@ -84,7 +84,7 @@ impl Tracker {
         }
     }
 
-    /// A Job is gone; with a gap if that was not seen but follows from a list.
+    /// A Job was deleted; with a gap if the deletion follows from a list only.
     pub(super) fn job_gone(&mut self, uid: Uid, gap: Option<Gap>, now: Timestamp) {
         match self.jobs.get_mut(&uid) {
             None => {}

@@ -142,7 +142,7 @@ pub struct Tracker {
     /// The names of the scopes from 1 on.
     parts: Vec<Box<str>>,
     recoveries: Recoveries,
-    /// Jobs that came and went unseen and were given up because there were too many.
+    /// Unobserved Jobs that were dropped because there were too many.
     given_up: u64,
     /// When something was last observed.
     now: Timestamp,

@@ -1,4 +1,4 @@
-//! The course of one list, page by page: what to ask for next, and when it is no list. Pure: no I/O, no clock.
+//! One list, page by page: the next request, and when the list is invalid. Pure: no I/O, no clock.
 //!
 //! A list ends, its pages are all of one version, and each continue token is another one. A server, or a proxy, that
 //! does otherwise must cost neither work without end nor the Jobs that are missing in what it says.

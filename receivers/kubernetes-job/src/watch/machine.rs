@@ -242,7 +242,7 @@ impl Machine {
                 self.phase = Phase::List;
             }
             Phase::Watch { .. } => {}
-            // A list that broke off begins again: what was read of it may be out of date by the time it goes on.
+            // An interrupted list restarts: pages already read may be out of date.
             Phase::List => drop(self.listing.failed(failure)),
         }
         let doubled = FIRST_DELAY.saturating_mul(1 << self.failures.saturating_sub(1).min(16));

@@ -233,7 +233,7 @@ impl Watch {
                 }
                 // It talks on beyond its time, so nothing is wrong with it, but some day it must be asked anew.
                 Err(Failure::Silence(_)) => break,
-                // Whatever broke it may break it again at the same place.
+                // The cause may break it again at the same place.
                 Err(Failure::Connection(_)) if lines.is_cut() => return Ok(Err(Failure::Cut)),
                 Err(failure) => return Ok(Err(failure)),
             };

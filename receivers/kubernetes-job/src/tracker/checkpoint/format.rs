@@ -18,7 +18,7 @@ use super::{Checkpoint, Part, Told};
 const VERSION: u8 = 2;
 /// The oldest version that is read.
 const FIRST_VERSION: u8 = 1;
-/// Stands for a Job that is not over.
+/// Marks a Job that is not finished.
 const NOT_OVER: u16 = u16::MAX;
 
 /// Why stored bytes are not a checkpoint.

@@ -160,7 +160,7 @@ fn rejects_invalid_checkpoints() {
         let error = Checkpoint::decode(Bytes::from_static(bytes), 1).unwrap_err();
         error.to_string()
     };
-    assert!(decode(b"").contains("too early"));
+    assert!(decode(b"").contains("truncated"));
     assert!(decode(&[9]).contains("version 9"));
     let mut checkpoint = Checkpoint::new(CAPACITY);
     checkpoint.begin("shop", at(0));
