@@ -22,12 +22,12 @@ Exit codes (explain has its own, see `explain --help`):
   2  invalid command line
   3  invalid configuration: every error has its file, line and column";
 
-/// Tells that a Kubernetes Job failed, and why, over OTLP.
+/// Reports failed Kubernetes Jobs, and why they failed, over OTLP.
 #[derive(Debug, Parser)]
 #[command(name = "kube-job-collector", version, after_help = EXAMPLES, subcommand_negates_reqs = true)]
 #[command(args_conflicts_with_subcommands = true)]
 pub struct Cli {
-    /// What to do; without it, `run`.
+    /// The command; `run` by default.
     #[command(subcommand)]
     pub command: Option<Command>,
     /// Arguments of `run`, when no command is given.
@@ -35,7 +35,7 @@ pub struct Cli {
     pub run: RunArgs,
 }
 
-/// What the binary can do.
+/// The commands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Run a pipeline until SIGTERM or SIGINT (the default command)
@@ -47,14 +47,14 @@ pub enum Command {
     PrintConfig(FileArgs),
     /// Print the version
     Version,
-    /// List every component this binary knows
+    /// List every component in this binary
     Components,
     /// Play failing Jobs on a simulated cluster through the shipped pipeline and show what arrives
     Demo(DemoArgs),
-    /// Say why a Job failed: in the current context of the kubeconfig, or in a recording
+    /// Explain why a Job failed: in the current context of the kubeconfig, or in a recording
     #[command(after_help = EXPLAIN_HELP)]
     Explain(ExplainArgs),
-    /// Record what happens to Jobs, their Pods and Events, to explain or share later
+    /// Record Jobs, their Pods and Events, to explain or share later
     Record(RecordArgs),
 }
 
@@ -106,7 +106,7 @@ pub struct ValidateArgs {
     /// Treat warnings as errors: exit code 3
     #[arg(long)]
     pub strict: bool,
-    /// Leave out what variables stand for that are not set: for CI without the secrets
+    /// Skip environment variables that are not set: for CI without the secrets
     #[arg(long)]
     pub skip_env: bool,
 }
@@ -132,7 +132,7 @@ impl From<FileArgs> for ConfigArgs {
 /// How to show the demo.
 #[derive(Args, Clone, Debug)]
 pub struct DemoArgs {
-    /// End when all Jobs have been played (by default the demo waits for Ctrl-C, so you can look around)
+    /// Exit when all Jobs have been played (by default the demo waits for Ctrl-C, so you can look around)
     #[arg(long)]
     pub once: bool,
     /// `text` shows arrivals as they happen; `json` prints the received metrics as OTLP JSON at the end
@@ -204,7 +204,7 @@ Examples:
   kube-job-collector explain --all-failed -A --since 24h
   kube-job-collector explain --recording r.jsonl.gz       without a cluster
 
-It only reads: it lists Jobs, CronJobs, Pods and Events and, with --logs, gets
+Read-only: lists Jobs, CronJobs, Pods and Events and, with --logs, gets
 the log of a Pod. As a plugin of kubectl:
   ln -s \"$(command -v kube-job-collector)\" ~/bin/kubectl-why_job
   kubectl why-job nightly-29924437 -n shop
@@ -222,7 +222,7 @@ Examples:
   kubectl why-job --all-failed -A --since 24h    everything that failed since
                                                  yesterday
 
-It only reads: it lists Jobs, CronJobs, Pods and Events and, with --logs, gets
+Read-only: lists Jobs, CronJobs, Pods and Events and, with --logs, gets
 the log of a Pod.
 
 Exit codes:
@@ -240,10 +240,10 @@ pub struct ExplainArgs {
     /// Every Job that has failed and still exists, newest first
     #[arg(long)]
     pub all_failed: bool,
-    /// Only Jobs that failed so long ago at most: 30m, 24h
+    /// Only Jobs that failed within this duration: 30m, 24h
     #[arg(long, value_name = "DURATION", conflicts_with_all = ["target", "recording"])]
     pub since: Option<Duration>,
-    /// In every namespace
+    /// All namespaces
     #[arg(short = 'A', long, conflicts_with_all = ["namespace", "target", "recording"])]
     pub all_namespaces: bool,
     #[command(flatten)]
@@ -306,11 +306,11 @@ Ctrl-C (SIGINT) or SIGTERM; the file is complete then.
 
 Kept: names, labels, images, resources, states, the names of Secrets and
 ConfigMaps, the first word of commands, and the messages of conditions, Events
-and terminated containers. Everything else is left out or stands as [REDACTED]:
+and terminated containers. Everything else is dropped or replaced by [REDACTED]:
 values of environment variables and HTTP headers, arguments, paths of probes,
 settings of volumes, other annotations, users and queries in URLs.
-docs/recordings.md lists every field. Look at the messages before you hand the
-file on.";
+docs/recordings.md lists every field. Review the messages before you share the
+file.";
 
 /// What to record.
 #[derive(Args, Clone, Debug)]
@@ -322,7 +322,7 @@ pub struct RecordArgs {
     /// How long to record: 10m, 1h30m [default: until Ctrl-C or SIGTERM]
     #[arg(long = "for", value_name = "DURATION")]
     pub duration: Option<Duration>,
-    /// Every namespace
+    /// All namespaces
     #[arg(short = 'A', long, conflicts_with = "namespace")]
     pub all_namespaces: bool,
     #[command(flatten)]

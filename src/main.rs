@@ -1,4 +1,4 @@
-//! `kube-job-collector`: tells that a Kubernetes Job failed, and why, over OTLP.
+//! `kube-job-collector`: reports failed Kubernetes Jobs, and why they failed, over OTLP.
 
 // A closed or full standard error must not end the process, which `eprintln!` does.
 #![warn(clippy::print_stderr)]

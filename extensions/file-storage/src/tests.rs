@@ -234,8 +234,8 @@ async fn a_full_disk_is_told_and_overcome() {
     assert_eq!(
         error,
         StoreError::Unavailable(
-            "the disk of the file /d/state.redb is full: no storage space; until there is space, only what frees space \
-             is stored: make the volume larger, or let the queue drain"
+            "the disk of the file /d/state.redb is full: no storage space; until there is space, only deletions are \
+             stored: make the volume larger, or let the queue drain"
                 .into()
         )
     );
