@@ -99,7 +99,7 @@ fn reports_settings_that_conflict_with_the_backend() {
             "otlp_http",
             "    endpoint: https://otlp.datadoghq.com\n    headers: {DD_API_KEY: k}\n",
             "error",
-            "is the header `dd_api_key` meant? write `dd-api-key`",
+            "found the header `dd_api_key`; write `dd-api-key`",
         ),
         (
             "otlp_http",

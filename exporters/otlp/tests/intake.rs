@@ -297,7 +297,7 @@ async fn a_name_that_does_not_exist_is_named() {
     let _delivery = exporter.put(logs(&["a"])).await;
     let why = exporter.failing().await;
     assert!(why.contains(&format!("the name {host} cannot be resolved")), "{why}");
-    assert!(why.contains("is the site in the endpoint right"), "{why}");
+    assert!(why.contains("check the site in the endpoint"), "{why}");
 }
 
 #[tokio::test]

@@ -260,7 +260,7 @@ async fn warns_when_lease_access_is_denied() {
     let again = log.lines("INFO");
     let again = again
         .iter()
-        .filter(|line| line.contains("can be read and written again"));
+        .filter(|line| line.contains("access to the Lease recovered"));
     assert_eq!(again.count(), 1);
     replica.stop().await;
 }

@@ -251,7 +251,7 @@ fn what_is_not_yaml_is_told_with_its_place() {
         (&deep, "nested deeper than 64 levels"),
         (&deepest, "nested deeper than 64 levels"),
         (&laughs, "more than 100000 values"),
-        (&long, "bytes, at most"),
+        (&long, "limit of 4194304 bytes"),
     ] {
         let found = mistakes(text).join("\n");
         assert!(found.contains(expected), "{:.60}: {found}", text);

@@ -246,7 +246,7 @@ async fn a_reply_that_is_compressed_is_named() {
     running.until(|status| status.reason().is_some()).await;
     assert_eq!(
         running.status().reason(),
-        Some("jobs of the cluster: the reply cannot be read: content encoding \"gzip\" was not asked for")
+        Some("jobs of the cluster: cannot read the reply: content encoding \"gzip\" was not asked for")
     );
 }
 
