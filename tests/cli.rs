@@ -271,7 +271,7 @@ fn binary_file_is_an_invalid_configuration() {
     let output = run(&["validate", "/dev/zero"], &[]);
     assert_eq!(output.status.code(), Some(3));
     assert!(
-        stderr(&output).contains("/dev/zero:1:1: has more than 4194304 bytes"),
+        stderr(&output).contains("/dev/zero:1:1: larger than the limit of 4194304 bytes"),
         "{}",
         stderr(&output)
     );

@@ -87,7 +87,7 @@ fn reports_settings_that_conflict_with_the_backend() {
             "otlp_http",
             "    endpoint: https://app.datadoghq.com\n    headers: {dd-api-key: k}\n",
             "error",
-            "`app.datadoghq.com` is a web page of Datadog",
+            "`app.datadoghq.com` is a Datadog web page",
         ),
         (
             "otlp_http",
