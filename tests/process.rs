@@ -104,6 +104,6 @@ async fn a_flood_of_unusable_objects_is_a_few_log_lines() {
     }
     reports(&world).await;
     let log = world.stop().await;
-    let lines = log.matches("skipped an object that cannot be used").count();
+    let lines = log.matches("skipped an unusable object").count();
     assert!((1..20).contains(&lines), "{lines} lines in\n{log}");
 }
