@@ -117,7 +117,7 @@ fn reports_settings_that_conflict_with_the_backend() {
             "otlp_grpc",
             "    endpoint: otlp.datadoghq.com:443\n    headers: {dd-api-key: k}\n",
             "error",
-            "Datadog takes no OTLP over gRPC",
+            "Datadog does not accept OTLP over gRPC",
         ),
         (
             "otlp_http",
