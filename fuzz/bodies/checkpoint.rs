@@ -16,7 +16,7 @@ pub fn run(data: &[u8]) {
         Ok(stored) => stored,
         Err(error) => {
             let error = error.to_string();
-            assert!(error.starts_with("the stored checkpoint cannot be read: "), "{error}");
+            assert!(error.starts_with("cannot read the stored checkpoint: "), "{error}");
             return;
         }
     };

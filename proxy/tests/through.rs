@@ -142,7 +142,10 @@ async fn a_proxy_that_is_away_or_unknown_is_named() {
     drop(listener);
     for scheme in ["http", "socks5"] {
         let (_, text) = error(&format!("{scheme}://user:{SECRET}@{address}"), "server.example").await;
-        assert!(text.contains("refused the connection: is it running"), "{text}");
+        assert!(
+            text.contains("refused the connection: check that it is running"),
+            "{text}"
+        );
         // A label may have 63 characters, so no resolver asks the network for this one.
         let host = format!("{}.example", "x".repeat(64));
         let (_, text) = error(&format!("{scheme}://user:{SECRET}@{host}:1"), "server.example").await;

@@ -212,7 +212,7 @@ mod tests {
     #[test]
     fn rejects_datadog_hosts_without_otlp() {
         for (host, expected, meant) in [
-            ("app.datadoghq.com", "a web page", "datadoghq.com"),
+            ("app.datadoghq.com", "web page", "datadoghq.com"),
             ("api.us5.datadoghq.com", "Datadog's API", "us5.datadoghq.com"),
             (
                 "http-intake.logs.datadoghq.eu",

@@ -134,7 +134,7 @@ mod tests {
             ),
             (
                 "headers:\n  x-a: b\n  dd-api-key: \"hunter2\\nx\"",
-                "no header may hold",
+                "not valid in a header",
             ),
             ("headers:\n  X-A: b\n  x-a: hunter2", "given twice"),
             ("headers:\n  x-a: b\n  dd-api-key: \"'hunter2'\"", "quotes around it"),

@@ -198,7 +198,7 @@ async fn header_that_cannot_be_sent_is_named_without_its_value() {
     let exporter = Transport::Http.exporter(&intake, &extension.provided()).await;
     match exporter.send(logs(&["a"])).await {
         Outcome::Rejected(why) => assert!(
-            why.contains("a header `authorization`") && !why.contains("hunter2"),
+            why.contains("the header `authorization`") && !why.contains("hunter2"),
             "{why}"
         ),
         other => panic!("{other:?}"),

@@ -144,8 +144,9 @@ async fn retries_while_the_proxy_is_down() {
             .await;
             let delivery = exporter.put(logs(&["a"])).await;
             let why = exporter.failing().await;
-            let name =
-                format!("logs: proxy {scheme}://{address} (from proxy_url) refused the connection: is it running");
+            let name = format!(
+                "logs: proxy {scheme}://{address} (from proxy_url) refused the connection: check that it is running"
+            );
             assert!(why.starts_with(&name), "{why}");
             if endpoint == "https://intake.example" {
                 continue;

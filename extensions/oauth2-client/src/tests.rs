@@ -301,7 +301,7 @@ fn wrong_settings_are_named_without_the_secret() {
             with("").replace("https://h", "https://a:hunter2@h"),
             "holds a user name or password",
         ),
-        (with("scopes: [a b]"), "scopes::0: a scope has no blanks"),
+        (with("scopes: [a b]"), "scopes::0: a scope contains no spaces"),
         (with("endpoint_params: {grant_type: x}"), "is set by the extension"),
         (with("tls: {cert_file: /x}"), "tls::key_file"),
         (with("client_secret_file: /x"), "are mutually exclusive"),

@@ -105,7 +105,7 @@ type Fatal = Box<Diagnostic>;
 impl Builder<'_> {
     fn read(&mut self, text: &str) -> Result<(), Fatal> {
         if text.len() > MAX_BYTES {
-            let found = format!("has {} bytes, at most {MAX_BYTES} are read", text.len());
+            let found = format!("larger than the limit of {MAX_BYTES} bytes");
             return Err(fatal(start_of(self.source), found));
         }
         for event in Parser::new_from_str(text) {

@@ -276,7 +276,7 @@ mod tests {
             "yaml:5:15: headers::user-agent: the header `user-agent` is set by gRPC and cannot be changed; set `user_agent`",
             "yaml:6:10: headers::x-bin: `x-bin` would be binary",
             "keepalive::time: found 1ms, expected 1s or more",
-            "yaml:8:13: user_agent: it holds a character",
+            "yaml:8:13: user_agent: it contains a character",
             "tls::max_version",
             "temporality: unknown temporality `both`",
             "retry_on_failure::multiplier",
