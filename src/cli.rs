@@ -70,7 +70,7 @@ pub struct ConfigArgs {
     pub set: Vec<String>,
 }
 
-/// What to run.
+/// Arguments of `run`.
 #[derive(Args, Clone, Debug, Default)]
 pub struct RunArgs {
     #[command(flatten)]
@@ -80,7 +80,7 @@ pub struct RunArgs {
     pub strict: bool,
 }
 
-/// The command to run.
+/// The command `run`.
 #[derive(Args, Clone, Debug, Default)]
 pub struct RunCommand {
     #[command(flatten)]

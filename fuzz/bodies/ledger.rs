@@ -19,7 +19,7 @@ pub fn run(data: &[u8]) {
     if let Err(error) = ledger.restore(&key, &record) {
         let error = error.to_string();
         assert!(
-            error.contains("cannot be read") && error.contains("delete it"),
+            error.contains("cannot read the stored window") && error.contains("delete it"),
             "{error}"
         );
         assert_eq!(

@@ -9,7 +9,7 @@ use otlp_exporter::answers::{Received, over_grpc, over_http};
 use pipeline::Signal;
 use pipeline::sending::SendOutcome;
 
-/// In the request's headers; a backend may repeat it, and nobody may read it there.
+/// In the request's headers; a backend may echo it, but it must not be shown.
 pub const KEY: &str = "0a1b2c3d4e5f60718293a4b5c6d7e8f9";
 const SECRETS: [(&str, &[u8]); 1] = [("dd-api-key", KEY.as_bytes())];
 

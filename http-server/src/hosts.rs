@@ -11,7 +11,7 @@ use hyper::{HeaderMap, Uri};
 
 use crate::Endpoint;
 
-/// Zones that nobody can register: those of Kubernetes' Services, and the reserved one (RFC 6761).
+/// Zones that cannot be registered: those of Kubernetes' Services, and the reserved one (RFC 6761).
 const INTERNAL: [&str; 3] = [".svc", ".cluster.local", ".localhost"];
 
 /// The hosts that a server answers for.

@@ -1,12 +1,12 @@
 //! The HTTP/1 server behind health checks and scrapes. One request a connection, GET and HEAD, no request bodies.
 //!
-//! Anybody who reaches the port can open connections, so none of them is trusted:
+//! Any client that reaches the port can open connections, so none is trusted:
 //!
 //! * a request head, a TLS handshake and a whole connection have time limits;
 //! * when all slots are taken a new connection is accepted at once, and the oldest connection of the peer that holds the
-//!   most is closed, so a peer that hangs cannot keep a probe out ([`slots`]);
-//! * answers that nobody reads are bounded in bytes, in the same way;
-//! * a `Host` header with a name of somebody else's is refused, so that DNS rebinding cannot make a browser read the
+//!   most is closed, so a hanging peer cannot block a probe ([`slots`]);
+//! * unread responses are bounded in bytes, in the same way;
+//! * a `Host` header with a foreign name is refused, so that DNS rebinding cannot make a browser read the
 //!   answers ([`Hosts`]).
 
 mod endpoint;

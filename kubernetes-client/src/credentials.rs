@@ -164,7 +164,7 @@ fn replaced(provider: &AuthProviderConfig) -> Result<HeaderValue, String> {
         }
         _ => "an exec section with your provider's credential plugin",
     };
-    // Without the provider nobody renews it, but until it expires it is a token like any other.
+    // Without the provider it is not renewed, but it is valid until it expires.
     let token = provider.config.get("id-token").filter(|_| name == "oidc");
     if let Some(token) = token.filter(|token| !token.is_empty()) {
         tracing::warn!("auth-provider oidc: its id-token is used until it expires and is not renewed; use {instead}");

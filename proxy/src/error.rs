@@ -16,7 +16,7 @@ pub struct ProxyError {
     failure: ProxyFailure,
 }
 
-/// What failed.
+/// The failure of a proxy.
 #[derive(Debug)]
 pub enum ProxyFailure {
     /// The proxy's name cannot be resolved.

@@ -1,9 +1,9 @@
-//! Proxies, alike for everything that opens connections: which one a target is reached through, and the connection.
+//! Proxies, shared by all clients: the choice of the proxy for a target, and the connection through it.
 //!
 //! * [`Proxy`]: one proxy, read from a URL. Neither `Debug` nor `Display` shows its credentials.
 //! * [`Proxies`]: the choice for a target, from a setting or the environment; pure.
 //! * [`Proxy::connect`]: a connection to a target through a proxy, by HTTP `CONNECT` or SOCKS5.
-//! * [`ProxyError`]: why there is none, naming the proxy and where it is configured.
+//! * [`ProxyError`]: why the connection failed, naming the proxy and where it is configured.
 //!
 //! ```
 //! use proxy::{Environment, Proxies, Target};

@@ -1,7 +1,7 @@
 //! A forward proxy on loopback, for tests: HTTP (`CONNECT` and requests for `http://`) and SOCKS5 on one port.
 //!
 //! Clients reach it under host names that no resolver knows; a table maps them to ports of this machine. It can ask for
-//! credentials and be told to fail.
+//! credentials and fail on command.
 
 use std::collections::{HashMap, VecDeque};
 use std::io;

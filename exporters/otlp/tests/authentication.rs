@@ -15,7 +15,7 @@ use pipeline::config::Secret;
 use pipeline::storage::{Offer, Provided};
 use simulator::otlp_intake::{Answer, OtlpIntake, Signal};
 
-/// An extension that gives what it is told: first each of `script`, then the last token for ever.
+/// A scripted extension: first each entry of `script`, then the last token forever.
 #[derive(Clone, Default)]
 struct Scripted {
     script: Arc<Mutex<VecDeque<Result<&'static str, AuthenticationError>>>>,

@@ -92,7 +92,7 @@ impl OpenFile {
         })
     }
 
-    /// Answers calls until the file is closed or nobody is left to call.
+    /// Handles calls until the file is closed or all callers are dropped.
     pub(crate) fn serve(mut self, mut calls: mpsc::Receiver<Command>) {
         let mut group = Vec::new();
         let mut writes = Vec::new();

@@ -17,7 +17,7 @@ use tokio::net::TcpListener;
 
 use super::*;
 
-/// Answers with what it is told, and otherwise with `token-1`, `token-2` and so on.
+/// Answers as scripted, otherwise with `token-1`, `token-2` and so on.
 struct Endpoint {
     port: u16,
     script: Arc<Mutex<VecDeque<(u16, String)>>>,

@@ -17,7 +17,7 @@ pub struct Entries<'de, 'p> {
 
 impl Entries<'_, '_> {
     fn is_absent(&self, node: &Node) -> bool {
-        // What an empty variable stands for is an empty text where a text is wanted.
+        // An empty variable is an empty text where a text is expected.
         let plain = matches!(&node.value, Value::Scalar(scalar) if scalar.template.is_none());
         self.place.notes.is_hidden(node) || (self.null_is_absent && plain && node.is_null())
     }

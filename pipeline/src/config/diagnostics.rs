@@ -134,7 +134,7 @@ impl fmt::Display for Diagnostics {
 
 impl std::error::Error for Diagnostics {}
 
-/// The warnings of one configuration: valid, but probably not what was meant. Clones share one list, so whoever reads
+/// The warnings of one configuration: valid, but probably unintended settings. Clones share one list, so each reader of
 /// a part of the configuration can add to it (see [`Settings::warn`](super::Settings::warn)).
 #[derive(Clone, Debug, Default)]
 pub struct Warnings(Arc<Mutex<Diagnostics>>);

@@ -32,8 +32,8 @@ pub fn read_all(sources: &[Source], sets: &[String], env: Environment<'_>) -> (O
     read(sources, sets, env, None)
 }
 
-/// As [`read_all`], but a variable that is not set and has no default is no error: what it stands for is left out, and
-/// with it the checks that need it. Also returns the names of those variables. For checks where secrets are not at hand.
+/// As [`read_all`], but an unset variable without a default is not an error: its value is skipped, and so
+/// are the checks that need it. Also returns the names of those variables. For checks where secrets are not at hand.
 pub fn read_without_environment(
     sources: &[Source],
     sets: &[String],

@@ -82,7 +82,7 @@ impl Graph {
         Ok(graph)
     }
 
-    /// What is valid but probably not what was meant: the warnings of the components made, of the configuration and of
+    /// Warnings of the created components, of the configuration and of
     /// the graph (see [`Config::warnings`]).
     pub fn warnings(&self) -> &[Diagnostic] {
         &self.warnings.0

@@ -143,7 +143,7 @@ mod tests {
         (0..count).map(batch).collect()
     }
 
-    /// What is taken within that time.
+    /// The batches received within that time.
     async fn taken(lane: &mut Lane, receiver: &mut mpsc::Receiver<Batch>, time: Duration) -> Vec<Batch> {
         let _ = tokio::time::timeout(time, async {
             while !lane.is_idle() {

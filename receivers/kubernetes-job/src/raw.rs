@@ -161,7 +161,7 @@ impl<N: Copy> Raw<N> {
         Ok(object)
     }
 
-    /// Checks that an object is of the type and namespace that are asked for, and can be told from others.
+    /// Checks that an object has the requested type and namespace, and a UID.
     fn check(&self, object: &Value) -> Result<(), DecodeError> {
         let expected = self.target.source.kind.type_meta();
         let text = |pointer| object.pointer(pointer).and_then(Value::as_str).unwrap_or_default();

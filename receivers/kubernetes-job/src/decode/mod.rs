@@ -1,7 +1,6 @@
-//! From the bytes of a reply to objects: the lines of a watch, the pages of a list.
+//! Decodes the lines of a watch and the pages of a list.
 //!
-//! The input is untrusted. An unusable object is skipped alone; a reply that is not what was
-//! asked for is an error as a whole.
+//! The input is untrusted. An unusable object is skipped alone; an unexpected reply is an error as a whole.
 
 mod line;
 mod lines;

@@ -215,7 +215,7 @@ impl ContainerRecord {
         });
         if let Some(TerminationRecord { end: known, .. }) = known {
             known.before_deletion |= before_deletion;
-            // The same end can be told better the second time: first `Error`, then `OOMKilled`.
+            // A later report of the same end can be more precise: first `Error`, then `OOMKilled`.
             if known.reason != new.reason && &*known.reason != "OOMKilled" {
                 known.reason = new.reason.clone();
                 known.exit_code = new.exit_code;

@@ -1,4 +1,4 @@
-//! What arrives before the object it belongs to is known. The streams are unordered among each other, so a Pod may
+//! Objects that arrive before their owner is known. The streams are unordered among each other, so a Pod may
 //! come before its Job and an Event before its Pod.
 
 use std::collections::{HashMap, VecDeque};
@@ -6,9 +6,9 @@ use std::sync::Arc;
 
 use job_event::Uid;
 
-/// Things that wait for an owner of their own namespace to appear: at most so many owners. One too many takes the place
-/// of the oldest in the namespace that has the most, so that no namespace can push out what others wait for. Whoever
-/// adds things bounds how many each owner has.
+/// Objects that wait for an owner in their own namespace, for a bounded number of owners. At the limit a new owner replaces
+/// the oldest one of the namespace that has the most, so that no namespace can evict the objects of others. The caller
+/// bounds the number of objects of each owner.
 #[derive(Debug)]
 pub struct Early<T> {
     namespaces: HashMap<Arc<str>, Waiting<T>>,

@@ -1,10 +1,10 @@
-//! Whose evidence an object is.
+//! Ownership of evidence.
 //!
 //! A UID in an object proves nothing: anyone who may create a Pod or an Event may write any UID into its labels, owners or
-//! `involvedObject`, and UIDs are no secret. The namespace of an object is what the API server checks permissions for, so
-//! an object is evidence only about Jobs of its own namespace; the tracker compares them. What an Event says about its
-//! author is not checked by the API server, either: it keeps apart what other controllers say, not what a person who may
-//! create Events in the namespace makes up.
+//! `involvedObject`, and UIDs are not secret. The API server checks permissions for the namespace of an object, so an
+//! object is evidence only about Jobs of its own namespace; the tracker compares them. The API server does not verify the
+//! source of an Event either: checking it separates controllers, but does not stop a forger with permission to create
+//! Events in the namespace.
 
 use job_event::Uid;
 

@@ -1,12 +1,12 @@
-//! Jobs of which nothing is left but Events: they ended and were deleted while nobody watched.
+//! Jobs known from Events only: they finished and were deleted while no watch was running.
 //!
 //! The Job controller's Event about a Job's end outlives the Job, for an hour by default. When such an Event is about a
-//! Job that no list of Jobs has shown, the Job has come and gone unseen, or the Job's own stream is late. So an Event is
-//! only taken for the last trace of a Job after a while: a short one if a list of Jobs is younger than the Job's end, for then
-//! the Job was gone before that list; else one that is longer than a watch can be silent unnoticed.
+//! Job that no list of Jobs has shown, the Job was created and deleted unobserved, or the Job's watch is late. So an Event
+//! counts as the last trace of a Job only after a delay: a short one if a list of Jobs is newer than the Job's end, because
+//! the Job was deleted before that list; otherwise one longer than a watch can be silent undetected.
 //!
-//! Anyone who may create Events in a namespace can make up such an Event. So the namespaces take turns, Jobs that were
-//! seen come first, and when there are too many, those of the namespace that has the most are given up.
+//! Anyone who may create Events in a namespace can forge such an Event. So the namespaces take turns, observed Jobs come
+//! first, and at the limit Jobs of the namespace that has the most are dropped.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::ops::Bound;

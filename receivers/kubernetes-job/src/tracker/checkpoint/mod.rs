@@ -1,13 +1,12 @@
 //! Records which Jobs have been reported, so that after a restart none is reported twice or missed. Pure.
 //!
-//! It is bounded. For each part of the cluster that is watched by itself there is a watermark, in the time of the Jobs' own
-//! verdicts: everything that was decided before it has been reported, but for those that are listed as late. After it, the
-//! UIDs of those that have been reported are listed. The watermark stays [`MARGIN`] behind the latest verdict: a verdict is
-//! written to the API server some time after the time that it bears.
+//! Its size is bounded. Each separately watched scope of the cluster has a watermark, in verdict time: all Jobs decided before
+//! it have been reported, except those listed as late. The UIDs of Jobs reported after it are listed. The watermark stays
+//! [`MARGIN`] behind the latest verdict, because a verdict reaches the API server some time after its timestamp.
 //!
-//! Clocks are not trusted. Verdicts keep the time that they bear, so that a restart finds them again. No watermark passes
-//! the time of the cluster, which is that of the newest object: a verdict may bear any time. The local clock only says
-//! since when Jobs are reported at all; a verdict that is seen live, or a start with another clock, puts that right.
+//! Clocks are not trusted. Verdicts keep their own timestamps, so that a restart finds them. No watermark passes the cluster's
+//! time, the time of the newest object, since a verdict may have any timestamp. The local clock only determines from when Jobs
+//! are reported; a verdict observed live, or a start with another clock, corrects it.
 
 mod format;
 
@@ -18,12 +17,12 @@ use job_event::Uid;
 
 /// How far the watermark stays behind the latest reported verdict, seconds. Controllers' clocks may differ by as much.
 const MARGIN: i64 = 300;
-/// The Event of a verdict may bear a second or more after it, and is looked up here by its own time.
+/// The Event of a verdict may be dated a second or more after it, and is looked up here by its own time.
 const EVENT_DELAY: i64 = 60;
-/// How far a stored time may lie ahead of the local clock before the one or the other counts as wrong.
+/// How far a stored time may be ahead of the local clock before one of them counts as wrong.
 const SKEW: SignedDuration = SignedDuration::from_secs(60);
-/// How far a watermark may lie ahead of the local clock: it follows the cluster's time, so the local clock is behind.
-/// One that lies farther ahead cannot be right.
+/// How far a watermark may be ahead of the local clock: it follows the cluster's time, so the local clock may be behind.
+/// A watermark farther ahead is wrong.
 const FAR: SignedDuration = SignedDuration::from_hours(24);
 
 pub use format::Unreadable;
@@ -37,9 +36,9 @@ pub struct Checkpoint {
     told: HashMap<u64, Told>,
     /// Decided before the watermark and not reported; short UIDs.
     late: HashSet<u64>,
-    /// Decided, and on their way.
+    /// Decided, report pending.
     pending: HashMap<Uid, Told>,
-    /// Parts whose Jobs are being listed: what ended in them is not all known yet, so their watermarks stay.
+    /// Scopes whose Jobs are being listed: their finished Jobs are not all known yet, so their watermarks stay.
     listing: BTreeSet<Box<str>>,
     /// Maximum number of listed reported Jobs.
     capacity: usize,
@@ -54,10 +53,10 @@ pub struct Checkpoint {
     is_misnamed: bool,
 }
 
-/// A part of the cluster that is watched by itself. Times are seconds since 1970.
+/// A separately watched scope of the cluster. Times are seconds since 1970.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Part {
-    /// When it was watched for the first time: what was decided before is not reported.
+    /// When it was first watched: Jobs decided earlier are not reported.
     since: i64,
     /// Jobs decided earlier have been reported.
     watermark: i64,
@@ -85,8 +84,8 @@ struct Told {
 pub struct FromTheFuture {
     /// The latest of them.
     pub latest: Timestamp,
-    /// True if Jobs that finished before now, and were not reported, count as reported: since when they are reported was
-    /// not known any more.
+    /// True if Jobs that finished before now, and were not reported, count as reported, because the start of reporting
+    /// was lost.
     pub is_corrected: bool,
 }
 
@@ -131,7 +130,7 @@ impl Checkpoint {
         self.time = now.as_second().max(self.cluster_time);
     }
 
-    /// A part of the cluster is going to be watched. If none ever was, what was decided before `since` is not reported.
+    /// Registers a scope before it is watched. For the first one, Jobs decided before `since` are not reported.
     pub fn begin(&mut self, part: &str, since: Timestamp) {
         if self.parts.contains_key(part) {
             return;
@@ -258,7 +257,7 @@ impl Checkpoint {
         }
     }
 
-    /// A finished Job is not reported because of its finish time. It is listed if its Event may bear a time that lies
+    /// A finished Job is not reported because of its finish time. It is listed if its Event may be dated
     /// after the watermark.
     pub fn passed_over(&mut self, part: &str, uid: Uid, at: Timestamp) {
         let floor = self
