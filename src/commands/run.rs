@@ -15,6 +15,25 @@ use crate::telemetry::{LAST_LINES, LogWriter};
 /// left undone can still be said.
 pub const GRACE: Duration = Duration::from_secs(25);
 
+/// Variables that Datadog's Agent and OpenTelemetry SDKs read. People set them for every container of a cluster.
+const IGNORED: [&str; 6] = [
+    "DD_TAGS",
+    "DD_ENV",
+    "DD_SERVICE",
+    "DD_VERSION",
+    "OTEL_RESOURCE_ATTRIBUTES",
+    "OTEL_SERVICE_NAME",
+];
+
+/// Those of [`IGNORED`] that are set and that no configuration file names.
+fn ignored_variables<'a>(
+    set: impl Fn(&str) -> bool + 'a,
+    files: &'a [&str],
+) -> impl Iterator<Item = &'static str> + 'a {
+    let is_named = move |name: &str| files.iter().any(|text| text.contains(name));
+    IGNORED.into_iter().filter(move |name| set(name) && !is_named(name))
+}
+
 /// Runs the pipeline that the command line names until SIGTERM or SIGINT; SIGINT while it drains ends it at once.
 pub fn run(args: &RunArgs) -> Result<(), Failure> {
     let sources = configuration::sources(&args.source)?;
@@ -24,6 +43,10 @@ pub fn run(args: &RunArgs) -> Result<(), Failure> {
     let last_lines = telemetry.init_logs(None);
     for warning in findings.warnings.0 {
         warn!("{warning}");
+    }
+    let texts: Vec<&str> = sources.iter().map(|source| &*source.text).collect();
+    for variable in ignored_variables(|name| std::env::var_os(name).is_some(), &texts) {
+        warn!(variable, "environment variable has no effect on this collector");
     }
     if args.source.config.is_empty() {
         info!("no --config given: running the built-in pipeline (print-config shows it)");
@@ -95,5 +118,17 @@ async fn ignore_hangup() {
     };
     while hangup.recv().await.is_some() {
         warn!("SIGHUP ignored: reload is not supported; restart to apply a changed configuration");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn variables_of_other_agents_are_named_unless_used() {
+        let found = |files: &[&str]| ignored_variables(|name| name.starts_with("DD_"), files).collect::<Vec<_>>();
+        assert_eq!(found(&[""]), ["DD_TAGS", "DD_ENV", "DD_SERVICE", "DD_VERSION"]);
+        assert_eq!(found(&["env: ${env:DD_ENV}"]), ["DD_TAGS", "DD_SERVICE", "DD_VERSION"]);
     }
 }
