@@ -33,7 +33,7 @@ fn is_quote(c: char) -> bool {
     matches!(c, '"' | '\'' | '`' | '\u{2018}' | '\u{2019}' | '\u{201c}' | '\u{201d}')
 }
 
-/// `$NAME`, `${…}`, `$(NAME)` of Kubernetes, `%NAME%` of Windows, `{{ … }}` of templates.
+/// `$NAME`, `${…}`, `$(NAME)` of Kubernetes, `%NAME%` of Windows, `{{ … }}` of templates, `ENC[…]` of Datadog's Agent.
 fn is_reference(value: &str) -> bool {
     let between = |begin, end| {
         value
@@ -45,6 +45,7 @@ fn is_reference(value: &str) -> bool {
         || between("${", "}")
         || between("$(", ")")
         || between("{{", "}}")
+        || between("ENC[", "]")
         || value
             .strip_prefix('%')
             .and_then(|rest| rest.strip_suffix('%'))
@@ -114,6 +115,7 @@ mod tests {
                     "$(DD_API_KEY)",
                     "%DD_API_KEY%",
                     "{{ .Values.key }}",
+                    "ENC[datadog_key]",
                 ][..],
                 "not expanded",
             ),

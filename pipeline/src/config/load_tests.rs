@@ -178,7 +178,7 @@ service:
             "ü.yaml:16:67: service::pipelines::metrics::exporters::2: found `debug` a second time",
             "ü.yaml:16:74: service::pipelines::metrics::exporters::3: found a mapping, expected the id of a component",
             "ü.yaml:16:78: service::pipelines::metrics::exporters::4: found `${env:HOST}-1`, expected the id of a component",
-            "ü.yaml:16:95: service::pipelines::metrics::exporters::5: `file:` in `${…}` is not supported, only `env:` is\n    put the value into a variable and write `${env:NAME}`; write `$$` for a `$` that is meant",
+            "ü.yaml:16:95: service::pipelines::metrics::exporters::5: `file:` in `${…}` is not supported, only `env:` is\n    put the value into a variable and write `${env:NAME}`, or read a secret file with `bearertokenauth`; write `$$` for a `$` that is meant",
             "ü.yaml:17:5: service::pipelines::metrics/: `metrics/` has no name after the `/`\n    expected a name of letters, digits and punctuation, without spaces and symbols",
             "ü.yaml:18:13: service::pipelines::traces: found `3`, expected a mapping",
         ]

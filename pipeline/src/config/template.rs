@@ -130,7 +130,7 @@ fn name(reference: &str) -> Result<String, TemplateError> {
         Some((scheme, _)) => {
             return Err(error(
                 format!("`{}:` in `${{…}}` is not supported, only `env:` is", short(scheme)),
-                "put the value into a variable and write `${env:NAME}`; write `$$` for a `$` that is meant",
+                "put the value into a variable and write `${env:NAME}`, or read a secret file with `bearertokenauth`; write `$$` for a `$` that is meant",
             ));
         }
         None => reference,
