@@ -294,6 +294,25 @@ mod tests {
         )
     }
 
+    #[test]
+    fn jobs_of_one_name_have_one_order() {
+        let recording: String = (0..8).map(job).collect();
+        let uids = || {
+            let lines = decompressed(recording.as_bytes()).unwrap();
+            let replay = replay_within(lines, TrackerSettings::default(), LIMITS).unwrap();
+            replay
+                .unended
+                .into_iter()
+                .map(|evidence| evidence.job.uid)
+                .collect::<Vec<_>>()
+        };
+        let first = uids();
+        assert!(first.len() > 1, "{first:?}");
+        for _ in 0..20 {
+            assert_eq!(uids(), first);
+        }
+    }
+
     fn problem(recording: impl Read, limits: Limits) -> String {
         let lines = decompressed(recording).unwrap();
         let replayed = replay_within(lines, TrackerSettings::default(), limits);

@@ -203,7 +203,7 @@ impl Tracker {
         }
     }
 
-    /// The Jobs that have not ended, in order of their namespaces and names.
+    /// The Jobs that have not ended, in order of their namespaces, names and UIDs.
     pub fn into_unended(mut self) -> Vec<Evidence> {
         let mut records: Vec<(Uid, JobRecord)> = self
             .jobs
@@ -213,7 +213,7 @@ impl Tracker {
                 _ => None,
             })
             .collect();
-        records.sort_by(|(_, a), (_, b)| (&a.namespace, &a.name).cmp(&(&b.namespace, &b.name)));
+        records.sort_by(|(a_uid, a), (b_uid, b)| (&a.namespace, &a.name, a_uid).cmp(&(&b.namespace, &b.name, b_uid)));
         let gaps = self.general_gaps(None);
         records
             .into_iter()
