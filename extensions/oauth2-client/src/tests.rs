@@ -332,6 +332,8 @@ impl io::Write for Log {
 async fn no_log_holds_a_token_or_the_secret() {
     let log = Log::default();
     let writer = log.clone();
+    // Beside a second one, a thread without a subscriber that logs first does not disable the event for all threads.
+    let _second = tracing::Dispatch::new(tracing::subscriber::NoSubscriber::default());
     let subscriber = tracing_subscriber::fmt()
         .with_max_level(tracing::Level::TRACE)
         .with_ansi(false)

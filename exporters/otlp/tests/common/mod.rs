@@ -5,8 +5,9 @@
 pub mod peer;
 pub mod tls;
 
+use std::cell::RefCell;
 use std::io;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, Once, PoisonError};
 
 use opentelemetry::metrics::MeterProvider;
 use opentelemetry::metrics::noop::NoopMeterProvider;
@@ -23,7 +24,6 @@ use pipeline::{Ack, Batch, ComponentError, Delivery, Exporter, Outcome, Payload}
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
-use tracing::subscriber::DefaultGuard;
 
 /// The key that must never appear anywhere but in the header.
 pub const KEY: &str = "0123456789abcdef-hunter2";
@@ -203,17 +203,47 @@ pub fn span() -> Payload {
 #[derive(Clone, Default)]
 pub struct Log(Arc<Mutex<Vec<u8>>>);
 
+thread_local! {
+    static CAPTURED: RefCell<Option<Log>> = const { RefCell::new(None) };
+}
+
+/// Ends a capture when it is dropped.
+pub struct Capture(());
+
+impl Drop for Capture {
+    fn drop(&mut self) {
+        CAPTURED.set(None);
+    }
+}
+
+/// Writes to the log that the thread captures, if it captures one.
+struct Captured;
+
+impl io::Write for Captured {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        CAPTURED.with_borrow_mut(|log| log.as_mut().map_or(Ok(bytes.len()), |log| log.write(bytes)))
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
 impl Log {
-    /// Captures until the guard is dropped.
-    pub fn capture() -> (Log, DefaultGuard) {
+    /// Captures until the guard is dropped. One subscriber serves all tests: one for each would race with events that
+    /// another thread logs for the first time, which are then skipped everywhere.
+    pub fn capture() -> (Log, Capture) {
+        static SUBSCRIBER: Once = Once::new();
+        SUBSCRIBER.call_once(|| {
+            tracing_subscriber::fmt()
+                .with_max_level(tracing::Level::TRACE)
+                .with_ansi(false)
+                .with_writer(|| Captured)
+                .init();
+        });
         let log = Log::default();
-        let writer = log.clone();
-        let subscriber = tracing_subscriber::fmt()
-            .with_max_level(tracing::Level::TRACE)
-            .with_ansi(false)
-            .with_writer(move || writer.clone())
-            .finish();
-        (log, tracing::subscriber::set_default(subscriber))
+        CAPTURED.set(Some(log.clone()));
+        (log, Capture(()))
     }
 
     pub fn text(&self) -> String {

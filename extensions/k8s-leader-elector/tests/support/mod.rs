@@ -20,6 +20,8 @@ impl Log {
     pub fn capture() -> (Log, DefaultGuard) {
         let log = Log::default();
         let writer = log.clone();
+        // Beside a second one, a thread without a subscriber that logs first does not disable the event for all threads.
+        let _second = tracing::Dispatch::new(tracing::subscriber::NoSubscriber::default());
         let subscriber = tracing_subscriber::fmt()
             .with_ansi(false)
             .with_writer(move || writer.clone())
