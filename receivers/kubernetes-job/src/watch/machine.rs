@@ -90,7 +90,7 @@ impl std::fmt::Display for Failure {
             Failure::Status { code: 401, message, .. } => write!(
                 f,
                 "401 {}: the API server does not accept the credentials; they have expired or belong to \
-                 another cluster. A kubeconfig is read anew before the next try: renew them there",
+                 another cluster. A kubeconfig is read again before the next try: renew them there",
                 Escaped(message)
             ),
             Failure::Status { code, message, .. } => write!(f, "{code} {}", Escaped(message)),
