@@ -1,4 +1,4 @@
-//! The tables of `docs/compatibility.md` against the code: what is said to be given is given, and the tests exist.
+//! The tables of `docs/compatibility.md` against the code: supported metrics and their tests exist.
 
 use std::collections::BTreeSet;
 
@@ -7,14 +7,14 @@ use kubernetes_job_receiver::kube_state::FAMILIES;
 
 use crate::root;
 
-/// Where the tests are that the page names.
+/// The files with the tests that the page names.
 const TESTS: [&str; 3] = [
     "receivers/kubernetes-job/tests/kube_state.rs",
     "tests/end_to_end.rs",
     "tests/prometheus.rs",
 ];
 
-/// The rows of the tables with a column for tests: metric, what there is, tests.
+/// The rows of the tables with a column for tests: metric, support, tests.
 fn rows() -> Vec<[String; 3]> {
     let page = std::fs::read_to_string(root().join("docs/compatibility.md")).expect("the page");
     let cells = |line: &str| -> Vec<String> {
@@ -36,13 +36,13 @@ fn rows() -> Vec<[String; 3]> {
     rows
 }
 
-/// What stands between backticks.
+/// The parts between backticks.
 fn code(cell: &str) -> Vec<&str> {
     cell.split('`').skip(1).step_by(2).collect()
 }
 
 #[test]
-fn what_is_said_to_be_given_is_what_the_code_makes() {
+fn supported_metrics_are_those_of_the_code() {
     let rows = rows();
     let of_kube_state_metrics = rows.iter().filter(|[metric, ..]| code(metric)[0].starts_with("kube_"));
     let (given, not): (Vec<_>, Vec<_>) = of_kube_state_metrics.partition(|[_, here, _]| !here.starts_with("no"));
@@ -63,13 +63,16 @@ fn what_is_said_to_be_given_is_what_the_code_makes() {
     for [metric, here, _] in &rows {
         for name in code(here) {
             let known = |name: &str| ours.contains(&name) || given.contains(name);
-            assert!(name.split(' ').any(known), "{metric}: {name} is no metric of ours");
+            assert!(
+                name.split(' ').any(known),
+                "{metric}: {name} is not a metric of the collector"
+            );
         }
     }
 }
 
 #[test]
-fn the_tests_that_hold_it_exist() {
+fn named_tests_exist() {
     let tests = TESTS
         .map(|path| std::fs::read_to_string(root().join(path)).expect(path))
         .concat();
@@ -84,7 +87,7 @@ fn the_tests_that_hold_it_exist() {
         for name in names {
             assert!(
                 tests.contains(&format!("fn {name}(")),
-                "{metric}: there is no test {name}"
+                "{metric}: no test is named {name}"
             );
             named += 1;
         }

@@ -1,14 +1,17 @@
-//! The documentation says what is: its configurations are valid, its tables of settings are complete, its example event
-//! is one that the code makes, its links lead somewhere.
+//! The documentation matches the code: configurations are valid, tables of settings are complete, the example event comes
+//! from a recording, links resolve, and the repository keeps to its style page.
 
 mod compatibility;
 mod events;
+mod language;
 mod markdown;
 mod migrating;
 mod operating;
+mod prose;
 mod reliability;
 mod security;
 mod settings;
+mod unclean;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -38,7 +41,7 @@ fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-/// A folder of its own for one test.
+/// A new folder for one test.
 fn folder(name: &str) -> PathBuf {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("docs-{name}-{}", std::process::id()));
     std::fs::create_dir_all(&folder).expect("a folder");
@@ -61,7 +64,7 @@ fn stderr(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
-/// A pipeline with the components that a fragment defines in the places for them, and others in the other places.
+/// A pipeline that uses the components of a fragment, and defaults for the other kinds.
 fn around(fragment: &Block) -> String {
     let mut ids: BTreeMap<&str, Vec<String>> = BTreeMap::new();
     for (section, id) in fragment.components() {
@@ -104,7 +107,7 @@ fn every_configuration_is_valid() {
                 .collect();
             assert!(
                 unknown.is_empty(),
-                "{place}: {unknown:?} is no section; mark what is no configuration of ours as `yaml other`"
+                "{place}: {unknown:?} is not a section; mark YAML that is not for the collector as `yaml other`"
             );
             let output = if block.text.contains("\n  pipelines:") {
                 whole += 1;
@@ -115,7 +118,7 @@ fn every_configuration_is_valid() {
                 validate(&folder, &["around.yaml", "block.yaml"], &ENVIRONMENT)
             };
             assert!(output.status.success(), "{place}:\n{}", stderr(&output));
-            // What a whole pipeline defines it also uses.
+            // A whole pipeline uses everything it defines.
             assert!(
                 !block.text.contains("\n  pipelines:") || output.stderr.is_empty(),
                 "{place}:\n{}",
@@ -131,14 +134,14 @@ fn every_configuration_is_valid() {
 }
 
 #[test]
-fn the_mistakes_shown_are_the_mistakes_found() {
+fn validate_prints_the_documented_errors() {
     let page = Page::read(root(), "docs/configuration.md");
     let at = page
         .blocks
         .iter()
         .position(|block| block.info == "yaml wrong.yaml")
         .expect("the wrong file");
-    let shown = page.blocks.get(at + 1).expect("what validate says of it");
+    let shown = page.blocks.get(at + 1).expect("the output of validate");
     assert_eq!(shown.info, "text");
     let folder = folder("wrong");
     std::fs::write(folder.join("wrong.yaml"), &page.blocks[at].text).expect("a file");
@@ -170,7 +173,7 @@ fn pages_of_components_have_the_same_headings() {
 }
 
 #[test]
-fn links_lead_somewhere() {
+fn links_resolve() {
     let (mut checked, mut broken) = (0, Vec::new());
     for page in Page::all(root()) {
         for (line, target) in page.links() {
@@ -197,6 +200,6 @@ fn links_lead_somewhere() {
             checked += 1;
         }
     }
-    assert!(broken.is_empty(), "these links lead nowhere:\n{}", broken.join("\n"));
+    assert!(broken.is_empty(), "broken links:\n{}", broken.join("\n"));
     assert!(checked >= 30, "only {checked} links were found");
 }

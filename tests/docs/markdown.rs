@@ -1,31 +1,29 @@
-//! As much of Markdown as the documentation uses.
+//! The subset of Markdown that the documentation uses.
 
 use std::path::Path;
 
-/// Folders that hold no documentation of ours.
-const ELSEWHERE: [&str; 2] = ["target", "node_modules"];
+/// Folders without documentation of this project.
+const SKIPPED: [&str; 2] = ["target", "node_modules"];
 
-/// A page.
 pub struct Page {
-    /// Its path in the repository.
+    /// Path in the repository.
     pub name: String,
-    /// Its fenced blocks, in order.
+    /// Fenced blocks, in order.
     pub blocks: Vec<Block>,
-    /// Everything else: line number and text.
+    /// The other lines, with their numbers.
     lines: Vec<(usize, String)>,
 }
 
 /// A fenced block.
 pub struct Block {
-    /// What follows the fence: `yaml`.
+    /// The text after the fence: `yaml`.
     pub info: String,
-    /// Its content.
     pub text: String,
-    /// The line of its fence, from 1.
+    /// The line of the fence, from 1.
     pub line: usize,
 }
 
-/// A heading, and what stands below it up to the next one.
+/// A heading and the lines up to the next one.
 pub struct Section {
     /// Without the `#`s.
     pub heading: String,
@@ -41,7 +39,7 @@ impl Page {
             for entry in std::fs::read_dir(folder).expect("a folder") {
                 let path = entry.expect("an entry").path();
                 let name = path.file_name().expect("a name").to_string_lossy().into_owned();
-                if path.is_dir() && !name.starts_with('.') && !ELSEWHERE.contains(&name.as_str()) {
+                if path.is_dir() && !name.starts_with('.') && !SKIPPED.contains(&name.as_str()) {
                     folders.push(path);
                 } else if name.ends_with(".md") {
                     let name = path.strip_prefix(root).expect("below the root").to_string_lossy();
@@ -53,13 +51,11 @@ impl Page {
         pages
     }
 
-    /// The page at that path.
     pub fn read(root: &Path, name: &str) -> Page {
         let text = std::fs::read_to_string(root.join(name)).unwrap_or_else(|error| panic!("{name}: {error}"));
         Page::parse(name, &text)
     }
 
-    /// The page of that text.
     pub fn parse(name: &str, text: &str) -> Page {
         let mut page = Page {
             name: name.to_owned(),
@@ -88,7 +84,6 @@ impl Page {
         page
     }
 
-    /// Its sections, in order.
     pub fn sections(&self) -> Vec<Section> {
         let mut sections: Vec<Section> = Vec::new();
         for (_, line) in &self.lines {
@@ -105,7 +100,7 @@ impl Page {
         sections
     }
 
-    /// The targets of its links, with their lines.
+    /// The targets of the links, with their lines.
     pub fn links(&self) -> Vec<(usize, String)> {
         let mut links = Vec::new();
         for (number, line) in self.lines.iter().filter(|(_, line)| !line.starts_with("    ")) {
@@ -120,7 +115,7 @@ impl Page {
 }
 
 impl Section {
-    /// How a link names it: lower case, without punctuation, hyphens for spaces.
+    /// The anchor of the heading: lower case, without punctuation, hyphens for spaces.
     pub fn anchor(&self) -> String {
         let kept = self
             .heading
@@ -131,7 +126,7 @@ impl Section {
             .collect()
     }
 
-    /// The first word of its text, without punctuation.
+    /// The first word of the text, without punctuation.
     pub fn first_word(&self) -> &str {
         let text = self.lines.iter().find(|line| !line.is_empty());
         text.map_or("", |line| {
@@ -139,7 +134,7 @@ impl Section {
         })
     }
 
-    /// The first column of its tables, headings aside, without backticks.
+    /// The first column of the tables, without headings and backticks.
     pub fn first_cells(&self) -> Vec<String> {
         let rows = self.lines.iter().filter_map(|line| line.strip_prefix("| `"));
         rows.filter_map(|row| row.split_once('`'))
@@ -149,7 +144,7 @@ impl Section {
 }
 
 impl Block {
-    /// The keys at its begin of line.
+    /// The top-level keys.
     pub fn sections(&self) -> Vec<String> {
         let keys = self.text.lines().filter(|line| !line.starts_with([' ', '#', '-']));
         keys.filter_map(|line| line.split_once(':'))
@@ -157,7 +152,7 @@ impl Block {
             .collect()
     }
 
-    /// Section and id of each component that it defines.
+    /// Section and id of each defined component.
     pub fn components(&self) -> Vec<(String, String)> {
         let mut components = Vec::new();
         let mut section = String::new();

@@ -4,7 +4,7 @@ use crate::markdown::Page;
 use crate::{ENVIRONMENT, around, folder, root, stderr, validate};
 
 #[test]
-fn files_of_the_collector_get_the_hints_that_are_shown() {
+fn files_of_the_collector_get_the_documented_hints() {
     let page = Page::read(root(), "docs/migrating.md");
     let folder = folder("migrating");
     let mut seen = 0;
@@ -26,7 +26,7 @@ fn files_of_the_collector_get_the_hints_that_are_shown() {
         };
         let found = stderr(&output);
         for line in shown.text.lines() {
-            assert!(found.contains(line), "{place}: not said: {line}\n{found}");
+            assert!(found.contains(line), "{place}: not printed: {line}\n{found}");
         }
         // Nothing is reported that is not shown.
         let errors = found.lines().filter(|line| line.starts_with(&format!("{name}:")));

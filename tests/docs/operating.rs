@@ -1,4 +1,4 @@
-//! The page about operating names the collector's own metrics as they are.
+//! `docs/operating.md` names the collector's own metrics.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -22,16 +22,13 @@ fn read(path: impl AsRef<Path>) -> String {
 }
 
 #[test]
-fn the_page_about_operating_names_every_metric_of_the_receiver_and_none_that_does_not_exist() {
+fn operating_page_names_metrics_that_exist_and_all_of_the_receiver() {
     let page = names(&read("docs/operating.md"));
     let mut receiver = names(&read("receivers/kubernetes-job/src/telemetry.rs"));
     receiver.extend(names(&read("extensions/k8s-leader-elector/src/lib.rs")));
     let missing: Vec<_> = receiver.difference(&page).collect();
-    assert!(
-        missing.is_empty(),
-        "docs/operating.md does not say what they mean: {missing:?}"
-    );
-    // The sender makes its names of a part and what is counted.
+    assert!(missing.is_empty(), "docs/operating.md does not explain {missing:?}");
+    // The sender builds a name from a part and the counted signal.
     let sender = read("pipeline/src/sending/instruments.rs");
     let process = names(&read("src/telemetry/process.rs"));
     let invented: Vec<_> = page
@@ -48,6 +45,6 @@ fn the_page_about_operating_names_every_metric_of_the_receiver_and_none_that_doe
         .collect();
     assert!(
         invented.is_empty(),
-        "docs/operating.md names what does not exist: {invented:?}"
+        "docs/operating.md names unknown metrics: {invented:?}"
     );
 }

@@ -18,8 +18,8 @@ impl Tree {
         }
     }
 
-    /// YAML with a value at each leaf, and beside it, at each level, a key that nothing has.
-    fn yaml(&self, leaf: &str, besides: Option<&str>) -> String {
+    /// YAML with a value at each leaf and, at each level, an unknown key.
+    fn yaml(&self, leaf: &str, unknown: Option<&str>) -> String {
         let entries = self.0.iter().map(|(key, below)| {
             let (key, list) = match key.strip_suffix("[]") {
                 Some(key) => (key, true),
@@ -27,11 +27,11 @@ impl Tree {
             };
             match (below.0.is_empty(), list) {
                 (true, _) => format!("{key}: {leaf}"),
-                (false, false) => format!("{key}: {}", below.yaml(leaf, besides)),
-                (false, true) => format!("{key}: [{}]", below.yaml(leaf, besides)),
+                (false, false) => format!("{key}: {}", below.yaml(leaf, unknown)),
+                (false, true) => format!("{key}: [{}]", below.yaml(leaf, unknown)),
             }
         });
-        let entries: Vec<String> = entries.chain(besides.map(|key| format!("{key}: {leaf}"))).collect();
+        let entries: Vec<String> = entries.chain(unknown.map(|key| format!("{key}: {leaf}"))).collect();
         format!("{{{}}}", entries.join(", "))
     }
 
@@ -48,7 +48,7 @@ impl Tree {
     }
 }
 
-/// The documented settings: by where they stand in a configuration.
+/// The documented settings, by their path in a configuration.
 fn documented() -> Tree {
     let page = Page::read(root(), "docs/configuration.md");
     let mut tree = Tree::default();
@@ -82,27 +82,27 @@ fn documented() -> Tree {
 
 #[test]
 fn every_setting_is_documented_and_no_other() {
-    const NOBODY: &str = "qqqqqqqqqqqqqqqq";
+    const UNKNOWN: &str = "qqqqqqqqqqqqqqqq";
     let documented = documented();
     assert_eq!(documented.0.len(), 6, "sections");
     let folder = folder("settings");
 
-    // A value that fits nowhere leads to other mistakes, but never to that of an unknown key.
+    // A value of the wrong type leads to errors, but never to that of an unknown key.
     std::fs::write(folder.join("all.yaml"), documented.yaml("{}", None)).expect("a file");
     let found = stderr(&validate(&folder, &["all.yaml"], &[]));
     let unknown: Vec<&str> = found
         .lines()
         .filter(|line| line.contains("unknown") || line.contains("not YAML"))
         .collect();
-    assert!(unknown.is_empty(), "documented, but not there:\n{}", unknown.join("\n"));
+    assert!(unknown.is_empty(), "documented, but unknown:\n{}", unknown.join("\n"));
 
-    // Beside a key that is unknown, the known ones are named.
-    std::fs::write(folder.join("none.yaml"), documented.yaml("~", Some(NOBODY))).expect("a file");
+    // The error of an unknown key names the known ones.
+    std::fs::write(folder.join("none.yaml"), documented.yaml("~", Some(UNKNOWN))).expect("a file");
     let found = stderr(&validate(&folder, &["none.yaml"], &[]));
     let mut levels = 0;
     let mut lines = found.lines();
     while let Some(line) = lines.next() {
-        let Some((place, _)) = line.split_once(&format!("::{NOBODY}: unknown key")) else {
+        let Some((place, _)) = line.split_once(&format!("::{UNKNOWN}: unknown key")) else {
             continue;
         };
         let (_, place) = place.split_once(": ").expect("position: path");
@@ -123,7 +123,7 @@ fn every_setting_is_documented_and_no_other() {
         assert_eq!(documented.keys(&path), known, "the keys of {place}");
         levels += 1;
     }
-    assert!(levels >= 12, "only {levels} levels were looked at:\n{found}");
+    assert!(levels >= 12, "only {levels} levels were checked:\n{found}");
     let _ = std::fs::remove_dir_all(folder);
 }
 
