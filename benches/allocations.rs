@@ -12,8 +12,8 @@
 mod support;
 
 use dhat::{HeapStats, Profiler};
+use job_tracker::Tracker;
 use k8s_openapi::api::{batch, core};
-use kubernetes_job_receiver::tracker::Tracker;
 use serde::de::DeserializeOwned;
 use support::tracking::{Apply, FullLine, NOW, SETTLED, apply_job, apply_pod, tracker_of};
 use support::{Recorded, evidence, line};
@@ -132,7 +132,7 @@ fn judged() {
     );
     let judging = jobs
         .iter()
-        .map(|(name, job)| (name, allocated(|| drop(reason_enrichment_processor::judge(job)))));
+        .map(|(name, job)| (name, allocated(|| drop(job_judge::judge(job)))));
     let worst = median_and_worst("judged", judging.collect());
     assert!(
         worst <= JUDGED,

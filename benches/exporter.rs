@@ -15,6 +15,13 @@ mod sink;
 
 use std::time::{Duration, Instant};
 
+use collector_config::ComponentId;
+use collector_config::Settings;
+use collector_data::{Ack, Batch, Outcome, Payload};
+use collector_runtime::Exporter;
+use collector_runtime::component::{Create, Factory, Running};
+use collector_runtime::health::Health;
+use collector_runtime::storage::Provided;
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use jiff::Timestamp;
 use job_event::{Finished, otlp};
@@ -23,11 +30,6 @@ use job_metrics_connector::window::Windows;
 use opentelemetry::metrics::MeterProvider;
 use opentelemetry::metrics::noop::NoopMeterProvider;
 use opentelemetry_proto::tonic::logs::v1::ResourceLogs;
-use pipeline::component::{ComponentId, Create, Factory, Running};
-use pipeline::config::Settings;
-use pipeline::health::Health;
-use pipeline::storage::Provided;
-use pipeline::{Ack, Batch, Exporter, Outcome, Payload};
 use sink::Sink;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;

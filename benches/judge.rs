@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use job_event::Evidence;
-use reason_enrichment_processor::judge;
+use job_judge::judge;
 use support::evidence::{self, enrich, record};
 
 /// How often each Job is judged to find the median and the worst one.

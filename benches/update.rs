@@ -9,8 +9,8 @@
 mod support;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use job_watch::model;
 use k8s_openapi::api::{batch, core};
-use kubernetes_job_receiver::model;
 use support::tracking::{Apply, FullLine, apply_job, apply_pod, decode, tracker_of};
 use support::{Recorded, line};
 

@@ -11,8 +11,8 @@ use std::error::Error;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use kubernetes_job_receiver::replay::replay;
-use kubernetes_job_receiver::tracker::TrackerSettings;
+use job_tracker::replay::replay;
+use job_tracker::TrackerSettings;
 use serde_json::{Value, json};
 
 /// The longest input, bytes. Longer recordings give their evidence only.

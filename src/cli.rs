@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
-use pipeline::config::Duration;
+use collector_config::Duration;
 
 const EXAMPLES: &str = "\
 Examples:

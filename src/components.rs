@@ -1,6 +1,6 @@
 //! The one table of every component this binary knows. A new component is one line here.
 
-use pipeline::component::Factories;
+use collector_runtime::component::Factories;
 
 use crate::migration::unneeded;
 

@@ -7,9 +7,9 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
-use pipeline::config::{self, Config, Diagnostics, Excerpts, Source, Style};
-use pipeline::graph::Graph;
-use pipeline::health::Health;
+use collector_config::{self, Config, Diagnostics, Excerpts, Source, Style};
+use collector_runtime::graph::Graph;
+use collector_runtime::health::Health;
 
 use crate::cli::ConfigArgs;
 use crate::commands::Failure;
@@ -108,7 +108,7 @@ pub fn prepare(
     sets: &[String],
     environment: Environment<'_>,
 ) -> Result<(Prepared, Findings), Findings> {
-    let (config, errors) = config::read_all(sources, sets, environment);
+    let (config, errors) = collector_config::read_all(sources, sets, environment);
     match make(sources, config, errors) {
         (Some(prepared), findings) => Ok((prepared, findings)),
         (None, findings) => Err(findings),
@@ -117,7 +117,7 @@ pub fn prepare(
 
 /// As [`prepare`], but variables that are not set and have no default are left out of the checks.
 pub fn check_without_environment(sources: &[Source], sets: &[String], environment: Environment<'_>) -> Findings {
-    let (config, errors, unset) = config::read_without_environment(sources, sets, environment);
+    let (config, errors, unset) = collector_config::read_without_environment(sources, sets, environment);
     let (_, findings) = make(sources, config, errors);
     Findings { unset, ..findings }
 }

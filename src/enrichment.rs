@@ -1,8 +1,8 @@
 //! `k8s_job` sends evidence, and `reason_enrichment` makes the cause of it: without that processor every event and count
 //! has the cause `Unknown`. The receiver and the processor cannot see this, only the pipelines can.
 
-use pipeline::Signal;
-use pipeline::config::{Config, Diagnostic, Pipeline};
+use collector_config::{Config, Diagnostic, Pipeline};
+use collector_data::Signal;
 
 /// Warns of each pipeline in which events of `k8s_job` do not pass through `reason_enrichment`.
 pub fn warn(config: &Config) {
@@ -45,7 +45,7 @@ fn enriches(pipeline: &Pipeline) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use pipeline::config::{Source, read_all};
+    use collector_config::{Source, read_all};
 
     use super::*;
 

@@ -4,7 +4,7 @@
 
 use std::fmt::Write;
 
-use reason_enrichment_processor::cause::CAUSES;
+use job_judge::cause::CAUSES;
 
 fn page() -> String {
     let mut page = String::from(
@@ -12,7 +12,7 @@ fn page() -> String {
          `reason` is what the Job controller wrote; `cause` is why it came to that, from this closed set. A cause is given\n\
          only on evidence: where evidence is missing, a broader one is given and the event says\n\
          `k8s.job.evidence.quality: partial`.\n\n\
-         This page is made from the table in `processors/reason-enrichment/src/cause.rs`; a test keeps the two the same.\n\n\
+         This page is made from the table in `jobs/judge/src/cause.rs`; a test keeps the two the same.\n\n\
          | cause | category | can a retry help? | meaning | evidence | what to do |\n|---|---|---|---|---|---|\n",
     );
     for row in CAUSES {

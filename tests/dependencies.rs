@@ -1,46 +1,60 @@
-//! Which crate may depend on which: components know the pipeline and the event, nothing else of ours; the pipeline
-//! knows neither Kubernetes nor a transport; only the binary knows every component.
+//! The arrows of `docs/architecture.md`: components use `jobs/*` and `collector/*`; neither of those two uses the other; both
+//! may use the leaf crates in `common/`; only the binary names components.
 
-use std::collections::BTreeMap;
 use std::process::Command;
 
 use serde_json::Value;
 
-/// What each member may depend on among the members, outside its tests.
-fn allowed() -> BTreeMap<&'static str, &'static [&'static str]> {
-    const COMPONENT: &[&str] = &["pipeline", "job-event", "proxy", "client-tls"];
-    const SERVED: &[&str] = &["pipeline", "job-event", "http-server"];
-    const OF_KUBERNETES: &[&str] = &["pipeline", "job-event", "kubernetes-client", "proxy"];
-    BTreeMap::from([
-        ("pipeline", &[][..]),
-        ("http-server", &[]),
-        ("job-event", &[]),
-        ("simulator", &[]),
-        ("proxy", &[]),
-        ("client-tls", &["pipeline"]),
-        ("kubernetes-client", &["proxy"]),
-        ("kubernetes-job-receiver", OF_KUBERNETES),
-        ("reason-enrichment-processor", COMPONENT),
-        ("job-metrics-connector", COMPONENT),
-        ("job-traces-connector", COMPONENT),
-        ("otlp-exporter", COMPONENT),
-        ("debug-exporter", COMPONENT),
-        ("prometheus-exporter", SERVED),
-        ("file-exporter", COMPONENT),
-        ("health-check-extension", SERVED),
-        ("file-storage-extension", COMPONENT),
-        ("basic-auth-extension", COMPONENT),
-        ("bearer-token-auth-extension", COMPONENT),
-        ("oauth2-client-extension", COMPONENT),
-        ("k8s-leader-elector-extension", OF_KUBERNETES),
-        ("k8s-storage-extension", OF_KUBERNETES),
-    ])
+/// The folder of a crate, which says what the crate may use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Area {
+    Binary,
+    Collector,
+    Common,
+    Component,
+    Jobs,
+    Simulator,
 }
 
-/// Libraries that would let Kubernetes or a transport into a crate that should not know them.
-const FOREIGN_TO_PIPELINE: &[&str] = &["kube", "k8s-openapi", "reqwest", "hyper", "tonic", "job-event"];
+/// Exporters know nothing of Jobs, except these, whose purpose is Jobs.
+const JOB_EXPORTERS: &[&str] = &["prometheus-exporter"];
 
-fn packages() -> Vec<Value> {
+/// Libraries for Kubernetes, which the collector does not use.
+const KUBERNETES: &[&str] = &["kube", "k8s-openapi"];
+
+impl Area {
+    fn of(folder: &str) -> Area {
+        match folder.split('/').next().unwrap_or_default() {
+            "" => Area::Binary,
+            "collector" => Area::Collector,
+            "common" => Area::Common,
+            "jobs" => Area::Jobs,
+            "simulator" => Area::Simulator,
+            "receivers" | "processors" | "connectors" | "exporters" | "extensions" => Area::Component,
+            other => panic!("a crate in a new folder: {other}"),
+        }
+    }
+
+    fn may_use(self, other: Area) -> bool {
+        match self {
+            Area::Binary => true,
+            Area::Component => matches!(other, Area::Jobs | Area::Collector | Area::Common),
+            Area::Jobs => matches!(other, Area::Jobs | Area::Common),
+            Area::Collector => matches!(other, Area::Collector | Area::Common),
+            Area::Common => other == Area::Common,
+            Area::Simulator => other == Area::Common,
+        }
+    }
+}
+
+struct Package {
+    name: String,
+    folder: String,
+    /// Name and kind (normal, build, dev) of each dependency.
+    dependencies: Vec<(String, String)>,
+}
+
+fn packages() -> Vec<Package> {
     let output = Command::new(env!("CARGO"))
         .args(["metadata", "--format-version", "1", "--no-deps", "--offline"])
         .current_dir(env!("CARGO_MANIFEST_DIR"))
@@ -48,61 +62,86 @@ fn packages() -> Vec<Value> {
         .expect("cargo metadata runs");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let metadata: Value = serde_json::from_slice(&output.stdout).expect("cargo metadata prints JSON");
-    metadata["packages"].as_array().expect("packages").clone()
-}
-
-fn dependencies<'a>(package: &'a Value, kinds: &[&str]) -> Vec<&'a str> {
-    package["dependencies"]
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let package = |package: &Value| {
+        let manifest = text(&package["manifest_path"]);
+        let folder = manifest
+            .strip_prefix(env!("CARGO_MANIFEST_DIR"))
+            .expect("inside the workspace");
+        let dependencies = package["dependencies"].as_array().expect("dependencies").iter();
+        Package {
+            name: text(&package["name"]),
+            folder: folder.trim_start_matches('/').trim_end_matches("Cargo.toml").to_owned(),
+            dependencies: dependencies
+                .map(|d| (text(&d["name"]), d["kind"].as_str().unwrap_or("normal").to_owned()))
+                .collect(),
+        }
+    };
+    metadata["packages"]
         .as_array()
-        .expect("dependencies")
+        .expect("packages")
         .iter()
-        .filter(|d| kinds.contains(&d["kind"].as_str().unwrap_or("normal")))
-        .map(|d| d["name"].as_str().expect("a name"))
+        .map(package)
         .collect()
 }
 
 #[test]
 fn arrows_point_one_way() {
-    let allowed = allowed();
     let packages = packages();
-    let names: Vec<&str> = packages.iter().map(|p| p["name"].as_str().expect("a name")).collect();
     for package in &packages {
-        let name = package["name"].as_str().expect("a name");
-        if name == "kube-job-collector" {
-            continue;
-        }
-        let may = allowed
-            .get(name)
-            .unwrap_or_else(|| panic!("{name} is new: say in this test what it may depend on"));
-        for dependency in dependencies(package, &["normal", "build"]) {
+        let area = Area::of(&package.folder);
+        for (dependency, kind) in &package.dependencies {
+            let Some(used) = packages.iter().find(|other| other.name == *dependency) else {
+                continue;
+            };
+            let other = Area::of(&used.folder);
+            // Tests may run against the simulator, which stands for the world outside.
+            let in_tests = kind == "dev" && other == Area::Simulator;
             assert!(
-                !names.contains(&dependency) || may.contains(&dependency),
-                "{name} depends on {dependency}; it may depend on {may:?} only"
-            );
-        }
-        // The simulator stands in for the outside world, so tests of a component may use it; components never use
-        // each other.
-        for dependency in dependencies(package, &["dev"]) {
-            assert!(
-                !names.contains(&dependency) || may.contains(&dependency) || dependency == "simulator",
-                "the tests of {name} depend on {dependency}"
+                area.may_use(other) || in_tests,
+                "{} ({}) may not use {dependency} ({})",
+                package.name,
+                package.folder,
+                used.folder
             );
         }
     }
 }
 
 #[test]
-fn the_pipeline_knows_neither_kubernetes_nor_a_transport() {
+fn exporters_know_nothing_of_jobs() {
     let packages = packages();
-    let pipeline = packages
+    let jobs: Vec<&str> = packages
         .iter()
-        .find(|p| p["name"] == "pipeline")
-        .expect("the crate pipeline");
-    for dependency in dependencies(pipeline, &["normal", "build"]) {
-        assert!(
-            !FOREIGN_TO_PIPELINE.contains(&dependency),
-            "pipeline depends on {dependency}"
-        );
+        .filter(|package| Area::of(&package.folder) == Area::Jobs)
+        .map(|package| &*package.name)
+        .collect();
+    for package in packages
+        .iter()
+        .filter(|package| package.folder.starts_with("exporters/"))
+    {
+        for (dependency, kind) in &package.dependencies {
+            assert!(
+                kind == "dev" || !jobs.contains(&&**dependency) || JOB_EXPORTERS.contains(&&*package.name),
+                "{} uses {dependency}",
+                package.name
+            );
+        }
+    }
+}
+
+#[test]
+fn the_collector_knows_no_kubernetes() {
+    for package in packages() {
+        if Area::of(&package.folder) == Area::Collector {
+            for (dependency, _) in &package.dependencies {
+                assert!(
+                    !KUBERNETES.contains(&&**dependency),
+                    "{} uses {dependency}",
+                    package.name
+                );
+            }
+        }
     }
 }
 

@@ -92,14 +92,14 @@ fn roles_allow_only_the_objects_of_the_extensions() {
         ])
     };
     let named = |kind, type_name: &str| {
-        let id = pipeline::component::ComponentId {
+        let id = collector_config::ComponentId {
             type_name: type_name.into(),
             name: None,
         };
         k8s_storage_extension::content::name("kube-job-collector", kind, &id)
     };
-    let receiver = named(pipeline::component::Kind::Receiver, "k8s_job");
-    let connector = named(pipeline::component::Kind::Connector, "job_metrics");
+    let receiver = named(collector_runtime::component::Kind::Receiver, "k8s_job");
+    let connector = named(collector_runtime::component::Kind::Connector, "job_metrics");
     assert_eq!(
         rules("base/rbac.yaml"),
         allowed("", "configmaps", &[&receiver, &connector])

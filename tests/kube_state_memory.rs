@@ -2,8 +2,8 @@
 
 use std::time::Instant;
 
+use job_watch::{Kind, Object, Observation, Source};
 use kubernetes_job_receiver::kube_state;
-use kubernetes_job_receiver::tracker::{Kind, Object, Observation, Source};
 use serde_json::json;
 
 #[global_allocator]

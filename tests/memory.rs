@@ -6,14 +6,15 @@ mod support;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use collector_config::ComponentId;
+use collector_data::{Ack, Batch, Payload};
+use collector_runtime::component::Running;
+use collector_runtime::health::Health;
+use collector_sending::{Destination, QueueSettings, Request, RetrySettings, SendOutcome, Sender, Sizer};
 use dhat::{HeapStats, Profiler};
 use opentelemetry::metrics::MeterProvider;
 use opentelemetry::metrics::noop::NoopMeterProvider;
 use opentelemetry_proto::tonic::logs::v1::{LogRecord, ResourceLogs, ScopeLogs};
-use pipeline::component::{ComponentId, Running};
-use pipeline::health::Health;
-use pipeline::sending::{Destination, QueueSettings, Request, RetrySettings, SendOutcome, Sender, Sizer};
-use pipeline::{Ack, Batch, Payload};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
@@ -117,7 +118,7 @@ async fn request_that_waits() -> (f64, usize) {
     let before = heap();
     let mut taken = 0;
     let mut deliveries = Vec::with_capacity(2 * REQUESTS);
-    let vector = deliveries.capacity() * size_of::<pipeline::Delivery>();
+    let vector = deliveries.capacity() * size_of::<collector_data::Delivery>();
     // One in the channel is not taken in.
     while let Ok(room) = input.try_reserve() {
         let (ack, delivery) = Ack::new();

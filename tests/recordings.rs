@@ -7,22 +7,23 @@ use std::collections::BTreeMap;
 use std::io::BufReader;
 use std::path::PathBuf;
 
+use collector_data::{Ack, Batch, Payload};
+use collector_runtime::Processor;
 use jiff::Timestamp;
 use job_event::attributes as attr;
 use job_event::evidence::Evidence;
 use job_event::finished::Finished;
 use job_event::otlp;
 use job_event::outcome::Outcome;
-use kubernetes_job_receiver::replay::replay;
-use kubernetes_job_receiver::tracker::TrackerSettings;
+use job_judge::attempts::AttemptOutcome;
+use job_judge::judge::Quality;
+use job_judge::report::ExplainRecord;
+use job_judge::{Cause, Judgement, judge, report};
+use job_tracker::TrackerSettings;
+use job_tracker::replay::replay;
 use opentelemetry_proto::tonic::common::v1::any_value::Value;
 use opentelemetry_proto::tonic::logs::v1::LogRecord;
-use pipeline::{Ack, Batch, Payload, Processor};
-use reason_enrichment_processor::attempts::AttemptOutcome;
-use reason_enrichment_processor::judge::Quality;
 use reason_enrichment_processor::processor::ReasonEnrichment;
-use reason_enrichment_processor::report::ExplainRecord;
-use reason_enrichment_processor::{Cause, Judgement, judge, report};
 
 fn corpus() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/corpus")

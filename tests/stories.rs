@@ -9,11 +9,11 @@ use std::collections::BTreeSet;
 
 use job_event::Evidence;
 use job_event::evidence::ContainerRole;
-use kubernetes_job_receiver::replay::replay;
-use kubernetes_job_receiver::tracker::TrackerSettings;
-use reason_enrichment_processor::attempts::AttemptOutcome::{Failed, Stopped, Succeeded};
-use reason_enrichment_processor::judge::Attempt;
-use reason_enrichment_processor::{Cause, Judgement, Retry, judge};
+use job_judge::attempts::AttemptOutcome::{Failed, Stopped, Succeeded};
+use job_judge::judge::Attempt;
+use job_judge::{Cause, Judgement, Retry, judge};
+use job_tracker::TrackerSettings;
+use job_tracker::replay::replay;
 use stories::story::End;
 use stories::{Story, all, named};
 
@@ -57,7 +57,7 @@ fn every_story_is_judged_as_it_was_meant() {
 #[test]
 fn every_cause_has_a_story() {
     let told: BTreeSet<Cause> = all().iter().filter_map(|story| story.end.cause).collect();
-    let missing: Vec<_> = reason_enrichment_processor::cause::CAUSES
+    let missing: Vec<_> = job_judge::cause::CAUSES
         .iter()
         .map(|info| info.cause)
         .filter(|cause| !told.contains(cause))

@@ -11,8 +11,8 @@ use flate2::bufread::MultiGzDecoder;
 use jiff::SignedDuration;
 use job_event::{Evidence, Outcome, attributes as attr, otlp};
 use job_traces_connector::trace::of_event;
-use kubernetes_job_receiver::replay::replay;
-use kubernetes_job_receiver::tracker::TrackerSettings;
+use job_tracker::TrackerSettings;
+use job_tracker::replay::replay;
 use opentelemetry_proto::tonic::trace::v1::status::StatusCode;
 use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, Span};
 
@@ -31,7 +31,7 @@ fn trace(evidence: &Evidence) -> ResourceSpans {
     let observed = evidence.job.decided_at().expect("a decision") + SignedDuration::from_secs(1);
     let mut resource = otlp::encode(evidence, Some("prod-1"), observed);
     let record = &mut resource.scope_logs[0].log_records[0];
-    reason_enrichment_processor::encode::write(record, &reason_enrichment_processor::judge(evidence));
+    reason_enrichment_processor::encode::write(record, &job_judge::judge(evidence));
     of_event(resource.resource.as_ref(), record, &ALL)
         .expect("an event that can be read")
         .expect("the event of a Job that ended")

@@ -6,10 +6,11 @@ use std::path::Path;
 
 use jiff::Timestamp;
 use job_event::{Evidence, otlp};
-use kubernetes_job_receiver::replay::replay;
-use kubernetes_job_receiver::tracker::TrackerSettings;
+use job_judge::judge;
+use job_tracker::TrackerSettings;
+use job_tracker::replay::replay;
 use opentelemetry_proto::tonic::logs::v1::LogRecord;
-use reason_enrichment_processor::{encode, judge};
+use reason_enrichment_processor::encode;
 
 /// Every Job of the corpus that ended, by recording, with a number where there are several.
 pub fn all() -> BTreeMap<String, Evidence> {

@@ -1,9 +1,10 @@
 //! The receiver's own path from a line of a watch to the tracker.
 
 use jiff::Timestamp;
-use kubernetes_job_receiver::decode::{WatchEvent, watch_line};
-use kubernetes_job_receiver::model::{Job, Pod, Watched};
-use kubernetes_job_receiver::tracker::{Kind, Object, Observation, Source, Tracker, TrackerSettings};
+use job_tracker::{Tracker, TrackerSettings};
+use job_watch::decode::{WatchEvent, watch_line};
+use job_watch::model::{Job, Pod, Watched};
+use job_watch::{Kind, Object, Observation, Source};
 use serde::Deserialize;
 
 use super::{Recorded, line};

@@ -6,7 +6,7 @@
 use bytes::Bytes;
 use jiff::Timestamp;
 use job_event::Uid;
-use kubernetes_job_receiver::tracker::checkpoint::Checkpoint;
+use job_tracker::checkpoint::Checkpoint;
 
 const CAPACITY: usize = 64;
 

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use pipeline::config::{self, Diagnostics, Excerpts, Settings, Source, Style};
+use collector_config::{self, Diagnostics, Excerpts, Settings, Source, Style};
 
 /// The value of every variable; must not appear in a message.
 pub const SECRET: &str = "hunter2-0a1b2c3d";
@@ -26,12 +26,12 @@ pub fn run(data: &[u8]) {
         return;
     }
     let environment = |name: &str| (!name.starts_with('U')).then(|| SECRET.to_owned());
-    let (config, errors) = config::read_all(&sources, &[], &environment);
+    let (config, errors) = collector_config::read_all(&sources, &[], &environment);
     told(&errors, &sources);
-    let (again, same) = config::read_all(&sources, &[], &environment);
+    let (again, same) = collector_config::read_all(&sources, &[], &environment);
     assert_eq!(errors, same, "the same file has other errors");
     assert_eq!(config.is_some(), again.is_some());
-    let (_, fewer, _) = config::read_without_environment(&sources, &[], &environment);
+    let (_, fewer, _) = collector_config::read_without_environment(&sources, &[], &environment);
     assert!(fewer.0.len() <= errors.0.len(), "leaving variables out adds errors");
     if let Some(config) = config {
         told(&config.warnings.list(), &sources);
@@ -48,16 +48,16 @@ pub fn run(data: &[u8]) {
         {
             read::<serde_json::Value>(settings, &sources);
             read::<BTreeMap<String, u8>>(settings, &sources);
-            read::<BTreeMap<String, Vec<config::Duration>>>(settings, &sources);
+            read::<BTreeMap<String, Vec<collector_config::Duration>>>(settings, &sources);
         }
     }
-    if let Ok(printed) = config::print(&sources, &[]) {
+    if let Ok(printed) = collector_config::print(&sources, &[]) {
         let source = Source {
             name: "printed.yaml".into(),
             text: printed.clone(),
         };
         assert_eq!(
-            config::print(&[source], &[]),
+            collector_config::print(&[source], &[]),
             Ok(printed),
             "what is printed reads as something else"
         );

@@ -3,9 +3,9 @@
 //!
 //! Input: a byte that says how long chunks are, then the stream.
 
-use kubernetes_job_receiver::decode::{Line, Lines, WatchEvent, watch_line};
-use kubernetes_job_receiver::model::{CronJob, Event, Job, Pod, Watched};
-use kubernetes_job_receiver::replay;
+use job_tracker::replay;
+use job_watch::decode::{Line, Lines, WatchEvent, watch_line};
+use job_watch::model::{CronJob, Event, Job, Pod, Watched};
 
 /// Panics if something does not hold.
 pub fn run(data: &[u8]) {

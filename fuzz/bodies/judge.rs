@@ -8,10 +8,11 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 use job_event::finished::Finished;
 use job_event::{Evidence, Outcome, otlp};
-use kubernetes_job_receiver::replay::{after, read_line};
-use kubernetes_job_receiver::tracker::{Tracker, TrackerSettings};
-use reason_enrichment_processor::report::{self, ExplainRecord};
-use reason_enrichment_processor::{encode, judge};
+use job_judge::judge;
+use job_judge::report::{self, ExplainRecord};
+use job_tracker::replay::{after, read_line};
+use job_tracker::{Tracker, TrackerSettings};
+use reason_enrichment_processor::encode;
 
 /// Panics if something does not hold.
 pub fn run(data: &[u8]) {
@@ -74,7 +75,7 @@ pub fn check(evidence: &Evidence) {
     serde_json::to_string(&ExplainRecord::new(evidence, &judgement)).expect("a record can be written");
     let json = serde_json::to_string(&judgement).expect("a judgement can be written");
     assert_eq!(
-        serde_json::from_str::<reason_enrichment_processor::Judgement>(&json).ok(),
+        serde_json::from_str::<job_judge::Judgement>(&json).ok(),
         Some(judgement.clone())
     );
 

@@ -4,11 +4,11 @@
 //! Input: the key of a window up to the first line break, then its record.
 
 use bytes::Bytes;
+use collector_runtime::storage::Change;
 use job_event::Uid;
 use job_metrics_connector::ledger::{Ledger, Place, compress};
 use job_metrics_connector::window::Windows;
 use opentelemetry_proto::tonic::metrics::v1::ResourceMetrics;
-use pipeline::storage::Change;
 
 /// Panics if something does not hold.
 pub fn run(data: &[u8]) {

@@ -4,9 +4,9 @@
 
 use std::fmt::Debug;
 
-use kubernetes_job_receiver::decode::{list_page, text};
-use kubernetes_job_receiver::model::{CronJob, Event, Job, Pod, Watched};
-use kubernetes_job_receiver::watch::listing::{Listing, Progress};
+use job_watch::decode::{list_page, text};
+use job_watch::model::{CronJob, Event, Job, Pod, Watched};
+use job_watch::watch::listing::{Listing, Progress};
 
 /// Panics if something does not hold.
 pub fn run(data: &[u8]) {

@@ -5,9 +5,9 @@
 //! body. Over gRPC: the same, but the second line is `grpc-status`, a third is `grpc-message`, and a fourth is
 //! `grpc-status-details-bin`.
 
+use collector_data::Signal;
+use collector_sending::SendOutcome;
 use otlp_exporter::answers::{Received, over_grpc, over_http};
-use pipeline::Signal;
-use pipeline::sending::SendOutcome;
 
 /// In the request's headers; a backend may echo it, but it must not be shown.
 pub const KEY: &str = "0a1b2c3d4e5f60718293a4b5c6d7e8f9";

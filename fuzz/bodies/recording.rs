@@ -5,8 +5,8 @@
 
 use std::collections::BTreeSet;
 
-use kubernetes_job_receiver::replay::{Limits, Replay, ReplayProblem, decompressed, replay_within};
-use kubernetes_job_receiver::tracker::TrackerSettings;
+use job_tracker::TrackerSettings;
+use job_tracker::replay::{Limits, Replay, ReplayProblem, decompressed, replay_within};
 
 /// Small, so that inputs reach them.
 const LIMITS: Limits = Limits {

@@ -2,8 +2,8 @@
 
 use std::fmt::Write;
 
-use pipeline::Signal;
-use pipeline::component::Factory;
+use collector_data::Signal;
+use collector_runtime::component::Factory;
 
 use super::{Failure, print};
 use crate::components;

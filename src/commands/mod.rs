@@ -10,8 +10,7 @@ pub mod validate;
 use std::fmt;
 use std::process::ExitCode;
 
-use pipeline::config::Diagnostics;
-use pipeline::escape;
+use collector_config::Diagnostics;
 
 use crate::configuration::Findings;
 

@@ -1,7 +1,5 @@
 //! `validate` and `print-config`: the configuration without running it.
 
-use pipeline::config;
-
 use super::{Failure, print};
 use crate::cli::{ConfigArgs, FileArgs, ValidateArgs};
 use crate::configuration;
@@ -36,5 +34,5 @@ pub fn validate(args: &ValidateArgs) -> Result<(), Failure> {
 /// Prints the merged configuration; secrets and what comes from the environment are not shown.
 pub fn print_config(args: &FileArgs) -> Result<(), Failure> {
     let args = ConfigArgs::from(args.clone());
-    print(&config::print(&configuration::sources(&args)?, &args.set)?)
+    print(&collector_config::print(&configuration::sources(&args)?, &args.set)?)
 }

@@ -13,7 +13,7 @@ mod keys;
 mod tests;
 pub mod unneeded;
 
-use pipeline::config::{Diagnostic, Diagnostics};
+use collector_config::{Diagnostic, Diagnostics};
 
 /// Gives each error about an unknown component or key of the Collector the hint that names its replacement.
 pub fn add_hints(errors: &mut Diagnostics) {

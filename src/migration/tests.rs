@@ -1,4 +1,4 @@
-use pipeline::config::{Diagnostic, Source};
+use collector_config::{Diagnostic, Source};
 
 use super::{components, keys};
 use crate::configuration::prepare;

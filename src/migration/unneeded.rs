@@ -1,8 +1,9 @@
 //! `batch` and `memory_limiter`: accepted, so that a file of the Collector runs, but what they do is built in.
 
-use pipeline::component::{Create, Factory};
-use pipeline::config::{Diagnostics, Duration};
-use pipeline::{Batch, Processor, Signal};
+use collector_config::{Diagnostics, Duration};
+use collector_data::{Batch, Signal};
+use collector_runtime::Processor;
+use collector_runtime::component::{Create, Factory};
 use serde::Deserialize;
 
 /// `batch`.

@@ -4,7 +4,7 @@
 
 use std::fmt;
 
-use pipeline::escape::{Escaping, is_unsafe};
+use escape::{Escaping, is_unsafe};
 use tracing::{Event, Subscriber};
 use tracing_subscriber::field::RecordFields;
 use tracing_subscriber::fmt::format::{DefaultFields, Writer};

@@ -6,14 +6,14 @@
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use http_server::Endpoint as Address;
+use collector_http::server::Endpoint as Address;
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
 use opentelemetry_sdk::error::OTelSdkResult;
 use opentelemetry_sdk::metrics::data::ResourceMetrics;
 use opentelemetry_sdk::metrics::reader::MetricReader;
 use opentelemetry_sdk::metrics::{InstrumentKind, ManualReader, Pipeline, Temporality};
-use prometheus_exporter::exposition::{Format, Options, Suffixes, gather, write};
 use prometheus_exporter::server::{PATH, Served, Server};
+use prometheus_text::{Format, Options, Suffixes, gather, write};
 use serde::Deserialize;
 use tokio_util::sync::CancellationToken;
 

@@ -1,4 +1,4 @@
-use pipeline::config::Settings;
+use collector_config::Settings;
 
 use super::{Config, Level, Telemetry};
 

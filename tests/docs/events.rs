@@ -8,8 +8,8 @@ use std::path::Path;
 use flate2::bufread::MultiGzDecoder;
 use jiff::SignedDuration;
 use job_event::{Evidence, attributes, otlp};
-use kubernetes_job_receiver::replay::replay;
-use kubernetes_job_receiver::tracker::TrackerSettings;
+use job_tracker::TrackerSettings;
+use job_tracker::replay::replay;
 use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
 use serde_json::Value;
 
@@ -42,7 +42,7 @@ fn the_example_event_is_a_real_one() {
     let evidence = ended.first().expect("a Job that ended");
     let observed = evidence.job.decided_at().expect("a decision") + SignedDuration::from_secs(1);
     let mut resource = otlp::encode(evidence, Some("prod-1"), observed);
-    let judgement = reason_enrichment_processor::judge(evidence);
+    let judgement = job_judge::judge(evidence);
     reason_enrichment_processor::encode::write(&mut resource.scope_logs[0].log_records[0], &judgement);
     let real_evidence = otlp::find(&resource.scope_logs[0].log_records[0].attributes, attributes::EVIDENCE)
         .map(otlp::to_json)
@@ -93,7 +93,7 @@ fn every_key_of_evidence_and_attempts_is_documented() {
         let path = entry.expect("an entry").path();
         if path.extension().is_some_and(|extension| extension == "gz") {
             for evidence in ended(&path) {
-                let judgement = reason_enrichment_processor::judge(&evidence);
+                let judgement = job_judge::judge(&evidence);
                 attempts += judgement.attempts.len();
                 keys(&serde_json::to_value(&judgement.attempts).expect("JSON"), &mut found);
                 keys(&serde_json::to_value(&evidence).expect("JSON"), &mut found);

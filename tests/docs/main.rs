@@ -11,7 +11,6 @@ mod prose;
 mod reliability;
 mod security;
 mod settings;
-mod unclean;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

@@ -29,7 +29,7 @@ fn operating_page_names_metrics_that_exist_and_all_of_the_receiver() {
     let missing: Vec<_> = receiver.difference(&page).collect();
     assert!(missing.is_empty(), "docs/operating.md does not explain {missing:?}");
     // The sender builds a name from a part and the counted signal.
-    let sender = read("pipeline/src/sending/instruments.rs");
+    let sender = read("collector/sending/src/instruments.rs");
     let process = names(&read("src/telemetry/process.rs"));
     let invented: Vec<_> = page
         .difference(&receiver)

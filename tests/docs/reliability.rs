@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use pipeline::sending::{QueueSettings, RetrySettings, Sizer};
+use collector_sending::{QueueSettings, RetrySettings, Sizer};
 
 use crate::markdown::Page;
 use crate::root;

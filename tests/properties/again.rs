@@ -1,6 +1,6 @@
 //! What is said again changes nothing: one record for each UID, and the same verdict.
 
-use kubernetes_job_receiver::replay::Recorded;
+use job_tracker::replay::Recorded;
 
 use crate::recording::{all, in_time, verdicts};
 

@@ -1,6 +1,6 @@
 //! Which broader cause stands for a specific one when the evidence for that is missing.
 
-use reason_enrichment_processor::Cause;
+use job_judge::Cause;
 
 /// What may stand for a cause.
 #[derive(Clone, Copy)]

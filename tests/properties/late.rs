@@ -3,9 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use job_event::Outcome;
-use kubernetes_job_receiver::replay::Recorded;
-use kubernetes_job_receiver::tracker::{Kind, Object, Observation, Source};
-use reason_enrichment_processor::judge::Quality;
+use job_judge::judge::Quality;
+use job_tracker::replay::Recorded;
+use job_watch::{Kind, Object, Observation, Source};
 
 use crate::broader::{JOINED_LATE, JOINED_LATE_WITHOUT_EVENTS, Row, WITHOUT_EVENTS};
 use crate::random::{Random, seed};

@@ -4,8 +4,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use job_event::Outcome;
-use kubernetes_job_receiver::replay::Recorded;
-use reason_enrichment_processor::{judge, report};
+use job_judge::{judge, report};
+use job_tracker::replay::Recorded;
 use serde_json::{Map, Value, json};
 
 use crate::broader::{self, NOT_UNDERSTOOD, Row};

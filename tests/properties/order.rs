@@ -1,8 +1,8 @@
 //! The streams of Jobs, CronJobs, Pods and Events are unordered among each other: any order between them, each one's own
 //! being kept, gives the same verdict.
 
-use kubernetes_job_receiver::replay::Recorded;
-use kubernetes_job_receiver::tracker::Kind;
+use job_tracker::replay::Recorded;
+use job_watch::Kind;
 
 use crate::random::{Random, seed};
 use crate::recording::{Feed, Recording, Verdicts, all, in_time, verdicts, worse};

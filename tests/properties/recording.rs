@@ -6,10 +6,10 @@ use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 use job_event::{Evidence, Outcome};
-use kubernetes_job_receiver::replay::{Recorded, after, read_line};
-use kubernetes_job_receiver::tracker::{OnFirstStart, Tracker, TrackerSettings};
-use reason_enrichment_processor::judge::Quality;
-use reason_enrichment_processor::{Cause, judge};
+use job_judge::judge::Quality;
+use job_judge::{Cause, judge};
+use job_tracker::replay::{Recorded, after, read_line};
+use job_tracker::{OnFirstStart, Tracker, TrackerSettings};
 use serde_json::Value;
 
 use crate::{broader, stories};

@@ -1,6 +1,6 @@
 //! Without any Events the outcome and the reason stay, and the cause stays or becomes a broader one.
 
-use kubernetes_job_receiver::tracker::Kind;
+use job_watch::Kind;
 
 use crate::broader::WITHOUT_EVENTS;
 use crate::recording::{all, in_time, verdicts, worse};

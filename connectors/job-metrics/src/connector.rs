@@ -3,13 +3,15 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use collector_config::ComponentId;
+use collector_config::{Diagnostics, Duration as Seconds};
+use collector_data::Signal;
+use collector_runtime::component::{ComponentError, Connector, Create, Factory, Kind, Running};
+use collector_runtime::health::Status;
+use collector_runtime::storage::Storage;
+use collector_runtime::{Inbox, Outputs};
 use futures_util::future::BoxFuture;
 use jiff::Timestamp;
-use pipeline::component::{ComponentError, ComponentId, Connector, Create, Factory, Kind, Running};
-use pipeline::config::{Diagnostics, Duration as Seconds};
-use pipeline::health::Status;
-use pipeline::storage::Storage;
-use pipeline::{Inbox, Outputs, Signal};
 use serde::Deserialize;
 use tokio::time::{Instant, MissedTickBehavior, interval_at};
 

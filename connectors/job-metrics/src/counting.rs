@@ -6,16 +6,17 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+use collector_data::{Ack, Batch, Outcome, Payload};
+use collector_runtime::Outputs;
+use collector_runtime::component::ComponentError;
+use collector_runtime::health::{Reporter, Status};
+use collector_runtime::storage::{Change, Store, StoreError};
 use futures_util::future::BoxFuture;
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use jiff::{SignedDuration, Timestamp};
 use job_event::Uid;
 use job_event::finished::Finished;
 use opentelemetry_proto::tonic::metrics::v1::ResourceMetrics;
-use pipeline::component::ComponentError;
-use pipeline::health::{Reporter, Status};
-use pipeline::storage::{Change, Store, StoreError};
-use pipeline::{Ack, Batch, Outcome, Outputs, Payload};
 use tokio::time::sleep;
 use tracing::{error, info, warn};
 

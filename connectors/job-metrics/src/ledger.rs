@@ -9,11 +9,11 @@ use std::collections::{BTreeMap, HashMap};
 use std::io::Read;
 
 use bytes::Bytes;
+use collector_runtime::storage::Change;
 use jiff::Timestamp;
 use job_event::uid::Uid;
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
 use opentelemetry_proto::tonic::metrics::v1::ResourceMetrics;
-use pipeline::storage::Change;
 use prost::Message;
 
 /// What the keys of windows begin with.

@@ -6,6 +6,9 @@ mod support;
 
 use std::time::Duration;
 
+use collector_data::{Outcome, Payload};
+use collector_runtime::component::Create;
+use collector_runtime::health::{Health, Status};
 use futures_util::poll;
 use job_event::evidence::Removal;
 use job_event::{attributes as attr, otlp};
@@ -13,9 +16,6 @@ use opentelemetry_proto::tonic::logs::v1::{LogRecord, ResourceLogs, ScopeLogs};
 use opentelemetry_proto::tonic::metrics::v1::metric::Data;
 use opentelemetry_proto::tonic::metrics::v1::number_data_point::Value;
 use opentelemetry_proto::tonic::metrics::v1::{ExponentialHistogramDataPoint, NumberDataPoint, ResourceMetrics};
-use pipeline::component::Create;
-use pipeline::health::{Health, Status};
-use pipeline::{Outcome, Payload};
 use support::*;
 
 fn sums<'a>(resource: &'a ResourceMetrics, name: &str) -> &'a [NumberDataPoint] {
@@ -297,7 +297,7 @@ async fn an_event_that_nobody_judged_counts_as_unknown() {
 #[test]
 fn settings_are_checked_all_at_once() {
     let create = |yaml: &str| {
-        let settings = pipeline::config::Settings::from_yaml(yaml).unwrap();
+        let settings = collector_config::Settings::from_yaml(yaml).unwrap();
         let provider = opentelemetry::metrics::noop::NoopMeterProvider::new();
         let meter = opentelemetry::metrics::MeterProvider::meter(&provider, "test");
         (job_metrics_connector::factory().create)(&Create {
@@ -305,7 +305,7 @@ fn settings_are_checked_all_at_once() {
             settings: &settings,
             meter: &meter,
             health: &Health::new(),
-            provided: &pipeline::storage::Provided::new(),
+            provided: &collector_runtime::storage::Provided::new(),
         })
         .map(|_| ())
     };

@@ -1,12 +1,13 @@
 //! The component `job_traces`: its settings, events in, traces out.
 
+use collector_config::Diagnostics;
+use collector_data::{Batch, Payload, Signal};
+use collector_runtime::component::{ComponentError, Connector, Create, Factory, Running};
+use collector_runtime::health::Status;
+use collector_runtime::{Inbox, Outputs};
 use futures_util::future::BoxFuture;
 use job_event::Outcome;
 use opentelemetry_proto::tonic::trace::v1::ResourceSpans;
-use pipeline::component::{ComponentError, Connector, Create, Factory, Running};
-use pipeline::config::Diagnostics;
-use pipeline::health::Status;
-use pipeline::{Batch, Inbox, Outputs, Payload, Signal};
 use serde::Deserialize;
 
 use crate::trace;
@@ -126,8 +127,8 @@ impl Connector for JobTraces {
 
 #[cfg(test)]
 mod tests {
-    use pipeline::component::ComponentId;
-    use pipeline::health::Health;
+    use collector_config::ComponentId;
+    use collector_runtime::health::Health;
 
     use super::*;
 
@@ -137,10 +138,10 @@ mod tests {
                 type_name: "job_traces".into(),
                 name: None,
             },
-            settings: &pipeline::config::Settings::from_yaml(yaml).unwrap(),
+            settings: &collector_config::Settings::from_yaml(yaml).unwrap(),
             meter: &opentelemetry::global::meter("test"),
             health: &Health::new(),
-            provided: &pipeline::storage::Provided::new(),
+            provided: &collector_runtime::storage::Provided::new(),
         });
         made.err().map(|mistakes| mistakes.to_string()).unwrap_or_default()
     }

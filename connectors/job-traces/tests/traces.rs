@@ -3,6 +3,11 @@
 // Clippy's exception for tests does not reach their helpers.
 #![allow(clippy::unwrap_used)]
 
+use collector_config::ComponentId;
+use collector_data::{Ack, Batch, Outcome as Fate, Payload};
+use collector_runtime::component::{Connector, Running};
+use collector_runtime::health::Health;
+use collector_runtime::{Outlet, Outputs};
 use jiff::Timestamp;
 use job_event::evidence::{Condition, CronJob, Evidence, Job, JobStatus, PreviousRun};
 use job_event::trace::of_job;
@@ -13,9 +18,6 @@ use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::logs::v1::{LogRecord, ResourceLogs};
 use opentelemetry_proto::tonic::trace::v1::status::StatusCode;
 use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, Span};
-use pipeline::component::{ComponentId, Connector, Running};
-use pipeline::health::Health;
-use pipeline::{Ack, Batch, Outcome as Fate, Outlet, Outputs, Payload};
 use prost::Message;
 use serde_json::json;
 use tokio::sync::mpsc;

@@ -1,6 +1,6 @@
 //! One line for each batch, with counts.
 
-use pipeline::Payload;
+use collector_data::Payload;
 
 pub fn render(payload: &Payload) -> String {
     let items = payload.items();

@@ -1,12 +1,12 @@
 //! Everything, indented. What OTLP counts as absent (empty texts, zero counts) is left out.
 
+use collector_data::Payload;
 use opentelemetry_proto::tonic::common::v1::InstrumentationScope;
 use opentelemetry_proto::tonic::logs::v1::{LogRecord, SeverityNumber};
 use opentelemetry_proto::tonic::resource::v1::Resource;
 use opentelemetry_proto::tonic::trace::v1::Span;
 use opentelemetry_proto::tonic::trace::v1::span::SpanKind;
 use opentelemetry_proto::tonic::trace::v1::status::StatusCode;
-use pipeline::Payload;
 
 use crate::detailed_metrics;
 use crate::text::Text;

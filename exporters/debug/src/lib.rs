@@ -17,11 +17,12 @@ mod value;
 
 use std::io::{self, Write};
 
+use collector_config::Diagnostics;
+use collector_data::{Payload, Signal};
+use collector_runtime::Inbox;
+use collector_runtime::component::{ComponentError, Create, Exporter, Factory, Running};
+use collector_runtime::health::Status;
 use futures_util::future::BoxFuture;
-use pipeline::component::{ComponentError, Create, Exporter, Factory, Running};
-use pipeline::config::Diagnostics;
-use pipeline::health::Status;
-use pipeline::{Inbox, Payload, Signal};
 use serde::Deserialize;
 
 /// The factory of exporter `debug`.
@@ -153,10 +154,9 @@ impl Exporter for Debug {
 mod tests {
     use std::sync::{Arc, Mutex};
 
-    use pipeline::component::ComponentId;
-    use pipeline::config;
-    use pipeline::health::Health;
-    use pipeline::{Ack, Batch, Outcome};
+    use collector_config::ComponentId;
+    use collector_data::{Ack, Batch, Outcome};
+    use collector_runtime::health::Health;
     use tokio::sync::mpsc;
     use tokio_util::sync::CancellationToken;
 
@@ -187,10 +187,10 @@ mod tests {
                 type_name: "debug".into(),
                 name: None,
             },
-            settings: &config::Settings::from_yaml(yaml)?,
+            settings: &collector_config::Settings::from_yaml(yaml)?,
             meter: &opentelemetry::global::meter("test"),
             health: &Health::new(),
-            provided: &pipeline::storage::Provided::new(),
+            provided: &collector_runtime::storage::Provided::new(),
         })
     }
 

@@ -1,5 +1,6 @@
 //! One line for each log record, metric point and span, under a line for their resource. Long values are cut.
 
+use collector_data::Payload;
 use opentelemetry_proto::tonic::common::v1::KeyValue;
 use opentelemetry_proto::tonic::logs::v1::{LogRecord, SeverityNumber};
 use opentelemetry_proto::tonic::metrics::v1::metric::Data;
@@ -8,7 +9,6 @@ use opentelemetry_proto::tonic::resource::v1::Resource;
 use opentelemetry_proto::tonic::trace::v1::Span;
 use opentelemetry_proto::tonic::trace::v1::span::SpanKind;
 use opentelemetry_proto::tonic::trace::v1::status::StatusCode;
-use pipeline::Payload;
 
 use crate::text::Text;
 use crate::value::{double, hex, inline, key, member, name, temporality, time};

@@ -4,15 +4,17 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
+use collector_config::ComponentId;
+use collector_config::{self, Diagnostics};
+use collector_data::{Payload, Signal};
+use collector_runtime::component::{Create, Factory, Running};
+use collector_runtime::{ComponentError, Exporter, Inbox};
+use collector_sending::{Destination, QueueSettings, Request, RetrySettings, SendOutcome, Sender};
 use futures_util::future::BoxFuture;
 use opentelemetry::metrics::Meter;
 use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
-use pipeline::component::{ComponentId, Create, Factory, Running};
-use pipeline::config::{self, Diagnostics};
-use pipeline::sending::{Destination, QueueSettings, Request, RetrySettings, SendOutcome, Sender};
-use pipeline::{ComponentError, Exporter, Inbox, Payload, Signal};
 use serde::Serialize;
 use tokio::time::MissedTickBehavior;
 
@@ -56,8 +58,8 @@ impl FileExporter {
 /// A disk that is full may have room again at any time, and nothing is given up before.
 fn retry() -> RetrySettings {
     RetrySettings {
-        initial_interval: config::Duration::from_secs(1),
-        max_elapsed_time: config::Duration::default(),
+        initial_interval: collector_config::Duration::from_secs(1),
+        max_elapsed_time: collector_config::Duration::default(),
         ..RetrySettings::default()
     }
 }

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use pipeline::config::{self, Diagnostics, Settings};
+use collector_config::{self, Diagnostics, Settings};
 use serde::Deserialize;
 
 const MEGABYTE: u64 = 1024 * 1024;
@@ -21,7 +21,7 @@ pub struct FileSettings {
     /// How a request is written; only `json`.
     pub format: String,
     /// How long what is acknowledged may not be on the disk yet; 0: it is.
-    pub flush_interval: config::Duration,
+    pub flush_interval: collector_config::Duration,
     /// When a file is full, and how many full ones are kept; without it one file grows.
     pub rotation: Option<RotationSettings>,
 }
@@ -45,7 +45,7 @@ impl Default for FileSettings {
             append: true,
             create_directory: false,
             format: "json".into(),
-            flush_interval: config::Duration::default(),
+            flush_interval: collector_config::Duration::default(),
             rotation: None,
         }
     }

@@ -7,12 +7,14 @@ use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
+use collector_config::ComponentId;
+use collector_config::Settings;
+use collector_data::{Ack, Batch, Delivery, Outcome, Payload};
+use collector_runtime::ComponentError;
+use collector_runtime::component::{Create, Exporter, Running};
+use collector_runtime::health::{Health, Status};
 use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
 use opentelemetry_proto::tonic::logs::v1::{LogRecord, ResourceLogs, ScopeLogs};
-use pipeline::component::{ComponentId, Create, Exporter, Running};
-use pipeline::config::Settings;
-use pipeline::health::{Health, Status};
-use pipeline::{Ack, Batch, ComponentError, Delivery, Outcome, Payload};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -61,7 +63,7 @@ fn create(path: &Path, more: &str) -> Box<dyn Exporter> {
         settings: &Settings::from_yaml(&yaml).unwrap(),
         meter: &opentelemetry::global::meter("test"),
         health: &Health::new(),
-        provided: &pipeline::storage::Provided::new(),
+        provided: &collector_runtime::storage::Provided::new(),
     });
     made.map_err(|mistakes| mistakes.to_string()).unwrap()
 }

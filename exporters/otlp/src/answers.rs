@@ -3,8 +3,8 @@
 use std::time::SystemTime;
 
 use bytes::Bytes;
-use pipeline::Signal;
-use pipeline::sending::SendOutcome;
+use collector_data::Signal;
+use collector_sending::SendOutcome;
 use reqwest::Url;
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 

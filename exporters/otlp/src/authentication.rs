@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use pipeline::authentication::{AuthenticationError, Authenticator, Credentials};
-use pipeline::component::Create;
-use pipeline::config::Diagnostic;
-use pipeline::sending::SendOutcome;
+use collector_config::Diagnostic;
+use collector_runtime::authentication::{AuthenticationError, Authenticator, Credentials};
+use collector_runtime::component::Create;
+use collector_sending::SendOutcome;
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use serde::Deserialize;
 

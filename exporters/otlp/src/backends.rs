@@ -1,8 +1,8 @@
 //! Backends that are known by their address: what each takes, and the header that holds its key. A new backend is one
 //! entry of [`BACKENDS`]; the recipes are in `docs/backends.md`.
 
-use pipeline::Signal;
-use pipeline::config::{Diagnostic, Settings, nearest};
+use collector_config::{Diagnostic, Settings, nearest};
+use collector_data::Signal;
 use reqwest::Url;
 
 use crate::datadog;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use pipeline::config::{Diagnostic, Settings};
+use collector_config::{Diagnostic, Settings};
 use tonic::Code;
 
 use crate::meaning::Class;

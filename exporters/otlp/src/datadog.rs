@@ -1,7 +1,7 @@
 //! Datadog's OTLP intake is `https://otlp.` and the site. Everything else at Datadog is something else, and a wrong site
 //! is a name that does not resolve or a key that is refused.
 
-use pipeline::config::nearest;
+use collector_config::nearest;
 use reqwest::Url;
 
 use crate::backends::is_at;

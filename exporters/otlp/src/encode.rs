@@ -6,11 +6,11 @@
 use std::sync::Arc;
 
 use bytes::{BufMut, Bytes, BytesMut};
+use collector_data::{Payload, Signal, split};
+use collector_sending::Request;
 use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
-use pipeline::sending::Request;
-use pipeline::{Payload, Signal, split};
 use prost::Message;
 use serde::Serialize;
 

@@ -1,7 +1,7 @@
 //! Where requests go: the URL of each signal, checked so that the usual slips are named.
 
-use pipeline::Signal;
-use pipeline::config::{Diagnostic, Settings};
+use collector_config::{Diagnostic, Settings};
+use collector_data::Signal;
 use reqwest::Url;
 use reqwest::header::HeaderMap;
 

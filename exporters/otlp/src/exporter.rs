@@ -3,12 +3,13 @@
 use std::pin::pin;
 use std::sync::Arc;
 
+use collector_config::ComponentId;
+use collector_data::temporality::Accumulator;
+use collector_runtime::component::Running;
+use collector_runtime::storage::Storage;
+use collector_runtime::{ComponentError, Inbox};
+use collector_sending::{Destination, QueueSettings, RetrySettings, Sender};
 use opentelemetry::metrics::Meter;
-use pipeline::component::{ComponentId, Running};
-use pipeline::sending::{Destination, QueueSettings, RetrySettings, Sender};
-use pipeline::storage::Storage;
-use pipeline::temporality::Accumulator;
-use pipeline::{ComponentError, Inbox};
 
 use crate::temporality::{self, Temporality};
 use crate::tls::Reload;

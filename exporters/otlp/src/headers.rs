@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use pipeline::config::{Diagnostic, Secret, Settings, credential_problem};
+use collector_config::{Diagnostic, Secret, Settings, credential_problem};
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 
 /// Headers that the exporter or HTTP itself sets.

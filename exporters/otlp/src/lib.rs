@@ -9,7 +9,7 @@
 //! * `encode`: from data to request bodies within the backend's limits, and back.
 //! * `meaning`: what an answer means, whatever the transport; `failure`, `peer`: what the lack of one means.
 //! * `route`: the proxy, if there is one.
-//! * `exporter`: from what comes in to [`pipeline::sending`].
+//! * `exporter`: from what comes in to [`collector_sending`].
 
 pub mod answers;
 mod authentication;
@@ -31,7 +31,7 @@ mod rpc;
 pub mod temporality;
 mod text;
 
-use client_tls as tls;
+use collector_http::tls;
 
 /// Names this program to the backend.
 pub(crate) const USER_AGENT: &str = concat!("kube-job-collector/", env!("CARGO_PKG_VERSION"));

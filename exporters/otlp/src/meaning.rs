@@ -2,11 +2,11 @@
 
 use std::time::{Duration, SystemTime};
 
+use collector_data::Signal;
+use collector_sending::SendOutcome;
 use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceResponse;
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceResponse;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceResponse;
-use pipeline::Signal;
-use pipeline::sending::SendOutcome;
 use prost::Message;
 use reqwest::header::{HeaderMap, RETRY_AFTER};
 

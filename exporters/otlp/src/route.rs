@@ -4,7 +4,7 @@ use std::error::Error;
 use std::io;
 use std::time::Duration;
 
-use pipeline::component::ComponentId;
+use collector_config::ComponentId;
 use proxy::{InvalidProxy, Proxies, Proxy, ProxyError, ProxyFailure};
 use reqwest::Url;
 

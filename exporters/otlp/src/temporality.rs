@@ -2,10 +2,11 @@
 
 use std::sync::{Mutex, PoisonError};
 
+use collector_config::{Diagnostic, Duration, Settings};
+use collector_data::Batch;
+use collector_data::temporality::{Accumulator, DEFAULT_MAX_STALE};
+use collector_runtime::Inbox;
 use futures_util::future;
-use pipeline::config::{Diagnostic, Duration, Settings};
-use pipeline::temporality::{Accumulator, DEFAULT_MAX_STALE};
-use pipeline::{Batch, Inbox};
 use serde::Deserialize;
 use tokio::sync::mpsc;
 use tokio::time::Instant;

@@ -59,7 +59,7 @@ fn hide(text: &str, headers: &HeaderMap) -> String {
     for (at, c) in text.char_indices() {
         let inside = hidden[at..at + c.len_utf8()].iter().any(|hidden| *hidden);
         match (inside, before) {
-            (true, false) => shown.push_str(pipeline::config::REDACTED),
+            (true, false) => shown.push_str(collector_config::REDACTED),
             (true, true) => {}
             (false, _) => shown.push(c),
         }

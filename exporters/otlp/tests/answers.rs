@@ -3,10 +3,10 @@
 
 mod common;
 
+use collector_data::Outcome;
+use collector_runtime::health::Status;
 use common::peer::{Peer, Reply, Speaks, body, grpc, status};
 use common::{Exporting, logs, start_of};
-use pipeline::Outcome;
-use pipeline::health::Status;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 

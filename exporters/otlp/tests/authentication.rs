@@ -6,13 +6,13 @@ mod common;
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
 
+use collector_config::ComponentId;
+use collector_config::Secret;
+use collector_data::Outcome;
+use collector_runtime::authentication::{AuthenticationError, Authenticator, Credentials};
+use collector_runtime::storage::{Offer, Provided};
 use common::{Exporting, Log, QUICK, create_of, logs, start_of_with};
 use futures_util::future::BoxFuture;
-use pipeline::Outcome;
-use pipeline::authentication::{AuthenticationError, Authenticator, Credentials};
-use pipeline::component::ComponentId;
-use pipeline::config::Secret;
-use pipeline::storage::{Offer, Provided};
 use simulator::otlp_intake::{Answer, OtlpIntake, Signal};
 
 /// A scripted extension: first each entry of `script`, then the last token forever.

@@ -5,10 +5,10 @@ mod common;
 
 use std::time::Duration;
 
+use collector_data::{Outcome, Payload};
+use collector_runtime::health::Status;
 use common::{Exporting, KEY, QUICK, logs, span, start_of, sum};
 use opentelemetry_proto::tonic::metrics::v1::AggregationTemporality;
-use pipeline::health::Status;
-use pipeline::{Outcome, Payload};
 use simulator::otlp_intake::profile::Temporalities;
 use simulator::otlp_intake::{Answer, Limits, Options, OtlpIntake, Profile, Signal};
 

@@ -5,13 +5,13 @@ mod common;
 
 use std::sync::Arc;
 
+use collector_config::ComponentId;
+use collector_data::Outcome;
+use collector_runtime::health::Status;
+use collector_runtime::storage::memory::MemoryStorage;
+use collector_runtime::storage::{Offer, Provided};
 use common::{Exporting, KEY, Log, QUICK, create, logs, span, start, start_with, sum};
 use opentelemetry_proto::tonic::metrics::v1::AggregationTemporality;
-use pipeline::Outcome;
-use pipeline::component::ComponentId;
-use pipeline::health::Status;
-use pipeline::storage::memory::MemoryStorage;
-use pipeline::storage::{Offer, Provided};
 use simulator::otlp_intake::{Answer, CUMULATIVE_REFUSED, Limits, Options, OtlpIntake, Signal};
 use tokio::net::TcpListener;
 

@@ -6,9 +6,9 @@ mod common;
 use std::net::SocketAddr;
 use std::process::{Command, Output};
 
+use collector_data::Outcome;
 use common::tls::{Server, Tls, authority};
 use common::{Exporting, KEY, Log, QUICK, logs, start, start_of};
-use pipeline::Outcome;
 use reqwest::Url;
 use simulator::otlp_intake::OtlpIntake;
 use simulator::{ForwardProxy, ForwardProxyOptions};
@@ -347,7 +347,7 @@ async fn invalid_proxy_variable_fails_startup() {
 #[ignore = "run by the test above with variables of its own"]
 async fn child_does_not_start() {
     let grpc = otlp_exporter::grpc::factory();
-    let provided = pipeline::storage::Provided::new();
+    let provided = collector_runtime::storage::Provided::new();
     let yaml = format!("endpoint: https://{HOST}:4317\nheaders: {{x: {KEY}}}\n{QUICK}");
     for mut exporter in [
         common::create(&yaml).unwrap(),

@@ -6,11 +6,12 @@ mod common;
 use std::path::{Path, PathBuf};
 
 use Transport::{Grpc, Http};
+use collector_data::Outcome;
+use collector_runtime::Exporter;
+use collector_runtime::component::Factory;
+use collector_runtime::storage::Provided;
 use common::tls::{Authority, Certificate, Server, Tls, authority, certificate, indented, named_authority};
 use common::{Exporting, QUICK, create_of, logs, start_of};
-use pipeline::component::Factory;
-use pipeline::storage::Provided;
-use pipeline::{Exporter, Outcome};
 use rustls::SupportedProtocolVersion;
 use rustls::version::{TLS12, TLS13};
 

@@ -5,9 +5,9 @@ mod common;
 
 use std::time::Duration;
 
+use collector_data::Outcome;
 use common::tls::{Server, indented};
 use common::{Exporting, QUICK, logs, start_of};
-use pipeline::Outcome;
 use simulator::otlp_intake::OtlpIntake;
 use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;

@@ -3,18 +3,19 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use collector_config::Diagnostics;
+use collector_data::{Batch, Payload};
+use collector_http::server::Endpoint;
+use collector_runtime::Inbox;
+use collector_runtime::component::{ComponentError, Create, Exporter, Running};
 use futures_util::future::BoxFuture;
-use http_server::Endpoint;
-use pipeline::component::{ComponentError, Create, Exporter, Running};
-use pipeline::config::Diagnostics;
-use pipeline::{Batch, Inbox, Payload};
 use tokio_util::sync::CancellationToken;
 
-use crate::exposition::{Format, Options, gather, write};
 use crate::kube_state::KubeState;
 use crate::server::{self, PATH, Served, Server};
 use crate::settings::Settings;
 use crate::store::Store;
+use prometheus_text::{Format, Options, gather, write};
 
 /// Tells the time; a test's clock may stand still.
 pub type Clock = Arc<dyn Fn() -> Instant + Send + Sync>;

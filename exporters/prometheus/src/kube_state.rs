@@ -15,7 +15,7 @@ use opentelemetry_proto::tonic::metrics::v1::number_data_point::Value;
 use opentelemetry_proto::tonic::metrics::v1::{DataPointFlags, Metric, NumberDataPoint, ResourceMetrics};
 use prost::Message;
 
-use crate::exposition::{Format, label, write_head, write_labels};
+use prometheus_text::{Format, label, write_head, write_labels};
 
 /// The objects that exist.
 #[derive(Debug, Default)]

@@ -4,9 +4,9 @@ use std::io::Write;
 use std::sync::Arc;
 use std::time::Duration;
 
+use collector_http::server::{Body, Endpoint, Hosts, Options, plain};
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use http_server::{Body, Endpoint, Hosts, Options, plain};
 use hyper::body::Incoming;
 use hyper::header::{
     ACCEPT, ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, VARY,
@@ -17,7 +17,7 @@ use tokio::sync::Semaphore;
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
-use crate::exposition::Format;
+use prometheus_text::Format;
 
 /// Where metrics are served.
 pub const PATH: &str = "/metrics";
@@ -81,7 +81,7 @@ impl Server {
         // One page at a time is in the making, however many ask.
         let turn = Arc::new(Semaphore::new(1));
         let handler = move |request: Request<Incoming>| respond(request, served.clone(), turn.clone());
-        http_server::serve(self.listener, options, handler, shutdown).await;
+        collector_http::server::serve(self.listener, options, handler, shutdown).await;
     }
 }
 

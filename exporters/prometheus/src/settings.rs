@@ -5,15 +5,15 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration as StdDuration;
 
-use http_server::Endpoint;
-use pipeline::config::{Diagnostics, Duration};
+use collector_config::{Diagnostics, Duration};
+use collector_http::server::Endpoint;
 use rustls::ServerConfig;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use serde::Deserialize;
 use tokio_rustls::TlsAcceptor;
 
-use crate::exposition::{Options, Suffixes};
+use prometheus_text::{Options, Suffixes};
 
 /// The settings of `prometheus`.
 #[derive(Debug, Deserialize)]
@@ -101,7 +101,7 @@ impl Settings {
     ///
     /// # Errors
     /// All problems of the settings.
-    pub fn read(settings: &pipeline::config::Settings) -> Result<Self, Diagnostics> {
+    pub fn read(settings: &collector_config::Settings) -> Result<Self, Diagnostics> {
         let read: Settings = settings.read()?;
         let mut mistakes = Diagnostics::default();
         if Endpoint::parse(&read.endpoint).is_none() {

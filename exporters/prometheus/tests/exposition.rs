@@ -13,7 +13,7 @@ use opentelemetry_proto::tonic::metrics::v1::{
     AggregationTemporality, DataPointFlags, ExponentialHistogram, ExponentialHistogramDataPoint, Histogram,
     HistogramDataPoint, ResourceMetrics, Summary, SummaryDataPoint,
 };
-use prometheus_exporter::exposition::{Format, Options};
+use prometheus_text::{Format, Options};
 use support::*;
 
 fn with_resource_labels() -> Options {

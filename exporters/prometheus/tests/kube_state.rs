@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 
 use job_event::attributes::KUBE_STATE_SCOPE;
 use opentelemetry_proto::tonic::metrics::v1::{DataPointFlags, ResourceMetrics};
-use prometheus_exporter::exposition::Format;
 use prometheus_exporter::kube_state::KubeState;
+use prometheus_text::Format;
 use support::*;
 
 fn job(name: &str, failed: i64) -> ResourceMetrics {

@@ -6,12 +6,13 @@ use std::io::Read;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use collector_config::ComponentId;
+use collector_config::{Diagnostics, Settings};
+use collector_data::{Ack, Batch, Outcome, Payload};
+use collector_runtime::component::{ComponentError, Create, Exporter, Running};
+use collector_runtime::health::Health;
+use collector_runtime::storage::Provided;
 use opentelemetry_proto::tonic::metrics::v1::AggregationTemporality;
-use pipeline::component::{ComponentError, ComponentId, Create, Exporter, Running};
-use pipeline::config::{Diagnostics, Settings};
-use pipeline::health::Health;
-use pipeline::storage::Provided;
-use pipeline::{Ack, Batch, Outcome, Payload};
 use prometheus_exporter::exporter::Prometheus;
 use rustls::pki_types::ServerName;
 use support::*;
@@ -174,7 +175,7 @@ async fn a_long_page_is_compressed_for_those_who_take_it() {
 async fn scrapes_are_answered_while_connections_hang() {
     let scene = Scene::new("").await;
     let mut hanging = Vec::new();
-    for _ in 0..http_server::MAX_CONNECTIONS + 1 {
+    for _ in 0..collector_http::server::MAX_CONNECTIONS + 1 {
         let mut stream = TcpStream::connect(scene.address).await.unwrap();
         stream.write_all(b"GET /metrics HT").await.unwrap();
         hanging.push(stream);

@@ -5,14 +5,14 @@ mod support;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use collector_data::Payload;
 use opentelemetry_proto::tonic::metrics::v1::exponential_histogram_data_point::Buckets;
 use opentelemetry_proto::tonic::metrics::v1::metric::Data;
 use opentelemetry_proto::tonic::metrics::v1::{
     AggregationTemporality, DataPointFlags, ExponentialHistogram, ExponentialHistogramDataPoint,
 };
-use pipeline::Payload;
-use prometheus_exporter::exposition::{Format, Options};
 use prometheus_exporter::store::Store;
+use prometheus_text::{Format, Options};
 use support::*;
 
 const EXPIRATION: Duration = Duration::from_secs(300);

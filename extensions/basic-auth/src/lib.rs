@@ -8,11 +8,11 @@ use std::sync::Arc;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use collector_config::{Diagnostics, Secret};
+use collector_runtime::authentication::{AuthenticationError, Authenticator, Credentials};
+use collector_runtime::component::{ComponentError, Create, Extension, Factory, Kind, Running};
+use collector_runtime::storage::Offer;
 use futures_util::future::BoxFuture;
-use pipeline::authentication::{AuthenticationError, Authenticator, Credentials};
-use pipeline::component::{ComponentError, Create, Extension, Factory, Kind, Running};
-use pipeline::config::{Diagnostics, Secret};
-use pipeline::storage::Offer;
 
 use settings::Settings;
 

@@ -1,7 +1,7 @@
 //! The extension's settings, under the names of the collector's extension of the same type.
 
-use pipeline::authentication::SecretSource;
-use pipeline::config::{Diagnostics, Secret};
+use collector_config::{Diagnostics, Secret};
+use collector_runtime::authentication::SecretSource;
 use serde::Deserialize;
 
 /// The settings, checked.
@@ -27,7 +27,7 @@ struct ClientAuth {
 
 impl Settings {
     /// Reads and checks them, without any I/O.
-    pub fn read(settings: &pipeline::config::Settings) -> Result<Self, Diagnostics> {
+    pub fn read(settings: &collector_config::Settings) -> Result<Self, Diagnostics> {
         let written: Written = settings.read()?;
         let account = written.client_auth;
         let mut mistakes = Vec::new();

@@ -1,11 +1,11 @@
 //! Headers that the extension adds, and settings that it rejects.
 
+use collector_config::ComponentId;
+use collector_config::Settings;
+use collector_runtime::health::Health;
+use collector_runtime::storage::Provided;
 use opentelemetry::metrics::MeterProvider;
 use opentelemetry::metrics::noop::NoopMeterProvider;
-use pipeline::component::ComponentId;
-use pipeline::config::Settings;
-use pipeline::health::Health;
-use pipeline::storage::Provided;
 
 use super::*;
 

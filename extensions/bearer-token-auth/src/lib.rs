@@ -6,11 +6,11 @@ mod tests;
 
 use std::sync::Arc;
 
+use collector_config::{Diagnostics, Secret};
+use collector_runtime::authentication::{AuthenticationError, Authenticator, Credentials, SecretSource};
+use collector_runtime::component::{ComponentError, Create, Extension, Factory, Kind, Running};
+use collector_runtime::storage::Offer;
 use futures_util::future::BoxFuture;
-use pipeline::authentication::{AuthenticationError, Authenticator, Credentials, SecretSource};
-use pipeline::component::{ComponentError, Create, Extension, Factory, Kind, Running};
-use pipeline::config::{Diagnostics, Secret};
-use pipeline::storage::Offer;
 
 use settings::Settings;
 

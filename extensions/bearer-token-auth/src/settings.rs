@@ -1,7 +1,7 @@
 //! The extension's settings, under the names of the collector's extension of the same type.
 
-use pipeline::authentication::SecretSource;
-use pipeline::config::{Diagnostics, Secret};
+use collector_config::{Diagnostics, Secret};
+use collector_runtime::authentication::SecretSource;
 use serde::Deserialize;
 
 /// The settings, checked.
@@ -33,7 +33,7 @@ impl Default for Written {
 
 impl Settings {
     /// Reads and checks them, without any I/O.
-    pub fn read(settings: &pipeline::config::Settings) -> Result<Self, Diagnostics> {
+    pub fn read(settings: &collector_config::Settings) -> Result<Self, Diagnostics> {
         let written: Written = settings.read()?;
         let mut mistakes = Vec::new();
         let is_token = |text: &str| text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_".contains(&b));

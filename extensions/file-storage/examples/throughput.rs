@@ -6,11 +6,11 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use collector_runtime::storage::{Change, Store};
 use file_storage_extension::database::{Database, Place};
 use file_storage_extension::directory;
 use file_storage_extension::store::FileStore;
 use file_storage_extension::writer::Writer;
-use pipeline::storage::{Change, Store};
 
 const VALUE: usize = 10_000;
 const TIME: Duration = Duration::from_secs(3);
@@ -57,7 +57,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     Ok(())
 }
 
-async fn write(store: Arc<FileStore>, started: Instant) -> Result<usize, pipeline::storage::StoreError> {
+async fn write(store: Arc<FileStore>, started: Instant) -> Result<usize, collector_runtime::storage::StoreError> {
     store.claim().await?;
     let mut n = 0;
     while started.elapsed() < TIME {

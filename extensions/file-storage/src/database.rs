@@ -7,7 +7,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
-use pipeline::storage::{Change, StoreError};
+use collector_runtime::storage::{Change, StoreError};
 use redb::{Builder, ReadableDatabase, StorageBackend, TableDefinition, TableError};
 
 use crate::disk::{Disk, GONE};

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
-use pipeline::storage::{Change, Store, StoreError};
+use collector_runtime::storage::{Change, Store, StoreError};
 use redb::StorageBackend;
 
 use crate::database::{Database, Place};

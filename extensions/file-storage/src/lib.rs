@@ -22,11 +22,12 @@ pub mod writer;
 
 use std::sync::{Arc, OnceLock};
 
+use collector_config::ComponentId;
+use collector_config::Diagnostics;
+use collector_runtime::component::{ComponentError, Create, Extension, Factory, Kind, Running};
+use collector_runtime::health::Status;
+use collector_runtime::storage::{Offer, Storage, Store, StoreError};
 use futures_util::future::BoxFuture;
-use pipeline::component::{ComponentError, ComponentId, Create, Extension, Factory, Kind, Running};
-use pipeline::config::Diagnostics;
-use pipeline::health::Status;
-use pipeline::storage::{Offer, Storage, Store, StoreError};
 use tokio::sync::mpsc;
 
 use crate::database::Place;

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use pipeline::storage::StoreError;
+use collector_runtime::storage::StoreError;
 use tokio::sync::{mpsc, watch};
 
 use crate::database::{Database, Failure, Place, Transaction};

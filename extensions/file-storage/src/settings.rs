@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use pipeline::config::{Diagnostics, Duration};
+use collector_config::{Diagnostics, Duration};
 use serde::Deserialize;
 
 /// The extension's settings, under the names of the collector's extension of the same type.
@@ -48,7 +48,7 @@ impl Default for Written {
 
 impl Settings {
     /// Reads and checks them.
-    pub fn read(settings: &pipeline::config::Settings) -> Result<Self, Diagnostics> {
+    pub fn read(settings: &collector_config::Settings) -> Result<Self, Diagnostics> {
         let written: Written = settings.read()?;
         let mut mistakes = Diagnostics::default();
         if !written.directory.is_absolute() {

@@ -3,8 +3,8 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::Bytes;
+use collector_runtime::storage::{Change, Store, StoreError};
 use futures_util::future::BoxFuture;
-use pipeline::storage::{Change, Store, StoreError};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::database::Transaction;

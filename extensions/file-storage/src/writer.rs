@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use pipeline::storage::StoreError;
+use collector_runtime::storage::StoreError;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::database::{Database, Place, Transaction};

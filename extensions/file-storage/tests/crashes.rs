@@ -31,7 +31,10 @@ fn child() {
             let storage = extension.storage.clone();
             async move {
                 let id = support::id(&format!("writer_{writer}"));
-                let store = storage.open(pipeline::component::Kind::Receiver, &id).await.unwrap();
+                let store = storage
+                    .open(collector_runtime::component::Kind::Receiver, &id)
+                    .await
+                    .unwrap();
                 store.claim().await.unwrap();
                 let first = match store.get("last").await.unwrap() {
                     Some(last) => number(&last) + 1,

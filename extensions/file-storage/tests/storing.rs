@@ -4,9 +4,9 @@ mod support;
 
 use std::time::Duration;
 
+use collector_runtime::component::Kind;
+use collector_runtime::storage::StoreError;
 use file_storage_extension::directory;
-use pipeline::component::Kind;
-use pipeline::storage::StoreError;
 use support::{Folder, delete, id, mistakes, set, start};
 
 #[tokio::test]

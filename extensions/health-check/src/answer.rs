@@ -1,7 +1,7 @@
 //! The answer to a request: a pure function of its path and the health of the components.
 
+use collector_runtime::health::{Status, Statuses, all_ok, none_dead};
 use hyper::StatusCode;
-use pipeline::health::{Status, Statuses, all_ok, none_dead};
 use serde_json::{Map, Value, json};
 
 /// Where liveness is reported, whatever `path` says.

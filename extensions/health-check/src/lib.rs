@@ -11,10 +11,10 @@ mod settings;
 #[cfg(test)]
 mod tests;
 
+use collector_config::Diagnostics;
+use collector_runtime::component::{ComponentError, Create, Extension, Factory, Running};
+use collector_runtime::health::Health;
 use futures_util::future::BoxFuture;
-use pipeline::component::{ComponentError, Create, Extension, Factory, Running};
-use pipeline::config::Diagnostics;
-use pipeline::health::Health;
 use tokio::net::TcpListener;
 
 use settings::Settings;

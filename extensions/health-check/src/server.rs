@@ -3,11 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use http_server::{Body, Options};
+use collector_http::server::{Body, Options};
+use collector_runtime::health::Health;
 use hyper::body::Incoming;
 use hyper::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
 use hyper::{Request, Response};
-use pipeline::health::Health;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
@@ -37,7 +37,7 @@ pub async fn serve(
         let response = respond(&request, &liveness_path, &health);
         async move { response }
     };
-    http_server::serve(listener, options, handler, shutdown).await;
+    collector_http::server::serve(listener, options, handler, shutdown).await;
 }
 
 fn respond(request: &Request<Incoming>, liveness_path: &str, health: &Health) -> Response<Body> {

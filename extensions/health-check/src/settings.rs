@@ -1,7 +1,7 @@
 //! The extension's settings.
 
-use http_server::{Endpoint, Hosts};
-use pipeline::config::Diagnostics;
+use collector_config::Diagnostics;
+use collector_http::server::{Endpoint, Hosts};
 use serde::Deserialize;
 
 use crate::answer::{LIVENESS, READINESS};
@@ -41,7 +41,7 @@ impl Settings {
     ///
     /// # Errors
     /// All problems of the settings.
-    pub fn read(settings: &pipeline::config::Settings) -> Result<Self, Diagnostics> {
+    pub fn read(settings: &collector_config::Settings) -> Result<Self, Diagnostics> {
         let written: Written = settings.read()?;
         let mut mistakes = Diagnostics::default();
         let endpoint = Endpoint::parse(&written.endpoint);

@@ -1,9 +1,10 @@
 use std::net::SocketAddr;
 
-use http_server::MAX_CONNECTIONS;
-use pipeline::component::{ComponentId, Create, Extension, Running};
-use pipeline::config::{Diagnostics, Settings};
-use pipeline::health::{Health, Status};
+use collector_config::ComponentId;
+use collector_config::{Diagnostics, Settings};
+use collector_http::server::MAX_CONNECTIONS;
+use collector_runtime::component::{Create, Extension, Running};
+use collector_runtime::health::{Health, Status};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
@@ -24,7 +25,7 @@ fn create(yaml: &str, health: &Health) -> Result<HealthCheck, Diagnostics> {
         settings: &Settings::from_yaml(yaml)?,
         meter: &opentelemetry::global::meter("test"),
         health,
-        provided: &pipeline::storage::Provided::new(),
+        provided: &collector_runtime::storage::Provided::new(),
     })
 }
 

@@ -3,13 +3,13 @@
 use std::hash::{BuildHasher, RandomState};
 use std::time::Duration;
 
+use collector_runtime::health::{Reporter, Status};
+use escape::one_line;
 use jiff::Timestamp;
-use kubernetes_client::objects::{Failure, Objects};
+use job_watch::client::objects::{Failure, Objects};
 use opentelemetry::KeyValue;
 use opentelemetry::metrics::Gauge;
-use pipeline::escape::one_line;
-use pipeline::health::{Reporter, Status};
-use pipeline::log_pace::LogPace;
+use pacing::LogPace;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, sleep_until};
 use tokio_util::sync::CancellationToken;

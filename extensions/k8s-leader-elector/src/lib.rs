@@ -8,15 +8,15 @@ pub mod election;
 mod elector;
 pub mod settings;
 
+use collector_config::Diagnostics;
+use collector_runtime::component::{ComponentError, Create, Extension, Factory, Running};
+use collector_runtime::storage::{Leadership, Offer};
 use futures_util::future::BoxFuture;
-use kubernetes_client::objects::Objects;
-use kubernetes_client::{Connected, connect};
+use job_watch::client::objects::Objects;
+use job_watch::client::{Connected, connect};
 use opentelemetry::KeyValue;
 use opentelemetry::metrics::Gauge;
-use pipeline::component::{ComponentError, Create, Extension, Factory, Running};
-use pipeline::config::Diagnostics;
-use pipeline::log_pace::LogPace;
-use pipeline::storage::{Leadership, Offer};
+use pacing::LogPace;
 use tokio::sync::watch;
 
 use crate::election::Election;

@@ -2,8 +2,8 @@
 
 use std::path::PathBuf;
 
-use kubernetes_client::{AuthType, auth_mistakes, is_dns_label, is_dns_subdomain};
-use pipeline::config::{Diagnostics, Duration};
+use collector_config::{Diagnostics, Duration};
+use job_watch::client::{AuthType, auth_mistakes, is_dns_label, is_dns_subdomain};
 use serde::Deserialize;
 
 use crate::election::Times;
@@ -50,7 +50,7 @@ impl Settings {
     ///
     /// # Errors
     /// Every mistake, with its position.
-    pub fn read(settings: &pipeline::config::Settings) -> Result<Self, Diagnostics> {
+    pub fn read(settings: &collector_config::Settings) -> Result<Self, Diagnostics> {
         let read: Settings = settings.read()?;
         let mut mistakes = Diagnostics::default();
         for (key, problem) in auth_mistakes(read.auth_type, read.kubeconfig.is_some(), read.context.is_some()) {
@@ -119,7 +119,7 @@ mod tests {
     use super::*;
 
     fn mistakes(yaml: &str) -> String {
-        let settings = pipeline::config::Settings::from_yaml(yaml).unwrap();
+        let settings = collector_config::Settings::from_yaml(yaml).unwrap();
         Settings::read(&settings)
             .err()
             .map(|mistakes| mistakes.to_string())

@@ -6,11 +6,12 @@ mod support;
 
 use std::time::Duration;
 
+use collector_config::ComponentId;
+use collector_config::Settings;
+use collector_runtime::component::{ComponentError, Create, Running};
+use collector_runtime::health::{Health, Status};
+use collector_runtime::storage::{Leadership, Provided};
 use opentelemetry::metrics::Meter;
-use pipeline::component::{ComponentError, ComponentId, Create, Running};
-use pipeline::config::Settings;
-use pipeline::health::{Health, Status};
-use pipeline::storage::{Leadership, Provided};
 use simulator::{Answer, Matching, Resource, Simulator, SimulatorOptions, Verb};
 use support::{Log, Metrics};
 use tokio::task::JoinHandle;

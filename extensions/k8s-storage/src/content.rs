@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
-use pipeline::component::{ComponentId, Kind};
-use pipeline::storage::Change;
+use collector_config::ComponentId;
+use collector_runtime::component::Kind;
+use collector_runtime::storage::Change;
 use serde_json::{Map, Value, json};
 
 /// The most that a ConfigMap may hold of keys and encoded values, bytes. The API server takes 1 MiB; every write sends
@@ -240,7 +241,7 @@ mod tests {
         ];
         assert_eq!(names[0], "p-receiver-k8s-job");
         for (at, name) in names.iter().enumerate() {
-            assert!(kubernetes_client::is_dns_subdomain(name), "{name}");
+            assert!(job_watch::client::is_dns_subdomain(name), "{name}");
             assert!(!names[..at].contains(name), "{name}");
         }
     }

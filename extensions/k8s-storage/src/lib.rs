@@ -13,12 +13,13 @@ mod store;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use collector_config::ComponentId;
+use collector_config::Diagnostics;
+use collector_runtime::component::{ComponentError, Create, Extension, Factory, Kind, Running};
+use collector_runtime::storage::{Leadership, Offer, Storage, Store, StoreError};
 use futures_util::future::BoxFuture;
-use kubernetes_client::connect;
-use kubernetes_client::objects::Objects;
-use pipeline::component::{ComponentError, ComponentId, Create, Extension, Factory, Kind, Running};
-use pipeline::config::Diagnostics;
-use pipeline::storage::{Leadership, Offer, Storage, Store, StoreError};
+use job_watch::client::connect;
+use job_watch::client::objects::Objects;
 
 use crate::settings::Settings;
 use crate::store::ConfigMapStore;

@@ -2,8 +2,8 @@
 
 use std::path::PathBuf;
 
-use kubernetes_client::{AuthType, auth_mistakes, is_dns_label};
-use pipeline::config::Diagnostics;
+use collector_config::Diagnostics;
+use job_watch::client::{AuthType, auth_mistakes, is_dns_label};
 use serde::Deserialize;
 
 /// The longest prefix: the names of ConfigMaps have more parts, and an end.
@@ -42,7 +42,7 @@ impl Default for Settings {
 
 impl Settings {
     /// Reads and checks them.
-    pub fn read(settings: &pipeline::config::Settings) -> Result<Self, Diagnostics> {
+    pub fn read(settings: &collector_config::Settings) -> Result<Self, Diagnostics> {
         let read: Settings = settings.read()?;
         let mut mistakes = Diagnostics::default();
         for (key, problem) in auth_mistakes(read.auth_type, read.kubeconfig.is_some(), read.context.is_some()) {

@@ -4,10 +4,10 @@ use std::hash::{BuildHasher, RandomState};
 use std::time::Duration;
 
 use bytes::Bytes;
+use collector_runtime::storage::{Change, Leadership, Store, StoreError};
+use escape::one_line;
 use futures_util::future::BoxFuture;
-use kubernetes_client::objects::{Failure, Objects};
-use pipeline::escape::one_line;
-use pipeline::storage::{Change, Leadership, Store, StoreError};
+use job_watch::client::objects::{Failure, Objects};
 use tokio::sync::Mutex;
 use tokio::time::sleep;
 

@@ -5,10 +5,11 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use pipeline::component::{ComponentId, Create, Extension, Kind};
-use pipeline::config::Settings;
-use pipeline::health::Health;
-use pipeline::storage::{Change, Leadership, Offer, Provided, Storage, Store, StoreError};
+use collector_config::ComponentId;
+use collector_config::Settings;
+use collector_runtime::component::{Create, Extension, Kind};
+use collector_runtime::health::Health;
+use collector_runtime::storage::{Change, Leadership, Offer, Provided, Storage, Store, StoreError};
 use simulator::{Answer, Matching, Resource, Simulator, SimulatorOptions, Verb};
 use tokio::sync::watch;
 

@@ -2,8 +2,8 @@
 
 use std::time::{Duration, SystemTime};
 
-use pipeline::authentication::AuthenticationError;
-use pipeline::config::Secret;
+use collector_config::Secret;
+use collector_runtime::authentication::AuthenticationError;
 use serde_json::Value;
 
 /// The longest text of the token endpoint that is shown, in characters.
@@ -120,7 +120,7 @@ impl Answer<'_> {
         let mut text = texts.join(", ");
         for secret in hidden {
             if !secret.is_empty() {
-                text = text.replace(secret.expose(), pipeline::config::REDACTED);
+                text = text.replace(secret.expose(), collector_config::REDACTED);
             }
         }
         let text = text.chars().map(|c| if c.is_control() { ' ' } else { c });

@@ -7,11 +7,11 @@ use std::time::SystemTime;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use client_tls::{Alpn, Client, Reload};
+use collector_config::Secret;
+use collector_http::tls::{Alpn, Client, Reload};
+use collector_runtime::ComponentError;
+use collector_runtime::authentication::AuthenticationError;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
-use pipeline::ComponentError;
-use pipeline::authentication::AuthenticationError;
-use pipeline::config::Secret;
 use proxy::{Environment, Proxies, Proxy, Target};
 use reqwest::Url;
 use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER};

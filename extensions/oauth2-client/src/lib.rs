@@ -15,11 +15,12 @@ mod tokens;
 
 use std::sync::Arc;
 
-use client_tls::Reload;
+use collector_config::ComponentId;
+use collector_config::Diagnostics;
+use collector_http::tls::Reload;
+use collector_runtime::component::{ComponentError, Create, Extension, Factory, Kind, Running};
+use collector_runtime::storage::Offer;
 use futures_util::future::BoxFuture;
-use pipeline::component::{ComponentError, ComponentId, Create, Extension, Factory, Kind, Running};
-use pipeline::config::Diagnostics;
-use pipeline::storage::Offer;
 
 use endpoint::TokenEndpoint;
 use settings::Settings;

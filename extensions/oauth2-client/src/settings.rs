@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use client_tls::TlsSettings;
-use pipeline::authentication::SecretSource;
-use pipeline::config::{Diagnostics, Duration, Secret};
+use collector_config::{Diagnostics, Duration, Secret};
+use collector_http::tls::TlsSettings;
+use collector_runtime::authentication::SecretSource;
 use reqwest::Url;
 use serde::Deserialize;
 
@@ -57,7 +57,7 @@ impl Default for Written {
 
 impl Settings {
     /// Reads and checks them, without any I/O.
-    pub fn read(settings: &pipeline::config::Settings) -> Result<Self, Diagnostics> {
+    pub fn read(settings: &collector_config::Settings) -> Result<Self, Diagnostics> {
         let written: Written = settings.read()?;
         let mut mistakes = Vec::new();
         let client_id = SecretSource::read(

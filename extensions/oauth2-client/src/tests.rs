@@ -5,13 +5,13 @@ use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use collector_config::Settings as Yaml;
+use collector_runtime::authentication::{AuthenticationError, Authenticator};
+use collector_runtime::health::Health;
+use collector_runtime::storage::Provided;
 use futures_util::future::join_all;
 use opentelemetry::metrics::MeterProvider;
 use opentelemetry::metrics::noop::NoopMeterProvider;
-use pipeline::authentication::{AuthenticationError, Authenticator};
-use pipeline::config::Settings as Yaml;
-use pipeline::health::Health;
-use pipeline::storage::Provided;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 

@@ -3,8 +3,8 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
+use collector_runtime::authentication::{AuthenticationError, Authenticator, Credentials};
 use futures_util::future::BoxFuture;
-use pipeline::authentication::{AuthenticationError, Authenticator, Credentials};
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 

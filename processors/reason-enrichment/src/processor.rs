@@ -1,16 +1,17 @@
 //! The component `reason_enrichment`.
 
+use collector_config::Diagnostics;
+use collector_data::{Batch, Payload, Signal};
+use collector_runtime::component::{Create, Factory, Processor};
 use job_event::{attributes as attr, otlp};
 use opentelemetry_proto::tonic::common::v1::any_value::Value;
 use opentelemetry_proto::tonic::logs::v1::LogRecord;
-use pipeline::component::{Create, Factory, Processor};
-use pipeline::config::Diagnostics;
-use pipeline::{Batch, Payload, Signal};
 use prost::Message;
 use serde::Deserialize;
 use tracing::warn;
 
-use crate::{encode, judge};
+use crate::encode;
+use job_judge::judge;
 
 /// The largest evidence that an event keeps, bytes. Backends refuse a record that is too large (many at 1 MB), and a Job
 /// with hundreds of failed Pods must not lose its event for that.
@@ -131,11 +132,11 @@ fn holds_events(payload: &Payload) -> bool {
 mod tests {
     use std::sync::Arc;
 
+    use collector_config::ComponentId;
+    use collector_data::Ack;
+    use collector_runtime::health::Health;
     use job_event::evidence::{Condition, Event, Evidence, Job, JobStatus};
     use opentelemetry_proto::tonic::logs::v1::{ResourceLogs, ScopeLogs};
-    use pipeline::Ack;
-    use pipeline::component::ComponentId;
-    use pipeline::health::Health;
 
     use super::*;
 
@@ -266,7 +267,7 @@ mod tests {
                 type_name: "reason_enrichment".into(),
                 name: None,
             };
-            let settings = pipeline::config::Settings::from_yaml(yaml).unwrap();
+            let settings = collector_config::Settings::from_yaml(yaml).unwrap();
             let meter = opentelemetry::metrics::MeterProvider::meter(
                 &opentelemetry::metrics::noop::NoopMeterProvider::new(),
                 "test",
@@ -277,7 +278,7 @@ mod tests {
                 settings: &settings,
                 meter: &meter,
                 health: &health,
-                provided: &pipeline::storage::Provided::new(),
+                provided: &collector_runtime::storage::Provided::new(),
             })
             .map(|_| ())
         };

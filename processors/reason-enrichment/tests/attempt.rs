@@ -5,8 +5,8 @@
 mod support;
 
 use job_event::evidence::*;
-use reason_enrichment_processor::attempts::AttemptOutcome;
-use reason_enrichment_processor::{Cause, Retry};
+use job_judge::attempts::AttemptOutcome;
+use job_judge::{Cause, Retry};
 use support::*;
 
 #[test]

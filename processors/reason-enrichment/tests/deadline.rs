@@ -5,7 +5,7 @@
 mod support;
 
 use job_event::evidence::*;
-use reason_enrichment_processor::{Cause, Retry, judge};
+use job_judge::{Cause, Retry, judge};
 use support::*;
 
 #[test]

@@ -5,7 +5,7 @@
 mod support;
 
 use job_event::evidence::*;
-use reason_enrichment_processor::Cause;
+use job_judge::Cause;
 use support::*;
 
 #[test]

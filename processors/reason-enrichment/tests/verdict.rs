@@ -6,8 +6,8 @@ mod support;
 
 use job_event::evidence::*;
 use job_event::outcome::Outcome;
-use reason_enrichment_processor::attempts::AttemptOutcome;
-use reason_enrichment_processor::{Cause, judge};
+use job_judge::attempts::AttemptOutcome;
+use job_judge::{Cause, judge};
 use support::*;
 
 #[test]

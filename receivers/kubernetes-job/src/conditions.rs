@@ -3,15 +3,15 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use pipeline::health::Status;
+use collector_runtime::health::Status;
 use tokio::time::Instant;
 
-use crate::access;
 use crate::outage::{Outage, SoFar};
-use crate::tracker::{Kind, Source};
-use crate::watch::gap::{Ending, Gap};
-use crate::watch::machine::Failure;
-use crate::watch::request::Target;
+use job_watch::access;
+use job_watch::watch::gap::{Ending, Gap};
+use job_watch::watch::machine::Failure;
+use job_watch::watch::request::Target;
+use job_watch::{Kind, Source};
 
 /// For how long a watch may fail before the receiver is not well: an API server that is restarted takes less.
 const STALE: Duration = Duration::from_secs(60);
@@ -236,7 +236,7 @@ fn seconds(time: Duration) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::watch::request::targets;
+    use job_watch::watch::request::targets;
 
     const JOBS: Source = Source {
         kind: Kind::Jobs,

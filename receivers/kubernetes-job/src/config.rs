@@ -1,11 +1,11 @@
 //! The receiver's settings.
 
-use pipeline::config::Duration;
+use collector_config::Duration;
 use serde::Deserialize;
 use std::path::PathBuf;
 
-use crate::tracker::OnFirstStart;
-use kubernetes_client::{AuthType, auth_mistakes, is_dns_label};
+use job_tracker::OnFirstStart;
+use job_watch::client::{AuthType, auth_mistakes, is_dns_label};
 
 /// The settings of `k8s_job`.
 #[derive(Clone, Debug, Deserialize)]

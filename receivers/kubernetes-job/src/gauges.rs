@@ -8,7 +8,7 @@ use opentelemetry_proto::tonic::metrics::v1::metric::Data;
 use opentelemetry_proto::tonic::metrics::v1::number_data_point::Value;
 use opentelemetry_proto::tonic::metrics::v1::{Gauge, Metric, NumberDataPoint, ResourceMetrics, ScopeMetrics};
 
-use crate::tracker::OwnerState;
+use job_tracker::OwnerState;
 
 /// The gauges of one owner at `now`.
 pub fn encode(state: &OwnerState, cluster: Option<&str>, now: Timestamp) -> ResourceMetrics {

@@ -5,11 +5,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use collector_runtime::storage::{Change, Store, StoreError};
 use futures_util::future::BoxFuture;
-use pipeline::storage::{Change, Store, StoreError};
 use tokio::time::sleep;
 
-use crate::tracker::checkpoint::{Checkpoint, Unreadable};
+use job_tracker::checkpoint::{Checkpoint, Unreadable};
 
 /// Under which key it is stored.
 const KEY: &str = "checkpoint";

@@ -3,10 +3,11 @@
 use std::future::pending;
 use std::time::Duration;
 
+use collector_data::Delivery;
+use collector_data::{Ack, Batch};
+use collector_runtime::Outlet;
 use futures_util::future::BoxFuture;
 use futures_util::stream::{FuturesUnordered, StreamExt};
-use pipeline::ack::Delivery;
-use pipeline::{Ack, Batch, Outlet};
 use tokio::time::{Instant, sleep_until};
 
 /// How many batches of a [paced](Lane::send_paced) sequence are on their way at a time.
@@ -123,8 +124,8 @@ impl Lane {
 
 #[cfg(test)]
 mod tests {
-    use pipeline::Payload;
-    use pipeline::component::ComponentId;
+    use collector_config::ComponentId;
+    use collector_data::Payload;
     use tokio::sync::mpsc;
 
     use super::*;

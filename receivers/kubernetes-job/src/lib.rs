@@ -1,42 +1,28 @@
-//! Receiver `k8s_job`: watches Jobs, their Pods, their Events and CronJobs, keeps evidence as it appears, and emits
-//! one event for each Job that has ended.
+//! Receiver `k8s_job`: feeds the watches of `job_watch` into the tracker of `job_tracker`, and emits one event for each
+//! finished Job.
 //!
-//! * [`watch`]: lists and watches the API server; [`model`] and [`decode`] turn its bytes into lean objects.
-//! * [`tracker`]: the pure state machine that holds a record for each Job and decides when it is reported.
-//! * [`receiver`]: the component; `session` feeds the one into the other and hands what is decided to the pipeline;
-//!   `keeper` keeps in a store what was told of.
+//! * [`receiver`]: the component; `session` is its loop; `keeper` stores the checkpoint.
 //! * [`kube_state`]: the state of Jobs and CronJobs under the names of kube-state-metrics.
-//! * [`replay`]: runs a recording of watches through the same decoder and tracker.
-//! * [`snapshot`]: one look at a cluster through the same decoder and tracker; [`raw`]: watches as the API server
-//!   sends them, for making a recording.
 
-pub mod access;
 mod backlog;
 mod conditions;
 pub mod config;
-pub mod decode;
 pub mod gauges;
 mod keeper;
 pub mod kube_state;
 mod lane;
-pub mod model;
 mod outage;
-pub mod raw;
 pub mod receiver;
-pub mod replay;
 mod session;
-pub mod snapshot;
 mod startup;
 pub mod telemetry;
-pub mod tracker;
-pub mod watch;
 
 use std::sync::Arc;
 
-use pipeline::Signal;
-use pipeline::component::{Create, Factory, Receiver};
-use pipeline::config::{Diagnostic, Diagnostics};
-use pipeline::storage::Storage;
+use collector_config::{Diagnostic, Diagnostics};
+use collector_data::Signal;
+use collector_runtime::component::{Create, Factory, Receiver};
+use collector_runtime::storage::Storage;
 
 use crate::config::Config;
 use crate::receiver::JobReceiver;
@@ -109,11 +95,11 @@ fn storage(config: &Config, create: &Create<'_>, mistakes: &mut Vec<Diagnostic>)
 
 #[cfg(test)]
 mod tests {
+    use collector_config::ComponentId;
+    use collector_config::Settings;
+    use collector_runtime::health::Health;
     use opentelemetry::metrics::MeterProvider;
     use opentelemetry_sdk::metrics::SdkMeterProvider;
-    use pipeline::component::ComponentId;
-    use pipeline::config::Settings;
-    use pipeline::health::Health;
 
     use super::*;
 
@@ -128,7 +114,7 @@ mod tests {
             settings: &Settings::from_yaml(yaml).unwrap(),
             meter: &SdkMeterProvider::builder().build().meter("test"),
             health: &Health::new(),
-            provided: &pipeline::storage::Provided::new(),
+            provided: &collector_runtime::storage::Provided::new(),
         });
         made.err().map(|mistakes| mistakes.to_string()).unwrap_or_default()
     }

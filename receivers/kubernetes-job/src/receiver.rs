@@ -2,28 +2,29 @@
 
 use std::sync::Arc;
 
+use collector_config::ComponentId;
+use collector_runtime::component::{ComponentError, Running};
+use collector_runtime::storage::{Storage, Store};
+use collector_runtime::{Outputs, Receiver};
 use futures_util::future::BoxFuture;
 use jiff::Timestamp;
+use job_watch::client::connect;
 use kube::Client;
-use kubernetes_client::connect;
-use pipeline::component::{ComponentError, ComponentId, Running};
-use pipeline::storage::{Storage, Store};
-use pipeline::{Outputs, Receiver};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use crate::access::{self, Access};
 use crate::config::Config;
 use crate::keeper::Keeper;
-use crate::model;
 use crate::session::Session;
 use crate::startup;
 use crate::telemetry::Telemetry;
-use crate::tracker::{Kind, Object};
-use crate::watch::random::Random;
-use crate::watch::request::{Target, targets};
-use crate::watch::{Message, Watch};
+use job_watch::access::{self, Access};
+use job_watch::model;
+use job_watch::watch::random::Random;
+use job_watch::watch::request::{Target, targets};
+use job_watch::watch::{Message, Watch};
+use job_watch::{Kind, Object};
 
 /// Tells the time.
 pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
@@ -115,7 +116,9 @@ impl JobReceiver {
         }
         self.client = Some(client);
         match &self.storage {
-            Some((storage, id)) => self.store = Some(storage.open(pipeline::component::Kind::Receiver, id).await?),
+            Some((storage, id)) => {
+                self.store = Some(storage.open(collector_runtime::component::Kind::Receiver, id).await?)
+            }
             None => tracing::warn!(
                 "no storage is set: Jobs that end while no collector runs are not told of, and one that ends shortly before \
                  a restart may be told of twice or not at all"

@@ -4,17 +4,18 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use collector_data::Outcome;
+use collector_data::{Ack, Batch, Payload};
+use collector_runtime::component::{ComponentError, Running};
+use collector_runtime::health::Status;
+use collector_runtime::{Outlet, Outputs};
 use futures_util::future::{BoxFuture, FutureExt};
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use jiff::{SignedDuration, Timestamp};
 use job_event::evidence::Gap;
 use job_event::{Evidence, Uid};
 use kube::Client;
-use pipeline::ack::Outcome;
-use pipeline::component::{ComponentError, Running};
-use pipeline::health::Status;
-use pipeline::log_pace::{Line, LogPace};
-use pipeline::{Ack, Batch, Outlet, Outputs, Payload};
+use pacing::{Line, LogPace};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, MissedTickBehavior, interval, interval_at, sleep};
 
@@ -28,11 +29,12 @@ use crate::lane::{self, Lane};
 use crate::receiver::{Clock, start_watches};
 use crate::startup::FirstLists;
 use crate::telemetry::{Loss, Telemetry};
-use crate::tracker::checkpoint::{Checkpoint, FromTheFuture};
-use crate::tracker::{Kind, Observation, Tracker, TrackerSettings};
-use crate::watch::gap::{Ending, Gap as WatchGap};
-use crate::watch::request::Target;
-use crate::watch::{Message, Report};
+use job_tracker::checkpoint::{Checkpoint, FromTheFuture};
+use job_tracker::{Tracker, TrackerSettings};
+use job_watch::watch::gap::{Ending, Gap as WatchGap};
+use job_watch::watch::request::Target;
+use job_watch::watch::{Message, Report};
+use job_watch::{Kind, Observation};
 
 /// How many messages of the watches may wait for the tracker's task, which only ever waits for them.
 const MESSAGES: usize = 1024;

@@ -2,16 +2,16 @@
 
 use std::time::Duration;
 
+use escape::one_line;
 use http::Request;
 use http::header::ACCEPT;
 use http_body_util::{BodyExt, Limited};
 use kube::Client;
 use kube::client::Body;
-use pipeline::escape::one_line;
 use tokio::time::timeout;
 
 use crate::config::Config;
-use crate::tracker::Sizes;
+use job_tracker::Sizes;
 
 /// How long the API server may take to say its version, which is of use to people only.
 const PATIENCE: Duration = Duration::from_secs(2);

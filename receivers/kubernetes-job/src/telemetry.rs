@@ -6,8 +6,9 @@ use job_event::Outcome;
 use opentelemetry::KeyValue;
 use opentelemetry::metrics::{Counter, Gauge, Histogram, Meter};
 
-use crate::tracker::{Kind, Sizes};
-use crate::watch::gap::Gap;
+use job_tracker::Sizes;
+use job_watch::Kind;
+use job_watch::watch::gap::Gap;
 
 /// Bounds of the lengths of gaps, seconds: from a connection that was closed to a node that was away for hours.
 const GAPS: [f64; 11] = [0.1, 1.0, 5.0, 15.0, 60.0, 120.0, 300.0, 600.0, 1800.0, 3600.0, 14_400.0];

@@ -8,15 +8,17 @@ mod support;
 use std::sync::Arc;
 use std::time::Duration;
 
+use collector_config::ComponentId;
+use collector_data::{Batch, Payload};
+use collector_runtime::component::Kind;
+use collector_runtime::health::Status;
+use collector_runtime::storage::memory::MemoryStorage;
+use collector_runtime::storage::{Leadership, StoreError};
 use job_event::Evidence;
 use job_event::evidence::Gap;
-use kubernetes_job_receiver::tracker::checkpoint::Checkpoint;
-use kubernetes_job_receiver::tracker::{Kind as ObjectKind, Object, Observation, Source, Tracker, TrackerSettings};
-use pipeline::component::{ComponentId, Kind};
-use pipeline::health::Status;
-use pipeline::storage::memory::MemoryStorage;
-use pipeline::storage::{Leadership, StoreError};
-use pipeline::{Batch, Payload};
+use job_tracker::checkpoint::Checkpoint;
+use job_tracker::{Tracker, TrackerSettings};
+use job_watch::{Kind as ObjectKind, Object, Observation, Source};
 use serde_json::{Value, json};
 use support::running::{Run, id, run_with};
 use support::{Api, Reply, empty_list, lines};
@@ -459,11 +461,11 @@ async fn a_checkpoint_of_a_later_version_is_not_written_over() {
     run.until(|status| *status == Status::Ok).await;
     run.no_event_for(Duration::from_secs(5)).await;
     stop(run).await;
-    let store = pipeline::storage::Storage::open(&storage, Kind::Receiver, &id())
+    let store = collector_runtime::storage::Storage::open(&storage, Kind::Receiver, &id())
         .await
         .unwrap();
     store.claim().await.unwrap();
-    let later = pipeline::storage::Change::Set("checkpoint".into(), vec![9].into());
+    let later = collector_runtime::storage::Change::Set("checkpoint".into(), vec![9].into());
     store.apply(vec![later]).await.unwrap();
     let mut run = start(&api, &storage).await;
     let ended = (&mut run.task).await.unwrap().unwrap_err().to_string();

@@ -9,9 +9,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
+use collector_runtime::health::Status;
+use collector_runtime::storage::memory::MemoryStorage;
 use jiff::{SignedDuration, Timestamp};
-use pipeline::health::Status;
-use pipeline::storage::memory::MemoryStorage;
 use serde_json::{Value, json};
 use support::running::{Run, START, id, run_with};
 use support::{Api, Piece, Reply, lines};

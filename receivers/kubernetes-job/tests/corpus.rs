@@ -9,8 +9,9 @@ use std::path::PathBuf;
 
 use jiff::{SignedDuration, Timestamp};
 use job_event::evidence::{Evidence, Gap};
-use kubernetes_job_receiver::replay::{self, Recorded, after, replay};
-use kubernetes_job_receiver::tracker::{Kind, Object, Observation, OnFirstStart, Source, Tracker, TrackerSettings};
+use job_tracker::replay::{self, Recorded, after, replay};
+use job_tracker::{OnFirstStart, Tracker, TrackerSettings};
+use job_watch::{Kind, Object, Observation, Source};
 
 fn corpus() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../tests/corpus")

@@ -9,10 +9,10 @@ mod support;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use collector_runtime::health::Status;
 use job_event::evidence::Gap;
-use kubernetes_client::{AuthType, connect};
-use kubernetes_job_receiver::tracker::Kind;
-use pipeline::health::Status;
+use job_watch::Kind;
+use job_watch::client::{AuthType, connect};
 use serde_json::{Value, json};
 use simulator::{Answer, Cut, Matching, Resource, Simulator, SimulatorOptions, Token, Verb};
 use support::running::{Run, run};

@@ -5,9 +5,10 @@
 
 use jiff::{SignedDuration, Timestamp};
 use job_event::Evidence;
-use kubernetes_job_receiver::model::Event;
-use kubernetes_job_receiver::replay::read_line;
-use kubernetes_job_receiver::tracker::{Kind, Object, Observation, Source, Tracker, TrackerSettings};
+use job_tracker::replay::read_line;
+use job_tracker::{Tracker, TrackerSettings};
+use job_watch::model::Event;
+use job_watch::{Kind, Object, Observation, Source};
 use serde_json::{Value, json};
 
 const NOW: &str = "2026-11-23T17:00:00Z";

@@ -6,9 +6,10 @@
 
 use dhat::{HeapStats, Profiler};
 use jiff::Timestamp;
+use job_tracker::{Tracker, TrackerSettings};
+use job_watch::model::Job;
+use job_watch::{Kind, Object, Observation, Source};
 use kubernetes_job_receiver::gauges;
-use kubernetes_job_receiver::model::Job;
-use kubernetes_job_receiver::tracker::{Kind, Object, Observation, Source, Tracker, TrackerSettings};
 use serde_json::json;
 
 #[global_allocator]

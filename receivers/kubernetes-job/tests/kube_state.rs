@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use job_watch::{Kind, Object, Observation, Source};
 use kubernetes_job_receiver::kube_state::{FAMILIES, KubeState};
-use kubernetes_job_receiver::tracker::{Kind, Object, Observation, Source};
 use opentelemetry_proto::tonic::common::v1::any_value::Value as AnyValue;
 use opentelemetry_proto::tonic::metrics::v1::metric::Data;
 use opentelemetry_proto::tonic::metrics::v1::number_data_point::Value;

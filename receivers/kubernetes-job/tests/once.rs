@@ -8,9 +8,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use bytes::Bytes;
 use jiff::{SignedDuration, Timestamp};
 use job_event::Uid;
-use kubernetes_job_receiver::replay::read_line;
-use kubernetes_job_receiver::tracker::checkpoint::Checkpoint;
-use kubernetes_job_receiver::tracker::{Kind, Observation, Source, Tracker, TrackerSettings};
+use job_tracker::checkpoint::Checkpoint;
+use job_tracker::replay::read_line;
+use job_tracker::{Tracker, TrackerSettings};
+use job_watch::{Kind, Observation, Source};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 

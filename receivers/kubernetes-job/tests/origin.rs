@@ -5,8 +5,8 @@
 
 use jiff::Timestamp;
 use job_event::evidence::Evidence;
-use kubernetes_job_receiver::replay::read_line;
-use kubernetes_job_receiver::tracker::{Tracker, TrackerSettings};
+use job_tracker::replay::read_line;
+use job_tracker::{Tracker, TrackerSettings};
 use serde_json::{Value, json};
 
 fn parent(last: u8) -> String {

@@ -5,10 +5,10 @@
 
 use std::time::Duration;
 
-use kubernetes_job_receiver::decode::list_page;
-use kubernetes_job_receiver::model::{Job, Watched};
-use kubernetes_job_receiver::watch::listing::ONE_PIECE;
-use kubernetes_job_receiver::watch::machine::{Failure, Machine, Phase};
+use job_watch::decode::list_page;
+use job_watch::model::{Job, Watched};
+use job_watch::watch::listing::ONE_PIECE;
+use job_watch::watch::machine::{Failure, Machine, Phase};
 use proptest::prelude::*;
 use serde_json::json;
 

@@ -9,10 +9,11 @@ use std::io::Read;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use collector_data::Payload;
+use collector_runtime::Receiver;
+use collector_runtime::health::Status;
 use job_event::evidence::Gap;
 use opentelemetry_proto::tonic::metrics::v1::{metric::Data, number_data_point::Value};
-use pipeline::health::Status;
-use pipeline::{Payload, Receiver};
 use support::metrics::Metrics;
 use support::running::{receiver, run};
 use support::{Api, Piece, Reply, status};

@@ -7,9 +7,9 @@ mod support;
 
 use std::time::Duration;
 
+use job_watch::Kind;
+use job_watch::watch::gap::{Ending, Gap};
 use kubernetes_job_receiver::telemetry::Loss;
-use kubernetes_job_receiver::tracker::Kind;
-use kubernetes_job_receiver::watch::gap::{Ending, Gap};
 use support::metrics::Metrics;
 
 #[test]

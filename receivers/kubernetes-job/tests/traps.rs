@@ -10,9 +10,9 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::Duration;
 
+use collector_runtime::health::Status;
 use job_event::evidence::Gap;
-use kubernetes_job_receiver::tracker::Kind;
-use pipeline::health::Status;
+use job_watch::Kind;
 use serde_json::{Value, json};
 use support::running::run;
 use support::{Api, Piece, Reply, status};

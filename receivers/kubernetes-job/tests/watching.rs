@@ -7,14 +7,14 @@ mod support;
 
 use std::time::Duration;
 
-use kubernetes_job_receiver::decode::MAX_LINE;
-use kubernetes_job_receiver::model::Watched;
-use kubernetes_job_receiver::tracker::{Kind, Object, Observation};
-use kubernetes_job_receiver::watch::gap::Gap;
-use kubernetes_job_receiver::watch::machine::Failure;
-use kubernetes_job_receiver::watch::random::Random;
-use kubernetes_job_receiver::watch::request::targets;
-use kubernetes_job_receiver::watch::{Message, Report, Watch};
+use job_watch::decode::MAX_LINE;
+use job_watch::model::Watched;
+use job_watch::watch::gap::Gap;
+use job_watch::watch::machine::Failure;
+use job_watch::watch::random::Random;
+use job_watch::watch::request::targets;
+use job_watch::watch::{Message, Report, Watch};
+use job_watch::{Kind, Object, Observation};
 use serde_json::json;
 use support::{Api, Piece, Reply, empty_list, lines, status};
 use tokio::sync::mpsc;

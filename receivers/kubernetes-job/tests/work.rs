@@ -7,8 +7,8 @@
 use dhat::{HeapStats, Profiler};
 use jiff::Timestamp;
 use job_event::Evidence;
-use kubernetes_job_receiver::replay::read_line;
-use kubernetes_job_receiver::tracker::{Tracker, TrackerSettings};
+use job_tracker::replay::read_line;
+use job_tracker::{Tracker, TrackerSettings};
 use serde_json::{Value, json};
 
 #[global_allocator]

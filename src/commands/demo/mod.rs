@@ -13,11 +13,11 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use collector_config::Source;
 use container_metric::ContainerMetric;
 use jiff::{SignedDuration, Timestamp};
 use job_event::attributes as attr;
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
-use pipeline::config::Source;
 use screen::Style;
 use simulator::jobs::{ScenarioError, demo_scenarios};
 use simulator::otlp_intake::{OtlpIntake, Payload, Record};

@@ -1,15 +1,15 @@
 //! What to ask the API server for: the Jobs, and what belongs to them.
 
+use escape::Escaped;
 use jiff::{SignedDuration, Timestamp};
 use job_event::Outcome;
+use job_watch::access;
+use job_watch::model::{Job, Pod, PodStatus};
+use job_watch::snapshot::Snapshot;
+use job_watch::watch::machine::Failure as Refusal;
+use job_watch::watch::request::{NODE_EVENTS, Target};
+use job_watch::{Kind, Object, Source};
 use kube::Client;
-use kubernetes_job_receiver::access;
-use kubernetes_job_receiver::model::{Job, Pod, PodStatus};
-use kubernetes_job_receiver::snapshot::Snapshot;
-use kubernetes_job_receiver::tracker::{Kind, Object, Source};
-use kubernetes_job_receiver::watch::machine::Failure as Refusal;
-use kubernetes_job_receiver::watch::request::{NODE_EVENTS, Target};
-use pipeline::escape::Escaped;
 
 /// Up to so many objects their Events are asked for one by one; of more, those of all objects of the kind.
 const ONE_BY_ONE: usize = 8;

@@ -4,13 +4,13 @@ use std::cmp::Reverse;
 
 use jiff::{SignedDuration, Timestamp};
 use job_event::Evidence;
+use job_judge::judge;
+use job_judge::pending::obstacle;
+use job_watch::Kind;
+use job_watch::access;
+use job_watch::client::{AuthType, connect};
+use job_watch::snapshot::Snapshot;
 use kube::Client;
-use kubernetes_client::{AuthType, connect};
-use kubernetes_job_receiver::access;
-use kubernetes_job_receiver::snapshot::Snapshot;
-use kubernetes_job_receiver::tracker::Kind;
-use reason_enrichment_processor::judge;
-use reason_enrichment_processor::pending::obstacle;
 
 use super::find::Finder;
 use super::notes::Lost;
@@ -124,5 +124,8 @@ fn explained(snapshot: Snapshot, now: Timestamp) -> Vec<Explained> {
             log: None,
         }
     };
-    snapshot.into_evidence(now).into_iter().map(judged).collect()
+    job_tracker::snapshot::evidence(snapshot, now)
+        .into_iter()
+        .map(judged)
+        .collect()
 }

@@ -1,14 +1,14 @@
 //! `--logs`: the end of the log of the container that failed.
 
+use escape::is_unsafe;
 use jiff::Timestamp;
 use job_event::evidence::ContainerState;
 use job_event::{Evidence, Outcome};
+use job_judge::Judgement;
+use job_judge::pending::obstacle;
+use job_watch::container_log::{LogOf, log};
+use job_watch::watch::machine::Failure as Refusal;
 use kube::Client;
-use kubernetes_job_receiver::snapshot::{LogOf, log};
-use kubernetes_job_receiver::watch::machine::Failure as Refusal;
-use pipeline::escape::is_unsafe;
-use reason_enrichment_processor::Judgement;
-use reason_enrichment_processor::pending::obstacle;
 
 use super::{Explained, Log};
 
@@ -70,8 +70,7 @@ pub async fn of(client: &Client, job: &Explained, now: Timestamp) -> Option<Log>
 fn container(evidence: &Evidence, judgement: &Judgement, now: Timestamp) -> Option<(String, String)> {
     let mut latest_first = judgement.attempts.iter().rev();
     let failed = latest_first.clone().find(|attempt| attempt.cause.is_some());
-    let of_attempt =
-        |attempt: &reason_enrichment_processor::judge::Attempt| Some((attempt.pod.clone(), attempt.container.clone()?));
+    let of_attempt = |attempt: &job_judge::judge::Attempt| Some((attempt.pod.clone(), attempt.container.clone()?));
     failed
         .and_then(of_attempt)
         .or_else(|| obstacle(evidence, now)?.container)

@@ -8,8 +8,8 @@ mod notes;
 mod recording;
 
 use job_event::{Evidence, Outcome};
-use reason_enrichment_processor::Judgement;
-use reason_enrichment_processor::report::{self, ExplainRecord};
+use job_judge::Judgement;
+use job_judge::report::{self, ExplainRecord};
 
 use super::Failure;
 use crate::cli::{ExplainArgs, Format};

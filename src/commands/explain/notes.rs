@@ -2,13 +2,14 @@
 
 use std::collections::BTreeSet;
 
+use escape::is_unsafe;
 use jiff::Timestamp;
 use job_event::evidence::{Gap, Job};
 use job_event::{Evidence, Outcome};
-use kubernetes_job_receiver::model::Event;
-use kubernetes_job_receiver::snapshot::{EVENT_LIFETIME, Snapshot};
-use kubernetes_job_receiver::tracker::{self, About, Kind};
-use pipeline::escape::is_unsafe;
+use job_tracker::{self, About};
+use job_watch::Kind;
+use job_watch::model::Event;
+use job_watch::snapshot::{EVENT_LIFETIME, Snapshot};
 
 /// How many Events of Pods that are gone are shown for each Job.
 const SHOWN: usize = 5;
@@ -36,7 +37,7 @@ impl Lost {
             .collect();
         let created = |event: &Event| {
             let (_, pod) = event.message.rsplit_once("Created pod: ")?;
-            let is_told = &*event.reason == "SuccessfulCreate" && tracker::about(event) == Some(About::Job);
+            let is_told = &*event.reason == "SuccessfulCreate" && job_tracker::about(event) == Some(About::Job);
             let job = event.involved_object.uid.clone();
             is_told.then(|| (event.metadata.namespace.clone(), job, pod.trim().to_owned()))
         };
@@ -165,7 +166,7 @@ fn one_line(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use job_event::evidence::{Condition, Job, JobStatus, Pod};
-    use kubernetes_job_receiver::tracker::Object;
+    use job_watch::Object;
     use serde_json::json;
 
     use super::*;

@@ -4,10 +4,10 @@ use std::fs::File;
 use std::io::BufRead;
 use std::path::Path;
 
-use kubernetes_job_receiver::replay::{Replay, decompressed, replay};
-use kubernetes_job_receiver::tracker::TrackerSettings;
-use pipeline::escape::one_line;
-use reason_enrichment_processor::judge;
+use escape::one_line;
+use job_judge::judge;
+use job_tracker::TrackerSettings;
+use job_tracker::replay::{Replay, decompressed, replay};
 
 use super::{Explained, Failure, Output};
 use crate::cli::ExplainArgs;

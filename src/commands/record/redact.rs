@@ -1,6 +1,6 @@
 //! Reduces an object to the fields that may be shared. Pure.
 
-use pipeline::config::REDACTED;
+use collector_config::REDACTED;
 use serde_json::{Map, Value};
 
 use super::fields::{self, Fields, Rule};

@@ -3,9 +3,9 @@ use std::path::Path;
 
 use flate2::read::GzDecoder;
 use job_event::Evidence;
-use kubernetes_job_receiver::replay::replay;
-use kubernetes_job_receiver::tracker::TrackerSettings;
-use reason_enrichment_processor::judge;
+use job_judge::judge;
+use job_tracker::TrackerSettings;
+use job_tracker::replay::replay;
 use serde_json::json;
 
 use super::*;

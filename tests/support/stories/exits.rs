@@ -1,6 +1,6 @@
 //! How containers end: codes, signals, probes, hooks, init containers and sidecars, attempts of different kinds.
 
-use reason_enrichment_processor::Cause;
+use job_judge::Cause;
 use serde_json::{Value, json};
 
 use super::story::{Story, condition, ended, running, status, unknown_end, waiting};

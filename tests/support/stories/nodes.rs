@@ -1,6 +1,6 @@
 //! Pods that the system or somebody ended: disruptions, evictions, lost nodes, deletions, refusals of the kubelet.
 
-use reason_enrichment_processor::Cause;
+use job_judge::Cause;
 use serde_json::{Value, json};
 
 use super::story::{Story, condition, ended, running, status, time, unknown_end};

@@ -1,6 +1,6 @@
 //! Pods that never came to run: images, configuration, volumes, devices, scheduling, admission. The deadline ends them.
 
-use reason_enrichment_processor::Cause;
+use job_judge::Cause;
 use serde_json::{Value, json};
 
 use super::story::{Story, condition, ended, running, status, unknown_end, waiting};

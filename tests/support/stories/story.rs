@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
-use reason_enrichment_processor::Cause;
+use job_judge::Cause;
 use serde_json::{Value, json};
 
 /// What becomes of the story's first Job.

@@ -1,6 +1,6 @@
 //! What the Job controller decides: failure and success policies, indexes, deadlines, collateral victims, CronJobs.
 
-use reason_enrichment_processor::Cause;
+use job_judge::Cause;
 use serde_json::{Value, json};
 
 use super::story::{Story, condition, ended, running, status, time, unknown_end};

@@ -4,15 +4,17 @@
 
 use std::time::Duration;
 
+use collector_config::ComponentId;
+use collector_data::{Ack, Batch, Delivery, Payload};
+use collector_runtime::component::{Connector, Running};
+use collector_runtime::health::Health;
+use collector_runtime::{Outlet, Outputs};
 use jiff::{SignedDuration, Timestamp};
 use job_event::evidence::{Condition, CronJob, Evidence, Job, JobStatus};
 use job_event::{attributes as attr, otlp};
 use job_metrics_connector::connector::{Clock, JobMetrics};
 use opentelemetry_proto::tonic::logs::v1::ResourceLogs;
 use opentelemetry_proto::tonic::metrics::v1::ResourceMetrics;
-use pipeline::component::{ComponentId, Connector, Running};
-use pipeline::health::Health;
-use pipeline::{Ack, Batch, Delivery, Outlet, Outputs, Payload};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
@@ -32,7 +34,7 @@ pub fn id(type_name: &str) -> ComponentId {
 pub struct Bench {
     pub events: mpsc::Sender<Batch>,
     pub metrics: mpsc::Receiver<Batch>,
-    pub task: JoinHandle<Result<(), pipeline::ComponentError>>,
+    pub task: JoinHandle<Result<(), collector_runtime::ComponentError>>,
     pub health: Health,
     pub shutdown: CancellationToken,
 }

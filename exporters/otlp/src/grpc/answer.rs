@@ -2,7 +2,7 @@
 
 use std::time::SystemTime;
 
-use pipeline::Signal;
+use collector_data::Signal;
 use reqwest::Url;
 use reqwest::header::{CONTENT_TYPE, HeaderMap};
 use tonic::Code;

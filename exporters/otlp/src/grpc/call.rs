@@ -4,12 +4,12 @@ use std::convert::Infallible;
 use std::time::Duration;
 
 use bytes::{BufMut, Bytes, BytesMut};
+use collector_data::Signal;
 use futures_util::stream;
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderValue, Method, Request, Uri, Version};
 use http_body::Frame;
 use http_body_util::{BodyExt, StreamBody};
-use pipeline::Signal;
 use tonic::body::Body;
 use tonic::transport::Channel;
 use tower::ServiceExt;

@@ -4,8 +4,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
 
 use bytes::Bytes;
-use pipeline::sending::{Destination, Request, SendOutcome};
-use pipeline::{ComponentError, Payload};
+use collector_data::Payload;
+use collector_runtime::ComponentError;
+use collector_sending::{Destination, Request, SendOutcome};
 use proxy::Proxy;
 use rustls::ClientConfig;
 use rustls::pki_types::ServerName;

@@ -1,6 +1,6 @@
 //! Where calls go, checked so that the usual slips are named.
 
-use pipeline::config::{Diagnostic, Settings};
+use collector_config::{Diagnostic, Settings};
 use reqwest::Url;
 
 use crate::endpoint;

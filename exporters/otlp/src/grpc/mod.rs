@@ -4,7 +4,7 @@
 //! * `connect`: TCP, TLS, and what speaks there instead of gRPC.
 //! * `call`: one unary call, as bytes.
 //! * `answer`: what an answer means; pure.
-//! * `destination`: one attempt to send; queue and retries are [`pipeline::sending`].
+//! * `destination`: one attempt to send; queue and retries are [`collector_sending`].
 
 pub(crate) mod answer;
 pub(crate) mod call;
@@ -15,12 +15,14 @@ pub mod settings;
 
 use std::sync::Arc;
 
+use collector_config::ComponentId;
+use collector_config::{Diagnostics, Settings};
+use collector_data::Signal;
+use collector_runtime::component::{Create, Factory, Running};
+use collector_runtime::storage::Storage;
+use collector_runtime::{ComponentError, Exporter, Inbox};
 use futures_util::future::BoxFuture;
 use opentelemetry::metrics::Meter;
-use pipeline::component::{ComponentId, Create, Factory, Running};
-use pipeline::config::{Diagnostics, Settings};
-use pipeline::storage::Storage;
-use pipeline::{ComponentError, Exporter, Inbox, Signal};
 use proxy::{Environment, Proxies, Proxy};
 
 use crate::authentication::Authentication;

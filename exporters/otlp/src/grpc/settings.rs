@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use pipeline::config::{Diagnostics, Duration, Secret, Settings};
-use pipeline::sending::{QueueSettings, RetrySettings};
+use collector_config::{Diagnostics, Duration, Secret, Settings};
+use collector_sending::{QueueSettings, RetrySettings};
 use reqwest::header::{HeaderMap, HeaderValue};
 use serde::Deserialize;
 

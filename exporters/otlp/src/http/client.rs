@@ -2,7 +2,7 @@
 
 use std::error::Error;
 
-use pipeline::ComponentError;
+use collector_runtime::ComponentError;
 use proxy::{Environment, Proxies};
 use reqwest::redirect::Policy;
 

@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use bytes::{Bytes, BytesMut};
-use pipeline::Payload;
-use pipeline::sending::{Destination, Request, SendOutcome};
+use collector_data::Payload;
+use collector_sending::{Destination, Request, SendOutcome};
 use proxy::{Proxies, Proxy};
 use reqwest::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderMap};
 use reqwest::{Client, Url};

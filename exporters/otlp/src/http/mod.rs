@@ -3,7 +3,7 @@
 //! * [`settings`]: what the configuration says, checked without any I/O.
 //! * `client`: the connection.
 //! * `response`: what an answer means; pure.
-//! * `destination`: one attempt to send; queue and retries are [`pipeline::sending`].
+//! * `destination`: one attempt to send; queue and retries are [`collector_sending`].
 
 mod client;
 mod destination;
@@ -12,12 +12,14 @@ pub mod settings;
 
 use std::sync::Arc;
 
+use collector_config::ComponentId;
+use collector_config::{Diagnostics, Settings};
+use collector_data::Signal;
+use collector_runtime::component::{Create, Factory, Running};
+use collector_runtime::storage::Storage;
+use collector_runtime::{ComponentError, Exporter, Inbox};
 use futures_util::future::BoxFuture;
 use opentelemetry::metrics::Meter;
-use pipeline::component::{ComponentId, Create, Factory, Running};
-use pipeline::config::{Diagnostics, Settings};
-use pipeline::storage::Storage;
-use pipeline::{ComponentError, Exporter, Inbox, Signal};
 
 use crate::authentication::Authentication;
 use crate::exporter::{self, Parts};

@@ -2,7 +2,7 @@
 
 use std::time::SystemTime;
 
-use pipeline::Signal;
+use collector_data::Signal;
 use prost::Message;
 use proxy::{Proxy, ProxyError, ProxyFailure};
 use reqwest::Url;

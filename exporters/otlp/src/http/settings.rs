@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use pipeline::Signal;
-use pipeline::config::{Diagnostics, Duration, Secret, Settings};
-use pipeline::sending::{QueueSettings, RetrySettings};
+use collector_config::{Diagnostics, Duration, Secret, Settings};
+use collector_data::Signal;
+use collector_sending::{QueueSettings, RetrySettings};
 use proxy::Proxy;
 use reqwest::header::HeaderMap;
 use serde::Deserialize;

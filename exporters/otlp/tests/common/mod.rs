@@ -9,6 +9,13 @@ use std::cell::RefCell;
 use std::io;
 use std::sync::{Arc, Mutex, Once, PoisonError};
 
+use collector_config::ComponentId;
+use collector_config::Settings;
+use collector_data::{Ack, Batch, Delivery, Outcome, Payload};
+use collector_runtime::component::{Create, Factory, Running};
+use collector_runtime::health::{Health, Status};
+use collector_runtime::storage::Provided;
+use collector_runtime::{ComponentError, Exporter};
 use opentelemetry::metrics::MeterProvider;
 use opentelemetry::metrics::noop::NoopMeterProvider;
 use opentelemetry_proto::tonic::logs::v1::{LogRecord, ResourceLogs, ScopeLogs};
@@ -16,11 +23,6 @@ use opentelemetry_proto::tonic::metrics::v1::{
     AggregationTemporality, Metric, NumberDataPoint, ResourceMetrics, ScopeMetrics, Sum, metric, number_data_point,
 };
 use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span};
-use pipeline::component::{ComponentId, Create, Factory, Running};
-use pipeline::config::Settings;
-use pipeline::health::{Health, Status};
-use pipeline::storage::Provided;
-use pipeline::{Ack, Batch, ComponentError, Delivery, Exporter, Outcome, Payload};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;

@@ -9,7 +9,7 @@ use opentelemetry_proto::tonic::metrics::v1::{
     AggregationTemporality, Gauge, Metric, NumberDataPoint, ResourceMetrics, ScopeMetrics, Sum,
 };
 use opentelemetry_proto::tonic::resource::v1::Resource;
-use prometheus_exporter::exposition::{Format, Options, gather, write};
+use prometheus_text::{Format, Options, gather, write};
 
 pub fn attributes(pairs: &[(&str, &str)]) -> Vec<KeyValue> {
     let pair = |(key, value): &(&str, &str)| KeyValue {

@@ -6,10 +6,11 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use pipeline::component::{ComponentId, Create, Kind, Running};
-use pipeline::config::Settings;
-use pipeline::health::{Health, Status};
-use pipeline::storage::{Change, Provided, Storage, Store};
+use collector_config::ComponentId;
+use collector_config::Settings;
+use collector_runtime::component::{Create, Kind, Running};
+use collector_runtime::health::{Health, Status};
+use collector_runtime::storage::{Change, Provided, Storage, Store};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -67,7 +68,7 @@ pub fn mistakes(yaml: &str) -> String {
     make(yaml).err().unwrap_or_default()
 }
 
-fn make(yaml: &str) -> Result<Box<dyn pipeline::component::Extension>, String> {
+fn make(yaml: &str) -> Result<Box<dyn collector_runtime::component::Extension>, String> {
     let made = (file_storage_extension::factory().create)(&Create {
         id: &id("file_storage"),
         settings: &Settings::from_yaml(yaml).unwrap(),

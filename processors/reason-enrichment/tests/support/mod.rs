@@ -5,7 +5,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 use job_event::evidence::*;
-use reason_enrichment_processor::{Cause, Judgement, judge};
+use job_judge::{Cause, Judgement, judge};
 
 /// Seconds after the Job's start.
 pub fn at(seconds: i64) -> Timestamp {

@@ -2,7 +2,7 @@
 
 use super::encode::Points;
 use super::families::*;
-use crate::model;
+use job_watch::model;
 
 /// Of a CronJob. Times are seconds since 1970.
 #[derive(Debug, PartialEq)]

@@ -3,14 +3,15 @@
 use std::future::pending;
 use std::time::Duration;
 
+use collector_data::{Ack, Batch, Payload};
+use collector_runtime::Outlet;
 use jiff::Timestamp;
 use job_event::otlp::nanos;
-use pipeline::{Ack, Batch, Outlet, Payload};
 use tokio::time::{Instant, sleep_until};
 
 use super::KubeState;
 use crate::lane::Lane;
-use crate::tracker::{Observation, Source};
+use job_watch::{Observation, Source};
 
 /// How many objects go into one batch.
 const OBJECTS: usize = 250;

@@ -2,7 +2,7 @@
 
 use super::encode::Points;
 use super::families::*;
-use crate::model;
+use job_watch::model;
 
 /// The reasons for which there is always a series once a Job has failed. `Evicted` is a Pod's; no Job fails for it, but
 /// queries may name it.

@@ -17,8 +17,8 @@ use opentelemetry_proto::tonic::metrics::v1::ResourceMetrics;
 use self::cronjob::CronJobState;
 use self::encode::{Points, encode, gone};
 use self::job::JobState;
-use crate::tracker::{Kind, Object, Observation, Source};
 use job_event::Uid;
+use job_watch::{Kind, Object, Observation, Source};
 
 pub use self::families::FAMILIES;
 

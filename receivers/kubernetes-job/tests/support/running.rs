@@ -3,14 +3,16 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use collector_config::ComponentId;
+use collector_data::{Batch, Payload};
+use collector_runtime::component::{ComponentError, Running};
+use collector_runtime::health::{Health, Status};
+use collector_runtime::{Outlet, Outputs, Receiver};
 use jiff::Timestamp;
 use job_event::{Evidence, otlp};
 use kube::Client;
 use kubernetes_job_receiver::config::Config;
 use kubernetes_job_receiver::receiver::JobReceiver;
-use pipeline::component::{ComponentError, ComponentId, Running};
-use pipeline::health::{Health, Status};
-use pipeline::{Batch, Outlet, Outputs, Payload, Receiver};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;

@@ -1,0 +1,51 @@
+//! YAML configuration in the collector's conventions, every mistake with its position.
+//!
+//! Text becomes a tree (`parse`, `node`, `scalar`), trees are merged (`merge`), `${…}` is replaced (`template`,
+//! `substitute`), the sections are read (`document`, `ids`), and each component reads its own [`Settings`] (`de`).
+//! A valid but probably unintended setting is a warning: [`Settings::warn`] from a component, [`Config::warnings`] from
+//! the graph. [`load()`] does it all but the last; `redact` says what must never be shown, and [`print()`] shows the rest.
+
+mod component_id;
+mod credential;
+mod de;
+mod de_access;
+mod de_error;
+mod diagnostics;
+mod document;
+mod dollar;
+mod excerpt;
+mod foreign;
+mod ids;
+mod load;
+#[cfg(test)]
+mod load_tests;
+mod merge;
+mod node;
+mod parse;
+mod print;
+mod redact;
+#[cfg(test)]
+mod redact_tests;
+mod scalar;
+mod settings;
+#[cfg(test)]
+mod settings_tests;
+mod source;
+mod substitute;
+mod suggest;
+mod template;
+mod values;
+#[cfg(test)]
+mod written_tests;
+
+pub use component_id::ComponentId;
+pub use credential::credential_problem;
+pub use diagnostics::{Diagnostic, Diagnostics, Position, Warnings};
+pub use document::{Config, Located, Pipeline, Service};
+pub use excerpt::{Excerpts, Style};
+pub use ids::{IdError, PipelineId, component_id, pipeline_id};
+pub use load::{load, print, read_all, read_without_environment};
+pub use settings::Settings;
+pub use source::Source;
+pub use suggest::nearest;
+pub use values::{Duration, DurationError, REDACTED, Secret};

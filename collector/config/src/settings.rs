@@ -1,0 +1,130 @@
+//! One component's settings.
+
+use std::sync::Arc;
+
+use serde::de::DeserializeOwned;
+
+use super::diagnostics::{Diagnostic, Diagnostics, Position, Warnings};
+use super::node::{Node, Value};
+use super::{de, parse, redact};
+
+/// One component's settings: part of the configuration, positions included. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    node: Arc<Node>,
+    path: Arc<str>,
+    position: Position,
+    warnings: Warnings,
+}
+
+impl Settings {
+    /// The settings that stand at `path`; `position` is where their key stands.
+    pub(super) fn new(node: Node, path: impl Into<Arc<str>>, position: Position, warnings: Warnings) -> Self {
+        Settings {
+            node: Arc::new(node),
+            path: path.into(),
+            position,
+            warnings,
+        }
+    }
+
+    /// Settings that are not given at all; `position` is where they could stand.
+    pub(super) fn empty(path: &str, position: Position, warnings: Warnings) -> Self {
+        let node = Node {
+            position: position.clone(),
+            value: Value::Mapping(Vec::new()),
+        };
+        Settings::new(node, path, position, warnings)
+    }
+
+    /// Settings from a YAML text, for tests of a component. `${…}` is not replaced; positions name the source `yaml`.
+    ///
+    /// # Errors
+    /// If the text is not YAML.
+    pub fn from_yaml(text: &str) -> Result<Settings, Diagnostics> {
+        let source = Arc::from("yaml");
+        let mut mistakes = Diagnostics::default();
+        let node = parse::parse(&source, text, &mut mistakes);
+        match node {
+            Some(node) if mistakes.is_empty() => {
+                let position = node.position.clone();
+                Ok(Settings::new(node, "", position, Warnings::default()))
+            }
+            _ => Err(mistakes.sorted()),
+        }
+    }
+
+    /// Reads the settings into a component's own type; settings that are null (`debug:`) read as an empty mapping.
+    ///
+    /// # Errors
+    /// Every unknown key and wrong type, with its position. Only if these settings hold a mistake that
+    /// [`read_all`](super::read_all) has reported already, the list may be empty.
+    pub fn read<T: DeserializeOwned>(&self) -> Result<T, Diagnostics> {
+        de::read(&self.node, &self.path)
+    }
+
+    /// A mistake in the value of a key, for checks that the type alone cannot express. `path` is relative to the
+    /// component, parts separated by `::` (`retry_on_failure::max_interval`, `routes::0`); empty means the component
+    /// itself. It stands where the value stands, or else where the nearest mapping around it stands.
+    ///
+    /// Values in the message that came from the environment, or stand under a key that names a secret, are replaced.
+    pub fn mistake(&self, path: &str, message: impl Into<String>) -> Diagnostic {
+        let mut node = &*self.node;
+        let mut position = &self.position;
+        for part in parts(path) {
+            let Some(child) = node.get(part) else { break };
+            node = child;
+            position = &child.position;
+        }
+        let path = match (&*self.path, path) {
+            (root, "") => root.to_owned(),
+            ("", path) => path.to_owned(),
+            (root, path) => format!("{root}::{path}"),
+        };
+        Diagnostic::new(
+            position.clone(),
+            path,
+            redact::scrub_values(&self.node, &message.into()),
+        )
+    }
+
+    /// Adds a warning to those of the configuration: what is valid but probably not what was meant. `validate` prints
+    /// it, `run` logs it at startup, and with `--strict` it is an error. A warning added twice counts once.
+    ///
+    /// ```
+    /// # let settings = collector_config::Settings::from_yaml("endpoint: https://api.example.com").unwrap();
+    /// settings.warn(
+    ///     settings
+    ///         .mistake("endpoint", "api.example.com is not an OTLP endpoint")
+    ///         .with_help("write `https://otlp.example.com`"),
+    /// );
+    /// assert_eq!(settings.warnings().0.len(), 1);
+    /// ```
+    pub fn warn(&self, warning: Diagnostic) {
+        self.warnings.push(warning);
+    }
+
+    /// The warnings of the whole configuration that these settings are part of, so far; for tests of a component.
+    pub fn warnings(&self) -> Diagnostics {
+        self.warnings.list()
+    }
+
+    /// Whether the key at `path` (see [`mistake`](Self::mistake)) is given, be it null.
+    pub fn is_set(&self, path: &str) -> bool {
+        parts(path).try_fold(&*self.node, Node::get).is_some()
+    }
+
+    /// The path in the configuration: `exporters::otlp_http`.
+    pub fn path(&self) -> &str {
+        &self.path
+    }
+
+    /// Where the settings' own key stands (the component's definition).
+    pub fn position(&self) -> &Position {
+        &self.position
+    }
+}
+
+fn parts(path: &str) -> impl Iterator<Item = &str> {
+    path.split("::").filter(|part| !part.is_empty())
+}

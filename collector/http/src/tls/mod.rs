@@ -1,0 +1,82 @@
+//! The client's side of TLS: which servers are trusted, and the certificate that the client presents.
+//!
+//! * `settings`: the keys and their check, without I/O.
+//! * `material`: the files, read.
+//! * `authorities`: which server certificates are trusted.
+//! * `peers`: what rustls asks during a handshake; can be replaced while connections are made.
+//! * `reload`: reads the files again every `reload_interval`.
+
+mod authorities;
+mod material;
+mod peers;
+mod reload;
+mod settings;
+
+pub use authorities::NotTrusted;
+pub use reload::Reload;
+pub use settings::TlsSettings;
+
+use std::sync::Arc;
+
+use collector_runtime::ComponentError;
+use rustls::ClientConfig;
+use rustls::client::Resumption;
+use rustls::crypto::ring;
+
+use material::Material;
+use peers::{Identity, Trust};
+
+/// Which protocols are offered in the handshake.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Alpn {
+    /// HTTP/2, else HTTP/1.1.
+    Both,
+    /// Only HTTP/1.1.
+    Http1,
+    /// Only HTTP/2, as gRPC needs.
+    Http2,
+}
+
+/// The client's side of TLS, and what keeps it fresh.
+pub struct Client {
+    /// For the transport.
+    pub config: ClientConfig,
+    /// To be run beside the transport, where files are read again.
+    pub reload: Option<Reload>,
+}
+
+impl TlsSettings {
+    /// Reads the files and makes the client's side of TLS. `needed` is false when no endpoint uses TLS; then a
+    /// machine without any certificates is fine.
+    ///
+    /// # Errors
+    /// Which file cannot be read or does not hold what it should.
+    pub async fn client(&self, needed: bool, alpn: Alpn) -> Result<Client, ComponentError> {
+        let provider = Arc::new(ring::default_provider());
+        let material = Material::read(self, needed).await?;
+        let identity = Arc::new(Identity::new(material.identity(&provider)?));
+        let trust = Arc::new(Trust::new(
+            material.judge(self, &provider)?,
+            self.expected_name(),
+            Arc::clone(&provider),
+        ));
+        let versions = self.versions();
+        let mut config = ClientConfig::builder_with_provider(Arc::clone(&provider))
+            .with_protocol_versions(&versions)?
+            .dangerous()
+            .with_custom_certificate_verifier(Arc::clone(&trust) as Arc<_>)
+            .with_client_cert_resolver(Arc::clone(&identity) as Arc<_>);
+        config.alpn_protocols = match alpn {
+            Alpn::Both => vec![b"h2".to_vec(), b"http/1.1".to_vec()],
+            Alpn::Http1 => vec![b"http/1.1".to_vec()],
+            Alpn::Http2 => vec![b"h2".to_vec()],
+        };
+        let interval = self.reload_interval.get();
+        let reload = (needed && !interval.is_zero()).then(|| {
+            // A resumed session would go on with the identity it began with.
+            config.resumption = Resumption::disabled();
+            Reload::new(self.clone(), interval, material, trust, identity, provider)
+        });
+        Ok(Client { config, reload })
+    }
+}

@@ -1,0 +1,199 @@
+//! What a component is: the traits, and the factories that make one from its settings.
+//!
+//! Components are made without any I/O (`validate` makes them all), then started (exporters first), then run as
+//! one task each. A component whose `run` ends before the shutdown ends the process.
+//!
+//! Who reports a component's condition: it is [`Starting`](crate::health::Status::Starting) from the moment it is
+//! made. A **receiver** reports `Ok` itself, once it brings in what it should (the first list has arrived). Every
+//! **other** component is reported `Ok` by the runtime right before its `run` begins; it only reports when its
+//! condition changes. The runtime reports `Stopped` at a clean end and `PermanentError` when a component dies.
+
+use std::fmt;
+
+use futures_util::future::BoxFuture;
+use opentelemetry::metrics::Meter;
+use tokio_util::sync::CancellationToken;
+
+use crate::health::Reporter;
+use crate::outlet::{Inbox, Outputs};
+use crate::storage::{Offer, Provided};
+use collector_config::{ComponentId, Diagnostics, Settings};
+use collector_data::{Batch, Signal};
+
+/// Why a component could not start or go on. Its text is for the person who runs the collector.
+pub type ComponentError = Box<dyn std::error::Error + Send + Sync>;
+
+/// What part a component plays.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Kind {
+    /// Brings data in.
+    Receiver,
+    /// Changes data on its way.
+    Processor,
+    /// Ends one pipeline and begins another.
+    Connector,
+    /// Sends data out.
+    Exporter,
+    /// Stands beside the pipelines.
+    Extension,
+}
+
+impl Kind {
+    /// Every kind, in the order in which a configuration lists them.
+    pub const ALL: [Kind; 5] = [
+        Kind::Receiver,
+        Kind::Processor,
+        Kind::Connector,
+        Kind::Exporter,
+        Kind::Extension,
+    ];
+
+    /// The section of the configuration where components of this kind stand.
+    pub fn section(self) -> &'static str {
+        match self {
+            Kind::Receiver => "receivers",
+            Kind::Processor => "processors",
+            Kind::Connector => "connectors",
+            Kind::Exporter => "exporters",
+            Kind::Extension => "extensions",
+        }
+    }
+
+    /// The path of the component `id` of this kind in the configuration: `exporters::debug`.
+    pub fn path(self, id: &ComponentId) -> String {
+        format!("{}::{id}", self.section())
+    }
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Kind::Receiver => "receiver",
+            Kind::Processor => "processor",
+            Kind::Connector => "connector",
+            Kind::Exporter => "exporter",
+            Kind::Extension => "extension",
+        })
+    }
+}
+
+/// What a running component is given.
+#[derive(Clone, Debug)]
+pub struct Running {
+    /// Cancelled when the component should stop. Only receivers and extensions need to look at it: the others
+    /// stop when their inbox is closed and empty. An exporter may look at it to hurry.
+    pub shutdown: CancellationToken,
+    /// Where to report the component's condition.
+    pub health: Reporter,
+}
+
+/// Brings data in.
+pub trait Receiver: Send {
+    /// Prepares to run; an error ends the process before any data flows.
+    fn start(&mut self) -> BoxFuture<'_, Result<(), ComponentError>> {
+        Box::pin(async { Ok(()) })
+    }
+
+    /// Runs until `running.shutdown` is cancelled, then returns `Ok`.
+    fn run(self: Box<Self>, outputs: Outputs, running: Running) -> BoxFuture<'static, Result<(), ComponentError>>;
+}
+
+/// Changes data on its way. A pure step: no I/O, no waiting.
+pub trait Processor: Send {
+    /// Changes a batch, or keeps it (and then decides its acknowledgement).
+    fn process(&mut self, batch: Batch) -> Option<Batch>;
+}
+
+/// Ends one pipeline and begins another, often with another signal.
+pub trait Connector: Send {
+    /// Prepares to run; an error ends the process before any data flows.
+    fn start(&mut self) -> BoxFuture<'_, Result<(), ComponentError>> {
+        Box::pin(async { Ok(()) })
+    }
+
+    /// Runs until `input` is closed and empty, sends on what it still holds, then returns `Ok`.
+    fn run(
+        self: Box<Self>,
+        input: Inbox,
+        outputs: Outputs,
+        running: Running,
+    ) -> BoxFuture<'static, Result<(), ComponentError>>;
+}
+
+/// Sends data out.
+pub trait Exporter: Send {
+    /// Learns which signals come to it, before it starts and in `validate` too, to warn of settings that do not fit
+    /// them ([`Settings::warn`]).
+    fn connected(&self, _signals: &[Signal]) {}
+
+    /// Prepares to run; an error ends the process before any data flows.
+    fn start(&mut self) -> BoxFuture<'_, Result<(), ComponentError>> {
+        Box::pin(async { Ok(()) })
+    }
+
+    /// Runs until `input` is closed and everything taken from it is decided, then returns `Ok`.
+    fn run(self: Box<Self>, input: Inbox, running: Running) -> BoxFuture<'static, Result<(), ComponentError>>;
+}
+
+/// Stands beside the pipelines: a health endpoint, a store.
+pub trait Extension: Send {
+    /// What it offers to other components; asked for once, when it is made. Nothing, unless it says otherwise.
+    fn offer(&self) -> Offer {
+        Offer::default()
+    }
+
+    /// Prepares to run (binds its port); an error ends the process before any data flows.
+    fn start(&mut self) -> BoxFuture<'_, Result<(), ComponentError>> {
+        Box::pin(async { Ok(()) })
+    }
+
+    /// Runs until `running.shutdown` is cancelled, then returns `Ok`.
+    fn run(self: Box<Self>, running: Running) -> BoxFuture<'static, Result<(), ComponentError>>;
+}
+
+/// What a factory makes a component from.
+pub struct Create<'a> {
+    /// The component's id in the configuration.
+    pub id: &'a ComponentId,
+    /// Its settings.
+    pub settings: &'a Settings,
+    /// For the collector's own metrics (`otelcol_…`).
+    pub meter: &'a Meter,
+    /// The condition of every component, for an extension that shows it.
+    pub health: &'a crate::health::Health,
+    /// What the extensions of the service offer.
+    pub provided: &'a Provided,
+}
+
+/// Makes a component of one kind from its settings, without any I/O; on failure every mistake with its position.
+pub type CreateFn<T> = fn(&Create<'_>) -> Result<Box<T>, Diagnostics>;
+
+/// One kind of component the binary knows.
+pub struct Factory<T: ?Sized> {
+    /// Its type in the configuration.
+    pub type_name: &'static str,
+    /// Other spellings that are accepted, such as the collector's older names.
+    pub aliases: &'static [&'static str],
+    /// The signals it takes (processor, exporter), makes (receiver), or for a connector takes; none for an extension.
+    pub signals: &'static [Signal],
+    /// The signals a connector makes; empty for all other kinds.
+    pub makes: &'static [Signal],
+    /// One line on what it does.
+    pub description: &'static str,
+    /// Makes it.
+    pub create: CreateFn<T>,
+}
+
+/// Every component the binary knows, by kind.
+pub struct Factories {
+    /// Receivers.
+    pub receivers: Vec<Factory<dyn Receiver>>,
+    /// Processors.
+    pub processors: Vec<Factory<dyn Processor>>,
+    /// Connectors.
+    pub connectors: Vec<Factory<dyn Connector>>,
+    /// Exporters.
+    pub exporters: Vec<Factory<dyn Exporter>>,
+    /// Extensions.
+    pub extensions: Vec<Factory<dyn Extension>>,
+}

@@ -1,0 +1,22 @@
+//! Components of an OpenTelemetry-collector-style pipeline, and the process that runs them. Knows no Kubernetes.
+//!
+//! * [`component`]: the traits that every receiver, processor, connector, exporter and extension implements.
+//! * [`outlet`]: the edges between components.
+//! * [`graph`]: checks the configuration and connects the components.
+//! * [`runtime`]: starts, supervises and stops them in order.
+//! * [`health`]: the health of each component.
+//! * [`storage`]: state that outlives the process.
+//! * [`authentication`]: credentials that extensions provide to exporters.
+
+pub mod authentication;
+pub mod component;
+pub mod graph;
+pub mod health;
+pub mod outlet;
+pub mod runtime;
+#[cfg(test)]
+mod scripted;
+pub mod storage;
+
+pub use component::{ComponentError, Connector, Exporter, Extension, Processor, Receiver};
+pub use outlet::{Inbox, Outlet, Outputs};

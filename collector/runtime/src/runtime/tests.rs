@@ -1,0 +1,440 @@
+use std::time::Duration;
+
+use futures_util::FutureExt;
+use tokio::task::JoinHandle;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use super::{RunError, Why};
+use crate::graph::Graph;
+use crate::health::{Health, Status, none_dead};
+use crate::outlet::INBOX_CAPACITY;
+use crate::scripted::{Command, config, factories, feed, journal, one_log};
+use collector_data::Outcome;
+
+const GRACE: Duration = Duration::from_secs(30);
+
+/// A graph that runs in the background.
+struct Run {
+    shutdown: CancellationToken,
+    health: Health,
+    task: JoinHandle<Result<(), RunError>>,
+}
+
+impl Run {
+    fn of(text: &str) -> Run {
+        let health = Health::new();
+        let meter = opentelemetry::global::meter("test");
+        let graph = Graph::build(&config(text), &factories(), &meter, &health);
+        let graph = graph.unwrap_or_else(|mistakes| panic!("{mistakes}"));
+        let shutdown = CancellationToken::new();
+        journal();
+        let task = tokio::spawn(graph.run(shutdown.clone(), GRACE));
+        Run { shutdown, health, task }
+    }
+
+    async fn stop(self) -> Result<(), RunError> {
+        self.shutdown.cancel();
+        self.task.await.unwrap()
+    }
+
+    fn status(&self, component: &str) -> Status {
+        self.health.watch().borrow()[component].clone()
+    }
+}
+
+/// Lets everything run until nothing can go on.
+async fn settle() {
+    for _ in 0..1000 {
+        tokio::task::yield_now().await;
+    }
+}
+
+/// Runs a test on one thread, on a clock that stands still while there is work.
+fn on_one_thread(test: impl Future<Output = ()>) {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .start_paused(true)
+        .build()
+        .unwrap();
+    runtime.block_on(test);
+}
+
+fn text(result: Result<(), RunError>) -> String {
+    result.unwrap_err().to_string()
+}
+
+const PLAIN: &str = "
+receivers: feed
+exporters: good
+logs: feed || good
+";
+
+#[test]
+fn starts_against_the_flow_and_stops_with_it() {
+    on_one_thread(async {
+        let commands = feed("feed");
+        let run = Run::of(
+            "receivers: feed\nprocessors: tag\nconnectors: forward, count\nexporters: good, good/m\nextensions: ext\n\
+             service: ext\nlogs: feed || forward\nlogs/b: forward | tag | good, count\nmetrics: count || good/m",
+        );
+        settle().await;
+        assert_eq!(
+            journal(),
+            [
+                "start ext",
+                "start good/m",
+                "start good",
+                "start count",
+                "start forward",
+                "start feed",
+                "run ext"
+            ]
+        );
+        let (batch, delivery) = one_log();
+        commands.send(Command::Send(batch)).ok().unwrap();
+        assert_eq!(delivery.await, Outcome::Delivered);
+        let mut lines = journal();
+        lines.retain(|line| line != "sent");
+        lines.sort();
+        assert_eq!(
+            lines,
+            ["count logs", "forward logs", "good logs", "good/m metrics", "tag logs"]
+        );
+        assert!(run.health.is_ready());
+
+        let health = run.health.clone();
+        run.stop().await.unwrap();
+        let lines = journal();
+        let place = |line: &str| {
+            lines
+                .iter()
+                .position(|l| l == line)
+                .unwrap_or_else(|| panic!("{line} in {lines:?}"))
+        };
+        assert!(place("drop feed") < place("drop forward"));
+        assert!(place("drop forward") < place("drop tag"));
+        assert!(place("drop tag") < place("drop count"));
+        assert!(place("drop tag") < place("drop good"));
+        assert!(place("drop count") < place("drop good/m"));
+        assert_eq!(lines.last().unwrap(), "drop ext");
+        assert!(
+            health
+                .watch()
+                .borrow()
+                .values()
+                .all(|status| *status == Status::Stopped)
+        );
+    });
+}
+
+#[test]
+fn receivers_report_themselves_the_others_are_reported() {
+    on_one_thread(async {
+        let health = Health::new();
+        let meter = opentelemetry::global::meter("test");
+        let graph = Graph::build(&config(PLAIN), &factories(), &meter, &health)
+            .ok()
+            .unwrap();
+        assert_eq!(health.watch().borrow()["receivers::feed"], Status::Starting);
+        assert_eq!(health.watch().borrow()["exporters::good"], Status::Starting);
+        let shutdown = CancellationToken::new();
+        let task = tokio::spawn(graph.run(shutdown.clone(), GRACE));
+        settle().await;
+        assert!(health.is_ready());
+        shutdown.cancel();
+        task.await.unwrap().unwrap();
+    });
+}
+
+#[test]
+fn a_failing_start_names_the_component_and_drops_what_was_started() {
+    on_one_thread(async {
+        let run = Run::of(
+            "receivers: feed\nexporters: good, badstart\nextensions: ext\nservice: ext\nlogs: feed || badstart, good",
+        );
+        let health = run.health.clone();
+        let error = run.task.await.unwrap().unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "exporters::badstart: could not start: the port is taken"
+        );
+        let lines = journal();
+        assert!(!lines.contains(&"start feed".to_owned()), "{lines:?}");
+        for line in ["drop ext", "drop good", "drop feed", "drop badstart"] {
+            assert!(lines.contains(&line.to_owned()), "{line} in {lines:?}");
+        }
+        assert!(!health.is_ready());
+    });
+}
+
+#[test]
+fn a_panic_while_starting_is_a_failing_start() {
+    on_one_thread(async {
+        let run = Run::of("receivers: feed\nexporters: panicstart\nlogs: feed || panicstart");
+        assert_eq!(
+            text(run.task.await.unwrap()),
+            "exporters::panicstart: could not start: panicked: no port"
+        );
+    });
+}
+
+#[test]
+fn a_shutdown_while_starting_is_a_clean_end() {
+    on_one_thread(async {
+        let run =
+            Run::of("receivers: slowstart\nexporters: good\nextensions: ext\nservice: ext\nlogs: slowstart || good");
+        settle().await;
+        assert!(!run.task.is_finished());
+        run.stop().await.unwrap();
+        assert_eq!(journal().last().unwrap(), "drop ext");
+    });
+}
+
+#[test]
+fn every_destination_must_deliver() {
+    on_one_thread(async {
+        for (exporters, outcome) in [
+            ("good, good/b", Outcome::Delivered),
+            ("good, rejects", Outcome::Rejected("400".into())),
+            ("rejects, good", Outcome::Rejected("400".into())),
+        ] {
+            let commands = feed("feed");
+            let run = Run::of(&format!(
+                "receivers: feed\nexporters: {exporters}\nlogs: feed || {exporters}"
+            ));
+            let (batch, delivery) = one_log();
+            commands.send(Command::Send(batch)).ok().unwrap();
+            assert_eq!(delivery.await, outcome, "{exporters}");
+            run.stop().await.unwrap();
+        }
+
+        let commands = feed("feed");
+        let run = Run::of("receivers: feed\nexporters: good, patient\nlogs: feed || good, patient");
+        let (batch, mut delivery) = one_log();
+        commands.send(Command::Send(batch)).ok().unwrap();
+        settle().await;
+        assert!(journal().contains(&"good logs".to_owned()));
+        assert!(
+            (&mut delivery).now_or_never().is_none(),
+            "one destination is not enough"
+        );
+        run.stop().await.unwrap();
+        assert_eq!(delivery.await, Outcome::Delivered);
+    });
+}
+
+#[test]
+fn a_processor_may_keep_a_batch() {
+    on_one_thread(async {
+        let commands = feed("feed");
+        let run = Run::of(
+            "receivers: feed\nprocessors: sieve, tag\nexporters: good\nlogs: feed | tag, sieve, tag/b | good\nprocessors: tag/b",
+        );
+        let (batch, delivery) = one_log();
+        commands.send(Command::Send(batch)).ok().unwrap();
+        assert_eq!(delivery.await, Outcome::Delivered);
+        settle().await;
+        let mut lines = journal();
+        lines.retain(|line| !line.starts_with("start") && line != "sent");
+        assert_eq!(lines, ["tag logs", "sieve logs"]);
+        run.stop().await.unwrap();
+    });
+}
+
+#[test]
+fn a_stalled_exporter_holds_the_receiver_back() {
+    on_one_thread(async {
+        for (text, admitted) in [
+            // The one the exporter took, and its inbox.
+            (
+                "receivers: feed\nexporters: stalls\nlogs: feed || stalls",
+                1 + INBOX_CAPACITY,
+            ),
+            // And the one the processors hold, and their inbox.
+            (
+                "receivers: feed\nprocessors: tag\nexporters: stalls\nlogs: feed | tag | stalls",
+                2 * (1 + INBOX_CAPACITY),
+            ),
+        ] {
+            let commands = feed("feed");
+            let run = Run::of(text);
+            for _ in 0..1000 {
+                commands.send(Command::Send(one_log().0)).ok().unwrap();
+            }
+            settle().await;
+            assert_eq!(journal().iter().filter(|line| *line == "sent").count(), admitted);
+            drop(run.stop().await.unwrap_err());
+        }
+    });
+}
+
+#[test]
+fn what_is_under_way_is_drained_before_the_end() {
+    on_one_thread(async {
+        let commands = feed("feed");
+        let run = Run::of("receivers: feed\nprocessors: tag\nexporters: patient\nlogs: feed | tag | patient");
+        let deliveries: Vec<_> = (0..5)
+            .map(|_| {
+                let (batch, delivery) = one_log();
+                commands.send(Command::Send(batch)).ok().unwrap();
+                delivery
+            })
+            .collect();
+        settle().await;
+        let before = Instant::now();
+        run.stop().await.unwrap();
+        assert_eq!(
+            before.elapsed(),
+            Duration::from_secs(25),
+            "five seconds each, and not a moment longer"
+        );
+        for delivery in deliveries {
+            assert_eq!(delivery.await, Outcome::Delivered);
+        }
+    });
+}
+
+#[test]
+fn what_does_not_stop_in_time_is_aborted_and_named() {
+    on_one_thread(async {
+        let commands = feed("feed");
+        let run = Run::of(
+            "receivers: feed\nexporters: good, stalls\nextensions: ext\nservice: ext\nlogs: feed || stalls, good",
+        );
+        let (batch, delivery) = one_log();
+        commands.send(Command::Send(batch)).ok().unwrap();
+        settle().await;
+        let before = Instant::now();
+        let health = run.health.clone();
+        let error = run.stop().await.unwrap_err();
+        assert!(before.elapsed() <= GRACE, "{:?}", before.elapsed());
+        assert_eq!(
+            error.to_string(),
+            "exporters::stalls: did not stop within 30s and was aborted; what it had not delivered is lost"
+        );
+        assert!(matches!(error.failures[0].why, Why::Overran(GRACE)));
+        assert!(matches!(delivery.now_or_never(), Some(Outcome::Dropped(_))));
+        assert_eq!(journal().last().unwrap(), "drop ext", "extensions still stop in order");
+        assert_eq!(health.watch().borrow()["exporters::good"], Status::Stopped);
+        assert!(!none_dead(&health.watch().borrow()));
+    });
+}
+
+/// An exporter dies on the first batch: the run ends with its error, the rest is drained.
+fn exporter_dies(exporter: &str, expected: &str) {
+    on_one_thread(async {
+        let commands = feed("feed");
+        let run = Run::of(&format!(
+            "receivers: feed\nexporters: good, {exporter}\nlogs: feed || good, {exporter}"
+        ));
+        let (first, first_delivery) = one_log();
+        let (second, second_delivery) = one_log();
+        commands.send(Command::Send(first)).ok().unwrap();
+        commands.send(Command::Send(second)).ok().unwrap();
+        let health = run.health.clone();
+        let error = run.task.await.unwrap().unwrap_err();
+        let why = error.failures[0].why.to_string();
+        assert_eq!(error.to_string(), format!("exporters::{exporter}: {expected}"));
+        assert_eq!(
+            health.watch().borrow()[&format!("exporters::{exporter}")],
+            Status::PermanentError(why)
+        );
+        assert_eq!(health.watch().borrow()["exporters::good"], Status::Stopped);
+        assert!(!none_dead(&health.watch().borrow()));
+        assert!(matches!(first_delivery.await, Outcome::Dropped(_)));
+        assert!(matches!(second_delivery.await, Outcome::Dropped(_)));
+        assert!(journal().contains(&"good logs".to_owned()));
+    });
+}
+
+#[test]
+fn an_exporter_that_fails_ends_the_run() {
+    exporter_dies("fails", "failed: the disk is full");
+}
+
+#[test]
+fn an_exporter_that_panics_ends_the_run() {
+    exporter_dies("panics", "panicked: boom");
+}
+
+#[test]
+fn an_exporter_that_just_ends_ends_the_run() {
+    exporter_dies("ends", "ended although it was not told to stop");
+}
+
+#[test]
+fn a_processor_that_panics_is_named() {
+    on_one_thread(async {
+        let commands = feed("feed");
+        let run = Run::of("receivers: feed\nprocessors: tag, bomb\nexporters: good\nlogs: feed | tag, bomb | good");
+        let (batch, delivery) = one_log();
+        commands.send(Command::Send(batch)).ok().unwrap();
+        let health = run.health.clone();
+        let error = run.task.await.unwrap();
+        assert_eq!(
+            text(error),
+            "service::pipelines::logs: failed: processors::bomb panicked: boom"
+        );
+        assert!(matches!(delivery.await, Outcome::Dropped(_)));
+        assert_eq!(
+            health.watch().borrow()["processors::bomb"],
+            Status::PermanentError("failed: processors::bomb panicked: boom".into())
+        );
+    });
+}
+
+#[test]
+fn a_receiver_that_dies_ends_the_run_but_loses_nothing() {
+    on_one_thread(async {
+        for (end, expected) in [
+            (Command::Fail("401"), "receivers::feed: failed: 401"),
+            (
+                Command::Panic("index out of bounds"),
+                "receivers::feed: panicked: index out of bounds",
+            ),
+            (Command::End, "receivers::feed: ended although it was not told to stop"),
+        ] {
+            let commands = feed("feed");
+            let run = Run::of(PLAIN);
+            let (batch, delivery) = one_log();
+            commands.send(Command::Send(batch)).ok().unwrap();
+            commands.send(end).ok().unwrap();
+            assert_eq!(text(run.task.await.unwrap()), expected);
+            assert_eq!(delivery.await, Outcome::Delivered);
+        }
+    });
+}
+
+#[test]
+fn every_failure_is_told() {
+    on_one_thread(async {
+        let commands = feed("feed");
+        let run = Run::of("receivers: feed\nexporters: stalls, fails\nlogs: feed || stalls, fails");
+        commands.send(Command::Send(one_log().0)).ok().unwrap();
+        settle().await;
+        assert!(matches!(run.status("exporters::fails"), Status::PermanentError(_)));
+        assert_eq!(
+            text(run.task.await.unwrap()),
+            "exporters::fails: failed: the disk is full\n\
+             exporters::stalls: did not stop within 30s and was aborted; what it had not delivered is lost"
+        );
+    });
+}
+
+#[test]
+fn a_receiver_in_two_pipelines_feeds_both() {
+    on_one_thread(async {
+        let commands = feed("feed");
+        let run = Run::of("receivers: feed\nexporters: good, good/b\nlogs: feed || good\nlogs/b: feed || good/b");
+        let (batch, delivery) = one_log();
+        commands.send(Command::Send(batch)).ok().unwrap();
+        assert_eq!(delivery.await, Outcome::Delivered);
+        let lines = journal();
+        assert!(
+            lines.contains(&"good logs".to_owned()) && lines.contains(&"good/b logs".to_owned()),
+            "{lines:?}"
+        );
+        run.stop().await.unwrap();
+    });
+}

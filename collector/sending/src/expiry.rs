@@ -1,0 +1,109 @@
+//! `retry_on_failure::max_metric_point_age`: takes out the points that the backend would not keep any more. Pure: time is
+//! passed in.
+
+use opentelemetry_proto::tonic::metrics::v1::metric::Data;
+
+use collector_data::Payload;
+
+/// Takes the points older than `limit` (nanoseconds since 1970) out; gives their number. A point without a time stays.
+pub(super) fn remove_older(payload: &mut Payload, limit: u64) -> u64 {
+    let Payload::Metrics(resources) = payload else {
+        return 0;
+    };
+    let mut removed = 0;
+    for resource in resources.iter_mut() {
+        for scope in &mut resource.scope_metrics {
+            scope.metrics.retain_mut(|metric| {
+                let left = match &mut metric.data {
+                    None => return true,
+                    Some(Data::Gauge(data)) => keep(&mut data.data_points, |p| p.time_unix_nano, limit, &mut removed),
+                    Some(Data::Sum(data)) => keep(&mut data.data_points, |p| p.time_unix_nano, limit, &mut removed),
+                    Some(Data::Histogram(data)) => {
+                        keep(&mut data.data_points, |p| p.time_unix_nano, limit, &mut removed)
+                    }
+                    Some(Data::ExponentialHistogram(data)) => {
+                        keep(&mut data.data_points, |p| p.time_unix_nano, limit, &mut removed)
+                    }
+                    Some(Data::Summary(data)) => keep(&mut data.data_points, |p| p.time_unix_nano, limit, &mut removed),
+                };
+                left > 0
+            });
+        }
+        resource.scope_metrics.retain(|scope| !scope.metrics.is_empty());
+    }
+    resources.retain(|resource| !resource.scope_metrics.is_empty());
+    removed
+}
+
+/// Keeps the points that are young enough; gives how many are left.
+fn keep<P>(points: &mut Vec<P>, time: impl Fn(&P) -> u64, limit: u64, removed: &mut u64) -> usize {
+    let before = points.len();
+    points.retain(|point| time(point) == 0 || time(point) >= limit);
+    *removed += (before - points.len()) as u64;
+    points.len()
+}
+
+#[cfg(test)]
+mod tests {
+    use opentelemetry_proto::tonic::metrics::v1::{
+        Gauge, Histogram, HistogramDataPoint, Metric, NumberDataPoint, ResourceMetrics, ScopeMetrics,
+    };
+
+    use super::*;
+
+    fn gauge(name: &str, times: &[u64]) -> Metric {
+        let point = |time: &u64| NumberDataPoint {
+            time_unix_nano: *time,
+            ..Default::default()
+        };
+        Metric {
+            name: name.into(),
+            data: Some(Data::Gauge(Gauge {
+                data_points: times.iter().map(point).collect(),
+            })),
+            ..Default::default()
+        }
+    }
+
+    fn histogram(times: &[u64]) -> Metric {
+        let point = |time: &u64| HistogramDataPoint {
+            time_unix_nano: *time,
+            ..Default::default()
+        };
+        Metric {
+            data: Some(Data::Histogram(Histogram {
+                data_points: times.iter().map(point).collect(),
+                aggregation_temporality: 1,
+            })),
+            ..Default::default()
+        }
+    }
+
+    fn payload(resources: Vec<Vec<Metric>>) -> Payload {
+        let resources = resources.into_iter().map(|metrics| ResourceMetrics {
+            scope_metrics: vec![ScopeMetrics {
+                metrics,
+                ..Default::default()
+            }],
+            ..Default::default()
+        });
+        Payload::Metrics(resources.collect())
+    }
+
+    #[test]
+    fn only_what_is_too_old_goes_and_nothing_empty_stays() {
+        let mut all = payload(vec![
+            vec![gauge("a", &[9, 10, 11]), gauge("b", &[3])],
+            vec![gauge("c", &[1]), histogram(&[9])],
+            vec![gauge("d", &[0, 9]), histogram(&[10, 9])],
+        ]);
+        assert_eq!(remove_older(&mut all, 10), 6);
+        let expected = payload(vec![
+            vec![gauge("a", &[10, 11])],
+            vec![gauge("d", &[0]), histogram(&[10])],
+        ]);
+        assert_eq!(all, expected);
+        assert_eq!(remove_older(&mut all, 10), 0);
+        assert_eq!(remove_older(&mut Payload::Logs(Vec::new()), 10), 0);
+    }
+}

@@ -1,0 +1,357 @@
+//! The settings `sending_queue`, under the collector's names.
+
+use std::sync::Arc;
+
+use serde::Deserialize;
+
+use collector_config::{Diagnostic, Duration, Settings};
+use collector_runtime::component::Create;
+use collector_runtime::storage::Storage;
+
+/// More requests at the same time than this are a slip: each is a task, and a connection where HTTP/1 is spoken.
+const MOST_CONSUMERS: usize = 1000;
+/// The longest `batch::flush_timeout`: events wait as long.
+const LONGEST_FLUSH: std::time::Duration = std::time::Duration::from_secs(60);
+
+/// How sizes are measured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Sizer {
+    /// In requests.
+    Requests,
+    /// In log records, metric points or spans.
+    Items,
+    /// In bytes: the queue in those of requests as they are held and sent, a batch before compression.
+    Bytes,
+}
+
+/// `sending_queue`: what waits while the destination is slow or away. Each signal has a queue of its own.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct QueueSettings {
+    /// Whether there is a queue; without one each signal is sent one request at a time.
+    pub enabled: bool,
+    /// How many requests of a signal are sent at the same time.
+    pub num_consumers: usize,
+    /// How much of a signal waits or is being sent at most.
+    pub queue_size: u64,
+    /// How `queue_size` is measured; `requests` if not given.
+    pub sizer: Option<Sizer>,
+    /// Whether producers wait when the queue is full; if not, new data is dropped and counted.
+    ///
+    /// `true` here, other than in the collector: what we send is the only notice that a Job failed, and our
+    /// producers can wait (the receiver keeps what happens meanwhile by Job), so nothing is dropped by default.
+    pub block_on_overflow: bool,
+    /// The id of the extension where the queue is stored, so that it survives a restart; in memory if not given.
+    pub storage: Option<String>,
+    /// Whether and how small batches are sent together.
+    pub batch: Option<BatchSettings>,
+}
+
+/// `sending_queue::batch`: small batches of a signal are sent together.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct BatchSettings {
+    /// How long a batch that is too small waits for more.
+    pub flush_timeout: Duration,
+    /// What is as large as this is sent without waiting.
+    pub min_size: u64,
+    /// What is larger than this is cut; 0: never.
+    pub max_size: u64,
+    /// How the two are measured, `items` or `bytes`; that of the queue if it is one of these, else `items`.
+    pub sizer: Option<Sizer>,
+}
+
+impl Sizer {
+    /// The largest queue that makes sense: 1 PiB, or a billion.
+    fn largest_queue(self) -> u64 {
+        match self {
+            Sizer::Bytes => 1 << 50,
+            Sizer::Items | Sizer::Requests => 1_000_000_000,
+        }
+    }
+
+    /// The largest batch that makes sense: 64 MiB, the limit that OTLP recommends for a request, or a million items.
+    fn largest_batch(self) -> u64 {
+        match self {
+            Sizer::Bytes => 64 << 20,
+            Sizer::Items | Sizer::Requests => 1_000_000,
+        }
+    }
+}
+
+impl Default for QueueSettings {
+    fn default() -> Self {
+        QueueSettings {
+            enabled: true,
+            num_consumers: 10,
+            queue_size: 1000,
+            sizer: None,
+            block_on_overflow: true,
+            storage: None,
+            batch: None,
+        }
+    }
+}
+
+impl Default for BatchSettings {
+    fn default() -> Self {
+        BatchSettings {
+            flush_timeout: Duration::from_millis(200),
+            min_size: 8192,
+            max_size: 0,
+            sizer: None,
+        }
+    }
+}
+
+impl QueueSettings {
+    /// Every mistake in the values. `key` is where they stand in the component (`sending_queue`).
+    pub fn mistakes(&self, key: &str, settings: &Settings) -> Vec<Diagnostic> {
+        if !self.enabled {
+            return Vec::new();
+        }
+        let mut mistakes = Vec::new();
+        let mut wrong =
+            |name: &str, message: String| mistakes.push(settings.mistake(&format!("{key}::{name}"), message));
+        if self.num_consumers == 0 {
+            wrong("num_consumers", "`num_consumers` must be positive".into());
+        } else if self.num_consumers > MOST_CONSUMERS {
+            let found = self.num_consumers;
+            wrong(
+                "num_consumers",
+                format!("found {found}, expected at most {MOST_CONSUMERS}"),
+            );
+        }
+        if self.queue_size == 0 {
+            wrong("queue_size", "`queue_size` must be positive".into());
+        } else if self.queue_size > self.sizer().largest_queue() {
+            let (found, most) = (self.queue_size, self.sizer().largest_queue());
+            wrong("queue_size", format!("found {found}, expected at most {most}"));
+        }
+        let Some(batch) = &self.batch else { return mistakes };
+        if batch.sizer == Some(Sizer::Requests) {
+            wrong("batch::sizer", "`batch` supports only `items` or `bytes` sizer".into());
+        } else if self.sizer() == self.batch_sizer(batch) && batch.min_size > self.queue_size {
+            let message = "`min_size` must be less than or equal to `queue_size`";
+            wrong("batch::min_size", message.into());
+        }
+        if batch.flush_timeout.get().is_zero() {
+            wrong("batch::flush_timeout", "`flush_timeout` must be positive".into());
+        } else if batch.flush_timeout.get() > LONGEST_FLUSH {
+            let found = batch.flush_timeout;
+            wrong("batch::flush_timeout", format!("found {found}, expected at most 1m"));
+        }
+        let most = self.batch_sizer(batch).largest_batch();
+        for (name, found) in [("batch::min_size", batch.min_size), ("batch::max_size", batch.max_size)] {
+            if found > most {
+                wrong(name, format!("found {found}, expected at most {most}"));
+            }
+        }
+        if batch.max_size > 0 && batch.max_size < batch.min_size {
+            let (max, min) = (batch.max_size, batch.min_size);
+            let message = format!("`max_size` ({max}) must be greater or equal to `min_size` ({min})");
+            wrong("batch::max_size", message);
+        }
+        mistakes
+    }
+
+    /// The storage that the setting names; `None` if the queue is in memory. `key` is where the settings stand.
+    ///
+    /// # Errors
+    /// If it names none, or one that is too small for a queue.
+    pub fn open(&self, key: &str, create: &Create<'_>) -> Result<Option<Arc<dyn Storage>>, Diagnostic> {
+        let Some(name) = self.storage.as_ref().filter(|name| self.enabled && !name.is_empty()) else {
+            return Ok(None);
+        };
+        let mistake = |message: String| create.settings.mistake(&format!("{key}::storage"), message);
+        let storage = create.provided.storage(name).map_err(mistake)?;
+        if let Some(capacity) = storage.capacity() {
+            return Err(mistake(format!(
+                "{name:?} stores at most {capacity} bytes, too little for a queue; name a `file_storage`, or leave \
+                 `storage` out to keep the queue in memory"
+            )));
+        }
+        Ok(Some(storage))
+    }
+
+    /// How `queue_size` is measured.
+    pub fn sizer(&self) -> Sizer {
+        self.sizer.unwrap_or(Sizer::Requests)
+    }
+
+    /// How the sizes of `batch` are measured.
+    pub fn batch_sizer(&self, batch: &BatchSettings) -> Sizer {
+        match (batch.sizer, self.sizer) {
+            (Some(sizer), _) => sizer,
+            (None, Some(Sizer::Bytes)) => Sizer::Bytes,
+            (None, _) => Sizer::Items,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use opentelemetry::metrics::MeterProvider;
+
+    use super::*;
+    use collector_config::ComponentId;
+    use collector_runtime::health::Health;
+    use collector_runtime::storage::memory::MemoryStorage;
+    use collector_runtime::storage::{Offer, Provided};
+
+    fn read(yaml: &str) -> (QueueSettings, Settings) {
+        #[derive(Default, Deserialize)]
+        #[serde(deny_unknown_fields, default)]
+        struct Component {
+            sending_queue: QueueSettings,
+        }
+        let settings = Settings::from_yaml(yaml).unwrap();
+        let component: Component = settings.read().unwrap();
+        (component.sending_queue, settings)
+    }
+
+    fn shown(mistake: &Diagnostic) -> String {
+        let line = mistake.position.as_ref().map(|position| position.line);
+        format!("{}: {}: {}", line.unwrap_or_default(), mistake.path, mistake.message)
+    }
+
+    fn mistakes(yaml: &str) -> Vec<String> {
+        let (queue, settings) = read(yaml);
+        queue.mistakes("sending_queue", &settings).iter().map(shown).collect()
+    }
+
+    #[test]
+    fn the_defaults_are_the_collectors_but_nothing_is_dropped() {
+        assert_eq!(mistakes("{}"), [""; 0]);
+        let (queue, _) = read("sending_queue: {batch: {}}");
+        assert_eq!(
+            (queue.num_consumers, queue.queue_size, queue.block_on_overflow),
+            (10, 1000, true)
+        );
+        let batch = queue.batch.unwrap();
+        assert_eq!((batch.min_size, batch.max_size), (8192, 0));
+        assert_eq!(batch.flush_timeout, Duration::from_millis(200));
+    }
+
+    #[test]
+    fn a_batch_is_measured_like_the_queue_where_that_can_be() {
+        for (yaml, expected) in [
+            ("{batch: {}}", Sizer::Items),
+            ("{sizer: requests, batch: {}}", Sizer::Items),
+            ("{sizer: bytes, batch: {}}", Sizer::Bytes),
+            ("{sizer: bytes, batch: {sizer: items}}", Sizer::Items),
+        ] {
+            let (queue, _) = read(&format!("sending_queue: {yaml}"));
+            assert_eq!(queue.batch_sizer(queue.batch.as_ref().unwrap()), expected, "{yaml}");
+        }
+    }
+
+    #[test]
+    fn each_mistake_is_told_at_its_place() {
+        for (yaml, line, expected) in [
+            ("num_consumers: 0", 2, "num_consumers: `num_consumers` must be positive"),
+            ("queue_size: 0", 2, "queue_size: `queue_size` must be positive"),
+            (
+                "num_consumers: 100000000",
+                2,
+                "num_consumers: found 100000000, expected at most 1000",
+            ),
+            (
+                "queue_size: 18446744073709551615",
+                2,
+                "queue_size: found 18446744073709551615, expected at most 1000000000",
+            ),
+            (
+                "batch:\n    flush_timeout: 1h",
+                3,
+                "batch::flush_timeout: found 1h, expected at most 1m",
+            ),
+            (
+                "batch:\n    max_size: 2000000",
+                3,
+                "batch::max_size: found 2000000, expected at most 1000000",
+            ),
+            (
+                "batch:\n    sizer: requests",
+                3,
+                "batch::sizer: `batch` supports only `items` or `bytes` sizer",
+            ),
+            (
+                "batch:\n    flush_timeout: 0s",
+                3,
+                "batch::flush_timeout: `flush_timeout` must be positive",
+            ),
+            (
+                "batch:\n    max_size: 5",
+                3,
+                "batch::max_size: `max_size` (5) must be greater or equal to `min_size` (8192)",
+            ),
+            (
+                "sizer: items\n  batch:\n    min_size: 1001",
+                4,
+                "batch::min_size: `min_size` must be less than or equal to `queue_size`",
+            ),
+        ] {
+            let expected = format!("{line}: sending_queue::{expected}");
+            assert_eq!(mistakes(&format!("sending_queue:\n  {yaml}")), [expected]);
+            let off = format!("sending_queue:\n  {yaml}\n  enabled: false");
+            assert_eq!(mistakes(&off), [""; 0], "what is off need not be right");
+        }
+        assert_eq!(
+            mistakes("sending_queue: {batch: {min_size: 1001}}"),
+            [""; 0],
+            "items are not requests"
+        );
+    }
+
+    #[test]
+    fn a_storage_that_is_too_small_is_a_mistake() {
+        let id = |type_name: &str| ComponentId {
+            type_name: type_name.into(),
+            name: None,
+        };
+        let mut provided = Provided::new();
+        let mut add = |type_name: &str, storage: MemoryStorage| {
+            let offer = Offer {
+                storage: Some(Arc::new(storage)),
+                ..Offer::default()
+            };
+            provided.add(id(type_name), offer);
+        };
+        add("file_storage", MemoryStorage::new());
+        add("k8s_storage", MemoryStorage::new().with_capacity(262_144));
+        let open = |yaml: &str| {
+            let (queue, settings) = read(yaml);
+            let meter = opentelemetry::metrics::noop::NoopMeterProvider::new().meter("test");
+            let create = Create {
+                id: &id("otlp_http"),
+                settings: &settings,
+                meter: &meter,
+                health: &Health::new(),
+                provided: &provided,
+            };
+            queue
+                .open("sending_queue", &create)
+                .map(|storage| storage.is_some())
+                .map_err(|mistake| shown(&mistake))
+        };
+        assert_eq!(open("{}"), Ok(false));
+        assert_eq!(open("sending_queue: {storage: file_storage}"), Ok(true));
+        assert_eq!(open("sending_queue: {storage: ''}"), Ok(false));
+        assert_eq!(
+            open("sending_queue: {storage: file_storage, enabled: false}"),
+            Ok(false)
+        );
+        assert_eq!(
+            open("sending_queue:\n  storage: k8s_storage").unwrap_err(),
+            "2: sending_queue::storage: \"k8s_storage\" stores at most 262144 bytes, too little for a queue; name a \
+             `file_storage`, or leave `storage` out to keep the queue in memory"
+        );
+        let nowhere = open("sending_queue:\n  storage: file_storge").unwrap_err();
+        assert!(
+            nowhere.starts_with("2: sending_queue::storage: \"file_storge\" is not an extension"),
+            "{nowhere}"
+        );
+    }
+}

@@ -1,0 +1,183 @@
+//! Data made ready to be sent: what waits in the queue, what is stored, what every attempt sends unchanged.
+
+use std::borrow::Cow;
+
+use bytes::Bytes;
+use prost::Message;
+
+use collector_data::{Payload, Signal};
+
+/// The version of the stored form, its first byte. Fields may be added without a new one: an older program passes
+/// over what it does not know.
+const VERSION: u8 = 1;
+/// Version and checksum.
+const PREFIX: usize = 9;
+
+/// A request as it is stored, after the version and the checksum.
+#[derive(Clone, PartialEq, prost::Message)]
+struct Stored {
+    #[prost(string, tag = "1")]
+    signal: String,
+    #[prost(uint64, tag = "2")]
+    items: u64,
+    #[prost(fixed64, optional, tag = "3")]
+    oldest_point: Option<u64>,
+    #[prost(string, tag = "4")]
+    encoding: String,
+    #[prost(string, tag = "5")]
+    compression: String,
+    /// When it was put into the queue, in nanoseconds since 1970.
+    #[prost(fixed64, tag = "6")]
+    queued: u64,
+    #[prost(bytes = "bytes", tag = "15")]
+    body: Bytes,
+}
+
+/// One request, made once and sent unchanged at every attempt, also by the next process where it is stored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Request {
+    /// What it holds.
+    pub signal: Signal,
+    /// How many log records, metric points or spans it holds.
+    pub items: u64,
+    /// The time of its oldest metric point, in nanoseconds since 1970; `None` if it has none.
+    pub oldest_point: Option<u64>,
+    /// The form of the body before compression, in the destination's own words (`proto`). A request may have been
+    /// stored when the settings were others, so this holds for it, not the settings.
+    pub encoding: Cow<'static, str>,
+    /// The value of `Content-Encoding`; empty if the body is not compressed.
+    pub compression: Cow<'static, str>,
+    /// What is sent.
+    pub body: Bytes,
+}
+
+impl Request {
+    /// A request that holds the payload in the form of `body`.
+    pub fn new(payload: &Payload, encoding: &'static str, compression: &'static str, body: Bytes) -> Self {
+        Request {
+            signal: payload.signal(),
+            items: payload.items() as u64,
+            oldest_point: payload.oldest_point(),
+            encoding: encoding.into(),
+            compression: compression.into(),
+            body,
+        }
+    }
+
+    /// The bytes to store for the request, which was queued at `queued`, in nanoseconds since 1970.
+    pub fn to_stored(&self, queued: u64) -> Bytes {
+        let message = Stored {
+            signal: self.signal.as_str().into(),
+            items: self.items,
+            oldest_point: self.oldest_point,
+            encoding: self.encoding.to_string(),
+            compression: self.compression.to_string(),
+            queued,
+            body: self.body.clone(),
+        };
+        let mut stored = vec![0; PREFIX];
+        stored.reserve(message.encoded_len());
+        // A Vec grows, so writing to it cannot fail.
+        let _ = message.encode(&mut stored);
+        let sum = checksum(&stored[PREFIX..]);
+        stored[0] = VERSION;
+        stored[1..PREFIX].copy_from_slice(&sum.to_le_bytes());
+        stored.into()
+    }
+
+    /// The request in stored bytes, and when it was queued.
+    ///
+    /// # Errors
+    /// Why the bytes are not a request that this program knows.
+    pub fn from_stored(stored: &Bytes) -> Result<(Request, u64), String> {
+        let Some(version) = stored.first() else {
+            return Err("it is empty".into());
+        };
+        if *version != VERSION {
+            return Err(format!(
+                "it has version {version} of the stored form, this program reads version {VERSION}"
+            ));
+        }
+        let sum = stored.get(1..PREFIX).and_then(|sum| sum.try_into().ok());
+        if sum.map(u64::from_le_bytes) != Some(checksum(&stored[PREFIX.min(stored.len())..])) {
+            return Err("its checksum is wrong, so it is damaged".into());
+        }
+        let message = Stored::decode(stored.slice(PREFIX..)).map_err(|why| format!("it cannot be decoded: {why}"))?;
+        let signal = Signal::ALL.into_iter().find(|signal| signal.as_str() == message.signal);
+        let request = Request {
+            signal: signal.ok_or_else(|| format!("it has the unknown signal {:?}", message.signal))?,
+            items: message.items,
+            oldest_point: message.oldest_point,
+            encoding: message.encoding.into(),
+            compression: message.compression.into(),
+            body: message.body,
+        };
+        Ok((request, message.queued))
+    }
+}
+
+/// FNV-1a: finds what a damaged disk or a cut write did, and guards against nobody.
+fn checksum(bytes: &[u8]) -> u64 {
+    bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+        (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn request() -> Request {
+        Request {
+            signal: Signal::Metrics,
+            items: 3,
+            oldest_point: Some(1_700_000_000_000_000_000),
+            encoding: "proto".into(),
+            compression: "gzip".into(),
+            body: Bytes::from_static(b"\x00\x01body"),
+        }
+    }
+
+    #[test]
+    fn what_is_stored_is_read_again_unchanged() {
+        let plain = Request {
+            signal: Signal::Logs,
+            oldest_point: None,
+            compression: "".into(),
+            body: Bytes::new(),
+            ..request()
+        };
+        for request in [request(), plain] {
+            assert_eq!(Request::from_stored(&request.to_stored(42)), Ok((request, 42)));
+        }
+    }
+
+    #[test]
+    fn every_flipped_bit_and_every_cut_is_noticed() {
+        let stored = request().to_stored(42);
+        for at in 0..stored.len() * 8 {
+            let mut damaged = stored.to_vec();
+            damaged[at / 8] ^= 1 << (at % 8);
+            assert!(Request::from_stored(&damaged.into()).is_err(), "bit {at}");
+        }
+        for length in 0..stored.len() {
+            assert!(
+                Request::from_stored(&stored.slice(..length)).is_err(),
+                "cut at {length}"
+            );
+        }
+    }
+
+    #[test]
+    fn why_it_cannot_be_read_is_told() {
+        let mut newer = request().to_stored(42).to_vec();
+        newer[0] = 2;
+        let told = Request::from_stored(&newer.into()).unwrap_err();
+        assert_eq!(
+            told,
+            "it has version 2 of the stored form, this program reads version 1"
+        );
+        let told = Request::from_stored(&Bytes::new()).unwrap_err();
+        assert_eq!(told, "it is empty");
+    }
+}

@@ -1,0 +1,104 @@
+//! Who is to be told what becomes of a request, where batches are put together and requests are cut.
+
+use std::collections::VecDeque;
+
+use collector_data::{Ack, Outcome};
+
+/// The acknowledgements that wait for one request.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Acks(Vec<Ack>);
+
+impl Acks {
+    pub(super) fn decide(self, outcome: &Outcome) {
+        for ack in self.0 {
+            ack.decide(outcome.clone());
+        }
+    }
+}
+
+/// Whose items stand in a row: the acknowledgements of batches, each with the number of its items, in order.
+#[derive(Debug, Default)]
+pub(super) struct Owners(VecDeque<(u64, Ack)>);
+
+impl Owners {
+    /// A batch's items stand behind the others. One without items has arrived.
+    pub(super) fn push(&mut self, items: u64, ack: Ack) {
+        match items {
+            0 => ack.delivered(),
+            items => self.0.push_back((items, ack)),
+        }
+    }
+
+    /// Takes the owners of the first `items` away. A batch that reaches beyond them owns the next ones too.
+    pub(super) fn split_off_front(&mut self, mut items: u64) -> Owners {
+        let mut front = VecDeque::new();
+        while items > 0
+            && let Some((count, ack)) = self.0.front_mut()
+        {
+            if *count > items {
+                front.push_back((items, ack.clone()));
+                *count -= items;
+                break;
+            }
+            items -= *count;
+            front.extend(self.0.pop_front());
+        }
+        Owners(front)
+    }
+
+    pub(super) fn into_acks(self) -> Acks {
+        Acks(self.0.into_iter().map(|(_, ack)| ack).collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use collector_data::Delivery;
+
+    fn batch(owners: &mut Owners, items: u64) -> Delivery {
+        let (ack, delivery) = Ack::new();
+        owners.push(items, ack);
+        delivery
+    }
+
+    #[tokio::test]
+    async fn each_batch_hears_of_the_requests_that_hold_its_items_and_of_no_others() {
+        let mut owners = Owners::default();
+        let batches = [3, 4, 0, 1, 2].map(|items| batch(&mut owners, items));
+        // 3 | 4 | 1 | 2 as 2, 5, 2 and 1 items.
+        let requests = [2, 5, 2, 1].map(|items| owners.split_off_front(items).into_acks());
+        assert!(owners.0.is_empty());
+        let outcomes = [
+            Outcome::Rejected("first".into()),
+            Outcome::Delivered,
+            Outcome::Delivered,
+            Outcome::Dropped("last".into()),
+        ];
+        for (request, outcome) in requests.into_iter().zip(&outcomes) {
+            request.decide(outcome);
+        }
+        let expected = [
+            Outcome::Rejected("first".into()),
+            Outcome::Delivered,
+            Outcome::Delivered,
+            Outcome::Delivered,
+            Outcome::Dropped("last".into()),
+        ];
+        for (delivery, expected) in batches.into_iter().zip(expected) {
+            assert_eq!(delivery.await, expected);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_batch_waits_for_all_its_requests() {
+        let mut owners = Owners::default();
+        let mut delivery = batch(&mut owners, 4);
+        let first = owners.split_off_front(3).into_acks();
+        let second = owners.split_off_front(3).into_acks();
+        first.decide(&Outcome::Delivered);
+        assert!(futures_util::poll!(&mut delivery).is_pending());
+        second.decide(&Outcome::Delivered);
+        assert_eq!(delivery.await, Outcome::Delivered);
+    }
+}

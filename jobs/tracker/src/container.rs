@@ -1,0 +1,290 @@
+//! The containers of a Pod: what they are, what they wait for and how they end.
+
+use job_event::evidence::{self, ContainerRole, ContainerState, Termination, Waiting};
+
+use super::event::shorten;
+use super::time::Time;
+use job_watch::model;
+
+/// How many containers are kept for each Pod, and how many statuses are read in each of its lists: far more than Pods
+/// have. A Pod's author may write as many as an object holds.
+pub const CONTAINERS: usize = 256;
+/// The longest name of an image that is kept, bytes.
+const IMAGE: usize = 1024;
+/// How many ends are kept for each container: the first one and the newest.
+const TERMINATIONS: usize = 16;
+/// The longest termination message that is kept, bytes: the kubelet's own limit.
+pub const MESSAGE: usize = 4096;
+
+/// Data shared by Pods of one origin.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Template {
+    containers: Vec<TemplateContainer>,
+    pub default_container: Option<Box<str>>,
+    pub grace_seconds: Option<i64>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct TemplateContainer {
+    name: Box<str>,
+    role: ContainerRole,
+    image: Box<str>,
+}
+
+impl Template {
+    /// Data from the spec of a Pod.
+    pub fn of(pod: &model::Pod) -> Template {
+        let init = pod.spec.init_containers.iter().map(|container| {
+            let is_sidecar = &*container.restart_policy == "Always";
+            let role = if is_sidecar {
+                ContainerRole::Sidecar
+            } else {
+                ContainerRole::Init
+            };
+            (container, role)
+        });
+        let main = pod
+            .spec
+            .containers
+            .iter()
+            .map(|container| (container, ContainerRole::Main));
+        let containers = init
+            .chain(main)
+            .take(CONTAINERS)
+            .map(|(container, role)| TemplateContainer {
+                name: container.name.clone(),
+                role,
+                image: shorten(&container.image, IMAGE).into(),
+            });
+        Template {
+            containers: containers.collect(),
+            default_container: pod.metadata.annotations.default_container.clone(),
+            grace_seconds: pod.spec.termination_grace_period_seconds,
+        }
+    }
+
+    /// The same with those of these containers that it lacks, as far as there is room; `None` if it lacks none.
+    pub fn with<'a>(&self, names: impl Iterator<Item = &'a str>) -> Option<Template> {
+        let mut missing: Vec<&str> = Vec::new();
+        for name in names {
+            let has_room = self.len() + missing.len() < CONTAINERS;
+            if has_room && self.position(name).is_none() && !missing.contains(&name) {
+                missing.push(name);
+            }
+        }
+        let missing = missing.into_iter().map(|name| TemplateContainer {
+            name: name.into(),
+            role: ContainerRole::default(),
+            image: "".into(),
+        });
+        (missing.len() > 0).then(|| Template {
+            containers: self.containers.iter().cloned().chain(missing).collect(),
+            ..self.clone()
+        })
+    }
+
+    /// How many containers it has.
+    pub fn len(&self) -> usize {
+        self.containers.len()
+    }
+
+    /// The place of the container of this name.
+    pub fn position(&self, name: &str) -> Option<usize> {
+        self.containers.iter().position(|container| *container.name == *name)
+    }
+
+    /// A record for each container.
+    pub fn records(&self) -> Box<[ContainerRecord]> {
+        self.containers.iter().map(|_| ContainerRecord::default()).collect()
+    }
+
+    /// The containers as evidence.
+    pub fn evidence(&self, records: Box<[ContainerRecord]>) -> Vec<evidence::Container> {
+        let containers = self.containers.iter().zip(records);
+        containers.map(|(of, record)| record.into_evidence(of)).collect()
+    }
+}
+
+/// The state of a container.
+#[derive(Debug, Default)]
+pub struct ContainerRecord {
+    running_since: Time,
+    /// Its waiting reason and its termination, if any.
+    past: Option<Box<Past>>,
+    restarts: i32,
+    state: ContainerState,
+    started: bool,
+    /// True if it was seen running when the Pod had been asked to go: no container is started then, so its next end is an
+    /// answer to that.
+    seen_alive_in_deletion: bool,
+}
+
+#[derive(Debug, Default)]
+struct Past {
+    waiting: Option<Waiting>,
+    /// Oldest first.
+    terminations: Vec<TerminationRecord>,
+}
+
+#[derive(Debug)]
+struct TerminationRecord {
+    /// The container's id, hashed; 0 for one that never ran.
+    id: u64,
+    end: Termination,
+}
+
+impl ContainerRecord {
+    /// Merges its status from a version of its Pod.
+    pub fn latch(&mut self, status: &model::ContainerStatus, deletion_seen: bool) {
+        // Earlier observations say nothing about a missed run.
+        if deletion_seen && status.restart_count > self.restarts {
+            self.state = ContainerState::Absent;
+        }
+        self.restarts = status.restart_count;
+        let model::ContainerState {
+            waiting,
+            running,
+            terminated,
+        } = &status.state;
+        let state = match (waiting, running, terminated) {
+            (_, _, Some(_)) => ContainerState::Terminated,
+            (_, Some(_), _) => ContainerState::Running,
+            (Some(_), _, _) => ContainerState::Waiting,
+            _ => ContainerState::Absent,
+        };
+        let alive = state == ContainerState::Running;
+        self.seen_alive_in_deletion |= deletion_seen && alive;
+        // No container is started in a Pod that is being deleted, so what runs ran before.
+        if !deletion_seen || state == ContainerState::Running {
+            self.state = state;
+        }
+        if let Some(waiting) = waiting {
+            self.latch_waiting(&waiting.reason, &waiting.message);
+        }
+        if let Some(running) = running {
+            self.started = true;
+            self.running_since = Time::from(running.started_at).or(self.running_since);
+        }
+        if let Some(last) = &status.last_state.terminated {
+            self.latch_termination(last, status.restart_count.saturating_sub(1), true, false);
+        }
+        if let Some(terminated) = terminated {
+            let after_deletion = self.seen_alive_in_deletion;
+            self.latch_termination(terminated, status.restart_count, !deletion_seen, after_deletion);
+        }
+    }
+
+    /// True if no part of it failed.
+    pub fn is_uneventful(&self) -> bool {
+        let terminations = self.past.as_deref().map(|past| &*past.terminations).unwrap_or_default();
+        terminations
+            .iter()
+            .all(|t| t.end.exit_code == 0 && &*t.end.reason != "OOMKilled")
+    }
+
+    fn latch_waiting(&mut self, reason: &str, message: &str) {
+        if matches!(
+            reason,
+            "" | "ContainerCreating" | "PodInitializing" | "RestartingAllContainers"
+        ) {
+            return;
+        }
+        let message = shorten(message, MESSAGE);
+        let known = self.past.get_or_insert_default().waiting.get_or_insert_default();
+        // Only the message of the failed pull says why; that of the back-off may merely name the image.
+        if reason != "ImagePullBackOff" || !is_image_pull(&known.reason) || known.message.is_empty() {
+            replace(&mut known.message, message);
+        }
+        replace(&mut known.reason, reason);
+    }
+
+    fn latch_termination(
+        &mut self,
+        new: &model::Terminated,
+        attempt: i32,
+        before_deletion: bool,
+        after_deletion: bool,
+    ) {
+        let ran = !new.container_id.is_empty();
+        self.started |= ran;
+        let id = if ran { hash(&new.container_id) } else { 0 };
+        let terminations = &mut self.past.get_or_insert_default().terminations;
+        let known = terminations.iter_mut().find(|known| match ran {
+            true => known.id == id,
+            false => known.id == 0 && known.end.attempt == attempt && known.end.reason == new.reason,
+        });
+        if let Some(TerminationRecord { end: known, .. }) = known {
+            known.before_deletion |= before_deletion;
+            // A later report of the same end can be more precise: first `Error`, then `OOMKilled`.
+            if known.reason != new.reason && &*known.reason != "OOMKilled" {
+                known.reason = new.reason.clone();
+                known.exit_code = new.exit_code;
+            }
+            if known.message.is_empty() && !new.message.is_empty() {
+                known.message = shorten(&new.message, MESSAGE).into();
+            }
+            return;
+        }
+        if terminations.len() >= TERMINATIONS {
+            terminations.remove(1);
+        }
+        let end = Termination {
+            exit_code: new.exit_code,
+            signal: new.signal.filter(|signal| *signal != 0),
+            reason: new.reason.clone(),
+            message: shorten(&new.message, MESSAGE).into(),
+            started: new.started_at,
+            finished: new.finished_at,
+            ran,
+            before_deletion,
+            after_deletion,
+            attempt: attempt.max(0),
+        };
+        // Oldest first: `lastState` of a Pod that is first seen late may tell of an end before one that is known.
+        let at = match end.finished {
+            Some(finished) => terminations
+                .iter()
+                .take_while(|t| t.end.finished.is_some_and(|f| f <= finished))
+                .count(),
+            None => terminations.len(),
+        };
+        terminations.reserve_exact(1);
+        terminations.insert(at, TerminationRecord { id, end });
+    }
+
+    fn into_evidence(self, of: &TemplateContainer) -> evidence::Container {
+        let past = self.past.map_or_else(Past::default, |past| *past);
+        evidence::Container {
+            name: of.name.clone(),
+            role: of.role,
+            image: of.image.clone(),
+            state: self.state,
+            waiting: past.waiting.map(Box::new),
+            started: self.started,
+            running_since: self.running_since.get(),
+            restarts: self.restarts,
+            terminations: past.terminations.into_iter().map(|t| t.end).collect(),
+        }
+    }
+}
+
+/// Assigns a text unless it is the same already: most versions repeat it.
+fn replace(old: &mut Box<str>, new: &str) {
+    if **old != *new {
+        *old = new.into();
+    }
+}
+
+fn is_image_pull(reason: &str) -> bool {
+    matches!(
+        reason,
+        "ErrImagePull" | "ImagePullBackOff" | "RegistryUnavailable" | "SignatureValidationFailed" | "ImageInspectError"
+    )
+}
+
+fn hash(id: &str) -> u64 {
+    use std::hash::{DefaultHasher, Hash, Hasher};
+    let mut hasher = DefaultHasher::new();
+    id.hash(&mut hasher);
+    hasher.finish().max(1)
+}

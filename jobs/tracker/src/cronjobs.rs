@@ -1,0 +1,244 @@
+//! What is known of CronJobs: enough to tell a replaced run from a deleted one, and which run came before which.
+
+use std::collections::HashMap;
+
+use jiff::{SignedDuration, Timestamp};
+use job_event::evidence::{self, PreviousRun};
+
+use super::job::JobRecord;
+use job_event::Uid;
+use job_watch::model;
+
+/// How many runs of a CronJob are remembered: more than run at a time, mostly, and than its history keeps by default.
+const RUNS: usize = 4;
+/// How far the clocks of two controllers may differ.
+const SKEW: SignedDuration = SignedDuration::from_mins(1);
+
+/// Every CronJob that exists or has tracked Jobs.
+#[derive(Debug, Default)]
+pub struct CronJobs {
+    known: HashMap<Uid, Record>,
+    /// Those that exist, by `namespace/name`.
+    names: HashMap<Box<str>, Uid>,
+}
+
+#[derive(Debug, Default)]
+struct Record {
+    exists: bool,
+    /// `namespace/name`.
+    name: Box<str>,
+    uid: Box<str>,
+    created: Option<Timestamp>,
+    /// How many of its Jobs have a record.
+    jobs: u32,
+    schedule: Option<Box<str>>,
+    concurrency_policy: Option<Box<str>>,
+    /// The newest Job that was made for a slot.
+    newest: Option<(Timestamp, Uid)>,
+    /// Its newest runs with the time of their creation, oldest first, at most [`RUNS`].
+    runs: Vec<(Timestamp, PreviousRun)>,
+}
+
+impl Record {
+    /// Remembers a run, once.
+    fn saw_run(&mut self, uid: Uid, job: &JobRecord) {
+        let Some(created) = job.created.get() else { return };
+        let uid = job.uid_text(uid);
+        if self.runs.iter().any(|(_, run)| run.uid == uid) {
+            return;
+        }
+        let at = self
+            .runs
+            .partition_point(|(other, run)| (other, &run.uid) < (&created, &uid));
+        let traceparent = job.traceparent();
+        self.runs.reserve_exact(1);
+        self.runs.insert(at, (created, PreviousRun { uid, traceparent }));
+        if self.runs.len() > RUNS {
+            self.runs.remove(0);
+        }
+    }
+}
+
+impl CronJobs {
+    /// A CronJob was seen.
+    pub fn seen(&mut self, cronjob: &model::CronJob) {
+        let metadata = &cronjob.metadata;
+        let uid = Uid::new(&metadata.uid);
+        let record = self.known.entry(uid).or_default();
+        if !std::mem::replace(&mut record.exists, true) {
+            record.name = key(&metadata.namespace, &metadata.name);
+            record.uid = metadata.uid.clone();
+            record.created = metadata.creation_timestamp;
+            self.names.insert(record.name.clone(), uid);
+        }
+        record.schedule = cronjob.spec.schedule.clone();
+        record.concurrency_policy = cronjob.spec.concurrency_policy.clone();
+    }
+
+    /// A CronJob is gone. What is known of it stays for as long as its Jobs do.
+    pub fn gone(&mut self, uid: Uid) {
+        if let Some(record) = self.known.get_mut(&uid) {
+            record.exists = false;
+            if self.names.get(&record.name) == Some(&uid) {
+                self.names.remove(&record.name);
+            }
+            if record.jobs == 0 {
+                self.known.remove(&uid);
+            }
+        }
+    }
+
+    /// The UIDs of all that exist.
+    pub fn existing(&self) -> Vec<Uid> {
+        self.known
+            .iter()
+            .filter(|(_, record)| record.exists)
+            .map(|(uid, _)| *uid)
+            .collect()
+    }
+
+    /// The CronJob that made a Job of which only its name is left and that ended at `at`, and the slot it was made for. The
+    /// controller of CronJobs names a run after its CronJob and the minutes of its slot since 1970 (`getJobName` in
+    /// `pkg/controller/cronjob/cronjob_controllerv2.go`), and no slot lies before the CronJob's creation.
+    pub fn maker_of(&self, namespace: &str, job: &str, at: Timestamp) -> Option<(model::Owner, Timestamp)> {
+        let (name, minutes) = job.rsplit_once('-')?;
+        if !minutes.bytes().all(|byte| byte.is_ascii_digit()) {
+            return None;
+        }
+        let minutes: i64 = minutes.parse().ok()?;
+        let slot = Timestamp::from_second(minutes.checked_mul(60)?).ok()?;
+        let record = self.known.get(self.names.get(&key(namespace, name))?)?;
+        // A Job that was made by hand may look alike, but hardly bears a time at which its CronJob existed.
+        if record.created? > slot || slot.duration_since(at) > SKEW {
+            return None;
+        }
+        let owner = model::Owner {
+            api_version: model::ApiGroup::Batch,
+            kind: "CronJob".into(),
+            name: name.into(),
+            uid: record.uid.clone(),
+            controller: true,
+        };
+        Some((owner, slot))
+    }
+
+    /// A Job was seen for the first time, also one that ended long ago.
+    pub fn run_seen(&mut self, uid: Uid, job: &JobRecord) {
+        let owner = job.owner.as_ref().map(|owner| Uid::new(&owner.uid));
+        if let Some(record) = owner.and_then(|owner| self.known.get_mut(&owner)) {
+            record.saw_run(uid, job);
+        }
+    }
+
+    /// A Job got a record.
+    pub fn job_added(&mut self, uid: Uid, job: &JobRecord) {
+        let Some(owner) = &job.owner else { return };
+        let record = self.known.entry(Uid::new(&owner.uid)).or_default();
+        record.jobs += 1;
+        record.saw_run(uid, job);
+        if let (Some(created), Some(_)) = (job.created.get(), job.scheduled.get())
+            && record.newest.is_none_or(|newest| newest.0 <= created)
+        {
+            record.newest = Some((created, uid));
+        }
+    }
+
+    /// A Job's record ends: fills in what its CronJob says and whether a newer run took its place. The controller
+    /// of CronJobs deletes the running Job right before it makes the next one, and only for a slot; a Job that was
+    /// made by hand replaces nothing (`pkg/controller/cronjob/cronjob_controllerv2.go`).
+    pub fn job_ended(&mut self, job: &mut evidence::Job) {
+        let uid = Uid::new(&job.uid);
+        let Some(cronjob) = &mut job.cronjob else { return };
+        let owner = Uid::new(&cronjob.uid);
+        let Some(record) = self.known.get_mut(&owner) else {
+            return;
+        };
+        cronjob.schedule = record.schedule.clone();
+        cronjob.concurrency_policy = record.concurrency_policy.clone();
+        cronjob.previous = job.created.and_then(|created| {
+            let earlier = |(at, run): &&(Timestamp, PreviousRun)| (at, &run.uid) < (&created, &job.uid);
+            let run = record.runs.iter().rfind(earlier);
+            run.map(|(_, run)| Box::new(run.clone()))
+        });
+        let replaced = record.concurrency_policy.as_deref() == Some("Replace")
+            && record
+                .newest
+                .is_some_and(|(created, newest)| newest != uid && Some(created) >= job.created);
+        if let Some(removal) = &mut job.removed {
+            removal.replaced = replaced;
+        }
+        record.jobs = record.jobs.saturating_sub(1);
+        if record.jobs == 0 && !record.exists {
+            self.known.remove(&owner);
+        }
+    }
+
+    /// How many are known.
+    pub fn len(&self) -> usize {
+        self.known.len()
+    }
+}
+
+fn key(namespace: &str, name: &str) -> Box<str> {
+    format!("{namespace}/{name}").into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(text: &str) -> Timestamp {
+        text.parse().unwrap()
+    }
+
+    fn cronjob(name: &str, uid: &str, created: &str) -> model::CronJob {
+        let mut cronjob = model::CronJob::default();
+        cronjob.metadata.namespace = "shop".into();
+        cronjob.metadata.name = name.into();
+        cronjob.metadata.uid = uid.into();
+        cronjob.metadata.creation_timestamp = Some(at(created));
+        cronjob
+    }
+
+    #[test]
+    fn a_run_is_known_by_its_name() {
+        let mut cronjobs = CronJobs::default();
+        cronjobs.seen(&cronjob("night-ly", "u1", "2026-11-24T01:00:00Z"));
+        let slot = at("2026-11-24T02:00:00Z");
+        let run = format!("night-ly-{}", slot.as_second() / 60);
+        let ended = at("2026-11-24T02:05:00Z");
+        let (owner, scheduled) = cronjobs.maker_of("shop", &run, ended).unwrap();
+        assert_eq!((&*owner.name, &*owner.uid, scheduled), ("night-ly", "u1", slot));
+        for (namespace, job, ended) in [
+            ("other", &*run, ended),
+            // Made before its CronJob, or after it ended.
+            ("shop", &*format!("night-ly-{}", slot.as_second() / 60 - 61), ended),
+            ("shop", &*run, at("2026-11-24T01:58:59Z")),
+            // Made by hand.
+            ("shop", "night-ly-1", ended),
+            ("shop", "night-ly-20261124", ended),
+            ("shop", "night-ly-manual-x7x", ended),
+            ("shop", "night-ly-", ended),
+            ("shop", "night-ly", ended),
+            ("shop", "night-ly-99999999999999999999", ended),
+        ] {
+            assert_eq!(cronjobs.maker_of(namespace, job, ended), None, "{namespace}/{job}");
+        }
+    }
+
+    #[test]
+    fn a_cronjob_that_was_made_again_has_none_of_the_runs_before() {
+        let mut cronjobs = CronJobs::default();
+        cronjobs.seen(&cronjob("a", "u1", "2026-11-24T01:00:00Z"));
+        cronjobs.seen(&cronjob("a", "u2", "2026-11-24T03:00:00Z"));
+        cronjobs.gone(Uid::new("u1"));
+        let run = |slot| format!("a-{}", at(slot).as_second() / 60);
+        let ended = at("2026-11-24T05:00:00Z");
+        let maker =
+            |cronjobs: &CronJobs, slot| cronjobs.maker_of("shop", &run(slot), ended).map(|(owner, _)| owner.uid);
+        assert_eq!(maker(&cronjobs, "2026-11-24T02:00:00Z"), None);
+        assert_eq!(maker(&cronjobs, "2026-11-24T04:00:00Z"), Some("u2".into()));
+        cronjobs.gone(Uid::new("u2"));
+        assert_eq!(maker(&cronjobs, "2026-11-24T04:00:00Z"), None);
+    }
+}

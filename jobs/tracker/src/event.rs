@@ -1,0 +1,209 @@
+//! Events, as evidence: one record for each kind of thing that was said about an object, however often it was said.
+
+use std::sync::Arc;
+
+use job_event::evidence::{self, JOB_EVENT_REASONS, POD_EVENT_REASONS};
+
+use super::pool::Pools;
+use super::time::Time;
+use job_event::Uid;
+use job_watch::model;
+
+/// How many different Events are kept for each object, besides deletions of Pods.
+const PER_OBJECT: usize = 16;
+/// How many deletions of Pods are kept for each Job. Each names a Pod that its Job's controller killed.
+const DELETIONS: usize = 64;
+/// The longest message that is kept, bytes. The API server allows 1 KiB in Events of the newer kind.
+const MESSAGE: usize = 2048;
+
+/// Reason of the Job controller's Events that name a Pod it deleted.
+const SUCCESSFUL_DELETE: &str = "SuccessfulDelete";
+
+/// An Event about a Job or a Pod, but for what its object knows of itself.
+#[derive(Clone, Debug)]
+pub struct EventRecord {
+    /// Its object.
+    pub object: Uid,
+    pub reason: Arc<str>,
+    field_path: Arc<str>,
+    component: Arc<str>,
+    pub message: Box<str>,
+    count: i32,
+    pub first: Time,
+    pub last: Time,
+}
+
+/// Whether an Event about a Job (or else a Pod) can explain anything.
+pub fn is_useful(event: &model::Event, is_job: bool) -> bool {
+    let reasons = if is_job { JOB_EVENT_REASONS } else { POD_EVENT_REASONS };
+    reasons.contains(&&*event.reason)
+}
+
+/// The condition that an Event of the Job controller with this reason tells of; `None` if it tells of no end.
+///
+/// Source: `pkg/controller/job/job_controller.go`, `recordJobFinished`: the reason of a failure is that of its condition.
+pub fn verdict(reason: &str) -> Option<&'static str> {
+    match reason {
+        "BackoffLimitExceeded"
+        | "DeadlineExceeded"
+        | "PodFailurePolicy"
+        | "FailedIndexes"
+        | "MaxFailedIndexesExceeded" => Some("FailureTarget"),
+        "Completed" => Some("Complete"),
+        _ => None,
+    }
+}
+
+impl EventRecord {
+    /// What is kept of an Event.
+    pub fn new(event: &model::Event, pools: &mut Pools) -> EventRecord {
+        let series = event.series.as_ref();
+        let first = event.first_timestamp.or(event.event_time);
+        let last = series
+            .and_then(|series| series.last_observed_time)
+            .or(event.last_timestamp)
+            .or(first);
+        EventRecord {
+            object: Uid::new(&event.involved_object.uid),
+            reason: pools.texts.get(&*event.reason),
+            field_path: pools.texts.get(&*event.involved_object.field_path),
+            component: pools.texts.get(event.component()),
+            message: shorten(&event.message, MESSAGE).into(),
+            count: series.map_or(event.count, |series| series.count).max(1),
+            first: first.or(event.metadata.creation_timestamp).into(),
+            last: last.or(event.metadata.creation_timestamp).into(),
+        }
+    }
+
+    /// As evidence about the object of this kind, name and UID.
+    pub fn into_evidence(self, kind: &str, name: &str, uid: &str) -> evidence::Event {
+        evidence::Event {
+            kind: kind.into(),
+            name: name.into(),
+            uid: uid.into(),
+            field_path: (*self.field_path).into(),
+            reason: (*self.reason).into(),
+            component: (*self.component).into(),
+            message: self.message,
+            count: self.count,
+            first: self.first.get(),
+            last: self.last.get(),
+        }
+    }
+}
+
+/// Adds an Event to those of a Job and its Pods, or merges it with one that says the same.
+pub fn merge(events: &mut Vec<EventRecord>, new: EventRecord) {
+    if let Some(known) = events.iter_mut().find(|known| says_the_same(known, &new)) {
+        if new.last >= known.last {
+            known.message = new.message;
+            known.last = new.last;
+        }
+        if known.first == Time::NONE || new.first != Time::NONE && new.first < known.first {
+            known.first = new.first;
+        }
+        known.count = known.count.max(new.count);
+        return;
+    }
+    let is_deletion = &*new.reason == SUCCESSFUL_DELETE;
+    let room = if is_deletion { DELETIONS } else { PER_OBJECT };
+    let same_kind = |e: &EventRecord| e.object == new.object && (&*e.reason == SUCCESSFUL_DELETE) == is_deletion;
+    if events.iter().filter(|event| same_kind(event)).count() >= room {
+        let oldest = events
+            .iter()
+            .enumerate()
+            .filter(|(_, event)| same_kind(event))
+            .min_by_key(|(_, event)| event.last)
+            .map(|(at, _)| at);
+        if let Some(oldest) = oldest {
+            events.remove(oldest);
+        }
+    }
+    events.reserve_exact(1);
+    events.push(new);
+}
+
+/// Whether two Events are repetitions of one. Messages count up to their first colon: `Liveness probe failed: ...` and
+/// `Readiness probe failed: ...` share a reason and mean different things, while what follows the colon often
+/// holds a random name. Deletions name the Pod after the colon, and that is what they are kept for.
+fn says_the_same(a: &EventRecord, b: &EventRecord) -> bool {
+    let head = |event: &EventRecord| {
+        let end = match &*event.reason {
+            SUCCESSFUL_DELETE => None,
+            _ => event.message.find(':'),
+        };
+        end.unwrap_or(event.message.len())
+    };
+    a.object == b.object
+        && a.reason == b.reason
+        && a.field_path == b.field_path
+        && a.component == b.component
+        && a.message[..head(a)] == b.message[..head(b)]
+}
+
+/// At most `limit` bytes of a text, whole characters.
+pub fn shorten(text: &str, limit: usize) -> &str {
+    if text.len() <= limit {
+        return text;
+    }
+    let mut end = limit;
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    &text[..end]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn event(reason: &str, message: &str, last: i64) -> EventRecord {
+        EventRecord {
+            object: Uid::new("u"),
+            reason: reason.into(),
+            field_path: "".into(),
+            component: "".into(),
+            message: message.into(),
+            count: 1,
+            first: Time::NONE,
+            last: jiff::Timestamp::from_second(last).ok().into(),
+        }
+    }
+
+    #[test]
+    fn probes_stay_apart_and_repetitions_merge() {
+        let mut events = Vec::new();
+        merge(&mut events, event("Unhealthy", "Liveness probe failed: a", 1));
+        merge(&mut events, event("Unhealthy", "Readiness probe failed: b", 2));
+        merge(&mut events, event("Unhealthy", "Liveness probe failed: c", 3));
+        let messages: Vec<&str> = events.iter().map(|event| &*event.message).collect();
+        assert_eq!(messages, ["Liveness probe failed: c", "Readiness probe failed: b"]);
+    }
+
+    #[test]
+    fn an_older_repetition_does_not_replace_the_message() {
+        let mut events = Vec::new();
+        merge(&mut events, event("FailedCreate", "Error creating: new", 5));
+        merge(&mut events, event("FailedCreate", "Error creating: old", 4));
+        assert_eq!(&*events[0].message, "Error creating: new");
+        assert_eq!(events.len(), 1);
+    }
+
+    #[test]
+    fn deletions_name_each_pod_and_all_is_bounded() {
+        let mut events = Vec::new();
+        for n in 0..200 {
+            merge(&mut events, event(SUCCESSFUL_DELETE, &format!("Deleted pod: p-{n}"), n));
+            merge(&mut events, event(&format!("R{n}"), "m", n));
+        }
+        assert_eq!(events.len(), PER_OBJECT + DELETIONS);
+        assert!(events.iter().any(|event| &*event.message == "Deleted pod: p-199"));
+        assert!(events.iter().any(|event| &*event.reason == "R199"));
+    }
+
+    #[test]
+    fn texts_are_cut_between_characters() {
+        assert_eq!(shorten("añb", 2), "a");
+        assert_eq!(shorten("ab", 2), "ab");
+    }
+}

@@ -1,0 +1,413 @@
+//! One Job that has not been reported yet, with the Pods and Events that belong to it. Evidence is made of it once,
+//! when it is reported; until then it is small: what many Jobs have in common is shared, what few have is in a box.
+
+use std::collections::HashMap;
+use std::num::NonZeroU64;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use job_event::evidence::{self, Condition, Evidence, Gap, JobSpec, Removal, ServiceTags};
+use job_event::trace::Traceparent;
+use job_event::{Outcome, outcome};
+
+use super::event::{self, EventRecord};
+use super::pod::{PodRecord, is_older};
+use super::pool::Pools;
+use super::time::Time;
+use job_event::Uid;
+use job_watch::model;
+
+/// How many Pods are kept for each Job.
+const PODS: usize = 256;
+
+/// Reason of the Job controller's Events that name a Pod it created.
+const SUCCESSFUL_CREATE: &str = "SuccessfulCreate";
+
+/// The CronJob that owns Jobs.
+#[derive(Debug, PartialEq, Eq, Hash)]
+pub struct Owner {
+    pub name: Box<str>,
+    pub uid: Box<str>,
+}
+
+/// A Job and everything that was seen of it.
+#[derive(Debug)]
+pub struct JobRecord {
+    pub name: Box<str>,
+    pub namespace: Arc<str>,
+    pub owner: Option<Arc<Owner>>,
+    pub service_tags: Option<Arc<ServiceTags>>,
+    pub spec: Arc<JobSpec>,
+    /// The slot of its CronJob.
+    pub scheduled: Time,
+    pub created: Time,
+    start_time: Time,
+    /// `resourceVersion` of the last version, if it is a number.
+    version: Option<NonZeroU64>,
+    /// Its Pods.
+    pub pods: Vec<PodRecord>,
+    rare: Option<Box<Rare>>,
+    pub active: i32,
+    ready: i32,
+    pub succeeded: i32,
+    pub failed: i32,
+    /// The part of the cluster it was seen in.
+    pub scope: u16,
+    gaps: Gaps,
+    /// Whether it has ended and is to be reported.
+    pub is_due: bool,
+    /// Whether it had Pods when it was first seen.
+    had_pods: bool,
+}
+
+/// What most Jobs that run do not have.
+#[derive(Debug, Default)]
+struct Rare {
+    /// Its UID if it is no UUID.
+    odd_uid: Option<Box<str>>,
+    /// The span that started it.
+    traceparent: Option<Traceparent>,
+    completion_time: Time,
+    completed_indexes: Option<Box<str>>,
+    failed_indexes: Option<Box<str>>,
+    conditions: Vec<Condition>,
+    /// The first `deletionTimestamp`.
+    deletion: Time,
+    removed: Option<Removal>,
+    /// Events about it and its Pods.
+    events: Vec<EventRecord>,
+}
+
+impl JobRecord {
+    /// A Job that was not known.
+    pub fn new(seen: &model::Job, scope: u16, pools: &mut Pools) -> JobRecord {
+        let metadata = &seen.metadata;
+        let job = seen.to_evidence();
+        let owner = job.cronjob.map(|cronjob| *cronjob);
+        let mut record = JobRecord {
+            name: job.name,
+            namespace: pools.texts.get(job.namespace),
+            scheduled: owner.as_ref().and_then(|owner| owner.scheduled).into(),
+            owner: owner.map(|evidence::CronJob { name, uid, .. }| pools.owners.get(Owner { name, uid })),
+            service_tags: job.service_tags.map(|tags| pools.service_tags.get(*tags)),
+            spec: pools.specs.get(job.spec),
+            created: job.created.into(),
+            start_time: Time::NONE,
+            version: metadata.resource_version.parse().ok(),
+            pods: Vec::new(),
+            rare: None,
+            active: 0,
+            ready: 0,
+            succeeded: 0,
+            failed: 0,
+            scope,
+            gaps: Gaps::default(),
+            is_due: false,
+            had_pods: job.status.active > 0,
+        };
+        record.set_status(job.status);
+        if let Some(parent) = job.traceparent {
+            record.rare().traceparent = Some(parent);
+        }
+        if let Some(text) = Uid::odd_text(&metadata.uid) {
+            record.rare().odd_uid = Some(text);
+        }
+        record.latch_deletion(metadata);
+        // A Job that is seen from its beginning has an empty status first.
+        if record.decided().is_some() || record.failed > 0 {
+            record.note(Gap::JoinedLate);
+        }
+        record
+    }
+
+    /// Takes a later version in. `listed`: it stands in a list, which is always current.
+    pub fn apply(&mut self, new: &model::Job, listed: bool, pools: &mut Pools) {
+        if !listed && is_older(self.version, &new.metadata.resource_version) {
+            return;
+        }
+        self.version = new.metadata.resource_version.parse().ok();
+        self.latch_deletion(&new.metadata);
+        let job = new.to_evidence();
+        // A verdict is final; no later version takes it back or turns it around.
+        if self.decided().is_some_and(|outcome| outcome != job.outcome()) {
+            return;
+        }
+        if *self.spec != job.spec {
+            self.spec = pools.specs.get(job.spec);
+        }
+        if self.service_tags.as_deref() != job.service_tags.as_deref() {
+            self.service_tags = job.service_tags.map(|tags| pools.service_tags.get(*tags));
+        }
+        // Who owns it is kept from first sight: an orphaned Job loses its owners.
+        if let (None, Some(cronjob)) = (&self.owner, job.cronjob) {
+            let evidence::CronJob {
+                name, uid, scheduled, ..
+            } = *cronjob;
+            self.owner = Some(pools.owners.get(Owner { name, uid }));
+            self.scheduled = scheduled.into();
+        }
+        self.set_status(job.status);
+    }
+
+    fn set_status(&mut self, status: evidence::JobStatus) {
+        self.start_time = status.start_time.into();
+        self.active = status.active;
+        self.ready = status.ready;
+        self.succeeded = status.succeeded;
+        self.failed = status.failed;
+        let is_plain = status.completion_time.is_none()
+            && status.completed_indexes.is_none()
+            && status.failed_indexes.is_none()
+            && status.conditions.is_empty();
+        if is_plain && self.rare.is_none() {
+            return;
+        }
+        let rare = self.rare();
+        rare.completion_time = status.completion_time.into();
+        rare.completed_indexes = status.completed_indexes;
+        rare.failed_indexes = status.failed_indexes;
+        rare.conditions = status.conditions;
+    }
+
+    fn latch_deletion(&mut self, metadata: &model::Metadata) {
+        if metadata.deletion_timestamp.is_some() {
+            let rare = self.rare();
+            rare.deletion = rare.deletion.or(metadata.deletion_timestamp.into());
+        }
+    }
+
+    fn rare(&mut self) -> &mut Rare {
+        self.rare.get_or_insert_default()
+    }
+
+    /// What its conditions decide.
+    pub fn decided(&self) -> Option<Outcome> {
+        outcome::decided(&self.rare.as_ref()?.conditions)
+    }
+
+    /// The span that started it.
+    pub fn traceparent(&self) -> Option<Traceparent> {
+        self.rare.as_ref()?.traceparent
+    }
+
+    /// Its UID, which is that of its record, as written.
+    pub fn uid_text(&self, uid: Uid) -> Box<str> {
+        let odd = self.rare.as_ref().and_then(|rare| rare.odd_uid.clone());
+        odd.unwrap_or_else(|| uid.to_text())
+    }
+
+    /// When it was decided, or removed without that; `None` if it has not ended or does not say when.
+    pub fn ended_at(&self) -> Option<Timestamp> {
+        let rare = self.rare.as_ref()?;
+        match outcome::verdict(&rare.conditions) {
+            Some(verdict) => verdict.since,
+            None => rare.removed.as_ref().map(|removal| removal.at),
+        }
+    }
+
+    /// When its last Pod was gone, or it was removed; `None` if neither is so.
+    pub fn over_at(&self) -> Option<Timestamp> {
+        let rare = self.rare.as_ref()?;
+        let finished = rare
+            .conditions
+            .iter()
+            .find(|c| c.is_true && outcome::is_finished(&c.kind));
+        let finished = finished.and_then(|condition| condition.since);
+        finished.or(rare.removed.as_ref().map(|removal| removal.at))
+    }
+
+    /// Whether it has ended.
+    pub fn has_ended(&self) -> bool {
+        self.decided().is_some() || self.is_removed()
+    }
+
+    /// Whether it is gone from the API.
+    pub fn is_removed(&self) -> bool {
+        self.rare.as_ref().is_some_and(|rare| rare.removed.is_some())
+    }
+
+    /// Marks it as gone from the API.
+    pub fn remove(&mut self, now: Timestamp) {
+        let rare = self.rare();
+        let at = rare.deletion.get().unwrap_or(now);
+        rare.removed.get_or_insert(Removal { at, replaced: false });
+    }
+
+    /// Whether this is missing.
+    pub fn has_gap(&self, gap: Gap) -> bool {
+        self.gaps.contains(gap)
+    }
+
+    /// Notes that something is missing.
+    pub fn note(&mut self, gap: Gap) {
+        self.gaps.insert(gap);
+    }
+
+    /// Its Pod with the given UID.
+    pub fn pod(&mut self, uid: Uid) -> Option<&mut PodRecord> {
+        self.pods.iter_mut().find(|pod| pod.uid == uid)
+    }
+
+    /// Adds a Pod. Returns the one that had to make room for it, if any.
+    pub fn add_pod(&mut self, pod: PodRecord) -> Option<Uid> {
+        if pod.joined_late {
+            self.note(Gap::JoinedLate);
+        }
+        if let Some(rare) = &mut self.rare {
+            rare.events.retain(|event| &*event.reason != SUCCESSFUL_CREATE);
+        }
+        self.pods.reserve_exact(1);
+        self.pods.push(pod);
+        if self.pods.len() <= PODS {
+            return None;
+        }
+        let uneventful = self.pods.iter().position(PodRecord::is_uneventful);
+        if uneventful.is_none() {
+            self.note(Gap::PodsOmitted);
+        }
+        // The oldest of the rest goes, but the first one stays: it tells how it began.
+        let omitted = self.pods.remove(uneventful.unwrap_or(1)).uid;
+        if let Some(rare) = &mut self.rare {
+            rare.events.retain(|event| event.object != omitted);
+        }
+        Some(omitted)
+    }
+
+    /// Adds an Event about it or one of its Pods. That a Pod was created is only worth a note while none was seen.
+    pub fn add_event(&mut self, event: EventRecord) {
+        if self.pods.is_empty() || &*event.reason != SUCCESSFUL_CREATE {
+            event::merge(&mut self.rare().events, event);
+        }
+    }
+
+    /// The verdict, read from the Job controller's own Event, of a Job whose end was not seen.
+    pub fn verdict_from_events(&mut self, uid: Uid) {
+        if self.decided().is_some() || !self.gaps.contains(Gap::EndNotSeen) {
+            return;
+        }
+        let rare = self.rare();
+        let verdict = rare.events.iter().find_map(|event| {
+            let kind = event::verdict(&event.reason)?;
+            let is_failure = kind == "FailureTarget";
+            (event.object == uid).then(|| Condition {
+                kind: kind.into(),
+                is_true: true,
+                reason: if is_failure { (*event.reason).into() } else { "".into() },
+                message: if is_failure { event.message.clone() } else { "".into() },
+                since: event.first.get(),
+            })
+        });
+        rare.conditions.extend(verdict);
+    }
+
+    /// Everything known about it, in the order evidence has; `more` are gaps that hold for all Jobs.
+    pub fn into_evidence(mut self, uid: Uid, more: &[Gap]) -> Evidence {
+        for gap in more {
+            self.note(*gap);
+        }
+        if self.had_pods && self.pods.is_empty() {
+            self.note(Gap::JoinedLate);
+        }
+        let rare = self.rare.take().map_or_else(Rare::default, |rare| *rare);
+        let job = evidence::Job {
+            namespace: (*self.namespace).into(),
+            name: self.name,
+            uid: rare.odd_uid.unwrap_or_else(|| uid.to_text()),
+            cronjob: self.owner.map(|owner| {
+                Box::new(evidence::CronJob {
+                    name: owner.name.clone(),
+                    uid: owner.uid.clone(),
+                    scheduled: self.scheduled.get(),
+                    ..Default::default()
+                })
+            }),
+            service_tags: self.service_tags.map(|tags| Box::new((*tags).clone())),
+            traceparent: rare.traceparent,
+            created: self.created.get(),
+            spec: (*self.spec).clone(),
+            status: evidence::JobStatus {
+                start_time: self.start_time.get(),
+                completion_time: rare.completion_time.get(),
+                active: self.active,
+                ready: self.ready,
+                succeeded: self.succeeded,
+                failed: self.failed,
+                completed_indexes: rare.completed_indexes,
+                failed_indexes: rare.failed_indexes,
+                conditions: rare.conditions,
+            },
+            removed: rare.removed,
+        };
+        let mut pods: Vec<_> = self
+            .pods
+            .into_iter()
+            .map(|record| (record.uid, record.into_evidence()))
+            .collect();
+        pods.sort_by(|(_, a), (_, b)| a.created.cmp(&b.created).then_with(|| a.name.cmp(&b.name)));
+        let names: HashMap<Uid, usize> = pods.iter().enumerate().map(|(at, (uid, _))| (*uid, at)).collect();
+        let mut events = rare.events;
+        events.sort_by_key(|event| event.last);
+        let events = events.into_iter().filter_map(|event| {
+            if event.object == uid {
+                return Some(event.into_evidence("Job", &job.name, &job.uid));
+            }
+            let (_, pod) = pods.get(*names.get(&event.object)?)?;
+            Some(event.into_evidence("Pod", &pod.name, &pod.uid))
+        });
+        Evidence {
+            events: events.collect(),
+            pods: pods.into_iter().map(|(_, pod)| pod).collect(),
+            gaps: self.gaps.iter().collect(),
+            job,
+        }
+    }
+}
+
+/// A set of gaps.
+#[derive(Clone, Copy, Debug, Default)]
+struct Gaps(u8);
+
+impl Gaps {
+    /// In the order of evidence.
+    const ALL: [Gap; 6] = [
+        Gap::PodsForbidden,
+        Gap::EventsForbidden,
+        Gap::JoinedLate,
+        Gap::WatchInterrupted,
+        Gap::EndNotSeen,
+        Gap::PodsOmitted,
+    ];
+
+    fn insert(&mut self, gap: Gap) {
+        self.0 |= 1 << gap as u8;
+    }
+
+    fn contains(self, gap: Gap) -> bool {
+        self.0 & 1 << gap as u8 != 0
+    }
+
+    fn iter(self) -> impl Iterator<Item = Gap> {
+        Gaps::ALL.into_iter().filter(move |gap| self.contains(*gap))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_record_is_small() {
+        assert!(size_of::<JobRecord>() <= 144, "{}", size_of::<JobRecord>());
+        assert!(size_of::<PodRecord>() <= 168, "{}", size_of::<PodRecord>());
+    }
+
+    #[test]
+    fn every_gap_is_kept_in_order() {
+        let mut gaps = Gaps::default();
+        for gap in Gaps::ALL.into_iter().rev() {
+            gaps.insert(gap);
+        }
+        assert_eq!(gaps.iter().collect::<Vec<_>>(), Gaps::ALL);
+        assert!(Gaps::ALL.is_sorted());
+    }
+}

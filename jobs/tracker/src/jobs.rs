@@ -1,0 +1,122 @@
+//! Jobs come, end and go.
+
+use jiff::Timestamp;
+use job_event::Uid;
+use job_event::evidence::Gap;
+
+use super::job::JobRecord;
+use super::time::later;
+use super::{EVENTS_KEPT, Entry, REMOVED, Tracker, WAIT_FOR_EVENTS, part};
+use job_watch::Source;
+use job_watch::model;
+
+impl Tracker {
+    /// A version of a Job. UIDs are the API server's, never a client's, so the Jobs of two namespaces never share one; if
+    /// an object claims the UID of a Job that is known elsewhere, it changes nothing there.
+    pub(super) fn job(&mut self, source: Source, job: &model::Job, listed: bool, now: Timestamp) {
+        let uid = Uid::new(&job.metadata.uid);
+        match self.jobs.get_mut(&uid) {
+            Some(Entry::Live(record)) => {
+                if *record.namespace != *job.metadata.namespace {
+                    return;
+                }
+                let was_decided = record.decided().is_some();
+                record.apply(job, listed, &mut self.pools);
+                if !listed && !was_decided && record.decided().is_some() {
+                    self.checkpoint
+                        .decided_now(part(&self.parts, record.scope), record.ended_at());
+                }
+                return self.schedule(uid, now);
+            }
+            Some(Entry::Reported { .. }) => {
+                if let Some(at) = job.finished_at() {
+                    self.checkpoint.over(&uid, at);
+                }
+                return;
+            }
+            None => {}
+        }
+        if self.removed.contains(&uid) {
+            return;
+        }
+        let mut record = JobRecord::new(job, source.scope, &mut self.pools);
+        self.cronjobs.run_seen(uid, &record);
+        if self.recoveries.forget(&uid) {
+            self.checkpoint.told_elsewhere(&uid);
+        }
+        if self.is_told(source, &uid, &record, listed, now) {
+            self.jobs.insert(uid, Entry::Reported { scope: source.scope });
+            self.early_pods.take(&record.namespace, uid);
+            return;
+        }
+        let is_old = |created: Timestamp| now.duration_since(created) > EVENTS_KEPT;
+        if listed && record.created.get().is_some_and(is_old) {
+            record.note(Gap::JoinedLate);
+        }
+        for event in self.early_events.take(&record.namespace, uid) {
+            record.add_event(event);
+        }
+        let pods = self.early_pods.take(&record.namespace, uid);
+        self.cronjobs.job_added(uid, &record);
+        self.jobs.insert(uid, Entry::Live(Box::new(record)));
+        for pod in pods {
+            self.add_pod(uid, pod);
+        }
+        self.schedule(uid, now);
+    }
+
+    /// Sets when a Job is reported, if it has ended.
+    fn schedule(&mut self, uid: Uid, now: Timestamp) {
+        let Some(Entry::Live(record)) = self.jobs.get_mut(&uid) else {
+            return;
+        };
+        if record.is_due || !record.has_ended() {
+            return;
+        }
+        self.is_due(uid, later(now, self.settings.settle), now);
+    }
+
+    /// A watch says that a Job is gone.
+    pub(super) fn job_deleted(&mut self, job: &model::Job, now: Timestamp) {
+        let uid = Uid::new(&job.metadata.uid);
+        match self.jobs.get(&uid) {
+            Some(Entry::Live(record)) if *record.namespace != *job.metadata.namespace => {}
+            _ => self.job_gone(uid, None, now),
+        }
+    }
+
+    /// A Job was deleted; with a gap if the deletion follows from a list only.
+    pub(super) fn job_gone(&mut self, uid: Uid, gap: Option<Gap>, now: Timestamp) {
+        match self.jobs.get_mut(&uid) {
+            None => {}
+            Some(Entry::Reported { .. }) => {
+                self.jobs.remove(&uid);
+                self.remember_removed(uid);
+                self.checkpoint.over(&uid, now);
+            }
+            Some(Entry::Live(record)) => {
+                let undecided = !record.is_due;
+                record.remove(now);
+                match gap {
+                    Some(gap) if undecided => {
+                        record.note(gap);
+                        let wait = self.settings.settle.max(WAIT_FOR_EVENTS);
+                        self.is_due(uid, later(now, wait), now);
+                    }
+                    _ => self.schedule(uid, now),
+                }
+            }
+        }
+    }
+
+    pub(super) fn remember_removed(&mut self, uid: Uid) {
+        if self.removed.insert(uid) {
+            self.removed_order.push_back(uid);
+        }
+        if self.removed_order.len() > REMOVED
+            && let Some(oldest) = self.removed_order.pop_front()
+        {
+            self.removed.remove(&oldest);
+        }
+    }
+}

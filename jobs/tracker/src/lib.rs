@@ -1,0 +1,306 @@
+//! The pure state machine: what was observed goes in, each Job that has ended comes out once. No I/O and no clock.
+//!
+//! A Job is known by its UID, never by its name. It has a record from first sight until it is reported, then a
+//! tombstone of a few bytes for as long as it exists, then nothing but a place among the recently removed. So however
+//! often it is listed, repeated or delivered late, it is reported once.
+
+pub mod checkpoint;
+mod container;
+mod cronjobs;
+mod early;
+mod event;
+mod job;
+mod jobs;
+mod lists;
+mod node;
+mod origin;
+mod owned;
+mod pod;
+mod pool;
+mod recovery;
+pub mod replay;
+pub mod snapshot;
+mod state;
+mod telling;
+mod time;
+
+use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
+
+use jiff::{SignedDuration, Timestamp};
+use job_event::evidence::Evidence;
+use job_watch::{Object, Observation, Source};
+
+pub use origin::{About, about};
+pub use state::{Counts, OwnerState};
+
+use self::checkpoint::Checkpoint;
+use self::cronjobs::CronJobs;
+use self::early::Early;
+use self::event::EventRecord;
+use self::job::JobRecord;
+use self::node::NodeEvents;
+use self::pod::PodRecord;
+use self::pool::Pools;
+use self::recovery::Recoveries;
+use self::state::States;
+use job_event::Uid;
+
+/// How many Jobs may have Pods waiting for them, and how many Pods each.
+const EARLY_PODS: (usize, usize) = (512, 64);
+/// How many objects may have Events waiting for them; how many Events each has, [`event::merge`] bounds.
+const EARLY_EVENTS: usize = 1024;
+/// How many UIDs of removed Jobs are remembered, so that a late version does not bring one back.
+const REMOVED: usize = 4096;
+/// For how long the API server keeps Events by default (`--event-ttl`). Of what a Job that is older when it is first
+/// listed has been through, nothing may be left.
+const EVENTS_KEPT: SignedDuration = SignedDuration::from_hours(1);
+/// How many Jobs that were told of the checkpoint lists, unless it is given another.
+const LISTED: usize = 32_768;
+/// How much longer a Job whose end was not seen is kept open: its Events may tell, and they are listed by themselves.
+const WAIT_FOR_EVENTS: SignedDuration = SignedDuration::from_secs(5);
+
+/// What to do with Jobs that had ended before the first list.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OnFirstStart {
+    /// They count as reported.
+    #[default]
+    IgnoreFinished,
+    /// They are reported.
+    ReportFinished,
+}
+
+/// How the tracker behaves.
+#[derive(Clone, Copy, Debug)]
+pub struct TrackerSettings {
+    /// How long after a Job's verdict evidence may still arrive before it is reported.
+    pub settle: SignedDuration,
+    /// What to do with Jobs that had ended before the first start.
+    pub on_first_start: OnFirstStart,
+    /// How long before the first start they may have ended to be reported.
+    pub finished_max_age: SignedDuration,
+    /// Whether Jobs that ended and are gone are told from their Events. Not if only some Jobs are watched: Events do not
+    /// say whether their Job is one of them.
+    pub recovers: bool,
+}
+
+impl Default for TrackerSettings {
+    fn default() -> Self {
+        TrackerSettings {
+            settle: SignedDuration::from_secs(1),
+            on_first_start: OnFirstStart::default(),
+            finished_max_age: SignedDuration::MAX,
+            recovers: false,
+        }
+    }
+}
+
+/// How many things the tracker holds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Sizes {
+    /// Jobs that are not reported yet.
+    pub live: usize,
+    /// Jobs that are reported and still exist.
+    pub reported: usize,
+    /// Pods of Jobs that are not reported yet.
+    pub pods: usize,
+    /// CronJobs.
+    pub cronjobs: usize,
+    /// Jobs that Pods wait for, and objects that Events wait for.
+    pub early: usize,
+    /// Removed Jobs that are remembered.
+    pub removed: usize,
+}
+
+#[derive(Debug)]
+enum Entry {
+    Live(Box<JobRecord>),
+    Reported { scope: u16 },
+}
+
+/// Everything known about the Jobs of a cluster.
+#[derive(Debug)]
+pub struct Tracker {
+    settings: TrackerSettings,
+    jobs: HashMap<Uid, Entry>,
+    /// The Job of each Pod of a Job that is not reported yet, from first sight: an orphaned Pod loses its owner.
+    pods: HashMap<Uid, Uid>,
+    cronjobs: CronJobs,
+    early_pods: Early<PodRecord>,
+    early_events: Early<EventRecord>,
+    node_events: NodeEvents,
+    due: BTreeSet<(Timestamp, Uid)>,
+    removed: HashSet<Uid>,
+    removed_order: VecDeque<Uid>,
+    /// The objects of the lists that have begun and not ended.
+    lists: HashMap<Source, HashSet<Uid>>,
+    /// The sources that have delivered a complete list.
+    listed: HashSet<Source>,
+    forbidden: HashSet<Source>,
+    ended: States,
+    pools: Pools,
+    checkpoint: Checkpoint,
+    /// The names of the scopes from 1 on.
+    parts: Vec<Box<str>>,
+    recoveries: Recoveries,
+    /// Unobserved Jobs that were dropped because there were too many.
+    given_up: u64,
+    /// When something was last observed.
+    now: Timestamp,
+}
+
+impl Tracker {
+    /// A tracker that knows nothing yet.
+    pub fn new(settings: TrackerSettings) -> Self {
+        Tracker {
+            settings,
+            jobs: HashMap::new(),
+            pods: HashMap::new(),
+            cronjobs: CronJobs::default(),
+            early_pods: Early::new(EARLY_PODS.0),
+            early_events: Early::new(EARLY_EVENTS),
+            node_events: NodeEvents::default(),
+            due: BTreeSet::new(),
+            removed: HashSet::new(),
+            removed_order: VecDeque::new(),
+            lists: HashMap::new(),
+            listed: HashSet::new(),
+            forbidden: HashSet::new(),
+            ended: States::default(),
+            pools: Pools::default(),
+            checkpoint: Checkpoint::new(LISTED),
+            parts: Vec::new(),
+            recoveries: Recoveries::default(),
+            given_up: 0,
+            now: Timestamp::MIN,
+        }
+    }
+
+    /// Takes in what was observed at `now`.
+    pub fn apply(&mut self, source: Source, observation: Observation, now: Timestamp) {
+        self.now = now;
+        if let Observation::Listed(object) | Observation::Changed(object) | Observation::Deleted(object) = &observation
+        {
+            self.checkpoint.passes(now, object.metadata().creation_timestamp);
+        }
+        match observation {
+            Observation::ListBegins => self.list_begins(source, now),
+            Observation::Listed(object) => {
+                if let Some(seen) = self.lists.get_mut(&source) {
+                    seen.insert(object.uid());
+                }
+                self.object(source, &object, true, now);
+            }
+            Observation::ListLacks => self.list_lacks(source),
+            Observation::ListEnds => self.list_ends(source, now),
+            Observation::Changed(object) => self.object(source, &object, false, now),
+            Observation::Deleted(object) => {
+                self.object(source, &object, false, now);
+                self.object_gone(&object, now);
+            }
+            Observation::Forbidden => {
+                self.forbidden.insert(source);
+            }
+        }
+    }
+
+    /// The Jobs that have not ended, in order of their namespaces, names and UIDs.
+    pub fn into_unended(mut self) -> Vec<Evidence> {
+        let mut records: Vec<(Uid, JobRecord)> = self
+            .jobs
+            .drain()
+            .filter_map(|(uid, entry)| match entry {
+                Entry::Live(record) if !record.is_due => Some((uid, *record)),
+                _ => None,
+            })
+            .collect();
+        records.sort_by(|(a_uid, a), (b_uid, b)| (&a.namespace, &a.name, a_uid).cmp(&(&b.namespace, &b.name, b_uid)));
+        let gaps = self.general_gaps(None);
+        records
+            .into_iter()
+            .map(|(uid, record)| {
+                let mut evidence = record.into_evidence(uid, &gaps);
+                self.cronjobs.job_ended(&mut evidence.job);
+                self.node_events.add_to(&mut evidence);
+                evidence
+            })
+            .collect()
+    }
+
+    /// The state of every unfinished Job, summed for each owner; Jobs that ended since the last call count once more.
+    pub fn states(&mut self) -> impl ExactSizeIterator<Item = OwnerState> + Send + use<> {
+        let mut states = std::mem::take(&mut self.ended);
+        for entry in self.jobs.values() {
+            if let Entry::Live(record) = entry {
+                states.add(record, false);
+            }
+        }
+        states.into_states()
+    }
+
+    /// How much it holds.
+    pub fn sizes(&self) -> Sizes {
+        let live = self
+            .jobs
+            .values()
+            .filter(|entry| matches!(entry, Entry::Live(_)))
+            .count();
+        Sizes {
+            live,
+            reported: self.jobs.len() - live,
+            pods: self.pods.len(),
+            cronjobs: self.cronjobs.len(),
+            early: self.early_pods.len() + self.early_events.len(),
+            removed: self.removed.len(),
+        }
+    }
+
+    fn object(&mut self, source: Source, object: &Object, listed: bool, now: Timestamp) {
+        self.forbidden.remove(&source);
+        match object {
+            Object::CronJob(cronjob) => self.cronjobs.seen(cronjob),
+            Object::Job(job) => self.job(source, job, listed, now),
+            Object::Pod(pod) => self.pod(pod, listed),
+            Object::Event(event) => self.event(source, event, listed, now),
+        }
+    }
+
+    fn object_gone(&mut self, object: &Object, now: Timestamp) {
+        match object {
+            Object::CronJob(_) => self.cronjobs.gone(object.uid()),
+            Object::Job(job) => self.job_deleted(job, now),
+            Object::Pod(pod) => self.pod_gone(pod),
+            // Events expire; that they were there is what counts.
+            Object::Event(_) => {}
+        }
+    }
+}
+
+impl Entry {
+    fn scope(&self) -> u16 {
+        match self {
+            Entry::Live(record) => record.scope,
+            Entry::Reported { scope } => *scope,
+        }
+    }
+
+    fn is_removed(&self) -> bool {
+        matches!(self, Entry::Live(record) if record.is_removed())
+    }
+}
+
+/// The name of a part of the cluster: a namespace, or none for all of it.
+fn part(parts: &[Box<str>], scope: u16) -> &str {
+    usize::from(scope)
+        .checked_sub(1)
+        .and_then(|at| parts.get(at))
+        .map_or("", |name| name)
+}
+
+/// From when on Jobs that ended are told of by who begins to watch at `now`.
+fn first_told(settings: &TrackerSettings, now: Timestamp) -> Timestamp {
+    match settings.on_first_start {
+        OnFirstStart::IgnoreFinished => now,
+        OnFirstStart::ReportFinished => now.checked_sub(settings.finished_max_age).unwrap_or(Timestamp::MIN),
+    }
+}

@@ -1,0 +1,104 @@
+//! Lists begin and end: what is not in one is gone, and what happened before one may have been missed.
+
+use std::collections::HashSet;
+
+use jiff::Timestamp;
+use job_event::Uid;
+use job_event::evidence::Gap;
+
+use super::{Entry, Tracker, first_told, part};
+use job_watch::{Kind, Source};
+
+impl Tracker {
+    /// A list after the first one follows an interruption; all that lives may have changed unseen. Events are kept by
+    /// the API server for an hour or more and CronJobs have no history, so their lists miss nothing.
+    pub(super) fn list_begins(&mut self, source: Source, now: Timestamp) {
+        self.lists.insert(source, HashSet::new());
+        if source.kind == Kind::Jobs {
+            let part = part(&self.parts, source.scope);
+            self.checkpoint.begin(part, first_told(&self.settings, now));
+            self.checkpoint.list_begins(part);
+        }
+        if !matches!(source.kind, Kind::Jobs | Kind::Pods) || !self.listed.contains(&source) {
+            return;
+        }
+        for entry in self.jobs.values_mut() {
+            if let Entry::Live(record) = entry
+                && record.scope == source.scope
+            {
+                record.note(Gap::WatchInterrupted);
+            }
+        }
+    }
+
+    /// An object could not be read. It may be any of those that are known, so none of them is gone by this list.
+    pub(super) fn list_lacks(&mut self, source: Source) {
+        let Some(seen) = self.lists.get_mut(&source) else {
+            return;
+        };
+        match source.kind {
+            Kind::Jobs => seen.extend(self.jobs.keys()),
+            Kind::Pods => seen.extend(self.pods.keys()),
+            Kind::CronJobs => seen.extend(self.cronjobs.existing()),
+            Kind::JobEvents | Kind::PodEvents | Kind::NodeEvents => {}
+        }
+    }
+
+    pub(super) fn list_ends(&mut self, source: Source, now: Timestamp) {
+        let Some(seen) = self.lists.remove(&source) else { return };
+        self.listed.insert(source);
+        self.forbidden.remove(&source);
+        match source.kind {
+            Kind::Jobs => {
+                self.checkpoint.list_ends(part(&self.parts, source.scope));
+                self.recoveries.jobs_listed(source.scope, now);
+                let gone: Vec<Uid> = self
+                    .jobs
+                    .iter()
+                    .filter(|(uid, entry)| entry.scope() == source.scope && !seen.contains(uid) && !entry.is_removed())
+                    .map(|(uid, _)| *uid)
+                    .collect();
+                for uid in gone {
+                    self.job_gone(uid, Some(Gap::EndNotSeen), now);
+                }
+            }
+            Kind::Pods => {
+                for entry in self.jobs.values_mut() {
+                    if let Entry::Live(record) = entry
+                        && record.scope == source.scope
+                    {
+                        for pod in record.pods.iter_mut().filter(|pod| !seen.contains(&pod.uid)) {
+                            pod.removed = true;
+                        }
+                    }
+                }
+            }
+            // A CronJob of another scope is not in this list; with several scopes they end with their Jobs.
+            Kind::CronJobs if source.scope == 0 => {
+                for uid in self.cronjobs.existing() {
+                    if !seen.contains(&uid) {
+                        self.cronjobs.gone(uid);
+                    }
+                }
+            }
+            Kind::CronJobs | Kind::JobEvents | Kind::PodEvents | Kind::NodeEvents => {}
+        }
+    }
+
+    /// Evidence missing for every Job of a scope.
+    pub(super) fn general_gaps(&self, scope: Option<u16>) -> Vec<Gap> {
+        let forbidden = |kinds: &[Kind]| {
+            self.forbidden
+                .iter()
+                .any(|source| kinds.contains(&source.kind) && scope.is_none_or(|s| s == source.scope))
+        };
+        let mut gaps = Vec::new();
+        if forbidden(&[Kind::Pods]) {
+            gaps.push(Gap::PodsForbidden);
+        }
+        if forbidden(&[Kind::JobEvents, Kind::PodEvents]) {
+            gaps.push(Gap::EventsForbidden);
+        }
+        gaps
+    }
+}

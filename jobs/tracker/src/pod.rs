@@ -1,0 +1,265 @@
+//! One Pod, and what its later states would erase.
+//!
+//! Once a Pod is being deleted the kubelet stops reading its reason cache, so `ImagePullBackOff` turns into
+//! `ContainerCreating` and then into `ContainerStatusUnknown`, exit code 137 (`pkg/kubelet/kubelet_pods.go`,
+//! `pkg/kubelet/status/status_manager.go`). Whoever only looks at the last state sees a kill.
+
+use std::num::NonZeroU64;
+use std::sync::Arc;
+
+use jiff::SignedDuration;
+use job_event::evidence::{self, Condition, NodeOutage, PodDeletion};
+
+use super::container::{CONTAINERS, ContainerRecord, MESSAGE, Template};
+use super::event::shorten;
+use super::pool::Pools;
+use super::time::Time;
+use job_event::Uid;
+use job_watch::model;
+
+/// The longest completion index that is kept, bytes: it is a number.
+const INDEX: usize = 32;
+
+/// A Pod of a Job.
+#[derive(Debug)]
+pub struct PodRecord {
+    /// Its UID.
+    pub uid: Uid,
+    name: Box<str>,
+    template: Arc<Template>,
+    /// One for each container of the template.
+    containers: Box<[ContainerRecord]>,
+    phase: Arc<str>,
+    node: Option<Arc<str>>,
+    index: Option<Arc<str>>,
+    created: Time,
+    start_time: Time,
+    not_ready_since: Time,
+    ready_changed: Time,
+    /// `resourceVersion` of the last version, if it is a number.
+    version: Option<NonZeroU64>,
+    rare: Option<Box<Rare>>,
+    /// Whether a version with a `deletionTimestamp` was seen.
+    deleting: bool,
+    /// Whether it had restarted or ended, or was being deleted, when it was first seen.
+    pub joined_late: bool,
+    /// Whether it is gone from the API.
+    pub removed: bool,
+}
+
+/// What most Pods do not have.
+#[derive(Debug, Default)]
+struct Rare {
+    /// Its UID if it is no UUID.
+    odd_uid: Option<Box<str>>,
+    reason: Box<str>,
+    message: Box<str>,
+    not_scheduled: Option<Box<Condition>>,
+    disruption: Option<Box<Condition>>,
+    node_outage: Option<NodeOutage>,
+    deletion: Option<PodDeletion>,
+}
+
+impl PodRecord {
+    /// A Pod that was not known.
+    pub fn new(pod: &model::Pod, pools: &mut Pools) -> PodRecord {
+        let metadata = &pod.metadata;
+        let template = Template::of(pod);
+        let statuses = pod
+            .status
+            .init_container_statuses
+            .iter()
+            .chain(&pod.status.container_statuses);
+        let index = metadata.annotations.completion_index.as_deref();
+        let index = index.or(metadata.labels.completion_index.as_deref());
+        let mut record = PodRecord {
+            uid: Uid::new(&metadata.uid),
+            name: metadata.name.clone(),
+            containers: template.records(),
+            template: pools.templates.get(template),
+            phase: pools.texts.get(""),
+            node: None,
+            index: index.map(|index| pools.texts.get(shorten(index, INDEX))),
+            created: metadata.creation_timestamp.into(),
+            start_time: Time::NONE,
+            not_ready_since: Time::NONE,
+            ready_changed: Time::NONE,
+            version: None,
+            rare: None,
+            deleting: false,
+            joined_late: metadata.deletion_timestamp.is_some()
+                || has_ended(&pod.status.phase)
+                || statuses.into_iter().any(|s| s.restart_count > 0),
+            removed: false,
+        };
+        if let Some(text) = Uid::odd_text(&metadata.uid) {
+            record.rare().odd_uid = Some(text);
+        }
+        record.update(pod, pools);
+        record
+    }
+
+    /// Takes a later version in. `listed`: it stands in a list, which is always current.
+    pub fn apply(&mut self, pod: &model::Pod, listed: bool, pools: &mut Pools) {
+        if listed || !is_older(self.version, &pod.metadata.resource_version) {
+            self.update(pod, pools);
+        }
+    }
+
+    fn update(&mut self, new: &model::Pod, pools: &mut Pools) {
+        self.version = new.metadata.resource_version.parse().ok();
+        let deletion_seen = new.metadata.deletion_timestamp.is_some();
+        let had_ended = has_ended(&self.phase);
+        self.latch_status(new, deletion_seen, pools);
+        self.latch_node_outage(&new.status.conditions, deletion_seen);
+        self.latch_deletion(new, had_ended);
+        let (init, main) = (&new.status.init_container_statuses, &new.status.container_statuses);
+        let statuses = || init.iter().take(CONTAINERS).chain(main.iter().take(CONTAINERS));
+        self.add_containers(statuses().map(|status| &*status.name));
+        for status in statuses() {
+            if let Some(at) = self.template.position(&status.name) {
+                self.containers[at].latch(status, deletion_seen);
+            }
+        }
+    }
+
+    /// Adds those of these containers that have a status and are not in the spec.
+    fn add_containers<'a>(&mut self, names: impl Iterator<Item = &'a str>) {
+        if let Some(template) = self.template.with(names) {
+            let mut containers = std::mem::take(&mut self.containers).into_vec();
+            containers.resize_with(template.len(), ContainerRecord::default);
+            self.containers = containers.into();
+            self.template = Arc::new(template);
+        }
+    }
+
+    fn rare(&mut self) -> &mut Rare {
+        self.rare.get_or_insert_default()
+    }
+
+    fn latch_status(&mut self, new: &model::Pod, deletion_seen: bool, pools: &mut Pools) {
+        let status = &new.status;
+        if !new.spec.node_name.is_empty() && self.node.is_none() {
+            self.node = Some(pools.texts.get(&*new.spec.node_name));
+        }
+        self.start_time = Time::from(status.start_time).or(self.start_time);
+        if !status.phase.is_empty() && *status.phase != *self.phase {
+            self.phase = pools.texts.get(&*status.phase);
+        }
+        if !(status.reason.is_empty() && status.message.is_empty()) {
+            let rare = self.rare();
+            if rare.reason.is_empty() {
+                rare.reason = status.reason.clone();
+                rare.message = shorten(&status.message, MESSAGE).into();
+            }
+        }
+        for condition in &status.conditions {
+            match (&*condition.kind, condition.is_true()) {
+                // What is said of a Pod that is being deleted ("skip schedule deleting pod") is not why it waited.
+                ("PodScheduled", false) if !deletion_seen || self.rare().not_scheduled.is_none() => {
+                    self.rare().not_scheduled = Some(Box::new(condition.to_evidence()));
+                }
+                ("DisruptionTarget", true) if self.rare().disruption.is_none() => {
+                    self.rare().disruption = Some(Box::new(condition.to_evidence()));
+                }
+                // A disruption that did not come is taken back (`pkg/controller/disruption/disruption.go`).
+                ("DisruptionTarget", false) if !deletion_seen => {
+                    if let Some(rare) = &mut self.rare {
+                        rare.disruption = None;
+                    }
+                }
+                ("Ready", false) => self.not_ready_since = condition.last_transition_time.into(),
+                _ => {}
+            }
+        }
+    }
+
+    /// What the kubelet says of `Ready` follows from `ContainersReady`, and where it is false it says why. One that is
+    /// false without a reason while the containers are ready is the node controller's word: the kubelet is silent.
+    fn latch_node_outage(&mut self, conditions: &[model::Condition], deletion_seen: bool) {
+        let find = |kind| conditions.iter().find(|condition| &*condition.kind == kind);
+        let Some(ready) = find("Ready") else { return };
+        let mut others = conditions.iter().filter(|condition| condition.is_true());
+        let containers_ready = others.any(|condition| &*condition.kind == "ContainersReady");
+        let since = ready.last_transition_time;
+        if !ready.is_true() && containers_ready && ready.reason.is_empty() {
+            if let Some(since) = since {
+                self.rare().node_outage = Some(NodeOutage {
+                    since,
+                    until: None,
+                    over: false,
+                });
+            }
+            return;
+        }
+        self.ready_changed = Time::from(since).or(self.ready_changed);
+        if let Some(outage) = self.rare.as_mut().and_then(|rare| rare.node_outage.as_mut()) {
+            outage.until = outage.until.or(since);
+            outage.over |= !deletion_seen;
+        }
+    }
+
+    /// The first `deletionTimestamp` tells when deletion was asked for; later ones are moved to the present, with a
+    /// grace of 0 (`staging/src/k8s.io/apiserver/pkg/registry/rest/delete.go`). `had_ended`: whether the Pod had ended
+    /// in the version before. Of one that is first seen ended and deleted at once, nothing tells which came first; a
+    /// kill is what hides that, as what had ended is gone at once when it is deleted.
+    fn latch_deletion(&mut self, new: &model::Pod, had_ended: bool) {
+        let Some(timestamp) = new.metadata.deletion_timestamp else {
+            return;
+        };
+        if std::mem::replace(&mut self.deleting, true) || had_ended {
+            return;
+        }
+        let grace_seconds = new.metadata.deletion_grace_period_seconds.unwrap_or(0);
+        let requested = timestamp
+            .checked_sub(SignedDuration::from_secs(grace_seconds))
+            .unwrap_or(timestamp);
+        self.rare().deletion = Some(PodDeletion {
+            requested,
+            grace_seconds,
+            seen_late: has_ended(&new.status.phase),
+        });
+    }
+
+    /// Whether it completed and nothing of it failed, so that it explains nothing.
+    pub fn is_uneventful(&self) -> bool {
+        &*self.phase == "Succeeded"
+            && self.rare.as_ref().is_none_or(|rare| rare.deletion.is_none())
+            && self.containers.iter().all(ContainerRecord::is_uneventful)
+    }
+
+    /// As evidence.
+    pub fn into_evidence(mut self) -> evidence::Pod {
+        let rare = self.rare.take().map_or_else(Rare::default, |rare| *rare);
+        evidence::Pod {
+            name: self.name,
+            uid: rare.odd_uid.unwrap_or_else(|| self.uid.to_text()),
+            index: self.index.map(|index| (*index).into()),
+            node: self.node.map(|node| (*node).into()),
+            created: self.created.get(),
+            start_time: self.start_time.get(),
+            phase: (*self.phase).into(),
+            reason: rare.reason,
+            message: rare.message,
+            not_scheduled: rare.not_scheduled,
+            disruption: rare.disruption,
+            not_ready_since: self.not_ready_since.get(),
+            ready_changed: self.ready_changed.get(),
+            node_outage: rare.node_outage,
+            grace_seconds: self.template.grace_seconds,
+            deletion: rare.deletion,
+            default_container: self.template.default_container.clone(),
+            containers: self.template.evidence(self.containers),
+            removed: self.removed,
+        }
+    }
+}
+
+fn has_ended(phase: &str) -> bool {
+    matches!(phase, "Succeeded" | "Failed")
+}
+
+/// Whether `new` is a version before `known`; versions that are not numbers cannot be compared and count as newer.
+pub fn is_older(known: Option<NonZeroU64>, new: &str) -> bool {
+    matches!((known, new.parse::<NonZeroU64>()), (Some(known), Ok(new)) if new < known)
+}

@@ -1,0 +1,284 @@
+//! Jobs known from Events only: they finished and were deleted while no watch was running.
+//!
+//! The Job controller's Event about a Job's end outlives the Job, for an hour by default. When such an Event is about a
+//! Job that no list of Jobs has shown, the Job was created and deleted unobserved, or the Job's watch is late. So an Event
+//! counts as the last trace of a Job only after a delay: a short one if a list of Jobs is newer than the Job's end, because
+//! the Job was deleted before that list; otherwise one longer than a watch can be silent undetected.
+//!
+//! Anyone who may create Events in a namespace can forge such an Event. So the namespaces take turns, observed Jobs come
+//! first, and at the limit Jobs of the namespace that has the most are dropped.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::ops::Bound;
+use std::sync::Arc;
+
+use jiff::{SignedDuration, Timestamp};
+use job_event::Uid;
+
+use super::event::EventRecord;
+use super::time::{later, pop_due};
+
+/// How long the Job's own stream may be late: its controller writes the end into the Job before it tells of it.
+const PATIENCE: SignedDuration = SignedDuration::from_millis(1500);
+/// How long it may be late if no list of Jobs is younger than the Job's end.
+const LONG_PATIENCE: SignedDuration = SignedDuration::from_secs(150);
+/// Times in Events are cut to whole seconds.
+const ROUNDING: SignedDuration = SignedDuration::from_secs(2);
+/// How many Jobs may wait to be reported from their Events.
+const WAITING: usize = 50_000;
+
+/// What is left of a Job.
+#[derive(Debug)]
+pub struct Remains {
+    /// Its namespace.
+    pub namespace: Arc<str>,
+    /// Its name.
+    pub name: Box<str>,
+    /// Its UID as written.
+    pub uid: Box<str>,
+    /// The part of the cluster in which the Event was seen.
+    pub scope: u16,
+    /// When it ended, as far as the Event tells.
+    pub at: Timestamp,
+    /// The Event about its end.
+    pub verdict: EventRecord,
+}
+
+/// The outcome of a Job that may have been created and deleted unobserved.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Added {
+    /// It waits from now on. Another one may have been given up for it.
+    Waits(Option<Uid>),
+    /// It waits already.
+    Known,
+    /// There are too many: it is given up.
+    GivenUp,
+}
+
+#[derive(Debug)]
+struct Waiting {
+    remains: Box<Remains>,
+    /// When it may be reported.
+    due: Timestamp,
+    since: Timestamp,
+}
+
+/// The Jobs that may have come and gone unseen.
+#[derive(Debug)]
+pub struct Recoveries {
+    waiting: HashMap<Uid, Waiting>,
+    /// Those that are not due yet.
+    due: BTreeSet<(Timestamp, Uid)>,
+    /// Those that are due, by namespace. Those that do not wait any more are passed over.
+    ready: BTreeMap<Arc<str>, VecDeque<Uid>>,
+    /// The namespace whose turn it was last.
+    last: Option<Arc<str>>,
+    /// Those that wait, by namespace.
+    namespaces: HashMap<Arc<str>, BTreeSet<Uid>>,
+    capacity: usize,
+    /// When the last list of all Jobs of each part of the cluster ended.
+    listed: HashMap<u16, Timestamp>,
+}
+
+impl Default for Recoveries {
+    fn default() -> Self {
+        Recoveries {
+            waiting: HashMap::new(),
+            due: BTreeSet::new(),
+            ready: BTreeMap::new(),
+            last: None,
+            namespaces: HashMap::new(),
+            capacity: WAITING,
+            listed: HashMap::new(),
+        }
+    }
+}
+
+impl Recoveries {
+    /// An Event about the end of a Job that is not known. `listed`: it is from a list, which follows one of Jobs.
+    pub fn add(&mut self, uid: Uid, remains: Remains, listed: bool, now: Timestamp) -> Added {
+        if self.waiting.contains_key(&uid) {
+            return Added::Known;
+        }
+        let given_up = match self.make_room(&remains.namespace) {
+            Ok(given_up) => given_up,
+            Err(Full) => return Added::GivenUp,
+        };
+        let is_older = |list: &Timestamp| remains.at <= later(*list, ROUNDING);
+        let is_gone = listed || self.listed.get(&remains.scope).is_some_and(is_older);
+        let due = later(now, if is_gone { PATIENCE } else { LONG_PATIENCE });
+        self.due.insert((due, uid));
+        self.namespaces
+            .entry(remains.namespace.clone())
+            .or_default()
+            .insert(uid);
+        let waiting = Waiting {
+            remains: Box::new(remains),
+            due,
+            since: now,
+        };
+        self.waiting.insert(uid, waiting);
+        Added::Waits(given_up)
+    }
+
+    /// Gives up one of the namespace that has the most, unless that is the one that wants room.
+    fn make_room(&mut self, namespace: &str) -> Result<Option<Uid>, Full> {
+        if self.waiting.len() < self.capacity {
+            return Ok(None);
+        }
+        let own = self.namespaces.get(namespace).map_or(0, BTreeSet::len);
+        let most = self.namespaces.values().max_by_key(|uids| uids.len());
+        let most = most.filter(|uids| uids.len() > own + 1).and_then(|uids| uids.last());
+        let uid = *most.ok_or(Full)?;
+        self.remove(&uid);
+        Ok(Some(uid))
+    }
+
+    /// The Job exists after all. Whether it was waited for.
+    pub fn forget(&mut self, uid: &Uid) -> bool {
+        self.remove(uid).is_some()
+    }
+
+    /// Forgets those that `is_told` says were reported, and returns their UIDs.
+    pub fn forget_told(&mut self, is_told: impl Fn(&Uid, &Remains) -> bool) -> Vec<Uid> {
+        let waiting = self.waiting.iter();
+        let told = waiting.filter(|(uid, waiting)| is_told(uid, &waiting.remains));
+        let told: Vec<Uid> = told.map(|(uid, _)| *uid).collect();
+        for uid in &told {
+            self.remove(uid);
+        }
+        told
+    }
+
+    fn remove(&mut self, uid: &Uid) -> Option<Waiting> {
+        let waiting = self.waiting.remove(uid)?;
+        self.due.remove(&(waiting.due, *uid));
+        let namespace = &waiting.remains.namespace;
+        if let Some(uids) = self.namespaces.get_mut(namespace) {
+            uids.remove(uid);
+            if uids.is_empty() {
+                self.namespaces.remove(namespace);
+                self.ready.remove(namespace);
+            }
+        }
+        Some(waiting)
+    }
+
+    /// A list of all Jobs of a part of the cluster has ended: those that are not in it are gone.
+    pub fn jobs_listed(&mut self, scope: u16, now: Timestamp) {
+        self.listed.insert(scope, now);
+        for (uid, waiting) in &mut self.waiting {
+            let due = later(waiting.since, PATIENCE);
+            if waiting.remains.scope == scope && due < waiting.due && self.due.remove(&(waiting.due, *uid)) {
+                self.due.insert((due, *uid));
+                waiting.due = due;
+            }
+        }
+    }
+
+    /// When the next one may be reported.
+    pub fn next_deadline(&self) -> Option<Timestamp> {
+        match self.ready.is_empty() {
+            true => self.due.first().map(|(at, _)| *at),
+            false => Some(Timestamp::MIN),
+        }
+    }
+
+    /// How many may be reported.
+    pub fn ready(&self) -> usize {
+        self.waiting.len().saturating_sub(self.due.len())
+    }
+
+    /// The next one that may be reported at `now`; the namespaces take turns.
+    pub fn next(&mut self, now: Timestamp) -> Option<(Uid, Box<Remains>)> {
+        while let Some(uid) = pop_due(&mut self.due, LONG_PATIENCE, now) {
+            if let Some(waiting) = self.waiting.get(&uid) {
+                let namespace = waiting.remains.namespace.clone();
+                self.ready.entry(namespace).or_default().push_back(uid);
+            }
+        }
+        loop {
+            let after = self.last.take().map_or(Bound::Unbounded, Bound::Excluded);
+            let turn = self.ready.range::<Arc<str>, _>((after, Bound::Unbounded)).next();
+            let (namespace, _) = turn.or_else(|| self.ready.first_key_value())?;
+            let namespace = namespace.clone();
+            let queue = self.ready.get_mut(&namespace)?;
+            let uid = queue.pop_front();
+            if queue.is_empty() {
+                self.ready.remove(&namespace);
+            }
+            self.last = Some(namespace);
+            if let Some((uid, waiting)) = uid.and_then(|uid| Some((uid, self.remove(&uid)?))) {
+                return Some((uid, waiting.remains));
+            }
+        }
+    }
+}
+
+/// There is no room.
+struct Full;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pool::Pools;
+    use job_watch::model;
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(second).unwrap()
+    }
+
+    fn add(recoveries: &mut Recoveries, namespace: &str, name: &str) -> Added {
+        let remains = Remains {
+            namespace: namespace.into(),
+            name: name.into(),
+            uid: name.into(),
+            scope: 0,
+            at: at(0),
+            verdict: EventRecord::new(&model::Event::default(), &mut Pools::default()),
+        };
+        recoveries.add(Uid::new(name), remains, true, at(0))
+    }
+
+    fn names(recoveries: &mut Recoveries) -> Vec<String> {
+        let next = || recoveries.next(at(10)).map(|(_, remains)| remains.name.to_string());
+        std::iter::from_fn(next).collect()
+    }
+
+    #[test]
+    fn namespaces_take_turns() {
+        let mut recoveries = Recoveries::default();
+        for n in 0..100 {
+            add(&mut recoveries, "evil", &format!("false-{n}"));
+        }
+        add(&mut recoveries, "a", "first");
+        add(&mut recoveries, "z", "last");
+        assert!(recoveries.next(at(1)).is_none(), "not due yet");
+        let names = names(&mut recoveries);
+        assert_eq!(names.len(), 102);
+        assert!(names[..3].contains(&"first".to_owned()) && names[..3].contains(&"last".to_owned()));
+        assert_eq!((recoveries.ready(), recoveries.next_deadline()), (0, None));
+    }
+
+    #[test]
+    fn the_namespace_that_has_the_most_makes_room() {
+        let mut recoveries = Recoveries {
+            capacity: 10,
+            ..Recoveries::default()
+        };
+        for n in 0..10 {
+            assert_eq!(add(&mut recoveries, "evil", &format!("false-{n}")), Added::Waits(None));
+        }
+        assert_eq!(add(&mut recoveries, "evil", "one-more"), Added::GivenUp);
+        assert!(matches!(add(&mut recoveries, "own", "a"), Added::Waits(Some(_))));
+        assert_eq!(add(&mut recoveries, "own", "a"), Added::Known);
+        assert!(recoveries.next(at(10)).is_some());
+        assert_eq!(add(&mut recoveries, "own", "b"), Added::Waits(None));
+        assert!(matches!(add(&mut recoveries, "own", "c"), Added::Waits(Some(_))));
+        let names = names(&mut recoveries);
+        assert_eq!(names.len(), 10);
+        for own in ["b", "c"] {
+            assert!(names.contains(&own.to_owned()), "{names:?}");
+        }
+    }
+}

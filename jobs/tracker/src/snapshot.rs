@@ -1,0 +1,122 @@
+//! The evidence of Jobs from one look at a cluster, through the same tracker as a cluster that is watched.
+
+use jiff::{SignedDuration, Timestamp};
+use job_event::Evidence;
+use job_event::evidence::{Gap, Pod};
+use job_watch::snapshot::{EVENT_LIFETIME, Snapshot};
+use job_watch::{Kind, Observation, Source};
+
+use crate::{OnFirstStart, Tracker, TrackerSettings};
+
+/// The evidence of each Job, finished or not, in no particular order: the tracker's first list of everything, at `now`.
+pub fn evidence(snapshot: Snapshot, now: Timestamp) -> Vec<Evidence> {
+    let mut tracker = Tracker::new(TrackerSettings {
+        settle: SignedDuration::ZERO,
+        on_first_start: OnFirstStart::ReportFinished,
+        ..Default::default()
+    });
+    let mut objects = snapshot.objects;
+    for kind in Kind::ALL {
+        let source = Source { kind, scope: 0 };
+        if snapshot.forbidden.contains(&kind) {
+            tracker.apply(source, Observation::Forbidden, now);
+            continue;
+        }
+        tracker.apply(source, Observation::ListBegins, now);
+        for object in objects.remove(&kind).unwrap_or_default() {
+            tracker.apply(source, Observation::Listed(object), now);
+        }
+        tracker.apply(source, Observation::ListEnds, now);
+    }
+    let mut evidence: Vec<Evidence> = std::iter::from_fn(|| tracker.drain(true)).collect();
+    evidence.extend(tracker.into_unended());
+    for evidence in &mut evidence {
+        if shows_everything(evidence, now) {
+            evidence.gaps.retain(|gap| *gap != Gap::JoinedLate);
+        }
+    }
+    evidence
+}
+
+/// Whether the last state of a Job still tells all that happened: every Pod that its controller counts exists, none
+/// was restarted or deleted, and the Events are young enough to be there. Then it does not matter when one looked.
+fn shows_everything(evidence: &Evidence, now: Timestamp) -> bool {
+    let status = &evidence.job.status;
+    let untouched = |pod: &Pod| pod.deletion.is_none() && pod.containers.iter().all(|c| c.restarts == 0);
+    let counted = i64::from(status.failed) + i64::from(status.succeeded) + i64::from(status.active);
+    let pods = i64::try_from(evidence.pods.len()).unwrap_or(i64::MAX);
+    let began = evidence.job.created;
+    counted > 0
+        && pods >= counted
+        && evidence.pods.iter().all(untouched)
+        && !status
+            .conditions
+            .iter()
+            .any(|condition| &*condition.kind == "Suspended")
+        && began.is_some_and(|began| now.duration_since(began) < EVENT_LIFETIME)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use job_watch::Object;
+
+    use super::*;
+
+    const NOW: &str = "2026-11-23T17:00:00Z";
+
+    fn snapshot(pods: &[Value], failed: i32, created: &str) -> Vec<Evidence> {
+        let job = json!({"metadata": {"name": "j", "namespace": "n", "uid": "u", "creationTimestamp": created},
+            "spec": {"backoffLimit": 0}, "status": {"failed": failed, "conditions": [
+                {"type": "FailureTarget", "status": "True", "reason": "BackoffLimitExceeded"}]}});
+        let pods = pods
+            .iter()
+            .map(|pod| Object::Pod(serde_json::from_value(pod.clone()).unwrap()));
+        let mut snapshot = Snapshot::default();
+        let job = Object::Job(serde_json::from_value(job).unwrap());
+        snapshot.objects.insert(Kind::Jobs, vec![job]);
+        snapshot.objects.insert(Kind::Pods, pods.collect());
+        evidence(snapshot, NOW.parse().unwrap())
+    }
+
+    fn pod(restarts: i32) -> Value {
+        json!({"metadata": {"name": "j-1", "namespace": "n", "uid": "p",
+                "ownerReferences": [{"apiVersion": "batch/v1", "kind": "Job", "name": "j", "uid": "u", "controller": true}]},
+            "spec": {"containers": [{"name": "main"}]},
+            "status": {"phase": "Failed", "containerStatuses": [{"name": "main", "restartCount": restarts,
+                "state": {"terminated": {"exitCode": 3, "containerID": "c"}}}]}})
+    }
+
+    #[test]
+    fn a_job_whose_pods_all_exist_lacks_nothing() {
+        let evidence = snapshot(&[pod(0)], 1, "2026-11-23T16:30:00Z");
+        assert_eq!(evidence.len(), 1);
+        assert_eq!(evidence[0].pods.len(), 1);
+        assert_eq!(evidence[0].gaps, []);
+    }
+
+    #[test]
+    fn a_job_whose_past_may_be_lost_says_so() {
+        for (pods, failed, created) in [
+            (&[pod(0)][..], 2, "2026-11-23T16:30:00Z"),
+            (&[pod(1)], 1, "2026-11-23T16:30:00Z"),
+            (&[pod(0)], 1, "2026-11-23T15:59:00Z"),
+            (&[], 0, "2026-11-23T16:30:00Z"),
+        ] {
+            assert_eq!(snapshot(pods, failed, created)[0].gaps, [Gap::JoinedLate]);
+        }
+    }
+
+    #[test]
+    fn what_is_forbidden_is_a_gap() {
+        let mut snapshot = Snapshot::default();
+        let job = json!({"metadata": {"name": "j", "namespace": "n", "uid": "u"}});
+        snapshot
+            .objects
+            .insert(Kind::Jobs, vec![Object::Job(serde_json::from_value(job).unwrap())]);
+        snapshot.forbidden = [Kind::Pods, Kind::PodEvents].into();
+        let evidence = super::evidence(snapshot, NOW.parse().unwrap());
+        assert_eq!(evidence[0].gaps, [Gap::PodsForbidden, Gap::EventsForbidden]);
+    }
+}

@@ -1,0 +1,160 @@
+//! Whether the API server lets us list and watch, and what to add if it does not.
+
+use std::time::Duration;
+
+use http::Request;
+use http::header::{ACCEPT, CONTENT_TYPE};
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use kube::Client;
+use kube::client::Body;
+use serde::Deserialize;
+use tokio::time::timeout;
+
+use crate::Kind;
+use crate::model::lenient::{Lax, Object, lenient};
+use crate::watch::request::Target;
+
+/// How long the API server may take to answer one question.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// The longest answer that is read, bytes.
+const LONGEST: usize = 64 * 1024;
+
+/// The verbs the receiver needs.
+const VERBS: [&str; 2] = ["list", "watch"];
+
+/// What was found out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// All is allowed.
+    Allowed,
+    /// This verb is not.
+    Denied(&'static str),
+    /// Nobody knows: the API server cannot be asked. Holds why.
+    Unknown(String),
+}
+
+/// Asks for the access to what a watch needs.
+pub async fn review(client: &Client, target: &Target) -> Access {
+    for verb in VERBS {
+        match ask(client, target, verb).await {
+            Ok(true) => {}
+            Ok(false) => return Access::Denied(verb),
+            Err(problem) => return Access::Unknown(problem),
+        }
+    }
+    Access::Allowed
+}
+
+/// The rule that gives the access, as it stands in a Role or ClusterRole.
+pub fn rule(target: &Target) -> String {
+    let kind = target.source.kind;
+    let rule = format!(
+        "{{apiGroups: [{:?}], resources: [{:?}], verbs: [\"list\", \"watch\"]}}",
+        kind.group(),
+        kind.resource()
+    );
+    match &target.namespace {
+        Some(namespace) => format!("add to its Role in namespace {namespace:?} the rule {rule}"),
+        None => format!("add to its ClusterRole the rule {rule}"),
+    }
+}
+
+/// What is worse for Jobs without objects of this kind.
+pub fn loss(kind: Kind) -> &'static str {
+    match kind {
+        Kind::CronJobs => "replaced runs of CronJobs will be reported as deleted, without a schedule",
+        Kind::Jobs => "nothing can be reported",
+        Kind::Pods => "causes within Pods (exit codes, out of memory, image pulls) will be missing",
+        Kind::JobEvents | Kind::PodEvents => "causes that only Events tell (volumes, quota, probes) will be missing",
+        Kind::NodeEvents => {
+            "kills by the kernel of a node that ran out of memory will be told as kills by nobody known"
+        }
+    }
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Review {
+    #[serde(deserialize_with = "lenient")]
+    status: ReviewStatus,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct ReviewStatus {
+    #[serde(deserialize_with = "lenient")]
+    allowed: Option<bool>,
+}
+
+impl Object for Review {}
+impl Object for ReviewStatus {}
+
+async fn ask(client: &Client, target: &Target, verb: &str) -> Result<bool, String> {
+    let kind = target.source.kind;
+    let review = serde_json::json!({
+        "apiVersion": "authorization.k8s.io/v1",
+        "kind": "SelfSubjectAccessReview",
+        "spec": {"resourceAttributes": {
+            "group": kind.group(),
+            "resource": kind.resource(),
+            "verb": verb,
+            "namespace": target.namespace.as_deref().unwrap_or_default(),
+        }},
+    });
+    let request = Request::post("/apis/authorization.k8s.io/v1/selfsubjectaccessreviews")
+        .header(ACCEPT, "application/json")
+        .header(CONTENT_TYPE, "application/json")
+        .body(Body::from(review.to_string().into_bytes()))
+        .map_err(|error| error.to_string())?;
+    let answer = timeout(PATIENCE, async {
+        let response = client
+            .send(request)
+            .await
+            .map_err(|error| crate::client::explain(&error))?;
+        let status = response.status();
+        if !status.is_success() {
+            return Err(format!("the API server answers {status}"));
+        }
+        let body = Limited::new(response.into_body(), LONGEST).collect().await;
+        let body = body.map_err(|error| match error.is::<LengthLimitError>() {
+            true => format!("the API server's answer is longer than {LONGEST} bytes"),
+            false => crate::client::explain(&kube::Error::Service(error)),
+        })?;
+        let review: Lax<Review> = serde_json::from_slice(&body.to_bytes()).map_err(|error| error.to_string())?;
+        review
+            .0
+            .status
+            .allowed
+            .ok_or_else(|| "the answer does not say whether it is allowed".to_owned())
+    });
+    match answer.await {
+        Ok(answer) => answer,
+        Err(_) => Err(format!("no answer within {} s", PATIENCE.as_secs())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http::Response;
+
+    use super::*;
+    use crate::watch::request::targets;
+
+    async fn reviewed(body: String) -> Access {
+        let service = tower::service_fn(move |_: Request<Body>| {
+            let response = Response::new(Body::from(body.clone().into_bytes()));
+            async move { Ok::<_, std::io::Error>(response) }
+        });
+        review(&Client::new(service, "default"), &targets(&[], &[], "")[0]).await
+    }
+
+    #[tokio::test]
+    async fn an_endless_answer_about_access_is_not_read() {
+        let allowed = "{\"status\":{\"allowed\":true}}";
+        assert_eq!(reviewed(allowed.into()).await, Access::Allowed);
+        let padded = format!("{}{allowed}", " ".repeat(LONGEST));
+        let expected = "the API server's answer is longer than 65536 bytes";
+        assert_eq!(reviewed(padded).await, Access::Unknown(expected.into()));
+    }
+}

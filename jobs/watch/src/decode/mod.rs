@@ -1,0 +1,88 @@
+//! Decodes the lines of a watch and the pages of a list.
+//!
+//! The input is untrusted. An unusable object is skipped alone; an unexpected reply is an error as a whole.
+
+mod line;
+mod lines;
+mod list;
+mod names;
+mod typed;
+
+use std::fmt;
+
+use escape::Escaped;
+
+use crate::model::{Metadata, TypeMeta, Watched};
+pub use line::{WatchEvent, watch_line};
+pub use lines::{Line, Lines, MAX_LINE};
+pub use list::{ListError, ListPage, list_page, text};
+pub(crate) use names::{clipped, of_object as name};
+
+/// Why a line of a watch or an item of a list could not be used.
+#[derive(Debug, thiserror::Error)]
+pub enum DecodeError {
+    /// A line is longer than allowed.
+    #[error("a line of the watch is longer than {MAX_LINE} bytes")]
+    LineTooLong,
+    /// Not JSON, or not of this form.
+    #[error("{}: {}", Escaped(.object), Escaped(.problem))]
+    Json {
+        /// Kind, namespace and name of the object, as far as they can be read.
+        object: String,
+        /// The problem.
+        problem: String,
+    },
+    /// The event has an unknown type.
+    #[error("{}: expected type ADDED, MODIFIED, DELETED, BOOKMARK or ERROR, found {found:?}", Escaped(.object))]
+    UnknownType {
+        /// Kind, namespace and name of the object, as far as they can be read.
+        object: String,
+        /// The type.
+        found: String,
+    },
+    /// The object is of another type than the one that was asked for.
+    #[error("{}: expected a {expected}, found a {}", Escaped(.object), Escaped(.found))]
+    OtherType {
+        /// Kind, namespace and name of the object.
+        object: String,
+        /// The type that was asked for.
+        expected: TypeMeta,
+        /// The type that the object says.
+        found: String,
+    },
+    /// The object is of a namespace that was not asked for.
+    #[error("{}: expected an object of namespace {expected:?}", Escaped(.object))]
+    OtherNamespace {
+        /// Kind, namespace and name of the object.
+        object: String,
+        /// The namespace that was asked for.
+        expected: String,
+    },
+    /// The object has no UID, so nothing can be kept about it.
+    #[error("{}: metadata.uid is missing", Escaped(.0))]
+    NoUid(String),
+}
+
+impl DecodeError {
+    /// The object with this metadata is of another namespace than `expected`.
+    pub(crate) fn other_namespace<T: Watched>(metadata: &Metadata, expected: &str) -> Self {
+        DecodeError::OtherNamespace {
+            object: names::of_object(T::TYPE.kind, metadata),
+            expected: expected.to_owned(),
+        }
+    }
+
+    /// A parser's message about an object or line, of limited length: it may quote all of its input.
+    pub(crate) fn json(json: &str, problem: &serde_json::Error) -> Self {
+        DecodeError::Json {
+            object: names::of_json(json),
+            problem: clipped(&problem.to_string()),
+        }
+    }
+}
+
+impl fmt::Display for TypeMeta {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} ({})", self.kind, self.api_version)
+    }
+}

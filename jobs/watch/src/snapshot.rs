@@ -1,0 +1,119 @@
+//! One look at a cluster: every page of the lists, without watches.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::SignedDuration;
+use kube::Client;
+
+use crate::decode::list_page;
+use crate::model::{CronJob, Event, Job, Pod, Watched};
+use crate::observation::{Kind, Object};
+use crate::watch::listing::{Listing, Progress};
+use crate::watch::machine::Failure;
+use crate::watch::page;
+use crate::watch::request::Target;
+
+/// How long the API server keeps Events (`--event-ttl` of `kube-apiserver`, 1 h by default).
+pub const EVENT_LIFETIME: SignedDuration = SignedDuration::from_hours(1);
+
+/// What the lists of a cluster hold.
+#[derive(Debug, Default)]
+pub struct Snapshot {
+    /// The objects, by what was asked for.
+    pub objects: BTreeMap<Kind, Vec<Object>>,
+    /// What may not be listed.
+    pub forbidden: BTreeSet<Kind>,
+    /// Objects that could not be read, with why.
+    pub undecodable: Vec<String>,
+}
+
+impl Snapshot {
+    /// Lists what `target` asks for and adds it. That other objects than Jobs are forbidden is noted, not an error.
+    ///
+    /// # Errors
+    /// Why the list could not be had.
+    pub async fn read(&mut self, client: &Client, target: &Target) -> Result<(), Failure> {
+        let kind = target.source.kind;
+        let read = match kind {
+            Kind::CronJobs => pages::<CronJob>(client, target, Object::CronJob).await,
+            Kind::Jobs => pages::<Job>(client, target, Object::Job).await,
+            Kind::Pods => pages::<Pod>(client, target, Object::Pod).await,
+            Kind::JobEvents | Kind::PodEvents | Kind::NodeEvents => pages::<Event>(client, target, Object::Event).await,
+        };
+        match read {
+            Ok((objects, undecodable)) => {
+                self.objects.entry(kind).or_default().extend(objects);
+                self.undecodable.extend(undecodable);
+                Ok(())
+            }
+            Err(Failure::Status { code: 403, .. }) if kind != Kind::Jobs => {
+                self.forbidden.insert(kind);
+                Ok(())
+            }
+            Err(failure) => Err(failure),
+        }
+    }
+
+    /// The Jobs.
+    pub fn jobs(&self) -> impl Iterator<Item = &Job> {
+        self.of(Kind::Jobs).filter_map(|object| match object {
+            Object::Job(job) => Some(&**job),
+            _ => None,
+        })
+    }
+
+    /// The Events about Jobs, or the warnings about Pods.
+    pub fn events(&self, kind: Kind) -> impl Iterator<Item = &Event> {
+        self.of(kind).filter_map(|object| match object {
+            Object::Event(event) => Some(&**event),
+            _ => None,
+        })
+    }
+
+    /// How many objects of a kind there are.
+    pub fn count(&self, kind: Kind) -> usize {
+        self.of(kind).count()
+    }
+
+    /// Leaves out the Jobs for which `wanted` is false.
+    pub fn retain_jobs(&mut self, wanted: impl Fn(&Job) -> bool) {
+        if let Some(jobs) = self.objects.get_mut(&Kind::Jobs) {
+            jobs.retain(|object| matches!(object, Object::Job(job) if wanted(job)));
+        }
+    }
+
+    fn of(&self, kind: Kind) -> impl Iterator<Item = &Object> {
+        self.objects.get(&kind).into_iter().flatten()
+    }
+}
+
+/// The pages of a list: its objects, and why some could not be read.
+async fn pages<T: Watched>(
+    client: &Client,
+    target: &Target,
+    object: fn(Box<T>) -> Object,
+) -> Result<(Vec<Object>, Vec<String>), Failure> {
+    let (mut objects, mut undecodable) = (Vec::new(), Vec::new());
+    let mut listing = Listing::new();
+    loop {
+        let body = match page(client, target, listing.token(), listing.limit()).await {
+            Err(failure) if listing.failed(&failure) => {
+                objects.clear();
+                undecodable.clear();
+                continue;
+            }
+            body => body?,
+        };
+        let page = list_page(&body, T::TYPE).map_err(|error| Failure::BadList(error.to_string()))?;
+        let progress = listing.page_read(&page)?;
+        for item in page.objects::<T>() {
+            match item.and_then(|item| target.check(item)) {
+                Ok(item) => objects.push(object(Box::new(item))),
+                Err(problem) => undecodable.push(problem.to_string()),
+            }
+        }
+        if let Progress::Complete(_) = progress {
+            return Ok((objects, undecodable));
+        }
+    }
+}

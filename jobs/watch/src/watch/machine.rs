@@ -1,0 +1,463 @@
+//! Where a list and watch stands and what it does next. Pure: no I/O, no clock, randomness passed in.
+
+use std::time::Duration;
+
+use escape::Escaped;
+
+use super::listing::{Listing, Progress, goes_back};
+use crate::decode::ListPage;
+
+/// Delay after the first failure; doubles with each one that follows.
+const FIRST_DELAY: Duration = Duration::from_millis(800);
+/// The longest delay of our own choice before a list, which costs the server much.
+const LAST_DELAY: Duration = Duration::from_secs(30);
+/// The longest one before what costs it little: a watch that goes on where it was, or a server that was not reached. What
+/// ends meanwhile should be told of within seconds after the API is back.
+const LAST_CHEAP_DELAY: Duration = Duration::from_secs(3);
+/// The delay, half of it up to all of it, before something is tried again that is not allowed and can be done without.
+const DENIED_DELAY: Duration = Duration::from_secs(400);
+/// The longest delay a server's `Retry-After` is followed for.
+const LAST_RETRY_AFTER: Duration = Duration::from_secs(120);
+/// A watch that ends sooner, without having said anything, has failed.
+pub const SHORT_WATCH: Duration = Duration::from_secs(5);
+/// How often a server may end a watch from the inside with the same error before a list is tried instead.
+const IN_BAND_FAILURES: u32 = 3;
+/// How often a watch may end inside of an object, or cannot be read, at the same version before a list is tried instead:
+/// what comes next may be too much for something between here and the server.
+const UNREAD_FAILURES: u32 = 3;
+
+/// What is done next.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Phase {
+    /// Read the next page of [`Machine::listing`].
+    List,
+    /// Watch what changes.
+    Watch {
+        /// The version after which changes are asked for.
+        version: Box<str>,
+    },
+}
+
+/// Why a list or watch stopped.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Failure {
+    /// The API server said so.
+    Status {
+        /// The HTTP status.
+        code: u16,
+        /// The API server's own words.
+        message: String,
+        /// How long it asks to wait.
+        retry_after: Option<Duration>,
+        /// Whether it was said inside of a watch that had begun with a success.
+        in_band: bool,
+    },
+    /// The connection could not be made or broke.
+    Connection(String),
+    /// Nothing was heard for so long.
+    Silence(Duration),
+    /// Something was begun and not finished for so long, though the connection may be alive.
+    Slow(Duration),
+    /// The stream ended in the middle of a line.
+    Cut,
+    /// The watch ended at once, again and again.
+    Empty,
+    /// The reply cannot be read.
+    Unreadable(String),
+    /// The reply is a success and not the list that was asked for, or the list does not end. Holds why.
+    BadList(String),
+    /// The reply is longer than this many bytes, which are the most that is read.
+    TooLarge(usize),
+}
+
+impl Failure {
+    /// Whether the list or watch is not allowed.
+    pub fn is_denied(&self) -> bool {
+        matches!(
+            self,
+            Failure::Status {
+                code: 403,
+                in_band: false,
+                ..
+            }
+        )
+    }
+}
+
+impl std::fmt::Display for Failure {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Failure::Status { code: 401, message, .. } => write!(
+                f,
+                "401 {}: the API server does not accept the credentials; they have expired or belong to \
+                 another cluster. A kubeconfig is read again before the next try: renew them there",
+                Escaped(message)
+            ),
+            Failure::Status { code, message, .. } => write!(f, "{code} {}", Escaped(message)),
+            Failure::Connection(problem) => write!(f, "cannot reach the API server: {}", Escaped(problem)),
+            Failure::Silence(time) => write!(f, "nothing heard for {} s", time.as_secs()),
+            Failure::Slow(time) => write!(f, "a reply is not complete after {} s", time.as_secs()),
+            Failure::Cut => f.write_str("the connection ended in the middle of an object"),
+            Failure::Empty => f.write_str("the watch ended as soon as it had begun"),
+            Failure::Unreadable(problem) => write!(f, "cannot read the reply: {}", Escaped(problem)),
+            Failure::BadList(problem) => {
+                write!(f, "the reply is not the requested list: {}", Escaped(problem))
+            }
+            Failure::TooLarge(most) => write!(f, "the reply is larger than {} MiB", most >> 20),
+        }
+    }
+}
+
+/// What follows a failure.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Retry {
+    /// How long to wait first.
+    pub after: Duration,
+    /// Whether the list begins anew.
+    pub relists: bool,
+}
+
+/// One list and watch.
+#[derive(Debug)]
+pub struct Machine {
+    phase: Phase,
+    listing: Listing,
+    failures: u32,
+    /// How often a watch from the same version could not be read to its end.
+    unread: u32,
+    /// The version up to which the watch before this list had delivered.
+    watched: Box<str>,
+    /// A list of an earlier version than that was refused once.
+    is_doubted: bool,
+}
+
+impl Machine {
+    /// Begins with a list.
+    pub fn new() -> Self {
+        Machine {
+            phase: Phase::List,
+            listing: Listing::new(),
+            failures: 0,
+            unread: 0,
+            watched: "".into(),
+            is_doubted: false,
+        }
+    }
+
+    /// What to do now.
+    pub fn phase(&self) -> &Phase {
+        &self.phase
+    }
+
+    /// The list that is being read, in [`Phase::List`].
+    pub fn listing(&self) -> &Listing {
+        &self.listing
+    }
+
+    /// How many failures there were since the last success.
+    pub fn failures(&self) -> u32 {
+        self.failures
+    }
+
+    /// A page of the list was read. Returns whether it was the last one.
+    ///
+    /// # Errors
+    /// If it is not a page of that list.
+    pub fn page_read(&mut self, page: &ListPage<'_>) -> Result<bool, Failure> {
+        let (watched, version) = (&self.watched, &page.resource_version);
+        // A cluster that was restored from a backup is back at an earlier version. Anything else that says so once is
+        // not the cluster.
+        let goes_back = !watched.is_empty() && self.listing.token().is_empty() && goes_back(watched, version);
+        if goes_back && !std::mem::replace(&mut self.is_doubted, true) {
+            return Err(Failure::BadList(format!(
+                "resourceVersion {version} is older than {watched}, which was already observed"
+            )));
+        }
+        let Progress::Complete(version) = self.listing.page_read(page)? else {
+            return Ok(false);
+        };
+        self.phase = Phase::Watch { version };
+        self.watched = "".into();
+        (self.unread, self.is_doubted) = (0, false);
+        Ok(true)
+    }
+
+    /// The watch delivered a change or a bookmark of this version. A version that is empty is not taken.
+    pub fn progressed(&mut self, version: &str) {
+        (self.failures, self.unread) = (0, 0);
+        if !version.is_empty() {
+            self.phase = Phase::Watch {
+                version: version.into(),
+            };
+        }
+    }
+
+    /// The watch has lived longer than those that fail at once.
+    pub fn survived(&mut self) {
+        self.failures = 0;
+    }
+
+    /// The watch ended as watches do, after `lived`; `delivered` is whether it said anything. Returns how long to
+    /// wait before the next one. `jitter` as in [`Machine::failed`].
+    ///
+    /// # Errors
+    /// If it ended too soon and said nothing.
+    pub fn watch_ended(&mut self, lived: Duration, delivered: bool, jitter: f64) -> Result<Duration, Failure> {
+        if lived >= SHORT_WATCH {
+            self.failures = 0;
+            return Ok(Duration::ZERO);
+        }
+        // Going on at once would be a hot loop.
+        match delivered {
+            true => Ok(spread(FIRST_DELAY, jitter)),
+            false => Err(Failure::Empty),
+        }
+    }
+
+    /// How long to wait before trying again what is not allowed and can be done without; about 5 minutes.
+    pub fn denied_delay(jitter: f64) -> Duration {
+        spread(DENIED_DELAY, jitter)
+    }
+
+    /// Something failed. `jitter` in 0..1 spreads the delay over its upper half, so that replicas do not return in
+    /// step.
+    pub fn failed(&mut self, failure: &Failure, jitter: f64) -> Retry {
+        self.failures = self.failures.saturating_add(1);
+        let watching = matches!(self.phase, Phase::Watch { .. });
+        if watching && matches!(failure, Failure::Cut | Failure::Slow(_) | Failure::Unreadable(_)) {
+            self.unread += 1;
+        }
+        let relists = match failure {
+            Failure::Status { code: 400 | 410, .. } => true,
+            Failure::Status { in_band: true, .. } => self.failures >= IN_BAND_FAILURES,
+            _ => self.unread >= UNREAD_FAILURES,
+        };
+        let is_cheap = match &self.phase {
+            Phase::Watch { .. } => !relists,
+            Phase::List => self.listing.token().is_empty() && matches!(failure, Failure::Connection(_)),
+        };
+        match &mut self.phase {
+            Phase::Watch { version } if relists => {
+                self.watched = std::mem::take(version);
+                self.phase = Phase::List;
+            }
+            Phase::Watch { .. } => {}
+            // An interrupted list restarts: pages already read may be out of date.
+            Phase::List => drop(self.listing.failed(failure)),
+        }
+        let doubled = FIRST_DELAY.saturating_mul(1 << self.failures.saturating_sub(1).min(16));
+        let longest = if is_cheap { LAST_CHEAP_DELAY } else { LAST_DELAY };
+        let delay = spread(doubled.min(longest), jitter);
+        let asked = match failure {
+            Failure::Status { retry_after, .. } => retry_after.unwrap_or_default().min(LAST_RETRY_AFTER),
+            _ => Duration::ZERO,
+        };
+        Retry {
+            after: delay.max(asked),
+            relists: relists || !watching,
+        }
+    }
+}
+
+impl Default for Machine {
+    fn default() -> Self {
+        Machine::new()
+    }
+}
+
+/// Spreads a delay over its upper half.
+fn spread(delay: Duration, jitter: f64) -> Duration {
+    delay.mul_f64(0.5 + 0.5 * jitter.clamp(0.0, 1.0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::decode::list_page;
+    use crate::model::{Job, Watched};
+    use crate::watch::listing::ONE_PIECE;
+
+    fn status(code: u16, in_band: bool) -> Failure {
+        Failure::Status {
+            code,
+            message: "m".into(),
+            retry_after: None,
+            in_band,
+        }
+    }
+
+    fn read(machine: &mut Machine, next: &str, version: &str) -> Result<bool, Failure> {
+        let body = format!(
+            r#"{{"kind":"JobList","apiVersion":"batch/v1","metadata":{{"resourceVersion":"{version}","continue":"{next}"}},"items":[]}}"#
+        );
+        machine.page_read(&list_page(&body, Job::TYPE).unwrap())
+    }
+
+    fn watching() -> Machine {
+        let mut machine = Machine::new();
+        assert_eq!(read(&mut machine, "next", "5"), Ok(false));
+        assert_eq!(read(&mut machine, "", "5"), Ok(true));
+        machine
+    }
+
+    /// True if it is about to read the first page of a list, of this limit.
+    fn is_at_first_page(machine: &Machine, limit: u32) -> bool {
+        let listing = machine.listing();
+        *machine.phase() == Phase::List && listing.token().is_empty() && listing.limit() == limit
+    }
+
+    #[test]
+    fn delays_double_up_to_a_bound_and_success_resets_them() {
+        let delays = |mut machine: Machine, failure: &Failure| -> Vec<u128> {
+            (0..100)
+                .map(|_| machine.failed(failure, 1.0).after.as_millis())
+                .collect()
+        };
+        let refused = Failure::Connection("refused".into());
+        for cheap in [
+            delays(watching(), &Failure::Silence(Duration::ZERO)),
+            delays(watching(), &status(500, false)),
+            delays(Machine::new(), &refused),
+        ] {
+            assert_eq!(cheap[..4], [800, 1600, 3000, 3000]);
+            assert_eq!(cheap[99], 3000);
+        }
+        for costly in [
+            delays(Machine::new(), &status(500, false)),
+            delays(watching(), &status(410, true)),
+            delays(Machine::new(), &Failure::Cut),
+        ] {
+            assert_eq!(costly[..7], [800, 1600, 3200, 6400, 12_800, 25_600, 30_000]);
+            assert_eq!(costly[99], 30_000);
+        }
+        let mut machine = watching();
+        machine.failed(&Failure::Cut, 1.0);
+        machine.progressed("9");
+        assert_eq!(machine.failed(&Failure::Cut, 0.0).after.as_millis(), 400);
+    }
+
+    #[test]
+    fn a_watch_goes_on_where_it_was() {
+        let mut machine = watching();
+        machine.progressed("8");
+        for failure in [
+            Failure::Cut,
+            status(500, false),
+            status(429, false),
+            status(401, false),
+            status(504, false),
+        ] {
+            assert!(!machine.failed(&failure, 0.5).relists);
+            assert_eq!(*machine.phase(), Phase::Watch { version: "8".into() });
+        }
+    }
+
+    #[test]
+    fn a_version_that_is_gone_means_a_list_but_never_a_hot_loop() {
+        for failure in [status(410, true), status(410, false), status(400, false)] {
+            let mut machine = watching();
+            let retry = machine.failed(&failure, 0.5);
+            assert_eq!((retry.relists, retry.after), (true, Duration::from_millis(600)));
+            assert!(is_at_first_page(&machine, 500));
+            // The list succeeds and the watch fails again.
+            read(&mut machine, "", "6").unwrap();
+            assert!(machine.failed(&failure, 0.5).after > Duration::from_millis(800));
+        }
+    }
+
+    #[test]
+    fn an_expired_token_leads_to_a_list_in_one_piece() {
+        let mut machine = Machine::new();
+        read(&mut machine, "next", "5").unwrap();
+        assert!(machine.failed(&status(410, false), 0.5).relists);
+        assert!(is_at_first_page(&machine, ONE_PIECE));
+        // And stays so until that list is in.
+        machine.failed(&Failure::Cut, 0.5);
+        assert!(is_at_first_page(&machine, ONE_PIECE));
+    }
+
+    #[test]
+    fn a_broken_list_begins_anew() {
+        let mut machine = Machine::new();
+        read(&mut machine, "next", "5").unwrap();
+        assert!(machine.failed(&Failure::Cut, 0.5).relists);
+        assert!(is_at_first_page(&machine, 500));
+    }
+
+    #[test]
+    fn the_server_may_ask_for_a_longer_delay_within_reason() {
+        let mut machine = watching();
+        let ask = |seconds| Failure::Status {
+            code: 429,
+            message: "m".into(),
+            retry_after: Some(Duration::from_secs(seconds)),
+            in_band: false,
+        };
+        assert_eq!(machine.failed(&ask(7), 0.5).after, Duration::from_secs(7));
+        assert_eq!(machine.failed(&ask(86_400), 0.5).after, LAST_RETRY_AFTER);
+    }
+
+    #[test]
+    fn watches_that_end_at_once_are_slowed_down() {
+        let mut machine = watching();
+        let (long, short) = (Duration::from_secs(240), Duration::from_millis(1));
+        assert_eq!(machine.watch_ended(long, false, 0.0), Ok(Duration::ZERO));
+        assert_eq!(machine.watch_ended(short, true, 0.0), Ok(Duration::from_millis(400)));
+        assert_eq!(machine.watch_ended(short, false, 0.0), Err(Failure::Empty));
+    }
+
+    #[test]
+    fn an_error_that_repeats_inside_the_watch_ends_in_a_list() {
+        let mut machine = watching();
+        let relists: Vec<bool> = (0..3)
+            .map(|_| machine.failed(&status(500, true), 0.5).relists)
+            .collect();
+        assert_eq!(relists, [false, false, true]);
+    }
+
+    #[test]
+    fn relists_after_repeatedly_broken_watches() {
+        let mut machine = watching();
+        let relists = |machine: &mut Machine, times| -> Vec<bool> {
+            (0..times).map(|_| machine.failed(&Failure::Cut, 0.5).relists).collect()
+        };
+        assert_eq!(relists(&mut machine, 2), [false, false]);
+        machine.progressed("8");
+        machine.failed(&Failure::Connection("refused".into()), 0.5);
+        assert_eq!(relists(&mut machine, 3), [false, false, true]);
+    }
+
+    #[test]
+    fn accepts_an_older_list_the_second_time() {
+        let mut machine = watching();
+        machine.progressed("80");
+        machine.failed(&status(410, true), 0.5);
+        for attempt in [Err(()), Ok(true)] {
+            let read = read(&mut machine, "", "7");
+            assert_eq!(read.clone().map_err(drop), attempt);
+            if let Err(failure) = read {
+                assert!(matches!(failure, Failure::BadList(_)));
+                assert!(machine.failed(&failure, 0.5).relists);
+            }
+        }
+        assert_eq!(*machine.phase(), Phase::Watch { version: "7".into() });
+    }
+
+    #[test]
+    fn server_messages_stay_on_one_line() {
+        let forged = "no\n2026-01-01 INFO forged\u{1b}[2J";
+        for failure in [
+            Failure::Status {
+                code: 403,
+                message: forged.into(),
+                retry_after: None,
+                in_band: false,
+            },
+            Failure::Connection(forged.into()),
+            Failure::Unreadable(forged.into()),
+            Failure::BadList(forged.into()),
+        ] {
+            assert!(!failure.to_string().contains(char::is_control), "{failure}");
+        }
+    }
+}

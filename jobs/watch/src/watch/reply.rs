@@ -1,0 +1,137 @@
+//! Replies of the API server, with bounds on how long each part of them may take.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::header::{CONTENT_ENCODING, RETRY_AFTER};
+use http::{Response, StatusCode};
+use http_body_util::BodyExt;
+use kube::Client;
+use kube::client::Body;
+use tokio::time::timeout;
+
+use super::machine::Failure;
+use super::request::Target;
+use crate::decode::{clipped, text};
+use crate::model::Status;
+
+/// How long the head of a reply, or the next piece of a list, may take.
+pub const REPLY: Duration = Duration::from_secs(60);
+/// How long a page of a list may take, however it trickles in. The API server itself gives up after a minute.
+const PAGE: Duration = Duration::from_secs(300);
+/// The most that is read of a page of a list, bytes. 500 Jobs or Pods take 2 to 10 MiB; of larger objects fewer are
+/// asked for at once.
+pub const MAX_PAGE: usize = 64 * 1024 * 1024;
+/// How long the body of a refusal may take.
+const REFUSAL: Duration = Duration::from_secs(15);
+/// The most that is read of the body of a refusal, bytes.
+const STATUS_BODY: usize = 64 * 1024;
+
+/// Sends a request and waits for the head of its reply, which is a success.
+pub async fn send(
+    client: &Client,
+    request: Result<http::Request<Body>, http::Error>,
+) -> Result<Response<Body>, Failure> {
+    let request = request.map_err(|error| Failure::Unreadable(format!("the request is not valid: {error}")))?;
+    let response = timeout(REPLY, client.send(request)).await;
+    let response = response.map_err(|_| Failure::Silence(REPLY))?;
+    let response = response.map_err(|error| Failure::Connection(crate::client::explain(&error)))?;
+    // Nothing that is asked for is answered with another success: 206, for one, is a part of something.
+    if response.status() != StatusCode::OK {
+        return Err(refusal(response).await);
+    }
+    // Never asked for; a proxy that compresses all the same would make every line unreadable.
+    match response.headers().get(CONTENT_ENCODING) {
+        Some(encoding) if encoding.as_bytes() != b"identity" => Err(Failure::Unreadable(format!(
+            "content encoding {encoding:?} was not asked for"
+        ))),
+        _ => Ok(response),
+    }
+}
+
+/// The next piece of a body; `None` at its end.
+pub async fn next_data(body: &mut Body, silence: Duration) -> Result<Option<Bytes>, Failure> {
+    loop {
+        let frame = timeout(silence, body.frame())
+            .await
+            .map_err(|_| Failure::Silence(silence))?;
+        match frame {
+            None => return Ok(None),
+            Some(Err(error)) => return Err(Failure::Connection(crate::client::explain(&error))),
+            Some(Ok(frame)) => {
+                if let Ok(data) = frame.into_data() {
+                    return Ok(Some(data));
+                }
+            }
+        }
+    }
+}
+
+/// The whole body of a reply, of at most `most` bytes. `silence`: how long the server may take for the next piece.
+pub async fn whole(body: &mut Body, most: usize, silence: Duration) -> Result<Vec<u8>, Failure> {
+    let mut all = Vec::new();
+    while let Some(data) = next_data(body, silence).await? {
+        if all.len() + data.len() > most {
+            return Err(Failure::TooLarge(most));
+        }
+        all.extend_from_slice(&data);
+    }
+    Ok(all)
+}
+
+/// Asks for a page of a list and reads it, as text.
+pub async fn page(client: &Client, target: &Target, token: &str, limit: u32) -> Result<String, Failure> {
+    let read = async {
+        let mut body = send(client, target.list(token, limit)).await?.into_body();
+        whole(&mut body, MAX_PAGE, REPLY).await
+    };
+    let body = timeout(PAGE, read).await.unwrap_or(Err(Failure::Slow(PAGE)))?;
+    Ok(text(body))
+}
+
+/// What a server said inside of a watch to end it.
+pub fn in_band(status: Status) -> Failure {
+    Failure::Status {
+        code: u16::try_from(status.code).unwrap_or(0),
+        retry_after: seconds(status.details.retry_after_seconds),
+        message: clipped(&status.message),
+        in_band: true,
+    }
+}
+
+/// What a reply that is not a success says.
+async fn refusal(response: Response<Body>) -> Failure {
+    let code = response.status();
+    let header = response
+        .headers()
+        .get(RETRY_AFTER)
+        .and_then(|value| value.to_str().ok());
+    let header = header.and_then(|value| value.trim().parse().ok());
+    let mut body = response.into_body();
+    let mut text = Vec::new();
+    let read = async {
+        while let Ok(Some(data)) = next_data(&mut body, REFUSAL).await {
+            text.extend_from_slice(&data);
+            if text.len() > STATUS_BODY {
+                break;
+            }
+        }
+    };
+    // Of a body that does not end the status alone has to do.
+    let _ = timeout(REFUSAL, read).await;
+    let status: Status = serde_json::from_slice(&text).unwrap_or_default();
+    let message = match &*status.message {
+        "" => code.canonical_reason().unwrap_or("no reason given").to_owned(),
+        message => clipped(message),
+    };
+    Failure::Status {
+        code: code.as_u16(),
+        message,
+        retry_after: seconds(header.or(status.details.retry_after_seconds)),
+        in_band: false,
+    }
+}
+
+fn seconds(number: Option<i64>) -> Option<Duration> {
+    u64::try_from(number?).ok().map(Duration::from_secs)
+}

@@ -1,0 +1,249 @@
+//! What is asked of the API server: the paths and parameters of lists and watches.
+
+use http::Request;
+use http::header::ACCEPT;
+use kube::client::Body;
+
+use super::listing::ONE_PIECE;
+use crate::decode::{DecodeError, WatchEvent};
+use crate::model::{CronJob, Event, Job, Pod, TypeMeta, Watched};
+use crate::{Kind, Source};
+
+/// Which Events about nodes are asked for; there is no "or".
+pub const NODE_EVENTS: &str = "involvedObject.kind=Node,reason=SystemOOM";
+
+/// One list and watch: a kind of objects in the whole cluster or in one namespace.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Target {
+    /// Who it is in the tracker.
+    pub source: Source,
+    /// The namespace; `None` for the whole cluster.
+    pub namespace: Option<String>,
+    /// Only objects whose labels match; empty for all.
+    pub label_selector: String,
+    /// Only objects whose fields match; empty for all.
+    pub field_selector: String,
+}
+
+impl Kind {
+    /// The API group; empty for the core.
+    pub fn group(self) -> &'static str {
+        match self {
+            Kind::CronJobs | Kind::Jobs => "batch",
+            Kind::Pods | Kind::JobEvents | Kind::PodEvents | Kind::NodeEvents => "",
+        }
+    }
+
+    /// The resource's name in the API.
+    pub fn resource(self) -> &'static str {
+        match self {
+            Kind::CronJobs => "cronjobs",
+            Kind::Jobs => "jobs",
+            Kind::Pods => "pods",
+            Kind::JobEvents | Kind::PodEvents | Kind::NodeEvents => "events",
+        }
+    }
+
+    /// The type of the objects.
+    pub fn type_meta(self) -> TypeMeta {
+        match self {
+            Kind::CronJobs => CronJob::TYPE,
+            Kind::Jobs => Job::TYPE,
+            Kind::Pods => Pod::TYPE,
+            Kind::JobEvents | Kind::PodEvents | Kind::NodeEvents => Event::TYPE,
+        }
+    }
+
+    /// The name in logs and metrics.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Kind::JobEvents => "job events",
+            Kind::PodEvents => "pod events",
+            Kind::NodeEvents => "node events",
+            _ => self.resource(),
+        }
+    }
+}
+
+/// Every list and watch. `include`: the namespaces, all of them if it is empty; `exclude`: those left out.
+/// The order is that of [`Kind::ALL`] for each namespace. Nodes have no namespace, so what is said about them is only asked
+/// for where the whole cluster is watched; their Events stand in namespace `default`, which may well be excluded.
+pub fn targets(include: &[String], exclude: &[String], job_labels: &str) -> Vec<Target> {
+    let namespaces: Vec<Option<String>> = match include {
+        [] => vec![None],
+        _ => include.iter().cloned().map(Some).collect(),
+    };
+    let mut targets = Vec::new();
+    // Scope 0 is the whole cluster.
+    for (scope, namespace) in (u16::from(!include.is_empty())..).zip(namespaces) {
+        for kind in Kind::ALL {
+            if kind == Kind::NodeEvents && namespace.is_some() {
+                continue;
+            }
+            let mut fields: Vec<String> = match kind {
+                Kind::JobEvents => vec!["involvedObject.kind=Job".into()],
+                Kind::PodEvents => vec!["involvedObject.kind=Pod".into(), "type=Warning".into()],
+                Kind::NodeEvents => vec![NODE_EVENTS.into()],
+                _ => Vec::new(),
+            };
+            if namespace.is_none() && kind != Kind::NodeEvents {
+                fields.extend(exclude.iter().map(|excluded| format!("metadata.namespace!={excluded}")));
+            }
+            targets.push(Target {
+                source: Source { kind, scope },
+                namespace: namespace.clone(),
+                label_selector: match kind {
+                    Kind::Jobs => job_labels.into(),
+                    Kind::Pods => "batch.kubernetes.io/job-name".into(),
+                    _ => String::new(),
+                },
+                field_selector: fields.join(","),
+            });
+        }
+    }
+    targets
+}
+
+impl Target {
+    /// Asks for a page of the list of at most `limit` objects, or for all of it in [`ONE_PIECE`]; `token` is the last
+    /// page's, empty for the first. No `resourceVersion`: the list is then read from etcd, never from a cache
+    /// that may be behind what was already seen.
+    pub fn list(&self, token: &str, limit: u32) -> Result<Request<Body>, http::Error> {
+        let limit = match limit {
+            ONE_PIECE => String::new(),
+            limit => limit.to_string(),
+        };
+        self.get(&[("limit", &limit), ("continue", token)])
+    }
+
+    /// Asks for what changes after `version`, for `timeout` seconds.
+    pub fn watch(&self, version: &str, timeout: u64) -> Result<Request<Body>, http::Error> {
+        self.get(&[
+            ("watch", "true"),
+            ("resourceVersion", version),
+            ("allowWatchBookmarks", "true"),
+            ("timeoutSeconds", &timeout.to_string()),
+        ])
+    }
+
+    /// What it is, for logs: `jobs in namespace "team-a"`.
+    pub fn describe(&self) -> String {
+        let kind = self.source.kind.as_str();
+        match &self.namespace {
+            Some(namespace) => format!("{kind} in namespace {namespace:?}"),
+            None => format!("{kind} of the cluster"),
+        }
+    }
+
+    /// An object, if it is of the namespace that is asked for.
+    ///
+    /// # Errors
+    /// If it is of another one.
+    pub fn check<T: Watched>(&self, object: T) -> Result<T, DecodeError> {
+        match &self.namespace {
+            Some(namespace) if *object.metadata().namespace != **namespace => {
+                Err(DecodeError::other_namespace::<T>(object.metadata(), namespace))
+            }
+            _ => Ok(object),
+        }
+    }
+
+    /// An event of a watch, if its object is of the namespace that is asked for.
+    ///
+    /// # Errors
+    /// If it is of another one.
+    pub fn check_event<T: Watched>(&self, event: WatchEvent<T>) -> Result<WatchEvent<T>, DecodeError> {
+        Ok(match event {
+            WatchEvent::Added(object) => WatchEvent::Added(self.check(object)?),
+            WatchEvent::Modified(object) => WatchEvent::Modified(self.check(object)?),
+            WatchEvent::Deleted(object) => WatchEvent::Deleted(self.check(object)?),
+            event => event,
+        })
+    }
+
+    fn get(&self, parameters: &[(&str, &str)]) -> Result<Request<Body>, http::Error> {
+        let kind = self.source.kind;
+        let mut uri = match kind.group() {
+            "" => "/api/v1".to_owned(),
+            group => format!("/apis/{group}/v1"),
+        };
+        if let Some(namespace) = &self.namespace {
+            uri.push_str("/namespaces/");
+            uri.push_str(&encoded(namespace));
+        }
+        uri.push('/');
+        uri.push_str(kind.resource());
+        let selectors = [
+            ("labelSelector", self.label_selector.as_str()),
+            ("fieldSelector", self.field_selector.as_str()),
+        ];
+        let mut separator = '?';
+        for (name, value) in selectors
+            .iter()
+            .chain(parameters)
+            .filter(|(_, value)| !value.is_empty())
+        {
+            uri.push(separator);
+            uri.push_str(name);
+            uri.push('=');
+            uri.push_str(&encoded(value));
+            separator = '&';
+        }
+        Request::get(uri).header(ACCEPT, "application/json").body(Body::empty())
+    }
+}
+
+/// A text as it stands in a URI: everything but unreserved characters (RFC 3986, section 2.3) as `%XX`.
+pub(crate) fn encoded(text: &str) -> String {
+    let mut encoded = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        match byte {
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => encoded.push(char::from(byte)),
+            _ => encoded.push_str(&format!("%{byte:02X}")),
+        }
+    }
+    encoded
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn uri(request: Result<Request<Body>, http::Error>) -> String {
+        request.unwrap().uri().to_string()
+    }
+
+    #[test]
+    fn the_whole_cluster_but_some_namespaces() {
+        let all = targets(&[], &["kube-system".into(), "dev".into()], "team in (a,b)");
+        assert_eq!(all.iter().map(|t| t.source.kind).collect::<Vec<_>>(), Kind::ALL);
+        assert_eq!(
+            uri(all[1].list("", 500)),
+            "/apis/batch/v1/jobs?labelSelector=team%20in%20%28a%2Cb%29\
+             &fieldSelector=metadata.namespace%21%3Dkube-system%2Cmetadata.namespace%21%3Ddev&limit=500"
+        );
+        assert!(uri(all[4].list("", ONE_PIECE)).starts_with(
+            "/api/v1/events?fieldSelector=involvedObject.kind%3DPod%2Ctype%3DWarning%2Cmetadata.namespace"
+        ));
+        assert_eq!(
+            uri(all[5].list("", 500)),
+            "/api/v1/events?fieldSelector=involvedObject.kind%3DNode%2Creason%3DSystemOOM&limit=500"
+        );
+    }
+
+    #[test]
+    fn one_watch_for_each_included_namespace() {
+        let all = targets(&["a".into(), "b".into()], &[], "");
+        assert_eq!(all.len(), 10);
+        assert_eq!(
+            uri(all[7].watch("12", 240)),
+            "/api/v1/namespaces/b/pods?labelSelector=batch.kubernetes.io%2Fjob-name\
+             &watch=true&resourceVersion=12&allowWatchBookmarks=true&timeoutSeconds=240"
+        );
+        assert_eq!((all[0].source.scope, all[7].source.scope), (1, 2));
+        assert_eq!(
+            uri(all[1].list("to/ken=", 500)),
+            "/apis/batch/v1/namespaces/a/jobs?limit=500&continue=to%2Fken%3D"
+        );
+    }
+}
