@@ -1,7 +1,9 @@
 //! The documentation matches the code: configurations are valid, tables of settings are complete, the example event comes
 //! from a recording, links resolve, and the repository keeps to its style page.
 
+mod commands;
 mod compatibility;
+mod decisions;
 mod events;
 mod language;
 mod markdown;
