@@ -184,7 +184,7 @@ fn measure(sink: &Sink, way: &Way, load: &Load) -> Cost {
             health: &health,
             provided: &provided,
         };
-        let mut exporter = ((way.factory)().create)(&create).unwrap_or_else(|mistakes| panic!("{mistakes}"));
+        let mut exporter = ((way.factory)().create)(&create).unwrap_or_else(|errors| panic!("{errors}"));
         exporter.start().await.unwrap();
         let (input, inbox) = mpsc::channel(8);
         let running = Running {

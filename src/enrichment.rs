@@ -58,8 +58,8 @@ mod tests {
             name: "a.yaml".into(),
             text,
         };
-        let (config, mistakes) = read_all(&[source], &[], &|_| None);
-        assert!(mistakes.is_empty(), "{mistakes}");
+        let (config, errors) = read_all(&[source], &[], &|_| None);
+        assert!(errors.is_empty(), "{errors}");
         let config = config.expect("a configuration");
         warn(&config);
         config.warnings.list().to_string()

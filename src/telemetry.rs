@@ -185,7 +185,7 @@ impl Telemetry {
             ])
             .build();
         let mut meters = SdkMeterProvider::builder().with_resource(resource);
-        let (mut endpoints, mut mistakes) = (Vec::new(), Diagnostics::default());
+        let (mut endpoints, mut errors) = (Vec::new(), Diagnostics::default());
         for (index, reader) in config.metrics.readers.iter().enumerate() {
             let path = format!("metrics::readers::{index}");
             match (&reader.periodic, &reader.pull) {
@@ -196,7 +196,7 @@ impl Telemetry {
                     }
                     Err(why) => {
                         let path = format!("{path}::periodic::exporter::otlp::endpoint");
-                        mistakes.push(settings.mistake(&path, why));
+                        errors.push(settings.error(&path, why));
                     }
                 },
                 (None, Some(pull)) => {
@@ -206,18 +206,18 @@ impl Telemetry {
                 }
                 (Some(_), Some(_)) => {
                     let text = "found periodic and pull, expected one of them: write two entries of the list";
-                    mistakes.push(settings.mistake(&path, text));
+                    errors.push(settings.error(&path, text));
                 }
                 (None, None) => {
                     let text = "expected periodic (pushed over OTLP) or pull (scraped by Prometheus), found neither";
-                    mistakes.push(settings.mistake(&path, text));
+                    errors.push(settings.error(&path, text));
                 }
             }
         }
         let meters = meters.build();
         let dropped = Dropped::default();
         process::observe(&meters.meter(env!("CARGO_PKG_NAME")), Arc::clone(&dropped));
-        mistakes.into_result(())?;
+        errors.into_result(())?;
         Ok(Telemetry {
             logs: config.logs,
             dropped,

@@ -60,9 +60,9 @@ fn a_missing_key_is_named_with_its_place() {
 }
 
 #[test]
-fn every_mistake_is_listed_at_once_with_its_place() {
+fn every_error_is_listed_at_once_with_its_place() {
     let path = file(
-        "mistakes.yaml",
+        "errors.yaml",
         "\
 receivers:
   k8s_job:

@@ -43,9 +43,7 @@ fn accept<T: serde::de::DeserializeOwned>(
     help: &str,
 ) -> Result<Box<dyn Processor>, Diagnostics> {
     create.settings.read::<T>()?;
-    create
-        .settings
-        .warn(create.settings.mistake("", warning).with_help(help));
+    create.settings.warn(create.settings.error("", warning).with_help(help));
     Ok(Box::new(Unneeded))
 }
 

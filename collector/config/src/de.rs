@@ -1,4 +1,4 @@
-//! Reads a type from a tree, with the position of every mistake, and all mistakes at once.
+//! Reads a type from a tree, with the position of every error, and all errors at once.
 //!
 //! A deserializer ends at its first error. So the value at fault is noted, hidden, and the whole is read again until
 //! nothing new is found; what only follows from a hidden value (its field is now missing) is not reported.
@@ -16,13 +16,13 @@ use super::node::{Node, Value};
 use super::scalar::{Kind, Scalar};
 use super::{redact, suggest};
 
-/// How many mistakes are looked for in one component.
-const MAX_MISTAKES: usize = 100;
+/// How many errors are looked for in one component.
+const MAX_ERRORS: usize = 100;
 
 /// Reads a `T` from `root`, which stands at `path`.
 ///
 /// # Errors
-/// Every mistake. None at all, but still an error, if the tree holds a mistake that has been reported already.
+/// Every error. None at all, but still an error, if the tree holds an error that has been reported already.
 pub fn read<T: DeserializeOwned>(root: &Node, path: &str) -> Result<T, Diagnostics> {
     let notes = Notes::default();
     loop {
@@ -33,14 +33,12 @@ pub fn read<T: DeserializeOwned>(root: &Node, path: &str) -> Result<T, Diagnosti
         };
         let before = notes.hidden.borrow().len();
         let result = T::deserialize(place).map_err(|error| place.note(error));
-        let mistakes = notes.mistakes.borrow();
+        let errors = notes.errors.borrow();
         match result {
-            Ok(value) if mistakes.is_empty() && !root.holds_mistake() => return Ok(value),
+            Ok(value) if errors.is_empty() && !root.has_error() => return Ok(value),
             Err(_)
-                if !notes.is_hidden(root)
-                    && mistakes.0.len() < MAX_MISTAKES
-                    && notes.hidden.borrow().len() > before => {}
-            _ => return Err(mistakes.clone().sorted()),
+                if !notes.is_hidden(root) && errors.0.len() < MAX_ERRORS && notes.hidden.borrow().len() > before => {}
+            _ => return Err(errors.clone().sorted()),
         }
     }
 }
@@ -48,14 +46,14 @@ pub fn read<T: DeserializeOwned>(root: &Node, path: &str) -> Result<T, Diagnosti
 /// What is known after some attempts to read a tree.
 #[derive(Default)]
 pub struct Notes {
-    mistakes: RefCell<Diagnostics>,
+    errors: RefCell<Diagnostics>,
     /// The addresses of the nodes that are treated as if they were not there.
     hidden: RefCell<HashSet<*const Node>>,
 }
 
 impl Notes {
     pub fn is_hidden(&self, node: &Node) -> bool {
-        matches!(node.value, Value::Mistaken) || self.hidden.borrow().contains(&std::ptr::from_ref(node))
+        matches!(node.value, Value::Invalid) || self.hidden.borrow().contains(&std::ptr::from_ref(node))
     }
 
     pub fn hide(&self, node: &Node) -> bool {
@@ -124,7 +122,7 @@ impl<'de> Place<'de, '_> {
     }
 
     pub fn push(&self, position: super::Position, path: String, message: String, help: Option<String>) {
-        self.notes.mistakes.borrow_mut().push(Diagnostic {
+        self.notes.errors.borrow_mut().push(Diagnostic {
             position: Some(position),
             path,
             message,
@@ -221,7 +219,7 @@ impl<'de> Deserializer<'de> for Place<'de, '_> {
         match &self.node.value {
             Value::Mapping(_) => self.mapping(visitor, false),
             Value::Sequence(_) => self.list(visitor),
-            Value::Mistaken => Err(Error::Noted),
+            Value::Invalid => Err(Error::Noted),
             Value::Scalar(scalar) => match scalar.kind() {
                 Kind::Null => visitor.visit_unit(),
                 Kind::Bool(value) => visitor.visit_bool(value),

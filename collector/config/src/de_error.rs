@@ -13,7 +13,7 @@ use super::suggest;
 /// the node knows what may be shown.
 #[derive(Debug)]
 pub enum Error {
-    /// The mistake has been noted with its position.
+    /// The error has been noted with its position.
     Noted,
     /// Something else was expected.
     Expected(String),

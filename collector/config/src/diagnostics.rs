@@ -1,4 +1,4 @@
-//! Mistakes in the configuration, each with its place.
+//! Errors in the configuration, each with its place.
 
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -22,7 +22,7 @@ impl fmt::Display for Position {
     }
 }
 
-/// One mistake: where it is, what was found, what was expected.
+/// One error: where it is, what was found, what was expected.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Diagnostic {
     /// Where it stands, if that is known.
@@ -36,7 +36,7 @@ pub struct Diagnostic {
 }
 
 impl Diagnostic {
-    /// A mistake at a position, without help.
+    /// An error at a position, without help.
     pub fn new(position: Position, path: impl Into<String>, message: impl Into<String>) -> Self {
         Diagnostic {
             position: Some(position),
@@ -51,7 +51,7 @@ impl Diagnostic {
         self.message.starts_with("unknown ")
     }
 
-    /// The same mistake with a line on what to do about it.
+    /// The same error with a line on what to do about it.
     #[must_use]
     pub fn with_help(mut self, help: impl Into<String>) -> Self {
         self.help = Some(help.into());
@@ -76,17 +76,17 @@ impl fmt::Display for Diagnostic {
     }
 }
 
-/// Every mistake that was found, never empty when returned as an error.
+/// Every error that was found, never empty when returned as an error.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Diagnostics(pub Vec<Diagnostic>);
 
 impl Diagnostics {
-    /// Adds a mistake.
-    pub fn push(&mut self, mistake: Diagnostic) {
-        self.0.push(mistake);
+    /// Adds an error.
+    pub fn push(&mut self, error: Diagnostic) {
+        self.0.push(error);
     }
 
-    /// Adds every mistake of another list.
+    /// Adds every error of another list.
     pub fn append(&mut self, other: Diagnostics) {
         self.0.extend(other.0);
     }
@@ -96,7 +96,7 @@ impl Diagnostics {
         self.0.is_empty()
     }
 
-    /// The same mistakes by source and position (those without one first), each once.
+    /// The same errors by source and position (those without one first), each once.
     #[must_use]
     pub fn sorted(mut self) -> Self {
         self.0
@@ -105,30 +105,30 @@ impl Diagnostics {
         self
     }
 
-    /// `Ok` with the value if there is no mistake, else the mistakes, sorted.
+    /// `Ok` with the value if there is no error, else the errors, sorted.
     ///
     /// # Errors
-    /// If there is any mistake.
+    /// If there is any error.
     pub fn into_result<T>(self, value: T) -> Result<T, Diagnostics> {
         if self.is_empty() { Ok(value) } else { Err(self.sorted()) }
     }
 }
 
 impl From<Diagnostic> for Diagnostics {
-    fn from(mistake: Diagnostic) -> Self {
-        Diagnostics(vec![mistake])
+    fn from(error: Diagnostic) -> Self {
+        Diagnostics(vec![error])
     }
 }
 
 impl FromIterator<Diagnostic> for Diagnostics {
-    fn from_iter<I: IntoIterator<Item = Diagnostic>>(mistakes: I) -> Self {
-        Diagnostics(mistakes.into_iter().collect())
+    fn from_iter<I: IntoIterator<Item = Diagnostic>>(errors: I) -> Self {
+        Diagnostics(errors.into_iter().collect())
     }
 }
 
 impl fmt::Display for Diagnostics {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|mistake| writeln!(f, "{mistake}"))
+        self.0.iter().try_for_each(|error| writeln!(f, "{error}"))
     }
 }
 

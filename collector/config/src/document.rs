@@ -79,11 +79,11 @@ impl<T: fmt::Display> fmt::Display for Located<T> {
     }
 }
 
-/// Reads the sections. What has a mistake is left out of the result, and the mistake is added to `mistakes`.
-pub fn read(root: &Node, mistakes: &mut Diagnostics) -> Config {
+/// Reads the sections. What has an error is left out of the result, and the error is added to `errors`.
+pub fn read(root: &Node, errors: &mut Diagnostics) -> Config {
     let warnings = Warnings::default();
     let mut reader = Reader {
-        mistakes,
+        errors,
         warnings: warnings.clone(),
     };
     let sections = reader.mapping(root, "");
@@ -126,13 +126,13 @@ pub fn read(root: &Node, mistakes: &mut Diagnostics) -> Config {
 }
 
 struct Reader<'a> {
-    mistakes: &'a mut Diagnostics,
+    errors: &'a mut Diagnostics,
     warnings: Warnings,
 }
 
 impl Reader<'_> {
-    fn mistake(&mut self, position: &Position, path: &str, message: impl Into<String>, help: Option<String>) {
-        self.mistakes.push(Diagnostic {
+    fn error(&mut self, position: &Position, path: &str, message: impl Into<String>, help: Option<String>) {
+        self.errors.push(Diagnostic {
             position: Some(position.clone()),
             path: path.to_owned(),
             message: message.into(),
@@ -142,9 +142,9 @@ impl Reader<'_> {
 
     /// The entries of what should be a mapping or null.
     fn mapping<'n>(&mut self, node: &'n Node, path: &str) -> &'n [Entry] {
-        if !matches!(node.value, Value::Mapping(_) | Value::Mistaken) && !node.is_null() {
+        if !matches!(node.value, Value::Mapping(_) | Value::Invalid) && !node.is_null() {
             let found = format!("found {}, expected a mapping", node.found());
-            self.mistake(&node.position, path, found, None);
+            self.error(&node.position, path, found, None);
         }
         node.entries()
     }
@@ -153,13 +153,12 @@ impl Reader<'_> {
         for entry in entries.iter().filter(|e| !known.contains(&e.key.as_str())) {
             let found = format!("unknown key `{}`", entry.key);
             let help = suggest::help(&entry.key, known);
-            self.mistake(&entry.key_position, &join(path, &entry.key), found, help);
+            self.error(&entry.key_position, &join(path, &entry.key), found, help);
         }
     }
 
     fn id<T>(&mut self, id: Result<T, IdError>, position: &Position, path: &str) -> Option<T> {
-        id.map_err(|(found, help)| self.mistake(position, path, found, help))
-            .ok()
+        id.map_err(|(found, help)| self.error(position, path, found, help)).ok()
     }
 
     fn components(&mut self, root: &Node, section: &str) -> BTreeMap<ComponentId, Settings> {
@@ -175,7 +174,7 @@ impl Reader<'_> {
             };
             if let Some(first) = components.get(&id) {
                 let found = format!("duplicate component `{id}`; first defined at {}", first.position());
-                self.mistake(&entry.key_position, &path, found, None);
+                self.error(&entry.key_position, &path, found, None);
                 continue;
             }
             let settings = Settings::new(
@@ -207,13 +206,13 @@ impl Reader<'_> {
             };
             if let Some(first) = pipelines.get(&id) {
                 let found = format!("duplicate pipeline `{id}`; first defined at {}", first.position);
-                self.mistake(&entry.key_position, &path, found, None);
+                self.error(&entry.key_position, &path, found, None);
                 continue;
             }
             let pipeline = self.pipeline(entry, &path);
             pipelines.insert(id, pipeline);
         }
-        // Not worth a word where the section above it is itself a mistake, or is there with mistakes in it.
+        // Not worth a word where the section above it is itself an error, or is there with errors in it.
         let nothing = match node {
             Some(node) => node.is_null() || matches!(&node.value, Value::Mapping(entries) if entries.is_empty()),
             None => service.is_null() || matches!(service.value, Value::Mapping(_)),
@@ -223,7 +222,7 @@ impl Reader<'_> {
             let help =
                 "write for example `logs: {receivers: [k8s_job], exporters: [debug]}` under `service::pipelines`";
             let found = "there is no pipeline, so nothing would run";
-            self.mistake(position, "service::pipelines", found, Some(help.to_owned()));
+            self.error(position, "service::pipelines", found, Some(help.to_owned()));
         }
         pipelines
     }
@@ -245,7 +244,7 @@ impl Reader<'_> {
                 if empty {
                     let position = list.map_or(&entry.key_position, |n| &n.position);
                     let found = format!("a pipeline needs at least one of `{kind}`");
-                    self.mistake(position, &join(path, kind), found, None);
+                    self.error(position, &join(path, kind), found, None);
                 }
             }
         }
@@ -257,14 +256,14 @@ impl Reader<'_> {
         let mut known = HashSet::new();
         let items = match node.map(|n| (n, &n.value)) {
             Some((_, Value::Sequence(items))) => items,
-            None | Some((_, Value::Mistaken)) => return references,
+            None | Some((_, Value::Invalid)) => return references,
             Some((node, _)) if node.is_null() => return references,
             Some((node, _)) => {
                 let found = format!(
                     "found {}, expected a list of ids such as `[debug, otlp_http/eu]`",
                     node.found()
                 );
-                self.mistake(&node.position, path, found, None);
+                self.error(&node.position, path, found, None);
                 return references;
             }
         };
@@ -272,10 +271,10 @@ impl Reader<'_> {
             let path = join(path, &index.to_string());
             let text = match &item.value {
                 Value::Scalar(scalar) if !item.is_null() => &scalar.text,
-                Value::Mistaken => continue,
+                Value::Invalid => continue,
                 _ => {
                     let found = format!("found {}, expected the id of a component", item.found());
-                    self.mistake(&item.position, &path, found, None);
+                    self.error(&item.position, &path, found, None);
                     continue;
                 }
             };
@@ -289,7 +288,7 @@ impl Reader<'_> {
                 continue;
             };
             if !known.insert(value.clone()) {
-                self.mistake(
+                self.error(
                     &item.position,
                     &path,
                     format!("found {} a second time", item.found()),

@@ -31,7 +31,7 @@ fn walk<'a>(node: &'a Node, path: &mut Vec<&'a str>, warnings: &Warnings) {
                 );
             }
         }
-        Value::Mistaken => {}
+        Value::Invalid => {}
     }
 }
 

@@ -125,7 +125,7 @@ impl Lines {
                     self.add(&entry.key_position, false);
                 }
             }
-            Value::Mistaken => {}
+            Value::Invalid => {}
         }
     }
 

@@ -80,7 +80,7 @@ fn find(node: &Node, path: &mut String, depth: usize) -> Option<Position> {
             }
             found
         }),
-        Value::Scalar(_) | Value::Mistaken => None,
+        Value::Scalar(_) | Value::Invalid => None,
     }
 }
 

@@ -1,4 +1,4 @@
-//! YAML configuration in the collector's conventions, every mistake with its position.
+//! YAML configuration in the collector's conventions, every error with its position.
 //!
 //! Text becomes a tree (`parse`, `node`, `scalar`), trees are merged (`merge`), `${…}` is replaced (`template`,
 //! `substitute`), the sections are read (`document`, `ids`), and each component reads its own [`Settings`] (`de`).

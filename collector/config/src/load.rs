@@ -18,15 +18,15 @@ use super::substitute::{Environment, substitute};
 /// replaces `${env:NAME}` by what `env` gives.
 ///
 /// # Errors
-/// Every mistake outside of the components' own settings, with its position.
+/// Every error outside of the components' own settings, with its position.
 pub fn load(sources: &[Source], sets: &[String], env: Environment<'_>) -> Result<Config, Diagnostics> {
     match read_all(sources, sets, env) {
-        (Some(config), mistakes) => mistakes.into_result(config),
-        (None, mistakes) => Err(mistakes),
+        (Some(config), errors) => errors.into_result(config),
+        (None, errors) => Err(errors),
     }
 }
 
-/// As [`load`], but with what could be read in spite of mistakes, so that mistakes in components' settings can be
+/// As [`load`], but with what could be read in spite of errors, so that errors in components' settings can be
 /// told together with the others. No configuration only if a source is not YAML.
 pub fn read_all(sources: &[Source], sets: &[String], env: Environment<'_>) -> (Option<Config>, Diagnostics) {
     read(sources, sets, env, None)
@@ -40,8 +40,8 @@ pub fn read_without_environment(
     env: Environment<'_>,
 ) -> (Option<Config>, Diagnostics, BTreeSet<String>) {
     let mut unset = BTreeSet::new();
-    let (config, mistakes) = read(sources, sets, env, Some(&mut unset));
-    (config, mistakes, unset)
+    let (config, errors) = read(sources, sets, env, Some(&mut unset));
+    (config, errors, unset)
 }
 
 fn read(
@@ -50,14 +50,14 @@ fn read(
     env: Environment<'_>,
     unset: Option<&mut BTreeSet<String>>,
 ) -> (Option<Config>, Diagnostics) {
-    let mut mistakes = Diagnostics::default();
-    let Some(mut root) = merged(sources, sets, &mut mistakes) else {
-        return (None, mistakes.sorted());
+    let mut errors = Diagnostics::default();
+    let Some(mut root) = merged(sources, sets, &mut errors) else {
+        return (None, errors.sorted());
     };
-    substitute(&mut root, env, unset, &mut mistakes);
-    let config = document::read(&root, &mut mistakes);
+    substitute(&mut root, env, unset, &mut errors);
+    let config = document::read(&root, &mut errors);
     dollar::warn(&root, &config.warnings);
-    (Some(config), mistakes.sorted())
+    (Some(config), errors.sorted())
 }
 
 /// The merged configuration as YAML, to look at: variables as they are written (`${env:NAME}`), never their values;
@@ -66,18 +66,18 @@ fn read(
 /// # Errors
 /// If a source is not YAML.
 pub fn print(sources: &[Source], sets: &[String]) -> Result<String, Diagnostics> {
-    let mut mistakes = Diagnostics::default();
-    match merged(sources, sets, &mut mistakes) {
-        Some(root) => mistakes.into_result(to_yaml(&root)),
-        None => Err(mistakes.sorted()),
+    let mut errors = Diagnostics::default();
+    match merged(sources, sets, &mut errors) {
+        Some(root) => errors.into_result(to_yaml(&root)),
+        None => Err(errors.sorted()),
     }
 }
 
 /// One tree of all sources; none if one of them is not YAML.
-fn merged(sources: &[Source], sets: &[String], mistakes: &mut Diagnostics) -> Option<Node> {
+fn merged(sources: &[Source], sets: &[String], errors: &mut Diagnostics) -> Option<Node> {
     let mut trees = Vec::new();
     for source in sources {
-        let tree = parse(&source.name, &source.text, mistakes);
+        let tree = parse(&source.name, &source.text, errors);
         // A mapping, or nothing: anything else would silently replace all that the sources before it say.
         if let Some(node) = &tree
             && !node.is_null()
@@ -88,7 +88,7 @@ fn merged(sources: &[Source], sets: &[String], mistakes: &mut Diagnostics) -> Op
                 Value::Sequence(_) => "found a list, expected a mapping with sections such as `receivers`",
                 _ => "found a single value, expected a mapping with sections such as `receivers`",
             };
-            mistakes.push(Diagnostic::new(node.position.clone(), "", found));
+            errors.push(Diagnostic::new(node.position.clone(), "", found));
             trees.push(None);
             continue;
         }
@@ -96,13 +96,13 @@ fn merged(sources: &[Source], sets: &[String], mistakes: &mut Diagnostics) -> Op
             .as_ref()
             .and_then(|tree| foreign::error(std::slice::from_ref(tree)))
         {
-            mistakes.push(error);
+            errors.push(error);
             trees.push(None);
             continue;
         }
         trees.push(tree);
     }
-    trees.extend(sets.iter().map(|set| parse_set(set, mistakes)));
+    trees.extend(sets.iter().map(|set| parse_set(set, errors)));
     let begin = Node {
         position: Position {
             source: sources

@@ -31,13 +31,13 @@ fn source(name: &str, text: &str) -> Source {
     }
 }
 
-fn mistakes(text: &str) -> Vec<String> {
-    let (_, mistakes) = read_all(&[source("a.yaml", text)], &[], &environment);
-    lines(&mistakes)
+fn errors(text: &str) -> Vec<String> {
+    let (_, errors) = read_all(&[source("a.yaml", text)], &[], &environment);
+    lines(&errors)
 }
 
-fn lines(mistakes: &Diagnostics) -> Vec<String> {
-    mistakes.0.iter().map(ToString::to_string).collect()
+fn lines(errors: &Diagnostics) -> Vec<String> {
+    errors.0.iter().map(ToString::to_string).collect()
 }
 
 /// A configuration that is fine, with these settings for the exporter `debug`.
@@ -113,11 +113,11 @@ fn a_whole_configuration_is_read() {
     let datadog = &config.exporters[&component_id("otlp_http/datadog").expect("an id")];
     assert_eq!(datadog.position().to_string(), "a.yaml:9:3");
     assert_eq!(
-        datadog.mistake("endpoint", "x").to_string(),
+        datadog.error("endpoint", "x").to_string(),
         "a.yaml:10:15: exporters::otlp_http/datadog::endpoint: x"
     );
     assert_eq!(
-        datadog.mistake("", "x").to_string(),
+        datadog.error("", "x").to_string(),
         "a.yaml:9:3: exporters::otlp_http/datadog: x"
     );
     assert_eq!(config.service.extensions[0].position.to_string(), "a.yaml:15:16");
@@ -135,7 +135,7 @@ fn a_whole_configuration_is_read() {
 }
 
 #[test]
-fn all_mistakes_of_the_sections_are_told_at_once() {
+fn all_errors_of_the_sections_are_told_at_once() {
     let text = "\
 recievers: {}
 receivers: [a]
@@ -189,7 +189,7 @@ service:
 }
 
 #[test]
-fn a_configuration_without_pipelines_is_a_mistake() {
+fn a_configuration_without_pipelines_is_a_error() {
     for (text, position) in [
         ("", "a.yaml:1:1"),
         ("exporters: {debug: {}}", "a.yaml:1:1"),
@@ -198,7 +198,7 @@ fn a_configuration_without_pipelines_is_a_mistake() {
         ("service:\n  pipelines:", "a.yaml:2:3"),
         ("service:\n  pipelines: {}", "a.yaml:2:14"),
     ] {
-        let found = mistakes(text);
+        let found = errors(text);
         assert_eq!(found.len(), 1, "{text:?}: {found:?}");
         let expected = format!("{position}: service::pipelines: there is no pipeline");
         assert!(found[0].starts_with(&expected), "{text:?}: {found:?}");
@@ -253,7 +253,7 @@ fn what_is_not_yaml_is_told_with_its_place() {
         (&laughs, "more than 100000 values"),
         (&long, "limit of 4194304 bytes"),
     ] {
-        let found = mistakes(text).join("\n");
+        let found = errors(text).join("\n");
         assert!(found.contains(expected), "{:.60}: {found}", text);
         assert!(!found.contains("hunter2"), "{found}");
     }
@@ -267,7 +267,7 @@ fn aliases_and_merges_have_the_place_where_they_are_used_or_written() {
     );
     let config = load(&[source("a.yaml", &text)], &[], &environment).unwrap_or_else(|e| panic!("{e}"));
     assert_eq!(
-        lines(&debug(&config).expect_err("mistakes")),
+        lines(&debug(&config).expect_err("errors")),
         [
             "a.yaml:1:42: exporters::debug::flag: found `x`, expected `true` or `false`",
             "a.yaml:1:55: exporters::debug::list::1: found a mapping, expected a text",
@@ -439,7 +439,7 @@ service: {pipelines: {logs: {processors: []}}}
 }
 
 #[test]
-fn mistakes_in_set_are_told_without_its_value() {
+fn errors_in_set_are_told_without_its_value() {
     for (set, expected) in [
         (
             "exporters.debug.number=hunter2",
@@ -479,12 +479,12 @@ fn mistakes_in_set_are_told_without_its_value() {
 }
 
 #[test]
-fn mistakes_of_all_sources_are_told_in_order() {
+fn errors_of_all_sources_are_told_in_order() {
     let sources = [
         source("b.yaml", "a: ["),
         source("a.yaml", "x: 1\nx: 2\ny: {z: 1, z: 2}"),
     ];
-    let found = load(&sources, &["a".to_owned()], &environment).expect_err("mistakes");
+    let found = load(&sources, &["a".to_owned()], &environment).expect_err("errors");
     let places: Vec<String> = found
         .0
         .iter()

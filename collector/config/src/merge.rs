@@ -46,14 +46,14 @@ pub fn merge(earlier: Node, later: Node) -> Node {
 fn missing(position: Position) -> Node {
     Node {
         position,
-        value: Value::Mistaken,
+        value: Value::Invalid,
     }
 }
 
 /// The tree that `--set` stands for: `a.b.c=value`, or `a::b::c=value` where a part itself has a dot in it.
 ///
 /// The source is called `--set a.b.c`: the value may be a secret. Columns count from the begin of the argument.
-pub fn parse_set(argument: &str, mistakes: &mut Diagnostics) -> Option<Node> {
+pub fn parse_set(argument: &str, errors: &mut Diagnostics) -> Option<Node> {
     let (path, value) = argument.split_once('=').unwrap_or((argument, ""));
     let source: Arc<str> = Arc::from(format!("--set {path}"));
     let position = |column: usize| Position {
@@ -70,7 +70,7 @@ pub fn parse_set(argument: &str, mistakes: &mut Diagnostics) -> Option<Node> {
     }
     if argument.len() == path.len() || parts.iter().any(|(part, _)| part.is_empty()) {
         let message = "expected a path and a value";
-        mistakes
+        errors
             .push(Diagnostic::new(position(0), "", message).with_help("write `--set exporters.debug.verbosity=basic`"));
         return None;
     }
@@ -80,9 +80,9 @@ pub fn parse_set(argument: &str, mistakes: &mut Diagnostics) -> Option<Node> {
     } else {
         path.chars().count() + 1
     };
-    let mut node = parse::parse(&source, &format!("{}{value}", " ".repeat(indent)), mistakes)?;
+    let mut node = parse::parse(&source, &format!("{}{value}", " ".repeat(indent)), errors)?;
     if parts.len() + node.depth() > MAX_DEPTH {
-        mistakes.push(Diagnostic::new(
+        errors.push(Diagnostic::new(
             position(0),
             "",
             format!("nested deeper than {MAX_DEPTH} levels"),

@@ -25,8 +25,8 @@ pub enum Value {
     Sequence(Vec<Node>),
     /// A mapping, in the order in which it was written.
     Mapping(Vec<Entry>),
-    /// A value with a mistake that has been reported; treated as if it were not there, and without follow-up mistakes.
-    Mistaken,
+    /// A value with an error that has been reported; treated as if it were not there, and without follow-up errors.
+    Invalid,
 }
 
 /// A key of a mapping, and its value.
@@ -59,7 +59,7 @@ impl Node {
         match &self.value {
             Value::Mapping(entries) => entries.iter().find(|e| e.key == key).map(|e| &e.node),
             Value::Sequence(items) => key.parse::<usize>().ok().and_then(|i| items.get(i)),
-            Value::Scalar(_) | Value::Mistaken => None,
+            Value::Scalar(_) | Value::Invalid => None,
         }
     }
 
@@ -68,7 +68,7 @@ impl Node {
         match &self.value {
             Value::Mapping(_) => "a mapping".to_owned(),
             Value::Sequence(_) => "a list".to_owned(),
-            Value::Mistaken => "a mistake".to_owned(),
+            Value::Invalid => "an error".to_owned(),
             Value::Scalar(s) if s.template.is_some() => format!("`{}`", s.shown()),
             Value::Scalar(s) => match s.kind() {
                 Kind::Null => "nothing (null)".to_owned(),
@@ -78,20 +78,20 @@ impl Node {
         }
     }
 
-    /// Whether the tree holds a value whose mistake has been reported.
-    pub fn holds_mistake(&self) -> bool {
+    /// Whether the tree holds a value whose error has been reported.
+    pub fn has_error(&self) -> bool {
         match &self.value {
-            Value::Mistaken => true,
+            Value::Invalid => true,
             Value::Scalar(_) => false,
-            Value::Sequence(items) => items.iter().any(Node::holds_mistake),
-            Value::Mapping(entries) => entries.iter().any(|e| e.node.holds_mistake()),
+            Value::Sequence(items) => items.iter().any(Node::has_error),
+            Value::Mapping(entries) => entries.iter().any(|e| e.node.has_error()),
         }
     }
 
     /// How deep the tree is: 1 for a scalar.
     pub fn depth(&self) -> usize {
         1 + match &self.value {
-            Value::Scalar(_) | Value::Mistaken => 0,
+            Value::Scalar(_) | Value::Invalid => 0,
             Value::Sequence(items) => items.iter().map(Node::depth).max().unwrap_or(0),
             Value::Mapping(entries) => entries.iter().map(|e| e.node.depth()).max().unwrap_or(0),
         }
@@ -100,7 +100,7 @@ impl Node {
     /// How many values the tree holds, itself included.
     pub fn size(&self) -> usize {
         1 + match &self.value {
-            Value::Scalar(_) | Value::Mistaken => 0,
+            Value::Scalar(_) | Value::Invalid => 0,
             Value::Sequence(items) => items.iter().map(Node::size).sum(),
             Value::Mapping(entries) => entries.iter().map(|e| e.node.size()).sum(),
         }

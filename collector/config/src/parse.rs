@@ -18,12 +18,12 @@ const MAX_VALUES: usize = 100_000;
 /// Reads one YAML document. An empty one is null.
 ///
 /// # Errors
-/// Returns `None` instead of a tree where the text is not YAML. Mistakes that leave a tree (a key that stands
-/// twice, an unknown tag) are added to `mistakes` as well, and the tree is returned without them.
-pub fn parse(source: &Arc<str>, text: &str, mistakes: &mut Diagnostics) -> Option<Node> {
+/// Returns `None` instead of a tree where the text is not YAML. Errors that leave a tree (a key that stands
+/// twice, an unknown tag) are added to `errors` as well, and the tree is returned without them.
+pub fn parse(source: &Arc<str>, text: &str, errors: &mut Diagnostics) -> Option<Node> {
     let mut builder = Builder {
         source,
-        mistakes,
+        errors,
         open: Vec::new(),
         anchors: HashMap::new(),
         values: 0,
@@ -32,8 +32,8 @@ pub fn parse(source: &Arc<str>, text: &str, mistakes: &mut Diagnostics) -> Optio
     };
     match builder.read(text) {
         Ok(()) => Some(builder.document.unwrap_or_else(|| null(start_of(source)))),
-        Err(mistake) => {
-            mistakes.push(*mistake);
+        Err(error) => {
+            errors.push(*error);
             None
         }
     }
@@ -83,15 +83,15 @@ enum Key {
     Plain(String, Position),
     /// `<<`
     Merge(Position),
-    /// A key that is there already. The mistake is reported; what it adds is kept, so that nothing is reported missing.
+    /// A key that is there already. The error is reported; what it adds is kept, so that nothing is reported missing.
     Repeated(String),
-    /// A key with a mistake; its value is dropped.
+    /// A key with an error; its value is dropped.
     Dropped,
 }
 
 struct Builder<'a> {
     source: &'a Arc<str>,
-    mistakes: &'a mut Diagnostics,
+    errors: &'a mut Diagnostics,
     open: Vec<Open>,
     anchors: HashMap<usize, Node>,
     values: usize,
@@ -113,7 +113,7 @@ impl Builder<'_> {
                 let position = self.position(error.marker().line(), error.marker().col());
                 match error.kind() {
                     ErrorKind::RecursionLimitExceeded => too_deep(position),
-                    _ => syntax_mistake(position, &error.info(), text),
+                    _ => syntax_error(position, &error.info(), text),
                 }
             })?;
             self.event(event, span)?;
@@ -177,7 +177,7 @@ impl Builder<'_> {
                 }
                 self.count(size, &position)?;
                 let value = self.anchors.get(&anchor).map(|n| n.value.clone());
-                let value = value.unwrap_or(Value::Mistaken);
+                let value = value.unwrap_or(Value::Invalid);
                 self.add(Node { position, value }, false, 0)
             }
             _ => Ok(()),
@@ -250,7 +250,7 @@ impl Builder<'_> {
             } => (entries, lines, key, merged),
         };
         let Some(complete) = key.take() else {
-            *key = Some(new_key(node, lines, self.mistakes));
+            *key = Some(new_key(node, lines, self.errors));
             return Ok(());
         };
         let missing = matches!(&node.value, Value::Scalar(s) if s.text.is_empty() && !s.quoted);
@@ -276,7 +276,7 @@ impl Builder<'_> {
                 if let (Some(first), Value::Mapping(_)) = (first, &node.value)
                     && matches!(first.node.value, Value::Mapping(_))
                 {
-                    let earlier = std::mem::replace(&mut first.node.value, Value::Mistaken);
+                    let earlier = std::mem::replace(&mut first.node.value, Value::Invalid);
                     let earlier = Node {
                         position: first.node.position.clone(),
                         value: earlier,
@@ -303,7 +303,7 @@ impl Builder<'_> {
             for mapping in mappings {
                 let Value::Mapping(more) = mapping.value else {
                     let found = format!("found {}, expected a mapping to merge (`<<: *name`)", mapping.found());
-                    self.mistakes.push(Diagnostic::new(mapping.position, "<<", found));
+                    self.errors.push(Diagnostic::new(mapping.position, "<<", found));
                     continue;
                 };
                 entries.extend(more.into_iter().filter(|e| known.insert(e.key.clone())));
@@ -331,7 +331,7 @@ impl Builder<'_> {
         let Some(tag) = tag else { return };
         if tag.core_suffix().is_none_or(|suffix| !known.contains(&suffix)) && tag.original() != "!" {
             let found = format!("the tag `{}` is not known here", tag.original());
-            self.mistakes
+            self.errors
                 .push(Diagnostic::new(position.clone(), "", found).with_help("leave it out"));
         }
     }
@@ -354,12 +354,12 @@ impl Builder<'_> {
     }
 }
 
-fn new_key(node: Node, lines: &mut HashMap<String, u32>, mistakes: &mut Diagnostics) -> Key {
+fn new_key(node: Node, lines: &mut HashMap<String, u32>, errors: &mut Diagnostics) -> Key {
     let position = node.position;
     let scalar = match node.value {
         Value::Scalar(scalar) => scalar,
         _ => {
-            mistakes.push(Diagnostic::new(
+            errors.push(Diagnostic::new(
                 position,
                 "",
                 "a list or a mapping stands where a key is expected",
@@ -375,12 +375,12 @@ fn new_key(node: Node, lines: &mut HashMap<String, u32>, mistakes: &mut Diagnost
             "`${{…}}` stands in the key `{}`, it is replaced in values only",
             scalar.shown()
         );
-        mistakes.push(Diagnostic::new(position, "", found));
+        errors.push(Diagnostic::new(position, "", found));
         return Key::Dropped;
     }
     if let Some(line) = lines.get(&scalar.text) {
         let found = format!("duplicate key `{}`; first defined in line {line}", scalar.shown());
-        mistakes.push(Diagnostic::new(position, "", found));
+        errors.push(Diagnostic::new(position, "", found));
         return Key::Repeated(scalar.text);
     }
     lines.insert(scalar.text.clone(), position.line);
@@ -395,15 +395,15 @@ fn too_deep(position: Position) -> Fatal {
     fatal(position, format!("nested deeper than {MAX_DEPTH} levels"))
 }
 
-fn syntax_mistake(position: Position, info: &str, text: &str) -> Fatal {
+fn syntax_error(position: Position, info: &str, text: &str) -> Fatal {
     let line = text.lines().nth(position.line.saturating_sub(1) as usize).unwrap_or("");
-    let mut mistake = Diagnostic::new(position, "", format!("not YAML: {info}"));
+    let mut error = Diagnostic::new(position, "", format!("not YAML: {info}"));
     if line.contains('\t') {
-        mistake.help = Some("indent with spaces, not with tabs".to_owned());
+        error.help = Some("indent with spaces, not with tabs".to_owned());
     } else if info.contains("unclosed quote") {
-        mistake.help = Some("close the quote that opens here".to_owned());
+        error.help = Some("close the quote that opens here".to_owned());
     } else if info.contains("flow") && line.contains("${") {
-        mistake.help = Some("inside `{ }` and `[ ]` write `${…}` in quotes: \"${env:NAME}\"".to_owned());
+        error.help = Some("inside `{ }` and `[ ]` write `${…}` in quotes: \"${env:NAME}\"".to_owned());
     }
-    Box::new(mistake)
+    Box::new(error)
 }

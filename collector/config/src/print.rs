@@ -23,7 +23,7 @@ pub fn to_yaml(root: &Node) -> String {
 /// Writes a value after its key's colon or its item's dash.
 fn write_node(out: &mut String, node: &Node, indent: usize, secret: bool) {
     match &node.value {
-        Value::Mistaken => out.push_str(" null"),
+        Value::Invalid => out.push_str(" null"),
         Value::Scalar(scalar) => write_scalar(out, scalar, secret),
         Value::Mapping(entries) if entries.is_empty() => out.push_str(" {}"),
         Value::Sequence(items) if items.is_empty() => out.push_str(" []"),

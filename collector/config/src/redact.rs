@@ -85,7 +85,7 @@ fn collect(node: &Node, secret: bool, values: &mut Vec<Hidden>) {
                 collect(node, secret || names_secret(key), values);
             }
         }
-        Value::Mistaken => {}
+        Value::Invalid => {}
     }
 }
 

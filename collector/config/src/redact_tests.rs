@@ -118,10 +118,10 @@ fn a_value_of_the_environment_is_in_no_message() {
                     let settings = format!("{{{key}: {}}}", shape.replace('T', &template));
                     let config = load(&[configuration(&settings)], &[], &environment).unwrap_or_else(|e| panic!("{e}"));
                     let settings = &config.exporters[&component_id("x").expect("an id")];
-                    let mut told = settings.mistake(key, format!("{value} {value:?} is wrong")).to_string();
-                    if let Err(mistakes) = settings.read::<Careless>() {
-                        assert!(!mistakes.0.is_empty());
-                        told += &mistakes.to_string();
+                    let mut told = settings.error(key, format!("{value} {value:?} is wrong")).to_string();
+                    if let Err(errors) = settings.read::<Careless>() {
+                        assert!(!errors.0.is_empty());
+                        told += &errors.to_string();
                     }
                     for part in ["hunter", "0123456", "98765", "sesam "] {
                         assert!(!told.contains(part), "{key}: {template} in {shape}: {told}");
@@ -173,7 +173,7 @@ fn messages_stay_clear_without_the_value() {
     ] {
         let config = load(&[configuration(settings)], &[], &environment).unwrap_or_else(|e| panic!("{e}"));
         let settings = &config.exporters[&component_id("x").expect("an id")];
-        let told = settings.read::<Careless>().expect_err("a mistake").to_string();
+        let told = settings.read::<Careless>().expect_err("an error").to_string();
         assert!(told.contains(expected), "{told}");
     }
 }
@@ -190,9 +190,9 @@ service:
     logs: {receivers: ['${TOKEN}', '${WORD}', '${WORD}', '${TOKEN}/${WORD}'], exporters: '${NUMBER}'}
     traces: '${WORD}'
 ";
-    let (_, mistakes) = read_all(&[source(text)], &[], &environment);
-    let told = mistakes.to_string();
-    assert_eq!(mistakes.0.len(), 8, "{told}");
+    let (_, errors) = read_all(&[source(text)], &[], &environment);
+    let told = errors.to_string();
+    assert_eq!(errors.0.len(), 8, "{told}");
     for part in ["hunter", "98765", "sesam"] {
         assert!(!told.contains(part), "{told}");
     }
@@ -358,7 +358,7 @@ exporters:
         ("one", "https://h/v1?api_key=hunter2&env=prod#f"),
         ("two", "https://h/v1?env=prod&sig=hunter2"),
     ] {
-        let error = settings.mistake(key, format!("cannot use {value}")).to_string();
+        let error = settings.error(key, format!("cannot use {value}")).to_string();
         assert!(!error.contains("hunter2"), "{error}");
     }
     let wrong = settings

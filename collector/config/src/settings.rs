@@ -43,32 +43,32 @@ impl Settings {
     /// If the text is not YAML.
     pub fn from_yaml(text: &str) -> Result<Settings, Diagnostics> {
         let source = Arc::from("yaml");
-        let mut mistakes = Diagnostics::default();
-        let node = parse::parse(&source, text, &mut mistakes);
+        let mut errors = Diagnostics::default();
+        let node = parse::parse(&source, text, &mut errors);
         match node {
-            Some(node) if mistakes.is_empty() => {
+            Some(node) if errors.is_empty() => {
                 let position = node.position.clone();
                 Ok(Settings::new(node, "", position, Warnings::default()))
             }
-            _ => Err(mistakes.sorted()),
+            _ => Err(errors.sorted()),
         }
     }
 
     /// Reads the settings into a component's own type; settings that are null (`debug:`) read as an empty mapping.
     ///
     /// # Errors
-    /// Every unknown key and wrong type, with its position. Only if these settings hold a mistake that
+    /// Every unknown key and wrong type, with its position. Only if these settings hold an error that
     /// [`read_all`](super::read_all) has reported already, the list may be empty.
     pub fn read<T: DeserializeOwned>(&self) -> Result<T, Diagnostics> {
         de::read(&self.node, &self.path)
     }
 
-    /// A mistake in the value of a key, for checks that the type alone cannot express. `path` is relative to the
+    /// An error in the value of a key, for checks that the type alone cannot express. `path` is relative to the
     /// component, parts separated by `::` (`retry_on_failure::max_interval`, `routes::0`); empty means the component
     /// itself. It stands where the value stands, or else where the nearest mapping around it stands.
     ///
     /// Values in the message that came from the environment, or stand under a key that names a secret, are replaced.
-    pub fn mistake(&self, path: &str, message: impl Into<String>) -> Diagnostic {
+    pub fn error(&self, path: &str, message: impl Into<String>) -> Diagnostic {
         let mut node = &*self.node;
         let mut position = &self.position;
         for part in parts(path) {
@@ -95,7 +95,7 @@ impl Settings {
     /// # let settings = collector_config::Settings::from_yaml("endpoint: https://api.example.com").unwrap();
     /// settings.warn(
     ///     settings
-    ///         .mistake("endpoint", "api.example.com is not an OTLP endpoint")
+    ///         .error("endpoint", "api.example.com is not an OTLP endpoint")
     ///         .with_help("write `https://otlp.example.com`"),
     /// );
     /// assert_eq!(settings.warnings().0.len(), 1);
@@ -109,7 +109,7 @@ impl Settings {
         self.warnings.list()
     }
 
-    /// Whether the key at `path` (see [`mistake`](Self::mistake)) is given, be it null.
+    /// Whether the key at `path` (see [`error`](Self::error)) is given, be it null.
     pub fn is_set(&self, path: &str) -> bool {
         parts(path).try_fold(&*self.node, Node::get).is_some()
     }

@@ -1,4 +1,4 @@
-//! Reading settings: positions, all mistakes at once, help.
+//! Reading settings: positions, all errors at once, help.
 
 use std::collections::BTreeMap;
 
@@ -74,8 +74,8 @@ fn settings(yaml: &str) -> Settings {
     Settings::from_yaml(yaml).unwrap_or_else(|e| panic!("{e}"))
 }
 
-fn lines(mistakes: &Diagnostics) -> Vec<String> {
-    mistakes.0.iter().map(ToString::to_string).collect()
+fn lines(errors: &Diagnostics) -> Vec<String> {
+    errors.0.iter().map(ToString::to_string).collect()
 }
 
 #[test]
@@ -88,9 +88,9 @@ fn warnings_of_all_components_are_in_one_list() {
     let config = config.expect("YAML");
     let (receiver, exporter) = (config.receivers.values().next(), config.exporters.values().next());
     let (receiver, exporter) = (receiver.expect("one"), exporter.expect("one"));
-    receiver.warn(receiver.mistake("", "second"));
-    exporter.warn(exporter.mistake("verbosity", "first"));
-    receiver.warn(receiver.mistake("", "second"));
+    receiver.warn(receiver.error("", "second"));
+    exporter.warn(exporter.error("verbosity", "first"));
+    receiver.warn(receiver.error("", "second"));
     assert_eq!(
         config.warnings.list().to_string(),
         "a.yaml:2:22: exporters::debug::verbosity: first\na.yaml:4:3: receivers::k8s_job: second\n"
@@ -141,7 +141,7 @@ fn null_settings_are_empty_settings() {
 }
 
 #[test]
-fn all_mistakes_are_told_at_once() {
+fn all_errors_are_told_at_once() {
     let yaml = "\
 endpont: x
 timeout: 30
@@ -162,7 +162,7 @@ sink:
     mode: true
 tls: {}
 ";
-    let mistakes = settings(yaml).read::<Exporter>().expect_err("many mistakes");
+    let errors = settings(yaml).read::<Exporter>().expect_err("many errors");
     let expected = [
         "yaml:1:1: endpont: unknown key `endpont`\n    did you mean `endpoint`?",
         "yaml:2:10: timeout: `30` has no unit, write `30s` for seconds",
@@ -182,7 +182,7 @@ tls: {}
         "yaml:17:11: sink::file::mode: found `true`, expected a whole number from 0 to 4294967295",
         "yaml:18:1: tls: unknown key `tls`\n    known here: endpoint, timeout, compression, headers, retry_on_failure, ports, ratio, proxy_url, sink",
     ];
-    assert_eq!(lines(&mistakes), expected);
+    assert_eq!(lines(&errors), expected);
 }
 
 #[derive(Debug, Deserialize)]
@@ -202,12 +202,12 @@ struct Inner {
 }
 
 #[test]
-fn what_only_follows_from_a_mistake_is_not_told() {
-    let mistakes = settings("name: [x]\ninner: {size: 300}\nlist: [{size: x}, {size: 1}, {}]\n")
+fn what_only_follows_from_a_error_is_not_told() {
+    let errors = settings("name: [x]\ninner: {size: 300}\nlist: [{size: x}, {size: 1}, {}]\n")
         .read::<Required>()
-        .expect_err("mistakes");
+        .expect_err("errors");
     assert_eq!(
-        lines(&mistakes),
+        lines(&errors),
         [
             "yaml:1:7: name: found a list, expected a text",
             "yaml:2:15: inner::size: found `300`, expected a whole number from 0 to 255",
@@ -215,15 +215,15 @@ fn what_only_follows_from_a_mistake_is_not_told() {
             "yaml:3:30: list::2: `size` is missing",
         ]
     );
-    let mistakes = settings("3").read::<Required>().expect_err("not a mapping");
-    assert_eq!(lines(&mistakes), ["yaml:1:1: found `3`, expected a mapping"]);
+    let errors = settings("3").read::<Required>().expect_err("not a mapping");
+    assert_eq!(lines(&errors), ["yaml:1:1: found `3`, expected a mapping"]);
 }
 
 #[test]
-fn many_mistakes_end() {
+fn many_errors_end() {
     let yaml = format!("ports: [{}]", "x, ".repeat(5000));
-    let mistakes = settings(&yaml).read::<Exporter>().expect_err("mistakes");
-    assert_eq!(mistakes.0.len(), 100);
+    let errors = settings(&yaml).read::<Exporter>().expect_err("errors");
+    assert_eq!(errors.0.len(), 100);
 }
 
 #[test]
@@ -241,13 +241,13 @@ fn a_check_of_a_component_has_the_place_of_the_value() {
         ("absent::deeper", 1, 1),
         ("", 1, 1),
     ] {
-        let mistake = settings.mistake(path, "is wrong");
-        let position = mistake.position.expect("a position");
+        let error = settings.error(path, "is wrong");
+        let position = error.position.expect("a position");
         assert_eq!((position.line, position.column), (line, column), "{path}");
-        assert_eq!(mistake.path, path);
+        assert_eq!(error.path, path);
     }
     assert!(settings.is_set("retry_on_failure::initial_interval"));
     assert!(!settings.is_set("retry_on_failure::enabled"));
-    let mistake = settings.mistake("headers", "`hunter2` is no header");
-    assert_eq!(mistake.message, "`[REDACTED]` is no header");
+    let error = settings.error("headers", "`hunter2` is no header");
+    assert_eq!(error.message, "`[REDACTED]` is no header");
 }

@@ -18,19 +18,19 @@ const MAX_BYTES: usize = 16 << 20;
 /// Reads a variable of the environment.
 pub type Environment<'a> = &'a dyn Fn(&str) -> Option<String>;
 
-/// Replaces `${…}` and `$$` in every scalar of `root`. A scalar with a mistake becomes [`Value::Mistaken`]; with `unset`
-/// so does one that names a variable which is not set, without a mistake: its name is added there.
+/// Replaces `${…}` and `$$` in every scalar of `root`. A scalar with an error becomes [`Value::Invalid`]; with `unset`
+/// so does one that names a variable which is not set, without an error: its name is added there.
 pub fn substitute(
     root: &mut Node,
     environment: Environment<'_>,
     unset: Option<&mut BTreeSet<String>>,
-    mistakes: &mut Diagnostics,
+    errors: &mut Diagnostics,
 ) {
     let mut substitution = Substitution {
         environment,
         unset,
         incomplete: false,
-        mistakes,
+        errors,
         path: Vec::new(),
         bytes: 0,
     };
@@ -42,7 +42,7 @@ struct Substitution<'a> {
     unset: Option<&'a mut BTreeSet<String>>,
     /// True if the scalar names a variable that was added to `unset`.
     incomplete: bool,
-    mistakes: &'a mut Diagnostics,
+    errors: &'a mut Diagnostics,
     path: Vec<String>,
     bytes: usize,
 }
@@ -65,24 +65,24 @@ impl Substitution<'_> {
                 }
             }
             Value::Scalar(scalar) if scalar.text.contains('$') => {
-                let before = self.mistakes.0.len();
+                let before = self.errors.0.len();
                 self.incomplete = false;
                 if let Err(error) = self.scalar(scalar) {
-                    self.mistakes.push(Diagnostic {
+                    self.errors.push(Diagnostic {
                         position: None,
                         path: self.path.join("::"),
                         message: error.message,
                         help: Some(error.help),
                     });
                 }
-                for mistake in self.mistakes.0.iter_mut().skip(before) {
-                    mistake.position = Some(node.position.clone());
+                for error in self.errors.0.iter_mut().skip(before) {
+                    error.position = Some(node.position.clone());
                 }
-                if self.incomplete || self.mistakes.0.len() > before {
-                    node.value = Value::Mistaken;
+                if self.incomplete || self.errors.0.len() > before {
+                    node.value = Value::Invalid;
                 }
             }
-            Value::Scalar(_) | Value::Mistaken => {}
+            Value::Scalar(_) | Value::Invalid => {}
         }
     }
 
@@ -130,7 +130,7 @@ impl Substitution<'_> {
                             unset.insert(name.clone());
                             self.incomplete = true;
                         }
-                        None => self.mistakes.push(Diagnostic {
+                        None => self.errors.push(Diagnostic {
                             position: None,
                             path: self.path.join("::"),
                             message: format!("the environment variable `{name}` is not set"),

@@ -242,7 +242,7 @@ mod tests {
     }
 
     #[test]
-    fn mistakes_are_named() {
+    fn errors_are_named() {
         for (template, expected) in [
             ("${A", "has no closing `}`"),
             ("${", "has no closing `}`"),

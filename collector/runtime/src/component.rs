@@ -165,7 +165,7 @@ pub struct Create<'a> {
     pub provided: &'a Provided,
 }
 
-/// Makes a component of one kind from its settings, without any I/O; on failure every mistake with its position.
+/// Makes a component of one kind from its settings, without any I/O; on failure every error with its position.
 pub type CreateFn<T> = fn(&Create<'_>) -> Result<Box<T>, Diagnostics>;
 
 /// One kind of component the binary knows.

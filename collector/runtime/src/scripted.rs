@@ -212,7 +212,7 @@ fn refuse_bad(create: &Create<'_>) -> Result<Box<Scripted>, Diagnostics> {
     note(format!("make {}", create.id));
     match create.id.name.as_deref() {
         Some("bad") => Err(Diagnostics(vec![
-            create.settings.mistake("key", format!("mistake in {}", create.id)),
+            create.settings.error("key", format!("error in {}", create.id)),
         ])),
         _ => Ok(Box::new(Scripted(create.id.clone()))),
     }

@@ -106,14 +106,13 @@ impl Default for BatchSettings {
 }
 
 impl QueueSettings {
-    /// Every mistake in the values. `key` is where they stand in the component (`sending_queue`).
-    pub fn mistakes(&self, key: &str, settings: &Settings) -> Vec<Diagnostic> {
+    /// Every error in the values. `key` is where they stand in the component (`sending_queue`).
+    pub fn errors(&self, key: &str, settings: &Settings) -> Vec<Diagnostic> {
         if !self.enabled {
             return Vec::new();
         }
-        let mut mistakes = Vec::new();
-        let mut wrong =
-            |name: &str, message: String| mistakes.push(settings.mistake(&format!("{key}::{name}"), message));
+        let mut errors = Vec::new();
+        let mut wrong = |name: &str, message: String| errors.push(settings.error(&format!("{key}::{name}"), message));
         if self.num_consumers == 0 {
             wrong("num_consumers", "`num_consumers` must be positive".into());
         } else if self.num_consumers > MOST_CONSUMERS {
@@ -129,7 +128,7 @@ impl QueueSettings {
             let (found, most) = (self.queue_size, self.sizer().largest_queue());
             wrong("queue_size", format!("found {found}, expected at most {most}"));
         }
-        let Some(batch) = &self.batch else { return mistakes };
+        let Some(batch) = &self.batch else { return errors };
         if batch.sizer == Some(Sizer::Requests) {
             wrong("batch::sizer", "`batch` supports only `items` or `bytes` sizer".into());
         } else if self.sizer() == self.batch_sizer(batch) && batch.min_size > self.queue_size {
@@ -153,7 +152,7 @@ impl QueueSettings {
             let message = format!("`max_size` ({max}) must be greater or equal to `min_size` ({min})");
             wrong("batch::max_size", message);
         }
-        mistakes
+        errors
     }
 
     /// The storage that the setting names; `None` if the queue is in memory. `key` is where the settings stand.
@@ -164,10 +163,10 @@ impl QueueSettings {
         let Some(name) = self.storage.as_ref().filter(|name| self.enabled && !name.is_empty()) else {
             return Ok(None);
         };
-        let mistake = |message: String| create.settings.mistake(&format!("{key}::storage"), message);
-        let storage = create.provided.storage(name).map_err(mistake)?;
+        let error = |message: String| create.settings.error(&format!("{key}::storage"), message);
+        let storage = create.provided.storage(name).map_err(error)?;
         if let Some(capacity) = storage.capacity() {
-            return Err(mistake(format!(
+            return Err(error(format!(
                 "{name:?} stores at most {capacity} bytes, too little for a queue; name a `file_storage`, or leave \
                  `storage` out to keep the queue in memory"
             )));
@@ -211,19 +210,19 @@ mod tests {
         (component.sending_queue, settings)
     }
 
-    fn shown(mistake: &Diagnostic) -> String {
-        let line = mistake.position.as_ref().map(|position| position.line);
-        format!("{}: {}: {}", line.unwrap_or_default(), mistake.path, mistake.message)
+    fn shown(error: &Diagnostic) -> String {
+        let line = error.position.as_ref().map(|position| position.line);
+        format!("{}: {}: {}", line.unwrap_or_default(), error.path, error.message)
     }
 
-    fn mistakes(yaml: &str) -> Vec<String> {
+    fn errors(yaml: &str) -> Vec<String> {
         let (queue, settings) = read(yaml);
-        queue.mistakes("sending_queue", &settings).iter().map(shown).collect()
+        queue.errors("sending_queue", &settings).iter().map(shown).collect()
     }
 
     #[test]
     fn the_defaults_are_the_collectors_but_nothing_is_dropped() {
-        assert_eq!(mistakes("{}"), [""; 0]);
+        assert_eq!(errors("{}"), [""; 0]);
         let (queue, _) = read("sending_queue: {batch: {}}");
         assert_eq!(
             (queue.num_consumers, queue.queue_size, queue.block_on_overflow),
@@ -248,7 +247,7 @@ mod tests {
     }
 
     #[test]
-    fn each_mistake_is_told_at_its_place() {
+    fn each_error_is_told_at_its_place() {
         for (yaml, line, expected) in [
             ("num_consumers: 0", 2, "num_consumers: `num_consumers` must be positive"),
             ("queue_size: 0", 2, "queue_size: `queue_size` must be positive"),
@@ -294,19 +293,19 @@ mod tests {
             ),
         ] {
             let expected = format!("{line}: sending_queue::{expected}");
-            assert_eq!(mistakes(&format!("sending_queue:\n  {yaml}")), [expected]);
+            assert_eq!(errors(&format!("sending_queue:\n  {yaml}")), [expected]);
             let off = format!("sending_queue:\n  {yaml}\n  enabled: false");
-            assert_eq!(mistakes(&off), [""; 0], "what is off need not be right");
+            assert_eq!(errors(&off), [""; 0], "what is off need not be right");
         }
         assert_eq!(
-            mistakes("sending_queue: {batch: {min_size: 1001}}"),
+            errors("sending_queue: {batch: {min_size: 1001}}"),
             [""; 0],
             "items are not requests"
         );
     }
 
     #[test]
-    fn a_storage_that_is_too_small_is_a_mistake() {
+    fn a_storage_that_is_too_small_is_a_error() {
         let id = |type_name: &str| ComponentId {
             type_name: type_name.into(),
             name: None,
@@ -334,7 +333,7 @@ mod tests {
             queue
                 .open("sending_queue", &create)
                 .map(|storage| storage.is_some())
-                .map_err(|mistake| shown(&mistake))
+                .map_err(|error| shown(&error))
         };
         assert_eq!(open("{}"), Ok(false));
         assert_eq!(open("sending_queue: {storage: file_storage}"), Ok(true));

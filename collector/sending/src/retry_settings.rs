@@ -59,17 +59,16 @@ impl Default for RetrySettings {
 }
 
 impl RetrySettings {
-    /// Every mistake in the values. `key` is where they stand in the component (`retry_on_failure`).
+    /// Every error in the values. `key` is where they stand in the component (`retry_on_failure`).
     ///
     /// Stricter than the collector in two places: an `initial_interval` of 0 and a `multiplier` below 1 would hammer
     /// a destination that is already in trouble.
-    pub fn mistakes(&self, key: &str, settings: &Settings) -> Vec<Diagnostic> {
+    pub fn errors(&self, key: &str, settings: &Settings) -> Vec<Diagnostic> {
         if !self.enabled {
             return Vec::new();
         }
-        let mut mistakes = Vec::new();
-        let mut wrong =
-            |name: &str, message: String| mistakes.push(settings.mistake(&format!("{key}::{name}"), message));
+        let mut errors = Vec::new();
+        let mut wrong = |name: &str, message: String| errors.push(settings.error(&format!("{key}::{name}"), message));
 
         let initial = self.initial_interval.get();
         let max_interval = self.max_interval.get();
@@ -113,7 +112,7 @@ impl RetrySettings {
                 );
             }
         }
-        mistakes
+        errors
     }
 }
 
@@ -127,24 +126,24 @@ mod tests {
         retry_on_failure: RetrySettings,
     }
 
-    fn mistakes(yaml: &str) -> Vec<String> {
+    fn errors(yaml: &str) -> Vec<String> {
         let settings = Settings::from_yaml(yaml).unwrap();
         let component: Component = settings.read().unwrap();
-        let mistakes = component.retry_on_failure.mistakes("retry_on_failure", &settings);
-        let shown = mistakes.into_iter().map(|mistake| {
-            let line = mistake.position.map(|position| position.line).unwrap_or_default();
-            format!("{line}: {}: {}", mistake.path, mistake.message)
+        let errors = component.retry_on_failure.errors("retry_on_failure", &settings);
+        let shown = errors.into_iter().map(|error| {
+            let line = error.position.map(|position| position.line).unwrap_or_default();
+            format!("{line}: {}: {}", error.path, error.message)
         });
         shown.collect()
     }
 
     #[test]
-    fn the_defaults_hold_no_mistake() {
-        assert_eq!(mistakes("{}"), [""; 0]);
+    fn the_defaults_hold_no_error() {
+        assert_eq!(errors("{}"), [""; 0]);
     }
 
     #[test]
-    fn each_mistake_is_told_at_its_place() {
+    fn each_error_is_told_at_its_place() {
         for (yaml, expected) in [
             ("initial_interval: 0s", "'initial_interval' must be greater than 0"),
             ("multiplier: 0.9", "'multiplier' must be at least 1, found 0.9"),
@@ -169,9 +168,9 @@ mod tests {
         ] {
             let (key, _) = yaml.split_once(':').unwrap();
             let expected = format!("2: retry_on_failure::{key}: {expected}");
-            assert_eq!(mistakes(&format!("retry_on_failure:\n  {yaml}")), [expected]);
+            assert_eq!(errors(&format!("retry_on_failure:\n  {yaml}")), [expected]);
             let off = format!("retry_on_failure:\n  {yaml}\n  enabled: false");
-            assert_eq!(mistakes(&off), [""; 0], "what is off need not be right");
+            assert_eq!(errors(&off), [""; 0], "what is off need not be right");
         }
     }
 }

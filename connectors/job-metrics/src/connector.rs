@@ -59,9 +59,9 @@ pub fn factory() -> Factory<dyn Connector> {
 
 fn create(create: &Create<'_>) -> Result<Box<dyn Connector>, Diagnostics> {
     let settings: Settings = create.settings.read()?;
-    let mut mistakes = Vec::new();
+    let mut errors = Vec::new();
     if settings.interval.get() < MIN_INTERVAL {
-        mistakes.push(create.settings.mistake(
+        errors.push(create.settings.error(
             "interval",
             format!(
                 "found {:?}, expected 1s or more: a backend keeps one point per second",
@@ -70,7 +70,7 @@ fn create(create: &Create<'_>) -> Result<Box<dyn Connector>, Diagnostics> {
         ));
     }
     if !(2..=MAX_BUCKETS).contains(&settings.histogram_max_size) {
-        mistakes.push(create.settings.mistake(
+        errors.push(create.settings.error(
             "histogram_max_size",
             format!(
                 "found {}, expected 2 to {MAX_BUCKETS} buckets",
@@ -82,11 +82,11 @@ fn create(create: &Create<'_>) -> Result<Box<dyn Connector>, Diagnostics> {
     if !settings.storage.is_empty() {
         match create.provided.storage(&settings.storage) {
             Ok(found) => storage = Some(found),
-            Err(problem) => mistakes.push(create.settings.mistake("storage", problem)),
+            Err(problem) => errors.push(create.settings.error("storage", problem)),
         }
     }
-    if !mistakes.is_empty() {
-        return Err(Diagnostics(mistakes));
+    if !errors.is_empty() {
+        return Err(Diagnostics(errors));
     }
     let connector = JobMetrics::new(
         settings.interval.get(),

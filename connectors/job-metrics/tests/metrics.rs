@@ -311,8 +311,8 @@ fn settings_are_checked_all_at_once() {
     };
     create("{}").unwrap();
     create("{interval: 1m, histogram_max_size: 80}").unwrap();
-    let mistakes = create("{interval: 500ms, histogram_max_size: 1}").unwrap_err();
-    let paths: Vec<&str> = mistakes.0.iter().map(|mistake| &*mistake.path).collect();
+    let errors = create("{interval: 500ms, histogram_max_size: 1}").unwrap_err();
+    let paths: Vec<&str> = errors.0.iter().map(|error| &*error.path).collect();
     assert_eq!(paths, ["interval", "histogram_max_size"]);
     let text = create("interval: 500ms").unwrap_err().to_string();
     assert!(text.contains("500ms") && text.contains("1s or more"), "{text}");

@@ -63,11 +63,9 @@ pub fn factory() -> Factory<dyn Connector> {
 fn create(create: &Create<'_>) -> Result<Box<dyn Connector>, Diagnostics> {
     let settings: Settings = create.settings.read()?;
     if settings.outcomes.is_empty() {
-        let mistake = create
-            .settings
-            .mistake("outcomes", "is empty: no Job would have a trace");
+        let error = create.settings.error("outcomes", "is empty: no Job would have a trace");
         let help = "expected some of Succeeded, Failed, Deleted and Replaced, or nothing for all of them";
-        return Err(mistake.with_help(help).into());
+        return Err(error.with_help(help).into());
     }
     Ok(Box::new(JobTraces::new(
         settings.outcomes.into_iter().map(Outcome::from).collect(),
@@ -132,7 +130,7 @@ mod tests {
 
     use super::*;
 
-    fn mistakes(yaml: &str) -> String {
+    fn errors(yaml: &str) -> String {
         let made = create(&Create {
             id: &ComponentId {
                 type_name: "job_traces".into(),
@@ -143,16 +141,16 @@ mod tests {
             health: &Health::new(),
             provided: &collector_runtime::storage::Provided::new(),
         });
-        made.err().map(|mistakes| mistakes.to_string()).unwrap_or_default()
+        made.err().map(|errors| errors.to_string()).unwrap_or_default()
     }
 
     #[test]
     fn settings() {
-        assert_eq!(mistakes(""), "");
-        assert_eq!(mistakes("outcomes: [Failed]"), "");
-        assert!(mistakes("outcomes: []").contains("yaml:1:11: outcomes: is empty"));
-        let found = mistakes("outcomes: [failed]");
+        assert_eq!(errors(""), "");
+        assert_eq!(errors("outcomes: [Failed]"), "");
+        assert!(errors("outcomes: []").contains("yaml:1:11: outcomes: is empty"));
+        let found = errors("outcomes: [failed]");
         assert!(found.contains("failed") && found.contains("Failed"), "{found}");
-        assert!(mistakes("outcome: Failed").contains("did you mean `outcomes`"));
+        assert!(errors("outcome: Failed").contains("did you mean `outcomes`"));
     }
 }

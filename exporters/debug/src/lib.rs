@@ -95,10 +95,10 @@ impl Debug {
     fn new(create: &Create<'_>) -> Result<Self, Diagnostics> {
         let settings: Settings = create.settings.read()?;
         if settings.output_paths.is_empty() {
-            let mistake = create
+            let error = create
                 .settings
-                .mistake("output_paths", "is empty: nothing would be written");
-            return Err(mistake.with_help("expected stderr, stdout or both").into());
+                .error("output_paths", "is empty: nothing would be written");
+            return Err(error.with_help("expected stderr, stdout or both").into());
         }
         let writers = settings.output_paths.iter().map(|path| match path {
             OutputPath::Stderr => Box::new(io::stderr()) as Writer,
@@ -231,14 +231,14 @@ mod tests {
         assert_eq!(create("").unwrap().verbosity, Verbosity::Basic);
         let both = create("{verbosity: detailed, output_paths: [stderr, stdout]}").unwrap();
         assert_eq!((both.verbosity, both.writers.len()), (Verbosity::Detailed, 2));
-        let mistakes = |yaml| create(yaml).err().map(|m| m.to_string()).unwrap_or_default();
-        assert!(mistakes("output_paths: []").contains("nothing would be written"));
-        assert!(mistakes("output_paths: [/tmp/x]").contains("output_paths"));
-        let verbosity = mistakes("verbosity: loud");
+        let errors = |yaml| create(yaml).err().map(|m| m.to_string()).unwrap_or_default();
+        assert!(errors("output_paths: []").contains("nothing would be written"));
+        assert!(errors("output_paths: [/tmp/x]").contains("output_paths"));
+        let verbosity = errors("verbosity: loud");
         assert!(
             verbosity.contains("loud") && verbosity.contains("detailed"),
             "{verbosity}"
         );
-        assert!(mistakes("loglevel: debug").contains("loglevel"));
+        assert!(errors("loglevel: debug").contains("loglevel"));
     }
 }

@@ -83,15 +83,15 @@ impl Config {
     /// Reads and checks the settings, without any I/O.
     pub(crate) fn read(settings: &Settings) -> Result<Config, Diagnostics> {
         let raw: FileSettings = settings.read()?;
-        let mut mistakes = Vec::new();
+        let mut errors = Vec::new();
         if raw.path.as_os_str().is_empty() {
-            mistakes.push(settings.mistake("path", "is missing: the file to write to"));
+            errors.push(settings.error("path", "is missing: the file to write to"));
         } else if raw.path.file_name().is_none() {
             let found = raw.path.display();
-            mistakes.push(settings.mistake("path", format!("`{found}` names no file")));
+            errors.push(settings.error("path", format!("`{found}` names no file")));
         }
         if raw.format != "json" {
-            mistakes.push(settings.mistake(
+            errors.push(settings.error(
                 "format",
                 format!("only the format `json` is supported, found `{}`", raw.format),
             ));
@@ -102,10 +102,10 @@ impl Config {
             max_backups: rotation.max_backups,
         });
         if rotation.is_some_and(|rotation| rotation.max_bytes == 0) {
-            mistakes.push(settings.mistake("rotation::max_megabytes", "found 0, expected 1 or more"));
+            errors.push(settings.error("rotation::max_megabytes", "found 0, expected 1 or more"));
         }
-        if !mistakes.is_empty() {
-            return Err(Diagnostics(mistakes));
+        if !errors.is_empty() {
+            return Err(Diagnostics(errors));
         }
         Ok(Config {
             path: raw.path,
@@ -122,7 +122,7 @@ mod tests {
     use super::*;
 
     fn read(yaml: &str) -> Result<Config, String> {
-        Config::read(&Settings::from_yaml(yaml).unwrap()).map_err(|mistakes| mistakes.to_string())
+        Config::read(&Settings::from_yaml(yaml).unwrap()).map_err(|errors| errors.to_string())
     }
 
     #[test]
@@ -137,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn mistakes_are_found_all_at_once() {
+    fn errors_are_found_all_at_once() {
         let found = read("format: proto\nrotation:\n  max_megabytes: 0").unwrap_err();
         for expected in [
             "path: is missing",

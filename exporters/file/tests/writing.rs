@@ -65,7 +65,7 @@ fn create(path: &Path, more: &str) -> Box<dyn Exporter> {
         health: &Health::new(),
         provided: &collector_runtime::storage::Provided::new(),
     });
-    made.map_err(|mistakes| mistakes.to_string()).unwrap()
+    made.map_err(|errors| errors.to_string()).unwrap()
 }
 
 struct Exporting {

@@ -39,7 +39,7 @@ impl Authentication {
             return Ok(Authentication(None));
         };
         let found = create.provided.authenticator(&auth.authenticator);
-        let found = found.map_err(|why| create.settings.mistake("auth::authenticator", why))?;
+        let found = found.map_err(|why| create.settings.error("auth::authenticator", why))?;
         Ok(Authentication(Some(found)))
     }
 

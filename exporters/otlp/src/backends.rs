@@ -148,12 +148,12 @@ impl Sends<'_> {
 }
 
 /// Checks the settings against what the backend of `url`, given under `key`, takes: what is sure to fail.
-pub(crate) fn check(sends: &Sends<'_>, key: &str, url: &Url, grpc: bool, mistakes: &mut Vec<Diagnostic>) {
+pub(crate) fn check(sends: &Sends<'_>, key: &str, url: &Url, grpc: bool, errors: &mut Vec<Diagnostic>) {
     let settings = sends.settings;
     if let Some(wrong) = datadog::check(url, sends.has("dd-api-key")) {
-        let found = settings.mistake(key, wrong.message).with_help(wrong.help);
+        let found = settings.error(key, wrong.message).with_help(wrong.help);
         if !wrong.perhaps {
-            mistakes.push(found);
+            errors.push(found);
             return;
         }
         settings.warn(found);
@@ -161,9 +161,9 @@ pub(crate) fn check(sends: &Sends<'_>, key: &str, url: &Url, grpc: bool, mistake
     let Some(backend) = of(url) else { return };
     let name = backend.name;
     if grpc && !backend.grpc {
-        mistakes.push(
+        errors.push(
             settings
-                .mistake(key, format!("{name} does not accept OTLP over gRPC"))
+                .error(key, format!("{name} does not accept OTLP over gRPC"))
                 .with_help("use the exporter `otlp_http` for it"),
         );
         return;
@@ -178,16 +178,16 @@ pub(crate) fn check(sends: &Sends<'_>, key: &str, url: &Url, grpc: bool, mistake
             None => format!("add `headers: {{{header}: \"${{env:NAME}}\"}}`, with the variable that holds the key"),
         };
         let message = format!("{name} refuses requests without the header `{header}`");
-        let missing = settings.mistake("headers", message).with_help(help);
+        let missing = settings.error("headers", message).with_help(help);
         // One for all signals.
-        if !mistakes.contains(&missing) {
-            mistakes.push(missing);
+        if !errors.contains(&missing) {
+            errors.push(missing);
         }
     }
 }
 
 /// Checks the temporality against what the backend that gets the metrics takes: totals that are sure to be rejected.
-pub(crate) fn check_temporality(sends: &Sends<'_>, metrics: &Url, mistakes: &mut Vec<Diagnostic>) {
+pub(crate) fn check_temporality(sends: &Sends<'_>, metrics: &Url, errors: &mut Vec<Diagnostic>) {
     if let Some(backend) = of(metrics)
         && backend.takes == Takes::Deltas
         && sends.temporality != Temporality::Delta
@@ -196,10 +196,10 @@ pub(crate) fn check_temporality(sends: &Sends<'_>, metrics: &Url, mistakes: &mut
             "{} rejects cumulative metrics, so every counter and histogram would be lost",
             backend.name
         );
-        mistakes.push(
+        errors.push(
             sends
                 .settings
-                .mistake("temporality", message)
+                .error("temporality", message)
                 .with_help("remove `temporality`, or write `temporality: delta`"),
         );
     }
@@ -223,7 +223,7 @@ pub(crate) fn warn_of_deltas(settings: &Settings, temporality: Temporality, sign
         let message = format!("{subject} and drops deltas, usually without an error");
         settings.warn(
             settings
-                .mistake("temporality", message)
+                .error("temporality", message)
                 .with_help("set `temporality: cumulative`"),
         );
     }

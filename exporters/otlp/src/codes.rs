@@ -19,7 +19,7 @@ pub(crate) struct NonRetryable {
 
 impl NonRetryable {
     /// Reads codes of HTTP, and where `grpc` is set also names of gRPC codes.
-    pub(crate) fn read(raw: &[String], grpc: bool, settings: &Settings, mistakes: &mut Vec<Diagnostic>) -> Self {
+    pub(crate) fn read(raw: &[String], grpc: bool, settings: &Settings, errors: &mut Vec<Diagnostic>) -> Self {
         let mut codes = NonRetryable::default();
         for (index, text) in raw.iter().enumerate() {
             let read = match named(text).filter(|_| grpc) {
@@ -27,7 +27,7 @@ impl NonRetryable {
                 None => check_http(text, grpc).map(|status| codes.http.extend([status])),
             };
             if let Err(why) = read {
-                mistakes.push(settings.mistake(&format!("{KEY}::{index}"), why));
+                errors.push(settings.error(&format!("{KEY}::{index}"), why));
             }
         }
         codes
@@ -110,15 +110,15 @@ mod tests {
         ))
         .unwrap();
         let raw: crate::http::settings::OtlpHttpSettings = settings.read().unwrap();
-        let mut mistakes = Vec::new();
+        let mut errors = Vec::new();
         let codes = NonRetryable::read(
             &raw.retry_on_failure.non_retryable_status_codes,
             grpc,
             &settings,
-            &mut mistakes,
+            &mut errors,
         );
-        let mistakes: Vec<String> = mistakes.iter().map(|mistake| mistake.message.clone()).collect();
-        if mistakes.is_empty() { Ok(codes) } else { Err(mistakes) }
+        let errors: Vec<String> = errors.iter().map(|error| error.message.clone()).collect();
+        if errors.is_empty() { Ok(codes) } else { Err(errors) }
     }
 
     #[test]

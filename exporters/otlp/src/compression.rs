@@ -29,11 +29,11 @@ impl Compression {
         name: &str,
         level: Option<i32>,
         settings: &Settings,
-        mistakes: &mut Vec<Diagnostic>,
+        errors: &mut Vec<Diagnostic>,
     ) -> Compression {
         let mut wrong_level = |expected: &str| {
             let message = format!("unsupported level for compression {name}, expected {expected}");
-            mistakes.push(settings.mistake("compression_params::level", message));
+            errors.push(settings.error("compression_params::level", message));
         };
         match (name, level) {
             ("gzip", None | Some(-1 | 0)) => Compression::Gzip(GZIP_LEVEL),
@@ -62,7 +62,7 @@ impl Compression {
                 } else {
                     format!("unknown compression `{name}`, expected gzip, zstd or none")
                 };
-                mistakes.push(settings.mistake("compression", message));
+                errors.push(settings.error("compression", message));
                 Compression::None
             }
         }
@@ -144,11 +144,11 @@ mod tests {
 
     fn read(name: &str, level: Option<i32>) -> Result<Compression, String> {
         let settings = Settings::from_yaml("compression: x").unwrap();
-        let mut mistakes = Vec::new();
-        let compression = Compression::read(name, level, &settings, &mut mistakes);
-        match mistakes.pop() {
+        let mut errors = Vec::new();
+        let compression = Compression::read(name, level, &settings, &mut errors);
+        match errors.pop() {
             None => Ok(compression),
-            Some(mistake) => Err(format!("{}: {}", mistake.path, mistake.message)),
+            Some(error) => Err(format!("{}: {}", error.path, error.message)),
         }
     }
 
@@ -175,8 +175,8 @@ mod tests {
             ("snappy", None, "compression: compression `snappy` is not supported"),
             ("gzipp", None, "compression: unknown compression `gzipp`"),
         ] {
-            let mistake = read(name, level).unwrap_err();
-            assert!(mistake.contains(expected), "{mistake}");
+            let error = read(name, level).unwrap_err();
+            assert!(error.contains(expected), "{error}");
         }
     }
 }

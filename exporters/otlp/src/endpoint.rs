@@ -40,17 +40,15 @@ impl Endpoints {
     }
 
     /// Reads the four keys; a base `endpoint` gets the signal's path, the others are used as they are.
-    pub(crate) fn read(raw: &OtlpHttpSettings, settings: &Settings, mistakes: &mut Vec<Diagnostic>) -> Endpoints {
+    pub(crate) fn read(raw: &OtlpHttpSettings, settings: &Settings, errors: &mut Vec<Diagnostic>) -> Endpoints {
         let mut parse = |key: &str, text: &str| match text.trim() {
             "" => {
                 if settings.is_set(key) {
-                    mistakes.push(settings.mistake(key, "it is empty, expected a URL such as `https://host`"));
+                    errors.push(settings.error(key, "it is empty, expected a URL such as `https://host`"));
                 }
                 None
             }
-            text => check(text)
-                .map_err(|why| mistakes.push(settings.mistake(key, why)))
-                .ok(),
+            text => check(text).map_err(|why| errors.push(settings.error(key, why))).ok(),
         };
         let base = parse("endpoint", &raw.endpoint);
         let logs = parse("logs_endpoint", &raw.logs_endpoint);
@@ -59,21 +57,17 @@ impl Endpoints {
 
         let keys = ["endpoint", "logs_endpoint", "metrics_endpoint", "traces_endpoint"];
         if !keys.iter().any(|key| settings.is_set(key)) {
-            mistakes.push(
-                settings
-                    .mistake("", "at least one endpoint must be specified")
-                    .with_help(
-                        "set `endpoint` to the backend's base URL, such as `https://otlp.datadoghq.com` \
+            errors.push(settings.error("", "at least one endpoint must be specified").with_help(
+                "set `endpoint` to the backend's base URL, such as `https://otlp.datadoghq.com` \
                  or `http://localhost:4318`",
-                    ),
-            );
+            ));
         }
         if let Some(base) = &base
             && let Some(path) = ["/v1/logs", "/v1/metrics", "/v1/traces"]
                 .iter()
                 .find(|path| base.path().trim_end_matches('/').ends_with(**path))
         {
-            mistakes.push(settings.mistake(
+            errors.push(settings.error(
                 "endpoint",
                 format!("it ends with `{path}`, but `endpoint` is a base URL to which that path is added"),
             ));
@@ -161,11 +155,11 @@ pub(crate) fn warn<'a>(
     for (key, url) in plain {
         if !credentials.is_empty() {
             let (names, host) = (credentials.join(" and "), authority(url));
-            settings.warn(settings.mistake(key, format!("{names} goes to {host} unencrypted; use https://")));
+            settings.warn(settings.error(key, format!("{names} goes to {host} unencrypted; use https://")));
         }
     }
     if tls.insecure_skip_verify {
-        settings.warn(settings.mistake(
+        settings.warn(settings.error(
             "tls::insecure_skip_verify",
             "any certificate is accepted, so anyone between the collector and the backend can read and change the \
              data",
@@ -197,18 +191,18 @@ mod tests {
     fn read(yaml: &str) -> (Endpoints, Vec<String>) {
         let settings = Settings::from_yaml(yaml).unwrap();
         let raw: OtlpHttpSettings = settings.read().unwrap();
-        let mut mistakes = Vec::new();
-        let endpoints = Endpoints::read(&raw, &settings, &mut mistakes);
-        let mistakes = mistakes
+        let mut errors = Vec::new();
+        let endpoints = Endpoints::read(&raw, &settings, &mut errors);
+        let errors = errors
             .into_iter()
-            .map(|mistake| format!("{}: {}", mistake.path, mistake.message));
-        (endpoints, mistakes.collect())
+            .map(|error| format!("{}: {}", error.path, error.message));
+        (endpoints, errors.collect())
     }
 
     #[test]
     fn a_base_gets_the_path_and_a_signals_own_endpoint_is_used_as_is() {
-        let (endpoints, mistakes) = read("endpoint: https://h:1/otlp/\nlogs_endpoint: http://l/in?x=1");
-        assert_eq!(mistakes, [""; 0]);
+        let (endpoints, errors) = read("endpoint: https://h:1/otlp/\nlogs_endpoint: http://l/in?x=1");
+        assert_eq!(errors, [""; 0]);
         assert_eq!(
             endpoints.of(Signal::Metrics).unwrap().as_str(),
             "https://h:1/otlp/v1/metrics"
@@ -238,10 +232,10 @@ mod tests {
             ("logs_endpoint: https://user:pass@h/x", "headers::authorization"),
             ("endpoint: https://h/v1/logs", "is a base URL"),
         ] {
-            let (_, mistakes) = read(yaml);
-            assert_eq!(mistakes.len(), 1, "{yaml}: {mistakes:?}");
-            assert!(mistakes[0].contains(expected), "{yaml}: {mistakes:?}");
-            assert!(!mistakes[0].contains("pass@"), "{mistakes:?}");
+            let (_, errors) = read(yaml);
+            assert_eq!(errors.len(), 1, "{yaml}: {errors:?}");
+            assert!(errors[0].contains(expected), "{yaml}: {errors:?}");
+            assert!(!errors[0].contains("pass@"), "{errors:?}");
         }
     }
 

@@ -15,19 +15,19 @@ const OURS: [&str; 6] = [
     "host",
 ];
 
-/// Reads `headers`, with every mistake at its key. The values never show, not even in `Debug`.
-pub(crate) fn read(raw: &BTreeMap<String, Secret>, settings: &Settings, mistakes: &mut Vec<Diagnostic>) -> HeaderMap {
+/// Reads `headers`, with every error at its key. The values never show, not even in `Debug`.
+pub(crate) fn read(raw: &BTreeMap<String, Secret>, settings: &Settings, errors: &mut Vec<Diagnostic>) -> HeaderMap {
     let mut headers = HeaderMap::new();
     for (key, value) in raw {
         match header(key, value) {
-            Ok((name, _)) if headers.contains_key(&name) => mistakes.push(settings.mistake(
+            Ok((name, _)) if headers.contains_key(&name) => errors.push(settings.error(
                 &format!("headers::{key}"),
                 format!("the header `{name}` is given twice (upper and lower case are the same)"),
             )),
             Ok((name, value)) => {
                 headers.insert(name, value);
             }
-            Err(why) => mistakes.push(settings.mistake(&format!("headers::{key}"), why)),
+            Err(why) => errors.push(settings.error(&format!("headers::{key}"), why)),
         }
     }
     headers
@@ -95,18 +95,18 @@ mod tests {
     fn read_yaml(yaml: &str) -> (HeaderMap, Vec<(Option<u32>, String)>) {
         let settings = Settings::from_yaml(yaml).unwrap();
         let raw: crate::http::settings::OtlpHttpSettings = settings.read().unwrap();
-        let mut mistakes = Vec::new();
-        let headers = read(&raw.headers, &settings, &mut mistakes);
-        let mistakes = mistakes
+        let mut errors = Vec::new();
+        let headers = read(&raw.headers, &settings, &mut errors);
+        let errors = errors
             .into_iter()
-            .map(|mistake| (mistake.position.map(|position| position.line), mistake.message));
-        (headers, mistakes.collect())
+            .map(|error| (error.position.map(|position| position.line), error.message));
+        (headers, errors.collect())
     }
 
     #[test]
     fn values_are_never_shown() {
-        let (headers, mistakes) = read_yaml("headers:\n  dd-api-key: hunter2");
-        assert_eq!(mistakes, []);
+        let (headers, errors) = read_yaml("headers:\n  dd-api-key: hunter2");
+        assert_eq!(errors, []);
         assert_eq!(headers["dd-api-key"], "hunter2");
         assert!(!format!("{headers:?}").contains("hunter2"));
     }
@@ -123,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn mistakes_stand_at_their_line_and_keep_the_secret() {
+    fn errors_stand_at_their_line_and_keep_the_secret() {
         for (yaml, expected) in [
             ("headers:\n  x-a: b\n  'bad name': hunter2", "not a header name"),
             ("headers:\n  x-a: b\n  Content-Type: hunter2", "set by the exporter"),
@@ -153,11 +153,11 @@ mod tests {
                 "no credentials after the scheme",
             ),
         ] {
-            let (_, mistakes) = read_yaml(yaml);
-            assert_eq!(mistakes.len(), 1, "{yaml}: {mistakes:?}");
-            assert_eq!(mistakes[0].0, Some(3), "{yaml}");
-            assert!(mistakes[0].1.contains(expected), "{yaml}: {mistakes:?}");
-            assert!(!mistakes[0].1.contains("hunter2"), "{mistakes:?}");
+            let (_, errors) = read_yaml(yaml);
+            assert_eq!(errors.len(), 1, "{yaml}: {errors:?}");
+            assert_eq!(errors[0].0, Some(3), "{yaml}");
+            assert!(errors[0].1.contains(expected), "{yaml}: {errors:?}");
+            assert!(!errors[0].1.contains("hunter2"), "{errors:?}");
         }
     }
 }

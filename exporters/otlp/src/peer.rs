@@ -1,4 +1,4 @@
-//! What speaks at an address, told by its first bytes: the transports mistake each other's ports most often.
+//! What speaks at an address, told by its first bytes: the transports error each other's ports most often.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -41,7 +41,7 @@ impl Temporality {
         text: &str,
         cumulative: CumulativeSettings,
         settings: &Settings,
-        mistakes: &mut Vec<Diagnostic>,
+        errors: &mut Vec<Diagnostic>,
     ) -> Temporality {
         match text {
             "cumulative" => {
@@ -52,12 +52,12 @@ impl Temporality {
             "delta" => {
                 if settings.is_set("cumulative") {
                     let message = "it has no effect without `temporality: cumulative`";
-                    mistakes.push(settings.mistake("cumulative", message));
+                    errors.push(settings.error("cumulative", message));
                 }
             }
             other => {
                 let message = format!("unknown temporality `{other}`, expected delta or cumulative");
-                mistakes.push(settings.mistake("temporality", message));
+                errors.push(settings.error("temporality", message));
             }
         }
         Temporality::Delta

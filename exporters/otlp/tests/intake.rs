@@ -349,12 +349,12 @@ async fn arrivals_are_told_as_they_come() {
 }
 
 #[test]
-fn mistakes_in_the_settings_do_not_show_the_key() {
+fn errors_in_the_settings_do_not_show_the_key() {
     let yaml = format!("endpoint: 'https://otlp.'\nheaders:\n  dd-api-key: \"{KEY}\\n\"");
-    let Err(mistakes) = create(&yaml) else { panic!() };
+    let Err(errors) = create(&yaml) else { panic!() };
     assert!(
-        mistakes.contains("yaml:1:11: endpoint") && mistakes.contains("yaml:3:15: headers::dd-api-key"),
-        "{mistakes}"
+        errors.contains("yaml:1:11: endpoint") && errors.contains("yaml:3:15: headers::dd-api-key"),
+        "{errors}"
     );
-    assert!(!mistakes.contains(KEY), "{mistakes}");
+    assert!(!errors.contains(KEY), "{errors}");
 }

@@ -103,11 +103,11 @@ impl Settings {
     /// All problems of the settings.
     pub fn read(settings: &collector_config::Settings) -> Result<Self, Diagnostics> {
         let read: Settings = settings.read()?;
-        let mut mistakes = Diagnostics::default();
+        let mut errors = Diagnostics::default();
         if Endpoint::parse(&read.endpoint).is_none() {
             let found = format!("found {:?}, expected host:port", read.endpoint);
             let help = "for example localhost:8889, or 0.0.0.0:8889 so that Prometheus can reach it";
-            mistakes.push(settings.mistake("endpoint", found).with_help(help));
+            errors.push(settings.error("endpoint", found).with_help(help));
         }
         let is_name = |name: &str| {
             let mut bytes = name.bytes();
@@ -116,28 +116,28 @@ impl Settings {
         };
         if !read.namespace.is_empty() && !is_name(&read.namespace) {
             let found = format!("found {:?}, expected letters, digits and _", read.namespace);
-            mistakes.push(settings.mistake("namespace", found));
+            errors.push(settings.error("namespace", found));
         }
         for name in read.const_labels.keys() {
             if !is_name(name) || name.starts_with("__") || name == "le" || name == "quantile" {
                 let found = format!("{name:?} cannot be a label of every series: expected letters, digits and _");
-                mistakes.push(settings.mistake("const_labels", found));
+                errors.push(settings.error("const_labels", found));
             }
         }
         if let Some(tls) = &read.tls {
             for (key, path) in [("tls::cert_file", &tls.cert_file), ("tls::key_file", &tls.key_file)] {
                 if path.as_os_str().is_empty() {
                     let text = "is missing: a server needs both its certificate and its key, each a PEM file";
-                    mistakes.push(settings.mistake(key, text));
+                    errors.push(settings.error(key, text));
                 }
             }
         }
         let expiration: StdDuration = read.metric_expiration.get();
         if !expiration.is_zero() && expiration <= read.start_at_zero.get() {
             let text = "is not longer than start_at_zero: a count would be forgotten before it was shown";
-            mistakes.push(settings.mistake("metric_expiration", text));
+            errors.push(settings.error("metric_expiration", text));
         }
-        mistakes.into_result(read)
+        errors.into_result(read)
     }
 
     /// How metrics are named and labelled.

@@ -255,7 +255,7 @@ async fn a_port_that_is_taken_is_named_with_its_setting() {
 }
 
 #[test]
-fn mistakes_in_settings_are_named() {
+fn errors_in_settings_are_named() {
     assert!(create("").is_ok());
     for (yaml, parts) in [
         ("endpoint: localhost", &["endpoint", "expected host:port"][..]),
@@ -270,10 +270,7 @@ fn mistakes_in_settings_are_named() {
             &["add_metric_sufixes", "add_metric_suffixes"],
         ),
     ] {
-        let text = create(yaml)
-            .err()
-            .map(|mistakes| mistakes.to_string())
-            .unwrap_or_default();
+        let text = create(yaml).err().map(|errors| errors.to_string()).unwrap_or_default();
         for part in parts {
             assert!(text.contains(part), "{yaml}: {part:?} is missing in: {text}");
         }

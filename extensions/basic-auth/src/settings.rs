@@ -30,26 +30,26 @@ impl Settings {
     pub fn read(settings: &collector_config::Settings) -> Result<Self, Diagnostics> {
         let written: Written = settings.read()?;
         let account = written.client_auth;
-        let mut mistakes = Vec::new();
+        let mut errors = Vec::new();
         let username = SecretSource::read(
             ("client_auth::username", &account.username),
             ("client_auth::username_file", &account.username_file),
             settings,
-            &mut mistakes,
+            &mut errors,
         );
         let password = SecretSource::read(
             ("client_auth::password", &account.password),
             ("client_auth::password_file", &account.password_file),
             settings,
-            &mut mistakes,
+            &mut errors,
         );
         if account.username.expose().contains(':') {
             let message = "it contains `:`, which ends the user name; set the password in `password`";
-            mistakes.push(settings.mistake("client_auth::username", message));
+            errors.push(settings.error("client_auth::username", message));
         }
         match (username, password) {
-            (Some(username), Some(password)) if mistakes.is_empty() => Ok(Settings { username, password }),
-            _ => Err(Diagnostics(mistakes)),
+            (Some(username), Some(password)) if errors.is_empty() => Ok(Settings { username, password }),
+            _ => Err(Diagnostics(errors)),
         }
     }
 }

@@ -21,7 +21,7 @@ fn create(yaml: &str) -> Result<BasicAuth, String> {
         health: &Health::new(),
         provided: &Provided::new(),
     };
-    BasicAuth::new(&create).map_err(|mistakes| mistakes.to_string())
+    BasicAuth::new(&create).map_err(|errors| errors.to_string())
 }
 
 async fn value(extension: &BasicAuth) -> String {

@@ -35,21 +35,21 @@ impl Settings {
     /// Reads and checks them, without any I/O.
     pub fn read(settings: &collector_config::Settings) -> Result<Self, Diagnostics> {
         let written: Written = settings.read()?;
-        let mut mistakes = Vec::new();
+        let mut errors = Vec::new();
         let is_token = |text: &str| text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_".contains(&b));
         if written.header.is_empty() || !is_token(&written.header) {
             let message = "not the name of a header, expected letters, digits, `-` and `_`";
-            mistakes.push(settings.mistake("header", message));
+            errors.push(settings.error("header", message));
         }
         if !is_token(&written.scheme) {
             let message = "not a scheme, expected one word such as `Bearer`, or `\"\"` for the token alone";
-            mistakes.push(settings.mistake("scheme", message));
+            errors.push(settings.error("scheme", message));
         }
         let token = SecretSource::read(
             ("token", &written.token),
             ("filename", &written.filename),
             settings,
-            &mut mistakes,
+            &mut errors,
         );
         let scheme = written.scheme.to_ascii_lowercase();
         if !scheme.is_empty()
@@ -60,15 +60,15 @@ impl Settings {
                 .starts_with(&format!("{scheme} "))
         {
             let message = format!("it begins with `{}`, which `scheme` adds", written.scheme);
-            mistakes.push(settings.mistake("token", message));
+            errors.push(settings.error("token", message));
         }
         match token {
-            Some(token) if mistakes.is_empty() => Ok(Settings {
+            Some(token) if errors.is_empty() => Ok(Settings {
                 header: written.header,
                 scheme: written.scheme,
                 token,
             }),
-            _ => Err(Diagnostics(mistakes)),
+            _ => Err(Diagnostics(errors)),
         }
     }
 }

@@ -21,7 +21,7 @@ fn create(yaml: &str) -> Result<BearerToken, String> {
         health: &Health::new(),
         provided: &Provided::new(),
     };
-    BearerToken::new(&create).map_err(|mistakes| mistakes.to_string())
+    BearerToken::new(&create).map_err(|errors| errors.to_string())
 }
 
 async fn header(extension: &BearerToken) -> (String, String) {

@@ -50,12 +50,12 @@ impl Settings {
     /// Reads and checks them.
     pub fn read(settings: &collector_config::Settings) -> Result<Self, Diagnostics> {
         let written: Written = settings.read()?;
-        let mut mistakes = Diagnostics::default();
+        let mut errors = Diagnostics::default();
         if !written.directory.is_absolute() {
             let found = written.directory.display().to_string();
-            mistakes.push(
+            errors.push(
                 settings
-                    .mistake("directory", format!("found {found:?}, expected an absolute path"))
+                    .error("directory", format!("found {found:?}, expected an absolute path"))
                     .with_help("a relative one would lead elsewhere wherever the collector is started"),
             );
         }
@@ -64,16 +64,16 @@ impl Settings {
         match mode {
             // Without these the collector itself could not use the directory.
             Some(mode) if mode & 0o700 == 0o700 => {}
-            _ => mistakes.push(
+            _ => errors.push(
                 settings
-                    .mistake(
+                    .error(
                         "directory_permissions",
                         format!("found {text:?}, expected an octal mode that lets the owner read, write and enter"),
                     )
                     .with_help("for example 0750"),
             ),
         }
-        mistakes.into_result(Settings {
+        errors.into_result(Settings {
             directory: written.directory,
             timeout: written.timeout,
             fsync: written.fsync,

@@ -7,7 +7,7 @@ use std::time::Duration;
 use collector_runtime::component::Kind;
 use collector_runtime::storage::StoreError;
 use file_storage_extension::directory;
-use support::{Folder, delete, id, mistakes, set, start};
+use support::{Folder, delete, errors, id, set, start};
 
 #[tokio::test]
 async fn what_was_stored_is_there_after_a_restart() {
@@ -286,12 +286,12 @@ async fn every_single_damaged_page_is_noticed_or_harmless() {
 
 #[test]
 fn settings_are_checked() {
-    assert_eq!(mistakes(""), "");
+    assert_eq!(errors(""), "");
     assert_eq!(
-        mistakes("{directory: /d, timeout: 5s, fsync: false, directory_permissions: 0700, recreate: true}"),
+        errors("{directory: /d, timeout: 5s, fsync: false, directory_permissions: 0700, recreate: true}"),
         ""
     );
-    let found = mistakes("directory: d\ndirectory_permissions: 0440");
+    let found = errors("directory: d\ndirectory_permissions: 0440");
     assert!(
         found.contains("directory: found \"d\", expected an absolute path"),
         "{found}"
@@ -301,8 +301,8 @@ fn settings_are_checked() {
         "{found}"
     );
     for wrong in ["'0888'", "rwx", "'1777'", "''"] {
-        let found = mistakes(&format!("directory_permissions: {wrong}"));
+        let found = errors(&format!("directory_permissions: {wrong}"));
         assert!(found.contains("for example 0750"), "{wrong}: {found}");
     }
-    assert!(mistakes("dirctory: /d").contains("did you mean `directory`?"));
+    assert!(errors("dirctory: /d").contains("did you mean `directory`?"));
 }

@@ -43,29 +43,29 @@ impl Settings {
     /// All problems of the settings.
     pub fn read(settings: &collector_config::Settings) -> Result<Self, Diagnostics> {
         let written: Written = settings.read()?;
-        let mut mistakes = Diagnostics::default();
+        let mut errors = Diagnostics::default();
         let endpoint = Endpoint::parse(&written.endpoint);
         if endpoint.is_none() {
-            mistakes.push(
+            errors.push(
                 settings
-                    .mistake("endpoint", format!("found {:?}, expected host:port", written.endpoint))
+                    .error("endpoint", format!("found {:?}, expected host:port", written.endpoint))
                     .with_help("for example localhost:13133, or 0.0.0.0:13133 so that the kubelet can reach it"),
             );
         }
         let endpoint = endpoint.unwrap_or(Endpoint::new("localhost", 0));
         if !written.path.starts_with('/') {
             let message = format!("found {:?}, expected a path that begins with /", written.path);
-            mistakes.push(settings.mistake("path", message));
+            errors.push(settings.error("path", message));
         }
         if written.path == READINESS {
             let message = format!("{READINESS} reports readiness; liveness needs another path");
-            mistakes.push(
+            errors.push(
                 settings
-                    .mistake("path", message)
+                    .error("path", message)
                     .with_help(format!("leave it out: {LIVENESS} always reports liveness")),
             );
         }
-        mistakes.into_result(Settings {
+        errors.into_result(Settings {
             hosts: Hosts::new(&endpoint, &written.allowed_hosts),
             endpoint,
             path: written.path,

@@ -29,10 +29,10 @@ fn create(yaml: &str, health: &Health) -> Result<HealthCheck, Diagnostics> {
     })
 }
 
-fn mistakes(yaml: &str) -> String {
+fn errors(yaml: &str) -> String {
     create(yaml, &Health::new())
         .err()
-        .map(|mistakes| mistakes.to_string())
+        .map(|errors| errors.to_string())
         .unwrap_or_default()
 }
 
@@ -224,9 +224,9 @@ async fn a_pod_address_may_be_ipv6() {
 
 #[test]
 fn settings_are_checked() {
-    assert_eq!(mistakes(""), "");
-    assert_eq!(mistakes("{endpoint: '[::1]:80', path: /x}"), "");
-    let found = mistakes("endpoint: localhost\npath: x");
+    assert_eq!(errors(""), "");
+    assert_eq!(errors("{endpoint: '[::1]:80', path: /x}"), "");
+    let found = errors("endpoint: localhost\npath: x");
     assert!(
         found.contains("endpoint: found \"localhost\", expected host:port"),
         "{found}"
@@ -235,7 +235,7 @@ fn settings_are_checked() {
         found.contains("path: found \"x\", expected a path that begins with /"),
         "{found}"
     );
-    assert!(mistakes("endpoint: localhost:99999").contains("expected host:port"));
-    assert!(mistakes("path: /readyz").contains("/readyz reports readiness"));
-    assert!(mistakes("endpont: x").contains("endpont"));
+    assert!(errors("endpoint: localhost:99999").contains("expected host:port"));
+    assert!(errors("path: /readyz").contains("/readyz reports readiness"));
+    assert!(errors("endpont: x").contains("endpont"));
 }

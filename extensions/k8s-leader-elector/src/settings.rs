@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use collector_config::{Diagnostics, Duration};
-use job_watch::client::{AuthType, auth_mistakes, is_dns_label, is_dns_subdomain};
+use job_watch::client::{AuthType, auth_errors, is_dns_label, is_dns_subdomain};
 use serde::Deserialize;
 
 use crate::election::Times;
@@ -49,20 +49,20 @@ impl Settings {
     /// Reads and checks them.
     ///
     /// # Errors
-    /// Every mistake, with its position.
+    /// Every error, with its position.
     pub fn read(settings: &collector_config::Settings) -> Result<Self, Diagnostics> {
         let read: Settings = settings.read()?;
-        let mut mistakes = Diagnostics::default();
-        for (key, problem) in auth_mistakes(read.auth_type, read.kubeconfig.is_some(), read.context.is_some()) {
-            mistakes.push(settings.mistake(key, problem));
+        let mut errors = Diagnostics::default();
+        for (key, problem) in auth_errors(read.auth_type, read.kubeconfig.is_some(), read.context.is_some()) {
+            errors.push(settings.error(key, problem));
         }
         if !is_dns_subdomain(&read.lease_name) {
             let found = &read.lease_name;
-            mistakes.push(settings.mistake("lease_name", format!("found {found:?}, expected the name of a Lease")));
+            errors.push(settings.error("lease_name", format!("found {found:?}, expected the name of a Lease")));
         }
         if !read.lease_namespace.is_empty() && !is_dns_label(&read.lease_namespace) {
             let found = &read.lease_namespace;
-            mistakes.push(settings.mistake(
+            errors.push(settings.error(
                 "lease_namespace",
                 format!("found {found:?}, expected the name of a namespace"),
             ));
@@ -74,15 +74,15 @@ impl Settings {
         } = read.times();
         // A Lease holds whole seconds.
         if lease_duration.as_secs() < 1 || lease_duration.subsec_nanos() > 0 {
-            mistakes.push(settings.mistake(
+            errors.push(settings.error(
                 "lease_duration",
                 format!("found {lease_duration:?}, expected whole seconds, at least 1s"),
             ));
         }
         if renew_deadline >= lease_duration {
-            mistakes.push(
+            errors.push(
                 settings
-                    .mistake(
+                    .error(
                         "renew_deadline",
                         format!(
                             "found {renew_deadline:?}, expected less than lease_duration, which is {lease_duration:?}"
@@ -93,7 +93,7 @@ impl Settings {
         }
         // As client-go demands it (tools/leaderelection, NewLeaderElector).
         if retry_period.is_zero() || renew_deadline <= retry_period.mul_f64(1.2) {
-            mistakes.push(settings.mistake(
+            errors.push(settings.error(
                 "retry_period",
                 format!(
                     "found {retry_period:?}, expected more than 0 and less than renew_deadline / 1.2, which is {:?}",
@@ -101,7 +101,7 @@ impl Settings {
                 ),
             ));
         }
-        mistakes.into_result(read)
+        errors.into_result(read)
     }
 
     /// The times of the election.
@@ -118,28 +118,28 @@ impl Settings {
 mod tests {
     use super::*;
 
-    fn mistakes(yaml: &str) -> String {
+    fn errors(yaml: &str) -> String {
         let settings = collector_config::Settings::from_yaml(yaml).unwrap();
         Settings::read(&settings)
             .err()
-            .map(|mistakes| mistakes.to_string())
+            .map(|errors| errors.to_string())
             .unwrap_or_default()
     }
 
     #[test]
     fn the_defaults_are_the_collectors() {
-        assert_eq!(mistakes("{}"), "");
+        assert_eq!(errors("{}"), "");
         let times = Settings::default().times();
         let seconds = [times.lease_duration, times.renew_deadline, times.retry_period].map(|time| time.as_secs());
         assert_eq!(seconds, [15, 10, 2]);
         assert_eq!(
-            mistakes("{auth_type: serviceAccount, lease_name: a.b, lease_namespace: c}"),
+            errors("{auth_type: serviceAccount, lease_name: a.b, lease_namespace: c}"),
             ""
         );
     }
 
     #[test]
-    fn mistakes_are_told_at_their_place() {
+    fn errors_are_told_at_their_place() {
         for (yaml, expected) in [
             ("lease_name: A", "1:13: lease_name: found \"A\""),
             ("lease_namespace: a.b", "lease_namespace: found \"a.b\""),
@@ -153,7 +153,7 @@ mod tests {
             ("leese_name: a", "leese_name"),
             ("{auth_type: serviceAccount, context: c}", "context: has no meaning"),
         ] {
-            let found = mistakes(yaml);
+            let found = errors(yaml);
             assert!(found.contains(expected), "{yaml}: {found}");
         }
     }

@@ -63,7 +63,7 @@ impl Cluster {
             health: &health,
             provided: &Provided::new(),
         })
-        .map_err(|mistakes| mistakes.to_string())
+        .map_err(|errors| errors.to_string())
         .unwrap();
         let leadership = extension.offer().leadership.unwrap();
         extension.start().await.unwrap();

@@ -67,8 +67,8 @@ impl K8sStorage {
             name => match create.provided.leadership(name) {
                 Ok(elector) => Some(elector),
                 Err(problem) => {
-                    let mistake = create.settings.mistake("k8s_leader_elector", problem);
-                    return Err(Diagnostics(vec![mistake]));
+                    let error = create.settings.error("k8s_leader_elector", problem);
+                    return Err(Diagnostics(vec![error]));
                 }
             },
         };

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use collector_config::Diagnostics;
-use job_watch::client::{AuthType, auth_mistakes, is_dns_label};
+use job_watch::client::{AuthType, auth_errors, is_dns_label};
 use serde::Deserialize;
 
 /// The longest prefix: the names of ConfigMaps have more parts, and an end.
@@ -44,26 +44,26 @@ impl Settings {
     /// Reads and checks them.
     pub fn read(settings: &collector_config::Settings) -> Result<Self, Diagnostics> {
         let read: Settings = settings.read()?;
-        let mut mistakes = Diagnostics::default();
-        for (key, problem) in auth_mistakes(read.auth_type, read.kubeconfig.is_some(), read.context.is_some()) {
-            mistakes.push(settings.mistake(key, problem));
+        let mut errors = Diagnostics::default();
+        for (key, problem) in auth_errors(read.auth_type, read.kubeconfig.is_some(), read.context.is_some()) {
+            errors.push(settings.error(key, problem));
         }
         if !read.namespace.is_empty() && !is_dns_label(&read.namespace) {
             let found = &read.namespace;
-            mistakes.push(settings.mistake(
+            errors.push(settings.error(
                 "namespace",
                 format!("found {found:?}, expected the name of a namespace"),
             ));
         }
         if read.prefix.len() > LONGEST_PREFIX || read.prefix.split('.').any(|part| !is_dns_label(part)) {
             let found = &read.prefix;
-            mistakes.push(settings.mistake(
+            errors.push(settings.error(
                 "prefix",
                 format!(
                     "found {found:?}, expected lower-case letters, digits, '-' and '.', at most {LONGEST_PREFIX} of them"
                 ),
             ));
         }
-        mistakes.into_result(read)
+        errors.into_result(read)
     }
 }

@@ -53,7 +53,7 @@ impl Cluster {
             health: &Health::new(),
             provided: &provided,
         })
-        .map_err(|mistakes| mistakes.to_string())
+        .map_err(|errors| errors.to_string())
         .unwrap();
         let storage = extension.offer().storage.unwrap();
         extension.start().await.unwrap();

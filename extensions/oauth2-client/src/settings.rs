@@ -59,22 +59,22 @@ impl Settings {
     /// Reads and checks them, without any I/O.
     pub fn read(settings: &collector_config::Settings) -> Result<Self, Diagnostics> {
         let written: Written = settings.read()?;
-        let mut mistakes = Vec::new();
+        let mut errors = Vec::new();
         let client_id = SecretSource::read(
             ("client_id", &written.client_id),
             ("client_id_file", &written.client_id_file),
             settings,
-            &mut mistakes,
+            &mut errors,
         );
         let client_secret = SecretSource::read(
             ("client_secret", &written.client_secret),
             ("client_secret_file", &written.client_secret_file),
             settings,
-            &mut mistakes,
+            &mut errors,
         );
         let token_url = token_url(written.token_url.trim());
         if let Err(why) = &token_url {
-            mistakes.push(settings.mistake("token_url", why.clone()));
+            errors.push(settings.error("token_url", why.clone()));
         }
         if let Some(scope) = written
             .scopes
@@ -82,24 +82,24 @@ impl Settings {
             .position(|scope| scope.contains(char::is_whitespace))
         {
             let message = "a scope contains no spaces; write each scope as its own entry";
-            mistakes.push(settings.mistake(&format!("scopes::{scope}"), message));
+            errors.push(settings.error(&format!("scopes::{scope}"), message));
         }
         for key in ["grant_type", "client_id", "client_secret", "scope"] {
             if written.endpoint_params.contains_key(key) {
                 let message = format!("`{key}` is set by the extension and cannot be changed here");
-                mistakes.push(settings.mistake(&format!("endpoint_params::{key}"), message));
+                errors.push(settings.error(&format!("endpoint_params::{key}"), message));
             }
         }
-        mistakes.extend(written.tls.mistakes(settings));
+        errors.extend(written.tls.errors(settings));
         let (Some(client_id), Some(client_secret), Ok(token_url), true) =
-            (client_id, client_secret, token_url, mistakes.is_empty())
+            (client_id, client_secret, token_url, errors.is_empty())
         else {
-            return Err(Diagnostics(mistakes));
+            return Err(Diagnostics(errors));
         };
         let host = token_url.host_str().unwrap_or_default();
         if token_url.scheme() == "http" && !proxy::is_loopback(host) {
             let message = format!("the client secret goes to {host} unencrypted; use https://");
-            settings.warn(settings.mistake("token_url", message));
+            settings.warn(settings.error("token_url", message));
         }
         Ok(Settings {
             client_id,

@@ -96,7 +96,7 @@ fn create(yaml: &str) -> Result<OAuth2Client, String> {
         health: &Health::new(),
         provided: &Provided::new(),
     };
-    OAuth2Client::new(&create).map_err(|mistakes| mistakes.to_string())
+    OAuth2Client::new(&create).map_err(|errors| errors.to_string())
 }
 
 async fn client(port: u16, more: &str) -> OAuth2Client {

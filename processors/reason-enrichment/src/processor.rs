@@ -284,7 +284,7 @@ mod tests {
         };
         create("keep_evidence: false").unwrap();
         create("{}").unwrap();
-        let mistakes = create("keep_evidense: false").unwrap_err().to_string();
-        assert!(mistakes.contains("keep_evidense"), "{mistakes}");
+        let errors = create("keep_evidense: false").unwrap_err().to_string();
+        assert!(errors.contains("keep_evidense"), "{errors}");
     }
 }

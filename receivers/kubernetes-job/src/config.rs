@@ -5,7 +5,7 @@ use serde::Deserialize;
 use std::path::PathBuf;
 
 use job_tracker::OnFirstStart;
-use job_watch::client::{AuthType, auth_mistakes, is_dns_label};
+use job_watch::client::{AuthType, auth_errors, is_dns_label};
 
 /// The settings of `k8s_job`.
 #[derive(Clone, Debug, Deserialize)]
@@ -76,31 +76,31 @@ const LONGEST_SETTLE_TIME: std::time::Duration = std::time::Duration::from_secs(
 
 impl Config {
     /// Everything that is wrong with the values: the key, and what was found and expected.
-    pub fn mistakes(&self) -> Vec<(&'static str, String)> {
-        let mut mistakes = auth_mistakes(self.auth_type, self.kubeconfig.is_some(), self.context.is_some());
+    pub fn errors(&self) -> Vec<(&'static str, String)> {
+        let mut errors = auth_errors(self.auth_type, self.kubeconfig.is_some(), self.context.is_some());
         let Namespaces { include, exclude } = &self.namespaces;
         for (key, names) in [("namespaces::include", include), ("namespaces::exclude", exclude)] {
             for (at, name) in names.iter().enumerate() {
                 if !is_dns_label(name) {
                     let expected = "lower-case letters, digits and '-', at most 63 of them; patterns are not supported";
-                    mistakes.push((
+                    errors.push((
                         key,
                         format!("expected the name of a namespace ({expected}), found {name:?}"),
                     ));
                 } else if names[..at].contains(name) {
-                    mistakes.push((key, format!("{name:?} stands there twice")));
+                    errors.push((key, format!("{name:?} stands there twice")));
                 }
             }
         }
         if let Some(name) = include.iter().find(|name| exclude.contains(name)) {
-            mistakes.push((
+            errors.push((
                 "namespaces::exclude",
                 format!("{name:?} is included as well; remove one of the two"),
             ));
         }
         if include.len() > MOST_NAMESPACES {
             let found = include.len();
-            mistakes.push((
+            errors.push((
                 "namespaces::include",
                 format!(
                     "expected at most {MOST_NAMESPACES} namespaces, found {found}; leave it empty to watch them all"
@@ -108,25 +108,25 @@ impl Config {
             ));
         }
         if let Some(problem) = selector_problem(&self.label_selector) {
-            mistakes.push(("label_selector", problem));
+            errors.push(("label_selector", problem));
         }
         if self.cluster_name.as_deref() == Some("") {
-            mistakes.push((
+            errors.push((
                 "cluster_name",
                 "expected a name, found an empty text; remove the key instead".into(),
             ));
         }
         if self.settle_time.get() > LONGEST_SETTLE_TIME {
-            mistakes.push((
+            errors.push((
                 "settle_time",
                 format!("expected at most 5m, found {}s", self.settle_time.get().as_secs()),
             ));
         }
         if self.collection_interval.get() < std::time::Duration::from_secs(1) {
             let found = self.collection_interval.get().as_millis();
-            mistakes.push(("collection_interval", format!("expected at least 1s, found {found}ms")));
+            errors.push(("collection_interval", format!("expected at least 1s, found {found}ms")));
         }
-        mistakes
+        errors
     }
 }
 
@@ -154,10 +154,10 @@ fn selector_problem(selector: &str) -> Option<String> {
 mod tests {
     use super::*;
 
-    fn mistakes(json: &str) -> Vec<String> {
+    fn errors(json: &str) -> Vec<String> {
         let config: Config = serde_json::from_str(json).unwrap();
         config
-            .mistakes()
+            .errors()
             .into_iter()
             .map(|(key, problem)| format!("{key}: {problem}"))
             .collect()
@@ -165,22 +165,20 @@ mod tests {
 
     #[test]
     fn nothing_need_be_set() {
-        assert_eq!(mistakes("{}"), [""; 0]);
+        assert_eq!(errors("{}"), [""; 0]);
         assert_eq!(
-            mistakes(
-                r#"{"namespaces":{"include":["a","b-1"]},"label_selector":"team in (a,b),!x","settle_time":"2s"}"#
-            ),
+            errors(r#"{"namespaces":{"include":["a","b-1"]},"label_selector":"team in (a,b),!x","settle_time":"2s"}"#),
             [""; 0]
         );
     }
 
     #[test]
-    fn every_mistake_is_told() {
-        let found = mistakes(
+    fn every_error_is_told() {
+        let found = errors(
             r#"{"auth_type":"serviceAccount","kubeconfig":"x","namespaces":{"include":["A","b","b"],"exclude":["b"]},
                 "label_selector":"team in (a","cluster_name":"","settle_time":"1h","collection_interval":"10ms"}"#,
         );
-        let keys: Vec<_> = found.iter().filter_map(|mistake| mistake.split(": ").next()).collect();
+        let keys: Vec<_> = found.iter().filter_map(|error| error.split(": ").next()).collect();
         assert_eq!(
             keys,
             [

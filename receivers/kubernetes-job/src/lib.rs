@@ -42,13 +42,13 @@ pub fn factory() -> Factory<dyn Receiver> {
 
 fn create(create: &Create<'_>) -> Result<Box<dyn Receiver>, Diagnostics> {
     let config: Config = create.settings.read()?;
-    let mistakes = config.mistakes().into_iter();
-    let mut mistakes: Vec<_> = mistakes
-        .map(|(key, problem)| create.settings.mistake(key, problem))
+    let errors = config.errors().into_iter();
+    let mut errors: Vec<_> = errors
+        .map(|(key, problem)| create.settings.error(key, problem))
         .collect();
-    let storage = storage(&config, create, &mut mistakes);
-    if !mistakes.is_empty() {
-        return Err(Diagnostics(mistakes));
+    let storage = storage(&config, create, &mut errors);
+    if !errors.is_empty() {
+        return Err(Diagnostics(errors));
     }
     let telemetry = Telemetry::new(create.meter, create.id.to_string());
     let receiver = JobReceiver::new(config, telemetry);
@@ -60,8 +60,8 @@ fn create(create: &Create<'_>) -> Result<Box<dyn Receiver>, Diagnostics> {
 
 /// Where the checkpoint is kept. Who leads is decided where it is kept, so that it cannot be written by two; the receiver's
 /// own setting must agree with that.
-fn storage(config: &Config, create: &Create<'_>, mistakes: &mut Vec<Diagnostic>) -> Option<Arc<dyn Storage>> {
-    let mut wrong = |key: &str, problem: String| mistakes.push(create.settings.mistake(key, problem));
+fn storage(config: &Config, create: &Create<'_>, errors: &mut Vec<Diagnostic>) -> Option<Arc<dyn Storage>> {
+    let mut wrong = |key: &str, problem: String| errors.push(create.settings.error(key, problem));
     let storage = match &*config.storage {
         "" => None,
         name => create
@@ -104,7 +104,7 @@ mod tests {
     use super::*;
 
     /// What a person reads who wrote these settings; empty if they are right.
-    fn mistakes(yaml: &str) -> String {
+    fn errors(yaml: &str) -> String {
         let id = ComponentId {
             type_name: "k8s_job".into(),
             name: None,
@@ -116,20 +116,20 @@ mod tests {
             health: &Health::new(),
             provided: &collector_runtime::storage::Provided::new(),
         });
-        made.err().map(|mistakes| mistakes.to_string()).unwrap_or_default()
+        made.err().map(|errors| errors.to_string()).unwrap_or_default()
     }
 
     #[test]
     fn settings_make_a_receiver() {
-        assert_eq!(mistakes("{}"), "");
+        assert_eq!(errors("{}"), "");
         let all = "auth_type: kubeConfig\nkubeconfig: /k\ncontext: c\nnamespaces: {include: [a, b]}\n\
             label_selector: team in (a,b)\ncluster_name: c\nsettle_time: 1.5s\ncollection_interval: 1m\n\
             on_first_start: report_finished\n";
-        assert_eq!(mistakes(all), "");
+        assert_eq!(errors(all), "");
     }
 
     #[test]
-    fn mistakes_in_settings_are_named() {
+    fn errors_in_settings_are_named() {
         for (yaml, parts) in [
             ("setle_time: 1s", &["setle_time", "settle_time"][..]),
             ("namespaces: {includes: [a]}", &["includes", "include"]),
@@ -146,12 +146,12 @@ mod tests {
                 &["namespaces::exclude", "\"a\" is included as well"],
             ),
         ] {
-            let text = mistakes(yaml);
+            let text = errors(yaml);
             for part in parts {
                 assert!(text.contains(part), "{yaml}: {part:?} is missing in: {text}");
             }
         }
-        let both = mistakes("label_selector: a)\ncluster_name: ''\n");
+        let both = errors("label_selector: a)\ncluster_name: ''\n");
         assert!(both.contains("line 1") || both.contains(":1:"), "{both}");
         assert!(
             both.contains("label_selector") && both.contains("cluster_name"),

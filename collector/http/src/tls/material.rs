@@ -127,7 +127,7 @@ pub(crate) fn check(tls: &TlsSettings, settings: &Settings) -> Vec<Diagnostic> {
         if !text.is_empty()
             && let Err(why) = check(text.as_bytes())
         {
-            wrong.push(settings.mistake(&format!("tls::{part}_pem"), format!("found {why}")));
+            wrong.push(settings.error(&format!("tls::{part}_pem"), format!("found {why}")));
         }
         if file.is_empty() {
             continue;
@@ -137,12 +137,12 @@ pub(crate) fn check(tls: &TlsSettings, settings: &Settings) -> Vec<Diagnostic> {
             Ok(None) => {}
             Ok(Some(content)) => {
                 if let Err(why) = check(&content) {
-                    wrong.push(settings.mistake(&path, format!("found {why} in `{file}`")));
+                    wrong.push(settings.error(&path, format!("found {why} in `{file}`")));
                 }
             }
             Err(why) => settings.warn(
                 settings
-                    .mistake(&path, format!("cannot read `{file}` here: {why}"))
+                    .error(&path, format!("cannot read `{file}` here: {why}"))
                     .with_help("the collector does not start without it; ignore this where it is not deployed"),
             ),
         }

@@ -42,9 +42,9 @@ pub struct TlsSettings {
 
 impl TlsSettings {
     /// Their problems, with positions under `tls` of the component's settings.
-    pub fn mistakes(&self, settings: &Settings) -> Vec<Diagnostic> {
-        let mut mistakes = Vec::new();
-        let mut wrong = |key: &str, message: &str| mistakes.push(settings.mistake(key, message));
+    pub fn errors(&self, settings: &Settings) -> Vec<Diagnostic> {
+        let mut errors = Vec::new();
+        let mut wrong = |key: &str, message: &str| errors.push(settings.error(key, message));
         let both = [
             ("ca", !self.ca_file.is_empty() && !self.ca_pem.is_empty()),
             ("cert", !self.cert_file.is_empty() && !self.cert_pem.is_empty()),
@@ -94,10 +94,10 @@ impl TlsSettings {
                 "not a server name, expected a DNS name or an IP address",
             );
         }
-        if mistakes.is_empty() {
-            mistakes.extend(material::check(self, settings));
+        if errors.is_empty() {
+            errors.extend(material::check(self, settings));
         }
-        mistakes
+        errors
     }
 
     pub(crate) fn versions(&self) -> Vec<&'static SupportedProtocolVersion> {
@@ -121,12 +121,12 @@ impl TlsSettings {
 mod tests {
     use super::*;
 
-    fn mistakes(yaml: &str) -> Vec<String> {
+    fn errors(yaml: &str) -> Vec<String> {
         let settings = Settings::from_yaml("tls: {}").unwrap();
         let tls: TlsSettings = Settings::from_yaml(yaml).unwrap().read().unwrap();
-        let mistakes = tls.mistakes(&settings).into_iter();
-        mistakes
-            .map(|mistake| format!("{}: {}", mistake.path, mistake.message))
+        let errors = tls.errors(&settings).into_iter();
+        errors
+            .map(|error| format!("{}: {}", error.path, error.message))
             .collect()
     }
 
@@ -150,7 +150,7 @@ mod tests {
                 "tls::ca_file: found no certificate in PEM form",
             ),
         ] {
-            let found = mistakes(&yaml);
+            let found = errors(&yaml);
             assert!(
                 found.iter().any(|found| found.starts_with(expected)),
                 "{yaml}: {found:?}"
@@ -164,7 +164,7 @@ mod tests {
             ca_file: file.display().to_string(),
             ..TlsSettings::default()
         };
-        assert_eq!(tls.mistakes(&settings), [], "a missing file is no error");
+        assert_eq!(tls.errors(&settings), [], "a missing file is no error");
         let warnings = settings.warnings().to_string();
         assert!(
             warnings.contains("tls::ca_file: cannot read `") && warnings.contains("here: No such file"),
@@ -192,13 +192,13 @@ mod tests {
                 "tls::server_name_override: not a server name",
             ),
         ] {
-            let found = mistakes(yaml);
+            let found = errors(yaml);
             assert_eq!(found.len(), 1, "{yaml}: {found:?}");
             assert!(found[0].starts_with(expected), "{yaml}: {found:?}");
         }
         let fine =
             "{insecure: false, min_version: '1.2', max_version: '1.3', reload_interval: 1h, server_name_override: h}";
-        assert_eq!(mistakes(fine), [""; 0]);
+        assert_eq!(errors(fine), [""; 0]);
     }
 
     #[test]

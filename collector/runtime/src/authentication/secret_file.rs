@@ -92,12 +92,12 @@ pub enum SecretSource {
 }
 
 impl SecretSource {
-    /// Reads the pair of settings `key` and `file_key`, of which exactly one must be given; mistakes are added.
+    /// Reads the pair of settings `key` and `file_key`, of which exactly one must be given; errors are added.
     pub fn read(
         (key, value): (&str, &Secret),
         (file_key, file): (&str, &str),
         settings: &Settings,
-        mistakes: &mut Vec<Diagnostic>,
+        errors: &mut Vec<Diagnostic>,
     ) -> Option<SecretSource> {
         match (value.is_empty(), file.is_empty()) {
             (true, true) => {
@@ -105,15 +105,15 @@ impl SecretSource {
                     true => "it is empty; check that the environment variable is set".to_owned(),
                     false => format!("`{key}` or `{file_key}` is required"),
                 };
-                mistakes.push(settings.mistake(key, message));
+                errors.push(settings.error(key, message));
             }
             (false, false) => {
                 let message = format!("`{key}` and `{file_key}` are mutually exclusive");
-                mistakes.push(settings.mistake(file_key, message));
+                errors.push(settings.error(file_key, message));
             }
             (true, false) => return Some(SecretSource::File(SecretFile::new(file))),
             (false, true) => match credential_problem(value.expose()) {
-                Some(why) => mistakes.push(settings.mistake(key, format!("unusable value: {why}"))),
+                Some(why) => errors.push(settings.error(key, format!("unusable value: {why}"))),
                 None => return Some(SecretSource::Value(value.clone())),
             },
         }

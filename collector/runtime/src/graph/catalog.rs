@@ -56,7 +56,7 @@ impl<'a> Catalog<'a> {
                     problems.push(Diagnostic {
                         path: kind.path(id),
                         help: Some(known(kind, &id.type_name, factories)),
-                        ..settings.mistake("", format!("unknown {kind} type {:?}", id.type_name))
+                        ..settings.error("", format!("unknown {kind} type {:?}", id.type_name))
                     });
                     None
                 }

@@ -1,4 +1,4 @@
-//! Whether what the service names is there and fits. Every mistake is reported, none hides another.
+//! Whether what the service names is there and fits. Every error is reported, none hides another.
 
 use std::collections::BTreeSet;
 
@@ -23,7 +23,7 @@ pub(super) fn ids(config: &Config, problems: &mut Diagnostics) {
                         "rename one of them, such as {:?}",
                         format!("{}/connector", id.type_name)
                     )),
-                    ..settings.mistake(
+                    ..settings.error(
                         "",
                         format!("the id {:?} also stands under {}", id.to_string(), kind.section()),
                     )
@@ -160,7 +160,7 @@ pub(super) fn unused(config: &Config) {
             if !named.contains(&(role, id)) {
                 config.warnings.push(Diagnostic {
                     path: kind.path(id),
-                    ..settings.mistake("", message)
+                    ..settings.error("", message)
                 });
             }
         }

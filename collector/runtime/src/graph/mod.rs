@@ -1,4 +1,4 @@
-//! From a configuration to components that are put together, or to every mistake at once.
+//! From a configuration to components that are put together, or to every error at once.
 //!
 //! * `catalog`: which component types the ids stand for.
 //! * `check`: whether what the pipelines name is there and fits.
@@ -56,12 +56,12 @@ impl Graph {
     /// Makes every configured component and connects those that the pipelines name. No I/O: for `validate`, this is all.
     ///
     /// There is one instance for each id of a receiver, connector, exporter or extension, and one instance of a
-    /// processor for each pipeline that names it. Components that nothing names are made too, so that mistakes in
+    /// processor for each pipeline that names it. Components that nothing names are made too, so that errors in
     /// their settings show, and are put away again.
     ///
     /// # Errors
-    /// Every mistake: in the settings of a component, in what the pipelines name, and in how they fit together. The
-    /// list is empty only if the sole mistakes are those that [`read_all`](collector_config::read_all) has reported.
+    /// Every error: in the settings of a component, in what the pipelines name, and in how they fit together. The
+    /// list is empty only if the sole errors are those that [`read_all`](collector_config::read_all) has reported.
     pub fn build(config: &Config, factories: &Factories, meter: &Meter, health: &Health) -> Result<Graph, Diagnostics> {
         let mut problems = Diagnostics::default();
         let catalog = catalog::Catalog::of(config, factories, &mut problems);

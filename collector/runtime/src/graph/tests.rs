@@ -8,8 +8,8 @@ fn build(text: &str) -> Result<Graph, Diagnostics> {
     Graph::build(&config(text), &factories(), &meter, &Health::new())
 }
 
-/// The mistakes as printed.
-fn mistakes(text: &str) -> String {
+/// The errors as printed.
+fn errors(text: &str) -> String {
     match build(text) {
         Ok(_) => String::new(),
         Err(diagnostics) => diagnostics.to_string(),
@@ -17,7 +17,7 @@ fn mistakes(text: &str) -> String {
 }
 
 fn warnings(text: &str) -> Vec<String> {
-    let graph = build(text).unwrap_or_else(|mistakes| panic!("{mistakes}"));
+    let graph = build(text).unwrap_or_else(|errors| panic!("{errors}"));
     graph
         .warnings()
         .iter()
@@ -40,7 +40,7 @@ fn with(pipelines: &str) -> String {
 #[test]
 fn what_is_not_configured_is_reported_where_it_is_named() {
     assert_eq!(
-        mistakes(&with("logs: fed | tga | good, tag, kafka")),
+        errors(&with("logs: fed | tga | good, tag, kafka")),
         "test:7:7: service::pipelines::logs: references receiver \"fed\" which is not configured\n    \
          did you mean \"feed\"?\n\
          test:7:13: service::pipelines::logs: references processor \"tga\" which is not configured\n    \
@@ -55,7 +55,7 @@ fn what_is_not_configured_is_reported_where_it_is_named() {
 #[test]
 fn extensions_are_checked() {
     assert_eq!(
-        mistakes(&with("service: ext, exd\nlogs: feed || good")),
+        errors(&with("service: ext, exd\nlogs: feed || good")),
         "test:7:15: service::extensions: references extension \"exd\" which is not configured\n    \
          did you mean \"ext\"?\n"
     );
@@ -65,7 +65,7 @@ fn extensions_are_checked() {
 fn unknown_types_are_reported_with_what_there_is() {
     let text = "receivers: feeed\nexporters: good\nextensions: health\nprocessors: tag\nlogs: feeed | tag | good";
     assert_eq!(
-        mistakes(text),
+        errors(text),
         "yaml:1:1: extensions::health: unknown extension type \"health\"\n    \
          this binary has the extensions badstart, ext\n\
          yaml:1:1: receivers::feeed: unknown receiver type \"feeed\"\n    \
@@ -76,12 +76,12 @@ fn unknown_types_are_reported_with_what_there_is() {
 #[test]
 fn signals_must_fit() {
     assert_eq!(
-        mistakes(&with("traces: feed || logsonly\nmetrics: metricfeed || good")),
+        errors(&with("traces: feed || logsonly\nmetrics: metricfeed || good")),
         "test:7:9: service::pipelines::traces: receiver \"feed\" does not make traces\n    it makes logs\n\
          test:7:17: service::pipelines::traces: exporter \"logsonly\" does not take traces\n    it takes logs\n"
     );
     assert_eq!(
-        mistakes(&with("metrics: metricfeed || count\nlogs: count || good")),
+        errors(&with("metrics: metricfeed || count\nlogs: count || good")),
         "test:7:24: service::pipelines::metrics: connector \"count\" does not take metrics\n    it takes logs\n\
          test:8:7: service::pipelines::logs: connector \"count\" does not make logs\n    it makes metrics\n"
     );
@@ -90,7 +90,7 @@ fn signals_must_fit() {
 #[test]
 fn connectors_need_both_sides() {
     assert_eq!(
-        mistakes(&with("logs: feed || good, count\nmetrics: forward || good")),
+        errors(&with("logs: feed || good, count\nmetrics: forward || good")),
         "test:7:21: connectors::count: used as exporter in logs, but as receiver in no pipeline\n    \
          name it under receivers of a pipeline that carries metrics\n\
          test:8:10: connectors::forward: used as receiver in metrics, but as exporter in no pipeline\n    \
@@ -102,25 +102,25 @@ fn connectors_need_both_sides() {
 fn a_connector_shares_its_id_with_nobody() {
     let text = "receivers: feed\nconnectors: good\nexporters: good\nlogs: feed || good";
     assert!(
-        mistakes(text).contains("connectors::good: the id \"good\" also stands under exporters"),
+        errors(text).contains("connectors::good: the id \"good\" also stands under exporters"),
         "{}",
-        mistakes(text)
+        errors(text)
     );
 }
 
 #[test]
 fn cycles_are_printed() {
     assert_eq!(
-        mistakes(&with(
+        errors(&with(
             "logs: feed, forward/back || forward\nlogs/b: forward || good, forward/back"
         )),
         "test:8:26: service::pipelines: data would go round in a cycle: \
          logs -> forward -> logs/b -> forward/back -> logs\n    \
          take one of these connectors out of the exporters of its pipeline\n"
     );
-    assert!(mistakes(&with("logs: feed, forward || forward, good")).contains("cycle: logs -> forward -> logs\n"));
+    assert!(errors(&with("logs: feed, forward || forward, good")).contains("cycle: logs -> forward -> logs\n"));
     assert_eq!(
-        mistakes(&with(
+        errors(&with(
             "logs: feed || forward\nlogs/b: forward || good\nlogs/c: forward || good"
         )),
         ""
@@ -128,17 +128,17 @@ fn cycles_are_printed() {
 }
 
 #[test]
-fn mistakes_in_settings_show_once_and_together_with_the_others() {
+fn errors_in_settings_show_once_and_together_with_the_others() {
     let text = "receivers: feed, feed/bad\nprocessors: tag/bad\nexporters: good\n\
                 logs: feed | tag/bad | good\nlogs/b: feed | tag/bad | good, gone";
-    let mistakes = mistakes(text);
-    assert_eq!(mistakes.matches("mistake in tag/bad").count(), 1, "{mistakes}");
+    let errors = errors(text);
+    assert_eq!(errors.matches("error in tag/bad").count(), 1, "{errors}");
     assert_eq!(
-        mistakes.matches("mistake in feed/bad").count(),
+        errors.matches("error in feed/bad").count(),
         1,
-        "although unused: {mistakes}"
+        "although unused: {errors}"
     );
-    assert!(mistakes.contains("references exporter \"gone\""), "{mistakes}");
+    assert!(errors.contains("references exporter \"gone\""), "{errors}");
 }
 
 #[test]
@@ -159,7 +159,7 @@ fn what_nothing_names_is_a_warning() {
 #[test]
 fn one_instance_for_each_id_and_one_processor_for_each_pipeline() {
     let text = "receivers: feed\nprocessors: tag\nexporters: good\nlogs: feed | tag | good\nlogs/b: feed | tag | good";
-    let graph = build(text).unwrap_or_else(|mistakes| panic!("{mistakes}"));
+    let graph = build(text).unwrap_or_else(|errors| panic!("{errors}"));
     assert_eq!(
         (graph.receivers.len(), graph.exporters.len(), graph.chains.len()),
         (1, 1, 2)
@@ -172,7 +172,7 @@ fn one_instance_for_each_id_and_one_processor_for_each_pipeline() {
 #[test]
 fn a_component_has_a_way_in_for_each_signal() {
     let text = with("logs: feed || good, forward\nlogs/b: feed || good\nmetrics: metricfeed, forward || good");
-    let mut graph = build(&text).unwrap_or_else(|mistakes| panic!("{mistakes}"));
+    let mut graph = build(&text).unwrap_or_else(|errors| panic!("{errors}"));
     let (_, input) = graph.exporters.remove(0);
     assert_eq!(input.into_channels().len(), 2, "logs of two pipelines, and metrics");
     let (_, input, _) = graph.connectors.remove(0);
@@ -181,7 +181,7 @@ fn a_component_has_a_way_in_for_each_signal() {
 
 #[test]
 fn an_alias_is_the_same_component() {
-    assert_eq!(mistakes("receivers: feed\nexporters: fine/x\nlogs: feed || fine/x"), "");
+    assert_eq!(errors("receivers: feed\nexporters: fine/x\nlogs: feed || fine/x"), "");
 }
 
 #[test]
@@ -205,11 +205,11 @@ service:
     };
     let config = collector_config::load(&[source], &[], &|_| None).unwrap();
     let meter = opentelemetry::global::meter("test");
-    let mistakes = Graph::build(&config, &factories(), &meter, &Health::new())
+    let errors = Graph::build(&config, &factories(), &meter, &Health::new())
         .err()
         .unwrap();
     assert_eq!(
-        mistakes.to_string(),
+        errors.to_string(),
         "pipeline.yaml:5:3: exporters::kafka/eu: unknown exporter type \"kafka\"\n    \
          this binary has the exporters badstart, ends, fails, good, logsonly, panics, panicstart, patient, rejects, \
          stalls\n\

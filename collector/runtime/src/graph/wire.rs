@@ -32,7 +32,7 @@ pub(super) struct Parts {
 }
 
 impl Parts {
-    /// Makes every configured component; reports every mistake in their settings. Unknown types are passed over:
+    /// Makes every configured component; reports every error in their settings. Unknown types are passed over:
     /// the catalog reports them.
     pub fn make(
         config: &Config,
@@ -297,9 +297,9 @@ impl Maker<'_> {
     fn one<T: ?Sized>(&mut self, id: &ComponentId, settings: &Settings, factories: &[Factory<T>]) -> Option<Box<T>> {
         match self.create(id, settings, factories)? {
             Ok(component) => Some(component),
-            Err(mistakes) => {
+            Err(errors) => {
                 self.complete = false;
-                self.problems.append(mistakes);
+                self.problems.append(errors);
                 None
             }
         }

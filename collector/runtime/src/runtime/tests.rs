@@ -26,7 +26,7 @@ impl Run {
         let health = Health::new();
         let meter = opentelemetry::global::meter("test");
         let graph = Graph::build(&config(text), &factories(), &meter, &health);
-        let graph = graph.unwrap_or_else(|mistakes| panic!("{mistakes}"));
+        let graph = graph.unwrap_or_else(|errors| panic!("{errors}"));
         let shutdown = CancellationToken::new();
         journal();
         let task = tokio::spawn(graph.run(shutdown.clone(), GRACE));

@@ -20,24 +20,24 @@ impl Endpoint {
         text: &str,
         insecure: bool,
         settings: &Settings,
-        mistakes: &mut Vec<Diagnostic>,
+        errors: &mut Vec<Diagnostic>,
     ) -> Option<Endpoint> {
         let text = text.trim();
         if text.is_empty() {
-            let mistake = if settings.is_set("endpoint") {
-                settings.mistake("endpoint", "it is empty, expected `host:port`")
+            let error = if settings.is_set("endpoint") {
+                settings.error("endpoint", "it is empty, expected `host:port`")
             } else {
                 settings
-                    .mistake("", "`endpoint` must be specified")
+                    .error("", "`endpoint` must be specified")
                     .with_help("set `endpoint` to the backend's `host:port`, such as `localhost:4317`")
             };
-            mistakes.push(mistake);
+            errors.push(error);
             return None;
         }
         match check(text, insecure) {
             Ok(endpoint) => Some(endpoint),
             Err(why) => {
-                mistakes.push(settings.mistake("endpoint", why));
+                errors.push(settings.error("endpoint", why));
                 None
             }
         }

@@ -117,9 +117,9 @@ impl Config {
     /// Reads and checks the settings, without any I/O.
     pub(crate) fn read(settings: &Settings) -> Result<Config, Diagnostics> {
         let raw: OtlpGrpcSettings = settings.read()?;
-        let mut mistakes = Vec::new();
-        let endpoint = Endpoint::read(&raw.endpoint, raw.tls.insecure, settings, &mut mistakes);
-        let headers = headers::read(&raw.headers, settings, &mut mistakes);
+        let mut errors = Vec::new();
+        let endpoint = Endpoint::read(&raw.endpoint, raw.tls.insecure, settings, &mut errors);
+        let headers = headers::read(&raw.headers, settings, &mut errors);
         for name in headers.keys().map(|name| name.as_str()) {
             if is_reserved(name) {
                 let hint = if name == "user-agent" {
@@ -128,13 +128,13 @@ impl Config {
                     ""
                 };
                 let message = format!("the header `{name}` is set by gRPC and cannot be changed{hint}");
-                mistakes.push(settings.mistake(&format!("headers::{name}"), message));
+                errors.push(settings.error(&format!("headers::{name}"), message));
             } else if name.ends_with("-bin") {
                 let message = format!("`{name}` would be binary metadata, which is not supported");
-                mistakes.push(settings.mistake(&format!("headers::{name}"), message));
+                errors.push(settings.error(&format!("headers::{name}"), message));
             }
         }
-        let compression = Compression::read(&raw.compression, None, settings, &mut mistakes);
+        let compression = Compression::read(&raw.compression, None, settings, &mut errors);
         let origin = endpoint.as_ref().and_then(|endpoint| {
             let scheme = if endpoint.tls { "https" } else { "http" };
             let own = endpoint.url.as_str().trim_end_matches('/').to_owned();
@@ -150,26 +150,26 @@ impl Config {
                         .is_some_and(|authority| !authority.as_str().contains('@'))
             });
             if origin.is_none() {
-                mistakes.push(settings.mistake("authority", "not a name, expected `host` or `host:port`"));
+                errors.push(settings.error("authority", "not a name, expected `host` or `host:port`"));
             }
             origin
         });
         let user_agent = HeaderValue::try_from(&raw.user_agent);
         if user_agent.is_err() {
             let message = "it contains a character that is not valid in a header, such as a line break";
-            mistakes.push(settings.mistake("user_agent", message));
+            errors.push(settings.error("user_agent", message));
         }
         if let Some(keepalive) = &raw.keepalive {
             for (key, value) in [("time", keepalive.time), ("timeout", keepalive.timeout)] {
                 if value.get() < std::time::Duration::from_secs(1) {
                     let message =
                         format!("found {value}, expected 1s or more; servers end connections that ping too often");
-                    mistakes.push(settings.mistake(&format!("keepalive::{key}"), message));
+                    errors.push(settings.error(&format!("keepalive::{key}"), message));
                 }
             }
         }
-        mistakes.extend(raw.tls.mistakes(settings));
-        let temporality = Temporality::read(&raw.temporality, raw.cumulative, settings, &mut mistakes);
+        errors.extend(raw.tls.errors(settings));
+        let temporality = Temporality::read(&raw.temporality, raw.cumulative, settings, &mut errors);
         let sends = Sends {
             settings,
             headers: raw.headers.keys().map(|name| name.to_ascii_lowercase()).collect(),
@@ -178,26 +178,26 @@ impl Config {
         };
         if let Some(endpoint) = &endpoint {
             let url = &endpoint.url;
-            backends::check(&sends, "endpoint", url, true, &mut mistakes);
-            backends::check_temporality(&sends, url, &mut mistakes);
+            backends::check(&sends, "endpoint", url, true, &mut errors);
+            backends::check_temporality(&sends, url, &mut errors);
             if endpoint.port() == 4318 {
                 let message = "port 4318 is usually for OTLP over HTTP";
                 settings.warn(
                     settings
-                        .mistake("endpoint", message)
+                        .error("endpoint", message)
                         .with_help("use the port for gRPC, usually 4317, or the exporter `otlp_http`"),
                 );
             }
             let urls = std::iter::once(("endpoint", url));
             endpoint::warn(settings, urls, &headers, sends.authenticated, &raw.tls);
         }
-        mistakes.extend(raw.retry_on_failure.mistakes("retry_on_failure", settings));
+        errors.extend(raw.retry_on_failure.errors("retry_on_failure", settings));
         let codes = &raw.retry_on_failure.non_retryable_status_codes;
-        let non_retryable = NonRetryable::read(codes, true, settings, &mut mistakes);
-        mistakes.extend(raw.sending_queue.mistakes("sending_queue", settings));
-        let (Some(endpoint), Some(origin), Ok(user_agent), true) = (endpoint, origin, user_agent, mistakes.is_empty())
+        let non_retryable = NonRetryable::read(codes, true, settings, &mut errors);
+        errors.extend(raw.sending_queue.errors("sending_queue", settings));
+        let (Some(endpoint), Some(origin), Ok(user_agent), true) = (endpoint, origin, user_agent, errors.is_empty())
         else {
-            return Err(Diagnostics(mistakes));
+            return Err(Diagnostics(errors));
         };
         let timeout = raw.timeout.get();
         Ok(Config {
@@ -230,7 +230,7 @@ mod tests {
 
     fn read_with_warnings(yaml: &str) -> (Result<Config, String>, String) {
         let settings = Settings::from_yaml(yaml).unwrap();
-        let config = Config::read(&settings).map_err(|mistakes| mistakes.to_string());
+        let config = Config::read(&settings).map_err(|errors| errors.to_string());
         (config, settings.warnings().to_string())
     }
 
@@ -262,7 +262,7 @@ mod tests {
     }
 
     #[test]
-    fn every_mistake_is_reported_at_once_with_its_line() {
+    fn every_error_is_reported_at_once_with_its_line() {
         let text = read(
             "endpoint: localhost\ncompression: snappy\nheaders:\n  grpc-timeout: 1S\n  user-agent: me\n  x-bin: a\n\
              keepalive: {time: 1ms}\nuser_agent: \"a\\nb\"\ntls: {max_version: '1.0'}\ntemporality: both\n\

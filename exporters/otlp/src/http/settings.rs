@@ -156,28 +156,28 @@ impl Config {
     /// Reads and checks the settings, without any I/O.
     pub(crate) fn read(settings: &Settings) -> Result<Config, Diagnostics> {
         let raw: OtlpHttpSettings = settings.read()?;
-        let mut mistakes = Vec::new();
-        let endpoints = Endpoints::read(&raw, settings, &mut mistakes);
-        let headers = headers::read(&raw.headers, settings, &mut mistakes);
+        let mut errors = Vec::new();
+        let endpoints = Endpoints::read(&raw, settings, &mut errors);
+        let headers = headers::read(&raw.headers, settings, &mut errors);
         let level = raw.compression_params.level;
-        let compression = Compression::read(&raw.compression, level, settings, &mut mistakes);
+        let compression = Compression::read(&raw.compression, level, settings, &mut errors);
         let format = Format::of(&raw.encoding).unwrap_or_else(|why| {
-            mistakes.push(settings.mistake("encoding", why));
+            errors.push(settings.error("encoding", why));
             Format::Proto
         });
         let proxy = match raw.proxy_url.expose() {
             "" => None,
             url => Proxy::parse(url, "proxy_url")
-                .map_err(|why| mistakes.push(settings.mistake("proxy_url", why.to_string())))
+                .map_err(|why| errors.push(settings.error("proxy_url", why.to_string())))
                 .ok(),
         };
         if raw.tls.insecure && endpoints.all().any(|url| url.scheme() == "https") {
             let message = "`insecure: true` asks for no TLS and `https://` for TLS; write `http://`, or, to take any \
                            certificate, set `tls::insecure_skip_verify`";
-            mistakes.push(settings.mistake("tls::insecure", message));
+            errors.push(settings.error("tls::insecure", message));
         }
-        mistakes.extend(raw.tls.mistakes(settings));
-        let temporality = Temporality::read(&raw.temporality, raw.cumulative, settings, &mut mistakes);
+        errors.extend(raw.tls.errors(settings));
+        let temporality = Temporality::read(&raw.temporality, raw.cumulative, settings, &mut errors);
         let sends = Sends {
             settings,
             headers: raw.headers.keys().map(|name| name.to_ascii_lowercase()).collect(),
@@ -185,26 +185,26 @@ impl Config {
             temporality,
         };
         for (key, url) in endpoints.given() {
-            backends::check(&sends, key, url, false, &mut mistakes);
+            backends::check(&sends, key, url, false, &mut errors);
             if url.port() == Some(4317) {
                 let message = "port 4317 is usually for gRPC";
                 settings.warn(
                     settings
-                        .mistake(key, message)
+                        .error(key, message)
                         .with_help("use the port for HTTP, usually 4318, or the exporter `otlp_grpc`"),
                 );
             }
         }
         if let Some(metrics) = endpoints.of(Signal::Metrics) {
-            backends::check_temporality(&sends, metrics, &mut mistakes);
+            backends::check_temporality(&sends, metrics, &mut errors);
         }
         endpoint::warn(settings, endpoints.given(), &headers, sends.authenticated, &raw.tls);
-        mistakes.extend(raw.retry_on_failure.mistakes("retry_on_failure", settings));
+        errors.extend(raw.retry_on_failure.errors("retry_on_failure", settings));
         let codes = &raw.retry_on_failure.non_retryable_status_codes;
-        let non_retryable = NonRetryable::read(codes, false, settings, &mut mistakes);
-        mistakes.extend(raw.sending_queue.mistakes("sending_queue", settings));
-        if !mistakes.is_empty() {
-            return Err(Diagnostics(mistakes));
+        let non_retryable = NonRetryable::read(codes, false, settings, &mut errors);
+        errors.extend(raw.sending_queue.errors("sending_queue", settings));
+        if !errors.is_empty() {
+            return Err(Diagnostics(errors));
         }
         let timeout = raw.timeout.get();
         let pool = Pool::of(&raw);
@@ -231,7 +231,7 @@ impl Config {
 mod tests {
     use super::*;
 
-    fn mistakes(yaml: &str) -> String {
+    fn errors(yaml: &str) -> String {
         Config::read(&Settings::from_yaml(yaml).unwrap())
             .unwrap_err()
             .to_string()
@@ -254,8 +254,8 @@ mod tests {
     }
 
     #[test]
-    fn every_mistake_is_reported_at_once_with_its_line() {
-        let text = mistakes(
+    fn every_error_is_reported_at_once_with_its_line() {
+        let text = errors(
             "endpoint: otlp.datadoghq.com\ncompression: lz4\nencoding: xml\nproxy_url: 'http://u:hunter2@'\n\
              tls: {cert_file: /x}\nretry_on_failure:\n  max_interval: 1s\n  multiplier: 0.5\nsending_queue: {num_consumers: 0}",
         );
@@ -282,7 +282,7 @@ mod tests {
             ("socks4://u:hunter2@proxy", "the scheme `socks4` is not supported"),
             ("https://u:hunter2@proxy:1", "TLS to the proxy"),
         ] {
-            let text = mistakes(&format!("endpoint: https://h\nproxy_url: '{url}'"));
+            let text = errors(&format!("endpoint: https://h\nproxy_url: '{url}'"));
             assert!(text.contains(&format!("yaml:2:12: proxy_url: {expected}")), "{text}");
             assert!(!text.contains("hunter2"), "{text}");
         }
@@ -293,10 +293,10 @@ mod tests {
     }
 
     #[test]
-    fn unknown_keys_are_mistakes() {
-        let text = mistakes("endpoint: https://h\nendpiont: x\ntls: {cipher_suites: []}");
+    fn unknown_keys_are_errors() {
+        let text = errors("endpoint: https://h\nendpiont: x\ntls: {cipher_suites: []}");
         assert!(text.contains("endpiont") && text.contains("cipher_suites"), "{text}");
-        let text = mistakes("endpoint: https://h\ntls: {insecure: true}");
+        let text = errors("endpoint: https://h\ntls: {insecure: true}");
         assert!(
             text.contains("yaml:2:17: tls::insecure: `insecure: true` asks for no TLS"),
             "{text}"

@@ -56,7 +56,7 @@ pub fn create_of(
     yaml: &str,
     provided: &Provided,
 ) -> Result<Box<dyn Exporter>, String> {
-    let settings = Settings::from_yaml(yaml).map_err(|mistakes| mistakes.to_string())?;
+    let settings = Settings::from_yaml(yaml).map_err(|errors| errors.to_string())?;
     let meter = NoopMeterProvider::new().meter("test");
     let create = Create {
         id: &id(),
@@ -65,7 +65,7 @@ pub fn create_of(
         health: &Health::new(),
         provided,
     };
-    (factory.create)(&create).map_err(|mistakes| mistakes.to_string())
+    (factory.create)(&create).map_err(|errors| errors.to_string())
 }
 
 /// A running exporter.

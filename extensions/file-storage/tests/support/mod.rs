@@ -64,7 +64,7 @@ pub fn id(name: &str) -> ComponentId {
 }
 
 /// What `validate` says of these settings; empty if they are right.
-pub fn mistakes(yaml: &str) -> String {
+pub fn errors(yaml: &str) -> String {
     make(yaml).err().unwrap_or_default()
 }
 
@@ -76,7 +76,7 @@ fn make(yaml: &str) -> Result<Box<dyn collector_runtime::component::Extension>, 
         health: &Health::new(),
         provided: &Provided::new(),
     });
-    made.map_err(|mistakes| mistakes.to_string())
+    made.map_err(|errors| errors.to_string())
 }
 
 /// Starts the extension; the error is what the collector would end with.

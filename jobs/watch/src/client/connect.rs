@@ -36,7 +36,7 @@ pub enum AuthType {
 }
 
 /// What contradicts itself among the settings `auth_type`, `kubeconfig` and `context`: the key, and what is wrong.
-pub fn auth_mistakes(auth: AuthType, kubeconfig: bool, context: bool) -> Vec<(&'static str, String)> {
+pub fn auth_errors(auth: AuthType, kubeconfig: bool, context: bool) -> Vec<(&'static str, String)> {
     if auth != AuthType::ServiceAccount {
         return Vec::new();
     }

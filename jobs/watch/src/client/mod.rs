@@ -14,7 +14,7 @@ pub mod objects;
 mod renewal;
 mod session;
 
-pub use connect::{AuthType, ClientError, Connected, auth_mistakes, connect};
+pub use connect::{AuthType, ClientError, Connected, auth_errors, connect};
 pub use explain::explain;
 
 /// Whether it is a DNS label (RFC 1123), which names of namespaces are.

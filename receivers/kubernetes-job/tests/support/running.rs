@@ -44,7 +44,7 @@ thread_local! {
 /// A receiver with these settings (JSON) that talks through `client`, and whose clock is the runtime's.
 pub fn receiver(client: Client, settings: &str, metrics: &Metrics) -> JobReceiver {
     let config: Config = serde_json::from_str(settings).unwrap();
-    assert_eq!(config.mistakes(), []);
+    assert_eq!(config.errors(), []);
     let began = BEGAN.with(|began| *began.get_or_init(tokio::time::Instant::now));
     let start: Timestamp = START.parse().unwrap();
     let clock = move || start + began.elapsed();
