@@ -1,4 +1,4 @@
-//! `docs/events.md` against the events that the code makes of recordings.
+//! `docs/events.md` against the events built from recordings.
 
 use std::collections::BTreeSet;
 use std::fs::File;
@@ -16,7 +16,7 @@ use serde_json::Value;
 use crate::markdown::{Block, Page};
 use crate::root;
 
-/// Whether all of `part` stands in `whole`: keys of objects, and entries of lists in any order.
+/// True if `whole` contains `part`: keys of objects, and entries of lists in any order.
 fn is_part(part: &Value, whole: &Value) -> bool {
     match (part, whole) {
         (Value::Object(part), Value::Object(whole)) => part
@@ -37,7 +37,7 @@ fn ended(recording: &Path) -> Vec<Evidence> {
 }
 
 #[test]
-fn the_example_event_is_a_real_one() {
+fn the_example_event_is_built_from_a_recording() {
     let ended = ended(&root().join("tests/corpus/deadline-seed.jsonl.gz"));
     let evidence = ended.first().expect("a Job that ended");
     let observed = evidence.job.decided_at().expect("a decision") + SignedDuration::from_secs(1);
@@ -64,14 +64,14 @@ fn the_example_event_is_a_real_one() {
     };
     for (block, real) in [(event, real_event), (evidence, real_evidence)] {
         let shown: Value = serde_json::from_str(&block.text).expect("JSON");
-        assert!(is_part(&shown, &real), "line {}: the real one is\n{real:#}", block.line);
+        assert!(is_part(&shown, &real), "line {}: the event is\n{real:#}", block.line);
     }
     for name in names.iter().filter(|name| *name != attributes::EVIDENCE) {
         assert!(event.text.contains(&format!("{name:?}")), "the example lacks {name}");
     }
 }
 
-/// Every key of maps in it.
+/// Collects the keys of all maps.
 fn keys(value: &Value, found: &mut BTreeSet<String>) {
     match value {
         Value::Object(map) => {

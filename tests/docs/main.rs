@@ -1,6 +1,7 @@
 //! The documentation matches the code: configurations are valid, tables of settings are complete, the example event comes
 //! from a recording, links resolve, and the repository keeps to its style page.
 
+mod architecture;
 mod commands;
 mod compatibility;
 mod decisions;
@@ -9,6 +10,7 @@ mod language;
 mod markdown;
 mod migrating;
 mod operating;
+mod paths;
 mod prose;
 mod reliability;
 mod security;

@@ -126,6 +126,10 @@ impl Section {
             .collect()
     }
 
+    pub fn text(&self) -> String {
+        self.lines.join("\n")
+    }
+
     /// The first word of the text, without punctuation.
     pub fn first_word(&self) -> &str {
         let text = self.lines.iter().find(|line| !line.is_empty());

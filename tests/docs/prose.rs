@@ -51,8 +51,12 @@ impl Passage {
         words
     }
 
-    #[cfg(test)]
-    fn text(&self) -> String {
+    /// The line of the first character.
+    pub fn line(&self) -> usize {
+        self.text.first().map_or(0, |(_, line)| *line)
+    }
+
+    pub fn text(&self) -> String {
         self.text.iter().map(|(c, _)| *c).collect()
     }
 }
