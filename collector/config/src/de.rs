@@ -36,8 +36,8 @@ pub fn read<T: DeserializeOwned>(root: &Node, path: &str) -> Result<T, Diagnosti
         let errors = notes.errors.borrow();
         match result {
             Ok(value) if errors.is_empty() && !root.has_error() => return Ok(value),
-            Err(_)
-                if !notes.is_hidden(root) && errors.0.len() < MAX_ERRORS && notes.hidden.borrow().len() > before => {}
+            Err(_) if !notes.is_hidden(root) && errors.0.len() < MAX_ERRORS && notes.hidden.borrow().len() > before => {
+            }
             _ => return Err(errors.clone().sorted()),
         }
     }
