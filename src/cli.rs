@@ -6,9 +6,15 @@ use std::path::{Path, PathBuf};
 use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
 use collector_config::Duration;
 
-const EXAMPLES: &str = "\
-Examples:
-  kube-job-collector demo                      see it work, without a cluster
+#[cfg(feature = "demo")]
+use crate::commands::demo::DemoArgs;
+
+#[cfg(feature = "demo")]
+const DEMO_EXAMPLE: &str = "\n  kube-job-collector demo                      see it work, without a cluster";
+#[cfg(not(feature = "demo"))]
+const DEMO_EXAMPLE: &str = "";
+
+const EXAMPLES: &str = "
   kube-job-collector explain nightly-29924437  why did this Job fail?
   kube-job-collector explain --recording r.jsonl.gz
   kube-job-collector validate pipeline.yaml
@@ -22,9 +28,13 @@ Exit codes (explain has its own, see `explain --help`):
   2  invalid command line
   3  invalid configuration: every error has its file, line and column";
 
+fn examples() -> String {
+    format!("Examples:{DEMO_EXAMPLE}{EXAMPLES}")
+}
+
 /// Reports failed Kubernetes Jobs, and why they failed, over OTLP.
 #[derive(Debug, Parser)]
-#[command(name = "kube-job-collector", version, after_help = EXAMPLES, subcommand_negates_reqs = true)]
+#[command(name = "kube-job-collector", version, after_help = examples(), subcommand_negates_reqs = true)]
 #[command(args_conflicts_with_subcommands = true)]
 pub struct Cli {
     /// The command; `run` by default.
@@ -50,6 +60,7 @@ pub enum Command {
     /// List every component in this binary
     Components,
     /// Play failing Jobs on a simulated cluster through the shipped pipeline and show what arrives
+    #[cfg(feature = "demo")]
     Demo(DemoArgs),
     /// Explain why a Job failed: in the current context of the kubeconfig, or in a recording
     #[command(after_help = EXPLAIN_HELP)]
@@ -127,20 +138,6 @@ impl From<FileArgs> for ConfigArgs {
         config.config.extend(args.files);
         config
     }
-}
-
-/// How to show the demo.
-#[derive(Args, Clone, Debug)]
-pub struct DemoArgs {
-    /// Exit when all Jobs have been played (by default the demo waits for Ctrl-C, so you can look around)
-    #[arg(long)]
-    pub once: bool,
-    /// `text` shows arrivals as they happen; `json` prints the received metrics as OTLP JSON at the end
-    #[arg(short, long, value_enum, default_value_t = Format::Text)]
-    pub output: Format,
-    /// How many times faster than real time the Jobs are played
-    #[arg(long, default_value_t = 10.0, value_parser = speed)]
-    pub speed: f64,
 }
 
 /// Explains why a Kubernetes Job failed.
@@ -336,13 +333,6 @@ pub enum Format {
     Text,
     /// For programs.
     Json,
-}
-
-fn speed(text: &str) -> Result<f64, String> {
-    match text.parse::<f64>() {
-        Ok(speed) if (0.1..=1000.0).contains(&speed) => Ok(speed),
-        _ => Err("expected a number from 0.1 to 1000, such as 10".into()),
-    }
 }
 
 #[cfg(test)]

@@ -39,7 +39,11 @@ pub struct Prepared {
     pub graph: Graph,
     /// The collector's own logs and metrics.
     pub telemetry: Telemetry,
-    /// The condition of each component.
+    /// The health of each component.
+    #[cfg_attr(
+        not(feature = "demo"),
+        expect(dead_code, reason = "only the demo waits until it is ready")
+    )]
     pub health: Health,
 }
 

@@ -125,3 +125,32 @@ fn only_the_metrics_port_can_be_reached() {
             .all(|rule| rule["from"].as_array().is_some_and(|from| !from.is_empty()))
     );
 }
+
+#[test]
+fn the_image_links_no_simulator() {
+    let linked = |features: &[&str]| {
+        let output = Command::new(env!("CARGO"))
+            .args(["tree", "--offline", "--package", "kube-job-collector"])
+            .args(["--edges", "normal", "--prefix", "none"])
+            .args(features)
+            .current_dir(env!("CARGO_MANIFEST_DIR"))
+            .output()
+            .expect("cargo tree runs");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let crates = String::from_utf8(output.stdout).expect("UTF-8");
+        crates.lines().any(|line| line.starts_with("simulator v"))
+    };
+    assert!(linked(&[]), "`demo` is a default feature");
+    assert!(!linked(&["--no-default-features"]), "the simulator serves `demo` only");
+    for (file, text) in [
+        ("Dockerfile", include_str!("../deploy/Dockerfile")),
+        ("licences.sh", include_str!("../deploy/licences.sh")),
+    ] {
+        let builds = text
+            .lines()
+            .filter(|line| line.contains("cargo ") && !line.starts_with('#'));
+        for build in builds {
+            assert!(build.contains("--no-default-features"), "deploy/{file}: {build}");
+        }
+    }
+}

@@ -1,6 +1,7 @@
 //! One file for each command.
 
 pub mod components;
+#[cfg(feature = "demo")]
 pub mod demo;
 pub mod explain;
 pub mod record;

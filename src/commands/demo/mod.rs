@@ -13,6 +13,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use clap::Args;
 use collector_config::Source;
 use container_metric::ContainerMetric;
 use jiff::{SignedDuration, Timestamp};
@@ -27,7 +28,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::{Failure, print, runtime};
-use crate::cli::{DemoArgs, Format};
+use crate::cli::Format;
 use crate::commands::run::GRACE;
 use crate::configuration::{self, Prepared};
 use crate::telemetry::{LastLines, Level};
@@ -40,6 +41,20 @@ const PATIENCE: Duration = Duration::from_secs(20);
 
 /// How often to look at what a container-status metric says.
 const LOOK: Duration = Duration::from_millis(50);
+
+/// How to show the demo.
+#[derive(Args, Clone, Debug)]
+pub struct DemoArgs {
+    /// Exit when all Jobs have been played (by default the demo waits for Ctrl-C, so you can look around)
+    #[arg(long)]
+    pub once: bool,
+    /// `text` shows arrivals as they happen; `json` prints the received metrics as OTLP JSON at the end
+    #[arg(short, long, value_enum, default_value_t = Format::Text)]
+    pub output: Format,
+    /// How many times faster than real time the Jobs are played
+    #[arg(long, default_value_t = 10.0, value_parser = speed)]
+    pub speed: f64,
+}
 
 /// Plays the demo.
 pub fn demo(args: &DemoArgs) -> Result<(), Failure> {
@@ -64,6 +79,13 @@ pub fn demo(args: &DemoArgs) -> Result<(), Failure> {
         };
         stage.play(steps).await
     })
+}
+
+fn speed(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(speed) if (0.1..=1000.0).contains(&speed) => Ok(speed),
+        _ => Err("expected a number from 0.1 to 1000, such as 10".into()),
+    }
 }
 
 /// What happens in the demo: every scenario, beginning together, set so that it ends about now.
