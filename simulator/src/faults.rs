@@ -1,22 +1,23 @@
 //! Scripted faults: what goes wrong between a client and the API server, on command.
 
-use crate::api::{Failure, Verb};
+use crate::api::Verb;
+use crate::locked;
 use crate::resource::Resource;
 use std::collections::BTreeSet;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use tokio::sync::{broadcast, watch};
 
-/// Which requests a fault meets; `None` stands for any.
+/// The requests that a fault is for; `None` matches any.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Matching {
-    /// Only requests for this resource.
+    /// The resource of the request.
     pub resource: Option<Resource>,
-    /// Only requests of this kind.
+    /// The verb of the request.
     pub verb: Option<Verb>,
 }
 
 impl Matching {
-    /// Requests of one kind for one resource.
+    /// Requests with one verb for one resource.
     pub fn new(verb: Verb, resource: Resource) -> Matching {
         Matching {
             resource: Some(resource),
@@ -29,9 +30,9 @@ impl Matching {
     }
 }
 
-/// What a matching request gets instead of its answer.
+/// The effect of a scripted fault on a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Answer {
+pub enum Fault {
     /// A `Status` with this HTTP status code, and `Retry-After` in seconds if given.
     Status {
         /// The HTTP status code.
@@ -39,17 +40,18 @@ pub enum Answer {
         /// Seconds for `Retry-After`.
         retry_after: Option<u64>,
     },
-    /// For watches: status 200, then a 410 inside the stream, as the real server answers a version from before its window.
+    /// For watches: status 200, then a 410 inside the stream, as a real server answers a version from before its window.
     ExpiredInBand,
-    /// The connection is reset before any answer, and nothing is done.
+    /// The server does nothing and resets the connection.
     Reset,
-    /// What was asked for is done, and the connection is reset instead of the answer. A watch is opened as usual.
+    /// The server does what the request asks for, and resets the connection instead of answering. A watch is opened as
+    /// usual.
     LostAnswer,
-    /// No answer at all; the connection stays open, until [`forget_answers`](crate::Simulator::forget_answers) resets it.
+    /// The server does not answer; [`clear_faults`](crate::Simulator::clear_faults) resets the connection.
     Silence,
 }
 
-/// How running watches are cut.
+/// The end of a watch that is cut.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Cut {
     /// The stream ends as it does at its timeout.
@@ -62,12 +64,12 @@ pub enum Cut {
     ResetMidLine,
 }
 
-/// What a user who is cut off meets.
+/// The treatment of a user who is cut off.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Isolation {
     /// Every connection is reset.
     Reset,
-    /// Requests get no answer until the user is let in again; then their connections are reset.
+    /// Requests get no answer until the user is admitted again; then their connections are reset.
     Silence,
 }
 
@@ -80,7 +82,7 @@ pub(crate) struct WatchCommand {
 }
 
 impl WatchCommand {
-    pub fn is_for(&self, resource: Resource, user: &str) -> bool {
+    pub(crate) fn is_for(&self, resource: Resource, user: &str) -> bool {
         self.resource.is_none_or(|wanted| wanted == resource)
             && self.user.as_ref().is_none_or(|wanted| &**wanted == user)
     }
@@ -90,7 +92,6 @@ impl WatchCommand {
 pub(crate) enum WatchAction {
     Cut(Cut),
     Expire,
-    Bookmark,
     Repeat,
 }
 
@@ -98,10 +99,10 @@ pub(crate) enum WatchAction {
 struct Planned {
     remaining: usize,
     matching: Matching,
-    answer: Answer,
+    fault: Fault,
 }
 
-/// How many watches there are and were.
+/// The numbers of watches.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Watches {
     pub open: usize,
@@ -112,24 +113,24 @@ pub(crate) struct Watches {
 #[derive(Debug)]
 pub(crate) struct Faults {
     planned: Mutex<Vec<Planned>>,
-    /// Changes when plans are forgotten.
-    forgotten: watch::Sender<()>,
+    /// Changes when the plans are cleared.
+    cleared: watch::Sender<()>,
     forbidden: Mutex<Vec<(Verb, Resource)>>,
     pub commands: broadcast::Sender<WatchCommand>,
-    /// The resources whose watches say nothing.
+    /// The resources whose watches send nothing.
     pub stalled: watch::Sender<BTreeSet<Resource>>,
-    /// The users who are cut off, and how.
+    /// The users who are cut off.
     isolated: watch::Sender<Vec<(Arc<str>, Isolation)>>,
-    /// How many versions behind an answer is that need not be the newest.
+    /// The age, in writes, of answers that may be old.
     behind: Mutex<u64>,
     pub watches: watch::Sender<Watches>,
 }
 
-impl Faults {
-    pub fn new() -> Faults {
+impl Default for Faults {
+    fn default() -> Faults {
         Faults {
             planned: Mutex::default(),
-            forgotten: watch::Sender::default(),
+            cleared: watch::Sender::default(),
             forbidden: Mutex::default(),
             commands: broadcast::Sender::new(64),
             stalled: watch::Sender::default(),
@@ -138,42 +139,44 @@ impl Faults {
             watches: watch::Sender::default(),
         }
     }
+}
 
-    pub fn plan(&self, remaining: usize, matching: Matching, answer: Answer) {
+impl Faults {
+    pub(crate) fn plan(&self, remaining: usize, matching: Matching, fault: Fault) {
         locked(&self.planned).push(Planned {
             remaining,
             matching,
-            answer,
+            fault,
         });
     }
 
-    /// The answer scripted for this request; each is used up.
-    pub fn take(&self, verb: Verb, resource: Resource) -> Option<Answer> {
+    /// Takes the fault scripted for this request.
+    pub(crate) fn take(&self, verb: Verb, resource: Resource) -> Option<Fault> {
         let mut planned = locked(&self.planned);
         planned.retain(|plan| plan.remaining > 0);
         let plan = planned.iter_mut().find(|plan| plan.matching.fits(verb, resource))?;
         plan.remaining -= 1;
-        Some(plan.answer)
+        Some(plan.fault)
     }
 
-    pub fn forbid(&self, verb: Verb, resource: Resource) {
+    pub(crate) fn forbid(&self, verb: Verb, resource: Resource) {
         locked(&self.forbidden).push((verb, resource));
     }
 
-    pub fn permit(&self, verb: Verb, resource: Resource) {
+    pub(crate) fn permit(&self, verb: Verb, resource: Resource) {
         locked(&self.forbidden).retain(|entry| *entry != (verb, resource));
     }
 
-    pub fn forbids(&self, verb: &str, group: &str, resource: &str) -> bool {
+    pub(crate) fn forbids(&self, verb: &str, group: &str, resource: &str) -> bool {
         let forbidden = locked(&self.forbidden);
         forbidden
             .iter()
             .any(|(v, r)| (v.as_str(), r.group(), r.plural()) == (verb, group, resource))
     }
 
-    /// Tells every running watch (of one resource); returns how many watches are open.
-    pub fn command(&self, resource: Option<Resource>, action: WatchAction) -> usize {
-        self.tell(WatchCommand {
+    /// Sends a command to every watch, or to those of one resource; returns the number of open watches.
+    pub(crate) fn command(&self, resource: Option<Resource>, action: WatchAction) -> usize {
+        self.send(WatchCommand {
             resource,
             user: None,
             action,
@@ -181,51 +184,51 @@ impl Faults {
         self.watches.borrow().open
     }
 
-    fn tell(&self, command: WatchCommand) {
-        // An error only says that no watch is open.
+    fn send(&self, command: WatchCommand) {
+        // An error means that no watch is open.
         let _ = self.commands.send(command);
     }
 
-    pub fn forget_plans(&self) {
+    pub(crate) fn clear(&self) {
         locked(&self.planned).clear();
-        self.forgotten.send_replace(());
+        self.cleared.send_replace(());
     }
 
-    /// Waits until plans are forgotten.
-    pub async fn silence(&self) {
+    /// Waits until the plans are cleared.
+    pub(crate) async fn silence(&self) {
         // The sender lives as long as the simulator.
-        let _ = self.forgotten.subscribe().changed().await;
+        let _ = self.cleared.subscribe().changed().await;
     }
 
-    pub fn stall(&self, resources: &[Resource]) {
+    pub(crate) fn stall(&self, resources: &[Resource]) {
         self.stalled.send_modify(|stalled| stalled.extend(resources));
     }
 
-    pub fn resume(&self, resources: &[Resource]) {
+    pub(crate) fn resume(&self, resources: &[Resource]) {
         self.stalled
             .send_modify(|stalled| stalled.retain(|resource| !resources.contains(resource)));
     }
 
-    pub fn isolate(&self, user: &str, how: Isolation) {
+    pub(crate) fn isolate(&self, user: &str, how: Isolation) {
         self.isolated.send_modify(|isolated| {
             isolated.retain(|(known, _)| &**known != user);
             isolated.push((user.into(), how));
         });
-        self.tell(WatchCommand {
+        self.send(WatchCommand {
             resource: None,
             user: Some(user.into()),
             action: WatchAction::Cut(Cut::Reset),
         });
     }
 
-    pub fn rejoin(&self, user: &str) {
+    pub(crate) fn rejoin(&self, user: &str) {
         self.isolated
             .send_modify(|isolated| isolated.retain(|(known, _)| &**known != user));
     }
 
-    /// Whether the connection of this user is to be reset: at once, or after a silence that ends when the user is let
-    /// in again.
-    pub async fn keeps_out(&self, user: &str) -> bool {
+    /// True if the connection of this user is to be reset, which may be after a silence that ends when the user is
+    /// admitted again.
+    pub(crate) async fn keeps_out(&self, user: &str) -> bool {
         let mut isolated = self.isolated.subscribe();
         let how = |isolated: &Vec<(Arc<str>, Isolation)>| {
             isolated.iter().find(|(known, _)| &**known == user).map(|(_, how)| *how)
@@ -238,24 +241,11 @@ impl Faults {
         found.is_some()
     }
 
-    pub fn set_behind(&self, versions: u64) {
+    pub(crate) fn set_behind(&self, versions: u64) {
         *locked(&self.behind) = versions;
     }
 
-    pub fn behind(&self) -> u64 {
+    pub(crate) fn behind(&self) -> u64 {
         *locked(&self.behind)
     }
-}
-
-impl Answer {
-    pub(crate) fn failure(self) -> Option<Failure> {
-        match self {
-            Answer::Status { code, retry_after } => Some(Failure::of_code(code, retry_after)),
-            _ => None,
-        }
-    }
-}
-
-fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,24 +1,25 @@
 //! A forward proxy on loopback, for tests: HTTP (`CONNECT` and requests for `http://`) and SOCKS5 on one port.
 //!
-//! Clients reach it under host names that no resolver knows; a table maps them to ports of this machine. It can ask for
-//! credentials and fail on command.
+//! Clients use host names that no resolver knows; a table maps them to local ports. The proxy can require credentials
+//! and fail on command.
 
 use std::collections::{HashMap, VecDeque};
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
+
+use crate::locked;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt, copy_bidirectional};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
 
-/// The largest head of a request that it reads.
+/// The largest head of a request, in bytes.
 const HEAD_LIMIT: usize = 64 * 1024;
 
-/// The handling of a request.
+/// A request and its handling.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Proxied {
+pub struct ProxiedRequest {
     /// `CONNECT`, `SOCKS`, or the method of a request for `http://`.
     pub method: String,
     /// The target as the client wrote it: `host:port`.
@@ -31,11 +32,11 @@ pub struct Proxied {
 /// The credentials that a proxy requires and its routes.
 #[derive(Clone, Debug, Default)]
 pub struct ForwardProxyOptions {
-    /// From `host:port` to an address on loopback. Everything else is answered with 502.
+    /// From `host:port` to an address on loopback. The answer to other targets is 502.
     pub targets: HashMap<String, SocketAddr>,
-    /// User name and password, in this form: `user:password`.
+    /// User name and password: `user:password`.
     pub credentials: Option<String>,
-    /// Where to listen, on loopback; without it on a free port.
+    /// The listen address, on loopback; a free port by default.
     pub address: Option<SocketAddr>,
 }
 
@@ -43,16 +44,16 @@ pub struct ForwardProxyOptions {
 #[derive(Debug)]
 pub struct ForwardProxy {
     address: SocketAddr,
-    state: Arc<State>,
+    state: Arc<ProxyState>,
     task: JoinHandle<()>,
 }
 
 #[derive(Debug)]
-struct State {
+struct ProxyState {
     options: ForwardProxyOptions,
-    /// The answer to the next requests, instead of serving them.
+    /// The answers to the next requests, which are not served.
     failures: Mutex<VecDeque<u16>>,
-    proxied: watch::Sender<Vec<Proxied>>,
+    proxied: Mutex<Vec<ProxiedRequest>>,
 }
 
 impl ForwardProxy {
@@ -64,10 +65,10 @@ impl ForwardProxy {
         let address = options.address.unwrap_or((Ipv4Addr::LOCALHOST, 0).into());
         let listener = TcpListener::bind(address).await?;
         let address = listener.local_addr()?;
-        let state = Arc::new(State {
+        let state = Arc::new(ProxyState {
             options,
             failures: Mutex::default(),
-            proxied: watch::Sender::new(Vec::new()),
+            proxied: Mutex::default(),
         });
         let serving = Arc::clone(&state);
         let task = tokio::spawn(async move {
@@ -75,7 +76,7 @@ impl ForwardProxy {
             while let Ok((stream, _)) = listener.accept().await {
                 let state = Arc::clone(&serving);
                 connections.spawn(async move {
-                    // The client sees errors.
+                    // The client sees errors by itself.
                     let _ = state.serve(stream).await;
                 });
                 while connections.try_join_next().is_some() {}
@@ -84,7 +85,7 @@ impl ForwardProxy {
         Ok(ForwardProxy { address, state, task })
     }
 
-    /// Its URL; with `scheme` such as `http`, and credentials if it asks for some.
+    /// The proxy's URL, with a `scheme` such as `http`, and with the credentials, if any.
     pub fn url(&self, scheme: &str) -> String {
         let credentials = self.state.options.credentials.as_ref();
         let credentials = credentials.map(|pair| format!("{pair}@")).unwrap_or_default();
@@ -98,20 +99,12 @@ impl ForwardProxy {
 
     /// Answers the next requests with these statuses and serves none of them; 0 closes the connection without an answer.
     pub fn fail_next(&self, statuses: impl IntoIterator<Item = u16>) {
-        let mut failures = self.state.failures.lock().unwrap_or_else(PoisonError::into_inner);
-        failures.extend(statuses);
+        locked(&self.state.failures).extend(statuses);
     }
 
     /// Handled requests, in order.
-    pub fn proxied(&self) -> Vec<Proxied> {
-        self.state.proxied.borrow().clone()
-    }
-
-    /// Waits until this many requests reached it.
-    pub async fn until_proxied(&self, count: usize) {
-        let mut proxied = self.state.proxied.subscribe();
-        // It cannot fail: the sender lives as long as `self`.
-        let _ = proxied.wait_for(|proxied| proxied.len() >= count).await;
+    pub fn proxied(&self) -> Vec<ProxiedRequest> {
+        locked(&self.state.proxied).clone()
     }
 }
 
@@ -121,7 +114,7 @@ impl Drop for ForwardProxy {
     }
 }
 
-impl State {
+impl ProxyState {
     async fn serve(&self, mut stream: TcpStream) -> io::Result<()> {
         let mut first = [0];
         stream.peek(&mut first).await?;
@@ -134,21 +127,19 @@ impl State {
         }
     }
 
-    /// Notes a request, and says with which status it is answered.
-    fn judge(&self, method: &str, target: &str, authenticated: bool) -> u16 {
-        let failure = self.failures.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
+    /// Records a request; returns the status of its answer.
+    fn decide(&self, method: &str, target: &str, authenticated: bool) -> u16 {
+        let failure = locked(&self.failures).pop_front();
         let status = match failure {
             Some(status) => status,
             None if !authenticated => 407,
             None if !self.options.targets.contains_key(target) => 502,
             None => 200,
         };
-        self.proxied.send_modify(|proxied| {
-            proxied.push(Proxied {
-                method: method.into(),
-                target: target.into(),
-                status,
-            });
+        locked(&self.proxied).push(ProxiedRequest {
+            method: method.into(),
+            target: target.into(),
+            status,
         });
         status
     }
@@ -181,7 +172,7 @@ impl State {
             }
             None => target.to_owned(),
         };
-        let status = self.judge(method, &authority, authenticated);
+        let status = self.decide(method, &authority, authenticated);
         if status != 200 {
             if status != 0 {
                 let answer = format!(
@@ -196,21 +187,21 @@ impl State {
         if method == "CONNECT" {
             stream.write_all(b"HTTP/1.1 200 Connection established\r\n\r\n").await?;
         } else {
-            // One request a connection, so that each is seen.
+            // One request for each connection, so that each is recorded.
             let head = format!("{method} {target} HTTP/1.1\r\n{rest}Connection: close\r\n\r\n");
             target_stream.write_all(head.as_bytes()).await?;
         }
         copy_bidirectional(&mut stream, &mut target_stream).await.map(|_| ())
     }
 
-    /// Version 5 with names or addresses, with or without user name and password.
+    /// Serves version 5 of SOCKS with names or addresses, with or without user name and password.
     async fn socks(&self, mut stream: TcpStream) -> io::Result<()> {
         let [_, methods]: [u8; 2] = read(&mut stream).await?;
         let mut offered = vec![0; usize::from(methods)];
         stream.read_exact(&mut offered).await?;
         let method = if self.options.credentials.is_some() { 2 } else { 0 };
         if !offered.contains(&method) {
-            self.judge("SOCKS", "", false);
+            self.decide("SOCKS", "", false);
             return stream.write_all(&[5, 0xff]).await;
         }
         stream.write_all(&[5, method]).await?;
@@ -224,7 +215,7 @@ impl State {
             stream.write_all(&[1, u8::from(!authenticated)]).await?;
         }
         if !authenticated {
-            self.judge("SOCKS", "", false);
+            self.decide("SOCKS", "", false);
             return stream.shutdown().await;
         }
         let [_, _, _, kind]: [u8; 4] = read(&mut stream).await?;
@@ -237,7 +228,7 @@ impl State {
             }
         };
         let target = format!("{host}:{}", u16::from_be_bytes(read(&mut stream).await?));
-        let reply = match self.judge("SOCKS", &target, true) {
+        let reply = match self.decide("SOCKS", &target, true) {
             200 => 0,
             403 => 2,
             _ => 4,
@@ -263,7 +254,7 @@ async fn text(stream: &mut TcpStream, length: u8) -> io::Result<String> {
     Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
-/// The head of a request, without what follows it.
+/// Reads the head of a request, and nothing after it.
 async fn read_head(stream: &mut TcpStream) -> io::Result<String> {
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {

@@ -1,13 +1,13 @@
-//! Names and UIDs from a seed, so that a run can be repeated.
+//! Names and UIDs from a seed, so that runs can be repeated.
 
-/// A small generator (SplitMix64) of the random parts of Kubernetes objects.
+/// A generator (SplitMix64) of the random parts of Kubernetes objects.
 #[derive(Clone, Debug)]
 pub struct Ids {
     state: u64,
 }
 
 impl Ids {
-    /// A generator that always gives the same sequence for the same seed.
+    /// A generator that yields the same sequence for the same seed.
     pub fn new(seed: u64) -> Ids {
         Ids { state: seed }
     }
@@ -37,7 +37,7 @@ impl Ids {
         )
     }
 
-    /// The five characters that end a generated name (`k8s.io/apimachinery/pkg/util/rand`).
+    /// The five characters at the end of a generated name (`k8s.io/apimachinery/pkg/util/rand`).
     pub fn suffix(&mut self) -> String {
         let alphabet = b"bcdfghjklmnpqrstvwxz2456789";
         let mut bits = self.bits();
@@ -49,7 +49,7 @@ impl Ids {
         (0..5).map(|_| next()).collect()
     }
 
-    /// A container id as containerd writes it.
+    /// A container id in the form of containerd.
     pub fn container_id(&mut self) -> String {
         format!(
             "containerd://{:016x}{:016x}{:016x}{:016x}",

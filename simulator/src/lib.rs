@@ -1,9 +1,8 @@
 //! A Kubernetes API and an OTLP intake on loopback, for the demo, the tests and the benchmarks.
 //!
-//! [`Simulator`] serves a [`Store`] over HTTP as `kube-apiserver` does, and goes wrong on command ([`faults`]). What
-//! happens to the objects is a list of [`Step`]s, which a [`Player`] plays into the store: a [`recording`] of a real
-//! cluster, or a [`Scenario`], a manifest with a script of what becomes of its Pods ([`jobs`]). [`otlp_intake`] receives OTLP over HTTP
-//! and keeps Datadog's rules.
+//! [`Simulator`] serves a [`Store`] over HTTP as `kube-apiserver` does, with scripted faults ([`Fault`]). A [`Player`] plays a
+//! timeline of [`Step`]s into the store: a [`recording`] of a real cluster, or a [`Scenario`], a manifest with a script
+//! of what happens to its Pods. [`otlp_intake`] receives OTLP over HTTP and gRPC and applies the rules of a backend.
 //!
 //! ```no_run
 //! # async fn demo() -> Result<(), Box<dyn std::error::Error>> {
@@ -12,35 +11,42 @@
 //! let simulator = Simulator::start(SimulatorOptions::default()).await?;
 //! let (start, mut ids) = (jiff::Timestamp::now(), Ids::new(1));
 //! let scenarios = demo_scenarios()?;
-//! let story = timeline::together(scenarios.iter().map(|scenario| scenario.timeline(start, &mut ids)));
-//! Player::new(simulator.store().clone(), story).play(10.0).await;
+//! let steps = timeline::together(scenarios.iter().map(|scenario| scenario.timeline(start, &mut ids)));
+//! Player::new(simulator.store().clone(), steps).play(10.0).await;
 //! simulator.shutdown().await;
 //! # Ok(())
 //! # }
 //! ```
 
+#![warn(unreachable_pub)]
+
 mod api;
-pub mod faults;
+mod faults;
 mod forward_proxy;
 mod ids;
-pub mod jobs;
+mod jobs;
 pub mod otlp_intake;
 mod player;
 pub mod recording;
 mod requests;
-pub mod resource;
+mod resource;
 mod simulator;
-pub mod store;
+mod store;
 pub mod timeline;
 
-pub use api::{Rule, Token, Verb};
-pub use faults::{Answer, Cut, Isolation, Matching};
-pub use forward_proxy::{ForwardProxy, ForwardProxyOptions, Proxied};
+pub use api::{Token, Verb};
+pub use faults::{Cut, Fault, Isolation, Matching};
+pub use forward_proxy::{ForwardProxy, ForwardProxyOptions, ProxiedRequest};
 pub use ids::Ids;
-pub use jobs::{Fate, Life, Lives, Scenario, demo_scenarios};
+pub use jobs::{Ending, GeneratedJob, JobGenerator, Scenario, ScenarioError, demo_scenarios};
 pub use player::Player;
-pub use requests::Request;
+pub use requests::ApiRequest;
 pub use resource::{ChangeType, Resource};
 pub use simulator::{Simulator, SimulatorOptions};
 pub use store::{Store, StoreError, StoreOptions};
 pub use timeline::Step;
+
+/// Locks a mutex, also after a panic of another thread that held it.
+pub(crate) fn locked<T: ?Sized>(mutex: &std::sync::Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+}

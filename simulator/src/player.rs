@@ -15,7 +15,7 @@ pub struct Player {
 }
 
 impl Player {
-    /// A player at the beginning of a timeline, which is sorted by time.
+    /// A player at the start of a timeline, which is sorted by time.
     pub fn new(store: Store, steps: Vec<Step>) -> Player {
         Player {
             store,
@@ -24,25 +24,25 @@ impl Player {
         }
     }
 
-    /// Plays the next step, however long it is until then; whether there was one.
+    /// Plays the next step at once; returns false at the end of the timeline.
     ///
-    /// Objects go in as they are, but for the resource version, which the store gives out. A change of an object that
-    /// somebody else deleted meanwhile is skipped, as a controller's write would fail.
+    /// Objects keep everything but the resource version, which the store assigns. A change of an object that was deleted
+    /// by somebody else is skipped, as a controller's write would fail.
     pub fn step(&mut self) -> bool {
         let Some(step) = self.steps.next() else { return false };
         self.played = step.at;
         if let Err(error) = apply(&self.store, step) {
-            tracing::debug!(%error, "a step was skipped");
+            tracing::debug!(%error, "step skipped");
         }
         true
     }
 
-    /// Plays all that is left, at once.
+    /// Plays the remaining steps at once.
     pub fn play_all(&mut self) {
         while self.step() {}
     }
 
-    /// Plays all that is left at `speed` times the speed of the story. Uses tokio's clock.
+    /// Plays the remaining steps at `speed` times the speed of the timeline, by tokio's clock.
     pub async fn play(&mut self, speed: f64) {
         let speed = if speed.is_finite() && speed > 0.0 {
             speed
@@ -57,7 +57,7 @@ impl Player {
         }
     }
 
-    /// How many steps are left.
+    /// The number of remaining steps.
     pub fn remaining(&self) -> usize {
         self.steps.len()
     }

@@ -10,7 +10,7 @@ use std::io::{self, BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// Why a recording cannot be read.
+/// The reason a recording cannot be read.
 #[derive(Debug, thiserror::Error)]
 pub enum RecordingError {
     /// The file cannot be read, or is not gzip though its name says so.
@@ -18,10 +18,10 @@ pub enum RecordingError {
     Unreadable {
         /// The file.
         path: PathBuf,
-        /// What went wrong.
+        /// The cause.
         source: io::Error,
     },
-    /// A line is not what a recording consists of.
+    /// A line is not a recorded change.
     #[error(
         "{path}: line {line}: {problem}; expected {{\"t\": ms, \"resource\": …, \"type\": \"ADDED\", \"object\": …}}"
     )]
@@ -30,20 +30,20 @@ pub enum RecordingError {
         path: PathBuf,
         /// The line, from 1.
         line: usize,
-        /// What is wrong with it.
+        /// The problem.
         problem: String,
     },
 }
 
 #[derive(Deserialize)]
-struct Line {
+struct RecordedLine {
     t: u64,
     resource: String,
     r#type: String,
     object: Value,
 }
 
-/// Reads a recording: one JSON object per line, compressed if the name ends in `.gz`. Objects stay as they are.
+/// Reads a recording: one JSON object per line, compressed if the name ends in `.gz`. Objects are not changed.
 ///
 /// # Errors
 /// If the file cannot be read or a line is not a recorded change.
@@ -71,7 +71,7 @@ pub fn read(path: &Path) -> Result<Vec<Step>, RecordingError> {
 }
 
 fn step(line: &str) -> Result<Step, String> {
-    let line: Line = serde_json::from_str(line).map_err(|error| error.to_string())?;
+    let line: RecordedLine = serde_json::from_str(line).map_err(|error| error.to_string())?;
     let resource = Resource::from_plural(&line.resource).ok_or(format!("unknown resource \"{}\"", line.resource))?;
     let change = ChangeType::parse(&line.r#type).ok_or(format!("unknown type \"{}\"", line.r#type))?;
     Ok(Step {
@@ -87,7 +87,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn says_what_is_wrong_with_a_line() {
+    fn errors_name_the_problem_of_a_line() {
         assert!(step(r#"{"t":5,"resource":"pods","type":"ADDED","object":{}}"#).is_ok());
         assert_eq!(
             step(r#"{"t":5,"resource":"pots","type":"ADDED","object":{}}"#),

@@ -1,16 +1,17 @@
-//! What was asked of the API, so that tests can hold a client to what it promised.
+//! The requests to the API, so that tests can check the behaviour of a client.
 
 use crate::api::Verb;
+use crate::locked;
 use crate::resource::Resource;
 use std::collections::VecDeque;
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 
-/// The most recent requests that are kept.
-const KEPT: usize = 10_000;
+/// The number of most recent requests that are kept.
+const CAPACITY: usize = 10_000;
 
-/// A request the API received.
+/// A request that the API received.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Request {
+pub struct ApiRequest {
     /// `GET`, `POST`, …
     pub method: String,
     /// The path, without the query.
@@ -19,28 +20,23 @@ pub struct Request {
     pub query: String,
     /// What it does to a resource, if its path names one.
     pub verb: Option<Verb>,
-    /// The resource its path names.
+    /// The resource of the path.
     pub resource: Option<Resource>,
 }
 
 #[derive(Debug, Default)]
-pub(crate) struct Requests(Mutex<VecDeque<Request>>);
+pub(crate) struct RequestLog(Mutex<VecDeque<ApiRequest>>);
 
-impl Requests {
-    pub fn record(&self, request: Request) {
-        let mut requests = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if requests.len() == KEPT {
+impl RequestLog {
+    pub(crate) fn record(&self, request: ApiRequest) {
+        let mut requests = locked(&self.0);
+        if requests.len() == CAPACITY {
             requests.pop_front();
         }
         requests.push_back(request);
     }
 
-    pub fn all(&self) -> Vec<Request> {
-        self.0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .iter()
-            .cloned()
-            .collect()
+    pub(crate) fn all(&self) -> Vec<ApiRequest> {
+        locked(&self.0).iter().cloned().collect()
     }
 }

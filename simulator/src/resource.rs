@@ -80,20 +80,7 @@ impl Resource {
         }
     }
 
-    /// Short names that discovery offers to `kubectl`.
-    pub fn short_names(self) -> &'static [&'static str] {
-        match self {
-            Resource::CronJobs => &["cj"],
-            Resource::Pods => &["po"],
-            Resource::Events => &["ev"],
-            Resource::Nodes => &["no"],
-            Resource::Namespaces => &["ns"],
-            Resource::ConfigMaps => &["cm"],
-            Resource::Jobs | Resource::Leases => &[],
-        }
-    }
-
-    /// Whether its objects live in a namespace.
+    /// True unless its objects are cluster-scoped.
     pub fn namespaced(self) -> bool {
         !matches!(self, Resource::Nodes | Resource::Namespaces)
     }
@@ -110,21 +97,16 @@ impl Resource {
     pub fn from_plural(plural: &str) -> Option<Resource> {
         Resource::ALL.into_iter().find(|resource| resource.plural() == plural)
     }
-
-    /// The resource of objects with this `kind`.
-    pub fn from_kind(kind: &str) -> Option<Resource> {
-        Resource::ALL.into_iter().find(|resource| resource.kind() == kind)
-    }
 }
 
-/// What a watch says of an object.
+/// The change of an object that a watch reports.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum ChangeType {
-    /// It is there, or came into the selection.
+    /// The object exists, or entered the selection.
     Added,
-    /// It changed.
+    /// The object changed.
     Modified,
-    /// It is gone, or left the selection.
+    /// The object was deleted, or left the selection.
     Deleted,
 }
 
@@ -138,7 +120,7 @@ impl ChangeType {
         }
     }
 
-    /// Reads the word on the wire.
+    /// Parses the word on the wire.
     pub fn parse(word: &str) -> Option<ChangeType> {
         match word {
             "ADDED" => Some(ChangeType::Added),

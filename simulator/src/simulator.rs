@@ -1,10 +1,11 @@
 //! The handle of a running simulator.
 
-use crate::api::server::{Shared, serve};
+use crate::api::server::{ServerState, serve};
 use crate::api::{Token, Verb};
-use crate::faults::{Answer, Cut, Faults, Isolation, Matching, WatchAction};
+use crate::faults::{Cut, Fault, Faults, Isolation, Matching, WatchAction};
 use crate::ids::Ids;
-use crate::requests::{Request, Requests};
+use crate::locked;
+use crate::requests::{ApiRequest, RequestLog};
 use crate::resource::Resource;
 use crate::store::{Store, StoreOptions};
 use std::collections::HashMap;
@@ -17,20 +18,18 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-/// How a simulator is made.
+/// The options of a simulator.
 #[derive(Clone, Debug)]
 pub struct SimulatorOptions {
-    /// The port on 127.0.0.1; 0 takes a free one.
+    /// The port on 127.0.0.1; 0 chooses a free one.
     pub port: u16,
-    /// The bearer tokens that are known. Without any, everybody may do everything.
+    /// The known bearer tokens. Without any, everybody may do everything.
     pub tokens: Vec<Token>,
-    /// The store a fresh simulator gets.
+    /// The options of the store that [`Simulator::start`] creates.
     pub store: StoreOptions,
-    /// How often a watch that asked for bookmarks gets one; the real server sends one about every minute.
+    /// The interval of bookmarks, for watches that ask for them; a real server sends one about every minute.
     pub bookmark_interval: Duration,
-    /// Whether watches may ask for initial events (the WatchList feature gate).
-    pub watch_list: bool,
-    /// The seed of UIDs and generated names.
+    /// The seed of UIDs.
     pub seed: u64,
 }
 
@@ -41,16 +40,15 @@ impl Default for SimulatorOptions {
             tokens: Vec::new(),
             store: StoreOptions::default(),
             bookmark_interval: Duration::from_secs(60),
-            watch_list: true,
             seed: 1,
         }
     }
 }
 
-/// A running Kubernetes API on loopback. Clones are handles of the same one.
+/// A running Kubernetes API on loopback. Clones are handles of one simulator.
 #[derive(Clone, Debug)]
 pub struct Simulator {
-    shared: Arc<Shared>,
+    state: Arc<ServerState>,
 }
 
 impl Simulator {
@@ -63,18 +61,18 @@ impl Simulator {
         Simulator::start_with(options, store).await
     }
 
-    /// Starts serving this store, which may be that of a simulator that was shut down.
+    /// Starts serving this store, for example that of a simulator that was shut down.
     ///
     /// # Errors
     /// If the port cannot be bound.
     pub async fn start_with(options: SimulatorOptions, store: Store) -> io::Result<Simulator> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, options.port)).await?;
-        let shared = Arc::new(Shared {
+        let state = Arc::new(ServerState {
             store,
-            faults: Faults::new(),
-            requests: Requests::default(),
+            faults: Faults::default(),
+            requests: RequestLog::default(),
             tokens: Mutex::new(options.tokens.clone()),
-            // Not the sequence that a story with the same seed takes its UIDs from.
+            // Not the sequence from which a timeline with the same seed takes its UIDs.
             ids: Mutex::new(Ids::new(!options.seed)),
             logs: Mutex::new(HashMap::new()),
             address: listener.local_addr()?,
@@ -82,68 +80,64 @@ impl Simulator {
             tasks: TaskTracker::new(),
             options,
         });
-        shared.tasks.spawn(serve(shared.clone(), listener));
-        Ok(Simulator { shared })
+        state.tasks.spawn(serve(state.clone(), listener));
+        Ok(Simulator { state })
     }
 
     /// The listen address.
     pub fn address(&self) -> SocketAddr {
-        self.shared.address
+        self.state.address
     }
 
     /// The base URL, without a trailing slash.
     pub fn url(&self) -> String {
-        format!("http://{}", self.shared.address)
+        format!("http://{}", self.state.address)
     }
 
-    /// A kubeconfig for `kubectl` and `kube`, with the first token if there is one.
-    pub fn kubeconfig_yaml(&self) -> String {
-        let tokens = Shared::locked(&self.shared.tokens);
+    /// Writes a kubeconfig for `kubectl` and `kube`, with the first token, if any.
+    ///
+    /// # Errors
+    /// If the file cannot be written.
+    pub fn write_kubeconfig(&self, path: &Path) -> io::Result<()> {
+        let tokens = locked(&self.state.tokens);
         let user = tokens
             .first()
             .map_or("{}".to_owned(), |token| format!("{{token: \"{}\"}}", token.value));
-        format!(
+        let kubeconfig = format!(
             "apiVersion: v1\nkind: Config\ncurrent-context: simulator\n\
              clusters:\n- name: simulator\n  cluster: {{server: \"{}\"}}\n\
              users:\n- name: simulator\n  user: {user}\n\
              contexts:\n- name: simulator\n  context: {{cluster: simulator, user: simulator}}\n",
             self.url()
-        )
-    }
-
-    /// Writes the kubeconfig to a file.
-    ///
-    /// # Errors
-    /// If the file cannot be written.
-    pub fn write_kubeconfig(&self, path: &Path) -> io::Result<()> {
-        std::fs::write(path, self.kubeconfig_yaml())
+        );
+        std::fs::write(path, kubeconfig)
     }
 
     /// The objects it serves.
     pub fn store(&self) -> &Store {
-        &self.shared.store
+        &self.state.store
     }
 
-    /// The requests so far, oldest first; of very many the most recent 10,000.
-    pub fn requests(&self) -> Vec<Request> {
-        self.shared.requests.all()
+    /// The most recent 10,000 requests, oldest first.
+    pub fn requests(&self) -> Vec<ApiRequest> {
+        self.state.requests.all()
     }
 
-    /// How many watches are open.
+    /// The number of open watches.
     pub fn open_watches(&self) -> usize {
-        self.shared.faults.watches.borrow().open
+        self.state.faults.watches.borrow().open
     }
 
-    /// How many watches have been opened since the start, those included that ended at once.
+    /// The number of watches opened since the start, including those that ended at once.
     pub fn opened_watches(&self) -> usize {
-        self.shared.faults.watches.borrow().opened
+        self.state.faults.watches.borrow().opened
     }
 
-    /// Waits until that many watches have been opened since the start.
+    /// Waits until this many watches have been opened since the start.
     pub async fn until_opened(&self, watches: usize) {
-        // The sender lives as long as the simulator, so this ends only when it is so.
+        // The sender lives as long as the simulator, so this cannot fail.
         let _ = self
-            .shared
+            .state
             .faults
             .watches
             .subscribe()
@@ -151,107 +145,100 @@ impl Simulator {
             .await;
     }
 
-    /// Ends every open watch now, whatever it has not sent yet; returns how many were open.
+    /// Ends every open watch now, whatever it has not sent yet; returns the number of watches.
     pub fn cut_watches(&self, cut: Cut) -> usize {
-        self.shared.faults.command(None, WatchAction::Cut(cut))
+        self.state.faults.command(None, WatchAction::Cut(cut))
     }
 
     /// Ends the open watches of one resource now.
     pub fn cut_watches_of(&self, resource: Resource, cut: Cut) {
-        self.shared.faults.command(Some(resource), WatchAction::Cut(cut));
+        self.state.faults.command(Some(resource), WatchAction::Cut(cut));
     }
 
-    /// Ends every open watch with a 410 inside the stream; returns how many were open.
+    /// Ends every open watch with a 410 inside the stream; returns the number of watches.
     pub fn expire_watches(&self) -> usize {
-        self.shared.faults.command(None, WatchAction::Expire)
+        self.state.faults.command(None, WatchAction::Expire)
     }
 
-    /// Sends a bookmark on every open watch that asked for bookmarks, without waiting for the interval.
-    pub fn send_bookmarks(&self) -> usize {
-        self.shared.faults.command(None, WatchAction::Bookmark)
-    }
-
-    /// Every open watch says once more what it said last.
+    /// Repeats the last lines of every open watch.
     pub fn repeat_last(&self) -> usize {
-        self.shared.faults.command(None, WatchAction::Repeat)
+        self.state.faults.command(None, WatchAction::Repeat)
     }
 
-    /// Watches stay open and say nothing: no changes, no bookmarks, no end. New ones, too.
+    /// Stalls all watches, including new ones: they stay open and send nothing: no changes, no bookmarks, no end.
     pub fn stall_watches(&self) {
-        self.shared.faults.stall(&Resource::ALL);
+        self.state.faults.stall(&Resource::ALL);
     }
 
-    /// The watches of one resource stay open and say nothing, so that what they have to say comes after what other
-    /// watches say.
+    /// Stalls the watches of one resource, so that their events arrive after those of other watches.
     pub fn stall_watches_of(&self, resource: Resource) {
-        self.shared.faults.stall(&[resource]);
+        self.state.faults.stall(&[resource]);
     }
 
-    /// Stalled watches go on where they were.
+    /// Resumes stalled watches from their last event.
     pub fn resume_watches(&self) {
-        self.shared.faults.resume(&Resource::ALL);
+        self.state.faults.resume(&Resource::ALL);
     }
 
-    /// Stalled watches of one resource go on where they were.
+    /// Resumes the stalled watches of one resource from their last event.
     pub fn resume_watches_of(&self, resource: Resource) {
-        self.shared.faults.resume(&[resource]);
+        self.state.faults.resume(&[resource]);
     }
 
-    /// Lists that leave it open how new the answer is (`resourceVersion=0`) are answered from a cache that is this many
-    /// writes behind, as a lagging API server answers them; 0 ends that.
+    /// Answers lists with `resourceVersion=0`, which may be old, from a cache that is this many writes behind, as a lagging
+    /// API server does; 0 ends that.
     pub fn lag_behind(&self, writes: u64) {
-        self.shared.faults.set_behind(writes);
+        self.state.faults.set_behind(writes);
     }
 
     /// Cuts a user off from the API: the user's watches are reset, and requests fail until
     /// [`rejoin`](Simulator::rejoin).
     pub fn isolate(&self, user: &str, how: Isolation) {
-        self.shared.faults.isolate(user, how);
+        self.state.faults.isolate(user, how);
     }
 
-    /// Lets an isolated user in again.
+    /// Admits an isolated user again.
     pub fn rejoin(&self, user: &str) {
-        self.shared.faults.rejoin(user);
+        self.state.faults.rejoin(user);
     }
 
-    /// The next `count` matching requests get this answer. Earlier plans come first.
-    pub fn answer_next(&self, count: usize, matching: Matching, answer: Answer) {
-        self.shared.faults.plan(count, matching, answer);
+    /// The next `count` matching requests meet this fault. Earlier plans come first.
+    pub fn answer_next(&self, count: usize, matching: Matching, fault: Fault) {
+        self.state.faults.plan(count, matching, fault);
     }
 
-    /// Takes back every [`answer_next`](Simulator::answer_next) that no request met yet, and resets the connections that
-    /// got [`Answer::Silence`].
-    pub fn forget_answers(&self) {
-        self.shared.faults.forget_plans();
+    /// Drops every pending [`answer_next`](Simulator::answer_next), and resets the connections that met
+    /// [`Fault::Silence`].
+    pub fn clear_faults(&self) {
+        self.state.faults.clear();
     }
 
-    /// Refuses a verb on a resource to everybody, with a 403 in the real server's words.
+    /// Refuses a verb on a resource to everybody, with the 403 of a real server.
     pub fn forbid(&self, verb: Verb, resource: Resource) {
-        self.shared.faults.forbid(verb, resource);
+        self.state.faults.forbid(verb, resource);
     }
 
-    /// Takes a [`forbid`](Simulator::forbid) back.
+    /// Reverts [`forbid`](Simulator::forbid).
     pub fn permit(&self, verb: Verb, resource: Resource) {
-        self.shared.faults.permit(verb, resource);
+        self.state.faults.permit(verb, resource);
     }
 
-    /// The old token is worth nothing from now on (401), the new one is worth what the old one was.
-    /// Returns whether the old one was known.
+    /// Replaces a token: the old one is refused (401) from now on. Returns false if the old one is unknown.
     pub fn replace_token(&self, old: &str, new: &str) -> bool {
-        let mut tokens = Shared::locked(&self.shared.tokens);
+        let mut tokens = locked(&self.state.tokens);
         let token = tokens.iter_mut().find(|token| token.value == old);
         token.map(|token| token.value = new.to_owned()).is_some()
     }
 
-    /// What `pods/log` answers for a container.
+    /// Sets the answer of `pods/log` for a container.
     pub fn set_log(&self, namespace: &str, pod: &str, container: &str, text: &str) {
-        Shared::locked(&self.shared.logs).insert(format!("{namespace}/{pod}/{container}"), text.to_owned());
+        locked(&self.state.logs).insert(format!("{namespace}/{pod}/{container}"), text.to_owned());
     }
 
-    /// Closes every connection and the port, and waits until that is done.
+    /// Closes the port and every connection, and waits until that is done.
     pub async fn shutdown(&self) {
-        self.shared.stop.cancel();
-        self.shared.tasks.close();
-        self.shared.tasks.wait().await;
+        self.state.stop.cancel();
+        self.state.tasks.close();
+        self.state.tasks.wait().await;
     }
 }

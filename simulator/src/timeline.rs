@@ -1,4 +1,4 @@
-//! What happens to objects, and when: the form recordings and played Jobs share.
+//! Changes of objects with their times: the common form of recordings and played Jobs.
 
 use crate::resource::{ChangeType, Resource};
 use serde_json::Value;
@@ -7,25 +7,25 @@ use std::time::Duration;
 /// One change of one object.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Step {
-    /// Time since the beginning, in the time of the story.
+    /// Time since the start of the timeline.
     pub at: Duration,
     /// The resource of the object.
     pub resource: Resource,
-    /// What happened to it.
+    /// The kind of change.
     pub change: ChangeType,
-    /// The object after the change (its last state, if it was deleted).
+    /// The object after the change; its last state, if it was deleted.
     pub object: Value,
 }
 
-/// Several stories beginning together.
+/// Merges timelines that start together.
 pub fn together(timelines: impl IntoIterator<Item = Vec<Step>>) -> Vec<Step> {
     let mut steps: Vec<Step> = timelines.into_iter().flatten().collect();
-    // Stable: steps of one story at one time keep their order.
+    // Stable: steps of one timeline at one time keep their order.
     steps.sort_by_key(|step| step.at);
     steps
 }
 
-/// Several stories, each beginning `gap` after the last step of the one before.
+/// Joins timelines, each of which starts `gap` after the last step of the one before.
 pub fn one_after_another(timelines: impl IntoIterator<Item = Vec<Step>>, gap: Duration) -> Vec<Step> {
     let mut steps: Vec<Step> = Vec::new();
     for timeline in timelines {

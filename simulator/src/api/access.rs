@@ -1,98 +1,46 @@
-//! Who may do what: bearer tokens, rules, and the access review a client can ask for.
+//! Authentication by bearer tokens, permissions, and the access review a client can ask for.
 
-use super::status::{Failure, details, with_type};
+use super::error::{ApiError, details, with_type};
 use crate::resource::Resource;
 use serde_json::{Value, json};
 
 /// What a request does to a resource, in the words of RBAC.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Verb {
-    /// One object, or the log of a Pod.
+    /// Reads one object, or the log of a Pod.
     Get,
-    /// A collection.
+    /// Reads a collection.
     List,
-    /// The changes of a collection.
+    /// Reads the changes of a collection.
     Watch,
-    /// A new object.
+    /// Creates an object.
     Create,
-    /// An object replaced as a whole.
+    /// Replaces an object.
     Update,
-    /// A part of an object, or an applied configuration.
-    Patch,
-    /// An object removed.
-    Delete,
 }
 
 impl Verb {
-    /// The word in rules and messages.
-    pub fn as_str(self) -> &'static str {
+    /// The word in permissions and messages.
+    pub(crate) fn as_str(self) -> &'static str {
         match self {
             Verb::Get => "get",
             Verb::List => "list",
             Verb::Watch => "watch",
             Verb::Create => "create",
             Verb::Update => "update",
-            Verb::Patch => "patch",
-            Verb::Delete => "delete",
         }
     }
 }
 
-/// A permission; `*` stands for anything.
-#[derive(Clone, Debug)]
-pub struct Rule {
-    /// `get`, `list`, `watch`, … or `*`.
-    pub verb: String,
-    /// The API group, empty for the core group, or `*`.
-    pub group: String,
-    /// The plural name of the resource, with its subresource if any (`pods/log`), or `*`.
-    pub resource: String,
-    /// Only in this namespace; `None` means in all and at the cluster scope.
-    pub namespace: Option<String>,
-}
-
-impl Rule {
-    /// Everything, everywhere.
-    pub fn everything() -> Rule {
-        Rule {
-            verb: "*".into(),
-            group: "*".into(),
-            resource: "*".into(),
-            namespace: None,
-        }
-    }
-
-    /// One verb on one resource, everywhere.
-    pub fn allow(verb: Verb, resource: Resource) -> Rule {
-        Rule {
-            verb: verb.as_str().into(),
-            group: resource.group().into(),
-            resource: resource.plural().into(),
-            namespace: None,
-        }
-    }
-
-    fn permits(&self, asked: &Asked) -> bool {
-        let fits = |rule: &str, value: &str| rule == "*" || rule == value;
-        fits(&self.verb, &asked.verb)
-            && fits(&self.group, &asked.group)
-            && fits(&self.resource, &asked.resource)
-            && self
-                .namespace
-                .as_ref()
-                .is_none_or(|namespace| asked.namespace.as_ref() == Some(namespace))
-    }
-}
-
-/// A bearer token and what its user may do.
+/// A bearer token and its user.
 #[derive(Clone)]
 pub struct Token {
     /// The secret itself.
     pub value: String,
     /// The user it authenticates.
     pub user: String,
-    /// What the user may do.
-    pub rules: Vec<Rule>,
+    /// Whether the user may do everything, or nothing.
+    pub allowed: bool,
 }
 
 impl Token {
@@ -101,7 +49,7 @@ impl Token {
         Token {
             value: value.to_owned(),
             user: "system:admin".into(),
-            rules: vec![Rule::everything()],
+            allowed: true,
         }
     }
 }
@@ -115,48 +63,36 @@ impl std::fmt::Debug for Token {
     }
 }
 
-/// Who a request comes from.
+/// The sender of a request.
 #[derive(Clone, Debug)]
 pub(crate) struct User {
-    pub name: String,
-    pub rules: Vec<Rule>,
+    pub(crate) name: String,
+    pub(crate) allowed: bool,
 }
 
 impl User {
     /// Reads the `Authorization` header. Without tokens everybody may do everything; with tokens, a request without one
     /// is anonymous and one with a wrong token is refused.
-    pub fn authenticate(tokens: &[Token], authorization: Option<&str>) -> Result<User, Failure> {
-        if tokens.is_empty() {
-            return Ok(User {
-                name: "system:admin".into(),
-                rules: vec![Rule::everything()],
-            });
-        }
-        let Some(authorization) = authorization else {
-            return Ok(User {
-                name: "system:anonymous".into(),
-                rules: Vec::new(),
-            });
+    pub(crate) fn authenticate(tokens: &[Token], authorization: Option<&str>) -> Result<User, ApiError> {
+        let user = |name: &str, allowed| {
+            let name = name.to_owned();
+            Ok(User { name, allowed })
         };
-        let value = authorization.strip_prefix("Bearer ").unwrap_or_default();
-        let token = tokens
-            .iter()
-            .find(|token| token.value == value)
-            .ok_or_else(Failure::unauthorized)?;
-        Ok(User {
-            name: token.user.clone(),
-            rules: token.rules.clone(),
-        })
-    }
-
-    pub fn may(&self, asked: &Asked) -> bool {
-        self.rules.iter().any(|rule| rule.permits(asked))
+        match authorization {
+            _ if tokens.is_empty() => user("system:admin", true),
+            None => user("system:anonymous", false),
+            Some(authorization) => {
+                let value = authorization.strip_prefix("Bearer ").unwrap_or_default();
+                let token = tokens.iter().find(|token| token.value == value);
+                token.map_or(Err(ApiError::unauthorized()), |token| user(&token.user, token.allowed))
+            }
+        }
     }
 
     /// The refusal of a request.
-    pub fn forbidden(&self, asked: &Asked, resource: Resource, name: Option<&str>) -> Failure {
+    pub(crate) fn forbidden(&self, request: &AccessRequest, resource: Resource, name: Option<&str>) -> ApiError {
         let object = name.map(|name| format!(" \"{name}\"")).unwrap_or_default();
-        let scope = match &asked.namespace {
+        let scope = match &request.namespace {
             Some(namespace) => format!("in the namespace \"{namespace}\""),
             None => "at the cluster scope".to_owned(),
         };
@@ -164,48 +100,46 @@ impl User {
             "{}{object} is forbidden: User \"{}\" cannot {} resource \"{}\" in API group \"{}\" {scope}",
             resource.qualified(),
             self.name,
-            asked.verb,
-            asked.resource,
-            asked.group,
+            request.verb,
+            request.resource,
+            request.group,
         );
-        Failure {
+        ApiError {
             details: Some(details(resource, name)),
-            ..Failure::new(403, "Forbidden", message)
+            ..ApiError::new(403, "Forbidden", message)
         }
     }
 }
 
-/// What somebody wants to do.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Asked {
-    pub verb: String,
-    pub group: String,
-    /// With the subresource, if any.
-    pub resource: String,
-    pub namespace: Option<String>,
+/// What a user wants to do.
+#[derive(Clone, Debug)]
+pub(crate) struct AccessRequest {
+    pub(crate) verb: String,
+    pub(crate) group: String,
+    /// The plural name, with the subresource if any: `pods/log`.
+    pub(crate) resource: String,
+    pub(crate) namespace: Option<String>,
 }
 
 /// Answers a `SelfSubjectAccessReview`; `allowed` decides.
-pub(crate) fn review(body: &[u8], allowed: impl Fn(&Asked) -> bool) -> Result<String, Failure> {
-    let request: Value = serde_json::from_slice(body)
-        .map_err(|error| Failure::bad_request(format!("the object provided is unrecognized: {error}")))?;
-    let attributes = &request["spec"]["resourceAttributes"];
+pub(crate) fn review(body: &[u8], allowed: impl Fn(&AccessRequest) -> bool) -> Result<String, ApiError> {
+    let review: Value = serde_json::from_slice(body)
+        .map_err(|error| ApiError::bad_request(format!("the object provided is unrecognized: {error}")))?;
+    let attributes = &review["spec"]["resourceAttributes"];
     let text = |key: &str| attributes[key].as_str().unwrap_or_default().to_owned();
-    let resource = match text("subresource").as_str() {
-        "" => text("resource"),
-        subresource => format!("{}/{subresource}", text("resource")),
-    };
-    let namespace = Some(text("namespace")).filter(|namespace| !namespace.is_empty());
-    let asked = Asked {
+    let request = AccessRequest {
         verb: text("verb"),
         group: text("group"),
-        resource,
-        namespace,
+        resource: match text("subresource").as_str() {
+            "" => text("resource"),
+            subresource => format!("{}/{subresource}", text("resource")),
+        },
+        namespace: Some(text("namespace")).filter(|namespace| !namespace.is_empty()),
     };
-    let review = json!({"metadata": {}, "spec": request["spec"], "status": {"allowed": allowed(&asked)}});
+    let answer = json!({"metadata": {}, "spec": review["spec"], "status": {"allowed": allowed(&request)}});
     Ok(with_type(
         "SelfSubjectAccessReview",
         "authorization.k8s.io/v1",
-        &review.to_string(),
+        &answer.to_string(),
     ))
 }

@@ -1,12 +1,12 @@
 //! Lists and single objects.
 
 use super::continue_token::ContinueToken;
+use super::error::ApiError;
 use super::format::Format;
 use super::query::Query;
-use super::status::Failure;
 use crate::resource::Resource;
 use crate::store::selector::Selection;
-use crate::store::{Page, Store};
+use crate::store::{ListPage, Store};
 use jiff::Timestamp;
 use serde_json::json;
 
@@ -16,92 +16,48 @@ const CONTINUE_EXPIRED: &str = "The provided continue parameter is too old to di
     remainder of the results. Continuing with the provided token results in an inconsistent list - objects that were \
     created, modified, or deleted between the time the first chunk was returned and now may show up in the list.";
 
-/// Answers a list; `behind`: how many writes old an answer is that may be old.
-pub(crate) fn list(
+/// The page of a list that a request asks for. `behind` is the age, in writes, of answers that may be old.
+pub(crate) fn page(
     store: &Store,
     resource: Resource,
     selection: &Selection,
     query: &Query,
     behind: u64,
-    format: Format,
-    now: Timestamp,
-) -> Result<Vec<u8>, Failure> {
-    let page = page(store, resource, selection, query, behind)?;
-    let mut metadata = json!({"resourceVersion": page.version.to_string()});
-    if let Some((after, rest)) = &page.next {
-        let token = ContinueToken {
-            version: Some(page.version),
-            after: after.to_string(),
-        };
-        metadata["continue"] = token.encode().into();
-        if !selection.has_selectors() {
-            metadata["remainingItemCount"] = (*rest).into();
-        }
-    }
-    Ok(format.list(resource, &metadata, &page.items, now))
-}
-
-fn page(store: &Store, resource: Resource, selection: &Selection, query: &Query, behind: u64) -> Result<Page, Failure> {
-    let limit = query
-        .number("limit")
-        .filter(|limit| *limit > 0)
-        .and_then(|limit| usize::try_from(limit).ok());
+) -> Result<ListPage, ApiError> {
+    let limit = query.number("limit").filter(|limit| *limit > 0);
     let current = store.resource_version();
-    if query.flag("sendInitialEvents") {
-        return Err(Failure::invalid_options(
-            "sendInitialEvents",
-            "sendInitialEvents is forbidden for list",
-        ));
-    }
     if let Some(token) = query.get("continue") {
         if query.get("resourceVersion").is_some_and(|version| version != "0") {
-            return Err(Failure::bad_request(
+            return Err(ApiError::bad_request(
                 "specifying resource version is not allowed when using continue",
             ));
         }
-        let token = ContinueToken::decode(token).map_err(Failure::bad_request)?;
+        let token = ContinueToken::decode(token).map_err(ApiError::bad_request)?;
         return store
             .page(resource, selection, token.version, Some(&token.after), limit)
             .map_err(|_| {
-                let continue_token = Some(
-                    ContinueToken {
-                        version: None,
-                        after: token.after,
-                    }
-                    .encode(),
-                );
-                Failure {
-                    continue_token,
-                    ..Failure::expired(CONTINUE_EXPIRED)
+                let inconsistent = ContinueToken {
+                    version: None,
+                    ..token.clone()
+                };
+                ApiError {
+                    continue_token: Some(inconsistent.encode()),
+                    ..ApiError::expired(CONTINUE_EXPIRED)
                 }
             });
     }
-    let exact = match (query.get("resourceVersionMatch"), query.get("resourceVersion")) {
-        (Some(_), None) => {
-            let rule = "resourceVersionMatch is forbidden unless resourceVersion is provided";
-            return Err(Failure::invalid_options("resourceVersionMatch", rule));
+    let version = query.get("resourceVersion").map(parse_version).transpose()?;
+    // Since Kubernetes 1.19 a limited list from a version, without a match, is that exact version.
+    let exact = match query.get("resourceVersionMatch") {
+        None => version.is_some_and(|version| version > 0) && limit.is_some(),
+        Some("NotOlderThan") if version.is_some() => false,
+        Some(other) => {
+            let message = format!("the simulator serves resourceVersionMatch=NotOlderThan only, found {other}");
+            return Err(ApiError::bad_request(message));
         }
-        (Some("Exact"), Some("0")) => {
-            let rule = "resourceVersionMatch \"Exact\" is forbidden for resourceVersion \"0\"";
-            return Err(Failure::invalid_options("resourceVersionMatch", rule));
-        }
-        (Some("Exact"), Some(_)) => true,
-        // Since Kubernetes 1.19 a limited list from a version, without a match, is that exact version.
-        (None, Some(version)) if version != "0" && limit.is_some() => true,
-        (None | Some("NotOlderThan"), _) => false,
-        (Some(other), _) => {
-            return Err(Failure::invalid_options(
-                "resourceVersionMatch",
-                &format!("unknown match \"{other}\""),
-            ));
-        }
-    };
-    let version = match query.get("resourceVersion") {
-        None => None,
-        Some(text) => Some(parse_version(text)?),
     };
     if let Some(version) = version.filter(|version| *version > current) {
-        return Err(Failure::too_large_version(version, current));
+        return Err(ApiError::too_large_version(version, current));
     }
     // The watch cache answers version 0 whole, whatever the limit.
     let limit = limit.filter(|_| version != Some(0));
@@ -114,12 +70,34 @@ fn page(store: &Store, resource: Resource, selection: &Selection, query: &Query,
     }
     store
         .page(resource, selection, version.filter(|_| exact), None, limit)
-        .map_err(|_| Failure::expired("The resourceVersion for the provided list is too old."))
+        .map_err(|_| ApiError::expired("The resourceVersion for the provided list is too old."))
 }
 
-pub(crate) fn parse_version(text: &str) -> Result<u64, Failure> {
+/// The body of a page.
+pub(crate) fn body(
+    page: &ListPage,
+    resource: Resource,
+    selection: &Selection,
+    format: Format,
+    now: Timestamp,
+) -> Vec<u8> {
+    let mut metadata = json!({"resourceVersion": page.version.to_string()});
+    if let Some((after, rest)) = &page.next {
+        let token = ContinueToken {
+            version: Some(page.version),
+            after: after.to_string(),
+        };
+        metadata["continue"] = token.encode().into();
+        if !selection.has_selectors() {
+            metadata["remainingItemCount"] = (*rest).into();
+        }
+    }
+    format.list(resource, &metadata, &page.items, now)
+}
+
+pub(crate) fn parse_version(text: &str) -> Result<u64, ApiError> {
     text.parse().map_err(|_| {
-        Failure::bad_request(format!(
+        ApiError::bad_request(format!(
             "Invalid value: \"{text}\": strconv.ParseUint: parsing \"{text}\": invalid syntax"
         ))
     })

@@ -1,18 +1,19 @@
 //! The Kubernetes API over HTTP/1.1.
 
 mod access;
+mod connection;
 mod continue_token;
 mod discovery;
+mod error;
 mod format;
 mod list;
 mod logs;
-mod managed_fields;
+mod path;
 mod query;
+mod response;
 pub(crate) mod server;
-mod status;
 mod table;
 mod watch;
 mod write;
 
-pub use access::{Rule, Token, Verb};
-pub(crate) use status::Failure;
+pub use access::{Token, Verb};

@@ -1,307 +1,151 @@
-//! Tables, so that `kubectl get` shows what it shows on a real cluster
-//! (columns and cells after `pkg/printers/internalversion/printers.go`).
+//! Tables of Jobs and Pods, so that `kubectl get` prints their usual columns
+//! (`pkg/printers/internalversion/printers.go`). `kubectl` prints name and age of other resources by itself.
 
 use crate::resource::Resource;
-use crate::store::Stored;
+use crate::store::StoredObject;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-/// Name, type, format, priority.
-type Column = (&'static str, &'static str, &'static str, i64);
+/// One cell: the name of its column, the priority (1: with `-o wide` only), and the text.
+type Cell = (&'static str, u8, String);
 
-/// A `Table` of these objects.
+/// A `Table` of these objects, if the resource has one.
 pub(crate) fn table<'a>(
     resource: Resource,
     metadata: &Value,
-    objects: impl Iterator<Item = &'a Stored>,
+    objects: impl Iterator<Item = &'a StoredObject>,
     now: Timestamp,
-) -> Value {
-    let definitions: Vec<Value> = columns(resource)
-        .iter()
-        .map(|(name, kind, format, priority)| {
-            json!({"name": name, "type": kind, "format": format, "description": name, "priority": priority})
-        })
-        .collect();
-    let rows: Vec<Value> = objects.map(|object| row(resource, object, now)).collect();
-    json!({
+) -> Option<Value> {
+    let cells = match resource {
+        Resource::Jobs => job,
+        Resource::Pods => pod,
+        _ => return None,
+    };
+    let columns = cells(&Value::Null, now).into_iter().map(|(name, priority, _)| {
+        let format = if name == "Name" { "name" } else { "" };
+        json!({"name": name, "type": "string", "format": format, "description": name, "priority": priority})
+    });
+    let rows = objects.map(|stored| {
+        let object: Value = serde_json::from_slice(&stored.body).unwrap_or_default();
+        let cells = cells(&object, now).into_iter().map(|(.., text)| text);
+        let metadata = &object["metadata"];
+        let partial = json!({"kind": "PartialObjectMetadata", "apiVersion": "meta.k8s.io/v1", "metadata": metadata});
+        json!({"cells": cells.collect::<Vec<_>>(), "object": partial})
+    });
+    Some(json!({
         "kind": "Table",
         "apiVersion": "meta.k8s.io/v1",
         "metadata": metadata,
-        "columnDefinitions": definitions,
-        "rows": rows,
-    })
+        "columnDefinitions": columns.collect::<Vec<_>>(),
+        "rows": rows.collect::<Vec<_>>(),
+    }))
 }
 
-fn columns(resource: Resource) -> &'static [Column] {
-    const NAME: Column = ("Name", "string", "name", 0);
-    const AGE: Column = ("Age", "string", "", 0);
-    const CONTAINERS: Column = ("Containers", "string", "", 1);
-    const IMAGES: Column = ("Images", "string", "", 1);
-    const SELECTOR: Column = ("Selector", "string", "", 1);
-    match resource {
-        Resource::Jobs => &[
-            NAME,
-            ("Status", "string", "", 0),
-            ("Completions", "string", "", 0),
-            ("Duration", "string", "", 0),
-            AGE,
-            CONTAINERS,
-            IMAGES,
-            SELECTOR,
-        ],
-        Resource::CronJobs => &[
-            NAME,
-            ("Schedule", "string", "", 0),
-            ("Timezone", "string", "", 0),
-            ("Suspend", "boolean", "", 0),
-            ("Active", "integer", "", 0),
-            ("Last Schedule", "string", "", 0),
-            AGE,
-            CONTAINERS,
-            IMAGES,
-            SELECTOR,
-        ],
-        Resource::Pods => &[
-            NAME,
-            ("Ready", "string", "", 0),
-            ("Status", "string", "", 0),
-            ("Restarts", "string", "", 0),
-            AGE,
-            ("IP", "string", "", 1),
-            ("Node", "string", "", 1),
-        ],
-        Resource::Events => &[
-            ("Last Seen", "string", "", 0),
-            ("Type", "string", "", 0),
-            ("Reason", "string", "", 0),
-            ("Object", "string", "", 0),
-            ("Subobject", "string", "", 1),
-            ("Source", "string", "", 1),
-            ("Message", "string", "", 0),
-            ("First Seen", "string", "", 1),
-            ("Count", "string", "", 1),
-            ("Name", "string", "name", 1),
-        ],
-        Resource::Nodes | Resource::Namespaces => &[NAME, ("Status", "string", "", 0), AGE],
-        Resource::Leases => &[NAME, ("Holder", "string", "", 0), AGE],
-        Resource::ConfigMaps => &[NAME, ("Data", "string", "", 0), AGE],
-    }
-}
-
-fn row(resource: Resource, stored: &Stored, now: Timestamp) -> Value {
-    let object: Value = serde_json::from_slice(&stored.body).unwrap_or_default();
-    let metadata = &object["metadata"];
-    let name = metadata["name"].as_str().unwrap_or_default();
-    let age = since(&metadata["creationTimestamp"], now);
-    let cells = match resource {
-        Resource::Jobs => {
-            let (containers, images) = containers(&object["spec"]["template"]["spec"]);
-            let labels = object["spec"]["selector"]["matchLabels"].as_object();
-            let selector: Vec<String> = labels
-                .into_iter()
-                .flatten()
-                .map(|(key, value)| format!("{key}={}", value.as_str().unwrap_or_default()))
-                .collect();
-            let duration = job_duration(&object, now);
-            let status = job_status(&object);
-            json!([
-                name,
-                status,
-                completions(&object),
-                duration,
-                age,
-                containers,
-                images,
-                selector.join(",")
-            ])
-        }
-        Resource::CronJobs => {
-            let spec = &object["spec"];
-            let (containers, images) = containers(&spec["jobTemplate"]["spec"]["template"]["spec"]);
-            let active = object["status"]["active"].as_array().map_or(0, Vec::len);
-            let last = since(&object["status"]["lastScheduleTime"], now);
-            let zone = spec["timeZone"].as_str().unwrap_or("<none>");
-            let suspend = if spec["suspend"].as_bool().unwrap_or_default() {
-                "True"
-            } else {
-                "False"
-            };
-            let schedule = &spec["schedule"];
-            json!([
-                name, schedule, zone, suspend, active, last, age, containers, images, "<none>"
-            ])
-        }
-        Resource::Pods => {
-            let statuses = object["status"]["containerStatuses"].as_array();
-            let ready = statuses
-                .into_iter()
-                .flatten()
-                .filter(|status| status["ready"] == true)
-                .count();
-            let total = object["spec"]["containers"].as_array().map_or(0, Vec::len);
-            let restarts: i64 = statuses
-                .into_iter()
-                .flatten()
-                .filter_map(|s| s["restartCount"].as_i64())
-                .sum();
-            let ip = object["status"]["podIP"].as_str().unwrap_or("<none>");
-            let node = object["spec"]["nodeName"].as_str().unwrap_or("<none>");
-            json!([
-                name,
-                format!("{ready}/{total}"),
-                pod_status(&object),
-                restarts.to_string(),
-                age,
-                ip,
-                node
-            ])
-        }
-        Resource::Events => event_cells(&object, name, now),
-        Resource::Nodes => json!([name, "Ready", age]),
-        Resource::Namespaces => json!([name, object["status"]["phase"].as_str().unwrap_or("Active"), age]),
-        Resource::Leases => json!([name, object["spec"]["holderIdentity"], age]),
-        Resource::ConfigMaps => json!([
-            name,
-            object["data"].as_object().map_or(0, |data| data.len()).to_string(),
-            age
-        ]),
+fn job(job: &Value, now: Timestamp) -> Vec<Cell> {
+    let template = &job["spec"]["template"]["spec"]["containers"];
+    let containers = |key: &str| {
+        let values: Vec<String> = items(template).map(|container| text(&container[key])).collect();
+        values.join(",")
     };
-    let object = json!({"kind": "PartialObjectMetadata", "apiVersion": "meta.k8s.io/v1", "metadata": metadata});
-    json!({"cells": cells, "object": object})
-}
-
-fn event_cells(event: &Value, name: &str, now: Timestamp) -> Value {
-    let first = if event["firstTimestamp"].is_null() {
-        &event["eventTime"]
-    } else {
-        &event["firstTimestamp"]
-    };
-    let series = &event["series"]["lastObservedTime"];
-    let last = [series, &event["lastTimestamp"], first]
+    let labels = job["spec"]["selector"]["matchLabels"].as_object();
+    let selector: Vec<String> = labels
         .into_iter()
-        .find(|time| !time.is_null())
-        .unwrap_or(first);
-    let involved = &event["involvedObject"];
-    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-    let object = format!("{}/{}", text(&involved["kind"]).to_lowercase(), text(&involved["name"]));
-    let source: Vec<String> = [&event["source"]["component"], &event["source"]["host"]]
-        .into_iter()
-        .map(text)
-        .filter(|part| !part.is_empty())
+        .flatten()
+        .map(|(key, value)| format!("{key}={}", text(value)))
         .collect();
-    let count = event["series"]["count"]
-        .as_i64()
-        .or(event["count"].as_i64())
-        .unwrap_or(1);
-    json!([
-        since(last, now),
-        event["type"],
-        event["reason"],
-        object,
-        text(&involved["fieldPath"]),
-        source.join(", "),
-        text(&event["message"]).trim(),
-        since(first, now),
-        count.to_string(),
-        name,
-    ])
-}
-
-fn containers(spec: &Value) -> (String, String) {
-    let column = |key: &str| {
-        let containers = spec["containers"].as_array();
-        let parts: Vec<&str> = containers
-            .into_iter()
-            .flatten()
-            .filter_map(|c| c[key].as_str())
-            .collect();
-        parts.join(",")
-    };
-    (column("name"), column("image"))
+    let status = &job["status"];
+    let completions = job["spec"]["completions"].as_i64().unwrap_or(1);
+    let duration = time(&status["startTime"]).map_or_else(String::new, |start| {
+        let end = time(&status["completionTime"]).unwrap_or(now);
+        human(end.as_second() - start.as_second())
+    });
+    vec![
+        ("Name", 0, text(&job["metadata"]["name"])),
+        ("Status", 0, job_status(job).to_owned()),
+        (
+            "Completions",
+            0,
+            format!("{}/{completions}", status["succeeded"].as_i64().unwrap_or(0)),
+        ),
+        ("Duration", 0, duration),
+        ("Age", 0, age(job, now)),
+        ("Containers", 1, containers("name")),
+        ("Images", 1, containers("image")),
+        ("Selector", 1, selector.join(",")),
+    ]
 }
 
 fn job_status(job: &Value) -> &'static str {
-    let conditions = job["status"]["conditions"].as_array();
-    let has = |kind: &str| {
-        conditions
-            .into_iter()
-            .flatten()
-            .any(|c| c["type"] == kind && c["status"] == "True")
-    };
-    if has("Complete") {
-        "Complete"
-    } else if has("Failed") {
-        "Failed"
-    } else if !job["metadata"]["deletionTimestamp"].is_null() {
-        "Terminating"
-    } else if has("Suspended") {
-        "Suspended"
-    } else if has("FailureTarget") {
-        "FailureTarget"
-    } else if has("SuccessCriteriaMet") {
-        "SuccessCriteriaMet"
-    } else {
-        "Running"
-    }
+    let has = |kind: &str| items(&job["status"]["conditions"]).any(|c| c["type"] == kind && c["status"] == "True");
+    let deleting = job["metadata"]["deletionTimestamp"].is_string();
+    let known = [
+        "Complete",
+        "Failed",
+        "Terminating",
+        "Suspended",
+        "FailureTarget",
+        "SuccessCriteriaMet",
+    ];
+    let status = known.into_iter().find(|kind| match *kind {
+        "Terminating" => deleting,
+        condition => has(condition),
+    });
+    status.unwrap_or("Running")
 }
 
-fn completions(job: &Value) -> String {
-    let succeeded = job["status"]["succeeded"].as_i64().unwrap_or(0);
-    match (
-        job["spec"]["completions"].as_i64(),
-        job["spec"]["parallelism"].as_i64().unwrap_or(0),
-    ) {
-        (Some(wanted), _) => format!("{succeeded}/{wanted}"),
-        (None, parallelism) if parallelism > 1 => format!("{succeeded}/1 of {parallelism}"),
-        (None, _) => format!("{succeeded}/1"),
-    }
-}
-
-fn job_duration(job: &Value, now: Timestamp) -> String {
-    let Some(start) = time(&job["status"]["startTime"]) else {
-        return String::new();
-    };
-    human(time(&job["status"]["completionTime"]).unwrap_or(now).as_second() - start.as_second())
+fn pod(pod: &Value, now: Timestamp) -> Vec<Cell> {
+    let statuses = &pod["status"]["containerStatuses"];
+    let ready = items(statuses).filter(|status| status["ready"] == true).count();
+    let total = items(&pod["spec"]["containers"]).count();
+    let restarts: i64 = items(statuses)
+        .filter_map(|status| status["restartCount"].as_i64())
+        .sum();
+    let or_none = |value: &Value| value.as_str().unwrap_or("<none>").to_owned();
+    vec![
+        ("Name", 0, text(&pod["metadata"]["name"])),
+        ("Ready", 0, format!("{ready}/{total}")),
+        ("Status", 0, pod_status(pod)),
+        ("Restarts", 0, restarts.to_string()),
+        ("Age", 0, age(pod, now)),
+        ("IP", 1, or_none(&pod["status"]["podIP"])),
+        ("Node", 1, or_none(&pod["spec"]["nodeName"])),
+    ]
 }
 
 fn pod_status(pod: &Value) -> String {
-    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     let status = &pod["status"];
-    let mut shown = text(if status["reason"].is_null() {
-        &status["phase"]
-    } else {
-        &status["reason"]
-    });
-    for container in status["containerStatuses"].as_array().into_iter().flatten().rev() {
-        let (waiting, terminated) = (&container["state"]["waiting"], &container["state"]["terminated"]);
-        if !text(&waiting["reason"]).is_empty() {
-            shown = text(&waiting["reason"]);
-        } else if !text(&terminated["reason"]).is_empty() {
-            shown = text(&terminated["reason"]);
-        } else if terminated.is_object() {
-            shown = format!("ExitCode:{}", terminated["exitCode"]);
-        }
-    }
-    if !pod["metadata"]["deletionTimestamp"].is_null()
-        && !matches!(text(&status["phase"]).as_str(), "Failed" | "Succeeded")
-    {
+    let phase = text(&status["phase"]);
+    if pod["metadata"]["deletionTimestamp"].is_string() && !matches!(phase.as_str(), "Failed" | "Succeeded") {
         return "Terminating".to_owned();
     }
-    shown
+    let reasons = items(&status["containerStatuses"]).flat_map(|container| {
+        let state = &container["state"];
+        [&state["waiting"]["reason"], &state["terminated"]["reason"]]
+    });
+    let reason = reasons.chain([&status["reason"]]).find_map(Value::as_str);
+    reason.map_or(phase, str::to_owned)
+}
+
+fn items(list: &Value) -> impl Iterator<Item = &Value> {
+    list.as_array().into_iter().flatten()
+}
+
+fn text(value: &Value) -> String {
+    value.as_str().unwrap_or_default().to_owned()
 }
 
 fn time(value: &Value) -> Option<Timestamp> {
     value.as_str()?.parse().ok()
 }
 
-fn since(value: &Value, now: Timestamp) -> String {
-    time(value).map_or_else(
-        || "<unknown>".to_owned(),
-        |then| human(now.as_second() - then.as_second()),
-    )
+fn age(object: &Value, now: Timestamp) -> String {
+    let created = time(&object["metadata"]["creationTimestamp"]);
+    created.map_or("<unknown>".to_owned(), |created| {
+        human(now.as_second() - created.as_second())
+    })
 }
 
-/// A duration in seconds as `k8s.io/apimachinery/pkg/util/duration` shows it to people.
+/// A duration in seconds as `k8s.io/apimachinery/pkg/util/duration` prints it.
 fn human(seconds: i64) -> String {
     let seconds = seconds.max(0);
     let (minutes, hours, days) = (seconds / 60, seconds / 3600, seconds / 86_400);
@@ -316,8 +160,7 @@ fn human(seconds: i64) -> String {
         10_800..28_800 => two(hours, "h", minutes % 60, "m"),
         28_800..172_800 => format!("{hours}h"),
         172_800..691_200 => two(days, "d", hours % 24, "h"),
-        691_200..63_072_000 => format!("{days}d"),
-        _ => two(days / 365, "y", days % 365, "d"),
+        _ => format!("{days}d"),
     }
 }
 
@@ -326,7 +169,7 @@ mod tests {
     use super::human;
 
     #[test]
-    fn durations_read_as_kubectl_shows_them() {
+    fn durations_read_as_in_kubectl() {
         for (seconds, expected) in [
             (-3, "0s"),
             (119, "119s"),
@@ -335,6 +178,7 @@ mod tests {
             (700, "11m"),
             (11_000, "3h3m"),
             (200_000, "2d7h"),
+            (800_000, "9d"),
         ] {
             assert_eq!(human(seconds), expected);
         }

@@ -1,14 +1,15 @@
 //! Watches.
 
-use super::format::Format;
+use super::connection::ConnectionEnd;
+use super::error::ApiError;
+use super::format::{Format, bookmark};
 use super::list::parse_version;
 use super::query::Query;
-use super::server::{ConnectionControl, Shared};
-use super::status::Failure;
+use super::server::ServerState;
 use crate::faults::{Cut, WatchAction, WatchCommand};
 use crate::resource::{ChangeType, Resource};
 use crate::store::selector::Selection;
-use crate::store::{Change, Stored};
+use crate::store::{StoreChange, StoredObject};
 use bytes::Bytes;
 use jiff::Timestamp;
 use std::collections::BTreeSet;
@@ -27,13 +28,13 @@ const DEFAULT_TIMEOUT: Duration = Duration::from_secs(1800);
 /// Where a watch begins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Start {
-    /// With what is there now, as ADDED; then, if asked, a bookmark that says so.
-    Now { end_bookmark: bool },
+    /// With the present objects, as ADDED.
+    Now,
     /// After this version.
     After(u64),
 }
 
-/// A watch as asked for.
+/// The options of a watch.
 #[derive(Debug)]
 pub(crate) struct WatchRequest {
     user: Box<str>,
@@ -46,90 +47,63 @@ pub(crate) struct WatchRequest {
 }
 
 impl WatchRequest {
-    /// Reads the options of a watch (rules of `k8s.io/apimachinery/pkg/apis/meta/internalversion/validation`).
-    pub fn parse(
-        shared: &Shared,
+    /// Reads the options of a watch.
+    pub(super) fn parse(
         user: &str,
         resource: Resource,
         selection: Selection,
         query: &Query,
         format: Format,
-    ) -> Result<WatchRequest, Failure> {
-        let bookmarks = query.flag("allowWatchBookmarks");
-        let initial = query.get("sendInitialEvents").map(|_| query.flag("sendInitialEvents"));
-        let matching = query.get("resourceVersionMatch");
-        if initial.is_some() && !shared.options.watch_list {
-            let rule = "sendInitialEvents is forbidden for watch unless the WatchList feature gate is enabled";
-            return Err(Failure::invalid_options("sendInitialEvents", rule));
+    ) -> Result<WatchRequest, ApiError> {
+        if query.get("sendInitialEvents").is_some() || query.get("resourceVersionMatch").is_some() {
+            let message = "the simulator serves no watch with sendInitialEvents or resourceVersionMatch";
+            return Err(ApiError::bad_request(message));
         }
-        if initial.is_some() && matching != Some("NotOlderThan") {
-            let rule = "sendInitialEvents requires setting resourceVersionMatch to NotOlderThan";
-            return Err(Failure::invalid_options("resourceVersionMatch", rule));
-        }
-        if initial.is_none() && matching.is_some() {
-            let rule = "resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided";
-            return Err(Failure::invalid_options("resourceVersionMatch", rule));
-        }
-        let version = match query.get("resourceVersion") {
-            None | Some("0") => None,
-            Some(text) => Some(parse_version(text)?),
+        let start = match query.get("resourceVersion") {
+            None | Some("0") => Start::Now,
+            Some(text) => Start::After(parse_version(text)?),
         };
-        let current = shared.store.resource_version();
-        let start = match (initial, version) {
-            (Some(true), Some(version)) if version > current => {
-                return Err(Failure::too_large_version(version, current));
-            }
-            (Some(true), _) => Start::Now {
-                end_bookmark: bookmarks,
-            },
-            (Some(false), None) => Start::After(current),
-            (None, None) => Start::Now { end_bookmark: false },
-            (_, Some(version)) => Start::After(version),
-        };
-        let timeout = query
-            .number("timeoutSeconds")
-            .filter(|seconds| *seconds > 0)
-            .map(Duration::from_secs);
+        let timeout = query.number("timeoutSeconds").filter(|seconds| *seconds > 0);
         Ok(WatchRequest {
             user: user.into(),
             resource,
             selection,
             start,
-            bookmarks,
-            timeout: timeout.unwrap_or(DEFAULT_TIMEOUT),
+            bookmarks: query.flag("allowWatchBookmarks"),
+            timeout: timeout.map_or(DEFAULT_TIMEOUT, Duration::from_secs),
             format,
         })
     }
 
-    /// Starts the watch; its lines come out of the receiver. `expired` makes it end with 410 at once.
-    pub fn start(
+    /// Starts the watch; the receiver yields its lines. `expired` makes it end with 410 at once.
+    pub(super) fn start(
         self,
-        shared: &Arc<Shared>,
-        connection: Arc<ConnectionControl>,
+        state: &Arc<ServerState>,
+        connection: ConnectionEnd,
         expired: bool,
     ) -> mpsc::Receiver<io::Result<Bytes>> {
         let (out, lines) = mpsc::channel(1);
         let deadline = Instant::now() + self.timeout;
-        let mut stream = Stream {
+        let mut stream = WatchStream {
             out,
             connection,
             deadline,
-            commands: shared.faults.commands.subscribe(),
-            stalled: shared.faults.stalled.subscribe(),
-            bookmark_at: Instant::now() + shared.options.bookmark_interval,
+            commands: state.faults.commands.subscribe(),
+            stalled: state.faults.stalled.subscribe(),
+            bookmark_at: Instant::now() + state.options.bookmark_interval,
             last: 0,
-            said: Bytes::new(),
+            sent: Bytes::new(),
             request: self,
-            shared: shared.clone(),
+            state: state.clone(),
         };
-        shared.faults.watches.send_modify(|watches| {
+        state.faults.watches.send_modify(|watches| {
             watches.open += 1;
             watches.opened += 1;
         });
-        let shared = shared.clone();
-        shared.clone().tasks.spawn(async move {
+        let state = state.clone();
+        state.clone().tasks.spawn(async move {
             let watch = async {
-                // Either way the stream has ended; there is nobody left to tell.
+                // Either way the stream has ended, and the client sees that.
                 let _ = if expired {
                     stream.expire().await
                 } else {
@@ -138,18 +112,18 @@ impl WatchRequest {
             };
             tokio::select! {
                 () = watch => {}
-                () = shared.stop.cancelled() => {}
+                () = state.stop.cancelled() => {}
             }
-            shared.faults.watches.send_modify(|watches| watches.open -= 1);
+            state.faults.watches.send_modify(|watches| watches.open -= 1);
         });
         lines
     }
 }
 
-struct Stream {
+struct WatchStream {
     request: WatchRequest,
-    shared: Arc<Shared>,
-    connection: Arc<ConnectionControl>,
+    state: Arc<ServerState>,
+    connection: ConnectionEnd,
     out: mpsc::Sender<io::Result<Bytes>>,
     commands: broadcast::Receiver<WatchCommand>,
     stalled: watch::Receiver<BTreeSet<Resource>>,
@@ -157,26 +131,26 @@ struct Stream {
     bookmark_at: Instant,
     /// Everything up to this version has been sent.
     last: u64,
-    /// The lines that were sent last.
-    said: Bytes,
+    /// The last lines that were sent.
+    sent: Bytes,
 }
 
 /// The stream has ended.
 struct Ended;
 
-type Step = ControlFlow<Ended>;
+type Flow = ControlFlow<Ended>;
 
-impl Stream {
-    async fn run(&mut self) -> Step {
-        let mut versions = self.shared.store.subscribe();
+impl WatchStream {
+    async fn run(&mut self) -> Flow {
+        let mut versions = self.state.store.subscribe();
         match self.request.start {
             Start::After(version) => self.last = version,
-            Start::Now { end_bookmark } => self.initial(end_bookmark).await?,
+            Start::Now => self.initial().await?,
         }
         loop {
             versions.mark_unchanged();
             let resource = self.request.resource;
-            match self.shared.store.changes(resource, self.last, BATCH) {
+            match self.state.store.changes(resource, self.last, BATCH) {
                 Ok((changes, upto)) => {
                     let lines = self.encode(&changes);
                     self.last = upto;
@@ -188,13 +162,13 @@ impl Stream {
                     }
                 }
                 Err(too_old) if self.at_start() => {
-                    let failure = Failure::too_old_version(self.last, too_old.floor);
+                    let failure = ApiError::too_old_version(self.last, too_old.floor);
                     return self.fail(&failure).await;
                 }
                 // The client reads too slowly; the real server closes such a watch.
-                Err(_) => return Step::Break(Ended),
+                Err(_) => return Flow::Break(Ended),
             }
-            self.request.start = Start::Now { end_bookmark: false };
+            self.request.start = Start::Now;
             self.wait(&mut versions).await?;
         }
     }
@@ -204,12 +178,12 @@ impl Stream {
         self.request.start == Start::After(self.last)
     }
 
-    async fn initial(&mut self, end_bookmark: bool) -> Step {
+    async fn initial(&mut self) -> Flow {
         let page = self
-            .shared
+            .state
             .store
             .page(self.request.resource, &self.request.selection, None, None, None);
-        let Ok(page) = page else { return Step::Break(Ended) };
+        let Ok(page) = page else { return Flow::Break(Ended) };
         self.last = page.version;
         for objects in page.items.chunks(BATCH) {
             let mut lines = Vec::new();
@@ -218,99 +192,92 @@ impl Stream {
             }
             self.send(lines).await?;
         }
-        if end_bookmark {
-            self.send(self.request.format.bookmark(self.request.resource, self.last, true))
-                .await?;
-        }
-        Step::Continue(())
+        Flow::Continue(())
     }
 
     /// Waits for a change of the store; sends bookmarks meanwhile.
-    async fn wait(&mut self, versions: &mut watch::Receiver<u64>) -> Step {
+    async fn wait(&mut self, versions: &mut watch::Receiver<u64>) -> Flow {
         loop {
             tokio::select! {
                 biased;
-                command = self.commands.recv() => self.obey(command).await?,
-                () = self.out.closed() => return Step::Break(Ended),
-                () = tokio::time::sleep_until(self.deadline) => return self.unless_stalled().await,
+                command = self.commands.recv() => self.execute(command).await?,
+                () = self.out.closed() => return Flow::Break(Ended),
+                () = tokio::time::sleep_until(self.deadline) => return self.time_out().await,
                 changed = versions.changed() => {
-                    return if changed.is_ok() { Step::Continue(()) } else { Step::Break(Ended) };
+                    return if changed.is_ok() { Flow::Continue(()) } else { Flow::Break(Ended) };
                 }
                 () = tokio::time::sleep_until(self.bookmark_at), if self.request.bookmarks => {
-                    self.bookmark_at = Instant::now() + self.shared.options.bookmark_interval;
+                    self.bookmark_at = Instant::now() + self.state.options.bookmark_interval;
                     self.bookmark().await?;
                 }
             }
         }
     }
 
-    /// At the timeout a stream ends, but a stalled one says nothing at all.
-    async fn unless_stalled(&mut self) -> Step {
+    /// Ends the stream at its timeout, unless it is stalled.
+    async fn time_out(&mut self) -> Flow {
         self.unstall().await?;
-        Step::Break(Ended)
+        Flow::Break(Ended)
     }
 
-    async fn bookmark(&mut self) -> Step {
-        let now = self.shared.store.resource_version();
+    async fn bookmark(&mut self) -> Flow {
+        let now = self.state.store.resource_version();
         // Nothing of this resource may lie between what was sent and the bookmark.
-        if matches!(self.shared.store.changes(self.request.resource, self.last, 1), Ok((changes, _)) if changes.is_empty())
+        if matches!(self.state.store.changes(self.request.resource, self.last, 1), Ok((changes, _)) if changes.is_empty())
         {
             self.last = self.last.max(now);
         }
-        self.send(self.request.format.bookmark(self.request.resource, self.last, false))
-            .await
+        self.send(bookmark(self.request.resource, self.last)).await
     }
 
-    async fn send(&mut self, lines: Vec<u8>) -> Step {
+    async fn send(&mut self, lines: Vec<u8>) -> Flow {
         self.unstall().await?;
         let (out, lines) = (self.out.clone(), Bytes::from(lines));
         loop {
             tokio::select! {
                 biased;
-                command = self.commands.recv() => Box::pin(self.obey(command)).await?,
+                command = self.commands.recv() => Box::pin(self.execute(command)).await?,
                 permit = out.reserve() => {
-                    let Ok(permit) = permit else { return Step::Break(Ended) };
-                    self.said = lines.clone();
+                    let Ok(permit) = permit else { return Flow::Break(Ended) };
+                    self.sent = lines.clone();
                     permit.send(Ok(lines));
-                    return Step::Continue(());
+                    return Flow::Continue(());
                 }
             }
         }
     }
 
     /// Waits while watches are stalled.
-    async fn unstall(&mut self) -> Step {
+    async fn unstall(&mut self) -> Flow {
         while self.stalled.borrow_and_update().contains(&self.request.resource) {
             tokio::select! {
                 biased;
-                command = self.commands.recv() => Box::pin(self.obey(command)).await?,
-                changed = self.stalled.changed() => if changed.is_err() { return Step::Break(Ended) },
-                () = self.out.closed() => return Step::Break(Ended),
+                command = self.commands.recv() => Box::pin(self.execute(command)).await?,
+                changed = self.stalled.changed() => if changed.is_err() { return Flow::Break(Ended) },
+                () = self.out.closed() => return Flow::Break(Ended),
             }
         }
-        Step::Continue(())
+        Flow::Continue(())
     }
 
-    async fn obey(&mut self, command: Result<WatchCommand, broadcast::error::RecvError>) -> Step {
+    async fn execute(&mut self, command: Result<WatchCommand, broadcast::error::RecvError>) -> Flow {
         let command = match command {
             Ok(command) => command,
-            Err(broadcast::error::RecvError::Lagged(_)) => return Step::Continue(()),
-            Err(broadcast::error::RecvError::Closed) => return Step::Break(Ended),
+            Err(broadcast::error::RecvError::Lagged(_)) => return Flow::Continue(()),
+            Err(broadcast::error::RecvError::Closed) => return Flow::Break(Ended),
         };
         if !command.is_for(self.request.resource, &self.request.user) {
-            return Step::Continue(());
+            return Flow::Continue(());
         }
         match command.action {
-            WatchAction::Bookmark if self.request.bookmarks => Box::pin(self.bookmark()).await,
-            WatchAction::Bookmark => Step::Continue(()),
-            WatchAction::Repeat if self.said.is_empty() => Step::Continue(()),
-            WatchAction::Repeat => Box::pin(self.send(self.said.to_vec())).await,
+            WatchAction::Repeat if self.sent.is_empty() => Flow::Continue(()),
+            WatchAction::Repeat => Box::pin(self.send(self.sent.to_vec())).await,
             WatchAction::Expire => self.expire().await,
             WatchAction::Cut(cut) => self.cut(cut).await,
         }
     }
 
-    async fn cut(&mut self, cut: Cut) -> Step {
+    async fn cut(&mut self, cut: Cut) -> Flow {
         if matches!(cut, Cut::EndMidLine | Cut::ResetMidLine) {
             // The last byte is the first half of a two-byte character.
             let half = b"{\"type\":\"MODIFIED\",\"object\":{\"kind\":\"Job\",\"metadata\":{\"name\":\"\xc3";
@@ -322,28 +289,28 @@ impl Stream {
                 // Gives the half line time to leave before the connection goes.
                 tokio::time::sleep(Duration::from_millis(20)).await;
             }
-            self.connection.reset();
-            let _ = self.out.send(Err(io::ErrorKind::ConnectionReset.into())).await;
+            let _ = self.out.send(Err(self.connection.reset())).await;
         }
-        Step::Break(Ended)
+        Flow::Break(Ended)
     }
 
-    /// Ends the watch as the real server does for a version from before its window.
-    async fn expire(&mut self) -> Step {
-        let (asked, floor) = match self.request.start {
-            Start::After(version) => (version, self.shared.store.resource_version()),
-            Start::Now { .. } => (self.last, self.shared.store.resource_version()),
+    /// Ends the watch as a real server does for a version from before its window.
+    async fn expire(&mut self) -> Flow {
+        let requested = match self.request.start {
+            Start::After(version) => version,
+            Start::Now => self.last,
         };
-        self.fail(&Failure::too_old_version(asked, floor)).await
+        let floor = self.state.store.resource_version();
+        self.fail(&ApiError::too_old_version(requested, floor)).await
     }
 
-    async fn fail(&mut self, failure: &Failure) -> Step {
+    async fn fail(&mut self, failure: &ApiError) -> Flow {
         let line = format!("{{\"type\":\"ERROR\",\"object\":{}}}\n", failure.to_json());
         let _ = self.out.send(Ok(Bytes::from(line))).await;
-        Step::Break(Ended)
+        Flow::Break(Ended)
     }
 
-    fn encode(&self, changes: &[Change]) -> Vec<u8> {
+    fn encode(&self, changes: &[StoreChange]) -> Vec<u8> {
         let mut lines = Vec::new();
         for change in changes {
             let selection = &self.request.selection;
@@ -356,7 +323,7 @@ impl Stream {
                 (Some(_), false) if change.kind == ChangeType::Deleted => {
                     self.line(ChangeType::Deleted, &change.object, &mut lines);
                 }
-                // It left the selection: the client is told what it last saw, under the version it left at.
+                // The object left the selection: the client receives its last state, under the version it left at.
                 (Some(previous), false) => {
                     let last = previous.restamped(self.request.resource, change.version);
                     self.line(ChangeType::Deleted, &last, &mut lines);
@@ -366,7 +333,7 @@ impl Stream {
         lines
     }
 
-    fn line(&self, kind: ChangeType, object: &Stored, lines: &mut Vec<u8>) {
+    fn line(&self, kind: ChangeType, object: &StoredObject, lines: &mut Vec<u8>) {
         self.request
             .format
             .event(self.request.resource, kind, object, Timestamp::now(), lines);

@@ -1,13 +1,13 @@
-//! The job controller: what it writes, and in which order (`pkg/controller/job/job_controller.go`).
+//! The job controller: its writes, in their order (`pkg/controller/job/job_controller.go`).
 
-use super::events::{Note, Source};
-use super::objects::{self, TRACKING};
-use super::run::{Action, Run, ms};
+use super::events::{EventSource, Note};
+use super::objects::TRACKING;
+use super::run::{PlannedAction, ScenarioRun, ms};
 use crate::resource::{ChangeType, Resource};
 use serde_json::{Map, Value, json};
 use std::time::Duration;
 
-/// Changes of Pods are looked at once a second (`SyncJobBatchPeriod`).
+/// The controller handles changes of Pods once a second (`SyncJobBatchPeriod`).
 const BATCH_PERIOD: Duration = ms(1000);
 /// The first delay before a replacement, doubled with each failure (`DefaultJobPodFailureBackOff`).
 const BACKOFF: Duration = Duration::from_secs(10);
@@ -18,21 +18,21 @@ const BACKOFF_LIMIT_EXCEEDED: (&str, &str) = ("BackoffLimitExceeded", "Job has r
 const DEADLINE_EXCEEDED: (&str, &str) = ("DeadlineExceeded", "Job was active longer than specified deadline");
 const COMPLETIONS_REACHED: (&str, &str) = ("CompletionsReached", "Reached expected number of succeeded pods");
 
-impl Run<'_> {
-    /// Lets the controller look at the Job after a while, unless that is planned already.
-    pub fn plan_sync(&mut self, after: Duration) {
+impl ScenarioRun<'_> {
+    /// Plans a sync of the Job, unless one is planned already.
+    pub(super) fn plan_sync(&mut self, after: Duration) {
         if !self.job.sync_planned {
             self.job.sync_planned = true;
-            self.plan(after, Action::SyncJob);
+            self.plan(after, PlannedAction::SyncJob);
         }
     }
 
-    /// A Pod changed.
-    pub fn pod_changed(&mut self) {
+    /// Plans a sync after a change of a Pod.
+    pub(super) fn pod_changed(&mut self) {
         self.plan_sync(BATCH_PERIOD);
     }
 
-    pub fn sync_job(&mut self) {
+    pub(super) fn sync_job(&mut self) {
         self.job.sync_planned = false;
         if self.job.finished {
             return;
@@ -40,7 +40,7 @@ impl Run<'_> {
         if self.job.start_time.is_none() {
             self.job.start_time = Some(self.now);
             if let Some(deadline) = self.spec("activeDeadlineSeconds") {
-                self.plan(Duration::from_secs(deadline), Action::SyncJob);
+                self.plan(Duration::from_secs(deadline), PlannedAction::SyncJob);
             }
             return self.create_pods();
         }
@@ -48,9 +48,9 @@ impl Run<'_> {
         let terminating = self.pods.iter().filter(|pod| pod.deleting && !pod.terminal()).count();
         if self.job.verdict.is_some() {
             if terminating == 0 {
-                // First the count of terminating Pods, then the end.
+                // First the count of terminating Pods, then the final condition.
                 self.job.terminating = 0;
-                self.write_job(ms(0));
+                self.write_status(ms(0));
                 self.finish_job(ms(10));
             }
             return;
@@ -67,22 +67,22 @@ impl Run<'_> {
         if succeeded >= completions && active == 0 {
             self.job.verdict = Some(COMPLETIONS_REACHED);
             self.add_condition("SuccessCriteriaMet", COMPLETIONS_REACHED, ms(0));
-            self.write_job(ms(0));
+            self.write_status(ms(0));
             self.release_and_count(ms(8));
             return self.finish_job(ms(15));
         }
         if !self.job.uncounted_failed.is_empty() || !self.job.uncounted_succeeded.is_empty() {
-            self.write_job(ms(0));
+            self.write_status(ms(0));
             self.release_and_count(ms(12));
-            self.write_job(ms(18));
+            self.write_status(ms(18));
         } else if changed {
-            self.write_job(ms(0));
+            self.write_status(ms(0));
         }
         self.plan_replacement();
     }
 
-    /// Creates the Pods that are wanted.
-    pub fn create_pods(&mut self) {
+    /// Creates the missing Pods.
+    pub(super) fn create_pods(&mut self) {
         self.job.pod_planned = false;
         if self.job.verdict.is_some() {
             return;
@@ -99,9 +99,9 @@ impl Run<'_> {
         }
         self.job.active = active;
         self.job.ready = self.pods.iter().filter(|pod| pod.ready && !pod.deleting).count();
-        self.write_job(ms(2));
+        self.write_status(ms(2));
         for pod in first..self.pods.len() {
-            let message = format!("Created pod: {}", self.pods.get(pod).map_or("", |pod| pod.name()));
+            let message = format!("Created pod: {}", self.pods[pod].name());
             self.job_event(ms(2), false, "SuccessfulCreate", &message);
         }
         self.pod_changed();
@@ -131,10 +131,10 @@ impl Run<'_> {
             _ => ms(0),
         };
         self.job.pod_planned = true;
-        self.plan(delay.max(ms(20)), Action::CreatePod);
+        self.plan(delay.max(ms(20)), PlannedAction::CreatePod);
     }
 
-    /// Pods that ended and are not counted yet.
+    /// Collects the terminal Pods that are not counted yet.
     fn collect_finished(&mut self) {
         for pod in self.pods.iter_mut().filter(|pod| !pod.counted && pod.terminal()) {
             pod.counted = true;
@@ -146,7 +146,7 @@ impl Run<'_> {
         }
     }
 
-    /// Whether the Job has failed; the order of the checks is the controller's.
+    /// The reason and message of a failure, if the Job has failed; the order of the checks is the controller's.
     fn verdict(&self) -> Option<(&'static str, &'static str)> {
         let limit = usize::try_from(self.spec("backoffLimit").unwrap_or(6)).unwrap_or(usize::MAX);
         let restarts: usize = self
@@ -166,55 +166,51 @@ impl Run<'_> {
             .map(|_| DEADLINE_EXCEEDED)
     }
 
-    /// The verdict is written before the Pods are gone, and `Failed` only after.
+    /// Writes the verdict and deletes the Pods; the condition `Failed` follows once they are gone.
     fn fail_job(&mut self, verdict: (&'static str, &'static str)) {
         self.job.verdict = Some(verdict);
-        let active: Vec<usize> = (0..self.pods.len())
-            .filter(|pod| self.pods.get(*pod).is_some_and(|p| p.active()))
-            .collect();
+        let active: Vec<usize> = (0..self.pods.len()).filter(|pod| self.pods[*pod].active()).collect();
         for pod in &active {
             self.kill_pod(*pod);
-            if let Some(pod) = self.pods.get_mut(*pod) {
-                pod.counted = true;
-                self.job.uncounted_failed.push(pod.uid().to_owned());
-            }
+            let pod = &mut self.pods[*pod];
+            pod.counted = true;
+            self.job.uncounted_failed.push(pod.uid().to_owned());
         }
         self.job.active = 0;
         self.job.ready = 0;
         self.job.terminating = self.pods.iter().filter(|pod| pod.deleting && !pod.terminal()).count();
         self.add_condition("FailureTarget", verdict, ms(0));
-        self.write_job(ms(20));
+        self.write_status(ms(20));
         self.release_and_count(ms(100));
         for pod in &active {
-            let message = format!("Deleted pod: {}", self.pods.get(*pod).map_or("", |pod| pod.name()));
+            let message = format!("Deleted pod: {}", self.pods[*pod].name());
             self.job_event(ms(200), false, "SuccessfulDelete", &message);
         }
         if self.job.terminating == 0 {
             return self.finish_job(ms(130));
         }
-        self.write_job(ms(130));
-        // Pods that no node ran are gone as soon as their finalizer is.
+        self.write_status(ms(130));
+        // Pods without a node are gone as soon as their finalizer is.
         self.pod_changed();
     }
 
-    /// Takes the finalizer off the Pods that were counted; the counts go up.
+    /// Removes the finalizer of the counted Pods, and adds them to the counts.
     fn release_and_count(&mut self, after: Duration) {
         for index in 0..self.pods.len() {
-            let Some(pod) = self.pods.get_mut(index).filter(|pod| pod.counted && pod.held()) else {
+            let pod = &mut self.pods[index];
+            if !pod.counted || !pod.held() {
                 continue;
-            };
+            }
             if pod.deleting && !pod.scheduled {
-                // The update that empties the finalizers is not stored: watchers see the version before it.
+                // The update that removes the last finalizer is not stored: watches see the version before it.
                 pod.gone = true;
-                let object = pod.object.clone();
-                self.write(after, Resource::Pods, ChangeType::Deleted, &object);
+                self.write_pod(index, after, ChangeType::Deleted);
                 continue;
             }
             if let Some(metadata) = pod.object["metadata"].as_object_mut() {
                 metadata.remove("finalizers");
             }
-            let object = pod.object.clone();
-            self.write(after, Resource::Pods, ChangeType::Modified, &object);
+            self.write_pod(index, after, ChangeType::Modified);
         }
         self.job.failed += std::mem::take(&mut self.job.uncounted_failed).len();
         self.job.succeeded += std::mem::take(&mut self.job.uncounted_succeeded).len();
@@ -228,7 +224,7 @@ impl Run<'_> {
             self.job.completion_time = Some(self.now + after);
         }
         self.add_condition(if succeeded { "Complete" } else { "Failed" }, verdict, after);
-        self.write_job(after);
+        self.write_status(after);
         let event_after = after + ms(3);
         if succeeded {
             self.job_event(event_after, false, "Completed", "Job completed");
@@ -239,40 +235,36 @@ impl Run<'_> {
             return;
         }
         if let Some(seconds) = self.spec("ttlSecondsAfterFinished") {
-            self.plan(after + ms(6) + Duration::from_secs(seconds), Action::Expire);
+            self.plan(after + ms(6) + Duration::from_secs(seconds), PlannedAction::Expire);
         }
     }
 
-    /// The TTL controller deletes a finished Job in the foreground: Pods first (`pkg/controller/ttlafterfinished`).
-    pub fn expire_job(&mut self) {
+    /// Deletes a finished Job in the foreground, Pods first, as the TTL controller (`pkg/controller/ttlafterfinished`).
+    pub(super) fn expire_job(&mut self) {
         let time = self.time(ms(0));
         let metadata = &mut self.job.object["metadata"];
         metadata["deletionTimestamp"] = time.into();
         metadata["deletionGracePeriodSeconds"] = 0.into();
         metadata["generation"] = 2.into();
         metadata["finalizers"] = json!(["foregroundDeletion"]);
-        let object = self.job.object.clone();
-        self.write(ms(0), Resource::Jobs, ChangeType::Modified, &object);
+        self.write_job_object(ms(0), ChangeType::Modified);
         self.delete_finished_pods(ms(20));
-        self.write(ms(40), Resource::Jobs, ChangeType::Deleted, &object);
+        self.write_job_object(ms(40), ChangeType::Deleted);
     }
 
-    /// The garbage collector deletes what is left of the Job's Pods.
-    pub fn delete_finished_pods(&mut self, after: Duration) {
+    /// Deletes the remaining Pods of the Job, as the garbage collector.
+    pub(super) fn delete_finished_pods(&mut self, after: Duration) {
         for index in 0..self.pods.len() {
             let time = self.time(after);
-            let Some(pod) = self.pods.get_mut(index).filter(|pod| !pod.gone) else {
+            let pod = &mut self.pods[index];
+            if pod.gone {
                 continue;
-            };
+            }
             pod.gone = true;
-            pod.life += 1;
-            let metadata = &mut pod.object["metadata"];
-            metadata["deletionTimestamp"] = time.into();
-            metadata["deletionGracePeriodSeconds"] = 0.into();
-            metadata["generation"] = 2.into();
-            let object = pod.object.clone();
-            self.write(after, Resource::Pods, ChangeType::Modified, &object);
-            self.write(after + ms(2), Resource::Pods, ChangeType::Deleted, &object);
+            pod.plan += 1;
+            pod.mark_deleted(time, 0);
+            self.write_pod(index, after, ChangeType::Modified);
+            self.write_pod(index, after + ms(2), ChangeType::Deleted);
         }
     }
 
@@ -288,9 +280,15 @@ impl Run<'_> {
         }));
     }
 
-    /// Writes the status; zero counts are left out, as Go leaves them out.
-    fn write_job(&mut self, after: Duration) {
-        let calendar = |at: Duration| self.timestamp(at).strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
+    /// Writes a version of the Job, `after` from now.
+    pub(super) fn write_job_object(&mut self, after: Duration, change: ChangeType) {
+        let object = self.job.object.clone();
+        self.write(after, Resource::Jobs, change, &object);
+    }
+
+    /// Writes the status; zero counts are left out, as Go does.
+    fn write_status(&mut self, after: Duration) {
+        let time = |at: Duration| self.timestamp(at).strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
         let job = &self.job;
         let mut status = Map::new();
         let mut set = |key: &str, value: Value| status.insert(key.to_owned(), value);
@@ -298,10 +296,10 @@ impl Run<'_> {
             set("conditions", job.conditions.clone().into());
         }
         if let Some(start) = job.start_time {
-            set("startTime", calendar(start).into());
+            set("startTime", time(start).into());
         }
         if let Some(end) = job.completion_time {
-            set("completionTime", calendar(end).into());
+            set("completionTime", time(end).into());
         }
         for (key, count) in [
             ("active", job.active),
@@ -324,21 +322,15 @@ impl Run<'_> {
         }
         set("uncountedTerminatedPods", uncounted);
         set("ready", job.ready.into());
-        let time = self.time(after);
         self.job.object["status"] = Value::Object(status);
-        objects::own_status(&mut self.job.object, "kube-controller-manager", "batch/v1", &time);
-        let object = self.job.object.clone();
-        self.write(after, Resource::Jobs, ChangeType::Modified, &object);
+        self.write_job_object(after, ChangeType::Modified);
     }
 
     fn job_event(&mut self, after: Duration, warning: bool, reason: &str, message: &str) {
-        let note = Note {
-            source: Source::JobController,
-            warning,
-            reason,
-            message,
-            container: false,
-        };
+        let mut note = Note::normal(EventSource::JobController, reason, message);
+        if warning {
+            note = Note::warning(EventSource::JobController, reason, message);
+        }
         let job = self.job.object.clone();
         self.event(after, Resource::Jobs, &job, &note);
     }
@@ -347,12 +339,12 @@ impl Run<'_> {
         self.job.object["spec"][key].as_u64()
     }
 
-    pub fn restarts_on_failure(&self) -> bool {
+    pub(super) fn restarts_on_failure(&self) -> bool {
         self.job.object["spec"]["template"]["spec"]["restartPolicy"] == "OnFailure"
     }
 }
 
-/// Whether an object still carries the finalizer of its Job.
+/// True while an object has the finalizer of its Job.
 pub(super) fn is_held(object: &Value) -> bool {
     object["metadata"]["finalizers"]
         .as_array()

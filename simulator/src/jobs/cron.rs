@@ -1,8 +1,8 @@
 //! The CronJob controller, for one run (`pkg/controller/cronjob/cronjob_controllerv2.go`).
 
-use super::events::{Note, Source};
+use super::events::{EventSource, Note};
 use super::objects;
-use super::run::{Run, ms};
+use super::run::{ScenarioRun, ms};
 use crate::resource::{ChangeType, Resource};
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -11,13 +11,13 @@ use std::time::Duration;
 #[derive(Debug)]
 pub(super) struct Cron {
     object: Value,
-    /// The time the run stands for: the full minute before the Job is created.
+    /// The scheduled time of the run: the full minute before the Job is created.
     scheduled: String,
 }
 
-impl Run<'_> {
-    /// Creates the CronJob; returns after what time its Job is due.
-    pub fn create_cron_job(&mut self) -> Duration {
+impl ScenarioRun<'_> {
+    /// Creates the CronJob; returns the time until its Job is due.
+    pub(super) fn create_cron_job(&mut self) -> Duration {
         let due = ms(2000);
         let created = self.time(ms(0));
         let object = objects::cron_job(&self.scenario.manifest, &self.scenario.namespace, &created, self.ids);
@@ -31,28 +31,20 @@ impl Run<'_> {
     }
 
     /// The manifest of the Job of this run, if a CronJob creates it.
-    pub fn cron_job_run(&self) -> Option<Value> {
+    pub(super) fn cron_job_run(&self) -> Option<Value> {
         let cron = self.cron.as_ref()?;
         let name = cron.object["metadata"]["name"].as_str().unwrap_or_default();
         let minute = self.timestamp(self.now).as_second() / 60;
-        let owner = json!({
-            "apiVersion": "batch/v1",
-            "kind": "CronJob",
-            "name": name,
-            "uid": cron.object["metadata"]["uid"],
-            "controller": true,
-            "blockOwnerDeletion": true,
-        });
         let template = &cron.object["spec"]["jobTemplate"];
         let mut metadata = template["metadata"].clone();
         metadata["name"] = format!("{name}-{minute}").into();
         metadata["annotations"]["batch.kubernetes.io/cronjob-scheduled-timestamp"] = cron.scheduled.as_str().into();
-        metadata["ownerReferences"] = json!([owner]);
+        metadata["ownerReferences"] = json!([objects::owner("CronJob", &cron.object)]);
         Some(json!({"metadata": metadata, "spec": template["spec"]}))
     }
 
-    /// The Job is in the list of active ones.
-    pub fn cron_job_started(&mut self) {
+    /// Adds the Job to the list of active ones.
+    pub(super) fn cron_job_started(&mut self) {
         let job = self.job.object["metadata"].clone();
         let Some(cron) = &mut self.cron else { return };
         let active = json!({
@@ -69,8 +61,8 @@ impl Run<'_> {
         self.cron_event(ms(8), "SuccessfulCreate", &format!("Created job {name}"));
     }
 
-    /// The Job finished. Whether it was deleted for a history limit of 0.
-    pub fn cron_job_finished(&mut self, after: Duration, succeeded: bool) -> bool {
+    /// Removes the finished Job from the list; returns true if a history limit of 0 deletes it.
+    pub(super) fn cron_job_finished(&mut self, after: Duration, succeeded: bool) -> bool {
         let Some(cron) = &mut self.cron else { return false };
         let limit = if succeeded {
             "successfulJobsHistoryLimit"
@@ -80,10 +72,12 @@ impl Run<'_> {
         let deleted = cron.object["spec"][limit] == 0;
         cron.object["status"] = json!({"lastScheduleTime": cron.scheduled});
         let object = cron.object.clone();
-        let job = self.job.object.clone();
-        let name = job["metadata"]["name"].as_str().unwrap_or_default();
+        let name = self.job.object["metadata"]["name"]
+            .as_str()
+            .unwrap_or_default()
+            .to_owned();
         if deleted {
-            self.write(after, Resource::Jobs, ChangeType::Deleted, &job);
+            self.write_job_object(after, ChangeType::Deleted);
             self.cron_event(after + ms(9), "SuccessfulDelete", &format!("Deleted job {name}"));
         } else {
             let condition = if succeeded { "Complete" } else { "Failed" };
@@ -101,13 +95,7 @@ impl Run<'_> {
         let Some(cron) = self.cron.as_ref().map(|cron| cron.object.clone()) else {
             return;
         };
-        let note = Note {
-            source: Source::CronJobController,
-            warning: false,
-            reason,
-            message,
-            container: false,
-        };
+        let note = Note::normal(EventSource::CronJobController, reason, message);
         self.event(after, Resource::CronJobs, &cron, &note);
     }
 }

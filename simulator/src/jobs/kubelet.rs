@@ -1,12 +1,12 @@
 //! The scheduler and the kubelet: the life of a Pod, as its versions and Events show it
 //! (`pkg/kubelet/kubelet_pods.go`, `pkg/kubelet/status/status_manager.go`).
 
-use super::events::{Note, Source};
+use super::events::{EventSource, Note};
 use super::objects;
 use super::pod::{PodRun, terminated};
-use super::run::{Action, Run, ms};
-use super::scenario::Attempt;
-use crate::resource::{ChangeType, Resource};
+use super::run::{PlannedAction, ScenarioRun, ms};
+use super::scenario::AttemptScript;
+use crate::resource::ChangeType;
 use serde_json::json;
 use std::time::Duration;
 
@@ -40,163 +40,63 @@ pub(super) enum PodStep {
     Remove,
 }
 
-impl Run<'_> {
-    pub fn create_pod(&mut self) {
+impl PodStep {
+    fn exit(code: i32, message: Option<String>) -> PodStep {
+        let reason = if code == 0 { "Completed" } else { "Error" };
+        PodStep::Exit { code, reason, message }
+    }
+}
+
+impl ScenarioRun<'_> {
+    pub(super) fn create_pod(&mut self) {
         let created = self.time(ms(0));
         let object = objects::pod(&self.job.object, &created, self.ids);
-        self.write(ms(0), Resource::Pods, ChangeType::Added, &object);
         let attempt = self.next_attempt();
         let index = self.pods.len();
         self.pods.push(PodRun {
             object,
             attempt,
             phase: "Pending",
-            scheduled: false,
-            ready: false,
-            deleting: false,
-            counted: false,
-            gone: false,
-            restarts: 0,
-            finished_at: None,
-            life: 0,
-            sandbox: false,
             state: json!({"waiting": {"reason": "ContainerCreating"}}),
             last_state: json!({}),
-            container_id: None,
-            started: None,
-            running_since: None,
-            transitions: Vec::new(),
-            eviction: None,
-            tries: 0,
+            ..PodRun::default()
         });
+        self.write_pod(index, ms(0), ChangeType::Added);
         self.plan_pod(index, ms(7), PodStep::Bind);
     }
 
-    fn next_attempt(&mut self) -> Attempt {
+    fn next_attempt(&mut self) -> AttemptScript {
         let attempt = self.scenario.attempt(self.attempts);
         self.attempts += 1;
         attempt
     }
 
-    pub fn plan_pod(&mut self, pod: usize, after: Duration, step: PodStep) {
-        let life = self.pods.get(pod).map_or(0, |pod| pod.life);
-        self.plan(after, Action::Pod { pod, life, step });
+    pub(super) fn plan_pod(&mut self, pod: usize, after: Duration, step: PodStep) {
+        let plan = self.pods[pod].plan;
+        self.plan(after, PlannedAction::Pod { pod, plan, step });
     }
 
-    pub fn pod_step(&mut self, index: usize, step: PodStep) {
-        let (now, time) = (self.now, self.time(ms(0)));
-        let container_id = matches!(step, PodStep::Running | PodStep::StartFailed).then(|| self.ids.container_id());
-        let Some(pod) = self.pods.get_mut(index) else { return };
+    pub(super) fn pod_step(&mut self, index: usize, step: PodStep) {
         match step {
             PodStep::Bind => self.bind(index),
-            PodStep::Admit => {
-                pod.object["status"]["startTime"] = time.into();
-                self.report(index, ms(0));
-                let pulls = matches!(
-                    self.pods.get(index).map(|pod| &pod.attempt),
-                    Some(Attempt::ImagePullError(_))
-                );
-                let (after, next) = if pulls {
-                    (ms(700), PodStep::Pull)
-                } else {
-                    (ms(437), PodStep::Sandbox)
-                };
-                self.plan_pod(index, after, next);
-            }
-            PodStep::Sandbox => {
-                pod.sandbox = true;
-                let attempt = pod.attempt.clone();
-                self.pulled(index, ms(0));
-                self.report(index, ms(9));
-                match attempt {
-                    Attempt::MissingConfigMap(_) => self.plan_pod(index, ms(11), PodStep::CreateFailed),
-                    Attempt::StartError(message) => {
-                        self.normal(index, ms(38), "Created", "Container created");
-                        self.warning(index, ms(130), "Failed", &format!("Error: {message}"));
-                        self.plan_pod(index, ms(670), PodStep::StartFailed);
-                    }
-                    _ => {
-                        self.normal(index, ms(38), "Created", "Container created");
-                        self.normal(index, ms(153), "Started", "Container started");
-                        self.plan_pod(index, ms(156), PodStep::Running);
-                    }
-                }
-            }
+            PodStep::Admit => self.admit(index),
+            PodStep::Sandbox => self.start_sandbox(index),
             PodStep::Pull => self.pull(index),
             PodStep::PullFailed => self.pull_failed(index),
             PodStep::CreateFailed => self.create_failed(index),
-            PodStep::StartFailed => {
-                let Attempt::StartError(message) = &pod.attempt else {
-                    return;
-                };
-                let message = message.clone();
-                pod.container_id = container_id.clone();
-                pod.finished_at = Some(now);
-                pod.state = json!({"terminated": {
-                    "exitCode": 128, "reason": "StartError", "message": message,
-                    "startedAt": "1970-01-01T00:00:00Z", "finishedAt": time, "containerID": container_id,
-                }});
-                self.report(index, ms(0));
-                self.plan_pod(index, ms(1300), PodStep::Terminal);
-            }
-            PodStep::Running => {
-                pod.phase = "Running";
-                pod.ready = true;
-                pod.container_id = container_id;
-                pod.state = json!({"running": {"startedAt": time}});
-                pod.started = Some(time);
-                pod.running_since = Some(now);
-                self.report(index, ms(0));
-                self.plan_end(index);
-            }
+            PodStep::StartFailed => self.start_failed(index),
+            PodStep::Running => self.start_container(index),
             PodStep::Exit { code, reason, message } => self.exit(index, code, reason, message),
             PodStep::ReportExit => {
                 self.report(index, ms(0));
                 self.plan_pod(index, ms(1200), PodStep::Terminal);
             }
-            PodStep::BackOff => {
-                let delay = RESTART_BACKOFF
-                    .saturating_mul(1 << pod.restarts.saturating_sub(1).min(10))
-                    .min(MAX_RESTART_BACKOFF);
-                let container = pod.object["spec"]["containers"][0]["name"]
-                    .as_str()
-                    .unwrap_or_default()
-                    .to_owned();
-                let name = format!("{}_{}({})", pod.name(), self.scenario.namespace, pod.uid());
-                pod.last_state = std::mem::take(&mut pod.state);
-                let seconds = delay.as_secs();
-                let message = format!("back-off {seconds}s restarting failed container={container} pod={name}");
-                pod.state = json!({"waiting": {"reason": "CrashLoopBackOff", "message": message}});
-                self.back_off_event(index, ms(0));
-                self.report(index, ms(40));
-                self.plan_pod(index, delay, PodStep::Restart);
-            }
-            PodStep::Restart => {
-                if pod.state["terminated"].is_object() {
-                    pod.last_state = std::mem::take(&mut pod.state);
-                }
-                pod.restarts += 1;
-                let attempt = self.next_attempt();
-                if let Some(pod) = self.pods.get_mut(index) {
-                    pod.attempt = attempt;
-                }
-                self.pulled(index, ms(0));
-                self.normal(index, ms(140), "Created", "Container created");
-                self.normal(index, ms(300), "Started", "Container started");
-                self.plan_pod(index, ms(340), PodStep::Running);
-            }
-            PodStep::Evict(message) => {
-                self.warning_about_pod(index, "Evicted", &message);
-                self.killing(index, ms(7));
-                if let Some(pod) = self.pods.get_mut(index) {
-                    pod.eviction = Some(message);
-                    pod.finished_at = Some(now);
-                    pod.state = terminated(pod, 137, "Error", None, &time);
-                }
-                self.plan_pod(index, ms(2300), PodStep::Terminal);
-            }
+            PodStep::BackOff => self.back_off(index),
+            PodStep::Restart => self.restart(index),
+            PodStep::Evict(message) => self.evict(index, message),
             PodStep::Revert => {
-                // The reasons a container waits for are forgotten once its Pod is being deleted.
+                // The kubelet drops the reason a container waits for once the Pod is being deleted.
+                let pod = &mut self.pods[index];
                 pod.sandbox = false;
                 pod.state = json!({"waiting": {"reason": "ContainerCreating"}});
                 self.report(index, ms(0));
@@ -204,162 +104,126 @@ impl Run<'_> {
             }
             PodStep::Terminal => self.terminal(index),
             PodStep::Remove => {
-                pod.object["metadata"]["deletionTimestamp"] = time.into();
-                pod.object["metadata"]["deletionGracePeriodSeconds"] = 0.into();
-                pod.gone = true;
-                let object = pod.object.clone();
-                self.write(ms(0), Resource::Pods, ChangeType::Modified, &object);
-                self.write(ms(2), Resource::Pods, ChangeType::Deleted, &object);
+                let time = self.time(ms(0));
+                self.pods[index].mark_deleted(time, 0);
+                self.pods[index].gone = true;
+                self.write_pod(index, ms(0), ChangeType::Modified);
+                self.write_pod(index, ms(2), ChangeType::Deleted);
                 self.pod_changed();
             }
         }
     }
 
-    /// The job controller deletes a Pod: what the API server and the kubelet do about it.
-    pub fn kill_pod(&mut self, index: usize) {
-        let (now, deleted_at) = (self.now, self.time(ms(0)));
-        let Some(pod) = self.pods.get_mut(index) else { return };
-        let asked = pod.object["spec"]["terminationGracePeriodSeconds"]
-            .as_u64()
-            .unwrap_or(30);
-        let grace = if pod.scheduled { asked } else { 0 };
-        pod.life += 1;
-        pod.deleting = true;
-        let heeds = match pod.attempt {
-            Attempt::Forever { on_sigterm } => on_sigterm,
-            _ => None,
-        };
-        let own_end = match pod.attempt {
-            Attempt::Exit { after, code, .. } => pod.running_since.map(|since| (since + after, code)),
-            _ => None,
-        };
-        let (scheduled, running) = (pod.scheduled, pod.running());
-        let never_started = pod.state["waiting"].is_object() && pod.container_id.is_none();
-        let deadline = self
-            .timestamp(now + Duration::from_secs(grace))
-            .strftime("%Y-%m-%dT%H:%M:%SZ")
-            .to_string();
-        let Some(pod) = self.pods.get_mut(index) else { return };
-        let metadata = &mut pod.object["metadata"];
-        metadata["deletionTimestamp"] = if grace == 0 { deleted_at } else { deadline }.into();
-        metadata["deletionGracePeriodSeconds"] = grace.into();
-        metadata["generation"] = 2.into();
-        if pod.state["waiting"]["reason"] == "CrashLoopBackOff" {
-            // Nothing will restart it: the container is what it last was.
-            pod.state = pod.last_state.clone();
-        }
-        let object = pod.object.clone();
-        self.write(ms(0), Resource::Pods, ChangeType::Modified, &object);
-        if !scheduled {
-            return;
-        }
-        if running {
-            self.killing(index, ms(40));
-            self.report(index, ms(90));
-            let grace = Duration::from_secs(grace);
-            let (after, code) = match (heeds, own_end) {
-                (Some(code), _) => (ms(110), code),
-                // It does not heed the signal, but ends by itself before the grace period does.
-                (None, Some((end, code))) if end < now + grace => (end.saturating_sub(now).max(ms(110)), code),
-                (None, _) => (grace, 137),
-            };
-            let reason = if code == 0 { "Completed" } else { "Error" };
-            self.plan_pod(
-                index,
-                after,
-                PodStep::Exit {
-                    code,
-                    reason,
-                    message: None,
-                },
-            );
-        } else if never_started {
-            self.plan_pod(index, ms(2400), PodStep::Revert);
-        } else {
-            self.plan_pod(index, ms(2200), PodStep::Terminal);
-        }
-    }
-
     fn bind(&mut self, index: usize) {
         let time = self.time(ms(0));
-        let Some(pod) = self.pods.get_mut(index) else { return };
-        let condition = |status: &str| json!({"type": "PodScheduled", "status": status, "lastProbeTime": null, "lastTransitionTime": time});
-        if let Attempt::Unschedulable(message) = pod.attempt.clone() {
-            let mut condition = condition("False");
+        let pod = &mut self.pods[index];
+        let mut condition = json!({"type": "PodScheduled", "lastProbeTime": null, "lastTransitionTime": time});
+        if let AttemptScript::Unschedulable(message) = pod.attempt.clone() {
+            condition["status"] = "False".into();
             condition["observedGeneration"] = 1.into();
             condition["reason"] = "Unschedulable".into();
             condition["message"] = message.as_str().into();
             pod.object["status"]["conditions"] = json!([condition]);
-            let object = pod.object.clone();
-            let note = Note {
-                source: Source::Scheduler,
-                warning: true,
-                reason: "FailedScheduling",
-                message: &message,
-                container: false,
-            };
-            self.event(ms(0), Resource::Pods, &object, &note);
-            self.write(ms(9), Resource::Pods, ChangeType::Modified, &object);
+            let note = Note::warning(EventSource::Scheduler, "FailedScheduling", &message);
+            self.pod_event(index, ms(0), &note);
+            self.write_pod(index, ms(9), ChangeType::Modified);
             return;
         }
+        condition["status"] = "True".into();
         pod.scheduled = true;
         pod.object["spec"]["nodeName"] = "node1".into();
-        pod.object["status"]["conditions"] = json!([condition("True")]);
-        pod.transitions.push(("PodScheduled", "True", time.clone()));
-        let message = format!(
-            "Successfully assigned {}/{} to node1",
-            self.scenario.namespace,
-            pod.name()
-        );
-        let object = pod.object.clone();
-        self.write(ms(0), Resource::Pods, ChangeType::Modified, &object);
-        let note = Note {
-            source: Source::Scheduler,
-            warning: false,
-            reason: "Scheduled",
-            message: &message,
-            container: false,
-        };
-        self.event(ms(6), Resource::Pods, &object, &note);
+        pod.object["status"]["conditions"] = json!([condition]);
+        pod.transitions.push(("PodScheduled", "True", time));
+        let (namespace, name) = (&self.scenario.namespace, pod.name());
+        let message = format!("Successfully assigned {namespace}/{name} to node1");
+        self.write_pod(index, ms(0), ChangeType::Modified);
+        let note = Note::normal(EventSource::Scheduler, "Scheduled", &message);
+        self.pod_event(index, ms(6), &note);
         self.plan_pod(index, ms(23), PodStep::Admit);
     }
 
-    /// A container runs: plans how that ends.
-    fn plan_end(&mut self, index: usize) {
-        let Some(attempt) = self.pods.get(index).map(|pod| pod.attempt.clone()) else {
+    fn admit(&mut self, index: usize) {
+        let time = self.time(ms(0));
+        self.pods[index].object["status"]["startTime"] = time.into();
+        self.report(index, ms(0));
+        let (after, next) = match self.pods[index].attempt {
+            AttemptScript::ImagePullError(_) => (ms(700), PodStep::Pull),
+            _ => (ms(437), PodStep::Sandbox),
+        };
+        self.plan_pod(index, after, next);
+    }
+
+    fn start_sandbox(&mut self, index: usize) {
+        self.pods[index].sandbox = true;
+        self.pulled(index, ms(0));
+        self.report(index, ms(9));
+        match self.pods[index].attempt.clone() {
+            AttemptScript::MissingConfigMap(_) => self.plan_pod(index, ms(11), PodStep::CreateFailed),
+            AttemptScript::StartError(message) => {
+                self.normal(index, ms(38), "Created", "Container created");
+                self.warning(index, ms(130), "Failed", &format!("Error: {message}"));
+                self.plan_pod(index, ms(670), PodStep::StartFailed);
+            }
+            _ => {
+                self.normal(index, ms(38), "Created", "Container created");
+                self.normal(index, ms(153), "Started", "Container started");
+                self.plan_pod(index, ms(156), PodStep::Running);
+            }
+        }
+    }
+
+    fn start_failed(&mut self, index: usize) {
+        let (now, time, container_id) = (self.now, self.time(ms(0)), self.ids.container_id());
+        let pod = &mut self.pods[index];
+        let AttemptScript::StartError(message) = &pod.attempt else {
             return;
         };
-        let (after, step) = match attempt {
-            Attempt::Exit { after, code, message } => {
-                let reason = if code == 0 { "Completed" } else { "Error" };
-                (after, PodStep::Exit { code, reason, message })
+        pod.state = json!({"terminated": {
+            "exitCode": 128, "reason": "StartError", "message": message,
+            "startedAt": "1970-01-01T00:00:00Z", "finishedAt": time, "containerID": container_id,
+        }});
+        pod.container_id = Some(container_id);
+        pod.finished_at = Some(now);
+        self.report(index, ms(0));
+        self.plan_pod(index, ms(1300), PodStep::Terminal);
+    }
+
+    fn start_container(&mut self, index: usize) {
+        let (now, time, container_id) = (self.now, self.time(ms(0)), self.ids.container_id());
+        let pod = &mut self.pods[index];
+        pod.phase = "Running";
+        pod.ready = true;
+        pod.container_id = Some(container_id);
+        pod.state = json!({"running": {"startedAt": time}});
+        pod.started = Some(time);
+        pod.running_since = Some(now);
+        let (after, end) = match pod.attempt.clone() {
+            AttemptScript::Exit { after, code, message } => (after, Some(PodStep::exit(code, message))),
+            AttemptScript::OutOfMemory { after } => {
+                let (code, reason, message) = (137, "OOMKilled", None);
+                (after, Some(PodStep::Exit { code, reason, message }))
             }
-            Attempt::OutOfMemory { after } => (
-                after,
-                PodStep::Exit {
-                    code: 137,
-                    reason: "OOMKilled",
-                    message: None,
-                },
-            ),
-            Attempt::Evicted { after, message } => (after, PodStep::Evict(message)),
-            _ => return,
+            AttemptScript::Evicted { after, message } => (after, Some(PodStep::Evict(message))),
+            _ => (ms(0), None),
         };
-        self.plan_pod(index, after, step);
+        self.report(index, ms(0));
+        if let Some(end) = end {
+            self.plan_pod(index, after, end);
+        }
     }
 
     fn exit(&mut self, index: usize, code: i32, reason: &str, message: Option<String>) {
         let (now, time) = (self.now, self.time(ms(0)));
         let restarts = self.restarts_on_failure() && code != 0;
-        let Some(pod) = self.pods.get_mut(index) else { return };
+        let pod = &mut self.pods[index];
         pod.ready = false;
         pod.finished_at = Some(now);
         pod.state = terminated(pod, code, reason, message.as_deref(), &time);
         let (deleting, first) = (pod.deleting, pod.restarts == 0);
-        let own_end = matches!(pod.attempt, Attempt::Exit { .. });
+        let by_itself = matches!(pod.attempt, AttemptScript::Exit { .. });
         match (deleting, restarts, first) {
             (true, _, _) => {
-                if own_end {
+                if by_itself {
                     self.report(index, ms(10));
                 }
                 self.plan_pod(index, ms(270), PodStep::Terminal);
@@ -377,8 +241,54 @@ impl Run<'_> {
         }
     }
 
+    fn back_off(&mut self, index: usize) {
+        let pod = &mut self.pods[index];
+        let delay = RESTART_BACKOFF
+            .saturating_mul(1 << pod.restarts.saturating_sub(1).min(10))
+            .min(MAX_RESTART_BACKOFF);
+        let message = format!(
+            "back-off {}s restarting failed container={} pod={}_{}({})",
+            delay.as_secs(),
+            pod.container(),
+            pod.name(),
+            self.scenario.namespace,
+            pod.uid()
+        );
+        pod.last_state = std::mem::take(&mut pod.state);
+        pod.state = json!({"waiting": {"reason": "CrashLoopBackOff", "message": message}});
+        self.back_off_event(index, ms(0));
+        self.report(index, ms(40));
+        self.plan_pod(index, delay, PodStep::Restart);
+    }
+
+    fn restart(&mut self, index: usize) {
+        let attempt = self.next_attempt();
+        let pod = &mut self.pods[index];
+        if pod.state["terminated"].is_object() {
+            pod.last_state = std::mem::take(&mut pod.state);
+        }
+        pod.restarts += 1;
+        pod.attempt = attempt;
+        self.pulled(index, ms(0));
+        self.normal(index, ms(140), "Created", "Container created");
+        self.normal(index, ms(300), "Started", "Container started");
+        self.plan_pod(index, ms(340), PodStep::Running);
+    }
+
+    fn evict(&mut self, index: usize, message: String) {
+        let (now, time) = (self.now, self.time(ms(0)));
+        let note = Note::warning(EventSource::Kubelet, "Evicted", &message);
+        self.pod_event(index, ms(0), &note);
+        self.killing(index, ms(7));
+        let pod = &mut self.pods[index];
+        pod.eviction = Some(message);
+        pod.finished_at = Some(now);
+        pod.state = terminated(pod, 137, "Error", None, &time);
+        self.plan_pod(index, ms(2300), PodStep::Terminal);
+    }
+
     fn terminal(&mut self, index: usize) {
-        let Some(pod) = self.pods.get_mut(index) else { return };
+        let pod = &mut self.pods[index];
         pod.sandbox = false;
         pod.ready = false;
         if pod.state["waiting"].is_object() {
@@ -393,6 +303,47 @@ impl Run<'_> {
         self.report(index, ms(0));
         if deleting {
             self.plan_pod(index, ms(360), PodStep::Remove);
+        }
+    }
+
+    /// Deletes a Pod for the job controller, as the API server and the kubelet do.
+    pub(super) fn kill_pod(&mut self, index: usize) {
+        let now = self.now;
+        let pod = &self.pods[index];
+        let configured = pod.object["spec"]["terminationGracePeriodSeconds"].as_u64();
+        let seconds = if pod.scheduled { configured.unwrap_or(30) } else { 0 };
+        let grace = Duration::from_secs(seconds);
+        let deletion = self.time(grace);
+        let pod = &mut self.pods[index];
+        pod.plan += 1;
+        pod.deleting = true;
+        let never_started = pod.state["waiting"].is_object() && pod.container_id.is_none();
+        pod.mark_deleted(deletion, seconds);
+        if pod.state["waiting"]["reason"] == "CrashLoopBackOff" {
+            // Nothing will restart the container: its state is its last one.
+            pod.state = pod.last_state.clone();
+        }
+        let (scheduled, running) = (pod.scheduled, pod.running());
+        let (after, code) = match pod.attempt {
+            AttemptScript::Forever {
+                on_sigterm: Some(code), ..
+            } => (ms(110), code),
+            // The container ignores the signal, but ends by itself before the grace period does.
+            AttemptScript::Exit { after, code, .. } => match pod.running_since.map(|since| since + after) {
+                Some(end) if end < now + grace => (end.saturating_sub(now).max(ms(110)), code),
+                _ => (grace, 137),
+            },
+            _ => (grace, 137),
+        };
+        self.write_pod(index, ms(0), ChangeType::Modified);
+        if running {
+            self.killing(index, ms(40));
+            self.report(index, ms(90));
+            self.plan_pod(index, after, PodStep::exit(code, None));
+        } else if scheduled && never_started {
+            self.plan_pod(index, ms(2400), PodStep::Revert);
+        } else if scheduled {
+            self.plan_pod(index, ms(2200), PodStep::Terminal);
         }
     }
 }

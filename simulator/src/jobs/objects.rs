@@ -1,7 +1,7 @@
-//! Objects as the API server shows them: defaults filled in, `managedFields` included.
+//! Objects as the API server returns them, with defaults. They have no `managedFields`, which no client here reads.
 
 use crate::ids::Ids;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 /// The finalizer that holds a Pod until its Job has counted it (`pkg/controller/job/tracking_utils.go`).
 pub(crate) const TRACKING: &str = "batch.kubernetes.io/job-tracking";
@@ -23,19 +23,6 @@ pub(crate) fn job(manifest: &Value, namespace: &str, created: &str, ids: &mut Id
     metadata["generation"] = 1.into();
     metadata["creationTimestamp"] = created.into();
     merge(&mut metadata["labels"], &controller_labels);
-    let manager = if metadata["ownerReferences"].is_array() {
-        "kube-controller-manager"
-    } else {
-        "kubectl-client-side-apply"
-    };
-    metadata["managedFields"] = json!([{
-        "manager": manager,
-        "operation": "Update",
-        "apiVersion": "batch/v1",
-        "time": created,
-        "fieldsType": "FieldsV1",
-        "fieldsV1": job_fields(),
-    }]);
     let spec = &mut job["spec"];
     default(spec, "parallelism", json!(1));
     default(spec, "completions", json!(1));
@@ -99,22 +86,6 @@ pub(crate) fn pod(job: &Value, created: &str, ids: &mut Ids) -> Value {
     default(&mut spec, "enableServiceLinks", json!(true));
     default(&mut spec, "preemptionPolicy", json!("PreemptLowerPriority"));
     default(&mut spec, "priority", json!(0));
-    let owner = json!({
-        "apiVersion": "batch/v1",
-        "kind": "Job",
-        "name": job_name,
-        "uid": metadata["uid"],
-        "controller": true,
-        "blockOwnerDeletion": true,
-    });
-    let managed = json!({
-        "manager": "kube-controller-manager",
-        "operation": "Update",
-        "apiVersion": "v1",
-        "time": created,
-        "fieldsType": "FieldsV1",
-        "fieldsV1": pod_fields(metadata["uid"].as_str().unwrap_or_default()),
-    });
     let quality = quality_of_service(&spec);
     json!({
         "metadata": {
@@ -125,36 +96,24 @@ pub(crate) fn pod(job: &Value, created: &str, ids: &mut Ids) -> Value {
             "generation": 1,
             "creationTimestamp": created,
             "labels": template["metadata"]["labels"],
-            "ownerReferences": [owner],
+            "ownerReferences": [owner("Job", job)],
             "finalizers": [TRACKING],
-            "managedFields": [managed],
         },
         "spec": spec,
         "status": {"phase": "Pending", "qosClass": quality},
     })
 }
 
-/// Replaces the entry of `metadata.managedFields` for the status of an object.
-pub(crate) fn own_status(object: &mut Value, manager: &str, api_version: &str, time: &str) {
-    let fields = |map: &Map<String, Value>| {
-        map.keys()
-            .map(|key| (format!("f:{key}"), json!({})))
-            .collect::<Map<_, _>>()
-    };
-    let status = object["status"].as_object().map(fields).unwrap_or_default();
-    let entry = json!({
-        "manager": manager,
-        "operation": "Update",
-        "apiVersion": api_version,
-        "time": time,
-        "fieldsType": "FieldsV1",
-        "fieldsV1": {"f:status": status},
-        "subresource": "status",
-    });
-    if let Some(entries) = object["metadata"]["managedFields"].as_array_mut() {
-        entries.retain(|entry| entry["subresource"] != "status");
-        entries.push(entry);
-    }
+/// The reference to a Job or CronJob that controls an object.
+pub(crate) fn owner(kind: &str, object: &Value) -> Value {
+    json!({
+        "apiVersion": "batch/v1",
+        "kind": kind,
+        "name": object["metadata"]["name"],
+        "uid": object["metadata"]["uid"],
+        "controller": true,
+        "blockOwnerDeletion": true,
+    })
 }
 
 fn template_defaults(spec: &mut Value) {
@@ -188,44 +147,6 @@ fn quality_of_service(spec: &Value) -> &'static str {
     } else {
         "BestEffort"
     }
-}
-
-fn container_fields() -> Value {
-    json!({
-        ".": {}, "f:command": {}, "f:image": {}, "f:imagePullPolicy": {}, "f:name": {}, "f:resources": {},
-        "f:terminationMessagePath": {}, "f:terminationMessagePolicy": {},
-    })
-}
-
-fn job_fields() -> Value {
-    json!({"f:spec": {
-        "f:activeDeadlineSeconds": {}, "f:backoffLimit": {}, "f:completionMode": {}, "f:completions": {},
-        "f:manualSelector": {}, "f:parallelism": {}, "f:podReplacementPolicy": {}, "f:suspend": {},
-        "f:template": {"f:spec": {
-            "f:containers": {"k:{\"name\":\"main\"}": container_fields()},
-            "f:dnsPolicy": {}, "f:restartPolicy": {}, "f:schedulerName": {}, "f:securityContext": {},
-            "f:terminationGracePeriodSeconds": {},
-        }},
-    }})
-}
-
-fn pod_fields(owner: &str) -> Value {
-    json!({
-        "f:metadata": {
-            "f:finalizers": {".": {}, "v:\"batch.kubernetes.io/job-tracking\"": {}},
-            "f:generateName": {},
-            "f:labels": {
-                ".": {}, "f:batch.kubernetes.io/controller-uid": {}, "f:batch.kubernetes.io/job-name": {},
-                "f:controller-uid": {}, "f:job-name": {},
-            },
-            "f:ownerReferences": {".": {}, format!("k:{{\"uid\":\"{owner}\"}}"): {}},
-        },
-        "f:spec": {
-            "f:containers": {"k:{\"name\":\"main\"}": container_fields()},
-            "f:dnsPolicy": {}, "f:enableServiceLinks": {}, "f:restartPolicy": {}, "f:schedulerName": {},
-            "f:securityContext": {}, "f:terminationGracePeriodSeconds": {},
-        },
-    })
 }
 
 fn default(object: &mut Value, key: &str, value: Value) {

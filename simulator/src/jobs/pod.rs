@@ -1,9 +1,8 @@
 //! A Pod as the kubelet knows it, and how its status says so (`pkg/kubelet/status/generate.go`).
 
 use super::controller::is_held;
-use super::objects;
-use super::run::Run;
-use super::scenario::Attempt;
+use super::run::ScenarioRun;
+use super::scenario::AttemptScript;
 use crate::resource::{ChangeType, Resource};
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -11,10 +10,10 @@ use std::time::Duration;
 const BUSYBOX: &str = "sha256:651a3e85ec21103ff0e600807e7350afff30e3d347bbea849ec21a7a4e1a434c";
 
 /// A Pod as the kubelet knows it.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct PodRun {
     pub object: Value,
-    pub attempt: Attempt,
+    pub attempt: AttemptScript,
     pub phase: &'static str,
     pub scheduled: bool,
     pub ready: bool,
@@ -23,100 +22,92 @@ pub(super) struct PodRun {
     pub gone: bool,
     pub restarts: usize,
     pub finished_at: Option<Duration>,
-    /// Steps planned in an earlier life do not happen any more.
-    pub life: u32,
+    /// The number of the current plan; steps of earlier plans do not happen.
+    pub plan: u32,
     pub sandbox: bool,
     pub state: Value,
     pub last_state: Value,
     pub container_id: Option<String>,
     pub started: Option<String>,
     pub running_since: Option<Duration>,
-    /// When a condition last changed: type, status, time.
+    /// The last transition of each condition: type, status, time.
     pub transitions: Vec<(&'static str, &'static str, String)>,
     pub eviction: Option<String>,
-    /// Tries to pull the image, or to create the container.
+    /// The number of tries to pull the image or to create the container.
     pub tries: u32,
 }
 
 impl PodRun {
-    pub fn name(&self) -> &str {
+    pub(super) fn name(&self) -> &str {
         self.object["metadata"]["name"].as_str().unwrap_or_default()
     }
 
-    pub fn uid(&self) -> &str {
+    pub(super) fn uid(&self) -> &str {
         self.object["metadata"]["uid"].as_str().unwrap_or_default()
     }
 
-    pub fn terminal(&self) -> bool {
+    /// The name of the first container.
+    pub(super) fn container(&self) -> &str {
+        self.object["spec"]["containers"][0]["name"]
+            .as_str()
+            .unwrap_or_default()
+    }
+
+    /// The image of the first container.
+    pub(super) fn image(&self) -> &str {
+        self.object["spec"]["containers"][0]["image"]
+            .as_str()
+            .unwrap_or_default()
+    }
+
+    /// Sets the time at which the Pod is deleted at the latest.
+    pub(super) fn mark_deleted(&mut self, time: String, grace_seconds: u64) {
+        let metadata = &mut self.object["metadata"];
+        metadata["deletionTimestamp"] = time.into();
+        metadata["deletionGracePeriodSeconds"] = grace_seconds.into();
+        metadata["generation"] = 2.into();
+    }
+
+    pub(super) fn terminal(&self) -> bool {
         self.gone || matches!(self.phase, "Failed" | "Succeeded")
     }
 
-    pub fn failed(&self) -> bool {
+    pub(super) fn failed(&self) -> bool {
         self.phase == "Failed"
     }
 
-    pub fn active(&self) -> bool {
+    pub(super) fn active(&self) -> bool {
         !self.terminal() && !self.deleting
     }
 
-    pub fn held(&self) -> bool {
+    pub(super) fn held(&self) -> bool {
         !self.gone && is_held(&self.object)
     }
 
-    pub fn running(&self) -> bool {
+    pub(super) fn running(&self) -> bool {
         self.state["running"].is_object()
     }
 }
 
-impl Run<'_> {
-    /// Writes the status of a Pod, as the kubelet sees it.
-    pub fn report(&mut self, index: usize, after: Duration) {
+impl ScenarioRun<'_> {
+    /// Writes a version of a Pod, `after` from now.
+    pub(super) fn write_pod(&mut self, index: usize, after: Duration, change: ChangeType) {
+        let object = self.pods[index].object.clone();
+        self.write(after, Resource::Pods, change, &object);
+    }
+
+    /// Writes the status of a Pod, as the kubelet reports it.
+    pub(super) fn report(&mut self, index: usize, after: Duration) {
         let time = self.time(after);
-        let Some(pod) = self.pods.get_mut(index) else { return };
-        let generation = pod.object["metadata"]["generation"].clone();
+        let pod = &mut self.pods[index];
         let names: Vec<String> = pod.object["spec"]["containers"]
             .as_array()
             .into_iter()
             .flatten()
             .map(|container| container["name"].as_str().unwrap_or_default().to_owned())
             .collect();
-        let ended = if pod.state["terminated"].is_object() && !will_restart(pod) {
-            if pod.state["terminated"]["exitCode"] == 0 {
-                Some("PodCompleted")
-            } else {
-                Some("PodFailed")
-            }
-        } else {
-            None
-        };
-        let unknown = pod.state["terminated"]["reason"] == "ContainerStatusUnknown";
-        let mut conditions = Vec::new();
-        let flag = |yes: bool| if yes { "True" } else { "False" };
-        for (kind, status) in [
-            ("PodReadyToStartContainers", flag(pod.sandbox)),
-            ("Initialized", "True"),
-            ("Ready", flag(pod.ready)),
-            ("ContainersReady", flag(pod.ready)),
-            ("PodScheduled", "True"),
-        ] {
-            let mut condition = json!({
-                "type": kind,
-                "observedGeneration": generation,
-                "status": status,
-                "lastProbeTime": null,
-                "lastTransitionTime": transition(&mut pod.transitions, kind, status, &time),
-            });
-            match (kind, ended) {
-                ("Ready" | "ContainersReady", Some(reason)) if !unknown => condition["reason"] = reason.into(),
-                ("Initialized", Some("PodCompleted")) => condition["reason"] = "PodCompleted".into(),
-                ("Ready" | "ContainersReady", _) if !pod.ready => {
-                    condition["reason"] = "ContainersNotReady".into();
-                    condition["message"] = format!("containers with unready status: [{}]", names.join(" ")).into();
-                }
-                _ => {}
-            }
-            conditions.push(condition);
-        }
+        let mut conditions = conditions(pod, &names, &time);
+        let generation = pod.object["metadata"]["generation"].clone();
         if let (Some(message), true) = (&pod.eviction, pod.terminal()) {
             conditions.push(json!({
                 "type": "DisruptionTarget", "observedGeneration": generation, "status": "True", "lastProbeTime": null,
@@ -140,23 +131,54 @@ impl Run<'_> {
             status["podIP"] = "10.244.0.17".into();
             status["podIPs"] = json!([{"ip": "10.244.0.17"}]);
         }
-        objects::own_status(&mut pod.object, "kubelet", "v1", &time);
-        let object = pod.object.clone();
-        self.write(after, Resource::Pods, ChangeType::Modified, &object);
+        self.write_pod(index, after, ChangeType::Modified);
         self.pod_changed();
     }
+}
+
+/// The conditions that the kubelet keeps.
+fn conditions(pod: &mut PodRun, names: &[String], time: &str) -> Vec<Value> {
+    let terminated = &pod.state["terminated"];
+    let unknown = terminated["reason"] == "ContainerStatusUnknown";
+    let ended = match &terminated["exitCode"] {
+        Value::Null => None,
+        _ if will_restart(pod) => None,
+        code if *code == 0 => Some("PodCompleted"),
+        _ => Some("PodFailed"),
+    };
+    let flag = |yes: bool| if yes { "True" } else { "False" };
+    let statuses = [
+        ("PodReadyToStartContainers", flag(pod.sandbox)),
+        ("Initialized", "True"),
+        ("Ready", flag(pod.ready)),
+        ("ContainersReady", flag(pod.ready)),
+        ("PodScheduled", "True"),
+    ];
+    let condition = |(kind, status)| {
+        let mut condition = json!({
+            "type": kind,
+            "observedGeneration": pod.object["metadata"]["generation"],
+            "status": status,
+            "lastProbeTime": null,
+            "lastTransitionTime": transition(&mut pod.transitions, kind, status, time),
+        });
+        match (kind, ended) {
+            ("Ready" | "ContainersReady", Some(reason)) if !unknown => condition["reason"] = reason.into(),
+            ("Initialized", Some("PodCompleted")) => condition["reason"] = "PodCompleted".into(),
+            ("Ready" | "ContainersReady", _) if !pod.ready => {
+                condition["reason"] = "ContainersNotReady".into();
+                condition["message"] = format!("containers with unready status: [{}]", names.join(" ")).into();
+            }
+            _ => {}
+        }
+        condition
+    };
+    statuses.map(condition).into()
 }
 
 fn will_restart(pod: &PodRun) -> bool {
     let failed = pod.state["terminated"]["exitCode"] != 0;
     failed && pod.object["spec"]["restartPolicy"] == "OnFailure" && !pod.terminal()
-}
-
-pub(super) fn image(pod: &PodRun) -> String {
-    pod.object["spec"]["containers"][0]["image"]
-        .as_str()
-        .unwrap_or_default()
-        .to_owned()
 }
 
 pub(super) fn terminated(pod: &PodRun, code: i32, reason: &str, message: Option<&str>, time: &str) -> Value {

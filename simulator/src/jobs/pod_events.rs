@@ -1,82 +1,44 @@
-//! What the kubelet records about Pods (`pkg/kubelet/events/event.go`).
+//! The Events that the kubelet records about Pods (`pkg/kubelet/events/event.go`).
 
-use super::events::{Note, Source};
-use super::pod::image;
-use super::run::{Run, ms};
+use super::events::{EventSource, Note};
+use super::run::ScenarioRun;
 use crate::resource::Resource;
-use serde_json::Value;
 use std::time::Duration;
 
-impl Run<'_> {
-    pub fn pulled(&mut self, index: usize, after: Duration) {
-        let image = self.pods.get(index).map(image).unwrap_or_default();
+impl ScenarioRun<'_> {
+    pub(super) fn pulled(&mut self, index: usize, after: Duration) {
+        let image = self.pods[index].image();
         let message = format!("Container image \"{image}\" already present on machine and can be accessed by the pod");
         self.normal(index, after, "Pulled", &message);
     }
 
-    pub fn killing(&mut self, index: usize, after: Duration) {
-        let container = self
-            .pods
-            .get(index)
-            .map(|pod| pod.object["spec"]["containers"][0]["name"].clone());
-        let container = container.as_ref().and_then(Value::as_str).unwrap_or_default();
-        self.normal(index, after, "Killing", &format!("Stopping container {container}"));
+    pub(super) fn killing(&mut self, index: usize, after: Duration) {
+        let message = format!("Stopping container {}", self.pods[index].container());
+        self.normal(index, after, "Killing", &message);
     }
 
-    pub fn back_off_event(&mut self, index: usize, after: Duration) {
-        let Some(pod) = self.pods.get(index) else { return };
-        let container = pod.object["spec"]["containers"][0]["name"].as_str().unwrap_or_default();
-        let (name, namespace, uid) = (pod.name(), &self.scenario.namespace, pod.uid());
+    pub(super) fn back_off_event(&mut self, index: usize, after: Duration) {
+        let pod = &self.pods[index];
+        let (container, name, uid) = (pod.container(), pod.name(), pod.uid());
+        let namespace = &self.scenario.namespace;
         let message = format!("Back-off restarting failed container {container} in pod {name}_{namespace}({uid})");
         self.warning(index, after, "BackOff", &message);
     }
 
-    pub fn normal(&mut self, index: usize, after: Duration, reason: &str, message: &str) {
-        self.pod_event(
-            index,
-            after,
-            Note {
-                source: Source::Kubelet,
-                warning: false,
-                reason,
-                message,
-                container: true,
-            },
-        );
+    /// Records a normal Event about the container.
+    pub(super) fn normal(&mut self, index: usize, after: Duration, reason: &str, message: &str) {
+        let note = Note::normal(EventSource::Kubelet, reason, message);
+        self.pod_event(index, after, &note.about_container());
     }
 
-    pub fn warning(&mut self, index: usize, after: Duration, reason: &str, message: &str) {
-        self.pod_event(
-            index,
-            after,
-            Note {
-                source: Source::Kubelet,
-                warning: true,
-                reason,
-                message,
-                container: true,
-            },
-        );
+    /// Records a warning about the container.
+    pub(super) fn warning(&mut self, index: usize, after: Duration, reason: &str, message: &str) {
+        let note = Note::warning(EventSource::Kubelet, reason, message);
+        self.pod_event(index, after, &note.about_container());
     }
 
-    pub fn warning_about_pod(&mut self, index: usize, reason: &str, message: &str) {
-        self.pod_event(
-            index,
-            ms(0),
-            Note {
-                source: Source::Kubelet,
-                warning: true,
-                reason,
-                message,
-                container: false,
-            },
-        );
-    }
-
-    pub fn pod_event(&mut self, index: usize, after: Duration, note: Note<'_>) {
-        let Some(object) = self.pods.get(index).map(|pod| pod.object.clone()) else {
-            return;
-        };
-        self.event(after, Resource::Pods, &object, &note);
+    pub(super) fn pod_event(&mut self, index: usize, after: Duration, note: &Note<'_>) {
+        let object = self.pods[index].object.clone();
+        self.event(after, Resource::Pods, &object, note);
     }
 }

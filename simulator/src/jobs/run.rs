@@ -1,4 +1,4 @@
-//! The story of one scenario: what is to happen next, and what was written so far.
+//! The run of one scenario: the steps to come, and the versions written so far.
 
 use super::cron::Cron;
 use super::events::Recorder;
@@ -13,21 +13,21 @@ use serde_json::Value;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-/// A story that would never end (an image that is never there, and no deadline) is cut here.
+/// A run without an end (an image that cannot be pulled, and no deadline) is cut here.
 const LONGEST: Duration = Duration::from_secs(4 * 3600);
 
-/// A thing to come.
+/// A step to come.
 #[derive(Clone, Debug)]
-pub(super) enum Action {
+pub(super) enum PlannedAction {
     CreateJob,
     SyncJob,
     CreatePod,
-    /// The time to live of a finished Job is over.
+    /// The time to live of a finished Job has passed.
     Expire,
-    /// A step of a Pod, unless its life took another turn meanwhile.
+    /// A step of a Pod, unless its plan changed meanwhile.
     Pod {
         pod: usize,
-        life: u32,
+        plan: u32,
         step: PodStep,
     },
 }
@@ -53,7 +53,7 @@ pub(super) struct JobRun {
     pub pod_planned: bool,
 }
 
-pub(super) struct Run<'a> {
+pub(super) struct ScenarioRun<'a> {
     pub scenario: &'a Scenario,
     pub ids: &'a mut Ids,
     pub now: Duration,
@@ -61,12 +61,12 @@ pub(super) struct Run<'a> {
     pub pods: Vec<PodRun>,
     pub cron: Option<Cron>,
     pub recorder: Recorder,
-    /// Starts of containers so far; each takes the next entry of the script.
+    /// The number of container starts so far; each takes the next entry of the script.
     pub attempts: usize,
     start: Timestamp,
-    /// How many times faster than it is told the story happens.
+    /// How many times faster than in a real cluster everything happens.
     pace: u32,
-    agenda: BTreeMap<(Duration, u64), Action>,
+    agenda: BTreeMap<(Duration, u64), PlannedAction>,
     planned: u64,
     written: Vec<Step>,
 }
@@ -76,16 +76,16 @@ pub(super) const fn ms(milliseconds: u64) -> Duration {
     Duration::from_millis(milliseconds)
 }
 
-impl<'a> Run<'a> {
-    pub fn new(scenario: &'a Scenario, start: Timestamp, pace: u32, ids: &'a mut Ids) -> Run<'a> {
-        Run {
+impl<'a> ScenarioRun<'a> {
+    pub(super) fn new(scenario: &'a Scenario, start: Timestamp, pace: u32, ids: &'a mut Ids) -> ScenarioRun<'a> {
+        ScenarioRun {
             scenario,
             ids,
             now: Duration::ZERO,
             job: JobRun::default(),
             pods: Vec::new(),
             cron: None,
-            recorder: Recorder::default(),
+            recorder: Recorder::new(),
             attempts: 0,
             start,
             pace: pace.max(1),
@@ -95,28 +95,28 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// Plays the story to its end.
-    pub fn finish(mut self) -> Vec<Step> {
+    /// Runs the scenario to its end.
+    pub(super) fn finish(mut self) -> Vec<Step> {
         let created_in = if self.scenario.manifest["kind"] == "CronJob" {
             self.create_cron_job()
         } else {
             ms(0)
         };
-        self.plan(created_in, Action::CreateJob);
+        self.plan(created_in, PlannedAction::CreateJob);
         while let Some(((at, _), action)) = self.agenda.pop_first() {
             if at > LONGEST {
                 break;
             }
             self.now = at;
             match action {
-                Action::CreateJob => self.create_job(),
-                Action::SyncJob => self.sync_job(),
-                Action::CreatePod => self.create_pods(),
-                Action::Expire => self.expire_job(),
-                Action::Pod { pod, life, step } if self.pods.get(pod).is_some_and(|pod| pod.life == life) => {
+                PlannedAction::CreateJob => self.create_job(),
+                PlannedAction::SyncJob => self.sync_job(),
+                PlannedAction::CreatePod => self.create_pods(),
+                PlannedAction::Expire => self.expire_job(),
+                PlannedAction::Pod { pod, plan, step } if self.pods[pod].plan == plan => {
                     self.pod_step(pod, step);
                 }
-                Action::Pod { .. } => {}
+                PlannedAction::Pod { .. } => {}
             }
         }
         let mut written = self.written;
@@ -124,14 +124,14 @@ impl<'a> Run<'a> {
         written
     }
 
-    /// Lets something happen after a while.
-    pub fn plan(&mut self, after: Duration, action: Action) {
+    /// Plans a step, `after` from now.
+    pub(super) fn plan(&mut self, after: Duration, action: PlannedAction) {
         self.planned += 1;
         self.agenda.insert((self.now + after, self.planned), action);
     }
 
     /// Writes a version of an object, `after` from now.
-    pub fn write(&mut self, after: Duration, resource: Resource, change: ChangeType, object: &Value) {
+    pub(super) fn write(&mut self, after: Duration, resource: Resource, change: ChangeType, object: &Value) {
         self.written.push(Step {
             at: (self.now + after) / self.pace,
             resource,
@@ -140,15 +140,15 @@ impl<'a> Run<'a> {
         });
     }
 
-    /// The time `after` from now, as objects carry it.
-    pub fn time(&self, after: Duration) -> String {
+    /// The time `after` from now, in the format of objects.
+    pub(super) fn time(&self, after: Duration) -> String {
         self.timestamp(self.now + after)
             .strftime("%Y-%m-%dT%H:%M:%SZ")
             .to_string()
     }
 
-    /// A point of the story on the calendar.
-    pub fn timestamp(&self, at: Duration) -> Timestamp {
+    /// The time of a point of the run.
+    pub(super) fn timestamp(&self, at: Duration) -> Timestamp {
         let offset = SignedDuration::try_from(at / self.pace).unwrap_or(SignedDuration::ZERO);
         self.start.checked_add(offset).unwrap_or(self.start)
     }
@@ -157,8 +157,7 @@ impl<'a> Run<'a> {
         let created = self.time(ms(0));
         let manifest = self.cron_job_run().unwrap_or_else(|| self.scenario.manifest.clone());
         self.job.object = objects::job(&manifest, &self.scenario.namespace, &created, self.ids);
-        let object = self.job.object.clone();
-        self.write(ms(0), Resource::Jobs, ChangeType::Added, &object);
+        self.write_job_object(ms(0), ChangeType::Added);
         self.cron_job_started();
         self.plan_sync(ms(8));
     }

@@ -5,62 +5,52 @@ use serde::Deserialize;
 use serde_json::Value;
 use std::time::Duration;
 
-/// A Job or CronJob and what becomes of its Pods.
+/// A Job or CronJob, and a script of what happens to its Pods.
 #[derive(Clone, Debug)]
 pub struct Scenario {
-    /// A short name.
+    /// The name of the scenario.
     pub name: String,
-    /// What it shows, in a sentence.
-    pub about: String,
-    /// The namespace it is played in.
-    pub namespace: String,
+    /// The namespace of its objects.
+    pub(crate) namespace: String,
     /// The manifest, as a user would apply it.
-    pub manifest: Value,
-    /// What happens to each attempt; the last entry goes for all further ones.
-    pub attempts: Vec<Attempt>,
+    pub(crate) manifest: Value,
+    /// The script of each attempt; the last entry applies to all further ones.
+    pub(crate) attempts: Vec<AttemptScript>,
 }
 
 /// What happens to one attempt: to one Pod, or to one start of its container if the Pod restarts it.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Attempt {
+pub(crate) enum AttemptScript {
     /// The container runs, then ends by itself.
     Exit {
-        /// How long it runs.
         after: Duration,
-        /// Its exit code.
         code: i32,
-        /// Its termination message.
         message: Option<String>,
     },
-    /// The container runs until it is killed. `on_sigterm` is its exit code if it heeds SIGTERM; if it does not, it is
-    /// killed after the grace period.
-    Forever {
-        /// The exit code after SIGTERM.
-        on_sigterm: Option<i32>,
-    },
+    /// The container runs until it is killed. `on_sigterm` is its exit code if it handles SIGTERM; otherwise it is killed
+    /// after the grace period.
+    Forever { on_sigterm: Option<i32> },
     /// The kernel kills the container for its memory.
-    OutOfMemory {
-        /// How long it runs.
-        after: Duration,
-    },
+    OutOfMemory { after: Duration },
     /// The node evicts the Pod.
-    Evicted {
-        /// How long it runs.
-        after: Duration,
-        /// The message of the eviction.
-        message: String,
-    },
+    Evicted { after: Duration, message: String },
     /// The image cannot be pulled; the message is the runtime's.
     ImagePullError(String),
-    /// The container cannot be created for lack of a ConfigMap of this name.
+    /// The container cannot be created because the ConfigMap of this name is missing.
     MissingConfigMap(String),
     /// The container cannot be started; the message is the runtime's.
     StartError(String),
-    /// No node takes the Pod; the message is the scheduler's.
+    /// No node fits the Pod; the message is the scheduler's.
     Unschedulable(String),
 }
 
-/// Why a scenario cannot be read.
+impl Default for AttemptScript {
+    fn default() -> AttemptScript {
+        AttemptScript::Forever { on_sigterm: None }
+    }
+}
+
+/// The reason a scenario is invalid.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("scenario: {0}")]
 pub struct ScenarioError(String);
@@ -69,14 +59,16 @@ pub struct ScenarioError(String);
 #[serde(deny_unknown_fields)]
 struct Script {
     name: String,
-    about: String,
+    /// What the scenario shows, for readers of the file.
+    #[serde(rename = "about")]
+    _about: String,
     namespace: String,
-    pods: Vec<Entry>,
+    pods: Vec<PodScript>,
 }
 
 #[derive(Deserialize, Default)]
 #[serde(deny_unknown_fields, default)]
-struct Entry {
+struct PodScript {
     run: Option<String>,
     exit: Option<i32>,
     message: Option<String>,
@@ -107,69 +99,67 @@ impl Scenario {
                 manifest["kind"]
             )));
         }
-        let attempts: Result<Vec<Attempt>, String> = script.pods.iter().map(Entry::attempt).collect();
+        let attempts: Result<Vec<AttemptScript>, String> = script.pods.iter().map(PodScript::attempt).collect();
         let attempts = attempts.map_err(&problem)?;
         if attempts.is_empty() {
             return Err(problem("expected at least one entry under pods".to_owned()));
         }
         Ok(Scenario {
             name: script.name,
-            about: script.about,
             namespace: script.namespace,
             manifest,
             attempts,
         })
     }
 
-    /// What happens to this attempt, counted from 0.
-    pub(super) fn attempt(&self, number: usize) -> Attempt {
-        let last = self
-            .attempts
-            .last()
-            .cloned()
-            .unwrap_or(Attempt::Forever { on_sigterm: None });
-        self.attempts.get(number).cloned().unwrap_or(last)
+    /// The script of this attempt, counted from 0.
+    pub(super) fn attempt(&self, number: usize) -> AttemptScript {
+        let attempt = self.attempts.get(number).or(self.attempts.last());
+        attempt.cloned().unwrap_or_default()
     }
 }
 
-impl Entry {
-    fn attempt(&self) -> Result<Attempt, String> {
+impl PodScript {
+    fn attempt(&self) -> Result<AttemptScript, String> {
         let one_of = "exactly one of run, oom_after, evicted_after, image_pull_error, missing_configmap, start_error, \
                       unschedulable";
-        let mut found = Vec::new();
-        match self.run.as_deref() {
-            Some("forever") => found.push(Attempt::Forever {
+        let run = self.run.as_deref().map(|run| match run {
+            "forever" => Ok(AttemptScript::Forever {
                 on_sigterm: self.on_sigterm,
             }),
-            Some(after) => {
-                let code = self.exit.ok_or("run: a duration needs an exit code under exit")?;
-                found.push(Attempt::Exit {
-                    after: duration(after)?,
-                    code,
-                    message: self.message.clone(),
-                });
+            after => Ok(AttemptScript::Exit {
+                after: duration(after)?,
+                code: self.exit.ok_or("run: a duration needs an exit code under exit")?,
+                message: self.message.clone(),
+            }),
+        });
+        let oom = self.oom_after.as_deref().map(|after| {
+            let after = duration(after)?;
+            Ok(AttemptScript::OutOfMemory { after })
+        });
+        let evicted = self.evicted_after.as_deref().map(|after| {
+            Ok(AttemptScript::Evicted {
+                after: duration(after)?,
+                message: self.message.clone().ok_or("evicted_after needs a message")?,
+            })
+        });
+        let text = |text: &Option<String>, script: fn(String) -> AttemptScript| text.clone().map(script).map(Ok);
+        let found = [
+            run,
+            oom,
+            evicted,
+            text(&self.image_pull_error, AttemptScript::ImagePullError),
+            text(&self.missing_configmap, AttemptScript::MissingConfigMap),
+            text(&self.start_error, AttemptScript::StartError),
+            text(&self.unschedulable, AttemptScript::Unschedulable),
+        ];
+        let mut found = found.into_iter().flatten();
+        match (found.next(), found.count()) {
+            (Some(attempt), 0) => attempt,
+            (attempt, more) => {
+                let found = usize::from(attempt.is_some()) + more;
+                Err(format!("an entry under pods needs {one_of}; found {found}"))
             }
-            None => {}
-        }
-        if let Some(after) = &self.oom_after {
-            found.push(Attempt::OutOfMemory {
-                after: duration(after)?,
-            });
-        }
-        if let Some(after) = &self.evicted_after {
-            let message = self.message.clone().ok_or("evicted_after needs a message")?;
-            found.push(Attempt::Evicted {
-                after: duration(after)?,
-                message,
-            });
-        }
-        found.extend(self.image_pull_error.clone().map(Attempt::ImagePullError));
-        found.extend(self.missing_configmap.clone().map(Attempt::MissingConfigMap));
-        found.extend(self.start_error.clone().map(Attempt::StartError));
-        found.extend(self.unschedulable.clone().map(Attempt::Unschedulable));
-        match <[Attempt; 1]>::try_from(found) {
-            Ok([attempt]) => Ok(attempt),
-            Err(found) => Err(format!("an entry under pods needs {one_of}; found {}", found.len())),
         }
     }
 }
@@ -184,7 +174,7 @@ fn duration(text: &str) -> Result<Duration, String> {
 mod tests {
     use super::*;
 
-    fn parse(pods: &str) -> Result<Vec<Attempt>, String> {
+    fn parse(pods: &str) -> Result<Vec<AttemptScript>, String> {
         let text = format!("name: x\nabout: y\nnamespace: z\npods: {pods}\n---\nkind: Job\nmetadata: {{name: j}}\n");
         Scenario::parse(&text)
             .map(|scenario| scenario.attempts)
@@ -192,11 +182,11 @@ mod tests {
     }
 
     #[test]
-    fn entries_say_one_thing_each() {
+    fn entries_have_exactly_one_effect() {
         let after = Duration::from_millis(1500);
         assert_eq!(
             parse("[{run: 1s500ms, exit: 3}]"),
-            Ok(vec![Attempt::Exit {
+            Ok(vec![AttemptScript::Exit {
                 after,
                 code: 3,
                 message: None
@@ -204,7 +194,7 @@ mod tests {
         );
         assert_eq!(
             parse("[{run: forever}]"),
-            Ok(vec![Attempt::Forever { on_sigterm: None }])
+            Ok(vec![AttemptScript::Forever { on_sigterm: None }])
         );
         for wrong in [
             "[]",

@@ -1,91 +1,90 @@
-//! An OTLP intake on loopback that keeps Datadog's rules, for the demo and for tests over real sockets.
+//! An OTLP intake on loopback that applies the rules of Datadog or of another backend, for the demo and for tests over real
+//! sockets.
 //!
-//! It has a port for HTTP, where it takes protobuf and JSON (gzip, zstd or not compressed) at `/v1/logs`, `/v1/metrics` and
-//! `/v1/traces`, and one for gRPC, as a collector. It remembers what it accepted in the order of arrival, tells subscribers at once, and notices points that would overwrite each other in
-//! Datadog. Failures can be scripted: one by one with [`OtlpIntake::fail_next`], lasting with [`OtlpIntake::answer_all`]
-//! and [`OtlpIntake::refuse_connections`].
+//! It accepts protobuf and JSON (gzip, zstd or not compressed) at `/v1/logs`, `/v1/metrics` and `/v1/traces` of its HTTP
+//! port, and gRPC at another port. It keeps what it accepted in the order of arrival, notifies subscribers at once, and
+//! finds points that overwrite each other in Datadog. [`OtlpIntake::fail_next`] scripts single failures,
+//! [`OtlpIntake::answer_all`] and [`OtlpIntake::refuse_connections`] lasting ones.
 
-mod answer;
+mod accept;
+mod checks;
 mod grpc;
 mod http;
-mod judge;
 mod overwrites;
 mod port;
 pub mod profile;
 mod received;
 mod response;
 mod rules;
+mod script;
 mod server;
 pub mod tags;
-mod taking;
 mod views;
+mod wire;
 
-#[cfg(test)]
-mod grpc_tests;
-#[cfg(test)]
-mod profile_tests;
 #[cfg(test)]
 mod tests;
 
 use std::collections::{HashMap, VecDeque};
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use tokio::net::TcpSocket;
 use tokio::sync::{broadcast, watch};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-pub use answer::Answer;
-pub use judge::Lost;
+pub use checks::Lost;
 pub use overwrites::Overwrite;
 pub use profile::{DATADOG, Profile};
 pub use received::{Attempt, Payload, Received, Signal};
-pub use rules::{CUMULATIVE_REFUSED, Limits};
-pub use views::{Point, PointValue, Record, Temporality, any_value_to_json};
+pub use rules::{CUMULATIVE_REFUSED, SizeLimits};
+pub use script::ScriptedReply;
+pub use views::{Point, PointValue, Record, Temporality};
 
+use crate::locked;
 use overwrites::Overwrites;
-use server::Transport;
+use wire::Protocol;
 
-/// How many arrivals a subscriber may lag behind before it misses some.
+/// The number of arrivals by which a subscriber may lag before it misses some.
 const SUBSCRIBER_LAG: usize = 4096;
 
-/// How the intake behaves.
+/// The options of an intake.
 #[derive(Clone, Debug)]
-pub struct Options {
-    /// Where to listen; must be loopback. The default lets the system choose a port.
+pub struct IntakeOptions {
+    /// The address for HTTP, which must be loopback; on a free port by default.
     pub address: SocketAddr,
-    /// The same for gRPC.
+    /// The address for gRPC, likewise.
     pub grpc_address: SocketAddr,
-    /// The key that must come in the profile's header; `None` takes every request.
+    /// The key that is required in the profile's header; `None` accepts every request.
     pub api_key: Option<String>,
-    /// The largest requests taken.
-    pub limits: Limits,
-    /// The rules of the backend it stands for.
+    /// The largest accepted requests.
+    pub limits: SizeLimits,
+    /// The rules of the backend.
     pub profile: Profile,
 }
 
-impl Options {
-    /// An intake that keeps all rules of a backend, and asks for this key.
-    pub fn of(profile: Profile, key: &str) -> Options {
-        Options {
+impl IntakeOptions {
+    /// All rules of a backend, with this key.
+    pub fn of(profile: Profile, key: &str) -> IntakeOptions {
+        IntakeOptions {
             api_key: Some(key.into()),
             limits: profile.limits,
             profile,
-            ..Options::default()
+            ..IntakeOptions::default()
         }
     }
 }
 
-impl Default for Options {
+impl Default for IntakeOptions {
     fn default() -> Self {
-        Options {
+        IntakeOptions {
             address: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
             grpc_address: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
             api_key: None,
-            limits: Limits::default(),
-            // Tests may send points of any time, and over gRPC, unless they ask for these rules, too.
+            limits: SizeLimits::default(),
+            // Points of any time, and gRPC, are accepted unless a test configures these rules, too.
             profile: Profile {
                 ages: None,
                 grpc: true,
@@ -100,57 +99,58 @@ impl Default for Options {
 pub struct OtlpIntake {
     address: SocketAddr,
     grpc_address: SocketAddr,
-    shared: Arc<Shared>,
+    state: Arc<IntakeState>,
     stop: CancellationToken,
-    /// Whether the ports are to be closed, and whether each is open.
+    /// True while the ports are to be closed.
     closed: watch::Sender<bool>,
+    /// True while each port is open.
     listening: [watch::Receiver<bool>; 2],
     servers: Vec<JoinHandle<()>>,
 }
 
-/// What the connections share.
+/// The state that all connections share.
 #[derive(Debug)]
-struct Shared {
-    options: Options,
-    state: Mutex<State>,
+struct IntakeState {
+    options: IntakeOptions,
+    record: Mutex<IntakeRecord>,
     arrivals: broadcast::Sender<Arc<Received>>,
 }
 
 #[derive(Debug, Default)]
-struct State {
+struct IntakeRecord {
     received: Vec<Arc<Received>>,
     refused: Vec<Arc<Received>>,
     attempts: Vec<Attempt>,
-    script: HashMap<Signal, VecDeque<Answer>>,
-    standing: HashMap<Signal, Answer>,
+    script: HashMap<Signal, VecDeque<ScriptedReply>>,
+    lasting: HashMap<Signal, ScriptedReply>,
     overwrites: Overwrites,
     rejected: usize,
     lost: Vec<Lost>,
 }
 
-impl State {
-    /// What is to become of the next request of a signal: what was scripted, else the standing answer, if any.
-    fn scripted(&mut self, signal: Signal) -> Option<Answer> {
+impl IntakeRecord {
+    /// Takes the scripted reply to the next request of a signal, or the lasting one, if any.
+    fn scripted(&mut self, signal: Signal) -> Option<ScriptedReply> {
         let next = self.script.get_mut(&signal).and_then(VecDeque::pop_front);
-        next.or_else(|| self.standing.get(&signal).cloned())
+        next.or_else(|| self.lasting.get(&signal).cloned())
     }
 }
 
-impl Shared {
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+impl IntakeState {
+    fn record(&self) -> MutexGuard<'_, IntakeRecord> {
+        locked(&self.record)
     }
 }
 
 impl OtlpIntake {
-    /// Starts an intake on a free port of 127.0.0.1 that asks for the given `dd-api-key`, if any.
+    /// Starts an intake on a free port of 127.0.0.1 that requires the given `dd-api-key`, if any.
     ///
     /// # Errors
     /// If it cannot listen.
     pub async fn start(api_key: Option<String>) -> io::Result<OtlpIntake> {
-        OtlpIntake::start_with(Options {
+        OtlpIntake::start_with(IntakeOptions {
             api_key,
-            ..Options::default()
+            ..IntakeOptions::default()
         })
         .await
     }
@@ -159,42 +159,42 @@ impl OtlpIntake {
     ///
     /// # Errors
     /// If the address is not loopback, or it cannot listen there.
-    pub async fn start_with(options: Options) -> io::Result<OtlpIntake> {
+    pub async fn start_with(options: IntakeOptions) -> io::Result<OtlpIntake> {
         for found in [options.address, options.grpc_address] {
             if !found.ip().is_loopback() {
                 return Err(io::Error::new(
                     io::ErrorKind::InvalidInput,
-                    format!("the intake listens on loopback only, not on {found}"),
+                    format!("the intake listens on loopback only, found {found}"),
                 ));
             }
         }
         let (http, address) = port::reserve(options.address)?;
         let (grpc, grpc_address) = port::reserve(options.grpc_address)?;
-        let shared = Arc::new(Shared {
+        let state = Arc::new(IntakeState {
             options,
-            state: Mutex::default(),
+            record: Mutex::default(),
             arrivals: broadcast::Sender::new(SUBSCRIBER_LAG),
         });
         let stop = CancellationToken::new();
         let (closed, close) = watch::channel(false);
         let mut servers = Vec::new();
-        let mut open = |socket: TcpSocket, address, transport| -> io::Result<watch::Receiver<bool>> {
+        let mut open = |socket: TcpSocket, address, protocol| -> io::Result<watch::Receiver<bool>> {
             let listener = socket.listen(port::BACKLOG)?;
             let (opened, listening) = watch::channel(true);
             let close = close.clone();
             let door = port::Door { address, close, opened };
-            let server = server::serve(listener, door, transport, Arc::clone(&shared), stop.clone());
+            let server = server::serve(listener, door, protocol, Arc::clone(&state), stop.clone());
             servers.push(tokio::spawn(server));
             Ok(listening)
         };
         let listening = [
-            open(http, address, Transport::Http)?,
-            open(grpc, grpc_address, Transport::Grpc)?,
+            open(http, address, Protocol::Http)?,
+            open(grpc, grpc_address, Protocol::Grpc)?,
         ];
         Ok(OtlpIntake {
             address,
             grpc_address,
-            shared,
+            state,
             stop,
             closed,
             listening,
@@ -202,52 +202,48 @@ impl OtlpIntake {
         })
     }
 
-    /// Its base URL: `http://127.0.0.1:PORT`, and what the backend has before `/v1/logs`.
+    /// The base URL: `http://127.0.0.1:PORT` and the prefix of the backend's paths.
     pub fn url(&self) -> String {
-        format!("http://{}{}", self.address, self.shared.options.profile.path)
+        format!("http://{}{}", self.address, self.state.options.profile.path)
     }
 
-    /// Where it takes gRPC, without TLS: `127.0.0.1:PORT`.
+    /// The listen address for gRPC, without TLS.
     pub fn grpc_address(&self) -> SocketAddr {
         self.grpc_address
     }
 
-    /// Where it listens for HTTP.
+    /// The listen address for HTTP.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// Everything accepted so far, in the order of arrival.
+    /// The accepted requests, in the order of arrival.
     pub fn received(&self) -> Vec<Arc<Received>> {
-        self.shared.state().received.clone()
+        self.state.record().received.clone()
     }
 
-    /// What was accepted after the first `known` requests, in the order of arrival.
+    /// The accepted requests after the first `known` ones, in the order of arrival.
     pub fn received_after(&self, known: usize) -> Vec<Arc<Received>> {
-        self.shared.state().received.get(known..).unwrap_or_default().to_vec()
+        self.state.record().received.get(known..).unwrap_or_default().to_vec()
     }
 
-    /// What was refused for good so far, in the order of arrival: by [`Answer::Refuse`] and [`Answer::Reject`].
-    pub fn refused(&self) -> Vec<Arc<Received>> {
-        self.refused_after(0)
-    }
-
-    /// What was refused for good after the first `known` requests of which something was, in the order of arrival.
+    /// The data that [`ScriptedReply::Refuse`] and [`ScriptedReply::Reject`] refused for good, after the first `known`
+    /// requests, in the order of arrival.
     pub fn refused_after(&self, known: usize) -> Vec<Arc<Received>> {
-        self.shared.state().refused.get(known..).unwrap_or_default().to_vec()
+        self.state.record().refused.get(known..).unwrap_or_default().to_vec()
     }
 
-    /// Every request so far with the answer it got, refused ones included.
+    /// Every request with the status of its response, refused ones included.
     pub fn attempts(&self) -> Vec<Attempt> {
-        self.shared.state().attempts.clone()
+        self.state.record().attempts.clone()
     }
 
-    /// What is accepted from now on, as it arrives.
+    /// The requests accepted from now on, as they arrive.
     pub fn subscribe(&self) -> broadcast::Receiver<Arc<Received>> {
-        self.shared.arrivals.subscribe()
+        self.state.arrivals.subscribe()
     }
 
-    /// The metric points accepted so far, one by one.
+    /// The accepted metric points.
     pub fn points(&self) -> Vec<Point> {
         self.received()
             .iter()
@@ -255,7 +251,7 @@ impl OtlpIntake {
             .collect()
     }
 
-    /// The log records accepted so far, one by one.
+    /// The accepted log records.
     pub fn records(&self) -> Vec<Record> {
         self.received()
             .iter()
@@ -263,57 +259,57 @@ impl OtlpIntake {
             .collect()
     }
 
-    /// Points that took the place of another one with a different value: same metric, same tags, same second.
-    /// Datadog keeps only the last of them.
+    /// Points that overwrote one with a different value: same metric, same tags, same second. Datadog keeps only the last
+    /// of them.
     pub fn violations(&self) -> Vec<Overwrite> {
-        self.shared.state().overwrites.found().to_vec()
+        self.state.record().overwrites.found().to_vec()
     }
 
-    /// How many items its rules refused in partial successes, besides what was scripted.
+    /// The number of items that the rules refused in partial successes, scripted ones excluded.
     pub fn rejected(&self) -> usize {
-        self.shared.state().rejected
+        self.state.record().rejected
     }
 
-    /// What it accepted, and threw away or cut without a word.
+    /// The data that was accepted, and silently dropped or cut.
     pub fn lost(&self) -> Vec<Lost> {
-        self.shared.state().lost.clone()
+        self.state.record().lost.clone()
     }
 
-    /// Answers the next request of a signal as told, once; several calls queue up.
-    pub fn fail_next(&self, signal: Signal, answer: Answer) {
-        self.shared.state().script.entry(signal).or_default().push_back(answer);
+    /// Scripts the reply to the next request of a signal; several calls queue up.
+    pub fn fail_next(&self, signal: Signal, reply: ScriptedReply) {
+        self.state.record().script.entry(signal).or_default().push_back(reply);
     }
 
-    /// Answers every request of a signal as told, until told otherwise; `None` goes back to normal. What
-    /// [`fail_next`](OtlpIntake::fail_next) has scripted comes first.
-    pub fn answer_all(&self, signal: Signal, answer: Option<Answer>) {
-        let mut state = self.shared.state();
-        match answer {
-            Some(answer) => state.standing.insert(signal, answer),
-            None => state.standing.remove(&signal),
+    /// Sets the reply to every request of a signal; `None` is the usual one. Replies of
+    /// [`fail_next`](OtlpIntake::fail_next) come first.
+    pub fn answer_all(&self, signal: Signal, reply: Option<ScriptedReply>) {
+        let mut record = self.state.record();
+        match reply {
+            Some(reply) => record.lasting.insert(signal, reply),
+            None => record.lasting.remove(&signal),
         };
     }
 
-    /// Forgets the answers that were scripted with [`fail_next`](OtlpIntake::fail_next) and did not happen yet.
-    pub fn forget_script(&self) {
-        self.shared.state().script.clear();
+    /// Drops the pending replies of [`fail_next`](OtlpIntake::fail_next).
+    pub fn clear_script(&self) {
+        self.state.record().script.clear();
     }
 
-    /// While told so, both ports are closed: connections are refused, and those that are open are reset. Returns when it
-    /// is so.
+    /// Closes both ports, or opens them again. While closed, they refuse connections; open connections are reset. Returns
+    /// once it is done.
     pub async fn refuse_connections(&self, refuse: bool) {
         self.closed.send_replace(refuse);
         for mut listening in self.listening.clone() {
-            // An error says that the server has stopped, and then there is nothing to wait for.
+            // An error means that the server has stopped.
             let _ = listening.wait_for(|now| *now != refuse).await;
         }
     }
 
-    /// Stops listening, ends all connections and waits for that.
+    /// Stops listening, ends all connections and waits until that is done.
     pub async fn shutdown(mut self) {
         self.stop.cancel();
         for server in self.servers.drain(..) {
-            // A panic of the server has been printed by the runtime already.
+            // The runtime has printed a panic of the server already.
             let _ = server.await;
         }
     }

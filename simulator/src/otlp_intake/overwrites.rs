@@ -1,23 +1,23 @@
-//! Datadog keeps one point for each metric, set of tags and second: the last one that came. Two different values for
-//! one place mean that one is lost.
+//! Points that overwrite each other: Datadog keeps one point for each metric, set of tags and second, the last one that
+//! arrived.
 
 use std::collections::{BTreeSet, HashMap};
 use std::fmt;
 
 use super::views::{Point, PointValue};
 
-/// One point that took the place of another one with a different value.
+/// A point that overwrites another one with a different value.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Overwrite {
-    /// The metric.
+    /// The name of the metric.
     pub metric: String,
-    /// What makes the series.
+    /// The tags of the series.
     pub tags: BTreeSet<String>,
     /// Seconds since 1970.
     pub second: u64,
-    /// The value that is lost.
+    /// The overwritten value.
     pub lost: PointValue,
-    /// The value that took its place.
+    /// The value that overwrites it.
     pub kept: PointValue,
 }
 
@@ -44,7 +44,7 @@ pub(super) struct Overwrites {
 }
 
 impl Overwrites {
-    pub(super) fn see(&mut self, point: Point) {
+    pub(super) fn observe(&mut self, point: Point) {
         let second = point.time_unix_nano / 1_000_000_000;
         let tags = point.tags();
         let place = (point.metric, tags, second);

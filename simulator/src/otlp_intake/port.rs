@@ -1,4 +1,4 @@
-//! The port: open, or closed and still ours.
+//! A port that can be closed without losing it.
 
 use std::io;
 use std::net::SocketAddr;
@@ -6,34 +6,34 @@ use std::net::SocketAddr;
 use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::watch;
 
-/// How many connections may wait to be accepted.
+/// The number of connections that may wait to be accepted.
 pub(super) const BACKLOG: u32 = 1024;
 
-/// Who closes the port, and whether it is open.
+/// The commands to a port, and its state.
 #[derive(Debug)]
 pub(super) struct Door {
     pub address: SocketAddr,
-    /// Whether it is to be closed.
+    /// True while the port is to be closed.
     pub close: watch::Receiver<bool>,
-    /// Whether it is open.
+    /// True while the port is open.
     pub opened: watch::Sender<bool>,
 }
 
 impl Door {
-    /// Resolves when it is to be closed.
-    pub async fn closing(&mut self) {
+    /// Waits until the port is to be closed.
+    pub(super) async fn closing(&mut self) {
         if self.close.wait_for(|close| *close).await.is_err() {
             std::future::pending().await
         }
     }
 
-    /// Refuses connections until it is to be open again.
-    pub async fn stay_closed(&mut self, listener: TcpListener) -> io::Result<TcpListener> {
-        // A socket that is bound and does not listen refuses connections, and nobody else can have the port meanwhile.
+    /// Refuses connections until the port is to be open again.
+    pub(super) async fn stay_closed(&mut self, listener: TcpListener) -> io::Result<TcpListener> {
+        // A socket that is bound and does not listen refuses connections, and keeps the port.
         let (socket, _) = reserve(self.address)?;
         drop(listener);
         self.opened.send_replace(false);
-        // An error says that the intake is going.
+        // An error means that the intake stops.
         let _ = self.close.wait_for(|close| !*close).await;
         let listener = socket.listen(BACKLOG)?;
         self.opened.send_replace(true);
@@ -41,7 +41,7 @@ impl Door {
     }
 }
 
-/// A socket that has the port, which may be shared with one of our own.
+/// Binds a socket to a port, which another socket of this intake may have, too.
 pub(super) fn reserve(address: SocketAddr) -> io::Result<(TcpSocket, SocketAddr)> {
     let socket = if address.is_ipv4() {
         TcpSocket::new_v4()?

@@ -1,4 +1,4 @@
-//! What backends take, as data: their documented rules for OTLP, one profile each.
+//! The documented rules of backends for OTLP, one profile each.
 //!
 //! Sources, as of 2026: Datadog, "OTLP Metrics / Logs / Traces Intake Endpoint" and "Custom Metrics"; New Relic,
 //! "OpenTelemetry OTLP endpoint"; Dynatrace, "OTLP API endpoints" and "Metrics ingestion via OTLP"; Grafana Cloud, "Send
@@ -8,50 +8,50 @@
 use std::time::Duration;
 
 use super::received::Signal;
-use super::rules::{CUMULATIVE_REFUSED, Limits};
+use super::rules::{CUMULATIVE_REFUSED, SizeLimits};
 
-/// Which metrics a backend takes, by their temporality.
+/// The metrics that a backend accepts, by their temporality.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Temporalities {
-    /// All.
+    /// All metrics.
     Any,
     /// A request with a cumulative monotonic sum, a cumulative histogram or no temporality is refused as a whole, in a
-    /// partial success with these words.
+    /// partial success with this message.
     RefusesCumulative(&'static str),
-    /// Each such metric is refused, in a partial success with these words.
+    /// Each such metric is refused, in a partial success with this message.
     RejectsCumulative(&'static str),
-    /// Deltas are accepted and thrown away.
+    /// Deltas are accepted and dropped.
     DropsDelta,
 }
 
 /// The rules of a backend.
 #[derive(Clone, Copy, Debug)]
 pub struct Profile {
-    /// Its name.
+    /// The name of the backend.
     pub name: &'static str,
-    /// What stands before `/v1/logs` in its paths.
+    /// The prefix of its paths, before `/v1/logs`.
     pub path: &'static str,
-    /// What it takes.
+    /// The accepted signals.
     pub signals: &'static [Signal],
-    /// The header that holds the key.
+    /// The header of the key.
     pub key_header: &'static str,
-    /// What stands before the key in it.
+    /// The text before the key in the header.
     pub key_prefix: &'static str,
-    /// The status and the body of the answer to a wrong key.
+    /// The status and the body of the response to a wrong key.
     pub key_refused: (u16, &'static str),
-    /// The values of `Content-Type`.
+    /// The accepted values of `Content-Type`.
     pub content_types: &'static [&'static str],
-    /// The values of `Content-Encoding`; empty: none.
+    /// The accepted values of `Content-Encoding`; an empty one stands for no compression.
     pub encodings: &'static [&'static str],
-    /// Whether it takes gRPC.
+    /// Accepts gRPC.
     pub grpc: bool,
     /// The largest body as sent, in bytes, besides the limits of each signal.
     pub largest_sent: usize,
     /// The limits of each signal.
-    pub limits: Limits,
-    /// Which metrics it takes.
+    pub limits: SizeLimits,
+    /// The accepted metrics.
     pub temporalities: Temporalities,
-    /// How old, and how far ahead of its clock, a point may be; others are accepted and thrown away.
+    /// The largest age of a point, and how far ahead of the clock it may be; other points are accepted and dropped.
     pub ages: Option<(Duration, Duration)>,
     /// The longest name and the longest text of an attribute, in characters.
     pub attribute: Option<(usize, usize)>,
@@ -73,15 +73,15 @@ pub const DATADOG: Profile = Profile {
     encodings: &["", "gzip", "zstd"],
     grpc: false,
     largest_sent: usize::MAX,
-    limits: Limits::DATADOG,
+    limits: SizeLimits::DATADOG,
     temporalities: Temporalities::RefusesCumulative(CUMULATIVE_REFUSED),
     ages: Some((Duration::from_secs(60 * 60), Duration::from_secs(10 * 60))),
     attribute: None,
 };
 
-/// Without limits of its own.
+/// A backend without limits of its own.
 const PLAIN: Profile = Profile {
-    limits: Limits::NONE,
+    limits: SizeLimits::NONE,
     temporalities: Temporalities::Any,
     ages: None,
     grpc: true,
@@ -112,8 +112,7 @@ pub const DYNATRACE: Profile = Profile {
     ..PLAIN
 };
 
-/// Grafana Cloud's OTLP gateway: protobuf over HTTP, not compressed or gzip; its metrics end up in Mimir, which knows only
-/// totals.
+/// Grafana Cloud's OTLP gateway: protobuf over HTTP, not compressed or gzip; Mimir keeps cumulative metrics only.
 pub const GRAFANA_CLOUD: Profile = Profile {
     name: "grafana cloud",
     path: "/otlp",
@@ -145,5 +144,5 @@ pub const PROMETHEUS: Profile = Profile {
     ..PLAIN
 };
 
-/// All of them.
+/// Every profile.
 pub const PROFILES: &[Profile] = &[DATADOG, NEW_RELIC, DYNATRACE, GRAFANA_CLOUD, HONEYCOMB, PROMETHEUS];

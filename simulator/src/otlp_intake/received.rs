@@ -1,4 +1,4 @@
-//! What came in.
+//! Received data.
 
 use std::fmt;
 
@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
+use opentelemetry_proto::tonic::metrics::v1::Metric;
 use opentelemetry_proto::tonic::metrics::v1::metric::Data;
 use prost::Message;
 
@@ -22,7 +23,7 @@ pub enum Signal {
 }
 
 impl Signal {
-    /// The signal whose data goes to this path.
+    /// The signal of a path.
     pub(super) fn of_path(path: &str) -> Option<Signal> {
         match path {
             "/v1/logs" => Some(Signal::Logs),
@@ -55,11 +56,7 @@ pub enum Payload {
 }
 
 impl Payload {
-    /// Reads the protobuf form.
-    ///
-    /// # Errors
-    /// If it is none.
-    pub fn decode(signal: Signal, body: &[u8]) -> Result<Payload, prost::DecodeError> {
+    pub(super) fn decode(signal: Signal, body: &[u8]) -> Result<Payload, prost::DecodeError> {
         Ok(match signal {
             Signal::Logs => Payload::Logs(Message::decode(body)?),
             Signal::Metrics => Payload::Metrics(Message::decode(body)?),
@@ -67,11 +64,7 @@ impl Payload {
         })
     }
 
-    /// Reads the JSON form.
-    ///
-    /// # Errors
-    /// If it is none.
-    pub fn decode_json(signal: Signal, body: &[u8]) -> Result<Payload, serde_json::Error> {
+    pub(super) fn decode_json(signal: Signal, body: &[u8]) -> Result<Payload, serde_json::Error> {
         Ok(match signal {
             Signal::Logs => Payload::Logs(serde_json::from_slice(body)?),
             Signal::Metrics => Payload::Metrics(serde_json::from_slice(body)?),
@@ -79,7 +72,7 @@ impl Payload {
         })
     }
 
-    /// Takes the first items out, up to this many.
+    /// Removes and returns the first items, up to this many.
     pub(super) fn split_off_first(&mut self, items: usize) -> Payload {
         let mut first = self.clone();
         let mut number = 0;
@@ -95,47 +88,42 @@ impl Payload {
         first
     }
 
-    /// Keeps the items for which it says so; it is asked for each, in their order.
+    /// Keeps the items for which `keep` returns true; it is called once for each, in their order.
     fn retain(&mut self, mut keep: impl FnMut() -> bool) {
         match self {
             Payload::Logs(request) => {
-                for scope in request
-                    .resource_logs
-                    .iter_mut()
+                let mut resources = request.resource_logs.iter_mut();
+                resources
+                    .by_ref()
                     .flat_map(|resource| &mut resource.scope_logs)
-                {
-                    scope.log_records.retain(|_| keep());
-                }
+                    .for_each(|scope| {
+                        scope.log_records.retain(|_| keep());
+                    });
             }
-            Payload::Metrics(request) => {
-                let scopes = request
-                    .resource_metrics
-                    .iter_mut()
-                    .flat_map(|resource| &mut resource.scope_metrics);
-                for metric in scopes.flat_map(|scope| &mut scope.metrics) {
-                    match &mut metric.data {
-                        Some(Data::Gauge(data)) => data.data_points.retain(|_| keep()),
-                        Some(Data::Sum(data)) => data.data_points.retain(|_| keep()),
-                        Some(Data::Histogram(data)) => data.data_points.retain(|_| keep()),
-                        Some(Data::ExponentialHistogram(data)) => data.data_points.retain(|_| keep()),
-                        Some(Data::Summary(data)) => data.data_points.retain(|_| keep()),
-                        None => {}
-                    }
-                }
-            }
+            Payload::Metrics(_) => self.metrics_mut().for_each(|metric| retain_points(metric, |_| keep())),
             Payload::Traces(request) => {
-                for scope in request
-                    .resource_spans
-                    .iter_mut()
+                let mut resources = request.resource_spans.iter_mut();
+                resources
+                    .by_ref()
                     .flat_map(|resource| &mut resource.scope_spans)
-                {
-                    scope.spans.retain(|_| keep());
-                }
+                    .for_each(|scope| {
+                        scope.spans.retain(|_| keep());
+                    });
             }
         }
     }
 
-    /// How many log records, metric points or spans it holds.
+    /// The metrics; none unless it has metrics.
+    pub(super) fn metrics_mut(&mut self) -> impl Iterator<Item = &mut Metric> {
+        let resources = match self {
+            Payload::Metrics(request) => request.resource_metrics.iter_mut(),
+            _ => [].iter_mut(),
+        };
+        let scopes = resources.flat_map(|resource| &mut resource.scope_metrics);
+        scopes.flat_map(|scope| &mut scope.metrics)
+    }
+
+    /// The number of log records, metric points or spans.
     pub fn items(&self) -> usize {
         match self {
             Payload::Logs(_) => self.records().len(),
@@ -148,30 +136,42 @@ impl Payload {
     }
 }
 
+/// Keeps the points of a metric for whose times, in nanoseconds since 1970, `keep` returns true.
+pub(super) fn retain_points(metric: &mut Metric, mut keep: impl FnMut(u64) -> bool) {
+    match &mut metric.data {
+        Some(Data::Gauge(data)) => data.data_points.retain(|point| keep(point.time_unix_nano)),
+        Some(Data::Sum(data)) => data.data_points.retain(|point| keep(point.time_unix_nano)),
+        Some(Data::Histogram(data)) => data.data_points.retain(|point| keep(point.time_unix_nano)),
+        Some(Data::ExponentialHistogram(data)) => data.data_points.retain(|point| keep(point.time_unix_nano)),
+        Some(Data::Summary(data)) => data.data_points.retain(|point| keep(point.time_unix_nano)),
+        None => {}
+    }
+}
+
 /// One accepted request.
 #[derive(Clone, Debug)]
 pub struct Received {
-    /// What it holds.
+    /// The signal of the data.
     pub signal: Signal,
-    /// The data.
+    /// The decoded data.
     pub payload: Payload,
-    /// When it had arrived completely.
+    /// The time at which the whole request had arrived.
     pub at: Timestamp,
-    /// Its headers, without the key.
+    /// The headers, without the key.
     pub headers: HeaderMap,
 }
 
-/// One request and its answer, whether accepted or not.
+/// One request and the status of its response, accepted or not.
 #[derive(Clone, Debug)]
 pub struct Attempt {
-    /// The path that was asked for.
+    /// The path of the request.
     pub path: String,
     /// The headers, without the key.
     pub headers: HeaderMap,
     /// The size of the body as sent, in bytes.
     pub body_size: usize,
-    /// The status of the answer; `None` if there was none.
+    /// The HTTP status; `None` without a response.
     pub status: Option<u16>,
-    /// The code of the answer, over gRPC.
+    /// The gRPC code, over gRPC.
     pub grpc_status: Option<i32>,
 }

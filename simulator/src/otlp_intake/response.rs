@@ -1,4 +1,4 @@
-//! The messages of answers.
+//! The messages of responses.
 
 use std::time::Duration;
 
@@ -8,14 +8,14 @@ use opentelemetry_proto::tonic::collector::trace::v1::{ExportTracePartialSuccess
 use prost::Message;
 use serde::Serialize;
 
+use super::accept::{Accepted, Form};
 use super::received::Signal;
-use super::taking::{Form, Taken};
 
 /// The `Export…ServiceResponse`.
-pub(super) fn export_response(signal: Signal, taken: &Taken, form: Form) -> Vec<u8> {
-    let rejected = i64::try_from(taken.rejected).unwrap_or(i64::MAX);
-    let error_message = taken.message.clone();
-    let partial = *taken != Taken::default();
+pub(super) fn export_response(signal: Signal, accepted: &Accepted, form: Form) -> Vec<u8> {
+    let rejected = i64::try_from(accepted.rejected).unwrap_or(i64::MAX);
+    let error_message = accepted.message.clone();
+    let partial = *accepted != Accepted::default();
     if form == Form::Json {
         return json_response(signal, partial.then_some((rejected, error_message)));
     }
@@ -44,8 +44,8 @@ pub(super) fn export_response(signal: Signal, taken: &Taken, form: Form) -> Vec<
     }
 }
 
-/// By hand: the generated types write 64-bit integers of these messages as numbers, where the protobuf JSON mapping has
-/// texts.
+/// Written by hand: the generated types write 64-bit integers of these messages as numbers, where the protobuf JSON
+/// mapping has strings.
 fn json_response(signal: Signal, partial: Option<(i64, String)>) -> Vec<u8> {
     let Some((rejected, message)) = partial else {
         return b"{}".to_vec();
@@ -99,6 +99,7 @@ struct Delay {
 }
 
 impl RpcStatus {
+    /// A status; `retry` is the delay of its `RetryInfo`.
     pub(super) fn new(code: i32, message: &str, retry: Option<Duration>) -> Self {
         let delay = |retry: Duration| Delay {
             seconds: i64::try_from(retry.as_secs()).unwrap_or(i64::MAX),
@@ -119,10 +120,10 @@ impl RpcStatus {
     }
 }
 
-pub(super) fn written<M: Message + Serialize>(message: &M, form: Form) -> Vec<u8> {
+pub(super) fn encode(status: &RpcStatus, form: Form) -> Vec<u8> {
     match form {
-        Form::Proto => message.encode_to_vec(),
-        // The types are plain data, which can always be written.
-        Form::Json => serde_json::to_vec(message).unwrap_or_default(),
+        Form::Proto => status.encode_to_vec(),
+        // The type is plain data, which can always be written.
+        Form::Json => serde_json::to_vec(status).unwrap_or_default(),
     }
 }

@@ -1,19 +1,20 @@
-//! Datadog's rules for its OTLP intake. Pure.
+//! The rules of Datadog's OTLP intake. Pure.
 //!
 //! Sources: Datadog documentation, "Datadog OTLP Metrics / Logs / Traces Intake Endpoint"; the partial success text is
 //! the one that users of the intake report from their logs.
 
+use http::StatusCode;
 use opentelemetry_proto::tonic::metrics::v1::{AggregationTemporality, Metric, metric::Data};
 
 use super::received::{Payload, Signal};
 
-/// What the intake says about cumulative metrics, in a partial success.
+/// The message of the intake about cumulative metrics, in a partial success.
 pub const CUMULATIVE_REFUSED: &str = "Payload validation failed: OTLP metrics intake does not accept cumulative \
      histogram metrics, cumulative monotonic sum metrics or other unspecified metrics";
 
-/// The largest requests taken, in bytes.
+/// The largest accepted requests, in bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Limits {
+pub struct SizeLimits {
     /// Metrics, as sent (compressed).
     pub metrics_compressed: usize,
     /// Logs, decompressed.
@@ -24,9 +25,9 @@ pub struct Limits {
     pub grpc_message: usize,
 }
 
-impl Limits {
-    /// Those of Datadog.
-    pub const DATADOG: Limits = Limits {
+impl SizeLimits {
+    /// The limits of Datadog.
+    pub(super) const DATADOG: SizeLimits = SizeLimits {
         metrics_compressed: 512 * 1024,
         // 5.1 MiB
         logs_decompressed: 5_347_737,
@@ -34,8 +35,8 @@ impl Limits {
         grpc_message: 4 * 1024 * 1024,
     };
 
-    /// As much as is decompressed at all.
-    pub const NONE: Limits = Limits {
+    /// No limits of a backend.
+    pub(super) const NONE: SizeLimits = SizeLimits {
         metrics_compressed: DECOMPRESSED_CAP,
         logs_decompressed: DECOMPRESSED_CAP,
         traces_decompressed: DECOMPRESSED_CAP,
@@ -43,16 +44,16 @@ impl Limits {
     };
 }
 
-impl Default for Limits {
+impl Default for SizeLimits {
     fn default() -> Self {
-        Limits::DATADOG
+        SizeLimits::DATADOG
     }
 }
 
-/// Nothing is decompressed beyond this, whatever the signal.
+/// The largest decompressed body of any signal, in bytes.
 const DECOMPRESSED_CAP: usize = 64 * 1024 * 1024;
 
-impl Limits {
+impl SizeLimits {
     /// The largest body as sent.
     pub(super) fn compressed(&self, signal: Signal) -> usize {
         match signal {
@@ -72,15 +73,14 @@ impl Limits {
 }
 
 /// The status of an accepted request.
-pub(super) fn success_status(signal: Signal) -> u16 {
+pub(super) fn success_status(signal: Signal) -> StatusCode {
     match signal {
-        Signal::Traces => 202,
-        Signal::Logs | Signal::Metrics => 200,
+        Signal::Traces => StatusCode::ACCEPTED,
+        Signal::Logs | Signal::Metrics => StatusCode::OK,
     }
 }
 
-/// Whether the payload holds a metric that makes the intake refuse it: a cumulative histogram, a cumulative monotonic
-/// sum, or one without temporality. Gauges and cumulative non-monotonic sums are fine.
+/// True if the payload has a metric that makes the intake refuse all of it.
 pub(super) fn has_refused_metric(payload: &Payload) -> bool {
     let Payload::Metrics(request) = payload else {
         return false;
@@ -93,7 +93,8 @@ pub(super) fn has_refused_metric(payload: &Payload) -> bool {
         .any(is_refused)
 }
 
-/// Whether it is a cumulative histogram, a cumulative monotonic sum, or one without temporality.
+/// True for a cumulative histogram, a cumulative monotonic sum, or one without temporality. Gauges and cumulative
+/// non-monotonic sums are accepted.
 pub(super) fn is_refused(metric: &Metric) -> bool {
     let delta = AggregationTemporality::Delta as i32;
     let cumulative = AggregationTemporality::Cumulative as i32;

@@ -1,11 +1,11 @@
-//! Connections, and what both transports have in common.
+//! Connections, and the scripted treatment of requests.
 
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{HeaderMap, Response};
+use http::{Request, Response};
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, Full, Limited, StreamBody};
 use hyper::body::{Frame, Incoming};
@@ -16,38 +16,26 @@ use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use super::Shared;
+use super::IntakeState;
+use super::accept::{self, Accepted};
+use super::grpc::{self, GrpcCode};
 use super::port::Door;
 use super::received::Attempt;
+use super::response::RpcStatus;
+use super::script::ScriptedReply;
+use super::wire::{Call, Dropped, HttpReply, Protocol, RawRequest, Wire};
 
-/// Beyond this even a body that is refused is not read.
+/// The most bytes that are read of a body, refused or not.
 const READ_CAP: usize = 80 * 1024 * 1024;
-
-/// What an accepted request is told where an answer with a body is wanted.
-pub(super) const WARNING: &str = "accepted; this answer takes its time";
-
-pub(super) type Reply = Response<UnsyncBoxBody<Bytes, Infallible>>;
-
-/// A request that gets no answer: its connection, or over HTTP/2 its stream, is closed.
-#[derive(Debug, thiserror::Error)]
-#[error("the intake closes this connection, as scripted")]
-pub(super) struct Dropped;
-
-/// What a port speaks, and nothing else.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum Transport {
-    /// HTTP/1.1.
-    Http,
-    /// gRPC over HTTP/2 without TLS.
-    Grpc,
-}
+const REFUSED: &str = "refused, as scripted";
+const WARNING: &str = "accepted; this response takes its time";
 
 /// Serves until `stop`, then ends all connections.
 pub(super) async fn serve(
     mut listener: TcpListener,
     mut door: Door,
-    transport: Transport,
-    shared: Arc<Shared>,
+    protocol: Protocol,
+    state: Arc<IntakeState>,
     stop: CancellationToken,
 ) {
     let mut connections = JoinSet::new();
@@ -57,13 +45,13 @@ pub(super) async fn serve(
             Some(_) = connections.join_next() => continue,
             () = stop.cancelled() => return,
             () = door.closing() => {
-                // Their connections end without an answer, wherever they are.
+                // Their connections end without a response, wherever they are.
                 connections.shutdown().await;
                 listener = tokio::select! {
                     opened = door.stay_closed(listener) => match opened {
                         Ok(listener) => listener,
                         Err(error) => {
-                            tracing::error!("the OTLP intake cannot open its port again: {error}");
+                            tracing::error!(%error, "OTLP intake cannot reopen its port");
                             return;
                         }
                     },
@@ -73,24 +61,22 @@ pub(super) async fn serve(
             }
         };
         let stream = match accepted {
-            Ok((stream, _)) => stream,
+            Ok((stream, _)) => TokioIo::new(stream),
             Err(error) => {
-                tracing::warn!("the OTLP intake could not accept a connection: {error}");
+                tracing::warn!(%error, "OTLP intake cannot accept a connection");
                 tokio::task::yield_now().await;
                 continue;
             }
         };
-        let shared = Arc::clone(&shared);
+        let state = Arc::clone(&state);
         connections.spawn(async move {
-            let stream = TokioIo::new(stream);
+            let service = service_fn(|request| answer(Arc::clone(&state), protocol, request));
             // In both cases the client sees by itself that its connection ended.
-            match transport {
-                Transport::Http => {
-                    let service = service_fn(|request| super::http::answer(Arc::clone(&shared), request));
+            match protocol {
+                Protocol::Http => {
                     let _ = http1::Builder::new().serve_connection(stream, service).await;
                 }
-                Transport::Grpc => {
-                    let service = service_fn(|request| super::grpc::answer(Arc::clone(&shared), request));
+                Protocol::Grpc => {
                     let server = http2::Builder::new(TokioExecutor::new());
                     let _ = server.serve_connection(stream, service).await;
                 }
@@ -99,38 +85,120 @@ pub(super) async fn serve(
     }
 }
 
-/// Reads the whole body first: a client that is refused half-way through a body sees a broken connection instead of the
-/// answer.
-pub(super) async fn read_body(body: Incoming) -> Result<Bytes, Box<dyn std::error::Error + Send + Sync>> {
-    Ok(Limited::new(body, READ_CAP).collect().await?.to_bytes())
+/// Handles one request and records the attempt.
+async fn answer(state: Arc<IntakeState>, protocol: Protocol, request: Request<Incoming>) -> Result<HttpReply, Dropped> {
+    let (mut parts, body) = request.into_parts();
+    let profile = &state.options.profile;
+    let key = parts.headers.remove(profile.key_header);
+    // The whole body is read first: a client that is refused half-way through a body sees a broken connection instead of
+    // the response.
+    let body = Limited::new(body, READ_CAP).collect().await.map(|body| body.to_bytes());
+    let mut attempt = Attempt {
+        path: parts.uri.path().to_owned(),
+        headers: parts.headers.clone(),
+        body_size: body.as_ref().map_or(0, Bytes::len),
+        status: None,
+        grpc_status: None,
+    };
+    let request = RawRequest { parts, key, body };
+    let result = match protocol.call(profile, &request, state.options.limits.grpc_message) {
+        Ok(call) => play(&state, &call, &attempt).await,
+        Err(early) => early,
+    };
+    if let Ok(reply) = &result {
+        attempt.status = Some(reply.status().as_u16());
+        attempt.grpc_status = reply.extensions().get().map(|GrpcCode(code)| *code);
+    }
+    state.record().attempts.push(attempt);
+    result
 }
 
-pub(super) fn record(
-    shared: &Shared,
-    path: &str,
-    headers: &HeaderMap,
-    body_size: usize,
-    status: Option<u16>,
-    grpc_status: Option<i32>,
-) {
-    shared.state().attempts.push(Attempt {
-        path: path.to_owned(),
-        headers: headers.clone(),
-        body_size,
-        status,
-        grpc_status,
-    });
+/// Plays the scripted reply, or handles the call as usual.
+async fn play(state: &IntakeState, call: &Call<'_>, attempt: &Attempt) -> Result<HttpReply, Dropped> {
+    let usual = |rejected| usual(state, call, rejected);
+    let hang = async || {
+        // Recorded now: the client ends this by closing the connection.
+        state.record().attempts.push(attempt.clone());
+        std::future::pending::<Infallible>().await
+    };
+    let scripted = state.record().scripted(call.signal);
+    let Some(scripted) = scripted else {
+        return Ok(usual(None));
+    };
+    match scripted {
+        ScriptedReply::Response { status, headers, body } => response(status, &headers, body),
+        ScriptedReply::AcceptAndRespond { status, headers, body } => {
+            usual(None);
+            response(status, &headers, body)
+        }
+        ScriptedReply::Status { code, message, retry } => {
+            let status = RpcStatus::new(code, &message, retry);
+            Ok(call.wire.status(&status, retry))
+        }
+        ScriptedReply::DropConnection => Err(Dropped),
+        ScriptedReply::Hang => match hang().await {},
+        ScriptedReply::AcceptAndHang => {
+            usual(None);
+            match hang().await {}
+        }
+        ScriptedReply::Delay(pause) => {
+            tokio::time::sleep(pause).await;
+            Ok(usual(None))
+        }
+        ScriptedReply::Refuse { status } => {
+            if let Ok(message) = &call.message
+                && let Ok(payload) = accept::read(state, message)
+            {
+                accept::refuse(state, message, payload);
+            }
+            match call.wire {
+                Wire::Http(_) => response(status, &[], Vec::new()),
+                Wire::Grpc => Ok(grpc::failure(&RpcStatus::new(grpc::code_of(status), REFUSED, None))),
+            }
+        }
+        ScriptedReply::Reject(items) => Ok(usual(Some((items, REFUSED)))),
+        ScriptedReply::Trickle(time) => Ok(trickled(usual(Some((0, WARNING))), time).await),
+        ScriptedReply::Endless => {
+            let reply = call.wire.accepted(call.signal, &Accepted::default());
+            Ok(reply.map(|_| endless()))
+        }
+    }
+}
+
+fn usual(state: &IntakeState, call: &Call<'_>, rejected: Option<(usize, &str)>) -> HttpReply {
+    let accepted = match &call.message {
+        Ok(message) => accept::accept(state, message, rejected),
+        Err(refusal) => return call.wire.refused(&state.options.profile, refusal),
+    };
+    match accepted {
+        Ok(accepted) => call.wire.accepted(call.signal, &accepted),
+        Err(refusal) => call.wire.refused(&state.options.profile, &refusal),
+    }
+}
+
+fn response(status: u16, headers: &[(String, String)], body: Vec<u8>) -> Result<HttpReply, Dropped> {
+    let builder = headers
+        .iter()
+        .fold(Response::builder().status(status), |builder, (name, value)| {
+            builder.header(name, value)
+        });
+    builder
+        .body(Full::new(Bytes::from(body)).boxed_unsync())
+        .map_err(|error| {
+            tracing::error!(%error, "scripted reply is not a valid HTTP response");
+            Dropped
+        })
 }
 
 /// A body that never ends.
-pub(super) fn endless() -> UnsyncBoxBody<Bytes, Infallible> {
+fn endless() -> UnsyncBoxBody<Bytes, Infallible> {
     const PIECE: &[u8] = &[b' '; 16 * 1024];
     let pieces = futures_util::stream::repeat_with(|| Ok(Frame::data(Bytes::from_static(PIECE))));
     StreamBody::new(pieces).boxed_unsync()
 }
 
-/// The same answer, its body byte by byte in this time.
-pub(super) async fn trickled(reply: Reply, time: Duration) -> Reply {
+/// The same reply, with its body byte by byte over this time.
+async fn trickled(reply: HttpReply, time: Duration) -> HttpReply {
     let (parts, body) = reply.into_parts();
     let (trailers, body) = match body.collect().await {
         Ok(body) => (body.trailers().cloned(), body.to_bytes()),
@@ -147,17 +215,4 @@ pub(super) async fn trickled(reply: Reply, time: Duration) -> Reply {
         Some((Ok(Frame::data(byte)), (rest, trailers)))
     });
     Response::from_parts(parts, StreamBody::new(bytes).boxed_unsync())
-}
-
-pub(super) fn scripted_reply(status: u16, headers: &[(String, String)], body: Vec<u8>) -> Result<Reply, Dropped> {
-    let mut builder = Response::builder().status(status);
-    for (name, value) in headers {
-        builder = builder.header(name, value);
-    }
-    builder
-        .body(Full::new(Bytes::from(body)).boxed_unsync())
-        .map_err(|failure| {
-            tracing::error!("the scripted answer is not a valid HTTP response: {failure}");
-            Dropped
-        })
 }

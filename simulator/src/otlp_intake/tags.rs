@@ -1,12 +1,12 @@
-//! Which tags Datadog makes of resources and points. Pure.
+//! The tags that Datadog derives from resources and points. Pure.
 //!
 //! Source: Datadog documentation, "OpenTelemetry Semantic Conventions and Datadog Conventions" and "Getting Started with
 //! Tags"; the mapping is that of Datadog's open-source translator.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Resource attributes that become tags, and which. Others are not on metrics.
-pub const MAPPED: &[(&str, &str)] = &[
+/// Resource attributes and their tags. Metrics have no tags of other resource attributes.
+const MAPPED: &[(&str, &str)] = &[
     ("service.name", "service"),
     ("service.version", "version"),
     ("service.instance.id", "service.instance.id"),
@@ -38,7 +38,7 @@ pub const MAPPED: &[(&str, &str)] = &[
     ("tags.datadoghq.com/env", "env"),
     ("tags.datadoghq.com/service", "service"),
     ("tags.datadoghq.com/version", "version"),
-    // Datadog's own names pass.
+    // Datadog's own names are kept.
     ("kube_namespace", "kube_namespace"),
     ("kube_job", "kube_job"),
     ("kube_cronjob", "kube_cronjob"),
@@ -50,7 +50,7 @@ pub const MAPPED: &[(&str, &str)] = &[
     ("env", "env"),
     ("service", "service"),
     ("version", "version"),
-    // They make the host, which is part of every series.
+    // The host is part of every series.
     ("host", "host"),
     ("datadog.host.name", "host"),
     ("host.id", "host"),
@@ -60,7 +60,7 @@ pub const MAPPED: &[(&str, &str)] = &[
 
 /// Attributes `datadog.container.tag.X` become the tag X.
 const CUSTOM: &str = "datadog.container.tag.";
-/// The longest tag.
+/// The length of the longest tag, in characters.
 const LENGTH: usize = 200;
 
 /// The tags of a resource, `key:value`.
@@ -69,7 +69,7 @@ pub fn of_resource<'a>(resource: impl IntoIterator<Item = (&'a str, &'a str)>) -
     for (key, value) in resource {
         let mapped = MAPPED.iter().find(|(attribute, _)| *attribute == key);
         let tag = mapped.map(|(_, tag)| *tag).or_else(|| key.strip_prefix(CUSTOM));
-        // Only texts that are not empty count.
+        // Empty values become no tags.
         if let Some(tag) = tag.filter(|_| !value.is_empty()) {
             tags.insert(normalized(tag, value));
         }
@@ -78,7 +78,7 @@ pub fn of_resource<'a>(resource: impl IntoIterator<Item = (&'a str, &'a str)>) -
 }
 
 /// The tags of a point: those of its resource, and its own attributes under their own names.
-pub fn of_point(resource: &BTreeMap<String, String>, attributes: &BTreeMap<String, String>) -> BTreeSet<String> {
+pub(super) fn of_point(resource: &BTreeMap<String, String>, attributes: &BTreeMap<String, String>) -> BTreeSet<String> {
     let mut tags = of_resource(resource.iter().map(|(key, value)| (key.as_str(), value.as_str())));
     for (key, value) in attributes {
         let value = if value.is_empty() { "n/a" } else { value };
@@ -87,7 +87,7 @@ pub fn of_point(resource: &BTreeMap<String, String>, attributes: &BTreeMap<Strin
     tags
 }
 
-/// A tag as Datadog writes it: in lower case, without what it does not allow, not too long, beginning with a letter.
+/// A tag as Datadog stores it: in lower case, of allowed characters only, at most [`LENGTH`] long, starting with a letter.
 fn normalized(key: &str, value: &str) -> String {
     let text = format!("{key}:{value}");
     let letters = text
@@ -115,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn resources_are_mapped_and_points_keep_their_names() {
+    fn resource_attributes_are_mapped_point_attributes_kept() {
         let resource = map(&[
             ("k8s.namespace.name", "shop"),
             ("k8s.job.name", "import"),
@@ -141,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn tags_are_written_as_datadog_writes_them() {
+    fn tags_are_normalized_as_by_datadog() {
         let of = |key: &str, value: &str| {
             of_point(&map(&[]), &map(&[(key, value)]))
                 .into_iter()

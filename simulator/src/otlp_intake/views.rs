@@ -1,38 +1,19 @@
-//! Flat views of what came in, for assertions and for showing.
+//! Flat views of received data, for assertions and for display.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use opentelemetry_proto::tonic::common::v1::any_value::Value;
 use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue};
+/// The aggregation temporality of a sum or a histogram.
+pub use opentelemetry_proto::tonic::metrics::v1::AggregationTemporality as Temporality;
 use opentelemetry_proto::tonic::metrics::v1::metric::Data;
-use opentelemetry_proto::tonic::metrics::v1::{AggregationTemporality, NumberDataPoint, number_data_point};
+use opentelemetry_proto::tonic::metrics::v1::{NumberDataPoint, number_data_point};
 use opentelemetry_proto::tonic::resource::v1::Resource;
 
 use super::received::Payload;
 use super::tags;
 
-/// Whether a point holds what happened since the last one, or since the start.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Temporality {
-    /// Not stated.
-    Unspecified,
-    /// Since the last point.
-    Delta,
-    /// Since the start.
-    Cumulative,
-}
-
-impl Temporality {
-    fn of(raw: i32) -> Temporality {
-        match AggregationTemporality::try_from(raw) {
-            Ok(AggregationTemporality::Delta) => Temporality::Delta,
-            Ok(AggregationTemporality::Cumulative) => Temporality::Cumulative,
-            Ok(AggregationTemporality::Unspecified) | Err(_) => Temporality::Unspecified,
-        }
-    }
-}
-
-/// What a point says.
+/// The value of a point.
 #[derive(Clone, Debug, PartialEq)]
 pub enum PointValue {
     /// A whole number.
@@ -41,62 +22,62 @@ pub enum PointValue {
     Double(f64),
     /// A histogram of either kind, or a summary.
     Distribution {
-        /// How many values.
+        /// The number of values.
         count: u64,
-        /// Their sum, where given.
+        /// The sum of the values, if present.
         sum: Option<f64>,
     },
     /// No value.
     None,
 }
 
-/// One metric point with what it belongs to.
+/// One metric point with its metric and resource.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Point {
-    /// The metric's name.
+    /// The name of the metric.
     pub metric: String,
-    /// Its unit.
+    /// The unit of the metric.
     pub unit: String,
-    /// The resource's attributes; values that are not strings as JSON.
+    /// The attributes of the resource; values other than strings as JSON.
     pub resource: BTreeMap<String, String>,
-    /// The point's attributes; values that are not strings as JSON.
+    /// The attributes of the point; values other than strings as JSON.
     pub attributes: BTreeMap<String, String>,
-    /// The value.
+    /// The value of the point.
     pub value: PointValue,
-    /// The start of the interval, in nanoseconds since 1970; 0: not given.
+    /// The start of the interval, in nanoseconds since 1970; 0 if not set.
     pub start_unix_nano: u64,
     /// The end of the interval, in nanoseconds since 1970.
     pub time_unix_nano: u64,
-    /// For sums and histograms.
+    /// The temporality of a sum or a histogram.
     pub temporality: Option<Temporality>,
 }
 
 impl Point {
-    /// The tags that Datadog makes of it.
+    /// The tags of the point in Datadog.
     pub fn tags(&self) -> BTreeSet<String> {
         tags::of_point(&self.resource, &self.attributes)
     }
 }
 
-/// One log record with what it belongs to.
+/// One log record with its resource.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Record {
-    /// The event's name, empty for a plain log record.
+    /// The name of the event; empty for a plain log record.
     pub event_name: String,
-    /// The severity's text.
+    /// The severity text.
     pub severity: String,
-    /// The body; null if there is none.
+    /// The body; null if absent.
     pub body: serde_json::Value,
-    /// The resource's attributes.
+    /// The attributes of the resource.
     pub resource: BTreeMap<String, serde_json::Value>,
-    /// The record's attributes.
+    /// The attributes of the record.
     pub attributes: BTreeMap<String, serde_json::Value>,
-    /// When it happened, in nanoseconds since 1970.
+    /// The time of the record, in nanoseconds since 1970.
     pub time_unix_nano: u64,
 }
 
 impl Record {
-    /// The tags that Datadog makes of its resource; its attributes stay attributes.
+    /// The tags of the record in Datadog: those of its resource. The attributes stay attributes.
     pub fn tags(&self) -> BTreeSet<String> {
         let texts = self
             .resource
@@ -107,7 +88,7 @@ impl Record {
 }
 
 impl Payload {
-    /// The metric points, one by one; none unless it holds metrics.
+    /// The metric points; none unless the payload has metrics.
     pub fn points(&self) -> Vec<Point> {
         let Payload::Metrics(request) = self else {
             return Vec::new();
@@ -116,48 +97,23 @@ impl Payload {
         for resource_metrics in &request.resource_metrics {
             let resource = texts(attributes_of(resource_metrics.resource.as_ref()));
             for metric in resource_metrics.scope_metrics.iter().flat_map(|scope| &scope.metrics) {
-                let mut push = |attributes: &[KeyValue], value, start: u64, time: u64, temporality: Option<i32>| {
-                    points.push(Point {
-                        metric: metric.name.clone(),
-                        unit: metric.unit.clone(),
-                        resource: resource.clone(),
-                        attributes: texts(attributes),
-                        value,
-                        start_unix_nano: start,
-                        time_unix_nano: time,
-                        temporality: temporality.map(Temporality::of),
-                    });
+                let template = Point {
+                    metric: metric.name.clone(),
+                    unit: metric.unit.clone(),
+                    resource: resource.clone(),
+                    attributes: BTreeMap::new(),
+                    value: PointValue::None,
+                    start_unix_nano: 0,
+                    time_unix_nano: 0,
+                    temporality: None,
                 };
-                match &metric.data {
-                    Some(Data::Gauge(gauge)) => gauge.data_points.iter().for_each(|p| {
-                        push(&p.attributes, number(p), p.start_time_unix_nano, p.time_unix_nano, None);
-                    }),
-                    Some(Data::Sum(sum)) => sum.data_points.iter().for_each(|p| {
-                        let kind = Some(sum.aggregation_temporality);
-                        push(&p.attributes, number(p), p.start_time_unix_nano, p.time_unix_nano, kind);
-                    }),
-                    Some(Data::Histogram(histogram)) => histogram.data_points.iter().for_each(|p| {
-                        let value = distribution(p.count, p.sum);
-                        let kind = Some(histogram.aggregation_temporality);
-                        push(&p.attributes, value, p.start_time_unix_nano, p.time_unix_nano, kind);
-                    }),
-                    Some(Data::ExponentialHistogram(histogram)) => histogram.data_points.iter().for_each(|p| {
-                        let value = distribution(p.count, p.sum);
-                        let kind = Some(histogram.aggregation_temporality);
-                        push(&p.attributes, value, p.start_time_unix_nano, p.time_unix_nano, kind);
-                    }),
-                    Some(Data::Summary(summary)) => summary.data_points.iter().for_each(|p| {
-                        let value = distribution(p.count, Some(p.sum));
-                        push(&p.attributes, value, p.start_time_unix_nano, p.time_unix_nano, None);
-                    }),
-                    None => {}
-                }
+                add_points(&template, metric.data.as_ref(), &mut points);
             }
         }
         points
     }
 
-    /// The log records, one by one; none unless it holds logs.
+    /// The log records; none unless the payload has logs.
     pub fn records(&self) -> Vec<Record> {
         let Payload::Logs(request) = self else {
             return Vec::new();
@@ -180,16 +136,60 @@ impl Payload {
     }
 }
 
-fn number(point: &NumberDataPoint) -> PointValue {
-    match point.value {
-        Some(number_data_point::Value::AsInt(value)) => PointValue::Int(value),
-        Some(number_data_point::Value::AsDouble(value)) => PointValue::Double(value),
-        None => PointValue::None,
+fn add_points(template: &Point, data: Option<&Data>, points: &mut Vec<Point>) {
+    let mut add = |attributes: &[KeyValue], value, (start, time): (u64, u64), temporality: Option<i32>| {
+        points.push(Point {
+            attributes: texts(attributes),
+            value,
+            start_unix_nano: start,
+            time_unix_nano: time,
+            temporality: temporality.map(|raw| Temporality::try_from(raw).unwrap_or_default()),
+            ..template.clone()
+        });
+    };
+    let mut numbers = |data_points: &[NumberDataPoint], temporality| {
+        for p in data_points {
+            let value = match p.value {
+                Some(number_data_point::Value::AsInt(value)) => PointValue::Int(value),
+                Some(number_data_point::Value::AsDouble(value)) => PointValue::Double(value),
+                None => PointValue::None,
+            };
+            add(
+                &p.attributes,
+                value,
+                (p.start_time_unix_nano, p.time_unix_nano),
+                temporality,
+            );
+        }
+    };
+    let distribution = |count, sum| PointValue::Distribution { count, sum };
+    match data {
+        Some(Data::Gauge(data)) => numbers(&data.data_points, None),
+        Some(Data::Sum(data)) => numbers(&data.data_points, Some(data.aggregation_temporality)),
+        Some(Data::Histogram(data)) => data.data_points.iter().for_each(|p| {
+            let times = (p.start_time_unix_nano, p.time_unix_nano);
+            add(
+                &p.attributes,
+                distribution(p.count, p.sum),
+                times,
+                Some(data.aggregation_temporality),
+            );
+        }),
+        Some(Data::ExponentialHistogram(data)) => data.data_points.iter().for_each(|p| {
+            let times = (p.start_time_unix_nano, p.time_unix_nano);
+            add(
+                &p.attributes,
+                distribution(p.count, p.sum),
+                times,
+                Some(data.aggregation_temporality),
+            );
+        }),
+        Some(Data::Summary(data)) => data.data_points.iter().for_each(|p| {
+            let times = (p.start_time_unix_nano, p.time_unix_nano);
+            add(&p.attributes, distribution(p.count, Some(p.sum)), times, None);
+        }),
+        None => {}
     }
-}
-
-fn distribution(count: u64, sum: Option<f64>) -> PointValue {
-    PointValue::Distribution { count, sum }
 }
 
 fn attributes_of(resource: Option<&Resource>) -> &[KeyValue] {
@@ -213,7 +213,7 @@ fn texts(attributes: &[KeyValue]) -> BTreeMap<String, String> {
 }
 
 /// An OTLP value as plain JSON: `"x"`, not `{"stringValue":"x"}`. Bytes become a list of numbers.
-pub fn any_value_to_json(value: &AnyValue) -> serde_json::Value {
+fn any_value_to_json(value: &AnyValue) -> serde_json::Value {
     match &value.value {
         Some(Value::StringValue(text)) => text.clone().into(),
         Some(Value::BoolValue(value)) => (*value).into(),

@@ -2,52 +2,48 @@
 //! changes per resource, as the watch cache of the API server has.
 
 mod object;
-mod seed;
 pub(crate) mod selector;
 mod window;
 
-pub use seed::SeededJobs;
+pub(crate) use object::StoredObject;
+pub(crate) use window::{StoreChange, TooOld};
 
-pub(crate) use object::{Pairs, Stored};
-pub(crate) use window::{Change, TooOld};
-
+use crate::locked;
 use crate::resource::{ChangeType, Resource};
 use selector::Selection;
 use serde_json::Value;
 use std::collections::{BTreeMap, HashMap};
 use std::ops::Bound;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use tokio::sync::watch;
 use window::Window;
 
-/// How a store is made.
+/// The version of an empty store; the first write gets the next one.
+const FIRST_VERSION: u64 = 1_000;
+
+/// The options of a store.
 #[derive(Clone, Debug)]
 pub struct StoreOptions {
-    /// How many changes per resource a watch can be resumed over.
+    /// How many changes of each resource are kept; a watch resumes from these only.
     pub window: usize,
-    /// The version the empty store starts at; the first write gets the next one.
-    pub first_version: u64,
 }
 
 impl Default for StoreOptions {
     fn default() -> Self {
-        StoreOptions {
-            window: 20_000,
-            first_version: 1_000,
-        }
+        StoreOptions { window: 20_000 }
     }
 }
 
-/// Why a write was refused.
+/// The reason a write was refused.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum StoreError {
-    /// An object of that name is there already.
+    /// An object of that name exists.
     #[error("{0} \"{1}\" already exists")]
     AlreadyExists(String, String),
-    /// No object of that name is there.
+    /// No object of that name exists.
     #[error("{0} \"{1}\" not found")]
     NotFound(String, String),
-    /// The object has another resource version than the writer read.
+    /// The resource version of the object is not the one that the writer read.
     #[error(
         "Operation cannot be fulfilled on {0} \"{1}\": the object has been modified; please apply your changes to the latest version and try again"
     )]
@@ -60,28 +56,30 @@ pub enum StoreError {
 /// A versioned object store. Clones share one state.
 #[derive(Clone, Debug)]
 pub struct Store {
-    state: Arc<Mutex<State>>,
+    state: Arc<Mutex<StoreState>>,
     version: Arc<watch::Sender<u64>>,
 }
 
 #[derive(Debug)]
-struct State {
+struct StoreState {
     version: u64,
-    resources: HashMap<Resource, Objects>,
+    /// The capacity of each resource's window.
+    window: usize,
+    resources: HashMap<Resource, ResourceObjects>,
 }
 
 #[derive(Debug)]
-struct Objects {
-    live: BTreeMap<Box<str>, Arc<Stored>>,
+struct ResourceObjects {
+    live: BTreeMap<Box<str>, Arc<StoredObject>>,
     window: Window,
 }
 
 /// A page of a list.
 #[derive(Debug)]
-pub(crate) struct Page {
+pub(crate) struct ListPage {
     /// The version the list is consistent with.
     pub version: u64,
-    pub items: Vec<Arc<Stored>>,
+    pub items: Vec<Arc<StoredObject>>,
     /// The key of the last item, and how many objects follow it unselected, if the page is not the last.
     pub next: Option<(Box<str>, usize)>,
 }
@@ -95,18 +93,11 @@ impl Default for Store {
 impl Store {
     /// An empty store.
     pub fn new(options: StoreOptions) -> Store {
-        let first = options.first_version;
-        let objects = || Objects {
-            live: BTreeMap::new(),
-            window: Window::new(first, options.window),
-        };
-        let resources = Resource::ALL
-            .into_iter()
-            .map(|resource| (resource, objects()))
-            .collect();
-        let state = State {
+        let first = FIRST_VERSION;
+        let state = StoreState {
             version: first,
-            resources,
+            window: options.window,
+            resources: HashMap::new(),
         };
         Store {
             state: Arc::new(Mutex::new(state)),
@@ -119,12 +110,9 @@ impl Store {
         self.lock().version
     }
 
-    /// How many objects of `resource` there are.
+    /// The number of objects of `resource`.
     pub fn count(&self, resource: Resource) -> usize {
-        self.lock()
-            .resources
-            .get(&resource)
-            .map_or(0, |objects| objects.live.len())
+        self.lock().objects(resource).live.len()
     }
 
     /// The object of that name; the namespace is empty for cluster-scoped resources.
@@ -135,10 +123,7 @@ impl Store {
 
     /// Every object of `resource`, in the order of lists.
     pub fn list(&self, resource: Resource) -> Vec<Value> {
-        let stored: Vec<_> = match self.lock().resources.get(&resource) {
-            Some(objects) => objects.live.values().cloned().collect(),
-            None => Vec::new(),
-        };
+        let stored: Vec<_> = self.lock().objects(resource).live.values().cloned().collect();
         stored.iter().map(|stored| stored.to_value(resource)).collect()
     }
 
@@ -166,7 +151,7 @@ impl Store {
         Ok(self.write(&mut state, resource, key, object))
     }
 
-    /// Writes an object whether or not it is there; returns its version.
+    /// Creates or replaces an object; returns its version.
     pub fn put(&self, resource: Resource, object: Value) -> Result<u64, StoreError> {
         let key = key_of(resource, &object)?;
         let mut state = self.lock();
@@ -185,7 +170,7 @@ impl Store {
         Ok(last)
     }
 
-    /// Removes an object, telling watches this last state; returns the version of the deletion.
+    /// Removes an object whose last state, as watches show it, is this one; returns the version of the deletion.
     pub fn delete_with(&self, resource: Resource, last: Value) -> Result<u64, StoreError> {
         let key = key_of(resource, &last)?;
         let mut state = self.lock();
@@ -195,7 +180,7 @@ impl Store {
         Ok(self.remove(&mut state, resource, &key, last))
     }
 
-    /// Forgets all changes so far: a watch from an older version gets 410.
+    /// Drops all changes so far: a watch from an older version ends with 410.
     pub fn compact(&self) {
         let mut state = self.lock();
         let version = state.version;
@@ -204,25 +189,26 @@ impl Store {
         }
     }
 
-    /// Tells when the version of the store moves.
+    /// The version of the store, as it moves.
     pub(crate) fn subscribe(&self) -> watch::Receiver<u64> {
         self.version.subscribe()
     }
 
-    pub(crate) fn stored(&self, resource: Resource, namespace: &str, name: &str) -> Option<Arc<Stored>> {
-        self.lock()
-            .resources
-            .get(&resource)?
-            .live
-            .get(&key(resource, namespace, name))
-            .cloned()
+    pub(crate) fn stored(&self, resource: Resource, namespace: &str, name: &str) -> Option<Arc<StoredObject>> {
+        let key = key(resource, namespace, name);
+        self.lock().objects(resource).live.get(&key).cloned()
     }
 
     /// The changes of `resource` after `version`, at most `limit`, and the version they lead to.
-    pub(crate) fn changes(&self, resource: Resource, version: u64, limit: usize) -> Result<(Vec<Change>, u64), TooOld> {
+    pub(crate) fn changes(
+        &self,
+        resource: Resource,
+        version: u64,
+        limit: usize,
+    ) -> Result<(Vec<StoreChange>, u64), TooOld> {
         let mut state = self.lock();
         let now = state.version;
-        let changes: Vec<Change> = state
+        let changes: Vec<StoreChange> = state
             .objects(resource)
             .window
             .after(version)?
@@ -244,12 +230,12 @@ impl Store {
         at: Option<u64>,
         after: Option<&str>,
         limit: Option<usize>,
-    ) -> Result<Page, TooOld> {
+    ) -> Result<ListPage, TooOld> {
         let mut state = self.lock();
         let version = at.unwrap_or(state.version);
         let objects = state.objects(resource);
-        // What objects looked like at `version`: undo every later change. The first one after it knows.
-        let mut then: BTreeMap<&str, Option<&Arc<Stored>>> = BTreeMap::new();
+        // The objects at `version`: undo every later change. The first one after it holds the object as it was then.
+        let mut then: BTreeMap<&str, Option<&Arc<StoredObject>>> = BTreeMap::new();
         for change in objects.window.after(version)? {
             then.entry(&change.object.key).or_insert(change.previous.as_ref());
         }
@@ -277,7 +263,7 @@ impl Store {
                 more |= selection.matches(stored);
                 rest += 1;
                 if more && selection.has_selectors() {
-                    // Nobody counts the rest of a narrowed list.
+                    // A list with selectors carries no count of the rest.
                     break;
                 }
                 continue;
@@ -287,74 +273,65 @@ impl Store {
             }
         }
         let next = items.last().filter(|_| more).map(|last| (last.key.clone(), rest));
-        Ok(Page { version, items, next })
+        Ok(ListPage { version, items, next })
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, StoreState> {
+        locked(&self.state)
     }
 
-    fn write(&self, state: &mut State, resource: Resource, key: Box<str>, object: Value) -> u64 {
-        let version = state.version + 1;
-        self.insert(state, resource, Stored::new(resource, key, object, version));
-        version
-    }
-
-    fn insert(&self, state: &mut State, resource: Resource, object: Arc<Stored>) {
-        let version = object.version;
+    fn write(&self, state: &mut StoreState, resource: Resource, key: Box<str>, object: Value) -> u64 {
+        let object = StoredObject::new(resource, key.clone(), object, state.version + 1);
         let objects = state.objects(resource);
-        let previous = objects.live.insert(object.key.clone(), object.clone());
-        let kind = if previous.is_some() {
-            ChangeType::Modified
-        } else {
-            ChangeType::Added
+        let previous = objects.live.insert(key, object.clone());
+        let kind = match previous {
+            Some(_) => ChangeType::Modified,
+            None => ChangeType::Added,
         };
-        objects.window.push(Change {
+        self.push(state, resource, kind, object, previous)
+    }
+
+    fn remove(&self, state: &mut StoreState, resource: Resource, key: &str, last: Value) -> u64 {
+        let object = StoredObject::new(resource, key.into(), last, state.version + 1);
+        let previous = state.objects(resource).live.remove(key);
+        self.push(state, resource, ChangeType::Deleted, object, previous)
+    }
+
+    fn push(
+        &self,
+        state: &mut StoreState,
+        resource: Resource,
+        kind: ChangeType,
+        object: Arc<StoredObject>,
+        previous: Option<Arc<StoredObject>>,
+    ) -> u64 {
+        let version = object.version;
+        state.objects(resource).window.push(StoreChange {
             version,
             kind,
             object,
             previous,
         });
-        self.advance(state, version);
-    }
-
-    fn remove(&self, state: &mut State, resource: Resource, key: &str, last: Value) -> u64 {
-        let version = state.version + 1;
-        let objects = state.objects(resource);
-        let previous = objects.live.remove(key);
-        let object = Stored::new(resource, key.into(), last, version);
-        objects.window.push(Change {
-            version,
-            kind: ChangeType::Deleted,
-            object,
-            previous,
-        });
-        self.advance(state, version);
-        version
-    }
-
-    fn advance(&self, state: &mut State, version: u64) {
         state.version = version;
         self.version.send_replace(version);
+        version
     }
 }
 
-impl State {
-    fn objects(&mut self, resource: Resource) -> &mut Objects {
-        let (floor, capacity) = (self.version, StoreOptions::default().window);
-        let empty = || Objects {
+impl StoreState {
+    fn objects(&mut self, resource: Resource) -> &mut ResourceObjects {
+        self.resources.entry(resource).or_insert_with(|| ResourceObjects {
             live: BTreeMap::new(),
-            window: Window::new(floor, capacity),
-        };
-        self.resources.entry(resource).or_insert_with(empty)
+            window: Window::new(FIRST_VERSION, self.window),
+        })
     }
 }
 
 /// Merges two sequences sorted by key; no key is in both.
 fn merged<'a>(
-    left: impl Iterator<Item = (&'a str, &'a Arc<Stored>)>,
-    right: impl Iterator<Item = (&'a str, &'a Arc<Stored>)>,
-) -> impl Iterator<Item = (&'a str, &'a Arc<Stored>)> {
+    left: impl Iterator<Item = (&'a str, &'a Arc<StoredObject>)>,
+    right: impl Iterator<Item = (&'a str, &'a Arc<StoredObject>)>,
+) -> impl Iterator<Item = (&'a str, &'a Arc<StoredObject>)> {
     let (mut left, mut right) = (left.peekable(), right.peekable());
     std::iter::from_fn(move || match (left.peek(), right.peek()) {
         (Some((l, _)), Some((r, _))) if r < l => right.next(),

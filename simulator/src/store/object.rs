@@ -1,28 +1,27 @@
-//! One version of an object: its JSON, and the few fields that selectors look at.
+//! One version of an object: its JSON, and the few fields that selectors test.
 
 use crate::resource::Resource;
 use bytes::Bytes;
 use serde_json::Value;
 use std::sync::Arc;
 
-/// One stored version of an object, shared by the store and its log of changes.
+/// One version of an object, shared by the store and its window of changes.
 #[derive(Debug)]
-pub(crate) struct Stored {
+pub(crate) struct StoredObject {
     /// `namespace/name`, or the name alone; the order of lists is the order of these keys.
     pub key: Box<str>,
     /// The resource version of this version.
     pub version: u64,
     /// The object as JSON, without `kind` and `apiVersion` (lists omit them, everything else puts them in front).
     pub body: Bytes,
-    /// Its labels.
     pub labels: Pairs,
     /// The values of the field selectors this resource supports, `metadata.*` aside.
     pub fields: Pairs,
 }
 
-impl Stored {
-    /// Takes an object, stamps `version` into it and keeps what selectors need.
-    pub fn new(resource: Resource, key: Box<str>, mut object: Value, version: u64) -> Arc<Stored> {
+impl StoredObject {
+    /// Stamps `version` into an object.
+    pub(crate) fn new(resource: Resource, key: Box<str>, mut object: Value, version: u64) -> Arc<StoredObject> {
         if let Some(map) = object.as_object_mut() {
             map.remove("kind");
             map.remove("apiVersion");
@@ -45,7 +44,7 @@ impl Stored {
                 .filter(|(_, v)| !v.is_empty())
                 .map(|(k, v)| (*k, v.as_str())),
         );
-        Arc::new(Stored {
+        Arc::new(StoredObject {
             key,
             version,
             body: Bytes::from(object.to_string()),
@@ -55,17 +54,17 @@ impl Stored {
     }
 
     /// The namespace; empty for cluster-scoped objects.
-    pub fn namespace(&self) -> &str {
+    pub(crate) fn namespace(&self) -> &str {
         self.key.split_once('/').map_or("", |(namespace, _)| namespace)
     }
 
     /// The name.
-    pub fn name(&self) -> &str {
+    pub(crate) fn name(&self) -> &str {
         self.key.split_once('/').map_or(&self.key, |(_, name)| name)
     }
 
     /// The object as a tree, with `kind` and `apiVersion`.
-    pub fn to_value(&self, resource: Resource) -> Value {
+    pub(crate) fn to_value(&self, resource: Resource) -> Value {
         let mut value: Value = serde_json::from_slice(&self.body).unwrap_or_default();
         if let Some(map) = value.as_object_mut() {
             map.insert("kind".into(), resource.kind().into());
@@ -75,8 +74,8 @@ impl Stored {
     }
 
     /// The same object under another resource version, as watches send what left a selection.
-    pub fn restamped(&self, resource: Resource, version: u64) -> Arc<Stored> {
-        Stored::new(resource, self.key.clone(), self.to_value(resource), version)
+    pub(crate) fn restamped(&self, resource: Resource, version: u64) -> Arc<StoredObject> {
+        StoredObject::new(resource, self.key.clone(), self.to_value(resource), version)
     }
 }
 
@@ -113,7 +112,7 @@ pub(crate) fn selectable_fields(resource: Resource) -> &'static [&'static str] {
 }
 
 fn field_text(object: &Value, path: &str) -> String {
-    // Two selectable fields do not say where they stand in the object.
+    // The names of two fields are not their paths in the object.
     match path {
         "status.successful" => return object["status"]["succeeded"].as_i64().unwrap_or(0).to_string(),
         "source" => return object["source"]["component"].as_str().unwrap_or_default().to_owned(),
@@ -127,12 +126,12 @@ fn field_text(object: &Value, path: &str) -> String {
     }
 }
 
-/// A small map of strings in one allocation; a cluster of 100,000 Jobs holds a great many of these.
+/// A small map of strings in one allocation: a cluster of 100,000 Jobs holds very many of these.
 #[derive(Debug, Default)]
 pub(crate) struct Pairs(Box<str>);
 
 impl Pairs {
-    pub fn new<'a>(pairs: impl Iterator<Item = (&'a str, &'a str)>) -> Pairs {
+    pub(crate) fn new<'a>(pairs: impl Iterator<Item = (&'a str, &'a str)>) -> Pairs {
         let mut text = String::new();
         for (key, value) in pairs {
             for part in [key, value] {
@@ -143,17 +142,7 @@ impl Pairs {
         Pairs(text.into_boxed_str())
     }
 
-    /// The pairs as one text: keys and values in turn, each ended by a NUL.
-    pub fn text(&self) -> &str {
-        &self.0
-    }
-
-    /// Pairs from such a text.
-    pub fn from_text(text: String) -> Pairs {
-        Pairs(text.into_boxed_str())
-    }
-
-    pub fn get(&self, key: &str) -> Option<&str> {
+    pub(crate) fn get(&self, key: &str) -> Option<&str> {
         let mut parts = self.0.split_terminator('\0');
         while let (Some(k), Some(v)) = (parts.next(), parts.next()) {
             if k == key {

@@ -1,9 +1,9 @@
-//! Label and field selectors, with the API server's own words for what it does not understand.
+//! Label and field selectors, with the errors of the API server.
 
-use super::object::{Stored, selectable_fields};
+use super::object::{StoredObject, selectable_fields};
 use crate::resource::Resource;
 
-/// What a list or watch asks for.
+/// The objects that a list or watch selects.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Selection {
     /// Only this namespace.
@@ -30,7 +30,7 @@ enum Test {
 
 impl Selection {
     /// Reads the selectors of a request; the error is the message of a 400.
-    pub fn parse(
+    pub(crate) fn parse(
         resource: Resource,
         namespace: Option<&str>,
         labels: Option<&str>,
@@ -44,12 +44,12 @@ impl Selection {
     }
 
     /// Whether anything but the namespace narrows the selection.
-    pub fn has_selectors(&self) -> bool {
+    pub(crate) fn has_selectors(&self) -> bool {
         !self.labels.is_empty() || !self.fields.is_empty()
     }
 
     /// Keys of selected objects begin with this.
-    pub fn key_prefix(&self) -> String {
+    pub(crate) fn key_prefix(&self) -> String {
         self.namespace
             .as_ref()
             .map(|namespace| format!("{namespace}/"))
@@ -57,7 +57,7 @@ impl Selection {
     }
 
     /// Whether the object is selected.
-    pub fn matches(&self, object: &Stored) -> bool {
+    pub(crate) fn matches(&self, object: &StoredObject) -> bool {
         self.namespace
             .as_deref()
             .is_none_or(|namespace| namespace == object.namespace())
@@ -258,7 +258,7 @@ mod tests {
             "metadata": {"name": "j", "namespace": "n", "labels": {"app": "etl", "tier": "3", "empty": ""}},
             "status": {"phase": "Failed"},
         });
-        let stored = Stored::new(Resource::Pods, "n/j".into(), object, 7);
+        let stored = StoredObject::new(Resource::Pods, "n/j".into(), object, 7);
         Ok(Selection::parse(Resource::Pods, None, Some(labels), Some(fields))?.matches(&stored))
     }
 

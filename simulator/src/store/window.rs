@@ -1,20 +1,20 @@
-//! The changes a watch can still be resumed from: a bounded window, per resource.
+//! The changes that a watch can resume from: a bounded window for each resource.
 
-use super::object::Stored;
+use super::object::StoredObject;
 use crate::resource::ChangeType;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
 /// One change of one object.
 #[derive(Clone, Debug)]
-pub(crate) struct Change {
-    /// The global version the change has.
+pub(crate) struct StoreChange {
+    /// The version of the change, in the count of all resources.
     pub version: u64,
     pub kind: ChangeType,
     /// The object after the change; for a deletion its last state, stamped with `version`.
-    pub object: Arc<Stored>,
+    pub object: Arc<StoredObject>,
     /// The object before the change, if there was one.
-    pub previous: Option<Arc<Stored>>,
+    pub previous: Option<Arc<StoredObject>>,
 }
 
 /// The requested version lies before the window.
@@ -26,14 +26,14 @@ pub(crate) struct TooOld {
 
 #[derive(Debug)]
 pub(crate) struct Window {
-    changes: VecDeque<Change>,
-    /// Changes after this version are all here.
+    changes: VecDeque<StoreChange>,
+    /// The window holds every change after this version.
     floor: u64,
     capacity: usize,
 }
 
 impl Window {
-    pub fn new(floor: u64, capacity: usize) -> Window {
+    pub(super) fn new(floor: u64, capacity: usize) -> Window {
         Window {
             changes: VecDeque::new(),
             floor,
@@ -41,7 +41,7 @@ impl Window {
         }
     }
 
-    pub fn push(&mut self, change: Change) {
+    pub(super) fn push(&mut self, change: StoreChange) {
         while self.changes.len() >= self.capacity {
             if let Some(dropped) = self.changes.pop_front() {
                 self.floor = dropped.version;
@@ -50,14 +50,14 @@ impl Window {
         self.changes.push_back(change);
     }
 
-    /// Forgets every change, as if the window had moved past them.
-    pub fn compact(&mut self, version: u64) {
+    /// Drops every change, as if the window had moved past them.
+    pub(super) fn compact(&mut self, version: u64) {
         self.changes.clear();
         self.floor = version;
     }
 
     /// The changes after `version`.
-    pub fn after(&self, version: u64) -> Result<impl Iterator<Item = &Change>, TooOld> {
+    pub(super) fn after(&self, version: u64) -> Result<impl Iterator<Item = &StoreChange>, TooOld> {
         if version < self.floor {
             return Err(TooOld { floor: self.floor });
         }

@@ -13,7 +13,7 @@ use tonic::metadata::MetadataValue;
 use tonic::transport::{Channel, Endpoint};
 use tonic::{Code, Request, Status};
 
-use super::*;
+use super::super::*;
 
 /// The codec that generated clients use.
 #[derive(Default)]
@@ -101,10 +101,10 @@ async fn a_grpc_client_is_understood() {
     let refused = export(&intake, "wrong", "b").await.unwrap_err();
     assert_eq!(refused.code(), Code::Unauthenticated);
 
-    intake.fail_next(Signal::Logs, Answer::Reject(1));
+    intake.fail_next(Signal::Logs, ScriptedReply::Reject(1));
     let partial = export(&intake, "right", "c").await.unwrap().partial_success.unwrap();
     assert_eq!(partial.rejected_log_records, 1);
-    let busy = Answer::code(8, "busy: 100 % ä").retry_after(Duration::from_millis(1500));
+    let busy = ScriptedReply::code(8, "busy: 100 % ä").retry_after(Duration::from_millis(1500));
     intake.fail_next(Signal::Logs, busy);
     let status = export(&intake, "right", "d").await.unwrap_err();
     assert_eq!(
@@ -121,13 +121,13 @@ async fn a_grpc_client_is_understood() {
 
 #[tokio::test]
 async fn a_message_above_the_limit_is_refused_in_grpcs_words() {
-    let limits = Limits {
+    let limits = SizeLimits {
         grpc_message: 100,
-        ..Limits::default()
+        ..SizeLimits::default()
     };
-    let options = Options {
+    let options = IntakeOptions {
         limits,
-        ..Options::default()
+        ..IntakeOptions::default()
     };
     let intake = OtlpIntake::start_with(options).await.unwrap();
     let status = export(&intake, "x", &"a".repeat(200)).await.unwrap_err();

@@ -1,4 +1,4 @@
-//! What becomes of a request's data, whatever the transport.
+//! The usual treatment of the data of a request, the same for HTTP and gRPC.
 
 use std::io::{self, Read};
 use std::sync::Arc;
@@ -7,7 +7,7 @@ use http::HeaderMap;
 use jiff::Timestamp;
 
 use super::received::{Payload, Received, Signal};
-use super::{Shared, judge};
+use super::{IntakeState, checks};
 
 /// The form of the data.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,76 +20,80 @@ pub(super) enum Form {
 #[derive(Clone, Copy)]
 pub(super) struct Message<'a> {
     pub signal: Signal,
-    /// The key that came with it.
     pub key: Option<&'a [u8]>,
-    /// Without the key.
+    /// The headers, without the key.
     pub headers: &'a HeaderMap,
     pub form: Form,
-    /// How the body is compressed.
+    /// The compression of the body.
     pub encoding: &'a [u8],
     pub body: &'a [u8],
-    /// The most bytes a body may have, before and after decompression, besides the intake's own limits.
+    /// The largest body, in bytes, before and after decompression, besides the limits of the intake.
     pub cap: usize,
 }
 
-/// Data that was taken, or a part of it.
+/// The acknowledgement of data, or of a part of it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Taken {
+pub(super) struct Accepted {
     pub rejected: usize,
     /// The message of a partial success.
     pub message: String,
 }
 
-/// Why nothing was taken.
+/// The reason all data is refused.
 #[derive(Debug)]
 pub(super) enum Refusal {
     Key,
+    ContentType,
     Encoding,
     TooLarge { size: usize, limit: usize },
     Malformed(String),
 }
 
-/// The intake's own rules, in the order in which it applies them. `rejected`: how many of the first items to refuse, and
-/// the message of a partial success.
-pub(super) fn take(shared: &Shared, message: &Message<'_>, rejected: Option<(usize, &str)>) -> Result<Taken, Refusal> {
-    let profile = &shared.options.profile;
-    let expected = shared.options.api_key.as_ref();
+/// Applies the rules of the backend, in its order. `rejected` is the number of the first items to refuse, and the message
+/// of the partial success.
+pub(super) fn accept(
+    state: &IntakeState,
+    message: &Message<'_>,
+    rejected: Option<(usize, &str)>,
+) -> Result<Accepted, Refusal> {
+    let profile = &state.options.profile;
+    let expected = state.options.api_key.as_ref();
     let expected = expected.map(|key| format!("{}{key}", profile.key_prefix));
     if expected.is_some() && message.key != expected.as_deref().map(str::as_bytes) {
         return Err(Refusal::Key);
     }
-    let judged = judge::judge(profile, read(shared, message)?, Timestamp::now());
-    let mut taken = judged.kept;
-    shared.state().lost.extend(judged.lost);
-    if let Some((items, words)) = judged.rejected {
-        shared.state().rejected += items;
-        if taken.items() > 0 {
-            keep(shared, message, taken);
+    let checked = checks::check(profile, read(state, message)?, Timestamp::now());
+    let mut kept = checked.kept;
+    state.record().lost.extend(checked.lost);
+    if let Some((items, reason)) = checked.rejected {
+        state.record().rejected += items;
+        if kept.items() > 0 {
+            keep(state, message, kept);
         }
-        return Ok(Taken {
+        return Ok(Accepted {
             rejected: items,
-            message: words.into(),
+            message: reason.into(),
         });
     }
-    let mut answer = Taken::default();
-    if let Some((items, words)) = rejected {
-        let refused = taken.split_off_first(items);
-        answer.rejected = refused.items();
-        answer.message = words.into();
-        if answer.rejected > 0 {
-            refuse(shared, message, refused);
+    let mut accepted = Accepted::default();
+    if let Some((items, reason)) = rejected {
+        let refused = kept.split_off_first(items);
+        accepted.rejected = refused.items();
+        accepted.message = reason.into();
+        if accepted.rejected > 0 {
+            refuse(state, message, refused);
         }
     }
-    keep(shared, message, taken);
-    Ok(answer)
+    keep(state, message, kept);
+    Ok(accepted)
 }
 
-/// Reads the data.
-pub(super) fn read(shared: &Shared, message: &Message<'_>) -> Result<Payload, Refusal> {
-    let limits = &shared.options.limits;
+/// Decompresses and decodes the data.
+pub(super) fn read(state: &IntakeState, message: &Message<'_>) -> Result<Payload, Refusal> {
+    let limits = &state.options.limits;
     let (signal, body) = (message.signal, message.body);
     let (compressed, decompressed) = (limits.compressed(signal), limits.decompressed(signal));
-    let profile = &shared.options.profile;
+    let profile = &state.options.profile;
     let limit = compressed.min(message.cap).min(profile.largest_sent);
     if body.len() > limit {
         let size = body.len();
@@ -139,18 +143,18 @@ fn received(message: &Message<'_>, payload: Payload) -> Arc<Received> {
     })
 }
 
-fn keep(shared: &Shared, message: &Message<'_>, payload: Payload) {
+fn keep(state: &IntakeState, message: &Message<'_>, payload: Payload) {
     let received = received(message, payload);
-    let mut state = shared.state();
+    let mut record = state.record();
     for point in received.payload.points() {
-        state.overwrites.see(point);
+        record.overwrites.observe(point);
     }
-    state.received.push(Arc::clone(&received));
-    // Under the lock, so that subscribers see the same order; nobody may be listening.
-    let _ = shared.arrivals.send(received);
+    record.received.push(Arc::clone(&received));
+    // Under the lock, so that subscribers see the same order. An error means that there are none.
+    let _ = state.arrivals.send(received);
 }
 
-/// Keeps it among what was refused for good.
-pub(super) fn refuse(shared: &Shared, message: &Message<'_>, payload: Payload) {
-    shared.state().refused.push(received(message, payload));
+/// Adds data to what was refused for good.
+pub(super) fn refuse(state: &IntakeState, message: &Message<'_>, payload: Payload) {
+    state.record().refused.push(received(message, payload));
 }

@@ -1,17 +1,14 @@
 //! Recordings and scenarios played into a store.
 
-#![allow(clippy::unwrap_used)]
-
-mod support;
-
+use crate::client::{Next, watch};
 use serde_json::Value;
 use simulator::{Ids, Player, Resource, Simulator, SimulatorOptions, Step, Store, demo_scenarios, recording, timeline};
 use std::path::PathBuf;
 use std::time::Duration;
-use support::{Next, watch};
 use tokio::time::Instant;
 
-fn recorded(name: &str) -> Vec<Step> {
+/// The steps of a recording.
+pub(crate) fn recorded(name: &str) -> Vec<Step> {
     let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(format!("tests/recordings/{name}.jsonl.gz"));
     recording::read(&path).unwrap()
 }
@@ -23,7 +20,7 @@ fn without_version(object: &Value) -> Value {
 }
 
 #[tokio::test]
-async fn a_watcher_sees_a_recording_as_it_was_recorded() {
+async fn a_watch_reports_a_recording_unchanged() {
     let simulator = Simulator::start(SimulatorOptions::default()).await.unwrap();
     let steps = timeline::together([recorded("deadline-seed"), recorded("ttl0-failure")]);
     let mut player = Player::new(simulator.store().clone(), steps.clone());
@@ -44,7 +41,7 @@ async fn a_watcher_sees_a_recording_as_it_was_recorded() {
         assert!(next > version, "versions go up");
         version = next;
     }
-    // The Pods are gone in both; the Job of one is.
+    // Both recordings delete the Pods, and one of them the Job.
     assert_eq!(simulator.store().count(Resource::Pods), 0);
     assert_eq!(simulator.store().count(Resource::Jobs), 1);
     simulator.shutdown().await;
@@ -68,7 +65,7 @@ fn a_recording_can_be_played_step_by_step() {
 }
 
 #[test]
-fn a_change_of_what_somebody_deleted_is_skipped() {
+fn changes_of_deleted_objects_are_skipped() {
     let store = Store::default();
     let mut player = Player::new(store.clone(), recorded("deadline-seed"));
     player.step();
@@ -80,7 +77,7 @@ fn a_change_of_what_somebody_deleted_is_skipped() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_story_takes_its_time_divided_by_the_speed() {
+async fn a_timeline_takes_its_time_divided_by_the_speed() {
     let steps = timeline::one_after_another(
         [recorded("backoff-oom"), recorded("backoff-oom")],
         Duration::from_secs(60),
@@ -102,16 +99,16 @@ async fn a_story_takes_its_time_divided_by_the_speed() {
 async fn the_demo_plays_to_its_end() {
     let mut ids = Ids::new(1);
     let start = "2026-11-23T16:14:16Z".parse().unwrap();
-    let story = timeline::together(
+    let steps = timeline::together(
         demo_scenarios()
             .unwrap()
             .iter()
             .map(|scenario| scenario.timeline(start, &mut ids)),
     );
     let store = Store::default();
-    let mut player = Player::new(store.clone(), story);
+    let mut player = Player::new(store.clone(), steps);
     player.play(10.0).await;
     assert_eq!(player.remaining(), 0);
-    // Those of the CronJob and with a time to live of zero are gone.
+    // The Jobs of the CronJob and with a time to live of zero are deleted.
     assert_eq!(store.count(Resource::Jobs), 9);
 }

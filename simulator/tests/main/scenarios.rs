@@ -1,22 +1,15 @@
 //! Played Jobs look like recorded ones: the same versions of Jobs and Pods, the same Events, in the same order.
 
-#![allow(clippy::unwrap_used)]
-
+use crate::playing::recorded;
 use jiff::Timestamp;
 use serde_json::{Value, json};
-use simulator::{Ids, Resource, Scenario, Step, demo_scenarios, recording};
-use std::path::PathBuf;
-
-fn recorded(name: &str) -> Vec<Step> {
-    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(format!("tests/recordings/{name}.jsonl.gz"));
-    recording::read(&path).unwrap()
-}
+use simulator::{Ids, Resource, Scenario, Step, demo_scenarios};
 
 fn start() -> Timestamp {
     "2026-11-23T16:14:16Z".parse().unwrap()
 }
 
-/// The scenario of a recording: the manifest that was applied, and this script.
+/// The scenario of a recording: its manifest, and this script.
 fn scenario(name: &str, pods: &str) -> Scenario {
     let steps = recorded(name);
     let applied = &steps[0].object["metadata"]["annotations"]["kubectl.kubernetes.io/last-applied-configuration"];
@@ -27,7 +20,7 @@ fn scenario(name: &str, pods: &str) -> Scenario {
     .unwrap()
 }
 
-/// Names that are generated become the same everywhere.
+/// Replaces generated names and UIDs by fixed ones.
 fn plain(text: &str, steps: &[Step]) -> String {
     let mut text = text.to_owned();
     let mut names: Vec<(String, &str)> = Vec::new();
@@ -122,8 +115,8 @@ fn event(step: &Step) -> Value {
     })
 }
 
-/// What a watcher of each resource sees, without repetitions (the kubelet writes some versions twice).
-fn story(steps: &[Step]) -> Vec<(String, Vec<String>)> {
+/// The events of a watch of each resource, without repetitions (the kubelet writes some versions twice).
+fn observed(steps: &[Step]) -> Vec<(String, Vec<String>)> {
     let of = |resource: Resource, kind: &str, show: &dyn Fn(&Step) -> Value| {
         let chosen = steps.iter().filter(|step| {
             step.resource == resource && (kind.is_empty() || step.object["involvedObject"]["kind"] == kind)
@@ -142,7 +135,7 @@ fn story(steps: &[Step]) -> Vec<(String, Vec<String>)> {
 }
 
 fn assert_alike(name: &str, expected: &[Step], actual: &[Step], parts: &[&str]) {
-    for ((part, expected), (_, actual)) in story(expected).into_iter().zip(story(actual)) {
+    for ((part, expected), (_, actual)) in observed(expected).into_iter().zip(observed(actual)) {
         if parts.contains(&part.as_str()) {
             for (index, (left, right)) in expected.iter().zip(&actual).enumerate() {
                 assert_eq!(
@@ -166,7 +159,7 @@ fn played(name: &str, pods: &str) -> Vec<Step> {
 }
 
 #[test]
-fn the_articles_job_is_played_as_it_was_recorded() {
+fn the_articles_job_is_played_as_recorded() {
     let expected = recorded("deadline-seed");
     assert_alike(
         "deadline-seed",
@@ -174,7 +167,7 @@ fn the_articles_job_is_played_as_it_was_recorded() {
         &played("deadline-seed", "[{run: forever}]"),
         &ALL,
     );
-    // The scenario that comes with the simulator tells the same story.
+    // The scenario of the demo has the same events.
     let shipped = &demo_scenarios().unwrap()[0];
     let actual = shipped.timeline(start(), &mut Ids::new(1));
     assert_alike("shipped", &expected, &actual, &["jobs", "pods", "events of jobs"]);
@@ -211,7 +204,7 @@ fn deadlines_before_the_container_runs() {
         .object["message"]
         .clone();
     let actual = played(name, &json!([{"unschedulable": message}]).to_string());
-    // The real scheduler tries again and again.
+    // The real scheduler retries.
     assert_alike(name, &expected, &actual, &["jobs", "pods", "events of jobs"]);
 }
 
@@ -227,7 +220,7 @@ fn pods_that_end_by_themselves() {
 }
 
 #[test]
-fn pods_that_heed_sigterm_or_restart() {
+fn pods_that_handle_sigterm_or_are_replaced() {
     let name = "deadline-sigterm-exit0";
     assert_alike(
         name,
@@ -253,7 +246,7 @@ fn containers_that_are_restarted_in_their_pod() {
     // The recorded container had just died when the kubelet came to kill it.
     assert_alike(name, &recorded(name), &actual, &["jobs", "pods", "events of jobs"]);
     let name = "deadline-crashloop";
-    // The recorded kubelet was busy: it never wrote that the container waits a second time.
+    // The recorded kubelet was busy: it never wrote the second wait of the container.
     assert_alike(
         name,
         &recorded(name),
@@ -293,7 +286,7 @@ fn a_cron_job_without_history_deletes_its_failed_run() {
 }
 
 #[test]
-fn durations_in_the_objects_read_true() {
+fn durations_in_the_objects_are_those_of_the_cluster() {
     let steps = demo_scenarios().unwrap()[0].timeline(start(), &mut Ids::new(1));
     let last = steps.iter().rev().find(|step| step.resource == Resource::Jobs).unwrap();
     let time = |value: &Value| value.as_str().unwrap().parse::<Timestamp>().unwrap().as_second();
@@ -307,13 +300,13 @@ fn durations_in_the_objects_read_true() {
 }
 
 #[test]
-fn every_demo_scenario_ends_and_repeats_itself() {
+fn demo_scenarios_end_and_are_deterministic() {
     for scenario in demo_scenarios().unwrap() {
         let steps = scenario.timeline(start(), &mut Ids::new(3));
         assert_eq!(
             steps,
             scenario.timeline(start(), &mut Ids::new(3)),
-            "{}: another story each time",
+            "{}: not deterministic",
             scenario.name
         );
         let last = steps.iter().rev().find(|step| step.resource == Resource::Jobs).unwrap();

@@ -1,4 +1,4 @@
-//! What a backend does with data that it can read: what it keeps, refuses, and throws away in silence. Pure.
+//! The checks of a backend on decoded data: what it keeps, refuses and silently drops. Pure.
 
 use std::fmt;
 use std::time::Duration;
@@ -10,15 +10,15 @@ use opentelemetry_proto::tonic::metrics::v1::{AggregationTemporality, Metric, me
 use opentelemetry_proto::tonic::resource::v1::Resource;
 
 use super::profile::{Profile, Temporalities};
-use super::received::Payload;
+use super::received::{Payload, retain_points};
 use super::rules;
 
-/// Data that the backend took, and threw away or cut without a word.
+/// Data that the backend accepted, and silently dropped or cut.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Lost {
-    /// The metric, or the attribute.
+    /// The name of the metric or the attribute.
     pub what: String,
-    /// Why.
+    /// The reason.
     pub why: &'static str,
 }
 
@@ -28,52 +28,50 @@ impl fmt::Display for Lost {
     }
 }
 
-/// What became of a request.
+/// The result of the checks.
 #[derive(Debug)]
-pub(super) struct Judged {
-    /// What is kept.
-    pub kept: Payload,
-    /// How many items are refused, and in which words.
-    pub rejected: Option<(usize, &'static str)>,
-    /// What is thrown away.
-    pub lost: Vec<Lost>,
+pub(super) struct Checked {
+    pub(super) kept: Payload,
+    /// The number of refused items, and the message of the backend.
+    pub(super) rejected: Option<(usize, &'static str)>,
+    pub(super) lost: Vec<Lost>,
 }
 
-/// Applies a backend's rules at `now`.
-pub(super) fn judge(profile: &Profile, payload: Payload, now: Timestamp) -> Judged {
+/// Applies the rules of a backend at `now`.
+pub(super) fn check(profile: &Profile, payload: Payload, now: Timestamp) -> Checked {
     let before = payload.items();
-    let mut judged = Judged {
+    let mut checked = Checked {
         kept: payload,
         rejected: None,
         lost: Vec::new(),
     };
     if let Some(limits) = profile.attribute {
-        each_attribute(&judged.kept, |attribute| {
-            judged.lost.extend(too_long(attribute, limits))
+        each_attribute(&checked.kept, |attribute| {
+            checked.lost.extend(too_long(attribute, limits))
         });
     }
     match profile.temporalities {
         Temporalities::Any => {}
-        Temporalities::RefusesCumulative(words) => {
-            if rules::has_refused_metric(&judged.kept) {
-                retain_metrics(&mut judged.kept, |_| false);
-                judged.rejected = Some((before, words));
-                return judged;
+        Temporalities::RefusesCumulative(reason) => {
+            if rules::has_refused_metric(&checked.kept) {
+                retain_metrics(&mut checked.kept, |_| false);
+                checked.rejected = Some((before, reason));
+                return checked;
             }
         }
-        Temporalities::RejectsCumulative(words) => {
-            retain_metrics(&mut judged.kept, |metric| !rules::is_refused(metric));
-            let rejected = before - judged.kept.items();
-            judged.rejected = (rejected > 0).then_some((rejected, words));
+        Temporalities::RejectsCumulative(reason) => {
+            retain_metrics(&mut checked.kept, |metric| !rules::is_refused(metric));
+            let rejected = before - checked.kept.items();
+            checked.rejected = (rejected > 0).then_some((rejected, reason));
         }
         Temporalities::DropsDelta => {
-            let lost = &mut judged.lost;
-            retain_metrics(&mut judged.kept, |metric| {
+            let lost = &mut checked.lost;
+            retain_metrics(&mut checked.kept, |metric| {
                 let is_delta = temporality(metric) == Some(AggregationTemporality::Delta as i32);
                 if is_delta {
                     lost.push(Lost {
                         what: metric.name.clone(),
-                        why: "a delta, and only totals are kept",
+                        why: "a delta; the backend keeps cumulative values only",
                     });
                 }
                 !is_delta
@@ -81,9 +79,9 @@ pub(super) fn judge(profile: &Profile, payload: Payload, now: Timestamp) -> Judg
         }
     }
     if let Some(ages) = profile.ages {
-        retain_points(&mut judged.kept, ages, now, &mut judged.lost);
+        drop_points(&mut checked.kept, ages, now, &mut checked.lost);
     }
-    judged
+    checked
 }
 
 fn temporality(metric: &Metric) -> Option<i32> {
@@ -104,40 +102,23 @@ fn retain_metrics(payload: &mut Payload, mut keep: impl FnMut(&Metric) -> bool) 
     }
 }
 
-/// Throws points away that are too old, or too far ahead.
-fn retain_points(payload: &mut Payload, (past, future): (Duration, Duration), now: Timestamp, lost: &mut Vec<Lost>) {
+/// Drops the points that are too old, or too far ahead.
+fn drop_points(payload: &mut Payload, (past, future): (Duration, Duration), now: Timestamp, lost: &mut Vec<Lost>) {
     let now = u64::try_from(now.as_nanosecond()).unwrap_or(0);
     let nanos = |time: Duration| u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
     let (oldest, newest) = (now.saturating_sub(nanos(past)), now.saturating_add(nanos(future)));
-    let Payload::Metrics(request) = payload else {
-        return;
-    };
-    let scopes = request
-        .resource_metrics
-        .iter_mut()
-        .flat_map(|resource| &mut resource.scope_metrics);
-    for metric in scopes.flat_map(|scope| &mut scope.metrics) {
-        let name = &metric.name;
-        let mut keep = |time: u64| {
+    for metric in payload.metrics_mut() {
+        let name = metric.name.clone();
+        retain_points(metric, |time| {
             let why = match time {
                 time if time < oldest => "its time is too long ago",
                 time if time > newest => "its time is too far ahead",
                 _ => return true,
             };
-            lost.push(Lost {
-                what: name.clone(),
-                why,
-            });
+            let what = name.clone();
+            lost.push(Lost { what, why });
             false
-        };
-        match &mut metric.data {
-            Some(Data::Gauge(data)) => data.data_points.retain(|point| keep(point.time_unix_nano)),
-            Some(Data::Sum(data)) => data.data_points.retain(|point| keep(point.time_unix_nano)),
-            Some(Data::Histogram(data)) => data.data_points.retain(|point| keep(point.time_unix_nano)),
-            Some(Data::ExponentialHistogram(data)) => data.data_points.retain(|point| keep(point.time_unix_nano)),
-            Some(Data::Summary(data)) => data.data_points.retain(|point| keep(point.time_unix_nano)),
-            None => {}
-        }
+        });
     }
 }
 
@@ -157,7 +138,7 @@ fn too_long(attribute: &KeyValue, (name, text): (usize, usize)) -> Option<Lost> 
     })
 }
 
-/// Calls for each attribute of resources, records and spans.
+/// Calls `see` for each attribute of resources, records and spans.
 fn each_attribute(payload: &Payload, mut see: impl FnMut(&KeyValue)) {
     fn of(resource: Option<&Resource>) -> &[KeyValue] {
         resource.map_or(&[], |resource| &resource.attributes)
@@ -226,7 +207,7 @@ mod tests {
         }
     }
 
-    fn judged(profile: &Profile, metrics: Vec<Metric>) -> (Vec<String>, Option<(usize, &'static str)>, Vec<String>) {
+    fn checked(profile: &Profile, metrics: Vec<Metric>) -> (Vec<String>, Option<(usize, &'static str)>, Vec<String>) {
         let scope_metrics = vec![ScopeMetrics {
             metrics,
             ..Default::default()
@@ -247,9 +228,13 @@ mod tests {
             ..Default::default()
         }];
         let payload = Payload::Metrics(ExportMetricsServiceRequest { resource_metrics });
-        let judged = judge(profile, payload, Timestamp::from_second(NOW).unwrap());
-        let kept = judged.kept.points().into_iter().map(|point| point.metric).collect();
-        (kept, judged.rejected, judged.lost.iter().map(Lost::to_string).collect())
+        let checked = check(profile, payload, Timestamp::from_second(NOW).unwrap());
+        let kept = checked.kept.points().into_iter().map(|point| point.metric).collect();
+        (
+            kept,
+            checked.rejected,
+            checked.lost.iter().map(Lost::to_string).collect(),
+        )
     }
 
     fn mixed() -> Vec<Metric> {
@@ -261,38 +246,38 @@ mod tests {
     }
 
     #[test]
-    fn each_backend_has_its_own_taste_in_temporality() {
-        let (kept, rejected, _) = judged(&DATADOG, mixed());
+    fn backends_differ_in_accepted_temporality() {
+        let (kept, rejected, _) = checked(&DATADOG, mixed());
         assert_eq!(
             (kept.len(), rejected.map(|(count, _)| count)),
             (0, Some(3)),
             "all or nothing"
         );
-        let (kept, rejected, _) = judged(&DYNATRACE, mixed());
+        let (kept, rejected, _) = checked(&DYNATRACE, mixed());
         assert_eq!(kept, ["delta", "gauge"]);
         assert_eq!(rejected.unwrap().0, 1);
-        let (kept, rejected, lost) = judged(&GRAFANA_CLOUD, mixed());
+        let (kept, rejected, lost) = checked(&GRAFANA_CLOUD, mixed());
         assert_eq!((kept, rejected), (vec!["total".to_owned(), "gauge".into()], None));
-        assert_eq!(lost, ["delta: a delta, and only totals are kept"]);
-        let (kept, rejected, lost) = judged(&NEW_RELIC, mixed());
+        assert_eq!(lost, ["delta: a delta; the backend keeps cumulative values only"]);
+        let (kept, rejected, lost) = checked(&NEW_RELIC, mixed());
         assert_eq!((kept.len(), rejected), (3, None));
         assert_eq!(lost, ["k: its text is too long and is cut"]);
     }
 
     #[test]
-    fn datadog_throws_away_what_is_not_of_now() {
-        let at = |second: i64| judged(&DATADOG, vec![gauge("g", NOW + second)]);
-        for fine in [-3600, 0, 600] {
-            let (kept, rejected, lost) = at(fine);
-            assert_eq!((kept.len(), rejected, lost.len()), (1, None, 0), "{fine}");
+    fn datadog_drops_old_and_future_points() {
+        let at = |second: i64| checked(&DATADOG, vec![gauge("g", NOW + second)]);
+        for accepted in [-3600, 0, 600] {
+            let (kept, rejected, lost) = at(accepted);
+            assert_eq!((kept.len(), rejected, lost.len()), (1, None, 0), "{accepted}");
         }
         let (kept, rejected, lost) = at(-3601);
         assert_eq!((kept.len(), rejected), (0, None));
         assert_eq!(lost, ["g: its time is too long ago"]);
         assert_eq!(at(601).2, ["g: its time is too far ahead"]);
-        // Nobody else says that they do.
+        // The other backends document no such rule.
         for profile in PROFILES.iter().filter(|profile| profile.name != "datadog") {
-            assert_eq!(judged(profile, vec![gauge("g", 0)]).0.len(), 1, "{}", profile.name);
+            assert_eq!(checked(profile, vec![gauge("g", 0)]).0.len(), 1, "{}", profile.name);
         }
     }
 }

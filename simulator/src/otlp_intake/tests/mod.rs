@@ -14,6 +14,9 @@ use prost::Message;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
+mod grpc;
+mod profiles;
+
 use super::*;
 
 /// Posts and returns status and body; status 0 if the connection closed without an answer.
@@ -181,7 +184,7 @@ async fn json_is_taken_and_answered_in_json() {
     );
     assert_eq!(record.attributes["n"], 7);
 
-    intake.fail_next(Signal::Logs, Answer::Reject(1));
+    intake.fail_next(Signal::Logs, ScriptedReply::Reject(1));
     let (_, answer) = post(&intake, "/v1/logs", &[json], body).await;
     let answer: serde_json::Value = serde_json::from_slice(&answer).unwrap();
     assert_eq!(
@@ -193,14 +196,14 @@ async fn json_is_taken_and_answered_in_json() {
 
 #[tokio::test]
 async fn size_limits_hold_before_and_after_decompression() {
-    let limits = Limits {
+    let limits = SizeLimits {
         metrics_compressed: 60,
         logs_decompressed: 500,
-        ..Limits::default()
+        ..SizeLimits::default()
     };
-    let options = Options {
+    let options = IntakeOptions {
         limits,
-        ..Options::default()
+        ..IntakeOptions::default()
     };
     let intake = OtlpIntake::start_with(options).await.unwrap();
     let gz = ("content-encoding", "gzip");
@@ -270,10 +273,10 @@ async fn answers_come_as_scripted_for_their_signal_only() {
     let intake = OtlpIntake::start(None).await.unwrap();
     intake.fail_next(
         Signal::Logs,
-        Answer::status(503).header("retry-after", "7").body("busy"),
+        ScriptedReply::status(503).header("retry-after", "7").body("busy"),
     );
-    intake.fail_next(Signal::Logs, Answer::DropConnection);
-    intake.fail_next(Signal::Logs, Answer::status(500).but_take());
+    intake.fail_next(Signal::Logs, ScriptedReply::DropConnection);
+    intake.fail_next(Signal::Logs, ScriptedReply::status(500).but_accept());
     assert_eq!(post(&intake, "/v1/traces", &[PROTO], b"").await.0, 202);
     assert_eq!(
         post(&intake, "/v1/logs", &[PROTO], &logs("a")).await,
@@ -289,9 +292,9 @@ async fn answers_come_as_scripted_for_their_signal_only() {
 #[tokio::test]
 async fn what_is_refused_for_good_is_kept_apart() {
     let intake = OtlpIntake::start(None).await.unwrap();
-    intake.fail_next(Signal::Logs, Answer::Refuse { status: 400 });
+    intake.fail_next(Signal::Logs, ScriptedReply::Refuse { status: 400 });
     assert_eq!(post(&intake, "/v1/logs", &[PROTO], &logs("a")).await.0, 400);
-    let refused = intake.refused();
+    let refused = intake.refused_after(0);
     assert_eq!(refused.len(), 1);
     assert_eq!(refused[0].payload.records()[0].event_name, "a");
     assert!(intake.received().is_empty());
@@ -306,7 +309,7 @@ async fn a_partial_success_refuses_the_first_items() {
             .unwrap()
             .resource_logs,
     );
-    intake.fail_next(Signal::Logs, Answer::Reject(1));
+    intake.fail_next(Signal::Logs, ScriptedReply::Reject(1));
     let (status, body) = post(&intake, "/v1/logs", &[PROTO], &two.encode_to_vec()).await;
     assert_eq!(status, 200);
     let partial = ExportLogsServiceResponse::decode(&body[..]).unwrap().partial_success;
@@ -317,28 +320,28 @@ async fn a_partial_success_refuses_the_first_items() {
     };
     assert_eq!(names(intake.received()), ["second"]);
     assert_eq!(names(intake.received_after(1)), [""; 0]);
-    assert_eq!(names(intake.refused()), ["first"]);
+    assert_eq!(names(intake.refused_after(0)), ["first"]);
 
-    intake.fail_next(Signal::Metrics, Answer::Reject(5));
+    intake.fail_next(Signal::Metrics, ScriptedReply::Reject(5));
     let point = sum(AggregationTemporality::Delta, true, 3, &[]);
     let (_, body) = post(&intake, "/v1/metrics", &[PROTO], &point).await;
     let partial = ExportMetricsServiceResponse::decode(&body[..]).unwrap().partial_success;
     assert_eq!(partial.unwrap().rejected_data_points, 1, "there was only one");
     assert!(intake.points().is_empty());
-    assert_eq!(intake.refused()[1].payload.points()[0].value, PointValue::Int(3));
+    assert_eq!(intake.refused_after(0)[1].payload.points()[0].value, PointValue::Int(3));
 }
 
 #[tokio::test]
 async fn a_standing_answer_stays_and_a_scripted_one_comes_first() {
     let intake = OtlpIntake::start(None).await.unwrap();
-    intake.answer_all(Signal::Logs, Some(Answer::status(503)));
-    intake.fail_next(Signal::Logs, Answer::status(429));
+    intake.answer_all(Signal::Logs, Some(ScriptedReply::status(503)));
+    intake.fail_next(Signal::Logs, ScriptedReply::status(429));
     let mut statuses = Vec::new();
     for _ in 0..3 {
         statuses.push(post(&intake, "/v1/logs", &[PROTO], &logs("a")).await.0);
     }
-    intake.fail_next(Signal::Logs, Answer::status(429));
-    intake.forget_script();
+    intake.fail_next(Signal::Logs, ScriptedReply::status(429));
+    intake.clear_script();
     statuses.push(post(&intake, "/v1/logs", &[PROTO], &logs("a")).await.0);
     intake.answer_all(Signal::Logs, None);
     statuses.push(post(&intake, "/v1/logs", &[PROTO], &logs("a")).await.0);
@@ -366,7 +369,7 @@ async fn a_closed_port_refuses_connections_and_stays_ours() {
 async fn a_taken_request_whose_answer_never_comes() {
     let intake = OtlpIntake::start(None).await.unwrap();
     let mut arrivals = intake.subscribe();
-    intake.fail_next(Signal::Logs, Answer::TakeAndHang);
+    intake.fail_next(Signal::Logs, ScriptedReply::AcceptAndHang);
     let body = logs("a");
     let client = post(&intake, "/v1/logs", &[PROTO], &body);
     tokio::select! {
@@ -378,7 +381,10 @@ async fn a_taken_request_whose_answer_never_comes() {
 #[tokio::test]
 async fn an_answer_in_pieces_is_the_same_answer() {
     let intake = OtlpIntake::start(None).await.unwrap();
-    intake.fail_next(Signal::Logs, Answer::Trickle(std::time::Duration::from_millis(100)));
+    intake.fail_next(
+        Signal::Logs,
+        ScriptedReply::Trickle(std::time::Duration::from_millis(100)),
+    );
     let before = std::time::Instant::now();
     let (status, body) = post(&intake, "/v1/logs", &[PROTO], &logs("a")).await;
     assert!(before.elapsed() >= std::time::Duration::from_millis(100));
@@ -398,9 +404,9 @@ async fn an_answer_in_pieces_is_the_same_answer() {
 
 #[tokio::test]
 async fn it_listens_on_loopback_only() {
-    let options = Options {
+    let options = IntakeOptions {
         address: ([0, 0, 0, 0], 0).into(),
-        ..Options::default()
+        ..IntakeOptions::default()
     };
     let error = OtlpIntake::start_with(options).await.unwrap_err();
     assert!(error.to_string().contains("loopback"), "{error}");

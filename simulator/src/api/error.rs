@@ -4,22 +4,22 @@ use crate::resource::Resource;
 use crate::store::StoreError;
 use serde_json::{Map, Value, json};
 
-/// An answer that is not what was asked for.
+/// A refusal of a request.
 #[derive(Clone, Debug)]
-pub(crate) struct Failure {
+pub(crate) struct ApiError {
     pub code: u16,
     pub reason: &'static str,
     pub message: String,
     pub details: Option<Value>,
     /// Seconds, sent as `Retry-After` and in the details.
     pub retry_after: Option<u64>,
-    /// A token to go on with, after the first one expired.
+    /// A token that continues the list after the first one expired.
     pub continue_token: Option<String>,
 }
 
-impl Failure {
-    pub fn new(code: u16, reason: &'static str, message: impl Into<String>) -> Failure {
-        Failure {
+impl ApiError {
+    pub(crate) fn new(code: u16, reason: &'static str, message: impl Into<String>) -> ApiError {
+        ApiError {
             code,
             reason,
             message: message.into(),
@@ -29,43 +29,50 @@ impl Failure {
         }
     }
 
-    pub fn bad_request(message: impl Into<String>) -> Failure {
-        Failure::new(400, "BadRequest", message)
+    pub(crate) fn bad_request(message: impl Into<String>) -> ApiError {
+        ApiError::new(400, "BadRequest", message)
     }
 
-    /// The path leads nowhere.
-    pub fn no_such_path() -> Failure {
+    pub(crate) fn no_such_path() -> ApiError {
         let message = "the server could not find the requested resource";
-        Failure {
+        ApiError {
             details: Some(json!({})),
-            ..Failure::new(404, "NotFound", message)
+            ..ApiError::new(404, "NotFound", message)
         }
     }
 
-    pub fn not_found(resource: Resource, name: &str) -> Failure {
-        StoreError::NotFound(resource.qualified(), name.to_owned()).into_failure(resource, name)
+    pub(crate) fn no_such_method() -> ApiError {
+        let message = "the server does not allow this method on the requested resource";
+        ApiError {
+            details: Some(json!({})),
+            ..ApiError::new(405, "MethodNotAllowed", message)
+        }
     }
 
-    pub fn unauthorized() -> Failure {
-        Failure::new(401, "Unauthorized", "Unauthorized")
+    pub(crate) fn not_found(resource: Resource, name: &str) -> ApiError {
+        StoreError::NotFound(resource.qualified(), name.to_owned()).into_api_error(resource, name)
     }
 
-    pub fn expired(message: impl Into<String>) -> Failure {
-        Failure::new(410, "Expired", message)
+    pub(crate) fn unauthorized() -> ApiError {
+        ApiError::new(401, "Unauthorized", "Unauthorized")
     }
 
-    /// A watch from before the window; sent inside the stream.
-    pub fn too_old_version(version: u64, floor: u64) -> Failure {
-        Failure::expired(format!("too old resource version: {version} ({floor})"))
+    pub(crate) fn expired(message: impl Into<String>) -> ApiError {
+        ApiError::new(410, "Expired", message)
     }
 
-    /// The client has seen more than this server.
-    pub fn too_large_version(version: u64, current: u64) -> Failure {
+    /// The answer to a watch from before the window; sent inside the stream.
+    pub(crate) fn too_old_version(version: u64, floor: u64) -> ApiError {
+        ApiError::expired(format!("too old resource version: {version} ({floor})"))
+    }
+
+    /// The answer to a version that is newer than the server's.
+    pub(crate) fn too_large_version(version: u64, current: u64) -> ApiError {
         let cause = json!({"reason": "ResourceVersionTooLarge", "message": "Too large resource version"});
-        Failure {
+        ApiError {
             details: Some(json!({"causes": [cause]})),
             retry_after: Some(1),
-            ..Failure::new(
+            ..ApiError::new(
                 504,
                 "Timeout",
                 format!("Timeout: Too large resource version: {version}, current: {current}"),
@@ -73,23 +80,11 @@ impl Failure {
         }
     }
 
-    /// List options that do not go together.
-    pub fn invalid_options(field: &str, rule: &str) -> Failure {
-        let message = format!("ListOptions.meta.k8s.io \"\" is invalid: {field}: Forbidden: {rule}");
-        let cause = json!({"reason": "FieldValueForbidden", "message": format!("Forbidden: {rule}"), "field": field});
-        Failure {
-            details: Some(json!({"group": "meta.k8s.io", "kind": "ListOptions", "causes": [cause]})),
-            ..Failure::new(422, "Invalid", message)
-        }
-    }
-
-    /// What a status code stands for, where a scripted fault names only the code.
-    pub fn of_code(code: u16, retry_after: Option<u64>) -> Failure {
+    /// The error of a status code, for scripted faults that name only the code.
+    pub(crate) fn of_code(code: u16, retry_after: Option<u64>) -> ApiError {
         let (reason, message) = match code {
-            400 => ("BadRequest", "bad request"),
-            401 => return Failure::unauthorized(),
+            401 => return ApiError::unauthorized(),
             403 => ("Forbidden", "forbidden"),
-            404 => return Failure::no_such_path(),
             409 => (
                 "Conflict",
                 "the object has been modified; please apply your changes to the latest version and try again",
@@ -103,14 +98,14 @@ impl Failure {
             ),
             _ => ("InternalError", "Internal error occurred: scripted fault"),
         };
-        Failure {
+        ApiError {
             retry_after,
-            ..Failure::new(code, reason, message)
+            ..ApiError::new(code, reason, message)
         }
     }
 
     /// The `Status` object.
-    pub fn to_json(&self) -> String {
+    pub(crate) fn to_json(&self) -> String {
         let mut details = self.details.clone();
         if let Some(seconds) = self.retry_after {
             details.get_or_insert_with(|| json!({}))["retryAfterSeconds"] = seconds.into();
@@ -136,16 +131,16 @@ impl Failure {
 
 impl StoreError {
     /// The answer to a request whose write the store refused.
-    pub(crate) fn into_failure(self, resource: Resource, name: &str) -> Failure {
+    pub(crate) fn into_api_error(self, resource: Resource, name: &str) -> ApiError {
         let (code, reason) = match &self {
             StoreError::AlreadyExists(..) => (409, "AlreadyExists"),
             StoreError::NotFound(..) => (404, "NotFound"),
             StoreError::Conflict(..) => (409, "Conflict"),
             StoreError::Unnamed(..) => (422, "Invalid"),
         };
-        Failure {
+        ApiError {
             details: Some(details(resource, Some(name))),
-            ..Failure::new(code, reason, self.to_string())
+            ..ApiError::new(code, reason, self.to_string())
         }
     }
 }

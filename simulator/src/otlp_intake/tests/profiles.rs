@@ -2,13 +2,15 @@
 
 use opentelemetry_proto::tonic::metrics::v1::AggregationTemporality::{Cumulative, Delta};
 
-use super::profile::{DYNATRACE, GRAFANA_CLOUD, HONEYCOMB, NEW_RELIC, PROFILES, PROMETHEUS};
-use super::tests::{PROTO, gzip, logs, post, sum};
-use super::*;
+use super::super::profile::{DYNATRACE, GRAFANA_CLOUD, HONEYCOMB, NEW_RELIC, PROFILES, PROMETHEUS};
+use super::super::*;
+use super::{PROTO, gzip, logs, post, sum};
 
 /// Posts to an intake of its own that stands for the backend; the status of the answer, and the intake.
 async fn try_once(profile: Profile, path: &str, headers: &[(&str, &str)], body: &[u8]) -> (u16, OtlpIntake) {
-    let intake = OtlpIntake::start_with(Options::of(profile, "right")).await.unwrap();
+    let intake = OtlpIntake::start_with(IntakeOptions::of(profile, "right"))
+        .await
+        .unwrap();
     let path = format!("{}{path}", profile.path);
     let status = post(&intake, &path, headers, body).await.0;
     (status, intake)
@@ -39,7 +41,9 @@ async fn each_backend_wants_its_own_key_at_its_own_path() {
             );
         }
         if !profile.path.is_empty() {
-            let intake = OtlpIntake::start_with(Options::of(profile, "right")).await.unwrap();
+            let intake = OtlpIntake::start_with(IntakeOptions::of(profile, "right"))
+                .await
+                .unwrap();
             assert_eq!(
                 post(&intake, "/v1/metrics", &right, &body).await.0,
                 404,

@@ -1,35 +1,33 @@
-//! A small HTTP/1.1 client that shows what is on the wire.
-#![allow(clippy::unwrap_used)]
-#![allow(dead_code)]
+//! A small HTTP/1.1 client that returns what is on the wire.
 
-use serde_json::Value;
-use simulator::Simulator;
+use serde_json::{Value, json};
+use simulator::{Simulator, SimulatorOptions, Store};
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpStream;
 
-pub struct Reply {
-    pub status: u16,
+pub(crate) struct Reply {
+    pub(crate) status: u16,
     /// Names in lower case.
-    pub headers: HashMap<String, String>,
-    pub body: Vec<u8>,
+    pub(crate) headers: HashMap<String, String>,
+    pub(crate) body: Vec<u8>,
 }
 
 impl Reply {
-    pub fn json(&self) -> Value {
+    pub(crate) fn json(&self) -> Value {
         serde_json::from_slice(&self.body).unwrap_or_else(|e| panic!("{e}: {}", String::from_utf8_lossy(&self.body)))
     }
 
-    pub fn lines(&self) -> Vec<Value> {
+    pub(crate) fn lines(&self) -> Vec<Value> {
         let text = String::from_utf8(self.body.clone()).unwrap();
         text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
     }
 }
 
-/// How an open stream went on.
+/// The next part of an open stream.
 #[derive(Debug, PartialEq)]
-pub enum Next {
+pub(crate) enum Next {
     Line(Value),
     /// The stream ended in the middle of this line.
     CutLine(Vec<u8>),
@@ -38,15 +36,15 @@ pub enum Next {
     Broken,
 }
 
-pub struct Stream {
-    pub status: u16,
-    pub headers: HashMap<String, String>,
+pub(crate) struct EventStream {
+    pub(crate) status: u16,
+    pub(crate) headers: HashMap<String, String>,
     reader: BufReader<TcpStream>,
     pending: Vec<u8>,
     ended: Option<bool>,
 }
 
-pub async fn send(address: SocketAddr, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Reply {
+pub(crate) async fn send(address: SocketAddr, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Reply {
     let mut stream = open(address, method, path, headers, body).await;
     let mut whole = Vec::new();
     while stream.fill().await {}
@@ -58,15 +56,21 @@ pub async fn send(address: SocketAddr, method: &str, path: &str, headers: &[(&st
     }
 }
 
-pub async fn get(simulator: &Simulator, path: &str) -> Reply {
+pub(crate) async fn get(simulator: &Simulator, path: &str) -> Reply {
     send(simulator.address(), "GET", path, &[], "").await
 }
 
-pub async fn watch(simulator: &Simulator, path: &str) -> Stream {
+pub(crate) async fn watch(simulator: &Simulator, path: &str) -> EventStream {
     open(simulator.address(), "GET", path, &[], "").await
 }
 
-pub async fn open(address: SocketAddr, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Stream {
+pub(crate) async fn open(
+    address: SocketAddr,
+    method: &str,
+    path: &str,
+    headers: &[(&str, &str)],
+    body: &str,
+) -> EventStream {
     let mut stream = TcpStream::connect(address).await.unwrap();
     let mut head = format!("{method} {path} HTTP/1.1\r\nHost: simulator\r\nConnection: close\r\n");
     for (name, value) in headers {
@@ -92,7 +96,7 @@ pub async fn open(address: SocketAddr, method: &str, path: &str, headers: &[(&st
         };
         headers.insert(name.to_lowercase(), value.to_owned());
     }
-    Stream {
+    EventStream {
         status,
         headers,
         reader,
@@ -101,8 +105,8 @@ pub async fn open(address: SocketAddr, method: &str, path: &str, headers: &[(&st
     }
 }
 
-impl Stream {
-    pub async fn next(&mut self) -> Next {
+impl EventStream {
+    pub(crate) async fn next(&mut self) -> Next {
         loop {
             if let Some(end) = self.pending.iter().position(|byte| *byte == b'\n') {
                 let rest = self.pending.split_off(end + 1);
@@ -121,7 +125,7 @@ impl Stream {
     }
 
     /// The next line; its type, and the namespace/name of its object.
-    pub async fn event(&mut self) -> (String, String) {
+    pub(crate) async fn event(&mut self) -> (String, String) {
         match self.next().await {
             Next::Line(line) => {
                 let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
@@ -171,4 +175,31 @@ impl Stream {
         let read = self.reader.read_to_end(&mut self.pending).await?;
         Ok(read > 0)
     }
+}
+
+/// A Pod in the namespace `n`.
+pub(crate) fn pod(name: &str, labels: Value, phase: &str) -> Value {
+    json!({"metadata": {"namespace": "n", "name": name, "uid": name, "labels": labels}, "status": {"phase": phase}})
+}
+
+/// A simulator and its store.
+pub(crate) async fn started() -> (Simulator, Store) {
+    let simulator = Simulator::start(SimulatorOptions::default()).await.unwrap();
+    let store = simulator.store().clone();
+    (simulator, store)
+}
+
+/// The type of a watch event, and the key of its object in the namespace `n`.
+pub(crate) fn event(kind: &str, name: &str) -> (String, String) {
+    (kind.to_owned(), format!("n/{name}"))
+}
+
+/// Sends a request; returns everything up to the end of the connection.
+pub(crate) async fn exchange(address: SocketAddr, request: &str) -> String {
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = Vec::new();
+    // An error is the reset of the connection.
+    let _ = stream.read_to_end(&mut answer).await;
+    String::from_utf8(answer).unwrap()
 }

@@ -1,0 +1,12 @@
+//! The simulator over real sockets, against recordings of a real cluster and its API server.
+#![allow(clippy::unwrap_used)]
+
+mod access;
+mod client;
+mod faults;
+mod lists;
+mod playing;
+mod scenarios;
+mod transcripts;
+mod watches;
+mod writes;
