@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 use simulator::timeline::{Step, one_after_another};
-use simulator::{Answer, ChangeType, Cut, Matching, Player, Resource, Verb, recording};
+use simulator::{ChangeType, Cut, Fault, Matching, Player, Resource, Verb, recording};
 use support::{corpus, expected};
 use world::{WATCHES, World};
 
@@ -143,11 +143,11 @@ async fn also_when_a_watch_is_answered_with_410() {
     // The play stands still until all of it has been seen and listed anew: what comes and goes in between, no client can
     // see.
     world.events_about(&gone_in(before)).await;
-    let gone = Answer::Status {
+    let gone = Fault::Status {
         code: 410,
         retry_after: None,
     };
-    for (resource, answer, watches) in [(Resource::Jobs, gone, 1), (Resource::Pods, Answer::ExpiredInBand, 2)] {
+    for (resource, answer, watches) in [(Resource::Jobs, gone, 1), (Resource::Pods, Fault::ExpiredInBand, 2)] {
         let opened = world.simulator.opened_watches();
         world
             .simulator

@@ -7,7 +7,7 @@ mod support;
 use cluster::{BINARY, Cluster, Ran};
 use jiff::SignedDuration;
 use serde_json::{Value, json};
-use simulator::{Answer, Matching, Player, Resource, Verb, recording};
+use simulator::{Fault, Matching, Player, Resource, Verb, recording};
 
 /// So long ago that every scenario is over, and its Events are still there.
 const MINUTES_AGO: SignedDuration = SignedDuration::from_mins(5);
@@ -335,7 +335,7 @@ async fn a_cluster_that_cannot_be_asked_is_code_2() {
     assert_eq!(ran.code, Some(2));
     assert_contains(&ran.err, &["no context \"other\"; it has \"simulator\""]);
 
-    let refused = Answer::Status {
+    let refused = Fault::Status {
         code: 401,
         retry_after: None,
     };

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use cluster::{BINARY, Cluster, Ran};
 use jiff::SignedDuration;
-use simulator::otlp_intake::{Answer, OtlpIntake, Signal};
+use simulator::otlp_intake::{OtlpIntake, ScriptedReply, Signal};
 use simulator::{ForwardProxy, ForwardProxyOptions};
 use tokio::io::{AsyncBufReadExt, BufReader, Lines};
 use tokio::process::{Child, ChildStderr, Command};
@@ -286,7 +286,7 @@ async fn every_client_names_the_failing_proxy() {
 async fn own_metrics_do_not_follow_redirects() {
     let cluster = Cluster::start("proxies-redirect").await;
     let (events, own, other) = (intake().await, intake().await, intake().await);
-    let redirect = Answer::Response {
+    let redirect = ScriptedReply::Response {
         status: 307,
         headers: vec![("location".into(), format!("{}/v1/metrics", other.url()))],
         body: Vec::new(),

@@ -8,7 +8,7 @@ use std::time::Duration;
 use cluster::{BINARY, Cluster, Ran};
 use jiff::SignedDuration;
 use serde_json::{Value, json};
-use simulator::{Answer, Cut, Matching, Resource, Verb};
+use simulator::{Cut, Fault, Matching, Resource, Verb};
 use tokio::process::Child;
 use tokio::time::timeout;
 
@@ -169,7 +169,7 @@ async fn what_happened_while_no_watch_could_be_had_follows_from_a_list() {
     let (gone, mut changed) = (of("billing").clone(), of("analytics").clone());
 
     let watches = Matching::new(Verb::Watch, Resource::Jobs);
-    cluster.simulator.answer_next(1, watches, Answer::ExpiredInBand);
+    cluster.simulator.answer_next(1, watches, Fault::ExpiredInBand);
     cluster.simulator.cut_watches_of(Resource::Jobs, Cut::Reset);
     store.delete(Resource::Jobs, "billing", &name(&gone)).expect("it goes");
     changed["metadata"]["labels"]["changed"] = json!("yes");

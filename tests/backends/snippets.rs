@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use simulator::otlp_intake::profile::{DYNATRACE, GRAFANA_CLOUD, HONEYCOMB, NEW_RELIC, PROFILES, PROMETHEUS};
-use simulator::otlp_intake::{DATADOG, Options, OtlpIntake, Profile, Signal};
+use simulator::otlp_intake::{DATADOG, IntakeOptions, OtlpIntake, Profile, Signal};
 
 use crate::world::{World, arrived, jobs, scenario, series, until};
 
@@ -90,7 +90,7 @@ fn failures(intake: &OtlpIntake) -> BTreeSet<String> {
 /// Runs one pipeline; says what it did wrong.
 async fn wrong(tried: &Tried) -> Vec<String> {
     let mut world = World::new(&tried.heading.replace(' ', "-")).await;
-    let mut options = Options::of(tried.profile, tried.key);
+    let mut options = IntakeOptions::of(tried.profile, tried.key);
     // A Prometheus of one's own has no key.
     options.api_key = options.api_key.filter(|_| !tried.environment.is_empty());
     let intake = OtlpIntake::start_with(options).await.unwrap();

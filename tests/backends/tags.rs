@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::json;
 use simulator::Resource;
 use simulator::otlp_intake::tags::of_resource;
-use simulator::otlp_intake::{DATADOG, Options, OtlpIntake, Payload, Signal};
+use simulator::otlp_intake::{DATADOG, IntakeOptions, OtlpIntake, Payload, Signal};
 
 use crate::world::{World, arrived, jobs, scenario, until};
 
@@ -47,7 +47,7 @@ fn has(tags: &BTreeSet<String>, expected: &[&str], not: &[&str]) {
 #[tokio::test]
 async fn the_strict_intake_refuses_nothing_and_makes_the_tags_that_people_look_for() {
     let mut world = World::new("tags").await;
-    let intake = OtlpIntake::start_with(Options::of(DATADOG, "key")).await.unwrap();
+    let intake = OtlpIntake::start_with(IntakeOptions::of(DATADOG, "key")).await.unwrap();
     let endpoint = format!("exporters.otlp_http/datadog.endpoint={}", intake.url());
     let set = [
         endpoint,

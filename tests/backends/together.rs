@@ -5,8 +5,10 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use simulator::otlp_intake::profile::{GRAFANA_CLOUD, HONEYCOMB};
-use simulator::otlp_intake::{Answer, DATADOG, Options, OtlpIntake, PointValue, Profile, Signal, Temporality};
-use simulator::{Fate, Ids, Lives, Player};
+use simulator::otlp_intake::{
+    DATADOG, IntakeOptions, OtlpIntake, PointValue, Profile, ScriptedReply, Signal, Temporality,
+};
+use simulator::{Ending, Ids, JobGenerator, Player};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::world::{COUNTS, PATIENCE, Totals, World, series, sums, until_totals};
@@ -20,34 +22,34 @@ const PORTION: usize = 250;
 const ALONE: usize = 20;
 
 /// What the metrics must come to.
-fn expected(fates: &[(String, Fate)]) -> Totals {
+fn expected(endings: &[(String, Ending)]) -> Totals {
     let mut totals = Totals::new();
-    for (owner, fate) in fates {
+    for (owner, ending) in endings {
         let mut add =
             |metric: &str, rest: &str, value| *totals.entry(format!("{metric} {owner} {rest}")).or_default() += value;
         let mut failed = |reason: &str, cause: &str| add("k8s.job.failures", &format!("{reason} {cause}"), 1);
-        let failed_attempts = match fate {
-            Fate::Fails => {
+        let failed_attempts = match ending {
+            Ending::Failed => {
                 failed("BackoffLimitExceeded", "NonZeroExit");
                 1
             }
-            Fate::FailsAfterRetries => {
+            Ending::RetriesExhausted => {
                 failed("BackoffLimitExceeded", "NonZeroExit");
                 3
             }
-            Fate::MissesDeadline => {
+            Ending::DeadlineExceeded => {
                 failed("DeadlineExceeded", "RanTooLong");
                 0
             }
-            Fate::Succeeds => {
+            Ending::Succeeded => {
                 add("k8s.job.completions", " ", 1);
                 0
             }
-            Fate::SucceedsAfterRetry => {
+            Ending::SucceededAfterRetry => {
                 add("k8s.job.completions", " ", 1);
                 1
             }
-            Fate::Deleted => 0,
+            Ending::Deleted => 0,
         };
         if failed_attempts > 0 {
             add("k8s.job.attempt.failures", " NonZeroExit", failed_attempts);
@@ -63,23 +65,23 @@ fn expected(fates: &[(String, Fate)]) -> Totals {
 async fn play(world: &World, intake: &OtlpIntake) -> Totals {
     println!("seed {SEED}, {JOBS} Jobs");
     let start = Timestamp::now() - jiff::SignedDuration::from_mins(2);
-    let mut lives = Lives::new("work", 1, start, Ids::new(SEED));
+    let mut lives = JobGenerator::new("work", 1, start, Ids::new(SEED));
     Player::new(world.simulator.store().clone(), vec![lives.cron_job()]).play_all();
-    let mut fates = Vec::new();
+    let mut endings = Vec::new();
     for number in 0..JOBS {
-        let fate = Fate::ALL[number % Fate::ALL.len()];
+        let ending = Ending::ALL[number % Ending::ALL.len()];
         let name = format!("j-{number}");
         let (owner, life) = match number < ALONE {
-            true => (name.clone(), lives.job(&name, fate, None, start)),
-            false => ("recurring".to_owned(), lives.run(&name, fate, None, start)),
+            true => (name.clone(), lives.job(&name, ending, None, start)),
+            false => ("recurring".to_owned(), lives.run(&name, ending, None, start)),
         };
         world.play(life.steps);
-        fates.push((owner, fate));
-        if fates.len() % PORTION == 0 || fates.len() == JOBS {
-            until_totals("protobuf", intake, sums, &expected(&fates)).await;
+        endings.push((owner, ending));
+        if endings.len() % PORTION == 0 || endings.len() == JOBS {
+            until_totals("protobuf", intake, sums, &expected(&endings)).await;
         }
     }
-    expected(&fates)
+    expected(&endings)
 }
 
 /// An address that is free now.
@@ -129,7 +131,7 @@ async fn until_scraped(address: &str, expected: &Totals) {
 }
 
 async fn start(profile: Profile) -> OtlpIntake {
-    OtlpIntake::start_with(Options::of(profile, "key")).await.unwrap()
+    OtlpIntake::start_with(IntakeOptions::of(profile, "key")).await.unwrap()
 }
 
 /// What totals come to: the latest of each series and beginning.
@@ -179,7 +181,7 @@ async fn five_exporters_end_with_the_same_totals_though_one_is_slow_and_one_is_d
     let [proto, json] = [start(DATADOG).await, start(DATADOG).await];
     let [grpc, cumulative] = [start(HONEYCOMB).await, start(GRAFANA_CLOUD).await];
     let prometheus = free_address();
-    json.answer_all(Signal::Metrics, Some(Answer::Delay(Duration::from_millis(300))));
+    json.answer_all(Signal::Metrics, Some(ScriptedReply::Delay(Duration::from_millis(300))));
     grpc.refuse_connections(true).await;
     let config = pipeline([&proto, &json, &grpc, &cumulative], &prometheus);
     world.collect(&config, &[], &[]).await;

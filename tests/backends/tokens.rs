@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
 
 use simulator::otlp_intake::profile::HONEYCOMB;
-use simulator::otlp_intake::{Answer, Options, OtlpIntake, Profile, Signal};
+use simulator::otlp_intake::{IntakeOptions, OtlpIntake, Profile, ScriptedReply, Signal};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
@@ -50,7 +50,7 @@ async fn token_endpoint(script: &[(u16, &str)]) -> (String, Arc<Mutex<usize>>) {
 #[tokio::test]
 async fn events_wait_for_tokens_and_survive_their_rotation() {
     let mut world = World::new("tokens").await;
-    let intake = OtlpIntake::start_with(Options::of(GATEWAY, "hunter2-new"))
+    let intake = OtlpIntake::start_with(IntakeOptions::of(GATEWAY, "hunter2-new"))
         .await
         .unwrap();
     let (token_url, asked) = token_endpoint(&[
@@ -83,7 +83,7 @@ async fn events_wait_for_tokens_and_survive_their_rotation() {
     );
 
     // A gateway in trouble refuses a good token, and the token endpoint has no other: the request is retried.
-    intake.fail_next(Signal::Logs, Answer::status(401));
+    intake.fail_next(Signal::Logs, ScriptedReply::status(401));
     let steps = scenario("out-of-memory", 2, |_| ());
     let both = jobs(&steps).union(&first).cloned().collect();
     world.play(steps);

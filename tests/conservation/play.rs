@@ -5,7 +5,7 @@ use std::fmt;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use simulator::{ChangeType, Fate as LifeFate, Ids, Life, Lives, Player, Resource, Step};
+use simulator::{ChangeType, Ending, GeneratedJob, Ids, JobGenerator, Player, Resource, Step};
 use tokio::time::Instant;
 
 use crate::oracle::{End, Oracle, Problem, Traffic};
@@ -21,7 +21,7 @@ pub const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Makes Jobs and plays their lives.
 pub struct Play {
-    lives: Lives,
+    lives: JobGenerator,
     dice: Ids,
     begin: Instant,
     agenda: BTreeMap<(Duration, u64), Entry>,
@@ -43,7 +43,7 @@ enum Entry {
 impl Play {
     /// Begins now.
     pub fn new(seed: u64, world: &World) -> Play {
-        let lives = Lives::new(NAMESPACE, PACE, Timestamp::now(), Ids::new(seed));
+        let lives = JobGenerator::new(NAMESPACE, PACE, Timestamp::now(), Ids::new(seed));
         Player::new(world.simulator.store().clone(), vec![lives.cron_job()]).play_all();
         Play {
             lives,
@@ -104,7 +104,7 @@ impl Play {
                 Entry::Birth => self.birth(world),
                 Entry::Failure => {
                     let name = self.name();
-                    let life = self.lives.job(&name, LifeFate::Fails, Some(0), Timestamp::now());
+                    let life = self.lives.job(&name, Ending::Failed, Some(0), Timestamp::now());
                     self.admit(&life, &name, world);
                 }
                 Entry::Step(step) => Player::new(world.simulator.store().clone(), vec![*step]).play_all(),
@@ -116,7 +116,7 @@ impl Play {
     /// A Job fails; its UID and owner.
     pub async fn fail_one(&mut self, world: &mut World) -> (String, String) {
         let name = self.name();
-        let life = self.lives.job(&name, LifeFate::Fails, Some(0), Timestamp::now());
+        let life = self.lives.job(&name, Ending::Failed, Some(0), Timestamp::now());
         self.admit(&life, &name, world);
         self.go(world).await;
         (life.uid, name)
@@ -129,12 +129,12 @@ impl Play {
 
     fn birth(&mut self, world: &mut World) {
         let fate = match self.dice.bits() % 12 {
-            0..=4 => LifeFate::Fails,
-            5 => LifeFate::FailsAfterRetries,
-            6 => LifeFate::MissesDeadline,
-            7..=9 => LifeFate::Succeeds,
-            10 => LifeFate::SucceedsAfterRetry,
-            _ => LifeFate::Deleted,
+            0..=4 => Ending::Failed,
+            5 => Ending::RetriesExhausted,
+            6 => Ending::DeadlineExceeded,
+            7..=9 => Ending::Succeeded,
+            10 => Ending::SucceededAfterRetry,
+            _ => Ending::Deleted,
         };
         let ttl = [Some(0), Some(0), Some(20), None][(self.dice.bits() % 4) as usize];
         let name = self.name();
@@ -147,11 +147,11 @@ impl Play {
         }
     }
 
-    fn admit(&mut self, life: &Life, owner: &str, world: &mut World) {
-        let end = match life.fate {
-            LifeFate::Fails | LifeFate::FailsAfterRetries | LifeFate::MissesDeadline => End::Failed,
-            LifeFate::Succeeds | LifeFate::SucceedsAfterRetry => End::Succeeded,
-            LifeFate::Deleted => End::Undecided,
+    fn admit(&mut self, life: &GeneratedJob, owner: &str, world: &mut World) {
+        let end = match life.ending {
+            Ending::Failed | Ending::RetriesExhausted | Ending::DeadlineExceeded => End::Failed,
+            Ending::Succeeded | Ending::SucceededAfterRetry => End::Succeeded,
+            Ending::Deleted => End::Undecided,
         };
         if life.name != owner {
             world.oracle.run(&life.name, owner);
@@ -168,7 +168,7 @@ impl Play {
             format!(
                 "{} ({:?}), created at {}, deleted at {}",
                 life.name,
-                life.fate,
+                life.ending,
                 seconds(Duration::ZERO),
                 deleted.map_or("no time".into(), |step| seconds(step.at)),
             ),

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
-use simulator::otlp_intake::{Answer as Reply, Signal};
-use simulator::{Answer, Cut, Ids, Isolation, Matching, Resource, Verb};
+use simulator::otlp_intake::{ScriptedReply as Reply, Signal};
+use simulator::{Cut, Fault, Ids, Isolation, Matching, Resource, Verb};
 
 /// What the collector keeps its state in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,7 +35,7 @@ pub enum Action {
     /// The API server forgets the versions so far: what resumes now gets a 410.
     Compact,
     /// Some of the next requests get this answer.
-    Answer(usize, Matching, Answer),
+    Fault(usize, Matching, Fault),
     /// The watches of a resource say nothing, or go on.
     Stall(Resource, bool),
     /// Watches say their last lines again.
@@ -72,12 +72,12 @@ impl Action {
             },
             Action::Expire => "410 in the stream".into(),
             Action::Compact => "compaction".into(),
-            Action::Answer(_, _, answer) => match answer {
-                Answer::Status { code, .. } => format!("API {code}"),
-                Answer::ExpiredInBand => "410 in the stream".into(),
-                Answer::Reset => "API reset".into(),
-                Answer::LostAnswer => "API answer lost".into(),
-                Answer::Silence => "API silence".into(),
+            Action::Fault(_, _, answer) => match answer {
+                Fault::Status { code, .. } => format!("API {code}"),
+                Fault::ExpiredInBand => "410 in the stream".into(),
+                Fault::Reset => "API reset".into(),
+                Fault::LostAnswer => "API answer lost".into(),
+                Fault::Silence => "API silence".into(),
             },
             Action::Stall(_, true) => "stall".into(),
             Action::Repeat => "repetition".into(),
@@ -86,10 +86,10 @@ impl Action {
             Action::Close(true) => "backend refuses connections".into(),
             Action::Backend(_, Some(reply)) | Action::BackendOnce(_, reply) => match reply {
                 Reply::Response { status, .. } | Reply::Refuse { status } => format!("backend {status}"),
-                Reply::TakeAndRespond { status, .. } => format!("backend {status} after taking"),
+                Reply::AcceptAndRespond { status, .. } => format!("backend {status} after taking"),
                 Reply::DropConnection => "backend drops connection".into(),
                 Reply::Hang => "backend hangs".into(),
-                Reply::TakeAndHang => "backend hangs after taking".into(),
+                Reply::AcceptAndHang => "backend hangs after taking".into(),
                 Reply::Delay(_) => "backend slow".into(),
                 Reply::Trickle(_) => "backend slow body".into(),
                 Reply::Status { code, .. } => format!("backend gRPC status {code}"),
@@ -142,7 +142,7 @@ impl Script {
                 4 => begin(Action::Compact),
                 5..=6 => {
                     let (count, matching, answer) = dice.api_answer();
-                    begin(Action::Answer(count, matching, answer));
+                    begin(Action::Fault(count, matching, answer));
                     // The answer is of no use if nobody asks.
                     begin(Action::Cut(dice.cut(), None));
                 }
@@ -165,7 +165,7 @@ impl Script {
                 }
                 12 if setting.durability == Durability::Cluster => {
                     let (count, matching, answer) = dice.store_answer();
-                    begin(Action::Answer(count, matching, answer));
+                    begin(Action::Fault(count, matching, answer));
                 }
                 12..=14 => {
                     let signal = dice.of(&[Signal::Logs, Signal::Metrics]);
@@ -227,19 +227,19 @@ impl Dice {
         self.of(&[Resource::Jobs, Resource::Pods, Resource::Events, Resource::CronJobs])
     }
 
-    fn api_answer(&mut self) -> (usize, Matching, Answer) {
-        let status = |code, retry_after| Answer::Status { code, retry_after };
+    fn api_answer(&mut self) -> (usize, Matching, Fault) {
+        let status = |code, retry_after| Fault::Status { code, retry_after };
         let answer = self.of(&[
             status(429, Some(1)),
             status(500, None),
             status(503, None),
             status(410, None),
-            Answer::ExpiredInBand,
-            Answer::Reset,
-            Answer::Silence,
+            Fault::ExpiredInBand,
+            Fault::Reset,
+            Fault::Silence,
         ]);
         let verb = match answer {
-            Answer::Status { code: 410, .. } | Answer::ExpiredInBand => Verb::Watch,
+            Fault::Status { code: 410, .. } | Fault::ExpiredInBand => Verb::Watch,
             _ => self.of(&[Verb::Watch, Verb::List]),
         };
         let count = 1 + self.below(4) as usize;
@@ -247,8 +247,8 @@ impl Dice {
     }
 
     /// What reads and writes of the stored state and of the lease meet.
-    fn store_answer(&mut self) -> (usize, Matching, Answer) {
-        let status = |code| Answer::Status {
+    fn store_answer(&mut self) -> (usize, Matching, Fault) {
+        let status = |code| Fault::Status {
             code,
             retry_after: None,
         };
@@ -257,9 +257,9 @@ impl Dice {
             status(500),
             status(503),
             status(409),
-            Answer::Reset,
-            Answer::LostAnswer,
-            Answer::LostAnswer,
+            Fault::Reset,
+            Fault::LostAnswer,
+            Fault::LostAnswer,
         ]);
         let matching = Matching {
             resource: Some(self.of(&[Resource::ConfigMaps, Resource::ConfigMaps, Resource::Leases])),
@@ -274,10 +274,10 @@ impl Dice {
             Reply::status(503),
             Reply::status(502),
             Reply::status(429).header("retry-after", "1"),
-            Reply::status(503).but_take(),
+            Reply::status(503).but_accept(),
             Reply::DropConnection,
             Reply::Hang,
-            Reply::TakeAndHang,
+            Reply::AcceptAndHang,
             Reply::Delay(Duration::from_millis(700)),
             Reply::Trickle(Duration::from_millis(700)),
         ])

@@ -175,7 +175,7 @@ service:
                 self.simulator.expire_watches();
             }
             Action::Compact => self.simulator.store().compact(),
-            Action::Answer(count, matching, answer) => self.simulator.answer_next(*count, *matching, *answer),
+            Action::Fault(count, matching, fault) => self.simulator.answer_next(*count, *matching, *fault),
             Action::Stall(resource, true) => self.simulator.stall_watches_of(*resource),
             Action::Stall(resource, false) => self.simulator.resume_watches_of(*resource),
             Action::Repeat => {
@@ -210,13 +210,13 @@ service:
 
     /// Ends every fault. Processes that are down stay down.
     pub async fn heal(&mut self) {
-        self.simulator.forget_answers();
+        self.simulator.clear_faults();
         self.simulator.resume_watches();
         for replica in 0..self.collectors.len() {
             self.simulator.rejoin(&user(replica));
             self.collectors[replica].fill_disk(false).await;
         }
-        self.intake.forget_script();
+        self.intake.clear_script();
         for signal in [Signal::Logs, Signal::Metrics] {
             self.intake.answer_all(signal, None);
         }

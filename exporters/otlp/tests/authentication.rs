@@ -13,7 +13,7 @@ use collector_runtime::authentication::{AuthenticationError, Authenticator, Cred
 use collector_runtime::storage::{Offer, Provided};
 use common::{Exporting, Log, QUICK, create_of, logs, start_of_with};
 use futures_util::future::BoxFuture;
-use simulator::otlp_intake::{Answer, OtlpIntake, Signal};
+use simulator::otlp_intake::{OtlpIntake, ScriptedReply, Signal};
 
 /// A scripted extension: first each entry of `script`, then the last token forever.
 #[derive(Clone, Default)]
@@ -103,10 +103,10 @@ impl Transport {
     }
 
     /// The answer that refuses credentials, with words about them.
-    fn refusal(self, words: &str) -> Answer {
+    fn refusal(self, words: &str) -> ScriptedReply {
         match self {
-            Transport::Http => Answer::status(401).body(words),
-            Transport::Grpc => Answer::code(16, words),
+            Transport::Http => ScriptedReply::status(401).body(words),
+            Transport::Grpc => ScriptedReply::code(16, words),
         }
     }
 }

@@ -10,7 +10,7 @@ use collector_runtime::health::Status;
 use common::{Exporting, KEY, QUICK, logs, span, start_of, sum};
 use opentelemetry_proto::tonic::metrics::v1::AggregationTemporality;
 use simulator::otlp_intake::profile::Temporalities;
-use simulator::otlp_intake::{Answer, Limits, Options, OtlpIntake, Profile, Signal};
+use simulator::otlp_intake::{IntakeOptions, OtlpIntake, Profile, ScriptedReply, Signal, SizeLimits};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Transport {
@@ -59,10 +59,10 @@ use End::{Delivered, Rejected};
 
 /// A server's answers, one after the other, before it is well again; and, over HTTP and over gRPC, what becomes of two
 /// log records and how often they are tried.
-type Behaviour = (&'static str, Vec<Answer>, [(End, usize); 2]);
+type Behaviour = (&'static str, Vec<ScriptedReply>, [(End, usize); 2]);
 
 fn behaviours() -> Vec<Behaviour> {
-    let code = |code| vec![Answer::code(code, "said so")];
+    let code = |code| vec![ScriptedReply::code(code, "said so")];
     let both = |end, attempts| [(end, attempts), (end, attempts)];
     vec![
         ("well", vec![], both(Delivered, 1)),
@@ -76,7 +76,7 @@ fn behaviours() -> Vec<Behaviour> {
         ("RESOURCE_EXHAUSTED", code(8), both(Delivered, 2)),
         (
             "RESOURCE_EXHAUSTED with RetryInfo",
-            vec![Answer::code(8, "busy").retry_after(Duration::ZERO)],
+            vec![ScriptedReply::code(8, "busy").retry_after(Duration::ZERO)],
             both(Delivered, 2),
         ),
         ("FAILED_PRECONDITION", code(9), both(Rejected, 1)),
@@ -94,46 +94,66 @@ fn behaviours() -> Vec<Behaviour> {
         ("UNAUTHENTICATED", code(16), both(Rejected, 1)),
         (
             "a proxy without a server",
-            vec![Answer::status(502), Answer::status(504)],
+            vec![ScriptedReply::status(502), ScriptedReply::status(504)],
             both(Delivered, 3),
         ),
         (
             "a proxy that is busy",
-            vec![Answer::status(429), Answer::status(503)],
+            vec![ScriptedReply::status(429), ScriptedReply::status(503)],
             both(Delivered, 3),
         ),
-        ("a proxy that refuses", vec![Answer::status(403)], both(Rejected, 1)),
+        (
+            "a proxy that refuses",
+            vec![ScriptedReply::status(403)],
+            both(Rejected, 1),
+        ),
         (
             "a redirect",
-            vec![Answer::status(307).header("location", "https://x/")],
+            vec![ScriptedReply::status(307).header("location", "https://x/")],
             both(Rejected, 1),
         ),
         (
             "a web page",
-            vec![Answer::status(200).body("<html><title>Log in</title>")],
+            vec![ScriptedReply::status(200).body("<html><title>Log in</title>")],
             both(Rejected, 1),
         ),
         (
             "a web page of a 404",
-            vec![Answer::status(404).body("<!doctype html><title>Gone")],
+            vec![ScriptedReply::status(404).body("<!doctype html><title>Gone")],
             both(Rejected, 1),
         ),
-        ("no answer", vec![Answer::Hang, Answer::Hang], both(Delivered, 3)),
-        ("no answer, but taken", vec![Answer::TakeAndHang], both(Delivered, 2)),
-        ("a lost connection", vec![Answer::DropConnection], both(Delivered, 2)),
+        (
+            "no answer",
+            vec![ScriptedReply::Hang, ScriptedReply::Hang],
+            both(Delivered, 3),
+        ),
+        (
+            "no answer, but taken",
+            vec![ScriptedReply::AcceptAndHang],
+            both(Delivered, 2),
+        ),
+        (
+            "a lost connection",
+            vec![ScriptedReply::DropConnection],
+            both(Delivered, 2),
+        ),
         (
             "an answer in pieces",
-            vec![Answer::Trickle(Duration::from_millis(20))],
+            vec![ScriptedReply::Trickle(Duration::from_millis(20))],
             both(Delivered, 1),
         ),
         // Over HTTP the status has told already that the data arrived.
         (
             "an endless answer",
-            vec![Answer::Endless],
+            vec![ScriptedReply::Endless],
             [(Delivered, 1), (Delivered, 2)],
         ),
-        ("a part is refused", vec![Answer::Reject(1)], both(Delivered, 1)),
-        ("all of it is refused", vec![Answer::Reject(2)], both(Rejected, 1)),
+        ("a part is refused", vec![ScriptedReply::Reject(1)], both(Delivered, 1)),
+        (
+            "all of it is refused",
+            vec![ScriptedReply::Reject(2)],
+            both(Rejected, 1),
+        ),
     ]
 }
 
@@ -205,13 +225,13 @@ async fn every_signal_arrives_in_every_compression_with_the_headers() {
 #[tokio::test]
 async fn what_is_too_large_is_split_until_it_fits() {
     for transport in ALL {
-        let limits = Limits {
+        let limits = SizeLimits {
             logs_decompressed: if transport == Transport::Json { 700 } else { 120 },
-            ..Limits::default()
+            ..SizeLimits::default()
         };
-        let options = Options {
+        let options = IntakeOptions {
             limits,
-            ..Options::default()
+            ..IntakeOptions::default()
         };
         let intake = OtlpIntake::start_with(options).await.unwrap();
         let exporter = exporter(transport, &intake, "sending_queue: {num_consumers: 1}").await;
@@ -252,15 +272,19 @@ fn delta(series: &str, interval: (u64, u64), value: i64) -> Payload {
 async fn totals_count_each_delta_once_whatever_the_network_does() {
     const SECOND: u64 = 1_000_000_000;
     for transport in ALL {
-        let options = Options {
+        let options = IntakeOptions {
             profile: Profile {
                 temporalities: Temporalities::Any,
-                ..Options::default().profile
+                ..IntakeOptions::default().profile
             },
-            ..Options::default()
+            ..IntakeOptions::default()
         };
         let intake = OtlpIntake::start_with(options).await.unwrap();
-        for answer in [Answer::code(14, "busy"), Answer::TakeAndHang, Answer::DropConnection] {
+        for answer in [
+            ScriptedReply::code(14, "busy"),
+            ScriptedReply::AcceptAndHang,
+            ScriptedReply::DropConnection,
+        ] {
             intake.fail_next(Signal::Metrics, answer);
         }
         let more = "temporality: cumulative\ncumulative: {max_stale: 1h}\ntimeout: 300ms";

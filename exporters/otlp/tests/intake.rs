@@ -12,7 +12,7 @@ use collector_runtime::storage::memory::MemoryStorage;
 use collector_runtime::storage::{Offer, Provided};
 use common::{Exporting, KEY, Log, QUICK, create, logs, span, start, start_with, sum};
 use opentelemetry_proto::tonic::metrics::v1::AggregationTemporality;
-use simulator::otlp_intake::{Answer, CUMULATIVE_REFUSED, Limits, Options, OtlpIntake, Signal};
+use simulator::otlp_intake::{CUMULATIVE_REFUSED, IntakeOptions, OtlpIntake, ScriptedReply, Signal, SizeLimits};
 use tokio::net::TcpListener;
 
 async fn intake() -> OtlpIntake {
@@ -65,12 +65,12 @@ async fn every_signal_arrives_in_every_compression_with_the_headers() {
 async fn busy_answers_lost_connections_and_timeouts_are_tried_again_with_the_same_body() {
     let intake = intake().await;
     for answer in [
-        Answer::status(503),
-        Answer::status(429).header("retry-after", "0"),
-        Answer::status(502).body("<html><title>Bad Gateway</title></html>"),
-        Answer::status(504),
-        Answer::DropConnection,
-        Answer::Hang,
+        ScriptedReply::status(503),
+        ScriptedReply::status(429).header("retry-after", "0"),
+        ScriptedReply::status(502).body("<html><title>Bad Gateway</title></html>"),
+        ScriptedReply::status(504),
+        ScriptedReply::DropConnection,
+        ScriptedReply::Hang,
     ] {
         intake.fail_next(Signal::Logs, answer);
     }
@@ -88,12 +88,12 @@ async fn busy_answers_lost_connections_and_timeouts_are_tried_again_with_the_sam
 async fn what_fails_and_when_it_is_tried_again_is_logged_without_the_key() {
     let (log, _guard) = Log::capture();
     let intake = intake().await;
-    intake.fail_next(Signal::Logs, Answer::status(503).body(format!("busy, {KEY}")));
+    intake.fail_next(Signal::Logs, ScriptedReply::status(503).body(format!("busy, {KEY}")));
     intake.fail_next(
         Signal::Logs,
-        Answer::status(307).header("location", &format!("https://x/?{KEY}")),
+        ScriptedReply::status(307).header("location", &format!("https://x/?{KEY}")),
     );
-    intake.fail_next(Signal::Metrics, Answer::status(403).body(KEY));
+    intake.fail_next(Signal::Metrics, ScriptedReply::status(403).body(KEY));
     let exporter = exporter(&intake, "").await;
     assert!(matches!(exporter.send(logs(&["a", "b"])).await, Outcome::Rejected(_)));
     assert!(matches!(
@@ -126,7 +126,7 @@ async fn a_wrong_key_is_refused_for_good_and_the_exporter_is_unwell() {
 #[tokio::test]
 async fn a_wrong_key_is_waited_out_by_default() {
     let intake = intake().await;
-    intake.answer_all(Signal::Logs, Some(Answer::status(403)));
+    intake.answer_all(Signal::Logs, Some(ScriptedReply::status(403)));
     let yaml = format!(
         "endpoint: {}\nheaders: {{dd-api-key: {KEY}}}\nretry_on_failure: {{initial_interval: 1ms, max_interval: 1ms}}",
         intake.url()
@@ -143,7 +143,7 @@ async fn a_wrong_key_is_waited_out_by_default() {
 #[tokio::test]
 async fn what_was_stored_is_sent_as_it_is_after_the_compression_changed() {
     let intake = intake().await;
-    intake.answer_all(Signal::Logs, Some(Answer::status(503)));
+    intake.answer_all(Signal::Logs, Some(ScriptedReply::status(503)));
     let mut provided = Provided::new();
     let offer = Offer {
         storage: Some(Arc::new(MemoryStorage::new())),
@@ -179,13 +179,15 @@ async fn permanent_errors_are_not_tried_again() {
     let exporter = exporter(&intake, "").await;
     let page = "<!doctype html><html><title>Oops</title><body>long</body></html>";
     for (answer, expected) in [
-        (Answer::status(400).body("bad data"), "HTTP 400: bad data"),
+        (ScriptedReply::status(400).body("bad data"), "HTTP 400: bad data"),
         (
-            Answer::status(501).header("content-type", "text/html").body(page),
+            ScriptedReply::status(501)
+                .header("content-type", "text/html")
+                .body(page),
             "HTTP 501: a web page \"Oops\"",
         ),
-        (Answer::status(200).body(page), "no OTLP intake"),
-        (Answer::status(404), "check the endpoint"),
+        (ScriptedReply::status(200).body(page), "no OTLP intake"),
+        (ScriptedReply::status(404), "check the endpoint"),
     ] {
         intake.fail_next(Signal::Logs, answer);
         let Outcome::Rejected(why) = exporter.send(logs(&["a"])).await else {
@@ -201,7 +203,7 @@ async fn permanent_errors_are_not_tried_again() {
 async fn a_redirect_is_not_followed() {
     let (intake, other) = (intake().await, intake().await);
     let target = format!("{}/v1/logs", other.url());
-    intake.fail_next(Signal::Logs, Answer::status(308).header("location", &target));
+    intake.fail_next(Signal::Logs, ScriptedReply::status(308).header("location", &target));
     let exporter = exporter(&intake, "").await;
     let Outcome::Rejected(why) = exporter.send(logs(&["a"])).await else {
         panic!()
@@ -233,7 +235,7 @@ async fn a_partial_success_that_takes_nothing_is_a_logged_refusal() {
 async fn an_odd_success_is_delivered_with_a_warning() {
     let (log, _guard) = Log::capture();
     let intake = intake().await;
-    intake.fail_next(Signal::Logs, Answer::status(200).body("OK then").but_take());
+    intake.fail_next(Signal::Logs, ScriptedReply::status(200).body("OK then").but_accept());
     let exporter = exporter(&intake, "").await;
     assert_eq!(exporter.send(logs(&["a"])).await, Outcome::Delivered);
     assert_eq!(names(&intake), ["a"]);
@@ -242,13 +244,13 @@ async fn an_odd_success_is_delivered_with_a_warning() {
 
 #[tokio::test]
 async fn what_the_backend_calls_too_large_is_split_until_it_fits() {
-    let limits = Limits {
+    let limits = SizeLimits {
         logs_decompressed: 120,
-        ..Limits::default()
+        ..SizeLimits::default()
     };
-    let options = Options {
+    let options = IntakeOptions {
         limits,
-        ..Options::default()
+        ..IntakeOptions::default()
     };
     let intake = OtlpIntake::start_with(options).await.unwrap();
     let exporter = exporter(&intake, "sending_queue: {num_consumers: 1}").await;
@@ -279,9 +281,9 @@ async fn a_backend_that_is_away_is_waited_for() {
         "{why}"
     );
 
-    let options = Options {
+    let options = IntakeOptions {
         address,
-        ..Options::default()
+        ..IntakeOptions::default()
     };
     let intake = OtlpIntake::start_with(options).await.unwrap();
     assert_eq!(delivery.await, Outcome::Delivered);
@@ -332,7 +334,7 @@ async fn a_signal_without_an_address_is_refused_with_the_key_to_set() {
 #[tokio::test]
 async fn the_end_of_the_input_sends_what_is_left() {
     let intake = intake().await;
-    intake.fail_next(Signal::Logs, Answer::status(503));
+    intake.fail_next(Signal::Logs, ScriptedReply::status(503));
     let exporter = exporter(&intake, "").await;
     let delivery = exporter.put(logs(&["a"])).await;
     exporter.end().await;

@@ -126,7 +126,7 @@ async fn grpc_waits_for_a_server_that_is_away_and_names_what_cannot_be_resolved(
     let delivery = exporter.put(logs(&["a"])).await;
     let why = exporter.failing().await;
     assert!(why.contains(&format!("{address} refused the connection")), "{why}");
-    let options = simulator::otlp_intake::Options {
+    let options = simulator::otlp_intake::IntakeOptions {
         grpc_address: address,
         ..Default::default()
     };

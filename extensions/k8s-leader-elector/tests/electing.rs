@@ -12,7 +12,7 @@ use collector_runtime::component::{ComponentError, Create, Running};
 use collector_runtime::health::{Health, Status};
 use collector_runtime::storage::{Leadership, Provided};
 use opentelemetry::metrics::Meter;
-use simulator::{Answer, Matching, Resource, Simulator, SimulatorOptions, Verb};
+use simulator::{Fault, Matching, Resource, Simulator, SimulatorOptions, Verb};
 use support::{Log, Metrics};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -179,8 +179,8 @@ async fn a_lost_answer_or_a_refusal_does_not_end_the_lead() {
     let mut first = cluster.replica().await;
     first.until(true).await;
     for answer in [
-        Answer::LostAnswer,
-        Answer::Status {
+        Fault::LostAnswer,
+        Fault::Status {
             code: 500,
             retry_after: None,
         },

@@ -10,7 +10,7 @@ use collector_config::Settings;
 use collector_runtime::component::{Create, Extension, Kind};
 use collector_runtime::health::Health;
 use collector_runtime::storage::{Change, Leadership, Offer, Provided, Storage, Store, StoreError};
-use simulator::{Answer, Matching, Resource, Simulator, SimulatorOptions, Verb};
+use simulator::{Fault, Matching, Resource, Simulator, SimulatorOptions, Verb};
 use tokio::sync::watch;
 
 fn id(type_name: &str) -> ComponentId {
@@ -66,7 +66,7 @@ impl Cluster {
     }
 
     fn answer_next(&self, verb: Verb, code: u16, count: usize) {
-        let answer = Answer::Status {
+        let answer = Fault::Status {
             code,
             retry_after: None,
         };
@@ -179,7 +179,7 @@ async fn an_answer_that_got_lost_and_a_hand_that_wrote_are_no_other_claim() {
     // The request arrives, its answer does not.
     cluster
         .simulator
-        .answer_next(1, Matching::new(Verb::Update, Resource::ConfigMaps), Answer::LostAnswer);
+        .answer_next(1, Matching::new(Verb::Update, Resource::ConfigMaps), Fault::LostAnswer);
     store.apply(vec![set("a", "2")]).await.unwrap();
     store.apply(vec![set("b", "3")]).await.unwrap();
     // Somebody labels the ConfigMap.
@@ -211,8 +211,8 @@ async fn a_transaction_whose_answer_got_lost_for_good_is_not_undone_by_the_next(
     store.claim().await.unwrap();
     let updates = Matching::new(Verb::Update, Resource::ConfigMaps);
     // It is made, and nobody hears of it for as long as the store tries.
-    cluster.simulator.answer_next(1, updates, Answer::LostAnswer);
-    cluster.simulator.answer_next(3, updates, Answer::Reset);
+    cluster.simulator.answer_next(1, updates, Fault::LostAnswer);
+    cluster.simulator.answer_next(3, updates, Fault::Reset);
     assert!(matches!(
         store.apply(vec![set("a", "1")]).await,
         Err(StoreError::Unavailable(_))

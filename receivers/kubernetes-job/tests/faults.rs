@@ -14,7 +14,7 @@ use job_event::evidence::Gap;
 use job_watch::Kind;
 use job_watch::client::{AuthType, connect};
 use serde_json::{Value, json};
-use simulator::{Answer, Cut, Matching, Resource, Simulator, SimulatorOptions, Token, Verb};
+use simulator::{Cut, Fault, Matching, Resource, Simulator, SimulatorOptions, Token, Verb};
 use support::running::{Run, run};
 use tokio::task::AbortHandle;
 use tokio::time::Instant;
@@ -156,14 +156,14 @@ async fn every_watch_expires_and_each_job_is_reported_once() {
     for times in 1..=3 {
         assert!(cluster.simulator.expire_watches() > 0);
         // From the HTTP server in between, as a proxy would say it, and with a delay that is asked for.
-        let expired = Answer::Status {
+        let expired = Fault::Status {
             code: 410,
             retry_after: None,
         };
         cluster
             .simulator
             .answer_next(1, Matching::new(Verb::Watch, Resource::Jobs), expired);
-        let busy = Answer::Status {
+        let busy = Fault::Status {
             code: 429,
             retry_after: Some(3),
         };
@@ -210,7 +210,7 @@ async fn requests_that_are_never_answered_are_given_up() {
     let (mut cluster, mut running) = Cluster::start().await;
     cluster
         .simulator
-        .answer_next(2, Matching::new(Verb::Watch, Resource::Jobs), Answer::Silence);
+        .answer_next(2, Matching::new(Verb::Watch, Resource::Jobs), Fault::Silence);
     cluster.simulator.cut_watches_of(Resource::Jobs, Cut::Reset);
     cluster.fail();
     running.no_event_for(Duration::from_secs(115)).await;

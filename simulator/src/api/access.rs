@@ -21,7 +21,7 @@ pub enum Verb {
 
 impl Verb {
     /// The word in permissions and messages.
-    pub(crate) fn as_str(self) -> &'static str {
+    pub fn as_str(self) -> &'static str {
         match self {
             Verb::Get => "get",
             Verb::List => "list",

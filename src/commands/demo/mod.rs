@@ -20,10 +20,10 @@ use jiff::{SignedDuration, Timestamp};
 use job_event::attributes as attr;
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
 use screen::Style;
-use simulator::jobs::{ScenarioError, demo_scenarios};
 use simulator::otlp_intake::{OtlpIntake, Payload, Record};
 use simulator::timeline::{Step, together};
 use simulator::{Ids, Player, Resource, Simulator, SimulatorOptions};
+use simulator::{ScenarioError, demo_scenarios};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
