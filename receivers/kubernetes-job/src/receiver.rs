@@ -21,10 +21,10 @@ use crate::startup;
 use crate::telemetry::Telemetry;
 use job_watch::access::{self, Access};
 use job_watch::model;
-use job_watch::watch::random::Random;
 use job_watch::watch::request::{Target, targets};
 use job_watch::watch::{Message, Watch};
 use job_watch::{Kind, Object};
+use pacing::Random;
 
 /// Tells the time.
 pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;

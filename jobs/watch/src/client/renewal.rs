@@ -4,6 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use pacing::Backoff;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, timeout};
 
@@ -16,10 +17,8 @@ const PATIENCE: Duration = Duration::from_secs(8);
 const EARLY: Duration = Duration::from_secs(60);
 /// The shortest time between the end of a run that worked and the next one.
 const PAUSE: Duration = Duration::from_secs(5);
-/// The pause after the first run that failed; it doubles.
-const FIRST_RETRY: Duration = Duration::from_secs(2);
-/// The longest pause between runs that fail.
-const LONGEST_RETRY: Duration = Duration::from_secs(30);
+/// The pauses between runs that fail.
+const RETRY: Backoff = Backoff::new(Duration::from_secs(2), Duration::from_secs(30));
 
 /// A plugin and its last credential.
 pub(crate) struct Renewal {
@@ -91,10 +90,9 @@ impl State {
                 self.not_before = Some(now + PAUSE);
             }
             Err(problem) => {
-                let pause = FIRST_RETRY * 2u32.pow(self.failures.min(8));
-                self.failures += 1;
+                self.failures = self.failures.saturating_add(1);
                 self.failure = Some(problem);
-                self.not_before = Some(now + pause.min(LONGEST_RETRY));
+                self.not_before = Some(now + RETRY.delay(self.failures, 0.5));
             }
         }
     }

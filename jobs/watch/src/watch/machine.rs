@@ -3,20 +3,20 @@
 use std::time::Duration;
 
 use escape::Escaped;
+use pacing::Backoff;
 
 use super::listing::{Listing, Progress, goes_back};
 use crate::decode::ListPage;
 
-/// Delay after the first failure; doubles with each one that follows.
 const FIRST_DELAY: Duration = Duration::from_millis(800);
-/// The longest delay of our own choice before a list, which costs the server much.
-const LAST_DELAY: Duration = Duration::from_secs(30);
-/// The longest one before what costs it little: a watch that goes on where it was, or a server that was not reached. What
-/// ends meanwhile should be told of within seconds after the API is back.
-const LAST_CHEAP_DELAY: Duration = Duration::from_secs(3);
-/// The delay, half of it up to all of it, before something is tried again that is not allowed and can be done without.
+/// Before a list, which costs the server much. The jitter keeps replicas from returning in step.
+const LIST: Backoff = Backoff::new(FIRST_DELAY, Duration::from_secs(30)).jitter(0.5, 1.0);
+/// Before a request that costs the server little: a watch that resumes, or a server that was not reached. A Job that
+/// finishes meanwhile is reported within seconds after the API server is back.
+const WATCH: Backoff = Backoff::new(FIRST_DELAY, Duration::from_secs(3)).jitter(0.5, 1.0);
+/// The delay, with jitter, before a forbidden list of optional objects is retried.
 const DENIED_DELAY: Duration = Duration::from_secs(400);
-/// The longest delay a server's `Retry-After` is followed for.
+/// The longest `Retry-After` that is respected.
 const LAST_RETRY_AFTER: Duration = Duration::from_secs(120);
 /// A watch that ends sooner, without having said anything, has failed.
 pub const SHORT_WATCH: Duration = Duration::from_secs(5);
@@ -209,14 +209,14 @@ impl Machine {
         }
         // Going on at once would be a hot loop.
         match delivered {
-            true => Ok(spread(FIRST_DELAY, jitter)),
+            true => Ok(WATCH.spread(FIRST_DELAY, jitter)),
             false => Err(Failure::Empty),
         }
     }
 
     /// How long to wait before trying again what is not allowed and can be done without; about 5 minutes.
     pub fn denied_delay(jitter: f64) -> Duration {
-        spread(DENIED_DELAY, jitter)
+        LIST.spread(DENIED_DELAY, jitter)
     }
 
     /// Something failed. `jitter` in 0..1 spreads the delay over its upper half, so that replicas do not return in
@@ -245,15 +245,13 @@ impl Machine {
             // An interrupted list restarts: pages already read may be out of date.
             Phase::List => drop(self.listing.failed(failure)),
         }
-        let doubled = FIRST_DELAY.saturating_mul(1 << self.failures.saturating_sub(1).min(16));
-        let longest = if is_cheap { LAST_CHEAP_DELAY } else { LAST_DELAY };
-        let delay = spread(doubled.min(longest), jitter);
         let asked = match failure {
-            Failure::Status { retry_after, .. } => retry_after.unwrap_or_default().min(LAST_RETRY_AFTER),
-            _ => Duration::ZERO,
+            Failure::Status { retry_after, .. } => *retry_after,
+            _ => None,
         };
+        let backoff = if is_cheap { WATCH } else { LIST };
         Retry {
-            after: delay.max(asked),
+            after: backoff.delay_asked(self.failures, jitter, asked, LAST_RETRY_AFTER),
             relists: relists || !watching,
         }
     }
@@ -263,11 +261,6 @@ impl Default for Machine {
     fn default() -> Self {
         Machine::new()
     }
-}
-
-/// Spreads a delay over its upper half.
-fn spread(delay: Duration, jitter: f64) -> Duration {
-    delay.mul_f64(0.5 + 0.5 * jitter.clamp(0.0, 1.0))
 }
 
 #[cfg(test)]

@@ -6,11 +6,11 @@ pub mod gap;
 pub mod heartbeat;
 pub mod listing;
 pub mod machine;
-pub mod random;
 mod reply;
 pub mod request;
 
 use kube::Client;
+use pacing::Random;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
@@ -21,7 +21,6 @@ use crate::{Kind, Object, Observation, Source};
 use gap::{Following, Gap};
 use heartbeat::{GRACE, Heartbeat};
 use machine::{Failure, Machine, Phase, SHORT_WATCH};
-use random::Random;
 pub(crate) use reply::{next_data, page, send, whole};
 use request::Target;
 

@@ -1,4 +1,4 @@
-//! Numbers that need not be good, only different on every replica.
+//! Random numbers for jitter; not for secrets.
 
 use std::hash::{BuildHasher, Hasher, RandomState};
 
@@ -7,12 +7,12 @@ use std::hash::{BuildHasher, Hasher, RandomState};
 pub struct Random(u64);
 
 impl Random {
-    /// One that is like no other.
+    /// A generator seeded by the operating system.
     pub fn unique() -> Self {
         Random(RandomState::new().build_hasher().finish() | 1)
     }
 
-    /// The one that `seed` makes, always the same.
+    /// A generator that repeats the same sequence for the same seed.
     pub fn seeded(seed: u64) -> Self {
         Random(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1)
     }
