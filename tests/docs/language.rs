@@ -6,7 +6,7 @@ use std::process::Command;
 use crate::prose::{self, Kind, Passage, Word};
 use crate::root;
 
-/// Words that begin no sentence of a comment, unless it is a question.
+/// Words that begin no sentence of a comment or a page, unless it is a question.
 const STARTS: [&str; 3] = ["Of", "What", "Whether"];
 
 /// The two tables of `docs/style.md`.
@@ -48,7 +48,7 @@ impl Rules {
         let mut found = Vec::new();
         for at in 0..words.len() {
             found.extend(self.phrase(&words[at..]));
-            if passage.kind == Kind::Comment && begins_badly(&words, at) {
+            if passage.kind != Kind::Text && begins_badly(&words, at) {
                 found.push(Finding {
                     line: words[at].line,
                     found: format!("a sentence begins with \"{}\"", words[at].text),
@@ -127,7 +127,7 @@ fn parts(identifier: &str) -> Vec<String> {
     parts
 }
 
-/// True if the word at `at` begins a sentence, is one of [`STARTS`], and the sentence is no question.
+/// True if the word at `at` begins a sentence, is one of [`STARTS`], and the sentence is neither a heading nor a question.
 fn begins_badly(words: &[Word], at: usize) -> bool {
     let ends = |separator: &str| {
         let mut chars = separator.chars().peekable();
@@ -140,7 +140,8 @@ fn begins_badly(words: &[Word], at: usize) -> bool {
     let begins = at == 0 || ends(&words[at].before);
     let next = words[at + 1..].iter().find(|word| ends(&word.before));
     let question = next.is_some_and(|word| word.before.contains('?'));
-    begins && !question && STARTS.contains(&words[at].text.as_str())
+    let heading = words[at].before.ends_with("# ");
+    begins && !question && !heading && STARTS.contains(&words[at].text.as_str())
 }
 
 /// The files of the repository, also those not yet committed.
@@ -213,6 +214,13 @@ fn finds_phrases_across_lines_and_words_in_names() {
     assert_eq!(check("/// What it is."), [start]);
     assert_eq!(check("/// Some. What it is."), [start]);
     assert_eq!(check("/// What is it? Says what it is."), [""; 0]);
+    let page = prose::passages("a.md", "# What it is\n\nWhat it is.\n");
+    let found: Vec<usize> = page
+        .iter()
+        .flat_map(|passage| rules.check(passage))
+        .map(|finding| finding.line)
+        .collect();
+    assert_eq!(found, [3], "a heading may be a clause");
 }
 
 #[test]

@@ -4,7 +4,8 @@
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     Comment,
-    /// A string literal, a page, or the lines of a configuration.
+    Page,
+    /// A string literal, or the lines of a configuration.
     Text,
     Identifier,
 }
@@ -84,7 +85,7 @@ fn page(name: &str, text: &str) -> Passage {
         kept.push(('\n', index + 1));
     }
     Passage {
-        kind: Kind::Text,
+        kind: Kind::Page,
         text: kept,
     }
 }
