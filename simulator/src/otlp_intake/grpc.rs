@@ -12,7 +12,7 @@ use super::Profile;
 use super::accept::{Form, Message, Refusal};
 use super::received::Signal;
 use super::response::{self, RpcStatus};
-use super::wire::{Call, Dropped, Early, HttpReply, RawRequest, Wire};
+use super::wire::{Call, Early, HttpReply, RawRequest, Wire};
 
 const GRPC: &str = "application/grpc";
 const GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
@@ -29,14 +29,14 @@ pub(super) fn call<'a>(profile: &Profile, request: &'a RawRequest, limit: usize)
     let content_type = headers.get(CONTENT_TYPE).map_or(&b""[..], HeaderValue::as_bytes);
     let is_grpc = content_type == GRPC.as_bytes() || content_type == b"application/grpc+proto";
     if request.parts.method != Method::POST {
-        return Err(Ok(plain(StatusCode::METHOD_NOT_ALLOWED, "only POST is allowed")));
+        return Err(plain(StatusCode::METHOD_NOT_ALLOWED, "only POST is allowed").into());
     }
     if !is_grpc {
         let message = "invalid gRPC request content-type";
-        return Err(Ok(plain(StatusCode::UNSUPPORTED_MEDIA_TYPE, message)));
+        return Err(plain(StatusCode::UNSUPPORTED_MEDIA_TYPE, message).into());
     }
     if headers.get("te").is_none_or(|te| te != "trailers") {
-        return Err(Ok(plain(StatusCode::BAD_REQUEST, "no `te: trailers`")));
+        return Err(plain(StatusCode::BAD_REQUEST, "no `te: trailers`").into());
     }
     let signal = match path {
         "/opentelemetry.proto.collector.logs.v1.LogsService/Export" => Some(Signal::Logs),
@@ -47,9 +47,9 @@ pub(super) fn call<'a>(profile: &Profile, request: &'a RawRequest, limit: usize)
     let signal = signal.filter(|signal| profile.grpc && profile.signals.contains(signal));
     let Some(signal) = signal else {
         let status = RpcStatus::new(12, &format!("unknown method {path}"), None);
-        return Err(Ok(failure(&status)));
+        return Err(failure(&status).into());
     };
-    let body = request.body.as_ref().map_err(|_| Err(Dropped))?;
+    let body = request.body.as_ref().map_err(|_| Early(None))?;
     Ok(Call {
         wire: Wire::Grpc,
         signal,

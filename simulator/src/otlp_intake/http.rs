@@ -10,7 +10,7 @@ use http_body_util::{BodyExt, Full, LengthLimitError};
 use super::accept::{Form, Message, Refusal};
 use super::received::Signal;
 use super::response::{self, RpcStatus};
-use super::wire::{Call, Dropped, Early, HttpReply, RawRequest, Wire};
+use super::wire::{Call, Early, HttpReply, RawRequest, Wire};
 use super::{Profile, rules};
 
 const PROTOBUF: &str = "application/x-protobuf";
@@ -26,16 +26,19 @@ pub(super) fn call<'a>(profile: &Profile, request: &'a RawRequest) -> Result<Cal
         .and_then(Signal::of_path)
         .filter(|signal| profile.signals.contains(signal));
     let Some(signal) = signal else {
-        return Err(Ok(error(StatusCode::NOT_FOUND, 5, "no such path", form)));
+        return Err(error(StatusCode::NOT_FOUND, 5, "no such path", form).into());
     };
     if request.parts.method != Method::POST {
         let message = "only POST is allowed";
-        return Err(Ok(error(StatusCode::METHOD_NOT_ALLOWED, 12, message, form)));
+        return Err(error(StatusCode::METHOD_NOT_ALLOWED, 12, message, form).into());
     }
-    let body = request.body.as_ref().map_err(|failure| {
-        let too_large = error(StatusCode::PAYLOAD_TOO_LARGE, 8, "Payload too large", form);
-        failure.is::<LengthLimitError>().then_some(too_large).ok_or(Dropped)
-    })?;
+    let body = request
+        .body
+        .as_ref()
+        .map_err(|failure| match failure.is::<LengthLimitError>() {
+            true => error(StatusCode::PAYLOAD_TOO_LARGE, 8, "Payload too large", form).into(),
+            false => Early(None),
+        })?;
     let message = match known {
         Some(form) => Ok(Message {
             signal,

@@ -103,7 +103,7 @@ async fn answer(state: Arc<IntakeState>, protocol: Protocol, request: Request<In
     let request = RawRequest { parts, key, body };
     let result = match protocol.call(profile, &request, state.options.limits.grpc_message) {
         Ok(call) => play(&state, &call, &attempt).await,
-        Err(early) => early,
+        Err(early) => early.0.map(|reply| *reply).ok_or(Dropped),
     };
     if let Ok(reply) = &result {
         attempt.status = Some(reply.status().as_u16());

@@ -38,8 +38,14 @@ pub(super) struct Call<'a> {
     pub(super) message: Result<Message<'a>, Refusal>,
 }
 
-/// A response that needs no look at the data, or none at all.
-pub(super) type Early = Result<HttpReply, Dropped>;
+/// The response to a request that is refused before its data is read, or none.
+pub(super) struct Early(pub(super) Option<Box<HttpReply>>);
+
+impl From<HttpReply> for Early {
+    fn from(reply: HttpReply) -> Early {
+        Early(Some(Box::new(reply)))
+    }
+}
 
 /// The protocol of a port.
 #[derive(Clone, Copy, Debug)]
