@@ -1,4 +1,4 @@
-//! The condition of every component, as components report it and the health endpoint shows it.
+//! The health of every component, as components report it and the health endpoint shows it.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -8,23 +8,23 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use tokio::sync::watch;
 
-/// A component's condition; the names are the collector's component statuses.
+/// The status of a component; the names are those of the OpenTelemetry Collector.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Status {
     /// It runs, but cannot do its work yet: the first list has not arrived.
     Starting,
     /// It does its work.
     Ok,
-    /// It cannot do its work at the moment and tries again. Holds why.
+    /// It cannot do its work at the moment and retries. Holds the reason.
     RecoverableError(String),
-    /// It is dead. Holds why.
+    /// It has failed for good. Holds the reason.
     PermanentError(String),
     /// It ended as asked.
     Stopped,
 }
 
 impl Status {
-    /// Its name, as the collector's health endpoint writes it.
+    /// The name that the Collector's health endpoint uses.
     pub fn as_str(&self) -> &'static str {
         match self {
             Status::Starting => "StatusStarting",
@@ -35,43 +35,97 @@ impl Status {
         }
     }
 
-    /// Why it is not well, for the two errors.
+    /// The reason of the two errors.
     pub fn reason(&self) -> Option<&str> {
         match self {
-            Status::RecoverableError(why) | Status::PermanentError(why) => Some(why),
+            Status::RecoverableError(reason) | Status::PermanentError(reason) => Some(reason),
             Status::Starting | Status::Ok | Status::Stopped => None,
         }
     }
 }
 
-/// The condition of every component, by its path in the configuration (`exporters::debug`): a receiver and an
+/// The status of every component, by its path in the configuration (`exporters::debug`): a receiver and an
 /// exporter may have the same id.
 #[derive(Clone, Debug, Default)]
 pub struct Statuses(BTreeMap<String, Reported>);
 
-/// A component's condition and since when it is of this kind.
 #[derive(Clone, Debug)]
 struct Reported {
+    /// The status of the component with the errors of its parts.
     status: Status,
+    /// Since when `status` is of this kind.
     since: Timestamp,
+    /// The status of the component without the errors of its parts.
+    own: Status,
+    /// The reasons of the parts that have an error, by part.
+    failing_parts: BTreeMap<String, String>,
     details: BTreeMap<&'static str, String>,
 }
 
+impl Reported {
+    fn new(now: Timestamp) -> Self {
+        Reported {
+            status: Status::Starting,
+            since: now,
+            own: Status::Starting,
+            failing_parts: BTreeMap::new(),
+            details: BTreeMap::new(),
+        }
+    }
+
+    /// Sets the status of the component or of one part; true if the component's status changed.
+    fn set(&mut self, part: Option<&str>, status: Status, now: Timestamp) -> bool {
+        match (part, status) {
+            (None, own) | (Some(_), own @ Status::PermanentError(_)) => self.own = own,
+            (Some(part), Status::RecoverableError(reason)) => {
+                self.failing_parts.insert(part.to_owned(), reason);
+            }
+            (Some(part), Status::Starting | Status::Ok | Status::Stopped) => {
+                self.failing_parts.remove(part);
+            }
+        }
+        let status = self.combined();
+        if std::mem::discriminant(&status) != std::mem::discriminant(&self.status) {
+            self.since = now;
+        }
+        let is_changed = status != self.status;
+        self.status = status;
+        is_changed
+    }
+
+    fn combined(&self) -> Status {
+        let own = match &self.own {
+            Status::RecoverableError(reason) => Some(reason),
+            Status::Starting | Status::Ok => None,
+            Status::PermanentError(_) | Status::Stopped => return self.own.clone(),
+        };
+        let reasons: Vec<&str> = own
+            .into_iter()
+            .chain(self.failing_parts.values())
+            .map(String::as_str)
+            .collect();
+        match reasons.is_empty() {
+            true => self.own.clone(),
+            false => Status::RecoverableError(reasons.join("; ")),
+        }
+    }
+}
+
 impl Statuses {
-    /// The condition of one component.
+    /// The status of one component.
     pub fn get(&self, component: &str) -> Option<&Status> {
         self.0.get(component).map(|reported| &reported.status)
     }
 
-    /// Every component with its condition and since when that is of the same kind: a reason that changes begins
-    /// nothing new.
+    /// Every component with its status and since when that is of the same kind: a new reason alone does not reset the
+    /// time.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &Status, Timestamp)> {
         self.0
             .iter()
             .map(|(component, reported)| (component.as_str(), &reported.status, reported.since))
     }
 
-    /// Details of a component besides its condition, by name: the leader, for instance.
+    /// Details of a component besides its status, by name: the leader, for instance.
     pub fn details(&self, component: &str) -> impl Iterator<Item = (&'static str, &str)> {
         let details = self.0.get(component).map(|reported| &reported.details);
         details
@@ -80,25 +134,9 @@ impl Statuses {
             .map(|(name, value)| (*name, value.as_str()))
     }
 
-    /// The conditions.
+    /// The status of every component.
     pub fn values(&self) -> impl Iterator<Item = &Status> {
         self.0.values().map(|reported| &reported.status)
-    }
-
-    fn set(&mut self, component: &str, status: Status, now: Timestamp) {
-        let same = |reported: &&Reported| std::mem::discriminant(&reported.status) == std::mem::discriminant(&status);
-        let since = self
-            .0
-            .get(component)
-            .filter(same)
-            .map_or(now, |reported| reported.since);
-        let details = self.0.remove(component).map(|reported| reported.details);
-        let reported = Reported {
-            status,
-            since,
-            details: details.unwrap_or_default(),
-        };
-        self.0.insert(component.to_owned(), reported);
     }
 }
 
@@ -111,14 +149,14 @@ impl<Q: AsRef<str> + ?Sized> Index<&Q> for Statuses {
     }
 }
 
-/// The conditions of all components; a clone looks at the same ones.
+/// The health of all components; clones share it.
 #[derive(Clone, Debug)]
 pub struct Health {
     statuses: Arc<watch::Sender<Statuses>>,
 }
 
 impl Health {
-    /// No component yet.
+    /// Health without any component.
     pub fn new() -> Self {
         Health {
             statuses: Arc::new(watch::Sender::new(Statuses::default())),
@@ -126,35 +164,41 @@ impl Health {
     }
 
     /// A handle through which a component reports; `component` is its path in the configuration
-    /// (`exporters::debug`). It stands as [`Status::Starting`] from now on.
+    /// (`exporters::debug`). Its status is [`Status::Starting`] until it reports another.
     pub fn reporter(&self, component: impl fmt::Display) -> Reporter {
         let component = component.to_string();
         self.statuses.send_modify(|statuses| {
-            statuses.set(&component, Status::Starting, Timestamp::now());
+            let now = Timestamp::now();
+            let reported = statuses
+                .0
+                .entry(component.clone())
+                .or_insert_with(|| Reported::new(now));
+            reported.set(None, Status::Starting, now);
         });
         Reporter {
             component,
+            part: None,
             health: self.clone(),
         }
     }
 
-    /// The conditions now, and a way to wait for them to change.
+    /// The statuses now, and a way to wait for changes.
     pub fn watch(&self) -> watch::Receiver<Statuses> {
         self.statuses.subscribe()
     }
 
-    /// Whether every component does its work.
+    /// True if every component does its work.
     pub fn is_ready(&self) -> bool {
         all_ok(&self.statuses.borrow())
     }
 }
 
-/// Whether every component does its work: readiness.
+/// Readiness: true if every component does its work.
 pub fn all_ok(statuses: &Statuses) -> bool {
     statuses.values().all(|status| *status == Status::Ok)
 }
 
-/// Whether no component is dead: liveness.
+/// Liveness: true if no component has failed for good.
 pub fn none_dead(statuses: &Statuses) -> bool {
     !statuses
         .values()
@@ -167,27 +211,43 @@ impl Default for Health {
     }
 }
 
-/// One component's handle to report its condition.
+/// The handle through which one component, or one part of it, reports its health.
 #[derive(Clone, Debug)]
 pub struct Reporter {
     component: String,
+    part: Option<String>,
     health: Health,
 }
 
 impl Reporter {
-    /// Sets the component's condition. A dead component stays dead, whatever a task it left behind reports.
+    /// A handle for one part of the component, such as its store. While a part has an error the component has a
+    /// [`Status::RecoverableError`] with the reasons of all such parts; otherwise the component has the status that it
+    /// reports itself.
+    #[must_use]
+    pub fn part(&self, name: impl Into<String>) -> Reporter {
+        Reporter {
+            part: Some(name.into()),
+            ..self.clone()
+        }
+    }
+
+    /// The component's path in the configuration.
+    pub fn component(&self) -> &str {
+        &self.component
+    }
+
+    /// Sets the status. A permanent error stays, whatever a leftover task reports.
     pub fn report(&self, status: Status) {
         self.health.statuses.send_if_modified(|statuses| {
-            let now = statuses.get(&self.component);
-            if now == Some(&status) || matches!(now, Some(Status::PermanentError(_))) {
+            let Some(reported) = statuses.0.get_mut(&self.component) else {
                 return false;
-            }
-            statuses.set(&self.component, status, Timestamp::now());
-            true
+            };
+            let part = self.part.as_deref();
+            !matches!(reported.own, Status::PermanentError(_)) && reported.set(part, status, Timestamp::now())
         });
     }
 
-    /// Sets a detail that the health endpoint shows beside the component's condition under this name.
+    /// Sets a detail that the health endpoint shows beside the component's status under this name.
     pub fn detail(&self, name: &'static str, value: impl Into<String>) {
         let value = value.into();
         self.health.statuses.send_if_modified(|statuses| {
@@ -222,7 +282,7 @@ mod tests {
     }
 
     #[test]
-    fn the_dead_do_not_come_back() {
+    fn a_permanent_error_stays() {
         let health = Health::new();
         let reporter = health.reporter("exporters::a");
         reporter.report(Status::PermanentError("panicked".into()));
@@ -232,20 +292,47 @@ mod tests {
     }
 
     #[test]
-    fn a_report_without_news_wakes_nobody() {
+    fn an_unchanged_status_wakes_no_watcher() {
         let health = Health::new();
         let reporter = health.reporter("exporters::a");
         reporter.report(Status::Ok);
         let mut watch = health.watch();
         watch.mark_unchanged();
         reporter.report(Status::Ok);
+        reporter.part("store").report(Status::Ok);
         assert!(!watch.has_changed().unwrap());
         reporter.report(Status::Stopped);
         assert!(watch.has_changed().unwrap());
     }
 
     #[test]
-    fn details_outlast_a_change_of_the_condition() {
+    fn a_component_fails_while_one_of_its_parts_fails() {
+        let health = Health::new();
+        let component = health.reporter("exporters::a");
+        let (store, queue) = (component.part("store"), component.part("queue"));
+        let status = || health.watch().borrow()[&"exporters::a"].clone();
+        let failing = |reason: &str| Status::RecoverableError(reason.into());
+        component.report(Status::Ok);
+        store.report(failing("disk full"));
+        queue.report(failing("queue full"));
+        assert_eq!(status(), failing("queue full; disk full"));
+        component.report(failing("503"));
+        assert_eq!(status(), failing("503; queue full; disk full"));
+        component.report(Status::Ok);
+        queue.report(Status::Ok);
+        assert_eq!(status(), failing("disk full"));
+        store.report(Status::Ok);
+        assert_eq!(status(), Status::Ok);
+        store.report(failing("disk full"));
+        component.report(Status::Stopped);
+        assert_eq!(status(), Status::Stopped);
+        store.report(Status::PermanentError("panicked".into()));
+        store.report(Status::Ok);
+        assert_eq!(status(), Status::PermanentError("panicked".into()));
+    }
+
+    #[test]
+    fn details_outlast_a_change_of_status() {
         let health = Health::new();
         let reporter = health.reporter("extensions::a");
         reporter.detail("role", "standby");
@@ -265,14 +352,14 @@ mod tests {
     }
 
     #[test]
-    fn a_condition_lasts_until_its_kind_changes() {
+    fn a_status_lasts_until_its_kind_changes() {
         let at = |second| Timestamp::from_second(second).unwrap();
-        let mut statuses = Statuses::default();
+        let mut reported = Reported::new(at(0));
         let mut since = |status, second| {
-            statuses.set("exporters::a", status, at(second));
-            statuses.iter().next().unwrap().2
+            reported.set(None, status, at(second));
+            reported.since
         };
-        let failing = |why: &str| Status::RecoverableError(why.into());
+        let failing = |reason: &str| Status::RecoverableError(reason.into());
         assert_eq!(since(Status::Ok, 1), at(1));
         assert_eq!(since(failing("503"), 2), at(2));
         assert_eq!(since(failing("429"), 3), at(2));

@@ -9,6 +9,7 @@
 //! that has written down what it is about to do may do it, even if another replica has taken over meanwhile: the other one
 //! has read the note.
 
+mod claimed;
 pub mod memory;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -22,6 +23,8 @@ use crate::authentication::Authenticator;
 use crate::component::Kind;
 use collector_config::ComponentId;
 use collector_config::{Diagnostic, component_id};
+
+pub use claimed::{ClaimError, Claimed};
 
 /// One change of a transaction.
 #[derive(Clone, Debug, PartialEq, Eq)]
