@@ -22,7 +22,7 @@ impl Ids {
     }
 
     /// A random (version 4) UUID.
-    pub fn uid(&mut self) -> String {
+    pub(crate) fn uid(&mut self) -> String {
         let (a, b) = (self.bits(), self.bits());
         let fields = (
             a >> 32,
@@ -38,7 +38,7 @@ impl Ids {
     }
 
     /// The five characters at the end of a generated name (`k8s.io/apimachinery/pkg/util/rand`).
-    pub fn suffix(&mut self) -> String {
+    pub(crate) fn suffix(&mut self) -> String {
         let alphabet = b"bcdfghjklmnpqrstvwxz2456789";
         let mut bits = self.bits();
         let mut next = || {
@@ -50,7 +50,7 @@ impl Ids {
     }
 
     /// A container id in the form of containerd.
-    pub fn container_id(&mut self) -> String {
+    pub(crate) fn container_id(&mut self) -> String {
         format!(
             "containerd://{:016x}{:016x}{:016x}{:016x}",
             self.bits(),

@@ -23,7 +23,7 @@ pub enum Resource {
 
 impl Resource {
     /// Every resource, in the order of discovery.
-    pub const ALL: [Resource; 8] = [
+    pub(crate) const ALL: [Resource; 8] = [
         Resource::Jobs,
         Resource::CronJobs,
         Resource::Pods,
@@ -44,7 +44,7 @@ impl Resource {
     }
 
     /// The `apiVersion` of its objects.
-    pub fn api_version(self) -> &'static str {
+    pub(crate) fn api_version(self) -> &'static str {
         match self {
             Resource::Jobs | Resource::CronJobs => "batch/v1",
             Resource::Leases => "coordination.k8s.io/v1",
@@ -67,7 +67,7 @@ impl Resource {
     }
 
     /// The `kind` of its objects.
-    pub fn kind(self) -> &'static str {
+    pub(crate) fn kind(self) -> &'static str {
         match self {
             Resource::Jobs => "Job",
             Resource::CronJobs => "CronJob",
@@ -81,12 +81,12 @@ impl Resource {
     }
 
     /// True unless its objects are cluster-scoped.
-    pub fn namespaced(self) -> bool {
+    pub(crate) fn namespaced(self) -> bool {
         !matches!(self, Resource::Nodes | Resource::Namespaces)
     }
 
     /// The name used in error messages: `jobs.batch`, `pods`.
-    pub fn qualified(self) -> String {
+    pub(crate) fn qualified(self) -> String {
         match self.group() {
             "" => self.plural().to_owned(),
             group => format!("{}.{group}", self.plural()),
@@ -94,7 +94,7 @@ impl Resource {
     }
 
     /// The resource with this plural name.
-    pub fn from_plural(plural: &str) -> Option<Resource> {
+    pub(crate) fn from_plural(plural: &str) -> Option<Resource> {
         Resource::ALL.into_iter().find(|resource| resource.plural() == plural)
     }
 }
@@ -121,7 +121,7 @@ impl ChangeType {
     }
 
     /// Parses the word on the wire.
-    pub fn parse(word: &str) -> Option<ChangeType> {
+    pub(crate) fn parse(word: &str) -> Option<ChangeType> {
         match word {
             "ADDED" => Some(ChangeType::Added),
             "MODIFIED" => Some(ChangeType::Modified),

@@ -39,7 +39,7 @@ pub struct Token {
     pub value: String,
     /// The user it authenticates.
     pub user: String,
-    /// Whether the user may do everything, or nothing.
+    /// True: the user may do everything; false: nothing.
     pub allowed: bool,
 }
 

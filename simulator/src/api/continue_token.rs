@@ -92,7 +92,7 @@ mod tests {
     }
 
     #[test]
-    fn refuses_nonsense_in_the_words_of_the_server() {
+    fn refuses_invalid_tokens_as_a_real_server() {
         let expected = "invalid continue token: continue key is not valid: \
                         invalid character '\\u009e' looking for beginning of value";
         assert_eq!(ContinueToken::decode("nonsense"), Err(expected.to_owned()));

@@ -173,7 +173,7 @@ impl WatchStream {
         }
     }
 
-    /// Whether nothing has been sent or skipped yet.
+    /// True until a change is sent or skipped.
     fn at_start(&self) -> bool {
         self.request.start == Start::After(self.last)
     }
@@ -281,12 +281,12 @@ impl WatchStream {
         if matches!(cut, Cut::EndMidLine | Cut::ResetMidLine) {
             // The last byte is the first half of a two-byte character.
             let half = b"{\"type\":\"MODIFIED\",\"object\":{\"kind\":\"Job\",\"metadata\":{\"name\":\"\xc3";
-            // An error says that the client left first.
+            // An error means that the client closed the connection first.
             let _ = self.out.send(Ok(Bytes::from_static(half))).await;
         }
         if matches!(cut, Cut::Reset | Cut::ResetMidLine) {
             if cut == Cut::ResetMidLine {
-                // Gives the half line time to leave before the connection goes.
+                // The half line must leave before the reset, which drops what is not sent.
                 tokio::time::sleep(Duration::from_millis(20)).await;
             }
             let _ = self.out.send(Err(self.connection.reset())).await;

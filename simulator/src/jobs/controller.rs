@@ -198,7 +198,7 @@ impl ScenarioRun<'_> {
     fn release_and_count(&mut self, after: Duration) {
         for index in 0..self.pods.len() {
             let pod = &mut self.pods[index];
-            if !pod.counted || !pod.held() {
+            if !pod.counted || !pod.is_tracked() {
                 continue;
             }
             if pod.deleting && !pod.scheduled {
@@ -345,7 +345,7 @@ impl ScenarioRun<'_> {
 }
 
 /// True while an object has the finalizer of its Job.
-pub(super) fn is_held(object: &Value) -> bool {
+pub(super) fn has_tracking_finalizer(object: &Value) -> bool {
     object["metadata"]["finalizers"]
         .as_array()
         .is_some_and(|list| list.iter().any(|finalizer| finalizer == TRACKING))

@@ -1,6 +1,6 @@
 //! A Pod as the kubelet knows it, and how its status says so (`pkg/kubelet/status/generate.go`).
 
-use super::controller::is_held;
+use super::controller::has_tracking_finalizer;
 use super::run::ScenarioRun;
 use super::scenario::AttemptScript;
 use crate::resource::{ChangeType, Resource};
@@ -80,8 +80,8 @@ impl PodRun {
         !self.terminal() && !self.deleting
     }
 
-    pub(super) fn held(&self) -> bool {
-        !self.gone && is_held(&self.object)
+    pub(super) fn is_tracked(&self) -> bool {
+        !self.gone && has_tracking_finalizer(&self.object)
     }
 
     pub(super) fn running(&self) -> bool {

@@ -115,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn resource_attributes_are_mapped_point_attributes_kept() {
+    fn maps_resource_attributes_but_no_point_attributes() {
         let resource = map(&[
             ("k8s.namespace.name", "shop"),
             ("k8s.job.name", "import"),

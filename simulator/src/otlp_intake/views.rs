@@ -36,8 +36,6 @@ pub enum PointValue {
 pub struct Point {
     /// The name of the metric.
     pub metric: String,
-    /// The unit of the metric.
-    pub unit: String,
     /// The attributes of the resource; values other than strings as JSON.
     pub resource: BTreeMap<String, String>,
     /// The attributes of the point; values other than strings as JSON.
@@ -64,8 +62,6 @@ impl Point {
 pub struct Record {
     /// The name of the event; empty for a plain log record.
     pub event_name: String,
-    /// The severity text.
-    pub severity: String,
     /// The body; null if absent.
     pub body: serde_json::Value,
     /// The attributes of the resource.
@@ -99,7 +95,6 @@ impl Payload {
             for metric in resource_metrics.scope_metrics.iter().flat_map(|scope| &scope.metrics) {
                 let template = Point {
                     metric: metric.name.clone(),
-                    unit: metric.unit.clone(),
                     resource: resource.clone(),
                     attributes: BTreeMap::new(),
                     value: PointValue::None,
@@ -124,7 +119,6 @@ impl Payload {
             for record in resource_logs.scope_logs.iter().flat_map(|scope| &scope.log_records) {
                 records.push(Record {
                     event_name: record.event_name.clone(),
-                    severity: record.severity_text.clone(),
                     body: record.body.as_ref().map_or(serde_json::Value::Null, any_value_to_json),
                     resource: resource.clone(),
                     attributes: values(&record.attributes),

@@ -43,12 +43,12 @@ impl Selection {
         })
     }
 
-    /// Whether anything but the namespace narrows the selection.
+    /// True with a label or field selector.
     pub(crate) fn has_selectors(&self) -> bool {
         !self.labels.is_empty() || !self.fields.is_empty()
     }
 
-    /// Keys of selected objects begin with this.
+    /// The prefix of the keys of selected objects.
     pub(crate) fn key_prefix(&self) -> String {
         self.namespace
             .as_ref()
@@ -56,7 +56,7 @@ impl Selection {
             .unwrap_or_default()
     }
 
-    /// Whether the object is selected.
+    /// True for selected objects.
     pub(crate) fn matches(&self, object: &StoredObject) -> bool {
         self.namespace
             .as_deref()

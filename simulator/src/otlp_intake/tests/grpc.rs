@@ -1,4 +1,4 @@
-//! The intake over gRPC, called by tonic's own client, and what it says to those who do not speak gRPC.
+//! The intake over gRPC, called by tonic's client and by clients that do not speak gRPC.
 
 use std::time::Duration;
 
@@ -91,7 +91,7 @@ async fn export(intake: &OtlpIntake, key: &str, event: &str) -> Result<ExportLog
 }
 
 #[tokio::test]
-async fn a_grpc_client_is_understood() {
+async fn serves_a_grpc_client() {
     let intake = OtlpIntake::start(Some("right".into())).await.unwrap();
     assert_eq!(
         export(&intake, "right", "a").await.unwrap(),
@@ -120,7 +120,7 @@ async fn a_grpc_client_is_understood() {
 }
 
 #[tokio::test]
-async fn a_message_above_the_limit_is_refused_in_grpcs_words() {
+async fn refuses_a_message_above_the_limit_as_grpc_go() {
     let limits = SizeLimits {
         grpc_message: 100,
         ..SizeLimits::default()
@@ -140,7 +140,7 @@ async fn a_message_above_the_limit_is_refused_in_grpcs_words() {
 }
 
 #[tokio::test]
-async fn the_port_for_grpc_speaks_nothing_else() {
+async fn the_grpc_port_serves_no_http_1() {
     let intake = OtlpIntake::start(None).await.unwrap();
     let mut stream = TcpStream::connect(intake.grpc_address()).await.unwrap();
     stream

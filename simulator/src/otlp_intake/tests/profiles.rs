@@ -1,4 +1,4 @@
-//! Intakes that keep the rules of one backend, over real sockets.
+//! Intakes with the rules of one backend, over real sockets.
 
 use opentelemetry_proto::tonic::metrics::v1::AggregationTemporality::{Cumulative, Delta};
 
@@ -6,7 +6,7 @@ use super::super::profile::{DYNATRACE, GRAFANA_CLOUD, HONEYCOMB, NEW_RELIC, PROF
 use super::super::*;
 use super::{PROTO, gzip, logs, post, sum};
 
-/// Posts to an intake of its own that stands for the backend; the status of the answer, and the intake.
+/// Posts to a new intake with the rules of the backend; returns the status of the response, and the intake.
 async fn try_once(profile: Profile, path: &str, headers: &[(&str, &str)], body: &[u8]) -> (u16, OtlpIntake) {
     let intake = OtlpIntake::start_with(IntakeOptions::of(profile, "right"))
         .await
@@ -22,11 +22,11 @@ fn key(profile: &Profile) -> (&'static str, String) {
 }
 
 #[tokio::test]
-async fn each_backend_wants_its_own_key_at_its_own_path() {
+async fn backends_require_their_key_at_their_path() {
     let body = sum(Cumulative, false, 1, &[]);
     for profile in PROFILES {
         let (name, value) = key(profile);
-        // The point of this body is of 1970.
+        // The point of this body is from 1970.
         let profile = Profile { ages: None, ..*profile };
         let right = [PROTO, (name, &*value)];
         let (status, intake) = try_once(profile, "/v1/metrics", &right, &body).await;
@@ -55,7 +55,7 @@ async fn each_backend_wants_its_own_key_at_its_own_path() {
 }
 
 #[tokio::test]
-async fn each_backend_refuses_what_its_documentation_says() {
+async fn backends_refuse_encodings_and_sizes_as_documented() {
     let status = async |profile: Profile, path: &str, header: (&str, &str), body: &[u8]| {
         let (name, value) = key(&profile);
         let content_type = if header.0 == "content-type" { header } else { PROTO };
@@ -90,7 +90,7 @@ async fn each_backend_refuses_what_its_documentation_says() {
             profile.name
         );
     }
-    // Prometheus knows metrics only.
+    // Prometheus accepts metrics only.
     assert_eq!(status(PROMETHEUS, "/v1/logs", gzipped, &gzip(&logs("a"))).await, 404);
     let json = ("content-type", "application/json");
     for profile in [DYNATRACE, GRAFANA_CLOUD] {
@@ -103,12 +103,12 @@ async fn each_backend_refuses_what_its_documentation_says() {
 }
 
 #[tokio::test]
-async fn totals_and_deltas_meet_with_what_the_backend_does_to_them() {
+async fn backends_treat_temporality_as_documented() {
     let send = async |profile: Profile, body: Vec<u8>| {
         let (name, value) = key(&profile);
         let profile = Profile { ages: None, ..profile };
         let (status, intake) = try_once(profile, "/v1/metrics", &[PROTO, (name, &*value)], &body).await;
-        assert_eq!(status, 200, "{}: it never says so in the status", profile.name);
+        assert_eq!(status, 200, "{}: the status does not show it", profile.name);
         (intake.points().len(), intake.rejected(), intake.lost().len())
     };
     let delta = || sum(Delta, true, 1, &[]);
@@ -124,7 +124,7 @@ async fn totals_and_deltas_meet_with_what_the_backend_does_to_them() {
         assert_eq!(send(profile, delta()).await, of_delta, "{}", profile.name);
         assert_eq!(send(profile, total()).await, of_total, "{}", profile.name);
     }
-    // Datadog throws away what is not of now: this point is of 1970.
+    // Datadog drops old points: this one is from 1970.
     let (name, value) = key(&DATADOG);
     let (_, intake) = try_once(DATADOG, "/v1/metrics", &[PROTO, (name, &*value)], &delta()).await;
     assert_eq!((intake.points().len(), intake.lost().len()), (0, 1));
