@@ -10,8 +10,8 @@ use crate::root;
 /// The files with the tests that the page names.
 const TESTS: [&str; 3] = [
     "receivers/kubernetes-job/tests/kube_state.rs",
-    "tests/end_to_end.rs",
-    "tests/prometheus.rs",
+    "tests/end_to_end/playing.rs",
+    "tests/end_to_end/prometheus.rs",
 ];
 
 /// The rows of the tables with a column for tests: metric, support, tests.

@@ -5,6 +5,7 @@ mod architecture;
 mod commands;
 mod compatibility;
 mod decisions;
+mod dependencies;
 mod events;
 mod language;
 mod markdown;

@@ -5,11 +5,11 @@ use std::collections::BTreeSet;
 use simulator::otlp_intake::profile::{DYNATRACE, GRAFANA_CLOUD, HONEYCOMB, NEW_RELIC, PROFILES, PROMETHEUS};
 use simulator::otlp_intake::{DATADOG, IntakeOptions, OtlpIntake, Profile, Signal};
 
-use crate::world::{World, arrived, jobs, scenario, series, until};
+use super::world::{World, arrived, jobs, scenario, series, until};
 
 /// The first YAML below a heading.
 fn snippet(heading: &str) -> String {
-    let page = include_str!("../../docs/backends.md");
+    let page = include_str!("../../../docs/backends.md");
     let section = page.split(&format!("\n## {heading}\n")).nth(1);
     let section = section.unwrap_or_else(|| panic!("docs/backends.md has no {heading}"));
     let yaml = section

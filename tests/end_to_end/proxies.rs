@@ -1,15 +1,11 @@
 //! Proxies of the environment, with the real binary: loopback needs none, everything else goes through them, and no
 //! password of theirs is in any output.
 
-#[path = "support/cluster.rs"]
-#[allow(dead_code, reason = "each test uses a part of it")]
-mod cluster;
-
 use std::net::SocketAddr;
 use std::process::Stdio;
 use std::time::Duration;
 
-use cluster::{BINARY, Cluster, Ran};
+use crate::cluster::{BINARY, Cluster, Ran};
 use jiff::SignedDuration;
 use simulator::otlp_intake::{OtlpIntake, ScriptedReply, Signal};
 use simulator::{ForwardProxy, ForwardProxyOptions};

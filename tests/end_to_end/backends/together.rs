@@ -11,7 +11,7 @@ use simulator::otlp_intake::{
 use simulator::{Ending, Ids, JobGenerator, Player};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use crate::world::{COUNTS, PATIENCE, Totals, World, series, sums, until_totals};
+use super::world::{COUNTS, PATIENCE, Totals, World, series, sums, until_totals};
 
 /// Fewer where the test runs among all others.
 const JOBS: usize = if cfg!(debug_assertions) { 200 } else { 2_000 };

@@ -1,8 +1,5 @@
 //! The memory that docs/reliability.md states, against the heap.
 
-#[path = "../benches/support/mod.rs"]
-mod support;
-
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -18,11 +15,8 @@ use opentelemetry_proto::tonic::logs::v1::{LogRecord, ResourceLogs, ScopeLogs};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use support::Recorded;
-use support::tracking::tracker_of;
-
-#[global_allocator]
-static ALLOCATOR: dhat::Alloc = dhat::Alloc;
+use crate::support::Recorded;
+use crate::support::tracking::tracker_of;
 
 /// Just before the tables of the tracker grow, which is when they are fullest.
 const JOBS: usize = 3_500;
@@ -33,7 +27,7 @@ const REQUESTS: usize = 1_000;
 
 /// The second column of a row of the table, in bytes.
 fn stated(term: &str) -> f64 {
-    let page = include_str!("../docs/reliability.md");
+    let page = include_str!("../../docs/reliability.md");
     let row = page.lines().find(|line| line.starts_with(&format!("| {term} |")));
     let cell = row.and_then(|row| row.split('|').nth(2)).expect(term);
     let mut words = cell.split_whitespace().rev();
@@ -52,6 +46,7 @@ fn heap() -> usize {
 
 #[test]
 fn memory_is_what_the_documentation_states() {
+    let _alone = crate::alone();
     let _profiler = Profiler::builder().testing().build();
     let recorded = Recorded::read();
     let before = heap();

@@ -1,14 +1,10 @@
 //! Credentials of the API server: the real binary with credential plugins and tokens that do not work.
 
-#[path = "support/cluster.rs"]
-#[allow(dead_code, reason = "each test uses a part of it")]
-mod cluster;
-
 use std::os::unix::fs::PermissionsExt;
 use std::process::Stdio;
 use std::time::Duration;
 
-use cluster::{BINARY, Cluster, Ran};
+use crate::cluster::{BINARY, Cluster, Ran};
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::time::timeout;
 

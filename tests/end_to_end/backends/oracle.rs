@@ -14,7 +14,7 @@ use simulator::Step;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 
-use crate::world::{PATIENCE, World, jobs, scenario};
+use super::world::{PATIENCE, World, jobs, scenario};
 
 /// A Python that has this module.
 fn python(module: &str) -> Option<PathBuf> {

@@ -148,8 +148,8 @@ fn the_collector_knows_no_kubernetes() {
 #[test]
 fn the_deployed_pipeline_is_the_shipped_one() {
     assert_eq!(
-        include_str!("../deploy/kustomize/base/pipeline.yaml"),
-        include_str!("../pipeline.yaml"),
+        include_str!("../../deploy/kustomize/base/pipeline.yaml"),
+        include_str!("../../pipeline.yaml"),
         "deploy/kustomize/base/pipeline.yaml must be a copy of pipeline.yaml"
     );
 }

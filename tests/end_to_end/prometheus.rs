@@ -1,16 +1,12 @@
 //! A real Prometheus scrapes the real binary while the simulator plays: what its alerts come to. Skipped, with a message,
 //! where there is no Prometheus.
 
-#[path = "support/cluster.rs"]
-#[allow(dead_code)]
-mod cluster;
-
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
 
-use cluster::{BINARY, Cluster};
+use crate::cluster::{BINARY, Cluster};
 use jiff::SignedDuration;
 use serde_json::Value;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};

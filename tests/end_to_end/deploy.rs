@@ -36,7 +36,7 @@ const STORAGES: [&str; 3] = [
 
 #[test]
 fn any_pipeline_can_be_deployed_with_any_storage() {
-    let page = include_str!("../docs/backends.md");
+    let page = include_str!("../../docs/backends.md");
     let pipelines = page.split("```yaml\n").skip(1).map(|rest| rest.split("```").next());
     let pipelines: Vec<&str> = pipelines.flatten().filter(|yaml| yaml.contains("pipelines:")).collect();
     assert!(pipelines.len() > 5, "docs/backends.md shows pipelines");

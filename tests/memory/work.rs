@@ -1,18 +1,12 @@
 //! Authors of objects may fill them up. The work grows with the size of an object, not its square: counted in
 //! bytes that are allocated on the way, which do not depend on the machine.
 
-// Clippy's exception for tests does not reach their helpers.
-#![allow(clippy::unwrap_used)]
-
 use dhat::{HeapStats, Profiler};
 use jiff::Timestamp;
 use job_event::Evidence;
 use job_tracker::replay::read_line;
 use job_tracker::{Tracker, TrackerSettings};
 use serde_json::{Value, json};
-
-#[global_allocator]
-static ALLOCATOR: dhat::Alloc = dhat::Alloc;
 
 const FEW: usize = 500;
 
@@ -64,6 +58,7 @@ fn conditions(count: usize) -> Value {
 
 #[test]
 fn work_is_linear_in_object_size() {
+    let _alone = crate::alone();
     let _profiler = Profiler::builder().testing().build();
     type Fill = fn(&mut Value, &mut Value, usize);
     let fills: [(&str, Fill); 8] = [

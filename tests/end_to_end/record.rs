@@ -1,11 +1,8 @@
 //! `record`: the real binary writes down what a simulated API server tells, and the recording tells the same story.
 
-#[path = "support/cluster.rs"]
-mod cluster;
-
 use std::time::Duration;
 
-use cluster::{BINARY, Cluster, Ran};
+use crate::cluster::{BINARY, Cluster, Ran};
 use jiff::SignedDuration;
 use serde_json::{Value, json};
 use simulator::{Cut, Fault, Matching, Resource, Verb};

@@ -1,7 +1,5 @@
 //! The traces of every Job that ended in a recording of a real cluster, and the one that `docs/traces.md` shows.
 
-mod support;
-
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::fs::File;
@@ -16,7 +14,7 @@ use job_tracker::replay::replay;
 use opentelemetry_proto::tonic::trace::v1::status::StatusCode;
 use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, Span};
 
-use support::{corpus, expected};
+use crate::support::{corpus, expected};
 
 const ALL: [Outcome; 4] = [Outcome::Succeeded, Outcome::Failed, Outcome::Deleted, Outcome::Replaced];
 
@@ -205,7 +203,7 @@ fn outline(spans: &[Span]) -> String {
 
 #[test]
 fn the_documented_trace_is_a_real_one() {
-    let page = include_str!("../docs/traces.md");
+    let page = include_str!("../../docs/traces.md");
     let shown = page
         .split("```text deadline-imagepull\n")
         .nth(1)

@@ -1,21 +1,15 @@
 //! The process among others: its standard error, its signals.
 
-#[allow(dead_code, reason = "each test uses a part of it")]
-mod support;
-#[path = "support/world.rs"]
-#[allow(dead_code, reason = "each test uses a part of it")]
-mod world;
-
 use std::collections::BTreeSet;
 use std::fs::OpenOptions;
 use std::io::Write;
 
+use crate::deployment::Deployment;
+use crate::support::corpus;
 use simulator::{ChangeType, Player, Resource, recording};
-use support::corpus;
-use world::World;
 
 /// Plays a recording and waits until every Job of it that failed was reported.
-async fn reports(world: &World) {
+async fn reports(world: &Deployment) {
     let steps = recording::read(&corpus().join("deadline-seed.jsonl.gz")).expect("a recording");
     let jobs = steps
         .iter()
@@ -31,7 +25,7 @@ async fn reports(world: &World) {
 #[tokio::test]
 async fn reports_while_standard_error_is_on_a_full_disk() {
     let full = OpenOptions::new().write(true).open("/dev/full").expect("Linux has it");
-    let mut world = World::start_with("full", full.into()).await;
+    let mut world = Deployment::start_with("full", full.into()).await;
     reports(&world).await;
     world.stop().await;
 }
@@ -41,7 +35,7 @@ async fn reports_while_nobody_reads_standard_error() {
     let (reader, mut writer) = std::io::pipe().expect("a pipe");
     // As much as a pipe holds: every further write blocks.
     writer.write_all(&[b'x'; 64 * 1024]).expect("room");
-    let mut world = World::start_with("unread", writer.into()).await;
+    let mut world = Deployment::start_with("unread", writer.into()).await;
     reports(&world).await;
     world.stop().await;
     drop(reader);
@@ -51,14 +45,14 @@ async fn reports_while_nobody_reads_standard_error() {
 async fn reports_after_the_reader_of_standard_error_has_gone() {
     let (reader, writer) = std::io::pipe().expect("a pipe");
     drop(reader);
-    let mut world = World::start_with("gone-reader", writer.into()).await;
+    let mut world = Deployment::start_with("gone-reader", writer.into()).await;
     reports(&world).await;
     world.stop().await;
 }
 
 #[tokio::test]
 async fn sighup_is_logged_and_ends_nothing() {
-    let mut world = World::start("hangup").await;
+    let mut world = Deployment::start("hangup").await;
     world.signal("HUP");
     reports(&world).await;
     let log = world.stop().await;
@@ -69,7 +63,7 @@ async fn sighup_is_logged_and_ends_nothing() {
 
 #[tokio::test]
 async fn the_log_names_cluster_destinations_and_what_was_listed() {
-    let mut world = World::start("startup").await;
+    let mut world = Deployment::start("startup").await;
     let (server, endpoint) = (world.simulator.url(), world.intake.url());
     reports(&world).await;
     let log = world.stop().await;
@@ -92,7 +86,7 @@ async fn the_log_names_cluster_destinations_and_what_was_listed() {
 
 #[tokio::test]
 async fn a_flood_of_unusable_objects_is_a_few_log_lines() {
-    let mut world = World::start("flood").await;
+    let mut world = Deployment::start("flood").await;
     for number in 0..2000 {
         let object = serde_json::json!({
             "apiVersion": "batch/v1",

@@ -1,10 +1,6 @@
 //! `explain` of a cluster: the real binary against a simulated API server.
 
-#[path = "support/cluster.rs"]
-mod cluster;
-mod support;
-
-use cluster::{BINARY, Cluster, Ran};
+use crate::cluster::{BINARY, Cluster, Ran};
 use jiff::SignedDuration;
 use serde_json::{Value, json};
 use simulator::{Fault, Matching, Player, Resource, Verb, recording};
@@ -167,9 +163,9 @@ async fn a_job_that_has_not_ended_says_what_is_in_its_way() {
 #[tokio::test]
 async fn a_job_of_each_recording_is_never_judged_wrong() {
     // What a look at the end has lost makes a cause Unknown, never another one; outcome and reason stay.
-    for (name, jobs) in support::expected() {
+    for (name, jobs) in crate::support::expected() {
         let cluster = Cluster::start(&format!("explain-{name}")).await;
-        let steps = recording::read(&support::corpus().join(format!("{name}.jsonl.gz"))).expect("a recording");
+        let steps = recording::read(&crate::support::corpus().join(format!("{name}.jsonl.gz"))).expect("a recording");
         Player::new(cluster.simulator.store().clone(), steps).play_all();
         let left = cluster.simulator.store().list(Resource::Jobs);
         for job in left {
@@ -195,7 +191,7 @@ async fn a_job_of_each_recording_is_never_judged_wrong() {
 async fn the_runs_of_a_cronjob_come_newest_first() {
     let cluster = Cluster::start("explain-cronjob").await;
     let store = cluster.simulator.store();
-    let steps = recording::read(&support::corpus().join("cron-deadline.jsonl.gz")).expect("a recording");
+    let steps = recording::read(&crate::support::corpus().join("cron-deadline.jsonl.gz")).expect("a recording");
     let mut player = Player::new(store.clone(), steps);
     while store.count(Resource::Jobs) < 2 {
         assert!(player.step(), "two runs exist at one time");

@@ -1,8 +1,5 @@
 //! Memory of the gauges of very many owners during collection: counted in bytes on the heap, so that
-//! `docs/reliability.md` can say it. `cargo test -p kubernetes-job-receiver --test gauges_memory -- --nocapture` prints it.
-
-// Clippy's exception for tests does not reach their helpers.
-#![allow(clippy::unwrap_used, clippy::print_stdout)]
+//! `docs/reliability.md` can say it. `cargo test --test memory -- --nocapture` prints it.
 
 use dhat::{HeapStats, Profiler};
 use jiff::Timestamp;
@@ -11,9 +8,6 @@ use job_watch::model::Job;
 use job_watch::{Kind, Object, Observation, Source};
 use kubernetes_job_receiver::gauges;
 use serde_json::json;
-
-#[global_allocator]
-static ALLOCATOR: dhat::Alloc = dhat::Alloc;
 
 /// Jobs that are an owner each.
 const OWNERS: usize = 10_000;
@@ -41,6 +35,7 @@ fn tracker() -> Tracker {
 
 #[test]
 fn gauges_take_little_memory_for_each_owner() {
+    let _alone = crate::alone();
     let _profiler = Profiler::builder().testing().build();
     let mut tracker = tracker();
     let heap = || HeapStats::get().curr_bytes;

@@ -7,13 +7,13 @@ use simulator::Resource;
 use simulator::otlp_intake::tags::of_resource;
 use simulator::otlp_intake::{DATADOG, IntakeOptions, OtlpIntake, Payload, Signal};
 
-use crate::world::{World, arrived, jobs, scenario, until};
+use super::world::{World, arrived, jobs, scenario, until};
 
 const LABELS: [(&str, &str); 3] = [("env", "prod"), ("service", "seeding"), ("version", "1.2")];
 
 /// The shipped pipeline, with traces, as its comments say.
 fn pipeline() -> String {
-    let shipped = include_str!("../../pipeline.yaml");
+    let shipped = include_str!("../../../pipeline.yaml");
     let mut text = String::new();
     for line in shipped.lines() {
         let uncommented = line.replacen("# ", "", 1);

@@ -18,7 +18,7 @@ pub const PATIENCE: Duration = Duration::from_secs(60);
 pub const WATCHES: usize = 6;
 
 /// A cluster, an intake, and the collector between them.
-pub struct World {
+pub struct Deployment {
     /// The cluster.
     pub simulator: Simulator,
     /// Where the collector sends.
@@ -27,14 +27,14 @@ pub struct World {
     folder: PathBuf,
 }
 
-impl World {
+impl Deployment {
     /// Starts all three and waits until the collector watches. `name` is unique to the test.
-    pub async fn start(name: &str) -> World {
-        World::start_with(name, Stdio::piped()).await
+    pub async fn start(name: &str) -> Deployment {
+        Deployment::start_with(name, Stdio::piped()).await
     }
 
-    /// As [`World::start`], with that as the collector's standard error.
-    pub async fn start_with(name: &str, stderr: Stdio) -> World {
+    /// As [`Deployment::start`], with that as the collector's standard error.
+    pub async fn start_with(name: &str, stderr: Stdio) -> Deployment {
         let simulator = Simulator::start(SimulatorOptions::default())
             .await
             .expect("the simulator starts");
@@ -64,7 +64,7 @@ impl World {
             .kill_on_drop(true)
             .spawn()
             .expect("the collector starts");
-        let world = World {
+        let world = Deployment {
             simulator,
             intake,
             collector,
@@ -154,7 +154,7 @@ impl World {
     }
 }
 
-impl Drop for World {
+impl Drop for Deployment {
     fn drop(&mut self) {
         let _ = std::fs::remove_dir_all(&self.folder);
     }

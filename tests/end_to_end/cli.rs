@@ -5,8 +5,6 @@ use std::process::{Command, Output};
 
 use serde_json::Value;
 
-mod support;
-
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 
 fn run(args: &[&str], environment: &[(&str, &str)]) -> Output {
@@ -376,8 +374,11 @@ fn explain_prints_one_record_for_each_job_that_ended() {
         "retry",
         "summary",
     ];
-    for (name, jobs) in support::expected() {
-        let path = support::corpus().join(format!("{name}.jsonl.gz")).display().to_string();
+    for (name, jobs) in crate::support::expected() {
+        let path = crate::support::corpus()
+            .join(format!("{name}.jsonl.gz"))
+            .display()
+            .to_string();
         for all in [false, true] {
             let args = ["explain", "--recording", &path, "-o", "json", "--all"];
             let output = run(&args[..if all { 6 } else { 5 }], &[]);

@@ -9,7 +9,7 @@ use simulator::otlp_intake::{IntakeOptions, OtlpIntake, Profile, ScriptedReply, 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
-use crate::world::{World, arrived, jobs, scenario, until};
+use super::world::{World, arrived, jobs, scenario, until};
 
 /// A gateway that wants a bearer token.
 const GATEWAY: Profile = Profile {

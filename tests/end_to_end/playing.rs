@@ -1,21 +1,16 @@
 //! The recordings of a real cluster, played by the simulator through real sockets to the real binary: one event and one
 //! count for each Job that was decided, whatever happens to the watches.
 
-#[path = "support/stories/mod.rs"]
-#[allow(clippy::unwrap_used, dead_code, reason = "each test uses a part of it")]
-mod stories;
-mod support;
-#[path = "support/world.rs"]
-mod world;
-
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use crate::deployment::{Deployment, WATCHES};
+use crate::support::{corpus, expected};
 use serde_json::Value;
 use simulator::timeline::{Step, one_after_another};
 use simulator::{ChangeType, Cut, Fault, Matching, Player, Resource, Verb, recording};
-use support::{corpus, expected};
-use world::{WATCHES, World};
+use crate::support::{corpus, expected};
+use crate::deployment::{Deployment, WATCHES};
 
 /// All recordings, one after another.
 fn story() -> Vec<Step> {
@@ -47,7 +42,7 @@ fn gone_in(steps: &[Step]) -> BTreeSet<String> {
 }
 
 /// One event for each decided Job, as expected, and counts that add up to them.
-fn check(world: &World) {
+fn check(world: &Deployment) {
     let decided = decided();
     let events = world.events();
     assert_eq!(
@@ -101,7 +96,7 @@ fn check(world: &World) {
     assert_eq!(world.intake.violations(), [], "no two points in one second of a series");
 }
 
-async fn finish(mut world: World) {
+async fn finish(mut world: Deployment) {
     world
         .events_about(&decided().into_keys().collect::<BTreeSet<_>>())
         .await;
@@ -113,14 +108,14 @@ async fn finish(mut world: World) {
 
 #[tokio::test]
 async fn each_decided_job_gives_one_event_and_one_count() {
-    let world = World::start("plain").await;
+    let world = Deployment::start("plain").await;
     Player::new(world.simulator.store().clone(), story()).play_all();
     finish(world).await;
 }
 
 #[tokio::test]
 async fn also_when_every_watch_is_cut_and_resumed_in_the_middle() {
-    let world = World::start("cut").await;
+    let world = Deployment::start("cut").await;
     let steps = story();
     let half = steps.len() / 2;
     let mut player = Player::new(world.simulator.store().clone(), steps);
@@ -136,7 +131,7 @@ async fn also_when_every_watch_is_cut_and_resumed_in_the_middle() {
 
 #[tokio::test]
 async fn also_when_a_watch_is_answered_with_410() {
-    let world = World::start("gone").await;
+    let world = Deployment::start("gone").await;
     let steps = story();
     let (before, after) = steps.split_at(steps.len() / 3);
     Player::new(world.simulator.store().clone(), before.to_vec()).play_all();
@@ -163,9 +158,9 @@ async fn also_when_a_watch_is_answered_with_410() {
 /// its own Event tells, and a node that is silent.
 #[tokio::test]
 async fn stories_are_told_as_they_were_meant() {
-    let mut world = World::start("stories").await;
+    let mut world = Deployment::start("stories").await;
     let names = ["cron-replace", "cron-deleted", "system-oom", "node-lost-without-event"];
-    let stories = names.map(stories::named);
+    let stories = names.map(crate::stories::named);
     for story in &stories {
         let text: String = story.lines.iter().map(|line| format!("{line}\n")).collect();
         let path = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{}.jsonl", story.name));
@@ -192,7 +187,7 @@ async fn stories_are_told_as_they_were_meant() {
 
 #[tokio::test]
 async fn it_asks_for_what_its_cluster_role_allows_and_for_pods_of_jobs_only() {
-    let mut world = World::start("access").await;
+    let mut world = Deployment::start("access").await;
     world.stop().await;
     let requests = world.simulator.requests();
     for request in requests.iter().filter(|r| r.resource == Some(Resource::Pods)) {
@@ -217,7 +212,7 @@ async fn it_asks_for_what_its_cluster_role_allows_and_for_pods_of_jobs_only() {
 
 /// What the deployed ClusterRole allows: group, resource, verb.
 fn cluster_role() -> BTreeSet<(String, String, String)> {
-    let text = include_str!("../deploy/kustomize/base/rbac.yaml");
+    let text = include_str!("../../deploy/kustomize/base/rbac.yaml");
     let documents: Vec<Value> = serde_yaml::from_multiple(text).expect("YAML");
     let role = documents
         .iter()

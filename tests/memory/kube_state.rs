@@ -6,9 +6,6 @@ use job_watch::{Kind, Object, Observation, Source};
 use kubernetes_job_receiver::kube_state;
 use serde_json::json;
 
-#[global_allocator]
-static ALLOCATOR: dhat::Alloc = dhat::Alloc;
-
 const JOBS: usize = 500;
 /// Bytes for each Job; `docs/compatibility.md` tells them.
 const RECEIVER: usize = 450;
@@ -29,6 +26,7 @@ fn job(number: usize) -> Object {
 
 #[test]
 fn a_job_costs_what_is_said() {
+    let _alone = crate::alone();
     let _profiler = dhat::Profiler::builder().testing().build();
     let bytes = || dhat::HeapStats::get().curr_bytes;
     let source = Source {

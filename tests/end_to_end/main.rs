@@ -1,0 +1,29 @@
+//! The real binary: its commands, and its pipelines between a simulated cluster and simulated backends, over real sockets.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "clippy's exception for tests does not reach their helpers"
+)]
+
+mod backends;
+mod cli;
+#[path = "../support/cluster.rs"]
+mod cluster;
+mod credentials;
+mod deploy;
+#[path = "../support/deployment.rs"]
+mod deployment;
+mod explain;
+mod playing;
+mod process;
+mod prometheus;
+mod proxies;
+mod record;
+#[path = "../support/stories/mod.rs"]
+#[allow(dead_code, reason = "the verdict of each story is another test's")]
+mod stories;
+#[path = "../support/mod.rs"]
+mod support;
+mod traces;
+mod wrong_values;
