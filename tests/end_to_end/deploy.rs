@@ -143,8 +143,8 @@ fn the_image_links_no_simulator() {
     assert!(linked(&[]), "`demo` is a default feature");
     assert!(!linked(&["--no-default-features"]), "the simulator serves `demo` only");
     for (file, text) in [
-        ("Dockerfile", include_str!("../deploy/Dockerfile")),
-        ("licences.sh", include_str!("../deploy/licences.sh")),
+        ("Dockerfile", include_str!("../../deploy/Dockerfile")),
+        ("licences.sh", include_str!("../../deploy/licences.sh")),
     ] {
         let builds = text
             .lines()

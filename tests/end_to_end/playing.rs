@@ -9,8 +9,6 @@ use crate::support::{corpus, expected};
 use serde_json::Value;
 use simulator::timeline::{Step, one_after_another};
 use simulator::{ChangeType, Cut, Fault, Matching, Player, Resource, Verb, recording};
-use crate::support::{corpus, expected};
-use crate::deployment::{Deployment, WATCHES};
 
 /// All recordings, one after another.
 fn story() -> Vec<Step> {
@@ -42,9 +40,9 @@ fn gone_in(steps: &[Step]) -> BTreeSet<String> {
 }
 
 /// One event for each decided Job, as expected, and counts that add up to them.
-fn check(world: &Deployment) {
+fn check(deployment: &Deployment) {
     let decided = decided();
-    let events = world.events();
+    let events = deployment.events();
     assert_eq!(
         events.keys().collect::<Vec<_>>(),
         decided.keys().collect::<Vec<_>>(),
@@ -63,12 +61,15 @@ fn check(world: &Deployment) {
     }
 
     let count = |outcome: &str| decided.values().filter(|j| j["outcome"] == outcome).count() as i64;
-    assert_eq!(world.sums("k8s.job.failures").values().sum::<i64>(), count("Failed"));
     assert_eq!(
-        world.sums("k8s.job.completions").values().sum::<i64>(),
+        deployment.sums("k8s.job.failures").values().sum::<i64>(),
+        count("Failed")
+    );
+    assert_eq!(
+        deployment.sums("k8s.job.completions").values().sum::<i64>(),
         count("Succeeded")
     );
-    let failures = world.sums("k8s.job.failures");
+    let failures = deployment.sums("k8s.job.failures");
     let of = |owner: &str, reason: &str, cause: &str| {
         failures
             .get(&(owner.to_owned(), reason.to_owned(), cause.to_owned()))
@@ -93,72 +94,76 @@ fn check(world: &Deployment) {
         2,
         "one name, two UIDs"
     );
-    assert_eq!(world.intake.violations(), [], "no two points in one second of a series");
+    assert_eq!(
+        deployment.intake.violations(),
+        [],
+        "no two points in one second of a series"
+    );
 }
 
-async fn finish(mut world: Deployment) {
-    world
+async fn finish(mut deployment: Deployment) {
+    deployment
         .events_about(&decided().into_keys().collect::<BTreeSet<_>>())
         .await;
     // Draining sends the counts of the last interval.
-    let log = world.stop().await;
+    let log = deployment.stop().await;
     assert!(!log.contains("ERROR"), "{log}");
-    check(&world);
+    check(&deployment);
 }
 
 #[tokio::test]
 async fn each_decided_job_gives_one_event_and_one_count() {
-    let world = Deployment::start("plain").await;
-    Player::new(world.simulator.store().clone(), story()).play_all();
-    finish(world).await;
+    let deployment = Deployment::start("plain").await;
+    Player::new(deployment.simulator.store().clone(), story()).play_all();
+    finish(deployment).await;
 }
 
 #[tokio::test]
 async fn also_when_every_watch_is_cut_and_resumed_in_the_middle() {
-    let world = Deployment::start("cut").await;
+    let deployment = Deployment::start("cut").await;
     let steps = story();
     let half = steps.len() / 2;
-    let mut player = Player::new(world.simulator.store().clone(), steps);
+    let mut player = Player::new(deployment.simulator.store().clone(), steps);
     while player.remaining() > half {
         player.step();
     }
-    let opened = world.simulator.opened_watches();
-    assert_eq!(world.simulator.cut_watches(Cut::ResetMidLine), WATCHES);
+    let opened = deployment.simulator.opened_watches();
+    assert_eq!(deployment.simulator.cut_watches(Cut::ResetMidLine), WATCHES);
     player.play_all();
-    world.until_opened(opened + WATCHES).await;
-    finish(world).await;
+    deployment.until_opened(opened + WATCHES).await;
+    finish(deployment).await;
 }
 
 #[tokio::test]
 async fn also_when_a_watch_is_answered_with_410() {
-    let world = Deployment::start("gone").await;
+    let deployment = Deployment::start("gone").await;
     let steps = story();
     let (before, after) = steps.split_at(steps.len() / 3);
-    Player::new(world.simulator.store().clone(), before.to_vec()).play_all();
+    Player::new(deployment.simulator.store().clone(), before.to_vec()).play_all();
     // The play stands still until all of it has been seen and listed anew: what comes and goes in between, no client can
     // see.
-    world.events_about(&gone_in(before)).await;
+    deployment.events_about(&gone_in(before)).await;
     let gone = Fault::Status {
         code: 410,
         retry_after: None,
     };
     for (resource, answer, watches) in [(Resource::Jobs, gone, 1), (Resource::Pods, Fault::ExpiredInBand, 2)] {
-        let opened = world.simulator.opened_watches();
-        world
+        let opened = deployment.simulator.opened_watches();
+        deployment
             .simulator
             .answer_next(1, Matching::new(Verb::Watch, resource), answer);
-        world.simulator.cut_watches_of(resource, Cut::End);
-        world.until_opened(opened + watches).await;
+        deployment.simulator.cut_watches_of(resource, Cut::End);
+        deployment.until_opened(opened + watches).await;
     }
-    Player::new(world.simulator.store().clone(), after.to_vec()).play_all();
-    finish(world).await;
+    Player::new(deployment.simulator.store().clone(), after.to_vec()).play_all();
+    finish(deployment).await;
 }
 
 /// What no recording holds: a run that its CronJob replaced, one that was merely deleted, a node without memory, which only
 /// its own Event tells, and a node that is silent.
 #[tokio::test]
 async fn stories_are_told_as_they_were_meant() {
-    let mut world = Deployment::start("stories").await;
+    let mut deployment = Deployment::start("stories").await;
     let names = ["cron-replace", "cron-deleted", "system-oom", "node-lost-without-event"];
     let stories = names.map(crate::stories::named);
     for story in &stories {
@@ -166,13 +171,13 @@ async fn stories_are_told_as_they_were_meant() {
         let path = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{}.jsonl", story.name));
         std::fs::write(&path, text).expect("a file");
         let steps = recording::read(&path).expect("a recording");
-        Player::new(world.simulator.store().clone(), steps).play_all();
+        Player::new(deployment.simulator.store().clone(), steps).play_all();
     }
     let uids: BTreeSet<String> = stories.iter().map(|story| story.uid("jobs/j")).collect();
-    world.events_about(&uids).await;
-    let log = world.stop().await;
+    deployment.events_about(&uids).await;
+    let log = deployment.stop().await;
     assert!(!log.contains("ERROR"), "{log}");
-    let events = world.events();
+    let events = deployment.events();
     for story in &stories {
         let records = &events[&story.uid("jobs/j")];
         assert_eq!(records.len(), 1, "{}", story.name);
@@ -181,15 +186,15 @@ async fn stories_are_told_as_they_were_meant() {
         let cause = story.end.cause.map(|cause| cause.as_str());
         assert_eq!(text("k8s.job.failure.cause"), cause, "{}", story.name);
     }
-    let failures = world.sums("k8s.job.failures").values().sum::<i64>();
+    let failures = deployment.sums("k8s.job.failures").values().sum::<i64>();
     assert_eq!(failures, 2, "a run that was replaced or deleted is no failure");
 }
 
 #[tokio::test]
 async fn it_asks_for_what_its_cluster_role_allows_and_for_pods_of_jobs_only() {
-    let mut world = Deployment::start("access").await;
-    world.stop().await;
-    let requests = world.simulator.requests();
+    let mut deployment = Deployment::start("access").await;
+    deployment.stop().await;
+    let requests = deployment.simulator.requests();
     for request in requests.iter().filter(|r| r.resource == Some(Resource::Pods)) {
         assert!(
             request.query.contains("labelSelector=batch.kubernetes.io%2Fjob-name"),

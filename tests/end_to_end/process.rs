@@ -9,7 +9,7 @@ use crate::support::corpus;
 use simulator::{ChangeType, Player, Resource, recording};
 
 /// Plays a recording and waits until every Job of it that failed was reported.
-async fn reports(world: &Deployment) {
+async fn reports(deployment: &Deployment) {
     let steps = recording::read(&corpus().join("deadline-seed.jsonl.gz")).expect("a recording");
     let jobs = steps
         .iter()
@@ -18,16 +18,16 @@ async fn reports(world: &Deployment) {
         .map(|step| step.object["metadata"]["uid"].as_str().expect("a UID").to_owned())
         .collect();
     assert!(!uids.is_empty());
-    Player::new(world.simulator.store().clone(), steps).play_all();
-    world.events_about(&uids).await;
+    Player::new(deployment.simulator.store().clone(), steps).play_all();
+    deployment.events_about(&uids).await;
 }
 
 #[tokio::test]
 async fn reports_while_standard_error_is_on_a_full_disk() {
     let full = OpenOptions::new().write(true).open("/dev/full").expect("Linux has it");
-    let mut world = Deployment::start_with("full", full.into()).await;
-    reports(&world).await;
-    world.stop().await;
+    let mut deployment = Deployment::start_with("full", full.into()).await;
+    reports(&deployment).await;
+    deployment.stop().await;
 }
 
 #[tokio::test]
@@ -35,9 +35,9 @@ async fn reports_while_nobody_reads_standard_error() {
     let (reader, mut writer) = std::io::pipe().expect("a pipe");
     // As much as a pipe holds: every further write blocks.
     writer.write_all(&[b'x'; 64 * 1024]).expect("room");
-    let mut world = Deployment::start_with("unread", writer.into()).await;
-    reports(&world).await;
-    world.stop().await;
+    let mut deployment = Deployment::start_with("unread", writer.into()).await;
+    reports(&deployment).await;
+    deployment.stop().await;
     drop(reader);
 }
 
@@ -45,17 +45,17 @@ async fn reports_while_nobody_reads_standard_error() {
 async fn reports_after_the_reader_of_standard_error_has_gone() {
     let (reader, writer) = std::io::pipe().expect("a pipe");
     drop(reader);
-    let mut world = Deployment::start_with("gone-reader", writer.into()).await;
-    reports(&world).await;
-    world.stop().await;
+    let mut deployment = Deployment::start_with("gone-reader", writer.into()).await;
+    reports(&deployment).await;
+    deployment.stop().await;
 }
 
 #[tokio::test]
 async fn sighup_is_logged_and_ends_nothing() {
-    let mut world = Deployment::start("hangup").await;
-    world.signal("HUP");
-    reports(&world).await;
-    let log = world.stop().await;
+    let mut deployment = Deployment::start("hangup").await;
+    deployment.signal("HUP");
+    reports(&deployment).await;
+    let log = deployment.stop().await;
     assert!(log.contains("SIGHUP ignored: reload is not supported"), "{log}");
     // And the last lines are there.
     assert!(log.trim_end().ends_with("stopped"), "{log}");
@@ -63,10 +63,10 @@ async fn sighup_is_logged_and_ends_nothing() {
 
 #[tokio::test]
 async fn the_log_names_cluster_destinations_and_what_was_listed() {
-    let mut world = Deployment::start("startup").await;
-    let (server, endpoint) = (world.simulator.url(), world.intake.url());
-    reports(&world).await;
-    let log = world.stop().await;
+    let mut deployment = Deployment::start("startup").await;
+    let (server, endpoint) = (deployment.simulator.url(), deployment.intake.url());
+    reports(&deployment).await;
+    let log = deployment.stop().await;
     for parts in [
         &["starting ", "version=", "pipeline.yaml"][..],
         &["exporting ", "exporter=otlp_http/datadog", &endpoint],
@@ -86,18 +86,18 @@ async fn the_log_names_cluster_destinations_and_what_was_listed() {
 
 #[tokio::test]
 async fn a_flood_of_unusable_objects_is_a_few_log_lines() {
-    let mut world = Deployment::start("flood").await;
+    let mut deployment = Deployment::start("flood").await;
     for number in 0..2000 {
         let object = serde_json::json!({
             "apiVersion": "batch/v1",
             "kind": "Job",
             "metadata": {"name": format!("without-uid-{number}"), "namespace": "shop", "uid": ""},
         });
-        let stored = world.simulator.store().put(Resource::Jobs, object);
+        let stored = deployment.simulator.store().put(Resource::Jobs, object);
         stored.expect("the simulator takes what no API server would");
     }
-    reports(&world).await;
-    let log = world.stop().await;
+    reports(&deployment).await;
+    let log = deployment.stop().await;
     let lines = log.matches("skipped an unusable object").count();
     assert!((1..20).contains(&lines), "{lines} lines in\n{log}");
 }
