@@ -70,7 +70,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             std::fs::write(list.join(format!("{name}-{number}")), input)?;
         }
         let replay = replay(text.as_bytes(), TrackerSettings::default())?;
-        for (number, evidence) in replay.ended.iter().chain(&replay.unended).enumerate() {
+        for (number, evidence) in replay.ended.iter().chain(&replay.unfinished).enumerate() {
             std::fs::write(
                 judge.join(format!("{name}-evidence-{number}")),
                 serde_json::to_string(evidence)?,

@@ -38,7 +38,7 @@ fn jobs_of(name: &str) -> Vec<Evidence> {
     let file = std::fs::File::open(corpus().join(format!("{name}.jsonl.gz"))).unwrap();
     let text = BufReader::new(flate2::read::GzDecoder::new(file));
     let replay = replay(text, TrackerSettings::default()).unwrap();
-    replay.ended.into_iter().chain(replay.unended).collect()
+    replay.ended.into_iter().chain(replay.unfinished).collect()
 }
 
 fn only_job_of(name: &str) -> (Evidence, Judgement) {

@@ -21,7 +21,7 @@ use stories::{Story, all, named};
 fn told(story: &Story) -> (Evidence, Judgement) {
     let text: String = story.lines.iter().map(|line| format!("{line}\n")).collect();
     let replay = replay(text.as_bytes(), TrackerSettings::default()).unwrap();
-    let mut jobs = replay.ended.into_iter().chain(replay.unended);
+    let mut jobs = replay.ended.into_iter().chain(replay.unfinished);
     let evidence = jobs.find(|evidence| &*evidence.job.name == "j").unwrap();
     let judgement = judge(&evidence);
     (evidence, judgement)

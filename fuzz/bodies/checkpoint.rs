@@ -7,6 +7,7 @@ use bytes::Bytes;
 use jiff::Timestamp;
 use job_event::Uid;
 use job_tracker::checkpoint::Checkpoint;
+use job_tracker::outbox::{AckEvent, Outbox};
 
 const CAPACITY: usize = 64;
 
@@ -21,52 +22,56 @@ pub fn run(data: &[u8]) {
         }
     };
     let now = Timestamp::constant(1_795_450_476, 0);
-    stored.name_parts(&["a".into(), "b".into()]);
+    stored.name_scopes(&["a".into(), "b".into()]);
     stored.correct(now);
     assert_eq!(
         stored.correct(now).filter(|future| future.is_corrected),
         None,
         "corrected once"
     );
-    stored.begin("a", now);
-    stored.passes(now, Some(now));
 
-    let (told, pending) = (Uid::new("told"), Uid::new("pending"));
-    let mut running = Checkpoint::new(CAPACITY);
+    let (reported, pending) = (Uid::new("reported"), Uid::new("pending"));
+    let mut running = Outbox::new(Checkpoint::new(CAPACITY));
     running.begin("a", now);
-    for uid in [told, pending] {
-        running.decided("a", uid, now);
+    for uid in [reported, pending] {
+        running.finished("a", uid, now);
     }
     running.adopt(stored.clone());
-    running.decided_now("a", Some(now));
-    running.told(&told);
-    running.over(&told, now);
+    running.begin("a", now);
+    running.time_passes(now, Some(now));
+    acknowledge(&mut running, &reported);
+    running.over(&reported, now);
     let again = Checkpoint::decode(running.encode(now), CAPACITY).expect("what was written can be read");
     assert_eq!(again.saved_at(), Some(now));
     assert!(
-        again.is_told("a", &told, now) || !running.lists(&told),
+        again.is_reported("a", &reported, now) || !running.checkpoint().lists(&reported),
         "what was reported stays so"
     );
     assert!(!again.lists(&pending) || stored.lists(&pending), "what was not is not");
+}
+
+fn acknowledge(outbox: &mut Outbox, uid: &Uid) {
+    outbox.apply(uid, AckEvent::Sent);
+    outbox.apply(uid, AckEvent::Acknowledged);
 }
 
 /// A checkpoint as it is stored, for inputs to begin with.
 #[allow(dead_code, reason = "the fuzz target itself needs none")]
 pub fn example() -> Bytes {
     let at = |second| Timestamp::from_second(1_795_450_000 + second).unwrap_or_default();
-    let mut checkpoint = Checkpoint::new(CAPACITY);
-    for part in ["", "shop", "billing"] {
-        checkpoint.begin(part, at(0));
+    let mut outbox = Outbox::new(Checkpoint::new(CAPACITY));
+    for scope in ["", "shop", "billing"] {
+        outbox.begin(scope, at(0));
         for number in 0..20_i64 {
-            let uid = Uid::new(&format!("{part}-{number}"));
-            checkpoint.decided(part, uid, at(number * 30));
+            let uid = Uid::new(&format!("{scope}-{number}"));
+            outbox.finished(scope, uid, at(number * 30));
             if number != 7 {
-                checkpoint.told(&uid);
+                acknowledge(&mut outbox, &uid);
             }
             if number % 3 != 0 {
-                checkpoint.over(&uid, at(number * 30 + 1));
+                outbox.over(&uid, at(number * 30 + 1));
             }
         }
     }
-    checkpoint.encode(at(700))
+    outbox.encode(at(700))
 }

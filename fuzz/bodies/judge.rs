@@ -42,7 +42,7 @@ fn track(recording: &str) -> Vec<Evidence> {
     jobs.extend(std::iter::from_fn(|| tracker.drain(true)));
     assert!(jobs.iter().all(|evidence| evidence.job.outcome().is_final()));
     tracker.states().for_each(drop);
-    jobs.extend(tracker.into_unended());
+    jobs.extend(tracker.into_unfinished());
     jobs
 }
 

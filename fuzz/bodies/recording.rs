@@ -21,7 +21,7 @@ pub fn run(data: &[u8]) {
     let settings = TrackerSettings::default();
     let is_plain = !data.starts_with(&[0x1f, 0x8b]);
     match replay_within(lines, settings, LIMITS) {
-        Ok(Replay { ended, unended }) => {
+        Ok(Replay { ended, unfinished }) => {
             let mut uids = BTreeSet::new();
             for evidence in &ended {
                 assert!(evidence.job.outcome().is_final());
@@ -33,7 +33,7 @@ pub fn run(data: &[u8]) {
                 let compressed = compressed(data);
                 let lines = decompressed(&*compressed).expect("a slice can be read");
                 let again = replay_within(lines, settings, LIMITS).expect("the same recording");
-                assert_eq!((again.ended, again.unended), (ended, unended));
+                assert_eq!((again.ended, again.unfinished), (ended, unfinished));
             }
         }
         Err(error) => {

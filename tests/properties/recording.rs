@@ -142,7 +142,7 @@ impl Feed {
     /// All Jobs by UID, ended or not. Panics if one is there twice.
     pub fn finish(mut self) -> BTreeMap<String, Evidence> {
         self.jobs.extend(std::iter::from_fn(|| self.tracker.drain(true)));
-        self.jobs.extend(self.tracker.into_unended());
+        self.jobs.extend(self.tracker.into_unfinished());
         let mut jobs = BTreeMap::new();
         for evidence in self.jobs {
             let uid = evidence.job.uid.to_string();

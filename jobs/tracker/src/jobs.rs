@@ -1,12 +1,13 @@
-//! Jobs come, end and go.
+//! Jobs are created, finish and are deleted.
 
 use jiff::Timestamp;
 use job_event::Uid;
 use job_event::evidence::Gap;
 
 use super::job::JobRecord;
+use super::outbox::AckEvent;
 use super::time::later;
-use super::{EVENTS_KEPT, Entry, REMOVED, Tracker, WAIT_FOR_EVENTS, part};
+use super::{EVENTS_KEPT, Entry, REMOVED, Tracker, WAIT_FOR_EVENTS, scope_name};
 use job_watch::Source;
 use job_watch::model;
 
@@ -23,14 +24,14 @@ impl Tracker {
                 let was_decided = record.decided().is_some();
                 record.apply(job, listed, &mut self.pools);
                 if !listed && !was_decided && record.decided().is_some() {
-                    self.checkpoint
-                        .decided_now(part(&self.parts, record.scope), record.ended_at());
+                    let scope = scope_name(&self.scopes, record.scope);
+                    self.outbox.finished_live(scope, record.ended_at());
                 }
                 return self.schedule(uid, now);
             }
             Some(Entry::Reported { .. }) => {
                 if let Some(at) = job.finished_at() {
-                    self.checkpoint.over(&uid, at);
+                    self.outbox.over(&uid, at);
                 }
                 return;
             }
@@ -42,9 +43,9 @@ impl Tracker {
         let mut record = JobRecord::new(job, source.scope, &mut self.pools);
         self.cronjobs.run_seen(uid, &record);
         if self.recoveries.forget(&uid) {
-            self.checkpoint.told_elsewhere(&uid);
+            self.outbox.apply(&uid, AckEvent::Dismissed);
         }
-        if self.is_told(source, &uid, &record, listed, now) {
+        if self.needs_no_report(source, &uid, &record, listed, now) {
             self.jobs.insert(uid, Entry::Reported { scope: source.scope });
             self.early_pods.take(&record.namespace, uid);
             return;
@@ -92,7 +93,7 @@ impl Tracker {
             Some(Entry::Reported { .. }) => {
                 self.jobs.remove(&uid);
                 self.remember_removed(uid);
-                self.checkpoint.over(&uid, now);
+                self.outbox.over(&uid, now);
             }
             Some(Entry::Live(record)) => {
                 let undecided = !record.is_due;

@@ -1,4 +1,4 @@
-//! The pure state machine: what was observed goes in, each Job that has ended comes out once. No I/O and no clock.
+//! The pure state machine: it takes observations and returns each finished Job once. No I/O and no clock.
 //!
 //! A Job is known by its UID, never by its name. It has a record from first sight until it is reported, then a
 //! tombstone of a few bytes for as long as it exists, then nothing but a place among the recently removed. So however
@@ -14,14 +14,15 @@ mod jobs;
 mod lists;
 mod node;
 mod origin;
+pub mod outbox;
 mod owned;
 mod pod;
 mod pool;
 mod recovery;
 pub mod replay;
+mod reporting;
 pub mod snapshot;
 mod state;
-mod telling;
 mod time;
 
 use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
@@ -39,6 +40,7 @@ use self::early::Early;
 use self::event::EventRecord;
 use self::job::JobRecord;
 use self::node::NodeEvents;
+use self::outbox::Outbox;
 use self::pod::PodRecord;
 use self::pool::Pools;
 use self::recovery::Recoveries;
@@ -51,15 +53,15 @@ const EARLY_PODS: (usize, usize) = (512, 64);
 const EARLY_EVENTS: usize = 1024;
 /// How many UIDs of removed Jobs are remembered, so that a late version does not bring one back.
 const REMOVED: usize = 4096;
-/// For how long the API server keeps Events by default (`--event-ttl`). Of what a Job that is older when it is first
-/// listed has been through, nothing may be left.
+/// How long the API server keeps Events by default (`--event-ttl`). The Events of a Job that is older when it is first
+/// listed may have expired.
 const EVENTS_KEPT: SignedDuration = SignedDuration::from_hours(1);
-/// How many Jobs that were told of the checkpoint lists, unless it is given another.
-const LISTED: usize = 32_768;
-/// How much longer a Job whose end was not seen is kept open: its Events may tell, and they are listed by themselves.
+/// How many reported Jobs the checkpoint lists, unless another one is restored.
+const TOMBSTONES: usize = 32_768;
+/// How long a Job whose end was not seen waits for its Events, which are listed separately.
 const WAIT_FOR_EVENTS: SignedDuration = SignedDuration::from_secs(5);
 
-/// What to do with Jobs that had ended before the first list.
+/// How to treat Jobs that finished before the first list.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum OnFirstStart {
@@ -75,12 +77,12 @@ pub enum OnFirstStart {
 pub struct TrackerSettings {
     /// How long after a Job's verdict evidence may still arrive before it is reported.
     pub settle: SignedDuration,
-    /// What to do with Jobs that had ended before the first start.
+    /// How to treat Jobs that finished before the first start.
     pub on_first_start: OnFirstStart,
-    /// How long before the first start they may have ended to be reported.
+    /// How long before the first start a Job may have finished to be reported.
     pub finished_max_age: SignedDuration,
-    /// Whether Jobs that ended and are gone are told from their Events. Not if only some Jobs are watched: Events do not
-    /// say whether their Job is one of them.
+    /// Whether deleted Jobs are reported from their Events. False if a selector chooses the Jobs: Events do not
+    /// show whether their Job matches.
     pub recovers: bool,
 }
 
@@ -139,12 +141,12 @@ pub struct Tracker {
     forbidden: HashSet<Source>,
     ended: States,
     pools: Pools,
-    checkpoint: Checkpoint,
+    outbox: Outbox,
     /// The names of the scopes from 1 on.
-    parts: Vec<Box<str>>,
+    scopes: Vec<Box<str>>,
     recoveries: Recoveries,
     /// Unobserved Jobs that were dropped because there were too many.
-    given_up: u64,
+    dropped: u64,
     /// When something was last observed.
     now: Timestamp,
 }
@@ -168,10 +170,10 @@ impl Tracker {
             forbidden: HashSet::new(),
             ended: States::default(),
             pools: Pools::default(),
-            checkpoint: Checkpoint::new(LISTED),
-            parts: Vec::new(),
+            outbox: Outbox::new(Checkpoint::new(TOMBSTONES)),
+            scopes: Vec::new(),
             recoveries: Recoveries::default(),
-            given_up: 0,
+            dropped: 0,
             now: Timestamp::MIN,
         }
     }
@@ -181,7 +183,7 @@ impl Tracker {
         self.now = now;
         if let Observation::Listed(object) | Observation::Changed(object) | Observation::Deleted(object) = &observation
         {
-            self.checkpoint.passes(now, object.metadata().creation_timestamp);
+            self.outbox.time_passes(now, object.metadata().creation_timestamp);
         }
         match observation {
             Observation::ListBegins => self.list_begins(source, now),
@@ -204,8 +206,8 @@ impl Tracker {
         }
     }
 
-    /// The Jobs that have not ended, in order of their namespaces, names and UIDs.
-    pub fn into_unended(mut self) -> Vec<Evidence> {
+    /// The unfinished Jobs, in order of their namespaces, names and UIDs.
+    pub fn into_unfinished(mut self) -> Vec<Evidence> {
         let mut records: Vec<(Uid, JobRecord)> = self
             .jobs
             .drain()
@@ -289,16 +291,16 @@ impl Entry {
     }
 }
 
-/// The name of a part of the cluster: a namespace, or none for all of it.
-fn part(parts: &[Box<str>], scope: u16) -> &str {
+/// The name of a scope: a namespace, or none for the whole cluster.
+fn scope_name(scopes: &[Box<str>], scope: u16) -> &str {
     usize::from(scope)
         .checked_sub(1)
-        .and_then(|at| parts.get(at))
+        .and_then(|at| scopes.get(at))
         .map_or("", |name| name)
 }
 
-/// From when on Jobs that ended are told of by who begins to watch at `now`.
-fn first_told(settings: &TrackerSettings, now: Timestamp) -> Timestamp {
+/// Jobs that finished earlier are not reported if watching begins at `now`.
+fn report_since(settings: &TrackerSettings, now: Timestamp) -> Timestamp {
     match settings.on_first_start {
         OnFirstStart::IgnoreFinished => now,
         OnFirstStart::ReportFinished => now.checked_sub(settings.finished_max_age).unwrap_or(Timestamp::MIN),

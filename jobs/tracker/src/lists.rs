@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use job_event::Uid;
 use job_event::evidence::Gap;
 
-use super::{Entry, Tracker, first_told, part};
+use super::{Entry, Tracker, report_since, scope_name};
 use job_watch::{Kind, Source};
 
 impl Tracker {
@@ -15,9 +15,9 @@ impl Tracker {
     pub(super) fn list_begins(&mut self, source: Source, now: Timestamp) {
         self.lists.insert(source, HashSet::new());
         if source.kind == Kind::Jobs {
-            let part = part(&self.parts, source.scope);
-            self.checkpoint.begin(part, first_told(&self.settings, now));
-            self.checkpoint.list_begins(part);
+            let scope = scope_name(&self.scopes, source.scope);
+            self.outbox.begin(scope, report_since(&self.settings, now));
+            self.outbox.list_begins(scope);
         }
         if !matches!(source.kind, Kind::Jobs | Kind::Pods) || !self.listed.contains(&source) {
             return;
@@ -50,7 +50,7 @@ impl Tracker {
         self.forbidden.remove(&source);
         match source.kind {
             Kind::Jobs => {
-                self.checkpoint.list_ends(part(&self.parts, source.scope));
+                self.outbox.list_ends(scope_name(&self.scopes, source.scope));
                 self.recoveries.jobs_listed(source.scope, now);
                 let gone: Vec<Uid> = self
                     .jobs

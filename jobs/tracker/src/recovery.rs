@@ -18,7 +18,7 @@ use job_event::Uid;
 use super::event::EventRecord;
 use super::time::{later, pop_due};
 
-/// How long the Job's own stream may be late: its controller writes the end into the Job before it tells of it.
+/// How long the Job's own watch may be late: the controller writes the Job's status before the Event.
 const PATIENCE: SignedDuration = SignedDuration::from_millis(1500);
 /// How long it may be late if no list of Jobs is younger than the Job's end.
 const LONG_PATIENCE: SignedDuration = SignedDuration::from_secs(150);
@@ -36,9 +36,9 @@ pub struct Remains {
     pub name: Box<str>,
     /// Its UID as written.
     pub uid: Box<str>,
-    /// The part of the cluster in which the Event was seen.
+    /// The scope of the watch that delivered the Event.
     pub scope: u16,
-    /// When it ended, as far as the Event tells.
+    /// When it finished, by the Event.
     pub at: Timestamp,
     /// The Event about its end.
     pub verdict: EventRecord,
@@ -47,12 +47,12 @@ pub struct Remains {
 /// The outcome of a Job that may have been created and deleted unobserved.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Added {
-    /// It waits from now on. Another one may have been given up for it.
+    /// It waits from now on. Another one may have been dropped for it.
     Waits(Option<Uid>),
     /// It waits already.
     Known,
-    /// There are too many: it is given up.
-    GivenUp,
+    /// There are too many: it is dropped.
+    Dropped,
 }
 
 #[derive(Debug)]
@@ -63,7 +63,7 @@ struct Waiting {
     since: Timestamp,
 }
 
-/// The Jobs that may have come and gone unseen.
+/// Jobs that may have been created and deleted unobserved.
 #[derive(Debug)]
 pub struct Recoveries {
     waiting: HashMap<Uid, Waiting>,
@@ -76,7 +76,7 @@ pub struct Recoveries {
     /// Those that wait, by namespace.
     namespaces: HashMap<Arc<str>, BTreeSet<Uid>>,
     capacity: usize,
-    /// When the last list of all Jobs of each part of the cluster ended.
+    /// When the last list of all Jobs of each scope ended.
     listed: HashMap<u16, Timestamp>,
 }
 
@@ -100,9 +100,9 @@ impl Recoveries {
         if self.waiting.contains_key(&uid) {
             return Added::Known;
         }
-        let given_up = match self.make_room(&remains.namespace) {
-            Ok(given_up) => given_up,
-            Err(Full) => return Added::GivenUp,
+        let dropped = match self.make_room(&remains.namespace) {
+            Ok(dropped) => dropped,
+            Err(Full) => return Added::Dropped,
         };
         let is_older = |list: &Timestamp| remains.at <= later(*list, ROUNDING);
         let is_gone = listed || self.listed.get(&remains.scope).is_some_and(is_older);
@@ -118,10 +118,10 @@ impl Recoveries {
             since: now,
         };
         self.waiting.insert(uid, waiting);
-        Added::Waits(given_up)
+        Added::Waits(dropped)
     }
 
-    /// Gives up one of the namespace that has the most, unless that is the one that wants room.
+    /// Drops one of the namespace that has the most, unless that is the namespace of the new one.
     fn make_room(&mut self, namespace: &str) -> Result<Option<Uid>, Full> {
         if self.waiting.len() < self.capacity {
             return Ok(None);
@@ -139,15 +139,15 @@ impl Recoveries {
         self.remove(uid).is_some()
     }
 
-    /// Forgets those that `is_told` says were reported, and returns their UIDs.
-    pub fn forget_told(&mut self, is_told: impl Fn(&Uid, &Remains) -> bool) -> Vec<Uid> {
+    /// Forgets those that `is_reported` says were reported, and returns their UIDs.
+    pub fn forget_reported(&mut self, is_reported: impl Fn(&Uid, &Remains) -> bool) -> Vec<Uid> {
         let waiting = self.waiting.iter();
-        let told = waiting.filter(|(uid, waiting)| is_told(uid, &waiting.remains));
-        let told: Vec<Uid> = told.map(|(uid, _)| *uid).collect();
-        for uid in &told {
+        let reported = waiting.filter(|(uid, waiting)| is_reported(uid, &waiting.remains));
+        let reported: Vec<Uid> = reported.map(|(uid, _)| *uid).collect();
+        for uid in &reported {
             self.remove(uid);
         }
-        told
+        reported
     }
 
     fn remove(&mut self, uid: &Uid) -> Option<Waiting> {
@@ -164,7 +164,7 @@ impl Recoveries {
         Some(waiting)
     }
 
-    /// A list of all Jobs of a part of the cluster has ended: those that are not in it are gone.
+    /// A list of all Jobs of a scope has ended: those that are not in it are gone.
     pub fn jobs_listed(&mut self, scope: u16, now: Timestamp) {
         self.listed.insert(scope, now);
         for (uid, waiting) in &mut self.waiting {
@@ -269,7 +269,7 @@ mod tests {
         for n in 0..10 {
             assert_eq!(add(&mut recoveries, "evil", &format!("false-{n}")), Added::Waits(None));
         }
-        assert_eq!(add(&mut recoveries, "evil", "one-more"), Added::GivenUp);
+        assert_eq!(add(&mut recoveries, "evil", "one-more"), Added::Dropped);
         assert!(matches!(add(&mut recoveries, "own", "a"), Added::Waits(Some(_))));
         assert_eq!(add(&mut recoveries, "own", "a"), Added::Known);
         assert!(recoveries.next(at(10)).is_some());

@@ -46,7 +46,7 @@ pub struct Replay {
     /// The Jobs that ended, in the order in which they were decided.
     pub ended: Vec<Evidence>,
     /// The Jobs that had not ended when the recording does, in order of their namespaces and names.
-    pub unended: Vec<Evidence>,
+    pub unfinished: Vec<Evidence>,
 }
 
 /// A line of a recording that cannot be used.
@@ -182,7 +182,7 @@ pub fn replay_within(lines: impl BufRead, settings: TrackerSettings, limits: Lim
     ended.extend(std::iter::from_fn(|| tracker.drain(true)));
     Ok(Replay {
         ended,
-        unended: tracker.into_unended(),
+        unfinished: tracker.into_unfinished(),
     })
 }
 
@@ -302,7 +302,7 @@ mod tests {
             let lines = decompressed(recording.as_bytes()).unwrap();
             let replay = replay_within(lines, TrackerSettings::default(), LIMITS).unwrap();
             replay
-                .unended
+                .unfinished
                 .into_iter()
                 .map(|evidence| evidence.job.uid)
                 .collect::<Vec<_>>()

@@ -29,7 +29,7 @@ pub fn evidence(snapshot: Snapshot, now: Timestamp) -> Vec<Evidence> {
         tracker.apply(source, Observation::ListEnds, now);
     }
     let mut evidence: Vec<Evidence> = std::iter::from_fn(|| tracker.drain(true)).collect();
-    evidence.extend(tracker.into_unended());
+    evidence.extend(tracker.into_unfinished());
     for evidence in &mut evidence {
         if shows_everything(evidence, now) {
             evidence.gaps.retain(|gap| *gap != Gap::JoinedLate);

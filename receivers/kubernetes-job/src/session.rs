@@ -1,7 +1,7 @@
 //! What the receiver does while it runs: feeds the tracker with what the watches see, and hands what it decides to the
 //! pipeline, once it is known what was told of before.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use collector_data::Outcome;
@@ -30,6 +30,7 @@ use crate::receiver::{Clock, start_watches};
 use crate::startup::FirstLists;
 use crate::telemetry::{Loss, Telemetry};
 use job_tracker::checkpoint::{Checkpoint, FromTheFuture};
+use job_tracker::outbox::{AckEvent, AckState};
 use job_tracker::{Tracker, TrackerSettings};
 use job_watch::watch::gap::{Ending, Gap as WatchGap};
 use job_watch::watch::request::Target;
@@ -50,11 +51,10 @@ const PATIENCE: std::time::Duration = std::time::Duration::from_secs(60);
 /// How old a stored checkpoint may grow: its time tells later for how long nobody watched.
 const FRESH: SignedDuration = SignedDuration::from_secs(60);
 
-/// A Job whose event is on its way.
-struct Sent {
+/// A Job whose event is not acknowledged.
+struct PendingEvent {
     namespace: Box<str>,
     name: Box<str>,
-    uid: Box<str>,
     /// The event, where it may have to be sent again.
     event: Option<Arc<Payload>>,
 }
@@ -72,14 +72,10 @@ pub(crate) struct Session {
     metrics: Lane,
     kube_state: Feed,
     backlog: Backlog,
-    deliveries: FuturesUnordered<BoxFuture<'static, (Sent, Outcome)>>,
+    deliveries: FuturesUnordered<BoxFuture<'static, (Uid, Outcome)>>,
     keeper: Keeper,
-    /// Events that were not sent on and are to be sent again.
-    deferred: Vec<Sent>,
-    /// Jobs that were told of and that no stored checkpoint knows, apart from those that are being stored.
-    unstored: usize,
-    /// Jobs in the checkpoint that is being stored.
-    storing: usize,
+    /// The events that the outbox counts as sent or deferred.
+    pending: HashMap<Uid, PendingEvent>,
     /// Why the store does not work.
     trouble: Option<String>,
     /// Until when the first lists are waited for before anything is reported.
@@ -116,9 +112,7 @@ impl Session {
             backlog: Backlog::new(),
             deliveries: FuturesUnordered::new(),
             keeper,
-            deferred: Vec::new(),
-            unstored: 0,
-            storing: 0,
+            pending: HashMap::new(),
             trouble: None,
             patience: now + PATIENCE,
             undecodable: BTreeMap::new(),
@@ -158,8 +152,8 @@ impl Session {
                 _ = check.tick() => self.check(&running),
                 () = settled => {}
                 _ = collect.tick(), if self.keeper.leads() && self.conditions.all_listed() => self.collect(),
-                Some((sent, outcome)) = self.deliveries.next(), if !self.deliveries.is_empty() => {
-                    self.settle(sent, outcome);
+                Some((uid, outcome)) = self.deliveries.next(), if !self.deliveries.is_empty() => {
+                    self.settle(uid, outcome);
                 }
                 () = self.events.step() => {}
                 () = self.metrics.step() => {}
@@ -174,9 +168,9 @@ impl Session {
             }
             let now = (self.clock)();
             // What the pipeline does not take waits in the tracker, where it is small.
-            if self.may_tell() {
-                if let Some(sent) = self.deferred.pop() {
-                    self.send(sent);
+            if self.may_report() {
+                if let Some(uid) = self.tracker.outbox().resend() {
+                    self.send(uid);
                 } else if let Some(evidence) = self.tracker.poll(now) {
                     self.emit(evidence, now);
                 }
@@ -186,7 +180,7 @@ impl Session {
             }
             self.store(now, false);
             self.watch_backlog(now);
-            self.count_given_up();
+            self.count_dropped();
         }
         watches.shutdown().await;
         // What was already read counts; a Job that was decided must not wait for the next start, which ignores it.
@@ -244,14 +238,14 @@ impl Session {
         match news {
             News::Leads(stored) => {
                 tracing::info!("this replica leads now");
-                (self.unstored, self.storing) = (self.on_their_way(), 0);
+                self.tracker.outbox().write_lost();
                 if let Some(mut stored) = stored {
                     self.say_since(&mut stored);
                     self.adopt(stored);
                 }
             }
             News::Follows(stored) => self.adopt(stored),
-            News::Stored => self.storing = 0,
+            News::Stored => self.tracker.outbox().written(),
             News::Fenced(why) => tracing::info!(why, "another replica leads now; standing by"),
             News::Trouble(why) => {
                 if self.trouble.is_none() {
@@ -267,8 +261,8 @@ impl Session {
 
     fn adopt(&mut self, stored: Checkpoint) {
         self.tracker.adopt(stored);
-        let checkpoint = self.tracker.checkpoint();
-        self.deferred.retain(|sent| !checkpoint.lists(&Uid::new(&sent.uid)));
+        let outbox = self.tracker.outbox();
+        self.pending.retain(|uid, _| outbox.state(uid) != AckState::Stored);
     }
 
     /// Logs where the watch resumes, and corrects a checkpoint written with a wrong clock.
@@ -317,17 +311,12 @@ impl Session {
     }
 
     /// Whether the next event may be sent.
-    fn may_tell(&self) -> bool {
+    fn may_report(&self) -> bool {
         self.events.is_idle()
             && self.keeper.leads()
-            && (!self.keeper.is_kept() || self.unstored + self.storing < self.keeper.limits().unstored)
+            && (!self.keeper.is_kept() || self.tracker.unstored() < self.keeper.limits().unstored)
             // Evidence of Jobs that ended before the start comes with other lists than theirs.
             && (self.conditions.all_listed() || Instant::now() >= self.patience)
-    }
-
-    /// How many Jobs were told of and are not known to have arrived.
-    fn on_their_way(&self) -> usize {
-        self.deliveries.len() + self.deferred.len()
     }
 
     /// Writes the checkpoint, if there is something new in it.
@@ -335,21 +324,18 @@ impl Session {
         if !self.keeper.is_idle() {
             return;
         }
-        let on_their_way = self.on_their_way();
-        let checkpoint = self.tracker.checkpoint();
+        let outbox = self.tracker.outbox();
+        let checkpoint = outbox.checkpoint();
         let is_old = |saved: Timestamp| now.duration_since(saved).abs() >= FRESH;
         if checkpoint.is_dirty() || checkpoint.saved_at().is_some_and(is_old) {
-            let bytes = checkpoint.encode(now);
-            self.storing += self.unstored.saturating_sub(on_their_way);
-            self.unstored = self.unstored.min(on_their_way);
-            self.keeper.store(bytes, hurry);
+            self.keeper.store(outbox.encode(now), hurry);
         }
     }
 
     /// Resolves when the tracker may have something to give that can be sent.
     fn until_settled(&self) -> impl Future<Output = ()> + use<> {
-        let may_tell = self.may_tell();
-        let deadline = self.tracker.next_deadline().filter(|_| may_tell);
+        let may_report = self.may_report();
+        let deadline = self.tracker.next_deadline().filter(|_| may_report);
         let wait = deadline.map(|deadline| {
             let left = deadline.duration_since((self.clock)());
             std::time::Duration::try_from(left)
@@ -444,57 +430,64 @@ impl Session {
             }
         }
         let record = job_event::otlp::encode(&evidence, self.config.cluster_name.as_deref(), now);
-        self.unstored += 1;
-        self.send(Sent {
+        let uid = Uid::new(&evidence.job.uid);
+        let event = PendingEvent {
             namespace: evidence.job.namespace,
             name: evidence.job.name,
-            uid: evidence.job.uid,
             event: Some(Arc::new(Payload::Logs(vec![record]))),
-        });
+        };
+        self.pending.insert(uid, event);
+        self.send(uid);
     }
 
-    fn send(&mut self, mut sent: Sent) {
-        let Some(payload) = sent.event.take() else { return };
-        if self.keeper.is_shared() {
-            sent.event = Some(Arc::clone(&payload));
-        }
+    fn send(&mut self, uid: Uid) {
+        let Some(pending) = self.pending.get_mut(&uid) else {
+            return;
+        };
+        let payload = match self.keeper.is_shared() {
+            true => pending.event.clone(),
+            false => pending.event.take(),
+        };
+        let Some(payload) = payload else { return };
         let (ack, delivery) = Ack::new();
         self.events.send([Batch { payload, ack }]);
-        self.deliveries.push(delivery.map(|outcome| (sent, outcome)).boxed());
+        self.deliveries
+            .push(delivery.map(move |outcome| (uid, outcome)).boxed());
     }
 
-    fn settle(&mut self, sent: Sent, outcome: Outcome) {
-        let uid = Uid::new(&sent.uid);
+    fn settle(&mut self, uid: Uid, outcome: Outcome) {
+        let outbox = self.tracker.outbox();
         let (loss, problem) = match outcome {
             Outcome::Delivered => {
-                self.tracker.checkpoint().told(&uid);
+                outbox.apply(&uid, AckEvent::Acknowledged);
+                self.pending.remove(&uid);
                 return self.telemetry.delivered();
             }
             // Another replica has taken over, or will.
-            Outcome::Deferred(_) if sent.event.is_some() => {
-                self.deferred.push(sent);
+            Outcome::Deferred(_) if self.keeper.is_shared() => {
+                outbox.apply(&uid, AckEvent::Deferred);
                 if self.keeper.leads() {
                     self.keeper.follow();
                 }
                 return;
             }
-            Outcome::Rejected(why) => (Loss::Refused, format!("refused by a destination: {why}")),
-            Outcome::Dropped(why) | Outcome::Deferred(why) => (Loss::GivenUp, format!("given up on its way: {why}")),
+            Outcome::Rejected(why) => (Loss::Refused, format!("rejected by the backend: {why}")),
+            Outcome::Dropped(why) | Outcome::Deferred(why) => (Loss::Dropped, format!("dropped by an exporter: {why}")),
         };
-        // It is lost; telling of it again after the next start would bring it to those that have it.
-        self.tracker.checkpoint().told(&uid);
+        // Reporting it again after the next start would only duplicate it in the backends that have it.
+        outbox.apply(&uid, AckEvent::Rejected);
         self.telemetry.lost(1, loss);
-        let Sent {
-            namespace, name, uid, ..
-        } = sent;
-        tracing::error!(%namespace, job = %name, %uid, problem, "the event of a finished Job is lost");
+        if let Some(PendingEvent { namespace, name, .. }) = self.pending.remove(&uid) {
+            let uid = uid.to_text();
+            tracing::error!(%namespace, job = %name, %uid, problem, "the event of a finished Job is lost");
+        }
     }
 
     /// Says that Jobs were given up of which only Events were left.
-    fn count_given_up(&mut self) {
-        let given_up = self.tracker.take_given_up();
-        if given_up > 0 {
-            self.telemetry.lost(given_up, Loss::Flood);
+    fn count_dropped(&mut self) {
+        let dropped = self.tracker.take_dropped();
+        if dropped > 0 {
+            self.telemetry.lost(dropped, Loss::Flood);
         }
     }
 
@@ -563,14 +556,14 @@ impl Session {
         if self.keeper.is_kept() {
             while self.keeper.leads() && (!self.deliveries.is_empty() || !self.is_stored()) {
                 tokio::select! {
-                    Some((sent, outcome)) = self.deliveries.next(), if !self.deliveries.is_empty() => {
-                        // What was dropped now was dropped for the shutdown, and is told of after the next start.
+                    Some((uid, outcome)) = self.deliveries.next(), if !self.deliveries.is_empty() => {
+                        // An event that is dropped now is dropped because of the shutdown, and sent after the next start.
                         if !matches!(outcome, Outcome::Dropped(_)) {
-                            self.settle(sent, outcome);
+                            self.settle(uid, outcome);
                         }
                     }
                     news = self.keeper.next() => match news {
-                        News::Stored => self.storing = 0,
+                        News::Stored => self.tracker.outbox().written(),
                         News::Broken(why) => return Err(why.into()),
                         _ => {}
                     },
@@ -578,8 +571,8 @@ impl Session {
                 self.store(now, true);
             }
         }
-        while let Some(Some((sent, outcome))) = self.deliveries.next().now_or_never() {
-            self.settle(sent, outcome);
+        while let Some(Some((uid, outcome))) = self.deliveries.next().now_or_never() {
+            self.settle(uid, outcome);
         }
         let left = self.deliveries.len();
         tracing::info!(
@@ -591,6 +584,6 @@ impl Session {
 
     /// Whether the stored checkpoint holds all that was told of.
     fn is_stored(&mut self) -> bool {
-        self.keeper.is_idle() && !self.tracker.checkpoint().is_dirty()
+        self.keeper.is_idle() && !self.tracker.outbox().checkpoint().is_dirty()
     }
 }

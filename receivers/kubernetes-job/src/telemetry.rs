@@ -16,10 +16,10 @@ const GAPS: [f64; 11] = [0.1, 1.0, 5.0, 15.0, 60.0, 120.0, 300.0, 600.0, 1800.0,
 /// Why the event of a Job that ended never arrived.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Loss {
-    /// A destination refused it for good.
+    /// The backend rejected it.
     Refused,
-    /// It was given up on its way.
-    GivenUp,
+    /// An exporter dropped it.
+    Dropped,
     /// The Job ended and was deleted while nobody watched, and too little is left of it to tell.
     Gap,
     /// The same, and too many others wait to be reported from their Events.
@@ -31,7 +31,7 @@ impl Loss {
     pub fn as_str(self) -> &'static str {
         match self {
             Loss::Refused => "refused",
-            Loss::GivenUp => "given_up",
+            Loss::Dropped => "given_up",
             Loss::Gap => "gap",
             Loss::Flood => "flood",
         }

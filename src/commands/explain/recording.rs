@@ -20,12 +20,12 @@ pub fn explain(path: &Path, args: &ExplainArgs) -> Result<(), Failure> {
     let name = path.display();
     let fail =
         |error: &dyn std::fmt::Display| Failure::Runtime(format!("cannot read the recording {name}: {}", shown(error)));
-    let Replay { ended, unended } =
+    let Replay { ended, unfinished } =
         replay(open(path).map_err(|e| fail(&e))?, TrackerSettings::default()).map_err(|e| fail(&e))?;
 
-    let (have_ended, not_ended) = (ended.len(), unended.len());
+    let (have_ended, not_ended) = (ended.len(), unfinished.len());
     let mut out = Output::new(args.output);
-    for evidence in ended.into_iter().chain(unended.into_iter().filter(|_| args.all)) {
+    for evidence in ended.into_iter().chain(unfinished.into_iter().filter(|_| args.all)) {
         out.add(&Explained {
             judgement: judge(&evidence),
             evidence,

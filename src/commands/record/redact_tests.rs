@@ -234,7 +234,7 @@ fn with_objects(recording: &str, change: impl Fn(&str, Value) -> Value) -> Strin
 fn recordings_of_a_cluster_are_explained_the_same() {
     let explained = |text: &str| -> Vec<(Evidence, _)> {
         let replayed = replay(text.as_bytes(), TrackerSettings::default()).unwrap();
-        let jobs = replayed.ended.into_iter().chain(replayed.unended);
+        let jobs = replayed.ended.into_iter().chain(replayed.unfinished);
         jobs.map(|evidence| (evidence.clone(), judge(&evidence))).collect()
     };
     for (name, recording) in recordings() {

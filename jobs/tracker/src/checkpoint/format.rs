@@ -1,19 +1,20 @@
 //! How a checkpoint is stored.
 //!
-//! The version (one byte); when it was stored (8 bytes); the number of parts (2 bytes), each with the length of its name
+//! The version (one byte); when it was stored (8 bytes); the number of scopes (2 bytes), each with the length of its name
 //! (2 bytes), its name, since when it is watched (8 bytes), its watermark (8 bytes), the number of its Jobs that were
 //! reported (4 bytes), and each of these with its short UID (8 bytes), how many seconds after the watermark it was decided
 //! (4 bytes) and how many seconds later it was over (2 bytes, all bits set if it is not); the number of late ones
 //! (4 bytes), each with its short UID. All numbers are big-endian, times are seconds since 1970.
 //!
-//! Version 1 had no time since when a part is watched: its watermark began there. It named the parts one off.
+//! Version 1 had no time since when a scope is watched: its watermark began there. It named the scopes one off.
 
 use std::collections::HashMap;
 
 use bytes::{Buf, BufMut, Bytes, TryGetError};
 use jiff::Timestamp;
 
-use super::{Checkpoint, Part, Told};
+use super::{Checkpoint, FinishedJob, Scope};
+use crate::outbox::AckState;
 
 const VERSION: u8 = 2;
 /// The oldest version that is read.
@@ -34,35 +35,33 @@ impl From<TryGetError> for Unreadable {
 
 impl Checkpoint {
     /// As it is stored at `now`.
-    pub fn encode(&mut self, now: Timestamp) -> Bytes {
-        self.passes(now, None);
-        self.shrink();
+    pub(crate) fn encode(&mut self, now: Timestamp) -> Bytes {
         self.is_dirty = false;
         self.saved_at = Some(now);
-        let mut bytes = Vec::with_capacity(64 + 14 * self.told.len() + 8 * self.late.len());
+        let mut bytes = Vec::with_capacity(64 + 14 * self.reported.len() + 8 * self.late.len());
         bytes.put_u8(VERSION);
         bytes.put_i64(now.as_second());
-        bytes.put_u16(self.parts.len().try_into().unwrap_or(u16::MAX));
-        let mut of_parts: HashMap<&str, Vec<(u64, &Told)>> = HashMap::new();
-        for (uid, job) in &self.told {
-            of_parts.entry(&job.part).or_default().push((*uid, job));
+        bytes.put_u16(self.scopes.len().try_into().unwrap_or(u16::MAX));
+        let mut by_scope: HashMap<&str, Vec<(u64, &FinishedJob)>> = HashMap::new();
+        for (uid, job) in &self.reported {
+            by_scope.entry(&job.scope).or_default().push((*uid, job));
         }
-        for (name, part) in &self.parts {
+        for (name, scope) in &self.scopes {
             bytes.put_u16(name.len().try_into().unwrap_or(u16::MAX));
             bytes.put_slice(name.as_bytes());
-            bytes.put_i64(part.since);
-            bytes.put_i64(part.watermark);
-            let jobs = of_parts.get(&**name).map(Vec::as_slice).unwrap_or_default();
+            bytes.put_i64(scope.since);
+            bytes.put_i64(scope.watermark);
+            let jobs = by_scope.get(&**name).map(Vec::as_slice).unwrap_or_default();
             bytes.put_u32(jobs.len().try_into().unwrap_or(u32::MAX));
             for (uid, job) in jobs {
                 bytes.put_u64(*uid);
                 // Entries before the watermark are kept for lookup only.
-                let after = job.at.saturating_sub(part.watermark).clamp(0, u32::MAX.into());
+                let after = job.at.saturating_sub(scope.watermark).clamp(0, u32::MAX.into());
                 bytes.put_u32(after.try_into().unwrap_or(u32::MAX));
                 let over = job
                     .over
-                    .map(|over| over.saturating_sub(job.at).clamp(0, i64::from(NOT_OVER) - 1));
-                bytes.put_u16(over.and_then(|over| over.try_into().ok()).unwrap_or(NOT_OVER));
+                    .and_then(|over| over.min(u32::from(NOT_OVER) - 1).try_into().ok());
+                bytes.put_u16(over.unwrap_or(NOT_OVER));
             }
         }
         bytes.put_u32(self.late.len().try_into().unwrap_or(u32::MAX));
@@ -99,15 +98,16 @@ impl Checkpoint {
                 let uid = bytes.try_get_u64()?;
                 let at = watermark.saturating_add(bytes.try_get_u32()?.into());
                 let over = bytes.try_get_u16()?;
-                let told = Told {
-                    part: name.clone(),
+                let job = FinishedJob {
+                    scope: name.clone(),
                     at,
-                    over: (over != NOT_OVER).then(|| at.saturating_add(over.into())),
+                    over: (over != NOT_OVER).then(|| over.into()),
+                    state: AckState::Stored,
                 };
-                checkpoint.told.insert(uid, told);
+                checkpoint.reported.insert(uid, job);
             }
             let watermark = if version == 1 { 0 } else { watermark };
-            checkpoint.parts.insert(name, Part { since, watermark });
+            checkpoint.scopes.insert(name, Scope { since, watermark });
         }
         for _ in 0..bytes.try_get_u32()? {
             checkpoint.late.insert(bytes.try_get_u64()?);

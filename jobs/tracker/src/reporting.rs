@@ -1,4 +1,4 @@
-//! When a Job is told of, and that it is told of once: settle time, checkpoint, and Jobs of which only Events are left.
+//! When a Job is reported, and that it is reported once: settle time, outbox, and Jobs known from Events only.
 
 use jiff::Timestamp;
 use job_event::Uid;
@@ -7,88 +7,95 @@ use job_event::evidence::{Evidence, Gap};
 use super::checkpoint::Checkpoint;
 use super::event::{self, EventRecord};
 use super::job::JobRecord;
+use super::outbox::{AckEvent, Outbox};
 use super::recovery::{Added, Remains};
 use super::time::pop_due;
-use super::{Entry, Tracker, WAIT_FOR_EVENTS, first_told, part};
+use super::{Entry, Tracker, WAIT_FOR_EVENTS, report_since, scope_name};
 use job_watch::Source;
 use job_watch::model;
 
 impl Tracker {
-    /// Goes on from a checkpoint. `parts` are the names of the namespaces that are watched by themselves, if any are.
-    pub fn restore(&mut self, checkpoint: Checkpoint, parts: Vec<Box<str>>) {
-        self.checkpoint = checkpoint;
-        self.checkpoint.name_parts(&parts);
-        self.parts = parts;
+    /// Resumes from a checkpoint. `scopes` are the namespaces that are watched separately; empty for the whole cluster.
+    pub fn restore(&mut self, mut checkpoint: Checkpoint, scopes: Vec<Box<str>>) {
+        checkpoint.name_scopes(&scopes);
+        self.outbox = Outbox::new(checkpoint);
+        self.scopes = scopes;
     }
 
-    /// At `now` it begins to watch. If nothing ever was watched, this is what tells later which Jobs ended before, so it
-    /// belongs into the store before anything is listed.
+    /// Watching begins at `now`. On the first start this time separates the Jobs that are reported from those that finished
+    /// before, so it belongs in the store before anything is listed.
     pub fn begin(&mut self, now: Timestamp) {
-        let parts = match &*self.parts {
+        let scopes = match &*self.scopes {
             [] => &[Box::default()],
-            parts => parts,
+            scopes => scopes,
         };
-        for part in parts {
-            self.checkpoint.begin(part, first_told(&self.settings, now));
+        for scope in scopes {
+            self.outbox.begin(scope, report_since(&self.settings, now));
         }
     }
 
-    /// Takes over what another process has stored: what that one has told of is not told of here.
+    /// Merges the checkpoint that another process has stored: the Jobs it reported are not reported here.
     pub fn adopt(&mut self, mut stored: Checkpoint) {
-        stored.name_parts(&self.parts);
-        self.checkpoint.adopt(stored);
-        let told: Vec<_> = self
+        stored.name_scopes(&self.scopes);
+        self.outbox.adopt(stored);
+        let reported: Vec<_> = self
             .due
             .iter()
             .filter(|(_, uid)| match self.jobs.get(uid) {
                 Some(Entry::Live(record)) => {
-                    let part = part(&self.parts, record.scope);
+                    let scope = scope_name(&self.scopes, record.scope);
+                    let checkpoint = self.outbox.checkpoint();
                     let at = record.ended_at();
-                    self.checkpoint.lists(uid) || at.is_some_and(|at| self.checkpoint.is_told(part, uid, at))
+                    checkpoint.lists(uid) || at.is_some_and(|at| checkpoint.is_reported(scope, uid, at))
                 }
                 _ => false,
             })
             .copied()
             .collect();
-        for due in told {
+        for due in reported {
             self.due.remove(&due);
-            self.checkpoint.told_elsewhere(&due.1);
+            self.outbox.apply(&due.1, AckEvent::Dismissed);
             if let Some(Entry::Live(record)) = self.jobs.remove(&due.1) {
                 self.bury(due.1, &record);
             }
         }
-        let is_told = |uid: &Uid, remains: &Remains| {
-            let part = part(&self.parts, remains.scope);
-            self.checkpoint.is_told(part, uid, remains.at)
+        let is_reported = |uid: &Uid, remains: &Remains| {
+            let scope = scope_name(&self.scopes, remains.scope);
+            self.outbox.checkpoint().is_reported(scope, uid, remains.at)
         };
-        for uid in self.recoveries.forget_told(is_told) {
-            self.checkpoint.told_elsewhere(&uid);
+        for uid in self.recoveries.forget_reported(is_reported) {
+            self.outbox.apply(&uid, AckEvent::Dismissed);
         }
     }
 
-    /// What was told of, to be stored.
-    pub fn checkpoint(&mut self) -> &mut Checkpoint {
-        &mut self.checkpoint
+    /// How many Jobs may have been reported without the store knowing.
+    pub fn unstored(&self) -> usize {
+        self.outbox.unstored()
     }
 
-    /// When [`Tracker::poll`] has something to give, if nothing more is observed.
+    /// Reported Jobs until they are stored.
+    pub fn outbox(&mut self) -> &mut Outbox {
+        &mut self.outbox
+    }
+
+    /// When [`Tracker::poll`] returns the next Job, if nothing more is observed.
     pub fn next_deadline(&self) -> Option<Timestamp> {
         let due = self.due.first().map(|(at, _)| *at);
         due.into_iter().chain(self.recoveries.next_deadline()).min()
     }
 
-    /// How many Jobs have ended and are not reported yet.
+    /// How many finished Jobs are not reported yet.
     pub fn decided(&self) -> usize {
         self.due.len() + self.recoveries.ready()
     }
 
-    /// How many Jobs of which only Events are left were given up since the last call, because there were too many.
-    pub fn take_given_up(&mut self) -> u64 {
-        std::mem::take(&mut self.given_up)
+    /// How many Jobs known from Events only were dropped since the last call, because there were too many.
+    pub fn take_dropped(&mut self) -> u64 {
+        std::mem::take(&mut self.dropped)
     }
 
-    /// The next Job that is to be reported at `now`, in the order of decision; those of which only Events are left come
-    /// last. To be called until it gives none.
+    /// The next Job to report at `now`, in the order of their verdicts; those known from Events only come last. The Job counts
+    /// as sent. To be called until it returns `None`.
     pub fn poll(&mut self, now: Timestamp) -> Option<Evidence> {
         let wait = self.settings.settle.max(WAIT_FOR_EVENTS);
         loop {
@@ -105,8 +112,8 @@ impl Tracker {
         }
     }
 
-    /// The next Job that has ended, whether it has settled or not: for a shutdown. `unseen`: those, too, whose end was not
-    /// seen and of which no Event tells yet; after another start one may.
+    /// The next finished Job, settled or not, on shutdown. `unseen` includes Jobs whose end neither a watch nor an Event has
+    /// shown; after another start an Event may.
     pub fn drain(&mut self, unseen: bool) -> Option<Evidence> {
         loop {
             let evidence = match self.due.pop_first() {
@@ -122,14 +129,14 @@ impl Tracker {
         }
     }
 
-    /// A Job has ended, and is to be told of at `when`.
+    /// A Job has finished, and is to be reported at `when`.
     pub(super) fn is_due(&mut self, uid: Uid, when: Timestamp, now: Timestamp) {
         let Some(Entry::Live(record)) = self.jobs.get_mut(&uid) else {
             return;
         };
         record.is_due = true;
         let at = record.ended_at().unwrap_or(now);
-        self.checkpoint.decided(part(&self.parts, record.scope), uid, at);
+        self.outbox.finished(scope_name(&self.scopes, record.scope), uid, at);
         self.due.insert((when, uid));
     }
 
@@ -143,8 +150,8 @@ impl Tracker {
     }
 
     fn report_record(&mut self, uid: Uid, mut record: JobRecord, unseen: bool) -> Option<Evidence> {
-        if self.checkpoint.lists(&uid) {
-            self.checkpoint.told_elsewhere(&uid);
+        if self.outbox.checkpoint().lists(&uid) {
+            self.outbox.apply(&uid, AckEvent::Dismissed);
             return None;
         }
         record.verdict_from_events(uid);
@@ -154,8 +161,9 @@ impl Tracker {
         self.ended.add(&record, true);
         let scope = record.scope;
         if let Some(over) = record.over_at() {
-            self.checkpoint.over(&uid, over);
+            self.outbox.over(&uid, over);
         }
+        self.outbox.apply(&uid, AckEvent::Sent);
         let gaps = self.general_gaps(Some(scope));
         let mut evidence = record.into_evidence(uid, &gaps);
         self.cronjobs.job_ended(&mut evidence.job);
@@ -175,8 +183,8 @@ impl Tracker {
         }
     }
 
-    /// Whether a Job that is seen for the first time had ended and needs no telling.
-    pub(super) fn is_told(
+    /// True if a Job that is seen for the first time has finished and needs no report.
+    pub(super) fn needs_no_report(
         &mut self,
         source: Source,
         uid: &Uid,
@@ -187,23 +195,23 @@ impl Tracker {
         if record.decided().is_none() {
             return false;
         }
-        let part = part(&self.parts, source.scope);
+        let scope = scope_name(&self.scopes, source.scope);
         if !listed {
-            self.checkpoint.decided_now(part, record.ended_at());
-            return self.checkpoint.lists(uid);
+            self.outbox.finished_live(scope, record.ended_at());
+            return self.outbox.checkpoint().lists(uid);
         }
         let at = record.ended_at().unwrap_or(now);
-        let is_told = self.checkpoint.is_told(part, uid, at);
-        if is_told && !self.checkpoint.lists(uid) {
-            self.checkpoint.passed_over(part, *uid, at);
+        let is_reported = self.outbox.checkpoint().is_reported(scope, uid, at);
+        if is_reported && !self.outbox.checkpoint().lists(uid) {
+            self.outbox.skip(scope, *uid, at);
             if let Some(over) = record.over_at() {
-                self.checkpoint.over(uid, over);
+                self.outbox.over(uid, over);
             }
         }
-        is_told
+        is_reported
     }
 
-    /// An Event about a Job that is not known: if it tells of the Job's end, the Job may have come and gone unseen.
+    /// An Event about an unknown Job: if it is about the Job's end, the Job may have been created and deleted unobserved.
     pub(super) fn may_be_gone(
         &mut self,
         source: Source,
@@ -216,10 +224,10 @@ impl Tracker {
             return;
         }
         let uid = event.object;
-        // The API server's own time, if it is known: the author of an Event may write any other.
+        // The API server sets the creation time; an Event's author may write any other time.
         let at = seen.metadata.creation_timestamp.or(event.first.get()).unwrap_or(now);
-        let part = part(&self.parts, source.scope);
-        if self.checkpoint.is_told(part, &uid, at) {
+        let scope = scope_name(&self.scopes, source.scope);
+        if self.outbox.checkpoint().is_reported(scope, &uid, at) {
             return;
         }
         let remains = Remains {
@@ -231,23 +239,23 @@ impl Tracker {
             verdict: event.clone(),
         };
         match self.recoveries.add(uid, remains, listed, now) {
-            Added::Waits(given_up) => {
+            Added::Waits(dropped) => {
                 // So that the watermark does not pass it while it waits.
-                self.checkpoint.decided(part, uid, at);
-                if let Some(other) = given_up {
-                    self.checkpoint.told_elsewhere(&other);
-                    self.given_up += 1;
+                self.outbox.finished(scope, uid, at);
+                if let Some(other) = dropped {
+                    self.outbox.apply(&other, AckEvent::Dismissed);
+                    self.dropped += 1;
                 }
             }
             Added::Known => {}
-            Added::GivenUp => self.given_up += 1,
+            Added::Dropped => self.dropped += 1,
         }
     }
 
-    /// Reports a Job of which only Events are left.
+    /// Reports a Job known from Events only.
     fn recover(&mut self, uid: Uid, remains: Remains, unseen: bool) -> Option<Evidence> {
-        if self.jobs.contains_key(&uid) || self.removed.contains(&uid) || self.checkpoint.lists(&uid) {
-            self.checkpoint.told_elsewhere(&uid);
+        if self.jobs.contains_key(&uid) || self.removed.contains(&uid) || self.outbox.checkpoint().lists(&uid) {
+            self.outbox.apply(&uid, AckEvent::Dismissed);
             return None;
         }
         let mut metadata = model::Metadata {

@@ -1,8 +1,5 @@
 //! An API server in this process that answers by a script and writes down what it was asked.
 
-// Each test binary uses a part of it.
-#![allow(dead_code)]
-
 pub mod metrics;
 pub mod running;
 

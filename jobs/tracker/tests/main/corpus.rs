@@ -1,8 +1,5 @@
 //! Every recording of a real cluster, as it was and disturbed in the ways a watch can be.
 
-// Clippy's exception for tests does not reach their helpers.
-#![allow(clippy::unwrap_used)]
-
 use std::collections::BTreeMap;
 use std::io::{BufReader, Read};
 use std::path::PathBuf;
@@ -82,8 +79,8 @@ fn run(tracker: &mut Tracker, all: &[(Source, Observation, Timestamp)]) -> Vec<E
 
 fn finish(mut tracker: Tracker, mut ended: Vec<Evidence>) -> Expected {
     ended.extend(std::iter::from_fn(|| tracker.drain(true)));
-    let unended = tracker.into_unended();
-    found(ended.iter().chain(&unended))
+    let unfinished = tracker.into_unfinished();
+    found(ended.iter().chain(&unfinished))
 }
 
 fn observed(lines: &[Recorded]) -> Vec<(Source, Observation, Timestamp)> {
@@ -101,13 +98,13 @@ fn every_recording_gives_each_job_once_with_its_outcome_and_reason() {
         let text = text_of(&name);
         let replay = replay(BufReader::new(text.as_bytes()), TrackerSettings::default()).unwrap();
         assert!(replay.ended.iter().all(|e| e.job.outcome().is_final()), "{name}");
-        assert!(replay.unended.iter().all(|e| !e.job.outcome().is_final()), "{name}");
+        assert!(replay.unfinished.iter().all(|e| !e.job.outcome().is_final()), "{name}");
         assert!(
             replay.ended.iter().all(|e| e.gaps.is_empty()),
             "{name}: {:?}",
             replay.ended
         );
-        assert_eq!(found(replay.ended.iter().chain(&replay.unended)), expected, "{name}");
+        assert_eq!(found(replay.ended.iter().chain(&replay.unfinished)), expected, "{name}");
     }
 }
 
@@ -204,7 +201,7 @@ fn the_order_of_the_streams_among_each_other_does_not_matter() {
                 pods > 0 || !had_pods || ended.is_empty(),
                 "{name}: Pods got lost, {order:?}"
             );
-            ended.extend(tracker.into_unended());
+            ended.extend(tracker.into_unfinished());
             assert_eq!(found(&ended), expected, "{name}, {order:?}");
         }
     }

@@ -1,8 +1,5 @@
 //! Where a Job comes from: the span that started it, and its CronJob's run before it.
 
-// Clippy's exception for tests does not reach their helpers.
-#![allow(clippy::unwrap_used)]
-
 use jiff::Timestamp;
 use job_event::evidence::Evidence;
 use job_tracker::replay::read_line;
@@ -22,7 +19,7 @@ fn apply(tracker: &mut Tracker, resource: &str, object: &Value) {
 fn traceparent(job: Value) -> Option<String> {
     let mut tracker = Tracker::new(TrackerSettings::default());
     apply(&mut tracker, "jobs", &job);
-    let evidence = tracker.into_unended().remove(0);
+    let evidence = tracker.into_unfinished().remove(0);
     evidence.job.traceparent.map(|parent| parent.to_string())
 }
 
@@ -72,7 +69,7 @@ fn previous(tracker: Tracker) -> Vec<(String, Option<String>)> {
         let text = previous.map(|run| format!("{} {}", run.uid, run.traceparent.unwrap()));
         (job.name.into(), text)
     };
-    tracker.into_unended().into_iter().map(name_and_previous).collect()
+    tracker.into_unfinished().into_iter().map(name_and_previous).collect()
 }
 
 #[test]

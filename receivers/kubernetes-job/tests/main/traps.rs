@@ -1,21 +1,16 @@
 //! The known traps of Kubernetes watches (the table in the README), against an API server that answers by a script, on
 //! a paused clock.
 
-// Clippy's exception for tests does not reach their helpers.
-#![allow(clippy::unwrap_used)]
-
-mod support;
-
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::Duration;
 
+use crate::support::running::run;
+use crate::support::{Api, Piece, Reply, status};
 use collector_runtime::health::Status;
 use job_event::evidence::Gap;
 use job_watch::Kind;
 use serde_json::{Value, json};
-use support::running::run;
-use support::{Api, Piece, Reply, status};
 
 const LIST: &str = "/jobs?limit";
 const WATCH: &str = "/jobs?watch=true";

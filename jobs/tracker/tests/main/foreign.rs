@@ -1,8 +1,5 @@
 //! Objects that claim to belong to a Job: only those of its own namespace and of its controllers are its evidence.
 
-// Clippy's exception for tests does not reach their helpers.
-#![allow(clippy::unwrap_used)]
-
 use jiff::{SignedDuration, Timestamp};
 use job_event::Evidence;
 use job_tracker::replay::read_line;
@@ -189,11 +186,11 @@ fn a_flood_of_events_delays_neither_jobs_nor_other_namespaces() {
         let object = Object::Event(Box::new(false_event.clone()));
         tracker.apply(source, Observation::Changed(object), now());
     }
-    assert_eq!(tracker.take_given_up(), 10_000);
+    assert_eq!(tracker.take_dropped(), 10_000);
     let gone = event("shop", "Job", "gone", "gone", "BackoffLimitExceeded");
     apply(&mut tracker, "events", gone);
     apply(&mut tracker, "jobs", job("billing", "seen", true));
-    assert_eq!(tracker.take_given_up(), 1, "one of those that are too many made room");
+    assert_eq!(tracker.take_dropped(), 1, "one of those that are too many made room");
     let at = now() + SignedDuration::from_secs(300);
     let first: Vec<_> = (0..3).map(|_| tracker.poll(at).unwrap().job.name).collect();
     assert_eq!(&*first[0], "seen");
@@ -210,6 +207,6 @@ fn a_job_that_claims_a_known_uid_elsewhere_changes_nothing() {
     let recorded = read_line(&line.to_string()).unwrap();
     tracker.apply(recorded.source, recorded.observation.unwrap(), now());
     assert!(poll(&mut tracker, 300).is_empty());
-    let unended = tracker.into_unended();
-    assert_eq!((unended.len(), &*unended[0].job.namespace), (1, "billing"));
+    let unfinished = tracker.into_unfinished();
+    assert_eq!((unfinished.len(), &*unfinished[0].job.namespace), (1, "billing"));
 }

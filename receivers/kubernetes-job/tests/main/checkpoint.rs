@@ -1,13 +1,10 @@
 //! Restarts and replicas: what was told of is not told of again, and what was missed is told of.
 
-// Clippy's exception for tests does not reach their helpers.
-#![allow(clippy::unwrap_used)]
-
-mod support;
-
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::support::running::{Run, id, run_with};
+use crate::support::{Api, Reply, empty_list, lines};
 use collector_config::ComponentId;
 use collector_data::{Batch, Payload};
 use collector_runtime::component::Kind;
@@ -17,11 +14,10 @@ use collector_runtime::storage::{Leadership, StoreError};
 use job_event::Evidence;
 use job_event::evidence::Gap;
 use job_tracker::checkpoint::Checkpoint;
+use job_tracker::outbox::AckEvent;
 use job_tracker::{Tracker, TrackerSettings};
 use job_watch::{Kind as ObjectKind, Object, Observation, Source};
 use serde_json::{Value, json};
-use support::running::{Run, id, run_with};
-use support::{Api, Reply, empty_list, lines};
 use tokio::sync::watch;
 
 const JOBS: &str = "/jobs?";
@@ -47,7 +43,7 @@ fn uid(name: &str) -> String {
 }
 
 fn time(second: i64) -> String {
-    let start: jiff::Timestamp = support::running::START.parse().unwrap();
+    let start: jiff::Timestamp = crate::support::running::START.parse().unwrap();
     (start + jiff::SignedDuration::from_secs(second)).to_string()
 }
 
@@ -299,8 +295,10 @@ fn while_jobs_are_being_listed_the_watermark_stays() {
     tracker.apply(jobs, seen("first-page", 4000), now);
     let told = tracker.poll(at(5010)).unwrap();
     assert_eq!(&*told.job.name, "first-page");
-    tracker.checkpoint().told(&job_event::Uid::new(&told.job.uid));
-    let stored = tracker.checkpoint().encode(at(5010));
+    tracker
+        .outbox()
+        .apply(&job_event::Uid::new(&told.job.uid), AckEvent::Acknowledged);
+    let stored = tracker.outbox().encode(at(5010));
     let mut after = Tracker::new(TrackerSettings::default());
     after.restore(Checkpoint::decode(stored, 100).unwrap(), Vec::new());
     after.begin(at(5020));
@@ -477,7 +475,7 @@ async fn a_checkpoint_of_a_later_version_is_not_written_over() {
 async fn a_shutdown_does_not_say_deleted_of_a_job_whose_event_is_still_to_come() {
     let storage = MemoryStorage::new();
     let api = Api::new();
-    let gone = support::status(410, None);
+    let gone = crate::support::status(410, None);
     api.then(&format!("{JOBS}watch"), [changes(&[("ADDED", job("a", None))]), gone]);
     // The first watch ends, the second is refused, and the list has the Job no more.
     api.then(JOBS, [empty_list(1), empty_list(8)]);
@@ -504,9 +502,9 @@ async fn a_shutdown_does_not_say_deleted_of_a_job_whose_event_is_still_to_come()
 fn late_event(name: &str, ended: i64) -> Reply {
     let event = json!({"type": "ADDED", "object": end_of(name, ended)});
     Reply::Stream(vec![
-        support::Piece::Wait(Duration::from_secs(3)),
-        support::Piece::Data(format!("{event}\n")),
-        support::Piece::Hang,
+        crate::support::Piece::Wait(Duration::from_secs(3)),
+        crate::support::Piece::Data(format!("{event}\n")),
+        crate::support::Piece::Hang,
     ])
 }
 

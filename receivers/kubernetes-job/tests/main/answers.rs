@@ -1,15 +1,12 @@
 //! The whole receiver, `record` and `explain` against an API server, or something in its place, that answers with what
 //! no API server says.
 
-// Clippy's exception for tests does not reach their helpers.
-#![allow(clippy::unwrap_used)]
-
-mod support;
-
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
+use crate::support::running::{START, run, run_with};
+use crate::support::{Api, Piece, Reply, empty_list, lines, status};
 use collector_runtime::health::Status;
 use jiff::{SignedDuration, Timestamp};
 use job_event::evidence::Gap;
@@ -20,8 +17,6 @@ use job_watch::snapshot::Snapshot;
 use job_watch::watch::machine::Failure;
 use job_watch::watch::request::{Target, targets};
 use serde_json::{Value, json};
-use support::running::{START, run, run_with};
-use support::{Api, Piece, Reply, empty_list, lines, status};
 use tokio::sync::mpsc;
 
 const LIST: &str = "/jobs?limit";

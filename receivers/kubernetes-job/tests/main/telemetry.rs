@@ -1,16 +1,11 @@
 //! What the receiver counts about itself.
 
-// Clippy's exception for tests does not reach their helpers.
-#![allow(clippy::unwrap_used)]
-
-mod support;
-
 use std::time::Duration;
 
+use crate::support::metrics::Metrics;
 use job_watch::Kind;
 use job_watch::watch::gap::{Ending, Gap};
 use kubernetes_job_receiver::telemetry::Loss;
-use support::metrics::Metrics;
 
 #[test]
 fn what_became_of_jobs_and_watches_can_be_told_apart() {
@@ -19,7 +14,7 @@ fn what_became_of_jobs_and_watches_can_be_told_apart() {
     telemetry.delivered();
     telemetry.recovered();
     telemetry.lost(1, Loss::Refused);
-    telemetry.lost(2, Loss::GivenUp);
+    telemetry.lost(2, Loss::Dropped);
     telemetry.lost(4, Loss::Gap);
     telemetry.unacknowledged(3);
     for (seconds, ending) in [(90, Ending::Resumed), (10, Ending::Relisted)] {

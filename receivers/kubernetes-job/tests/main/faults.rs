@@ -1,21 +1,16 @@
 //! The whole receiver against a simulated API server over real sockets, while things go wrong between them. Time passes
 //! two hundred times as fast as it does, not in jumps: what is on its way through the kernel needs some.
 
-// Clippy's exception for tests does not reach their helpers.
-#![allow(clippy::unwrap_used)]
-
-mod support;
-
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::support::running::{Run, run};
 use collector_runtime::health::Status;
 use job_event::evidence::Gap;
 use job_watch::Kind;
 use job_watch::client::{AuthType, connect};
 use serde_json::{Value, json};
 use simulator::{Cut, Fault, Matching, Resource, Simulator, SimulatorOptions, Token, Verb};
-use support::running::{Run, run};
 use tokio::task::AbortHandle;
 use tokio::time::Instant;
 

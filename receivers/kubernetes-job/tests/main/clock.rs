@@ -1,20 +1,15 @@
 //! Local clocks that are wrong and are put right: no Job is lost in silence, and none is reported twice.
 
-// Clippy's exception for tests does not reach their helpers.
-#![allow(clippy::unwrap_used)]
-
-mod support;
-
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
+use crate::support::running::{Run, START, id, run_with};
+use crate::support::{Api, Piece, Reply, lines};
 use collector_runtime::health::Status;
 use collector_runtime::storage::memory::MemoryStorage;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
-use support::running::{Run, START, id, run_with};
-use support::{Api, Piece, Reply, lines};
 use tokio::time::Instant;
 
 const JOBS: &str = "/jobs?";

@@ -1,22 +1,17 @@
 //! The whole receiver against an API server that plays recordings, on a paused clock.
 
-// Clippy's exception for tests does not reach their helpers.
-#![allow(clippy::unwrap_used)]
-
-mod support;
-
 use std::io::Read;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::support::metrics::Metrics;
+use crate::support::running::{receiver, run};
+use crate::support::{Api, Piece, Reply, status};
 use collector_data::Payload;
 use collector_runtime::Receiver;
 use collector_runtime::health::Status;
 use job_event::evidence::Gap;
 use opentelemetry_proto::tonic::metrics::v1::{metric::Data, number_data_point::Value};
-use support::metrics::Metrics;
-use support::running::{receiver, run};
-use support::{Api, Piece, Reply, status};
 
 /// The watch events of one resource of a recording, with the pauses between them, and then silence.
 fn play(recording: &str, wanted: &str, kind: Option<&str>) -> Reply {

@@ -1,14 +1,12 @@
 //! Whatever is interrupted, killed and listed anew: each Job that ended is told of, and none again once that is stored.
 
-// Clippy's exception for tests does not reach their helpers.
-#![allow(clippy::unwrap_used)]
-
 use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
 use jiff::{SignedDuration, Timestamp};
 use job_event::Uid;
 use job_tracker::checkpoint::Checkpoint;
+use job_tracker::outbox::AckEvent;
 use job_tracker::replay::read_line;
 use job_tracker::{Tracker, TrackerSettings};
 use job_watch::{Kind, Observation, Source};
@@ -146,7 +144,7 @@ impl World {
             Step::Relist => self.list(),
             Step::Deliver => {
                 for uid in std::mem::take(&mut self.on_its_way) {
-                    self.tracker.checkpoint().told(&Uid::new(&uid));
+                    self.tracker.outbox().apply(&Uid::new(&uid), AckEvent::Acknowledged);
                     self.delivered.insert(uid);
                 }
             }
@@ -223,7 +221,7 @@ impl World {
     }
 
     fn store(&mut self) {
-        self.stored = Some(self.tracker.checkpoint().encode(self.now));
+        self.stored = Some(self.tracker.outbox().encode(self.now));
         self.known_to_store = self.delivered.clone();
     }
 }

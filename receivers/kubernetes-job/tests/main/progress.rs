@@ -1,8 +1,5 @@
 //! Whatever goes wrong in whatever order: the watch gets back to following, never in a hot loop, and skips no version.
 
-// Clippy's exception for tests does not reach their helpers.
-#![allow(clippy::unwrap_used)]
-
 use std::time::Duration;
 
 use job_watch::decode::list_page;

@@ -1,8 +1,5 @@
 //! What arrives before its owner is known, or is first seen when it is nearly over.
 
-// Clippy's exception for tests does not reach their helpers.
-#![allow(clippy::unwrap_used)]
-
 use jiff::Timestamp;
 use job_event::evidence::{ContainerState, Evidence, Pod};
 use job_tracker::replay::read_line;
@@ -27,7 +24,7 @@ fn pod(number: usize, version: usize, phase: &str) -> Value {
 }
 
 fn only_job(tracker: Tracker) -> Evidence {
-    let mut jobs = tracker.into_unended();
+    let mut jobs = tracker.into_unfinished();
     assert_eq!(jobs.len(), 1);
     jobs.remove(0)
 }

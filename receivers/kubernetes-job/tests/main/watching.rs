@@ -1,12 +1,8 @@
 //! Lists and watches against an API server that answers by a script, on a paused clock.
 
-// Clippy's exception for tests does not reach their helpers.
-#![allow(clippy::unwrap_used, clippy::print_stdout)]
-
-mod support;
-
 use std::time::Duration;
 
+use crate::support::{Api, Piece, Reply, empty_list, lines, status};
 use job_watch::decode::MAX_LINE;
 use job_watch::model::Watched;
 use job_watch::watch::gap::Gap;
@@ -16,7 +12,6 @@ use job_watch::watch::{Message, Report, Watch};
 use job_watch::{Kind, Object, Observation};
 use pacing::Random;
 use serde_json::json;
-use support::{Api, Piece, Reply, empty_list, lines, status};
 use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
 use tokio_util::sync::CancellationToken;
@@ -119,7 +114,7 @@ fn gone() -> String {
 }
 
 /// Waits until `count` requests for `part` were made, an hour at most.
-async fn asked(api: &Api, part: &str, count: usize) -> Vec<support::Asked> {
+async fn asked(api: &Api, part: &str, count: usize) -> Vec<crate::support::Asked> {
     for _ in 0..360_000 {
         let asked = api.asked(part);
         if asked.len() >= count {
@@ -291,7 +286,7 @@ fn bookmark(version: u64) -> Piece {
 }
 
 /// How long the n-th watch was asked to last.
-fn asked_to_last(asked: &support::Asked) -> u64 {
+fn asked_to_last(asked: &crate::support::Asked) -> u64 {
     let (_, seconds) = asked.uri.split_once("timeoutSeconds=").unwrap();
     seconds.parse().unwrap()
 }

@@ -1,0 +1,10 @@
+//! The tracker, fed with recordings and with objects made up by each test.
+
+// Clippy's exception for tests does not reach their helpers.
+#![allow(clippy::unwrap_used)]
+
+mod corpus;
+mod early;
+mod foreign;
+mod once;
+mod origin;
