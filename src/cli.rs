@@ -59,7 +59,7 @@ pub enum Command {
     Version,
     /// List every component in this binary
     Components,
-    /// Play failing Jobs on a simulated cluster through the shipped pipeline and show what arrives
+    /// Run failing Jobs on a simulated cluster through the shipped pipeline and print the events
     #[cfg(feature = "demo")]
     Demo(DemoArgs),
     /// Explain why a Job failed: in the current context of the kubeconfig, or in a recording

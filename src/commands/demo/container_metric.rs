@@ -1,9 +1,9 @@
-//! What a container-status metric says of a Job's Pods: the comparison the demo draws.
+//! The reason that a container-status metric reports for a Job, for comparison with its event.
 //!
-//! At best: as if it were scraped at the right moment. A real one is scraped every 15 seconds or so and misses what
-//! comes and goes in between. Only the reasons that Datadog's `kubernetes_state_core` check lets through become
-//! `kubernetes_state.container.status_report.count.{terminated,waiting}`. (`containercreating` is let through too; every
-//! Pod passes through it, so it says nothing about a failure and is left out here.)
+//! This is the best case: a real metric is scraped every 15 seconds or so and misses shorter states. Only the reasons that
+//! Datadog's `kubernetes_state_core` check allows become
+//! `kubernetes_state.container.status_report.count.{terminated,waiting}`. (It allows `containercreating`, too, which every
+//! Pod has and which explains no failure.)
 
 use std::collections::BTreeMap;
 
@@ -18,33 +18,33 @@ const WAITING: &[&str] = &[
     "invalidimagename",
 ];
 
-/// What the metric has said so far, by namespace and name of the Job.
+/// The last reason of the metric, by namespace and name of the Job.
 #[derive(Debug, Default)]
 pub struct ContainerMetric {
-    said: BTreeMap<(String, String), String>,
+    reasons: BTreeMap<(String, String), String>,
 }
 
 impl ContainerMetric {
-    /// Looks at a version of a Pod; gives back the Job and the reason if it says something new about it.
+    /// Observes a version of a Pod; returns the Job and its reason if the reason is new.
     pub fn observe(&mut self, pod: &Value) -> Option<(String, String)> {
         let metadata = &pod["metadata"];
         let namespace = metadata["namespace"].as_str()?.to_owned();
         let job = metadata["labels"]["batch.kubernetes.io/job-name"].as_str()?.to_owned();
         let reason = reason(pod)?;
-        let before = self.said.insert((namespace, job.clone()), reason.clone());
+        let before = self.reasons.insert((namespace, job.clone()), reason.clone());
         (before.as_deref() != Some(&reason)).then_some((job, reason))
     }
 
-    /// The last it said about the Job.
-    pub fn about(&self, namespace: &str, job: &str) -> Option<&str> {
-        self.said
+    /// The last reason for the Job.
+    pub fn reason(&self, namespace: &str, job: &str) -> Option<&str> {
+        self.reasons
             .get(&(namespace.to_owned(), job.to_owned()))
             .map(String::as_str)
     }
 }
 
-/// The reason such a metric gives for a Pod: a terminated one first, then a waiting one, if it is let through.
-/// Init containers are not looked at, as in the check's defaults.
+/// The allowed reason for a Pod: that of a terminated container first, then that of a waiting one. Init containers are
+/// left out, as in the defaults of the check.
 fn reason(pod: &Value) -> Option<String> {
     let states = || {
         pod["status"]["containerStatuses"]
@@ -76,17 +76,17 @@ mod tests {
     }
 
     #[test]
-    fn a_job_killed_at_its_deadline_is_an_error_to_it() {
+    fn a_job_killed_at_its_deadline_has_the_reason_error() {
         let mut metric = ContainerMetric::default();
         assert_eq!(metric.observe(&pod(json!({"running": {}}))), None);
         let killed = pod(json!({"terminated": {"reason": "Error", "exitCode": 137}}));
         assert_eq!(metric.observe(&killed), Some(("j".into(), "error".into())));
-        assert_eq!(metric.observe(&killed), None, "nothing new");
-        assert_eq!(metric.about("n", "j"), Some("error"));
+        assert_eq!(metric.observe(&killed), None, "the same reason");
+        assert_eq!(metric.reason("n", "j"), Some("error"));
     }
 
     #[test]
-    fn reasons_that_are_not_let_through_say_nothing() {
+    fn reasons_that_are_not_allowed_are_dropped() {
         let mut metric = ContainerMetric::default();
         assert_eq!(
             metric.observe(&pod(json!({"terminated": {"reason": "ContainerStatusUnknown"}}))),
@@ -96,6 +96,6 @@ mod tests {
             metric.observe(&pod(json!({"waiting": {"reason": "CreateContainerConfigError"}}))),
             None
         );
-        assert_eq!(metric.about("n", "j"), None);
+        assert_eq!(metric.reason("n", "j"), None);
     }
 }

@@ -1,29 +1,28 @@
-//! `demo`: the whole path at work, without a cluster and without an account.
+//! `demo`: the shipped pipeline between a simulated cluster and an OTLP intake, both on loopback.
 //!
-//! A simulated cluster plays failing Jobs in compressed time; the shipped `pipeline.yaml` watches it, with only the
-//! endpoints and the key replaced, and sends to an OTLP intake on loopback.
+//! The cluster runs failing Jobs faster than real time. Only the endpoints, the key and the storage of `pipeline.yaml` are
+//! replaced.
 
 mod container_metric;
+mod directory;
+mod progress;
 mod screen;
 
-use std::collections::{BTreeSet, VecDeque};
-use std::fs::DirBuilder;
-use std::os::unix::fs::DirBuilderExt;
-use std::path::PathBuf;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
 use collector_config::Source;
-use container_metric::ContainerMetric;
+use directory::DemoDirectory;
 use jiff::{SignedDuration, Timestamp};
-use job_event::attributes as attr;
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
+use progress::{Progress, uid};
 use screen::Style;
-use simulator::otlp_intake::{OtlpIntake, Payload, Record};
-use simulator::timeline::{Step, together};
-use simulator::{Ids, Player, Resource, Simulator, SimulatorOptions};
-use simulator::{ScenarioError, demo_scenarios};
+use simulator::otlp_intake::{OtlpIntake, Payload};
+use simulator::timeline::together;
+use simulator::{ChangeType, Ids, Player, Resource, Simulator, SimulatorOptions};
+use simulator::{ScenarioError, Step, demo_scenarios};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -34,50 +33,49 @@ use crate::configuration::{self, Prepared};
 use crate::telemetry::{LastLines, Level};
 use crate::terminal;
 
-/// The key that the intake asks for and the pipeline sends.
+/// The key that the intake requires.
 const API_KEY: &str = "demo-key";
-/// How long to wait for what has not arrived when all Jobs have been played, before giving up.
+/// The longest wait for events after all Jobs have finished.
 const PATIENCE: Duration = Duration::from_secs(20);
+/// The interval at which the container-status metric is read.
+const SCRAPE_INTERVAL: Duration = Duration::from_millis(50);
 
-/// How often to look at what a container-status metric says.
-const LOOK: Duration = Duration::from_millis(50);
-
-/// How to show the demo.
+/// The options of the demo.
 #[derive(Args, Clone, Debug)]
 pub struct DemoArgs {
-    /// Exit when all Jobs have been played (by default the demo waits for Ctrl-C, so you can look around)
+    /// Exit when all Jobs have finished (by default the demo waits for Ctrl-C, so you can look around)
     #[arg(long)]
     pub once: bool,
-    /// `text` shows arrivals as they happen; `json` prints the received metrics as OTLP JSON at the end
+    /// `text` prints events as they arrive; `json` prints the received metrics as OTLP JSON at the end
     #[arg(short, long, value_enum, default_value_t = Format::Text)]
     pub output: Format,
-    /// How many times faster than real time the Jobs are played
+    /// How many times faster than real time the Jobs run
     #[arg(long, default_value_t = 10.0, value_parser = speed)]
     pub speed: f64,
 }
 
-/// Plays the demo.
+/// Runs the demo.
 pub fn demo(args: &DemoArgs) -> Result<(), Failure> {
     let fail = |what: &str, error: &dyn std::fmt::Display| Failure::Runtime(format!("{what}: {error}"));
-    let steps = story().map_err(|e| fail("the demo's scenarios", &e))?;
+    let steps = timeline().map_err(|e| fail("invalid demo scenario", &e))?;
     runtime()?.block_on(async {
         let simulator = Simulator::start(SimulatorOptions::default())
             .await
             .map_err(|e| fail("cannot start the simulated cluster on 127.0.0.1", &e))?;
         let intake = OtlpIntake::start(Some(API_KEY.into()))
             .await
-            .map_err(|e| fail("cannot start the intake on 127.0.0.1", &e))?;
-        let folder = Folder::new().map_err(|e| fail("cannot make a folder for the demo", &e))?;
+            .map_err(|e| fail("cannot start the OTLP intake on 127.0.0.1", &e))?;
+        let directory = DemoDirectory::new().map_err(|e| fail("cannot create a temporary directory", &e))?;
         simulator
-            .write_kubeconfig(&folder.kubeconfig())
-            .map_err(|e| fail("cannot write the demo's kubeconfig", &e))?;
-        let stage = Stage {
+            .write_kubeconfig(&directory.kubeconfig())
+            .map_err(|e| fail("cannot write the kubeconfig of the demo", &e))?;
+        let demo = Demo {
             args,
             simulator,
             intake,
-            folder,
+            directory,
         };
-        stage.play(steps).await
+        demo.run(steps).await
     })
 }
 
@@ -88,8 +86,8 @@ fn speed(text: &str) -> Result<f64, String> {
     }
 }
 
-/// What happens in the demo: every scenario, beginning together, set so that it ends about now.
-fn story() -> Result<Vec<Step>, ScenarioError> {
+/// Every scenario, started together at such a time that they end about now.
+fn timeline() -> Result<Vec<Step>, ScenarioError> {
     let mut ids = Ids::new(1);
     let scenarios = demo_scenarios()?;
     let length = |start: Timestamp, ids: &mut Ids| together(scenarios.iter().map(|s| s.timeline(start, ids)));
@@ -104,78 +102,55 @@ fn story() -> Result<Vec<Step>, ScenarioError> {
     Ok(length(start, &mut ids))
 }
 
-/// Everything the demo runs on.
-struct Stage<'a> {
+/// The parts around the pipeline.
+struct Demo<'a> {
     args: &'a DemoArgs,
     simulator: Simulator,
     intake: OtlpIntake,
-    folder: Folder,
+    directory: DemoDirectory,
 }
 
-impl Stage<'_> {
-    async fn play(self, steps: Vec<Step>) -> Result<(), Failure> {
+impl Demo<'_> {
+    async fn run(self, steps: Vec<Step>) -> Result<(), Failure> {
         let text = self.args.output == Format::Text;
-        let expected = jobs_that_end(&steps);
-        let (Prepared { graph, health, .. }, _last_lines) = self.pipeline()?;
-        let shutdown = CancellationToken::new();
-        let mut arrivals = self.intake.subscribe();
-        let mut pipeline = tokio::spawn(graph.run(shutdown.clone(), GRACE));
         let style = Style {
             colour: terminal::colours(&std::io::stdout()),
             width: terminal::width().unwrap_or(screen::DEFAULT_WIDTH),
         };
+        let finishing = finishing_jobs(&steps);
+        let (Prepared { graph, health, .. }, _last_lines) = self.pipeline()?;
+        let shutdown = CancellationToken::new();
+        let mut arrivals = self.intake.subscribe();
+        let mut pipeline = tokio::spawn(graph.run(shutdown.clone(), GRACE));
         if text {
-            print(&self.introduction(expected.len(), style.width))?;
+            print(&self.introduction(finishing.len(), style.width))?;
         }
         let mut ready = health.watch();
         tokio::select! {
-            // The first lists are in: what happens from now on is seen as it happens.
+            // After the first lists, everything that happens is observed as it happens.
             _ = ready.wait_for(|_| health.is_ready()) => {}
             ended = &mut pipeline => return Err(early_end(ended)),
         }
 
-        let began = Instant::now();
         let speed = self.args.speed;
-        let story_time = move || began.elapsed().mul_f64(speed);
-        let mut pods: VecDeque<Step> = steps.iter().filter(|s| s.resource == Resource::Pods).cloned().collect();
+        let mut progress = Progress::new(finishing, &steps, speed, text.then_some(style));
         let mut player = Player::new(self.simulator.store().clone(), steps);
         let mut playing = tokio::spawn(async move { player.play(speed).await });
         let mut played = false;
-        let mut metric = ContainerMetric::default();
-        let mut tick = tokio::time::interval(LOOK);
-        let mut missing = expected;
-        let mut failed = BTreeSet::new();
-        let give_up = tokio::time::sleep(Duration::MAX);
-        tokio::pin!(give_up);
-
-        while !(played && missing.is_empty()) {
+        let mut tick = tokio::time::interval(SCRAPE_INTERVAL);
+        let timeout = tokio::time::sleep(Duration::MAX);
+        tokio::pin!(timeout);
+        while !(played && progress.is_complete()) {
             tokio::select! {
-                received = arrivals.recv() => {
-                    let Ok(received) = received else { continue };
-                    for record in received.payload.records() {
-                        missing.remove(&uid(&record));
-                        if record.attributes.contains_key(attr::FAILURE_REASON) {
-                            failed.insert(screen::JobName::of(&record).name);
-                        }
-                        if text {
-                            print(&screen::arrival(style, story_time(), &record, &metric))?;
-                        }
-                    }
-                }
-                _ = tick.tick() => {
-                    while pods.front().is_some_and(|step| step.at <= story_time()) {
-                        let Some(step) = pods.pop_front() else { break };
-                        let news = metric.observe(&step.object);
-                        if let Some((job, reason)) = news && text && failed.contains(&job) {
-                            print(&screen::container_metric(style, step.at, &job, &reason))?;
-                        }
-                    }
-                }
+                received = arrivals.recv() => if let Ok(received) = received {
+                    progress.receive(&received.payload)?;
+                },
+                _ = tick.tick() => progress.scrape()?,
                 _ = &mut playing, if !played => {
                     played = true;
-                    give_up.as_mut().reset(Instant::now() + PATIENCE);
+                    timeout.as_mut().reset(Instant::now() + PATIENCE);
                 }
-                () = &mut give_up => break,
+                () = &mut timeout => break,
                 ended = &mut pipeline => return Err(early_end(ended)),
             }
         }
@@ -183,25 +158,19 @@ impl Stage<'_> {
             print(&self.invitation(style.width))?;
             let _ = tokio::signal::ctrl_c().await;
         }
-        // Draining sends the counts of the last interval.
+        // Draining exports the counts of the last interval.
         shutdown.cancel();
         pipeline
             .await
             .map_err(|e| Failure::Runtime(e.to_string()))?
             .map_err(|_| Failure::Logged)?;
         match self.args.output {
-            Format::Text => print(&self.totals(style, &metric))?,
+            Format::Text => print(&self.totals(style, &progress))?,
             Format::Json => print(&self.metrics_json()?)?,
         }
         self.simulator.shutdown().await;
         self.intake.shutdown().await;
-        if missing.is_empty() {
-            return Ok(());
-        }
-        Err(Failure::Runtime(format!(
-            "{} Jobs ended, but no event about them arrived",
-            missing.len()
-        )))
+        progress.finish()
     }
 
     /// The shipped pipeline with the endpoints and the key replaced, and a store that lasts as long as the demo.
@@ -211,11 +180,11 @@ impl Stage<'_> {
             text: configuration::BUILT_IN.into(),
         }];
         let sets = [
-            format!("receivers.k8s_job.kubeconfig={}", self.folder.kubeconfig().display()),
+            format!("receivers.k8s_job.kubeconfig={}", self.directory.kubeconfig().display()),
             "receivers.k8s_job.storage=file_storage".into(),
             format!(
                 "extensions.file_storage.directory={}",
-                self.folder.0.join("storage").display()
+                self.directory.storage().display()
             ),
             "extensions.file_storage.fsync=false".into(),
             "service.extensions=[health_check, file_storage]".into(),
@@ -235,31 +204,34 @@ impl Stage<'_> {
     fn introduction(&self, jobs: usize, width: usize) -> String {
         let (speed, cluster, intake) = (self.args.speed, self.simulator.url(), self.intake.url());
         let text = format!(
-            "A simulated cluster ({cluster}) plays {jobs} Jobs, {speed}x faster than real time. The shipped pipeline.yaml \
-             watches it and sends to an OTLP intake ({intake}) that applies Datadog's rules. On the left is the cluster's \
-             time; an event arrives settle_time (1 s, here {speed} s) after the verdict. Below each failure: what a \
-             container-status metric would have said about it."
+            "A simulated cluster ({cluster}) runs {jobs} Jobs, {speed}x faster than real time. The shipped pipeline.yaml \
+             watches it and exports to an OTLP intake ({intake}) with Datadog's rules. On the left is the cluster's time; \
+             an event arrives settle_time (1 s, here {speed} s) after the verdict. Below each failure: the reason that a \
+             container-status metric reports."
         );
         screen::paragraph(&text, width) + "\n"
     }
 
     fn invitation(&self, width: usize) -> String {
-        let text = "All Jobs have been played. Look around in another terminal, then press Ctrl-C for the totals:";
+        let text = "All Jobs have finished. Look around in another terminal, then press Ctrl-C for the totals:";
         format!(
             "\n{}  kubectl --kubeconfig {} get jobs,pods -A\n",
             screen::paragraph(text, width),
-            self.folder.kubeconfig().display()
+            self.directory.kubeconfig().display()
         )
     }
 
-    fn totals(&self, style: Style, metric: &ContainerMetric) -> String {
+    fn totals(&self, style: Style, progress: &Progress) -> String {
         let mut records = self.intake.records();
         let mut seen = BTreeSet::new();
         records.retain(|record| seen.insert(uid(record)));
-        format!("\n{}", screen::totals(style, &records, &self.intake.points(), metric))
+        format!(
+            "\n{}",
+            screen::totals(style, &records, &self.intake.points(), progress.metric())
+        )
     }
 
-    /// Every metric that arrived, as one OTLP/JSON request.
+    /// The received metrics as one OTLP/JSON request.
     fn metrics_json(&self) -> Result<String, Failure> {
         let resource_metrics = self
             .intake
@@ -277,30 +249,21 @@ impl Stage<'_> {
     }
 }
 
-/// The UIDs of the Jobs that a story ends: each must be reported once.
-fn jobs_that_end(steps: &[Step]) -> BTreeSet<String> {
-    let ends = |step: &&Step| {
+/// The UIDs of the Jobs that finish or are deleted: each must be reported once.
+fn finishing_jobs(steps: &[Step]) -> BTreeSet<String> {
+    let finishes = |step: &&Step| {
         let conditions = step.object["status"]["conditions"].as_array();
         step.resource == Resource::Jobs
-            && (step.change == simulator::ChangeType::Deleted
+            && (step.change == ChangeType::Deleted
                 || conditions.into_iter().flatten().any(|c| {
                     c["status"] == "True" && ["Complete", "Failed", "FailureTarget"].iter().any(|t| c["type"] == *t)
                 }))
     };
     steps
         .iter()
-        .filter(ends)
+        .filter(finishes)
         .filter_map(|step| step.object["metadata"]["uid"].as_str().map(str::to_owned))
         .collect()
-}
-
-fn uid(record: &Record) -> String {
-    record
-        .attributes
-        .get(attr::RECORD_UID)
-        .and_then(|v| v.as_str())
-        .unwrap_or_default()
-        .to_owned()
 }
 
 fn early_end<E>(ended: Result<Result<(), E>, tokio::task::JoinError>) -> Failure {
@@ -308,28 +271,5 @@ fn early_end<E>(ended: Result<Result<(), E>, tokio::task::JoinError>) -> Failure
         Ok(Ok(())) => Failure::Runtime("the pipeline stopped unexpectedly".into()),
         Ok(Err(_)) => Failure::Logged,
         Err(error) => Failure::Runtime(error.to_string()),
-    }
-}
-
-/// A folder of this process, which goes when the demo does.
-struct Folder(PathBuf);
-
-impl Folder {
-    fn new() -> std::io::Result<Folder> {
-        let path = std::env::temp_dir().join(format!("kube-job-collector-demo-{}", std::process::id()));
-        DirBuilder::new().mode(0o700).create(&path)?;
-        Ok(Folder(path))
-    }
-
-    /// The kubeconfig of the simulated cluster.
-    fn kubeconfig(&self) -> PathBuf {
-        self.0.join("kubeconfig.yaml")
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        // It may be gone already; nothing depends on it.
-        let _ = std::fs::remove_dir_all(&self.0);
     }
 }

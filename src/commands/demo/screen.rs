@@ -1,4 +1,4 @@
-//! What the demo writes for people. Pure: arrivals in, text out.
+//! The text output of the demo. Pure.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -21,7 +21,7 @@ const NARROWEST: usize = 30;
 pub struct Style {
     /// Use ANSI colours.
     pub colour: bool,
-    /// How many characters fit on a line.
+    /// The width of a line, in characters.
     pub width: usize,
 }
 
@@ -51,9 +51,9 @@ impl Style {
 /// The Job an event is about.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct JobName {
-    /// Its namespace.
+    /// The namespace of the Job.
     pub namespace: String,
-    /// Its name.
+    /// The name of the Job.
     pub name: String,
 }
 
@@ -79,7 +79,7 @@ fn clock(time: Duration) -> String {
     format!("{:>2}:{:02}", time.as_secs() / 60, time.as_secs() % 60)
 }
 
-/// One event, as it arrives. `time` is the cluster's time since the demo began.
+/// One event. `time` is the time of the cluster since the start of the demo.
 pub fn arrival(style: Style, time: Duration, record: &Record, metric: &ContainerMetric) -> String {
     let job = JobName::of(record);
     let outcome = text(&record.attributes, attr::OUTCOME);
@@ -104,22 +104,22 @@ pub fn arrival(style: Style, time: Duration, record: &Record, metric: &Container
     let sentence = body.strip_prefix(&format!("Job {}: ", job.name)).unwrap_or(body);
     style.write_below(&mut out, sentence, str::to_owned);
     if outcome == "Failed" {
-        let said = metric.about(&job.namespace, &job.name).unwrap_or("nothing yet");
-        let line = format!("a container-status metric says: {said}");
+        let reason = metric.reason(&job.namespace, &job.name).unwrap_or("no reason yet");
+        let line = format!("container-status metric: {reason}");
         style.write_below(&mut out, &line, |line| style.dim(line));
     }
     out
 }
 
-/// A container-status metric says something new about a Job.
+/// A new reason of the container-status metric for a Job.
 pub fn container_metric(style: Style, time: Duration, job: &str, reason: &str) -> String {
     let mut out = style.dim(&format!("{}  {:<9}  ", clock(time), ""));
-    let text = format!("a container-status metric now says: {reason}");
+    let text = format!("container-status metric changed to: {reason}");
     style.write_beside(&mut out, (job, &style.dim(job)), &text, |line| style.dim(line));
     out
 }
 
-/// A text in lines that fit.
+/// A text in lines of at most `width` characters.
 pub fn paragraph(text: &str, width: usize) -> String {
     wrap(text, width.max(NARROWEST))
         .iter()
@@ -128,12 +128,12 @@ pub fn paragraph(text: &str, width: usize) -> String {
 }
 
 impl Style {
-    /// How much fits on a line below a Job's name.
+    /// The width of a line below the name of a Job.
     fn room(self) -> usize {
         self.width.saturating_sub(INDENT).max(NARROWEST)
     }
 
-    /// Writes a name, plain and as it is painted, and, beside it if that fits, else below it, a text.
+    /// Writes the name of a Job (plain and painted), and a text beside it if it fits, else below it.
     fn write_beside(self, out: &mut String, (name, painted): (&str, &str), text: &str, paint: impl Fn(&str) -> String) {
         out.push_str(painted);
         let fits = characters(name) + 2 + characters(text) <= self.room();
@@ -154,9 +154,9 @@ impl Style {
     }
 }
 
-/// Every Job that was reported beside what a container-status metric said of it, then the sums that arrived.
+/// The reported Jobs beside the reasons of the container-status metric, then the received sums.
 pub fn totals(style: Style, records: &[Record], points: &[Point], metric: &ContainerMetric) -> String {
-    // Where not all columns fit, the reason goes first, then the outcome.
+    // If not all columns fit, the reason is left out first, then the outcome.
     const DISPENSABLE: &[usize] = &[2, 1];
     let mut rows = vec![["Job", "outcome", "reason", "cause", "container-status metric, at best"].map(str::to_owned)];
     for record in records {
@@ -168,19 +168,22 @@ pub fn totals(style: Style, records: &[Record], points: &[Point], metric: &Conta
             outcome,
             or_dash(text(&record.attributes, attr::FAILURE_REASON)),
             or_dash(text(&record.attributes, attr::FAILURE_CAUSE)),
-            metric.about(&job.namespace, &job.name).unwrap_or("nothing").to_owned(),
+            metric
+                .reason(&job.namespace, &job.name)
+                .unwrap_or("no reason")
+                .to_owned(),
         ]);
     }
-    let mut out = style.paint("1", "What happened, and what a container-status metric made of it") + "\n\n";
+    let mut out = style.paint("1", "Reported Jobs, and the reason of a container-status metric") + "\n\n";
     out.push_str(&table(&rows, style.width, DISPENSABLE));
     out.push('\n');
-    out.push_str(&style.paint("1", "Sums that arrived at the OTLP intake (delta)"));
+    out.push_str(&style.paint("1", "Delta sums received by the OTLP intake"));
     out.push_str("\n\n");
     out.push_str(&table(&sums(points), style.width, &[]));
     out
 }
 
-/// The sums of all delta sums, a row for each series.
+/// The total of each series of delta sums.
 fn sums(points: &[Point]) -> Vec<[String; 3]> {
     let mut series: BTreeMap<(String, String), f64> = BTreeMap::new();
     for point in points {
@@ -207,7 +210,7 @@ fn sums(points: &[Point]) -> Vec<[String; 3]> {
     rows
 }
 
-/// The owner as the tag that Datadog makes of the resource attribute.
+/// The owner as the tag that Datadog derives from the resource attribute.
 fn owner(resource: &BTreeMap<String, String>) -> Option<String> {
     [(attr::CRONJOB_NAME, "kube_cronjob"), (attr::JOB_NAME, "kube_job")]
         .iter()
@@ -219,7 +222,8 @@ fn owner(resource: &BTreeMap<String, String>) -> Option<String> {
 fn table<const N: usize>(rows: &[[String; N]], width: usize, dispensable: &[usize]) -> String {
     let mut columns: Vec<usize> = (0..N).collect();
     let mut dispensable = dispensable.iter();
-    let longest = |column: usize, of: fn(&str) -> usize| rows.iter().map(|row| of(&row[column])).max().unwrap_or(0);
+    let longest =
+        |column: usize, measure: fn(&str) -> usize| rows.iter().map(|row| measure(&row[column])).max().unwrap_or(0);
     let widths = loop {
         let natural: Vec<usize> = columns.iter().map(|column| longest(*column, characters)).collect();
         let least: Vec<usize> = columns.iter().map(|column| longest(*column, longest_word)).collect();
@@ -329,7 +333,7 @@ mod tests {
         let time = Duration::from_secs(65);
         assert_eq!(
             container_metric(style, time, "j", "error"),
-            " 1:05             j\n                  a container-status metric now says: error\n"
+            " 1:05             j\n                  container-status metric changed to: error\n"
         );
         let wide = Style {
             colour: false,
@@ -337,7 +341,7 @@ mod tests {
         };
         assert_eq!(
             container_metric(wide, time, "j", "error"),
-            " 1:05             j  a container-status metric now says: error\n"
+            " 1:05             j  container-status metric changed to: error\n"
         );
     }
 }

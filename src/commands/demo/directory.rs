@@ -1,0 +1,33 @@
+//! The temporary directory of the demo.
+
+use std::fs::DirBuilder;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::PathBuf;
+
+/// A directory of this process, removed when it is dropped.
+pub struct DemoDirectory(PathBuf);
+
+impl DemoDirectory {
+    pub fn new() -> std::io::Result<DemoDirectory> {
+        let path = std::env::temp_dir().join(format!("kube-job-collector-demo-{}", std::process::id()));
+        DirBuilder::new().mode(0o700).create(&path)?;
+        Ok(DemoDirectory(path))
+    }
+
+    /// The kubeconfig of the simulated cluster.
+    pub fn kubeconfig(&self) -> PathBuf {
+        self.0.join("kubeconfig.yaml")
+    }
+
+    /// The directory of the extension `file_storage`.
+    pub fn storage(&self) -> PathBuf {
+        self.0.join("storage")
+    }
+}
+
+impl Drop for DemoDirectory {
+    fn drop(&mut self) {
+        // Nothing depends on it.
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}

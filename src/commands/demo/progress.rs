@@ -1,0 +1,102 @@
+//! The progress of the demo: the Jobs to be reported, and the reasons of a container-status metric.
+
+use std::collections::{BTreeSet, VecDeque};
+use std::time::Duration;
+
+use job_event::attributes as attr;
+use simulator::otlp_intake::{Payload, Record};
+use simulator::{Resource, Step};
+use tokio::time::Instant;
+
+use super::container_metric::ContainerMetric;
+use super::screen::{self, JobName, Style};
+use crate::commands::{Failure, print};
+
+pub struct Progress {
+    /// The UIDs of the Jobs without an event.
+    missing: BTreeSet<String>,
+    /// The names of the Jobs with an event of a failure.
+    failed: BTreeSet<String>,
+    /// The versions of Pods to come.
+    pods: VecDeque<Step>,
+    metric: ContainerMetric,
+    start: Instant,
+    speed: f64,
+    /// `None` prints nothing.
+    style: Option<Style>,
+}
+
+impl Progress {
+    /// The progress at the start of a timeline, whose Jobs `finishing` are to be reported.
+    pub fn new(finishing: BTreeSet<String>, steps: &[Step], speed: f64, style: Option<Style>) -> Progress {
+        let pods = steps.iter().filter(|step| step.resource == Resource::Pods);
+        Progress {
+            missing: finishing,
+            failed: BTreeSet::new(),
+            pods: pods.cloned().collect(),
+            metric: ContainerMetric::default(),
+            start: Instant::now(),
+            speed,
+            style,
+        }
+    }
+
+    /// The time of the cluster since the start.
+    fn time(&self) -> Duration {
+        self.start.elapsed().mul_f64(self.speed)
+    }
+
+    /// Prints the events of a request.
+    pub fn receive(&mut self, payload: &Payload) -> Result<(), Failure> {
+        for record in payload.records() {
+            self.missing.remove(&uid(&record));
+            if record.attributes.contains_key(attr::FAILURE_REASON) {
+                self.failed.insert(JobName::of(&record).name);
+            }
+            if let Some(style) = self.style {
+                print(&screen::arrival(style, self.time(), &record, &self.metric))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads the container-status metric, and prints new reasons of Jobs that have been reported.
+    pub fn scrape(&mut self) -> Result<(), Failure> {
+        let now = self.time();
+        while self.pods.front().is_some_and(|step| step.at <= now) {
+            let Some(step) = self.pods.pop_front() else { break };
+            let change = self.metric.observe(&step.object);
+            if let (Some((job, reason)), Some(style)) = (change, self.style)
+                && self.failed.contains(&job)
+            {
+                print(&screen::container_metric(style, step.at, &job, &reason))?;
+            }
+        }
+        Ok(())
+    }
+
+    pub fn metric(&self) -> &ContainerMetric {
+        &self.metric
+    }
+
+    pub fn is_complete(&self) -> bool {
+        self.missing.is_empty()
+    }
+
+    /// # Errors
+    /// If a Job has not been reported.
+    pub fn finish(&self) -> Result<(), Failure> {
+        match self.missing.len() {
+            0 => Ok(()),
+            missing => Err(Failure::Runtime(format!(
+                "{missing} Jobs finished, but no event reported them"
+            ))),
+        }
+    }
+}
+
+/// The UID of the Job that an event reports.
+pub fn uid(record: &Record) -> String {
+    let uid = record.attributes.get(attr::RECORD_UID);
+    uid.and_then(|uid| uid.as_str()).unwrap_or_default().to_owned()
+}
