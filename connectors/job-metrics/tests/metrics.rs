@@ -157,13 +157,10 @@ async fn attempts_are_counted_by_cause_even_if_the_job_completed() {
     let counts = [("OutOfMemory", 2), ("NonZeroExit", 1)].map(|(cause, count)| (cause.to_owned(), count));
     otlp::set(
         &mut record.attributes,
-        opentelemetry_proto::tonic::common::v1::KeyValue {
-            key: attr::ATTEMPT_FAILURES.into(),
-            value: Some(job_event::finished::structure(
-                &std::collections::BTreeMap::<String, u64>::from(counts),
-            )),
-            ..Default::default()
-        },
+        otlp::structure(
+            attr::ATTEMPT_FAILURES,
+            &std::collections::BTreeMap::<String, u64>::from(counts),
+        ),
     );
     let _delivery = bench.send(vec![resource]).await;
     let (metrics, ack) = bench.next().await;

@@ -1,8 +1,7 @@
 //! The judgement as attributes of the event.
 
 use job_event::attributes as attr;
-use job_event::finished::structure;
-use job_event::otlp::{remove, set, text};
+use job_event::otlp::{remove, set, structure, text};
 use job_event::outcome::Outcome;
 use opentelemetry_proto::tonic::common::v1::any_value::Value;
 use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue};
@@ -99,14 +98,7 @@ fn write_structure<T: Serialize>(attributes: &mut Vec<KeyValue>, name: &str, val
     if is_empty {
         return remove(attributes, name);
     }
-    set(
-        attributes,
-        KeyValue {
-            key: name.into(),
-            value: Some(structure(value)),
-            ..Default::default()
-        },
-    );
+    set(attributes, structure(name, value));
 }
 
 fn attribute(attributes: &[KeyValue], name: &str) -> Option<String> {
