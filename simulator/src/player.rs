@@ -27,7 +27,7 @@ impl Player {
     /// Plays the next step at once; returns false at the end of the timeline.
     ///
     /// Objects keep everything but the resource version, which the store assigns. A change of an object that was deleted
-    /// by somebody else is skipped, as a controller's write would fail.
+    /// by another client is skipped, as a controller's write would fail.
     pub fn step(&mut self) -> bool {
         let Some(step) = self.steps.next() else { return false };
         self.played = step.at;

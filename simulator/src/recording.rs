@@ -13,7 +13,7 @@ use std::time::Duration;
 /// The reason a recording cannot be read.
 #[derive(Debug, thiserror::Error)]
 pub enum RecordingError {
-    /// The file cannot be read, or is not gzip though its name says so.
+    /// The file cannot be read, or is not gzip although its name ends in `.gz`.
     #[error("{path}: {source}")]
     Unreadable {
         /// The file.

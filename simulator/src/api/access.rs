@@ -4,7 +4,7 @@ use super::error::{ApiError, details, with_type};
 use crate::resource::Resource;
 use serde_json::{Value, json};
 
-/// What a request does to a resource, in the words of RBAC.
+/// The verb of a request, as in RBAC.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Verb {
     /// Reads one object, or the log of a Pod.
@@ -111,7 +111,7 @@ impl User {
     }
 }
 
-/// What a user wants to do.
+/// A permission to check.
 #[derive(Clone, Debug)]
 pub(crate) struct AccessRequest {
     pub(crate) verb: String,

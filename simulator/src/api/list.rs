@@ -10,13 +10,13 @@ use crate::store::{ListPage, Store};
 use jiff::Timestamp;
 use serde_json::json;
 
-/// The words of `k8s.io/apiserver/pkg/storage/etcd3/errors.go`.
+/// The message of `k8s.io/apiserver/pkg/storage/etcd3/errors.go`.
 const CONTINUE_EXPIRED: &str = "The provided continue parameter is too old to display a consistent list result. You \
     can start a new list without the continue parameter, or use the continue token in this response to retrieve the \
     remainder of the results. Continuing with the provided token results in an inconsistent list - objects that were \
     created, modified, or deleted between the time the first chunk was returned and now may show up in the list.";
 
-/// The page of a list that a request asks for. `behind` is the age, in writes, of answers that may be old.
+/// The requested page of a list. `behind` is the age, in writes, of answers that may be old.
 pub(crate) fn page(
     store: &Store,
     resource: Resource,

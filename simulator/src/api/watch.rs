@@ -1,11 +1,10 @@
 //! Watches.
 
-use super::connection::ConnectionEnd;
 use super::error::ApiError;
 use super::format::{Format, bookmark};
 use super::list::parse_version;
 use super::query::Query;
-use super::server::ServerState;
+use super::server::{ConnectionEnd, ServerState};
 use crate::faults::{Cut, WatchAction, WatchCommand};
 use crate::resource::{ChangeType, Resource};
 use crate::store::selector::Selection;

@@ -32,7 +32,7 @@ pub(super) enum PlannedAction {
     },
 }
 
-/// The Job as its controller knows it.
+/// The controller's state of the Job.
 #[derive(Debug, Default)]
 pub(super) struct JobRun {
     pub object: Value,

@@ -104,7 +104,7 @@ pub(super) fn read(state: &IntakeState, message: &Message<'_>) -> Result<Payload
     } else {
         message.encoding
     };
-    if !profile.encodings.iter().any(|taken| taken.as_bytes() == encoding) {
+    if !profile.encodings.iter().any(|accepted| accepted.as_bytes() == encoding) {
         return Err(Refusal::Encoding);
     }
     let content = decompress(encoding, body, decompressed.min(message.cap))?;

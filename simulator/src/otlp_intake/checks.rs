@@ -1,4 +1,4 @@
-//! The checks of a backend on decoded data: what it keeps, refuses and silently drops. Pure.
+//! The checks of a backend on decoded data, which it keeps, refuses or silently drops. Pure.
 
 use std::fmt;
 use std::time::Duration;

@@ -182,8 +182,8 @@ impl OtlpIntake {
             let listener = socket.listen(port::BACKLOG)?;
             let (opened, listening) = watch::channel(true);
             let close = close.clone();
-            let door = port::Door { address, close, opened };
-            let server = server::serve(listener, door, protocol, Arc::clone(&state), stop.clone());
+            let control = port::PortControl { address, close, opened };
+            let server = server::serve(listener, control, protocol, Arc::clone(&state), stop.clone());
             servers.push(tokio::spawn(server));
             Ok(listening)
         };

@@ -133,7 +133,7 @@ pub const HONEYCOMB: Profile = Profile {
     ..PLAIN
 };
 
-/// Prometheus 3 with `--web.enable-otlp-receiver`: metrics only, deltas are dropped unless a feature flag says otherwise.
+/// Prometheus 3 with `--web.enable-otlp-receiver`: metrics only, deltas are dropped without a feature flag.
 pub const PROMETHEUS: Profile = Profile {
     name: "prometheus",
     path: "/api/v1/otlp",

@@ -55,7 +55,7 @@ async fn a_user_can_be_isolated() {
     assert_eq!(of_b.event().await, event("ADDED", "p"));
 }
 
-/// Asks for Pods; what came back before the connection ended.
+/// Lists Pods; returns everything up to the end of the connection.
 async fn raw(address: std::net::SocketAddr, headers: &[(&str, &str)]) -> String {
     let (name, value) = headers[0];
     let request = format!("GET /api/v1/pods HTTP/1.1\r\nHost: x\r\n{name}: {value}\r\n\r\n");

@@ -15,7 +15,7 @@ fn scenario(name: &str, pods: &str) -> Scenario {
     let applied = &steps[0].object["metadata"]["annotations"]["kubectl.kubernetes.io/last-applied-configuration"];
     let manifest = applied.as_str().unwrap();
     Scenario::parse(&format!(
-        "name: {name}\nabout: x\nnamespace: {name}\npods: {pods}\n---\n{manifest}"
+        "name: {name}\nnamespace: {name}\npods: {pods}\n---\n{manifest}"
     ))
     .unwrap()
 }

@@ -6,8 +6,8 @@ use simulator::{Resource, Simulator, SimulatorOptions, Token};
 use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
 
-/// Headers clients act on. Not compared: `Date`, `Audit-Id`, flow control ids, and whether the length is known or the
-/// body is sent in chunks (Go decides that by the size of its buffer).
+/// Headers that clients use. Not compared: `Date`, `Audit-Id`, flow control ids, and chunked bodies (Go decides by the size
+/// of its buffer).
 const HEADERS: [&str; 5] = [
     "content-type",
     "cache-control",

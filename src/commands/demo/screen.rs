@@ -235,7 +235,7 @@ fn table<const N: usize>(rows: &[[String; N]], width: usize, dispensable: &[usiz
         match (spare, dispensable.next()) {
             (None, Some(column)) => columns.retain(|other| other != column),
             (spare, _) => {
-                // Remaining width goes to the columns that need it, from the first.
+                // The first columns get the remaining width.
                 let mut spare = spare.unwrap_or(0);
                 let grow = |(least, natural): (usize, usize)| {
                     let more = (natural - least).min(spare);
@@ -274,7 +274,7 @@ fn longest_word(text: &str) -> usize {
     text.split_whitespace().map(characters).max().unwrap_or(0)
 }
 
-/// Breaks a text at spaces into lines of at most `width` characters; a longer word stands alone.
+/// Breaks a text at spaces into lines of at most `width` characters; a longer word has a line of its own.
 fn wrap(text: &str, width: usize) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
     for word in text.split_whitespace() {
