@@ -2,11 +2,11 @@
 
 use super::continue_token::ContinueToken;
 use super::error::ApiError;
-use super::format::Format;
+use super::format::ObjectFormat;
 use super::query::Query;
 use crate::resource::Resource;
 use crate::store::selector::Selection;
-use crate::store::{ListPage, Store};
+use crate::store::{ListPage, ObjectStore};
 use jiff::Timestamp;
 use serde_json::json;
 
@@ -18,7 +18,7 @@ const CONTINUE_EXPIRED: &str = "The provided continue parameter is too old to di
 
 /// The requested page of a list. `behind` is the age, in writes, of answers that may be old.
 pub(crate) fn page(
-    store: &Store,
+    store: &ObjectStore,
     resource: Resource,
     selection: &Selection,
     query: &Query,
@@ -78,7 +78,7 @@ pub(crate) fn body(
     page: &ListPage,
     resource: Resource,
     selection: &Selection,
-    format: Format,
+    format: ObjectFormat,
     now: Timestamp,
 ) -> Vec<u8> {
     let mut metadata = json!({"resourceVersion": page.version.to_string()});

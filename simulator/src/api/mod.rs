@@ -15,4 +15,4 @@ mod table;
 mod watch;
 mod write;
 
-pub use access::{Token, Verb};
+pub use access::{ApiToken, Verb};

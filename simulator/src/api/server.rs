@@ -1,8 +1,8 @@
 //! The HTTP server: connections, routes and permissions.
 
-use super::access::{AccessRequest, Token, User, Verb, review};
+use super::access::{AccessRequest, ApiToken, User, Verb, review};
 use super::error::ApiError;
-use super::format::Format;
+use super::format::ObjectFormat;
 use super::path::ApiPath;
 use super::query::Query;
 use super::response::{ResponseBody, healthy, json, plain, refusal, stream};
@@ -14,7 +14,7 @@ use crate::faults::{Fault, Faults};
 use crate::ids::Ids;
 use crate::locked;
 use crate::requests::{ApiRequest, RequestLog};
-use crate::store::Store;
+use crate::store::ObjectStore;
 use crate::store::selector::Selection;
 use bytes::Bytes;
 use http::header::{self, HeaderName};
@@ -41,11 +41,11 @@ const MAX_BODY: usize = 3 * 1024 * 1024;
 /// The state that all connections share.
 #[derive(Debug)]
 pub(crate) struct ServerState {
-    pub(crate) store: Store,
+    pub(crate) store: ObjectStore,
     pub(crate) options: SimulatorOptions,
     pub(crate) faults: Faults,
     pub(crate) requests: RequestLog,
-    pub(crate) tokens: Mutex<Vec<Token>>,
+    pub(crate) tokens: Mutex<Vec<ApiToken>>,
     pub(crate) ids: Mutex<Ids>,
     /// Logs by `namespace/pod/container`.
     pub(crate) logs: Mutex<HashMap<String, String>>,
@@ -183,7 +183,7 @@ impl Call<'_> {
         let target = target.ok_or_else(ApiError::no_such_path)?;
         let verb = verb.ok_or_else(ApiError::no_such_method)?;
         self.permit(&target, verb)?;
-        let format = Format::from_accept(header(&self.parts, header::ACCEPT).unwrap_or_default());
+        let format = ObjectFormat::from_accept(header(&self.parts, header::ACCEPT).unwrap_or_default());
         let now = Timestamp::now();
         let (store, resource) = (&self.state.store, target.resource);
         let namespace = target.namespace.as_deref().unwrap_or_default();

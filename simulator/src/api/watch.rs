@@ -1,7 +1,7 @@
 //! Watches.
 
 use super::error::ApiError;
-use super::format::{Format, bookmark};
+use super::format::{ObjectFormat, bookmark};
 use super::list::parse_version;
 use super::query::Query;
 use super::server::{ConnectionEnd, ServerState};
@@ -42,7 +42,7 @@ pub(crate) struct WatchRequest {
     start: Start,
     bookmarks: bool,
     timeout: Duration,
-    format: Format,
+    format: ObjectFormat,
 }
 
 impl WatchRequest {
@@ -52,7 +52,7 @@ impl WatchRequest {
         resource: Resource,
         selection: Selection,
         query: &Query,
-        format: Format,
+        format: ObjectFormat,
     ) -> Result<WatchRequest, ApiError> {
         if query.get("sendInitialEvents").is_some() || query.get("resourceVersionMatch").is_some() {
             let message = "the simulator serves no watch with sendInitialEvents or resourceVersionMatch";

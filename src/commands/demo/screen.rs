@@ -5,7 +5,7 @@ use std::fmt::Write;
 use std::time::Duration;
 
 use job_event::attributes as attr;
-use simulator::otlp_intake::{Point, PointValue, Record};
+use simulator::otlp_intake::{PointValue, ReceivedPoint, ReceivedRecord};
 
 use super::container_metric::ContainerMetric;
 
@@ -59,7 +59,7 @@ pub struct JobName {
 
 impl JobName {
     /// The Job of an event.
-    pub fn of(record: &Record) -> JobName {
+    pub fn of(record: &ReceivedRecord) -> JobName {
         JobName {
             namespace: text(&record.resource, attr::NAMESPACE_NAME),
             name: text(&record.attributes, attr::JOB_NAME),
@@ -80,7 +80,7 @@ fn clock(time: Duration) -> String {
 }
 
 /// One event. `time` is the time of the cluster since the start of the demo.
-pub fn arrival(style: Style, time: Duration, record: &Record, metric: &ContainerMetric) -> String {
+pub fn arrival(style: Style, time: Duration, record: &ReceivedRecord, metric: &ContainerMetric) -> String {
     let job = JobName::of(record);
     let outcome = text(&record.attributes, attr::OUTCOME);
     let mut out = format!("{}  {}  ", style.dim(&clock(time)), style.outcome(&outcome));
@@ -155,7 +155,7 @@ impl Style {
 }
 
 /// The reported Jobs beside the reasons of the container-status metric, then the received sums.
-pub fn totals(style: Style, records: &[Record], points: &[Point], metric: &ContainerMetric) -> String {
+pub fn totals(style: Style, records: &[ReceivedRecord], points: &[ReceivedPoint], metric: &ContainerMetric) -> String {
     // If not all columns fit, the reason is left out first, then the outcome.
     const DISPENSABLE: &[usize] = &[2, 1];
     let mut rows = vec![["Job", "outcome", "reason", "cause", "container-status metric, at best"].map(str::to_owned)];
@@ -184,7 +184,7 @@ pub fn totals(style: Style, records: &[Record], points: &[Point], metric: &Conta
 }
 
 /// The total of each series of delta sums.
-fn sums(points: &[Point]) -> Vec<[String; 3]> {
+fn sums(points: &[ReceivedPoint]) -> Vec<[String; 3]> {
     let mut series: BTreeMap<(String, String), f64> = BTreeMap::new();
     for point in points {
         let (PointValue::Int(_) | PointValue::Double(_), Some(_)) = (&point.value, point.temporality) else {
