@@ -8,8 +8,7 @@ use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue};
 use opentelemetry_proto::tonic::logs::v1::LogRecord;
 use serde::Serialize;
 
-use job_judge::cause::Cause;
-use job_judge::judge::{Judgement, Quality};
+use job_judge::{Cause, Judgement, Quality};
 
 /// Writes a judgement into its event, over what stands there.
 pub fn write(record: &mut LogRecord, judgement: &Judgement) {
