@@ -1,4 +1,4 @@
-//! The requests of an election, and when they are made.
+//! The requests of an election, and their times.
 
 use std::hash::{BuildHasher, RandomState};
 use std::time::Duration;
@@ -6,7 +6,10 @@ use std::time::Duration;
 use collector_runtime::health::{Reporter, Status};
 use escape::one_line;
 use jiff::Timestamp;
-use job_watch::client::objects::{Failure, Objects};
+use job_watch::client::{Verdict, explain, verdict};
+use k8s_openapi::api::coordination::v1::Lease;
+use kube::Api;
+use kube::api::PostParams;
 use opentelemetry::KeyValue;
 use opentelemetry::metrics::Gauge;
 use pacing::LogPace;
@@ -16,12 +19,12 @@ use tokio_util::sync::CancellationToken;
 
 use crate::election::{Action, Election};
 
-/// How long releasing the Lease may take at the end.
+/// The time to release the Lease on shutdown.
 const RELEASE: Duration = Duration::from_millis(800);
 
-/// One process that wants to lead.
+/// A replica in an election.
 pub(crate) struct Elector {
-    pub(crate) leases: Objects,
+    pub(crate) leases: Api<Lease>,
     pub(crate) name: String,
     pub(crate) namespace: String,
     pub(crate) election: Election,
@@ -40,7 +43,7 @@ pub(crate) struct Signs {
     pub(crate) named_claim: Option<Duration>,
 }
 
-/// A name that no other process has: the host's, which in a Pod is the Pod's, and chance.
+/// A unique name: the host's, which in a Pod is the Pod's, and a random number.
 pub(crate) fn identity() -> String {
     let host = std::env::var("HOSTNAME").unwrap_or_default();
     let host = if host.is_empty() { "kube-job-collector" } else { &*host };
@@ -48,7 +51,7 @@ pub(crate) fn identity() -> String {
 }
 
 impl Elector {
-    /// Takes part until told to stop, then gives up the lead.
+    /// Takes part until shutdown, then releases the Lease.
     pub(crate) async fn run(mut self, shutdown: CancellationToken) {
         self.health.detail("lease", format!("{}/{}", self.namespace, self.name));
         self.show(false);
@@ -64,26 +67,23 @@ impl Elector {
         self.release().await;
     }
 
-    /// One try, and the pause after it.
+    /// One attempt, and the pause after it.
     async fn round(&mut self) {
         let begun = Instant::now();
         let outcome = match self.election.leads_until() {
-            // The lead ends in time even while an answer is waited for.
+            // The lead ends in time even while a request is pending.
             Some(until) if self.election.leads(begun) => {
                 let attempt = attempt(&self.leases, &self.name, &mut self.election);
                 tokio::select! {
                     outcome = attempt => outcome,
-                    () = sleep_until(until) => Err(Failure::Unavailable {
-                        text: "the Lease could not be renewed in time".into(),
-                        retry_after: None,
-                    }),
+                    () = sleep_until(until) => Err(kube::Error::Service("the Lease was not renewed in time".into())),
                 }
             }
             _ => attempt(&self.leases, &self.name, &mut self.election).await,
         };
         self.publish();
         self.health.detail("leader", one_line(self.election.holder()));
-        self.say(outcome);
+        self.report(outcome);
         let pause = self.election.times().retry_period;
         match self.election.leads_until() {
             Some(until) if self.election.leads(Instant::now()) => {
@@ -97,7 +97,7 @@ impl Elector {
     }
 
     /// Reports the outcome of an attempt to the health endpoint, and at a bounded pace to the log.
-    fn say(&mut self, outcome: Result<(), Failure>) {
+    fn report(&mut self, outcome: Result<(), kube::Error>) {
         let claim = self.election.excessive_claim();
         if let Some(claim) = claim.filter(|_| self.signs.named_claim != claim) {
             tracing::warn!(
@@ -117,10 +117,10 @@ impl Elector {
                     tracing::info!(lease = self.name, lasted, "access to the Lease recovered");
                 }
             }
-            // Another was faster; that is what elections are about.
-            Err(Failure::Conflict(_) | Failure::AlreadyExists(_)) => {}
-            Err(failure) => {
-                let problem = self.problem(&failure);
+            // Another replica was faster.
+            Err(error) if verdict(&error) == Verdict::Conflict => {}
+            Err(error) => {
+                let problem = self.problem(&error);
                 if self.signs.pace.failed(Instant::now()).is_some() {
                     tracing::warn!(lease = self.name, problem, "this replica cannot become leader");
                 }
@@ -129,14 +129,11 @@ impl Elector {
         }
     }
 
-    fn problem(&self, failure: &Failure) -> String {
+    fn problem(&self, error: &kube::Error) -> String {
         let Self { name, namespace, .. } = self;
-        let problem = format!(
-            "cannot acquire Lease {namespace}/{name}: {}",
-            one_line(&failure.to_string())
-        );
-        match failure {
-            Failure::Refused(_) | Failure::NotFound(_) => format!(
+        let problem = format!("cannot acquire Lease {namespace}/{name}: {}", one_line(&explain(error)));
+        match verdict(error) {
+            Verdict::Refused | Verdict::NotFound => format!(
                 "{problem}; the collector's account needs get, create and update on leases.coordination.k8s.io in \
                  namespace {namespace}: grant it with the Role in deploy/kustomize/components/high-availability"
             ),
@@ -144,7 +141,7 @@ impl Elector {
         }
     }
 
-    /// Shows who leads in `/readyz` and in the metric.
+    /// Shows the role in `/readyz` and in the metric.
     fn show(&self, leads: bool) {
         let (gauge, extension) = &self.signs.is_leader;
         gauge.record(u64::from(leads), std::slice::from_ref(extension));
@@ -170,33 +167,41 @@ impl Elector {
         });
     }
 
-    /// So that another replica need not wait for the Lease to run out.
+    /// Releases the Lease, so that another replica need not wait until it expires.
     async fn release(&mut self) {
         let released = tokio::time::timeout(RELEASE, async {
             let lease = self.leases.get(&self.name).await?;
-            match self.election.release(&lease, Timestamp::now()) {
-                Some(released) => self.leases.replace(&self.name, &released).await.map(drop),
-                None => Ok(()),
-            }
+            let Some(released) = self.election.release(lease, Timestamp::now()) else {
+                return Ok(());
+            };
+            let options = PostParams::default();
+            self.leases.replace(&self.name, &options, &released).await.map(drop)
         });
         match released.await {
             Ok(Ok(())) => {}
-            Ok(Err(failure)) => tracing::info!(%failure, "the Lease was not given back; it runs out by itself"),
-            Err(_) => tracing::info!("the Lease was not given back in time; it runs out by itself"),
+            Ok(Err(error)) => {
+                let problem = one_line(&explain(&error)).to_string();
+                tracing::info!(
+                    lease = self.name,
+                    problem,
+                    "the Lease was not released; it expires by itself"
+                );
+            }
+            Err(_) => tracing::info!(
+                lease = self.name,
+                "the Lease was not released in time; it expires by itself"
+            ),
         }
     }
 }
 
-async fn attempt(leases: &Objects, name: &str, election: &mut Election) -> Result<(), Failure> {
+async fn attempt(leases: &Api<Lease>, name: &str, election: &mut Election) -> Result<(), kube::Error> {
     let asked = Instant::now();
-    let lease = match leases.get(name).await {
-        Ok(lease) => Some(lease),
-        Err(Failure::NotFound(_)) => None,
-        Err(failure) => return Err(failure),
-    };
+    let lease = leases.get_opt(name).await?;
+    let options = PostParams::default();
     let written = match election.decide(lease.as_ref(), name, Instant::now(), Timestamp::now()) {
-        Action::Create(lease) => leases.create(&lease).await?,
-        Action::Replace(lease) => leases.replace(name, &lease).await?,
+        Action::Create(lease) => leases.create(&options, &lease).await?,
+        Action::Replace(lease) => leases.replace(name, &options, &lease).await?,
         Action::Wait => return Ok(()),
     };
     election.wrote(&written, asked);

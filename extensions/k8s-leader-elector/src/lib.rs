@@ -1,19 +1,19 @@
 //! Extension `k8s_leader_elector`: one of several replicas leads, decided by a Kubernetes Lease.
 //!
-//! * [`election`]: who leads and what to write, as a pure state machine: time and the Lease are passed in.
-//! * [`settings`]: the collector's keys.
-//! * `elector`: the requests, and when they are made.
+//! * `election`: the rules, as a pure state machine: the Lease and the time are passed in.
+//! * `settings`: the collector's keys.
+//! * `elector`: the requests, and their times.
 
-pub mod election;
+mod election;
 mod elector;
-pub mod settings;
+mod settings;
 
 use collector_config::Diagnostics;
 use collector_runtime::component::{ComponentError, Create, Extension, Factory, Running};
 use collector_runtime::storage::{Leadership, Offer};
 use futures_util::future::BoxFuture;
-use job_watch::client::objects::Objects;
-use job_watch::client::{Connected, connect};
+use job_watch::client::{Connected, bounded, connect};
+use kube::Api;
 use opentelemetry::KeyValue;
 use opentelemetry::metrics::Gauge;
 use pacing::LogPace;
@@ -86,7 +86,7 @@ impl Extension for LeaderElector {
                 namespace => namespace.to_owned(),
             };
             let times = self.settings.times();
-            let leases = Objects::new(client, "coordination.k8s.io", "leases", &namespace, times.patience());
+            let leases = Api::namespaced(bounded(client, times.request_timeout()), &namespace);
             let elector = Elector {
                 leases,
                 name: self.settings.lease_name,

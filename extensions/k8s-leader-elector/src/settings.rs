@@ -11,23 +11,23 @@ use crate::election::Times;
 /// The extension's settings, under the names of the collector's extension of the same type.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub struct Settings {
-    /// Whose credentials are used: `auto`, `kubeConfig` or `serviceAccount`.
-    pub auth_type: AuthType,
+pub(crate) struct Settings {
+    /// The credentials to use: `auto`, `kubeConfig` or `serviceAccount`.
+    pub(crate) auth_type: AuthType,
     /// The kubeconfig; absent means `$KUBECONFIG`, else `~/.kube/config`.
-    pub kubeconfig: Option<PathBuf>,
+    pub(crate) kubeconfig: Option<PathBuf>,
     /// The kubeconfig's context; absent means its current one.
-    pub context: Option<String>,
+    pub(crate) context: Option<String>,
     /// The Lease's name.
-    pub lease_name: String,
+    pub(crate) lease_name: String,
     /// The Lease's namespace; empty means the collector's own.
-    pub lease_namespace: String,
-    /// How long a leader that says nothing is waited for.
-    pub lease_duration: Duration,
-    /// How long a leader that cannot renew the Lease goes on.
-    pub renew_deadline: Duration,
-    /// The time between two tries.
-    pub retry_period: Duration,
+    pub(crate) lease_namespace: String,
+    /// How long a claim lasts without a renewal.
+    pub(crate) lease_duration: Duration,
+    /// How long a leader that cannot renew the Lease keeps the lead.
+    pub(crate) renew_deadline: Duration,
+    /// The time between two attempts.
+    pub(crate) retry_period: Duration,
 }
 
 impl Default for Settings {
@@ -46,11 +46,11 @@ impl Default for Settings {
 }
 
 impl Settings {
-    /// Reads and checks them.
+    /// Reads and checks the settings.
     ///
     /// # Errors
     /// Every error, with its position.
-    pub fn read(settings: &collector_config::Settings) -> Result<Self, Diagnostics> {
+    pub(crate) fn read(settings: &collector_config::Settings) -> Result<Self, Diagnostics> {
         let read: Settings = settings.read()?;
         let mut errors = Diagnostics::default();
         for (key, problem) in auth_errors(read.auth_type, read.kubeconfig.is_some(), read.context.is_some()) {
@@ -88,10 +88,10 @@ impl Settings {
                             "found {renew_deadline:?}, expected less than lease_duration, which is {lease_duration:?}"
                         ),
                     )
-                    .with_help("so that a leader that is cut off stops before another one begins"),
+                    .with_help("a leader that cannot reach the API server must stop before another one starts"),
             );
         }
-        // As client-go demands it (tools/leaderelection, NewLeaderElector).
+        // The rule of client-go (tools/leaderelection, NewLeaderElector).
         if retry_period.is_zero() || renew_deadline <= retry_period.mul_f64(1.2) {
             errors.push(settings.error(
                 "retry_period",
@@ -105,7 +105,7 @@ impl Settings {
     }
 
     /// The times of the election.
-    pub fn times(&self) -> Times {
+    pub(crate) fn times(&self) -> Times {
         Times {
             lease_duration: self.lease_duration.get(),
             renew_deadline: self.renew_deadline.get(),
@@ -127,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn the_defaults_are_the_collectors() {
+    fn defaults_are_those_of_the_collector() {
         assert_eq!(errors("{}"), "");
         let times = Settings::default().times();
         let seconds = [times.lease_duration, times.renew_deadline, times.retry_period].map(|time| time.as_secs());
@@ -139,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn errors_are_told_at_their_place() {
+    fn reports_errors_with_their_key() {
         for (yaml, expected) in [
             ("lease_name: A", "1:13: lease_name: found \"A\""),
             ("lease_namespace: a.b", "lease_namespace: found \"a.b\""),

@@ -1,100 +1,105 @@
-//! What a ConfigMap holds: the values of one component, and who has claimed them. Pure.
+//! The content of a ConfigMap: the values of one component, and their claim. Pure.
 
 use std::collections::BTreeMap;
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use collector_config::ComponentId;
 use collector_runtime::component::Kind;
 use collector_runtime::storage::Change;
-use serde_json::{Map, Value, json};
+use k8s_openapi::ByteString;
+use k8s_openapi::api::core::v1::ConfigMap;
+use kube::api::ObjectMeta;
 
-/// The most that a ConfigMap may hold of keys and encoded values, bytes. The API server takes 1 MiB; every write sends
-/// all of it.
-pub const LIMIT: usize = 256 * 1024;
-/// What callers are told that they may store: their values grow by a third when they are encoded.
-pub const CAPACITY: usize = LIMIT / 4 * 3 - 8 * 1024;
-/// Who has claimed it.
+/// The limit of keys and encoded values, bytes. The API server accepts 1 MiB; every write sends all of it.
+pub(crate) const LIMIT: usize = 256 * 1024;
+/// The capacity for callers, bytes: their values grow by a third when they are encoded.
+pub(crate) const CAPACITY: usize = LIMIT / 4 * 3 - 8 * 1024;
+/// Annotation: the store that holds the claim.
 const HOLDER: &str = "kube-job-collector/holder";
-/// The number of the claim.
+/// Annotation: the number of the claim.
 const CLAIM: &str = "kube-job-collector/claim";
-/// In which form it is written.
+/// Annotation: the version of this format.
 const FORMAT: &str = "kube-job-collector/format";
 const THIS_FORMAT: &str = "1";
 
-/// What a ConfigMap holds.
+/// The content of a ConfigMap.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Content {
+pub(crate) struct Content {
     /// The values, by key.
-    pub values: BTreeMap<String, Bytes>,
-    /// Who has claimed it.
-    pub holder: String,
-    /// The number of the claim.
-    pub claim: u64,
+    pub(crate) values: BTreeMap<String, Bytes>,
+    /// The store that holds the claim.
+    pub(crate) holder: String,
+    /// The number of the claim; each claim increments it.
+    pub(crate) claim: u64,
     /// `resourceVersion`; empty if it was never stored.
-    pub version: String,
+    pub(crate) version: String,
 }
 
 impl Content {
-    /// What stands in a ConfigMap.
+    /// Reads a ConfigMap.
     ///
     /// # Errors
-    /// What cannot be read.
-    pub fn read(object: &Value) -> Result<Content, String> {
-        let metadata = &object["metadata"];
-        let annotation = |name: &str| metadata["annotations"][name].as_str().unwrap_or_default();
-        let format = annotation(FORMAT);
+    /// An unknown format or key.
+    pub(crate) fn read(object: ConfigMap) -> Result<Content, String> {
+        let mut annotations = object.metadata.annotations.unwrap_or_default();
+        let format = annotations.remove(FORMAT).unwrap_or_default();
         if !format.is_empty() && format != THIS_FORMAT {
             return Err(format!(
-                "it is of format {format:?}, expected {THIS_FORMAT:?}: a later collector wrote it"
+                "found format {format:?}, expected {THIS_FORMAT:?}: a later version of the collector wrote it"
             ));
         }
         let mut values = BTreeMap::new();
-        for (name, value) in object["binaryData"].as_object().into_iter().flatten() {
-            let key = unescaped(name).ok_or_else(|| format!("{name:?} is not one of its keys"))?;
-            let value = value.as_str().unwrap_or_default();
-            let value = STANDARD
-                .decode(value)
-                .map_err(|error| format!("the value of {name:?}: {error}"))?;
+        for (name, ByteString(value)) in object.binary_data.unwrap_or_default() {
+            let key = unescaped(&name).ok_or_else(|| format!("{name:?} is not a key of the collector"))?;
             values.insert(key, value.into());
         }
         Ok(Content {
             values,
-            holder: annotation(HOLDER).to_owned(),
-            claim: annotation(CLAIM).parse().unwrap_or(0),
-            version: metadata["resourceVersion"].as_str().unwrap_or_default().to_owned(),
+            holder: annotations.remove(HOLDER).unwrap_or_default(),
+            claim: annotations.get(CLAIM).and_then(|claim| claim.parse().ok()).unwrap_or(0),
+            version: object.metadata.resource_version.unwrap_or_default(),
         })
     }
 
-    /// As a ConfigMap of this name, that belongs to the component at `path`.
-    pub fn write(&self, name: &str, path: &str) -> Value {
-        let values: Map<String, Value> = self
-            .values
-            .iter()
-            .map(|(key, value)| (escaped(key), STANDARD.encode(value).into()))
-            .collect();
-        let mut object = json!({
-            "apiVersion": "v1", "kind": "ConfigMap",
-            "metadata": {
-                "name": name,
-                "labels": {"app.kubernetes.io/name": "kube-job-collector", "app.kubernetes.io/component": "k8s_storage"},
-                "annotations": {HOLDER: self.holder, CLAIM: self.claim.to_string(), FORMAT: THIS_FORMAT,
-                    "kube-job-collector/component": path},
+    /// The ConfigMap of this name, which belongs to the component at `path`.
+    pub(crate) fn write(&self, name: &str, path: &str) -> ConfigMap {
+        let map = |pairs: &[(&str, &str)]| {
+            let pairs = pairs
+                .iter()
+                .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()));
+            Some(pairs.collect())
+        };
+        let values = self.values.iter();
+        ConfigMap {
+            metadata: ObjectMeta {
+                name: Some(name.to_owned()),
+                labels: map(&[
+                    ("app.kubernetes.io/name", "kube-job-collector"),
+                    ("app.kubernetes.io/component", "k8s_storage"),
+                ]),
+                annotations: map(&[
+                    (HOLDER, &self.holder),
+                    (CLAIM, &self.claim.to_string()),
+                    (FORMAT, THIS_FORMAT),
+                    ("kube-job-collector/component", path),
+                ]),
+                resource_version: (!self.version.is_empty()).then(|| self.version.clone()),
+                ..ObjectMeta::default()
             },
-            "binaryData": values,
-        });
-        if !self.version.is_empty() {
-            object["metadata"]["resourceVersion"] = self.version.as_str().into();
+            binary_data: Some(
+                values
+                    .map(|(key, value)| (escaped(key), ByteString(value.to_vec())))
+                    .collect(),
+            ),
+            ..ConfigMap::default()
         }
-        object
     }
 
-    /// The same after these changes.
+    /// Applies changes.
     ///
     /// # Errors
-    /// If that would be too large.
-    pub fn changed(&self, changes: &[Change]) -> Result<Content, String> {
+    /// The result is larger than [`LIMIT`].
+    pub(crate) fn changed(&self, changes: &[Change]) -> Result<Content, String> {
         let mut changed = self.clone();
         for change in changes {
             match change {
@@ -106,20 +111,20 @@ impl Content {
         match size <= LIMIT {
             true => Ok(changed),
             false => Err(format!(
-                "it would hold {size} bytes, at most {LIMIT} are possible; use file_storage, which holds more"
+                "found {size} bytes to store, expected at most {LIMIT}; use file_storage, which holds more"
             )),
         }
     }
 
-    /// How much it holds of keys and encoded values, bytes.
-    pub fn size(&self) -> usize {
+    /// The size of keys and encoded values, bytes.
+    pub(crate) fn size(&self) -> usize {
         let entry = |(key, value): (&String, &Bytes)| escaped(key).len() + value.len().div_ceil(3) * 4;
         self.values.iter().map(entry).sum()
     }
 }
 
-/// The name of the ConfigMap of a component: a DNS subdomain. What a name may not hold is written as its code.
-pub fn name(prefix: &str, kind: Kind, id: &ComponentId) -> String {
+/// The name of a component's ConfigMap: a DNS subdomain. Other characters are written as their code.
+pub(crate) fn name(prefix: &str, kind: Kind, id: &ComponentId) -> String {
     let mut name = format!("{prefix}-{kind}-");
     let text = id.to_string();
     for byte in text.bytes() {
@@ -129,7 +134,7 @@ pub fn name(prefix: &str, kind: Kind, id: &ComponentId) -> String {
             byte => name.push_str(&format!("-x{byte:02x}")),
         }
     }
-    // A type and a type with a name may look alike once `_` and `/` are gone; the name's length tells them apart.
+    // Without `_` and `/`, a type and a type with a name may look alike; the length of the name separates them.
     if let Some(given) = &id.name {
         name.push_str(&format!("-{}", given.len()));
     }
@@ -137,7 +142,7 @@ pub fn name(prefix: &str, kind: Kind, id: &ComponentId) -> String {
     name.trim_end_matches('-').to_owned()
 }
 
-/// A key as ConfigMaps take them: letters, digits, `-` and `.`; everything else as `_` and its code.
+/// A valid key of a ConfigMap: letters, digits, `-` and `.`; every other byte as `_` and its code.
 fn escaped(key: &str) -> String {
     let mut escaped = String::with_capacity(key.len());
     for byte in key.bytes() {
@@ -176,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_written_is_read() {
+    fn reads_what_it_writes() {
         let mut content = Content {
             holder: "a".into(),
             claim: 3,
@@ -185,21 +190,20 @@ mod tests {
         for key in ["window/000", "checkpoint", "ä_ö", ""] {
             content.values.insert(key.into(), Bytes::from_static(&[0, 255, 7]));
         }
-        assert_eq!(Content::read(&content.write("n", "p")).unwrap(), content);
+        assert_eq!(Content::read(content.write("n", "p")).unwrap(), content);
         content.version = "12".into();
         let written = content.write("n", "receivers::k8s_job");
-        assert_eq!(Content::read(&written).unwrap(), content);
-        let encoded: usize = written["binaryData"]
-            .as_object()
-            .unwrap()
-            .iter()
+        assert_eq!(Content::read(written.clone()).unwrap(), content);
+        let encoded = serde_json::to_value(&written).unwrap();
+        let encoded = encoded["binaryData"].as_object().unwrap().iter();
+        let encoded: usize = encoded
             .map(|(key, value)| key.len() + value.as_str().unwrap().len())
             .sum();
         assert_eq!(content.size(), encoded);
     }
 
     #[test]
-    fn one_that_would_be_too_large_is_not_made() {
+    fn refuses_to_exceed_the_limit() {
         let set = |length: usize| [Change::Set("k".into(), vec![0; length].into())];
         let content = Content::default().changed(&set(CAPACITY)).unwrap();
         let problem = content
@@ -219,18 +223,16 @@ mod tests {
     }
 
     #[test]
-    fn what_another_wrote_is_refused() {
+    fn refuses_unknown_keys_and_formats() {
         let mut written = Content::default().write("n", "p");
-        written["binaryData"] = json!({"a": "not base64!"});
-        assert!(Content::read(&written).unwrap_err().contains("\"a\""));
-        written["binaryData"] = json!({"_zz": ""});
-        assert!(Content::read(&written).unwrap_err().contains("_zz"));
-        written["metadata"]["annotations"][FORMAT] = "2".into();
-        assert!(Content::read(&written).unwrap_err().contains("later collector"));
+        written.binary_data = Some([("_zz".into(), ByteString::default())].into());
+        assert!(Content::read(written.clone()).unwrap_err().contains("_zz"));
+        written.metadata.annotations = Some([(FORMAT.into(), "2".into())].into());
+        assert!(Content::read(written).unwrap_err().contains("later version"));
     }
 
     #[test]
-    fn each_component_has_a_name_of_its_own() {
+    fn each_component_has_its_own_configmap() {
         let names = [
             name("p", Kind::Receiver, &id("k8s_job", None)),
             name("p", Kind::Connector, &id("k8s_job", None)),

@@ -1,12 +1,12 @@
-//! Extension `k8s_storage`: what components store, in ConfigMaps of the collector's own namespace.
+//! Extension `k8s_storage`: the storage of components in ConfigMaps of the collector's namespace.
 //!
-//! For a Deployment without a volume: small, shared by replicas, and fenced. Each component has a ConfigMap of its own, and
-//! every write names the version that it replaces, so whoever has not written last learns of it.
+//! For a Deployment without a volume: small, shared by replicas, and fenced. Each component has its own ConfigMap. Every
+//! write names the version that it replaces, so a replica that lost its claim cannot overwrite another.
 //!
-//! * [`content`]: what a ConfigMap holds, and how it is read and written. Pure.
+//! * `content`: the content of a ConfigMap, read and written. Pure.
 //! * `store`: claims and transactions, as requests.
 
-pub mod content;
+mod content;
 mod settings;
 mod store;
 
@@ -18,14 +18,15 @@ use collector_config::Diagnostics;
 use collector_runtime::component::{ComponentError, Create, Extension, Factory, Kind, Running};
 use collector_runtime::storage::{Leadership, Offer, Storage, Store, StoreError};
 use futures_util::future::BoxFuture;
-use job_watch::client::connect;
-use job_watch::client::objects::Objects;
+use job_watch::client::{bounded, connect};
+use k8s_openapi::api::core::v1::ConfigMap;
+use kube::Api;
 
 use crate::settings::Settings;
 use crate::store::ConfigMapStore;
 
-/// How long one request may take.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// The timeout of a request.
+const TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The extension, for the table of components.
 pub fn factory() -> Factory<dyn Extension> {
@@ -34,7 +35,7 @@ pub fn factory() -> Factory<dyn Extension> {
         aliases: &[],
         signals: &[],
         makes: &[],
-        description: "Keeps what components store in ConfigMaps, for replicas that share it and Pods without a volume",
+        description: "Stores the state of components in ConfigMaps, for replicas that share it and Pods without a volume",
         create: |create| Ok(Box::new(K8sStorage::new(create)?)),
     }
 }
@@ -44,18 +45,18 @@ struct K8sStorage {
     access: Arc<Access>,
 }
 
-/// What other components hold of the extension.
+/// The storage that other components use.
 struct Access {
     section: String,
     prefix: String,
     elector: Option<(ComponentId, Leadership)>,
-    /// Set when it starts.
+    /// Set on startup.
     reached: OnceLock<Reached>,
 }
 
 /// The ConfigMaps of one namespace.
 struct Reached {
-    objects: Objects,
+    api: Api<ConfigMap>,
     namespace: String,
 }
 
@@ -109,15 +110,15 @@ impl Extension for K8sStorage {
                 namespace => namespace.to_owned(),
             };
             tracing::info!(namespace, "storing in ConfigMaps");
-            let objects = Objects::new(client, "", "configmaps", &namespace, PATIENCE);
-            // It is set once: a component is started once.
-            let _ = self.access.reached.set(Reached { objects, namespace });
+            let api = Api::namespaced(bounded(client, TIMEOUT), &namespace);
+            // A component is started once.
+            let _ = self.access.reached.set(Reached { api, namespace });
             Ok(())
         })
     }
 
     fn run(self: Box<Self>, running: Running) -> BoxFuture<'static, Result<(), ComponentError>> {
-        // Who stores something reports whether it works.
+        // The components that store report their own health.
         Box::pin(async move {
             running.shutdown.cancelled().await;
             Ok(())
@@ -128,10 +129,10 @@ impl Extension for K8sStorage {
 impl Storage for Access {
     fn open(&self, kind: Kind, id: &ComponentId) -> BoxFuture<'_, Result<Arc<dyn Store>, StoreError>> {
         let opened = match self.reached.get() {
-            Some(Reached { objects, namespace }) => {
+            Some(Reached { api, namespace }) => {
                 let name = content::name(&self.prefix, kind, id);
                 let leadership = self.elector.as_ref().map(|(_, leadership)| leadership.clone());
-                let store = ConfigMapStore::new(objects.clone(), namespace, name, kind.path(id), leadership);
+                let store = ConfigMapStore::new(api.clone(), namespace, name, kind.path(id), leadership);
                 Ok(Arc::new(store) as Arc<dyn Store>)
             }
             None => Err(StoreError::Unavailable(format!("{} is not started yet", self.section))),

@@ -6,24 +6,24 @@ use collector_config::Diagnostics;
 use job_watch::client::{AuthType, auth_errors, is_dns_label};
 use serde::Deserialize;
 
-/// The longest prefix: the names of ConfigMaps have more parts, and an end.
+/// The longest prefix, characters: a ConfigMap's name has more parts, and at most 253 characters.
 const LONGEST_PREFIX: usize = 100;
 
 /// The extension's settings.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub struct Settings {
-    /// Whose credentials are used: `auto`, `kubeConfig` or `serviceAccount`.
-    pub auth_type: AuthType,
+pub(crate) struct Settings {
+    /// The credentials to use: `auto`, `kubeConfig` or `serviceAccount`.
+    pub(crate) auth_type: AuthType,
     /// The kubeconfig; absent means `$KUBECONFIG`, else `~/.kube/config`.
-    pub kubeconfig: Option<PathBuf>,
+    pub(crate) kubeconfig: Option<PathBuf>,
     /// The kubeconfig's context; absent means its current one.
-    pub context: Option<String>,
-    /// Where the ConfigMaps are; empty means the collector's own namespace.
-    pub namespace: String,
-    /// What their names begin with.
-    pub prefix: String,
-    /// The id of the leader elector that decides who may write; empty: this is the only collector.
+    pub(crate) context: Option<String>,
+    /// The namespace of the ConfigMaps; empty means the collector's own.
+    pub(crate) namespace: String,
+    /// The prefix of the ConfigMaps' names.
+    pub(crate) prefix: String,
+    /// The id of the leader elector that decides which replica may write; empty means a single replica.
     pub k8s_leader_elector: String,
 }
 
@@ -41,8 +41,8 @@ impl Default for Settings {
 }
 
 impl Settings {
-    /// Reads and checks them.
-    pub fn read(settings: &collector_config::Settings) -> Result<Self, Diagnostics> {
+    /// Reads and checks the settings.
+    pub(crate) fn read(settings: &collector_config::Settings) -> Result<Self, Diagnostics> {
         let read: Settings = settings.read()?;
         let mut errors = Diagnostics::default();
         for (key, problem) in auth_errors(read.auth_type, read.kubeconfig.is_some(), read.context.is_some()) {

@@ -7,36 +7,39 @@ use bytes::Bytes;
 use collector_runtime::storage::{Change, Leadership, Store, StoreError};
 use escape::one_line;
 use futures_util::future::BoxFuture;
-use job_watch::client::objects::{Failure, Objects};
+use job_watch::client::{Verdict, explain, verdict};
+use k8s_openapi::api::core::v1::ConfigMap;
+use kube::Api;
+use kube::api::PostParams;
+use pacing::Backoff;
 use tokio::sync::Mutex;
 use tokio::time::sleep;
 
 use crate::content::Content;
 
-/// How often a request is tried before the caller hears of it.
+/// The attempts of a request before its caller sees the error.
 const TRIES: u32 = 4;
-/// The pause after the first failure; it doubles.
-const PAUSE: Duration = Duration::from_millis(200);
+const RETRY: Backoff = Backoff::new(Duration::from_millis(200), LONGEST_PAUSE);
 /// The longest pause that the API server may ask for.
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
 pub(crate) struct ConfigMapStore {
-    objects: Objects,
+    api: Api<ConfigMap>,
     namespace: String,
     /// The ConfigMap's name.
     name: String,
-    /// The component it belongs to.
+    /// The component's section in the configuration.
     path: String,
     leadership: Option<Leadership>,
-    /// Who claims; another one for every store that is opened.
+    /// The name of this store in a claim; unique to each opened store.
     holder: String,
-    /// What was last written under the claim that this store has.
+    /// The content last written under this store's claim.
     claimed: Mutex<Option<Content>>,
 }
 
 impl ConfigMapStore {
     pub(crate) fn new(
-        objects: Objects,
+        api: Api<ConfigMap>,
         namespace: &str,
         name: String,
         path: String,
@@ -44,7 +47,7 @@ impl ConfigMapStore {
     ) -> Self {
         let host = std::env::var("HOSTNAME").unwrap_or_default();
         ConfigMapStore {
-            objects,
+            api,
             namespace: namespace.to_owned(),
             name,
             path,
@@ -54,50 +57,49 @@ impl ConfigMapStore {
         }
     }
 
-    /// What is stored; nothing if there is no ConfigMap.
+    /// Reads the stored content; empty without a ConfigMap.
     async fn read(&self) -> Result<Content, StoreError> {
-        for tried in 1.. {
-            match self.objects.get(&self.name).await {
-                Ok(object) => return Content::read(&object).map_err(|problem| self.unreadable(&problem)),
-                Err(Failure::NotFound(_)) => return Ok(Content::default()),
-                Err(failure) => self.pause(failure, tried).await?,
+        let mut failures = 0;
+        loop {
+            match self.api.get_opt(&self.name).await {
+                Ok(None) => return Ok(Content::default()),
+                Ok(Some(object)) => return Content::read(object).map_err(|problem| self.unreadable(&problem)),
+                Err(error) => self.pause(&error, &mut failures).await?,
             }
         }
-        Ok(Content::default())
     }
 
-    /// Writes it over the version that it was made from; as it is stored then.
-    async fn write(&self, content: &Content) -> Result<Content, Failure> {
+    /// Writes the content over the version that it was made from. Returns it with its new version.
+    async fn write(&self, content: &Content) -> Result<Content, kube::Error> {
         let object = content.write(&self.name, &self.path);
+        let options = PostParams::default();
         let stored = match content.version.is_empty() {
-            true => self.objects.create(&object).await?,
-            false => self.objects.replace(&self.name, &object).await?,
+            true => self.api.create(&options, &object).await?,
+            false => self.api.replace(&self.name, &options, &object).await?,
         };
-        let version = stored["metadata"]["resourceVersion"].as_str().unwrap_or_default();
         Ok(Content {
-            version: version.to_owned(),
+            version: stored.metadata.resource_version.unwrap_or_default(),
             ..content.clone()
         })
     }
 
-    /// Waits before the next try, or says that there is none.
-    async fn pause(&self, failure: Failure, tried: u32) -> Result<(), StoreError> {
-        let Failure::Unavailable { retry_after, .. } = &failure else {
-            return Err(self.error(&failure));
-        };
-        if tried >= TRIES {
-            return Err(self.error(&failure));
+    /// Waits before the next attempt, or returns the error.
+    async fn pause(&self, error: &kube::Error, failures: &mut u32) -> Result<(), StoreError> {
+        *failures += 1;
+        match verdict(error) {
+            Verdict::Retry { after } if *failures < TRIES => {
+                sleep(RETRY.delay_asked(*failures, 0.5, after, LONGEST_PAUSE)).await;
+                Ok(())
+            }
+            _ => Err(self.error(error)),
         }
-        let asked = retry_after.unwrap_or_default().min(LONGEST_PAUSE);
-        sleep(asked.max(PAUSE * 2u32.pow(tried - 1))).await;
-        Ok(())
     }
 
-    fn error(&self, failure: &Failure) -> StoreError {
+    fn error(&self, error: &kube::Error) -> StoreError {
         let Self { name, namespace, .. } = self;
-        let text = format!("ConfigMap {namespace}/{name}: {}", one_line(&failure.to_string()));
-        StoreError::Unavailable(match failure {
-            Failure::Refused(_) | Failure::NotFound(_) => format!(
+        let text = format!("ConfigMap {namespace}/{name}: {}", one_line(&explain(error)));
+        StoreError::Unavailable(match verdict(error) {
+            Verdict::Refused | Verdict::NotFound => format!(
                 "{text}; the collector's account needs get, create and update on configmaps in namespace {namespace}"
             ),
             _ => text,
@@ -112,7 +114,7 @@ impl ConfigMapStore {
 
     fn unreadable(&self, problem: &str) -> StoreError {
         let Self { name, namespace, .. } = self;
-        StoreError::Permanent(format!("ConfigMap {namespace}/{name} cannot be read: {problem}"))
+        StoreError::Permanent(format!("cannot read ConfigMap {namespace}/{name}: {problem}"))
     }
 
     fn fenced(&self, by: &str) -> StoreError {
@@ -125,7 +127,8 @@ impl ConfigMapStore {
             leadership.clone().until(true).await;
         }
         let mut claimed = self.claimed.lock().await;
-        for tried in 1.. {
+        let mut failures = 0;
+        loop {
             let found = self.read().await?;
             let wanted = Content {
                 holder: self.holder.clone(),
@@ -137,57 +140,59 @@ impl ConfigMapStore {
                     *claimed = Some(stored);
                     return Ok(());
                 }
-                // Somebody has written meanwhile; look again.
-                Err(Failure::Conflict(_) | Failure::AlreadyExists(_)) if tried < TRIES => sleep(PAUSE).await,
-                Err(failure) => self.pause(failure, tried).await?,
+                // Another writer was faster.
+                Err(error) if verdict(&error) == Verdict::Conflict && failures + 1 < TRIES => {
+                    failures += 1;
+                    sleep(RETRY.delay(1, 0.5)).await;
+                }
+                Err(error) => self.pause(&error, &mut failures).await?,
             }
         }
-        Ok(())
     }
 
     async fn do_apply(&self, changes: Vec<Change>) -> Result<(), StoreError> {
         let mut claimed = self.claimed.lock().await;
         let Some(before) = claimed.as_ref() else {
-            return Err(self.fenced("nobody here"));
+            return Err(self.fenced("no store of this process"));
         };
         let mut wanted = self.changed(before, &changes)?;
-        for tried in 1.. {
-            let failure = match self.write(&wanted).await {
+        let mut failures = 0;
+        loop {
+            let error = match self.write(&wanted).await {
                 Ok(stored) => {
                     *claimed = Some(stored);
                     return Ok(());
                 }
-                Err(failure) => failure,
+                Err(error) => error,
             };
-            match failure {
-                // Another claim, an answer of ours that got lost, or somebody's `kubectl annotate` or `delete`.
-                Failure::Conflict(_) | Failure::NotFound(_) | Failure::AlreadyExists(_) => {
-                    let found = self.read().await?;
-                    if found.version.is_empty() {
-                        // Deleted by hand: what it held is known here.
-                        wanted.version.clear();
-                    } else if found.holder != wanted.holder || found.claim != wanted.claim {
-                        *claimed = None;
-                        return Err(self.fenced(&found.holder));
-                    } else {
-                        // What is stored may hold an earlier transaction whose answer got lost, so it is what is changed.
-                        wanted = self.changed(&found, &changes)?;
-                        if wanted == found {
-                            *claimed = Some(found);
-                            return Ok(());
-                        }
-                    }
-                    if tried >= TRIES {
-                        return Err(self.error(&failure));
-                    }
+            // Another claim, a lost answer to this store, or somebody's `kubectl annotate` or `delete`.
+            if !matches!(verdict(&error), Verdict::Conflict | Verdict::NotFound) {
+                self.pause(&error, &mut failures).await?;
+                continue;
+            }
+            failures += 1;
+            let found = self.read().await?;
+            if found.version.is_empty() {
+                // Deleted by hand; its content is known here.
+                wanted.version.clear();
+            } else if found.holder != wanted.holder || found.claim != wanted.claim {
+                *claimed = None;
+                return Err(self.fenced(&found.holder));
+            } else {
+                // The stored content may include an earlier transaction whose answer was lost: the changes apply to it.
+                wanted = self.changed(&found, &changes)?;
+                if wanted == found {
+                    *claimed = Some(found);
+                    return Ok(());
                 }
-                failure => self.pause(failure, tried).await?,
+            }
+            if failures >= TRIES {
+                return Err(self.error(&error));
             }
         }
-        Ok(())
     }
 
-    /// What callers see: what this store has written, or else what others have.
+    /// The content under this store's claim, else the stored content.
     async fn content(&self) -> Result<Content, StoreError> {
         match &*self.claimed.lock().await {
             Some(content) => Ok(content.clone()),

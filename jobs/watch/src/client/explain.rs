@@ -42,12 +42,22 @@ fn listed(names: &[String]) -> String {
 
 /// The error with its causes and a hint.
 pub fn explain(error: &kube::Error) -> String {
-    if matches!(
-        error,
-        kube::Error::RustlsTls(kube::client::RustlsTlsError::InvalidIdentityPem(_))
-    ) {
+    match error {
         // The cause quotes the line, which may be a part of the key.
-        return "the client certificate or its key is not PEM".into();
+        kube::Error::RustlsTls(kube::client::RustlsTlsError::InvalidIdentityPem(_)) => {
+            return "the client certificate or its key is not PEM".into();
+        }
+        kube::Error::Api(status) => {
+            let message = match &*status.message {
+                "" => "no reason given",
+                message => message,
+            };
+            return format!("the API server answers {}: {message}", status.code);
+        }
+        kube::Error::SerdeError(problem) => {
+            return format!("the API server's answer is not the expected object: {problem}");
+        }
+        _ => {}
     }
     let causes = std::iter::successors(Some(error as &(dyn std::error::Error + 'static)), |error| {
         error.source()

@@ -2,18 +2,19 @@
 //!
 //! * [`connect`](connect()): connections, and credentials that are renewed while the client lives.
 //! * `connector`: TCP, directly or through a proxy.
-//! * [`explain`](explain()): what went wrong, in words that help and without secrets.
-//! * [`objects`]: requests for single objects, for components that write some.
+//! * [`bounded`](bounded()): single objects, read and written with bounds in bytes and time.
+//! * [`explain`](explain()): errors with a hint and without secrets.
 
+mod bounded;
 mod connect;
 mod connector;
 mod credentials;
 mod exec;
 mod explain;
-pub mod objects;
 mod renewal;
 mod session;
 
+pub use bounded::{Verdict, bounded, verdict};
 pub use connect::{AuthType, ClientError, Connected, auth_errors, connect};
 pub use explain::explain;
 

@@ -34,7 +34,7 @@ impl Cluster {
         Cluster { simulator, kubeconfig }
     }
 
-    /// A replica's storage; `leads` if an elector decides.
+    /// A replica's storage; with `leads`, a leader elector decides who claims.
     async fn replica(&self, leads: Option<watch::Receiver<bool>>) -> (Box<dyn Extension>, Arc<dyn Storage>) {
         let mut provided = Provided::new();
         let mut yaml = format!("kubeconfig: {}\nnamespace: default\n", self.kubeconfig.display());
@@ -86,10 +86,10 @@ fn set(key: &str, value: &'static str) -> Change {
 }
 
 #[tokio::test]
-async fn what_is_stored_is_there_after_a_restart() {
+async fn keeps_values_across_a_restart() {
     let cluster = Cluster::start("restart").await;
     let store = cluster.store().await;
-    assert_eq!(store.get("a").await.unwrap(), None, "there is no ConfigMap yet");
+    assert_eq!(store.get("a").await.unwrap(), None, "without a ConfigMap");
     assert!(matches!(
         store.apply(vec![set("a", "1")]).await,
         Err(StoreError::Fenced(_))
@@ -112,7 +112,7 @@ async fn what_is_stored_is_there_after_a_restart() {
 }
 
 #[tokio::test]
-async fn whoever_claims_last_writes_and_the_others_are_told() {
+async fn the_last_claim_writes_and_fences_the_others() {
     let cluster = Cluster::start("claims").await;
     let (first, second) = (cluster.store().await, cluster.store().await);
     first.claim().await.unwrap();
@@ -124,7 +124,7 @@ async fn whoever_claims_last_writes_and_the_others_are_told() {
     assert_eq!(
         first.get("a").await.unwrap().unwrap(),
         "1",
-        "it reads what the other has written"
+        "it reads the values of the other store"
     );
     second.apply(vec![set("a", "3")]).await.unwrap();
     assert_eq!(first.get("a").await.unwrap().unwrap(), "3");
@@ -142,14 +142,14 @@ async fn only_the_leader_claims() {
     let store = storage.open(Kind::Receiver, &id("k8s_job")).await.unwrap();
     let mut claiming = Box::pin(store.claim());
     assert!(futures_util::poll!(&mut claiming).is_pending());
-    assert_eq!(store.get("a").await.unwrap(), None, "it can be read all the same");
+    assert_eq!(store.get("a").await.unwrap(), None, "a standby can read");
     leads.send_replace(true);
     claiming.await.unwrap();
     store.apply(vec![set("a", "1")]).await.unwrap();
 }
 
 #[tokio::test]
-async fn refusals_that_pass_are_tried_again_and_others_say_what_to_do() {
+async fn retries_temporary_errors_and_explains_others() {
     let cluster = Cluster::start("refusals").await;
     let store = cluster.store().await;
     cluster.answer_next(Verb::Create, 503, 1);
@@ -164,14 +164,14 @@ async fn refusals_that_pass_are_tried_again_and_others_say_what_to_do() {
     store.apply(vec![set("a", "2")]).await.unwrap();
     cluster.simulator.forbid(Verb::Update, Resource::ConfigMaps);
     let Err(StoreError::Unavailable(why)) = store.apply(vec![set("a", "3")]).await else {
-        panic!("it is not allowed")
+        panic!("the update is forbidden")
     };
     assert!(why.contains("needs get, create and update on configmaps"), "{why}");
     assert_eq!(store.get("a").await.unwrap().unwrap(), "2");
 }
 
 #[tokio::test]
-async fn an_answer_that_got_lost_and_a_hand_that_wrote_are_no_other_claim() {
+async fn a_lost_answer_or_a_manual_edit_is_no_other_claim() {
     let cluster = Cluster::start("lost").await;
     let store = cluster.store().await;
     store.claim().await.unwrap();
@@ -191,11 +191,11 @@ async fn an_answer_that_got_lost_and_a_hand_that_wrote_are_no_other_claim() {
     store.apply(vec![set("c", "4")]).await.unwrap();
     let fresh = cluster.store().await;
     assert_eq!(fresh.keys("").await.unwrap(), ["a", "b", "c"]);
-    // Whoever deletes it deletes nothing that is needed.
+    // A deletion by hand loses nothing.
     objects.delete(Resource::ConfigMaps, "default", name).unwrap();
     store.apply(vec![set("d", "5")]).await.unwrap();
     assert_eq!(cluster.store().await.keys("").await.unwrap(), ["a", "b", "c", "d"]);
-    // But once another has claimed it, it is the other's.
+    // Once another store has claimed it, this one is fenced.
     objects.delete(Resource::ConfigMaps, "default", name).unwrap();
     fresh.claim().await.unwrap();
     assert!(matches!(
@@ -205,12 +205,12 @@ async fn an_answer_that_got_lost_and_a_hand_that_wrote_are_no_other_claim() {
 }
 
 #[tokio::test]
-async fn a_transaction_whose_answer_got_lost_for_good_is_not_undone_by_the_next() {
+async fn keeps_a_transaction_whose_answer_was_lost() {
     let cluster = Cluster::start("undone").await;
     let store = cluster.store().await;
     store.claim().await.unwrap();
     let updates = Matching::new(Verb::Update, Resource::ConfigMaps);
-    // It is made, and nobody hears of it for as long as the store tries.
+    // The API server carries it out, and no attempt of the store gets an answer.
     cluster.simulator.answer_next(1, updates, Fault::LostAnswer);
     cluster.simulator.answer_next(3, updates, Fault::Reset);
     assert!(matches!(
@@ -222,7 +222,7 @@ async fn a_transaction_whose_answer_got_lost_for_good_is_not_undone_by_the_next(
 }
 
 #[tokio::test]
-async fn what_is_too_large_is_refused_and_changes_nothing() {
+async fn refuses_a_transaction_that_is_too_large() {
     let cluster = Cluster::start("large").await;
     let (_extension, storage) = cluster.replica(None).await;
     let store = storage.open(Kind::Connector, &id("job_metrics")).await.unwrap();

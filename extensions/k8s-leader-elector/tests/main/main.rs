@@ -1,8 +1,8 @@
-//! Replicas that elect a leader through the simulated API server, over real sockets.
+//! Replicas elect a leader through the simulated API server, over real sockets.
 
 #![allow(clippy::unwrap_used, reason = "a test may fail by a panic, also in its helpers")]
 
-mod support;
+mod observed;
 
 use std::time::Duration;
 
@@ -11,13 +11,14 @@ use collector_config::Settings;
 use collector_runtime::component::{ComponentError, Create, Running};
 use collector_runtime::health::{Health, Status};
 use collector_runtime::storage::{Leadership, Provided};
+use observed::{Log, Metrics};
 use opentelemetry::metrics::Meter;
 use simulator::{Fault, Matching, Resource, Simulator, SimulatorOptions, Verb};
-use support::{Log, Metrics};
+
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-/// Only a broken elector takes this long.
+/// Longer than any correct run.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 struct Replica {
@@ -123,7 +124,7 @@ impl Replica {
 }
 
 #[tokio::test]
-async fn one_leads_and_another_follows_when_it_goes() {
+async fn a_standby_leads_after_the_leader_stops() {
     let cluster = Cluster::start("follows").await;
     let mut first = cluster.replica().await;
     first.until(true).await;
@@ -142,19 +143,19 @@ async fn one_leads_and_another_follows_when_it_goes() {
     );
 
     first.stop().await;
-    assert_eq!(cluster.lease()["spec"]["holderIdentity"], "", "given back");
+    assert_eq!(cluster.lease()["spec"]["holderIdentity"], "", "released");
     second.until(true).await;
     assert_eq!(cluster.lease()["spec"]["leaseTransitions"], 1);
     second.stop().await;
 }
 
 #[tokio::test]
-async fn a_leader_that_cannot_renew_stops_before_another_begins() {
+async fn a_leader_that_cannot_renew_stops_leading() {
     let cluster = Cluster::start("renew").await;
     let mut first = cluster.replica().await;
     first.until(true).await;
     let holder = cluster.lease()["spec"]["holderIdentity"].clone();
-    // Nobody may write any more, then everybody again: the first stops, and one of both leads in the end.
+    // Updates are forbidden, then permitted again.
     cluster.simulator.forbid(Verb::Update, Resource::Leases);
     first.until(false).await;
     assert_eq!(
@@ -173,7 +174,7 @@ async fn a_leader_that_cannot_renew_stops_before_another_begins() {
 }
 
 #[tokio::test]
-async fn a_lost_answer_or_a_refusal_does_not_end_the_lead() {
+async fn a_lost_answer_or_an_error_does_not_end_the_lead() {
     let cluster = Cluster::start("lost").await;
     let update = Matching::new(Verb::Update, Resource::Leases);
     let mut first = cluster.replica().await;
@@ -187,7 +188,7 @@ async fn a_lost_answer_or_a_refusal_does_not_end_the_lead() {
     ] {
         let asked = cluster.simulator.requests().len();
         cluster.simulator.answer_next(1, update, answer);
-        // Three more tries, each of which reads and writes.
+        // Three more attempts; each reads and writes.
         let more = async {
             while cluster.simulator.requests().len() < asked + 6 {
                 tokio::task::yield_now().await;
@@ -242,7 +243,7 @@ async fn warns_when_lease_access_is_denied() {
     ] {
         assert!(reason.contains(words), "{reason}");
     }
-    // More tries make no more lines.
+    // More attempts log no more lines.
     let asked = cluster.simulator.requests().len();
     let more = async {
         while cluster.simulator.requests().len() < asked + 3 {

@@ -1,4 +1,4 @@
-//! Reads what the extension logs and measures.
+//! The extension's log lines and metrics.
 
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -11,7 +11,7 @@ use opentelemetry_sdk::metrics::exporter::PushMetricExporter;
 use opentelemetry_sdk::metrics::{PeriodicReader, SdkMeterProvider, Temporality};
 use tracing::subscriber::DefaultGuard;
 
-/// Everything that is logged on this thread.
+/// The log of this thread.
 #[derive(Clone, Default)]
 pub struct Log(Arc<Mutex<Vec<u8>>>);
 
@@ -20,7 +20,7 @@ impl Log {
     pub fn capture() -> (Log, DefaultGuard) {
         let log = Log::default();
         let writer = log.clone();
-        // Beside a second one, a thread without a subscriber that logs first does not disable the event for all threads.
+        // With a second dispatcher, a thread without a subscriber that logs first does not disable the event for all.
         let _second = tracing::Dispatch::new(tracing::subscriber::NoSubscriber::default());
         let subscriber = tracing_subscriber::fmt()
             .with_ansi(false)
@@ -88,7 +88,7 @@ impl PushMetricExporter for Exported {
     }
 }
 
-/// Gauges, to be read.
+/// Gauges that a test reads.
 pub struct Metrics {
     provider: SdkMeterProvider,
     exported: Exported,
