@@ -96,7 +96,7 @@ fn roles_allow_only_the_objects_of_the_extensions() {
             type_name: type_name.into(),
             name: None,
         };
-        k8s_storage_extension::content::name("kube-job-collector", kind, &id)
+        k8s_storage_extension::config_map_name("kube-job-collector", kind, &id)
     };
     let receiver = named(collector_runtime::component::Kind::Receiver, "k8s_job");
     let connector = named(collector_runtime::component::Kind::Connector, "job_metrics");

@@ -124,7 +124,7 @@ impl Content {
 }
 
 /// The name of a component's ConfigMap: a DNS subdomain. Other characters are written as their code.
-pub(crate) fn name(prefix: &str, kind: Kind, id: &ComponentId) -> String {
+pub fn config_map_name(prefix: &str, kind: Kind, id: &ComponentId) -> String {
     let mut name = format!("{prefix}-{kind}-");
     let text = id.to_string();
     for byte in text.bytes() {
@@ -234,12 +234,12 @@ mod tests {
     #[test]
     fn each_component_has_its_own_configmap() {
         let names = [
-            name("p", Kind::Receiver, &id("k8s_job", None)),
-            name("p", Kind::Connector, &id("k8s_job", None)),
-            name("p", Kind::Receiver, &id("k8s_job", Some("a"))),
-            name("p", Kind::Receiver, &id("k8s_job", Some("A"))),
-            name("p", Kind::Receiver, &id("k8s", Some("job"))),
-            name("p", Kind::Receiver, &id("k8s_job", Some("ü b"))),
+            config_map_name("p", Kind::Receiver, &id("k8s_job", None)),
+            config_map_name("p", Kind::Connector, &id("k8s_job", None)),
+            config_map_name("p", Kind::Receiver, &id("k8s_job", Some("a"))),
+            config_map_name("p", Kind::Receiver, &id("k8s_job", Some("A"))),
+            config_map_name("p", Kind::Receiver, &id("k8s", Some("job"))),
+            config_map_name("p", Kind::Receiver, &id("k8s_job", Some("ü b"))),
         ];
         assert_eq!(names[0], "p-receiver-k8s-job");
         for (at, name) in names.iter().enumerate() {

@@ -10,6 +10,8 @@ mod content;
 mod settings;
 mod store;
 
+pub use content::config_map_name;
+
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -130,7 +132,7 @@ impl Storage for Access {
     fn open(&self, kind: Kind, id: &ComponentId) -> BoxFuture<'_, Result<Arc<dyn Store>, StoreError>> {
         let opened = match self.reached.get() {
             Some(Reached { api, namespace }) => {
-                let name = content::name(&self.prefix, kind, id);
+                let name = content::config_map_name(&self.prefix, kind, id);
                 let leadership = self.elector.as_ref().map(|(_, leadership)| leadership.clone());
                 let store = ConfigMapStore::new(api.clone(), namespace, name, kind.path(id), leadership);
                 Ok(Arc::new(store) as Arc<dyn Store>)
