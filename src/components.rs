@@ -7,7 +7,10 @@ use crate::migration::unneeded;
 /// Every component, by kind.
 pub fn factories() -> Factories {
     Factories {
-        receivers: vec![kubernetes_job_receiver::factory()],
+        receivers: vec![
+            kubernetes_job_receiver::factory(),
+            kube_state_metrics_receiver::factory(),
+        ],
         processors: vec![
             reason_enrichment_processor::factory(),
             unneeded::batch(),

@@ -1,4 +1,4 @@
-//! Keys of the Collector that do not exist here, and what replaces each.
+//! Keys of the Collector and former keys of this collector that do not exist here, with their replacements.
 
 use super::type_of;
 
@@ -92,6 +92,15 @@ pub(super) const KEYS: &[Entry] = &[
     (
         "receivers::k8s_job::objects|namespace",
         "remove it; `namespaces: {include: [NAMESPACE]}` limits which Jobs are watched",
+    ),
+    (
+        "receivers::k8s_job::kube_state_metrics",
+        "remove it and add the receiver `kube_state_metrics` to a metrics pipeline with the exporter `prometheus`; see \
+         docs/compatibility.md",
+    ),
+    (
+        "exporters::prometheus::compatibility",
+        "remove it; metrics of the receiver `kube_state_metrics` keep their names",
     ),
     (
         "exporters::debug::sampling_initial|sampling_thereafter",

@@ -3,13 +3,13 @@
 use std::collections::BTreeSet;
 
 use job_event::attributes as attr;
-use kubernetes_job_receiver::kube_state::FAMILIES;
+use kube_state_metrics_receiver::state::FAMILIES;
 
 use crate::root;
 
 /// The files with the tests that the page names.
 const TESTS: [&str; 3] = [
-    "receivers/kubernetes-job/tests/kube_state.rs",
+    "receivers/kube-state-metrics/tests/main/state.rs",
     "tests/end_to_end/playing.rs",
     "tests/end_to_end/prometheus.rs",
 ];

@@ -17,7 +17,7 @@ enum Area {
 }
 
 /// Exporters know nothing of Jobs, except these, whose purpose is Jobs.
-const JOB_EXPORTERS: &[&str] = &["prometheus-exporter"];
+const JOB_EXPORTERS: &[&str] = &[];
 
 /// Libraries for Kubernetes, which the collector does not use.
 const KUBERNETES: &[&str] = &["kube", "k8s-openapi"];

@@ -16,15 +16,16 @@ use tokio::time::timeout;
 
 /// Upper bound on anything that is waited for.
 const PATIENCE: Duration = Duration::from_secs(60);
-/// How many watches the receiver keeps open.
-const WATCHES: usize = 6;
+/// How many watches `k8s_job` (6) and `kube_state_metrics` (2) keep open.
+const WATCHES: usize = 8;
 
 const PIPELINE: &str = "
 receivers:
   k8s_job:
     collection_interval: 1s
     settle_time: 100ms
-    kube_state_metrics: true
+  kube_state_metrics:
+    collection_interval: 1s
 processors:
   reason_enrichment:
 connectors:
@@ -35,7 +36,6 @@ exporters:
     endpoint: 127.0.0.1:0
     enable_open_metrics: true
     start_at_zero: 4s
-    compatibility: kube_state_metrics
 service:
   telemetry:
     metrics:
@@ -47,7 +47,7 @@ service:
       processors: [reason_enrichment]
       exporters: [job_metrics]
     metrics:
-      receivers: [k8s_job, job_metrics]
+      receivers: [k8s_job, kube_state_metrics, job_metrics]
       exporters: [prometheus]
 ";
 

@@ -1,17 +1,18 @@
-//! What the state of a Job costs in memory: in the receiver that knows it, and in the exporter that serves it.
+//! The memory that the state of a Job takes in the receiver `kube_state_metrics` and in the exporter `prometheus`.
 
 use std::time::Instant;
 
 use job_watch::{Kind, Object, Observation, Source};
-use kubernetes_job_receiver::kube_state;
+use kube_state_metrics_receiver::state::KubeState;
+use prometheus_exporter::verbatim::Verbatim;
 use serde_json::json;
 
 const JOBS: usize = 500;
-/// Bytes for each Job; `docs/compatibility.md` tells them.
+/// Bytes for each Job, as in `docs/compatibility.md`.
 const RECEIVER: usize = 450;
 const EXPORTER: usize = 1_700;
 
-/// A run of a CronJob that has failed: all series but those of a completion.
+/// A failed run of a CronJob: all series except those of a completion.
 fn job(number: usize) -> Object {
     let json = json!({
         "metadata": {"name": format!("nightly-report-{number:08}"), "namespace": "payments", "uid": format!("uid-{number}"),
@@ -25,7 +26,7 @@ fn job(number: usize) -> Object {
 }
 
 #[test]
-fn a_job_costs_what_is_said() {
+fn a_job_takes_the_documented_memory() {
     let _alone = crate::alone();
     let _profiler = dhat::Profiler::builder().testing().build();
     let bytes = || dhat::HeapStats::get().curr_bytes;
@@ -35,7 +36,7 @@ fn a_job_costs_what_is_said() {
     };
 
     let before = bytes();
-    let mut state = kube_state::KubeState::default();
+    let mut state = KubeState::default();
     for number in 0..JOBS {
         state.apply(source, &Observation::Changed(job(number)));
     }
@@ -45,7 +46,7 @@ fn a_job_costs_what_is_said() {
     let receiver = (bytes() - before) / JOBS;
 
     let before = bytes();
-    let mut exporter = prometheus_exporter::kube_state::KubeState::default();
+    let mut exporter = Verbatim::default();
     state.refresh();
     let now = Instant::now();
     while state.is_pending() {

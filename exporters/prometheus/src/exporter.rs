@@ -11,10 +11,10 @@ use collector_runtime::component::{ComponentError, Create, Exporter, Running};
 use futures_util::future::BoxFuture;
 use tokio_util::sync::CancellationToken;
 
-use crate::kube_state::KubeState;
 use crate::server::{self, PATH, Served, Server};
 use crate::settings::Settings;
 use crate::store::Store;
+use crate::verbatim::Verbatim;
 use prometheus_text::{Format, Options, gather, write};
 
 /// Tells the time; a test's clock may stand still.
@@ -32,7 +32,7 @@ pub struct Prometheus {
 /// What is shown, shared between the pipeline and the scrapes.
 struct Shown {
     store: Store,
-    kube_state: Option<KubeState>,
+    verbatim: Verbatim,
     expiration: Duration,
     /// What the last scrape had to leave out, so that each is said once.
     problems: Vec<String>,
@@ -92,7 +92,7 @@ impl Exporter for Prometheus {
             let settings = &self.settings;
             let shown = Arc::new(Mutex::new(Shown {
                 store: Store::new(settings.metric_expiration.get(), settings.start_at_zero.get()),
-                kube_state: settings.compatibility.map(|_| KubeState::default()),
+                verbatim: Verbatim::default(),
                 expiration: settings.metric_expiration.get(),
                 problems: Vec::new(),
             }));
@@ -116,15 +116,13 @@ impl Exporter for Prometheus {
 
 impl Shown {
     fn add(&mut self, payload: Arc<Payload>, now: Instant) {
-        let (Some(kube_state), Payload::Metrics(metrics)) = (&mut self.kube_state, &*payload) else {
-            return self.store.add(payload, now);
-        };
-        let (of_kube_state, other): (Vec<_>, Vec<_>) = metrics.iter().partition(|metrics| KubeState::is_of(metrics));
-        if of_kube_state.is_empty() {
+        let Payload::Metrics(metrics) = &*payload else { return };
+        let (verbatim, other): (Vec<_>, Vec<_>) = metrics.iter().partition(|metrics| Verbatim::accepts(metrics));
+        if verbatim.is_empty() {
             return self.store.add(payload, now);
         }
-        for metrics in of_kube_state {
-            kube_state.add(metrics, now);
+        for metrics in verbatim {
+            self.verbatim.add(metrics, now);
         }
         let other: Vec<_> = other.into_iter().cloned().collect();
         self.store.add(Arc::new(Payload::Metrics(other)), now);
@@ -146,12 +144,10 @@ fn page(shown: &Arc<Mutex<Shown>>, clock: Clock, options: Options, timestamps: b
         let mut text = String::new();
         write(&mut text, &gathered.families, format, timestamps);
         let expiration = shown.expiration;
-        if let Some(kube_state) = &mut shown.kube_state {
-            if !expiration.is_zero() {
-                kube_state.expire(expiration, now);
-            }
-            kube_state.write(&mut text, format);
+        if !expiration.is_zero() {
+            shown.verbatim.expire(expiration, now);
         }
+        shown.verbatim.write(&mut text, format);
         if format == Format::OpenMetrics {
             text.push_str("# EOF\n");
         }

@@ -1,14 +1,14 @@
 //! Exporter prometheus: serves metrics for Prometheus to scrape.
 //!
-//! * [`store`]: the latest point of each series, deltas added up to totals. Pure.
-//! * [`kube_state`]: metrics under the names of kube-state-metrics, written as they come. Pure.
+//! * [`store`]: the latest point of each series, with deltas added up. Pure.
+//! * [`verbatim`]: metrics that already have Prometheus names, written unchanged. Pure.
 //! * [`server`]: `GET /metrics`.
 
 pub mod exporter;
-pub mod kube_state;
 pub mod server;
 pub mod settings;
 pub mod store;
+pub mod verbatim;
 
 use collector_data::Signal;
 use collector_runtime::component::{Exporter, Factory};

@@ -39,8 +39,6 @@ pub struct Settings {
     pub add_metric_suffixes: bool,
     /// For how long a new count is shown as zero first.
     pub start_at_zero: Duration,
-    /// Whose metrics are written as well, under their names.
-    pub compatibility: Option<Compatibility>,
     /// Enables HTTPS.
     pub tls: Option<Tls>,
 }
@@ -51,14 +49,6 @@ pub struct Settings {
 pub struct Conversion {
     /// Whether it is done.
     pub enabled: bool,
-}
-
-/// Whose metrics are written as well.
-#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
-#[serde(rename_all = "snake_case")]
-pub enum Compatibility {
-    /// Those of kube-state-metrics that are about Jobs and CronJobs.
-    KubeStateMetrics,
 }
 
 /// The server's certificate.
@@ -90,7 +80,6 @@ impl Default for Settings {
             enable_open_metrics: false,
             add_metric_suffixes: true,
             start_at_zero: Duration::from_secs(60),
-            compatibility: None,
             tls: None,
         }
     }

@@ -7,8 +7,6 @@
 pub const EVENT_NAME: &str = "k8s.job.finished";
 /// The name of the instrumentation scope.
 pub const SCOPE_NAME: &str = "kube-job-collector";
-/// The instrumentation scope of metrics that have the names and labels of kube-state-metrics, to be written unchanged.
-pub const KUBE_STATE_SCOPE: &str = "kube-job-collector/kube-state-metrics";
 
 // On the resource: Datadog maps these to tags (`kube_namespace`, `kube_job`, ...) only there.
 

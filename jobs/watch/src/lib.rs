@@ -1,6 +1,8 @@
 //! Lists and watches Jobs, their Pods, their Events and CronJobs.
 //!
 //! * [`client`]: credentials and connections to the API server.
+//! * [`selection`] and [`cluster`]: the settings of a receiver, and its connection on startup.
+//! * [`watches`]: all lists and watches of a receiver, with their [`health`] and [`telemetry`].
 //! * [`access`]: which of the lists and watches RBAC allows.
 //! * [`watch`]: lists, watches and resumes; [`raw`]: the same watches as the API server sends them, for a recording.
 //! * [`model`] and [`decode`]: bytes of the API server as lean objects.
@@ -8,12 +10,18 @@
 
 pub mod access;
 pub mod client;
+pub mod cluster;
 pub mod container_log;
 pub mod decode;
+pub mod health;
 pub mod model;
 pub mod observation;
+mod outage;
 pub mod raw;
+pub mod selection;
 pub mod snapshot;
+pub mod telemetry;
 pub mod watch;
+pub mod watches;
 
 pub use observation::{Kind, Object, Observation, Source};

@@ -2,19 +2,14 @@
 //! finished Job.
 //!
 //! * [`receiver`]: the component; `session` is its loop; `keeper` stores the checkpoint.
-//! * [`kube_state`]: the state of Jobs and CronJobs under the names of kube-state-metrics.
 
 mod backlog;
-mod conditions;
 pub mod config;
 pub mod gauges;
 mod keeper;
-pub mod kube_state;
 mod lane;
-mod outage;
 pub mod receiver;
 mod session;
-mod startup;
 pub mod telemetry;
 
 use std::sync::Arc;

@@ -1,7 +1,7 @@
 //! What the receiver does while it runs: feeds the tracker with what the watches see, and hands what it decides to the
 //! pipeline, once it is known what was told of before.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use collector_data::Outcome;
@@ -15,30 +15,24 @@ use jiff::{SignedDuration, Timestamp};
 use job_event::evidence::Gap;
 use job_event::{Evidence, Uid};
 use kube::Client;
-use pacing::{Line, LogPace};
-use tokio::sync::mpsc;
 use tokio::time::{Instant, MissedTickBehavior, interval, interval_at, sleep};
 
 use crate::backlog::{Backlog, Change};
-use crate::conditions::Conditions;
 use crate::config::Config;
 use crate::gauges;
 use crate::keeper::{Keeper, News};
-use crate::kube_state::feed::Feed;
 use crate::lane::{self, Lane};
-use crate::receiver::{Clock, start_watches};
-use crate::startup::FirstLists;
+use crate::receiver::Clock;
 use crate::telemetry::{Loss, Telemetry};
 use job_tracker::checkpoint::{Checkpoint, FromTheFuture};
 use job_tracker::outbox::{AckEvent, AckState};
 use job_tracker::{Tracker, TrackerSettings};
+use job_watch::Kind;
+use job_watch::health::Health;
+use job_watch::watch::Message;
 use job_watch::watch::gap::{Ending, Gap as WatchGap};
-use job_watch::watch::request::Target;
-use job_watch::watch::{Message, Report};
-use job_watch::{Kind, Observation};
+use job_watch::watches::Watches;
 
-/// How many messages of the watches may wait for the tracker's task, which only ever waits for them.
-const MESSAGES: usize = 1024;
 /// How many owners' gauges go into one batch.
 const OWNERS: usize = 500;
 /// The longest sleep; the wall clock may be set in between.
@@ -64,13 +58,12 @@ pub(crate) struct Session {
     config: Config,
     telemetry: Telemetry,
     clock: Clock,
-    targets: Vec<Target>,
     tracker: Tracker,
-    conditions: Conditions,
-    first_lists: FirstLists,
+    watches: Watches,
+    /// Whether the sizes of the first lists are logged.
+    lists_logged: bool,
     events: Lane,
     metrics: Lane,
-    kube_state: Feed,
     backlog: Backlog,
     deliveries: FuturesUnordered<BoxFuture<'static, (Uid, Outcome)>>,
     keeper: Keeper,
@@ -80,8 +73,6 @@ pub(crate) struct Session {
     trouble: Option<String>,
     /// Until when the first lists are waited for before anything is reported.
     patience: Instant,
-    /// How often unusable objects are logged, for each kind.
-    undecodable: BTreeMap<Kind, LogPace>,
 }
 
 impl Session {
@@ -89,8 +80,7 @@ impl Session {
         config: Config,
         telemetry: Telemetry,
         clock: Clock,
-        targets: Vec<Target>,
-        server: Option<String>,
+        watches: Watches,
         outputs: Outputs,
         keeper: Keeper,
     ) -> Self {
@@ -103,11 +93,10 @@ impl Session {
         };
         let now = Instant::now();
         Session {
-            conditions: Conditions::new(&targets, server, now),
-            first_lists: FirstLists::default(),
+            watches,
+            lists_logged: false,
             tracker: Tracker::new(settings),
             events: Lane::new(outputs.logs),
-            kube_state: Feed::new(config.kube_state_metrics, outputs.metrics.clone()),
             metrics: Lane::new(outputs.metrics),
             backlog: Backlog::new(),
             deliveries: FuturesUnordered::new(),
@@ -115,11 +104,9 @@ impl Session {
             pending: HashMap::new(),
             trouble: None,
             patience: now + PATIENCE,
-            undecodable: BTreeMap::new(),
             config,
             telemetry,
             clock,
-            targets,
         }
     }
 
@@ -129,8 +116,7 @@ impl Session {
         let Some(()) = known.transpose()? else {
             return Ok(());
         };
-        let (sender, mut messages) = mpsc::channel(MESSAGES);
-        let mut watches = start_watches(&self.targets, &client, sender, &running.shutdown);
+        self.watches.start(&client, &running.shutdown);
         let every = self.config.collection_interval.get();
         let mut collect = interval_at(Instant::now() + every, every);
         collect.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -141,30 +127,26 @@ impl Session {
             let settled = self.until_settled();
             tokio::select! {
                 () = running.shutdown.cancelled() => break,
-                _ = messages.recv_many(&mut batch, 256) => {
+                received = self.watches.recv(&mut batch) => {
+                    received?;
                     for message in batch.drain(..) {
                         self.take(message);
                     }
                     self.report(&running);
-                    self.first_lists.check(self.conditions.all_listed(), || self.tracker.sizes());
+                    self.log_first_lists();
                 }
                 news = self.keeper.next() => self.hear(news, &running)?,
-                _ = check.tick() => self.check(&running),
+                _ = check.tick() => {
+                    self.report(&running);
+                    self.watches.record_silence();
+                }
                 () = settled => {}
-                _ = collect.tick(), if self.keeper.leads() && self.conditions.all_listed() => self.collect(),
+                _ = collect.tick(), if self.keeper.leads() && self.watches.all_listed() => self.collect(),
                 Some((uid, outcome)) = self.deliveries.next(), if !self.deliveries.is_empty() => {
                     self.settle(uid, outcome);
                 }
                 () = self.events.step() => {}
                 () = self.metrics.step() => {}
-                () = self.kube_state.step() => {}
-                Some(ended) = watches.join_next() => {
-                    // A watch only ends when it panics: without it the receiver would be silently blind.
-                    if !running.shutdown.is_cancelled() {
-                        let why = ended.err().map_or_else(|| "it ended".to_owned(), |error| error.to_string());
-                        return Err(format!("a watch is dead: {why}").into());
-                    }
-                }
             }
             let now = (self.clock)();
             // What the pipeline does not take waits in the tracker, where it is small.
@@ -175,16 +157,13 @@ impl Session {
                     self.emit(evidence, now);
                 }
             }
-            if self.keeper.leads() && self.conditions.all_listed() {
-                self.kube_state.advance(self.config.cluster_name.as_deref(), now);
-            }
             self.store(now, false);
             self.watch_backlog(now);
             self.count_dropped();
         }
-        watches.shutdown().await;
+        let left = self.watches.stop().await;
         // What was already read counts; a Job that was decided must not wait for the next start, which ignores it.
-        while let Ok(message) = messages.try_recv() {
+        for message in left {
             self.take(message);
         }
         self.finish().await
@@ -298,15 +277,16 @@ impl Session {
         let away = stored.saved_at().map(|since| (self.clock)().duration_since(since));
         if let Some(length) = away.and_then(|away| std::time::Duration::try_from(away).ok()) {
             let ending = Ending::Relisted;
-            self.telemetry.gap(Kind::Jobs, WatchGap { length, ending });
+            self.telemetry.watches.gap(Kind::Jobs, WatchGap { length, ending });
         }
     }
 
     fn report(&self, running: &Running) {
-        let status = self.conditions.status(Instant::now());
-        running.health.report(match &self.trouble {
-            Some(why) => Status::RecoverableError(format!("the checkpoint cannot be kept: {why}")),
-            None => status,
+        running.health.report(match (&self.trouble, self.watches.health()) {
+            (Some(why), _) => Status::RecoverableError(format!("the checkpoint cannot be kept: {why}")),
+            (None, Health::Starting) => Status::Starting,
+            (None, Health::Ok) => Status::Ok,
+            (None, Health::Failing(why)) => Status::RecoverableError(why),
         });
     }
 
@@ -316,7 +296,7 @@ impl Session {
             && self.keeper.leads()
             && (!self.keeper.is_kept() || self.tracker.unstored() < self.keeper.limits().unstored)
             // Evidence of Jobs that ended before the start comes with other lists than theirs.
-            && (self.conditions.all_listed() || Instant::now() >= self.patience)
+            && (self.watches.all_listed() || Instant::now() >= self.patience)
     }
 
     /// Writes the checkpoint, if there is something new in it.
@@ -350,66 +330,26 @@ impl Session {
         }
     }
 
-    fn take(&mut self, Message { source, report }: Message) {
-        if !matches!(report, Report::Failed { .. }) {
-            self.conditions.heard(source, Instant::now());
-        }
-        match report {
-            Report::Observed(observation) => {
-                if source.kind != Kind::NodeEvents && self.is_excluded(&observation) {
-                    return;
-                }
-                if observation == Observation::ListEnds {
-                    self.telemetry.listed(source.kind);
-                }
-                self.kube_state.observe(source, &observation);
-                self.tracker.apply(source, observation, (self.clock)());
-            }
-            Report::Undecodable(problem) => {
-                self.telemetry.undecodable(source.kind);
-                // A server decides how many there are.
-                let pace = self.undecodable.entry(source.kind).or_default();
-                if let Some(Line { held_back }) = pace.failed(Instant::now()) {
-                    let (what, not_logged) = (source.kind.as_str(), held_back);
-                    tracing::error!(what, %problem, not_logged, "skipped an unusable object");
-                }
-            }
-            Report::Failed { failure, times } => {
-                self.telemetry.failed(source.kind);
-                self.conditions.failed(source, &failure, times, Instant::now());
-            }
-            Report::Works(gap) => {
-                if let Some(gap) = gap {
-                    self.telemetry.gap(source.kind, gap);
-                    self.conditions.follows(source, gap);
-                }
-                self.conditions.works(source, Instant::now());
-            }
-            Report::Alive => {}
+    fn take(&mut self, message: Message) {
+        if let Some((source, observation)) = self.watches.observe(message) {
+            self.tracker.apply(source, observation, (self.clock)());
         }
     }
 
-    /// Time alone makes a watch stale.
-    fn check(&self, running: &Running) {
-        self.report(running);
-        for (kind, age) in self.conditions.silence(Instant::now()) {
-            self.telemetry.silence(kind, age);
+    /// Logs once how many objects the first lists had.
+    fn log_first_lists(&mut self) {
+        if self.lists_logged || !self.watches.all_listed() {
+            return;
         }
-    }
-
-    /// The API server leaves excluded namespaces out; this holds even if it does not.
-    fn is_excluded(&self, observation: &Observation) -> bool {
-        match observation {
-            Observation::Listed(object) | Observation::Changed(object) | Observation::Deleted(object) => {
-                let namespace = &*object.metadata().namespace;
-                self.config
-                    .namespaces
-                    .exclude
-                    .iter()
-                    .any(|excluded| excluded == namespace)
-            }
-            _ => false,
-        }
+        self.lists_logged = true;
+        let sizes = self.tracker.sizes();
+        tracing::info!(
+            jobs = sizes.live + sizes.reported,
+            unfinished_jobs = sizes.live,
+            cronjobs = sizes.cronjobs,
+            pods = sizes.pods,
+            "initial lists complete"
+        );
     }
 
     fn emit(&mut self, evidence: Evidence, now: Timestamp) {
@@ -513,7 +453,6 @@ impl Session {
         self.telemetry.tracked(self.tracker.sizes());
         self.telemetry.pending(self.tracker.decided());
         self.telemetry.unacknowledged(self.deliveries.len());
-        self.kube_state.refresh();
         let states = self.tracker.states();
         if self.metrics.is_closed() {
             return;
@@ -552,7 +491,6 @@ impl Session {
         // Those that come after it send what they hold once nothing more can come.
         self.events = Lane::new(Outlet::default());
         self.metrics = Lane::new(Outlet::default());
-        self.kube_state = Feed::new(false, Outlet::default());
         if self.keeper.is_kept() {
             while self.keeper.leads() && (!self.deliveries.is_empty() || !self.is_stored()) {
                 tokio::select! {

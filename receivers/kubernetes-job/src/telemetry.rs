@@ -1,17 +1,11 @@
 //! The receiver's own metrics. No names of Jobs in them: their number must not grow with the cluster.
 
-use std::time::Duration;
-
 use job_event::Outcome;
 use opentelemetry::KeyValue;
-use opentelemetry::metrics::{Counter, Gauge, Histogram, Meter};
+use opentelemetry::metrics::{Counter, Gauge, Meter};
 
 use job_tracker::Sizes;
-use job_watch::Kind;
-use job_watch::watch::gap::Gap;
-
-/// Bounds of the lengths of gaps, seconds: from a connection that was closed to a node that was away for hours.
-const GAPS: [f64; 11] = [0.1, 1.0, 5.0, 15.0, 60.0, 120.0, 300.0, 600.0, 1800.0, 3600.0, 14_400.0];
+use job_watch::telemetry::WatchTelemetry;
 
 /// Why the event of a Job that ended never arrived.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,6 +35,8 @@ impl Loss {
 /// The receiver's own metrics.
 #[derive(Clone, Debug)]
 pub struct Telemetry {
+    /// Those of the lists and watches.
+    pub watches: WatchTelemetry,
     receiver: KeyValue,
     accepted: Counter<u64>,
     refused: Counter<u64>,
@@ -49,14 +45,9 @@ pub struct Telemetry {
     delivered: Counter<u64>,
     recovered: Counter<u64>,
     lost: Counter<u64>,
-    failures: Counter<u64>,
-    lists: Counter<u64>,
-    undecodable: Counter<u64>,
     tracked: Gauge<u64>,
     pending: Gauge<u64>,
     unacknowledged: Gauge<u64>,
-    gaps: Histogram<f64>,
-    silence: Gauge<f64>,
 }
 
 impl Telemetry {
@@ -66,6 +57,7 @@ impl Telemetry {
             meter.u64_counter(name).with_unit(unit).with_description(what).build()
         };
         Telemetry {
+            watches: WatchTelemetry::new(meter, id.clone()),
             receiver: KeyValue::new("receiver", id),
             accepted: counter(
                 "otelcol_receiver_accepted_log_records",
@@ -98,21 +90,6 @@ impl Telemetry {
                 "{job}",
                 "Jobs that ended and whose event never arrives, by reason",
             ),
-            failures: counter(
-                "otelcol_k8s_job_watch_failures",
-                "{failure}",
-                "Lists and watches that failed",
-            ),
-            lists: counter(
-                "otelcol_k8s_job_watch_lists",
-                "{list}",
-                "Complete lists, the first ones included",
-            ),
-            undecodable: counter(
-                "otelcol_k8s_job_undecodable_objects",
-                "{object}",
-                "Objects that could not be used",
-            ),
             tracked: meter
                 .u64_gauge("otelcol_k8s_job_tracked")
                 .with_unit("{object}")
@@ -127,17 +104,6 @@ impl Telemetry {
                 .u64_gauge("otelcol_k8s_job_unacknowledged")
                 .with_unit("{event}")
                 .with_description("Events that the pipeline has taken and no destination has confirmed yet")
-                .build(),
-            gaps: meter
-                .f64_histogram("otelcol_k8s_job_watch_gap_seconds")
-                .with_unit("s")
-                .with_description("For how long a watch did not follow, from its last sign of life")
-                .with_boundaries(GAPS.to_vec())
-                .build(),
-            silence: meter
-                .f64_gauge("otelcol_k8s_job_watch_silence_seconds")
-                .with_unit("s")
-                .with_description("How long ago a watch last gave a sign of life; of several namespaces the longest")
                 .build(),
         }
     }
@@ -172,21 +138,6 @@ impl Telemetry {
         self.points.add(count as u64, std::slice::from_ref(&self.receiver));
     }
 
-    /// A list or watch failed.
-    pub fn failed(&self, kind: Kind) {
-        self.failures.add(1, &self.with("resource", kind.as_str()));
-    }
-
-    /// A list is complete.
-    pub fn listed(&self, kind: Kind) {
-        self.lists.add(1, &self.with("resource", kind.as_str()));
-    }
-
-    /// An object could not be used.
-    pub fn undecodable(&self, kind: Kind) {
-        self.undecodable.add(1, &self.with("resource", kind.as_str()));
-    }
-
     /// What the tracker holds.
     pub fn tracked(&self, sizes: Sizes) {
         for (what, count) in [
@@ -209,19 +160,6 @@ impl Telemetry {
     pub fn unacknowledged(&self, count: usize) {
         self.unacknowledged
             .record(count as u64, std::slice::from_ref(&self.receiver));
-    }
-
-    /// A watch follows again.
-    pub fn gap(&self, kind: Kind, gap: Gap) {
-        let [receiver, resource] = self.with("resource", kind.as_str());
-        let by = KeyValue::new("by", gap.ending.as_str());
-        self.gaps.record(gap.length.as_secs_f64(), &[receiver, resource, by]);
-    }
-
-    /// The watches of one kind last gave a sign of life so long ago.
-    pub fn silence(&self, kind: Kind, age: Duration) {
-        self.silence
-            .record(age.as_secs_f64(), &self.with("resource", kind.as_str()));
     }
 
     fn with(&self, key: &'static str, value: &'static str) -> [KeyValue; 2] {

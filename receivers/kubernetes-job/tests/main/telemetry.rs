@@ -19,9 +19,9 @@ fn what_became_of_jobs_and_watches_can_be_told_apart() {
     telemetry.unacknowledged(3);
     for (seconds, ending) in [(90, Ending::Resumed), (10, Ending::Relisted)] {
         let length = Duration::from_secs(seconds);
-        telemetry.gap(Kind::Jobs, Gap { length, ending });
+        telemetry.watches.gap(Kind::Jobs, Gap { length, ending });
     }
-    telemetry.silence(Kind::PodEvents, Duration::from_secs(30));
+    telemetry.watches.silence(Kind::PodEvents, Duration::from_secs(30));
     assert_eq!(
         metrics.points(),
         [

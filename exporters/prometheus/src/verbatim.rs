@@ -1,13 +1,14 @@
-//! Metrics under the names of kube-state-metrics, written exactly as they come. Pure; the time is passed in.
+//! Metrics that already have Prometheus names and labels, written unchanged. Pure; the time is passed in.
 //!
-//! Each object (a Job, a CronJob) comes as one resource with all of its points, and is replaced as a whole. It is gone when
-//! a point without a value comes for it, or when nothing came for too long. What is kept of it is text.
+//! Such a metric carries `prometheus.type` in its metadata, as the Collector's receiver `prometheus` sets it (OpenTelemetry
+//! specification, "Prometheus and OpenMetrics Compatibility"). A resource is what one scrape of a target is to that receiver:
+//! all of its points come in one batch and replace those before. A point without a recorded value ends its series. The points
+//! of a resource are kept as text.
 
 use std::collections::HashMap;
 use std::fmt::Write;
 use std::time::{Duration, Instant};
 
-use job_event::attributes::KUBE_STATE_SCOPE;
 use opentelemetry_proto::tonic::common::v1::KeyValue;
 use opentelemetry_proto::tonic::common::v1::any_value::Value as AnyValue;
 use opentelemetry_proto::tonic::metrics::v1::metric::Data;
@@ -17,31 +18,39 @@ use prost::Message;
 
 use prometheus_text::{Format, label, write_head, write_labels};
 
-/// The objects that exist.
+/// Marks a metric whose name is a Prometheus name; the value is the type of the family.
+const PROMETHEUS_TYPE: &str = "prometheus.type";
+
+/// The latest points of every resource.
 #[derive(Debug, Default)]
-pub struct KubeState {
-    /// Names and help texts, in the order in which they first came.
+pub struct Verbatim {
+    /// Names and help texts, in the order of their first points.
     families: Vec<(String, String)>,
-    objects: HashMap<Box<[u8]>, Object>,
+    /// By encoded resource.
+    resources: HashMap<Box<[u8]>, Points>,
 }
 
 #[derive(Debug)]
-struct Object {
+struct Points {
     updated: Instant,
-    /// What stands behind the families' names: labels and value, a line each.
+    /// One line for each point: labels and value, without the name of the family.
     text: Box<str>,
-    /// Which family each line is of, and where it ends.
+    /// The family of each line, and the end of the line in the text.
     lines: Box<[(u16, u32)]>,
 }
 
-impl KubeState {
-    /// Whether metrics are of this kind.
-    pub fn is_of(metrics: &ResourceMetrics) -> bool {
-        let mut scopes = metrics.scope_metrics.iter().filter_map(|scope| scope.scope.as_ref());
-        scopes.any(|scope| scope.name == KUBE_STATE_SCOPE)
+impl Verbatim {
+    /// Whether all metrics of a resource are gauges with Prometheus names. Other types are named and written as usual.
+    pub fn accepts(resource: &ResourceMetrics) -> bool {
+        let mut metrics = resource
+            .scope_metrics
+            .iter()
+            .flat_map(|scope| &scope.metrics)
+            .peekable();
+        metrics.peek().is_some() && metrics.all(is_prometheus_gauge)
     }
 
-    /// Takes in an object.
+    /// Replaces the points of a resource.
     pub fn add(&mut self, metrics: &ResourceMetrics, now: Instant) {
         let key = metrics
             .resource
@@ -55,35 +64,38 @@ impl KubeState {
             };
             for point in &gauge.data_points {
                 if point.flags & DataPointFlags::NoRecordedValueMask as u32 != 0 {
-                    self.objects.remove(key.as_slice());
-                    return;
+                    continue;
                 }
                 line(&mut text, point);
                 let end = u32::try_from(text.len()).unwrap_or(u32::MAX);
                 lines.push((self.family(metric), end));
             }
         }
-        let object = Object {
+        if lines.is_empty() {
+            self.resources.remove(key.as_slice());
+            return;
+        }
+        let points = Points {
             updated: now,
             text: text.into(),
             lines: lines.into(),
         };
-        self.objects.insert(key.into(), object);
+        self.resources.insert(key.into(), points);
     }
 
-    /// Forgets the objects of which nothing came for that long.
+    /// Removes the resources that were not updated for `expiration`.
     pub fn expire(&mut self, expiration: Duration, now: Instant) {
-        self.objects.retain(|_, object| now - object.updated < expiration);
+        self.resources.retain(|_, points| now - points.updated < expiration);
     }
 
-    /// Writes all families; each as a whole, as the formats want it.
+    /// Appends all families, each as a whole, as both formats require.
     pub fn write(&self, out: &mut String, format: Format) {
         let mut by_family: Vec<Vec<&str>> = vec![Vec::new(); self.families.len()];
-        for object in self.objects.values() {
+        for points in self.resources.values() {
             let mut from = 0;
-            for (family, end) in &object.lines {
+            for (family, end) in &points.lines {
                 let end = *end as usize;
-                if let (Some(lines), Some(line)) = (by_family.get_mut(usize::from(*family)), object.text.get(from..end))
+                if let (Some(lines), Some(line)) = (by_family.get_mut(usize::from(*family)), points.text.get(from..end))
                 {
                     lines.push(line);
                 }
@@ -103,22 +115,14 @@ impl KubeState {
         }
     }
 
-    /// How many objects there are.
+    /// The number of resources.
     pub fn len(&self) -> usize {
-        self.objects.len()
+        self.resources.len()
     }
 
-    /// Whether there are none.
+    /// True if no resource has points.
     pub fn is_empty(&self) -> bool {
-        self.objects.is_empty()
-    }
-
-    /// How many bytes of memory an object takes, besides the table's own.
-    pub fn bytes(&self) -> usize {
-        let objects = self.objects.iter().map(|(key, object)| {
-            key.len() + object.text.len() + size_of_val(&*object.lines) + size_of::<(Box<[u8]>, Object)>()
-        });
-        objects.sum()
+        self.resources.is_empty()
     }
 
     fn family(&mut self, metric: &Metric) -> u16 {
@@ -129,6 +133,14 @@ impl KubeState {
         });
         u16::try_from(at).unwrap_or(u16::MAX)
     }
+}
+
+fn is_prometheus_gauge(metric: &Metric) -> bool {
+    matches!(metric.data, Some(Data::Gauge(_)))
+        && metric
+            .metadata
+            .iter()
+            .any(|pair| pair.key == PROMETHEUS_TYPE && value(pair) == "gauge")
 }
 
 fn line(text: &mut String, point: &NumberDataPoint) {

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use job_watch::{Kind, Object, Observation, Source};
-use kubernetes_job_receiver::kube_state::{FAMILIES, KubeState};
+use kube_state_metrics_receiver::state::{FAMILIES, KubeState, PROMETHEUS_TYPE};
 use opentelemetry_proto::tonic::common::v1::any_value::Value as AnyValue;
 use opentelemetry_proto::tonic::metrics::v1::metric::Data;
 use opentelemetry_proto::tonic::metrics::v1::number_data_point::Value;
@@ -27,33 +27,33 @@ fn cronjob(json: &Json) -> Object {
     Object::CronJob(serde_json::from_value(json.clone()).expect("a CronJob"))
 }
 
-/// A Job with that status.
+/// A Job with this status.
 fn with_status(status: &Json) -> Object {
     job(&json!({"metadata": {"name": "backup", "namespace": "shop", "uid": "u1",
         "creationTimestamp": "2026-11-24T10:00:00Z"}, "status": status}))
 }
 
-/// Series as Prometheus writes them; for an object that is gone a line with `gone`.
+/// Series as Prometheus writes them; `ended` instead of a value for a deleted object.
 fn series(metrics: &[ResourceMetrics]) -> Vec<String> {
     let metrics = metrics.iter().flat_map(|r| &r.scope_metrics).flat_map(|s| &s.metrics);
     let mut lines = Vec::new();
     for metric in metrics {
         let Some(Data::Gauge(gauge)) = &metric.data else {
-            panic!("{metric:?} is no gauge");
+            panic!("{metric:?} is not a gauge");
         };
         for point in &gauge.data_points {
             let labels = point.attributes.iter().map(|pair| {
                 let value = pair.value.as_ref().and_then(|value| value.value.as_ref());
                 let Some(AnyValue::StringValue(value)) = value else {
-                    panic!("{pair:?} is no text");
+                    panic!("{pair:?} is not a text");
                 };
                 format!("{}=\"{value}\"", pair.key)
             });
             let labels = labels.collect::<Vec<_>>().join(",");
             let value = match (&point.value, point.flags) {
                 (Some(Value::AsInt(value)), 0) => value.to_string(),
-                (None, flags) if flags == DataPointFlags::NoRecordedValueMask as u32 => "gone".into(),
-                other => panic!("{other:?} is no value"),
+                (None, flags) if flags == DataPointFlags::NoRecordedValueMask as u32 => "ended".into(),
+                other => panic!("{other:?} is not a value"),
             };
             lines.push(format!("{}{{{labels}}} {value}", metric.name));
         }
@@ -65,7 +65,7 @@ fn take(state: &mut KubeState) -> Vec<String> {
     series(&state.take(usize::MAX, None, 7))
 }
 
-/// The series of a Job with that status whose names begin so, without the labels that all have.
+/// The series of a Job with this status whose names have the prefix, without the common labels.
 fn of_status(status: &Json, prefix: &str) -> Vec<String> {
     let mut state = KubeState::default();
     state.apply(JOBS, &Observation::Changed(with_status(status)));
@@ -126,7 +126,7 @@ fn a_job_has_all_its_series() {
 }
 
 #[test]
-fn reasons_of_failures() {
+fn a_failed_job_has_a_series_with_its_reason() {
     let failed = |status: &str, reason: &str, failed: i32| {
         let status = json!({"failed": failed, "conditions": [{"type": "Failed", "status": status, "reason": reason}]});
         of_status(&status, "kube_job_status_failed")
@@ -139,13 +139,13 @@ fn reasons_of_failures() {
             .collect::<Vec<_>>()
     };
     assert_eq!(failed("True", "BackoffLimitExceeded", 4), known([1, 0, 0]));
-    // The reason is there when no Pod is counted as failed.
+    // With its reason although no Pod failed.
     assert_eq!(failed("True", "DeadlineExceeded", 0), known([0, 1, 0]));
-    // A reason that is not among the three has its own series.
+    // Any other reason has a series of its own.
     let mut policy = known([0, 0, 0]);
     policy.push("kube_job_status_failed{reason=\"PodFailurePolicy\"} 1".into());
     assert_eq!(failed("True", "PodFailurePolicy", 2), policy);
-    // A Job that has not failed: how many of its Pods have.
+    // A Job that has not failed: the number of failed Pods.
     assert_eq!(
         failed("False", "BackoffLimitExceeded", 2),
         ["kube_job_status_failed{} 2"]
@@ -155,7 +155,7 @@ fn reasons_of_failures() {
 }
 
 #[test]
-fn conditions_are_there_once_they_exist() {
+fn conditions_have_series_once_they_exist() {
     assert_eq!(of_status(&json!({}), "kube_job_failed"), [""; 0]);
     assert_eq!(of_status(&json!({}), "kube_job_complete"), [""; 0]);
     assert_eq!(of_status(&json!({}), "kube_job_status_suspended"), [""; 0]);
@@ -173,7 +173,7 @@ fn conditions_are_there_once_they_exist() {
     assert_eq!(failed("True"), expected([1, 0, 0]));
     assert_eq!(failed("False"), expected([0, 1, 0]));
     assert_eq!(failed("Unknown"), expected([0, 0, 1]));
-    // Decided, but its Pods still run: it has not failed yet.
+    // Its Pods still run, so it has not failed yet.
     let target = json!({"conditions": [{"type": "FailureTarget", "status": "True", "reason": "DeadlineExceeded"}]});
     assert_eq!(of_status(&target, "kube_job_failed"), [""; 0]);
     let suspended = json!({"conditions": [{"type": "Suspended", "status": "True"}]});
@@ -181,8 +181,8 @@ fn conditions_are_there_once_they_exist() {
         of_status(&suspended, "kube_job_status_suspended"),
         ["kube_job_status_suspended{} 1"]
     );
-    let nobody = ["kube_job_owner{owner_kind=\"\",owner_name=\"\",owner_is_controller=\"\"} 1"];
-    assert_eq!(of_status(&json!({}), "kube_job_owner"), nobody);
+    let no_owner = ["kube_job_owner{owner_kind=\"\",owner_name=\"\",owner_is_controller=\"\"} 1"];
+    assert_eq!(of_status(&json!({}), "kube_job_owner"), no_owner);
 }
 
 #[test]
@@ -218,39 +218,39 @@ fn a_cronjob_has_all_its_series() {
 }
 
 #[test]
-fn only_what_changed_is_told_and_all_of_it_on_a_refresh() {
+fn sends_changed_objects_and_all_on_refresh() {
     let mut state = KubeState::default();
     let running = with_status(&json!({"active": 1}));
     state.apply(JOBS, &Observation::Changed(running.clone()));
     assert!(!take(&mut state).is_empty());
     state.apply(JOBS, &Observation::Changed(running.clone()));
-    assert_eq!(take(&mut state), [""; 0], "nothing that is shown has changed");
+    assert_eq!(take(&mut state), [""; 0], "no series has changed");
     state.refresh();
     assert!(take(&mut state).contains(&"kube_job_status_active{namespace=\"shop\",job_name=\"backup\"} 1".to_owned()));
     state.apply(JOBS, &Observation::Deleted(running.clone()));
-    assert_eq!(take(&mut state), ["kube_job_info{} gone"]);
+    assert_eq!(take(&mut state), ["kube_job_info{} ended"]);
     state.refresh();
     assert_eq!(take(&mut state), [""; 0]);
     assert!(state.is_empty());
 }
 
 #[test]
-fn a_job_made_anew_under_its_name_outlives_its_predecessor() {
+fn a_new_job_of_the_same_name_outlives_the_old_one() {
     let mut state = KubeState::default();
     let first = with_status(&json!({"failed": 1}));
     state.apply(JOBS, &Observation::Changed(first.clone()));
     let second = job(&json!({"metadata": {"name": "backup", "namespace": "shop", "uid": "u2"}}));
     state.apply(JOBS, &Observation::Changed(second));
     state.apply(JOBS, &Observation::Deleted(first));
-    let told = take(&mut state);
+    let lines = take(&mut state);
     assert!(
-        told.contains(&"kube_job_status_failed{namespace=\"shop\",job_name=\"backup\"} 0".to_owned()),
-        "{told:?}"
+        lines.contains(&"kube_job_status_failed{namespace=\"shop\",job_name=\"backup\"} 0".to_owned()),
+        "{lines:?}"
     );
 }
 
 #[test]
-fn what_a_list_does_not_hold_is_gone() {
+fn objects_missing_in_a_list_end() {
     let named = |name: &str, namespace: &str| {
         job(&json!({"metadata": {"name": name, "namespace": namespace, "uid": format!("{namespace}-{name}")}}))
     };
@@ -273,16 +273,16 @@ fn what_a_list_does_not_hold_is_gone() {
     take(&mut state);
     state.apply(of_scope(1), &Observation::ListBegins);
     state.apply(of_scope(1), &Observation::Listed(named("b", "x")));
-    // Came through the watch of another namespace meanwhile.
+    // From the watch of another namespace.
     state.apply(of_scope(2), &Observation::Changed(named("d", "y")));
     state.apply(of_scope(1), &Observation::ListEnds);
     let metrics = state.take(usize::MAX, None, 7);
-    let gone = series(&metrics).iter().filter(|line| line.ends_with("gone")).count();
-    assert_eq!((gone, state.len()), (1, 4));
+    let ended = series(&metrics).iter().filter(|line| line.ends_with("ended")).count();
+    assert_eq!((ended, state.len()), (1, 4));
 }
 
 #[test]
-fn every_family_is_made_and_no_other() {
+fn makes_every_family_and_no_other() {
     let mut state = KubeState::default();
     let time = "2026-11-24T10:00:00Z";
     let conditions = ["Failed", "Complete", "Suspended"].map(|kind| json!({"type": kind, "status": "True"}));
@@ -303,11 +303,13 @@ fn every_family_is_made_and_no_other() {
             "status": {"lastScheduleTime": time, "lastSuccessfulTime": time}}))),
     );
     let metrics = state.take(usize::MAX, None, 7);
-    let made: BTreeSet<&str> = metrics
+    let metrics = metrics.iter().flat_map(|r| &r.scope_metrics).flat_map(|s| &s.metrics);
+    let metrics: Vec<_> = metrics.collect();
+    let keys = metrics
         .iter()
-        .flat_map(|r| &r.scope_metrics)
-        .flat_map(|s| &s.metrics)
-        .map(|metric| &*metric.name)
-        .collect();
+        .flat_map(|metric| &metric.metadata)
+        .map(|pair| &*pair.key);
+    assert_eq!(keys.collect::<Vec<_>>(), vec![PROMETHEUS_TYPE; metrics.len()]);
+    let made: BTreeSet<&str> = metrics.iter().map(|metric| &*metric.name).collect();
     assert_eq!(made, FAMILIES.iter().map(|(name, _)| *name).collect());
 }

@@ -1,10 +1,10 @@
-//! What the series of a CronJob need.
+//! The state and the series of a CronJob.
 
 use super::encode::Points;
 use super::families::*;
 use job_watch::model;
 
-/// Of a CronJob. Times are seconds since 1970.
+/// The state of a CronJob. Times are seconds since 1970.
 #[derive(Debug, PartialEq)]
 pub(super) struct CronJobState {
     version: Option<i64>,
@@ -44,7 +44,7 @@ impl CronJobState {
         let labels = [
             ("schedule", &*self.schedule),
             ("concurrency_policy", &*self.concurrency_policy),
-            // Without one, that of the controller's machine counts.
+            // The time zone of the controller's machine.
             ("timezone", self.time_zone.as_deref().unwrap_or("local")),
         ];
         points.add(CRONJOB_INFO, &labels, 1);

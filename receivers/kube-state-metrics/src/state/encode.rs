@@ -1,4 +1,7 @@
 //! Series as OTLP gauges: one resource for each object, the labels of kube-state-metrics as attributes of its points.
+//!
+//! Source of [`PROMETHEUS_TYPE`]: OpenTelemetry specification, "Prometheus and OpenMetrics Compatibility", and the
+//! Collector's receiver `prometheus`, which sets it on every metric.
 
 use job_event::attributes as attr;
 use job_event::otlp::text;
@@ -12,6 +15,9 @@ use opentelemetry_proto::tonic::resource::v1::Resource;
 
 use super::Key;
 use super::families::{CRONJOB_INFO, Family, JOB_INFO};
+
+/// The key in the metadata of a metric that has a Prometheus name; its value is the type of the family.
+pub const PROMETHEUS_TYPE: &str = "prometheus.type";
 
 /// The points of one object.
 pub(super) struct Points<'a> {
@@ -29,7 +35,6 @@ impl<'a> Points<'a> {
         }
     }
 
-    /// Adds a series.
     pub(super) fn add(&mut self, family: Family, labels: &[(&str, &str)], value: i64) {
         let mut attributes: Vec<KeyValue> = Vec::with_capacity(2 + labels.len());
         attributes.push(text("namespace", &self.key.namespace));
@@ -49,7 +54,7 @@ impl<'a> Points<'a> {
         );
     }
 
-    /// Adds a series if there is a value.
+    /// Adds a series if it has a value.
     pub(super) fn known(&mut self, family: Family, value: Option<i64>) {
         if let Some(value) = value {
             self.add(family, &[], value);
@@ -64,6 +69,7 @@ impl<'a> Points<'a> {
         self.metrics.push(Metric {
             name: name.into(),
             description: help.into(),
+            metadata: vec![text(PROMETHEUS_TYPE, "gauge")],
             data: Some(Data::Gauge(Gauge {
                 data_points: vec![point],
             })),
@@ -72,7 +78,7 @@ impl<'a> Points<'a> {
     }
 }
 
-/// An object that exists.
+/// The metrics of an object that exists.
 pub(super) fn encode(key: &Key, points: Points<'_>, cluster: Option<&str>) -> ResourceMetrics {
     let owner = if key.is_cronjob {
         attr::CRONJOB_NAME
@@ -88,7 +94,7 @@ pub(super) fn encode(key: &Key, points: Points<'_>, cluster: Option<&str>) -> Re
         }),
         scope_metrics: vec![ScopeMetrics {
             scope: Some(InstrumentationScope {
-                name: attr::KUBE_STATE_SCOPE.into(),
+                name: attr::SCOPE_NAME.into(),
                 version: env!("CARGO_PKG_VERSION").into(),
                 ..Default::default()
             }),
@@ -99,8 +105,8 @@ pub(super) fn encode(key: &Key, points: Points<'_>, cluster: Option<&str>) -> Re
     }
 }
 
-/// An object that is gone: a point without a value, which OTLP has for the end of a series.
-pub(super) fn gone(key: &Key, cluster: Option<&str>, time: u64) -> ResourceMetrics {
+/// The metrics of a deleted object: one point without a recorded value, which ends a series in OTLP.
+pub(super) fn ended(key: &Key, cluster: Option<&str>, time: u64) -> ResourceMetrics {
     let mut points = Points::new(key, time);
     points.push(
         if key.is_cronjob { CRONJOB_INFO } else { JOB_INFO },

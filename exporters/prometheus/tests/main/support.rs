@@ -1,5 +1,4 @@
 //! OTLP metrics, shortly written.
-#![allow(dead_code)]
 
 use opentelemetry_proto::tonic::common::v1::any_value::Value as AnyValue;
 use opentelemetry_proto::tonic::common::v1::{AnyValue as Any, InstrumentationScope, KeyValue};

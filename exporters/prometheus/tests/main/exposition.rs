@@ -1,10 +1,9 @@
 //! OTLP metrics as text, by the rules of the specification.
 
-mod support;
-
 use std::io::Write;
 use std::process::{Command, Stdio};
 
+use crate::support::*;
 use opentelemetry_proto::tonic::metrics::v1::exponential_histogram_data_point::Buckets;
 use opentelemetry_proto::tonic::metrics::v1::metric::Data;
 use opentelemetry_proto::tonic::metrics::v1::number_data_point::Value;
@@ -14,7 +13,6 @@ use opentelemetry_proto::tonic::metrics::v1::{
     HistogramDataPoint, ResourceMetrics, Summary, SummaryDataPoint,
 };
 use prometheus_text::{Format, Options};
-use support::*;
 
 fn with_resource_labels() -> Options {
     Options {
@@ -60,7 +58,7 @@ fn resource_and_scope_become_labels_and_target_info() {
         const_labels: vec![("cluster".into(), "eu".into()), ("reason".into(), "not this".into())],
         ..with_resource_labels()
     };
-    let (text, _) = support::text(&[metrics], &options, Format::Text);
+    let (text, _) = crate::support::text(&[metrics], &options, Format::Text);
     assert_eq!(
         samples(&text),
         [
@@ -97,7 +95,7 @@ fn what_becomes_one_series_is_added_up() {
         ],
         "counts add up; of gauges the latest counts"
     );
-    let (text, _) = support::text(
+    let (text, _) = crate::support::text(
         &metrics,
         &Options {
             resource_labels: true,

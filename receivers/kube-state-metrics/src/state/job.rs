@@ -1,11 +1,11 @@
-//! What the series of a Job need.
+//! The state and the series of a Job.
 
 use super::encode::Points;
 use super::families::*;
 use job_watch::model;
 
-/// The reasons for which there is always a series once a Job has failed. `Evicted` is a Pod's; no Job fails for it, but
-/// queries may name it.
+/// The reasons that every failed Job has a series for. `Evicted` is a reason of Pods, never of Jobs, but queries may
+/// name it.
 const REASONS: [&str; 3] = ["BackoffLimitExceeded", "DeadlineExceeded", "Evicted"];
 
 /// `status` of a condition.
@@ -16,7 +16,7 @@ enum Condition {
     Unknown,
 }
 
-/// Of a Job. Times are seconds since 1970.
+/// The state of a Job. Times are seconds since 1970.
 #[derive(Debug, PartialEq)]
 pub(super) struct JobState {
     created: Option<i64>,
@@ -47,7 +47,7 @@ impl JobState {
     pub(super) fn of(job: &model::Job) -> Self {
         let model::Job { metadata, spec, status } = job;
         let condition = |kind: &str| status.conditions.iter().find(|condition| &*condition.kind == kind);
-        let told = |kind: &str| condition(kind).map(Condition::of);
+        let status_of = |kind: &str| condition(kind).map(Condition::of);
         let failed = condition("Failed");
         JobState {
             created: metadata.creation_timestamp.map(|time| time.as_second()),
@@ -61,9 +61,9 @@ impl JobState {
             failed: status.failed,
             start: status.start_time.map(|time| time.as_second()),
             completion: status.completion_time.map(|time| time.as_second()),
-            is_complete: told("Complete"),
-            has_failed: told("Failed"),
-            is_suspended: told("Suspended"),
+            is_complete: status_of("Complete"),
+            has_failed: status_of("Failed"),
+            is_suspended: status_of("Suspended"),
             reason: failed
                 .filter(|failed| failed.is_true())
                 .map(|failed| failed.reason.clone())
@@ -102,10 +102,10 @@ impl JobState {
         );
         points.known(JOB_START, self.start);
         points.known(JOB_COMPLETION, self.completion);
-        for (family, told) in [(JOB_COMPLETE, self.is_complete), (JOB_FAILED, self.has_failed)] {
-            let Some(told) = told else { continue };
+        for (family, status) in [(JOB_COMPLETE, self.is_complete), (JOB_FAILED, self.has_failed)] {
+            let Some(status) = status else { continue };
             for (name, condition) in Condition::ALL {
-                points.add(family, &[("condition", name)], i64::from(told == condition));
+                points.add(family, &[("condition", name)], i64::from(status == condition));
             }
         }
     }

@@ -1,10 +1,9 @@
 //! What a scrape is shown of the deltas that came.
 
-mod support;
-
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use crate::support::*;
 use collector_data::Payload;
 use opentelemetry_proto::tonic::metrics::v1::exponential_histogram_data_point::Buckets;
 use opentelemetry_proto::tonic::metrics::v1::metric::Data;
@@ -13,7 +12,6 @@ use opentelemetry_proto::tonic::metrics::v1::{
 };
 use prometheus_exporter::store::Store;
 use prometheus_text::{Format, Options};
-use support::*;
 
 const EXPIRATION: Duration = Duration::from_secs(300);
 

@@ -1,11 +1,10 @@
 //! The exporter over real sockets.
 
-mod support;
-
 use std::io::Read;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use crate::support::*;
 use collector_config::ComponentId;
 use collector_config::{Diagnostics, Settings};
 use collector_data::{Ack, Batch, Outcome, Payload};
@@ -15,7 +14,6 @@ use collector_runtime::storage::Provided;
 use opentelemetry_proto::tonic::metrics::v1::AggregationTemporality;
 use prometheus_exporter::exporter::Prometheus;
 use rustls::pki_types::ServerName;
-use support::*;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
@@ -264,7 +262,6 @@ fn errors_in_settings_are_named() {
         ("const_labels: {a.b: x}", &["const_labels", "\"a.b\""]),
         ("tls: {cert_file: x}", &["tls::key_file", "is missing"]),
         ("metric_expiration: 30s", &["metric_expiration", "start_at_zero"]),
-        ("compatibility: ksm", &["compatibility", "kube_state_metrics"]),
         (
             "add_metric_sufixes: true",
             &["add_metric_sufixes", "add_metric_suffixes"],

@@ -1,13 +1,12 @@
-//! The state of Jobs and CronJobs as kube-state-metrics has it: which series there are for an object that exists.
+//! The series of kube-state-metrics for each Job and CronJob that exists. Pure.
 //!
-//! Pure. What is kept of an object is what its series need. An object is told of as a whole, when it changed and on an
-//! interval; of one that is gone it is told once that it is. Names, labels and values are those of kube-state-metrics 2;
-//! where they differ, `docs/compatibility.md` says so.
+//! Keeps only what the series of an object need. An object is sent as a whole when it changed and on an interval; a deleted
+//! object is sent once, as ended. Names, labels and values are those of kube-state-metrics 2; `docs/compatibility.md` lists
+//! the differences.
 
 mod cronjob;
 mod encode;
 mod families;
-pub(crate) mod feed;
 mod job;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
@@ -15,14 +14,15 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use opentelemetry_proto::tonic::metrics::v1::ResourceMetrics;
 
 use self::cronjob::CronJobState;
-use self::encode::{Points, encode, gone};
+use self::encode::{Points, encode, ended};
 use self::job::JobState;
 use job_event::Uid;
 use job_watch::{Kind, Object, Observation, Source};
 
+pub use self::encode::PROMETHEUS_TYPE;
 pub use self::families::FAMILIES;
 
-/// Names an object: kube-state-metrics knows objects by name, not by UID, and so do its series.
+/// Identifies an object by its name: the series of kube-state-metrics carry no UID.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 struct Key {
     is_cronjob: bool,
@@ -47,14 +47,14 @@ enum State {
 #[derive(Debug, Default)]
 pub struct KubeState {
     objects: BTreeMap<Key, Entry>,
-    /// What is to be told.
+    /// Objects to send.
     pending: BTreeSet<Key>,
-    /// The objects of the lists that have begun and not ended.
+    /// The objects in lists that are not complete yet.
     lists: HashMap<Source, HashSet<Uid>>,
 }
 
 impl KubeState {
-    /// Takes in what was observed.
+    /// Applies an observation.
     pub fn apply(&mut self, source: Source, observation: &Observation) {
         if !matches!(source.kind, Kind::Jobs | Kind::CronJobs) {
             return;
@@ -81,22 +81,27 @@ impl KubeState {
         }
     }
 
-    /// Everything that exists is to be told.
+    /// Marks all objects as pending.
     pub fn refresh(&mut self) {
         self.pending.extend(self.objects.keys().cloned());
     }
 
-    /// Whether there is something to be told.
+    /// Whether there are objects to send.
     pub fn is_pending(&self) -> bool {
         !self.pending.is_empty()
     }
 
-    /// The next objects that are to be told, at most `most`, with points of the time `time` (nanoseconds since 1970).
-    pub fn take(&mut self, most: usize, cluster: Option<&str>, time: u64) -> Vec<ResourceMetrics> {
-        let keys = std::iter::from_fn(|| self.pending.pop_first()).take(most);
+    /// Marks no object as pending.
+    pub fn clear_pending(&mut self) {
+        self.pending.clear();
+    }
+
+    /// Takes at most `limit` pending objects, one resource each, with points at `time` (nanoseconds since 1970).
+    pub fn take(&mut self, limit: usize, cluster: Option<&str>, time: u64) -> Vec<ResourceMetrics> {
+        let keys = std::iter::from_fn(|| self.pending.pop_first()).take(limit);
         let objects = &self.objects;
         keys.map(|key| match objects.get(&key) {
-            None => gone(&key, cluster, time),
+            None => ended(&key, cluster, time),
             Some(entry) => {
                 let mut points = Points::new(&key, time);
                 match &entry.state {
@@ -109,12 +114,12 @@ impl KubeState {
         .collect()
     }
 
-    /// How many objects there are.
+    /// The number of objects.
     pub fn len(&self) -> usize {
         self.objects.len()
     }
 
-    /// Whether there are none.
+    /// True if no object exists.
     pub fn is_empty(&self) -> bool {
         self.objects.is_empty()
     }
@@ -137,7 +142,7 @@ impl KubeState {
         }
     }
 
-    /// The object of a later one's name may still be reported as deleted; the later one stays.
+    /// A new object of the same name may be observed before its predecessor is deleted; it stays.
     fn deleted(&mut self, object: &Object) {
         let Some(key) = key(object) else { return };
         let uid = Uid::new(&object.metadata().uid);

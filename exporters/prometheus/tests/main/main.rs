@@ -1,0 +1,10 @@
+//! Exporter `prometheus`.
+
+#![allow(clippy::unwrap_used, reason = "a test may fail by a panic, also in its helpers")]
+
+mod exposition;
+mod serving;
+mod store;
+mod support;
+mod support;
+mod verbatim;

@@ -1,0 +1,121 @@
+//! Connects a receiver to its cluster on startup: checks its access to Jobs and logs which cluster it watches.
+
+use std::time::Duration;
+
+use escape::one_line;
+use http::Request;
+use http::header::ACCEPT;
+use http_body_util::{BodyExt, Limited};
+use kube::Client;
+use kube::client::Body;
+use tokio::time::timeout;
+
+use crate::Kind;
+use crate::access::{self, Access};
+use crate::client::{ClientError, connect};
+use crate::selection::Selection;
+use crate::watch::request::Target;
+
+/// How long the API server may take to return its version, which only the log needs.
+const VERSION_TIMEOUT: Duration = Duration::from_secs(2);
+/// The longest version response that is read, bytes.
+const MAX_VERSION: usize = 16 * 1024;
+
+/// A connected cluster.
+#[derive(Clone)]
+pub struct Cluster {
+    /// Sends requests to the API server.
+    pub client: Client,
+    /// The API server's URL, without credentials; `None` if it is unknown.
+    pub server: Option<String>,
+}
+
+/// The reason why a cluster cannot be watched.
+#[derive(Debug, thiserror::Error)]
+pub enum ClusterError {
+    /// No client can be made from the settings.
+    #[error(transparent)]
+    Client(#[from] ClientError),
+    /// RBAC does not allow to list or watch Jobs.
+    #[error("the collector's account may not {verb} {what}: {rule}")]
+    Denied {
+        /// `list` or `watch`.
+        verb: &'static str,
+        /// The objects, as in logs.
+        what: String,
+        /// The rule to add.
+        rule: String,
+    },
+}
+
+impl Cluster {
+    /// Connects, checks that the Jobs of `targets` may be listed and watched, and logs the cluster. An API server that
+    /// cannot be reached is not an error: it may be back in a minute. A given `client` is used instead of a new one.
+    ///
+    /// # Errors
+    /// Unusable credentials, or access that RBAC denies.
+    pub async fn open(
+        client: Option<Client>,
+        selection: &Selection<'_>,
+        targets: &[Target],
+    ) -> Result<Self, ClusterError> {
+        let (cluster, context) = match client {
+            Some(client) => (Cluster { client, server: None }, None),
+            None => {
+                let connected = connect(selection.auth_type, selection.kubeconfig, selection.context).await?;
+                let server = Some(connected.server);
+                let client = connected.client;
+                (Cluster { client, server }, connected.context)
+            }
+        };
+        let reached = cluster.check_access(targets).await?;
+        if let Some(server) = cluster.server.as_deref().filter(|_| reached) {
+            cluster.log(server, context.as_deref(), selection).await;
+        }
+        Ok(cluster)
+    }
+
+    /// False if the API server cannot be asked.
+    async fn check_access(&self, targets: &[Target]) -> Result<bool, ClusterError> {
+        for target in targets.iter().filter(|target| target.source.kind == Kind::Jobs) {
+            match access::review(&self.client, target).await {
+                Access::Allowed => {}
+                Access::Denied(verb) => {
+                    let (what, rule) = (target.describe(), access::rule(target));
+                    return Err(ClusterError::Denied { verb, what, rule });
+                }
+                Access::Unknown(problem) => {
+                    let server = self.server.as_deref();
+                    tracing::warn!(server, problem, "cannot check the access to Jobs; retrying");
+                    return Ok(false);
+                }
+            }
+        }
+        Ok(true)
+    }
+
+    async fn log(&self, server: &str, context: Option<&str>, selection: &Selection<'_>) {
+        let version = timeout(VERSION_TIMEOUT, version(&self.client)).await.ok().flatten();
+        let namespaces = selection.namespaces;
+        let listed = |names: &[String]| (!names.is_empty()).then(|| names.join(","));
+        tracing::info!(
+            server,
+            version = version.as_deref().map(|version| one_line(version).into_owned()),
+            context = context.map(|context| one_line(context).into_owned()),
+            cluster_name = selection.cluster_name,
+            namespaces = listed(&namespaces.include).unwrap_or_else(|| "all".into()),
+            excluded_namespaces = listed(&namespaces.exclude),
+            label_selector = (!selection.label_selector.is_empty()).then_some(selection.label_selector),
+            "watching the cluster"
+        );
+    }
+}
+
+/// The server's `gitVersion`, such as `v1.33.1`.
+async fn version(client: &Client) -> Option<String> {
+    let request = Request::get("/version").header(ACCEPT, "application/json");
+    let response = client.send(request.body(Body::empty()).ok()?).await.ok()?;
+    let body = Limited::new(response.into_body(), MAX_VERSION).collect().await.ok()?;
+    let version: serde_json::Value = serde_json::from_slice(&body.to_bytes()).ok()?;
+    version["gitVersion"].as_str().map(str::to_owned)
+}

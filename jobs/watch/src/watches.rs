@@ -1,0 +1,193 @@
+//! All lists and watches of one receiver: their tasks, the messages they send, their health and their metrics.
+
+use std::collections::BTreeMap;
+
+use kube::Client;
+use pacing::{Line, LogPace, Random};
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use crate::health::{Health, WatchHealth};
+use crate::telemetry::WatchTelemetry;
+use crate::watch::request::Target;
+use crate::watch::{Message, Report, Watch};
+use crate::{Kind, Object, Observation, Source, model};
+
+/// How many messages may wait for the receiver's task, which waits for nothing else.
+const MESSAGES: usize = 1024;
+/// How many messages are received at once.
+const AT_ONCE: usize = 256;
+
+/// A watch ended, which it never does by itself. Holds the reason.
+#[derive(Debug, thiserror::Error)]
+#[error("a watch task ended: {0}")]
+pub struct WatchEnded(String);
+
+/// The lists and watches of one receiver.
+pub struct Watches {
+    targets: Vec<Target>,
+    /// Namespaces whose objects are skipped, even if the API server sends them.
+    excluded: Vec<String>,
+    health: WatchHealth,
+    telemetry: WatchTelemetry,
+    /// Paces the log lines about undecodable objects, of which the server decides how many there are.
+    undecodable: BTreeMap<Kind, LogPace>,
+    tasks: JoinSet<()>,
+    messages: Option<mpsc::Receiver<Message>>,
+    shutdown: CancellationToken,
+}
+
+impl Watches {
+    /// Watches that are not started yet. `loss` says what a receiver lacks without a kind that RBAC denies; `server` is
+    /// the API server's URL.
+    pub fn new(
+        targets: Vec<Target>,
+        excluded: Vec<String>,
+        server: Option<String>,
+        loss: fn(Kind) -> &'static str,
+        telemetry: WatchTelemetry,
+    ) -> Self {
+        Watches {
+            health: WatchHealth::new(&targets, server, loss, Instant::now()),
+            targets,
+            excluded,
+            telemetry,
+            undecodable: BTreeMap::new(),
+            tasks: JoinSet::new(),
+            messages: None,
+            shutdown: CancellationToken::new(),
+        }
+    }
+
+    /// Starts one task for each list and watch; they end when `shutdown` is cancelled.
+    pub fn start(&mut self, client: &Client, shutdown: &CancellationToken) {
+        let (sender, messages) = mpsc::channel(MESSAGES);
+        self.messages = Some(messages);
+        self.shutdown = shutdown.clone();
+        let mut previous: Option<(u16, CancellationToken)> = None;
+        for target in &self.targets {
+            let scope = target.source.scope;
+            // Owners are listed before what they own, so that fewer objects arrive before their owner.
+            let after = previous.take().filter(|(of, _)| *of == scope).map(|(_, token)| token);
+            let first_list = CancellationToken::new();
+            previous = Some((scope, first_list.clone()));
+            let watch = Watch {
+                client: client.clone(),
+                target: target.clone(),
+                messages: sender.clone(),
+                first_list,
+                random: Random::unique(),
+            };
+            let shutdown = shutdown.clone();
+            self.tasks.spawn(async move {
+                let work = async {
+                    if let Some(after) = after {
+                        after.cancelled().await;
+                    }
+                    run(watch).await;
+                };
+                shutdown.run_until_cancelled(work).await;
+            });
+        }
+    }
+
+    /// Receives messages into `batch`. May be dropped and called again at any time.
+    ///
+    /// # Errors
+    /// A watch ended before the shutdown: without it the receiver would be silently blind.
+    pub async fn recv(&mut self, batch: &mut Vec<Message>) -> Result<(), WatchEnded> {
+        let Some(messages) = &mut self.messages else {
+            return std::future::pending().await;
+        };
+        tokio::select! {
+            _ = messages.recv_many(batch, AT_ONCE) => Ok(()),
+            Some(ended) = self.tasks.join_next() => match self.shutdown.is_cancelled() {
+                true => Ok(()),
+                false => Err(WatchEnded(ended.err().map_or_else(|| "it returned".into(), |error| error.to_string()))),
+            },
+        }
+    }
+
+    /// Updates health and metrics by a message; returns the observation in it.
+    pub fn observe(&mut self, Message { source, report }: Message) -> Option<(Source, Observation)> {
+        let now = Instant::now();
+        if !matches!(report, Report::Failed { .. }) {
+            self.health.heard(source, now);
+        }
+        match report {
+            Report::Observed(observation) => {
+                if observation == Observation::ListEnds {
+                    self.telemetry.listed(source.kind);
+                }
+                let excluded = source.kind != Kind::NodeEvents && self.is_excluded(&observation);
+                return (!excluded).then_some((source, observation));
+            }
+            Report::Undecodable(problem) => {
+                self.telemetry.undecodable(source.kind);
+                let pace = self.undecodable.entry(source.kind).or_default();
+                if let Some(Line { held_back }) = pace.failed(now) {
+                    let (what, not_logged) = (source.kind.as_str(), held_back);
+                    tracing::error!(what, %problem, not_logged, "skipped an unusable object");
+                }
+            }
+            Report::Failed { failure, times } => {
+                self.telemetry.failed(source.kind);
+                self.health.failed(source, &failure, times, now);
+            }
+            Report::Works(gap) => {
+                if let Some(gap) = gap {
+                    self.telemetry.gap(source.kind, gap);
+                    self.health.resumed(source, gap);
+                }
+                self.health.works(source, now);
+            }
+            Report::Alive => {}
+        }
+        None
+    }
+
+    /// The health of all watches now. Time alone makes a watch stale.
+    pub fn health(&self) -> Health {
+        self.health.health(Instant::now())
+    }
+
+    /// Whether every list that may be read was read.
+    pub fn all_listed(&self) -> bool {
+        self.health.all_listed()
+    }
+
+    /// Records how long each kind has been silent.
+    pub fn record_silence(&self) {
+        for (kind, age) in self.health.silence(Instant::now()) {
+            self.telemetry.silence(kind, age);
+        }
+    }
+
+    /// Stops all watches; returns the messages that were not received.
+    pub async fn stop(&mut self) -> Vec<Message> {
+        self.tasks.shutdown().await;
+        let messages = &mut self.messages;
+        std::iter::from_fn(|| messages.as_mut()?.try_recv().ok()).collect()
+    }
+
+    fn is_excluded(&self, observation: &Observation) -> bool {
+        match observation {
+            Observation::Listed(object) | Observation::Changed(object) | Observation::Deleted(object) => {
+                let namespace = &*object.metadata().namespace;
+                self.excluded.iter().any(|excluded| excluded == namespace)
+            }
+            _ => false,
+        }
+    }
+}
+
+async fn run(watch: Watch) {
+    match watch.target.source.kind {
+        Kind::CronJobs => watch.run::<model::CronJob>(Object::CronJob).await,
+        Kind::Jobs => watch.run::<model::Job>(Object::Job).await,
+        Kind::Pods => watch.run::<model::Pod>(Object::Pod).await,
+        Kind::JobEvents | Kind::PodEvents | Kind::NodeEvents => watch.run::<model::Event>(Object::Event).await,
+    }
+}

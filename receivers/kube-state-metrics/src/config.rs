@@ -1,0 +1,69 @@
+//! The receiver's settings.
+
+use std::path::PathBuf;
+
+use collector_config::Duration;
+use job_watch::client::AuthType;
+use job_watch::selection::{Namespaces, Selection};
+use serde::Deserialize;
+
+/// The settings of `kube_state_metrics`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// The credentials to use: `auto`, `kubeConfig` or `serviceAccount`.
+    pub auth_type: AuthType,
+    /// The kubeconfig; absent means `$KUBECONFIG`, else `~/.kube/config`.
+    pub kubeconfig: Option<PathBuf>,
+    /// The kubeconfig's context; absent means its current one.
+    pub context: Option<String>,
+    /// The namespaces to watch.
+    pub namespaces: Namespaces,
+    /// The labels of the Jobs to watch, in the syntax of `kubectl --selector`; empty means all.
+    pub label_selector: String,
+    /// The cluster's name, for `k8s.cluster.name` of the resources.
+    pub cluster_name: Option<String>,
+    /// How often the state of all objects is sent. Changes are sent within seconds.
+    pub collection_interval: Duration,
+    /// The id of a leader elector: only the leader sends metrics. Empty: always.
+    pub k8s_leader_elector: String,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Config {
+            auth_type: AuthType::default(),
+            kubeconfig: None,
+            context: None,
+            namespaces: Namespaces::default(),
+            label_selector: String::new(),
+            cluster_name: None,
+            collection_interval: Duration::from_secs(30),
+            k8s_leader_elector: String::new(),
+        }
+    }
+}
+
+impl Config {
+    /// The cluster to connect to and the objects to watch.
+    pub fn selection(&self) -> Selection<'_> {
+        Selection {
+            auth_type: self.auth_type,
+            kubeconfig: self.kubeconfig.as_deref(),
+            context: self.context.as_deref(),
+            namespaces: &self.namespaces,
+            label_selector: &self.label_selector,
+            cluster_name: self.cluster_name.as_deref(),
+        }
+    }
+
+    /// All invalid values: the key, and what was found and expected.
+    pub fn errors(&self) -> Vec<(&'static str, String)> {
+        let mut errors = self.selection().errors();
+        if self.collection_interval.get() < std::time::Duration::from_secs(1) {
+            let found = self.collection_interval.get().as_millis();
+            errors.push(("collection_interval", format!("expected at least 1s, found {found}ms")));
+        }
+        errors
+    }
+}
