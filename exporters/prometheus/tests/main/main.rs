@@ -6,5 +6,4 @@ mod exposition;
 mod serving;
 mod store;
 mod support;
-mod support;
 mod verbatim;
