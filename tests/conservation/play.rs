@@ -5,7 +5,7 @@ use std::fmt;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use simulator::{ChangeType, Ending, GeneratedJob, Ids, JobGenerator, Player, Resource, TimelineStep};
+use simulator::{ChangeType, Ending, GeneratedJob, Ids, JobGenerator, Player, Resource, Step};
 use tokio::time::Instant;
 
 use crate::oracle::{End, Oracle, Problem, Traffic};
@@ -36,7 +36,7 @@ enum Entry {
     Birth,
     /// A Job that fails and is gone at once.
     Failure,
-    Step(Box<TimelineStep>),
+    Step(Box<Step>),
     Act(Action),
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use simulator::otlp_intake::{OtlpIntake, PointValue, Received, Signal, Temporality};
-use simulator::{ApiToken, Isolation, Simulator, SimulatorOptions};
+use simulator::{Isolation, Simulator, SimulatorOptions, Token};
 
 use crate::collector::Collector;
 use crate::oracle::{Event, Fate, Oracle, Point};
@@ -43,9 +43,9 @@ impl World {
     pub async fn start_with(name: &str, durability: Durability, consumers: usize) -> World {
         let replicas = durability.replicas();
         let tokens: Vec<String> = (0..replicas).map(|replica| format!("{replica}-0")).collect();
-        let token = |(replica, value): (usize, &String)| ApiToken {
+        let token = |(replica, value): (usize, &String)| Token {
             user: user(replica),
-            ..ApiToken::admin(value)
+            ..Token::admin(value)
         };
         let options = SimulatorOptions {
             tokens: tokens.iter().enumerate().map(token).collect(),

@@ -5,10 +5,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::scalar::visible;
 
-/// A position in a configuration source. Lines and columns count from 1.
+/// Where something stands in a configuration source. Lines and columns count from 1.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Position {
-    /// The origin of the text: a file, standard input or `--set`.
+    /// The file, `--set`, or whatever else the text came from.
     pub source: Arc<str>,
     /// Line, from 1.
     pub line: u32,
@@ -25,13 +25,13 @@ impl fmt::Display for Position {
 /// One error: where it is, what was found, what was expected.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Diagnostic {
-    /// The position, if known.
+    /// Where it stands, if that is known.
     pub position: Option<Position>,
     /// The path to it in the configuration, as the collector writes it: `exporters::otlp_http::endpoint`.
     pub path: String,
-    /// The value found and the value expected.
+    /// What was found and what was expected.
     pub message: String,
-    /// A fix.
+    /// What to do about it.
     pub help: Option<String>,
 }
 
@@ -91,7 +91,7 @@ impl Diagnostics {
         self.0.extend(other.0);
     }
 
-    /// True if there is no error.
+    /// Whether there is none.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }

@@ -9,7 +9,7 @@ use collector_data::Signal;
 /// The id of a pipeline: `logs`, `metrics/states`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PipelineId {
-    /// The signal of the pipeline.
+    /// What it carries.
     pub signal: Signal,
     /// The part after the slash, where there is one.
     pub name: Option<String>,

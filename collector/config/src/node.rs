@@ -1,4 +1,4 @@
-//! A YAML document as a tree in which every key and value has its position.
+//! A YAML document as a tree in which every key and value knows where it stands.
 
 use super::diagnostics::Position;
 use super::scalar::{Kind, Scalar};
@@ -6,17 +6,17 @@ use super::scalar::{Kind, Scalar};
 /// How deep a tree may be, so that walking it never exhausts the stack.
 pub const MAX_DEPTH: usize = 64;
 
-/// A value with its position.
+/// A value and its place.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Node {
-    /// The start of a scalar or flow collection. A block collection and a missing value have the position of their key, an
-    /// alias its own (its content: the position where it was written).
+    /// Where a scalar or a flow collection begins. A block collection and a missing value stand where their key
+    /// stands, an alias where the alias stands (what is inside it: where it was written).
     pub position: Position,
-    /// The content.
+    /// What it is.
     pub value: Value,
 }
 
-/// The content of a node.
+/// What a node is.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Value {
     /// A single value; null is one, too.
@@ -25,7 +25,7 @@ pub enum Value {
     Sequence(Vec<Node>),
     /// A mapping, in the order in which it was written.
     Mapping(Vec<Entry>),
-    /// A value with a reported error; treated as absent, without follow-up errors.
+    /// A value with an error that has been reported; treated as if it were not there, and without follow-up errors.
     Invalid,
 }
 
@@ -34,14 +34,14 @@ pub enum Value {
 pub struct Entry {
     /// The key's text.
     pub key: String,
-    /// The position of the key.
+    /// Where the key stands.
     pub key_position: Position,
     /// The value.
     pub node: Node,
 }
 
 impl Node {
-    /// True for nothing, `~` and `null`.
+    /// Whether it is null: nothing, `~` or `null`.
     pub fn is_null(&self) -> bool {
         matches!(&self.value, Value::Scalar(s) if s.kind() == Kind::Null)
     }
@@ -63,7 +63,7 @@ impl Node {
         }
     }
 
-    /// The value for a message: the text of a scalar, else the kind of value.
+    /// How a message names what was found: the value if it is a short one, else what it is.
     pub fn found(&self) -> String {
         match &self.value {
             Value::Mapping(_) => "a mapping".to_owned(),
@@ -78,7 +78,7 @@ impl Node {
         }
     }
 
-    /// True if the tree contains a value with a reported error.
+    /// Whether the tree holds a value whose error has been reported.
     pub fn has_error(&self) -> bool {
         match &self.value {
             Value::Invalid => true,

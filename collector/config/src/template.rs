@@ -12,24 +12,24 @@ pub enum Part {
     Variable {
         /// Its name.
         name: String,
-        /// The default if it is not set.
+        /// What stands for it where it is not set.
         default: Option<Vec<Part>>,
     },
 }
 
-/// An invalid template, with a fix.
+/// Why a text cannot be taken apart, and what to do about it.
 #[derive(Debug, PartialEq, Eq)]
 pub struct TemplateError {
-    /// The problem.
+    /// What was found.
     pub message: String,
-    /// A fix.
+    /// What to do.
     pub help: String,
 }
 
-/// Splits a text into its parts. A `$` that is followed by neither `{` nor `$` is a `$`.
+/// Takes a text apart. A `$` that is followed by neither `{` nor `$` is a `$`.
 ///
 /// # Errors
-/// If a `${` is not closed, or its content is not a variable.
+/// If a `${` is not closed, or what stands in it is not a variable.
 pub fn parts(text: &str) -> Result<Vec<Part>, TemplateError> {
     let mut rest = text;
     read(&mut rest, 0)
@@ -89,8 +89,11 @@ fn variable(rest: &mut &str, depth: usize) -> Result<Part, TemplateError> {
     let (reference, after) = body.split_at(end);
     if after.starts_with("${") {
         return Err(error(
-            format!("`${{` is inside the name of a variable, after `{}`", short(reference)),
-            "a variable can be nested in the default of another one only: `${env:A:-${env:B}}`",
+            format!(
+                "`${{` stands inside the name of a variable, after `{}`",
+                short(reference)
+            ),
+            "a variable can stand in the default of another one only: `${env:A:-${env:B}}`",
         ));
     }
     let name = name(reference)?;
@@ -250,7 +253,7 @@ mod tests {
             ("${env:1A}", "`1A` in `${…}` is not the name"),
             ("${A B}", "`A B` in `${…}` is not the name"),
             ("${É}", "`É` in `${…}` is not the name"),
-            ("${env:${A}}", "is inside the name"),
+            ("${env:${A}}", "stands inside the name"),
             ("${file:/etc/passwd}", "`file:` in `${…}` is not supported"),
             ("${https://x/y}", "`https:` in `${…}` is not supported"),
             ("${ENV:A}", "`ENV:` in `${…}` is not supported"),

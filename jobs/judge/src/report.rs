@@ -6,15 +6,14 @@ use job_event::Evidence;
 use job_event::outcome::Outcome;
 use serde::Serialize;
 
-use crate::category::{Category, Retry};
-use crate::cause::Cause;
+use crate::cause::{Category, Cause, Retry};
 use crate::judge::{Judgement, Quality};
 use crate::quote::one_line;
 
-/// The most characters of a name, the limit of the API server.
+/// The most characters of a name that are shown: what the API server allows.
 const MAX_NAME: usize = 253;
 
-/// One Job explained, for programs. A key without a value is `null`.
+/// One Job explained, for programs. Keys without a value are `null`; there are no others.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct ExplainRecord {
     /// The Job's namespace.
@@ -25,22 +24,22 @@ pub struct ExplainRecord {
     pub uid: String,
     /// The CronJob that controls it.
     pub cronjob: Option<String>,
-    /// How the Job ended, or its state.
+    /// How it ended, or that it has not.
     pub outcome: Outcome,
     /// The verdict condition's reason, verbatim.
     pub reason: Option<String>,
-    /// The cause, if the Job failed.
+    /// Why it failed.
     pub cause: Option<Cause>,
-    /// The kind of the cause.
+    /// What kind of cause it is.
     pub category: Option<Category>,
-    /// The effect of running the Job again without a change.
+    /// Whether running it again, unchanged, can help.
     pub retry: Option<Retry>,
     /// One or two sentences for a person.
     pub summary: String,
 }
 
 impl ExplainRecord {
-    /// The record of a judged Job.
+    /// Of a Job that was judged.
     pub fn new(evidence: &Evidence, judgement: &Judgement) -> Self {
         let job = &evidence.job;
         ExplainRecord {
@@ -101,7 +100,7 @@ pub fn text(evidence: &Evidence, judgement: &Judgement) -> String {
 
 /// A table of the attempts, columns as wide as their widest cell.
 fn push_attempts(text: &mut String, judgement: &Judgement) {
-    let mut rows = vec![["attempt", "container", "exit", "ended", "result"].map(str::to_owned)];
+    let mut rows = vec![["attempt", "container", "exit", "ended", "why"].map(str::to_owned)];
     for attempt in &judgement.attempts {
         rows.push([
             name(&attempt.pod),
@@ -130,12 +129,12 @@ fn push_attempts(text: &mut String, judgement: &Judgement) {
     }
 }
 
-/// A printable name. The API server accepts no other ones, but a recording may contain any.
+/// A name, fit to be shown. The API server takes no other ones, but a recording may hold anything.
 fn name(name: &str) -> String {
     one_line(name, MAX_NAME)
 }
 
 fn push(text: &mut String, arguments: std::fmt::Arguments<'_>) {
-    // Writing to a String cannot fail.
+    // Writing to a string cannot fail.
     let _ = text.write_fmt(arguments);
 }

@@ -6,14 +6,14 @@ use jiff::{SignedDuration, Timestamp};
 
 /// An instant, or none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Time(i64);
+pub struct Time(i64);
 
 impl Time {
     /// No instant; comes before all others.
-    pub(crate) const NONE: Time = Time(i64::MIN);
+    pub const NONE: Time = Time(i64::MIN);
 
     /// The instant.
-    pub(crate) fn get(self) -> Option<Timestamp> {
+    pub fn get(self) -> Option<Timestamp> {
         match self {
             Time::NONE => None,
             Time(microseconds) => Timestamp::from_microsecond(microseconds).ok(),
@@ -21,7 +21,7 @@ impl Time {
     }
 
     /// This one, or the other if this is none.
-    pub(crate) fn or(self, other: Time) -> Time {
+    pub fn or(self, other: Time) -> Time {
         if self == Time::NONE { other } else { self }
     }
 }
@@ -39,13 +39,13 @@ impl From<Option<Timestamp>> for Time {
 }
 
 /// `time` and `by` later.
-pub(crate) fn later(time: Timestamp, by: SignedDuration) -> Timestamp {
+pub fn later(time: Timestamp, by: SignedDuration) -> Timestamp {
     time.checked_add(by).unwrap_or(Timestamp::MAX)
 }
 
 /// Takes an entry whose deadline has come. Deadlines lie at most `wait` ahead; one that is farther away was set before the
 /// clock was set back, and has come as well.
-pub(crate) fn pop_due<T: Copy + Ord>(
+pub fn pop_due<T: Copy + Ord>(
     deadlines: &mut BTreeSet<(Timestamp, T)>,
     wait: SignedDuration,
     now: Timestamp,

@@ -4,7 +4,7 @@ use super::error::{ApiError, details, with_type};
 use crate::resource::Resource;
 use serde_json::{Value, json};
 
-/// The verb of a request, as in RBAC.
+/// What a request does to a resource, in the words of RBAC.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Verb {
     /// Reads one object, or the log of a Pod.
@@ -34,7 +34,7 @@ impl Verb {
 
 /// A bearer token and its user.
 #[derive(Clone)]
-pub struct ApiToken {
+pub struct Token {
     /// The secret itself.
     pub value: String,
     /// The user it authenticates.
@@ -43,10 +43,10 @@ pub struct ApiToken {
     pub allowed: bool,
 }
 
-impl ApiToken {
+impl Token {
     /// A token for a user who may do everything.
-    pub fn admin(value: &str) -> ApiToken {
-        ApiToken {
+    pub fn admin(value: &str) -> Token {
+        Token {
             value: value.to_owned(),
             user: "system:admin".into(),
             allowed: true,
@@ -54,9 +54,9 @@ impl ApiToken {
     }
 }
 
-impl std::fmt::Debug for ApiToken {
+impl std::fmt::Debug for Token {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("ApiToken")
+        f.debug_struct("Token")
             .field("value", &"[REDACTED]")
             .field("user", &self.user)
             .finish_non_exhaustive()
@@ -73,7 +73,7 @@ pub(crate) struct User {
 impl User {
     /// Reads the `Authorization` header. Without tokens everybody may do everything; with tokens, a request without one
     /// is anonymous and one with a wrong token is refused.
-    pub(crate) fn authenticate(tokens: &[ApiToken], authorization: Option<&str>) -> Result<User, ApiError> {
+    pub(crate) fn authenticate(tokens: &[Token], authorization: Option<&str>) -> Result<User, ApiError> {
         let user = |name: &str, allowed| {
             let name = name.to_owned();
             Ok(User { name, allowed })
@@ -111,7 +111,7 @@ impl User {
     }
 }
 
-/// A permission to check.
+/// What a user wants to do.
 #[derive(Clone, Debug)]
 pub(crate) struct AccessRequest {
     pub(crate) verb: String,

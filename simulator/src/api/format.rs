@@ -7,30 +7,30 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 use std::sync::Arc;
 
-/// The form that the `Accept` header requests.
+/// The form that the `Accept` header asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum ObjectFormat {
+pub(crate) enum Format {
     Whole,
     Table,
 }
 
-impl ObjectFormat {
+impl Format {
     /// The first form in the header that is known.
-    pub(crate) fn from_accept(accept: &str) -> ObjectFormat {
+    pub(crate) fn from_accept(accept: &str) -> Format {
         for media in accept.split(',') {
             let mut parameters = media.split(';').map(str::trim);
             match parameters.find_map(|part| part.strip_prefix("as=")) {
-                Some("Table") => return ObjectFormat::Table,
+                Some("Table") => return Format::Table,
                 Some(_) => {}
-                None => return ObjectFormat::Whole,
+                None => return Format::Whole,
             }
         }
-        ObjectFormat::Whole
+        Format::Whole
     }
 
     /// One object, as `get` and watches send it.
     pub(crate) fn object(self, resource: Resource, object: &StoredObject, now: Timestamp) -> Vec<u8> {
-        if self == ObjectFormat::Table {
+        if self == Format::Table {
             let metadata = json!({"resourceVersion": object.version.to_string()});
             if let Some(table) = table::table(resource, &metadata, std::iter::once(object), now) {
                 return table.to_string().into_bytes();
@@ -50,7 +50,7 @@ impl ObjectFormat {
         items: &[Arc<StoredObject>],
         now: Timestamp,
     ) -> Vec<u8> {
-        if self == ObjectFormat::Table {
+        if self == Format::Table {
             let objects = items.iter().map(AsRef::as_ref);
             if let Some(table) = table::table(resource, metadata, objects, now) {
                 return format!("{table}\n").into_bytes();

@@ -1,6 +1,7 @@
 //! The Kubernetes API over HTTP/1.1.
 
 mod access;
+mod connection;
 mod continue_token;
 mod discovery;
 mod error;
@@ -15,4 +16,4 @@ mod table;
 mod watch;
 mod write;
 
-pub use access::{ApiToken, Verb};
+pub use access::{Token, Verb};

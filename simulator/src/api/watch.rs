@@ -1,10 +1,11 @@
 //! Watches.
 
+use super::connection::ConnectionEnd;
 use super::error::ApiError;
-use super::format::{ObjectFormat, bookmark};
+use super::format::{Format, bookmark};
 use super::list::parse_version;
 use super::query::Query;
-use super::server::{ConnectionEnd, ServerState};
+use super::server::ServerState;
 use crate::faults::{Cut, WatchAction, WatchCommand};
 use crate::resource::{ChangeType, Resource};
 use crate::store::selector::Selection;
@@ -42,7 +43,7 @@ pub(crate) struct WatchRequest {
     start: Start,
     bookmarks: bool,
     timeout: Duration,
-    format: ObjectFormat,
+    format: Format,
 }
 
 impl WatchRequest {
@@ -52,7 +53,7 @@ impl WatchRequest {
         resource: Resource,
         selection: Selection,
         query: &Query,
-        format: ObjectFormat,
+        format: Format,
     ) -> Result<WatchRequest, ApiError> {
         if query.get("sendInitialEvents").is_some() || query.get("resourceVersionMatch").is_some() {
             let message = "the simulator serves no watch with sendInitialEvents or resourceVersionMatch";

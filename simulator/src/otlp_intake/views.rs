@@ -10,7 +10,7 @@ use opentelemetry_proto::tonic::metrics::v1::metric::Data;
 use opentelemetry_proto::tonic::metrics::v1::{NumberDataPoint, number_data_point};
 use opentelemetry_proto::tonic::resource::v1::Resource;
 
-use super::received::ReceivedData;
+use super::received::Payload;
 use super::tags;
 
 /// The value of a point.
@@ -33,7 +33,7 @@ pub enum PointValue {
 
 /// One metric point with its metric and resource.
 #[derive(Clone, Debug, PartialEq)]
-pub struct ReceivedPoint {
+pub struct Point {
     /// The name of the metric.
     pub metric: String,
     /// The attributes of the resource; values other than strings as JSON.
@@ -50,7 +50,7 @@ pub struct ReceivedPoint {
     pub temporality: Option<Temporality>,
 }
 
-impl ReceivedPoint {
+impl Point {
     /// The tags of the point in Datadog.
     pub fn tags(&self) -> BTreeSet<String> {
         tags::of_point(&self.resource, &self.attributes)
@@ -59,7 +59,7 @@ impl ReceivedPoint {
 
 /// One log record with its resource.
 #[derive(Clone, Debug, PartialEq)]
-pub struct ReceivedRecord {
+pub struct Record {
     /// The name of the event; empty for a plain log record.
     pub event_name: String,
     /// The body; null if absent.
@@ -72,7 +72,7 @@ pub struct ReceivedRecord {
     pub time_unix_nano: u64,
 }
 
-impl ReceivedRecord {
+impl Record {
     /// The tags of the record in Datadog: those of its resource. The attributes stay attributes.
     pub fn tags(&self) -> BTreeSet<String> {
         let texts = self
@@ -83,17 +83,17 @@ impl ReceivedRecord {
     }
 }
 
-impl ReceivedData {
+impl Payload {
     /// The metric points; none unless the payload has metrics.
-    pub fn points(&self) -> Vec<ReceivedPoint> {
-        let ReceivedData::Metrics(request) = self else {
+    pub fn points(&self) -> Vec<Point> {
+        let Payload::Metrics(request) = self else {
             return Vec::new();
         };
         let mut points = Vec::new();
         for resource_metrics in &request.resource_metrics {
             let resource = texts(attributes_of(resource_metrics.resource.as_ref()));
             for metric in resource_metrics.scope_metrics.iter().flat_map(|scope| &scope.metrics) {
-                let template = ReceivedPoint {
+                let template = Point {
                     metric: metric.name.clone(),
                     resource: resource.clone(),
                     attributes: BTreeMap::new(),
@@ -109,15 +109,15 @@ impl ReceivedData {
     }
 
     /// The log records; none unless the payload has logs.
-    pub fn records(&self) -> Vec<ReceivedRecord> {
-        let ReceivedData::Logs(request) = self else {
+    pub fn records(&self) -> Vec<Record> {
+        let Payload::Logs(request) = self else {
             return Vec::new();
         };
         let mut records = Vec::new();
         for resource_logs in &request.resource_logs {
             let resource = values(attributes_of(resource_logs.resource.as_ref()));
             for record in resource_logs.scope_logs.iter().flat_map(|scope| &scope.log_records) {
-                records.push(ReceivedRecord {
+                records.push(Record {
                     event_name: record.event_name.clone(),
                     body: record.body.as_ref().map_or(serde_json::Value::Null, any_value_to_json),
                     resource: resource.clone(),
@@ -130,9 +130,9 @@ impl ReceivedData {
     }
 }
 
-fn add_points(template: &ReceivedPoint, data: Option<&Data>, points: &mut Vec<ReceivedPoint>) {
+fn add_points(template: &Point, data: Option<&Data>, points: &mut Vec<Point>) {
     let mut add = |attributes: &[KeyValue], value, (start, time): (u64, u64), temporality: Option<i32>| {
-        points.push(ReceivedPoint {
+        points.push(Point {
             attributes: texts(attributes),
             value,
             start_unix_nano: start,

@@ -55,7 +55,7 @@ pub enum StoreError {
 
 /// A versioned object store. Clones share one state.
 #[derive(Clone, Debug)]
-pub struct ObjectStore {
+pub struct Store {
     state: Arc<Mutex<StoreState>>,
     version: Arc<watch::Sender<u64>>,
 }
@@ -84,22 +84,22 @@ pub(crate) struct ListPage {
     pub next: Option<(Box<str>, usize)>,
 }
 
-impl Default for ObjectStore {
+impl Default for Store {
     fn default() -> Self {
-        ObjectStore::new(StoreOptions::default())
+        Store::new(StoreOptions::default())
     }
 }
 
-impl ObjectStore {
+impl Store {
     /// An empty store.
-    pub fn new(options: StoreOptions) -> ObjectStore {
+    pub fn new(options: StoreOptions) -> Store {
         let first = FIRST_VERSION;
         let state = StoreState {
             version: first,
             window: options.window,
             resources: HashMap::new(),
         };
-        ObjectStore {
+        Store {
             state: Arc::new(Mutex::new(state)),
             version: Arc::new(watch::Sender::new(first)),
         }

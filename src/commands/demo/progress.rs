@@ -4,21 +4,21 @@ use std::collections::{BTreeSet, VecDeque};
 use std::time::Duration;
 
 use job_event::attributes as attr;
-use simulator::otlp_intake::{ReceivedData, ReceivedRecord};
-use simulator::{Resource, TimelineStep};
+use simulator::otlp_intake::{Payload, Record};
+use simulator::{Resource, Step};
 use tokio::time::Instant;
 
 use super::container_metric::ContainerMetric;
 use super::screen::{self, JobName, Style};
 use crate::commands::{Failure, print};
 
-pub struct DemoProgress {
+pub struct Progress {
     /// The UIDs of the Jobs without an event.
     missing: BTreeSet<String>,
     /// The names of the Jobs with an event of a failure.
     failed: BTreeSet<String>,
     /// The versions of Pods to come.
-    pods: VecDeque<TimelineStep>,
+    pods: VecDeque<Step>,
     metric: ContainerMetric,
     start: Instant,
     speed: f64,
@@ -26,11 +26,11 @@ pub struct DemoProgress {
     style: Option<Style>,
 }
 
-impl DemoProgress {
+impl Progress {
     /// The progress at the start of a timeline, whose Jobs `finishing` are to be reported.
-    pub fn new(finishing: BTreeSet<String>, steps: &[TimelineStep], speed: f64, style: Option<Style>) -> DemoProgress {
+    pub fn new(finishing: BTreeSet<String>, steps: &[Step], speed: f64, style: Option<Style>) -> Progress {
         let pods = steps.iter().filter(|step| step.resource == Resource::Pods);
-        DemoProgress {
+        Progress {
             missing: finishing,
             failed: BTreeSet::new(),
             pods: pods.cloned().collect(),
@@ -47,7 +47,7 @@ impl DemoProgress {
     }
 
     /// Prints the events of a request.
-    pub fn receive(&mut self, payload: &ReceivedData) -> Result<(), Failure> {
+    pub fn receive(&mut self, payload: &Payload) -> Result<(), Failure> {
         for record in payload.records() {
             self.missing.remove(&uid(&record));
             if record.attributes.contains_key(attr::FAILURE_REASON) {
@@ -96,7 +96,7 @@ impl DemoProgress {
 }
 
 /// The UID of the Job that an event reports.
-pub fn uid(record: &ReceivedRecord) -> String {
+pub fn uid(record: &Record) -> String {
     let uid = record.attributes.get(attr::RECORD_UID);
     uid.and_then(|uid| uid.as_str()).unwrap_or_default().to_owned()
 }

@@ -1,4 +1,4 @@
-//! Random scripts of relists, kills and stores: each finished Job is reported, and none again once that is stored.
+//! Whatever is interrupted, killed and listed anew: each Job that ended is told of, and none again once that is stored.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,21 +13,21 @@ use job_watch::{Kind, Observation, Source};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-/// More Jobs than finish in one script: beyond this the watermark advances faster than a cluster may be late.
-const TOMBSTONES: usize = 10_000;
+/// More than end in one script: past this the checkpoint moves on faster than a cluster may be late.
+const LISTED: usize = 10_000;
 
 #[derive(Clone, Copy, Debug)]
 enum Step {
-    /// That many Jobs finish, and are deleted at once or stay.
+    /// So many Jobs end, and are deleted at once or stay.
     End(u8, bool),
     /// A Job fails whose Pods take so long to end.
     Lingers(u8),
     Wait(u16),
-    /// The watches deliver that many changes.
+    /// The watches deliver so many changes.
     Watch(u8),
-    /// The watches break and relist.
+    /// The watches break and begin anew with lists.
     Relist,
-    /// The sent events are acknowledged.
+    /// What was told arrives.
     Deliver,
     Store,
     /// The process is killed and started again.
@@ -49,7 +49,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
 }
 
 /// A cluster, the stored checkpoint, and the tracker that follows the one and writes the other.
-struct Cluster {
+struct World {
     now: Timestamp,
     jobs: BTreeMap<String, Value>,
     events: BTreeMap<String, Value>,
@@ -60,8 +60,8 @@ struct Cluster {
     ended: BTreeSet<String>,
     tracker: Tracker,
     stored: Option<Bytes>,
-    reported: BTreeSet<String>,
-    in_flight: BTreeSet<String>,
+    told: BTreeSet<String>,
+    on_its_way: BTreeSet<String>,
     delivered: BTreeSet<String>,
     known_to_store: BTreeSet<String>,
 }
@@ -83,9 +83,9 @@ fn tracker() -> Tracker {
     })
 }
 
-impl Cluster {
-    fn start() -> Cluster {
-        let mut cluster = Cluster {
+impl World {
+    fn start() -> World {
+        let mut world = World {
             now: "2026-11-23T17:00:00Z".parse().unwrap(),
             jobs: BTreeMap::new(),
             events: BTreeMap::new(),
@@ -95,15 +95,15 @@ impl Cluster {
             ended: BTreeSet::new(),
             tracker: tracker(),
             stored: None,
-            reported: BTreeSet::new(),
-            in_flight: BTreeSet::new(),
+            told: BTreeSet::new(),
+            on_its_way: BTreeSet::new(),
             delivered: BTreeSet::new(),
             known_to_store: BTreeSet::new(),
         };
-        cluster.tracker.restore(Checkpoint::new(TOMBSTONES), Vec::new());
-        cluster.list();
-        cluster.store();
-        cluster
+        world.tracker.restore(Checkpoint::new(LISTED), Vec::new());
+        world.list();
+        world.store();
+        world
     }
 
     fn step(&mut self, step: Step) {
@@ -143,22 +143,22 @@ impl Cluster {
             }
             Step::Relist => self.list(),
             Step::Deliver => {
-                for uid in std::mem::take(&mut self.in_flight) {
+                for uid in std::mem::take(&mut self.on_its_way) {
                     self.tracker.outbox().apply(&Uid::new(&uid), AckEvent::Acknowledged);
                     self.delivered.insert(uid);
                 }
             }
             Step::Store => self.store(),
             Step::Kill => {
-                self.in_flight.clear();
+                self.on_its_way.clear();
                 self.delivered = self.known_to_store.clone();
                 self.tracker = tracker();
-                let stored = Checkpoint::decode(self.stored.clone().unwrap(), TOMBSTONES).unwrap();
+                let stored = Checkpoint::decode(self.stored.clone().unwrap(), LISTED).unwrap();
                 self.tracker.restore(stored, Vec::new());
                 self.list();
             }
         }
-        self.report();
+        self.tell();
     }
 
     /// A Job is decided.
@@ -209,14 +209,14 @@ impl Cluster {
         self.position = self.log.len();
     }
 
-    fn report(&mut self) {
+    fn tell(&mut self) {
         while let Some(evidence) = self.tracker.poll(self.now) {
             let uid = evidence.job.uid.to_string();
             assert_eq!(evidence.job.reason(), Some("BackoffLimitExceeded"));
-            assert!(!self.known_to_store.contains(&uid), "{uid} is reported again");
-            self.reported.insert(uid.clone());
-            assert!(self.in_flight.insert(uid.clone()), "{uid} is reported twice");
-            assert!(!self.delivered.contains(&uid), "{uid} is reported again");
+            assert!(!self.known_to_store.contains(&uid), "{uid} is told of again");
+            self.told.insert(uid.clone());
+            assert!(self.on_its_way.insert(uid.clone()), "{uid} is told of twice");
+            assert!(!self.delivered.contains(&uid), "{uid} is told of again");
         }
     }
 
@@ -230,15 +230,15 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 150, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn reports_each_job_and_none_again_once_stored(script in steps()) {
-        let mut cluster = Cluster::start();
+    fn each_job_is_told_of_and_none_again_once_that_is_stored(script in steps()) {
+        let mut world = World::start();
         for step in script {
-            cluster.step(step);
+            world.step(step);
         }
         for step in [Step::Wait(300), Step::Kill, Step::Wait(10), Step::Deliver, Step::Store, Step::Kill, Step::Wait(10)] {
-            cluster.step(step);
+            world.step(step);
         }
-        prop_assert_eq!(&cluster.reported, &cluster.ended);
-        prop_assert_eq!(&cluster.known_to_store, &cluster.ended);
+        prop_assert_eq!(&world.told, &world.ended);
+        prop_assert_eq!(&world.known_to_store, &world.ended);
     }
 }
