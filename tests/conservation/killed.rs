@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use crate::environment::Environment;
 use crate::play::{PATIENCE, Play, conclude};
 use crate::script::{Action, Durability, Script};
-use crate::world::World;
 use crate::{TURN, report, say};
 
 /// Jobs, and the time they are created in.
@@ -20,18 +20,18 @@ const MEMORY: u64 = 192 * 1024 * 1024;
 /// Kills the collector, of several the one that leads, half-way through and starts it again.
 async fn kill_in_the_middle(name: &str, durability: Durability) {
     let begin = Instant::now();
-    let mut world = World::start(name, durability).await;
-    let mut play = Play::new(1, &world);
+    let mut environment = Environment::start(name, durability).await;
+    let mut play = Play::new(1, &environment);
     // Nobody else begins to lead until it dies.
-    let victim = world.until_led(PATIENCE).await;
+    let victim = environment.until_led(PATIENCE).await;
     let script = Script(vec![
         (OVER / 2, Action::Kill(victim)),
         (OVER / 2 + AWAY, Action::Start(victim)),
     ]);
     play.plan_failures(JOBS, OVER);
     play.plan_script(&script);
-    play.go(&mut world).await;
-    let outcome = conclude(name, begin, world, play, &script, PATIENCE).await;
+    play.go(&mut environment).await;
+    let outcome = conclude(name, begin, environment, play, &script, PATIENCE).await;
     say(&outcome);
     assert!(outcome.holds(), "{}", report::describe(&outcome));
     assert_eq!(outcome.decided, JOBS as usize + 1, "and the one after");

@@ -4,24 +4,24 @@
 //! `CONSERVATION_SEEDS` is the number of seeds, `CONSERVATION_SEED` runs a single one again.
 
 mod collector;
+mod environment;
 mod killed;
 mod oracle;
 mod outage;
 mod play;
 mod report;
 mod script;
-mod world;
 
 use std::io::Write;
 use std::time::Duration;
 
+use environment::Environment;
 use play::{Outcome, PATIENCE, Play, conclude};
 use report::Report;
 use script::{Durability, Script, Setting};
 use tokio::sync::Mutex;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
-use world::World;
 
 /// The tests of this file take turns: each of them needs the whole machine.
 static TURN: Mutex<()> = Mutex::const_new(());
@@ -65,13 +65,13 @@ async fn script_of(seed: u64, durability: Durability) -> Script {
 /// Plays a script against a collector that keeps its state in `kept`.
 async fn run(seed: u64, script: Script, kept: Durability, patience: Duration) -> Outcome {
     let begin = Instant::now();
-    let mut world = World::start(&format!("{kept:?}-{seed}"), kept).await;
-    let mut play = Play::new(seed, &world);
+    let mut environment = Environment::start(&format!("{kept:?}-{seed}"), kept).await;
+    let mut play = Play::new(seed, &environment);
     play.plan_jobs(JOBS, LASTS);
     play.plan_script(&script);
-    play.go(&mut world).await;
+    play.go(&mut environment).await;
     let name = format!("seed {seed}, {kept:?}");
-    let mut outcome = conclude(&name, begin, world, play, &script, patience).await;
+    let mut outcome = conclude(&name, begin, environment, play, &script, patience).await;
     if outcome.memory > MEMORY {
         let complaint = format!(
             "a collector had {} bytes of memory, expected {MEMORY} at most",

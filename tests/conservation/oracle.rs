@@ -132,7 +132,7 @@ pub struct Oracle {
 
 impl Oracle {
     /// A CronJob's run may be counted under its own name: of one that came and went unseen nothing but Events is left, and
-    /// in this world, where a day is short, names do not hold slots. Either way it is counted once.
+    /// in this environment, where a day is short, names do not hold slots. Either way it is counted once.
     pub fn run(&mut self, name: &str, owner: &str) {
         self.runs.insert(name.to_owned(), owner.to_owned());
     }

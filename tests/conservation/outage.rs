@@ -6,9 +6,9 @@ use std::time::Duration;
 use simulator::otlp_intake::Signal;
 use tokio::time::Instant;
 
+use crate::environment::Environment;
 use crate::play::{PATIENCE, Play, conclude};
 use crate::script::{Action, Durability, Script};
-use crate::world::World;
 use crate::{TURN, report, say};
 
 /// Jobs, and how long the backend is away: ten minutes of the cluster, which is 20 times as fast as a real one.
@@ -26,13 +26,13 @@ async fn a_backend_that_is_away_for_ten_minutes_gets_everything_in_order() {
         (Duration::from_millis(500), Action::Close(true)),
         (AWAY, Action::Close(false)),
     ]);
-    let mut world = World::start_with("outage", durability, 1).await;
-    let mut play = Play::new(1, &world);
+    let mut environment = Environment::start_with("outage", durability, 1).await;
+    let mut play = Play::new(1, &environment);
     play.plan_failures(JOBS, AWAY);
     play.plan_script(&script);
-    play.go(&mut world).await;
-    let intake = world.intake.clone();
-    let outcome = conclude("backend away", begin, world, play, &script, PATIENCE).await;
+    play.go(&mut environment).await;
+    let intake = environment.intake.clone();
+    let outcome = conclude("backend away", begin, environment, play, &script, PATIENCE).await;
     say(&outcome);
     assert!(outcome.holds(), "{}", report::describe(&outcome));
     assert!(outcome.memory < MEMORY, "{} bytes", outcome.memory);

@@ -8,9 +8,9 @@ use jiff::Timestamp;
 use simulator::{ChangeType, Ending, GeneratedJob, Ids, JobGenerator, Player, Resource, Step};
 use tokio::time::Instant;
 
+use crate::environment::Environment;
 use crate::oracle::{End, Oracle, Problem, Traffic};
 use crate::script::{Action, Script};
-use crate::world::World;
 
 /// The namespace of the Jobs.
 pub const NAMESPACE: &str = "work";
@@ -42,9 +42,9 @@ enum Entry {
 
 impl Play {
     /// Begins now.
-    pub fn new(seed: u64, world: &World) -> Play {
+    pub fn new(seed: u64, environment: &Environment) -> Play {
         let lives = JobGenerator::new(NAMESPACE, PACE, Timestamp::now(), Ids::new(seed));
-        Player::new(world.simulator.store().clone(), vec![lives.cron_job()]).play_all();
+        Player::new(environment.simulator.store().clone(), vec![lives.cron_job()]).play_all();
         Play {
             lives,
             dice: Ids::new(!seed),
@@ -97,28 +97,28 @@ impl Play {
     }
 
     /// Plays until nothing is planned any more.
-    pub async fn go(&mut self, world: &mut World) {
+    pub async fn go(&mut self, environment: &mut Environment) {
         while let Some(((at, _), entry)) = self.agenda.pop_first() {
             tokio::time::sleep_until(self.begin + at).await;
             match entry {
-                Entry::Birth => self.birth(world),
+                Entry::Birth => self.birth(environment),
                 Entry::Failure => {
                     let name = self.name();
                     let life = self.lives.job(&name, Ending::Failed, Some(0), Timestamp::now());
-                    self.admit(&life, &name, world);
+                    self.admit(&life, &name, environment);
                 }
-                Entry::Step(step) => Player::new(world.simulator.store().clone(), vec![*step]).play_all(),
-                Entry::Act(action) => world.act(&action).await,
+                Entry::Step(step) => Player::new(environment.simulator.store().clone(), vec![*step]).play_all(),
+                Entry::Act(action) => environment.act(&action).await,
             }
         }
     }
 
     /// A Job fails; its UID and owner.
-    pub async fn fail_one(&mut self, world: &mut World) -> (String, String) {
+    pub async fn fail_one(&mut self, environment: &mut Environment) -> (String, String) {
         let name = self.name();
         let life = self.lives.job(&name, Ending::Failed, Some(0), Timestamp::now());
-        self.admit(&life, &name, world);
-        self.go(world).await;
+        self.admit(&life, &name, environment);
+        self.go(environment).await;
         (life.uid, name)
     }
 
@@ -127,7 +127,7 @@ impl Play {
         format!("job-{}", self.born)
     }
 
-    fn birth(&mut self, world: &mut World) {
+    fn birth(&mut self, environment: &mut Environment) {
         let fate = match self.dice.bits() % 12 {
             0..=4 => Ending::Failed,
             5 => Ending::RetriesExhausted,
@@ -140,23 +140,23 @@ impl Play {
         let name = self.name();
         if self.dice.bits().is_multiple_of(5) {
             let life = self.lives.run(&name, fate, ttl, Timestamp::now());
-            self.admit(&life, "recurring", world);
+            self.admit(&life, "recurring", environment);
         } else {
             let life = self.lives.job(&name, fate, ttl, Timestamp::now());
-            self.admit(&life, &name, world);
+            self.admit(&life, &name, environment);
         }
     }
 
-    fn admit(&mut self, life: &GeneratedJob, owner: &str, world: &mut World) {
+    fn admit(&mut self, life: &GeneratedJob, owner: &str, environment: &mut Environment) {
         let end = match life.ending {
             Ending::Failed | Ending::RetriesExhausted | Ending::DeadlineExceeded => End::Failed,
             Ending::Succeeded | Ending::SucceededAfterRetry => End::Succeeded,
             Ending::Deleted => End::Undecided,
         };
         if life.name != owner {
-            world.oracle.run(&life.name, owner);
+            environment.oracle.run(&life.name, owner);
         }
-        world.oracle.job(&life.uid, owner, end);
+        environment.oracle.job(&life.uid, owner, end);
         let now = self.begin.elapsed();
         let deleted = life
             .steps
@@ -266,21 +266,21 @@ impl fmt::Display for Outcome {
 pub async fn conclude(
     name: &str,
     begin: Instant,
-    mut world: World,
+    mut environment: Environment,
     mut play: Play,
     script: &Script,
     patience: Duration,
 ) -> Outcome {
-    world.heal().await;
+    environment.heal().await;
     let mut complaints = Vec::new();
-    for (replica, collector) in world.collectors.iter_mut().enumerate() {
+    for (replica, collector) in environment.collectors.iter_mut().enumerate() {
         if collector.is_dead() {
             complaints.push(format!("replica {replica} ended by itself"));
         }
     }
     let created = Instant::now();
-    let (uid, owner) = play.fail_one(&mut world).await;
-    let fresh = world
+    let (uid, owner) = play.fail_one(&mut environment).await;
+    let fresh = environment
         .until(PATIENCE, |oracle| oracle.has(&uid, &owner))
         .await
         .then(|| created.elapsed());
@@ -289,21 +289,21 @@ pub async fn conclude(
             "a Job that failed after the faults did not come through in {patience:?}"
         ));
     }
-    world.until(patience, Oracle::is_complete).await;
-    let memory = world.peak_memory();
-    complaints.extend(world.stop(PATIENCE).await.err());
-    let problems: Vec<Problem> = world.oracle.problems().into_iter().collect();
+    environment.until(patience, Oracle::is_complete).await;
+    let memory = environment.peak_memory();
+    complaints.extend(environment.stop(PATIENCE).await.err());
+    let problems: Vec<Problem> = environment.oracle.problems().into_iter().collect();
     Outcome {
         name: name.to_owned(),
         jobs: play.born(),
-        decided: world.oracle.decided(),
+        decided: environment.oracle.decided(),
         faults: script.kinds(),
-        traffic: world.oracle.traffic(),
+        traffic: environment.oracle.traffic(),
         story: problems
             .iter()
             .take(20)
             .filter_map(|problem| play.story(problem))
-            .chain([script.to_string(), world.logs()])
+            .chain([script.to_string(), environment.logs()])
             .collect(),
         problems,
         complaints,

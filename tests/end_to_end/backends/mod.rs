@@ -2,8 +2,8 @@
 //! and means the same everywhere.
 
 mod oracle;
+mod setup;
 mod snippets;
 mod tags;
 mod together;
 mod tokens;
-mod world;

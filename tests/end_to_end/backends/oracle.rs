@@ -14,7 +14,7 @@ use simulator::Step;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 
-use super::world::{PATIENCE, World, jobs, scenario};
+use super::setup::{PATIENCE, Setup, jobs, scenario};
 
 /// A Python that has this module.
 fn python(module: &str) -> Option<PathBuf> {
@@ -74,12 +74,12 @@ async fn the_official_python_package_reads_what_we_send() {
         );
         return;
     };
-    let mut world = World::new("oracle").await;
+    let mut setup = Setup::new("oracle").await;
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let endpoint = format!("http://{}", listener.local_addr().unwrap());
     let bodies = Bodies::default();
     tokio::spawn(capture(listener, Arc::clone(&bodies)));
-    let requests = world.folder.join("requests");
+    let requests = setup.folder.join("requests");
     let config = format!(
         "receivers:\n  k8s_job:\nprocessors:\n  reason_enrichment:\nconnectors:\n  job_metrics:\n  job_traces:\nexporters:\n  \
          otlp_http: {{endpoint: \"{endpoint}\", compression: none}}\n  file: {{path: {}/all.jsonl, create_directory: true}}\nservice:\n  \
@@ -89,10 +89,10 @@ async fn the_official_python_package_reads_what_we_send() {
         requests.display()
     );
     let set = ["receivers.k8s_job.collection_interval=1s".into()];
-    world.collect(&config, &set, &[]).await;
+    setup.collect(&config, &set, &[]).await;
     let steps = lives();
     let uids = jobs(&steps);
-    world.play(steps);
+    setup.play(steps);
     let told = async || {
         let is_told = || {
             bodies
@@ -108,7 +108,7 @@ async fn the_official_python_package_reads_what_we_send() {
         }
     };
     tokio::time::timeout(PATIENCE, told()).await.expect("events");
-    world.stop().await;
+    setup.stop().await;
 
     for (number, (signal, body)) in bodies.lock().unwrap().iter().enumerate() {
         std::fs::write(requests.join(format!("{number:04}.{signal}.proto")), body).unwrap();
@@ -126,8 +126,8 @@ async fn a_grpc_server_that_is_not_ours_takes_what_we_send() {
         );
         return;
     };
-    let mut world = World::new("grpc").await;
-    let requests = world.folder.join("requests");
+    let mut setup = Setup::new("grpc").await;
+    let requests = setup.folder.join("requests");
     std::fs::create_dir(&requests).unwrap();
     let mut server = tokio::process::Command::new(&python)
         .arg(script("grpc_server.py"))
@@ -150,10 +150,10 @@ async fn a_grpc_server_that_is_not_ours_takes_what_we_send() {
          traces: {{receivers: [job_traces], exporters: [otlp_grpc]}}\n",
         port.trim()
     );
-    world.collect(&config, &[], &[]).await;
+    setup.collect(&config, &[], &[]).await;
     let steps = lives();
     let uids = jobs(&steps);
-    world.play(steps);
+    setup.play(steps);
     let told = async {
         let mut line = String::new();
         while !line.ends_with(".logs.proto\n") {
@@ -162,7 +162,7 @@ async fn a_grpc_server_that_is_not_ours_takes_what_we_send() {
         }
     };
     tokio::time::timeout(PATIENCE, told).await.expect("events");
-    world.stop().await;
+    setup.stop().await;
     drop(server.stdin.take());
     assert!(server.wait().await.unwrap().success());
     check(&python, &requests, &uids);

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use simulator::otlp_intake::profile::{DYNATRACE, GRAFANA_CLOUD, HONEYCOMB, NEW_RELIC, PROFILES, PROMETHEUS};
 use simulator::otlp_intake::{DATADOG, IntakeOptions, OtlpIntake, Profile, Signal};
 
-use super::world::{World, arrived, jobs, scenario, series, until};
+use super::setup::{Setup, arrived, jobs, scenario, series, until};
 
 /// The first YAML below a heading.
 fn snippet(heading: &str) -> String {
@@ -89,7 +89,7 @@ fn failures(intake: &OtlpIntake) -> BTreeSet<String> {
 
 /// Runs one pipeline; says what it did wrong.
 async fn wrong(tried: &Tried) -> Vec<String> {
-    let mut world = World::new(&tried.heading.replace(' ', "-")).await;
+    let mut setup = Setup::new(&tried.heading.replace(' ', "-")).await;
     let mut options = IntakeOptions::of(tried.profile, tried.key);
     // A Prometheus of one's own has no key.
     options.api_key = options.api_key.filter(|_| !tried.environment.is_empty());
@@ -98,7 +98,7 @@ async fn wrong(tried: &Tried) -> Vec<String> {
     let mut set: Vec<String> = tried.exporters.iter().map(endpoint).collect();
     set.push("receivers.k8s_job.collection_interval=1s".into());
     set.push("connectors.job_metrics.interval=1s".into());
-    world.collect(&snippet(tried.heading), &set, tried.environment).await;
+    setup.collect(&snippet(tried.heading), &set, tried.environment).await;
     let names = ["deadline-exceeded", "out-of-memory", "cron-failing"];
     let steps: Vec<_> = names
         .into_iter()
@@ -106,7 +106,7 @@ async fn wrong(tried: &Tried) -> Vec<String> {
         .flat_map(|(name, seed)| scenario(name, seed, |_| ()))
         .collect();
     let uids = jobs(&steps);
-    world.play(steps);
+    setup.play(steps);
     if tried.profile.signals.contains(&Signal::Logs) {
         until("an event of each Job", &intake, |intake| {
             arrived(intake).is_superset(&uids)
@@ -117,7 +117,7 @@ async fn wrong(tried: &Tried) -> Vec<String> {
         failures(intake).len() == names.len()
     })
     .await;
-    let log = world.stop().await;
+    let log = setup.stop().await;
     let mut wrong = Vec::new();
     let mut check = |is_right: bool, what: String| {
         if !is_right {

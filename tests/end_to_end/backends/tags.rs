@@ -7,7 +7,7 @@ use simulator::Resource;
 use simulator::otlp_intake::tags::of_resource;
 use simulator::otlp_intake::{DATADOG, IntakeOptions, OtlpIntake, Payload, Signal};
 
-use super::world::{World, arrived, jobs, scenario, until};
+use super::setup::{Setup, arrived, jobs, scenario, until};
 
 const LABELS: [(&str, &str); 3] = [("env", "prod"), ("service", "seeding"), ("version", "1.2")];
 
@@ -46,7 +46,7 @@ fn has(tags: &BTreeSet<String>, expected: &[&str], not: &[&str]) {
 
 #[tokio::test]
 async fn the_strict_intake_refuses_nothing_and_makes_the_tags_that_people_look_for() {
-    let mut world = World::new("tags").await;
+    let mut setup = Setup::new("tags").await;
     let intake = OtlpIntake::start_with(IntakeOptions::of(DATADOG, "key")).await.unwrap();
     let endpoint = format!("exporters.otlp_http/datadog.endpoint={}", intake.url());
     let set = [
@@ -56,7 +56,7 @@ async fn the_strict_intake_refuses_nothing_and_makes_the_tags_that_people_look_f
         "receivers.k8s_job.collection_interval=1s".into(),
     ];
     let environment = [("DD_API_KEY", "key"), ("K8S_CLUSTER_NAME", "prod-1")];
-    world.collect(&pipeline(), &set, &environment).await;
+    setup.collect(&pipeline(), &set, &environment).await;
 
     // The Job that the collector was made for, with Datadog's labels; and a CronJob.
     let mut steps = scenario("deadline-exceeded", 1, |job| {
@@ -77,12 +77,12 @@ async fn the_strict_intake_refuses_nothing_and_makes_the_tags_that_people_look_f
     );
     steps.extend(scenario("cron-failing", 2, |_| ()));
     let uids = jobs(&steps);
-    world.play(steps);
+    setup.play(steps);
     until("an event of each Job", &intake, |intake| {
         arrived(intake).is_superset(&uids)
     })
     .await;
-    let log = world.stop().await;
+    let log = setup.stop().await;
     assert!(!log.contains("ERROR"), "{log}");
 
     // Accepted at the first attempt, all of it.

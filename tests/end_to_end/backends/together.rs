@@ -11,7 +11,7 @@ use simulator::otlp_intake::{
 use simulator::{Ending, Ids, JobGenerator, Player};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use super::world::{COUNTS, PATIENCE, Totals, World, series, sums, until_totals};
+use super::setup::{COUNTS, PATIENCE, Setup, Totals, series, sums, until_totals};
 
 /// Fewer where the test runs among all others.
 const JOBS: usize = if cfg!(debug_assertions) { 200 } else { 2_000 };
@@ -62,11 +62,11 @@ fn expected(endings: &[(String, Ending)]) -> Totals {
 ///
 /// Whole lives at once are more than a watch keeps; whoever lags behind it sees what is left of a Job only. So they come
 /// in portions, each once `intake` has the counts of the one before.
-async fn play(world: &World, intake: &OtlpIntake) -> Totals {
+async fn play(setup: &Setup, intake: &OtlpIntake) -> Totals {
     println!("seed {SEED}, {JOBS} Jobs");
     let start = Timestamp::now() - jiff::SignedDuration::from_mins(2);
     let mut lives = JobGenerator::new("work", 1, start, Ids::new(SEED));
-    Player::new(world.simulator.store().clone(), vec![lives.cron_job()]).play_all();
+    Player::new(setup.simulator.store().clone(), vec![lives.cron_job()]).play_all();
     let mut endings = Vec::new();
     for number in 0..JOBS {
         let ending = Ending::ALL[number % Ending::ALL.len()];
@@ -75,7 +75,7 @@ async fn play(world: &World, intake: &OtlpIntake) -> Totals {
             true => (name.clone(), lives.job(&name, ending, None, start)),
             false => ("recurring".to_owned(), lives.run(&name, ending, None, start)),
         };
-        world.play(life.steps);
+        setup.play(life.steps);
         endings.push((owner, ending));
         if endings.len() % PORTION == 0 || endings.len() == JOBS {
             until_totals("protobuf", intake, sums, &expected(&endings)).await;
@@ -177,23 +177,23 @@ fn pipeline([proto, json, grpc, cumulative]: [&OtlpIntake; 4], prometheus: &str)
 
 #[tokio::test]
 async fn five_exporters_end_with_the_same_totals_though_one_is_slow_and_one_is_down() {
-    let mut world = World::new("together").await;
+    let mut setup = Setup::new("together").await;
     let [proto, json] = [start(DATADOG).await, start(DATADOG).await];
     let [grpc, cumulative] = [start(HONEYCOMB).await, start(GRAFANA_CLOUD).await];
     let prometheus = free_address();
     json.answer_all(Signal::Metrics, Some(ScriptedReply::Delay(Duration::from_millis(300))));
     grpc.refuse_connections(true).await;
     let config = pipeline([&proto, &json, &grpc, &cumulative], &prometheus);
-    world.collect(&config, &[], &[]).await;
+    setup.collect(&config, &[], &[]).await;
     // Four have it all while one is down: nobody waits for it.
-    let expected = play(&world, &proto).await;
+    let expected = play(&setup, &proto).await;
     until_totals("totals", &cumulative, latest, &expected).await;
     until_totals("JSON, slowly", &json, sums, &expected).await;
     until_scraped(&prometheus, &expected).await;
     assert!(grpc.received().is_empty());
     grpc.refuse_connections(false).await;
     until_totals("gRPC, which was down", &grpc, sums, &expected).await;
-    let log = world.stop().await;
+    let log = setup.stop().await;
     for (intake, totals) in [
         (&proto, sums as fn(&OtlpIntake) -> Totals),
         (&json, sums),

@@ -9,7 +9,7 @@ use simulator::otlp_intake::{IntakeOptions, OtlpIntake, Profile, ScriptedReply, 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
-use super::world::{World, arrived, jobs, scenario, until};
+use super::setup::{Setup, arrived, jobs, scenario, until};
 
 /// A gateway that wants a bearer token.
 const GATEWAY: Profile = Profile {
@@ -49,7 +49,7 @@ async fn token_endpoint(script: &[(u16, &str)]) -> (String, Arc<Mutex<usize>>) {
 
 #[tokio::test]
 async fn events_wait_for_tokens_and_survive_their_rotation() {
-    let mut world = World::new("tokens").await;
+    let mut setup = Setup::new("tokens").await;
     let intake = OtlpIntake::start_with(IntakeOptions::of(GATEWAY, "hunter2-new"))
         .await
         .unwrap();
@@ -71,10 +71,10 @@ async fn events_wait_for_tokens_and_survive_their_rotation() {
          logs: {{receivers: [k8s_job], processors: [reason_enrichment], exporters: [otlp_http]}}\n",
         intake.url()
     );
-    world.collect(&config, &[], &[("SECRET", "hunter2-secret")]).await;
+    setup.collect(&config, &[], &[("SECRET", "hunter2-secret")]).await;
     let steps = scenario("deadline-exceeded", 1, |_| ());
     let first = jobs(&steps);
-    world.play(steps);
+    setup.play(steps);
     until("the first event", &intake, |intake| arrived(intake).is_superset(&first)).await;
     assert_eq!(
         *asked.lock().unwrap(),
@@ -86,10 +86,10 @@ async fn events_wait_for_tokens_and_survive_their_rotation() {
     intake.fail_next(Signal::Logs, ScriptedReply::status(401));
     let steps = scenario("out-of-memory", 2, |_| ());
     let both = jobs(&steps).union(&first).cloned().collect();
-    world.play(steps);
+    setup.play(steps);
     until("the second event", &intake, |intake| arrived(intake).is_superset(&both)).await;
 
-    let log = world.stop().await;
+    let log = setup.stop().await;
     assert_eq!(intake.records().len(), both.len(), "each event once");
     assert!(log.contains("answered HTTP 503"), "{log}");
     assert!(!log.contains("hunter2"), "{log}");

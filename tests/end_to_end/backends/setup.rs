@@ -18,7 +18,7 @@ pub const PATIENCE: Duration = Duration::from_secs(120);
 const WATCHES: usize = 6;
 
 /// A cluster with a folder for what a test writes, and perhaps the collector.
-pub struct World {
+pub struct Setup {
     /// The cluster.
     pub simulator: Simulator,
     /// A folder of this test alone.
@@ -26,14 +26,14 @@ pub struct World {
     collector: Option<Child>,
 }
 
-impl World {
+impl Setup {
     /// An empty cluster. `name` is unique to the test.
-    pub async fn new(name: &str) -> World {
+    pub async fn new(name: &str) -> Setup {
         let simulator = Simulator::start(SimulatorOptions::default()).await.unwrap();
         let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("backends-{name}-{}", std::process::id()));
         std::fs::create_dir_all(&folder).unwrap();
         simulator.write_kubeconfig(&folder.join("kubeconfig")).unwrap();
-        World {
+        Setup {
             simulator,
             folder,
             collector: None,
@@ -96,7 +96,7 @@ impl World {
     }
 }
 
-impl Drop for World {
+impl Drop for Setup {
     fn drop(&mut self) {
         let _ = std::fs::remove_dir_all(&self.folder);
     }

@@ -17,7 +17,7 @@ const WATCHES: usize = 6;
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// What stands between the collector and its files.
-pub struct World {
+pub struct Environment {
     /// The cluster.
     pub simulator: Simulator,
     /// The backend.
@@ -33,14 +33,14 @@ pub struct World {
     folder: PathBuf,
 }
 
-impl World {
+impl Environment {
     /// Starts everything and waits until the collectors watch. `name` is unique to the run.
-    pub async fn start(name: &str, durability: Durability) -> World {
-        World::start_with(name, durability, 10).await
+    pub async fn start(name: &str, durability: Durability) -> Environment {
+        Environment::start_with(name, durability, 10).await
     }
 
     /// The same, with so many requests of a signal to the backend at the same time.
-    pub async fn start_with(name: &str, durability: Durability, consumers: usize) -> World {
+    pub async fn start_with(name: &str, durability: Durability, consumers: usize) -> Environment {
         let replicas = durability.replicas();
         let tokens: Vec<String> = (0..replicas).map(|replica| format!("{replica}-0")).collect();
         let token = |(replica, value): (usize, &String)| Token {
@@ -57,7 +57,7 @@ impl World {
         let intake = Arc::new(OtlpIntake::start(None).await.expect("the intake starts"));
         let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}-{}", std::process::id()));
         std::fs::create_dir_all(&folder).expect("a folder");
-        let mut world = World {
+        let mut environment = Environment {
             collectors: Vec::new(),
             simulator,
             intake,
@@ -67,17 +67,17 @@ impl World {
             folder,
         };
         for replica in 0..replicas {
-            world.write_kubeconfig(replica);
-            let file = world.folder.join(format!("replica-{replica}.yaml"));
-            std::fs::write(&file, world.configuration(replica, durability, consumers)).expect("a configuration");
+            environment.write_kubeconfig(replica);
+            let file = environment.folder.join(format!("replica-{replica}.yaml"));
+            std::fs::write(&file, environment.configuration(replica, durability, consumers)).expect("a configuration");
             let mut collector = Collector::new(file);
             collector.start().await;
-            world.collectors.push(collector);
+            environment.collectors.push(collector);
         }
         // Lists that may be old are: nobody may rely on them.
-        world.simulator.lag_behind(50);
-        world.until_watching().await;
-        world
+        environment.simulator.lag_behind(50);
+        environment.until_watching().await;
+        environment
     }
 
     async fn until_watching(&mut self) {
@@ -308,7 +308,7 @@ service:
     }
 }
 
-impl Drop for World {
+impl Drop for Environment {
     fn drop(&mut self) {
         let _ = std::fs::remove_dir_all(&self.folder);
     }
