@@ -98,7 +98,7 @@ impl Collector {
         }
     }
 
-    /// Whether it has ended although nobody asked it to.
+    /// True if it ended without being asked to.
     pub fn is_dead(&mut self) -> bool {
         match &mut self.child {
             Some(child) => child.try_wait().is_ok_and(|status| status.is_some()),
@@ -158,7 +158,7 @@ fn peak_of(pid: u32) -> Option<u64> {
     Some(kibibytes * 1024)
 }
 
-/// Whether this machine can limit the size of another process's files.
+/// True if this machine can limit the size of another process's files.
 pub async fn can_fill_disks() -> bool {
     let limits = Command::new("prlimit")
         .arg("--version")

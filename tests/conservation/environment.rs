@@ -16,20 +16,20 @@ const WATCHES: usize = 6;
 /// Upper bound on a start: only a broken collector takes this long.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// What stands between the collector and its files.
+/// The layer between the collector and its files.
 pub struct Environment {
     /// The cluster.
     pub simulator: Simulator,
     /// The backend.
     pub intake: Arc<OtlpIntake>,
-    /// What is to be true at the backend.
+    /// The invariants at the backend.
     pub oracle: Oracle,
     /// The replicas.
     pub collectors: Vec<Collector>,
     /// The current token of each replica.
     tokens: Vec<String>,
-    /// How many requests the oracle has been told of: taken and refused.
-    told: (usize, usize),
+    /// The number of requests that the oracle has seen: accepted and rejected.
+    seen: (usize, usize),
     folder: PathBuf,
 }
 
@@ -63,7 +63,7 @@ impl Environment {
             intake,
             oracle: Oracle::default(),
             tokens,
-            told: (0, 0),
+            seen: (0, 0),
             folder,
         };
         for replica in 0..replicas {
@@ -98,7 +98,7 @@ impl Environment {
             self.simulator.url(),
             self.tokens[replica],
         );
-        // Whoever reads it finds the old one or the new one.
+        // A reader finds the old one or the new one.
         let new = self.folder.join(format!("kubeconfig-{replica}.new"));
         std::fs::write(&new, text).expect("a kubeconfig");
         std::fs::rename(&new, self.kubeconfig(replica)).expect("a kubeconfig");
@@ -203,7 +203,7 @@ service:
         let old = self.tokens[replica].clone();
         let number: usize = old.rsplit('-').next().and_then(|n| n.parse().ok()).expect("a number");
         self.tokens[replica] = format!("{replica}-{}", number + 1);
-        // Written before the old one is refused, as whoever renews tokens does.
+        // Written before the old one is rejected, as token renewal does.
         self.write_kubeconfig(replica);
         assert!(self.simulator.replace_token(&old, &self.tokens[replica]));
     }
@@ -225,9 +225,9 @@ service:
 
     /// Tells the oracle what arrived since the last time.
     pub fn absorb(&mut self) {
-        let taken = self.intake.received_after(self.told.0);
-        let refused = self.intake.refused_after(self.told.1);
-        self.told = (self.told.0 + taken.len(), self.told.1 + refused.len());
+        let taken = self.intake.received_after(self.seen.0);
+        let refused = self.intake.refused_after(self.seen.1);
+        self.seen = (self.seen.0 + taken.len(), self.seen.1 + refused.len());
         for received in taken {
             tell(&mut self.oracle, &received, Fate::Taken);
         }
@@ -245,7 +245,7 @@ service:
                 if so(&self.oracle) {
                     return;
                 }
-                // An error says that some were missed, and they are told now.
+                // After an error the missed ones are read now.
                 let _ = arrivals.recv().await;
             }
         };

@@ -1,4 +1,4 @@
-//! What must be true at the backend. Pure: it is told which Jobs there were and what arrived, and says what is wrong.
+//! Invariants at the backend. Pure: compares the Jobs of a run with the data that arrived, and lists the differences.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
@@ -57,7 +57,7 @@ pub struct Point {
     pub count: i64,
 }
 
-/// What became of an item that was sent.
+/// The fate of a sent item.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fate {
     /// The backend took it.
@@ -211,12 +211,12 @@ impl Oracle {
         }
     }
 
-    /// Whether everything that is to arrive has.
+    /// True if all expected data arrived.
     pub fn is_complete(&self) -> bool {
         self.without_event.is_empty() && self.owed.values().all(|owed| *owed < 0)
     }
 
-    /// Whether this Job has its event, and its owner all counts.
+    /// True if the event of this Job and all counts of its owner arrived.
     pub fn has(&self, uid: &str, owner: &str) -> bool {
         let counted = |metric: &str| !self.owed.contains_key(&(metric.to_owned(), owner.to_owned()));
         !self.without_event.contains(uid) && counted(FAILURES) && counted(COMPLETIONS)
@@ -232,7 +232,7 @@ impl Oracle {
         self.traffic
     }
 
-    /// What is wrong.
+    /// The differences.
     pub fn problems(&self) -> BTreeSet<Problem> {
         let mut problems = self.wrong.clone();
         problems.extend(self.without_event.iter().cloned().map(Problem::EventLost));

@@ -1,4 +1,4 @@
-//! The backend is away for a long time while Jobs go on failing.
+//! The backend is unavailable for a long time while more Jobs fail.
 
 use std::collections::BTreeMap;
 use std::time::Duration;

@@ -27,7 +27,7 @@ pub struct Play {
     agenda: BTreeMap<(Duration, u64), Entry>,
     number: u64,
     born: usize,
-    /// When each Job was created and its story ended, for whoever looks for one that is lost.
+    /// The times when each Job was created and ended, to find a lost one.
     chronicle: HashMap<String, String>,
 }
 
@@ -78,7 +78,7 @@ impl Play {
         }
     }
 
-    /// What is known of a Job by its UID.
+    /// The Jobs by UID.
     fn story(&self, problem: &Problem) -> Option<String> {
         match problem {
             Problem::EventLost(uid) => Some(format!("{uid}: {}\n", self.chronicle.get(uid)?)),
@@ -179,7 +179,7 @@ impl Play {
     }
 }
 
-/// What came of a run.
+/// The result of a run.
 #[derive(Debug)]
 pub struct Outcome {
     /// Which run it was.
@@ -190,11 +190,11 @@ pub struct Outcome {
     pub decided: usize,
     /// Faults by kind.
     pub faults: BTreeMap<String, usize>,
-    /// What arrived more often than once, or was refused.
+    /// Data that arrived twice or was rejected.
     pub traffic: Traffic,
-    /// What the oracle said.
+    /// The findings of the oracle.
     pub problems: Vec<Problem>,
-    /// What was wrong besides.
+    /// Other problems.
     pub complaints: Vec<String>,
     /// How long a Job after the faults took until it was counted, from its creation on.
     pub fresh: Option<Duration>,
@@ -202,12 +202,12 @@ pub struct Outcome {
     pub memory: u64,
     /// How long the run took.
     pub took: Duration,
-    /// What to look at if something is wrong: the script and the logs.
+    /// The script and the logs, for analysis.
     pub story: String,
 }
 
 impl Outcome {
-    /// Whether nothing is wrong.
+    /// True if no problem was found.
     pub fn holds(&self) -> bool {
         self.problems.is_empty() && self.complaints.is_empty()
     }

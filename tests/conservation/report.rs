@@ -1,4 +1,4 @@
-//! What several runs came to.
+//! The summary of several runs.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -75,7 +75,7 @@ impl Report {
     }
 }
 
-/// What is wrong with a run, and everything that helps to find out why.
+/// The problems of a run, and all data for their analysis.
 pub fn describe(outcome: &Outcome) -> String {
     let mut text = format!("\n##### {}\n", outcome.name);
     // Writing to a text cannot fail.

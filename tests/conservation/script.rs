@@ -1,4 +1,4 @@
-//! What goes wrong in a run, and when: made from a seed alone.
+//! The faults of a run and their times, generated from a seed.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -7,7 +7,7 @@ use std::time::Duration;
 use simulator::otlp_intake::{ScriptedReply as Reply, Signal};
 use simulator::{Cut, Fault, Ids, Isolation, Matching, Resource, Verb};
 
-/// What the collector keeps its state in.
+/// The storage of the collector.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Durability {
     /// Nothing survives the process.
@@ -36,7 +36,7 @@ pub enum Action {
     Compact,
     /// Some of the next requests get this answer.
     Fault(usize, Matching, Fault),
-    /// The watches of a resource say nothing, or go on.
+    /// The watches of a resource fall silent, or continue.
     Stall(Resource, bool),
     /// Watches say their last lines again.
     Repeat,
@@ -109,18 +109,18 @@ impl Action {
     }
 }
 
-/// What happens, in order.
+/// The steps, in order.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Script(pub Vec<(Duration, Action)>);
 
-/// What a script is made for.
+/// The conditions of a script.
 #[derive(Clone, Copy, Debug)]
 pub struct Setting {
-    /// What the collector is to survive with: it dies unless this is nothing.
+    /// The storage with which the collector survives; without any it is not killed.
     pub durability: Durability,
     /// How long the faults last.
     pub lasts: Duration,
-    /// Whether a disk can be filled here.
+    /// True if a disk can be filled on this machine.
     pub disk: bool,
 }
 
@@ -246,7 +246,7 @@ impl Dice {
         (count, Matching::new(verb, self.watched()), answer)
     }
 
-    /// What reads and writes of the stored state and of the lease meet.
+    /// Faults of reads and writes of the stored state and the Lease.
     fn store_answer(&mut self) -> (usize, Matching, Fault) {
         let status = |code| Fault::Status {
             code,
@@ -385,7 +385,7 @@ mod tests {
     }
 
     #[test]
-    fn whatever_begins_ends_and_whoever_dies_is_started() {
+    fn every_fault_ends_and_every_kill_restarts() {
         for seed in 0..200 {
             let Script(actions) = Script::new(seed, SETTING);
             let count = |wanted: fn(&Action) -> bool| actions.iter().filter(|(_, action)| wanted(action)).count();

@@ -155,7 +155,7 @@ async fn a_plugin_that_hangs_on_startup_leaves_signals_alone() {
     let mut command = cluster.command(BINARY, &format!("run --config {}", config.display()));
     let mut child = command.stdout(Stdio::null()).spawn().expect("it starts");
     let mut lines = BufReader::new(child.stderr.take().expect("piped")).lines();
-    // The process goes on while the plugin hangs: it says so, and tries again.
+    // The process continues while the plugin hangs: it logs that, and retries.
     let mut log = String::new();
     let said = async {
         while let Some(line) = lines.next_line().await.expect("its log") {

@@ -47,7 +47,7 @@ async fn a_failed_job_is_explained_with_the_log_of_what_failed() {
             "  | line 30\n",
         ],
     );
-    // All Pods are there: nothing is missing, and nothing is said to be.
+    // All Pods exist, so no evidence is missing.
     assert!(
         !ran.out.contains("evidence:") && !ran.out.contains("note:"),
         "{}",
@@ -95,7 +95,7 @@ async fn the_articles_job_says_that_its_pods_are_gone() {
             "  log:      none: no Pod of the Job exists any more\n",
         ],
     );
-    // What cannot be known any more is not made up.
+    // Lost evidence is not invented.
     assert_contains(
         &ran.out,
         &["cause:    Unknown (unknown)", "evidence: partial [\"joined_late\"]"],
@@ -103,7 +103,7 @@ async fn the_articles_job_says_that_its_pods_are_gone() {
 }
 
 #[tokio::test]
-async fn events_of_a_pod_that_is_gone_are_still_told() {
+async fn reports_events_of_a_deleted_pod() {
     let cluster = Cluster::start("explain-image").await;
     cluster.scenario("image-pull", MINUTES_AGO).play_all();
     let ran = cluster.run("explain monthly-report -n shop").await;
@@ -162,7 +162,7 @@ async fn a_job_that_has_not_ended_says_what_is_in_its_way() {
 
 #[tokio::test]
 async fn a_job_of_each_recording_is_never_judged_wrong() {
-    // What a look at the end has lost makes a cause Unknown, never another one; outcome and reason stay.
+    // Evidence lost before the look makes a cause Unknown, never a different one; outcome and reason stay.
     for (name, jobs) in crate::support::expected() {
         let cluster = Cluster::start(&format!("explain-{name}")).await;
         let steps = recording::read(&crate::support::corpus().join(format!("{name}.jsonl.gz"))).expect("a recording");

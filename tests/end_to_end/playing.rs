@@ -140,7 +140,7 @@ async fn also_when_a_watch_is_answered_with_410() {
     let steps = story();
     let (before, after) = steps.split_at(steps.len() / 3);
     Player::new(deployment.simulator.store().clone(), before.to_vec()).play_all();
-    // The play stands still until all of it has been seen and listed anew: what comes and goes in between, no client can
+    // The play pauses until everything was observed and listed again: objects that come and go in between, no client can
     // see.
     deployment.events_about(&gone_in(before)).await;
     let gone = Fault::Status {
@@ -159,10 +159,10 @@ async fn also_when_a_watch_is_answered_with_410() {
     finish(deployment).await;
 }
 
-/// What no recording holds: a run that its CronJob replaced, one that was merely deleted, a node without memory, which only
+/// Cases without a recording: a run that its CronJob replaced, one that was merely deleted, a node without memory, which only
 /// its own Event tells, and a node that is silent.
 #[tokio::test]
-async fn stories_are_told_as_they_were_meant() {
+async fn stories_are_reported_as_expected() {
     let mut deployment = Deployment::start("stories").await;
     let names = ["cron-replace", "cron-deleted", "system-oom", "node-lost-without-event"];
     let stories = names.map(crate::stories::named);
@@ -215,7 +215,7 @@ async fn it_asks_for_what_its_cluster_role_allows_and_for_pods_of_jobs_only() {
     assert_eq!(asked, cluster_role());
 }
 
-/// What the deployed ClusterRole allows: group, resource, verb.
+/// The rules of the deployed ClusterRole: group, resource, verb.
 fn cluster_role() -> BTreeSet<(String, String, String)> {
     let text = include_str!("../../deploy/kustomize/base/rbac.yaml");
     let documents: Vec<Value> = serde_yaml::from_multiple(text).expect("YAML");

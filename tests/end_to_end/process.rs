@@ -57,7 +57,7 @@ async fn sighup_is_logged_and_ends_nothing() {
     reports(&deployment).await;
     let log = deployment.stop().await;
     assert!(log.contains("SIGHUP ignored: reload is not supported"), "{log}");
-    // And the last lines are there.
+    // The last lines are complete.
     assert!(log.trim_end().ends_with("stopped"), "{log}");
 }
 

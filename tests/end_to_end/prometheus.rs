@@ -81,7 +81,7 @@ impl Collector {
         let (mut exporter, mut own) = (None, None);
         while exporter.is_none() || own.is_none() {
             let line = timeout(PATIENCE, log.next_line()).await.expect("it says where");
-            let line = line.expect("the log").expect("it goes on");
+            let line = line.expect("the log").expect("another line");
             let address = || {
                 line.split("http://")
                     .nth(1)
@@ -236,7 +236,7 @@ async fn prometheus_evaluates_the_alerts() {
         .collect();
     assert_eq!((jobs.len(), failed.len()), (2, 1), "what the scenarios leave behind");
 
-    // The state: as long as the Job is there.
+    // The state: as long as the Job exists.
     until("KubeJobFailed", async || {
         let firing = prometheus.firing("KubeJobFailed", "job_name").await?;
         if firing == failed {
@@ -285,7 +285,7 @@ async fn prometheus_evaluates_the_alerts() {
     .await;
     // The count stays.
     assert_eq!(prometheus.value("sum(k8s_job_failures_total)").await, Ok(2.0));
-    // The collector's own metrics are there under the collector's names.
+    // The collector's own metrics have the collector's names.
     let own = [
         "otelcol_process_uptime_seconds_total",
         "otelcol_process_memory_rss_bytes",

@@ -19,7 +19,7 @@ fn file(cluster: &Cluster, name: &str) -> String {
     cluster.folder.join(name).display().to_string()
 }
 
-/// Starts a recording and waits until it watches everything. What existed before is in the recording then.
+/// Starts a recording and waits until it watches everything. Objects that existed before are in the recording then.
 async fn start(cluster: &Cluster, args: &str) -> Child {
     let child = cluster.command(BINARY, args).spawn().expect("it starts");
     let everywhere = usize::from(args.contains(" -A "));
@@ -96,12 +96,12 @@ fn verdict(records: &[Value]) -> Vec<(&str, &str, &str)> {
 }
 
 #[tokio::test]
-async fn a_recording_tells_what_the_cluster_told() {
+async fn records_every_change_of_the_cluster() {
     let cluster = Cluster::start("record-live").await;
     let path = file(&cluster, "live.jsonl");
     let child = start(&cluster, &format!("record -A -o {path}")).await;
     let mut player = cluster.scenario("deadline-exceeded", SignedDuration::ZERO);
-    // Halfway the connections break: nothing of the story may be lost or told twice.
+    // Halfway the connections break: nothing of the story may be lost or changes twice.
     for _ in 0..player.remaining() / 2 {
         player.step();
     }
@@ -141,7 +141,7 @@ async fn a_recording_tells_what_the_cluster_told() {
     let all = seen.len();
     seen.sort_unstable();
     seen.dedup();
-    assert_eq!(seen.len(), all, "no change is told twice");
+    assert_eq!(seen.len(), all, "each change is recorded once");
 }
 
 #[tokio::test]
@@ -175,20 +175,20 @@ async fn what_happened_while_no_watch_could_be_had_follows_from_a_list() {
     }
     store.update(Resource::Jobs, changed).expect("it changes");
 
-    let told = |lines: &[Value]| {
+    let changes = |lines: &[Value]| {
         let jobs = lines.iter().filter(|line| line["resource"] == "jobs");
         jobs.map(|line| format!("{} {}", line["type"].as_str().expect("a type"), name(&line["object"])))
             .collect::<Vec<_>>()
     };
     let gone = format!("DELETED {}", name(&gone));
-    until(&path, |lines| told(lines).contains(&gone)).await;
+    until(&path, |lines| changes(lines).contains(&gone)).await;
     assert_eq!(stop(child, "-TERM").await.code, Some(0));
-    let told = told(&lines(&path));
-    let count = |change: &str| told.iter().filter(|line| line.starts_with(change)).count();
+    let changes = changes(&lines(&path));
+    let count = |change: &str| changes.iter().filter(|line| line.starts_with(change)).count();
     assert_eq!(
         (count("ADDED"), count("MODIFIED"), count("DELETED")),
         (2, 1, 1),
-        "{told:?}"
+        "{changes:?}"
     );
 }
 

@@ -81,7 +81,7 @@ impl Drop for Cluster {
     }
 }
 
-/// What a run of the binary left behind.
+/// The result of a run of the binary.
 #[derive(Debug)]
 pub struct Ran {
     /// The exit code.

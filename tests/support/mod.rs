@@ -10,7 +10,7 @@ pub fn corpus() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/corpus")
 }
 
-/// What each recording's Jobs must be judged to be, by recording.
+/// The expected verdicts of the Jobs, by recording.
 pub fn expected() -> BTreeMap<String, Vec<Value>> {
     let text = std::fs::read_to_string(corpus().join("expected.json")).expect("expected.json");
     let json: BTreeMap<String, Value> = serde_json::from_str(&text).expect("JSON");

@@ -1,4 +1,4 @@
-//! What we send, read by implementations that are not ours: the official Python package `opentelemetry-proto`, and a gRPC
+//! The data that the binary sends, read by independent implementations: the official Python package `opentelemetry-proto`, and a gRPC
 //! server made of it and of `grpcio`.
 //!
 //! They run where a Python has these packages: the one that `OTLP_PYTHON` names, that of `target/otlp-python` (where `.ci/run`
@@ -93,8 +93,8 @@ async fn the_official_python_package_reads_what_we_send() {
     let steps = lives();
     let uids = jobs(&steps);
     setup.play(steps);
-    let told = async || {
-        let is_told = || {
+    let reported = async || {
+        let is_reported = || {
             bodies
                 .lock()
                 .unwrap()
@@ -103,11 +103,11 @@ async fn the_official_python_package_reads_what_we_send() {
                 .count()
                 >= uids.len()
         };
-        while !is_told() {
+        while !is_reported() {
             tokio::task::yield_now().await;
         }
     };
-    tokio::time::timeout(PATIENCE, told()).await.expect("events");
+    tokio::time::timeout(PATIENCE, reported()).await.expect("events");
     setup.stop().await;
 
     for (number, (signal, body)) in bodies.lock().unwrap().iter().enumerate() {
@@ -154,14 +154,14 @@ async fn a_grpc_server_that_is_not_ours_takes_what_we_send() {
     let steps = lives();
     let uids = jobs(&steps);
     setup.play(steps);
-    let told = async {
+    let reported = async {
         let mut line = String::new();
         while !line.ends_with(".logs.proto\n") {
             line.clear();
             assert!(output.read_line(&mut line).await.unwrap() > 0, "the server has ended");
         }
     };
-    tokio::time::timeout(PATIENCE, told).await.expect("events");
+    tokio::time::timeout(PATIENCE, reported).await.expect("events");
     setup.stop().await;
     drop(server.stdin.take());
     assert!(server.wait().await.unwrap().success());
@@ -193,7 +193,7 @@ fn script(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/backends").join(name)
 }
 
-/// Reads the requests in the folder, and compares them with what is to be told of these Jobs.
+/// Reads the requests in the folder, and compares them with the expected reports of these Jobs.
 fn check(python: &Path, requests: &Path, uids: &BTreeSet<String>) {
     let output = Command::new(python)
         .arg(script("oracle.py"))
@@ -206,8 +206,8 @@ fn check(python: &Path, requests: &Path, uids: &BTreeSet<String>) {
 
     let row = |row: &Value, at: usize| row[at].as_str().unwrap().to_owned();
     let events = found["events"].as_array().unwrap();
-    let told: BTreeSet<String> = events.iter().map(|event| row(event, 1)).collect();
-    assert_eq!(told, *uids);
+    let reported: BTreeSet<String> = events.iter().map(|event| row(event, 1)).collect();
+    assert_eq!(reported, *uids);
     assert_eq!(events.len(), uids.len(), "each once");
     assert!(events.iter().all(|event| row(event, 0) == "k8s.job.finished"));
     // The trace of a Job is its UID, and its log record names its span.

@@ -1,4 +1,4 @@
-//! What Datadog makes of it: the tags of the shipped pipeline's data, and that nothing of it is refused or lost.
+//! The data of the shipped pipeline at Datadog: its tags, and that all of it is accepted.
 
 use std::collections::BTreeSet;
 

@@ -21,7 +21,7 @@ const PORTION: usize = 250;
 /// How many Jobs have an owner of their own; the others are runs of a CronJob.
 const ALONE: usize = 20;
 
-/// What the metrics must come to.
+/// The expected totals.
 fn expected(endings: &[(String, Ending)]) -> Totals {
     let mut totals = Totals::new();
     for (owner, ending) in endings {
@@ -60,7 +60,7 @@ fn expected(endings: &[(String, Ending)]) -> Totals {
 
 /// Plays the Jobs' lives, all ended by now, and returns what their metrics must come to.
 ///
-/// Whole lives at once are more than a watch keeps; whoever lags behind it sees what is left of a Job only. So they come
+/// Whole lives at once are more than a watch keeps; a watch that lags behind sees only the last state of a Job. So they come
 /// in portions, each once `intake` has the counts of the one before.
 async fn play(setup: &Setup, intake: &OtlpIntake) -> Totals {
     println!("seed {SEED}, {JOBS} Jobs");
@@ -90,7 +90,7 @@ fn free_address() -> String {
     listener.local_addr().unwrap().to_string()
 }
 
-/// What Prometheus would see.
+/// The totals that Prometheus scrapes.
 async fn scrape(address: &str) -> String {
     let mut stream = tokio::net::TcpStream::connect(address).await.unwrap();
     let request = format!("GET /metrics HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\r\n");
@@ -134,7 +134,7 @@ async fn start(profile: Profile) -> OtlpIntake {
     OtlpIntake::start_with(IntakeOptions::of(profile, "key")).await.unwrap()
 }
 
-/// What totals come to: the latest of each series and beginning.
+/// The sum of totals: the latest of each series and start time.
 fn latest(intake: &OtlpIntake) -> Totals {
     let mut latest = BTreeMap::new();
     for point in intake.points().iter().filter(|point| COUNTS.contains(&&*point.metric)) {

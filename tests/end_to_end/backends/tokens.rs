@@ -82,7 +82,7 @@ async fn events_wait_for_tokens_and_survive_their_rotation() {
         "twice in vain, once for a token that is refused, once more"
     );
 
-    // A gateway in trouble refuses a good token, and the token endpoint has no other: the request is retried.
+    // A failing gateway rejects a valid token, and the token endpoint has no other: the request is retried.
     intake.fail_next(Signal::Logs, ScriptedReply::status(401));
     let steps = scenario("out-of-memory", 2, |_| ());
     let both = jobs(&steps).union(&first).cloned().collect();
