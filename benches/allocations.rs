@@ -1,5 +1,5 @@
-//! What one update allocates, beside the full type of the Kubernetes API, what the tracker keeps of each Job, and what
-//! judging one allocates.
+//! Allocations of one update, beside the full type of the Kubernetes API, bytes that the
+//! tracker keeps for each Job, and allocations of one judgement.
 //!
 //! Counts, not times: they are the same in every run. With `--bench` (`cargo bench`) it prints them at full scale;
 //! without (`cargo test`) it holds the budgets at a small one.
@@ -25,17 +25,17 @@ static ALLOCATOR: dhat::Alloc = dhat::Alloc;
 /// An update may allocate at most one part in so many of what the full type does, in bytes.
 const LESS_THAN_FULL: u64 = 4;
 /// The most that is kept of a Job that runs and its Pod, bytes of heap.
-const KEPT_RUNNING: u64 = 1536;
+const RUNNING_BYTES: u64 = 1536;
 /// The most that is kept of a Job that is reported and still exists, bytes of heap: its place in the table of Jobs, and
 /// the one its Pod had in the table of Pods, which does not shrink. 33 bytes each, and a table that has just grown has
 /// 16 places for 7 entries: 151 bytes. Up to 32,768 also stand in the checkpoint,
-/// and have stood among those on their way: two more tables of that kind, of 49 and 57 bytes each.
-const KEPT_REPORTED: u64 = 400;
+/// and have been pending: two more tables of that kind, of 49 and 57 bytes each.
+const REPORTED_BYTES: u64 = 400;
 
 /// The most that judging any recorded Job may allocate, bytes of heap.
 const JUDGED: u64 = 20 * 1024;
 
-/// What was asked of the heap.
+/// Requests to the heap.
 #[derive(Clone, Copy)]
 struct Allocated {
     blocks: u64,
@@ -94,12 +94,12 @@ fn kept(scales: &[usize]) {
         let reported = (HeapStats::get().curr_bytes as u64 - before) / jobs as u64;
         println!("{jobs:>9}{running:>24}{reported:>24}");
         assert!(
-            running <= KEPT_RUNNING,
-            "expected at most {KEPT_RUNNING} bytes per Job that runs, found {running}"
+            running <= RUNNING_BYTES,
+            "expected at most {RUNNING_BYTES} bytes per Job that runs, found {running}"
         );
         assert!(
-            reported <= KEPT_REPORTED,
-            "expected at most {KEPT_REPORTED} bytes per Job, found {reported}"
+            reported <= REPORTED_BYTES,
+            "expected at most {REPORTED_BYTES} bytes per Job, found {reported}"
         );
     }
 }
@@ -111,14 +111,14 @@ fn fail_all(tracker: &mut Tracker, jobs: usize) {
         apply_job(tracker, &line(&recorded.failed_job(number)));
     }
     // Counted for the gauges once more, then forgotten.
-    let mut told = 0;
+    let mut reported = 0;
     while let Some(evidence) = tracker.poll(SETTLED) {
         // As when its event has arrived.
         let uid = job_event::Uid::new(&evidence.job.uid);
         tracker.outbox().apply(&uid, AckEvent::Acknowledged);
-        told += 1;
+        reported += 1;
     }
-    assert_eq!(told, jobs);
+    assert_eq!(reported, jobs);
     tracker.states().for_each(drop);
     let sizes = tracker.sizes();
     assert_eq!((sizes.live, sizes.pods, sizes.reported), (0, 0, jobs));

@@ -1,4 +1,4 @@
-//! What it costs to send: the exporter from the batch that comes in to the answer of a backend on the same machine that
+//! The cost of sending: the exporter from the incoming batch to the response of a backend on the same machine that
 //! takes everything. Encoding, compression, queue and connection run on one thread, whose processor time is measured.
 #![allow(
     missing_docs,
@@ -41,7 +41,7 @@ const WARM_UP: usize = 20;
 /// How many batches wait for their answer at most.
 const AHEAD: usize = 64;
 
-/// What is sent, over and over.
+/// The batch that is sent again and again.
 struct Load {
     name: &'static str,
     batches: usize,
@@ -225,7 +225,7 @@ async fn send(input: &mpsc::Sender<Batch>, load: &Load, batches: usize) {
     }
 }
 
-/// How long this thread has run on a processor. What it costs to copy a batch for sending it is part of it.
+/// CPU time of this thread, including the copy of a batch for sending.
 fn processor_time() -> Duration {
     let text = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap();
     Duration::from_nanos(text.split_whitespace().next().unwrap().parse().unwrap())

@@ -1,5 +1,5 @@
 //! The time that it takes to judge one Job, over every recording: the judgement alone, and all that the processor does with
-//! an event. What it allocates is counted by `allocations`.
+//! an event. `allocations` counts its allocations.
 #![allow(
     missing_docs,
     clippy::unwrap_used,

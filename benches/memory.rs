@@ -167,7 +167,7 @@ async fn measure(folder: &Path, jobs: usize, updates: usize) -> Measured {
     Measured { resident }
 }
 
-/// A Job fails, and its event arrives: the collector did watch all the while, and had not begun anew.
+/// A Job fails, and its event arrives: the collector watched all the time and did not restart.
 async fn prove_that_it_watched(api: &Simulator, intake: &OtlpIntake, recorded: &Recorded) {
     let lists = lists(api).len();
     api.store()

@@ -173,7 +173,7 @@ fn with_two_dashes(argument: OsString) -> OsString {
     }
 }
 
-/// Whether the binary was called as a plugin of kubectl: `kubectl-why`, `kubectl-why_job`, ...
+/// True if the binary was called as a plugin of kubectl: `kubectl-why`, `kubectl-why_job`, ...
 fn is_plugin(name: &Path) -> bool {
     let name = name.file_name().map(|name| name.to_string_lossy());
     name.is_some_and(|name| name.starts_with("kubectl-why"))
@@ -227,7 +227,7 @@ Exit codes:
   1  at least one Job failed
   2  unknown: not found, forbidden or unreachable; the message says what to do";
 
-/// What to explain.
+/// The Job to explain.
 #[derive(Args, Clone, Debug)]
 #[command(group = ArgGroup::new("what").required(true).args(["target", "all_failed", "recording"]))]
 pub struct ExplainArgs {
@@ -276,7 +276,7 @@ fn target(text: &str) -> Result<Target, String> {
     };
     let kind = kind.to_ascii_lowercase();
     let kind = kind.split('.').next().unwrap_or_default();
-    // What Kubernetes allows in a name; anything else would be a selector or a path.
+    // The characters of a Kubernetes name; anything else would be a selector or a path.
     let is_name = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-' || c == '.';
     if name.is_empty() || !name.chars().all(is_name) {
         return Err(format!(
@@ -309,7 +309,7 @@ settings of volumes, other annotations, users and queries in URLs.
 docs/recordings.md lists every field. Review the messages before you share the
 file.";
 
-/// What to record.
+/// The objects to record.
 #[derive(Args, Clone, Debug)]
 #[command(after_help = RECORD_HELP)]
 pub struct RecordArgs {

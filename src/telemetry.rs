@@ -55,16 +55,16 @@ impl Default for Logs {
     }
 }
 
-/// From which level on logs are written.
+/// The lowest level of log lines that are written.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Level {
     /// Everything the collector does.
     Debug,
-    /// What a person who runs it wants to know.
+    /// Normal operation.
     Info,
-    /// What may need attention.
+    /// Possible problems.
     Warn,
-    /// What went wrong.
+    /// Problems.
     Error,
 }
 

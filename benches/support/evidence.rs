@@ -35,7 +35,7 @@ pub fn record(job: &Evidence) -> LogRecord {
     otlp::encode(job, None, Timestamp::UNIX_EPOCH).scope_logs[0].log_records[0].clone()
 }
 
-/// What the processor does with an event.
+/// The work of the processor on an event.
 pub fn enrich(mut record: LogRecord) -> LogRecord {
     let job = otlp::evidence(&record).unwrap();
     encode::write(&mut record, &judge(&job));

@@ -15,7 +15,7 @@ use hyper::{HeaderMap, Request, Response};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::net::TcpListener;
 
-/// What has arrived.
+/// The data that arrived.
 #[derive(Default)]
 struct Taken {
     requests: AtomicU64,

@@ -59,7 +59,7 @@ pub type Apply = fn(&mut Tracker, &[u8]);
 /// A line of a watch with an object of the full type.
 #[derive(Deserialize)]
 pub struct FullLine<T> {
-    /// What happened.
+    /// The change.
     #[serde(rename = "type")]
     pub kind: String,
     /// The object.

@@ -18,7 +18,7 @@ pub fn run(data: &[u8]) {
             Ok(source) => sources.push(source),
             Err(errors) => {
                 assert!(!errors.is_empty());
-                told(&errors, &[]);
+                check_messages(&errors, &[]);
             }
         }
     }
@@ -27,14 +27,14 @@ pub fn run(data: &[u8]) {
     }
     let environment = |name: &str| (!name.starts_with('U')).then(|| SECRET.to_owned());
     let (config, errors) = collector_config::read_all(&sources, &[], &environment);
-    told(&errors, &sources);
+    check_messages(&errors, &sources);
     let (again, same) = collector_config::read_all(&sources, &[], &environment);
     assert_eq!(errors, same, "the same file has other errors");
     assert_eq!(config.is_some(), again.is_some());
     let (_, fewer, _) = collector_config::read_without_environment(&sources, &[], &environment);
     assert!(fewer.0.len() <= errors.0.len(), "leaving variables out adds errors");
     if let Some(config) = config {
-        told(&config.warnings.list(), &sources);
+        check_messages(&config.warnings.list(), &sources);
         let sections = [
             &config.receivers,
             &config.processors,
@@ -66,12 +66,12 @@ pub fn run(data: &[u8]) {
 
 fn read<T: serde::de::DeserializeOwned>(settings: &Settings, sources: &[Source]) {
     if let Err(errors) = settings.read::<T>() {
-        told(&errors, sources);
+        check_messages(&errors, sources);
     }
 }
 
 /// Errors say where and what, in printable characters and without secrets.
-fn told(errors: &Diagnostics, sources: &[Source]) {
+fn check_messages(errors: &Diagnostics, sources: &[Source]) {
     for error in &errors.0 {
         assert!(!error.message.is_empty());
         let position = error.position.as_ref().expect("a position");

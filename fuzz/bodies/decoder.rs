@@ -45,7 +45,7 @@ fn lines_of<'a>(chunks: impl Iterator<Item = &'a [u8]>) -> (Vec<Vec<u8>>, bool) 
     (all, lines.is_cut())
 }
 
-/// What is read is the same each time and always has a UID; what is not says why.
+/// Decoding is deterministic; a decoded object has a UID, a failure has a reason.
 fn read<T: Watched + PartialEq + std::fmt::Debug>(line: &[u8]) {
     let read = watch_line::<T>(line);
     match &read {

@@ -1,4 +1,4 @@
-//! What must hold of the way from a recording, or from evidence, to what a person reads, for any bytes. Run by a fuzz
+//! Properties from a recording, or evidence, to the text for people, for any bytes. Run by a fuzz
 //! target, and by `cargo test` on mutated recordings.
 //!
 //! Input: the evidence of one Job as JSON, or the lines of a recording; lines that cannot be read are left out.
@@ -95,7 +95,7 @@ pub fn check(evidence: &Evidence) {
     assert_eq!(finished.attempts.len(), judgement.attempts.len());
 }
 
-/// Whether a terminal shows a line as what it is.
+/// True if a terminal shows the line unchanged.
 fn is_printable(line: &str) -> bool {
     !line
         .chars()

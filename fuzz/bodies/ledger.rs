@@ -43,7 +43,7 @@ pub fn run(data: &[u8]) {
     assert_eq!(ledger.counted(&uid), Some(Counted::Pending(number)));
     assert!(changes.iter().any(|change| matches!(change, Change::Set(..))));
     for (undelivered, _) in undelivered {
-        assert!(undelivered < number, "windows go on after it");
+        assert!(undelivered < number, "later windows have higher numbers");
         ledger.done(undelivered);
     }
     ledger.done(number);

@@ -98,7 +98,7 @@ async fn stop_on_signal(shutdown: CancellationToken, log: Option<LogWriter>) {
     info!(
         signal = name,
         grace_seconds = GRACE.as_secs(),
-        "stopping: draining what is on its way"
+        "shutting down: draining data in flight"
     );
     shutdown.cancel();
     // A person at a terminal may have no patience. A second SIGTERM means nothing: some supervisors send it twice.

@@ -1,4 +1,4 @@
-//! The collector's own log lines on their way to standard error.
+//! Writes the collector's own log lines to standard error.
 //!
 //! A write to standard error blocks while it is not read, and fails when its disk is full or its reader is closed. So a
 //! dedicated thread writes from a bounded buffer: lines that do not fit or cannot be written are counted and dropped, and
@@ -74,7 +74,7 @@ impl LogWriter {
         Ok(writer)
     }
 
-    /// Waits until all lines are written or dropped, at most for `patience`. Whether they are.
+    /// Waits until all lines are written or dropped, at most for `patience`. Returns false if some are left.
     pub fn flush(&self, patience: Duration) -> bool {
         let Shared { buffer, changed, .. } = &*self.0;
         let pending = |buffer: &mut Buffer| buffer.writing || !buffer.lines.is_empty();

@@ -1,4 +1,4 @@
-//! What the process itself uses, under the collector's names.
+//! Memory and CPU time of the process, under the Collector's names.
 
 use std::sync::atomic::Ordering;
 use std::time::Instant;

@@ -76,7 +76,7 @@ impl Endpoint {
         }
     }
 
-    /// What the SDK is to be given.
+    /// The reader for the SDK.
     pub fn reader(&self) -> Shared {
         self.reader.clone()
     }

@@ -1,5 +1,5 @@
 //! Authors of objects may fill them up. The work grows with the size of an object, not its square: counted in
-//! bytes that are allocated on the way, which do not depend on the machine.
+//! allocated bytes, which do not depend on the machine.
 
 use dhat::{HeapStats, Profiler};
 use jiff::Timestamp;

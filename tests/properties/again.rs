@@ -1,4 +1,4 @@
-//! What is said again changes nothing: one record for each UID, and the same verdict.
+//! Repeated lines change nothing: one record for each UID, and the same verdict.
 
 use job_tracker::replay::Recorded;
 

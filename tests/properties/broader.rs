@@ -2,14 +2,14 @@
 
 use job_judge::Cause;
 
-/// What may stand for a cause.
+/// A broader cause that may replace a cause.
 #[derive(Clone, Copy)]
 pub struct Row {
     /// The cause that all of the evidence gives.
     pub cause: Cause,
-    /// What is given instead.
+    /// The broader cause.
     pub broader: &'static [Cause],
-    /// What is missing.
+    /// The missing evidence.
     pub missing: &'static str,
 }
 
@@ -163,7 +163,7 @@ pub const NOT_UNDERSTOOD: [Row; 18] = [
     ),
 ];
 
-/// Whether `found` may stand for `known`: it is the same, or in the table, or, where there is a table at all, unknown.
+/// True if `found` may replace `known`: it is the same, or in the table, or, where there is a table at all, unknown.
 pub fn allows(table: &[Row], known: Cause, found: Cause) -> bool {
     let in_table = || {
         table
@@ -234,6 +234,6 @@ fn the_page_is_the_tables() {
     assert_eq!(
         written,
         page(),
-        "write it anew: UPDATE_DOCS=1 cargo test --test properties"
+        "regenerate it: UPDATE_DOCS=1 cargo test --test properties"
     );
 }

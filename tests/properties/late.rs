@@ -1,4 +1,4 @@
-//! Joining late, or again after an interruption: a list shows the last versions of what exists, then the watch goes on.
+//! Joining late, or again after an interruption: a list shows the last versions of what exists, then the watch continues.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,4 +1,4 @@
-//! What must hold of every recording, whatever the order, the losses and the surprises: seeded, so that a failure can be
+//! Properties of every recording, for any order, loss and mutation: seeded, so that a failure can be
 //! replayed with `PROPERTY_SEED`. `PROPERTY_RECORDINGS` names a folder with more recordings (`docs/recordings.md`).
 
 #![allow(clippy::unwrap_used, reason = "a test may fail by a panic, also in its helpers")]

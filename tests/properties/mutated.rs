@@ -343,7 +343,7 @@ fn shifted(line: &Value, seconds: i64) -> Value {
         move_at(object, "status.startTime");
         let conditions = object["status"]["conditions"].as_array_mut().into_iter().flatten();
         for condition in conditions.filter_map(Value::as_object_mut) {
-            // Others write these: the scheduler, and whoever disrupts.
+            // Other components write these: the scheduler, and the source of a disruption.
             if condition["type"] != "PodScheduled" && condition["type"] != "DisruptionTarget" {
                 moved(condition, "lastTransitionTime");
             }

@@ -19,7 +19,7 @@ fn queues(recording: &Recording) -> [Vec<&Recorded>; 4] {
     KINDS.map(|kind| recording.lines.iter().filter(|line| line.source.kind == kind).collect())
 }
 
-/// Feeds lines in this order and decides when all are there.
+/// Feeds lines in this order, and decides after the last.
 fn decided_at_the_end<'a>(lines: impl IntoIterator<Item = &'a Recorded>) -> Verdicts {
     let mut feed = Feed::new();
     for line in lines {

@@ -21,7 +21,7 @@ pub struct Recording {
     pub lines: Vec<Recorded>,
     /// Its lines as JSON, without managed fields.
     pub json: Vec<Value>,
-    /// What becomes of its Jobs when it is replayed in order, decided as time runs.
+    /// The outcomes of its Jobs when it is replayed in order, decided as time passes.
     pub verdicts: Verdicts,
 }
 
@@ -139,7 +139,7 @@ impl Feed {
         after(self.begin, t)
     }
 
-    /// All Jobs by UID, ended or not. Panics if one is there twice.
+    /// All Jobs by UID, finished or not. Panics on a duplicate.
     pub fn finish(mut self) -> BTreeMap<String, Evidence> {
         self.jobs.extend(std::iter::from_fn(|| self.tracker.drain(true)));
         self.jobs.extend(self.tracker.into_unfinished());
@@ -155,10 +155,10 @@ impl Feed {
     }
 }
 
-/// What became of each Job, by UID.
+/// The outcome of each Job, by UID.
 pub type Verdicts = BTreeMap<String, Verdict>;
 
-/// What became of a Job.
+/// The outcome of a Job.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Verdict {
     pub outcome: Outcome,
@@ -188,8 +188,8 @@ pub fn verdict(evidence: &Evidence) -> Verdict {
     }
 }
 
-/// What a wrong verdict is called in the list of them; nothing if `found` is as good as it must be: the outcome and
-/// reason of `known`, and its cause or one that `table` allows instead.
+/// The description of a wrong verdict. `None` if `found` is good enough: the outcome and reason of `known`, and its
+/// cause or one that `table` allows instead.
 pub fn worse(known: &Verdict, found: &Verdict, table: &[broader::Row]) -> Option<String> {
     let cause = match (known.cause, found.cause) {
         (Some(known), Some(found)) => broader::allows(table, known, found),
