@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use simulator::otlp_intake::OtlpIntake;
-use simulator::{Resource, Simulator, SimulatorOptions, Store, Verb};
+use simulator::{ObjectStore, Resource, Simulator, SimulatorOptions, Verb};
 use support::collector::Collector;
 use support::{Recorded, http};
 use tokio::task::spawn_blocking;
@@ -76,7 +76,7 @@ async fn with_gauges(folder: &Path, jobs: usize) {
 /// A cluster of this many Jobs, an intake, and the configuration of a collector between them.
 async fn cluster(folder: &Path, jobs: usize, interval: &str, recorded: &Recorded) -> (Simulator, OtlpIntake, PathBuf) {
     let options = SimulatorOptions::default();
-    let store = Store::new(options.store.clone());
+    let store = ObjectStore::new(options.store.clone());
     for number in 0..jobs {
         store
             .create(Resource::Jobs, object(&recorded.running_jobs(number)[1]))

@@ -4,7 +4,7 @@
 
 use std::fmt::Write;
 
-use job_judge::cause::CAUSES;
+use job_judge::CAUSES;
 
 fn page() -> String {
     let mut page = String::from(
@@ -25,7 +25,7 @@ fn page() -> String {
             row.category.as_str(),
             row.retry.as_str(),
             cell(row.meaning),
-            cell(row.evidence),
+            cell(row.proof),
             cell(row.next_step),
         );
     }

@@ -15,8 +15,8 @@ use job_event::evidence::Evidence;
 use job_event::finished::Finished;
 use job_event::otlp;
 use job_event::outcome::Outcome;
-use job_judge::attempts::AttemptOutcome;
-use job_judge::judge::Quality;
+use job_judge::AttemptOutcome;
+use job_judge::Quality;
 use job_judge::report::ExplainRecord;
 use job_judge::{Cause, Judgement, judge, report};
 use job_tracker::TrackerSettings;
@@ -161,7 +161,7 @@ fn failed_attempts_of_a_job_that_completed_are_told() {
     assert_eq!(judgement.attempt_failures, [(Cause::NonZeroExit, 1)].into());
     assert_eq!(
         judgement.summary,
-        "Completed after 15 s. 1 attempt failed on the way: container main exited with code 1."
+        "Completed after 15 s; succeeded after 1 failed attempt: container main exited with code 1."
     );
     let finished = Finished::read(&enriched(&evidence)).unwrap().unwrap();
     assert_eq!(finished.attempt_failures, [("NonZeroExit".to_owned(), 1)].into());
@@ -176,7 +176,7 @@ fn the_first_job_is_explained_with_its_numbers() {
     let (evidence, judgement) = only_job_of("deadline-seed");
     assert_eq!(
         judgement.summary,
-        "Ran 10 s, its limit (activeDeadlineSeconds 10): container main was still running."
+        "Timed out after 10 s (activeDeadlineSeconds: 10): container main was still running."
     );
     let record = enriched(&evidence);
     let text = |name| otlp::find_text(&record.attributes, name);
@@ -200,8 +200,8 @@ fn the_first_job_is_explained_with_its_numbers() {
     let expected = "\
 deadline-seed/deadline-exceeded-test-job  Failed  DeadlineExceeded
   cause:    RanTooLong (timeout), retry helps: no
-  Ran 10 s, its limit (activeDeadlineSeconds 10): container main was still running.
-    attempt                           container  exit  ended                 why
+  Timed out after 10 s (activeDeadlineSeconds: 10): container main was still running.
+    attempt                           container  exit  ended                 result
     deadline-exceeded-test-job-27vst  main       -     2026-11-23T16:14:26Z  stopped
   next:     Find out what it was doing; make it faster, split the work, or raise activeDeadlineSeconds.
 ";

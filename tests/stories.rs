@@ -9,8 +9,8 @@ use std::collections::BTreeSet;
 
 use job_event::Evidence;
 use job_event::evidence::ContainerRole;
-use job_judge::attempts::AttemptOutcome::{Failed, Stopped, Succeeded};
-use job_judge::judge::Attempt;
+use job_judge::AttemptOutcome::{Failed, Stopped, Succeeded};
+use job_judge::JudgedAttempt;
 use job_judge::{Cause, Judgement, Retry, judge};
 use job_tracker::TrackerSettings;
 use job_tracker::replay::replay;
@@ -32,7 +32,7 @@ fn judged(name: &str) -> Judgement {
 }
 
 /// The attempts of a story that failed.
-fn failures(judgement: &Judgement) -> Vec<&Attempt> {
+fn failures(judgement: &Judgement) -> Vec<&JudgedAttempt> {
     let attempts = judgement.attempts.iter();
     attempts.filter(|attempt| attempt.outcome == Failed).collect()
 }
@@ -57,7 +57,7 @@ fn every_story_is_judged_as_it_was_meant() {
 #[test]
 fn every_cause_has_a_story() {
     let told: BTreeSet<Cause> = all().iter().filter_map(|story| story.end.cause).collect();
-    let missing: Vec<_> = job_judge::cause::CAUSES
+    let missing: Vec<_> = job_judge::CAUSES
         .iter()
         .map(|info| info.cause)
         .filter(|cause| !told.contains(cause))
@@ -221,21 +221,21 @@ fn sentences_for_what_is_rare() {
         ),
         (
             "node-lost",
-            "node node1 had not been ready since 2026-11-23T12:00:50Z, and Pod a was on it.",
+            "Pod a was on node node1, which had not been ready since 2026-11-23T12:00:50Z.",
         ),
         (
             "unschedulable-cpu",
-            "Pod a found no node: “0/1 nodes are available: 1 Insufficient cpu”.",
+            "Pod a could not be scheduled: “0/1 nodes are available: 1 Insufficient cpu”.",
         ),
         ("dra-claims", "“0/1 nodes are available: 1 cannot allocate all claims”."),
         ("pod-deadline", "Pod a ran longer than its own activeDeadlineSeconds."),
         (
             "stuck-terminating",
-            "its limit (activeDeadlineSeconds 200): Pod a was being deleted and would not go",
+            "(activeDeadlineSeconds: 200): Pod a was being deleted and did not terminate",
         ),
         (
             "cron-replace",
-            "to make room for the next run of CronJob nightly (concurrencyPolicy Replace).",
+            "to start the next run of CronJob nightly (concurrencyPolicy: Replace).",
         ),
     ] {
         let summary = judged(name).summary;

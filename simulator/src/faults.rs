@@ -1,4 +1,4 @@
-//! Scripted faults: what goes wrong between a client and the API server, on command.
+//! Scripted faults between a client and the API server.
 
 use crate::api::Verb;
 use crate::locked;

@@ -1,8 +1,8 @@
 //! A Kubernetes API and an OTLP intake on loopback, for the demo, the tests and the benchmarks.
 //!
-//! [`Simulator`] serves a [`Store`] over HTTP as `kube-apiserver` does, with scripted faults ([`Fault`]). A [`Player`] plays a
-//! timeline of [`Step`]s into the store: a [`recording`] of a real cluster, or a [`Scenario`], a manifest with a script
-//! of what happens to its Pods. [`otlp_intake`] receives OTLP over HTTP and gRPC and applies the rules of a backend.
+//! [`Simulator`] serves an [`ObjectStore`] over HTTP as `kube-apiserver` does, with scripted faults ([`Fault`]). A
+//! [`Player`] plays [`TimelineStep`]s into the store: a [`recording`] of a real cluster, or a [`Scenario`], a manifest with a
+//! script of what happens to its Pods. [`otlp_intake`] receives OTLP over HTTP and gRPC and applies the rules of a backend.
 //!
 //! ```no_run
 //! # async fn demo() -> Result<(), Box<dyn std::error::Error>> {
@@ -34,7 +34,7 @@ mod simulator;
 mod store;
 pub mod timeline;
 
-pub use api::{Token, Verb};
+pub use api::{ApiToken, Verb};
 pub use faults::{Cut, Fault, Isolation, Matching};
 pub use forward_proxy::{ForwardProxy, ForwardProxyOptions, ProxiedRequest};
 pub use ids::Ids;
@@ -43,8 +43,8 @@ pub use player::Player;
 pub use requests::ApiRequest;
 pub use resource::{ChangeType, Resource};
 pub use simulator::{Simulator, SimulatorOptions};
-pub use store::{Store, StoreError, StoreOptions};
-pub use timeline::Step;
+pub use store::{ObjectStore, StoreError, StoreOptions};
+pub use timeline::TimelineStep;
 
 /// Locks a mutex, also after a panic of another thread that held it.
 pub(crate) fn locked<T: ?Sized>(mutex: &std::sync::Mutex<T>) -> std::sync::MutexGuard<'_, T> {

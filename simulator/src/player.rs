@@ -1,22 +1,22 @@
 //! Plays a timeline into a store: step by step, at once, or in (compressed) time.
 
 use crate::resource::ChangeType;
-use crate::store::{Store, StoreError};
-use crate::timeline::Step;
+use crate::store::{ObjectStore, StoreError};
+use crate::timeline::TimelineStep;
 use std::time::Duration;
 use tokio::time::Instant;
 
 /// Plays the steps of a timeline, in order.
 #[derive(Debug)]
 pub struct Player {
-    store: Store,
-    steps: std::iter::Peekable<std::vec::IntoIter<Step>>,
+    store: ObjectStore,
+    steps: std::iter::Peekable<std::vec::IntoIter<TimelineStep>>,
     played: Duration,
 }
 
 impl Player {
     /// A player at the start of a timeline, which is sorted by time.
-    pub fn new(store: Store, steps: Vec<Step>) -> Player {
+    pub fn new(store: ObjectStore, steps: Vec<TimelineStep>) -> Player {
         Player {
             store,
             steps: steps.into_iter().peekable(),
@@ -27,7 +27,7 @@ impl Player {
     /// Plays the next step at once; returns false at the end of the timeline.
     ///
     /// Objects keep everything but the resource version, which the store assigns. A change of an object that was deleted
-    /// by somebody else is skipped, as a controller's write would fail.
+    /// by another client is skipped, as a controller's write would fail.
     pub fn step(&mut self) -> bool {
         let Some(step) = self.steps.next() else { return false };
         self.played = step.at;
@@ -63,7 +63,7 @@ impl Player {
     }
 }
 
-fn apply(store: &Store, step: Step) -> Result<(), StoreError> {
+fn apply(store: &ObjectStore, step: TimelineStep) -> Result<(), StoreError> {
     match step.change {
         ChangeType::Added => store.put(step.resource, step.object)?,
         ChangeType::Modified => {

@@ -1,7 +1,7 @@
 //! Recordings of watch streams of a real cluster.
 
 use crate::resource::{ChangeType, Resource};
-use crate::timeline::Step;
+use crate::timeline::TimelineStep;
 use flate2::read::GzDecoder;
 use serde::Deserialize;
 use serde_json::Value;
@@ -13,7 +13,7 @@ use std::time::Duration;
 /// The reason a recording cannot be read.
 #[derive(Debug, thiserror::Error)]
 pub enum RecordingError {
-    /// The file cannot be read, or is not gzip though its name says so.
+    /// The file cannot be read, or is not gzip although its name ends in `.gz`.
     #[error("{path}: {source}")]
     Unreadable {
         /// The file.
@@ -47,7 +47,7 @@ struct RecordedLine {
 ///
 /// # Errors
 /// If the file cannot be read or a line is not a recorded change.
-pub fn read(path: &Path) -> Result<Vec<Step>, RecordingError> {
+pub fn read(path: &Path) -> Result<Vec<TimelineStep>, RecordingError> {
     let unreadable = |source| RecordingError::Unreadable {
         path: path.to_owned(),
         source,
@@ -70,11 +70,11 @@ pub fn read(path: &Path) -> Result<Vec<Step>, RecordingError> {
     Ok(steps)
 }
 
-fn step(line: &str) -> Result<Step, String> {
+fn step(line: &str) -> Result<TimelineStep, String> {
     let line: RecordedLine = serde_json::from_str(line).map_err(|error| error.to_string())?;
     let resource = Resource::from_plural(&line.resource).ok_or(format!("unknown resource \"{}\"", line.resource))?;
     let change = ChangeType::parse(&line.r#type).ok_or(format!("unknown type \"{}\"", line.r#type))?;
-    Ok(Step {
+    Ok(TimelineStep {
         at: Duration::from_millis(line.t),
         resource,
         change,

@@ -18,7 +18,7 @@ pub struct ApiRequest {
     pub path: String,
     /// The query as sent, still percent-encoded.
     pub query: String,
-    /// What it does to a resource, if its path names one.
+    /// The verb, if the path names a resource.
     pub verb: Option<Verb>,
     /// The resource of the path.
     pub resource: Option<Resource>,

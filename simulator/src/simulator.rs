@@ -1,13 +1,13 @@
 //! The handle of a running simulator.
 
 use crate::api::server::{ServerState, serve};
-use crate::api::{Token, Verb};
+use crate::api::{ApiToken, Verb};
 use crate::faults::{Cut, Fault, Faults, Isolation, Matching, WatchAction};
 use crate::ids::Ids;
 use crate::locked;
 use crate::requests::{ApiRequest, RequestLog};
 use crate::resource::Resource;
-use crate::store::{Store, StoreOptions};
+use crate::store::{ObjectStore, StoreOptions};
 use std::collections::HashMap;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -24,7 +24,7 @@ pub struct SimulatorOptions {
     /// The port on 127.0.0.1; 0 chooses a free one.
     pub port: u16,
     /// The known bearer tokens. Without any, everybody may do everything.
-    pub tokens: Vec<Token>,
+    pub tokens: Vec<ApiToken>,
     /// The options of the store that [`Simulator::start`] creates.
     pub store: StoreOptions,
     /// The interval of bookmarks, for watches that ask for them; a real server sends one about every minute.
@@ -57,7 +57,7 @@ impl Simulator {
     /// # Errors
     /// If the port cannot be bound.
     pub async fn start(options: SimulatorOptions) -> io::Result<Simulator> {
-        let store = Store::new(options.store.clone());
+        let store = ObjectStore::new(options.store.clone());
         Simulator::start_with(options, store).await
     }
 
@@ -65,7 +65,7 @@ impl Simulator {
     ///
     /// # Errors
     /// If the port cannot be bound.
-    pub async fn start_with(options: SimulatorOptions, store: Store) -> io::Result<Simulator> {
+    pub async fn start_with(options: SimulatorOptions, store: ObjectStore) -> io::Result<Simulator> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, options.port)).await?;
         let state = Arc::new(ServerState {
             store,
@@ -114,7 +114,7 @@ impl Simulator {
     }
 
     /// The objects it serves.
-    pub fn store(&self) -> &Store {
+    pub fn store(&self) -> &ObjectStore {
         &self.state.store
     }
 

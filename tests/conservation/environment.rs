@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use simulator::otlp_intake::{OtlpIntake, PointValue, Received, Signal, Temporality};
-use simulator::{Isolation, Simulator, SimulatorOptions, Token};
+use simulator::{ApiToken, Isolation, Simulator, SimulatorOptions};
 
 use crate::collector::Collector;
 use crate::oracle::{Event, Fate, Oracle, Point};
@@ -43,9 +43,9 @@ impl Environment {
     pub async fn start_with(name: &str, durability: Durability, consumers: usize) -> Environment {
         let replicas = durability.replicas();
         let tokens: Vec<String> = (0..replicas).map(|replica| format!("{replica}-0")).collect();
-        let token = |(replica, value): (usize, &String)| Token {
+        let token = |(replica, value): (usize, &String)| ApiToken {
             user: user(replica),
-            ..Token::admin(value)
+            ..ApiToken::admin(value)
         };
         let options = SimulatorOptions {
             tokens: tokens.iter().enumerate().map(token).collect(),

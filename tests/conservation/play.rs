@@ -5,7 +5,7 @@ use std::fmt;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use simulator::{ChangeType, Ending, GeneratedJob, Ids, JobGenerator, Player, Resource, Step};
+use simulator::{ChangeType, Ending, GeneratedJob, Ids, JobGenerator, Player, Resource, TimelineStep};
 use tokio::time::Instant;
 
 use crate::environment::Environment;
@@ -36,7 +36,7 @@ enum Entry {
     Birth,
     /// A Job that fails and is gone at once.
     Failure,
-    Step(Box<Step>),
+    Step(Box<TimelineStep>),
     Act(Action),
 }
 

@@ -7,6 +7,7 @@ use std::path::Path;
 
 use flate2::bufread::MultiGzDecoder;
 use jiff::SignedDuration;
+use job_event::any_value::from_any_value;
 use job_event::{Evidence, attributes, otlp};
 use job_tracker::TrackerSettings;
 use job_tracker::replay::replay;
@@ -45,8 +46,9 @@ fn the_example_event_is_built_from_a_recording() {
     let judgement = job_judge::judge(evidence);
     reason_enrichment_processor::encode::write(&mut resource.scope_logs[0].log_records[0], &judgement);
     let real_evidence = otlp::find(&resource.scope_logs[0].log_records[0].attributes, attributes::EVIDENCE)
-        .map(otlp::to_json)
-        .expect("evidence");
+        .map(from_any_value)
+        .expect("evidence")
+        .expect("evidence as JSON");
     let names: Vec<String> = resource.scope_logs[0].log_records[0]
         .attributes
         .iter()

@@ -42,7 +42,7 @@ async fn a_failed_job_is_explained_with_the_log_of_what_failed() {
         &[
             "billing/invoice-export  Failed  BackoffLimitExceeded\n",
             "  cause:    NonZeroExit (application)",
-            "Failed after 3 attempts (backoffLimit 2): container main exited with code 1: “cannot connect",
+            "Failed after 3 attempts (backoffLimit: 2): container main exited with code 1: “cannot connect",
             &format!("  log:      container main of Pod {pod}, at most the last 20 lines\n  | line 11\n"),
             "  | line 30\n",
         ],
@@ -72,7 +72,7 @@ async fn the_text_is_as_wide_as_the_terminal() {
     assert_eq!(
         sentence,
         [
-            "  Failed after 3 attempts (backoffLimit 2): container main",
+            "  Failed after 3 attempts (backoffLimit: 2): container main",
             "  exited with code 1: “cannot connect to postgres:",
             "  connection refused”."
         ],
@@ -155,7 +155,7 @@ async fn a_job_that_has_not_ended_says_what_is_in_its_way() {
     );
     let summary = record["summary"].as_str().expect("a summary");
     assert!(
-        summary.starts_with("Has not ended: image registry.example/shop/report:2.7.1 could not be pulled: “"),
+        summary.starts_with("Not finished yet: image registry.example/shop/report:2.7.1 could not be pulled: “"),
         "{summary}"
     );
 }

@@ -7,11 +7,11 @@ use std::time::Duration;
 use crate::deployment::{Deployment, WATCHES};
 use crate::support::{corpus, expected};
 use serde_json::Value;
-use simulator::timeline::{Step, one_after_another};
+use simulator::timeline::{TimelineStep, one_after_another};
 use simulator::{ChangeType, Cut, Fault, Matching, Player, Resource, Verb, recording};
 
 /// All recordings, one after another.
-fn story() -> Vec<Step> {
+fn story() -> Vec<TimelineStep> {
     let read = |name: &String| recording::read(&corpus().join(format!("{name}.jsonl.gz"))).expect("a recording");
     one_after_another(expected().keys().map(read), Duration::ZERO)
 }
@@ -31,7 +31,7 @@ fn decided() -> BTreeMap<String, Value> {
 }
 
 /// The Jobs that are deleted in these steps, by UID.
-fn gone_in(steps: &[Step]) -> BTreeSet<String> {
+fn gone_in(steps: &[TimelineStep]) -> BTreeSet<String> {
     steps
         .iter()
         .filter(|s| s.resource == Resource::Jobs && s.change == ChangeType::Deleted)

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use job_event::Outcome;
-use job_judge::judge::Quality;
+use job_judge::Quality;
 use job_tracker::replay::Recorded;
 use job_watch::{Kind, Object, Observation, Source};
 

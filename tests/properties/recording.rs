@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 use job_event::{Evidence, Outcome};
-use job_judge::judge::Quality;
+use job_judge::Quality;
 use job_judge::{Cause, judge};
 use job_tracker::replay::{Recorded, after, read_line};
 use job_tracker::{OnFirstStart, Tracker, TrackerSettings};

@@ -19,7 +19,7 @@ use super::{redact, suggest};
 /// How many errors are looked for in one component.
 const MAX_ERRORS: usize = 100;
 
-/// Reads a `T` from `root`, which stands at `path`.
+/// Reads a `T` from `root`, the value at `path`.
 ///
 /// # Errors
 /// Every error. None at all, but still an error, if the tree holds an error that has been reported already.
@@ -43,11 +43,11 @@ pub fn read<T: DeserializeOwned>(root: &Node, path: &str) -> Result<T, Diagnosti
     }
 }
 
-/// What is known after some attempts to read a tree.
+/// The findings of all attempts to read a tree.
 #[derive(Default)]
 pub struct Notes {
     errors: RefCell<Diagnostics>,
-    /// The addresses of the nodes that are treated as if they were not there.
+    /// The addresses of the nodes that are treated as absent.
     hidden: RefCell<HashSet<*const Node>>,
 }
 
@@ -61,7 +61,7 @@ impl Notes {
     }
 }
 
-/// The way from the root to a node, kept on the stack.
+/// The path from the root to a node, a linked list on the stack.
 pub enum Path<'p> {
     Root(&'p str),
     Key(&'p Path<'p>, &'p str),
@@ -69,7 +69,7 @@ pub enum Path<'p> {
 }
 
 impl Path<'_> {
-    /// Whether what stands here is a secret, to judge by the keys on the way to it.
+    /// True if a key on the path names a secret.
     fn names_secret(&self) -> bool {
         match self {
             Path::Root(_) => false,
@@ -215,6 +215,8 @@ impl<'de> Place<'de, '_> {
 impl<'de> Deserializer<'de> for Place<'de, '_> {
     type Error = Error;
 
+    serde::forward_to_deserialize_any! { i8 i16 i32 i64 u8 u16 u32 u64 bytes byte_buf }
+
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
         match &self.node.value {
             Value::Mapping(_) => self.mapping(visitor, false),
@@ -250,38 +252,6 @@ impl<'de> Deserializer<'de> for Place<'de, '_> {
         self.deserialize_f64(visitor)
     }
 
-    fn deserialize_i8<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
-        self.integer(visitor)
-    }
-
-    fn deserialize_i16<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
-        self.integer(visitor)
-    }
-
-    fn deserialize_i32<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
-        self.integer(visitor)
-    }
-
-    fn deserialize_i64<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
-        self.integer(visitor)
-    }
-
-    fn deserialize_u8<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
-        self.integer(visitor)
-    }
-
-    fn deserialize_u16<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
-        self.integer(visitor)
-    }
-
-    fn deserialize_u32<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
-        self.integer(visitor)
-    }
-
-    fn deserialize_u64<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
-        self.integer(visitor)
-    }
-
     fn deserialize_str<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
         self.text(visitor)
     }
@@ -295,14 +265,6 @@ impl<'de> Deserializer<'de> for Place<'de, '_> {
     }
 
     fn deserialize_identifier<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
-        self.text(visitor)
-    }
-
-    fn deserialize_bytes<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
-        self.text(visitor)
-    }
-
-    fn deserialize_byte_buf<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
         self.text(visitor)
     }
 

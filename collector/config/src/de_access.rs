@@ -1,4 +1,4 @@
-//! What is inside a mapping, a list or an enum variant, for [`de`](super::de).
+//! Access to the content of mappings, lists and enum variants, for [`de`](super::de).
 
 use serde::de::{self, DeserializeSeed, Deserializer, IntoDeserializer, Visitor};
 

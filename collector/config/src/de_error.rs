@@ -1,4 +1,4 @@
-//! What can be wrong with a value, before it is known where the value stands.
+//! Errors of a value, without its position.
 
 use std::fmt;
 
@@ -9,8 +9,7 @@ use super::redact;
 use super::scalar::{Kind, Scalar};
 use super::suggest;
 
-/// An error on its way up to the node it belongs to. What was found is taken from that node, not from the error:
-/// the node knows what may be shown.
+/// An error without its position. The caller adds the value found from the node, which knows which parts may be shown.
 #[derive(Debug)]
 pub enum Error {
     /// The error has been noted with its position.
@@ -19,7 +18,7 @@ pub enum Error {
     Expected(String),
     /// A text is none of the variants.
     UnknownVariant(&'static [&'static str]),
-    /// A field that must be there is not.
+    /// A required field is missing.
     MissingField(&'static str),
     /// A component's own check failed.
     Custom(String),
@@ -91,7 +90,7 @@ impl Error {
             Error::UnknownVariant(variants) => {
                 let message = format!("found {found}, expected {}", one_of(variants));
                 let nearest = match &node.value {
-                    // The nearest variant would tell about a value from the environment.
+                    // The nearest variant would reveal a value from the environment.
                     Value::Scalar(s) if !s.holds_variable() && !secret => {
                         suggest::nearest(&s.text, variants.iter().copied())
                     }
@@ -142,7 +141,7 @@ fn plain_words(expected: impl fmt::Display) -> String {
     words.to_owned()
 }
 
-/// What to do about a value that is nearly right.
+/// A fix for a value that is nearly right.
 fn help_for(node: &Node, expected: &str) -> Option<String> {
     let Value::Scalar(scalar) = &node.value else {
         return None;

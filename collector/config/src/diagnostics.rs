@@ -5,10 +5,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::scalar::visible;
 
-/// Where something stands in a configuration source. Lines and columns count from 1.
+/// A position in a configuration source. Lines and columns count from 1.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Position {
-    /// The file, `--set`, or whatever else the text came from.
+    /// The origin of the text: a file, standard input or `--set`.
     pub source: Arc<str>,
     /// Line, from 1.
     pub line: u32,
@@ -25,13 +25,13 @@ impl fmt::Display for Position {
 /// One error: where it is, what was found, what was expected.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Diagnostic {
-    /// Where it stands, if that is known.
+    /// The position, if known.
     pub position: Option<Position>,
     /// The path to it in the configuration, as the collector writes it: `exporters::otlp_http::endpoint`.
     pub path: String,
-    /// What was found and what was expected.
+    /// The value found and the value expected.
     pub message: String,
-    /// What to do about it.
+    /// A fix.
     pub help: Option<String>,
 }
 
@@ -91,7 +91,7 @@ impl Diagnostics {
         self.0.extend(other.0);
     }
 
-    /// Whether there is none.
+    /// True if there is no error.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }

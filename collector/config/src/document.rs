@@ -40,7 +40,7 @@ pub struct Config {
     pub warnings: Warnings,
 }
 
-/// What runs.
+/// The section `service`: the parts that run.
 #[derive(Clone, Debug)]
 pub struct Service {
     /// The extensions that run, in the order in which they start.
@@ -54,7 +54,7 @@ pub struct Service {
 /// One pipeline, as configured.
 #[derive(Clone, Debug)]
 pub struct Pipeline {
-    /// Where the pipeline's key stands.
+    /// The position of the pipeline's key.
     pub position: Position,
     /// Receivers, and connectors that end in it.
     pub receivers: Vec<Located<ComponentId>>,
@@ -64,12 +64,12 @@ pub struct Pipeline {
     pub exporters: Vec<Located<ComponentId>>,
 }
 
-/// A reference and the place where it stands.
+/// A reference with its position.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Located<T> {
-    /// What is referred to.
+    /// The target of the reference.
     pub value: T,
-    /// Where the reference stands.
+    /// The position of the reference.
     pub position: Position,
 }
 
@@ -79,7 +79,7 @@ impl<T: fmt::Display> fmt::Display for Located<T> {
     }
 }
 
-/// Reads the sections. What has an error is left out of the result, and the error is added to `errors`.
+/// Reads the sections. Parts with errors are left out, and their errors are added to `errors`.
 pub fn read(root: &Node, errors: &mut Diagnostics) -> Config {
     let warnings = Warnings::default();
     let mut reader = Reader {
@@ -140,7 +140,7 @@ impl Reader<'_> {
         });
     }
 
-    /// The entries of what should be a mapping or null.
+    /// The entries of a mapping; none of null.
     fn mapping<'n>(&mut self, node: &'n Node, path: &str) -> &'n [Entry] {
         if !matches!(node.value, Value::Mapping(_) | Value::Invalid) && !node.is_null() {
             let found = format!("found {}, expected a mapping", node.found());
@@ -212,7 +212,7 @@ impl Reader<'_> {
             let pipeline = self.pipeline(entry, &path);
             pipelines.insert(id, pipeline);
         }
-        // Not worth a word where the section above it is itself an error, or is there with errors in it.
+        // Reported only if the section above it has no error of its own.
         let nothing = match node {
             Some(node) => node.is_null() || matches!(&node.value, Value::Mapping(entries) if entries.is_empty()),
             None => service.is_null() || matches!(service.value, Value::Mapping(_)),
@@ -221,7 +221,7 @@ impl Reader<'_> {
             let position = node.map_or(position, |n| &n.position);
             let help =
                 "write for example `logs: {receivers: [k8s_job], exporters: [debug]}` under `service::pipelines`";
-            let found = "there is no pipeline, so nothing would run";
+            let found = "no pipeline is defined, so nothing would run";
             self.error(position, "service::pipelines", found, Some(help.to_owned()));
         }
         pipelines

@@ -9,7 +9,7 @@ use collector_data::Signal;
 /// The id of a pipeline: `logs`, `metrics/states`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PipelineId {
-    /// What it carries.
+    /// The signal of the pipeline.
     pub signal: Signal,
     /// The part after the slash, where there is one.
     pub name: Option<String>,

@@ -3,7 +3,7 @@
 //! Text becomes a tree (`parse`, `node`, `scalar`), trees are merged (`merge`), `${…}` is replaced (`template`,
 //! `substitute`), the sections are read (`document`, `ids`), and each component reads its own [`Settings`] (`de`).
 //! A valid but probably unintended setting is a warning: [`Settings::warn`] from a component, [`Config::warnings`] from
-//! the graph. [`load()`] does it all but the last; `redact` says what must never be shown, and [`print()`] shows the rest.
+//! the graph. [`load()`] does it all but the last; `redact` hides secrets, and [`print()`] writes the configuration without them.
 
 mod component_id;
 mod credential;
@@ -20,6 +20,8 @@ mod load;
 #[cfg(test)]
 mod load_tests;
 mod merge;
+#[cfg(test)]
+mod merge_tests;
 mod node;
 mod parse;
 mod print;

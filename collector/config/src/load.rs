@@ -27,7 +27,7 @@ pub fn load(sources: &[Source], sets: &[String], env: Environment<'_>) -> Result
 }
 
 /// As [`load`], but with what could be read in spite of errors, so that errors in components' settings can be
-/// told together with the others. No configuration only if a source is not YAML.
+/// reported together with the others. No configuration only if a source is not YAML.
 pub fn read_all(sources: &[Source], sets: &[String], env: Environment<'_>) -> (Option<Config>, Diagnostics) {
     read(sources, sets, env, None)
 }
@@ -61,7 +61,7 @@ fn read(
 }
 
 /// The merged configuration as YAML, to look at: variables as they are written (`${env:NAME}`), never their values;
-/// what stands under a key that names a secret, and passwords in URLs, as `[REDACTED]`.
+/// values under keys that name a secret, and passwords in URLs, as `[REDACTED]`.
 ///
 /// # Errors
 /// If a source is not YAML.

@@ -50,7 +50,7 @@ fn missing(position: Position) -> Node {
     }
 }
 
-/// The tree that `--set` stands for: `a.b.c=value`, or `a::b::c=value` where a part itself has a dot in it.
+/// The tree of one `--set`: `a.b.c=value`, or `a::b::c=value` where a part itself has a dot in it.
 ///
 /// The source is called `--set a.b.c`: the value may be a secret. Columns count from the begin of the argument.
 pub fn parse_set(argument: &str, errors: &mut Diagnostics) -> Option<Node> {

@@ -1,4 +1,4 @@
-//! A YAML document as a tree in which every key and value knows where it stands.
+//! A YAML document as a tree in which every key and value has its position.
 
 use super::diagnostics::Position;
 use super::scalar::{Kind, Scalar};
@@ -6,17 +6,17 @@ use super::scalar::{Kind, Scalar};
 /// How deep a tree may be, so that walking it never exhausts the stack.
 pub const MAX_DEPTH: usize = 64;
 
-/// A value and its place.
+/// A value with its position.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Node {
-    /// Where a scalar or a flow collection begins. A block collection and a missing value stand where their key
-    /// stands, an alias where the alias stands (what is inside it: where it was written).
+    /// The start of a scalar or flow collection. A block collection and a missing value have the position of their key, an
+    /// alias its own (its content: the position where it was written).
     pub position: Position,
-    /// What it is.
+    /// The content.
     pub value: Value,
 }
 
-/// What a node is.
+/// The content of a node.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Value {
     /// A single value; null is one, too.
@@ -25,7 +25,7 @@ pub enum Value {
     Sequence(Vec<Node>),
     /// A mapping, in the order in which it was written.
     Mapping(Vec<Entry>),
-    /// A value with an error that has been reported; treated as if it were not there, and without follow-up errors.
+    /// A value with a reported error; treated as absent, without follow-up errors.
     Invalid,
 }
 
@@ -34,14 +34,14 @@ pub enum Value {
 pub struct Entry {
     /// The key's text.
     pub key: String,
-    /// Where the key stands.
+    /// The position of the key.
     pub key_position: Position,
     /// The value.
     pub node: Node,
 }
 
 impl Node {
-    /// Whether it is null: nothing, `~` or `null`.
+    /// True for nothing, `~` and `null`.
     pub fn is_null(&self) -> bool {
         matches!(&self.value, Value::Scalar(s) if s.kind() == Kind::Null)
     }
@@ -63,7 +63,7 @@ impl Node {
         }
     }
 
-    /// How a message names what was found: the value if it is a short one, else what it is.
+    /// The value for a message: the text of a scalar, else the kind of value.
     pub fn found(&self) -> String {
         match &self.value {
             Value::Mapping(_) => "a mapping".to_owned(),
@@ -78,7 +78,7 @@ impl Node {
         }
     }
 
-    /// Whether the tree holds a value whose error has been reported.
+    /// True if the tree contains a value with a reported error.
     pub fn has_error(&self) -> bool {
         match &self.value {
             Value::Invalid => true,

@@ -12,14 +12,14 @@ use super::node::{Entry, MAX_DEPTH, Node, Value};
 use super::scalar::Scalar;
 use super::source::MAX_BYTES;
 
-/// How many values a source may have, each alias counted with all that it stands for.
+/// How many values a source may have, each alias counted with its whole content.
 const MAX_VALUES: usize = 100_000;
 
 /// Reads one YAML document. An empty one is null.
 ///
 /// # Errors
-/// Returns `None` instead of a tree where the text is not YAML. Errors that leave a tree (a key that stands
-/// twice, an unknown tag) are added to `errors` as well, and the tree is returned without them.
+/// Returns `None` instead of a tree where the text is not YAML. Errors that leave a tree (a duplicate
+/// key, an unknown tag) are added to `errors` as well, and the tree is returned without them.
 pub fn parse(source: &Arc<str>, text: &str, errors: &mut Diagnostics) -> Option<Node> {
     let mut builder = Builder {
         source,
@@ -83,7 +83,7 @@ enum Key {
     Plain(String, Position),
     /// `<<`
     Merge(Position),
-    /// A key that is there already. The error is reported; what it adds is kept, so that nothing is reported missing.
+    /// A duplicate key. The error is reported; its value is kept, so that no key is reported as missing.
     Repeated(String),
     /// A key with an error; its value is dropped.
     Dropped,
@@ -141,7 +141,7 @@ impl Builder<'_> {
             }
             Event::Scalar(text, style, anchor, tag) => {
                 let quoted = self.quoted(style, tag.as_deref(), &position);
-                // The parser writes `~` for a value that is not there.
+                // The parser writes `~` for a missing value.
                 let missing = style == ScalarStyle::Plain && span.is_empty();
                 let scalar = Scalar {
                     text: if missing { String::new() } else { text.into_owned() },
@@ -289,7 +289,7 @@ impl Builder<'_> {
         Ok(())
     }
 
-    /// Adds what `<<` brings: each key that is not there yet.
+    /// Adds the entries of `<<` whose keys are not defined yet.
     fn merge(&mut self, entries: &mut Vec<Entry>, merged: Vec<Node>) {
         if merged.is_empty() {
             return;

@@ -1,4 +1,4 @@
-//! What must not be shown: values from the environment, values under keys that name a secret, passwords in URLs.
+//! Hides secrets: values from the environment, values under keys that name a secret, passwords in URLs.
 
 use super::node::{Entry, Node, Value};
 use super::values::REDACTED;
@@ -6,7 +6,7 @@ use super::values::REDACTED;
 /// Values shorter than this are not searched for inside messages: every message would be full of them.
 const SHORTEST: usize = 3;
 
-/// Whether everything under this key is a secret.
+/// True if all values under this key are secrets.
 pub fn names_secret(key: &str) -> bool {
     const PARTS: [&str; 9] = [
         "apikey",
@@ -34,7 +34,7 @@ pub fn names_secret(key: &str) -> bool {
 /// The message without any value of `node` that must not be shown: all of them if it is a `secret` itself.
 ///
 /// A value from the environment is replaced by its reference. If a part of such a value is still left (a check may
-/// quote a piece of what it read), nothing of the message is.
+/// quote a part of its input), the whole message is replaced.
 pub fn scrub(node: &Node, secret: bool, message: &str) -> String {
     let mut values = Vec::new();
     collect(node, secret, &mut values);
@@ -59,7 +59,7 @@ pub fn scrub_values(node: &Node, message: &str) -> String {
     replace(&values, message, SHORTEST)
 }
 
-/// A text that must not be shown, and what to show for it.
+/// A secret text, and its replacement.
 type Hidden = (String, String);
 
 fn collect(node: &Node, secret: bool, values: &mut Vec<Hidden>) {
@@ -105,7 +105,7 @@ fn replace(values: &[Hidden], message: &str, shortest: usize) -> String {
     // Longest first, so that no value is left in pieces because a part of it was replaced.
     values.sort_by(|a, b| b.0.len().cmp(&a.0.len()).then_with(|| a.cmp(b)));
     values.dedup();
-    // One pass over the message: what has been put in is never searched again.
+    // One pass over the message: replacements are not searched again.
     let mut scrubbed = String::with_capacity(message.len());
     let mut rest = message;
     while let Some(next) = rest.chars().next() {
@@ -123,7 +123,7 @@ fn replace(values: &[Hidden], message: &str, shortest: usize) -> String {
     scrubbed
 }
 
-/// Whether four or more characters of a value in a row stand in the message.
+/// True if the message contains four or more consecutive characters of a value.
 fn quotes_a_part(values: &[Hidden], message: &str) -> bool {
     const PART: usize = 4;
     let message = values

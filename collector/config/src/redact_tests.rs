@@ -118,16 +118,16 @@ fn a_value_of_the_environment_is_in_no_message() {
                     let settings = format!("{{{key}: {}}}", shape.replace('T', &template));
                     let config = load(&[configuration(&settings)], &[], &environment).unwrap_or_else(|e| panic!("{e}"));
                     let settings = &config.exporters[&component_id("x").expect("an id")];
-                    let mut told = settings.error(key, format!("{value} {value:?} is wrong")).to_string();
+                    let mut shown = settings.error(key, format!("{value} {value:?} is wrong")).to_string();
                     if let Err(errors) = settings.read::<Careless>() {
                         assert!(!errors.0.is_empty());
-                        told += &errors.to_string();
+                        shown += &errors.to_string();
                     }
                     for part in ["hunter", "0123456", "98765", "sesam "] {
-                        assert!(!told.contains(part), "{key}: {template} in {shape}: {told}");
+                        assert!(!shown.contains(part), "{key}: {template} in {shape}: {shown}");
                     }
-                    let sesame = told.replace("`basic` or `sesam`", "");
-                    assert!(!sesame.contains("sesam"), "{key}: {template} in {shape}: {told}");
+                    let sesame = shown.replace("`basic` or `sesam`", "");
+                    assert!(!sesame.contains("sesam"), "{key}: {template} in {shape}: {shown}");
                 }
             }
         }
@@ -173,8 +173,8 @@ fn messages_stay_clear_without_the_value() {
     ] {
         let config = load(&[configuration(settings)], &[], &environment).unwrap_or_else(|e| panic!("{e}"));
         let settings = &config.exporters[&component_id("x").expect("an id")];
-        let told = settings.read::<Careless>().expect_err("an error").to_string();
-        assert!(told.contains(expected), "{told}");
+        let shown = settings.read::<Careless>().expect_err("an error").to_string();
+        assert!(shown.contains(expected), "{shown}");
     }
 }
 
@@ -191,10 +191,10 @@ service:
     traces: '${WORD}'
 ";
     let (_, errors) = read_all(&[source(text)], &[], &environment);
-    let told = errors.to_string();
-    assert_eq!(errors.0.len(), 8, "{told}");
+    let shown = errors.to_string();
+    assert_eq!(errors.0.len(), 8, "{shown}");
     for part in ["hunter", "98765", "sesam"] {
-        assert!(!told.contains(part), "{told}");
+        assert!(!shown.contains(part), "{shown}");
     }
 }
 
@@ -278,7 +278,7 @@ exporters:
 service:
 ";
     assert_eq!(printed, expected);
-    // What is printed is a configuration again, and the same one.
+    // The output is a configuration again, and the same one.
     assert_eq!(
         print(&[source(&printed)], &[]).unwrap_or_else(|e| panic!("{e}")),
         printed
@@ -311,7 +311,7 @@ fn keys_that_name_secrets() {
 
 proptest::proptest! {
     #[test]
-    fn what_is_printed_is_read_back(text in "(?s).{0,40}", key in "[a-z:# {'é-]{1,10}") {
+    fn printed_text_is_read_back(text in "(?s).{0,40}", key in "[a-z:# {'é-]{1,10}") {
         let escaped: String = text.chars().map(|c| format!("\\U{:08x}", u32::from(c))).collect();
         let key_escaped: String = key.chars().map(|c| format!("\\U{:08x}", u32::from(c))).collect();
         let first = print(&[source(&format!("a: {{\"{key_escaped}\": \"{escaped}\"}}"))], &[]);

@@ -1,4 +1,4 @@
-//! A scalar: its text, and what YAML's core schema makes of it.
+//! A scalar: its text, and its kind in YAML's core schema.
 
 use std::sync::Arc;
 
@@ -12,11 +12,11 @@ pub struct Scalar {
     pub text: String,
     /// Quoted, or a block: always a text, whatever it looks like.
     pub quoted: bool,
-    /// What stood there before `${…}` and `$$` were replaced; `None` where nothing was.
+    /// The text before `${…}` and `$$` were replaced; `None` if it contained neither.
     pub template: Option<Arc<Template>>,
 }
 
-/// What a substituted scalar was made from: shown instead of the value.
+/// The origin of a substituted scalar, shown instead of its value.
 #[derive(Debug, PartialEq)]
 pub struct Template {
     /// The scalar as written, such as `Bearer ${env:TOKEN}`.
@@ -25,7 +25,7 @@ pub struct Template {
     pub values: Vec<(String, String)>,
 }
 
-/// What a scalar is in YAML's core schema.
+/// The kind of a scalar in YAML's core schema.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Kind {
     /// Nothing, `~` or `null`.
@@ -41,7 +41,7 @@ pub enum Kind {
 }
 
 impl Scalar {
-    /// What it is. Quoted scalars are always texts.
+    /// The kind. Quoted scalars are always texts.
     ///
     /// Whole numbers with a leading zero (`0123`) are texts: YAML 1.1 reads them as octal, YAML 1.2 as decimal.
     pub fn kind(&self) -> Kind {
@@ -52,7 +52,7 @@ impl Scalar {
         kind_of(self.text.trim())
     }
 
-    /// How it may be shown: never a value from the environment or a password in a URL, shortened, control characters escaped.
+    /// A printable form: shortened, control characters escaped, no value from the environment, no password in a URL.
     pub fn shown(&self) -> String {
         const LONGEST: usize = 60;
         let text = self.template.as_ref().map_or(&self.text, |t| &t.text);
@@ -68,7 +68,7 @@ impl Scalar {
         visible(&shown)
     }
 
-    /// Whether a part of it came from the environment.
+    /// True if a part of it came from the environment.
     pub fn holds_variable(&self) -> bool {
         self.template.as_ref().is_some_and(|t| !t.values.is_empty())
     }
@@ -184,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_shown_is_short_and_has_no_control_characters() {
+    fn shown_text_is_short_without_control_characters() {
         let long = Scalar {
             text: format!("\u{1b}[31m\"{}", "ü".repeat(100)),
             quoted: true,

@@ -18,7 +18,7 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// The settings that stand at `path`; `position` is where their key stands.
+    /// The settings at `path`; `position` is that of their key.
     pub(super) fn new(node: Node, path: impl Into<Arc<str>>, position: Position, warnings: Warnings) -> Self {
         Settings {
             node: Arc::new(node),
@@ -28,7 +28,7 @@ impl Settings {
         }
     }
 
-    /// Settings that are not given at all; `position` is where they could stand.
+    /// Absent settings; `position` is that of the section that could contain them.
     pub(super) fn empty(path: &str, position: Position, warnings: Warnings) -> Self {
         let node = Node {
             position: position.clone(),
@@ -65,9 +65,9 @@ impl Settings {
 
     /// An error in the value of a key, for checks that the type alone cannot express. `path` is relative to the
     /// component, parts separated by `::` (`retry_on_failure::max_interval`, `routes::0`); empty means the component
-    /// itself. It stands where the value stands, or else where the nearest mapping around it stands.
+    /// itself. Its position is that of the value, or else of the nearest mapping around it.
     ///
-    /// Values in the message that came from the environment, or stand under a key that names a secret, are replaced.
+    /// Values from the environment and values under keys that name a secret are replaced in the message.
     pub fn error(&self, path: &str, message: impl Into<String>) -> Diagnostic {
         let mut node = &*self.node;
         let mut position = &self.position;
@@ -109,7 +109,7 @@ impl Settings {
         self.warnings.list()
     }
 
-    /// Whether the key at `path` (see [`error`](Self::error)) is given, be it null.
+    /// True if the key at `path` (see [`error`](Self::error)) is present, even if null.
     pub fn is_set(&self, path: &str) -> bool {
         parts(path).try_fold(&*self.node, Node::get).is_some()
     }
@@ -119,7 +119,7 @@ impl Settings {
         &self.path
     }
 
-    /// Where the settings' own key stands (the component's definition).
+    /// The position of the settings' own key (the component's definition).
     pub fn position(&self) -> &Position {
         &self.position
     }

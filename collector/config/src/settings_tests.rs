@@ -141,7 +141,7 @@ fn null_settings_are_empty_settings() {
 }
 
 #[test]
-fn all_errors_are_told_at_once() {
+fn all_errors_are_reported_at_once() {
     let yaml = "\
 endpont: x
 timeout: 30
@@ -202,7 +202,7 @@ struct Inner {
 }
 
 #[test]
-fn what_only_follows_from_a_error_is_not_told() {
+fn errors_that_follow_from_another_are_not_reported() {
     let errors = settings("name: [x]\ninner: {size: 300}\nlist: [{size: x}, {size: 1}, {}]\n")
         .read::<Required>()
         .expect_err("errors");

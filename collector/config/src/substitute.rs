@@ -1,6 +1,6 @@
 //! Replaces `${…}` in every scalar of a tree.
 //!
-//! What a variable holds is never read as YAML structure and never searched for further `${…}`: it is one scalar. A
+//! The value of a variable is one scalar: never YAML structure, never searched for further `${…}`. A
 //! scalar that is nothing but one variable has the type that its value has as a plain scalar, as in the collector;
 //! where a text is wanted, it is the value as it is.
 

@@ -12,24 +12,24 @@ pub enum Part {
     Variable {
         /// Its name.
         name: String,
-        /// What stands for it where it is not set.
+        /// The default if it is not set.
         default: Option<Vec<Part>>,
     },
 }
 
-/// Why a text cannot be taken apart, and what to do about it.
+/// An invalid template, with a fix.
 #[derive(Debug, PartialEq, Eq)]
 pub struct TemplateError {
-    /// What was found.
+    /// The problem.
     pub message: String,
-    /// What to do.
+    /// A fix.
     pub help: String,
 }
 
-/// Takes a text apart. A `$` that is followed by neither `{` nor `$` is a `$`.
+/// Splits a text into its parts. A `$` that is followed by neither `{` nor `$` is a `$`.
 ///
 /// # Errors
-/// If a `${` is not closed, or what stands in it is not a variable.
+/// If a `${` is not closed, or its content is not a variable.
 pub fn parts(text: &str) -> Result<Vec<Part>, TemplateError> {
     let mut rest = text;
     read(&mut rest, 0)
@@ -89,11 +89,8 @@ fn variable(rest: &mut &str, depth: usize) -> Result<Part, TemplateError> {
     let (reference, after) = body.split_at(end);
     if after.starts_with("${") {
         return Err(error(
-            format!(
-                "`${{` stands inside the name of a variable, after `{}`",
-                short(reference)
-            ),
-            "a variable can stand in the default of another one only: `${env:A:-${env:B}}`",
+            format!("`${{` is inside the name of a variable, after `{}`", short(reference)),
+            "a variable can be nested in the default of another one only: `${env:A:-${env:B}}`",
         ));
     }
     let name = name(reference)?;
@@ -253,7 +250,7 @@ mod tests {
             ("${env:1A}", "`1A` in `${…}` is not the name"),
             ("${A B}", "`A B` in `${…}` is not the name"),
             ("${É}", "`É` in `${…}` is not the name"),
-            ("${env:${A}}", "stands inside the name"),
+            ("${env:${A}}", "is inside the name"),
             ("${file:/etc/passwd}", "`file:` in `${…}` is not supported"),
             ("${https://x/y}", "`https:` in `${…}` is not supported"),
             ("${ENV:A}", "`ENV:` in `${…}` is not supported"),

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use jiff::fmt::friendly::{Spacing, SpanPrinter};
 use serde::Deserialize;
 use serde::de::{self, Deserializer, Visitor};
 
@@ -58,7 +59,7 @@ pub enum DurationError {
         text: String,
         /// The unit in it.
         unit: String,
-        /// What to write instead, where that is clear.
+        /// The unit to write instead, if that is clear; else empty.
         hint: &'static str,
     },
     /// A minus sign.
@@ -141,7 +142,7 @@ fn digits(text: &str) -> (&str, &str) {
     text.split_at(text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len()))
 }
 
-/// `fraction` are the digits after the point; what is finer than a nanosecond is cut off.
+/// `fraction` are the digits after the point; digits below a nanosecond are cut off.
 fn fraction_of(fraction: &str, scale: u128) -> u128 {
     let (mut value, mut divisor) = (0, 1);
     for digit in fraction.bytes().take(18) {
@@ -171,24 +172,8 @@ fn unknown_unit(text: &str, unit: &str) -> DurationError {
 impl fmt::Display for Duration {
     /// Writes what [`FromStr`] reads, without loss: `1h30m`, `1m30s`, `200ms`, `0s`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut rest = self.0.as_nanos();
-        if rest == 0 {
-            return f.write_str("0s");
-        }
-        for (unit, scale) in [
-            ("h", 3_600_000_000_000),
-            ("m", 60_000_000_000),
-            ("s", 1_000_000_000),
-            ("ms", 1_000_000),
-            ("us", 1_000),
-            ("ns", 1),
-        ] {
-            if rest >= scale {
-                write!(f, "{}{unit}", rest / scale)?;
-                rest %= scale;
-            }
-        }
-        Ok(())
+        const PRINTER: SpanPrinter = SpanPrinter::new().spacing(Spacing::None);
+        f.write_str(&PRINTER.unsigned_duration_to_string(&self.0))
     }
 }
 
@@ -210,7 +195,7 @@ impl<'de> Deserialize<'de> for Duration {
     }
 }
 
-/// What stands in the place of a secret.
+/// The replacement of a secret.
 pub const REDACTED: &str = "[REDACTED]";
 
 /// A text that must never be shown: an API key, a token, a password. Its `Debug` and `Display` are `[REDACTED]`.
@@ -228,7 +213,7 @@ impl Secret {
         &self.0
     }
 
-    /// Whether there is no text at all.
+    /// True if the text is empty.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
@@ -286,7 +271,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_a_duration_is_explained() {
+    fn invalid_durations_are_explained() {
         for (text, expected) in [
             ("30", "`30` has no unit, write `30s` for seconds"),
             ("1.5", "`1.5` has no unit, write `1.5s` for seconds"),

@@ -1,14 +1,15 @@
-//! What travels between components: OTLP data with its acknowledgement.
+//! OTLP data with its acknowledgement: the message between components.
 
 use std::fmt;
 use std::sync::Arc;
 
 use opentelemetry_proto::tonic::logs::v1::ResourceLogs;
-use opentelemetry_proto::tonic::metrics::v1::{ResourceMetrics, metric::Data};
+use opentelemetry_proto::tonic::metrics::v1::ResourceMetrics;
 use opentelemetry_proto::tonic::trace::v1::ResourceSpans;
-use prost::Message;
 
 use crate::Ack;
+use crate::points::{self, PointRef};
+use crate::proto;
 
 /// The kind of telemetry a pipeline carries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -62,53 +63,30 @@ impl Payload {
         }
     }
 
-    /// How many items it holds: log records, metric points or spans.
+    /// The number of items: log records, metric points or spans.
     pub fn items(&self) -> usize {
         match self {
-            Payload::Logs(resources) => resources
-                .iter()
-                .flat_map(|r| &r.scope_logs)
-                .map(|s| s.log_records.len())
-                .sum(),
-            Payload::Traces(resources) => resources
-                .iter()
-                .flat_map(|r| &r.scope_spans)
-                .map(|s| s.spans.len())
-                .sum(),
-            Payload::Metrics(resources) => resources
-                .iter()
-                .flat_map(|r| &r.scope_metrics)
-                .flat_map(|s| &s.metrics)
-                .map(|m| match &m.data {
-                    Some(Data::Gauge(d)) => d.data_points.len(),
-                    Some(Data::Sum(d)) => d.data_points.len(),
-                    Some(Data::Histogram(d)) => d.data_points.len(),
-                    Some(Data::ExponentialHistogram(d)) => d.data_points.len(),
-                    Some(Data::Summary(d)) => d.data_points.len(),
-                    None => 0,
-                })
-                .sum(),
+            Payload::Logs(resources) => {
+                let scopes = resources.iter().flat_map(|resource| &resource.scope_logs);
+                scopes.map(|scope| scope.log_records.len()).sum()
+            }
+            Payload::Traces(resources) => {
+                let scopes = resources.iter().flat_map(|resource| &resource.scope_spans);
+                scopes.map(|scope| scope.spans.len()).sum()
+            }
+            Payload::Metrics(resources) => points::data_of(resources).map(points::count).sum(),
         }
     }
 
-    /// How many bytes it has as an OTLP export request in protobuf form, before compression.
+    /// The size of the protobuf export request in bytes, before compression.
     pub fn encoded_len(&self) -> usize {
-        /// In all three requests the resources are field 1 and nothing else is there.
-        fn len<M: Message>(resources: &[M]) -> usize {
-            let fields = resources.iter().map(Message::encoded_len);
-            fields.map(|len| 1 + prost::length_delimiter_len(len) + len).sum()
-        }
-        match self {
-            Payload::Logs(resources) => len(resources),
-            Payload::Metrics(resources) => len(resources),
-            Payload::Traces(resources) => len(resources),
-        }
+        proto::encoded_len(self)
     }
 
-    /// Puts the data of the same signal behind this; gives data of another signal back.
+    /// Appends data of the same signal.
     ///
     /// # Errors
-    /// The other data, if its signal is another.
+    /// The other data, if its signal differs.
     pub fn append(&mut self, other: Payload) -> Result<(), Payload> {
         match (self, other) {
             (Payload::Logs(all), Payload::Logs(more)) => all.extend(more),
@@ -125,37 +103,26 @@ impl Payload {
         let Payload::Metrics(resources) = self else {
             return None;
         };
-        let metrics = resources.iter().flat_map(|r| &r.scope_metrics).flat_map(|s| &s.metrics);
-        let oldest = metrics.filter_map(|metric| match metric.data.as_ref()? {
-            Data::Gauge(d) => oldest(d.data_points.iter().map(|point| point.time_unix_nano)),
-            Data::Sum(d) => oldest(d.data_points.iter().map(|point| point.time_unix_nano)),
-            Data::Histogram(d) => oldest(d.data_points.iter().map(|point| point.time_unix_nano)),
-            Data::ExponentialHistogram(d) => oldest(d.data_points.iter().map(|point| point.time_unix_nano)),
-            Data::Summary(d) => oldest(d.data_points.iter().map(|point| point.time_unix_nano)),
-        });
-        oldest.min()
+        // OTLP writes an unknown time as 0.
+        let times = points::points_of(resources).map(PointRef::time);
+        times.filter(|time| *time != 0).min()
     }
 }
 
-/// The smallest of the times that are known; OTLP writes an unknown time as 0.
-fn oldest(times: impl Iterator<Item = u64>) -> Option<u64> {
-    times.filter(|time| *time != 0).min()
-}
-
-/// Data on its way from one component to the next.
+/// Data in flight from one component to the next.
 ///
 /// The payload is shared: a fan-out clones the pointer, and a component that changes it
-/// uses [`Batch::payload_mut`], which copies only when somebody else still looks at it.
+/// uses [`Batch::payload_mut`], which copies only while another component shares it.
 #[derive(Clone, Debug)]
 pub struct Batch {
-    /// The data.
+    /// OTLP data of one signal.
     pub payload: Arc<Payload>,
-    /// Whom to tell what became of it.
+    /// Receives the outcome of the delivery.
     pub ack: Ack,
 }
 
 impl Batch {
-    /// A batch whose end is told to `ack`.
+    /// A batch whose outcome is reported to `ack`.
     pub fn new(payload: Payload, ack: Ack) -> Self {
         Batch {
             payload: Arc::new(payload),
@@ -163,7 +130,7 @@ impl Batch {
         }
     }
 
-    /// The data, to be changed.
+    /// The data, for a change in place.
     pub fn payload_mut(&mut self) -> &mut Payload {
         Arc::make_mut(&mut self.payload)
     }
@@ -171,87 +138,39 @@ impl Batch {
 
 #[cfg(test)]
 mod tests {
-    use opentelemetry_proto::tonic::metrics::v1::{
-        ExponentialHistogram, ExponentialHistogramDataPoint, Gauge, Histogram, HistogramDataPoint, Metric,
-        NumberDataPoint, ScopeMetrics, Sum, Summary, SummaryDataPoint,
-    };
+    use opentelemetry_proto::tonic::metrics::v1::metric::Data;
+    use opentelemetry_proto::tonic::metrics::v1::{Metric, ScopeMetrics};
 
     use super::*;
+    use crate::points::tests::each_kind_at;
 
-    #[test]
-    fn the_oldest_point_is_found_in_every_kind_of_metric() {
-        let number = |time| NumberDataPoint {
-            time_unix_nano: time,
+    fn metrics(data: Vec<Data>) -> Payload {
+        let metrics = data.into_iter().map(|data| Metric {
+            data: Some(data),
             ..Default::default()
-        };
-        let kinds: [fn(u64) -> Data; 5] = [
-            |time| {
-                Data::Gauge(Gauge {
-                    data_points: vec![NumberDataPoint {
-                        time_unix_nano: time,
-                        ..Default::default()
-                    }],
-                })
-            },
-            |time| {
-                Data::Sum(Sum {
-                    data_points: vec![NumberDataPoint {
-                        time_unix_nano: time,
-                        ..Default::default()
-                    }],
-                    ..Default::default()
-                })
-            },
-            |time| {
-                Data::Histogram(Histogram {
-                    data_points: vec![HistogramDataPoint {
-                        time_unix_nano: time,
-                        ..Default::default()
-                    }],
-                    ..Default::default()
-                })
-            },
-            |time| {
-                Data::ExponentialHistogram(ExponentialHistogram {
-                    data_points: vec![ExponentialHistogramDataPoint {
-                        time_unix_nano: time,
-                        ..Default::default()
-                    }],
-                    ..Default::default()
-                })
-            },
-            |time| {
-                Data::Summary(Summary {
-                    data_points: vec![SummaryDataPoint {
-                        time_unix_nano: time,
-                        ..Default::default()
-                    }],
-                })
-            },
-        ];
-        let of = |data: Vec<Data>| {
-            let metrics = data.into_iter().map(|data| Metric {
-                data: Some(data),
-                ..Default::default()
-            });
-            let scope = ScopeMetrics {
+        });
+        Payload::Metrics(vec![ResourceMetrics {
+            scope_metrics: vec![ScopeMetrics {
                 metrics: metrics.collect(),
                 ..Default::default()
-            };
-            let resource = ResourceMetrics {
-                scope_metrics: vec![scope],
-                ..Default::default()
-            };
-            Payload::Metrics(vec![resource]).oldest_point()
-        };
-        let others = Data::Gauge(Gauge {
-            data_points: vec![number(9), number(0), number(8)],
-        });
-        assert_eq!(of(vec![others.clone()]), Some(8), "0 is no time");
-        for kind in kinds {
-            assert_eq!(of(vec![others.clone(), kind(7), kind(70)]), Some(7));
-            assert_eq!(of(vec![kind(0)]), None);
+            }],
+            ..Default::default()
+        }])
+    }
+
+    #[test]
+    fn finds_the_oldest_point_in_every_kind_of_metric() {
+        let [others, ..] = each_kind_at(&[9, 0, 8]);
+        assert_eq!(metrics(vec![others.clone()]).oldest_point(), Some(8), "0 is no time");
+        for (kind, without_time) in each_kind_at(&[7, 70]).into_iter().zip(each_kind_at(&[0])) {
+            assert_eq!(metrics(vec![others.clone(), kind]).oldest_point(), Some(7));
+            assert_eq!(metrics(vec![without_time]).oldest_point(), None);
         }
         assert_eq!(Payload::Logs(Vec::new()).oldest_point(), None);
+    }
+
+    #[test]
+    fn counts_the_points_of_every_kind_of_metric() {
+        assert_eq!(metrics(each_kind_at(&[1, 2]).into()).items(), 10);
     }
 }

@@ -1,11 +1,16 @@
-//! OTLP data between components, and how its sender learns the outcome.
+//! OTLP data between components, and the acknowledgement that its sender receives.
 //!
 //! * [`batch`] and [`ack`]: data of one signal with its acknowledgement.
+//! * [`points`]: metric points of every kind.
+//! * [`proto`] and [`json`]: the two forms of an export request.
 //! * [`split`]: cuts data into smaller pieces.
 //! * [`temporality`]: turns deltas into totals.
 
 pub mod ack;
 pub mod batch;
+pub mod json;
+pub mod points;
+pub mod proto;
 pub mod split;
 pub mod temporality;
 

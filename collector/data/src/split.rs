@@ -1,11 +1,12 @@
 //! Cuts data in two when a request would be too large.
 
+use std::ops::Range;
+
 use opentelemetry_proto::tonic::logs::v1::{ResourceLogs, ScopeLogs};
-use opentelemetry_proto::tonic::metrics::v1::metric::Data;
 use opentelemetry_proto::tonic::metrics::v1::{Metric, ResourceMetrics, ScopeMetrics};
 use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans};
 
-use crate::Payload;
+use crate::{Payload, points};
 
 /// Two halves by number of items, in order, each item with its resource and scope; `None` for fewer than two items.
 pub fn halves(payload: &Payload) -> Option<(Payload, Payload)> {
@@ -21,111 +22,82 @@ pub fn halves(payload: &Payload) -> Option<(Payload, Payload)> {
 pub fn range(payload: &Payload, from: usize, to: usize) -> Payload {
     let mut cut = Cut { from, to, seen: 0 };
     match payload {
-        Payload::Logs(resources) => Payload::Logs(
-            resources
-                .iter()
-                .filter_map(|resource| {
-                    let scopes = resource.scope_logs.iter().filter_map(|scope| {
-                        let log_records = cut.take(&scope.log_records)?;
-                        Some(ScopeLogs {
-                            scope: scope.scope.clone(),
-                            log_records,
-                            schema_url: scope.schema_url.clone(),
-                        })
-                    });
-                    let scope_logs: Vec<_> = scopes.collect();
-                    (!scope_logs.is_empty()).then(|| ResourceLogs {
-                        resource: resource.resource.clone(),
-                        scope_logs,
-                        schema_url: resource.schema_url.clone(),
-                    })
-                })
-                .collect(),
-        ),
-        Payload::Traces(resources) => Payload::Traces(
-            resources
-                .iter()
-                .filter_map(|resource| {
-                    let scopes = resource.scope_spans.iter().filter_map(|scope| {
-                        let spans = cut.take(&scope.spans)?;
-                        Some(ScopeSpans {
-                            scope: scope.scope.clone(),
-                            spans,
-                            schema_url: scope.schema_url.clone(),
-                        })
-                    });
-                    let scope_spans: Vec<_> = scopes.collect();
-                    (!scope_spans.is_empty()).then(|| ResourceSpans {
-                        resource: resource.resource.clone(),
-                        scope_spans,
-                        schema_url: resource.schema_url.clone(),
-                    })
-                })
-                .collect(),
-        ),
-        Payload::Metrics(resources) => Payload::Metrics(
-            resources
-                .iter()
-                .filter_map(|resource| {
-                    let scopes = resource.scope_metrics.iter().filter_map(|scope| {
-                        let metrics: Vec<_> = scope
-                            .metrics
-                            .iter()
-                            .filter_map(|metric| points(metric, &mut cut))
-                            .collect();
-                        (!metrics.is_empty()).then(|| ScopeMetrics {
-                            scope: scope.scope.clone(),
-                            metrics,
-                            schema_url: scope.schema_url.clone(),
-                        })
-                    });
-                    let scope_metrics: Vec<_> = scopes.collect();
-                    (!scope_metrics.is_empty()).then(|| ResourceMetrics {
-                        resource: resource.resource.clone(),
-                        scope_metrics,
-                        schema_url: resource.schema_url.clone(),
-                    })
-                })
-                .collect(),
-        ),
+        Payload::Logs(resources) => Payload::Logs(logs(resources, &mut cut)),
+        Payload::Metrics(resources) => Payload::Metrics(metrics(resources, &mut cut)),
+        Payload::Traces(resources) => Payload::Traces(traces(resources, &mut cut)),
     }
 }
 
-/// The metric with those of its points that lie in the cut.
-fn points(metric: &Metric, cut: &mut Cut) -> Option<Metric> {
-    let data = match metric.data.as_ref()? {
-        Data::Gauge(data) => Data::Gauge(opentelemetry_proto::tonic::metrics::v1::Gauge {
-            data_points: cut.take(&data.data_points)?,
-        }),
-        Data::Sum(data) => Data::Sum(opentelemetry_proto::tonic::metrics::v1::Sum {
-            data_points: cut.take(&data.data_points)?,
-            aggregation_temporality: data.aggregation_temporality,
-            is_monotonic: data.is_monotonic,
-        }),
-        Data::Histogram(data) => Data::Histogram(opentelemetry_proto::tonic::metrics::v1::Histogram {
-            data_points: cut.take(&data.data_points)?,
-            aggregation_temporality: data.aggregation_temporality,
-        }),
-        Data::ExponentialHistogram(data) => {
-            Data::ExponentialHistogram(opentelemetry_proto::tonic::metrics::v1::ExponentialHistogram {
-                data_points: cut.take(&data.data_points)?,
-                aggregation_temporality: data.aggregation_temporality,
+fn logs(resources: &[ResourceLogs], cut: &mut Cut) -> Vec<ResourceLogs> {
+    let resources = resources.iter().filter_map(|resource| {
+        let scopes = resource.scope_logs.iter().filter_map(|scope| {
+            Some(ScopeLogs {
+                log_records: cut.items(&scope.log_records)?,
+                scope: scope.scope.clone(),
+                schema_url: scope.schema_url.clone(),
             })
-        }
-        Data::Summary(data) => Data::Summary(opentelemetry_proto::tonic::metrics::v1::Summary {
-            data_points: cut.take(&data.data_points)?,
-        }),
-    };
-    Some(Metric {
-        name: metric.name.clone(),
-        description: metric.description.clone(),
-        unit: metric.unit.clone(),
-        data: Some(data),
-        metadata: metric.metadata.clone(),
-    })
+        });
+        Some(ResourceLogs {
+            scope_logs: non_empty(scopes)?,
+            resource: resource.resource.clone(),
+            schema_url: resource.schema_url.clone(),
+        })
+    });
+    resources.collect()
 }
 
-/// A range of items, and how many items have gone by.
+fn traces(resources: &[ResourceSpans], cut: &mut Cut) -> Vec<ResourceSpans> {
+    let resources = resources.iter().filter_map(|resource| {
+        let scopes = resource.scope_spans.iter().filter_map(|scope| {
+            Some(ScopeSpans {
+                spans: cut.items(&scope.spans)?,
+                scope: scope.scope.clone(),
+                schema_url: scope.schema_url.clone(),
+            })
+        });
+        Some(ResourceSpans {
+            scope_spans: non_empty(scopes)?,
+            resource: resource.resource.clone(),
+            schema_url: resource.schema_url.clone(),
+        })
+    });
+    resources.collect()
+}
+
+fn metrics(resources: &[ResourceMetrics], cut: &mut Cut) -> Vec<ResourceMetrics> {
+    let resources = resources.iter().filter_map(|resource| {
+        let scopes = resource.scope_metrics.iter().filter_map(|scope| {
+            let metrics = scope.metrics.iter().filter_map(|metric| {
+                let data = metric.data.as_ref()?;
+                Some(Metric {
+                    data: Some(points::slice(data, cut.next(points::count(data))?)),
+                    name: metric.name.clone(),
+                    description: metric.description.clone(),
+                    unit: metric.unit.clone(),
+                    metadata: metric.metadata.clone(),
+                })
+            });
+            Some(ScopeMetrics {
+                metrics: non_empty(metrics)?,
+                scope: scope.scope.clone(),
+                schema_url: scope.schema_url.clone(),
+            })
+        });
+        Some(ResourceMetrics {
+            scope_metrics: non_empty(scopes)?,
+            resource: resource.resource.clone(),
+            schema_url: resource.schema_url.clone(),
+        })
+    });
+    resources.collect()
+}
+
+fn non_empty<T>(items: impl Iterator<Item = T>) -> Option<Vec<T>> {
+    let items: Vec<T> = items.collect();
+    (!items.is_empty()).then_some(items)
+}
+
+/// A range of items, and the number of items before the next one.
 struct Cut {
     from: usize,
     to: usize,
@@ -133,24 +105,28 @@ struct Cut {
 }
 
 impl Cut {
-    /// Those of the next items that lie in the range; `None` if none does.
-    fn take<T: Clone>(&mut self, items: &[T]) -> Option<Vec<T>> {
-        let begin = self.from.saturating_sub(self.seen).min(items.len());
-        let end = self.to.saturating_sub(self.seen).min(items.len());
-        self.seen += items.len();
-        (begin < end).then(|| items[begin..end].to_vec())
+    /// The part of the next `count` items that lies in the range; `None` if it is empty.
+    fn next(&mut self, count: usize) -> Option<Range<usize>> {
+        let begin = self.from.saturating_sub(self.seen).min(count);
+        let end = self.to.saturating_sub(self.seen).min(count);
+        self.seen += count;
+        (begin < end).then_some(begin..end)
+    }
+
+    fn items<T: Clone>(&mut self, items: &[T]) -> Option<Vec<T>> {
+        self.next(items.len()).map(|range| items[range].to_vec())
     }
 }
 
 #[cfg(test)]
 mod tests {
     use opentelemetry_proto::tonic::logs::v1::LogRecord;
-    use opentelemetry_proto::tonic::metrics::v1::{NumberDataPoint, Sum};
     use opentelemetry_proto::tonic::trace::v1::Span;
 
     use super::*;
+    use crate::points::tests::each_kind_at;
 
-    fn logs(shape: &[&[usize]]) -> Payload {
+    fn of_shape(shape: &[&[usize]]) -> Payload {
         let mut time = 0;
         let mut record = || {
             time += 1;
@@ -188,14 +164,14 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_lost_doubled_or_moved() {
+    fn halves_keep_every_item_once_and_in_order() {
         for shape in [
             &[&[2][..]][..],
             &[&[1, 3], &[], &[4]],
             &[&[0, 5], &[1]],
             &[&[7], &[7, 7]],
         ] {
-            let whole = logs(shape);
+            let whole = of_shape(shape);
             let (left, right) = halves(&whole).unwrap();
             assert_eq!(left.items(), whole.items() / 2);
             assert_eq!([times(&left), times(&right)].concat(), times(&whole), "{shape:?}");
@@ -203,48 +179,36 @@ mod tests {
     }
 
     #[test]
-    fn one_item_cannot_be_cut() {
-        assert!(halves(&logs(&[&[1]])).is_none());
-        assert!(halves(&logs(&[])).is_none());
+    fn does_not_cut_a_single_item() {
+        assert!(halves(&of_shape(&[&[1]])).is_none());
+        assert!(halves(&of_shape(&[])).is_none());
     }
 
     #[test]
-    fn points_of_one_metric_keep_its_nature() {
-        let sum = Sum {
-            data_points: (0..5)
-                .map(|time| NumberDataPoint {
-                    time_unix_nano: time,
+    fn cuts_the_points_of_a_metric_of_every_kind() {
+        for (data, (left, right)) in each_kind_at(&[1, 2, 3, 4, 5])
+            .into_iter()
+            .zip(each_kind_at(&[1, 2]).into_iter().zip(each_kind_at(&[3, 4, 5])))
+        {
+            let whole = |data| {
+                Payload::Metrics(vec![ResourceMetrics {
+                    scope_metrics: vec![ScopeMetrics {
+                        metrics: vec![Metric {
+                            name: "m".into(),
+                            data: Some(data),
+                            ..Default::default()
+                        }],
+                        ..Default::default()
+                    }],
                     ..Default::default()
-                })
-                .collect(),
-            aggregation_temporality: 1,
-            is_monotonic: true,
-        };
-        let metric = Metric {
-            name: "m".into(),
-            data: Some(Data::Sum(sum)),
-            ..Default::default()
-        };
-        let whole = Payload::Metrics(vec![ResourceMetrics {
-            scope_metrics: vec![ScopeMetrics {
-                metrics: vec![metric],
-                ..Default::default()
-            }],
-            ..Default::default()
-        }]);
-        let (left, right) = halves(&whole).unwrap();
-        assert_eq!((left.items(), right.items()), (2, 3));
-        for half in [left, right] {
-            let Payload::Metrics(resources) = half else { panic!() };
-            let Some(Data::Sum(sum)) = &resources[0].scope_metrics[0].metrics[0].data else {
-                panic!()
+                }])
             };
-            assert_eq!((sum.aggregation_temporality, sum.is_monotonic), (1, true));
+            assert_eq!(halves(&whole(data)), Some((whole(left), whole(right))));
         }
     }
 
     #[test]
-    fn spans_are_cut_too() {
+    fn cuts_spans() {
         let whole = Payload::Traces(vec![ResourceSpans {
             scope_spans: vec![ScopeSpans {
                 spans: vec![Span::default(); 3],

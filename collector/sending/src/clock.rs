@@ -1,10 +1,10 @@
-//! The wall clock, in the unit of points and stored requests.
+//! The time of day, as points and stored requests know it.
 
 use std::fmt;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-/// A wall clock.
+/// Tells the time; a clone tells the same.
 #[derive(Clone)]
 pub(super) struct Clock(Arc<dyn Fn() -> SystemTime + Send + Sync>);
 

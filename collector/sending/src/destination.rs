@@ -1,4 +1,4 @@
-//! The part of sending that an exporter implements: encode requests, and attempt one.
+//! What an exporter gives the sender: how to make requests, and how to try one.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -7,49 +7,50 @@ use std::time::Duration;
 use super::request::Request;
 use collector_data::Payload;
 
-/// The outcome of one attempt to send one request.
+/// What came of one attempt to send one request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SendOutcome {
-    /// The backend accepted it.
+    /// The destination has it all.
     Accepted,
-    /// The backend accepted it except for `rejected` items, and it must not be sent again (OTLP partial success).
+    /// The destination has it, except for `rejected` items, and it must not be sent again (OTLP partial success).
     /// `rejected: 0` with a message is a warning.
     Partial {
-        /// The number of refused items.
+        /// How many items it refused.
         rejected: u64,
-        /// The message of the backend.
+        /// Its words.
         message: String,
     },
-    /// It failed and may succeed later.
+    /// It did not work, and may work later.
     Retry {
-        /// The shortest wait that the backend asks for.
+        /// The shortest wait the destination asks for.
         after: Option<Duration>,
-        /// The error, for logs and health.
+        /// What happened, for people.
         why: String,
     },
-    /// The backend refuses this data for good.
+    /// The destination refuses this data for good.
     Permanent(String),
-    /// The backend refuses all data: wrong address, wrong key. The exporter is unhealthy until something is accepted.
+    /// The destination refuses everything, whatever the data: wrong address, wrong key. The exporter counts as
+    /// failing until something is accepted.
     Misconfigured(String),
-    /// The request is too large for the backend; the sender splits it in halves.
+    /// It is too large for the destination; the sender cuts it in halves.
     TooLarge(String),
 }
 
-/// A backend, as an exporter reaches it.
+/// Somewhere to send to.
 pub trait Destination: Send + Sync + 'static {
-    /// Encodes the payload as requests, in order; none for a payload without items.
+    /// Makes the requests that together hold the payload, in order; none for a payload without items.
     ///
     /// # Errors
-    /// Why it can never be sent; the batch is rejected.
+    /// Why it cannot be sent at all; the batch is rejected.
     fn prepare(&self, payload: Arc<Payload>) -> Result<Vec<Request>, String>;
 
-    /// Decodes a request: the inverse of `prepare`, also for requests stored under other settings. Needed only to split
-    /// it.
+    /// The data that a request holds: the inverse of `prepare`, also for a request that was stored when the settings
+    /// were others. Needed only to cut it.
     ///
     /// # Errors
-    /// Why it cannot be decoded.
+    /// Why it cannot be read.
     fn unpack(&self, request: &Request) -> Result<Payload, String>;
 
-    /// Attempts to send a request once.
+    /// Tries once.
     fn export(&self, request: &Request) -> impl Future<Output = SendOutcome> + Send;
 }

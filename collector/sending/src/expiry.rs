@@ -1,10 +1,9 @@
-//! `retry_on_failure::max_metric_point_age`: removes the points that are too old for the backend. Pure: time is passed in.
+//! `retry_on_failure::max_metric_point_age`: takes out the points that the backend would not keep any more. Pure: time is
+//! passed in.
 
-use opentelemetry_proto::tonic::metrics::v1::metric::Data;
+use collector_data::{Payload, points};
 
-use collector_data::Payload;
-
-/// Removes the points older than `limit` (nanoseconds since 1970) and returns their number. A point without a time stays.
+/// Takes the points older than `limit` (nanoseconds since 1970) out; gives their number. A point without a time stays.
 pub(super) fn remove_older(payload: &mut Payload, limit: u64) -> u64 {
     let Payload::Metrics(resources) = payload else {
         return 0;
@@ -13,18 +12,11 @@ pub(super) fn remove_older(payload: &mut Payload, limit: u64) -> u64 {
     for resource in resources.iter_mut() {
         for scope in &mut resource.scope_metrics {
             scope.metrics.retain_mut(|metric| {
-                let left = match &mut metric.data {
-                    None => return true,
-                    Some(Data::Gauge(data)) => keep(&mut data.data_points, |p| p.time_unix_nano, limit, &mut removed),
-                    Some(Data::Sum(data)) => keep(&mut data.data_points, |p| p.time_unix_nano, limit, &mut removed),
-                    Some(Data::Histogram(data)) => {
-                        keep(&mut data.data_points, |p| p.time_unix_nano, limit, &mut removed)
-                    }
-                    Some(Data::ExponentialHistogram(data)) => {
-                        keep(&mut data.data_points, |p| p.time_unix_nano, limit, &mut removed)
-                    }
-                    Some(Data::Summary(data)) => keep(&mut data.data_points, |p| p.time_unix_nano, limit, &mut removed),
-                };
+                let Some(data) = &mut metric.data else { return true };
+                let before = points::count(data);
+                points::retain(data, |point| point.time() == 0 || point.time() >= limit);
+                let left = points::count(data);
+                removed += (before - left) as u64;
                 left > 0
             });
         }
@@ -34,16 +26,9 @@ pub(super) fn remove_older(payload: &mut Payload, limit: u64) -> u64 {
     removed
 }
 
-/// Keeps the points that are young enough and returns their number.
-fn keep<P>(points: &mut Vec<P>, time: impl Fn(&P) -> u64, limit: u64, removed: &mut u64) -> usize {
-    let before = points.len();
-    points.retain(|point| time(point) == 0 || time(point) >= limit);
-    *removed += (before - points.len()) as u64;
-    points.len()
-}
-
 #[cfg(test)]
 mod tests {
+    use opentelemetry_proto::tonic::metrics::v1::metric::Data;
     use opentelemetry_proto::tonic::metrics::v1::{
         Gauge, Histogram, HistogramDataPoint, Metric, NumberDataPoint, ResourceMetrics, ScopeMetrics,
     };
@@ -90,7 +75,7 @@ mod tests {
     }
 
     #[test]
-    fn removes_old_points_and_empty_resources() {
+    fn only_what_is_too_old_goes_and_nothing_empty_stays() {
         let mut all = payload(vec![
             vec![gauge("a", &[9, 10, 11]), gauge("b", &[3])],
             vec![gauge("c", &[1]), histogram(&[9])],

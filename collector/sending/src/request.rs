@@ -1,4 +1,4 @@
-//! An encoded request: queued, stored, and sent unchanged by every attempt.
+//! Data made ready to be sent: what waits in the queue, what is stored, what every attempt sends unchanged.
 
 use std::borrow::Cow;
 
@@ -7,7 +7,8 @@ use prost::Message;
 
 use collector_data::{Payload, Signal};
 
-/// The version of the stored format, its first byte. New fields need no new version: an older program skips them.
+/// The version of the stored form, its first byte. Fields may be added without a new one: an older program passes
+/// over what it does not know.
 const VERSION: u8 = 1;
 /// Version and checksum.
 const PREFIX: usize = 9;
@@ -25,33 +26,33 @@ struct Stored {
     encoding: String,
     #[prost(string, tag = "5")]
     compression: String,
-    /// When it was queued, in nanoseconds since 1970.
+    /// When it was put into the queue, in nanoseconds since 1970.
     #[prost(fixed64, tag = "6")]
     queued: u64,
     #[prost(bytes = "bytes", tag = "15")]
     body: Bytes,
 }
 
-/// One request, encoded once and sent unchanged by every attempt, also after a restart if it is stored.
+/// One request, made once and sent unchanged at every attempt, also by the next process where it is stored.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Request {
-    /// The signal of its data.
+    /// What it holds.
     pub signal: Signal,
-    /// The number of its log records, metric points or spans.
+    /// How many log records, metric points or spans it holds.
     pub items: u64,
     /// The time of its oldest metric point, in nanoseconds since 1970; `None` if it has none.
     pub oldest_point: Option<u64>,
-    /// The encoding of the body before compression, as the exporter names it (`proto`). It may differ from the settings,
-    /// which may have changed since the request was stored.
+    /// The form of the body before compression, in the destination's own words (`proto`). A request may have been
+    /// stored when the settings were others, so this holds for it, not the settings.
     pub encoding: Cow<'static, str>,
     /// The value of `Content-Encoding`; empty if the body is not compressed.
     pub compression: Cow<'static, str>,
-    /// The body to send.
+    /// What is sent.
     pub body: Bytes,
 }
 
 impl Request {
-    /// A request with the payload encoded as `body`.
+    /// A request that holds the payload in the form of `body`.
     pub fn new(payload: &Payload, encoding: &'static str, compression: &'static str, body: Bytes) -> Self {
         Request {
             signal: payload.signal(),
@@ -63,7 +64,7 @@ impl Request {
         }
     }
 
-    /// The stored form of a request that was queued at `queued`, in nanoseconds since 1970.
+    /// The bytes to store for the request, which was queued at `queued`, in nanoseconds since 1970.
     pub fn to_stored(&self, queued: u64) -> Bytes {
         let message = Stored {
             signal: self.signal.as_str().into(),
@@ -76,7 +77,7 @@ impl Request {
         };
         let mut stored = vec![0; PREFIX];
         stored.reserve(message.encoded_len());
-        // Writing to a Vec cannot fail.
+        // A Vec grows, so writing to it cannot fail.
         let _ = message.encode(&mut stored);
         let sum = checksum(&stored[PREFIX..]);
         stored[0] = VERSION;
@@ -84,10 +85,10 @@ impl Request {
         stored.into()
     }
 
-    /// The request in stored bytes, and the time when it was queued.
+    /// The request in stored bytes, and when it was queued.
     ///
     /// # Errors
-    /// Why this program cannot read the bytes.
+    /// Why the bytes are not a request that this program knows.
     pub fn from_stored(stored: &Bytes) -> Result<(Request, u64), String> {
         let Some(version) = stored.first() else {
             return Err("it is empty".into());
@@ -115,7 +116,7 @@ impl Request {
     }
 }
 
-/// FNV-1a: detects damage and truncation, not manipulation.
+/// FNV-1a: finds what a damaged disk or a cut write did, and guards against nobody.
 fn checksum(bytes: &[u8]) -> u64 {
     bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
         (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
@@ -138,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn a_stored_request_reads_back_unchanged() {
+    fn what_is_stored_is_read_again_unchanged() {
         let plain = Request {
             signal: Signal::Logs,
             oldest_point: None,
@@ -152,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn detects_every_flipped_bit_and_truncation() {
+    fn every_flipped_bit_and_every_cut_is_noticed() {
         let stored = request().to_stored(42);
         for at in 0..stored.len() * 8 {
             let mut damaged = stored.to_vec();
@@ -168,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn an_unreadable_request_has_a_reason() {
+    fn why_it_cannot_be_read_is_told() {
         let mut newer = request().to_stored(42).to_vec();
         newer[0] = 2;
         let told = Request::from_stored(&newer.into()).unwrap_err();

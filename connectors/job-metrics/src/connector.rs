@@ -1,4 +1,4 @@
-//! The component `job_metrics`: its settings and its loop.
+//! The component `job_metrics`: its settings, and when its windows end.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,14 +7,15 @@ use collector_config::ComponentId;
 use collector_config::{Diagnostics, Duration as Seconds};
 use collector_data::Signal;
 use collector_runtime::component::{ComponentError, Connector, Create, Factory, Kind, Running};
-use collector_runtime::storage::{Claimed, Storage};
+use collector_runtime::health::Status;
+use collector_runtime::storage::Storage;
 use collector_runtime::{Inbox, Outputs};
 use futures_util::future::BoxFuture;
 use jiff::Timestamp;
 use serde::Deserialize;
 use tokio::time::{Instant, MissedTickBehavior, interval_at};
 
-use crate::counting::{Counting, NOT_LEADER};
+use crate::counting::{Counting, Kept, NOT_OURS};
 use crate::histogram::DEFAULT_MAX_SIZE;
 
 /// The shortest window: points are one second apart at least.
@@ -26,11 +27,11 @@ const MAX_BUCKETS: usize = 1024;
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 struct Settings {
-    /// The length of a window.
+    /// How long a window is.
     interval: Seconds,
     /// The most buckets of a histogram.
     histogram_max_size: usize,
-    /// The id of the storage extension that persists the counts; empty: in memory.
+    /// The id of the extension that keeps what was counted; empty: it is kept in memory.
     storage: String,
 }
 
@@ -44,7 +45,7 @@ impl Default for Settings {
     }
 }
 
-/// The factory of `job_metrics`.
+/// The connector's factory.
 pub fn factory() -> Factory<dyn Connector> {
     Factory {
         type_name: "job_metrics",
@@ -99,7 +100,7 @@ fn create(create: &Create<'_>) -> Result<Box<dyn Connector>, Diagnostics> {
     }))
 }
 
-/// A wall clock.
+/// Tells the time of day.
 pub type Clock = Box<dyn Fn() -> Timestamp + Send + Sync>;
 
 /// Turns the events of finished Jobs into delta metrics.
@@ -109,7 +110,7 @@ pub struct JobMetrics {
     clock: Clock,
     max_buckets: usize,
     storage: Option<Arc<dyn Storage>>,
-    store: Option<Claimed>,
+    kept: Option<Kept>,
 }
 
 impl JobMetrics {
@@ -124,11 +125,11 @@ impl JobMetrics {
             clock,
             max_buckets,
             storage: None,
-            store: None,
+            kept: None,
         }
     }
 
-    /// Persists the counts in `storage`.
+    /// Keeps what was counted in `storage`, so that it is known after a restart.
     #[must_use]
     pub fn with_storage(self, storage: Arc<dyn Storage>) -> Self {
         JobMetrics {
@@ -142,7 +143,11 @@ impl Connector for JobMetrics {
     fn start(&mut self) -> BoxFuture<'_, Result<(), ComponentError>> {
         Box::pin(async {
             if let Some(storage) = &self.storage {
-                self.store = Some(Claimed::open(&**storage, Kind::Connector, &self.id).await?);
+                self.kept = Some(Kept {
+                    store: storage.open(Kind::Connector, &self.id).await?,
+                    capacity: storage.capacity(),
+                    is_shared: storage.leader_elector().is_some(),
+                });
             }
             Ok(())
         })
@@ -156,22 +161,22 @@ impl Connector for JobMetrics {
     ) -> BoxFuture<'static, Result<(), ComponentError>> {
         Box::pin(async move {
             let mut ticks = interval_at(Instant::now() + self.interval, self.interval);
-            // After a delay the next window has its full length.
+            // After a delay the next window has its full length again.
             ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
             let Self {
                 clock,
                 max_buckets,
-                store,
+                kept,
                 ..
             } = *self;
-            let store = store.map(|store| store.with_health(&running.health));
-            let mut counting = Counting::new(max_buckets, clock, store, outputs);
+            let mut counting = Counting::new(max_buckets, clock, kept, outputs, running.health.clone());
             loop {
-                if !counting.is_claimed() {
+                if !counting.may_count() {
                     tokio::select! {
                         () = running.shutdown.cancelled() => {
+                            // What nobody may count here, whoever sent it keeps.
                             while let Some(batch) = input.recv().await {
-                                batch.ack.deferred(NOT_LEADER);
+                                batch.ack.deferred(NOT_OURS);
                             }
                             break;
                         }
@@ -190,6 +195,7 @@ impl Connector for JobMetrics {
                 }
             }
             counting.finish().await?;
+            running.health.report(Status::Stopped);
             Ok(())
         })
     }

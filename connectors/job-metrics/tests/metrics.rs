@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use collector_data::{Outcome, Payload};
 use collector_runtime::component::Create;
-use collector_runtime::health::Health;
+use collector_runtime::health::{Health, Status};
 use futures_util::poll;
 use job_event::evidence::Removal;
 use job_event::{attributes as attr, otlp};
@@ -157,13 +157,10 @@ async fn attempts_are_counted_by_cause_even_if_the_job_completed() {
     let counts = [("OutOfMemory", 2), ("NonZeroExit", 1)].map(|(cause, count)| (cause.to_owned(), count));
     otlp::set(
         &mut record.attributes,
-        opentelemetry_proto::tonic::common::v1::KeyValue {
-            key: attr::ATTEMPT_FAILURES.into(),
-            value: Some(job_event::finished::structure(
-                &std::collections::BTreeMap::<String, u64>::from(counts),
-            )),
-            ..Default::default()
-        },
+        otlp::structure(
+            attr::ATTEMPT_FAILURES,
+            &std::collections::BTreeMap::<String, u64>::from(counts),
+        ),
     );
     let _delivery = bench.send(vec![resource]).await;
     let (metrics, ack) = bench.next().await;
@@ -261,6 +258,8 @@ async fn the_last_window_is_sent_at_the_end_in_a_second_of_its_own() {
     batch.ack.delivered();
     assert_eq!(last.await, Outcome::Delivered);
     bench.task.await.unwrap().unwrap();
+    let statuses = bench.health.watch().borrow().clone();
+    assert_eq!(statuses["job_metrics"], Status::Stopped);
 }
 
 #[tokio::test(start_paused = true)]

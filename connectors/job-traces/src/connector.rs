@@ -3,6 +3,7 @@
 use collector_config::Diagnostics;
 use collector_data::{Batch, Payload, Signal};
 use collector_runtime::component::{ComponentError, Connector, Create, Factory, Running};
+use collector_runtime::health::Status;
 use collector_runtime::{Inbox, Outputs};
 use futures_util::future::BoxFuture;
 use job_event::Outcome;
@@ -104,7 +105,7 @@ impl Connector for JobTraces {
         self: Box<Self>,
         mut input: Inbox,
         outputs: Outputs,
-        _running: Running,
+        running: Running,
     ) -> BoxFuture<'static, Result<(), ComponentError>> {
         Box::pin(async move {
             while let Some(Batch { payload, ack }) = input.recv().await {
@@ -112,10 +113,11 @@ impl Connector for JobTraces {
                 if traces.is_empty() {
                     ack.delivered();
                 } else {
-                    // The spans decide the acknowledgement of their events.
+                    // What becomes of the spans is what becomes of their events.
                     outputs.send(Batch::new(Payload::Traces(traces), ack)).await;
                 }
             }
+            running.health.report(Status::Stopped);
             Ok(())
         })
     }

@@ -186,11 +186,7 @@ fn attempts_are_spans_though_the_evidence_was_left_out() {
             "end": "2026-11-23T12:00:05Z"},
         {"pod": "p-2", "uid": "u-2", "outcome": "stopped", "start": "2026-11-23T12:00:06Z", "end": "2026-11-23T12:00:10Z"},
     ]);
-    attributes.push(opentelemetry_proto::tonic::common::v1::KeyValue {
-        key: attr::ATTEMPTS.into(),
-        value: Some(otlp::from_json(attempts)),
-        ..Default::default()
-    });
+    attributes.push(otlp::structure(attr::ATTEMPTS, &attempts));
     let trace = trace(&event);
     let [job, first, second] = spans(&trace) else {
         panic!("{trace:?}")

@@ -4,18 +4,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
-use collector_config::ComponentId;
-use collector_config::{self, Diagnostics};
-use collector_data::{Payload, Signal};
+use collector_config::{ComponentId, Diagnostics};
+use collector_data::{Payload, Signal, json};
 use collector_runtime::component::{Create, Factory, Running};
 use collector_runtime::{ComponentError, Exporter, Inbox};
 use collector_sending::{Destination, QueueSettings, Request, RetrySettings, SendOutcome, Sender};
 use futures_util::future::BoxFuture;
 use opentelemetry::metrics::Meter;
-use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
-use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
-use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
-use serde::Serialize;
 use tokio::time::MissedTickBehavior;
 
 use crate::log::Log;
@@ -137,12 +132,13 @@ impl Destination for Lined {
         if payload.items() == 0 {
             return Ok(Vec::new());
         }
-        let line = line(&payload).map_err(|error| format!("it cannot be written as JSON: {error}"))?;
+        let mut line = json::encode(&payload).map_err(|error| format!("it cannot be written as JSON: {error}"))?;
+        line.push(b'\n');
         Ok(vec![Request::new(&payload, JSON, "", line.into())])
     }
 
     fn unpack(&self, request: &Request) -> Result<Payload, String> {
-        payload(request.signal, &request.body).map_err(|error| format!("it is no line of OTLP: {error}"))
+        json::decode(request.signal, &request.body).map_err(|error| format!("it is no line of OTLP: {error}"))
     }
 
     async fn export(&self, request: &Request) -> SendOutcome {
@@ -156,71 +152,6 @@ impl Destination for Lined {
         SendOutcome::Retry {
             after: None,
             why: format!("cannot write to {}: {why}", self.path),
-        }
-    }
-}
-
-/// The export request as one line.
-fn line(payload: &Payload) -> serde_json::Result<Vec<u8>> {
-    #[derive(Serialize)]
-    enum Named<'a, L, M, T> {
-        #[serde(rename = "resourceLogs")]
-        Logs(&'a L),
-        #[serde(rename = "resourceMetrics")]
-        Metrics(&'a M),
-        #[serde(rename = "resourceSpans")]
-        Traces(&'a T),
-    }
-    let named = match payload {
-        Payload::Logs(resources) => Named::Logs(resources),
-        Payload::Metrics(resources) => Named::Metrics(resources),
-        Payload::Traces(resources) => Named::Traces(resources),
-    };
-    let mut line = serde_json::to_vec(&named)?;
-    line.push(b'\n');
-    Ok(line)
-}
-
-fn payload(signal: Signal, line: &[u8]) -> serde_json::Result<Payload> {
-    Ok(match signal {
-        Signal::Logs => Payload::Logs(serde_json::from_slice::<ExportLogsServiceRequest>(line)?.resource_logs),
-        Signal::Metrics => {
-            Payload::Metrics(serde_json::from_slice::<ExportMetricsServiceRequest>(line)?.resource_metrics)
-        }
-        Signal::Traces => Payload::Traces(serde_json::from_slice::<ExportTraceServiceRequest>(line)?.resource_spans),
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use opentelemetry_proto::tonic::logs::v1::{LogRecord, ResourceLogs, ScopeLogs};
-
-    use super::*;
-
-    #[test]
-    fn a_line_is_the_export_request_and_is_read_again() {
-        let records = vec![LogRecord {
-            time_unix_nano: u64::MAX,
-            trace_id: vec![1; 16],
-            event_name: "a\nb".into(),
-            ..Default::default()
-        }];
-        let scope_logs = vec![ScopeLogs {
-            log_records: records,
-            ..Default::default()
-        }];
-        let logs = Payload::Logs(vec![ResourceLogs {
-            scope_logs,
-            ..Default::default()
-        }]);
-        for payload in [
-            logs,
-            Payload::Metrics(vec![Default::default()]),
-            Payload::Traces(vec![Default::default()]),
-        ] {
-            let line = line(&payload).unwrap();
-            assert_eq!(line.iter().filter(|byte| **byte == b'\n').count(), 1);
-            assert_eq!(super::payload(payload.signal(), &line).unwrap(), payload);
         }
     }
 }

@@ -9,11 +9,10 @@ use std::path::{Path, PathBuf};
 
 use collector_config::ComponentId;
 use collector_config::Settings;
-use collector_data::{Ack, Batch, Delivery, Outcome, Payload};
+use collector_data::{Ack, Batch, Delivery, Outcome, Payload, Signal, json};
 use collector_runtime::ComponentError;
 use collector_runtime::component::{Create, Exporter, Running};
 use collector_runtime::health::{Health, Status};
-use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
 use opentelemetry_proto::tonic::logs::v1::{LogRecord, ResourceLogs, ScopeLogs};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
@@ -118,19 +117,19 @@ fn logs(name: &str) -> Payload {
 fn names(file: &Path) -> Vec<String> {
     let text = std::fs::read_to_string(file).unwrap();
     assert!(text.is_empty() || text.ends_with('\n'), "{text:?}");
-    let line = |line| -> ExportLogsServiceRequest { serde_json::from_str(line).unwrap() };
-    text.lines()
-        .map(|text| {
-            line(text)
-                .resource_logs
-                .remove(0)
-                .scope_logs
-                .remove(0)
-                .log_records
-                .remove(0)
-                .event_name
-        })
-        .collect()
+    let name = |line: &str| {
+        let Payload::Logs(mut resources) = json::decode(Signal::Logs, line.as_bytes()).unwrap() else {
+            unreachable!()
+        };
+        resources
+            .remove(0)
+            .scope_logs
+            .remove(0)
+            .log_records
+            .remove(0)
+            .event_name
+    };
+    text.lines().map(name).collect()
 }
 
 #[tokio::test]

@@ -1,18 +1,10 @@
-//! From data to request bodies: `Export{Logs,Metrics,Trace}ServiceRequest`, compressed, within the backend's limits.
-//!
-//! In all three messages the resources are field 1 and nothing else is there (opentelemetry-proto, collector/*/v1), so
-//! they are written from where they are, without a copy.
+//! Request bodies: the export request as protobuf or JSON, compressed, within the limits of the backend.
 
 use std::sync::Arc;
 
-use bytes::{BufMut, Bytes, BytesMut};
-use collector_data::{Payload, Signal, split};
+use bytes::Bytes;
+use collector_data::{Payload, Signal, json, proto, split};
 use collector_sending::Request;
-use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
-use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
-use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
-use prost::Message;
-use serde::Serialize;
 
 use crate::compression::{self, Compression};
 
@@ -132,8 +124,8 @@ pub(crate) fn unpack(request: &Request) -> Result<Payload, String> {
     let format = Format::of(&request.encoding)?;
     let raw = compression::decompress(&request.compression, &request.body)?;
     let decoded = match format {
-        Format::Proto => decode(request.signal, raw).map_err(|why| why.to_string()),
-        Format::Json => decode_json(request.signal, &raw).map_err(|why| why.to_string()),
+        Format::Proto => proto::decode(request.signal, raw).map_err(|error| error.to_string()),
+        Format::Json => json::decode(request.signal, &raw).map_err(|error| error.to_string()),
     };
     decoded.map_err(|why| format!("it cannot be decoded: {why}"))
 }
@@ -150,68 +142,15 @@ pub(crate) fn proto_body(request: &Request) -> Result<Bytes, String> {
     compression::compress(&request.compression, raw)
 }
 
-fn decode(signal: Signal, raw: Bytes) -> Result<Payload, prost::DecodeError> {
-    Ok(match signal {
-        Signal::Logs => Payload::Logs(ExportLogsServiceRequest::decode(raw)?.resource_logs),
-        Signal::Metrics => Payload::Metrics(ExportMetricsServiceRequest::decode(raw)?.resource_metrics),
-        Signal::Traces => Payload::Traces(ExportTraceServiceRequest::decode(raw)?.resource_spans),
-    })
-}
-
-fn decode_json(signal: Signal, raw: &[u8]) -> Result<Payload, serde_json::Error> {
-    Ok(match signal {
-        Signal::Logs => Payload::Logs(serde_json::from_slice::<ExportLogsServiceRequest>(raw)?.resource_logs),
-        Signal::Metrics => {
-            Payload::Metrics(serde_json::from_slice::<ExportMetricsServiceRequest>(raw)?.resource_metrics)
-        }
-        Signal::Traces => Payload::Traces(serde_json::from_slice::<ExportTraceServiceRequest>(raw)?.resource_spans),
-    })
-}
-
 /// The export request, not compressed.
 fn encode(payload: &Payload, format: Format) -> Result<Bytes, String> {
-    if format == Format::Json {
-        return json(payload);
+    match format {
+        Format::Proto => Ok(proto::encode(payload)),
+        Format::Json => match json::encode(payload) {
+            Ok(text) => Ok(text.into()),
+            Err(error) => Err(format!("the request cannot be written as JSON: {error}")),
+        },
     }
-    Ok(match payload {
-        Payload::Logs(resources) => repeated_field_1(resources),
-        Payload::Metrics(resources) => repeated_field_1(resources),
-        Payload::Traces(resources) => repeated_field_1(resources),
-    })
-}
-
-fn json(payload: &Payload) -> Result<Bytes, String> {
-    #[derive(Serialize)]
-    enum Named<'a> {
-        #[serde(rename = "resourceLogs")]
-        Logs(&'a [opentelemetry_proto::tonic::logs::v1::ResourceLogs]),
-        #[serde(rename = "resourceMetrics")]
-        Metrics(&'a [opentelemetry_proto::tonic::metrics::v1::ResourceMetrics]),
-        #[serde(rename = "resourceSpans")]
-        Traces(&'a [opentelemetry_proto::tonic::trace::v1::ResourceSpans]),
-    }
-    // An enum's variant is written as an object with one key.
-    let message = match payload {
-        Payload::Logs(resources) => Named::Logs(resources),
-        Payload::Metrics(resources) => Named::Metrics(resources),
-        Payload::Traces(resources) => Named::Traces(resources),
-    };
-    let text = serde_json::to_vec(&message).map_err(|why| format!("the request cannot be written as JSON: {why}"))?;
-    Ok(text.into())
-}
-
-fn repeated_field_1<M: Message>(messages: &[M]) -> Bytes {
-    /// Field 1, length-delimited.
-    const TAG: u8 = (1 << 3) | 2;
-    let mut buffer = BytesMut::new();
-    for message in messages {
-        let length = message.encoded_len();
-        buffer.reserve(1 + prost::length_delimiter_len(length) + length);
-        buffer.put_u8(TAG);
-        // BytesMut grows, so writing to it cannot fail.
-        let _ = message.encode_length_delimited(&mut buffer);
-    }
-    buffer.freeze()
 }
 
 #[cfg(test)]
@@ -222,7 +161,7 @@ mod tests {
 
     use super::*;
 
-    fn proto(compression: Compression) -> Encoding {
+    fn with(compression: Compression) -> Encoding {
         Encoding {
             format: Format::Proto,
             compression,
@@ -248,48 +187,19 @@ mod tests {
     }
 
     fn names(request: &Request) -> Vec<String> {
-        let decoded = ExportLogsServiceRequest::decode(request.body.clone()).unwrap();
-        let records = decoded
-            .resource_logs
-            .into_iter()
-            .flat_map(|resource| resource.scope_logs);
+        let Payload::Logs(resources) = unpack(request).unwrap() else {
+            panic!()
+        };
+        let records = resources.into_iter().flat_map(|resource| resource.scope_logs);
         let records = records.flat_map(|scope| scope.log_records);
         records.map(|record| record.event_name).collect()
-    }
-
-    #[test]
-    fn the_body_is_the_export_request() {
-        let payload = logs(&["a".into(), "b".repeat(300)]);
-        let Payload::Logs(resource_logs) = payload.clone() else {
-            panic!()
-        };
-        let expected = ExportLogsServiceRequest { resource_logs }.encode_to_vec();
-        assert_eq!(encode(&payload, Format::Proto).unwrap(), expected);
-    }
-
-    #[test]
-    fn json_is_what_the_types_themselves_make() {
-        let payload = logs(&["a".into()]);
-        let Payload::Logs(resource_logs) = payload.clone() else {
-            panic!()
-        };
-        let expected = serde_json::to_vec(&ExportLogsServiceRequest { resource_logs }).unwrap();
-        assert_eq!(encode(&payload, Format::Json).unwrap(), expected);
-        for (payload, key) in [
-            (Payload::Metrics(vec![Default::default()]), "resourceMetrics"),
-            (Payload::Traces(vec![Default::default()]), "resourceSpans"),
-        ] {
-            let text = encode(&payload, Format::Json).unwrap();
-            let text: serde_json::Value = serde_json::from_slice(&text).unwrap();
-            assert!(text[key].is_array(), "{text}");
-        }
     }
 
     #[test]
     fn what_is_too_large_is_cut_in_order_and_a_single_item_goes_as_it_is() {
         let all: Vec<String> = ["a", "b", "c", "d", "e"].iter().map(|name| name.repeat(100)).collect();
         let limits = Limits { raw: 250, sent: 250 };
-        let requests = requests(Arc::new(logs(&all)), proto(Compression::None), limits).unwrap();
+        let requests = requests(Arc::new(logs(&all)), with(Compression::None), limits).unwrap();
         assert_eq!(
             requests.iter().map(|request| request.items).collect::<Vec<_>>(),
             [2, 1, 2]
@@ -299,11 +209,11 @@ mod tests {
 
         let large = Arc::new(logs(&["x".repeat(1000)]));
         assert_eq!(
-            super::requests(large, proto(Compression::None), limits).unwrap().len(),
+            super::requests(large, with(Compression::None), limits).unwrap().len(),
             1
         );
         assert!(
-            super::requests(Arc::new(logs(&[])), proto(Compression::None), limits)
+            super::requests(Arc::new(logs(&[])), with(Compression::None), limits)
                 .unwrap()
                 .is_empty()
         );
@@ -316,9 +226,9 @@ mod tests {
             raw: 1_000_000,
             sent: 2_000,
         };
-        let packed = requests(Arc::new(logs(&all)), proto(Compression::Gzip(6)), limits).unwrap();
+        let packed = requests(Arc::new(logs(&all)), with(Compression::Gzip(6)), limits).unwrap();
         assert_eq!(packed.len(), 1);
-        let plain = requests(Arc::new(logs(&all)), proto(Compression::None), limits).unwrap();
+        let plain = requests(Arc::new(logs(&all)), with(Compression::None), limits).unwrap();
         assert_eq!(plain.len(), 4);
     }
 

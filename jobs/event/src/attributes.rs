@@ -3,14 +3,14 @@
 //! Names of the OpenTelemetry semantic conventions where they exist (`k8s.*`, `service.*`, `deployment.*`,
 //! `log.record.uid`); on points the short keys that Datadog and kube-state-metrics already use (`reason`).
 
-/// Name of the event (and of nothing else) that tells of a finished Job.
+/// The name of the event that reports a finished Job, and of nothing else.
 pub const EVENT_NAME: &str = "k8s.job.finished";
-/// Name of the instrumentation scope.
+/// The name of the instrumentation scope.
 pub const SCOPE_NAME: &str = "kube-job-collector";
 
-// On the resource: Datadog makes tags of these (`kube_namespace`, `kube_job`, ...) only when they stand there.
+// On the resource: Datadog maps these to tags (`kube_namespace`, `kube_job`, ...) only there.
 
-/// Name of the cluster.
+/// The cluster's name.
 pub const CLUSTER_NAME: &str = "k8s.cluster.name";
 /// The Job's namespace.
 pub const NAMESPACE_NAME: &str = "k8s.namespace.name";
@@ -27,15 +27,15 @@ pub const SERVICE_VERSION: &str = "service.version";
 
 // On the event.
 
-/// Identifies the event: the Job's UID. A record that is sent again carries the same one.
+/// Identifies the event: the Job's UID, also when the record is sent again.
 pub const RECORD_UID: &str = "log.record.uid";
 /// The Job's UID.
 pub const JOB_UID: &str = "k8s.job.uid";
 /// The controlling CronJob's UID.
 pub const CRONJOB_UID: &str = "k8s.cronjob.uid";
-/// The slot a CronJob's run was made for, RFC 3339.
+/// The time a CronJob's run is scheduled for, RFC 3339.
 pub const CRONJOB_SCHEDULED: &str = "k8s.cronjob.scheduled_time";
-/// The run of the CronJob before this one, where it was seen: a map with `uid` and, if it had one, `traceparent`.
+/// The previous run of the CronJob, if it was observed: a map with `uid` and, if it has one, `traceparent`.
 pub const CRONJOB_PREVIOUS: &str = "k8s.cronjob.previous_run";
 /// The span that started the Job, as in W3C Trace Context.
 pub const TRACEPARENT: &str = "k8s.job.traceparent";
@@ -45,19 +45,19 @@ pub const OUTCOME: &str = "k8s.job.outcome";
 pub const FAILURE_REASON: &str = "k8s.job.failure.reason";
 /// The verdict condition's message, verbatim.
 pub const FAILURE_MESSAGE: &str = "k8s.job.failure.message";
-/// Why, from a closed set (`RanTooLong`, `ImagePull`, ...).
+/// The cause, from a closed set (`RanTooLong`, `ImagePull`, ...).
 pub const FAILURE_CAUSE: &str = "k8s.job.failure.cause";
-/// What kind of cause it is: `application`, `resource`, `configuration`, `policy`, `infrastructure`, `timeout`, `unknown`.
+/// The category of the cause: `application`, `resource`, `configuration`, `policy`, `infrastructure`, `timeout`, `unknown`.
 pub const FAILURE_CATEGORY: &str = "k8s.job.failure.category";
-/// Whether running it again can help: `yes`, `no`, `maybe`.
+/// Running the Job again can help: `yes`, `no`, `maybe`.
 pub const FAILURE_RETRY: &str = "k8s.job.failure.retry";
-/// What to do next, one sentence.
+/// The next step, one sentence.
 pub const FAILURE_NEXT_STEP: &str = "k8s.job.failure.next_step";
 /// The index of the rule of `spec.podFailurePolicy` that failed the Job.
 pub const FAILURE_POLICY_RULE: &str = "k8s.job.failure.policy_rule";
 /// `status.startTime`, RFC 3339.
 pub const START_TIME: &str = "k8s.job.start_time";
-/// When the Job was decided, RFC 3339.
+/// The time of the verdict, RFC 3339.
 pub const DECISION_TIME: &str = "k8s.job.decision_time";
 /// From start to decision, seconds.
 pub const DURATION: &str = "k8s.job.duration";
@@ -70,14 +70,14 @@ pub const ATTEMPTS: &str = "k8s.job.attempts";
 pub const ATTEMPT_FAILURES: &str = "k8s.job.attempt_failures";
 /// `status.failedIndexes`, as written.
 pub const FAILED_INDEXES: &str = "k8s.job.failed_indexes";
-/// The evidence itself (see `docs/events.md`).
+/// The evidence (see `docs/events.md`).
 pub const EVIDENCE: &str = "k8s.job.evidence";
-/// The size of evidence that was left out for its size, bytes.
+/// The size of evidence that is omitted for its size, bytes.
 pub const EVIDENCE_OMITTED: &str = "k8s.job.evidence.omitted_bytes";
 
 // On spans, and in their events.
 
-/// What went wrong, from a closed set: the cause of a Job or an attempt, else Kubernetes' reason.
+/// The error, from a closed set: the cause of a Job or an attempt, else Kubernetes' reason.
 pub const ERROR_TYPE: &str = "error.type";
 /// The Pod's name.
 pub const POD_NAME: &str = "k8s.pod.name";
@@ -102,11 +102,11 @@ pub const EXIT_CODE: &str = "process.exit.code";
 
 /// The verdict condition's reason, verbatim.
 pub const POINT_REASON: &str = "reason";
-/// Why, from a closed set.
+/// The cause, from a closed set.
 pub const POINT_CAUSE: &str = "cause";
-/// What kind of cause it is.
+/// The category of the cause.
 pub const POINT_CATEGORY: &str = "category";
-/// How the Job ended.
+/// The outcome of the Job.
 pub const POINT_OUTCOME: &str = "outcome";
 
 // Metrics.

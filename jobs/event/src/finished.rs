@@ -3,18 +3,19 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
+use opentelemetry_proto::tonic::common::v1::KeyValue;
 use opentelemetry_proto::tonic::common::v1::any_value::Value;
-use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue};
 use opentelemetry_proto::tonic::logs::v1::LogRecord;
 use serde::Deserialize;
 
+use crate::any_value::from_any_value;
 use crate::attributes as attr;
 use crate::evidence::PreviousRun;
 use crate::otlp::{self, DecodeError};
 use crate::outcome::Outcome;
 use crate::trace::Traceparent;
 
-/// What the event of a finished Job says.
+/// The event of a finished Job.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Finished {
     /// `log.record.uid`: the Job's UID.
@@ -25,13 +26,13 @@ pub struct Finished {
     pub outcome: Outcome,
     /// The verdict condition's reason, verbatim; `None` unless it failed. May be empty.
     pub reason: Option<String>,
-    /// Why it failed; `None` unless it failed and was judged.
+    /// The cause; `None` unless it failed and was judged.
     pub cause: Option<String>,
-    /// What kind of cause it is.
+    /// The category of the cause.
     pub category: Option<String>,
-    /// When it started.
+    /// `status.startTime` of the Job.
     pub start: Option<Timestamp>,
-    /// When it was decided.
+    /// The time of the verdict.
     pub decided: Option<Timestamp>,
     /// From start to decision, seconds.
     pub duration_s: Option<f64>,
@@ -39,9 +40,9 @@ pub struct Finished {
     pub attempts: Vec<FinishedAttempt>,
     /// How many attempts failed, by cause; all of them.
     pub attempt_failures: BTreeMap<String, u64>,
-    /// The span that started it.
+    /// The span that started the Job.
     pub traceparent: Option<Traceparent>,
-    /// Its CronJob's run before it, if that was seen.
+    /// The previous run of its CronJob, if it was seen.
     pub previous: Option<PreviousRun>,
 }
 
@@ -53,21 +54,21 @@ pub struct FinishedAttempt {
     pub pod: String,
     /// The Pod's UID.
     pub uid: String,
-    /// The container that tells most of it.
+    /// The container that explains the outcome best.
     pub container: Option<String>,
-    /// What that container is for: `main`, `init` or `sidecar`.
+    /// The role of that container: `main`, `init` or `sidecar`.
     pub role: Option<String>,
-    /// Its exit code.
+    /// The exit code of that container.
     pub exit_code: Option<i32>,
     /// The signal that ended it.
     pub signal: Option<i32>,
     /// How the attempt ended: `failed`, `succeeded` or `stopped`.
     pub outcome: String,
-    /// Why it failed, if it did.
+    /// The cause, if it failed.
     pub cause: Option<String>,
-    /// When it began.
+    /// The first start of a container.
     pub start: Option<Timestamp>,
-    /// When it ended.
+    /// The end of the attempt.
     pub end: Option<Timestamp>,
     /// The completion index.
     pub index: Option<String>,
@@ -76,10 +77,10 @@ pub struct FinishedAttempt {
 }
 
 impl Finished {
-    /// Reads the event; `None` if the record is something else.
+    /// Reads the event; `None` if the record is no event of a finished Job.
     ///
     /// # Errors
-    /// If it calls itself such an event, but lacks its UID or outcome, or holds something else in an attribute.
+    /// If the record has the event's name but lacks its UID or outcome, or an attribute has another form.
     pub fn read(record: &LogRecord) -> Result<Option<Finished>, DecodeError> {
         if record.event_name != attr::EVENT_NAME {
             return Ok(None);
@@ -101,11 +102,11 @@ impl Finished {
             start: time(attributes, attr::START_TIME)?,
             decided: time(attributes, attr::DECISION_TIME)?,
             duration_s: number(attributes, attr::DURATION)?,
-            attempts: structured(attributes, attr::ATTEMPTS, "an array of maps")?,
-            attempt_failures: structured(attributes, attr::ATTEMPT_FAILURES, "a map from cause to count")?,
-            // It came from people; what is wrong with it is no reason to lose the event.
+            attempts: structure(attributes, attr::ATTEMPTS, "an array of maps")?,
+            attempt_failures: structure(attributes, attr::ATTEMPT_FAILURES, "a map from cause to count")?,
+            // Users write it, and a wrong one is no reason to lose the event.
             traceparent: otlp::find_text(attributes, attr::TRACEPARENT).and_then(|text| text.parse().ok()),
-            previous: structured(attributes, attr::CRONJOB_PREVIOUS, "a map with a UID")?,
+            previous: structure(attributes, attr::CRONJOB_PREVIOUS, "a map with a UID")?,
         }))
     }
 }
@@ -134,24 +135,19 @@ fn number(attributes: &[KeyValue], name: &'static str) -> Result<Option<f64>, De
     }
 }
 
-fn structured<T: serde::de::DeserializeOwned + Default>(
-    attributes: &[KeyValue],
+fn structure<'a, T: Deserialize<'a> + Default>(
+    attributes: &'a [KeyValue],
     name: &'static str,
     expected: &'static str,
 ) -> Result<T, DecodeError> {
     let Some(value) = otlp::find(attributes, name) else {
         return Ok(T::default());
     };
-    serde_json::from_value(otlp::to_json(value)).map_err(|error| DecodeError::Invalid {
+    from_any_value(value).map_err(|error| DecodeError::Invalid {
         name,
         found: format!("a value of another form ({error})"),
         expected,
     })
-}
-
-/// A value that is a structure, as an attribute's value. Structures of text, numbers and lists cannot fail to convert.
-pub fn structure<T: serde::Serialize>(value: &T) -> AnyValue {
-    otlp::from_json(serde_json::to_value(value).unwrap_or_default())
 }
 
 #[cfg(test)]
@@ -187,7 +183,17 @@ mod tests {
     }
 
     #[test]
-    fn what_the_receiver_encodes_is_read_back() {
+    fn evidence_has_the_shape_of_its_json() {
+        let record = failed_event();
+        let evidence = otlp::evidence(&record).unwrap();
+        let value = otlp::find(&record.attributes, attr::EVIDENCE).unwrap();
+        let json: serde_json::Value = from_any_value(value).unwrap();
+        assert_eq!(json, serde_json::to_value(&evidence).unwrap());
+        assert_eq!(json["job"]["status"]["start_time"], "2026-11-23T16:14:16Z");
+    }
+
+    #[test]
+    fn reads_what_the_receiver_encodes() {
         let finished = Finished::read(&failed_event()).unwrap().unwrap();
         assert_eq!(finished.uid, "u-1");
         assert_eq!(finished.outcome, Outcome::Failed);
@@ -199,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn other_records_are_none_and_broken_ones_an_error_that_names_the_attribute() {
+    fn an_invalid_event_is_an_error_that_names_the_attribute() {
         let mut record = failed_event();
         otlp::set(&mut record.attributes, otlp::text(attr::OUTCOME, "Exploded"));
         let error = Finished::read(&record).unwrap_err().to_string();

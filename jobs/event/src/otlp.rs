@@ -1,39 +1,41 @@
-//! The event's OTLP form: a log record with the evidence, grouped under the owner's resource.
+//! The OTLP form of the event: a log record with the evidence, under the resource of the owner.
 
 use jiff::Timestamp;
 use opentelemetry_proto::tonic::common::v1::any_value::Value;
-use opentelemetry_proto::tonic::common::v1::{AnyValue, ArrayValue, InstrumentationScope, KeyValue, KeyValueList};
+use opentelemetry_proto::tonic::common::v1::{AnyValue, InstrumentationScope, KeyValue};
 use opentelemetry_proto::tonic::logs::v1::{LogRecord, ResourceLogs, ScopeLogs, SeverityNumber};
 use opentelemetry_proto::tonic::resource::v1::Resource;
+use serde::Serialize;
 
+use crate::any_value::{AnyValueError, from_any_value, to_any_value};
 use crate::attributes as attr;
 use crate::evidence::{Evidence, Job};
 use crate::outcome::Outcome;
 use crate::trace;
 
-/// A record that does not hold what an event of this kind holds.
+/// A record is not a valid event of a finished Job.
 #[derive(Debug, thiserror::Error)]
 pub enum DecodeError {
     /// An attribute is missing.
     #[error("attribute {0} is missing")]
     Missing(&'static str),
-    /// An attribute does not hold what it should.
+    /// An attribute has another form.
     #[error("attribute {name} holds {found}, expected {expected}")]
     Invalid {
-        /// Its name.
+        /// The attribute.
         name: &'static str,
-        /// What was found.
+        /// The value in the record.
         found: String,
-        /// What was expected.
+        /// The form of a valid value.
         expected: &'static str,
     },
     /// The evidence does not have the form of this version.
     #[error("attribute k8s.job.evidence does not have the form of this version: {0}")]
-    Evidence(#[from] serde_json::Error),
+    Evidence(#[from] AnyValueError),
 }
 
-/// The resource a Job's metrics belong to: its cluster, namespace and owner. The owner is the CronJob where there
-/// is one (a run's own name would make a new series each time), else the Job.
+/// The resource of a Job's metrics: its cluster, namespace and owner. The owner is the controlling CronJob, since the name
+/// of a run would make a new series each time, else the Job.
 pub fn owner_resource(job: &Job, cluster: Option<&str>) -> Resource {
     let mut attributes = Vec::with_capacity(6);
     if let Some(cluster) = cluster {
@@ -61,13 +63,54 @@ pub fn owner_resource(job: &Job, cluster: Option<&str>) -> Resource {
     }
 }
 
-/// The event of a Job that has ended, as the receiver sends it: with the evidence, without a judgement.
+/// The event of a finished Job as the receiver emits it: with the evidence, not judged.
 ///
-/// `observed` is when the receiver decided to send it.
+/// `observed` is the time at which the receiver decided to emit it.
 pub fn encode(evidence: &Evidence, cluster: Option<&str>, observed: Timestamp) -> ResourceLogs {
     let job = &evidence.job;
     let outcome = job.outcome();
     let decided = job.decided_at().unwrap_or(observed);
+    let (severity_number, severity_text) = match outcome {
+        Outcome::Failed => (SeverityNumber::Error, "ERROR"),
+        _ => (SeverityNumber::Info, "INFO"),
+    };
+    let (trace_id, span_id) = trace::of_job(&job.uid, job.traceparent);
+    let record = LogRecord {
+        trace_id: trace_id.into(),
+        span_id: span_id.into(),
+        flags: job.traceparent.map_or(0, |parent| u32::from(parent.flags)),
+        time_unix_nano: nanos(decided),
+        observed_time_unix_nano: nanos(observed),
+        severity_number: severity_number as i32,
+        severity_text: severity_text.into(),
+        event_name: attr::EVENT_NAME.into(),
+        body: Some(any(Value::StringValue(format!(
+            "Job {}/{}: {}",
+            job.namespace,
+            job.name,
+            outcome.as_str()
+        )))),
+        attributes: event_attributes(evidence, outcome, decided),
+        ..Default::default()
+    };
+    let scope = InstrumentationScope {
+        name: attr::SCOPE_NAME.into(),
+        version: env!("CARGO_PKG_VERSION").into(),
+        ..Default::default()
+    };
+    ResourceLogs {
+        resource: Some(owner_resource(job, cluster)),
+        scope_logs: vec![ScopeLogs {
+            scope: Some(scope),
+            log_records: vec![record],
+            ..Default::default()
+        }],
+        ..Default::default()
+    }
+}
+
+fn event_attributes(evidence: &Evidence, outcome: Outcome, decided: Timestamp) -> Vec<KeyValue> {
+    let job = &evidence.job;
     let mut attributes = vec![
         text(attr::RECORD_UID, &job.uid),
         text(attr::JOB_NAME, &job.name),
@@ -81,11 +124,7 @@ pub fn encode(evidence: &Evidence, cluster: Option<&str>, observed: Timestamp) -
             attributes.push(text(attr::CRONJOB_SCHEDULED, &scheduled.to_string()));
         }
         if let Some(previous) = &cronjob.previous {
-            attributes.push(KeyValue {
-                key: attr::CRONJOB_PREVIOUS.into(),
-                value: Some(from_json(serde_json::to_value(previous).unwrap_or_default())),
-                ..Default::default()
-            });
+            attributes.push(structure(attr::CRONJOB_PREVIOUS, previous));
         }
     }
     if let Some(parent) = &job.traceparent {
@@ -114,60 +153,17 @@ pub fn encode(evidence: &Evidence, cluster: Option<&str>, observed: Timestamp) -
         "partial"
     };
     attributes.push(text(attr::EVIDENCE_QUALITY, quality));
-    // Serializing these types cannot fail: no maps with keys other than strings, no fallible impls.
-    let value = serde_json::to_value(evidence).unwrap_or_default();
-    attributes.push(KeyValue {
-        key: attr::EVIDENCE.into(),
-        value: Some(from_json(value)),
-        ..Default::default()
-    });
-
-    let (severity_number, severity_text) = match outcome {
-        Outcome::Failed => (SeverityNumber::Error, "ERROR"),
-        _ => (SeverityNumber::Info, "INFO"),
-    };
-    let (trace_id, span_id) = trace::of_job(&job.uid, job.traceparent);
-    let record = LogRecord {
-        trace_id: trace_id.into(),
-        span_id: span_id.into(),
-        flags: job.traceparent.map_or(0, |parent| u32::from(parent.flags)),
-        time_unix_nano: nanos(decided),
-        observed_time_unix_nano: nanos(observed),
-        severity_number: severity_number as i32,
-        severity_text: severity_text.into(),
-        event_name: attr::EVENT_NAME.into(),
-        body: Some(any(Value::StringValue(format!(
-            "Job {}/{}: {}",
-            job.namespace,
-            job.name,
-            outcome.as_str()
-        )))),
-        attributes,
-        ..Default::default()
-    };
-    let scope = InstrumentationScope {
-        name: attr::SCOPE_NAME.into(),
-        version: env!("CARGO_PKG_VERSION").into(),
-        ..Default::default()
-    };
-    ResourceLogs {
-        resource: Some(owner_resource(job, cluster)),
-        scope_logs: vec![ScopeLogs {
-            scope: Some(scope),
-            log_records: vec![record],
-            ..Default::default()
-        }],
-        ..Default::default()
-    }
+    attributes.push(structure(attr::EVIDENCE, evidence));
+    attributes
 }
 
 /// The evidence in a record.
 ///
 /// # Errors
-/// If there is none, or if it has another form.
+/// If the attribute is missing or has another form.
 pub fn evidence(record: &LogRecord) -> Result<Evidence, DecodeError> {
     let value = find(&record.attributes, attr::EVIDENCE).ok_or(DecodeError::Missing(attr::EVIDENCE))?;
-    Ok(serde_json::from_value(to_json(value))?)
+    Ok(from_any_value(value)?)
 }
 
 /// The value of an attribute.
@@ -178,7 +174,7 @@ pub fn find<'a>(attributes: &'a [KeyValue], key: &str) -> Option<&'a AnyValue> {
         .and_then(|kv| kv.value.as_ref())
 }
 
-/// The text of an attribute that holds one.
+/// The text of an attribute; `None` if it is missing or holds something else.
 pub fn find_text<'a>(attributes: &'a [KeyValue], key: &str) -> Option<&'a str> {
     match find(attributes, key)?.value.as_ref()? {
         Value::StringValue(text) => Some(text),
@@ -186,7 +182,7 @@ pub fn find_text<'a>(attributes: &'a [KeyValue], key: &str) -> Option<&'a str> {
     }
 }
 
-/// Sets an attribute: replaces the one of that name, or adds it.
+/// Sets an attribute; replaces an existing one of this name.
 pub fn set(attributes: &mut Vec<KeyValue>, attribute: KeyValue) {
     match attributes.iter_mut().find(|kv| kv.key == attribute.key) {
         Some(existing) => *existing = attribute,
@@ -194,17 +190,27 @@ pub fn set(attributes: &mut Vec<KeyValue>, attribute: KeyValue) {
     }
 }
 
-/// Removes an attribute, if it is there.
+/// Removes an attribute, if it exists.
 pub fn remove(attributes: &mut Vec<KeyValue>, key: &str) {
     attributes.retain(|kv| kv.key != key);
 }
 
-/// An attribute that holds a text.
+/// An attribute that holds text.
 pub fn text(key: &str, value: &str) -> KeyValue {
     key_value(key, Value::StringValue(value.into()))
 }
 
-/// An attribute.
+/// An attribute that holds a structure of text, numbers, lists and maps.
+pub fn structure<T: Serialize + ?Sized>(key: &str, data: &T) -> KeyValue {
+    KeyValue {
+        key: key.into(),
+        // Such a structure always has a value; see `to_any_value`.
+        value: Some(to_any_value(data).unwrap_or_default()),
+        ..Default::default()
+    }
+}
+
+/// An attribute that holds a value.
 pub fn key_value(key: &str, value: Value) -> KeyValue {
     KeyValue {
         key: key.into(),
@@ -217,55 +223,7 @@ fn any(value: Value) -> AnyValue {
     AnyValue { value: Some(value) }
 }
 
-/// A time as OTLP counts it: nanoseconds since 1970; times before that become 0.
+/// Nanoseconds since 1970; 0 for earlier times.
 pub fn nanos(time: Timestamp) -> u64 {
     u64::try_from(time.as_nanosecond()).unwrap_or(0)
-}
-
-/// JSON as an OTLP value; `null` becomes an empty value.
-pub fn from_json(json: serde_json::Value) -> AnyValue {
-    use serde_json::Value as Json;
-    AnyValue {
-        value: match json {
-            Json::Null => None,
-            Json::Bool(b) => Some(Value::BoolValue(b)),
-            Json::Number(n) => Some(match n.as_i64() {
-                Some(i) => Value::IntValue(i),
-                None => Value::DoubleValue(n.as_f64().unwrap_or(f64::NAN)),
-            }),
-            Json::String(s) => Some(Value::StringValue(s)),
-            Json::Array(values) => Some(Value::ArrayValue(ArrayValue {
-                values: values.into_iter().map(from_json).collect(),
-            })),
-            Json::Object(map) => Some(Value::KvlistValue(KeyValueList {
-                values: map
-                    .into_iter()
-                    .map(|(key, value)| KeyValue {
-                        key,
-                        value: Some(from_json(value)),
-                        ..Default::default()
-                    })
-                    .collect(),
-            })),
-        },
-    }
-}
-
-/// An OTLP value as JSON; bytes become `null`.
-pub fn to_json(value: &AnyValue) -> serde_json::Value {
-    use serde_json::Value as Json;
-    match &value.value {
-        Some(Value::BoolValue(b)) => Json::Bool(*b),
-        Some(Value::IntValue(i)) => Json::from(*i),
-        Some(Value::DoubleValue(d)) => Json::from(*d),
-        Some(Value::StringValue(s)) => Json::String(s.clone()),
-        Some(Value::ArrayValue(array)) => Json::Array(array.values.iter().map(to_json).collect()),
-        Some(Value::KvlistValue(list)) => Json::Object(
-            list.values
-                .iter()
-                .map(|kv| (kv.key.clone(), kv.value.as_ref().map_or(Json::Null, to_json)))
-                .collect(),
-        ),
-        _ => Json::Null,
-    }
 }

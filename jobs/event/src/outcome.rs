@@ -1,4 +1,4 @@
-//! How a Job ended, read from its conditions.
+//! The outcome of a Job, read from its conditions.
 //!
 //! Source: `pkg/controller/job/job_controller.go` of Kubernetes: since 1.31 every Job that fails first gets the
 //! condition `FailureTarget` and every one that completes `SuccessCriteriaMet`; `Failed` and `Complete` follow once
@@ -9,12 +9,12 @@ use serde::{Deserialize, Serialize};
 
 use crate::evidence::{Condition, Job};
 
-/// What became of a Job.
+/// The state of a Job: how it ended, or why it has not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Outcome {
     /// It completed.
     Succeeded,
-    /// Its controller gave it up.
+    /// Its controller decided that it failed.
     Failed,
     /// It was deleted before it was decided.
     Deleted,
@@ -24,12 +24,12 @@ pub enum Outcome {
     Running,
     /// It is suspended.
     Suspended,
-    /// Another controller runs it (`managedBy`) and has said nothing yet.
+    /// Another controller runs it (`managedBy`) and has not written a condition yet.
     Unmanaged,
 }
 
 impl Outcome {
-    /// Its name in events and on points.
+    /// The name in events and on points.
     pub fn as_str(self) -> &'static str {
         match self {
             Outcome::Succeeded => "Succeeded",
@@ -57,7 +57,7 @@ impl Outcome {
         .find(|outcome| outcome.as_str() == name)
     }
 
-    /// Whether the Job has ended, so that it is reported.
+    /// True if the Job has ended, so that it is reported.
     pub fn is_final(self) -> bool {
         matches!(
             self,
@@ -66,7 +66,7 @@ impl Outcome {
     }
 }
 
-/// What a Job's conditions decide: that it completed or failed; `None` if neither.
+/// The outcome that a Job's conditions decide: it completed or failed; `None` if neither.
 pub fn decided(conditions: &[Condition]) -> Option<Outcome> {
     verdict(conditions).map(|condition| match &*condition.kind {
         "SuccessCriteriaMet" | "Complete" => Outcome::Succeeded,
@@ -74,12 +74,12 @@ pub fn decided(conditions: &[Condition]) -> Option<Outcome> {
     })
 }
 
-/// Whether a condition of this type says that the last Pod of a Job that was decided is gone.
+/// True if a condition of this type says that the last Pod of a decided Job is gone.
 pub fn is_finished(kind: &str) -> bool {
     matches!(kind, "Failed" | "Complete")
 }
 
-/// The condition that decides, as [`Job::verdict`] says.
+/// The condition that decides the Job; see [`Job::verdict`].
 pub fn verdict(conditions: &[Condition]) -> Option<&Condition> {
     ["SuccessCriteriaMet", "Complete", "FailureTarget", "Failed"]
         .iter()
@@ -93,7 +93,7 @@ impl Job {
         verdict(&self.status.conditions)
     }
 
-    /// How the Job ended, or that it has not.
+    /// The outcome by conditions, then by deletion; else the reason why the Job has not ended.
     pub fn outcome(&self) -> Outcome {
         if let Some(outcome) = decided(&self.status.conditions) {
             return outcome;
@@ -118,12 +118,12 @@ impl Job {
         }
     }
 
-    /// The verdict's reason, verbatim; `None` if there is no verdict or it gives none.
+    /// The reason of the verdict, verbatim; `None` if the verdict or its reason is missing.
     pub fn reason(&self) -> Option<&str> {
         self.verdict().map(|c| &*c.reason).filter(|reason| !reason.is_empty())
     }
 
-    /// When it was decided: the verdict's transition, or when it was deleted.
+    /// The time of the verdict: its transition, or the deletion of the Job.
     pub fn decided_at(&self) -> Option<Timestamp> {
         match self.verdict() {
             Some(verdict) => verdict.since,

@@ -1,7 +1,7 @@
-//! Which trace and spans a Job, its Pods and their containers are.
+//! The trace and spans of a Job, its Pods and their containers.
 //!
-//! Every id follows from UIDs alone, so whoever describes a Job again describes the same trace, and whoever knows a UID
-//! finds it: the trace of a Job is its UID without hyphens.
+//! Every id follows from UIDs alone: a second description of a Job has the same trace, and a UID is enough to find it,
+//! since the trace id of a Job is its UID without hyphens.
 
 use std::fmt;
 use std::str::FromStr;
@@ -15,18 +15,18 @@ pub type TraceId = [u8; 16];
 /// Identifies a span of a trace.
 pub type SpanId = [u8; 8];
 
-/// A span somewhere else, in the form of W3C Trace Context's header `traceparent`.
+/// The span of another program, in the form of W3C Trace Context's header `traceparent`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Traceparent {
-    /// Its trace; not zero.
+    /// The trace; not zero.
     pub trace_id: TraceId,
     /// The span; not zero.
     pub span_id: SpanId,
-    /// The flags: bit 0 says that it was recorded.
+    /// The flags; bit 0: sampled.
     pub flags: u8,
 }
 
-/// A text that is no `traceparent`.
+/// The text is not a `traceparent`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
     "expected 00-, 32 hexadecimal digits, -, 16 hexadecimal digits, -, 2 hexadecimal digits, as in W3C Trace Context"
@@ -103,13 +103,13 @@ impl<'de> Deserialize<'de> for Traceparent {
     }
 }
 
-/// The span that stands for the Job of this UID: the root of its trace, or a child of the span it was started by.
+/// The span of the Job with this UID: the root of its trace, or a child of the span that started the Job.
 pub fn of_job(uid: &str, parent: Option<Traceparent>) -> (TraceId, SpanId) {
     let trace_id = parent.map_or_else(|| trace_id(uid), |parent| parent.trace_id);
     (trace_id, span_id(&["job", uid]))
 }
 
-/// The trace of the Job of this UID.
+/// The trace of the Job with this UID.
 fn trace_id(uid: &str) -> TraceId {
     match Uid::odd_text(uid) {
         None => Uid::new(uid).to_bytes(),
@@ -126,7 +126,7 @@ fn trace_id(uid: &str) -> TraceId {
 pub fn span_id(texts: &[&str]) -> SpanId {
     let mut hash: u64 = 0xcbf2_9ce4_8422_2325;
     for text in texts {
-        // No text holds this byte, so it ends each.
+        // No UTF-8 text contains this byte, so it separates texts.
         for byte in text.bytes().chain([0xff]) {
             hash = (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
         }
@@ -146,7 +146,7 @@ mod tests {
     const PARENT: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
 
     #[test]
-    fn a_traceparent_is_read_and_written() {
+    fn reads_and_writes_a_traceparent() {
         let parent: Traceparent = PARENT.parse().unwrap();
         assert_eq!(parent.flags, 1);
         assert_eq!(parent.to_string(), PARENT);
@@ -158,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_traceparent_is_refused() {
+    fn refuses_an_invalid_traceparent() {
         for text in [
             "",
             "00",
@@ -176,9 +176,9 @@ mod tests {
         }
     }
 
-    /// Ids are part of the contract: traces that were sent must be found again by the next version, too.
+    /// Ids are part of the contract: the next version must find the traces of this one.
     #[test]
-    fn ids_follow_from_uids_and_stay_what_they_are() {
+    fn ids_follow_from_uids_and_never_change() {
         let uid = "de3a51b8-55e3-4fe0-8237-514a566ec862";
         let (trace, span) = of_job(uid, None);
         assert_eq!(u128::from_be_bytes(trace), 0xde3a_51b8_55e3_4fe0_8237_514a_566e_c862);
@@ -192,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn different_texts_are_different_spans() {
+    fn different_texts_have_different_spans() {
         let mut ids = BTreeSet::new();
         for pod in 0..200 {
             for container in ["main", "mainx", "init", ""] {

@@ -2,7 +2,7 @@
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 
-/// A UID. The API server makes random UUIDs, which are kept exactly; any other text is hashed to 128 bits.
+/// A UID. The API server makes random UUIDs, which are stored exactly; any other text is hashed to 128 bits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Uid([u8; 16]);
 
@@ -12,28 +12,28 @@ impl Uid {
         Uid(uuid(text).unwrap_or_else(|| hash128(text)).to_be_bytes())
     }
 
-    /// As it is stored.
+    /// The stored form.
     pub fn to_bytes(self) -> [u8; 16] {
         self.0
     }
 
-    /// As it was stored.
+    /// From the stored form.
     pub fn from_bytes(bytes: [u8; 16]) -> Uid {
         Uid(bytes)
     }
 
-    /// Half as long, for many of them: two random UUIDs are as good as never the same in it.
+    /// Half as long, for large tables: a collision of two random UUIDs is negligible.
     pub fn short(self) -> u64 {
         let value = u128::from_be_bytes(self.0);
         (value >> 64) as u64 ^ value as u64
     }
 
-    /// The text that must be kept beside it: none for a UUID, which it holds exactly.
+    /// The text that must be stored beside the UID: `None` for a UUID, which it holds exactly.
     pub fn odd_text(text: &str) -> Option<Box<str>> {
         uuid(text).is_none().then(|| text.into())
     }
 
-    /// As a UUID in its usual form.
+    /// The UUID in its usual form.
     pub fn to_text(self) -> Box<str> {
         let mut text = String::with_capacity(36);
         for (at, byte) in self.0.into_iter().enumerate() {
@@ -82,7 +82,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn uuids_are_kept_exactly_and_other_texts_stay_apart() {
+    fn uuids_are_exact_and_other_texts_differ() {
         assert_eq!(
             Uid::new("00000000-0000-0000-0000-0000000000ff"),
             Uid(255u128.to_be_bytes())

@@ -1,20 +1,25 @@
 //! Judges why a Kubernetes Job failed: a pure function from evidence to reason, cause, category, retry and a sentence.
 //!
-//! * [`judge::judge`]: the judgement of a finished Job.
-//! * [`pending::obstacle`]: the cause that keeps an unfinished Job from making progress.
-//! * [`rules`]: one file for each kind of evidence; [`cause`]: the closed set of causes, in one table.
-//! * [`summary`]: the sentence for people; [`report`]: one Job explained, as a record or as text.
+//! * [`judge()`]: the judgement of a finished Job; [`obstacle`]: the cause that blocks an unfinished one.
+//! * `cause.rs`: the closed set of causes, in one table; `rules/`: one file for each kind of evidence.
+//! * `summary.rs`, `clause.rs`: the sentence for people; [`report`]: one Job explained, as a record or as text.
 
-pub mod attempts;
-pub mod cause;
-pub mod finding;
-pub mod judge;
-pub mod pending;
+mod advice;
+mod attempts;
+mod case;
+mod category;
+mod cause;
+mod clause;
+mod finding;
+mod judge;
+mod pending;
 mod quote;
 pub mod report;
-pub mod rules;
-pub mod summary;
-pub mod world;
+mod rules;
+mod summary;
 
-pub use cause::{Category, Cause, Retry};
-pub use judge::{Judgement, judge};
+pub use attempts::AttemptOutcome;
+pub use category::{Category, Retry};
+pub use cause::{CAUSES, Cause, CauseInfo};
+pub use judge::{JudgedAttempt, Judgement, Quality, judge};
+pub use pending::{Obstacle, obstacle};

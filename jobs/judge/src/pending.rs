@@ -1,48 +1,45 @@
-//! What keeps a Job that has not ended from going on.
+//! The cause that blocks an unfinished Job.
 
 use jiff::Timestamp;
 use job_event::Outcome;
 use job_event::evidence::{Evidence, Pod};
 
-use crate::attempts::{self, PodAttempt};
+use crate::attempts;
+use crate::case::{Case, is_terminal};
 use crate::cause::Cause;
 use crate::finding::Finding;
 use crate::rules::{admission, blocking};
 use crate::summary;
-use crate::world::World;
 
 /// An obstacle that the evidence proves.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Obstacle {
-    /// What it is.
+    /// The cause, as of a Job that failed for it.
     pub cause: Cause,
-    /// It as a clause, without a full stop.
+    /// The cause as a clause, without a full stop.
     pub why: String,
-    /// The Pod and container it was found on.
+    /// The names of the Pod and the container that it was found on.
     pub container: Option<(String, String)>,
 }
 
-/// What keeps a running Job from going on at `now`, if the evidence proves an error: of the Pods that live the latest
-/// that has one, else why no Pod could be made, else why the last one that is gone failed. That time passes is none.
+/// The cause that blocks a running Job at `now`, if the evidence proves an error: the error of the latest live Pod that
+/// has one, else the reason why no Pod could be created, else the cause of the last failure. Slow work is not an error.
 pub fn obstacle(evidence: &Evidence, now: Timestamp) -> Option<Obstacle> {
     if evidence.job.outcome() != Outcome::Running {
         return None;
     }
-    let world = World {
+    let case = Case {
         evidence,
         decided: Some(now),
     };
-    let is_live = |pod: &&Pod| !pod.removed && !matches!(&*pod.phase, "Failed" | "Succeeded");
+    let is_live = |pod: &&Pod| !pod.removed && !is_terminal(&pod.phase);
     let mut live = evidence.pods.iter().filter(is_live).rev().peekable();
     let finding = if live.peek().is_some() {
-        live.find_map(|pod| blocking::blocking_error(&world, pod).filter(|found| is_proven(found)))
+        live.find_map(|pod| blocking::blocking_error(&case, pod).filter(|found| is_proven(found)))
     } else if evidence.job.status.active == 0 {
-        admission::failed_create(&world).or_else(|| {
-            let attempts = attempts::attempts(&world);
-            attempts
-                .iter()
-                .rev()
-                .find_map(|attempt: &PodAttempt<'_>| attempt.finding)
+        admission::failed_create(&case).or_else(|| {
+            let attempts = attempts::attempts(&case);
+            attempts.iter().rev().find_map(|attempt| attempt.finding)
         })
     } else {
         None
@@ -57,7 +54,7 @@ pub fn obstacle(evidence: &Evidence, now: Timestamp) -> Option<Obstacle> {
     })
 }
 
-/// A Pod without a node and without a word from a scheduler may only be young.
+/// A Pod without a node and without a message of a scheduler may only be young.
 fn is_proven(finding: &Finding<'_>) -> bool {
     finding.cause != Cause::Unschedulable || finding.message.is_some()
 }
@@ -112,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn an_image_that_is_not_there_is_an_obstacle() {
+    fn a_missing_image_is_an_obstacle() {
         let found = obstacle(&running(vec![waiting("ImagePullBackOff")]), now()).unwrap();
         assert_eq!(found.cause, Cause::ImagePull);
         assert_eq!(
@@ -123,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pod_that_only_takes_its_time_is_none() {
+    fn a_slow_pod_is_no_obstacle() {
         let mut pod = waiting("ContainerCreating");
         assert_eq!(obstacle(&running(vec![pod.clone()]), now()), None);
         pod.node = None;
@@ -140,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn a_job_that_may_make_no_pods_says_why() {
+    fn a_quota_that_forbids_pods_is_an_obstacle() {
         let mut evidence = running(Vec::new());
         evidence.events.push(Event {
             kind: "Job".into(),
@@ -153,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn only_a_running_job_has_one() {
+    fn a_suspended_job_has_no_obstacle() {
         let mut evidence = running(vec![waiting("ImagePullBackOff")]);
         evidence.job.spec.suspend = true;
         evidence.job.status.conditions.push(Condition {

@@ -1,11 +1,11 @@
-//! Text from the cluster, made fit to stand in a sentence.
+//! Text from the cluster, in a form that fits into a sentence.
 
 /// The most characters of a quoted message.
-pub const MAX_QUOTED: usize = 300;
+const MAX_QUOTED: usize = 300;
 
-/// A message on one line: runs of white space become one space, other control characters are escaped, what is
-/// longer than `max` characters is cut and ends in `…`.
-pub fn one_line(text: &str, max: usize) -> String {
+/// A message on one line: runs of white space become one space, other control characters are escaped, and a text longer
+/// than `max` characters is cut and ends in `…`.
+pub(crate) fn one_line(text: &str, max: usize) -> String {
     let mut line = String::with_capacity(text.len().min(max));
     let mut length = 0;
     for word in text.split_whitespace() {
@@ -32,21 +32,21 @@ pub fn one_line(text: &str, max: usize) -> String {
     line
 }
 
-/// A message in quotation marks, on one line and not too long, without the full stop or colon at its end. The marks
-/// are curly because messages often hold straight ones.
-pub fn quoted(text: &str) -> String {
+/// A message in quotation marks, on one line and limited in length, without the full stop or colon at its end. The marks
+/// are curly because messages often contain straight ones.
+pub(crate) fn quoted(text: &str) -> String {
     let line = one_line(text, MAX_QUOTED);
     format!("“{}”", line.trim_end_matches(['.', ':', ' ']))
 }
 
-/// Control characters, and those that turn the direction of what follows, which can make a line read as another.
+/// True for control characters, and for those that change the direction of the text and so disguise a line.
 fn is_unprintable(character: char) -> bool {
     character.is_control()
         || matches!(character, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
-/// A time span for people: `0.4 s`, `10 s`, `2 min 5 s`, `3 h 4 min`, `2 d 1 h`.
-pub fn span(seconds: f64) -> String {
+/// A duration for people: `0.4 s`, `10 s`, `2 min 5 s`, `3 h 4 min`, `2 d 1 h`.
+pub(crate) fn span(seconds: f64) -> String {
     let whole = seconds.max(0.0).round();
     if seconds > 0.0 && seconds < 1.0 {
         return format!("{seconds:.1} s");
@@ -75,7 +75,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_message_becomes_one_line_of_limited_length() {
+    fn messages_become_one_line_of_limited_length() {
         assert_eq!(one_line("  a\n\tb \r\n c  ", 300), "a b c");
         assert_eq!(one_line("a\u{1b}[31mred\u{0}", 300), "a\\u{1b}[31mred\\u{0}");
         assert_eq!(one_line("x\u{202e}y", 300), "x\\u{202e}y");
@@ -88,7 +88,7 @@ mod tests {
     }
 
     #[test]
-    fn spans_are_told_in_the_two_largest_units() {
+    fn durations_have_the_two_largest_units() {
         for (seconds, text) in [
             (0.0, "0 s"),
             (0.4, "0.4 s"),

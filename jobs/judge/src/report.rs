@@ -6,14 +6,15 @@ use job_event::Evidence;
 use job_event::outcome::Outcome;
 use serde::Serialize;
 
-use crate::cause::{Category, Cause, Retry};
+use crate::category::{Category, Retry};
+use crate::cause::Cause;
 use crate::judge::{Judgement, Quality};
 use crate::quote::one_line;
 
-/// The most characters of a name that are shown: what the API server allows.
+/// The most characters of a name, the limit of the API server.
 const MAX_NAME: usize = 253;
 
-/// One Job explained, for programs. Keys without a value are `null`; there are no others.
+/// One Job explained, for programs. A key without a value is `null`.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct ExplainRecord {
     /// The Job's namespace.
@@ -24,22 +25,22 @@ pub struct ExplainRecord {
     pub uid: String,
     /// The CronJob that controls it.
     pub cronjob: Option<String>,
-    /// How it ended, or that it has not.
+    /// How the Job ended, or its state.
     pub outcome: Outcome,
     /// The verdict condition's reason, verbatim.
     pub reason: Option<String>,
-    /// Why it failed.
+    /// The cause, if the Job failed.
     pub cause: Option<Cause>,
-    /// What kind of cause it is.
+    /// The kind of the cause.
     pub category: Option<Category>,
-    /// Whether running it again, unchanged, can help.
+    /// The effect of running the Job again without a change.
     pub retry: Option<Retry>,
     /// One or two sentences for a person.
     pub summary: String,
 }
 
 impl ExplainRecord {
-    /// Of a Job that was judged.
+    /// The record of a judged Job.
     pub fn new(evidence: &Evidence, judgement: &Judgement) -> Self {
         let job = &evidence.job;
         ExplainRecord {
@@ -100,7 +101,7 @@ pub fn text(evidence: &Evidence, judgement: &Judgement) -> String {
 
 /// A table of the attempts, columns as wide as their widest cell.
 fn push_attempts(text: &mut String, judgement: &Judgement) {
-    let mut rows = vec![["attempt", "container", "exit", "ended", "why"].map(str::to_owned)];
+    let mut rows = vec![["attempt", "container", "exit", "ended", "result"].map(str::to_owned)];
     for attempt in &judgement.attempts {
         rows.push([
             name(&attempt.pod),
@@ -129,12 +130,12 @@ fn push_attempts(text: &mut String, judgement: &Judgement) {
     }
 }
 
-/// A name, fit to be shown. The API server takes no other ones, but a recording may hold anything.
+/// A printable name. The API server accepts no other ones, but a recording may contain any.
 fn name(name: &str) -> String {
     one_line(name, MAX_NAME)
 }
 
 fn push(text: &mut String, arguments: std::fmt::Arguments<'_>) {
-    // Writing to a string cannot fail.
+    // Writing to a String cannot fail.
     let _ = text.write_fmt(arguments);
 }

@@ -1,4 +1,4 @@
-//! The containers of a Pod: what they are, what they wait for and how they end.
+//! The containers of a Pod: their specs, waiting reasons and terminations.
 
 use job_event::evidence::{self, ContainerRole, ContainerState, Termination, Waiting};
 
@@ -8,17 +8,17 @@ use job_watch::model;
 
 /// How many containers are kept for each Pod, and how many statuses are read in each of its lists: far more than Pods
 /// have. A Pod's author may write as many as an object holds.
-pub const CONTAINERS: usize = 256;
+pub(crate) const CONTAINERS: usize = 256;
 /// The longest name of an image that is kept, bytes.
 const IMAGE: usize = 1024;
 /// How many ends are kept for each container: the first one and the newest.
 const TERMINATIONS: usize = 16;
 /// The longest termination message that is kept, bytes: the kubelet's own limit.
-pub const MESSAGE: usize = 4096;
+pub(crate) const MESSAGE: usize = 4096;
 
 /// Data shared by Pods of one origin.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Template {
+pub(crate) struct Template {
     containers: Vec<TemplateContainer>,
     pub default_container: Option<Box<str>>,
     pub grace_seconds: Option<i64>,
@@ -33,7 +33,7 @@ struct TemplateContainer {
 
 impl Template {
     /// Data from the spec of a Pod.
-    pub fn of(pod: &model::Pod) -> Template {
+    pub(crate) fn of(pod: &model::Pod) -> Template {
         let init = pod.spec.init_containers.iter().map(|container| {
             let is_sidecar = &*container.restart_policy == "Always";
             let role = if is_sidecar {
@@ -64,7 +64,7 @@ impl Template {
     }
 
     /// The same with those of these containers that it lacks, as far as there is room; `None` if it lacks none.
-    pub fn with<'a>(&self, names: impl Iterator<Item = &'a str>) -> Option<Template> {
+    pub(crate) fn with<'a>(&self, names: impl Iterator<Item = &'a str>) -> Option<Template> {
         let mut missing: Vec<&str> = Vec::new();
         for name in names {
             let has_room = self.len() + missing.len() < CONTAINERS;
@@ -84,22 +84,22 @@ impl Template {
     }
 
     /// How many containers it has.
-    pub fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.containers.len()
     }
 
     /// The place of the container of this name.
-    pub fn position(&self, name: &str) -> Option<usize> {
+    pub(crate) fn position(&self, name: &str) -> Option<usize> {
         self.containers.iter().position(|container| *container.name == *name)
     }
 
     /// A record for each container.
-    pub fn records(&self) -> Box<[ContainerRecord]> {
+    pub(crate) fn records(&self) -> Box<[ContainerRecord]> {
         self.containers.iter().map(|_| ContainerRecord::default()).collect()
     }
 
     /// The containers as evidence.
-    pub fn evidence(&self, records: Box<[ContainerRecord]>) -> Vec<evidence::Container> {
+    pub(crate) fn evidence(&self, records: Box<[ContainerRecord]>) -> Vec<evidence::Container> {
         let containers = self.containers.iter().zip(records);
         containers.map(|(of, record)| record.into_evidence(of)).collect()
     }
@@ -107,7 +107,7 @@ impl Template {
 
 /// The state of a container.
 #[derive(Debug, Default)]
-pub struct ContainerRecord {
+pub(crate) struct ContainerRecord {
     running_since: Time,
     /// Its waiting reason and its termination, if any.
     past: Option<Box<Past>>,
@@ -135,7 +135,7 @@ struct TerminationRecord {
 
 impl ContainerRecord {
     /// Merges its status from a version of its Pod.
-    pub fn latch(&mut self, status: &model::ContainerStatus, deletion_seen: bool) {
+    pub(crate) fn latch(&mut self, status: &model::ContainerStatus, deletion_seen: bool) {
         // Earlier observations say nothing about a missed run.
         if deletion_seen && status.restart_count > self.restarts {
             self.state = ContainerState::Absent;
@@ -175,7 +175,7 @@ impl ContainerRecord {
     }
 
     /// True if no part of it failed.
-    pub fn is_uneventful(&self) -> bool {
+    pub(crate) fn is_uneventful(&self) -> bool {
         let terminations = self.past.as_deref().map(|past| &*past.terminations).unwrap_or_default();
         terminations
             .iter()
@@ -240,7 +240,7 @@ impl ContainerRecord {
             after_deletion,
             attempt: attempt.max(0),
         };
-        // Oldest first: `lastState` of a Pod that is first seen late may tell of an end before one that is known.
+        // Oldest first: `lastState` of a Pod that is first seen late may be an end before a known one.
         let at = match end.finished {
             Some(finished) => terminations
                 .iter()

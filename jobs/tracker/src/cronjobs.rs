@@ -1,4 +1,4 @@
-//! What is known of CronJobs: enough to tell a replaced run from a deleted one, and which run came before which.
+//! CronJobs: distinguishes a replaced run from a deleted one, and knows the order of runs.
 
 use std::collections::HashMap;
 
@@ -16,7 +16,7 @@ const SKEW: SignedDuration = SignedDuration::from_mins(1);
 
 /// Every CronJob that exists or has tracked Jobs.
 #[derive(Debug, Default)]
-pub struct CronJobs {
+pub(crate) struct CronJobs {
     known: HashMap<Uid, Record>,
     /// Those that exist, by `namespace/name`.
     names: HashMap<Box<str>, Uid>,
@@ -61,7 +61,7 @@ impl Record {
 
 impl CronJobs {
     /// A CronJob was seen.
-    pub fn seen(&mut self, cronjob: &model::CronJob) {
+    pub(crate) fn seen(&mut self, cronjob: &model::CronJob) {
         let metadata = &cronjob.metadata;
         let uid = Uid::new(&metadata.uid);
         let record = self.known.entry(uid).or_default();
@@ -76,7 +76,7 @@ impl CronJobs {
     }
 
     /// A CronJob is gone. What is known of it stays for as long as its Jobs do.
-    pub fn gone(&mut self, uid: Uid) {
+    pub(crate) fn gone(&mut self, uid: Uid) {
         if let Some(record) = self.known.get_mut(&uid) {
             record.exists = false;
             if self.names.get(&record.name) == Some(&uid) {
@@ -89,7 +89,7 @@ impl CronJobs {
     }
 
     /// The UIDs of all that exist.
-    pub fn existing(&self) -> Vec<Uid> {
+    pub(crate) fn existing(&self) -> Vec<Uid> {
         self.known
             .iter()
             .filter(|(_, record)| record.exists)
@@ -100,7 +100,7 @@ impl CronJobs {
     /// The CronJob that made a Job of which only its name is left and that ended at `at`, and the slot it was made for. The
     /// controller of CronJobs names a run after its CronJob and the minutes of its slot since 1970 (`getJobName` in
     /// `pkg/controller/cronjob/cronjob_controllerv2.go`), and no slot lies before the CronJob's creation.
-    pub fn maker_of(&self, namespace: &str, job: &str, at: Timestamp) -> Option<(model::Owner, Timestamp)> {
+    pub(crate) fn maker_of(&self, namespace: &str, job: &str, at: Timestamp) -> Option<(model::Owner, Timestamp)> {
         let (name, minutes) = job.rsplit_once('-')?;
         if !minutes.bytes().all(|byte| byte.is_ascii_digit()) {
             return None;
@@ -123,7 +123,7 @@ impl CronJobs {
     }
 
     /// A Job was seen for the first time, also one that ended long ago.
-    pub fn run_seen(&mut self, uid: Uid, job: &JobRecord) {
+    pub(crate) fn run_seen(&mut self, uid: Uid, job: &JobRecord) {
         let owner = job.owner.as_ref().map(|owner| Uid::new(&owner.uid));
         if let Some(record) = owner.and_then(|owner| self.known.get_mut(&owner)) {
             record.saw_run(uid, job);
@@ -131,7 +131,7 @@ impl CronJobs {
     }
 
     /// A Job got a record.
-    pub fn job_added(&mut self, uid: Uid, job: &JobRecord) {
+    pub(crate) fn job_added(&mut self, uid: Uid, job: &JobRecord) {
         let Some(owner) = &job.owner else { return };
         let record = self.known.entry(Uid::new(&owner.uid)).or_default();
         record.jobs += 1;
@@ -146,7 +146,7 @@ impl CronJobs {
     /// A Job's record ends: fills in what its CronJob says and whether a newer run took its place. The controller
     /// of CronJobs deletes the running Job right before it makes the next one, and only for a slot; a Job that was
     /// made by hand replaces nothing (`pkg/controller/cronjob/cronjob_controllerv2.go`).
-    pub fn job_ended(&mut self, job: &mut evidence::Job) {
+    pub(crate) fn job_ended(&mut self, job: &mut evidence::Job) {
         let uid = Uid::new(&job.uid);
         let Some(cronjob) = &mut job.cronjob else { return };
         let owner = Uid::new(&cronjob.uid);
@@ -174,7 +174,7 @@ impl CronJobs {
     }
 
     /// How many are known.
-    pub fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.known.len()
     }
 }
@@ -201,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn a_run_is_known_by_its_name() {
+    fn finds_the_cronjob_by_the_name_of_a_run() {
         let mut cronjobs = CronJobs::default();
         cronjobs.seen(&cronjob("night-ly", "u1", "2026-11-24T01:00:00Z"));
         let slot = at("2026-11-24T02:00:00Z");
@@ -227,7 +227,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cronjob_that_was_made_again_has_none_of_the_runs_before() {
+    fn a_recreated_cronjob_has_no_earlier_runs() {
         let mut cronjobs = CronJobs::default();
         cronjobs.seen(&cronjob("a", "u1", "2026-11-24T01:00:00Z"));
         cronjobs.seen(&cronjob("a", "u2", "2026-11-24T03:00:00Z"));

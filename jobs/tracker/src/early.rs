@@ -10,7 +10,7 @@ use job_event::Uid;
 /// the oldest one of the namespace that has the most, so that no namespace can evict the objects of others. The caller
 /// bounds the number of objects of each owner.
 #[derive(Debug)]
-pub struct Early<T> {
+pub(crate) struct Early<T> {
     namespaces: HashMap<Arc<str>, Waiting<T>>,
     len: usize,
     owners: usize,
@@ -25,7 +25,7 @@ struct Waiting<T> {
 
 impl<T> Early<T> {
     /// Room for `owners` owners.
-    pub fn new(owners: usize) -> Self {
+    pub(crate) fn new(owners: usize) -> Self {
         Early {
             namespaces: HashMap::new(),
             len: 0,
@@ -34,7 +34,7 @@ impl<T> Early<T> {
     }
 
     /// The things that wait for `owner`, to be changed; makes room for a new owner.
-    pub fn of(&mut self, namespace: &Arc<str>, owner: Uid) -> &mut Vec<T> {
+    pub(crate) fn of(&mut self, namespace: &Arc<str>, owner: Uid) -> &mut Vec<T> {
         if self.known(namespace, owner).is_none() {
             while self.len >= self.owners {
                 self.remove_oldest();
@@ -52,12 +52,12 @@ impl<T> Early<T> {
     }
 
     /// The things that wait for `owner`, if any do.
-    pub fn known(&mut self, namespace: &str, owner: Uid) -> Option<&mut Vec<T>> {
+    pub(crate) fn known(&mut self, namespace: &str, owner: Uid) -> Option<&mut Vec<T>> {
         self.namespaces.get_mut(namespace)?.things.get_mut(&owner)
     }
 
     /// Takes what waits for `owner`.
-    pub fn take(&mut self, namespace: &str, owner: Uid) -> Vec<T> {
+    pub(crate) fn take(&mut self, namespace: &str, owner: Uid) -> Vec<T> {
         let Some(waiting) = self.namespaces.get_mut(namespace) else {
             return Vec::new();
         };
@@ -73,7 +73,7 @@ impl<T> Early<T> {
     }
 
     /// For how many owners something waits.
-    pub fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.len
     }
 

@@ -1,4 +1,4 @@
-//! Events, as evidence: one record for each kind of thing that was said about an object, however often it was said.
+//! Events, as evidence: one record for an Event of an object and all its repetitions.
 
 use std::sync::Arc;
 
@@ -21,7 +21,7 @@ const SUCCESSFUL_DELETE: &str = "SuccessfulDelete";
 
 /// An Event about a Job or a Pod, but for what its object knows of itself.
 #[derive(Clone, Debug)]
-pub struct EventRecord {
+pub(crate) struct EventRecord {
     /// Its object.
     pub object: Uid,
     pub reason: Arc<str>,
@@ -33,16 +33,16 @@ pub struct EventRecord {
     pub last: Time,
 }
 
-/// Whether an Event about a Job (or else a Pod) can explain anything.
-pub fn is_useful(event: &model::Event, is_job: bool) -> bool {
+/// True if an Event about a Job (or else a Pod) can explain anything.
+pub(crate) fn is_useful(event: &model::Event, is_job: bool) -> bool {
     let reasons = if is_job { JOB_EVENT_REASONS } else { POD_EVENT_REASONS };
     reasons.contains(&&*event.reason)
 }
 
-/// The condition that an Event of the Job controller with this reason tells of; `None` if it tells of no end.
+/// The condition that the Job controller reports with an Event of this reason; `None` if it is not about the end.
 ///
 /// Source: `pkg/controller/job/job_controller.go`, `recordJobFinished`: the reason of a failure is that of its condition.
-pub fn verdict(reason: &str) -> Option<&'static str> {
+pub(crate) fn verdict(reason: &str) -> Option<&'static str> {
     match reason {
         "BackoffLimitExceeded"
         | "DeadlineExceeded"
@@ -55,8 +55,8 @@ pub fn verdict(reason: &str) -> Option<&'static str> {
 }
 
 impl EventRecord {
-    /// What is kept of an Event.
-    pub fn new(event: &model::Event, pools: &mut Pools) -> EventRecord {
+    /// The record of an Event.
+    pub(crate) fn new(event: &model::Event, pools: &mut Pools) -> EventRecord {
         let series = event.series.as_ref();
         let first = event.first_timestamp.or(event.event_time);
         let last = series
@@ -76,7 +76,7 @@ impl EventRecord {
     }
 
     /// As evidence about the object of this kind, name and UID.
-    pub fn into_evidence(self, kind: &str, name: &str, uid: &str) -> evidence::Event {
+    pub(crate) fn into_evidence(self, kind: &str, name: &str, uid: &str) -> evidence::Event {
         evidence::Event {
             kind: kind.into(),
             name: name.into(),
@@ -93,7 +93,7 @@ impl EventRecord {
 }
 
 /// Adds an Event to those of a Job and its Pods, or merges it with one that says the same.
-pub fn merge(events: &mut Vec<EventRecord>, new: EventRecord) {
+pub(crate) fn merge(events: &mut Vec<EventRecord>, new: EventRecord) {
     if let Some(known) = events.iter_mut().find(|known| says_the_same(known, &new)) {
         if new.last >= known.last {
             known.message = new.message;
@@ -123,7 +123,7 @@ pub fn merge(events: &mut Vec<EventRecord>, new: EventRecord) {
     events.push(new);
 }
 
-/// Whether two Events are repetitions of one. Messages count up to their first colon: `Liveness probe failed: ...` and
+/// True if two Events are repetitions of one. Messages count up to their first colon: `Liveness probe failed: ...` and
 /// `Readiness probe failed: ...` share a reason and mean different things, while what follows the colon often
 /// holds a random name. Deletions name the Pod after the colon, and that is what they are kept for.
 fn says_the_same(a: &EventRecord, b: &EventRecord) -> bool {
@@ -142,7 +142,7 @@ fn says_the_same(a: &EventRecord, b: &EventRecord) -> bool {
 }
 
 /// At most `limit` bytes of a text, whole characters.
-pub fn shorten(text: &str, limit: usize) -> &str {
+pub(crate) fn shorten(text: &str, limit: usize) -> &str {
     if text.len() <= limit {
         return text;
     }
@@ -190,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn deletions_name_each_pod_and_all_is_bounded() {
+    fn keeps_deletions_by_pod_and_is_bounded() {
         let mut events = Vec::new();
         for n in 0..200 {
             merge(&mut events, event(SUCCESSFUL_DELETE, &format!("Deleted pod: p-{n}"), n));
@@ -202,7 +202,7 @@ mod tests {
     }
 
     #[test]
-    fn texts_are_cut_between_characters() {
+    fn cuts_texts_between_characters() {
         assert_eq!(shorten("añb", 2), "a");
         assert_eq!(shorten("ab", 2), "ab");
     }

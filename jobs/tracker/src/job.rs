@@ -25,14 +25,14 @@ const SUCCESSFUL_CREATE: &str = "SuccessfulCreate";
 
 /// The CronJob that owns Jobs.
 #[derive(Debug, PartialEq, Eq, Hash)]
-pub struct Owner {
+pub(crate) struct Owner {
     pub name: Box<str>,
     pub uid: Box<str>,
 }
 
-/// A Job and everything that was seen of it.
+/// A Job and its evidence.
 #[derive(Debug)]
-pub struct JobRecord {
+pub(crate) struct JobRecord {
     pub name: Box<str>,
     pub namespace: Arc<str>,
     pub owner: Option<Arc<Owner>>,
@@ -51,16 +51,16 @@ pub struct JobRecord {
     ready: i32,
     pub succeeded: i32,
     pub failed: i32,
-    /// The part of the cluster it was seen in.
+    /// The scope of the watch that saw it.
     pub scope: u16,
     gaps: Gaps,
-    /// Whether it has ended and is to be reported.
+    /// True once it has finished and is to be reported.
     pub is_due: bool,
-    /// Whether it had Pods when it was first seen.
+    /// True if it had Pods when it was first seen.
     had_pods: bool,
 }
 
-/// What most Jobs that run do not have.
+/// Fields that most running Jobs do not have.
 #[derive(Debug, Default)]
 struct Rare {
     /// Its UID if it is no UUID.
@@ -79,8 +79,8 @@ struct Rare {
 }
 
 impl JobRecord {
-    /// A Job that was not known.
-    pub fn new(seen: &model::Job, scope: u16, pools: &mut Pools) -> JobRecord {
+    /// The record of a Job that is seen for the first time.
+    pub(crate) fn new(seen: &model::Job, scope: u16, pools: &mut Pools) -> JobRecord {
         let metadata = &seen.metadata;
         let job = seen.to_evidence();
         let owner = job.cronjob.map(|cronjob| *cronjob);
@@ -120,8 +120,8 @@ impl JobRecord {
         record
     }
 
-    /// Takes a later version in. `listed`: it stands in a list, which is always current.
-    pub fn apply(&mut self, new: &model::Job, listed: bool, pools: &mut Pools) {
+    /// Merges a later version. `listed`: it is from a list, which is always current.
+    pub(crate) fn apply(&mut self, new: &model::Job, listed: bool, pools: &mut Pools) {
         if !listed && is_older(self.version, &new.metadata.resource_version) {
             return;
         }
@@ -180,24 +180,24 @@ impl JobRecord {
         self.rare.get_or_insert_default()
     }
 
-    /// What its conditions decide.
-    pub fn decided(&self) -> Option<Outcome> {
+    /// The outcome by its conditions.
+    pub(crate) fn decided(&self) -> Option<Outcome> {
         outcome::decided(&self.rare.as_ref()?.conditions)
     }
 
     /// The span that started it.
-    pub fn traceparent(&self) -> Option<Traceparent> {
+    pub(crate) fn traceparent(&self) -> Option<Traceparent> {
         self.rare.as_ref()?.traceparent
     }
 
     /// Its UID, which is that of its record, as written.
-    pub fn uid_text(&self, uid: Uid) -> Box<str> {
+    pub(crate) fn uid_text(&self, uid: Uid) -> Box<str> {
         let odd = self.rare.as_ref().and_then(|rare| rare.odd_uid.clone());
         odd.unwrap_or_else(|| uid.to_text())
     }
 
     /// When it was decided, or removed without that; `None` if it has not ended or does not say when.
-    pub fn ended_at(&self) -> Option<Timestamp> {
+    pub(crate) fn ended_at(&self) -> Option<Timestamp> {
         let rare = self.rare.as_ref()?;
         match outcome::verdict(&rare.conditions) {
             Some(verdict) => verdict.since,
@@ -206,7 +206,7 @@ impl JobRecord {
     }
 
     /// When its last Pod was gone, or it was removed; `None` if neither is so.
-    pub fn over_at(&self) -> Option<Timestamp> {
+    pub(crate) fn over_at(&self) -> Option<Timestamp> {
         let rare = self.rare.as_ref()?;
         let finished = rare
             .conditions
@@ -216,40 +216,38 @@ impl JobRecord {
         finished.or(rare.removed.as_ref().map(|removal| removal.at))
     }
 
-    /// Whether it has ended.
-    pub fn has_ended(&self) -> bool {
+    /// True once it has finished or is deleted.
+    pub(crate) fn has_ended(&self) -> bool {
         self.decided().is_some() || self.is_removed()
     }
 
-    /// Whether it is gone from the API.
-    pub fn is_removed(&self) -> bool {
+    /// True once it is deleted from the API.
+    pub(crate) fn is_removed(&self) -> bool {
         self.rare.as_ref().is_some_and(|rare| rare.removed.is_some())
     }
 
-    /// Marks it as gone from the API.
-    pub fn remove(&mut self, now: Timestamp) {
+    /// Marks it as deleted from the API.
+    pub(crate) fn remove(&mut self, now: Timestamp) {
         let rare = self.rare();
         let at = rare.deletion.get().unwrap_or(now);
         rare.removed.get_or_insert(Removal { at, replaced: false });
     }
 
-    /// Whether this is missing.
-    pub fn has_gap(&self, gap: Gap) -> bool {
+    pub(crate) fn has_gap(&self, gap: Gap) -> bool {
         self.gaps.contains(gap)
     }
 
-    /// Notes that something is missing.
-    pub fn note(&mut self, gap: Gap) {
+    pub(crate) fn note(&mut self, gap: Gap) {
         self.gaps.insert(gap);
     }
 
     /// Its Pod with the given UID.
-    pub fn pod(&mut self, uid: Uid) -> Option<&mut PodRecord> {
+    pub(crate) fn pod(&mut self, uid: Uid) -> Option<&mut PodRecord> {
         self.pods.iter_mut().find(|pod| pod.uid == uid)
     }
 
     /// Adds a Pod. Returns the one that had to make room for it, if any.
-    pub fn add_pod(&mut self, pod: PodRecord) -> Option<Uid> {
+    pub(crate) fn add_pod(&mut self, pod: PodRecord) -> Option<Uid> {
         if pod.joined_late {
             self.note(Gap::JoinedLate);
         }
@@ -265,7 +263,7 @@ impl JobRecord {
         if uneventful.is_none() {
             self.note(Gap::PodsOmitted);
         }
-        // The oldest of the rest goes, but the first one stays: it tells how it began.
+        // The oldest of the rest goes, but the first one stays: it shows how the Job began.
         let omitted = self.pods.remove(uneventful.unwrap_or(1)).uid;
         if let Some(rare) = &mut self.rare {
             rare.events.retain(|event| event.object != omitted);
@@ -274,14 +272,14 @@ impl JobRecord {
     }
 
     /// Adds an Event about it or one of its Pods. That a Pod was created is only worth a note while none was seen.
-    pub fn add_event(&mut self, event: EventRecord) {
+    pub(crate) fn add_event(&mut self, event: EventRecord) {
         if self.pods.is_empty() || &*event.reason != SUCCESSFUL_CREATE {
             event::merge(&mut self.rare().events, event);
         }
     }
 
     /// The verdict, read from the Job controller's own Event, of a Job whose end was not seen.
-    pub fn verdict_from_events(&mut self, uid: Uid) {
+    pub(crate) fn verdict_from_events(&mut self, uid: Uid) {
         if self.decided().is_some() || !self.gaps.contains(Gap::EndNotSeen) {
             return;
         }
@@ -301,7 +299,7 @@ impl JobRecord {
     }
 
     /// Everything known about it, in the order evidence has; `more` are gaps that hold for all Jobs.
-    pub fn into_evidence(mut self, uid: Uid, more: &[Gap]) -> Evidence {
+    pub(crate) fn into_evidence(mut self, uid: Uid, more: &[Gap]) -> Evidence {
         for gap in more {
             self.note(*gap);
         }
@@ -402,7 +400,7 @@ mod tests {
     }
 
     #[test]
-    fn every_gap_is_kept_in_order() {
+    fn keeps_every_gap_in_order() {
         let mut gaps = Gaps::default();
         for gap in Gaps::ALL.into_iter().rev() {
             gaps.insert(gap);

@@ -1,8 +1,8 @@
 //! The pure state machine: it takes observations and returns each finished Job once. No I/O and no clock.
 //!
 //! A Job is known by its UID, never by its name. It has a record from first sight until it is reported, then a
-//! tombstone of a few bytes for as long as it exists, then nothing but a place among the recently removed. So however
-//! often it is listed, repeated or delivered late, it is reported once.
+//! tombstone of a few bytes for as long as it exists, then an entry among the recently removed. So however often it is
+//! listed, repeated or delivered late, it is reported once. [`outbox`] holds the state of its report.
 
 pub mod checkpoint;
 mod container;

@@ -1,4 +1,4 @@
-//! Lists begin and end: what is not in one is gone, and what happened before one may have been missed.
+//! Lists: an object that is missing in one is deleted, and changes before one may be unobserved.
 
 use std::collections::HashSet;
 

@@ -14,19 +14,19 @@ use job_watch::model;
 const KEPT: usize = 256;
 /// How many a Job gets, the latest ones.
 const PER_JOB: usize = 16;
-/// How far what a node says of a Pod may lie outside of the Pod's life: clocks differ, and Events are late.
+/// How far an Event about a node may lie outside of a Pod's life: clocks differ, and Events are late.
 const APART: SignedDuration = SignedDuration::from_secs(60);
 
-/// What was said about nodes, in order of arrival.
+/// Events about nodes, in order of arrival.
 #[derive(Debug, Default)]
-pub struct NodeEvents {
+pub(crate) struct NodeEvents {
     /// Each with the node's name.
     events: VecDeque<(Arc<str>, EventRecord)>,
 }
 
 impl NodeEvents {
     /// An Event about a node was seen.
-    pub fn seen(&mut self, event: &model::Event, pools: &mut Pools) {
+    pub(crate) fn seen(&mut self, event: &model::Event, pools: &mut Pools) {
         if !NODE_EVENT_REASONS.contains(&&*event.reason) {
             return;
         }
@@ -47,8 +47,8 @@ impl NodeEvents {
         self.events.push_back((pools.texts.get(&**node), new));
     }
 
-    /// Adds to a Job's evidence what was said about the nodes of its Pods while they lived.
-    pub fn add_to(&self, evidence: &mut Evidence) {
+    /// Adds to a Job's evidence the Events about the nodes of its Pods while they lived.
+    pub(crate) fn add_to(&self, evidence: &mut Evidence) {
         let decided = evidence.job.decided_at();
         let concerns = |node: &str, event: &EventRecord| {
             let (first, last) = (event.first.get(), event.last.get());
@@ -99,7 +99,7 @@ mod tests {
         }
     }
 
-    fn told(events: &NodeEvents, node: &str, created: i64, decided: i64) -> Vec<String> {
+    fn messages(events: &NodeEvents, node: &str, created: i64, decided: i64) -> Vec<String> {
         let mut evidence = Evidence {
             job: Default::default(),
             pods: vec![Pod {
@@ -127,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn a_job_is_told_what_happened_on_its_nodes_while_its_pods_lived() {
+    fn a_job_gets_the_node_events_of_the_life_of_its_pods() {
         let mut events = NodeEvents::default();
         let mut pools = Pools::default();
         for (node, reason, message, second) in [
@@ -140,24 +140,24 @@ mod tests {
         ] {
             events.seen(&event(node, reason, message, second), &mut pools);
         }
-        assert_eq!(told(&events, "a", 1000, 1020), ["at the start", "during"]);
-        assert_eq!(told(&events, "b", 1000, 1020), ["elsewhere"]);
-        assert!(told(&events, "c", 1000, 1020).is_empty());
+        assert_eq!(messages(&events, "a", 1000, 1020), ["at the start", "during"]);
+        assert_eq!(messages(&events, "b", 1000, 1020), ["elsewhere"]);
+        assert!(messages(&events, "c", 1000, 1020).is_empty());
     }
 
     #[test]
-    fn repetitions_are_one_and_all_is_bounded() {
+    fn merges_repetitions_and_is_bounded() {
         let mut events = NodeEvents::default();
         let mut pools = Pools::default();
         for second in 1000..1010 {
             events.seen(&event("a", "SystemOOM", "same", second), &mut pools);
         }
-        assert_eq!(told(&events, "a", 1000, 1020), ["same"]);
+        assert_eq!(messages(&events, "a", 1000, 1020), ["same"]);
         for number in 0..2000 {
             events.seen(&event("a", "SystemOOM", &format!("pid: {number}"), 1000), &mut pools);
         }
         assert_eq!(events.events.len(), KEPT);
-        assert_eq!(told(&events, "a", 1000, 1020).len(), PER_JOB);
-        assert!(told(&events, "a", 1000, 1020).contains(&"pid: 1999".to_owned()));
+        assert_eq!(messages(&events, "a", 1000, 1020).len(), PER_JOB);
+        assert!(messages(&events, "a", 1000, 1020).contains(&"pid: 1999".to_owned()));
     }
 }

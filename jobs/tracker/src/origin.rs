@@ -30,7 +30,7 @@ pub enum About {
 
 /// The UID of the Job that controls a Pod. A label alone is not enough: the Job controller does not count such a Pod
 /// either, while it counts every one that names it as its controller.
-pub fn job_of(pod: &model::Pod) -> Option<Uid> {
+pub(crate) fn job_of(pod: &model::Pod) -> Option<Uid> {
     let owner = pod.metadata.controller("Job")?;
     Some(Uid::new(&owner.uid))
 }

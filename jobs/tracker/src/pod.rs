@@ -1,8 +1,8 @@
-//! One Pod, and what its later states would erase.
+//! One Pod, with the evidence that its later states erase.
 //!
 //! Once a Pod is being deleted the kubelet stops reading its reason cache, so `ImagePullBackOff` turns into
 //! `ContainerCreating` and then into `ContainerStatusUnknown`, exit code 137 (`pkg/kubelet/kubelet_pods.go`,
-//! `pkg/kubelet/status/status_manager.go`). Whoever only looks at the last state sees a kill.
+//! `pkg/kubelet/status/status_manager.go`). The last state alone looks like a kill.
 
 use std::num::NonZeroU64;
 use std::sync::Arc;
@@ -22,8 +22,7 @@ const INDEX: usize = 32;
 
 /// A Pod of a Job.
 #[derive(Debug)]
-pub struct PodRecord {
-    /// Its UID.
+pub(crate) struct PodRecord {
     pub uid: Uid,
     name: Box<str>,
     template: Arc<Template>,
@@ -39,15 +38,15 @@ pub struct PodRecord {
     /// `resourceVersion` of the last version, if it is a number.
     version: Option<NonZeroU64>,
     rare: Option<Box<Rare>>,
-    /// Whether a version with a `deletionTimestamp` was seen.
+    /// True once a version with a `deletionTimestamp` was seen.
     deleting: bool,
-    /// Whether it had restarted or ended, or was being deleted, when it was first seen.
+    /// True if it had restarted or ended, or was being deleted, when it was first seen.
     pub joined_late: bool,
-    /// Whether it is gone from the API.
+    /// True once it is deleted from the API.
     pub removed: bool,
 }
 
-/// What most Pods do not have.
+/// Fields that most Pods do not have.
 #[derive(Debug, Default)]
 struct Rare {
     /// Its UID if it is no UUID.
@@ -61,8 +60,8 @@ struct Rare {
 }
 
 impl PodRecord {
-    /// A Pod that was not known.
-    pub fn new(pod: &model::Pod, pools: &mut Pools) -> PodRecord {
+    /// The record of a Pod that is seen for the first time.
+    pub(crate) fn new(pod: &model::Pod, pools: &mut Pools) -> PodRecord {
         let metadata = &pod.metadata;
         let template = Template::of(pod);
         let statuses = pod
@@ -99,8 +98,8 @@ impl PodRecord {
         record
     }
 
-    /// Takes a later version in. `listed`: it stands in a list, which is always current.
-    pub fn apply(&mut self, pod: &model::Pod, listed: bool, pools: &mut Pools) {
+    /// Merges a later version. `listed`: it is from a list, which is always current.
+    pub(crate) fn apply(&mut self, pod: &model::Pod, listed: bool, pools: &mut Pools) {
         if listed || !is_older(self.version, &pod.metadata.resource_version) {
             self.update(pod, pools);
         }
@@ -155,7 +154,7 @@ impl PodRecord {
         }
         for condition in &status.conditions {
             match (&*condition.kind, condition.is_true()) {
-                // What is said of a Pod that is being deleted ("skip schedule deleting pod") is not why it waited.
+                // The scheduler's message about a Pod that is being deleted ("skip schedule deleting pod") is not why it waited.
                 ("PodScheduled", false) if !deletion_seen || self.rare().not_scheduled.is_none() => {
                     self.rare().not_scheduled = Some(Box::new(condition.to_evidence()));
                 }
@@ -174,8 +173,8 @@ impl PodRecord {
         }
     }
 
-    /// What the kubelet says of `Ready` follows from `ContainersReady`, and where it is false it says why. One that is
-    /// false without a reason while the containers are ready is the node controller's word: the kubelet is silent.
+    /// The kubelet derives `Ready` from `ContainersReady`, and gives a reason if it is false. If it is false without a reason
+    /// while the containers are ready, the node controller wrote it, because the kubelet does not respond.
     fn latch_node_outage(&mut self, conditions: &[model::Condition], deletion_seen: bool) {
         let find = |kind| conditions.iter().find(|condition| &*condition.kind == kind);
         let Some(ready) = find("Ready") else { return };
@@ -199,10 +198,10 @@ impl PodRecord {
         }
     }
 
-    /// The first `deletionTimestamp` tells when deletion was asked for; later ones are moved to the present, with a
-    /// grace of 0 (`staging/src/k8s.io/apiserver/pkg/registry/rest/delete.go`). `had_ended`: whether the Pod had ended
-    /// in the version before. Of one that is first seen ended and deleted at once, nothing tells which came first; a
-    /// kill is what hides that, as what had ended is gone at once when it is deleted.
+    /// The first `deletionTimestamp` is the time of the request; later ones are moved to the present, with a grace of 0
+    /// (`staging/src/k8s.io/apiserver/pkg/registry/rest/delete.go`). `had_ended`: the Pod had ended in the version before. If a
+    /// Pod is first seen ended and being deleted, the order is unknown; deletion counts as first, because a Pod that has ended
+    /// is removed as soon as it is deleted.
     fn latch_deletion(&mut self, new: &model::Pod, had_ended: bool) {
         let Some(timestamp) = new.metadata.deletion_timestamp else {
             return;
@@ -221,15 +220,14 @@ impl PodRecord {
         });
     }
 
-    /// Whether it completed and nothing of it failed, so that it explains nothing.
-    pub fn is_uneventful(&self) -> bool {
+    /// True if it completed and no container failed, so that it explains nothing.
+    pub(crate) fn is_uneventful(&self) -> bool {
         &*self.phase == "Succeeded"
             && self.rare.as_ref().is_none_or(|rare| rare.deletion.is_none())
             && self.containers.iter().all(ContainerRecord::is_uneventful)
     }
 
-    /// As evidence.
-    pub fn into_evidence(mut self) -> evidence::Pod {
+    pub(crate) fn into_evidence(mut self) -> evidence::Pod {
         let rare = self.rare.take().map_or_else(Rare::default, |rare| *rare);
         evidence::Pod {
             name: self.name,
@@ -259,7 +257,7 @@ fn has_ended(phase: &str) -> bool {
     matches!(phase, "Succeeded" | "Failed")
 }
 
-/// Whether `new` is a version before `known`; versions that are not numbers cannot be compared and count as newer.
-pub fn is_older(known: Option<NonZeroU64>, new: &str) -> bool {
+/// True if `new` is a version before `known`; versions that are not numbers cannot be compared and count as newer.
+pub(crate) fn is_older(known: Option<NonZeroU64>, new: &str) -> bool {
     matches!((known, new.parse::<NonZeroU64>()), (Some(known), Ok(new)) if new < known)
 }

@@ -15,7 +15,7 @@ const SMALL: usize = 1024;
 
 /// One copy of each value that is held somewhere.
 #[derive(Debug)]
-pub struct Pool<T: ?Sized> {
+pub(crate) struct Pool<T: ?Sized> {
     values: HashSet<Arc<T>>,
     /// The size at which values that nobody holds are removed.
     full: usize,
@@ -23,7 +23,7 @@ pub struct Pool<T: ?Sized> {
 
 impl<T: Eq + Hash + ?Sized> Pool<T> {
     /// The one copy of `value`.
-    pub fn get(&mut self, value: impl Borrow<T> + Into<Arc<T>>) -> Arc<T> {
+    pub(crate) fn get(&mut self, value: impl Borrow<T> + Into<Arc<T>>) -> Arc<T> {
         if let Some(known) = self.values.get(value.borrow()) {
             return known.clone();
         }
@@ -48,7 +48,7 @@ impl<T: ?Sized> Default for Pool<T> {
 
 /// The pools of a tracker.
 #[derive(Debug, Default)]
-pub struct Pools {
+pub(crate) struct Pools {
     /// Namespaces, nodes, phases, indexes, reasons of Events.
     pub texts: Pool<str>,
     /// The specs of Jobs.

@@ -27,9 +27,9 @@ const ROUNDING: SignedDuration = SignedDuration::from_secs(2);
 /// How many Jobs may wait to be reported from their Events.
 const WAITING: usize = 50_000;
 
-/// What is left of a Job.
+/// A Job known from its Events only.
 #[derive(Debug)]
-pub struct Remains {
+pub(crate) struct DeletedJob {
     /// Its namespace.
     pub namespace: Arc<str>,
     /// Its name.
@@ -46,7 +46,7 @@ pub struct Remains {
 
 /// The outcome of a Job that may have been created and deleted unobserved.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Added {
+pub(crate) enum Added {
     /// It waits from now on. Another one may have been dropped for it.
     Waits(Option<Uid>),
     /// It waits already.
@@ -57,7 +57,7 @@ pub enum Added {
 
 #[derive(Debug)]
 struct Waiting {
-    remains: Box<Remains>,
+    deleted: Box<DeletedJob>,
     /// When it may be reported.
     due: Timestamp,
     since: Timestamp,
@@ -65,7 +65,7 @@ struct Waiting {
 
 /// Jobs that may have been created and deleted unobserved.
 #[derive(Debug)]
-pub struct Recoveries {
+pub(crate) struct Recoveries {
     waiting: HashMap<Uid, Waiting>,
     /// Those that are not due yet.
     due: BTreeSet<(Timestamp, Uid)>,
@@ -96,24 +96,24 @@ impl Default for Recoveries {
 
 impl Recoveries {
     /// An Event about the end of a Job that is not known. `listed`: it is from a list, which follows one of Jobs.
-    pub fn add(&mut self, uid: Uid, remains: Remains, listed: bool, now: Timestamp) -> Added {
+    pub(crate) fn add(&mut self, uid: Uid, deleted: DeletedJob, listed: bool, now: Timestamp) -> Added {
         if self.waiting.contains_key(&uid) {
             return Added::Known;
         }
-        let dropped = match self.make_room(&remains.namespace) {
+        let dropped = match self.make_room(&deleted.namespace) {
             Ok(dropped) => dropped,
             Err(Full) => return Added::Dropped,
         };
-        let is_older = |list: &Timestamp| remains.at <= later(*list, ROUNDING);
-        let is_gone = listed || self.listed.get(&remains.scope).is_some_and(is_older);
+        let is_older = |list: &Timestamp| deleted.at <= later(*list, ROUNDING);
+        let is_gone = listed || self.listed.get(&deleted.scope).is_some_and(is_older);
         let due = later(now, if is_gone { PATIENCE } else { LONG_PATIENCE });
         self.due.insert((due, uid));
         self.namespaces
-            .entry(remains.namespace.clone())
+            .entry(deleted.namespace.clone())
             .or_default()
             .insert(uid);
         let waiting = Waiting {
-            remains: Box::new(remains),
+            deleted: Box::new(deleted),
             due,
             since: now,
         };
@@ -135,14 +135,14 @@ impl Recoveries {
     }
 
     /// The Job exists after all. Whether it was waited for.
-    pub fn forget(&mut self, uid: &Uid) -> bool {
+    pub(crate) fn forget(&mut self, uid: &Uid) -> bool {
         self.remove(uid).is_some()
     }
 
     /// Forgets those that `is_reported` says were reported, and returns their UIDs.
-    pub fn forget_reported(&mut self, is_reported: impl Fn(&Uid, &Remains) -> bool) -> Vec<Uid> {
+    pub(crate) fn forget_reported(&mut self, is_reported: impl Fn(&Uid, &DeletedJob) -> bool) -> Vec<Uid> {
         let waiting = self.waiting.iter();
-        let reported = waiting.filter(|(uid, waiting)| is_reported(uid, &waiting.remains));
+        let reported = waiting.filter(|(uid, waiting)| is_reported(uid, &waiting.deleted));
         let reported: Vec<Uid> = reported.map(|(uid, _)| *uid).collect();
         for uid in &reported {
             self.remove(uid);
@@ -153,7 +153,7 @@ impl Recoveries {
     fn remove(&mut self, uid: &Uid) -> Option<Waiting> {
         let waiting = self.waiting.remove(uid)?;
         self.due.remove(&(waiting.due, *uid));
-        let namespace = &waiting.remains.namespace;
+        let namespace = &waiting.deleted.namespace;
         if let Some(uids) = self.namespaces.get_mut(namespace) {
             uids.remove(uid);
             if uids.is_empty() {
@@ -165,11 +165,11 @@ impl Recoveries {
     }
 
     /// A list of all Jobs of a scope has ended: those that are not in it are gone.
-    pub fn jobs_listed(&mut self, scope: u16, now: Timestamp) {
+    pub(crate) fn jobs_listed(&mut self, scope: u16, now: Timestamp) {
         self.listed.insert(scope, now);
         for (uid, waiting) in &mut self.waiting {
             let due = later(waiting.since, PATIENCE);
-            if waiting.remains.scope == scope && due < waiting.due && self.due.remove(&(waiting.due, *uid)) {
+            if waiting.deleted.scope == scope && due < waiting.due && self.due.remove(&(waiting.due, *uid)) {
                 self.due.insert((due, *uid));
                 waiting.due = due;
             }
@@ -177,7 +177,7 @@ impl Recoveries {
     }
 
     /// When the next one may be reported.
-    pub fn next_deadline(&self) -> Option<Timestamp> {
+    pub(crate) fn next_deadline(&self) -> Option<Timestamp> {
         match self.ready.is_empty() {
             true => self.due.first().map(|(at, _)| *at),
             false => Some(Timestamp::MIN),
@@ -185,15 +185,15 @@ impl Recoveries {
     }
 
     /// How many may be reported.
-    pub fn ready(&self) -> usize {
+    pub(crate) fn ready(&self) -> usize {
         self.waiting.len().saturating_sub(self.due.len())
     }
 
     /// The next one that may be reported at `now`; the namespaces take turns.
-    pub fn next(&mut self, now: Timestamp) -> Option<(Uid, Box<Remains>)> {
+    pub(crate) fn next(&mut self, now: Timestamp) -> Option<(Uid, Box<DeletedJob>)> {
         while let Some(uid) = pop_due(&mut self.due, LONG_PATIENCE, now) {
             if let Some(waiting) = self.waiting.get(&uid) {
-                let namespace = waiting.remains.namespace.clone();
+                let namespace = waiting.deleted.namespace.clone();
                 self.ready.entry(namespace).or_default().push_back(uid);
             }
         }
@@ -209,7 +209,7 @@ impl Recoveries {
             }
             self.last = Some(namespace);
             if let Some((uid, waiting)) = uid.and_then(|uid| Some((uid, self.remove(&uid)?))) {
-                return Some((uid, waiting.remains));
+                return Some((uid, waiting.deleted));
             }
         }
     }
@@ -229,7 +229,7 @@ mod tests {
     }
 
     fn add(recoveries: &mut Recoveries, namespace: &str, name: &str) -> Added {
-        let remains = Remains {
+        let deleted = DeletedJob {
             namespace: namespace.into(),
             name: name.into(),
             uid: name.into(),
@@ -237,11 +237,11 @@ mod tests {
             at: at(0),
             verdict: EventRecord::new(&model::Event::default(), &mut Pools::default()),
         };
-        recoveries.add(Uid::new(name), remains, true, at(0))
+        recoveries.add(Uid::new(name), deleted, true, at(0))
     }
 
     fn names(recoveries: &mut Recoveries) -> Vec<String> {
-        let next = || recoveries.next(at(10)).map(|(_, remains)| remains.name.to_string());
+        let next = || recoveries.next(at(10)).map(|(_, deleted)| deleted.name.to_string());
         std::iter::from_fn(next).collect()
     }
 
@@ -261,7 +261,7 @@ mod tests {
     }
 
     #[test]
-    fn the_namespace_that_has_the_most_makes_room() {
+    fn the_namespace_with_most_jobs_makes_room() {
         let mut recoveries = Recoveries {
             capacity: 10,
             ..Recoveries::default()

@@ -40,12 +40,12 @@ impl Default for Limits {
 /// After how many lines the objects are counted.
 const COUNTED_EVERY: usize = 1024;
 
-/// What a recording tells.
+/// The Jobs of a recording.
 #[derive(Debug)]
 pub struct Replay {
-    /// The Jobs that ended, in the order in which they were decided.
+    /// The finished Jobs, in the order of their verdicts.
     pub ended: Vec<Evidence>,
-    /// The Jobs that had not ended when the recording does, in order of their namespaces and names.
+    /// The Jobs that are unfinished at the end of the recording, in order of their namespaces and names.
     pub unfinished: Vec<Evidence>,
 }
 
@@ -53,43 +53,43 @@ pub struct Replay {
 #[derive(Debug, thiserror::Error)]
 #[error("line {line}: {problem}")]
 pub struct ReplayError {
-    /// Its number, from 1.
+    /// Counted from 1.
     pub line: usize,
-    /// What is wrong with it.
     #[source]
+    /// The problem.
     pub problem: ReplayProblem,
 }
 
-/// What is wrong with a line of a recording.
+/// The problem with a line of a recording.
 #[derive(Debug, thiserror::Error)]
 pub enum ReplayProblem {
-    /// It cannot be read.
+    /// The line cannot be read.
     #[error("cannot be read: {0}")]
     Io(#[from] std::io::Error),
-    /// It is longer than any object of a cluster.
+    /// The line is longer than any object of a cluster.
     #[error("longer than {0} bytes; expected one watch event a line")]
     TooLong(usize),
-    /// The recording is longer than what is read of one.
+    /// The recording is longer than its limit.
     #[error(
         "the recording is longer than {0} bytes (after decompression); record one namespace, or for a shorter time"
     )]
     TooMuch(u64),
-    /// The recording holds more than what is replayed of one.
+    /// The recording holds more objects than its limit.
     #[error("the recording contains more than {0} objects; record one namespace, or for a shorter time")]
     TooMany(usize),
-    /// It is no text.
+    /// The line is not UTF-8.
     #[error("not UTF-8; expected one watch event a line, as JSON")]
     NoText,
-    /// It is not of the form that a recording has.
+    /// The line has another form.
     #[error("expected {{\"t\": milliseconds, \"resource\": \"jobs\", \"type\": \"ADDED\", \"object\": {{...}}}}: {0}")]
     Form(#[source] serde_json::Error),
-    /// Its resource is not one that is watched.
+    /// The resource is unknown.
     #[error("expected resource jobs, pods, events or cronjobs, found {0:?}")]
     Resource(String),
-    /// It is an error of the API server, which ends a watch.
+    /// The API server reported an error, which ends a watch.
     #[error("expected type ADDED, MODIFIED, DELETED or BOOKMARK, found ERROR: {0}")]
     Error(String),
-    /// Its object cannot be used.
+    /// The object cannot be used.
     #[error(transparent)]
     Object(#[from] DecodeError),
 }
@@ -114,11 +114,11 @@ struct Created {
 pub struct Recorded {
     /// Milliseconds since the first event.
     pub t: i64,
-    /// Where it comes from.
+    /// The watch that delivered it.
     pub source: Source,
-    /// What it says; nothing for a bookmark.
+    /// `None` for a bookmark.
     pub observation: Option<Observation>,
-    /// When its object was made.
+    /// When its object was created.
     pub created: Option<Timestamp>,
 }
 
@@ -174,7 +174,7 @@ pub fn replay_within(lines: impl BufRead, settings: TrackerSettings, limits: Lim
         if let Some(observation) = recorded.observation {
             tracker.apply(recorded.source, observation, now);
         }
-        if line.is_multiple_of(COUNTED_EVERY) && ended.len() + held(&tracker) > limits.objects {
+        if line.is_multiple_of(COUNTED_EVERY) && ended.len() + objects_in(&tracker) > limits.objects {
             let problem = ReplayProblem::TooMany(limits.objects);
             return Err(ReplayError { line, problem });
         }
@@ -187,7 +187,7 @@ pub fn replay_within(lines: impl BufRead, settings: TrackerSettings, limits: Lim
 }
 
 /// How many objects the tracker holds.
-fn held(tracker: &Tracker) -> usize {
+fn objects_in(tracker: &Tracker) -> usize {
     let sizes = tracker.sizes();
     sizes.live + sizes.reported + sizes.pods + sizes.cronjobs + sizes.early + sizes.removed
 }
@@ -246,7 +246,7 @@ pub fn after(start: Timestamp, milliseconds: i64) -> Timestamp {
 /// Reads a line of a recording.
 ///
 /// # Errors
-/// What is wrong with it.
+/// If the line cannot be used.
 pub fn read_line(line: &str) -> Result<Recorded, ReplayProblem> {
     let Header { t, resource, object } = serde_json::from_str(line).map_err(ReplayProblem::Form)?;
     let (kind, observation) = match resource.as_str() {
@@ -296,7 +296,7 @@ mod tests {
     }
 
     #[test]
-    fn jobs_of_one_name_have_one_order() {
+    fn orders_jobs_of_one_name() {
         let recording: String = (0..8).map(job).collect();
         let uids = || {
             let lines = decompressed(recording.as_bytes()).unwrap();
@@ -326,7 +326,7 @@ mod tests {
     }
 
     #[test]
-    fn a_recording_with_a_long_line_is_refused() {
+    fn rejects_a_recording_with_a_long_line() {
         let at_most = format!("{}\n{}", job(1).trim_end(), " ".repeat(300));
         assert_eq!(problem(at_most.as_bytes(), LIMITS), "");
         let more = format!("{}{}", job(1), " ".repeat(301));
@@ -341,7 +341,7 @@ mod tests {
     }
 
     #[test]
-    fn a_recording_that_does_not_end_is_refused() {
+    fn rejects_an_endless_recording() {
         let found = problem(repeated(b'\n', 1 << 40), LIMITS);
         assert!(
             found.starts_with("line 100001: the recording is longer than 100000 bytes (after decompression)"),
@@ -366,7 +366,7 @@ mod tests {
     }
 
     #[test]
-    fn a_recording_of_too_many_jobs_is_refused() {
+    fn rejects_a_recording_of_too_many_jobs() {
         let limits = Limits {
             bytes: u64::MAX,
             ..LIMITS

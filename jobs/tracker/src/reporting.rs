@@ -8,7 +8,7 @@ use super::checkpoint::Checkpoint;
 use super::event::{self, EventRecord};
 use super::job::JobRecord;
 use super::outbox::{AckEvent, Outbox};
-use super::recovery::{Added, Remains};
+use super::recovery::{Added, DeletedJob};
 use super::time::pop_due;
 use super::{Entry, Tracker, WAIT_FOR_EVENTS, report_since, scope_name};
 use job_watch::Source;
@@ -59,9 +59,9 @@ impl Tracker {
                 self.bury(due.1, &record);
             }
         }
-        let is_reported = |uid: &Uid, remains: &Remains| {
-            let scope = scope_name(&self.scopes, remains.scope);
-            self.outbox.checkpoint().is_reported(scope, uid, remains.at)
+        let is_reported = |uid: &Uid, deleted: &DeletedJob| {
+            let scope = scope_name(&self.scopes, deleted.scope);
+            self.outbox.checkpoint().is_reported(scope, uid, deleted.at)
         };
         for uid in self.recoveries.forget_reported(is_reported) {
             self.outbox.apply(&uid, AckEvent::Dismissed);
@@ -102,8 +102,8 @@ impl Tracker {
             let evidence = match pop_due(&mut self.due, wait, now) {
                 Some(uid) => self.report(uid, true),
                 None => {
-                    let (uid, remains) = self.recoveries.next(now)?;
-                    self.recover(uid, *remains, true)
+                    let (uid, deleted) = self.recoveries.next(now)?;
+                    self.recover(uid, *deleted, true)
                 }
             };
             if evidence.is_some() {
@@ -119,8 +119,8 @@ impl Tracker {
             let evidence = match self.due.pop_first() {
                 Some((_, uid)) => self.report(uid, unseen),
                 None => {
-                    let (uid, remains) = self.recoveries.next(self.now)?;
-                    self.recover(uid, *remains, unseen)
+                    let (uid, deleted) = self.recoveries.next(self.now)?;
+                    self.recover(uid, *deleted, unseen)
                 }
             };
             if evidence.is_some() {
@@ -230,7 +230,7 @@ impl Tracker {
         if self.outbox.checkpoint().is_reported(scope, &uid, at) {
             return;
         }
-        let remains = Remains {
+        let deleted = DeletedJob {
             namespace: self.pools.texts.get(&*seen.metadata.namespace),
             name: seen.involved_object.name.clone(),
             uid: seen.involved_object.uid.clone(),
@@ -238,7 +238,7 @@ impl Tracker {
             at,
             verdict: event.clone(),
         };
-        match self.recoveries.add(uid, remains, listed, now) {
+        match self.recoveries.add(uid, deleted, listed, now) {
             Added::Waits(dropped) => {
                 // So that the watermark does not pass it while it waits.
                 self.outbox.finished(scope, uid, at);
@@ -253,18 +253,18 @@ impl Tracker {
     }
 
     /// Reports a Job known from Events only.
-    fn recover(&mut self, uid: Uid, remains: Remains, unseen: bool) -> Option<Evidence> {
+    fn recover(&mut self, uid: Uid, deleted: DeletedJob, unseen: bool) -> Option<Evidence> {
         if self.jobs.contains_key(&uid) || self.removed.contains(&uid) || self.outbox.checkpoint().lists(&uid) {
             self.outbox.apply(&uid, AckEvent::Dismissed);
             return None;
         }
         let mut metadata = model::Metadata {
-            namespace: (*remains.namespace).into(),
-            name: remains.name,
-            uid: remains.uid,
+            namespace: (*deleted.namespace).into(),
+            name: deleted.name,
+            uid: deleted.uid,
             ..Default::default()
         };
-        if let Some((owner, slot)) = self.cronjobs.maker_of(&metadata.namespace, &metadata.name, remains.at) {
+        if let Some((owner, slot)) = self.cronjobs.maker_of(&metadata.namespace, &metadata.name, deleted.at) {
             metadata.owner_references = vec![owner];
             metadata.annotations.scheduled = Some(slot);
         }
@@ -272,12 +272,12 @@ impl Tracker {
             metadata,
             ..Default::default()
         };
-        let mut record = JobRecord::new(&job, remains.scope, &mut self.pools);
+        let mut record = JobRecord::new(&job, deleted.scope, &mut self.pools);
         for event in self.early_events.take(&record.namespace, uid) {
             record.add_event(event);
         }
-        record.add_event(remains.verdict);
-        record.remove(remains.at);
+        record.add_event(deleted.verdict);
+        record.remove(deleted.at);
         record.note(Gap::EndNotSeen);
         self.cronjobs.job_added(uid, &record);
         self.remember_removed(uid);

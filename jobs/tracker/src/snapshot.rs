@@ -38,8 +38,8 @@ pub fn evidence(snapshot: Snapshot, now: Timestamp) -> Vec<Evidence> {
     evidence
 }
 
-/// Whether the last state of a Job still tells all that happened: every Pod that its controller counts exists, none
-/// was restarted or deleted, and the Events are young enough to be there. Then it does not matter when one looked.
+/// True if the last state of a Job still shows its whole history: every Pod that its controller counts exists, none was
+/// restarted or deleted, and the Events have not expired.
 fn shows_everything(evidence: &Evidence, now: Timestamp) -> bool {
     let status = &evidence.job.status;
     let untouched = |pod: &Pod| pod.deletion.is_none() && pod.containers.iter().all(|c| c.restarts == 0);
@@ -97,7 +97,7 @@ mod tests {
     }
 
     #[test]
-    fn a_job_whose_past_may_be_lost_says_so() {
+    fn a_job_with_missing_history_has_a_gap() {
         for (pods, failed, created) in [
             (&[pod(0)][..], 2, "2026-11-23T16:30:00Z"),
             (&[pod(1)], 1, "2026-11-23T16:30:00Z"),
@@ -109,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_forbidden_is_a_gap() {
+    fn forbidden_resources_are_gaps() {
         let mut snapshot = Snapshot::default();
         let job = json!({"metadata": {"name": "j", "namespace": "n", "uid": "u"}});
         snapshot

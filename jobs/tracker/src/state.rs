@@ -40,7 +40,7 @@ struct Owner {
 }
 
 impl OwnerState {
-    /// What of a Job makes its owner's resource; nothing else is filled in.
+    /// A Job with only the fields that make its owner's resource.
     pub fn job(&self) -> Job {
         let Owner {
             namespace,
@@ -69,13 +69,13 @@ impl OwnerState {
 
 /// The states of several owners.
 #[derive(Debug, Default)]
-pub struct States {
+pub(crate) struct States {
     owners: BTreeMap<Owner, Counts>,
 }
 
 impl States {
     /// Adds a Job to its owner's sums. One that has ended has no active Pods any more that count.
-    pub fn add(&mut self, job: &JobRecord, ended: bool) {
+    pub(crate) fn add(&mut self, job: &JobRecord, ended: bool) {
         let tags = job.service_tags.as_deref().cloned().unwrap_or_default();
         let owner = Owner {
             namespace: job.namespace.clone(),
@@ -93,7 +93,7 @@ impl States {
     }
 
     /// The sums, in the order of the owners.
-    pub fn into_states(self) -> impl ExactSizeIterator<Item = OwnerState> + Send + use<> {
+    pub(crate) fn into_states(self) -> impl ExactSizeIterator<Item = OwnerState> + Send + use<> {
         let owners = self.owners.into_iter();
         owners.map(|(owner, counts)| OwnerState { owner, counts })
     }

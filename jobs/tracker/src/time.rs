@@ -6,14 +6,14 @@ use jiff::{SignedDuration, Timestamp};
 
 /// An instant, or none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Time(i64);
+pub(crate) struct Time(i64);
 
 impl Time {
     /// No instant; comes before all others.
-    pub const NONE: Time = Time(i64::MIN);
+    pub(crate) const NONE: Time = Time(i64::MIN);
 
     /// The instant.
-    pub fn get(self) -> Option<Timestamp> {
+    pub(crate) fn get(self) -> Option<Timestamp> {
         match self {
             Time::NONE => None,
             Time(microseconds) => Timestamp::from_microsecond(microseconds).ok(),
@@ -21,7 +21,7 @@ impl Time {
     }
 
     /// This one, or the other if this is none.
-    pub fn or(self, other: Time) -> Time {
+    pub(crate) fn or(self, other: Time) -> Time {
         if self == Time::NONE { other } else { self }
     }
 }
@@ -39,13 +39,13 @@ impl From<Option<Timestamp>> for Time {
 }
 
 /// `time` and `by` later.
-pub fn later(time: Timestamp, by: SignedDuration) -> Timestamp {
+pub(crate) fn later(time: Timestamp, by: SignedDuration) -> Timestamp {
     time.checked_add(by).unwrap_or(Timestamp::MAX)
 }
 
 /// Takes an entry whose deadline has come. Deadlines lie at most `wait` ahead; one that is farther away was set before the
 /// clock was set back, and has come as well.
-pub fn pop_due<T: Copy + Ord>(
+pub(crate) fn pop_due<T: Copy + Ord>(
     deadlines: &mut BTreeSet<(Timestamp, T)>,
     wait: SignedDuration,
     now: Timestamp,

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use job_watch::client::{AuthType, ClientError, connect, explain};
 use kube::client::Body;
-use simulator::{Simulator, SimulatorOptions, Token};
+use simulator::{ApiToken, Simulator, SimulatorOptions};
 
 /// A simulated API server that takes the token `old`, and a folder of the test.
 struct Cluster {
@@ -17,7 +17,7 @@ struct Cluster {
 impl Cluster {
     async fn start(name: &str) -> Cluster {
         let options = SimulatorOptions {
-            tokens: vec![Token::admin("old")],
+            tokens: vec![ApiToken::admin("old")],
             ..SimulatorOptions::default()
         };
         let api = Simulator::start(options).await.unwrap();

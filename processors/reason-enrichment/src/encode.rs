@@ -1,16 +1,14 @@
 //! The judgement as attributes of the event.
 
 use job_event::attributes as attr;
-use job_event::finished::structure;
-use job_event::otlp::{remove, set, text};
+use job_event::otlp::{remove, set, structure, text};
 use job_event::outcome::Outcome;
 use opentelemetry_proto::tonic::common::v1::any_value::Value;
 use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue};
 use opentelemetry_proto::tonic::logs::v1::LogRecord;
 use serde::Serialize;
 
-use job_judge::cause::Cause;
-use job_judge::judge::{Judgement, Quality};
+use job_judge::{Cause, Judgement, Quality};
 
 /// Writes a judgement into its event, over what stands there.
 pub fn write(record: &mut LogRecord, judgement: &Judgement) {
@@ -99,14 +97,7 @@ fn write_structure<T: Serialize>(attributes: &mut Vec<KeyValue>, name: &str, val
     if is_empty {
         return remove(attributes, name);
     }
-    set(
-        attributes,
-        KeyValue {
-            key: name.into(),
-            value: Some(structure(value)),
-            ..Default::default()
-        },
-    );
+    set(attributes, structure(name, value));
 }
 
 fn attribute(attributes: &[KeyValue], name: &str) -> Option<String> {

@@ -68,7 +68,7 @@ impl ReasonEnrichment {
         }
         match otlp::evidence(record) {
             Ok(evidence) => {
-                encode::write(record, &judge::judge(&evidence));
+                encode::write(record, &judge(&evidence));
                 if self.keep_evidence {
                     omit_large_evidence(record);
                 } else {

@@ -5,7 +5,7 @@
 mod support;
 
 use job_event::evidence::*;
-use job_judge::attempts::AttemptOutcome;
+use job_judge::AttemptOutcome;
 use job_judge::{Cause, Retry};
 use support::*;
 

@@ -396,7 +396,11 @@ fn a_suspension_before_the_deadline_leaves_only_the_last_start_to_judge() {
     let judgement = with(evidence, vec![suspended, resumed], vec![]);
     assert_eq!(judgement.cause, Some(Cause::RanTooLong));
     assert!(judgement.attempt_failures.is_empty());
-    assert!(judgement.summary.starts_with("Ran 1 min"), "{}", judgement.summary);
+    assert!(
+        judgement.summary.starts_with("Timed out after 1 min ("),
+        "{}",
+        judgement.summary
+    );
 }
 
 #[test]

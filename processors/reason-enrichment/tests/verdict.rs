@@ -6,7 +6,7 @@ mod support;
 
 use job_event::evidence::*;
 use job_event::outcome::Outcome;
-use job_judge::attempts::AttemptOutcome;
+use job_judge::AttemptOutcome;
 use job_judge::{Cause, judge};
 use support::*;
 

@@ -4,7 +4,7 @@ use super::error::{ApiError, details, with_type};
 use crate::resource::Resource;
 use serde_json::{Value, json};
 
-/// What a request does to a resource, in the words of RBAC.
+/// The verb of a request, as in RBAC.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Verb {
     /// Reads one object, or the log of a Pod.
@@ -34,7 +34,7 @@ impl Verb {
 
 /// A bearer token and its user.
 #[derive(Clone)]
-pub struct Token {
+pub struct ApiToken {
     /// The secret itself.
     pub value: String,
     /// The user it authenticates.
@@ -43,10 +43,10 @@ pub struct Token {
     pub allowed: bool,
 }
 
-impl Token {
+impl ApiToken {
     /// A token for a user who may do everything.
-    pub fn admin(value: &str) -> Token {
-        Token {
+    pub fn admin(value: &str) -> ApiToken {
+        ApiToken {
             value: value.to_owned(),
             user: "system:admin".into(),
             allowed: true,
@@ -54,9 +54,9 @@ impl Token {
     }
 }
 
-impl std::fmt::Debug for Token {
+impl std::fmt::Debug for ApiToken {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Token")
+        f.debug_struct("ApiToken")
             .field("value", &"[REDACTED]")
             .field("user", &self.user)
             .finish_non_exhaustive()
@@ -73,7 +73,7 @@ pub(crate) struct User {
 impl User {
     /// Reads the `Authorization` header. Without tokens everybody may do everything; with tokens, a request without one
     /// is anonymous and one with a wrong token is refused.
-    pub(crate) fn authenticate(tokens: &[Token], authorization: Option<&str>) -> Result<User, ApiError> {
+    pub(crate) fn authenticate(tokens: &[ApiToken], authorization: Option<&str>) -> Result<User, ApiError> {
         let user = |name: &str, allowed| {
             let name = name.to_owned();
             Ok(User { name, allowed })
@@ -111,7 +111,7 @@ impl User {
     }
 }
 
-/// What a user wants to do.
+/// A permission to check.
 #[derive(Clone, Debug)]
 pub(crate) struct AccessRequest {
     pub(crate) verb: String,

@@ -1,4 +1,4 @@
-//! Version and discovery: what `kubectl` reads before anything else.
+//! Version and discovery, which `kubectl` reads first.
 
 use super::error::with_type;
 use crate::resource::Resource;

@@ -1,4 +1,4 @@
-//! Errors, as `Status` objects in the words of the real server (`k8s.io/apimachinery/pkg/api/errors`).
+//! Errors, as `Status` objects with the messages of a real server (`k8s.io/apimachinery/pkg/api/errors`).
 
 use crate::resource::Resource;
 use crate::store::StoreError;

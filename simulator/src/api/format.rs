@@ -7,30 +7,30 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 use std::sync::Arc;
 
-/// The form that the `Accept` header asks for.
+/// The form that the `Accept` header requests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Format {
+pub(crate) enum ObjectFormat {
     Whole,
     Table,
 }
 
-impl Format {
+impl ObjectFormat {
     /// The first form in the header that is known.
-    pub(crate) fn from_accept(accept: &str) -> Format {
+    pub(crate) fn from_accept(accept: &str) -> ObjectFormat {
         for media in accept.split(',') {
             let mut parameters = media.split(';').map(str::trim);
             match parameters.find_map(|part| part.strip_prefix("as=")) {
-                Some("Table") => return Format::Table,
+                Some("Table") => return ObjectFormat::Table,
                 Some(_) => {}
-                None => return Format::Whole,
+                None => return ObjectFormat::Whole,
             }
         }
-        Format::Whole
+        ObjectFormat::Whole
     }
 
     /// One object, as `get` and watches send it.
     pub(crate) fn object(self, resource: Resource, object: &StoredObject, now: Timestamp) -> Vec<u8> {
-        if self == Format::Table {
+        if self == ObjectFormat::Table {
             let metadata = json!({"resourceVersion": object.version.to_string()});
             if let Some(table) = table::table(resource, &metadata, std::iter::once(object), now) {
                 return table.to_string().into_bytes();
@@ -50,7 +50,7 @@ impl Format {
         items: &[Arc<StoredObject>],
         now: Timestamp,
     ) -> Vec<u8> {
-        if self == Format::Table {
+        if self == ObjectFormat::Table {
             let objects = items.iter().map(AsRef::as_ref);
             if let Some(table) = table::table(resource, metadata, objects, now) {
                 return format!("{table}\n").into_bytes();

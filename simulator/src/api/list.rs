@@ -2,23 +2,23 @@
 
 use super::continue_token::ContinueToken;
 use super::error::ApiError;
-use super::format::Format;
+use super::format::ObjectFormat;
 use super::query::Query;
 use crate::resource::Resource;
 use crate::store::selector::Selection;
-use crate::store::{ListPage, Store};
+use crate::store::{ListPage, ObjectStore};
 use jiff::Timestamp;
 use serde_json::json;
 
-/// The words of `k8s.io/apiserver/pkg/storage/etcd3/errors.go`.
+/// The message of `k8s.io/apiserver/pkg/storage/etcd3/errors.go`.
 const CONTINUE_EXPIRED: &str = "The provided continue parameter is too old to display a consistent list result. You \
     can start a new list without the continue parameter, or use the continue token in this response to retrieve the \
     remainder of the results. Continuing with the provided token results in an inconsistent list - objects that were \
     created, modified, or deleted between the time the first chunk was returned and now may show up in the list.";
 
-/// The page of a list that a request asks for. `behind` is the age, in writes, of answers that may be old.
+/// The requested page of a list. `behind` is the age, in writes, of answers that may be old.
 pub(crate) fn page(
-    store: &Store,
+    store: &ObjectStore,
     resource: Resource,
     selection: &Selection,
     query: &Query,
@@ -78,7 +78,7 @@ pub(crate) fn body(
     page: &ListPage,
     resource: Resource,
     selection: &Selection,
-    format: Format,
+    format: ObjectFormat,
     now: Timestamp,
 ) -> Vec<u8> {
     let mut metadata = json!({"resourceVersion": page.version.to_string()});

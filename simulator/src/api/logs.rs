@@ -32,7 +32,7 @@ pub(crate) fn log(state: &ServerState, namespace: &str, pod: &str, query: &Query
     };
     let logs = locked(&state.logs);
     let text = logs.get(&format!("{namespace}/{pod}/{container}")).ok_or_else(|| {
-        // The words of a server that cannot reach its nodes.
+        // The message of a server that cannot reach its nodes.
         ApiError::new(500, "", "no preferred addresses found; known addresses: []")
     })?;
     let mut lines: Vec<&str> = text.split_inclusive('\n').collect();

@@ -1,7 +1,6 @@
 //! The Kubernetes API over HTTP/1.1.
 
 mod access;
-mod connection;
 mod continue_token;
 mod discovery;
 mod error;
@@ -16,4 +15,4 @@ mod table;
 mod watch;
 mod write;
 
-pub use access::{Token, Verb};
+pub use access::{ApiToken, Verb};

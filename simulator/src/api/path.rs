@@ -1,4 +1,4 @@
-//! Paths of resources, and what a request does to them.
+//! Paths of resources, and the verbs of requests for them.
 
 use super::access::Verb;
 use super::query::Query;

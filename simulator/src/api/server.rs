@@ -1,9 +1,8 @@
 //! The HTTP server: connections, routes and permissions.
 
-use super::access::{AccessRequest, Token, User, Verb, review};
-use super::connection::{Connection, ConnectionEnd};
+use super::access::{AccessRequest, ApiToken, User, Verb, review};
 use super::error::ApiError;
-use super::format::Format;
+use super::format::ObjectFormat;
 use super::path::ApiPath;
 use super::query::Query;
 use super::response::{ResponseBody, healthy, json, plain, refusal, stream};
@@ -15,7 +14,7 @@ use crate::faults::{Fault, Faults};
 use crate::ids::Ids;
 use crate::locked;
 use crate::requests::{ApiRequest, RequestLog};
-use crate::store::Store;
+use crate::store::ObjectStore;
 use crate::store::selector::Selection;
 use bytes::Bytes;
 use http::header::{self, HeaderName};
@@ -23,12 +22,14 @@ use http::request::Parts;
 use http::{Request, Response, StatusCode};
 use http_body_util::{BodyExt, Limited};
 use hyper::body::Incoming;
+use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use jiff::Timestamp;
 use std::collections::HashMap;
 use std::io;
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -40,11 +41,11 @@ const MAX_BODY: usize = 3 * 1024 * 1024;
 /// The state that all connections share.
 #[derive(Debug)]
 pub(crate) struct ServerState {
-    pub(crate) store: Store,
+    pub(crate) store: ObjectStore,
     pub(crate) options: SimulatorOptions,
     pub(crate) faults: Faults,
     pub(crate) requests: RequestLog,
-    pub(crate) tokens: Mutex<Vec<Token>>,
+    pub(crate) tokens: Mutex<Vec<ApiToken>>,
     pub(crate) ids: Mutex<Ids>,
     /// Logs by `namespace/pod/container`.
     pub(crate) logs: Mutex<HashMap<String, String>>,
@@ -69,22 +70,33 @@ pub(crate) async fn serve(state: Arc<ServerState>, listener: TcpListener) {
         let state = state.clone();
         state.clone().tasks.spawn(async move {
             let end = ConnectionEnd::default();
-            let connection = Connection {
-                stream,
-                end: end.clone(),
-            };
             let service = service_fn(|request| answer(state.clone(), end.clone(), request));
-            let mut http = hyper::server::conn::http1::Builder::new();
-            let serving = http
+            let mut connection = http1::Builder::new()
                 .header_read_timeout(None)
-                .serve_connection(TokioIo::new(connection), service);
+                .serve_connection(TokioIo::new(stream), service);
             tokio::select! {
-                served = serving => if let Err(error) = served {
+                served = &mut connection => if let Err(error) = served {
                     tracing::debug!(%error, "connection ended");
                 },
                 () = state.stop.cancelled() => {}
             }
+            if end.0.load(Ordering::SeqCst) {
+                // Closing with pending linger zero sends RST. If it fails the close is orderly, and still a cut.
+                let _ = connection.into_parts().io.inner().set_zero_linger();
+            }
         });
+    }
+}
+
+/// The end of a connection: orderly, or a reset once [`reset`](ConnectionEnd::reset) is called.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct ConnectionEnd(Arc<AtomicBool>);
+
+impl ConnectionEnd {
+    /// Makes the connection end with a reset; the error ends it.
+    pub(crate) fn reset(&self) -> io::Error {
+        self.0.store(true, Ordering::SeqCst);
+        io::ErrorKind::ConnectionReset.into()
     }
 }
 
@@ -171,7 +183,7 @@ impl Call<'_> {
         let target = target.ok_or_else(ApiError::no_such_path)?;
         let verb = verb.ok_or_else(ApiError::no_such_method)?;
         self.permit(&target, verb)?;
-        let format = Format::from_accept(header(&self.parts, header::ACCEPT).unwrap_or_default());
+        let format = ObjectFormat::from_accept(header(&self.parts, header::ACCEPT).unwrap_or_default());
         let now = Timestamp::now();
         let (store, resource) = (&self.state.store, target.resource);
         let namespace = target.namespace.as_deref().unwrap_or_default();

@@ -1,11 +1,10 @@
 //! Watches.
 
-use super::connection::ConnectionEnd;
 use super::error::ApiError;
-use super::format::{Format, bookmark};
+use super::format::{ObjectFormat, bookmark};
 use super::list::parse_version;
 use super::query::Query;
-use super::server::ServerState;
+use super::server::{ConnectionEnd, ServerState};
 use crate::faults::{Cut, WatchAction, WatchCommand};
 use crate::resource::{ChangeType, Resource};
 use crate::store::selector::Selection;
@@ -43,7 +42,7 @@ pub(crate) struct WatchRequest {
     start: Start,
     bookmarks: bool,
     timeout: Duration,
-    format: Format,
+    format: ObjectFormat,
 }
 
 impl WatchRequest {
@@ -53,7 +52,7 @@ impl WatchRequest {
         resource: Resource,
         selection: Selection,
         query: &Query,
-        format: Format,
+        format: ObjectFormat,
     ) -> Result<WatchRequest, ApiError> {
         if query.get("sendInitialEvents").is_some() || query.get("resourceVersionMatch").is_some() {
             let message = "the simulator serves no watch with sendInitialEvents or resourceVersionMatch";

@@ -4,7 +4,7 @@ use super::objects;
 use super::scenario::{AttemptScript, Scenario};
 use crate::ids::Ids;
 use crate::resource::{ChangeType, Resource};
-use crate::timeline::Step;
+use crate::timeline::TimelineStep;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -62,7 +62,7 @@ pub struct GeneratedJob {
     /// The end of the Job.
     pub ending: Ending,
     /// The versions of the Job, its Pods and Events, from its creation on.
-    pub steps: Vec<Step>,
+    pub steps: Vec<TimelineStep>,
 }
 
 /// Generates Jobs in one namespace, in a cluster that is faster than real ones.
@@ -92,8 +92,8 @@ impl JobGenerator {
     }
 
     /// The creation of the CronJob `recurring`.
-    pub fn cron_job(&self) -> Step {
-        Step {
+    pub fn cron_job(&self) -> TimelineStep {
+        TimelineStep {
             at: Duration::ZERO,
             resource: Resource::CronJobs,
             change: ChangeType::Added,
@@ -138,11 +138,11 @@ impl JobGenerator {
 }
 
 /// Deletes the Job and its Pods after the last step, the Job first, as `kubectl delete` in the background does.
-fn delete_all(steps: &mut Vec<Step>) {
+fn delete_all(steps: &mut Vec<TimelineStep>) {
     let at = steps.last().map_or(Duration::ZERO, |step| step.at);
     for resource in [Resource::Jobs, Resource::Pods] {
         let last = steps.iter().rev().find(|step| step.resource == resource).cloned();
-        steps.extend(last.map(|step| Step {
+        steps.extend(last.map(|step| TimelineStep {
             at,
             change: ChangeType::Deleted,
             ..step

@@ -17,20 +17,20 @@ pub use generator::{Ending, GeneratedJob, JobGenerator};
 pub use scenario::{Scenario, ScenarioError};
 
 use crate::ids::Ids;
-use crate::timeline::Step;
+use crate::timeline::TimelineStep;
 use jiff::Timestamp;
 use run::ScenarioRun;
 
 impl Scenario {
     /// The timeline from `start` on. Timestamps in the objects are in the time of the timeline, so that durations are
     /// right at any speed of playing.
-    pub fn timeline(&self, start: Timestamp, ids: &mut Ids) -> Vec<Step> {
+    pub fn timeline(&self, start: Timestamp, ids: &mut Ids) -> Vec<TimelineStep> {
         self.timeline_at(1, start, ids)
     }
 
     /// The timeline in a cluster that is `pace` times as fast: deadlines and delays take that much less time, also in the
     /// timestamps of the objects.
-    pub(crate) fn timeline_at(&self, pace: u32, start: Timestamp, ids: &mut Ids) -> Vec<Step> {
+    pub(crate) fn timeline_at(&self, pace: u32, start: Timestamp, ids: &mut Ids) -> Vec<TimelineStep> {
         ScenarioRun::new(self, start, pace, ids).finish()
     }
 }

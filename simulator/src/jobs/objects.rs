@@ -137,12 +137,12 @@ fn template_defaults(spec: &mut Value) {
 
 fn quality_of_service(spec: &Value) -> &'static str {
     let containers = spec["containers"].as_array();
-    let asks = |container: &Value| {
+    let has_resources = |container: &Value| {
         container["resources"]
             .as_object()
             .is_some_and(|resources| !resources.is_empty())
     };
-    if containers.into_iter().flatten().any(asks) {
+    if containers.into_iter().flatten().any(has_resources) {
         "Burstable"
     } else {
         "BestEffort"

@@ -1,4 +1,4 @@
-//! A Pod as the kubelet knows it, and how its status says so (`pkg/kubelet/status/generate.go`).
+//! The kubelet's state of a Pod, and the status that it derives (`pkg/kubelet/status/generate.go`).
 
 use super::controller::has_tracking_finalizer;
 use super::run::ScenarioRun;
@@ -9,7 +9,7 @@ use std::time::Duration;
 
 const BUSYBOX: &str = "sha256:651a3e85ec21103ff0e600807e7350afff30e3d347bbea849ec21a7a4e1a434c";
 
-/// A Pod as the kubelet knows it.
+/// The kubelet's state of a Pod.
 #[derive(Debug, Default)]
 pub(super) struct PodRun {
     pub object: Value,

@@ -7,7 +7,7 @@ use super::pod::PodRun;
 use super::{Scenario, objects};
 use crate::ids::Ids;
 use crate::resource::{ChangeType, Resource};
-use crate::timeline::Step;
+use crate::timeline::TimelineStep;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -32,7 +32,7 @@ pub(super) enum PlannedAction {
     },
 }
 
-/// The Job as its controller knows it.
+/// The controller's state of the Job.
 #[derive(Debug, Default)]
 pub(super) struct JobRun {
     pub object: Value,
@@ -68,7 +68,7 @@ pub(super) struct ScenarioRun<'a> {
     pace: u32,
     agenda: BTreeMap<(Duration, u64), PlannedAction>,
     planned: u64,
-    written: Vec<Step>,
+    written: Vec<TimelineStep>,
 }
 
 /// A duration in milliseconds.
@@ -96,7 +96,7 @@ impl<'a> ScenarioRun<'a> {
     }
 
     /// Runs the scenario to its end.
-    pub(super) fn finish(mut self) -> Vec<Step> {
+    pub(super) fn finish(mut self) -> Vec<TimelineStep> {
         let created_in = if self.scenario.manifest["kind"] == "CronJob" {
             self.create_cron_job()
         } else {
@@ -132,7 +132,7 @@ impl<'a> ScenarioRun<'a> {
 
     /// Writes a version of an object, `after` from now.
     pub(super) fn write(&mut self, after: Duration, resource: Resource, change: ChangeType, object: &Value) {
-        self.written.push(Step {
+        self.written.push(TimelineStep {
             at: (self.now + after) / self.pace,
             resource,
             change,

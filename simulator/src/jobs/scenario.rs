@@ -59,9 +59,6 @@ pub struct ScenarioError(String);
 #[serde(deny_unknown_fields)]
 struct Script {
     name: String,
-    /// What the scenario shows, for readers of the file.
-    #[serde(rename = "about")]
-    _about: String,
     namespace: String,
     pods: Vec<PodScript>,
 }
@@ -82,7 +79,7 @@ struct PodScript {
 }
 
 impl Scenario {
-    /// Reads two YAML documents: the script (`name`, `about`, `namespace`, `pods`) and the manifest.
+    /// Reads two YAML documents: the script (`name`, `namespace`, `pods`) and the manifest.
     ///
     /// # Errors
     /// If a document is missing, has unknown keys, or the manifest is neither a Job nor a CronJob.
@@ -175,7 +172,7 @@ mod tests {
     use super::*;
 
     fn parse(pods: &str) -> Result<Vec<AttemptScript>, String> {
-        let text = format!("name: x\nabout: y\nnamespace: z\npods: {pods}\n---\nkind: Job\nmetadata: {{name: j}}\n");
+        let text = format!("name: x\nnamespace: z\npods: {pods}\n---\nkind: Job\nmetadata: {{name: j}}\n");
         Scenario::parse(&text)
             .map(|scenario| scenario.attempts)
             .map_err(|error| error.to_string())

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use http::HeaderMap;
 use jiff::Timestamp;
 
-use super::received::{Payload, Received, Signal};
+use super::received::{Received, ReceivedData, Signal};
 use super::{IntakeState, checks};
 
 /// The form of the data.
@@ -89,7 +89,7 @@ pub(super) fn accept(
 }
 
 /// Decompresses and decodes the data.
-pub(super) fn read(state: &IntakeState, message: &Message<'_>) -> Result<Payload, Refusal> {
+pub(super) fn read(state: &IntakeState, message: &Message<'_>) -> Result<ReceivedData, Refusal> {
     let limits = &state.options.limits;
     let (signal, body) = (message.signal, message.body);
     let (compressed, decompressed) = (limits.compressed(signal), limits.decompressed(signal));
@@ -104,14 +104,14 @@ pub(super) fn read(state: &IntakeState, message: &Message<'_>) -> Result<Payload
     } else {
         message.encoding
     };
-    if !profile.encodings.iter().any(|taken| taken.as_bytes() == encoding) {
+    if !profile.encodings.iter().any(|accepted| accepted.as_bytes() == encoding) {
         return Err(Refusal::Encoding);
     }
     let content = decompress(encoding, body, decompressed.min(message.cap))?;
     match message.form {
-        Form::Proto => Payload::decode(signal, &content)
+        Form::Proto => ReceivedData::decode(signal, &content)
             .map_err(|failure| Refusal::Malformed(format!("not an OTLP message: {failure}"))),
-        Form::Json => Payload::decode_json(signal, &content)
+        Form::Json => ReceivedData::decode_json(signal, &content)
             .map_err(|failure| Refusal::Malformed(format!("not an OTLP message in JSON: {failure}"))),
     }
 }
@@ -134,7 +134,7 @@ fn decompress(encoding: &[u8], body: &[u8], limit: usize) -> Result<Vec<u8>, Ref
     Ok(content)
 }
 
-fn received(message: &Message<'_>, payload: Payload) -> Arc<Received> {
+fn received(message: &Message<'_>, payload: ReceivedData) -> Arc<Received> {
     Arc::new(Received {
         signal: message.signal,
         payload,
@@ -143,7 +143,7 @@ fn received(message: &Message<'_>, payload: Payload) -> Arc<Received> {
     })
 }
 
-fn keep(state: &IntakeState, message: &Message<'_>, payload: Payload) {
+fn keep(state: &IntakeState, message: &Message<'_>, payload: ReceivedData) {
     let received = received(message, payload);
     let mut record = state.record();
     for point in received.payload.points() {
@@ -155,6 +155,6 @@ fn keep(state: &IntakeState, message: &Message<'_>, payload: Payload) {
 }
 
 /// Adds data to what was refused for good.
-pub(super) fn refuse(state: &IntakeState, message: &Message<'_>, payload: Payload) {
+pub(super) fn refuse(state: &IntakeState, message: &Message<'_>, payload: ReceivedData) {
     state.record().refused.push(received(message, payload));
 }

@@ -1,4 +1,4 @@
-//! The checks of a backend on decoded data: what it keeps, refuses and silently drops. Pure.
+//! The checks of a backend on decoded data, which it keeps, refuses or silently drops. Pure.
 
 use std::fmt;
 use std::time::Duration;
@@ -10,7 +10,7 @@ use opentelemetry_proto::tonic::metrics::v1::{AggregationTemporality, Metric, me
 use opentelemetry_proto::tonic::resource::v1::Resource;
 
 use super::profile::{Profile, Temporalities};
-use super::received::{Payload, retain_points};
+use super::received::{ReceivedData, retain_points};
 use super::rules;
 
 /// Data that the backend accepted, and silently dropped or cut.
@@ -31,14 +31,14 @@ impl fmt::Display for Lost {
 /// The result of the checks.
 #[derive(Debug)]
 pub(super) struct Checked {
-    pub(super) kept: Payload,
+    pub(super) kept: ReceivedData,
     /// The number of refused items, and the message of the backend.
     pub(super) rejected: Option<(usize, &'static str)>,
     pub(super) lost: Vec<Lost>,
 }
 
 /// Applies the rules of a backend at `now`.
-pub(super) fn check(profile: &Profile, payload: Payload, now: Timestamp) -> Checked {
+pub(super) fn check(profile: &Profile, payload: ReceivedData, now: Timestamp) -> Checked {
     let before = payload.items();
     let mut checked = Checked {
         kept: payload,
@@ -93,8 +93,8 @@ fn temporality(metric: &Metric) -> Option<i32> {
     }
 }
 
-fn retain_metrics(payload: &mut Payload, mut keep: impl FnMut(&Metric) -> bool) {
-    if let Payload::Metrics(request) = payload {
+fn retain_metrics(payload: &mut ReceivedData, mut keep: impl FnMut(&Metric) -> bool) {
+    if let ReceivedData::Metrics(request) = payload {
         let resources = request.resource_metrics.iter_mut();
         for scope in resources.flat_map(|resource| &mut resource.scope_metrics) {
             scope.metrics.retain(&mut keep);
@@ -103,7 +103,7 @@ fn retain_metrics(payload: &mut Payload, mut keep: impl FnMut(&Metric) -> bool) 
 }
 
 /// Drops the points that are too old, or too far ahead.
-fn drop_points(payload: &mut Payload, (past, future): (Duration, Duration), now: Timestamp, lost: &mut Vec<Lost>) {
+fn drop_points(payload: &mut ReceivedData, (past, future): (Duration, Duration), now: Timestamp, lost: &mut Vec<Lost>) {
     let now = u64::try_from(now.as_nanosecond()).unwrap_or(0);
     let nanos = |time: Duration| u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
     let (oldest, newest) = (now.saturating_sub(nanos(past)), now.saturating_add(nanos(future)));
@@ -139,27 +139,27 @@ fn too_long(attribute: &KeyValue, (name, text): (usize, usize)) -> Option<Lost> 
 }
 
 /// Calls `see` for each attribute of resources, records and spans.
-fn each_attribute(payload: &Payload, mut see: impl FnMut(&KeyValue)) {
+fn each_attribute(payload: &ReceivedData, mut see: impl FnMut(&KeyValue)) {
     fn of(resource: Option<&Resource>) -> &[KeyValue] {
         resource.map_or(&[], |resource| &resource.attributes)
     }
     let mut attributes: Vec<&KeyValue> = Vec::new();
     match payload {
-        Payload::Logs(request) => {
+        ReceivedData::Logs(request) => {
             for resource in &request.resource_logs {
                 attributes.extend(of(resource.resource.as_ref()));
                 let records = resource.scope_logs.iter().flat_map(|scope| &scope.log_records);
                 attributes.extend(records.flat_map(|record| &record.attributes));
             }
         }
-        Payload::Traces(request) => {
+        ReceivedData::Traces(request) => {
             for resource in &request.resource_spans {
                 attributes.extend(of(resource.resource.as_ref()));
                 let spans = resource.scope_spans.iter().flat_map(|scope| &scope.spans);
                 attributes.extend(spans.flat_map(|span| &span.attributes));
             }
         }
-        Payload::Metrics(request) => {
+        ReceivedData::Metrics(request) => {
             for resource in &request.resource_metrics {
                 attributes.extend(of(resource.resource.as_ref()));
             }
@@ -227,7 +227,7 @@ mod tests {
             scope_metrics,
             ..Default::default()
         }];
-        let payload = Payload::Metrics(ExportMetricsServiceRequest { resource_metrics });
+        let payload = ReceivedData::Metrics(ExportMetricsServiceRequest { resource_metrics });
         let checked = check(profile, payload, Timestamp::from_second(NOW).unwrap());
         let kept = checked.kept.points().into_iter().map(|point| point.metric).collect();
         (

@@ -38,10 +38,10 @@ use tokio_util::sync::CancellationToken;
 pub use checks::Lost;
 pub use overwrites::Overwrite;
 pub use profile::{DATADOG, Profile};
-pub use received::{Attempt, Payload, Received, Signal};
+pub use received::{Attempt, Received, ReceivedData, Signal};
 pub use rules::{CUMULATIVE_REFUSED, SizeLimits};
 pub use script::ScriptedReply;
-pub use views::{Point, PointValue, Record, Temporality};
+pub use views::{PointValue, ReceivedPoint, ReceivedRecord, Temporality};
 
 use crate::locked;
 use overwrites::Overwrites;
@@ -182,8 +182,8 @@ impl OtlpIntake {
             let listener = socket.listen(port::BACKLOG)?;
             let (opened, listening) = watch::channel(true);
             let close = close.clone();
-            let door = port::Door { address, close, opened };
-            let server = server::serve(listener, door, protocol, Arc::clone(&state), stop.clone());
+            let control = port::PortControl { address, close, opened };
+            let server = server::serve(listener, control, protocol, Arc::clone(&state), stop.clone());
             servers.push(tokio::spawn(server));
             Ok(listening)
         };
@@ -244,7 +244,7 @@ impl OtlpIntake {
     }
 
     /// The accepted metric points.
-    pub fn points(&self) -> Vec<Point> {
+    pub fn points(&self) -> Vec<ReceivedPoint> {
         self.received()
             .iter()
             .flat_map(|received| received.payload.points())
@@ -252,7 +252,7 @@ impl OtlpIntake {
     }
 
     /// The accepted log records.
-    pub fn records(&self) -> Vec<Record> {
+    pub fn records(&self) -> Vec<ReceivedRecord> {
         self.received()
             .iter()
             .flat_map(|received| received.payload.records())

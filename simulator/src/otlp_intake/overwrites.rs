@@ -4,7 +4,7 @@
 use std::collections::{BTreeSet, HashMap};
 use std::fmt;
 
-use super::views::{Point, PointValue};
+use super::views::{PointValue, ReceivedPoint};
 
 /// A point that overwrites another one with a different value.
 #[derive(Clone, Debug, PartialEq)]
@@ -44,7 +44,7 @@ pub(super) struct Overwrites {
 }
 
 impl Overwrites {
-    pub(super) fn observe(&mut self, point: Point) {
+    pub(super) fn observe(&mut self, point: ReceivedPoint) {
         let second = point.time_unix_nano / 1_000_000_000;
         let tags = point.tags();
         let place = (point.metric, tags, second);

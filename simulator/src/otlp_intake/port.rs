@@ -11,7 +11,7 @@ pub(super) const BACKLOG: u32 = 1024;
 
 /// The commands to a port, and its state.
 #[derive(Debug)]
-pub(super) struct Door {
+pub(super) struct PortControl {
     pub address: SocketAddr,
     /// True while the port is to be closed.
     pub close: watch::Receiver<bool>,
@@ -19,7 +19,7 @@ pub(super) struct Door {
     pub opened: watch::Sender<bool>,
 }
 
-impl Door {
+impl PortControl {
     /// Waits until the port is to be closed.
     pub(super) async fn closing(&mut self) {
         if self.close.wait_for(|close| *close).await.is_err() {
@@ -28,7 +28,7 @@ impl Door {
     }
 
     /// Refuses connections until the port is to be open again.
-    pub(super) async fn stay_closed(&mut self, listener: TcpListener) -> io::Result<TcpListener> {
+    pub(super) async fn close_until_reopened(&mut self, listener: TcpListener) -> io::Result<TcpListener> {
         // A socket that is bound and does not listen refuses connections, and keeps the port.
         let (socket, _) = reserve(self.address)?;
         drop(listener);

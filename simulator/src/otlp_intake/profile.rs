@@ -104,7 +104,7 @@ pub const DYNATRACE: Profile = Profile {
     name: "dynatrace",
     path: "/api/v2/otlp",
     key_header: "authorization",
-    key_prefix: "Api-Token ",
+    key_prefix: "Api-ApiToken ",
     content_types: &[PROTOBUF],
     encodings: &["", "gzip"],
     grpc: false,
@@ -133,7 +133,7 @@ pub const HONEYCOMB: Profile = Profile {
     ..PLAIN
 };
 
-/// Prometheus 3 with `--web.enable-otlp-receiver`: metrics only, deltas are dropped unless a feature flag says otherwise.
+/// Prometheus 3 with `--web.enable-otlp-receiver`: metrics only, deltas are dropped without a feature flag.
 pub const PROMETHEUS: Profile = Profile {
     name: "prometheus",
     path: "/api/v1/otlp",

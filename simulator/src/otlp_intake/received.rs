@@ -46,7 +46,7 @@ impl fmt::Display for Signal {
 
 /// The content of one request.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Payload {
+pub enum ReceivedData {
     /// Log records.
     Logs(ExportLogsServiceRequest),
     /// Metric points.
@@ -55,25 +55,25 @@ pub enum Payload {
     Traces(ExportTraceServiceRequest),
 }
 
-impl Payload {
-    pub(super) fn decode(signal: Signal, body: &[u8]) -> Result<Payload, prost::DecodeError> {
+impl ReceivedData {
+    pub(super) fn decode(signal: Signal, body: &[u8]) -> Result<ReceivedData, prost::DecodeError> {
         Ok(match signal {
-            Signal::Logs => Payload::Logs(Message::decode(body)?),
-            Signal::Metrics => Payload::Metrics(Message::decode(body)?),
-            Signal::Traces => Payload::Traces(Message::decode(body)?),
+            Signal::Logs => ReceivedData::Logs(Message::decode(body)?),
+            Signal::Metrics => ReceivedData::Metrics(Message::decode(body)?),
+            Signal::Traces => ReceivedData::Traces(Message::decode(body)?),
         })
     }
 
-    pub(super) fn decode_json(signal: Signal, body: &[u8]) -> Result<Payload, serde_json::Error> {
+    pub(super) fn decode_json(signal: Signal, body: &[u8]) -> Result<ReceivedData, serde_json::Error> {
         Ok(match signal {
-            Signal::Logs => Payload::Logs(serde_json::from_slice(body)?),
-            Signal::Metrics => Payload::Metrics(serde_json::from_slice(body)?),
-            Signal::Traces => Payload::Traces(serde_json::from_slice(body)?),
+            Signal::Logs => ReceivedData::Logs(serde_json::from_slice(body)?),
+            Signal::Metrics => ReceivedData::Metrics(serde_json::from_slice(body)?),
+            Signal::Traces => ReceivedData::Traces(serde_json::from_slice(body)?),
         })
     }
 
     /// Removes and returns the first items, up to this many.
-    pub(super) fn split_off_first(&mut self, items: usize) -> Payload {
+    pub(super) fn split_off_first(&mut self, items: usize) -> ReceivedData {
         let mut first = self.clone();
         let mut number = 0;
         first.retain(|| {
@@ -91,7 +91,7 @@ impl Payload {
     /// Keeps the items for which `keep` returns true; it is called once for each, in their order.
     fn retain(&mut self, mut keep: impl FnMut() -> bool) {
         match self {
-            Payload::Logs(request) => {
+            ReceivedData::Logs(request) => {
                 let mut resources = request.resource_logs.iter_mut();
                 resources
                     .by_ref()
@@ -100,8 +100,8 @@ impl Payload {
                         scope.log_records.retain(|_| keep());
                     });
             }
-            Payload::Metrics(_) => self.metrics_mut().for_each(|metric| retain_points(metric, |_| keep())),
-            Payload::Traces(request) => {
+            ReceivedData::Metrics(_) => self.metrics_mut().for_each(|metric| retain_points(metric, |_| keep())),
+            ReceivedData::Traces(request) => {
                 let mut resources = request.resource_spans.iter_mut();
                 resources
                     .by_ref()
@@ -116,7 +116,7 @@ impl Payload {
     /// The metrics; none unless it has metrics.
     pub(super) fn metrics_mut(&mut self) -> impl Iterator<Item = &mut Metric> {
         let resources = match self {
-            Payload::Metrics(request) => request.resource_metrics.iter_mut(),
+            ReceivedData::Metrics(request) => request.resource_metrics.iter_mut(),
             _ => [].iter_mut(),
         };
         let scopes = resources.flat_map(|resource| &mut resource.scope_metrics);
@@ -126,9 +126,9 @@ impl Payload {
     /// The number of log records, metric points or spans.
     pub fn items(&self) -> usize {
         match self {
-            Payload::Logs(_) => self.records().len(),
-            Payload::Metrics(_) => self.points().len(),
-            Payload::Traces(request) => {
+            ReceivedData::Logs(_) => self.records().len(),
+            ReceivedData::Metrics(_) => self.points().len(),
+            ReceivedData::Traces(request) => {
                 let scopes = request.resource_spans.iter().flat_map(|resource| &resource.scope_spans);
                 scopes.map(|scope| scope.spans.len()).sum()
             }
@@ -154,7 +154,7 @@ pub struct Received {
     /// The signal of the data.
     pub signal: Signal,
     /// The decoded data.
-    pub payload: Payload,
+    pub payload: ReceivedData,
     /// The time at which the whole request had arrived.
     pub at: Timestamp,
     /// The headers, without the key.

@@ -6,7 +6,7 @@
 use http::StatusCode;
 use opentelemetry_proto::tonic::metrics::v1::{AggregationTemporality, Metric, metric::Data};
 
-use super::received::{Payload, Signal};
+use super::received::{ReceivedData, Signal};
 
 /// The message of the intake about cumulative metrics, in a partial success.
 pub const CUMULATIVE_REFUSED: &str = "Payload validation failed: OTLP metrics intake does not accept cumulative \
@@ -81,8 +81,8 @@ pub(super) fn success_status(signal: Signal) -> StatusCode {
 }
 
 /// True if the payload has a metric that makes the intake refuse all of it.
-pub(super) fn has_refused_metric(payload: &Payload) -> bool {
-    let Payload::Metrics(request) = payload else {
+pub(super) fn has_refused_metric(payload: &ReceivedData) -> bool {
+    let ReceivedData::Metrics(request) = payload else {
         return false;
     };
     request

@@ -19,7 +19,7 @@ use tokio_util::sync::CancellationToken;
 use super::IntakeState;
 use super::accept::{self, Accepted};
 use super::grpc::{self, GrpcCode};
-use super::port::Door;
+use super::port::PortControl;
 use super::received::Attempt;
 use super::response::RpcStatus;
 use super::script::ScriptedReply;
@@ -28,12 +28,12 @@ use super::wire::{Call, Dropped, HttpReply, Protocol, RawRequest, Wire};
 /// The most bytes that are read of a body, refused or not.
 const READ_CAP: usize = 80 * 1024 * 1024;
 const REFUSED: &str = "refused, as scripted";
-const WARNING: &str = "accepted; this response takes its time";
+const WARNING: &str = "accepted; a slow response";
 
 /// Serves until `stop`, then ends all connections.
 pub(super) async fn serve(
     mut listener: TcpListener,
-    mut door: Door,
+    mut control: PortControl,
     protocol: Protocol,
     state: Arc<IntakeState>,
     stop: CancellationToken,
@@ -44,11 +44,11 @@ pub(super) async fn serve(
             accepted = listener.accept() => accepted,
             Some(_) = connections.join_next() => continue,
             () = stop.cancelled() => return,
-            () = door.closing() => {
+            () = control.closing() => {
                 // Their connections end without a response, wherever they are.
                 connections.shutdown().await;
                 listener = tokio::select! {
-                    opened = door.stay_closed(listener) => match opened {
+                    opened = control.close_until_reopened(listener) => match opened {
                         Ok(listener) => listener,
                         Err(error) => {
                             tracing::error!(%error, "OTLP intake cannot reopen its port");

@@ -10,7 +10,7 @@ use opentelemetry_proto::tonic::metrics::v1::metric::Data;
 use opentelemetry_proto::tonic::metrics::v1::{NumberDataPoint, number_data_point};
 use opentelemetry_proto::tonic::resource::v1::Resource;
 
-use super::received::Payload;
+use super::received::ReceivedData;
 use super::tags;
 
 /// The value of a point.
@@ -33,7 +33,7 @@ pub enum PointValue {
 
 /// One metric point with its metric and resource.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Point {
+pub struct ReceivedPoint {
     /// The name of the metric.
     pub metric: String,
     /// The attributes of the resource; values other than strings as JSON.
@@ -50,7 +50,7 @@ pub struct Point {
     pub temporality: Option<Temporality>,
 }
 
-impl Point {
+impl ReceivedPoint {
     /// The tags of the point in Datadog.
     pub fn tags(&self) -> BTreeSet<String> {
         tags::of_point(&self.resource, &self.attributes)
@@ -59,7 +59,7 @@ impl Point {
 
 /// One log record with its resource.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Record {
+pub struct ReceivedRecord {
     /// The name of the event; empty for a plain log record.
     pub event_name: String,
     /// The body; null if absent.
@@ -72,7 +72,7 @@ pub struct Record {
     pub time_unix_nano: u64,
 }
 
-impl Record {
+impl ReceivedRecord {
     /// The tags of the record in Datadog: those of its resource. The attributes stay attributes.
     pub fn tags(&self) -> BTreeSet<String> {
         let texts = self
@@ -83,17 +83,17 @@ impl Record {
     }
 }
 
-impl Payload {
+impl ReceivedData {
     /// The metric points; none unless the payload has metrics.
-    pub fn points(&self) -> Vec<Point> {
-        let Payload::Metrics(request) = self else {
+    pub fn points(&self) -> Vec<ReceivedPoint> {
+        let ReceivedData::Metrics(request) = self else {
             return Vec::new();
         };
         let mut points = Vec::new();
         for resource_metrics in &request.resource_metrics {
             let resource = texts(attributes_of(resource_metrics.resource.as_ref()));
             for metric in resource_metrics.scope_metrics.iter().flat_map(|scope| &scope.metrics) {
-                let template = Point {
+                let template = ReceivedPoint {
                     metric: metric.name.clone(),
                     resource: resource.clone(),
                     attributes: BTreeMap::new(),
@@ -109,15 +109,15 @@ impl Payload {
     }
 
     /// The log records; none unless the payload has logs.
-    pub fn records(&self) -> Vec<Record> {
-        let Payload::Logs(request) = self else {
+    pub fn records(&self) -> Vec<ReceivedRecord> {
+        let ReceivedData::Logs(request) = self else {
             return Vec::new();
         };
         let mut records = Vec::new();
         for resource_logs in &request.resource_logs {
             let resource = values(attributes_of(resource_logs.resource.as_ref()));
             for record in resource_logs.scope_logs.iter().flat_map(|scope| &scope.log_records) {
-                records.push(Record {
+                records.push(ReceivedRecord {
                     event_name: record.event_name.clone(),
                     body: record.body.as_ref().map_or(serde_json::Value::Null, any_value_to_json),
                     resource: resource.clone(),
@@ -130,9 +130,9 @@ impl Payload {
     }
 }
 
-fn add_points(template: &Point, data: Option<&Data>, points: &mut Vec<Point>) {
+fn add_points(template: &ReceivedPoint, data: Option<&Data>, points: &mut Vec<ReceivedPoint>) {
     let mut add = |attributes: &[KeyValue], value, (start, time): (u64, u64), temporality: Option<i32>| {
-        points.push(Point {
+        points.push(ReceivedPoint {
             attributes: texts(attributes),
             value,
             start_unix_nano: start,

@@ -55,7 +55,7 @@ pub enum StoreError {
 
 /// A versioned object store. Clones share one state.
 #[derive(Clone, Debug)]
-pub struct Store {
+pub struct ObjectStore {
     state: Arc<Mutex<StoreState>>,
     version: Arc<watch::Sender<u64>>,
 }
@@ -84,22 +84,22 @@ pub(crate) struct ListPage {
     pub next: Option<(Box<str>, usize)>,
 }
 
-impl Default for Store {
+impl Default for ObjectStore {
     fn default() -> Self {
-        Store::new(StoreOptions::default())
+        ObjectStore::new(StoreOptions::default())
     }
 }
 
-impl Store {
+impl ObjectStore {
     /// An empty store.
-    pub fn new(options: StoreOptions) -> Store {
+    pub fn new(options: StoreOptions) -> ObjectStore {
         let first = FIRST_VERSION;
         let state = StoreState {
             version: first,
             window: options.window,
             resources: HashMap::new(),
         };
-        Store {
+        ObjectStore {
             state: Arc::new(Mutex::new(state)),
             version: Arc::new(watch::Sender::new(first)),
         }

@@ -73,7 +73,7 @@ impl StoredObject {
         value
     }
 
-    /// The same object under another resource version, as watches send what left a selection.
+    /// The same object under another resource version, as watches send objects that left a selection.
     pub(crate) fn restamped(&self, resource: Resource, version: u64) -> Arc<StoredObject> {
         StoredObject::new(resource, self.key.clone(), self.to_value(resource), version)
     }

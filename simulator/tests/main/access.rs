@@ -2,13 +2,13 @@
 
 use crate::client::{Next, event, exchange, get, open, pod, send, started, watch};
 use serde_json::json;
-use simulator::{Cut, Isolation, Resource, Simulator, SimulatorOptions, Token, Verb};
+use simulator::{ApiToken, Cut, Isolation, Resource, Simulator, SimulatorOptions, Verb};
 
 #[tokio::test]
 async fn a_user_can_be_isolated() {
-    let token = |name: &str| Token {
+    let token = |name: &str| ApiToken {
         user: name.to_owned(),
-        ..Token::admin(name)
+        ..ApiToken::admin(name)
     };
     let options = SimulatorOptions {
         tokens: vec![token("a"), token("b")],
@@ -55,7 +55,7 @@ async fn a_user_can_be_isolated() {
     assert_eq!(of_b.event().await, event("ADDED", "p"));
 }
 
-/// Asks for Pods; what came back before the connection ended.
+/// Lists Pods; returns everything up to the end of the connection.
 async fn raw(address: std::net::SocketAddr, headers: &[(&str, &str)]) -> String {
     let (name, value) = headers[0];
     let request = format!("GET /api/v1/pods HTTP/1.1\r\nHost: x\r\n{name}: {value}\r\n\r\n");
@@ -64,13 +64,13 @@ async fn raw(address: std::net::SocketAddr, headers: &[(&str, &str)]) -> String 
 
 #[tokio::test]
 async fn tokens_and_forbidden_verbs() {
-    let token = Token {
+    let token = ApiToken {
         user: "system:serviceaccount:observability:collector".into(),
-        ..Token::admin("old")
+        ..ApiToken::admin("old")
     };
-    let nobody = Token {
+    let nobody = ApiToken {
         allowed: false,
-        ..Token::admin("nobody")
+        ..ApiToken::admin("nobody")
     };
     let options = SimulatorOptions {
         tokens: vec![token, nobody],

@@ -1,20 +1,20 @@
 //! A small HTTP/1.1 client that returns what is on the wire.
 
 use serde_json::{Value, json};
-use simulator::{Simulator, SimulatorOptions, Store};
+use simulator::{ObjectStore, Simulator, SimulatorOptions};
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpStream;
 
-pub(crate) struct Reply {
+pub(crate) struct ApiReply {
     pub(crate) status: u16,
     /// Names in lower case.
     pub(crate) headers: HashMap<String, String>,
     pub(crate) body: Vec<u8>,
 }
 
-impl Reply {
+impl ApiReply {
     pub(crate) fn json(&self) -> Value {
         serde_json::from_slice(&self.body).unwrap_or_else(|e| panic!("{e}: {}", String::from_utf8_lossy(&self.body)))
     }
@@ -44,19 +44,25 @@ pub(crate) struct EventStream {
     ended: Option<bool>,
 }
 
-pub(crate) async fn send(address: SocketAddr, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Reply {
+pub(crate) async fn send(
+    address: SocketAddr,
+    method: &str,
+    path: &str,
+    headers: &[(&str, &str)],
+    body: &str,
+) -> ApiReply {
     let mut stream = open(address, method, path, headers, body).await;
     let mut whole = Vec::new();
     while stream.fill().await {}
     whole.append(&mut stream.pending);
-    Reply {
+    ApiReply {
         status: stream.status,
         headers: stream.headers,
         body: whole,
     }
 }
 
-pub(crate) async fn get(simulator: &Simulator, path: &str) -> Reply {
+pub(crate) async fn get(simulator: &Simulator, path: &str) -> ApiReply {
     send(simulator.address(), "GET", path, &[], "").await
 }
 
@@ -183,7 +189,7 @@ pub(crate) fn pod(name: &str, labels: Value, phase: &str) -> Value {
 }
 
 /// A simulator and its store.
-pub(crate) async fn started() -> (Simulator, Store) {
+pub(crate) async fn started() -> (Simulator, ObjectStore) {
     let simulator = Simulator::start(SimulatorOptions::default()).await.unwrap();
     let store = simulator.store().clone();
     (simulator, store)

@@ -2,13 +2,15 @@
 
 use crate::client::{Next, watch};
 use serde_json::Value;
-use simulator::{Ids, Player, Resource, Simulator, SimulatorOptions, Step, Store, demo_scenarios, recording, timeline};
+use simulator::{
+    Ids, ObjectStore, Player, Resource, Simulator, SimulatorOptions, TimelineStep, demo_scenarios, recording, timeline,
+};
 use std::path::PathBuf;
 use std::time::Duration;
 use tokio::time::Instant;
 
 /// The steps of a recording.
-pub(crate) fn recorded(name: &str) -> Vec<Step> {
+pub(crate) fn recorded(name: &str) -> Vec<TimelineStep> {
     let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(format!("tests/recordings/{name}.jsonl.gz"));
     recording::read(&path).unwrap()
 }
@@ -49,7 +51,7 @@ async fn a_watch_reports_a_recording_unchanged() {
 
 #[test]
 fn a_recording_can_be_played_step_by_step() {
-    let store = Store::default();
+    let store = ObjectStore::default();
     let steps = recorded("deadline-seed");
     let count = steps.len();
     let mut player = Player::new(store.clone(), steps);
@@ -66,7 +68,7 @@ fn a_recording_can_be_played_step_by_step() {
 
 #[test]
 fn changes_of_deleted_objects_are_skipped() {
-    let store = Store::default();
+    let store = ObjectStore::default();
     let mut player = Player::new(store.clone(), recorded("deadline-seed"));
     player.step();
     store
@@ -85,13 +87,13 @@ async fn a_timeline_takes_its_time_divided_by_the_speed() {
     let length = steps.last().unwrap().at;
     for speed in [1.0, 8.0] {
         let begin = Instant::now();
-        Player::new(Store::default(), steps.clone()).play(speed).await;
+        Player::new(ObjectStore::default(), steps.clone()).play(speed).await;
         // Timers have a resolution of a millisecond.
         let off = begin.elapsed().abs_diff(length.div_f64(speed));
         assert!(off <= Duration::from_millis(2), "speed {speed}: off by {off:?}");
     }
     let begin = Instant::now();
-    Player::new(Store::default(), steps).play(f64::INFINITY).await;
+    Player::new(ObjectStore::default(), steps).play(f64::INFINITY).await;
     assert!(begin.elapsed() <= Duration::from_millis(2));
 }
 
@@ -105,7 +107,7 @@ async fn the_demo_plays_to_its_end() {
             .iter()
             .map(|scenario| scenario.timeline(start, &mut ids)),
     );
-    let store = Store::default();
+    let store = ObjectStore::default();
     let mut player = Player::new(store.clone(), steps);
     player.play(10.0).await;
     assert_eq!(player.remaining(), 0);

@@ -3,7 +3,7 @@
 use crate::playing::recorded;
 use jiff::Timestamp;
 use serde_json::{Value, json};
-use simulator::{Ids, Resource, Scenario, Step, demo_scenarios};
+use simulator::{Ids, Resource, Scenario, TimelineStep, demo_scenarios};
 
 fn start() -> Timestamp {
     "2026-11-23T16:14:16Z".parse().unwrap()
@@ -15,13 +15,13 @@ fn scenario(name: &str, pods: &str) -> Scenario {
     let applied = &steps[0].object["metadata"]["annotations"]["kubectl.kubernetes.io/last-applied-configuration"];
     let manifest = applied.as_str().unwrap();
     Scenario::parse(&format!(
-        "name: {name}\nabout: x\nnamespace: {name}\npods: {pods}\n---\n{manifest}"
+        "name: {name}\nnamespace: {name}\npods: {pods}\n---\n{manifest}"
     ))
     .unwrap()
 }
 
 /// Replaces generated names and UIDs by fixed ones.
-fn plain(text: &str, steps: &[Step]) -> String {
+fn plain(text: &str, steps: &[TimelineStep]) -> String {
     let mut text = text.to_owned();
     let mut names: Vec<(String, &str)> = Vec::new();
     for step in steps
@@ -43,7 +43,7 @@ fn plain(text: &str, steps: &[Step]) -> String {
     text
 }
 
-fn job(step: &Step) -> Value {
+fn job(step: &TimelineStep) -> Value {
     let status = &step.object["status"];
     let conditions: Vec<String> = status["conditions"]
         .as_array()
@@ -81,7 +81,7 @@ fn state(state: &Value) -> String {
     format!("{kind} {} {}", inner["reason"], inner["exitCode"])
 }
 
-fn pod(step: &Step) -> Value {
+fn pod(step: &TimelineStep) -> Value {
     let (metadata, status) = (&step.object["metadata"], &step.object["status"]);
     let container = &status["containerStatuses"][0];
     json!({
@@ -101,7 +101,7 @@ fn pod(step: &Step) -> Value {
     })
 }
 
-fn event(step: &Step) -> Value {
+fn event(step: &TimelineStep) -> Value {
     let event = &step.object;
     json!({
         "change": step.change.as_str(),
@@ -116,8 +116,8 @@ fn event(step: &Step) -> Value {
 }
 
 /// The events of a watch of each resource, without repetitions (the kubelet writes some versions twice).
-fn observed(steps: &[Step]) -> Vec<(String, Vec<String>)> {
-    let of = |resource: Resource, kind: &str, show: &dyn Fn(&Step) -> Value| {
+fn observed(steps: &[TimelineStep]) -> Vec<(String, Vec<String>)> {
+    let of = |resource: Resource, kind: &str, show: &dyn Fn(&TimelineStep) -> Value| {
         let chosen = steps.iter().filter(|step| {
             step.resource == resource && (kind.is_empty() || step.object["involvedObject"]["kind"] == kind)
         });
@@ -134,7 +134,7 @@ fn observed(steps: &[Step]) -> Vec<(String, Vec<String>)> {
     ]
 }
 
-fn assert_alike(name: &str, expected: &[Step], actual: &[Step], parts: &[&str]) {
+fn assert_alike(name: &str, expected: &[TimelineStep], actual: &[TimelineStep], parts: &[&str]) {
     for ((part, expected), (_, actual)) in observed(expected).into_iter().zip(observed(actual)) {
         if parts.contains(&part.as_str()) {
             for (index, (left, right)) in expected.iter().zip(&actual).enumerate() {
@@ -154,7 +154,7 @@ fn assert_alike(name: &str, expected: &[Step], actual: &[Step], parts: &[&str]) 
 
 const ALL: [&str; 4] = ["jobs", "pods", "events of jobs", "events of pods"];
 
-fn played(name: &str, pods: &str) -> Vec<Step> {
+fn played(name: &str, pods: &str) -> Vec<TimelineStep> {
     scenario(name, pods).timeline(start(), &mut Ids::new(7))
 }
 
@@ -266,7 +266,7 @@ fn containers_that_are_restarted_in_their_pod() {
 
 #[test]
 fn a_cron_job_without_history_deletes_its_failed_run() {
-    let expected: Vec<Step> = recorded("cron-failing")
+    let expected: Vec<TimelineStep> = recorded("cron-failing")
         .into_iter()
         .take_while(|step| step.at.as_secs() < 60)
         .collect();

@@ -1,13 +1,13 @@
 //! Every recorded exchange with a real API server, in order, against one simulator with the same objects.
 
-use crate::client::{Next, Reply, open, send, watch};
+use crate::client::{ApiReply, Next, open, send, watch};
 use serde_json::{Value, json};
-use simulator::{Resource, Simulator, SimulatorOptions, Token};
+use simulator::{ApiToken, Resource, Simulator, SimulatorOptions};
 use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
 
-/// Headers clients act on. Not compared: `Date`, `Audit-Id`, flow control ids, and whether the length is known or the
-/// body is sent in chunks (Go decides that by the size of its buffer).
+/// Headers that clients use. Not compared: `Date`, `Audit-Id`, flow control ids, and chunked bodies (Go decides by the size
+/// of its buffer).
 const HEADERS: [&str; 5] = [
     "content-type",
     "cache-control",
@@ -34,7 +34,7 @@ struct Exchange {
     path: String,
     headers: Vec<(String, String)>,
     body: String,
-    expected: Reply,
+    expected: ApiReply,
 }
 
 fn exchanges() -> Vec<Exchange> {
@@ -75,7 +75,7 @@ fn parse(file: &std::path::Path) -> Exchange {
         path,
         headers: headers.lines().map(pair).collect(),
         body: body.trim_end().to_owned(),
-        expected: Reply {
+        expected: ApiReply {
             status,
             headers: lines.map(pair).map(|(k, v)| (k.to_lowercase(), v)).collect(),
             body: answer.as_bytes().to_vec(),
@@ -163,7 +163,7 @@ fn managed_fields(path: &str, actual: Option<&Value>, found: &mut Vec<String>) {
     }
 }
 
-fn compare(exchange: &Exchange, actual: &Reply) -> Vec<String> {
+fn compare(exchange: &Exchange, actual: &ApiReply) -> Vec<String> {
     let mut found = Vec::new();
     if exchange.expected.status != actual.status {
         found.push(format!(
@@ -180,12 +180,12 @@ fn compare(exchange: &Exchange, actual: &Reply) -> Vec<String> {
     match exchange.number() {
         // The version of the server: the same keys.
         "01" => {
-            let keys = |reply: &Reply| reply.json().as_object().unwrap().keys().cloned().collect::<Vec<_>>();
+            let keys = |reply: &ApiReply| reply.json().as_object().unwrap().keys().cloned().collect::<Vec<_>>();
             assert_eq!(keys(&exchange.expected), keys(actual));
         }
         "02" => assert_eq!(exchange.expected.body, actual.body),
         "17" => {
-            let steady = |reply: &Reply| {
+            let steady = |reply: &ApiReply| {
                 let mut table = reply.json();
                 for cell in [3, 4] {
                     // Duration and age grow.
@@ -196,7 +196,7 @@ fn compare(exchange: &Exchange, actual: &Reply) -> Vec<String> {
             differences("", &steady(&exchange.expected), &steady(actual), &mut found);
         }
         _ => {
-            let lines = |reply: &Reply| Value::Array(reply.lines());
+            let lines = |reply: &ApiReply| Value::Array(reply.lines());
             differences("", &lines(&exchange.expected), &lines(actual), &mut found);
         }
     }
@@ -205,13 +205,13 @@ fn compare(exchange: &Exchange, actual: &Reply) -> Vec<String> {
 
 /// A simulator with the objects of the real server, and the changes that exchange 22 watched.
 async fn started(exchanges: &[Exchange]) -> (Simulator, Vec<Value>) {
-    let user = Token {
+    let user = ApiToken {
         value: "nobody".into(),
         user: "system:serviceaccount:default:default".into(),
         allowed: false,
     };
     let options = SimulatorOptions {
-        tokens: vec![Token::admin("admin"), user],
+        tokens: vec![ApiToken::admin("admin"), user],
         ..SimulatorOptions::default()
     };
     let simulator = Simulator::start(options).await.unwrap();

@@ -35,7 +35,7 @@ async fn a_write_with_a_lost_answer_is_stored() {
     assert!(store.get(Resource::ConfigMaps, "n", "b").is_none());
 }
 
-/// Posts; what came back before the connection ended.
+/// Posts; returns everything up to the end of the connection.
 async fn post(simulator: &Simulator, path: &str, body: &str) -> String {
     exchange(
         simulator.address(),

@@ -9,14 +9,14 @@ pub struct DemoDirectory(PathBuf);
 
 impl DemoDirectory {
     pub fn new() -> std::io::Result<DemoDirectory> {
-        let path = std::env::temp_dir().join(format!("kube-job-collector-demo-{}", std::process::id()));
+        let path = std::env::temp_dir().join(format!("kube-job-demo-{}", std::process::id()));
         DirBuilder::new().mode(0o700).create(&path)?;
         Ok(DemoDirectory(path))
     }
 
     /// The kubeconfig of the simulated cluster.
     pub fn kubeconfig(&self) -> PathBuf {
-        self.0.join("kubeconfig.yaml")
+        self.0.join("kubeconfig")
     }
 
     /// The directory of the extension `file_storage`.

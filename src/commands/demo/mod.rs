@@ -17,12 +17,12 @@ use collector_config::Source;
 use directory::DemoDirectory;
 use jiff::{SignedDuration, Timestamp};
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
-use progress::{Progress, uid};
+use progress::{DemoProgress, uid};
 use screen::Style;
-use simulator::otlp_intake::{OtlpIntake, Payload};
+use simulator::otlp_intake::{OtlpIntake, ReceivedData};
 use simulator::timeline::together;
 use simulator::{ChangeType, Ids, Player, Resource, Simulator, SimulatorOptions};
-use simulator::{ScenarioError, Step, demo_scenarios};
+use simulator::{ScenarioError, TimelineStep, demo_scenarios};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -87,7 +87,7 @@ fn speed(text: &str) -> Result<f64, String> {
 }
 
 /// Every scenario, started together at such a time that they end about now.
-fn timeline() -> Result<Vec<Step>, ScenarioError> {
+fn timeline() -> Result<Vec<TimelineStep>, ScenarioError> {
     let mut ids = Ids::new(1);
     let scenarios = demo_scenarios()?;
     let length = |start: Timestamp, ids: &mut Ids| together(scenarios.iter().map(|s| s.timeline(start, ids)));
@@ -111,7 +111,7 @@ struct Demo<'a> {
 }
 
 impl Demo<'_> {
-    async fn run(self, steps: Vec<Step>) -> Result<(), Failure> {
+    async fn run(self, steps: Vec<TimelineStep>) -> Result<(), Failure> {
         let text = self.args.output == Format::Text;
         let style = Style {
             colour: terminal::colours(&std::io::stdout()),
@@ -133,7 +133,7 @@ impl Demo<'_> {
         }
 
         let speed = self.args.speed;
-        let mut progress = Progress::new(finishing, &steps, speed, text.then_some(style));
+        let mut progress = DemoProgress::new(finishing, &steps, speed, text.then_some(style));
         let mut player = Player::new(self.simulator.store().clone(), steps);
         let mut playing = tokio::spawn(async move { player.play(speed).await });
         let mut played = false;
@@ -221,7 +221,7 @@ impl Demo<'_> {
         )
     }
 
-    fn totals(&self, style: Style, progress: &Progress) -> String {
+    fn totals(&self, style: Style, progress: &DemoProgress) -> String {
         let mut records = self.intake.records();
         let mut seen = BTreeSet::new();
         records.retain(|record| seen.insert(uid(record)));
@@ -238,7 +238,7 @@ impl Demo<'_> {
             .received()
             .iter()
             .filter_map(|received| match &received.payload {
-                Payload::Metrics(request) => Some(request.resource_metrics.clone()),
+                ReceivedData::Metrics(request) => Some(request.resource_metrics.clone()),
                 _ => None,
             })
             .flatten()
@@ -250,8 +250,8 @@ impl Demo<'_> {
 }
 
 /// The UIDs of the Jobs that finish or are deleted: each must be reported once.
-fn finishing_jobs(steps: &[Step]) -> BTreeSet<String> {
-    let finishes = |step: &&Step| {
+fn finishing_jobs(steps: &[TimelineStep]) -> BTreeSet<String> {
+    let finishes = |step: &&TimelineStep| {
         let conditions = step.object["status"]["conditions"].as_array();
         step.resource == Resource::Jobs
             && (step.change == ChangeType::Deleted

@@ -4,21 +4,21 @@ use std::collections::{BTreeSet, VecDeque};
 use std::time::Duration;
 
 use job_event::attributes as attr;
-use simulator::otlp_intake::{Payload, Record};
-use simulator::{Resource, Step};
+use simulator::otlp_intake::{ReceivedData, ReceivedRecord};
+use simulator::{Resource, TimelineStep};
 use tokio::time::Instant;
 
 use super::container_metric::ContainerMetric;
 use super::screen::{self, JobName, Style};
 use crate::commands::{Failure, print};
 
-pub struct Progress {
+pub struct DemoProgress {
     /// The UIDs of the Jobs without an event.
     missing: BTreeSet<String>,
     /// The names of the Jobs with an event of a failure.
     failed: BTreeSet<String>,
     /// The versions of Pods to come.
-    pods: VecDeque<Step>,
+    pods: VecDeque<TimelineStep>,
     metric: ContainerMetric,
     start: Instant,
     speed: f64,
@@ -26,11 +26,11 @@ pub struct Progress {
     style: Option<Style>,
 }
 
-impl Progress {
+impl DemoProgress {
     /// The progress at the start of a timeline, whose Jobs `finishing` are to be reported.
-    pub fn new(finishing: BTreeSet<String>, steps: &[Step], speed: f64, style: Option<Style>) -> Progress {
+    pub fn new(finishing: BTreeSet<String>, steps: &[TimelineStep], speed: f64, style: Option<Style>) -> DemoProgress {
         let pods = steps.iter().filter(|step| step.resource == Resource::Pods);
-        Progress {
+        DemoProgress {
             missing: finishing,
             failed: BTreeSet::new(),
             pods: pods.cloned().collect(),
@@ -47,7 +47,7 @@ impl Progress {
     }
 
     /// Prints the events of a request.
-    pub fn receive(&mut self, payload: &Payload) -> Result<(), Failure> {
+    pub fn receive(&mut self, payload: &ReceivedData) -> Result<(), Failure> {
         for record in payload.records() {
             self.missing.remove(&uid(&record));
             if record.attributes.contains_key(attr::FAILURE_REASON) {
@@ -96,7 +96,7 @@ impl Progress {
 }
 
 /// The UID of the Job that an event reports.
-pub fn uid(record: &Record) -> String {
+pub fn uid(record: &ReceivedRecord) -> String {
     let uid = record.attributes.get(attr::RECORD_UID);
     uid.and_then(|uid| uid.as_str()).unwrap_or_default().to_owned()
 }

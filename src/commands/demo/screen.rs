@@ -5,7 +5,7 @@ use std::fmt::Write;
 use std::time::Duration;
 
 use job_event::attributes as attr;
-use simulator::otlp_intake::{Point, PointValue, Record};
+use simulator::otlp_intake::{PointValue, ReceivedPoint, ReceivedRecord};
 
 use super::container_metric::ContainerMetric;
 
@@ -59,7 +59,7 @@ pub struct JobName {
 
 impl JobName {
     /// The Job of an event.
-    pub fn of(record: &Record) -> JobName {
+    pub fn of(record: &ReceivedRecord) -> JobName {
         JobName {
             namespace: text(&record.resource, attr::NAMESPACE_NAME),
             name: text(&record.attributes, attr::JOB_NAME),
@@ -80,7 +80,7 @@ fn clock(time: Duration) -> String {
 }
 
 /// One event. `time` is the time of the cluster since the start of the demo.
-pub fn arrival(style: Style, time: Duration, record: &Record, metric: &ContainerMetric) -> String {
+pub fn arrival(style: Style, time: Duration, record: &ReceivedRecord, metric: &ContainerMetric) -> String {
     let job = JobName::of(record);
     let outcome = text(&record.attributes, attr::OUTCOME);
     let mut out = format!("{}  {}  ", style.dim(&clock(time)), style.outcome(&outcome));
@@ -155,7 +155,7 @@ impl Style {
 }
 
 /// The reported Jobs beside the reasons of the container-status metric, then the received sums.
-pub fn totals(style: Style, records: &[Record], points: &[Point], metric: &ContainerMetric) -> String {
+pub fn totals(style: Style, records: &[ReceivedRecord], points: &[ReceivedPoint], metric: &ContainerMetric) -> String {
     // If not all columns fit, the reason is left out first, then the outcome.
     const DISPENSABLE: &[usize] = &[2, 1];
     let mut rows = vec![["Job", "outcome", "reason", "cause", "container-status metric, at best"].map(str::to_owned)];
@@ -184,7 +184,7 @@ pub fn totals(style: Style, records: &[Record], points: &[Point], metric: &Conta
 }
 
 /// The total of each series of delta sums.
-fn sums(points: &[Point]) -> Vec<[String; 3]> {
+fn sums(points: &[ReceivedPoint]) -> Vec<[String; 3]> {
     let mut series: BTreeMap<(String, String), f64> = BTreeMap::new();
     for point in points {
         let (PointValue::Int(_) | PointValue::Double(_), Some(_)) = (&point.value, point.temporality) else {
@@ -235,7 +235,7 @@ fn table<const N: usize>(rows: &[[String; N]], width: usize, dispensable: &[usiz
         match (spare, dispensable.next()) {
             (None, Some(column)) => columns.retain(|other| other != column),
             (spare, _) => {
-                // Remaining width goes to the columns that need it, from the first.
+                // The first columns get the remaining width.
                 let mut spare = spare.unwrap_or(0);
                 let grow = |(least, natural): (usize, usize)| {
                     let more = (natural - least).min(spare);
@@ -274,7 +274,7 @@ fn longest_word(text: &str) -> usize {
     text.split_whitespace().map(characters).max().unwrap_or(0)
 }
 
-/// Breaks a text at spaces into lines of at most `width` characters; a longer word stands alone.
+/// Breaks a text at spaces into lines of at most `width` characters; a longer word has a line of its own.
 fn wrap(text: &str, width: usize) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
     for word in text.split_whitespace() {

@@ -5,7 +5,7 @@ use std::cmp::Reverse;
 use jiff::{SignedDuration, Timestamp};
 use job_event::Evidence;
 use job_judge::judge;
-use job_judge::pending::obstacle;
+use job_judge::obstacle;
 use job_watch::Kind;
 use job_watch::access;
 use job_watch::client::{AuthType, connect};
@@ -115,7 +115,7 @@ fn explained(snapshot: Snapshot, now: Timestamp) -> Vec<Explained> {
     let judged = |evidence: Evidence| {
         let mut judgement = judge(&evidence);
         if let Some(obstacle) = obstacle(&evidence, now) {
-            judgement.summary = format!("Has not ended: {}.", obstacle.why);
+            judgement.summary = format!("Not finished yet: {}.", obstacle.why);
         }
         Explained {
             notes: notes::notes(&evidence, &lost, now),

@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use job_event::evidence::ContainerState;
 use job_event::{Evidence, Outcome};
 use job_judge::Judgement;
-use job_judge::pending::obstacle;
+use job_judge::obstacle;
 use job_watch::container_log::{LogOf, log};
 use job_watch::watch::machine::Failure as Refusal;
 use kube::Client;
@@ -70,7 +70,7 @@ pub async fn of(client: &Client, job: &Explained, now: Timestamp) -> Option<Log>
 fn container(evidence: &Evidence, judgement: &Judgement, now: Timestamp) -> Option<(String, String)> {
     let mut latest_first = judgement.attempts.iter().rev();
     let failed = latest_first.clone().find(|attempt| attempt.cause.is_some());
-    let of_attempt = |attempt: &job_judge::judge::Attempt| Some((attempt.pod.clone(), attempt.container.clone()?));
+    let of_attempt = |attempt: &job_judge::JudgedAttempt| Some((attempt.pod.clone(), attempt.container.clone()?));
     failed
         .and_then(of_attempt)
         .or_else(|| obstacle(evidence, now)?.container)

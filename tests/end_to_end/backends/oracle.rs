@@ -10,7 +10,7 @@ use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex};
 
 use serde_json::Value;
-use simulator::Step;
+use simulator::TimelineStep;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 
@@ -177,7 +177,7 @@ async fn a_grpc_server_that_is_not_ours_takes_what_we_send() {
 }
 
 /// Jobs that end in several ways.
-fn lives() -> Vec<Step> {
+fn lives() -> Vec<TimelineStep> {
     let names = [
         "deadline-exceeded",
         "out-of-memory",

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
-use simulator::otlp_intake::{OtlpIntake, Point, PointValue};
-use simulator::{Ids, Player, Resource, Scenario, Simulator, SimulatorOptions, Step};
+use simulator::otlp_intake::{OtlpIntake, PointValue, ReceivedPoint};
+use simulator::{Ids, Player, Resource, Scenario, Simulator, SimulatorOptions, TimelineStep};
 use tokio::io::AsyncReadExt;
 use tokio::process::{Child, Command};
 
@@ -71,7 +71,7 @@ impl Setup {
     }
 
     /// Plays these steps at once.
-    pub fn play(&self, steps: Vec<Step>) {
+    pub fn play(&self, steps: Vec<TimelineStep>) {
         Player::new(self.simulator.store().clone(), steps).play_all();
     }
 
@@ -103,7 +103,7 @@ impl Drop for Setup {
 }
 
 /// The steps of a shipped scenario that begins a minute ago, its Jobs changed by `change`.
-pub fn scenario(name: &str, seed: u64, change: impl Fn(&mut Value)) -> Vec<Step> {
+pub fn scenario(name: &str, seed: u64, change: impl Fn(&mut Value)) -> Vec<TimelineStep> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("simulator/scenarios/{name}.yaml"));
     let scenario = Scenario::parse(&std::fs::read_to_string(path).unwrap()).unwrap();
     let start = Timestamp::now() - SignedDuration::from_mins(1);
@@ -115,7 +115,7 @@ pub fn scenario(name: &str, seed: u64, change: impl Fn(&mut Value)) -> Vec<Step>
 }
 
 /// The UIDs of the Jobs in these steps.
-pub fn jobs(steps: &[Step]) -> BTreeSet<String> {
+pub fn jobs(steps: &[TimelineStep]) -> BTreeSet<String> {
     let jobs = steps.iter().filter(|step| step.resource == Resource::Jobs);
     jobs.map(|step| step.object["metadata"]["uid"].as_str().unwrap().to_owned())
         .collect()
@@ -154,7 +154,7 @@ pub type Totals = BTreeMap<String, i64>;
 pub const COUNTS: [&str; 3] = ["k8s.job.failures", "k8s.job.completions", "k8s.job.attempt.failures"];
 
 /// The name of a point's series.
-pub fn series(point: &Point) -> String {
+pub fn series(point: &ReceivedPoint) -> String {
     let owner = ["k8s.cronjob.name", "k8s.job.name"]
         .iter()
         .find_map(|key| point.resource.get(*key));

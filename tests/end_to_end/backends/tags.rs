@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::json;
 use simulator::Resource;
 use simulator::otlp_intake::tags::of_resource;
-use simulator::otlp_intake::{DATADOG, IntakeOptions, OtlpIntake, Payload, Signal};
+use simulator::otlp_intake::{DATADOG, IntakeOptions, OtlpIntake, ReceivedData, Signal};
 
 use super::setup::{Setup, arrived, jobs, scenario, until};
 
@@ -129,7 +129,7 @@ async fn the_strict_intake_refuses_nothing_and_makes_the_tags_that_people_look_f
         }
     }
     for received in intake.received() {
-        let Payload::Traces(request) = &received.payload else {
+        let ReceivedData::Traces(request) = &received.payload else {
             continue;
         };
         for resource in request

@@ -29,7 +29,7 @@ use opentelemetry_proto::tonic::metrics::v1::{
     AggregationTemporality, ExponentialHistogramDataPoint, HistogramDataPoint, NumberDataPoint, ResourceMetrics,
 };
 
-use crate::Payload;
+use crate::{Payload, points};
 use table::Table;
 
 /// How long a series may be idle before it is forgotten, unless configured otherwise. The same as Datadog's Agent
@@ -87,7 +87,7 @@ impl Accumulator {
         let Payload::Metrics(metrics) = &*payload else {
             return payload;
         };
-        if !has_delta(metrics) {
+        if !points::data_of(metrics).any(|data| points::temporality(data) == Some(DELTA)) {
             return payload;
         }
         if let Payload::Metrics(metrics) = Arc::make_mut(&mut payload) {
@@ -144,16 +144,4 @@ impl Accumulator {
         self.histograms.sweep(max_stale, now);
         self.exponentials.sweep(max_stale, now);
     }
-}
-
-fn has_delta(metrics: &[ResourceMetrics]) -> bool {
-    let scopes = metrics.iter().flat_map(|resource| &resource.scope_metrics);
-    scopes
-        .flat_map(|scope| &scope.metrics)
-        .any(|metric| match &metric.data {
-            Some(Data::Sum(data)) => data.aggregation_temporality == DELTA,
-            Some(Data::Histogram(data)) => data.aggregation_temporality == DELTA,
-            Some(Data::ExponentialHistogram(data)) => data.aggregation_temporality == DELTA,
-            Some(Data::Gauge(_) | Data::Summary(_)) | None => false,
-        })
 }

@@ -1,12 +1,12 @@
-//! Why the API server would not create the Job's Pods: the Job's Event `FailedCreate`.
+//! Errors of the API server on creating the Job's Pods: the Job's Event `FailedCreate`.
 //!
 //! Sources: `RealPodControl.createPods` in `pkg/controller/controller_utils.go` writes `Error creating: ERROR`; the
 //! texts on quota come from `apiserver/pkg/admission/plugin/resourcequota/controller.go` and
 //! `pkg/quota/v1/evaluator/core/pods.go`.
 
+use crate::case::Case;
 use crate::cause::Cause;
 use crate::finding::Finding;
-use crate::world::World;
 
 const QUOTA_TEXTS: [&str; 4] = [
     "exceeded quota:",
@@ -15,8 +15,7 @@ const QUOTA_TEXTS: [&str; 4] = [
     "status unknown for quota:",
 ];
 
-/// What the error is about.
-pub fn text_cause(message: &str) -> Cause {
+fn text_cause(message: &str) -> Cause {
     if QUOTA_TEXTS.iter().any(|text| message.contains(text)) {
         Cause::QuotaExceeded
     } else {
@@ -24,9 +23,9 @@ pub fn text_cause(message: &str) -> Cause {
     }
 }
 
-/// Whether the error is not a refusal but a failure of the cluster's own: a webhook or an API server that did not
-/// answer (`NewFailedWebhook...` in `apiserver/pkg/util/webhook/error.go`).
-pub fn is_passing(message: &str) -> bool {
+/// True if the error is not a refusal but a failure of the cluster: a webhook or an API server that did not respond
+/// (`NewFailedWebhook...` in `apiserver/pkg/util/webhook/error.go`).
+pub(crate) fn is_passing(message: &str) -> bool {
     [
         "failed calling webhook",
         "timeout",
@@ -38,9 +37,9 @@ pub fn is_passing(message: &str) -> bool {
     .any(|text| message.contains(text))
 }
 
-/// Why Pods could not be created; `None` if nothing tells that any could not.
-pub fn failed_create<'a>(world: &World<'a>) -> Option<Finding<'a>> {
-    let event = world.job_event("FailedCreate")?;
+/// The reason why Pods could not be created, if there is such an Event.
+pub(crate) fn failed_create<'a>(case: &Case<'a>) -> Option<Finding<'a>> {
+    let event = case.job_event("FailedCreate")?;
     Some(
         Finding::of(text_cause(&event.message))
             .message(&event.message)

@@ -1,11 +1,11 @@
-//! Why one Pod failed: the first rule that holds wins.
+//! Why one Pod failed: the first rule that matches wins.
 //!
-//! 1. The kubelet refused it ([`rejection`]).
-//! 2. The program had failed before a disruption came: the program.
+//! 1. The kubelet rejected the Pod ([`rejection`]).
+//! 2. The program failed before a disruption.
 //! 3. A disruption ([`disruption::disruption`]), then `status.reason` without one.
-//! 4. The container that ended first with a failure ([`exit`]).
-//! 5. Somebody deleted it.
-//! 6. An error kept it from starting ([`blocking`]).
+//! 4. The container that failed first ([`exit`]).
+//! 5. A deletion by a user or another controller.
+//! 6. An error that blocked its start ([`blocking`]).
 //!
 //! Source for the order of ends within a Pod: `pkg/kubelet/kuberuntime/kuberuntime_termination_order.go` of
 //! Kubernetes (native sidecars are stopped after the main containers) and `getPhase` in `pkg/kubelet/kubelet_pods.go`.
@@ -13,41 +13,40 @@
 use jiff::Timestamp;
 use job_event::evidence::{Container, ContainerRole, Pod, Termination};
 
+use crate::case::Case;
 use crate::cause::Cause;
 use crate::finding::Finding;
-use crate::rules::{blocking, disruption, exit, rejection};
-use crate::world::World;
+use crate::rules::{blocking, disruption, exit, rejection, state};
 
-/// Whether a termination counts: it was seen before the Pod was asked to go, or happened before. What a container
-/// does after that request, whatever its exit code, is an answer to it. The order of the watch beats the API's
-/// timestamps of one second. Of a Pod that was first seen when it was all but gone only the last request is known, so
-/// what its containers did after the verdict does not count either.
-pub fn counts(world: &World<'_>, pod: &Pod, termination: &Termination) -> bool {
+/// True if a termination counts: it was seen, or happened, before the request to delete the Pod. A later end, with any exit
+/// code, is a consequence of that request. The order of the watch is more exact than the API's timestamps of one second.
+/// For a Pod that was first seen late only the last request is known, so ends after the verdict do not count either.
+pub(crate) fn counts(case: &Case<'_>, pod: &Pod, termination: &Termination) -> bool {
     let Some(deletion) = &pod.deletion else { return true };
     if termination.after_deletion {
         return false;
     }
-    let before = |finished| finished < deletion.requested && world.decided.is_none_or(|decided| finished < decided);
+    let before = |finished| finished < deletion.requested && case.decided.is_none_or(|decided| finished < decided);
     let in_time = termination.before_deletion || termination.finished.is_some_and(before);
-    // A victim of the verdict, of which only the last request is known.
+    // The verdict ended this Pod, and only the last request is known.
     let is_signal = matches!(termination.exit_code, 137 | 143) && &*termination.reason == "Error";
-    in_time && (termination.before_deletion || !(deletion.seen_late && is_signal && world.is_collateral(pod)))
+    in_time && (termination.before_deletion || !(deletion.seen_late && is_signal && case.is_collateral(pod)))
 }
 
-/// Why the Pod failed.
-pub fn attempt_cause<'a>(world: &World<'a>, pod: &'a Pod) -> Finding<'a> {
-    if let Some(finding) = system_cause(world, pod) {
+/// The cause of a failed Pod.
+pub(crate) fn attempt_cause<'a>(case: &Case<'a>, pod: &'a Pod) -> Finding<'a> {
+    if let Some(finding) = system_cause(case, pod) {
         return finding;
     }
-    own_failure(world, pod, None)
+    own_failure(case, pod, None)
         .map(|finding| unless_ended(pod, finding))
-        .or_else(|| deleted(world, pod))
-        .or_else(|| blocking::blocking_error(world, pod))
+        .or_else(|| deleted(case, pod))
+        .or_else(|| blocking::blocking_error(case, pod))
         .unwrap_or_else(|| Finding::on(Cause::Unknown, pod).at(pod.not_ready_since))
 }
 
-/// Somebody gave the Pod as a whole a `status.reason` or message, and [`system_cause`] does not know it: then that its containers
-/// were killed or lost follows from it and explains nothing.
+/// A `status.reason` or message of the Pod that [`system_cause`] does not know: killed and lost containers follow from it and
+/// prove nothing.
 fn unless_ended<'a>(pod: &'a Pod, finding: Finding<'a>) -> Finding<'a> {
     let unsaid = pod.reason.is_empty() && pod.message.is_empty();
     if unsaid || !matches!(finding.cause, Cause::Killed | Cause::NodeLost) {
@@ -56,50 +55,50 @@ fn unless_ended<'a>(pod: &'a Pod, finding: Finding<'a>) -> Finding<'a> {
     Finding::on(Cause::Unknown, pod).message(&pod.message).at(finding.at)
 }
 
-/// What the system did to the Pod as a whole: rules 1 to 3, but for a program that had failed before.
-pub fn system_cause<'a>(world: &World<'a>, pod: &'a Pod) -> Option<Finding<'a>> {
+/// The action of the system on the Pod as a whole: rules 1 to 3.
+pub(crate) fn system_cause<'a>(case: &Case<'a>, pod: &'a Pod) -> Option<Finding<'a>> {
     if let Some(finding) = rejection::rejection(pod) {
         return Some(finding);
     }
     match pod.disruption.as_deref() {
-        // The kubelet publishes its own disruptions with the end of the Pod, so their time tells nothing.
+        // The kubelet publishes its own disruptions together with the end of the Pod, so their time proves nothing.
         Some(condition) if &*condition.reason != "TerminationByKubelet" => {
             let deleted = pod.deletion.as_ref().map(|deletion| deletion.requested);
             let disrupted = match (condition.since, deleted) {
                 (Some(since), Some(deleted)) => Some(since.min(deleted)),
                 (since, deleted) => since.or(deleted),
             };
-            if let Some(finding) = disrupted.and_then(|before| own_failure(world, pod, Some(before))) {
+            if let Some(finding) = disrupted.and_then(|before| own_failure(case, pod, Some(before))) {
                 return Some(finding);
             }
         }
         _ => {}
     }
-    disruption::disruption(world, pod).or_else(|| disruption::status_reason(world, pod))
+    disruption::disruption(case, pod).or_else(|| disruption::status_reason(case, pod))
 }
 
 /// Evidence: a request to delete the Pod from neither the Job controller nor a disruption.
-fn deleted<'a>(world: &World<'a>, pod: &'a Pod) -> Option<Finding<'a>> {
-    // Of a Pod that had ended when it was first seen, nobody knows which came first.
-    let deletion = world.own_deletion(pod).filter(|deletion| !deletion.seen_late)?;
+fn deleted<'a>(case: &Case<'a>, pod: &'a Pod) -> Option<Finding<'a>> {
+    // If the Pod was first seen ended, the order of its end and its deletion is unknown.
+    let deletion = case.own_deletion(pod).filter(|deletion| !deletion.seen_late)?;
     Some(Finding::on(Cause::PodDeleted, pod).at(Some(deletion.requested)))
 }
 
-/// The failure of a container of the Pod that explains the Pod's: of init containers before main ones before native
-/// sidecars, within a class the earliest, because the others are its consequences; of equals the default container.
-/// Of each container only its last run: what it failed before, it was given another chance for.
+/// The failure of a container that explains the failure of the Pod: init containers first, then main containers, then native
+/// sidecars; within a class the earliest, because the others are its consequences, and on a tie the default container.
+/// Only the last run of each container counts: earlier failures were retried.
 ///
 /// With `before`, only failures of init and main containers before that time.
-fn own_failure<'a>(world: &World<'a>, pod: &'a Pod, before: Option<Timestamp>) -> Option<Finding<'a>> {
-    let default = blocking::default_container(pod).map(|container| &container.name);
+fn own_failure<'a>(case: &Case<'a>, pod: &'a Pod, before: Option<Timestamp>) -> Option<Finding<'a>> {
+    let default = state::default_container(pod).map(|container| &container.name);
     let mut failures: Vec<(&Container, &Termination)> = pod
         .containers
         .iter()
         .filter(|container| before.is_none() || container.role != ContainerRole::Sidecar)
         .filter_map(|container| {
-            let ends = container.terminations.iter().filter(|end| counts(world, pod, end));
+            let ends = container.terminations.iter().filter(|end| counts(case, pod, end));
             let last = ends.max_by_key(|end| end.attempt)?;
-            // Who disrupts a Pod through the API asks for its deletion at once; there again the order of the watch counts.
+            // A disruption through the API deletes the Pod at once, so the order of the watch counts here too.
             let in_order = pod.deletion.is_some() && last.before_deletion;
             let in_time =
                 before.is_none_or(|before| in_order || last.finished.is_some_and(|finished| finished < before));
@@ -112,7 +111,7 @@ fn own_failure<'a>(world: &World<'a>, pod: &'a Pod, before: Option<Timestamp>) -
             ContainerRole::Main => 1,
             ContainerRole::Sidecar => 2,
         };
-        // Ends without a time were lost track of; those with one say more.
+        // An end without a time was lost; an end with a time is better proof.
         (
             class,
             end.finished.is_none(),
@@ -120,38 +119,30 @@ fn own_failure<'a>(world: &World<'a>, pod: &'a Pod, before: Option<Timestamp>) -
             Some(&container.name) != default,
         )
     });
-    // A native sidecar is killed when the others are done, whatever they were. No main container starts before the init
-    // containers are done, so one that is killed later is a sidecar too, by a rule that is not known here.
-    let main_started = pod
-        .containers
-        .iter()
-        .any(|container| container.role == ContainerRole::Main && container.started);
+    // The kubelet kills a native sidecar when the other containers have ended. An init container that is killed after the
+    // start of a main container is a sidecar too, by a rule of a newer Kubernetes.
+    let main_started = state::main_started(pod);
     let is_aside = |role| role == ContainerRole::Sidecar || role == ContainerRole::Init && main_started;
     failures.into_iter().find_map(|(container, end)| {
-        let finding = exit::termination_cause(world, pod, container, end)?;
+        let finding = exit::termination_cause(case, pod, container, end)?;
         (finding.cause != Cause::Killed || !is_aside(container.role)).then_some(finding)
     })
 }
 
-/// Why the Pod failed, where the failure policy's message names the container and its exit code.
-pub fn named_exit_cause<'a>(world: &World<'a>, pod: &'a Pod, container: &str, exit_code: i32) -> Finding<'a> {
-    if let Some(finding) = system_cause(world, pod) {
+/// The cause of a failed Pod if the failure policy's message names the container and its exit code.
+pub(crate) fn named_exit_cause<'a>(case: &Case<'a>, pod: &'a Pod, container: &str, exit_code: i32) -> Finding<'a> {
+    if let Some(finding) = system_cause(case, pod) {
         return finding;
     }
+    let by_code = Finding::on(exit::exit_code_cause(exit_code), pod).exit_code(exit_code);
     let Some(container) = pod.containers.iter().find(|c| &*c.name == container) else {
-        return Finding {
-            exit_code: Some(exit_code),
-            ..Finding::on(exit::exit_code_cause(exit_code), pod)
-        };
+        return by_code;
     };
     container
         .terminations
         .iter()
         .rev()
         .find(|termination| termination.exit_code == exit_code)
-        .and_then(|termination| exit::termination_cause(world, pod, container, termination))
-        .unwrap_or(Finding {
-            exit_code: Some(exit_code),
-            ..Finding::on(exit::exit_code_cause(exit_code), pod).container(container)
-        })
+        .and_then(|termination| exit::termination_cause(case, pod, container, termination))
+        .unwrap_or(by_code.container(container))
 }

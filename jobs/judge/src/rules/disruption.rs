@@ -1,4 +1,4 @@
-//! Pods that the system ended: condition `DisruptionTarget`, and `status.reason` where there is none.
+//! Pods ended by the system: condition `DisruptionTarget`, and `status.reason` where there is none.
 //!
 //! Sources: `pkg/scheduler/framework/preemption/executor.go`, `pkg/registry/core/pod/storage/eviction.go`,
 //! `pkg/controller/tainteviction`, `pkg/controller/devicetainteviction`, `pkg/controller/podgc/gc_controller.go`,
@@ -7,20 +7,20 @@
 
 use job_event::evidence::{Condition, Pod};
 
+use crate::case::{self, Case};
 use crate::cause::Cause;
 use crate::finding::Finding;
 use crate::rules::blocking;
-use crate::world::World;
 
-/// What a `DisruptionTarget` condition (true, latched) tells; `None` for a reason that is not known.
-pub fn disruption<'a>(world: &World<'a>, pod: &'a Pod) -> Option<Finding<'a>> {
+/// The cause named by a `DisruptionTarget` condition (true, latched); `None` for an unknown reason.
+pub(crate) fn disruption<'a>(case: &Case<'a>, pod: &'a Pod) -> Option<Finding<'a>> {
     let condition = pod.disruption.as_deref()?;
     let cause = match &*condition.reason {
         "PreemptionByScheduler" => Cause::Preempted,
         "EvictionByEvictionAPI" => Cause::NodeDrained,
         "DeletionByPodGC" => Cause::NodeLost,
         "DeletionByDeviceTaintManager" => Cause::DeviceUnavailable,
-        "DeletionByTaintManager" if node_was_lost(world, pod, condition) => Cause::NodeLost,
+        "DeletionByTaintManager" if node_was_lost(case, pod, condition) => Cause::NodeLost,
         "DeletionByTaintManager" => Cause::NodeDrained,
         "TerminationByKubelet" => match &*pod.reason {
             "Preempting" => Cause::Preempted,
@@ -38,16 +38,16 @@ pub fn disruption<'a>(world: &World<'a>, pod: &'a Pod) -> Option<Finding<'a>> {
     Some(Finding::on(cause, pod).message(message).at(condition.since))
 }
 
-/// Whether the taint that evicted the Pod was that of a node that is not ready. A Pod may tolerate that for any time, so an
-/// Event on it may be old.
-fn node_was_lost(world: &World<'_>, pod: &Pod, condition: &Condition) -> bool {
+/// True if a node that was not ready had the taint that evicted the Pod. A Pod may tolerate the taint for any time, so the
+/// Event may be old.
+fn node_was_lost(case: &Case<'_>, pod: &Pod, condition: &Condition) -> bool {
     match pod.node_outage {
-        Some(_) => world.node_not_ready(pod, condition.since),
-        None => world.pod_event(pod, &["NodeNotReady"]).is_some(),
+        Some(_) => case.node_not_ready(pod, condition.since),
+        None => case.pod_event(pod, &["NodeNotReady"]).is_some(),
     }
 }
 
-/// The kubelet publishes the condition together with `status.reason`; should that be missing, its message tells.
+/// The cause by the condition's message, in case `status.reason`, which the kubelet publishes with it, is missing.
 fn by_kubelet_message(condition: &Condition) -> Option<Cause> {
     let message = &condition.message;
     if message.starts_with("The node was low on resource") {
@@ -61,8 +61,8 @@ fn by_kubelet_message(condition: &Condition) -> Option<Cause> {
     }
 }
 
-/// What `status.reason` of a Pod without `DisruptionTarget` tells; `None` if it is empty or nobody knows it.
-pub fn status_reason<'a>(world: &World<'a>, pod: &'a Pod) -> Option<Finding<'a>> {
+/// The cause named by `status.reason` of a Pod without `DisruptionTarget`; `None` if that is empty or unknown.
+pub(crate) fn status_reason<'a>(case: &Case<'a>, pod: &'a Pod) -> Option<Finding<'a>> {
     let cause = match &*pod.reason {
         "Evicted" if own_limit(&pod.message) => Cause::EphemeralStorageExceeded,
         "Evicted" if names_node(&pod.message) => Cause::NodePressure,
@@ -70,36 +70,31 @@ pub fn status_reason<'a>(world: &World<'a>, pod: &'a Pod) -> Option<Finding<'a>>
         "NodeLost" => Cause::NodeLost,
         "Preempting" => Cause::Preempted,
         "DeadlineExceeded" => {
-            // The Pod's own deadline: the question is what it was waiting for, if it never began.
+            // The Pod's own deadline: a Pod that never started was blocked by something.
             if !pod.containers.iter().any(|container| container.started) {
-                let finding = blocking::blocking_cause(world, pod);
+                let (_, finding) = blocking::blocking_rule(case, pod);
                 return Some(finding.at(finding.at.or(pod.not_ready_since)));
             }
             Cause::RanTooLong
         }
         _ => return None,
     };
-    Some(Finding::on(cause, pod).message(&pod.message).at(last_end(pod)))
+    Some(
+        Finding::on(cause, pod)
+            .message(&pod.message)
+            .at(case::last_end(pod).or(pod.not_ready_since)),
+    )
 }
 
-/// Whether the kubelet evicted the Pod for a limit of the Pod's own, not for the node's sake.
+/// True if the kubelet evicted the Pod for a limit of the Pod, not of the node.
 fn own_limit(message: &str) -> bool {
     message.contains("Usage of EmptyDir")
         || message.contains("Pod ephemeral local storage")
         || message.contains("exceeded its local ephemeral")
 }
 
-/// Whether the kubelet evicted or refused the Pod for its node's sake (`nodeLowMessageFmt` and `nodeConditionMessageFmt`
+/// True if the kubelet evicted or rejected the Pod because of the node (`nodeLowMessageFmt` and `nodeConditionMessageFmt`
 /// in `pkg/kubelet/eviction`).
 fn names_node(message: &str) -> bool {
     message.contains("The node was low on resource") || message.contains("The node had condition")
-}
-
-fn last_end(pod: &Pod) -> Option<jiff::Timestamp> {
-    pod.containers
-        .iter()
-        .flat_map(|container| &container.terminations)
-        .filter_map(|termination| termination.finished)
-        .max()
-        .or(pod.not_ready_since)
 }

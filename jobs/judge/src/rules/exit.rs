@@ -7,24 +7,24 @@
 
 use job_event::evidence::{Container, Event, Pod, Termination};
 
+use crate::case::{Case, is_about, seen_between, shifted};
 use crate::cause::Cause;
 use crate::finding::Finding;
-use crate::world::{World, is_about, seen_between, shifted};
 
-/// How long a container has to end when it is told to, unless its Pod says otherwise.
+/// The default grace period of a Pod.
 const GRACE_SECONDS: i64 = 30;
-/// How long before a container is told to stop the last probe can have failed.
+/// The longest time between the last failure of a probe and the request to stop the container.
 const PROBE_SECONDS: i64 = 30;
-/// The same for a container that ended by itself on being told to stop: the Event's way takes a little.
+/// The same for a container that ended by itself when it was stopped: the Event may be a little older.
 const ANSWERED_SECONDS: i64 = 5;
-/// How far apart a node's SystemOOM and the death it caused can be.
+/// The longest time between a node's SystemOOM and the end it caused.
 const SYSTEM_OOM_WINDOW_SECONDS: i64 = 10;
-/// How long after the death it caused the Event of a failed hook may say that it was.
+/// The longest time between an end and the Event of the failed hook that caused it.
 const HOOK_WINDOW_SECONDS: i64 = 5;
 
-/// Whether a termination is a failure. An out-of-memory kill is one with any exit code; a restart of all containers
-/// in place (`RestartAllContainers`) is none, whatever its code.
-pub fn is_failure(termination: &Termination) -> bool {
+/// True for a failure. An out-of-memory kill is a failure with any exit code; a restart of all containers in place
+/// (`RestartAllContainers`) never is.
+pub(crate) fn is_failure(termination: &Termination) -> bool {
     match &*termination.reason {
         "OOMKilled" => true,
         "RestartingAllContainers" => false,
@@ -32,13 +32,13 @@ pub fn is_failure(termination: &Termination) -> bool {
     }
 }
 
-/// The signal that an exit code stands for.
-pub fn signal_of(exit_code: i32) -> Option<i32> {
+/// The signal encoded in an exit code.
+pub(crate) fn signal_of(exit_code: i32) -> Option<i32> {
     exit_code.checked_sub(128).filter(|signal| (1..=64).contains(signal))
 }
 
 /// The name of a signal, without `SIG`.
-pub fn signal_name(signal: i32) -> Option<&'static str> {
+pub(crate) fn signal_name(signal: i32) -> Option<&'static str> {
     Some(match signal {
         1 => "HUP",
         2 => "INT",
@@ -59,8 +59,8 @@ pub fn signal_name(signal: i32) -> Option<&'static str> {
     })
 }
 
-/// What an exit code alone tells.
-pub fn exit_code_cause(exit_code: i32) -> Cause {
+/// The cause by the exit code alone.
+pub(crate) fn exit_code_cause(exit_code: i32) -> Cause {
     match exit_code {
         126..=128 => Cause::ContainerStart,
         129 | 130 | 137 | 143 => Cause::Killed,
@@ -69,9 +69,9 @@ pub fn exit_code_cause(exit_code: i32) -> Cause {
     }
 }
 
-/// Why a container ended the way it did; `None` if the termination tells nothing (a container that never ran).
-pub fn termination_cause<'a>(
-    world: &World<'a>,
+/// The cause of a termination; `None` if the container never ran.
+pub(crate) fn termination_cause<'a>(
+    case: &Case<'a>,
     pod: &'a Pod,
     container: &'a Container,
     termination: &'a Termination,
@@ -83,7 +83,8 @@ pub fn termination_cause<'a>(
             .message(&termination.message)
     };
     let code = termination.exit_code;
-    // The kubelet lost the container. If it ran, the node did it; if it never ran, this is only how a Pod ends.
+    // The kubelet lost the container: a failure of the node, but only if the container ran. A container that never ran gets
+    // this status at the end of its Pod.
     let made_up = !termination.ran && termination.started.is_none() && termination.finished.is_none();
     if made_up || &*termination.reason == "ContainerStatusUnknown" {
         return (container.started || termination.ran).then(|| found(Cause::NodeLost));
@@ -92,21 +93,21 @@ pub fn termination_cause<'a>(
         "OOMKilled" => return Some(found(Cause::OutOfMemory)),
         "StartError" | "ContainerCannotRun" => return Some(found(Cause::ContainerStart)),
         "seccomp killed" => return Some(found(Cause::Crashed)),
-        // containerd lost it.
+        // containerd lost the container.
         "Unknown" => return Some(found(Cause::NodeLost)),
         _ => {}
     }
     if matches!(code, 126..=128) {
         return Some(found(Cause::ContainerStart));
     }
-    if let Some(event) = failed_probe(world, pod, container, termination) {
+    if let Some(event) = failed_probe(case, pod, container, termination) {
         return Some(found(Cause::ProbeFailed).message(&event.message));
     }
-    if let Some(event) = failed_hook(world, pod, container, termination) {
+    if let Some(event) = failed_hook(case, pod, container, termination) {
         return Some(found(Cause::ContainerStart).message(&event.message));
     }
     if code == 137
-        && let Some(event) = node_out_of_memory(world, pod, termination)
+        && let Some(event) = node_out_of_memory(case, pod, termination)
     {
         return Some(found(Cause::OutOfMemory).message(&event.message));
     }
@@ -114,11 +115,11 @@ pub fn termination_cause<'a>(
 }
 
 /// Evidence: Event `Unhealthy` for a liveness or startup probe of that container shortly before its end
-/// (`pkg/kubelet/prober/prober.go`). Under `restartPolicy: Never` no Event of the kubelet says that it was the probe
-/// that killed the container. A program may answer SIGTERM with a code of its own; then the probe must have failed
-/// within the grace period before, because that failure is what brought the signal.
+/// (`pkg/kubelet/prober/prober.go`). Under `restartPolicy: Never` no Event of the kubelet names the probe as the cause of
+/// the kill. A program may exit on SIGTERM with a code of its own; then the probe must have failed within the grace period
+/// before the end, because that failure caused the signal.
 fn failed_probe<'a>(
-    world: &World<'a>,
+    case: &Case<'a>,
     pod: &'a Pod,
     container: &Container,
     termination: &Termination,
@@ -126,12 +127,11 @@ fn failed_probe<'a>(
     let finished = termination.finished?;
     let before = match termination.exit_code {
         137 | 143 => grace(pod).saturating_add(PROBE_SECONDS),
-        // Of a program that may as well have failed by itself, long ago tells nothing.
+        // The program may have failed by itself, so an old Event proves nothing.
         _ => grace(pod).min(GRACE_SECONDS) + ANSWERED_SECONDS,
     };
-    let from = shifted(finished, -before);
-    let from = termination.started.map_or(from, |started| from.max(started));
-    world.events(&pod.uid).find(|event| {
+    let from = termination.started.max(Some(shifted(finished, -before)))?;
+    case.events(&pod.uid).find(|event| {
         &*event.reason == "Unhealthy"
             && is_about(event, container)
             && seen_between(event, from, finished)
@@ -139,23 +139,23 @@ fn failed_probe<'a>(
     })
 }
 
-/// How long the Pod's containers have to end when they are told to, seconds.
+/// The grace period of the Pod, seconds.
 fn grace(pod: &Pod) -> i64 {
     pod.grace_seconds.unwrap_or(GRACE_SECONDS).max(0)
 }
 
 /// Evidence: Event `FailedPostStartHook` around the container's end (`startContainer` in `kuberuntime_container.go`):
-/// the kubelet writes it, then stops the container, which may take its whole grace period.
+/// the kubelet writes it, then stops the container, which may take the whole grace period.
 fn failed_hook<'a>(
-    world: &World<'a>,
+    case: &Case<'a>,
     pod: &'a Pod,
     container: &Container,
     termination: &Termination,
 ) -> Option<&'a Event> {
     let finished = termination.finished?;
-    let from = shifted(finished, -(grace(pod).saturating_add(ANSWERED_SECONDS)));
-    let from = termination.started.map_or(from, |started| from.max(started));
-    world.events(&pod.uid).find(|event| {
+    let before = grace(pod).saturating_add(ANSWERED_SECONDS);
+    let from = termination.started.max(Some(shifted(finished, -before)))?;
+    case.events(&pod.uid).find(|event| {
         &*event.reason == "FailedPostStartHook"
             && is_about(event, container)
             && seen_between(event, from, shifted(finished, HOOK_WINDOW_SECONDS))
@@ -163,18 +163,12 @@ fn failed_hook<'a>(
 }
 
 /// Evidence: Event `SystemOOM` on the Pod's node around the container's end (`pkg/kubelet/oom/oom_watcher_linux.go`):
-/// the kernel killed it for the node's sake, which no runtime reports as OOMKilled.
-fn node_out_of_memory<'a>(world: &World<'a>, pod: &Pod, termination: &Termination) -> Option<&'a Event> {
+/// the kernel freed memory of the node, which no runtime reports as OOMKilled.
+fn node_out_of_memory<'a>(case: &Case<'a>, pod: &Pod, termination: &Termination) -> Option<&'a Event> {
     let finished = termination.finished?;
     let node = pod.node.as_deref()?;
-    world.evidence.events.iter().find(|event| {
-        &*event.kind == "Node"
-            && &*event.name == node
-            && &*event.reason == "SystemOOM"
-            && seen_between(
-                event,
-                shifted(finished, -SYSTEM_OOM_WINDOW_SECONDS),
-                shifted(finished, SYSTEM_OOM_WINDOW_SECONDS),
-            )
+    let [from, to] = [-SYSTEM_OOM_WINDOW_SECONDS, SYSTEM_OOM_WINDOW_SECONDS].map(|seconds| shifted(finished, seconds));
+    case.evidence.events.iter().find(|event| {
+        (&*event.kind, &*event.name, &*event.reason) == ("Node", node, "SystemOOM") && seen_between(event, from, to)
     })
 }

@@ -2,8 +2,8 @@
 
 use std::ops::RangeInclusive;
 
-/// The ranges of a list of indexes; parts that cannot be read are left out. Ranges are never expanded: `0-99999` is one.
-pub fn parse(list: &str) -> Vec<RangeInclusive<u32>> {
+/// The ranges of a list of indexes, without unreadable parts. A range is never expanded: `0-99999` is one.
+pub(crate) fn parse(list: &str) -> Vec<RangeInclusive<u32>> {
     list.split(',')
         .filter_map(|part| {
             let (first, last) = part.split_once('-').unwrap_or((part, part));
@@ -13,8 +13,8 @@ pub fn parse(list: &str) -> Vec<RangeInclusive<u32>> {
         .collect()
 }
 
-/// Whether an index, as annotated on a Pod, is in the list.
-pub fn contains(ranges: &[RangeInclusive<u32>], index: &str) -> bool {
+/// True if the index, as annotated on a Pod, is in the list.
+pub(crate) fn contains(ranges: &[RangeInclusive<u32>], index: &str) -> bool {
     index
         .parse()
         .is_ok_and(|index: u32| ranges.iter().any(|range| range.contains(&index)))
@@ -25,7 +25,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn ranges_are_read_and_nonsense_is_left_out() {
+    fn reads_ranges_and_skips_unreadable_parts() {
         let ranges = parse("1,3-5,x,7-,99999999999,8-6");
         assert_eq!(ranges, [1..=1, 3..=5]);
         assert!(contains(&ranges, "4"));

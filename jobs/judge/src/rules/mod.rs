@@ -1,18 +1,19 @@
 //! The rules, one file for each kind of evidence.
 //!
-//! [`verdict`] chooses by the verdict's reason which Pods to ask; [`attempt`] tells why a Pod failed and
-//! [`blocking`] why one had not finished when time was up. They ask the others.
+//! [`verdict`] selects by the verdict's reason which attempts and Pods matter; [`attempt`] finds why a Pod failed, and
+//! [`blocking`] why a Pod had not finished at the verdict. The others are parts of these.
 
-pub mod admission;
-pub mod attempt;
-pub mod blocking;
-pub mod collateral;
-pub mod disruption;
-pub mod exit;
-pub mod image;
-pub mod indexes;
-pub mod policy;
-pub mod rejection;
-pub mod retry;
-pub mod scheduling;
-pub mod verdict;
+pub(crate) mod admission;
+pub(crate) mod attempt;
+pub(crate) mod blocking;
+pub(crate) mod collateral;
+pub(crate) mod disruption;
+pub(crate) mod exit;
+pub(crate) mod image;
+pub(crate) mod indexes;
+pub(crate) mod policy;
+pub(crate) mod rejection;
+pub(crate) mod scheduling;
+pub(crate) mod start;
+pub(crate) mod state;
+pub(crate) mod verdict;

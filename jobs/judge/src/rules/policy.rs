@@ -4,48 +4,31 @@
 //! `Container C for pod NS/POD failed with exit code N matching FailJob rule at index I` and
 //! `Pod NS/POD has condition TYPE matching FailJob rule at index I`.
 
-/// What matched a rule of the policy.
+/// The match of a rule of the policy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Match<'a> {
-    /// A container's exit code.
-    ExitCode {
-        /// The Pod's name.
-        pod: &'a str,
-        /// The container's name.
-        container: &'a str,
-        /// The exit code.
-        exit_code: i32,
-    },
-    /// A condition of the Pod.
-    Condition {
-        /// The Pod's name.
-        pod: &'a str,
-        /// The condition's type.
-        condition: &'a str,
-    },
+pub(crate) struct PolicyMatch<'a> {
+    /// The Pod's name.
+    pub(crate) pod: &'a str,
+    /// The container's name and its exit code; `None` if a condition of the Pod matched.
+    pub(crate) exit: Option<(&'a str, i32)>,
 }
 
-/// Reads the message; `None` if it is none of the two.
-pub fn parse(message: &str) -> Option<Match<'_>> {
-    let (what, _) = message.split_once(" matching ")?;
-    if let Some(rest) = what.strip_prefix("Container ") {
+/// Reads the message; `None` if it has neither form.
+pub(crate) fn parse(message: &str) -> Option<PolicyMatch<'_>> {
+    let (matched, _) = message.split_once(" matching ")?;
+    let (pod, exit) = if let Some(rest) = matched.strip_prefix("Container ") {
         let (container, rest) = rest.split_once(" for pod ")?;
         let (pod, exit_code) = rest.split_once(" failed with exit code ")?;
-        return Some(Match::ExitCode {
-            pod: pod.rsplit('/').next()?,
-            container,
-            exit_code: exit_code.parse().ok()?,
-        });
-    }
-    let (pod, condition) = what.strip_prefix("Pod ")?.split_once(" has condition ")?;
-    Some(Match::Condition {
-        pod: pod.rsplit('/').next()?,
-        condition,
-    })
+        (pod, Some((container, exit_code.parse().ok()?)))
+    } else {
+        (matched.strip_prefix("Pod ")?.split_once(" has condition ")?.0, None)
+    };
+    let (_, pod) = pod.rsplit_once('/').unwrap_or(("", pod));
+    Some(PolicyMatch { pod, exit })
 }
 
 /// The index of the rule that matched, in `spec.podFailurePolicy.rules`; `None` if the message names none.
-pub fn rule(message: &str) -> Option<u32> {
+pub(crate) fn rule(message: &str) -> Option<u32> {
     message.rsplit_once(" rule at index ")?.1.parse().ok()
 }
 
@@ -54,7 +37,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_rule_is_read() {
+    fn reads_the_index_of_the_rule() {
         let message = "Pod ns/j-abcde has condition DisruptionTarget matching FailJob rule at index 12";
         assert_eq!(rule(message), Some(12));
         assert_eq!(rule("Pod ns/j-abcde has condition DisruptionTarget"), None);
@@ -62,20 +45,19 @@ mod tests {
     }
 
     #[test]
-    fn both_forms_are_read_and_others_are_not() {
+    fn reads_both_forms_and_no_others() {
         assert_eq!(
             parse("Container main for pod ns/j-786tn failed with exit code 42 matching FailJob rule at index 0"),
-            Some(Match::ExitCode {
+            Some(PolicyMatch {
                 pod: "j-786tn",
-                container: "main",
-                exit_code: 42
+                exit: Some(("main", 42)),
             })
         );
         assert_eq!(
             parse("Pod ns/j-abcde has condition DisruptionTarget matching FailJob rule at index 1"),
-            Some(Match::Condition {
+            Some(PolicyMatch {
                 pod: "j-abcde",
-                condition: "DisruptionTarget"
+                exit: None,
             })
         );
         for other in [

@@ -1,4 +1,4 @@
-//! Pods that the kubelet of their node refused: `status.reason` of a Pod that failed at once and never had a container.
+//! Pods rejected by the kubelet of their node: `status.reason` of a Pod that failed at once and never had a container.
 //!
 //! Sources: `pkg/kubelet/lifecycle/predicate.go` and `handlers.go`, `pkg/kubelet/cm/admission/errors.go`,
 //! `pkg/kubelet/cm/devicemanager/manager.go`, `pkg/kubelet/cm/topologymanager`, `pkg/kubelet/cm/cpumanager`,
@@ -33,14 +33,9 @@ const REASONS: [&str; 20] = [
     "VolumeAttachmentLimitExceeded",
 ];
 
-/// Whether that reason is one of the kubelet's admission.
-pub fn is_rejection(reason: &str) -> bool {
-    reason.starts_with("OutOf") || REASONS.contains(&reason)
-}
-
-/// Why the kubelet refused the Pod, if it did. Evidence: `status.reason` and `status.message`.
-pub fn rejection<'a>(pod: &'a Pod) -> Option<Finding<'a>> {
-    if !is_rejection(&pod.reason) {
+/// The cause if the kubelet rejected the Pod. Evidence: `status.reason` and `status.message`.
+pub(crate) fn rejection<'a>(pod: &'a Pod) -> Option<Finding<'a>> {
+    if !pod.reason.starts_with("OutOf") && !REASONS.contains(&&*pod.reason) {
         return None;
     }
     let devices = pod.message.contains("devices unavailable") || pod.message.contains("no healthy devices");

@@ -1,4 +1,4 @@
-//! What the scheduler says of a Pod without a node.
+//! Messages of the scheduler about a Pod without a node.
 //!
 //! Sources: `pkg/scheduler/framework/plugins/{volumebinding,volumerestrictions,nodevolumelimits}` and
 //! `dynamicresources` of Kubernetes for the texts; `pkg/registry/core/pod/strategy.go` for `SchedulingGated`;
@@ -6,9 +6,9 @@
 
 use job_event::evidence::{Container, ContainerState, Pod};
 
+use crate::case::Case;
 use crate::cause::Cause;
 use crate::finding::Finding;
-use crate::world::World;
 
 const VOLUME_TEXTS: [&str; 12] = [
     "persistentvolumeclaim",
@@ -33,13 +33,13 @@ const DEVICE_TEXTS: [&str; 5] = [
     "DeviceClass",
 ];
 
-/// What a message of the scheduler is about.
-pub fn text_cause(message: &str) -> Cause {
+/// The cause named in a message of the scheduler.
+fn text_cause(message: &str) -> Cause {
     // `0/N nodes are available: 1 <reason>, 2 <reason>. preemption: ...`: the reasons before the part on preemption.
     let reasons = message.split(" preemption: ").next().unwrap_or(message);
     let mut volume = VOLUME_TEXTS.iter().any(|text| reasons.contains(text));
     let device = DEVICE_TEXTS.iter().any(|text| reasons.contains(text)) || lacks_device(reasons);
-    // Nodes that lack room as well are not the volume's fault: only a message about volumes alone is specific.
+    // If nodes also lack room, the volume is not the only obstacle.
     volume &= !reasons.contains("Insufficient ");
     match (volume, device) {
         (true, false) => Cause::VolumeUnavailable,
@@ -48,7 +48,7 @@ pub fn text_cause(message: &str) -> Cause {
     }
 }
 
-/// `Insufficient nvidia.com/gpu`: extended resources have a domain; a Pod lacks a device if nothing else is short.
+/// True if the nodes lack only devices: `Insufficient nvidia.com/gpu`. Extended resources have a domain.
 fn lacks_device(reasons: &str) -> bool {
     let mut lacking = reasons
         .split("Insufficient ")
@@ -59,22 +59,23 @@ fn lacks_device(reasons: &str) -> bool {
     lacking.peek().is_some() && lacking.all(|resource| resource.contains('/'))
 }
 
-/// Why a Pod without a node had none; `None` if it had one. What only a kubelet writes proves that it had.
+/// The cause of a Pod without a node; `None` if it had one, which a status of the kubelet proves.
 ///
 /// Evidence: the condition `PodScheduled` that was not true, else the Event `FailedScheduling` (but not the one
-/// about a Pod that is being deleted), else the absence of both: no scheduler took the Pod up.
-pub fn unscheduled<'a>(world: &World<'a>, pod: &'a Pod) -> Option<Finding<'a>> {
+/// about a Pod that is being deleted), else the absence of both: no scheduler looked at the Pod.
+pub(crate) fn unscheduled<'a>(case: &Case<'a>, pod: &'a Pod) -> Option<Finding<'a>> {
     let with_kubelet = |container: &Container| container.started || container.state != ContainerState::Absent;
     if pod.node.is_some() || pod.start_time.is_some() || pod.containers.iter().any(with_kubelet) {
         return None;
     }
     if let Some(condition) = pod.not_scheduled.as_deref() {
-        if &*condition.reason == "SchedulingGated" {
-            return Some(Finding::on(Cause::SchedulingGated, pod).message(&condition.message));
-        }
-        return Some(Finding::on(text_cause(&condition.message), pod).message(&condition.message));
+        let cause = match &*condition.reason {
+            "SchedulingGated" => Cause::SchedulingGated,
+            _ => text_cause(&condition.message),
+        };
+        return Some(Finding::on(cause, pod).message(&condition.message));
     }
-    let event = world
+    let event = case
         .events(&pod.uid)
         .find(|event| &*event.reason == "FailedScheduling" && !event.message.contains("skip schedule deleting pod"));
     Some(match event {

@@ -218,8 +218,8 @@ fn a_job_finished_live_corrects_the_first_start() {
     outbox.begin("", at(90_000));
     outbox.time_passes(at(90_000), Some(at(3590)));
     outbox.finished_live("", Some(at(3600)));
-    for (second, told) in [(3500, true), (3599, true), (3600, false), (90_000, false)] {
-        assert_eq!(is_reported(&outbox, "", 1, second), told, "{second}");
+    for (second, reported) in [(3500, true), (3599, true), (3600, false), (90_000, false)] {
+        assert_eq!(is_reported(&outbox, "", 1, second), reported, "{second}");
     }
     // A verdict's time does not move the watermark past the API server's time.
     outbox.finished_live("", Some(at(0)));
@@ -262,14 +262,14 @@ fn corrects_checkpoints_from_the_future() {
 }
 
 /// Name, watermark, and Jobs with the seconds after it.
-type PartOne<'a> = (&'a str, i64, &'a [(u32, u32)]);
+type ScopeOne<'a> = (&'a str, i64, &'a [(u32, u32)]);
 
 /// As the first version wrote it.
-fn version_one(parts: &[PartOne<'_>], late: &[u32]) -> Bytes {
+fn version_one(scopes: &[ScopeOne<'_>], late: &[u32]) -> Bytes {
     let mut bytes = vec![1];
     bytes.put_i64(NOW);
-    bytes.put_u16(parts.len().try_into().unwrap());
-    for (name, watermark, jobs) in parts {
+    bytes.put_u16(scopes.len().try_into().unwrap());
+    for (name, watermark, jobs) in scopes {
         bytes.put_u16(name.len().try_into().unwrap());
         bytes.put_slice(name.as_bytes());
         bytes.put_i64(*watermark);

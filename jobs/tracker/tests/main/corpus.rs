@@ -61,7 +61,7 @@ fn found<'a>(all: impl IntoIterator<Item = &'a Evidence>) -> Expected {
         );
         assert!(
             found.insert(job.uid.to_string(), tuple).is_none(),
-            "{} is there twice",
+            "{} is reported twice",
             job.uid
         );
     }
@@ -91,7 +91,7 @@ fn observed(lines: &[Recorded]) -> Vec<(Source, Observation, Timestamp)> {
 }
 
 #[test]
-fn every_recording_gives_each_job_once_with_its_outcome_and_reason() {
+fn replays_every_recording_with_outcomes_and_reasons() {
     let all = expected();
     assert_eq!(all.len(), 53);
     for (name, expected) in all {
@@ -126,7 +126,7 @@ fn duplicates_change_nothing() {
     }
 }
 
-/// What the API server would list after the first `count` events: the objects that exist by then.
+/// The list of the API server after the first `count` events: the objects that exist by then.
 fn relist(lines: &[(Source, Observation, Timestamp)], kind: Kind) -> Vec<Observation> {
     let mut objects: BTreeMap<String, Object> = BTreeMap::new();
     for (source, observation, _) in lines {
@@ -150,7 +150,7 @@ fn relist(lines: &[(Source, Observation, Timestamp)], kind: Kind) -> Vec<Observa
 const LISTED: [Kind; 4] = [Kind::CronJobs, Kind::Jobs, Kind::Pods, Kind::JobEvents];
 
 #[test]
-fn a_relist_at_any_moment_reports_nothing_twice_and_loses_nothing() {
+fn a_relist_at_any_moment_loses_and_repeats_no_job() {
     for (name, expected) in expected() {
         let all = observed(&lines_of(&name));
         let step = all.len().div_ceil(40).max(1);
@@ -178,7 +178,7 @@ fn a_relist_at_any_moment_reports_nothing_twice_and_loses_nothing() {
 }
 
 #[test]
-fn the_order_of_the_streams_among_each_other_does_not_matter() {
+fn the_order_between_watches_does_not_matter() {
     for (name, expected) in expected() {
         let all = observed(&lines_of(&name));
         // Each stream by itself, in every order of a few: Events and Pods wholly before their Jobs, and after.
@@ -256,7 +256,7 @@ fn a_pod_keeps_the_evidence_that_its_deletion_erases() {
 }
 
 #[test]
-fn a_job_that_vanished_in_a_gap_is_judged_by_its_events() {
+fn a_job_deleted_in_a_gap_gets_its_verdict_from_events() {
     let all = observed(&lines_of("ttl0-failure"));
     let jobs = Source {
         kind: Kind::Jobs,
@@ -282,7 +282,7 @@ fn a_job_that_vanished_in_a_gap_is_judged_by_its_events() {
 }
 
 #[test]
-fn finished_jobs_of_the_first_list_count_as_reported_unless_asked_for() {
+fn ignores_finished_jobs_of_the_first_list_by_default() {
     for (on_first_start, count) in [(OnFirstStart::IgnoreFinished, 0), (OnFirstStart::ReportFinished, 1)] {
         let all = observed(&lines_of("backoff-exit1"));
         let mut tracker = Tracker::new(TrackerSettings {
@@ -306,7 +306,7 @@ fn finished_jobs_of_the_first_list_count_as_reported_unless_asked_for() {
 }
 
 #[test]
-fn nothing_stays_of_jobs_that_are_gone() {
+fn forgets_deleted_jobs() {
     let all = observed(&lines_of("rerun-parallel-burst"));
     let mut tracker = Tracker::new(TrackerSettings::default());
     let ended = run(&mut tracker, &all).len() + std::iter::from_fn(|| tracker.drain(true)).count();
@@ -316,7 +316,7 @@ fn nothing_stays_of_jobs_that_are_gone() {
 }
 
 #[test]
-fn a_bad_line_is_named() {
+fn names_an_invalid_line() {
     let error = |text: &str| {
         replay(text.as_bytes(), TrackerSettings::default())
             .unwrap_err()

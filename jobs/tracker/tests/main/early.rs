@@ -30,7 +30,7 @@ fn only_job(tracker: Tracker) -> Evidence {
 }
 
 #[test]
-fn later_versions_of_pods_that_wait_for_their_job_push_none_out() {
+fn later_versions_of_waiting_pods_evict_none() {
     let mut tracker = Tracker::new(TrackerSettings::default());
     for version in 1..=3 {
         for number in 0..64 {
@@ -42,7 +42,7 @@ fn later_versions_of_pods_that_wait_for_their_job_push_none_out() {
 }
 
 #[test]
-fn events_that_repeat_push_none_out_that_waits() {
+fn repeated_events_evict_no_waiting_event() {
     let mut tracker = Tracker::new(TrackerSettings::default());
     for round in 0..3 {
         for number in 0..16 {
@@ -58,7 +58,7 @@ fn events_that_repeat_push_none_out_that_waits() {
 }
 
 #[test]
-fn a_pod_that_is_gone_before_its_job_is_known_is_known_to_be_gone() {
+fn remembers_a_pod_deleted_before_its_job_is_known() {
     let mut tracker = Tracker::new(TrackerSettings::default());
     apply(&mut tracker, "pods", "ADDED", pod(1, 1, "Running"));
     apply(&mut tracker, "pods", "DELETED", pod(1, 2, "Running"));
@@ -87,7 +87,7 @@ fn seen(versions: &[Version<'_>]) -> Pod {
 }
 
 #[test]
-fn a_deletion_counts_unless_the_pod_had_been_seen_to_have_ended_before() {
+fn a_deletion_counts_unless_the_pod_had_ended_before() {
     let waiting = || json!({"waiting": {"reason": "ContainerCreating"}});
     let running = || json!({"running": {"startedAt": "2026-11-23T12:00:01Z"}});
     let ended = || json!({"terminated": {"exitCode": 137, "containerID": "c", "finishedAt": "2026-11-23T12:00:30Z"}});
@@ -138,7 +138,7 @@ fn outage(versions: &[Value]) -> Option<(i64, Option<i64>)> {
 }
 
 #[test]
-fn a_pod_that_the_node_controller_calls_not_ready_tells_of_its_node() {
+fn not_ready_by_the_node_controller_is_a_node_outage() {
     let working = ready(1, ("True", "", 10), "True");
     let lost = ready(2, ("False", "", 20), "True");
     let back = ready(3, ("True", "", 30), "True");
@@ -150,7 +150,7 @@ fn a_pod_that_the_node_controller_calls_not_ready_tells_of_its_node() {
     );
     let ended = ready(3, ("False", "PodFailed", 35), "False");
     assert_eq!(outage(&[working.clone(), lost.clone(), ended]), Some((20, Some(35))));
-    // What the kubelet calls not ready has a reason, or containers that are not.
+    // If the kubelet reports not ready, it gives a reason, or containers are not ready.
     for kubelet in [
         ready(2, ("False", "ContainersNotReady", 20), "False"),
         ready(2, ("False", "ReadinessGatesNotReady", 20), "True"),

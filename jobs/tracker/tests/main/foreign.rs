@@ -79,10 +79,10 @@ fn victim(others: &[(&str, Value)]) -> Evidence {
     apply(&mut tracker, "events", own);
     others_say(&mut tracker);
     apply(&mut tracker, "jobs", job("billing", "victim", true));
-    let mut told = poll(&mut tracker, 300);
-    told.retain(|evidence| &*evidence.job.namespace == "billing");
-    assert_eq!(told.len(), 1);
-    told.remove(0)
+    let mut reported = poll(&mut tracker, 300);
+    reported.retain(|evidence| &*evidence.job.namespace == "billing");
+    assert_eq!(reported.len(), 1);
+    reported.remove(0)
 }
 
 fn has_only_its_own(evidence: &Evidence) {
@@ -94,7 +94,7 @@ fn has_only_its_own(evidence: &Evidence) {
 }
 
 #[test]
-fn pods_of_another_namespace_are_no_evidence() {
+fn ignores_pods_of_another_namespace() {
     has_only_its_own(&victim(&[
         ("pods", pod("evil", "by-label", json!([]))),
         ("pods", pod("evil", "by-owner", owner("victim"))),
@@ -106,7 +106,7 @@ fn pods_of_another_namespace_are_no_evidence() {
 }
 
 #[test]
-fn a_pod_with_only_the_label_is_no_evidence() {
+fn ignores_a_pod_with_only_the_label() {
     let of_another_kind = json!([{"apiVersion": "batch.volcano.sh/v1alpha1", "kind": "Job", "name": "victim",
         "uid": "uid-victim", "controller": true}]);
     has_only_its_own(&victim(&[
@@ -128,7 +128,7 @@ fn an_orphaned_pod_stays_evidence() {
 }
 
 #[test]
-fn events_of_another_namespace_are_no_evidence() {
+fn ignores_events_of_another_namespace() {
     has_only_its_own(&victim(&[
         ("events", event("evil", "Job", "victim", "uid-victim", "FailedCreate")),
         ("events", event("evil", "Pod", "own", "billing/own", "FailedMount")),
@@ -148,8 +148,8 @@ fn flood_evicts_nothing_of_other_namespaces() {
         apply(&mut tracker, "events", false_event);
     }
     apply(&mut tracker, "jobs", job("billing", "victim", true));
-    let told = poll(&mut tracker, 10);
-    assert_eq!((told[0].pods.len(), told[0].events.len()), (1, 1));
+    let reported = poll(&mut tracker, 10);
+    assert_eq!((reported[0].pods.len(), reported[0].events.len()), (1, 1));
 }
 
 #[test]
@@ -167,13 +167,13 @@ fn foreign_events_create_no_job() {
     }
     let gone = event("ml", "Job", "gone", "gone", "BackoffLimitExceeded");
     apply(&mut tracker, "events", gone);
-    let told = poll(&mut tracker, 300);
-    assert_eq!(told.len(), 1);
-    assert_eq!(&*told[0].job.name, "gone");
+    let reported = poll(&mut tracker, 300);
+    assert_eq!(reported.len(), 1);
+    assert_eq!(&*reported[0].job.name, "gone");
 }
 
 #[test]
-fn a_flood_of_events_delays_neither_jobs_nor_other_namespaces() {
+fn a_flood_of_events_delays_no_other_namespace() {
     let mut tracker = tracker();
     let source = Source {
         kind: Kind::JobEvents,

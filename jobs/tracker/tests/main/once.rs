@@ -1,4 +1,4 @@
-//! Whatever is interrupted, killed and listed anew: each Job that ended is told of, and none again once that is stored.
+//! Random scripts of relists, kills and stores: each finished Job is reported, and none again once that is stored.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,21 +13,21 @@ use job_watch::{Kind, Observation, Source};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-/// More than end in one script: past this the checkpoint moves on faster than a cluster may be late.
-const LISTED: usize = 10_000;
+/// More Jobs than finish in one script: beyond this the watermark advances faster than a cluster may be late.
+const TOMBSTONES: usize = 10_000;
 
 #[derive(Clone, Copy, Debug)]
 enum Step {
-    /// So many Jobs end, and are deleted at once or stay.
+    /// That many Jobs finish, and are deleted at once or stay.
     End(u8, bool),
     /// A Job fails whose Pods take so long to end.
     Lingers(u8),
     Wait(u16),
-    /// The watches deliver so many changes.
+    /// The watches deliver that many changes.
     Watch(u8),
-    /// The watches break and begin anew with lists.
+    /// The watches break and relist.
     Relist,
-    /// What was told arrives.
+    /// The sent events are acknowledged.
     Deliver,
     Store,
     /// The process is killed and started again.
@@ -49,7 +49,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
 }
 
 /// A cluster, the stored checkpoint, and the tracker that follows the one and writes the other.
-struct World {
+struct Cluster {
     now: Timestamp,
     jobs: BTreeMap<String, Value>,
     events: BTreeMap<String, Value>,
@@ -60,8 +60,8 @@ struct World {
     ended: BTreeSet<String>,
     tracker: Tracker,
     stored: Option<Bytes>,
-    told: BTreeSet<String>,
-    on_its_way: BTreeSet<String>,
+    reported: BTreeSet<String>,
+    in_flight: BTreeSet<String>,
     delivered: BTreeSet<String>,
     known_to_store: BTreeSet<String>,
 }
@@ -83,9 +83,9 @@ fn tracker() -> Tracker {
     })
 }
 
-impl World {
-    fn start() -> World {
-        let mut world = World {
+impl Cluster {
+    fn start() -> Cluster {
+        let mut cluster = Cluster {
             now: "2026-11-23T17:00:00Z".parse().unwrap(),
             jobs: BTreeMap::new(),
             events: BTreeMap::new(),
@@ -95,15 +95,15 @@ impl World {
             ended: BTreeSet::new(),
             tracker: tracker(),
             stored: None,
-            told: BTreeSet::new(),
-            on_its_way: BTreeSet::new(),
+            reported: BTreeSet::new(),
+            in_flight: BTreeSet::new(),
             delivered: BTreeSet::new(),
             known_to_store: BTreeSet::new(),
         };
-        world.tracker.restore(Checkpoint::new(LISTED), Vec::new());
-        world.list();
-        world.store();
-        world
+        cluster.tracker.restore(Checkpoint::new(TOMBSTONES), Vec::new());
+        cluster.list();
+        cluster.store();
+        cluster
     }
 
     fn step(&mut self, step: Step) {
@@ -143,22 +143,22 @@ impl World {
             }
             Step::Relist => self.list(),
             Step::Deliver => {
-                for uid in std::mem::take(&mut self.on_its_way) {
+                for uid in std::mem::take(&mut self.in_flight) {
                     self.tracker.outbox().apply(&Uid::new(&uid), AckEvent::Acknowledged);
                     self.delivered.insert(uid);
                 }
             }
             Step::Store => self.store(),
             Step::Kill => {
-                self.on_its_way.clear();
+                self.in_flight.clear();
                 self.delivered = self.known_to_store.clone();
                 self.tracker = tracker();
-                let stored = Checkpoint::decode(self.stored.clone().unwrap(), LISTED).unwrap();
+                let stored = Checkpoint::decode(self.stored.clone().unwrap(), TOMBSTONES).unwrap();
                 self.tracker.restore(stored, Vec::new());
                 self.list();
             }
         }
-        self.tell();
+        self.report();
     }
 
     /// A Job is decided.
@@ -209,14 +209,14 @@ impl World {
         self.position = self.log.len();
     }
 
-    fn tell(&mut self) {
+    fn report(&mut self) {
         while let Some(evidence) = self.tracker.poll(self.now) {
             let uid = evidence.job.uid.to_string();
             assert_eq!(evidence.job.reason(), Some("BackoffLimitExceeded"));
-            assert!(!self.known_to_store.contains(&uid), "{uid} is told of again");
-            self.told.insert(uid.clone());
-            assert!(self.on_its_way.insert(uid.clone()), "{uid} is told of twice");
-            assert!(!self.delivered.contains(&uid), "{uid} is told of again");
+            assert!(!self.known_to_store.contains(&uid), "{uid} is reported again");
+            self.reported.insert(uid.clone());
+            assert!(self.in_flight.insert(uid.clone()), "{uid} is reported twice");
+            assert!(!self.delivered.contains(&uid), "{uid} is reported again");
         }
     }
 
@@ -230,15 +230,15 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 150, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn each_job_is_told_of_and_none_again_once_that_is_stored(script in steps()) {
-        let mut world = World::start();
+    fn reports_each_job_and_none_again_once_stored(script in steps()) {
+        let mut cluster = Cluster::start();
         for step in script {
-            world.step(step);
+            cluster.step(step);
         }
         for step in [Step::Wait(300), Step::Kill, Step::Wait(10), Step::Deliver, Step::Store, Step::Kill, Step::Wait(10)] {
-            world.step(step);
+            cluster.step(step);
         }
-        prop_assert_eq!(&world.told, &world.ended);
-        prop_assert_eq!(&world.known_to_store, &world.ended);
+        prop_assert_eq!(&cluster.reported, &cluster.ended);
+        prop_assert_eq!(&cluster.known_to_store, &cluster.ended);
     }
 }

@@ -24,7 +24,7 @@ fn traceparent(job: Value) -> Option<String> {
 }
 
 #[test]
-fn the_span_that_started_a_job_is_read_where_people_put_it() {
+fn reads_the_traceparent_of_a_job() {
     let env = |name: &str, value: String| {
         json!([{"name": "A", "value": "b"}, {"name": name, "value": value}, {"name": "C",
         "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}}])
@@ -73,7 +73,7 @@ fn previous(tracker: Tracker) -> Vec<(String, Option<String>)> {
 }
 
 #[test]
-fn a_run_knows_the_one_before_it_whatever_the_order_in_which_they_are_seen() {
+fn a_run_knows_its_previous_run_in_any_order() {
     let cronjob = json!({"metadata": {"uid": "c", "name": "c"}});
     let orders = [[0, 1, 2, 3, 4, 5], [5, 4, 3, 2, 1, 0], [3, 5, 0, 2, 4, 1]];
     for order in orders {

@@ -10,7 +10,7 @@ use job_event::evidence::Gap;
 use job_watch::Kind;
 use job_watch::client::{AuthType, connect};
 use serde_json::{Value, json};
-use simulator::{Cut, Fault, Matching, Resource, Simulator, SimulatorOptions, Token, Verb};
+use simulator::{ApiToken, Cut, Fault, Matching, Resource, Simulator, SimulatorOptions, Verb};
 use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
@@ -45,7 +45,7 @@ async fn run_clock() {
 
 fn options() -> SimulatorOptions {
     SimulatorOptions {
-        tokens: vec![Token::admin("first")],
+        tokens: vec![ApiToken::admin("first")],
         ..SimulatorOptions::default()
     }
 }

@@ -1,4 +1,4 @@
-//! The state that the intake and the consumers of one signal share, and how they report the progress.
+//! What the consumers of one signal's queue share, and what they say about how it goes.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -8,69 +8,61 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::clock::Clock;
+use super::condition::{Condition, Part};
 use super::instruments::{Instruments, Loss};
-use super::persistent_queue::PersistentQueue;
+use super::kept::Kept;
 use super::queue::Queue;
 use super::retry_settings::RetrySettings;
 use collector_config::ComponentId;
 use collector_data::Signal;
-use collector_runtime::health::{Reporter, Status};
 use pacing::{LogPace, lock};
 
-/// Sends one signal: its queue, and everything that consumers need.
-pub(super) struct SignalSender<D> {
+/// The way of one signal from the queue to the destination.
+pub(super) struct Lane<D> {
     pub(super) destination: Arc<D>,
     pub(super) exporter: ComponentId,
     pub(super) signal: Signal,
     pub(super) retry: RetrySettings,
-    /// True if producers wait while the queue is full.
+    /// Whether what finds no room waits.
     pub(super) blocks: bool,
     pub(super) queue: Queue,
     /// `None` if the queue is in memory only.
-    pub(super) persistent: Option<Arc<PersistentQueue>>,
+    pub(super) kept: Option<Arc<Kept>>,
     pub(super) instruments: Instruments,
-    /// Fails while the backend's latest answer to this signal was no success.
-    pub(super) backend_health: Reporter,
-    /// Fails while the queue is full.
-    pub(super) queue_health: Reporter,
+    pub(super) condition: Arc<Condition>,
     pub(super) shutdown: CancellationToken,
     /// Evenly spread over 0..1.
     pub(super) random: fn() -> f64,
     pub(super) clock: Clock,
     /// True if requests are sent in order: with one consumer.
     pub(super) in_order: bool,
-    /// The number of accepted requests.
+    /// How many requests the destination has accepted.
     pub(super) delivered: AtomicU64,
     pub(super) failures: Mutex<LogPace>,
     pub(super) losses: Mutex<LogPace>,
 }
 
-impl<D> SignalSender<D> {
-    pub(super) fn unhealthy(&self, why: &str) {
-        let why = format!("{}: {why}", self.signal);
-        self.backend_health.report(Status::RecoverableError(why));
-    }
-
-    pub(super) fn accepted(&self, items: u64) {
+impl<D> Lane<D> {
+    pub(super) fn arrived(&self, items: u64) {
         self.instruments.sent(items);
         self.delivered.fetch_add(1, Ordering::Relaxed);
-        self.backend_health.report(Status::Ok);
+        self.condition.works(self.signal, Part::Destination);
         let over = lock(&self.failures).worked(Instant::now());
         if let Some(over) = over {
             tracing::info!(
                 exporter = %self.exporter,
                 signal = %self.signal,
-                failed_attempts = over.failures,
-                lasted = format!("{:.1?}", over.lasted),
-                "sending works again",
+                "sending works again after {} failed attempts in {:.1?}",
+                over.failures,
+                over.lasted,
             );
         }
     }
 
-    pub(super) fn rejected_items(&self, rejected: u64, items: u64, message: &str) {
+    pub(super) fn arrived_in_part(&self, rejected: u64, items: u64, message: &str) {
         self.instruments.rejected(rejected);
         if let Some(line) = lock(&self.losses).failed(Instant::now()) {
-            let text = if rejected == 0 {
+            let what = if rejected == 0 {
                 format!("the destination accepted {items} items with a warning: {message}")
             } else {
                 format!("the destination refused {rejected} of {items} items, which are lost: {message}")
@@ -78,43 +70,43 @@ impl<D> SignalSender<D> {
             tracing::warn!(
                 exporter = %self.exporter,
                 signal = %self.signal,
-                not_logged = line.held_back,
-                "{text}",
+                not_shown = line.held_back,
+                "{what}",
             );
         }
     }
 
     pub(super) fn lost(&self, items: u64, loss: Loss, why: &str) {
         self.instruments.send_failed(items, loss);
-        self.log_loss(items, why);
+        self.say_lost(items, why);
     }
 
-    pub(super) fn log_loss(&self, items: u64, why: &str) {
+    pub(super) fn say_lost(&self, items: u64, why: &str) {
         if let Some(line) = lock(&self.losses).failed(Instant::now()) {
             tracing::error!(
                 exporter = %self.exporter,
                 signal = %self.signal,
-                not_logged = line.held_back,
+                not_shown = line.held_back,
                 "{items} items are lost: {why}",
             );
         }
     }
 
-    pub(super) fn log_retry(&self, items: u64, attempt: u32, wait: Duration, why: &str) {
+    pub(super) fn will_retry(&self, items: u64, attempt: u64, wait: Duration, why: &str) {
         let line = lock(&self.failures).failed(Instant::now());
         match line {
             Some(line) => tracing::warn!(
                 exporter = %self.exporter,
                 signal = %self.signal,
                 attempt,
-                not_logged = line.held_back,
-                "sending {items} items failed, retrying in {wait:.1?}: {why}",
+                not_shown = line.held_back,
+                "sending {items} items failed, next try in {wait:.1?}: {why}",
             ),
             None => tracing::debug!(
                 exporter = %self.exporter,
                 signal = %self.signal,
                 attempt,
-                "sending {items} items failed, retrying in {wait:.1?}: {why}",
+                "sending {items} items failed, next try in {wait:.1?}: {why}",
             ),
         }
     }

@@ -1,0 +1,84 @@
+//! The Events that can explain how a Job ended.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+/// Reasons of Events about a Job that can explain something; a rule that reads another one adds it here.
+pub const JOB_EVENT_REASONS: &[&str] = &[
+    // No Pod was created.
+    "FailedCreate",
+    "UnknownCompletionMode",
+    // Stored only while no Pod was observed: one existed.
+    "SuccessfulCreate",
+    // Names a Pod that the Job's controller killed.
+    "SuccessfulDelete",
+    // Verdicts; they replace the condition of a Job that was gone after an interruption.
+    "BackoffLimitExceeded",
+    "DeadlineExceeded",
+    "PodFailurePolicy",
+    "FailedIndexes",
+    "MaxFailedIndexesExceeded",
+    "Completed",
+];
+
+/// Reasons of Events about a Pod, all of type `Warning`, that can explain something; a rule that reads another one adds
+/// it here.
+pub const POD_EVENT_REASONS: &[&str] = &[
+    "FailedScheduling",
+    "FailedPrepareDynamicResources",
+    "FailedResourceClaimCreation",
+    "FailedMount",
+    "FailedAttachVolume",
+    "FailedMapVolume",
+    "FailedCreatePodSandBox",
+    "NetworkNotReady",
+    "FailedCreatePodContainer",
+    "FailedKillPod",
+    "ExceededGracePeriod",
+    "NodeNotReady",
+    "Unhealthy",
+    "FailedPostStartHook",
+    // The waiting reason of a container whose status was not observed in time.
+    "Failed",
+    "BackOff",
+    "ErrImageNeverPull",
+    "InspectFailed",
+];
+
+/// Reasons of Events about a node that can explain what happened to a Pod on it; a rule that reads another one adds it
+/// here.
+pub const NODE_EVENT_REASONS: &[&str] = &["SystemOOM"];
+
+/// An Event about the Job, one of its Pods or a node that one ran on.
+///
+/// Repetitions (same object, container, component, reason and message up to its first colon; for `SuccessfulDelete`, which
+/// names a Pod, the whole message) are one, with the last message. Only the reasons in [`JOB_EVENT_REASONS`],
+/// [`POD_EVENT_REASONS`] and [`NODE_EVENT_REASONS`] are stored.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Event {
+    /// `involvedObject.kind`.
+    pub kind: Box<str>,
+    /// `involvedObject.name`.
+    pub name: Box<str>,
+    /// `involvedObject.uid`; empty for a node.
+    pub uid: Box<str>,
+    /// `involvedObject.fieldPath`: names the container (`spec.containers{main}`).
+    #[serde(default, skip_serializing_if = "str::is_empty")]
+    pub field_path: Box<str>,
+    /// `source.component` or `reportingComponent`: the component that claims to have written the Event.
+    #[serde(default, skip_serializing_if = "str::is_empty")]
+    pub component: Box<str>,
+    /// `reason`, verbatim.
+    pub reason: Box<str>,
+    /// `message`, verbatim, of the last one.
+    #[serde(default, skip_serializing_if = "str::is_empty")]
+    pub message: Box<str>,
+    /// The number of repetitions.
+    pub count: i32,
+    /// The first time: `firstTimestamp`, or `eventTime` for Events of the newer kind.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub first: Option<Timestamp>,
+    /// The last time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last: Option<Timestamp>,
+}

@@ -1,0 +1,126 @@
+//! Fills the placeholders of a clause from a finding: `{container} {exit}{message}`.
+
+use std::fmt::Write;
+
+use job_event::evidence::ContainerRole;
+
+use crate::finding::Finding;
+use crate::quote::{one_line, quoted};
+use crate::rules::exit;
+
+/// The most characters of an image's name.
+const MAX_IMAGE: usize = 200;
+
+/// The clause with its placeholders filled, without a full stop.
+///
+/// `{container}`, `{pod}`, `{node}` and `{image}` name an object; `{exit}` is the exit code with its signal, `{since}` the
+/// time since when the node has not been ready. `{message}` is the quoted message with a colon before it, or nothing.
+pub(crate) fn fill(clause: &str, finding: &Finding<'_>) -> String {
+    let mut text = String::with_capacity(clause.len() + finding.message.map_or(0, str::len).min(MAX_IMAGE));
+    for part in clause.split('{') {
+        match part.split_once('}') {
+            Some((placeholder, rest)) => {
+                push(&mut text, placeholder, finding);
+                text.push_str(rest);
+            }
+            None => text.push_str(part),
+        }
+    }
+    text
+}
+
+fn push(text: &mut String, placeholder: &str, finding: &Finding<'_>) {
+    // Writing to a String cannot fail.
+    let _ = match (placeholder, finding) {
+        (
+            "container",
+            Finding {
+                container: Some(container),
+                ..
+            },
+        ) => {
+            let role = match container.role {
+                ContainerRole::Main => "container",
+                ContainerRole::Init => "init container",
+                ContainerRole::Sidecar => "sidecar",
+            };
+            write!(text, "{role} {}", container.name)
+        }
+        ("container", _) => write!(text, "a container"),
+        ("pod", Finding { pod: Some(pod), .. }) => write!(text, "Pod {}", pod.name),
+        ("pod", _) => write!(text, "a Pod"),
+        ("node", _) => match finding.pod.and_then(|pod| pod.node.as_deref()) {
+            Some(node) => write!(text, "node {node}"),
+            None => write!(text, "its node"),
+        },
+        (
+            "image",
+            Finding {
+                container: Some(container),
+                ..
+            },
+        ) => write!(text, "{}", one_line(&container.image, MAX_IMAGE)),
+        (
+            "exit",
+            Finding {
+                exit_code: Some(code), ..
+            },
+        ) => match exit::signal_of(*code).and_then(exit::signal_name) {
+            Some(name) => write!(text, "exited with code {code} (SIG{name})"),
+            None => write!(text, "exited with code {code}"),
+        },
+        ("exit", _) => write!(text, "ended"),
+        ("since", _) => match finding.pod.and_then(|pod| pod.node_outage) {
+            Some(outage) => write!(text, "{}", outage.since),
+            None => write!(text, "an unknown time"),
+        },
+        (
+            "message",
+            Finding {
+                message: Some(message), ..
+            },
+        ) if !message.trim().is_empty() => {
+            write!(text, ": {}", quoted(without_prefix(message)))
+        }
+        ("message", _) => Ok(()),
+        _ => write!(text, "{{{placeholder}}}"),
+    };
+}
+
+/// The message without what the control plane prepends to its core.
+fn without_prefix(message: &str) -> &str {
+    let prefixes = [
+        "(combined from similar events): ",
+        "Error creating: ",
+        "Pod was rejected: ",
+    ];
+    let message = prefixes.iter().fold(message, |message, prefix| {
+        message.strip_prefix(prefix).unwrap_or(message)
+    });
+    // `0/3 nodes are available: WHY. preemption: ...`: the part on preemption explains nothing.
+    let message = match message.split_once(" preemption: ") {
+        Some((why, _)) if why.contains(" nodes are available: ") => why
+            .trim_end_matches(" still not schedulable,")
+            .trim_end_matches(" no new claims to deallocate,"),
+        _ => message,
+    };
+    // `Back-off pulling image "I": ErrImagePull: WHY`
+    match message.split_once(": ErrImagePull: ") {
+        Some((backoff, why)) if backoff.starts_with("Back-off pulling image") => why,
+        _ => message,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cause::CAUSES;
+
+    #[test]
+    fn every_clause_reads_well_without_evidence() {
+        for info in CAUSES.iter().filter(|info| !info.clause.contains("{image}")) {
+            let text = fill(info.clause, &Finding::of(info.cause));
+            assert!(!text.contains(['{', '}']) && !text.ends_with(' '), "{text}");
+        }
+    }
+}
