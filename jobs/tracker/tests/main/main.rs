@@ -8,3 +8,4 @@ mod early;
 mod foreign;
 mod once;
 mod origin;
+mod watermark;

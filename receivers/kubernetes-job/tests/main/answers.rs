@@ -162,7 +162,7 @@ async fn explain_rejects_an_invalid_list() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn explain_ends_where_a_list_does_not() {
+async fn explain_stops_at_an_endless_list() {
     for next in ["same", "another"] {
         let api = Api::new();
         let page = |number: u32| match next {
@@ -186,7 +186,7 @@ async fn explain_ends_where_a_list_does_not() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn explain_skips_an_object_that_cannot_be_used() {
+async fn explain_skips_an_unusable_object() {
     let api = Api::new();
     api.then(
         LIST,
@@ -202,7 +202,7 @@ async fn explain_skips_an_object_that_cannot_be_used() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_log_longer_than_asked_for_is_not_read() {
+async fn reads_no_more_of_a_log_than_requested() {
     let api = Api::new();
     let piece = Piece::Data("y".repeat(1024 * 1024));
     api.then("/log?", [Reply::Stream(std::iter::repeat_n(piece, 100).collect())]);
@@ -218,12 +218,12 @@ async fn a_log_longer_than_asked_for_is_not_read() {
 
 /// The first `count` reports about Jobs that `record` receives.
 async fn recorded(api: &Api, count: usize) -> Vec<String> {
-    let (sender, mut reports) = mpsc::channel(16);
+    let (sender, mut names) = mpsc::channel(16);
     let recording = tokio::spawn(raw::run(api.client(), jobs(), (), sender));
-    let mut told = Vec::new();
-    while told.len() < count {
+    let mut names = Vec::new();
+    while names.len() < count {
         let ((), report) = reports.recv().await.unwrap();
-        told.push(match report {
+        names.push(match report {
             RawReport::Object(change, object) => {
                 assert_eq!(
                     (&object["kind"], &object["apiVersion"]),
@@ -246,7 +246,7 @@ async fn recorded(api: &Api, count: usize) -> Vec<String> {
         });
     }
     recording.abort();
-    told
+    names
 }
 
 #[tokio::test(start_paused = true)]
@@ -257,11 +257,14 @@ async fn record_accepts_only_the_requested_list() {
     api.then(LIST, bad.clone());
     api.then(LIST, [list(9, &[job("u", 5, false)])]);
     api.then(WATCH, [gone(), lines(&[&line("DELETED", &job("u", 10, true))])]);
-    let told = recorded(&api, 4 + bad.len() + 1).await;
-    assert_eq!(told[..2], ["changed u", "listed"]);
-    assert!(told[3..3 + bad.len()].iter().all(|what| what == "no list"), "{told:?}");
+    let reports = recorded(&api, 4 + bad.len() + 1).await;
+    assert_eq!(reports[..2], ["changed u", "listed"]);
+    assert!(
+        reports[3..3 + bad.len()].iter().all(|what| what == "no list"),
+        "{reports:?}"
+    );
     assert_eq!(
-        told[3 + bad.len()..],
+        reports[3 + bad.len()..],
         ["listed", "deleted u"],
         "nothing was removed before"
     );
@@ -291,7 +294,7 @@ async fn record_skips_unusable_objects() {
         WATCH,
         [Reply::Stream(unusable.chain(long).chain([end]).collect()), gone()],
     );
-    let told = recorded(&api, 11).await;
+    let reports = recorded(&api, 11).await;
     let expected = [
         "skipped",
         "skipped",
@@ -303,8 +306,8 @@ async fn record_skips_unusable_objects() {
         "skipped",
         "changed w",
     ];
-    assert_eq!(told[..9], expected);
-    assert!(!told.iter().any(|what| what.starts_with("deleted")), "{told:?}");
+    assert_eq!(reports[..9], expected);
+    assert!(!reports.iter().any(|what| what.starts_with("deleted")), "{reports:?}");
 }
 
 #[tokio::test(start_paused = true)]
@@ -319,6 +322,6 @@ async fn record_never_completes_an_endless_list() {
         ],
     );
     api.then(LIST, [endless, status(500, None), empty_list(5)]);
-    let told = recorded(&api, 4).await;
-    assert_eq!(told, ["no list", "too large", "500 status 500", "listed"]);
+    let reports = recorded(&api, 4).await;
+    assert_eq!(reports, ["no list", "too large", "500 status 500", "listed"]);
 }

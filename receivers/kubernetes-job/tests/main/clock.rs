@@ -105,7 +105,7 @@ async fn reports_jobs_of_a_gap_after_a_fast_clock() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_first_start_ahead_of_all_jobs_is_corrected_by_the_next() {
+async fn the_next_start_corrects_a_first_start_ahead_of_all_jobs() {
     let (clocks, storage) = (Clocks::off_by(DAY), MemoryStorage::new());
     let run = clocks.start(&Api::new(), &storage).await;
     run.until(|status| *status == Status::Ok).await;

@@ -1,5 +1,5 @@
 //! The whole receiver against a simulated API server over real sockets, while things go wrong between them. Time passes
-//! two hundred times as fast as it does, not in jumps: what is on its way through the kernel needs some.
+//! two hundred times as fast as it does, not in jumps, because the kernel takes time to deliver bytes.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -121,7 +121,7 @@ impl Cluster {
         of_jobs.filter(|request| request.verb == Some(verb)).count()
     }
 
-    /// Nothing more is told, and nothing is wrong.
+    /// No further event, no error, a clean shutdown.
     async fn ends(self, mut running: Run) {
         running.no_event_for(LONG).await;
         assert_eq!(running.status(), Status::Ok);
@@ -133,7 +133,7 @@ impl Cluster {
 }
 
 #[tokio::test(start_paused = true)]
-async fn every_kind_of_cut_is_bridged() {
+async fn resumes_after_every_kind_of_cut() {
     let (mut cluster, mut running) = Cluster::start().await;
     // In the middle of a line is in the middle of a character, too.
     for cut in [Cut::End, Cut::EndMidLine, Cut::Reset, Cut::ResetMidLine] {
@@ -146,7 +146,7 @@ async fn every_kind_of_cut_is_bridged() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn every_watch_expires_and_each_job_is_reported_once() {
+async fn reports_each_job_once_when_every_watch_expires() {
     let (mut cluster, mut running) = Cluster::start().await;
     for times in 1..=3 {
         assert!(cluster.simulator.expire_watches() > 0);
@@ -175,7 +175,7 @@ async fn every_watch_expires_and_each_job_is_reported_once() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn watches_that_stall_are_taken_up_where_they_were() {
+async fn resumes_stalled_watches() {
     let (mut cluster, mut running) = Cluster::start().await;
     // Bookmarks come once a minute; after a few of them they are expected.
     tokio::time::sleep(2 * LONG).await;
@@ -201,7 +201,7 @@ async fn watches_that_stall_are_taken_up_where_they_were() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn requests_that_are_never_answered_are_given_up() {
+async fn times_out_unanswered_requests() {
     let (mut cluster, mut running) = Cluster::start().await;
     cluster
         .simulator
@@ -214,7 +214,7 @@ async fn requests_that_are_never_answered_are_given_up() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_token_that_expires_in_the_middle_is_replaced_by_the_one_in_the_kubeconfig() {
+async fn an_expired_token_is_read_again_from_the_kubeconfig() {
     let (mut cluster, mut running) = Cluster::start().await;
     assert!(cluster.simulator.replace_token("first", "second"));
     cluster.simulator.cut_watches(Cut::Reset);
@@ -233,7 +233,7 @@ async fn a_token_that_expires_in_the_middle_is_replaced_by_the_one_in_the_kubeco
 }
 
 #[tokio::test(start_paused = true)]
-async fn rights_that_are_taken_away_and_given_back() {
+async fn recovers_when_revoked_permissions_return() {
     let (mut cluster, mut running) = Cluster::start().await;
     for verb in [Verb::List, Verb::Watch] {
         cluster.simulator.forbid(verb, Resource::Jobs);
@@ -258,7 +258,7 @@ async fn rights_that_are_taken_away_and_given_back() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_server_that_comes_back_on_its_port_is_found() {
+async fn reconnects_to_a_restarted_api_server() {
     let (mut cluster, mut running) = Cluster::start().await;
     let (port, store) = (cluster.simulator.address().port(), cluster.simulator.store().clone());
     cluster.simulator.shutdown().await;

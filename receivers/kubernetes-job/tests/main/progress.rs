@@ -14,10 +14,10 @@ const LEAST: Duration = Duration::from_millis(400);
 /// The longest delay: that of a server which asks for more than is followed.
 const MOST: Duration = Duration::from_secs(120);
 
-/// What the server and the network do to one request.
+/// The effect of the server and the network on one request.
 #[derive(Clone, Debug)]
 enum Fate {
-    /// The request is refused, or the connection, or nothing is heard.
+    /// The request is refused, or the connection, or not answered.
     Fails(Failure),
     /// A list has one more page; a watch delivers so many changes, and then ends after so many milliseconds.
     Works(u64, u64),
@@ -224,7 +224,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 2_000, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn whatever_goes_wrong_it_follows_again_and_skips_nothing(steps in prop::collection::vec(step(), 0..60)) {
+    fn resumes_after_any_failures_and_skips_nothing(steps in prop::collection::vec(step(), 0..60)) {
         let mut world = World::new();
         for step in &steps {
             world.step(step);

@@ -103,7 +103,7 @@ async fn a_recording_becomes_one_event_and_gauges() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_stalled_pipeline_does_not_stop_the_watch_and_shutdown_hands_all_over() {
+async fn a_stalled_pipeline_does_not_stop_the_watch() {
     let api = Api::new();
     play_all(&api, "rerun-parallel-burst");
     let mut running = run(api.client(), r#"{"settle_time":"5m"}"#).await;
@@ -121,7 +121,7 @@ async fn a_stalled_pipeline_does_not_stop_the_watch_and_shutdown_hands_all_over(
 }
 
 #[tokio::test(start_paused = true)]
-async fn without_access_to_pods_and_events_the_event_says_what_is_missing() {
+async fn missing_permissions_are_gaps_in_the_event() {
     let api = Api::new();
     api.then("/pods", std::iter::repeat_n(status(403, None), 100));
     api.then("/events", std::iter::repeat_n(status(403, None), 200));
@@ -134,7 +134,7 @@ async fn without_access_to_pods_and_events_the_event_says_what_is_missing() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn without_access_to_jobs_it_does_not_start_and_says_which_rule_to_add() {
+async fn without_access_to_jobs_it_names_the_missing_rule() {
     let api = Api::new();
     api.then(
         "selfsubjectaccessreviews",
@@ -153,7 +153,7 @@ async fn without_access_to_jobs_it_does_not_start_and_says_which_rule_to_add() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_api_server_that_is_away_is_waited_for() {
+async fn waits_for_an_unreachable_api_server() {
     let api = Api::new();
     api.then("", std::iter::repeat_n(Reply::Refused, 8));
     play_all(&api, "backoff-exit1");

@@ -1,4 +1,4 @@
-//! What the receiver counts about itself.
+//! The receiver's own metrics.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use job_watch::watch::gap::{Ending, Gap};
 use kubernetes_job_receiver::telemetry::Loss;
 
 #[test]
-fn what_became_of_jobs_and_watches_can_be_told_apart() {
+fn counts_jobs_and_watches_by_their_outcome() {
     let metrics = Metrics::new();
     let telemetry = metrics.telemetry();
     telemetry.delivered();

@@ -56,7 +56,7 @@ fn gone() -> Piece {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_job_that_is_told_again_and_again_is_reported_once() {
+async fn reports_a_repeated_job_once() {
     let api = Api::new();
     let failed = || line("MODIFIED", &job("u", 7, true));
     api.then(
@@ -80,7 +80,7 @@ async fn a_job_that_is_told_again_and_again_is_reported_once() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_list_that_breaks_off_removes_nothing() {
+async fn a_truncated_list_removes_nothing() {
     let api = Api::new();
     let running_job = || job("u", 5, false);
     api.then(
@@ -110,7 +110,7 @@ async fn a_list_that_breaks_off_removes_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_job_that_takes_the_name_of_another_is_another() {
+async fn keeps_jobs_of_one_name_apart_by_uid() {
     let api = Api::new();
     api.then(
         LIST,
@@ -147,7 +147,7 @@ async fn a_job_that_takes_the_name_of_another_is_another() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_older_list_takes_no_verdict_back() {
+async fn an_older_list_reverts_no_verdict() {
     // Reported before the old list comes, and still settling when it comes.
     for settle in ["1s", "4m"] {
         let api = Api::new();
@@ -189,7 +189,7 @@ async fn an_older_list_takes_no_verdict_back() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_object_that_cannot_be_used_spoils_no_list() {
+async fn an_unusable_object_fails_no_list() {
     let api = Api::new();
     let bad = [
         Value::Null,
@@ -212,7 +212,7 @@ async fn an_object_that_cannot_be_used_spoils_no_list() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_refusal_on_many_lines_is_read_whole() {
+async fn reads_a_status_of_many_lines() {
     let api = Api::new();
     let Reply::Whole(_, _, body) = status(503, None) else {
         panic!("not a whole reply")
@@ -230,7 +230,7 @@ async fn a_refusal_on_many_lines_is_read_whole() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_reply_that_is_compressed_is_named() {
+async fn names_a_compressed_reply() {
     let api = Api::new();
     api.then(LIST, [Reply::Compressed]);
     api.then(WATCH, vec![Reply::Compressed; 60]);
@@ -246,7 +246,7 @@ async fn a_reply_that_is_compressed_is_named() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn lists_are_consistent_and_in_pages_and_watches_begin_after_a_version() {
+async fn lists_consistently_in_pages_and_watches_from_a_version() {
     let api = Api::new();
     api.then(WATCH, [watch([], gone())]);
     let mut running = run(api.client(), "{}").await;
@@ -270,7 +270,7 @@ async fn lists_are_consistent_and_in_pages_and_watches_begin_after_a_version() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_watch_that_does_not_follow_is_measured_and_makes_the_receiver_unwell() {
+async fn an_interrupted_watch_is_measured_and_shows_in_health() {
     let api = Api::new();
     // Sixty failures take more than a minute, however short their delays are.
     api.then(WATCH, [watch([line("ADDED", &job("u", 6, false))], Piece::Reset)]);
@@ -315,7 +315,7 @@ fn tests_in(folder: &Path) -> BTreeSet<String> {
 }
 
 #[test]
-fn every_trap_has_a_test_or_a_reason_why_it_cannot_occur() {
+fn every_trap_has_a_test_or_cannot_occur() {
     let package = Path::new(env!("CARGO_MANIFEST_DIR"));
     let readme = std::fs::read_to_string(package.join("README.md")).unwrap();
     let tests = tests_in(&package.join("../.."));

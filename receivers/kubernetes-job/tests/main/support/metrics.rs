@@ -1,4 +1,4 @@
-//! Reads what the receiver counts about itself.
+//! Reads the receiver's own metrics.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -19,7 +19,7 @@ impl PushMetricExporter for Exported {
     async fn export(&self, metrics: &ResourceMetrics) -> OTelSdkResult {
         let mut points = Vec::new();
         for metric in metrics.scope_metrics().flat_map(|scope| scope.metrics()) {
-            let mut tell = |attributes: Vec<&KeyValue>, value: String| {
+            let mut push = |attributes: Vec<&KeyValue>, value: String| {
                 let mut attributes: Vec<String> = attributes
                     .iter()
                     .map(|attribute| format!("{}={}", attribute.key, attribute.value))
@@ -30,16 +30,16 @@ impl PushMetricExporter for Exported {
             match metric.data() {
                 AggregatedMetrics::U64(MetricData::Sum(sum)) => sum
                     .data_points()
-                    .for_each(|point| tell(point.attributes().collect(), point.value().to_string())),
+                    .for_each(|point| push(point.attributes().collect(), point.value().to_string())),
                 AggregatedMetrics::U64(MetricData::Gauge(gauge)) => gauge
                     .data_points()
-                    .for_each(|point| tell(point.attributes().collect(), point.value().to_string())),
+                    .for_each(|point| push(point.attributes().collect(), point.value().to_string())),
                 AggregatedMetrics::F64(MetricData::Gauge(gauge)) => gauge
                     .data_points()
-                    .for_each(|point| tell(point.attributes().collect(), point.value().to_string())),
+                    .for_each(|point| push(point.attributes().collect(), point.value().to_string())),
                 AggregatedMetrics::F64(MetricData::Histogram(histogram)) => histogram
                     .data_points()
-                    .for_each(|point| tell(point.attributes().collect(), point.sum().to_string())),
+                    .for_each(|point| push(point.attributes().collect(), point.sum().to_string())),
                 other => panic!("{other:?}"),
             }
         }

@@ -79,7 +79,7 @@ pub fn status(code: u16, retry_after: Option<u64>) -> Reply {
     Reply::Whole(code, retry_after, body)
 }
 
-/// A watch that delivers these lines and then goes on in silence.
+/// A watch that delivers these lines and then falls silent.
 pub fn lines(lines: &[&str]) -> Reply {
     let data = lines.iter().map(|line| Piece::Data(format!("{line}\n")));
     Reply::Stream(data.chain([Piece::Hang]).collect())
@@ -121,7 +121,7 @@ impl Api {
         state.script.entry(part.to_owned()).or_default().extend(replies);
     }
 
-    /// What was asked so far about URIs that hold `part`.
+    /// The requests so far for URIs that contain `part`.
     pub fn asked(&self, part: &str) -> Vec<Asked> {
         let state = self.state.lock().unwrap();
         state

@@ -19,13 +19,13 @@ use tokio_util::sync::CancellationToken;
 
 use super::metrics::Metrics;
 
-/// A receiver that was started.
+/// A running receiver.
 pub struct Run {
-    /// What comes out of it.
+    /// The events it emits.
     pub logs: mpsc::Receiver<Batch>,
-    /// The gauges that come out of it.
+    /// The gauges it emits.
     pub gauges: mpsc::Receiver<Batch>,
-    /// What it counts about itself.
+    /// Its own metrics.
     pub metrics: Metrics,
     pub shutdown: CancellationToken,
     pub task: JoinHandle<Result<(), ComponentError>>,

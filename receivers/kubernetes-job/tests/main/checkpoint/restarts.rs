@@ -1,0 +1,252 @@
+//! Jobs that finish around a restart.
+
+use std::time::Duration;
+
+use collector_runtime::health::Status;
+use collector_runtime::storage::memory::MemoryStorage;
+use job_event::evidence::Gap;
+use serde_json::json;
+
+use super::{EVENTS, JOBS, changes, end_of, job, kill, list, next, start, start_with, stop, time, uid};
+use crate::support::Api;
+use crate::support::Piece;
+use crate::support::Reply;
+use crate::support::empty_list;
+use crate::support::status;
+
+#[tokio::test(start_paused = true)]
+async fn reports_jobs_finished_between_runs_once() {
+    let storage = MemoryStorage::new();
+    let api = Api::new();
+    api.then(
+        &format!("{JOBS}watch"),
+        [changes(&[("ADDED", job("a", None)), ("MODIFIED", job("a", Some(2)))])],
+    );
+    api.then(JOBS, [list(&[job("old", Some(-500))])]);
+    let mut run = start(&api, &storage).await;
+    assert_eq!(&*run.next_event().await.job.name, "a");
+    run.no_event_for(Duration::from_secs(30)).await;
+    kill(run).await;
+
+    let later = [
+        job("old", Some(-500)),
+        job("a", Some(2)),
+        job("b", Some(20)),
+        job("c", None),
+    ];
+    for _ in 0..2 {
+        let api = Api::new();
+        api.then(JOBS, [list(&later)]);
+        let mut run = start(&api, &storage).await;
+        let (evidence, batch) = next(&mut run).await;
+        assert_eq!(&*evidence.job.name, "b");
+        assert_eq!(
+            evidence.job.decided_at().unwrap().to_string(),
+            time(20),
+            "its true time"
+        );
+        run.no_event_for(Duration::from_secs(30)).await;
+        // Killed before the acknowledgement: the event is sent again.
+        kill(run).await;
+        drop(batch);
+    }
+    let api = Api::new();
+    api.then(JOBS, [list(&later)]);
+    let mut run = start(&api, &storage).await;
+    run.next_event().await;
+    stop(run).await;
+    let api = Api::new();
+    api.then(JOBS, [list(&later)]);
+    let mut run = start(&api, &storage).await;
+    run.no_event_for(Duration::from_secs(120)).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn reports_jobs_deleted_between_runs_from_their_events() {
+    let storage = MemoryStorage::new();
+    let api = Api::new();
+    api.then(EVENTS, [list(&[end_of("before", -100)])]);
+    let mut run = start(&api, &storage).await;
+    run.no_event_for(Duration::from_secs(60)).await;
+    kill(run).await;
+
+    let events = [end_of("before", -100), end_of("gone", 70), end_of("there", 71)];
+    let api = Api::new();
+    api.then(JOBS, [list(&[job("there", Some(71))])]);
+    api.then(EVENTS, [list(&events)]);
+    let mut run = start(&api, &storage).await;
+    run.until(|status| *status == Status::Ok).await;
+    let gaps = run.points("otelcol_k8s_job_watch_gap_seconds");
+    assert_eq!(gaps.len(), 1, "the time between the runs: {gaps:?}");
+    let mut reported = std::collections::BTreeMap::new();
+    for _ in 0..2 {
+        let evidence = run.next_event().await;
+        reported.insert(evidence.job.name.to_string(), evidence);
+    }
+    let gone = &reported["gone"];
+    assert_eq!(
+        (gone.job.reason(), gone.job.outcome().as_str()),
+        (Some("BackoffLimitExceeded"), "Failed")
+    );
+    assert_eq!((&*gone.job.namespace, &*gone.job.uid), ("n", &*uid("gone")));
+    assert_eq!(gone.gaps, [Gap::EndNotSeen]);
+    assert_eq!(gone.job.decided_at().unwrap().to_string(), time(70));
+    assert!(!reported["there"].gaps.contains(&Gap::EndNotSeen));
+    run.no_event_for(Duration::from_secs(60)).await;
+    assert_eq!(run.points("otelcol_k8s_job_recovered").len(), 1);
+    kill(run).await;
+
+    let api = Api::new();
+    api.then(EVENTS, [list(&events)]);
+    let mut run = start(&api, &storage).await;
+    run.no_event_for(Duration::from_secs(60)).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_deleted_run_keeps_its_cronjob() {
+    let storage = MemoryStorage::new();
+    let mut run = start(&Api::new(), &storage).await;
+    run.no_event_for(Duration::from_secs(90)).await;
+    kill(run).await;
+    let slot: jiff::Timestamp = time(60).parse().unwrap();
+    let run_name = format!("nightly-{}", slot.as_second() / 60);
+    let cronjob = json!({"metadata": {"uid": uid("nightly"), "name": "nightly", "namespace": "n", "resourceVersion": "5",
+        "creationTimestamp": time(-7200)}, "spec": {"schedule": "* * * * *"}});
+    let api = Api::new();
+    api.then("/cronjobs?", [list(&[cronjob])]);
+    api.then(EVENTS, [list(&[end_of(&run_name, 70), end_of("nightly-by-hand", 71)])]);
+    let mut run = start(&api, &storage).await;
+    for _ in 0..2 {
+        let evidence = run.next_event().await;
+        let name = evidence.job.name;
+        let owner = evidence
+            .job
+            .cronjob
+            .map(|cronjob| (cronjob.name, cronjob.scheduled, cronjob.schedule));
+        let expected = ("nightly".into(), Some(slot), Some("* * * * *".into()));
+        assert_eq!(owner, (*name == run_name).then_some(expected), "{name}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn with_a_selector_events_report_no_job() {
+    let storage = MemoryStorage::new();
+    for _ in 0..2 {
+        let api = Api::new();
+        api.then(EVENTS, [list(&[end_of("foreign", 50)])]);
+        let mut run = start_with(&api, &storage, r#"{"label_selector":"team=a"}"#).await;
+        run.no_event_for(Duration::from_secs(60)).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn first_start_reports_finished_jobs_up_to_an_age() {
+    let storage = MemoryStorage::new();
+    let api = Api::new();
+    let jobs = [job("recent", Some(-60)), job("old", Some(-7200))];
+    api.then(JOBS, [list(&jobs)]);
+    let mut run = start_with(
+        &api,
+        &storage,
+        r#"{"on_first_start":"report_finished","finished_max_age":"1h"}"#,
+    )
+    .await;
+    assert_eq!(&*run.next_event().await.job.name, "recent");
+    run.no_event_for(Duration::from_secs(60)).await;
+    kill(run).await;
+    let api = Api::new();
+    api.then(JOBS, [list(&jobs)]);
+    let mut run = start_with(&api, &storage, r#"{"on_first_start":"report_finished"}"#).await;
+    run.no_event_for(Duration::from_secs(60)).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn stores_the_first_start_before_the_first_list() {
+    let storage = MemoryStorage::new();
+    let api = Api::new();
+    api.then(JOBS, [Reply::Silence]);
+    let mut run = start(&api, &storage).await;
+    // Sooner than the delayed writes.
+    run.no_event_for(Duration::from_millis(100)).await;
+    kill(run).await;
+    tokio::time::advance(Duration::from_secs(9)).await;
+    let api = Api::new();
+    api.then(JOBS, [list(&[job("before", Some(-60)), job("between", Some(1))])]);
+    let mut run = start(&api, &storage).await;
+    assert_eq!(&*run.next_event().await.job.name, "between");
+    run.no_event_for(Duration::from_secs(60)).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_job_ignored_on_first_start_stays_ignored() {
+    let storage = MemoryStorage::new();
+    let api = Api::new();
+    api.then(JOBS, [list(&[job("old", Some(-1))])]);
+    let mut run = start(&api, &storage).await;
+    run.no_event_for(Duration::from_secs(9)).await;
+    kill(run).await;
+    // The Job is deleted; its Event is dated after the start.
+    let api = Api::new();
+    api.then(EVENTS, [list(&[end_of("old", 1)])]);
+    let mut run = start(&api, &storage).await;
+    run.no_event_for(Duration::from_secs(60)).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn shutdown_reports_no_job_whose_end_is_unknown() {
+    let storage = MemoryStorage::new();
+    let api = Api::new();
+    let gone = status(410, None);
+    api.then(&format!("{JOBS}watch"), [changes(&[("ADDED", job("a", None))]), gone]);
+    // The first watch ends, the second is refused, and the next list lacks the Job.
+    api.then(JOBS, [empty_list(1), empty_list(8)]);
+    let mut run = start(&api, &storage).await;
+    tokio::time::timeout(Duration::from_secs(600), async {
+        while api.asked("/jobs?limit").len() < 2 {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    })
+    .await
+    .expect("a second list");
+    run.shutdown.cancel();
+    (&mut run.task).await.unwrap().unwrap();
+    assert!(run.logs.try_recv().is_err(), "its end is not known yet");
+
+    let api = Api::new();
+    api.then(EVENTS, [list(&[end_of("a", 1)])]);
+    let mut run = start(&api, &storage).await;
+    let evidence = run.next_event().await;
+    assert_eq!((&*evidence.job.name, evidence.job.outcome().as_str()), ("a", "Failed"));
+}
+
+/// A watch of Events that delivers the Event of a Job's end after three seconds.
+fn late_event(name: &str, ended: i64) -> Reply {
+    let event = json!({"type": "ADDED", "object": end_of(name, ended)});
+    Reply::Stream(vec![
+        Piece::Wait(Duration::from_secs(3)),
+        Piece::Data(format!("{event}\n")),
+        Piece::Hang,
+    ])
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_late_event_reports_a_job_deleted_before_the_list() {
+    let storage = MemoryStorage::new();
+    let mut run = start(&Api::new(), &storage).await;
+    run.no_event_for(Duration::from_secs(60)).await;
+    kill(run).await;
+    // It finished between the runs, and its Event arrives after the lists.
+    let api = Api::new();
+    api.then(&format!("{EVENTS}watch"), [late_event("gone", 30)]);
+    let mut run = start(&api, &storage).await;
+    let reported = tokio::time::timeout(Duration::from_secs(20), run.next_event()).await;
+    assert_eq!(&*reported.expect("soon").job.name, "gone");
+    kill(run).await;
+    // By its clock this one finished after the list. Its own watch may be late, so it waits longer.
+    let api = Api::new();
+    api.then(&format!("{EVENTS}watch"), [late_event("late", 10_000)]);
+    let mut run = start(&api, &storage).await;
+    run.no_event_for(Duration::from_secs(60)).await;
+    let reported = tokio::time::timeout(Duration::from_secs(200), run.next_event()).await;
+    assert_eq!(&*reported.expect("in the end").job.name, "late");
+}

@@ -1,0 +1,133 @@
+//! Lists and watches against an API server that answers by a script, on a paused clock.
+
+mod lists;
+mod resuming;
+mod silence;
+
+use std::time::Duration;
+
+use crate::support::{Api, Piece};
+use job_watch::model::Watched;
+use job_watch::watch::gap::Gap;
+use job_watch::watch::machine::Failure;
+use job_watch::watch::request::targets;
+use job_watch::watch::{Message, Report, Watch};
+use job_watch::{Kind, Object, Observation};
+use pacing::Random;
+use tokio::sync::mpsc;
+use tokio::task::AbortHandle;
+use tokio_util::sync::CancellationToken;
+
+const LIST: &str = "/jobs?limit";
+const WATCH: &str = "/jobs?watch=true";
+
+struct Watching {
+    messages: mpsc::Receiver<Message>,
+    first_list: CancellationToken,
+    task: AbortHandle,
+}
+
+impl Drop for Watching {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+/// The seed of the delays; `WATCHING_SEED` sets another one.
+fn seed() -> u64 {
+    let seed = std::env::var("WATCHING_SEED").map_or(1, |seed| seed.parse().unwrap());
+    println!("seed {seed}");
+    seed
+}
+
+fn watch(api: &Api) -> Watching {
+    watch_of(api, Kind::Jobs, &[], Object::Job)
+}
+
+/// Watches a kind in the whole cluster, or in the first of these namespaces.
+fn watch_of<T: Watched>(api: &Api, kind: Kind, namespaces: &[String], object: fn(Box<T>) -> Object) -> Watching {
+    let (sender, messages) = mpsc::channel(256);
+    let first_list = CancellationToken::new();
+    let target = targets(namespaces, &[], "")
+        .into_iter()
+        .find(|target| target.source.kind == kind)
+        .unwrap();
+    let watch = Watch {
+        client: api.client(),
+        target,
+        messages: sender,
+        first_list: first_list.clone(),
+        random: Random::seeded(seed()),
+    };
+    let task = tokio::spawn(watch.run(object)).abort_handle();
+    Watching {
+        messages,
+        first_list,
+        task,
+    }
+}
+
+impl Watching {
+    /// The next `count` messages, in few words.
+    async fn reports(&mut self, count: usize) -> Vec<String> {
+        let mut reports = Vec::new();
+        while reports.len() < count {
+            reports.push(match self.messages.recv().await.unwrap().report {
+                Report::Observed(Observation::ListBegins) => "list".into(),
+                Report::Observed(Observation::ListLacks) => "lacks".into(),
+                Report::Observed(Observation::ListEnds) => "end".into(),
+                Report::Observed(Observation::Forbidden) => "forbidden".into(),
+                Report::Observed(Observation::Listed(object)) => format!("listed {}", object.metadata().name),
+                Report::Observed(Observation::Changed(object)) => format!("changed {}", object.metadata().name),
+                Report::Observed(Observation::Deleted(object)) => format!("deleted {}", object.metadata().name),
+                Report::Undecodable(_) => "undecodable".into(),
+                Report::Works(None) => "works".into(),
+                Report::Works(Some(Gap { length, ending })) => {
+                    format!("works after {}s by {}", length.as_secs(), ending.as_str())
+                }
+                // Bookmarks, and watches that end.
+                Report::Alive => continue,
+                Report::Failed { failure, times } => match failure {
+                    Failure::Status { code, .. } => format!("{code} x{times}"),
+                    Failure::Connection(_) => format!("connection x{times}"),
+                    Failure::Silence(_) => format!("silence x{times}"),
+                    Failure::Slow(_) => format!("slow x{times}"),
+                    Failure::Cut => format!("cut x{times}"),
+                    Failure::Empty => format!("empty x{times}"),
+                    Failure::Unreadable(_) => format!("unreadable x{times}"),
+                    Failure::BadList(_) => format!("no list x{times}"),
+                    Failure::TooLarge(_) => format!("too large x{times}"),
+                },
+            });
+        }
+        reports
+    }
+}
+
+fn job(kind: &str, name: &str, version: u64) -> String {
+    format!(
+        r#"{{"type":"{kind}","object":{{"kind":"Job","metadata":{{"uid":"u-{name}","name":"{name}","resourceVersion":"{version}"}}}}}}"#
+    )
+}
+
+fn gone() -> String {
+    r#"{"type":"ERROR","object":{"kind":"Status","status":"Failure","message":"too old resource version: 5 (9)","reason":"Expired","code":410}}"#
+        .into()
+}
+
+/// Waits until `count` requests for `part` were made, an hour at most.
+async fn asked(api: &Api, part: &str, count: usize) -> Vec<crate::support::Asked> {
+    for _ in 0..360_000 {
+        let asked = api.asked(part);
+        if asked.len() >= count {
+            return asked;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    panic!("{part} was not asked {count} times: {:?}", api.asked(part));
+}
+
+fn bookmark(version: u64) -> Piece {
+    let object = format!(r#"{{"kind":"Job","metadata":{{"resourceVersion":"{version}"}}}}"#);
+    Piece::Data(format!("{{\"type\":\"BOOKMARK\",\"object\":{object}}}\n"))
+}
