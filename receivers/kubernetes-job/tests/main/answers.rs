@@ -218,7 +218,7 @@ async fn reads_no_more_of_a_log_than_requested() {
 
 /// The first `count` reports about Jobs that `record` receives.
 async fn recorded(api: &Api, count: usize) -> Vec<String> {
-    let (sender, mut names) = mpsc::channel(16);
+    let (sender, mut reports) = mpsc::channel(16);
     let recording = tokio::spawn(raw::run(api.client(), jobs(), (), sender));
     let mut names = Vec::new();
     while names.len() < count {
