@@ -104,7 +104,7 @@ pub const DYNATRACE: Profile = Profile {
     name: "dynatrace",
     path: "/api/v2/otlp",
     key_header: "authorization",
-    key_prefix: "Api-ApiToken ",
+    key_prefix: "Api-Token ",
     content_types: &[PROTOBUF],
     encodings: &["", "gzip"],
     grpc: false,
