@@ -1,10 +1,10 @@
-//! The time of day, as points and stored requests know it.
+//! The wall clock, in the unit of points and stored requests.
 
 use std::fmt;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-/// Tells the time; a clone tells the same.
+/// A wall clock.
 #[derive(Clone)]
 pub(super) struct Clock(Arc<dyn Fn() -> SystemTime + Send + Sync>);
 

@@ -1,4 +1,4 @@
-//! One request from the queue to its end: attempts, waits, cuts.
+//! One request from the queue to its end: attempts, waits, splits.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -6,228 +6,250 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 
-use super::backoff::Backoff;
-use super::condition::Part;
+use super::capacity::Reservation;
 use super::destination::{Destination, SendOutcome};
 use super::expiry;
 use super::instruments::Loss;
-use super::kept::{Read, Refused};
-use super::lane::Lane;
-use super::places::Place;
-use super::queue::{Attempts, Held, Work};
+use super::queue::{Attempts, QueuedRequest, Unit};
 use super::request::Request;
 use super::sharing::Acks;
+use super::signal_sender::SignalSender;
 use collector_data::Outcome;
 use collector_data::split;
 use collector_runtime::component::ComponentError;
+use collector_runtime::storage::ClaimError;
 
-/// For how long a request is tried before it lets others pass, where nothing else is delivered either: then it may be the
-/// request that the destination cannot take, and not all of them.
-const PATIENCE: Duration = Duration::from_secs(300);
+/// After this time without any delivery a request lets others pass: the backend may refuse this request only.
+const YIELD_AFTER: Duration = Duration::from_secs(300);
 
 /// How a request ended.
-enum End {
+enum Ending {
     Decided(Outcome),
-    /// Others are sent before the next attempt.
-    Later,
-    /// These take its place; if anything of it was given up, why.
-    Replaced(Vec<Request>, Option<String>),
-    /// The process ends, and the next one goes on with what is stored.
-    LeftForTheNextStart,
+    /// Other requests are sent before the next attempt.
+    Requeued,
+    /// These requests replace it. `lost` says why a part of it was dropped.
+    Replaced {
+        requests: Vec<Request>,
+        lost: Option<String>,
+    },
+    /// The collector shuts down; the request stays in the store.
+    LeftInStore,
 }
 
-/// Whom or what the end of a request concerns.
-enum Keep {
-    Acks(Acks),
-    Key(String),
+/// Where the end of a request is recorded.
+enum Origin {
+    Memory(Acks),
+    /// The key in the persistent queue.
+    Store(String),
 }
 
 /// The next step of a consumer.
 enum Next {
-    GoOn,
-    /// It puts the rest of the request behind the others.
-    Later,
+    Continue,
+    /// Puts the rest of the unit at the end of the queue.
+    Requeue,
     Stop,
 }
 
-impl<D: Destination> Lane<D> {
-    /// Sends from the queue until it is closed and empty, or the process ends and the rest stays stored: then it gives
-    /// the place of the request that it had in hand, which is still to be sent and so still counts.
+impl<D: Destination> SignalSender<D> {
+    /// Sends from the queue until it is closed and empty, or until shutdown leaves the rest in the store. Then it returns
+    /// the reservation of the request in hand, which stays queued.
     ///
     /// # Errors
-    /// If the store cannot be used any more.
-    pub(super) async fn consume(self: Arc<Self>) -> Result<Option<Place>, ComponentError> {
-        while let Some(mut work) = self.queue.next().await {
-            match self.deliver(&mut work).await? {
-                Next::GoOn => {}
-                Next::Later => self.queue.put(work),
-                Next::Stop => return Ok(Some(work.place)),
+    /// If the store can no longer be used.
+    pub(super) async fn consume(self: Arc<Self>) -> Result<Option<Reservation>, ComponentError> {
+        while let Some(mut unit) = self.queue.next().await {
+            match self.deliver(&mut unit).await? {
+                Next::Continue => {}
+                Next::Requeue => self.queue.put(unit),
+                Next::Stop => return Ok(Some(unit.reservation)),
             }
         }
         Ok(None)
     }
 
-    /// Sends one request, in parts if need be, in order.
-    async fn deliver(&self, work: &mut Work) -> Result<Next, ComponentError> {
-        while let Some(held) = work.parts.pop_front() {
-            let (request, keep) = match (held, &self.kept) {
-                (Held::InMemory(request, acks), _) => (request, Keep::Acks(acks)),
-                (Held::Stored(key), Some(kept)) => match kept.read(self.signal, &key).await? {
-                    Read::Request(request) => (request, Keep::Key(key)),
-                    Read::Unreadable => {
-                        self.instruments.unreadable();
-                        continue;
-                    }
-                },
-                // Only a lane with a store makes these.
-                (Held::Stored(_), None) => continue,
+    /// Sends the requests of a unit in order.
+    async fn deliver(&self, unit: &mut Unit) -> Result<Next, ClaimError> {
+        while let Some(queued) = unit.requests.pop_front() {
+            let Some((request, origin)) = self.load(queued).await? else {
+                continue;
             };
-            let mut attempts = work.attempts.take().unwrap_or_else(|| Attempts {
+            let mut attempts = unit.attempts.take().unwrap_or_else(|| Attempts {
                 begin: Instant::now(),
                 count: 0,
-                backoff: Backoff::new(&self.retry),
             });
-            match self.send(&request, matches!(keep, Keep::Key(_)), &mut attempts).await {
-                End::LeftForTheNextStart => return Ok(Next::Stop),
-                End::Later => {
-                    work.parts.push_front(match keep {
-                        Keep::Acks(acks) => Held::InMemory(request, acks),
-                        Keep::Key(key) => Held::Stored(key),
+            let is_stored = matches!(origin, Origin::Store(_));
+            match self.send(&request, is_stored, &mut attempts).await {
+                Ending::LeftInStore => return Ok(Next::Stop),
+                Ending::Requeued => {
+                    unit.requests.push_front(match origin {
+                        Origin::Memory(acks) => QueuedRequest::InMemory(request, acks),
+                        Origin::Store(key) => QueuedRequest::Stored(key),
                     });
-                    work.attempts = Some(attempts);
-                    return Ok(Next::Later);
+                    unit.attempts = Some(attempts);
+                    return Ok(Next::Requeue);
                 }
-                End::Decided(outcome) => match (keep, &self.kept) {
-                    (Keep::Acks(acks), _) => acks.decide(&outcome),
-                    (Keep::Key(key), Some(kept)) => kept.remove(self.signal, &key).await?,
-                    (Keep::Key(_), None) => {}
-                },
-                End::Replaced(parts, lost) => {
-                    let parts = self.replace(keep, parts, lost).await?;
-                    parts.into_iter().rev().for_each(|part| work.parts.push_front(part));
+                Ending::Decided(outcome) => self.record(origin, &outcome).await?,
+                Ending::Replaced { requests, lost } => {
+                    let queued = self.replace(origin, requests, lost).await?;
+                    queued.into_iter().rev().for_each(|part| unit.requests.push_front(part));
                 }
             }
         }
-        Ok(Next::GoOn)
+        Ok(Next::Continue)
     }
 
-    /// Puts parts in the place of a request.
+    /// The request itself; `None` if it is unreadable and was set aside.
+    async fn load(&self, queued: QueuedRequest) -> Result<Option<(Request, Origin)>, ClaimError> {
+        let (key, persistent) = match (queued, &self.persistent) {
+            (QueuedRequest::InMemory(request, acks), _) => return Ok(Some((request, Origin::Memory(acks)))),
+            (QueuedRequest::Stored(key), Some(persistent)) => (key, persistent),
+            // Only a persistent queue makes these.
+            (QueuedRequest::Stored(_), None) => return Ok(None),
+        };
+        let request = persistent.read(self.signal, &key).await?;
+        if request.is_none() {
+            self.instruments.unreadable();
+        }
+        Ok(request.map(|request| (request, Origin::Store(key))))
+    }
+
+    async fn record(&self, origin: Origin, outcome: &Outcome) -> Result<(), ClaimError> {
+        match (origin, &self.persistent) {
+            (Origin::Memory(acks), _) => acks.decide(outcome),
+            (Origin::Store(key), Some(persistent)) => persistent.remove(&key).await?,
+            (Origin::Store(_), None) => {}
+        }
+        Ok(())
+    }
+
+    /// Replaces a request by its parts.
     async fn replace(
         &self,
-        keep: Keep,
+        origin: Origin,
         parts: Vec<Request>,
         lost: Option<String>,
-    ) -> Result<Vec<Held>, ComponentError> {
-        let (key, kept) = match (keep, &self.kept) {
-            (Keep::Acks(acks), _) => {
-                let held = parts
+    ) -> Result<Vec<QueuedRequest>, ClaimError> {
+        let (key, persistent) = match (origin, &self.persistent) {
+            (Origin::Memory(acks), _) => {
+                let queued = parts
                     .into_iter()
-                    .map(|part| Held::InMemory(part, acks.clone()))
+                    .map(|part| QueuedRequest::InMemory(part, acks.clone()))
                     .collect();
                 acks.decide(&lost.map_or(Outcome::Delivered, Outcome::Rejected));
-                return Ok(held);
+                return Ok(queued);
             }
-            (Keep::Key(key), Some(kept)) => (key, kept),
-            (Keep::Key(_), None) => return Ok(Vec::new()),
+            (Origin::Store(key), Some(persistent)) => (key, persistent),
+            (Origin::Store(_), None) => return Ok(Vec::new()),
         };
         if parts.is_empty() {
-            kept.remove(self.signal, &key).await?;
+            persistent.remove(&key).await?;
             return Ok(Vec::new());
         }
-        match kept.replace(self.signal, &key, &parts, self.clock.now()).await? {
-            Ok(keys) => Ok(keys.into_iter().map(Held::Stored).collect()),
-            Err(Refused(why)) => {
-                // The whole stays stored, so the next start sends it once more.
-                tracing::error!(exporter = %self.exporter, "the parts of {key} cannot be stored and are sent from memory: {why}");
-                Ok(parts
-                    .into_iter()
-                    .map(|part| Held::InMemory(part, Acks::default()))
-                    .collect())
+        match persistent.replace(&key, &parts, self.clock.now()).await {
+            Ok(keys) => Ok(keys.into_iter().map(QueuedRequest::Stored).collect()),
+            Err(ClaimError::Permanent(problem)) => {
+                // The whole request stays stored, so it is sent again after a restart.
+                tracing::error!(
+                    exporter = %self.exporter,
+                    key,
+                    problem,
+                    "cannot store the parts of a request; sending them from memory"
+                );
+                let in_memory = |part| QueuedRequest::InMemory(part, Acks::default());
+                Ok(parts.into_iter().map(in_memory).collect())
             }
+            Err(error) => Err(error),
         }
     }
 
-    /// Tries until the request's end is known, or others are to pass it.
-    async fn send(&self, request: &Request, stored: bool, attempts: &mut Attempts) -> End {
+    /// Attempts a request until its end is known or others pass it.
+    async fn send(&self, request: &Request, is_stored: bool, attempts: &mut Attempts) -> Ending {
         let items = request.items;
         let begin = attempts.begin;
         loop {
-            if let Some(end) = self.without_the_old(request) {
-                return end;
+            if let Some(ending) = self.without_expired_points(request) {
+                return ending;
             }
-            attempts.count += 1;
-            let delivered = self.delivered.load(Ordering::Relaxed);
-            let flight = self.instruments.in_flight();
+            attempts.count = attempts.count.saturating_add(1);
+            let delivered_before = self.delivered.load(Ordering::Relaxed);
+            let in_flight = self.instruments.in_flight();
             let outcome = self.destination.export(request).await;
-            drop(flight);
-            let (after, why) = match outcome {
-                SendOutcome::Accepted => {
-                    self.arrived(items);
-                    return End::Decided(Outcome::Delivered);
-                }
-                SendOutcome::Partial { rejected, message } => return self.partly(items, rejected, &message),
-                SendOutcome::TooLarge(why) => match self.halves(request) {
-                    Ok(parts) => {
-                        tracing::debug!(exporter = %self.exporter, "{why}; sending its {items} items in halves");
-                        return End::Replaced(parts, None);
-                    }
-                    Err(cause) => return self.refused(items, format!("{why}; {cause}")),
-                },
-                SendOutcome::Permanent(why) => return self.refused(items, why),
-                SendOutcome::Misconfigured(why) if self.retry.enabled && self.retry.misconfigured => (None, why),
-                SendOutcome::Misconfigured(why) => {
-                    self.condition.failing(self.signal, Part::Destination, &why);
-                    self.lost(items, Loss::Refused, &why);
-                    return End::Decided(Outcome::Rejected(why));
-                }
-                SendOutcome::Retry { after, why } => (after, why),
+            drop(in_flight);
+            let (retry_after, why) = match self.judge(request, outcome) {
+                Ok(ending) => return ending,
+                Err(failure) => failure,
             };
 
-            self.condition.failing(self.signal, Part::Destination, &why);
-            let leave = || stored && self.shutdown.is_cancelled();
-            if leave() {
-                return End::LeftForTheNextStart;
+            self.unhealthy(&why);
+            let must_stop = || is_stored && self.shutdown.is_cancelled();
+            if must_stop() {
+                return Ending::LeftInStore;
             }
-            let wait = match self.retry.enabled {
-                true => attempts.backoff.next(begin.elapsed(), after, (self.random)()),
-                false => None,
-            };
-            let Some(wait) = wait else {
+            let delay = self
+                .retry
+                .delay(attempts.count, begin.elapsed(), retry_after, (self.random)());
+            let Some(wait) = delay else {
                 let why = self.exhausted(attempts.count, begin.elapsed(), &why);
                 self.lost(items, Loss::RetriesExhausted, &why);
-                return End::Decided(Outcome::Dropped(why));
+                return Ending::Decided(Outcome::Dropped(why));
             };
-            let wait = self.hurried(wait);
-            self.will_retry(items, attempts.count, wait, &why);
-            self.wait(wait, stored).await;
-            // The destination asked for a wait, and the next start is late enough.
-            if after.is_some() && leave() {
-                return End::LeftForTheNextStart;
+            let wait = self.shortened_on_shutdown(wait);
+            self.log_retry(items, attempts.count, wait, &why);
+            self.wait(wait, is_stored).await;
+            // The backend asked for a wait, and the next startup is late enough.
+            if retry_after.is_some() && must_stop() {
+                return Ending::LeftInStore;
             }
-            // A request that the destination cannot take, now or ever, must not keep a consumer from those that it can.
-            let others_pass = self.delivered.load(Ordering::Relaxed) > delivered || begin.elapsed() >= PATIENCE;
-            if others_pass && !self.in_order && !self.queue.is_empty() {
-                return End::Later;
+            // A request that the backend never accepts must not keep a consumer from the others.
+            let others_may_pass =
+                self.delivered.load(Ordering::Relaxed) > delivered_before || begin.elapsed() >= YIELD_AFTER;
+            if others_may_pass && !self.in_order && !self.queue.is_empty() {
+                return Ending::Requeued;
             }
         }
     }
 
-    /// The destination has it, at least in part.
-    fn partly(&self, items: u64, rejected: u64, message: &str) -> End {
+    /// The ending after one attempt, or the wait that the backend asks for and the reason to retry.
+    fn judge(&self, request: &Request, outcome: SendOutcome) -> Result<Ending, (Option<Duration>, String)> {
+        let items = request.items;
+        Ok(match outcome {
+            SendOutcome::Accepted => {
+                self.accepted(items);
+                Ending::Decided(Outcome::Delivered)
+            }
+            SendOutcome::Partial { rejected, message } => self.accepted_partially(items, rejected, &message),
+            SendOutcome::TooLarge(why) => match self.halves(request) {
+                Ok(requests) => {
+                    tracing::debug!(exporter = %self.exporter, items, why, "splitting a request that is too large");
+                    Ending::Replaced { requests, lost: None }
+                }
+                Err(cause) => self.refused(items, format!("{why}; {cause}")),
+            },
+            SendOutcome::Permanent(why) => self.refused(items, why),
+            SendOutcome::Misconfigured(why) if self.retry.enabled && self.retry.misconfigured => {
+                return Err((None, why));
+            }
+            SendOutcome::Misconfigured(why) => self.refused(items, why),
+            SendOutcome::Retry { after, why } => return Err((after, why)),
+        })
+    }
+
+    fn accepted_partially(&self, items: u64, rejected: u64, message: &str) -> Ending {
         let rejected = rejected.min(items);
         if rejected > 0 && rejected == items {
             let why = format!("the destination refused all of it: {message}");
-            self.condition.failing(self.signal, Part::Destination, &why);
+            self.unhealthy(&why);
             self.instruments.rejected(rejected);
-            self.say_lost(items, &why);
-            return End::Decided(Outcome::Rejected(why));
+            self.log_loss(items, &why);
+            return Ending::Decided(Outcome::Rejected(why));
         }
-        self.arrived(items - rejected);
-        self.arrived_in_part(rejected, items, message);
-        End::Decided(Outcome::Delivered)
+        self.accepted(items - rejected);
+        self.rejected_items(rejected, items, message);
+        Ending::Decided(Outcome::Delivered)
     }
 
-    /// The requests in the place of one that is too large.
+    /// The requests that replace one that is too large.
     fn halves(&self, request: &Request) -> Result<Vec<Request>, String> {
         let payload = self.destination.unpack(request)?;
         let Some((left, right)) = split::halves(&payload) else {
@@ -238,8 +260,8 @@ impl<D: Destination> Lane<D> {
         Ok(parts)
     }
 
-    /// The requests in the place of one that holds points which the backend would not keep any more.
-    fn without_the_old(&self, request: &Request) -> Option<End> {
+    /// The requests that replace one with points older than `max_metric_point_age`; `None` if it has none.
+    fn without_expired_points(&self, request: &Request) -> Option<Ending> {
         let age = self.retry.max_metric_point_age.get();
         let limit = self
             .clock
@@ -248,7 +270,7 @@ impl<D: Destination> Lane<D> {
         if age.is_zero() || request.oldest_point.is_none_or(|oldest| oldest >= limit) {
             return None;
         }
-        // What cannot be read is left to the destination's judgement.
+        // An unreadable request is sent as it is.
         let mut payload = self.destination.unpack(request).ok()?;
         let removed = expiry::remove_older(&mut payload, limit);
         let why = format!(
@@ -256,33 +278,35 @@ impl<D: Destination> Lane<D> {
             self.retry.max_metric_point_age
         );
         match self.destination.prepare(Arc::new(payload)) {
-            Ok(rest) if removed > 0 => {
+            Ok(requests) if removed > 0 => {
                 self.lost(removed, Loss::TooOld, &why);
-                Some(End::Replaced(rest, Some(why)))
+                Some(Ending::Replaced {
+                    requests,
+                    lost: Some(why),
+                })
             }
             _ => None,
         }
     }
 
-    /// The destination does not accept this data. Whether it would accept other data is known when it does.
-    fn refused(&self, items: u64, why: String) -> End {
-        self.condition.failing(self.signal, Part::Destination, &why);
+    /// The backend refuses this request for good. The exporter is unhealthy until a request is accepted.
+    fn refused(&self, items: u64, why: String) -> Ending {
+        self.unhealthy(&why);
         self.lost(items, Loss::Refused, &why);
-        End::Decided(Outcome::Rejected(why))
+        Ending::Decided(Outcome::Rejected(why))
     }
 
-    /// During the shutdown the process may be killed soon, so waits stay short, also those that the destination asked
-    /// for: what is in memory has no later.
-    fn hurried(&self, wait: Duration) -> Duration {
+    /// On shutdown the collector may be killed soon, so every wait is short, even one that the backend asked for.
+    fn shortened_on_shutdown(&self, wait: Duration) -> Duration {
         match self.shutdown.is_cancelled() {
             true => wait.min(self.retry.initial_interval.get()),
             false => wait,
         }
     }
 
-    /// Waits. A shutdown that begins meanwhile ends the wait.
-    async fn wait(&self, wait: Duration, stored: bool) {
-        if !stored && self.shutdown.is_cancelled() {
+    /// A shutdown that begins meanwhile ends the wait.
+    async fn wait(&self, wait: Duration, is_stored: bool) {
+        if !is_stored && self.shutdown.is_cancelled() {
             sleep(wait).await;
             return;
         }
@@ -292,14 +316,14 @@ impl<D: Destination> Lane<D> {
         }
     }
 
-    fn exhausted(&self, attempts: u64, elapsed: Duration, why: &str) -> String {
+    fn exhausted(&self, attempts: u32, elapsed: Duration, why: &str) -> String {
         if self.retry.enabled {
             let limit = self.retry.max_elapsed_time;
             format!(
                 "gave up after {attempts} attempts in {elapsed:.1?} (retry_on_failure::max_elapsed_time {limit}): {why}"
             )
         } else {
-            format!("gave up at once (retry_on_failure::enabled is false): {why}")
+            format!("gave up after one attempt (retry_on_failure::enabled is false): {why}")
         }
     }
 }

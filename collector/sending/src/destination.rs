@@ -1,4 +1,4 @@
-//! What an exporter gives the sender: how to make requests, and how to try one.
+//! The part of sending that an exporter implements: encode requests, and attempt one.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -7,50 +7,49 @@ use std::time::Duration;
 use super::request::Request;
 use collector_data::Payload;
 
-/// What came of one attempt to send one request.
+/// The outcome of one attempt to send one request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SendOutcome {
-    /// The destination has it all.
+    /// The backend accepted it.
     Accepted,
-    /// The destination has it, except for `rejected` items, and it must not be sent again (OTLP partial success).
+    /// The backend accepted it except for `rejected` items, and it must not be sent again (OTLP partial success).
     /// `rejected: 0` with a message is a warning.
     Partial {
-        /// How many items it refused.
+        /// The number of refused items.
         rejected: u64,
-        /// Its words.
+        /// The message of the backend.
         message: String,
     },
-    /// It did not work, and may work later.
+    /// It failed and may succeed later.
     Retry {
-        /// The shortest wait the destination asks for.
+        /// The shortest wait that the backend asks for.
         after: Option<Duration>,
-        /// What happened, for people.
+        /// The error, for logs and health.
         why: String,
     },
-    /// The destination refuses this data for good.
+    /// The backend refuses this data for good.
     Permanent(String),
-    /// The destination refuses everything, whatever the data: wrong address, wrong key. The exporter counts as
-    /// failing until something is accepted.
+    /// The backend refuses all data: wrong address, wrong key. The exporter is unhealthy until something is accepted.
     Misconfigured(String),
-    /// It is too large for the destination; the sender cuts it in halves.
+    /// The request is too large for the backend; the sender splits it in halves.
     TooLarge(String),
 }
 
-/// Somewhere to send to.
+/// A backend, as an exporter reaches it.
 pub trait Destination: Send + Sync + 'static {
-    /// Makes the requests that together hold the payload, in order; none for a payload without items.
+    /// Encodes the payload as requests, in order; none for a payload without items.
     ///
     /// # Errors
-    /// Why it cannot be sent at all; the batch is rejected.
+    /// Why it can never be sent; the batch is rejected.
     fn prepare(&self, payload: Arc<Payload>) -> Result<Vec<Request>, String>;
 
-    /// The data that a request holds: the inverse of `prepare`, also for a request that was stored when the settings
-    /// were others. Needed only to cut it.
+    /// Decodes a request: the inverse of `prepare`, also for requests stored under other settings. Needed only to split
+    /// it.
     ///
     /// # Errors
-    /// Why it cannot be read.
+    /// Why it cannot be decoded.
     fn unpack(&self, request: &Request) -> Result<Payload, String>;
 
-    /// Tries once.
+    /// Attempts to send a request once.
     fn export(&self, request: &Request) -> impl Future<Output = SendOutcome> + Send;
 }

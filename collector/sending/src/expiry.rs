@@ -1,9 +1,8 @@
-//! `retry_on_failure::max_metric_point_age`: takes out the points that the backend would not keep any more. Pure: time is
-//! passed in.
+//! `retry_on_failure::max_metric_point_age`: removes the points that are too old for the backend. Pure: time is passed in.
 
 use collector_data::{Payload, points};
 
-/// Takes the points older than `limit` (nanoseconds since 1970) out; gives their number. A point without a time stays.
+/// Removes the points older than `limit` (nanoseconds since 1970) and returns their number. A point without a time stays.
 pub(super) fn remove_older(payload: &mut Payload, limit: u64) -> u64 {
     let Payload::Metrics(resources) = payload else {
         return 0;
@@ -75,7 +74,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_is_too_old_goes_and_nothing_empty_stays() {
+    fn removes_old_points_and_empty_resources() {
         let mut all = payload(vec![
             vec![gauge("a", &[9, 10, 11]), gauge("b", &[3])],
             vec![gauge("c", &[1]), histogram(&[9])],

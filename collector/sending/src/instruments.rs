@@ -6,17 +6,17 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use opentelemetry::KeyValue;
 use opentelemetry::metrics::{Counter, Meter};
 
+use super::capacity::QueueCapacity;
 use super::clock::Clock;
-use super::places::Places;
 use collector_config::ComponentId;
 use collector_data::Signal;
 
-/// Why items were given up: the values of the attribute `error.type`.
+/// Why items were lost: the values of the attribute `error.type`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Loss {
-    /// The destination does not want them, or they cannot be made into a request.
+    /// The backend refuses them, or they cannot be encoded.
     Refused,
-    /// The retries are over.
+    /// `max_elapsed_time` has passed.
     RetriesExhausted,
     /// They are older than `max_metric_point_age`.
     TooOld,
@@ -34,7 +34,7 @@ impl Loss {
     }
 }
 
-/// Counters of one exporter and signal; where nothing else is said they count items (log records, metric points or spans).
+/// The instruments of one exporter and signal. Counters count items (log records, metric points or spans) unless noted.
 #[derive(Clone, Debug)]
 pub(super) struct Instruments {
     sent: Counter<u64>,
@@ -45,16 +45,16 @@ pub(super) struct Instruments {
     unreadable: Counter<u64>,
     in_flight: Arc<AtomicU64>,
     exporter: [KeyValue; 1],
-    lane: [KeyValue; 2],
+    signal: [KeyValue; 2],
 }
 
 impl Instruments {
-    /// Makes the counters (from zero, so that they are there before anything goes wrong) and the queue's gauges.
+    /// Makes the counters, at zero so that they exist before the first failure, and the gauges of the queue.
     pub(super) fn new(
         meter: &Meter,
         exporter: &ComponentId,
         signal: Signal,
-        places: &Arc<Places>,
+        capacity: &Arc<QueueCapacity>,
         clock: &Clock,
     ) -> Self {
         let items = match signal {
@@ -63,23 +63,23 @@ impl Instruments {
             Signal::Traces => "spans",
         };
         let exporter = [KeyValue::new("exporter", exporter.to_string())];
-        let lane = [exporter[0].clone(), KeyValue::new("data_type", signal.as_str())];
-        let counter = |what: &str, description: &'static str| {
+        let signal_attributes = [exporter[0].clone(), KeyValue::new("data_type", signal.as_str())];
+        let counter = |name: &str, description: &'static str| {
             meter
-                .u64_counter(format!("otelcol_exporter_{what}_{items}"))
+                .u64_counter(format!("otelcol_exporter_{name}_{items}"))
                 .with_description(description)
                 .build()
         };
-        let sent = counter("sent", "Items that the destination accepted");
-        let rejected = counter(
-            "rejected",
-            "Items that the destination refused within an accepted request",
-        );
+        let sent = counter("sent", "Items that the backend accepted");
+        let rejected = counter("rejected", "Items that the backend refused within an accepted request");
         let send_failed = counter(
             "send_failed",
-            "Items that were given up: refused, not sent in time, or too old",
+            "Items that were dropped: refused, not sent in time, or too old",
         );
-        let enqueue_failed = counter("enqueue_failed", "Items that found no room in the sending queue");
+        let enqueue_failed = counter(
+            "enqueue_failed",
+            "Items that were dropped because the sending queue was full",
+        );
         let unreadable = meter
             .u64_counter("otelcol_exporter_queue_unreadable_requests")
             .with_description("Stored requests that could not be read and were set aside")
@@ -87,7 +87,7 @@ impl Instruments {
         for counter in [&sent, &rejected, &enqueue_failed] {
             counter.add(0, &exporter);
         }
-        unreadable.add(0, &lane);
+        unreadable.add(0, &signal_attributes);
         let instruments = Instruments {
             sent,
             rejected,
@@ -96,50 +96,50 @@ impl Instruments {
             unreadable,
             in_flight: Arc::default(),
             exporter,
-            lane,
+            signal: signal_attributes,
         };
         Loss::ALL.into_iter().for_each(|loss| instruments.send_failed(0, loss));
-        instruments.gauges(meter, places, clock);
+        instruments.gauges(meter, capacity, clock);
         instruments
     }
 
-    fn gauges(&self, meter: &Meter, places: &Arc<Places>, clock: &Clock) {
+    fn gauges(&self, meter: &Meter, capacity: &Arc<QueueCapacity>, clock: &Clock) {
         let gauge = |name: &'static str, description: &'static str, value: Box<dyn Fn() -> u64 + Send + Sync>| {
-            let lane = self.lane.clone();
+            let attributes = self.signal.clone();
             meter
                 .u64_observable_gauge(name)
                 .with_description(description)
-                .with_callback(move |gauge| gauge.observe(value(), &lane))
+                .with_callback(move |gauge| gauge.observe(value(), &attributes))
                 .build();
         };
-        let of = Arc::clone(places);
+        let of = Arc::clone(capacity);
         gauge(
             "otelcol_exporter_queue_size",
-            "What waits or is being sent, in the unit of sending_queue::sizer",
-            Box::new(move || of.taken()),
+            "Current size of the sending queue, including requests in flight, in the unit of sending_queue::sizer",
+            Box::new(move || of.used_units()),
         );
-        let of = Arc::clone(places);
+        let of = Arc::clone(capacity);
         gauge(
             "otelcol_exporter_queue_capacity",
-            "What the sending queue holds at most, in the unit of sending_queue::sizer",
-            Box::new(move || of.capacity()),
+            "Capacity of the sending queue, in the unit of sending_queue::sizer",
+            Box::new(move || of.limit()),
         );
-        let of = Arc::clone(places);
+        let of = Arc::clone(capacity);
         gauge(
             "otelcol_exporter_queue_size_bytes",
-            "Bytes of the requests that wait or are being sent",
+            "Bytes of the requests that are queued or in flight",
             Box::new(move || of.used().bytes),
         );
         let of = Arc::clone(&self.in_flight);
         gauge(
             "otelcol_exporter_in_flight_requests",
-            "Requests that are being sent at this moment",
+            "Requests in flight",
             Box::new(move || of.load(Ordering::Relaxed)),
         );
-        let (of, clock) = (Arc::clone(places), clock.clone());
+        let (of, clock) = (Arc::clone(capacity), clock.clone());
         gauge(
             "otelcol_exporter_queue_oldest_age_seconds",
-            "For how long the oldest request waits; 0 if none does",
+            "Age of the oldest queued request; 0 if the queue is empty",
             Box::new(move || {
                 let age = of.oldest().map(|queued| clock.now().saturating_sub(queued));
                 age.unwrap_or(0) / 1_000_000_000
@@ -165,17 +165,17 @@ impl Instruments {
     }
 
     pub(super) fn unreadable(&self) {
-        self.unreadable.add(1, &self.lane);
+        self.unreadable.add(1, &self.signal);
     }
 
-    /// One more attempt is under way until the guard is dropped.
+    /// Counts one attempt as in flight until the guard is dropped.
     pub(super) fn in_flight(&self) -> InFlight {
         self.in_flight.fetch_add(1, Ordering::Relaxed);
         InFlight(Arc::clone(&self.in_flight))
     }
 }
 
-/// An attempt that is under way.
+/// An attempt in flight.
 pub(super) struct InFlight(Arc<AtomicU64>);
 
 impl Drop for InFlight {

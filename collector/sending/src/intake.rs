@@ -1,4 +1,4 @@
-//! From what comes in to what waits in the queue: batches are put together, made into requests, and stored.
+//! From a batch to the queue: batches are merged, made into requests, and stored.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -7,50 +7,50 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until, timeout};
 
-use super::condition::Part;
+use super::batcher::{Batcher, MergedBatch};
+use super::capacity::{Reservation, Size};
 use super::destination::Destination;
-use super::gather::{Gather, Gathered};
 use super::instruments::Loss;
-use super::kept::Refused;
-use super::lane::Lane;
-use super::places::{Place, Size};
-use super::queue::{Held, Work};
+use super::queue::{QueuedRequest, Unit};
 use super::queue_settings::QueueSettings;
 use super::request::Request;
 use super::sharing::{Acks, Owners};
+use super::signal_sender::SignalSender;
 use collector_data::Outcome;
 use collector_data::{Batch, Signal};
 use collector_runtime::component::ComponentError;
+use collector_runtime::health::Status;
+use collector_runtime::storage::ClaimError;
 use pacing::lock;
 
-/// For how long the queue may be full before the exporter counts as failing: a burst is no trouble.
+/// The queue may be full for this long before the exporter is unhealthy: a burst is no problem.
 const FULL: Duration = Duration::from_secs(5);
-/// How many batches are stored in one transaction at most.
+/// The most batches that are stored in one transaction.
 const GROUP: usize = 64;
 
-/// What is ready to get into the queue.
-struct Ready {
+/// Requests with room in the queue.
+struct Admitted {
     requests: Vec<Request>,
-    places: Vec<Place>,
+    reservations: Vec<Reservation>,
     owners: Owners,
 }
 
-/// Takes batches until the channel is closed; `of` gives the lane of a signal.
+/// Takes batches until the channel is closed; `sender_of` gives the sender of a signal.
 ///
 /// # Errors
-/// If the store cannot be used any more.
+/// If the store can no longer be used.
 pub(super) async fn take_in<D: Destination>(
     mut channel: mpsc::Receiver<Batch>,
     settings: &QueueSettings,
-    of: impl Fn(Signal) -> Arc<Lane<D>>,
+    sender_of: impl Fn(Signal) -> Arc<SignalSender<D>>,
 ) -> Result<(), ComponentError> {
-    // A channel carries one signal, or, where a component stands between, several.
-    let mut gathers: BTreeMap<Signal, Gather> = BTreeMap::new();
+    // A channel carries one signal, except behind a component that forwards several.
+    let mut batchers: BTreeMap<Signal, Batcher> = BTreeMap::new();
     let batch_settings = settings.batch.as_ref().filter(|_| settings.enabled);
     loop {
-        let due = gathers
+        let due = batchers
             .iter()
-            .filter_map(|(signal, gather)| Some((gather.deadline()?, *signal)))
+            .filter_map(|(signal, batcher)| Some((batcher.deadline()?, *signal)))
             .min();
         let flush = async {
             match due {
@@ -63,51 +63,62 @@ pub(super) async fn take_in<D: Destination>(
         };
         tokio::select! {
             signal = flush => {
-                if let Some(gathered) = gathers.get_mut(&signal).and_then(Gather::flush) {
-                    of(signal).put(vec![gathered]).await?;
+                if let Some(merged) = batchers.get_mut(&signal).and_then(Batcher::flush) {
+                    sender_of(signal).enqueue(vec![merged]).await?;
                 }
             }
             batch = channel.recv() => {
                 let Some(batch) = batch else { break };
-                let signal = batch.payload.signal();
-                let lane = of(signal);
-                let Some(batching) = batch_settings else {
-                    let mut waiting: Vec<Gathered> = vec![batch.into()];
-                    // What waits already is written with it, so that a store's wait for the disk is shared.
-                    while lane.kept.is_some()
-                        && waiting.len() < GROUP
-                        && let Ok(batch) = channel.try_recv()
-                    {
-                        if batch.payload.signal() == signal {
-                            waiting.push(batch.into());
-                        } else {
-                            lane.put(std::mem::take(&mut waiting)).await?;
-                            of(batch.payload.signal()).put(vec![batch.into()]).await?;
-                        }
+                match batch_settings {
+                    None => enqueue_waiting(batch, &mut channel, &sender_of).await?,
+                    Some(batching) => {
+                        let signal = batch.payload.signal();
+                        let batcher = batchers
+                            .entry(signal)
+                            .or_insert_with(|| Batcher::new(batching.clone(), settings.batch_sizer(batching)));
+                        sender_of(signal).enqueue(batcher.add(batch, Instant::now())).await?;
                     }
-                    lane.put(waiting).await?;
-                    continue;
-                };
-                let gather = gathers
-                    .entry(signal)
-                    .or_insert_with(|| Gather::new(batching.clone(), settings.batch_sizer(batching)));
-                lane.put(gather.add(batch, Instant::now())).await?;
+                }
             }
         }
     }
-    for (signal, mut gather) in gathers {
-        if let Some(gathered) = gather.flush() {
-            of(signal).put(vec![gathered]).await?;
+    for (signal, mut batcher) in batchers {
+        if let Some(merged) = batcher.flush() {
+            sender_of(signal).enqueue(vec![merged]).await?;
         }
     }
     Ok(())
 }
 
-impl<D: Destination> Lane<D> {
-    /// Puts data into the queue, in order, once there is room. What there is room for now is stored together.
-    async fn put(&self, gathered: Vec<Gathered>) -> Result<(), ComponentError> {
-        let mut group = Vec::new();
-        for Gathered { payload, owners } in gathered {
+/// Enqueues a batch, with a persistent queue together with those that wait behind it, so that they share one wait for
+/// the disk.
+async fn enqueue_waiting<D: Destination>(
+    first: Batch,
+    channel: &mut mpsc::Receiver<Batch>,
+    sender_of: &impl Fn(Signal) -> Arc<SignalSender<D>>,
+) -> Result<(), ComponentError> {
+    let signal = first.payload.signal();
+    let sender = sender_of(signal);
+    let mut group: Vec<MergedBatch> = vec![first.into()];
+    while sender.persistent.is_some()
+        && group.len() < GROUP
+        && let Ok(batch) = channel.try_recv()
+    {
+        if batch.payload.signal() == signal {
+            group.push(batch.into());
+        } else {
+            sender.enqueue(std::mem::take(&mut group)).await?;
+            sender_of(batch.payload.signal()).enqueue(vec![batch.into()]).await?;
+        }
+    }
+    Ok(sender.enqueue(group).await?)
+}
+
+impl<D: Destination> SignalSender<D> {
+    /// Puts data into the queue, in order, as soon as there is room. Data that finds room at once is stored together.
+    async fn enqueue(&self, merged: Vec<MergedBatch>) -> Result<(), ClaimError> {
+        let mut admitted = Vec::new();
+        for MergedBatch { payload, owners } in merged {
             let items = payload.items() as u64;
             let requests = match self.destination.prepare(payload) {
                 Ok(requests) => requests,
@@ -120,111 +131,122 @@ impl<D: Destination> Lane<D> {
             if requests.is_empty() {
                 continue;
             }
-            let queued = self.clock.now();
+            let now = self.clock.now();
             let sizes: Vec<Size> = requests.iter().map(Size::of).collect();
-            let mut places = self.queue.places().try_take(&sizes, queued);
-            if places.is_none() {
-                // Consumers make room by what they have got, so they get it before anything waits for them.
-                self.enqueue(std::mem::take(&mut group)).await?;
-                places = self.places(&sizes, queued).await;
+            let mut reservations = self.queue.capacity().try_reserve(&sizes, now);
+            if reservations.is_none() {
+                // Only consumers make room, so they get the earlier requests before this waits.
+                self.store(std::mem::take(&mut admitted)).await?;
+                reservations = self.reserve(&sizes, now).await;
             }
-            match places {
-                Some(places) => group.push(Ready {
+            match reservations {
+                Some(reservations) => admitted.push(Admitted {
                     requests,
-                    places,
+                    reservations,
                     owners,
                 }),
-                None => self.no_room(items, owners),
+                None => self.queue_is_full(items, owners),
             }
         }
-        self.enqueue(group).await
+        self.store(admitted).await
     }
 
-    /// Stores what is ready, in one transaction, and lets consumers have it.
-    async fn enqueue(&self, group: Vec<Ready>) -> Result<(), ComponentError> {
-        let Some(kept) = self.kept.as_ref().filter(|_| !group.is_empty()) else {
-            group.into_iter().for_each(|ready| self.hold(ready));
+    /// Stores admitted requests in one transaction, acknowledges them, and queues them.
+    async fn store(&self, admitted: Vec<Admitted>) -> Result<(), ClaimError> {
+        let Some(persistent) = self.persistent.as_ref().filter(|_| !admitted.is_empty()) else {
+            admitted.into_iter().for_each(|admitted| self.queue_in_memory(admitted));
             return Ok(());
         };
-        let requests: Vec<Request> = group.iter().flat_map(|ready| &ready.requests).cloned().collect();
-        let why = match kept.add(self.signal, &requests, self.clock.now()).await? {
+        let requests: Vec<Request> = admitted
+            .iter()
+            .flat_map(|admitted| &admitted.requests)
+            .cloned()
+            .collect();
+        match persistent.add(self.signal, &requests, self.clock.now()).await {
             Ok(keys) => {
                 let mut keys = keys.into_iter();
-                for Ready { places, owners, .. } in group {
+                for Admitted {
+                    reservations, owners, ..
+                } in admitted
+                {
                     owners.into_acks().decide(&Outcome::Delivered);
-                    for (place, key) in places.into_iter().zip(&mut keys) {
-                        let held = Held::Stored(key);
-                        self.queue.put(Work::new(held, place));
+                    for (reservation, key) in reservations.into_iter().zip(&mut keys) {
+                        self.queue.put(Unit::new(QueuedRequest::Stored(key), reservation));
                     }
                 }
-                return Ok(());
+                Ok(())
             }
-            Err(Refused(why)) => why,
-        };
-        tracing::error!(
-            exporter = %self.exporter,
-            signal = %self.signal,
-            "{} requests cannot be stored, so they wait in memory and would not survive a restart: {why}",
-            requests.len(),
-        );
-        group.into_iter().for_each(|ready| self.hold(ready));
-        Ok(())
+            Err(ClaimError::Permanent(problem)) => {
+                tracing::error!(
+                    exporter = %self.exporter,
+                    signal = %self.signal,
+                    requests = requests.len(),
+                    problem,
+                    "cannot store requests; they wait in memory and are lost if the collector stops",
+                );
+                admitted.into_iter().for_each(|admitted| self.queue_in_memory(admitted));
+                Ok(())
+            }
+            Err(error) => Err(error),
+        }
     }
 
-    /// Lets consumers have what is ready, from memory.
-    fn hold(&self, ready: Ready) {
-        let mut owners = ready.owners;
-        for (request, place) in ready.requests.into_iter().zip(ready.places) {
+    fn queue_in_memory(&self, admitted: Admitted) {
+        let mut owners = admitted.owners;
+        for (request, reservation) in admitted.requests.into_iter().zip(admitted.reservations) {
             let acks: Acks = owners.split_off_front(request.items).into_acks();
-            let held = Held::InMemory(request, acks);
-            self.queue.put(Work::new(held, place));
+            self.queue
+                .put(Unit::new(QueuedRequest::InMemory(request, acks), reservation));
         }
     }
 
-    /// Places in the queue, once there are any; `None` if there are none and nothing waits for them.
-    async fn places(&self, sizes: &[Size], queued: u64) -> Option<Vec<Place>> {
-        let places = self.queue.places();
+    /// Waits for room; `None` if the queue is full and `block_on_overflow` is off.
+    async fn reserve(&self, sizes: &[Size], now: u64) -> Option<Vec<Reservation>> {
+        let capacity = self.queue.capacity();
         if !self.blocks {
-            return places.try_take(sizes, queued);
+            return capacity.try_reserve(sizes, now);
         }
-        if let Ok(taken) = timeout(FULL, self.room(sizes, queued)).await {
-            return Some(taken);
+        if let Ok(reservations) = timeout(FULL, self.room(sizes, now)).await {
+            return Some(reservations);
         }
-        let why = format!("the sending queue is full ({} {})", places.capacity(), places.unit());
-        self.condition.failing(self.signal, Part::Queue, &why);
-        let taken = self.room(sizes, queued).await;
-        self.condition.works(self.signal, Part::Queue);
-        Some(taken)
+        let (signal, limit, unit) = (self.signal, capacity.limit(), capacity.unit());
+        let why = format!("{signal}: the sending queue is full ({limit} {unit})");
+        self.queue_health.report(Status::RecoverableError(why));
+        let reservations = self.room(sizes, now).await;
+        self.queue_health.report(Status::Ok);
+        Some(reservations)
     }
 
-    /// Waits for room. When the process ends, what can be stored is stored, so that nothing of it is lost; it is
-    /// little, for producers end before exporters do.
-    async fn room(&self, sizes: &[Size], queued: u64) -> Vec<Place> {
-        let places = self.queue.places();
-        let end = async {
-            match self.kept {
+    /// Waits for room. On shutdown a persistent queue exceeds its capacity instead, so that nothing is lost; the excess is
+    /// small, because producers stop before exporters.
+    async fn room(&self, sizes: &[Size], now: u64) -> Vec<Reservation> {
+        let capacity = self.queue.capacity();
+        let shutdown = async {
+            match self.persistent {
                 Some(_) => self.shutdown.cancelled().await,
                 None => std::future::pending().await,
             }
         };
         tokio::select! {
             biased;
-            taken = places.take(sizes, queued) => taken,
-            () = end => sizes.iter().map(|size| places.take_anyway(*size, queued)).collect(),
+            reservations = capacity.reserve(sizes, now) => reservations,
+            () = shutdown => sizes.iter().map(|size| capacity.exceed(*size, now)).collect(),
         }
     }
 
-    fn no_room(&self, items: u64, owners: Owners) {
+    fn queue_is_full(&self, items: u64, owners: Owners) {
         self.instruments.enqueue_failed(items);
         if let Some(line) = lock(&self.losses).failed(Instant::now()) {
-            let places = self.queue.places();
+            let capacity = self.queue.capacity();
+            let (limit, unit) = (capacity.limit(), capacity.unit());
             tracing::error!(
                 exporter = %self.exporter,
                 signal = %self.signal,
-                not_shown = line.held_back,
-                "{items} items are lost: the sending queue is full ({} {})",
-                places.capacity(),
-                places.unit(),
+                items,
+                limit,
+                unit,
+                not_logged = line.held_back,
+                "items lost: the sending queue is full"
             );
         }
         owners

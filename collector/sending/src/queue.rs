@@ -1,22 +1,21 @@
-//! What waits to be sent: first in, first out, for several consumers.
+//! The queue of one signal: first in, first out, for several consumers.
 
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
-use super::backoff::Backoff;
-use super::places::{Place, Places};
+use super::capacity::{QueueCapacity, Reservation};
 use super::request::Request;
 use super::sharing::Acks;
 
-/// One request on its way.
+/// A request in the queue.
 #[derive(Debug)]
-pub(super) enum Held {
-    /// In memory; whoever waits to know what becomes of it is told at its end.
+pub(super) enum QueuedRequest {
+    /// In memory; it is acknowledged at its end.
     InMemory(Request, Acks),
-    /// In the store under this key. Whoever made it has been told that it is delivered.
+    /// In the store under this key. It was acknowledged when it was stored.
     Stored(String),
 }
 
@@ -24,74 +23,73 @@ pub(super) enum Held {
 #[derive(Debug)]
 pub(super) struct Attempts {
     pub(super) begin: Instant,
-    pub(super) count: u64,
-    pub(super) backoff: Backoff,
+    pub(super) count: u32,
 }
 
-/// A request, or the parts that are left of it, and its place in the queue.
+/// One request, or the parts that remain of it, with its room in the queue.
 #[derive(Debug)]
-pub(super) struct Work {
-    pub(super) parts: VecDeque<Held>,
-    pub(super) place: Place,
-    /// Attempts to send the first part, if it has let others pass.
+pub(super) struct Unit {
+    pub(super) requests: VecDeque<QueuedRequest>,
+    pub(super) reservation: Reservation,
+    /// The attempts to send the first request, if it has let others pass.
     pub(super) attempts: Option<Attempts>,
 }
 
-impl Work {
-    pub(super) fn new(held: Held, place: Place) -> Self {
-        Work {
-            parts: VecDeque::from([held]),
-            place,
+impl Unit {
+    pub(super) fn new(request: QueuedRequest, reservation: Reservation) -> Self {
+        Unit {
+            requests: VecDeque::from([request]),
+            reservation,
             attempts: None,
         }
     }
 }
 
-/// A queue. What bounds it is that every request in it holds a place.
+/// A queue. Its bound is the capacity in which every unit holds a reservation.
 #[derive(Debug)]
 pub(super) struct Queue {
-    waiting: Mutex<VecDeque<Work>>,
-    /// As many permits as requests wait.
+    pending: Mutex<VecDeque<Unit>>,
+    /// As many permits as pending units.
     ready: Semaphore,
-    places: Arc<Places>,
+    capacity: Arc<QueueCapacity>,
 }
 
 impl Queue {
-    pub(super) fn new(places: Arc<Places>) -> Self {
+    pub(super) fn new(capacity: Arc<QueueCapacity>) -> Self {
         Queue {
-            waiting: Mutex::default(),
+            pending: Mutex::default(),
             ready: Semaphore::new(0),
-            places,
+            capacity,
         }
     }
 
-    pub(super) fn put(&self, work: Work) {
-        self.waiting
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .push_back(work);
+    pub(super) fn put(&self, unit: Unit) {
+        self.pending().push_back(unit);
         self.ready.add_permits(1);
     }
 
-    /// The next request; `None` once the queue is closed and empty.
-    pub(super) async fn next(&self) -> Option<Work> {
+    /// The next unit; `None` once the queue is closed and empty.
+    pub(super) async fn next(&self) -> Option<Unit> {
         if let Ok(permit) = self.ready.acquire().await {
             permit.forget();
         }
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner).pop_front()
+        self.pending().pop_front()
     }
 
-    /// True if the queue is empty.
     pub(super) fn is_empty(&self) -> bool {
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner).is_empty()
+        self.pending().is_empty()
     }
 
-    /// Nothing more comes.
+    /// Lets consumers end once the queue is empty.
     pub(super) fn close(&self) {
         self.ready.close();
     }
 
-    pub(super) fn places(&self) -> &Arc<Places> {
-        &self.places
+    pub(super) fn capacity(&self) -> &Arc<QueueCapacity> {
+        &self.capacity
+    }
+
+    fn pending(&self) -> MutexGuard<'_, VecDeque<Unit>> {
+        self.pending.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

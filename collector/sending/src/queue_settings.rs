@@ -1,4 +1,4 @@
-//! The settings `sending_queue`, under the collector's names.
+//! The settings `sending_queue`, with the Collector's keys.
 
 use std::sync::Arc;
 
@@ -8,9 +8,9 @@ use collector_config::{Diagnostic, Duration, Settings};
 use collector_runtime::component::Create;
 use collector_runtime::storage::Storage;
 
-/// More requests at the same time than this are a slip: each is a task, and a connection where HTTP/1 is spoken.
+/// A larger `num_consumers` is an error: each is a task, and a connection with HTTP/1.
 const MOST_CONSUMERS: usize = 1000;
-/// The longest `batch::flush_timeout`: events wait as long.
+/// The longest `batch::flush_timeout`, because events wait that long.
 const LONGEST_FLUSH: std::time::Duration = std::time::Duration::from_secs(60);
 
 /// How sizes are measured.
@@ -21,49 +21,49 @@ pub enum Sizer {
     Requests,
     /// In log records, metric points or spans.
     Items,
-    /// In bytes: the queue in those of requests as they are held and sent, a batch before compression.
+    /// In bytes: a queue by its encoded requests, a batch before compression.
     Bytes,
 }
 
-/// `sending_queue`: what waits while the destination is slow or away. Each signal has a queue of its own.
+/// `sending_queue`: holds data while the backend is slow or down. Each signal has its own queue.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct QueueSettings {
-    /// Whether there is a queue; without one each signal is sent one request at a time.
+    /// Enables the queue; without it each signal is sent one request at a time.
     pub enabled: bool,
-    /// How many requests of a signal are sent at the same time.
+    /// The number of requests of a signal in flight.
     pub num_consumers: usize,
-    /// How much of a signal waits or is being sent at most.
+    /// The capacity for each signal, including requests in flight.
     pub queue_size: u64,
-    /// How `queue_size` is measured; `requests` if not given.
+    /// The unit of `queue_size`; `requests` by default.
     pub sizer: Option<Sizer>,
-    /// Whether producers wait when the queue is full; if not, new data is dropped and counted.
+    /// Makes producers wait while the queue is full; otherwise new data is dropped and counted.
     ///
-    /// `true` here, other than in the collector: what we send is the only notice that a Job failed, and our
-    /// producers can wait (the receiver keeps what happens meanwhile by Job), so nothing is dropped by default.
+    /// On by default, unlike in the Collector: an event is the only report of a failed Job, and the receiver can wait,
+    /// so nothing is dropped by default.
     pub block_on_overflow: bool,
-    /// The id of the extension where the queue is stored, so that it survives a restart; in memory if not given.
+    /// The id of the storage extension that persists the queue; in memory by default.
     pub storage: Option<String>,
-    /// Whether and how small batches are sent together.
+    /// Merges small batches.
     pub batch: Option<BatchSettings>,
 }
 
-/// `sending_queue::batch`: small batches of a signal are sent together.
+/// `sending_queue::batch`: merges small batches of a signal.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct BatchSettings {
-    /// How long a batch that is too small waits for more.
+    /// How long a small batch waits for more data.
     pub flush_timeout: Duration,
-    /// What is as large as this is sent without waiting.
+    /// A batch of this size is sent without waiting.
     pub min_size: u64,
-    /// What is larger than this is cut; 0: never.
+    /// A larger batch is split; 0: never.
     pub max_size: u64,
-    /// How the two are measured, `items` or `bytes`; that of the queue if it is one of these, else `items`.
+    /// The unit of both sizes, `items` or `bytes`; by default that of the queue if it is one of these, else `items`.
     pub sizer: Option<Sizer>,
 }
 
 impl Sizer {
-    /// The largest queue that makes sense: 1 PiB, or a billion.
+    /// The largest valid queue: 1 PiB, or a billion.
     fn largest_queue(self) -> u64 {
         match self {
             Sizer::Bytes => 1 << 50,
@@ -71,7 +71,7 @@ impl Sizer {
         }
     }
 
-    /// The largest batch that makes sense: 64 MiB, the limit that OTLP recommends for a request, or a million items.
+    /// The largest valid batch: 64 MiB, the limit that OTLP recommends for a request, or a million items.
     fn largest_batch(self) -> u64 {
         match self {
             Sizer::Bytes => 64 << 20,
@@ -106,7 +106,7 @@ impl Default for BatchSettings {
 }
 
 impl QueueSettings {
-    /// Every error in the values. `key` is where they stand in the component (`sending_queue`).
+    /// Every error in the values. `key` is their key in the component (`sending_queue`).
     pub fn errors(&self, key: &str, settings: &Settings) -> Vec<Diagnostic> {
         if !self.enabled {
             return Vec::new();
@@ -155,10 +155,10 @@ impl QueueSettings {
         errors
     }
 
-    /// The storage that the setting names; `None` if the queue is in memory. `key` is where the settings stand.
+    /// The configured storage; `None` if the queue is in memory. `key` is the key of these settings.
     ///
     /// # Errors
-    /// If it names none, or one that is too small for a queue.
+    /// If it is no storage, or one that is too small for a queue.
     pub fn open(&self, key: &str, create: &Create<'_>) -> Result<Option<Arc<dyn Storage>>, Diagnostic> {
         let Some(name) = self.storage.as_ref().filter(|name| self.enabled && !name.is_empty()) else {
             return Ok(None);
@@ -174,12 +174,12 @@ impl QueueSettings {
         Ok(Some(storage))
     }
 
-    /// How `queue_size` is measured.
+    /// The unit of `queue_size`.
     pub fn sizer(&self) -> Sizer {
         self.sizer.unwrap_or(Sizer::Requests)
     }
 
-    /// How the sizes of `batch` are measured.
+    /// The unit of the sizes of `batch`.
     pub fn batch_sizer(&self, batch: &BatchSettings) -> Sizer {
         match (batch.sizer, self.sizer) {
             (Some(sizer), _) => sizer,
@@ -221,7 +221,7 @@ mod tests {
     }
 
     #[test]
-    fn the_defaults_are_the_collectors_but_nothing_is_dropped() {
+    fn defaults_are_the_collectors_except_for_drops() {
         assert_eq!(errors("{}"), [""; 0]);
         let (queue, _) = read("sending_queue: {batch: {}}");
         assert_eq!(
@@ -234,7 +234,7 @@ mod tests {
     }
 
     #[test]
-    fn a_batch_is_measured_like_the_queue_where_that_can_be() {
+    fn a_batch_uses_the_unit_of_the_queue_where_possible() {
         for (yaml, expected) in [
             ("{batch: {}}", Sizer::Items),
             ("{sizer: requests, batch: {}}", Sizer::Items),
@@ -247,7 +247,7 @@ mod tests {
     }
 
     #[test]
-    fn each_error_is_told_at_its_place() {
+    fn each_error_has_its_position() {
         for (yaml, line, expected) in [
             ("num_consumers: 0", 2, "num_consumers: `num_consumers` must be positive"),
             ("queue_size: 0", 2, "queue_size: `queue_size` must be positive"),
@@ -295,7 +295,7 @@ mod tests {
             let expected = format!("{line}: sending_queue::{expected}");
             assert_eq!(errors(&format!("sending_queue:\n  {yaml}")), [expected]);
             let off = format!("sending_queue:\n  {yaml}\n  enabled: false");
-            assert_eq!(errors(&off), [""; 0], "what is off need not be right");
+            assert_eq!(errors(&off), [""; 0], "disabled settings are not checked");
         }
         assert_eq!(
             errors("sending_queue: {batch: {min_size: 1001}}"),
@@ -305,7 +305,7 @@ mod tests {
     }
 
     #[test]
-    fn a_storage_that_is_too_small_is_a_error() {
+    fn a_storage_that_is_too_small_is_an_error() {
         let id = |type_name: &str| ComponentId {
             type_name: type_name.into(),
             name: None,

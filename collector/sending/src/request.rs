@@ -1,4 +1,4 @@
-//! Data made ready to be sent: what waits in the queue, what is stored, what every attempt sends unchanged.
+//! An encoded request: queued, stored, and sent unchanged by every attempt.
 
 use std::borrow::Cow;
 
@@ -7,8 +7,7 @@ use prost::Message;
 
 use collector_data::{Payload, Signal};
 
-/// The version of the stored form, its first byte. Fields may be added without a new one: an older program passes
-/// over what it does not know.
+/// The version of the stored format, its first byte. New fields need no new version: an older program skips them.
 const VERSION: u8 = 1;
 /// Version and checksum.
 const PREFIX: usize = 9;
@@ -26,33 +25,33 @@ struct Stored {
     encoding: String,
     #[prost(string, tag = "5")]
     compression: String,
-    /// When it was put into the queue, in nanoseconds since 1970.
+    /// When it was queued, in nanoseconds since 1970.
     #[prost(fixed64, tag = "6")]
     queued: u64,
     #[prost(bytes = "bytes", tag = "15")]
     body: Bytes,
 }
 
-/// One request, made once and sent unchanged at every attempt, also by the next process where it is stored.
+/// One request, encoded once and sent unchanged by every attempt, also after a restart if it is stored.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Request {
-    /// What it holds.
+    /// The signal of its data.
     pub signal: Signal,
-    /// How many log records, metric points or spans it holds.
+    /// The number of its log records, metric points or spans.
     pub items: u64,
     /// The time of its oldest metric point, in nanoseconds since 1970; `None` if it has none.
     pub oldest_point: Option<u64>,
-    /// The form of the body before compression, in the destination's own words (`proto`). A request may have been
-    /// stored when the settings were others, so this holds for it, not the settings.
+    /// The encoding of the body before compression, as the exporter names it (`proto`). It may differ from the settings,
+    /// which may have changed since the request was stored.
     pub encoding: Cow<'static, str>,
     /// The value of `Content-Encoding`; empty if the body is not compressed.
     pub compression: Cow<'static, str>,
-    /// What is sent.
+    /// The body to send.
     pub body: Bytes,
 }
 
 impl Request {
-    /// A request that holds the payload in the form of `body`.
+    /// A request with the payload encoded as `body`.
     pub fn new(payload: &Payload, encoding: &'static str, compression: &'static str, body: Bytes) -> Self {
         Request {
             signal: payload.signal(),
@@ -64,7 +63,7 @@ impl Request {
         }
     }
 
-    /// The bytes to store for the request, which was queued at `queued`, in nanoseconds since 1970.
+    /// The stored form of a request that was queued at `queued`, in nanoseconds since 1970.
     pub fn to_stored(&self, queued: u64) -> Bytes {
         let message = Stored {
             signal: self.signal.as_str().into(),
@@ -77,7 +76,7 @@ impl Request {
         };
         let mut stored = vec![0; PREFIX];
         stored.reserve(message.encoded_len());
-        // A Vec grows, so writing to it cannot fail.
+        // Writing to a Vec cannot fail.
         let _ = message.encode(&mut stored);
         let sum = checksum(&stored[PREFIX..]);
         stored[0] = VERSION;
@@ -85,10 +84,10 @@ impl Request {
         stored.into()
     }
 
-    /// The request in stored bytes, and when it was queued.
+    /// The request in stored bytes, and the time when it was queued.
     ///
     /// # Errors
-    /// Why the bytes are not a request that this program knows.
+    /// Why this program cannot read the bytes.
     pub fn from_stored(stored: &Bytes) -> Result<(Request, u64), String> {
         let Some(version) = stored.first() else {
             return Err("it is empty".into());
@@ -116,7 +115,7 @@ impl Request {
     }
 }
 
-/// FNV-1a: finds what a damaged disk or a cut write did, and guards against nobody.
+/// FNV-1a: detects damage and truncation, not manipulation.
 fn checksum(bytes: &[u8]) -> u64 {
     bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
         (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
@@ -139,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_stored_is_read_again_unchanged() {
+    fn a_stored_request_reads_back_unchanged() {
         let plain = Request {
             signal: Signal::Logs,
             oldest_point: None,
@@ -153,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn every_flipped_bit_and_every_cut_is_noticed() {
+    fn detects_every_flipped_bit_and_truncation() {
         let stored = request().to_stored(42);
         for at in 0..stored.len() * 8 {
             let mut damaged = stored.to_vec();
@@ -169,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn why_it_cannot_be_read_is_told() {
+    fn an_unreadable_request_has_a_reason() {
         let mut newer = request().to_stored(42).to_vec();
         newer[0] = 2;
         let told = Request::from_stored(&newer.into()).unwrap_err();

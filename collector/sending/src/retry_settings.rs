@@ -1,44 +1,47 @@
-//! The settings `retry_on_failure`, under the collector's names.
+//! The settings `retry_on_failure`, with the Collector's keys.
 
+use pacing::Backoff;
 use serde::Deserialize;
 
 use collector_config::{Diagnostic, Duration, Settings};
 
-/// A longer wait between two attempts is a slip.
+/// The longest wait that a backend gets by asking for it, unless `max_interval` is longer. It may ask for years by error.
+const LONGEST_ASKED: std::time::Duration = std::time::Duration::from_secs(30);
+/// A longer wait between two attempts is an error.
 const LONGEST_INTERVAL: std::time::Duration = std::time::Duration::from_secs(24 * 60 * 60);
 
-/// `retry_on_failure`: when and how often to try again.
+/// `retry_on_failure`: when and how often to retry.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct RetrySettings {
-    /// Whether to try again at all; if not, data that does not arrive at once is dropped.
+    /// Enables retries; without them data that is not accepted at once is dropped.
     pub enabled: bool,
     /// The wait after the first failure.
     pub initial_interval: Duration,
-    /// By how much each wait is longer than the one before.
+    /// The factor by which each wait grows.
     pub multiplier: f64,
-    /// By how much chance changes each wait: `interval * (1 ± randomization_factor)`.
+    /// The jitter of each wait: `interval * (1 ± randomization_factor)`.
     pub randomization_factor: f64,
-    /// The longest wait, before chance changes it.
+    /// The longest wait, before jitter.
     pub max_interval: Duration,
-    /// How long to try, from the first attempt on, before the data is dropped; 0: forever.
+    /// How long after the first attempt the data is dropped; 0: never.
     ///
-    /// Forever by default, other than in the collector, which gives up after five minutes: an event is the only notice
-    /// that a Job failed. The queue bounds what waits.
+    /// Never by default, unlike in the Collector, which gives up after five minutes: an event is the only report of a
+    /// failed Job. The queue bounds the waiting data.
     pub max_elapsed_time: Duration,
-    /// Whether to try again when the destination refuses everything, whatever the data: a wrong key, a wrong address.
+    /// Retries when the backend refuses all data: a wrong key, a wrong address.
     ///
-    /// The collector gives such data up at once, as OTLP says. A key that was rotated wrongly at night is put right in
-    /// the morning, so here it waits in the queue like any other data.
+    /// The Collector drops such data at once, as OTLP says. A wrongly rotated key is corrected some hours later, so here
+    /// the data waits in the queue like any other.
     pub misconfigured: bool,
-    /// Status codes after which data is given up instead of tried again. The exporter knows which codes there are.
+    /// Status codes after which data is dropped instead of retried. The exporter knows the valid codes.
     ///
-    /// The collector has no such key, and retries fewer codes.
+    /// The Collector has no such key, and retries fewer codes.
     pub non_retryable_status_codes: Vec<String>,
-    /// Metric points older than this are not sent any more, but dropped and counted; 0: every point is sent.
+    /// Metric points older than this are dropped and counted instead of sent; 0: every point is sent.
     ///
-    /// The collector has no such key: a backend that takes points of the last hour only refuses older ones or, worse,
-    /// accepts and forgets them, so after a long outage nobody would know what is missing.
+    /// The Collector has no such key. A backend that takes points of the last hour only refuses older ones or, worse,
+    /// accepts and discards them, so the loss of a long outage would stay unknown.
     pub max_metric_point_age: Duration,
 }
 
@@ -59,10 +62,39 @@ impl Default for RetrySettings {
 }
 
 impl RetrySettings {
-    /// Every error in the values. `key` is where they stand in the component (`retry_on_failure`).
+    /// The wait before the next attempt; `None` once `max_elapsed_time` has passed since the first attempt began, which is
+    /// `elapsed` ago. The last attempt begins at that moment, whatever wait was computed or asked for.
     ///
-    /// Stricter than the collector in two places: an `initial_interval` of 0 and a `multiplier` below 1 would hammer
-    /// a destination that is already in trouble.
+    /// `asked` is the wait that the backend asked for (`Retry-After`, `RetryInfo`): a minimum, limited to 30 s or
+    /// `max_interval`, whichever is longer. `random` in 0..1 chooses the wait from
+    /// `interval * (1 ± randomization_factor)`.
+    pub(crate) fn delay(
+        &self,
+        failures: u32,
+        elapsed: std::time::Duration,
+        asked: Option<std::time::Duration>,
+        random: f64,
+    ) -> Option<std::time::Duration> {
+        if !self.enabled {
+            return None;
+        }
+        let longest = self.max_interval.get();
+        let factor = self.randomization_factor;
+        let backoff = Backoff::new(self.initial_interval.get(), longest)
+            .multiplier(self.multiplier)
+            .jitter(1.0 - factor, 1.0 + factor);
+        let delay = backoff.delay_asked(failures, random, asked, longest.max(LONGEST_ASKED));
+        let limit = self.max_elapsed_time.get();
+        match limit.checked_sub(elapsed).filter(|left| !left.is_zero()) {
+            _ if limit.is_zero() => Some(delay),
+            left => left.map(|left| delay.min(left)),
+        }
+    }
+
+    /// Every error in the values. `key` is their key in the component (`retry_on_failure`).
+    ///
+    /// Stricter than the Collector in two places: an `initial_interval` of 0 and a `multiplier` below 1 would overload a
+    /// backend that is already failing.
     pub fn errors(&self, key: &str, settings: &Settings) -> Vec<Diagnostic> {
         if !self.enabled {
             return Vec::new();
@@ -138,12 +170,12 @@ mod tests {
     }
 
     #[test]
-    fn the_defaults_hold_no_error() {
+    fn the_defaults_are_valid() {
         assert_eq!(errors("{}"), [""; 0]);
     }
 
     #[test]
-    fn each_error_is_told_at_its_place() {
+    fn each_error_has_its_position() {
         for (yaml, expected) in [
             ("initial_interval: 0s", "'initial_interval' must be greater than 0"),
             ("multiplier: 0.9", "'multiplier' must be at least 1, found 0.9"),
@@ -170,7 +202,67 @@ mod tests {
             let expected = format!("2: retry_on_failure::{key}: {expected}");
             assert_eq!(errors(&format!("retry_on_failure:\n  {yaml}")), [expected]);
             let off = format!("retry_on_failure:\n  {yaml}\n  enabled: false");
-            assert_eq!(errors(&off), [""; 0], "what is off need not be right");
+            assert_eq!(errors(&off), [""; 0], "disabled settings are not checked");
         }
+    }
+
+    fn seconds(seconds: u64) -> std::time::Duration {
+        std::time::Duration::from_secs(seconds)
+    }
+
+    #[test]
+    fn waits_grow_by_the_multiplier_with_jitter() {
+        let settings = RetrySettings::default();
+        let wait = |failures, random| {
+            settings
+                .delay(failures, seconds(0), None, random)
+                .unwrap()
+                .as_secs_f64()
+        };
+        let waits: Vec<f64> = (1..8).map(|failures| wait(failures, 0.5)).collect();
+        assert_eq!(waits, [5.0, 7.5, 11.25, 16.875, 25.3125, 30.0, 30.0]);
+        assert_eq!((wait(1, 0.0), wait(1, 1.0)), (2.5, 7.5));
+    }
+
+    #[test]
+    fn a_wait_that_the_backend_asks_for_is_a_bounded_minimum() {
+        for (max_interval, longest) in [(1, 30), (30, 30), (120, 120)] {
+            let settings = RetrySettings {
+                initial_interval: Duration::from_secs(1),
+                max_interval: Duration::from_secs(max_interval),
+                ..RetrySettings::default()
+            };
+            let wait = |asked| settings.delay(1, seconds(0), Some(asked), 0.5);
+            assert_eq!(wait(seconds(0)), Some(seconds(1)), "the own wait is longer");
+            assert_eq!(wait(seconds(20)), Some(seconds(20)));
+            for asked in [seconds(longest + 1), seconds(999_999_999), std::time::Duration::MAX] {
+                assert_eq!(wait(asked), Some(seconds(longest)));
+            }
+        }
+    }
+
+    #[test]
+    fn the_last_attempt_begins_at_max_elapsed_time() {
+        let settings = RetrySettings {
+            max_elapsed_time: Duration::from_secs(300),
+            ..RetrySettings::default()
+        };
+        for (elapsed, asked, expected) in [
+            (290, None, Some(5)),
+            (298, None, Some(2)),
+            (298, Some(999), Some(2)),
+            (300, None, None),
+            (1000, Some(0), None),
+        ] {
+            let delay = settings.delay(1, seconds(elapsed), asked.map(seconds), 0.5);
+            assert_eq!(delay, expected.map(seconds), "{elapsed} {asked:?}");
+        }
+        let forever = RetrySettings::default();
+        assert!(forever.delay(9, std::time::Duration::MAX, None, 1.0).is_some());
+        let never = RetrySettings {
+            enabled: false,
+            ..RetrySettings::default()
+        };
+        assert_eq!(never.delay(1, seconds(0), None, 0.5), None);
     }
 }

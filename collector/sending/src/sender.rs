@@ -10,28 +10,27 @@ use opentelemetry::metrics::Meter;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
+use super::capacity::{QueueCapacity, Reservation};
 use super::clock::Clock;
-use super::condition::Condition;
 use super::destination::Destination;
 use super::instruments::Instruments;
 use super::intake::take_in;
-use super::kept::{Found, Kept};
-use super::lane::Lane;
-use super::places::{Place, Places};
-use super::queue::{Held, Queue, Work};
+use super::persistent_queue::{LoadedQueue, PersistentQueue};
+use super::queue::{Queue, QueuedRequest, Unit};
 use super::queue_settings::{QueueSettings, Sizer};
 use super::retry_settings::RetrySettings;
+use super::signal_sender::SignalSender;
 use collector_config::ComponentId;
 use collector_data::Signal;
 use collector_runtime::component::{ComponentError, Kind, Running};
 use collector_runtime::outlet::Inbox;
-use collector_runtime::storage::Storage;
+use collector_runtime::storage::{Claimed, Storage};
 use pacing::LogPace;
 
 /// Queues, sends and retries for one exporter.
 ///
-/// Each signal has its own way in, queue and consumers, so that a destination that refuses metrics for a while does
-/// not delay events, not even when the queue of metrics is full.
+/// Each signal has its own inbox, queue and consumers, so that a backend that refuses metrics for a while does not delay
+/// events, even when the queue of metrics is full.
 pub struct Sender<D> {
     destination: Arc<D>,
     exporter: ComponentId,
@@ -44,7 +43,7 @@ pub struct Sender<D> {
 }
 
 impl<D: Destination> Sender<D> {
-    /// A sender for the exporter with the given id; the settings are checked already.
+    /// A sender for the exporter with the given id and valid settings.
     pub fn new(
         destination: D,
         exporter: ComponentId,
@@ -64,19 +63,19 @@ impl<D: Destination> Sender<D> {
         }
     }
 
-    /// Keeps the queue in this storage, which [`QueueSettings::open`] found.
+    /// Persists the queue in this storage, found by [`QueueSettings::open`].
     #[must_use]
     pub fn with_storage(self, storage: Option<Arc<dyn Storage>>) -> Self {
         Sender { storage, ..self }
     }
 
-    /// Takes the chance of the waits from `random` (evenly spread over 0..1), for tests.
+    /// Takes the jitter of waits from `random` (evenly spread over 0..1), for tests.
     #[must_use]
     pub fn with_random(self, random: fn() -> f64) -> Self {
         Sender { random, ..self }
     }
 
-    /// Takes the time of day from `now`, for tests.
+    /// Takes the wall clock from `now`, for tests.
     #[must_use]
     pub fn with_clock(self, now: impl Fn() -> SystemTime + Send + Sync + 'static) -> Self {
         Sender {
@@ -85,112 +84,116 @@ impl<D: Destination> Sender<D> {
         }
     }
 
-    /// Sends what comes in until `input` is closed and every batch is decided.
+    /// Sends batches until `input` is closed and every batch is acknowledged.
     ///
-    /// After `input` is closed it still tries as long as the settings say; whoever is in a hurry drops the future,
-    /// and with it all batches, which then count as lost. With a storage it tries each request once more, leaves what
-    /// does not arrive in the store, and ends.
+    /// After `input` is closed it still retries as long as the settings say; dropping the future ends it early, and all
+    /// unacknowledged batches count as lost. With a storage it attempts each request once more, leaves undelivered ones
+    /// in the store, and ends.
     ///
     /// # Errors
-    /// If a consumer died, or the store cannot be used.
+    /// If a consumer panicked, or the store can no longer be used.
     pub async fn run(self, input: Inbox, running: Running) -> Result<(), ComponentError> {
-        let condition = Arc::new(Condition::new(running.health.clone()));
-        let (opened, mut openings) = mpsc::unbounded_channel();
-        let mut lanes = Lanes {
-            condition: Arc::clone(&condition),
-            kept: None,
+        let (opened, mut to_start) = mpsc::unbounded_channel();
+        let mut signals = Signals {
+            persistent: None,
             running,
-            lanes: Mutex::default(),
+            senders: Mutex::default(),
             opened,
             sender: self,
         };
-        let mut found = Found::default();
-        if let Some(storage) = &lanes.sender.storage {
-            let sender = &lanes.sender;
-            let store = storage.open(Kind::Exporter, &sender.exporter).await?;
-            let kept = Kept::new(store, sender.exporter.clone(), condition, sender.random);
-            found = kept.load().await?;
-            lanes.kept = Some(Arc::new(kept));
+        let mut stored = LoadedQueue::default();
+        if let Some(storage) = &signals.sender.storage {
+            let exporter = &signals.sender.exporter;
+            let store = Claimed::open(&**storage, Kind::Exporter, exporter).await?;
+            let store = store.with_health(&signals.running.health);
+            let persistent = PersistentQueue::new(store, exporter.clone());
+            stored = persistent.load().await?;
+            signals.persistent = Some(Arc::new(persistent));
         }
-        lanes.go_on(found);
+        signals.resume(stored);
 
-        let lanes = Arc::new(lanes);
+        let signals = Arc::new(signals);
         // Dropping the sets ends their tasks with this future.
         let (mut intakes, mut consumers) = (JoinSet::new(), JoinSet::new());
         for channel in input.into_channels() {
-            let lanes = Arc::clone(&lanes);
-            intakes.spawn(async move { take_in(channel, &lanes.sender.queue, |signal| lanes.of(signal)).await });
+            let signals = Arc::clone(&signals);
+            intakes.spawn(async move { take_in(channel, &signals.sender.queue, |signal| signals.of(signal)).await });
         }
-        let mut left = Vec::new();
-        let undelivered = Undelivered(Arc::clone(&lanes));
+        let mut left_in_store = Vec::new();
+        let report = ReportUndelivered(Arc::clone(&signals));
         while !intakes.is_empty() {
             tokio::select! {
-                Some(lane) = openings.recv() => lanes.spawn(&lane, &mut consumers),
+                Some(sender) = to_start.recv() => signals.start_consumers(&sender, &mut consumers),
                 Some(ended) = intakes.join_next() => ended??,
-                Some(ended) = consumers.join_next() => left.extend(ended??),
+                Some(ended) = consumers.join_next() => left_in_store.extend(ended??),
             }
         }
-        while let Ok(lane) = openings.try_recv() {
-            lanes.spawn(&lane, &mut consumers);
+        while let Ok(sender) = to_start.try_recv() {
+            signals.start_consumers(&sender, &mut consumers);
         }
 
-        let waiting: u64 = lanes.all().iter().map(|lane| lane.queue.places().used().requests).sum();
-        if waiting > 0 {
-            tracing::info!(exporter = %lanes.sender.exporter, "shutting down: {waiting} requests are still to be sent");
+        let senders = signals.all();
+        let requests: u64 = senders
+            .iter()
+            .map(|sender| sender.queue.capacity().used().requests)
+            .sum();
+        if requests > 0 {
+            tracing::info!(exporter = %signals.sender.exporter, requests, "shutting down; sending queued requests");
         }
-        lanes.all().iter().for_each(|lane| lane.queue.close());
+        senders.iter().for_each(|sender| sender.queue.close());
         while let Some(ended) = consumers.join_next().await {
-            left.extend(ended??);
+            left_in_store.extend(ended??);
         }
-        drop(undelivered);
+        // Reservations of requests left in the store still count until here.
+        drop(report);
         Ok(())
     }
 }
 
-/// How a consumer ended: with the place of a request that it left for the next start, if it did.
-type Consumed = Result<Option<Place>, ComponentError>;
+/// The end of a consumer: the reservation of a request that stays in the store, if there is one.
+type Consumed = Result<Option<Reservation>, ComponentError>;
 
-/// The lanes of one sender, each opened when it is needed first.
-struct Lanes<D> {
+/// The senders of an exporter's signals, each made on first use.
+struct Signals<D> {
     sender: Sender<D>,
-    kept: Option<Arc<Kept>>,
-    condition: Arc<Condition>,
+    persistent: Option<Arc<PersistentQueue>>,
     running: Running,
-    lanes: Mutex<BTreeMap<Signal, Arc<Lane<D>>>>,
-    /// Lanes whose consumers are to be started.
-    opened: mpsc::UnboundedSender<Arc<Lane<D>>>,
+    senders: Mutex<BTreeMap<Signal, Arc<SignalSender<D>>>>,
+    /// Senders without consumers yet.
+    opened: mpsc::UnboundedSender<Arc<SignalSender<D>>>,
 }
 
-impl<D: Destination> Lanes<D> {
-    /// The lane of a signal.
-    fn of(&self, signal: Signal) -> Arc<Lane<D>> {
-        let mut lanes = self.lanes.lock().unwrap_or_else(PoisonError::into_inner);
-        let lane = lanes.entry(signal).or_insert_with(|| {
-            let lane = Arc::new(self.open(signal));
-            // Whoever starts the consumers lives as long as the intakes.
-            let _ = self.opened.send(Arc::clone(&lane));
-            lane
+impl<D: Destination> Signals<D> {
+    fn of(&self, signal: Signal) -> Arc<SignalSender<D>> {
+        let mut senders = self.senders.lock().unwrap_or_else(PoisonError::into_inner);
+        let sender = senders.entry(signal).or_insert_with(|| {
+            let sender = Arc::new(self.open(signal));
+            // The receiver outlives the intakes, the only callers.
+            let _ = self.opened.send(Arc::clone(&sender));
+            sender
         });
-        Arc::clone(lane)
+        Arc::clone(sender)
     }
 
-    fn open(&self, signal: Signal) -> Lane<D> {
+    fn open(&self, signal: Signal) -> SignalSender<D> {
         let sender = &self.sender;
-        // Without a queue, one at a time: a queue with one place that is free again when the request is decided.
-        let places = match sender.queue.enabled {
-            true => Places::new(sender.queue.sizer(), sender.queue.queue_size),
-            false => Places::new(Sizer::Requests, 1),
+        // Without a queue, room for one request that is free again once the request is decided.
+        let capacity = match sender.queue.enabled {
+            true => QueueCapacity::new(sender.queue.sizer(), sender.queue.queue_size),
+            false => QueueCapacity::new(Sizer::Requests, 1),
         };
-        Lane {
+        let health = &self.running.health;
+        SignalSender {
             destination: Arc::clone(&sender.destination),
             exporter: sender.exporter.clone(),
             signal,
             retry: sender.retry.clone(),
             blocks: sender.queue.block_on_overflow || !sender.queue.enabled,
-            instruments: Instruments::new(&sender.meter, &sender.exporter, signal, &places, &sender.clock),
-            queue: Queue::new(places),
-            kept: self.kept.clone(),
-            condition: Arc::clone(&self.condition),
+            instruments: Instruments::new(&sender.meter, &sender.exporter, signal, &capacity, &sender.clock),
+            queue: Queue::new(capacity),
+            persistent: self.persistent.clone(),
+            backend_health: health.part(format!("{signal} backend")),
+            queue_health: health.part(format!("{signal} queue")),
             shutdown: self.running.shutdown.clone(),
             random: sender.random,
             clock: sender.clock.clone(),
@@ -201,64 +204,64 @@ impl<D: Destination> Lanes<D> {
         }
     }
 
-    /// Takes up what the process before this one has left.
-    fn go_on(&self, found: Found) {
-        let count = found.requests.len();
-        if count > 0 {
+    /// Queues the requests that an earlier run left in the store.
+    fn resume(&self, stored: LoadedQueue) {
+        let requests = stored.requests.len();
+        if requests > 0 {
             let exporter = &self.sender.exporter;
-            tracing::info!(%exporter, "{count} stored requests of an earlier run are still to be sent");
+            tracing::info!(%exporter, requests, "resuming with the stored requests of an earlier run");
         }
-        for (key, signal, size, queued) in found.requests {
-            let lane = self.of(signal);
-            let place = lane.queue.places().take_anyway(size, queued);
-            let held = Held::Stored(key);
-            lane.queue.put(Work::new(held, place));
+        for request in stored.requests {
+            let sender = self.of(request.signal);
+            let reservation = sender.queue.capacity().exceed(request.size, request.queued);
+            sender
+                .queue
+                .put(Unit::new(QueuedRequest::Stored(request.key), reservation));
         }
-        for signal in found.unreadable {
+        for signal in stored.unreadable {
             self.of(signal).instruments.unreadable();
         }
     }
 
-    fn spawn(&self, lane: &Arc<Lane<D>>, consumers: &mut JoinSet<Consumed>) {
+    fn start_consumers(&self, sender: &Arc<SignalSender<D>>, consumers: &mut JoinSet<Consumed>) {
         let count = match self.sender.queue.enabled {
             true => self.sender.queue.num_consumers.max(1),
             false => 1,
         };
         for _ in 0..count {
-            consumers.spawn(Arc::clone(lane).consume());
+            consumers.spawn(Arc::clone(sender).consume());
         }
     }
 }
 
-impl<D> Lanes<D> {
-    fn all(&self) -> Vec<Arc<Lane<D>>> {
-        let lanes = self.lanes.lock().unwrap_or_else(PoisonError::into_inner);
-        lanes.values().cloned().collect()
+impl<D> Signals<D> {
+    fn all(&self) -> Vec<Arc<SignalSender<D>>> {
+        let senders = self.senders.lock().unwrap_or_else(PoisonError::into_inner);
+        senders.values().cloned().collect()
     }
 }
 
-/// Says at the end of its life what was not delivered: the runtime drops a sender that takes too long to stop.
-struct Undelivered<D>(Arc<Lanes<D>>);
+/// Logs undelivered requests when it is dropped: the runtime drops a sender that takes too long to stop.
+struct ReportUndelivered<D>(Arc<Signals<D>>);
 
-impl<D> Drop for Undelivered<D> {
+impl<D> Drop for ReportUndelivered<D> {
     fn drop(&mut self) {
-        for lane in self.0.all() {
-            let left = lane.queue.places().used().requests;
-            if left == 0 {
+        for sender in self.0.all() {
+            let requests = sender.queue.capacity().used().requests;
+            if requests == 0 {
                 continue;
             }
-            let (exporter, signal) = (&lane.exporter, lane.signal);
-            if lane.kept.is_some() {
-                tracing::info!(%exporter, %signal, "{left} requests stay in the store for the next start");
+            let (exporter, signal) = (&sender.exporter, sender.signal);
+            if sender.persistent.is_some() {
+                tracing::info!(%exporter, %signal, requests, "undelivered requests stay in the store");
             } else {
-                let why = "the shutdown did not wait for them any longer";
-                tracing::error!(%exporter, %signal, "{left} requests are lost: {why}");
+                tracing::error!(%exporter, %signal, requests, "requests lost: the shutdown timed out");
             }
         }
     }
 }
 
-/// Chance good enough to spread retries, from the seed of the standard library's hash maps.
+/// Good enough to spread retries: the seed of the standard library's hash maps.
 fn random() -> f64 {
     let bits = RandomState::new().hash_one(()) >> 11;
     bits as f64 / (1u64 << 53) as f64

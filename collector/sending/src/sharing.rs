@@ -1,10 +1,10 @@
-//! Who is to be told what becomes of a request, where batches are put together and requests are cut.
+//! Which batches a request acknowledges, where batches are merged and requests are split.
 
 use std::collections::VecDeque;
 
 use collector_data::{Ack, Outcome};
 
-/// The acknowledgements that wait for one request.
+/// The acknowledgements of the batches in one request.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Acks(Vec<Ack>);
 
@@ -16,12 +16,12 @@ impl Acks {
     }
 }
 
-/// Whose items stand in a row: the acknowledgements of batches, each with the number of its items, in order.
+/// The batches that own a sequence of items: each acknowledgement with its number of items, in order.
 #[derive(Debug, Default)]
 pub(super) struct Owners(VecDeque<(u64, Ack)>);
 
 impl Owners {
-    /// A batch's items stand behind the others. One without items has arrived.
+    /// Appends a batch. A batch without items is acknowledged at once.
     pub(super) fn push(&mut self, items: u64, ack: Ack) {
         match items {
             0 => ack.delivered(),
@@ -29,7 +29,7 @@ impl Owners {
         }
     }
 
-    /// Takes the owners of the first `items` away. A batch that reaches beyond them owns the next ones too.
+    /// Removes the owners of the first `items`. A batch that extends beyond them owns the following items too.
     pub(super) fn split_off_front(&mut self, mut items: u64) -> Owners {
         let mut front = VecDeque::new();
         while items > 0
@@ -63,7 +63,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn each_batch_hears_of_the_requests_that_hold_its_items_and_of_no_others() {
+    async fn a_batch_depends_only_on_the_requests_with_its_items() {
         let mut owners = Owners::default();
         let batches = [3, 4, 0, 1, 2].map(|items| batch(&mut owners, items));
         // 3 | 4 | 1 | 2 as 2, 5, 2 and 1 items.

@@ -1,4 +1,4 @@
-//! The component `job_metrics`: its settings, and when its windows end.
+//! The component `job_metrics`: its settings and its loop.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,15 +7,14 @@ use collector_config::ComponentId;
 use collector_config::{Diagnostics, Duration as Seconds};
 use collector_data::Signal;
 use collector_runtime::component::{ComponentError, Connector, Create, Factory, Kind, Running};
-use collector_runtime::health::Status;
-use collector_runtime::storage::Storage;
+use collector_runtime::storage::{Claimed, Storage};
 use collector_runtime::{Inbox, Outputs};
 use futures_util::future::BoxFuture;
 use jiff::Timestamp;
 use serde::Deserialize;
 use tokio::time::{Instant, MissedTickBehavior, interval_at};
 
-use crate::counting::{Counting, Kept, NOT_OURS};
+use crate::counting::{Counting, NOT_LEADER};
 use crate::histogram::DEFAULT_MAX_SIZE;
 
 /// The shortest window: points are one second apart at least.
@@ -27,11 +26,11 @@ const MAX_BUCKETS: usize = 1024;
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 struct Settings {
-    /// How long a window is.
+    /// The length of a window.
     interval: Seconds,
     /// The most buckets of a histogram.
     histogram_max_size: usize,
-    /// The id of the extension that keeps what was counted; empty: it is kept in memory.
+    /// The id of the storage extension that persists the counts; empty: in memory.
     storage: String,
 }
 
@@ -45,7 +44,7 @@ impl Default for Settings {
     }
 }
 
-/// The connector's factory.
+/// The factory of `job_metrics`.
 pub fn factory() -> Factory<dyn Connector> {
     Factory {
         type_name: "job_metrics",
@@ -100,7 +99,7 @@ fn create(create: &Create<'_>) -> Result<Box<dyn Connector>, Diagnostics> {
     }))
 }
 
-/// Tells the time of day.
+/// A wall clock.
 pub type Clock = Box<dyn Fn() -> Timestamp + Send + Sync>;
 
 /// Turns the events of finished Jobs into delta metrics.
@@ -110,7 +109,7 @@ pub struct JobMetrics {
     clock: Clock,
     max_buckets: usize,
     storage: Option<Arc<dyn Storage>>,
-    kept: Option<Kept>,
+    store: Option<Claimed>,
 }
 
 impl JobMetrics {
@@ -125,11 +124,11 @@ impl JobMetrics {
             clock,
             max_buckets,
             storage: None,
-            kept: None,
+            store: None,
         }
     }
 
-    /// Keeps what was counted in `storage`, so that it is known after a restart.
+    /// Persists the counts in `storage`.
     #[must_use]
     pub fn with_storage(self, storage: Arc<dyn Storage>) -> Self {
         JobMetrics {
@@ -143,11 +142,7 @@ impl Connector for JobMetrics {
     fn start(&mut self) -> BoxFuture<'_, Result<(), ComponentError>> {
         Box::pin(async {
             if let Some(storage) = &self.storage {
-                self.kept = Some(Kept {
-                    store: storage.open(Kind::Connector, &self.id).await?,
-                    capacity: storage.capacity(),
-                    is_shared: storage.leader_elector().is_some(),
-                });
+                self.store = Some(Claimed::open(&**storage, Kind::Connector, &self.id).await?);
             }
             Ok(())
         })
@@ -161,22 +156,22 @@ impl Connector for JobMetrics {
     ) -> BoxFuture<'static, Result<(), ComponentError>> {
         Box::pin(async move {
             let mut ticks = interval_at(Instant::now() + self.interval, self.interval);
-            // After a delay the next window has its full length again.
+            // After a delay the next window has its full length.
             ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
             let Self {
                 clock,
                 max_buckets,
-                kept,
+                store,
                 ..
             } = *self;
-            let mut counting = Counting::new(max_buckets, clock, kept, outputs, running.health.clone());
+            let store = store.map(|store| store.with_health(&running.health));
+            let mut counting = Counting::new(max_buckets, clock, store, outputs);
             loop {
-                if !counting.may_count() {
+                if !counting.is_claimed() {
                     tokio::select! {
                         () = running.shutdown.cancelled() => {
-                            // What nobody may count here, whoever sent it keeps.
                             while let Some(batch) = input.recv().await {
-                                batch.ack.deferred(NOT_OURS);
+                                batch.ack.deferred(NOT_LEADER);
                             }
                             break;
                         }
@@ -195,7 +190,6 @@ impl Connector for JobMetrics {
                 }
             }
             counting.finish().await?;
-            running.health.report(Status::Stopped);
             Ok(())
         })
     }

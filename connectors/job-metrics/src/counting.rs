@@ -1,6 +1,6 @@
-//! Events in, windows of points out, and back to the events' senders what became of the points.
+//! Counts events in windows, sends the points of each window, and acknowledges its events.
 //!
-//! With a store each window is written down before it is sent ([`Ledger`]).
+//! With a store each window is stored before it is sent ([`Ledger`]).
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -9,8 +9,7 @@ use std::time::Duration;
 use collector_data::{Ack, Batch, Outcome, Payload};
 use collector_runtime::Outputs;
 use collector_runtime::component::ComponentError;
-use collector_runtime::health::{Reporter, Status};
-use collector_runtime::storage::{Change, Store, StoreError};
+use collector_runtime::storage::{Change, ClaimError, Claimed};
 use futures_util::future::BoxFuture;
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use jiff::{SignedDuration, Timestamp};
@@ -22,65 +21,41 @@ use tracing::{error, info, warn};
 
 use crate::aggregate::Aggregate;
 use crate::connector::Clock;
-use crate::ledger::{self, Ledger, Place};
+use crate::ledger::{self, Counted, Ledger};
 use crate::window::Windows;
 
-/// Why an event is deferred.
-pub(crate) const NOT_OURS: &str = "another replica counts the Jobs";
-/// How many Jobs one window holds at most, so that neither memory nor a request grows without end.
+/// The reason of a deferred event.
+pub(crate) const NOT_LEADER: &str = "another replica leads and counts the Jobs";
+/// The most Jobs in one window, which bounds memory and requests.
 const MAX_JOBS: usize = 2000;
-/// How many, if the store is small.
+/// The same if the store is small.
 const MAX_JOBS_SMALL: usize = 250;
-/// What must be free in a small store before another window is written, bytes.
+/// The free bytes that a small store needs before another window is stored.
 const SPACE: usize = 32 * 1024;
-/// The first and the longest wait before a store that does not work is tried again.
-const RETRY: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(30));
-
-/// Where windows are written down.
-pub(crate) struct Kept {
-    pub(crate) store: Arc<dyn Store>,
-    /// How much it may hold, if it is small.
-    pub(crate) capacity: Option<usize>,
-    /// Whether replicas share it.
-    pub(crate) is_shared: bool,
-}
 
 pub(crate) struct Counting {
     aggregate: Aggregate,
     windows: Windows,
     ledger: Ledger,
-    /// What the current window holds.
+    /// The acknowledgements of the current window's events.
     acks: Vec<Ack>,
+    /// The Jobs of the current window, in order.
     uids: Vec<Uid>,
     open: HashSet<Uid>,
-    /// Whom to tell what becomes of the windows that were sent.
+    /// The acknowledgements of windows in flight, by window.
     sent: HashMap<u64, Vec<Ack>>,
     in_flight: FuturesUnordered<BoxFuture<'static, (u64, Outcome)>>,
     clock: Clock,
-    store: Option<Arc<dyn Store>>,
-    /// How much the store may hold, if it is small.
-    capacity: Option<usize>,
-    /// Whether replicas share the store.
-    is_shared: bool,
-    /// Whether the store is claimed, or there is none.
+    store: Option<Arc<Claimed>>,
+    /// True if the store is claimed, or there is none.
     claimed: bool,
     outputs: Outputs,
-    health: Reporter,
-    /// Whether nothing more comes in.
-    is_ending: bool,
+    /// True once the input is closed.
+    is_draining: bool,
 }
 
 impl Counting {
-    pub(crate) fn new(
-        max_buckets: usize,
-        clock: Clock,
-        kept: Option<Kept>,
-        outputs: Outputs,
-        health: Reporter,
-    ) -> Self {
-        let capacity = kept.as_ref().and_then(|kept| kept.capacity);
-        let is_shared = kept.as_ref().is_some_and(|kept| kept.is_shared);
-        let store = kept.map(|kept| kept.store);
+    pub(crate) fn new(max_buckets: usize, clock: Clock, store: Option<Claimed>, outputs: Outputs) -> Self {
         Counting {
             aggregate: Aggregate::new(max_buckets),
             windows: Windows::new(clock()),
@@ -92,75 +67,59 @@ impl Counting {
             in_flight: FuturesUnordered::new(),
             claimed: store.is_none(),
             clock,
-            store,
-            capacity,
-            is_shared,
+            store: store.map(Arc::new),
             outputs,
-            health,
-            is_ending: false,
+            is_draining: false,
         }
     }
 
-    /// Whether events may be counted here; if not, [`claim`](Self::claim) comes first.
-    pub(crate) fn may_count(&self) -> bool {
+    /// True if events may be counted; otherwise [`claim`](Self::claim) comes first.
+    pub(crate) fn is_claimed(&self) -> bool {
         self.claimed
     }
 
-    /// Whether the current window takes no more events.
+    /// True if the current window takes no more events.
     pub(crate) fn is_full(&self) -> bool {
-        let most = if self.capacity.is_some() {
-            MAX_JOBS_SMALL
-        } else {
-            MAX_JOBS
+        let most = match self.capacity() {
+            Some(_) => MAX_JOBS_SMALL,
+            None => MAX_JOBS,
         };
         self.uids.len() >= most
     }
 
-    /// Waits until the current window can end in a second that no other window has.
+    fn capacity(&self) -> Option<usize> {
+        self.store.as_ref().and_then(|store| store.capacity())
+    }
+
+    /// Waits until the current window can end in a second of its own.
     pub(crate) fn until_next_second(&self) -> impl Future<Output = ()> + use<> {
         let earliest = Timestamp::from_second(self.windows.earliest_end()).unwrap_or(Timestamp::MIN);
         let wait = earliest.duration_since((self.clock)());
         sleep(Duration::try_from(wait.max(SignedDuration::ZERO)).unwrap_or_default())
     }
 
-    /// Waits until this process may count, and sends the windows again that others, or it, may not have delivered. While it
-    /// waits it tells what became of windows that were sent. May be dropped and called again.
+    /// Waits until this process may count, and resends the windows that may not have been delivered. Meanwhile it
+    /// acknowledges the events of windows in flight. May be dropped and called again.
     pub(crate) async fn claim(&mut self) -> Result<(), ComponentError> {
         let Some(store) = self.store.clone() else { return Ok(()) };
-        let mut wait = RETRY.0;
-        loop {
-            let claiming = async {
-                store.claim().await?;
-                stored(&*store).await
-            };
-            tokio::pin!(claiming);
-            let claimed = loop {
-                tokio::select! {
-                    claimed = &mut claiming => break claimed,
-                    Some((number, outcome)) = self.in_flight.next() => {
-                        tell(self.sent.remove(&number).unwrap_or_default(), &outcome);
-                    }
-                }
-            };
-            match claimed {
-                Ok(entries) => return self.resume(&entries).await,
-                Err(StoreError::Permanent(why)) => return Err(why.into()),
-                Err(StoreError::Fenced(_)) => {}
-                Err(StoreError::Unavailable(why)) => {
-                    warn!(problem = why, "cannot read what was counted; trying again");
-                    self.health.report(Status::RecoverableError(why));
+        let claiming = claim_and_read(&store);
+        tokio::pin!(claiming);
+        let entries = loop {
+            tokio::select! {
+                claimed = &mut claiming => break claimed?,
+                Some((number, outcome)) = self.in_flight.next() => {
+                    acknowledge(self.sent.remove(&number).unwrap_or_default(), &outcome);
                 }
             }
-            sleep(wait).await;
-            wait = (wait * 2).min(RETRY.1);
-        }
+        };
+        self.resume(&entries).await
     }
 
     async fn resume(&mut self, entries: &[(String, bytes::Bytes)]) -> Result<(), ComponentError> {
         self.ledger = Ledger::default();
         for (key, value) in entries {
             if let Err(problem) = self.ledger.restore(key, value) {
-                error!(%problem, "Jobs of that window may be counted twice");
+                error!(%problem, "Jobs of this window may be counted twice");
             }
         }
         if let Some(end) = self.ledger.last_end() {
@@ -169,19 +128,18 @@ impl Counting {
         let undelivered = self.ledger.undelivered()?;
         if !undelivered.is_empty() {
             let windows = undelivered.len();
-            info!(windows, "sending again what may not have been delivered");
+            info!(windows, "resending windows that may not have been delivered");
         }
         for (number, metrics) in undelivered {
             self.send(number, metrics, Vec::new()).await;
         }
         self.claimed = true;
-        self.health.report(Status::Ok);
         Ok(())
     }
 
-    /// Counts the events of a batch. Its acknowledgement waits until the counts have arrived.
+    /// Counts the events of a batch, which is acknowledged once the counts are delivered.
     pub(crate) fn take(&mut self, batch: Batch) {
-        let mut is_held = false;
+        let mut is_counted = false;
         if let Payload::Logs(resources) = &*batch.payload {
             for resource in resources {
                 for record in resource.scope_logs.iter().flat_map(|scope| &scope.log_records) {
@@ -194,11 +152,11 @@ impl Counting {
                         }
                     };
                     let uid = Uid::new(&event.uid);
-                    match self.ledger.place(&uid) {
-                        Some(Place::Done) => {}
-                        Some(Place::Sent(number)) => self.sent.entry(number).or_default().push(batch.ack.clone()),
+                    match self.ledger.counted(&uid) {
+                        Some(Counted::Decided) => {}
+                        Some(Counted::Pending(number)) => self.sent.entry(number).or_default().push(batch.ack.clone()),
                         None => {
-                            is_held = true;
+                            is_counted = true;
                             if self.open.insert(uid) {
                                 self.uids.push(uid);
                                 self.aggregate
@@ -209,14 +167,14 @@ impl Counting {
                 }
             }
         }
-        if is_held {
+        if is_counted {
             self.acks.push(batch.ack);
         } else {
             batch.ack.delivered();
         }
     }
 
-    /// Ends the window: writes down and sends what was counted.
+    /// Ends the window: stores and sends its points.
     pub(crate) async fn flush(&mut self) -> Result<(), ComponentError> {
         if self.aggregate.is_empty() {
             self.windows.skip((self.clock)());
@@ -224,7 +182,7 @@ impl Counting {
             self.write(changes).await?;
             return Ok(());
         }
-        self.until_space().await;
+        self.wait_for_space().await;
         let window = self.windows.close((self.clock)());
         let metrics = self.aggregate.take(window);
         let (acks, uids) = (std::mem::take(&mut self.acks), std::mem::take(&mut self.uids));
@@ -236,14 +194,14 @@ impl Counting {
         let (number, changes) = self.ledger.close(window.end_second(), points, uids);
         match self.write(changes).await? {
             true => self.send(number, metrics, acks).await,
-            false => acks.into_iter().for_each(|ack| ack.deferred(NOT_OURS)),
+            false => acks.into_iter().for_each(|ack| ack.deferred(NOT_LEADER)),
         }
         Ok(())
     }
 
     /// Waits for deliveries until a small store has room for another window.
-    async fn until_space(&mut self) {
-        while let Some(capacity) = self.capacity
+    async fn wait_for_space(&mut self) {
+        while let Some(capacity) = self.capacity()
             && self.ledger.size() + SPACE > capacity
         {
             match self.in_flight.next().await {
@@ -253,47 +211,22 @@ impl Counting {
         }
     }
 
-    /// Stores changes; whether this process may go on counting. Tries until the store has said one or the other.
+    /// Stores changes; false if another replica has claimed the store.
     async fn write(&mut self, changes: Vec<Change>) -> Result<bool, ComponentError> {
-        let Some(store) = &self.store else { return Ok(true) };
-        if changes.is_empty() {
+        let Some(store) = self.store.as_ref().filter(|_| !changes.is_empty()) else {
             return Ok(true);
-        }
-        let mut wait = RETRY.0;
-        loop {
-            match store.apply(changes.clone()).await {
-                Ok(()) => {
-                    self.health.report(Status::Ok);
-                    return Ok(true);
-                }
-                Err(StoreError::Fenced(why)) if !self.is_shared => {
-                    return Err(format!("{why}; two collectors cannot use one store without a leader elector").into());
-                }
-                Err(StoreError::Fenced(why)) => {
-                    info!(why, "another replica counts the Jobs from now on");
-                    self.lose_claim();
-                    return Ok(false);
-                }
-                Err(StoreError::Permanent(why)) => {
-                    return Err(format!("cannot write down what is counted: {why}").into());
-                }
-                Err(StoreError::Unavailable(why)) => {
-                    warn!(
-                        problem = why,
-                        "cannot write down what is counted; trying again before it is sent"
-                    );
-                    self.health.report(Status::RecoverableError(why));
-                }
+        };
+        match store.apply(changes).await {
+            Ok(()) => Ok(true),
+            Err(ClaimError::Lost(reason)) => {
+                info!(reason, "another replica counts the Jobs from now on");
+                self.claimed = false;
+                // The other replica has read what was stored; the next claim reads it again.
+                self.ledger = Ledger::default();
+                Ok(false)
             }
-            sleep(wait).await;
-            wait = (wait * 2).min(RETRY.1);
+            Err(error) => Err(error.into()),
         }
-    }
-
-    fn lose_claim(&mut self) {
-        self.claimed = false;
-        // Whoever counts now has read what was written; this is read anew with the next claim.
-        self.ledger = Ledger::default();
     }
 
     async fn send(&mut self, number: u64, metrics: Vec<ResourceMetrics>, acks: Vec<Ack>) {
@@ -303,7 +236,7 @@ impl Counting {
         self.in_flight.push(Box::pin(async move { (number, delivery.await) }));
     }
 
-    /// Waits until it is known what became of a window; forever if none is on its way.
+    /// Waits until a window is decided; forever if none is in flight.
     pub(crate) async fn settle_next(&mut self) {
         match self.in_flight.next().await {
             Some((number, outcome)) => self.settle(number, &outcome),
@@ -312,21 +245,21 @@ impl Counting {
     }
 
     fn settle(&mut self, number: u64, outcome: &Outcome) {
-        // Given up or refused, a window is never counted anew: another destination may have it. Only what the shutdown
-        // interrupts is sent again, as it is.
-        if !(self.is_ending && matches!(outcome, Outcome::Dropped(_))) {
+        // A dropped or rejected window is not counted again: another exporter may have delivered it. Only a window that
+        // the shutdown interrupts is resent, unchanged.
+        if !(self.is_draining && matches!(outcome, Outcome::Dropped(_))) {
             self.ledger.done(number);
         }
-        tell(self.sent.remove(&number).unwrap_or_default(), outcome);
+        acknowledge(self.sent.remove(&number).unwrap_or_default(), outcome);
     }
 
-    /// Sends the last window and waits until everything is decided.
+    /// Sends the last window and waits until all windows are decided.
     pub(crate) async fn finish(mut self) -> Result<(), ComponentError> {
         if self.claimed {
             self.flush().await?;
         }
-        self.is_ending = true;
-        // The exporters end when nobody can send to them any more, and only then may decide the last batches.
+        self.is_draining = true;
+        // Exporters end, and decide their last batches, only after all their producers are gone.
         self.outputs = Outputs::default();
         while let Some((number, outcome)) = self.in_flight.next().await {
             self.settle(number, &outcome);
@@ -339,7 +272,17 @@ impl Counting {
     }
 }
 
-async fn stored(store: &dyn Store) -> Result<Vec<(String, bytes::Bytes)>, StoreError> {
+async fn claim_and_read(store: &Claimed) -> Result<Vec<(String, bytes::Bytes)>, ClaimError> {
+    loop {
+        store.claim().await?;
+        match entries(store).await {
+            Err(ClaimError::Lost(_)) => {}
+            read => return read,
+        }
+    }
+}
+
+async fn entries(store: &Claimed) -> Result<Vec<(String, bytes::Bytes)>, ClaimError> {
     let mut entries = Vec::new();
     for key in store.keys(ledger::PREFIX).await? {
         if let Some(value) = store.get(&key).await? {
@@ -349,7 +292,7 @@ async fn stored(store: &dyn Store) -> Result<Vec<(String, bytes::Bytes)>, StoreE
     Ok(entries)
 }
 
-fn tell(acks: Vec<Ack>, outcome: &Outcome) {
+fn acknowledge(acks: Vec<Ack>, outcome: &Outcome) {
     for ack in acks {
         ack.decide(outcome.clone());
     }

@@ -1,5 +1,5 @@
-//! Which Jobs stand in which window: written down before a window's points are sent, so that after the end of the process,
-//! or when another replica takes over, the same points are sent again and no Job is counted twice. Pure.
+//! The Jobs of each window, stored before the window's points are sent. After a restart, or when another replica takes
+//! over, the same points are sent again and no Job is counted twice. Pure.
 //!
 //! Each window is one record under the key `window/<number>`: the version 1 (one byte), the second it ends in (8 bytes), how
 //! many Jobs (4 bytes), their UIDs (16 bytes each), all big-endian, then its points, compressed with zstd, until they
@@ -16,36 +16,36 @@ use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequ
 use opentelemetry_proto::tonic::metrics::v1::ResourceMetrics;
 use prost::Message;
 
-/// What the keys of windows begin with.
+/// The prefix of the keys of windows.
 pub const PREFIX: &str = "window/";
-/// How many Jobs of delivered windows are remembered at least. More than a receiver may have sent without having
-/// written down that they arrived.
+/// The least number of Jobs of decided windows to remember: more than a receiver may have sent without having stored
+/// their acknowledgement.
 pub const REMEMBERED: usize = 6144;
 const VERSION: u8 = 1;
 const HEAD: usize = 1 + 8 + 4;
-/// Points repeat names and keys, so the fastest levels do nearly as well as slow ones.
+/// Points repeat names and keys, so a fast level compresses nearly as well as a slow one.
 const LEVEL: i32 = 3;
-/// The most that the points of a window may take, bytes: far more than those of the most Jobs.
+/// The largest size of a window's points, bytes: far more than the most Jobs need.
 const MOST: u64 = 64 << 20;
-/// The highest number of a window that is taken in: there is always a next one.
+/// The highest valid number of a stored window, so that there is always a next one.
 const LAST: u64 = u64::MAX / 2;
 
-/// Where a Job stands.
+/// How far a counted Job is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Place {
-    /// In a window whose points are on their way.
-    Sent(u64),
-    /// In a window whose points have arrived, or never will.
-    Done,
+pub enum Counted {
+    /// In this window, whose points are in flight.
+    Pending(u64),
+    /// In a window whose points were delivered or lost.
+    Decided,
 }
 
 #[derive(Debug)]
 struct Record {
     end: i64,
     uids: Vec<Uid>,
-    /// Compressed; none once they are delivered.
+    /// Compressed; `None` once they are decided.
     points: Option<Bytes>,
-    /// Whether the store does not know yet that they are delivered.
+    /// True if the store still has the points although they are decided.
     stale: bool,
 }
 
@@ -57,7 +57,7 @@ pub struct Ledger {
     delivered_uids: usize,
 }
 
-/// Why a stored record is not one.
+/// A stored record that cannot be read.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot read the stored window {key:?}: {why}; skipped, delete it from the store")]
 pub struct Unreadable {
@@ -66,10 +66,10 @@ pub struct Unreadable {
 }
 
 impl Ledger {
-    /// Takes in a stored record.
+    /// Adds a stored record.
     ///
     /// # Errors
-    /// If it is not one.
+    /// If the record cannot be read.
     pub fn restore(&mut self, key: &str, value: &Bytes) -> Result<(), Unreadable> {
         let unreadable = |why: &str| Unreadable {
             key: key.to_owned(),
@@ -87,20 +87,24 @@ impl Ledger {
         Ok(())
     }
 
-    /// Where a Job stands, if it was counted.
-    pub fn place(&self, uid: &Uid) -> Option<Place> {
+    /// How far a Job is; `None` if it was not counted.
+    pub fn counted(&self, uid: &Uid) -> Option<Counted> {
         let number = self.by_uid.get(uid)?;
         let is_sent = self.windows.get(number).is_some_and(|window| window.points.is_some());
-        Some(if is_sent { Place::Sent(*number) } else { Place::Done })
+        Some(if is_sent {
+            Counted::Pending(*number)
+        } else {
+            Counted::Decided
+        })
     }
 
-    /// The second in which the latest window ended.
+    /// The second in which the latest window ends.
     pub fn last_end(&self) -> Option<i64> {
         self.windows.values().map(|window| window.end).max()
     }
 
-    /// A new window with these points, [compressed](compress), and Jobs: its number, and what to store before the points
-    /// are sent.
+    /// Adds a window with these points, [compressed](compress), and Jobs. Returns its number, and the changes to store
+    /// before the points are sent.
     pub fn close(&mut self, end: i64, points: Bytes, uids: Vec<Uid>) -> (u64, Vec<Change>) {
         let number = self.windows.last_key_value().map_or(0, |(last, _)| last + 1);
         let record = Record {
@@ -115,7 +119,7 @@ impl Ledger {
         (number, changes)
     }
 
-    /// A window was delivered, or never will be.
+    /// Marks a window as decided: delivered or lost.
     pub fn done(&mut self, number: u64) {
         if let Some(window) = self.windows.get_mut(&number)
             && window.points.take().is_some()
@@ -125,7 +129,7 @@ impl Ledger {
         }
     }
 
-    /// What of the delivered windows is to be stored, and which are to be forgotten.
+    /// The changes to store for decided windows; forgets the oldest.
     pub fn changes(&mut self) -> Vec<Change> {
         let mut changes = Vec::new();
         let newest = self.windows.last_key_value().map(|(number, _)| *number);
@@ -134,7 +138,7 @@ impl Ledger {
             if window.points.is_some() {
                 continue;
             }
-            // The newest stays in any case: it tells which seconds are taken.
+            // The newest stays, because its end is the first free second.
             if self.delivered_uids - window.uids.len() >= REMEMBERED && Some(*number) != newest {
                 self.delivered_uids -= window.uids.len();
                 forgotten.push(*number);
@@ -151,7 +155,7 @@ impl Ledger {
         changes
     }
 
-    /// The windows whose points are still to be delivered, oldest first.
+    /// The windows whose points are pending, oldest first.
     ///
     /// # Errors
     /// If their points cannot be read.
@@ -165,7 +169,7 @@ impl Ledger {
         Ok(undelivered)
     }
 
-    /// How much is stored, bytes.
+    /// The size of all records, bytes.
     pub fn size(&self) -> usize {
         let record = |window: &Record| HEAD + 16 * window.uids.len() + window.points.as_ref().map_or(0, Bytes::len);
         self.windows.values().map(record).sum()
@@ -298,9 +302,9 @@ mod tests {
         let (second, changes) = ledger.close(20, compress(points("b")).unwrap(), uids(2..3));
         stored(&mut store, changes);
         for ledger in [ledger, restored(&store)] {
-            assert_eq!(ledger.place(&uids(0..1)[0]), Some(Place::Done));
-            assert_eq!(ledger.place(&uids(2..3)[0]), Some(Place::Sent(second)));
-            assert_eq!(ledger.place(&uids(3..4)[0]), None);
+            assert_eq!(ledger.counted(&uids(0..1)[0]), Some(Counted::Decided));
+            assert_eq!(ledger.counted(&uids(2..3)[0]), Some(Counted::Pending(second)));
+            assert_eq!(ledger.counted(&uids(3..4)[0]), None);
             assert_eq!(ledger.undelivered().unwrap(), [(second, points("b"))]);
             assert_eq!(ledger.last_end(), Some(20));
             assert_eq!(ledger.size(), store.values().map(Bytes::len).sum::<usize>());
@@ -323,8 +327,8 @@ mod tests {
             assert!((REMEMBERED..REMEMBERED + 1000).contains(&ledger.by_uid.len()));
             assert_eq!(ledger.windows.len(), store.len());
             assert_eq!(
-                ledger.place(&uids(99_999 - REMEMBERED as u32 + 1..100_000)[0]),
-                Some(Place::Done)
+                ledger.counted(&uids(99_999 - REMEMBERED as u32 + 1..100_000)[0]),
+                Some(Counted::Decided)
             );
             assert_eq!(ledger.last_end(), Some(99));
             assert!(ledger.undelivered().unwrap().is_empty());

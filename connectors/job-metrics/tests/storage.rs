@@ -85,7 +85,7 @@ async fn nothing_is_sent_that_is_not_written_down() {
     assert!(poll!(&mut delivery).is_pending());
     assert_eq!(
         bench.health.watch().borrow()["job_metrics"],
-        Status::RecoverableError("the disk is full".into())
+        Status::RecoverableError("cannot use the store: the disk is full".into())
     );
     storage.fail(None);
     let (_, ack) = bench.next().await;

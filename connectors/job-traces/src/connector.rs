@@ -3,7 +3,6 @@
 use collector_config::Diagnostics;
 use collector_data::{Batch, Payload, Signal};
 use collector_runtime::component::{ComponentError, Connector, Create, Factory, Running};
-use collector_runtime::health::Status;
 use collector_runtime::{Inbox, Outputs};
 use futures_util::future::BoxFuture;
 use job_event::Outcome;
@@ -105,7 +104,7 @@ impl Connector for JobTraces {
         self: Box<Self>,
         mut input: Inbox,
         outputs: Outputs,
-        running: Running,
+        _running: Running,
     ) -> BoxFuture<'static, Result<(), ComponentError>> {
         Box::pin(async move {
             while let Some(Batch { payload, ack }) = input.recv().await {
@@ -113,11 +112,10 @@ impl Connector for JobTraces {
                 if traces.is_empty() {
                     ack.delivered();
                 } else {
-                    // What becomes of the spans is what becomes of their events.
+                    // The spans decide the acknowledgement of their events.
                     outputs.send(Batch::new(Payload::Traces(traces), ack)).await;
                 }
             }
-            running.health.report(Status::Stopped);
             Ok(())
         })
     }

@@ -103,7 +103,7 @@ async fn what_fails_and_when_it_is_tried_again_is_logged_without_the_key() {
     let status = format!("{:?}", exporter.status());
     exporter.end().await;
     let text = log.text();
-    assert!(text.contains("sending 2 items failed, next try in"), "{text}");
+    assert!(text.contains("sending 2 items failed, retrying in"), "{text}");
     assert!(text.contains("answered HTTP 503: busy, [REDACTED]"), "{text}");
     assert!(text.contains("redirects to https://x (HTTP 307)"), "{text}");
     assert!(text.contains("check headers::dd-api-key"), "{text}");

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
-use pacing::{LogPace, lock};
+use pacing::{Backoff, LogPace, lock};
 use tokio::time::{Instant, sleep};
 
 use super::{Change, Storage, Store, StoreError};
@@ -16,10 +16,8 @@ use crate::component::Kind;
 use crate::health::{Reporter, Status};
 use collector_config::ComponentId;
 
-/// The first wait before a retry; it doubles with every further failure.
-const FIRST_WAIT: Duration = Duration::from_millis(100);
-/// The longest wait before a retry. Short, because a store is near.
-const LONGEST_WAIT: Duration = Duration::from_secs(2);
+/// Short waits, because a store is near and has few users.
+const BACKOFF: Backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(2));
 
 /// Why an operation ended without success.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -121,7 +119,7 @@ impl Claimed {
     where
         F: Future<Output = Result<T, StoreError>> + Send,
     {
-        let mut wait = FIRST_WAIT;
+        let mut failures: u32 = 0;
         loop {
             let error = match attempt().await {
                 Ok(done) => {
@@ -135,8 +133,8 @@ impl Claimed {
                 Step::WaitForTurn => {}
                 Step::End(error) => return Err(error),
             }
-            sleep(wait).await;
-            wait = (wait * 2).min(LONGEST_WAIT);
+            failures = failures.saturating_add(1);
+            sleep(BACKOFF.delay(failures, 0.5)).await;
         }
     }
 

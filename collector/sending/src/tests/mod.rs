@@ -175,6 +175,7 @@ fn start_with(
         shutdown: shutdown.clone(),
         health: health.reporter(id()),
     };
+    running.health.report(Status::Ok);
     let (input, inbox) = mpsc::channel(1);
     let (begin, runtime) = (destination.begin, tokio::runtime::Handle::current());
     let clock = move || {

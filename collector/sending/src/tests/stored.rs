@@ -72,7 +72,10 @@ async fn the_body_waits_in_the_store_and_not_in_memory() {
     settle().await;
     // The claim has also shut the sender out, which ends it.
     let ended = fixture.run.await.unwrap().unwrap_err();
-    assert!(ended.to_string().contains("another process has taken over"), "{ended}");
+    assert!(
+        ended.to_string().contains("another replica has claimed the store"),
+        "{ended}"
+    );
     let destination = Scripted::new([]);
     start_with(&destination, forever(), one_at_a_time(), Some(&storage))
         .end()
@@ -211,7 +214,7 @@ async fn a_full_disk_stops_the_intake_and_loses_nothing() {
     tokio::time::sleep(Duration::from_secs(3600)).await;
     assert!(futures_util::poll!(&mut second).is_pending());
     assert!(fixture.input.as_ref().unwrap().try_reserve().is_err(), "producers wait");
-    let told = "logs: the stored queue does not work: no space left on device";
+    let told = "cannot use the store: no space left on device";
     assert_eq!(fixture.status(), Status::RecoverableError(told.into()));
     storage.fail(None);
     let healed = Instant::now();

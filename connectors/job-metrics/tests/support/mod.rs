@@ -7,7 +7,7 @@ use std::time::Duration;
 use collector_config::ComponentId;
 use collector_data::{Ack, Batch, Delivery, Payload};
 use collector_runtime::component::{Connector, Running};
-use collector_runtime::health::Health;
+use collector_runtime::health::{Health, Status};
 use collector_runtime::{Outlet, Outputs};
 use jiff::{SignedDuration, Timestamp};
 use job_event::evidence::{Condition, CronJob, Evidence, Job, JobStatus};
@@ -72,6 +72,7 @@ impl Bench {
             shutdown: shutdown.clone(),
             health: health.reporter(id("job_metrics")),
         };
+        running.health.report(Status::Ok);
         let mut connector = Box::new(with(JobMetrics::new(Duration::from_secs(10), 160, clock)));
         let task = tokio::spawn(async {
             connector.start().await?;

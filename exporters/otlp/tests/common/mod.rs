@@ -103,6 +103,7 @@ async fn run(mut exporter: Box<dyn Exporter>) -> Exporting {
         shutdown: CancellationToken::new(),
         health: health.reporter(id()),
     };
+    running.health.report(Status::Ok);
     let run = tokio::spawn(exporter.run(inbox.into(), running));
     Exporting { input, run, health }
 }

@@ -1,4 +1,4 @@
-//! What the consumers of one signal's queue share, and what they say about how it goes.
+//! The state that the intake and the consumers of one signal share, and how they report the progress.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -8,61 +8,69 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::clock::Clock;
-use super::condition::{Condition, Part};
 use super::instruments::{Instruments, Loss};
-use super::kept::Kept;
+use super::persistent_queue::PersistentQueue;
 use super::queue::Queue;
 use super::retry_settings::RetrySettings;
 use collector_config::ComponentId;
 use collector_data::Signal;
+use collector_runtime::health::{Reporter, Status};
 use pacing::{LogPace, lock};
 
-/// The way of one signal from the queue to the destination.
-pub(super) struct Lane<D> {
+/// Sends one signal: its queue, and everything that consumers need.
+pub(super) struct SignalSender<D> {
     pub(super) destination: Arc<D>,
     pub(super) exporter: ComponentId,
     pub(super) signal: Signal,
     pub(super) retry: RetrySettings,
-    /// Whether what finds no room waits.
+    /// True if producers wait while the queue is full.
     pub(super) blocks: bool,
     pub(super) queue: Queue,
     /// `None` if the queue is in memory only.
-    pub(super) kept: Option<Arc<Kept>>,
+    pub(super) persistent: Option<Arc<PersistentQueue>>,
     pub(super) instruments: Instruments,
-    pub(super) condition: Arc<Condition>,
+    /// Fails while the backend's latest answer to this signal was no success.
+    pub(super) backend_health: Reporter,
+    /// Fails while the queue is full.
+    pub(super) queue_health: Reporter,
     pub(super) shutdown: CancellationToken,
     /// Evenly spread over 0..1.
     pub(super) random: fn() -> f64,
     pub(super) clock: Clock,
     /// True if requests are sent in order: with one consumer.
     pub(super) in_order: bool,
-    /// How many requests the destination has accepted.
+    /// The number of accepted requests.
     pub(super) delivered: AtomicU64,
     pub(super) failures: Mutex<LogPace>,
     pub(super) losses: Mutex<LogPace>,
 }
 
-impl<D> Lane<D> {
-    pub(super) fn arrived(&self, items: u64) {
+impl<D> SignalSender<D> {
+    pub(super) fn unhealthy(&self, why: &str) {
+        let why = format!("{}: {why}", self.signal);
+        self.backend_health.report(Status::RecoverableError(why));
+    }
+
+    pub(super) fn accepted(&self, items: u64) {
         self.instruments.sent(items);
         self.delivered.fetch_add(1, Ordering::Relaxed);
-        self.condition.works(self.signal, Part::Destination);
+        self.backend_health.report(Status::Ok);
         let over = lock(&self.failures).worked(Instant::now());
         if let Some(over) = over {
             tracing::info!(
                 exporter = %self.exporter,
                 signal = %self.signal,
-                "sending works again after {} failed attempts in {:.1?}",
-                over.failures,
-                over.lasted,
+                failed_attempts = over.failures,
+                lasted = format!("{:.1?}", over.lasted),
+                "sending works again",
             );
         }
     }
 
-    pub(super) fn arrived_in_part(&self, rejected: u64, items: u64, message: &str) {
+    pub(super) fn rejected_items(&self, rejected: u64, items: u64, message: &str) {
         self.instruments.rejected(rejected);
         if let Some(line) = lock(&self.losses).failed(Instant::now()) {
-            let what = if rejected == 0 {
+            let text = if rejected == 0 {
                 format!("the destination accepted {items} items with a warning: {message}")
             } else {
                 format!("the destination refused {rejected} of {items} items, which are lost: {message}")
@@ -70,43 +78,43 @@ impl<D> Lane<D> {
             tracing::warn!(
                 exporter = %self.exporter,
                 signal = %self.signal,
-                not_shown = line.held_back,
-                "{what}",
+                not_logged = line.held_back,
+                "{text}",
             );
         }
     }
 
     pub(super) fn lost(&self, items: u64, loss: Loss, why: &str) {
         self.instruments.send_failed(items, loss);
-        self.say_lost(items, why);
+        self.log_loss(items, why);
     }
 
-    pub(super) fn say_lost(&self, items: u64, why: &str) {
+    pub(super) fn log_loss(&self, items: u64, why: &str) {
         if let Some(line) = lock(&self.losses).failed(Instant::now()) {
             tracing::error!(
                 exporter = %self.exporter,
                 signal = %self.signal,
-                not_shown = line.held_back,
+                not_logged = line.held_back,
                 "{items} items are lost: {why}",
             );
         }
     }
 
-    pub(super) fn will_retry(&self, items: u64, attempt: u64, wait: Duration, why: &str) {
+    pub(super) fn log_retry(&self, items: u64, attempt: u32, wait: Duration, why: &str) {
         let line = lock(&self.failures).failed(Instant::now());
         match line {
             Some(line) => tracing::warn!(
                 exporter = %self.exporter,
                 signal = %self.signal,
                 attempt,
-                not_shown = line.held_back,
-                "sending {items} items failed, next try in {wait:.1?}: {why}",
+                not_logged = line.held_back,
+                "sending {items} items failed, retrying in {wait:.1?}: {why}",
             ),
             None => tracing::debug!(
                 exporter = %self.exporter,
                 signal = %self.signal,
                 attempt,
-                "sending {items} items failed, next try in {wait:.1?}: {why}",
+                "sending {items} items failed, retrying in {wait:.1?}: {why}",
             ),
         }
     }

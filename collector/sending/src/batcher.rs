@@ -1,7 +1,7 @@
-//! `sending_queue::batch`: puts small batches together and cuts large ones. Pure: time is passed in.
+//! `sending_queue::batch`: merges small batches and splits large ones. Pure: time is passed in.
 //!
-//! Resources, scopes and metrics stand behind each other as they came and are not merged, so that every record, point
-//! and span stays what it was: two points of one series in one second stay two points.
+//! Resources, scopes and metrics are appended and not combined, so every record, point and span stays as it is: two
+//! points of one series in one second stay two points.
 
 use std::sync::Arc;
 
@@ -12,46 +12,46 @@ use super::sharing::Owners;
 use collector_data::split;
 use collector_data::{Batch, Payload};
 
-/// Data to make requests of, and whose it is.
+/// Data for one or more requests, and the batches that own it.
 #[derive(Debug)]
-pub(super) struct Gathered {
+pub(super) struct MergedBatch {
     pub(super) payload: Arc<Payload>,
     pub(super) owners: Owners,
 }
 
-impl From<Batch> for Gathered {
+impl From<Batch> for MergedBatch {
     fn from(batch: Batch) -> Self {
         let mut owners = Owners::default();
         owners.push(batch.payload.items() as u64, batch.ack);
-        Gathered {
+        MergedBatch {
             payload: batch.payload,
             owners,
         }
     }
 }
 
-/// Data that waits for more.
+/// Data that waits to be merged with more.
 #[derive(Debug)]
 struct Pending {
     payload: Payload,
     owners: Owners,
-    /// Measured once for each batch: what has been put together grows by thousands of batches.
+    /// Measured once for each batch: merged data may grow by thousands of batches.
     size: u64,
 }
 
-/// What has been put together of one signal.
+/// Merges the batches of one signal.
 #[derive(Debug)]
-pub(super) struct Gather {
+pub(super) struct Batcher {
     settings: BatchSettings,
     sizer: Sizer,
     pending: Option<Pending>,
-    /// When the pending data is sent however small it is.
+    /// When the pending data is sent regardless of its size.
     deadline: Option<Instant>,
 }
 
-impl Gather {
+impl Batcher {
     pub(super) fn new(settings: BatchSettings, sizer: Sizer) -> Self {
-        Gather {
+        Batcher {
             settings,
             sizer,
             pending: None,
@@ -64,8 +64,8 @@ impl Gather {
         self.deadline
     }
 
-    /// Takes a batch; gives what is large enough to be sent.
-    pub(super) fn add(&mut self, batch: Batch, now: Instant) -> Vec<Gathered> {
+    /// Adds a batch and returns the data that is large enough to be sent.
+    pub(super) fn add(&mut self, batch: Batch, now: Instant) -> Vec<MergedBatch> {
         let items = batch.payload.items() as u64;
         let mut payload = Arc::unwrap_or_clone(batch.payload);
         let mut size = self.size(&payload);
@@ -77,9 +77,9 @@ impl Gather {
                     size += earlier.size;
                     (payload, owners) = (earlier.payload, earlier.owners);
                 }
-                // Of another signal, which cannot stand in one request with it.
+                // Data of another signal cannot share a request.
                 Err(other) => {
-                    ready.extend(gathered(earlier.payload, earlier.owners));
+                    ready.extend(merged(earlier.payload, earlier.owners));
                     payload = other;
                 }
             }
@@ -91,11 +91,11 @@ impl Gather {
             return ready;
         }
         self.deadline = None;
-        let mut parts = self.cut(payload);
+        let mut parts = self.split(payload);
         let rest = parts.pop_if(|last| self.size(last) < self.settings.min_size);
         for part in parts {
             let own = owners.split_off_front(part.items() as u64);
-            ready.extend(gathered(part, own));
+            ready.extend(merged(part, own));
         }
         if let Some(rest) = rest {
             self.deadline = Some(now + self.settings.flush_timeout.get());
@@ -108,11 +108,11 @@ impl Gather {
         ready
     }
 
-    /// What is pending, however small it is.
-    pub(super) fn flush(&mut self) -> Option<Gathered> {
+    /// The pending data, regardless of its size.
+    pub(super) fn flush(&mut self) -> Option<MergedBatch> {
         self.deadline = None;
         let pending = self.pending.take()?;
-        gathered(pending.payload, pending.owners)
+        merged(pending.payload, pending.owners)
     }
 
     fn size(&self, payload: &Payload) -> u64 {
@@ -122,8 +122,8 @@ impl Gather {
         }
     }
 
-    /// The payload in order, in parts no larger than `max_size`; a single item may be larger.
-    fn cut(&self, payload: Payload) -> Vec<Payload> {
+    /// The payload in order, in parts of at most `max_size`; a single item may be larger.
+    fn split(&self, payload: Payload) -> Vec<Payload> {
         let max = self.settings.max_size;
         if max == 0 || self.size(&payload) <= max {
             return vec![payload];
@@ -139,15 +139,15 @@ impl Gather {
         match split::halves(&payload) {
             None => vec![payload],
             Some((left, right)) => {
-                let mut parts = self.cut(left);
-                parts.extend(self.cut(right));
+                let mut parts = self.split(left);
+                parts.extend(self.split(right));
                 parts
             }
         }
     }
 }
 
-fn gathered(payload: Payload, owners: Owners) -> Option<Gathered> {
+fn merged(payload: Payload, owners: Owners) -> Option<MergedBatch> {
     let payload = Arc::new(payload);
-    (payload.items() > 0).then_some(Gathered { payload, owners })
+    (payload.items() > 0).then_some(MergedBatch { payload, owners })
 }
