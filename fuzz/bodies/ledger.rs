@@ -6,7 +6,7 @@
 use bytes::Bytes;
 use collector_runtime::storage::Change;
 use job_event::Uid;
-use job_metrics_connector::ledger::{Ledger, Place, compress};
+use job_metrics_connector::ledger::{Counted, Ledger, compress};
 use job_metrics_connector::window::Windows;
 use opentelemetry_proto::tonic::metrics::v1::ResourceMetrics;
 
@@ -40,7 +40,7 @@ pub fn run(data: &[u8]) {
     let uid = Uid::new("a Job that is new");
     let points = compress(Vec::new()).expect("points can be compressed");
     let (number, changes) = ledger.close(last, points, vec![uid]);
-    assert_eq!(ledger.place(&uid), Some(Place::Sent(number)));
+    assert_eq!(ledger.counted(&uid), Some(Counted::Pending(number)));
     assert!(changes.iter().any(|change| matches!(change, Change::Set(..))));
     for (undelivered, _) in undelivered {
         assert!(undelivered < number, "later windows have higher numbers");
@@ -48,7 +48,7 @@ pub fn run(data: &[u8]) {
     }
     ledger.done(number);
     ledger.changes();
-    assert_eq!(ledger.place(&uid), Some(Place::Done));
+    assert_eq!(ledger.counted(&uid), Some(Counted::Decided));
 }
 
 /// A key and a record as they are stored, for inputs to begin with; without points once they are delivered.
