@@ -1,23 +1,21 @@
-//! Own metrics that Prometheus scrapes: a reader that reads when it is asked to, written by the exporter's own code.
-//!
-//! `opentelemetry-prometheus` would bring a second registry and a second set of rules for names; this way the
-//! collector's own metrics and those of its pipelines are named by the same code.
+//! Own metrics that Prometheus scrapes. A manual reader collects them for each scrape, and the code of the exporter
+//! `prometheus` names and writes them, so own metrics and those of pipelines have one set of rules for names.
 
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use collector_http::server::Endpoint as Address;
+use collector_http::server::{Endpoint as Address, Server};
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
 use opentelemetry_sdk::error::OTelSdkResult;
 use opentelemetry_sdk::metrics::data::ResourceMetrics;
 use opentelemetry_sdk::metrics::reader::MetricReader;
 use opentelemetry_sdk::metrics::{InstrumentKind, ManualReader, Pipeline, Temporality};
-use prometheus_exporter::server::{PATH, Served, Server};
+use prometheus_exporter::server::{PATH, SERVICE, Served, router};
 use prometheus_text::{Format, Options, Suffixes, gather, write};
 use serde::Deserialize;
 use tokio_util::sync::CancellationToken;
 
-/// `pull`.
+/// The setting `pull`.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Pull {
@@ -54,20 +52,20 @@ impl Default for Prometheus {
     }
 }
 
-/// A reader, and where what it reads is served.
+/// A reader and the endpoint that serves its metrics.
 pub struct Endpoint {
-    /// The path of its settings, for error texts.
+    /// The path of the settings, for errors.
     section: String,
     settings: Prometheus,
     reader: Shared,
 }
 
-/// Given to the SDK and kept here as well.
+/// A reader that the SDK and the endpoint share.
 #[derive(Clone, Debug)]
 pub struct Shared(Arc<ManualReader>);
 
 impl Endpoint {
-    /// The endpoint of the reader with that number. Nothing listens yet.
+    /// The endpoint of the reader with this index; does not listen yet.
     pub fn new(pull: &Pull, index: usize) -> Self {
         Endpoint {
             section: format!("service::telemetry::metrics::readers::{index}::pull::exporter::prometheus"),
@@ -81,7 +79,7 @@ impl Endpoint {
         self.reader.clone()
     }
 
-    /// Listens, and answers until `shutdown`.
+    /// Listens; the returned future serves until `shutdown`.
     pub async fn serve(&self, shutdown: CancellationToken) -> Result<impl Future<Output = ()> + Send + use<>, String> {
         let Prometheus {
             host,
@@ -90,17 +88,14 @@ impl Endpoint {
             ..
         } = &self.settings;
         let endpoint = Address::new(host, *port);
-        let server = Server::listen(&endpoint, &self.section, "port", allowed_hosts).await?;
-        let address = server
-            .address()
-            .map_or_else(|| endpoint.to_string(), |address| address.to_string());
-        tracing::info!(url = format!("http://{address}{PATH}"), "serving own metrics");
+        let server = Server::listen(SERVICE, &endpoint, &self.section, "port", allowed_hosts).await?;
+        tracing::info!(url = server.url(PATH), "serving own metrics");
         let (reader, options) = (self.reader(), self.settings.options());
         let served = Served {
             page: Arc::new(move |format| reader.page(&options, format)),
             open_metrics: true,
         };
-        Ok(server.serve(served, shutdown))
+        Ok(server.serve(router(served), shutdown))
     }
 }
 
@@ -112,7 +107,7 @@ impl Prometheus {
                 kind: !self.without_type_suffix,
             },
             scope_labels: !self.without_scope_info,
-            // Prometheus gives what it scrapes a job and an instance itself.
+            // Prometheus sets job and instance of the metrics it scrapes.
             job_labels: false,
             ..Options::default()
         }
@@ -133,7 +128,7 @@ impl Shared {
                     false,
                 );
             }
-            Err(error) => tracing::warn!(%error, "own metrics cannot be read"),
+            Err(error) => tracing::warn!(%error, "cannot collect own metrics"),
         }
         if format == Format::OpenMetrics {
             text.push_str("# EOF\n");

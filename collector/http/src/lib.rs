@@ -1,4 +1,4 @@
-//! HTTP as components need it: a server for probes and scrapes, and the TLS settings of clients.
+//! HTTP for components: a server for probes and scrapes, and the TLS settings of clients.
 
 pub mod server;
 pub mod tls;

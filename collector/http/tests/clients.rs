@@ -6,8 +6,9 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use collector_http::server::{Endpoint, Hosts, MAX_CONNECTIONS, Options, plain, serve};
-use hyper::StatusCode;
+use axum::Router;
+use axum::routing::get;
+use collector_http::server::{Endpoint, MAX_CONNECTIONS, Server, Service};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
@@ -19,21 +20,21 @@ struct Served {
     task: JoinHandle<()>,
 }
 
-/// A server whose every page has that many bytes.
+const SERVICE: Service = Service {
+    name: "test",
+    connection_timeout: Duration::from_secs(60),
+};
+
+/// A server with pages of this size.
 async fn page_of(bytes: usize) -> Served {
     let endpoint = Endpoint::parse("127.0.0.1:0").unwrap();
-    let listener = endpoint.listen("here::endpoint").await.unwrap();
-    let address = listener.local_addr().unwrap();
-    let options = Options {
-        name: "test",
-        hosts: Hosts::new(&endpoint, &[]),
-        hosts_setting: "here::allowed_hosts".into(),
-        tls: None,
-        connection_timeout: Duration::from_secs(60),
-    };
+    let server = Server::listen(SERVICE, &endpoint, "here", "endpoint", &[])
+        .await
+        .unwrap();
+    let address = server.address();
     let shutdown = CancellationToken::new();
-    let handler = move |_| async move { plain(StatusCode::OK, "x".repeat(bytes)) };
-    let task = tokio::spawn(serve(listener, options, handler, shutdown.clone()));
+    let router = Router::new().fallback(get(async move || "x".repeat(bytes)));
+    let task = tokio::spawn(server.serve(router, shutdown.clone()));
     Served {
         address,
         shutdown,
@@ -42,7 +43,7 @@ async fn page_of(bytes: usize) -> Served {
 }
 
 impl Served {
-    /// A connection that has sent this and goes on to say nothing.
+    /// A connection that has sent this and remains open.
     async fn connection(&self, sent: &str) -> TcpStream {
         let mut stream = TcpStream::connect(self.address).await.unwrap();
         stream.write_all(sent.as_bytes()).await.unwrap();
@@ -66,7 +67,7 @@ async fn rest(mut stream: TcpStream) -> String {
 }
 
 #[tokio::test]
-async fn probes_are_answered_while_connections_hang() {
+async fn serves_probes_while_connections_hang() {
     for sent in ["", "GET /healthz HT", "GET /healthz HTTP/1.1\r\nhost: x\r\nx-more:"] {
         let served = page_of(5).await;
         let mut hanging = Vec::new();
@@ -77,7 +78,7 @@ async fn probes_are_answered_while_connections_hang() {
             let answer = served.probe().await;
             assert!(answer.starts_with("HTTP/1.1 200 "), "{sent:?}: {answer}");
         }
-        // Those that had to go were the oldest.
+        // The oldest connections were closed.
         assert_eq!(rest(hanging.remove(0)).await, "");
         let mut youngest = hanging.pop().unwrap();
         if !sent.is_empty() {
@@ -88,13 +89,13 @@ async fn probes_are_answered_while_connections_hang() {
 }
 
 #[tokio::test]
-async fn probes_are_answered_while_answers_are_not_read() {
+async fn serves_probes_while_responses_are_not_read() {
     const LARGE: usize = 4 * 1024 * 1024;
     let served = page_of(LARGE).await;
     let mut hanging = Vec::new();
     for _ in 0..40 {
         let mut stream = served.connection("GET / HTTP/1.1\r\nhost: localhost\r\n\r\n").await;
-        // Its answer has begun.
+        // The response has begun.
         stream.read_u8().await.unwrap();
         hanging.push(stream);
     }
@@ -125,7 +126,7 @@ async fn a_connection_carries_one_request() {
 }
 
 #[tokio::test]
-async fn foreign_hosts_and_other_methods_are_refused() {
+async fn rejects_foreign_hosts_and_other_methods() {
     let served = page_of(5).await;
     for host in ["evil.example:13133", "10.0.0.1.evil.example"] {
         let answer = served.ask(&format!("GET / HTTP/1.1\r\nhost: {host}\r\n\r\n")).await;
@@ -139,14 +140,14 @@ async fn foreign_hosts_and_other_methods_are_refused() {
             .ask(&format!("{method} / HTTP/1.1\r\nhost: localhost\r\n\r\n"))
             .await;
         assert!(
-            answer.starts_with("HTTP/1.1 405 ") && answer.contains("allow: GET, HEAD"),
+            answer.starts_with("HTTP/1.1 405 ") && answer.contains("allow: GET,HEAD"),
             "{method}: {answer}"
         );
     }
 }
 
 #[tokio::test]
-async fn a_head_without_end_is_refused() {
+async fn rejects_an_endless_head() {
     let served = page_of(5).await;
     let mut stream = served.connection("GET / HTTP/1.1\r\nhost: localhost\r\nx: ").await;
     // The server may close the connection at any of these.
@@ -172,21 +173,22 @@ async fn stops_with_connections_open_and_frees_the_port() {
 async fn reports_a_port_in_use_with_its_setting() {
     let served = page_of(5).await;
     let endpoint = Endpoint::parse(&served.address.to_string()).unwrap();
+    let listen = async |endpoint: &Endpoint| {
+        let listening = Server::listen(SERVICE, endpoint, "extensions::health_check", "endpoint", &[]);
+        listening.await.err().unwrap()
+    };
     assert_eq!(
-        endpoint.listen("extensions::health_check::endpoint").await.unwrap_err(),
+        listen(&endpoint).await,
         format!(
             "cannot listen on {}: address already in use; another collector? set extensions::health_check::endpoint",
             served.address
         )
     );
     // 192.0.2.0/24 is for documentation (RFC 5737): no machine has it.
-    let error = Endpoint::parse("192.0.2.1:13133")
-        .unwrap()
-        .listen("a::b")
-        .await
-        .unwrap_err();
+    let error = listen(&Endpoint::parse("192.0.2.1:13133").unwrap()).await;
     assert!(
-        error.starts_with("cannot listen on 192.0.2.1:13133: ") && error.ends_with("; see a::b"),
+        error.starts_with("cannot listen on 192.0.2.1:13133: ")
+            && error.ends_with("; see extensions::health_check::endpoint"),
         "{error}"
     );
 }

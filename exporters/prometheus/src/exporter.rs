@@ -1,54 +1,54 @@
-//! The component: takes metrics in, serves what they come to.
+//! The component: receives metrics and serves their latest values.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use collector_config::Diagnostics;
 use collector_data::{Batch, Payload};
-use collector_http::server::Endpoint;
+use collector_http::server::{Endpoint, Server};
 use collector_runtime::Inbox;
 use collector_runtime::component::{ComponentError, Create, Exporter, Running};
 use futures_util::future::BoxFuture;
 use tokio_util::sync::CancellationToken;
 
-use crate::server::{self, PATH, Served, Server};
+use crate::server::{self, PATH, SERVICE, Served};
 use crate::settings::Settings;
 use crate::store::Store;
 use crate::verbatim::Verbatim;
 use prometheus_text::{Format, Options, gather, write};
 
-/// Tells the time; a test's clock may stand still.
+/// Returns the time.
 pub type Clock = Arc<dyn Fn() -> Instant + Send + Sync>;
 
 /// The exporter `prometheus`.
 pub struct Prometheus {
-    /// Where its settings stand, for error texts: `exporters::prometheus`.
+    /// The path of the settings, for errors: `exporters::prometheus`.
     section: String,
     settings: Settings,
     clock: Clock,
-    listening: Option<Server>,
+    server: Option<Server>,
 }
 
-/// What is shown, shared between the pipeline and the scrapes.
+/// The latest values, shared between the pipeline and the scrapes.
 struct Shown {
     store: Store,
     verbatim: Verbatim,
     expiration: Duration,
-    /// What the last scrape had to leave out, so that each is said once.
+    /// The metrics that the last scrape left out, so that each is logged once.
     problems: Vec<String>,
 }
 
 impl Prometheus {
-    /// Reads the settings; nothing listens yet.
+    /// Reads the settings; does not listen yet.
     ///
     /// # Errors
-    /// Everything that is wrong with the settings.
+    /// All invalid settings.
     pub fn new(create: &Create<'_>) -> Result<Self, Diagnostics> {
         Ok(Prometheus {
             section: format!("exporters::{}", create.id),
             settings: Settings::read(create.settings)?,
             clock: Arc::new(Instant::now),
-            listening: None,
+            server: None,
         })
     }
 
@@ -59,24 +59,20 @@ impl Prometheus {
         self
     }
 
-    /// Where it listens, once it was started.
+    /// The listen address after startup.
     pub fn address(&self) -> Option<std::net::SocketAddr> {
-        self.listening.as_ref().and_then(Server::address)
+        self.server.as_ref().map(Server::address)
     }
 
     async fn listen(&mut self) -> Result<(), ComponentError> {
-        let tls = self.settings.tls.as_ref().map(|tls| tls.acceptor());
-        let tls = tls.transpose().map_err(|why| format!("{}: {why}", self.section))?;
         let settings = &self.settings;
-        let endpoint = Endpoint::parse(&settings.endpoint).ok_or("its endpoint was not checked")?;
-        let mut server = Server::listen(&endpoint, &self.section, "endpoint", &settings.allowed_hosts).await?;
-        let scheme = if tls.is_some() { "https" } else { "http" };
-        server.tls = tls;
-        let address = server
-            .address()
-            .map_or_else(|| endpoint.to_string(), |address| address.to_string());
-        tracing::info!(url = format!("{scheme}://{address}{PATH}"), "serving metrics");
-        self.listening = Some(server);
+        let tls = settings.tls.as_ref().map(|tls| tls.acceptor());
+        let tls = tls.transpose().map_err(|why| format!("{}: {why}", self.section))?;
+        let endpoint = Endpoint::parse(&settings.endpoint).ok_or("endpoint was not checked")?;
+        let server = Server::listen(SERVICE, &endpoint, &self.section, "endpoint", &settings.allowed_hosts);
+        let server = server.await?.with_tls(tls);
+        tracing::info!(url = server.url(PATH), "serving metrics");
+        self.server = Some(server);
         Ok(())
     }
 }
@@ -88,7 +84,7 @@ impl Exporter for Prometheus {
 
     fn run(self: Box<Self>, mut input: Inbox, _: Running) -> BoxFuture<'static, Result<(), ComponentError>> {
         Box::pin(async move {
-            let server = self.listening.ok_or("it was not started")?;
+            let server = self.server.ok_or("run before start")?;
             let settings = &self.settings;
             let shown = Arc::new(Mutex::new(Shown {
                 store: Store::new(settings.metric_expiration.get(), settings.start_at_zero.get()),
@@ -101,8 +97,8 @@ impl Exporter for Prometheus {
                 page: page(&shown, self.clock.clone(), settings.options(), settings.send_timestamps),
                 open_metrics: settings.enable_open_metrics,
             };
-            let server = tokio::spawn(server.serve(served, stop.clone()));
-            // What others drain at a shutdown still comes, and may still be scraped.
+            let server = tokio::spawn(server.serve(server::router(served), stop.clone()));
+            // On shutdown, other components still send the metrics they hold, which may still be scraped.
             while let Some(Batch { payload, ack }) = input.recv().await {
                 lock(&shown).add(payload, (self.clock)());
                 ack.delivered();
@@ -155,7 +151,7 @@ fn page(shown: &Arc<Mutex<Shown>>, clock: Clock, options: Options, timestamps: b
     })
 }
 
-/// A page that could not be written leaves nothing half done.
+/// A panic while writing a page leaves the values as they were.
 fn lock(shown: &Mutex<Shown>) -> MutexGuard<'_, Shown> {
     shown.lock().unwrap_or_else(PoisonError::into_inner)
 }

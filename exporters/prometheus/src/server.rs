@@ -4,123 +4,80 @@ use std::io::Write;
 use std::sync::Arc;
 use std::time::Duration;
 
-use collector_http::server::{Body, Endpoint, Hosts, Options, plain};
-use flate2::Compression;
-use flate2::write::GzEncoder;
-use hyper::body::Incoming;
-use hyper::header::{
+use axum::Router;
+use axum::http::StatusCode;
+use axum::http::header::{
     ACCEPT, ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, VARY,
 };
-use hyper::{Request, Response, StatusCode};
-use tokio::net::TcpListener;
-use tokio::sync::Semaphore;
-use tokio_rustls::TlsAcceptor;
-use tokio_util::sync::CancellationToken;
-
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use collector_http::server::Service;
+use flate2::Compression;
+use flate2::write::GzEncoder;
 use prometheus_text::Format;
+use tokio::sync::Semaphore;
 
-/// Where metrics are served.
+/// The path of the metrics.
 pub const PATH: &str = "/metrics";
-/// How long a connection may last. It carries one request. Prometheus gives up after 10 s, unless told otherwise.
-const CONNECTION_TIMEOUT: Duration = Duration::from_secs(60);
-/// From how many bytes on it is worth compressing.
-const WORTH_COMPRESSING: usize = 1024;
+/// A scrape times out after 10 s by default in Prometheus.
+pub const SERVICE: Service = Service {
+    name: "metrics",
+    connection_timeout: Duration::from_secs(60),
+};
+/// The smallest page that is compressed, bytes.
+const MIN_COMPRESSED: usize = 1024;
 
-/// Writes the page, in that format. It is called off the runtime's threads, for each request anew.
+/// Writes the page in a format. Called for each request, on a thread that may block.
 pub type Page = Arc<dyn Fn(Format) -> String + Send + Sync>;
 
-/// What is served.
+/// The served page.
 #[derive(Clone)]
 pub struct Served {
     /// The page.
     pub page: Page,
-    /// Whether those who ask for OpenMetrics get it.
+    /// Whether scrapers that accept OpenMetrics get it.
     pub open_metrics: bool,
 }
 
-/// A server that is about to answer.
-pub struct Server {
-    /// The listen address.
-    pub listener: TcpListener,
-    /// The accepted host names.
-    pub hosts: Hosts,
-    /// The path of its settings, `endpoint` and `allowed_hosts` among them.
-    pub section: String,
-    /// Enables HTTPS.
-    pub tls: Option<TlsAcceptor>,
+/// Routes [`PATH`] to the page.
+pub fn router(served: Served) -> Router {
+    // One page is written at a time, for any number of scrapers.
+    let turn = Arc::new(Semaphore::new(1));
+    let page = move |headers: HeaderMap| respond(headers, served.clone(), Arc::clone(&turn));
+    Router::new()
+        .route(PATH, get(page))
+        .fallback(async || (StatusCode::NOT_FOUND, format!("not found; expected {PATH}\n")))
 }
 
-impl Server {
-    /// Listens at `endpoint`, which the key `key` of `section` sets.
-    ///
-    /// # Errors
-    /// It cannot listen there; the text names the setting.
-    pub async fn listen(endpoint: &Endpoint, section: &str, key: &str, allowed: &[String]) -> Result<Server, String> {
-        Ok(Server {
-            listener: endpoint.listen(&format!("{section}::{key}")).await?,
-            hosts: Hosts::new(endpoint, allowed),
-            section: section.to_owned(),
-            tls: None,
-        })
-    }
-
-    /// The listen address.
-    pub fn address(&self) -> Option<std::net::SocketAddr> {
-        self.listener.local_addr().ok()
-    }
-
-    /// Answers until `shutdown`, then lets open connections end.
-    pub async fn serve(self, served: Served, shutdown: CancellationToken) {
-        let options = Options {
-            name: "metrics",
-            hosts: self.hosts,
-            hosts_setting: format!("{}::allowed_hosts", self.section),
-            tls: self.tls,
-            connection_timeout: CONNECTION_TIMEOUT,
-        };
-        // One page at a time is in the making, however many ask.
-        let turn = Arc::new(Semaphore::new(1));
-        let handler = move |request: Request<Incoming>| respond(request, served.clone(), turn.clone());
-        collector_http::server::serve(self.listener, options, handler, shutdown).await;
-    }
-}
-
-async fn respond(request: Request<Incoming>, served: Served, turn: Arc<Semaphore>) -> Response<Body> {
-    if request.uri().path() != PATH {
-        return plain(StatusCode::NOT_FOUND, format!("not found; expected {PATH}\n"));
-    }
-    let accept = header(request.headers(), &ACCEPT);
+async fn respond(headers: HeaderMap, served: Served, turn: Arc<Semaphore>) -> Response {
     let format = match served.open_metrics {
-        true => Format::accepted(accept.as_deref()),
+        true => Format::accepted(header(&headers, &ACCEPT).as_deref()),
         false => Format::Text,
     };
-    let gzip = takes_gzip(header(request.headers(), &ACCEPT_ENCODING).as_deref());
+    let gzip = accepts_gzip(header(&headers, &ACCEPT_ENCODING).as_deref());
     let turn = turn.acquire_owned().await;
     let written = tokio::task::spawn_blocking(move || {
         let _turn = turn;
         let text = (served.page)(format).into_bytes();
-        match gzip && text.len() >= WORTH_COMPRESSING {
+        match gzip && text.len() >= MIN_COMPRESSED {
             true => compressed(&text).map_or((text, false), |compressed| (compressed, true)),
             false => (text, false),
         }
     });
     let Ok((body, compressed)) = written.await else {
-        return plain(
-            StatusCode::INTERNAL_SERVER_ERROR,
-            "cannot write the metrics; see the log\n".into(),
-        );
+        let text = "cannot write the metrics; see the log\n";
+        return (StatusCode::INTERNAL_SERVER_ERROR, text).into_response();
     };
-    let mut response = Response::new(Body::from(body));
-    let headers = response.headers_mut();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static(format.content_type()));
-    headers.insert(VARY, HeaderValue::from_static("accept, accept-encoding"));
+    let headers = [(CONTENT_TYPE, format.content_type()), (VARY, "accept, accept-encoding")];
+    let mut response = (headers, body).into_response();
     if compressed {
-        headers.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+        let gzip = HeaderValue::from_static("gzip");
+        response.headers_mut().insert(CONTENT_ENCODING, gzip);
     }
     response
 }
 
-/// A header that may be repeated.
+/// All values of a header.
 fn header(headers: &HeaderMap, name: &HeaderName) -> Option<String> {
     let values: Vec<&str> = headers
         .get_all(name)
@@ -130,7 +87,7 @@ fn header(headers: &HeaderMap, name: &HeaderName) -> Option<String> {
     (!values.is_empty()).then(|| values.join(","))
 }
 
-fn takes_gzip(accept_encoding: Option<&str>) -> bool {
+fn accepts_gzip(accept_encoding: Option<&str>) -> bool {
     let mut codings = accept_encoding.unwrap_or_default().split(',');
     codings.any(|coding| {
         let (name, quality) = coding.split_once(';').unwrap_or((coding, ""));

@@ -1,23 +1,36 @@
-//! Extension health_check: liveness and readiness over HTTP.
+//! Extension `health_check`: liveness and readiness over HTTP.
 //!
 //! * `GET /` (or the configured `path`) and `GET /healthz`: 200 while no component is dead, else 503.
 //! * `GET /readyz`: 200 while every component is ok, else 503.
 //!
-//! The body has the status of every component, with the reason where it is not ok.
+//! The body has the status of every component, and the reason if it is not ok.
 
-mod answer;
-mod server;
+mod response;
 mod settings;
 #[cfg(test)]
 mod tests;
 
+use std::future::ready;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::http::Uri;
+use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use axum::routing::get;
 use collector_config::Diagnostics;
+use collector_http::server::{Server, Service};
 use collector_runtime::component::{ComponentError, Create, Extension, Factory, Running};
 use collector_runtime::health::Health;
 use futures_util::future::BoxFuture;
-use tokio::net::TcpListener;
 
 use settings::Settings;
+
+/// A connection lasts longer than any probe waits.
+const SERVICE: Service = Service {
+    name: "health check",
+    connection_timeout: Duration::from_secs(10),
+};
 
 /// The factory of extension `health_check`.
 pub fn factory() -> Factory<dyn Extension> {
@@ -32,11 +45,11 @@ pub fn factory() -> Factory<dyn Extension> {
 }
 
 struct HealthCheck {
-    /// The path of its settings, for error texts: `extensions::health_check`.
+    /// The path of the settings, for errors: `extensions::health_check`.
     section: String,
     settings: Settings,
     health: Health,
-    listener: Option<TcpListener>,
+    server: Option<Server>,
 }
 
 impl HealthCheck {
@@ -45,7 +58,7 @@ impl HealthCheck {
             section: format!("extensions::{}", create.id),
             settings: Settings::read(create.settings)?,
             health: create.health.clone(),
-            listener: None,
+            server: None,
         })
     }
 }
@@ -53,22 +66,36 @@ impl HealthCheck {
 impl Extension for HealthCheck {
     fn start(&mut self) -> BoxFuture<'_, Result<(), ComponentError>> {
         Box::pin(async {
-            let endpoint = &self.settings.endpoint;
-            let listener = endpoint.listen(&format!("{}::endpoint", self.section)).await?;
-            let address = listener
-                .local_addr()
-                .map_or_else(|_| endpoint.to_string(), |address| address.to_string());
-            tracing::info!(endpoint = address, "health check listening");
-            self.listener = Some(listener);
+            let Settings {
+                endpoint,
+                allowed_hosts,
+                ..
+            } = &self.settings;
+            let server = Server::listen(SERVICE, endpoint, &self.section, "endpoint", allowed_hosts).await?;
+            tracing::info!(endpoint = %server.address(), "health check listening");
+            self.server = Some(server);
             Ok(())
         })
     }
 
     fn run(self: Box<Self>, running: Running) -> BoxFuture<'static, Result<(), ComponentError>> {
         Box::pin(async move {
-            let listener = self.listener.ok_or("it was not started")?;
-            server::serve(listener, &self.section, self.settings, self.health, running.shutdown).await;
+            let server = self.server.ok_or("run before start")?;
+            server
+                .serve(router(self.settings.path, self.health), running.shutdown)
+                .await;
             Ok(())
         })
     }
+}
+
+/// Serves every path itself: the configured one may contain characters that mean something to a router.
+fn router(liveness_path: String, health: Health) -> Router {
+    let liveness_path: Arc<str> = liveness_path.into();
+    Router::new().fallback(get(move |uri: Uri| {
+        let statuses = health.watch().borrow().clone();
+        let (code, body) = response::response(uri.path(), &liveness_path, &statuses);
+        let headers = [(CONTENT_TYPE, "application/json"), (CACHE_CONTROL, "no-store")];
+        ready((code, headers, format!("{body:#}\n")))
+    }))
 }

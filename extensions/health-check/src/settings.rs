@@ -1,23 +1,23 @@
 //! The extension's settings.
 
 use collector_config::Diagnostics;
-use collector_http::server::{Endpoint, Hosts};
+use collector_http::server::Endpoint;
 use serde::Deserialize;
 
-use crate::answer::{LIVENESS, READINESS};
+use crate::response::{LIVENESS, READINESS};
 
-/// The extension's settings, checked.
+/// The valid settings.
 #[derive(Debug)]
-pub struct Settings {
-    /// Where to listen.
-    pub endpoint: Endpoint,
-    /// Where liveness is asked for, besides `/healthz`.
-    pub path: String,
-    /// The accepted host names.
-    pub hosts: Hosts,
+pub(crate) struct Settings {
+    /// The listen address.
+    pub(crate) endpoint: Endpoint,
+    /// The path of liveness, besides `/healthz`.
+    pub(crate) path: String,
+    /// Further accepted host names.
+    pub(crate) allowed_hosts: Vec<String>,
 }
 
-/// The settings as they are written, under the names of the Collector's extension of the same type.
+/// The settings in the configuration, under the names of the Collector's extension `health_check`.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 struct Written {
@@ -37,11 +37,11 @@ impl Default for Written {
 }
 
 impl Settings {
-    /// Reads and checks them.
+    /// Reads and checks the settings.
     ///
     /// # Errors
-    /// All problems of the settings.
-    pub fn read(settings: &collector_config::Settings) -> Result<Self, Diagnostics> {
+    /// All invalid settings.
+    pub(crate) fn read(settings: &collector_config::Settings) -> Result<Self, Diagnostics> {
         let written: Written = settings.read()?;
         let mut errors = Diagnostics::default();
         let endpoint = Endpoint::parse(&written.endpoint);
@@ -62,12 +62,12 @@ impl Settings {
             errors.push(
                 settings
                     .error("path", message)
-                    .with_help(format!("leave it out: {LIVENESS} always reports liveness")),
+                    .with_help(format!("remove it; {LIVENESS} always reports liveness")),
             );
         }
         errors.into_result(Settings {
-            hosts: Hosts::new(&endpoint, &written.allowed_hosts),
             endpoint,
+            allowed_hosts: written.allowed_hosts,
             path: written.path,
         })
     }

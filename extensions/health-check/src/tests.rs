@@ -47,7 +47,7 @@ async fn serve(yaml: &str) -> Served {
     let health = Health::new();
     let mut extension = create(yaml, &health).unwrap();
     extension.start().await.unwrap();
-    let address = extension.listener.as_ref().unwrap().local_addr().unwrap();
+    let address = extension.server.as_ref().unwrap().address();
     let shutdown = CancellationToken::new();
     let running = Running {
         shutdown: shutdown.clone(),
@@ -139,7 +139,7 @@ async fn other_requests_are_refused() {
     assert_eq!(served.code("GET /").await, "404");
     let answer = served.ask("POST /healthz").await;
     assert!(
-        answer.starts_with("HTTP/1.1 405 ") && answer.contains("allow: GET, HEAD"),
+        answer.starts_with("HTTP/1.1 405 ") && answer.contains("allow: GET,HEAD"),
         "{answer}"
     );
     let answer = served.ask("HEAD /healthz").await;

@@ -1,116 +1,174 @@
-//! Accepts connections and answers one request on each.
+//! Accepts connections; the router of the service responds to one request on each.
 
 use std::convert::Infallible;
 use std::io;
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use http_body_util::Full;
-use hyper::body::{Body as _, Bytes, Incoming};
-use hyper::header::{ALLOW, CONTENT_TYPE, HeaderValue, X_CONTENT_TYPE_OPTIONS};
+use axum::Router;
+use axum::http::header::{HeaderValue, X_CONTENT_TYPE_OPTIONS};
+use axum::http::{Request, StatusCode};
+use axum::response::{IntoResponse, Response};
+use hyper::body::{Body as _, Incoming};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
+use pacing::{Line, LogPace};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::{JoinSet, yield_now};
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout};
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
+use tower::ServiceExt;
 
-use crate::server::Hosts;
-use crate::server::pace::Pace;
+use crate::server::Endpoint;
+use crate::server::hosts::Hosts;
 use crate::server::slots::{Id, Slots};
 
-/// How many connections a server holds. Three servers fit into the 1024 file descriptors that a process may have as a
-/// rule, and leave room for the collector's own connections.
+/// Connections that a server holds. Three servers fit into the usual limit of 1024 file descriptors and leave room for
+/// the collector's own connections.
 pub const MAX_CONNECTIONS: usize = 256;
-/// How long a client may take for the head of its request, and for the TLS handshake before it.
-pub const HEADER_TIMEOUT: Duration = Duration::from_secs(5);
-/// How large a request's head may be.
+/// Timeout of a request head, and of the TLS handshake before it.
+const HEADER_TIMEOUT: Duration = Duration::from_secs(5);
+/// The largest request head, bytes.
 const MAX_HEAD: usize = 16 * 1024;
-/// How many bytes of answers may wait for their readers.
-const MAX_ANSWERS: usize = 32 * 1024 * 1024;
-/// How long open connections may take to end at shutdown.
+/// The size of all responses that clients have not read yet, bytes.
+const MAX_RESPONSES: usize = 32 * 1024 * 1024;
+/// Timeout of open connections on shutdown.
 const DRAIN_TIMEOUT: Duration = Duration::from_millis(500);
-/// The pause after a failed accept: without one, a lack of file descriptors would make a busy loop.
+/// The pause after a failed accept: without it, a lack of file descriptors would make a busy loop.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-/// The body of an answer.
-pub type Body = Full<Bytes>;
-
-/// How a server treats its clients.
-#[derive(Clone)]
-pub struct Options {
-    /// The service, for the log: `health check`.
+/// The kind of a server.
+#[derive(Clone, Copy, Debug)]
+pub struct Service {
+    /// The name for the log, such as `health check`.
     pub name: &'static str,
-    /// Which hosts it answers for.
-    pub hosts: Hosts,
-    /// The setting that allows further ones, for the answer to a request for another host.
-    pub hosts_setting: String,
-    /// Enables HTTPS.
-    pub tls: Option<TlsAcceptor>,
-    /// How long a connection may last. It carries one request.
+    /// Timeout of a connection, which carries one request.
     pub connection_timeout: Duration,
+}
+
+/// A server that listens; connections wait until it [serves](Server::serve).
+pub struct Server {
+    listener: TcpListener,
+    address: SocketAddr,
+    policy: Policy,
+}
+
+/// The rules for all connections of a server.
+struct Policy {
+    service: Service,
+    hosts: Hosts,
+    /// The setting that allows further hosts, for the response to a foreign one.
+    hosts_setting: String,
+    tls: Option<TlsAcceptor>,
 }
 
 type Connections = Arc<Mutex<Slots<CancellationToken>>>;
 
-/// Answers requests with `handler` until `shutdown`, then lets open connections end.
-pub async fn serve<H, F>(listener: TcpListener, options: Options, handler: H, shutdown: CancellationToken)
-where
-    H: Fn(Request<Incoming>) -> F + Clone + Send + Sync + 'static,
-    F: Future<Output = Response<Body>> + Send + 'static,
-{
-    let connections: Connections = Arc::new(Mutex::new(Slots::new(MAX_CONNECTIONS, MAX_ANSWERS)));
-    let mut tasks = JoinSet::new();
-    let mut pace = Pace::default();
-    loop {
-        tokio::select! {
-            biased;
-            () = shutdown.cancelled() => break,
-            Some(_) = tasks.join_next() => {}
-            accepted = listener.accept() => match accepted {
-                Ok((stream, peer)) => {
-                    let evicted = CancellationToken::new();
-                    let (id, other) = lock(&connections).open(peer.ip(), evicted.clone());
-                    close(other);
-                    let guard = Guard { id, connections: Arc::clone(&connections) };
-                    let (options, handler) = (options.clone(), handler.clone());
-                    tasks.spawn(async move {
-                        let work = timeout(options.connection_timeout, accept(stream, &options, handler, &guard));
-                        match evicted.run_until_cancelled(work).await {
-                            Some(Ok(())) => {}
-                            Some(Err(_)) => tracing::debug!(server = options.name, "connection timed out"),
-                            None => tracing::debug!(server = options.name, "connection closed to make room"),
-                        }
-                    });
-                    // The new connection is served before further ones, which may be many, are accepted.
-                    yield_now().await;
-                }
-                Err(error) => {
-                    if let Some(suppressed) = pace.failed(Instant::now()) {
-                        tracing::warn!(server = options.name, suppressed, "cannot accept connections: {error}");
-                    }
-                    let victim = lock(&connections).evict(|_, _| lacks_descriptors(&error));
-                    match victim {
-                        // Its descriptor is free once its task has seen that.
-                        Some(victim) => {
-                            victim.cancel();
-                            yield_now().await;
-                        }
-                        None => sleep(ACCEPT_PAUSE).await,
-                    }
-                }
+impl Server {
+    /// Listens on `endpoint`, which is the setting `key` in `section`. `section::allowed_hosts` are `allowed_hosts`.
+    ///
+    /// # Errors
+    /// The address is in use, is not local, or does not resolve; the text names the setting.
+    pub async fn listen(
+        service: Service,
+        endpoint: &Endpoint,
+        section: &str,
+        key: &str,
+        allowed_hosts: &[String],
+    ) -> Result<Self, String> {
+        let setting = format!("{section}::{key}");
+        let listener = endpoint.listen(&setting).await?;
+        let address = listener
+            .local_addr()
+            .map_err(|error| format!("cannot listen on {endpoint}: {error}; see {setting}"))?;
+        Ok(Server {
+            listener,
+            address,
+            policy: Policy {
+                service,
+                hosts: Hosts::new(endpoint, allowed_hosts),
+                hosts_setting: format!("{section}::allowed_hosts"),
+                tls: None,
             },
-        }
+        })
     }
-    drop(listener);
-    let _ = timeout(DRAIN_TIMEOUT, async { while tasks.join_next().await.is_some() {} }).await;
+
+    /// Serves HTTPS if there is an acceptor.
+    #[must_use]
+    pub fn with_tls(mut self, tls: Option<TlsAcceptor>) -> Self {
+        self.policy.tls = tls;
+        self
+    }
+
+    /// The local address.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The URL of a path.
+    pub fn url(&self, path: &str) -> String {
+        let scheme = if self.policy.tls.is_some() { "https" } else { "http" };
+        format!("{scheme}://{}{path}", self.address)
+    }
+
+    /// Serves `router` until `shutdown`, then lets open connections end.
+    pub async fn serve(self, router: Router, shutdown: CancellationToken) {
+        let Server { listener, policy, .. } = self;
+        let name = policy.service.name;
+        let policy = Arc::new(policy);
+        let connections: Connections = Arc::new(Mutex::new(Slots::new(MAX_CONNECTIONS, MAX_RESPONSES)));
+        let mut tasks = JoinSet::new();
+        let mut pace = LogPace::new();
+        loop {
+            tokio::select! {
+                biased;
+                () = shutdown.cancelled() => break,
+                Some(_) = tasks.join_next() => {}
+                accepted = listener.accept() => match accepted {
+                    Ok((stream, peer)) => {
+                        let evicted = CancellationToken::new();
+                        let (id, other) = lock(&connections).open(peer.ip(), evicted.clone());
+                        other.into_iter().for_each(|other| other.cancel());
+                        let guard = Guard { id, connections: Arc::clone(&connections) };
+                        let (policy, router) = (Arc::clone(&policy), router.clone());
+                        tasks.spawn(async move {
+                            let work = timeout(policy.service.connection_timeout, accept(stream, &policy, router, &guard));
+                            match evicted.run_until_cancelled(work).await {
+                                Some(Ok(())) => {}
+                                Some(Err(_)) => tracing::debug!(server = name, "connection timed out"),
+                                None => tracing::debug!(server = name, "connection closed to make room"),
+                            }
+                        });
+                        // The new connection is served before further ones, which may be many, are accepted.
+                        yield_now().await;
+                    }
+                    Err(error) => {
+                        if let Some(Line { held_back }) = pace.failed(Instant::now()) {
+                            tracing::warn!(server = name, not_logged = held_back, "cannot accept connections: {error}");
+                        }
+                        let victim = lock(&connections).evict(|_, _| lacks_descriptors(&error));
+                        match victim {
+                            // The descriptor is free once the task of the connection ended.
+                            Some(victim) => {
+                                victim.cancel();
+                                yield_now().await;
+                            }
+                            None => sleep(ACCEPT_PAUSE).await,
+                        }
+                    }
+                },
+            }
+        }
+        drop(listener);
+        let _ = timeout(DRAIN_TIMEOUT, async { while tasks.join_next().await.is_some() {} }).await;
+    }
 }
 
-/// Frees its slot when the connection ends.
+/// Frees the slot when the connection ends.
 struct Guard {
     id: Id,
     connections: Connections,
@@ -122,35 +180,28 @@ impl Drop for Guard {
     }
 }
 
-async fn accept<H, F>(stream: TcpStream, options: &Options, handler: H, guard: &Guard)
-where
-    H: Fn(Request<Incoming>) -> F,
-    F: Future<Output = Response<Body>>,
-{
-    let Some(tls) = &options.tls else {
-        return connection(stream, options, handler, guard).await;
+async fn accept(stream: TcpStream, policy: &Policy, router: Router, guard: &Guard) {
+    let Some(tls) = &policy.tls else {
+        return connection(stream, policy, router, guard).await;
     };
+    let name = policy.service.name;
     match timeout(HEADER_TIMEOUT, tls.accept(stream)).await {
-        Ok(Ok(stream)) => connection(stream, options, handler, guard).await,
-        Ok(Err(error)) => tracing::debug!(server = options.name, "TLS handshake failed: {error}"),
-        Err(_) => tracing::debug!(server = options.name, "TLS handshake timed out"),
+        Ok(Ok(stream)) => connection(stream, policy, router, guard).await,
+        Ok(Err(error)) => tracing::debug!(server = name, "TLS handshake failed: {error}"),
+        Err(_) => tracing::debug!(server = name, "TLS handshake timed out"),
     }
 }
 
-async fn connection<H, F>(stream: impl AsyncRead + AsyncWrite + Unpin, options: &Options, handler: H, guard: &Guard)
-where
-    H: Fn(Request<Incoming>) -> F,
-    F: Future<Output = Response<Body>>,
-{
-    let service = service_fn(|request: Request<Incoming>| async {
-        let response = match refused(&request, options) {
-            Some(refusal) => refusal,
-            None => handler(request).await,
-        };
-        let bytes = response.body().size_hint().lower();
-        let evicted = lock(&guard.connections).answer(guard.id, usize::try_from(bytes).unwrap_or(usize::MAX));
-        evicted.into_iter().for_each(|other| other.cancel());
-        Ok::<_, Infallible>(response)
+async fn connection(stream: impl AsyncRead + AsyncWrite + Unpin, policy: &Policy, router: Router, guard: &Guard) {
+    let service = service_fn(|request| {
+        let router = router.clone();
+        async {
+            let response = respond(request, policy, router).await;
+            let bytes = usize::try_from(response.body().size_hint().lower()).unwrap_or(usize::MAX);
+            let evicted = lock(&guard.connections).respond(guard.id, bytes);
+            evicted.into_iter().for_each(|other| other.cancel());
+            Ok::<_, Infallible>(response)
+        }
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
@@ -159,46 +210,27 @@ where
         .keep_alive(false)
         .serve_connection(TokioIo::new(stream), service);
     if let Err(error) = connection.await {
-        tracing::debug!(server = options.name, "connection failed: {error}");
+        tracing::debug!(server = policy.service.name, "connection failed: {error}");
     }
 }
 
-/// The answer to a request that no handler should see.
-fn refused(request: &Request<Incoming>, options: &Options) -> Option<Response<Body>> {
-    if !options.hosts.accepts(request.uri(), request.headers()) {
-        let setting = &options.hosts_setting;
-        let text = format!(
-            "unexpected Host header: expected an IP address, localhost, the name of a Service, or a name in {setting}\n"
-        );
-        return Some(plain(StatusCode::FORBIDDEN, text));
-    }
-    if request.method() != Method::GET && request.method() != Method::HEAD {
-        let mut response = plain(StatusCode::METHOD_NOT_ALLOWED, "only GET and HEAD\n".into());
-        response
-            .headers_mut()
-            .insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
-        return Some(response);
-    }
-    None
-}
-
-/// An answer of plain text.
-pub fn plain(code: StatusCode, text: String) -> Response<Body> {
-    let mut response = Response::new(Full::from(text));
-    *response.status_mut() = code;
-    let headers = response.headers_mut();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
-    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+async fn respond(request: Request<Incoming>, policy: &Policy, router: Router) -> Response {
+    let mut response = match policy.hosts.accepts(request.uri(), request.headers()) {
+        true => router.oneshot(request).await.into_response(),
+        false => {
+            let setting = &policy.hosts_setting;
+            let text = format!(
+                "unexpected Host header: expected an IP address, localhost, the name of a Service, or a name in {setting}\n"
+            );
+            (StatusCode::FORBIDDEN, text).into_response()
+        }
+    };
+    let nosniff = HeaderValue::from_static("nosniff");
+    response.headers_mut().insert(X_CONTENT_TYPE_OPTIONS, nosniff);
     response
 }
 
-fn close(connection: Option<CancellationToken>) {
-    if let Some(connection) = connection {
-        connection.cancel();
-    }
-}
-
-/// The slots are never left half changed.
+/// A panic never leaves the slots half changed.
 fn lock(connections: &Connections) -> MutexGuard<'_, Slots<CancellationToken>> {
     connections.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,4 +1,4 @@
-//! Where to listen: `host:port`, as people and `${env:POD_IP}` write it.
+//! Listen addresses: `host:port`, also as `${env:POD_IP}` makes it.
 
 use std::fmt;
 use std::io::ErrorKind;
@@ -9,7 +9,7 @@ use tokio::net::TcpListener;
 /// A host and a port to listen on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Endpoint {
-    /// Without brackets; `None` is every address of the machine.
+    /// Without brackets; `None` for every address of the machine.
     host: Option<String>,
     port: u16,
 }
@@ -26,8 +26,8 @@ impl Endpoint {
         }
     }
 
-    /// Reads `host:port`, `:port`, `[IPv6]:port` and `IPv6:port`: a Pod's address is written without brackets, and what
-    /// follows the last colon is always the port. `None` for anything else.
+    /// Reads `host:port`, `:port`, `[IPv6]:port` and `IPv6:port`: a Pod's address has no brackets, and the port always
+    /// follows the last colon. `None` for anything else.
     pub fn parse(text: &str) -> Option<Self> {
         let (host, port) = text.rsplit_once(':')?;
         if !port.bytes().all(|byte| byte.is_ascii_digit()) {
@@ -42,16 +42,16 @@ impl Endpoint {
         is_host.then(|| Endpoint::new(host, port))
     }
 
-    /// The host, without brackets; `None` is every address of the machine.
-    pub fn host(&self) -> Option<&str> {
+    /// The host, without brackets; `None` for every address of the machine.
+    pub(crate) fn host(&self) -> Option<&str> {
         self.host.as_deref()
     }
 
-    /// Listens. The error is for the person who wrote the endpoint in `setting`.
+    /// Listens. `setting` is the path of the endpoint in the configuration.
     ///
     /// # Errors
-    /// The address is taken, not this machine's, or a name that does not resolve.
-    pub async fn listen(&self, setting: &str) -> Result<TcpListener, String> {
+    /// The address is in use, is not local, or does not resolve.
+    pub(crate) async fn listen(&self, setting: &str) -> Result<TcpListener, String> {
         let bound = match &self.host {
             Some(host) => TcpListener::bind((host.as_str(), self.port)).await,
             // An IPv6 socket takes IPv4 connections too; a machine without IPv6 has only the other.
@@ -81,7 +81,7 @@ impl fmt::Display for Endpoint {
     }
 }
 
-/// An IPv6 address, with a zone (`fe80::1%eth0`) or without.
+/// True for an IPv6 address, with or without a zone (`fe80::1%eth0`).
 fn is_ipv6(text: &str) -> bool {
     text.split('%')
         .next()
@@ -93,7 +93,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn ipv6_is_read_with_and_without_brackets() {
+    fn parses_ipv6_with_and_without_brackets() {
         for (text, shown) in [
             ("fd00::1:13133", "[fd00::1]:13133"),
             ("[fd00::1]:13133", "[fd00::1]:13133"),
@@ -118,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn anything_but_a_host_and_a_port_is_refused() {
+    fn rejects_anything_else() {
         for text in [
             "",
             "localhost",
@@ -143,7 +143,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn every_address_takes_ipv4_connections() {
+    async fn an_empty_host_accepts_ipv4_connections() {
         let listener = Endpoint::parse(":0")
             .expect("valid")
             .listen("endpoint")

@@ -1,8 +1,8 @@
-//! Which `Host` headers are answered.
+//! The accepted `Host` headers.
 //!
 //! A browser that is led to an attacker's name, which then resolves to the Pod's address, sends that name as `Host`
-//! (DNS rebinding). The names by which probes and scrapes reach a Pod are not for sale: addresses, `localhost`, names
-//! without a dot (a Service), names of cluster-internal zones, and what the configuration names.
+//! (DNS rebinding). Nobody can register the names by which probes and scrapes reach a Pod: addresses, `localhost`, names
+//! without a dot (a Service) and names of cluster-internal zones. The configuration may allow further names.
 
 use std::net::IpAddr;
 
@@ -11,20 +11,20 @@ use hyper::{HeaderMap, Uri};
 
 use crate::server::Endpoint;
 
-/// Zones that cannot be registered: those of Kubernetes' Services, and the reserved one (RFC 6761).
+/// Zones without registration: those of Kubernetes Services, and the reserved one (RFC 6761).
 const INTERNAL: [&str; 3] = [".svc", ".cluster.local", ".localhost"];
 
-/// The hosts that a server answers for.
+/// The hosts that a server accepts.
 #[derive(Clone, Debug, Default)]
-pub struct Hosts {
+pub(crate) struct Hosts {
     /// Lower case, without ports: names, `*.suffix`, or `*` for all.
     allowed: Vec<String>,
 }
 
 impl Hosts {
-    /// Those of a server that listens at `endpoint`, and those that the configuration allows: names, `*.example.com`
-    /// for the names below one, `*` for all.
-    pub fn new(endpoint: &Endpoint, allowed: &[String]) -> Self {
+    /// The hosts of a server that listens on `endpoint`. `allowed` are further names, `*.example.com` for all names below
+    /// one, or `*` for all.
+    pub(crate) fn new(endpoint: &Endpoint, allowed: &[String]) -> Self {
         let allowed = allowed.iter().map(String::as_str).chain(endpoint.host());
         Hosts {
             allowed: allowed.map(str::to_ascii_lowercase).collect(),
@@ -32,7 +32,7 @@ impl Hosts {
     }
 
     /// True if a request is allowed. A request without a host does not come from a browser.
-    pub fn accepts(&self, uri: &Uri, headers: &HeaderMap) -> bool {
+    pub(crate) fn accepts(&self, uri: &Uri, headers: &HeaderMap) -> bool {
         let mut given = headers.get_all(HOST).iter();
         given.all(|host| host.to_str().is_ok_and(|host| self.knows(host)))
             && uri.authority().is_none_or(|authority| self.knows(authority.as_str()))
@@ -61,7 +61,7 @@ impl Hosts {
     }
 }
 
-/// An IP address, with a zone or without.
+/// True for an IP address, with or without a zone.
 fn is_address(text: &str) -> bool {
     text.split('%')
         .next()
@@ -78,7 +78,7 @@ mod tests {
     }
 
     #[test]
-    fn addresses_services_and_configured_names_are_answered() {
+    fn accepts_addresses_services_and_configured_names() {
         for host in [
             "10.1.2.3:13133",
             "10.1.2.3",
@@ -120,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn each_host_of_a_request_counts() {
+    fn checks_every_host_of_a_request() {
         let mut headers = HeaderMap::new();
         assert!(hosts().accepts(&Uri::from_static("/healthz"), &headers), "HTTP/1.0");
         assert!(!hosts().accepts(&Uri::from_static("http://evil.example/healthz"), &headers));

@@ -1,20 +1,18 @@
-//! The HTTP/1 server behind health checks and scrapes. One request a connection, GET and HEAD, no request bodies.
+//! The HTTP/1 server of health checks and scrapes. A connection carries one request without a body; axum routes it.
 //!
 //! Any client that reaches the port can open connections, so none is trusted:
 //!
 //! * a request head, a TLS handshake and a whole connection have time limits;
-//! * when all slots are taken a new connection is accepted at once, and the oldest connection of the peer that holds the
-//!   most is closed, so a hanging peer cannot block a probe ([`slots`]);
+//! * when all slots are taken, a new connection is still accepted, and the oldest connection of the peer with the most
+//!   connections is closed, so that a hanging peer cannot block a probe (`slots`);
 //! * unread responses are bounded in bytes, in the same way;
-//! * a `Host` header with a foreign name is refused, so that DNS rebinding cannot make a browser read the
-//!   answers ([`Hosts`]).
+//! * a request with a foreign name in its `Host` header is rejected, so that DNS rebinding cannot make a browser read
+//!   responses (`hosts`).
 
 mod accept;
 mod endpoint;
 mod hosts;
-mod pace;
-pub mod slots;
+mod slots;
 
-pub use accept::{Body, HEADER_TIMEOUT, MAX_CONNECTIONS, Options, plain, serve};
+pub use accept::{MAX_CONNECTIONS, Server, Service};
 pub use endpoint::Endpoint;
-pub use hosts::Hosts;

@@ -1,17 +1,17 @@
-//! Open connections, and which one to close when there are too many. Pure.
+//! Open connections, and the choice of one to close when there are too many. Pure.
 
 use std::collections::{BTreeMap, HashMap};
 use std::net::{IpAddr, Ipv6Addr};
 
-/// The number of a connection; later ones have higher numbers.
-pub type Id = u64;
+/// The number of a connection; later connections have higher numbers.
+pub(crate) type Id = u64;
 
 /// The open connections.
 ///
-/// When there are more than fit, the peer with the most connections loses its oldest: one that hangs, or opens one after
-/// the other, only ever crowds itself out.
+/// At the limit, the peer with the most connections loses its oldest, so a peer that hangs or keeps opening connections
+/// only displaces its own.
 #[derive(Debug)]
-pub struct Slots<C> {
+pub(crate) struct Slots<C> {
     most: usize,
     most_bytes: usize,
     next: Id,
@@ -22,15 +22,15 @@ pub struct Slots<C> {
 #[derive(Debug)]
 struct Open<C> {
     peer: IpAddr,
-    /// Bytes of the answer.
+    /// The size of the response.
     bytes: usize,
-    /// Closes it.
+    /// Closes the connection.
     close: C,
 }
 
 impl<C> Slots<C> {
-    /// Room for `most` connections, whose answers may have `most_bytes` together.
-    pub fn new(most: usize, most_bytes: usize) -> Self {
+    /// Room for `most` connections with `most_bytes` of responses in all.
+    pub(crate) fn new(most: usize, most_bytes: usize) -> Self {
         Slots {
             most,
             most_bytes,
@@ -40,8 +40,8 @@ impl<C> Slots<C> {
         }
     }
 
-    /// Adds a connection; gives back its number and how to close the one that has to go for it.
-    pub fn open(&mut self, peer: IpAddr, close: C) -> (Id, Option<C>) {
+    /// Adds a connection; returns its number and the connection to close for it.
+    pub(crate) fn open(&mut self, peer: IpAddr, close: C) -> (Id, Option<C>) {
         let id = self.next;
         self.next += 1;
         let peer = network(peer);
@@ -53,8 +53,8 @@ impl<C> Slots<C> {
         (id, evicted)
     }
 
-    /// Notes the size of a connection's answer; gives back how to close those that have to go for it.
-    pub fn answer(&mut self, id: Id, bytes: usize) -> Vec<C> {
+    /// Records the size of a response; returns the connections to close for it.
+    pub(crate) fn respond(&mut self, id: Id, bytes: usize) -> Vec<C> {
         if let Some(open) = self.open.get_mut(&id) {
             self.bytes = self.bytes - open.bytes + bytes;
             open.bytes = bytes;
@@ -63,32 +63,22 @@ impl<C> Slots<C> {
         while self.bytes > self.most_bytes {
             match self.evict(|other, bytes| other != id && bytes > 0) {
                 Some(close) => evicted.push(close),
-                // The answer itself is larger than that, and may be.
+                // A single response may be larger than the limit.
                 None => break,
             }
         }
         evicted
     }
 
-    /// Forgets a connection that has ended.
-    pub fn closed(&mut self, id: Id) -> Option<C> {
+    /// Removes a connection that ended.
+    pub(crate) fn closed(&mut self, id: Id) -> Option<C> {
         let open = self.open.remove(&id)?;
         self.bytes -= open.bytes;
         Some(open.close)
     }
 
-    /// How many are open.
-    pub fn len(&self) -> usize {
-        self.open.len()
-    }
-
-    /// True if none is open.
-    pub fn is_empty(&self) -> bool {
-        self.open.is_empty()
-    }
-
-    /// Takes the oldest connection of the peer with the most, of those that may go, by number and size of the answer.
-    pub fn evict(&mut self, may_go: impl Fn(Id, usize) -> bool) -> Option<C> {
+    /// Removes the oldest connection of the busiest peer, among those that `may_go` allows by number and response size.
+    pub(crate) fn evict(&mut self, may_go: impl Fn(Id, usize) -> bool) -> Option<C> {
         let mut count: HashMap<IpAddr, usize> = HashMap::new();
         for open in self.open.values() {
             *count.entry(open.peer).or_default() += 1;
@@ -101,12 +91,12 @@ impl<C> Slots<C> {
     }
 }
 
-/// The identity of a peer: an IPv4 address, or an IPv6 network of 64 bits, of which one machine may have all addresses.
+/// The identity of a peer: an IPv4 address, or an IPv6 network of 64 bits, because one machine may have all its addresses.
 fn network(peer: IpAddr) -> IpAddr {
     match peer.to_canonical() {
         IpAddr::V6(address) => {
             let network = u128::from(address) >> 64 << 64;
-            // Not `::`, which is what `::1` would come to.
+            // `::1` stays itself instead of `::`.
             if network == 0 {
                 IpAddr::V6(address)
             } else {
@@ -136,12 +126,12 @@ mod tests {
         assert_eq!(slots.open(ip("10.0.0.9"), "third").1, Some("first"));
         assert_eq!(slots.open(ip("10.0.0.9"), "fourth").1, Some("second"));
         assert_eq!(slots.open(ip("10.0.0.8"), "other").1, Some("third"));
-        assert_eq!(slots.len(), 3, "and the probe is among them");
+        assert_eq!(slots.open.len(), 3, "including the probe");
         assert_eq!(slots.closed(0), Some("probe"));
     }
 
     #[test]
-    fn among_equals_the_oldest_goes() {
+    fn the_oldest_connection_of_equal_peers_is_closed() {
         let mut slots = Slots::new(2, 100);
         slots.open(ip("10.0.0.1"), 1);
         slots.open(ip("10.0.0.2"), 2);
@@ -149,17 +139,21 @@ mod tests {
     }
 
     #[test]
-    fn unread_answers_are_bounded_in_bytes() {
+    fn unread_responses_are_bounded_in_bytes() {
         let mut slots = Slots::new(10, 100);
         let (reading, _) = slots.open(KUBELET, "reading");
         let (large, _) = slots.open(ip("10.0.0.9"), "large");
         slots.open(ip("10.0.0.9"), "asking");
-        assert!(slots.answer(reading, 60).is_empty());
-        assert_eq!(slots.answer(large, 150), ["reading"], "one answer may be larger");
+        assert!(slots.respond(reading, 60).is_empty());
+        assert_eq!(
+            slots.respond(large, 150),
+            ["reading"],
+            "a single response may exceed the limit"
+        );
         assert!(slots.closed(large).is_some());
         let (next, _) = slots.open(KUBELET, "next");
-        assert!(slots.answer(next, 100).is_empty());
-        assert_eq!(slots.len(), 2, "connections without an answer stay");
+        assert!(slots.respond(next, 100).is_empty());
+        assert_eq!(slots.open.len(), 2, "connections without a response stay");
     }
 
     #[test]

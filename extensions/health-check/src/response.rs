@@ -1,27 +1,27 @@
-//! The answer to a request: a pure function of its path and the health of the components.
+//! The response to a request: a pure function of its path and the health of the components.
 
+use axum::http::StatusCode;
 use collector_runtime::health::{Status, Statuses, all_ok, none_dead};
-use hyper::StatusCode;
 use serde_json::{Map, Value, json};
 
-/// Where liveness is reported, whatever `path` says.
-pub const LIVENESS: &str = "/healthz";
-/// Where readiness is reported.
-pub const READINESS: &str = "/readyz";
+/// The fixed path of liveness.
+pub(crate) const LIVENESS: &str = "/healthz";
+/// The path of readiness.
+pub(crate) const READINESS: &str = "/readyz";
 
-/// The status code and the JSON body for a request. `liveness_path` is the configured one.
-pub fn answer(path: &str, liveness_path: &str, statuses: &Statuses) -> (StatusCode, Value) {
-    let (well, text, unwell) = if path == READINESS {
+/// The status code and the JSON body. `liveness_path` is the configured path.
+pub(crate) fn response(path: &str, liveness_path: &str, statuses: &Statuses) -> (StatusCode, Value) {
+    let (ok, ok_text, failing_text) = if path == READINESS {
         (all_ok(statuses), "ready", "not ready")
     } else if path == LIVENESS || path == liveness_path {
         (none_dead(statuses), "alive", "dead")
     } else {
-        let error = format!("nothing here; ask for {liveness_path}, {LIVENESS} or {READINESS}");
+        let error = format!("not found; expected {liveness_path}, {LIVENESS} or {READINESS}");
         return (StatusCode::NOT_FOUND, json!({ "error": error }));
     };
-    let (code, status) = match well {
-        true => (StatusCode::OK, text),
-        false => (StatusCode::SERVICE_UNAVAILABLE, unwell),
+    let (code, status) = match ok {
+        true => (StatusCode::OK, ok_text),
+        false => (StatusCode::SERVICE_UNAVAILABLE, failing_text),
     };
     let components: Map<String, Value> = statuses
         .iter()
@@ -37,13 +37,13 @@ pub fn answer(path: &str, liveness_path: &str, statuses: &Statuses) -> (StatusCo
             (component.to_owned(), shown)
         })
         .collect();
-    let unwell: Vec<&str> = statuses
+    let not_ok: Vec<&str> = statuses
         .iter()
         .filter(|(_, status, _)| **status != Status::Ok)
         .map(|(component, ..)| component)
         .collect();
     (
         code,
-        json!({ "status": status, "unwell": unwell, "components": components }),
+        json!({ "status": status, "unwell": not_ok, "components": components }),
     )
 }
