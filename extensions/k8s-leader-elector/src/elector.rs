@@ -6,7 +6,7 @@ use std::time::Duration;
 use collector_runtime::health::{Reporter, Status};
 use escape::one_line;
 use jiff::Timestamp;
-use job_watch::client::{Verdict, explain, verdict};
+use job_watch::client::{ErrorKind, error_kind, explain};
 use k8s_openapi::api::coordination::v1::Lease;
 use kube::Api;
 use kube::api::PostParams;
@@ -118,7 +118,7 @@ impl Elector {
                 }
             }
             // Another replica was faster.
-            Err(error) if verdict(&error) == Verdict::Conflict => {}
+            Err(error) if error_kind(&error) == ErrorKind::Conflict => {}
             Err(error) => {
                 let problem = self.problem(&error);
                 if self.signs.pace.failed(Instant::now()).is_some() {
@@ -132,8 +132,8 @@ impl Elector {
     fn problem(&self, error: &kube::Error) -> String {
         let Self { name, namespace, .. } = self;
         let problem = format!("cannot acquire Lease {namespace}/{name}: {}", one_line(&explain(error)));
-        match verdict(error) {
-            Verdict::Refused | Verdict::NotFound => format!(
+        match error_kind(error) {
+            ErrorKind::Refused | ErrorKind::NotFound => format!(
                 "{problem}; the collector's account needs get, create and update on leases.coordination.k8s.io in \
                  namespace {namespace}: grant it with the Role in deploy/kustomize/components/high-availability"
             ),

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use collector_runtime::storage::{Change, Leadership, Store, StoreError};
 use escape::one_line;
 use futures_util::future::BoxFuture;
-use job_watch::client::{Verdict, explain, verdict};
+use job_watch::client::{ErrorKind, error_kind, explain};
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::Api;
 use kube::api::PostParams;
@@ -86,8 +86,8 @@ impl ConfigMapStore {
     /// Waits before the next attempt, or returns the error.
     async fn pause(&self, error: &kube::Error, failures: &mut u32) -> Result<(), StoreError> {
         *failures += 1;
-        match verdict(error) {
-            Verdict::Retry { after } if *failures < TRIES => {
+        match error_kind(error) {
+            ErrorKind::Retry { after } if *failures < TRIES => {
                 sleep(RETRY.delay_asked(*failures, 0.5, after, LONGEST_PAUSE)).await;
                 Ok(())
             }
@@ -98,8 +98,8 @@ impl ConfigMapStore {
     fn error(&self, error: &kube::Error) -> StoreError {
         let Self { name, namespace, .. } = self;
         let text = format!("ConfigMap {namespace}/{name}: {}", one_line(&explain(error)));
-        StoreError::Unavailable(match verdict(error) {
-            Verdict::Refused | Verdict::NotFound => format!(
+        StoreError::Unavailable(match error_kind(error) {
+            ErrorKind::Refused | ErrorKind::NotFound => format!(
                 "{text}; the collector's account needs get, create and update on configmaps in namespace {namespace}"
             ),
             _ => text,
@@ -141,7 +141,7 @@ impl ConfigMapStore {
                     return Ok(());
                 }
                 // Another writer was faster.
-                Err(error) if verdict(&error) == Verdict::Conflict && failures + 1 < TRIES => {
+                Err(error) if error_kind(&error) == ErrorKind::Conflict && failures + 1 < TRIES => {
                     failures += 1;
                     sleep(RETRY.delay(1, 0.5)).await;
                 }
@@ -166,7 +166,7 @@ impl ConfigMapStore {
                 Err(error) => error,
             };
             // Another claim, a lost answer to this store, or somebody's `kubectl annotate` or `delete`.
-            if !matches!(verdict(&error), Verdict::Conflict | Verdict::NotFound) {
+            if !matches!(error_kind(&error), ErrorKind::Conflict | ErrorKind::NotFound) {
                 self.pause(&error, &mut failures).await?;
                 continue;
             }

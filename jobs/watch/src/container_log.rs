@@ -6,7 +6,7 @@ use http::Request;
 use kube::Client;
 use kube::client::Body;
 
-use crate::watch::machine::Failure;
+use crate::WatchError;
 use crate::watch::request::encoded;
 use crate::watch::{send, whole};
 
@@ -17,7 +17,7 @@ const LOG_EXCESS: usize = 64 * 1024;
 
 /// Which part of a container's log to read.
 #[derive(Clone, Copy, Debug)]
-pub struct LogOf<'a> {
+pub struct LogQuery<'a> {
     /// The Pod's namespace.
     pub namespace: &'a str,
     /// The Pod's name.
@@ -32,7 +32,7 @@ pub struct LogOf<'a> {
 ///
 /// # Errors
 /// Why it could not be had.
-pub async fn log(client: &Client, of: LogOf<'_>, lines: u32, bytes: u32) -> Result<String, Failure> {
+pub async fn log(client: &Client, of: LogQuery<'_>, lines: u32, bytes: u32) -> Result<String, WatchError> {
     let mut uri = format!(
         "/api/v1/namespaces/{}/pods/{}/log?container={}&tailLines={lines}&limitBytes={bytes}",
         encoded(of.namespace),
@@ -48,6 +48,6 @@ pub async fn log(client: &Client, of: LogOf<'_>, lines: u32, bytes: u32) -> Resu
         whole(&mut body, bytes as usize + LOG_EXCESS, LOG_PATIENCE).await
     };
     let log = tokio::time::timeout(LOG_PATIENCE, read).await;
-    let log = log.map_err(|_| Failure::Silence(LOG_PATIENCE))??;
+    let log = log.map_err(|_| WatchError::Silence(LOG_PATIENCE))??;
     Ok(String::from_utf8_lossy(&log).into_owned())
 }

@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use crate::WatchError;
 use crate::access;
 use crate::outage::{Outage, SoFar};
-use crate::watch::gap::{Ending, Gap};
-use crate::watch::machine::Failure;
+use crate::watch::gap::{Recovery, WatchGap};
 use crate::watch::request::Target;
 use crate::{Kind, Source};
 
@@ -84,7 +84,7 @@ impl WatchHealth {
     }
 
     /// A list or watch failed for the `times`-th time in a row.
-    pub(crate) fn failed(&mut self, source: Source, failure: &Failure, times: u32, now: Instant) {
+    pub(crate) fn failed(&mut self, source: Source, failure: &WatchError, times: u32, now: Instant) {
         let Some(watch) = self.watches.get_mut(&(source.kind, source.scope)) else {
             return;
         };
@@ -103,9 +103,9 @@ impl WatchHealth {
         }
         // Working watches fail now and then: connections are closed, versions expire.
         let expected = match failure {
-            Failure::Status { code: 410, .. } => times < 4,
+            WatchError::Status { code: 410, .. } => times < 4,
             // No API server responds so.
-            Failure::BadList(_) | Failure::TooLarge(_) => false,
+            WatchError::BadList(_) | WatchError::TooLarge(_) => false,
             _ => times < 2,
         };
         if expected && watch.listed {
@@ -113,7 +113,7 @@ impl WatchHealth {
         }
         let problem = match failure {
             _ if denied => format!("{failure}; {}", access::rule(&watch.target)),
-            Failure::Connection(problem) => match &self.server {
+            WatchError::Connection(problem) => match &self.server {
                 Some(server) => format!("cannot reach the API server {server}: {problem}"),
                 None => failure.to_string(),
             },
@@ -147,14 +147,14 @@ impl WatchHealth {
     }
 
     /// A watch resumed after a gap. The end of a logged outage is logged once, for all watches.
-    pub(crate) fn resumed(&self, source: Source, gap: Gap) {
+    pub(crate) fn resumed(&self, source: Source, gap: WatchGap) {
         let Some(watch) = self.watches.get(&(source.kind, source.scope)) else {
             return;
         };
-        let (what, by) = (watch.target.describe(), gap.ending.as_str());
+        let (what, by) = (watch.target.describe(), gap.recovery.as_str());
         let length = seconds(gap.length);
-        match (gap.ending, source.kind) {
-            (Ending::Relisted, Kind::Jobs | Kind::Pods) => tracing::info!(
+        match (gap.recovery, source.kind) {
+            (Recovery::Relisted, Kind::Jobs | Kind::Pods) => tracing::info!(
                 what,
                 gap = length,
                 "watch resumed with a new list; objects created and deleted in the gap are not in it"
@@ -266,8 +266,8 @@ mod tests {
         BEGAN.with(|began| *began) + Duration::from_secs(second)
     }
 
-    fn refused() -> Failure {
-        Failure::Connection("Connection refused".into())
+    fn refused() -> WatchError {
+        WatchError::Connection("Connection refused".into())
     }
 
     /// One watch for Jobs whose first list was complete at 0.
@@ -310,7 +310,7 @@ mod tests {
     #[test]
     fn an_expired_version_is_expected_three_times() {
         let mut health = listed();
-        let expired = Failure::Status {
+        let expired = WatchError::Status {
             code: 410,
             message: "m".into(),
             retry_after: None,
@@ -325,7 +325,7 @@ mod tests {
     #[test]
     fn reports_an_invalid_list_at_once() {
         let mut health = listed();
-        health.failed(JOBS, &Failure::BadList("found {}".into()), 1, at(10));
+        health.failed(JOBS, &WatchError::BadList("found {}".into()), 1, at(10));
         assert!(health.outage.lasts(), "logged");
         assert_eq!(health.health(at(69)), Health::Ok, "not an error yet");
         assert!(reason(&health, 70).unwrap().contains("found {}"));
@@ -352,7 +352,7 @@ mod tests {
     #[test]
     fn denied_kinds_other_than_jobs_are_not_required() {
         let mut health = WatchHealth::new(&targets(&["a".into(), "b".into()], &[], ""), None, access::loss, at(0));
-        let denied = Failure::Status {
+        let denied = WatchError::Status {
             code: 403,
             message: "m".into(),
             retry_after: None,

@@ -25,3 +25,4 @@ pub mod watch;
 pub mod watches;
 
 pub use observation::{Kind, Object, Observation, Source};
+pub use watch::error::WatchError;

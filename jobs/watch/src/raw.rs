@@ -10,9 +10,10 @@ use serde_json::Value;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep};
 
+use crate::WatchError;
 use crate::decode::{DecodeError, Line, Lines, clipped, list_page, name};
 use crate::model::{Metadata, Status, TypeMeta};
-use crate::watch::machine::{Failure, Machine, Phase};
+use crate::watch::machine::{Machine, Phase};
 use crate::watch::request::Target;
 use crate::watch::{next_data, page, send};
 
@@ -21,44 +22,44 @@ const WATCH_SECONDS: u64 = 270;
 /// How long a watch may be silent.
 const SILENCE: Duration = Duration::from_secs(WATCH_SECONDS + 15);
 
-/// What happened to an object.
+/// The type of a watch event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Change {
-    /// It came into being, or was there from the start.
+pub enum EventType {
+    /// The object was created, or is in the first list.
     Added,
-    /// It changed.
+    /// The object changed.
     Modified,
-    /// It is gone.
+    /// The object was deleted.
     Deleted,
 }
 
-impl Change {
-    /// The watch's name for it.
+impl EventType {
+    /// The name in the Kubernetes API.
     pub fn as_str(self) -> &'static str {
         match self {
-            Change::Added => "ADDED",
-            Change::Modified => "MODIFIED",
-            Change::Deleted => "DELETED",
+            EventType::Added => "ADDED",
+            EventType::Modified => "MODIFIED",
+            EventType::Deleted => "DELETED",
         }
     }
 }
 
 /// What a raw watch tells.
 #[derive(Debug)]
-pub enum RawReport {
+pub enum RawUpdate {
     /// An object, whole, and what happened to it.
-    Object(Change, Value),
+    Object(EventType, Value),
     /// A list is complete.
     Listed,
     /// An object cannot be used and is left out.
     Skipped(DecodeError),
     /// It has failed and tries again.
-    Failed(Failure),
+    Failed(WatchError),
 }
 
 /// Lists, then watches until nobody listens. After an interruption that a watch cannot bridge it lists again and
 /// tells what that list shows to have changed. `to`: where to tell, with `name`.
-pub async fn run<N: Copy>(client: Client, target: Target, name: N, to: mpsc::Sender<(N, RawReport)>) {
+pub async fn run<N: Copy>(client: Client, target: Target, name: N, to: mpsc::Sender<(N, RawUpdate)>) {
     let mut raw = Raw {
         client,
         target,
@@ -72,7 +73,7 @@ pub async fn run<N: Copy>(client: Client, target: Target, name: N, to: mpsc::Sen
     while let Ok(outcome) = raw.step(&mut machine).await {
         let Err(failure) = outcome else { continue };
         let retry = machine.failed(&failure, 0.5);
-        if raw.tell(RawReport::Failed(failure)).await.is_err() {
+        if raw.tell(RawUpdate::Failed(failure)).await.is_err() {
             return;
         }
         sleep(retry.after).await;
@@ -83,7 +84,7 @@ struct Raw<N> {
     client: Client,
     target: Target,
     name: N,
-    to: mpsc::Sender<(N, RawReport)>,
+    to: mpsc::Sender<(N, RawUpdate)>,
     /// The last state of each object that exists, by UID.
     known: HashMap<String, Value>,
     /// The objects of the list that is being read.
@@ -103,11 +104,11 @@ struct RawLine {
 }
 
 impl<N: Copy> Raw<N> {
-    async fn tell(&self, report: RawReport) -> Result<(), Gone> {
+    async fn tell(&self, report: RawUpdate) -> Result<(), Gone> {
         self.to.send((self.name, report)).await.map_err(|_| Gone)
     }
 
-    async fn step(&mut self, machine: &mut Machine) -> Result<Result<(), Failure>, Gone> {
+    async fn step(&mut self, machine: &mut Machine) -> Result<Result<(), WatchError>, Gone> {
         match machine.phase().clone() {
             Phase::List => self.list(machine).await,
             Phase::Watch { version } => self.watch(machine, &version).await,
@@ -115,7 +116,7 @@ impl<N: Copy> Raw<N> {
     }
 
     /// Reads a page of the list.
-    async fn list(&mut self, machine: &mut Machine) -> Result<Result<(), Failure>, Gone> {
+    async fn list(&mut self, machine: &mut Machine) -> Result<Result<(), WatchError>, Gone> {
         let (token, limit) = (machine.listing().token(), machine.listing().limit());
         if token.is_empty() {
             self.page.clear();
@@ -128,7 +129,7 @@ impl<N: Copy> Raw<N> {
         let expected = self.target.source.kind.type_meta();
         let page = match list_page(&body, expected) {
             Ok(page) => page,
-            Err(error) => return Ok(Err(Failure::BadList(error.to_string()))),
+            Err(error) => return Ok(Err(WatchError::BadList(error.to_string()))),
         };
         let is_last = match machine.page_read(&page) {
             Ok(is_last) => is_last,
@@ -139,7 +140,7 @@ impl<N: Copy> Raw<N> {
                 Ok(object) => self.page.push(object),
                 Err(problem) => {
                     self.skipped += 1;
-                    self.tell(RawReport::Skipped(problem)).await?;
+                    self.tell(RawUpdate::Skipped(problem)).await?;
                 }
             }
         }
@@ -196,12 +197,12 @@ impl<N: Copy> Raw<N> {
         for object in std::mem::take(&mut self.page) {
             let uid = uid(&object);
             let change = match before.remove(&uid) {
-                None => Some(Change::Added),
-                Some(old) => (version(&old) != version(&object)).then_some(Change::Modified),
+                None => Some(EventType::Added),
+                Some(old) => (version(&old) != version(&object)).then_some(EventType::Modified),
             };
             self.known.insert(uid, object.clone());
             if let Some(change) = change {
-                self.tell(RawReport::Object(change, object)).await?;
+                self.tell(RawUpdate::Object(change, object)).await?;
             }
         }
         // A missing object may be one that was skipped.
@@ -209,12 +210,12 @@ impl<N: Copy> Raw<N> {
             self.known.extend(before.drain());
         }
         for (_, last) in before {
-            self.tell(RawReport::Object(Change::Deleted, last)).await?;
+            self.tell(RawUpdate::Object(EventType::Deleted, last)).await?;
         }
-        self.tell(RawReport::Listed).await
+        self.tell(RawUpdate::Listed).await
     }
 
-    async fn watch(&mut self, machine: &mut Machine, from: &str) -> Result<Result<(), Failure>, Gone> {
+    async fn watch(&mut self, machine: &mut Machine, from: &str) -> Result<Result<(), WatchError>, Gone> {
         let began = Instant::now();
         let mut body = match send(&self.client, self.target.watch(from, WATCH_SECONDS)).await {
             Ok(response) => response.into_body(),
@@ -227,7 +228,7 @@ impl<N: Copy> Raw<N> {
             let data = match next_data(&mut body, SILENCE).await {
                 Ok(Some(data)) => data,
                 Ok(None) => break,
-                Err(Failure::Connection(_)) if lines.is_cut() => return Ok(Err(Failure::Cut)),
+                Err(WatchError::Connection(_)) if lines.is_cut() => return Ok(Err(WatchError::Cut)),
                 Err(failure) => return Ok(Err(failure)),
             };
             lines.push(&data, |line| match line {
@@ -243,7 +244,7 @@ impl<N: Copy> Raw<N> {
                 let line = match line {
                     Ok(line) => line,
                     Err(problem) => {
-                        self.tell(RawReport::Skipped(problem)).await?;
+                        self.tell(RawUpdate::Skipped(problem)).await?;
                         continue;
                     }
                 };
@@ -256,7 +257,7 @@ impl<N: Copy> Raw<N> {
             }
         }
         if lines.is_cut() {
-            return Ok(Err(Failure::Cut));
+            return Ok(Err(WatchError::Cut));
         }
         match machine.watch_ended(began.elapsed(), delivered, 0.5) {
             Ok(pause) => {
@@ -268,15 +269,15 @@ impl<N: Copy> Raw<N> {
     }
 
     /// Takes in one line of a watch. Returns the failure if it is one.
-    async fn line(&mut self, line: RawLine) -> Result<Option<Failure>, Gone> {
+    async fn line(&mut self, line: RawLine) -> Result<Option<WatchError>, Gone> {
         let change = match &*line.r#type {
-            "ADDED" => Change::Added,
-            "MODIFIED" => Change::Modified,
-            "DELETED" => Change::Deleted,
+            "ADDED" => EventType::Added,
+            "MODIFIED" => EventType::Modified,
+            "DELETED" => EventType::Deleted,
             "BOOKMARK" => return Ok(None),
             "ERROR" => {
                 let status: Status = serde_json::from_value(line.object).unwrap_or_default();
-                return Ok(Some(Failure::Status {
+                return Ok(Some(WatchError::Status {
                     code: u16::try_from(status.code).unwrap_or(0),
                     message: clipped(&status.message),
                     retry_after: None,
@@ -288,20 +289,20 @@ impl<N: Copy> Raw<N> {
                     object: name(self.target.source.kind.type_meta().kind, &Metadata::default()),
                     found: clipped(other),
                 };
-                self.tell(RawReport::Skipped(problem)).await?;
+                self.tell(RawUpdate::Skipped(problem)).await?;
                 return Ok(None);
             }
         };
         if let Err(problem) = self.check(&line.object) {
-            self.tell(RawReport::Skipped(problem)).await?;
+            self.tell(RawUpdate::Skipped(problem)).await?;
             return Ok(None);
         }
-        if change == Change::Deleted {
+        if change == EventType::Deleted {
             self.known.remove(&uid(&line.object));
         } else {
             self.known.insert(uid(&line.object), line.object.clone());
         }
-        self.tell(RawReport::Object(change, line.object)).await?;
+        self.tell(RawUpdate::Object(change, line.object)).await?;
         Ok(None)
     }
 }

@@ -5,11 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::SignedDuration;
 use kube::Client;
 
+use crate::WatchError;
 use crate::decode::list_page;
 use crate::model::{CronJob, Event, Job, Pod, Watched};
 use crate::observation::{Kind, Object};
 use crate::watch::listing::{Listing, Progress};
-use crate::watch::machine::Failure;
 use crate::watch::page;
 use crate::watch::request::Target;
 
@@ -32,7 +32,7 @@ impl Snapshot {
     ///
     /// # Errors
     /// Why the list could not be had.
-    pub async fn read(&mut self, client: &Client, target: &Target) -> Result<(), Failure> {
+    pub async fn read(&mut self, client: &Client, target: &Target) -> Result<(), WatchError> {
         let kind = target.source.kind;
         let read = match kind {
             Kind::CronJobs => pages::<CronJob>(client, target, Object::CronJob).await,
@@ -46,7 +46,7 @@ impl Snapshot {
                 self.undecodable.extend(undecodable);
                 Ok(())
             }
-            Err(Failure::Status { code: 403, .. }) if kind != Kind::Jobs => {
+            Err(WatchError::Status { code: 403, .. }) if kind != Kind::Jobs => {
                 self.forbidden.insert(kind);
                 Ok(())
             }
@@ -92,7 +92,7 @@ async fn pages<T: Watched>(
     client: &Client,
     target: &Target,
     object: fn(Box<T>) -> Object,
-) -> Result<(Vec<Object>, Vec<String>), Failure> {
+) -> Result<(Vec<Object>, Vec<String>), WatchError> {
     let (mut objects, mut undecodable) = (Vec::new(), Vec::new());
     let mut listing = Listing::new();
     loop {
@@ -104,7 +104,7 @@ async fn pages<T: Watched>(
             }
             body => body?,
         };
-        let page = list_page(&body, T::TYPE).map_err(|error| Failure::BadList(error.to_string()))?;
+        let page = list_page(&body, T::TYPE).map_err(|error| WatchError::BadList(error.to_string()))?;
         let progress = listing.page_read(&page)?;
         for item in page.objects::<T>() {
             match item.and_then(|item| target.check(item)) {

@@ -7,7 +7,7 @@ use opentelemetry::KeyValue;
 use opentelemetry::metrics::{Counter, Gauge, Histogram, Meter};
 
 use crate::Kind;
-use crate::watch::gap::Gap;
+use crate::watch::gap::WatchGap;
 
 /// Bounds of the lengths of gaps, seconds: from a closed connection to a node that was down for hours.
 const GAPS: [f64; 11] = [0.1, 1.0, 5.0, 15.0, 60.0, 120.0, 300.0, 600.0, 1800.0, 3600.0, 14_400.0];
@@ -80,9 +80,9 @@ impl WatchTelemetry {
     }
 
     /// A watch resumed after a gap.
-    pub fn gap(&self, kind: Kind, gap: Gap) {
+    pub fn gap(&self, kind: Kind, gap: WatchGap) {
         let [receiver, resource] = self.with(kind);
-        let by = KeyValue::new("by", gap.ending.as_str());
+        let by = KeyValue::new("by", gap.recovery.as_str());
         self.gaps.record(gap.length.as_secs_f64(), &[receiver, resource, by]);
     }
 

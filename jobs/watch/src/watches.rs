@@ -1,4 +1,4 @@
-//! All lists and watches of one receiver: their tasks, the messages they send, their health and their metrics.
+//! All lists and watches of one receiver: their tasks, their updates, their health and their metrics.
 
 use std::collections::BTreeMap;
 
@@ -12,12 +12,12 @@ use tokio_util::sync::CancellationToken;
 use crate::health::{Health, WatchHealth};
 use crate::telemetry::WatchTelemetry;
 use crate::watch::request::Target;
-use crate::watch::{Message, Report, Watch};
+use crate::watch::{ListWatch, SourceUpdate, Update};
 use crate::{Kind, Object, Observation, Source, model};
 
-/// How many messages may wait for the receiver's task, which waits for nothing else.
-const MESSAGES: usize = 1024;
-/// How many messages are received at once.
+/// The capacity of the channel to the receiver's task, which waits for nothing else.
+const UPDATES: usize = 1024;
+/// The most updates received at once.
 const AT_ONCE: usize = 256;
 
 /// A watch ended, which it never does by itself. Holds the reason.
@@ -35,7 +35,7 @@ pub struct Watches {
     /// Paces the log lines about undecodable objects, of which the server decides how many there are.
     undecodable: BTreeMap<Kind, LogPace>,
     tasks: JoinSet<()>,
-    messages: Option<mpsc::Receiver<Message>>,
+    updates: Option<mpsc::Receiver<SourceUpdate>>,
     shutdown: CancellationToken,
 }
 
@@ -56,15 +56,15 @@ impl Watches {
             telemetry,
             undecodable: BTreeMap::new(),
             tasks: JoinSet::new(),
-            messages: None,
+            updates: None,
             shutdown: CancellationToken::new(),
         }
     }
 
     /// Starts one task for each list and watch; they end when `shutdown` is cancelled.
     pub fn start(&mut self, client: &Client, shutdown: &CancellationToken) {
-        let (sender, messages) = mpsc::channel(MESSAGES);
-        self.messages = Some(messages);
+        let (sender, updates) = mpsc::channel(UPDATES);
+        self.updates = Some(updates);
         self.shutdown = shutdown.clone();
         let mut previous: Option<(u16, CancellationToken)> = None;
         for target in &self.targets {
@@ -73,10 +73,10 @@ impl Watches {
             let after = previous.take().filter(|(of, _)| *of == scope).map(|(_, token)| token);
             let first_list = CancellationToken::new();
             previous = Some((scope, first_list.clone()));
-            let watch = Watch {
+            let watch = ListWatch {
                 client: client.clone(),
                 target: target.clone(),
-                messages: sender.clone(),
+                updates: sender.clone(),
                 first_list,
                 random: Random::unique(),
             };
@@ -93,16 +93,16 @@ impl Watches {
         }
     }
 
-    /// Receives messages into `batch`. May be dropped and called again at any time.
+    /// Receives updates into `batch`. May be dropped and called again at any time.
     ///
     /// # Errors
     /// A watch ended before the shutdown: without it the receiver would be silently blind.
-    pub async fn recv(&mut self, batch: &mut Vec<Message>) -> Result<(), WatchEnded> {
-        let Some(messages) = &mut self.messages else {
+    pub async fn recv(&mut self, batch: &mut Vec<SourceUpdate>) -> Result<(), WatchEnded> {
+        let Some(updates) = &mut self.updates else {
             return std::future::pending().await;
         };
         tokio::select! {
-            _ = messages.recv_many(batch, AT_ONCE) => Ok(()),
+            _ = updates.recv_many(batch, AT_ONCE) => Ok(()),
             Some(ended) = self.tasks.join_next() => match self.shutdown.is_cancelled() {
                 true => Ok(()),
                 false => Err(WatchEnded(ended.err().map_or_else(|| "it returned".into(), |error| error.to_string()))),
@@ -110,21 +110,21 @@ impl Watches {
         }
     }
 
-    /// Updates health and metrics by a message; returns the observation in it.
-    pub fn observe(&mut self, Message { source, report }: Message) -> Option<(Source, Observation)> {
+    /// Records an update in health and metrics; returns the observation in it.
+    pub fn observe(&mut self, SourceUpdate { source, update }: SourceUpdate) -> Option<(Source, Observation)> {
         let now = Instant::now();
-        if !matches!(report, Report::Failed { .. }) {
+        if !matches!(update, Update::Failed { .. }) {
             self.health.heard(source, now);
         }
-        match report {
-            Report::Observed(observation) => {
+        match update {
+            Update::Observed(observation) => {
                 if observation == Observation::ListEnds {
                     self.telemetry.listed(source.kind);
                 }
                 let excluded = source.kind != Kind::NodeEvents && self.is_excluded(&observation);
                 return (!excluded).then_some((source, observation));
             }
-            Report::Undecodable(problem) => {
+            Update::Undecodable(problem) => {
                 self.telemetry.undecodable(source.kind);
                 let pace = self.undecodable.entry(source.kind).or_default();
                 if let Some(Line { held_back }) = pace.failed(now) {
@@ -132,18 +132,18 @@ impl Watches {
                     tracing::error!(what, %problem, not_logged, "skipped an unusable object");
                 }
             }
-            Report::Failed { failure, times } => {
+            Update::Failed { failure, times } => {
                 self.telemetry.failed(source.kind);
                 self.health.failed(source, &failure, times, now);
             }
-            Report::Works(gap) => {
+            Update::Healthy(gap) => {
                 if let Some(gap) = gap {
                     self.telemetry.gap(source.kind, gap);
                     self.health.resumed(source, gap);
                 }
                 self.health.works(source, now);
             }
-            Report::Alive => {}
+            Update::Alive => {}
         }
         None
     }
@@ -165,11 +165,11 @@ impl Watches {
         }
     }
 
-    /// Stops all watches; returns the messages that were not received.
-    pub async fn stop(&mut self) -> Vec<Message> {
+    /// Stops all watches; returns the updates that were not received.
+    pub async fn stop(&mut self) -> Vec<SourceUpdate> {
         self.tasks.shutdown().await;
-        let messages = &mut self.messages;
-        std::iter::from_fn(|| messages.as_mut()?.try_recv().ok()).collect()
+        let updates = &mut self.updates;
+        std::iter::from_fn(|| updates.as_mut()?.try_recv().ok()).collect()
     }
 
     fn is_excluded(&self, observation: &Observation) -> bool {
@@ -183,7 +183,7 @@ impl Watches {
     }
 }
 
-async fn run(watch: Watch) {
+async fn run(watch: ListWatch) {
     match watch.target.source.kind {
         Kind::CronJobs => watch.run::<model::CronJob>(Object::CronJob).await,
         Kind::Jobs => watch.run::<model::Job>(Object::Job).await,

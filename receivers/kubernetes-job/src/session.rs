@@ -29,8 +29,8 @@ use job_tracker::outbox::{AckEvent, AckState};
 use job_tracker::{Tracker, TrackerSettings};
 use job_watch::Kind;
 use job_watch::health::Health;
-use job_watch::watch::Message;
-use job_watch::watch::gap::{Ending, Gap as WatchGap};
+use job_watch::watch::SourceUpdate;
+use job_watch::watch::gap::{Recovery, WatchGap};
 use job_watch::watches::Watches;
 
 /// How many owners' gauges go into one batch.
@@ -276,8 +276,14 @@ impl Session {
     fn count_gap(&self, stored: &Checkpoint) {
         let away = stored.saved_at().map(|since| (self.clock)().duration_since(since));
         if let Some(length) = away.and_then(|away| std::time::Duration::try_from(away).ok()) {
-            let ending = Ending::Relisted;
-            self.telemetry.watches.gap(Kind::Jobs, WatchGap { length, ending });
+            let ending = Recovery::Relisted;
+            self.telemetry.watches.gap(
+                Kind::Jobs,
+                WatchGap {
+                    length,
+                    recovery: ending,
+                },
+            );
         }
     }
 
@@ -330,7 +336,7 @@ impl Session {
         }
     }
 
-    fn take(&mut self, message: Message) {
+    fn take(&mut self, message: SourceUpdate) {
         if let Some((source, observation)) = self.watches.observe(message) {
             self.tracker.apply(source, observation, (self.clock)());
         }

@@ -3,10 +3,10 @@
 use escape::Escaped;
 use jiff::{SignedDuration, Timestamp};
 use job_event::Outcome;
+use job_watch::WatchError;
 use job_watch::access;
 use job_watch::model::{Job, Pod, PodStatus};
 use job_watch::snapshot::Snapshot;
-use job_watch::watch::machine::Failure as Refusal;
 use job_watch::watch::request::{NODE_EVENTS, Target};
 use job_watch::{Kind, Object, Source};
 use kube::Client;
@@ -261,15 +261,15 @@ fn failed_since(job: &Job, since: Option<SignedDuration>, now: Timestamp) -> boo
 }
 
 /// Why a list is unavailable, and what to do.
-fn problem(target: &Target, refusal: &Refusal) -> Problem {
+fn problem(target: &Target, refusal: &WatchError) -> Problem {
     let what = target.describe();
     match refusal {
-        Refusal::Status { code: 403, message, .. } => format!(
+        WatchError::Status { code: 403, message, .. } => format!(
             "not allowed to list {what}: {}\nAsk a cluster administrator: {}",
             Escaped(message),
             access::rule(target).replace("add to its", "add to your")
         ),
-        Refusal::Connection(_) | Refusal::Silence(_) => format!(
+        WatchError::Connection(_) | WatchError::Silence(_) => format!(
             "cannot list {what}: {refusal}\nCheck that the cluster can be reached from here, and that the context is \
              the right one (--context, --kubeconfig; `kubectl config current-context` shows it)"
         ),

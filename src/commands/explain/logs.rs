@@ -6,8 +6,8 @@ use job_event::evidence::ContainerState;
 use job_event::{Evidence, Outcome};
 use job_judge::Judgement;
 use job_judge::obstacle;
-use job_watch::container_log::{LogOf, log};
-use job_watch::watch::machine::Failure as Refusal;
+use job_watch::WatchError;
+use job_watch::container_log::{LogQuery, log};
 use kube::Client;
 
 use super::{Explained, Log};
@@ -38,7 +38,7 @@ pub async fn of(client: &Client, job: &Explained, now: Timestamp) -> Option<Log>
             _ => None,
         };
     };
-    let of = LogOf {
+    let of = LogQuery {
         namespace: &evidence.job.namespace,
         pod: &pod,
         container: &container,
@@ -54,8 +54,8 @@ pub async fn of(client: &Client, job: &Explained, now: Timestamp) -> Option<Log>
                 lines: text.lines().map(printable).collect(),
             })
         }
-        Err(Refusal::Status { code: 404, .. }) => without(format!("none: Pod {pod} is gone, and its log with it")),
-        Err(Refusal::Status { code: 403, message, .. }) => without(format!(
+        Err(WatchError::Status { code: 404, .. }) => without(format!("none: Pod {pod} is gone, and its log with it")),
+        Err(WatchError::Status { code: 403, message, .. }) => without(format!(
             "may not be read: {message}; it takes the rule {{apiGroups: [\"\"], resources: [\"pods/log\"], verbs: \
              [\"get\"]}}"
         )),

@@ -7,9 +7,9 @@ mod writer;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use job_watch::WatchError;
 use job_watch::access;
-use job_watch::raw::{self, RawReport};
-use job_watch::watch::machine::Failure as Refusal;
+use job_watch::raw::{self, RawUpdate};
 use job_watch::watch::request::{NODE_EVENTS, Target};
 use job_watch::{Kind, Source};
 use kube::Client;
@@ -153,16 +153,16 @@ struct Progress {
 fn take(
     targets: &[Target],
     from: usize,
-    report: RawReport,
+    report: RawUpdate,
     progress: &mut Progress,
     writer: &mut Writer,
 ) -> Result<(), Stopped> {
     let Some(target) = targets.get(from) else { return Ok(()) };
     match report {
-        RawReport::Object(change, object) => writer
+        RawUpdate::Object(change, object) => writer
             .write(target.source.kind.resource(), change.as_str(), object)
             .map_err(Stopped::Write)?,
-        RawReport::Skipped(problem) => {
+        RawUpdate::Skipped(problem) => {
             if let Some(Line { held_back }) = progress.skipped.failed(Instant::now()) {
                 let more = match held_back {
                     0 => String::new(),
@@ -171,11 +171,11 @@ fn take(
                 note(&format!("not recorded: {problem}{more}"));
             }
         }
-        RawReport::Listed => {
+        RawUpdate::Listed => {
             progress.problems.remove(&from);
             progress.unlisted.remove(&from);
         }
-        RawReport::Failed(failure) => {
+        RawUpdate::Failed(failure) => {
             let problem = refused(target, &failure);
             let first = progress.unlisted.remove(&from);
             if first && target.source.kind == Kind::Jobs {
@@ -197,10 +197,10 @@ fn place(target: &Target) -> String {
     }
 }
 
-fn refused(target: &Target, failure: &Refusal) -> String {
+fn refused(target: &Target, failure: &WatchError) -> String {
     let what = target.describe();
     match failure {
-        Refusal::Status { code: 403, .. } => {
+        WatchError::Status { code: 403, .. } => {
             let rule = access::rule(target).replace("add to its", "add to your");
             format!("cannot record {what}: {failure}\nAsk a cluster administrator: {rule}")
         }

@@ -78,7 +78,7 @@ fn refusal(head: &http::response::Parts, body: &[u8]) -> Status {
 
 /// The next step after a failed request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Verdict {
+pub enum ErrorKind {
     /// The object has another resource version, or already exists: read it again.
     Conflict,
     /// The object or its namespace is missing.
@@ -93,24 +93,24 @@ pub enum Verdict {
 }
 
 /// Classifies an error of a [`bounded`] client.
-pub fn verdict(error: &kube::Error) -> Verdict {
+pub fn error_kind(error: &kube::Error) -> ErrorKind {
     let kube::Error::Api(status) = error else {
-        return Verdict::Retry { after: None };
+        return ErrorKind::Retry { after: None };
     };
     let code = StatusCode::from_u16(status.code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     match code {
-        StatusCode::CONFLICT => Verdict::Conflict,
-        StatusCode::NOT_FOUND => Verdict::NotFound,
+        StatusCode::CONFLICT => ErrorKind::Conflict,
+        StatusCode::NOT_FOUND => ErrorKind::NotFound,
         // Credentials are renewed, and load passes.
         StatusCode::UNAUTHORIZED | StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_MANY_REQUESTS => retry(status),
-        code if code.is_client_error() => Verdict::Refused,
+        code if code.is_client_error() => ErrorKind::Refused,
         _ => retry(status),
     }
 }
 
-fn retry(status: &Status) -> Verdict {
+fn retry(status: &Status) -> ErrorKind {
     let asked = status.details.as_ref().map_or(0, |details| details.retry_after_seconds);
-    Verdict::Retry {
+    ErrorKind::Retry {
         after: (asked > 0).then(|| Duration::from_secs(asked.into())),
     }
 }
@@ -152,9 +152,9 @@ mod tests {
         Api::namespaced(bounded(client, LIMIT), "a").get("b").await
     }
 
-    async fn failing(client: Client) -> (String, Verdict) {
+    async fn failing(client: Client) -> (String, ErrorKind) {
         let error = get(client).await.unwrap_err();
-        (explain(&error), verdict(&error))
+        (explain(&error), error_kind(&error))
     }
 
     #[tokio::test]
@@ -162,21 +162,21 @@ mod tests {
         let text = "the API server's answer is longer than 8388608 bytes and was not read";
         assert_eq!(
             failing(endless(200)).await,
-            (text.into(), Verdict::Retry { after: None })
+            (text.into(), ErrorKind::Retry { after: None })
         );
     }
 
     #[tokio::test]
     async fn uses_the_status_of_an_endless_error_body() {
         for (code, expected) in [
-            (403, Verdict::Refused),
-            (404, Verdict::NotFound),
-            (409, Verdict::Conflict),
-            (500, Verdict::Retry { after: None }),
+            (403, ErrorKind::Refused),
+            (404, ErrorKind::NotFound),
+            (409, ErrorKind::Conflict),
+            (500, ErrorKind::Retry { after: None }),
         ] {
-            let (text, verdict) = failing(endless(code)).await;
+            let (text, kind) = failing(endless(code)).await;
             assert!(text.contains(&format!("the API server answers {code}")), "{text}");
-            assert_eq!(verdict, expected, "{code}");
+            assert_eq!(kind, expected, "{code}");
         }
         let missing = Api::<ConfigMap>::namespaced(bounded(endless(404), LIMIT), "a");
         assert_eq!(missing.get_opt("b").await.unwrap(), None);
@@ -185,10 +185,10 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn an_answer_that_never_begins_is_not_awaited() {
         let service = tower::service_fn(|_: Request<Body>| std::future::pending::<Result<Response<Body>, BoxError>>());
-        let (text, verdict) = failing(Client::new(service, "default")).await;
+        let (text, kind) = failing(Client::new(service, "default")).await;
         assert_eq!(
-            (&*text, verdict),
-            ("no answer within 60s", Verdict::Retry { after: None })
+            (&*text, kind),
+            ("no answer within 60s", ErrorKind::Retry { after: None })
         );
     }
 
@@ -196,8 +196,8 @@ mod tests {
     async fn keeps_retry_after_of_temporary_errors() {
         let asked = Some(Duration::from_secs(7));
         for code in [401, 408, 429, 503] {
-            let (_, verdict) = failing(answering(code, json!("too many requests"))).await;
-            assert_eq!(verdict, Verdict::Retry { after: asked }, "{code}");
+            let (_, kind) = failing(answering(code, json!("too many requests"))).await;
+            assert_eq!(kind, ErrorKind::Retry { after: asked }, "{code}");
         }
     }
 

@@ -14,7 +14,7 @@ mod explain;
 mod renewal;
 mod session;
 
-pub use bounded::{Verdict, bounded, verdict};
+pub use bounded::{ErrorKind, bounded, error_kind};
 pub use connect::{AuthType, ClientError, Connected, auth_errors, connect};
 pub use explain::explain;
 

@@ -1,82 +1,82 @@
-//! For how long a watch did not follow. Pure: the time is passed in.
+//! The gaps of a watch: times without a working connection. Pure: the time is passed in.
 
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// How a watch came to follow again.
+/// How a watch recovered from a gap.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Ending {
-    /// It went on after the last version: every change since then is delivered.
+pub enum Recovery {
+    /// It resumed at its last version: every change since then is delivered.
     Resumed,
-    /// With a new list: what came and went in the meantime is not in it.
+    /// It relisted: objects created and deleted in the gap are missing.
     Relisted,
 }
 
-impl Ending {
+impl Recovery {
     /// The name in metrics and logs.
     pub fn as_str(self) -> &'static str {
         match self {
-            Ending::Resumed => "resume",
-            Ending::Relisted => "list",
+            Recovery::Resumed => "resume",
+            Recovery::Relisted => "list",
         }
     }
 }
 
-/// A time in which a watch did not follow, now over.
+/// A gap of a watch that has resumed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Gap {
-    /// From the last sign of life until it followed again: the connection may have been dead for all of it.
+pub struct WatchGap {
+    /// From the last sign of life to the resumed watch: the connection may have been dead for all of it.
     pub length: Duration,
     /// How it ended.
-    pub ending: Ending,
+    pub recovery: Recovery,
 }
 
-/// What is known of a watch's following.
+/// Measures the gaps of one watch.
 #[derive(Debug, Default)]
-pub struct Following {
+pub(crate) struct GapTracker {
     /// The last sign of life; `None` until the first list is complete.
-    heard: Option<Instant>,
-    /// Since when it does not follow, and whether a list was needed.
-    gap: Option<(Instant, Ending)>,
+    last_received: Option<Instant>,
+    /// The start of the current gap, and its recovery so far.
+    gap: Option<(Instant, Recovery)>,
 }
 
-impl Following {
-    /// Whether it follows, as far as is known.
-    pub fn is_following(&self) -> bool {
+impl GapTracker {
+    /// True outside of a gap.
+    pub(crate) fn is_connected(&self) -> bool {
         self.gap.is_none()
     }
 
-    /// A watch that follows gave a sign of life.
-    pub fn heard(&mut self, now: Instant) {
+    /// Records a sign of life of a working watch.
+    pub(crate) fn received(&mut self, now: Instant) {
         if self.gap.is_none() {
-            self.heard = Some(now);
+            self.last_received = Some(now);
         }
     }
 
-    /// It failed. Before the first list there is nothing to follow, and no gap.
-    pub fn failed(&mut self) {
-        if let (None, Some(heard)) = (self.gap, self.heard) {
-            self.gap = Some((heard, Ending::Resumed));
+    /// Records a failure. Before the first list it starts no gap.
+    pub(crate) fn failed(&mut self) {
+        if let (None, Some(last)) = (self.gap, self.last_received) {
+            self.gap = Some((last, Recovery::Resumed));
         }
     }
 
-    /// A list is complete. Returns whether it follows; if not, a watch has to show first that it works.
-    pub fn listed(&mut self, now: Instant) -> bool {
+    /// Records a complete list. Returns true outside of a gap; a gap ends only with a watch that works.
+    pub(crate) fn listed(&mut self, now: Instant) -> bool {
         match &mut self.gap {
-            Some((_, ending)) => *ending = Ending::Relisted,
-            None => self.heard = Some(now),
+            Some((_, recovery)) => *recovery = Recovery::Relisted,
+            None => self.last_received = Some(now),
         }
-        self.is_following()
+        self.is_connected()
     }
 
-    /// A watch that began at `began` has shown that it works. Returns the gap that it ends.
-    pub fn follows(&mut self, began: Instant) -> Option<Gap> {
-        let (since, ending) = self.gap.take()?;
-        self.heard = Some(began);
-        Some(Gap {
+    /// Records that the watch that began at `began` works. Returns the gap that it ends.
+    pub(crate) fn resumed(&mut self, began: Instant) -> Option<WatchGap> {
+        let (since, recovery) = self.gap.take()?;
+        self.last_received = Some(began);
+        Some(WatchGap {
             length: began.saturating_duration_since(since),
-            ending,
+            recovery,
         })
     }
 }
@@ -89,47 +89,39 @@ mod tests {
         Duration::from_secs(seconds)
     }
 
-    #[test]
-    fn a_gap_lasts_from_the_last_sign_of_life_until_a_watch_that_works() {
-        let start = Instant::now();
-        let mut following = Following::default();
-        following.failed();
-        assert!(following.listed(start), "before the first list there is no gap");
-        following.heard(start + seconds(30));
-        following.failed();
-        // A watch that fails again before it has shown that it works does not shorten the gap.
-        following.heard(start + seconds(60));
-        following.failed();
-        assert_eq!(
-            following.follows(start + seconds(100)),
-            Some(Gap {
-                length: seconds(70),
-                ending: Ending::Resumed
-            })
-        );
-        assert_eq!(following.follows(start + seconds(101)), None);
+    fn gap(length: u64, recovery: Recovery) -> Option<WatchGap> {
+        Some(WatchGap {
+            length: seconds(length),
+            recovery,
+        })
     }
 
     #[test]
-    fn a_list_ends_no_gap_by_itself_but_is_remembered() {
+    fn a_gap_lasts_from_the_last_sign_of_life_to_a_working_watch() {
         let start = Instant::now();
-        let mut following = Following::default();
-        following.listed(start);
-        following.failed();
-        assert!(!following.listed(start + seconds(5)));
-        following.failed();
-        let gap = following.follows(start + seconds(9));
-        let expected = Gap {
-            length: seconds(9),
-            ending: Ending::Relisted,
-        };
-        assert_eq!(gap, Some(expected));
-        // The next one begins where this one ended.
-        following.failed();
-        let gap = following.follows(start + seconds(10));
-        assert_eq!(
-            gap.map(|gap| (gap.length, gap.ending)),
-            Some((seconds(1), Ending::Resumed))
-        );
+        let mut tracker = GapTracker::default();
+        tracker.failed();
+        assert!(tracker.listed(start), "before the first list there is no gap");
+        tracker.received(start + seconds(30));
+        tracker.failed();
+        // A watch that fails before it works does not shorten the gap.
+        tracker.received(start + seconds(60));
+        tracker.failed();
+        assert_eq!(tracker.resumed(start + seconds(100)), gap(70, Recovery::Resumed));
+        assert_eq!(tracker.resumed(start + seconds(101)), None);
+    }
+
+    #[test]
+    fn a_list_alone_ends_no_gap_but_marks_it_relisted() {
+        let start = Instant::now();
+        let mut tracker = GapTracker::default();
+        tracker.listed(start);
+        tracker.failed();
+        assert!(!tracker.listed(start + seconds(5)));
+        tracker.failed();
+        assert_eq!(tracker.resumed(start + seconds(9)), gap(9, Recovery::Relisted));
+        // The next gap starts where this one ended.
+        tracker.failed();
+        assert_eq!(tracker.resumed(start + seconds(10)), gap(1, Recovery::Resumed));
     }
 }

@@ -6,7 +6,7 @@
 use std::collections::HashSet;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
-use super::machine::Failure;
+use super::error::WatchError;
 use crate::decode::ListPage;
 
 /// How many objects a page is asked to hold; the size the Kubernetes clients use.
@@ -71,13 +71,13 @@ impl Listing {
     ///
     /// # Errors
     /// If it cannot belong to the list, or the list does not end.
-    pub fn page_read(&mut self, page: &ListPage<'_>) -> Result<Progress, Failure> {
+    pub fn page_read(&mut self, page: &ListPage<'_>) -> Result<Progress, WatchError> {
         let (version, next) = (&page.resource_version, &page.next);
         if self.token.is_empty() {
             self.version = version.clone();
         } else if goes_back(&self.version, version) {
             let first = &self.version;
-            return Err(Failure::BadList(format!(
+            return Err(WatchError::BadList(format!(
                 "its first page has resourceVersion {first}, a later one {version}"
             )));
         }
@@ -94,11 +94,11 @@ impl Listing {
         }
         self.empty = if page.is_empty() { self.empty + 1 } else { 0 };
         if !self.used.insert(hash(next)) {
-            return Err(Failure::BadList("repeated continue token".into()));
+            return Err(WatchError::BadList("repeated continue token".into()));
         }
         if self.used.len() >= MAX_PAGES || self.empty >= MAX_EMPTY {
             let pages = self.used.len();
-            return Err(Failure::BadList(format!(
+            return Err(WatchError::BadList(format!(
                 "it does not end: {pages} pages, the last {} of them empty",
                 self.empty
             )));
@@ -108,12 +108,12 @@ impl Listing {
     }
 
     /// The list broke off and begins again, with pages of another size if that may help. Returns whether it may.
-    pub fn failed(&mut self, failure: &Failure) -> bool {
+    pub fn failed(&mut self, failure: &WatchError) -> bool {
         let limit = match failure {
-            Failure::TooLarge(_) if self.limit == ONE_PIECE => PAGE,
-            Failure::TooLarge(_) => (self.limit / 10).max(SMALLEST_PAGE),
+            WatchError::TooLarge(_) if self.limit == ONE_PIECE => PAGE,
+            WatchError::TooLarge(_) => (self.limit / 10).max(SMALLEST_PAGE),
             // The token has expired: a list that takes longer than the server keeps its version would never end.
-            Failure::Status { code: 400 | 410, .. } if !self.token.is_empty() => ONE_PIECE,
+            WatchError::Status { code: 400 | 410, .. } if !self.token.is_empty() => ONE_PIECE,
             _ => self.limit,
         };
         self.begin_again();
@@ -155,15 +155,15 @@ mod tests {
     use crate::decode::list_page;
     use crate::model::{Job, Watched};
 
-    fn read(listing: &mut Listing, version: &str, next: &str, items: &str) -> Result<Progress, Failure> {
+    fn read(listing: &mut Listing, version: &str, next: &str, items: &str) -> Result<Progress, WatchError> {
         let body = format!(
             r#"{{"kind":"JobList","apiVersion":"batch/v1","metadata":{{"resourceVersion":"{version}","continue":"{next}"}},"items":[{items}]}}"#
         );
         listing.page_read(&list_page(&body, Job::TYPE).unwrap())
     }
 
-    fn expired() -> Failure {
-        Failure::Status {
+    fn expired() -> WatchError {
+        WatchError::Status {
             code: 410,
             message: "m".into(),
             retry_after: None,
@@ -186,7 +186,7 @@ mod tests {
         for (first, then) in [("9", "8"), ("10", "9"), ("9", "x"), ("x", "y")] {
             let mut listing = Listing::new();
             read(&mut listing, first, "a", "").unwrap();
-            assert!(matches!(read(&mut listing, then, "", ""), Err(Failure::BadList(_))));
+            assert!(matches!(read(&mut listing, then, "", ""), Err(WatchError::BadList(_))));
         }
     }
 
@@ -201,7 +201,7 @@ mod tests {
             let problem = read(&mut listing, "9", last, "1").unwrap_err().to_string();
             assert!(problem.contains("continue token"), "{problem}");
             // The same token may be that of the next list.
-            listing.failed(&Failure::BadList(problem));
+            listing.failed(&WatchError::BadList(problem));
             assert_eq!(read(&mut listing, "9", "a", "1"), Ok(Progress::More));
         }
     }
@@ -225,7 +225,7 @@ mod tests {
     #[test]
     fn pages_become_smaller_until_they_fit() {
         let mut listing = Listing::new();
-        let too_large = Failure::TooLarge(1);
+        let too_large = WatchError::TooLarge(1);
         let resized: Vec<(bool, u32)> = (0..4).map(|_| (listing.failed(&too_large), listing.limit())).collect();
         assert_eq!(resized, [(true, 50), (true, 5), (false, 5), (false, 5)]);
         // The learned page size is kept.
@@ -240,12 +240,12 @@ mod tests {
         assert!(listing.failed(&expired()));
         assert_eq!((listing.token(), listing.limit()), ("", ONE_PIECE));
         // If that is too much, in pages again, and not for ever.
-        assert!(listing.failed(&Failure::TooLarge(1)));
+        assert!(listing.failed(&WatchError::TooLarge(1)));
         assert_eq!(listing.limit(), 500);
         let mut tries = 0;
         while read(&mut listing, "9", "a", "").is_ok()
             && listing.failed(&expired())
-            && listing.failed(&Failure::TooLarge(1))
+            && listing.failed(&WatchError::TooLarge(1))
         {
             tries += 1;
         }

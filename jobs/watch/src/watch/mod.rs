@@ -2,6 +2,7 @@
 //!
 //! The loop never waits for the pipeline, only for the tracker, which waits for nobody.
 
+pub mod error;
 pub mod gap;
 pub mod heartbeat;
 pub mod listing;
@@ -18,53 +19,54 @@ use tokio_util::sync::CancellationToken;
 use crate::decode::{DecodeError, Line, Lines, WatchEvent, list_page, watch_line};
 use crate::model::Watched;
 use crate::{Kind, Object, Observation, Source};
-use gap::{Following, Gap};
+use error::WatchError;
+use gap::{GapTracker, WatchGap};
 use heartbeat::{GRACE, Heartbeat};
-use machine::{Failure, Machine, Phase, SHORT_WATCH};
+use machine::{Machine, Phase, SHORT_WATCH};
 pub(crate) use reply::{next_data, page, send, whole};
 use request::Target;
 
 /// After how many failures of its first list a watch no longer holds up the others.
 const PATIENCE: u32 = 3;
 
-/// What a watch tells the tracker's task.
+/// An update of one list and watch.
 #[derive(Debug)]
-pub struct Message {
-    /// Who tells.
+pub struct SourceUpdate {
+    /// The list and watch.
     pub source: Source,
-    /// What.
-    pub report: Report,
+    /// The update.
+    pub update: Update,
 }
 
-/// What a watch tells.
+/// An observation of a list or watch, or a change of its health.
 #[derive(Debug)]
-pub enum Report {
-    /// Something was observed.
+pub enum Update {
+    /// An object, or the start or end of a list.
     Observed(Observation),
-    /// An object could not be used.
+    /// An object that could not be decoded.
     Undecodable(DecodeError),
-    /// It has failed and tries again.
+    /// The list or watch failed and retries.
     Failed {
-        /// Why.
-        failure: Failure,
-        /// How often in a row.
+        /// The error.
+        failure: WatchError,
+        /// The failures in a row.
         times: u32,
     },
-    /// It works (again), after a time in which it did not follow.
-    Works(Option<Gap>),
-    /// It gave a sign of life and has nothing to tell.
+    /// The list is complete, or the watch resumed after a gap.
+    Healthy(Option<WatchGap>),
+    /// A sign of life without an object.
     Alive,
 }
 
-/// The API server's side of one list and watch.
-pub struct Watch {
-    /// How to reach it.
+/// One list and watch of the API server.
+pub struct ListWatch {
+    /// Sends its requests.
     pub client: Client,
-    /// What to ask for.
+    /// The objects to list and watch.
     pub target: Target,
-    /// Makes the tracker's objects from those of this kind.
-    pub messages: mpsc::Sender<Message>,
-    /// Cancelled when the first list is in, or cannot be.
+    /// Receives the updates; a full channel pauses the watch.
+    pub updates: mpsc::Sender<SourceUpdate>,
+    /// Cancelled when the first list is complete, forbidden, or has failed several times.
     pub first_list: CancellationToken,
     /// Spreads its delays.
     pub random: Random,
@@ -77,19 +79,19 @@ struct Gone;
 struct State {
     machine: Machine,
     heartbeat: Heartbeat,
-    following: Following,
+    following: GapTracker,
     /// The last watch fell silent. That the next one is silent, too, does not show that it works.
     doubted: bool,
     random: Random,
 }
 
-impl Watch {
+impl ListWatch {
     /// Runs until nobody listens. `object` wraps an object for the tracker.
     pub async fn run<T: Watched>(self, object: fn(Box<T>) -> Object) {
         let mut state = State {
             machine: Machine::new(),
             heartbeat: Heartbeat::default(),
-            following: Following::default(),
+            following: GapTracker::default(),
             doubted: false,
             random: self.random.clone(),
         };
@@ -97,7 +99,7 @@ impl Watch {
             let Err(failure) = outcome else { continue };
             state.following.failed();
             if matches!(state.machine.phase(), Phase::Watch { .. }) {
-                state.doubted = matches!(failure, Failure::Silence(_) | Failure::Slow(_));
+                state.doubted = matches!(failure, WatchError::Silence(_) | WatchError::Slow(_));
             }
             let denied = failure.is_denied();
             let mut retry = state.machine.failed(&failure, state.random.fraction());
@@ -114,10 +116,10 @@ impl Watch {
             if denied || times >= PATIENCE {
                 self.first_list.cancel();
             }
-            if denied && self.tell(Report::Observed(Observation::Forbidden)).await.is_err() {
+            if denied && self.tell(Update::Observed(Observation::Forbidden)).await.is_err() {
                 return;
             }
-            if self.tell(Report::Failed { failure, times }).await.is_err() {
+            if self.tell(Update::Failed { failure, times }).await.is_err() {
                 return;
             }
             sleep(retry.after).await;
@@ -129,7 +131,7 @@ impl Watch {
         &self,
         state: &mut State,
         object: fn(Box<T>) -> Object,
-    ) -> Result<Result<(), Failure>, Gone> {
+    ) -> Result<Result<(), WatchError>, Gone> {
         match state.machine.phase().clone() {
             Phase::List => self.list(state, object).await,
             Phase::Watch { version } => self.watch(state, &version, object).await,
@@ -140,7 +142,7 @@ impl Watch {
         &self,
         state: &mut State,
         object: fn(Box<T>) -> Object,
-    ) -> Result<Result<(), Failure>, Gone> {
+    ) -> Result<Result<(), WatchError>, Gone> {
         let (token, limit) = (state.machine.listing().token(), state.machine.listing().limit());
         let is_first = token.is_empty();
         let body = match reply::page(&self.client, &self.target, token, limit).await {
@@ -149,7 +151,7 @@ impl Watch {
         };
         let page = match list_page(&body, T::TYPE) {
             Ok(page) => page,
-            Err(error) => return Ok(Err(Failure::BadList(error.to_string()))),
+            Err(error) => return Ok(Err(WatchError::BadList(error.to_string()))),
         };
         // Before anything of it is believed.
         let is_last = match state.machine.page_read(&page) {
@@ -157,25 +159,25 @@ impl Watch {
             Err(failure) => return Ok(Err(failure)),
         };
         if is_first {
-            self.tell(Report::Observed(Observation::ListBegins)).await?;
+            self.tell(Update::Observed(Observation::ListBegins)).await?;
         }
         for item in page.objects::<T>() {
             match item.and_then(|item| self.target.check(item)) {
                 Ok(item) => {
                     let listed = Observation::Listed(object(Box::new(item)));
-                    self.tell(Report::Observed(listed)).await?;
+                    self.tell(Update::Observed(listed)).await?;
                 }
                 Err(problem) => {
-                    self.tell(Report::Observed(Observation::ListLacks)).await?;
-                    self.tell(Report::Undecodable(problem)).await?;
+                    self.tell(Update::Observed(Observation::ListLacks)).await?;
+                    self.tell(Update::Undecodable(problem)).await?;
                 }
             }
         }
         if is_last {
-            self.tell(Report::Observed(Observation::ListEnds)).await?;
+            self.tell(Update::Observed(Observation::ListEnds)).await?;
             // After a gap a list is not enough: the watch after it may fail again.
             if state.following.listed(Instant::now()) {
-                self.tell(Report::Works(None)).await?;
+                self.tell(Update::Healthy(None)).await?;
             }
             self.first_list.cancel();
             tracing::debug!(what = self.target.describe(), "the list is in");
@@ -188,7 +190,7 @@ impl Watch {
         state: &mut State,
         version: &str,
         object: fn(Box<T>) -> Object,
-    ) -> Result<Result<(), Failure>, Gone> {
+    ) -> Result<Result<(), WatchError>, Gone> {
         let asked = state.heartbeat.timeout(state.random.fraction());
         let patience = state.heartbeat.patience(state.random.fraction());
         let request = self.target.watch(version, asked.as_secs());
@@ -203,8 +205,8 @@ impl Watch {
         let mut events = Vec::new();
         let mut delivered = false;
         // After a failure it works again once it says something, ends in its time, or has lived for a while.
-        let mut proven = state.machine.failures() == 0 && state.following.is_following();
-        state.following.heard(began);
+        let mut proven = state.machine.failures() == 0 && state.following.is_connected();
+        state.following.received(began);
         loop {
             let silent = patience.map_or(overdue, |patience| overdue.min(heard + patience));
             let until = match proven || state.doubted {
@@ -215,25 +217,25 @@ impl Watch {
             let data = match next_data(&mut body, wait).await {
                 Ok(Some(data)) => data,
                 Ok(None) => break,
-                Err(Failure::Silence(_)) if until < silent => {
+                Err(WatchError::Silence(_)) if until < silent => {
                     proven = true;
                     state.machine.survived();
                     self.works(state, began).await?;
                     continue;
                 }
                 // Some bytes now and then, and never a whole line.
-                Err(Failure::Silence(_)) if lines.is_cut() => return Ok(Err(Failure::Slow(heard.elapsed()))),
-                Err(Failure::Silence(_)) if until < overdue => {
+                Err(WatchError::Silence(_)) if lines.is_cut() => return Ok(Err(WatchError::Slow(heard.elapsed()))),
+                Err(WatchError::Silence(_)) if until < overdue => {
                     state.heartbeat.missed();
-                    return Ok(Err(Failure::Silence(heard.elapsed())));
+                    return Ok(Err(WatchError::Silence(heard.elapsed())));
                 }
-                Err(Failure::Silence(_)) if heard.elapsed() > GRACE => {
-                    return Ok(Err(Failure::Silence(heard.elapsed())));
+                Err(WatchError::Silence(_)) if heard.elapsed() > GRACE => {
+                    return Ok(Err(WatchError::Silence(heard.elapsed())));
                 }
                 // It talks on beyond its time, so nothing is wrong with it, but some day it must be asked anew.
-                Err(Failure::Silence(_)) => break,
+                Err(WatchError::Silence(_)) => break,
                 // The cause may break it again at the same place.
-                Err(Failure::Connection(_)) if lines.is_cut() => return Ok(Err(Failure::Cut)),
+                Err(WatchError::Connection(_)) if lines.is_cut() => return Ok(Err(WatchError::Cut)),
                 Err(failure) => return Ok(Err(failure)),
             };
             lines.push(&data, |line| match line {
@@ -247,27 +249,27 @@ impl Watch {
                 let (version, report) = match event {
                     Ok(WatchEvent::Added(new) | WatchEvent::Modified(new)) => (
                         new.metadata().resource_version.clone(),
-                        Report::Observed(Observation::Changed(object(Box::new(new)))),
+                        Update::Observed(Observation::Changed(object(Box::new(new)))),
                     ),
                     Ok(WatchEvent::Deleted(last)) => (
                         last.metadata().resource_version.clone(),
-                        Report::Observed(Observation::Deleted(object(Box::new(last)))),
+                        Update::Observed(Observation::Deleted(object(Box::new(last)))),
                     ),
                     Ok(WatchEvent::Bookmark { resource_version, .. }) => {
                         state.heartbeat.bookmark(ends.saturating_duration_since(Instant::now()));
-                        (resource_version, Report::Alive)
+                        (resource_version, Update::Alive)
                     }
                     Ok(WatchEvent::Error(status)) => return Ok(Err(reply::in_band(status))),
                     // Its version is not known; a later one passes it, so it is lost and must be counted. It proves
                     // nothing: a server that sends nothing else must not be asked in a hot loop.
                     Err(problem) => {
-                        self.tell(Report::Undecodable(problem)).await?;
+                        self.tell(Update::Undecodable(problem)).await?;
                         continue;
                     }
                 };
                 delivered = true;
                 heard = Instant::now();
-                state.following.heard(heard);
+                state.following.received(heard);
                 if !std::mem::replace(&mut proven, true) {
                     self.works(state, began).await?;
                 }
@@ -278,15 +280,15 @@ impl Watch {
             }
         }
         // An end is a sign of life.
-        state.following.heard(Instant::now());
+        state.following.received(Instant::now());
         if lines.is_cut() {
-            return Ok(Err(Failure::Cut));
+            return Ok(Err(WatchError::Cut));
         }
         let jitter = state.random.fraction();
         match state.machine.watch_ended(began.elapsed(), delivered, jitter) {
             Ok(pause) => {
                 match proven {
-                    true => self.tell(Report::Alive).await?,
+                    true => self.tell(Update::Alive).await?,
                     false => self.works(state, began).await?,
                 }
                 state.doubted = false;
@@ -299,12 +301,15 @@ impl Watch {
 
     /// The watch that began at `began` has shown that it works.
     async fn works(&self, state: &mut State, began: Instant) -> Result<(), Gone> {
-        let gap = state.following.follows(began);
-        self.tell(Report::Works(gap)).await
+        let gap = state.following.resumed(began);
+        self.tell(Update::Healthy(gap)).await
     }
 
-    async fn tell(&self, report: Report) -> Result<(), Gone> {
+    async fn tell(&self, update: Update) -> Result<(), Gone> {
         let source = self.target.source;
-        self.messages.send(Message { source, report }).await.map_err(|_| Gone)
+        self.updates
+            .send(SourceUpdate { source, update })
+            .await
+            .map_err(|_| Gone)
     }
 }

@@ -10,7 +10,7 @@ use kube::Client;
 use kube::client::Body;
 use tokio::time::timeout;
 
-use super::machine::Failure;
+use super::error::WatchError;
 use super::request::Target;
 use crate::decode::{clipped, text};
 use crate::model::Status;
@@ -31,18 +31,18 @@ const STATUS_BODY: usize = 64 * 1024;
 pub async fn send(
     client: &Client,
     request: Result<http::Request<Body>, http::Error>,
-) -> Result<Response<Body>, Failure> {
-    let request = request.map_err(|error| Failure::Unreadable(format!("the request is not valid: {error}")))?;
+) -> Result<Response<Body>, WatchError> {
+    let request = request.map_err(|error| WatchError::Unreadable(format!("the request is not valid: {error}")))?;
     let response = timeout(REPLY, client.send(request)).await;
-    let response = response.map_err(|_| Failure::Silence(REPLY))?;
-    let response = response.map_err(|error| Failure::Connection(crate::client::explain(&error)))?;
+    let response = response.map_err(|_| WatchError::Silence(REPLY))?;
+    let response = response.map_err(|error| WatchError::Connection(crate::client::explain(&error)))?;
     // Nothing that is asked for is answered with another success: 206, for one, is a part of something.
     if response.status() != StatusCode::OK {
         return Err(refusal(response).await);
     }
     // Never asked for; a proxy that compresses all the same would make every line unreadable.
     match response.headers().get(CONTENT_ENCODING) {
-        Some(encoding) if encoding.as_bytes() != b"identity" => Err(Failure::Unreadable(format!(
+        Some(encoding) if encoding.as_bytes() != b"identity" => Err(WatchError::Unreadable(format!(
             "content encoding {encoding:?} was not asked for"
         ))),
         _ => Ok(response),
@@ -50,14 +50,14 @@ pub async fn send(
 }
 
 /// The next piece of a body; `None` at its end.
-pub async fn next_data(body: &mut Body, silence: Duration) -> Result<Option<Bytes>, Failure> {
+pub async fn next_data(body: &mut Body, silence: Duration) -> Result<Option<Bytes>, WatchError> {
     loop {
         let frame = timeout(silence, body.frame())
             .await
-            .map_err(|_| Failure::Silence(silence))?;
+            .map_err(|_| WatchError::Silence(silence))?;
         match frame {
             None => return Ok(None),
-            Some(Err(error)) => return Err(Failure::Connection(crate::client::explain(&error))),
+            Some(Err(error)) => return Err(WatchError::Connection(crate::client::explain(&error))),
             Some(Ok(frame)) => {
                 if let Ok(data) = frame.into_data() {
                     return Ok(Some(data));
@@ -68,11 +68,11 @@ pub async fn next_data(body: &mut Body, silence: Duration) -> Result<Option<Byte
 }
 
 /// The whole body of a reply, of at most `most` bytes. `silence`: how long the server may take for the next piece.
-pub async fn whole(body: &mut Body, most: usize, silence: Duration) -> Result<Vec<u8>, Failure> {
+pub async fn whole(body: &mut Body, most: usize, silence: Duration) -> Result<Vec<u8>, WatchError> {
     let mut all = Vec::new();
     while let Some(data) = next_data(body, silence).await? {
         if all.len() + data.len() > most {
-            return Err(Failure::TooLarge(most));
+            return Err(WatchError::TooLarge(most));
         }
         all.extend_from_slice(&data);
     }
@@ -80,18 +80,18 @@ pub async fn whole(body: &mut Body, most: usize, silence: Duration) -> Result<Ve
 }
 
 /// Asks for a page of a list and reads it, as text.
-pub async fn page(client: &Client, target: &Target, token: &str, limit: u32) -> Result<String, Failure> {
+pub async fn page(client: &Client, target: &Target, token: &str, limit: u32) -> Result<String, WatchError> {
     let read = async {
         let mut body = send(client, target.list(token, limit)).await?.into_body();
         whole(&mut body, MAX_PAGE, REPLY).await
     };
-    let body = timeout(PAGE, read).await.unwrap_or(Err(Failure::Slow(PAGE)))?;
+    let body = timeout(PAGE, read).await.unwrap_or(Err(WatchError::Slow(PAGE)))?;
     Ok(text(body))
 }
 
 /// What a server said inside of a watch to end it.
-pub fn in_band(status: Status) -> Failure {
-    Failure::Status {
+pub fn in_band(status: Status) -> WatchError {
+    WatchError::Status {
         code: u16::try_from(status.code).unwrap_or(0),
         retry_after: seconds(status.details.retry_after_seconds),
         message: clipped(&status.message),
@@ -100,7 +100,7 @@ pub fn in_band(status: Status) -> Failure {
 }
 
 /// What a reply that is not a success says.
-async fn refusal(response: Response<Body>) -> Failure {
+async fn refusal(response: Response<Body>) -> WatchError {
     let code = response.status();
     let header = response
         .headers()
@@ -124,7 +124,7 @@ async fn refusal(response: Response<Body>) -> Failure {
         "" => code.canonical_reason().unwrap_or("no reason given").to_owned(),
         message => clipped(message),
     };
-    Failure::Status {
+    WatchError::Status {
         code: code.as_u16(),
         message,
         retry_after: seconds(header.or(status.details.retry_after_seconds)),

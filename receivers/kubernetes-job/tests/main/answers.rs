@@ -11,10 +11,10 @@ use collector_runtime::health::Status;
 use jiff::{SignedDuration, Timestamp};
 use job_event::evidence::Gap;
 use job_watch::Kind;
-use job_watch::container_log::{LogOf, log};
-use job_watch::raw::{self, Change, RawReport};
+use job_watch::WatchError;
+use job_watch::container_log::{LogQuery, log};
+use job_watch::raw::{self, EventType, RawUpdate};
 use job_watch::snapshot::Snapshot;
-use job_watch::watch::machine::Failure;
 use job_watch::watch::request::{Target, targets};
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
@@ -156,7 +156,7 @@ async fn explain_rejects_an_invalid_list() {
         api.then(LIST, [Reply::Whole(200, None, body.into())]);
         let mut snapshot = Snapshot::default();
         let failure = snapshot.read(&api.client(), &jobs()).await.unwrap_err();
-        assert!(matches!(failure, Failure::BadList(_)), "{failure}");
+        assert!(matches!(failure, WatchError::BadList(_)), "{failure}");
         assert_eq!(snapshot.count(Kind::Jobs), 0);
     }
 }
@@ -171,7 +171,7 @@ async fn explain_stops_at_an_endless_list() {
         };
         api.then(LIST, (0..100).map(page));
         let failure = Snapshot::default().read(&api.client(), &jobs()).await.unwrap_err();
-        assert!(matches!(failure, Failure::BadList(_)), "{failure}");
+        assert!(matches!(failure, WatchError::BadList(_)), "{failure}");
         assert!(api.asked(LIST).len() <= 16);
     }
     let api = Api::new();
@@ -181,7 +181,7 @@ async fn explain_stops_at_an_endless_list() {
     };
     api.then(LIST, std::iter::repeat_with(endless).take(10));
     let failure = Snapshot::default().read(&api.client(), &jobs()).await.unwrap_err();
-    assert!(matches!(failure, Failure::TooLarge(_)), "{failure}");
+    assert!(matches!(failure, WatchError::TooLarge(_)), "{failure}");
     assert_eq!(api.asked(LIST).len(), 3, "pages of 500, 50 and 5 objects");
 }
 
@@ -206,14 +206,14 @@ async fn reads_no_more_of_a_log_than_requested() {
     let api = Api::new();
     let piece = Piece::Data("y".repeat(1024 * 1024));
     api.then("/log?", [Reply::Stream(std::iter::repeat_n(piece, 100).collect())]);
-    let of = LogOf {
+    let of = LogQuery {
         namespace: "n",
         pod: "p",
         container: "c",
         previous: false,
     };
     let failure = log(&api.client(), of, 10, 4096).await.unwrap_err();
-    assert!(matches!(failure, Failure::TooLarge(_)), "{failure}");
+    assert!(matches!(failure, WatchError::TooLarge(_)), "{failure}");
 }
 
 /// The first `count` reports about Jobs that `record` receives.
@@ -224,23 +224,23 @@ async fn recorded(api: &Api, count: usize) -> Vec<String> {
     while names.len() < count {
         let ((), report) = reports.recv().await.unwrap();
         names.push(match report {
-            RawReport::Object(change, object) => {
+            RawUpdate::Object(change, object) => {
                 assert_eq!(
                     (&object["kind"], &object["apiVersion"]),
                     (&json!("Job"), &json!("batch/v1"))
                 );
-                let change = if change == Change::Deleted {
+                let change = if change == EventType::Deleted {
                     "deleted"
                 } else {
                     "changed"
                 };
                 format!("{change} {}", object["metadata"]["name"].as_str().unwrap())
             }
-            RawReport::Listed => "listed".into(),
-            RawReport::Skipped(_) => "skipped".into(),
-            RawReport::Failed(failure) => match failure {
-                Failure::BadList(_) => "no list".into(),
-                Failure::TooLarge(_) => "too large".into(),
+            RawUpdate::Listed => "listed".into(),
+            RawUpdate::Skipped(_) => "skipped".into(),
+            RawUpdate::Failed(failure) => match failure {
+                WatchError::BadList(_) => "no list".into(),
+                WatchError::TooLarge(_) => "too large".into(),
                 other => other.to_string(),
             },
         });

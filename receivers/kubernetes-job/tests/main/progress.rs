@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
+use job_watch::WatchError;
 use job_watch::decode::list_page;
 use job_watch::model::{Job, Watched};
 use job_watch::watch::listing::ONE_PIECE;
-use job_watch::watch::machine::{Failure, Machine, Phase};
+use job_watch::watch::machine::{Machine, Phase};
 use proptest::prelude::*;
 use serde_json::json;
 
@@ -18,11 +19,11 @@ const MOST: Duration = Duration::from_secs(120);
 #[derive(Clone, Debug)]
 enum Fate {
     /// The request is refused, or the connection, or not answered.
-    Fails(Failure),
+    Fails(WatchError),
     /// A list has one more page; a watch delivers so many changes, and then ends after so many milliseconds.
     Works(u64, u64),
     /// A watch delivers so many changes before this goes wrong.
-    Breaks(u64, Failure),
+    Breaks(u64, WatchError),
 }
 
 #[derive(Clone, Debug)]
@@ -35,12 +36,12 @@ struct Step {
     jitter: f64,
 }
 
-fn failure() -> impl Strategy<Value = Failure> {
+fn failure() -> impl Strategy<Value = WatchError> {
     let codes = prop::sample::select(vec![400u16, 401, 403, 404, 410, 429, 500, 503, 504]);
     let status = (codes, any::<bool>(), prop::option::of(0..100_000u64)).prop_map(|(code, in_band, seconds)| {
         let retry_after = seconds.map(Duration::from_secs);
         let message = "m".into();
-        Failure::Status {
+        WatchError::Status {
             code,
             message,
             retry_after,
@@ -49,13 +50,13 @@ fn failure() -> impl Strategy<Value = Failure> {
     });
     prop_oneof![
         4 => status,
-        1 => Just(Failure::Connection("reset".into())),
-        1 => Just(Failure::Silence(Duration::from_secs(60))),
-        1 => Just(Failure::Slow(Duration::from_secs(300))),
-        1 => Just(Failure::Cut),
-        1 => Just(Failure::Unreadable("not JSON".into())),
-        1 => Just(Failure::BadList("a Status".into())),
-        1 => Just(Failure::TooLarge(1)),
+        1 => Just(WatchError::Connection("reset".into())),
+        1 => Just(WatchError::Silence(Duration::from_secs(60))),
+        1 => Just(WatchError::Slow(Duration::from_secs(300))),
+        1 => Just(WatchError::Cut),
+        1 => Just(WatchError::Unreadable("not JSON".into())),
+        1 => Just(WatchError::BadList("a Status".into())),
+        1 => Just(WatchError::TooLarge(1)),
     ]
 }
 
@@ -102,9 +103,9 @@ impl World {
         }
     }
 
-    fn expired(in_band: bool) -> Failure {
+    fn expired(in_band: bool) -> WatchError {
         let (message, retry_after) = ("too old".into(), None);
-        Failure::Status {
+        WatchError::Status {
             code: 410,
             message,
             retry_after,
@@ -112,7 +113,7 @@ impl World {
         }
     }
 
-    fn fail(&mut self, failure: &Failure, jitter: f64) {
+    fn fail(&mut self, failure: &WatchError, jitter: f64) {
         let retry = self.machine.failed(failure, jitter);
         assert!((LEAST..=MOST).contains(&retry.after), "{failure}: {retry:?}");
         let lists = *self.machine.phase() == Phase::List;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::support::metrics::Metrics;
 use job_watch::Kind;
-use job_watch::watch::gap::{Ending, Gap};
+use job_watch::watch::gap::{Recovery, WatchGap};
 use kubernetes_job_receiver::telemetry::Loss;
 
 #[test]
@@ -17,9 +17,15 @@ fn counts_jobs_and_watches_by_their_outcome() {
     telemetry.lost(2, Loss::Dropped);
     telemetry.lost(4, Loss::Gap);
     telemetry.unacknowledged(3);
-    for (seconds, ending) in [(90, Ending::Resumed), (10, Ending::Relisted)] {
+    for (seconds, ending) in [(90, Recovery::Resumed), (10, Recovery::Relisted)] {
         let length = Duration::from_secs(seconds);
-        telemetry.watches.gap(Kind::Jobs, Gap { length, ending });
+        telemetry.watches.gap(
+            Kind::Jobs,
+            WatchGap {
+                length,
+                recovery: ending,
+            },
+        );
     }
     telemetry.watches.silence(Kind::PodEvents, Duration::from_secs(30));
     assert_eq!(

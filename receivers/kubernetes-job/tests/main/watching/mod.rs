@@ -7,11 +7,11 @@ mod silence;
 use std::time::Duration;
 
 use crate::support::{Api, Piece};
+use job_watch::WatchError;
 use job_watch::model::Watched;
-use job_watch::watch::gap::Gap;
-use job_watch::watch::machine::Failure;
+use job_watch::watch::gap::WatchGap;
 use job_watch::watch::request::targets;
-use job_watch::watch::{Message, Report, Watch};
+use job_watch::watch::{ListWatch, SourceUpdate, Update};
 use job_watch::{Kind, Object, Observation};
 use pacing::Random;
 use tokio::sync::mpsc;
@@ -22,7 +22,7 @@ const LIST: &str = "/jobs?limit";
 const WATCH: &str = "/jobs?watch=true";
 
 struct Watching {
-    messages: mpsc::Receiver<Message>,
+    messages: mpsc::Receiver<SourceUpdate>,
     first_list: CancellationToken,
     task: AbortHandle,
 }
@@ -52,10 +52,10 @@ fn watch_of<T: Watched>(api: &Api, kind: Kind, namespaces: &[String], object: fn
         .into_iter()
         .find(|target| target.source.kind == kind)
         .unwrap();
-    let watch = Watch {
+    let watch = ListWatch {
         client: api.client(),
         target,
-        messages: sender,
+        updates: sender,
         first_list: first_list.clone(),
         random: Random::seeded(seed()),
     };
@@ -72,31 +72,31 @@ impl Watching {
     async fn reports(&mut self, count: usize) -> Vec<String> {
         let mut reports = Vec::new();
         while reports.len() < count {
-            reports.push(match self.messages.recv().await.unwrap().report {
-                Report::Observed(Observation::ListBegins) => "list".into(),
-                Report::Observed(Observation::ListLacks) => "lacks".into(),
-                Report::Observed(Observation::ListEnds) => "end".into(),
-                Report::Observed(Observation::Forbidden) => "forbidden".into(),
-                Report::Observed(Observation::Listed(object)) => format!("listed {}", object.metadata().name),
-                Report::Observed(Observation::Changed(object)) => format!("changed {}", object.metadata().name),
-                Report::Observed(Observation::Deleted(object)) => format!("deleted {}", object.metadata().name),
-                Report::Undecodable(_) => "undecodable".into(),
-                Report::Works(None) => "works".into(),
-                Report::Works(Some(Gap { length, ending })) => {
-                    format!("works after {}s by {}", length.as_secs(), ending.as_str())
+            reports.push(match self.messages.recv().await.unwrap().update {
+                Update::Observed(Observation::ListBegins) => "list".into(),
+                Update::Observed(Observation::ListLacks) => "lacks".into(),
+                Update::Observed(Observation::ListEnds) => "end".into(),
+                Update::Observed(Observation::Forbidden) => "forbidden".into(),
+                Update::Observed(Observation::Listed(object)) => format!("listed {}", object.metadata().name),
+                Update::Observed(Observation::Changed(object)) => format!("changed {}", object.metadata().name),
+                Update::Observed(Observation::Deleted(object)) => format!("deleted {}", object.metadata().name),
+                Update::Undecodable(_) => "undecodable".into(),
+                Update::Healthy(None) => "works".into(),
+                Update::Healthy(Some(WatchGap { length, recovery })) => {
+                    format!("works after {}s by {}", length.as_secs(), recovery.as_str())
                 }
                 // Bookmarks, and watches that end.
-                Report::Alive => continue,
-                Report::Failed { failure, times } => match failure {
-                    Failure::Status { code, .. } => format!("{code} x{times}"),
-                    Failure::Connection(_) => format!("connection x{times}"),
-                    Failure::Silence(_) => format!("silence x{times}"),
-                    Failure::Slow(_) => format!("slow x{times}"),
-                    Failure::Cut => format!("cut x{times}"),
-                    Failure::Empty => format!("empty x{times}"),
-                    Failure::Unreadable(_) => format!("unreadable x{times}"),
-                    Failure::BadList(_) => format!("no list x{times}"),
-                    Failure::TooLarge(_) => format!("too large x{times}"),
+                Update::Alive => continue,
+                Update::Failed { failure, times } => match failure {
+                    WatchError::Status { code, .. } => format!("{code} x{times}"),
+                    WatchError::Connection(_) => format!("connection x{times}"),
+                    WatchError::Silence(_) => format!("silence x{times}"),
+                    WatchError::Slow(_) => format!("slow x{times}"),
+                    WatchError::Cut => format!("cut x{times}"),
+                    WatchError::Empty => format!("empty x{times}"),
+                    WatchError::Unreadable(_) => format!("unreadable x{times}"),
+                    WatchError::BadList(_) => format!("no list x{times}"),
+                    WatchError::TooLarge(_) => format!("too large x{times}"),
                 },
             });
         }
