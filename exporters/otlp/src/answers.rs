@@ -1,4 +1,4 @@
-//! Classifies a backend's answer from its bytes: for fuzz targets and property tests, without a connection.
+//! The outcome of a backend's response from its bytes: for fuzz targets and property tests, without a connection.
 
 use std::time::SystemTime;
 
@@ -9,21 +9,22 @@ use reqwest::Url;
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 
 use crate::codes::NonRetryable;
+use crate::outcome::RequestContext;
 use crate::{grpc, http};
 
 /// Names with values.
 pub type Fields<'a> = &'a [(&'a str, &'a [u8])];
 
-/// An answer as it came.
+/// A response as received.
 #[derive(Clone, Copy, Debug)]
 pub struct Received<'a> {
     /// The signal of the request.
     pub signal: Signal,
     /// The HTTP status.
     pub status: u16,
-    /// The headers; one that is none is left out.
+    /// The headers; invalid ones are skipped.
     pub headers: Fields<'a>,
-    /// The body, or as much of it as came.
+    /// The body, or the part of it that arrived.
     pub body: &'a [u8],
     /// The trailers, over gRPC.
     pub trailers: Fields<'a>,
@@ -31,39 +32,40 @@ pub struct Received<'a> {
     pub secrets: Fields<'a>,
 }
 
-/// The outcome of an answer in `otlp_http`.
+/// The outcome of a response in `otlp_http`.
 pub fn over_http(received: Received<'_>) -> SendOutcome {
-    let asked = http::response::Asked {
-        signal: received.signal,
-        url: &url(),
-        secrets: &map(received.secrets),
-        non_retryable: &NonRetryable::default(),
-        proxy: None,
-    };
-    let response = http::response::Response {
+    let response = http::response::HttpResponse {
         status: received.status,
-        headers: &map(received.headers),
-        body: received.body,
+        headers: map(received.headers),
+        body: Bytes::copy_from_slice(received.body),
     };
-    http::response::meaning(asked, response, SystemTime::UNIX_EPOCH).into()
+    in_context(received, |context| {
+        http::response::outcome(context, &response, SystemTime::UNIX_EPOCH)
+    })
 }
 
-/// The outcome of an answer in `otlp_grpc`.
+/// The outcome of a response in `otlp_grpc`.
 pub fn over_grpc(received: Received<'_>) -> SendOutcome {
-    let asked = grpc::answer::Asked {
-        signal: received.signal,
-        url: &url(),
-        secrets: &map(received.secrets),
-        non_retryable: &NonRetryable::default(),
-    };
-    let answer = grpc::call::Answer {
+    let response = grpc::call::GrpcResponse {
         status: received.status,
         headers: map(received.headers),
         body: Bytes::copy_from_slice(received.body),
         trailers: (!received.trailers.is_empty()).then(|| map(received.trailers)),
         broken: None,
     };
-    grpc::answer::meaning(asked, &answer, SystemTime::UNIX_EPOCH).into()
+    in_context(received, |context| {
+        grpc::response::outcome(context, &response, SystemTime::UNIX_EPOCH)
+    })
+}
+
+fn in_context(received: Received<'_>, outcome: impl FnOnce(RequestContext<'_>) -> SendOutcome) -> SendOutcome {
+    outcome(RequestContext {
+        signal: received.signal,
+        url: &url(),
+        secrets: &map(received.secrets),
+        non_retryable: &NonRetryable::default(),
+        proxy: None,
+    })
 }
 
 fn url() -> Url {

@@ -17,13 +17,13 @@ pub struct AuthSettings {
     pub authenticator: String,
 }
 
-/// The extension that `auth` names, if it does.
+/// The extension that `auth` names, if any.
 #[derive(Clone, Default)]
 pub(crate) struct Authentication(Option<Arc<dyn Authenticator>>);
 
 /// The headers of one request.
 pub(crate) struct Signed {
-    /// The configured ones, and those of the extension.
+    /// The configured headers, and those of the extension.
     pub(crate) headers: HeaderMap,
     /// The headers of the extension.
     credentials: Option<Arc<Credentials>>,
@@ -33,7 +33,7 @@ impl Authentication {
     /// Finds the extension.
     ///
     /// # Errors
-    /// If there is none of this name that authenticates.
+    /// If no authenticator has this name.
     pub(crate) fn find(auth: Option<&AuthSettings>, create: &Create<'_>) -> Result<Self, Diagnostic> {
         let Some(auth) = auth else {
             return Ok(Authentication(None));
@@ -43,7 +43,7 @@ impl Authentication {
         Ok(Authentication(Some(found)))
     }
 
-    /// The headers for a request with these configured ones.
+    /// The headers of a request.
     ///
     /// # Errors
     /// The outcome of the request if the extension has no credentials.
@@ -55,7 +55,7 @@ impl Authentication {
         signed(configured, credentials)
     }
 
-    /// Other headers than those that the backend refused; `None` if there are no others.
+    /// New headers after the backend refused these; `None` if the extension has no others.
     ///
     /// # Errors
     /// The outcome of the request if the extension fails.

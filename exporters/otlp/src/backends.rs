@@ -1,5 +1,5 @@
-//! Backends that are known by their address: what each takes, and the header that holds its key. A new backend is one
-//! entry of [`BACKENDS`]; the recipes are in `docs/backends.md`.
+//! Backends that are known by their address: the temporality each accepts, and the header with its key. A new backend is
+//! one entry of [`BACKENDS`]; the recipes are in `docs/backends.md`.
 
 use collector_config::{Diagnostic, Settings, nearest};
 use collector_data::Signal;
@@ -8,9 +8,9 @@ use reqwest::Url;
 use crate::datadog;
 use crate::temporality::Temporality;
 
-/// Which points of counters and histograms a backend keeps.
+/// The temporality of the counters and histograms that a backend stores.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Takes {
+enum AcceptedTemporality {
     Both,
     /// It rejects totals.
     Deltas,
@@ -19,89 +19,89 @@ enum Takes {
 }
 
 #[derive(Debug)]
-struct Backend {
+struct KnownBackend {
     name: &'static str,
-    takes: Takes,
-    /// The header with the key, without which every request is refused.
+    takes: AcceptedTemporality,
+    /// The header with the key; the backend refuses requests without it.
     header: Option<&'static str>,
-    /// True if it takes OTLP over gRPC.
+    /// True if it accepts OTLP over gRPC.
     grpc: bool,
     /// Ends of its host names.
     domains: &'static [&'static str],
-    /// Ends of the path to which `/v1/metrics` is added, where its own users choose the host.
+    /// Ends of the path before `/v1/metrics`, for backends whose users choose the host.
     paths: &'static [&'static str],
 }
 
 /// The first match wins.
-const BACKENDS: [Backend; 9] = [
-    Backend {
+const BACKENDS: [KnownBackend; 9] = [
+    KnownBackend {
         name: "Datadog",
-        takes: Takes::Deltas,
+        takes: AcceptedTemporality::Deltas,
         header: Some("dd-api-key"),
         grpc: false,
         domains: &datadog::DOMAINS,
         paths: &[],
     },
-    Backend {
+    KnownBackend {
         name: "New Relic",
-        takes: Takes::Both,
+        takes: AcceptedTemporality::Both,
         header: Some("api-key"),
         grpc: true,
         domains: &["nr-data.net"],
         paths: &[],
     },
-    Backend {
+    KnownBackend {
         name: "Honeycomb",
-        takes: Takes::Both,
+        takes: AcceptedTemporality::Both,
         header: Some("x-honeycomb-team"),
         grpc: true,
         domains: &["honeycomb.io"],
         paths: &[],
     },
-    Backend {
+    KnownBackend {
         name: "Dynatrace",
-        takes: Takes::Deltas,
+        takes: AcceptedTemporality::Deltas,
         header: Some("authorization"),
         grpc: false,
         domains: &["dynatrace.com"],
-        // An ActiveGate is on a host of its own.
+        // An ActiveGate has its own host.
         paths: &["/api/v2/otlp"],
     },
-    Backend {
+    KnownBackend {
         name: "Grafana Cloud",
-        takes: Takes::Totals,
+        takes: AcceptedTemporality::Totals,
         header: Some("authorization"),
         grpc: false,
         domains: &["grafana.net"],
         paths: &[],
     },
-    Backend {
+    KnownBackend {
         name: "Chronosphere",
-        takes: Takes::Both,
+        takes: AcceptedTemporality::Both,
         header: None,
         grpc: true,
         domains: &["chronosphere.io"],
         paths: &[],
     },
-    Backend {
+    KnownBackend {
         name: "Prometheus",
-        takes: Takes::Totals,
+        takes: AcceptedTemporality::Totals,
         header: None,
         grpc: true,
         domains: &[],
         paths: &["/api/v1/otlp"],
     },
-    Backend {
+    KnownBackend {
         name: "VictoriaMetrics",
-        takes: Takes::Totals,
+        takes: AcceptedTemporality::Totals,
         header: None,
         grpc: true,
         domains: &[],
         paths: &["/opentelemetry", "/opentelemetry/api/v1/push"],
     },
-    Backend {
+    KnownBackend {
         name: "Mimir",
-        takes: Takes::Totals,
+        takes: AcceptedTemporality::Totals,
         header: None,
         grpc: true,
         domains: &[],
@@ -109,7 +109,7 @@ const BACKENDS: [Backend; 9] = [
     },
 ];
 
-fn of(url: &Url) -> Option<&'static Backend> {
+fn of(url: &Url) -> Option<&'static KnownBackend> {
     BACKENDS
         .iter()
         .find(|backend| is_at(url, backend.domains) || has_path(url, backend.paths))
@@ -131,24 +131,24 @@ fn has_path(url: &Url, paths: &[&str]) -> bool {
 }
 
 /// The settings of an exporter that the checks compare.
-pub(crate) struct Sends<'a> {
+pub(crate) struct CheckedSettings<'a> {
     pub(crate) settings: &'a Settings,
-    /// The names of the headers, those with a wrong value too, in lower case.
+    /// The names of the headers in lower case, including those with an invalid value.
     pub(crate) headers: Vec<String>,
     /// True if an extension adds headers.
     pub(crate) authenticated: bool,
     pub(crate) temporality: Temporality,
 }
 
-impl Sends<'_> {
-    /// True if the header is given. One whose variable is not set is no header yet, but is there in the settings.
+impl CheckedSettings<'_> {
+    /// True if the header is set, even to a variable without a value.
     fn has(&self, header: &str) -> bool {
         self.headers.iter().any(|name| name == header) || self.settings.is_set(&format!("headers::{header}"))
     }
 }
 
-/// Checks the settings against what the backend of `url`, given under `key`, takes: what is sure to fail.
-pub(crate) fn check(sends: &Sends<'_>, key: &str, url: &Url, grpc: bool, errors: &mut Vec<Diagnostic>) {
+/// Finds settings that the backend of `url`, set under `key`, is sure to refuse.
+pub(crate) fn check(sends: &CheckedSettings<'_>, key: &str, url: &Url, grpc: bool, errors: &mut Vec<Diagnostic>) {
     let settings = sends.settings;
     if let Some(wrong) = datadog::check(url, sends.has("dd-api-key")) {
         let found = settings.error(key, wrong.message).with_help(wrong.help);
@@ -179,17 +179,17 @@ pub(crate) fn check(sends: &Sends<'_>, key: &str, url: &Url, grpc: bool, errors:
         };
         let message = format!("{name} refuses requests without the header `{header}`");
         let missing = settings.error("headers", message).with_help(help);
-        // One for all signals.
+        // One error for all signals.
         if !errors.contains(&missing) {
             errors.push(missing);
         }
     }
 }
 
-/// Checks the temporality against what the backend that gets the metrics takes: totals that are sure to be rejected.
-pub(crate) fn check_temporality(sends: &Sends<'_>, metrics: &Url, errors: &mut Vec<Diagnostic>) {
+/// Finds totals that the backend of the metrics is sure to reject.
+pub(crate) fn check_temporality(sends: &CheckedSettings<'_>, metrics: &Url, errors: &mut Vec<Diagnostic>) {
     if let Some(backend) = of(metrics)
-        && backend.takes == Takes::Deltas
+        && backend.takes == AcceptedTemporality::Deltas
         && sends.temporality != Temporality::Delta
     {
         let message = format!(
@@ -205,10 +205,10 @@ pub(crate) fn check_temporality(sends: &Sends<'_>, metrics: &Url, errors: &mut V
     }
 }
 
-/// Warns of deltas that the backend is likely to drop, once it is known that metrics come to the exporter.
+/// Warns of deltas that the backend is likely to drop, if the exporter receives metrics.
 pub(crate) fn warn_of_deltas(settings: &Settings, temporality: Temporality, signals: &[Signal], metrics: &Url) {
     if let Some(backend) = of(metrics)
-        && backend.takes == Takes::Totals
+        && backend.takes == AcceptedTemporality::Totals
         && temporality == Temporality::Delta
         && signals.contains(&Signal::Metrics)
     {

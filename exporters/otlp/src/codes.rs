@@ -1,11 +1,11 @@
-//! `retry_on_failure::non_retryable_status_codes`: the answers after which data is given up instead of tried again.
+//! `retry_on_failure::non_retryable_status_codes`: the codes after which data is dropped without a retry.
 
 use std::collections::BTreeSet;
 
 use collector_config::{Diagnostic, Settings};
 use tonic::Code;
 
-use crate::meaning::Class;
+use crate::outcome::StatusClass;
 
 /// The setting, as a path in an exporter.
 const KEY: &str = "retry_on_failure::non_retryable_status_codes";
@@ -18,7 +18,7 @@ pub(crate) struct NonRetryable {
 }
 
 impl NonRetryable {
-    /// Reads codes of HTTP, and where `grpc` is set also names of gRPC codes.
+    /// Reads HTTP status codes and, for `grpc`, names of gRPC codes.
     pub(crate) fn read(raw: &[String], grpc: bool, settings: &Settings, errors: &mut Vec<Diagnostic>) -> Self {
         let mut codes = NonRetryable::default();
         for (index, text) in raw.iter().enumerate() {
@@ -53,10 +53,10 @@ fn check_http(text: &str, grpc: bool) -> Result<u16, String> {
         .ok()
         .filter(|status| (300..=599).contains(status))
         .ok_or_else(|| format!("found `{text}`, expected an HTTP status code such as 500{names}"))?;
-    match Class::of(status) {
-        Class::Later | Class::Access | Class::Missing | Class::Redirect => Ok(status),
-        Class::TooLarge => Err("413 is not retried: the request is split; remove it".into()),
-        Class::Never | Class::Success => Err(format!("{status} is never retried; remove it")),
+    match StatusClass::of(status) {
+        StatusClass::Later | StatusClass::Access | StatusClass::Missing | StatusClass::Redirect => Ok(status),
+        StatusClass::TooLarge => Err("413 is not retried: the request is split; remove it".into()),
+        StatusClass::Never | StatusClass::Success => Err(format!("{status} is never retried; remove it")),
     }
 }
 

@@ -5,10 +5,10 @@ use std::io::{self, Read, Write};
 use bytes::Bytes;
 use collector_config::{Diagnostic, Settings};
 
-/// How bodies are compressed.
+/// The compression of a body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Compression {
-    /// Not at all.
+    /// No compression.
     None,
     /// gzip with a level of 0 to 9.
     Gzip(u32),
@@ -20,7 +20,7 @@ pub(crate) enum Compression {
 const GZIP_LEVEL: u32 = 6;
 const ZSTD_LEVEL: i32 = 3;
 
-/// The collector's other values.
+/// The Collector's other values.
 const NOT_SUPPORTED: [&str; 5] = ["snappy", "x-snappy-framed", "zlib", "deflate", "lz4"];
 
 impl Compression {
@@ -77,7 +77,7 @@ impl Compression {
         }
     }
 
-    /// The body as it is sent.
+    /// The compressed body.
     pub(crate) fn compress(self, body: Bytes) -> io::Result<Bytes> {
         match self {
             Compression::None => Ok(body),
@@ -112,7 +112,7 @@ fn unknown(encoding: &str) -> String {
     format!("it has the unknown compression {encoding:?}, expected gzip or zstd")
 }
 
-/// The most that a body unpacks to: larger than any request that is made, so only what is damaged exceeds it.
+/// The most bytes of a decompressed body: larger than any request, so only a damaged body exceeds it.
 const UNPACKED_LIMIT: u64 = 64 * 1024 * 1024;
 
 /// The body before it was compressed; `encoding` is its `Content-Encoding`.
@@ -153,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn levels_and_names_are_the_collectors() {
+    fn accepts_the_levels_and_names_of_the_collector() {
         assert_eq!(read("gzip", None), Ok(Compression::Gzip(6)));
         assert_eq!(read("gzip", Some(-1)), Ok(Compression::Gzip(6)));
         assert_eq!(read("gzip", Some(9)), Ok(Compression::Gzip(9)));

@@ -1,5 +1,5 @@
-//! Datadog's OTLP intake is `https://otlp.` and the site. Everything else at Datadog is something else, and a wrong site
-//! is a name that does not resolve or a key that is refused.
+//! Addresses of Datadog. Its OTLP intake is `https://otlp.<site>`; its other hosts are no OTLP intakes. A wrong site is a
+//! name that does not resolve or a key that is refused.
 
 use collector_config::nearest;
 use reqwest::Url;
@@ -24,16 +24,15 @@ const SITES: [(&str, &[&str]); 9] = [
 
 /// A problem with an address.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Wrong {
+pub(crate) struct AddressProblem {
     pub(crate) message: String,
     pub(crate) help: String,
     /// True if the address may still be valid.
     pub(crate) perhaps: bool,
 }
 
-/// Checks an address that is Datadog's or is meant to be: its host belongs to Datadog or nearly does, or the API key of
-/// Datadog goes there (`with_key`).
-pub(crate) fn check(url: &Url, with_key: bool) -> Option<Wrong> {
+/// Checks an address of Datadog or one that resembles it, or to which Datadog's API key is sent (`with_key`).
+pub(crate) fn check(url: &Url, with_key: bool) -> Option<AddressProblem> {
     let host = url.host_str().unwrap_or_default().trim_end_matches('.');
     let rest = host.strip_prefix("otlp.");
     let is_site = |text: &str| SITES.iter().any(|(site, _)| *site == text);
@@ -45,7 +44,7 @@ pub(crate) fn check(url: &Url, with_key: bool) -> Option<Wrong> {
             Some(site) => format!("did you mean the site {site}, `https://otlp.{site}`?"),
             None => format!("write `https://otlp.` and your site: {}", sites()),
         };
-        Some(Wrong {
+        Some(AddressProblem {
             message,
             help,
             perhaps: false,
@@ -74,28 +73,35 @@ pub(crate) fn check(url: &Url, with_key: bool) -> Option<Wrong> {
     None
 }
 
-/// Something below a domain of Datadog, after `otlp.`.
-fn of_unknown_site(rest: &str, wrong: impl Fn(String, Option<&str>) -> Option<Wrong>) -> Option<Wrong> {
+/// A host below a domain of Datadog, after `otlp.`.
+fn of_unknown_site(
+    rest: &str,
+    wrong: impl Fn(String, Option<&str>) -> Option<AddressProblem>,
+) -> Option<AddressProblem> {
     let (label, domain) = rest.split_once('.').unwrap_or((rest, ""));
     let known = SITES.iter().find(|(site, _)| *site == domain);
-    // `us1.datadoghq.com`: the site has a short name, and is written otherwise.
+    // `us1.datadoghq.com`: the short name of a site.
     if let Some(site) = by_short_name(label) {
         return wrong(format!("`{rest}` is not a Datadog site"), Some(site));
     }
     let looks_like_one = label.len() == 3 && label.ends_with(|c: char| c.is_ascii_digit());
     if known.is_some() && looks_like_one {
-        return Some(Wrong {
+        return Some(AddressProblem {
             message: format!("`{rest}` is not a known Datadog site"),
             help: format!("known sites: {}", sites()),
             perhaps: true,
         });
     }
-    // `app.datadoghq.com` and `api.us5.datadoghq.com` hold the site.
+    // `app.datadoghq.com` and `api.us5.datadoghq.com` contain the site.
     wrong(format!("`{rest}` is not a Datadog site"), site_in(rest))
 }
 
-/// A host of Datadog that is not `otlp.` something.
-fn elsewhere(url: &Url, host: &str, wrong: impl Fn(String, Option<&str>) -> Option<Wrong>) -> Option<Wrong> {
+/// A host of Datadog that does not begin with `otlp.`.
+fn elsewhere(
+    url: &Url,
+    host: &str,
+    wrong: impl Fn(String, Option<&str>) -> Option<AddressProblem>,
+) -> Option<AddressProblem> {
     // `gcp.integrations.otlp.datadoghq.com`, `api.datadoghq.com/api/intake/otlp/v1/metrics`
     if host.split('.').any(|label| label == "otlp") || url.path().contains("otlp") {
         return None;
@@ -125,8 +131,8 @@ fn by_short_name(name: &str) -> Option<&'static str> {
     found.map(|(site, _)| *site)
 }
 
-/// A public domain that is named after Datadog and is none of its own: `datadog.com`, `us5.datadog.com`,
-/// `datadoghq.us`. A host in a cluster or network of one's own (`datadog-agent.datadog`, `datadog.example.com`) is not.
+/// True for a public domain that is named after Datadog but not its own: `datadog.com`, `us5.datadog.com`,
+/// `datadoghq.us`; false for a private host (`datadog-agent.datadog`, `datadog.example.com`).
 fn resembles(host: &str) -> bool {
     const TOP: [&str; 8] = ["com", "eu", "us", "net", "org", "io", "co", "gov"];
     let mut labels = host.rsplit('.');
@@ -143,7 +149,7 @@ pub(crate) fn sites() -> String {
 mod tests {
     use super::*;
 
-    fn found(url: &str, with_key: bool) -> Option<Wrong> {
+    fn found(url: &str, with_key: bool) -> Option<AddressProblem> {
         check(&Url::parse(url).unwrap(), with_key)
     }
 

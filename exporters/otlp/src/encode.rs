@@ -10,84 +10,87 @@ use crate::compression::{self, Compression};
 
 /// The form of a body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Format {
-    /// Protobuf; over gRPC too, where its frame is made when it is sent.
+pub(crate) enum BodyFormat {
+    /// Protobuf; for gRPC too, whose prefix is added by the call.
     Proto,
     /// OTLP/JSON.
     Json,
 }
 
-impl Format {
+impl BodyFormat {
     /// The name in settings and in requests.
     pub(crate) fn as_str(self) -> &'static str {
         match self {
-            Format::Proto => "proto",
-            Format::Json => "json",
+            BodyFormat::Proto => "proto",
+            BodyFormat::Json => "json",
         }
     }
 
-    /// The format of a name, with what is wrong with it.
-    pub(crate) fn of(name: &str) -> Result<Format, String> {
+    /// The format of this name.
+    ///
+    /// # Errors
+    /// If the name is unknown.
+    pub(crate) fn of(name: &str) -> Result<BodyFormat, String> {
         match name {
-            "proto" => Ok(Format::Proto),
-            "json" => Ok(Format::Json),
+            "proto" => Ok(BodyFormat::Proto),
+            "json" => Ok(BodyFormat::Json),
             other => Err(format!("unknown encoding `{other}`, expected proto or json")),
         }
     }
 }
 
-/// How requests are made.
+/// Format and compression of a request.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Encoding {
-    pub(crate) format: Format,
+    pub(crate) format: BodyFormat,
     pub(crate) compression: Compression,
 }
 
-/// The largest bodies that are sent, in bytes; what is larger is cut before.
+/// The largest bodies in bytes; larger ones are split.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Limits {
+pub(crate) struct SizeLimits {
     /// Before compression.
     pub(crate) raw: usize,
     /// As sent.
     pub(crate) sent: usize,
 }
 
-/// What a gRPC server takes unless it is configured otherwise: 4 MiB before compression.
-pub(crate) const GRPC_LIMITS: Limits = Limits {
+/// The default limit of gRPC servers: 4 MiB before compression.
+pub(crate) const GRPC_LIMITS: SizeLimits = SizeLimits {
     raw: 4 * 1024 * 1024,
     sent: 4 * 1024 * 1024,
 };
 
 /// The limits of Datadog's OTLP intake, the narrowest of the larger backends: 512 KiB compressed for metrics, 5.1 MiB
-/// before compression for logs (5 MiB here), 15 MiB for traces. Where a backend takes less, it answers 413 and the
-/// request is cut then.
-pub(crate) fn limits(signal: Signal) -> Limits {
+/// before compression for logs (5 MiB here), 15 MiB for traces. A backend with a smaller limit answers 413, and the
+/// request is split then.
+pub(crate) fn limits(signal: Signal) -> SizeLimits {
     const KIB: usize = 1024;
     const MIB: usize = 1024 * KIB;
     match signal {
-        Signal::Metrics => Limits {
+        Signal::Metrics => SizeLimits {
             raw: 15 * MIB,
             sent: 512 * KIB,
         },
-        Signal::Logs => Limits {
+        Signal::Logs => SizeLimits {
             raw: 5 * MIB,
             sent: 5 * MIB,
         },
-        Signal::Traces => Limits {
+        Signal::Traces => SizeLimits {
             raw: 15 * MIB,
             sent: 15 * MIB,
         },
     }
 }
 
-/// The requests that together hold the payload, in order; none if it has no items. A single item above the limits is
-/// left to the backend's judgement.
+/// The requests that together contain the payload, in order; none if it has no items. A single item above the limits is
+/// sent as it is.
 ///
 /// # Errors
 /// If compression fails.
-pub(crate) fn requests(payload: Arc<Payload>, encoding: Encoding, limits: Limits) -> Result<Vec<Request>, String> {
+pub(crate) fn requests(payload: Arc<Payload>, encoding: Encoding, limits: SizeLimits) -> Result<Vec<Request>, String> {
     let mut requests = Vec::new();
-    // The next one to make stands last.
+    // The next payload is the last one.
     let mut todo = vec![payload];
     while let Some(payload) = todo.pop() {
         if payload.items() == 0 {
@@ -95,7 +98,7 @@ pub(crate) fn requests(payload: Arc<Payload>, encoding: Encoding, limits: Limits
         }
         let raw = encode(&payload, encoding.format)?;
         let too_large = raw.len() > limits.raw;
-        // Compressing is the larger work, so it is spared when the raw size tells already.
+        // Compression costs most, so a body whose raw size is too large is split before.
         if too_large && let Some((left, right)) = split::halves(&payload) {
             todo.extend([Arc::new(right), Arc::new(left)]);
             continue;
@@ -116,37 +119,37 @@ pub(crate) fn requests(payload: Arc<Payload>, encoding: Encoding, limits: Limits
     Ok(requests)
 }
 
-/// The data that a request holds, however the settings were when it was made.
+/// The data of a request, also of one that was stored under other settings.
 ///
 /// # Errors
-/// If it is damaged, or in a form that this program does not know.
+/// If it is damaged, or in an unknown format.
 pub(crate) fn unpack(request: &Request) -> Result<Payload, String> {
-    let format = Format::of(&request.encoding)?;
+    let format = BodyFormat::of(&request.encoding)?;
     let raw = compression::decompress(&request.compression, &request.body)?;
     let decoded = match format {
-        Format::Proto => proto::decode(request.signal, raw).map_err(|error| error.to_string()),
-        Format::Json => json::decode(request.signal, &raw).map_err(|error| error.to_string()),
+        BodyFormat::Proto => proto::decode(request.signal, raw).map_err(|error| error.to_string()),
+        BodyFormat::Json => json::decode(request.signal, &raw).map_err(|error| error.to_string()),
     };
     decoded.map_err(|why| format!("it cannot be decoded: {why}"))
 }
 
-/// The body as a gRPC message: that of a request that was stored as JSON, when the settings were others, made anew.
+/// The body as a gRPC message; a request that was stored as JSON, under other settings, is encoded again.
 ///
 /// # Errors
-/// If it is damaged, or in a form that this program does not know.
+/// If it is damaged, or in an unknown format.
 pub(crate) fn proto_body(request: &Request) -> Result<Bytes, String> {
-    if Format::of(&request.encoding)? == Format::Proto {
+    if BodyFormat::of(&request.encoding)? == BodyFormat::Proto {
         return Ok(request.body.clone());
     }
-    let raw = encode(&unpack(request)?, Format::Proto)?;
+    let raw = encode(&unpack(request)?, BodyFormat::Proto)?;
     compression::compress(&request.compression, raw)
 }
 
 /// The export request, not compressed.
-fn encode(payload: &Payload, format: Format) -> Result<Bytes, String> {
+fn encode(payload: &Payload, format: BodyFormat) -> Result<Bytes, String> {
     match format {
-        Format::Proto => Ok(proto::encode(payload)),
-        Format::Json => match json::encode(payload) {
+        BodyFormat::Proto => Ok(proto::encode(payload)),
+        BodyFormat::Json => match json::encode(payload) {
             Ok(text) => Ok(text.into()),
             Err(error) => Err(format!("the request cannot be written as JSON: {error}")),
         },
@@ -163,7 +166,7 @@ mod tests {
 
     fn with(compression: Compression) -> Encoding {
         Encoding {
-            format: Format::Proto,
+            format: BodyFormat::Proto,
             compression,
         }
     }
@@ -196,9 +199,9 @@ mod tests {
     }
 
     #[test]
-    fn what_is_too_large_is_cut_in_order_and_a_single_item_goes_as_it_is() {
+    fn splits_large_payloads_in_order_down_to_single_items() {
         let all: Vec<String> = ["a", "b", "c", "d", "e"].iter().map(|name| name.repeat(100)).collect();
-        let limits = Limits { raw: 250, sent: 250 };
+        let limits = SizeLimits { raw: 250, sent: 250 };
         let requests = requests(Arc::new(logs(&all)), with(Compression::None), limits).unwrap();
         assert_eq!(
             requests.iter().map(|request| request.items).collect::<Vec<_>>(),
@@ -220,9 +223,9 @@ mod tests {
     }
 
     #[test]
-    fn the_limit_on_what_is_sent_looks_at_the_compressed_body() {
+    fn the_limit_of_sent_bytes_applies_after_compression() {
         let all: Vec<String> = vec!["a".repeat(10_000); 4];
-        let limits = Limits {
+        let limits = SizeLimits {
             raw: 1_000_000,
             sent: 2_000,
         };
@@ -233,9 +236,9 @@ mod tests {
     }
 
     #[test]
-    fn a_request_is_unpacked_whatever_its_form_and_compression() {
+    fn unpacks_requests_of_every_format_and_compression() {
         let payload = logs(&["a".into(), "b".repeat(300)]);
-        for format in [Format::Proto, Format::Json] {
+        for format in [BodyFormat::Proto, BodyFormat::Json] {
             for compression in [Compression::None, Compression::Gzip(6), Compression::Zstd(3)] {
                 let limits = limits(Signal::Logs);
                 let encoding = Encoding { format, compression };
@@ -246,7 +249,7 @@ mod tests {
                     ..made[0].clone()
                 };
                 assert!(unpack(&damaged).is_err());
-                // As protobuf it is the same, whatever form was stored.
+                // As protobuf, the data is the same.
                 let as_proto = Request {
                     encoding: "proto".into(),
                     body: proto_body(&made[0]).unwrap(),
@@ -259,7 +262,7 @@ mod tests {
             Payload::Metrics(vec![ResourceMetrics::default()]),
             Payload::Traces(vec![ResourceSpans::default()]),
         ] {
-            for format in [Format::Proto, Format::Json] {
+            for format in [BodyFormat::Proto, BodyFormat::Json] {
                 let body = encode(&payload, format).unwrap();
                 let request = Request::new(&payload, format.as_str(), "", body);
                 assert_eq!(unpack(&request), Ok(payload.clone()));

@@ -1,4 +1,4 @@
-//! Where requests go: the URL of each signal, checked so that the usual slips are named.
+//! The URL of each signal, with errors that name the usual slips.
 
 use collector_config::{Diagnostic, Settings};
 use collector_data::Signal;
@@ -15,12 +15,12 @@ pub(crate) struct Endpoints {
     logs: Option<Url>,
     metrics: Option<Url>,
     traces: Option<Url>,
-    /// As given, each with its key.
+    /// As configured, each with its key.
     given: Vec<(&'static str, Url)>,
 }
 
 impl Endpoints {
-    /// Where data of the signal goes.
+    /// The URL of the signal.
     pub(crate) fn of(&self, signal: Signal) -> Option<&Url> {
         match signal {
             Signal::Logs => self.logs.as_ref(),
@@ -34,7 +34,7 @@ impl Endpoints {
         Signal::ALL.into_iter().filter_map(|signal| self.of(signal))
     }
 
-    /// The URLs as they are given, each with its key.
+    /// The configured URLs, each with its key.
     pub(crate) fn given(&self) -> impl Iterator<Item = (&'static str, &Url)> {
         self.given.iter().map(|(key, url)| (*key, url))
     }
@@ -115,8 +115,7 @@ fn check(text: &str) -> Result<Url, String> {
 pub(crate) const TWO_SCHEMES: &str =
     "it has two schemes (`://`); check that environment variables in it hold a host or a Datadog site, not a URL";
 
-/// A host with a hole in it is what an empty variable leaves behind, one with symbols in it a variable that was not
-/// replaced.
+/// An empty label comes from an empty variable, a symbol from a variable that was not replaced.
 pub(crate) fn check_host(url: &Url) -> Result<(), String> {
     let host = url.host_str().unwrap_or_default();
     if host.split('.').any(str::is_empty) {
@@ -133,8 +132,8 @@ pub(crate) fn check_host(url: &Url) -> Result<(), String> {
     Ok(())
 }
 
-/// Warns of what is allowed but dangerous: credentials without TLS, and a server whose certificate is not checked.
-/// `authenticated` says that an extension adds headers.
+/// Warns of dangerous settings: credentials without TLS, and a server whose certificate is not verified.
+/// `authenticated`: an extension adds headers.
 pub(crate) fn warn<'a>(
     settings: &Settings,
     urls: impl Iterator<Item = (&'static str, &'a Url)>,
@@ -167,17 +166,17 @@ pub(crate) fn warn<'a>(
     }
 }
 
-/// Whether the URL stays on this machine.
+/// True if the URL is on loopback.
 pub(crate) fn is_loopback(url: &Url) -> bool {
     proxy::is_loopback(url.host_str().unwrap_or_default())
 }
 
-/// Whether the URL belongs to Datadog.
+/// True if the URL belongs to Datadog.
 pub(crate) fn is_datadog(url: &Url) -> bool {
     backends::is_at(url, &datadog::DOMAINS)
 }
 
-/// `host`, or `host:port` where the port is not the scheme's usual one: for messages.
+/// `host`, or `host:port` if the port is not the default of the scheme; for messages.
 pub(crate) fn authority(url: &Url) -> String {
     let host = url.host_str().unwrap_or_default();
     url.port()
@@ -200,7 +199,7 @@ mod tests {
     }
 
     #[test]
-    fn a_base_gets_the_path_and_a_signals_own_endpoint_is_used_as_is() {
+    fn adds_the_path_to_the_base_endpoint_only() {
         let (endpoints, errors) = read("endpoint: https://h:1/otlp/\nlogs_endpoint: http://l/in?x=1");
         assert_eq!(errors, [""; 0]);
         assert_eq!(
@@ -215,7 +214,7 @@ mod tests {
     }
 
     #[test]
-    fn slips_are_named() {
+    fn an_error_names_the_usual_slip() {
         for (yaml, expected) in [
             ("timeout: 1s", "at least one endpoint must be specified"),
             ("endpoint: ''", "endpoint: it is empty"),
@@ -240,7 +239,7 @@ mod tests {
     }
 
     #[test]
-    fn hosts_are_told_apart() {
+    fn distinguishes_loopback_and_datadog_hosts() {
         let url = |text| Url::parse(text).unwrap();
         assert!(is_datadog(&url("https://otlp.us3.datadoghq.com")));
         assert!(!is_datadog(&url("https://notdatadoghq.com")));

@@ -1,20 +1,21 @@
-//! What both exporters do with what comes in: convert, queue, send, and keep certificates fresh.
+//! The run of both exporters: convert, queue, send, and reload certificates.
 
 use std::pin::pin;
 use std::sync::Arc;
 
-use collector_config::ComponentId;
+use collector_config::{ComponentId, Diagnostics};
 use collector_data::temporality::Accumulator;
-use collector_runtime::component::Running;
+use collector_runtime::component::{Create, Running};
 use collector_runtime::storage::Storage;
 use collector_runtime::{ComponentError, Inbox};
 use collector_sending::{Destination, QueueSettings, RetrySettings, Sender};
 use opentelemetry::metrics::Meter;
 
+use crate::authentication::{AuthSettings, Authentication};
 use crate::temporality::{self, Temporality};
 use crate::tls::Reload;
 
-/// How data is sent, whatever the transport.
+/// The settings of both transports.
 #[derive(Clone, Debug)]
 pub(crate) struct Sending {
     pub(crate) retry: RetrySettings,
@@ -22,20 +23,45 @@ pub(crate) struct Sending {
     pub(crate) temporality: Temporality,
 }
 
-/// What an exporter has beside its settings.
-pub(crate) struct Parts {
+/// The parts of an exporter that do not depend on the transport.
+pub(crate) struct ExporterParts {
     pub(crate) id: ComponentId,
     pub(crate) meter: Meter,
-    /// Where the queue is kept.
+    /// The store of the queue.
     pub(crate) storage: Option<Arc<dyn Storage>>,
     pub(crate) reload: Option<Reload>,
 }
 
-/// Sends what comes in until `input` is closed and every batch is decided.
+impl ExporterParts {
+    /// Opens the store of the queue and finds the authenticator.
+    ///
+    /// # Errors
+    /// If one of them is not configured.
+    pub(crate) fn new(
+        create: &Create<'_>,
+        queue: &QueueSettings,
+        auth: Option<&AuthSettings>,
+    ) -> Result<(Self, Authentication), Diagnostics> {
+        match (queue.open("sending_queue", create), Authentication::find(auth, create)) {
+            (Ok(storage), Ok(authentication)) => {
+                let parts = ExporterParts {
+                    id: create.id.clone(),
+                    meter: create.meter.clone(),
+                    storage,
+                    reload: None,
+                };
+                Ok((parts, authentication))
+            }
+            (storage, authentication) => Err(storage.err().into_iter().chain(authentication.err()).collect()),
+        }
+    }
+}
+
+/// Sends batches until `input` is closed and every batch has an outcome.
 pub(crate) async fn run<D: Destination>(
     destination: D,
     sending: Sending,
-    parts: Parts,
+    parts: ExporterParts,
     input: Inbox,
     running: Running,
 ) -> Result<(), ComponentError> {

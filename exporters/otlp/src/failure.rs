@@ -1,4 +1,4 @@
-//! Why there was no answer at all, in words that lead to the cause.
+//! The cause of a missing response, as a message with the fix.
 
 use std::error::Error;
 use std::io;
@@ -11,7 +11,7 @@ use rustls::{AlertDescription, CertificateError, OtherError};
 use crate::tls::NotTrusted;
 use crate::{datadog, endpoint};
 
-/// Explains a failed exchange with `url`.
+/// Explains a failed request to `url`.
 pub(crate) fn explain(error: &reqwest::Error, url: &Url, timeout: Option<Duration>) -> String {
     let host = endpoint::authority(url);
     if error.is_timeout() {
@@ -20,10 +20,10 @@ pub(crate) fn explain(error: &reqwest::Error, url: &Url, timeout: Option<Duratio
     explain_cause(error.source(), url, error.is_connect())
 }
 
-/// Whether what came was no HTTP/1 at all.
+/// True if the response is not HTTP/1.
 pub(crate) fn is_other_protocol(error: &reqwest::Error) -> bool {
     let chain = Chain::of(error.source());
-    // hyper's words; it tells the kinds of malformed answers apart in no other way.
+    // hyper's words; its error type has no other distinction.
     chain.tls.is_none()
         && chain
             .texts
@@ -31,7 +31,7 @@ pub(crate) fn is_other_protocol(error: &reqwest::Error) -> bool {
             .any(|text| text.contains("invalid HTTP version parsed"))
 }
 
-/// Whether the transport says that it took too long.
+/// True if the transport timed out.
 pub(crate) fn is_late(error: &(dyn Error + 'static)) -> bool {
     let chain = Chain::of(Some(error));
     chain.late || chain.io == Some(io::ErrorKind::TimedOut)
@@ -48,7 +48,7 @@ pub(crate) fn is_tls(error: Option<&(dyn Error + 'static)>) -> bool {
     chain.tls.is_some() || chain.alert_about_us().is_some()
 }
 
-/// True if the connection ended before an answer came.
+/// True if the connection ended before a response.
 pub(crate) fn is_closed(error: &reqwest::Error) -> bool {
     let chain = Chain::of(error.source());
     let broken = [
@@ -64,16 +64,16 @@ pub(crate) fn has_words(error: Option<&(dyn Error + 'static)>, words: &str) -> b
     Chain::of(error).has(words)
 }
 
-/// hyper's words for a connection that ended before an answer came.
+/// hyper's words for a connection that ended before a response.
 const CLOSED: &str = "connection closed before message completed";
 
-/// Whether it failed so that the peer may speak something else than HTTP/2.
+/// True if the peer may speak another protocol than HTTP/2.
 pub(crate) fn is_broken(error: &(dyn Error + 'static)) -> bool {
     let chain = Chain::of(Some(error));
     chain.tls.is_none() && chain.io != Some(io::ErrorKind::ConnectionRefused)
 }
 
-/// Explains that no answer came.
+/// The message of a timeout.
 pub(crate) fn late(host: &str, timeout: Option<Duration>) -> String {
     match timeout {
         Some(timeout) => format!("no answer from {host} within {timeout:?} (timeout)"),
@@ -81,7 +81,7 @@ pub(crate) fn late(host: &str, timeout: Option<Duration>) -> String {
     }
 }
 
-/// Explains why an exchange with `url` failed, from the causes of the error.
+/// Explains why a request to `url` failed, from the causes of the error.
 pub(crate) fn explain_cause(error: Option<&(dyn Error + 'static)>, url: &Url, connecting: bool) -> String {
     let host = endpoint::authority(url);
     let chain = Chain::of(error);
@@ -90,7 +90,7 @@ pub(crate) fn explain_cause(error: Option<&(dyn Error + 'static)>, url: &Url, co
     }
     if let Some(alert) = chain.alert_about_us() {
         return format!(
-            "{host} refused our certificate, or wants one: check tls::cert_file and tls::key_file ({alert})"
+            "{host} refused the client certificate, or requires one: check tls::cert_file and tls::key_file ({alert})"
         );
     }
     if let Some(tls) = chain.tls {
@@ -115,7 +115,7 @@ pub(crate) fn explain_cause(error: Option<&(dyn Error + 'static)>, url: &Url, co
         }
         _ if chain.has(CLOSED) => format!("{host} closed the connection before it answered"),
         _ if connecting => format!("cannot connect to {host}: {}", chain.last()),
-        _ => format!("the exchange with {host} failed: {}", chain.last()),
+        _ => format!("the request to {host} failed: {}", chain.last()),
     }
 }
 
@@ -123,7 +123,7 @@ fn explain_tls(error: &rustls::Error, url: &Url) -> String {
     let host = endpoint::authority(url);
     match error {
         rustls::Error::InvalidCertificate(why) => match why {
-            // A bad signature is what an authority that was made anew under its old name looks like.
+            // A bad signature comes from an authority that was created again under the same name.
             CertificateError::UnknownIssuer | CertificateError::BadSignature => format!(
                 "the certificate of {host} is signed by an authority that is not trusted here: \
                  put that authority's certificate in tls::ca_file"
@@ -160,7 +160,7 @@ fn explain_tls(error: &rustls::Error, url: &Url) -> String {
             why => format!("cannot verify the certificate of {host}: {why}"),
         },
         rustls::Error::InvalidMessage(_) => {
-            format!("{host} does not speak TLS there: does the endpoint need http:// or another port?")
+            format!("{host} does not speak TLS: does the endpoint need http:// or another port?")
         }
         rustls::Error::AlertReceived(AlertDescription::NoApplicationProtocol) => format!(
             "{host} refuses the protocol: gRPC needs HTTP/2, so this may be an endpoint for OTLP over HTTP; use the \
@@ -188,12 +188,12 @@ fn site_hint(url: &Url) -> String {
     }
 }
 
-/// What stands in an error's chain of causes.
+/// An error's chain of causes.
 struct Chain<'a> {
     tls: Option<&'a rustls::Error>,
     proxy: Option<&'a ProxyError>,
     io: Option<io::ErrorKind>,
-    /// Whether tonic gave up, which looks at `grpc-timeout`.
+    /// True if tonic timed out, by `grpc-timeout`.
     late: bool,
     texts: Vec<String>,
 }
@@ -220,7 +220,7 @@ impl<'a> Chain<'a> {
             chain.late |= error.is::<tonic::TimeoutExpired>();
             if let Some(io) = error.downcast_ref::<io::Error>() {
                 chain.io = Some(io.kind());
-                // `io::Error::source` is the source of what it wraps, and so would skip it.
+                // `io::Error::source` skips the wrapped error.
                 if let Some(inner) = io.get_ref() {
                     next = Some(inner);
                 }
@@ -229,8 +229,8 @@ impl<'a> Chain<'a> {
         chain
     }
 
-    /// What a server says that does not like our certificate. It says so after the handshake, and then the error is no
-    /// more than a text, for HTTP/2.
+    /// The alert of a server that refuses the client certificate. It arrives after the handshake, where HTTP/2 reduces the
+    /// error to text.
     fn alert_about_us(&self) -> Option<&str> {
         const ALERTS: [AlertDescription; 5] = [
             AlertDescription::CertificateRequired,

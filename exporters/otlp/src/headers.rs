@@ -1,4 +1,4 @@
-//! The configured headers: valid, complete, and secret.
+//! The configured headers, which are secrets.
 
 use std::collections::BTreeMap;
 
@@ -15,7 +15,7 @@ const OURS: [&str; 6] = [
     "host",
 ];
 
-/// Reads `headers`, with every error at its key. The values never show, not even in `Debug`.
+/// Reads `headers`, with every error at its key. No message and no `Debug` output contains a value.
 pub(crate) fn read(raw: &BTreeMap<String, Secret>, settings: &Settings, errors: &mut Vec<Diagnostic>) -> HeaderMap {
     let mut headers = HeaderMap::new();
     for (key, value) in raw {
@@ -64,7 +64,7 @@ fn header(key: &str, value: &Secret) -> Result<(HeaderName, HeaderValue), String
     Ok((name, value))
 }
 
-/// Why the value of a header with a credential cannot work.
+/// The problem of a header's credential, if any.
 fn wrong_credential(name: &str, text: &str) -> Option<&'static str> {
     const SCHEMES: [&str; 6] = ["bearer", "basic", "api-token", "apikey", "api-key", "token"];
     if !name.ends_with("authorization") {
@@ -81,7 +81,7 @@ fn wrong_credential(name: &str, text: &str) -> Option<&'static str> {
     credential_problem(text).or_else(|| credential_problem(text.split_once(' ')?.1))
 }
 
-/// Whether a header of this name proves who we are.
+/// True if a header of this name contains a credential.
 pub(crate) fn is_credential(name: &str) -> bool {
     ["key", "token", "auth", "secret", "password", "honeycomb-team"]
         .iter()
@@ -123,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn errors_stand_at_their_line_and_keep_the_secret() {
+    fn an_error_has_its_line_and_no_secret() {
         for (yaml, expected) in [
             ("headers:\n  x-a: b\n  'bad name': hunter2", "not a header name"),
             ("headers:\n  x-a: b\n  Content-Type: hunter2", "set by the exporter"),

@@ -1,15 +1,14 @@
 //! Exporters `otlp_http` and `otlp_grpc`: OTLP over HTTP and gRPC.
 //!
-//! What they share:
+//! The modules that both use:
 //!
-//! * `backends`, `datadog`: what is known about backends by their address, and the settings that do not fit.
-//! * `endpoint`, `headers`, `compression`, [`temporality`]: what the configuration says, checked without any I/O.
-//! * `client_tls`: certificates, and reading them again; a crate of its own.
+//! * `backends`, `datadog`: known backends by their address, and the settings that they refuse.
+//! * `endpoint`, `headers`, `compression`, [`temporality`]: the configuration, checked without any I/O.
 //! * `authentication`: the headers that an extension adds.
 //! * `encode`: from data to request bodies within the backend's limits, and back.
-//! * `meaning`: what an answer means, whatever the transport; `failure`, `peer`: what the lack of one means.
-//! * `route`: the proxy, if there is one.
-//! * `exporter`: from what comes in to [`collector_sending`].
+//! * `outcome`: the outcome of a response; `failure`, `peer`: the cause of a missing one.
+//! * `route`: the proxy, if any.
+//! * `exporter`: from the inbox to [`collector_sending`].
 
 pub mod answers;
 mod authentication;
@@ -24,7 +23,7 @@ mod failure;
 pub mod grpc;
 mod headers;
 pub mod http;
-mod meaning;
+mod outcome;
 mod peer;
 mod route;
 mod rpc;
@@ -33,5 +32,5 @@ mod text;
 
 use collector_http::tls;
 
-/// Names this program to the backend.
+/// The header `user-agent`.
 pub(crate) const USER_AGENT: &str = concat!("kube-job-collector/", env!("CARGO_PKG_VERSION"));

@@ -1,4 +1,4 @@
-//! What speaks at an address, told by its first bytes: the transports error each other's ports most often.
+//! The protocol of a peer, recognized by its first bytes: users swap the ports of the transports most often.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,10 +10,10 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
-/// How long to wait for a peer to give itself away.
+/// How long to wait for the first bytes of a peer.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// What a peer turned out to speak.
+/// The protocol of a peer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Speaks {
     /// HTTP/1, or TLS without HTTP/2.
@@ -25,7 +25,7 @@ pub(crate) enum Speaks {
 }
 
 impl Speaks {
-    /// Tells by the first bytes that came, if they are enough.
+    /// Recognizes the protocol, if the first bytes are enough.
     pub(crate) fn recognize(first: &[u8]) -> Option<Speaks> {
         match first {
             [b'H', b'T', b'T', b'P', ..] => Some(Speaks::Http1),
@@ -38,16 +38,16 @@ impl Speaks {
     }
 }
 
-/// What to say to a peer so that it gives itself away.
+/// The first bytes that are sent to a peer.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Hello {
-    /// What an HTTP/1 server answers.
+    /// An HTTP/1 request.
     Http1,
-    /// What an HTTP/2 server answers: its preface, and a frame of settings without any.
+    /// The HTTP/2 preface, and an empty settings frame.
     Http2,
 }
 
-/// Asks the server of a URL, without TLS and on a connection of its own, what it speaks. Nothing secret is said.
+/// Finds out the protocol of a server, without TLS and on a separate connection. It sends no secrets and no data.
 pub(crate) async fn ask(url: &Url, hello: Hello) -> Option<Speaks> {
     let hello = match hello {
         Hello::Http1 => &b"OPTIONS * HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n"[..],
@@ -66,7 +66,7 @@ pub(crate) async fn ask(url: &Url, hello: Hello) -> Option<Speaks> {
     if let Some(speaks) = answer.ok().and_then(|answer| Speaks::recognize(&answer)) {
         return Some(speaks);
     }
-    // Some servers close the connection without the alert that TLS has for this.
+    // Some servers close the connection without a TLS alert.
     let handshake = tokio::time::timeout(PATIENCE, speaks_tls(host, port));
     matches!(handshake.await, Ok(Some(true))).then_some(Speaks::Tls)
 }
@@ -95,7 +95,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn first_bytes_tell() {
+    fn recognizes_protocols_by_their_first_bytes() {
         for (bytes, expected) in [
             (&b"HTTP/1.1 400 Bad Request\r\n"[..], Some(Speaks::Http1)),
             (&[0x15, 3, 3, 0, 2, 2, 22], Some(Speaks::Tls)),

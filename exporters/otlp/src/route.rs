@@ -10,20 +10,20 @@ use reqwest::Url;
 
 use crate::{endpoint, failure};
 
-/// How long to wait for a proxy to show what is wrong.
+/// How long to wait for the diagnosis of a proxy.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(2);
 
-/// The hosts that URLs lead to, without paths and queries, which may hold keys.
+/// The hosts of URLs, without paths and queries, which may contain keys.
 pub(crate) fn shown<'a>(urls: impl Iterator<Item = &'a Url>) -> String {
     let mut hosts: Vec<String> = urls.map(|url| url.origin().ascii_serialization()).collect();
     hosts.dedup();
     hosts.join(", ")
 }
 
-/// Each URL that is reached through a proxy, with the proxy.
+/// Each URL with a proxy, and its proxy.
 ///
 /// # Errors
-/// If a variable that holds for one of the URLs is not a proxy URL.
+/// If a variable that applies to one of the URLs is not a proxy URL.
 pub(crate) fn proxied<'a>(
     proxies: &'a Proxies,
     urls: impl Iterator<Item = &'a Url>,
@@ -32,19 +32,19 @@ pub(crate) fn proxied<'a>(
     chosen.filter_map(Result::transpose).collect()
 }
 
-/// Says once for each endpoint what it is reached through.
+/// Logs the proxy of each endpoint once.
 pub(crate) fn log(exporter: &ComponentId, proxied: &[(&Url, &Proxy)]) {
-    let mut said = Vec::new();
+    let mut logged = Vec::new();
     for (url, proxy) in proxied {
         let endpoint = endpoint::authority(url);
-        if !said.contains(&endpoint) {
+        if !logged.contains(&endpoint) {
             tracing::info!(%exporter, endpoint, %proxy, from = proxy.origin(), "using a proxy");
-            said.push(endpoint);
+            logged.push(endpoint);
         }
     }
 }
 
-/// The same rules for an HTTP client. Its own `Debug` shows no URL.
+/// The same rules for an HTTP client. Its `Debug` output contains no URL.
 pub(crate) fn for_client(proxies: Proxies) -> reqwest::Proxy {
     reqwest::Proxy::custom(move |url| {
         let chosen = proxies.choose(url.into()).ok().flatten();
@@ -57,23 +57,23 @@ pub(crate) fn is_forwarded(url: &Url, proxy: &Proxy) -> bool {
     proxy.forwards(url.into())
 }
 
-/// Why there was no answer, if that is the proxy's fault. The HTTP client does not say what a proxy answered, so the
-/// proxy is asked once more.
+/// The failure of the proxy, if it caused a missing response. The HTTP client does not report the answer of a proxy, so
+/// the proxy is asked once more.
 pub(crate) async fn fault(error: &reqwest::Error, url: &Url, proxy: &Proxy) -> Option<ProxyError> {
     let forwarded = is_forwarded(url, proxy);
-    let says = |words| failure::has_words(error.source(), words);
+    let has_words = |words| failure::has_words(error.source(), words);
     if !error.is_timeout() {
         if (!error.is_connect() && !forwarded) || failure::is_tls(error.source()) {
             return None;
         }
-        if says("proxy authorization required") {
+        if has_words("proxy authorization required") {
             return Some(ProxyError::new(proxy, ProxyFailure::Status(407)));
         }
     }
     if let Some(fault) = proxy.diagnose(url.into(), !forwarded, PATIENCE).await {
         return Some(fault);
     }
-    let failure = if says("tunnel error") {
+    let failure = if has_words("tunnel error") {
         ProxyFailure::Unknown
     } else if forwarded && !error.is_timeout() {
         ProxyFailure::Broken(io::ErrorKind::UnexpectedEof.into())
@@ -83,7 +83,7 @@ pub(crate) async fn fault(error: &reqwest::Error, url: &Url, proxy: &Proxy) -> O
     Some(ProxyError::new(proxy, failure))
 }
 
-/// A failure that is not the proxy's, where there is one.
+/// The message of a failure that the proxy did not cause.
 pub(crate) fn through(why: String, proxy: &Proxy) -> String {
     let hint = match why.contains("not trusted") {
         true => "; a proxy that inspects TLS shows a certificate of its own authority",

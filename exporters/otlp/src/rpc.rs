@@ -28,8 +28,7 @@ pub(crate) struct GrpcStatus {
 }
 
 impl GrpcStatus {
-    /// Reads trailers; `None` if there is no status in them. A code that is none is UNKNOWN, and what else cannot be read
-    /// is left out.
+    /// Reads trailers; `None` without a status. An invalid code is UNKNOWN; other invalid fields are empty.
     pub(crate) fn read(trailers: &HeaderMap) -> Option<GrpcStatus> {
         let code = trailers.get("grpc-status")?;
         let code = code.to_str().ok().and_then(|code| code.trim().parse().ok());
@@ -41,13 +40,13 @@ impl GrpcStatus {
         })
     }
 
-    /// The wait that the server asks for.
+    /// The delay that the server requests.
     pub(crate) fn retry_delay(&self) -> Option<Duration> {
         RpcStatus::decode(&self.details[..]).ok()?.retry_delay()
     }
 }
 
-/// `%41` is `A`; a `%` without two hex digits is itself.
+/// `%41` is `A`; a `%` without two hex digits stays.
 fn percent_decoded(text: &[u8]) -> Vec<u8> {
     let digit = |byte: Option<&u8>| byte.and_then(|byte| char::from(*byte).to_digit(16));
     let mut decoded = Vec::with_capacity(text.len());
@@ -105,7 +104,7 @@ pub(crate) struct Delay {
 }
 
 impl RpcStatus {
-    /// The wait that the server asks for; `None` without `RetryInfo`, and nothing to wait for if it names no delay.
+    /// The delay that the server requests; `None` without `RetryInfo`, zero for one without a delay.
     pub(crate) fn retry_delay(&self) -> Option<Duration> {
         let detail = self
             .details
@@ -125,7 +124,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_grpc_status_may_hold_anything() {
+    fn reads_a_grpc_status_with_invalid_fields() {
         let read = |pairs: &[(&'static str, &[u8])]| {
             let pairs = pairs.iter().map(|(name, value)| {
                 let value = reqwest::header::HeaderValue::from_bytes(value).unwrap();
@@ -158,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn the_delay_is_found_among_other_details() {
+    fn finds_the_delay_among_other_details() {
         let info = |delay| Detail {
             type_url: "type.googleapis.com/google.rpc.RetryInfo".into(),
             value: RetryInfo { retry_delay: delay }.encode_to_vec(),

@@ -1,4 +1,4 @@
-//! `temporality`: what a metric point tells, and the totals that are kept for it.
+//! `temporality`: deltas or totals.
 
 use std::sync::{Mutex, PoisonError};
 
@@ -11,11 +11,11 @@ use serde::Deserialize;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
-/// `cumulative`: about totals.
+/// `cumulative`: settings of totals.
 #[derive(Clone, Copy, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct CumulativeSettings {
-    /// How long a series may be idle before it starts anew; 0: forever.
+    /// The time after which an idle series starts again; 0: never.
     pub max_stale: Duration,
 }
 
@@ -27,12 +27,12 @@ impl Default for CumulativeSettings {
     }
 }
 
-/// What a metric point tells.
+/// The temporality of exported points.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Temporality {
-    /// What happened since the last one; points stay as they are.
+    /// The change since the last point; points are not converted.
     Delta,
-    /// What happened since the start.
+    /// The total since the start of the series.
     Cumulative { max_stale: std::time::Duration },
 }
 
@@ -64,22 +64,23 @@ impl Temporality {
     }
 }
 
-/// An inbox in which deltas are totals, and what fills it from the other one; that has to be awaited, and ends with its
-/// input. Each signal has its own way, as before.
+/// An inbox in which deltas are totals, and the future that fills it, which ends with its input. Each signal keeps its own
+/// channel.
 pub(crate) fn accumulate(input: Inbox, totals: Accumulator) -> (Inbox, impl Future<Output = ()>) {
     let mut output = Inbox::empty();
     let totals = Mutex::new(totals);
-    let ways = input.into_channels().into_iter().map(|channel| {
-        // One place, so that what waits for the queue still waits in the pipeline.
+    let channels = input.into_channels().into_iter().map(|channel| {
+        // Capacity 1, so that batches wait in the pipeline while the queue is full.
         let (sender, converted) = mpsc::channel(1);
         output.add(converted);
         (channel, sender)
     });
-    let ways: Vec<_> = ways.collect();
+    let channels: Vec<_> = channels.collect();
     let feed = async move {
         let totals = &totals;
         future::join_all(
-            ways.into_iter()
+            channels
+                .into_iter()
                 .map(|(channel, sender)| convert(channel, sender, totals)),
         )
         .await;
@@ -94,7 +95,7 @@ async fn convert(mut input: mpsc::Receiver<Batch>, output: mpsc::Sender<Batch>, 
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .convert(payload, now);
-        // If whoever should take it is gone, the batch counts as lost.
+        // Without a receiver, the batch counts as lost.
         if output.send(Batch { payload, ack }).await.is_err() {
             return;
         }

@@ -1,4 +1,4 @@
-//! Text of a backend, made fit to be shown.
+//! The text of a backend, safe for logs.
 
 use std::collections::HashSet;
 
@@ -8,17 +8,17 @@ use reqwest::header::HeaderMap;
 
 use crate::headers;
 
-/// The longest text of a backend that is shown, in characters.
+/// The longest text of a backend in a message, in characters.
 const LONGEST: usize = 300;
-/// How much of a text is looked at, in bytes: a message may be megabytes.
+/// The part of a text that is read, in bytes: a message may have megabytes.
 const READ: usize = 16 * 1024;
 /// Shorter values are no secrets, and hiding them would garble the text.
 const SHORTEST_SECRET: usize = 6;
 /// This many bytes of a secret in a row are hidden; of a short one fewer.
 const SHORTEST_PART: usize = 8;
 
-/// One line without control characters, cut to a sensible length, without any of the secrets in `headers`: neither
-/// whole nor in part, in other case, in base64, in hex or percent-encoded.
+/// One short line without control characters and without the secrets in `headers`: neither whole nor in part, in other
+/// case, in base64, in hex or percent-encoded.
 pub(crate) fn clean(text: &str, headers: &HeaderMap) -> String {
     let mut end = READ.min(text.len());
     while !text.is_char_boundary(end) {
@@ -44,7 +44,7 @@ fn hide(text: &str, headers: &HeaderMap) -> String {
             continue;
         };
         for secret in secrets(value) {
-            // Parts of a tenant's name or a data set's are words like others.
+            // The name of a tenant or a data set consists of ordinary words.
             let part = match headers::is_credential(name.as_str()) || looks_random(&secret) {
                 true => (secret.len() / 2).clamp(SHORTEST_SECRET, SHORTEST_PART),
                 false => secret.len(),
@@ -99,7 +99,7 @@ fn forms(secret: &str) -> Vec<String> {
         byte => format!("%{byte:02x}"),
     });
     let mut forms = vec![secret.to_owned(), hex, percent.collect()];
-    // Base64 depends on where in a larger text the secret begins. What its neighbours change is left out.
+    // Base64 depends on the secret's position in a larger text. Characters that its neighbours change are left out.
     for offset in 0..3 {
         let encoded = STANDARD.encode([&vec![0; offset], secret.as_bytes()].concat());
         let begin = (offset * 8).div_ceil(6);
@@ -111,7 +111,7 @@ fn forms(secret: &str) -> Vec<String> {
     forms
 }
 
-/// Marks where `text` holds `part` or more bytes in a row of `form`.
+/// Marks every run of at least `part` bytes that `text` shares with `form`.
 fn mark(text: &[u8], hidden: &mut [bool], form: &[u8], part: usize) {
     let parts: HashSet<&[u8]> = form.windows(part).collect();
     for (at, window) in text.windows(part).enumerate() {
@@ -121,7 +121,7 @@ fn mark(text: &[u8], hidden: &mut [bool], form: &[u8], part: usize) {
     }
 }
 
-/// The title of an HTML page, if the text is one; the page itself helps nobody.
+/// The title of an HTML page; `None` for other text.
 pub(crate) fn html_title(text: &str) -> Option<String> {
     let lower = text.to_ascii_lowercase();
     let start = lower.trim_start();

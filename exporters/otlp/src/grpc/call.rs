@@ -14,22 +14,22 @@ use tonic::body::Body;
 use tonic::transport::Channel;
 use tower::ServiceExt;
 
-use crate::meaning::{ERROR_LIMIT, SUCCESS_LIMIT};
+use crate::outcome::{ERROR_LIMIT, SUCCESS_LIMIT};
 
-/// An answer, or as much of it as came.
+/// A response, or the part of it that arrived.
 #[derive(Debug)]
-pub(crate) struct Answer {
+pub(crate) struct GrpcResponse {
     pub(crate) status: u16,
     pub(crate) headers: HeaderMap,
     /// At most [`SUCCESS_LIMIT`] bytes and a prefix.
     pub(crate) body: Bytes,
-    /// With the gRPC status, unless that stands in the headers already.
+    /// With the gRPC status, unless the headers contain it.
     pub(crate) trailers: Option<HeaderMap>,
-    /// Why it ended too early, if it did.
+    /// Why the response ended early, if it did.
     pub(crate) broken: Option<String>,
 }
 
-/// The procedure that takes data of the signal.
+/// The procedure for data of the signal.
 fn path(signal: Signal) -> &'static str {
     match signal {
         Signal::Logs => "/opentelemetry.proto.collector.logs.v1.LogsService/Export",
@@ -38,7 +38,7 @@ fn path(signal: Signal) -> &'static str {
     }
 }
 
-/// The call's headers: what gRPC asks for, and the configured ones.
+/// The headers of the call: those that gRPC requires, and the configured ones.
 pub(super) fn headers(configured: &HeaderMap, timeout: Option<Duration>) -> HeaderMap {
     let mut headers = configured.clone();
     headers.insert("te", HeaderValue::from_static("trailers"));
@@ -57,7 +57,7 @@ pub(super) fn headers(configured: &HeaderMap, timeout: Option<Duration>) -> Head
 /// The length of the prefix of a message.
 const PREFIX: usize = 5;
 
-/// What stands before a message: whether it is compressed, and its length (gRPC, "Length-Prefixed-Message").
+/// The prefix of a message: its compression flag and length (gRPC, "Length-Prefixed-Message").
 fn prefix(message: &[u8], compressed: bool) -> Bytes {
     let mut prefix = BytesMut::with_capacity(PREFIX);
     prefix.put_u8(u8::from(compressed));
@@ -66,17 +66,17 @@ fn prefix(message: &[u8], compressed: bool) -> Bytes {
     prefix.freeze()
 }
 
-/// Sends a message, compressed as told (empty: not at all), and reads the answer.
+/// Sends a message with this `grpc-encoding` (empty: none), and reads the response.
 ///
 /// # Errors
-/// If there is no answer at all.
+/// If no response arrives.
 pub(super) async fn unary(
     channel: Channel,
     signal: Signal,
     headers: &HeaderMap,
     compression: &str,
     message: Bytes,
-) -> Result<Answer, tonic::transport::Error> {
+) -> Result<GrpcResponse, tonic::transport::Error> {
     let mut headers = headers.clone();
     if let (false, Ok(encoding)) = (compression.is_empty(), HeaderValue::try_from(compression)) {
         headers.insert("grpc-encoding", encoding);
@@ -90,14 +90,14 @@ pub(super) async fn unary(
     *request.uri_mut() = Uri::from_static(path(signal));
     *request.headers_mut() = headers;
     let (head, mut body) = channel.oneshot(request).await?.into_parts();
-    let mut answer = Answer {
+    let mut response = GrpcResponse {
         status: head.status.as_u16(),
         headers: head.headers,
         body: Bytes::new(),
         trailers: None,
         broken: None,
     };
-    let limit = match answer.status {
+    let limit = match response.status {
         200 => PREFIX + SUCCESS_LIMIT,
         _ => ERROR_LIMIT,
     };
@@ -106,20 +106,20 @@ pub(super) async fn unary(
         match frame.map(Frame::into_data) {
             Ok(Ok(data)) => {
                 if content.len() + data.len() > limit {
-                    answer.broken = Some(format!("it is longer than {limit} bytes"));
+                    response.broken = Some(format!("it is longer than {limit} bytes"));
                     break;
                 }
                 content.extend_from_slice(&data);
             }
-            Ok(Err(frame)) => answer.trailers = frame.into_trailers().ok(),
+            Ok(Err(frame)) => response.trailers = frame.into_trailers().ok(),
             Err(why) => {
-                answer.broken = Some(why.message().to_owned());
+                response.broken = Some(why.message().to_owned());
                 break;
             }
         }
     }
-    answer.body = content.freeze();
-    Ok(answer)
+    response.body = content.freeze();
+    Ok(response)
 }
 
 #[cfg(test)]
@@ -127,7 +127,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_timeout_is_told_in_at_most_eight_digits() {
+    fn a_timeout_has_at_most_eight_digits() {
         for (timeout, expected) in [
             (Duration::from_secs(5), "5000m"),
             (Duration::from_micros(1), "1m"),

@@ -1,4 +1,4 @@
-//! A connection: TCP, TLS, and what speaks there instead of gRPC.
+//! A connection: TCP, TLS, and the protocol of a peer that does not speak gRPC.
 
 use std::io;
 use std::pin::Pin;
@@ -17,11 +17,11 @@ use tokio_rustls::TlsConnector;
 
 use crate::peer::Speaks;
 
-/// What was noticed on the last connection. Errors of HTTP/2 do not tell.
+/// The protocol of the last peer. Errors of HTTP/2 do not contain it.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Noticed(Arc<Mutex<Option<Speaks>>>);
+pub(super) struct PeerProtocol(Arc<Mutex<Option<Speaks>>>);
 
-impl Noticed {
+impl PeerProtocol {
     pub(super) fn get(&self) -> Option<Speaks> {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -33,17 +33,17 @@ impl Noticed {
 
 /// Makes connections to one server.
 #[derive(Clone)]
-pub(super) struct Connector {
+pub(super) struct GrpcConnector {
     pub(super) host: String,
     pub(super) port: u16,
     pub(super) proxy: Option<Arc<Proxy>>,
-    /// With the name that the server must have.
+    /// With the name that the certificate must contain.
     pub(super) tls: Option<(Arc<ClientConfig>, ServerName<'static>)>,
-    pub(super) noticed: Noticed,
+    pub(super) protocol: PeerProtocol,
 }
 
-impl tower::Service<Uri> for Connector {
-    type Response = TokioIo<Box<dyn Stream>>;
+impl tower::Service<Uri> for GrpcConnector {
+    type Response = TokioIo<Box<dyn ByteStream>>;
     type Error = ConnectError;
     type Future = BoxFuture<'static, Result<Self::Response, ConnectError>>;
 
@@ -51,14 +51,14 @@ impl tower::Service<Uri> for Connector {
         Poll::Ready(Ok(()))
     }
 
-    /// The address is the configured one; the argument may say an `authority` that nobody can resolve.
+    /// The address is the configured one; the argument may contain an `authority` that cannot be resolved.
     fn call(&mut self, _origin: Uri) -> Self::Future {
         let connector = self.clone();
         Box::pin(async move { connector.connect().await.map(TokioIo::new) })
     }
 }
 
-impl Connector {
+impl GrpcConnector {
     async fn dial(&self) -> Result<TcpStream, ConnectError> {
         let addresses = tokio::net::lookup_host((self.host.as_str(), self.port))
             .await
@@ -69,8 +69,8 @@ impl Connector {
         Ok(tcp)
     }
 
-    async fn connect(self) -> Result<Box<dyn Stream>, ConnectError> {
-        self.noticed.set(None);
+    async fn connect(self) -> Result<Box<dyn ByteStream>, ConnectError> {
+        self.protocol.set(None);
         let tcp = match &self.proxy {
             None => self.dial().await?,
             Some(proxy) => {
@@ -79,15 +79,15 @@ impl Connector {
             }
         };
         let Some((config, name)) = self.tls else {
-            return Ok(Box::new(Listening::new(tcp, self.noticed)));
+            return Ok(Box::new(Recognizing::new(tcp, self.protocol)));
         };
         let tls = TlsConnector::from(config).connect(name, tcp);
         let tls = tls.await.map_err(ConnectError::Io)?;
         if tls.get_ref().1.alpn_protocol() != Some(b"h2") {
-            self.noticed.set(Some(Speaks::Http1));
+            self.protocol.set(Some(Speaks::Http1));
             return Err(ConnectError::NoHttp2);
         }
-        Ok(Box::new(Listening::new(tls, self.noticed)))
+        Ok(Box::new(Recognizing::new(tls, self.protocol)))
     }
 }
 
@@ -121,28 +121,28 @@ impl std::error::Error for ConnectError {
 }
 
 /// A stream of bytes in both directions.
-pub(super) trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
+pub(super) trait ByteStream: AsyncRead + AsyncWrite + Send + Unpin {}
 
-impl<S: AsyncRead + AsyncWrite + Send + Unpin> Stream for S {}
+impl<S: AsyncRead + AsyncWrite + Send + Unpin> ByteStream for S {}
 
-/// Looks at the first bytes that the peer sends, and passes everything on.
-struct Listening<S> {
+/// Recognizes the protocol by the first bytes of the peer.
+struct Recognizing<S> {
     stream: S,
     first: bool,
-    noticed: Noticed,
+    protocol: PeerProtocol,
 }
 
-impl<S> Listening<S> {
-    fn new(stream: S, noticed: Noticed) -> Self {
-        Listening {
+impl<S> Recognizing<S> {
+    fn new(stream: S, protocol: PeerProtocol) -> Self {
+        Recognizing {
             stream,
             first: true,
-            noticed,
+            protocol,
         }
     }
 }
 
-impl<S: AsyncRead + Unpin> AsyncRead for Listening<S> {
+impl<S: AsyncRead + Unpin> AsyncRead for Recognizing<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -152,13 +152,13 @@ impl<S: AsyncRead + Unpin> AsyncRead for Listening<S> {
         ready!(Pin::new(&mut self.stream).poll_read(context, buffer))?;
         if self.first {
             self.first = false;
-            self.noticed.set(Speaks::recognize(&buffer.filled()[before..]));
+            self.protocol.set(Speaks::recognize(&buffer.filled()[before..]));
         }
         Poll::Ready(Ok(()))
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for Listening<S> {
+impl<S: AsyncWrite + Unpin> AsyncWrite for Recognizing<S> {
     fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         Pin::new(&mut self.stream).poll_write(context, bytes)
     }

@@ -1,27 +1,25 @@
-//! Where calls go, checked so that the usual slips are named.
+//! The address of the server, with errors that name the usual slips.
 
 use collector_config::{Diagnostic, Settings};
 use reqwest::Url;
 
 use crate::endpoint;
 
-/// The server.
 #[derive(Clone, Debug)]
-pub(crate) struct Endpoint {
+pub(crate) struct GrpcEndpoint {
     /// `http://host:port` or `https://host:port`.
     pub(crate) url: Url,
     pub(crate) tls: bool,
 }
 
-impl Endpoint {
-    /// Reads `endpoint`: `host:port`, where `tls::insecure` says whether to use TLS, or the same behind `https://` or
-    /// `http://`, which say it themselves.
+impl GrpcEndpoint {
+    /// Reads `endpoint`: `host:port`, with TLS unless `tls::insecure` is set, or the same after `https://` or `http://`.
     pub(super) fn read(
         text: &str,
         insecure: bool,
         settings: &Settings,
         errors: &mut Vec<Diagnostic>,
-    ) -> Option<Endpoint> {
+    ) -> Option<GrpcEndpoint> {
         let text = text.trim();
         if text.is_empty() {
             let error = if settings.is_set("endpoint") {
@@ -54,7 +52,7 @@ impl Endpoint {
     }
 }
 
-fn check(text: &str, insecure: bool) -> Result<Endpoint, String> {
+fn check(text: &str, insecure: bool) -> Result<GrpcEndpoint, String> {
     const EXPECTED: &str = "expected `host:port`, `https://host:port` or `http://host:port`";
     let (tls, rest) = match text.split_once("://") {
         None if text.starts_with("unix:") => return Err(format!("Unix sockets are not supported, {EXPECTED}")),
@@ -93,7 +91,7 @@ fn check(text: &str, insecure: bool) -> Result<Endpoint, String> {
     if port.is_none_or(|port| port.parse::<u16>().is_err()) {
         return Err(format!("it has no port, {EXPECTED}; the usual port for gRPC is 4317"));
     }
-    Ok(Endpoint { url, tls })
+    Ok(GrpcEndpoint { url, tls })
 }
 
 #[cfg(test)]
@@ -120,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn slips_are_named() {
+    fn an_error_names_the_usual_slip() {
         for (text, expected) in [
             ("h", "no port"),
             ("https://h", "no port"),

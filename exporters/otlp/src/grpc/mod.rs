@@ -1,38 +1,33 @@
 //! Exporter `otlp_grpc`: OTLP over gRPC.
 //!
-//! * `settings`, `endpoint`: what the configuration says, checked without any I/O.
-//! * `connect`: TCP, TLS, and what speaks there instead of gRPC.
+//! * `settings`, `endpoint`: the configuration, checked without any I/O.
+//! * `connect`: TCP, TLS, and the protocol of a peer that does not speak gRPC.
 //! * `call`: one unary call, as bytes.
-//! * `answer`: what an answer means; pure.
-//! * `destination`: one attempt to send; queue and retries are [`collector_sending`].
+//! * `response`: the outcome of a response; pure.
+//! * `backend`: one attempt to send; queue and retries are in [`collector_sending`].
 
-pub(crate) mod answer;
+mod backend;
 pub(crate) mod call;
 mod connect;
-mod destination;
 mod endpoint;
+pub(crate) mod response;
 pub mod settings;
 
-use std::sync::Arc;
-
-use collector_config::ComponentId;
 use collector_config::{Diagnostics, Settings};
 use collector_data::Signal;
 use collector_runtime::component::{Create, Factory, Running};
-use collector_runtime::storage::Storage;
 use collector_runtime::{ComponentError, Exporter, Inbox};
 use futures_util::future::BoxFuture;
-use opentelemetry::metrics::Meter;
 use proxy::{Environment, Proxies, Proxy};
 
 use crate::authentication::Authentication;
-use crate::exporter::{self, Parts};
+use crate::exporter::{self, ExporterParts};
 use crate::tls::{Alpn, Client};
 use crate::{backends, route};
-use destination::Backend;
-use settings::Config;
+use backend::GrpcBackend;
+use settings::GrpcConfig;
 
-/// The factory of `otlp_grpc`, also known as `otlp`, the collector's older name.
+/// The factory of `otlp_grpc`, also known as `otlp`, the Collector's older name.
 pub fn factory() -> Factory<dyn Exporter> {
     Factory {
         type_name: "otlp_grpc",
@@ -45,36 +40,24 @@ pub fn factory() -> Factory<dyn Exporter> {
 }
 
 fn create(create: &Create<'_>) -> Result<Box<dyn Exporter>, Diagnostics> {
-    let config = Config::read(create.settings)?;
-    let storage = config.sending.queue.open("sending_queue", create);
-    let authentication = Authentication::find(config.auth.as_ref(), create);
-    let (storage, authentication) = match (storage, authentication) {
-        (Ok(storage), Ok(authentication)) => (storage, authentication),
-        (storage, authentication) => {
-            return Err(storage.err().into_iter().chain(authentication.err()).collect());
-        }
-    };
+    let config = GrpcConfig::read(create.settings)?;
+    let (parts, authentication) = ExporterParts::new(create, &config.sending.queue, config.auth.as_ref())?;
     Ok(Box::new(OtlpGrpc {
-        id: create.id.clone(),
+        parts,
         config,
         settings: create.settings.clone(),
-        storage,
         authentication,
-        meter: create.meter.clone(),
         tls: None,
         proxy: None,
     }))
 }
 
 struct OtlpGrpc {
-    id: ComponentId,
-    config: Config,
+    parts: ExporterParts,
+    config: GrpcConfig,
     settings: Settings,
-    /// Where the queue is kept.
-    storage: Option<Arc<dyn Storage>>,
     authentication: Authentication,
-    meter: Meter,
-    /// There once it is started.
+    /// Set by `start`.
     tls: Option<Client>,
     /// The environment's proxy for the endpoint.
     proxy: Option<Proxy>,
@@ -86,16 +69,16 @@ impl Exporter for OtlpGrpc {
         backends::warn_of_deltas(&self.settings, temporality, signals, url);
     }
 
-    /// Reads certificates. No connection is made: a backend that is away at the start is waited for.
+    /// Reads certificates. It opens no connection: the backend may be unavailable on startup.
     fn start(&mut self) -> BoxFuture<'_, Result<(), ComponentError>> {
         Box::pin(async {
             let url = &self.config.endpoint.url;
             let shown = route::shown(std::iter::once(url));
-            tracing::info!(exporter = %self.id, endpoint = shown, "exporting");
+            tracing::info!(exporter = %self.parts.id, endpoint = shown, "exporting");
             let proxies = Proxies::from(Environment::of_process());
             self.proxy = proxies.choose_tunnel(url.into())?.cloned();
             if let Some(proxy) = &self.proxy {
-                route::log(&self.id, &[(url, proxy)]);
+                route::log(&self.parts.id, &[(url, proxy)]);
             }
             let needed = self.config.endpoint.tls;
             self.tls = Some(self.config.tls.client(needed, Alpn::Http2).await?);
@@ -107,12 +90,10 @@ impl Exporter for OtlpGrpc {
         Box::pin(async move {
             let tls = self.tls.ok_or("the exporter was run before it was started")?;
             let sending = self.config.sending.clone();
-            let backend = Backend::new(self.config, self.authentication, tls.config, self.proxy)?;
-            let parts = Parts {
-                id: self.id,
-                meter: self.meter,
-                storage: self.storage,
+            let backend = GrpcBackend::new(self.config, self.authentication, tls.config, self.proxy)?;
+            let parts = ExporterParts {
                 reload: tls.reload,
+                ..self.parts
             };
             exporter::run(backend, sending, parts, input, running).await
         })

@@ -1,15 +1,15 @@
-//! The settings of `otlp_grpc`, under the collector's names, and their check.
+//! The settings of `otlp_grpc`, under the Collector's names, and their check.
 
 use std::collections::BTreeMap;
 
-use collector_config::{Diagnostics, Duration, Secret, Settings};
+use collector_config::{Diagnostic, Diagnostics, Duration, Secret, Settings};
 use collector_sending::{QueueSettings, RetrySettings};
 use reqwest::header::{HeaderMap, HeaderValue};
 use serde::Deserialize;
 
-use super::endpoint::Endpoint;
+use super::endpoint::GrpcEndpoint;
 use crate::authentication::AuthSettings;
-use crate::backends::{self, Sends};
+use crate::backends::{self, CheckedSettings};
 use crate::codes::NonRetryable;
 use crate::compression::Compression;
 use crate::exporter::Sending;
@@ -23,29 +23,29 @@ use crate::{endpoint, headers};
 pub struct OtlpGrpcSettings {
     /// `host:port`, with or without `https://` or `http://` before it.
     pub endpoint: String,
-    /// How long one attempt may take, connection and answer included; 0: forever.
+    /// The timeout of one attempt, connection and response included; 0: none.
     pub timeout: Duration,
     /// `gzip`, `zstd` or `none`.
     pub compression: String,
     /// Metadata of every call; the values are secrets.
     pub headers: BTreeMap<String, Secret>,
-    /// The extension that adds metadata; none unless given.
+    /// The extension that adds metadata, if any.
     pub auth: Option<AuthSettings>,
-    /// Certificates, and whether to use TLS at all.
+    /// TLS and its certificates.
     pub tls: TlsSettings,
-    /// Pings on a connection, to find out that it is dead; none unless given.
+    /// Pings that detect a dead connection, if set.
     pub keepalive: Option<KeepaliveSettings>,
-    /// The name that the server is called by (`:authority`), instead of the endpoint's.
+    /// `:authority` of each call, instead of the endpoint's name.
     pub authority: String,
-    /// How this program names itself.
+    /// The header `user-agent`.
     pub user_agent: String,
     /// `delta` or `cumulative`.
     pub temporality: String,
-    /// About totals, with `temporality: cumulative`.
+    /// Settings of totals, with `temporality: cumulative`.
     pub cumulative: CumulativeSettings,
     /// Retries.
     pub retry_on_failure: RetrySettings,
-    /// What waits in memory.
+    /// The queue.
     pub sending_queue: QueueSettings,
 }
 
@@ -53,11 +53,11 @@ pub struct OtlpGrpcSettings {
 #[derive(Clone, Copy, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct KeepaliveSettings {
-    /// How often to ping.
+    /// The interval between pings.
     pub time: Duration,
-    /// How long to wait for the answer to a ping before the connection is given up.
+    /// The timeout of a ping, after which the connection is closed.
     pub timeout: Duration,
-    /// Whether to ping while no request is on its way.
+    /// Ping while no request is in flight.
     pub permit_without_stream: bool,
 }
 
@@ -93,84 +93,87 @@ impl Default for OtlpGrpcSettings {
 
 /// The settings, checked.
 #[derive(Clone, Debug)]
-pub(crate) struct Config {
-    pub(crate) endpoint: Endpoint,
+pub(crate) struct GrpcConfig {
+    pub(crate) endpoint: GrpcEndpoint,
     pub(crate) timeout: Option<std::time::Duration>,
     pub(crate) compression: Compression,
     pub(crate) headers: HeaderMap,
     pub(crate) auth: Option<AuthSettings>,
     pub(crate) tls: TlsSettings,
     pub(crate) keepalive: Option<KeepaliveSettings>,
-    /// What stands before the path of each call: scheme and authority.
+    /// Scheme and authority of each call.
     pub(crate) origin: http::Uri,
     pub(crate) user_agent: HeaderValue,
     pub(crate) non_retryable: NonRetryable,
     pub(crate) sending: Sending,
 }
 
-/// Metadata that gRPC itself uses.
-fn is_reserved(name: &str) -> bool {
-    name.starts_with("grpc-") || name == "te" || name == "user-agent"
+/// Checks that no header is metadata of gRPC or binary metadata.
+fn check_metadata(headers: &HeaderMap, settings: &Settings, errors: &mut Vec<Diagnostic>) {
+    for name in headers.keys().map(|name| name.as_str()) {
+        let message = if name == "user-agent" {
+            format!("the header `{name}` is set by gRPC and cannot be changed; set `user_agent` instead")
+        } else if name.starts_with("grpc-") || name == "te" {
+            format!("the header `{name}` is set by gRPC and cannot be changed")
+        } else if name.ends_with("-bin") {
+            format!("`{name}` would be binary metadata, which is not supported")
+        } else {
+            continue;
+        };
+        errors.push(settings.error(&format!("headers::{name}"), message));
+    }
 }
 
-impl Config {
+/// Scheme and authority of each call; `None` if `authority` is not a name.
+fn origin(endpoint: &GrpcEndpoint, authority: &str) -> Option<http::Uri> {
+    let scheme = if endpoint.tls { "https" } else { "http" };
+    let text = match authority {
+        "" => endpoint.url.as_str().trim_end_matches('/').to_owned(),
+        authority => format!("{scheme}://{authority}"),
+    };
+    let origin = text.parse::<http::Uri>().ok()?;
+    let only_authority = origin.path_and_query().is_none_or(|path| path == "/");
+    let has_user = origin.authority()?.as_str().contains('@');
+    (only_authority && !has_user).then_some(origin)
+}
+
+impl KeepaliveSettings {
+    fn errors(&self, settings: &Settings) -> Vec<Diagnostic> {
+        let too_short = [("time", self.time), ("timeout", self.timeout)]
+            .into_iter()
+            .filter(|(_, value)| value.get() < std::time::Duration::from_secs(1));
+        let errors = too_short.map(|(key, value)| {
+            let message = format!("found {value}, expected 1s or more; servers end connections that ping too often");
+            settings.error(&format!("keepalive::{key}"), message)
+        });
+        errors.collect()
+    }
+}
+
+impl GrpcConfig {
     /// Reads and checks the settings, without any I/O.
-    pub(crate) fn read(settings: &Settings) -> Result<Config, Diagnostics> {
+    pub(crate) fn read(settings: &Settings) -> Result<GrpcConfig, Diagnostics> {
         let raw: OtlpGrpcSettings = settings.read()?;
         let mut errors = Vec::new();
-        let endpoint = Endpoint::read(&raw.endpoint, raw.tls.insecure, settings, &mut errors);
+        let endpoint = GrpcEndpoint::read(&raw.endpoint, raw.tls.insecure, settings, &mut errors);
         let headers = headers::read(&raw.headers, settings, &mut errors);
-        for name in headers.keys().map(|name| name.as_str()) {
-            if is_reserved(name) {
-                let hint = if name == "user-agent" {
-                    "; set `user_agent` instead"
-                } else {
-                    ""
-                };
-                let message = format!("the header `{name}` is set by gRPC and cannot be changed{hint}");
-                errors.push(settings.error(&format!("headers::{name}"), message));
-            } else if name.ends_with("-bin") {
-                let message = format!("`{name}` would be binary metadata, which is not supported");
-                errors.push(settings.error(&format!("headers::{name}"), message));
-            }
-        }
+        check_metadata(&headers, settings, &mut errors);
         let compression = Compression::read(&raw.compression, None, settings, &mut errors);
-        let origin = endpoint.as_ref().and_then(|endpoint| {
-            let scheme = if endpoint.tls { "https" } else { "http" };
-            let own = endpoint.url.as_str().trim_end_matches('/').to_owned();
-            let text = match raw.authority.as_str() {
-                "" => own,
-                authority => format!("{scheme}://{authority}"),
-            };
-            let origin = text.parse::<http::Uri>().ok().filter(|origin| {
-                let only_authority = origin.path_and_query().is_none_or(|path| path == "/");
-                only_authority
-                    && origin
-                        .authority()
-                        .is_some_and(|authority| !authority.as_str().contains('@'))
-            });
-            if origin.is_none() {
-                errors.push(settings.error("authority", "not a name, expected `host` or `host:port`"));
-            }
-            origin
-        });
+        let origin = endpoint.as_ref().and_then(|endpoint| origin(endpoint, &raw.authority));
+        if endpoint.is_some() && origin.is_none() {
+            errors.push(settings.error("authority", "not a name, expected `host` or `host:port`"));
+        }
         let user_agent = HeaderValue::try_from(&raw.user_agent);
         if user_agent.is_err() {
             let message = "it contains a character that is not valid in a header, such as a line break";
             errors.push(settings.error("user_agent", message));
         }
         if let Some(keepalive) = &raw.keepalive {
-            for (key, value) in [("time", keepalive.time), ("timeout", keepalive.timeout)] {
-                if value.get() < std::time::Duration::from_secs(1) {
-                    let message =
-                        format!("found {value}, expected 1s or more; servers end connections that ping too often");
-                    errors.push(settings.error(&format!("keepalive::{key}"), message));
-                }
-            }
+            errors.extend(keepalive.errors(settings));
         }
         errors.extend(raw.tls.errors(settings));
         let temporality = Temporality::read(&raw.temporality, raw.cumulative, settings, &mut errors);
-        let sends = Sends {
+        let sends = CheckedSettings {
             settings,
             headers: raw.headers.keys().map(|name| name.to_ascii_lowercase()).collect(),
             authenticated: raw.auth.is_some(),
@@ -200,7 +203,7 @@ impl Config {
             return Err(Diagnostics(errors));
         };
         let timeout = raw.timeout.get();
-        Ok(Config {
+        Ok(GrpcConfig {
             endpoint,
             timeout: (!timeout.is_zero()).then_some(timeout),
             compression,
@@ -224,13 +227,13 @@ impl Config {
 mod tests {
     use super::*;
 
-    fn read(yaml: &str) -> Result<Config, String> {
+    fn read(yaml: &str) -> Result<GrpcConfig, String> {
         read_with_warnings(yaml).0
     }
 
-    fn read_with_warnings(yaml: &str) -> (Result<Config, String>, String) {
+    fn read_with_warnings(yaml: &str) -> (Result<GrpcConfig, String>, String) {
         let settings = Settings::from_yaml(yaml).unwrap();
-        let config = Config::read(&settings).map_err(|errors| errors.to_string());
+        let config = GrpcConfig::read(&settings).map_err(|errors| errors.to_string());
         (config, settings.warnings().to_string())
     }
 

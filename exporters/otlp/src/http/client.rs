@@ -6,11 +6,11 @@ use collector_runtime::ComponentError;
 use proxy::{Environment, Proxies};
 use reqwest::redirect::Policy;
 
-use super::settings::Config;
+use super::settings::HttpConfig;
 use crate::tls::{Alpn, Reload};
 use crate::{USER_AGENT, route};
 
-/// The client, and what keeps its certificates fresh.
+/// The client, and the reload of its certificates.
 pub(super) struct Client {
     pub(super) http: reqwest::Client,
     pub(super) reload: Option<Reload>,
@@ -21,7 +21,7 @@ pub(super) struct Client {
 ///
 /// # Errors
 /// If certificates cannot be read or used, or the proxy of the environment cannot be used.
-pub(super) async fn build(config: &Config) -> Result<Client, ComponentError> {
+pub(super) async fn build(config: &HttpConfig) -> Result<Client, ComponentError> {
     let needs_tls = config.endpoints.all().any(|url| url.scheme() == "https");
     let pool = &config.pool;
     let alpn = if pool.http2 { Alpn::Both } else { Alpn::Http1 };
@@ -48,7 +48,7 @@ pub(super) async fn build(config: &Config) -> Result<Client, ComponentError> {
         Some(proxy) => Proxies::from(proxy.clone()),
         None => Proxies::from(Environment::of_process()),
     };
-    // The client's own reading of the environment knows no ports in NO_PROXY, and sends for loopback to proxies.
+    // reqwest ignores ports in NO_PROXY, and uses proxies for loopback.
     builder = builder.no_proxy();
     if !route::proxied(&proxies, config.endpoints.all())?.is_empty() {
         builder = builder.proxy(route::for_client(proxies.clone()));

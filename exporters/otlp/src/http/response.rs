@@ -1,95 +1,84 @@
-//! What an answer means (OTLP specification, "OTLP/HTTP Response"). Pure.
+//! The outcome of a response (OTLP specification, "OTLP/HTTP Response"). Pure.
 
 use std::time::SystemTime;
 
+use bytes::Bytes;
 use collector_data::Signal;
+use collector_sending::SendOutcome;
 use prost::Message;
-use proxy::{Proxy, ProxyError, ProxyFailure};
-use reqwest::Url;
+use proxy::{ProxyError, ProxyFailure};
 use reqwest::header::{CONTENT_TYPE, HeaderMap, LOCATION};
 
-use crate::codes::NonRetryable;
-use crate::meaning::{self, Class, Meaning};
+use crate::outcome::{self, RequestContext, StatusClass};
 use crate::rpc::RpcStatus;
 use crate::{endpoint, text};
 
-/// An answer of the backend.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Response<'a> {
+/// A response of the backend.
+#[derive(Clone, Debug)]
+pub(crate) struct HttpResponse {
     pub(crate) status: u16,
-    pub(crate) headers: &'a HeaderMap,
-    /// At most [`meaning::SUCCESS_LIMIT`] bytes of the body.
-    pub(crate) body: &'a [u8],
+    pub(crate) headers: HeaderMap,
+    /// At most [`outcome::SUCCESS_LIMIT`] bytes of the body.
+    pub(crate) body: Bytes,
 }
 
-/// What was asked, for messages.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Asked<'a> {
-    pub(crate) signal: Signal,
-    pub(crate) url: &'a Url,
-    /// The configured headers, whose values must not appear in messages.
-    pub(crate) secrets: &'a HeaderMap,
-    /// The codes after which data is given up.
-    pub(crate) non_retryable: &'a NonRetryable,
-    /// The proxy that the request was sent to, if there is one: it may be the one that answers.
-    pub(crate) proxy: Option<&'a Proxy>,
-}
-
-/// Reads an answer. `now` is for a `Retry-After` that is a date.
-pub(crate) fn meaning(asked: Asked<'_>, response: Response<'_>, now: SystemTime) -> Meaning {
-    let meaning = of_response(asked, response, now);
-    match asked.non_retryable.has_http(response.status) {
-        true => meaning.without_retry(),
-        false => meaning,
+/// Reads a response. `now` is for a `Retry-After` that is a date.
+pub(crate) fn outcome(context: RequestContext<'_>, response: &HttpResponse, now: SystemTime) -> SendOutcome {
+    let outcome = of_response(context, response, now);
+    match context.non_retryable.has_http(response.status) {
+        true => outcome::without_retry(outcome),
+        false => outcome,
     }
 }
 
-fn of_response(asked: Asked<'_>, response: Response<'_>, now: SystemTime) -> Meaning {
-    let host = endpoint::authority(asked.url);
+fn of_response(context: RequestContext<'_>, response: &HttpResponse, now: SystemTime) -> SendOutcome {
+    let host = context.host();
     let status = response.status;
-    let said = || said(asked, response);
+    let quoted = || quoted(context, response);
     if speaks_grpc(response) {
-        return Meaning::Misconfigured(format!(
-            "{host} speaks gRPC there (HTTP {status}), and otlp_http needs OTLP over HTTP: use the exporter otlp_grpc, or \
+        return SendOutcome::Misconfigured(format!(
+            "{host} speaks gRPC (HTTP {status}), and otlp_http needs OTLP over HTTP: use the exporter otlp_grpc, or \
              the port for HTTP, usually 4318"
         ));
     }
-    if let (407, Some(proxy)) = (status, asked.proxy) {
-        return Meaning::Retry {
+    if let (407, Some(proxy)) = (status, context.proxy) {
+        return SendOutcome::Retry {
             after: None,
             why: ProxyError::new(proxy, ProxyFailure::Status(status)).to_string(),
         };
     }
-    let host = match asked.proxy {
+    let host = match context.proxy {
         Some(proxy) => format!("{host} (through proxy {proxy})"),
         None => host,
     };
-    match Class::of(status) {
-        Class::Success => success(asked, response),
-        Class::Redirect => Meaning::Misconfigured(redirect(asked, response)),
-        Class::Access => Meaning::Misconfigured(refused(asked, &said(), status)),
-        Class::Missing => Meaning::Misconfigured(format!(
+    match StatusClass::of(status) {
+        StatusClass::Success => success(context, response),
+        StatusClass::Redirect => SendOutcome::Misconfigured(redirect(context, response)),
+        StatusClass::Access => SendOutcome::Misconfigured(refused(context, &quoted(), status)),
+        StatusClass::Missing => SendOutcome::Misconfigured(format!(
             "{host} has no OTLP intake at {} (HTTP {status}){}: check the endpoint",
-            asked.url.path(),
-            said()
+            context.url.path(),
+            quoted()
         )),
-        Class::TooLarge => Meaning::TooLarge(format!("{host} says the request is too large (HTTP 413){}", said())),
-        Class::Later => Meaning::Retry {
-            after: meaning::retry_after(response.headers, now),
+        StatusClass::TooLarge => {
+            SendOutcome::TooLarge(format!("{host} says the request is too large (HTTP 413){}", quoted()))
+        }
+        StatusClass::Later => SendOutcome::Retry {
+            after: outcome::retry_after(&response.headers, now),
             why: match status {
                 407 => format!(
                     "a proxy before {host} refused access (HTTP 407){}: check the proxy's credentials",
-                    said()
+                    quoted()
                 ),
-                _ => format!("{host} answered HTTP {status}{}", said()),
+                _ => format!("{host} answered HTTP {status}{}", quoted()),
             },
         },
-        Class::Never => Meaning::Permanent(format!("{host} answered HTTP {status}{}", said())),
+        StatusClass::Never => SendOutcome::Permanent(format!("{host} answered HTTP {status}{}", quoted())),
     }
 }
 
 /// A gRPC server answers a plain request with its own content type or status, and some do so with HTTP 200.
-fn speaks_grpc(response: Response<'_>) -> bool {
+fn speaks_grpc(response: &HttpResponse) -> bool {
     let content_type = response
         .headers
         .get(CONTENT_TYPE)
@@ -97,103 +86,86 @@ fn speaks_grpc(response: Response<'_>) -> bool {
     content_type.starts_with(b"application/grpc") || response.headers.contains_key("grpc-status")
 }
 
-fn redirect(asked: Asked<'_>, response: Response<'_>) -> String {
-    let host = endpoint::authority(asked.url);
+fn redirect(context: RequestContext<'_>, response: &HttpResponse) -> String {
+    let host = context.host();
     let status = response.status;
     let target = response
         .headers
         .get(LOCATION)
-        .and_then(|location| asked.url.join(location.to_str().ok()?).ok());
+        .and_then(|location| context.url.join(location.to_str().ok()?).ok());
     // Only the host: the rest of the target may hold anything.
     let target = target.map_or_else(
-        || "an unknown place".into(),
+        || "an unknown address".into(),
         |url| format!("{}://{}", url.scheme(), endpoint::authority(&url)),
     );
     format!(
         "{host} redirects to {} (HTTP {status}), which is not followed so that headers with keys stay here: \
          set the endpoint to the right address",
-        text::clean(&target, asked.secrets)
+        text::clean(&target, context.secrets)
     )
 }
 
-fn refused(asked: Asked<'_>, said: &str, status: u16) -> String {
-    let host = endpoint::authority(asked.url);
-    if endpoint::is_datadog(asked.url) || asked.secrets.contains_key("dd-api-key") {
+fn refused(context: RequestContext<'_>, quoted: &str, status: u16) -> String {
+    let host = context.host();
+    if endpoint::is_datadog(context.url) || context.secrets.contains_key("dd-api-key") {
         format!(
-            "{host} refused the API key, or the key belongs to another site (HTTP {status}){said}: \
+            "{host} refused the API key, or the key belongs to another site (HTTP {status}){quoted}: \
              check headers::dd-api-key and the endpoint (https://otlp.<DD_SITE>)"
         )
     } else {
-        format!("{host} refused access (HTTP {status}){said}: check the headers with the credentials and the endpoint")
+        format!(
+            "{host} refused access (HTTP {status}){quoted}: check the headers with the credentials and the endpoint"
+        )
     }
 }
 
-/// `: message` from the body, or nothing.
-fn said(asked: Asked<'_>, response: Response<'_>) -> String {
-    let status = RpcStatus::decode(response.body).ok();
+/// `: message` from the body; empty for none.
+fn quoted(context: RequestContext<'_>, response: &HttpResponse) -> String {
+    let status = RpcStatus::decode(&response.body[..]).ok();
     let status = status.filter(|_| is(response, "application/x-protobuf"));
     let message = status.map(|status| status.message).or_else(|| json_message(response));
-    let message = message.unwrap_or_else(|| {
-        let text = String::from_utf8_lossy(response.body);
-        match text::html_title(&text) {
-            Some(title) => format!("a web page \"{title}\""),
-            None => text.into_owned(),
-        }
-    });
-    match text::clean(&message, asked.secrets) {
-        message if message.is_empty() => message,
-        message => format!(": {message}"),
-    }
+    context.quoted(&message.unwrap_or_else(|| String::from_utf8_lossy(&response.body).into_owned()))
 }
 
 /// The message of a status in JSON.
-fn json_message(response: Response<'_>) -> Option<String> {
-    let body: serde_json::Value = serde_json::from_slice(response.body).ok()?;
+fn json_message(response: &HttpResponse) -> Option<String> {
+    let body: serde_json::Value = serde_json::from_slice(&response.body).ok()?;
     Some(body.get("message")?.as_str()?.to_owned())
 }
 
-/// Any 2xx is a success. The collector treats an answer that it cannot read as a failure; the data did arrive, so here
-/// it counts as delivered, with a warning. A web page is no such answer: that address is not an OTLP intake.
-fn success(asked: Asked<'_>, response: Response<'_>) -> Meaning {
-    let body = response.body;
+/// Any 2xx is a success. The Collector treats a response that it cannot read as a failure; the data did arrive, so here
+/// it counts as delivered, with a warning. A web page does not: that address is not an OTLP intake.
+fn success(context: RequestContext<'_>, response: &HttpResponse) -> SendOutcome {
+    let body = &response.body;
     if body.is_empty() {
-        return Meaning::Accepted;
+        return SendOutcome::Accepted;
     }
-    let host = endpoint::authority(asked.url);
+    let host = context.host();
     let status = response.status;
     if let Some(title) = text::html_title(&String::from_utf8_lossy(body)) {
-        return Meaning::Misconfigured(format!(
+        return SendOutcome::Misconfigured(format!(
             "{host} answered with a web page \"{}\" (HTTP {status}), so there is no OTLP intake at {}: check the endpoint",
-            text::clean(&title, asked.secrets),
-            asked.url.path(),
+            text::clean(&title, context.secrets),
+            context.url.path(),
         ));
     }
-    match partial_success(asked.signal, response) {
-        Ok((0, message)) if message.is_empty() => Meaning::Accepted,
-        Ok((rejected, message)) => Meaning::Partial {
-            rejected: u64::try_from(rejected).unwrap_or(0),
-            message: text::clean(&message, asked.secrets),
-        },
-        Err(why) => Meaning::Partial {
-            rejected: 0,
-            message: format!("{host} answered HTTP {status} with a body that is not an OTLP response: {why}"),
-        },
-    }
+    let partial = partial_success(context.signal, response);
+    context.success(partial, &format!("HTTP {status} with a body"))
 }
 
 /// The rejected items and the message.
-fn partial_success(signal: Signal, response: Response<'_>) -> Result<(i64, String), String> {
-    // Some backends answer in JSON whatever was asked.
+fn partial_success(signal: Signal, response: &HttpResponse) -> Result<(i64, String), String> {
+    // Some backends answer protobuf requests in JSON.
     if is(response, "application/json") {
-        return json_partial_success(response.body);
+        return json_partial_success(&response.body);
     }
-    meaning::partial_success(signal, response.body)
+    outcome::partial_success(signal, &response.body)
 }
 
-/// By hand, since the three messages differ only in the name of the count, and a count may be a text or a number.
+/// The three messages differ only in the name of the count, which may be a string or a number.
 fn json_partial_success(body: &[u8]) -> Result<(i64, String), String> {
     let body: serde_json::Value = serde_json::from_slice(body).map_err(|why| why.to_string())?;
-    // The protobuf JSON mapping asks readers to take the names of the fields as they are in the .proto, too.
+    // The protobuf JSON mapping requires readers to accept the field names of the .proto, too.
     let partial = [&body["partialSuccess"], &body["partial_success"]];
     let keys = [
         "rejectedLogRecords",
@@ -214,7 +186,7 @@ fn json_partial_success(body: &[u8]) -> Result<(i64, String), String> {
     Ok((rejected.unwrap_or(0), message.unwrap_or_default().to_owned()))
 }
 
-fn is(response: Response<'_>, content_type: &str) -> bool {
+fn is(response: &HttpResponse, content_type: &str) -> bool {
     let found = response.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
     let found = found.map(|found| found.split(';').next().unwrap_or_default().trim());
     found.is_some_and(|found| found.eq_ignore_ascii_case(content_type))
@@ -226,9 +198,12 @@ mod tests {
 
     use opentelemetry_proto::tonic::collector::logs::v1::{ExportLogsPartialSuccess, ExportLogsServiceResponse};
 
-    use super::*;
+    use reqwest::Url;
 
-    fn read_answer(url: &str, status: u16, headers: &[(&'static str, &str)], body: &[u8]) -> Meaning {
+    use super::*;
+    use crate::codes::NonRetryable;
+
+    fn read_answer(url: &str, status: u16, headers: &[(&'static str, &str)], body: &[u8]) -> SendOutcome {
         let url = Url::parse(url).unwrap();
         let mut secrets = HeaderMap::new();
         secrets.insert("x-key", "hunter2".parse().unwrap());
@@ -237,22 +212,22 @@ mod tests {
             (name, value.parse().unwrap())
         });
         let headers: HeaderMap = headers.collect();
-        let asked = Asked {
+        let context = RequestContext {
             signal: Signal::Logs,
             url: &url,
             secrets: &secrets,
             non_retryable: &NonRetryable::default(),
             proxy: None,
         };
-        let response = Response {
+        let response = HttpResponse {
             status,
-            headers: &headers,
-            body,
+            headers,
+            body: Bytes::copy_from_slice(body),
         };
         // Sun, 06 Nov 1994 08:49:37 GMT
-        meaning(
-            asked,
-            response,
+        outcome(
+            context,
+            &response,
             SystemTime::UNIX_EPOCH + Duration::from_secs(784_111_777),
         )
     }
@@ -275,26 +250,29 @@ mod tests {
     #[test]
     fn every_2xx_is_a_success() {
         for status in [200, 202, 204] {
-            assert_eq!(read_answer(OTHER, status, &[], b""), Meaning::Accepted);
+            assert_eq!(read_answer(OTHER, status, &[], b""), SendOutcome::Accepted);
         }
-        assert_eq!(read_answer(OTHER, 200, &[PROTO], &partial(0, "")), Meaning::Accepted);
-        assert_eq!(read_answer(OTHER, 200, &[JSON], b"{}"), Meaning::Accepted);
+        assert_eq!(
+            read_answer(OTHER, 200, &[PROTO], &partial(0, "")),
+            SendOutcome::Accepted
+        );
+        assert_eq!(read_answer(OTHER, 200, &[JSON], b"{}"), SendOutcome::Accepted);
         assert_eq!(
             read_answer(OTHER, 200, &[JSON], br#"{"partialSuccess":{}}"#),
-            Meaning::Accepted
+            SendOutcome::Accepted
         );
     }
 
     #[test]
-    fn partial_success_is_read_in_both_forms() {
-        let expected = Meaning::Partial {
+    fn reads_a_partial_success_in_both_forms() {
+        let expected = SendOutcome::Partial {
             rejected: 2,
             message: "too old".into(),
         };
         assert_eq!(read_answer(OTHER, 200, &[PROTO], &partial(2, "too\nold")), expected);
         let json = br#"{"partialSuccess":{"rejectedLogRecords":"2","errorMessage":"too old"}}"#;
         assert_eq!(read_answer(OTHER, 200, &[JSON], json), expected);
-        let warning = Meaning::Partial {
+        let warning = SendOutcome::Partial {
             rejected: 0,
             message: "deprecated".into(),
         };
@@ -302,29 +280,28 @@ mod tests {
     }
 
     #[test]
-    fn an_unreadable_success_is_delivered_with_a_warning_but_a_web_page_is_not() {
-        let Meaning::Partial { rejected: 0, message } = read_answer(OTHER, 200, &[], b"OK then") else {
+    fn an_unreadable_success_is_a_warning_and_a_web_page_an_error() {
+        let SendOutcome::Partial { rejected: 0, message } = read_answer(OTHER, 200, &[], b"OK then") else {
             panic!()
         };
         assert!(message.contains("not an OTLP response"), "{message}");
         let page = read_answer(OTHER, 200, &[], b"<html><title>Log in</title></html>");
-        assert!(matches!(page, Meaning::Misconfigured(why) if why.contains("\"Log in\"") && why.contains("h:4318")));
+        assert!(
+            matches!(page, SendOutcome::Misconfigured(why) if why.contains("\"Log in\"") && why.contains("h:4318"))
+        );
     }
 
     #[test]
-    fn a_grpc_server_is_told_whatever_it_answers() {
+    fn recognizes_a_grpc_server_by_any_answer() {
         for (status, headers) in [
             (200, [("content-type", "application/grpc"), ("grpc-status", "12")]),
             (415, [("content-type", "application/grpc"), ("x", "y")]),
             (503, [("x", "y"), ("grpc-status", "14")]),
         ] {
-            let Meaning::Misconfigured(why) = read_answer(OTHER, status, &headers, b"") else {
+            let SendOutcome::Misconfigured(why) = read_answer(OTHER, status, &headers, b"") else {
                 panic!("{status}")
             };
-            assert!(
-                why.contains("h:4318 speaks gRPC there") && why.contains("otlp_grpc"),
-                "{why}"
-            );
+            assert!(why.contains("h:4318 speaks gRPC") && why.contains("otlp_grpc"), "{why}");
         }
     }
 
@@ -338,7 +315,7 @@ mod tests {
             ("soon", None),
             ("-5", None),
         ] {
-            let Meaning::Retry { after, .. } = read_answer(OTHER, 429, &[("retry-after", value)], b"") else {
+            let SendOutcome::Retry { after, .. } = read_answer(OTHER, 429, &[("retry-after", value)], b"") else {
                 panic!()
             };
             assert_eq!(after, expected.map(Duration::from_secs), "{value}");
@@ -346,7 +323,7 @@ mod tests {
     }
 
     #[test]
-    fn messages_say_who_what_and_what_to_do() {
+    fn a_message_names_the_host_the_problem_and_the_fix() {
         let rpc = RpcStatus {
             code: 3,
             message: "bad field hunter2".into(),
@@ -398,10 +375,10 @@ mod tests {
                 "h:4318 redirects to https://evil.example (HTTP 307)",
             ),
             (OTHER, 302, &[("location", "/login")], b"", "redirects to http://h:4318"),
-            (OTHER, 304, &[], b"", "redirects to an unknown place"),
+            (OTHER, 304, &[], b"", "redirects to an unknown address"),
             (OTHER, 413, &[], b"", "h:4318 says the request is too large (HTTP 413)"),
         ] {
-            let (Meaning::Permanent(why) | Meaning::Misconfigured(why) | Meaning::TooLarge(why)) =
+            let (SendOutcome::Permanent(why) | SendOutcome::Misconfigured(why) | SendOutcome::TooLarge(why)) =
                 read_answer(url, status, headers, body)
             else {
                 panic!("{status}")

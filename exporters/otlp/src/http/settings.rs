@@ -1,4 +1,4 @@
-//! The settings of `otlp_http`, under the collector's names, and their check.
+//! The settings of `otlp_http`, under the Collector's names, and their check.
 
 use std::collections::BTreeMap;
 
@@ -10,10 +10,10 @@ use reqwest::header::HeaderMap;
 use serde::Deserialize;
 
 use crate::authentication::AuthSettings;
-use crate::backends::{self, Sends};
+use crate::backends::{self, CheckedSettings};
 use crate::codes::NonRetryable;
 use crate::compression::Compression;
-use crate::encode::{Encoding, Format};
+use crate::encode::{BodyFormat, Encoding};
 use crate::endpoint::{self, Endpoints};
 use crate::exporter::Sending;
 use crate::headers;
@@ -34,40 +34,40 @@ pub struct OtlpHttpSettings {
     pub logs_endpoint: String,
     /// The form of the body: `proto` or `json`.
     pub encoding: String,
-    /// How long one attempt may take, connection and answer included; 0: forever.
+    /// The timeout of one attempt, connection and response included; 0: none.
     pub timeout: Duration,
     /// `gzip`, `zstd` or `none`.
     pub compression: String,
-    /// How hard to compress.
+    /// The compression level.
     pub compression_params: CompressionParams,
     /// Headers of every request; the values are secrets.
     pub headers: BTreeMap<String, Secret>,
-    /// The extension that adds headers; none unless given.
+    /// The extension that adds headers, if any.
     pub auth: Option<AuthSettings>,
     /// Certificates.
     pub tls: TlsSettings,
-    /// The proxy for all requests. Without it the environment's `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY` and `NO_PROXY`
-    /// hold. Endpoints on this machine are always reached directly. It may hold a password.
+    /// The proxy for all requests; else `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY` and `NO_PROXY` of the environment apply.
+    /// Endpoints on loopback are always reached directly. It may contain a password.
     pub proxy_url: Secret,
-    /// How long a connection may be idle before it is closed; 0: for ever.
+    /// The time after which an idle connection is closed; 0: never.
     pub idle_conn_timeout: Duration,
-    /// How many idle connections are kept for each host; 0: as many as there are.
+    /// The most idle connections per host; 0: no limit.
     pub max_idle_conns_per_host: usize,
-    /// Whether each request gets a connection of its own.
+    /// A new connection for each request.
     pub disable_keep_alives: bool,
-    /// Whether to use HTTP/2 where a server offers it, behind TLS.
+    /// HTTP/2 where a server offers it, over TLS.
     pub force_attempt_http2: bool,
-    /// How often to ping on an HTTP/2 connection; 0: never.
+    /// The interval between pings on an HTTP/2 connection; 0: no pings.
     pub http2_read_idle_timeout: Duration,
-    /// How long to wait for the answer to a ping before the connection is closed; 0: 20s.
+    /// The timeout of a ping, after which the connection is closed; 0: 20s.
     pub http2_ping_timeout: Duration,
     /// `delta` or `cumulative`.
     pub temporality: String,
-    /// About totals, with `temporality: cumulative`.
+    /// Settings of totals, with `temporality: cumulative`.
     pub cumulative: CumulativeSettings,
     /// Retries.
     pub retry_on_failure: RetrySettings,
-    /// What waits in memory.
+    /// The queue.
     pub sending_queue: QueueSettings,
 }
 
@@ -110,7 +110,7 @@ impl Default for OtlpHttpSettings {
 
 /// The settings, checked.
 #[derive(Clone, Debug)]
-pub(crate) struct Config {
+pub(crate) struct HttpConfig {
     pub(crate) endpoints: Endpoints,
     pub(crate) timeout: Option<std::time::Duration>,
     pub(crate) encoding: Encoding,
@@ -123,7 +123,7 @@ pub(crate) struct Config {
     pub(crate) sending: Sending,
 }
 
-/// How connections are kept.
+/// The pool of connections.
 #[derive(Clone, Debug)]
 pub(crate) struct Pool {
     pub(crate) idle_timeout: Option<std::time::Duration>,
@@ -144,7 +144,7 @@ impl Pool {
         Pool {
             idle_timeout: unless_zero(raw.idle_conn_timeout),
             max_idle_per_host,
-            // A connection that carries many requests at once cannot be closed after each.
+            // An HTTP/2 connection carries many requests at once, so it cannot be closed after each.
             http2: raw.force_attempt_http2 && !raw.disable_keep_alives,
             ping_interval: unless_zero(raw.http2_read_idle_timeout),
             ping_timeout: unless_zero(raw.http2_ping_timeout),
@@ -152,18 +152,18 @@ impl Pool {
     }
 }
 
-impl Config {
+impl HttpConfig {
     /// Reads and checks the settings, without any I/O.
-    pub(crate) fn read(settings: &Settings) -> Result<Config, Diagnostics> {
+    pub(crate) fn read(settings: &Settings) -> Result<HttpConfig, Diagnostics> {
         let raw: OtlpHttpSettings = settings.read()?;
         let mut errors = Vec::new();
         let endpoints = Endpoints::read(&raw, settings, &mut errors);
         let headers = headers::read(&raw.headers, settings, &mut errors);
         let level = raw.compression_params.level;
         let compression = Compression::read(&raw.compression, level, settings, &mut errors);
-        let format = Format::of(&raw.encoding).unwrap_or_else(|why| {
+        let format = BodyFormat::of(&raw.encoding).unwrap_or_else(|why| {
             errors.push(settings.error("encoding", why));
-            Format::Proto
+            BodyFormat::Proto
         });
         let proxy = match raw.proxy_url.expose() {
             "" => None,
@@ -178,7 +178,7 @@ impl Config {
         }
         errors.extend(raw.tls.errors(settings));
         let temporality = Temporality::read(&raw.temporality, raw.cumulative, settings, &mut errors);
-        let sends = Sends {
+        let sends = CheckedSettings {
             settings,
             headers: raw.headers.keys().map(|name| name.to_ascii_lowercase()).collect(),
             authenticated: raw.auth.is_some(),
@@ -208,7 +208,7 @@ impl Config {
         }
         let timeout = raw.timeout.get();
         let pool = Pool::of(&raw);
-        Ok(Config {
+        Ok(HttpConfig {
             endpoints,
             timeout: (!timeout.is_zero()).then_some(timeout),
             encoding: Encoding { format, compression },
@@ -232,7 +232,7 @@ mod tests {
     use super::*;
 
     fn errors(yaml: &str) -> String {
-        Config::read(&Settings::from_yaml(yaml).unwrap())
+        HttpConfig::read(&Settings::from_yaml(yaml).unwrap())
             .unwrap_err()
             .to_string()
     }
@@ -243,9 +243,9 @@ mod tests {
                     headers: {dd-api-key: hunter2, dd-otel-metric-config: '{\"resource_attributes_as_tags\": true}'}\n\
                     timeout: 1m30s\nproxy_url: 'http://u:hunter2@proxy:1'\nretry_on_failure: {max_elapsed_time: 0}\nsending_queue: {queue_size: 5}";
         let settings = Settings::from_yaml(yaml).unwrap();
-        let config = Config::read(&settings).unwrap();
+        let config = HttpConfig::read(&settings).unwrap();
         assert_eq!(config.encoding.compression, Compression::Zstd(3));
-        assert_eq!(config.encoding.format, Format::Proto);
+        assert_eq!(config.encoding.format, BodyFormat::Proto);
         assert_eq!(config.timeout, Some(std::time::Duration::from_secs(90)));
         assert_eq!(config.sending.queue.queue_size, 5);
         assert!(config.sending.queue.block_on_overflow, "nothing is dropped by default");
@@ -288,7 +288,7 @@ mod tests {
         }
         for url in ["http://proxy", "socks5://u:p@proxy:1", "socks5h://proxy"] {
             let yaml = format!("endpoint: https://h\nproxy_url: '{url}'");
-            assert!(Config::read(&Settings::from_yaml(&yaml).unwrap()).is_ok(), "{url}");
+            assert!(HttpConfig::read(&Settings::from_yaml(&yaml).unwrap()).is_ok(), "{url}");
         }
     }
 
@@ -304,10 +304,10 @@ mod tests {
     }
 
     #[test]
-    fn a_key_over_plain_http_is_warned_of_unless_it_stays_here() {
+    fn warns_of_a_key_over_plain_http_except_on_loopback() {
         let warnings = |url: &str| {
             let settings = Settings::from_yaml(&format!("endpoint: {url}\nheaders: {{dd-api-key: x}}")).unwrap();
-            Config::read(&settings).unwrap();
+            HttpConfig::read(&settings).unwrap();
             settings.warnings().to_string()
         };
         let found = warnings("http://proxy.example:4318");
@@ -323,7 +323,7 @@ mod tests {
     fn warns_of_skipped_verification_and_grpc_port() {
         let yaml = "endpoint: https://h:4317\ntls:\n  insecure_skip_verify: true";
         let settings = Settings::from_yaml(yaml).unwrap();
-        Config::read(&settings).unwrap();
+        HttpConfig::read(&settings).unwrap();
         let found = settings.warnings().to_string();
         assert!(
             found.contains("yaml:1:11: endpoint: port 4317 is usually for gRPC"),

@@ -13,32 +13,32 @@ use rustls::pki_types::ServerName;
 use tokio::time::error::Elapsed;
 use tonic::transport::{Channel, Endpoint};
 
-use super::answer::{self, Asked};
-use super::call::{self, Answer};
-use super::connect::{Connector, Noticed};
-use super::settings::Config;
+use super::call::{self, GrpcResponse};
+use super::connect::{GrpcConnector, PeerProtocol};
+use super::response;
+use super::settings::GrpcConfig;
 use crate::authentication::{Authentication, Signed};
-use crate::encode::{self, Encoding, Format, GRPC_LIMITS};
-use crate::meaning::Meaning;
+use crate::encode::{self, BodyFormat, Encoding, GRPC_LIMITS};
+use crate::outcome::RequestContext;
 use crate::peer::{self, Hello, Speaks};
 use crate::{endpoint, failure, route};
 
 /// The backend, reached over gRPC.
-pub(super) struct Backend {
-    config: Config,
+pub(super) struct GrpcBackend {
+    config: GrpcConfig,
     authentication: Authentication,
     transport: Endpoint,
-    connector: Connector,
-    /// Connects when it is first used, and again after a connection broke.
+    connector: GrpcConnector,
+    /// Connects on first use, and again after a connection breaks.
     channel: Mutex<Channel>,
-    noticed: Noticed,
+    protocol: PeerProtocol,
 }
 
-impl Backend {
+impl GrpcBackend {
     /// # Errors
-    /// If the settings do not make a connection; they are checked already.
+    /// If the settings make no endpoint, which their check excludes.
     pub(super) fn new(
-        config: Config,
+        config: GrpcConfig,
         authentication: Authentication,
         tls: ClientConfig,
         proxy: Option<Proxy>,
@@ -55,8 +55,8 @@ impl Backend {
                 .keep_alive_timeout(keepalive.timeout.get())
                 .keep_alive_while_idle(keepalive.permit_without_stream);
         }
-        let noticed = Noticed::default();
-        let connector = Connector {
+        let protocol = PeerProtocol::default();
+        let connector = GrpcConnector {
             host: config.endpoint.host().to_owned(),
             port: config.endpoint.port(),
             proxy: proxy.map(Arc::new),
@@ -64,15 +64,15 @@ impl Backend {
                 true => Some((Arc::new(tls), server_name(&config)?)),
                 false => None,
             },
-            noticed: noticed.clone(),
+            protocol: protocol.clone(),
         };
-        Ok(Backend {
+        Ok(GrpcBackend {
             authentication,
             channel: Mutex::new(transport.connect_with_connector_lazy(connector.clone())),
             config,
             transport,
             connector,
-            noticed,
+            protocol,
         })
     }
 
@@ -82,7 +82,7 @@ impl Backend {
         request: &Request,
         message: Bytes,
         signed: &Signed,
-    ) -> Result<Result<Answer, tonic::transport::Error>, Elapsed> {
+    ) -> Result<Result<GrpcResponse, tonic::transport::Error>, Elapsed> {
         let headers = call::headers(&signed.headers, self.config.timeout);
         let call = call::unary(self.channel(), request.signal, &headers, &request.compression, message);
         match self.config.timeout {
@@ -95,28 +95,28 @@ impl Backend {
         self.channel.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// After a timeout: the connection may be dead without either side knowing.
-    fn connect_anew(&self) {
+    /// After a timeout, the connection may be dead without an error on either side.
+    fn reconnect(&self) {
         let channel = self.transport.connect_with_connector_lazy(self.connector.clone());
         *self.channel.lock().unwrap_or_else(PoisonError::into_inner) = channel;
     }
 
-    /// Why there was no answer.
+    /// Explains why no response arrived.
     async fn explain(&self, error: &tonic::transport::Error) -> String {
         let endpoint = &self.config.endpoint;
         let host = endpoint::authority(&endpoint.url);
-        let mut speaks = self.noticed.get();
+        let mut speaks = self.protocol.get();
         let proxy = self.connector.proxy.as_deref();
         if speaks.is_none() && proxy.is_none() && !endpoint.tls && failure::is_broken(error) {
-            // A peer that does not know HTTP/2 may hang up without a word; to a plain request it answers.
+            // A peer without HTTP/2 may close the connection silently; it answers a plain request.
             speaks = peer::ask(&endpoint.url, Hello::Http1).await;
         }
         match speaks {
             Some(Speaks::Http1) => format!(
-                "{host} speaks HTTP/1.1 there, and gRPC needs HTTP/2: this is an endpoint for OTLP over HTTP; use the \
+                "{host} speaks HTTP/1.1, and gRPC needs HTTP/2: this is an endpoint for OTLP over HTTP; use the \
                  exporter otlp_http, or the port for gRPC, usually 4317"
             ),
-            Some(Speaks::Tls) => format!("{host} expects TLS there: write https:// or remove tls::insecure"),
+            Some(Speaks::Tls) => format!("{host} expects TLS: write https:// or remove tls::insecure"),
             Some(Speaks::Http2) | None => {
                 let why = failure::explain_cause(Some(error), &endpoint.url, false);
                 match proxy {
@@ -127,9 +127,9 @@ impl Backend {
         }
     }
 
-    /// What it means that there was no answer in time.
-    async fn late(&self) -> Meaning {
-        self.connect_anew();
+    /// The outcome of a timeout.
+    async fn late(&self) -> SendOutcome {
+        self.reconnect();
         let url = &self.config.endpoint.url;
         let why = failure::late(&endpoint::authority(url), self.config.timeout);
         let why = match self.connector.proxy.as_deref() {
@@ -139,12 +139,12 @@ impl Backend {
                 None => route::through(why, proxy),
             },
         };
-        Meaning::Retry { after: None, why }
+        SendOutcome::Retry { after: None, why }
     }
 }
 
-/// `server_name_override`, else the name in `authority`, else the endpoint's.
-fn server_name(config: &Config) -> Result<ServerName<'static>, ComponentError> {
+/// `server_name_override`, else the name in `authority`, else the name in `endpoint`.
+fn server_name(config: &GrpcConfig) -> Result<ServerName<'static>, ComponentError> {
     if let Some(name) = config.tls.expected_name() {
         return Ok(name);
     }
@@ -153,10 +153,10 @@ fn server_name(config: &Config) -> Result<ServerName<'static>, ComponentError> {
     Ok(ServerName::try_from(host)?)
 }
 
-impl Destination for Backend {
+impl Destination for GrpcBackend {
     fn prepare(&self, payload: Arc<Payload>) -> Result<Vec<Request>, String> {
         let encoding = Encoding {
-            format: Format::Proto,
+            format: BodyFormat::Proto,
             compression: self.config.compression,
         };
         encode::requests(payload, encoding, GRPC_LIMITS)
@@ -176,35 +176,35 @@ impl Destination for Backend {
             Ok(signed) => signed,
             Err(outcome) => return outcome,
         };
-        let mut answer = self.call(request, message.clone(), &signed).await;
-        if let Ok(Ok(refusal)) = &answer
-            && answer::is_unauthenticated(refusal)
+        let mut response = self.call(request, message.clone(), &signed).await;
+        if let Ok(Ok(refusal)) = &response
+            && response::is_unauthenticated(refusal)
         {
-            // The token may have expired or been revoked: once more, with another one.
+            // The token may have expired or been revoked: retry once with another one.
             match self.authentication.sign_again(&signed, configured).await {
                 Ok(None) => {}
                 Err(outcome) => return outcome,
                 Ok(Some(other)) => {
                     signed = other;
-                    answer = self.call(request, message, &signed).await;
+                    response = self.call(request, message, &signed).await;
                 }
             }
         }
-        let asked = Asked {
+        let context = RequestContext {
             signal: request.signal,
             url: &self.config.endpoint.url,
             secrets: &signed.headers,
             non_retryable: &self.config.non_retryable,
+            proxy: None,
         };
-        let meaning = match answer {
-            Ok(Ok(answer)) => answer::meaning(asked, &answer, SystemTime::now()),
+        match response {
+            Ok(Ok(response)) => response::outcome(context, &response, SystemTime::now()),
             Ok(Err(error)) if failure::is_late(&error) => self.late().await,
-            Ok(Err(error)) => Meaning::Retry {
+            Ok(Err(error)) => SendOutcome::Retry {
                 after: None,
                 why: self.explain(&error).await,
             },
             Err(_) => self.late().await,
-        };
-        meaning.into()
+        }
     }
 }
