@@ -1,67 +1,59 @@
-//! What every transport has in common: for each behaviour of a server, what becomes of the data and how often it is tried.
-#![allow(clippy::unwrap_used, reason = "only tests are here")]
-
-mod common;
+//! Every transport decides the same: for each behavior of a server, the outcome of the data and the number of attempts.
 
 use std::time::Duration;
 
+use crate::support::{Exporting, KEY, QUICK, intake, logs, span, start_of, sum};
 use collector_data::{Outcome, Payload};
 use collector_runtime::health::Status;
-use common::{Exporting, KEY, QUICK, logs, span, start_of, sum};
 use opentelemetry_proto::tonic::metrics::v1::AggregationTemporality;
 use simulator::otlp_intake::profile::Temporalities;
 use simulator::otlp_intake::{IntakeOptions, OtlpIntake, Profile, ScriptedReply, Signal, SizeLimits};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Transport {
+enum Encoding {
     Proto,
     Json,
     Grpc,
 }
 
-const ALL: [Transport; 3] = [Transport::Proto, Transport::Json, Transport::Grpc];
+const ALL: [Encoding; 3] = [Encoding::Proto, Encoding::Json, Encoding::Grpc];
 
-async fn exporter(transport: Transport, intake: &OtlpIntake, more: &str) -> Exporting {
+async fn exporter(transport: Encoding, intake: &OtlpIntake, more: &str) -> Exporting {
     let common = format!("headers: {{dd-api-key: {KEY}, x-team: jobs}}\n{QUICK}\n{more}");
     match transport {
-        Transport::Proto | Transport::Json => {
-            let encoding = if transport == Transport::Json { "json" } else { "proto" };
+        Encoding::Proto | Encoding::Json => {
+            let encoding = if transport == Encoding::Json { "json" } else { "proto" };
             let yaml = format!("endpoint: {}\nencoding: {encoding}\n{common}", intake.url());
             start_of(&otlp_exporter::http::factory(), &yaml).await
         }
-        Transport::Grpc => {
+        Encoding::Grpc => {
             let yaml = format!("endpoint: {}\ntls: {{insecure: true}}\n{common}", intake.grpc_address());
             start_of(&otlp_exporter::grpc::factory(), &yaml).await
         }
     }
 }
 
-async fn intake() -> OtlpIntake {
-    OtlpIntake::start(Some(KEY.into())).await.unwrap()
-}
-
-/// How it ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum End {
+enum Decision {
     Delivered,
     Rejected,
 }
 
-fn end(outcome: &Outcome) -> End {
+fn end(outcome: &Outcome) -> Decision {
     match outcome {
-        Outcome::Delivered => End::Delivered,
-        Outcome::Rejected(_) => End::Rejected,
+        Outcome::Delivered => Decision::Delivered,
+        Outcome::Rejected(_) => Decision::Rejected,
         other => panic!("{other:?}"),
     }
 }
 
-use End::{Delivered, Rejected};
+use Decision::{Delivered, Rejected};
 
-/// A server's answers, one after the other, before it is well again; and, over HTTP and over gRPC, what becomes of two
-/// log records and how often they are tried.
-type Behaviour = (&'static str, Vec<ScriptedReply>, [(End, usize); 2]);
+/// The answers of a server, in order, before it accepts; and, over HTTP and over gRPC, the outcome of two log records and
+/// the number of attempts.
+type Behavior = (&'static str, Vec<ScriptedReply>, [(Decision, usize); 2]);
 
-fn behaviours() -> Vec<Behaviour> {
+fn behaviors() -> Vec<Behavior> {
     let code = |code| vec![ScriptedReply::code(code, "said so")];
     let both = |end, attempts| [(end, attempts), (end, attempts)];
     vec![
@@ -114,7 +106,7 @@ fn behaviours() -> Vec<Behaviour> {
         ),
         (
             "a web page",
-            vec![ScriptedReply::status(200).body("<html><title>Log in</title>")],
+            vec![ScriptedReply::status(200).body("<html><title>CapturedLog in</title>")],
             both(Rejected, 1),
         ),
         (
@@ -142,7 +134,7 @@ fn behaviours() -> Vec<Behaviour> {
             vec![ScriptedReply::Trickle(Duration::from_millis(20))],
             both(Delivered, 1),
         ),
-        // Over HTTP the status has told already that the data arrived.
+        // Over HTTP the status arrives before the body, so the data counts as delivered.
         (
             "an endless answer",
             vec![ScriptedReply::Endless],
@@ -158,10 +150,10 @@ fn behaviours() -> Vec<Behaviour> {
 }
 
 #[tokio::test]
-async fn every_transport_decides_the_same_about_the_same_server() {
+async fn every_transport_decides_the_same() {
     for transport in ALL {
-        for (name, answers, expected) in behaviours() {
-            let (ending, attempts) = expected[usize::from(transport == Transport::Grpc)];
+        for (name, answers, expected) in behaviors() {
+            let (ending, attempts) = expected[usize::from(transport == Encoding::Grpc)];
             let intake = intake().await;
             for answer in answers {
                 intake.fail_next(Signal::Logs, answer);
@@ -175,7 +167,7 @@ async fn every_transport_decides_the_same_about_the_same_server() {
                 seen.iter().all(|attempt| attempt.body_size == seen[0].body_size),
                 "{transport:?}, {name}: a request is sent unchanged: {seen:?}"
             );
-            // Whatever it was, the next one arrives.
+            // The next request arrives.
             assert_eq!(
                 exporter.send(logs(&["c"])).await,
                 Outcome::Delivered,
@@ -209,9 +201,9 @@ async fn every_signal_arrives_in_every_compression_with_the_headers() {
             for request in &received {
                 let header = |name| request.headers.get(name).map(|value| value.to_str().unwrap());
                 let (content_type, encoding, agent) = match transport {
-                    Transport::Proto => ("application/x-protobuf", "content-encoding", "kube-job-collector/0.1.0"),
-                    Transport::Json => ("application/json", "content-encoding", "kube-job-collector/0.1.0"),
-                    Transport::Grpc => ("application/grpc", "grpc-encoding", "kube-job-collector/0.1.0 tonic/"),
+                    Encoding::Proto => ("application/x-protobuf", "content-encoding", "kube-job-collector/0.1.0"),
+                    Encoding::Json => ("application/json", "content-encoding", "kube-job-collector/0.1.0"),
+                    Encoding::Grpc => ("application/grpc", "grpc-encoding", "kube-job-collector/0.1.0 tonic/"),
                 };
                 assert_eq!(header(encoding), (compression != "none").then_some(compression));
                 assert_eq!(header("content-type"), Some(content_type));
@@ -223,10 +215,10 @@ async fn every_signal_arrives_in_every_compression_with_the_headers() {
 }
 
 #[tokio::test]
-async fn what_is_too_large_is_split_until_it_fits() {
+async fn splits_large_requests_until_they_fit() {
     for transport in ALL {
         let limits = SizeLimits {
-            logs_decompressed: if transport == Transport::Json { 700 } else { 120 },
+            logs_decompressed: if transport == Encoding::Json { 700 } else { 120 },
             ..SizeLimits::default()
         };
         let options = IntakeOptions {
@@ -269,7 +261,7 @@ fn delta(series: &str, interval: (u64, u64), value: i64) -> Payload {
 }
 
 #[tokio::test]
-async fn totals_count_each_delta_once_whatever_the_network_does() {
+async fn totals_count_each_delta_once_despite_network_errors() {
     const SECOND: u64 = 1_000_000_000;
     for transport in ALL {
         let options = IntakeOptions {
@@ -304,7 +296,7 @@ async fn totals_count_each_delta_once_whatever_the_network_does() {
                 point.time_unix_nano / SECOND,
                 format!("{:?}", point.value),
             );
-            // What was taken without an answer comes again unchanged.
+            // Data that was accepted without an answer arrives again, unchanged.
             if points.last() != Some(&point) && !points.contains(&point) {
                 points.push(point);
             }

@@ -1,4 +1,4 @@
-//! A server on loopback whose every answer the test gives itself, when it wants to.
+//! A server on loopback whose answers, and their times, the test decides.
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -14,8 +14,8 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, oneshot};
 
-/// An answer.
-pub type Reply = Response<UnsyncBoxBody<Bytes, Infallible>>;
+/// The response of the server.
+pub type PeerResponse = Response<UnsyncBoxBody<Bytes, Infallible>>;
 
 /// The protocol of the server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,14 +24,14 @@ pub enum Speaks {
     Http2,
 }
 
-/// The server, with the requests that have come and wait for an answer.
-pub struct Peer {
+/// The server, with the requests that wait for an answer.
+pub struct ScriptedPeer {
     pub address: SocketAddr,
-    requests: mpsc::UnboundedReceiver<oneshot::Sender<Reply>>,
+    requests: mpsc::UnboundedReceiver<oneshot::Sender<PeerResponse>>,
 }
 
-impl Peer {
-    pub async fn start(speaks: Speaks) -> Peer {
+impl ScriptedPeer {
+    pub async fn start(speaks: Speaks) -> ScriptedPeer {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let (to_test, requests) = mpsc::unbounded_channel();
@@ -61,16 +61,16 @@ impl Peer {
                 }
             }
         });
-        Peer { address, requests }
+        ScriptedPeer { address, requests }
     }
 
-    /// Waits for the next request, and gives the way to answer it.
-    pub async fn request(&mut self) -> oneshot::Sender<Reply> {
+    /// Waits for the next request, and returns the sender of its answer.
+    pub async fn request(&mut self) -> oneshot::Sender<PeerResponse> {
         self.requests.recv().await.unwrap()
     }
 
     /// Answers the next request.
-    pub async fn answer(&mut self, reply: Reply) {
+    pub async fn answer(&mut self, reply: PeerResponse) {
         self.request().await.send(reply).unwrap();
     }
 
@@ -80,7 +80,7 @@ impl Peer {
     }
 }
 
-fn reply(status: u16, frames: Vec<Frame<Bytes>>) -> Reply {
+fn reply(status: u16, frames: Vec<Frame<Bytes>>) -> PeerResponse {
     let frames = stream::iter(frames.into_iter().map(Ok));
     let mut reply = Response::new(StreamBody::new(frames).boxed_unsync());
     *reply.status_mut() = status.try_into().unwrap();
@@ -88,12 +88,12 @@ fn reply(status: u16, frames: Vec<Frame<Bytes>>) -> Reply {
 }
 
 /// An HTTP status without a body.
-pub fn status(status: u16) -> Reply {
+pub fn status(status: u16) -> PeerResponse {
     reply(status, Vec::new())
 }
 
 /// A body in a success.
-pub fn body(content_type: &str, body: impl Into<Bytes>) -> Reply {
+pub fn body(content_type: &str, body: impl Into<Bytes>) -> PeerResponse {
     let mut reply = reply(200, vec![Frame::data(body.into())]);
     reply
         .headers_mut()
@@ -101,8 +101,8 @@ pub fn body(content_type: &str, body: impl Into<Bytes>) -> Reply {
     reply
 }
 
-/// An answer of a gRPC server: a message with this content, and a status.
-pub fn grpc(code: i32, words: &str, message: &[u8]) -> Reply {
+/// A gRPC response: a message with this content, and a status.
+pub fn grpc(code: i32, words: &str, message: &[u8]) -> PeerResponse {
     let mut trailers = HeaderMap::new();
     trailers.insert("grpc-status", code.into());
     trailers.insert("grpc-message", words.parse().unwrap());

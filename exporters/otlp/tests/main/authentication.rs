@@ -1,31 +1,28 @@
-//! Exporters whose headers an extension gives: renewed once when they are refused, waited for when there are none.
-#![allow(clippy::unwrap_used, reason = "only tests are here")]
-
-mod common;
+//! Exporters with an authenticator: credentials are renewed once after a refusal, and awaited while unavailable.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
 
+use crate::support::{CapturedLog, Exporting, QUICK, Transport, create_of, logs, start_of_with};
 use collector_config::ComponentId;
 use collector_config::Secret;
 use collector_data::Outcome;
 use collector_runtime::authentication::{AuthenticationError, Authenticator, Credentials};
 use collector_runtime::storage::{Offer, Provided};
-use common::{Exporting, Log, QUICK, create_of, logs, start_of_with};
 use futures_util::future::BoxFuture;
 use simulator::otlp_intake::{OtlpIntake, ScriptedReply, Signal};
 
 /// A scripted extension: first each entry of `script`, then the last token forever.
 #[derive(Clone, Default)]
-struct Scripted {
+struct ScriptedAuthenticator {
     script: Arc<Mutex<VecDeque<Result<&'static str, AuthenticationError>>>>,
     token: Arc<Mutex<&'static str>>,
     renewed: Arc<Mutex<usize>>,
 }
 
-impl Scripted {
-    fn new(token: &'static str) -> Scripted {
-        let scripted = Scripted::default();
+impl ScriptedAuthenticator {
+    fn new(token: &'static str) -> ScriptedAuthenticator {
+        let scripted = ScriptedAuthenticator::default();
         *scripted.token.lock().unwrap() = token;
         scripted
     }
@@ -54,7 +51,7 @@ impl Scripted {
     }
 }
 
-impl Authenticator for Scripted {
+impl Authenticator for ScriptedAuthenticator {
     fn credentials(&self) -> BoxFuture<'_, Result<Arc<Credentials>, AuthenticationError>> {
         Box::pin(async {
             let next = self.script.lock().unwrap().pop_front();
@@ -78,14 +75,6 @@ impl Authenticator for Scripted {
         })
     }
 }
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Transport {
-    Http,
-    Grpc,
-}
-
-const BOTH: [Transport; 2] = [Transport::Http, Transport::Grpc];
 
 impl Transport {
     async fn exporter(self, intake: &OtlpIntake, provided: &Provided) -> Exporting {
@@ -121,9 +110,9 @@ fn authorizations(intake: &OtlpIntake) -> Vec<String> {
 
 #[tokio::test]
 async fn headers_of_the_extension_are_sent_beside_the_configured_ones() {
-    for transport in BOTH {
+    for transport in Transport::BOTH {
         let intake = OtlpIntake::start(None).await.unwrap();
-        let extension = Scripted::new("Bearer hunter2-a");
+        let extension = ScriptedAuthenticator::new("Bearer hunter2-a");
         let exporter = transport.exporter(&intake, &extension.provided()).await;
         assert_eq!(exporter.send(logs(&["a"])).await, Outcome::Delivered, "{transport:?}");
         extension.then(Ok("Bearer hunter2-b"));
@@ -139,9 +128,9 @@ async fn headers_of_the_extension_are_sent_beside_the_configured_ones() {
 
 #[tokio::test]
 async fn refused_credentials_are_renewed_once_and_the_request_arrives() {
-    for transport in BOTH {
+    for transport in Transport::BOTH {
         let intake = OtlpIntake::start(None).await.unwrap();
-        let extension = Scripted::new("Bearer hunter2-old");
+        let extension = ScriptedAuthenticator::new("Bearer hunter2-old");
         let exporter = transport.exporter(&intake, &extension.provided()).await;
         extension.then(Ok("Bearer hunter2-old"));
         extension.then(Ok("Bearer hunter2-new"));
@@ -155,10 +144,10 @@ async fn refused_credentials_are_renewed_once_and_the_request_arrives() {
 
 #[tokio::test]
 async fn credentials_without_others_are_refused_and_never_shown() {
-    for transport in BOTH {
-        let (log, guard) = Log::capture();
+    for transport in Transport::BOTH {
+        let (log, guard) = CapturedLog::capture();
         let intake = OtlpIntake::start(None).await.unwrap();
-        let extension = Scripted::new("Bearer hunter2-0123456789");
+        let extension = ScriptedAuthenticator::new("Bearer hunter2-0123456789");
         let exporter = transport.exporter(&intake, &extension.provided()).await;
         intake.fail_next(Signal::Logs, transport.refusal("the token hunter2-0123456789 is wrong"));
         match exporter.send(logs(&["a"])).await {
@@ -173,9 +162,9 @@ async fn credentials_without_others_are_refused_and_never_shown() {
 
 #[tokio::test]
 async fn request_waits_while_there_are_no_credentials() {
-    for transport in BOTH {
+    for transport in Transport::BOTH {
         let intake = OtlpIntake::start(None).await.unwrap();
-        let extension = Scripted::new("Bearer hunter2");
+        let extension = ScriptedAuthenticator::new("Bearer hunter2");
         let exporter = transport.exporter(&intake, &extension.provided()).await;
         for _ in 0..3 {
             extension.then(Err(AuthenticationError::Unavailable {
@@ -194,7 +183,7 @@ async fn request_waits_while_there_are_no_credentials() {
 #[tokio::test]
 async fn header_that_cannot_be_sent_is_named_without_its_value() {
     let intake = OtlpIntake::start(None).await.unwrap();
-    let extension = Scripted::new("Bearer hunter2\n");
+    let extension = ScriptedAuthenticator::new("Bearer hunter2\n");
     let exporter = Transport::Http.exporter(&intake, &extension.provided()).await;
     match exporter.send(logs(&["a"])).await {
         Outcome::Rejected(why) => assert!(
@@ -207,7 +196,7 @@ async fn header_that_cannot_be_sent_is_named_without_its_value() {
 
 #[test]
 fn reports_an_unknown_authenticator() {
-    let provided = Scripted::new("x").provided();
+    let provided = ScriptedAuthenticator::new("x").provided();
     for factory in [otlp_exporter::http::factory(), otlp_exporter::grpc::factory()] {
         for (id, expected) in [
             (

@@ -1,38 +1,35 @@
-//! Every answer that a server can give: what becomes of the data, and whether the exporter is ready.
-#![allow(clippy::unwrap_used, reason = "only tests are here")]
+//! Every status of a server: the outcome of the data, and the readiness of the exporter.
 
-mod common;
-
+use crate::support::peer::{PeerResponse, ScriptedPeer, Speaks, body, grpc, status};
+use crate::support::{Exporting, logs, start_of};
 use collector_data::Outcome;
 use collector_runtime::health::Status;
-use common::peer::{Peer, Reply, Speaks, body, grpc, status};
-use common::{Exporting, logs, start_of};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
 /// The outcome of a request after an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Then {
-    /// It is delivered, and the exporter is ready.
+    /// The data is delivered, and the exporter is ready.
     Delivered,
-    /// It is sent again unchanged; meanwhile the exporter is not ready.
+    /// The request is sent again unchanged; meanwhile the exporter is not ready.
     Retried,
-    /// Its halves are sent; the exporter stays ready.
+    /// The two halves are sent; the exporter stays ready.
     Split,
-    /// It is lost, and the exporter is not ready until something is delivered.
-    GivenUp,
+    /// The data is dropped, and the exporter is not ready until a request is delivered.
+    Dropped,
 }
 
-use Then::{Delivered, GivenUp, Retried, Split};
+use Then::{Delivered, Dropped, Retried, Split};
 
 const QUICK: &str = "retry_on_failure: {initial_interval: 1ms, max_interval: 1ms}";
 
-async fn over_http(peer: &Peer, more: &str) -> Exporting {
+async fn over_http(peer: &ScriptedPeer, more: &str) -> Exporting {
     let yaml = format!("endpoint: http://{}\n{more}", peer.address);
     start_of(&otlp_exporter::http::factory(), &yaml).await
 }
 
-async fn over_grpc(peer: &Peer, more: &str) -> Exporting {
+async fn over_grpc(peer: &ScriptedPeer, more: &str) -> Exporting {
     let yaml = format!("endpoint: {}\ntls: {{insecure: true}}\n{more}", peer.address);
     start_of(&otlp_exporter::grpc::factory(), &yaml).await
 }
@@ -40,13 +37,13 @@ async fn over_grpc(peer: &Peer, more: &str) -> Exporting {
 /// An exporter and the server that it sends to.
 struct Pair {
     exporter: Exporting,
-    peer: Peer,
-    accepts: fn() -> Reply,
+    peer: ScriptedPeer,
+    accepts: fn() -> PeerResponse,
 }
 
 impl Pair {
     async fn http(more: &str) -> Pair {
-        let peer = Peer::start(Speaks::Http1).await;
+        let peer = ScriptedPeer::start(Speaks::Http1).await;
         let exporter = over_http(&peer, more).await;
         Pair {
             exporter,
@@ -56,7 +53,7 @@ impl Pair {
     }
 
     async fn grpc(more: &str) -> Pair {
-        let peer = Peer::start(Speaks::Http2).await;
+        let peer = ScriptedPeer::start(Speaks::Http2).await;
         let exporter = over_grpc(&peer, more).await;
         Pair {
             exporter,
@@ -70,9 +67,8 @@ impl Pair {
         assert!(matches!(status, Status::RecoverableError(_)), "{case}: {status:?}");
     }
 
-    /// Sends two log records, answers the first request, holds what becomes of them against `expected`, and lets the
-    /// server accept everything after that.
-    async fn assert_then(&mut self, case: &str, first: Reply, expected: Then) {
+    /// Sends two log records, answers the first request, checks the outcome, and accepts every later request.
+    async fn assert_then(&mut self, case: &str, first: PeerResponse, expected: Then) {
         let delivery = self.exporter.put(logs(&["a", "b"])).await;
         self.peer.answer(first).await;
         match expected {
@@ -91,7 +87,7 @@ impl Pair {
                 }
                 assert_eq!(delivery.await, Outcome::Delivered, "{case}");
             }
-            GivenUp => {
+            Dropped => {
                 let outcome = delivery.await;
                 assert!(matches!(outcome, Outcome::Rejected(_)), "{case}: {outcome:?}");
                 self.assert_not_ready(case);
@@ -109,11 +105,11 @@ impl Pair {
 fn after_http(code: u16) -> Then {
     match code {
         200..=299 => Delivered,
-        // Redirects, wrong keys and wrong addresses: kept until the configuration is right.
+        // Redirects, wrong keys and wrong addresses are retried until the configuration is fixed.
         300..=399 | 401 | 403 | 404 | 405 => Retried,
         407 | 408 | 421 | 425 | 429 => Retried,
         413 => Split,
-        400..=499 | 501 => GivenUp,
+        400..=499 | 501 => Dropped,
         500..=599 => Retried,
         _ => unreachable!("no final answer"),
     }
@@ -161,7 +157,7 @@ async fn an_interim_status_is_not_an_answer() {
                 connection.write_all(answer.as_bytes()).await.unwrap();
                 connection.shutdown().await.unwrap();
             } else {
-                // The exporter finds out what speaks here.
+                // The exporter asks for the protocol of the server.
                 answers.push(answer);
             }
         }
@@ -177,13 +173,13 @@ async fn every_grpc_code_is_decided() {
         (0, Delivered),
         (1, Retried),
         (2, Retried),
-        (3, GivenUp),
+        (3, Dropped),
         (4, Retried),
-        (5, GivenUp),
-        (6, GivenUp),
+        (5, Dropped),
+        (6, Dropped),
         (7, Retried),
         (8, Retried),
-        (9, GivenUp),
+        (9, Dropped),
         (10, Retried),
         (11, Retried),
         (12, Retried),
@@ -191,7 +187,7 @@ async fn every_grpc_code_is_decided() {
         (14, Retried),
         (15, Retried),
         (16, Retried),
-        // No codes: they count as UNKNOWN.
+        // Unknown codes count as UNKNOWN.
         (17, Retried),
         (99, Retried),
     ] {
@@ -204,7 +200,7 @@ async fn every_grpc_code_is_decided() {
 
 #[tokio::test]
 async fn drops_a_single_oversized_item() {
-    let mut peer = Peer::start(Speaks::Http1).await;
+    let mut peer = ScriptedPeer::start(Speaks::Http1).await;
     let exporter = over_http(&peer, QUICK).await;
     let delivery = exporter.put(logs(&["a"])).await;
     peer.answer(status(413)).await;
@@ -221,13 +217,13 @@ async fn does_not_retry_configured_codes() {
         format!("retry_on_failure: {{initial_interval: 1ms, max_interval: 1ms, non_retryable_status_codes: [{codes}]}}")
     };
     let mut pair = Pair::http(&codes("500, 404")).await;
-    for (code, expected) in [(500, GivenUp), (404, GivenUp), (503, Retried), (403, Retried)] {
+    for (code, expected) in [(500, Dropped), (404, Dropped), (503, Retried), (403, Retried)] {
         pair.assert_then(&format!("HTTP {code}"), status(code), expected).await;
     }
     let mut pair = Pair::grpc(&codes("INTERNAL, 502")).await;
     for (answer, expected) in [
-        (grpc(13, "", &[]), GivenUp),
-        (status(502), GivenUp),
+        (grpc(13, "", &[]), Dropped),
+        (status(502), Dropped),
         (grpc(2, "", &[]), Retried),
         (status(503), Retried),
     ] {
@@ -251,14 +247,14 @@ fn long_partial_success(message: usize) -> Vec<u8> {
 }
 
 #[tokio::test]
-async fn a_partial_success_of_megabytes_is_read() {
+async fn reads_a_partial_success_of_megabytes() {
     let long = 4 * 1024 * 1024 - 100;
     let json = format!(
         r#"{{"partialSuccess":{{"errorMessage":"{}","rejectedLogRecords":"1"}}}}"#,
         "e".repeat(long)
     );
-    let mut http1 = Peer::start(Speaks::Http1).await;
-    let mut http2 = Peer::start(Speaks::Http2).await;
+    let mut http1 = ScriptedPeer::start(Speaks::Http1).await;
+    let mut http2 = ScriptedPeer::start(Speaks::Http2).await;
     let http = over_http(&http1, QUICK).await;
     let grpc_exporter = over_grpc(&http2, QUICK).await;
     let proto = long_partial_success(long);
@@ -272,7 +268,7 @@ async fn a_partial_success_of_megabytes_is_read() {
     assert_all_refused(&grpc_exporter, &mut http2, grpc(0, "", &proto)).await;
 }
 
-async fn assert_all_refused(exporter: &Exporting, peer: &mut Peer, answer: Reply) {
+async fn assert_all_refused(exporter: &Exporting, peer: &mut ScriptedPeer, answer: PeerResponse) {
     let delivery = exporter.put(logs(&["a"])).await;
     peer.answer(answer).await;
     match delivery.await {

@@ -1,13 +1,10 @@
-//! Endpoints that are not what the exporter takes them for: each says what is there and what to do.
-#![allow(clippy::unwrap_used, reason = "only tests are here")]
-
-mod common;
+//! Endpoints of another protocol: each error names the protocol and the fix.
 
 use std::time::Duration;
 
+use crate::support::tls::{Server, indented};
+use crate::support::{Exporting, QUICK, logs, start_of};
 use collector_data::Outcome;
-use common::tls::{Server, indented};
-use common::{Exporting, QUICK, logs, start_of};
 use simulator::otlp_intake::OtlpIntake;
 use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
@@ -22,8 +19,8 @@ async fn grpc(endpoint: &str, more: &str) -> Exporting {
     start_of(&otlp_exporter::grpc::factory(), &yaml).await
 }
 
-/// What the exporter says of its trouble; it goes on trying meanwhile.
-async fn trouble(exporter: &Exporting) -> String {
+/// The error that the exporter reports while it retries.
+async fn reported_error(exporter: &Exporting) -> String {
     let _delivery = exporter.put(logs(&["a"])).await;
     exporter.failing().await
 }
@@ -32,9 +29,9 @@ async fn trouble(exporter: &Exporting) -> String {
 async fn otlp_http_at_the_port_for_grpc() {
     let intake = OtlpIntake::start(None).await.unwrap();
     let exporter = http(&format!("http://{}", intake.grpc_address()), "").await;
-    let why = trouble(&exporter).await;
+    let why = reported_error(&exporter).await;
     assert!(
-        why.contains("speaks gRPC there") && why.contains("use the exporter otlp_grpc"),
+        why.contains("speaks gRPC") && why.contains("use the exporter otlp_grpc"),
         "{why}"
     );
     assert!(why.contains("usually 4318"), "{why}");
@@ -44,9 +41,9 @@ async fn otlp_http_at_the_port_for_grpc() {
 async fn otlp_grpc_at_the_port_for_http() {
     let intake = OtlpIntake::start(None).await.unwrap();
     let exporter = grpc(&intake.address().to_string(), "tls: {insecure: true}").await;
-    let why = trouble(&exporter).await;
+    let why = reported_error(&exporter).await;
     assert!(
-        why.contains("speaks HTTP/1.1 there") && why.contains("use the exporter otlp_http"),
+        why.contains("speaks HTTP/1.1") && why.contains("use the exporter otlp_http"),
         "{why}"
     );
     assert!(why.contains("usually 4317"), "{why}");
@@ -62,10 +59,10 @@ async fn the_same_behind_tls() {
     let Outcome::Rejected(why) = exporter.send(logs(&["a"])).await else {
         panic!()
     };
-    assert!(why.contains("speaks gRPC there") && why.contains("otlp_grpc"), "{why}");
+    assert!(why.contains("speaks gRPC") && why.contains("otlp_grpc"), "{why}");
 
     let exporter = grpc(&server.url_of_http(), &ca).await;
-    let why = trouble(&exporter).await;
+    let why = reported_error(&exporter).await;
     assert!(why.contains("use the exporter otlp_http"), "{why}");
     assert!(server.intake().received().is_empty());
 }
@@ -74,24 +71,27 @@ async fn the_same_behind_tls() {
 async fn no_tls_where_tls_is_expected() {
     let server = Server::start().await;
     let exporter = http(&server.url_of_http().replace("https://", "http://"), "").await;
-    let why = trouble(&exporter).await;
-    assert!(why.contains("expects TLS there: write https://"), "{why}");
+    let why = reported_error(&exporter).await;
+    assert!(why.contains("expects TLS: write https://"), "{why}");
     let exporter = grpc(&server.url_of_grpc().replace("https://", "http://"), "").await;
-    let why = trouble(&exporter).await;
-    assert!(why.contains("expects TLS there: write https://"), "{why}");
+    let why = reported_error(&exporter).await;
+    assert!(why.contains("expects TLS: write https://"), "{why}");
 }
 
 #[tokio::test]
 async fn tls_where_none_is_expected() {
     let intake = OtlpIntake::start(None).await.unwrap();
-    let ca = format!("tls:\n  ca_pem: |\n{}", indented(&common::tls::authority().pem()));
+    let ca = format!(
+        "tls:\n  ca_pem: |\n{}",
+        indented(&crate::support::tls::authority().pem())
+    );
     for exporter in [
         http(&intake.url().replace("http://", "https://"), &ca).await,
         grpc(&intake.address().to_string(), &ca).await,
         grpc(&intake.grpc_address().to_string(), &ca).await,
     ] {
-        let why = trouble(&exporter).await;
-        assert!(why.contains("does not speak TLS there"), "{why}");
+        let why = reported_error(&exporter).await;
+        assert!(why.contains("does not speak TLS"), "{why}");
     }
 }
 
@@ -110,7 +110,7 @@ async fn a_peer_that_takes_connections_and_never_answers_or_hangs_up() {
         )
         .await,
     ] {
-        let why = tokio::time::timeout(Duration::from_secs(5), trouble(&exporter))
+        let why = tokio::time::timeout(Duration::from_secs(5), reported_error(&exporter))
             .await
             .unwrap();
         assert!(why.contains(&format!("no answer from {address} within 100ms")), "{why}");
@@ -140,15 +140,15 @@ async fn grpc_waits_for_a_server_that_is_away_and_names_what_cannot_be_resolved(
 
     // A label may have 63 characters, so no resolver asks the network for this one.
     let host = format!("otlp.{}.invalid", "x".repeat(64));
-    let why = trouble(&grpc(&format!("{host}:4317"), "tls: {insecure: true}").await).await;
+    let why = reported_error(&grpc(&format!("{host}:4317"), "tls: {insecure: true}").await).await;
     assert!(why.contains(&format!("the name {host} cannot be resolved")), "{why}");
 }
 
 #[tokio::test]
 async fn detects_tls_server_that_closes_silently() {
-    let authority = common::tls::authority();
+    let authority = crate::support::tls::authority();
     for alpn in [&b"http/1.1"[..], b"h2"] {
-        let acceptor = TlsAcceptor::from(common::tls::Tls::of(&authority).config(alpn));
+        let acceptor = TlsAcceptor::from(crate::support::tls::Tls::of(&authority).config(alpn));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         tokio::spawn(async move {
@@ -167,7 +167,7 @@ async fn detects_tls_server_that_closes_silently() {
             b"h2" => grpc(&format!("http://{address}"), "").await,
             _ => http(&format!("http://{address}"), "").await,
         };
-        let why = trouble(&exporter).await;
-        assert!(why.contains("expects TLS there: write https://"), "{why}");
+        let why = reported_error(&exporter).await;
+        assert!(why.contains("expects TLS: write https://"), "{why}");
     }
 }

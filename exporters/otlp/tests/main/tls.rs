@@ -1,41 +1,19 @@
-//! TLS with authorities made for the test: whom the exporters trust, and what they say when they do not.
-#![allow(clippy::unwrap_used, reason = "only tests are here")]
-
-mod common;
+//! TLS with authorities made for the test: the certificates that the exporters trust, and the errors for the others.
 
 use std::path::{Path, PathBuf};
 
+use crate::support::tls::{Authority, Certificate, Server, Tls, authority, certificate, indented, named_authority};
+use crate::support::{Exporting, QUICK, Transport, create_of, logs, start_of};
 use Transport::{Grpc, Http};
 use collector_data::Outcome;
-use collector_runtime::Exporter;
-use collector_runtime::component::Factory;
 use collector_runtime::storage::Provided;
-use common::tls::{Authority, Certificate, Server, Tls, authority, certificate, indented, named_authority};
-use common::{Exporting, QUICK, create_of, logs, start_of};
 use rustls::SupportedProtocolVersion;
 use rustls::version::{TLS12, TLS13};
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Transport {
-    Http,
-    Grpc,
-}
-
-const BOTH: [Transport; 2] = [Http, Grpc];
-
-impl Transport {
-    fn factory(self) -> Factory<dyn Exporter> {
-        match self {
-            Http => otlp_exporter::http::factory(),
-            Grpc => otlp_exporter::grpc::factory(),
-        }
-    }
-
-    fn url(self, server: &Server) -> String {
-        match self {
-            Http => server.url_of_http(),
-            Grpc => server.url_of_grpc(),
-        }
+fn url(transport: Transport, server: &Server) -> String {
+    match transport {
+        Http => server.url_of_http(),
+        Grpc => server.url_of_grpc(),
     }
 }
 
@@ -43,9 +21,9 @@ async fn exporter(transport: Transport, url: &str, tls: &str) -> Exporting {
     start_of(&transport.factory(), &format!("endpoint: {url}\n{QUICK}\n{tls}")).await
 }
 
-/// What the exporter says of its trouble with the server; nothing of the data may arrive there.
-async fn trouble(transport: Transport, server: &Server, tls: &str) -> String {
-    let exporter = exporter(transport, &transport.url(server), tls).await;
+/// The error that the exporter reports about the server, which must not receive the data.
+async fn reported_error(transport: Transport, server: &Server, tls: &str) -> String {
+    let exporter = exporter(transport, &url(transport, server), tls).await;
     let _delivery = exporter.put(logs(&["a"])).await;
     let why = exporter.failing().await;
     assert!(server.intake().attempts().is_empty(), "{transport:?}: {why}");
@@ -54,7 +32,7 @@ async fn trouble(transport: Transport, server: &Server, tls: &str) -> String {
 
 async fn arrives(transport: Transport, server: &Server, tls: &str) {
     let before = server.intake().records().len();
-    let exporter = exporter(transport, &transport.url(server), tls).await;
+    let exporter = exporter(transport, &url(transport, server), tls).await;
     assert_eq!(exporter.send(logs(&["a"])).await, Outcome::Delivered, "{transport:?}");
     assert_eq!(server.intake().records().len(), before + 1);
 }
@@ -62,7 +40,7 @@ async fn arrives(transport: Transport, server: &Server, tls: &str) {
 #[tokio::test]
 async fn an_authority_from_the_settings_is_trusted() {
     let server = Server::start().await;
-    for transport in BOTH {
+    for transport in Transport::BOTH {
         arrives(transport, &server, &server.trusting()).await;
     }
 }
@@ -70,10 +48,10 @@ async fn an_authority_from_the_settings_is_trusted() {
 #[tokio::test]
 async fn an_unknown_authority_is_named_as_the_cause() {
     let server = Server::start().await;
-    for transport in BOTH {
+    for transport in Transport::BOTH {
         for other in ["another authority", "test authority"] {
             let pem = indented(&named_authority(other).pem());
-            let why = trouble(transport, &server, &format!("tls:\n  ca_pem: |\n{pem}")).await;
+            let why = reported_error(transport, &server, &format!("tls:\n  ca_pem: |\n{pem}")).await;
             assert!(
                 why.contains("not trusted here") && why.contains("tls::ca_file"),
                 "{why}"
@@ -87,7 +65,7 @@ async fn self_signed_certificate_in_ca_file_is_accepted() {
     for is_ca in [true, false] {
         let own = Certificate::self_signed(is_ca, |_| {});
         let server = Server::with(authority(), own.configs()).await;
-        for transport in BOTH {
+        for transport in Transport::BOTH {
             arrives(transport, &server, &own.trusting()).await;
         }
     }
@@ -100,8 +78,8 @@ async fn another_self_signed_certificate_is_refused() {
         for other_is_ca in [true, false] {
             // The same names, another key.
             let other = Certificate::self_signed(other_is_ca, |_| {});
-            for transport in BOTH {
-                let why = trouble(transport, &server, &other.trusting()).await;
+            for transport in Transport::BOTH {
+                let why = reported_error(transport, &server, &other.trusting()).await;
                 assert!(
                     why.contains("is self-signed and not trusted: put exactly this certificate in tls::ca_file"),
                     "{why}"
@@ -136,8 +114,8 @@ async fn self_signed_certificate_needs_the_name_and_the_date() {
         for is_ca in [true, false] {
             let own = Certificate::self_signed(is_ca, change);
             let server = Server::with(authority(), own.configs()).await;
-            for transport in BOTH {
-                let why = trouble(transport, &server, &own.trusting()).await;
+            for transport in Transport::BOTH {
+                let why = reported_error(transport, &server, &own.trusting()).await;
                 assert!(why.contains(expected), "{expected}: {why}");
             }
         }
@@ -148,12 +126,12 @@ async fn self_signed_certificate_needs_the_name_and_the_date() {
 async fn accepts_a_pinned_certificate_of_unknown_ca() {
     let own = Certificate::signed_by(&authority());
     let server = Server::with(authority(), own.configs()).await;
-    for transport in BOTH {
+    for transport in Transport::BOTH {
         let other = Certificate::signed_by(&authority());
-        let why = trouble(transport, &server, &other.trusting()).await;
+        let why = reported_error(transport, &server, &other.trusting()).await;
         assert!(why.contains("signed by an authority that is not trusted here"), "{why}");
     }
-    for transport in BOTH {
+    for transport in Transport::BOTH {
         arrives(transport, &server, &own.trusting()).await;
     }
 }
@@ -188,7 +166,7 @@ async fn delivers_with_ssl_cert_file(server: &Server, pem: &str, name: &str) {
     std::fs::write(&file, pem).unwrap();
     let mut child = std::process::Command::new(std::env::current_exe().unwrap());
     child
-        .args(["--exact", "child_that_trusts_the_system", "--ignored"])
+        .args(["--exact", "tls::child_that_trusts_the_system", "--ignored"])
         .env_remove("SSL_CERT_DIR")
         .env("SSL_CERT_FILE", &file)
         .env("TEST_HTTP", server.url_of_http())
@@ -206,7 +184,7 @@ async fn delivers_with_ssl_cert_file(server: &Server, pem: &str, name: &str) {
 async fn no_authorities_at_all_stop_the_start_only_where_https_is_used() {
     let mut child = std::process::Command::new(std::env::current_exe().unwrap());
     child
-        .args(["--exact", "child_without_authorities", "--ignored"])
+        .args(["--exact", "tls::child_without_authorities", "--ignored"])
         .env_remove("SSL_CERT_DIR")
         .env("SSL_CERT_FILE", "/does/not/exist");
     let output = tokio::task::spawn_blocking(move || child.output())
@@ -220,7 +198,7 @@ async fn no_authorities_at_all_stop_the_start_only_where_https_is_used() {
 #[tokio::test]
 #[ignore = "needs the environment of `no_authorities_at_all_stop_the_start_only_where_https_is_used`"]
 async fn child_without_authorities() {
-    for transport in BOTH {
+    for transport in Transport::BOTH {
         let mut exporter = create_of(&transport.factory(), "endpoint: https://h:1", &Provided::new()).unwrap();
         let why = exporter.start().await.unwrap_err().to_string();
         assert!(
@@ -249,14 +227,14 @@ async fn server(change: impl Fn(&mut Tls<'_>)) -> Server {
 #[tokio::test]
 async fn a_certificate_for_another_name_is_named_as_the_cause() {
     let server = server(|tls| tls.name = "intake.example").await;
-    for transport in BOTH {
-        let why = trouble(transport, &server, &server.trusting()).await;
+    for transport in Transport::BOTH {
+        let why = reported_error(transport, &server, &server.trusting()).await;
         assert!(
             why.contains("is for intake.example, not for localhost") && why.contains("tls::server_name_override"),
             "{why}"
         );
     }
-    for transport in BOTH {
+    for transport in Transport::BOTH {
         let tls = format!("{}  server_name_override: intake.example\n", server.trusting());
         arrives(transport, &server, &tls).await;
     }
@@ -265,8 +243,8 @@ async fn a_certificate_for_another_name_is_named_as_the_cause() {
 #[tokio::test]
 async fn an_expired_certificate_is_named_as_the_cause() {
     let server = server(|tls| tls.expired = true).await;
-    for transport in BOTH {
-        let why = trouble(transport, &server, &server.trusting()).await;
+    for transport in Transport::BOTH {
+        let why = reported_error(transport, &server, &server.trusting()).await;
         assert!(why.contains("has expired, or the clock here is wrong"), "{why}");
     }
 }
@@ -277,8 +255,8 @@ static ONLY_13: [&SupportedProtocolVersion; 1] = [&TLS13];
 #[tokio::test]
 async fn versions_of_tls_are_those_of_the_settings() {
     let server = server(|tls| tls.versions = &ONLY_12).await;
-    for transport in BOTH {
-        let why = trouble(
+    for transport in Transport::BOTH {
+        let why = reported_error(
             transport,
             &server,
             &format!("{}  min_version: '1.3'\n", server.trusting()),
@@ -286,12 +264,12 @@ async fn versions_of_tls_are_those_of_the_settings() {
         .await;
         assert!(why.contains("no version of TLS in common"), "{why}");
     }
-    for transport in BOTH {
+    for transport in Transport::BOTH {
         arrives(transport, &server, &server.trusting()).await;
     }
     let server = self::server(|tls| tls.versions = &ONLY_13).await;
-    for transport in BOTH {
-        let why = trouble(
+    for transport in Transport::BOTH {
+        let why = reported_error(
             transport,
             &server,
             &format!("{}  max_version: '1.2'\n", server.trusting()),
@@ -304,7 +282,7 @@ async fn versions_of_tls_are_those_of_the_settings() {
 #[tokio::test]
 async fn insecure_skip_verify_takes_any_certificate() {
     let server = server(|tls| tls.name = "intake.example").await;
-    for transport in BOTH {
+    for transport in Transport::BOTH {
         arrives(transport, &server, "tls: {insecure_skip_verify: true}").await;
     }
 }
@@ -323,24 +301,24 @@ async fn a_client_certificate_is_shown_when_asked_for() {
     tls.clients_of = Some(&clients);
     let configs = [tls.config(b"http/1.1"), tls.config(b"h2")];
     let server = Server::with(authority, configs).await;
-    for transport in BOTH {
-        let why = trouble(transport, &server, &server.trusting()).await;
+    for transport in Transport::BOTH {
+        let why = reported_error(transport, &server, &server.trusting()).await;
         assert!(why.contains("check tls::cert_file and tls::key_file"), "{why}");
     }
-    for transport in BOTH {
+    for transport in Transport::BOTH {
         let tls = format!("{}{}", server.trusting(), identity(&clients));
         arrives(transport, &server, &tls).await;
     }
 }
 
 /// A folder of its own, removed at the end.
-struct Folder(PathBuf);
+struct CertificateFolder(PathBuf);
 
-impl Folder {
-    fn new(name: &str) -> Folder {
+impl CertificateFolder {
+    fn new(name: &str) -> CertificateFolder {
         let path = std::env::temp_dir().join(format!("otlp-exporter-{name}-{}", std::process::id()));
         std::fs::create_dir_all(&path).unwrap();
-        Folder(path)
+        CertificateFolder(path)
     }
 
     fn write(&self, ca: &Authority, (cert, key): &(String, String)) {
@@ -355,7 +333,7 @@ impl Folder {
     }
 }
 
-impl Drop for Folder {
+impl Drop for CertificateFolder {
     fn drop(&mut self) {
         let _ = std::fs::remove_dir_all(&self.0);
     }
@@ -363,7 +341,7 @@ impl Drop for Folder {
 
 #[tokio::test]
 async fn certificates_that_are_replaced_are_used_for_new_connections() {
-    for transport in BOTH {
+    for transport in Transport::BOTH {
         let (old, new) = (named_authority("old"), named_authority("new"));
         let (old_clients, new_clients) = (named_authority("old clients"), named_authority("new clients"));
         let with = |authority, clients| {
@@ -371,7 +349,7 @@ async fn certificates_that_are_replaced_are_used_for_new_connections() {
             tls.clients_of = Some(clients);
             [tls.config(b"http/1.1"), tls.config(b"h2")]
         };
-        let folder = Folder::new(&format!("{transport:?}"));
+        let folder = CertificateFolder::new(&format!("{transport:?}"));
         folder.write(&old, &certificate(&old_clients, "collector"));
         let (before, after) = (with(&old, &old_clients), with(&new, &new_clients));
         let server = Server::with(authority(), before).await;
@@ -379,7 +357,7 @@ async fn certificates_that_are_replaced_are_used_for_new_connections() {
         let tls = format!(
             "tls: {{ca_file: {path}/ca.pem, cert_file: {path}/cert.pem, key_file: {path}/key.pem, reload_interval: 10ms}}"
         );
-        let exporter = exporter(transport, &transport.url(&server), &tls).await;
+        let exporter = exporter(transport, &url(transport, &server), &tls).await;
         assert_eq!(exporter.send(logs(&["a"])).await, Outcome::Delivered);
 
         server.renew(after);
@@ -400,7 +378,7 @@ async fn files_that_are_not_what_they_should_be_stop_the_start() {
         ),
         ("{ca_pem: nonsense}", "tls::ca_pem: found no certificate in PEM form"),
     ] {
-        for transport in BOTH {
+        for transport in Transport::BOTH {
             let created = create_of(
                 &transport.factory(),
                 &format!("endpoint: https://h:1\ntls: {tls}"),

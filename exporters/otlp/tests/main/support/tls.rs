@@ -1,5 +1,4 @@
 //! Authorities, certificates and an intake behind TLS, made for the test.
-#![allow(dead_code, reason = "each test binary uses a part")]
 
 use std::sync::{Arc, Mutex};
 
@@ -69,7 +68,7 @@ impl Certificate {
         self.cert.pem()
     }
 
-    /// The settings that trust it.
+    /// The settings that trust the certificate.
     pub fn trusting(&self) -> String {
         format!("tls:\n  ca_pem: |\n{}", indented(&self.pem()))
     }
@@ -92,12 +91,12 @@ impl Certificate {
     }
 }
 
-/// How the server behaves.
+/// The certificate and protocol of a server.
 pub struct Tls<'a> {
     pub authority: &'a Authority,
     /// The name in the certificate.
     pub name: &'a str,
-    /// Whose certificates are asked for.
+    /// The authority of the required client certificates.
     pub clients_of: Option<&'a Authority>,
     pub expired: bool,
     pub versions: &'static [&'static SupportedProtocolVersion],
@@ -148,12 +147,12 @@ pub struct Server {
     authority: Authority,
     ports: [u16; 2],
     configs: [Arc<Mutex<Arc<ServerConfig>>>; 2],
-    /// Changes when the connections that exist are to end.
+    /// Changes when existing connections must end.
     renewed: watch::Sender<()>,
 }
 
 impl Server {
-    /// With a certificate for `localhost` of an authority of its own.
+    /// With a certificate for `localhost` of its own authority.
     pub async fn start() -> Server {
         Server::of(authority()).await
     }
@@ -181,7 +180,7 @@ impl Server {
                     let mut renewed = renewed.subscribe();
                     tokio::spawn(async move {
                         let pass = async {
-                            // A client that does not trust us ends the handshake; that is what some tests are about.
+                            // A client that does not trust the server ends the handshake.
                             let Ok(mut outside) = acceptor.accept(stream).await else {
                                 return;
                             };
@@ -205,7 +204,7 @@ impl Server {
         }
     }
 
-    /// New connections meet this from now on; those that exist end.
+    /// Uses these for new connections, and ends existing ones.
     pub fn renew(&self, configs: [Arc<ServerConfig>; 2]) {
         for (place, config) in configs.into_iter().enumerate() {
             *self.configs[place].lock().unwrap() = config;
@@ -225,7 +224,7 @@ impl Server {
         format!("https://localhost:{}", self.ports[1])
     }
 
-    /// The settings for whoever trusts its authority.
+    /// The settings that trust its authority.
     pub fn trusting(&self) -> String {
         format!("tls:\n  ca_pem: |\n{}", indented(&self.authority.pem()))
     }

@@ -1,23 +1,16 @@
 //! The exporter against an intake with Datadog's rules, over real sockets.
-#![allow(clippy::unwrap_used, reason = "only tests are here")]
-
-mod common;
 
 use std::sync::Arc;
 
+use crate::support::{CapturedLog, Exporting, KEY, QUICK, create, intake, logs, span, start, start_with, sum};
 use collector_config::ComponentId;
 use collector_data::Outcome;
 use collector_runtime::health::Status;
 use collector_runtime::storage::memory::MemoryStorage;
 use collector_runtime::storage::{Offer, Provided};
-use common::{Exporting, KEY, Log, QUICK, create, logs, span, start, start_with, sum};
 use opentelemetry_proto::tonic::metrics::v1::AggregationTemporality;
 use simulator::otlp_intake::{CUMULATIVE_REFUSED, IntakeOptions, OtlpIntake, ScriptedReply, Signal, SizeLimits};
 use tokio::net::TcpListener;
-
-async fn intake() -> OtlpIntake {
-    OtlpIntake::start(Some(KEY.into())).await.unwrap()
-}
 
 async fn exporter(intake: &OtlpIntake, more: &str) -> Exporting {
     let url = intake.url();
@@ -62,7 +55,7 @@ async fn every_signal_arrives_in_every_compression_with_the_headers() {
 }
 
 #[tokio::test]
-async fn busy_answers_lost_connections_and_timeouts_are_tried_again_with_the_same_body() {
+async fn retries_send_the_same_body() {
     let intake = intake().await;
     for answer in [
         ScriptedReply::status(503),
@@ -85,8 +78,8 @@ async fn busy_answers_lost_connections_and_timeouts_are_tried_again_with_the_sam
 }
 
 #[tokio::test]
-async fn what_fails_and_when_it_is_tried_again_is_logged_without_the_key() {
-    let (log, _guard) = Log::capture();
+async fn logs_failures_and_retries_without_the_key() {
+    let (log, _guard) = CapturedLog::capture();
     let intake = intake().await;
     intake.fail_next(Signal::Logs, ScriptedReply::status(503).body(format!("busy, {KEY}")));
     intake.fail_next(
@@ -112,7 +105,7 @@ async fn what_fails_and_when_it_is_tried_again_is_logged_without_the_key() {
 }
 
 #[tokio::test]
-async fn a_wrong_key_is_refused_for_good_and_the_exporter_is_unwell() {
+async fn a_wrong_key_is_rejected_and_the_exporter_is_not_ready() {
     let intake = OtlpIntake::start(Some("another".into())).await.unwrap();
     let exporter = exporter(&intake, "").await;
     let Outcome::Rejected(why) = exporter.send(logs(&["a"])).await else {
@@ -124,7 +117,7 @@ async fn a_wrong_key_is_refused_for_good_and_the_exporter_is_unwell() {
 }
 
 #[tokio::test]
-async fn a_wrong_key_is_waited_out_by_default() {
+async fn a_wrong_key_is_retried_by_default() {
     let intake = intake().await;
     intake.answer_all(Signal::Logs, Some(ScriptedReply::status(403)));
     let yaml = format!(
@@ -141,7 +134,7 @@ async fn a_wrong_key_is_waited_out_by_default() {
 }
 
 #[tokio::test]
-async fn what_was_stored_is_sent_as_it_is_after_the_compression_changed() {
+async fn a_stored_request_keeps_its_compression() {
     let intake = intake().await;
     intake.answer_all(Signal::Logs, Some(ScriptedReply::status(503)));
     let mut provided = Provided::new();
@@ -174,7 +167,7 @@ async fn what_was_stored_is_sent_as_it_is_after_the_compression_changed() {
 }
 
 #[tokio::test]
-async fn permanent_errors_are_not_tried_again() {
+async fn permanent_errors_are_not_retried() {
     let intake = intake().await;
     let exporter = exporter(&intake, "").await;
     let page = "<!doctype html><html><title>Oops</title><body>long</body></html>";
@@ -216,8 +209,8 @@ async fn a_redirect_is_not_followed() {
 }
 
 #[tokio::test]
-async fn a_partial_success_that_takes_nothing_is_a_logged_refusal() {
-    let (log, _guard) = Log::capture();
+async fn a_partial_success_without_accepted_items_is_rejected() {
+    let (log, _guard) = CapturedLog::capture();
     let intake = intake().await;
     let exporter = exporter(&intake, "").await;
     let cumulative = sum(AggregationTemporality::Cumulative, 1);
@@ -232,8 +225,8 @@ async fn a_partial_success_that_takes_nothing_is_a_logged_refusal() {
 }
 
 #[tokio::test]
-async fn an_odd_success_is_delivered_with_a_warning() {
-    let (log, _guard) = Log::capture();
+async fn an_unreadable_success_is_delivered_with_a_warning() {
+    let (log, _guard) = CapturedLog::capture();
     let intake = intake().await;
     intake.fail_next(Signal::Logs, ScriptedReply::status(200).body("OK then").but_accept());
     let exporter = exporter(&intake, "").await;
@@ -243,7 +236,7 @@ async fn an_odd_success_is_delivered_with_a_warning() {
 }
 
 #[tokio::test]
-async fn what_the_backend_calls_too_large_is_split_until_it_fits() {
+async fn splits_requests_that_the_backend_finds_too_large() {
     let limits = SizeLimits {
         logs_decompressed: 120,
         ..SizeLimits::default()
@@ -269,7 +262,7 @@ async fn what_the_backend_calls_too_large_is_split_until_it_fits() {
 }
 
 #[tokio::test]
-async fn a_backend_that_is_away_is_waited_for() {
+async fn an_unavailable_backend_is_retried() {
     let free = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = free.local_addr().unwrap();
     drop(free);
@@ -292,7 +285,7 @@ async fn a_backend_that_is_away_is_waited_for() {
 }
 
 #[tokio::test]
-async fn a_name_that_does_not_exist_is_named() {
+async fn an_error_names_an_unresolvable_host() {
     // A label may have 63 characters, so no resolver asks the network for this one.
     let host = format!("otlp.{}.invalid", "x".repeat(64));
     let exporter = start(&format!("endpoint: http://{host}\n{QUICK}")).await;
@@ -303,8 +296,8 @@ async fn a_name_that_does_not_exist_is_named() {
 }
 
 #[tokio::test]
-async fn a_proxy_is_used_and_its_password_is_not_shown() {
-    let (log, _guard) = Log::capture();
+async fn uses_a_proxy_and_hides_its_password() {
+    let (log, _guard) = CapturedLog::capture();
     // The intake stands in for a proxy that answers itself: the name is not resolved here.
     let intake = OtlpIntake::start(None).await.unwrap();
     let proxy = intake.url().replace("http://", &format!("http://user:{KEY}@"));
@@ -317,7 +310,7 @@ async fn a_proxy_is_used_and_its_password_is_not_shown() {
 }
 
 #[tokio::test]
-async fn a_signal_without_an_address_is_refused_with_the_key_to_set() {
+async fn an_error_names_the_missing_endpoint_of_a_signal() {
     let intake = intake().await;
     let exporter = start(&format!(
         "logs_endpoint: {}/v1/logs\nheaders: {{dd-api-key: {KEY}}}\n{QUICK}",
@@ -332,7 +325,7 @@ async fn a_signal_without_an_address_is_refused_with_the_key_to_set() {
 }
 
 #[tokio::test]
-async fn the_end_of_the_input_sends_what_is_left() {
+async fn sends_queued_data_on_shutdown() {
     let intake = intake().await;
     intake.fail_next(Signal::Logs, ScriptedReply::status(503));
     let exporter = exporter(&intake, "").await;
@@ -342,7 +335,7 @@ async fn the_end_of_the_input_sends_what_is_left() {
 }
 
 #[tokio::test]
-async fn arrivals_are_told_as_they_come() {
+async fn the_intake_counts_items_as_they_arrive() {
     let intake = Arc::new(intake().await);
     let mut arrivals = intake.subscribe();
     let exporter = exporter(&intake, "").await;
@@ -351,7 +344,7 @@ async fn arrivals_are_told_as_they_come() {
 }
 
 #[test]
-fn errors_in_the_settings_do_not_show_the_key() {
+fn configuration_errors_do_not_contain_the_key() {
     let yaml = format!("endpoint: 'https://otlp.'\nheaders:\n  dd-api-key: \"{KEY}\\n\"");
     let Err(errors) = create(&yaml) else { panic!() };
     assert!(

@@ -1,6 +1,4 @@
-//! What the tests over real sockets share: the exporter, made from YAML, run against the intake.
-#![allow(dead_code, reason = "each test binary uses a part")]
-#![allow(clippy::unwrap_used, reason = "only tests are here")]
+//! The exporter, made from YAML and running, and the data that it sends.
 
 pub mod peer;
 pub mod tls;
@@ -23,14 +21,15 @@ use opentelemetry_proto::tonic::metrics::v1::{
     AggregationTemporality, Metric, NumberDataPoint, ResourceMetrics, ScopeMetrics, Sum, metric, number_data_point,
 };
 use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span};
+use simulator::otlp_intake::OtlpIntake;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-/// The key that must never appear anywhere but in the header.
+/// The key, which must appear in the header only.
 pub const KEY: &str = "0123456789abcdef-hunter2";
 
-/// Retries so quick that no test waits for them, and none where the destination refuses everything.
+/// Retries without delay, and none where the backend refuses everything.
 pub const QUICK: &str = "retry_on_failure: {initial_interval: 1ms, max_interval: 1ms, misconfigured: false}";
 
 pub fn id() -> ComponentId {
@@ -40,17 +39,17 @@ pub fn id() -> ComponentId {
     }
 }
 
-/// Makes `otlp_http` as the collector would.
+/// Makes `otlp_http`.
 pub fn create(yaml: &str) -> Result<Box<dyn Exporter>, String> {
     create_with(yaml, &Provided::new())
 }
 
-/// The same, where extensions offer something.
+/// The same, with extensions.
 pub fn create_with(yaml: &str, provided: &Provided) -> Result<Box<dyn Exporter>, String> {
     create_of(&otlp_exporter::http::factory(), yaml, provided)
 }
 
-/// Makes an exporter as the collector would.
+/// Makes an exporter.
 pub fn create_of(
     factory: &Factory<dyn Exporter>,
     yaml: &str,
@@ -68,6 +67,29 @@ pub fn create_of(
     (factory.create)(&create).map_err(|errors| errors.to_string())
 }
 
+/// The two exporters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Transport {
+    Http,
+    Grpc,
+}
+
+impl Transport {
+    pub const BOTH: [Transport; 2] = [Transport::Http, Transport::Grpc];
+
+    pub fn factory(self) -> Factory<dyn Exporter> {
+        match self {
+            Transport::Http => otlp_exporter::http::factory(),
+            Transport::Grpc => otlp_exporter::grpc::factory(),
+        }
+    }
+}
+
+/// An intake that requires [`KEY`].
+pub async fn intake() -> OtlpIntake {
+    OtlpIntake::start(Some(KEY.into())).await.unwrap()
+}
+
 /// A running exporter.
 pub struct Exporting {
     input: mpsc::Sender<Batch>,
@@ -80,7 +102,7 @@ pub async fn start(yaml: &str) -> Exporting {
     start_with(yaml, &Provided::new()).await
 }
 
-/// The same, where extensions offer something.
+/// The same, with extensions.
 pub async fn start_with(yaml: &str, provided: &Provided) -> Exporting {
     run(create_with(yaml, provided).unwrap()).await
 }
@@ -90,7 +112,7 @@ pub async fn start_of(factory: &Factory<dyn Exporter>, yaml: &str) -> Exporting 
     run(create_of(factory, yaml, &Provided::new()).unwrap()).await
 }
 
-/// The same, where extensions offer something.
+/// The same, with extensions.
 pub async fn start_of_with(factory: &Factory<dyn Exporter>, yaml: &str, provided: &Provided) -> Exporting {
     run(create_of(factory, yaml, provided).unwrap()).await
 }
@@ -123,12 +145,12 @@ impl Exporting {
         self.health.watch().borrow()[&id().to_string()].clone()
     }
 
-    /// Waits until the exporter reports that it fails, and returns why.
+    /// Waits until the exporter reports an error, and returns it.
     pub async fn failing(&self) -> String {
         self.failing_because("").await
     }
 
-    /// Waits until the exporter reports that it fails, with these words, and returns all of them.
+    /// Waits until the exporter reports an error with these words, and returns it.
     pub async fn failing_because(&self, words: &str) -> String {
         let mut statuses = self.health.watch();
         let failing = |status: &Status| matches!(status, Status::RecoverableError(why) if why.contains(words));
@@ -142,7 +164,7 @@ impl Exporting {
         }
     }
 
-    /// The process dies.
+    /// Stops the exporter as a crash does.
     pub async fn kill(self) {
         self.run.abort();
         assert!(self.run.await.unwrap_err().is_cancelled());
@@ -202,12 +224,12 @@ pub fn span() -> Payload {
     }])
 }
 
-/// Everything that is logged on this thread, at every level.
+/// The log of this thread, at every level.
 #[derive(Clone, Default)]
-pub struct Log(Arc<Mutex<Vec<u8>>>);
+pub struct CapturedLog(Arc<Mutex<Vec<u8>>>);
 
 thread_local! {
-    static CAPTURED: RefCell<Option<Log>> = const { RefCell::new(None) };
+    static CAPTURED: RefCell<Option<CapturedLog>> = const { RefCell::new(None) };
 }
 
 /// Ends a capture when it is dropped.
@@ -219,10 +241,10 @@ impl Drop for Capture {
     }
 }
 
-/// Writes to the log that the thread captures, if it captures one.
-struct Captured;
+/// Writes to the log that the thread captures, if any.
+struct LogWriter;
 
-impl io::Write for Captured {
+impl io::Write for LogWriter {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         CAPTURED.with_borrow_mut(|log| log.as_mut().map_or(Ok(bytes.len()), |log| log.write(bytes)))
     }
@@ -232,19 +254,19 @@ impl io::Write for Captured {
     }
 }
 
-impl Log {
-    /// Captures until the guard is dropped. One subscriber serves all tests: one for each would race with events that
-    /// another thread logs for the first time, which are then skipped everywhere.
-    pub fn capture() -> (Log, Capture) {
+impl CapturedLog {
+    /// Captures until the guard is dropped. One subscriber serves all tests: with one for each, an event that another thread
+    /// logs for the first time may be disabled everywhere.
+    pub fn capture() -> (CapturedLog, Capture) {
         static SUBSCRIBER: Once = Once::new();
         SUBSCRIBER.call_once(|| {
             tracing_subscriber::fmt()
                 .with_max_level(tracing::Level::TRACE)
                 .with_ansi(false)
-                .with_writer(|| Captured)
+                .with_writer(|| LogWriter)
                 .init();
         });
-        let log = Log::default();
+        let log = CapturedLog::default();
         CAPTURED.set(Some(log.clone()));
         (log, Capture(()))
     }
@@ -254,7 +276,7 @@ impl Log {
     }
 }
 
-impl io::Write for Log {
+impl io::Write for CapturedLog {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let mut text = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         text.extend_from_slice(bytes);

@@ -1,14 +1,11 @@
-//! Backends behind a proxy, under names that only the proxy knows.
-#![allow(clippy::unwrap_used, reason = "only tests are here")]
-
-mod common;
+//! Backends behind a proxy, under names that only the proxy resolves.
 
 use std::net::SocketAddr;
 use std::process::{Command, Output};
 
+use crate::support::tls::{Server, Tls, authority};
+use crate::support::{CapturedLog, Exporting, KEY, QUICK, logs, start, start_of};
 use collector_data::Outcome;
-use common::tls::{Server, Tls, authority};
-use common::{Exporting, KEY, Log, QUICK, logs, start, start_of};
 use reqwest::Url;
 use simulator::otlp_intake::OtlpIntake;
 use simulator::{ForwardProxy, ForwardProxyOptions};
@@ -77,7 +74,7 @@ impl Setup {
 
 #[tokio::test]
 async fn http_goes_through_the_proxy_with_and_without_tls() {
-    let (log, _guard) = Log::capture();
+    let (log, _guard) = CapturedLog::capture();
     let setup = Setup::new().await;
     for scheme in ["http", "socks5", "socks5h"] {
         for tls in [true, false] {
@@ -204,7 +201,10 @@ async fn reports_unresolvable_and_invalid_proxies() {
 #[tokio::test]
 async fn detects_an_intercepting_proxy() {
     let setup = Setup::new().await;
-    let more = format!("tls:\n  ca_pem: |\n{}", common::tls::indented(&authority().pem()));
+    let more = format!(
+        "tls:\n  ca_pem: |\n{}",
+        crate::support::tls::indented(&authority().pem())
+    );
     let exporter = start(&format!(
         "endpoint: https://intake.example:4318\nproxy_url: {}\n{QUICK}\n{more}",
         setup.proxy.url("http")
@@ -264,7 +264,7 @@ async fn the_environment_holds_for_http_and_grpc() {
         ("CA", setup.secure.trusting()),
     ];
     setup.proxy.fail_next([407, 407, 502]);
-    printed(&child("child_sends_to_the_intake", &variables));
+    printed(&child("proxy::child_sends_to_the_intake", &variables));
     assert_eq!(setup.plain.records().len(), 2);
     assert_eq!(setup.secure.intake().records().len(), 2);
     let connected = setup
@@ -310,7 +310,7 @@ async fn the_environments_proxy_is_named_when_it_refuses() {
         (setup.proxy.url("http"), "requires authentication (HTTP 407)"),
         (format!("http://user:{SECRET}@{free}"), "refused the connection"),
     ] {
-        let text = printed(&child("child_reports_why", &[("HTTPS_PROXY", url)]));
+        let text = printed(&child("proxy::child_reports_why", &[("HTTPS_PROXY", url)]));
         let reasons: Vec<&str> = text.lines().filter(|line| line.starts_with("why: ")).collect();
         assert_eq!(reasons.len(), 2, "{text}");
         for why in reasons {
@@ -340,7 +340,7 @@ async fn child_reports_why() {
 #[tokio::test(flavor = "multi_thread")]
 async fn invalid_proxy_variable_fails_startup() {
     let url = format!("https://user:{SECRET}@proxy.example:3128");
-    printed(&child("child_does_not_start", &[("ALL_PROXY", url)]));
+    printed(&child("proxy::child_does_not_start", &[("ALL_PROXY", url)]));
 }
 
 #[tokio::test]
@@ -350,8 +350,8 @@ async fn child_does_not_start() {
     let provided = collector_runtime::storage::Provided::new();
     let yaml = format!("endpoint: https://{HOST}:4317\nheaders: {{x: {KEY}}}\n{QUICK}");
     for mut exporter in [
-        common::create(&yaml).unwrap(),
-        common::create_of(&grpc, &yaml, &provided).unwrap(),
+        crate::support::create(&yaml).unwrap(),
+        crate::support::create_of(&grpc, &yaml, &provided).unwrap(),
     ] {
         let why = exporter.start().await.unwrap_err().to_string();
         assert!(
@@ -360,8 +360,8 @@ async fn child_does_not_start() {
         );
     }
     for mut exporter in [
-        common::create("endpoint: http://127.0.0.1:4318").unwrap(),
-        common::create_of(&grpc, "endpoint: http://localhost:4317", &provided).unwrap(),
+        crate::support::create("endpoint: http://127.0.0.1:4318").unwrap(),
+        crate::support::create_of(&grpc, "endpoint: http://localhost:4317", &provided).unwrap(),
     ] {
         exporter.start().await.unwrap();
     }
