@@ -182,8 +182,8 @@ async fn stories_are_reported_as_expected() {
         let records = &events[&story.uid("jobs/j")];
         assert_eq!(records.len(), 1, "{}", story.name);
         let text = |key: &str| records[0].get(key).and_then(Value::as_str);
-        assert_eq!(text("k8s.job.outcome"), Some(story.end.outcome), "{}", story.name);
-        let cause = story.end.cause.map(|cause| cause.as_str());
+        assert_eq!(text("k8s.job.outcome"), Some(story.expected.outcome), "{}", story.name);
+        let cause = story.expected.cause.map(|cause| cause.as_str());
         assert_eq!(text("k8s.job.failure.cause"), cause, "{}", story.name);
     }
     let failures = deployment.sums("k8s.job.failures").values().sum::<i64>();

@@ -1,26 +1,50 @@
-//! Stories: what no recording of a cluster holds, in the form of one. The objects, reasons and messages are those of
-//! Kubernetes, containerd and CRI-O; what happens to them is made up.
+//! Stories: Jobs that no recording of a cluster contains, in the form of one. The objects, reasons and messages are those of
+//! Kubernetes, containerd and CRI-O; the course of events is invented. Each story states its verdict.
 
+mod admission;
+mod controller;
+mod deadlines;
+mod deletions;
+mod disruptions;
 mod exits;
-mod nodes;
+mod expected;
+mod images;
+mod kubelet;
+mod lost_nodes;
+mod others;
 mod pending;
-pub mod story;
-mod verdicts;
+mod policies;
+mod rejections;
+mod restarts;
+mod sidecars;
+mod story;
 
 pub use story::Story;
 
-/// All of them.
+/// Every story.
 pub fn all() -> Vec<Story> {
-    let mut stories = pending::stories();
-    stories.extend(nodes::stories());
-    stories.extend(exits::stories());
-    stories.extend(verdicts::stories());
-    stories
+    [
+        admission::stories,
+        deadlines::stories,
+        deletions::stories,
+        disruptions::stories,
+        exits::stories,
+        images::stories,
+        lost_nodes::stories,
+        others::stories,
+        pending::stories,
+        policies::stories,
+        rejections::stories,
+        restarts::stories,
+        sidecars::stories,
+    ]
+    .iter()
+    .flat_map(|stories| stories())
+    .collect()
 }
 
 /// The story of that name.
 pub fn named(name: &str) -> Story {
-    let mut all = all();
-    let at = all.iter().position(|story| story.name == name).expect("a story");
-    all.swap_remove(at)
+    let found = all().into_iter().find(|story| story.name == name);
+    found.unwrap_or_else(|| panic!("no story is named {name}"))
 }

@@ -1,11 +1,22 @@
-//! Pods that never came to run: images, configuration, volumes, devices, scheduling, admission. The deadline ends them.
+//! Pods that do not start before the deadline: configuration, scheduling, volumes, devices, sandboxes.
 
-use job_judge::Cause;
+use job_judge::{Cause, Retry};
 use serde_json::{Value, json};
 
-use super::story::{Story, condition, ended, running, status, unknown_end, waiting};
+use super::kubelet::{ended, running, status, unknown_end, waiting};
+use super::story::{DEADLINE, Story, condition, time};
 
-const DEADLINE: &str = "DeadlineExceeded";
+const CONTAINERD: &str = "failed to create containerd task: failed to create shim task: OCI runtime create failed: runc create \
+                      failed: unable to start container process: error during container init: exec: \"/nope\": stat /nope: \
+                      no such file or directory";
+const LOOPS: &str = "back-off 10s restarting failed container=main pod=a_exec-missing-restarts(0d3b)";
+
+pub fn stories() -> Vec<Story> {
+    let mut stories = configuration();
+    stories.extend(scheduling());
+    stories.extend(kubelet());
+    stories
+}
 
 fn waiting_for(name: &'static str, cause: Cause) -> Story {
     Story::failed(name, DEADLINE, cause)
@@ -14,7 +25,7 @@ fn waiting_for(name: &'static str, cause: Cause) -> Story {
 }
 
 /// A Pod whose container waits, first with one reason, then with another.
-fn stuck(name: &'static str, cause: Cause, waits: &[(&str, &str)], events: &[(&str, &str)]) -> Story {
+pub fn stuck(name: &'static str, cause: Cause, waits: &[(&str, &str)], events: &[(&str, &str)]) -> Story {
     let mut story = waiting_for(name, cause).at(1).admitted("a");
     for (reason, message) in waits {
         story = story.at(2).waits("a", reason, message);
@@ -32,11 +43,11 @@ fn stuck(name: &'static str, cause: Cause, waits: &[(&str, &str)], events: &[(&s
             )
             .warns("pods/a{main}", "Failed", &format!("Error: {reason}"));
     }
-    // The deletion takes the waiting reason back before it ends the container that never was.
+    // The deletion resets the waiting reason before the container that never started gets its end.
     story
         .at(20)
         .controller_deletes("a")
-        .verdict(DEADLINE, "Job was active longer than specified deadline")
+        .deadline_exceeded()
         .waits("a", "ContainerCreating", "")
         .at(22)
         .goes("a", &unknown_end())
@@ -60,13 +71,13 @@ fn ungranted(story: Story) -> Story {
         .at(20)
         .controller_deletes("a")
         .warns("pods/a", "FailedScheduling", "skip schedule deleting pod: ns/a")
-        .verdict(DEADLINE, "Job was active longer than specified deadline")
+        .deadline_exceeded()
         .gone("pods/a")
         .at(21)
         .finished()
 }
 
-/// A Pod on its node about which the kubelet warns and whose container is never made.
+/// A Pod on its node whose container the kubelet never creates.
 fn never_made(name: &'static str, cause: Cause, reason: &str, message: &str) -> Story {
     waiting_for(name, cause)
         .at(1)
@@ -77,205 +88,27 @@ fn never_made(name: &'static str, cause: Cause, reason: &str, message: &str) -> 
         .deadline("a", &unknown_end())
 }
 
-/// A Job whose Pods the API server does not take.
-fn refused(name: &'static str, cause: Cause, error: &str) -> Story {
-    Story::failed(name, DEADLINE, cause)
-        .job(json!({"activeDeadlineSeconds": 20}))
-        .patch("jobs/j", json!({"status": {"active": 0}}))
-        .warns("jobs/j", "FailedCreate", &format!("Error creating: {error}"))
-        .at(2)
-        .warns(
-            "jobs/j",
-            "FailedCreate",
-            &format!("(combined from similar events): Error creating: {error}"),
-        )
-        .at(20)
-        .verdict(DEADLINE, "Job was active longer than specified deadline")
-        .finished()
-}
-
-pub fn stories() -> Vec<Story> {
-    let mut stories = images();
-    stories.extend(configuration());
-    stories.extend(scheduling());
-    stories.extend(kubelet());
-    stories.extend(admission());
-    stories
-}
-
-fn images() -> Vec<Story> {
-    let image = "registry.example/app:9";
-    let backed_off = |why: &str| format!("Back-off pulling image \"{image}\": {why}");
-    let not_found = format!(
-        "failed to pull and unpack image \"{image}\": failed to resolve reference \"{image}\": {image}: not found"
-    );
-    let crio = format!(
-        "unable to pull image or OCI artifact: pull image err: initializing source docker://{image}: reading manifest 9 in \
-         {image}: manifest unknown"
-    );
-    let registry = format!("image pull failed for {image} because the registry is unavailable: dial tcp: i/o timeout");
-    let signature = format!(
-        "image pull failed for {image} because the signature validation failed: Source image rejected: A signature was \
-         required, but no signature exists"
-    );
-    let never = format!("Container image \"{image}\" is not present with pull policy of Never");
-    let invalid = "Failed to apply default image tag \"Bad:::name\": couldn't parse image name \"Bad:::name\": invalid \
-                   reference format: repository name (library/Bad:::name) must be lowercase";
-    let inspect = format!("Failed to inspect image \"{image}\": rpc error: code = Unknown desc = layer not known");
-    vec![
-        stuck(
-            "image-not-found",
-            Cause::ImagePull,
-            &[
-                ("ErrImagePull", &not_found),
-                ("ImagePullBackOff", &backed_off(&format!("ErrImagePull: {not_found}"))),
-            ],
-            &[
-                ("Failed", &format!("Failed to pull image \"{image}\": {not_found}")),
-                ("Failed", "Error: ErrImagePull"),
-            ],
-        ),
-        stuck(
-            "image-not-found-crio",
-            Cause::ImagePull,
-            &[
-                ("ErrImagePull", &crio),
-                ("ImagePullBackOff", &backed_off(&format!("ErrImagePull: {crio}"))),
-            ],
-            &[],
-        ),
-        stuck(
-            "image-never",
-            Cause::ImagePull,
-            &[("ErrImageNeverPull", &never)],
-            &[("ErrImageNeverPull", &never), ("Failed", "Error: ErrImageNeverPull")],
-        ),
-        stuck(
-            "image-invalid",
-            Cause::ImagePull,
-            &[("InvalidImageName", invalid)],
-            &[("InspectFailed", invalid), ("Failed", "Error: InvalidImageName")],
-        ),
-        stuck(
-            "image-registry-unavailable",
-            Cause::ImagePull,
-            &[
-                ("RegistryUnavailable", &registry),
-                (
-                    "ImagePullBackOff",
-                    &backed_off(&format!("RegistryUnavailable: {registry}")),
-                ),
-            ],
-            &[],
-        ),
-        stuck(
-            "image-signature",
-            Cause::ImagePull,
-            &[
-                ("SignatureValidationFailed", &signature),
-                (
-                    "ImagePullBackOff",
-                    &backed_off(&format!("SignatureValidationFailed: {signature}")),
-                ),
-            ],
-            &[],
-        ),
-        stuck(
-            "image-inspect",
-            Cause::ImagePull,
-            &[("ImageInspectError", &inspect)],
-            &[("InspectFailed", &inspect)],
-        ),
-        image_of_an_init_container(),
-        image_of_a_second_try(),
-    ]
-}
-
-/// The first init container gets the end that stands for all; the main one stays as it was.
-fn image_of_an_init_container() -> Story {
-    let pod = json!({"spec": {"initContainers": [{"name": "migrate", "image": "registry.example/migrate:1"}]}});
-    let states = |init: &Value| {
-        [
-            status("migrate", init, None, 0),
-            status("main", &waiting("PodInitializing", ""), None, 0),
-        ]
-    };
-    Story::failed("image-of-init", DEADLINE, Cause::ImagePull)
-        .job(json!({"activeDeadlineSeconds": 20}))
-        .pod_of("j", "a", pod)
-        .at(1)
-        .admitted("a")
-        .at(3)
-        .states(
-            "a",
-            "Pending",
-            &states(&waiting(
-                "ImagePullBackOff",
-                "Back-off pulling image \"registry.example/migrate:1\"",
-            )),
-        )
-        .warns(
-            "pods/a{migrate}",
-            "Failed",
-            "Failed to pull image \"registry.example/migrate:1\": not found",
-        )
-        .at(20)
-        .controller_deletes("a")
-        .verdict(DEADLINE, "Job was active longer than specified deadline")
-        .at(21)
-        .states("a", "Pending", &states(&waiting("PodInitializing", "")))
-        .states("a", "Failed", &states(&unknown_end()))
-        .gone("pods/a")
-        .at(22)
-        .finished()
-}
-
-/// The image was there for the first attempt, which failed; of the second one it cannot be pulled.
-fn image_of_a_second_try() -> Story {
-    Story::failed("image-gone-on-retry", DEADLINE, Cause::ImagePull)
-        .job(json!({"activeDeadlineSeconds": 60}))
-        .pod("a")
-        .at(1)
-        .runs("a")
-        .at(4)
-        .ends("a", 1, "Error")
-        .at(14)
-        .pod("b")
-        .at(15)
-        .admitted("b")
-        .at(16)
-        .waits("b", "ErrImagePull", "pull access denied")
-        .waits("b", "ImagePullBackOff", "Back-off pulling image")
-        .warns(
-            "pods/b{main}",
-            "Failed",
-            "Failed to pull image \"registry.example/app:9\": pull access denied",
-        )
-        .at(60)
-        .deadline("b", &unknown_end())
+/// The end of a container that was never started.
+fn start_error(run: &str) -> Value {
+    json!({"terminated": {"exitCode": 128, "reason": "StartError", "message": CONTAINERD,
+        "startedAt": "1970-01-01T00:00:00Z", "finishedAt": time(3),
+        "containerID": format!("containerd://{run}")}})
 }
 
 fn configuration() -> Vec<Story> {
     let crio = "container create failed: time=\"2026-11-23T12:00:02Z\" level=error msg=\"runc create failed: unable to start \
                 container process: error during container init: exec: \\\"/nope\\\": stat /nope: no such file or directory\"";
-    let containerd = "failed to create containerd task: failed to create shim task: OCI runtime create failed: runc create \
-                      failed: unable to start container process: error during container init: exec: \"/nope\": stat /nope: \
-                      no such file or directory";
     let nonroot = "container has runAsNonRoot and image will run as root (pod: \"a_nonroot(0d3b)\", container: main)";
     let key = "couldn't find key password in Secret ns/db";
-    let loops = "back-off 10s restarting failed container=main pod=a_exec-missing-restarts(0d3b)";
-    let never = |run: &str| {
-        json!({"terminated": {"exitCode": 128, "reason": "StartError", "message": containerd,
-            "startedAt": "1970-01-01T00:00:00Z", "finishedAt": super::story::time(3),
-            "containerID": format!("containerd://{run}")}})
-    };
     vec![
         stuck(
             "nonroot",
             Cause::ContainerConfig,
             &[("CreateContainerConfigError", nonroot)],
             &[("Failed", &format!("Error: {nonroot}"))],
-        ),
+        )
+        .attempts(&[])
+        .retry(Retry::No),
         stuck(
             "secret-key-missing",
             Cause::ContainerConfig,
@@ -287,7 +120,8 @@ fn configuration() -> Vec<Story> {
             Cause::ContainerStart,
             &[("CreateContainerError", crio)],
             &[("Failed", &format!("Error: {crio}"))],
-        ),
+        )
+        .attempts(&[]),
         stuck(
             "pre-create-hook",
             Cause::ContainerStart,
@@ -297,43 +131,51 @@ fn configuration() -> Vec<Story> {
                 "Internal PreCreateContainer hook failed: not enough cpus available to satisfy request",
             )],
         ),
-        Story::failed("exec-missing-containerd", "BackoffLimitExceeded", Cause::ContainerStart)
-            .job(json!({"backoffLimit": 0}))
-            .pod("a")
-            .at(1)
-            .admitted("a")
-            .at(3)
-            .waits("a", "RunContainerError", containerd)
-            .states("a", "Failed", &[status("main", &never("main-0"), None, 0)])
-            .at(4)
-            .backoff(),
-        Story::failed("exec-missing-restarts", DEADLINE, Cause::ContainerStart)
-            .job(json!({"activeDeadlineSeconds": 20, "template": {"spec": {"restartPolicy": "OnFailure"}}}))
-            .pod("a")
-            .at(1)
-            .admitted("a")
-            .at(3)
-            .waits("a", "RunContainerError", containerd)
-            .at(5)
-            .states(
-                "a",
-                "Running",
-                &[status(
-                    "main",
-                    &waiting("CrashLoopBackOff", loops),
-                    Some(&never("main-0")),
-                    1,
-                )],
-            )
-            .at(20)
-            .controller_deletes("a")
-            .verdict(DEADLINE, "Job was active longer than specified deadline")
-            .at(21)
-            .states("a", "Failed", &[status("main", &never("main-0"), None, 1)])
-            .gone("pods/a")
-            .at(22)
-            .finished(),
+        exec_missing_containerd(),
+        exec_missing_restarts(),
     ]
+}
+
+fn exec_missing_containerd() -> Story {
+    Story::failed("exec-missing-containerd", "BackoffLimitExceeded", Cause::ContainerStart)
+        .job(json!({"backoffLimit": 0}))
+        .pod("a")
+        .at(1)
+        .admitted("a")
+        .at(3)
+        .waits("a", "RunContainerError", CONTAINERD)
+        .states("a", "Failed", &[status("main", &start_error("main-0"), None, 0)])
+        .at(4)
+        .backoff()
+}
+
+fn exec_missing_restarts() -> Story {
+    Story::failed("exec-missing-restarts", DEADLINE, Cause::ContainerStart)
+        .job(json!({"activeDeadlineSeconds": 20, "template": {"spec": {"restartPolicy": "OnFailure"}}}))
+        .pod("a")
+        .at(1)
+        .admitted("a")
+        .at(3)
+        .waits("a", "RunContainerError", CONTAINERD)
+        .at(5)
+        .states(
+            "a",
+            "Running",
+            &[status(
+                "main",
+                &waiting("CrashLoopBackOff", LOOPS),
+                Some(&start_error("main-0")),
+                1,
+            )],
+        )
+        .at(20)
+        .controller_deletes("a")
+        .deadline_exceeded()
+        .at(21)
+        .states("a", "Failed", &[status("main", &start_error("main-0"), None, 1)])
+        .gone("pods/a")
+        .at(22)
+        .finished()
 }
 
 fn scheduling() -> Vec<Story> {
@@ -355,7 +197,8 @@ fn scheduling() -> Vec<Story> {
                victims found for incoming pod.";
     let gang = "waiting for minCount pods from a gang to be scheduled";
     vec![
-        unscheduled("unschedulable-cpu", Cause::Unschedulable, "Unschedulable", cpu),
+        unscheduled("unschedulable-cpu", Cause::Unschedulable, "Unschedulable", cpu)
+            .sentence("Pod a could not be scheduled: “0/1 nodes are available: 1 Insufficient cpu”."),
         unscheduled("unschedulable-taints", Cause::Unschedulable, "Unschedulable", taints),
         unscheduled("unschedulable-mixed", Cause::Unschedulable, "Unschedulable", mixed),
         unscheduled("unschedulable-gang", Cause::Unschedulable, "Unschedulable", gang),
@@ -368,7 +211,8 @@ fn scheduling() -> Vec<Story> {
         unscheduled("pvc-missing", Cause::VolumeUnavailable, "Unschedulable", pvc),
         unscheduled("pvc-unbound", Cause::VolumeUnavailable, "Unschedulable", unbound),
         unscheduled("pvc-no-volume", Cause::VolumeUnavailable, "Unschedulable", bind),
-        unscheduled("dra-claims", Cause::DeviceUnavailable, "Unschedulable", claims),
+        unscheduled("dra-claims", Cause::DeviceUnavailable, "Unschedulable", claims)
+            .sentence("“0/1 nodes are available: 1 cannot allocate all claims”."),
         unscheduled("dra-class", Cause::DeviceUnavailable, "Unschedulable", class),
         unscheduled("gpu-insufficient", Cause::DeviceUnavailable, "Unschedulable", gpu),
         unscheduled(
@@ -377,8 +221,11 @@ fn scheduling() -> Vec<Story> {
             "SchedulingGated",
             "Scheduling is blocked due to non-empty scheduling gates",
         ),
-        // No scheduler took the Pod up.
-        ungranted(waiting_for("no-scheduler", Cause::Unschedulable)),
+        // No scheduler looked at the Pod.
+        ungranted(
+            waiting_for("no-scheduler", Cause::Unschedulable)
+                .sentence("Pod a was not scheduled, and no scheduler reported why."),
+        ),
     ]
 }
 
@@ -427,99 +274,31 @@ fn kubelet() -> Vec<Story> {
             "FailedPrepareDynamicResources",
             "Failed to prepare dynamic resources: NodePrepareResources failed for claim ns/gpu: device not found",
         ),
-        waiting_for("slow-start", Cause::SlowStart)
-            .at(1)
-            .admitted("a")
-            .at(20)
-            .deadline("a", &unknown_end()),
-        // What was in the way was not for long.
-        waiting_for("mounted-at-last", Cause::RanTooLong)
-            .at(1)
-            .admitted("a")
-            .warns(
-                "pods/a",
-                "FailedMount",
-                "MountVolume.SetUp failed for volume \"v\" : timed out waiting for the condition",
-            )
-            .at(5)
-            .states("a", "Running", &[status("main", &running(5), None, 0)])
-            .at(20)
-            .deadline("a", &ended("main-0", 137, "Error", 5, 22)),
+        slow_start(),
+        mounted_at_last(),
     ]
 }
 
-fn admission() -> Vec<Story> {
-    let forbidden = |why: &str| format!("pods \"j-x7k2p\" is forbidden: {why}");
-    vec![
-        refused(
-            "quota",
-            Cause::QuotaExceeded,
-            &forbidden("exceeded quota: q, requested: pods=1, used: pods=0, limited: pods=0"),
-        ),
-        refused(
-            "quota-limits",
-            Cause::QuotaExceeded,
-            &forbidden("failed quota: q: must specify limits.cpu for: main"),
-        ),
-        refused(
-            "limit-range",
-            Cause::AdmissionDenied,
-            &forbidden("maximum memory usage per Container is 64Mi, but limit is 1Gi"),
-        ),
-        refused(
-            "service-account",
-            Cause::AdmissionDenied,
-            &forbidden("error looking up service account ns/nope: serviceaccount \"nope\" not found"),
-        ),
-        refused(
-            "pod-security",
-            Cause::AdmissionDenied,
-            &forbidden(
-                "violates PodSecurity \"restricted:latest\": privileged (container \"main\" must not set securityContext.privileged=true)",
-            ),
-        ),
-        refused(
-            "scc",
-            Cause::AdmissionDenied,
-            &forbidden(
-                "unable to validate against any security context constraint: [provider \"anyuid\": Forbidden: not usable by \
-                 user or serviceaccount, provider restricted-v2: .containers[0].privileged: Invalid value: true]",
-            ),
-        ),
-        refused(
-            "webhook-denies",
-            Cause::AdmissionDenied,
-            "admission webhook \"images.example\" denied the request: image is not signed",
-        ),
-        refused(
-            "webhook-down",
-            Cause::AdmissionDenied,
-            "Internal error occurred: failed calling webhook \"images.example\": failed to call webhook: Post \
-             \"https://images.example.svc:443/\": dial tcp 10.0.0.7:443: connect: connection refused",
-        ),
-        refused(
-            "admission-policy",
-            Cause::AdmissionDenied,
-            &forbidden(
-                "ValidatingAdmissionPolicy 'p' with binding 'b' denied request: failed expression: object.spec.x",
-            ),
-        ),
-        refused(
-            "priority-class",
-            Cause::AdmissionDenied,
-            &forbidden("no PriorityClass with name nope was found"),
-        ),
-        refused(
-            "runtime-class",
-            Cause::AdmissionDenied,
-            &forbidden("pod rejected: RuntimeClass \"nope\" not found"),
-        ),
-        // Neither Pod nor Event: the controller was down, or the namespace is being deleted.
-        Story::failed("no-pods", DEADLINE, Cause::NoPodsCreated)
-            .job(json!({"activeDeadlineSeconds": 20}))
-            .patch("jobs/j", json!({"status": {"active": 0}}))
-            .at(20)
-            .verdict(DEADLINE, "Job was active longer than specified deadline")
-            .finished(),
-    ]
+fn slow_start() -> Story {
+    waiting_for("slow-start", Cause::SlowStart)
+        .at(1)
+        .admitted("a")
+        .at(20)
+        .deadline("a", &unknown_end())
+}
+
+/// An obstacle that passed.
+fn mounted_at_last() -> Story {
+    waiting_for("mounted-at-last", Cause::RanTooLong)
+        .at(1)
+        .admitted("a")
+        .warns(
+            "pods/a",
+            "FailedMount",
+            "MountVolume.SetUp failed for volume \"v\" : timed out waiting for the condition",
+        )
+        .at(5)
+        .states("a", "Running", &[status("main", &running(5), None, 0)])
+        .at(20)
+        .deadline("a", &ended("main-0", 137, "Error", 5, 22))
 }

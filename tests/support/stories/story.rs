@@ -1,4 +1,4 @@
-//! A story of one namespace, told as its watches would tell it: the form of a recording, made by hand.
+//! A story of one namespace: the lines of a recording, written by hand, and the expected verdict.
 
 use std::collections::BTreeMap;
 
@@ -6,25 +6,24 @@ use jiff::{SignedDuration, Timestamp};
 use job_judge::Cause;
 use serde_json::{Value, json};
 
-/// What becomes of the story's first Job.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct End {
-    pub outcome: &'static str,
-    pub reason: Option<&'static str>,
-    pub cause: Option<Cause>,
-}
+use super::expected::Expected;
 
-/// A story: lines of a recording, and how it ends.
+/// The reason of a Job whose attempts are used up.
+pub const BACKOFF: &str = "BackoffLimitExceeded";
+/// The reason of a Job that exceeds its `activeDeadlineSeconds`.
+pub const DEADLINE: &str = "DeadlineExceeded";
+
+/// The lines of a recording, and the expected verdict on its first Job.
 #[derive(Clone, Debug)]
 pub struct Story {
     pub name: &'static str,
-    pub end: End,
+    pub expected: Expected,
     pub lines: Vec<Value>,
-    now: i64,
-    version: u64,
-    objects: BTreeMap<String, Value>,
-    /// How many Pods are gone.
-    gone: usize,
+    pub(super) now: i64,
+    pub(super) version: u64,
+    pub(super) objects: BTreeMap<String, Value>,
+    /// The number of deleted Pods.
+    pub(super) gone: usize,
 }
 
 /// Seconds after the beginning, as the API writes them.
@@ -52,7 +51,7 @@ fn merge(object: &mut Value, patch: &Value) {
     }
 }
 
-/// The UID of what has that name.
+/// The UID of the object with that name.
 fn uid(story: &str, key: &str) -> String {
     let hash = |seed: u64| {
         format!("{story}/{key}").bytes().fold(seed, |hash, byte| {
@@ -70,6 +69,11 @@ fn uid(story: &str, key: &str) -> String {
     )
 }
 
+/// The spec of a Job whose Pods restart their containers in place.
+pub fn on_failure(backoff_limit: i32) -> Value {
+    json!({"backoffLimit": backoff_limit, "template": {"spec": {"restartPolicy": "OnFailure"}}})
+}
+
 /// A condition.
 pub fn condition(kind: &str, status: bool, reason: &str, message: &str, since: i64) -> Value {
     let status = if status { "True" } else { "False" };
@@ -83,73 +87,28 @@ pub fn condition(kind: &str, status: bool, reason: &str, message: &str, since: i
     condition
 }
 
-pub fn waiting(reason: &str, message: &str) -> Value {
-    let mut waiting = json!({"reason": reason});
-    if !message.is_empty() {
-        waiting["message"] = message.into();
-    }
-    json!({"waiting": waiting})
-}
-
-pub fn running(since: i64) -> Value {
-    json!({"running": {"startedAt": time(since)}})
-}
-
-/// An end of a container that ran; `run` names its container id.
-pub fn ended(run: &str, code: i32, reason: &str, started: i64, finished: i64) -> Value {
-    json!({"terminated": {"exitCode": code, "reason": reason, "startedAt": time(started), "finishedAt": time(finished),
-        "containerID": format!("containerd://{run}")}})
-}
-
-/// How the kubelet reports a container that it cannot find, or that never was.
-pub fn unknown_end() -> Value {
-    json!({"terminated": {"exitCode": 137, "reason": "ContainerStatusUnknown", "startedAt": null, "finishedAt": null,
-        "message": "The container could not be located when the pod was terminated"}})
-}
-
-/// A container's status.
-pub fn status(name: &str, state: &Value, last: Option<&Value>, restarts: i32) -> Value {
-    let id = state["terminated"]["containerID"].as_str().unwrap_or_default();
-    let is_running = state.get("running").is_some();
-    let id = if is_running {
-        format!("containerd://{name}-{restarts}")
-    } else {
-        id.into()
-    };
-    json!({"name": name, "state": state, "lastState": last.cloned().unwrap_or(json!({})), "ready": is_running,
-        "started": is_running, "restartCount": restarts, "image": "registry.example/app:9", "imageID": "",
-        "containerID": id})
-}
-
 impl Story {
-    /// A story that ends in a failure.
+    /// A Job that fails.
     pub fn failed(name: &'static str, reason: &'static str, cause: Cause) -> Story {
-        Story::new(
-            name,
-            End {
-                outcome: "Failed",
-                reason: Some(reason),
-                cause: Some(cause),
-            },
-        )
+        Story::new(name, Expected::new("Failed", Some(reason), Some(cause)))
     }
 
-    /// A story that ends otherwise.
+    /// A Job that fails for its back-off limit after its only Pod, `a`.
+    pub fn one_try(name: &'static str, cause: Cause) -> Story {
+        Story::failed(name, BACKOFF, cause)
+            .job(json!({"backoffLimit": 0}))
+            .pod("a")
+    }
+
+    /// A Job that does not fail.
     pub fn other(name: &'static str, outcome: &'static str, reason: Option<&'static str>) -> Story {
-        Story::new(
-            name,
-            End {
-                outcome,
-                reason,
-                cause: None,
-            },
-        )
+        Story::new(name, Expected::new(outcome, reason, None))
     }
 
-    fn new(name: &'static str, end: End) -> Story {
+    fn new(name: &'static str, expected: Expected) -> Story {
         Story {
             name,
-            end,
+            expected,
             lines: Vec::new(),
             now: 0,
             version: 1000,
@@ -158,7 +117,7 @@ impl Story {
         }
     }
 
-    /// What follows happens at that second.
+    /// Moves to that second.
     pub fn at(mut self, second: i64) -> Story {
         assert!(second >= self.now);
         self.now = second;
@@ -199,7 +158,7 @@ impl Story {
         self.write("cronjobs", "ADDED", object)
     }
 
-    /// A Job named `j`, with these keys of its spec, and its start.
+    /// A Job named `j` with these keys of its spec, which starts.
     pub fn job(self, spec: Value) -> Story {
         self.named_job("j", spec, json!({}))
     }
@@ -263,115 +222,14 @@ impl Story {
         self.patch(key, json!({"status": {"conditions": conditions}}))
     }
 
-    /// An object is gone, with its last state.
+    /// Deletes an object, with its last state.
     pub fn gone(self, key: &str) -> Story {
         let object = self.objects[key].clone();
         let resource = key.split('/').next().unwrap().to_owned();
         self.write(&resource, "DELETED", object)
     }
 
-    /// A Pod is given to node `node1`, and its kubelet makes its containers.
-    pub fn admitted(self, pod: &str) -> Story {
-        let key = format!("pods/{pod}");
-        let now = self.now;
-        let mains = self.containers(pod, "containers");
-        let inits = self.containers(pod, "initContainers");
-        let reason = if inits.is_empty() {
-            "ContainerCreating"
-        } else {
-            "PodInitializing"
-        };
-        let statuses = |names: &[String]| -> Vec<Value> {
-            names
-                .iter()
-                .map(|name| status(name, &waiting(reason, ""), None, 0))
-                .collect()
-        };
-        let patch = json!({"status": {"startTime": time(now), "containerStatuses": statuses(&mains),
-            "initContainerStatuses": statuses(&inits)}});
-        self.patch(&key, json!({"spec": {"nodeName": "node1"}}))
-            .conditions(
-                &key,
-                &[
-                    condition("PodScheduled", true, "", "", now),
-                    condition("Initialized", inits.is_empty(), "", "", now),
-                    condition(
-                        "Ready",
-                        false,
-                        "ContainersNotReady",
-                        "containers with unready status",
-                        now,
-                    ),
-                    condition(
-                        "ContainersReady",
-                        false,
-                        "ContainersNotReady",
-                        "containers with unready status",
-                        now,
-                    ),
-                ],
-            )
-            .patch(&key, patch)
-    }
-
-    /// The names of the containers of a Pod's spec.
-    fn containers(&self, pod: &str, key: &str) -> Vec<String> {
-        let containers = self.objects[&format!("pods/{pod}")]["spec"][key].as_array();
-        containers
-            .into_iter()
-            .flatten()
-            .map(|container| container["name"].as_str().unwrap().to_owned())
-            .collect()
-    }
-
-    /// The Pod's containers are in these states; `phase` is the Pod's.
-    pub fn states(self, pod: &str, phase: &str, statuses: &[Value]) -> Story {
-        let inits = self.containers(pod, "initContainers");
-        let of = |init: bool| -> Vec<&Value> {
-            statuses
-                .iter()
-                .filter(|status| inits.iter().any(|name| status["name"] == **name) == init)
-                .collect()
-        };
-        let patch =
-            json!({"status": {"phase": phase, "containerStatuses": of(false), "initContainerStatuses": of(true)}});
-        let key = format!("pods/{pod}");
-        let now = self.now;
-        let (ready, reason) = match phase {
-            "Running" if statuses.iter().all(|status| status["ready"] == true) => (true, ""),
-            "Failed" => (false, "PodFailed"),
-            "Succeeded" => (false, "PodCompleted"),
-            _ => (false, "ContainersNotReady"),
-        };
-        let conditions = ["Ready", "ContainersReady"].map(|kind| condition(kind, ready, reason, "", now));
-        self.conditions(&key, &conditions).patch(&key, patch)
-    }
-
-    /// A Pod with one container is on its node and runs.
-    pub fn runs(self, pod: &str) -> Story {
-        let state = status("main", &running(self.now), None, 0);
-        self.admitted(pod).states(pod, "Running", &[state])
-    }
-
-    /// The only container of a Pod ends, and the Pod with it.
-    pub fn ends(self, pod: &str, code: i32, reason: &str) -> Story {
-        let phase = if code == 0 && reason == "Completed" {
-            "Succeeded"
-        } else {
-            "Failed"
-        };
-        let known = &self.objects[&format!("pods/{pod}")]["status"]["containerStatuses"][0]["state"];
-        let mut end = ended("main-0", code, reason, self.now, self.now);
-        end["terminated"]["startedAt"] = known["running"]["startedAt"].clone();
-        self.states(pod, phase, &[status("main", &end, None, 0)])
-    }
-
-    /// The container `main` of a Pod waits.
-    pub fn waits(self, pod: &str, reason: &str, message: &str) -> Story {
-        self.states(pod, "Pending", &[status("main", &waiting(reason, message), None, 0)])
-    }
-
-    /// Somebody asks for a Pod to be deleted.
+    /// A user deletes a Pod.
     pub fn deletes(self, pod: &str) -> Story {
         let object = &self.objects[&format!("pods/{pod}")];
         let ended = matches!(object["status"]["phase"].as_str(), Some("Failed" | "Succeeded"));
@@ -383,69 +241,6 @@ impl Story {
         let patch = json!({"metadata": {"deletionTimestamp": time(self.now + grace),
             "deletionGracePeriodSeconds": grace}});
         self.patch(&format!("pods/{pod}"), patch)
-    }
-
-    /// The Job controller deletes a Pod, and says so.
-    pub fn controller_deletes(self, pod: &str) -> Story {
-        let message = format!("Deleted pod: {pod}");
-        self.deletes(pod).tell("jobs/j", "Normal", "SuccessfulDelete", &message)
-    }
-
-    /// A Pod that was asked to go does: its only container is in this state, then it is removed.
-    pub fn goes(self, pod: &str, state: &Value) -> Story {
-        let key = format!("pods/{pod}");
-        let phase = if state["terminated"]["exitCode"] == 0 {
-            "Succeeded"
-        } else {
-            "Failed"
-        };
-        let now = self.now;
-        self.states(pod, phase, &[status("main", state, None, 0)])
-            .patch(
-                &key,
-                json!({"metadata": {"deletionTimestamp": time(now), "deletionGracePeriodSeconds": 0,
-                "finalizers": null}}),
-            )
-            .gone(&key)
-    }
-
-    /// The Job controller takes the verdict.
-    pub fn verdict(self, reason: &str, message: &str) -> Story {
-        let condition = condition("FailureTarget", true, reason, message, self.now);
-        let job = self.uid("jobs/j");
-        let of_job = |pod: &&Value| pod["metadata"]["labels"]["batch.kubernetes.io/controller-uid"] == *job;
-        let pods = self.objects.values().filter(of_job);
-        // Those that the verdict ends count as failed at once.
-        let failed = pods.filter(|pod| pod["status"]["phase"] != "Succeeded").count() + self.gone;
-        self.conditions("jobs/j", &[condition])
-            .patch("jobs/j", json!({"status": {"active": 0, "failed": failed}}))
-    }
-
-    /// The Job's Pods are gone, and it is `Failed`.
-    pub fn finished(self) -> Story {
-        let conditions = self.objects["jobs/j"]["status"]["conditions"].as_array().unwrap();
-        let verdict = conditions.iter().find(|c| c["type"] == "FailureTarget").unwrap();
-        let [reason, message] = ["reason", "message"].map(|key| verdict[key].as_str().unwrap().to_owned());
-        let failed = condition("Failed", true, &reason, &message, self.now);
-        self.conditions("jobs/j", &[failed])
-            .tell("jobs/j", "Warning", &reason, &message)
-    }
-
-    /// The verdict on a Job whose attempts are used up, and its end.
-    pub fn backoff(self) -> Story {
-        self.verdict("BackoffLimitExceeded", "Job has reached the specified backoff limit")
-            .finished()
-    }
-
-    /// The deadline passes while that Pod, whose container never came to be or is in `state` in the end, is alive.
-    pub fn deadline(self, pod: &str, state: &Value) -> Story {
-        let now = self.now;
-        self.controller_deletes(pod)
-            .verdict("DeadlineExceeded", "Job was active longer than specified deadline")
-            .at(now + 2)
-            .goes(pod, state)
-            .at(now + 4)
-            .finished()
     }
 
     /// An Event about an object: `jobs/j`, `pods/a`, `nodes/node1`, `pods/a{main}`.

@@ -1,15 +1,11 @@
-//! Evidence that is missing, came too late or is not understood.
+//! Evidence that is missing, seen too late or unknown.
 
-#![allow(clippy::unwrap_used, reason = "a test may fail by a panic, also in its helpers")]
-
-mod support;
-
+use crate::support::*;
 use job_event::evidence::*;
 use job_judge::Cause;
-use support::*;
 
 #[test]
-fn what_a_kubelet_wrote_proves_a_node_and_a_slow_start_needs_a_pod_that_was_seen_pending() {
+fn a_status_of_the_kubelet_proves_a_node() {
     let mut bare = pod("Running", vec![container("main")]);
     bare.node = None;
     assert_eq!(deadline(bare.clone(), vec![]).cause, Some(Cause::Unknown));
@@ -20,7 +16,7 @@ fn what_a_kubelet_wrote_proves_a_node_and_a_slow_start_needs_a_pod_that_was_seen
 }
 
 #[test]
-fn a_pod_that_was_seen_too_late_is_explained_by_its_events() {
+fn events_explain_a_pod_that_was_seen_too_late() {
     let about = |reason: &str, message: &str| {
         let mut event = event("pod-a", reason, message, 9);
         event.field_path = "spec.containers{main}".into();
@@ -75,7 +71,7 @@ fn a_pod_that_was_seen_too_late_is_explained_by_its_events() {
 }
 
 #[test]
-fn of_a_container_whose_end_was_seen_too_late_the_times_tell_what_it_did() {
+fn times_show_the_state_of_a_container_seen_too_late() {
     let seen_late = |started: i64, finished: i64| {
         let end = Termination {
             started: Some(at(started)),
@@ -100,7 +96,7 @@ fn of_a_container_whose_end_was_seen_too_late_the_times_tell_what_it_did() {
 }
 
 #[test]
-fn a_pod_that_was_ended_as_a_whole_for_a_reason_nobody_knows_was_not_killed_by_nobody() {
+fn an_unknown_reason_of_the_pod_hides_a_kill() {
     let mut ended_whole = pod("Failed", vec![ended("main", end(137, "Error", 5))]);
     assert_eq!(backoff(ended_whole.clone(), vec![]), Cause::Killed);
     ended_whole.reason = "SomethingNew".into();
@@ -113,7 +109,7 @@ fn a_pod_that_was_ended_as_a_whole_for_a_reason_nobody_knows_was_not_killed_by_n
 }
 
 #[test]
-fn any_exit_code_and_any_name_can_be_told() {
+fn any_exit_code_and_name_fit_into_the_sentence() {
     let odd = pod("Failed", vec![ended("a\u{1b}[2J\nb", end(i32::MIN, "Error", 5))]);
     let judgement = with(job("BackoffLimitExceeded", 20), vec![odd], vec![]);
     assert_eq!(judgement.cause, Some(Cause::NonZeroExit));

@@ -1,17 +1,13 @@
-//! What the verdict's reason makes of the attempts, on evidence written by hand.
+//! From the attempts to the verdict, by its reason.
 
-#![allow(clippy::unwrap_used, reason = "a test may fail by a panic, also in its helpers")]
-
-mod support;
-
+use crate::support::*;
 use job_event::evidence::*;
 use job_event::outcome::Outcome;
 use job_judge::AttemptOutcome;
 use job_judge::{Cause, judge};
-use support::*;
 
 #[test]
-fn a_plain_kill_gives_way_to_an_older_attempt_that_tells_more() {
+fn an_older_attempt_explains_more_than_a_plain_kill() {
     let attempt = |name: &str, code, reason: &str, finished| Pod {
         name: name.into(),
         uid: name.into(),
@@ -35,7 +31,7 @@ fn a_plain_kill_gives_way_to_an_older_attempt_that_tells_more() {
 }
 
 #[test]
-fn failure_policy_names_the_container_and_may_have_matched_a_sidecar() {
+fn a_failure_policy_can_match_a_sidecar() {
     let mut evidence = job("PodFailurePolicy", 20);
     let message = "Container proxy for pod ns/j-a failed with exit code 42 matching FailJob rule at index 0";
     evidence.job.status.conditions[0].message = message.into();
@@ -69,7 +65,7 @@ fn failure_policy_names_the_container_and_may_have_matched_a_sidecar() {
 }
 
 #[test]
-fn only_indexes_that_failed_for_good_count() {
+fn only_failed_indexes_count() {
     let mut evidence = job("FailedIndexes", 60);
     evidence.job.status.failed_indexes = Some("1-2,5".into());
     let attempt = |index: &str, code, finished| Pod {
@@ -92,7 +88,7 @@ fn only_indexes_that_failed_for_good_count() {
 }
 
 #[test]
-fn restarts_in_place_are_attempts_and_their_ends_after_the_verdict_are_not() {
+fn restarts_in_place_before_the_verdict_are_attempts() {
     let mut evidence = job("BackoffLimitExceeded", 20);
     evidence.job.spec.restart_policy = Some("OnFailure".into());
     let mut main = running("main", 19);
@@ -150,7 +146,7 @@ fn a_restart_of_all_containers_is_no_failure() {
 }
 
 #[test]
-fn pods_of_a_suspension_are_no_failures() {
+fn pods_ended_by_a_suspension_are_no_failures() {
     let mut evidence = job("BackoffLimitExceeded", 120);
     evidence.job.status.start_time = Some(at(60));
     evidence.job.status.conditions.push(Condition {
@@ -185,7 +181,7 @@ fn pods_of_a_suspension_are_no_failures() {
 }
 
 #[test]
-fn a_reason_of_another_manager_is_kept_and_judged_by_the_attempts() {
+fn attempts_explain_the_reason_of_another_manager() {
     let failed = pod("Failed", vec![ended("main", end(2, "Error", 5))]);
     let judgement = with(job("QueueTimeout\u{1b}[0m", 20), vec![failed], vec![]);
     assert_eq!(judgement.reason.as_deref(), Some("QueueTimeout\u{1b}[0m"));
@@ -194,7 +190,7 @@ fn a_reason_of_another_manager_is_kept_and_judged_by_the_attempts() {
 }
 
 #[test]
-fn nothing_is_judged_about_a_job_that_did_not_fail() {
+fn a_job_that_did_not_fail_has_no_cause() {
     let mut evidence = job("x", 20);
     evidence.job.status.conditions.clear();
     assert_eq!(judge(&evidence).outcome, Outcome::Running);
@@ -234,7 +230,7 @@ fn messages_are_quoted_short_and_on_one_line() {
 }
 
 #[test]
-fn under_on_failure_a_disruption_counts_only_if_it_ended_the_pod() {
+fn under_on_failure_a_disruption_must_end_the_pod() {
     let mut evidence = job("DeadlineExceeded", 60);
     evidence.job.spec.restart_policy = Some("OnFailure".into());
     // Marked for eviction, which was called off: it ran until the deadline.
@@ -260,7 +256,7 @@ fn under_on_failure_a_disruption_counts_only_if_it_ended_the_pod() {
 }
 
 #[test]
-fn a_failure_policy_on_a_disruption_names_who_disrupted() {
+fn a_failure_policy_on_a_disruption_names_the_disruption() {
     let mut evidence = job("PodFailurePolicy", 20);
     evidence.job.status.conditions[0].message =
         "Pod ns/j-a has condition DisruptionTarget matching FailJob rule at index 0".into();

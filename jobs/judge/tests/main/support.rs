@@ -1,8 +1,5 @@
 //! Evidence written by hand.
 
-#![allow(clippy::unwrap_used, reason = "a test may fail by a panic, also in its helpers")]
-#![allow(dead_code, reason = "each test file uses a part of it")]
-
 use jiff::{SignedDuration, Timestamp};
 use job_event::evidence::*;
 use job_judge::{Cause, Judgement, judge};

@@ -1,8 +1,6 @@
 //! Every recording of a real cluster, from the watch's bytes to the judgement: outcome, reason and cause must be what
 //! a person says who knows what was run.
 
-#![allow(clippy::unwrap_used, reason = "a test may fail by a panic, also in its helpers")]
-
 use std::collections::BTreeMap;
 use std::io::BufReader;
 use std::path::PathBuf;

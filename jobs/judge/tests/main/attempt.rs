@@ -1,16 +1,12 @@
-//! Why one Pod failed, on evidence written by hand: what no recording holds, and pairs that differ in one thing.
+//! Why one Pod failed.
 
-#![allow(clippy::unwrap_used, reason = "a test may fail by a panic, also in its helpers")]
-
-mod support;
-
+use crate::support::*;
 use job_event::evidence::*;
 use job_judge::AttemptOutcome;
 use job_judge::{Cause, Retry};
-use support::*;
 
 #[test]
-fn exit_codes_and_reasons() {
+fn exit_codes_and_reasons_have_causes() {
     for (code, reason, cause) in [
         (1, "Error", Cause::NonZeroExit),
         (125, "Error", Cause::NonZeroExit),
@@ -40,7 +36,7 @@ fn exit_codes_and_reasons() {
 }
 
 #[test]
-fn a_container_that_was_lost_is_the_nodes_fault_only_if_it_ran() {
+fn a_lost_container_blames_the_node_only_if_it_ran() {
     let lost = Termination {
         exit_code: 137,
         reason: "ContainerStatusUnknown".into(),
@@ -57,7 +53,7 @@ fn a_container_that_was_lost_is_the_nodes_fault_only_if_it_ran() {
 }
 
 #[test]
-fn what_ended_first_is_to_blame_and_init_before_main_before_sidecar() {
+fn blames_init_then_main_then_sidecar_and_the_earliest() {
     let sidecar = Container {
         role: ContainerRole::Sidecar,
         ..ended("proxy", end(2, "Error", 3))
@@ -79,7 +75,7 @@ fn what_ended_first_is_to_blame_and_init_before_main_before_sidecar() {
 }
 
 #[test]
-fn probes_are_told_only_by_an_event_just_before_the_end() {
+fn a_failed_probe_needs_an_event_just_before_the_end() {
     let killed = |code| {
         pod(
             "Failed",
@@ -126,7 +122,7 @@ fn probes_are_told_only_by_an_event_just_before_the_end() {
 }
 
 #[test]
-fn a_system_oom_of_the_node_explains_a_kill_at_that_time() {
+fn a_system_oom_of_the_node_explains_a_kill_near_it() {
     let killed = || pod("Failed", vec![ended("main", end(137, "Error", 15))]);
     let oom = |node: &str, last| {
         vec![Event {
@@ -146,7 +142,7 @@ fn a_system_oom_of_the_node_explains_a_kill_at_that_time() {
 }
 
 #[test]
-fn disruptions() {
+fn each_disruption_has_its_cause() {
     for (reason, status, cause) in [
         ("PreemptionByScheduler", "", Cause::Preempted),
         ("EvictionByEvictionAPI", "", Cause::NodeDrained),
@@ -178,7 +174,7 @@ fn disruptions() {
 }
 
 #[test]
-fn a_taint_with_a_node_that_was_not_ready_is_a_lost_node() {
+fn a_taint_of_a_node_that_was_not_ready_is_a_lost_node() {
     let victim = Pod {
         disruption: disrupted("DeletionByTaintManager", 10),
         deletion: deleted(10, 30),
@@ -189,7 +185,7 @@ fn a_taint_with_a_node_that_was_not_ready_is_a_lost_node() {
 }
 
 #[test]
-fn a_program_that_died_before_the_disruption_is_to_blame_itself() {
+fn a_failure_before_the_disruption_is_the_cause() {
     let victim = |finished, before_deletion| Pod {
         disruption: disrupted("EvictionByEvictionAPI", 10),
         deletion: deleted(10, 30),
@@ -211,7 +207,7 @@ fn a_program_that_died_before_the_disruption_is_to_blame_itself() {
 }
 
 #[test]
-fn evictions_for_own_limits_and_for_the_nodes_sake() {
+fn evictions_for_limits_of_the_pod_and_of_the_node() {
     let evicted = |message: &str| Pod {
         reason: "Evicted".into(),
         message: message.into(),
@@ -240,7 +236,7 @@ fn evictions_for_own_limits_and_for_the_nodes_sake() {
 }
 
 #[test]
-fn rejections_by_the_kubelet_and_whether_a_retry_helps() {
+fn rejections_by_the_kubelet_have_a_retry_of_their_own() {
     for (reason, message, cause, retry) in [
         (
             "OutOfcpu",
@@ -285,7 +281,7 @@ fn rejections_by_the_kubelet_and_whether_a_retry_helps() {
 }
 
 #[test]
-fn who_deleted_the_pod_is_told_by_the_event_and_the_second_not_by_the_exit_code() {
+fn event_and_time_show_who_deleted_a_pod() {
     let victim = |requested| Pod {
         deletion: deleted(requested, 30),
         ..pod("Running", vec![running("main", 1)])
@@ -309,7 +305,7 @@ fn who_deleted_the_pod_is_told_by_the_event_and_the_second_not_by_the_exit_code(
 }
 
 #[test]
-fn a_failed_hook_may_be_followed_by_the_whole_grace_period() {
+fn a_failed_hook_may_precede_the_end_by_the_grace_period() {
     let stopped = |code, finished| {
         let end = Termination {
             started: Some(at(1)),
@@ -328,7 +324,7 @@ fn a_failed_hook_may_be_followed_by_the_whole_grace_period() {
 }
 
 #[test]
-fn repeated_probe_failures_count_between_the_first_and_the_last_only_if_they_were_frequent() {
+fn frequent_probe_failures_count_between_first_and_last() {
     let crashed = pod(
         "Failed",
         vec![ended(

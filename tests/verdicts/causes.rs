@@ -1,6 +1,6 @@
 //! `docs/causes.md` is made from the table of causes in the code.
 //!
-//! To write it anew: `UPDATE_DOCS=1 cargo test --test causes`.
+//! To update it: `UPDATE_DOCS=1 cargo test --test verdicts`.
 
 use std::fmt::Write;
 
@@ -40,7 +40,7 @@ fn the_page_is_the_table() {
         std::fs::write(path, &page).expect("docs/causes.md can be written");
     }
     let written = std::fs::read_to_string(path).unwrap_or_default();
-    assert_eq!(written, page, "write it anew: UPDATE_DOCS=1 cargo test --test causes");
+    assert_eq!(written, page, "update it: UPDATE_DOCS=1 cargo test --test verdicts");
 }
 
 #[test]

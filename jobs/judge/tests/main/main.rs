@@ -1,0 +1,10 @@
+//! The rules, on evidence written by hand: pairs that differ in one fact, and evidence that no recording contains.
+
+#![allow(clippy::unwrap_used, reason = "a test may fail by a panic, also in its helpers")]
+
+mod attempt;
+mod deadline;
+mod missing;
+mod start;
+mod support;
+mod verdict;

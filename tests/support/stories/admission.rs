@@ -1,0 +1,109 @@
+//! Pods that are never created.
+
+use job_judge::{Cause, Retry};
+use serde_json::json;
+
+use super::story::{DEADLINE, Story};
+
+/// A Job whose Pods the API server refuses.
+fn refused(name: &'static str, cause: Cause, error: &str) -> Story {
+    Story::failed(name, DEADLINE, cause)
+        .job(json!({"activeDeadlineSeconds": 20}))
+        .patch("jobs/j", json!({"status": {"active": 0}}))
+        .warns("jobs/j", "FailedCreate", &format!("Error creating: {error}"))
+        .at(2)
+        .warns(
+            "jobs/j",
+            "FailedCreate",
+            &format!("(combined from similar events): Error creating: {error}"),
+        )
+        .at(20)
+        .deadline_exceeded()
+        .finished()
+}
+
+pub fn stories() -> Vec<Story> {
+    let forbidden = |why: &str| format!("pods \"j-x7k2p\" is forbidden: {why}");
+    vec![
+refused(
+            "quota",
+            Cause::QuotaExceeded,
+            &forbidden("exceeded quota: q, requested: pods=1, used: pods=0, limited: pods=0"),
+        )
+.retry(Retry::Maybe),
+refused(
+            "quota-limits",
+            Cause::QuotaExceeded,
+            &forbidden("failed quota: q: must specify limits.cpu for: main"),
+        ),
+refused(
+            "limit-range",
+            Cause::AdmissionDenied,
+            &forbidden("maximum memory usage per Container is 64Mi, but limit is 1Gi"),
+        ),
+refused(
+            "service-account",
+            Cause::AdmissionDenied,
+            &forbidden("error looking up service account ns/nope: serviceaccount \"nope\" not found"),
+        ),
+refused(
+            "pod-security",
+            Cause::AdmissionDenied,
+            &forbidden(
+                "violates PodSecurity \"restricted:latest\": privileged (container \"main\" must not set securityContext.privileged=true)",
+            ),
+        )
+.retry(Retry::No),
+refused(
+            "scc",
+            Cause::AdmissionDenied,
+            &forbidden(
+                "unable to validate against any security context constraint: [provider \"anyuid\": Forbidden: not usable by \
+                 user or serviceaccount, provider restricted-v2: .containers[0].privileged: Invalid value: true]",
+            ),
+        )
+.retry(Retry::No),
+refused(
+            "webhook-denies",
+            Cause::AdmissionDenied,
+            "admission webhook \"images.example\" denied the request: image is not signed",
+        )
+.retry(Retry::No),
+refused(
+            "webhook-down",
+            Cause::AdmissionDenied,
+            "Internal error occurred: failed calling webhook \"images.example\": failed to call webhook: Post \
+             \"https://images.example.svc:443/\": dial tcp 10.0.0.7:443: connect: connection refused",
+        )
+.next_step("Look at the webhook")
+.retry(Retry::Yes),
+refused(
+            "admission-policy",
+            Cause::AdmissionDenied,
+            &forbidden(
+                "ValidatingAdmissionPolicy 'p' with binding 'b' denied request: failed expression: object.spec.x",
+            ),
+        ),
+refused(
+            "priority-class",
+            Cause::AdmissionDenied,
+            &forbidden("no PriorityClass with name nope was found"),
+        ),
+refused(
+            "runtime-class",
+            Cause::AdmissionDenied,
+            &forbidden("pod rejected: RuntimeClass \"nope\" not found"),
+        ),
+no_pods(),
+]
+}
+
+/// Neither Pod nor Event: the controller was down, or the namespace is being deleted.
+fn no_pods() -> Story {
+    Story::failed("no-pods", DEADLINE, Cause::NoPodsCreated)
+        .job(json!({"activeDeadlineSeconds": 20}))
+        .patch("jobs/j", json!({"status": {"active": 0}}))
+        .at(20)
+        .deadline_exceeded()
+        .finished()
+}
