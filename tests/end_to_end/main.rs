@@ -26,4 +26,5 @@ mod stories;
 #[path = "../support/mod.rs"]
 mod support;
 mod traces;
+mod validate;
 mod wrong_values;

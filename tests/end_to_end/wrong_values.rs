@@ -80,107 +80,110 @@ fn invalid_key_is_an_error_and_hidden() {
     }
 }
 
+/// Exporter, settings, kind of the finding, and its text.
+const CONFLICTS: [(&str, &str, &str, &str); 16] = [
+    (
+        "otlp_http",
+        "    endpoint: https://app.datadoghq.com\n    headers: {dd-api-key: k}\n",
+        "error",
+        "`app.datadoghq.com` is a Datadog web page",
+    ),
+    (
+        "otlp_http",
+        "    metrics_endpoint: https://api.us5.datadoghq.com/v1/metrics\n    headers: {dd-api-key: k}\n",
+        "error",
+        "metrics_endpoint: `api.us5.datadoghq.com` is Datadog's API",
+    ),
+    (
+        "otlp_http",
+        "    endpoint: https://otlp.datadoghq.com\n    headers: {DD_API_KEY: k}\n",
+        "error",
+        "found the header `dd_api_key`; write `dd-api-key`",
+    ),
+    (
+        "otlp_http",
+        "    endpoint: https://otlp.datadoghq.com\n",
+        "error",
+        "Datadog refuses requests without the header `dd-api-key`",
+    ),
+    (
+        "otlp_http",
+        "    endpoint: https://otlp.nr-data.net\n",
+        "error",
+        "New Relic refuses requests without the header `api-key`",
+    ),
+    (
+        "otlp_grpc",
+        "    endpoint: otlp.datadoghq.com:443\n    headers: {dd-api-key: k}\n",
+        "error",
+        "Datadog does not accept OTLP over gRPC",
+    ),
+    (
+        "otlp_http",
+        "    endpoint: https://otlp.datadoghq.com\n    headers: {dd-api-key: k}\n    temporality: cumulative\n",
+        "error",
+        "temporality: Datadog rejects cumulative metrics",
+    ),
+    (
+        "otlp_http",
+        "    endpoint: https://a.live.dynatrace.com/api/v2/otlp\n    headers: {authorization: Api-Token t}\n    \
+         temporality: cumulative\n",
+        "error",
+        "temporality: Dynatrace rejects cumulative metrics",
+    ),
+    (
+        "otlp_http",
+        "    endpoint: https://otlp-gateway-prod-eu-west-0.grafana.net/otlp\n    headers: {authorization: Basic t}\n",
+        "warning",
+        "temporality: Grafana Cloud stores cumulative metrics",
+    ),
+    (
+        "otlp_http",
+        "    endpoint: http://prometheus:9090/api/v1/otlp\n",
+        "warning",
+        "is a path of Prometheus, which stores cumulative metrics",
+    ),
+    (
+        "otlp_http",
+        "    metrics_endpoint: http://vm:8428/opentelemetry/v1/metrics\n    logs_endpoint: http://vl:9428/x\n",
+        "warning",
+        "is a path of VictoriaMetrics, which stores cumulative metrics",
+    ),
+    (
+        "otlp_http",
+        "    endpoint: http://mimir:9009/otlp\n",
+        "warning",
+        "is a path of Mimir, which stores cumulative metrics",
+    ),
+    (
+        "otlp_http",
+        "    endpoint: http://127.0.0.1:4317\n",
+        "warning",
+        "port 4317 is usually for gRPC",
+    ),
+    (
+        "otlp_grpc",
+        "    endpoint: http://127.0.0.1:4318\n",
+        "warning",
+        "port 4318 is usually for OTLP over HTTP",
+    ),
+    (
+        "otlp_http",
+        "    endpoint: http://127.0.0.1:14318\n    headers: {x-team: $TEAM}\n",
+        "warning",
+        "`$TEAM` is not expanded",
+    ),
+    (
+        "otlp_http",
+        "    endpoint: http://$HOST_IP:14318\n",
+        "warning",
+        "has `$` in it",
+    ),
+];
+
 #[test]
 fn reports_settings_that_conflict_with_the_backend() {
-    for (exporter, settings, kind, expected) in [
-        (
-            "otlp_http",
-            "    endpoint: https://app.datadoghq.com\n    headers: {dd-api-key: k}\n",
-            "error",
-            "`app.datadoghq.com` is a Datadog web page",
-        ),
-        (
-            "otlp_http",
-            "    metrics_endpoint: https://api.us5.datadoghq.com/v1/metrics\n    headers: {dd-api-key: k}\n",
-            "error",
-            "metrics_endpoint: `api.us5.datadoghq.com` is Datadog's API",
-        ),
-        (
-            "otlp_http",
-            "    endpoint: https://otlp.datadoghq.com\n    headers: {DD_API_KEY: k}\n",
-            "error",
-            "found the header `dd_api_key`; write `dd-api-key`",
-        ),
-        (
-            "otlp_http",
-            "    endpoint: https://otlp.datadoghq.com\n",
-            "error",
-            "Datadog refuses requests without the header `dd-api-key`",
-        ),
-        (
-            "otlp_http",
-            "    endpoint: https://otlp.nr-data.net\n",
-            "error",
-            "New Relic refuses requests without the header `api-key`",
-        ),
-        (
-            "otlp_grpc",
-            "    endpoint: otlp.datadoghq.com:443\n    headers: {dd-api-key: k}\n",
-            "error",
-            "Datadog does not accept OTLP over gRPC",
-        ),
-        (
-            "otlp_http",
-            "    endpoint: https://otlp.datadoghq.com\n    headers: {dd-api-key: k}\n    temporality: cumulative\n",
-            "error",
-            "temporality: Datadog rejects cumulative metrics",
-        ),
-        (
-            "otlp_http",
-            "    endpoint: https://a.live.dynatrace.com/api/v2/otlp\n    headers: {authorization: Api-Token t}\n    \
-             temporality: cumulative\n",
-            "error",
-            "temporality: Dynatrace rejects cumulative metrics",
-        ),
-        (
-            "otlp_http",
-            "    endpoint: https://otlp-gateway-prod-eu-west-0.grafana.net/otlp\n    headers: {authorization: Basic t}\n",
-            "warning",
-            "temporality: Grafana Cloud stores cumulative metrics",
-        ),
-        (
-            "otlp_http",
-            "    endpoint: http://prometheus:9090/api/v1/otlp\n",
-            "warning",
-            "is a path of Prometheus, which stores cumulative metrics",
-        ),
-        (
-            "otlp_http",
-            "    metrics_endpoint: http://vm:8428/opentelemetry/v1/metrics\n    logs_endpoint: http://vl:9428/x\n",
-            "warning",
-            "is a path of VictoriaMetrics, which stores cumulative metrics",
-        ),
-        (
-            "otlp_http",
-            "    endpoint: http://mimir:9009/otlp\n",
-            "warning",
-            "is a path of Mimir, which stores cumulative metrics",
-        ),
-        (
-            "otlp_http",
-            "    endpoint: http://127.0.0.1:4317\n",
-            "warning",
-            "port 4317 is usually for gRPC",
-        ),
-        (
-            "otlp_grpc",
-            "    endpoint: http://127.0.0.1:4318\n",
-            "warning",
-            "port 4318 is usually for OTLP over HTTP",
-        ),
-        (
-            "otlp_http",
-            "    endpoint: http://127.0.0.1:14318\n    headers: {x-team: $TEAM}\n",
-            "warning",
-            "`$TEAM` is not expanded",
-        ),
-        (
-            "otlp_http",
-            "    endpoint: http://$HOST_IP:14318\n",
-            "warning",
-            "has `$` in it",
-        ),
-    ] {
+    for (exporter, settings, kind, expected) in CONFLICTS {
         fails("backend", Some(&pipeline(exporter, settings)), &[], kind, expected);
     }
 }

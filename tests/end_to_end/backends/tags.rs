@@ -45,7 +45,7 @@ fn has(tags: &BTreeSet<String>, expected: &[&str], not: &[&str]) {
 }
 
 #[tokio::test]
-async fn the_strict_intake_refuses_nothing_and_makes_the_tags_that_people_look_for() {
+async fn the_strict_intake_accepts_all_with_the_expected_tags() {
     let mut setup = Setup::new("tags").await;
     let intake = OtlpIntake::start_with(IntakeOptions::of(DATADOG, "key")).await.unwrap();
     let endpoint = format!("exporters.otlp_http/datadog.endpoint={}", intake.url());
@@ -98,9 +98,22 @@ async fn the_strict_intake_refuses_nothing_and_makes_the_tags_that_people_look_f
     let signals: BTreeSet<Signal> = intake.received().iter().map(|received| received.signal).collect();
     assert_eq!(signals.len(), 3, "{signals:?}");
 
-    let unified = ["env:prod", "service:seeding", "version:1.2"];
-    let (job_tag, namespace_tag) = (format!("kube_job:{name}"), format!("kube_namespace:{namespace}"));
-    let owner = [&unified[..], &[&job_tag, &namespace_tag, "kube_cluster_name:prod-1"]].concat();
+    check_points_and_events(&intake, &namespace, &name);
+    check_traces(&intake, &namespace, &name);
+}
+
+/// The tags of the Job's owner at Datadog.
+fn owner_tags(namespace: &str, name: &str) -> Vec<String> {
+    ["env:prod", "service:seeding", "version:1.2", "kube_cluster_name:prod-1"]
+        .map(str::to_owned)
+        .into_iter()
+        .chain([format!("kube_job:{name}"), format!("kube_namespace:{namespace}")])
+        .collect()
+}
+
+fn check_points_and_events(intake: &OtlpIntake, namespace: &str, name: &str) {
+    let owner = owner_tags(namespace, name);
+    let owner: Vec<&str> = owner.iter().map(String::as_str).collect();
     let points = intake.points();
     let failures = points.iter().filter(|point| point.metric == "k8s.job.failures");
     let (of_cronjob, of_job): (Vec<_>, Vec<_>) =
@@ -128,6 +141,12 @@ async fn the_strict_intake_refuses_nothing_and_makes_the_tags_that_people_look_f
             false => has(&record.tags(), &owner, &["kube_cronjob", "host"]),
         }
     }
+}
+
+fn check_traces(intake: &OtlpIntake, namespace: &str, name: &str) {
+    let owner = owner_tags(namespace, name);
+    let owner: Vec<&str> = owner.iter().map(String::as_str).collect();
+    let job_tag = format!("kube_job:{name}");
     for received in intake.received() {
         let ReceivedData::Traces(request) = &received.payload else {
             continue;
