@@ -97,7 +97,7 @@ fn every_job_is_judged_as_a_person_would() {
 
 #[test]
 fn without_events_no_cause_becomes_a_wrong_one() {
-    // What only Events tell must degrade to a broader cause, everything else must stay.
+    // A cause that only Events show becomes a broader one; every other cause stays.
     let broader: BTreeMap<&str, &str> = [
         ("backoff-liveness", "Killed"),
         ("deadline-missing-secret-volume", "SlowStart"),
@@ -154,7 +154,7 @@ fn victims_of_the_verdict_are_no_failed_attempts() {
 }
 
 #[test]
-fn failed_attempts_of_a_job_that_completed_are_told() {
+fn reports_failed_attempts_of_a_completed_job() {
     let (evidence, judgement) = only_job_of("success-after-retry");
     assert_eq!(judgement.attempt_failures, [(Cause::NonZeroExit, 1)].into());
     assert_eq!(

@@ -103,7 +103,7 @@ impl Environment {
         }
     }
 
-    /// Reads this process's variables. What is not Unicode counts as unset.
+    /// Reads this process's variables. A value that is not Unicode counts as unset.
     pub fn of_process() -> Environment {
         let variables: Vec<(String, String)> = std::env::vars_os()
             .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))

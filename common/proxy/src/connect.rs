@@ -55,7 +55,7 @@ impl Proxy {
         }
     }
 
-    /// The error for a connection that was given up because it took longer than this.
+    /// The error for a connection that took longer than `timeout`.
     pub fn late(&self, timeout: Duration) -> ProxyError {
         ProxyError::new(self, ProxyFailure::Late(timeout))
     }

@@ -18,7 +18,7 @@ pub struct Scenario {
     pub(crate) attempts: Vec<AttemptScript>,
 }
 
-/// What happens to one attempt: to one Pod, or to one start of its container if the Pod restarts it.
+/// The script of one attempt: of one Pod, or of one start of its container if the Pod restarts it.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum AttemptScript {
     /// The container runs, then ends by itself.
