@@ -1,4 +1,4 @@
-//! Serves the demo scenarios until Ctrl-C: `cargo run -p simulator --example serve -- [speed] [port]`, then
+//! Serves the scenarios of the demo until Ctrl-C: `cargo run -p simulator --example serve -- [speed] [port]`, then
 //! `kubectl --kubeconfig target/simulator.kubeconfig get jobs,pods -A -w`.
 
 use jiff::Timestamp;
@@ -25,14 +25,14 @@ async fn main() -> Result<(), Box<dyn Error>> {
     );
     let mut ids = Ids::new(1);
     let scenarios = demo_scenarios()?;
-    let story = timeline::together(
+    let steps = timeline::together(
         scenarios
             .iter()
             .map(|scenario| scenario.timeline(Timestamp::now(), &mut ids)),
     );
-    let mut player = Player::new(simulator.store().clone(), story);
+    let mut player = Player::new(simulator.store().clone(), steps);
     tokio::select! {
-        () = player.play(speed) => eprintln!("the scenarios are over; still serving"),
+        () = player.play(speed) => eprintln!("all scenarios have finished; still serving"),
         stopped = tokio::signal::ctrl_c() => return Ok(stopped?),
     }
     tokio::signal::ctrl_c().await?;
