@@ -14,8 +14,6 @@ pub mod graph;
 pub mod health;
 pub mod outlet;
 pub mod runtime;
-#[cfg(test)]
-mod scripted;
 pub mod storage;
 
 pub use component::{ComponentError, Connector, Exporter, Extension, Processor, Receiver};

@@ -8,8 +8,6 @@
 mod catalog;
 mod check;
 mod order;
-#[cfg(test)]
-mod tests;
 mod wire;
 
 use opentelemetry::metrics::Meter;

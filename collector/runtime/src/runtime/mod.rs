@@ -12,8 +12,6 @@
 mod chain;
 mod error;
 mod tasks;
-#[cfg(test)]
-mod tests;
 
 use std::panic::AssertUnwindSafe;
 use std::time::Duration;

@@ -1,14 +1,9 @@
 //! Events in, points and acknowledgements out, under a paused clock.
 
-#![allow(clippy::unwrap_used, reason = "a test may fail by a panic, also in its helpers")]
-
-mod support;
-
 use std::time::Duration;
 
 use collector_data::{Outcome, Payload};
-use collector_runtime::component::Create;
-use collector_runtime::health::Health;
+use collector_testing::Host;
 use futures_util::poll;
 use job_event::evidence::Removal;
 use job_event::{attributes as attr, otlp};
@@ -16,7 +11,8 @@ use opentelemetry_proto::tonic::logs::v1::{LogRecord, ResourceLogs, ScopeLogs};
 use opentelemetry_proto::tonic::metrics::v1::metric::Data;
 use opentelemetry_proto::tonic::metrics::v1::number_data_point::Value;
 use opentelemetry_proto::tonic::metrics::v1::{ExponentialHistogramDataPoint, NumberDataPoint, ResourceMetrics};
-use support::*;
+
+use crate::support::*;
 
 fn sums<'a>(resource: &'a ResourceMetrics, name: &str) -> &'a [NumberDataPoint] {
     let metric = resource.scope_metrics[0]
@@ -291,19 +287,8 @@ async fn an_event_that_nobody_judged_counts_as_unknown() {
 
 #[test]
 fn settings_are_checked_all_at_once() {
-    let create = |yaml: &str| {
-        let settings = collector_config::Settings::from_yaml(yaml).unwrap();
-        let provider = opentelemetry::metrics::noop::NoopMeterProvider::new();
-        let meter = opentelemetry::metrics::MeterProvider::meter(&provider, "test");
-        (job_metrics_connector::factory().create)(&Create {
-            id: &id("job_metrics"),
-            settings: &settings,
-            meter: &meter,
-            health: &Health::new(),
-            provided: &collector_runtime::storage::Provided::new(),
-        })
-        .map(|_| ())
-    };
+    let host = Host::new("job_metrics");
+    let create = |yaml: &str| host.create(&job_metrics_connector::factory(), yaml).map(|_| ());
     create("{}").unwrap();
     create("{interval: 1m, histogram_max_size: 80}").unwrap();
     let errors = create("{interval: 500ms, histogram_max_size: 1}").unwrap_err();

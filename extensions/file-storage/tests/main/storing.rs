@@ -1,18 +1,18 @@
 //! What is stored is there again; what cannot be is told in words that help.
 
-mod support;
-
 use std::time::Duration;
 
 use collector_runtime::component::Kind;
 use collector_runtime::storage::StoreError;
+use collector_testing::{Folder, id};
 use file_storage_extension::directory;
-use support::{Folder, delete, errors, id, set, start};
+
+use crate::support::{delete, errors, file, set, start, yaml};
 
 #[tokio::test]
 async fn what_was_stored_is_there_after_a_restart() {
-    let folder = Folder::new("restart");
-    let extension = start(&folder.yaml("")).await.unwrap();
+    let folder = Folder::new("file-storage-restart");
+    let extension = start(&yaml(&folder, "")).await.unwrap();
     assert_eq!(
         (extension.storage.capacity(), extension.storage.leader_elector()),
         (None, None)
@@ -41,7 +41,7 @@ async fn what_was_stored_is_there_after_a_restart() {
     let error = store.apply(vec![set("late", "")]).await.unwrap_err();
     assert_eq!(error, StoreError::Unavailable("the file storage is closed".into()));
 
-    let extension = start(&folder.yaml("")).await.unwrap();
+    let extension = start(&yaml(&folder, "")).await.unwrap();
     let store = extension.storage.open(Kind::Receiver, &id("a")).await.unwrap();
     assert_eq!(store.keys("w/").await.unwrap(), ["w/1", "w/2"], "without a claim, too");
     assert_eq!(store.keys("").await.unwrap(), ["w/1", "w/2", "x"]);
@@ -55,8 +55,8 @@ async fn what_was_stored_is_there_after_a_restart() {
 
 #[tokio::test]
 async fn only_the_last_claim_writes() {
-    let folder = Folder::new("claims");
-    let extension = start(&folder.yaml("fsync: false")).await.unwrap();
+    let folder = Folder::new("file-storage-claims");
+    let extension = start(&yaml(&folder, "fsync: false")).await.unwrap();
     let unclaimed = extension.storage.open(Kind::Receiver, &id("a")).await.unwrap();
     assert!(matches!(
         unclaimed.apply(vec![set("k", "0")]).await,
@@ -80,10 +80,10 @@ async fn only_the_last_claim_writes() {
 
 #[tokio::test]
 async fn a_second_collector_is_kept_out() {
-    let folder = Folder::new("second");
-    let first = start(&folder.yaml("")).await.unwrap();
-    let error = start(&folder.yaml("timeout: 100ms")).await.err().unwrap();
-    let directory = folder.0.display();
+    let folder = Folder::new("file-storage-second");
+    let first = start(&yaml(&folder, "")).await.unwrap();
+    let error = start(&yaml(&folder, "timeout: 100ms")).await.err().unwrap();
+    let directory = folder.path().display();
     assert_eq!(
         error,
         format!(
@@ -92,7 +92,7 @@ async fn a_second_collector_is_kept_out() {
         )
     );
     // Whoever waits gets in as soon as the first is gone.
-    let yaml = folder.yaml("timeout: 1h");
+    let yaml = yaml(&folder, "timeout: 1h");
     let second = tokio::spawn(async move { start(&yaml).await.err() });
     tokio::task::yield_now().await;
     first.stop().await;
@@ -101,8 +101,8 @@ async fn a_second_collector_is_kept_out() {
 
 #[tokio::test]
 async fn a_directory_that_cannot_be_used_says_what_to_do() {
-    let folder = Folder::new("directory");
-    let missing = folder.0.join("a/b");
+    let folder = Folder::new("file-storage-directory");
+    let missing = folder.path().join("a/b");
     let yaml = format!("directory: {}\n", missing.display());
     let error = start(&format!("{yaml}create_directory: false")).await.err().unwrap();
     assert_eq!(
@@ -120,8 +120,8 @@ async fn a_directory_that_cannot_be_used_says_what_to_do() {
         .await;
     let mode = std::os::unix::fs::PermissionsExt::mode(&std::fs::metadata(&missing).unwrap().permissions());
     assert_eq!(mode & 0o777, 0o700);
-    std::fs::write(folder.0.join("file"), "").unwrap();
-    let error = start(&format!("directory: {}", folder.0.join("file").display()))
+    std::fs::write(folder.path().join("file"), "").unwrap();
+    let error = start(&format!("directory: {}", folder.path().join("file").display()))
         .await
         .err()
         .unwrap();
@@ -133,9 +133,9 @@ async fn a_directory_that_cannot_be_used_says_what_to_do() {
 
 #[tokio::test]
 async fn a_damaged_file_stops_the_start_and_stays_as_it_is() {
-    let folder = Folder::new("damaged");
+    let folder = Folder::new("file-storage-damaged");
     let fill = async || {
-        let extension = start(&folder.yaml("recreate: true")).await.unwrap();
+        let extension = start(&yaml(&folder, "recreate: true")).await.unwrap();
         let store = extension.store("a").await;
         for n in 0..200 {
             store.apply(vec![set(&format!("k{n}"), [n as u8; 3000])]).await.unwrap();
@@ -143,7 +143,7 @@ async fn a_damaged_file_stops_the_start_and_stays_as_it_is() {
         extension.stop().await;
     };
     fill().await;
-    let whole = std::fs::read(folder.file()).unwrap();
+    let whole = std::fs::read(file(&folder)).unwrap();
     let mut garbled = whole.clone();
     let mut random = 0x2545_f491_4f6c_dd1d_u64;
     for byte in &mut garbled[8192..] {
@@ -162,16 +162,16 @@ async fn a_damaged_file_stops_the_start_and_stays_as_it_is() {
         ("a garbled header", header),
     ];
     for (name, damaged) in cases {
-        std::fs::write(folder.file(), &damaged).unwrap();
-        let error = start(&folder.yaml("")).await.err();
+        std::fs::write(file(&folder), &damaged).unwrap();
+        let error = start(&yaml(&folder, "")).await.err();
         let error = error.unwrap_or_else(|| panic!("{name}: it started"));
         assert!(
-            error.starts_with(&format!("the file {} cannot be used: ", folder.file().display()))
+            error.starts_with(&format!("the file {} cannot be used: ", file(&folder).display()))
                 && error.contains("set extensions::file_storage::recreate: true"),
             "{name}: {error}"
         );
         assert_eq!(folder.names(), ["lock", "reserve", "state.redb"], "{name}");
-        assert_eq!(std::fs::read(folder.file()).unwrap().len(), damaged.len(), "{name}");
+        assert_eq!(std::fs::read(file(&folder)).unwrap().len(), damaged.len(), "{name}");
     }
     // Moved aside, not deleted, if the settings ask for that; twice under two names.
     for names in [
@@ -184,12 +184,12 @@ async fn a_damaged_file_stops_the_start_and_stays_as_it_is() {
             "state.redb.broken-2",
         ],
     ] {
-        std::fs::write(folder.file(), "not a database").unwrap();
+        std::fs::write(file(&folder), "not a database").unwrap();
         fill().await;
         assert_eq!(folder.names(), names);
     }
     assert_eq!(
-        std::fs::read(folder.0.join("state.redb.broken-2")).unwrap(),
+        std::fs::read(folder.path().join("state.redb.broken-2")).unwrap(),
         b"not a database"
     );
 }
@@ -197,14 +197,14 @@ async fn a_damaged_file_stops_the_start_and_stays_as_it_is() {
 #[tokio::test]
 async fn a_removed_file_is_reported_and_nothing_acknowledged() {
     for remove_all in [true, false] {
-        let folder = Folder::new("removed");
-        let mut extension = start(&folder.yaml("")).await.unwrap();
+        let folder = Folder::new("file-storage-removed");
+        let extension = start(&yaml(&folder, "")).await.unwrap();
         let store = extension.store("a").await;
         store.apply(vec![set("k", "1")]).await.unwrap();
         if remove_all {
-            std::fs::remove_dir_all(&folder.0).unwrap();
+            std::fs::remove_dir_all(folder.path()).unwrap();
         } else {
-            std::fs::remove_file(folder.file()).unwrap();
+            std::fs::remove_file(file(&folder)).unwrap();
         }
         for value in ["2", "3"] {
             let error = store.apply(vec![set("k", value)]).await.unwrap_err();
@@ -215,16 +215,16 @@ async fn a_removed_file_is_reported_and_nothing_acknowledged() {
         }
         assert!(extension.problem().await.contains("restart the collector"));
         extension.stop().await;
-        assert!(!folder.file().exists());
+        assert!(!file(&folder).exists());
     }
 }
 
 #[tokio::test]
 async fn files_are_readable_by_their_owner_only() {
-    let folder = Folder::new("modes");
-    start(&folder.yaml("")).await.unwrap().stop().await;
+    let folder = Folder::new("file-storage-modes");
+    start(&yaml(&folder, "")).await.unwrap().stop().await;
     for name in folder.names() {
-        let permissions = std::fs::metadata(folder.0.join(&name)).unwrap().permissions();
+        let permissions = std::fs::metadata(folder.path().join(&name)).unwrap().permissions();
         assert_eq!(
             std::os::unix::fs::PermissionsExt::mode(&permissions) & 0o077,
             0,
@@ -235,35 +235,35 @@ async fn files_are_readable_by_their_owner_only() {
 
 #[tokio::test]
 async fn only_an_unclean_shutdown_is_called_unclean() {
-    let folder = Folder::new("clean");
+    let folder = Folder::new("file-storage-clean");
     let unclean = async || {
-        let lock = directory::lock(&folder.0, Duration::ZERO, "s").await.unwrap();
+        let lock = directory::lock(folder.path(), Duration::ZERO, "s").await.unwrap();
         lock.unclean
     };
     assert!(!unclean().await, "the first start");
     // The lock was dropped without being closed, as in a crash.
     assert!(unclean().await, "after a crash");
-    start(&folder.yaml("")).await.unwrap().stop().await;
+    start(&yaml(&folder, "")).await.unwrap().stop().await;
     assert!(!unclean().await, "after an orderly shutdown");
 }
 
 #[tokio::test]
 async fn every_single_damaged_page_is_noticed_or_harmless() {
-    let folder = Folder::new("pages");
-    let extension = start(&folder.yaml("")).await.unwrap();
+    let folder = Folder::new("file-storage-pages");
+    let extension = start(&yaml(&folder, "")).await.unwrap();
     let store = extension.store("a").await;
     let expected: Vec<_> = (0..40).map(|n| (format!("k{n:02}"), vec![n as u8; 2000])).collect();
     for (key, value) in &expected {
         store.apply(vec![set(key, value)]).await.unwrap();
     }
     extension.stop().await;
-    let whole = std::fs::read(folder.file()).unwrap();
+    let whole = std::fs::read(file(&folder)).unwrap();
     let mut noticed = 0;
     for page in (0..whole.len() / 4096).step_by(7) {
         let mut damaged = whole.clone();
         damaged[page * 4096..][..4096].fill(0xa5);
-        std::fs::write(folder.file(), damaged).unwrap();
-        match start(&folder.yaml("")).await {
+        std::fs::write(file(&folder), damaged).unwrap();
+        match start(&yaml(&folder, "")).await {
             Err(error) => {
                 assert!(error.contains("cannot be used: "), "page {page}: {error}");
                 noticed += 1;

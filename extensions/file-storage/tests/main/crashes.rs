@@ -1,14 +1,12 @@
 //! A process that writes is killed, at any point, again and again: what was acknowledged is there, nothing is there by half.
 
-#![allow(clippy::unwrap_used)]
-
-mod support;
-
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Command, Stdio};
 
-use support::{Folder, delete, set, start};
+use collector_testing::Folder;
+
+use crate::support::{delete, set, start, yaml};
 
 const FOLDER: &str = "FILE_STORAGE_TEST_FOLDER";
 /// How many writers the child has.
@@ -30,7 +28,7 @@ fn child() {
         let writers = (0..WRITERS).map(|writer| {
             let storage = extension.storage.clone();
             async move {
-                let id = support::id(&format!("writer_{writer}"));
+                let id = collector_testing::id(&format!("writer_{writer}"));
                 let store = storage
                     .open(collector_runtime::component::Kind::Receiver, &id)
                     .await
@@ -67,13 +65,13 @@ fn number(text: &[u8]) -> u64 {
 #[tokio::test]
 async fn a_killed_writer_loses_nothing_and_leaves_nothing_by_half() {
     let seed = RandomState::new().build_hasher().finish();
-    let folder = Folder::new("killed");
+    let folder = Folder::new("file-storage-killed");
     let mut random = seed;
     let mut acknowledged = [0; WRITERS as usize];
     for round in 0..ROUNDS {
         let mut child = Command::new(std::env::current_exe().unwrap())
-            .args(["--exact", "child", "--nocapture", "--test-threads=1"])
-            .env(FOLDER, &folder.0)
+            .args(["--exact", "crashes::child", "--nocapture", "--test-threads=1"])
+            .env(FOLDER, folder.path())
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();
@@ -97,7 +95,7 @@ async fn a_killed_writer_loses_nothing_and_leaves_nothing_by_half() {
         for line in lines {
             note(line.unwrap());
         }
-        let extension = start(&folder.yaml("")).await.unwrap();
+        let extension = start(&yaml(&folder, "")).await.unwrap();
         for writer in 0..WRITERS {
             let context = format!("seed {seed}, round {round}, writer {writer}");
             let store = extension.store(&format!("writer_{writer}")).await;

@@ -1,8 +1,5 @@
 //! The connector between a sender of events and a receiver of traces.
 
-// Clippy's exception for tests does not reach their helpers.
-#![allow(clippy::unwrap_used)]
-
 use collector_config::ComponentId;
 use collector_data::{Ack, Batch, Outcome as Fate, Payload};
 use collector_runtime::component::{Connector, Running};
@@ -30,7 +27,7 @@ fn second(offset: i64) -> Timestamp {
     Timestamp::from_second(1_795_435_200 + offset).unwrap()
 }
 
-fn evidence(kind: &str) -> Evidence {
+pub fn evidence(kind: &str) -> Evidence {
     let condition = Condition {
         kind: kind.into(),
         is_true: true,
@@ -56,7 +53,7 @@ fn evidence(kind: &str) -> Evidence {
     }
 }
 
-fn event(evidence: &Evidence, judged: &[(&str, &str)]) -> ResourceLogs {
+pub fn event(evidence: &Evidence, judged: &[(&str, &str)]) -> ResourceLogs {
     let mut resource = otlp::encode(evidence, Some("c1"), second(11));
     for (name, value) in judged {
         let attributes = &mut resource.scope_logs[0].log_records[0].attributes;

@@ -1,7 +1,5 @@
 //! A connector between a sender of events and a receiver of metrics, and the events of Jobs.
 
-#![allow(dead_code, reason = "each test uses some of it")]
-
 use std::time::Duration;
 
 use collector_config::ComponentId;

@@ -5,12 +5,13 @@ use tokio::task::JoinHandle;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::{RunError, Why};
-use crate::graph::Graph;
-use crate::health::{Health, Status, none_dead};
-use crate::outlet::INBOX_CAPACITY;
+use collector_runtime::graph::Graph;
+use collector_runtime::health::{Health, Status, none_dead};
+use collector_runtime::outlet::INBOX_CAPACITY;
+use collector_runtime::runtime::{RunError, Why};
+
 use crate::scripted::{Command, config, factories, feed, journal, one_log};
-use collector_data::Outcome;
+use collector_data::{Ack, Batch, Outcome, Payload};
 
 const GRACE: Duration = Duration::from_secs(30);
 
@@ -436,5 +437,26 @@ fn a_receiver_in_two_pipelines_feeds_both() {
             "{lines:?}"
         );
         run.stop().await.unwrap();
+    });
+}
+
+#[test]
+fn a_full_inbox_of_one_signal_lets_the_others_pass() {
+    on_one_thread(async {
+        let (logs, metrics) = (feed("feed"), feed("metricfeed"));
+        let run = Run::of(
+            "receivers: feed, metricfeed\nexporters: stalls\nlogs: feed || stalls\nmetrics: metricfeed || stalls",
+        );
+        for _ in 0..1000 {
+            logs.send(Command::Send(one_log().0)).ok().unwrap();
+        }
+        settle().await;
+        journal();
+        let (ack, _delivery) = Ack::new();
+        let batch = Batch::new(Payload::Metrics(Vec::new()), ack);
+        metrics.send(Command::Send(batch)).ok().unwrap();
+        settle().await;
+        assert_eq!(journal(), ["sent"]);
+        drop(run.stop().await.unwrap_err());
     });
 }

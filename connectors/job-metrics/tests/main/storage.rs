@@ -1,9 +1,5 @@
 //! Restarts, replicas and stores that fail: each Job stands in one point, and a point that comes again is the same.
 
-#![allow(clippy::unwrap_used, reason = "a test may fail by a panic, also in its helpers")]
-
-mod support;
-
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
@@ -20,8 +16,9 @@ use opentelemetry_proto::tonic::metrics::v1::number_data_point::Value;
 use opentelemetry_proto::tonic::metrics::v1::{AggregationTemporality, ResourceMetrics};
 use proptest::prelude::*;
 use std::sync::Arc;
-use support::*;
 use tokio::sync::watch;
+
+use crate::support::*;
 
 fn start(storage: &MemoryStorage) -> Bench {
     start_ahead(storage, SignedDuration::ZERO)

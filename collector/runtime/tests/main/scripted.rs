@@ -10,11 +10,11 @@ use futures_util::future::BoxFuture;
 use opentelemetry_proto::tonic::logs::v1::{LogRecord, ResourceLogs, ScopeLogs};
 use tokio::sync::mpsc;
 
-use crate::component::*;
-use crate::outlet::{Inbox, Outputs};
 use collector_config::{ComponentId, Config, Diagnostics, Located, Pipeline, PipelineId, Position, Service, Settings};
 use collector_data::{Ack, Delivery};
 use collector_data::{Batch, Payload, Signal};
+use collector_runtime::component::*;
+use collector_runtime::outlet::{Inbox, Outputs};
 
 thread_local! {
     static JOURNAL: RefCell<Vec<String>> = const { RefCell::new(Vec::new()) };
@@ -94,7 +94,7 @@ impl Receiver for Scripted {
 
     fn run(self: Box<Self>, outputs: Outputs, running: Running) -> BoxFuture<'static, Result<(), ComponentError>> {
         Box::pin(async move {
-            running.health.report(crate::health::Status::Ok);
+            running.health.report(collector_runtime::health::Status::Ok);
             let mut commands = FEEDS.with_borrow_mut(|feeds| feeds.remove(&self.0.to_string()));
             loop {
                 let next = async {

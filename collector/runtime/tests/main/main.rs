@@ -1,0 +1,8 @@
+//! The runtime from outside: graphs of scripted components are checked and run.
+
+// Clippy's exception for tests does not reach their helpers.
+#![allow(clippy::unwrap_used)]
+
+mod graph;
+mod running;
+mod scripted;
