@@ -1,5 +1,5 @@
-//! Says when decided Jobs pile up because the pipeline does not take them. They wait in the tracker, whose records are
-//! small, and none is dropped.
+//! Warns when finished Jobs pile up because the pipeline does not take their events. They wait in the tracker, whose records
+//! are small, and none is dropped.
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -8,15 +8,14 @@ const PATIENCE: SignedDuration = SignedDuration::from_secs(10);
 /// The first number of waiting Jobs that is worth a warning; then its tenfold, and so on.
 const FIRST: usize = 1_000;
 
-/// How many have been warned of.
+/// The size of the next warning.
 #[derive(Debug)]
-pub struct Backlog {
+pub(crate) struct Backlog {
     next: usize,
 }
 
-/// What there is to say.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Change {
+enum Change {
     /// It has grown past the next size.
     Grown,
     /// After a warning everything has been taken.
@@ -24,13 +23,29 @@ pub enum Change {
 }
 
 impl Backlog {
-    /// Nothing waits.
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Backlog { next: FIRST }
     }
 
-    /// Takes in that `waiting` Jobs wait, the oldest since `since`.
-    pub fn observe(&mut self, waiting: usize, since: Option<Timestamp>, now: Timestamp) -> Option<Change> {
+    /// Logs that `waiting` Jobs wait, the oldest since `since`, if that is news. Returns true if the backlog has grown.
+    pub(crate) fn log(&mut self, waiting: usize, since: Option<Timestamp>, now: Timestamp) -> bool {
+        let change = self.observe(waiting, since, now);
+        match change {
+            Some(Change::Grown) => {
+                let since = since.map(|since| since.to_string()).unwrap_or_default();
+                tracing::warn!(
+                    waiting,
+                    since,
+                    "finished Jobs wait because an exporter is behind, see its errors; no event is dropped, but memory grows"
+                );
+            }
+            Some(Change::Gone) => tracing::info!("the pipeline has taken the events of all waiting Jobs"),
+            None => {}
+        }
+        change == Some(Change::Grown)
+    }
+
+    fn observe(&mut self, waiting: usize, since: Option<Timestamp>, now: Timestamp) -> Option<Change> {
         let is_behind = since.is_some_and(|since| now.duration_since(since) >= PATIENCE);
         if !is_behind {
             return (std::mem::replace(&mut self.next, FIRST) > FIRST).then_some(Change::Gone);
@@ -50,10 +65,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn it_is_told_at_growing_sizes_and_when_it_is_gone() {
+    fn warns_at_growing_sizes_and_once_it_is_gone() {
         let mut backlog = Backlog::new();
         let at = |second| Timestamp::from_second(second).unwrap();
-        let mut told = Vec::new();
+        let mut changes = Vec::new();
         for (waiting, since, now) in [
             (5_000, 0, 9),
             (999, 0, 10),
@@ -65,7 +80,7 @@ mod tests {
             (0, 21, 21),
             (1_000, 22, 40),
         ] {
-            told.extend(
+            changes.extend(
                 backlog
                     .observe(waiting, Some(at(since)), at(now))
                     .map(|change| (now, change)),
@@ -77,6 +92,6 @@ mod tests {
             (20, Change::Gone),
             (40, Change::Grown),
         ];
-        assert_eq!(told, expected);
+        assert_eq!(changes, expected);
     }
 }

@@ -1,15 +1,22 @@
 //! Receiver `k8s_job`: feeds the watches of `job_watch` into the tracker of `job_tracker`, and emits one event for each
 //! finished Job.
 //!
-//! * [`receiver`]: the component; `session` is its loop; `keeper` stores the checkpoint.
+//! * [`receiver`]: the component; `session` is its loop.
+//! * `checkpointing`, `checkpoint_store`: resuming, leading, saving the checkpoint.
+//! * `reporting`, `events`, `gauges`: emitting events and gauges; `shutdown` drains them.
 
 mod backlog;
+mod batch_sender;
+mod checkpoint_store;
+mod checkpointing;
 pub mod config;
+mod events;
 pub mod gauges;
-mod keeper;
-mod lane;
+mod health;
 pub mod receiver;
+mod reporting;
 mod session;
+mod shutdown;
 pub mod telemetry;
 
 use std::sync::Arc;
@@ -53,8 +60,8 @@ fn create(create: &Create<'_>) -> Result<Box<dyn Receiver>, Diagnostics> {
     }))
 }
 
-/// Where the checkpoint is kept. Who leads is decided where it is kept, so that it cannot be written by two; the receiver's
-/// own setting must agree with that.
+/// The storage of the checkpoint. Its leader elector decides which replica leads, so that only the leader can write the
+/// checkpoint; the receiver's own setting must name the same elector.
 fn storage(config: &Config, create: &Create<'_>, errors: &mut Vec<Diagnostic>) -> Option<Arc<dyn Storage>> {
     let mut wrong = |key: &str, problem: String| errors.push(create.settings.error(key, problem));
     let storage = match &*config.storage {
@@ -98,7 +105,7 @@ mod tests {
 
     use super::*;
 
-    /// What a person reads who wrote these settings; empty if they are right.
+    /// The errors in these settings; empty if they are valid.
     fn errors(yaml: &str) -> String {
         let id = ComponentId {
             type_name: "k8s_job".into(),

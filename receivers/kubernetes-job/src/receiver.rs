@@ -1,17 +1,17 @@
-//! The component: connects, opens its store, starts the watches.
+//! The component: connects, opens its store, and runs the session.
 
 use std::sync::Arc;
 
 use collector_config::ComponentId;
-use collector_runtime::component::{ComponentError, Running};
-use collector_runtime::storage::{Storage, Store};
+use collector_runtime::component::{self, ComponentError, Running};
+use collector_runtime::storage::{Claimed, Storage};
 use collector_runtime::{Outputs, Receiver};
 use futures_util::future::BoxFuture;
 use jiff::Timestamp;
 use kube::Client;
 
+use crate::checkpoint_store::CheckpointStore;
 use crate::config::Config;
-use crate::keeper::Keeper;
 use crate::session::Session;
 use crate::telemetry::Telemetry;
 use job_watch::cluster::Cluster;
@@ -29,9 +29,9 @@ pub struct JobReceiver {
     /// Given by a test.
     client: Option<Client>,
     cluster: Option<Cluster>,
-    /// Where the checkpoint is kept, and by which id this receiver is known there.
+    /// The storage of the checkpoint, and this receiver's id in it.
     storage: Option<(Arc<dyn Storage>, ComponentId)>,
-    store: Option<Arc<dyn Store>>,
+    store: Option<Claimed>,
 }
 
 impl JobReceiver {
@@ -48,7 +48,7 @@ impl JobReceiver {
         }
     }
 
-    /// Keeps in `storage`, as the receiver `id`, which Jobs were told of.
+    /// Stores the checkpoint in `storage`, as the receiver `id`.
     #[must_use]
     pub fn with_storage(mut self, storage: Arc<dyn Storage>, id: ComponentId) -> Self {
         self.storage = Some((storage, id));
@@ -68,11 +68,11 @@ impl JobReceiver {
         self.cluster = Some(Cluster::open(self.client.clone(), &selection, &targets).await?);
         match &self.storage {
             Some((storage, id)) => {
-                self.store = Some(storage.open(collector_runtime::component::Kind::Receiver, id).await?)
+                self.store = Some(Claimed::open(&**storage, component::Kind::Receiver, id).await?);
             }
             None => tracing::warn!(
-                "no storage is set: Jobs that end while no collector runs are not told of, and one that ends shortly before \
-                 a restart may be told of twice or not at all"
+                "no `storage` configured: Jobs that finish while the collector is down are not reported, and around a \
+                 restart a Job may be reported twice or not at all"
             ),
         }
         Ok(())
@@ -91,7 +91,6 @@ impl Receiver for JobReceiver {
                 telemetry,
                 clock,
                 cluster,
-                storage,
                 store,
                 ..
             } = *self;
@@ -103,16 +102,9 @@ impl Receiver for JobReceiver {
                 access::loss,
                 telemetry.watches.clone(),
             );
-            let keeper = Keeper::new(
-                store,
-                storage
-                    .as_ref()
-                    .is_some_and(|(storage, _)| storage.capacity().is_some()),
-                storage
-                    .as_ref()
-                    .is_some_and(|(storage, _)| storage.leader_elector().is_some()),
-            );
-            let session = Session::new(config, telemetry, clock, watches, outputs, keeper);
+            let health = running.health.clone();
+            let store = CheckpointStore::new(store.map(|store| store.with_health(&health)));
+            let session = Session::new(config, telemetry, clock, health, watches, outputs, store);
             session.run(client, running).await
         })
     }

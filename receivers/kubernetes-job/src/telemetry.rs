@@ -7,16 +7,16 @@ use opentelemetry::metrics::{Counter, Gauge, Meter};
 use job_tracker::Sizes;
 use job_watch::telemetry::WatchTelemetry;
 
-/// Why the event of a Job that ended never arrived.
+/// Why the event of a finished Job is lost.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Loss {
     /// The backend rejected it.
     Refused,
     /// An exporter dropped it.
     Dropped,
-    /// The Job ended and was deleted while nobody watched, and too little is left of it to tell.
+    /// The Job finished and was deleted during a gap of the watch, and its Events do not show how it finished.
     Gap,
-    /// The same, and too many others wait to be reported from their Events.
+    /// The same, and too many other Jobs wait to be reported from their Events.
     Flood,
 }
 
@@ -62,38 +62,38 @@ impl Telemetry {
             accepted: counter(
                 "otelcol_receiver_accepted_log_records",
                 "{record}",
-                "Events that every destination has or has stored",
+                "Events that every exporter delivered or stored",
             ),
             refused: counter(
                 "otelcol_receiver_refused_log_records",
                 "{record}",
-                "Events that got lost",
+                "Events that are lost",
             ),
             points: counter(
                 "otelcol_receiver_accepted_metric_points",
                 "{datapoint}",
-                "Points handed to the pipeline",
+                "Points sent to the pipeline",
             ),
-            decided: counter("otelcol_k8s_job_decided", "{job}", "Jobs that ended, by outcome"),
+            decided: counter("otelcol_k8s_job_decided", "{job}", "Finished Jobs, by outcome"),
             delivered: counter(
                 "otelcol_k8s_job_delivered",
                 "{job}",
-                "Jobs whose event every destination has or has stored",
+                "Jobs whose event every exporter delivered or stored",
             ),
             recovered: counter(
                 "otelcol_k8s_job_recovered",
                 "{job}",
-                "Jobs that ended and were deleted while nobody watched, told from what was left of them",
+                "Jobs that finished and were deleted during a gap of the watch, reported from their Events",
             ),
             lost: counter(
                 "otelcol_k8s_job_lost",
                 "{job}",
-                "Jobs that ended and whose event never arrives, by reason",
+                "Finished Jobs whose event is lost, by reason",
             ),
             tracked: meter
                 .u64_gauge("otelcol_k8s_job_tracked")
                 .with_unit("{object}")
-                .with_description("What the receiver holds in memory")
+                .with_description("Objects in the memory of the receiver")
                 .build(),
             pending: meter
                 .u64_gauge("otelcol_k8s_job_pending")
@@ -103,12 +103,12 @@ impl Telemetry {
             unacknowledged: meter
                 .u64_gauge("otelcol_k8s_job_unacknowledged")
                 .with_unit("{event}")
-                .with_description("Events that the pipeline has taken and no destination has confirmed yet")
+                .with_description("Events in the pipeline that are not acknowledged yet")
                 .build(),
         }
     }
 
-    /// A Job ended.
+    /// A Job finished.
     pub fn decided(&self, outcome: Outcome) {
         self.decided.add(1, &self.with("outcome", outcome.as_str()));
     }
@@ -119,26 +119,26 @@ impl Telemetry {
         self.accepted.add(1, std::slice::from_ref(&self.receiver));
     }
 
-    /// A Job that ended and was deleted while nobody watched is told all the same. It also counts as decided.
+    /// A Job that finished and was deleted during a gap of the watch is reported from its Events. It also counts as decided.
     pub fn recovered(&self) {
         self.recovered.add(1, std::slice::from_ref(&self.receiver));
     }
 
-    /// So many Jobs ended whose event never arrives.
+    /// The events of `count` finished Jobs are lost.
     pub fn lost(&self, count: u64, why: Loss) {
         self.lost.add(count, &self.with("reason", why.as_str()));
-        // Of one that was lost in a gap there never was a record.
+        // A Job lost in a gap has no log record.
         if !matches!(why, Loss::Gap | Loss::Flood) {
             self.refused.add(count, std::slice::from_ref(&self.receiver));
         }
     }
 
-    /// Points were handed to the pipeline.
+    /// Points were sent to the pipeline.
     pub fn points(&self, count: usize) {
         self.points.add(count as u64, std::slice::from_ref(&self.receiver));
     }
 
-    /// What the tracker holds.
+    /// The sizes of the tracker.
     pub fn tracked(&self, sizes: Sizes) {
         for (what, count) in [
             ("live_jobs", sizes.live),
@@ -151,12 +151,12 @@ impl Telemetry {
         }
     }
 
-    /// So many events wait for the pipeline.
+    /// `count` events wait for the pipeline.
     pub fn pending(&self, count: usize) {
         self.pending.record(count as u64, std::slice::from_ref(&self.receiver));
     }
 
-    /// So many events were taken by the pipeline and not confirmed yet.
+    /// `count` events in the pipeline are not acknowledged.
     pub fn unacknowledged(&self, count: usize) {
         self.unacknowledged
             .record(count as u64, std::slice::from_ref(&self.receiver));

@@ -1,0 +1,161 @@
+//! The events of finished Jobs in the pipeline, until they are acknowledged.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use collector_data::{Ack, Batch, Outcome, Payload};
+use collector_runtime::Outlet;
+use futures_util::future::{BoxFuture, FutureExt};
+use futures_util::stream::{FuturesUnordered, StreamExt};
+use jiff::Timestamp;
+use job_event::evidence::Gap;
+use job_event::{Evidence, Uid};
+use job_tracker::outbox::{AckEvent, AckState, Outbox};
+
+use crate::batch_sender::BatchSender;
+use crate::telemetry::{Loss, Telemetry};
+
+/// A Job whose event is not acknowledged.
+struct PendingEvent {
+    namespace: Box<str>,
+    name: Box<str>,
+    /// The event, if it may have to be sent again.
+    payload: Option<Arc<Payload>>,
+}
+
+/// The events that the outbox counts as sent or deferred.
+pub(crate) struct Events {
+    sender: BatchSender,
+    outcomes: FuturesUnordered<BoxFuture<'static, (Uid, Outcome)>>,
+    pending: HashMap<Uid, PendingEvent>,
+    /// True if replicas share the store, so that an event may be deferred and sent again.
+    may_defer: bool,
+    cluster_name: Option<String>,
+    telemetry: Telemetry,
+}
+
+impl Events {
+    pub(crate) fn new(outlet: Outlet, may_defer: bool, cluster_name: Option<String>, telemetry: Telemetry) -> Self {
+        Events {
+            sender: BatchSender::new(outlet),
+            outcomes: FuturesUnordered::new(),
+            pending: HashMap::new(),
+            may_defer,
+            cluster_name,
+            telemetry,
+        }
+    }
+
+    /// True if the pipeline has taken every event so far.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.sender.is_idle()
+    }
+
+    /// How many events are not acknowledged.
+    pub(crate) fn unacknowledged(&self) -> usize {
+        self.outcomes.len()
+    }
+
+    /// Resolves with the outcome of an event, or with `None` when the pipeline takes one; never if no event is sent. May be
+    /// dropped and called again at any time.
+    pub(crate) async fn next(&mut self) -> Option<(Uid, Outcome)> {
+        tokio::select! {
+            outcome = self.outcomes.next(), if !self.outcomes.is_empty() => outcome,
+            () = self.sender.step() => None,
+        }
+    }
+
+    /// An outcome that is already known.
+    pub(crate) fn next_known(&mut self) -> Option<(Uid, Outcome)> {
+        self.outcomes.next().now_or_never().flatten()
+    }
+
+    /// Waits until the pipeline has taken every event.
+    pub(crate) async fn flush(&mut self) {
+        while !self.sender.is_idle() {
+            self.sender.step().await;
+        }
+    }
+
+    /// Closes the pipeline's inbox: the components after it send what they hold once it is closed.
+    pub(crate) fn close(&mut self) {
+        self.sender = BatchSender::new(Outlet::default());
+    }
+
+    /// Emits the event of a Job that the outbox counts as sent.
+    pub(crate) fn emit(&mut self, evidence: Evidence, now: Timestamp) {
+        let job = &evidence.job;
+        self.telemetry.decided(job.outcome());
+        tracing::debug!(
+            namespace = &*job.namespace,
+            job = &*job.name,
+            uid = &*job.uid,
+            outcome = job.outcome().as_str(),
+            reason = job.reason(),
+            "Job finished"
+        );
+        if evidence.gaps.contains(&Gap::EndNotSeen) {
+            match job.verdict() {
+                Some(_) => self.telemetry.recovered(),
+                None => self.telemetry.lost(1, Loss::Gap),
+            }
+        }
+        let record = job_event::otlp::encode(&evidence, self.cluster_name.as_deref(), now);
+        let uid = Uid::new(&evidence.job.uid);
+        let event = PendingEvent {
+            namespace: evidence.job.namespace,
+            name: evidence.job.name,
+            payload: Some(Arc::new(Payload::Logs(vec![record]))),
+        };
+        self.pending.insert(uid, event);
+        self.send(uid);
+    }
+
+    /// Sends the pending event of a Job, perhaps again.
+    pub(crate) fn send(&mut self, uid: Uid) {
+        let Some(pending) = self.pending.get_mut(&uid) else {
+            return;
+        };
+        let payload = match self.may_defer {
+            true => pending.payload.clone(),
+            false => pending.payload.take(),
+        };
+        let Some(payload) = payload else { return };
+        let (ack, delivery) = Ack::new();
+        self.sender.send([Batch { payload, ack }]);
+        self.outcomes.push(delivery.map(move |outcome| (uid, outcome)).boxed());
+    }
+
+    /// Applies the outcome of an event to the outbox. Returns true if the event was deferred: another replica leads, or will.
+    pub(crate) fn settle(&mut self, outbox: &mut Outbox, uid: Uid, outcome: Outcome) -> bool {
+        let (loss, problem) = match outcome {
+            Outcome::Delivered => {
+                outbox.apply(&uid, AckEvent::Acknowledged);
+                self.pending.remove(&uid);
+                self.telemetry.delivered();
+                return false;
+            }
+            Outcome::Deferred(_) if self.may_defer => {
+                outbox.apply(&uid, AckEvent::Deferred);
+                return true;
+            }
+            Outcome::Rejected(reason) => (Loss::Refused, format!("rejected by the backend: {reason}")),
+            Outcome::Dropped(reason) | Outcome::Deferred(reason) => {
+                (Loss::Dropped, format!("dropped in the pipeline: {reason}"))
+            }
+        };
+        // Reporting it again after the next start would only duplicate it in the backends that have it.
+        outbox.apply(&uid, AckEvent::Rejected);
+        self.telemetry.lost(1, loss);
+        if let Some(PendingEvent { namespace, name, .. }) = self.pending.remove(&uid) {
+            let uid = uid.to_text();
+            tracing::error!(%namespace, job = %name, %uid, problem, "lost the event of a finished Job");
+        }
+        false
+    }
+
+    /// Drops the events of Jobs that another replica has reported.
+    pub(crate) fn retain_pending(&mut self, outbox: &Outbox) {
+        self.pending.retain(|uid, _| outbox.state(uid) != AckState::Stored);
+    }
+}

@@ -1,0 +1,73 @@
+//! When the next Job is reported, and what follows from the outcome of its event.
+
+use std::time::Duration;
+
+use collector_data::Outcome;
+use jiff::Timestamp;
+use job_event::Uid;
+use tokio::time::{Instant, sleep};
+
+use crate::session::Session;
+use crate::telemetry::Loss;
+
+/// The longest sleep; the wall clock may be set in between.
+const LONGEST_SLEEP: Duration = Duration::from_secs(1);
+
+impl Session {
+    pub(crate) fn on_outcome(&mut self, outcome: Option<(Uid, Outcome)>) {
+        if let Some((uid, outcome)) = outcome
+            && self.events.settle(self.tracker.outbox(), uid, outcome)
+            && self.store.leads()
+        {
+            self.store.stand_by();
+        }
+    }
+
+    /// Sends one event, if the pipeline has taken the one before. The other finished Jobs wait in the tracker, where they are
+    /// small.
+    pub(crate) fn report_next(&mut self, now: Timestamp) {
+        if !self.may_report() {
+            return;
+        }
+        if let Some(uid) = self.tracker.outbox().resend() {
+            self.events.send(uid);
+        } else if let Some(evidence) = self.tracker.poll(now) {
+            self.events.emit(evidence, now);
+        }
+    }
+
+    fn may_report(&self) -> bool {
+        self.events.is_idle()
+            && self.store.leads()
+            && (!self.store.is_configured() || self.tracker.unstored() < self.store.limits().unstored)
+            // Evidence of Jobs that finished before the start is in other lists than theirs.
+            && (self.watches.all_listed() || Instant::now() >= self.first_lists_until)
+    }
+
+    /// Resolves when the tracker may have a Job to report.
+    pub(crate) fn next_report(&self) -> impl Future<Output = ()> + use<> {
+        let may_report = self.may_report();
+        let deadline = self.tracker.next_deadline().filter(|_| may_report);
+        let wait = deadline.map(|deadline| {
+            let left = Duration::try_from(deadline.duration_since((self.clock)()));
+            left.unwrap_or_default().min(LONGEST_SLEEP)
+        });
+        async move {
+            match wait {
+                Some(wait) => sleep(wait).await,
+                None => std::future::pending().await,
+            }
+        }
+    }
+
+    pub(crate) fn watch_backlog(&mut self, now: Timestamp) {
+        let (waiting, since) = (self.tracker.decided(), self.tracker.next_deadline());
+        if self.backlog.log(waiting, since, now) {
+            self.telemetry.pending(waiting);
+        }
+        let dropped = self.tracker.take_dropped();
+        if dropped > 0 {
+            self.telemetry.lost(dropped, Loss::Flood);
+        }
+    }
+}

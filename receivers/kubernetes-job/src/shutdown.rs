@@ -1,0 +1,51 @@
+//! Shutdown: sends every finished Job, and saves the last acknowledgements.
+
+use collector_data::Outcome;
+use collector_runtime::Outlet;
+use collector_runtime::component::ComponentError;
+
+use crate::batch_sender::BatchSender;
+use crate::checkpoint_store::StoreEvent;
+use crate::session::Session;
+
+impl Session {
+    pub(crate) async fn finish(mut self) -> Result<(), ComponentError> {
+        let now = (self.clock)();
+        self.events.flush().await;
+        // With a store, a Job whose end is unknown waits for the next start.
+        while self.store.leads()
+            && let Some(evidence) = self.tracker.drain(!self.store.is_configured())
+        {
+            self.events.emit(evidence, now);
+            self.events.flush().await;
+        }
+        self.events.close();
+        self.gauges = BatchSender::new(Outlet::default());
+        self.save_acknowledged().await?;
+        while let Some(outcome) = self.events.next_known() {
+            self.on_outcome(Some(outcome));
+        }
+        let unacknowledged = self.events.unacknowledged();
+        tracing::info!(unacknowledged, "shutdown complete");
+        Ok(())
+    }
+
+    /// Waits until each event is acknowledged and the store has that.
+    async fn save_acknowledged(&mut self) -> Result<(), ComponentError> {
+        let now = (self.clock)();
+        while self.store.is_configured() && self.store.leads() && (self.events.unacknowledged() > 0 || !self.is_saved())
+        {
+            tokio::select! {
+                // An event that is dropped now is dropped because of the shutdown, and sent after the next start.
+                outcome = self.events.next() => if !matches!(outcome, Some((_, Outcome::Dropped(_)))) {
+                    self.on_outcome(outcome);
+                },
+                event = self.store.next() => if let StoreEvent::Saved = event? {
+                    self.tracker.outbox().written();
+                },
+            }
+            self.save(now, true);
+        }
+        Ok(())
+    }
+}
