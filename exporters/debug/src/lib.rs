@@ -241,4 +241,10 @@ mod tests {
         );
         assert!(errors("loglevel: debug").contains("loglevel"));
     }
+
+    #[tokio::test]
+    async fn fulfils_the_contract() {
+        let subject = collector_testing::contract::Subject::new(factory(), "{}");
+        collector_testing::contract::exporter(&subject).await;
+    }
 }
