@@ -276,3 +276,11 @@ async fn a_file_that_was_moved_away_is_left_alone_and_begun_anew() {
         (vec!["a".to_owned()], vec!["c".to_owned()])
     );
 }
+
+#[tokio::test]
+async fn fulfils_the_contract() {
+    let folder = collector_testing::Folder::new("file-exporter-contract");
+    let yaml = format!("path: {}/out.jsonl", folder.path().display());
+    let subject = collector_testing::contract::Subject::new(file_exporter::factory(), yaml);
+    collector_testing::contract::exporter(&subject).await;
+}
