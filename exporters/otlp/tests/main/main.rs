@@ -3,6 +3,7 @@
 
 mod answers;
 mod authentication;
+mod component;
 mod contract;
 mod intake;
 mod proxy;
