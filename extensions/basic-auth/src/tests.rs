@@ -4,6 +4,7 @@ use collector_config::ComponentId;
 use collector_config::Settings;
 use collector_runtime::health::Health;
 use collector_runtime::storage::Provided;
+use collector_testing::contract::{self, Subject};
 use opentelemetry::metrics::MeterProvider;
 use opentelemetry::metrics::noop::NoopMeterProvider;
 
@@ -84,4 +85,10 @@ fn wrong_settings_are_named_without_the_password() {
         let why = create(yaml).err().unwrap_or_else(|| panic!("{yaml} passes"));
         assert!(why.contains(expected) && !why.contains("hunter2"), "{yaml}: {why}");
     }
+}
+
+#[tokio::test]
+async fn fulfils_the_contract() {
+    let subject = Subject::new(factory(), "client_auth:\n  username: a\n  password: b");
+    contract::extension(&subject).await;
 }
