@@ -4,6 +4,7 @@ use collector_config::ComponentId;
 use collector_config::Settings;
 use collector_runtime::health::Health;
 use collector_runtime::storage::Provided;
+use collector_testing::contract::{self, Subject};
 use opentelemetry::metrics::MeterProvider;
 use opentelemetry::metrics::noop::NoopMeterProvider;
 
@@ -91,4 +92,10 @@ fn wrong_settings_are_named_without_the_token() {
         let why = create(yaml).err().unwrap_or_else(|| panic!("{yaml} passes"));
         assert!(why.contains(expected) && !why.contains("hunter2"), "{yaml}: {why}");
     }
+}
+
+#[tokio::test]
+async fn fulfils_the_contract() {
+    let subject = Subject::new(factory(), "token: hunter2");
+    contract::extension(&subject).await;
 }
