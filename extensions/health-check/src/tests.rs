@@ -5,6 +5,7 @@ use collector_config::{Diagnostics, Settings};
 use collector_http::server::MAX_CONNECTIONS;
 use collector_runtime::component::{Create, Extension, Running};
 use collector_runtime::health::{Health, Status};
+use collector_testing::contract::{self, Subject};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
@@ -238,4 +239,10 @@ fn settings_are_checked() {
     assert!(errors("endpoint: localhost:99999").contains("expected host:port"));
     assert!(errors("path: /readyz").contains("/readyz reports readiness"));
     assert!(errors("endpont: x").contains("endpont"));
+}
+
+#[tokio::test]
+async fn fulfils_the_contract() {
+    let subject = Subject::new(crate::factory(), "endpoint: 127.0.0.1:0");
+    contract::extension(&subject).await;
 }
