@@ -1,5 +1,6 @@
 //! Against a scripted token endpoint on loopback.
 
+use collector_testing::contract::{self, Subject};
 use std::collections::VecDeque;
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -354,4 +355,10 @@ async fn no_log_holds_a_token_or_the_secret() {
             "{shown}"
         );
     }
+}
+
+#[tokio::test]
+async fn fulfils_the_contract() {
+    let subject = Subject::new(factory(), "client_id: a\nclient_secret: b\ntoken_url: https://h/token");
+    contract::extension(&subject).await;
 }
