@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may fail by a panic, also in its helpers")]
 
+mod contract;
+
 use std::sync::Arc;
 
 use bytes::Bytes;
