@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may fail by a panic, also in its helpers")]
 
+mod contract;
 mod observed;
 
 use std::time::Duration;
