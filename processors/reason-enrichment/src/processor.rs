@@ -287,4 +287,10 @@ mod tests {
         let errors = create("keep_evidense: false").unwrap_err().to_string();
         assert!(errors.contains("keep_evidense"), "{errors}");
     }
+
+    #[tokio::test]
+    async fn fulfils_the_contract() {
+        let subject = collector_testing::contract::Subject::new(factory(), "{}");
+        collector_testing::contract::processor(&subject).await;
+    }
 }
