@@ -6,6 +6,7 @@
 mod answers;
 mod checkpoint;
 mod clock;
+mod contract;
 mod faults;
 mod progress;
 mod receiving;
