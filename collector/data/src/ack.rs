@@ -1,9 +1,8 @@
-//! End-to-end acknowledgement: the sender of a batch learns what became of it.
+//! End-to-end acknowledgement: the sender of a batch receives its outcome.
 //!
-//! An [`Ack`] travels with each [`Batch`](crate::Batch). Cloning it (fan-out, or one event that feeds several
-//! points) adds a party that must decide too. When the last party has decided, or has been dropped, the
-//! [`Delivery`] resolves with the worst outcome. A clone that is dropped undecided counts as [`Outcome::Dropped`]:
-//! losing data unseen is a failure.
+//! Each [`Batch`](crate::Batch) has an [`Ack`]. A clone (fan-out, or one event that feeds several points) is another party
+//! that must decide. When the last party has decided or is dropped, the [`Delivery`] resolves with the worst outcome. A
+//! clone that is dropped without a decision counts as [`Outcome::Dropped`]: a silent loss is a failure.
 
 use std::fmt;
 use std::future::Future;
@@ -13,17 +12,17 @@ use std::task::{Context, Poll};
 
 use tokio::sync::oneshot;
 
-/// What became of a batch.
+/// The outcome of a batch.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
-    /// Every destination has it, or has put it where it survives a restart.
+    /// Every backend has the data, or it is stored where it survives a restart.
     Delivered,
-    /// A destination refused it for good; sending it again cannot help. Holds why.
+    /// A backend refused the data permanently, for this reason; a retry cannot help.
     Rejected(String),
-    /// It was given up or got lost on the way. Holds why.
+    /// The data was lost, for this reason.
     Dropped(String),
-    /// It was not sent on, because this process may not at the moment: another replica leads. Whoever made it keeps it and
-    /// sends it again when it may. Holds why.
+    /// The data was not sent, for this reason: another replica is the leader. The component that made it must store it and
+    /// send it again later.
     Deferred(String),
 }
 
@@ -38,11 +37,11 @@ impl Outcome {
     }
 }
 
-struct Shared {
+struct AckState {
     worst: Mutex<(Outcome, Option<oneshot::Sender<Outcome>>)>,
 }
 
-impl Shared {
+impl AckState {
     fn merge(&self, outcome: Outcome) {
         let mut guard = self.worst.lock().unwrap_or_else(PoisonError::into_inner);
         if outcome.severity() > guard.0.severity() {
@@ -51,27 +50,27 @@ impl Shared {
     }
 }
 
-impl Drop for Shared {
+impl Drop for AckState {
     fn drop(&mut self) {
         let (worst, sender) = self.worst.get_mut().unwrap_or_else(PoisonError::into_inner);
         if let Some(sender) = sender.take() {
-            // The sender of the batch may be gone (shutdown); then nobody asks.
+            // On shutdown, the sender of the batch may be gone.
             let _ = sender.send(worst.clone());
         }
     }
 }
 
-/// One party's duty to say what became of a batch.
+/// The duty of one party to report the outcome of a batch.
 #[must_use = "an acknowledgement that is dropped counts as a loss"]
 pub struct Ack {
-    shared: Option<Arc<Shared>>,
+    shared: Option<Arc<AckState>>,
 }
 
 impl Ack {
     /// A new acknowledgement and the future that resolves when all its clones have decided.
     pub fn new() -> (Ack, Delivery) {
         let (sender, receiver) = oneshot::channel();
-        let shared = Shared {
+        let shared = AckState {
             worst: Mutex::new((Outcome::Delivered, Some(sender))),
         };
         (
@@ -82,7 +81,7 @@ impl Ack {
         )
     }
 
-    /// An acknowledgement nobody waits for: for data that is made anew anyway, such as state gauges.
+    /// An acknowledgement without a [`Delivery`], for data that is produced again anyway, such as state gauges.
     pub fn unwatched() -> Ack {
         Ack { shared: None }
     }
@@ -92,17 +91,17 @@ impl Ack {
         self.decide(Outcome::Delivered);
     }
 
-    /// A destination refused the data for good.
+    /// A backend refused the data permanently.
     pub fn rejected(self, why: impl Into<String>) {
         self.decide(Outcome::Rejected(why.into()));
     }
 
-    /// The data was given up.
+    /// The data was lost.
     pub fn dropped(self, why: impl Into<String>) {
         self.decide(Outcome::Dropped(why.into()));
     }
 
-    /// The data was not sent on and should be sent again later.
+    /// The data was not sent, and must be sent again later.
     pub fn deferred(self, why: impl Into<String>) {
         self.decide(Outcome::Deferred(why.into()));
     }
@@ -126,7 +125,7 @@ impl Clone for Ack {
 impl Drop for Ack {
     fn drop(&mut self) {
         if let Some(shared) = self.shared.take() {
-            shared.merge(Outcome::Dropped("a component let go of it without a decision".into()));
+            shared.merge(Outcome::Dropped("a component released it without a decision".into()));
         }
     }
 }
@@ -166,7 +165,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn it_resolves_only_after_the_last_party() {
+    async fn resolves_after_the_last_party() {
         let (ack, mut delivery) = Ack::new();
         let second = ack.clone();
         ack.delivered();
@@ -176,7 +175,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn dropping_it_undecided_is_a_loss() {
+    async fn a_drop_without_a_decision_is_a_loss() {
         let (ack, delivery) = Ack::new();
         drop(ack);
         assert!(matches!(delivery.await, Outcome::Dropped(_)));

@@ -2,7 +2,7 @@
 
 use collector_data::Payload;
 
-pub fn render(payload: &Payload) -> String {
+pub(crate) fn render(payload: &Payload) -> String {
     let items = payload.items();
     match payload {
         Payload::Logs(resources) => format!("logs: resources={} records={items}\n", resources.len()),
@@ -24,7 +24,7 @@ mod tests {
     use crate::samples;
 
     #[test]
-    fn counts() {
+    fn counts_resources_and_items() {
         assert_eq!(render(&samples::logs()), "logs: resources=1 records=1\n");
         assert_eq!(render(&samples::metrics()), "metrics: resources=1 metrics=5 points=5\n");
         assert_eq!(render(&samples::traces()), "traces: resources=1 spans=1\n");

@@ -1,4 +1,4 @@
-//! Everything, indented. What OTLP counts as absent (empty texts, zero counts) is left out.
+//! All fields, indented, except those that OTLP counts as absent (empty text, zero counts).
 
 use collector_data::Payload;
 use opentelemetry_proto::tonic::common::v1::InstrumentationScope;
@@ -12,56 +12,30 @@ use crate::detailed_metrics;
 use crate::text::Text;
 use crate::value::{hex, member, name, time};
 
-pub fn render(payload: &Payload) -> String {
+pub(crate) fn render(payload: &Payload) -> String {
     let mut text = Text::default();
     match payload {
-        Payload::Logs(resources) => {
-            for (number, resource) in resources.iter().enumerate() {
-                text.block(format_args!("ResourceLogs #{number}"), |text| {
-                    about_resource(text, resource.resource.as_ref(), &resource.schema_url);
-                    for (number, scope) in resource.scope_logs.iter().enumerate() {
-                        text.block(format_args!("ScopeLogs #{number}"), |text| {
-                            about_scope(text, scope.scope.as_ref(), &scope.schema_url);
-                            for (number, record) in scope.log_records.iter().enumerate() {
-                                text.block(format_args!("LogRecord #{number}"), |text| log(text, record));
-                            }
-                        });
-                    }
-                });
-            }
-        }
-        Payload::Metrics(resources) => {
-            for (number, resource) in resources.iter().enumerate() {
-                text.block(format_args!("ResourceMetrics #{number}"), |text| {
-                    about_resource(text, resource.resource.as_ref(), &resource.schema_url);
-                    for (number, scope) in resource.scope_metrics.iter().enumerate() {
-                        text.block(format_args!("ScopeMetrics #{number}"), |text| {
-                            about_scope(text, scope.scope.as_ref(), &scope.schema_url);
-                            for (number, metric) in scope.metrics.iter().enumerate() {
-                                text.block(format_args!("Metric #{number}"), |text| {
-                                    detailed_metrics::metric(text, metric);
-                                });
-                            }
-                        });
-                    }
-                });
-            }
-        }
-        Payload::Traces(resources) => {
-            for (number, resource) in resources.iter().enumerate() {
-                text.block(format_args!("ResourceSpans #{number}"), |text| {
-                    about_resource(text, resource.resource.as_ref(), &resource.schema_url);
-                    for (number, scope) in resource.scope_spans.iter().enumerate() {
-                        text.block(format_args!("ScopeSpans #{number}"), |text| {
-                            about_scope(text, scope.scope.as_ref(), &scope.schema_url);
-                            for (number, one) in scope.spans.iter().enumerate() {
-                                text.block(format_args!("Span #{number}"), |text| span(text, one));
-                            }
-                        });
-                    }
-                });
-            }
-        }
+        Payload::Logs(resources) => text.blocks("ResourceLogs", resources, |text, resource| {
+            about_resource(text, resource.resource.as_ref(), &resource.schema_url);
+            text.blocks("ScopeLogs", &resource.scope_logs, |text, scope| {
+                about_scope(text, scope.scope.as_ref(), &scope.schema_url);
+                text.blocks("LogRecord", &scope.log_records, log);
+            });
+        }),
+        Payload::Metrics(resources) => text.blocks("ResourceMetrics", resources, |text, resource| {
+            about_resource(text, resource.resource.as_ref(), &resource.schema_url);
+            text.blocks("ScopeMetrics", &resource.scope_metrics, |text, scope| {
+                about_scope(text, scope.scope.as_ref(), &scope.schema_url);
+                text.blocks("Metric", &scope.metrics, detailed_metrics::metric);
+            });
+        }),
+        Payload::Traces(resources) => text.blocks("ResourceSpans", resources, |text, resource| {
+            about_resource(text, resource.resource.as_ref(), &resource.schema_url);
+            text.blocks("ScopeSpans", &resource.scope_spans, |text, scope| {
+                about_scope(text, scope.scope.as_ref(), &scope.schema_url);
+                text.blocks("Span", &scope.spans, span);
+            });
+        }),
     }
     text.finish()
 }
@@ -147,27 +121,23 @@ fn span(text: &mut Text, span: &Span) {
     text.attributes("Attributes", &span.attributes);
     text.count("Dropped attributes", span.dropped_attributes_count);
     text.count("Flags", span.flags);
-    for (number, event) in span.events.iter().enumerate() {
-        text.block(format_args!("Event #{number}"), |text| {
-            text.line(format_args!("Name: {}", name(&event.name)));
-            text.line(format_args!("Time: {}", time(event.time_unix_nano)));
-            text.attributes("Attributes", &event.attributes);
-            text.count("Dropped attributes", event.dropped_attributes_count);
-        });
-    }
+    text.blocks("Event", &span.events, |text, event| {
+        text.line(format_args!("Name: {}", name(&event.name)));
+        text.line(format_args!("Time: {}", time(event.time_unix_nano)));
+        text.attributes("Attributes", &event.attributes);
+        text.count("Dropped attributes", event.dropped_attributes_count);
+    });
     text.count("Dropped events", span.dropped_events_count);
-    for (number, link) in span.links.iter().enumerate() {
-        text.block(format_args!("Link #{number}"), |text| {
-            text.line(format_args!("Trace id: {}", hex(&link.trace_id)));
-            text.line(format_args!("Span id: {}", hex(&link.span_id)));
-            if !link.trace_state.is_empty() {
-                text.line(format_args!("Trace state: {:?}", link.trace_state));
-            }
-            text.attributes("Attributes", &link.attributes);
-            text.count("Dropped attributes", link.dropped_attributes_count);
-            text.count("Flags", link.flags);
-        });
-    }
+    text.blocks("Link", &span.links, |text, link| {
+        text.line(format_args!("Trace id: {}", hex(&link.trace_id)));
+        text.line(format_args!("Span id: {}", hex(&link.span_id)));
+        if !link.trace_state.is_empty() {
+            text.line(format_args!("Trace state: {:?}", link.trace_state));
+        }
+        text.attributes("Attributes", &link.attributes);
+        text.count("Dropped attributes", link.dropped_attributes_count);
+        text.count("Flags", link.flags);
+    });
     text.count("Dropped links", span.dropped_links_count);
 }
 
@@ -181,7 +151,7 @@ mod tests {
     use crate::samples;
 
     #[test]
-    fn logs() {
+    fn shows_logs() {
         assert_eq!(
             render(&samples::logs()),
             r#"ResourceLogs #0
@@ -213,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn traces() {
+    fn shows_traces() {
         assert_eq!(
             render(&samples::traces()),
             r#"ResourceSpans #0

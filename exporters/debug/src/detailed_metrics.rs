@@ -1,7 +1,6 @@
-//! Everything of a metric, indented.
+//! All fields of a metric, indented.
 
-use opentelemetry_proto::tonic::common::v1::KeyValue;
-use opentelemetry_proto::tonic::metrics::v1::metric::Data;
+use collector_data::points::{PointRef, points};
 use opentelemetry_proto::tonic::metrics::v1::{
     Exemplar, ExponentialHistogramDataPoint, HistogramDataPoint, Metric, NumberDataPoint, SummaryDataPoint, exemplar,
     exponential_histogram_data_point::Buckets,
@@ -9,9 +8,9 @@ use opentelemetry_proto::tonic::metrics::v1::{
 
 use crate::normal::number;
 use crate::text::Text;
-use crate::value::{double, hex, name, temporality, time};
+use crate::value::{MetricKind, double, hex, name, time};
 
-pub fn metric(text: &mut Text, metric: &Metric) {
+pub(crate) fn metric(text: &mut Text, metric: &Metric) {
     text.line(format_args!("Name: {}", name(&metric.name)));
     if !metric.description.is_empty() {
         text.line(format_args!("Description: {:?}", metric.description));
@@ -20,57 +19,35 @@ pub fn metric(text: &mut Text, metric: &Metric) {
         text.line(format_args!("Unit: {:?}", metric.unit));
     }
     text.attributes("Metadata", &metric.metadata);
-    let kind = |text: &mut Text, kind: &str| text.line(format_args!("Type: {kind}"));
-    match &metric.data {
-        None => kind(text, "none"),
-        Some(Data::Gauge(gauge)) => {
-            kind(text, "gauge");
-            points(text, &gauge.data_points, number_point);
+    let Some(data) = &metric.data else {
+        return text.line(format_args!("Type: none"));
+    };
+    let kind = MetricKind::of(data);
+    let mut words = vec![kind.name];
+    words.extend(kind.temporality.as_deref());
+    words.extend(kind.monotonic);
+    text.line(format_args!("Type: {}", words.join(", ")));
+    text.blocks("Point", points(data), |text, point| {
+        head(text, point);
+        match point {
+            PointRef::Number(p) => number_point(text, p),
+            PointRef::Histogram(p) => histogram_point(text, p),
+            PointRef::Exponential(p) => exponential_point(text, p),
+            PointRef::Summary(p) => summary_point(text, p),
         }
-        Some(Data::Sum(sum)) => {
-            let monotonic = if sum.is_monotonic { "monotonic" } else { "not monotonic" };
-            kind(
-                text,
-                &format!("sum, {}, {monotonic}", temporality(sum.aggregation_temporality)),
-            );
-            points(text, &sum.data_points, number_point);
-        }
-        Some(Data::Histogram(histogram)) => {
-            kind(
-                text,
-                &format!("histogram, {}", temporality(histogram.aggregation_temporality)),
-            );
-            points(text, &histogram.data_points, histogram_point);
-        }
-        Some(Data::ExponentialHistogram(histogram)) => {
-            let temporality = temporality(histogram.aggregation_temporality);
-            kind(text, &format!("exponential histogram, {temporality}"));
-            points(text, &histogram.data_points, exponential_point);
-        }
-        Some(Data::Summary(summary)) => {
-            kind(text, "summary");
-            points(text, &summary.data_points, summary_point);
-        }
-    }
+    });
 }
 
-fn points<T>(text: &mut Text, points: &[T], point: fn(&mut Text, &T)) {
-    for (number, one) in points.iter().enumerate() {
-        text.block(format_args!("Point #{number}"), |text| point(text, one));
+fn head(text: &mut Text, point: PointRef<'_>) {
+    text.attributes("Attributes", point.attributes());
+    if point.start() != 0 {
+        text.line(format_args!("Start: {}", time(point.start())));
     }
-}
-
-fn head(text: &mut Text, attributes: &[KeyValue], start: u64, at: u64, flags: u32) {
-    text.attributes("Attributes", attributes);
-    if start != 0 {
-        text.line(format_args!("Start: {}", time(start)));
-    }
-    text.line(format_args!("Time: {}", time(at)));
-    text.count("Flags", flags);
+    text.line(format_args!("Time: {}", time(point.time())));
+    text.count("Flags", point.flags());
 }
 
 fn number_point(text: &mut Text, p: &NumberDataPoint) {
-    head(text, &p.attributes, p.start_time_unix_nano, p.time_unix_nano, p.flags);
     text.line(format_args!("Value: {}", number(p.value.as_ref())));
     exemplars(text, &p.exemplars);
 }
@@ -85,7 +62,6 @@ fn counts(text: &mut Text, count: u64, of: [(&str, Option<f64>); 3]) {
 }
 
 fn histogram_point(text: &mut Text, p: &HistogramDataPoint) {
-    head(text, &p.attributes, p.start_time_unix_nano, p.time_unix_nano, p.flags);
     counts(text, p.count, [("Sum", p.sum), ("Min", p.min), ("Max", p.max)]);
     for (index, count) in p.bucket_counts.iter().enumerate() {
         let bound = |index: Option<usize>| index.and_then(|index| p.explicit_bounds.get(index));
@@ -97,7 +73,6 @@ fn histogram_point(text: &mut Text, p: &HistogramDataPoint) {
 }
 
 fn exponential_point(text: &mut Text, p: &ExponentialHistogramDataPoint) {
-    head(text, &p.attributes, p.start_time_unix_nano, p.time_unix_nano, p.flags);
     counts(text, p.count, [("Sum", p.sum), ("Min", p.min), ("Max", p.max)]);
     text.line(format_args!("Scale: {}", p.scale));
     let bound = |index: i64| exponential_bound(p.scale, index);
@@ -121,7 +96,7 @@ fn exponential_bound(scale: i32, index: i64) -> f64 {
     (index as f64 * f64::exp2(-f64::from(scale))).exp2()
 }
 
-/// The buckets that hold something, with their index.
+/// The buckets that are not empty, with their index.
 fn filled(buckets: Option<&Buckets>) -> impl DoubleEndedIterator<Item = (i64, u64)> {
     let (offset, counts) = match buckets {
         Some(buckets) => (buckets.offset, buckets.bucket_counts.as_slice()),
@@ -134,7 +109,6 @@ fn filled(buckets: Option<&Buckets>) -> impl DoubleEndedIterator<Item = (i64, u6
 }
 
 fn summary_point(text: &mut Text, p: &SummaryDataPoint) {
-    head(text, &p.attributes, p.start_time_unix_nano, p.time_unix_nano, p.flags);
     counts(text, p.count, [("Sum", Some(p.sum)), ("Min", None), ("Max", None)]);
     for q in &p.quantile_values {
         text.line(format_args!("Quantile {}: {}", double(q.quantile), double(q.value)));
@@ -142,20 +116,18 @@ fn summary_point(text: &mut Text, p: &SummaryDataPoint) {
 }
 
 fn exemplars(text: &mut Text, exemplars: &[Exemplar]) {
-    for (number, exemplar) in exemplars.iter().enumerate() {
-        text.block(format_args!("Exemplar #{number}"), |text| {
-            text.line(format_args!("Time: {}", time(exemplar.time_unix_nano)));
-            let value = match exemplar.value {
-                Some(exemplar::Value::AsInt(i)) => i.to_string(),
-                Some(exemplar::Value::AsDouble(d)) => double(d),
-                None => "no value".into(),
-            };
-            text.line(format_args!("Value: {value}"));
-            text.text("Trace id", &hex(&exemplar.trace_id));
-            text.text("Span id", &hex(&exemplar.span_id));
-            text.attributes("Filtered attributes", &exemplar.filtered_attributes);
-        });
-    }
+    text.blocks("Exemplar", exemplars, |text, exemplar| {
+        text.line(format_args!("Time: {}", time(exemplar.time_unix_nano)));
+        let value = match exemplar.value {
+            Some(exemplar::Value::AsInt(i)) => i.to_string(),
+            Some(exemplar::Value::AsDouble(d)) => double(d),
+            None => "no value".into(),
+        };
+        text.line(format_args!("Value: {value}"));
+        text.text("Trace id", &hex(&exemplar.trace_id));
+        text.text("Span id", &hex(&exemplar.span_id));
+        text.attributes("Filtered attributes", &exemplar.filtered_attributes);
+    });
 }
 
 #[cfg(test)]
@@ -164,7 +136,7 @@ mod tests {
     use crate::samples;
 
     #[test]
-    fn every_kind_of_metric() {
+    fn shows_every_kind_of_metric() {
         assert_eq!(
             crate::detailed::render(&samples::metrics()),
             r#"ResourceMetrics #0
@@ -236,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn extreme_buckets() {
+    fn shows_extreme_buckets() {
         assert_eq!(exponential_bound(i32::MAX, i64::from(i32::MAX)), 1.0);
         assert_eq!(exponential_bound(-10, 1), f64::INFINITY);
         assert_eq!(exponential_bound(-10, -2), 0.0);

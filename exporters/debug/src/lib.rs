@@ -1,10 +1,10 @@
-//! Exporter debug: writes what passes to standard error, for people who look.
+//! Exporter `debug`: writes telemetry to standard error, for people who read it.
 //!
 //! * `verbosity: basic`: one line for each batch, with counts.
-//! * `verbosity: normal`: one line for each log record, metric point and span, long values cut.
-//! * `verbosity: detailed`: everything.
+//! * `verbosity: normal`: one line for each log record, metric point and span; long values are cut.
+//! * `verbosity: detailed`: all fields.
 //!
-//! What comes from outside cannot disturb the terminal: control characters are escaped.
+//! Control characters are escaped, so data cannot disturb the terminal.
 
 mod basic;
 mod detailed;
@@ -32,25 +32,25 @@ pub fn factory() -> Factory<dyn Exporter> {
         aliases: &[],
         signals: &Signal::ALL,
         makes: &[],
-        description: "Writes what passes to standard error",
+        description: "Writes telemetry to standard error",
         create: |create| Ok(Box::new(Debug::new(create)?)),
     }
 }
 
-/// How much is written.
+/// The amount of output.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Verbosity {
-    /// A line for each batch.
+enum Verbosity {
+    /// One line for each batch.
     #[default]
     Basic,
-    /// A line for each item.
+    /// One line for each item.
     Normal,
-    /// Everything.
+    /// All fields.
     Detailed,
 }
 
-/// Where it is written.
+/// An output.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum OutputPath {
@@ -60,14 +60,14 @@ enum OutputPath {
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-struct Settings {
+struct DebugSettings {
     verbosity: Verbosity,
     output_paths: Vec<OutputPath>,
 }
 
-impl Default for Settings {
+impl Default for DebugSettings {
     fn default() -> Self {
-        Settings {
+        DebugSettings {
             verbosity: Verbosity::default(),
             output_paths: vec![OutputPath::Stderr],
         }
@@ -75,7 +75,7 @@ impl Default for Settings {
 }
 
 /// The text for a payload: whole lines.
-pub fn render(payload: &Payload, verbosity: Verbosity) -> String {
+fn render(payload: &Payload, verbosity: Verbosity) -> String {
     match verbosity {
         Verbosity::Basic => basic::render(payload),
         Verbosity::Normal => normal::render(payload),
@@ -86,14 +86,14 @@ pub fn render(payload: &Payload, verbosity: Verbosity) -> String {
 type Writer = Box<dyn Write + Send>;
 
 /// The exporter. Writes each batch in one piece.
-pub struct Debug {
+struct Debug {
     verbosity: Verbosity,
     writers: Vec<Writer>,
 }
 
 impl Debug {
     fn new(create: &Create<'_>) -> Result<Self, Diagnostics> {
-        let settings: Settings = create.settings.read()?;
+        let settings: DebugSettings = create.settings.read()?;
         if settings.output_paths.is_empty() {
             let error = create
                 .settings
@@ -108,7 +108,7 @@ impl Debug {
     }
 
     /// An exporter that writes to the given writers.
-    pub fn to(verbosity: Verbosity, writers: Vec<Writer>) -> Self {
+    fn to(verbosity: Verbosity, writers: Vec<Writer>) -> Self {
         Debug { verbosity, writers }
     }
 
@@ -126,7 +126,7 @@ impl Exporter for Debug {
         Box::pin(async move {
             while let Some(batch) = input.recv().await {
                 let payload = batch.payload;
-                // Whoever reads standard error may be slow, and a write to it blocks its thread.
+                // The reader of standard error may be slow, and a write blocks its thread.
                 let written = tokio::task::spawn_blocking(move || {
                     let result = self.write(&render(&payload, self.verbosity));
                     (self, result)
@@ -162,11 +162,11 @@ mod tests {
 
     use super::*;
 
-    /// Keeps what is written; fails while it is told to.
+    /// The written text, and a flag that makes writes fail.
     #[derive(Clone, Default)]
-    struct Page(Arc<Mutex<(String, bool)>>);
+    struct Output(Arc<Mutex<(String, bool)>>);
 
-    impl Write for Page {
+    impl Write for Output {
         fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
             let mut page = self.0.lock().unwrap();
             if page.1 {
@@ -195,8 +195,8 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn it_writes_and_acknowledges_and_outlives_a_broken_pipe() {
-        let page = Page::default();
+    async fn writes_acknowledges_and_survives_a_broken_pipe() {
+        let page = Output::default();
         let exporter = Box::new(Debug::to(Verbosity::Basic, vec![Box::new(page.clone())]));
         let health = Health::new();
         let running = Running {
@@ -227,7 +227,7 @@ mod tests {
     }
 
     #[test]
-    fn settings() {
+    fn reads_and_checks_settings() {
         assert_eq!(create("").unwrap().verbosity, Verbosity::Basic);
         let both = create("{verbosity: detailed, output_paths: [stderr, stdout]}").unwrap();
         assert_eq!((both.verbosity, both.writers.len()), (Verbosity::Detailed, 2));

@@ -1,22 +1,22 @@
 //! One line for each log record, metric point and span, under a line for their resource. Long values are cut.
 
 use collector_data::Payload;
+use collector_data::points::{PointRef, points};
 use opentelemetry_proto::tonic::common::v1::KeyValue;
 use opentelemetry_proto::tonic::logs::v1::{LogRecord, SeverityNumber};
-use opentelemetry_proto::tonic::metrics::v1::metric::Data;
-use opentelemetry_proto::tonic::metrics::v1::{Metric, NumberDataPoint, number_data_point};
+use opentelemetry_proto::tonic::metrics::v1::{Metric, number_data_point};
 use opentelemetry_proto::tonic::resource::v1::Resource;
 use opentelemetry_proto::tonic::trace::v1::Span;
 use opentelemetry_proto::tonic::trace::v1::span::SpanKind;
 use opentelemetry_proto::tonic::trace::v1::status::StatusCode;
 
 use crate::text::Text;
-use crate::value::{double, hex, inline, key, member, name, temporality, time};
+use crate::value::{MetricKind, double, hex, inline, key, member, name, time};
 
-/// How many characters of a value are shown.
+/// The most characters of a value that are shown.
 const LONGEST: usize = 120;
 
-pub fn render(payload: &Payload) -> String {
+pub(crate) fn render(payload: &Payload) -> String {
     let mut text = Text::default();
     match payload {
         Payload::Logs(resources) => {
@@ -80,82 +80,43 @@ fn log(record: &LogRecord) -> String {
 }
 
 fn metric(metric: &Metric) -> Vec<String> {
-    let line = |attributes: &[KeyValue], at: u64, value: String, kind: &str| {
-        let labels = some(pairs(attributes, ", ")).map(|pairs| format!("{{{pairs}}}"));
-        let unit = some(metric.unit.clone()).map(|unit| format!(" {}", name_of_unit(&unit)));
+    let Some(data) = &metric.data else {
+        return vec![format!("{} without data", name(&metric.name))];
+    };
+    let MetricKind {
+        name: kind,
+        temporality,
+        monotonic,
+    } = MetricKind::of(data);
+    let temporality = temporality
+        .map(|temporality| format!("{temporality} "))
+        .unwrap_or_default();
+    let monotonic = match monotonic {
+        Some("not monotonic") => ", not monotonic",
+        _ => "",
+    };
+    let unit = some(metric.unit.clone()).map(|unit| format!(" {}", name_of_unit(&unit)));
+    let unit = unit.unwrap_or_default();
+    let line = |point: PointRef<'_>| {
+        let labels = some(pairs(point.attributes(), ", ")).map(|pairs| format!("{{{pairs}}}"));
+        let value = match point {
+            PointRef::Number(p) => number(p.value.as_ref()),
+            PointRef::Histogram(p) => summed(p.count, p.sum, p.min, p.max),
+            PointRef::Exponential(p) => summed(p.count, p.sum, p.min, p.max),
+            PointRef::Summary(p) => summed(p.count, Some(p.sum), None, None),
+        };
         format!(
-            "{} {}{} {value}{} ({kind})",
-            time(at),
+            "{} {}{} {value}{unit} ({temporality}{kind}{monotonic})",
+            time(point.time()),
             name(&metric.name),
             labels.unwrap_or_default(),
-            unit.unwrap_or_default()
         )
     };
-    let numbers = |points: &[NumberDataPoint], kind: &str| {
-        let points = points.iter();
-        points
-            .map(|p| line(&p.attributes, p.time_unix_nano, number(p.value.as_ref()), kind))
-            .collect()
-    };
-    match &metric.data {
-        None => vec![format!("{} without data", name(&metric.name))],
-        Some(Data::Gauge(gauge)) => numbers(&gauge.data_points, "gauge"),
-        Some(Data::Sum(sum)) => {
-            let kind = if sum.is_monotonic { "sum" } else { "sum, not monotonic" };
-            numbers(
-                &sum.data_points,
-                &format!("{} {kind}", temporality(sum.aggregation_temporality)),
-            )
-        }
-        Some(Data::Histogram(histogram)) => {
-            let kind = format!("{} histogram", temporality(histogram.aggregation_temporality));
-            let points = histogram.data_points.iter();
-            points
-                .map(|p| {
-                    line(
-                        &p.attributes,
-                        p.time_unix_nano,
-                        summed(p.count, p.sum, p.min, p.max),
-                        &kind,
-                    )
-                })
-                .collect()
-        }
-        Some(Data::ExponentialHistogram(histogram)) => {
-            let kind = format!(
-                "{} exponential histogram",
-                temporality(histogram.aggregation_temporality)
-            );
-            let points = histogram.data_points.iter();
-            points
-                .map(|p| {
-                    line(
-                        &p.attributes,
-                        p.time_unix_nano,
-                        summed(p.count, p.sum, p.min, p.max),
-                        &kind,
-                    )
-                })
-                .collect()
-        }
-        Some(Data::Summary(summary)) => {
-            let points = summary.data_points.iter();
-            points
-                .map(|p| {
-                    line(
-                        &p.attributes,
-                        p.time_unix_nano,
-                        summed(p.count, Some(p.sum), None, None),
-                        "summary",
-                    )
-                })
-                .collect()
-        }
-    }
+    points(data).map(line).collect()
 }
 
 fn span(span: &Span) -> String {
-    // Signed and saturating: clocks differ, and a span may seem to end before it began.
+    // Signed: clocks differ, and a span may seem to end before it began.
     let nanos = i128::from(span.end_time_unix_nano) - i128::from(span.start_time_unix_nano);
     let mut words = vec![
         time(span.start_time_unix_nano),
@@ -173,8 +134,8 @@ fn span(span: &Span) -> String {
     words.join(" ")
 }
 
-/// The value of a point; `no value` where it has none.
-pub fn number(value: Option<&number_data_point::Value>) -> String {
+/// The value of a point, or `no value`.
+pub(crate) fn number(value: Option<&number_data_point::Value>) -> String {
     match value {
         Some(number_data_point::Value::AsInt(i)) => i.to_string(),
         Some(number_data_point::Value::AsDouble(d)) => double(*d),
@@ -192,7 +153,7 @@ fn summed(count: u64, sum: Option<f64>, min: Option<f64>, max: Option<f64>) -> S
     text
 }
 
-/// A unit as it is, such as `{job}` or `By/s`, unless it holds something unusual.
+/// A unit as it is, such as `{job}` or `By/s`; in quotes if it contains an unusual character.
 fn name_of_unit(unit: &str) -> String {
     match unit.chars().all(|c| c.is_ascii_graphic()) {
         true => unit.to_owned(),
@@ -225,7 +186,7 @@ mod tests {
     use crate::samples;
 
     #[test]
-    fn logs() {
+    fn shows_logs() {
         assert_eq!(
             render(&samples::logs()),
             concat!(
@@ -238,7 +199,7 @@ mod tests {
     }
 
     #[test]
-    fn metrics() {
+    fn shows_metrics() {
         assert_eq!(
             render(&samples::metrics()),
             concat!(
@@ -254,7 +215,7 @@ mod tests {
     }
 
     #[test]
-    fn traces() {
+    fn shows_traces() {
         assert_eq!(
             render(&samples::traces()),
             concat!(
@@ -266,14 +227,14 @@ mod tests {
     }
 
     #[test]
-    fn long_values_are_cut_between_characters() {
+    fn cuts_long_values_between_characters() {
         let text = cut("ж".repeat(LONGEST + 1));
         assert_eq!(text, format!("{}…", "ж".repeat(LONGEST)));
         assert_eq!(cut("ж".repeat(LONGEST)), "ж".repeat(LONGEST));
     }
 
     #[test]
-    fn an_end_before_the_start() {
+    fn shows_a_span_that_ends_before_its_start() {
         let line = span(&Span {
             start_time_unix_nano: u64::MAX,
             kind: 77,

@@ -59,7 +59,7 @@ fn scope() -> Option<InstrumentationScope> {
 }
 
 /// One event with nested evidence.
-pub fn logs() -> Payload {
+pub(crate) fn logs() -> Payload {
     let job = map(vec![pair("uid", text("u-1")), pair("pods", array(Vec::new()))]);
     let attempts = array(vec![map(vec![pair("exit_code", Value::IntValue(137))])]);
     let evidence = vec![
@@ -93,7 +93,7 @@ pub fn logs() -> Payload {
 }
 
 /// A metric of each kind, with one point each.
-pub fn metrics() -> Payload {
+pub(crate) fn metrics() -> Payload {
     let number = |value| NumberDataPoint {
         time_unix_nano: AT,
         value: Some(value),
@@ -190,7 +190,7 @@ pub fn metrics() -> Payload {
 }
 
 /// A span with an event and a link, without a resource.
-pub fn traces() -> Payload {
+pub(crate) fn traces() -> Payload {
     let end = AT + 10 * SECOND + SECOND / 2;
     let one = Span {
         trace_id: (0..16).map(|i| i * 0x11).collect(),

@@ -1,4 +1,4 @@
-//! Text in indented lines.
+//! Indented lines of text.
 
 use std::fmt::Arguments;
 
@@ -9,42 +9,49 @@ use crate::value::{MAX_DEPTH, inline, key};
 
 /// Lines, indented by two spaces for each level.
 #[derive(Default)]
-pub struct Text {
+pub(crate) struct Text {
     out: String,
     level: usize,
 }
 
 impl Text {
     /// Adds a line.
-    pub fn line(&mut self, line: Arguments<'_>) {
+    pub(crate) fn line(&mut self, line: Arguments<'_>) {
         let indent = self.level * 2;
         self.out.push_str(&format!("{:indent$}{line}\n", ""));
     }
 
     /// Adds a line, and below it what `inner` adds.
-    pub fn block(&mut self, line: Arguments<'_>, inner: impl FnOnce(&mut Text)) {
+    pub(crate) fn block(&mut self, line: Arguments<'_>, inner: impl FnOnce(&mut Text)) {
         self.line(line);
         self.level += 1;
         inner(self);
         self.level -= 1;
     }
 
+    /// Adds a numbered block for each item.
+    pub(crate) fn blocks<T>(&mut self, label: &str, items: impl IntoIterator<Item = T>, show: impl Fn(&mut Text, T)) {
+        for (number, item) in items.into_iter().enumerate() {
+            self.block(format_args!("{label} #{number}"), |text| show(text, item));
+        }
+    }
+
     /// Adds a line unless the text is empty.
-    pub fn text(&mut self, label: &str, text: &str) {
+    pub(crate) fn text(&mut self, label: &str, text: &str) {
         if !text.is_empty() {
             self.line(format_args!("{label}: {text}"));
         }
     }
 
     /// Adds a line unless the number is 0.
-    pub fn count(&mut self, label: &str, number: u32) {
+    pub(crate) fn count(&mut self, label: &str, number: u32) {
         if number != 0 {
             self.line(format_args!("{label}: {number}"));
         }
     }
 
     /// Adds attributes under a label, unless there are none.
-    pub fn attributes(&mut self, label: &str, attributes: &[KeyValue]) {
+    pub(crate) fn attributes(&mut self, label: &str, attributes: &[KeyValue]) {
         if !attributes.is_empty() {
             self.block(format_args!("{label}:"), |text| {
                 for attribute in attributes {
@@ -55,7 +62,7 @@ impl Text {
     }
 
     /// Adds a value: maps, and arrays that hold maps or arrays, as blocks; all else on one line.
-    pub fn value(&mut self, label: &str, value: Option<&AnyValue>) {
+    pub(crate) fn value(&mut self, label: &str, value: Option<&AnyValue>) {
         let nested = |value: &AnyValue| matches!(value.value, Some(Value::ArrayValue(_) | Value::KvlistValue(_)));
         match value.and_then(|value| value.value.as_ref()) {
             _ if self.level >= MAX_DEPTH => self.line(format_args!("{label}: {}", inline(value))),
@@ -72,7 +79,7 @@ impl Text {
     }
 
     /// The whole text.
-    pub fn finish(self) -> String {
+    pub(crate) fn finish(self) -> String {
         self.out
     }
 }

@@ -1,15 +1,17 @@
 //! OTLP values as text that fits on a line.
 
+use collector_data::points;
 use jiff::Timestamp;
 use opentelemetry_proto::tonic::common::v1::any_value::Value;
 use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue};
 use opentelemetry_proto::tonic::metrics::v1::AggregationTemporality;
+use opentelemetry_proto::tonic::metrics::v1::metric::Data;
 
-/// How deep a value is followed; deeper ones are cut, whoever made them.
-pub const MAX_DEPTH: usize = 32;
+/// The deepest nesting that is shown; deeper values are cut.
+pub(crate) const MAX_DEPTH: usize = 32;
 
 /// A name as it is, if it is a plain one, else in quotes with everything unusual escaped.
-pub fn name(name: &str) -> String {
+pub(crate) fn name(name: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "._-/:".contains(c);
     if !name.is_empty() && name.chars().all(plain) {
         name.to_owned()
@@ -19,7 +21,7 @@ pub fn name(name: &str) -> String {
 }
 
 /// The key of an attribute.
-pub fn key(attribute: &KeyValue) -> String {
+pub(crate) fn key(attribute: &KeyValue) -> String {
     match (attribute.key.as_str(), attribute.key_strindex) {
         ("", index) if index != 0 => format!("<string {index}>"),
         (key, _) => name(key),
@@ -27,7 +29,7 @@ pub fn key(attribute: &KeyValue) -> String {
 }
 
 /// A value: texts in quotes, bytes in hexadecimal, arrays in `[]`, maps in `{}`; `null` for none.
-pub fn inline(value: Option<&AnyValue>) -> String {
+pub(crate) fn inline(value: Option<&AnyValue>) -> String {
     let mut out = String::new();
     write_value(&mut out, value, 0);
     out
@@ -69,17 +71,17 @@ fn write_value(out: &mut String, value: Option<&AnyValue>, depth: usize) {
 }
 
 /// A number, always recognizable as one with a fraction, and never hundreds of digits long.
-pub fn double(value: f64) -> String {
+pub(crate) fn double(value: f64) -> String {
     format!("{value:?}")
 }
 
 /// Bytes in hexadecimal.
-pub fn hex(bytes: &[u8]) -> String {
+pub(crate) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// A time in nanoseconds since 1970 as RFC 3339; `-` for 0, which means unknown in OTLP.
-pub fn time(nanos: u64) -> String {
+pub(crate) fn time(nanos: u64) -> String {
     match (nanos, Timestamp::from_nanosecond(i128::from(nanos))) {
         (0, _) => "-".into(),
         (_, Ok(time)) => time.to_string(),
@@ -87,8 +89,8 @@ pub fn time(nanos: u64) -> String {
     }
 }
 
-/// `delta`, `cumulative`, or what else stands there.
-pub fn temporality(number: i32) -> String {
+/// `delta`, `cumulative`, or the number.
+fn temporality(number: i32) -> String {
     match AggregationTemporality::try_from(number) {
         Ok(AggregationTemporality::Delta) => "delta".into(),
         Ok(AggregationTemporality::Cumulative) => "cumulative".into(),
@@ -97,8 +99,34 @@ pub fn temporality(number: i32) -> String {
     }
 }
 
+/// The kind of a metric.
+pub(crate) struct MetricKind {
+    pub(crate) name: &'static str,
+    pub(crate) temporality: Option<String>,
+    /// `monotonic` or `not monotonic`, for a sum.
+    pub(crate) monotonic: Option<&'static str>,
+}
+
+impl MetricKind {
+    pub(crate) fn of(data: &Data) -> MetricKind {
+        let (name, monotonic) = match data {
+            Data::Gauge(_) => ("gauge", None),
+            Data::Sum(sum) if sum.is_monotonic => ("sum", Some("monotonic")),
+            Data::Sum(_) => ("sum", Some("not monotonic")),
+            Data::Histogram(_) => ("histogram", None),
+            Data::ExponentialHistogram(_) => ("exponential histogram", None),
+            Data::Summary(_) => ("summary", None),
+        };
+        MetricKind {
+            name,
+            temporality: points::temporality(data).map(temporality),
+            monotonic,
+        }
+    }
+}
+
 /// The name of an OTLP enum's member without the prefix all members share; the bare number if it has none.
-pub fn member<T: TryFrom<i32>>(number: i32, prefix: &str, as_str: fn(&T) -> &'static str) -> String {
+pub(crate) fn member<T: TryFrom<i32>>(number: i32, prefix: &str, as_str: fn(&T) -> &'static str) -> String {
     match T::try_from(number) {
         Ok(member) => as_str(&member).trim_start_matches(prefix).to_owned(),
         Err(_) => number.to_string(),
@@ -116,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn every_kind_of_value() {
+    fn shows_every_kind_of_value() {
         assert_eq!(inline(None), "null");
         assert_eq!(inline(Some(&AnyValue { value: None })), "null");
         assert_eq!(show(Value::StringValue(String::new())), "\"\"");
@@ -149,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn depth_has_an_end() {
+    fn cuts_deep_values() {
         let mut value = Value::IntValue(1);
         for _ in 0..1000 {
             value = Value::ArrayValue(ArrayValue {
@@ -163,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn times() {
+    fn shows_times() {
         assert_eq!(time(0), "-");
         assert_eq!(time(1_700_000_000_500_000_000), "2023-11-14T22:13:20.5Z");
         assert_eq!(time(u64::MAX), "2554-07-21T23:34:33.709551615Z");

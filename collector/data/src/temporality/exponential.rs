@@ -7,7 +7,7 @@
 use opentelemetry_proto::tonic::metrics::v1::ExponentialHistogramDataPoint;
 use opentelemetry_proto::tonic::metrics::v1::exponential_histogram_data_point::Buckets;
 
-/// The buckets that a sum may have on each side of zero; more if one of the two has more already.
+/// The most buckets of a sum on each side of zero, unless one of the addends has more.
 const MAX_BUCKETS: usize = 160;
 
 /// Adds the buckets and the zero count of `delta`, at the finest scale at which they fit.
@@ -51,7 +51,7 @@ pub(super) fn add(total: &mut ExponentialHistogramDataPoint, delta: &Exponential
     total.negative = sum.negative.into_buckets();
 }
 
-/// What of a point has to do with buckets.
+/// The buckets of a point.
 struct Sides {
     scale: i32,
     zero_count: u64,
@@ -83,7 +83,7 @@ impl Sides {
         !self.positive.counts.is_empty() || !self.negative.counts.is_empty()
     }
 
-    /// Moves what lies within the threshold to the zero count.
+    /// Moves the buckets within the threshold to the zero count.
     fn fold(&mut self, threshold: f64) {
         if threshold == 0.0 {
             return;
@@ -101,7 +101,7 @@ impl Sides {
     }
 
     fn coarsen(&mut self, scale: i32) {
-        // A histogram without buckets may stand at a coarser scale.
+        // A histogram without buckets may have a coarser scale.
         let halvings = self.scale.saturating_sub(scale).max(0);
         self.positive.coarsen(halvings);
         self.negative.coarsen(halvings);
@@ -173,7 +173,7 @@ impl Side {
     }
 }
 
-/// How many buckets there are from the first to the last of both.
+/// The number of buckets from the first to the last of both.
 fn joined(a: Option<(i64, i64)>, b: Option<(i64, i64)>) -> i64 {
     match (a, b) {
         (Some(a), Some(b)) => a.1.max(b.1) - a.0.min(b.0) + 1,
@@ -187,7 +187,7 @@ fn bound(index: i64, scale: i32) -> f64 {
     (index as f64 * (-f64::from(scale)).exp2()).exp2()
 }
 
-/// The larger of the two thresholds; if it would cut a bucket that holds something, that bucket's upper bound.
+/// The larger of the two thresholds; if it cuts a bucket that is not empty, the upper bound of that bucket.
 fn common_threshold(a: &Sides, b: &Sides) -> f64 {
     let mut threshold = a.zero_threshold.max(b.zero_threshold);
     if a.zero_threshold.to_bits() == b.zero_threshold.to_bits() {

@@ -1,4 +1,4 @@
-//! What makes a series: resource, scope, metric and the point's attributes, as bytes that are equal for equal series.
+//! The identity of a series: resource, scope, metric and attributes, as bytes that are equal for equal series.
 //!
 //! The order of attributes does not matter. Descriptions and schema URLs do not identify anything (OpenTelemetry
 //! metrics data model, "Timeseries Model").
@@ -22,7 +22,7 @@ pub(super) fn of_scope(resource: &[u8], scope: Option<&InstrumentationScope>) ->
     key
 }
 
-/// `kind` tells sums and histograms of each form apart.
+/// `kind` distinguishes sums and the two kinds of histograms.
 pub(super) fn of_metric(scope: &[u8], name: &str, unit: &str, kind: u8) -> Vec<u8> {
     let mut key = Vec::with_capacity(scope.len() + name.len() + unit.len() + 32);
     key.push(kind);

@@ -1,17 +1,17 @@
-//! From delta to cumulative: metrics say what happened since the last point; some backends want to know what happened
-//! since the start. Pure; the time is passed in.
+//! From delta to cumulative: some backends need totals since the start instead of changes since the last point. Pure; the
+//! time is passed in.
 //!
-//! An exporter gives every batch to its [`Accumulator`] before anything of it is queued, so that retries and splits
-//! happen to points that already hold totals. What it promises:
+//! An exporter gives every batch to its [`Accumulator`] before it is queued, so that retries and splits apply to finished
+//! totals. Guarantees:
 //!
-//! * **Each delta is added once.** A point that comes again (same series, same interval) is not added again; the
-//!   series' total takes its place, so whoever waits for its delivery still waits for the right thing.
-//! * **The start is honest.** A series starts where its first delta started. It starts anew, with a later start time, when
-//!   it was expired, when the process was restarted, when the clock was set back, when bucket bounds changed, and when an
-//!   integer would overflow. Nothing is lost by that: a reader who knows of resets adds the totals up.
+//! * **Each delta is added once.** A repeated point (same series, same interval) is not added again; the total of the series
+//!   takes its place, so its acknowledgement still belongs to the right data.
+//! * **The start is honest.** A series starts where its first delta started. It starts again, with a later start time, after
+//!   its expiry, after a restart of the process, after the clock was set back, after a change of bucket bounds, and on integer
+//!   overflow. A reader that handles resets loses nothing.
 //! * **Only deltas are changed.** Gauges, summaries, cumulative points and points without temporality stay as they are.
 //!
-//! It takes for granted that there is one writer for each series (OpenTelemetry metrics data model, "Single-Writer").
+//! It assumes one writer for each series (OpenTelemetry metrics data model, "Single-Writer").
 
 mod exponential;
 mod key;
@@ -32,18 +32,17 @@ use opentelemetry_proto::tonic::metrics::v1::{
 use crate::{Payload, points};
 use table::Table;
 
-/// How long a series may be idle before it is forgotten, unless configured otherwise. The same as Datadog's Agent
-/// keeps a series: long enough for Jobs that run every few minutes to keep one start time, and short enough for Jobs
-/// that have a series of their own, since nothing tells that such a series has ended.
+/// The default expiry of an idle series, as in Datadog's Agent: long enough for one start time of Jobs that run every few
+/// minutes, and short enough for Jobs with their own series, whose end is never reported.
 pub const DEFAULT_MAX_STALE: Duration = Duration::from_secs(3600);
 
 const DELTA: i32 = AggregationTemporality::Delta as i32;
 const CUMULATIVE: i32 = AggregationTemporality::Cumulative as i32;
 
-/// The totals of every series that has come by.
+/// The totals of every series.
 #[derive(Debug)]
 pub struct Accumulator {
-    rules: Rules,
+    rules: AccumulatorRules,
     next_sweep: Option<Instant>,
     numbers: Table<NumberDataPoint>,
     histograms: Table<HistogramDataPoint>,
@@ -51,17 +50,17 @@ pub struct Accumulator {
 }
 
 #[derive(Clone, Copy, Debug)]
-struct Rules {
-    /// `None`: never forget.
+struct AccumulatorRules {
+    /// `None`: never.
     max_stale: Option<Duration>,
     zero_points: bool,
 }
 
 impl Accumulator {
-    /// Without any series. One that had no delta for `max_stale` is forgotten; zero: never.
+    /// An accumulator without series. A series expires after `max_stale` without a delta; zero: never.
     pub fn new(max_stale: Duration) -> Self {
         Accumulator {
-            rules: Rules {
+            rules: AccumulatorRules {
                 max_stale: (!max_stale.is_zero()).then_some(max_stale),
                 zero_points: false,
             },
@@ -72,16 +71,15 @@ impl Accumulator {
         }
     }
 
-    /// Puts a point with nothing in it, at the start time, before the first point of each series. A reader that
-    /// compares points, and does not look at start times, would otherwise never see what the first one counted; and a
-    /// Job that fails once has only one.
+    /// Adds a zero point, at the start time, before the first point of each series. A reader that compares points and
+    /// ignores start times would otherwise miss the first one; a Job that fails once has only that one.
     #[must_use]
     pub fn with_zero_points(mut self) -> Self {
         self.rules.zero_points = true;
         self
     }
 
-    /// The same data with every delta replaced by its series' total; what holds no delta is not copied.
+    /// The same data with every delta replaced by the total of its series. Data without a delta is not copied.
     pub fn convert(&mut self, mut payload: Arc<Payload>, now: Instant) -> Arc<Payload> {
         self.sweep(now);
         let Payload::Metrics(metrics) = &*payload else {
@@ -128,12 +126,12 @@ impl Accumulator {
         }
     }
 
-    /// How many series are remembered.
+    /// The number of series.
     pub fn series(&self) -> usize {
         self.numbers.series() + self.histograms.series() + self.exponentials.series()
     }
 
-    /// Frees what has expired, now and then; that it has expired is seen without this, too.
+    /// Frees expired series from time to time; a lookup ignores them before that, too.
     fn sweep(&mut self, now: Instant) {
         let Some(max_stale) = self.rules.max_stale else { return };
         if self.next_sweep.is_some_and(|next| now < next) {

@@ -1,4 +1,4 @@
-//! What the three kinds of points with a temporality have in common.
+//! The three kinds of points with a temporality.
 
 use opentelemetry_proto::tonic::common::v1::KeyValue;
 use opentelemetry_proto::tonic::metrics::v1::number_data_point::Value;
@@ -11,23 +11,23 @@ use super::exponential;
 const NO_RECORDED_VALUE: u32 = DataPointFlags::NoRecordedValueMask as u32;
 
 /// A point that can be added to another.
-pub(super) trait Point: Clone {
+pub(super) trait DeltaPoint: Clone {
     fn attributes(&self) -> &[KeyValue];
-    /// From where to where, nanoseconds since 1970; the former is 0 if it is not known.
+    /// Start and end, nanoseconds since 1970; the start is 0 if unknown.
     fn interval(&self) -> (u64, u64);
-    /// Whether it holds a value, and does not only say that there is none.
+    /// True if the point has a value.
     fn is_recorded(&self) -> bool;
-    /// Its values alone, without attributes and exemplars.
+    /// The values, without attributes and exemplars.
     fn bare(&self) -> Self;
-    /// Adds a delta; if the two do not go together, nothing changes and the answer is `false`.
+    /// Adds a delta; false, without a change, if the two are incompatible.
     fn add(&mut self, delta: &Self) -> bool;
-    /// Takes the values of the total, and its times.
+    /// Takes the values and times of the total.
     fn show(&mut self, total: &Self, start: u64, end: u64);
-    /// A point of the same series with nothing in it.
+    /// A zero point of the same series.
     fn zero(&self, at: u64) -> Self;
 }
 
-impl Point for NumberDataPoint {
+impl DeltaPoint for NumberDataPoint {
     fn attributes(&self) -> &[KeyValue] {
         &self.attributes
     }
@@ -85,7 +85,7 @@ fn double(value: Value) -> f64 {
     }
 }
 
-impl Point for HistogramDataPoint {
+impl DeltaPoint for HistogramDataPoint {
     fn attributes(&self) -> &[KeyValue] {
         &self.attributes
     }
@@ -146,7 +146,7 @@ impl Point for HistogramDataPoint {
     }
 }
 
-impl Point for ExponentialHistogramDataPoint {
+impl DeltaPoint for ExponentialHistogramDataPoint {
     fn attributes(&self) -> &[KeyValue] {
         &self.attributes
     }
@@ -204,7 +204,7 @@ fn both(a: Option<f64>, b: Option<f64>, join: fn(f64, f64) -> f64) -> Option<f64
     Some(join(a?, b?))
 }
 
-/// The least or greatest of two points' values. A point without values has none, which says nothing about the other's.
+/// The minimum or maximum of two points; a point with count 0 has none.
 fn extreme(count: u64, of: Option<f64>, other: u64, of_other: Option<f64>, join: fn(f64, f64) -> f64) -> Option<f64> {
     match (count, other) {
         (0, _) => of_other,

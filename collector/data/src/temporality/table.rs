@@ -1,18 +1,18 @@
-//! The series of one kind of point, and what becomes of each delta.
+//! The series of one kind of point.
 
 use std::collections::{HashMap, VecDeque};
 use std::time::{Duration, Instant};
 
-use super::point::Point;
-use super::{Rules, key};
+use super::point::DeltaPoint;
+use super::{AccumulatorRules, key};
 
-/// How many intervals of a series are remembered, to know a point that comes again. One is added at most every
-/// second, usually every ten; what has failed for five minutes is given up.
+/// The number of intervals that a series remembers, to recognize a repeated point. One is added at most every second,
+/// usually every ten; by default a retry ends after five minutes.
 const REMEMBERED: usize = 64;
 
 /// By stream (resource, scope and metric), then by attributes.
 #[derive(Debug)]
-pub(super) struct Table<P>(HashMap<Vec<u8>, HashMap<Vec<u8>, Series<P>>>);
+pub(super) struct Table<P>(HashMap<Vec<u8>, HashMap<Vec<u8>, SeriesTotal<P>>>);
 
 impl<P> Default for Table<P> {
     fn default() -> Self {
@@ -21,20 +21,20 @@ impl<P> Default for Table<P> {
 }
 
 #[derive(Debug)]
-struct Series<P> {
+struct SeriesTotal<P> {
     /// Without attributes and exemplars.
     total: P,
     start: u64,
-    /// The end of the latest interval in it.
+    /// The end of the latest interval.
     end: u64,
-    /// The last intervals that were added.
+    /// The last added intervals.
     added: VecDeque<(u64, u64)>,
     touched: Instant,
 }
 
-impl<P: Point> Table<P> {
+impl<P: DeltaPoint> Table<P> {
     /// Replaces every delta by its series' total.
-    pub(super) fn convert(&mut self, stream: Vec<u8>, points: &mut Vec<P>, rules: Rules, now: Instant) {
+    pub(super) fn convert(&mut self, stream: Vec<u8>, points: &mut Vec<P>, rules: AccumulatorRules, now: Instant) {
         let stream = self.0.entry(stream).or_default();
         let mut zeros = Vec::new();
         for (place, point) in points.iter_mut().enumerate() {
@@ -45,9 +45,9 @@ impl<P: Point> Table<P> {
             let known = stream
                 .get_mut(&key)
                 .filter(|series| rules.max_stale.is_none_or(|max| now - series.touched < max));
-            let taken = known.is_some_and(|series| series.take(point, now));
-            if !taken {
-                let series = Series::new(point, now);
+            let added = known.is_some_and(|series| series.add(point, now));
+            if !added {
+                let series = SeriesTotal::new(point, now);
                 if rules.zero_points && series.start < series.end {
                     zeros.push((place, point.zero(series.start)));
                 }
@@ -74,12 +74,12 @@ impl<P: Point> Table<P> {
     }
 }
 
-impl<P: Point> Series<P> {
+impl<P: DeltaPoint> SeriesTotal<P> {
     fn new(delta: &P, now: Instant) -> Self {
         let (start, end) = delta.interval();
-        Series {
+        SeriesTotal {
             total: delta.bare(),
-            // A delta need not say where it starts; then nothing before its end is known.
+            // A delta without a start counts from its end.
             start: if start == 0 { end } else { start },
             end,
             added: VecDeque::from([(start, end)]),
@@ -87,9 +87,9 @@ impl<P: Point> Series<P> {
         }
     }
 
-    /// Takes the delta, or says that a new series must begin: it lies in time that is counted already, or does not go
-    /// together with the total.
-    fn take(&mut self, delta: &P, now: Instant) -> bool {
+    /// Adds the delta; false if a new series must begin because the interval is counted already, or because the delta is
+    /// incompatible with the total.
+    fn add(&mut self, delta: &P, now: Instant) -> bool {
         let interval = delta.interval();
         if self.added.contains(&interval) {
             self.touched = now;

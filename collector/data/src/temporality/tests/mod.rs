@@ -3,15 +3,14 @@
 use std::collections::BTreeMap;
 
 use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue, any_value};
-use opentelemetry_proto::tonic::metrics::v1::exponential_histogram_data_point::Buckets;
 use opentelemetry_proto::tonic::metrics::v1::number_data_point::Value;
-use opentelemetry_proto::tonic::metrics::v1::{
-    ExponentialHistogram, Gauge, Histogram, Metric, ScopeMetrics, Sum, Summary, SummaryDataPoint,
-};
+use opentelemetry_proto::tonic::metrics::v1::{Gauge, Histogram, Metric, ScopeMetrics, Sum, Summary, SummaryDataPoint};
 use opentelemetry_proto::tonic::resource::v1::Resource;
 use proptest::prelude::*;
 
 use super::*;
+
+mod exponential;
 
 fn attribute(key: &str, value: &str) -> KeyValue {
     KeyValue {
@@ -91,7 +90,7 @@ fn accumulator() -> (Accumulator, Instant) {
 }
 
 #[test]
-fn sums_add_up_per_series_whatever_the_order_of_attributes() {
+fn sums_add_up_in_any_order_of_attributes() {
     let (mut state, now) = accumulator();
     let mut put = |resource, points| totals(&state.convert(payload(resource, vec![sum(points)]), now));
     let (a, turned, b) = (
@@ -112,7 +111,7 @@ fn sums_add_up_per_series_whatever_the_order_of_attributes() {
 }
 
 #[test]
-fn what_comes_again_is_not_added_and_its_total_is_told_again() {
+fn a_repeated_point_becomes_the_total_and_is_not_added() {
     let (mut state, now) = accumulator();
     let mut put =
         |interval, value| totals(&state.convert(payload("x", vec![sum(vec![number(&[], interval, value)])]), now));
@@ -124,7 +123,7 @@ fn what_comes_again_is_not_added_and_its_total_is_told_again() {
 }
 
 #[test]
-fn a_series_starts_anew_when_its_time_is_counted_already_or_a_number_is_full() {
+fn a_series_starts_again_after_overlap_or_overflow() {
     let (mut state, now) = accumulator();
     let mut put =
         |interval, value| totals(&state.convert(payload("x", vec![sum(vec![number(&[], interval, value)])]), now));
@@ -139,14 +138,14 @@ fn a_series_starts_anew_when_its_time_is_counted_already_or_a_number_is_full() {
 }
 
 #[test]
-fn an_idle_series_is_forgotten_and_starts_anew_later() {
+fn an_idle_series_expires_and_starts_again() {
     let (mut state, now) = accumulator();
     let delta = |interval| payload("x", vec![sum(vec![number(&[], interval, 1)])]);
     state.convert(delta((10, 20)), now);
     let busy = now + HOUR - Duration::from_secs(1);
     assert_eq!(totals(&state.convert(delta((20, 30)), busy)), [(10, 30, 2)]);
     assert_eq!(totals(&state.convert(delta((90, 99)), busy + HOUR)), [(90, 99, 1)]);
-    // What is forgotten takes no memory either.
+    // An expired series uses no memory.
     let other = payload("y", vec![sum(vec![number(&[], (200, 210), 1)])]);
     state.convert(other, busy + HOUR * 3);
     assert_eq!(state.series(), 1);
@@ -159,7 +158,7 @@ fn an_idle_series_is_forgotten_and_starts_anew_later() {
 }
 
 #[test]
-fn a_zero_stands_before_the_first_point_of_each_series_and_of_each_new_start() {
+fn a_zero_point_precedes_each_start_of_a_series() {
     let now = Instant::now();
     let mut state = Accumulator::new(HOUR).with_zero_points();
     let mut put = |points| totals(&state.convert(payload("x", vec![sum(points)]), now));
@@ -173,7 +172,7 @@ fn a_zero_stands_before_the_first_point_of_each_series_and_of_each_new_start() {
 }
 
 #[test]
-fn only_deltas_are_changed_and_what_holds_none_is_not_copied() {
+fn data_without_deltas_is_not_copied() {
     let (mut state, now) = accumulator();
     let cumulative = Data::Sum(Sum {
         data_points: vec![number(&[], (1, 2), 3)],
@@ -247,154 +246,22 @@ fn histograms_add_up_while_their_bounds_stay() {
     assert_eq!((other.start_time_unix_nano, other.count, other.sum), (30, 2, Some(9.0)));
 }
 
-/// An exponential histogram of values in buckets at a scale: `(index, count)`.
-fn exponential(
-    scale: i32,
-    positive: &[(i32, u64)],
-    zero_count: u64,
-    zero_threshold: f64,
-) -> ExponentialHistogramDataPoint {
-    let offset = positive.iter().map(|(index, _)| *index).min().unwrap_or(0);
-    let last = positive.iter().map(|(index, _)| *index).max().unwrap_or(-1);
-    let mut bucket_counts = vec![0; (i64::from(last) - i64::from(offset) + 1).max(0) as usize];
-    for (index, count) in positive {
-        bucket_counts[(index - offset) as usize] += count;
-    }
-    ExponentialHistogramDataPoint {
-        scale,
-        count: positive.iter().map(|(_, count)| count).sum::<u64>() + zero_count,
-        zero_count,
-        zero_threshold,
-        positive: Some(Buckets { offset, bucket_counts }),
-        ..Default::default()
-    }
-}
-
-/// The buckets that hold something.
-fn filled(point: &ExponentialHistogramDataPoint) -> BTreeMap<i64, u64> {
-    let Some(buckets) = &point.positive else {
-        return BTreeMap::new();
-    };
-    let counts = buckets.bucket_counts.iter().enumerate();
-    let counts = counts.map(|(place, count)| (i64::from(buckets.offset) + place as i64, *count));
-    counts.filter(|(_, count)| *count > 0).collect()
-}
-
-fn added(parts: &[ExponentialHistogramDataPoint]) -> ExponentialHistogramDataPoint {
-    let mut total = parts[0].clone();
-    parts[1..].iter().for_each(|part| exponential::add(&mut total, part));
-    total
-}
-
-#[test]
-fn exponential_histograms_meet_at_a_scale_at_which_they_fit() {
-    // Buckets -3 and 5 at scale 1 are -2 and 2 at scale 0.
-    let total = added(&[
-        exponential(1, &[(-3, 1), (5, 2)], 1, 0.0),
-        exponential(0, &[(2, 4)], 2, 0.0),
-    ]);
-    assert_eq!((total.scale, total.zero_count), (0, 3));
-    assert_eq!(filled(&total), BTreeMap::from([(-2, 1), (2, 6)]));
-    // 0 and 1000 are too far apart for 160 buckets until halved three times: 0 and 125.
-    let total = added(&[exponential(5, &[(0, 1)], 0, 0.0), exponential(5, &[(1000, 1)], 0, 0.0)]);
-    assert_eq!((total.scale, filled(&total)), (2, BTreeMap::from([(0, 1), (125, 1)])));
-    // One without buckets does not make the other coarser.
-    let total = added(&[exponential(20, &[(7, 1)], 0, 0.0), exponential(-5, &[], 3, 0.0)]);
-    assert_eq!(
-        (total.scale, total.zero_count, filled(&total)),
-        (20, 3, BTreeMap::from([(7, 1)]))
-    );
-    let total = added(&[exponential(-5, &[], 3, 0.0), exponential(20, &[(7, 1)], 0, 0.0)]);
-    assert_eq!(
-        (total.scale, total.zero_count, filled(&total)),
-        (20, 3, BTreeMap::from([(7, 1)]))
-    );
-}
-
-#[test]
-fn a_larger_zero_threshold_takes_whole_buckets() {
-    // At scale 0: bucket 0 is (1, 2], 1 is (2, 4], 2 is (4, 8]. A threshold of 3 cuts bucket 1, so it becomes 4.
-    let total = added(&[
-        exponential(0, &[(0, 1), (1, 2), (2, 4)], 1, 0.0),
-        exponential(0, &[(3, 8)], 16, 3.0),
-    ]);
-    assert_eq!((total.zero_threshold, total.zero_count), (4.0, 1 + 16 + 1 + 2));
-    assert_eq!(filled(&total), BTreeMap::from([(2, 4), (3, 8)]));
-}
-
-#[test]
-fn both_sides_of_zero_are_kept_apart() {
-    let negative = |offset, counts: &[u64]| ExponentialHistogramDataPoint {
-        negative: Some(Buckets {
-            offset,
-            bucket_counts: counts.to_vec(),
-        }),
-        ..exponential(3, &[(1, 1)], 0, 0.0)
-    };
-    let total = added(&[negative(-2, &[1, 0, 2]), negative(0, &[5])]);
-    assert_eq!(filled(&total), BTreeMap::from([(1, 2)]));
-    let negative = total.negative.unwrap();
-    assert_eq!((negative.offset, negative.bucket_counts), (-2, vec![1, 0, 7]));
-}
-
-#[test]
-fn exponential_histograms_go_through_as_series() {
-    let now = Instant::now();
-    let mut state = Accumulator::new(HOUR).with_zero_points();
-    let mut put = |interval: (u64, u64), values: Option<f64>| {
-        let point = ExponentialHistogramDataPoint {
-            start_time_unix_nano: interval.0,
-            time_unix_nano: interval.1,
-            sum: Some(values.unwrap_or_default()),
-            min: values,
-            max: values,
-            ..exponential(0, if values.is_some() { &[(1, 1)] } else { &[] }, 0, 0.0)
-        };
-        let histogram = ExponentialHistogram {
-            data_points: vec![point],
-            aggregation_temporality: DELTA,
-        };
-        match data(&state.convert(payload("x", vec![Data::ExponentialHistogram(histogram)]), now)).remove(0) {
-            Data::ExponentialHistogram(histogram) => {
-                assert_eq!(histogram.aggregation_temporality, CUMULATIVE);
-                histogram.data_points
-            }
-            other => panic!("{other:?}"),
-        }
-    };
-    let first = put((10, 20), Some(3.0));
-    assert_eq!(
-        (first.len(), first[0].count, first[0].sum, first[0].time_unix_nano),
-        (2, 0, Some(0.0), 10)
-    );
-    assert_eq!(first[1].count, 1);
-    put((20, 30), None);
-    let last = put((30, 40), Some(2.5)).remove(0);
-    assert_eq!((last.count, last.sum), (2, Some(5.5)));
-    assert_eq!(
-        (last.min, last.max),
-        (Some(2.5), Some(3.0)),
-        "an empty point has neither"
-    );
-    assert_eq!((last.start_time_unix_nano, last.time_unix_nano), (10, 40));
-}
-
-/// What happens to one of a few series.
+/// A step in the life of a few series.
 #[derive(Clone, Debug)]
-enum Step {
+enum DeltaStep {
     /// A delta over the next interval.
     Delta { series: u8, value: i64 },
-    /// A delta that has been sent comes again.
+    /// A delta that was sent before.
     Again { series: u8, back: usize },
-    /// Nothing for this long, seconds.
+    /// A pause in seconds.
     Pause(u64),
 }
 
-fn steps() -> impl Strategy<Value = Vec<Step>> {
+fn steps() -> impl Strategy<Value = Vec<DeltaStep>> {
     let step = prop_oneof![
-        6 => (0..4_u8, 0..1000_i64).prop_map(|(series, value)| Step::Delta { series, value }),
-        2 => (0..4_u8, 0..20_usize).prop_map(|(series, back)| Step::Again { series, back }),
-        1 => (0..5000_u64).prop_map(Step::Pause),
+        6 => (0..4_u8, 0..1000_i64).prop_map(|(series, value)| DeltaStep::Delta { series, value }),
+        2 => (0..4_u8, 0..20_usize).prop_map(|(series, back)| DeltaStep::Again { series, back }),
+        1 => (0..5000_u64).prop_map(DeltaStep::Pause),
     ];
     prop::collection::vec(step, 0..120)
 }
@@ -410,19 +277,19 @@ proptest! {
         let mut read: BTreeMap<u8, (i64, (u64, u64, i64))> = BTreeMap::new();
         for step in steps {
             let (series, (start, end, value)) = match step {
-                Step::Pause(seconds) => {
+                DeltaStep::Pause(seconds) => {
                     clock += seconds;
                     continue;
                 }
-                Step::Delta { series, value } => {
+                DeltaStep::Delta { series, value } => {
                     let interval = (clock, clock + 10, value);
                     clock += 10;
                     sent.entry(series).or_default().push(interval);
                     (series, interval)
                 }
-                Step::Again { series, back } => {
+                DeltaStep::Again { series, back } => {
                     let of_series = sent.get(&series).map_or(&[][..], Vec::as_slice);
-                    // What was forgotten cannot be known again.
+                    // An expired interval is not recognized.
                     let Some(again) = of_series.iter().rev().nth(back).copied() else { continue };
                     let last = of_series.last().map_or(0, |last| last.1);
                     if clock - last >= 3000 || read[&series].1.0 > again.0 {
@@ -452,39 +319,6 @@ proptest! {
             let (before, last) = read[&series];
             let expected: i64 = sent[&series].iter().map(|(_, _, value)| value).sum();
             prop_assert_eq!(before + last.2, expected);
-        }
-    }
-
-    /// Adding histograms one by one is the same as putting all their values into the buckets of the scale that came out,
-    /// and that scale is the finest at which they fit.
-    #[test]
-    fn exponential_buckets_are_those_of_all_values(
-        parts in prop::collection::vec((-8..=20_i32, prop::collection::vec((-300..300_i32, 1..9_u64), 0..6), 0..3_u64), 1..8)
-    ) {
-        // As a writer would: no part has more buckets than it may.
-        let parts: Vec<_> = parts.into_iter().map(|(scale, buckets, zeros)| {
-            let near: Vec<(i32, u64)> = buckets.iter().map(|(index, count)| (index % 80, *count)).collect();
-            exponential(scale, &near, zeros, 0.0)
-        }).collect();
-        let total = added(&parts);
-        let mut expected: BTreeMap<i64, u64> = BTreeMap::new();
-        let mut finer: BTreeMap<i64, u64> = BTreeMap::new();
-        for part in &parts {
-            for (index, count) in filled(part) {
-                prop_assert!(part.scale >= total.scale);
-                *expected.entry(index >> (part.scale - total.scale)).or_default() += count;
-                if part.scale > total.scale {
-                    *finer.entry(index >> (part.scale - total.scale - 1)).or_default() += count;
-                }
-            }
-        }
-        prop_assert_eq!(filled(&total), expected);
-        prop_assert_eq!(total.zero_count, parts.iter().map(|part| part.zero_count).sum::<u64>());
-        prop_assert!(total.positive.as_ref().map_or(0, |buckets| buckets.bucket_counts.len()) <= 160);
-        let with_buckets = || parts.iter().filter(|part| !filled(part).is_empty());
-        if with_buckets().count() > 0 && with_buckets().all(|part| part.scale > total.scale) {
-            let (first, last) = (finer.keys().next().copied().unwrap_or(0), finer.keys().last().copied().unwrap_or(0));
-            prop_assert!(last - first + 1 > 160, "scale {} was not needed", total.scale);
         }
     }
 }
