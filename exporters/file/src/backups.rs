@@ -1,4 +1,4 @@
-//! Files that were full: `name-2026-11-23T12-00-00.000.jsonl` beside `name.jsonl`, as the collector names them.
+//! Full files: `name-2026-11-23T12-00-00.000.jsonl` beside `name.jsonl`, with the Collector's names.
 
 use std::ffi::OsStr;
 use std::io;
@@ -23,7 +23,7 @@ fn parts(path: &Path) -> (String, String) {
     (text(path.file_stem()), extension)
 }
 
-/// The name of the file when it is full at `now`: one that is free.
+/// A free name for a file that is full at `now`.
 pub(crate) fn name(path: &Path, now: Timestamp) -> PathBuf {
     let (stem, extension) = parts(path);
     let mut at = now;
@@ -37,7 +37,7 @@ pub(crate) fn name(path: &Path, now: Timestamp) -> PathBuf {
     }
 }
 
-/// Removes the full files that are too old or too many. Returns those that are gone.
+/// Removes the full files above the limits of age and number. Returns the removed ones.
 pub(crate) fn prune(path: &Path, rotation: Rotation, now: Timestamp) -> io::Result<Vec<PathBuf>> {
     let (stem, extension) = parts(path);
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());

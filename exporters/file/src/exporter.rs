@@ -1,4 +1,4 @@
-//! The component: requests as lines of JSON, tried until they are written.
+//! The component: requests as lines of JSON, retried until they are written.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -13,10 +13,10 @@ use futures_util::future::BoxFuture;
 use opentelemetry::metrics::Meter;
 use tokio::time::MissedTickBehavior;
 
-use crate::log::Log;
-use crate::settings::Config;
+use crate::output::OutputFile;
+use crate::settings::FileConfig;
 
-/// How a request is written; the only form.
+/// The encoding of every request.
 const JSON: &str = "json";
 
 /// The factory of `file`.
@@ -33,24 +33,24 @@ pub fn factory() -> Factory<dyn Exporter> {
 
 struct FileExporter {
     id: ComponentId,
-    config: Config,
+    config: FileConfig,
     meter: Meter,
-    /// There once it is started.
-    log: Option<Log>,
+    /// Set by `start`.
+    file: Option<OutputFile>,
 }
 
 impl FileExporter {
     fn new(create: &Create<'_>) -> Result<Self, Diagnostics> {
         Ok(FileExporter {
             id: create.id.clone(),
-            config: Config::read(create.settings)?,
+            config: FileConfig::read(create.settings)?,
             meter: create.meter.clone(),
-            log: None,
+            file: None,
         })
     }
 }
 
-/// A disk that is full may have room again at any time, and nothing is given up before.
+/// A full disk may have space again at any time, so nothing is dropped before.
 fn retry() -> RetrySettings {
     RetrySettings {
         initial_interval: collector_config::Duration::from_secs(1),
@@ -59,7 +59,7 @@ fn retry() -> RetrySettings {
     }
 }
 
-/// One at a time: lines stand in the order in which they came.
+/// One consumer keeps the order of the lines.
 fn queue() -> QueueSettings {
     QueueSettings {
         num_consumers: 1,
@@ -68,12 +68,12 @@ fn queue() -> QueueSettings {
 }
 
 impl Exporter for FileExporter {
-    /// Opens the file, so that a wrong path or missing permission is known at once.
+    /// Opens the file, so that a wrong path or missing permission fails on startup.
     fn start(&mut self) -> BoxFuture<'_, Result<(), ComponentError>> {
         Box::pin(async {
             let config = self.config.clone();
-            let log = tokio::task::spawn_blocking(|| Log::open(config)).await?;
-            self.log = Some(log.map_err(|error| format!("cannot write to {}: {error}", self.config.path.display()))?);
+            let file = tokio::task::spawn_blocking(|| OutputFile::open(config)).await?;
+            self.file = Some(file.map_err(|error| format!("cannot write to {}: {error}", self.config.path.display()))?);
             tracing::info!(exporter = %self.id, path = %self.config.path.display(), "exporting");
             Ok(())
         })
@@ -81,53 +81,53 @@ impl Exporter for FileExporter {
 
     fn run(self: Box<Self>, input: Inbox, running: Running) -> BoxFuture<'static, Result<(), ComponentError>> {
         Box::pin(async move {
-            let log = self.log.ok_or("the exporter was run before it was started")?;
-            let file = Lined {
-                log: Arc::new(Mutex::new(log)),
+            let file = self.file.ok_or("the exporter was run before it was started")?;
+            let destination = FileDestination {
+                file: Arc::new(Mutex::new(file)),
                 path: self.config.path.display().to_string(),
             };
-            let log = Arc::clone(&file.log);
-            let sending = Sender::new(file, self.id, retry(), queue(), self.meter).run(input, running);
+            let file = Arc::clone(&destination.file);
+            let sending = Sender::new(destination, self.id, retry(), queue(), self.meter).run(input, running);
             let flush_interval = self.config.flush_interval;
             if flush_interval.is_zero() {
                 return sending.await;
             }
             tokio::select! {
                 ended = sending => ended?,
-                failed = flush(Arc::clone(&log), flush_interval) => return Err(failed),
+                failed = flush(Arc::clone(&file), flush_interval) => return Err(failed),
             }
-            tokio::task::spawn_blocking(move || lock(&log).sync()).await??;
+            tokio::task::spawn_blocking(move || lock(&file).sync()).await??;
             Ok(())
         })
     }
 }
 
-fn lock(log: &Mutex<Log>) -> std::sync::MutexGuard<'_, Log> {
-    log.lock().unwrap_or_else(PoisonError::into_inner)
+fn lock(file: &Mutex<OutputFile>) -> std::sync::MutexGuard<'_, OutputFile> {
+    file.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Brings lines to the disk, again and again. Ends with an error when that fails: they count as delivered.
-async fn flush(log: Arc<Mutex<Log>>, interval: Duration) -> ComponentError {
+/// Brings lines to the disk at an interval. Returns the first error, since the lines count as delivered.
+async fn flush(file: Arc<Mutex<OutputFile>>, interval: Duration) -> ComponentError {
     let mut ticks = tokio::time::interval(interval);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         ticks.tick().await;
-        let log = Arc::clone(&log);
-        match tokio::task::spawn_blocking(move || lock(&log).sync()).await {
+        let file = Arc::clone(&file);
+        match tokio::task::spawn_blocking(move || lock(&file).sync()).await {
             Ok(Ok(())) => {}
-            Ok(Err(error)) => return format!("what was written cannot be brought to the disk: {error}").into(),
+            Ok(Err(error)) => return format!("cannot bring acknowledged data to the disk: {error}").into(),
             Err(error) => return error.into(),
         }
     }
 }
 
-/// A file as somewhere to send to.
-struct Lined {
-    log: Arc<Mutex<Log>>,
+/// The file as the destination of a sender.
+struct FileDestination {
+    file: Arc<Mutex<OutputFile>>,
     path: String,
 }
 
-impl Destination for Lined {
+impl Destination for FileDestination {
     fn prepare(&self, payload: Arc<Payload>) -> Result<Vec<Request>, String> {
         if payload.items() == 0 {
             return Ok(Vec::new());
@@ -138,12 +138,12 @@ impl Destination for Lined {
     }
 
     fn unpack(&self, request: &Request) -> Result<Payload, String> {
-        json::decode(request.signal, &request.body).map_err(|error| format!("it is no line of OTLP: {error}"))
+        json::decode(request.signal, &request.body).map_err(|error| format!("the line is not an OTLP request: {error}"))
     }
 
     async fn export(&self, request: &Request) -> SendOutcome {
-        let (log, line): (_, Bytes) = (Arc::clone(&self.log), request.body.clone());
-        let written = tokio::task::spawn_blocking(move || lock(&log).append(&line)).await;
+        let (file, line): (_, Bytes) = (Arc::clone(&self.file), request.body.clone());
+        let written = tokio::task::spawn_blocking(move || lock(&file).append(&line)).await;
         let why = match written {
             Ok(Ok(())) => return SendOutcome::Accepted,
             Ok(Err(error)) => error.to_string(),

@@ -1,13 +1,13 @@
-//! Whole lines at the end of a file, or none: what a failed write left behind is cut off before the next one.
+//! Appends whole lines or nothing: the rest of a failed write is removed before the next one.
 
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom, Write};
 
-/// What lines are written to.
+/// The file, which tests replace.
 pub(crate) trait Disk: Write {
-    /// Makes it that long.
+    /// Sets the length.
     fn cut(&mut self, length: u64) -> io::Result<()>;
-    /// Returns once what was written survives a crash of the machine.
+    /// Returns once written bytes survive a crash of the machine.
     fn sync(&mut self) -> io::Result<()>;
 }
 
@@ -21,21 +21,21 @@ impl Disk for File {
     }
 }
 
-/// A file that holds whole lines up to `length`.
+/// A file with whole lines up to `length`.
 #[derive(Debug)]
-pub(crate) struct Lines<D> {
+pub(crate) struct WholeLines<D> {
     disk: D,
     length: u64,
-    /// Whether there may be something behind that.
+    /// True if bytes may follow `length`.
     torn: bool,
-    /// Whether something is not on the disk yet.
+    /// True if bytes may not be on the disk yet.
     unsynced: bool,
 }
 
-impl<D: Disk> Lines<D> {
-    /// A file that is written at its end and holds whole lines, `length` bytes.
-    pub fn new(disk: D, length: u64) -> Self {
-        Lines {
+impl<D: Disk> WholeLines<D> {
+    /// A file in append mode with whole lines of `length` bytes.
+    pub(crate) fn new(disk: D, length: u64) -> Self {
+        WholeLines {
             disk,
             length,
             torn: false,
@@ -43,26 +43,25 @@ impl<D: Disk> Lines<D> {
         }
     }
 
-    /// How long it is.
-    pub fn length(&self) -> u64 {
+    /// The length in bytes.
+    pub(crate) fn length(&self) -> u64 {
         self.length
     }
 
-    /// What it is written to.
-    pub fn disk(&self) -> &D {
+    pub(crate) fn disk(&self) -> &D {
         &self.disk
     }
 
-    /// Adds a line, which ends with a line break, and waits for the disk if it should survive a crash at once.
+    /// Appends a line, which ends with a line break; `sync` waits for the disk.
     ///
     /// # Errors
-    /// Then nothing of it counts as written, and it may be tried again.
-    pub fn append(&mut self, line: &[u8], sync: bool) -> io::Result<()> {
+    /// If the line cannot be written; it may be retried.
+    pub(crate) fn append(&mut self, line: &[u8], sync: bool) -> io::Result<()> {
         if self.torn {
             self.disk.cut(self.length)?;
             self.torn = false;
         }
-        // Set first: it holds until all of it has worked.
+        // True until the whole line is written.
         self.torn = true;
         self.disk.write_all(line)?;
         self.unsynced = true;
@@ -74,8 +73,8 @@ impl<D: Disk> Lines<D> {
         Ok(())
     }
 
-    /// Waits until everything is on the disk.
-    pub fn sync(&mut self) -> io::Result<()> {
+    /// Waits until all bytes are on the disk.
+    pub(crate) fn sync(&mut self) -> io::Result<()> {
         if self.unsynced {
             self.disk.sync()?;
             self.unsynced = false;
@@ -84,7 +83,7 @@ impl<D: Disk> Lines<D> {
     }
 }
 
-/// Where the last whole line of a file ends.
+/// The end of the last whole line of a file.
 pub(crate) fn whole_lines(file: &mut File) -> io::Result<u64> {
     const CHUNK: u64 = 64 * 1024;
     let mut end = file.seek(SeekFrom::End(0))?;
@@ -106,7 +105,7 @@ pub(crate) fn whole_lines(file: &mut File) -> io::Result<u64> {
 mod tests {
     use super::*;
 
-    /// A disk with so much room, which writes what fits and then fails.
+    /// A disk that writes up to `room` bytes, and then fails.
     #[derive(Default)]
     struct Small {
         content: Vec<u8>,
@@ -150,8 +149,8 @@ mod tests {
     }
 
     #[test]
-    fn a_full_disk_leaves_no_half_line_between_whole_ones() {
-        let mut lines = Lines::new(
+    fn a_full_disk_leaves_no_incomplete_line() {
+        let mut lines = WholeLines::new(
             Small {
                 room: 12,
                 ..Small::default()
@@ -164,7 +163,7 @@ mod tests {
             assert_eq!(error.kind(), io::ErrorKind::StorageFull);
         }
         assert_eq!(lines.disk.content, b"first\nsecond");
-        // As long as the rest cannot be cut off, nothing is added to it.
+        // While the rest cannot be removed, nothing is appended to it.
         (lines.disk.cut_fails, lines.disk.room) = (true, 100);
         assert!(lines.append(b"second one\n", true).is_err());
         assert_eq!(lines.disk.content, b"first\nsecond");
@@ -175,8 +174,8 @@ mod tests {
     }
 
     #[test]
-    fn a_line_that_may_not_be_on_the_disk_is_written_again_and_not_twice() {
-        let mut lines = Lines::new(
+    fn a_line_is_written_once_after_a_failed_sync() {
+        let mut lines = WholeLines::new(
             Small {
                 room: 100,
                 sync_fails: true,
@@ -189,7 +188,7 @@ mod tests {
         lines.append(b"a\n", true).unwrap();
         assert_eq!(lines.disk.content, b"a\n");
         lines.append(b"b\n", false).unwrap();
-        assert_eq!(lines.disk.syncs, 2, "who does not ask does not wait");
+        assert_eq!(lines.disk.syncs, 2, "without `sync`, it does not wait");
         lines.sync().unwrap();
         lines.sync().unwrap();
         assert_eq!(lines.disk.syncs, 3);

@@ -1,4 +1,4 @@
-//! The settings of `file`, under the collector's names, and their check.
+//! The settings of `file`, under the Collector's names, and their check.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -12,17 +12,17 @@ const MEGABYTE: u64 = 1024 * 1024;
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct FileSettings {
-    /// The file.
+    /// The path of the file.
     pub path: PathBuf,
-    /// Whether what is in it stays; if not, it is emptied at the start.
+    /// Keep existing content; else the file is emptied on startup.
     pub append: bool,
-    /// Whether missing folders are made.
+    /// Create missing folders.
     pub create_directory: bool,
-    /// How a request is written; only `json`.
+    /// The format of a line; only `json`.
     pub format: String,
-    /// How long what is acknowledged may not be on the disk yet; 0: it is.
+    /// The longest time before acknowledged data is on the disk; 0: before the acknowledgement.
     pub flush_interval: collector_config::Duration,
-    /// When a file is full, and how many full ones are kept; without it one file grows.
+    /// Rotation; without it, one file grows.
     pub rotation: Option<RotationSettings>,
 }
 
@@ -30,11 +30,11 @@ pub struct FileSettings {
 #[derive(Clone, Copy, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct RotationSettings {
-    /// How large a file may grow, in MiB.
+    /// The largest size of a file, MiB.
     pub max_megabytes: u64,
-    /// After how many days full ones are removed; 0: never for their age.
+    /// The age at which full files are removed, days; 0: no limit.
     pub max_days: u32,
-    /// How many full ones are kept; 0: all.
+    /// The number of full files; 0: no limit.
     pub max_backups: usize,
 }
 
@@ -63,25 +63,25 @@ impl Default for RotationSettings {
 
 /// The settings, checked.
 #[derive(Clone, Debug)]
-pub(crate) struct Config {
-    pub path: PathBuf,
-    pub append: bool,
-    pub create_directory: bool,
-    pub flush_interval: Duration,
-    pub rotation: Option<Rotation>,
+pub(crate) struct FileConfig {
+    pub(crate) path: PathBuf,
+    pub(crate) append: bool,
+    pub(crate) create_directory: bool,
+    pub(crate) flush_interval: Duration,
+    pub(crate) rotation: Option<Rotation>,
 }
 
-/// When a file is full, and what is kept.
+/// `rotation`, checked.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Rotation {
-    pub max_bytes: u64,
-    pub max_days: u32,
-    pub max_backups: usize,
+    pub(crate) max_bytes: u64,
+    pub(crate) max_days: u32,
+    pub(crate) max_backups: usize,
 }
 
-impl Config {
+impl FileConfig {
     /// Reads and checks the settings, without any I/O.
-    pub(crate) fn read(settings: &Settings) -> Result<Config, Diagnostics> {
+    pub(crate) fn read(settings: &Settings) -> Result<FileConfig, Diagnostics> {
         let raw: FileSettings = settings.read()?;
         let mut errors = Vec::new();
         if raw.path.as_os_str().is_empty() {
@@ -107,7 +107,7 @@ impl Config {
         if !errors.is_empty() {
             return Err(Diagnostics(errors));
         }
-        Ok(Config {
+        Ok(FileConfig {
             path: raw.path,
             append: raw.append,
             create_directory: raw.create_directory,
@@ -121,12 +121,12 @@ impl Config {
 mod tests {
     use super::*;
 
-    fn read(yaml: &str) -> Result<Config, String> {
-        Config::read(&Settings::from_yaml(yaml).unwrap()).map_err(|errors| errors.to_string())
+    fn read(yaml: &str) -> Result<FileConfig, String> {
+        FileConfig::read(&Settings::from_yaml(yaml).unwrap()).map_err(|errors| errors.to_string())
     }
 
     #[test]
-    fn defaults_lose_nothing() {
+    fn defaults_lose_no_data() {
         let config = read("path: /var/log/jobs.jsonl").unwrap();
         assert!(config.append && config.flush_interval.is_zero() && config.rotation.is_none());
         let rotation = read("{path: a, rotation: {}}").unwrap().rotation.unwrap();
@@ -137,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn errors_are_found_all_at_once() {
+    fn reports_all_errors_at_once() {
         let found = read("format: proto\nrotation:\n  max_megabytes: 0").unwrap_err();
         for expected in [
             "path: is missing",

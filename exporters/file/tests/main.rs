@@ -1,14 +1,11 @@
-//! The exporter and real files.
-
-// Clippy's exception for tests does not reach their helpers.
-#![allow(clippy::unwrap_used)]
+//! The exporter with real files.
+#![allow(clippy::unwrap_used, reason = "this binary contains only tests")]
 
 use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use collector_config::ComponentId;
-use collector_config::Settings;
+use collector_config::{ComponentId, Settings};
 use collector_data::{Ack, Batch, Delivery, Outcome, Payload, Signal, json};
 use collector_runtime::ComponentError;
 use collector_runtime::component::{Create, Exporter, Running};
@@ -20,15 +17,15 @@ use tokio_util::sync::CancellationToken;
 
 const PATH: &str = "exporters::file";
 
-/// A folder of its own for one test, gone when dropped.
-struct Folder(PathBuf);
+/// A temporary folder for one test, removed on drop.
+struct OutputFolder(PathBuf);
 
-impl Folder {
-    fn new(name: &str) -> Folder {
+impl OutputFolder {
+    fn new(name: &str) -> OutputFolder {
         let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("file-{name}-{}", std::process::id()));
         let _ = std::fs::remove_dir_all(&folder);
         std::fs::create_dir_all(&folder).unwrap();
-        Folder(folder)
+        OutputFolder(folder)
     }
 
     fn file(&self) -> PathBuf {
@@ -46,7 +43,7 @@ impl Folder {
     }
 }
 
-impl Drop for Folder {
+impl Drop for OutputFolder {
     fn drop(&mut self) {
         let _ = std::fs::remove_dir_all(&self.0);
     }
@@ -113,7 +110,7 @@ fn logs(name: &str) -> Payload {
     }])
 }
 
-/// The names of the events in a file, each of whose lines must be whole.
+/// The names of the events in a file, which must contain whole lines.
 fn names(file: &Path) -> Vec<String> {
     let text = std::fs::read_to_string(file).unwrap();
     assert!(text.is_empty() || text.ends_with('\n'), "{text:?}");
@@ -133,8 +130,8 @@ fn names(file: &Path) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn what_is_acknowledged_is_a_line_and_stays_over_a_restart() {
-    let folder = Folder::new("restart");
+async fn acknowledged_lines_survive_a_restart() {
+    let folder = OutputFolder::new("restart");
     let file = folder.0.join("not/there/yet.jsonl");
     for (flush_interval, run) in ["0s", "1h"].into_iter().zip(0..) {
         let more = format!("create_directory: true\nflush_interval: {flush_interval}");
@@ -152,15 +149,15 @@ async fn what_is_acknowledged_is_a_line_and_stays_over_a_restart() {
 }
 
 #[tokio::test]
-async fn a_torn_line_is_cut_off_at_the_start_and_no_whole_one() {
-    let folder = Folder::new("torn");
+async fn removes_only_an_incomplete_line_on_startup() {
+    let folder = OutputFolder::new("torn");
     let exporting = Exporting::start(&folder.file(), "").await;
     for name in ["a", "b"] {
         assert_eq!(exporting.send(name).await.await, Outcome::Delivered);
     }
     exporting.end().await;
     let whole = std::fs::read(folder.file()).unwrap();
-    // At every length that a crash may leave; also one that is longer than what is read at once.
+    // Every length that a crash may leave, and one above the size of a read.
     let longer = [&whole[..], &vec![b'x'; 200_000]].concat();
     for length in (0..=whole.len()).chain([longer.len()]) {
         std::fs::write(folder.file(), &longer[..length]).unwrap();
@@ -171,31 +168,34 @@ async fn a_torn_line_is_cut_off_at_the_start_and_no_whole_one() {
 }
 
 #[tokio::test]
-async fn a_full_disk_is_said_and_waited_for() {
-    // Every write to it says that the disk is full.
+async fn reports_a_full_disk_and_retries() {
+    // Every write to it fails with "no space left".
     let exporting = Exporting::start(Path::new("/dev/full"), "").await;
     let mut delivery = Box::pin(exporting.send("a").await);
     let mut health = exporting.health.watch();
-    let unwell = health
+    let unhealthy = health
         .wait_for(|health| matches!(health.get(PATH), Some(Status::RecoverableError(_))))
         .await
         .unwrap();
-    let Some(Status::RecoverableError(why)) = unwell.get(PATH).cloned() else {
+    let Some(Status::RecoverableError(why)) = unhealthy.get(PATH).cloned() else {
         unreachable!()
     };
-    drop(unwell);
+    drop(unhealthy);
     let why = why.to_lowercase();
     assert!(
         why.contains("cannot write to /dev/full") && why.contains("no space left"),
         "{why}"
     );
-    assert!(futures_util::poll!(&mut delivery).is_pending(), "nothing is given up");
+    assert!(
+        futures_util::poll!(&mut delivery).is_pending(),
+        "the batch must stay pending"
+    );
     exporting.task.abort();
 }
 
 #[tokio::test]
-async fn what_cannot_work_is_said_at_the_start() {
-    let folder = Folder::new("start");
+async fn invalid_paths_fail_on_startup() {
+    let folder = OutputFolder::new("start");
     let fails = async |path: &Path| create(path, "").start().await.unwrap_err().to_string();
     let missing = fails(&folder.0.join("no/file")).await;
     assert!(missing.contains("set create_directory: true"), "{missing}");
@@ -211,9 +211,9 @@ async fn what_cannot_work_is_said_at_the_start() {
 }
 
 #[tokio::test]
-async fn full_files_are_put_aside_and_the_oldest_go() {
-    let folder = Folder::new("rotation");
-    // Not ours, whatever it is called.
+async fn rotates_full_files_and_removes_the_oldest() {
+    let folder = OutputFolder::new("rotation");
+    // A file of another program.
     std::fs::write(folder.0.join("jobs-of-others.jsonl"), "").unwrap();
     std::fs::write(folder.0.join("jobs-2020-01-01T00-00-00.000.jsonl"), "").unwrap();
     let more = "rotation: {max_megabytes: 1, max_backups: 3, max_days: 30}";
@@ -223,7 +223,7 @@ async fn full_files_are_put_aside_and_the_oldest_go() {
         let outcome = exporting.send(&format!("{number}{padding}")).await.await;
         assert_eq!(outcome, Outcome::Delivered);
     }
-    // One that is larger than a file may be.
+    // A line above `max_megabytes`.
     let huge = exporting.send(&"x".repeat(2 * 1024 * 1024)).await;
     assert_eq!(huge.await, Outcome::Delivered);
     exporting.end().await;
@@ -234,7 +234,7 @@ async fn full_files_are_put_aside_and_the_oldest_go() {
         !full.contains(&&"jobs-2020-01-01T00-00-00.000.jsonl".to_owned()),
         "it is too old"
     );
-    // Two lines a file, in order; the first two files had to go.
+    // Two lines per file, in order; the first two files are removed.
     let numbers: Vec<String> = full
         .iter()
         .flat_map(|name| names(&folder.0.join(name)))
@@ -247,7 +247,7 @@ async fn full_files_are_put_aside_and_the_oldest_go() {
 #[tokio::test]
 async fn new_files_have_mode_0600() {
     let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
-    let folder = Folder::new("mode");
+    let folder = OutputFolder::new("mode");
     let exporting = Exporting::start(&folder.file(), "").await;
     assert_eq!(mode(&folder.file()), 0o600);
     // The mode of an existing file is kept.
@@ -261,8 +261,8 @@ async fn new_files_have_mode_0600() {
 }
 
 #[tokio::test]
-async fn a_file_that_was_moved_away_is_left_alone_and_begun_anew() {
-    let folder = Folder::new("moved");
+async fn begins_a_new_file_after_a_move() {
+    let folder = OutputFolder::new("moved");
     let exporting = Exporting::start(&folder.file(), "").await;
     assert_eq!(exporting.send("a").await.await, Outcome::Delivered);
     let elsewhere = folder.0.join("elsewhere");

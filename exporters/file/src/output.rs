@@ -1,4 +1,4 @@
-//! The file at its path: opened, cut to whole lines, rotated, and opened again if somebody has moved it away.
+//! The file at its path: opened, cut to whole lines, rotated, and opened again after another program moved it.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io;
@@ -8,36 +8,36 @@ use std::path::Path;
 use jiff::Timestamp;
 
 use crate::backups;
-use crate::lines::{self, Disk, Lines};
-use crate::settings::Config;
+use crate::lines::{self, Disk, WholeLines};
+use crate::settings::FileConfig;
 
-/// A new file is its owner's alone: termination messages may hold anything. One that exists keeps its mode.
+/// The mode of a new file: termination messages may contain secrets. An existing file keeps its mode.
 const FILE_MODE: u32 = 0o600;
 
-/// The file lines are added to.
+/// The file that lines are appended to.
 #[derive(Debug)]
-pub(crate) struct Log {
-    config: Config,
-    lines: Lines<File>,
+pub(crate) struct OutputFile {
+    config: FileConfig,
+    lines: WholeLines<File>,
 }
 
-impl Log {
-    /// Opens the file. What does not end a line at its end was never acknowledged, and is cut off.
+impl OutputFile {
+    /// Opens the file. An incomplete line at its end was never acknowledged, and is removed.
     ///
     /// # Errors
-    /// Why it cannot be written to.
-    pub fn open(config: Config) -> io::Result<Log> {
+    /// If the file cannot be opened, locked or written.
+    pub(crate) fn open(config: FileConfig) -> io::Result<OutputFile> {
         let lines = open(&config, config.append)?;
-        Ok(Log { config, lines })
+        Ok(OutputFile { config, lines })
     }
 
-    /// Adds a line.
+    /// Appends a line.
     ///
     /// # Errors
-    /// Why it could not be added; nothing of it stays.
-    pub fn append(&mut self, line: &[u8]) -> io::Result<()> {
+    /// If the line cannot be written; no part of it stays.
+    pub(crate) fn append(&mut self, line: &[u8]) -> io::Result<()> {
         if self.was_moved() {
-            // What is in the old one stays there, wherever that is.
+            // The old file keeps its lines.
             self.lines.sync()?;
             self.lines = open(&self.config, true)?;
         }
@@ -46,21 +46,21 @@ impl Log {
     }
 
     /// Waits until all lines are on the disk.
-    pub fn sync(&mut self) -> io::Result<()> {
+    pub(crate) fn sync(&mut self) -> io::Result<()> {
         self.lines.sync()
     }
 
     fn was_moved(&self) -> bool {
         let ours = self.lines.disk().metadata();
-        let there = std::fs::metadata(&self.config.path);
-        match (ours, there) {
-            (Ok(ours), Ok(there)) => (ours.dev(), ours.ino()) != (there.dev(), there.ino()),
-            // Whatever else is wrong, opening it will say.
+        let current = std::fs::metadata(&self.config.path);
+        match (ours, current) {
+            (Ok(ours), Ok(current)) => (ours.dev(), ours.ino()) != (current.dev(), current.ino()),
+            // Opening the file reports any other problem.
             _ => true,
         }
     }
 
-    /// Begins a new file if the line does not fit any more. A line that is larger than a file may be has one of its own.
+    /// Begins a new file if the line does not fit. A line above `max_megabytes` has its own file.
     fn rotate(&mut self, more: u64) -> io::Result<()> {
         let Some(rotation) = self.config.rotation else {
             return Ok(());
@@ -74,26 +74,26 @@ impl Log {
         let now = Timestamp::now();
         std::fs::rename(path, backups::name(path, now))?;
         self.lines = open(&self.config, true)?;
-        // The new file is there; that an old one could not be removed is no reason not to write.
+        // The new file exists, so an old one that cannot be removed does not stop the exporter.
         match backups::prune(path, rotation, now) {
             Ok(gone) if !gone.is_empty() => {
-                tracing::info!("removed {} full files beside {}", gone.len(), path.display())
+                tracing::info!(path = %path.display(), files = gone.len(), "removed full files")
             }
             Ok(_) => {}
-            Err(error) => tracing::warn!("cannot remove full files beside {}: {error}", path.display()),
+            Err(error) => tracing::warn!(path = %path.display(), %error, "cannot remove full files"),
         }
         Ok(())
     }
 }
 
-fn open(config: &Config, append: bool) -> io::Result<Lines<File>> {
+fn open(config: &FileConfig, append: bool) -> io::Result<WholeLines<File>> {
     let path = &config.path;
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
     let folder = folder.unwrap_or(Path::new("."));
     if config.create_directory {
         std::fs::create_dir_all(folder)?;
     }
-    // Not `truncate`: first it must be ours.
+    // Not `truncate`: the file must be locked first.
     let mut file = OpenOptions::new()
         .read(true)
         .append(true)
@@ -103,7 +103,7 @@ fn open(config: &Config, append: bool) -> io::Result<Lines<File>> {
         .map_err(|error| match error.kind() {
             io::ErrorKind::NotFound => io::Error::new(
                 error.kind(),
-                format!("its folder does not exist ({error}); make it, or set create_directory: true"),
+                format!("its folder does not exist ({error}); create it, or set create_directory: true"),
             ),
             _ => error,
         })?;
@@ -122,13 +122,13 @@ fn open(config: &Config, append: bool) -> io::Result<Lines<File>> {
         file.sync()?;
         if append {
             tracing::warn!(
-                "{} ended within a line; its last {} bytes, which were never acknowledged, are cut off",
-                path.display(),
-                found - length
+                path = %path.display(),
+                bytes = found - length,
+                "removed an incomplete line, which was never acknowledged"
             );
         }
     }
-    // The file's name is on the disk, too.
+    // Brings the name of the file to the disk.
     File::open(folder)?.sync_all()?;
-    Ok(Lines::new(file, length))
+    Ok(WholeLines::new(file, length))
 }
