@@ -1,5 +1,5 @@
-//! Lists and watches with whole objects, as the API server sends them: for making a recording. The traps of watches
-//! are those of [`watch`](crate::watch), and so is the machine that decides what follows a failure.
+//! Lists and watches with whole objects, as the API server sends them, for a recording. It survives the same faults as
+//! [`watch`](crate::watch), with the same state machine.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -15,11 +15,11 @@ use crate::decode::{DecodeError, Line, Lines, clipped, list_page, name};
 use crate::model::{Metadata, Status, TypeMeta};
 use crate::watch::machine::{Machine, Phase};
 use crate::watch::request::Target;
-use crate::watch::{next_data, page, send};
+use crate::watch::{Stop, in_band, next_data, page, send};
 
-/// How long a watch is asked to last, seconds.
+/// The requested length of a watch, seconds.
 const WATCH_SECONDS: u64 = 270;
-/// How long a watch may be silent.
+/// The longest silence of a watch.
 const SILENCE: Duration = Duration::from_secs(WATCH_SECONDS + 15);
 
 /// The type of a watch event.
@@ -44,36 +44,40 @@ impl EventType {
     }
 }
 
-/// What a raw watch tells.
+/// An update of a raw watch.
 #[derive(Debug)]
 pub enum RawUpdate {
-    /// An object, whole, and what happened to it.
+    /// A whole object, and the type of its event.
     Object(EventType, Value),
     /// A list is complete.
     Listed,
-    /// An object cannot be used and is left out.
+    /// An object that cannot be used and is skipped.
     Skipped(DecodeError),
-    /// It has failed and tries again.
+    /// The list or watch failed and retries.
     Failed(WatchError),
 }
 
-/// Lists, then watches until nobody listens. After an interruption that a watch cannot bridge it lists again and
-/// tells what that list shows to have changed. `to`: where to tell, with `name`.
-pub async fn run<N: Copy>(client: Client, target: Target, name: N, to: mpsc::Sender<(N, RawUpdate)>) {
+/// Lists, then watches until nothing receives the updates. After a gap that a watch cannot bridge, it relists and sends the
+/// differences as events. Each update is sent to `updates` with `name`.
+pub async fn run<N: Copy>(client: Client, target: Target, name: N, updates: mpsc::Sender<(N, RawUpdate)>) {
     let mut raw = Raw {
         client,
         target,
         name,
-        to,
+        updates,
         known: HashMap::new(),
         page: Vec::new(),
         skipped: 0,
     };
     let mut machine = Machine::new();
-    while let Ok(outcome) = raw.step(&mut machine).await {
-        let Err(failure) = outcome else { continue };
+    loop {
+        let failure = match raw.step(&mut machine).await {
+            Ok(()) => continue,
+            Err(Stop::Failed(failure)) => failure,
+            Err(Stop::Closed) => return,
+        };
         let retry = machine.failed(&failure, 0.5);
-        if raw.tell(RawUpdate::Failed(failure)).await.is_err() {
+        if raw.send(RawUpdate::Failed(failure)).await.is_err() {
             return;
         }
         sleep(retry.after).await;
@@ -84,17 +88,14 @@ struct Raw<N> {
     client: Client,
     target: Target,
     name: N,
-    to: mpsc::Sender<(N, RawUpdate)>,
-    /// The last state of each object that exists, by UID.
+    updates: mpsc::Sender<(N, RawUpdate)>,
+    /// The last state of each existing object, by UID.
     known: HashMap<String, Value>,
-    /// The objects of the list that is being read.
+    /// The objects of the current list.
     page: Vec<Value>,
-    /// How many of its objects cannot be used.
+    /// The number of its objects that cannot be used.
     skipped: usize,
 }
-
-/// Nobody listens any more.
-struct Gone;
 
 /// A line of a watch.
 #[derive(Deserialize)]
@@ -104,11 +105,12 @@ struct RawLine {
 }
 
 impl<N: Copy> Raw<N> {
-    async fn tell(&self, report: RawUpdate) -> Result<(), Gone> {
-        self.to.send((self.name, report)).await.map_err(|_| Gone)
+    async fn send(&self, update: RawUpdate) -> Result<(), Stop> {
+        let sent = self.updates.send((self.name, update)).await;
+        sent.map_err(|_| Stop::Closed)
     }
 
-    async fn step(&mut self, machine: &mut Machine) -> Result<Result<(), WatchError>, Gone> {
+    async fn step(&mut self, machine: &mut Machine) -> Result<(), Stop> {
         match machine.phase().clone() {
             Phase::List => self.list(machine).await,
             Phase::Watch { version } => self.watch(machine, &version).await,
@@ -116,41 +118,32 @@ impl<N: Copy> Raw<N> {
     }
 
     /// Reads a page of the list.
-    async fn list(&mut self, machine: &mut Machine) -> Result<Result<(), WatchError>, Gone> {
+    async fn list(&mut self, machine: &mut Machine) -> Result<(), Stop> {
         let (token, limit) = (machine.listing().token(), machine.listing().limit());
         if token.is_empty() {
             self.page.clear();
             self.skipped = 0;
         }
-        let body = match page(&self.client, &self.target, token, limit).await {
-            Ok(body) => body,
-            Err(failure) => return Ok(Err(failure)),
-        };
+        let body = page(&self.client, &self.target, token, limit).await?;
         let expected = self.target.source.kind.type_meta();
-        let page = match list_page(&body, expected) {
-            Ok(page) => page,
-            Err(error) => return Ok(Err(WatchError::BadList(error.to_string()))),
-        };
-        let is_last = match machine.page_read(&page) {
-            Ok(is_last) => is_last,
-            Err(failure) => return Ok(Err(failure)),
-        };
+        let page = list_page(&body, expected).map_err(|error| WatchError::BadList(error.to_string()))?;
+        let is_last = machine.page_read(&page)?;
         for item in page.raw_items() {
             match self.object(item) {
                 Ok(object) => self.page.push(object),
                 Err(problem) => {
                     self.skipped += 1;
-                    self.tell(RawUpdate::Skipped(problem)).await?;
+                    self.send(RawUpdate::Skipped(problem)).await?;
                 }
             }
         }
-        if is_last {
-            self.listed().await?;
+        match is_last {
+            true => self.listed().await,
+            false => Ok(()),
         }
-        Ok(Ok(()))
     }
 
-    /// An item of a list, with what the list says for all of them.
+    /// An item of a list, with the kind and apiVersion of the list.
     fn object(&self, item: &str) -> Result<Value, DecodeError> {
         let TypeMeta { api_version, kind } = self.target.source.kind.type_meta();
         let mut object: Value = serde_json::from_str(item).map_err(|error| DecodeError::json(item, &error))?;
@@ -191,8 +184,8 @@ impl<N: Copy> Raw<N> {
         }
     }
 
-    /// Tells what the complete list shows to have changed.
-    async fn listed(&mut self) -> Result<(), Gone> {
+    /// Sends the differences between the complete list and the known objects.
+    async fn listed(&mut self) -> Result<(), Stop> {
         let mut before = std::mem::take(&mut self.known);
         for object in std::mem::take(&mut self.page) {
             let uid = uid(&object);
@@ -202,7 +195,7 @@ impl<N: Copy> Raw<N> {
             };
             self.known.insert(uid, object.clone());
             if let Some(change) = change {
-                self.tell(RawUpdate::Object(change, object)).await?;
+                self.send(RawUpdate::Object(change, object)).await?;
             }
         }
         // A missing object may be one that was skipped.
@@ -210,26 +203,25 @@ impl<N: Copy> Raw<N> {
             self.known.extend(before.drain());
         }
         for (_, last) in before {
-            self.tell(RawUpdate::Object(EventType::Deleted, last)).await?;
+            self.send(RawUpdate::Object(EventType::Deleted, last)).await?;
         }
-        self.tell(RawUpdate::Listed).await
+        self.send(RawUpdate::Listed).await
     }
 
-    async fn watch(&mut self, machine: &mut Machine, from: &str) -> Result<Result<(), WatchError>, Gone> {
+    async fn watch(&mut self, machine: &mut Machine, from: &str) -> Result<(), Stop> {
         let began = Instant::now();
-        let mut body = match send(&self.client, self.target.watch(from, WATCH_SECONDS)).await {
-            Ok(response) => response.into_body(),
-            Err(failure) => return Ok(Err(failure)),
-        };
+        let mut body = send(&self.client, self.target.watch(from, WATCH_SECONDS))
+            .await?
+            .into_body();
         let mut lines = Lines::default();
         let mut read = Vec::new();
-        let mut delivered = false;
+        let mut has_events = false;
         loop {
             let data = match next_data(&mut body, SILENCE).await {
                 Ok(Some(data)) => data,
                 Ok(None) => break,
-                Err(WatchError::Connection(_)) if lines.is_cut() => return Ok(Err(WatchError::Cut)),
-                Err(failure) => return Ok(Err(failure)),
+                Err(WatchError::Connection(_)) if lines.is_cut() => return Err(WatchError::Cut.into()),
+                Err(error) => return Err(error.into()),
             };
             lines.push(&data, |line| match line {
                 Line::Whole([]) => {}
@@ -241,69 +233,52 @@ impl<N: Copy> Raw<N> {
                 Line::TooLong => read.push(Err(DecodeError::LineTooLong)),
             });
             for line in read.drain(..) {
-                let line = match line {
-                    Ok(line) => line,
-                    Err(problem) => {
-                        self.tell(RawUpdate::Skipped(problem)).await?;
-                        continue;
+                match line {
+                    Ok(line) => {
+                        let version = version(&line.object).to_owned();
+                        self.line(line).await?;
+                        has_events = true;
+                        machine.progressed(&version);
                     }
-                };
-                let version = version(&line.object).to_owned();
-                if let Some(failure) = self.line(line).await? {
-                    return Ok(Err(failure));
+                    Err(problem) => self.send(RawUpdate::Skipped(problem)).await?,
                 }
-                delivered = true;
-                machine.progressed(&version);
             }
         }
         if lines.is_cut() {
-            return Ok(Err(WatchError::Cut));
+            return Err(WatchError::Cut.into());
         }
-        match machine.watch_ended(began.elapsed(), delivered, 0.5) {
-            Ok(pause) => {
-                sleep(pause).await;
-                Ok(Ok(()))
-            }
-            Err(failure) => Ok(Err(failure)),
-        }
+        sleep(machine.watch_ended(began.elapsed(), has_events, 0.5)?).await;
+        Ok(())
     }
 
-    /// Takes in one line of a watch. Returns the failure if it is one.
-    async fn line(&mut self, line: RawLine) -> Result<Option<WatchError>, Gone> {
+    /// Sends one line of a watch.
+    async fn line(&mut self, line: RawLine) -> Result<(), Stop> {
         let change = match &*line.r#type {
             "ADDED" => EventType::Added,
             "MODIFIED" => EventType::Modified,
             "DELETED" => EventType::Deleted,
-            "BOOKMARK" => return Ok(None),
+            "BOOKMARK" => return Ok(()),
             "ERROR" => {
                 let status: Status = serde_json::from_value(line.object).unwrap_or_default();
-                return Ok(Some(WatchError::Status {
-                    code: u16::try_from(status.code).unwrap_or(0),
-                    message: clipped(&status.message),
-                    retry_after: None,
-                    in_band: true,
-                }));
+                return Err(in_band(status).into());
             }
             other => {
                 let problem = DecodeError::UnknownType {
                     object: name(self.target.source.kind.type_meta().kind, &Metadata::default()),
                     found: clipped(other),
                 };
-                self.tell(RawUpdate::Skipped(problem)).await?;
-                return Ok(None);
+                return self.send(RawUpdate::Skipped(problem)).await;
             }
         };
         if let Err(problem) = self.check(&line.object) {
-            self.tell(RawUpdate::Skipped(problem)).await?;
-            return Ok(None);
+            return self.send(RawUpdate::Skipped(problem)).await;
         }
         if change == EventType::Deleted {
             self.known.remove(&uid(&line.object));
         } else {
             self.known.insert(uid(&line.object), line.object.clone());
         }
-        self.tell(RawUpdate::Object(change, line.object)).await?;
-        Ok(None)
+        self.send(RawUpdate::Object(change, line.object)).await
     }
 }
 

@@ -1,14 +1,16 @@
 //! Lists and watches one kind of objects for as long as the receiver runs.
 //!
-//! The loop never waits for the pipeline, only for the tracker, which waits for nobody.
+//! [`ListWatch`] makes one request or reads one chunk per step; [`machine::Machine`] decides what follows. It waits only
+//! for the receiver's task, which waits for nothing else.
 
-pub mod error;
+pub(crate) mod error;
 pub mod gap;
-pub mod heartbeat;
+mod heartbeat;
 pub mod listing;
 pub mod machine;
 mod reply;
 pub mod request;
+mod stream;
 
 use kube::Client;
 use pacing::Random;
@@ -16,18 +18,20 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
-use crate::decode::{DecodeError, Line, Lines, WatchEvent, list_page, watch_line};
+use crate::decode::{DecodeError, list_page};
 use crate::model::Watched;
 use crate::{Kind, Object, Observation, Source};
 use error::WatchError;
 use gap::{GapTracker, WatchGap};
-use heartbeat::{GRACE, Heartbeat};
-use machine::{Machine, Phase, SHORT_WATCH};
-pub(crate) use reply::{next_data, page, send, whole};
+use heartbeat::Heartbeat;
+use machine::{Machine, Phase};
 use request::Target;
+use stream::Stream;
 
-/// After how many failures of its first list a watch no longer holds up the others.
-const PATIENCE: u32 = 3;
+pub(crate) use reply::{in_band, next_data, page, send, whole};
+
+/// After this many failures of its first list, a watch no longer delays the others.
+const FIRST_LIST_FAILURES: u32 = 3;
 
 /// An update of one list and watch.
 #[derive(Debug)]
@@ -72,244 +76,161 @@ pub struct ListWatch {
     pub random: Random,
 }
 
-/// The tracker's task is gone, so nobody needs the watch.
-struct Gone;
+/// The end of a step before its time.
+#[derive(Debug)]
+pub(crate) enum Stop {
+    /// The list or watch failed.
+    Failed(WatchError),
+    /// Nothing receives the updates.
+    Closed,
+}
 
-/// What one list and watch has learned.
-struct State {
+impl From<WatchError> for Stop {
+    fn from(error: WatchError) -> Self {
+        Stop::Failed(error)
+    }
+}
+
+/// The next step.
+enum State {
+    /// Reads the next page of the list.
+    Listing,
+    /// Opens a watch after this version.
+    Connecting(Box<str>),
+    /// Reads the open watch.
+    Watching(Box<Stream>),
+}
+
+impl State {
+    /// The step without an open watch.
+    fn of(machine: &Machine) -> State {
+        match machine.phase() {
+            Phase::List => State::Listing,
+            Phase::Watch { version } => State::Connecting(version.clone()),
+        }
+    }
+}
+
+/// A running list and watch.
+struct Run<T> {
+    api: ListWatch,
+    /// Wraps an object.
+    object: fn(Box<T>) -> Object,
     machine: Machine,
     heartbeat: Heartbeat,
-    following: GapTracker,
-    /// The last watch fell silent. That the next one is silent, too, does not show that it works.
-    doubted: bool,
-    random: Random,
+    gaps: GapTracker,
+    /// The last watch was silent too long, so the silence of the next one is no sign that it works.
+    is_doubted: bool,
 }
 
 impl ListWatch {
-    /// Runs until nobody listens. `object` wraps an object for the tracker.
+    /// Runs until nothing receives the updates. `object` wraps an object of this kind.
     pub async fn run<T: Watched>(self, object: fn(Box<T>) -> Object) {
-        let mut state = State {
+        let mut run = Run {
+            api: self,
+            object,
             machine: Machine::new(),
             heartbeat: Heartbeat::default(),
-            following: GapTracker::default(),
-            doubted: false,
-            random: self.random.clone(),
+            gaps: GapTracker::default(),
+            is_doubted: false,
         };
-        while let Ok(outcome) = self.step(&mut state, object).await {
-            let Err(failure) = outcome else { continue };
-            state.following.failed();
-            if matches!(state.machine.phase(), Phase::Watch { .. }) {
-                state.doubted = matches!(failure, WatchError::Silence(_) | WatchError::Slow(_));
-            }
-            let denied = failure.is_denied();
-            let mut retry = state.machine.failed(&failure, state.random.fraction());
-            if denied && self.target.source.kind != Kind::Jobs {
-                retry.after = Machine::denied_delay(state.random.fraction());
-            }
-            let times = state.machine.failures();
-            let what = self.target.describe();
-            let next_try_in = format!("{:.1}s", retry.after.as_secs_f64());
-            let relists = retry.relists;
-            // What is worth a warning is decided for all watches together.
-            tracing::debug!(what, %failure, times, next_try_in, relists, "list or watch failed; retrying");
-            // The order of the first lists is a courtesy; nobody waits for one that does not come.
-            if denied || times >= PATIENCE {
-                self.first_list.cancel();
-            }
-            if denied && self.tell(Update::Observed(Observation::Forbidden)).await.is_err() {
-                return;
-            }
-            if self.tell(Update::Failed { failure, times }).await.is_err() {
-                return;
-            }
-            sleep(retry.after).await;
+        let mut state = State::Listing;
+        loop {
+            let next = match run.step(state).await {
+                Err(Stop::Failed(error)) => run.retry(error).await,
+                next => next,
+            };
+            let Ok(next) = next else { return };
+            state = next;
+        }
+    }
+}
+
+impl<T: Watched> Run<T> {
+    async fn step(&mut self, state: State) -> Result<State, Stop> {
+        match state {
+            State::Listing => self.list().await,
+            State::Connecting(version) => self.connect(&version).await,
+            State::Watching(stream) => self.read(stream).await,
         }
     }
 
-    /// One page, or one watch.
-    async fn step<T: Watched>(
-        &self,
-        state: &mut State,
-        object: fn(Box<T>) -> Object,
-    ) -> Result<Result<(), WatchError>, Gone> {
-        match state.machine.phase().clone() {
-            Phase::List => self.list(state, object).await,
-            Phase::Watch { version } => self.watch(state, &version, object).await,
+    /// Reports a failure and waits for the next attempt.
+    async fn retry(&mut self, failure: WatchError) -> Result<State, Stop> {
+        self.gaps.failed();
+        if matches!(self.machine.phase(), Phase::Watch { .. }) {
+            self.is_doubted = matches!(failure, WatchError::Silence(_) | WatchError::Slow(_));
         }
+        let is_denied = failure.is_denied();
+        let mut retry = self.machine.failed(&failure, self.api.random.fraction());
+        if is_denied && self.api.target.source.kind != Kind::Jobs {
+            retry.after = Machine::denied_delay(self.api.random.fraction());
+        }
+        let times = self.machine.failures();
+        let what = self.api.target.describe();
+        let next_try_in = format!("{:.1}s", retry.after.as_secs_f64());
+        let relists = retry.relists;
+        // `health` logs the warnings, for all watches together.
+        tracing::debug!(what, %failure, times, next_try_in, relists, "list or watch failed; retrying");
+        if is_denied || times >= FIRST_LIST_FAILURES {
+            self.api.first_list.cancel();
+        }
+        if is_denied {
+            self.observed(Observation::Forbidden).await?;
+        }
+        self.send(Update::Failed { failure, times }).await?;
+        sleep(retry.after).await;
+        Ok(State::of(&self.machine))
     }
 
-    async fn list<T: Watched>(
-        &self,
-        state: &mut State,
-        object: fn(Box<T>) -> Object,
-    ) -> Result<Result<(), WatchError>, Gone> {
-        let (token, limit) = (state.machine.listing().token(), state.machine.listing().limit());
+    /// Reads one page of the list.
+    async fn list(&mut self) -> Result<State, Stop> {
+        let (token, limit) = (self.machine.listing().token(), self.machine.listing().limit());
         let is_first = token.is_empty();
-        let body = match reply::page(&self.client, &self.target, token, limit).await {
-            Ok(body) => body,
-            Err(failure) => return Ok(Err(failure)),
-        };
-        let page = match list_page(&body, T::TYPE) {
-            Ok(page) => page,
-            Err(error) => return Ok(Err(WatchError::BadList(error.to_string()))),
-        };
-        // Before anything of it is believed.
-        let is_last = match state.machine.page_read(&page) {
-            Ok(is_last) => is_last,
-            Err(failure) => return Ok(Err(failure)),
-        };
+        let body = reply::page(&self.api.client, &self.api.target, token, limit).await?;
+        let page = list_page(&body, T::TYPE).map_err(|error| WatchError::BadList(error.to_string()))?;
+        // The page is checked before its objects are used.
+        let is_last = self.machine.page_read(&page)?;
         if is_first {
-            self.tell(Update::Observed(Observation::ListBegins)).await?;
+            self.observed(Observation::ListBegins).await?;
         }
         for item in page.objects::<T>() {
-            match item.and_then(|item| self.target.check(item)) {
+            match item.and_then(|item| self.api.target.check(item)) {
                 Ok(item) => {
-                    let listed = Observation::Listed(object(Box::new(item)));
-                    self.tell(Update::Observed(listed)).await?;
+                    self.observed(Observation::Listed((self.object)(Box::new(item))))
+                        .await?
                 }
                 Err(problem) => {
-                    self.tell(Update::Observed(Observation::ListLacks)).await?;
-                    self.tell(Update::Undecodable(problem)).await?;
+                    self.observed(Observation::ListLacks).await?;
+                    self.send(Update::Undecodable(problem)).await?;
                 }
             }
         }
         if is_last {
-            self.tell(Update::Observed(Observation::ListEnds)).await?;
-            // After a gap a list is not enough: the watch after it may fail again.
-            if state.following.listed(Instant::now()) {
-                self.tell(Update::Healthy(None)).await?;
+            self.observed(Observation::ListEnds).await?;
+            // A gap ends with a watch that works: after the list it may fail again.
+            if self.gaps.listed(Instant::now()) {
+                self.send(Update::Healthy(None)).await?;
             }
-            self.first_list.cancel();
-            tracing::debug!(what = self.target.describe(), "the list is in");
+            self.api.first_list.cancel();
+            tracing::debug!(what = self.api.target.describe(), "list complete");
         }
-        Ok(Ok(()))
+        Ok(State::of(&self.machine))
     }
 
-    async fn watch<T: Watched>(
-        &self,
-        state: &mut State,
-        version: &str,
-        object: fn(Box<T>) -> Object,
-    ) -> Result<Result<(), WatchError>, Gone> {
-        let asked = state.heartbeat.timeout(state.random.fraction());
-        let patience = state.heartbeat.patience(state.random.fraction());
-        let request = self.target.watch(version, asked.as_secs());
-        let mut body = match send(&self.client, request).await {
-            Ok(response) => response.into_body(),
-            Err(failure) => return Ok(Err(failure)),
-        };
-        let began = Instant::now();
-        let (ends, overdue) = (began + asked, began + asked + GRACE);
-        let mut heard = began;
-        let mut lines = Lines::default();
-        let mut events = Vec::new();
-        let mut delivered = false;
-        // After a failure it works again once it says something, ends in its time, or has lived for a while.
-        let mut proven = state.machine.failures() == 0 && state.following.is_connected();
-        state.following.received(began);
-        loop {
-            let silent = patience.map_or(overdue, |patience| overdue.min(heard + patience));
-            let until = match proven || state.doubted {
-                true => silent,
-                false => silent.min(began + SHORT_WATCH),
-            };
-            let wait = until.saturating_duration_since(Instant::now());
-            let data = match next_data(&mut body, wait).await {
-                Ok(Some(data)) => data,
-                Ok(None) => break,
-                Err(WatchError::Silence(_)) if until < silent => {
-                    proven = true;
-                    state.machine.survived();
-                    self.works(state, began).await?;
-                    continue;
-                }
-                // Some bytes now and then, and never a whole line.
-                Err(WatchError::Silence(_)) if lines.is_cut() => return Ok(Err(WatchError::Slow(heard.elapsed()))),
-                Err(WatchError::Silence(_)) if until < overdue => {
-                    state.heartbeat.missed();
-                    return Ok(Err(WatchError::Silence(heard.elapsed())));
-                }
-                Err(WatchError::Silence(_)) if heard.elapsed() > GRACE => {
-                    return Ok(Err(WatchError::Silence(heard.elapsed())));
-                }
-                // It talks on beyond its time, so nothing is wrong with it, but some day it must be asked anew.
-                Err(WatchError::Silence(_)) => break,
-                // The cause may break it again at the same place.
-                Err(WatchError::Connection(_)) if lines.is_cut() => return Ok(Err(WatchError::Cut)),
-                Err(failure) => return Ok(Err(failure)),
-            };
-            lines.push(&data, |line| match line {
-                Line::Whole([]) => {}
-                Line::Whole(line) => {
-                    events.push(watch_line::<T>(line).and_then(|event| self.target.check_event(event)))
-                }
-                Line::TooLong => events.push(Err(DecodeError::LineTooLong)),
-            });
-            for event in events.drain(..) {
-                let (version, report) = match event {
-                    Ok(WatchEvent::Added(new) | WatchEvent::Modified(new)) => (
-                        new.metadata().resource_version.clone(),
-                        Update::Observed(Observation::Changed(object(Box::new(new)))),
-                    ),
-                    Ok(WatchEvent::Deleted(last)) => (
-                        last.metadata().resource_version.clone(),
-                        Update::Observed(Observation::Deleted(object(Box::new(last)))),
-                    ),
-                    Ok(WatchEvent::Bookmark { resource_version, .. }) => {
-                        state.heartbeat.bookmark(ends.saturating_duration_since(Instant::now()));
-                        (resource_version, Update::Alive)
-                    }
-                    Ok(WatchEvent::Error(status)) => return Ok(Err(reply::in_band(status))),
-                    // Its version is not known; a later one passes it, so it is lost and must be counted. It proves
-                    // nothing: a server that sends nothing else must not be asked in a hot loop.
-                    Err(problem) => {
-                        self.tell(Update::Undecodable(problem)).await?;
-                        continue;
-                    }
-                };
-                delivered = true;
-                heard = Instant::now();
-                state.following.received(heard);
-                if !std::mem::replace(&mut proven, true) {
-                    self.works(state, began).await?;
-                }
-                state.doubted = false;
-                self.tell(report).await?;
-                // Only now: what was not handed over must be asked for again.
-                state.machine.progressed(&version);
-            }
-        }
-        // An end is a sign of life.
-        state.following.received(Instant::now());
-        if lines.is_cut() {
-            return Ok(Err(WatchError::Cut));
-        }
-        let jitter = state.random.fraction();
-        match state.machine.watch_ended(began.elapsed(), delivered, jitter) {
-            Ok(pause) => {
-                match proven {
-                    true => self.tell(Update::Alive).await?,
-                    false => self.works(state, began).await?,
-                }
-                state.doubted = false;
-                sleep(pause).await;
-                Ok(Ok(()))
-            }
-            Err(failure) => Ok(Err(failure)),
-        }
+    /// The watch that began at `began` works.
+    async fn resumed(&mut self, began: Instant) -> Result<(), Stop> {
+        let gap = self.gaps.resumed(began);
+        self.send(Update::Healthy(gap)).await
     }
 
-    /// The watch that began at `began` has shown that it works.
-    async fn works(&self, state: &mut State, began: Instant) -> Result<(), Gone> {
-        let gap = state.following.resumed(began);
-        self.tell(Update::Healthy(gap)).await
+    async fn observed(&self, observation: Observation) -> Result<(), Stop> {
+        self.send(Update::Observed(observation)).await
     }
 
-    async fn tell(&self, update: Update) -> Result<(), Gone> {
-        let source = self.target.source;
-        self.updates
-            .send(SourceUpdate { source, update })
-            .await
-            .map_err(|_| Gone)
+    async fn send(&self, update: Update) -> Result<(), Stop> {
+        let source = self.api.target.source;
+        let sent = self.api.updates.send(SourceUpdate { source, update }).await;
+        sent.map_err(|_| Stop::Closed)
     }
 }
