@@ -339,7 +339,7 @@ async fn a_cluster_that_cannot_be_asked_is_code_2() {
     cluster.simulator.answer_next(1, lists, refused);
     let ran = cluster.run("explain x").await;
     assert_eq!(ran.code, Some(2));
-    assert_contains(&ran.err, &["does not accept the credentials"]);
+    assert_contains(&ran.err, &["rejects the credentials"]);
 
     cluster.simulator.shutdown().await;
     let ran = cluster.run("explain x").await;

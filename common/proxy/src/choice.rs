@@ -1,4 +1,4 @@
-//! Which proxy a target is reached through. Pure.
+//! The choice of the proxy for a target. Pure.
 
 use std::net::IpAddr;
 
@@ -7,7 +7,7 @@ use url::Url;
 use crate::no_proxy::NoProxy;
 use crate::url::{InvalidProxy, Proxy};
 
-/// Where a connection leads.
+/// The target of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Target<'a> {
     tls: bool,
@@ -75,7 +75,7 @@ pub struct Environment {
 }
 
 impl Environment {
-    /// Reads variables. The name in upper case comes first, as for Go; an empty variable counts as unset.
+    /// Reads variables. The name in upper case takes precedence, as in Go; an empty variable counts as unset.
     pub fn read<'a>(variables: impl IntoIterator<Item = (&'a str, &'a str)>) -> Environment {
         const NAMES: [&str; 8] = [
             "HTTPS_PROXY",
@@ -93,7 +93,7 @@ impl Environment {
                 values[place] = value.trim();
             }
         }
-        // The first of these places that has a value.
+        // The first of these variables with a value.
         let first = |places: &[usize]| places.iter().copied().find(|place| !values[*place].is_empty());
         let proxy = |places: &[usize]| first(places).map(|place| Proxy::parse_lenient(values[place], NAMES[place]));
         Environment {
@@ -133,7 +133,7 @@ enum Rules {
 }
 
 impl From<Proxy> for Proxies {
-    /// For all targets, whatever `NO_PROXY` says.
+    /// For all targets, regardless of `NO_PROXY`.
     fn from(proxy: Proxy) -> Proxies {
         Proxies(Rules::Always(proxy))
     }
@@ -149,7 +149,7 @@ impl Proxies {
     /// The proxy for a target, or `None` to reach it directly. Loopback is always reached directly.
     ///
     /// # Errors
-    /// If the variable that holds for this target is not a proxy URL.
+    /// The variable for this target is not a proxy URL.
     pub fn choose(&self, target: Target<'_>) -> Result<Option<&Proxy>, InvalidProxy> {
         if is_loopback(target.host) {
             return Ok(None);
@@ -196,7 +196,7 @@ mod tests {
     };
 
     #[test]
-    fn the_scheme_decides_and_all_proxy_comes_last() {
+    fn chooses_by_scheme_with_all_proxy_last() {
         let both = [("HTTP_PROXY", "http://a:1"), ("HTTPS_PROXY", "b:2")];
         assert_eq!(choose(&both, TLS).as_deref(), Some("http://b:2 HTTPS_PROXY"));
         assert_eq!(choose(&both, PLAIN).as_deref(), Some("http://a:1 HTTP_PROXY"));
@@ -218,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn no_proxy_holds_for_the_environment_and_not_for_a_setting() {
+    fn no_proxy_applies_to_the_environment_only() {
         for name in ["NO_PROXY", "no_proxy"] {
             let variables = [("ALL_PROXY", "http://a:1"), (name, "h.example:443")];
             assert_eq!(choose(&variables, TLS), None);
@@ -256,7 +256,7 @@ mod tests {
     }
 
     #[test]
-    fn grpc_without_tls_takes_the_proxy_for_https_first() {
+    fn grpc_without_tls_prefers_the_https_proxy() {
         let choose = |variables: &[(&str, &str)]| {
             let proxies = Proxies::from(Environment::read(variables.iter().copied()));
             proxies.choose_tunnel(PLAIN).expect("a choice").map(Proxy::to_string)
@@ -267,7 +267,7 @@ mod tests {
     }
 
     #[test]
-    fn a_bad_variable_matters_only_where_it_holds() {
+    fn a_bad_variable_fails_only_its_targets() {
         let environment = Environment::read([
             ("HTTPS_PROXY", "https://user:hunter2@p:1"),
             ("NO_PROXY", "direct.example"),

@@ -1,8 +1,7 @@
 //! Connections through a proxy.
 //!
-//! The protocols are spoken here, and not by hyper-util's connectors, because those do not tell which status a proxy
-//! answered with, and swallow what a server that speaks first (HTTP/2 without TLS) sends right behind the proxy's
-//! answer.
+//! hyper-util's connectors are not used: they do not return the status of a proxy's answer, and lose the first bytes of a
+//! server that sends first (HTTP/2 without TLS).
 
 use std::io;
 use std::time::Duration;
@@ -34,14 +33,13 @@ impl Proxy {
         Ok(stream)
     }
 
-    /// True if requests for the target are sent to the proxy itself, which may then be the one that answers. Everything
-    /// else goes through a tunnel.
+    /// True if requests for the target are sent to the proxy itself, which may answer them. All others use a tunnel.
     pub fn forwards(&self, target: Target<'_>) -> bool {
         self.protocol() == Protocol::Http && !target.is_tls()
     }
 
-    /// Asks the proxy once more for a connection, for clients that do not say what it answered. `None` if it opens one.
-    /// Without `tunnel` it is only connected to.
+    /// Requests another connection, for clients that do not return the proxy's answer. `None` if the proxy opens one.
+    /// Without `tunnel` it only connects to the proxy.
     pub async fn diagnose(&self, target: Target<'_>, tunnel: bool, patience: Duration) -> Option<ProxyError> {
         let asking = async {
             match tunnel {
@@ -63,7 +61,7 @@ impl Proxy {
     /// Connects to the proxy itself.
     ///
     /// # Errors
-    /// Why that is not possible, naming the proxy.
+    /// The proxy is unreachable; names the proxy.
     pub async fn dial(&self) -> Result<TcpStream, ProxyError> {
         let fail = |failure| ProxyError::new(self, failure);
         let addresses = lookup_host((self.host(), self.port())).await;
@@ -96,7 +94,7 @@ impl Proxy {
     }
 }
 
-/// Reads up to the empty line and not a byte further: what follows belongs to the target.
+/// Reads up to the empty line and not a byte more: the next bytes belong to the target.
 async fn read_head(stream: &mut TcpStream) -> Result<Vec<u8>, ProxyFailure> {
     let mut head = Vec::with_capacity(256);
     let mut seen = [0; 1024];

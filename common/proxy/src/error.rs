@@ -1,4 +1,4 @@
-//! Why there is no connection through a proxy.
+//! The errors of connections through a proxy.
 
 use std::fmt;
 use std::io;
@@ -8,8 +8,7 @@ use http::StatusCode;
 
 use crate::url::Proxy;
 
-/// Why there is no connection through a proxy. Its text names the proxy and where it is configured, without
-/// credentials.
+/// A failed connection through a proxy. The text names the proxy and where it is configured, without credentials.
 #[derive(Debug)]
 pub struct ProxyError {
     proxy: Proxy,
@@ -23,24 +22,24 @@ pub enum ProxyFailure {
     Resolve(io::Error),
     /// No connection to the proxy.
     Connect(io::Error),
-    /// The connection broke before the proxy answered.
+    /// The connection ended before the proxy answered.
     Broken(io::Error),
     /// The answer does not follow the proxy protocol.
     OtherProtocol,
     /// The answer to `CONNECT`, or to a request that the proxy was to forward.
     Status(u16),
-    /// SOCKS: the proxy wants other credentials, or refuses the ones it got.
+    /// SOCKS: the proxy requires other credentials, or rejected these.
     Authentication,
     /// SOCKS: the proxy's reason, one of RFC 1928, section 6.
     Reply(u8),
     /// No connection within this time.
     Late(Duration),
-    /// No tunnel, for a reason that is not known.
+    /// No tunnel, for an unknown reason.
     Unknown,
 }
 
 impl ProxyError {
-    /// For a failure of this proxy.
+    /// An error of this proxy.
     pub fn new(proxy: &Proxy, failure: ProxyFailure) -> ProxyError {
         ProxyError {
             proxy: proxy.clone(),

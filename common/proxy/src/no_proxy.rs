@@ -1,4 +1,4 @@
-//! `NO_PROXY`: which targets are reached directly. The rules are those of Go's `httpproxy`, which kubectl and the
+//! `NO_PROXY`: the targets that are reached directly. The rules are those of Go's `httpproxy`, which kubectl and the
 //! OpenTelemetry Collector use, and curl's where Go ignores an entry: blanks between entries, dots at the end of names.
 //! Brackets around an IPv6 address without a port, which both ignore, mean the address.
 
@@ -25,7 +25,7 @@ enum Entry {
 }
 
 impl NoProxy {
-    /// Reads a list. An entry that makes no sense matches nothing.
+    /// Reads a list. An invalid entry matches nothing.
     pub(crate) fn parse(list: &str) -> NoProxy {
         let entries = list.split(|char: char| char == ',' || char.is_whitespace());
         NoProxy(entries.filter_map(Entry::parse).collect())
@@ -103,7 +103,7 @@ mod tests {
         ("example.com", "notexample.com", 443, false, false, false),
         ("EXAMPLE.com", "a.Example.COM", 443, true, true, true),
         ("com", "example.com", 443, true, true, true),
-        // A dot before the name: for Go only what is below.
+        // A dot before the name: in Go only subdomains.
         (".example.com", "a.example.com", 443, true, true, true),
         (".example.com", "example.com", 443, false, true, false),
         ("*.example.com", "a.example.com", 443, true, false, true),
@@ -139,7 +139,7 @@ mod tests {
         ("fd00::/8", "fd12::1", 443, true, false, true),
         ("fd00::/8", "fe00::1", 443, false, false, false),
         ("0.0.0.0/0", "fd12::1", 443, false, false, false),
-        // Ports, which curl does not know.
+        // Ports, which curl does not support.
         ("example.com:8443", "example.com", 8443, true, false, true),
         ("example.com:8443", "example.com", 443, false, false, false),
         (".example.com:8443", "a.example.com", 8443, true, false, true),

@@ -17,7 +17,7 @@ const IPV4: u8 = 1;
 const NAME: u8 = 3;
 const IPV6: u8 = 4;
 
-/// Asks for a connection to the target; reads nothing behind the proxy's last answer.
+/// Requests a connection to the target; reads nothing after the proxy's last answer.
 pub(crate) async fn open(
     stream: &mut TcpStream,
     credentials: Option<&Credentials>,
@@ -65,7 +65,7 @@ pub(crate) async fn open(
     if reply != 0 {
         return Err(ProxyFailure::Reply(reply));
     }
-    // The address that the proxy uses, and a port, which say nothing to us.
+    // The proxy's own address and port are not used.
     let length = match kind {
         IPV4 => 4,
         IPV6 => 16,
@@ -84,7 +84,7 @@ async fn ask<const N: usize>(stream: &mut TcpStream, question: &[u8]) -> Result<
     Ok(answer)
 }
 
-/// A length that the protocol has one byte for.
+/// A length in one byte.
 fn byte(length: usize) -> Result<u8, ProxyFailure> {
     let too_long = || io::Error::new(io::ErrorKind::InvalidInput, "a name is longer than 255 bytes");
     u8::try_from(length).map_err(|_| ProxyFailure::Broken(too_long()))

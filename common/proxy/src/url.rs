@@ -31,7 +31,7 @@ pub(crate) struct Credentials {
     pub(crate) password: Vec<u8>,
 }
 
-/// Why a text is not a proxy URL. It never quotes the text, which may hold a password.
+/// An invalid proxy URL. Never quotes the text, which may contain a password.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct InvalidProxy(String);
@@ -45,7 +45,7 @@ impl Proxy {
     /// Reads a URL from a setting, which must have a scheme. `origin` names the setting in messages.
     ///
     /// # Errors
-    /// If it is invalid; the error does not quote the text.
+    /// The URL is invalid; the error does not quote it.
     pub fn parse(text: &str, origin: &'static str) -> Result<Proxy, InvalidProxy> {
         let Some((scheme, _)) = text.trim().split_once("://") else {
             return Err(InvalidProxy(format!("it has no scheme, {EXPECTED}")));
@@ -58,7 +58,7 @@ impl Proxy {
                            through an http proxy, too";
                 return Err(InvalidProxy(format!("{why}, {EXPECTED}")));
             }
-            // Anything else may be a part of a password.
+            // Any other text may be a part of a password.
             known @ ("socks" | "socks4" | "socks4a" | "ftp") => {
                 return Err(InvalidProxy(format!(
                     "the scheme `{known}` is not supported, {EXPECTED}"
@@ -114,8 +114,7 @@ impl Proxy {
         .map_err(|InvalidProxy(why)| InvalidProxy(format!("environment variable {origin}: {why}")))
     }
 
-    /// The URL **with its credentials**, for a client that takes nothing else. SOCKS has the scheme by which the
-    /// proxy resolves names.
+    /// The URL **with its credentials**, for clients that need a URL. SOCKS has the scheme whose names the proxy resolves.
     pub fn expose_url(&self) -> String {
         let encode = |bytes: &[u8]| -> String {
             match std::str::from_utf8(bytes) {
@@ -219,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn the_environment_may_leave_out_the_scheme() {
+    fn the_environment_may_omit_the_scheme() {
         for (text, shown) in [
             ("proxy:3128", "http://proxy:3128"),
             ("u:p@10.1.1.1", "http://10.1.1.1:80"),
@@ -229,7 +228,7 @@ mod tests {
     }
 
     #[test]
-    fn errors_say_what_is_expected_and_quote_nothing() {
+    fn errors_name_the_expected_form_and_quote_nothing() {
         for (text, expected) in [
             ("proxy:3128", "no scheme"),
             ("user:hunter2@proxy:3128", "no scheme"),

@@ -1,4 +1,4 @@
-//! Whether the API server lets us list and watch, and what to add if it does not.
+//! Checks of the access that lists and watches need, and the missing RBAC rules.
 
 use std::time::Duration;
 
@@ -14,27 +14,27 @@ use crate::Kind;
 use crate::model::lenient::{Lax, Object, lenient};
 use crate::watch::request::Target;
 
-/// How long the API server may take to answer one question.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// The timeout of a check.
+const TIMEOUT: Duration = Duration::from_secs(10);
 
-/// The longest answer that is read, bytes.
+/// The most bytes read of an answer.
 const LONGEST: usize = 64 * 1024;
 
-/// The verbs the receiver needs.
+/// The verbs of a list and watch.
 const VERBS: [&str; 2] = ["list", "watch"];
 
-/// What was found out.
+/// The result of a check.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Access {
-    /// All is allowed.
+    /// Both verbs are allowed.
     Allowed,
-    /// This verb is not.
+    /// This verb is denied.
     Denied(&'static str),
-    /// Nobody knows: the API server cannot be asked. Holds why.
+    /// The check failed with this problem.
     Unknown(String),
 }
 
-/// Asks for the access to what a watch needs.
+/// Checks the access of a list and watch.
 pub async fn review(client: &Client, target: &Target) -> Access {
     for verb in VERBS {
         match ask(client, target, verb).await {
@@ -46,7 +46,7 @@ pub async fn review(client: &Client, target: &Target) -> Access {
     Access::Allowed
 }
 
-/// The rule that gives the access, as it stands in a Role or ClusterRole.
+/// The rule that allows the access, in the form of a Role or ClusterRole.
 pub fn rule(target: &Target) -> String {
     let kind = target.source.kind;
     let rule = format!(
@@ -107,7 +107,7 @@ async fn ask(client: &Client, target: &Target, verb: &str) -> Result<bool, Strin
         .header(CONTENT_TYPE, "application/json")
         .body(Body::from(review.to_string().into_bytes()))
         .map_err(|error| error.to_string())?;
-    let answer = timeout(PATIENCE, async {
+    let answer = timeout(TIMEOUT, async {
         let response = client
             .send(request)
             .await
@@ -126,11 +126,11 @@ async fn ask(client: &Client, target: &Target, verb: &str) -> Result<bool, Strin
             .0
             .status
             .allowed
-            .ok_or_else(|| "the answer does not say whether it is allowed".to_owned())
+            .ok_or_else(|| "found no `allowed` in the answer".to_owned())
     });
     match answer.await {
         Ok(answer) => answer,
-        Err(_) => Err(format!("no answer within {} s", PATIENCE.as_secs())),
+        Err(_) => Err(format!("no answer within {} s", TIMEOUT.as_secs())),
     }
 }
 
@@ -150,7 +150,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_endless_answer_about_access_is_not_read() {
+    async fn an_endless_answer_is_not_read() {
         let allowed = "{\"status\":{\"allowed\":true}}";
         assert_eq!(reviewed(allowed.into()).await, Access::Allowed);
         let padded = format!("{}{allowed}", " ".repeat(LONGEST));

@@ -10,12 +10,12 @@ use crate::WatchError;
 use crate::watch::request::encoded;
 use crate::watch::{send, whole};
 
-/// How long the API server may be silent while it fetches a log from a kubelet.
+/// The timeout of a log, which the API server fetches from a kubelet.
 const LOG_PATIENCE: Duration = Duration::from_secs(10);
-/// By how many bytes a log may be longer than was asked for.
+/// The bytes that a log may be longer than requested.
 const LOG_EXCESS: usize = 64 * 1024;
 
-/// Which part of a container's log to read.
+/// The container whose log to read.
 #[derive(Clone, Copy, Debug)]
 pub struct LogQuery<'a> {
     /// The Pod's namespace.
@@ -24,14 +24,14 @@ pub struct LogQuery<'a> {
     pub pod: &'a str,
     /// The container's name.
     pub container: &'a str,
-    /// Whether to read the log of the run before the last restart.
+    /// True for the log of the run before the last restart.
     pub previous: bool,
 }
 
 /// The last `lines` lines of a container's log, at most `bytes` bytes from the beginning of those.
 ///
 /// # Errors
-/// Why it could not be had.
+/// The API server is unreachable, or denies or does not have the log.
 pub async fn log(client: &Client, of: LogQuery<'_>, lines: u32, bytes: u32) -> Result<String, WatchError> {
     let mut uri = format!(
         "/api/v1/namespaces/{}/pods/{}/log?container={}&tailLines={lines}&limitBytes={bytes}",
@@ -44,7 +44,7 @@ pub async fn log(client: &Client, of: LogQuery<'_>, lines: u32, bytes: u32) -> R
     }
     let read = async {
         let mut body = send(client, Request::get(uri).body(Body::empty())).await?.into_body();
-        // A server that sends more than it was asked for is not waited for.
+        // A server that sends more than requested is not awaited.
         whole(&mut body, bytes as usize + LOG_EXCESS, LOG_PATIENCE).await
     };
     let log = tokio::time::timeout(LOG_PATIENCE, read).await;

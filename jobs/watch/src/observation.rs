@@ -1,9 +1,9 @@
-//! What goes in: what a list or a watch delivers, and where it comes from.
+//! The observations of lists and watches, and their sources.
 
 use crate::model;
 use job_event::Uid;
 
-/// A kind of objects that is listed and watched on its own.
+/// A kind of objects with its own list and watch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Kind {
     /// CronJobs.
@@ -21,7 +21,7 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// All of them, in the order in which they are listed first: owners before what they own.
+    /// All kinds, in the order of their first lists: owners before the objects that they own.
     pub const ALL: [Kind; 6] = [
         Kind::CronJobs,
         Kind::Jobs,
@@ -32,10 +32,10 @@ impl Kind {
     ];
 }
 
-/// Where an observation comes from: one of the lists and watches.
+/// The source of an observation: one of the lists and watches.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Source {
-    /// What it delivers.
+    /// The kind of its objects.
     pub kind: Kind,
     /// The part of the cluster it covers: 0 for the whole cluster, else the number of the namespace in the settings.
     pub scope: u16,
@@ -55,12 +55,12 @@ pub enum Object {
 }
 
 impl Object {
-    /// What it is known by.
+    /// The object's UID.
     pub fn uid(&self) -> Uid {
         Uid::new(&self.metadata().uid)
     }
 
-    /// Its metadata.
+    /// The object's metadata.
     pub fn metadata(&self) -> &model::Metadata {
         match self {
             Object::CronJob(object) => &object.metadata,
@@ -71,21 +71,21 @@ impl Object {
     }
 }
 
-/// What a list or watch delivers.
+/// An observation of a list or watch.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Observation {
-    /// A list begins. What is not in it by its end is gone.
+    /// A list begins. Objects that are not in it when it ends are deleted.
     ListBegins,
     /// An object of the list.
     Listed(Object),
-    /// An object of the list could not be read, so what is missing in the list may exist.
+    /// An object of the list could not be decoded, so objects missing in the list may exist.
     ListLacks,
     /// The list is complete.
     ListEnds,
-    /// A watch says that an object appeared or changed.
+    /// An object was created or changed.
     Changed(Object),
-    /// A watch says that an object is gone, with its last state.
+    /// An object was deleted; holds its last state.
     Deleted(Object),
-    /// The objects may not be listed or watched.
+    /// RBAC denies the list or watch.
     Forbidden,
 }

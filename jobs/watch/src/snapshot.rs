@@ -1,4 +1,4 @@
-//! One look at a cluster: every page of the lists, without watches.
+//! The current state of a cluster: complete lists, without watches.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -16,22 +16,22 @@ use crate::watch::request::Target;
 /// How long the API server keeps Events (`--event-ttl` of `kube-apiserver`, 1 h by default).
 pub const EVENT_LIFETIME: SignedDuration = SignedDuration::from_hours(1);
 
-/// What the lists of a cluster hold.
+/// The objects of the lists of a cluster.
 #[derive(Debug, Default)]
 pub struct Snapshot {
-    /// The objects, by what was asked for.
+    /// The objects, by kind.
     pub objects: BTreeMap<Kind, Vec<Object>>,
-    /// What may not be listed.
+    /// The kinds that RBAC denies.
     pub forbidden: BTreeSet<Kind>,
-    /// Objects that could not be read, with why.
+    /// The errors of objects that could not be decoded.
     pub undecodable: Vec<String>,
 }
 
 impl Snapshot {
-    /// Lists what `target` asks for and adds it. That other objects than Jobs are forbidden is noted, not an error.
+    /// Lists the objects of `target` and adds them. A forbidden list is an error for Jobs only.
     ///
     /// # Errors
-    /// Why the list could not be had.
+    /// The list failed.
     pub async fn read(&mut self, client: &Client, target: &Target) -> Result<(), WatchError> {
         let kind = target.source.kind;
         let read = match kind {
@@ -70,12 +70,12 @@ impl Snapshot {
         })
     }
 
-    /// How many objects of a kind there are.
+    /// The number of objects of a kind.
     pub fn count(&self, kind: Kind) -> usize {
         self.of(kind).count()
     }
 
-    /// Leaves out the Jobs for which `wanted` is false.
+    /// Removes the Jobs for which `wanted` is false.
     pub fn retain_jobs(&mut self, wanted: impl Fn(&Job) -> bool) {
         if let Some(jobs) = self.objects.get_mut(&Kind::Jobs) {
             jobs.retain(|object| matches!(object, Object::Job(job) if wanted(job)));
@@ -87,7 +87,7 @@ impl Snapshot {
     }
 }
 
-/// The pages of a list: its objects, and why some could not be read.
+/// Reads all pages of a list: its objects, and the errors of the others.
 async fn pages<T: Watched>(
     client: &Client,
     target: &Target,

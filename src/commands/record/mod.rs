@@ -1,4 +1,4 @@
-//! `record`: what happens to Jobs, written down as the API server tells it.
+//! `record`: writes the watch events of Jobs to a file, without secrets.
 
 mod fields;
 mod redact;
@@ -25,15 +25,15 @@ use crate::cli::RecordArgs;
 use crate::terminal::note;
 use writer::Writer;
 
-/// How many changes may wait to be written.
-const WAITING: usize = 256;
-/// How often what was written is handed to the system.
+/// The capacity of the channel of changes.
+const CAPACITY: usize = 256;
+/// The interval of flushes.
 const FLUSH: Duration = Duration::from_secs(1);
-/// As good as for ever: thirty years.
+/// Thirty years: no end.
 const NO_END: Duration = Duration::from_secs(30 * 365 * 86_400);
 
-/// Records until the time is over or a signal comes. The file is complete then, and also if the recording ends in an
-/// error after it has begun.
+/// Records until the duration has passed or a signal arrives. The file is complete then, and also after an error in the
+/// middle of the recording.
 pub fn record(args: &RecordArgs) -> Result<(), Failure> {
     let runtime = runtime()?;
     let client = runtime.block_on(client(&args.cluster)).map_err(Failure::Runtime)?;
@@ -61,7 +61,7 @@ pub fn record(args: &RecordArgs) -> Result<(), Failure> {
         Err(Stopped::Write(error)) => Err(fail(error)),
         Err(Stopped::Watch(problem)) => {
             if lines == 0 {
-                // An empty recording is of no use, and would be in the way of the next try.
+                // An empty recording would block the next attempt.
                 let _ = std::fs::remove_file(&args.output);
             }
             Err(Failure::Runtime(problem))
@@ -69,14 +69,14 @@ pub fn record(args: &RecordArgs) -> Result<(), Failure> {
     }
 }
 
-/// Why a recording ended early.
+/// The error that ended a recording.
 enum Stopped {
     Write(std::io::Error),
     Watch(String),
 }
 
-/// What is watched. Of Events those about Jobs, CronJobs and Pods, each kind by itself: a selector has no "or"; those
-/// about nodes, which have no namespace, only with all namespaces.
+/// The lists and watches. Events about Jobs, CronJobs and Pods are separate, since a field selector has no "or". Events
+/// about nodes have no namespace, so they need all namespaces.
 fn targets(namespace: Option<&str>) -> Vec<Target> {
     let target = |kind, labels: &str, fields: &str| Target {
         source: Source { kind, scope: 0 },
@@ -98,7 +98,7 @@ fn targets(namespace: Option<&str>) -> Vec<Target> {
     targets
 }
 
-/// Watches and writes until the end. What exists is listed first, owners before what they own.
+/// Watches and writes until the end. Existing objects are listed first, owners before the objects that they own.
 async fn watch(client: &Client, targets: &[Target], end: Duration, writer: &mut Writer) -> Result<(), Stopped> {
     let unusable = |error: std::io::Error| Stopped::Watch(format!("cannot listen for signals: {error}"));
     let mut terminate = signal(SignalKind::terminate()).map_err(unusable)?;
@@ -106,11 +106,11 @@ async fn watch(client: &Client, targets: &[Target], end: Duration, writer: &mut 
     let end = sleep_until(Instant::now() + end);
     tokio::pin!(end);
     let mut flush = interval(FLUSH);
-    let (sender, mut reports) = mpsc::channel(WAITING);
+    let (sender, mut updates) = mpsc::channel(CAPACITY);
     let mut watches = JoinSet::new();
     let mut progress = Progress::default();
     loop {
-        // The next list begins when the one before is in, or cannot be had.
+        // The next list starts when the previous one is complete or has failed.
         let started = watches.len();
         if progress.unlisted.is_empty()
             && let Some(target) = targets.get(started)
@@ -125,40 +125,40 @@ async fn watch(client: &Client, targets: &[Target], end: Duration, writer: &mut 
             _ = terminate.recv() => break,
             _ = interrupt.recv() => break,
             () = &mut end => break,
-            // Should the process be killed, little is lost.
+            // A killed process loses little.
             _ = flush.tick() => writer.flush().map_err(Stopped::Write)?,
-            Some((from, report)) = reports.recv() => take(targets, from, report, &mut progress, writer)?,
+            Some((from, update)) = updates.recv() => receive(targets, from, update, &mut progress, writer)?,
         }
     }
-    // What has arrived is part of the story.
+    // Updates that have arrived are part of the recording.
     watches.abort_all();
-    while let Ok((from, report)) = reports.try_recv() {
-        take(targets, from, report, &mut progress, writer)?;
+    while let Ok((from, update)) = updates.try_recv() {
+        receive(targets, from, update, &mut progress, writer)?;
     }
     Ok(())
 }
 
-/// How far the watches are.
+/// The progress of the watches.
 #[derive(Default)]
 struct Progress {
-    /// Those whose first list is neither in nor given up.
+    /// The watches whose first list is neither complete nor failed.
     unlisted: BTreeSet<usize>,
-    /// The problem that each was last told to have.
+    /// The last problem printed for each watch.
     problems: BTreeMap<usize, String>,
-    /// How often objects that cannot be used are said.
+    /// Paces the notes about skipped objects.
     skipped: LogPace,
 }
 
-/// Takes in what a watch tells.
-fn take(
+/// Writes an update of a watch, or prints its problem.
+fn receive(
     targets: &[Target],
     from: usize,
-    report: RawUpdate,
+    update: RawUpdate,
     progress: &mut Progress,
     writer: &mut Writer,
 ) -> Result<(), Stopped> {
     let Some(target) = targets.get(from) else { return Ok(()) };
-    match report {
+    match update {
         RawUpdate::Object(change, object) => writer
             .write(target.source.kind.resource(), change.as_str(), object)
             .map_err(Stopped::Write)?,
@@ -181,7 +181,7 @@ fn take(
             if first && target.source.kind == Kind::Jobs {
                 return Err(Stopped::Watch(problem));
             }
-            // Each watch tries again by itself; a problem is told once for as long as it lasts.
+            // Each watch retries by itself; a lasting problem is printed once.
             if progress.problems.insert(from, problem.clone()).as_ref() != Some(&problem) {
                 note(&format!("{problem}\nRetrying; the rest is recorded."));
             }

@@ -78,11 +78,11 @@ fn without_credentials(text: &str) -> String {
         let end = url.find(ends_url).unwrap_or(url.len());
         let (url, after) = url.split_at(end);
         let (place, query) = match url.find(['?', '#']) {
-            // A password may hold either sign; what follows the last @ is the host.
+            // A password may contain either sign; the host follows the last @.
             Some(at) if !url[at..].contains('@') => url.split_at(at),
             _ => (url, ""),
         };
-        // An @ further on belongs to the path, or to a password that holds a slash: gone is gone.
+        // A later @ belongs to the path, or to a password with a slash: it is removed in both cases.
         match place.rfind('@') {
             Some(at) if place[..at].contains(':') || !place[..at].contains('/') => {
                 kept.push_str(REDACTED);
@@ -100,7 +100,7 @@ fn without_credentials(text: &str) -> String {
     kept
 }
 
-/// Reports if a character ends a URL in a sentence.
+/// True if the character ends a URL in a sentence.
 fn ends_url(character: char) -> bool {
     character.is_whitespace() || matches!(character, '"' | '\'' | '`' | '<' | '>' | '|' | '\\' | '^')
 }

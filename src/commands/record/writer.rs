@@ -16,10 +16,10 @@ use super::redact::redact;
 /// A recording that is being written.
 pub struct Writer {
     out: Out,
-    /// When the first line was written.
+    /// The time of the first line.
     first: Option<Instant>,
     lines: u64,
-    /// How many of them were flushed.
+    /// The number of flushed lines.
     flushed: u64,
 }
 
@@ -40,7 +40,7 @@ impl Writer {
     /// Creates the file, readable by its owner alone; compressed if its name ends in `.gz`.
     ///
     /// # Errors
-    /// If it exists, or cannot be created.
+    /// The file exists, or cannot be created.
     pub fn create(path: &Path) -> Result<Writer> {
         let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
         let file = BufWriter::new(file);
@@ -56,7 +56,7 @@ impl Writer {
         })
     }
 
-    /// Writes one change, now.
+    /// Writes one change with the current time.
     pub fn write(&mut self, resource: &str, change: &str, object: Value) -> Result<()> {
         let object = redact(resource, object);
         let line = Line {
@@ -75,7 +75,7 @@ impl Writer {
         Ok(())
     }
 
-    /// Hands what was written to the system, so that it can be read even if the process does not end as it should.
+    /// Flushes the written lines, so that they can be read after a crash.
     pub fn flush(&mut self) -> Result<()> {
         if self.lines == self.flushed {
             return Ok(());
@@ -87,7 +87,7 @@ impl Writer {
         }
     }
 
-    /// Completes the file. Returns how many lines it has.
+    /// Completes the file. Returns the number of lines.
     pub fn finish(self) -> Result<u64> {
         let mut out = match self.out {
             Out::Plain(out) => out,

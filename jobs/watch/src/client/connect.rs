@@ -1,4 +1,4 @@
-//! How the API server is reached: a kubeconfig or the Pod's service account.
+//! Connects to the API server with a kubeconfig or the Pod's service account.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -16,11 +16,11 @@ use crate::client::connector::{Connector, proxy_in_cluster};
 use crate::client::explain::explain;
 use crate::client::session::{self, Read, Source};
 
-/// Longer than any watch is silent; the watches' own watchdogs come first.
+/// Longer than the silence of any watch; the watches detect dead connections earlier.
 const READ_TIMEOUT: Duration = Duration::from_secs(330);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Whose credentials are used; the values are those of the collector's Kubernetes receivers.
+/// The credentials to use; the values are those of the Collector's Kubernetes receivers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 pub enum AuthType {
     /// The service account inside of a cluster, else a kubeconfig.
@@ -35,7 +35,7 @@ pub enum AuthType {
     ServiceAccount,
 }
 
-/// What contradicts itself among the settings `auth_type`, `kubeconfig` and `context`: the key, and what is wrong.
+/// The contradictions among the settings `auth_type`, `kubeconfig` and `context`: the key and the problem.
 pub fn auth_errors(auth: AuthType, kubeconfig: bool, context: bool) -> Vec<(&'static str, String)> {
     if auth != AuthType::ServiceAccount {
         return Vec::new();
@@ -52,13 +52,13 @@ pub fn auth_errors(auth: AuthType, kubeconfig: bool, context: bool) -> Vec<(&'st
         .collect()
 }
 
-/// Why there is no way to the API server.
+/// An error of the connection settings.
 #[derive(Debug, thiserror::Error)]
 pub enum ClientError {
     /// The kubeconfig cannot be used.
     #[error("kubeconfig {file}: {problem}")]
     Kubeconfig {
-        /// Which file.
+        /// The file.
         file: String,
         /// The problem and how to fix it.
         problem: String,
@@ -75,7 +75,7 @@ pub enum ClientError {
     Proxy(#[from] InvalidProxy),
 }
 
-/// A client and where it leads.
+/// A client and its API server.
 pub struct Connected {
     /// The client.
     pub client: Client,
@@ -85,10 +85,10 @@ pub struct Connected {
     pub context: Option<String>,
 }
 
-/// Makes a client. Reads files; does not reach out to the API server.
+/// Makes a client. Reads files; sends no request.
 ///
 /// # Errors
-/// Which file or context cannot be used, and what to do.
+/// The file or context that cannot be used, and what to do.
 pub async fn connect(auth: AuthType, path: Option<&Path>, context: Option<&str>) -> Result<Connected, ClientError> {
     let in_cluster = match auth {
         AuthType::ServiceAccount => true,
@@ -137,18 +137,18 @@ async fn open(read: Read, source: Option<Source>) -> Result<Connected, String> {
 pub(crate) fn transport(mut config: Config, proxy: Option<Proxy>) -> Result<Client, String> {
     config.read_timeout = Some(READ_TIMEOUT);
     config.reset_reader_on_write = true;
-    // It would hide 429, 503 and 504 for minutes; the watches have their own delays, which can be seen.
+    // It would hide 429, 503 and 504 for minutes; the watches log their own retries.
     config.default_retry = false;
     if config.cluster_url.scheme_str() == Some("http") && config.root_cert.is_none() {
-        // Without verification no roots are needed; otherwise the system's certificates would be required.
+        // Plain HTTP needs no roots; without this, kube requires the system's certificates.
         config.root_cert = Some(Vec::new());
     }
     stack(&config, proxy).map_err(|error| explain(&error))
 }
 
-/// The client's own stack, on connections that the kernel keeps an eye on.
+/// The stack of kube's client, on connections with TCP keepalive.
 fn stack(config: &Config, proxy: Option<Proxy>) -> Result<Client, kube::Error> {
-    // Through a proxy there are two connections to make, and the one that is late should be named before this ends both.
+    // A proxy needs two connections; each has its own timeout, whose error names it.
     let limit = if proxy.is_some() {
         2 * CONNECT_TIMEOUT
     } else {
@@ -177,7 +177,7 @@ fn without_credentials(url: &Uri) -> String {
     format!("{scheme}://{}{port}{path}", url.host().unwrap_or_default())
 }
 
-/// Where a kubeconfig is looked for when the settings name none.
+/// The default path of the kubeconfig.
 fn default_kubeconfig() -> String {
     match std::env::var_os("KUBECONFIG").filter(|value| !value.is_empty()) {
         Some(paths) => PathBuf::from(paths).display().to_string(),
@@ -213,7 +213,7 @@ mod tests {
         users:\n- {name: u, user: {token: s3cret-token}}\n";
 
     #[tokio::test]
-    async fn a_kubeconfig_that_cannot_be_used_says_why() {
+    async fn explains_an_unusable_kubeconfig() {
         assert!(
             error(None, None)
                 .await

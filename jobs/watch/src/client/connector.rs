@@ -15,8 +15,8 @@ use socket2::{SockRef, TcpKeepalive};
 use tokio::net::TcpStream;
 use tower::{BoxError, Service};
 
-/// After how long without traffic the kernel begins to ask whether the other side is still there; then how often, and
-/// how often in vain before the connection is dead: 60 s in all. Routers on the way also forget silent connections.
+/// TCP keepalive: the idle time before the first probe, the interval, and the failed probes until the connection is dead,
+/// 60 s in all. It also keeps silent connections open in routers.
 const KEEPALIVE: (Duration, Duration, u32) = (Duration::from_secs(30), Duration::from_secs(10), 3);
 
 /// Name of a kubeconfig's proxy in messages.
@@ -27,7 +27,7 @@ const PROXY_URL: &str = "kubeconfig proxy-url";
 pub(crate) struct Connector {
     tcp: HttpConnector,
     proxy: Option<Arc<Proxy>>,
-    /// How long a connection through the proxy may take. Without a proxy the caller's own limit holds.
+    /// The timeout of a connection through the proxy. Without a proxy the caller's timeout applies.
     timeout: Duration,
 }
 
@@ -84,8 +84,8 @@ fn place(target: &Uri) -> (&str, u16) {
     (host.trim_start_matches('[').trim_end_matches(']'), port)
 }
 
-/// The `proxy-url` of the cluster that a context names, taken out of the kubeconfig. What is left in its place keeps
-/// kube's client from reading the environment, whose proxies it does not know and whose passwords it shows.
+/// Removes the `proxy-url` of the cluster of a context from the kubeconfig. Its replacement keeps kube's client from
+/// reading the environment: kube does not support all of its proxies, and logs their passwords.
 pub(crate) fn take_proxy_url(kubeconfig: &mut Kubeconfig, context: Option<&str>) -> Option<String> {
     let context = context.or(kubeconfig.current_context.as_deref());
     let mut contexts = kubeconfig.contexts.iter();
@@ -102,7 +102,7 @@ pub(crate) fn take_proxy_url(kubeconfig: &mut Kubeconfig, context: Option<&str>)
     taken
 }
 
-/// The proxy for the API server of a kubeconfig: its `proxy-url`, else what the environment says.
+/// The proxy for the API server of a kubeconfig: its `proxy-url`, else the environment's.
 pub(crate) fn proxy_of_kubeconfig(
     server: &Uri,
     proxy_url: Option<&str>,
@@ -115,8 +115,8 @@ pub(crate) fn proxy_of_kubeconfig(
     choose(server, &proxies)
 }
 
-/// The proxy for the API server of a Pod's own cluster. Its address is one of the cluster, which a proxy outside of the
-/// cluster cannot reach, so the environment holds only where it is a name.
+/// The proxy for the API server of a Pod's own cluster. A proxy outside of the cluster cannot reach a cluster IP, so the
+/// environment applies only to a host name.
 pub(crate) fn proxy_in_cluster(server: &Uri, environment: Environment) -> Result<Option<Proxy>, InvalidProxy> {
     match place(server).0.parse::<IpAddr>() {
         Ok(_) => Ok(None),
@@ -130,7 +130,7 @@ fn choose(server: &Uri, proxies: &Proxies) -> Result<Option<Proxy>, InvalidProxy
         Some("http") => Target::http(host, port),
         _ => Target::https(host, port),
     };
-    // Always through a tunnel, so that all of the traffic looks the same to the proxy.
+    // Always through a tunnel, so that the proxy sees the same kind of traffic for every scheme.
     Ok(proxies.choose(target)?.cloned())
 }
 

@@ -16,9 +16,9 @@ use tokio::time::Instant;
 use crate::client::exec::{Credential, Plugin};
 use crate::client::renewal::Renewal;
 
-/// The longest age of a token that was read from a file; kubelets replace a Pod's token long before it expires.
+/// The longest age of a token from a file; kubelets replace a Pod's token long before it expires.
 const RELOAD: Duration = Duration::from_secs(60);
-/// The longest token file, bytes: no header can carry more.
+/// The longest token file, bytes; a header cannot be longer.
 const LONGEST: u64 = 64 * 1024;
 
 /// A request cannot be sent because there are no credentials at the moment. Holds no secret.
@@ -26,7 +26,7 @@ const LONGEST: u64 = 64 * 1024;
 #[error("{0}")]
 pub(crate) struct CredentialError(pub(crate) String);
 
-/// Where the header `Authorization` comes from.
+/// The source of the header `Authorization`.
 pub(crate) enum Credentials {
     /// None, or a client certificate alone.
     None,
@@ -51,7 +51,7 @@ impl Credentials {
     /// looks at them.
     ///
     /// # Errors
-    /// Which key cannot be used, and what to do.
+    /// The key that cannot be used, and what to do.
     pub(crate) fn take(user: &mut AuthInfo) -> Result<Credentials, String> {
         let provider = user.auth_provider.take();
         let (name, password) = (user.username.take(), user.password.take());
@@ -70,7 +70,7 @@ impl Credentials {
             .transpose()
             .map_err(|problem| format!("token cannot be sent: {problem}"))?;
         if let Some(path) = file.filter(|path| !path.is_empty()) {
-            // With both, the file's last content is what counts (client-go, `BearerTokenFile`).
+            // With both, the file takes precedence (client-go, `BearerTokenFile`).
             return Ok(Credentials::File(TokenFile::new(path.into(), token)));
         }
         match (token, exec) {
@@ -97,7 +97,7 @@ impl Credentials {
         Ok(Presented { header, printed })
     }
 
-    /// The API server has refused these credentials (401).
+    /// Records that the API server rejected these credentials (401).
     pub(crate) fn refused(&self, presented: &Presented) {
         match (self, &presented.printed) {
             (Credentials::File(file), _) => file.refused(),
@@ -124,7 +124,7 @@ impl Credentials {
 /// A token as the header `Authorization`.
 ///
 /// # Errors
-/// Which character a header cannot carry; not the token.
+/// The character that a header cannot carry; not the token.
 pub(crate) fn bearer(token: &str) -> Result<HeaderValue, String> {
     header("Bearer", token)
 }
@@ -148,7 +148,7 @@ fn header(scheme: &str, text: &str) -> Result<HeaderValue, String> {
     Ok(value)
 }
 
-/// Handles `auth-provider`, which kubectl no longer takes.
+/// Handles `auth-provider`, which kubectl no longer supports.
 fn replaced(provider: &AuthProviderConfig) -> Result<HeaderValue, String> {
     let name = &*provider.name;
     let instead = match name {
@@ -178,7 +178,7 @@ fn replaced(provider: &AuthProviderConfig) -> Result<HeaderValue, String> {
     Err(format!("auth-provider {name:?} {gone}; use {instead}"))
 }
 
-/// A file with a token, which is read again and again.
+/// A file with a token, which is read periodically.
 pub(crate) struct TokenFile {
     path: PathBuf,
     state: Mutex<Read>,
@@ -235,7 +235,7 @@ impl TokenFile {
                     tracing::warn!(problem, "cannot reload the token, keeping the last one");
                 }
                 state.problem = Some(problem.clone());
-                // The last token stays good until it is refused (kubernetes/kubernetes#68164).
+                // The last token is valid until it is rejected (kubernetes/kubernetes#68164).
                 state.token.clone().ok_or(CredentialError(problem))
             }
         }

@@ -20,7 +20,7 @@ use tokio::time::{Instant, timeout};
 
 use crate::client::credentials::bearer;
 
-/// The versions of the protocol; `v1alpha1` is gone since Kubernetes 1.24.
+/// The versions of the protocol; Kubernetes 1.24 removed `v1alpha1`.
 const VERSIONS: [&str; 2] = [
     "client.authentication.k8s.io/v1",
     "client.authentication.k8s.io/v1beta1",
@@ -132,12 +132,12 @@ impl Plugin {
         }
     }
 
-    /// Its name in texts: the command alone.
+    /// The name in errors and logs: the command alone.
     pub(crate) fn name(&self) -> &str {
         &self.command
     }
 
-    /// Reports if the plugin may ask a person at a terminal.
+    /// True if the plugin may ask a person at a terminal.
     pub(crate) fn is_interactive(&self) -> bool {
         self.interactive
     }
@@ -160,7 +160,7 @@ impl Plugin {
             .stdout(Stdio::piped())
             .kill_on_drop(true);
         match self.interactive {
-            // As kubectl does: the plugin asks and says where to log in.
+            // Like kubectl: the plugin prints where to log in.
             true => command.stdin(Stdio::inherit()).stderr(Stdio::inherit()),
             false => command.stdin(Stdio::null()).stderr(Stdio::null()).process_group(0),
         };
@@ -228,7 +228,7 @@ impl Plugin {
     }
 }
 
-/// Looks for a program as the system does.
+/// Finds a program in `PATH`, like the system.
 fn exists(command: &str) -> bool {
     if command.contains('/') {
         return Path::new(command).exists();
@@ -256,7 +256,7 @@ impl Group {
 impl Drop for Group {
     fn drop(&mut self) {
         if let Some(group) = self.0 {
-            // It may have ended by itself in this moment.
+            // It may have exited in the meantime.
             let _ = kill_process_group(group, Signal::KILL);
         }
     }

@@ -72,7 +72,7 @@ impl State {
         } else if self.failure.is_some() || self.credential.is_none() {
             Step::Fail
         } else {
-            // Just printed, and expired or refused already: the API server's own words are the best ones.
+            // Just printed, and already expired or rejected: the API server's error explains it best.
             Step::Take
         }
     }
@@ -107,7 +107,7 @@ impl Renewal {
         }
     }
 
-    /// Reports if a person at a terminal may have to log in first.
+    /// True if a person at a terminal may have to log in first.
     pub(crate) fn is_interactive(&self) -> bool {
         self.plugin.is_interactive()
     }
@@ -231,7 +231,7 @@ mod tests {
     }
 
     #[test]
-    fn a_failed_renewal_leaves_what_has_not_expired() {
+    fn a_failed_renewal_keeps_a_valid_credential() {
         let begin = Instant::now();
         let mut state = State::default();
         state.ended(Ok(credential(Some(begin + seconds(100)))), begin);

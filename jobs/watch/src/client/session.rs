@@ -22,7 +22,7 @@ use crate::client::credentials::{CredentialError, Credentials, Presented};
 use crate::client::exec::Identity;
 use crate::client::explain::explain_kubeconfig;
 
-/// The shortest time between two reads of a kubeconfig: several watches are refused together.
+/// The shortest time between two reads of a kubeconfig: several watches are rejected together.
 const RENEWAL_PAUSE: Duration = Duration::from_secs(5);
 
 /// A kubeconfig and its context.
@@ -79,15 +79,15 @@ impl Source {
     }
 }
 
-/// Connections to the API server, and credentials for them.
+/// The connections to the API server, and their credentials.
 struct Parts {
     /// Without credentials.
     config: Config,
     proxy: Option<Proxy>,
     credentials: Credentials,
-    /// The configuration that all of it was made from.
+    /// The fingerprint of the configuration.
     fingerprint: String,
-    /// Connections for the last client certificate that a plugin printed, or for that of the kubeconfig.
+    /// The connections of the plugin's last client certificate, or of the kubeconfig's.
     client: Mutex<(Option<Identity>, Client)>,
 }
 
@@ -114,7 +114,7 @@ impl Parts {
         })
     }
 
-    /// Connections that prove what a request carries.
+    /// The connections for the presented credentials.
     fn client(&self, presented: &Presented) -> Result<Client, CredentialError> {
         let identity = presented
             .printed
@@ -167,7 +167,7 @@ struct Renewal {
     problem: Option<String>,
 }
 
-/// Makes a client from what was read, and renews it from `source`, if there is one.
+/// Makes a client from a kubeconfig, and renews it from `source`.
 ///
 /// # Errors
 /// The part that cannot be used, and what to do.
@@ -204,7 +204,7 @@ impl Session {
         self.current.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Reads the kubeconfig again and takes over its credentials.
+    /// Reads the kubeconfig again and uses its credentials.
     ///
     /// # Errors
     /// The part that cannot be used. The current credentials stay.
@@ -216,12 +216,12 @@ impl Session {
             let used = self.current();
             let renewed = source.read().await.and_then(|read| {
                 let is_same = fingerprint(&read) == used.fingerprint;
-                // The same plugin goes on with its pauses, the same file with its last token.
+                // The same plugin keeps its pauses, the same file its last token.
                 let renews_itself = matches!(used.credentials, Credentials::File(_) | Credentials::Plugin(_));
                 if is_same && renews_itself {
                     return Ok(None);
                 }
-                // Even if nothing has changed in it: the files of a client certificate may have.
+                // An unchanged kubeconfig may name changed files of a client certificate.
                 Parts::new(read).map(|parts| Some((parts, is_same)))
             });
             match renewed {

@@ -14,13 +14,13 @@ use crate::model::{Status, Watched};
 /// A decoded line of a watch.
 #[derive(Clone, Debug, PartialEq)]
 pub enum WatchEvent<T> {
-    /// The object came into being, or into the selection.
+    /// The object was created, or entered the selection.
     Added(T),
     /// The object changed.
     Modified(T),
-    /// The object is gone, or left the selection. Holds its last state.
+    /// The object was deleted, or left the selection. Holds its last state.
     Deleted(T),
-    /// Nothing changed up to this version.
+    /// No object changed up to this version.
     Bookmark {
         /// The version up to which the watch has delivered.
         resource_version: Box<str>,
@@ -36,12 +36,12 @@ pub enum WatchEvent<T> {
 /// # Errors
 /// If it is not JSON, of an unknown type, or its object is of another type or has no UID.
 pub fn watch_line<T: Watched>(line: &[u8]) -> Result<WatchEvent<T>, DecodeError> {
-    // A byte that is no UTF-8 costs one character, not the object.
+    // A byte that is not UTF-8 damages one character, not the object.
     let line = &*String::from_utf8_lossy(line);
     let fail = |source| DecodeError::json(line, &source);
     let mut raw: Raw<T> = read_line(line, "".into()).map_err(fail)?;
     if raw.object.is_none() {
-        // The object came before its type. No server writes it so; read it again, now that the type is known.
+        // The object precedes its type, which no known server writes: read it again with the type.
         raw = read_line(line, raw.kind).map_err(fail)?;
     }
     let kind = raw.kind;
@@ -120,7 +120,7 @@ fn read_line<T: Watched>(line: &str, kind: Box<str>) -> Result<Raw<T>, serde_jso
     };
     let mut deserializer = serde_json::Deserializer::from_str(line);
     let raw = deserializer.deserialize_map(visitor)?;
-    // A second object behind the first would be lost unseen.
+    // A second object after the first would be lost.
     deserializer.end()?;
     Ok(raw)
 }
@@ -199,7 +199,7 @@ mod tests {
     }
 
     #[test]
-    fn the_object_may_stand_before_its_type() {
+    fn the_object_may_precede_its_type() {
         let line = br#"{"object":{"metadata":{"uid":"u"}},"type":"DELETED"}"#;
         assert!(matches!(watch_line::<Job>(line).unwrap(), WatchEvent::Deleted(_)));
     }

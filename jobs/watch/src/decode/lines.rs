@@ -9,7 +9,7 @@ pub const MAX_LINE: usize = 16 * 1024 * 1024;
 pub enum Line<'a> {
     /// A complete line, without its end.
     Whole(&'a [u8]),
-    /// A line longer than [`MAX_LINE`]. It is skipped up to its end, and said as soon as it is too long.
+    /// A line longer than [`MAX_LINE`], skipped up to its end. Reported as soon as it is too long.
     TooLong,
 }
 
@@ -22,7 +22,7 @@ pub struct Lines {
 }
 
 impl Lines {
-    /// Takes the next chunk and hands every line that it completes to `line`.
+    /// Adds a chunk and calls `line` with each line that it completes.
     pub fn push(&mut self, mut chunk: &[u8], mut line: impl FnMut(Line<'_>)) {
         while let Some(end) = memchr::memchr(b'\n', chunk) {
             let (head, tail) = (&chunk[..end], &chunk[end + 1..]);
@@ -33,7 +33,7 @@ impl Lines {
                 if !self.is_skipping {
                     line(Line::Whole(&self.rest));
                 }
-                // A single large object must not keep its memory for as long as the watch lives.
+                // One large object must not keep its memory for the life of the watch.
                 *self = Lines::default();
             }
             chunk = tail;

@@ -14,7 +14,7 @@ use super::{DecodeError, Escaped};
 use crate::model::lenient::{Lax, Object, lenient};
 use crate::model::{Status, TypeMeta, Watched};
 
-/// Why a reply is not a page of the list that was asked for.
+/// The reason why a reply is not a page of the requested list.
 #[derive(Debug, thiserror::Error)]
 pub enum ListError {
     /// Not JSON, or not of the form of a list.
@@ -44,7 +44,7 @@ pub enum ListError {
     Cut {
         /// The type of the items.
         expected: TypeMeta,
-        /// How many items are missing.
+        /// The number of missing items.
         more: i64,
     },
 }
@@ -52,14 +52,14 @@ pub enum ListError {
 /// A page of a list.
 #[derive(Debug)]
 pub struct ListPage<'a> {
-    /// The version of the whole list: where a watch goes on.
+    /// The version of the whole list, at which a watch starts.
     pub resource_version: Box<str>,
-    /// The token with which to ask for the next page; empty on the last one.
+    /// The continue token of the next page; empty on the last one.
     pub next: Box<str>,
     items: Vec<&'a RawValue>,
 }
 
-/// The body of a reply as text. A byte that is no UTF-8 costs one character, not the whole page.
+/// The body of a reply as text. A byte that is not UTF-8 damages one character, not the page.
 pub fn text(body: Vec<u8>) -> String {
     String::from_utf8(body).unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned())
 }
@@ -87,7 +87,7 @@ pub fn list_page(body: &str, expected: TypeMeta) -> Result<ListPage<'_>, ListErr
         next,
         remaining_item_count: more,
     } = list.metadata;
-    // "0" is what a client says that takes any version; no list is of it.
+    // "0" stands for any version in a request; no list has it.
     if matches!(&*resource_version, "" | "0") {
         return Err(ListError::NoVersion(expected));
     }
@@ -103,7 +103,7 @@ pub fn list_page(body: &str, expected: TypeMeta) -> Result<ListPage<'_>, ListErr
 }
 
 impl<'a> ListPage<'a> {
-    /// How many items it has, usable or not.
+    /// The number of items, usable or not.
     pub fn len(&self) -> usize {
         self.items.len()
     }
@@ -118,7 +118,7 @@ impl<'a> ListPage<'a> {
         self.items.iter().map(|item| item.get())
     }
 
-    /// The items, one by one: one that cannot be used costs only itself.
+    /// The items. An unusable one does not affect the others.
     pub fn objects<T: Watched>(&self) -> impl Iterator<Item = Result<T, DecodeError>> {
         self.raw_items().map(|item| {
             let object: Lax<Typed<T>> =

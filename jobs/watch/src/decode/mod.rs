@@ -18,7 +18,7 @@ pub use lines::{Line, Lines, MAX_LINE};
 pub use list::{ListError, ListPage, list_page, text};
 pub(crate) use names::{clipped, of_object as name};
 
-/// Why a line of a watch or an item of a list could not be used.
+/// The reason why a line of a watch or an item of a list is unusable.
 #[derive(Debug, thiserror::Error)]
 pub enum DecodeError {
     /// A line is longer than allowed.
@@ -40,25 +40,25 @@ pub enum DecodeError {
         /// The type.
         found: String,
     },
-    /// The object is of another type than the one that was asked for.
+    /// The object has another type than the requested one.
     #[error("{}: expected a {expected}, found a {}", Escaped(.object), Escaped(.found))]
     OtherType {
         /// Kind, namespace and name of the object.
         object: String,
-        /// The type that was asked for.
+        /// The requested type.
         expected: TypeMeta,
-        /// The type that the object says.
+        /// The type in the object.
         found: String,
     },
-    /// The object is of a namespace that was not asked for.
+    /// The object is in a namespace that was not requested.
     #[error("{}: expected an object of namespace {expected:?}", Escaped(.object))]
     OtherNamespace {
         /// Kind, namespace and name of the object.
         object: String,
-        /// The namespace that was asked for.
+        /// The requested namespace.
         expected: String,
     },
-    /// The object has no UID, so nothing can be kept about it.
+    /// The object has no UID, which identifies it.
     #[error("{}: metadata.uid is missing", Escaped(.0))]
     NoUid(String),
 }

@@ -1,4 +1,4 @@
-//! How an object that cannot be used is named in an error.
+//! The names of unusable objects in errors.
 
 use serde::Deserialize;
 

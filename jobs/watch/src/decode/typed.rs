@@ -1,4 +1,4 @@
-//! An object together with what it says of its type, so that one of another type is not taken for it.
+//! An object with its own type, so that an object of another type is detected.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -11,8 +11,8 @@ use super::names::clipped;
 use crate::model::lenient::{Lax, Lenient};
 use crate::model::{TypeMeta, Watched};
 
-/// An object and its `apiVersion` and `kind`, as far as they differ from those of `T`. The items of a list leave them
-/// out, because the list says them for all.
+/// An object and its `apiVersion` and `kind`, where they differ from those of `T`. The items of a list omit them; the
+/// list has them for all.
 #[derive(Default)]
 pub(super) struct Typed<T> {
     object: T,
@@ -26,7 +26,7 @@ struct Other {
 }
 
 impl<T: Watched> Typed<T> {
-    /// The object. `name`: how to describe it in an error.
+    /// The object; `name` describes it in an error.
     ///
     /// # Errors
     /// If it is of another type, or has no UID.
@@ -68,7 +68,7 @@ impl<T: Watched> Lenient for Typed<T> {
     }
 }
 
-/// A map without the keys that say its type, which are compared.
+/// A map without the keys of its type, which are compared.
 struct TypeCheck<'a, A> {
     map: A,
     expected: TypeMeta,

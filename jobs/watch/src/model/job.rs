@@ -85,7 +85,7 @@ struct TemplateContainer {
     env: Vec<Variable>,
 }
 
-/// An environment variable; of its name and value nothing is kept that does not belong to a trace.
+/// An environment variable. Only the name and value of a trace context are read.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(default)]
 struct Variable {
@@ -95,8 +95,7 @@ struct Variable {
     value: Option<Traceparent>,
 }
 
-/// Whether a variable is the one in which programs find their parent span (OpenTelemetry, "Environment Variables as
-/// Context Propagation Carriers").
+/// True for the variable with the parent span (OpenTelemetry, "Environment Variables as Context Propagation Carriers").
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 struct IsTraceparent(bool);
 
@@ -143,14 +142,14 @@ impl Template {
 }
 
 impl Job {
-    /// When its last Pod was gone after it was decided; `None` if that is not so or not said.
+    /// When its last Pod ended after the Job was decided; `None` before that, or if unknown.
     pub fn finished_at(&self) -> Option<Timestamp> {
         let mut conditions = self.status.conditions.iter();
         let finished = conditions.find(|condition| condition.is_true() && is_finished(&condition.kind));
         finished?.last_transition_time
     }
 
-    /// As evidence. The CronJob's schedule and policy stand in the CronJob itself and are left out.
+    /// The Job as evidence, without the CronJob's schedule and policy, which are in the CronJob.
     pub fn to_evidence(&self) -> evidence::Job {
         let Job { metadata, spec, status } = self;
         let labels = &metadata.labels;

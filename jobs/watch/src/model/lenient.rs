@@ -1,7 +1,7 @@
-//! Reading JSON whose shape may surprise: a field of the wrong type counts as absent, it never loses the object.
+//! Lenient JSON: a field of the wrong type counts as absent and never loses the object.
 //!
-//! Every field of the types in this module is read through [`lenient`]. So reading an object fails only where the
-//! text is not JSON at all.
+//! Every field of the types in this module is read through [`lenient`], so an object is undecodable only if it is not
+//! JSON.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -11,7 +11,7 @@ use job_event::trace::Traceparent;
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserialize, DeserializeOwned, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
-/// A type that is read from the JSON values it understands; `None` for those it does not.
+/// A type read from the JSON values that fit it; `None` for all others.
 pub trait Lenient: Sized {
     /// From a string.
     fn from_text(_: &str) -> Option<Self> {

@@ -1,4 +1,4 @@
-//! What all objects have in common.
+//! Metadata and conditions, which all objects have.
 
 use jiff::Timestamp;
 use job_event::trace::Traceparent;
@@ -25,7 +25,7 @@ pub struct Metadata {
     /// `creationTimestamp`.
     #[serde(deserialize_with = "lenient")]
     pub creation_timestamp: Option<Timestamp>,
-    /// `deletionTimestamp`: when it will be gone at the latest, not when that was asked for.
+    /// `deletionTimestamp`: the latest end of the object, not the time of the request.
     #[serde(deserialize_with = "lenient")]
     pub deletion_timestamp: Option<Timestamp>,
     /// `deletionGracePeriodSeconds`, seconds.
@@ -43,7 +43,7 @@ pub struct Metadata {
 }
 
 impl Metadata {
-    /// The owner that controls it, if that is of the given kind of the API group `batch`.
+    /// The controlling owner, if it is of the given kind of the API group `batch`.
     pub fn controller(&self, kind: &str) -> Option<&Owner> {
         self.owner_references.iter().find(|owner| {
             owner.controller && &*owner.kind == kind && owner.api_version == ApiGroup::Batch && !owner.uid.is_empty()
@@ -51,7 +51,7 @@ impl Metadata {
     }
 }
 
-/// The group of an `apiVersion`, as far as it matters: other groups than `batch` have kinds named `Job` as well.
+/// The group of an `apiVersion`. Other groups than `batch` have kinds named `Job`, too.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum ApiGroup {
     /// No `apiVersion`: some components leave it out of references.
@@ -102,7 +102,7 @@ pub struct Labels {
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(default)]
 pub struct Annotations {
-    /// The slot a CronJob's run was made for.
+    /// The scheduled time of a CronJob's run.
     #[serde(
         rename = "batch.kubernetes.io/cronjob-scheduled-timestamp",
         deserialize_with = "lenient"
@@ -111,7 +111,7 @@ pub struct Annotations {
     /// The index of a Pod of an indexed Job.
     #[serde(rename = "batch.kubernetes.io/job-completion-index", deserialize_with = "lenient")]
     pub completion_index: Option<Box<str>>,
-    /// The container people mean when they say none.
+    /// The default container of `kubectl logs`.
     #[serde(rename = "kubectl.kubernetes.io/default-container", deserialize_with = "lenient")]
     pub default_container: Option<Box<str>>,
     /// The span that started a Job.
@@ -162,12 +162,12 @@ pub struct Condition {
 }
 
 impl Condition {
-    /// Whether `status` is `True`.
+    /// True if `status` is `True`.
     pub fn is_true(&self) -> bool {
         &*self.status == "True"
     }
 
-    /// As evidence.
+    /// The condition as evidence.
     pub fn to_evidence(&self) -> job_event::evidence::Condition {
         job_event::evidence::Condition {
             kind: self.kind.clone(),

@@ -1,7 +1,7 @@
 //! The parts of Kubernetes objects that the receiver reads.
 //!
-//! Everything else (managed fields, the Pod template but for its restart policy, volumes, environment, most labels and
-//! annotations) is skipped while reading, without a copy. Field names are those of the API.
+//! All other fields (managed fields, most of the Pod template, volumes, environment, most labels and annotations) are
+//! skipped without a copy. Field names are those of the API.
 
 mod event;
 mod job;
@@ -23,7 +23,7 @@ pub struct TypeMeta {
     pub kind: &'static str,
 }
 
-/// An object the receiver watches.
+/// A watched object.
 pub trait Watched: lenient::Object + Default + Send + 'static {
     /// Its type.
     const TYPE: TypeMeta;

@@ -1,53 +1,52 @@
-//! When a watch that says nothing is given up. Pure: no I/O, no clock, randomness passed in.
+//! When a silent watch counts as dead. Pure: no I/O, no clock, randomness passed in.
 //!
-//! A connection can die without a word. Where the API server keeps a watch cache it sends a bookmark about once a
-//! minute, so silence tells soon. Where it does not (Events; some servers behind proxies) silence is normal, and the
-//! watch is asked to be short instead: a short watch whose end does not come is dead too. Which of the two it is, is
-//! learned from what is seen, and forgotten when a bookmark fails to come.
+//! A connection can die without an error. An API server with a watch cache sends a bookmark about once a minute, so a
+//! silent watch is dead. Without one (Events; some servers behind proxies) silence is normal, so the requested watch is
+//! short: a short watch that does not end is dead. The heartbeat learns from received bookmarks which case it is, and
+//! forgets it when a bookmark is missing.
 
 use std::ops::Range;
 use std::time::Duration;
 
-/// How long a watch is asked to last whose silence tells, seconds; spread so that watches do not all end together.
+/// The requested length of a watch with bookmarks, seconds; spread so that watches do not all end together.
 const LONG: Range<u64> = 240..300;
-/// How long a watch is asked to last whose silence says nothing, seconds. Longer than the time between two bookmarks,
-/// which is up to 75 s, so that it is learned whether they come.
+/// The requested length of a watch without bookmarks, seconds. Longer than the time between two bookmarks, up to 75 s, so
+/// that a bookmark can arrive.
 const SHORT: Range<u64> = 90..120;
-/// How long a watch with bookmarks may be silent, seconds.
+/// The allowed silence of a watch with bookmarks, seconds.
 const PATIENCE: Range<u64> = 90..100;
-/// How much longer than asked a watch may last.
-pub const GRACE: Duration = Duration::from_secs(15);
-/// A bookmark that comes this short before the end that was asked for belongs to the end, and says nothing about
-/// those in between.
+/// The time that a watch may last beyond its requested end.
+pub(super) const GRACE: Duration = Duration::from_secs(15);
+/// A bookmark this short before the requested end belongs to the end, and is no sign of regular bookmarks.
 const FAREWELL: Duration = Duration::from_secs(5);
 
-/// Whether bookmarks come.
+/// The bookmarks of one list and watch.
 #[derive(Debug, Default)]
-pub struct Heartbeat {
+pub(super) struct Heartbeat {
     bookmarks: bool,
 }
 
 impl Heartbeat {
-    /// How long the next watch is asked to last, whole seconds. `jitter` in 0..1.
-    pub fn timeout(&self, jitter: f64) -> Duration {
+    /// The requested length of the next watch, whole seconds. `jitter` in 0..1.
+    pub(super) fn timeout(&self, jitter: f64) -> Duration {
         within(if self.bookmarks { LONG } else { SHORT }, jitter)
     }
 
-    /// How long the next watch may say nothing; `None` if only its end is waited for. `jitter` in 0..1.
-    pub fn patience(&self, jitter: f64) -> Option<Duration> {
+    /// The allowed silence of the next watch; `None` up to its end. `jitter` in 0..1.
+    pub(super) fn patience(&self, jitter: f64) -> Option<Duration> {
         self.bookmarks.then(|| within(PATIENCE, jitter))
     }
 
-    /// A bookmark came, `left` before the end that was asked for.
-    pub fn bookmark(&mut self, left: Duration) {
+    /// Records a bookmark, `left` before the requested end.
+    pub(super) fn bookmark(&mut self, left: Duration) {
         if left > FAREWELL {
             self.bookmarks = true;
         }
     }
 
-    /// No bookmark came for as long as one may be silent. The connection is dead, or this server sends none (any
-    /// more): the next watch is a short one, which is right for both.
-    pub fn missed(&mut self) {
+    /// Records a missing bookmark. The connection is dead, or the server has stopped sending them: a short watch next fits
+    /// both.
+    pub(super) fn missed(&mut self) {
         self.bookmarks = false;
     }
 }
@@ -64,7 +63,7 @@ mod tests {
     const MINUTE: Duration = Duration::from_secs(60);
 
     #[test]
-    fn silence_is_bounded_whether_bookmarks_come_or_not() {
+    fn bounds_silence_with_and_without_bookmarks() {
         let mut heartbeat = Heartbeat::default();
         assert_eq!(heartbeat.patience(0.5), None);
         assert!(heartbeat.timeout(1.0) + GRACE <= Duration::from_secs(135));
@@ -74,9 +73,9 @@ mod tests {
     }
 
     #[test]
-    fn bookmarks_are_only_expected_where_they_come() {
+    fn expects_bookmarks_after_the_first_one() {
         let mut heartbeat = Heartbeat::default();
-        // The last word of a watch, from a server that sends no other bookmarks.
+        // The last event of a watch, from a server that sends no other bookmarks.
         heartbeat.bookmark(Duration::from_secs(2));
         assert_eq!(heartbeat.patience(0.0), None);
         heartbeat.bookmark(MINUTE);

@@ -1,7 +1,7 @@
-//! One list, page by page: the next request, and when the list is invalid. Pure: no I/O, no clock.
+//! One list, page by page: the next request, and the checks of each page. Pure: no I/O, no clock.
 //!
-//! A list ends, its pages are all of one version, and each continue token is another one. A server, or a proxy, that
-//! does otherwise must cost neither work without end nor the Jobs that are missing in what it says.
+//! A list ends, its pages have one version, and no continue token repeats. A server or proxy that breaks this must cause
+//! neither endless work nor the loss of Jobs that are missing in its pages.
 
 use std::collections::HashSet;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -9,20 +9,20 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use super::error::WatchError;
 use crate::decode::ListPage;
 
-/// How many objects a page is asked to hold; the size the Kubernetes clients use.
+/// The requested objects of a page, as in Kubernetes' own clients.
 const PAGE: u32 = 500;
-/// The smallest page that is asked for. At the limit of etcd, 1.5 MiB for each object, it has room.
+/// The smallest requested page. It fits objects of 1.5 MiB, the limit of etcd.
 const SMALLEST_PAGE: u32 = 5;
-/// No limit: the whole list in one reply.
+/// No limit: the whole list in one page.
 pub const ONE_PIECE: u32 = 0;
-/// The most pages a list may have: 2.5 million objects, more than etcd has room for.
+/// The most pages of a list: 2.5 million objects, more than etcd can store.
 const MAX_PAGES: usize = 5_000;
-/// How many pages without a single object may follow each other. Servers fill pages, and may leave one empty.
+/// The most empty pages in a row. Servers fill pages, and may leave one empty.
 const MAX_EMPTY: u32 = 16;
-/// How often a list begins again with pages of another size before that counts as a failure.
+/// The most restarts of a list with another page size before that is a failure.
 const MAX_RESIZES: u32 = 5;
 
-/// A list that is being read.
+/// A list in progress.
 #[derive(Debug)]
 pub struct Listing {
     limit: u32,
@@ -45,7 +45,7 @@ pub enum Progress {
 }
 
 impl Listing {
-    /// Begins with the first page.
+    /// Starts with the first page.
     pub fn new() -> Self {
         Listing {
             limit: PAGE,
@@ -57,20 +57,20 @@ impl Listing {
         }
     }
 
-    /// The token of the page to ask for; empty for the first page.
+    /// The continue token of the next page; empty for the first page.
     pub fn token(&self) -> &str {
         &self.token
     }
 
-    /// How many objects the page may hold; [`ONE_PIECE`] for all.
+    /// The limit of the next page, objects; [`ONE_PIECE`] for all.
     pub fn limit(&self) -> u32 {
         self.limit
     }
 
-    /// A page was read.
+    /// Records a page.
     ///
     /// # Errors
-    /// If it cannot belong to the list, or the list does not end.
+    /// The page does not belong to the list, or the list does not end.
     pub fn page_read(&mut self, page: &ListPage<'_>) -> Result<Progress, WatchError> {
         let (version, next) = (&page.resource_version, &page.next);
         if self.token.is_empty() {
@@ -84,12 +84,12 @@ impl Listing {
         if next.is_empty() {
             let version = std::mem::take(&mut self.version);
             self.begin_again();
-            // Only this list had to be read in one piece.
+            // The next list has pages again.
             if self.limit == ONE_PIECE {
                 self.limit = PAGE;
             }
             self.resizes = 0;
-            // With pages of several versions the watch starts after the first: duplicates are harmless.
+            // With pages of several versions the watch starts at the first: duplicates are harmless.
             return Ok(Progress::Complete(version));
         }
         self.empty = if page.is_empty() { self.empty + 1 } else { 0 };
@@ -107,12 +107,12 @@ impl Listing {
         Ok(Progress::More)
     }
 
-    /// The list broke off and begins again, with pages of another size if that may help. Returns whether it may.
+    /// Restarts the list after a failure, with another page size where that may help. Returns true if the size changed.
     pub fn failed(&mut self, failure: &WatchError) -> bool {
         let limit = match failure {
             WatchError::TooLarge(_) if self.limit == ONE_PIECE => PAGE,
             WatchError::TooLarge(_) => (self.limit / 10).max(SMALLEST_PAGE),
-            // The token has expired: a list that takes longer than the server keeps its version would never end.
+            // The token has expired: a list that takes longer than the server keeps a version would never end.
             WatchError::Status { code: 400 | 410, .. } if !self.token.is_empty() => ONE_PIECE,
             _ => self.limit,
         };
@@ -135,7 +135,7 @@ impl Default for Listing {
     }
 }
 
-/// True if `then` is an earlier version than `first`. Versions that are no numbers can only be the same.
+/// True if `then` is an earlier version than `first`. Versions that are not numbers can only be equal.
 pub(super) fn goes_back(first: &str, then: &str) -> bool {
     match (first.parse::<u64>(), then.parse::<u64>()) {
         (Ok(first), Ok(then)) => then < first,

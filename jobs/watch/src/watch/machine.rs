@@ -1,4 +1,4 @@
-//! Where a list and watch stands and what it does next. Pure: no I/O, no clock, randomness passed in.
+//! The state machine of a list and watch. Pure: no I/O, no clock, randomness passed in.
 
 use std::time::Duration;
 
@@ -18,51 +18,51 @@ const WATCH: Backoff = Backoff::new(FIRST_DELAY, Duration::from_secs(3)).jitter(
 const DENIED_DELAY: Duration = Duration::from_secs(400);
 /// The longest `Retry-After` that is respected.
 const LAST_RETRY_AFTER: Duration = Duration::from_secs(120);
-/// A watch that ends sooner, without having said anything, has failed.
+/// A watch that ends sooner, without an event, has failed.
 pub const SHORT_WATCH: Duration = Duration::from_secs(5);
-/// How often a server may end a watch from the inside with the same error before a list is tried instead.
+/// The watch relists after this many `ERROR` events in a row.
 const IN_BAND_FAILURES: u32 = 3;
-/// How often a watch may end inside of an object, or cannot be read, at the same version before a list is tried instead:
-/// what comes next may be too much for something between here and the server.
+/// The watch relists after this many watches that end inside of an object, or cannot be read, at the same version: the
+/// next object may be too large for a proxy.
 const UNREAD_FAILURES: u32 = 3;
 
-/// What is done next.
+/// The next request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Phase {
     /// Read the next page of [`Machine::listing`].
     List,
-    /// Watch what changes.
+    /// Watch the changes.
     Watch {
-        /// The version after which changes are asked for.
+        /// The version to watch from.
         version: Box<str>,
     },
 }
 
-/// What follows a failure.
+/// The retry after a failure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Retry {
-    /// How long to wait first.
+pub struct RetryPlan {
+    /// The delay before it.
     pub after: Duration,
-    /// Whether the list begins anew.
+    /// True if it starts with the first page of a list.
     pub relists: bool,
 }
 
-/// One list and watch.
+/// The state of one list and watch.
 #[derive(Debug)]
 pub struct Machine {
     phase: Phase,
     listing: Listing,
     failures: u32,
-    /// How often a watch from the same version could not be read to its end.
+    /// The watches from the same version that could not be read to their end.
     unread: u32,
-    /// The version up to which the watch before this list had delivered.
+    /// The last version of the watch before this list.
     watched: Box<str>,
-    /// A list of an earlier version than that was refused once.
+    /// A list of an earlier version was rejected once.
     is_doubted: bool,
 }
 
 impl Machine {
-    /// Begins with a list.
+    /// Starts with a list.
     pub fn new() -> Self {
         Machine {
             phase: Phase::List,
@@ -74,29 +74,29 @@ impl Machine {
         }
     }
 
-    /// What to do now.
+    /// The next request.
     pub fn phase(&self) -> &Phase {
         &self.phase
     }
 
-    /// The list that is being read, in [`Phase::List`].
+    /// The current list, in [`Phase::List`].
     pub fn listing(&self) -> &Listing {
         &self.listing
     }
 
-    /// How many failures there were since the last success.
+    /// The failures since the last success.
     pub fn failures(&self) -> u32 {
         self.failures
     }
 
-    /// A page of the list was read. Returns whether it was the last one.
+    /// Records a page of the list. Returns true for the last page.
     ///
     /// # Errors
-    /// If it is not a page of that list.
+    /// The page does not belong to the list.
     pub fn page_read(&mut self, page: &ListPage<'_>) -> Result<bool, WatchError> {
         let (watched, version) = (&self.watched, &page.resource_version);
-        // A cluster that was restored from a backup is back at an earlier version. Anything else that says so once is
-        // not the cluster.
+        // A cluster restored from a backup has an earlier version, and so does every later list. A single such list is
+        // from a stale cache.
         let goes_back = !watched.is_empty() && self.listing.token().is_empty() && goes_back(watched, version);
         if goes_back && !std::mem::replace(&mut self.is_doubted, true) {
             return Err(WatchError::BadList(format!(
@@ -112,7 +112,7 @@ impl Machine {
         Ok(true)
     }
 
-    /// The watch delivered a change or a bookmark of this version. A version that is empty is not taken.
+    /// Records a change or bookmark of this version. An empty version is ignored.
     pub fn progressed(&mut self, version: &str) {
         (self.failures, self.unread) = (0, 0);
         if !version.is_empty() {
@@ -122,36 +122,35 @@ impl Machine {
         }
     }
 
-    /// The watch has lived longer than those that fail at once.
+    /// Records that the watch has lived longer than those that fail at once.
     pub fn survived(&mut self) {
         self.failures = 0;
     }
 
-    /// The watch ended as watches do, after `lived`; `delivered` is whether it said anything. Returns how long to
-    /// wait before the next one. `jitter` as in [`Machine::failed`].
+    /// Records the regular end of a watch after `lived`; `has_events` is true if it delivered an event. Returns the delay
+    /// before the next watch. `jitter` as in [`Machine::failed`].
     ///
     /// # Errors
-    /// If it ended too soon and said nothing.
-    pub fn watch_ended(&mut self, lived: Duration, delivered: bool, jitter: f64) -> Result<Duration, WatchError> {
+    /// It ended too soon, without an event.
+    pub fn watch_ended(&mut self, lived: Duration, has_events: bool, jitter: f64) -> Result<Duration, WatchError> {
         if lived >= SHORT_WATCH {
             self.failures = 0;
             return Ok(Duration::ZERO);
         }
-        // Going on at once would be a hot loop.
-        match delivered {
+        // The next watch at once would be a hot loop.
+        match has_events {
             true => Ok(WATCH.spread(FIRST_DELAY, jitter)),
             false => Err(WatchError::Empty),
         }
     }
 
-    /// How long to wait before trying again what is not allowed and can be done without; about 5 minutes.
+    /// The delay before a forbidden list of optional objects is retried; about 5 minutes.
     pub fn denied_delay(jitter: f64) -> Duration {
         LIST.spread(DENIED_DELAY, jitter)
     }
 
-    /// Something failed. `jitter` in 0..1 spreads the delay over its upper half, so that replicas do not return in
-    /// step.
-    pub fn failed(&mut self, failure: &WatchError, jitter: f64) -> Retry {
+    /// Records a failure. `jitter` in 0..1 spreads the delay over its upper half, so that replicas do not return in step.
+    pub fn failed(&mut self, failure: &WatchError, jitter: f64) -> RetryPlan {
         self.failures = self.failures.saturating_add(1);
         let watching = matches!(self.phase, Phase::Watch { .. });
         if watching
@@ -185,7 +184,7 @@ impl Machine {
             _ => None,
         };
         let backoff = if is_cheap { WATCH } else { LIST };
-        Retry {
+        RetryPlan {
             after: backoff.delay_asked(self.failures, jitter, asked, LAST_RETRY_AFTER),
             relists: relists || !watching,
         }
@@ -228,14 +227,14 @@ mod tests {
         machine
     }
 
-    /// True if it is about to read the first page of a list, of this limit.
+    /// True if the next request is the first page of a list with this limit.
     fn is_at_first_page(machine: &Machine, limit: u32) -> bool {
         let listing = machine.listing();
         *machine.phase() == Phase::List && listing.token().is_empty() && listing.limit() == limit
     }
 
     #[test]
-    fn delays_double_up_to_a_bound_and_success_resets_them() {
+    fn delays_double_up_to_a_limit_until_a_success() {
         let delays = |mut machine: Machine, failure: &WatchError| -> Vec<u128> {
             (0..100)
                 .map(|_| machine.failed(failure, 1.0).after.as_millis())
@@ -265,7 +264,7 @@ mod tests {
     }
 
     #[test]
-    fn a_watch_goes_on_where_it_was() {
+    fn a_watch_resumes_at_its_version() {
         let mut machine = watching();
         machine.progressed("8");
         for failure in [
@@ -281,13 +280,13 @@ mod tests {
     }
 
     #[test]
-    fn a_version_that_is_gone_means_a_list_but_never_a_hot_loop() {
+    fn an_expired_version_relists_without_a_hot_loop() {
         for failure in [status(410, true), status(410, false), status(400, false)] {
             let mut machine = watching();
             let retry = machine.failed(&failure, 0.5);
             assert_eq!((retry.relists, retry.after), (true, Duration::from_millis(600)));
             assert!(is_at_first_page(&machine, 500));
-            // The list succeeds and the watch fails again.
+            // The list succeeds, and the watch fails again.
             read(&mut machine, "", "6").unwrap();
             assert!(machine.failed(&failure, 0.5).after > Duration::from_millis(800));
         }
@@ -299,13 +298,13 @@ mod tests {
         read(&mut machine, "next", "5").unwrap();
         assert!(machine.failed(&status(410, false), 0.5).relists);
         assert!(is_at_first_page(&machine, ONE_PIECE));
-        // And stays so until that list is in.
+        // Until that list is complete.
         machine.failed(&WatchError::Cut, 0.5);
         assert!(is_at_first_page(&machine, ONE_PIECE));
     }
 
     #[test]
-    fn a_broken_list_begins_anew() {
+    fn a_broken_list_starts_at_its_first_page() {
         let mut machine = Machine::new();
         read(&mut machine, "next", "5").unwrap();
         assert!(machine.failed(&WatchError::Cut, 0.5).relists);
@@ -313,7 +312,7 @@ mod tests {
     }
 
     #[test]
-    fn the_server_may_ask_for_a_longer_delay_within_reason() {
+    fn respects_retry_after_up_to_two_minutes() {
         let mut machine = watching();
         let ask = |seconds| WatchError::Status {
             code: 429,
@@ -326,7 +325,7 @@ mod tests {
     }
 
     #[test]
-    fn watches_that_end_at_once_are_slowed_down() {
+    fn delays_watches_that_end_at_once() {
         let mut machine = watching();
         let (long, short) = (Duration::from_secs(240), Duration::from_millis(1));
         assert_eq!(machine.watch_ended(long, false, 0.0), Ok(Duration::ZERO));
@@ -335,7 +334,7 @@ mod tests {
     }
 
     #[test]
-    fn an_error_that_repeats_inside_the_watch_ends_in_a_list() {
+    fn relists_after_repeated_error_events() {
         let mut machine = watching();
         let relists: Vec<bool> = (0..3)
             .map(|_| machine.failed(&status(500, true), 0.5).relists)

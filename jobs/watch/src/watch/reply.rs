@@ -1,4 +1,4 @@
-//! Replies of the API server, with bounds on how long each part of them may take.
+//! Replies of the API server, with bounds on time and size.
 
 use std::time::Duration;
 
@@ -15,19 +15,18 @@ use super::request::Target;
 use crate::decode::{clipped, text};
 use crate::model::Status;
 
-/// How long the head of a reply, or the next piece of a list, may take.
-pub const REPLY: Duration = Duration::from_secs(60);
-/// How long a page of a list may take, however it trickles in. The API server itself gives up after a minute.
+/// The timeout of the head of a reply, and of the next chunk of a list.
+const REPLY: Duration = Duration::from_secs(60);
+/// The timeout of a whole page of a list. The API server's own is a minute.
 const PAGE: Duration = Duration::from_secs(300);
-/// The most that is read of a page of a list, bytes. 500 Jobs or Pods take 2 to 10 MiB; of larger objects fewer are
-/// asked for at once.
-pub const MAX_PAGE: usize = 64 * 1024 * 1024;
-/// How long the body of a refusal may take.
-const REFUSAL: Duration = Duration::from_secs(15);
-/// The most that is read of the body of a refusal, bytes.
+/// The most bytes read of a page. 500 Jobs or Pods take 2 to 10 MiB; larger objects are requested in smaller pages.
+const MAX_PAGE: usize = 64 * 1024 * 1024;
+/// The timeout of the body of an error response.
+const ERROR: Duration = Duration::from_secs(15);
+/// The most bytes read of an error response.
 const STATUS_BODY: usize = 64 * 1024;
 
-/// Sends a request and waits for the head of its reply, which is a success.
+/// Sends a request and waits for the head of a successful reply.
 pub async fn send(
     client: &Client,
     request: Result<http::Request<Body>, http::Error>,
@@ -36,20 +35,20 @@ pub async fn send(
     let response = timeout(REPLY, client.send(request)).await;
     let response = response.map_err(|_| WatchError::Silence(REPLY))?;
     let response = response.map_err(|error| WatchError::Connection(crate::client::explain(&error)))?;
-    // Nothing that is asked for is answered with another success: 206, for one, is a part of something.
+    // No other success answers these requests; 206, for example, is a part of a body.
     if response.status() != StatusCode::OK {
-        return Err(refusal(response).await);
+        return Err(error_response(response).await);
     }
-    // Never asked for; a proxy that compresses all the same would make every line unreadable.
+    // Never requested; a proxy that compresses nevertheless makes every line unreadable.
     match response.headers().get(CONTENT_ENCODING) {
         Some(encoding) if encoding.as_bytes() != b"identity" => Err(WatchError::Unreadable(format!(
-            "content encoding {encoding:?} was not asked for"
+            "found content encoding {encoding:?}, expected none"
         ))),
         _ => Ok(response),
     }
 }
 
-/// The next piece of a body; `None` at its end.
+/// The next chunk of a body; `None` at its end.
 pub async fn next_data(body: &mut Body, silence: Duration) -> Result<Option<Bytes>, WatchError> {
     loop {
         let frame = timeout(silence, body.frame())
@@ -67,7 +66,7 @@ pub async fn next_data(body: &mut Body, silence: Duration) -> Result<Option<Byte
     }
 }
 
-/// The whole body of a reply, of at most `most` bytes. `silence`: how long the server may take for the next piece.
+/// The whole body of a reply, at most `most` bytes. `silence` is the timeout of each chunk.
 pub async fn whole(body: &mut Body, most: usize, silence: Duration) -> Result<Vec<u8>, WatchError> {
     let mut all = Vec::new();
     while let Some(data) = next_data(body, silence).await? {
@@ -79,7 +78,7 @@ pub async fn whole(body: &mut Body, most: usize, silence: Duration) -> Result<Ve
     Ok(all)
 }
 
-/// Asks for a page of a list and reads it, as text.
+/// Requests a page of a list and reads it as text.
 pub async fn page(client: &Client, target: &Target, token: &str, limit: u32) -> Result<String, WatchError> {
     let read = async {
         let mut body = send(client, target.list(token, limit)).await?.into_body();
@@ -89,7 +88,7 @@ pub async fn page(client: &Client, target: &Target, token: &str, limit: u32) -> 
     Ok(text(body))
 }
 
-/// What a server said inside of a watch to end it.
+/// The error in an `ERROR` event of a watch.
 pub fn in_band(status: Status) -> WatchError {
     WatchError::Status {
         code: u16::try_from(status.code).unwrap_or(0),
@@ -99,8 +98,8 @@ pub fn in_band(status: Status) -> WatchError {
     }
 }
 
-/// What a reply that is not a success says.
-async fn refusal(response: Response<Body>) -> WatchError {
+/// The error in an error response.
+async fn error_response(response: Response<Body>) -> WatchError {
     let code = response.status();
     let header = response
         .headers()
@@ -110,15 +109,15 @@ async fn refusal(response: Response<Body>) -> WatchError {
     let mut body = response.into_body();
     let mut text = Vec::new();
     let read = async {
-        while let Ok(Some(data)) = next_data(&mut body, REFUSAL).await {
+        while let Ok(Some(data)) = next_data(&mut body, ERROR).await {
             text.extend_from_slice(&data);
             if text.len() > STATUS_BODY {
                 break;
             }
         }
     };
-    // Of a body that does not end the status alone has to do.
-    let _ = timeout(REFUSAL, read).await;
+    // The HTTP status is enough without a complete body.
+    let _ = timeout(ERROR, read).await;
     let status: Status = serde_json::from_slice(&text).unwrap_or_default();
     let message = match &*status.message {
         "" => code.canonical_reason().unwrap_or("no reason given").to_owned(),

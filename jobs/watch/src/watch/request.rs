@@ -1,4 +1,4 @@
-//! What is asked of the API server: the paths and parameters of lists and watches.
+//! The requests of lists and watches: paths and parameters.
 
 use http::Request;
 use http::header::ACCEPT;
@@ -9,13 +9,13 @@ use crate::decode::{DecodeError, WatchEvent};
 use crate::model::{CronJob, Event, Job, Pod, TypeMeta, Watched};
 use crate::{Kind, Source};
 
-/// Which Events about nodes are asked for; there is no "or".
+/// The field selector of Events about nodes. A field selector has no "or".
 pub const NODE_EVENTS: &str = "involvedObject.kind=Node,reason=SystemOOM";
 
-/// One list and watch: a kind of objects in the whole cluster or in one namespace.
+/// The objects of one list and watch: a kind in the whole cluster or in one namespace.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Target {
-    /// Who it is in the tracker.
+    /// The source in observations.
     pub source: Source,
     /// The namespace; `None` for the whole cluster.
     pub namespace: Option<String>,
@@ -65,9 +65,9 @@ impl Kind {
     }
 }
 
-/// Every list and watch. `include`: the namespaces, all of them if it is empty; `exclude`: those left out.
-/// The order is that of [`Kind::ALL`] for each namespace. Nodes have no namespace, so what is said about them is only asked
-/// for where the whole cluster is watched; their Events stand in namespace `default`, which may well be excluded.
+/// All lists and watches of a receiver. `include` names the namespaces, all if it is empty; `exclude` those without.
+/// The order is that of [`Kind::ALL`] for each namespace. Nodes have no namespace, so their Events are watched only in the
+/// whole cluster; they are in namespace `default`, even if that is excluded.
 pub fn targets(include: &[String], exclude: &[String], job_labels: &str) -> Vec<Target> {
     let namespaces: Vec<Option<String>> = match include {
         [] => vec![None],
@@ -105,10 +105,9 @@ pub fn targets(include: &[String], exclude: &[String], job_labels: &str) -> Vec<
 }
 
 impl Target {
-    /// Asks for a page of the list of at most `limit` objects, or for all of it in [`ONE_PIECE`]; `token` is the last
-    /// page's, empty for the first. No `resourceVersion`: the list is then read from etcd, never from a cache
-    /// that may be behind what was already seen.
-    pub fn list(&self, token: &str, limit: u32) -> Result<Request<Body>, http::Error> {
+    /// Requests a page of the list of at most `limit` objects, or all of it with [`ONE_PIECE`]; `token` is the continue
+    /// token, empty for the first page. Without `resourceVersion` the list is read from etcd, not from a stale cache.
+    pub(crate) fn list(&self, token: &str, limit: u32) -> Result<Request<Body>, http::Error> {
         let limit = match limit {
             ONE_PIECE => String::new(),
             limit => limit.to_string(),
@@ -116,8 +115,8 @@ impl Target {
         self.get(&[("limit", &limit), ("continue", token)])
     }
 
-    /// Asks for what changes after `version`, for `timeout` seconds.
-    pub fn watch(&self, version: &str, timeout: u64) -> Result<Request<Body>, http::Error> {
+    /// Requests the changes after `version`, for `timeout` seconds.
+    pub(crate) fn watch(&self, version: &str, timeout: u64) -> Result<Request<Body>, http::Error> {
         self.get(&[
             ("watch", "true"),
             ("resourceVersion", version),
@@ -126,7 +125,7 @@ impl Target {
         ])
     }
 
-    /// What it is, for logs: `jobs in namespace "team-a"`.
+    /// A description for logs: `jobs in namespace "team-a"`.
     pub fn describe(&self) -> String {
         let kind = self.source.kind.as_str();
         match &self.namespace {
@@ -135,11 +134,11 @@ impl Target {
         }
     }
 
-    /// An object, if it is of the namespace that is asked for.
+    /// Checks the namespace of an object.
     ///
     /// # Errors
-    /// If it is of another one.
-    pub fn check<T: Watched>(&self, object: T) -> Result<T, DecodeError> {
+    /// The object is in another namespace.
+    pub(crate) fn check<T: Watched>(&self, object: T) -> Result<T, DecodeError> {
         match &self.namespace {
             Some(namespace) if *object.metadata().namespace != **namespace => {
                 Err(DecodeError::other_namespace::<T>(object.metadata(), namespace))
@@ -148,11 +147,11 @@ impl Target {
         }
     }
 
-    /// An event of a watch, if its object is of the namespace that is asked for.
+    /// Checks the namespace of the object of a watch event.
     ///
     /// # Errors
-    /// If it is of another one.
-    pub fn check_event<T: Watched>(&self, event: WatchEvent<T>) -> Result<WatchEvent<T>, DecodeError> {
+    /// The object is in another namespace.
+    pub(crate) fn check_event<T: Watched>(&self, event: WatchEvent<T>) -> Result<WatchEvent<T>, DecodeError> {
         Ok(match event {
             WatchEvent::Added(object) => WatchEvent::Added(self.check(object)?),
             WatchEvent::Modified(object) => WatchEvent::Modified(self.check(object)?),
@@ -193,7 +192,7 @@ impl Target {
     }
 }
 
-/// A text as it stands in a URI: everything but unreserved characters (RFC 3986, section 2.3) as `%XX`.
+/// Percent-encodes everything but unreserved characters (RFC 3986, section 2.3).
 pub(crate) fn encoded(text: &str) -> String {
     let mut encoded = String::with_capacity(text.len());
     for byte in text.bytes() {
@@ -214,7 +213,7 @@ mod tests {
     }
 
     #[test]
-    fn the_whole_cluster_but_some_namespaces() {
+    fn excludes_namespaces_of_the_whole_cluster() {
         let all = targets(&[], &["kube-system".into(), "dev".into()], "team in (a,b)");
         assert_eq!(all.iter().map(|t| t.source.kind).collect::<Vec<_>>(), Kind::ALL);
         assert_eq!(

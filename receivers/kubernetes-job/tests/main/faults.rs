@@ -223,7 +223,7 @@ async fn an_expired_token_is_read_again_from_the_kubeconfig() {
     running.until(|status| status.reason().is_some()).await;
     let reason = running.status().reason().unwrap().to_owned();
     assert!(
-        reason.contains("401") && reason.contains("renew them there"),
+        reason.contains("401") && reason.contains("Renew them in the kubeconfig"),
         "{reason}"
     );
     cluster.simulator.write_kubeconfig(&cluster.kubeconfig).unwrap();

@@ -1,5 +1,4 @@
 //! Credentials that are renewed while the collector runs, against a simulated API server.
-#![allow(clippy::unwrap_used, reason = "a test may fail by a panic, also in its helpers")]
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -8,7 +7,7 @@ use job_watch::client::{AuthType, ClientError, connect, explain};
 use kube::client::Body;
 use simulator::{ApiToken, Simulator, SimulatorOptions};
 
-/// A simulated API server that takes the token `old`, and a folder of the test.
+/// A simulated API server that accepts the token `old`, and a temporary folder.
 struct Cluster {
     api: Simulator,
     folder: PathBuf,
@@ -30,7 +29,7 @@ impl Cluster {
         self.folder.join(name)
     }
 
-    /// Writes a kubeconfig whose user is this.
+    /// Writes a kubeconfig with this user.
     fn write(&self, user: &str) {
         let server = self.api.address();
         let text = format!(
@@ -40,7 +39,7 @@ impl Cluster {
         std::fs::write(self.file("kubeconfig"), text).unwrap();
     }
 
-    /// Writes a plugin that prints the token in the file `token`, after what this script does.
+    /// Writes a plugin that prints the token in the file `token`, after the script ran.
     fn plugin(&self, script: &str) -> String {
         let (plugin, token) = (self.file("plugin"), self.file("token"));
         let text = format!(
@@ -74,7 +73,7 @@ impl Drop for Cluster {
     }
 }
 
-/// Lists Jobs: the status, or why there is none.
+/// Lists Jobs: the status, or the error.
 async fn list(client: &kube::Client) -> Result<u16, String> {
     let request = http::Request::get("/apis/batch/v1/jobs").body(Body::empty()).unwrap();
     let response = client.send(request).await.map_err(|error| explain(&error))?;
@@ -82,7 +81,7 @@ async fn list(client: &kube::Client) -> Result<u16, String> {
 }
 
 #[tokio::test]
-async fn a_kubeconfig_is_read_again_when_its_token_is_refused() {
+async fn reads_the_kubeconfig_again_after_a_401() {
     let cluster = Cluster::start("again").await;
     cluster.write("{token: old}");
     let client = cluster.client().await;
@@ -94,7 +93,7 @@ async fn a_kubeconfig_is_read_again_when_its_token_is_refused() {
 }
 
 #[tokio::test]
-async fn a_token_with_a_line_break_is_an_error_at_the_start() {
+async fn rejects_a_token_with_a_line_break_on_startup() {
     let cluster = Cluster::start("start").await;
     cluster.write("{token: \"s3cret\\ntoken\"}");
     let text = cluster.try_client().await.err().unwrap().to_string();
@@ -130,7 +129,7 @@ async fn survives_a_broken_kubeconfig() {
 }
 
 #[tokio::test]
-async fn a_token_file_is_read_again_when_its_token_is_refused() {
+async fn reads_a_token_file_again_after_a_401() {
     let cluster = Cluster::start("file").await;
     std::fs::write(cluster.file("token"), "old\n").unwrap();
     cluster.write("{tokenFile: token}");
@@ -142,7 +141,7 @@ async fn a_token_file_is_read_again_when_its_token_is_refused() {
 }
 
 #[tokio::test]
-async fn a_plugin_runs_again_when_its_token_is_refused() {
+async fn runs_a_plugin_again_after_a_401() {
     let cluster = Cluster::start("plugin").await;
     std::fs::write(cluster.file("token"), "old").unwrap();
     cluster.write(&cluster.plugin(&format!("echo >> {}", cluster.file("runs").display())));

@@ -10,7 +10,7 @@ use tokio::net::TcpListener;
 
 const SECRET: &str = "hunter2";
 
-/// A server that speaks first, as HTTP/2 may, and then says what it heard.
+/// A server that sends first, as HTTP/2 may, and then echoes.
 async fn server() -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
@@ -18,9 +18,9 @@ async fn server() -> SocketAddr {
         while let Ok((mut stream, _)) = listener.accept().await {
             tokio::spawn(async move {
                 stream.write_all(b"hello ").await.unwrap();
-                let mut heard = [0; 4];
-                stream.read_exact(&mut heard).await.unwrap();
-                stream.write_all(&heard).await.unwrap();
+                let mut received = [0; 4];
+                stream.read_exact(&mut received).await.unwrap();
+                stream.write_all(&received).await.unwrap();
             });
         }
     });
@@ -63,9 +63,9 @@ async fn reaches_a_target_with_and_without_credentials() {
             for host in ["server.example", "fd00::1", "10.0.0.1"] {
                 let mut stream = proxy(&running.url(scheme)).connect(host, 443).await.unwrap();
                 stream.write_all(b"you!").await.unwrap();
-                let mut heard = String::new();
-                stream.read_to_string(&mut heard).await.unwrap();
-                assert_eq!(heard, "hello you!", "{scheme} {host}");
+                let mut received = String::new();
+                stream.read_to_string(&mut received).await.unwrap();
+                assert_eq!(received, "hello you!", "{scheme} {host}");
             }
         }
         assert!(running.proxied().iter().all(|proxied| proxied.status == 200));
@@ -74,7 +74,7 @@ async fn reaches_a_target_with_and_without_credentials() {
 
 #[tokio::test]
 async fn keeps_bytes_sent_first_by_the_target() {
-    // The proxy's answer and the target's first bytes come in one piece.
+    // The proxy's answer and the first bytes of the target arrive together.
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     tokio::spawn(async move {
@@ -87,9 +87,9 @@ async fn keeps_bytes_sent_first_by_the_target() {
             .unwrap();
     });
     let mut stream = proxy(&url).connect("server.example", 443).await.unwrap();
-    let mut heard = String::new();
-    stream.read_to_string(&mut heard).await.unwrap();
-    assert_eq!(heard, "SETTINGS");
+    let mut received = String::new();
+    stream.read_to_string(&mut received).await.unwrap();
+    assert_eq!(received, "SETTINGS");
 }
 
 #[tokio::test]
@@ -136,7 +136,7 @@ async fn explains_every_proxy_refusal() {
 }
 
 #[tokio::test]
-async fn a_proxy_that_is_away_or_unknown_is_named() {
+async fn names_an_unreachable_or_unknown_proxy() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     drop(listener);
@@ -165,7 +165,7 @@ async fn detects_a_server_that_is_not_a_proxy() {
         tokio::spawn(async move {
             while let Ok((mut stream, _)) = listener.accept().await {
                 stream.write_all(answer).await.unwrap();
-                // Open, so that only the answer tells.
+                // Kept open, so that only the answer matters.
                 let _ = stream.read_to_end(&mut Vec::new()).await;
             }
         });

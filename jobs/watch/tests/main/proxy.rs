@@ -1,5 +1,4 @@
 //! The API server behind a proxy: a simulated one with TLS, under a name that only the proxy knows.
-#![allow(clippy::unwrap_used)]
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -47,7 +46,7 @@ async fn with_tls(authority: &CertifiedIssuer<'static, KeyPair>, name: &str, ser
         while let Ok((stream, _)) = listener.accept().await {
             let acceptor = acceptor.clone();
             tokio::spawn(async move {
-                // A client that does not trust us ends the handshake.
+                // A client that does not trust the certificate ends the handshake.
                 let Ok(mut outside) = acceptor.accept(stream).await else {
                     return;
                 };
@@ -108,7 +107,7 @@ impl Setup {
 }
 
 #[tokio::test]
-async fn the_api_server_is_reached_through_a_proxy() {
+async fn reaches_the_api_server_through_a_proxy() {
     let setup = Setup::new(HOST).await;
     for scheme in ["http", "socks5", "socks5h"] {
         for server in ["https://api.cluster.example:6443", "http://plain.example"] {
@@ -129,7 +128,7 @@ async fn the_api_server_is_reached_through_a_proxy() {
 }
 
 #[tokio::test]
-async fn the_servers_certificate_is_verified_behind_a_proxy() {
+async fn verifies_the_certificate_behind_a_proxy() {
     let setup = Setup::new("other.example").await;
     let why = setup
         .list("https://api.cluster.example:6443", &setup.proxy.url("http"))
@@ -172,7 +171,7 @@ async fn names_the_failing_proxy_without_password() {
 }
 
 #[tokio::test]
-async fn a_proxy_url_that_cannot_be_used_leads_to_the_kubeconfig() {
+async fn an_unusable_proxy_url_names_the_kubeconfig() {
     let setup = Setup::new(HOST).await;
     for proxy_url in [
         format!("user:{SECRET}@p:1"),

@@ -1,0 +1,6 @@
+//! The client of the API server against the simulator, over real sockets.
+
+#![allow(clippy::unwrap_used, reason = "a test may fail by a panic, also in its helpers")]
+
+mod credentials;
+mod proxy;
