@@ -1,4 +1,4 @@
-//! Which format a scraper is given.
+//! The format for a scraper.
 
 /// A text format.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -10,8 +10,7 @@ pub enum Format {
 }
 
 impl Format {
-    /// The format for a request with that `Accept` header: OpenMetrics for whoever asks for it at least as much as for
-    /// plain text.
+    /// The format for a request with this `Accept` header: OpenMetrics if it is preferred at least as much as plain text.
     pub fn accepted(accept: Option<&str>) -> Format {
         let mut best = (Format::Text, 0.0);
         for range in accept.unwrap_or_default().split(',') {

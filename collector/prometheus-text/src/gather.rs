@@ -3,31 +3,30 @@
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, HashMap};
 
-use opentelemetry_proto::tonic::common::v1::any_value::Value as AnyValue;
-use opentelemetry_proto::tonic::common::v1::{InstrumentationScope, KeyValue};
+use opentelemetry_proto::tonic::common::v1::KeyValue;
 use opentelemetry_proto::tonic::metrics::v1::metric::Data;
 use opentelemetry_proto::tonic::metrics::v1::number_data_point::Value as Number;
 use opentelemetry_proto::tonic::metrics::v1::{DataPointFlags, Metric, NumberDataPoint, ResourceMetrics};
 use opentelemetry_proto::tonic::resource::v1::Resource;
 
+use super::labels::{Merged, scope_labels, text};
 use super::name::{self, Suffix};
 use super::{Classic, Family, Kind, Labels, Options, Series, Value};
 
 const TARGET_INFO: &str = "target_info";
 
-/// Families, in the order of their names, and what could not be written.
+/// Families, in the order of their names, and problems.
 #[derive(Debug, Default)]
 pub struct Gathered {
-    /// What is to be written.
+    /// The families to write.
     pub families: Vec<Family>,
-    /// What is left out, each with why.
+    /// The metrics that are left out, each with the reason.
     pub problems: Vec<String>,
 }
 
 /// The families for metrics whose sums and histograms are cumulative.
 ///
-/// Points that differ only in what does not become a label are one series: counts are added up, of other values the
-/// latest counts.
+/// Points with equal labels are one series: counts are added up, other values are replaced by the latest.
 pub fn gather(metrics: &[ResourceMetrics], options: &Options) -> Gathered {
     let mut gatherer = Gatherer {
         options,
@@ -35,7 +34,7 @@ pub fn gather(metrics: &[ResourceMetrics], options: &Options) -> Gathered {
         taken: HashMap::new(),
         problems: Vec::new(),
     };
-    // First, so that its name is its own.
+    // First, so that no metric takes its name.
     for resource_metrics in metrics {
         let has_points = resource_metrics
             .scope_metrics
@@ -66,7 +65,7 @@ pub fn gather(metrics: &[ResourceMetrics], options: &Options) -> Gathered {
 
 struct Draft {
     family: Family,
-    /// As OTLP has it.
+    /// The unit in OTLP.
     unit: String,
     series: BTreeMap<Labels, Series>,
 }
@@ -74,12 +73,12 @@ struct Draft {
 struct Gatherer<'a> {
     options: &'a Options,
     drafts: BTreeMap<String, Draft>,
-    /// The names of samples, and the family that has them.
+    /// The names of samples, with their family.
     taken: HashMap<String, String>,
     problems: Vec<String>,
 }
 
-/// One point of any kind.
+/// A point of any type.
 struct Point<'a> {
     attributes: &'a [KeyValue],
     time: u64,
@@ -137,66 +136,12 @@ impl Gatherer<'_> {
     }
 
     fn metric(&mut self, metric: &Metric, labels: &Merged) {
-        let (kind, suffix, points): (_, _, Vec<Point<'_>>) = match &metric.data {
-            None => return,
-            Some(Data::Gauge(gauge)) => {
-                let suffix = if metric.unit == "1" {
-                    Suffix::Ratio
-                } else {
-                    Suffix::None
-                };
-                (
-                    Kind::Gauge,
-                    suffix,
-                    gauge.data_points.iter().filter_map(of_number).collect(),
-                )
-            }
-            Some(Data::Sum(sum)) if sum.is_monotonic => {
-                let points = sum.data_points.iter().filter_map(of_number);
-                (Kind::Counter, Suffix::Total, points.collect())
-            }
-            Some(Data::Sum(sum)) => {
-                let points = sum.data_points.iter().filter_map(of_number);
-                (Kind::Gauge, Suffix::None, points.collect())
-            }
-            Some(Data::Histogram(histogram)) => {
-                let points = histogram.data_points.iter().filter(|point| is_recorded(point.flags));
-                let points = points.map(|point| Point {
-                    attributes: &point.attributes,
-                    time: point.time_unix_nano,
-                    start: point.start_time_unix_nano,
-                    value: Value::Histogram(Classic::explicit(point)),
-                });
-                (Kind::Histogram, Suffix::None, points.collect())
-            }
-            Some(Data::ExponentialHistogram(histogram)) => {
-                let points = histogram.data_points.iter().filter(|point| is_recorded(point.flags));
-                let points = points.map(|point| Point {
-                    attributes: &point.attributes,
-                    time: point.time_unix_nano,
-                    start: point.start_time_unix_nano,
-                    value: Value::Histogram(Classic::exponential(point)),
-                });
-                (Kind::Histogram, Suffix::None, points.collect())
-            }
-            Some(Data::Summary(summary)) => {
-                let points = summary.data_points.iter().filter(|point| is_recorded(point.flags));
-                let points = points.map(|point| Point {
-                    attributes: &point.attributes,
-                    time: point.time_unix_nano,
-                    start: point.start_time_unix_nano,
-                    value: Value::Summary {
-                        count: point.count,
-                        sum: point.sum,
-                        quantiles: point.quantile_values.iter().map(|q| (q.quantile, q.value)).collect(),
-                    },
-                });
-                (Kind::Summary, Suffix::None, points.collect())
-            }
+        let Some((kind, suffix, points)) = points(metric) else {
+            return;
         };
         let options = self.options;
         let name = name::metric(&options.namespace, &metric.name, &metric.unit, suffix, options.suffixes);
-        // Sums add up to sums; of gauges, and of summaries, that cannot be said.
+        // Gauges and summaries cannot be added up.
         let adds_up = matches!(&metric.data, Some(Data::Sum(_))) || kind == Kind::Histogram;
         for point in points {
             let mut merged = labels.clone();
@@ -219,7 +164,7 @@ impl Gatherer<'_> {
         }
     }
 
-    /// Adds a series to its family; false if the family cannot have it.
+    /// Adds a series to its family; false if the family has another type or unit.
     fn series(
         &mut self,
         (name, unit_word): (&str, Option<&str>),
@@ -274,7 +219,7 @@ impl Gatherer<'_> {
         true
     }
 
-    /// Takes the names of a family's samples, unless another family has one of them.
+    /// Reserves the names of the samples of a family, unless another family has one of them.
     fn take_names(&mut self, name: &str, kind: Kind) -> bool {
         let suffixes: &[&str] = match kind {
             Kind::Histogram => &["", "_bucket", "_count", "_sum", "_created"],
@@ -297,7 +242,7 @@ impl Gatherer<'_> {
 
     fn add_const(&self, labels: &mut Labels) {
         for (name, value) in &self.options.const_labels {
-            // What a series says of itself is more precise.
+            // A label of the series has precedence.
             if let Err(at) = labels.binary_search_by(|(known, _)| known.cmp(name)) {
                 labels.insert(at, (name.clone(), value.clone()));
             }
@@ -346,54 +291,7 @@ impl Value {
     }
 }
 
-/// Labels by name. Attributes whose names become the same label are one: their values in the order of their own names,
-/// with `;` between them, as the specification says.
-#[derive(Clone, Default)]
-struct Merged(BTreeMap<String, Vec<(String, String)>>);
-
-impl Merged {
-    fn add(&mut self, key: &str, value: String) {
-        let values = self.0.entry(name::label(key)).or_default();
-        // The same attribute of something narrower takes its place.
-        values.retain(|(known, _)| known != key);
-        values.push((key.to_owned(), value));
-    }
-
-    fn add_job(&mut self, job: Option<String>, namespace: Option<String>, instance: Option<String>) {
-        let job = match (job, namespace) {
-            (Some(job), Some(namespace)) if !namespace.is_empty() => Some(format!("{namespace}/{job}")),
-            (job, _) => job,
-        };
-        for (label, value) in [("job", job), ("instance", instance)] {
-            if let Some(value) = value {
-                self.0.insert(label.into(), vec![(label.into(), value)]);
-            }
-        }
-    }
-
-    fn into_labels(self) -> Labels {
-        let labels = self.0.into_iter().map(|(name, mut values)| {
-            values.sort();
-            let values: Vec<String> = values.into_iter().map(|(_, value)| value).collect();
-            (name, values.join(";"))
-        });
-        // A label without a value is no label.
-        labels.filter(|(_, value)| !value.is_empty()).collect()
-    }
-}
-
-fn scope_labels(labels: &mut Merged, scope: Option<&InstrumentationScope>, schema_url: &str) {
-    if let Some(scope) = scope {
-        for attribute in &scope.attributes {
-            labels.add(&format!("otel_scope_{}", attribute.key), text(attribute));
-        }
-        labels.add("otel_scope_name", scope.name.clone());
-        labels.add("otel_scope_version", scope.version.clone());
-    }
-    labels.add("otel_scope_schema_url", schema_url.to_owned());
-}
-
-/// `le` and `quantile` are Prometheus' own where buckets and quantiles are written.
+/// Prometheus reserves `le` for buckets and `quantile` for quantiles.
 fn rename_reserved(labels: &mut Labels, kind: Kind) {
     let reserved = match kind {
         Kind::Histogram => "le",
@@ -404,6 +302,67 @@ fn rename_reserved(labels: &mut Labels, kind: Kind) {
         found.0 = format!("exported_{reserved}");
         labels.sort();
     }
+}
+
+/// Type, suffix and points of a metric.
+fn points(metric: &Metric) -> Option<(Kind, Suffix, Vec<Point<'_>>)> {
+    let (kind, suffix, points): (_, _, Vec<Point<'_>>) = match metric.data.as_ref()? {
+        Data::Gauge(gauge) => {
+            let suffix = if metric.unit == "1" {
+                Suffix::Ratio
+            } else {
+                Suffix::None
+            };
+            (
+                Kind::Gauge,
+                suffix,
+                gauge.data_points.iter().filter_map(of_number).collect(),
+            )
+        }
+        Data::Sum(sum) if sum.is_monotonic => {
+            let points = sum.data_points.iter().filter_map(of_number);
+            (Kind::Counter, Suffix::Total, points.collect())
+        }
+        Data::Sum(sum) => {
+            let points = sum.data_points.iter().filter_map(of_number);
+            (Kind::Gauge, Suffix::None, points.collect())
+        }
+        Data::Histogram(histogram) => {
+            let points = histogram.data_points.iter().filter(|point| is_recorded(point.flags));
+            let points = points.map(|point| Point {
+                attributes: &point.attributes,
+                time: point.time_unix_nano,
+                start: point.start_time_unix_nano,
+                value: Value::Histogram(Classic::explicit(point)),
+            });
+            (Kind::Histogram, Suffix::None, points.collect())
+        }
+        Data::ExponentialHistogram(histogram) => {
+            let points = histogram.data_points.iter().filter(|point| is_recorded(point.flags));
+            let points = points.map(|point| Point {
+                attributes: &point.attributes,
+                time: point.time_unix_nano,
+                start: point.start_time_unix_nano,
+                value: Value::Histogram(Classic::exponential(point)),
+            });
+            (Kind::Histogram, Suffix::None, points.collect())
+        }
+        Data::Summary(summary) => {
+            let points = summary.data_points.iter().filter(|point| is_recorded(point.flags));
+            let points = points.map(|point| Point {
+                attributes: &point.attributes,
+                time: point.time_unix_nano,
+                start: point.start_time_unix_nano,
+                value: Value::Summary {
+                    count: point.count,
+                    sum: point.sum,
+                    quantiles: point.quantile_values.iter().map(|q| (q.quantile, q.value)).collect(),
+                },
+            });
+            (Kind::Summary, Suffix::None, points.collect())
+        }
+    };
+    Some((kind, suffix, points))
 }
 
 fn of_number(point: &NumberDataPoint) -> Option<Point<'_>> {
@@ -421,33 +380,4 @@ fn of_number(point: &NumberDataPoint) -> Option<Point<'_>> {
 
 fn is_recorded(flags: u32) -> bool {
     flags & DataPointFlags::NoRecordedValueMask as u32 == 0
-}
-
-fn text(attribute: &KeyValue) -> String {
-    attribute
-        .value
-        .as_ref()
-        .and_then(|value| value.value.as_ref())
-        .map(of_value)
-        .unwrap_or_default()
-}
-
-fn of_value(value: &AnyValue) -> String {
-    match value {
-        AnyValue::StringValue(text) => text.clone(),
-        AnyValue::BoolValue(value) => value.to_string(),
-        AnyValue::IntValue(value) => value.to_string(),
-        AnyValue::DoubleValue(value) => value.to_string(),
-        AnyValue::ArrayValue(values) => {
-            let values = values.values.iter().map(|value| value.value.as_ref().map(of_value));
-            values.map(Option::unwrap_or_default).collect::<Vec<_>>().join(",")
-        }
-        AnyValue::KvlistValue(pairs) => {
-            let pairs = pairs.values.iter().map(|pair| format!("{}={}", pair.key, text(pair)));
-            pairs.collect::<Vec<_>>().join(",")
-        }
-        AnyValue::BytesValue(bytes) => bytes.iter().map(|byte| format!("{byte:02x}")).collect(),
-        // Refers to a table that only profiles have.
-        AnyValue::StringValueStrindex(index) => index.to_string(),
-    }
 }

@@ -1,30 +1,30 @@
-//! Histograms as Prometheus' text formats have them: cumulative buckets with upper bounds.
+//! Histograms of the text formats: cumulative buckets with upper bounds.
 //!
-//! The text formats know no exponential histograms; Prometheus takes them over protobuf only. Each becomes a classic
+//! The text formats have no exponential histograms; Prometheus accepts them over protobuf only. Each becomes a classic
 //! histogram whose bounds are powers of two. Those are bounds of every exponential histogram of scale 0 and finer, so no
-//! count is guessed, only added up. The bounds from 1 to 65,536 (in seconds: 18 hours) are always there, empty or not: a
-//! bucket that appears later is a new series, of which `rate()` does not see the first value. A summary would need
-//! quantiles that nobody can add up over several collectors.
+//! count is guessed, only added up. The bounds from 1 to 65,536 (in seconds: 18 hours) always exist, empty or not: a
+//! bucket that appears later is a new series, and `rate()` misses its first value. Quantiles of a summary could not be
+//! added up over several collectors.
 
 use opentelemetry_proto::tonic::metrics::v1::exponential_histogram_data_point::Buckets;
 use opentelemetry_proto::tonic::metrics::v1::{ExponentialHistogramDataPoint, HistogramDataPoint};
 
-/// The exponents of the bounds that are always there.
+/// The exponents of the bounds that every histogram has.
 const ALWAYS: std::ops::RangeInclusive<i32> = 0..=16;
 
 /// A histogram's buckets, count and sum.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Classic {
-    /// Upper bounds and how many values lie at or below each, rising; `+Inf` is left out, it is `count`.
+    /// Rising upper bounds with the number of values at or below each; without `+Inf`, which is `count`.
     pub buckets: Vec<(f64, u64)>,
-    /// How many values.
+    /// The number of values.
     pub count: u64,
     /// Their sum, if it is known.
     pub sum: Option<f64>,
 }
 
 impl Classic {
-    /// Of a histogram with explicit bounds.
+    /// From a histogram with explicit bounds.
     pub fn explicit(point: &HistogramDataPoint) -> Classic {
         let mut below = 0_u64;
         let buckets = point
@@ -43,13 +43,13 @@ impl Classic {
         }
     }
 
-    /// Of an exponential histogram, on powers of two.
+    /// From an exponential histogram, on powers of two.
     pub fn exponential(point: &ExponentialHistogramDataPoint) -> Classic {
         let mut counts: Vec<(f64, u64)> = ALWAYS.map(|exponent| (2_f64.powi(exponent), 0)).collect();
         if point.zero_count > 0 {
             counts.push((point.zero_threshold.max(0.0), point.zero_count));
         }
-        // Bucket `index` holds what is in (2^(index * 2^-scale), 2^((index + 1) * 2^-scale)], and the mirror of it.
+        // Bucket `index` covers (2^(index * 2^-scale), 2^((index + 1) * 2^-scale)], and the mirror of it.
         for (index, count) in indexed(point.positive.as_ref()) {
             counts.push((power(upper(index + 1, point.scale)), count));
         }
@@ -74,7 +74,7 @@ impl Classic {
         }
     }
 
-    /// The same with nothing in it.
+    /// The same bounds without values.
     pub fn empty(mut self) -> Classic {
         self.buckets.iter_mut().for_each(|(_, count)| *count = 0);
         self.count = 0;
@@ -82,12 +82,12 @@ impl Classic {
         self
     }
 
-    /// Adds another one; false if their bounds cannot be brought together.
+    /// Adds another histogram; false if they have no common bounds.
     pub fn add(&mut self, other: &Classic) -> bool {
         let bounds = |classic: &Classic| classic.buckets.iter().map(|(bound, _)| *bound).collect::<Vec<_>>();
         let (own, others) = (bounds(self), bounds(other));
         let common: Vec<f64> = own.iter().copied().filter(|bound| others.contains(bound)).collect();
-        // A bound that only one of them has is left out: how much of the other lies below it is not known.
+        // A bound that only one of them has is left out: the number of values of the other below it is unknown.
         if common.is_empty() && !(own.is_empty() && others.is_empty()) {
             return false;
         }
@@ -102,7 +102,7 @@ impl Classic {
     }
 }
 
-/// Empty ones too: their bounds must not come and go.
+/// Indexes and counts, also of empty buckets: bounds must not come and go.
 fn indexed(buckets: Option<&Buckets>) -> impl Iterator<Item = (i64, u64)> + '_ {
     buckets.into_iter().flat_map(|buckets| {
         let places = buckets.bucket_counts.iter().enumerate();

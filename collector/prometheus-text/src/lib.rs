@@ -1,11 +1,11 @@
 //! OTLP metrics as text that Prometheus scrapes: text format 0.0.4 and OpenMetrics 1.0. Pure.
 //!
-//! [`gather`] turns OTLP metrics into families; [`write`] writes families; [`Format::accepted`] says which of the two
-//! formats a scraper wants.
+//! [`gather`] turns OTLP metrics into families; [`write`] writes families; [`Format::accepted`] chooses the format.
 
 mod format;
 mod gather;
 mod histogram;
+mod labels;
 mod name;
 mod unit;
 mod write;
@@ -16,23 +16,23 @@ pub use histogram::Classic;
 pub use name::{Suffixes, label};
 pub use write::{write, write_head, write_labels};
 
-/// How OTLP metrics are named and labelled.
+/// Names and labels of OTLP metrics.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Options {
-    /// The first word of every name; empty: none.
+    /// The first word of every name; empty for none.
     pub namespace: String,
-    /// Labels that every series gets.
+    /// Labels of every series.
     pub const_labels: Vec<(String, String)>,
-    /// Which suffixes names get.
+    /// Suffixes of names.
     pub suffixes: Suffixes,
-    /// Whether series say which instrumentation scope they are of.
+    /// Labels every series with its instrumentation scope.
     pub scope_labels: bool,
-    /// Whether `service.name` and `service.instance.id` become the labels `job` and `instance` of every series. Without,
-    /// they stand in `target_info` only.
+    /// Makes `service.name` and `service.instance.id` the labels `job` and `instance` of every series. Otherwise only
+    /// `target_info` has them.
     pub job_labels: bool,
-    /// Whether attributes of the resource become labels of every series.
+    /// Makes attributes of the resource labels of every series.
     pub resource_labels: bool,
-    /// Whether there is a `target_info` for each resource.
+    /// Writes a `target_info` for each resource.
     pub target_info: bool,
 }
 
@@ -50,10 +50,10 @@ impl Default for Options {
     }
 }
 
-/// What a family is to Prometheus.
+/// The type of a family in Prometheus.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// Only rises, or starts again.
+    /// Only rises, or resets.
     Counter,
     /// Rises and falls.
     Gauge,
@@ -68,15 +68,15 @@ pub enum Kind {
 /// All series of one name.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Family {
-    /// The name, with all suffixes: that of a counter ends with `_total`, unless suffixes are not wanted.
+    /// The name with all suffixes: a counter ends with `_total`, unless suffixes are off.
     pub name: String,
-    /// What it is.
+    /// The type.
     pub kind: Kind,
-    /// What it means.
+    /// The help text.
     pub help: String,
     /// The unit that the name ends with, before `_total`.
     pub unit: Option<String>,
-    /// Its series, in the order of their labels.
+    /// The series, in the order of their labels.
     pub series: Vec<Series>,
 }
 
@@ -86,13 +86,13 @@ pub type Labels = Vec<(String, String)>;
 /// One series with its latest value.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Series {
-    /// Its labels.
+    /// The labels.
     pub labels: Labels,
     /// The latest value.
     pub value: Value,
-    /// When it was measured, nanoseconds since 1970; 0: not known.
+    /// Time of the measurement, nanoseconds since 1970; 0 if unknown.
     pub time: u64,
-    /// When it began to count, nanoseconds since 1970; 0: not known.
+    /// Time of creation, nanoseconds since 1970; 0 if unknown.
     pub created: u64,
 }
 
@@ -107,7 +107,7 @@ pub enum Value {
     Histogram(Classic),
     /// A summary.
     Summary {
-        /// How many values.
+        /// The number of values.
         count: u64,
         /// Their sum.
         sum: f64,

@@ -5,9 +5,9 @@
 
 use super::unit;
 
-/// What a name says about its metric.
+/// The suffix for the type of a metric.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Suffix {
+pub(crate) enum Suffix {
     /// A monotonic sum: `_total`.
     Total,
     /// A gauge of unit `1`: `_ratio`.
@@ -16,27 +16,27 @@ pub enum Suffix {
     None,
 }
 
-/// Which suffixes a name gets.
+/// Suffixes of names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Suffixes {
-    /// That of the unit.
+    /// The suffix of the unit.
     pub unit: bool,
-    /// That of the type.
+    /// The suffix of the type.
     pub kind: bool,
 }
 
-/// A metric's name, and the unit that it ends with (before `_total`), if any.
+/// The name of a metric, and the unit at its end (before `_total`).
 #[derive(Debug, PartialEq, Eq)]
-pub struct Name {
+pub(crate) struct Name {
     /// The name with all suffixes.
     pub full: String,
     /// The unit's word.
     pub unit: Option<String>,
 }
 
-/// The name for a metric. What may not stand in a name becomes `_`, several of them one; a unit or suffix that the name
-/// has already is not added again.
-pub fn metric(namespace: &str, name: &str, unit: &str, suffix: Suffix, suffixes: Suffixes) -> Name {
+/// The name for a metric. Invalid characters become `_`, several of them a single one; a unit or suffix that the name
+/// already has is not added again.
+pub(crate) fn metric(namespace: &str, name: &str, unit: &str, suffix: Suffix, suffixes: Suffixes) -> Name {
     let mut words: Vec<&str> = split(name).collect();
     let unit_words = unit::words(unit);
     let mut written = None;
@@ -62,7 +62,7 @@ pub fn metric(namespace: &str, name: &str, unit: &str, suffix: Suffix, suffixes:
         Suffix::Ratio => "ratio",
         Suffix::None => "",
     };
-    // The suffix stands at the end, once; `total` cannot be told from a suffix.
+    // The suffix is at the end, once; a word `total` looks like a suffix.
     if suffixes.kind && !word.is_empty() {
         words.retain(|other| *other != word);
         words.push(word);
@@ -129,12 +129,12 @@ mod tests {
             ("packets", "{packet}/s", None, "packets_per_second"),
             ("cpu.utilization", "1", Ratio, "cpu_utilization_ratio"),
             ("hits", "1", Total, "hits_total"),
-            // What is there already is not added again.
+            // Existing suffixes are not added again.
             ("latency.seconds", "s", None, "latency_seconds"),
             ("requests.total", "", Total, "requests_total"),
             ("total.requests", "", Total, "requests_total"),
             ("use.ratio", "1", Ratio, "use_ratio"),
-            // What a name may not hold.
+            // Invalid characters.
             ("a..b__c-d", "", None, "a_b_c_d"),
             ("2xx.responses", "", None, "_2xx_responses"),
             ("größe", "", None, "gr_e"),
@@ -162,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn the_unit_is_told_where_the_name_ends_with_it() {
+    fn has_the_unit_if_the_name_ends_with_it() {
         let unit = |name, unit, suffix| metric("", name, unit, suffix, ALL).unit;
         assert_eq!(unit("run.time", "s", Suffix::Total).as_deref(), Some("seconds"));
         assert_eq!(unit("rate", "By/s", Suffix::None).as_deref(), Some("bytes_per_second"));

@@ -2,17 +2,17 @@
 //!
 //! Source: OpenTelemetry specification, "Prometheus and OpenMetrics Compatibility", "Metric Metadata": units.
 
-/// What a unit adds to a name: `By/s` is `bytes` and `per_second`. Annotations in braces say nothing.
+/// The words that a unit adds to a name: `By/s` is `bytes` and `per_second`. Annotations in braces are ignored.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub struct Words {
+pub(crate) struct Words {
     /// The unit itself.
     pub main: Option<String>,
-    /// What it is divided by, without `per`.
+    /// The divisor, without `per`.
     pub per: Option<String>,
 }
 
 /// The words for a UCUM unit.
-pub fn words(unit: &str) -> Words {
+pub(crate) fn words(unit: &str) -> Words {
     let unit = without_annotations(unit);
     let (main, per) = match unit.split_once('/') {
         Some((main, per)) => (main, Some(per)),
@@ -87,7 +87,7 @@ fn singular(unit: &str) -> &str {
     }
 }
 
-/// With nothing but what a name may hold.
+/// The word with only the characters of a name.
 fn clean(word: &str) -> Option<String> {
     let parts: Vec<&str> = word
         .split(|c: char| !c.is_ascii_alphanumeric())

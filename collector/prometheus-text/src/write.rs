@@ -6,10 +6,10 @@ use std::fmt::Write;
 
 use super::{Family, Format, Kind, Series, Value};
 
-/// Appends families. For OpenMetrics the `# EOF` that ends the text is the caller's to write.
+/// Appends families. For OpenMetrics the caller writes the final `# EOF`.
 pub fn write(out: &mut String, families: &[Family], format: Format, timestamps: bool) {
     for family in families {
-        let kind = told(family, format);
+        let kind = type_word(family, format);
         let base = write_head(out, &family.name, kind, &family.help, family.unit.as_deref(), format);
         let writer = Writer {
             base,
@@ -25,7 +25,7 @@ pub fn write(out: &mut String, families: &[Family], format: Format, timestamps: 
 }
 
 /// The word for a family's type. OpenMetrics has no counter whose name does not end with `_total`.
-fn told(family: &Family, format: Format) -> &'static str {
+fn type_word(family: &Family, format: Format) -> &'static str {
     match (family.kind, format) {
         (Kind::Counter, Format::OpenMetrics) if !family.name.ends_with("_total") => "unknown",
         (Kind::Counter, _) => "counter",
@@ -36,7 +36,7 @@ fn told(family: &Family, format: Format) -> &'static str {
     }
 }
 
-/// Writes what stands before a family's samples, and returns the name of the family in that format.
+/// Writes the comments before the samples of a family, and returns the name of the family in this format.
 pub fn write_head<'a>(
     out: &mut String,
     name: &'a str,
@@ -198,7 +198,7 @@ fn number(out: &mut String, value: f64) {
     }
 }
 
-/// A number, as OpenMetrics wants bounds: with a point or an exponent.
+/// A number in the form of bounds in OpenMetrics: with a point or an exponent.
 fn canonical(out: &mut String, value: f64) {
     let _ = match value {
         _ if value.is_nan() => write!(out, "NaN"),

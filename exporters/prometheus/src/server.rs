@@ -35,7 +35,7 @@ pub type Page = Arc<dyn Fn(Format) -> String + Send + Sync>;
 pub struct Served {
     /// The page.
     pub page: Page,
-    /// Whether scrapers that accept OpenMetrics get it.
+    /// Serves OpenMetrics to scrapers that accept it.
     pub open_metrics: bool,
 }
 

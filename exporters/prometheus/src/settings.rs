@@ -1,4 +1,4 @@
-//! The exporter's settings, under the names of the collector's exporter of the same type.
+//! The settings, under the names of the Collector's exporter `prometheus`.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -19,25 +19,25 @@ use prometheus_text::{Options, Suffixes};
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Settings {
-    /// Host and port to listen on. Without a host (`:8889`) on every address.
+    /// Listen address. Without a host (`:8889`) every address of the machine.
     pub endpoint: String,
-    /// Names besides its own under which it is scraped; `*` for any.
+    /// Further accepted host names; `*` for any.
     pub allowed_hosts: Vec<String>,
     /// The first word of every name.
     pub namespace: String,
-    /// Labels that every series gets.
+    /// Labels of every series.
     pub const_labels: BTreeMap<String, String>,
-    /// Whether the time of each point is written.
+    /// Writes the time of each point.
     pub send_timestamps: bool,
-    /// How long a series without a new point is shown; zero: for ever.
+    /// How long a series without a new point is served; zero for ever.
     pub metric_expiration: Duration,
-    /// Whether attributes of the resource become labels.
+    /// Makes attributes of the resource labels.
     pub resource_to_telemetry_conversion: Conversion,
-    /// Whether scrapers that ask for OpenMetrics get it.
+    /// Serves OpenMetrics to scrapers that accept it.
     pub enable_open_metrics: bool,
-    /// Whether names end with their unit and type.
+    /// Adds unit and type to names.
     pub add_metric_suffixes: bool,
-    /// For how long a new count is shown as zero first.
+    /// How long a new count is served as zero.
     pub start_at_zero: Duration,
     /// Enables HTTPS.
     pub tls: Option<Tls>,
@@ -47,7 +47,7 @@ pub struct Settings {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Conversion {
-    /// Whether it is done.
+    /// Enables the conversion.
     pub enabled: bool,
 }
 
@@ -55,9 +55,9 @@ pub struct Conversion {
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Tls {
-    /// PEM, the server's own certificate first.
+    /// The chain, PEM, the server's own certificate first.
     pub cert_file: PathBuf,
-    /// PEM.
+    /// The key, PEM.
     pub key_file: PathBuf,
 }
 
@@ -86,10 +86,10 @@ impl Default for Settings {
 }
 
 impl Settings {
-    /// Reads and checks them.
+    /// Reads and checks the settings.
     ///
     /// # Errors
-    /// All problems of the settings.
+    /// All invalid settings.
     pub fn read(settings: &collector_config::Settings) -> Result<Self, Diagnostics> {
         let read: Settings = settings.read()?;
         let mut errors = Diagnostics::default();
@@ -123,13 +123,13 @@ impl Settings {
         }
         let expiration: StdDuration = read.metric_expiration.get();
         if !expiration.is_zero() && expiration <= read.start_at_zero.get() {
-            let text = "is not longer than start_at_zero: a count would be forgotten before it was shown";
+            let text = "is not longer than start_at_zero: a count would expire before it is served";
             errors.push(settings.error("metric_expiration", text));
         }
         errors.into_result(read)
     }
 
-    /// How metrics are named and labelled.
+    /// Names and labels of metrics.
     pub fn options(&self) -> Options {
         Options {
             namespace: self.namespace.clone(),
@@ -148,7 +148,7 @@ impl Tls {
     /// Reads the files.
     ///
     /// # Errors
-    /// What is wrong with which file.
+    /// An unusable file; the text names it and the setting.
     pub fn acceptor(&self) -> Result<TlsAcceptor, String> {
         let (cert, key) = (self.cert_file.display(), self.key_file.display());
         let chain: Vec<_> = CertificateDer::pem_file_iter(&self.cert_file)
@@ -165,7 +165,7 @@ impl Tls {
             .map_err(|error| error.to_string())?
             .with_no_client_auth()
             .with_single_cert(chain, secret)
-            .map_err(|error| format!("the certificate {cert} and the key {key} do not go together: {error}"))?;
+            .map_err(|error| format!("the certificate {cert} and the key {key} do not match: {error}"))?;
         Ok(TlsAcceptor::from(Arc::new(config)))
     }
 }

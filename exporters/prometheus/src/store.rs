@@ -1,4 +1,4 @@
-//! The latest point of each series: what a scrape is shown. Pure; the time is passed in.
+//! The latest point of each series, for scrapes. Pure; the time is passed in.
 
 use std::collections::{BTreeMap, HashMap};
 use std::time::{Duration, Instant};
@@ -16,11 +16,11 @@ use opentelemetry_proto::tonic::resource::v1::Resource;
 use prost::Message;
 use std::sync::Arc;
 
-/// The series that were sent, with their totals.
+/// All series, with their totals.
 #[derive(Debug)]
 pub struct Store {
     totals: Accumulator,
-    /// `None`: never.
+    /// `None` for never.
     expiration: Option<Duration>,
     start_at_zero: Duration,
     next_sweep: Option<Instant>,
@@ -44,11 +44,11 @@ struct Scope {
 #[derive(Debug)]
 struct Stream {
     description: String,
-    points: HashMap<Vec<u8>, Held>,
+    points: HashMap<Vec<u8>, LatestPoint>,
 }
 
 #[derive(Debug)]
-struct Held {
+struct LatestPoint {
     point: Point,
     updated: Instant,
     zero_until: Option<Instant>,
@@ -70,8 +70,8 @@ const EXPONENTIAL: u8 = 4;
 const SUMMARY: u8 = 5;
 
 impl Store {
-    /// A store without series. One that had no point for `expiration` is forgotten; zero: never. One that was made of
-    /// deltas shows zero for the time `start_at_zero`.
+    /// A store without series. A series without a point for `expiration` is removed; zero for never. A series of deltas is
+    /// zero for `start_at_zero`.
     pub fn new(expiration: Duration, start_at_zero: Duration) -> Self {
         Store {
             totals: Accumulator::new(expiration),
@@ -82,10 +82,10 @@ impl Store {
         }
     }
 
-    /// Takes in metrics.
+    /// Adds metrics.
     pub fn add(&mut self, payload: Arc<Payload>, now: Instant) {
         self.sweep(now);
-        // Only of what was counted here from the first delta on is it known that it was zero before.
+        // Only a total of deltas from the first one on was zero before.
         let counted_here: Vec<bool> = match &*payload {
             Payload::Metrics(metrics) => all_metrics(metrics).map(is_delta).collect(),
             Payload::Logs(_) | Payload::Traces(_) => return,
@@ -112,7 +112,7 @@ impl Store {
         }
     }
 
-    /// What a scrape at `now` is shown.
+    /// The metrics of a scrape at `now`.
     pub fn metrics(&self, now: Instant) -> Vec<ResourceMetrics> {
         let targets = self.targets.values().map(|target| ResourceMetrics {
             resource: target.resource.clone(),
@@ -125,7 +125,7 @@ impl Store {
                     metrics: scope
                         .streams
                         .iter()
-                        .filter_map(|(key, stream)| stream.metric(key, |held| self.is_live(held, now), now))
+                        .filter_map(|(key, stream)| stream.metric(key, |entry| self.is_live(entry, now), now))
                         .collect(),
                 })
                 .filter(|scope| !scope.metrics.is_empty())
@@ -135,15 +135,16 @@ impl Store {
         targets.collect()
     }
 
-    /// How many series are held.
+    /// The number of series.
     pub fn series(&self) -> usize {
         let scopes = self.targets.values().flat_map(|target| target.scopes.values());
         let streams = scopes.flat_map(|scope| scope.streams.values());
         streams.map(|stream| stream.points.len()).sum()
     }
 
-    fn is_live(&self, held: &Held, now: Instant) -> bool {
-        self.expiration.is_none_or(|expiration| now - held.updated < expiration)
+    fn is_live(&self, entry: &LatestPoint, now: Instant) -> bool {
+        self.expiration
+            .is_none_or(|expiration| now - entry.updated < expiration)
     }
 
     fn sweep(&mut self, now: Instant) {
@@ -155,7 +156,7 @@ impl Store {
         self.targets.retain(|_, target| {
             target.scopes.retain(|_, scope| {
                 scope.streams.retain(|_, stream| {
-                    stream.points.retain(|_, held| now - held.updated < expiration);
+                    stream.points.retain(|_, entry| now - entry.updated < expiration);
                     !stream.points.is_empty()
                 });
                 !scope.streams.is_empty()
@@ -216,18 +217,18 @@ impl Scope {
                 continue;
             }
             let new = !stream.points.contains_key(&key);
-            let held = stream.points.entry(key).or_insert_with(|| Held {
+            let entry = stream.points.entry(key).or_insert_with(|| LatestPoint {
                 point: point.clone(),
                 updated: now,
                 zero_until,
             });
             if !new {
-                // Points may overtake each other.
-                if point.time() < held.point.time() && point.start() == held.point.start() {
+                // Points may arrive out of order.
+                if point.time() < entry.point.time() && point.start() == entry.point.start() {
                     continue;
                 }
-                held.point = point;
-                held.updated = now;
+                entry.point = point;
+                entry.updated = now;
             }
         }
     }
@@ -237,16 +238,16 @@ impl Stream {
     fn metric(
         &self,
         (name, unit, kind): &(String, String, u8),
-        is_live: impl Fn(&Held) -> bool,
+        is_live: impl Fn(&LatestPoint) -> bool,
         now: Instant,
     ) -> Option<Metric> {
         let live: Vec<Point> = self
             .points
             .values()
-            .filter(|held| is_live(held))
-            .map(|held| match held.zero_until.is_some_and(|until| now < until) {
-                true => held.point.zero(),
-                false => held.point.clone(),
+            .filter(|entry| is_live(entry))
+            .map(|entry| match entry.zero_until.is_some_and(|until| now < until) {
+                true => entry.point.zero(),
+                false => entry.point.clone(),
             })
             .collect();
         if live.is_empty() {
@@ -311,7 +312,7 @@ impl Point {
         }
     }
 
-    /// Whether it says that its series has ended.
+    /// True if the point ends its series.
     fn ends(&self) -> bool {
         let flags = match self {
             Point::Number(point) => point.flags,
@@ -322,7 +323,7 @@ impl Point {
         flags & DataPointFlags::NoRecordedValueMask as u32 != 0
     }
 
-    /// The same series with nothing counted.
+    /// The same series with a count of zero.
     fn zero(&self) -> Point {
         let mut zero = self.clone();
         match &mut zero {
@@ -377,7 +378,7 @@ impl Point {
     }
 }
 
-/// Equal for equal attributes, in whatever order.
+/// Equal for equal attributes in any order.
 fn key_of(attributes: &[KeyValue]) -> Vec<u8> {
     let mut sorted: Vec<&KeyValue> = attributes.iter().collect();
     sorted.sort_by(|a, b| a.key.cmp(&b.key));

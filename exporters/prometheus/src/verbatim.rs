@@ -40,7 +40,7 @@ struct Points {
 }
 
 impl Verbatim {
-    /// Whether all metrics of a resource are gauges with Prometheus names. Other types are named and written as usual.
+    /// True if all metrics of a resource are gauges with Prometheus names. Other types are named and written as usual.
     pub fn accepts(resource: &ResourceMetrics) -> bool {
         let mut metrics = resource
             .scope_metrics

@@ -1,13 +1,13 @@
-//! The extension's settings, under the names of the collector's extension of the same type.
+//! The settings, under the names of the Collector's extension `basicauth`.
 
 use collector_config::{Diagnostics, Secret};
 use collector_runtime::authentication::SecretSource;
 use serde::Deserialize;
 
-/// The settings, checked.
-pub struct Settings {
-    pub username: SecretSource,
-    pub password: SecretSource,
+/// The valid settings.
+pub(crate) struct Settings {
+    pub(crate) username: SecretSource,
+    pub(crate) password: SecretSource,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -26,8 +26,8 @@ struct ClientAuth {
 }
 
 impl Settings {
-    /// Reads and checks them, without any I/O.
-    pub fn read(settings: &collector_config::Settings) -> Result<Self, Diagnostics> {
+    /// Reads and checks the settings, without I/O.
+    pub(crate) fn read(settings: &collector_config::Settings) -> Result<Self, Diagnostics> {
         let written: Written = settings.read()?;
         let account = written.client_auth;
         let mut errors = Vec::new();
@@ -44,7 +44,7 @@ impl Settings {
             &mut errors,
         );
         if account.username.expose().contains(':') {
-            let message = "it contains `:`, which ends the user name; set the password in `password`";
+            let message = "contains `:`, which ends the user name; set the password in `password`";
             errors.push(settings.error("client_auth::username", message));
         }
         match (username, password) {

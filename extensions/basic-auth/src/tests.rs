@@ -22,28 +22,28 @@ fn create(yaml: &str) -> Result<BasicAuth, String> {
         health: &Health::new(),
         provided: &Provided::new(),
     };
-    BasicAuth::new(&create).map_err(|errors| errors.to_string())
+    extension(&create).map_err(|errors| errors.to_string())
 }
 
 async fn value(extension: &BasicAuth) -> String {
-    let credentials = extension.0.credentials().await.expect("credentials");
+    let credentials = extension.authenticator().credentials().await.expect("credentials");
     let (name, value) = credentials.headers().next().expect("a header");
     assert_eq!(name, "authorization");
     value.expose().to_owned()
 }
 
 #[tokio::test]
-async fn user_name_and_password_are_sent_in_base64() {
+async fn sends_user_name_and_password_in_base64() {
     // The example of RFC 7617, section 2.
     let extension = create("client_auth: {username: Aladdin, password: open sesame}").expect("valid");
     assert_eq!(value(&extension).await, "Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ==");
-    let credentials = extension.0.credentials().await.expect("credentials");
+    let credentials = extension.authenticator().credentials().await.expect("credentials");
     assert_eq!(format!("{credentials:?}"), "{\"authorization\": [REDACTED]}");
-    assert_eq!(extension.0.renew(&credentials).await, Ok(None));
+    assert_eq!(extension.authenticator().renew(&credentials).await, Ok(None));
 }
 
 #[tokio::test]
-async fn password_in_a_file_is_read_again() {
+async fn a_changed_password_file_takes_effect() {
     let path = std::env::temp_dir().join(format!("basicauth-{}", std::process::id()));
     let yaml = format!("client_auth: {{username: a, password_file: {}}}", path.display());
     let mut extension = create(&yaml).expect("valid");
@@ -60,7 +60,7 @@ async fn password_in_a_file_is_read_again() {
 }
 
 #[test]
-fn wrong_settings_are_named_without_the_password() {
+fn names_invalid_settings_without_the_password() {
     for (yaml, expected) in [
         (
             "{}",

@@ -1,14 +1,14 @@
-//! The extension's settings, under the names of the collector's extension of the same type.
+//! The settings, under the names of the Collector's extension `bearertokenauth`.
 
 use collector_config::{Diagnostics, Secret};
 use collector_runtime::authentication::SecretSource;
 use serde::Deserialize;
 
-/// The settings, checked.
-pub struct Settings {
-    pub header: String,
-    pub scheme: String,
-    pub token: SecretSource,
+/// The valid settings.
+pub(crate) struct Settings {
+    pub(crate) header: String,
+    pub(crate) scheme: String,
+    pub(crate) token: SecretSource,
 }
 
 #[derive(Debug, Deserialize)]
@@ -32,8 +32,8 @@ impl Default for Written {
 }
 
 impl Settings {
-    /// Reads and checks them, without any I/O.
-    pub fn read(settings: &collector_config::Settings) -> Result<Self, Diagnostics> {
+    /// Reads and checks the settings, without I/O.
+    pub(crate) fn read(settings: &collector_config::Settings) -> Result<Self, Diagnostics> {
         let written: Written = settings.read()?;
         let mut errors = Vec::new();
         let is_token = |text: &str| text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_".contains(&b));
@@ -59,7 +59,7 @@ impl Settings {
                 .to_ascii_lowercase()
                 .starts_with(&format!("{scheme} "))
         {
-            let message = format!("it begins with `{}`, which `scheme` adds", written.scheme);
+            let message = format!("begins with `{}`, which `scheme` adds", written.scheme);
             errors.push(settings.error("token", message));
         }
         match token {

@@ -22,18 +22,18 @@ fn create(yaml: &str) -> Result<BearerToken, String> {
         health: &Health::new(),
         provided: &Provided::new(),
     };
-    BearerToken::new(&create).map_err(|errors| errors.to_string())
+    extension(&create).map_err(|errors| errors.to_string())
 }
 
 async fn header(extension: &BearerToken) -> (String, String) {
-    let credentials = extension.0.credentials().await.expect("credentials");
+    let credentials = extension.authenticator().credentials().await.expect("credentials");
     assert!(!format!("{credentials:?}").contains("hunter2"));
     let (name, value) = credentials.headers().next().expect("a header");
     (name.to_owned(), value.expose().to_owned())
 }
 
 #[tokio::test]
-async fn token_is_sent_with_its_scheme_in_its_header() {
+async fn sends_the_token_with_scheme_in_header() {
     for (yaml, name, value) in [
         ("token: hunter2", "authorization", "Bearer hunter2"),
         (
@@ -56,7 +56,7 @@ async fn token_is_sent_with_its_scheme_in_its_header() {
 }
 
 #[tokio::test]
-async fn token_in_a_file_is_read_again() {
+async fn a_changed_token_file_takes_effect() {
     let path = std::env::temp_dir().join(format!("bearertokenauth-{}", std::process::id()));
     let mut extension = create(&format!("filename: {}", path.display())).expect("valid");
     let why = extension.start().await.expect_err("no file").to_string();
@@ -66,18 +66,23 @@ async fn token_in_a_file_is_read_again() {
     );
     std::fs::write(&path, "hunter2-one\n").expect("a file");
     extension.start().await.expect("a file");
-    let old = extension.0.credentials().await.expect("credentials");
-    assert_eq!(extension.0.renew(&old).await, Ok(None), "nothing new");
+    let old = extension.authenticator().credentials().await.expect("credentials");
+    assert_eq!(extension.authenticator().renew(&old).await, Ok(None), "unchanged");
     std::fs::write(&path, "hunter2-two\n").expect("a file");
     assert_eq!(header(&extension).await.1, "Bearer hunter2-two");
-    let new = extension.0.renew(&old).await.expect("readable").expect("another one");
+    let new = extension
+        .authenticator()
+        .renew(&old)
+        .await
+        .expect("readable")
+        .expect("another one");
     assert_ne!(new, old);
     std::fs::remove_file(&path).expect("removed");
     assert_eq!(header(&extension).await.1, "Bearer hunter2-two", "the last one stays");
 }
 
 #[test]
-fn wrong_settings_are_named_without_the_token() {
+fn names_invalid_settings_without_the_token() {
     for (yaml, expected) in [
         ("{}", "`token` or `filename` is required"),
         ("token: ''", "check that the environment variable is set"),

@@ -44,6 +44,6 @@ pub(crate) fn response(path: &str, liveness_path: &str, statuses: &Statuses) -> 
         .collect();
     (
         code,
-        json!({ "status": status, "unwell": not_ok, "components": components }),
+        json!({ "status": status, "unhealthy": not_ok, "components": components }),
     )
 }

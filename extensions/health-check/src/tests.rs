@@ -110,7 +110,7 @@ async fn readiness_follows_the_components() {
         body,
         serde_json::json!({
             "status": "not ready",
-            "unwell": ["exporters::otlp_http"],
+            "unhealthy": ["exporters::otlp_http"],
             "components": {
                 "exporters::otlp_http": {"status": "StatusRecoverableError", "reason": "HTTP 503 \"try later\""},
                 "receivers::k8s_job": {"status": "StatusOK", "role": "leader"},
@@ -135,7 +135,7 @@ async fn liveness_ends_with_the_first_dead_component() {
 }
 
 #[tokio::test]
-async fn other_requests_are_refused() {
+async fn rejects_other_requests() {
     let served = serve("{endpoint: '127.0.0.1:0', path: /live}").await;
     assert_eq!(served.code("GET /").await, "404");
     let answer = served.ask("POST /healthz").await;
@@ -157,11 +157,11 @@ async fn other_requests_are_refused() {
         "{}",
         String::from_utf8_lossy(&answer)
     );
-    assert_eq!(served.code("GET /live").await, "200", "it goes on");
+    assert_eq!(served.code("GET /live").await, "200", "continues");
 }
 
 #[tokio::test]
-async fn probes_are_answered_while_connections_hang() {
+async fn serves_probes_while_connections_hang() {
     let served = serve("endpoint: 127.0.0.1:0").await;
     let mut hanging = Vec::new();
     for _ in 0..MAX_CONNECTIONS + 1 {
@@ -189,7 +189,7 @@ async fn rejects_foreign_host_names_unless_allowed() {
 }
 
 #[tokio::test]
-async fn it_stops_when_told_and_frees_the_port() {
+async fn stops_on_shutdown_and_frees_the_port() {
     let served = serve("endpoint: 127.0.0.1:0").await;
     assert_eq!(served.code("GET /").await, "200");
     served.shutdown.cancel();
@@ -198,7 +198,7 @@ async fn it_stops_when_told_and_frees_the_port() {
 }
 
 #[tokio::test]
-async fn a_taken_port_is_said_so() {
+async fn names_a_port_in_use() {
     let taken = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let endpoint = taken.local_addr().unwrap();
     let mut extension = create(&format!("endpoint: {endpoint}"), &Health::new()).unwrap();
@@ -224,7 +224,7 @@ async fn a_pod_address_may_be_ipv6() {
 }
 
 #[test]
-fn settings_are_checked() {
+fn rejects_invalid_settings() {
     assert_eq!(errors(""), "");
     assert_eq!(errors("{endpoint: '[::1]:80', path: /x}"), "");
     let found = errors("endpoint: localhost\npath: x");

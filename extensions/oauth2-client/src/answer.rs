@@ -1,4 +1,4 @@
-//! Parses a token endpoint's answer (RFC 6749, sections 5.1 and 5.2). Pure.
+//! Parses a response of a token endpoint (RFC 6749, sections 5.1 and 5.2). Pure.
 
 use std::time::{Duration, SystemTime};
 
@@ -9,36 +9,36 @@ use serde_json::Value;
 /// The longest text of the token endpoint that is shown, in characters.
 const LONGEST: usize = 200;
 
-/// A token, and for how long it holds.
+/// A token and its lifetime.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Grant {
+pub(crate) struct Grant {
     /// For the header `authorization`.
-    pub authorization: Secret,
-    /// `None` if the token endpoint does not say.
-    pub lifetime: Option<Duration>,
+    pub(crate) authorization: Secret,
+    /// `None` if the response has none.
+    pub(crate) lifetime: Option<Duration>,
 }
 
 /// An answer.
 #[derive(Clone, Copy, Debug)]
-pub struct Answer<'a> {
+pub(crate) struct Answer<'a> {
     /// The endpoint's host, for messages.
-    pub host: &'a str,
-    pub status: u16,
-    pub retry_after: Option<&'a str>,
-    pub body: &'a [u8],
+    pub(crate) host: &'a str,
+    pub(crate) status: u16,
+    pub(crate) retry_after: Option<&'a str>,
+    pub(crate) body: &'a [u8],
 }
 
 impl Answer<'_> {
-    /// True if the client was not recognised. The credentials may have to be sent in the other of the two ways.
-    pub fn is_client_unknown(&self) -> bool {
+    /// True if the client was not recognized. The token endpoint may expect the credentials in the other form.
+    pub(crate) fn is_client_unknown(&self) -> bool {
         self.status == 401 || (self.status == 400 && self.code().is_some_and(|code| code == "invalid_client"))
     }
 
-    /// The token in it.
+    /// The token.
     ///
     /// # Errors
-    /// Why there is none. `hidden` are texts that must not be shown.
-    pub fn grant(&self, hidden: &[&Secret], now: SystemTime) -> Result<Grant, AuthenticationError> {
+    /// A response without a token. The text contains none of `hidden`.
+    pub(crate) fn grant(&self, hidden: &[&Secret], now: SystemTime) -> Result<Grant, AuthenticationError> {
         let (host, status) = (self.host, self.status);
         let said = self.said(hidden);
         match status {
@@ -82,14 +82,14 @@ impl Answer<'_> {
         if !token.bytes().all(|b| b.is_ascii_graphic()) {
             return Err(wrong("answered with an access_token that is not valid in a header"));
         }
-        // As Go's oauth2: the usual type is written in one way.
+        // One spelling of the usual type, as Go's oauth2 has it.
         let kind = match body["token_type"].as_str().unwrap_or_default() {
             "" => "Bearer",
             kind if kind.eq_ignore_ascii_case("bearer") => "Bearer",
             kind if kind.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-') => kind,
             _ => return Err(wrong("answered with a token_type that is not valid in a header")),
         };
-        // Some write the number as a text.
+        // Some endpoints write the number as a text.
         let expires = &body["expires_in"];
         let seconds = expires
             .as_u64()

@@ -33,7 +33,7 @@ enum Way {
 }
 
 /// The token endpoint.
-pub struct TokenEndpoint {
+pub(crate) struct TokenEndpoint {
     client: reqwest::Client,
     proxies: Proxies,
     /// The way that has worked.
@@ -45,7 +45,7 @@ impl TokenEndpoint {
     ///
     /// # Errors
     /// If certificates cannot be read or used, or the proxy of the environment cannot be used.
-    pub async fn new(settings: &Settings) -> Result<(TokenEndpoint, Option<Reload>), ComponentError> {
+    pub(crate) async fn new(settings: &Settings) -> Result<(TokenEndpoint, Option<Reload>), ComponentError> {
         let url = &settings.token_url;
         let Client { config, reload } = settings.tls.client(url.scheme() == "https", Alpn::Http1).await?;
         let proxies = Proxies::from(Environment::of_process());
@@ -83,7 +83,7 @@ impl TokenEndpoint {
     ///
     /// # Errors
     /// Why there is none.
-    pub async fn ask(&self, settings: &Settings) -> Result<Grant, AuthenticationError> {
+    pub(crate) async fn ask(&self, settings: &Settings) -> Result<Grant, AuthenticationError> {
         let id = settings.client_id.get().await.map_err(AuthenticationError::Refused)?;
         let secret = settings
             .client_secret

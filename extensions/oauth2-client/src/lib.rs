@@ -1,10 +1,10 @@
 //! Extension `oauth2client`: tokens of the client credentials grant (RFC 6749, section 4.4), cached until shortly before
 //! they expire.
 //!
-//! * `settings`: what the configuration says, checked without any I/O.
-//! * `answer`: what a token endpoint's answer means; pure.
+//! * `settings`: the settings and their check, without I/O.
+//! * `answer`: parses a response of the token endpoint. Pure.
 //! * `endpoint`: one request to the token endpoint.
-//! * `tokens`: the cache. One request at a time, however many exporters wait.
+//! * `tokens`: the cache, with one request at a time for all exporters.
 
 mod answer;
 mod endpoint;
@@ -41,7 +41,7 @@ pub fn factory() -> Factory<dyn Extension> {
 struct OAuth2Client {
     id: ComponentId,
     tokens: Arc<Tokens>,
-    /// There once it is started, where files are read again.
+    /// Set on startup if files are reloaded.
     reload: Option<Reload>,
 }
 
@@ -64,7 +64,7 @@ impl Extension for OAuth2Client {
         }
     }
 
-    /// Reads files. No token is asked for: a token endpoint that is away at the start is waited for.
+    /// Reads files. Requests no token: the token endpoint may be unavailable on startup.
     fn start(&mut self) -> BoxFuture<'_, Result<(), ComponentError>> {
         Box::pin(async {
             let settings = self.tokens.settings();

@@ -1,4 +1,4 @@
-//! The extension's settings, under the names of the collector's extension of the same type.
+//! The settings, under the names of the Collector's extension `oauth2client`.
 
 use std::collections::BTreeMap;
 
@@ -8,19 +8,19 @@ use collector_runtime::authentication::SecretSource;
 use reqwest::Url;
 use serde::Deserialize;
 
-/// The settings, checked.
-pub struct Settings {
-    pub client_id: SecretSource,
-    pub client_secret: SecretSource,
-    pub token_url: Url,
-    /// Separated by blanks.
-    pub scopes: String,
-    /// More fields of the request.
-    pub endpoint_params: BTreeMap<String, Secret>,
-    pub timeout: Option<std::time::Duration>,
-    pub tls: TlsSettings,
-    /// How long before its end a token is replaced.
-    pub expiry_buffer: std::time::Duration,
+/// The valid settings.
+pub(crate) struct Settings {
+    pub(crate) client_id: SecretSource,
+    pub(crate) client_secret: SecretSource,
+    pub(crate) token_url: Url,
+    /// Separated by spaces.
+    pub(crate) scopes: String,
+    /// Further fields of the request.
+    pub(crate) endpoint_params: BTreeMap<String, Secret>,
+    pub(crate) timeout: Option<std::time::Duration>,
+    pub(crate) tls: TlsSettings,
+    /// A token is replaced this long before it expires.
+    pub(crate) expiry_buffer: std::time::Duration,
 }
 
 #[derive(Debug, Deserialize)]
@@ -56,8 +56,8 @@ impl Default for Written {
 }
 
 impl Settings {
-    /// Reads and checks them, without any I/O.
-    pub fn read(settings: &collector_config::Settings) -> Result<Self, Diagnostics> {
+    /// Reads and checks the settings, without I/O.
+    pub(crate) fn read(settings: &collector_config::Settings) -> Result<Self, Diagnostics> {
         let written: Written = settings.read()?;
         let mut errors = Vec::new();
         let client_id = SecretSource::read(
@@ -117,14 +117,14 @@ impl Settings {
 fn token_url(text: &str) -> Result<Url, String> {
     const EXPECTED: &str = "expected the URL of a token endpoint, such as `https://login.example.com/oauth2/token`";
     if text.is_empty() {
-        return Err(format!("it is empty, {EXPECTED}"));
+        return Err(format!("found an empty text, {EXPECTED}"));
     }
     let url = Url::parse(text).map_err(|why| format!("not a URL ({why}), {EXPECTED}"))?;
     if !matches!(url.scheme(), "https" | "http") || url.host_str().unwrap_or_default().is_empty() {
         return Err(format!("not an `https://` or `http://` URL, {EXPECTED}"));
     }
     if !url.username().is_empty() || url.password().is_some() {
-        return Err("it holds a user name or password; use `client_id` and `client_secret`".into());
+        return Err("contains a user name or password; use `client_id` and `client_secret`".into());
     }
     Ok(url)
 }

@@ -1,4 +1,4 @@
-//! The token in use, and who fetches the next one.
+//! The cache of one token, and its renewal.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -12,32 +12,32 @@ use crate::endpoint::TokenEndpoint;
 use crate::settings::Settings;
 
 /// Tokens of one client.
-pub struct Tokens {
+pub(crate) struct Tokens {
     section: String,
     settings: Settings,
     /// Set when the extension starts.
     endpoint: OnceLock<TokenEndpoint>,
-    /// Held while a token is fetched, so that those who wait share it.
+    /// Locked during a request, so that waiting exporters share the token.
     state: Mutex<State>,
-    /// How many times a token was asked for.
+    /// The number of requests.
     asked: AtomicU64,
 }
 
 #[derive(Default)]
 struct State {
     token: Option<Token>,
-    /// Why the last request brought none.
+    /// The error of the last request.
     failure: Option<AuthenticationError>,
 }
 
 struct Token {
     credentials: Arc<Credentials>,
-    /// When it is to be replaced.
+    /// Time of the replacement.
     until: Option<Instant>,
 }
 
 impl Tokens {
-    pub fn new(section: String, settings: Settings) -> Self {
+    pub(crate) fn new(section: String, settings: Settings) -> Self {
         Tokens {
             section,
             settings,
@@ -47,17 +47,17 @@ impl Tokens {
         }
     }
 
-    pub fn settings(&self) -> &Settings {
+    pub(crate) fn settings(&self) -> &Settings {
         &self.settings
     }
 
     /// Sets the token endpoint.
-    pub fn open(&self, endpoint: TokenEndpoint) {
-        // It is set once: an extension is started once.
+    pub(crate) fn open(&self, endpoint: TokenEndpoint) {
+        // An extension starts once.
         let _ = self.endpoint.set(endpoint);
     }
 
-    /// The token in use unless it is `refused` or near its end, else another one.
+    /// The cached token, or a new one if it is `refused` or near its end.
     async fn get(&self, refused: Option<&Credentials>) -> Result<Arc<Credentials>, AuthenticationError> {
         let asked = self.asked.load(Ordering::SeqCst);
         let mut state = self.state.lock().await;
@@ -67,7 +67,7 @@ impl Tokens {
         {
             return Ok(Arc::clone(&token.credentials));
         }
-        // Another one asked meanwhile. To ask again at once would multiply the requests to an endpoint in trouble.
+        // Another exporter requested a token meanwhile. A second request would only add load to a failing endpoint.
         if let (Some(failure), true) = (&state.failure, self.asked.load(Ordering::SeqCst) != asked) {
             return Err(failure.clone());
         }

@@ -1,9 +1,9 @@
-//! The client's side of TLS: which servers are trusted, and the certificate that the client presents.
+//! TLS of clients: the trusted servers, and the certificate that the client presents.
 //!
 //! * `settings`: the keys and their check, without I/O.
-//! * `material`: the files, read.
-//! * `authorities`: which server certificates are trusted.
-//! * `peers`: what rustls asks during a handshake; can be replaced while connections are made.
+//! * `material`: the contents of the files.
+//! * `authorities`: the trusted server certificates.
+//! * `peers`: the callbacks of rustls during a handshake; can be replaced while connections are made.
 //! * `reload`: reads the files again every `reload_interval`.
 
 mod authorities;
@@ -26,7 +26,7 @@ use rustls::crypto::ring;
 use material::Material;
 use peers::{Identity, Trust};
 
-/// Which protocols are offered in the handshake.
+/// The protocols offered in the handshake.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Alpn {
     /// HTTP/2, else HTTP/1.1.
@@ -37,20 +37,20 @@ pub enum Alpn {
     Http2,
 }
 
-/// The client's side of TLS, and what keeps it fresh.
+/// TLS of a client, and the task that reloads its files.
 pub struct Client {
     /// For the transport.
     pub config: ClientConfig,
-    /// To be run beside the transport, where files are read again.
+    /// Runs beside the transport if files are reloaded.
     pub reload: Option<Reload>,
 }
 
 impl TlsSettings {
-    /// Reads the files and makes the client's side of TLS. `needed` is false when no endpoint uses TLS; then a
-    /// machine without any certificates is fine.
+    /// Reads the files and configures TLS. `needed` is false if no endpoint uses TLS; then a machine without any
+    /// certificates is fine.
     ///
     /// # Errors
-    /// Which file cannot be read or does not hold what it should.
+    /// A file that cannot be read or has other contents than expected; the text names it.
     pub async fn client(&self, needed: bool, alpn: Alpn) -> Result<Client, ComponentError> {
         let provider = Arc::new(ring::default_provider());
         let material = Material::read(self, needed).await?;
@@ -73,7 +73,7 @@ impl TlsSettings {
         };
         let interval = self.reload_interval.get();
         let reload = (needed && !interval.is_zero()).then(|| {
-            // A resumed session would go on with the identity it began with.
+            // A resumed session would keep the identity of its first handshake.
             config.resumption = Resumption::disabled();
             Reload::new(self.clone(), interval, material, trust, identity, provider)
         });

@@ -1,10 +1,11 @@
 //! Interface between authenticator extensions and exporters: the headers that authenticate a request.
 //!
-//! An exporter asks for the authenticator that its setting `auth::authenticator` names while it is made
-//! ([`Provided::authenticator`](crate::storage::Provided::authenticator)), and for credentials before each request. When
-//! the backend refuses them (HTTP 401, gRPC UNAUTHENTICATED) it asks for others and sends the request once more.
+//! While an exporter is created, it looks up the authenticator in its setting `auth::authenticator`
+//! ([`Provided::authenticator`](crate::storage::Provided::authenticator)). It requests credentials before each request, and new ones
+//! once when the backend refuses them (HTTP 401, gRPC UNAUTHENTICATED).
 
 mod secret_file;
+mod source;
 
 use std::fmt;
 use std::sync::Arc;
@@ -13,10 +14,11 @@ use std::time::Duration;
 use futures_util::future::BoxFuture;
 
 pub use secret_file::{SecretFile, SecretSource};
+pub use source::{CredentialSource, SourceExtension};
 
 use collector_config::Secret;
 
-/// Headers that prove who sends a request. `Debug` shows their names only.
+/// Headers that authenticate a request. `Debug` shows their names only.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Credentials {
     headers: Vec<(String, Secret)>,
@@ -42,7 +44,7 @@ impl fmt::Debug for Credentials {
     }
 }
 
-/// Why there are no credentials. The messages contain no secret.
+/// The reason for missing credentials. The messages contain no secret.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum AuthenticationError {
     /// Transient: the token endpoint is unavailable.
@@ -63,13 +65,13 @@ pub trait Authenticator: Send + Sync {
     /// The credentials for the next request; cheap unless they have to be fetched.
     ///
     /// # Errors
-    /// If there are none. The request is kept and tried again.
+    /// Missing credentials. The request is retried.
     fn credentials(&self) -> BoxFuture<'_, Result<Arc<Credentials>, AuthenticationError>>;
 
-    /// Other credentials than those that a backend has refused; `None` if there are no others.
+    /// Other credentials than those that a backend refused; `None` if there are no others.
     ///
     /// # Errors
-    /// If they are unavailable at the moment.
+    /// Credentials that are unavailable at the moment.
     fn renew<'a>(
         &'a self,
         refused: &'a Credentials,

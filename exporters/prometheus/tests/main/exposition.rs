@@ -69,7 +69,7 @@ fn resource_and_scope_become_labels_and_target_info() {
 }
 
 #[test]
-fn what_becomes_one_series_is_added_up() {
+fn adds_up_series_with_equal_labels() {
     let of_job = |name, value, time| {
         of(
             &[("k8s.job.name", name)],
@@ -126,7 +126,7 @@ fn attributes_that_become_the_same_label_share_it() {
 }
 
 #[test]
-fn conflicts_are_told_and_the_first_one_stays() {
+fn reports_conflicts_and_keeps_the_first_metric() {
     let one = point(&[], 1, 0, 0);
     let metrics = of(
         &[],
@@ -240,7 +240,7 @@ fn every_kind_is_written() {
 }
 
 #[test]
-fn open_metrics_says_types_units_and_creation() {
+fn open_metrics_has_types_units_and_creation() {
     let (text, _) = text(&zoo(), &Options::default(), Format::OpenMetrics);
     for line in [
         "# TYPE k8s_job_failures counter",

@@ -53,7 +53,7 @@ impl Scene {
         Scene { address, sender, task }
     }
 
-    /// Sends a delta, and waits until it is in.
+    /// Sends a delta and waits for the acknowledgement.
     async fn count(&self, value: i64, second: u64) {
         let points = vec![point(&[("reason", "r")], value, second - 1, second)];
         let delta = sum(points, AggregationTemporality::Delta);
@@ -99,7 +99,7 @@ fn body(answer: (String, Vec<u8>)) -> String {
 }
 
 #[tokio::test]
-async fn totals_are_scraped_in_the_format_that_is_asked_for() {
+async fn serves_totals_in_the_requested_format() {
     let scene = Scene::new("start_at_zero: 0s\nenable_open_metrics: true").await;
     scene.count(2, 10).await;
     scene.count(3, 20).await;
@@ -140,14 +140,11 @@ async fn totals_are_scraped_in_the_format_that_is_asked_for() {
     }
     drop(scene.sender);
     scene.task.await.unwrap().unwrap();
-    assert!(
-        TcpStream::connect(scene.address).await.is_err(),
-        "nothing listens any more"
-    );
+    assert!(TcpStream::connect(scene.address).await.is_err(), "still listening");
 }
 
 #[tokio::test]
-async fn without_open_metrics_everybody_gets_text() {
+async fn serves_text_if_open_metrics_is_off() {
     let scene = Scene::new("start_at_zero: 0s").await;
     scene.count(1, 10).await;
     let (head, _) = scene.get("/metrics", "accept: application/openmetrics-text\r\n").await;
@@ -155,7 +152,7 @@ async fn without_open_metrics_everybody_gets_text() {
 }
 
 #[tokio::test]
-async fn a_long_page_is_compressed_for_those_who_take_it() {
+async fn compresses_long_pages_if_accepted() {
     let scene = Scene::new(&format!("const_labels: {{pad: {}}}", "x".repeat(2000))).await;
     scene.count(1, 10).await;
     let plain = body(scene.get("/metrics", "accept-encoding: gzip;q=0\r\n").await);
@@ -170,7 +167,7 @@ async fn a_long_page_is_compressed_for_those_who_take_it() {
 }
 
 #[tokio::test]
-async fn scrapes_are_answered_while_connections_hang() {
+async fn serves_scrapes_while_connections_hang() {
     let scene = Scene::new("").await;
     let mut hanging = Vec::new();
     for _ in 0..collector_http::server::MAX_CONNECTIONS + 1 {
@@ -198,7 +195,7 @@ async fn rejects_foreign_host_names_unless_allowed() {
 }
 
 #[tokio::test]
-async fn over_tls() {
+async fn serves_over_tls() {
     let folder = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("prometheus-tls");
     std::fs::create_dir_all(&folder).unwrap();
     let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
@@ -226,7 +223,7 @@ async fn over_tls() {
     let text = body(request(stream, "GET", "/metrics", "").await);
     assert!(text.contains("k8s_job_failures_total"), "{text}");
 
-    // What is wrong is said at the start, with the file's name.
+    // Errors on startup name the file.
     for (cert, key, part) in [
         ("none.pem", "key.pem", "cannot read the certificate"),
         ("cert.pem", "none.pem", "cannot read the key"),
@@ -242,7 +239,7 @@ async fn over_tls() {
 }
 
 #[tokio::test]
-async fn a_port_that_is_taken_is_named_with_its_setting() {
+async fn names_a_port_in_use_with_its_setting() {
     let scene = Scene::new("").await;
     let mut second = create(&format!("endpoint: {}", scene.address)).unwrap();
     let why = second.start().await.unwrap_err().to_string();

@@ -1,4 +1,4 @@
-//! What a scrape is shown of the deltas that came.
+//! Totals of deltas, as scrapes see them.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -56,7 +56,7 @@ impl Scene {
 }
 
 #[test]
-fn deltas_add_up_and_a_forgotten_series_starts_anew() {
+fn adds_deltas_and_resets_after_expiration() {
     let mut scene = Scene::new(0);
     scene.count(10, 2);
     scene.count(20, 3);
@@ -75,7 +75,7 @@ fn deltas_add_up_and_a_forgotten_series_starts_anew() {
 }
 
 #[test]
-fn a_delta_that_comes_again_is_counted_once() {
+fn counts_a_repeated_delta_once() {
     let mut scene = Scene::new(0);
     scene.count(10, 2);
     scene.count(10, 2);
@@ -83,21 +83,21 @@ fn a_delta_that_comes_again_is_counted_once() {
 }
 
 #[test]
-fn a_new_count_is_shown_as_zero_first_so_that_rate_sees_it() {
+fn a_new_count_is_zero_first() {
     let mut scene = Scene::new(60);
     scene.count(10, 1);
     assert!(scene.shown(11).starts_with("fails_total{reason=\"r\"} 0\n"));
     scene.count(30, 1);
     assert!(scene.shown(69).starts_with("fails_total{reason=\"r\"} 0\n"));
     assert!(scene.shown(70).starts_with("fails_total{reason=\"r\"} 2\n"));
-    // What was counted elsewhere was not zero when this began.
+    // A total counted elsewhere was not zero before.
     let total = sum(vec![point(&[], 9, 1, 80)], AggregationTemporality::Cumulative);
     scene.send(80, vec![metric("others", "", total)]);
     assert!(scene.shown(81).contains("others_total 9\n"), "{}", scene.shown(81));
 }
 
 #[test]
-fn a_histogram_at_zero_has_the_buckets_it_will_have() {
+fn a_histogram_at_zero_has_its_later_buckets() {
     let mut scene = Scene::new(60);
     let histogram = ExponentialHistogram {
         data_points: vec![ExponentialHistogramDataPoint {
@@ -125,7 +125,7 @@ fn a_histogram_at_zero_has_the_buckets_it_will_have() {
 }
 
 #[test]
-fn of_gauges_the_latest_is_shown_until_they_end() {
+fn serves_the_latest_gauge_until_it_ends() {
     let mut scene = Scene::new(60);
     scene.send(10, vec![gauge("pods", vec![point(&[("x", "y")], 3, 0, 10)])]);
     scene.send(20, vec![gauge("pods", vec![point(&[("x", "y")], 1, 0, 20)])]);

@@ -10,7 +10,7 @@ use opentelemetry_proto::tonic::metrics::v1::{
 use opentelemetry_proto::tonic::resource::v1::Resource;
 use prometheus_text::{Format, Options, gather, write};
 
-pub fn attributes(pairs: &[(&str, &str)]) -> Vec<KeyValue> {
+pub(crate) fn attributes(pairs: &[(&str, &str)]) -> Vec<KeyValue> {
     let pair = |(key, value): &(&str, &str)| KeyValue {
         key: (*key).into(),
         value: Some(Any {
@@ -21,7 +21,7 @@ pub fn attributes(pairs: &[(&str, &str)]) -> Vec<KeyValue> {
     pairs.iter().map(pair).collect()
 }
 
-pub fn point(pairs: &[(&str, &str)], value: i64, start: u64, time: u64) -> NumberDataPoint {
+pub(crate) fn point(pairs: &[(&str, &str)], value: i64, start: u64, time: u64) -> NumberDataPoint {
     NumberDataPoint {
         attributes: attributes(pairs),
         start_time_unix_nano: start * 1_000_000_000,
@@ -31,7 +31,7 @@ pub fn point(pairs: &[(&str, &str)], value: i64, start: u64, time: u64) -> Numbe
     }
 }
 
-pub fn metric(name: &str, unit: &str, data: Data) -> Metric {
+pub(crate) fn metric(name: &str, unit: &str, data: Data) -> Metric {
     Metric {
         name: name.into(),
         unit: unit.into(),
@@ -41,7 +41,7 @@ pub fn metric(name: &str, unit: &str, data: Data) -> Metric {
     }
 }
 
-pub fn sum(points: Vec<NumberDataPoint>, temporality: AggregationTemporality) -> Data {
+pub(crate) fn sum(points: Vec<NumberDataPoint>, temporality: AggregationTemporality) -> Data {
     Data::Sum(Sum {
         data_points: points,
         aggregation_temporality: temporality as i32,
@@ -49,15 +49,15 @@ pub fn sum(points: Vec<NumberDataPoint>, temporality: AggregationTemporality) ->
     })
 }
 
-pub fn counter(name: &str, points: Vec<NumberDataPoint>) -> Metric {
+pub(crate) fn counter(name: &str, points: Vec<NumberDataPoint>) -> Metric {
     metric(name, "{job}", sum(points, AggregationTemporality::Cumulative))
 }
 
-pub fn gauge(name: &str, points: Vec<NumberDataPoint>) -> Metric {
+pub(crate) fn gauge(name: &str, points: Vec<NumberDataPoint>) -> Metric {
     metric(name, "", Data::Gauge(Gauge { data_points: points }))
 }
 
-pub fn of(resource: &[(&str, &str)], scope: &str, metrics: Vec<Metric>) -> ResourceMetrics {
+pub(crate) fn of(resource: &[(&str, &str)], scope: &str, metrics: Vec<Metric>) -> ResourceMetrics {
     ResourceMetrics {
         resource: Some(Resource {
             attributes: attributes(resource),
@@ -76,7 +76,7 @@ pub fn of(resource: &[(&str, &str)], scope: &str, metrics: Vec<Metric>) -> Resou
 }
 
 /// The text for metrics, and what was left out.
-pub fn text(metrics: &[ResourceMetrics], options: &Options, format: Format) -> (String, Vec<String>) {
+pub(crate) fn text(metrics: &[ResourceMetrics], options: &Options, format: Format) -> (String, Vec<String>) {
     let gathered = gather(metrics, options);
     let mut text = String::new();
     write(&mut text, &gathered.families, format, false);
@@ -84,6 +84,6 @@ pub fn text(metrics: &[ResourceMetrics], options: &Options, format: Format) -> (
 }
 
 /// The lines that are samples.
-pub fn samples(text: &str) -> Vec<&str> {
+pub(crate) fn samples(text: &str) -> Vec<&str> {
     text.lines().filter(|line| !line.starts_with('#')).collect()
 }
