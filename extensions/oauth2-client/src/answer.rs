@@ -152,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn tokens_are_read() {
+    fn parses_tokens() {
         for (body, authorization, seconds) in [
             (
                 r#"{"access_token": "t", "token_type": "bearer", "expires_in": 60}"#,

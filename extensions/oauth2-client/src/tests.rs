@@ -285,7 +285,7 @@ async fn wrong_secret_is_refused_and_a_new_one_in_the_file_is_used() {
 }
 
 #[test]
-fn wrong_settings_are_named_without_the_secret() {
+fn names_invalid_settings_without_the_secret() {
     let with = |more: &str| format!("client_id: a\nclient_secret: hunter2\ntoken_url: https://h/token\n{more}");
     for (yaml, expected) in [
         (
