@@ -294,13 +294,13 @@ fn names_invalid_settings_without_the_secret() {
         ),
         (
             "client_id: a\nclient_secret: hunter2".to_owned(),
-            "token_url: it is empty",
+            "token_url: found an empty text",
         ),
         (with("").replace("https://h/token", "h/token"), "token_url: not a URL"),
         (with("").replace("https://h", "ftp://h"), "token_url: not an `https://`"),
         (
             with("").replace("https://h", "https://a:hunter2@h"),
-            "holds a user name or password",
+            "contains a user name or password",
         ),
         (with("scopes: [a b]"), "scopes::0: a scope contains no spaces"),
         (with("endpoint_params: {grant_type: x}"), "is set by the extension"),
