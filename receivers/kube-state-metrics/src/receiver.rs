@@ -76,7 +76,7 @@ impl Receiver for KubeStateReceiver {
     }
 }
 
-/// What the receiver lacks without objects of a kind.
+/// The metrics that are missing without objects of a kind.
 fn loss(kind: Kind) -> &'static str {
     match kind {
         Kind::CronJobs => "metrics of CronJobs will be missing",

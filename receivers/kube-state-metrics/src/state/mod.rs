@@ -86,7 +86,7 @@ impl KubeState {
         self.pending.extend(self.objects.keys().cloned());
     }
 
-    /// Whether there are objects to send.
+    /// True if there are objects to send.
     pub fn is_pending(&self) -> bool {
         !self.pending.is_empty()
     }
