@@ -241,7 +241,7 @@ async fn names_a_compressed_reply() {
     running.until(|status| status.reason().is_some()).await;
     assert_eq!(
         running.status().reason(),
-        Some("jobs of the cluster: cannot read the reply: content encoding \"gzip\" was not asked for")
+        Some("jobs of the cluster: cannot read the reply: found content encoding \"gzip\", expected none")
     );
 }
 
