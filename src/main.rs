@@ -16,7 +16,7 @@ use std::process::ExitCode;
 
 use cli::{Cli, Command};
 use commands::Failure;
-use commands::explain::Answer;
+use commands::explain::ExplainAnswer;
 
 fn main() -> ExitCode {
     // One TLS implementation for everything in the process; kube and reqwest pick it up from here.
@@ -37,8 +37,8 @@ fn main() -> ExitCode {
         Some(Command::Record(args)) => commands::record::record(&args),
         Some(Command::Explain(args)) => match commands::explain::explain(&args) {
             // That a Job failed is an answer, not an error.
-            Ok(Answer::Failed) => return ExitCode::from(1),
-            Ok(Answer::NoneFailed) => Ok(()),
+            Ok(ExplainAnswer::Failed) => return ExitCode::from(1),
+            Ok(ExplainAnswer::NoneFailed) => Ok(()),
             Err(failure) => Err(failure),
         },
     };

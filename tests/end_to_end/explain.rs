@@ -91,8 +91,8 @@ async fn the_articles_job_says_that_its_pods_are_gone() {
         &ran.out,
         &[
             "default/deadline-exceeded-test-job  Failed  DeadlineExceeded\n",
-            "Its Pods are gone (the Job controller deletes those that run when the time is over)",
-            "  log:      none: no Pod of the Job exists any more\n",
+            "Its Pods are deleted (the Job controller deletes running Pods at the deadline)",
+            "  log:      none: no Pod of the Job exists\n",
         ],
     );
     // Lost evidence is not invented.
@@ -110,7 +110,7 @@ async fn reports_events_of_a_deleted_pod() {
     assert_eq!(ran.code, Some(1));
     assert_contains(
         &ran.out,
-        &["is gone; an Event tells: Failed: Failed to pull image \"registry.example"],
+        &["is deleted; it left an Event: Failed: Failed to pull image \"registry.example"],
     );
 }
 
@@ -129,7 +129,7 @@ async fn old_evidence_is_said_to_be_gone() {
     assert_eq!(ran.code, Some(1));
     assert_contains(
         &ran.out,
-        &["note:     Events older than about an hour are gone; the cause may be broader"],
+        &["note:     Events older than about an hour are deleted; the cause may be broader"],
     );
 }
 
@@ -219,7 +219,7 @@ async fn the_runs_of_a_cronjob_come_newest_first() {
 
     let ran = cluster.run(&format!("explain {name} -n {namespace}")).await;
     assert_eq!(ran.code, Some(2));
-    let hint = format!("there is a CronJob of that name: ask for cronjob/{name}");
+    let hint = format!("a CronJob of that name exists: use cronjob/{name}");
     assert_contains(&ran.err, &[&hint]);
 
     for job in store.list(Resource::Jobs) {
@@ -228,7 +228,7 @@ async fn the_runs_of_a_cronjob_come_newest_first() {
     }
     let ran = cluster.run(&format!("explain cj/{name} -n {namespace}")).await;
     assert_eq!(ran.code, Some(2));
-    assert_contains(&ran.err, &["none of the runs of CronJob", "failedJobsHistoryLimit"]);
+    assert_contains(&ran.err, &["no run of CronJob", "failedJobsHistoryLimit"]);
 }
 
 #[tokio::test]
@@ -267,7 +267,7 @@ async fn a_job_that_is_not_found_is_looked_for() {
     assert_eq!((ran.code, &*ran.out), (Some(2), ""));
     assert_contains(
         &ran.err,
-        &["no Job \"invoice-export\" in namespace \"default\"; there is one in -n billing"],
+        &["no Job \"invoice-export\" in namespace \"default\"; one exists in -n billing"],
     );
 
     let ran = cluster.run("explain no-such-job").await;
@@ -286,7 +286,7 @@ async fn a_job_that_is_not_found_is_looked_for() {
     assert_eq!(ran.code, Some(2));
     assert_contains(
         &ran.err,
-        &["its Events still tell:", "  BackoffLimitExceeded: Job has reached"],
+        &["its latest Events:", "  BackoffLimitExceeded: Job has reached"],
     );
 
     let ran = cluster.run("explain cj/no-such").await;

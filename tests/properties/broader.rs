@@ -177,30 +177,29 @@ pub fn allows(table: &[Row], known: Cause, found: Cause) -> bool {
 fn page() -> String {
     let mut page = String::from(
         "# When evidence is missing\n\n\
-         A cause is given only on evidence. Where that is missing, a broader cause stands instead, or `Unknown`, never another\n\
-         specific one; outcome and reason stay, because they stand in the Job itself. These tables are the ones that\n\
-         `tests/properties` holds every recording to; a cause that is in none of them stays what it is or becomes `Unknown`.\n\n\
-         What does not matter at all: the order between Jobs, CronJobs, Pods and Events, as long as all arrives within\n\
-         `settle_time` of the verdict; anything that is said twice; clocks of nodes that are a minute off; conditions that\n\
-         are not `True`.\n",
+         A cause needs proof. Without it the event has a broader cause or `Unknown`, never another specific one; outcome and\n\
+         reason stay, because the Job itself contains them. `tests/properties` checks every recording against these tables; a\n\
+         cause in none of them stays the same or becomes `Unknown`.\n\n\
+         These never change a verdict: the order of Jobs, CronJobs, Pods and Events, if all arrive within `settle_time` of the\n\
+         verdict; repeated updates; clocks of nodes that are a minute off; conditions that are not `True`.\n",
     );
     for (title, text, table) in [
         (
             "Without Events",
-            "Events may not be read, have expired (after an hour, by default), or were dropped by a busy cluster.",
+            "Listing Events is forbidden, or they have expired (after an hour, by default), or were dropped by a busy cluster.",
             WITHOUT_EVENTS.as_slice(),
         ),
         (
             "Joined late",
             "The collector started, or was cut off, while the Job ran: what it lists is the last version of each object. The\n\
              event then says `k8s.job.evidence.quality: partial`. A Job that was gone by then is reported as `Deleted`, unless\n\
-             an Event still tells its verdict. Of Events that have expired the table above holds.",
+             an Event still contains its verdict. For expired Events the table above applies.",
             &[JOINED_LATE.as_slice(), &JOINED_LATE_WITHOUT_EVENTS].concat(),
         ),
         (
-            "Absent, or not understood",
-            "A field is absent, or says what no rule knows: a newer Kubernetes, another manager of Jobs, a message in other\n\
-             words.",
+            "Absent or unknown",
+            "A field is absent, or has a value unknown to the rules: a newer Kubernetes, another manager of Jobs, a reworded\n\
+             message.",
             &NOT_UNDERSTOOD,
         ),
     ] {

@@ -9,11 +9,12 @@ use job_judge::CAUSES;
 fn page() -> String {
     let mut page = String::from(
         "# Causes\n\n\
-         `reason` is what the Job controller wrote; `cause` is why it came to that, from this closed set. A cause is given\n\
-         only on evidence: where evidence is missing, a broader one is given and the event says\n\
-         `k8s.job.evidence.quality: partial`.\n\n\
-         This page is made from the table in `jobs/judge/src/cause.rs`; a test keeps the two the same.\n\n\
-         | cause | category | can a retry help? | meaning | evidence | what to do |\n|---|---|---|---|---|---|\n",
+         The Job controller writes the `reason` of a failed Job. Its `cause` comes from this closed set, and needs proof:\n\
+         without it the event has a broader cause and `k8s.job.evidence.quality: partial`\n\
+         ([When evidence is missing](evidence.md)).\n\n\
+         This page is generated from the table in `jobs/judge/src/cause.rs`. [Add a cause in four steps](add-a-cause.md)\n\
+         describes how to extend it.\n\n\
+         | cause | category | can a retry help? | meaning | proof | next step |\n|---|---|---|---|---|---|\n",
     );
     for row in CAUSES {
         let cell = |text: &str| text.replace('|', "\\|");
@@ -33,7 +34,7 @@ fn page() -> String {
 }
 
 #[test]
-fn the_page_is_the_table() {
+fn the_page_shows_the_table() {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/causes.md");
     let page = page();
     if std::env::var_os("UPDATE_DOCS").is_some() {

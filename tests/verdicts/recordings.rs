@@ -62,7 +62,7 @@ fn enriched(evidence: &Evidence) -> LogRecord {
 }
 
 #[test]
-fn every_job_is_judged_as_a_person_would() {
+fn every_recorded_job_has_its_verdict() {
     let mut recordings = 0;
     let mut wrong = Vec::new();
     for (name, recording) in expected().as_object().unwrap() {
@@ -96,8 +96,8 @@ fn every_job_is_judged_as_a_person_would() {
 }
 
 #[test]
-fn without_events_no_cause_becomes_a_wrong_one() {
-    // A cause that only Events show becomes a broader one; every other cause stays.
+fn without_events_causes_become_broader() {
+    // Causes proven only by Events become broader; every other cause stays.
     let broader: BTreeMap<&str, &str> = [
         ("backoff-liveness", "Killed"),
         ("deadline-missing-secret-volume", "SlowStart"),
@@ -154,7 +154,7 @@ fn victims_of_the_verdict_are_no_failed_attempts() {
 }
 
 #[test]
-fn reports_failed_attempts_of_a_completed_job() {
+fn a_completed_job_reports_its_failed_attempts() {
     let (evidence, judgement) = only_job_of("success-after-retry");
     assert_eq!(judgement.attempt_failures, [(Cause::NonZeroExit, 1)].into());
     assert_eq!(
@@ -170,7 +170,7 @@ fn reports_failed_attempts_of_a_completed_job() {
 }
 
 #[test]
-fn the_first_job_is_explained_with_its_numbers() {
+fn a_job_past_its_deadline_is_explained() {
     let (evidence, judgement) = only_job_of("deadline-seed");
     assert_eq!(
         judgement.summary,

@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use job_judge::{Cause, Judgement, Quality};
 
-/// Writes a judgement into its event, over what stands there.
+/// Writes a judgement into its event, in place of an earlier one.
 pub fn write(record: &mut LogRecord, judgement: &Judgement) {
     let attributes = &mut record.attributes;
     set(attributes, text(attr::OUTCOME, judgement.outcome.as_str()));
@@ -65,7 +65,7 @@ pub fn write(record: &mut LogRecord, judgement: &Judgement) {
     });
 }
 
-/// Writes into an event whose evidence cannot be read what can be said without it: that the cause is unknown.
+/// Writes the cause `Unknown` into an event with unreadable evidence.
 pub fn write_unjudged(record: &mut LogRecord) {
     let attributes = &mut record.attributes;
     if attribute(attributes, attr::OUTCOME).as_deref() == Some(Outcome::Failed.as_str()) {
@@ -83,7 +83,7 @@ pub fn write_unjudged(record: &mut LogRecord) {
     set(attributes, text(attr::EVIDENCE_QUALITY, Quality::Partial.as_str()));
 }
 
-/// Sets each attribute, or removes it where there is nothing to say.
+/// Sets each attribute, or removes it if it has no value.
 fn write_texts(attributes: &mut Vec<KeyValue>, texts: &[(&str, Option<&str>)]) {
     for (name, value) in texts {
         match value {

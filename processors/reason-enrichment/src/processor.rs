@@ -13,15 +13,15 @@ use tracing::warn;
 use crate::encode;
 use job_judge::judge;
 
-/// The largest evidence that an event keeps, bytes. Backends refuse a record that is too large (many at 1 MB), and a Job
-/// with hundreds of failed Pods must not lose its event for that.
+/// The largest evidence that an event keeps, bytes. Backends refuse larger records (many at 1 MB), and a Job with hundreds
+/// of failed Pods must not lose its event.
 const MAX_EVIDENCE: usize = 256 * 1024;
 
 /// Settings of the processor.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 struct Settings {
-    /// Whether the event keeps the evidence it was judged by, as attribute `k8s.job.evidence`.
+    /// Keeps the evidence in the event, as attribute `k8s.job.evidence`.
     keep_evidence: bool,
 }
 
@@ -31,7 +31,7 @@ impl Default for Settings {
     }
 }
 
-/// Judges the events `k8s.job.finished` that pass; everything else passes untouched.
+/// Judges the events `k8s.job.finished`; everything else passes unchanged.
 #[derive(Debug)]
 pub struct ReasonEnrichment {
     keep_evidence: bool,
@@ -55,14 +55,14 @@ fn create(create: &Create<'_>) -> Result<Box<dyn Processor>, Diagnostics> {
 }
 
 impl ReasonEnrichment {
-    /// A processor that leaves the evidence in the events, or takes it out.
+    /// A processor that keeps the evidence in the events, or removes it.
     pub fn new(keep_evidence: bool) -> Self {
         ReasonEnrichment { keep_evidence }
     }
 
     fn enrich(&self, record: &mut LogRecord) {
         let attributes = &record.attributes;
-        // Judged before, by a processor that took the evidence out.
+        // Judged before, by a processor that removed the evidence.
         if otlp::find(attributes, attr::EVIDENCE).is_none() && otlp::find(attributes, attr::FAILURE_CAUSE).is_some() {
             return;
         }
@@ -77,14 +77,14 @@ impl ReasonEnrichment {
             }
             Err(error) => {
                 let uid = otlp::find_text(&record.attributes, attr::RECORD_UID).unwrap_or_default();
-                warn!(job_uid = uid, %error, "cannot judge an event of a finished Job; it passes on with cause Unknown");
+                warn!(job_uid = uid, %error, "cannot judge the event of a finished Job: unreadable evidence; exporting it with cause Unknown");
                 encode::write_unjudged(record);
             }
         }
     }
 }
 
-/// Takes out evidence that is too large to be sent, and leaves its size.
+/// Replaces evidence that is too large for a backend by its size.
 fn omit_large_evidence(record: &mut LogRecord) {
     let size = otlp::find(&record.attributes, attr::EVIDENCE).map_or(0, Message::encoded_len);
     if size > MAX_EVIDENCE {
@@ -96,7 +96,7 @@ fn omit_large_evidence(record: &mut LogRecord) {
 
 impl Processor for ReasonEnrichment {
     fn process(&mut self, mut batch: Batch) -> Option<Batch> {
-        // A batch that others look at too is copied only if there is something to change.
+        // A batch shared with other pipelines is copied only for a change.
         if holds_events(&batch.payload)
             && let Payload::Logs(resources) = batch.payload_mut()
         {
@@ -181,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn judging_twice_changes_nothing_and_adds_no_attribute_twice() {
+    fn judging_twice_changes_nothing() {
         let once = process(true, vec![failed_event()]);
         assert_eq!(process(true, once.clone()), once);
         let record = &once[0].scope_logs[0].log_records[0];
@@ -195,14 +195,14 @@ mod tests {
     }
 
     #[test]
-    fn the_evidence_is_left_out_on_demand() {
+    fn keep_evidence_false_removes_the_evidence() {
         let record = &process(false, vec![failed_event()])[0].scope_logs[0].log_records[0];
         assert!(otlp::find(&record.attributes, attr::EVIDENCE).is_none());
         assert_eq!(text(record, attr::FAILURE_CATEGORY), Some("unknown"));
     }
 
     #[test]
-    fn evidence_too_large_for_backends_is_judged_and_left_out() {
+    fn large_evidence_is_judged_and_removed() {
         let large = Event {
             message: "x".repeat(MAX_EVIDENCE).into(),
             ..Default::default()
@@ -220,7 +220,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_judged_before_and_has_no_evidence_any_more_stays() {
+    fn an_event_judged_before_without_evidence_is_unchanged() {
         let mut judged = process(false, vec![failed_event()]);
         let record = &mut judged[0].scope_logs[0].log_records[0];
         otlp::set(&mut record.attributes, otlp::text(attr::FAILURE_CAUSE, "OutOfMemory"));
@@ -228,7 +228,7 @@ mod tests {
     }
 
     #[test]
-    fn evidence_that_cannot_be_read_loses_no_record() {
+    fn unreadable_evidence_gives_cause_unknown() {
         let mut resource = failed_event();
         let record = &mut resource.scope_logs[0].log_records[0];
         otlp::set(&mut record.attributes, otlp::text(attr::EVIDENCE, "not a map"));
@@ -243,7 +243,7 @@ mod tests {
     }
 
     #[test]
-    fn other_records_pass_untouched_and_uncopied() {
+    fn other_records_pass_without_a_copy() {
         let other = ResourceLogs {
             scope_logs: vec![ScopeLogs {
                 log_records: vec![LogRecord {
@@ -261,7 +261,7 @@ mod tests {
     }
 
     #[test]
-    fn settings_are_read_and_a_wrong_key_is_named() {
+    fn an_unknown_key_is_an_error() {
         let create = |yaml: &str| {
             let id = ComponentId {
                 type_name: "reason_enrichment".into(),

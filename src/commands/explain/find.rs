@@ -1,4 +1,4 @@
-//! What to ask the API server for: the Jobs, and what belongs to them.
+//! The lists that `explain` reads from the API server: the Jobs, their Pods, CronJobs and Events.
 
 use escape::Escaped;
 use jiff::{SignedDuration, Timestamp};
@@ -11,26 +11,22 @@ use job_watch::watch::request::{NODE_EVENTS, Target};
 use job_watch::{Kind, Object, Source};
 use kube::Client;
 
-/// Up to so many objects their Events are asked for one by one; of more, those of all objects of the kind.
+/// Events are listed object by object up to this number of objects, else for all objects of the kind.
 const ONE_BY_ONE: usize = 8;
-/// How many UIDs a selector holds; it is part of the URL.
+/// The most UIDs in a selector, which is part of the URL.
 const SELECTED: usize = 50;
 
-/// The message for a person who could not be answered.
-pub type Problem = String;
-
-/// Where to look.
+/// Where to look. Errors are messages for a person.
 #[derive(Clone, Copy)]
 pub struct Finder<'a> {
-    /// How to reach the API server.
     pub client: &'a Client,
     /// The namespace; `None` for all.
     pub namespace: Option<&'a str>,
 }
 
 impl Finder<'_> {
-    /// The Job of that name and what belongs to it.
-    pub async fn job(self, name: &str) -> Result<Snapshot, Problem> {
+    /// The Job of that name, with its Pods, CronJob and Events.
+    pub async fn job(self, name: &str) -> Result<Snapshot, String> {
         let mut snapshot = Snapshot::default();
         self.read(&mut snapshot, Kind::Jobs, "", &named(name)).await?;
         let Some(job) = snapshot.jobs().next() else {
@@ -44,8 +40,8 @@ impl Finder<'_> {
         Ok(snapshot)
     }
 
-    /// The runs that still exist of the CronJob of that name, and what belongs to them.
-    pub async fn cronjob(self, name: &str) -> Result<Snapshot, Problem> {
+    /// The runs of a CronJob that still exist, with their Pods and Events.
+    pub async fn cronjob(self, name: &str) -> Result<Snapshot, String> {
         let mut snapshot = Snapshot::default();
         self.read(&mut snapshot, Kind::CronJobs, "", &named(name)).await?;
         self.read(&mut snapshot, Kind::Jobs, "", "").await?;
@@ -58,13 +54,12 @@ impl Finder<'_> {
             let place = self.place();
             return Err(match snapshot.count(Kind::CronJobs) {
                 0 if snapshot.forbidden.contains(&Kind::CronJobs) => format!(
-                    "no Job of a CronJob {name:?} in {place}, and CronJobs may not be listed, so it may exist or not"
+                    "no Job of a CronJob {name:?} in {place}; listing CronJobs is forbidden, so the CronJob may exist"
                 ),
                 0 => format!("no CronJob {name:?} in {place}; `kubectl get cronjobs -A` lists all"),
                 _ => format!(
-                    "none of the runs of CronJob {name:?} in {place} exists any more, or it has not run yet: its \
-                     successfulJobsHistoryLimit and failedJobsHistoryLimit say how many are kept, and \
-                     ttlSecondsAfterFinished for how long"
+                    "no run of CronJob {name:?} in {place} exists: all are deleted, or it has not run yet \
+                     (successfulJobsHistoryLimit, failedJobsHistoryLimit and ttlSecondsAfterFinished limit finished runs)"
                 ),
             });
         }
@@ -72,9 +67,8 @@ impl Finder<'_> {
         Ok(snapshot)
     }
 
-    /// The Jobs that failed, at `now` not longer ago than `since`, and what belongs to them. Also how many Jobs were
-    /// looked at.
-    pub async fn all_failed(self, since: Option<SignedDuration>, now: Timestamp) -> Result<(Snapshot, usize), Problem> {
+    /// The Jobs that failed at most `since` before `now`, with their Pods, CronJobs and Events; and the number of all Jobs.
+    pub async fn all_failed(self, since: Option<SignedDuration>, now: Timestamp) -> Result<(Snapshot, usize), String> {
         let mut snapshot = Snapshot::default();
         self.read(&mut snapshot, Kind::Jobs, "", "").await?;
         let looked_at = snapshot.count(Kind::Jobs);
@@ -91,7 +85,7 @@ impl Finder<'_> {
     }
 
     /// The Pods of the Jobs in the snapshot, and the Events about both.
-    async fn belongings(self, snapshot: &mut Snapshot) -> Result<(), Problem> {
+    async fn belongings(self, snapshot: &mut Snapshot) -> Result<(), String> {
         let jobs: Vec<(String, i64)> = snapshot
             .jobs()
             .map(|job| {
@@ -116,7 +110,7 @@ impl Finder<'_> {
             .collect();
         let some_are_gone = i64::try_from(pods.len()).is_ok_and(|count| count < expected.max(1));
         if some_are_gone {
-            // Their UIDs are not known; their Events may still be there.
+            // Deleted Pods have unknown UIDs, but their Events may still exist.
             self.events_of_kind(snapshot, Kind::PodEvents).await?;
         } else {
             self.events_of(snapshot, Kind::PodEvents, &pods).await?;
@@ -124,9 +118,9 @@ impl Finder<'_> {
         self.node_events(snapshot).await
     }
 
-    /// What nodes say of kills, if a container was killed and its runtime does not say why. Nodes have no namespace;
-    /// their Events stand in `default`.
-    async fn node_events(self, snapshot: &mut Snapshot) -> Result<(), Problem> {
+    /// Events of nodes about kills, if a container was killed and its runtime does not report why. Nodes have no namespace;
+    /// their Events are in `default`.
+    async fn node_events(self, snapshot: &mut Snapshot) -> Result<(), String> {
         let mut pods = snapshot.objects.get(&Kind::Pods).into_iter().flatten();
         if !pods.any(|pod| matches!(pod, Object::Pod(pod) if was_killed(pod))) {
             return Ok(());
@@ -138,7 +132,7 @@ impl Finder<'_> {
         nowhere.read(snapshot, Kind::NodeEvents, "", NODE_EVENTS).await
     }
 
-    async fn events_of(self, snapshot: &mut Snapshot, kind: Kind, uids: &[String]) -> Result<(), Problem> {
+    async fn events_of(self, snapshot: &mut Snapshot, kind: Kind, uids: &[String]) -> Result<(), String> {
         if uids.len() > ONE_BY_ONE {
             return self.events_of_kind(snapshot, kind).await;
         }
@@ -149,7 +143,7 @@ impl Finder<'_> {
         Ok(())
     }
 
-    async fn events_of_kind(self, snapshot: &mut Snapshot, kind: Kind) -> Result<(), Problem> {
+    async fn events_of_kind(self, snapshot: &mut Snapshot, kind: Kind) -> Result<(), String> {
         let fields = match kind {
             Kind::PodEvents => "involvedObject.kind=Pod,type=Warning",
             _ => "involvedObject.kind=Job",
@@ -157,7 +151,7 @@ impl Finder<'_> {
         self.read(snapshot, kind, "", fields).await
     }
 
-    async fn read(self, snapshot: &mut Snapshot, kind: Kind, labels: &str, fields: &str) -> Result<(), Problem> {
+    async fn read(self, snapshot: &mut Snapshot, kind: Kind, labels: &str, fields: &str) -> Result<(), String> {
         let target = self.target(kind, labels, fields);
         snapshot
             .read(self.client, &target)
@@ -174,8 +168,8 @@ impl Finder<'_> {
         }
     }
 
-    /// Says that there is no such Job, and where it may be looked for instead.
-    async fn no_job(self, name: &str) -> Problem {
+    /// The error for a missing Job, with other places to look.
+    async fn no_job(self, name: &str) -> String {
         let mut problem = format!("no Job {name:?} in {}", self.place());
         let mut others = Snapshot::default();
         let everywhere = Finder {
@@ -183,7 +177,7 @@ impl Finder<'_> {
             ..self
         };
         let fields = named(name);
-        // Only help: what is refused here is left out.
+        // Only a hint: errors are ignored.
         let _ = others
             .read(self.client, &everywhere.target(Kind::Jobs, "", &fields))
             .await;
@@ -204,15 +198,15 @@ impl Finder<'_> {
         events.sort_by_key(|event| event.last_timestamp.or(event.event_time));
         let namespaces: Vec<&str> = others.jobs().map(|job| &*job.metadata.namespace).collect();
         if others.count(Kind::CronJobs) > 0 {
-            problem.push_str(&format!("; there is a CronJob of that name: ask for cronjob/{name}"));
+            problem.push_str(&format!("; a CronJob of that name exists: use cronjob/{name}"));
         } else if !namespaces.is_empty() {
-            problem.push_str(&format!("; there is one in -n {}", Escaped(namespaces.join(", -n "))));
+            problem.push_str(&format!("; one exists in -n {}", Escaped(namespaces.join(", -n "))));
         } else if !events.is_empty() {
             problem.push_str(
                 ". It was deleted (by hand, by its ttlSecondsAfterFinished or by its CronJob's history limit); its \
-                 Events still tell:",
+                 latest Events:",
             );
-            // Of several Jobs that had the name, the latest.
+            // The latest of several Jobs with the name.
             let uid = events.last().map(|event| event.involved_object.uid.clone());
             events.retain(|event| Some(&event.involved_object.uid) == uid.as_ref());
             for event in &events[events.len().saturating_sub(5)..] {
@@ -220,12 +214,12 @@ impl Finder<'_> {
                 problem.push_str(&format!("\n  {reason}: {message}"));
             }
         } else {
-            problem.push_str("; it may have been deleted, or `kubectl get jobs -A` shows where it is");
+            problem.push_str("; it may have been deleted; `kubectl get jobs -A` lists all Jobs");
         }
         problem
     }
 
-    /// The place that was looked at, for messages.
+    /// The searched place, for messages.
     pub fn place(self) -> String {
         match self.namespace {
             Some(namespace) => format!("namespace {namespace:?}"),
@@ -234,7 +228,7 @@ impl Finder<'_> {
     }
 }
 
-/// Whether a container of the Pod ended with SIGKILL, and not for its own memory limit.
+/// True if a container of the Pod ended with SIGKILL, and not for its own memory limit.
 fn was_killed(pod: &Pod) -> bool {
     let PodStatus {
         init_container_statuses,
@@ -253,15 +247,15 @@ fn named(name: &str) -> String {
     format!("metadata.name={name}")
 }
 
-/// Whether the Job has failed, not longer ago than `since`; one that does not say when is taken in.
+/// True if the Job failed at most `since` before `now`, or at an unknown time.
 fn failed_since(job: &Job, since: Option<SignedDuration>, now: Timestamp) -> bool {
     let job = job.to_evidence();
     let age = job.decided_at().map(|at| now.duration_since(at));
     job.outcome() == Outcome::Failed && since.is_none_or(|since| age.is_none_or(|age| age <= since))
 }
 
-/// Why a list is unavailable, and what to do.
-fn problem(target: &Target, refusal: &WatchError) -> Problem {
+/// The message for a failed list, with the next step.
+fn problem(target: &Target, refusal: &WatchError) -> String {
     let what = target.describe();
     match refusal {
         WatchError::Status { code: 403, message, .. } => format!(

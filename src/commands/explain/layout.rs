@@ -2,15 +2,15 @@
 
 use job_event::Outcome;
 
-/// Narrower than this no line can be read; then lines are left as they are.
+/// On a narrower terminal lines stay whole.
 const NARROWEST: usize = 30;
 
 /// The capabilities of the terminal.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Layout {
-    /// How many characters fit on a line; `None` for any number.
+    /// The characters of a line; `None` for any number.
     pub width: Option<usize>,
-    /// Whether to use ANSI colours.
+    /// ANSI colours.
     pub colour: bool,
 }
 
@@ -47,15 +47,14 @@ fn code(outcome: Outcome) -> &'static str {
     }
 }
 
-/// Breaks a line of a report at spaces; what follows the first piece is indented as its text is. Rows of a table,
-/// which are indented by four, and the first line, which is not indented, stay whole: they are to be searched and
-/// copied.
+/// Breaks a line of a report at spaces and indents the rest like its text. Rows of a table, which are indented by four, and
+/// the first line, which is not indented, stay whole, so that they can be searched and copied.
 fn wrap(line: &str, width: usize) -> Vec<String> {
     let indent = line.len() - line.trim_start_matches(' ').len();
     if indent != 2 || line.chars().count() <= width {
         return vec![line.to_owned()];
     }
-    // `  cause:    text`: the text goes on below itself.
+    // `  cause:    text`: the text continues below itself.
     let label = ["cause:    ", "next:     ", "evidence: ", "note:     ", "log:      "];
     let label = label.iter().find(|label| line[indent..].starts_with(**label));
     let indent = indent + label.map_or(0, |label| label.len());
@@ -86,7 +85,7 @@ mod tests {
 
     const REPORT: &str = "shop/a  Failed  DeadlineExceeded\n  cause:    ImagePull (configuration), retry helps: no\n  \
                           The image “no/such:1” could not be pulled, and so it never started.\n    \
-                          attempt  container  exit  ended                 why\n  next:     Fix the image's name.\n";
+                          attempt  container  exit  ended                 result\n  next:     Fix the image's name.\n";
 
     #[test]
     fn sentences_are_wrapped_and_tables_are_not() {
@@ -98,7 +97,7 @@ mod tests {
             layout.lay_out(REPORT, Outcome::Failed),
             "shop/a  Failed  DeadlineExceeded\n  cause:    ImagePull (configuration),\n            retry helps: no\n  \
              The image “no/such:1” could not be\n  pulled, and so it never started.\n    \
-             attempt  container  exit  ended                 why\n  next:     Fix the image's name.\n"
+             attempt  container  exit  ended                 result\n  next:     Fix the image's name.\n"
         );
     }
 

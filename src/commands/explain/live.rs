@@ -1,4 +1,4 @@
-//! `explain` of a cluster: one look at what its API server holds now.
+//! `explain` of a cluster, from the objects that exist now.
 
 use std::cmp::Reverse;
 
@@ -13,17 +13,17 @@ use job_watch::snapshot::Snapshot;
 use kube::Client;
 
 use super::find::Finder;
-use super::notes::Lost;
-use super::{Answer, Explained, Output, answer, logs, notes};
+use super::notes::DeletedPods;
+use super::{ExplainAnswer, Explained, Report, answer, logs, notes};
 use crate::cli::{ClusterArgs, ExplainArgs, Format, Target};
 use crate::commands::{Failure, print, runtime};
 use crate::terminal::note;
 
-/// Explains what the command line asks for.
-pub fn explain(args: &ExplainArgs) -> Result<Answer, Failure> {
+/// Explains the Jobs named on the command line.
+pub fn explain(args: &ExplainArgs) -> Result<ExplainAnswer, Failure> {
     if args.logs && args.output == Format::Json {
         return Err(Failure::CouldNotTell(
-            "--logs is for people; leave -o json away, or --logs".into(),
+            "--logs requires text output; remove -o json or --logs".into(),
         ));
     }
     runtime()?.block_on(look(args, Timestamp::now()))
@@ -37,10 +37,10 @@ pub async fn client(cluster: &ClusterArgs) -> Result<Client, String> {
     let connected = connect(AuthType::Auto, kubeconfig.as_deref(), context.as_deref()).await;
     connected
         .map(|connected| connected.client)
-        .map_err(|error| format!("{error}\n--kubeconfig and --context (or $KUBECONFIG) say which cluster is meant"))
+        .map_err(|error| format!("{error}\n--kubeconfig and --context (or $KUBECONFIG) select the cluster"))
 }
 
-async fn look(args: &ExplainArgs, now: Timestamp) -> Result<Answer, Failure> {
+async fn look(args: &ExplainArgs, now: Timestamp) -> Result<ExplainAnswer, Failure> {
     let client = client(&args.cluster).await.map_err(Failure::CouldNotTell)?;
     let namespace = args.cluster.namespace.as_deref().unwrap_or(client.default_namespace());
     let finder = Finder {
@@ -72,7 +72,7 @@ async fn look(args: &ExplainArgs, now: Timestamp) -> Result<Answer, Failure> {
             Reverse(decided.or(job.created))
         },
     );
-    let mut out = Output::new(args.output);
+    let mut out = Report::new(args.output);
     for job in &mut jobs {
         if args.logs {
             job.log = logs::of(&client, job, now).await;
@@ -92,7 +92,7 @@ fn none_failed(args: &ExplainArgs, place: &str, looked_at: usize) -> String {
     format!("No Job failed in {place}{since}, of {looked_at} {jobs} that still exist.")
 }
 
-/// Says what is missing for every Job alike. CronJobs add nothing to the verdict on a Job that still exists.
+/// Reports evidence that is missing for every Job. CronJobs add nothing to the verdict on a Job that still exists.
 fn warn(snapshot: &Snapshot) {
     let refused = |kind| snapshot.forbidden.contains(&kind);
     if refused(Kind::Pods) {
@@ -109,9 +109,8 @@ fn warn(snapshot: &Snapshot) {
     }
 }
 
-/// Every Job of the snapshot, judged.
 fn explained(snapshot: Snapshot, now: Timestamp) -> Vec<Explained> {
-    let lost = Lost::of(&snapshot);
+    let lost = DeletedPods::of(&snapshot);
     let judged = |evidence: Evidence| {
         let mut judgement = judge(&evidence);
         if let Some(obstacle) = obstacle(&evidence, now) {

@@ -10,15 +10,15 @@ use job_watch::WatchError;
 use job_watch::container_log::{LogQuery, log};
 use kube::Client;
 
-use super::{Explained, Log};
+use super::{ContainerLog, Explained};
 
-/// How many lines are shown.
+/// The number of lines.
 const LINES: u32 = 20;
-/// How much is read at most, bytes.
+/// The most bytes to read.
 const BYTES: u32 = 16 * 1024;
 
-/// The end of the log of the container that failed, or why it cannot be had; nothing for a Job without a failure.
-pub async fn of(client: &Client, job: &Explained, now: Timestamp) -> Option<Log> {
+/// The end of the log of the failed container, or the reason why it is unavailable; nothing for a Job without a failure.
+pub async fn of(client: &Client, job: &Explained, now: Timestamp) -> Option<ContainerLog> {
     let Explained {
         evidence, judgement, ..
     } = job;
@@ -26,14 +26,14 @@ pub async fn of(client: &Client, job: &Explained, now: Timestamp) -> Option<Log>
         return None;
     }
     let without = |head: String| {
-        Some(Log {
+        Some(ContainerLog {
             head,
             lines: Vec::new(),
         })
     };
     let Some((pod, container)) = container(evidence, judgement, now) else {
         return match judgement.outcome {
-            Outcome::Failed if evidence.pods.is_empty() => without("none: no Pod of the Job exists any more".into()),
+            Outcome::Failed if evidence.pods.is_empty() => without("none: no Pod of the Job exists".into()),
             Outcome::Failed => without("none: no container failed".into()),
             _ => None,
         };
@@ -49,24 +49,23 @@ pub async fn of(client: &Client, job: &Explained, now: Timestamp) -> Option<Log>
         Ok(text) => {
             let cut = text.len() >= BYTES as usize;
             let cut = if cut { ", cut after 16 KiB" } else { "" };
-            Some(Log {
+            Some(ContainerLog {
                 head: format!("container {container} of Pod {pod}, at most the last {LINES} lines{cut}"),
                 lines: text.lines().map(printable).collect(),
             })
         }
-        Err(WatchError::Status { code: 404, .. }) => without(format!("none: Pod {pod} is gone, and its log with it")),
+        Err(WatchError::Status { code: 404, .. }) => without(format!("none: Pod {pod} and its log are deleted")),
         Err(WatchError::Status { code: 403, message, .. }) => without(format!(
-            "may not be read: {message}; it takes the rule {{apiGroups: [\"\"], resources: [\"pods/log\"], verbs: \
+            "forbidden: {message}; required rule: {{apiGroups: [\"\"], resources: [\"pods/log\"], verbs: \
              [\"get\"]}}"
         )),
         Err(refusal) => without(format!(
-            "of container {container} of Pod {pod} cannot be had: {refusal}"
+            "cannot read the log of container {container} of Pod {pod}: {refusal}"
         )),
     }
 }
 
-/// The Pod and container to blame: of the latest attempt that failed, else of what keeps the Job from going on, else
-/// of the latest attempt.
+/// The Pod and container of the latest failed attempt, else of the obstacle, else of the latest attempt.
 fn container(evidence: &Evidence, judgement: &Judgement, now: Timestamp) -> Option<(String, String)> {
     let mut latest_first = judgement.attempts.iter().rev();
     let failed = latest_first.clone().find(|attempt| attempt.cause.is_some());
@@ -77,7 +76,7 @@ fn container(evidence: &Evidence, judgement: &Judgement, now: Timestamp) -> Opti
         .or_else(|| latest_first.find_map(of_attempt))
 }
 
-/// Whether the container was started anew since it failed, so that its log is that of the previous run.
+/// True if the container was restarted after its failure, so that its log is that of the previous run.
 fn was_restarted(evidence: &Evidence, pod: &str, container: &str) -> bool {
     let pods = evidence.pods.iter().filter(|known| &*known.name == pod);
     let mut containers = pods
@@ -89,7 +88,7 @@ fn was_restarted(evidence: &Evidence, pod: &str, container: &str) -> bool {
     })
 }
 
-/// A line without what could steer a terminal: escape sequences and other control characters are left out.
+/// A line without escape sequences and other control characters, which could control the terminal.
 fn printable(line: &str) -> String {
     let mut out = String::with_capacity(line.len());
     let mut characters = line.chars().peekable();
@@ -114,7 +113,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_log_cannot_steer_the_terminal() {
+    fn a_log_cannot_control_the_terminal() {
         assert_eq!(printable("\u{1b}[31;1mERROR\u{1b}[0m\tdisk\r"), "ERROR\tdisk");
         assert_eq!(printable("\u{1b}]0;title\u{7}x\u{1b}["), "]0;titlex");
     }

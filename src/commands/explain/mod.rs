@@ -1,4 +1,4 @@
-//! `explain`: why Jobs ended as they did, in a cluster as it is now or in a recording.
+//! `explain`: why Jobs failed, in a cluster now or in a recording.
 
 mod find;
 mod layout;
@@ -17,53 +17,53 @@ use crate::terminal;
 use layout::Layout;
 pub use live::client;
 
-/// What there is to answer.
+/// The answer, which decides the exit code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Answer {
+pub enum ExplainAnswer {
     /// No Job failed.
     NoneFailed,
     /// At least one Job failed.
     Failed,
 }
 
-/// Explains what the command line asks for. A recording that could be read is answered with
-/// [`Answer::NoneFailed`], whatever is in it.
-pub fn explain(args: &ExplainArgs) -> Result<Answer, Failure> {
+/// Explains the Jobs named on the command line. The answer to a readable recording is always
+/// [`ExplainAnswer::NoneFailed`].
+pub fn explain(args: &ExplainArgs) -> Result<ExplainAnswer, Failure> {
     match &args.recording {
-        Some(path) => recording::explain(path, args).map(|()| Answer::NoneFailed),
+        Some(path) => recording::explain(path, args).map(|()| ExplainAnswer::NoneFailed),
         None => live::explain(args),
     }
 }
 
-/// A Job with what was found out about it.
+/// A Job with its verdict.
 struct Explained {
     evidence: Evidence,
     judgement: Judgement,
-    /// What else to say, for people: one entry a line, without a line break.
+    /// Notes for people: one entry a line, without a line break.
     notes: Vec<String>,
     /// The end of the log of the container that failed.
-    log: Option<Log>,
+    log: Option<ContainerLog>,
 }
 
 /// The end of a log, for people.
-struct Log {
-    /// Whose log it is, or why there is none.
+struct ContainerLog {
+    /// The container, or the reason why the log is unavailable.
     head: String,
-    /// Its lines, without line breaks.
+    /// Lines without line breaks.
     lines: Vec<String>,
 }
 
 /// The output, Job by Job.
-struct Output {
+struct Report {
     format: Format,
     layout: Layout,
     text: String,
 }
 
-impl Output {
-    /// As the command line and the terminal ask for.
-    fn new(format: Format) -> Output {
-        Output {
+impl Report {
+    /// Fitted to the terminal.
+    fn new(format: Format) -> Report {
+        Report {
             format,
             layout: Layout {
                 width: terminal::width(),
@@ -105,8 +105,11 @@ impl Output {
     }
 }
 
-/// Whether any of the Jobs failed.
-fn answer<'a>(jobs: impl IntoIterator<Item = &'a Explained>) -> Answer {
+fn answer<'a>(jobs: impl IntoIterator<Item = &'a Explained>) -> ExplainAnswer {
     let failed = jobs.into_iter().any(|job| job.judgement.outcome == Outcome::Failed);
-    if failed { Answer::Failed } else { Answer::NoneFailed }
+    if failed {
+        ExplainAnswer::Failed
+    } else {
+        ExplainAnswer::NoneFailed
+    }
 }

@@ -1,4 +1,4 @@
-//! What a person must know about the evidence to read a verdict right: what is gone, and what is left of it. Pure.
+//! Notes on the evidence of a verdict: deleted Pods and the Events left of them. Pure.
 
 use std::collections::BTreeSet;
 
@@ -11,23 +11,23 @@ use job_watch::Kind;
 use job_watch::model::Event;
 use job_watch::snapshot::{EVENT_LIFETIME, Snapshot};
 
-/// How many Events of Pods that are gone are shown for each Job.
+/// The most Events of deleted Pods for each Job.
 const SHOWN: usize = 5;
-/// The longest message that is shown, characters.
+/// The most characters of a message.
 const MESSAGE: usize = 300;
 
-/// Events that are left of Pods that are gone.
+/// The Events left of deleted Pods.
 #[derive(Debug, Default)]
-pub struct Lost {
-    /// A Pod that a Job's controller made: their namespace, the Job's UID and the Pod's name.
+pub struct DeletedPods {
+    /// The Pods created for Jobs: namespace, UID of the Job, name of the Pod.
     made: BTreeSet<(Box<str>, Box<str>, String)>,
-    /// The warnings about Pods that are gone.
+    /// The warnings about deleted Pods.
     events: Vec<Event>,
 }
 
-impl Lost {
-    /// Those of a snapshot. A Pod that is gone is known to be a Job's only by the Job's Event `SuccessfulCreate`.
-    pub fn of(snapshot: &Snapshot) -> Lost {
+impl DeletedPods {
+    /// From a snapshot. Only the Job's Event `SuccessfulCreate` shows which Job a deleted Pod belonged to.
+    pub fn of(snapshot: &Snapshot) -> DeletedPods {
         let pods: BTreeSet<&str> = snapshot
             .objects
             .get(&Kind::Pods)
@@ -37,11 +37,11 @@ impl Lost {
             .collect();
         let created = |event: &Event| {
             let (_, pod) = event.message.rsplit_once("Created pod: ")?;
-            let is_told = &*event.reason == "SuccessfulCreate" && job_tracker::about(event) == Some(About::Job);
+            let is_creation = &*event.reason == "SuccessfulCreate" && job_tracker::about(event) == Some(About::Job);
             let job = event.involved_object.uid.clone();
-            is_told.then(|| (event.metadata.namespace.clone(), job, pod.trim().to_owned()))
+            is_creation.then(|| (event.metadata.namespace.clone(), job, pod.trim().to_owned()))
         };
-        Lost {
+        DeletedPods {
             made: snapshot.events(Kind::JobEvents).filter_map(created).collect(),
             events: snapshot
                 .events(Kind::PodEvents)
@@ -78,15 +78,15 @@ fn last(event: &Event) -> Option<Timestamp> {
         .or(event.first_timestamp)
 }
 
-/// What to say about the evidence of a Job, sentence by sentence.
-pub fn notes(evidence: &Evidence, lost: &Lost, now: Timestamp) -> Vec<String> {
+/// Sentences about the evidence of a Job.
+pub fn notes(evidence: &Evidence, lost: &DeletedPods, now: Timestamp) -> Vec<String> {
     let job = &evidence.job;
     let outcome = job.outcome();
     let mut notes = Vec::new();
     if outcome == Outcome::Running {
         let status = &job.status;
         notes.push(format!(
-            "{} active, {} of them ready; {} failed and {} succeeded so far.",
+            "{} active ({} ready); {} failed and {} succeeded so far.",
             pods(i64::from(status.active)),
             status.ready,
             status.failed,
@@ -99,13 +99,13 @@ pub fn notes(evidence: &Evidence, lost: &Lost, now: Timestamp) -> Vec<String> {
             .decided_at()
             .is_some_and(|at| now.duration_since(at) > EVENT_LIFETIME);
         if evidence.events.is_empty() && ended_long_ago && !evidence.gaps.contains(&Gap::EventsForbidden) {
-            notes.push("Events older than about an hour are gone; the cause may be broader than it was.".into());
+            notes.push("Events older than about an hour are deleted; the cause may be broader than before.".into());
         }
     }
     if matches!(outcome, Outcome::Failed | Outcome::Running) {
         for event in lost.about(job) {
             notes.push(format!(
-                "Pod {} is gone; an Event tells: {}: {}",
+                "Pod {} is deleted; it left an Event: {}: {}",
                 event.involved_object.name,
                 one_line(&event.reason),
                 one_line(&event.message)
@@ -115,8 +115,8 @@ pub fn notes(evidence: &Evidence, lost: &Lost, now: Timestamp) -> Vec<String> {
     notes
 }
 
-/// That Pods of a failed Job are gone, if they are.
-fn gone_pods(evidence: &Evidence, lost: &Lost) -> Option<String> {
+/// A note on deleted Pods of a failed Job.
+fn gone_pods(evidence: &Evidence, lost: &DeletedPods) -> Option<String> {
     let job = &evidence.job;
     if evidence.gaps.contains(&Gap::PodsForbidden) {
         return None;
@@ -135,13 +135,13 @@ fn gone_pods(evidence: &Evidence, lost: &Lost) -> Option<String> {
     };
     let verb = if there > 0 && gone == 1 { "is" } else { "are" };
     let why = if job.reason() == Some("DeadlineExceeded") {
-        " (the Job controller deletes those that run when the time is over)"
+        " (the Job controller deletes running Pods at the deadline)"
     } else {
         ""
     };
     Some(format!(
-        "{which} {verb} gone{why}, and with them exit codes and messages; the cause may be broader than it was. To keep \
-         them, run the collector in the cluster."
+        "{which} {verb} deleted{why}, with their exit codes and messages; the cause may be broader than before. A collector in \
+         the cluster reports Jobs before that."
     ))
 }
 
@@ -153,7 +153,7 @@ fn pods(count: i64) -> String {
     }
 }
 
-/// A text of the cluster on one line and of limited length, without what could steer a terminal.
+/// A text of the cluster on one line, limited and printable.
 fn one_line(text: &str) -> String {
     let clean: String = text.chars().map(|c| if is_unsafe(c) { ' ' } else { c }).collect();
     let clean = clean.split_whitespace().collect::<Vec<_>>().join(" ");
@@ -199,30 +199,33 @@ mod tests {
         }
     }
 
-    fn told(evidence: &Evidence, lost: &Lost) -> Vec<String> {
+    fn found(evidence: &Evidence, lost: &DeletedPods) -> Vec<String> {
         notes(evidence, lost, NOW.parse().unwrap())
     }
 
     #[test]
-    fn nothing_is_said_when_all_is_there() {
+    fn complete_evidence_needs_no_note() {
         let evidence = failed("BackoffLimitExceeded", 1, 1, "2026-11-23T16:55:00Z");
-        assert_eq!(told(&evidence, &Lost::default()), [""; 0]);
+        assert_eq!(found(&evidence, &DeletedPods::default()), [""; 0]);
     }
 
     #[test]
-    fn what_is_gone_is_said() {
+    fn deleted_pods_and_events_are_noted() {
         let evidence = failed("BackoffLimitExceeded", 3, 1, "2026-11-23T15:00:00Z");
-        let told = told(&evidence, &Lost::default());
-        assert_eq!(told.len(), 2);
-        assert!(told[0].starts_with("2 of its Pods are gone, and with them"), "{told:?}");
+        let found = found(&evidence, &DeletedPods::default());
+        assert_eq!(found.len(), 2);
         assert!(
-            told[1].starts_with("Events older than about an hour are gone"),
-            "{told:?}"
+            found[0].starts_with("2 of its Pods are deleted, with their"),
+            "{found:?}"
+        );
+        assert!(
+            found[1].starts_with("Events older than about an hour are deleted"),
+            "{found:?}"
         );
     }
 
     #[test]
-    fn events_of_a_pod_that_is_gone_are_shown_for_its_job_alone() {
+    fn events_of_a_deleted_pod_belong_to_its_job_only() {
         let event = |kind: &str, uid: &str, name: &str, reason: &str, message: &str| {
             let (api_version, component) = match kind {
                 "Job" => ("batch/v1", "job-controller"),
@@ -248,14 +251,17 @@ mod tests {
                 foreign,
             ],
         );
-        let lost = Lost::of(&snapshot);
+        let lost = DeletedPods::of(&snapshot);
         let evidence = failed("DeadlineExceeded", 1, 0, "2026-11-23T16:55:00Z");
-        let told = told(&evidence, &lost);
-        assert_eq!(told.len(), 2, "{told:?}");
+        let found = found(&evidence, &lost);
+        assert_eq!(found.len(), 2, "{found:?}");
         assert!(
-            told[0].starts_with("Its Pods are gone (the Job controller deletes"),
-            "{told:?}"
+            found[0].starts_with("Its Pods are deleted (the Job controller deletes"),
+            "{found:?}"
         );
-        assert_eq!(told[1], "Pod j-1 is gone; an Event tells: Failed: no such [31mimage");
+        assert_eq!(
+            found[1],
+            "Pod j-1 is deleted; it left an Event: Failed: no such [31mimage"
+        );
     }
 }

@@ -1,4 +1,4 @@
-//! `explain --recording`: why the Jobs in a recording ended as they did.
+//! `explain --recording`: why the Jobs in a recording failed.
 
 use std::fs::File;
 use std::io::BufRead;
@@ -9,13 +9,13 @@ use job_judge::judge;
 use job_tracker::TrackerSettings;
 use job_tracker::replay::{Replay, decompressed, replay};
 
-use super::{Explained, Failure, Output};
+use super::{Explained, Failure, Report};
 use crate::cli::ExplainArgs;
 use crate::commands::print;
 use crate::terminal::note;
 
-/// Replays a recording through the receiver's tracker and the processor's judge and prints one record for each Job
-/// that ended, in the order in which they were decided.
+/// Replays a recording through the tracker and the judge, and prints one record for each finished Job, in the order of the
+/// verdicts.
 pub fn explain(path: &Path, args: &ExplainArgs) -> Result<(), Failure> {
     let name = path.display();
     let fail =
@@ -24,7 +24,7 @@ pub fn explain(path: &Path, args: &ExplainArgs) -> Result<(), Failure> {
         replay(open(path).map_err(|e| fail(&e))?, TrackerSettings::default()).map_err(|e| fail(&e))?;
 
     let (have_ended, not_ended) = (ended.len(), unfinished.len());
-    let mut out = Output::new(args.output);
+    let mut out = Report::new(args.output);
     for evidence in ended.into_iter().chain(unfinished.into_iter().filter(|_| args.all)) {
         out.add(&Explained {
             judgement: judge(&evidence),
@@ -50,10 +50,10 @@ pub fn explain(path: &Path, args: &ExplainArgs) -> Result<(), Failure> {
     Ok(())
 }
 
-/// The longest part of an error that is shown, characters: it may quote a line of the recording.
+/// The most characters of an error, which may quote a line of the recording.
 const LONGEST_ERROR: usize = 500;
 
-/// An error about a recording, which may quote what is in it.
+/// An error about a recording, limited and printable.
 fn shown(error: &dyn std::fmt::Display) -> String {
     let text: String = error.to_string().chars().take(LONGEST_ERROR).collect();
     one_line(&text).into_owned()

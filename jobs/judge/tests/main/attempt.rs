@@ -202,7 +202,7 @@ fn a_failure_before_the_disruption_is_the_cause() {
     };
     assert_eq!(backoff(victim(8, false), vec![]), Cause::NonZeroExit);
     assert_eq!(backoff(victim(11, false), vec![]), Cause::NodeDrained);
-    // What was seen before the Pod was asked to go came before, whatever the node's clock says.
+    // An end seen before the deletion happened before it, with any clock of the node.
     assert_eq!(backoff(victim(11, true), vec![]), Cause::NonZeroExit);
 }
 

@@ -48,7 +48,7 @@ fn events_explain_a_pod_that_was_seen_too_late() {
             "Error: container create failed: exec: \"/nope\": no such file",
             Cause::ContainerStart,
         ),
-        // It tells of an error, though nobody knows of which.
+        // An unknown error is an error all the same.
         ("Failed", "Error: something else", Cause::Unknown),
         ("BackOff", "Back-off restarting failed container main", Cause::SlowStart),
     ] {
@@ -58,7 +58,7 @@ fn events_explain_a_pod_that_was_seen_too_late() {
             "{message}"
         );
     }
-    // What the container itself said counts more, and one that started has overcome it.
+    // The waiting reason is better proof, and a started container has overcome the error.
     let said = pod("Pending", vec![waiting("main", "CreateContainerConfigError", "m")]);
     let pull = about("Failed", "Failed to pull image \"x\": not found");
     assert_eq!(deadline(said, pull.clone()).cause, Some(Cause::ContainerConfig));

@@ -82,7 +82,7 @@ fn only_failed_indexes_count() {
         attempt("5", 139, 40),
     ];
     assert_eq!(with(evidence.clone(), pods, vec![]).cause, Some(Cause::NonZeroExit));
-    // Of equals the latest.
+    // On a tie the latest cause.
     let pods = vec![attempt("1", 3, 20), attempt("5", 139, 40)];
     assert_eq!(with(evidence, pods, vec![]).cause, Some(Cause::Crashed));
 }
