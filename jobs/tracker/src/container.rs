@@ -18,7 +18,7 @@ pub(crate) const MESSAGE: usize = 4096;
 
 /// Data shared by Pods of one origin.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct Template {
+pub(crate) struct PodTemplate {
     containers: Vec<TemplateContainer>,
     pub default_container: Option<Box<str>>,
     pub grace_seconds: Option<i64>,
@@ -31,9 +31,9 @@ struct TemplateContainer {
     image: Box<str>,
 }
 
-impl Template {
+impl PodTemplate {
     /// Data from the spec of a Pod.
-    pub(crate) fn of(pod: &model::Pod) -> Template {
+    pub(crate) fn of(pod: &model::Pod) -> PodTemplate {
         let init = pod.spec.init_containers.iter().map(|container| {
             let is_sidecar = &*container.restart_policy == "Always";
             let role = if is_sidecar {
@@ -56,7 +56,7 @@ impl Template {
                 role,
                 image: shorten(&container.image, IMAGE).into(),
             });
-        Template {
+        PodTemplate {
             containers: containers.collect(),
             default_container: pod.metadata.annotations.default_container.clone(),
             grace_seconds: pod.spec.termination_grace_period_seconds,
@@ -64,7 +64,7 @@ impl Template {
     }
 
     /// The same with those of these containers that it lacks, as far as there is room; `None` if it lacks none.
-    pub(crate) fn with<'a>(&self, names: impl Iterator<Item = &'a str>) -> Option<Template> {
+    pub(crate) fn with<'a>(&self, names: impl Iterator<Item = &'a str>) -> Option<PodTemplate> {
         let mut missing: Vec<&str> = Vec::new();
         for name in names {
             let has_room = self.len() + missing.len() < CONTAINERS;
@@ -77,7 +77,7 @@ impl Template {
             role: ContainerRole::default(),
             image: "".into(),
         });
-        (missing.len() > 0).then(|| Template {
+        (missing.len() > 0).then(|| PodTemplate {
             containers: self.containers.iter().cloned().chain(missing).collect(),
             ..self.clone()
         })

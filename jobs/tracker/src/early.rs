@@ -11,13 +11,13 @@ use job_event::Uid;
 /// bounds the number of objects of each owner.
 #[derive(Debug)]
 pub(crate) struct Early<T> {
-    namespaces: HashMap<Arc<str>, Waiting<T>>,
+    namespaces: HashMap<Arc<str>, WaitingObjects<T>>,
     len: usize,
     owners: usize,
 }
 
 #[derive(Debug)]
-struct Waiting<T> {
+struct WaitingObjects<T> {
     things: HashMap<Uid, Vec<T>>,
     /// The owners, oldest first.
     order: VecDeque<Uid>,
@@ -41,10 +41,13 @@ impl<T> Early<T> {
             }
             self.len += 1;
         }
-        let waiting = self.namespaces.entry(namespace.clone()).or_insert_with(|| Waiting {
-            things: HashMap::new(),
-            order: VecDeque::new(),
-        });
+        let waiting = self
+            .namespaces
+            .entry(namespace.clone())
+            .or_insert_with(|| WaitingObjects {
+                things: HashMap::new(),
+                order: VecDeque::new(),
+            });
         waiting.things.entry(owner).or_insert_with(|| {
             waiting.order.push_back(owner);
             Vec::new()

@@ -7,7 +7,7 @@ use job_event::evidence::Gap;
 use super::job::JobRecord;
 use super::outbox::AckEvent;
 use super::time::later;
-use super::{EVENTS_KEPT, Entry, REMOVED, Tracker, WAIT_FOR_EVENTS, scope_name};
+use super::{EVENTS_KEPT, JobEntry, REMOVED, Tracker, WAIT_FOR_EVENTS, scope_name};
 use job_watch::Source;
 use job_watch::model;
 
@@ -17,7 +17,7 @@ impl Tracker {
     pub(super) fn job(&mut self, source: Source, job: &model::Job, listed: bool, now: Timestamp) {
         let uid = Uid::new(&job.metadata.uid);
         match self.jobs.get_mut(&uid) {
-            Some(Entry::Live(record)) => {
+            Some(JobEntry::Live(record)) => {
                 if *record.namespace != *job.metadata.namespace {
                     return;
                 }
@@ -29,7 +29,7 @@ impl Tracker {
                 }
                 return self.schedule(uid, now);
             }
-            Some(Entry::Reported { .. }) => {
+            Some(JobEntry::Reported { .. }) => {
                 if let Some(at) = job.finished_at() {
                     self.outbox.over(&uid, at);
                 }
@@ -46,7 +46,7 @@ impl Tracker {
             self.outbox.apply(&uid, AckEvent::Dismissed);
         }
         if self.needs_no_report(source, &uid, &record, listed, now) {
-            self.jobs.insert(uid, Entry::Reported { scope: source.scope });
+            self.jobs.insert(uid, JobEntry::Reported { scope: source.scope });
             self.early_pods.take(&record.namespace, uid);
             return;
         }
@@ -59,7 +59,7 @@ impl Tracker {
         }
         let pods = self.early_pods.take(&record.namespace, uid);
         self.cronjobs.job_added(uid, &record);
-        self.jobs.insert(uid, Entry::Live(Box::new(record)));
+        self.jobs.insert(uid, JobEntry::Live(Box::new(record)));
         for pod in pods {
             self.add_pod(uid, pod);
         }
@@ -68,7 +68,7 @@ impl Tracker {
 
     /// Sets when a Job is reported, if it has ended.
     fn schedule(&mut self, uid: Uid, now: Timestamp) {
-        let Some(Entry::Live(record)) = self.jobs.get_mut(&uid) else {
+        let Some(JobEntry::Live(record)) = self.jobs.get_mut(&uid) else {
             return;
         };
         if record.is_due || !record.has_ended() {
@@ -81,7 +81,7 @@ impl Tracker {
     pub(super) fn job_deleted(&mut self, job: &model::Job, now: Timestamp) {
         let uid = Uid::new(&job.metadata.uid);
         match self.jobs.get(&uid) {
-            Some(Entry::Live(record)) if *record.namespace != *job.metadata.namespace => {}
+            Some(JobEntry::Live(record)) if *record.namespace != *job.metadata.namespace => {}
             _ => self.job_gone(uid, None, now),
         }
     }
@@ -90,12 +90,12 @@ impl Tracker {
     pub(super) fn job_gone(&mut self, uid: Uid, gap: Option<Gap>, now: Timestamp) {
         match self.jobs.get_mut(&uid) {
             None => {}
-            Some(Entry::Reported { .. }) => {
+            Some(JobEntry::Reported { .. }) => {
                 self.jobs.remove(&uid);
                 self.remember_removed(uid);
                 self.outbox.over(&uid, now);
             }
-            Some(Entry::Live(record)) => {
+            Some(JobEntry::Live(record)) => {
                 let undecided = !record.is_due;
                 record.remove(now);
                 match gap {

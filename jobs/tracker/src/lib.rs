@@ -115,7 +115,7 @@ pub struct Sizes {
 }
 
 #[derive(Debug)]
-enum Entry {
+enum JobEntry {
     Live(Box<JobRecord>),
     Reported { scope: u16 },
 }
@@ -124,7 +124,7 @@ enum Entry {
 #[derive(Debug)]
 pub struct Tracker {
     settings: TrackerSettings,
-    jobs: HashMap<Uid, Entry>,
+    jobs: HashMap<Uid, JobEntry>,
     /// The Job of each Pod of a Job that is not reported yet, from first sight: an orphaned Pod loses its owner.
     pods: HashMap<Uid, Uid>,
     cronjobs: CronJobs,
@@ -212,7 +212,7 @@ impl Tracker {
             .jobs
             .drain()
             .filter_map(|(uid, entry)| match entry {
-                Entry::Live(record) if !record.is_due => Some((uid, *record)),
+                JobEntry::Live(record) if !record.is_due => Some((uid, *record)),
                 _ => None,
             })
             .collect();
@@ -233,7 +233,7 @@ impl Tracker {
     pub fn states(&mut self) -> impl ExactSizeIterator<Item = OwnerState> + Send + use<> {
         let mut states = std::mem::take(&mut self.ended);
         for entry in self.jobs.values() {
-            if let Entry::Live(record) = entry {
+            if let JobEntry::Live(record) = entry {
                 states.add(record, false);
             }
         }
@@ -245,7 +245,7 @@ impl Tracker {
         let live = self
             .jobs
             .values()
-            .filter(|entry| matches!(entry, Entry::Live(_)))
+            .filter(|entry| matches!(entry, JobEntry::Live(_)))
             .count();
         Sizes {
             live,
@@ -278,16 +278,16 @@ impl Tracker {
     }
 }
 
-impl Entry {
+impl JobEntry {
     fn scope(&self) -> u16 {
         match self {
-            Entry::Live(record) => record.scope,
-            Entry::Reported { scope } => *scope,
+            JobEntry::Live(record) => record.scope,
+            JobEntry::Reported { scope } => *scope,
         }
     }
 
     fn is_removed(&self) -> bool {
-        matches!(self, Entry::Live(record) if record.is_removed())
+        matches!(self, JobEntry::Live(record) if record.is_removed())
     }
 }
 

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use job_event::Uid;
 use job_event::evidence::Gap;
 
-use super::{Entry, Tracker, report_since, scope_name};
+use super::{JobEntry, Tracker, report_since, scope_name};
 use job_watch::{Kind, Source};
 
 impl Tracker {
@@ -23,7 +23,7 @@ impl Tracker {
             return;
         }
         for entry in self.jobs.values_mut() {
-            if let Entry::Live(record) = entry
+            if let JobEntry::Live(record) = entry
                 && record.scope == source.scope
             {
                 record.note(Gap::WatchInterrupted);
@@ -64,7 +64,7 @@ impl Tracker {
             }
             Kind::Pods => {
                 for entry in self.jobs.values_mut() {
-                    if let Entry::Live(record) = entry
+                    if let JobEntry::Live(record) = entry
                         && record.scope == source.scope
                     {
                         for pod in record.pods.iter_mut().filter(|pod| !seen.contains(&pod.uid)) {

@@ -6,7 +6,7 @@ use job_event::Uid;
 use super::event::{self, EventRecord};
 use super::origin::{self, About};
 use super::pod::PodRecord;
-use super::{EARLY_PODS, Entry, Tracker};
+use super::{EARLY_PODS, JobEntry, Tracker};
 use job_watch::Source;
 use job_watch::model;
 
@@ -18,9 +18,9 @@ impl Tracker {
             return;
         };
         match self.jobs.get_mut(&job) {
-            Some(Entry::Reported { .. }) => {}
-            Some(Entry::Live(record)) if *record.namespace != *namespace => {}
-            Some(Entry::Live(record)) => match record.pod(uid) {
+            Some(JobEntry::Reported { .. }) => {}
+            Some(JobEntry::Live(record)) if *record.namespace != *namespace => {}
+            Some(JobEntry::Live(record)) => match record.pod(uid) {
                 Some(known) => known.apply(pod, listed, &mut self.pools),
                 None => {
                     let pod = PodRecord::new(pod, &mut self.pools);
@@ -44,7 +44,7 @@ impl Tracker {
     }
 
     pub(super) fn add_pod(&mut self, job: Uid, pod: PodRecord) {
-        let Some(Entry::Live(record)) = self.jobs.get_mut(&job) else {
+        let Some(JobEntry::Live(record)) = self.jobs.get_mut(&job) else {
             return;
         };
         self.pods.insert(pod.uid, job);
@@ -60,8 +60,8 @@ impl Tracker {
         let uid = Uid::new(&pod.metadata.uid);
         let namespace = &*pod.metadata.namespace;
         let known = match self.pods.get(&uid).and_then(|job| self.jobs.get_mut(job)) {
-            Some(Entry::Live(record)) if *record.namespace == *namespace => record.pod(uid),
-            Some(Entry::Live(_)) => None,
+            Some(JobEntry::Live(record)) if *record.namespace == *namespace => record.pod(uid),
+            Some(JobEntry::Live(_)) => None,
             _ => origin::job_of(pod)
                 .and_then(|job| self.early_pods.known(namespace, job))
                 .and_then(|waiting| waiting.iter_mut().find(|pod| pod.uid == uid)),
@@ -85,9 +85,9 @@ impl Tracker {
         let namespace = &*event.metadata.namespace;
         let job = if is_job { Some(&uid) } else { self.pods.get(&uid) };
         match job.and_then(|job| self.jobs.get_mut(job)) {
-            Some(Entry::Live(record)) if *record.namespace != *namespace => {}
-            Some(Entry::Live(record)) => record.add_event(EventRecord::new(event, &mut self.pools)),
-            Some(Entry::Reported { .. }) => {}
+            Some(JobEntry::Live(record)) if *record.namespace != *namespace => {}
+            Some(JobEntry::Live(record)) => record.add_event(EventRecord::new(event, &mut self.pools)),
+            Some(JobEntry::Reported { .. }) => {}
             None if self.removed.contains(&uid) => {}
             None => {
                 let record = EventRecord::new(event, &mut self.pools);

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use jiff::SignedDuration;
 use job_event::evidence::{self, Condition, NodeOutage, PodDeletion};
 
-use super::container::{CONTAINERS, ContainerRecord, MESSAGE, Template};
+use super::container::{CONTAINERS, ContainerRecord, MESSAGE, PodTemplate};
 use super::event::shorten;
 use super::pool::Pools;
 use super::time::Time;
@@ -25,7 +25,7 @@ const INDEX: usize = 32;
 pub(crate) struct PodRecord {
     pub uid: Uid,
     name: Box<str>,
-    template: Arc<Template>,
+    template: Arc<PodTemplate>,
     /// One for each container of the template.
     containers: Box<[ContainerRecord]>,
     phase: Arc<str>,
@@ -63,7 +63,7 @@ impl PodRecord {
     /// The record of a Pod that is seen for the first time.
     pub(crate) fn new(pod: &model::Pod, pools: &mut Pools) -> PodRecord {
         let metadata = &pod.metadata;
-        let template = Template::of(pod);
+        let template = PodTemplate::of(pod);
         let statuses = pod
             .status
             .init_container_statuses

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use job_event::evidence::{JobSpec, ServiceTags};
 
-use super::container::Template;
+use super::container::PodTemplate;
 use super::job::Owner;
 
 /// Below this size a pool is not searched for values that nobody holds any more.
@@ -58,7 +58,7 @@ pub(crate) struct Pools {
     /// The service tags of Jobs.
     pub service_tags: Pool<ServiceTags>,
     /// The containers of Pods.
-    pub templates: Pool<Template>,
+    pub templates: Pool<PodTemplate>,
 }
 
 #[cfg(test)]

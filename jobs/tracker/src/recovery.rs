@@ -56,7 +56,7 @@ pub(crate) enum Added {
 }
 
 #[derive(Debug)]
-struct Waiting {
+struct WaitingJob {
     deleted: Box<DeletedJob>,
     /// When it may be reported.
     due: Timestamp,
@@ -66,7 +66,7 @@ struct Waiting {
 /// Jobs that may have been created and deleted unobserved.
 #[derive(Debug)]
 pub(crate) struct Recoveries {
-    waiting: HashMap<Uid, Waiting>,
+    waiting: HashMap<Uid, WaitingJob>,
     /// Those that are not due yet.
     due: BTreeSet<(Timestamp, Uid)>,
     /// Those that are due, by namespace. Those that do not wait any more are passed over.
@@ -112,7 +112,7 @@ impl Recoveries {
             .entry(deleted.namespace.clone())
             .or_default()
             .insert(uid);
-        let waiting = Waiting {
+        let waiting = WaitingJob {
             deleted: Box::new(deleted),
             due,
             since: now,
@@ -150,7 +150,7 @@ impl Recoveries {
         reported
     }
 
-    fn remove(&mut self, uid: &Uid) -> Option<Waiting> {
+    fn remove(&mut self, uid: &Uid) -> Option<WaitingJob> {
         let waiting = self.waiting.remove(uid)?;
         self.due.remove(&(waiting.due, *uid));
         let namespace = &waiting.deleted.namespace;

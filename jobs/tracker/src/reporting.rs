@@ -10,7 +10,7 @@ use super::job::JobRecord;
 use super::outbox::{AckEvent, Outbox};
 use super::recovery::{Added, DeletedJob};
 use super::time::pop_due;
-use super::{Entry, Tracker, WAIT_FOR_EVENTS, report_since, scope_name};
+use super::{JobEntry, Tracker, WAIT_FOR_EVENTS, report_since, scope_name};
 use job_watch::Source;
 use job_watch::model;
 
@@ -42,7 +42,7 @@ impl Tracker {
             .due
             .iter()
             .filter(|(_, uid)| match self.jobs.get(uid) {
-                Some(Entry::Live(record)) => {
+                Some(JobEntry::Live(record)) => {
                     let scope = scope_name(&self.scopes, record.scope);
                     let checkpoint = self.outbox.checkpoint();
                     let at = record.ended_at();
@@ -55,7 +55,7 @@ impl Tracker {
         for due in reported {
             self.due.remove(&due);
             self.outbox.apply(&due.1, AckEvent::Dismissed);
-            if let Some(Entry::Live(record)) = self.jobs.remove(&due.1) {
+            if let Some(JobEntry::Live(record)) = self.jobs.remove(&due.1) {
                 self.bury(due.1, &record);
             }
         }
@@ -131,7 +131,7 @@ impl Tracker {
 
     /// A Job has finished, and is to be reported at `when`.
     pub(super) fn is_due(&mut self, uid: Uid, when: Timestamp, now: Timestamp) {
-        let Some(Entry::Live(record)) = self.jobs.get_mut(&uid) else {
+        let Some(JobEntry::Live(record)) = self.jobs.get_mut(&uid) else {
             return;
         };
         record.is_due = true;
@@ -142,7 +142,7 @@ impl Tracker {
 
     /// Reports a Job; `None` if that has been done, or its end was not seen and `unseen` is not set.
     fn report(&mut self, uid: Uid, unseen: bool) -> Option<Evidence> {
-        let Some(Entry::Live(record)) = self.jobs.remove(&uid) else {
+        let Some(JobEntry::Live(record)) = self.jobs.remove(&uid) else {
             return None;
         };
         self.bury(uid, &record);
@@ -179,7 +179,7 @@ impl Tracker {
         if record.is_removed() {
             self.remember_removed(uid);
         } else {
-            self.jobs.insert(uid, Entry::Reported { scope: record.scope });
+            self.jobs.insert(uid, JobEntry::Reported { scope: record.scope });
         }
     }
 

@@ -25,14 +25,14 @@ pub struct Counts {
 /// The state of all Jobs of one owner: of a CronJob, or of a Job by itself.
 #[derive(Clone, Debug, PartialEq)]
 pub struct OwnerState {
-    owner: Owner,
+    owner: OwnerKey,
     /// The sums.
     pub counts: Counts,
 }
 
 /// Everything that `job_event::otlp::owner_resource` puts on the resource, in the order of the owners.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Owner {
+struct OwnerKey {
     namespace: Arc<str>,
     is_cronjob: bool,
     name: Box<str>,
@@ -42,7 +42,7 @@ struct Owner {
 impl OwnerState {
     /// A Job with only the fields that make its owner's resource.
     pub fn job(&self) -> Job {
-        let Owner {
+        let OwnerKey {
             namespace,
             is_cronjob,
             name,
@@ -70,14 +70,14 @@ impl OwnerState {
 /// The states of several owners.
 #[derive(Debug, Default)]
 pub(crate) struct States {
-    owners: BTreeMap<Owner, Counts>,
+    owners: BTreeMap<OwnerKey, Counts>,
 }
 
 impl States {
     /// Adds a Job to its owner's sums. One that has ended has no active Pods any more that count.
     pub(crate) fn add(&mut self, job: &JobRecord, ended: bool) {
         let tags = job.service_tags.as_deref().cloned().unwrap_or_default();
-        let owner = Owner {
+        let owner = OwnerKey {
             namespace: job.namespace.clone(),
             is_cronjob: job.owner.is_some(),
             name: job.owner.as_ref().map_or(&job.name, |owner| &owner.name).clone(),

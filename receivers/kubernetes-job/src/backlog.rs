@@ -15,7 +15,7 @@ pub(crate) struct Backlog {
 }
 
 #[derive(Debug, PartialEq, Eq)]
-enum Change {
+enum BacklogChange {
     /// It has grown past the next size.
     Grown,
     /// After a warning everything has been taken.
@@ -31,7 +31,7 @@ impl Backlog {
     pub(crate) fn log(&mut self, waiting: usize, since: Option<Timestamp>, now: Timestamp) -> bool {
         let change = self.observe(waiting, since, now);
         match change {
-            Some(Change::Grown) => {
+            Some(BacklogChange::Grown) => {
                 let since = since.map(|since| since.to_string()).unwrap_or_default();
                 tracing::warn!(
                     waiting,
@@ -39,16 +39,16 @@ impl Backlog {
                     "finished Jobs wait because an exporter is behind, see its errors; no event is dropped, but memory grows"
                 );
             }
-            Some(Change::Gone) => tracing::info!("the pipeline has taken the events of all waiting Jobs"),
+            Some(BacklogChange::Gone) => tracing::info!("the pipeline has taken the events of all waiting Jobs"),
             None => {}
         }
-        change == Some(Change::Grown)
+        change == Some(BacklogChange::Grown)
     }
 
-    fn observe(&mut self, waiting: usize, since: Option<Timestamp>, now: Timestamp) -> Option<Change> {
+    fn observe(&mut self, waiting: usize, since: Option<Timestamp>, now: Timestamp) -> Option<BacklogChange> {
         let is_behind = since.is_some_and(|since| now.duration_since(since) >= PATIENCE);
         if !is_behind {
-            return (std::mem::replace(&mut self.next, FIRST) > FIRST).then_some(Change::Gone);
+            return (std::mem::replace(&mut self.next, FIRST) > FIRST).then_some(BacklogChange::Gone);
         }
         if waiting < self.next {
             return None;
@@ -56,7 +56,7 @@ impl Backlog {
         while waiting >= self.next {
             self.next = self.next.saturating_mul(10);
         }
-        Some(Change::Grown)
+        Some(BacklogChange::Grown)
     }
 }
 
@@ -87,10 +87,10 @@ mod tests {
             );
         }
         let expected = [
-            (11, Change::Grown),
-            (13, Change::Grown),
-            (20, Change::Gone),
-            (40, Change::Grown),
+            (11, BacklogChange::Grown),
+            (13, BacklogChange::Grown),
+            (20, BacklogChange::Gone),
+            (40, BacklogChange::Grown),
         ];
         assert_eq!(changes, expected);
     }

@@ -9,12 +9,12 @@ use job_watch::Kind;
 use job_watch::watch::gap::{Recovery, WatchGap};
 
 use crate::checkpoint_store::StoreEvent;
-use crate::session::Session;
+use crate::session::JobSession;
 
 /// How old a stored checkpoint may grow: after a restart its time shows how long no collector watched.
 const MAX_AGE: SignedDuration = SignedDuration::from_secs(60);
 
-impl Session {
+impl JobSession {
     /// Waits until the reported Jobs are known, whether this process leads or stands by.
     pub(crate) async fn resume(&mut self) -> Result<(), ComponentError> {
         let event = match self.store.is_configured() {

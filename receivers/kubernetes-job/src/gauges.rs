@@ -10,13 +10,13 @@ use opentelemetry_proto::tonic::metrics::v1::number_data_point::Value;
 use opentelemetry_proto::tonic::metrics::v1::{Gauge, Metric, NumberDataPoint, ResourceMetrics, ScopeMetrics};
 
 use crate::batch_sender::IN_FLIGHT;
-use crate::session::Session;
+use crate::session::JobSession;
 use job_tracker::OwnerState;
 
 /// How many owners' gauges go into one batch.
 const OWNERS: usize = 500;
 
-impl Session {
+impl JobSession {
     /// Sends the gauges of all owners, and records the sizes of the tracker.
     pub(crate) fn collect(&mut self) {
         self.telemetry.tracked(self.tracker.sizes());

@@ -3,9 +3,9 @@
 use collector_runtime::health::Status;
 use job_watch::health::Health;
 
-use crate::session::Session;
+use crate::session::JobSession;
 
-impl Session {
+impl JobSession {
     pub(crate) fn check(&self) {
         self.report_health();
         self.watches.record_silence();

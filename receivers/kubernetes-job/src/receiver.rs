@@ -12,20 +12,20 @@ use kube::Client;
 
 use crate::checkpoint_store::CheckpointStore;
 use crate::config::Config;
-use crate::session::Session;
+use crate::session::JobSession;
 use crate::telemetry::Telemetry;
 use job_watch::cluster::Cluster;
 use job_watch::watches::Watches;
 use job_watch::{Kind, access};
 
 /// Tells the time.
-pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
+pub type WallClock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
 
 /// The receiver `k8s_job`.
 pub struct JobReceiver {
     config: Config,
     telemetry: Telemetry,
-    clock: Clock,
+    clock: WallClock,
     /// Given by a test.
     client: Option<Client>,
     cluster: Option<Cluster>,
@@ -56,7 +56,7 @@ impl JobReceiver {
     }
 
     /// Talks through `client` and reads the time from `clock`, instead of making its own.
-    pub fn with(mut self, client: Client, clock: Clock) -> Self {
+    pub fn with(mut self, client: Client, clock: WallClock) -> Self {
         self.client = Some(client);
         self.clock = clock;
         self
@@ -104,7 +104,7 @@ impl Receiver for JobReceiver {
             );
             let health = running.health.clone();
             let store = CheckpointStore::new(store.map(|store| store.with_health(&health)));
-            let session = Session::new(config, telemetry, clock, health, watches, outputs, store);
+            let session = JobSession::new(config, telemetry, clock, health, watches, outputs, store);
             session.run(client, running).await
         })
     }

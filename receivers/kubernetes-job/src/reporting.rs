@@ -7,13 +7,13 @@ use jiff::Timestamp;
 use job_event::Uid;
 use tokio::time::{Instant, sleep};
 
-use crate::session::Session;
+use crate::session::JobSession;
 use crate::telemetry::Loss;
 
 /// The longest sleep; the wall clock may be set in between.
 const LONGEST_SLEEP: Duration = Duration::from_secs(1);
 
-impl Session {
+impl JobSession {
     pub(crate) fn on_outcome(&mut self, outcome: Option<(Uid, Outcome)>) {
         if let Some((uid, outcome)) = outcome
             && self.events.settle(self.tracker.outbox(), uid, outcome)

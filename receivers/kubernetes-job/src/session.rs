@@ -17,7 +17,7 @@ use crate::batch_sender::BatchSender;
 use crate::checkpoint_store::CheckpointStore;
 use crate::config::Config;
 use crate::events::Events;
-use crate::receiver::Clock;
+use crate::receiver::WallClock;
 use crate::telemetry::Telemetry;
 
 /// How often the health of the watches is checked: time alone makes a watch stale.
@@ -26,10 +26,10 @@ const CHECK: Duration = Duration::from_secs(5);
 const FIRST_LISTS: Duration = Duration::from_secs(60);
 
 /// The state of the running receiver.
-pub(crate) struct Session {
+pub(crate) struct JobSession {
     pub(crate) config: Config,
     pub(crate) telemetry: Telemetry,
-    pub(crate) clock: Clock,
+    pub(crate) clock: WallClock,
     pub(crate) health: Reporter,
     pub(crate) tracker: Tracker,
     pub(crate) watches: Watches,
@@ -43,11 +43,11 @@ pub(crate) struct Session {
     pub(crate) first_lists_until: Instant,
 }
 
-impl Session {
+impl JobSession {
     pub(crate) fn new(
         config: Config,
         telemetry: Telemetry,
-        clock: Clock,
+        clock: WallClock,
         health: Reporter,
         watches: Watches,
         outputs: Outputs,
@@ -61,7 +61,7 @@ impl Session {
             recovers: config.label_selector.is_empty(),
         };
         let cluster_name = config.cluster_name.clone();
-        Session {
+        JobSession {
             events: Events::new(outputs.logs, store.is_shared(), cluster_name, telemetry.clone()),
             gauges: BatchSender::new(outputs.metrics),
             tracker: Tracker::new(settings),

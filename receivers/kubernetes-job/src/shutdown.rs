@@ -6,9 +6,9 @@ use collector_runtime::component::ComponentError;
 
 use crate::batch_sender::BatchSender;
 use crate::checkpoint_store::StoreEvent;
-use crate::session::Session;
+use crate::session::JobSession;
 
-impl Session {
+impl JobSession {
     pub(crate) async fn finish(mut self) -> Result<(), ComponentError> {
         let now = (self.clock)();
         self.events.flush().await;
