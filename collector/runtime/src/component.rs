@@ -1,4 +1,4 @@
-//! What a component is: the traits, and the factories that make one from its settings.
+//! The traits of components, and the factories that make components from settings.
 //!
 //! Components are made without any I/O (`validate` makes them all), then started (exporters first), then run as
 //! one task each. A component whose `run` ends before the shutdown ends the process.
@@ -20,15 +20,15 @@ use crate::storage::{Offer, Provided};
 use collector_config::{ComponentId, Diagnostics, Settings};
 use collector_data::{Batch, Signal};
 
-/// Why a component could not start or go on. Its text is for the person who runs the collector.
+/// The error with which a component fails to start or ends. Its text is for the operator of the collector.
 pub type ComponentError = Box<dyn std::error::Error + Send + Sync>;
 
-/// What part a component plays.
+/// The kind of a component.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Kind {
     /// Brings data in.
     Receiver,
-    /// Changes data on its way.
+    /// Changes data.
     Processor,
     /// Ends one pipeline and begins another.
     Connector,
@@ -77,7 +77,7 @@ impl fmt::Display for Kind {
     }
 }
 
-/// What a running component is given.
+/// The environment of a running component.
 #[derive(Clone, Debug)]
 pub struct Running {
     /// Cancelled when the component should stop. Only receivers and extensions need to look at it: the others
@@ -98,7 +98,7 @@ pub trait Receiver: Send {
     fn run(self: Box<Self>, outputs: Outputs, running: Running) -> BoxFuture<'static, Result<(), ComponentError>>;
 }
 
-/// Changes data on its way. A pure step: no I/O, no waiting.
+/// Changes data. A pure step: no I/O, no waiting.
 pub trait Processor: Send {
     /// Changes a batch, or keeps it (and then decides its acknowledgement).
     fn process(&mut self, batch: Batch) -> Option<Batch>;
@@ -137,7 +137,7 @@ pub trait Exporter: Send {
 
 /// Stands beside the pipelines: a health endpoint, a store.
 pub trait Extension: Send {
-    /// What it offers to other components; asked for once, when it is made. Nothing, unless it says otherwise.
+    /// Its offer to other components; called once, when it is made. Nothing by default.
     fn offer(&self) -> Offer {
         Offer::default()
     }
@@ -151,7 +151,7 @@ pub trait Extension: Send {
     fn run(self: Box<Self>, running: Running) -> BoxFuture<'static, Result<(), ComponentError>>;
 }
 
-/// What a factory makes a component from.
+/// The input of a factory.
 pub struct Create<'a> {
     /// The component's id in the configuration.
     pub id: &'a ComponentId,
@@ -161,7 +161,7 @@ pub struct Create<'a> {
     pub meter: &'a Meter,
     /// The condition of every component, for an extension that shows it.
     pub health: &'a crate::health::Health,
-    /// What the extensions of the service offer.
+    /// The offers of the service's extensions.
     pub provided: &'a Provided,
 }
 

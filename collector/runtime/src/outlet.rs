@@ -95,7 +95,7 @@ impl Outlet {
         hand_over(last, batch).await;
     }
 
-    /// Whether nobody consumes this signal, so that making the data can be spared.
+    /// True if the signal has no consumer, so that making the data is unnecessary.
     pub fn is_empty(&self) -> bool {
         self.consumers.is_empty()
     }

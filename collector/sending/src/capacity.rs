@@ -115,7 +115,7 @@ impl QueueCapacity {
         }
     }
 
-    /// What waits or is being sent.
+    /// The size of the queued requests, including those in flight.
     pub(super) fn used(&self) -> Size {
         self.locked().used
     }

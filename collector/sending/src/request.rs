@@ -171,12 +171,12 @@ mod tests {
     fn an_unreadable_request_has_a_reason() {
         let mut newer = request().to_stored(42).to_vec();
         newer[0] = 2;
-        let told = Request::from_stored(&newer.into()).unwrap_err();
+        let error = Request::from_stored(&newer.into()).unwrap_err();
         assert_eq!(
-            told,
+            error,
             "it has version 2 of the stored form, this program reads version 1"
         );
-        let told = Request::from_stored(&Bytes::new()).unwrap_err();
-        assert_eq!(told, "it is empty");
+        let error = Request::from_stored(&Bytes::new()).unwrap_err();
+        assert_eq!(error, "it is empty");
     }
 }

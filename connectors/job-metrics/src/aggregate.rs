@@ -18,7 +18,7 @@ use prost::Message;
 use crate::histogram::Histogram;
 use crate::window::Window;
 
-/// What stands for a cause or category that no processor has judged.
+/// The cause or category of an event that no processor has judged.
 const NOT_JUDGED: (&str, &str) = ("Unknown", "unknown");
 
 /// The counts of one window.
@@ -51,12 +51,12 @@ impl Aggregate {
         }
     }
 
-    /// Whether there is nothing to send.
+    /// True if no Job was counted.
     pub fn is_empty(&self) -> bool {
         self.owners.is_empty()
     }
 
-    /// Whether a finished Job is counted: one that was deleted or replaced has neither failed nor completed.
+    /// True if a finished Job is counted: a deleted or replaced one has neither failed nor completed.
     pub fn counts(event: &Finished) -> bool {
         matches!(event.outcome, Outcome::Failed | Outcome::Succeeded)
     }

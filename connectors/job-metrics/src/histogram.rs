@@ -46,7 +46,7 @@ impl Histogram {
         }
     }
 
-    /// Records a value. What is below zero (clocks that disagree) counts as zero; what is not finite is left out.
+    /// Records a value. A negative value (clocks that disagree) counts as zero; one that is not finite is ignored.
     pub fn record(&mut self, value: f64) {
         if !value.is_finite() {
             return;

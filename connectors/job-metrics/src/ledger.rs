@@ -275,7 +275,7 @@ mod tests {
         }]
     }
 
-    /// What a store holds after these changes.
+    /// Applies changes to a store.
     fn stored(into: &mut BTreeMap<String, Bytes>, changes: Vec<Change>) {
         for change in changes {
             match change {

@@ -7,7 +7,7 @@
 use jiff::Timestamp;
 
 /// How far the clock may fall behind the end of the last window before windows follow the clock again, seconds. For
-/// less, ends go on from the last one; for more, points would lie in the future for long and be refused.
+/// less, ends continue from the last one; for more, points would lie in the future for long and be refused.
 const MAX_AHEAD_SECONDS: i64 = 60;
 
 /// The windows of one connector.

@@ -100,7 +100,7 @@ fn add_pod(run: &Run<'_>, pod: &Pod, spans: &mut Vec<Span>) {
     let judged_end = attempts_of(run, &pod.uid).filter_map(|attempt| attempt.end).max();
     // One that nobody has an end of was there when the Job was decided.
     let end = judged_end.max(last_end).unwrap_or(run.end);
-    // One whose containers are restarted is there until somebody deletes it.
+    // A Pod whose containers are restarted exists until it is deleted.
     let deleted = pod.deletion.map(|deletion| deletion.requested.min(run.end));
     let end = deleted.map_or(end, |deleted| end.max(deleted));
     let mut span = pod_span(run, &pod.uid, &pod.name, start, end);
@@ -194,7 +194,7 @@ fn ended(run: &Run<'_>, pod: &Pod, container: &Container, end: &Termination, spa
         span.status = span::status(StatusCode::Ok, "");
         return;
     }
-    // Whoever is told to stop and then ends in any way has not failed by itself.
+    // A container that ends after a request to stop has not failed by itself.
     if pod.deletion.is_some() && !end.before_deletion {
         return;
     }

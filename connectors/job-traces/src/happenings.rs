@@ -1,4 +1,4 @@
-//! What happened to a Job, a Pod or a container, as events of its span. Pure.
+//! The events of a Job, a Pod or a container as events of its span. Pure.
 
 use jiff::Timestamp;
 use job_event::attributes as attr;
@@ -86,7 +86,7 @@ pub fn of_end(end: &Termination, at: Timestamp) -> Vec<Event> {
     vec![event(&end.reason, at, attributes)]
 }
 
-/// What a container waits for in vain, such as `ImagePullBackOff`: at the time of the first Event about it, else from the
+/// The reason for which a container waits, such as `ImagePullBackOff`: at the time of the first Event about it, else from the
 /// beginning of the wait.
 pub fn of_wait(run: &Run<'_>, pod: &Pod, container: &Container, start: Timestamp) -> Vec<Event> {
     let Some(waiting) = &container.waiting else {

@@ -53,7 +53,7 @@ pub fn event(name: &str, time: Timestamp, attributes: Vec<KeyValue>) -> Event {
     }
 }
 
-/// What became of it.
+/// The status of a span.
 pub fn status(code: StatusCode, message: &str) -> Option<Status> {
     Some(Status {
         code: code as i32,

@@ -70,11 +70,11 @@ pub fn of_event(
     }))
 }
 
-/// What all spans of a trace need.
+/// The context of all spans of a trace.
 pub(crate) struct Run<'a> {
     /// The Job.
     pub job: &'a Finished,
-    /// What was seen of it, unless that was left out.
+    /// The evidence, unless it was removed.
     pub evidence: Option<&'a Evidence>,
     /// The trace.
     pub trace: TraceId,
@@ -96,7 +96,7 @@ impl<'a> Run<'a> {
         let created = || evidence.and_then(|evidence| evidence.job.created);
         let pods = evidence.into_iter().flat_map(|evidence| &evidence.pods);
         let attempts = job.attempts.iter().filter_map(|attempt| attempt.start);
-        // `startTime` is set anew when a suspended Job is resumed; what ran before that belongs to it, too.
+        // A resumed Job has a new `startTime`; Pods that ran before belong to it, too.
         let earlier = pods.filter_map(|pod| pod.created).chain(attempts).min();
         let start = job.start.or_else(created).or(earlier).unwrap_or(end).min(end);
         Run {

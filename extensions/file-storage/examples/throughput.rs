@@ -45,7 +45,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
             let rate = done as f64 / started.elapsed().as_secs_f64();
             writer.close().await;
             let reopened = Instant::now();
-            drop(Database::open(&place).map_err(|failure| failure.told(&place))?);
+            drop(Database::open(&place).map_err(|failure| failure.store_error(&place))?);
             let (open, size) = (reopened.elapsed(), std::fs::metadata(place.file())?.len() >> 20);
             writeln!(
                 std::io::stdout(),

@@ -14,7 +14,7 @@ use crate::disk::{Disk, GONE};
 
 /// The file's name in the directory.
 pub const FILE: &str = "state.redb";
-/// What a new file is called until it is whole.
+/// The name of a new file until it is complete.
 const NEW_FILE: &str = "state.redb.new";
 /// Tells what is in the other tables. No component's path begins like this.
 const FORMAT: TableDefinition<'_, &str, u64> = TableDefinition::new("::format");
@@ -33,9 +33,9 @@ type Values<'a> = TableDefinition<'a, &'static str, &'static [u8]>;
 pub struct Place {
     /// The directory, which this process has locked.
     pub directory: PathBuf,
-    /// Whether a commit waits until the disk has it.
+    /// Makes a commit wait until the disk has it.
     pub fsync: bool,
-    /// Whether a file that cannot be read is replaced when the collector starts.
+    /// Replaces an unreadable file on startup.
     pub recreate: bool,
     /// Where the settings stand, for error texts.
     pub section: String,
@@ -57,7 +57,7 @@ pub struct Database {
 pub struct Transaction {
     /// The component's path.
     pub path: String,
-    /// What changes.
+    /// The changes, in order.
     pub changes: Vec<Change>,
 }
 
@@ -68,7 +68,7 @@ pub enum Failure {
     Full(String),
     /// The disk does not do what it should.
     Disk(String),
-    /// What is in the file cannot be read.
+    /// The file is unreadable.
     Broken(String),
 }
 
@@ -86,7 +86,7 @@ impl Database {
         };
         let aside = unused(&file);
         std::fs::rename(&file, &aside).map_err(disk)?;
-        let problem = Failure::Broken(broken).told(place);
+        let problem = Failure::Broken(broken).store_error(place);
         tracing::warn!(aside = %aside.display(), "{problem}; moved it aside and created an empty one");
         Database::open(place)
     }
@@ -294,8 +294,8 @@ fn unused(file: &Path) -> PathBuf {
 }
 
 impl Failure {
-    /// What went wrong and what to do, for whoever called.
-    pub fn told(&self, place: &Place) -> StoreError {
+    /// The error for the component that uses the store, with a remedy.
+    pub fn store_error(&self, place: &Place) -> StoreError {
         match self {
             Failure::Full(why) => StoreError::Unavailable(format!(
                 "the disk of the file {} is full: {why}; until there is space, only deletions are stored: make the \

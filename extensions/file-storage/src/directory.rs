@@ -11,7 +11,7 @@ use tokio::time::Instant;
 /// The pause between two tries to take the lock.
 const PAUSE: Duration = Duration::from_millis(50);
 
-/// Makes the directory and those above it, if it is not there.
+/// Makes the directory and its parents if it is missing.
 ///
 /// # Errors
 /// What is wrong and what to do; `section` is where the settings stand.
@@ -84,12 +84,12 @@ pub async fn lock(path: &Path, timeout: Duration, section: &str) -> Result<Lock,
     }
 }
 
-/// What is wrong with the directory and what to do.
+/// The error about the directory, with a remedy.
 fn explain(error: &Error, verb: &str, path: &Path, section: &str) -> String {
     let advice = match error.kind() {
         ErrorKind::NotFound => format!("create it, or set {section}::create_directory: true"),
         ErrorKind::NotADirectory | ErrorKind::AlreadyExists => {
-            format!("something else is there; set {section}::directory to a directory")
+            format!("the path is no directory; set {section}::directory to a directory")
         }
         ErrorKind::PermissionDenied => format!(
             "let the user that the collector runs as write there (in Kubernetes: securityContext.fsGroup), or set \

@@ -15,7 +15,7 @@ pub const GONE: &str = "it was removed or replaced while the collector used it; 
 pub struct Disk {
     /// The file.
     pub file: File,
-    /// Whether a commit waits until the disk has it; otherwise the kernel has it, which a crash of this process
+    /// Makes a commit wait until the disk has it; otherwise the kernel has it, which a crash of this process
     /// survives and one of the machine does not.
     pub fsync: bool,
     /// Where the file is, if it must still be there when a commit is synced: what a removed file holds is lost with the

@@ -55,7 +55,7 @@ struct FileStorage {
     writer: Option<Writer>,
 }
 
-/// What other components hold of the extension.
+/// The offer to other components.
 struct Access {
     section: String,
     /// Set when it starts.

@@ -1,4 +1,4 @@
-//! The open file and what is done with it: commits of many transactions, opening it again after a failure, and going on
+//! The open file and what is done with it: commits of many transactions, opening it again after a failure, and continuing
 //! with deletions when the disk is full.
 
 use std::collections::BTreeMap;
@@ -75,9 +75,9 @@ impl OpenFile {
             Err(Failure::Full(_)) if space.give_up() => (opener.first)(&place),
             opened => opened,
         };
-        let database = database.map_err(|failure| failure.told(&place))?;
+        let database = database.map_err(|failure| failure.store_error(&place))?;
         if space.is_low() {
-            let error = full().told(&place).to_string();
+            let error = full().store_error(&place).to_string();
             tracing::warn!("{error}");
             report.send_replace(Some(error));
         }
@@ -163,7 +163,7 @@ impl OpenFile {
             let committed = if has_room {
                 self.commit(&adding)
             } else {
-                Err((full().told(&self.place), true))
+                Err((full().store_error(&self.place), true))
             };
             answer(adding, &committed);
         }
@@ -231,7 +231,7 @@ impl OpenFile {
     }
 
     fn failed(&mut self, failure: &Failure) -> StoreError {
-        let error = failure.told(&self.place);
+        let error = failure.store_error(&self.place);
         let made_room = matches!(failure, Failure::Full(_)) && self.space.give_up();
         let pause = if made_room { Duration::ZERO } else { self.opener.pause };
         self.state = State::Failed {

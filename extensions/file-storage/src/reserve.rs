@@ -2,7 +2,7 @@
 //!
 //! redb copies the pages it changes, so even a deletion needs free space. On a disk that the store itself has filled,
 //! nothing that was delivered could be removed and the queue would never drain. The reserve is a file that really
-//! occupies the disk; it is given up when the disk is full, and taken again once there is room.
+//! occupies the disk; it is released when the disk is full, and taken again once there is room.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};

@@ -12,13 +12,13 @@ pub struct Settings {
     pub directory: PathBuf,
     /// How long to wait at the start for another process to leave the directory.
     pub timeout: Duration,
-    /// Whether every commit waits until the disk has it.
+    /// Makes every commit wait until the disk has it.
     pub fsync: bool,
-    /// Whether the directory is made if it is not there.
+    /// Makes the directory if it is missing.
     pub create_directory: bool,
     /// The mode of a directory that is made.
     pub directory_permissions: u32,
-    /// Whether a file that cannot be read is moved aside and replaced by an empty one.
+    /// Moves an unreadable file aside and starts with an empty one.
     pub recreate: bool,
 }
 

@@ -1,4 +1,4 @@
-//! What a component holds.
+//! The store of a component.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 

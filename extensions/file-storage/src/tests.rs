@@ -21,11 +21,11 @@ struct Memory(Arc<Mutex<Content>>);
 
 #[derive(Debug, Default)]
 struct Content {
-    /// What is read.
+    /// The content as it is read.
     bytes: Vec<u8>,
-    /// What a power cut leaves for certain.
+    /// The content that survives a power cut.
     synced: Vec<u8>,
-    /// What was written since the last sync.
+    /// The writes since the last sync.
     unsynced: Vec<(usize, Vec<u8>)>,
     /// How many bytes may still be written.
     space: Option<usize>,
@@ -137,7 +137,7 @@ fn transaction(n: usize) -> Transaction {
     }
 }
 
-/// The numbers of the transactions that are there. None may be there by half.
+/// The numbers of the stored transactions. None may be stored in part.
 fn numbers(database: &Database, context: &str) -> Vec<usize> {
     let mut numbers = Vec::new();
     for path in ["receivers::r0", "receivers::r1"] {
@@ -205,7 +205,7 @@ fn a_full_disk_is_not_taken_for_a_broken_file() {
 }
 
 #[tokio::test]
-async fn a_full_disk_is_told_and_overcome() {
+async fn a_full_disk_is_reported_and_overcome() {
     let disk = Memory::default();
     let place = Place {
         directory: "/d".into(),

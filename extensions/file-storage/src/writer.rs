@@ -17,7 +17,7 @@ pub(crate) const GROUP: usize = 1024;
 /// The pause before a file that failed is opened again: opening reads all of it.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// Where an answer goes. Whoever asked may be gone.
+/// Where an answer goes. The receiver may be gone.
 pub type Reply<T> = oneshot::Sender<Result<T, StoreError>>;
 
 /// One call of a store.

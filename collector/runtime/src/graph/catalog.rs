@@ -7,7 +7,7 @@ use collector_config::ComponentId;
 use collector_config::{Config, Diagnostic, Diagnostics, Settings, nearest};
 use collector_data::Signal;
 
-/// What a configured component takes and makes.
+/// The signals that a configured component takes and makes.
 #[derive(Clone, Copy)]
 pub(super) struct Signals {
     pub takes: &'static [Signal],
@@ -65,12 +65,12 @@ impl<'a> Catalog<'a> {
         }
     }
 
-    /// Whether `id` is configured as a component of this kind.
+    /// True if `id` is configured as a component of this kind.
     pub fn has(&self, kind: Kind, id: &ComponentId) -> bool {
         self.entries.contains_key(&(kind, id))
     }
 
-    /// What the component takes and makes, if it is configured and its type is known.
+    /// The component's signals, if it is configured and its type is known.
     pub fn signals(&self, kind: Kind, id: &ComponentId) -> Option<Signals> {
         self.entries.get(&(kind, id)).copied().flatten()
     }

@@ -1,4 +1,4 @@
-//! Whether what the service names is there and fits. Every error is reported, none hides another.
+//! Checks that every component the service names exists and fits. Every error is reported, none hides another.
 
 use std::collections::BTreeSet;
 
@@ -33,7 +33,7 @@ pub(super) fn ids(config: &Config, problems: &mut Diagnostics) {
     }
 }
 
-/// Reports what pipelines name that is not there or does not carry their signal. That they have both ends, and name
+/// Reports components of pipelines that are not configured or do not carry the signal. That they have both ends, and name
 /// nothing twice, is checked where the configuration is read.
 pub(super) fn pipelines(config: &Config, catalog: &Catalog<'_>, problems: &mut Diagnostics) {
     for (id, pipeline) in &config.service.pipelines {
@@ -189,7 +189,7 @@ fn lists(pipeline: &Pipeline) -> [(Kind, &Vec<Located<ComponentId>>); 3] {
     ]
 }
 
-/// What a pipeline means that names `id` in the list for `role`: connectors stand among receivers and exporters.
+/// The kind of `id` in a pipeline's list for `role`: connectors are listed among receivers and exporters.
 fn kind_in(catalog: &Catalog<'_>, role: Kind, id: &ComponentId) -> Option<Kind> {
     if catalog.has(role, id) {
         return Some(role);

@@ -1,7 +1,7 @@
 //! From a configuration to components that are put together, or to every error at once.
 //!
 //! * `catalog`: which component types the ids stand for.
-//! * `check`: whether what the pipelines name is there and fits.
+//! * `check`: every component that pipelines name exists and fits.
 //! * `order`: which pipeline feeds which, and whether one feeds itself.
 //! * `wire`: makes the components and the channels between them.
 
@@ -22,7 +22,7 @@ use collector_config::{Config, Diagnostic, Diagnostics};
 pub struct Graph {
     /// In the order of `service::extensions`.
     pub(crate) extensions: Vec<Node<dyn Extension>>,
-    /// What each exporter is, and what comes to it.
+    /// Each exporter with its inbox.
     pub(crate) exporters: Vec<(Node<dyn Exporter>, Inbox)>,
     /// Against the flow: a connector stands after all connectors it feeds.
     pub(crate) connectors: Vec<(Node<dyn Connector>, Inbox, Outputs)>,

@@ -25,7 +25,7 @@ pub(super) fn against_the_flow<'a>(config: &'a Config, problems: &mut Diagnostic
 
 #[derive(Clone, Copy, PartialEq)]
 enum State {
-    /// On the way that is being followed.
+    /// On the path of the search.
     Entered,
     /// Everything it feeds is known.
     Left,

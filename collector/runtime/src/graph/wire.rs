@@ -27,7 +27,7 @@ pub(super) struct Parts {
     extensions: BTreeMap<ComponentId, Box<dyn Extension>>,
     /// Services of the extensions, and which of them a component references.
     pub provided: Provided,
-    /// Whether every component of a known type could be made.
+    /// True if every component of a known type could be made.
     pub complete: bool,
 }
 
@@ -101,7 +101,7 @@ impl Parts {
         }
 
         // The senders to every exporter and connector, then the ways into every pipeline: against the flow, so
-        // that what a connector or chain sends to is there before it.
+        // that the consumers of a connector or chain exist before it.
         let mut ends: BTreeMap<(&ComponentId, Signal), mpsc::Sender<Batch>> = BTreeMap::new();
         let mut entries: BTreeMap<&PipelineId, Vec<Consumer>> = BTreeMap::new();
         for (pipeline_id, pipeline) in &pipelines {

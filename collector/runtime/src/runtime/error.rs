@@ -1,4 +1,4 @@
-//! What went wrong in a run, by component.
+//! The failures of a run, by component.
 
 use std::any::Any;
 use std::fmt;
@@ -13,12 +13,12 @@ pub struct RunError {
     pub failures: Vec<Failure>,
 }
 
-/// What became of one component.
+/// The failure of one component.
 #[derive(Debug)]
 pub struct Failure {
     /// Its path in the configuration, such as `exporters::otlp_http`.
     pub component: String,
-    /// What happened.
+    /// The kind of failure.
     pub why: Why,
 }
 
@@ -31,7 +31,7 @@ pub enum Why {
     Failed(ComponentError),
     /// It panicked, with this text.
     Panicked(String),
-    /// It ended without an error, but nobody had told it to.
+    /// It ended without an error before shutdown.
     Ended,
     /// It did not stop within the grace period (given here) and was aborted.
     Overran(Duration),
@@ -63,7 +63,7 @@ impl fmt::Display for Why {
             Why::Start(error) => write!(f, "could not start: {error}"),
             Why::Failed(error) => write!(f, "failed: {error}"),
             Why::Panicked(text) => write!(f, "panicked: {text}"),
-            Why::Ended => f.write_str("ended although it was not told to stop"),
+            Why::Ended => f.write_str("ended before shutdown"),
             Why::Overran(grace) => write!(
                 f,
                 "did not stop within {grace:?} and was aborted; what it had not delivered is lost"

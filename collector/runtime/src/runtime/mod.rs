@@ -1,13 +1,14 @@
-//! Starts the components of a graph, watches over them, and stops them in order.
+//! Starts the components of a graph, supervises them, and stops them in order.
 //!
-//! * Start, against the flow: extensions (they run from here on, so that the health endpoint answers), exporters,
-//!   connectors, receivers. When one fails nothing has flowed yet; those that were started are dropped.
+//! * Start, against the data flow: extensions (which run from then on, so that the health endpoint answers), exporters,
+//!   connectors, receivers. If one fails, no data has flowed yet, and the started ones are dropped.
 //! * Run: one task for each component, and one for the processors of a pipeline.
-//! * Stop, with the flow: the receivers are told to; when they end they drop their outlets, so the inboxes after them
-//!   close, are emptied, and their owners end in turn; extensions last. What is not done in time is aborted.
+//! * Stop, with the data flow: receivers get the shutdown signal; when they end they drop their outlets, so the inboxes
+//!   behind them close and drain, and their owners end in turn; extensions stop last. Tasks that exceed the grace period
+//!   are aborted.
 //!
-//! A component that ends before it is told to, with an error or a panic or without, is dead: it stands as such in the
-//! health, everything else is stopped in order, and [`Graph::run`] fails.
+//! A component that ends before shutdown, with an error, a panic or neither, has failed for good: its health shows a
+//! permanent error, all other components stop in order, and [`Graph::run`] fails.
 
 mod chain;
 mod error;
@@ -27,15 +28,15 @@ use crate::graph::Graph;
 use crate::health::{Reporter, Status};
 use tasks::Tasks;
 
-/// The longest part of the grace period that is kept back for the extensions.
+/// The longest part of the grace period that is reserved for the extensions.
 const FOR_EXTENSIONS: Duration = Duration::from_secs(1);
 
 impl Graph {
-    /// Starts everything, runs until `shutdown` is cancelled or a component dies, and stops everything within `grace`
-    /// (of which the last tenth, at most a second, belongs to the extensions).
+    /// Starts all components, runs until `shutdown` is cancelled or a component fails, and stops all within `grace` (the
+    /// last tenth of it, at most a second, is reserved for the extensions).
     ///
     /// # Errors
-    /// Every component that did not start, died, failed while it was stopping, or did not stop in time.
+    /// Every component that did not start, failed, or did not stop in time.
     pub async fn run(self, shutdown: CancellationToken, grace: Duration) -> Result<(), RunError> {
         let mut run = Run {
             extensions: Tasks::default(),
@@ -46,7 +47,7 @@ impl Graph {
         };
         tokio::select! {
             biased;
-            () = shutdown.cancelled() => tracing::info!("told to stop while starting"),
+            () = shutdown.cancelled() => tracing::info!("shutting down during startup"),
             started = run.start(self) => match started {
                 Ok(()) => run.watch(&shutdown).await,
                 Err(failure) => run.failed(failure),
@@ -62,7 +63,7 @@ impl Graph {
 
 struct Run {
     extensions: Tasks,
-    /// Everything that data flows through.
+    /// The components of pipelines.
     flow: Tasks,
     stop_extensions: CancellationToken,
     stop_flow: CancellationToken,
@@ -120,7 +121,7 @@ impl Run {
             let task = async { node.component.run(outputs, running).await };
             self.flow.spawn(node.path, vec![node.reporter], task);
         }
-        tracing::info!("everything is started");
+        tracing::info!("all components started");
         Ok(())
     }
 
@@ -129,7 +130,7 @@ impl Run {
         let ended = tokio::select! {
             biased;
             () = shutdown.cancelled() => {
-                tracing::info!("told to stop");
+                tracing::info!("shutting down");
                 return;
             }
             Some(ended) = self.flow.next() => ended,
@@ -148,7 +149,7 @@ impl Run {
         let failures = self.extensions.drain(deadline, grace).await;
         failures.into_iter().for_each(|failure| self.failed(failure));
         if self.failures.is_empty() {
-            tracing::info!("everything is stopped");
+            tracing::info!("shutdown complete");
         }
     }
 

@@ -49,12 +49,12 @@ pub(super) struct Ended {
 }
 
 impl Ended {
-    /// What it means if nobody had told it to end: a failure in any case.
+    /// The failure of a task that ended before shutdown, in any way.
     pub fn before_shutdown(self) -> Failure {
         self.member.failed(self.result.err().unwrap_or(Why::Ended))
     }
 
-    /// What it means if it had been told to end.
+    /// The failure of a task that ended after shutdown was signalled, if any.
     pub fn after_shutdown(self) -> Result<(), Failure> {
         match self.result {
             Ok(()) => {

@@ -76,7 +76,7 @@ impl MemoryStorage {
         self.locked().writes
     }
 
-    /// What a component has stored.
+    /// The stored keys and values of a component.
     pub fn content(&self, kind: Kind, id: &ComponentId) -> BTreeMap<String, Bytes> {
         let shared = self.locked();
         shared

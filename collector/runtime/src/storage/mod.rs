@@ -5,7 +5,7 @@
 //! to bytes that belongs to this component alone, changed by transactions.
 //!
 //! Before it writes it must [`claim`](Store::claim) the store. A store that several replicas share can be claimed by one of
-//! them at a time; whoever claims it makes every later write of the others fail with [`StoreError::Fenced`]. So a component
+//! them at a time; a new claim makes every later write of the others fail with [`StoreError::Fenced`]. So a component
 //! that has written down what it is about to do may do it, even if another replica has taken over meanwhile: the other one
 //! has read the note.
 
@@ -31,14 +31,14 @@ pub use claimed::{ClaimError, Claimed};
 pub enum Change {
     /// Sets the value of a key.
     Set(String, Bytes),
-    /// Removes a key; nothing happens if it is not there.
+    /// Removes a key; no effect if it is missing.
     Delete(String),
 }
 
 /// Why a store did not do what it should. The texts are for the person who runs the collector.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum StoreError {
-    /// Another process has claimed the store. Nothing was written; to go on, claim it again.
+    /// Another process has claimed the store. Nothing was written; to continue, claim it again.
     #[error("{0}")]
     Fenced(String),
     /// It does not work at the moment and may work later: the API server is away, the disk is full. Nothing was written,
@@ -74,13 +74,13 @@ pub trait Store: Send + Sync {
     /// If the store does not work. Waiting to lead is not an error.
     fn claim(&self) -> BoxFuture<'_, Result<(), StoreError>>;
 
-    /// The keys that begin with `prefix`, in order of their bytes; as last written by whoever holds the claim.
+    /// The keys that begin with `prefix`, in order of their bytes; as last written by the holder of the claim.
     ///
     /// # Errors
     /// If the store does not work.
     fn keys(&self, prefix: &str) -> BoxFuture<'_, Result<Vec<String>, StoreError>>;
 
-    /// The value of a key; as last written by whoever holds the claim.
+    /// The value of a key; as last written by the holder of the claim.
     ///
     /// # Errors
     /// If the store does not work.
@@ -94,12 +94,12 @@ pub trait Store: Send + Sync {
     fn apply(&self, changes: Vec<Change>) -> BoxFuture<'_, Result<(), StoreError>>;
 }
 
-/// Whether this process leads, now and from then on. Clones look at the same.
+/// The leadership of this process, now and later. Clones share it.
 #[derive(Clone, Debug)]
 pub struct Leadership(pub tokio::sync::watch::Receiver<bool>);
 
 impl Leadership {
-    /// Whether this process leads now.
+    /// True if this process leads now.
     pub fn is_leader(&self) -> bool {
         *self.0.borrow()
     }
@@ -112,7 +112,7 @@ impl Leadership {
     }
 }
 
-/// What one extension offers to other components.
+/// The offer of one extension to other components.
 #[derive(Clone, Default)]
 pub struct Offer {
     /// It stores things.
@@ -123,7 +123,7 @@ pub struct Offer {
     pub authenticator: Option<Arc<dyn Authenticator>>,
 }
 
-/// What the extensions of the service offer, by their ids.
+/// The offers of the service's extensions, by id.
 #[derive(Clone, Default)]
 pub struct Provided {
     offers: BTreeMap<ComponentId, Offer>,

@@ -44,7 +44,7 @@ impl Run {
     }
 }
 
-/// Lets everything run until nothing can go on.
+/// Lets all tasks run until they wait.
 async fn settle() {
     for _ in 0..1000 {
         tokio::task::yield_now().await;
@@ -361,7 +361,7 @@ fn an_exporter_that_panics_ends_the_run() {
 
 #[test]
 fn an_exporter_that_just_ends_ends_the_run() {
-    exporter_dies("ends", "ended although it was not told to stop");
+    exporter_dies("ends", "ended before shutdown");
 }
 
 #[test]
@@ -394,7 +394,7 @@ fn a_receiver_that_dies_ends_the_run_but_loses_nothing() {
                 Command::Panic("index out of bounds"),
                 "receivers::feed: panicked: index out of bounds",
             ),
-            (Command::End, "receivers::feed: ended although it was not told to stop"),
+            (Command::End, "receivers::feed: ended before shutdown"),
         ] {
             let commands = feed("feed");
             let run = Run::of(PLAIN);
@@ -408,7 +408,7 @@ fn a_receiver_that_dies_ends_the_run_but_loses_nothing() {
 }
 
 #[test]
-fn every_failure_is_told() {
+fn every_failure_is_reported() {
     on_one_thread(async {
         let commands = feed("feed");
         let run = Run::of("receivers: feed\nexporters: stalls, fails\nlogs: feed || stalls, fails");

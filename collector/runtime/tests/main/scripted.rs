@@ -31,7 +31,7 @@ pub fn journal() -> Vec<String> {
     JOURNAL.take()
 }
 
-/// What a `feed` receiver does next.
+/// The next step of a `feed` receiver.
 pub enum Command {
     Send(Batch),
     Fail(&'static str),

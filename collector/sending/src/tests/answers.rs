@@ -45,7 +45,7 @@ async fn retry_after_beyond_the_remaining_time_still_retries() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn by_default_nothing_is_given_up_however_long_it_takes() {
+async fn by_default_nothing_is_dropped() {
     let destination = Scripted::new((0..5000).map(|_| busy()));
     let fixture = start(&destination, RetrySettings::default(), QueueSettings::default());
     assert_eq!(fixture.send(logs(1)).await.await, Outcome::Delivered);

@@ -237,7 +237,7 @@ async fn live(backend: &Backend, storage: &MemoryStorage, todo: &BTreeSet<usize>
 
 /// Dies after so many steps, lives again, dies once more, and lives to the end.
 async fn check(seed: u64, steps: u64, cuts: bool) -> bool {
-    let told = format!("seed {seed}, dies at step {steps}, cuts {cuts}");
+    let case = format!("seed {seed}, dies at step {steps}, cuts {cuts}");
     let storage = MemoryStorage::new();
     let dice = Dice::new(seed);
     let backend = Backend {
@@ -259,10 +259,10 @@ async fn check(seed: u64, steps: u64, cuts: bool) -> bool {
         died |= fate.dead.is_cancelled() && steps != u64::MAX;
         todo.retain(|number| !delivered.contains(number));
     }
-    assert_eq!(todo, BTreeSet::new(), "{told}: not delivered in the end");
+    assert_eq!(todo, BTreeSet::new(), "{case}: not delivered in the end");
     assert!(
         storage.content(Kind::Exporter, &id()).is_empty(),
-        "{told}: the store is not empty"
+        "{case}: the store is not empty"
     );
 
     let attempts = backend.attempts.lock().unwrap().clone();
@@ -277,7 +277,7 @@ async fn check(seed: u64, steps: u64, cuts: bool) -> bool {
         }
     }
     let all: Vec<String> = (0..BATCHES).flat_map(batch).collect();
-    assert_eq!(first, all, "{told}: lost, or in another order");
+    assert_eq!(first, all, "{case}: lost, or in another order");
     if !cuts {
         for (number, times) in submitted {
             let whole = batch(number).join(" ");
@@ -285,7 +285,7 @@ async fn check(seed: u64, steps: u64, cuts: bool) -> bool {
             let bodies: BTreeSet<&Bytes> = of_it.map(|(_, body, _)| body).collect();
             assert!(
                 bodies.len() <= times,
-                "{told}: {whole} was sent in more forms than it was made"
+                "{case}: {whole} was sent in more forms than it was made"
             );
         }
     }
@@ -293,7 +293,7 @@ async fn check(seed: u64, steps: u64, cuts: bool) -> bool {
 }
 
 #[tokio::test(start_paused = true)]
-async fn whenever_the_process_dies_what_was_delivered_arrives_in_order_and_unchanged() {
+async fn delivered_batches_survive_crashes_in_order() {
     let mut died = 0;
     for seed in 0..8 {
         for steps in 0..100 {

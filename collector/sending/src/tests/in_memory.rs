@@ -82,7 +82,7 @@ async fn a_success_that_refuses_everything_is_a_refusal() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_destination_in_trouble_is_known_by_its_newest_answer() {
+async fn the_latest_answer_decides_the_health() {
     let permanent = SendOutcome::Permanent("HTTP 500".into());
     let destination = Scripted::new([busy(), permanent]);
     let fixture = start(&destination, RetrySettings::default(), QueueSettings::default());
@@ -130,7 +130,7 @@ async fn new_work_goes_out_while_earlier_requests_are_retried() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn one_signal_in_trouble_does_not_hold_back_another() {
+async fn a_failing_signal_does_not_delay_another() {
     let destination = Scripted::new([busy()]);
     let queue = QueueSettings {
         num_consumers: 1,
@@ -179,7 +179,7 @@ async fn a_full_queue_makes_the_producer_wait() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_full_queue_drops_and_counts_if_told_so() {
+async fn a_full_queue_drops_and_counts_if_configured() {
     let destination = Scripted::new([]).closed();
     let queue = QueueSettings {
         queue_size: 1,
@@ -245,7 +245,7 @@ async fn dropping_the_sender_counts_what_it_holds_as_lost() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_wrong_key_or_address_is_waited_out_in_order() {
+async fn a_wrong_key_or_address_keeps_data_in_order() {
     let refused = || SendOutcome::Misconfigured("HTTP 403".into());
     let destination = Scripted::new([refused(), refused()]);
     let queue = QueueSettings {
@@ -262,7 +262,7 @@ async fn a_wrong_key_or_address_is_waited_out_in_order() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_wrong_key_or_address_loses_data_if_told_so() {
+async fn a_wrong_key_or_address_loses_data_if_configured() {
     let destination = Scripted::new([SendOutcome::Misconfigured("HTTP 403".into())]);
     let retry = RetrySettings {
         misconfigured: false,

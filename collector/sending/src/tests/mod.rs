@@ -271,7 +271,7 @@ fn busy() -> SendOutcome {
     }
 }
 
-/// The default settings, but data is given up after some minutes.
+/// The default settings, but data is dropped after some minutes.
 fn for_minutes(minutes: u64) -> RetrySettings {
     RetrySettings {
         max_elapsed_time: collector_config::Duration::from_secs(minutes * 60),

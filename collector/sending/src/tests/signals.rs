@@ -46,7 +46,7 @@ async fn a_full_queue_of_one_signal_lets_the_others_pass() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_queue_that_stays_full_makes_the_exporter_unwell() {
+async fn a_queue_that_stays_full_makes_the_exporter_unhealthy() {
     let destination = Scripted::new([]).closed();
     let queue = QueueSettings {
         queue_size: 1,

@@ -41,7 +41,7 @@ async fn left_behind(storage: &MemoryStorage) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_delivered_is_stored_and_the_next_run_sends_it_in_order() {
+async fn a_restart_sends_stored_requests_in_order() {
     let storage = MemoryStorage::new();
     left_behind(&storage).await;
     assert_eq!(keys(&storage).len(), 3);
@@ -56,13 +56,13 @@ async fn what_is_delivered_is_stored_and_the_next_run_sends_it_in_order() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_body_waits_in_the_store_and_not_in_memory() {
+async fn bodies_of_stored_requests_are_not_in_memory() {
     let storage = MemoryStorage::new();
     left_behind(&storage).await;
     let destination = Scripted::new([]).closed();
     let fixture = start_with(&destination, forever(), one_at_a_time(), Some(&storage));
     settle().await;
-    // What is changed behind the back of the queue is what is sent: it was not read before it was due.
+    // A value changed directly in the store is sent: it was not read before it was due.
     let last = keys(&storage).pop().unwrap();
     let other = Request::new(&named(&["z"]), "proto", "", encoded(&named(&["z"])));
     let store = storage.open(Kind::Exporter, &id()).await.unwrap();
@@ -84,7 +84,7 @@ async fn the_body_waits_in_the_store_and_not_in_memory() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_age_and_the_size_of_what_is_stored_are_known_after_a_restart() {
+async fn age_and_size_of_the_queue_survive_a_restart() {
     let storage = MemoryStorage::new();
     let destination = Scripted::new([]).closed();
     let first = start_with(&destination, forever(), one_at_a_time(), Some(&storage));
@@ -106,7 +106,7 @@ async fn the_age_and_the_size_of_what_is_stored_are_known_after_a_restart() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_full_store_makes_the_producer_wait_also_right_after_a_restart() {
+async fn a_full_queue_blocks_producers_after_a_restart() {
     let storage = MemoryStorage::new();
     left_behind(&storage).await;
     let destination = Scripted::new([]).closed();
@@ -146,7 +146,7 @@ async fn a_request_that_is_too_large_is_replaced_in_its_place() {
     assert_eq!(storage.writes() - before, 2, "each cut is one transaction");
     let stored = keys(&storage);
     assert_eq!(stored.len(), 4, "{stored:?}");
-    // The process dies now; the next one goes on with the parts, in order.
+    // The process dies now; the next one continues with the parts, in order.
     fixture.run.abort();
     let destination = Scripted::new([]);
     start_with(&destination, forever(), one_at_a_time(), Some(&storage))
@@ -157,7 +157,7 @@ async fn a_request_that_is_too_large_is_replaced_in_its_place() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_cannot_be_read_is_set_aside_and_the_rest_goes_on() {
+async fn an_unreadable_request_is_set_aside() {
     let storage = MemoryStorage::new();
     left_behind(&storage).await;
     let stored = storage.content(Kind::Exporter, &id());
@@ -214,8 +214,8 @@ async fn a_full_disk_stops_the_intake_and_loses_nothing() {
     tokio::time::sleep(Duration::from_secs(3600)).await;
     assert!(futures_util::poll!(&mut second).is_pending());
     assert!(fixture.input.as_ref().unwrap().try_reserve().is_err(), "producers wait");
-    let told = "cannot use the store: no space left on device";
-    assert_eq!(fixture.status(), Status::RecoverableError(told.into()));
+    let expected = "cannot use the store: no space left on device";
+    assert_eq!(fixture.status(), Status::RecoverableError(expected.into()));
     storage.fail(None);
     let healed = Instant::now();
     assert_eq!((second.await, third.await), (Outcome::Delivered, Outcome::Delivered));
@@ -226,7 +226,7 @@ async fn a_full_disk_stops_the_intake_and_loses_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_the_store_will_never_take_goes_from_memory() {
+async fn requests_that_cannot_be_stored_are_sent_from_memory() {
     let storage = MemoryStorage::new();
     let destination = Scripted::new([]).closed();
     let fixture = start_with(&destination, forever(), one_at_a_time(), Some(&storage));
@@ -244,7 +244,7 @@ async fn what_the_store_will_never_take_goes_from_memory() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_shutdown_leaves_in_the_store_what_does_not_arrive_at_once() {
+async fn shutdown_leaves_undelivered_requests_in_the_store() {
     let storage = MemoryStorage::new();
     let asked = SendOutcome::Retry {
         after: Some(Duration::from_secs(600)),
@@ -280,7 +280,7 @@ async fn the_shutdown_leaves_in_the_store_what_does_not_arrive_at_once() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_waits_for_the_disk_is_written_together_and_no_more_than_there_is_room_for() {
+async fn waiting_batches_share_a_transaction_within_capacity() {
     let storage = MemoryStorage::new();
     let destination = Scripted::new([]).closed();
     let (input, inbox) = mpsc::channel(10);

@@ -204,7 +204,7 @@ async fn an_event_that_comes_again_counts_once_whatever_became_of_its_counts() {
     let (metrics, ack) = bench.next().await;
     assert_eq!(sums(&metrics[0], "k8s.job.failures")[0].value, Some(Value::AsInt(1)));
 
-    // Again while the counts are on their way: it shares their fate.
+    // Again while the counts are in flight: it shares their outcome.
     let mut late = bench.send(vec![failed("u1", "j")]).await;
     tokio::time::sleep(Duration::from_secs(25)).await;
     assert!(poll!(&mut late).is_pending());
@@ -215,7 +215,7 @@ async fn an_event_that_comes_again_counts_once_whatever_became_of_its_counts() {
         (Outcome::Delivered, Outcome::Delivered, Outcome::Delivered)
     );
 
-    // What one destination has given up another may have, so it does not count again either.
+    // Another backend may have points that one backend refused, so the Job is not counted again.
     let lost = bench.send(vec![failed("u2", "j")]).await;
     let (_, ack) = bench.next().await;
     ack.dropped("given up");

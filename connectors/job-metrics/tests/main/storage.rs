@@ -39,7 +39,7 @@ fn stored(storage: &MemoryStorage) -> usize {
 }
 
 #[tokio::test(start_paused = true)]
-async fn after_a_kill_the_same_points_come_again_and_their_jobs_are_not_counted_anew() {
+async fn a_kill_resends_the_same_points_and_counts_no_job_again() {
     let storage = MemoryStorage::new();
     let mut bench = start(&storage);
     let _lost = bench.send(vec![failed("u1", "j")]).await;
@@ -231,9 +231,9 @@ enum Step {
     /// So many Jobs end.
     End(u8),
     Wait(u8),
-    /// What was sent arrives; its acknowledgement does, too.
+    /// Points in flight arrive and are acknowledged.
     Arrive,
-    /// What was sent arrives; nobody hears of it.
+    /// Points in flight arrive; the acknowledgement is lost.
     ArriveUnheard,
     /// The process is killed and started again.
     Kill,
@@ -255,7 +255,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
 
 /// Two replicas, a store, a backend that keeps the last point of each series and second, and a receiver that sends each
 /// event until it is delivered.
-struct World {
+struct Replicas {
     storage: MemoryStorage,
     leads: [watch::Sender<bool>; 2],
     replicas: [Bench; 2],
@@ -265,12 +265,12 @@ struct World {
     backend: BTreeMap<(String, u64), i64>,
 }
 
-impl World {
-    fn start() -> World {
+impl Replicas {
+    fn start() -> Replicas {
         let storage = MemoryStorage::new();
         let leads = [watch::Sender::new(true), watch::Sender::new(false)];
-        let replicas = [0, 1].map(|n| World::replica(&storage, &leads, n));
-        World {
+        let replicas = [0, 1].map(|n| Replicas::replica(&storage, &leads, n));
+        Replicas {
             storage,
             leads,
             replicas,
@@ -333,12 +333,12 @@ impl World {
     }
 
     fn kill(&mut self, n: usize) {
-        let new = World::replica(&self.storage, &self.leads, n);
+        let new = Replicas::replica(&self.storage, &self.leads, n);
         kill(std::mem::replace(&mut self.replicas[n], new));
         self.undelivered.values_mut().for_each(|delivery| *delivery = None);
     }
 
-    /// What a receiver does: sends what nobody has, and keeps what was deferred.
+    /// The part of the receiver: sends undelivered events, and keeps deferred ones.
     async fn receive(&mut self) {
         for uid in self.undelivered.keys().copied().collect::<Vec<_>>() {
             let Some(delivery) = self.undelivered.get_mut(&uid) else {
@@ -373,7 +373,7 @@ proptest! {
             .build()
             .unwrap();
         let total = runtime.block_on(async {
-            let mut world = World::start();
+            let mut world = Replicas::start();
             for step in script {
                 world.step(step).await;
             }

@@ -1,4 +1,4 @@
-//! A process that writes is killed, at any point, again and again: what was acknowledged is there, nothing is there by half.
+//! A writing process is killed at any point, many times: acknowledged transactions survive, and none is stored in part.
 
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::io::{BufRead, BufReader, Write};
@@ -91,7 +91,7 @@ async fn a_killed_writer_loses_nothing_and_leaves_nothing_by_half() {
         }
         child.kill().unwrap();
         child.wait().unwrap();
-        // What it said before it died; the last line may be cut off.
+        // Its output before it died; the last line may be cut off.
         for line in lines {
             note(line.unwrap());
         }

@@ -1,4 +1,4 @@
-//! What is stored is there again; what cannot be is told in words that help.
+//! Stored values survive restarts, and errors say what to do.
 
 use std::time::Duration;
 
@@ -91,7 +91,7 @@ async fn a_second_collector_is_kept_out() {
              other one, or set extensions::file_storage::directory"
         )
     );
-    // Whoever waits gets in as soon as the first is gone.
+    // The second gets the lock as soon as the first is gone.
     let yaml = yaml(&folder, "timeout: 1h");
     let second = tokio::spawn(async move { start(&yaml).await.err() });
     tokio::task::yield_now().await;
@@ -126,7 +126,7 @@ async fn a_directory_that_cannot_be_used_says_what_to_do() {
         .err()
         .unwrap();
     assert!(
-        error.contains("something else is there; set extensions::file_storage::directory"),
+        error.contains("the path is no directory; set extensions::file_storage::directory"),
         "{error}"
     );
 }
