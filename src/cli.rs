@@ -36,7 +36,7 @@ fn examples() -> String {
 #[derive(Debug, Parser)]
 #[command(name = "kube-job-collector", version, after_help = examples(), subcommand_negates_reqs = true)]
 #[command(args_conflicts_with_subcommands = true)]
-pub struct Cli {
+pub(crate) struct Cli {
     /// The command; `run` by default.
     #[command(subcommand)]
     pub command: Option<Command>,
@@ -47,7 +47,7 @@ pub struct Cli {
 
 /// The commands.
 #[derive(Debug, Subcommand)]
-pub enum Command {
+pub(crate) enum Command {
     /// Run a pipeline until SIGTERM or SIGINT (the default command)
     Run(RunCommand),
     /// Check a configuration without running it; needs no network
@@ -71,7 +71,7 @@ pub enum Command {
 
 /// Where the configuration comes from.
 #[derive(Args, Clone, Debug, Default)]
-pub struct ConfigArgs {
+pub(crate) struct ConfigArgs {
     /// A configuration file, or `-` for standard input; several are merged, later ones win
     /// [default: the built-in pipeline, for Datadog]
     #[arg(short, long, value_name = "FILE")]
@@ -83,7 +83,7 @@ pub struct ConfigArgs {
 
 /// Arguments of `run`.
 #[derive(Args, Clone, Debug, Default)]
-pub struct RunArgs {
+pub(crate) struct RunArgs {
     #[command(flatten)]
     pub source: ConfigArgs,
     /// Treat warnings as errors: exit with code 3 before anything starts
@@ -93,7 +93,7 @@ pub struct RunArgs {
 
 /// The command `run`.
 #[derive(Args, Clone, Debug, Default)]
-pub struct RunCommand {
+pub(crate) struct RunCommand {
     #[command(flatten)]
     run: RunArgs,
     /// The same as --config FILE
@@ -111,7 +111,7 @@ impl From<RunCommand> for RunArgs {
 
 /// The configuration to validate.
 #[derive(Args, Clone, Debug)]
-pub struct ValidateArgs {
+pub(crate) struct ValidateArgs {
     #[command(flatten)]
     pub source: FileArgs,
     /// Treat warnings as errors: exit code 3
@@ -124,7 +124,7 @@ pub struct ValidateArgs {
 
 /// As [`ConfigArgs`], where files can also be given without `--config`.
 #[derive(Args, Clone, Debug, Default)]
-pub struct FileArgs {
+pub(crate) struct FileArgs {
     /// The same as --config FILE
     #[arg(value_name = "FILE")]
     files: Vec<PathBuf>,
@@ -151,7 +151,7 @@ struct Plugin {
 impl Cli {
     /// Reads the process's command line; ends the process with code 2 if it is wrong, with 0 after `--help`. Called
     /// by the name of a kubectl plugin (`kubectl-why_job`, a link to this binary), the command is `explain`.
-    pub fn read() -> Cli {
+    pub(crate) fn read() -> Cli {
         let name = std::env::args_os().next().map(PathBuf::from).unwrap_or_default();
         if is_plugin(&name) {
             return Cli {
@@ -181,7 +181,7 @@ fn is_plugin(name: &Path) -> bool {
 
 /// Which cluster, and where in it.
 #[derive(Args, Clone, Debug, Default)]
-pub struct ClusterArgs {
+pub(crate) struct ClusterArgs {
     /// The namespace [default: that of the context]
     #[arg(short, long, value_name = "NAMESPACE")]
     pub namespace: Option<String>,
@@ -230,7 +230,7 @@ Exit codes:
 /// The Job to explain.
 #[derive(Args, Clone, Debug)]
 #[command(group = ArgGroup::new("what").required(true).args(["target", "all_failed", "recording"]))]
-pub struct ExplainArgs {
+pub(crate) struct ExplainArgs {
     /// A Job: NAME or job/NAME; or the runs of a CronJob, newest first: cronjob/NAME
     #[arg(value_name = "NAME", value_parser = target)]
     pub target: Option<Target>,
@@ -261,7 +261,7 @@ pub struct ExplainArgs {
 
 /// Whose Jobs to explain.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Target {
+pub(crate) enum Target {
     /// The Job of that name.
     Job(String),
     /// The Jobs of the CronJob of that name.
@@ -312,7 +312,7 @@ file.";
 /// The objects to record.
 #[derive(Args, Clone, Debug)]
 #[command(after_help = RECORD_HELP)]
-pub struct RecordArgs {
+pub(crate) struct RecordArgs {
     /// The file to write, which must not exist yet; compressed if its name ends in .gz
     #[arg(short, long, value_name = "FILE")]
     pub output: PathBuf,
@@ -328,7 +328,7 @@ pub struct RecordArgs {
 
 /// How output is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Format {
+pub(crate) enum Format {
     /// For people.
     Text,
     /// For programs.

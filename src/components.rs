@@ -5,7 +5,7 @@ use collector_runtime::component::Factories;
 use crate::migration::unneeded;
 
 /// Every component, by kind.
-pub fn factories() -> Factories {
+pub(crate) fn factories() -> Factories {
     Factories {
         receivers: vec![
             kubernetes_job_receiver::factory(),

@@ -20,10 +20,10 @@ use crate::telemetry::Telemetry;
 use crate::terminal;
 
 /// The pipeline that runs when no `--config` is given, as shipped beside the binary's sources.
-pub const BUILT_IN: &str = include_str!("../pipeline.yaml");
+pub(crate) const BUILT_IN: &str = include_str!("../pipeline.yaml");
 
 /// Reads the sources that the command line names.
-pub fn sources(args: &ConfigArgs) -> Result<Vec<Source>, Failure> {
+pub(crate) fn sources(args: &ConfigArgs) -> Result<Vec<Source>, Failure> {
     if args.config.is_empty() {
         return Ok(vec![Source {
             name: Arc::from("pipeline.yaml (built in)"),
@@ -34,7 +34,7 @@ pub fn sources(args: &ConfigArgs) -> Result<Vec<Source>, Failure> {
 }
 
 /// A configuration with everything that is made of it, not started.
-pub struct Prepared {
+pub(crate) struct Prepared {
     /// The components and how they are wired.
     pub graph: Graph,
     /// The collector's own logs and metrics.
@@ -49,7 +49,7 @@ pub struct Prepared {
 
 /// Errors and warnings of a configuration.
 #[derive(Clone, Debug, Default)]
-pub struct Findings {
+pub(crate) struct Findings {
     /// Errors; none if the warnings count as errors.
     pub errors: Diagnostics,
     /// Warnings.
@@ -62,7 +62,7 @@ pub struct Findings {
 
 impl Findings {
     /// Only errors, without excerpts.
-    pub fn errors(errors: Diagnostics) -> Self {
+    pub(crate) fn errors(errors: Diagnostics) -> Self {
         Findings {
             errors,
             ..Findings::default()
@@ -70,12 +70,12 @@ impl Findings {
     }
 
     /// The warnings as people read them.
-    pub fn warnings(&self) -> String {
+    pub(crate) fn warnings(&self) -> String {
         self.excerpts.render(&self.warnings, "warning: ", style())
     }
 
     /// Fails if there are errors, or with `strict` if there are warnings.
-    pub fn check(self, strict: bool) -> Result<Findings, Failure> {
+    pub(crate) fn check(self, strict: bool) -> Result<Findings, Failure> {
         let fails = !self.errors.is_empty() || (strict && !self.warnings.is_empty());
         if fails {
             Err(Failure::Configuration(self))
@@ -107,7 +107,7 @@ fn style() -> Style {
 
 /// Reads the configuration and makes every component, without any network; on failure every error at once. Also returns
 /// the warnings.
-pub fn prepare(
+pub(crate) fn prepare(
     sources: &[Source],
     sets: &[String],
     environment: Environment<'_>,
@@ -120,7 +120,7 @@ pub fn prepare(
 }
 
 /// As [`prepare`], but variables that are not set and have no default are left out of the checks.
-pub fn check_without_environment(sources: &[Source], sets: &[String], environment: Environment<'_>) -> Findings {
+pub(crate) fn check_without_environment(sources: &[Source], sets: &[String], environment: Environment<'_>) -> Findings {
     let (config, errors, unset) = collector_config::read_without_environment(sources, sets, environment);
     let (_, findings) = make(sources, config, errors);
     Findings { unset, ..findings }
@@ -158,10 +158,10 @@ fn make(sources: &[Source], config: Option<Config>, mut errors: Diagnostics) -> 
 }
 
 /// How variables of the configuration are looked up.
-pub type Environment<'a> = &'a dyn Fn(&str) -> Option<String>;
+pub(crate) type Environment<'a> = &'a dyn Fn(&str) -> Option<String>;
 
 /// The process's environment; a variable that is not Unicode counts as unset.
-pub fn environment(name: &str) -> Option<String> {
+pub(crate) fn environment(name: &str) -> Option<String> {
     std::env::var(name).ok()
 }
 

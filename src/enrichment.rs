@@ -5,7 +5,7 @@ use collector_config::{Config, Diagnostic, Pipeline};
 use collector_data::Signal;
 
 /// Warns of each pipeline in which events of `k8s_job` do not pass through `reason_enrichment`.
-pub fn warn(config: &Config) {
+pub(crate) fn warn(config: &Config) {
     for (id, pipeline) in &config.service.pipelines {
         if id.signal != Signal::Logs || !receives_jobs(pipeline) || enriches(pipeline) {
             continue;

@@ -27,7 +27,7 @@ use tracing_subscriber::EnvFilter;
 
 use self::escape::{EscapedFields, EscapedJson};
 use self::logs::Dropped;
-pub use self::logs::{LAST_LINES, LastLines, LogWriter};
+pub(crate) use self::logs::{LAST_LINES, LastLines, LogWriter};
 use self::pull::{Endpoint, Pull};
 use self::push::Push;
 use crate::terminal;
@@ -57,7 +57,7 @@ impl Default for Logs {
 
 /// The lowest level of log lines that are written.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Level {
+pub(crate) enum Level {
     /// Everything the collector does.
     Debug,
     /// Normal operation.
@@ -166,7 +166,7 @@ const LAST_SEND: Duration = Duration::from_secs(2);
 
 /// The collector's own telemetry.
 #[derive(Default)]
-pub struct Telemetry {
+pub(crate) struct Telemetry {
     logs: Logs,
     /// Log lines that could not be written.
     dropped: Dropped,
@@ -176,7 +176,7 @@ pub struct Telemetry {
 
 impl Telemetry {
     /// Reads `service::telemetry`. Without a reader the metrics are counted and go nowhere.
-    pub fn read(settings: &Settings) -> Result<Telemetry, Diagnostics> {
+    pub(crate) fn read(settings: &Settings) -> Result<Telemetry, Diagnostics> {
         let config: Config = settings.read()?;
         let resource = Resource::builder_empty()
             .with_attributes([
@@ -227,13 +227,13 @@ impl Telemetry {
     }
 
     /// Where components make their instruments.
-    pub fn meter(&self) -> Meter {
+    pub(crate) fn meter(&self) -> Meter {
         self.meters.meter(env!("CARGO_PKG_NAME"))
     }
 
     /// Starts writing the collector's own logs to standard error, at the configured level or at `level`; panics, too.
     /// The returned guard writes the last lines when it is dropped.
-    pub fn init_logs(&self, level: Option<Level>) -> Option<LastLines> {
+    pub(crate) fn init_logs(&self, level: Option<Level>) -> Option<LastLines> {
         let report = |lines| warn!(lines, "log lines dropped: standard error was full, closed or not read");
         let writer = match LogWriter::start(std::io::stderr(), Arc::clone(&self.dropped), report) {
             Ok(writer) => writer,
@@ -276,7 +276,7 @@ impl Telemetry {
     }
 
     /// Serves the own metrics that are to be scraped, until `shutdown`.
-    pub async fn serve(&self, shutdown: &CancellationToken) -> Result<JoinSet<()>, String> {
+    pub(crate) async fn serve(&self, shutdown: &CancellationToken) -> Result<JoinSet<()>, String> {
         let mut servers = JoinSet::new();
         for endpoint in &self.endpoints {
             servers.spawn(endpoint.serve(shutdown.clone()).await?);
@@ -285,7 +285,7 @@ impl Telemetry {
     }
 
     /// Sends what is left of the own metrics.
-    pub fn shutdown(&self) {
+    pub(crate) fn shutdown(&self) {
         if let Err(error) = self.meters.shutdown_with_timeout(LAST_SEND) {
             warn!(%error, "the last of the collector's own metrics may be lost");
         }

@@ -10,7 +10,7 @@ const LAST_MESSAGE: Duration = Duration::from_secs(2);
 
 /// True if colours can be written to `stream`: a terminal that can show them (`TERM` is not `dumb`), for a person who has not
 /// said otherwise (`NO_COLOR`, <https://no-color.org>).
-pub fn colours(stream: &impl IsTerminal) -> bool {
+pub(crate) fn colours(stream: &impl IsTerminal) -> bool {
     stream.is_terminal() && wanted(|name| std::env::var_os(name))
 }
 
@@ -21,7 +21,7 @@ fn wanted(variable: impl Fn(&str) -> Option<OsString>) -> bool {
 }
 
 /// How many characters fit on a line of standard output: `COLUMNS`, else the terminal's width. `None` if it is no terminal.
-pub fn width() -> Option<usize> {
+pub(crate) fn width() -> Option<usize> {
     let columns = std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok());
     let terminal = std::io::stdout().is_terminal();
     let asked = || terminal_size::terminal_size().filter(|_| terminal);
@@ -29,7 +29,7 @@ pub fn width() -> Option<usize> {
 }
 
 /// As [`width`], of standard error.
-pub fn error_width() -> Option<usize> {
+pub(crate) fn error_width() -> Option<usize> {
     let columns = std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok());
     let terminal = std::io::stderr().is_terminal();
     let asked = || terminal_size::terminal_size_of(std::io::stderr()).filter(|_| terminal);
@@ -37,12 +37,12 @@ pub fn error_width() -> Option<usize> {
 }
 
 /// Writes a line to standard error. That it may be closed or full is no reason to fail.
-pub fn note(text: &str) {
+pub(crate) fn note(text: &str) {
     let _ = writeln!(std::io::stderr(), "{text}");
 }
 
 /// As [`note`], with a limit on the wait for the write.
-pub fn last_note(text: String) {
+pub(crate) fn last_note(text: String) {
     let (done, written) = mpsc::channel();
     std::thread::spawn(move || {
         note(&text);

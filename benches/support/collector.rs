@@ -8,13 +8,13 @@ use std::time::{Duration, Instant};
 const REST: Duration = Duration::from_millis(500);
 
 /// A collector that runs until it is dropped.
-pub struct Collector {
+pub(crate) struct Collector {
     child: Child,
 }
 
 impl Collector {
     /// Starts the binary under test with this configuration; what it logs goes to `log`.
-    pub fn start(config: &Path, log: &Path) -> Collector {
+    pub(crate) fn start(config: &Path, log: &Path) -> Collector {
         let log = std::fs::File::create(log).unwrap();
         let child = Command::new(env!("CARGO_BIN_EXE_kube-job-collector"))
             .args(["run", "--config"])
@@ -27,7 +27,7 @@ impl Collector {
     }
 
     /// Panics if it has ended.
-    pub fn assert_running(&mut self) {
+    pub(crate) fn assert_running(&mut self) {
         assert_eq!(
             self.child.try_wait().unwrap(),
             None,
@@ -36,7 +36,7 @@ impl Collector {
     }
 
     /// A line of `/proc/PID/status` in KiB: `VmRSS` is what is resident now, `VmHWM` the most that ever was.
-    pub fn kib(&self, key: &str) -> u64 {
+    pub(crate) fn kib(&self, key: &str) -> u64 {
         let status = self.read("status");
         let line = status
             .lines()
@@ -46,7 +46,7 @@ impl Collector {
     }
 
     /// How long it has run on a processor, all threads together: user and system time.
-    pub fn cpu(&self) -> Duration {
+    pub(crate) fn cpu(&self) -> Duration {
         let tasks = std::fs::read_dir(format!("/proc/{}/task", self.child.id())).unwrap();
         let nanoseconds = |task: std::fs::DirEntry| -> u64 {
             let schedstat = std::fs::read_to_string(task.path().join("schedstat")).unwrap();
@@ -56,7 +56,7 @@ impl Collector {
     }
 
     /// Waits until it has nothing left to do.
-    pub fn rest(&self) {
+    pub(crate) fn rest(&self) {
         let mut last = self.cpu();
         let mut since = Instant::now();
         while since.elapsed() < REST {

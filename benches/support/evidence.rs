@@ -13,7 +13,7 @@ use opentelemetry_proto::tonic::logs::v1::LogRecord;
 use reason_enrichment_processor::encode;
 
 /// Every Job of the corpus that ended, by recording, with a number where there are several.
-pub fn all() -> BTreeMap<String, Evidence> {
+pub(crate) fn all() -> BTreeMap<String, Evidence> {
     let mut jobs = BTreeMap::new();
     for entry in std::fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/corpus")).unwrap() {
         let path = entry.unwrap().path();
@@ -31,12 +31,12 @@ pub fn all() -> BTreeMap<String, Evidence> {
 }
 
 /// The event of a Job, as the receiver sends it.
-pub fn record(job: &Evidence) -> LogRecord {
+pub(crate) fn record(job: &Evidence) -> LogRecord {
     otlp::encode(job, None, Timestamp::UNIX_EPOCH).scope_logs[0].log_records[0].clone()
 }
 
 /// The work of the processor on an event.
-pub fn enrich(mut record: LogRecord) -> LogRecord {
+pub(crate) fn enrich(mut record: LogRecord) -> LogRecord {
     let job = otlp::evidence(&record).unwrap();
     encode::write(&mut record, &judge(&job));
     record

@@ -4,7 +4,7 @@ use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 
 /// Asks for a path and query and reads the whole reply; returns how many bytes it had.
-pub fn get(server: SocketAddr, target: &str) -> usize {
+pub(crate) fn get(server: SocketAddr, target: &str) -> usize {
     let mut stream = TcpStream::connect(server).unwrap();
     let head =
         format!("GET {target} HTTP/1.1\r\nHost: {server}\r\nAccept: application/json\r\nConnection: close\r\n\r\n");

@@ -5,10 +5,10 @@
     reason = "no benchmark uses all of it, and each may end with a panic"
 )]
 
-pub mod collector;
-pub mod evidence;
-pub mod http;
-pub mod tracking;
+pub(crate) mod collector;
+pub(crate) mod evidence;
+pub(crate) mod http;
+pub(crate) mod tracking;
 
 use std::io::{BufRead, BufReader};
 use std::path::Path;
@@ -22,14 +22,14 @@ const POD_UID: &str = "e75a0804-f913-42ae-80c7-b7d635a6df3b";
 const VERSION: &str = r#""resourceVersion":""#;
 
 /// The versions of the recorded Job and of its Pod, each as the JSON of the object.
-pub struct Recorded {
+pub(crate) struct Recorded {
     jobs: Vec<String>,
     pods: Vec<String>,
 }
 
 impl Recorded {
     /// Reads them from the corpus.
-    pub fn read() -> Recorded {
+    pub(crate) fn read() -> Recorded {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/corpus/{RECORDING}.jsonl.gz"));
         let file = std::fs::File::open(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
         let (mut jobs, mut pods) = (Vec::new(), Vec::new());
@@ -47,19 +47,19 @@ impl Recorded {
     }
 
     /// Two versions of Job number `number` between which its Pod became ready.
-    pub fn running_jobs(&self, number: usize) -> [String; 2] {
+    pub(crate) fn running_jobs(&self, number: usize) -> [String; 2] {
         let ready = |job: &&String| job.contains(r#""active":1"#) && job.contains(r#""ready":1"#);
         let waiting = |job: &&String| job.contains(r#""active":1"#) && job.contains(r#""ready":0"#);
         [self.jobs.iter().find(waiting), self.jobs.iter().find(ready)].map(|job| copy(job.unwrap(), number))
     }
 
     /// Job number `number` after it failed.
-    pub fn failed_job(&self, number: usize) -> String {
+    pub(crate) fn failed_job(&self, number: usize) -> String {
         copy(self.jobs.last().unwrap(), number)
     }
 
     /// Two versions of the Pod of Job number `number`: its container is being created, and it runs.
-    pub fn running_pods(&self, number: usize) -> [String; 2] {
+    pub(crate) fn running_pods(&self, number: usize) -> [String; 2] {
         let phase = |phase: &str| {
             let mut pods = self.pods.iter();
             pods.find(|pod| pod.contains(phase) && pod.contains("containerStatuses"))
@@ -70,7 +70,7 @@ impl Recorded {
 }
 
 /// A line of a watch.
-pub fn line(object: &str) -> Vec<u8> {
+pub(crate) fn line(object: &str) -> Vec<u8> {
     format!(r#"{{"type":"MODIFIED","object":{object}}}"#).into_bytes()
 }
 

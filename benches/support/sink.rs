@@ -23,7 +23,7 @@ struct Taken {
 }
 
 /// The backend: HTTP/1.1 and, for gRPC, HTTP/2 without TLS.
-pub struct Sink {
+pub(crate) struct Sink {
     /// The listen address.
     pub address: SocketAddr,
     taken: Arc<Taken>,
@@ -31,7 +31,7 @@ pub struct Sink {
 
 impl Sink {
     /// Starts it; it ends with the process.
-    pub fn start() -> Sink {
+    pub(crate) fn start() -> Sink {
         let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
         listener.set_nonblocking(true).unwrap();
         let address = listener.local_addr().unwrap();
@@ -48,7 +48,7 @@ impl Sink {
     }
 
     /// Requests, and the bytes of their bodies as they came, since the last call.
-    pub fn take(&self) -> (u64, u64) {
+    pub(crate) fn take(&self) -> (u64, u64) {
         let taken = |count: &AtomicU64| count.swap(0, Ordering::Relaxed);
         (taken(&self.taken.requests), taken(&self.taken.bytes))
     }

@@ -10,13 +10,13 @@ use serde::Deserialize;
 use super::{Recorded, line};
 
 /// When everything happens: at the time of the recording.
-pub const NOW: Timestamp = Timestamp::constant(1_795_450_476, 0);
+pub(crate) const NOW: Timestamp = Timestamp::constant(1_795_450_476, 0);
 
 /// When Jobs that ended at [`NOW`] are reported.
-pub const SETTLED: Timestamp = Timestamp::constant(1_795_450_486, 0);
+pub(crate) const SETTLED: Timestamp = Timestamp::constant(1_795_450_486, 0);
 
 /// Decodes a line as the receiver does.
-pub fn decode<T: Watched>(line: &[u8]) -> Box<T> {
+pub(crate) fn decode<T: Watched>(line: &[u8]) -> Box<T> {
     match watch_line(line).unwrap() {
         WatchEvent::Added(object) | WatchEvent::Modified(object) | WatchEvent::Deleted(object) => Box::new(object),
         WatchEvent::Bookmark { .. } | WatchEvent::Error(_) => panic!("not a change of an object"),
@@ -24,12 +24,12 @@ pub fn decode<T: Watched>(line: &[u8]) -> Box<T> {
 }
 
 /// Takes the line of a Job in.
-pub fn apply_job(tracker: &mut Tracker, line: &[u8]) {
+pub(crate) fn apply_job(tracker: &mut Tracker, line: &[u8]) {
     apply(tracker, Kind::Jobs, Object::Job(decode::<Job>(line)));
 }
 
 /// Takes the line of a Pod in.
-pub fn apply_pod(tracker: &mut Tracker, line: &[u8]) {
+pub(crate) fn apply_pod(tracker: &mut Tracker, line: &[u8]) {
     apply(tracker, Kind::Pods, Object::Pod(decode::<Pod>(line)));
 }
 
@@ -38,7 +38,7 @@ fn apply(tracker: &mut Tracker, kind: Kind, object: Object) {
 }
 
 /// A tracker that knows this many Jobs, each with a Pod that runs.
-pub fn tracker_of(recorded: &Recorded, jobs: usize) -> Tracker {
+pub(crate) fn tracker_of(recorded: &Recorded, jobs: usize) -> Tracker {
     let mut tracker = Tracker::new(TrackerSettings::default());
     for number in 0..jobs {
         apply_job(&mut tracker, &line(&recorded.running_jobs(number)[1]));
@@ -54,11 +54,11 @@ pub fn tracker_of(recorded: &Recorded, jobs: usize) -> Tracker {
 }
 
 /// Takes a line in.
-pub type Apply = fn(&mut Tracker, &[u8]);
+pub(crate) type Apply = fn(&mut Tracker, &[u8]);
 
 /// A line of a watch with an object of the full type.
 #[derive(Deserialize)]
-pub struct FullLine<T> {
+pub(crate) struct FullLine<T> {
     /// The change.
     #[serde(rename = "type")]
     pub kind: String,

@@ -12,7 +12,7 @@ use job_tracker::outbox::{AckEvent, Outbox};
 const CAPACITY: usize = 64;
 
 /// Panics if something does not hold.
-pub fn run(data: &[u8]) {
+pub(super) fn run(data: &[u8]) {
     let mut stored = match Checkpoint::decode(Bytes::copy_from_slice(data), CAPACITY) {
         Ok(stored) => stored,
         Err(error) => {
@@ -57,7 +57,7 @@ fn acknowledge(outbox: &mut Outbox, uid: &Uid) {
 
 /// A checkpoint as it is stored, for inputs to begin with.
 #[allow(dead_code, reason = "the fuzz target itself needs none")]
-pub fn example() -> Bytes {
+pub(super) fn example() -> Bytes {
     let at = |second| Timestamp::from_second(1_795_450_000 + second).unwrap_or_default();
     let mut outbox = Outbox::new(Checkpoint::new(CAPACITY));
     for scope in ["", "shop", "billing"] {

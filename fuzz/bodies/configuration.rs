@@ -8,10 +8,10 @@ use std::collections::BTreeMap;
 use collector_config::{self, Diagnostics, Excerpts, Settings, Source, Style};
 
 /// The value of every variable; must not appear in a message.
-pub const SECRET: &str = "hunter2-0a1b2c3d";
+pub(super) const SECRET: &str = "hunter2-0a1b2c3d";
 
 /// Panics if something does not hold.
-pub fn run(data: &[u8]) {
+pub(super) fn run(data: &[u8]) {
     let mut sources = Vec::new();
     for (name, bytes) in ["a.yaml", "b.yaml"].into_iter().zip(data.splitn(2, |byte| *byte == 0)) {
         match Source::from_bytes(name, bytes.to_vec()) {

@@ -8,7 +8,7 @@ use job_watch::decode::{Line, Lines, WatchEvent, watch_line};
 use job_watch::model::{CronJob, Event, Job, Pod, Watched};
 
 /// Panics if something does not hold.
-pub fn run(data: &[u8]) {
+pub(super) fn run(data: &[u8]) {
     let Some((chunk, stream)) = data.split_first() else {
         return;
     };

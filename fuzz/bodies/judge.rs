@@ -15,7 +15,7 @@ use job_tracker::{Tracker, TrackerSettings};
 use reason_enrichment_processor::encode;
 
 /// Panics if something does not hold.
-pub fn run(data: &[u8]) {
+pub(super) fn run(data: &[u8]) {
     if let Ok(evidence) = serde_json::from_slice::<Evidence>(data) {
         check(&evidence);
     } else if let Ok(text) = std::str::from_utf8(data) {
@@ -47,7 +47,7 @@ fn track(recording: &str) -> Vec<Evidence> {
 }
 
 /// Judges one Job, encodes and explains it.
-pub fn check(evidence: &Evidence) {
+pub(super) fn check(evidence: &Evidence) {
     let judgement = judge(evidence);
     assert_eq!(judge(evidence), judgement, "judged differently the second time");
     let failed = judgement.outcome == Outcome::Failed;

@@ -11,7 +11,7 @@ use job_metrics_connector::window::Windows;
 use opentelemetry_proto::tonic::metrics::v1::ResourceMetrics;
 
 /// Panics if something does not hold.
-pub fn run(data: &[u8]) {
+pub(super) fn run(data: &[u8]) {
     let end = data.iter().position(|byte| *byte == b'\n').unwrap_or(data.len());
     let key = String::from_utf8_lossy(&data[..end]);
     let record = Bytes::copy_from_slice(data.get(end + 1..).unwrap_or_default());
@@ -53,7 +53,7 @@ pub fn run(data: &[u8]) {
 
 /// A key and a record as they are stored, for inputs to begin with; without points once they are delivered.
 #[allow(dead_code, reason = "the fuzz target itself needs none")]
-pub fn example(is_delivered: bool) -> Vec<u8> {
+pub(super) fn example(is_delivered: bool) -> Vec<u8> {
     let mut ledger = Ledger::default();
     let metrics = ResourceMetrics {
         schema_url: "https://opentelemetry.io/schemas/1.0.0".into(),

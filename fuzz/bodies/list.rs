@@ -9,7 +9,7 @@ use job_watch::model::{CronJob, Event, Job, Pod, Watched};
 use job_watch::watch::listing::{Listing, Progress};
 
 /// Panics if something does not hold.
-pub fn run(data: &[u8]) {
+pub(super) fn run(data: &[u8]) {
     let Some((kind, pages)) = data.split_first() else {
         return;
     };

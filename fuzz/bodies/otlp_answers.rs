@@ -10,11 +10,11 @@ use collector_sending::SendOutcome;
 use otlp_exporter::answers::{Received, over_grpc, over_http};
 
 /// In the request's headers; a backend may echo it, but it must not be shown.
-pub const KEY: &str = "0a1b2c3d4e5f60718293a4b5c6d7e8f9";
+pub(super) const KEY: &str = "0a1b2c3d4e5f60718293a4b5c6d7e8f9";
 const SECRETS: [(&str, &[u8]); 1] = [("dd-api-key", KEY.as_bytes())];
 
 /// Panics if something does not hold over HTTP.
-pub fn http(data: &[u8]) {
+pub(super) fn http(data: &[u8]) {
     let Some((signal, status, rest)) = begin(data) else {
         return;
     };
@@ -50,7 +50,7 @@ pub fn http(data: &[u8]) {
 }
 
 /// Panics if something does not hold over gRPC.
-pub fn grpc(data: &[u8]) {
+pub(super) fn grpc(data: &[u8]) {
     let Some((signal, status, rest)) = begin(data) else {
         return;
     };

@@ -16,7 +16,7 @@ const LIMITS: Limits = Limits {
 };
 
 /// Panics if something does not hold.
-pub fn run(data: &[u8]) {
+pub(super) fn run(data: &[u8]) {
     let lines = decompressed(data).expect("a slice can be read");
     let settings = TrackerSettings::default();
     let is_plain = !data.starts_with(&[0x1f, 0x8b]);

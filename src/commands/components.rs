@@ -9,7 +9,7 @@ use super::{Failure, print};
 use crate::components;
 
 /// Prints every component in YAML, in the shape of the collector's own `components` command.
-pub fn list() -> Result<(), Failure> {
+pub(crate) fn list() -> Result<(), Failure> {
     let factories = components::factories();
     let mut out = format!(
         "buildinfo:\n  command: {}\n  description: {:?}\n  version: {}\n",

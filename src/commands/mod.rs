@@ -1,12 +1,12 @@
 //! One file for each command.
 
-pub mod components;
+pub(crate) mod components;
 #[cfg(feature = "demo")]
-pub mod demo;
-pub mod explain;
-pub mod record;
-pub mod run;
-pub mod validate;
+pub(crate) mod demo;
+pub(crate) mod explain;
+pub(crate) mod record;
+pub(crate) mod run;
+pub(crate) mod validate;
 
 use std::fmt;
 use std::process::ExitCode;
@@ -17,7 +17,7 @@ use crate::configuration::Findings;
 
 /// Why a command failed. Its text is safe for a terminal.
 #[derive(Debug)]
-pub enum Failure {
+pub(crate) enum Failure {
     /// The configuration is invalid, or has warnings where none are allowed.
     Configuration(Findings),
     /// Anything else that ends the command.
@@ -32,7 +32,7 @@ pub enum Failure {
 
 impl Failure {
     /// The process's exit code, as `--help` documents them.
-    pub fn exit_code(&self) -> ExitCode {
+    pub(crate) fn exit_code(&self) -> ExitCode {
         match self {
             Failure::Runtime(_) | Failure::Logged => ExitCode::from(1),
             Failure::Usage(_) | Failure::CouldNotTell(_) => ExitCode::from(2),
@@ -66,7 +66,7 @@ impl fmt::Display for Failure {
 }
 
 /// Writes to standard output; a reader that has gone away (`| head`) is not an error.
-pub fn print(text: &str) -> Result<(), Failure> {
+pub(crate) fn print(text: &str) -> Result<(), Failure> {
     use std::io::Write;
     let mut out = std::io::stdout().lock();
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
@@ -79,7 +79,7 @@ pub fn print(text: &str) -> Result<(), Failure> {
 
 /// The runtime every command that does I/O uses. One thread: a few watches and a trickle of events need no more, and
 /// an update does not have to wake another thread to be taken in.
-pub fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
+pub(crate) fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
     tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()

@@ -13,7 +13,7 @@ use crate::telemetry::{LAST_LINES, LogWriter};
 
 /// How long draining may take after SIGTERM: less than Kubernetes' default grace period of 30 s, so that what is
 /// left undone can still be said.
-pub const GRACE: Duration = Duration::from_secs(25);
+pub(crate) const GRACE: Duration = Duration::from_secs(25);
 
 /// Variables that Datadog's Agent and OpenTelemetry SDKs read. People set them for every container of a cluster.
 const IGNORED: [&str; 6] = [
@@ -35,7 +35,7 @@ fn ignored_variables<'a>(
 }
 
 /// Runs the pipeline that the command line names until SIGTERM or SIGINT; SIGINT while it drains ends it at once.
-pub fn run(args: &RunArgs) -> Result<(), Failure> {
+pub(crate) fn run(args: &RunArgs) -> Result<(), Failure> {
     let sources = configuration::sources(&args.source)?;
     let (prepared, findings) = configuration::prepare(&sources, &args.source.set, &configuration::environment)?;
     let findings = findings.check(args.strict)?;

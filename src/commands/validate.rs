@@ -6,7 +6,7 @@ use crate::configuration;
 use crate::terminal::note;
 
 /// Makes every component without starting it, and says what is wrong. Needs no network.
-pub fn validate(args: &ValidateArgs) -> Result<(), Failure> {
+pub(crate) fn validate(args: &ValidateArgs) -> Result<(), Failure> {
     let source = ConfigArgs::from(args.source.clone());
     let sources = configuration::sources(&source)?;
     let sets = &source.set;
@@ -32,7 +32,7 @@ pub fn validate(args: &ValidateArgs) -> Result<(), Failure> {
 }
 
 /// Prints the merged configuration; secrets and what comes from the environment are not shown.
-pub fn print_config(args: &FileArgs) -> Result<(), Failure> {
+pub(crate) fn print_config(args: &FileArgs) -> Result<(), Failure> {
     let args = ConfigArgs::from(args.clone());
     print(&collector_config::print(&configuration::sources(&args)?, &args.set)?)
 }

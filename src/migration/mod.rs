@@ -11,12 +11,12 @@ mod components;
 mod keys;
 #[cfg(test)]
 mod tests;
-pub mod unneeded;
+pub(crate) mod unneeded;
 
 use collector_config::{Diagnostic, Diagnostics};
 
 /// Gives each error about an unknown component or key of the Collector the hint that names its replacement.
-pub fn add_hints(errors: &mut Diagnostics) {
+pub(crate) fn add_hints(errors: &mut Diagnostics) {
     for error in errors.0.iter_mut().filter(|error| error.is_unknown()) {
         if let Some(hint) = hint(error) {
             error.help = Some(hint.to_owned());
@@ -25,7 +25,7 @@ pub fn add_hints(errors: &mut Diagnostics) {
 }
 
 /// Removes the errors inside of what does not exist: it goes away with its key.
-pub fn drop_inner(errors: &mut Diagnostics) {
+pub(crate) fn drop_inner(errors: &mut Diagnostics) {
     let outer: Vec<String> = errors
         .0
         .iter()

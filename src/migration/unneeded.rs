@@ -7,7 +7,7 @@ use collector_runtime::component::{Create, Factory};
 use serde::Deserialize;
 
 /// `batch`.
-pub fn batch() -> Factory<dyn Processor> {
+pub(crate) fn batch() -> Factory<dyn Processor> {
     Factory {
         type_name: "batch",
         aliases: &[],
@@ -19,7 +19,7 @@ pub fn batch() -> Factory<dyn Processor> {
 }
 
 /// `memory_limiter`.
-pub fn memory_limiter() -> Factory<dyn Processor> {
+pub(crate) fn memory_limiter() -> Factory<dyn Processor> {
     Factory {
         type_name: "memory_limiter",
         aliases: &[],

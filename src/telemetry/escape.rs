@@ -12,7 +12,7 @@ use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
 use tracing_subscriber::registry::LookupSpan;
 
 /// Fields of the console encoding, escaped. They have no colours: those of level and time are enough.
-pub struct EscapedFields;
+pub(super) struct EscapedFields;
 
 impl<'w> FormatFields<'w> for EscapedFields {
     fn format_fields<R: RecordFields>(&self, mut writer: Writer<'w>, fields: R) -> fmt::Result {
@@ -22,7 +22,7 @@ impl<'w> FormatFields<'w> for EscapedFields {
 }
 
 /// Lines of the JSON encoding. JSON itself escapes only the control characters of ASCII.
-pub struct EscapedJson<E>(
+pub(super) struct EscapedJson<E>(
     /// Writes the line.
     pub E,
 );

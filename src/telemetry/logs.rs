@@ -14,16 +14,16 @@ use std::time::Duration;
 /// How many bytes of lines may wait: a few thousand lines.
 const MAX_BYTES: usize = 1024 * 1024;
 /// How long the last lines may take at the end.
-pub const LAST_LINES: Duration = Duration::from_secs(1);
+pub(crate) const LAST_LINES: Duration = Duration::from_secs(1);
 /// The pause after a write to a non-blocking pipe that is full.
 const RETRY: Duration = Duration::from_millis(10);
 
 /// How many lines were dropped; shared with the metric that shows it.
-pub type Dropped = Arc<AtomicU64>;
+pub(super) type Dropped = Arc<AtomicU64>;
 
 /// Accepts whole lines and never blocks.
 #[derive(Clone)]
-pub struct LogWriter(Arc<Shared>);
+pub(crate) struct LogWriter(Arc<Shared>);
 
 struct Shared {
     buffer: Mutex<Buffer>,
@@ -43,7 +43,7 @@ struct Buffer {
 }
 
 /// Writes the last lines, within [`LAST_LINES`], when it is dropped.
-pub struct LastLines(pub LogWriter);
+pub(crate) struct LastLines(pub LogWriter);
 
 impl Drop for LastLines {
     fn drop(&mut self) {
@@ -57,7 +57,7 @@ impl LogWriter {
     ///
     /// # Errors
     /// The thread cannot be started.
-    pub fn start(
+    pub(crate) fn start(
         sink: impl Write + Send + 'static,
         dropped: Dropped,
         report: impl Fn(u64) + Send + 'static,
@@ -75,7 +75,7 @@ impl LogWriter {
     }
 
     /// Waits until all lines are written or dropped, at most for `patience`. Returns false if some are left.
-    pub fn flush(&self, patience: Duration) -> bool {
+    pub(crate) fn flush(&self, patience: Duration) -> bool {
         let Shared { buffer, changed, .. } = &*self.0;
         let pending = |buffer: &mut Buffer| buffer.writing || !buffer.lines.is_empty();
         let waited = changed.wait_timeout_while(lock(buffer), patience, pending);

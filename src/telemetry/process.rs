@@ -11,7 +11,7 @@ use super::logs::Dropped;
 const TICKS_PER_SECOND: f64 = 100.0;
 
 /// Makes the instruments. Without `/proc` there are no CPU time and no memory.
-pub fn observe(meter: &Meter, dropped: Dropped) {
+pub(super) fn observe(meter: &Meter, dropped: Dropped) {
     meter
         .u64_observable_counter("otelcol_process_log_lines_dropped")
         .with_description("Lines of the collector's own log that could not be written to standard error")

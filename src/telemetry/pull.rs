@@ -18,7 +18,7 @@ use tokio_util::sync::CancellationToken;
 /// The setting `pull`.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Pull {
+pub(super) struct Pull {
     exporter: PullExporter,
 }
 
@@ -53,7 +53,7 @@ impl Default for Prometheus {
 }
 
 /// A reader and the endpoint that serves its metrics.
-pub struct Endpoint {
+pub(super) struct Endpoint {
     /// The path of the settings, for errors.
     section: String,
     settings: Prometheus,
@@ -62,11 +62,11 @@ pub struct Endpoint {
 
 /// A reader that the SDK and the endpoint share.
 #[derive(Clone, Debug)]
-pub struct Shared(Arc<ManualReader>);
+pub(super) struct Shared(Arc<ManualReader>);
 
 impl Endpoint {
     /// The endpoint of the reader with this index; does not listen yet.
-    pub fn new(pull: &Pull, index: usize) -> Self {
+    pub(super) fn new(pull: &Pull, index: usize) -> Self {
         Endpoint {
             section: format!("service::telemetry::metrics::readers::{index}::pull::exporter::prometheus"),
             settings: pull.exporter.prometheus.clone(),
@@ -75,12 +75,12 @@ impl Endpoint {
     }
 
     /// The reader for the SDK.
-    pub fn reader(&self) -> Shared {
+    pub(super) fn reader(&self) -> Shared {
         self.reader.clone()
     }
 
     /// Listens; the returned future serves until `shutdown`.
-    pub async fn serve(&self, shutdown: CancellationToken) -> Result<impl Future<Output = ()> + Send + use<>, String> {
+    pub(super) async fn serve(&self, shutdown: CancellationToken) -> Result<impl Future<Output = ()> + Send + use<>, String> {
         let Prometheus {
             host,
             port,

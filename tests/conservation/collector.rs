@@ -14,7 +14,7 @@ use tokio::task::JoinHandle;
 const LINES: usize = 400;
 
 /// One replica of the collector, running or not.
-pub struct Collector {
+pub(crate) struct Collector {
     config: PathBuf,
     child: Option<Child>,
     reader: Option<JoinHandle<()>>,
@@ -24,7 +24,7 @@ pub struct Collector {
 
 impl Collector {
     /// A collector that is not started yet. `config` is its configuration file.
-    pub fn new(config: PathBuf) -> Collector {
+    pub(crate) fn new(config: PathBuf) -> Collector {
         Collector {
             config,
             child: None,
@@ -35,7 +35,7 @@ impl Collector {
     }
 
     /// Starts the process. If it was asked to stop and has not, it is killed first, as at the end of a grace period.
-    pub async fn start(&mut self) {
+    pub(crate) async fn start(&mut self) {
         self.end_within(Duration::from_secs(2)).await;
         // A write beyond the limit of a file's size is to fail and not to kill, as on a full disk; `sh` has a child
         // ignore the signal.
@@ -62,7 +62,7 @@ impl Collector {
     }
 
     /// Ends it as a power cut would: it gets no time for anything.
-    pub async fn kill(&mut self) {
+    pub(crate) async fn kill(&mut self) {
         self.measure();
         if let Some(mut child) = self.child.take() {
             // Fails if it ended by itself.
@@ -74,7 +74,7 @@ impl Collector {
     }
 
     /// Asks it to stop.
-    pub async fn ask_to_stop(&mut self) {
+    pub(crate) async fn ask_to_stop(&mut self) {
         self.measure();
         if let Some(pid) = self.child.as_ref().and_then(Child::id) {
             run("kill", &["-TERM".into(), pid.to_string()]).await;
@@ -83,7 +83,7 @@ impl Collector {
     }
 
     /// Waits until it has ended by itself, at most this long, else kills it. How it ended, if it did by itself.
-    pub async fn end_within(&mut self, time: Duration) -> Option<ExitStatus> {
+    pub(crate) async fn end_within(&mut self, time: Duration) -> Option<ExitStatus> {
         let child = self.child.as_mut()?;
         match tokio::time::timeout(time, child.wait()).await {
             Ok(status) => {
@@ -99,7 +99,7 @@ impl Collector {
     }
 
     /// True if it ended without being asked to.
-    pub fn is_dead(&mut self) -> bool {
+    pub(crate) fn is_dead(&mut self) -> bool {
         match &mut self.child {
             Some(child) => child.try_wait().is_ok_and(|status| status.is_some()),
             None => false,
@@ -107,7 +107,7 @@ impl Collector {
     }
 
     /// From now on files cannot grow, or can.
-    pub async fn fill_disk(&self, full: bool) {
+    pub(crate) async fn fill_disk(&self, full: bool) {
         if let Some(pid) = self.child.as_ref().and_then(Child::id) {
             let limit = if full { "--fsize=1:" } else { "--fsize=unlimited:" };
             run("prlimit", &["--pid".into(), pid.to_string(), limit.into()]).await;
@@ -115,18 +115,18 @@ impl Collector {
     }
 
     /// The most memory it ever had resident, over all its processes, in bytes.
-    pub fn peak_memory(&self) -> u64 {
+    pub(crate) fn peak_memory(&self) -> u64 {
         self.peak
     }
 
     /// The end of its log.
-    pub fn log(&self) -> String {
+    pub(crate) fn log(&self) -> String {
         let log = self.log.lock().unwrap_or_else(PoisonError::into_inner);
         log.iter().fold(String::new(), |text, line| text + line + "\n")
     }
 
     /// Looks how much memory it has had; the kernel forgets it with the process.
-    pub fn measure(&mut self) {
+    pub(crate) fn measure(&mut self) {
         let pid = self.child.as_ref().and_then(Child::id);
         self.peak = self.peak.max(pid.and_then(peak_of).unwrap_or_default());
     }
@@ -159,7 +159,7 @@ fn peak_of(pid: u32) -> Option<u64> {
 }
 
 /// True if this machine can limit the size of another process's files.
-pub async fn can_fill_disks() -> bool {
+pub(crate) async fn can_fill_disks() -> bool {
     let limits = Command::new("prlimit")
         .arg("--version")
         .stdout(Stdio::null())

@@ -17,7 +17,7 @@ const WATCHES: usize = 6;
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The layer between the collector and its files.
-pub struct Environment {
+pub(crate) struct Environment {
     /// The cluster.
     pub simulator: Simulator,
     /// The backend.
@@ -35,12 +35,12 @@ pub struct Environment {
 
 impl Environment {
     /// Starts everything and waits until the collectors watch. `name` is unique to the run.
-    pub async fn start(name: &str, durability: Durability) -> Environment {
+    pub(crate) async fn start(name: &str, durability: Durability) -> Environment {
         Environment::start_with(name, durability, 10).await
     }
 
     /// The same, with so many requests of a signal to the backend at the same time.
-    pub async fn start_with(name: &str, durability: Durability, consumers: usize) -> Environment {
+    pub(crate) async fn start_with(name: &str, durability: Durability, consumers: usize) -> Environment {
         let replicas = durability.replicas();
         let tokens: Vec<String> = (0..replicas).map(|replica| format!("{replica}-0")).collect();
         let token = |(replica, value): (usize, &String)| ApiToken {
@@ -165,7 +165,7 @@ service:
     }
 
     /// Lets something happen.
-    pub async fn act(&mut self, action: &Action) {
+    pub(crate) async fn act(&mut self, action: &Action) {
         match action {
             Action::Cut(cut, None) => {
                 self.simulator.cut_watches(*cut);
@@ -195,7 +195,7 @@ service:
     }
 
     /// Cuts a replica off from the API.
-    pub fn isolate(&self, replica: usize, how: Isolation) {
+    pub(crate) fn isolate(&self, replica: usize, how: Isolation) {
         self.simulator.isolate(&user(replica), how);
     }
 
@@ -209,7 +209,7 @@ service:
     }
 
     /// Ends every fault. Processes that are down stay down.
-    pub async fn heal(&mut self) {
+    pub(crate) async fn heal(&mut self) {
         self.simulator.clear_faults();
         self.simulator.resume_watches();
         for replica in 0..self.collectors.len() {
@@ -224,7 +224,7 @@ service:
     }
 
     /// Tells the oracle what arrived since the last time.
-    pub fn absorb(&mut self) {
+    pub(crate) fn absorb(&mut self) {
         let taken = self.intake.received_after(self.seen.0);
         let refused = self.intake.refused_after(self.seen.1);
         self.seen = (self.seen.0 + taken.len(), self.seen.1 + refused.len());
@@ -237,7 +237,7 @@ service:
     }
 
     /// Waits until the oracle says so about what arrived, at most this long; whether it did.
-    pub async fn until(&mut self, patience: Duration, so: impl Fn(&Oracle) -> bool) -> bool {
+    pub(crate) async fn until(&mut self, patience: Duration, so: impl Fn(&Oracle) -> bool) -> bool {
         let mut arrivals = self.intake.subscribe();
         let wait = async {
             loop {
@@ -253,7 +253,7 @@ service:
     }
 
     /// Asks all collectors to stop and waits until they have.
-    pub async fn stop(&mut self, patience: Duration) -> Result<(), String> {
+    pub(crate) async fn stop(&mut self, patience: Duration) -> Result<(), String> {
         for collector in &mut self.collectors {
             collector.ask_to_stop().await;
         }
@@ -274,7 +274,7 @@ service:
     }
 
     /// Waits until a replica leads, and says which; a single one always does.
-    pub async fn until_led(&self, patience: Duration) -> usize {
+    pub(crate) async fn until_led(&self, patience: Duration) -> usize {
         if self.collectors.len() < 2 {
             return 0;
         }
@@ -291,7 +291,7 @@ service:
     }
 
     /// The most memory a collector had, in bytes.
-    pub fn peak_memory(&mut self) -> u64 {
+    pub(crate) fn peak_memory(&mut self) -> u64 {
         self.collectors.iter_mut().for_each(Collector::measure);
         self.collectors
             .iter()
@@ -301,7 +301,7 @@ service:
     }
 
     /// The ends of the collectors' logs.
-    pub fn logs(&self) -> String {
+    pub(crate) fn logs(&self) -> String {
         let log =
             |(replica, collector): (usize, &Collector)| format!("=== log of replica {replica}\n{}", collector.log());
         self.collectors.iter().enumerate().map(log).collect()
@@ -369,14 +369,14 @@ fn tell(oracle: &mut Oracle, received: &Arc<Received>, fate: Fate) {
 mod storage {
     use super::Path;
 
-    pub fn file(directory: &Path) -> String {
+    pub(super) fn file(directory: &Path) -> String {
         format!(
             "  file_storage:\n    directory: {}\n    create_directory: true",
             directory.display()
         )
     }
 
-    pub fn cluster(kubeconfig: &Path) -> String {
+    pub(super) fn cluster(kubeconfig: &Path) -> String {
         let kubeconfig = kubeconfig.display();
         format!(
             "  k8s_leader_elector:

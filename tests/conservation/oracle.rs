@@ -4,13 +4,13 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
 
 /// The metric that counts Jobs that failed.
-pub const FAILURES: &str = "k8s.job.failures";
+pub(crate) const FAILURES: &str = "k8s.job.failures";
 /// The metric that counts Jobs that completed.
-pub const COMPLETIONS: &str = "k8s.job.completions";
+pub(crate) const COMPLETIONS: &str = "k8s.job.completions";
 
 /// How a Job ended, as the controller said.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum End {
+pub(crate) enum End {
     /// It failed.
     Failed,
     /// It completed.
@@ -31,7 +31,7 @@ impl End {
 
 /// An event that arrived.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Event {
+pub(crate) struct Event {
     /// `log.record.uid`, by which a backend knows events that it got twice.
     pub id: String,
     /// The UID of the Job.
@@ -42,7 +42,7 @@ pub struct Event {
 
 /// A point of a delta metric that arrived.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Point {
+pub(crate) struct Point {
     /// The metric.
     pub metric: String,
     /// The Job or CronJob it is about.
@@ -59,7 +59,7 @@ pub struct Point {
 
 /// The fate of a sent item.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fate {
+pub(crate) enum Fate {
     /// The backend took it.
     Taken,
     /// The backend refused it for good: it is not to be found there, and nobody but the backend lost it.
@@ -68,7 +68,7 @@ pub enum Fate {
 
 /// Something that must not be.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Problem {
+pub(crate) enum Problem {
     /// No event of a Job that was decided.
     EventLost(String),
     /// Jobs of an owner that no point counts: metric, owner, how many.
@@ -103,7 +103,7 @@ impl fmt::Display for Problem {
 
 /// How much arrived.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Traffic {
+pub(crate) struct Traffic {
     /// Events that were taken before.
     pub events_again: usize,
     /// Points that were taken before, and are the same.
@@ -114,7 +114,7 @@ pub struct Traffic {
 
 /// The Jobs that were, and what arrived of them.
 #[derive(Debug, Default)]
-pub struct Oracle {
+pub(crate) struct Oracle {
     jobs: HashMap<String, End>,
     /// Decided Jobs without an event.
     without_event: BTreeSet<String>,
@@ -133,12 +133,12 @@ pub struct Oracle {
 impl Oracle {
     /// A CronJob's run may be counted under its own name: of one that came and went unseen nothing but Events is left, and
     /// in this environment, where a day is short, names do not hold slots. Either way it is counted once.
-    pub fn run(&mut self, name: &str, owner: &str) {
+    pub(crate) fn run(&mut self, name: &str, owner: &str) {
         self.runs.insert(name.to_owned(), owner.to_owned());
     }
 
     /// There is a Job.
-    pub fn job(&mut self, uid: &str, owner: &str, end: End) {
+    pub(crate) fn job(&mut self, uid: &str, owner: &str, end: End) {
         self.jobs.insert(uid.to_owned(), end);
         if let Some(counter) = end.counter() {
             self.without_event.insert(uid.to_owned());
@@ -147,7 +147,7 @@ impl Oracle {
     }
 
     /// An event arrived.
-    pub fn event(&mut self, event: Event, fate: Fate) {
+    pub(crate) fn event(&mut self, event: Event, fate: Fate) {
         let Event { id, uid, outcome } = event;
         if fate == Fate::Refused {
             self.traffic.refused += 1;
@@ -174,7 +174,7 @@ impl Oracle {
     }
 
     /// A point of a delta metric arrived.
-    pub fn point(&mut self, point: Point, fate: Fate) {
+    pub(crate) fn point(&mut self, point: Point, fate: Fate) {
         if fate == Fate::Refused {
             self.traffic.refused += 1;
         }
@@ -212,28 +212,28 @@ impl Oracle {
     }
 
     /// True if all expected data arrived.
-    pub fn is_complete(&self) -> bool {
+    pub(crate) fn is_complete(&self) -> bool {
         self.without_event.is_empty() && self.owed.values().all(|owed| *owed < 0)
     }
 
     /// True if the event of this Job and all counts of its owner arrived.
-    pub fn has(&self, uid: &str, owner: &str) -> bool {
+    pub(crate) fn has(&self, uid: &str, owner: &str) -> bool {
         let counted = |metric: &str| !self.owed.contains_key(&(metric.to_owned(), owner.to_owned()));
         !self.without_event.contains(uid) && counted(FAILURES) && counted(COMPLETIONS)
     }
 
     /// How many Jobs have a verdict.
-    pub fn decided(&self) -> usize {
+    pub(crate) fn decided(&self) -> usize {
         self.jobs.values().filter(|end| end.counter().is_some()).count()
     }
 
     /// How much arrived.
-    pub fn traffic(&self) -> Traffic {
+    pub(crate) fn traffic(&self) -> Traffic {
         self.traffic
     }
 
     /// The differences.
-    pub fn problems(&self) -> BTreeSet<Problem> {
+    pub(crate) fn problems(&self) -> BTreeSet<Problem> {
         let mut problems = self.wrong.clone();
         problems.extend(self.without_event.iter().cloned().map(Problem::EventLost));
         problems.extend(self.owed.iter().map(|((metric, owner), owed)| {

@@ -13,14 +13,14 @@ use crate::oracle::{End, Oracle, Problem, Traffic};
 use crate::script::{Action, Script};
 
 /// The namespace of the Jobs.
-pub const NAMESPACE: &str = "work";
+pub(crate) const NAMESPACE: &str = "work";
 /// How much faster than a real cluster this one is.
 const PACE: u32 = 20;
 /// How long the backend may take to have everything once nothing is wrong any more: only a loss takes longer.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Makes Jobs and plays their lives.
-pub struct Play {
+pub(crate) struct Play {
     lives: JobGenerator,
     dice: Ids,
     begin: Instant,
@@ -42,7 +42,7 @@ enum Entry {
 
 impl Play {
     /// Begins now.
-    pub fn new(seed: u64, environment: &Environment) -> Play {
+    pub(crate) fn new(seed: u64, environment: &Environment) -> Play {
         let lives = JobGenerator::new(NAMESPACE, PACE, Timestamp::now(), Ids::new(seed));
         Player::new(environment.simulator.store().clone(), vec![lives.cron_job()]).play_all();
         Play {
@@ -57,7 +57,7 @@ impl Play {
     }
 
     /// Plans this many Jobs of all kinds, spread over a time.
-    pub fn plan_jobs(&mut self, jobs: u32, over: Duration) {
+    pub(crate) fn plan_jobs(&mut self, jobs: u32, over: Duration) {
         for _ in 0..jobs {
             let at = over.mul_f64((self.dice.bits() % 10_000) as f64 / 10_000.0);
             self.plan(at, Entry::Birth);
@@ -65,14 +65,14 @@ impl Play {
     }
 
     /// Plans this many Jobs that fail and are deleted at once, evenly over a time.
-    pub fn plan_failures(&mut self, jobs: u32, over: Duration) {
+    pub(crate) fn plan_failures(&mut self, jobs: u32, over: Duration) {
         for job in 0..jobs {
             self.plan(over * job / jobs, Entry::Failure);
         }
     }
 
     /// Plans what goes wrong.
-    pub fn plan_script(&mut self, script: &Script) {
+    pub(crate) fn plan_script(&mut self, script: &Script) {
         for (at, action) in &script.0 {
             self.plan(*at, Entry::Act(action.clone()));
         }
@@ -87,7 +87,7 @@ impl Play {
     }
 
     /// How many Jobs there were.
-    pub fn born(&self) -> usize {
+    pub(crate) fn born(&self) -> usize {
         self.born
     }
 
@@ -97,7 +97,7 @@ impl Play {
     }
 
     /// Plays until nothing is planned any more.
-    pub async fn go(&mut self, environment: &mut Environment) {
+    pub(crate) async fn go(&mut self, environment: &mut Environment) {
         while let Some(((at, _), entry)) = self.agenda.pop_first() {
             tokio::time::sleep_until(self.begin + at).await;
             match entry {
@@ -114,7 +114,7 @@ impl Play {
     }
 
     /// A Job fails; its UID and owner.
-    pub async fn fail_one(&mut self, environment: &mut Environment) -> (String, String) {
+    pub(crate) async fn fail_one(&mut self, environment: &mut Environment) -> (String, String) {
         let name = self.name();
         let life = self.lives.job(&name, Ending::Failed, Some(0), Timestamp::now());
         self.admit(&life, &name, environment);
@@ -181,7 +181,7 @@ impl Play {
 
 /// The result of a run.
 #[derive(Debug)]
-pub struct Outcome {
+pub(crate) struct Outcome {
     /// Which run it was.
     pub name: String,
     /// How many Jobs there were.
@@ -208,12 +208,12 @@ pub struct Outcome {
 
 impl Outcome {
     /// True if no problem was found.
-    pub fn holds(&self) -> bool {
+    pub(crate) fn holds(&self) -> bool {
         self.problems.is_empty() && self.complaints.is_empty()
     }
 
     /// How many events and counts are missing.
-    pub fn losses(&self) -> i64 {
+    pub(crate) fn losses(&self) -> i64 {
         let lost = |problem: &Problem| match problem {
             Problem::EventLost(_) => 1,
             Problem::CountLost(_, _, jobs) => *jobs,
@@ -223,7 +223,7 @@ impl Outcome {
     }
 
     /// How many Jobs are counted more than once.
-    pub fn duplicates(&self) -> i64 {
+    pub(crate) fn duplicates(&self) -> i64 {
         let twice = |problem: &Problem| match problem {
             Problem::CountedTwice(_, _, jobs) => *jobs,
             _ => 0,
@@ -263,7 +263,7 @@ impl fmt::Display for Outcome {
 
 /// After the faults: everything heals, a new Job comes through, everything arrives, the
 /// collectors stop, and the oracle has the last word. `patience`: how long to wait for what is missing.
-pub async fn conclude(
+pub(crate) async fn conclude(
     name: &str,
     begin: Instant,
     mut environment: Environment,

@@ -8,7 +8,7 @@ use crate::say;
 
 /// The sum of runs.
 #[derive(Debug, Default)]
-pub struct Report {
+pub(crate) struct Report {
     runs: usize,
     jobs: usize,
     decided: usize,
@@ -24,7 +24,7 @@ pub struct Report {
 
 impl Report {
     /// Prints what came of a run and adds it.
-    pub fn add(&mut self, outcome: Outcome) {
+    pub(crate) fn add(&mut self, outcome: Outcome) {
         say(&outcome);
         self.runs += 1;
         self.jobs += outcome.jobs;
@@ -51,7 +51,7 @@ impl Report {
     ///
     /// # Panics
     /// If a run does not hold, with its script and its logs.
-    pub fn finish(self) {
+    pub(crate) fn finish(self) {
         say(format!(
             "{} runs: {} Jobs, {} decided; lost {}, duplicates {}; sent again: {} events, {} points; refused by the \
              backend: {}; a new Job after {:.1} s at most; peak RSS {:.1} MiB",
@@ -76,7 +76,7 @@ impl Report {
 }
 
 /// The problems of a run, and all data for their analysis.
-pub fn describe(outcome: &Outcome) -> String {
+pub(crate) fn describe(outcome: &Outcome) -> String {
     let mut text = format!("\n##### {}\n", outcome.name);
     // Writing to a text cannot fail.
     for complaint in &outcome.complaints {

@@ -9,7 +9,7 @@ use simulator::{Cut, Fault, Ids, Isolation, Matching, Resource, Verb};
 
 /// The storage of the collector.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Durability {
+pub(crate) enum Durability {
     /// Nothing survives the process.
     None,
     /// `file_storage`: one process and its disk.
@@ -20,14 +20,14 @@ pub enum Durability {
 
 impl Durability {
     /// How many processes there are.
-    pub fn replicas(self) -> usize {
+    pub(crate) fn replicas(self) -> usize {
         if self == Durability::Cluster { 2 } else { 1 }
     }
 }
 
 /// Something that happens.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Action {
+pub(crate) enum Action {
     /// Watches are cut, of all resources or of one.
     Cut(Cut, Option<Resource>),
     /// All watches end with a 410 in the stream.
@@ -62,7 +62,7 @@ pub enum Action {
 
 impl Action {
     /// The kind of the fault, for counting; `None` for the end of one.
-    pub fn kind(&self) -> Option<String> {
+    pub(crate) fn kind(&self) -> Option<String> {
         Some(match self {
             Action::Cut(cut, _) => match cut {
                 Cut::End => "watch ended".into(),
@@ -111,11 +111,11 @@ impl Action {
 
 /// The steps, in order.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Script(pub Vec<(Duration, Action)>);
+pub(crate) struct Script(pub Vec<(Duration, Action)>);
 
 /// The conditions of a script.
 #[derive(Clone, Copy, Debug)]
-pub struct Setting {
+pub(crate) struct Setting {
     /// The storage with which the collector survives; without any it is not killed.
     pub durability: Durability,
     /// How long the faults last.
@@ -126,7 +126,7 @@ pub struct Setting {
 
 impl Script {
     /// The script of a seed.
-    pub fn new(seed: u64, setting: Setting) -> Script {
+    pub(crate) fn new(seed: u64, setting: Setting) -> Script {
         let mut dice = Dice(Ids::new(seed ^ 0x005c_21b7));
         let mut actions: Vec<(Duration, Action)> = Vec::new();
         let lasts = u64::try_from(setting.lasts.as_millis()).unwrap_or(u64::MAX);
@@ -188,7 +188,7 @@ impl Script {
     }
 
     /// How many faults of each kind there are.
-    pub fn kinds(&self) -> BTreeMap<String, usize> {
+    pub(crate) fn kinds(&self) -> BTreeMap<String, usize> {
         let mut kinds = BTreeMap::new();
         for kind in self.0.iter().filter_map(|(_, action)| action.kind()) {
             *kinds.entry(kind).or_default() += 1;

@@ -5,7 +5,7 @@ use std::path::Path;
 /// Folders without documentation of this project.
 const SKIPPED: [&str; 2] = ["target", "node_modules"];
 
-pub struct Page {
+pub(crate) struct Page {
     /// Path in the repository.
     pub name: String,
     /// Fenced blocks, in order.
@@ -15,7 +15,7 @@ pub struct Page {
 }
 
 /// A fenced block.
-pub struct Block {
+pub(crate) struct Block {
     /// The text after the fence: `yaml`.
     pub info: String,
     pub text: String,
@@ -24,7 +24,7 @@ pub struct Block {
 }
 
 /// A heading and the lines up to the next one.
-pub struct Section {
+pub(crate) struct Section {
     /// Without the `#`s.
     pub heading: String,
     lines: Vec<String>,
@@ -32,7 +32,7 @@ pub struct Section {
 
 impl Page {
     /// Every page of the repository.
-    pub fn all(root: &Path) -> Vec<Page> {
+    pub(crate) fn all(root: &Path) -> Vec<Page> {
         let mut pages = Vec::new();
         let mut folders = vec![root.to_owned()];
         while let Some(folder) = folders.pop() {
@@ -51,12 +51,12 @@ impl Page {
         pages
     }
 
-    pub fn read(root: &Path, name: &str) -> Page {
+    pub(crate) fn read(root: &Path, name: &str) -> Page {
         let text = std::fs::read_to_string(root.join(name)).unwrap_or_else(|error| panic!("{name}: {error}"));
         Page::parse(name, &text)
     }
 
-    pub fn parse(name: &str, text: &str) -> Page {
+    pub(crate) fn parse(name: &str, text: &str) -> Page {
         let mut page = Page {
             name: name.to_owned(),
             blocks: Vec::new(),
@@ -84,7 +84,7 @@ impl Page {
         page
     }
 
-    pub fn sections(&self) -> Vec<Section> {
+    pub(crate) fn sections(&self) -> Vec<Section> {
         let mut sections: Vec<Section> = Vec::new();
         for (_, line) in &self.lines {
             let heading = line.trim_start_matches('#');
@@ -101,7 +101,7 @@ impl Page {
     }
 
     /// The targets of the links, with their lines.
-    pub fn links(&self) -> Vec<(usize, String)> {
+    pub(crate) fn links(&self) -> Vec<(usize, String)> {
         let mut links = Vec::new();
         for (number, line) in self.lines.iter().filter(|(_, line)| !line.starts_with("    ")) {
             for part in line.split("](").skip(1) {
@@ -116,7 +116,7 @@ impl Page {
 
 impl Section {
     /// The anchor of the heading: lower case, without punctuation, hyphens for spaces.
-    pub fn anchor(&self) -> String {
+    pub(crate) fn anchor(&self) -> String {
         let kept = self
             .heading
             .chars()
@@ -126,12 +126,12 @@ impl Section {
             .collect()
     }
 
-    pub fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         self.lines.join("\n")
     }
 
     /// The first word of the text, without punctuation.
-    pub fn first_word(&self) -> &str {
+    pub(crate) fn first_word(&self) -> &str {
         let text = self.lines.iter().find(|line| !line.is_empty());
         text.map_or("", |line| {
             line.split(|c: char| !c.is_alphanumeric()).next().unwrap_or_default()
@@ -139,7 +139,7 @@ impl Section {
     }
 
     /// The first column of the tables, without headings and backticks.
-    pub fn first_cells(&self) -> Vec<String> {
+    pub(crate) fn first_cells(&self) -> Vec<String> {
         let rows = self.lines.iter().filter_map(|line| line.strip_prefix("| `"));
         rows.filter_map(|row| row.split_once('`'))
             .map(|(cell, _)| cell.to_owned())
@@ -149,7 +149,7 @@ impl Section {
 
 impl Block {
     /// The top-level keys.
-    pub fn sections(&self) -> Vec<String> {
+    pub(crate) fn sections(&self) -> Vec<String> {
         let keys = self.text.lines().filter(|line| !line.starts_with([' ', '#', '-']));
         keys.filter_map(|line| line.split_once(':'))
             .map(|(key, _)| key.to_owned())
@@ -157,7 +157,7 @@ impl Block {
     }
 
     /// Section and id of each defined component.
-    pub fn components(&self) -> Vec<(String, String)> {
+    pub(crate) fn components(&self) -> Vec<(String, String)> {
         let mut components = Vec::new();
         let mut section = String::new();
         for line in self.text.lines() {

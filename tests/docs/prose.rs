@@ -2,7 +2,7 @@
 
 /// The role of a passage in its file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub(crate) enum Kind {
     Comment,
     Page,
     /// A string literal, or the lines of a configuration.
@@ -11,14 +11,14 @@ pub enum Kind {
 }
 
 /// One comment, string, page or identifier.
-pub struct Passage {
+pub(crate) struct Passage {
     pub kind: Kind,
     /// Each character with its line, from 1.
     text: Vec<(char, usize)>,
 }
 
 /// One word of a passage.
-pub struct Word {
+pub(crate) struct Word {
     pub text: String,
     pub line: usize,
     /// The characters between the previous word and this one.
@@ -27,13 +27,13 @@ pub struct Word {
 
 impl Word {
     /// True if only white space separates it from the previous word, within one paragraph.
-    pub fn continues(&self) -> bool {
+    pub(crate) fn continues(&self) -> bool {
         self.before.chars().all(char::is_whitespace) && self.before.matches('\n').count() < 2
     }
 }
 
 impl Passage {
-    pub fn words(&self) -> Vec<Word> {
+    pub(crate) fn words(&self) -> Vec<Word> {
         let mut words: Vec<Word> = Vec::new();
         let mut before = String::new();
         let mut open = false;
@@ -53,17 +53,17 @@ impl Passage {
     }
 
     /// The line of the first character.
-    pub fn line(&self) -> usize {
+    pub(crate) fn line(&self) -> usize {
         self.text.first().map_or(0, |(_, line)| *line)
     }
 
-    pub fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         self.text.iter().map(|(c, _)| *c).collect()
     }
 }
 
 /// The passages of a file of this name; none for kinds of files that hold no prose.
-pub fn passages(name: &str, text: &str) -> Vec<Passage> {
+pub(crate) fn passages(name: &str, text: &str) -> Vec<Passage> {
     let file = name.rsplit('/').next().unwrap_or(name);
     match file.rsplit('.').next().unwrap_or(file) {
         "rs" => Rust::new(text).passages(),

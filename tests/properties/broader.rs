@@ -4,7 +4,7 @@ use job_judge::Cause;
 
 /// A broader cause that may replace a cause.
 #[derive(Clone, Copy)]
-pub struct Row {
+pub(crate) struct Row {
     /// The cause that all of the evidence gives.
     pub cause: Cause,
     /// The broader cause.
@@ -22,7 +22,7 @@ const fn row(cause: Cause, broader: &'static [Cause], missing: &'static str) -> 
 }
 
 /// Without Events.
-pub const WITHOUT_EVENTS: [Row; 9] = [
+pub(crate) const WITHOUT_EVENTS: [Row; 9] = [
     row(
         Cause::ProbeFailed,
         &[Cause::Killed, Cause::NonZeroExit],
@@ -59,14 +59,14 @@ pub const WITHOUT_EVENTS: [Row; 9] = [
 ];
 
 /// From the last versions of what exists.
-pub const JOINED_LATE: [Row; 1] = [row(
+pub(crate) const JOINED_LATE: [Row; 1] = [row(
     Cause::OutOfMemory,
     &[Cause::Killed],
     "the run that ended `OOMKilled`, where another one ended `Error`, 137",
 )];
 
 /// From those, when Events have expired.
-pub const JOINED_LATE_WITHOUT_EVENTS: [Row; 3] = [
+pub(crate) const JOINED_LATE_WITHOUT_EVENTS: [Row; 3] = [
     row(Cause::ImagePull, &[Cause::SlowStart], ERASED),
     row(Cause::ContainerConfig, &[Cause::SlowStart], ERASED),
     row(Cause::ContainerStart, &[Cause::SlowStart], ERASED),
@@ -75,7 +75,7 @@ pub const JOINED_LATE_WITHOUT_EVENTS: [Row; 3] = [
 const ERASED: &str = "the waiting reason, which goes when the Pod is deleted, and the Events about it";
 
 /// With a field that is absent, or that says what nobody knows.
-pub const NOT_UNDERSTOOD: [Row; 18] = [
+pub(crate) const NOT_UNDERSTOOD: [Row; 18] = [
     row(
         Cause::ProbeFailed,
         &[Cause::Killed, Cause::NonZeroExit],
@@ -164,7 +164,7 @@ pub const NOT_UNDERSTOOD: [Row; 18] = [
 ];
 
 /// True if `found` may replace `known`: it is the same, or in the table, or, where there is a table at all, unknown.
-pub fn allows(table: &[Row], known: Cause, found: Cause) -> bool {
+pub(crate) fn allows(table: &[Row], known: Cause, found: Cause) -> bool {
     let in_table = || {
         table
             .iter()

@@ -4,16 +4,16 @@
 const SEED: u64 = 20_261_123;
 
 /// SplitMix64.
-pub struct Random(u64);
+pub(crate) struct Random(u64);
 
 impl Random {
     /// The numbers of a seed.
-    pub fn new(seed: u64) -> Random {
+    pub(crate) fn new(seed: u64) -> Random {
         Random(seed)
     }
 
     /// The next number.
-    pub fn next(&mut self) -> u64 {
+    pub(crate) fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.0;
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -22,13 +22,13 @@ impl Random {
     }
 
     /// A number below `limit`; 0 for 0.
-    pub fn below(&mut self, limit: usize) -> usize {
+    pub(crate) fn below(&mut self, limit: usize) -> usize {
         (self.next() % limit.max(1) as u64) as usize
     }
 }
 
 /// The seed of `PROPERTY_SEED`, else the usual one.
-pub fn seed() -> u64 {
+pub(crate) fn seed() -> u64 {
     match std::env::var("PROPERTY_SEED") {
         Ok(text) => text.parse().expect("PROPERTY_SEED is a number"),
         Err(_) => SEED,

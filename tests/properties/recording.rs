@@ -15,7 +15,7 @@ use serde_json::Value;
 use crate::{broader, stories};
 
 /// A recording, read.
-pub struct Recording {
+pub(crate) struct Recording {
     pub name: String,
     /// Its lines, decoded.
     pub lines: Vec<Recorded>,
@@ -26,7 +26,7 @@ pub struct Recording {
 }
 
 /// Every recording of the corpus and of the folder that `PROPERTY_RECORDINGS` names.
-pub fn recordings() -> Vec<Recording> {
+pub(crate) fn recordings() -> Vec<Recording> {
     let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/corpus");
     let more = std::env::var_os("PROPERTY_RECORDINGS").map(PathBuf::from);
     let mut paths: Vec<PathBuf> = std::iter::once(corpus)
@@ -41,7 +41,7 @@ pub fn recordings() -> Vec<Recording> {
 }
 
 /// Those, and every story.
-pub fn all() -> Vec<Recording> {
+pub(crate) fn all() -> Vec<Recording> {
     let stories = stories::all().into_iter();
     let stories = stories.map(|story| recording(format!("story {}", story.name), story.lines));
     recordings().into_iter().chain(stories).collect()
@@ -71,19 +71,19 @@ fn recording(name: String, json: Vec<Value>) -> Recording {
 }
 
 /// Decodes a line.
-pub fn decode(line: &Value) -> Recorded {
+pub(crate) fn decode(line: &Value) -> Recorded {
     read_line(&line.to_string()).unwrap()
 }
 
 impl Recording {
     /// The time of its last line, milliseconds.
-    pub fn end(&self) -> i64 {
+    pub(crate) fn end(&self) -> i64 {
         self.lines.iter().map(|line| line.t).max().unwrap_or_default()
     }
 }
 
 /// Feeds lines, decided as time runs.
-pub fn in_time<'a>(lines: impl IntoIterator<Item = &'a Recorded>) -> BTreeMap<String, Evidence> {
+pub(crate) fn in_time<'a>(lines: impl IntoIterator<Item = &'a Recorded>) -> BTreeMap<String, Evidence> {
     let mut feed = Feed::new();
     for line in lines {
         feed.poll(line.t);
@@ -93,7 +93,7 @@ pub fn in_time<'a>(lines: impl IntoIterator<Item = &'a Recorded>) -> BTreeMap<St
 }
 
 /// A tracker and what it gave.
-pub struct Feed {
+pub(crate) struct Feed {
     pub tracker: Tracker,
     /// When recordings begin.
     begin: Timestamp,
@@ -103,12 +103,12 @@ pub struct Feed {
 impl Feed {
     /// A tracker that reports also what had ended before the first list. Which day it is does not matter, as long as
     /// Events have not expired: else no rule compares the receiver's clock with the cluster's.
-    pub fn new() -> Feed {
+    pub(crate) fn new() -> Feed {
         Feed::at(Timestamp::UNIX_EPOCH)
     }
 
     /// The same at another time.
-    pub fn at(begin: Timestamp) -> Feed {
+    pub(crate) fn at(begin: Timestamp) -> Feed {
         let settings = TrackerSettings {
             on_first_start: OnFirstStart::ReportFinished,
             ..TrackerSettings::default()
@@ -121,13 +121,13 @@ impl Feed {
     }
 
     /// Lets time run to `t`.
-    pub fn poll(&mut self, t: i64) {
+    pub(crate) fn poll(&mut self, t: i64) {
         let now = self.time(t);
         self.jobs.extend(std::iter::from_fn(|| self.tracker.poll(now)));
     }
 
     /// A line of a watch arrives at its time. Nothing is decided by that.
-    pub fn line(&mut self, line: &Recorded) {
+    pub(crate) fn line(&mut self, line: &Recorded) {
         if let Some(observation) = line.observation.clone() {
             let now = self.time(line.t);
             self.tracker.apply(line.source, observation, now);
@@ -135,12 +135,12 @@ impl Feed {
     }
 
     /// A time of a recording.
-    pub fn time(&self, t: i64) -> Timestamp {
+    pub(crate) fn time(&self, t: i64) -> Timestamp {
         after(self.begin, t)
     }
 
     /// All Jobs by UID, finished or not. Panics on a duplicate.
-    pub fn finish(mut self) -> BTreeMap<String, Evidence> {
+    pub(crate) fn finish(mut self) -> BTreeMap<String, Evidence> {
         self.jobs.extend(std::iter::from_fn(|| self.tracker.drain(true)));
         self.jobs.extend(self.tracker.into_unfinished());
         let mut jobs = BTreeMap::new();
@@ -156,11 +156,11 @@ impl Feed {
 }
 
 /// The outcome of each Job, by UID.
-pub type Verdicts = BTreeMap<String, Verdict>;
+pub(crate) type Verdicts = BTreeMap<String, Verdict>;
 
 /// The outcome of a Job.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Verdict {
+pub(crate) struct Verdict {
     pub outcome: Outcome,
     pub reason: Option<String>,
     pub cause: Option<Cause>,
@@ -170,14 +170,14 @@ pub struct Verdict {
 }
 
 /// Judges each Job.
-pub fn verdicts(jobs: BTreeMap<String, Evidence>) -> Verdicts {
+pub(crate) fn verdicts(jobs: BTreeMap<String, Evidence>) -> Verdicts {
     jobs.into_iter()
         .map(|(uid, evidence)| (uid, verdict(&evidence)))
         .collect()
 }
 
 /// Judges a Job.
-pub fn verdict(evidence: &Evidence) -> Verdict {
+pub(crate) fn verdict(evidence: &Evidence) -> Verdict {
     let judgement = judge(evidence);
     Verdict {
         outcome: judgement.outcome,
@@ -190,7 +190,7 @@ pub fn verdict(evidence: &Evidence) -> Verdict {
 
 /// The description of a wrong verdict. `None` if `found` is good enough: the outcome and reason of `known`, and its
 /// cause or one that `table` allows instead.
-pub fn worse(known: &Verdict, found: &Verdict, table: &[broader::Row]) -> Option<String> {
+pub(crate) fn worse(known: &Verdict, found: &Verdict, table: &[broader::Row]) -> Option<String> {
     let cause = match (known.cause, found.cause) {
         (Some(known), Some(found)) => broader::allows(table, known, found),
         (known, found) => known == found,
@@ -199,7 +199,7 @@ pub fn worse(known: &Verdict, found: &Verdict, table: &[broader::Row]) -> Option
     (!same || !cause).then(|| format!("{} instead of {}", show(found), show(known)))
 }
 
-pub fn show(verdict: &Verdict) -> String {
+pub(crate) fn show(verdict: &Verdict) -> String {
     format!(
         "{:?} {} {}",
         verdict.outcome,

@@ -8,10 +8,10 @@ use simulator::{Ids, Player, Scenario, Simulator, SimulatorOptions};
 use tokio::process::Command;
 
 /// The binary under test.
-pub const BINARY: &str = env!("CARGO_BIN_EXE_kube-job-collector");
+pub(crate) const BINARY: &str = env!("CARGO_BIN_EXE_kube-job-collector");
 
 /// A cluster with a folder for its kubeconfig and what a test writes.
-pub struct Cluster {
+pub(crate) struct Cluster {
     /// The cluster.
     pub simulator: Simulator,
     /// A folder of this test alone.
@@ -20,7 +20,7 @@ pub struct Cluster {
 
 impl Cluster {
     /// Starts an empty cluster. `name` is unique to the test.
-    pub async fn start(name: &str) -> Cluster {
+    pub(crate) async fn start(name: &str) -> Cluster {
         let simulator = Simulator::start(SimulatorOptions::default())
             .await
             .expect("the simulator starts");
@@ -35,12 +35,12 @@ impl Cluster {
     }
 
     /// Where the kubeconfig is.
-    pub fn kubeconfig(&self) -> PathBuf {
+    pub(crate) fn kubeconfig(&self) -> PathBuf {
         self.folder.join("kubeconfig")
     }
 
     /// A player of a shipped scenario that begins `ago` before now.
-    pub fn scenario(&self, name: &str, ago: SignedDuration) -> Player {
+    pub(crate) fn scenario(&self, name: &str, ago: SignedDuration) -> Player {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("simulator/scenarios/{name}.yaml"));
         let scenario = Scenario::parse(&std::fs::read_to_string(path).expect("a scenario")).expect("a scenario");
         // Every scenario gets UIDs of its own.
@@ -55,7 +55,7 @@ impl Cluster {
     }
 
     /// The binary with these arguments (split at spaces) and this cluster's kubeconfig in its environment.
-    pub fn command(&self, program: impl AsRef<Path>, args: &str) -> Command {
+    pub(crate) fn command(&self, program: impl AsRef<Path>, args: &str) -> Command {
         let mut command = Command::new(program.as_ref());
         command
             .args(args.split_whitespace())
@@ -69,7 +69,7 @@ impl Cluster {
     }
 
     /// Runs the binary to its end.
-    pub async fn run(&self, args: &str) -> Ran {
+    pub(crate) async fn run(&self, args: &str) -> Ran {
         let output = self.command(BINARY, args).output().await.expect("the binary runs");
         Ran::from(output)
     }
@@ -83,7 +83,7 @@ impl Drop for Cluster {
 
 /// The result of a run of the binary.
 #[derive(Debug)]
-pub struct Ran {
+pub(crate) struct Ran {
     /// The exit code.
     pub code: Option<i32>,
     /// Standard output.

@@ -12,13 +12,13 @@ use tokio::io::AsyncReadExt;
 use tokio::process::{Child, Command};
 
 /// Upper bound on anything a test waits for: only a broken collector takes this long.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// How many watches the receiver keeps open: Jobs, Pods, CronJobs, Events of Jobs, of Pods and of nodes.
-pub const WATCHES: usize = 6;
+pub(crate) const WATCHES: usize = 6;
 
 /// A cluster, an intake, and the collector between them.
-pub struct Deployment {
+pub(crate) struct Deployment {
     /// The cluster.
     pub simulator: Simulator,
     /// Where the collector sends.
@@ -29,12 +29,12 @@ pub struct Deployment {
 
 impl Deployment {
     /// Starts all three and waits until the collector watches. `name` is unique to the test.
-    pub async fn start(name: &str) -> Deployment {
+    pub(crate) async fn start(name: &str) -> Deployment {
         Deployment::start_with(name, Stdio::piped()).await
     }
 
     /// As [`Deployment::start`], with that as the collector's standard error.
-    pub async fn start_with(name: &str, stderr: Stdio) -> Deployment {
+    pub(crate) async fn start_with(name: &str, stderr: Stdio) -> Deployment {
         let simulator = Simulator::start(SimulatorOptions::default())
             .await
             .expect("the simulator starts");
@@ -75,7 +75,7 @@ impl Deployment {
     }
 
     /// Waits until the collector has opened that many watches since its start.
-    pub async fn until_opened(&self, watches: usize) {
+    pub(crate) async fn until_opened(&self, watches: usize) {
         let opened = self.simulator.until_opened(watches);
         tokio::time::timeout(PATIENCE, opened)
             .await
@@ -83,7 +83,7 @@ impl Deployment {
     }
 
     /// Waits until an event about each of these UIDs has arrived.
-    pub async fn events_about(&self, uids: &BTreeSet<String>) {
+    pub(crate) async fn events_about(&self, uids: &BTreeSet<String>) {
         let mut arrivals = self.intake.subscribe();
         let all = async {
             loop {
@@ -101,7 +101,7 @@ impl Deployment {
     }
 
     /// The events that arrived, by Job UID.
-    pub fn events(&self) -> BTreeMap<String, Vec<BTreeMap<String, Value>>> {
+    pub(crate) fn events(&self) -> BTreeMap<String, Vec<BTreeMap<String, Value>>> {
         let mut events: BTreeMap<String, Vec<_>> = BTreeMap::new();
         for record in self.intake.records() {
             let uid = record.attributes["k8s.job.uid"].as_str().expect("a UID").to_owned();
@@ -111,7 +111,7 @@ impl Deployment {
     }
 
     /// The sum over all points of a delta sum, by (owner, reason, cause).
-    pub fn sums(&self, metric: &str) -> BTreeMap<(String, String, String), i64> {
+    pub(crate) fn sums(&self, metric: &str) -> BTreeMap<(String, String, String), i64> {
         let mut sums = BTreeMap::new();
         for point in self.intake.points().into_iter().filter(|p| p.metric == metric) {
             let PointValue::Int(value) = point.value else {
@@ -130,7 +130,7 @@ impl Deployment {
     }
 
     /// Sends the collector a signal: `HUP`, `TERM`.
-    pub fn signal(&self, name: &str) {
+    pub(crate) fn signal(&self, name: &str) {
         let pid = self.collector.id().expect("it runs").to_string();
         let sent = std::process::Command::new("kill").args(["-s", name, &pid]).status();
         assert!(sent.expect("kill").success());
@@ -138,7 +138,7 @@ impl Deployment {
 
     /// Asks the collector to stop, waits until it has drained, and gives back what it logged, unless that went
     /// elsewhere.
-    pub async fn stop(&mut self) -> String {
+    pub(crate) async fn stop(&mut self) -> String {
         self.signal("TERM");
         let mut log = String::new();
         let stderr = self.collector.stderr.take();

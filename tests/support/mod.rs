@@ -6,12 +6,12 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 
 /// The folder with recordings of a real cluster.
-pub fn corpus() -> PathBuf {
+pub(crate) fn corpus() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/corpus")
 }
 
 /// The expected verdicts of the Jobs, by recording.
-pub fn expected() -> BTreeMap<String, Vec<Value>> {
+pub(crate) fn expected() -> BTreeMap<String, Vec<Value>> {
     let text = std::fs::read_to_string(corpus().join("expected.json")).expect("expected.json");
     let json: BTreeMap<String, Value> = serde_json::from_str(&text).expect("JSON");
     json.into_iter()

@@ -23,7 +23,7 @@ const MAX_ERRORS: usize = 100;
 ///
 /// # Errors
 /// Every error. None at all, but still an error, if the tree holds an error that has been reported already.
-pub fn read<T: DeserializeOwned>(root: &Node, path: &str) -> Result<T, Diagnostics> {
+pub(crate) fn read<T: DeserializeOwned>(root: &Node, path: &str) -> Result<T, Diagnostics> {
     let notes = Notes::default();
     loop {
         let place = Place {
@@ -45,24 +45,24 @@ pub fn read<T: DeserializeOwned>(root: &Node, path: &str) -> Result<T, Diagnosti
 
 /// The findings of all attempts to read a tree.
 #[derive(Default)]
-pub struct Notes {
+pub(crate) struct Notes {
     errors: RefCell<Diagnostics>,
     /// The addresses of the nodes that are treated as absent.
     hidden: RefCell<HashSet<*const Node>>,
 }
 
 impl Notes {
-    pub fn is_hidden(&self, node: &Node) -> bool {
+    pub(crate) fn is_hidden(&self, node: &Node) -> bool {
         matches!(node.value, Value::Invalid) || self.hidden.borrow().contains(&std::ptr::from_ref(node))
     }
 
-    pub fn hide(&self, node: &Node) -> bool {
+    pub(crate) fn hide(&self, node: &Node) -> bool {
         self.hidden.borrow_mut().insert(std::ptr::from_ref(node))
     }
 }
 
 /// The path from the root to a node, a linked list on the stack.
-pub enum Path<'p> {
+pub(crate) enum Path<'p> {
     Root(&'p str),
     Key(&'p Path<'p>, &'p str),
     Index(&'p Path<'p>, usize),
@@ -92,7 +92,7 @@ impl fmt::Display for Path<'_> {
 
 /// A node to read from.
 #[derive(Clone, Copy)]
-pub struct Place<'de, 'p> {
+pub(crate) struct Place<'de, 'p> {
     pub node: &'de Node,
     pub path: &'p Path<'p>,
     pub notes: &'p Notes,
@@ -100,7 +100,7 @@ pub struct Place<'de, 'p> {
 
 impl<'de> Place<'de, '_> {
     /// Notes an error of this node, unless a node inside it has been noted for it, and hides the node.
-    pub fn note(&self, error: Error) -> Error {
+    pub(crate) fn note(&self, error: Error) -> Error {
         let follows = match &error {
             Error::Noted => return error,
             Error::MissingField(field) => {
@@ -121,7 +121,7 @@ impl<'de> Place<'de, '_> {
         Error::Noted
     }
 
-    pub fn push(&self, position: super::Position, path: String, message: String, help: Option<String>) {
+    pub(crate) fn push(&self, position: super::Position, path: String, message: String, help: Option<String>) {
         self.notes.errors.borrow_mut().push(Diagnostic {
             position: Some(position),
             path,

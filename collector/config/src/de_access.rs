@@ -7,7 +7,7 @@ use super::de_error::Error;
 use super::node::{Entry, Node, Value};
 
 /// The entries of a mapping that are not hidden.
-pub struct Entries<'de, 'p> {
+pub(crate) struct Entries<'de, 'p> {
     pub place: Place<'de, 'p>,
     pub rest: std::slice::Iter<'de, Entry>,
     pub current: Option<&'de Entry>,
@@ -54,7 +54,7 @@ impl<'de> de::MapAccess<'de> for Entries<'de, '_> {
 }
 
 /// The items of a list that are not hidden.
-pub struct Items<'de, 'p> {
+pub(crate) struct Items<'de, 'p> {
     pub place: Place<'de, 'p>,
     pub rest: std::iter::Enumerate<std::slice::Iter<'de, Node>>,
 }
@@ -83,7 +83,7 @@ fn read_inside<'de, S: DeserializeSeed<'de>>(
 }
 
 /// An enum variant with content: a mapping with the variant as its only key.
-pub struct Variant<'de, 'p> {
+pub(crate) struct Variant<'de, 'p> {
     pub place: Place<'de, 'p>,
     pub entry: &'de Entry,
 }

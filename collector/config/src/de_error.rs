@@ -11,7 +11,7 @@ use super::suggest;
 
 /// An error without its position. The caller adds the value found from the node, which knows which parts may be shown.
 #[derive(Debug)]
-pub enum Error {
+pub(crate) enum Error {
     /// The error has been noted with its position.
     Noted,
     /// Something else was expected.
@@ -74,7 +74,7 @@ impl de::Error for Error {
 
 impl Error {
     /// The message and the help for this error at `node`, which is a `secret` to judge by its key.
-    pub fn describe(&self, node: &Node, secret: bool) -> (String, Option<String>) {
+    pub(crate) fn describe(&self, node: &Node, secret: bool) -> (String, Option<String>) {
         let found = match &node.value {
             Value::Scalar(s) if secret && !node.is_null() && !s.holds_variable() => {
                 "a value that is not shown".to_owned()
@@ -105,7 +105,7 @@ impl Error {
 }
 
 /// "`a`, `b` or `c`"
-pub fn one_of(variants: &[&str]) -> String {
+pub(crate) fn one_of(variants: &[&str]) -> String {
     match variants {
         [] => "nothing".to_owned(),
         [only] => format!("`{only}`"),

@@ -80,7 +80,7 @@ impl<T: fmt::Display> fmt::Display for Located<T> {
 }
 
 /// Reads the sections. Parts with errors are left out, and their errors are added to `errors`.
-pub fn read(root: &Node, errors: &mut Diagnostics) -> Config {
+pub(crate) fn read(root: &Node, errors: &mut Diagnostics) -> Config {
     let warnings = Warnings::default();
     let mut reader = Reader {
         errors,

@@ -9,7 +9,7 @@ use super::parse::parse;
 const MAX_DEPTH: usize = 12;
 
 /// The error about documents that are not a configuration but manifests, or hold a configuration somewhere inside.
-pub fn error(documents: &[Node]) -> Option<Diagnostic> {
+pub(crate) fn error(documents: &[Node]) -> Option<Diagnostic> {
     let first = documents.first()?;
     let has_section = |node: &Node| SECTIONS.iter().any(|section| node.get(section).is_some());
     if documents.iter().any(|d| has_section(d) && !is_manifest(d)) {
@@ -45,7 +45,7 @@ pub fn error(documents: &[Node]) -> Option<Diagnostic> {
 }
 
 /// True if it is a Kubernetes object.
-pub fn is_manifest(node: &Node) -> bool {
+pub(crate) fn is_manifest(node: &Node) -> bool {
     node.get("apiVersion").is_some() && node.get("kind").is_some()
 }
 

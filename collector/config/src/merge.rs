@@ -9,7 +9,7 @@ use super::parse;
 
 /// `later` over `earlier`, as the collector merges sources: mappings key by key; everything else, lists and null
 /// among them, is replaced.
-pub fn merge(earlier: Node, later: Node) -> Node {
+pub(crate) fn merge(earlier: Node, later: Node) -> Node {
     match (earlier.value, later.value) {
         (Value::Mapping(mut entries), Value::Mapping(more)) => {
             let mut places: HashMap<String, usize> =
@@ -53,7 +53,7 @@ fn missing(position: Position) -> Node {
 /// The tree of one `--set`: `a.b.c=value`, or `a::b::c=value` where a part itself has a dot in it.
 ///
 /// The source is called `--set a.b.c`: the value may be a secret. Columns count from the begin of the argument.
-pub fn parse_set(argument: &str, errors: &mut Diagnostics) -> Option<Node> {
+pub(crate) fn parse_set(argument: &str, errors: &mut Diagnostics) -> Option<Node> {
     let (path, value) = argument.split_once('=').unwrap_or((argument, ""));
     let source: Arc<str> = Arc::from(format!("--set {path}"));
     let position = |column: usize| Position {

@@ -4,11 +4,11 @@ use super::diagnostics::Position;
 use super::scalar::{Kind, Scalar};
 
 /// How deep a tree may be, so that walking it never exhausts the stack.
-pub const MAX_DEPTH: usize = 64;
+pub(crate) const MAX_DEPTH: usize = 64;
 
 /// A value with its position.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Node {
+pub(crate) struct Node {
     /// The start of a scalar or flow collection. A block collection and a missing value have the position of their key, an
     /// alias its own (its content: the position where it was written).
     pub position: Position,
@@ -18,7 +18,7 @@ pub struct Node {
 
 /// The content of a node.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Value {
+pub(crate) enum Value {
     /// A single value; null is one, too.
     Scalar(Scalar),
     /// A list.
@@ -31,7 +31,7 @@ pub enum Value {
 
 /// A key of a mapping, and its value.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Entry {
+pub(crate) struct Entry {
     /// The key's text.
     pub key: String,
     /// The position of the key.
@@ -42,12 +42,12 @@ pub struct Entry {
 
 impl Node {
     /// True for nothing, `~` and `null`.
-    pub fn is_null(&self) -> bool {
+    pub(crate) fn is_null(&self) -> bool {
         matches!(&self.value, Value::Scalar(s) if s.kind() == Kind::Null)
     }
 
     /// The entries of a mapping; of anything else, none.
-    pub fn entries(&self) -> &[Entry] {
+    pub(crate) fn entries(&self) -> &[Entry] {
         match &self.value {
             Value::Mapping(entries) => entries,
             _ => &[],
@@ -55,7 +55,7 @@ impl Node {
     }
 
     /// The value of a key of a mapping, or the element of a list at the index that `key` is.
-    pub fn get(&self, key: &str) -> Option<&Node> {
+    pub(crate) fn get(&self, key: &str) -> Option<&Node> {
         match &self.value {
             Value::Mapping(entries) => entries.iter().find(|e| e.key == key).map(|e| &e.node),
             Value::Sequence(items) => key.parse::<usize>().ok().and_then(|i| items.get(i)),
@@ -64,7 +64,7 @@ impl Node {
     }
 
     /// The value for a message: the text of a scalar, else the kind of value.
-    pub fn found(&self) -> String {
+    pub(crate) fn found(&self) -> String {
         match &self.value {
             Value::Mapping(_) => "a mapping".to_owned(),
             Value::Sequence(_) => "a list".to_owned(),
@@ -79,7 +79,7 @@ impl Node {
     }
 
     /// True if the tree contains a value with a reported error.
-    pub fn has_error(&self) -> bool {
+    pub(crate) fn has_error(&self) -> bool {
         match &self.value {
             Value::Invalid => true,
             Value::Scalar(_) => false,
@@ -89,7 +89,7 @@ impl Node {
     }
 
     /// How deep the tree is: 1 for a scalar.
-    pub fn depth(&self) -> usize {
+    pub(crate) fn depth(&self) -> usize {
         1 + match &self.value {
             Value::Scalar(_) | Value::Invalid => 0,
             Value::Sequence(items) => items.iter().map(Node::depth).max().unwrap_or(0),
@@ -98,7 +98,7 @@ impl Node {
     }
 
     /// How many values the tree holds, itself included.
-    pub fn size(&self) -> usize {
+    pub(crate) fn size(&self) -> usize {
         1 + match &self.value {
             Value::Scalar(_) | Value::Invalid => 0,
             Value::Sequence(items) => items.iter().map(Node::size).sum(),

@@ -20,7 +20,7 @@ const MAX_VALUES: usize = 100_000;
 /// # Errors
 /// Returns `None` instead of a tree where the text is not YAML. Errors that leave a tree (a duplicate
 /// key, an unknown tag) are added to `errors` as well, and the tree is returned without them.
-pub fn parse(source: &Arc<str>, text: &str, errors: &mut Diagnostics) -> Option<Node> {
+pub(crate) fn parse(source: &Arc<str>, text: &str, errors: &mut Diagnostics) -> Option<Node> {
     let mut builder = Builder {
         source,
         errors,

@@ -9,7 +9,7 @@ use super::template::{Part, parts};
 use super::values::REDACTED;
 
 /// The tree in block style. It must not have been substituted yet: variables are shown as they are written.
-pub fn to_yaml(root: &Node) -> String {
+pub(crate) fn to_yaml(root: &Node) -> String {
     let mut out = String::new();
     match &root.value {
         Value::Mapping(entries) if !entries.is_empty() => write_node(&mut out, root, 0, false),

@@ -7,7 +7,7 @@ use super::values::REDACTED;
 const SHORTEST: usize = 3;
 
 /// True if all values under this key are secrets.
-pub fn names_secret(key: &str) -> bool {
+pub(crate) fn names_secret(key: &str) -> bool {
     const PARTS: [&str; 9] = [
         "apikey",
         "accesskey",
@@ -35,7 +35,7 @@ pub fn names_secret(key: &str) -> bool {
 ///
 /// A value from the environment is replaced by its reference. If a part of such a value is still left (a check may
 /// quote a part of its input), the whole message is replaced.
-pub fn scrub(node: &Node, secret: bool, message: &str) -> String {
+pub(crate) fn scrub(node: &Node, secret: bool, message: &str) -> String {
     let mut values = Vec::new();
     collect(node, secret, &mut values);
     let single = matches!(node.value, Value::Scalar(_));
@@ -53,7 +53,7 @@ pub fn scrub(node: &Node, secret: bool, message: &str) -> String {
 }
 
 /// The message with every whole value of `node` that must not be shown replaced.
-pub fn scrub_values(node: &Node, message: &str) -> String {
+pub(crate) fn scrub_values(node: &Node, message: &str) -> String {
     let mut values = Vec::new();
     collect(node, false, &mut values);
     replace(&values, message, SHORTEST)
@@ -139,7 +139,7 @@ fn quotes_a_part(values: &[Hidden], message: &str) -> bool {
 }
 
 /// The text with `user:password` of every URL replaced, and each value in a query whose key names a secret.
-pub fn urls(text: &str) -> String {
+pub(crate) fn urls(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
     while let Some(at) = rest.find("://") {
@@ -163,7 +163,7 @@ pub fn urls(text: &str) -> String {
 }
 
 /// A URL with the values in its query replaced that are secrets: by their keys, or because they look random.
-pub fn query(url: &str) -> String {
+pub(crate) fn query(url: &str) -> String {
     let secrets = query_secrets(url);
     let Some((before, query)) = url.split_once('?').filter(|_| !secrets.is_empty()) else {
         return url.to_owned();
@@ -212,7 +212,7 @@ fn names_secret_in_query(key: &str) -> bool {
 }
 
 /// The `user:password` of a URL.
-pub fn userinfo(text: &str) -> Option<&str> {
+pub(crate) fn userinfo(text: &str) -> Option<&str> {
     let (_, rest) = text.split_once("://")?;
     let authority = rest.split(['/', '?', '#']).next()?;
     authority

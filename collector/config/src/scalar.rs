@@ -7,7 +7,7 @@ use super::values::REDACTED;
 
 /// A single value. Its original text is kept, so that `0123` is still `0123` where a text is wanted.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Scalar {
+pub(crate) struct Scalar {
     /// The text, without quotes and escapes.
     pub text: String,
     /// Quoted, or a block: always a text, whatever it looks like.
@@ -18,7 +18,7 @@ pub struct Scalar {
 
 /// The origin of a substituted scalar, shown instead of its value.
 #[derive(Debug, PartialEq)]
-pub struct Template {
+pub(crate) struct Template {
     /// The scalar as written, such as `Bearer ${env:TOKEN}`.
     pub text: String,
     /// Each value taken from the environment, with the reference to show instead (`${env:TOKEN}`).
@@ -27,7 +27,7 @@ pub struct Template {
 
 /// The kind of a scalar in YAML's core schema.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Kind {
+pub(crate) enum Kind {
     /// Nothing, `~` or `null`.
     Null,
     /// `true` or `false`.
@@ -44,7 +44,7 @@ impl Scalar {
     /// The kind. Quoted scalars are always texts.
     ///
     /// Whole numbers with a leading zero (`0123`) are texts: YAML 1.1 reads them as octal, YAML 1.2 as decimal.
-    pub fn kind(&self) -> Kind {
+    pub(crate) fn kind(&self) -> Kind {
         if self.quoted {
             return Kind::Text;
         }
@@ -53,7 +53,7 @@ impl Scalar {
     }
 
     /// A printable form: shortened, control characters escaped, no value from the environment, no password in a URL.
-    pub fn shown(&self) -> String {
+    pub(crate) fn shown(&self) -> String {
         const LONGEST: usize = 60;
         let text = self.template.as_ref().map_or(&self.text, |t| &t.text);
         let text = match redact::userinfo(text) {
@@ -69,13 +69,13 @@ impl Scalar {
     }
 
     /// True if a part of it came from the environment.
-    pub fn holds_variable(&self) -> bool {
+    pub(crate) fn holds_variable(&self) -> bool {
         self.template.as_ref().is_some_and(|t| !t.values.is_empty())
     }
 }
 
 /// The text with its control characters escaped, so that none reaches a terminal.
-pub fn visible(text: &str) -> String {
+pub(crate) fn visible(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
         if c.is_control() {

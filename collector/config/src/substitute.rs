@@ -16,11 +16,11 @@ use super::template::{Part, TemplateError, parts};
 const MAX_BYTES: usize = 16 << 20;
 
 /// Reads a variable of the environment.
-pub type Environment<'a> = &'a dyn Fn(&str) -> Option<String>;
+pub(crate) type Environment<'a> = &'a dyn Fn(&str) -> Option<String>;
 
 /// Replaces `${…}` and `$$` in every scalar of `root`. A scalar with an error becomes [`Value::Invalid`]; with `unset`
 /// so does one that names a variable which is not set, without an error: its name is added there.
-pub fn substitute(
+pub(crate) fn substitute(
     root: &mut Node,
     environment: Environment<'_>,
     unset: Option<&mut BTreeSet<String>>,

@@ -17,7 +17,7 @@ pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) ->
 }
 
 /// Help that names the nearest candidate, or else all of them if they are few.
-pub fn help(word: &str, candidates: &[&str]) -> Option<String> {
+pub(crate) fn help(word: &str, candidates: &[&str]) -> Option<String> {
     const FEW: usize = 12;
     match nearest(word, candidates.iter().copied()) {
         Some(candidate) => Some(format!("did you mean `{candidate}`?")),

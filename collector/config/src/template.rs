@@ -5,7 +5,7 @@ const MAX_DEPTH: usize = 16;
 
 /// A piece of a text.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Part {
+pub(crate) enum Part {
     /// Text, `$$` already replaced by `$`.
     Text(String),
     /// A variable of the environment.
@@ -19,7 +19,7 @@ pub enum Part {
 
 /// An invalid template, with a fix.
 #[derive(Debug, PartialEq, Eq)]
-pub struct TemplateError {
+pub(crate) struct TemplateError {
     /// The problem.
     pub message: String,
     /// A fix.
@@ -30,7 +30,7 @@ pub struct TemplateError {
 ///
 /// # Errors
 /// If a `${` is not closed, or its content is not a variable.
-pub fn parts(text: &str) -> Result<Vec<Part>, TemplateError> {
+pub(crate) fn parts(text: &str) -> Result<Vec<Part>, TemplateError> {
     let mut rest = text;
     read(&mut rest, 0)
 }

@@ -16,7 +16,7 @@ use crate::trace::Run;
 const ATTEMPT: &str = "attempt";
 
 /// Adds the spans of a Job's Pods and their containers.
-pub fn add(run: &Run<'_>, spans: &mut Vec<Span>) {
+pub(crate) fn add(run: &Run<'_>, spans: &mut Vec<Span>) {
     for pod in run.evidence.iter().flat_map(|evidence| &evidence.pods) {
         add_pod(run, pod, spans);
     }

@@ -10,7 +10,7 @@ use crate::span::{event, integer, set};
 use crate::trace::Run;
 
 /// The verdict on the Job, or its removal, and what Kubernetes said about it.
-pub fn of_job(run: &Run<'_>) -> Vec<Event> {
+pub(crate) fn of_job(run: &Run<'_>) -> Vec<Event> {
     let job = run.job;
     let mut events = Vec::new();
     let mut attributes = Vec::new();
@@ -35,7 +35,7 @@ pub fn of_job(run: &Run<'_>) -> Vec<Event> {
 }
 
 /// Scheduling, disruption, deletion, and what Kubernetes said about the Pod and its node.
-pub fn of_pod(run: &Run<'_>, pod: &Pod) -> Vec<Event> {
+pub(crate) fn of_pod(run: &Run<'_>, pod: &Pod) -> Vec<Event> {
     let mut events = Vec::new();
     let condition = |name, condition: &Condition| {
         let mut attributes = Vec::new();
@@ -77,7 +77,7 @@ pub fn of_pod(run: &Run<'_>, pod: &Pod) -> Vec<Event> {
 }
 
 /// How a run of a container ended, where that has a name of its own, such as `OOMKilled`.
-pub fn of_end(end: &Termination, at: Timestamp) -> Vec<Event> {
+pub(crate) fn of_end(end: &Termination, at: Timestamp) -> Vec<Event> {
     if matches!(&*end.reason, "" | "Completed" | "Error") {
         return Vec::new();
     }
@@ -88,7 +88,7 @@ pub fn of_end(end: &Termination, at: Timestamp) -> Vec<Event> {
 
 /// The reason for which a container waits, such as `ImagePullBackOff`: at the time of the first Event about it, else from the
 /// beginning of the wait.
-pub fn of_wait(run: &Run<'_>, pod: &Pod, container: &Container, start: Timestamp) -> Vec<Event> {
+pub(crate) fn of_wait(run: &Run<'_>, pod: &Pod, container: &Container, start: Timestamp) -> Vec<Event> {
     let Some(waiting) = &container.waiting else {
         return Vec::new();
     };

@@ -10,14 +10,14 @@ use opentelemetry_proto::tonic::trace::v1::status::StatusCode;
 use opentelemetry_proto::tonic::trace::v1::{Span, Status};
 
 /// `flags`: that it is known whether the parent, or the span of a link, is remote (OTLP, `SpanFlags`).
-pub const HAS_IS_REMOTE: u32 = 0x100;
+pub(crate) const HAS_IS_REMOTE: u32 = 0x100;
 /// `flags`: that it is.
-pub const IS_REMOTE: u32 = 0x200;
+pub(crate) const IS_REMOTE: u32 = 0x200;
 /// `flags`: that it was sampled, as every span here is.
-pub const SAMPLED: u32 = 1;
+pub(crate) const SAMPLED: u32 = 1;
 
 /// A span without attributes; one that would end before it starts ends as it starts.
-pub fn new(trace: TraceId, id: SpanId, parent: Option<SpanId>, name: &str, start: Timestamp, end: Timestamp) -> Span {
+pub(crate) fn new(trace: TraceId, id: SpanId, parent: Option<SpanId>, name: &str, start: Timestamp, end: Timestamp) -> Span {
     Span {
         trace_id: trace.into(),
         span_id: id.into(),
@@ -32,19 +32,19 @@ pub fn new(trace: TraceId, id: SpanId, parent: Option<SpanId>, name: &str, start
 }
 
 /// Adds an attribute that holds a text, unless that is empty.
-pub fn set(attributes: &mut Vec<KeyValue>, key: &str, value: &str) {
+pub(crate) fn set(attributes: &mut Vec<KeyValue>, key: &str, value: &str) {
     if !value.is_empty() {
         attributes.push(text(key, value));
     }
 }
 
 /// An attribute that holds a whole number.
-pub fn integer(key: &str, value: i64) -> KeyValue {
+pub(crate) fn integer(key: &str, value: i64) -> KeyValue {
     key_value(key, Value::IntValue(value))
 }
 
 /// An event of a span.
-pub fn event(name: &str, time: Timestamp, attributes: Vec<KeyValue>) -> Event {
+pub(crate) fn event(name: &str, time: Timestamp, attributes: Vec<KeyValue>) -> Event {
     Event {
         time_unix_nano: nanos(time),
         name: name.into(),
@@ -54,7 +54,7 @@ pub fn event(name: &str, time: Timestamp, attributes: Vec<KeyValue>) -> Event {
 }
 
 /// The status of a span.
-pub fn status(code: StatusCode, message: &str) -> Option<Status> {
+pub(crate) fn status(code: StatusCode, message: &str) -> Option<Status> {
     Some(Status {
         code: code as i32,
         message: message.into(),

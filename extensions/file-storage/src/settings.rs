@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 /// The extension's settings, under the names of the collector's extension of the same type.
 #[derive(Debug)]
-pub struct Settings {
+pub(crate) struct Settings {
     /// Where the file is.
     pub directory: PathBuf,
     /// How long to wait at the start for another process to leave the directory.
@@ -48,7 +48,7 @@ impl Default for Written {
 
 impl Settings {
     /// Reads and checks them.
-    pub fn read(settings: &collector_config::Settings) -> Result<Self, Diagnostics> {
+    pub(crate) fn read(settings: &collector_config::Settings) -> Result<Self, Diagnostics> {
         let written: Written = settings.read()?;
         let mut errors = Diagnostics::default();
         if !written.directory.is_absolute() {

@@ -9,7 +9,7 @@ use crate::reserve::Reserve;
 const LONGEST_PAUSE: Duration = Duration::from_secs(600);
 
 /// The space on the disk. It is low from the moment the disk is full until the reserve is taken again.
-pub struct Space {
+pub(crate) struct Space {
     reserve: Box<dyn Reserve>,
     low: bool,
     /// The shortest pause between two tries to take the reserve again.
@@ -23,7 +23,7 @@ pub struct Space {
 impl Space {
     /// Takes the reserve, if there is room for it. `pause` is the shortest one between two tries to take it again, which
     /// may need one of `parts` of the time.
-    pub fn new(mut reserve: Box<dyn Reserve>, pause: Duration, parts: u32) -> Self {
+    pub(crate) fn new(mut reserve: Box<dyn Reserve>, pause: Duration, parts: u32) -> Self {
         Space {
             low: reserve.take().is_err(),
             reserve,
@@ -34,12 +34,12 @@ impl Space {
     }
 
     /// True if only deletions may be stored.
-    pub fn is_low(&self) -> bool {
+    pub(crate) fn is_low(&self) -> bool {
         self.low
     }
 
     /// The disk is full: gives up the reserve. `true` if that has made room.
-    pub fn give_up(&mut self) -> bool {
+    pub(crate) fn give_up(&mut self) -> bool {
         self.low = true;
         self.reserve.release()
     }
@@ -48,7 +48,7 @@ impl Space {
     ///
     /// # Errors
     /// If the file could not be made smaller; it must be opened again then.
-    pub fn restore(&mut self, database: &mut Database) -> Result<bool, Failure> {
+    pub(crate) fn restore(&mut self, database: &mut Database) -> Result<bool, Failure> {
         let start = Instant::now();
         if self.next_try.is_some_and(|next| start < next) {
             return Ok(false);

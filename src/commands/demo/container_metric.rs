@@ -20,13 +20,13 @@ const WAITING: &[&str] = &[
 
 /// The last reason of the metric, by namespace and name of the Job.
 #[derive(Debug, Default)]
-pub struct ContainerMetric {
+pub(super) struct ContainerMetric {
     reasons: BTreeMap<(String, String), String>,
 }
 
 impl ContainerMetric {
     /// Observes a version of a Pod; returns the Job and its reason if the reason is new.
-    pub fn observe(&mut self, pod: &Value) -> Option<(String, String)> {
+    pub(super) fn observe(&mut self, pod: &Value) -> Option<(String, String)> {
         let metadata = &pod["metadata"];
         let namespace = metadata["namespace"].as_str()?.to_owned();
         let job = metadata["labels"]["batch.kubernetes.io/job-name"].as_str()?.to_owned();
@@ -36,7 +36,7 @@ impl ContainerMetric {
     }
 
     /// The last reason for the Job.
-    pub fn reason(&self, namespace: &str, job: &str) -> Option<&str> {
+    pub(super) fn reason(&self, namespace: &str, job: &str) -> Option<&str> {
         self.reasons
             .get(&(namespace.to_owned(), job.to_owned()))
             .map(String::as_str)

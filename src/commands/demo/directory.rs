@@ -5,22 +5,22 @@ use std::os::unix::fs::DirBuilderExt;
 use std::path::PathBuf;
 
 /// A directory of this process, removed when it is dropped.
-pub struct DemoDirectory(PathBuf);
+pub(super) struct DemoDirectory(PathBuf);
 
 impl DemoDirectory {
-    pub fn new() -> std::io::Result<DemoDirectory> {
+    pub(super) fn new() -> std::io::Result<DemoDirectory> {
         let path = std::env::temp_dir().join(format!("kube-job-demo-{}", std::process::id()));
         DirBuilder::new().mode(0o700).create(&path)?;
         Ok(DemoDirectory(path))
     }
 
     /// The kubeconfig of the simulated cluster.
-    pub fn kubeconfig(&self) -> PathBuf {
+    pub(super) fn kubeconfig(&self) -> PathBuf {
         self.0.join("kubeconfig")
     }
 
     /// The directory of the extension `file_storage`.
-    pub fn storage(&self) -> PathBuf {
+    pub(super) fn storage(&self) -> PathBuf {
         self.0.join("storage")
     }
 }

@@ -42,7 +42,7 @@ const SCRAPE_INTERVAL: Duration = Duration::from_millis(50);
 
 /// The options of the demo.
 #[derive(Args, Clone, Debug)]
-pub struct DemoArgs {
+pub(crate) struct DemoArgs {
     /// Exit when all Jobs have finished (by default the demo waits for Ctrl-C, so you can look around)
     #[arg(long)]
     pub once: bool,
@@ -55,7 +55,7 @@ pub struct DemoArgs {
 }
 
 /// Runs the demo.
-pub fn demo(args: &DemoArgs) -> Result<(), Failure> {
+pub(crate) fn demo(args: &DemoArgs) -> Result<(), Failure> {
     let fail = |what: &str, error: &dyn std::fmt::Display| Failure::Runtime(format!("{what}: {error}"));
     let steps = timeline().map_err(|e| fail("invalid demo scenario", &e))?;
     runtime()?.block_on(async {

@@ -12,7 +12,7 @@ use super::container_metric::ContainerMetric;
 use super::screen::{self, JobName, Style};
 use crate::commands::{Failure, print};
 
-pub struct DemoProgress {
+pub(super) struct DemoProgress {
     /// The UIDs of the Jobs without an event.
     missing: BTreeSet<String>,
     /// The names of the Jobs with an event of a failure.
@@ -28,7 +28,7 @@ pub struct DemoProgress {
 
 impl DemoProgress {
     /// The progress at the start of a timeline, whose Jobs `finishing` are to be reported.
-    pub fn new(finishing: BTreeSet<String>, steps: &[TimelineStep], speed: f64, style: Option<Style>) -> DemoProgress {
+    pub(super) fn new(finishing: BTreeSet<String>, steps: &[TimelineStep], speed: f64, style: Option<Style>) -> DemoProgress {
         let pods = steps.iter().filter(|step| step.resource == Resource::Pods);
         DemoProgress {
             missing: finishing,
@@ -47,7 +47,7 @@ impl DemoProgress {
     }
 
     /// Prints the events of a request.
-    pub fn receive(&mut self, payload: &ReceivedData) -> Result<(), Failure> {
+    pub(super) fn receive(&mut self, payload: &ReceivedData) -> Result<(), Failure> {
         for record in payload.records() {
             self.missing.remove(&uid(&record));
             if record.attributes.contains_key(attr::FAILURE_REASON) {
@@ -61,7 +61,7 @@ impl DemoProgress {
     }
 
     /// Reads the container-status metric, and prints new reasons of Jobs that have been reported.
-    pub fn scrape(&mut self) -> Result<(), Failure> {
+    pub(super) fn scrape(&mut self) -> Result<(), Failure> {
         let now = self.time();
         while self.pods.front().is_some_and(|step| step.at <= now) {
             let Some(step) = self.pods.pop_front() else { break };
@@ -75,17 +75,17 @@ impl DemoProgress {
         Ok(())
     }
 
-    pub fn metric(&self) -> &ContainerMetric {
+    pub(super) fn metric(&self) -> &ContainerMetric {
         &self.metric
     }
 
-    pub fn is_complete(&self) -> bool {
+    pub(super) fn is_complete(&self) -> bool {
         self.missing.is_empty()
     }
 
     /// # Errors
     /// If a Job has not been reported.
-    pub fn finish(&self) -> Result<(), Failure> {
+    pub(super) fn finish(&self) -> Result<(), Failure> {
         match self.missing.len() {
             0 => Ok(()),
             missing => Err(Failure::Runtime(format!(
@@ -96,7 +96,7 @@ impl DemoProgress {
 }
 
 /// The UID of the Job that an event reports.
-pub fn uid(record: &ReceivedRecord) -> String {
+pub(super) fn uid(record: &ReceivedRecord) -> String {
     let uid = record.attributes.get(attr::RECORD_UID);
     uid.and_then(|uid| uid.as_str()).unwrap_or_default().to_owned()
 }

@@ -10,7 +10,7 @@ use simulator::otlp_intake::{PointValue, ReceivedPoint, ReceivedRecord};
 use super::container_metric::ContainerMetric;
 
 /// Line width if the terminal's width is unknown.
-pub const DEFAULT_WIDTH: usize = 80;
+pub(super) const DEFAULT_WIDTH: usize = 80;
 /// Column of an event's details: below the name of its Job.
 const INDENT: usize = 18;
 /// Narrower than this no text is wrapped.
@@ -18,7 +18,7 @@ const NARROWEST: usize = 30;
 
 /// The capabilities of the terminal.
 #[derive(Clone, Copy, Debug)]
-pub struct Style {
+pub(super) struct Style {
     /// Use ANSI colours.
     pub colour: bool,
     /// The width of a line, in characters.
@@ -50,7 +50,7 @@ impl Style {
 
 /// The Job an event is about.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct JobName {
+pub(super) struct JobName {
     /// The namespace of the Job.
     pub namespace: String,
     /// The name of the Job.
@@ -59,7 +59,7 @@ pub struct JobName {
 
 impl JobName {
     /// The Job of an event.
-    pub fn of(record: &ReceivedRecord) -> JobName {
+    pub(super) fn of(record: &ReceivedRecord) -> JobName {
         JobName {
             namespace: text(&record.resource, attr::NAMESPACE_NAME),
             name: text(&record.attributes, attr::JOB_NAME),
@@ -80,7 +80,7 @@ fn clock(time: Duration) -> String {
 }
 
 /// One event. `time` is the time of the cluster since the start of the demo.
-pub fn arrival(style: Style, time: Duration, record: &ReceivedRecord, metric: &ContainerMetric) -> String {
+pub(super) fn arrival(style: Style, time: Duration, record: &ReceivedRecord, metric: &ContainerMetric) -> String {
     let job = JobName::of(record);
     let outcome = text(&record.attributes, attr::OUTCOME);
     let mut out = format!("{}  {}  ", style.dim(&clock(time)), style.outcome(&outcome));
@@ -112,7 +112,7 @@ pub fn arrival(style: Style, time: Duration, record: &ReceivedRecord, metric: &C
 }
 
 /// A new reason of the container-status metric for a Job.
-pub fn container_metric(style: Style, time: Duration, job: &str, reason: &str) -> String {
+pub(super) fn container_metric(style: Style, time: Duration, job: &str, reason: &str) -> String {
     let mut out = style.dim(&format!("{}  {:<9}  ", clock(time), ""));
     let text = format!("container-status metric changed to: {reason}");
     style.write_beside(&mut out, (job, &style.dim(job)), &text, |line| style.dim(line));
@@ -120,7 +120,7 @@ pub fn container_metric(style: Style, time: Duration, job: &str, reason: &str) -
 }
 
 /// A text in lines of at most `width` characters.
-pub fn paragraph(text: &str, width: usize) -> String {
+pub(super) fn paragraph(text: &str, width: usize) -> String {
     wrap(text, width.max(NARROWEST))
         .iter()
         .map(|line| format!("{line}\n"))
@@ -155,7 +155,7 @@ impl Style {
 }
 
 /// The reported Jobs beside the reasons of the container-status metric, then the received sums.
-pub fn totals(style: Style, records: &[ReceivedRecord], points: &[ReceivedPoint], metric: &ContainerMetric) -> String {
+pub(super) fn totals(style: Style, records: &[ReceivedRecord], points: &[ReceivedPoint], metric: &ContainerMetric) -> String {
     // If not all columns fit, the reason is left out first, then the outcome.
     const DISPENSABLE: &[usize] = &[2, 1];
     let mut rows = vec![["Job", "outcome", "reason", "cause", "container-status metric, at best"].map(str::to_owned)];

@@ -18,7 +18,7 @@ const SELECTED: usize = 50;
 
 /// Where to look. Errors are messages for a person.
 #[derive(Clone, Copy)]
-pub struct Finder<'a> {
+pub(super) struct Finder<'a> {
     pub client: &'a Client,
     /// The namespace; `None` for all.
     pub namespace: Option<&'a str>,
@@ -26,7 +26,7 @@ pub struct Finder<'a> {
 
 impl Finder<'_> {
     /// The Job of that name, with its Pods, CronJob and Events.
-    pub async fn job(self, name: &str) -> Result<Snapshot, String> {
+    pub(super) async fn job(self, name: &str) -> Result<Snapshot, String> {
         let mut snapshot = Snapshot::default();
         self.read(&mut snapshot, Kind::Jobs, "", &named(name)).await?;
         let Some(job) = snapshot.jobs().next() else {
@@ -41,7 +41,7 @@ impl Finder<'_> {
     }
 
     /// The runs of a CronJob that still exist, with their Pods and Events.
-    pub async fn cronjob(self, name: &str) -> Result<Snapshot, String> {
+    pub(super) async fn cronjob(self, name: &str) -> Result<Snapshot, String> {
         let mut snapshot = Snapshot::default();
         self.read(&mut snapshot, Kind::CronJobs, "", &named(name)).await?;
         self.read(&mut snapshot, Kind::Jobs, "", "").await?;
@@ -68,7 +68,7 @@ impl Finder<'_> {
     }
 
     /// The Jobs that failed at most `since` before `now`, with their Pods, CronJobs and Events; and the number of all Jobs.
-    pub async fn all_failed(self, since: Option<SignedDuration>, now: Timestamp) -> Result<(Snapshot, usize), String> {
+    pub(super) async fn all_failed(self, since: Option<SignedDuration>, now: Timestamp) -> Result<(Snapshot, usize), String> {
         let mut snapshot = Snapshot::default();
         self.read(&mut snapshot, Kind::Jobs, "", "").await?;
         let looked_at = snapshot.count(Kind::Jobs);
@@ -220,7 +220,7 @@ impl Finder<'_> {
     }
 
     /// The searched place, for messages.
-    pub fn place(self) -> String {
+    pub(super) fn place(self) -> String {
         match self.namespace {
             Some(namespace) => format!("namespace {namespace:?}"),
             None => "any namespace".into(),

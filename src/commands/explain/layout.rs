@@ -7,7 +7,7 @@ const NARROWEST: usize = 30;
 
 /// The capabilities of the terminal.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Layout {
+pub(super) struct Layout {
     /// The characters of a line; `None` for any number.
     pub width: Option<usize>,
     /// ANSI colours.
@@ -16,7 +16,7 @@ pub struct Layout {
 
 impl Layout {
     /// The report of a Job of that outcome, fitted.
-    pub fn lay_out(self, report: &str, outcome: Outcome) -> String {
+    pub(super) fn lay_out(self, report: &str, outcome: Outcome) -> String {
         let mut text = String::with_capacity(report.len());
         for (number, line) in report.lines().enumerate() {
             let mut lines = match self.width {

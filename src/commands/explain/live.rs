@@ -20,7 +20,7 @@ use crate::commands::{Failure, print, runtime};
 use crate::terminal::note;
 
 /// Explains the Jobs named on the command line.
-pub fn explain(args: &ExplainArgs) -> Result<ExplainAnswer, Failure> {
+pub(super) fn explain(args: &ExplainArgs) -> Result<ExplainAnswer, Failure> {
     if args.logs && args.output == Format::Json {
         return Err(Failure::CouldNotTell(
             "--logs requires text output; remove -o json or --logs".into(),
@@ -30,7 +30,7 @@ pub fn explain(args: &ExplainArgs) -> Result<ExplainAnswer, Failure> {
 }
 
 /// A client for the cluster that the command line names.
-pub async fn client(cluster: &ClusterArgs) -> Result<Client, String> {
+pub(crate) async fn client(cluster: &ClusterArgs) -> Result<Client, String> {
     let ClusterArgs {
         kubeconfig, context, ..
     } = cluster;

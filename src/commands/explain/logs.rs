@@ -18,7 +18,7 @@ const LINES: u32 = 20;
 const BYTES: u32 = 16 * 1024;
 
 /// The end of the log of the failed container, or the reason why it is unavailable; nothing for a Job without a failure.
-pub async fn of(client: &Client, job: &Explained, now: Timestamp) -> Option<ContainerLog> {
+pub(super) async fn of(client: &Client, job: &Explained, now: Timestamp) -> Option<ContainerLog> {
     let Explained {
         evidence, judgement, ..
     } = job;

@@ -15,11 +15,11 @@ use super::Failure;
 use crate::cli::{ExplainArgs, Format};
 use crate::terminal;
 use layout::Layout;
-pub use live::client;
+pub(crate) use live::client;
 
 /// The answer, which decides the exit code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ExplainAnswer {
+pub(crate) enum ExplainAnswer {
     /// No Job failed.
     NoneFailed,
     /// At least one Job failed.
@@ -28,7 +28,7 @@ pub enum ExplainAnswer {
 
 /// Explains the Jobs named on the command line. The answer to a readable recording is always
 /// [`ExplainAnswer::NoneFailed`].
-pub fn explain(args: &ExplainArgs) -> Result<ExplainAnswer, Failure> {
+pub(crate) fn explain(args: &ExplainArgs) -> Result<ExplainAnswer, Failure> {
     match &args.recording {
         Some(path) => recording::explain(path, args).map(|()| ExplainAnswer::NoneFailed),
         None => live::explain(args),

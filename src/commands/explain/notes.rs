@@ -18,7 +18,7 @@ const MESSAGE: usize = 300;
 
 /// The Events left of deleted Pods.
 #[derive(Debug, Default)]
-pub struct DeletedPods {
+pub(super) struct DeletedPods {
     /// The Pods created for Jobs: namespace, UID of the Job, name of the Pod.
     made: BTreeSet<(Box<str>, Box<str>, String)>,
     /// The warnings about deleted Pods.
@@ -27,7 +27,7 @@ pub struct DeletedPods {
 
 impl DeletedPods {
     /// From a snapshot. Only the Job's Event `SuccessfulCreate` shows which Job a deleted Pod belonged to.
-    pub fn of(snapshot: &Snapshot) -> DeletedPods {
+    pub(super) fn of(snapshot: &Snapshot) -> DeletedPods {
         let pods: BTreeSet<&str> = snapshot
             .objects
             .get(&Kind::Pods)
@@ -79,7 +79,7 @@ fn last(event: &Event) -> Option<Timestamp> {
 }
 
 /// Sentences about the evidence of a Job.
-pub fn notes(evidence: &Evidence, lost: &DeletedPods, now: Timestamp) -> Vec<String> {
+pub(super) fn notes(evidence: &Evidence, lost: &DeletedPods, now: Timestamp) -> Vec<String> {
     let job = &evidence.job;
     let outcome = job.outcome();
     let mut notes = Vec::new();

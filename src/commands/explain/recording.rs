@@ -16,7 +16,7 @@ use crate::terminal::note;
 
 /// Replays a recording through the tracker and the judge, and prints one record for each finished Job, in the order of the
 /// verdicts.
-pub fn explain(path: &Path, args: &ExplainArgs) -> Result<(), Failure> {
+pub(super) fn explain(path: &Path, args: &ExplainArgs) -> Result<(), Failure> {
     let name = path.display();
     let fail =
         |error: &dyn std::fmt::Display| Failure::Runtime(format!("cannot read the recording {name}: {}", shown(error)));

@@ -5,7 +5,7 @@ use Rule::{Annotations, Each, Map, Object, Program, Redacted, Scalar};
 
 /// How a value is recorded.
 #[derive(Clone, Copy, Debug)]
-pub enum Rule {
+pub(super) enum Rule {
     /// A text, a number or a boolean. URLs in a text lose their user and their query.
     Scalar,
     /// `[REDACTED]` in place of the value.
@@ -23,13 +23,13 @@ pub enum Rule {
 }
 
 /// Fields that are recorded alike: their names, separated by spaces, and the rule.
-pub type Fields = (&'static str, Rule);
+pub(super) type Fields = (&'static str, Rule);
 
 /// An object without its fields.
 const PRESENT: Rule = Object(&[]);
 
 /// The rule for objects of a resource.
-pub fn of(resource: &str) -> Rule {
+pub(super) fn of(resource: &str) -> Rule {
     match resource {
         "jobs" => JOB,
         "cronjobs" => CRON_JOB,

@@ -34,7 +34,7 @@ const NO_END: Duration = Duration::from_secs(30 * 365 * 86_400);
 
 /// Records until the duration has passed or a signal arrives. The file is complete then, and also after an error in the
 /// middle of the recording.
-pub fn record(args: &RecordArgs) -> Result<(), Failure> {
+pub(crate) fn record(args: &RecordArgs) -> Result<(), Failure> {
     let runtime = runtime()?;
     let client = runtime.block_on(client(&args.cluster)).map_err(Failure::Runtime)?;
     let namespace = args.cluster.namespace.as_deref().unwrap_or(client.default_namespace());

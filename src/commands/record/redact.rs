@@ -11,7 +11,7 @@ const DEFAULT_CONTAINER: &str = "kubectl.kubernetes.io/default-container";
 const BATCH: &str = "batch.kubernetes.io/";
 
 /// Reduces an object of this resource (`pods`) to the fields that may be shared.
-pub fn redact(resource: &str, object: Value) -> Value {
+pub(super) fn redact(resource: &str, object: Value) -> Value {
     keep(fields::of(resource), object).unwrap_or_default()
 }
 

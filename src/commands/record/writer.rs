@@ -14,7 +14,7 @@ use serde_json::Value;
 use super::redact::redact;
 
 /// A recording that is being written.
-pub struct Writer {
+pub(super) struct Writer {
     out: Out,
     /// The time of the first line.
     first: Option<Instant>,
@@ -41,7 +41,7 @@ impl Writer {
     ///
     /// # Errors
     /// The file exists, or cannot be created.
-    pub fn create(path: &Path) -> Result<Writer> {
+    pub(super) fn create(path: &Path) -> Result<Writer> {
         let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
         let file = BufWriter::new(file);
         let out = match path.extension() {
@@ -57,7 +57,7 @@ impl Writer {
     }
 
     /// Writes one change with the current time.
-    pub fn write(&mut self, resource: &str, change: &str, object: Value) -> Result<()> {
+    pub(super) fn write(&mut self, resource: &str, change: &str, object: Value) -> Result<()> {
         let object = redact(resource, object);
         let line = Line {
             t: self.first.get_or_insert_with(Instant::now).elapsed().as_millis(),
@@ -76,7 +76,7 @@ impl Writer {
     }
 
     /// Flushes the written lines, so that they can be read after a crash.
-    pub fn flush(&mut self) -> Result<()> {
+    pub(super) fn flush(&mut self) -> Result<()> {
         if self.lines == self.flushed {
             return Ok(());
         }
@@ -88,7 +88,7 @@ impl Writer {
     }
 
     /// Completes the file. Returns the number of lines.
-    pub fn finish(self) -> Result<u64> {
+    pub(super) fn finish(self) -> Result<u64> {
         let mut out = match self.out {
             Out::Plain(out) => out,
             Out::Gzip(out) => out.finish()?,

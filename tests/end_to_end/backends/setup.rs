@@ -13,12 +13,12 @@ use tokio::io::AsyncReadExt;
 use tokio::process::{Child, Command};
 
 /// Upper bound on anything a test waits for: only a broken collector takes this long.
-pub const PATIENCE: Duration = Duration::from_secs(120);
+pub(super) const PATIENCE: Duration = Duration::from_secs(120);
 /// How many watches the receiver keeps open.
 const WATCHES: usize = 6;
 
 /// A cluster with a folder for what a test writes, and perhaps the collector.
-pub struct Setup {
+pub(super) struct Setup {
     /// The cluster.
     pub simulator: Simulator,
     /// A folder of this test alone.
@@ -28,7 +28,7 @@ pub struct Setup {
 
 impl Setup {
     /// An empty cluster. `name` is unique to the test.
-    pub async fn new(name: &str) -> Setup {
+    pub(super) async fn new(name: &str) -> Setup {
         let simulator = Simulator::start(SimulatorOptions::default()).await.unwrap();
         let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("backends-{name}-{}", std::process::id()));
         std::fs::create_dir_all(&folder).unwrap();
@@ -41,7 +41,7 @@ impl Setup {
     }
 
     /// Starts the collector with this configuration and these settings above it, and waits until it watches.
-    pub async fn collect(&mut self, config: &str, set: &[String], environment: &[(&str, &str)]) {
+    pub(super) async fn collect(&mut self, config: &str, set: &[String], environment: &[(&str, &str)]) {
         let file = self.folder.join("pipeline.yaml");
         std::fs::write(&file, config).unwrap();
         let kubeconfig = format!(
@@ -71,12 +71,12 @@ impl Setup {
     }
 
     /// Plays these steps at once.
-    pub fn play(&self, steps: Vec<TimelineStep>) {
+    pub(super) fn play(&self, steps: Vec<TimelineStep>) {
         Player::new(self.simulator.store().clone(), steps).play_all();
     }
 
     /// Asks the collector to stop, waits until it has drained, and gives back what it logged.
-    pub async fn stop(&mut self) -> String {
+    pub(super) async fn stop(&mut self) -> String {
         let mut collector = self.collector.take().unwrap();
         if let Some(pid) = collector.id() {
             let kill = std::process::Command::new("kill")
@@ -103,7 +103,7 @@ impl Drop for Setup {
 }
 
 /// The steps of a shipped scenario that begins a minute ago, its Jobs changed by `change`.
-pub fn scenario(name: &str, seed: u64, change: impl Fn(&mut Value)) -> Vec<TimelineStep> {
+pub(super) fn scenario(name: &str, seed: u64, change: impl Fn(&mut Value)) -> Vec<TimelineStep> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("simulator/scenarios/{name}.yaml"));
     let scenario = Scenario::parse(&std::fs::read_to_string(path).unwrap()).unwrap();
     let start = Timestamp::now() - SignedDuration::from_mins(1);
@@ -115,14 +115,14 @@ pub fn scenario(name: &str, seed: u64, change: impl Fn(&mut Value)) -> Vec<Timel
 }
 
 /// The UIDs of the Jobs in these steps.
-pub fn jobs(steps: &[TimelineStep]) -> BTreeSet<String> {
+pub(super) fn jobs(steps: &[TimelineStep]) -> BTreeSet<String> {
     let jobs = steps.iter().filter(|step| step.resource == Resource::Jobs);
     jobs.map(|step| step.object["metadata"]["uid"].as_str().unwrap().to_owned())
         .collect()
 }
 
 /// The UIDs of the Jobs whose events have arrived.
-pub fn arrived(intake: &OtlpIntake) -> BTreeSet<String> {
+pub(super) fn arrived(intake: &OtlpIntake) -> BTreeSet<String> {
     let uid = |uid: &Value| uid.as_str().unwrap().to_owned();
     intake
         .records()
@@ -132,7 +132,7 @@ pub fn arrived(intake: &OtlpIntake) -> BTreeSet<String> {
 }
 
 /// Waits until it is so, looking again whenever something arrives.
-pub async fn until(what: &str, intake: &OtlpIntake, is_so: impl Fn(&OtlpIntake) -> bool) {
+pub(super) async fn until(what: &str, intake: &OtlpIntake, is_so: impl Fn(&OtlpIntake) -> bool) {
     let mut arrivals = intake.subscribe();
     let waiting = async {
         while !is_so(intake) {
@@ -148,13 +148,13 @@ pub async fn until(what: &str, intake: &OtlpIntake, is_so: impl Fn(&OtlpIntake) 
 }
 
 /// Counts by metric and series, where a series is all that tells points apart but the time.
-pub type Totals = BTreeMap<String, i64>;
+pub(super) type Totals = BTreeMap<String, i64>;
 
 /// The metrics that are compared.
-pub const COUNTS: [&str; 3] = ["k8s.job.failures", "k8s.job.completions", "k8s.job.attempt.failures"];
+pub(super) const COUNTS: [&str; 3] = ["k8s.job.failures", "k8s.job.completions", "k8s.job.attempt.failures"];
 
 /// The name of a point's series.
-pub fn series(point: &ReceivedPoint) -> String {
+pub(super) fn series(point: &ReceivedPoint) -> String {
     let owner = ["k8s.cronjob.name", "k8s.job.name"]
         .iter()
         .find_map(|key| point.resource.get(*key));
@@ -168,7 +168,7 @@ pub fn series(point: &ReceivedPoint) -> String {
 }
 
 /// Waits until what arrived comes to these totals.
-pub async fn until_totals(name: &str, intake: &OtlpIntake, sums: fn(&OtlpIntake) -> Totals, expected: &Totals) {
+pub(super) async fn until_totals(name: &str, intake: &OtlpIntake, sums: fn(&OtlpIntake) -> Totals, expected: &Totals) {
     let mut arrivals = intake.subscribe();
     let waiting = async {
         while sums(intake) != *expected {
@@ -184,7 +184,7 @@ pub async fn until_totals(name: &str, intake: &OtlpIntake, sums: fn(&OtlpIntake)
 }
 
 /// The sums of deltas.
-pub fn sums(intake: &OtlpIntake) -> Totals {
+pub(super) fn sums(intake: &OtlpIntake) -> Totals {
     let mut totals = Totals::new();
     for point in intake.points().iter().filter(|point| COUNTS.contains(&&*point.metric)) {
         let PointValue::Int(value) = point.value else {

@@ -22,7 +22,7 @@ fn refused(name: &'static str, cause: Cause, error: &str) -> Story {
         .finished()
 }
 
-pub fn stories() -> Vec<Story> {
+pub(super) fn stories() -> Vec<Story> {
     let forbidden = |why: &str| format!("pods \"j-x7k2p\" is forbidden: {why}");
     vec![
 refused(

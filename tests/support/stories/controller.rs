@@ -6,13 +6,13 @@ use super::story::{BACKOFF, DEADLINE, Story, condition};
 
 impl Story {
     /// The Job controller deletes a Pod, with an Event.
-    pub fn controller_deletes(self, pod: &str) -> Story {
+    pub(crate) fn controller_deletes(self, pod: &str) -> Story {
         let message = format!("Deleted pod: {pod}");
         self.deletes(pod).tell("jobs/j", "Normal", "SuccessfulDelete", &message)
     }
 
     /// The Job controller decides that the Job fails.
-    pub fn verdict(self, reason: &str, message: &str) -> Story {
+    pub(crate) fn verdict(self, reason: &str, message: &str) -> Story {
         let condition = condition("FailureTarget", true, reason, message, self.now);
         let job = self.uid("jobs/j");
         let of_job = |pod: &&Value| pod["metadata"]["labels"]["batch.kubernetes.io/controller-uid"] == *job;
@@ -24,7 +24,7 @@ impl Story {
     }
 
     /// The Job's Pods are gone, and it is `Failed`.
-    pub fn finished(self) -> Story {
+    pub(crate) fn finished(self) -> Story {
         let conditions = self.objects["jobs/j"]["status"]["conditions"].as_array().unwrap();
         let verdict = conditions.iter().find(|c| c["type"] == "FailureTarget").unwrap();
         let [reason, message] = ["reason", "message"].map(|key| verdict[key].as_str().unwrap().to_owned());
@@ -34,12 +34,12 @@ impl Story {
     }
 
     /// The verdict on a Job whose attempts are used up, and the end of the Job.
-    pub fn backoff(self) -> Story {
+    pub(crate) fn backoff(self) -> Story {
         self.backoff_limit_exceeded().finished()
     }
 
     /// The deadline passes while that Pod is alive; its container ends in this state.
-    pub fn deadline(self, pod: &str, state: &Value) -> Story {
+    pub(crate) fn deadline(self, pod: &str, state: &Value) -> Story {
         let now = self.now;
         self.controller_deletes(pod)
             .deadline_exceeded()
@@ -50,12 +50,12 @@ impl Story {
     }
 
     /// The verdict on a Job whose attempts are used up.
-    pub fn backoff_limit_exceeded(self) -> Story {
+    pub(crate) fn backoff_limit_exceeded(self) -> Story {
         self.verdict(BACKOFF, "Job has reached the specified backoff limit")
     }
 
     /// The verdict on a Job whose deadline has passed.
-    pub fn deadline_exceeded(self) -> Story {
+    pub(crate) fn deadline_exceeded(self) -> Story {
         self.verdict(DEADLINE, "Job was active longer than specified deadline")
     }
 }

@@ -10,7 +10,7 @@ fn deadline_job(name: &'static str, cause: Cause) -> Story {
     Story::failed(name, DEADLINE, cause).job(json!({"activeDeadlineSeconds": 20}))
 }
 
-pub fn stories() -> Vec<Story> {
+pub(super) fn stories() -> Vec<Story> {
     let mut stories = deadlines();
     stories.extend(victims());
     stories

@@ -23,7 +23,7 @@ fn deleted(name: &'static str, policy: &str) -> Story {
         .finished()
 }
 
-pub fn stories() -> Vec<Story> {
+pub(super) fn stories() -> Vec<Story> {
     vec![
         deleted("pod-deleted", "Never").retry(Retry::Yes),
         deleted("pod-deleted-onfailure", "OnFailure"),

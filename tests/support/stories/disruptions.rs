@@ -8,7 +8,7 @@ use super::story::{BACKOFF, Story, condition, on_failure};
 
 const SHUTDOWN: &str = "Pod was terminated in response to imminent node shutdown.";
 
-pub fn stories() -> Vec<Story> {
+pub(super) fn stories() -> Vec<Story> {
     let mut stories = disruptions();
     stories.extend(evictions());
     stories

@@ -29,7 +29,7 @@ fn attempts(name: &'static str, cause: Cause, ends: &[(i32, &str)]) -> Story {
     story.backoff()
 }
 
-pub fn stories() -> Vec<Story> {
+pub(super) fn stories() -> Vec<Story> {
     let mut stories = vec![
         ends("exit-3", Cause::NonZeroExit, 3, "Error")
 .asserts(|judgement| assert_eq!(judgement.failure_policy_rule, None)),

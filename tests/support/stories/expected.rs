@@ -7,7 +7,7 @@ use super::story::Story;
 
 /// The stated verdict on the first Job of a story.
 #[derive(Clone, Debug)]
-pub struct Expected {
+pub(crate) struct Expected {
     pub outcome: &'static str,
     pub reason: Option<&'static str>,
     pub cause: Option<Cause>,
@@ -20,7 +20,7 @@ pub struct Expected {
 }
 
 impl Expected {
-    pub fn new(outcome: &'static str, reason: Option<&'static str>, cause: Option<Cause>) -> Expected {
+    pub(crate) fn new(outcome: &'static str, reason: Option<&'static str>, cause: Option<Cause>) -> Expected {
         Expected {
             outcome,
             reason,
@@ -35,7 +35,7 @@ impl Expected {
     }
 
     /// Panics if the judgement differs.
-    pub fn check(&self, judgement: &Judgement) {
+    pub(crate) fn check(&self, judgement: &Judgement) {
         let found = (judgement.outcome.as_str(), judgement.reason.as_deref(), judgement.cause);
         assert_eq!(found, (self.outcome, self.reason, self.cause), "{}", judgement.summary);
         let failures: Vec<&JudgedAttempt> = judgement
@@ -70,37 +70,37 @@ impl Expected {
 
 impl Story {
     /// Expects this effect of a retry.
-    pub fn retry(mut self, retry: Retry) -> Story {
+    pub(crate) fn retry(mut self, retry: Retry) -> Story {
         self.expected.retry = Some(retry);
         self
     }
 
     /// Expects this part of the sentence.
-    pub fn sentence(mut self, part: &'static str) -> Story {
+    pub(crate) fn sentence(mut self, part: &'static str) -> Story {
         self.expected.sentence = Some(part);
         self
     }
 
     /// Expects this beginning of the next step.
-    pub fn next_step(mut self, start: &'static str) -> Story {
+    pub(crate) fn next_step(mut self, start: &'static str) -> Story {
         self.expected.next_step = Some(start);
         self
     }
 
     /// Expects failed attempts with exactly these causes, in order.
-    pub fn attempts(mut self, causes: &'static [Cause]) -> Story {
+    pub(crate) fn attempts(mut self, causes: &'static [Cause]) -> Story {
         self.expected.attempts = Some(causes);
         self
     }
 
     /// Expects the last failed attempt to blame this container.
-    pub fn blames(mut self, container: &'static str, role: ContainerRole, exit_code: i32) -> Story {
+    pub(crate) fn blames(mut self, container: &'static str, role: ContainerRole, exit_code: i32) -> Story {
         self.expected.blamed = Some((container, role, exit_code));
         self
     }
 
     /// Asserts anything else.
-    pub fn asserts(mut self, check: fn(&Judgement)) -> Story {
+    pub(crate) fn asserts(mut self, check: fn(&Judgement)) -> Story {
         self.expected.more = Some(check);
         self
     }

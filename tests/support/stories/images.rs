@@ -7,7 +7,7 @@ use super::kubelet::{status, unknown_end, waiting};
 use super::pending::stuck;
 use super::story::{DEADLINE, Story};
 
-pub fn stories() -> Vec<Story> {
+pub(super) fn stories() -> Vec<Story> {
     let image = "registry.example/app:9";
     let backed_off = |why: &str| format!("Back-off pulling image \"{image}\": {why}");
     let not_found = format!(

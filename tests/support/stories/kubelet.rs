@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::story::{Story, condition, time};
 
-pub fn waiting(reason: &str, message: &str) -> Value {
+pub(super) fn waiting(reason: &str, message: &str) -> Value {
     let mut waiting = json!({"reason": reason});
     if !message.is_empty() {
         waiting["message"] = message.into();
@@ -12,24 +12,24 @@ pub fn waiting(reason: &str, message: &str) -> Value {
     json!({"waiting": waiting})
 }
 
-pub fn running(since: i64) -> Value {
+pub(super) fn running(since: i64) -> Value {
     json!({"running": {"startedAt": time(since)}})
 }
 
 /// An end of a container that ran; `run` names its container id.
-pub fn ended(run: &str, code: i32, reason: &str, started: i64, finished: i64) -> Value {
+pub(super) fn ended(run: &str, code: i32, reason: &str, started: i64, finished: i64) -> Value {
     json!({"terminated": {"exitCode": code, "reason": reason, "startedAt": time(started), "finishedAt": time(finished),
         "containerID": format!("containerd://{run}")}})
 }
 
 /// The end that the kubelet reports of a container that it cannot find, or that never started.
-pub fn unknown_end() -> Value {
+pub(super) fn unknown_end() -> Value {
     json!({"terminated": {"exitCode": 137, "reason": "ContainerStatusUnknown", "startedAt": null, "finishedAt": null,
         "message": "The container could not be located when the pod was terminated"}})
 }
 
 /// The status of a container.
-pub fn status(name: &str, state: &Value, last: Option<&Value>, restarts: i32) -> Value {
+pub(super) fn status(name: &str, state: &Value, last: Option<&Value>, restarts: i32) -> Value {
     let id = state["terminated"]["containerID"].as_str().unwrap_or_default();
     let is_running = state.get("running").is_some();
     let id = if is_running {
@@ -44,7 +44,7 @@ pub fn status(name: &str, state: &Value, last: Option<&Value>, restarts: i32) ->
 
 impl Story {
     /// A Pod is bound to node `node1`, and the kubelet creates its containers.
-    pub fn admitted(self, pod: &str) -> Story {
+    pub(crate) fn admitted(self, pod: &str) -> Story {
         let key = format!("pods/{pod}");
         let now = self.now;
         let mains = self.containers(pod, "containers");
@@ -98,7 +98,7 @@ impl Story {
     }
 
     /// The Pod's containers are in these states; `phase` is the Pod's.
-    pub fn states(self, pod: &str, phase: &str, statuses: &[Value]) -> Story {
+    pub(crate) fn states(self, pod: &str, phase: &str, statuses: &[Value]) -> Story {
         let inits = self.containers(pod, "initContainers");
         let of = |init: bool| -> Vec<&Value> {
             statuses
@@ -121,13 +121,13 @@ impl Story {
     }
 
     /// A Pod with one container is on its node and runs.
-    pub fn runs(self, pod: &str) -> Story {
+    pub(crate) fn runs(self, pod: &str) -> Story {
         let state = status("main", &running(self.now), None, 0);
         self.admitted(pod).states(pod, "Running", &[state])
     }
 
     /// The only container of a Pod ends, and the Pod with it.
-    pub fn ends(self, pod: &str, code: i32, reason: &str) -> Story {
+    pub(crate) fn ends(self, pod: &str, code: i32, reason: &str) -> Story {
         let phase = if code == 0 && reason == "Completed" {
             "Succeeded"
         } else {
@@ -140,12 +140,12 @@ impl Story {
     }
 
     /// The container `main` of a Pod waits.
-    pub fn waits(self, pod: &str, reason: &str, message: &str) -> Story {
+    pub(crate) fn waits(self, pod: &str, reason: &str, message: &str) -> Story {
         self.states(pod, "Pending", &[status("main", &waiting(reason, message), None, 0)])
     }
 
     /// A deleted Pod ends: its only container gets this state, then the Pod is removed.
-    pub fn goes(self, pod: &str, state: &Value) -> Story {
+    pub(crate) fn goes(self, pod: &str, state: &Value) -> Story {
         let key = format!("pods/{pod}");
         let phase = if state["terminated"]["exitCode"] == 0 {
             "Succeeded"
@@ -163,7 +163,7 @@ impl Story {
     }
 
     /// A true condition `DisruptionTarget` of a Pod.
-    pub fn disrupted(self, pod: &str, reason: &str, message: &str) -> Story {
+    pub(crate) fn disrupted(self, pod: &str, reason: &str, message: &str) -> Story {
         let condition = condition("DisruptionTarget", true, reason, message, self.now);
         self.conditions(&format!("pods/{pod}"), &[condition])
     }

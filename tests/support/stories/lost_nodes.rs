@@ -33,7 +33,7 @@ fn not_ready(since: i64) -> Value {
     condition("Ready", false, "", "", since)
 }
 
-pub fn stories() -> Vec<Story> {
+pub(super) fn stories() -> Vec<Story> {
     vec![
         silent("node-lost", true)
             .sentence("Pod a was on node node1, which had not been ready since 2026-11-23T12:00:50Z.")

@@ -19,10 +19,10 @@ mod restarts;
 mod sidecars;
 mod story;
 
-pub use story::Story;
+pub(crate) use story::Story;
 
 /// Every story.
-pub fn all() -> Vec<Story> {
+pub(crate) fn all() -> Vec<Story> {
     [
         admission::stories,
         deadlines::stories,
@@ -44,7 +44,7 @@ pub fn all() -> Vec<Story> {
 }
 
 /// The story of that name.
-pub fn named(name: &str) -> Story {
+pub(crate) fn named(name: &str) -> Story {
     let found = all().into_iter().find(|story| story.name == name);
     found.unwrap_or_else(|| panic!("no story is named {name}"))
 }

@@ -63,7 +63,7 @@ fn no_failure(judgement: &Judgement) {
     assert!(attempts.all(|attempt| attempt.outcome == AttemptOutcome::Stopped));
 }
 
-pub fn stories() -> Vec<Story> {
+pub(super) fn stories() -> Vec<Story> {
     vec![
         replaced("cron-replace", "Replaced", "Replace")
             .sentence("to start the next run of CronJob nightly (concurrencyPolicy: Replace)."),

@@ -11,7 +11,7 @@ const CONTAINERD: &str = "failed to create containerd task: failed to create shi
                       no such file or directory";
 const LOOPS: &str = "back-off 10s restarting failed container=main pod=a_exec-missing-restarts(0d3b)";
 
-pub fn stories() -> Vec<Story> {
+pub(super) fn stories() -> Vec<Story> {
     let mut stories = configuration();
     stories.extend(scheduling());
     stories.extend(kubelet());
@@ -25,7 +25,7 @@ fn waiting_for(name: &'static str, cause: Cause) -> Story {
 }
 
 /// A Pod whose container waits, first with one reason, then with another.
-pub fn stuck(name: &'static str, cause: Cause, waits: &[(&str, &str)], events: &[(&str, &str)]) -> Story {
+pub(super) fn stuck(name: &'static str, cause: Cause, waits: &[(&str, &str)], events: &[(&str, &str)]) -> Story {
     let mut story = waiting_for(name, cause).at(1).admitted("a");
     for (reason, message) in waits {
         story = story.at(2).waits("a", reason, message);

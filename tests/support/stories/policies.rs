@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::kubelet::{ended, running, status};
 use super::story::{Story, condition};
 
-pub fn stories() -> Vec<Story> {
+pub(super) fn stories() -> Vec<Story> {
     vec![
         exit_code_of_a_policy(),
         disruption_of_a_policy(),

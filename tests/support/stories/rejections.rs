@@ -20,7 +20,7 @@ fn rejected(name: &'static str, cause: Cause, reason: &str, message: &str) -> St
         .backoff()
 }
 
-pub fn stories() -> Vec<Story> {
+pub(super) fn stories() -> Vec<Story> {
     vec![
         rejected(
             "out-of-cpu",

@@ -8,7 +8,7 @@ use super::story::{BACKOFF, DEADLINE, Story, condition, on_failure};
 
 const LOOPS: &str = "back-off 20s restarting failed container=main pod=a";
 
-pub fn stories() -> Vec<Story> {
+pub(super) fn stories() -> Vec<Story> {
     vec![
         oom_onfailure(),
         deadline_crashloop(),

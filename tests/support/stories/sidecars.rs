@@ -39,7 +39,7 @@ fn blocked(name: &'static str, pod: &Value, main: &str) -> Story {
         .finished()
 }
 
-pub fn stories() -> Vec<Story> {
+pub(super) fn stories() -> Vec<Story> {
     let legacy = json!({"spec": {"containers": [
         {"name": "main", "image": "registry.example/app:9"}, {"name": "proxy", "image": "registry.example/proxy:1"}]}});
     let annotated = json!({"metadata": {"annotations": {"kubectl.kubernetes.io/default-container": "work"}},

@@ -9,13 +9,13 @@ use serde_json::{Value, json};
 use super::expected::Expected;
 
 /// The reason of a Job whose attempts are used up.
-pub const BACKOFF: &str = "BackoffLimitExceeded";
+pub(super) const BACKOFF: &str = "BackoffLimitExceeded";
 /// The reason of a Job that exceeds its `activeDeadlineSeconds`.
-pub const DEADLINE: &str = "DeadlineExceeded";
+pub(super) const DEADLINE: &str = "DeadlineExceeded";
 
 /// The lines of a recording, and the expected verdict on its first Job.
 #[derive(Clone, Debug)]
-pub struct Story {
+pub(crate) struct Story {
     pub name: &'static str,
     pub expected: Expected,
     pub lines: Vec<Value>,
@@ -27,7 +27,7 @@ pub struct Story {
 }
 
 /// Seconds after the beginning, as the API writes them.
-pub fn time(seconds: i64) -> String {
+pub(super) fn time(seconds: i64) -> String {
     let start: Timestamp = "2026-11-23T12:00:00Z".parse().unwrap();
     (start + SignedDuration::from_secs(seconds)).to_string()
 }
@@ -70,12 +70,12 @@ fn uid(story: &str, key: &str) -> String {
 }
 
 /// The spec of a Job whose Pods restart their containers in place.
-pub fn on_failure(backoff_limit: i32) -> Value {
+pub(super) fn on_failure(backoff_limit: i32) -> Value {
     json!({"backoffLimit": backoff_limit, "template": {"spec": {"restartPolicy": "OnFailure"}}})
 }
 
 /// A condition.
-pub fn condition(kind: &str, status: bool, reason: &str, message: &str, since: i64) -> Value {
+pub(super) fn condition(kind: &str, status: bool, reason: &str, message: &str, since: i64) -> Value {
     let status = if status { "True" } else { "False" };
     let mut condition =
         json!({"type": kind, "status": status, "lastProbeTime": null, "lastTransitionTime": time(since)});
@@ -89,19 +89,19 @@ pub fn condition(kind: &str, status: bool, reason: &str, message: &str, since: i
 
 impl Story {
     /// A Job that fails.
-    pub fn failed(name: &'static str, reason: &'static str, cause: Cause) -> Story {
+    pub(crate) fn failed(name: &'static str, reason: &'static str, cause: Cause) -> Story {
         Story::new(name, Expected::new("Failed", Some(reason), Some(cause)))
     }
 
     /// A Job that fails for its back-off limit after its only Pod, `a`.
-    pub fn one_try(name: &'static str, cause: Cause) -> Story {
+    pub(crate) fn one_try(name: &'static str, cause: Cause) -> Story {
         Story::failed(name, BACKOFF, cause)
             .job(json!({"backoffLimit": 0}))
             .pod("a")
     }
 
     /// A Job that does not fail.
-    pub fn other(name: &'static str, outcome: &'static str, reason: Option<&'static str>) -> Story {
+    pub(crate) fn other(name: &'static str, outcome: &'static str, reason: Option<&'static str>) -> Story {
         Story::new(name, Expected::new(outcome, reason, None))
     }
 
@@ -118,14 +118,14 @@ impl Story {
     }
 
     /// Moves to that second.
-    pub fn at(mut self, second: i64) -> Story {
+    pub(crate) fn at(mut self, second: i64) -> Story {
         assert!(second >= self.now);
         self.now = second;
         self
     }
 
     /// The UID of an object of the story: `jobs/j`, `pods/a`.
-    pub fn uid(&self, key: &str) -> String {
+    pub(crate) fn uid(&self, key: &str) -> String {
         uid(self.name, key)
     }
 
@@ -153,18 +153,18 @@ impl Story {
     }
 
     /// A CronJob.
-    pub fn cronjob(self, name: &str, spec: Value) -> Story {
+    pub(crate) fn cronjob(self, name: &str, spec: Value) -> Story {
         let object = json!({"metadata": self.metadata("cronjobs", name), "spec": spec, "status": {}});
         self.write("cronjobs", "ADDED", object)
     }
 
     /// A Job named `j` with these keys of its spec, which starts.
-    pub fn job(self, spec: Value) -> Story {
+    pub(crate) fn job(self, spec: Value) -> Story {
         self.named_job("j", spec, json!({}))
     }
 
     /// A Job with more metadata.
-    pub fn named_job(self, name: &str, spec: Value, metadata: Value) -> Story {
+    pub(crate) fn named_job(self, name: &str, spec: Value, metadata: Value) -> Story {
         let mut object = json!({"metadata": self.metadata("jobs", name), "status": {}, "spec": {
             "backoffLimit": 6, "completions": 1, "parallelism": 1, "completionMode": "NonIndexed", "suspend": false,
             "template": {"spec": {"restartPolicy": "Never"}}}});
@@ -178,12 +178,12 @@ impl Story {
     }
 
     /// A Pod of Job `j` with one container `main`, not yet on a node.
-    pub fn pod(self, name: &str) -> Story {
+    pub(crate) fn pod(self, name: &str) -> Story {
         self.pod_of("j", name, json!({}))
     }
 
     /// A Pod of a Job with other keys of its spec, or labels and annotations under `metadata`.
-    pub fn pod_of(self, job: &str, name: &str, patch: Value) -> Story {
+    pub(crate) fn pod_of(self, job: &str, name: &str, patch: Value) -> Story {
         let job_uid = self.uid(&format!("jobs/{job}"));
         let policy = self.objects[&format!("jobs/{job}")]["spec"]["template"]["spec"]["restartPolicy"].clone();
         let mut object = json!({"metadata": self.metadata("pods", name), "status": {"phase": "Pending"}, "spec": {
@@ -206,7 +206,7 @@ impl Story {
     }
 
     /// Changes an object.
-    pub fn patch(self, key: &str, patch: Value) -> Story {
+    pub(crate) fn patch(self, key: &str, patch: Value) -> Story {
         let mut object = self.objects[key].clone();
         merge(&mut object, &patch);
         let resource = key.split('/').next().unwrap().to_owned();
@@ -214,7 +214,7 @@ impl Story {
     }
 
     /// Adds or replaces conditions of an object.
-    pub fn conditions(self, key: &str, new: &[Value]) -> Story {
+    pub(crate) fn conditions(self, key: &str, new: &[Value]) -> Story {
         let known = self.objects[key]["status"]["conditions"].as_array();
         let mut conditions: Vec<Value> = known.cloned().unwrap_or_default();
         conditions.retain(|known| new.iter().all(|new| new["type"] != known["type"]));
@@ -223,14 +223,14 @@ impl Story {
     }
 
     /// Deletes an object, with its last state.
-    pub fn gone(self, key: &str) -> Story {
+    pub(crate) fn gone(self, key: &str) -> Story {
         let object = self.objects[key].clone();
         let resource = key.split('/').next().unwrap().to_owned();
         self.write(&resource, "DELETED", object)
     }
 
     /// A user deletes a Pod.
-    pub fn deletes(self, pod: &str) -> Story {
+    pub(crate) fn deletes(self, pod: &str) -> Story {
         let object = &self.objects[&format!("pods/{pod}")];
         let ended = matches!(object["status"]["phase"].as_str(), Some("Failed" | "Succeeded"));
         let grace = if ended || object["spec"].get("nodeName").is_none() {
@@ -244,7 +244,7 @@ impl Story {
     }
 
     /// An Event about an object: `jobs/j`, `pods/a`, `nodes/node1`, `pods/a{main}`.
-    pub fn tell(self, about: &str, kind: &str, reason: &str, message: &str) -> Story {
+    pub(crate) fn tell(self, about: &str, kind: &str, reason: &str, message: &str) -> Story {
         let (key, field) = match about.split_once('{') {
             Some((key, container)) => {
                 let name = container.trim_end_matches('}').to_owned();
@@ -288,7 +288,7 @@ impl Story {
     }
 
     /// A warning.
-    pub fn warns(self, about: &str, reason: &str, message: &str) -> Story {
+    pub(crate) fn warns(self, about: &str, reason: &str, message: &str) -> Story {
         self.tell(about, "Warning", reason, message)
     }
 }

@@ -21,7 +21,7 @@ pub(super) struct Catalog<'a> {
 
 impl<'a> Catalog<'a> {
     /// Looks up the type of every configured component; reports those that this binary does not have.
-    pub fn of(config: &'a Config, factories: &Factories, problems: &mut Diagnostics) -> Self {
+    pub(super) fn of(config: &'a Config, factories: &Factories, problems: &mut Diagnostics) -> Self {
         let mut catalog = Catalog {
             entries: BTreeMap::new(),
         };
@@ -66,17 +66,17 @@ impl<'a> Catalog<'a> {
     }
 
     /// True if `id` is configured as a component of this kind.
-    pub fn has(&self, kind: Kind, id: &ComponentId) -> bool {
+    pub(super) fn has(&self, kind: Kind, id: &ComponentId) -> bool {
         self.entries.contains_key(&(kind, id))
     }
 
     /// The component's signals, if it is configured and its type is known.
-    pub fn signals(&self, kind: Kind, id: &ComponentId) -> Option<Signals> {
+    pub(super) fn signals(&self, kind: Kind, id: &ComponentId) -> Option<Signals> {
         self.entries.get(&(kind, id)).copied().flatten()
     }
 
     /// The ids of this kind.
-    pub fn ids(&self, kind: Kind) -> impl Iterator<Item = String> {
+    pub(super) fn ids(&self, kind: Kind) -> impl Iterator<Item = String> {
         self.entries
             .keys()
             .filter(move |(k, _)| *k == kind)

@@ -34,7 +34,7 @@ pub(super) struct Parts {
 impl Parts {
     /// Makes every configured component; reports every error in their settings. Unknown types are passed over:
     /// the catalog reports them.
-    pub fn make(
+    pub(super) fn make(
         config: &Config,
         factories: &Factories,
         meter: &Meter,
@@ -79,7 +79,7 @@ impl Parts {
     }
 
     /// Connects what the service names. `order` is the pipelines against the flow.
-    pub fn connect(mut self, config: &Config, order: &[&PipelineId], health: &Health) -> Graph {
+    pub(super) fn connect(mut self, config: &Config, order: &[&PipelineId], health: &Health) -> Graph {
         let pipelines: Vec<(&PipelineId, &Pipeline)> = order
             .iter()
             .filter_map(|id| config.service.pipelines.get_key_value(id))

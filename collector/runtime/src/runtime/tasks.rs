@@ -50,12 +50,12 @@ pub(super) struct Ended {
 
 impl Ended {
     /// The failure of a task that ended before shutdown, in any way.
-    pub fn before_shutdown(self) -> Failure {
+    pub(super) fn before_shutdown(self) -> Failure {
         self.member.failed(self.result.err().unwrap_or(Why::Ended))
     }
 
     /// The failure of a task that ended after shutdown was signalled, if any.
-    pub fn after_shutdown(self) -> Result<(), Failure> {
+    pub(super) fn after_shutdown(self) -> Result<(), Failure> {
         match self.result {
             Ok(()) => {
                 tracing::debug!(component = self.member.path, "stopped");
@@ -68,7 +68,7 @@ impl Ended {
 }
 
 impl Tasks {
-    pub fn spawn(
+    pub(super) fn spawn(
         &mut self,
         path: String,
         reporters: Vec<Reporter>,
@@ -79,7 +79,7 @@ impl Tasks {
     }
 
     /// The next task that ends; `None` when none is left. Nothing is lost if this is not awaited to its end.
-    pub async fn next(&mut self) -> Option<Ended> {
+    pub(super) async fn next(&mut self) -> Option<Ended> {
         loop {
             let (id, result) = match self.set.join_next_with_id().await? {
                 Ok((id, Ok(()))) => (id, Ok(())),
@@ -95,7 +95,7 @@ impl Tasks {
 
     /// Waits until all tasks have ended, at most until `deadline`; then aborts those that are left. `grace` is for
     /// their error text.
-    pub async fn drain(&mut self, deadline: Instant, grace: Duration) -> Vec<Failure> {
+    pub(super) async fn drain(&mut self, deadline: Instant, grace: Duration) -> Vec<Failure> {
         let mut failures = Vec::new();
         loop {
             match timeout_at(deadline, self.next()).await {

@@ -22,17 +22,17 @@ thread_local! {
 }
 
 /// Writes a line into the journal.
-pub fn note(line: impl Into<String>) {
+pub(crate) fn note(line: impl Into<String>) {
     JOURNAL.with_borrow_mut(|journal| journal.push(line.into()));
 }
 
 /// Takes what the journal holds.
-pub fn journal() -> Vec<String> {
+pub(crate) fn journal() -> Vec<String> {
     JOURNAL.take()
 }
 
 /// The next step of a `feed` receiver.
-pub enum Command {
+pub(crate) enum Command {
     Send(Batch),
     Fail(&'static str),
     Panic(&'static str),
@@ -40,14 +40,14 @@ pub enum Command {
 }
 
 /// The commands for the receiver `id`, before the graph is built.
-pub fn feed(id: &str) -> mpsc::UnboundedSender<Command> {
+pub(crate) fn feed(id: &str) -> mpsc::UnboundedSender<Command> {
     let (sender, receiver) = mpsc::unbounded_channel();
     FEEDS.with_borrow_mut(|feeds| feeds.insert(id.to_owned(), receiver));
     sender
 }
 
 /// One log record, and what becomes of it.
-pub fn one_log() -> (Batch, Delivery) {
+pub(crate) fn one_log() -> (Batch, Delivery) {
     let (ack, delivery) = Ack::new();
     let records = ScopeLogs {
         log_records: vec![LogRecord::default()],
@@ -231,7 +231,7 @@ fn factory<T: ?Sized>(type_name: &'static str, signals: &'static [Signal], creat
 
 /// Receivers `feed` (logs), `metricfeed`, `slowstart`; processors `tag`, `bomb`, `sieve`; connectors `count` (logs to
 /// metrics), `forward`; exporters `good` (alias `fine`) and those that fail in some way; extension `ext`.
-pub fn factories() -> Factories {
+pub(crate) fn factories() -> Factories {
     const LOGS: &[Signal] = &[Signal::Logs];
     const ALL: &[Signal] = &Signal::ALL;
     let receiver = |name, signals| factory::<dyn Receiver>(name, signals, |c| refuse_bad(c).map(|x| x as _));
@@ -275,7 +275,7 @@ pub fn factories() -> Factories {
 
 /// A configuration from lines such as `exporters: good, good/b`, `extensions: ext`, `service: ext`, and for a pipeline
 /// `logs/a: feed | tag, tag/b | good`. Positions are those in the text.
-pub fn config(text: &str) -> Config {
+pub(crate) fn config(text: &str) -> Config {
     let settings = || Settings::from_yaml("{}").unwrap();
     let mut config = Config {
         receivers: BTreeMap::new(),

@@ -18,10 +18,10 @@ use tokio::task::JoinHandle;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-pub const START: &str = "2026-11-23T12:00:00.7Z";
-pub const START_SECOND: u64 = 1_795_435_200;
+pub(crate) const START: &str = "2026-11-23T12:00:00.7Z";
+pub(crate) const START_SECOND: u64 = 1_795_435_200;
 
-pub fn id(type_name: &str) -> ComponentId {
+pub(crate) fn id(type_name: &str) -> ComponentId {
     ComponentId {
         type_name: type_name.into(),
         name: None,
@@ -29,7 +29,7 @@ pub fn id(type_name: &str) -> ComponentId {
 }
 
 /// A connector with windows of 10 s between a sender of events and a receiver of metrics.
-pub struct Bench {
+pub(crate) struct Bench {
     pub events: mpsc::Sender<Batch>,
     pub metrics: mpsc::Receiver<Batch>,
     pub task: JoinHandle<Result<(), collector_runtime::ComponentError>>,
@@ -51,12 +51,12 @@ thread_local! {
 
 impl Bench {
     /// Without a store.
-    pub fn start() -> Bench {
+    pub(crate) fn start() -> Bench {
         Bench::start_with(|connector| connector, SignedDuration::ZERO)
     }
 
     /// With a connector changed by `with`, whose clock is ahead by `ahead`.
-    pub fn start_with(with: impl FnOnce(JobMetrics) -> JobMetrics, ahead: SignedDuration) -> Bench {
+    pub(crate) fn start_with(with: impl FnOnce(JobMetrics) -> JobMetrics, ahead: SignedDuration) -> Bench {
         let clock = clock(ahead);
         let (events, input) = mpsc::channel(64);
         let (out, metrics) = mpsc::channel(64);
@@ -85,7 +85,7 @@ impl Bench {
         }
     }
 
-    pub async fn send(&self, resources: Vec<ResourceLogs>) -> Delivery {
+    pub(crate) async fn send(&self, resources: Vec<ResourceLogs>) -> Delivery {
         let (ack, delivery) = Ack::new();
         self.events
             .send(Batch::new(Payload::Logs(resources), ack))
@@ -95,7 +95,7 @@ impl Bench {
         delivery
     }
 
-    pub async fn next(&mut self) -> (Vec<ResourceMetrics>, Ack) {
+    pub(crate) async fn next(&mut self) -> (Vec<ResourceMetrics>, Ack) {
         let batch = self.metrics.recv().await.unwrap();
         let Payload::Metrics(metrics) = &*batch.payload else {
             panic!("metrics are expected")
@@ -105,18 +105,18 @@ impl Bench {
 }
 
 /// Lets the connector do what it can without time going by: it runs whenever the test's task waits.
-pub async fn yield_now() {
+pub(crate) async fn yield_now() {
     for _ in 0..20 {
         tokio::task::yield_now().await;
     }
 }
 
-pub fn second(offset: i64) -> Timestamp {
+pub(crate) fn second(offset: i64) -> Timestamp {
     Timestamp::from_second(START_SECOND as i64 + offset).unwrap()
 }
 
 /// A Job that took that many seconds.
-pub fn job(uid: &str, name: &str, verdict: Option<(&str, &str)>, seconds: i64) -> Evidence {
+pub(crate) fn job(uid: &str, name: &str, verdict: Option<(&str, &str)>, seconds: i64) -> Evidence {
     let conditions = verdict.map(|(kind, reason)| Condition {
         kind: kind.into(),
         is_true: true,
@@ -142,7 +142,7 @@ pub fn job(uid: &str, name: &str, verdict: Option<(&str, &str)>, seconds: i64) -
     }
 }
 
-pub fn of_cronjob(mut evidence: Evidence, cronjob: &str) -> Evidence {
+pub(crate) fn of_cronjob(mut evidence: Evidence, cronjob: &str) -> Evidence {
     evidence.job.cronjob = Some(Box::new(CronJob {
         name: cronjob.into(),
         uid: "cron-uid".into(),
@@ -151,7 +151,7 @@ pub fn of_cronjob(mut evidence: Evidence, cronjob: &str) -> Evidence {
     evidence
 }
 
-pub fn event(evidence: &Evidence, judgement: &[(&str, &str)]) -> ResourceLogs {
+pub(crate) fn event(evidence: &Evidence, judgement: &[(&str, &str)]) -> ResourceLogs {
     let mut resource = otlp::encode(evidence, Some("c1"), second(100));
     let record = &mut resource.scope_logs[0].log_records[0];
     for (name, value) in judgement {
@@ -160,13 +160,13 @@ pub fn event(evidence: &Evidence, judgement: &[(&str, &str)]) -> ResourceLogs {
     resource
 }
 
-pub fn failed(uid: &str, name: &str) -> ResourceLogs {
+pub(crate) fn failed(uid: &str, name: &str) -> ResourceLogs {
     event(
         &job(uid, name, Some(("FailureTarget", "DeadlineExceeded")), 10),
         &[(attr::FAILURE_CAUSE, "RanTooLong"), (attr::FAILURE_CATEGORY, "timeout")],
     )
 }
 
-pub fn completed(uid: &str, name: &str, seconds: i64) -> ResourceLogs {
+pub(crate) fn completed(uid: &str, name: &str, seconds: i64) -> ResourceLogs {
     event(&job(uid, name, Some(("Complete", "CompletionsReached")), seconds), &[])
 }

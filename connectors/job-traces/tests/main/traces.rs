@@ -27,7 +27,7 @@ fn second(offset: i64) -> Timestamp {
     Timestamp::from_second(1_795_435_200 + offset).unwrap()
 }
 
-pub fn evidence(kind: &str) -> Evidence {
+pub(crate) fn evidence(kind: &str) -> Evidence {
     let condition = Condition {
         kind: kind.into(),
         is_true: true,
@@ -53,7 +53,7 @@ pub fn evidence(kind: &str) -> Evidence {
     }
 }
 
-pub fn event(evidence: &Evidence, judged: &[(&str, &str)]) -> ResourceLogs {
+pub(crate) fn event(evidence: &Evidence, judged: &[(&str, &str)]) -> ResourceLogs {
     let mut resource = otlp::encode(evidence, Some("c1"), second(11));
     for (name, value) in judged {
         let attributes = &mut resource.scope_logs[0].log_records[0].attributes;

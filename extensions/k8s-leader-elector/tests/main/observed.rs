@@ -13,11 +13,11 @@ use tracing::subscriber::DefaultGuard;
 
 /// The log of this thread.
 #[derive(Clone, Default)]
-pub struct Log(Arc<Mutex<Vec<u8>>>);
+pub(crate) struct Log(Arc<Mutex<Vec<u8>>>);
 
 impl Log {
     /// Captures until the guard is dropped.
-    pub fn capture() -> (Log, DefaultGuard) {
+    pub(crate) fn capture() -> (Log, DefaultGuard) {
         let log = Log::default();
         let writer = log.clone();
         // With a second dispatcher, a thread without a subscriber that logs first does not disable the event for all.
@@ -30,7 +30,7 @@ impl Log {
     }
 
     /// The lines of this level.
-    pub fn lines(&self, level: &str) -> Vec<String> {
+    pub(crate) fn lines(&self, level: &str) -> Vec<String> {
         let text = String::from_utf8(self.0.lock().unwrap().clone()).unwrap();
         let lines = text.lines().filter(|line| line.contains(level));
         // Quotes in fields are escaped.
@@ -89,13 +89,13 @@ impl PushMetricExporter for Exported {
 }
 
 /// Gauges that a test reads.
-pub struct Metrics {
+pub(crate) struct Metrics {
     provider: SdkMeterProvider,
     exported: Exported,
 }
 
 impl Metrics {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let exported = Exported::default();
         // Far longer than any test: only `points` exports.
         let reader = PeriodicReader::builder(exported.clone())
@@ -105,12 +105,12 @@ impl Metrics {
         Metrics { provider, exported }
     }
 
-    pub fn meter(&self) -> Meter {
+    pub(crate) fn meter(&self) -> Meter {
         self.provider.meter("test")
     }
 
     /// Every point as `name[attribute=value] value`.
-    pub fn points(&self) -> Vec<String> {
+    pub(crate) fn points(&self) -> Vec<String> {
         self.provider.force_flush().unwrap();
         self.exported.0.lock().unwrap().clone()
     }

@@ -5,12 +5,12 @@ use job_event::evidence::*;
 use job_judge::{Cause, Judgement, judge};
 
 /// Seconds after the Job's start.
-pub fn at(seconds: i64) -> Timestamp {
+pub(crate) fn at(seconds: i64) -> Timestamp {
     let start: Timestamp = "2026-11-23T12:00:00Z".parse().unwrap();
     start + SignedDuration::from_secs(seconds)
 }
 
-pub fn job(reason: &str, decided: i64) -> Evidence {
+pub(crate) fn job(reason: &str, decided: i64) -> Evidence {
     let mut job = Job {
         namespace: "ns".into(),
         name: "j".into(),
@@ -42,7 +42,7 @@ pub fn job(reason: &str, decided: i64) -> Evidence {
     }
 }
 
-pub fn container(name: &str) -> Container {
+pub(crate) fn container(name: &str) -> Container {
     Container {
         name: name.into(),
         image: "registry.example/app:9".into(),
@@ -50,7 +50,7 @@ pub fn container(name: &str) -> Container {
     }
 }
 
-pub fn running(name: &str, since: i64) -> Container {
+pub(crate) fn running(name: &str, since: i64) -> Container {
     Container {
         state: ContainerState::Running,
         started: true,
@@ -59,7 +59,7 @@ pub fn running(name: &str, since: i64) -> Container {
     }
 }
 
-pub fn end(exit_code: i32, reason: &str, finished: i64) -> Termination {
+pub(crate) fn end(exit_code: i32, reason: &str, finished: i64) -> Termination {
     Termination {
         exit_code,
         reason: reason.into(),
@@ -71,7 +71,7 @@ pub fn end(exit_code: i32, reason: &str, finished: i64) -> Termination {
     }
 }
 
-pub fn ended(name: &str, termination: Termination) -> Container {
+pub(crate) fn ended(name: &str, termination: Termination) -> Container {
     Container {
         state: ContainerState::Terminated,
         started: true,
@@ -80,7 +80,7 @@ pub fn ended(name: &str, termination: Termination) -> Container {
     }
 }
 
-pub fn waiting(name: &str, reason: &str, message: &str) -> Container {
+pub(crate) fn waiting(name: &str, reason: &str, message: &str) -> Container {
     Container {
         state: ContainerState::Waiting,
         waiting: Some(Box::new(Waiting {
@@ -91,7 +91,7 @@ pub fn waiting(name: &str, reason: &str, message: &str) -> Container {
     }
 }
 
-pub fn pod(phase: &str, containers: Vec<Container>) -> Pod {
+pub(crate) fn pod(phase: &str, containers: Vec<Container>) -> Pod {
     Pod {
         name: "j-a".into(),
         uid: "pod-a".into(),
@@ -105,7 +105,7 @@ pub fn pod(phase: &str, containers: Vec<Container>) -> Pod {
     }
 }
 
-pub fn deleted(requested: i64, grace_seconds: i64) -> Option<PodDeletion> {
+pub(crate) fn deleted(requested: i64, grace_seconds: i64) -> Option<PodDeletion> {
     Some(PodDeletion {
         requested: at(requested),
         grace_seconds,
@@ -113,7 +113,7 @@ pub fn deleted(requested: i64, grace_seconds: i64) -> Option<PodDeletion> {
     })
 }
 
-pub fn disrupted(reason: &str, since: i64) -> Option<Box<Condition>> {
+pub(crate) fn disrupted(reason: &str, since: i64) -> Option<Box<Condition>> {
     Some(Box::new(Condition {
         kind: "DisruptionTarget".into(),
         is_true: true,
@@ -123,7 +123,7 @@ pub fn disrupted(reason: &str, since: i64) -> Option<Box<Condition>> {
     }))
 }
 
-pub fn not_scheduled(reason: &str, message: &str) -> Option<Box<Condition>> {
+pub(crate) fn not_scheduled(reason: &str, message: &str) -> Option<Box<Condition>> {
     Some(Box::new(Condition {
         kind: "PodScheduled".into(),
         is_true: false,
@@ -133,7 +133,7 @@ pub fn not_scheduled(reason: &str, message: &str) -> Option<Box<Condition>> {
     }))
 }
 
-pub fn event(uid: &str, reason: &str, message: &str, last: i64) -> Event {
+pub(crate) fn event(uid: &str, reason: &str, message: &str, last: i64) -> Event {
     Event {
         kind: if uid == "job-uid" { "Job" } else { "Pod" }.into(),
         uid: uid.into(),
@@ -146,19 +146,19 @@ pub fn event(uid: &str, reason: &str, message: &str, last: i64) -> Event {
     }
 }
 
-pub fn with(mut evidence: Evidence, pods: Vec<Pod>, events: Vec<Event>) -> Judgement {
+pub(crate) fn with(mut evidence: Evidence, pods: Vec<Pod>, events: Vec<Event>) -> Judgement {
     evidence.pods = pods;
     evidence.events = events;
     judge(&evidence)
 }
 
 /// The cause of a Job that failed for its back-off limit at second 20 with one Pod.
-pub fn backoff(pod: Pod, events: Vec<Event>) -> Cause {
+pub(crate) fn backoff(pod: Pod, events: Vec<Event>) -> Cause {
     with(job("BackoffLimitExceeded", 20), vec![pod], events).cause.unwrap()
 }
 
 /// The cause of a Job whose deadline passed at second 60 while that Pod was alive, and was then deleted.
-pub fn deadline(pod: Pod, events: Vec<Event>) -> Judgement {
+pub(crate) fn deadline(pod: Pod, events: Vec<Event>) -> Judgement {
     let pod = Pod {
         deletion: deleted(60, 30),
         ..pod

@@ -3,7 +3,7 @@
 use kube::config::KubeconfigError;
 
 /// A problem with a kubeconfig, without any of its content: the parser's own text would quote tokens.
-pub fn explain_kubeconfig(error: &KubeconfigError, contexts: &[String]) -> String {
+pub(super) fn explain_kubeconfig(error: &KubeconfigError, contexts: &[String]) -> String {
     match error {
         KubeconfigError::ReadConfig(source, path) => format!(
             "{}: {source}; set kubeconfig to a file that this process can read, or auth_type: serviceAccount inside \

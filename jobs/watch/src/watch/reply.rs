@@ -27,7 +27,7 @@ const ERROR: Duration = Duration::from_secs(15);
 const STATUS_BODY: usize = 64 * 1024;
 
 /// Sends a request and waits for the head of a successful reply.
-pub async fn send(
+pub(crate) async fn send(
     client: &Client,
     request: Result<http::Request<Body>, http::Error>,
 ) -> Result<Response<Body>, WatchError> {
@@ -49,7 +49,7 @@ pub async fn send(
 }
 
 /// The next chunk of a body; `None` at its end.
-pub async fn next_data(body: &mut Body, silence: Duration) -> Result<Option<Bytes>, WatchError> {
+pub(crate) async fn next_data(body: &mut Body, silence: Duration) -> Result<Option<Bytes>, WatchError> {
     loop {
         let frame = timeout(silence, body.frame())
             .await
@@ -67,7 +67,7 @@ pub async fn next_data(body: &mut Body, silence: Duration) -> Result<Option<Byte
 }
 
 /// The whole body of a reply, at most `most` bytes. `silence` is the timeout of each chunk.
-pub async fn whole(body: &mut Body, most: usize, silence: Duration) -> Result<Vec<u8>, WatchError> {
+pub(crate) async fn whole(body: &mut Body, most: usize, silence: Duration) -> Result<Vec<u8>, WatchError> {
     let mut all = Vec::new();
     while let Some(data) = next_data(body, silence).await? {
         if all.len() + data.len() > most {
@@ -79,7 +79,7 @@ pub async fn whole(body: &mut Body, most: usize, silence: Duration) -> Result<Ve
 }
 
 /// Requests a page of a list and reads it as text.
-pub async fn page(client: &Client, target: &Target, token: &str, limit: u32) -> Result<String, WatchError> {
+pub(crate) async fn page(client: &Client, target: &Target, token: &str, limit: u32) -> Result<String, WatchError> {
     let read = async {
         let mut body = send(client, target.list(token, limit)).await?.into_body();
         whole(&mut body, MAX_PAGE, REPLY).await
@@ -89,7 +89,7 @@ pub async fn page(client: &Client, target: &Target, token: &str, limit: u32) -> 
 }
 
 /// The error in an `ERROR` event of a watch.
-pub fn in_band(status: Status) -> WatchError {
+pub(crate) fn in_band(status: Status) -> WatchError {
     WatchError::Status {
         code: u16::try_from(status.code).unwrap_or(0),
         retry_after: seconds(status.details.retry_after_seconds),

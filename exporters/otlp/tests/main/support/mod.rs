@@ -1,7 +1,7 @@
 //! The exporter, made from YAML and running, and the data that it sends.
 
-pub mod peer;
-pub mod tls;
+pub(crate) mod peer;
+pub(crate) mod tls;
 
 use std::cell::RefCell;
 use std::io;
@@ -27,12 +27,12 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 /// The key, which must appear in the header only.
-pub const KEY: &str = "0123456789abcdef-hunter2";
+pub(crate) const KEY: &str = "0123456789abcdef-hunter2";
 
 /// Retries without delay, and none where the backend refuses everything.
-pub const QUICK: &str = "retry_on_failure: {initial_interval: 1ms, max_interval: 1ms, misconfigured: false}";
+pub(crate) const QUICK: &str = "retry_on_failure: {initial_interval: 1ms, max_interval: 1ms, misconfigured: false}";
 
-pub fn id() -> ComponentId {
+pub(crate) fn id() -> ComponentId {
     ComponentId {
         type_name: "otlp_http".into(),
         name: None,
@@ -40,17 +40,17 @@ pub fn id() -> ComponentId {
 }
 
 /// Makes `otlp_http`.
-pub fn create(yaml: &str) -> Result<Box<dyn Exporter>, String> {
+pub(crate) fn create(yaml: &str) -> Result<Box<dyn Exporter>, String> {
     create_with(yaml, &Provided::new())
 }
 
 /// The same, with extensions.
-pub fn create_with(yaml: &str, provided: &Provided) -> Result<Box<dyn Exporter>, String> {
+pub(crate) fn create_with(yaml: &str, provided: &Provided) -> Result<Box<dyn Exporter>, String> {
     create_of(&otlp_exporter::http::factory(), yaml, provided)
 }
 
 /// Makes an exporter.
-pub fn create_of(
+pub(crate) fn create_of(
     factory: &Factory<dyn Exporter>,
     yaml: &str,
     provided: &Provided,
@@ -69,15 +69,15 @@ pub fn create_of(
 
 /// The two exporters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Transport {
+pub(crate) enum Transport {
     Http,
     Grpc,
 }
 
 impl Transport {
-    pub const BOTH: [Transport; 2] = [Transport::Http, Transport::Grpc];
+    pub(crate) const BOTH: [Transport; 2] = [Transport::Http, Transport::Grpc];
 
-    pub fn factory(self) -> Factory<dyn Exporter> {
+    pub(crate) fn factory(self) -> Factory<dyn Exporter> {
         match self {
             Transport::Http => otlp_exporter::http::factory(),
             Transport::Grpc => otlp_exporter::grpc::factory(),
@@ -86,34 +86,34 @@ impl Transport {
 }
 
 /// An intake that requires [`KEY`].
-pub async fn intake() -> OtlpIntake {
+pub(crate) async fn intake() -> OtlpIntake {
     OtlpIntake::start(Some(KEY.into())).await.unwrap()
 }
 
 /// A running exporter.
-pub struct Exporting {
+pub(crate) struct Exporting {
     input: mpsc::Sender<Batch>,
     run: JoinHandle<Result<(), ComponentError>>,
     health: Health,
 }
 
 /// Runs `otlp_http`.
-pub async fn start(yaml: &str) -> Exporting {
+pub(crate) async fn start(yaml: &str) -> Exporting {
     start_with(yaml, &Provided::new()).await
 }
 
 /// The same, with extensions.
-pub async fn start_with(yaml: &str, provided: &Provided) -> Exporting {
+pub(crate) async fn start_with(yaml: &str, provided: &Provided) -> Exporting {
     run(create_with(yaml, provided).unwrap()).await
 }
 
 /// Runs an exporter.
-pub async fn start_of(factory: &Factory<dyn Exporter>, yaml: &str) -> Exporting {
+pub(crate) async fn start_of(factory: &Factory<dyn Exporter>, yaml: &str) -> Exporting {
     run(create_of(factory, yaml, &Provided::new()).unwrap()).await
 }
 
 /// The same, with extensions.
-pub async fn start_of_with(factory: &Factory<dyn Exporter>, yaml: &str, provided: &Provided) -> Exporting {
+pub(crate) async fn start_of_with(factory: &Factory<dyn Exporter>, yaml: &str, provided: &Provided) -> Exporting {
     run(create_of(factory, yaml, provided).unwrap()).await
 }
 
@@ -131,27 +131,27 @@ async fn run(mut exporter: Box<dyn Exporter>) -> Exporting {
 }
 
 impl Exporting {
-    pub async fn put(&self, payload: Payload) -> Delivery {
+    pub(crate) async fn put(&self, payload: Payload) -> Delivery {
         let (ack, delivery) = Ack::new();
         self.input.send(Batch::new(payload, ack)).await.unwrap();
         delivery
     }
 
-    pub async fn send(&self, payload: Payload) -> Outcome {
+    pub(crate) async fn send(&self, payload: Payload) -> Outcome {
         self.put(payload).await.await
     }
 
-    pub fn status(&self) -> Status {
+    pub(crate) fn status(&self) -> Status {
         self.health.watch().borrow()[&id().to_string()].clone()
     }
 
     /// Waits until the exporter reports an error, and returns it.
-    pub async fn failing(&self) -> String {
+    pub(crate) async fn failing(&self) -> String {
         self.failing_because("").await
     }
 
     /// Waits until the exporter reports an error with these words, and returns it.
-    pub async fn failing_because(&self, words: &str) -> String {
+    pub(crate) async fn failing_because(&self, words: &str) -> String {
         let mut statuses = self.health.watch();
         let failing = |status: &Status| matches!(status, Status::RecoverableError(why) if why.contains(words));
         let statuses = statuses
@@ -165,18 +165,18 @@ impl Exporting {
     }
 
     /// Stops the exporter as a crash does.
-    pub async fn kill(self) {
+    pub(crate) async fn kill(self) {
         self.run.abort();
         assert!(self.run.await.unwrap_err().is_cancelled());
     }
 
-    pub async fn end(self) {
+    pub(crate) async fn end(self) {
         drop(self.input);
         self.run.await.unwrap().unwrap();
     }
 }
 
-pub fn logs(names: &[&str]) -> Payload {
+pub(crate) fn logs(names: &[&str]) -> Payload {
     let record = |name: &&str| LogRecord {
         event_name: (*name).into(),
         ..Default::default()
@@ -190,7 +190,7 @@ pub fn logs(names: &[&str]) -> Payload {
     }])
 }
 
-pub fn sum(temporality: AggregationTemporality, value: i64) -> Payload {
+pub(crate) fn sum(temporality: AggregationTemporality, value: i64) -> Payload {
     let point = NumberDataPoint {
         start_time_unix_nano: 1,
         time_unix_nano: 2,
@@ -214,7 +214,7 @@ pub fn sum(temporality: AggregationTemporality, value: i64) -> Payload {
     }])
 }
 
-pub fn span() -> Payload {
+pub(crate) fn span() -> Payload {
     Payload::Traces(vec![ResourceSpans {
         scope_spans: vec![ScopeSpans {
             spans: vec![Span::default()],
@@ -226,14 +226,14 @@ pub fn span() -> Payload {
 
 /// The log of this thread, at every level.
 #[derive(Clone, Default)]
-pub struct CapturedLog(Arc<Mutex<Vec<u8>>>);
+pub(crate) struct CapturedLog(Arc<Mutex<Vec<u8>>>);
 
 thread_local! {
     static CAPTURED: RefCell<Option<CapturedLog>> = const { RefCell::new(None) };
 }
 
 /// Ends a capture when it is dropped.
-pub struct Capture(());
+pub(crate) struct Capture(());
 
 impl Drop for Capture {
     fn drop(&mut self) {
@@ -257,7 +257,7 @@ impl io::Write for LogWriter {
 impl CapturedLog {
     /// Captures until the guard is dropped. One subscriber serves all tests: with one for each, an event that another thread
     /// logs for the first time may be disabled everywhere.
-    pub fn capture() -> (CapturedLog, Capture) {
+    pub(crate) fn capture() -> (CapturedLog, Capture) {
         static SUBSCRIBER: Once = Once::new();
         SUBSCRIBER.call_once(|| {
             tracing_subscriber::fmt()
@@ -271,7 +271,7 @@ impl CapturedLog {
         (log, Capture(()))
     }
 
-    pub fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
     }
 }

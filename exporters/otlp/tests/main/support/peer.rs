@@ -15,23 +15,23 @@ use tokio::net::TcpListener;
 use tokio::sync::{mpsc, oneshot};
 
 /// The response of the server.
-pub type PeerResponse = Response<UnsyncBoxBody<Bytes, Infallible>>;
+pub(crate) type PeerResponse = Response<UnsyncBoxBody<Bytes, Infallible>>;
 
 /// The protocol of the server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Speaks {
+pub(crate) enum Speaks {
     Http1,
     Http2,
 }
 
 /// The server, with the requests that wait for an answer.
-pub struct ScriptedPeer {
+pub(crate) struct ScriptedPeer {
     pub address: SocketAddr,
     requests: mpsc::UnboundedReceiver<oneshot::Sender<PeerResponse>>,
 }
 
 impl ScriptedPeer {
-    pub async fn start(speaks: Speaks) -> ScriptedPeer {
+    pub(crate) async fn start(speaks: Speaks) -> ScriptedPeer {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let (to_test, requests) = mpsc::unbounded_channel();
@@ -65,17 +65,17 @@ impl ScriptedPeer {
     }
 
     /// Waits for the next request, and returns the sender of its answer.
-    pub async fn request(&mut self) -> oneshot::Sender<PeerResponse> {
+    pub(crate) async fn request(&mut self) -> oneshot::Sender<PeerResponse> {
         self.requests.recv().await.unwrap()
     }
 
     /// Answers the next request.
-    pub async fn answer(&mut self, reply: PeerResponse) {
+    pub(crate) async fn answer(&mut self, reply: PeerResponse) {
         self.request().await.send(reply).unwrap();
     }
 
     /// True if a request waits for an answer.
-    pub fn is_asked(&self) -> bool {
+    pub(crate) fn is_asked(&self) -> bool {
         !self.requests.is_empty()
     }
 }
@@ -88,12 +88,12 @@ fn reply(status: u16, frames: Vec<Frame<Bytes>>) -> PeerResponse {
 }
 
 /// An HTTP status without a body.
-pub fn status(status: u16) -> PeerResponse {
+pub(crate) fn status(status: u16) -> PeerResponse {
     reply(status, Vec::new())
 }
 
 /// A body in a success.
-pub fn body(content_type: &str, body: impl Into<Bytes>) -> PeerResponse {
+pub(crate) fn body(content_type: &str, body: impl Into<Bytes>) -> PeerResponse {
     let mut reply = reply(200, vec![Frame::data(body.into())]);
     reply
         .headers_mut()
@@ -102,7 +102,7 @@ pub fn body(content_type: &str, body: impl Into<Bytes>) -> PeerResponse {
 }
 
 /// A gRPC response: a message with this content, and a status.
-pub fn grpc(code: i32, words: &str, message: &[u8]) -> PeerResponse {
+pub(crate) fn grpc(code: i32, words: &str, message: &[u8]) -> PeerResponse {
     let mut trailers = HeaderMap::new();
     trailers.insert("grpc-status", code.into());
     trailers.insert("grpc-message", words.parse().unwrap());

@@ -11,13 +11,13 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio_rustls::TlsAcceptor;
 
-pub type Authority = CertifiedIssuer<'static, KeyPair>;
+pub(crate) type Authority = CertifiedIssuer<'static, KeyPair>;
 
-pub fn authority() -> Authority {
+pub(crate) fn authority() -> Authority {
     named_authority("test authority")
 }
 
-pub fn named_authority(name: &str) -> Authority {
+pub(crate) fn named_authority(name: &str) -> Authority {
     let mut params = CertificateParams::new(Vec::new()).unwrap();
     params.distinguished_name.push(DnType::CommonName, name);
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
@@ -25,7 +25,7 @@ pub fn named_authority(name: &str) -> Authority {
 }
 
 /// A certificate of the authority for a name, and its key, in PEM form.
-pub fn certificate(authority: &Authority, name: &str) -> (String, String) {
+pub(crate) fn certificate(authority: &Authority, name: &str) -> (String, String) {
     let key = KeyPair::generate().unwrap();
     let cert = CertificateParams::new([name.to_owned()])
         .unwrap()
@@ -34,19 +34,19 @@ pub fn certificate(authority: &Authority, name: &str) -> (String, String) {
 }
 
 /// Lines for a YAML block.
-pub fn indented(pem: &str) -> String {
+pub(crate) fn indented(pem: &str) -> String {
     pem.lines().map(|line| format!("    {line}\n")).collect()
 }
 
 /// A certificate for `localhost`, and its key.
-pub struct Certificate {
+pub(crate) struct Certificate {
     cert: rcgen::Certificate,
     key: KeyPair,
 }
 
 impl Certificate {
     /// Signed by itself. `openssl req -x509` marks it as an authority.
-    pub fn self_signed(is_ca: bool, change: impl FnOnce(&mut CertificateParams)) -> Certificate {
+    pub(crate) fn self_signed(is_ca: bool, change: impl FnOnce(&mut CertificateParams)) -> Certificate {
         let mut params = CertificateParams::new(["localhost".to_owned()]).unwrap();
         if is_ca {
             params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
@@ -57,24 +57,24 @@ impl Certificate {
         Certificate { cert, key }
     }
 
-    pub fn signed_by(authority: &Authority) -> Certificate {
+    pub(crate) fn signed_by(authority: &Authority) -> Certificate {
         let params = CertificateParams::new(["localhost".to_owned()]).unwrap();
         let key = KeyPair::generate().unwrap();
         let cert = params.signed_by(&key, authority).unwrap();
         Certificate { cert, key }
     }
 
-    pub fn pem(&self) -> String {
+    pub(crate) fn pem(&self) -> String {
         self.cert.pem()
     }
 
     /// The settings that trust the certificate.
-    pub fn trusting(&self) -> String {
+    pub(crate) fn trusting(&self) -> String {
         format!("tls:\n  ca_pem: |\n{}", indented(&self.pem()))
     }
 
     /// The server's side for HTTP/1.1 and for gRPC.
-    pub fn configs(&self) -> [Arc<ServerConfig>; 2] {
+    pub(crate) fn configs(&self) -> [Arc<ServerConfig>; 2] {
         [&b"http/1.1"[..], b"h2"].map(|alpn| {
             let provider = Arc::new(rustls::crypto::ring::default_provider());
             let builder = ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
@@ -92,7 +92,7 @@ impl Certificate {
 }
 
 /// The certificate and protocol of a server.
-pub struct Tls<'a> {
+pub(crate) struct Tls<'a> {
     pub authority: &'a Authority,
     /// The name in the certificate.
     pub name: &'a str,
@@ -103,7 +103,7 @@ pub struct Tls<'a> {
 }
 
 impl<'a> Tls<'a> {
-    pub fn of(authority: &'a Authority) -> Tls<'a> {
+    pub(crate) fn of(authority: &'a Authority) -> Tls<'a> {
         Tls {
             authority,
             name: "localhost",
@@ -114,7 +114,7 @@ impl<'a> Tls<'a> {
     }
 
     /// The server's side, with the protocol that is offered.
-    pub fn config(&self, alpn: &[u8]) -> Arc<ServerConfig> {
+    pub(crate) fn config(&self, alpn: &[u8]) -> Arc<ServerConfig> {
         let key = KeyPair::generate().unwrap();
         let mut params = CertificateParams::new([self.name.to_owned()]).unwrap();
         if self.expired {
@@ -142,7 +142,7 @@ impl<'a> Tls<'a> {
 }
 
 /// An intake behind TLS: one port for HTTP/1.1, one for gRPC.
-pub struct Server {
+pub(crate) struct Server {
     intake: OtlpIntake,
     authority: Authority,
     ports: [u16; 2],
@@ -153,18 +153,18 @@ pub struct Server {
 
 impl Server {
     /// With a certificate for `localhost` of its own authority.
-    pub async fn start() -> Server {
+    pub(crate) async fn start() -> Server {
         Server::of(authority()).await
     }
 
     /// With a certificate for `localhost` of the given one.
-    pub async fn of(authority: Authority) -> Server {
+    pub(crate) async fn of(authority: Authority) -> Server {
         let http = Tls::of(&authority).config(b"http/1.1");
         let grpc = Tls::of(&authority).config(b"h2");
         Server::with(authority, [http, grpc]).await
     }
 
-    pub async fn with(authority: Authority, configs: [Arc<ServerConfig>; 2]) -> Server {
+    pub(crate) async fn with(authority: Authority, configs: [Arc<ServerConfig>; 2]) -> Server {
         let intake = OtlpIntake::start(None).await.unwrap();
         let renewed = watch::Sender::new(());
         let configs = configs.map(|config| Arc::new(Mutex::new(config)));
@@ -205,27 +205,27 @@ impl Server {
     }
 
     /// Uses these for new connections, and ends existing ones.
-    pub fn renew(&self, configs: [Arc<ServerConfig>; 2]) {
+    pub(crate) fn renew(&self, configs: [Arc<ServerConfig>; 2]) {
         for (place, config) in configs.into_iter().enumerate() {
             *self.configs[place].lock().unwrap() = config;
         }
         self.renewed.send_replace(());
     }
 
-    pub fn intake(&self) -> &OtlpIntake {
+    pub(crate) fn intake(&self) -> &OtlpIntake {
         &self.intake
     }
 
-    pub fn url_of_http(&self) -> String {
+    pub(crate) fn url_of_http(&self) -> String {
         format!("https://localhost:{}", self.ports[0])
     }
 
-    pub fn url_of_grpc(&self) -> String {
+    pub(crate) fn url_of_grpc(&self) -> String {
         format!("https://localhost:{}", self.ports[1])
     }
 
     /// The settings that trust its authority.
-    pub fn trusting(&self) -> String {
+    pub(crate) fn trusting(&self) -> String {
         format!("tls:\n  ca_pem: |\n{}", indented(&self.authority.pem()))
     }
 }

@@ -62,13 +62,13 @@ impl PushMetricExporter for Exported {
 }
 
 /// The receiver's own metrics, to be read.
-pub struct Metrics {
+pub(crate) struct Metrics {
     provider: SdkMeterProvider,
     exported: Exported,
 }
 
 impl Metrics {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let exported = Exported::default();
         Metrics {
             provider: SdkMeterProvider::builder()
@@ -78,12 +78,12 @@ impl Metrics {
         }
     }
 
-    pub fn telemetry(&self) -> Telemetry {
+    pub(crate) fn telemetry(&self) -> Telemetry {
         Telemetry::new(&self.provider.meter("test"), "k8s_job".into())
     }
 
     /// Every point now.
-    pub fn points(&self) -> Vec<String> {
+    pub(crate) fn points(&self) -> Vec<String> {
         self.provider.force_flush().unwrap();
         self.exported.0.lock().unwrap().clone()
     }

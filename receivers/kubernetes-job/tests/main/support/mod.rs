@@ -1,7 +1,7 @@
 //! An API server in this process that answers by a script and writes down what it was asked.
 
-pub mod metrics;
-pub mod running;
+pub(crate) mod metrics;
+pub(crate) mod running;
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex};
@@ -19,7 +19,7 @@ use tokio::time::Instant;
 
 /// One answer.
 #[derive(Clone, Debug)]
-pub enum Reply {
+pub(crate) enum Reply {
     /// A whole body with a status and perhaps `Retry-After`.
     Whole(u16, Option<u64>, String),
     /// The list that is asked for, of this version, with this continue token and these items.
@@ -36,7 +36,7 @@ pub enum Reply {
 
 /// A piece of a stream.
 #[derive(Clone, Debug)]
-pub enum Piece {
+pub(crate) enum Piece {
     /// Some bytes.
     Data(String),
     /// Bytes that are no text.
@@ -50,7 +50,7 @@ pub enum Piece {
 }
 
 /// A list with no objects.
-pub fn empty_list(version: u64) -> Reply {
+pub(crate) fn empty_list(version: u64) -> Reply {
     Reply::List(version, String::new(), Vec::new())
 }
 
@@ -72,7 +72,7 @@ fn list(uri: &str, version: u64, next: &str, items: &[Value]) -> String {
 }
 
 /// An API error.
-pub fn status(code: u16, retry_after: Option<u64>) -> Reply {
+pub(crate) fn status(code: u16, retry_after: Option<u64>) -> Reply {
     let body = format!(
         "{{\n  \"kind\": \"Status\",\n  \"status\": \"Failure\",\n  \"message\": \"status {code}\",\n  \"code\": {code}\n}}\n"
     );
@@ -80,14 +80,14 @@ pub fn status(code: u16, retry_after: Option<u64>) -> Reply {
 }
 
 /// A watch that delivers these lines and then falls silent.
-pub fn lines(lines: &[&str]) -> Reply {
+pub(crate) fn lines(lines: &[&str]) -> Reply {
     let data = lines.iter().map(|line| Piece::Data(format!("{line}\n")));
     Reply::Stream(data.chain([Piece::Hang]).collect())
 }
 
 /// One request.
 #[derive(Clone, Debug)]
-pub struct Asked {
+pub(crate) struct Asked {
     /// When, seconds since the script began.
     pub at: f64,
     /// Path and query.
@@ -102,13 +102,13 @@ struct State {
 
 /// The scripted API server.
 #[derive(Clone)]
-pub struct Api {
+pub(crate) struct Api {
     state: Arc<Mutex<State>>,
     began: Instant,
 }
 
 impl Api {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Api {
             state: Arc::default(),
             began: Instant::now(),
@@ -116,13 +116,13 @@ impl Api {
     }
 
     /// The next answers to requests whose URI holds `part` and, for watches, `watch=true`.
-    pub fn then(&self, part: &str, replies: impl IntoIterator<Item = Reply>) {
+    pub(crate) fn then(&self, part: &str, replies: impl IntoIterator<Item = Reply>) {
         let mut state = self.state.lock().unwrap();
         state.script.entry(part.to_owned()).or_default().extend(replies);
     }
 
     /// The requests so far for URIs that contain `part`.
-    pub fn asked(&self, part: &str) -> Vec<Asked> {
+    pub(crate) fn asked(&self, part: &str) -> Vec<Asked> {
         let state = self.state.lock().unwrap();
         state
             .asked
@@ -133,7 +133,7 @@ impl Api {
     }
 
     /// A client that talks to it.
-    pub fn client(&self) -> Client {
+    pub(crate) fn client(&self) -> Client {
         let api = self.clone();
         let service = tower::service_fn(move |request: Request<Body>| {
             let api = api.clone();

@@ -20,7 +20,7 @@ use tokio_util::sync::CancellationToken;
 use super::metrics::Metrics;
 
 /// A running receiver.
-pub struct Run {
+pub(crate) struct Run {
     /// The events it emits.
     pub logs: mpsc::Receiver<Batch>,
     /// The gauges it emits.
@@ -34,7 +34,7 @@ pub struct Run {
 }
 
 /// When the clocks of all receivers begin, at the moment when the test makes the first one.
-pub const START: &str = "2026-11-23T17:00:00Z";
+pub(crate) const START: &str = "2026-11-23T17:00:00Z";
 
 thread_local! {
     /// When the test began: each runs on a thread of its own.
@@ -42,7 +42,7 @@ thread_local! {
 }
 
 /// A receiver with these settings (JSON) that talks through `client`, and whose clock is the runtime's.
-pub fn receiver(client: Client, settings: &str, metrics: &Metrics) -> JobReceiver {
+pub(crate) fn receiver(client: Client, settings: &str, metrics: &Metrics) -> JobReceiver {
     let config: Config = serde_json::from_str(settings).unwrap();
     assert_eq!(config.errors(), []);
     let began = BEGAN.with(|began| *began.get_or_init(tokio::time::Instant::now));
@@ -52,7 +52,7 @@ pub fn receiver(client: Client, settings: &str, metrics: &Metrics) -> JobReceive
 }
 
 /// Its id.
-pub fn id() -> ComponentId {
+pub(crate) fn id() -> ComponentId {
     ComponentId {
         type_name: "k8s_job".into(),
         name: None,
@@ -60,12 +60,12 @@ pub fn id() -> ComponentId {
 }
 
 /// Starts one.
-pub async fn run(client: Client, settings: &str) -> Run {
+pub(crate) async fn run(client: Client, settings: &str) -> Run {
     run_with(client, settings, |receiver| receiver).await
 }
 
 /// Starts one that `with` has changed.
-pub async fn run_with(client: Client, settings: &str, with: impl FnOnce(JobReceiver) -> JobReceiver) -> Run {
+pub(crate) async fn run_with(client: Client, settings: &str, with: impl FnOnce(JobReceiver) -> JobReceiver) -> Run {
     let own = Metrics::new();
     let mut receiver = with(receiver(client, settings, &own));
     receiver.start().await.unwrap();
@@ -96,7 +96,7 @@ pub async fn run_with(client: Client, settings: &str, with: impl FnOnce(JobRecei
 
 impl Run {
     /// The next event, which is acknowledged. Waits for an hour at most.
-    pub async fn next_event(&mut self) -> Evidence {
+    pub(crate) async fn next_event(&mut self) -> Evidence {
         let next = tokio::time::timeout(Duration::from_secs(3600), self.logs.recv()).await;
         let batch = next.expect("an event").unwrap();
         let Payload::Logs(logs) = &*batch.payload else {
@@ -108,26 +108,26 @@ impl Run {
     }
 
     /// That no event comes within `time`.
-    pub async fn no_event_for(&mut self, time: Duration) {
+    pub(crate) async fn no_event_for(&mut self, time: Duration) {
         if let Ok(batch) = tokio::time::timeout(time, self.logs.recv()).await {
             panic!("{batch:?}");
         }
     }
 
     /// The receiver's condition.
-    pub fn status(&self) -> Status {
+    pub(crate) fn status(&self) -> Status {
         self.health.watch().borrow()[&self.id.to_string()].clone()
     }
 
     /// Waits until the receiver's condition is as `wanted`.
-    pub async fn until(&self, wanted: impl Fn(&Status) -> bool) {
+    pub(crate) async fn until(&self, wanted: impl Fn(&Status) -> bool) {
         let id = self.id.to_string();
         let mut health = self.health.watch();
         health.wait_for(|statuses| wanted(&statuses[&id])).await.unwrap();
     }
 
     /// The points of its own metrics whose text holds `part`.
-    pub fn points(&self, part: &str) -> Vec<String> {
+    pub(crate) fn points(&self, part: &str) -> Vec<String> {
         let mut points = self.metrics.points();
         points.retain(|point| point.contains(part));
         points
