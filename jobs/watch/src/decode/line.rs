@@ -24,8 +24,6 @@ pub enum WatchEvent<T> {
     Bookmark {
         /// The version up to which the watch has delivered.
         resource_version: Box<str>,
-        /// True if the initial events of a streaming list end here.
-        initial_events_end: bool,
     },
     /// The server ends the watch.
     Error(Status),
@@ -48,7 +46,6 @@ pub fn watch_line<T: Watched>(line: &[u8]) -> Result<WatchEvent<T>, DecodeError>
     match (&*kind, raw.object.unwrap_or_default()) {
         ("BOOKMARK", Payload::Bookmark(bookmark)) => Ok(WatchEvent::Bookmark {
             resource_version: bookmark.metadata.resource_version,
-            initial_events_end: &*bookmark.metadata.annotations.initial_events_end == "true",
         }),
         ("ERROR", Payload::Status(status)) => Ok(WatchEvent::Error(status)),
         (known @ ("ADDED" | "MODIFIED" | "DELETED"), Payload::Object(object)) => {
@@ -78,20 +75,10 @@ struct Bookmark {
 struct BookmarkMetadata {
     #[serde(deserialize_with = "lenient")]
     resource_version: Box<str>,
-    #[serde(deserialize_with = "lenient")]
-    annotations: BookmarkAnnotations,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct BookmarkAnnotations {
-    #[serde(rename = "k8s.io/initial-events-end", deserialize_with = "lenient")]
-    initial_events_end: Box<str>,
 }
 
 impl Object for Bookmark {}
 impl Object for BookmarkMetadata {}
-impl Object for BookmarkAnnotations {}
 
 /// The object of a line, by the line's type.
 enum Payload<T> {
@@ -187,7 +174,6 @@ mod tests {
             watch_line::<Job>(bookmark).unwrap(),
             WatchEvent::Bookmark {
                 resource_version: "7".into(),
-                initial_events_end: true
             }
         );
         let error = br#"{"type":"ERROR","object":{"kind":"Status","status":"Failure","message":"too old","reason":"Expired","code":410,"details":{"retryAfterSeconds":3}}}"#;
