@@ -60,7 +60,7 @@ pub fn rule(target: &Target) -> String {
     }
 }
 
-/// What is worse for Jobs without objects of this kind.
+/// The loss for Jobs without objects of this kind.
 pub fn loss(kind: Kind) -> &'static str {
     match kind {
         Kind::CronJobs => "replaced runs of CronJobs will be reported as deleted, without a schedule",

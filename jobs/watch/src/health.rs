@@ -37,7 +37,7 @@ pub(crate) struct WatchHealth {
     outage: Outage,
     /// The API server's URL, if it is known.
     server: Option<String>,
-    /// What the receiver lacks without objects of a kind.
+    /// The loss of the receiver without objects of a kind.
     loss: fn(Kind) -> &'static str,
 }
 
@@ -190,7 +190,7 @@ impl WatchHealth {
         }
     }
 
-    /// Whether every list that may be read was read.
+    /// True once every allowed list is complete.
     pub(crate) fn all_listed(&self) -> bool {
         self.watches.values().all(|watch| watch.listed || watch.denied)
     }

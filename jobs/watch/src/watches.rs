@@ -153,7 +153,7 @@ impl Watches {
         self.health.health(Instant::now())
     }
 
-    /// Whether every list that may be read was read.
+    /// True once every allowed list is complete.
     pub fn all_listed(&self) -> bool {
         self.health.all_listed()
     }

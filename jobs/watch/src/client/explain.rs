@@ -1,4 +1,4 @@
-//! What went wrong on the way to the API server, in words that help and without secrets.
+//! Errors of requests to the API server, with a hint and without secrets.
 
 use kube::config::KubeconfigError;
 
@@ -85,7 +85,7 @@ pub fn explain(error: &kube::Error) -> String {
     text + advice
 }
 
-/// What to look at.
+/// A hint for a problem.
 fn advice(problem: &str) -> &'static str {
     let says = |texts: &[&str]| texts.iter().any(|text| problem.contains(text));
     if says(&["UnknownIssuer"]) {

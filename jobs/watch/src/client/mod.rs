@@ -18,12 +18,12 @@ pub use bounded::{ErrorKind, bounded, error_kind};
 pub use connect::{AuthType, ClientError, Connected, auth_errors, connect};
 pub use explain::explain;
 
-/// Whether it is a DNS label (RFC 1123), which names of namespaces are.
+/// True for a DNS label (RFC 1123), such as the name of a namespace.
 pub fn is_dns_label(name: &str) -> bool {
     name.len() <= 63 && !name.contains('.') && is_dns_subdomain(name)
 }
 
-/// Whether it is a DNS subdomain (RFC 1123), which names of most objects are.
+/// True for a DNS subdomain (RFC 1123), such as the names of most objects.
 pub fn is_dns_subdomain(name: &str) -> bool {
     let allowed = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
     let label = |label: &str| {

@@ -103,12 +103,12 @@ mod tests {
     fn a_line_over_the_limit_is_skipped_in_bounded_memory() {
         let mut lines = Lines::default();
         let chunk = vec![b'x'; 1024 * 1024];
-        let mut told = Vec::new();
+        let mut reported = Vec::new();
         for _ in 0..40 {
-            lines.push(&chunk, |line| told.push(line == Line::TooLong));
+            lines.push(&chunk, |line| reported.push(line == Line::TooLong));
             assert!(lines.rest.capacity() <= 2 * MAX_LINE);
         }
-        assert_eq!(told, [true], "reported once, before it ends");
+        assert_eq!(reported, [true], "reported once, before it ends");
         assert!(lines.is_cut());
         let mut whole = Vec::new();
         lines.push(b"x\nnext\n", |line| match line {
