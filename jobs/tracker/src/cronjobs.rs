@@ -75,7 +75,7 @@ impl CronJobs {
         record.concurrency_policy = cronjob.spec.concurrency_policy.clone();
     }
 
-    /// A CronJob is gone. What is known of it stays for as long as its Jobs do.
+    /// A CronJob was deleted. Its data stays as long as its Jobs do.
     pub(crate) fn gone(&mut self, uid: Uid) {
         if let Some(record) = self.known.get_mut(&uid) {
             record.exists = false;

@@ -81,8 +81,8 @@ pub struct TrackerSettings {
     pub on_first_start: OnFirstStart,
     /// How long before the first start a Job may have finished to be reported.
     pub finished_max_age: SignedDuration,
-    /// Whether deleted Jobs are reported from their Events. False if a selector chooses the Jobs: Events do not
-    /// show whether their Job matches.
+    /// True if deleted Jobs are reported from their Events. False with a label selector: Events do not show whether
+    /// their Job matches.
     pub recovers: bool,
 }
 

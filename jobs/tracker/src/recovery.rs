@@ -134,7 +134,7 @@ impl Recoveries {
         Ok(Some(uid))
     }
 
-    /// The Job exists after all. Whether it was waited for.
+    /// The Job exists after all. Returns true if it was waited for.
     pub(crate) fn forget(&mut self, uid: &Uid) -> bool {
         self.remove(uid).is_some()
     }

@@ -111,7 +111,7 @@ impl CheckpointStore {
         });
     }
 
-    /// Stands by until this process leads again.
+    /// Waits as a standby until this process leads again.
     pub(crate) fn stand_by(&mut self) {
         if self.store.is_some() {
             self.leads = false;

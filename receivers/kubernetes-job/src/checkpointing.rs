@@ -15,7 +15,7 @@ use crate::session::JobSession;
 const MAX_AGE: SignedDuration = SignedDuration::from_secs(60);
 
 impl JobSession {
-    /// Waits until the reported Jobs are known, whether this process leads or stands by.
+    /// Waits until the reported Jobs are known, as leader and as standby.
     pub(crate) async fn resume(&mut self) -> Result<(), ComponentError> {
         let event = match self.store.is_configured() {
             true => self.store.next().await?,

@@ -28,11 +28,11 @@ pub struct Config {
     pub settle_time: Duration,
     /// How often the state of unfinished Jobs is sent as metrics.
     pub collection_interval: Duration,
-    /// What to do with Jobs that had ended before the collector first ran: `ignore_finished` or `report_finished`.
+    /// How to treat Jobs that finished before the collector first ran: `ignore_finished` or `report_finished`.
     pub on_first_start: OnFirstStart,
     /// How long before that they may have ended to be reported.
     pub finished_max_age: Duration,
-    /// The id of the extension that keeps which Jobs were told of; empty: it is kept in memory.
+    /// The id of the extension that stores the checkpoint; empty: it is kept in memory.
     pub storage: String,
     /// The id of the leader elector, where several replicas run; empty: this is the only one.
     pub k8s_leader_elector: String,

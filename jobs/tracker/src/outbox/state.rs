@@ -20,7 +20,7 @@ pub enum AckState {
     Stored,
 }
 
-/// What happens to the event of a Job.
+/// An event in the life of a report.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AckEvent {
     /// A watch or a list shows that the Job finished.

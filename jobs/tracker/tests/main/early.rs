@@ -1,4 +1,4 @@
-//! What arrives before its owner is known, or is first seen when it is nearly over.
+//! Objects that arrive before their owner, or late in the life of a Job.
 
 use jiff::Timestamp;
 use job_event::evidence::{ContainerState, Evidence, Pod};

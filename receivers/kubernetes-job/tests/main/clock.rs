@@ -1,4 +1,4 @@
-//! Local clocks that are wrong and are put right: no Job is lost in silence, and none is reported twice.
+//! Wrong local clocks that are corrected: no Job is lost silently, and none is reported twice.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};

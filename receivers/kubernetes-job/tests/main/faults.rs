@@ -108,7 +108,7 @@ impl Cluster {
         assert_eq!(evidence.job.reason(), Some("BackoffLimitExceeded"));
         assert_eq!(evidence.gaps, gaps);
         self.create();
-        // Until all watches follow again and have seen it.
+        // Until all watches resumed and observed it.
         tokio::time::sleep(Duration::from_secs(60)).await;
     }
 

@@ -75,7 +75,7 @@ fn step() -> impl Strategy<Value = Step> {
 }
 
 /// A server with a log of changes, and a client that follows it.
-struct World {
+struct Cluster {
     machine: Machine,
     /// The server's version, and the oldest one after which it can still watch.
     now: u64,
@@ -90,9 +90,9 @@ struct World {
     elapsed: Duration,
 }
 
-impl World {
-    fn new() -> World {
-        World {
+impl Cluster {
+    fn new() -> Cluster {
+        Cluster {
             machine: Machine::new(),
             now: 10,
             floor: 1,
@@ -148,7 +148,7 @@ impl World {
         if token.is_empty() {
             self.listing = self.now;
         } else if self.listing < self.floor {
-            return self.fail(&World::expired(false), step.jitter);
+            return self.fail(&Cluster::expired(false), step.jitter);
         }
         // Each page has a token of its own, and an object.
         self.pages += 1;
@@ -174,7 +174,7 @@ impl World {
             return self.fail(failure, step.jitter);
         }
         if from < self.floor {
-            return self.fail(&World::expired(true), step.jitter);
+            return self.fail(&Cluster::expired(true), step.jitter);
         }
         let (Fate::Works(changes, _) | Fate::Breaks(changes, _)) = step.fate else {
             unreachable!()
@@ -226,10 +226,10 @@ proptest! {
 
     #[test]
     fn resumes_after_any_failures_and_skips_nothing(steps in prop::collection::vec(step(), 0..60)) {
-        let mut world = World::new();
+        let mut cluster = Cluster::new();
         for step in &steps {
-            world.step(step);
+            cluster.step(step);
         }
-        world.heals();
+        cluster.heals();
     }
 }
