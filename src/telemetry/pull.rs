@@ -80,7 +80,10 @@ impl Endpoint {
     }
 
     /// Listens; the returned future serves until `shutdown`.
-    pub(super) async fn serve(&self, shutdown: CancellationToken) -> Result<impl Future<Output = ()> + Send + use<>, String> {
+    pub(super) async fn serve(
+        &self,
+        shutdown: CancellationToken,
+    ) -> Result<impl Future<Output = ()> + Send + use<>, String> {
         let Prometheus {
             host,
             port,

@@ -17,7 +17,14 @@ pub(crate) const IS_REMOTE: u32 = 0x200;
 pub(crate) const SAMPLED: u32 = 1;
 
 /// A span without attributes; one that would end before it starts ends as it starts.
-pub(crate) fn new(trace: TraceId, id: SpanId, parent: Option<SpanId>, name: &str, start: Timestamp, end: Timestamp) -> Span {
+pub(crate) fn new(
+    trace: TraceId,
+    id: SpanId,
+    parent: Option<SpanId>,
+    name: &str,
+    start: Timestamp,
+    end: Timestamp,
+) -> Span {
     Span {
         trace_id: trace.into(),
         span_id: id.into(),

@@ -92,14 +92,16 @@ pub(crate) fn logs() -> Payload {
     }])
 }
 
-/// A metric of each kind, with one point each.
-pub(crate) fn metrics() -> Payload {
-    let number = |value| NumberDataPoint {
+fn number_point(value: number_data_point::Value) -> NumberDataPoint {
+    NumberDataPoint {
         time_unix_nano: AT,
         value: Some(value),
         ..Default::default()
-    };
-    let failures = Sum {
+    }
+}
+
+fn failures() -> Sum {
+    Sum {
         aggregation_temporality: AggregationTemporality::Delta as i32,
         is_monotonic: true,
         data_points: vec![NumberDataPoint {
@@ -110,10 +112,13 @@ pub(crate) fn metrics() -> Payload {
                 value: Some(exemplar::Value::AsDouble(1.5)),
                 ..Default::default()
             }],
-            ..number(number_data_point::Value::AsInt(1))
+            ..number_point(number_data_point::Value::AsInt(1))
         }],
-    };
-    let duration = ExponentialHistogram {
+    }
+}
+
+fn duration() -> ExponentialHistogram {
+    ExponentialHistogram {
         aggregation_temporality: AggregationTemporality::Delta as i32,
         data_points: vec![ExponentialHistogramDataPoint {
             attributes: vec![pair("outcome", text("Failed"))],
@@ -134,14 +139,20 @@ pub(crate) fn metrics() -> Payload {
             }),
             ..Default::default()
         }],
-    };
-    let nameless = Gauge {
+    }
+}
+
+fn nameless() -> Gauge {
+    Gauge {
         data_points: vec![NumberDataPoint {
             flags: 1,
-            ..number(number_data_point::Value::AsDouble(f64::NAN))
+            ..number_point(number_data_point::Value::AsDouble(f64::NAN))
         }],
-    };
-    let latency = Histogram {
+    }
+}
+
+fn latency() -> Histogram {
+    Histogram {
         aggregation_temporality: AggregationTemporality::Cumulative as i32,
         data_points: vec![HistogramDataPoint {
             time_unix_nano: AT,
@@ -151,8 +162,11 @@ pub(crate) fn metrics() -> Payload {
             explicit_bounds: vec![1.0],
             ..Default::default()
         }],
-    };
-    let quantiles = Summary {
+    }
+}
+
+fn quantiles() -> Summary {
+    Summary {
         data_points: vec![SummaryDataPoint {
             time_unix_nano: AT,
             count: 2,
@@ -163,7 +177,11 @@ pub(crate) fn metrics() -> Payload {
             }],
             ..Default::default()
         }],
-    };
+    }
+}
+
+/// A metric of each kind, with one point each.
+pub(crate) fn metrics() -> Payload {
     let metric = |name: &str, unit: &str, data| Metric {
         name: name.into(),
         unit: unit.into(),
@@ -171,11 +189,11 @@ pub(crate) fn metrics() -> Payload {
         ..Default::default()
     };
     let mut metrics = vec![
-        metric("k8s.job.failures", "{job}", Data::Sum(failures)),
-        metric("k8s.job.duration", "s", Data::ExponentialHistogram(duration)),
-        metric("", "", Data::Gauge(nameless)),
-        metric("latency", "ms", Data::Histogram(latency)),
-        metric("quantiles", "", Data::Summary(quantiles)),
+        metric("k8s.job.failures", "{job}", Data::Sum(failures())),
+        metric("k8s.job.duration", "s", Data::ExponentialHistogram(duration())),
+        metric("", "", Data::Gauge(nameless())),
+        metric("latency", "ms", Data::Histogram(latency())),
+        metric("quantiles", "", Data::Summary(quantiles())),
     ];
     metrics[0].description = "Jobs that failed".into();
     Payload::Metrics(vec![ResourceMetrics {

@@ -28,7 +28,12 @@ pub(super) struct DemoProgress {
 
 impl DemoProgress {
     /// The progress at the start of a timeline, whose Jobs `finishing` are to be reported.
-    pub(super) fn new(finishing: BTreeSet<String>, steps: &[TimelineStep], speed: f64, style: Option<Style>) -> DemoProgress {
+    pub(super) fn new(
+        finishing: BTreeSet<String>,
+        steps: &[TimelineStep],
+        speed: f64,
+        style: Option<Style>,
+    ) -> DemoProgress {
         let pods = steps.iter().filter(|step| step.resource == Resource::Pods);
         DemoProgress {
             missing: finishing,

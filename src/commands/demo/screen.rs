@@ -155,7 +155,12 @@ impl Style {
 }
 
 /// The reported Jobs beside the reasons of the container-status metric, then the received sums.
-pub(super) fn totals(style: Style, records: &[ReceivedRecord], points: &[ReceivedPoint], metric: &ContainerMetric) -> String {
+pub(super) fn totals(
+    style: Style,
+    records: &[ReceivedRecord],
+    points: &[ReceivedPoint],
+    metric: &ContainerMetric,
+) -> String {
     // If not all columns fit, the reason is left out first, then the outcome.
     const DISPENSABLE: &[usize] = &[2, 1];
     let mut rows = vec![["Job", "outcome", "reason", "cause", "container-status metric, at best"].map(str::to_owned)];

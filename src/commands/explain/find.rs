@@ -68,7 +68,11 @@ impl Finder<'_> {
     }
 
     /// The Jobs that failed at most `since` before `now`, with their Pods, CronJobs and Events; and the number of all Jobs.
-    pub(super) async fn all_failed(self, since: Option<SignedDuration>, now: Timestamp) -> Result<(Snapshot, usize), String> {
+    pub(super) async fn all_failed(
+        self,
+        since: Option<SignedDuration>,
+        now: Timestamp,
+    ) -> Result<(Snapshot, usize), String> {
         let mut snapshot = Snapshot::default();
         self.read(&mut snapshot, Kind::Jobs, "", "").await?;
         let looked_at = snapshot.count(Kind::Jobs);

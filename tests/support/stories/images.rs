@@ -7,25 +7,28 @@ use super::kubelet::{status, unknown_end, waiting};
 use super::pending::stuck;
 use super::story::{DEADLINE, Story};
 
+const IMAGE: &str = "registry.example/app:9";
+
 pub(super) fn stories() -> Vec<Story> {
-    let image = "registry.example/app:9";
-    let backed_off = |why: &str| format!("Back-off pulling image \"{image}\": {why}");
+    let mut stories = missing();
+    stories.extend(refused());
+    stories.extend([image_of_an_init_container(), image_of_a_second_try()]);
+    stories
+}
+
+fn backed_off(why: &str) -> String {
+    format!("Back-off pulling image \"{IMAGE}\": {why}")
+}
+
+/// Images that no registry has.
+fn missing() -> Vec<Story> {
     let not_found = format!(
-        "failed to pull and unpack image \"{image}\": failed to resolve reference \"{image}\": {image}: not found"
+        "failed to pull and unpack image \"{IMAGE}\": failed to resolve reference \"{IMAGE}\": {IMAGE}: not found"
     );
     let crio = format!(
-        "unable to pull image or OCI artifact: pull image err: initializing source docker://{image}: reading manifest 9 in \
-         {image}: manifest unknown"
+        "unable to pull image or OCI artifact: pull image err: initializing source docker://{IMAGE}: reading manifest 9 in \
+         {IMAGE}: manifest unknown"
     );
-    let registry = format!("image pull failed for {image} because the registry is unavailable: dial tcp: i/o timeout");
-    let signature = format!(
-        "image pull failed for {image} because the signature validation failed: Source image rejected: A signature was \
-         required, but no signature exists"
-    );
-    let never = format!("Container image \"{image}\" is not present with pull policy of Never");
-    let invalid = "Failed to apply default image tag \"Bad:::name\": couldn't parse image name \"Bad:::name\": invalid \
-                   reference format: repository name (library/Bad:::name) must be lowercase";
-    let inspect = format!("Failed to inspect image \"{image}\": rpc error: code = Unknown desc = layer not known");
     vec![
         stuck(
             "image-not-found",
@@ -35,7 +38,7 @@ pub(super) fn stories() -> Vec<Story> {
                 ("ImagePullBackOff", &backed_off(&format!("ErrImagePull: {not_found}"))),
             ],
             &[
-                ("Failed", &format!("Failed to pull image \"{image}\": {not_found}")),
+                ("Failed", &format!("Failed to pull image \"{IMAGE}\": {not_found}")),
                 ("Failed", "Error: ErrImagePull"),
             ],
         )
@@ -51,6 +54,21 @@ pub(super) fn stories() -> Vec<Story> {
             &[],
         )
         .retry(Retry::No),
+    ]
+}
+
+/// Images that the kubelet or the container runtime refuses.
+fn refused() -> Vec<Story> {
+    let registry = format!("image pull failed for {IMAGE} because the registry is unavailable: dial tcp: i/o timeout");
+    let signature = format!(
+        "image pull failed for {IMAGE} because the signature validation failed: Source image rejected: A signature was \
+         required, but no signature exists"
+    );
+    let never = format!("Container image \"{IMAGE}\" is not present with pull policy of Never");
+    let invalid = "Failed to apply default image tag \"Bad:::name\": couldn't parse image name \"Bad:::name\": invalid \
+                   reference format: repository name (library/Bad:::name) must be lowercase";
+    let inspect = format!("Failed to inspect image \"{IMAGE}\": rpc error: code = Unknown desc = layer not known");
+    vec![
         stuck(
             "image-never",
             Cause::ImagePull,
@@ -99,8 +117,6 @@ pub(super) fn stories() -> Vec<Story> {
             &[("InspectFailed", &inspect)],
         )
         .retry(Retry::Maybe),
-        image_of_an_init_container(),
-        image_of_a_second_try(),
     ]
 }
 

@@ -54,6 +54,11 @@ use Decision::{Delivered, Rejected};
 type Behavior = (&'static str, Vec<ScriptedReply>, [(Decision, usize); 2]);
 
 fn behaviors() -> Vec<Behavior> {
+    [status_codes(), broken_answers()].concat()
+}
+
+/// The gRPC status codes, and their HTTP counterparts.
+fn status_codes() -> Vec<Behavior> {
     let code = |code| vec![ScriptedReply::code(code, "said so")];
     let both = |end, attempts| [(end, attempts), (end, attempts)];
     vec![
@@ -84,6 +89,13 @@ fn behaviors() -> Vec<Behavior> {
         ),
         ("DATA_LOSS", code(15), both(Delivered, 2)),
         ("UNAUTHENTICATED", code(16), both(Rejected, 1)),
+    ]
+}
+
+/// Answers of proxies, and answers that are late, cut off or endless.
+fn broken_answers() -> Vec<Behavior> {
+    let both = |end, attempts| [(end, attempts), (end, attempts)];
+    vec![
         (
             "a proxy without a server",
             vec![ScriptedReply::status(502), ScriptedReply::status(504)],
@@ -106,7 +118,7 @@ fn behaviors() -> Vec<Behavior> {
         ),
         (
             "a web page",
-            vec![ScriptedReply::status(200).body("<html><title>CapturedLog in</title>")],
+            vec![ScriptedReply::status(200).body("<html><title>Log in</title>")],
             both(Rejected, 1),
         ),
         (
