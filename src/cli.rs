@@ -233,7 +233,7 @@ Exit codes:
 pub(crate) struct ExplainArgs {
     /// A Job: NAME or job/NAME; or the runs of a CronJob, newest first: cronjob/NAME
     #[arg(value_name = "NAME", value_parser = target)]
-    pub target: Option<Target>,
+    pub target: Option<ExplainTarget>,
     /// Every Job that has failed and still exists, newest first
     #[arg(long)]
     pub all_failed: bool,
@@ -261,7 +261,7 @@ pub(crate) struct ExplainArgs {
 
 /// Whose Jobs to explain.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Target {
+pub(crate) enum ExplainTarget {
     /// The Job of that name.
     Job(String),
     /// The Jobs of the CronJob of that name.
@@ -269,7 +269,7 @@ pub(crate) enum Target {
 }
 
 /// Reads `NAME`, `job/NAME` or `cronjob/NAME`, with the kind as kubectl knows and prints it (`job.batch/NAME`).
-fn target(text: &str) -> Result<Target, String> {
+fn target(text: &str) -> Result<ExplainTarget, String> {
     let (kind, name) = match text.split_once('/') {
         None => ("job", text),
         Some((kind, name)) => (kind, name),
@@ -284,8 +284,8 @@ fn target(text: &str) -> Result<Target, String> {
         ));
     }
     match kind {
-        "job" | "jobs" => Ok(Target::Job(name.into())),
-        "cronjob" | "cronjobs" | "cj" => Ok(Target::CronJob(name.into())),
+        "job" | "jobs" => Ok(ExplainTarget::Job(name.into())),
+        "cronjob" | "cronjobs" | "cj" => Ok(ExplainTarget::CronJob(name.into())),
         _ => Err(format!(
             "expected NAME, job/NAME or cronjob/NAME, found the kind {kind:?}"
         )),
@@ -396,12 +396,12 @@ mod tests {
 
     #[test]
     fn targets_are_written_as_kubectl_writes_them() {
-        let job = Ok(Target::Job("a-1".into()));
+        let job = Ok(ExplainTarget::Job("a-1".into()));
         for text in ["a-1", "job/a-1", "jobs/a-1", "job.batch/a-1", "jobs.v1.batch/a-1"] {
             assert_eq!(target(text), job, "{text}");
         }
         for text in ["cronjob/a-1", "cj/a-1", "CronJob/a-1", "cronjob.batch/a-1"] {
-            assert_eq!(target(text), Ok(Target::CronJob("a-1".into())), "{text}");
+            assert_eq!(target(text), Ok(ExplainTarget::CronJob("a-1".into())), "{text}");
         }
         for text in ["pod/a", "job/", "", "a,b", "job/a/b"] {
             assert!(target(text).is_err(), "{text}");

@@ -34,7 +34,7 @@ use crate::terminal;
 
 #[derive(Deserialize, Default)]
 #[serde(deny_unknown_fields, default)]
-struct Config {
+struct TelemetryConfig {
     logs: Logs,
     metrics: Metrics,
 }
@@ -177,7 +177,7 @@ pub(crate) struct Telemetry {
 impl Telemetry {
     /// Reads `service::telemetry`. Without a reader the metrics are counted and go nowhere.
     pub(crate) fn read(settings: &Settings) -> Result<Telemetry, Diagnostics> {
-        let config: Config = settings.read()?;
+        let config: TelemetryConfig = settings.read()?;
         let resource = Resource::builder_empty()
             .with_attributes([
                 opentelemetry::KeyValue::new("service.name", env!("CARGO_PKG_NAME")),

@@ -1,8 +1,8 @@
 use collector_config::Settings;
 
-use super::{Config, Level, Telemetry};
+use super::{Level, Telemetry, TelemetryConfig};
 
-fn config(yaml: &str) -> Result<Config, String> {
+fn config(yaml: &str) -> Result<TelemetryConfig, String> {
     let settings = Settings::from_yaml(yaml).expect("YAML");
     settings.read().map_err(|errors| errors.to_string())
 }

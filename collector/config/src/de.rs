@@ -13,7 +13,7 @@ use super::de_access::{Entries, Items, Variant};
 use super::de_error::Error;
 use super::diagnostics::{Diagnostic, Diagnostics};
 use super::node::{Node, Value};
-use super::scalar::{Kind, Scalar};
+use super::scalar::{Scalar, ScalarKind};
 use super::{redact, suggest};
 
 /// How many errors are looked for in one component.
@@ -137,7 +137,7 @@ impl<'de> Place<'de, '_> {
         }
     }
 
-    fn kind(&self) -> Option<Kind> {
+    fn kind(&self) -> Option<ScalarKind> {
         self.scalar().map(Scalar::kind)
     }
 
@@ -161,7 +161,7 @@ impl<'de> Place<'de, '_> {
 
     fn integer<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
         match self.kind() {
-            Some(Kind::Integer(n)) => match (u64::try_from(n), i64::try_from(n)) {
+            Some(ScalarKind::Integer(n)) => match (u64::try_from(n), i64::try_from(n)) {
                 (Ok(n), _) => visitor.visit_u64(n),
                 (_, Ok(n)) => visitor.visit_i64(n),
                 _ => visitor.visit_i128(n),
@@ -173,7 +173,7 @@ impl<'de> Place<'de, '_> {
     fn text<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
         match self.scalar() {
             // A plain null is a missing value; one from a variable is a text if a text is wanted.
-            Some(s) if s.kind() != Kind::Null || s.template.is_some() => visitor.visit_str(&s.text),
+            Some(s) if s.kind() != ScalarKind::Null || s.template.is_some() => visitor.visit_str(&s.text),
             _ => Err(self.unexpected(&visitor)),
         }
     }
@@ -223,27 +223,27 @@ impl<'de> Deserializer<'de> for Place<'de, '_> {
             Value::Sequence(_) => self.list(visitor),
             Value::Invalid => Err(Error::Noted),
             Value::Scalar(scalar) => match scalar.kind() {
-                Kind::Null => visitor.visit_unit(),
-                Kind::Bool(value) => visitor.visit_bool(value),
-                Kind::Integer(_) => self.integer(visitor),
-                Kind::Float(value) => visitor.visit_f64(value),
-                Kind::Text => visitor.visit_str(&scalar.text),
+                ScalarKind::Null => visitor.visit_unit(),
+                ScalarKind::Bool(value) => visitor.visit_bool(value),
+                ScalarKind::Integer(_) => self.integer(visitor),
+                ScalarKind::Float(value) => visitor.visit_f64(value),
+                ScalarKind::Text => visitor.visit_str(&scalar.text),
             },
         }
     }
 
     fn deserialize_bool<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
         match self.kind() {
-            Some(Kind::Bool(value)) => visitor.visit_bool(value),
+            Some(ScalarKind::Bool(value)) => visitor.visit_bool(value),
             _ => Err(Error::Expected("`true` or `false`".to_owned())),
         }
     }
 
     fn deserialize_f64<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
         match self.kind() {
-            Some(Kind::Float(value)) => visitor.visit_f64(value),
+            Some(ScalarKind::Float(value)) => visitor.visit_f64(value),
             // Precision beyond 53 bits is lost, as for every number with a fraction.
-            Some(Kind::Integer(value)) => visitor.visit_f64(value as f64),
+            Some(ScalarKind::Integer(value)) => visitor.visit_f64(value as f64),
             _ => Err(Error::Expected("a number".to_owned())),
         }
     }
@@ -330,7 +330,7 @@ impl<'de> Deserializer<'de> for Place<'de, '_> {
         visitor: V,
     ) -> Result<V::Value, Error> {
         match (&self.node.value, self.scalar()) {
-            (_, Some(s)) if s.kind() != Kind::Null => visitor.visit_enum(s.text.as_str().into_deserializer()),
+            (_, Some(s)) if s.kind() != ScalarKind::Null => visitor.visit_enum(s.text.as_str().into_deserializer()),
             (Value::Mapping(entries), _) if entries.len() == 1 => visitor.visit_enum(Variant {
                 place: self,
                 entry: &entries[0],

@@ -120,18 +120,18 @@ impl<'de> de::VariantAccess<'de> for Variant<'de, '_> {
     }
 
     fn tuple_variant<V: Visitor<'de>>(self, _: usize, visitor: V) -> Result<V::Value, Error> {
-        self.content(Content(visitor, None))
+        self.content(VariantContent(visitor, None))
     }
 
     fn struct_variant<V: Visitor<'de>>(self, fields: &'static [&'static str], visitor: V) -> Result<V::Value, Error> {
-        self.content(Content(visitor, Some(fields)))
+        self.content(VariantContent(visitor, Some(fields)))
     }
 }
 
 /// Reads the content of a variant: a struct with these fields, else a list.
-struct Content<V>(V, Option<&'static [&'static str]>);
+struct VariantContent<V>(V, Option<&'static [&'static str]>);
 
-impl<'de, V: Visitor<'de>> DeserializeSeed<'de> for Content<V> {
+impl<'de, V: Visitor<'de>> DeserializeSeed<'de> for VariantContent<V> {
     type Value = V::Value;
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<V::Value, D::Error> {

@@ -6,7 +6,7 @@ use serde::de::{self, Expected, Unexpected};
 
 use super::node::{Node, Value};
 use super::redact;
-use super::scalar::{Kind, Scalar};
+use super::scalar::{Scalar, ScalarKind};
 use super::suggest;
 
 /// An error without its position. The caller adds the value found from the node, which knows which parts may be shown.
@@ -156,9 +156,11 @@ fn help_for(node: &Node, expected: &str) -> Option<String> {
         ..scalar.clone()
     };
     match without_quotes.kind() {
-        Kind::Integer(_) | Kind::Float(_) if number && scalar.quoted => Some("leave out the quotes".to_owned()),
-        Kind::Bool(_) if expected.contains("`true`") && scalar.quoted => Some("leave out the quotes".to_owned()),
-        Kind::Text if number => {
+        ScalarKind::Integer(_) | ScalarKind::Float(_) if number && scalar.quoted => {
+            Some("leave out the quotes".to_owned())
+        }
+        ScalarKind::Bool(_) if expected.contains("`true`") && scalar.quoted => Some("leave out the quotes".to_owned()),
+        ScalarKind::Text if number => {
             let digits = scalar.text.trim_start_matches('0');
             let zeros = scalar.text.starts_with('0') && digits.bytes().all(|b| b.is_ascii_digit());
             (zeros && scalar.text.len() < 20).then(|| {
@@ -166,7 +168,7 @@ fn help_for(node: &Node, expected: &str) -> Option<String> {
                 format!("YAML versions differ on leading zeros: write `{digits}`, or `0o{digits}` if it is octal")
             })
         }
-        Kind::Text if expected.contains("`true`") => match scalar.text.to_ascii_lowercase().as_str() {
+        ScalarKind::Text if expected.contains("`true`") => match scalar.text.to_ascii_lowercase().as_str() {
             "yes" | "on" | "y" => Some("write `true`".to_owned()),
             "no" | "off" | "n" => Some("write `false`".to_owned()),
             _ => None,

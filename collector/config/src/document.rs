@@ -82,7 +82,7 @@ impl<T: fmt::Display> fmt::Display for Located<T> {
 /// Reads the sections. Parts with errors are left out, and their errors are added to `errors`.
 pub(crate) fn read(root: &Node, errors: &mut Diagnostics) -> Config {
     let warnings = Warnings::default();
-    let mut reader = Reader {
+    let mut reader = SectionReader {
         errors,
         warnings: warnings.clone(),
     };
@@ -125,12 +125,12 @@ pub(crate) fn read(root: &Node, errors: &mut Diagnostics) -> Config {
     }
 }
 
-struct Reader<'a> {
+struct SectionReader<'a> {
     errors: &'a mut Diagnostics,
     warnings: Warnings,
 }
 
-impl Reader<'_> {
+impl SectionReader<'_> {
     fn error(&mut self, position: &Position, path: &str, message: impl Into<String>, help: Option<String>) {
         self.errors.push(Diagnostic {
             position: Some(position.clone()),

@@ -28,10 +28,10 @@ pub struct Style {
 
 /// The lines of sources that can be shown.
 #[derive(Clone, Debug, Default)]
-pub struct Excerpts(BTreeMap<Arc<str>, Lines>);
+pub struct Excerpts(BTreeMap<Arc<str>, ExcerptLines>);
 
 #[derive(Clone, Debug, Default)]
-struct Lines {
+struct ExcerptLines {
     text: Vec<String>,
     /// True if it is YAML; if not, values may be secrets.
     parsed: bool,
@@ -57,10 +57,10 @@ impl Excerpts {
             if !looks_right {
                 continue;
             }
-            let mut lines = Lines {
+            let mut lines = ExcerptLines {
                 text: source.text.lines().map(str::to_owned).collect(),
                 parsed: tree.is_some(),
-                ..Lines::default()
+                ..ExcerptLines::default()
             };
             if let Some(tree) = &tree {
                 lines.mark(tree, false);
@@ -113,7 +113,7 @@ impl Excerpts {
     }
 }
 
-impl Lines {
+impl ExcerptLines {
     fn mark(&mut self, node: &Node, secret: bool) {
         match &node.value {
             // A reference says where a secret comes from.

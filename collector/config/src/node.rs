@@ -1,7 +1,7 @@
 //! A YAML document as a tree in which every key and value has its position.
 
 use super::diagnostics::Position;
-use super::scalar::{Kind, Scalar};
+use super::scalar::{Scalar, ScalarKind};
 
 /// How deep a tree may be, so that walking it never exhausts the stack.
 pub(crate) const MAX_DEPTH: usize = 64;
@@ -43,7 +43,7 @@ pub(crate) struct Entry {
 impl Node {
     /// True for nothing, `~` and `null`.
     pub(crate) fn is_null(&self) -> bool {
-        matches!(&self.value, Value::Scalar(s) if s.kind() == Kind::Null)
+        matches!(&self.value, Value::Scalar(s) if s.kind() == ScalarKind::Null)
     }
 
     /// The entries of a mapping; of anything else, none.
@@ -71,8 +71,8 @@ impl Node {
             Value::Invalid => "an error".to_owned(),
             Value::Scalar(s) if s.template.is_some() => format!("`{}`", s.shown()),
             Value::Scalar(s) => match s.kind() {
-                Kind::Null => "nothing (null)".to_owned(),
-                Kind::Text if s.quoted => format!("the text \"{}\"", s.shown()),
+                ScalarKind::Null => "nothing (null)".to_owned(),
+                ScalarKind::Text if s.quoted => format!("the text \"{}\"", s.shown()),
                 _ => format!("`{}`", s.shown()),
             },
         }

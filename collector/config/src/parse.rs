@@ -63,23 +63,23 @@ struct Open {
     position: Position,
     block: bool,
     anchor: usize,
-    content: Content,
+    content: OpenContent,
 }
 
-enum Content {
+enum OpenContent {
     Sequence(Vec<Node>),
     Mapping {
         entries: Vec<Entry>,
         /// The line of each key so far.
         lines: HashMap<String, u32>,
-        key: Option<Key>,
+        key: Option<OpenKey>,
         /// The values of `<<`.
         merged: Vec<Node>,
     },
 }
 
 /// A key that waits for its value.
-enum Key {
+enum OpenKey {
     Plain(String, Position),
     /// `<<`
     Merge(Position),
@@ -154,11 +154,11 @@ impl Builder<'_> {
             }
             Event::SequenceStart(style, anchor, tag) => {
                 self.check_tag(tag.as_deref(), &["seq"], &position);
-                self.begin(position, style, anchor, Content::Sequence(Vec::new()))
+                self.begin(position, style, anchor, OpenContent::Sequence(Vec::new()))
             }
             Event::MappingStart(style, anchor, tag) => {
                 self.check_tag(tag.as_deref(), &["map"], &position);
-                let content = Content::Mapping {
+                let content = OpenContent::Mapping {
                     entries: Vec::new(),
                     lines: HashMap::new(),
                     key: None,
@@ -196,7 +196,7 @@ impl Builder<'_> {
         position: Position,
         style: StructureStyle,
         anchor: usize,
-        content: Content,
+        content: OpenContent,
     ) -> Result<(), Fatal> {
         self.count(1, &position)?;
         if self.open.len() >= MAX_DEPTH {
@@ -214,8 +214,8 @@ impl Builder<'_> {
     fn end(&mut self) -> Result<(), Fatal> {
         let Some(open) = self.open.pop() else { return Ok(()) };
         let value = match open.content {
-            Content::Sequence(items) => Value::Sequence(items),
-            Content::Mapping {
+            OpenContent::Sequence(items) => Value::Sequence(items),
+            OpenContent::Mapping {
                 mut entries, merged, ..
             } => {
                 self.merge(&mut entries, merged);
@@ -238,11 +238,11 @@ impl Builder<'_> {
             return Ok(());
         };
         let (entries, lines, key, merged) = match content {
-            Content::Sequence(items) => {
+            OpenContent::Sequence(items) => {
                 items.push(node);
                 return Ok(());
             }
-            Content::Mapping {
+            OpenContent::Mapping {
                 entries,
                 lines,
                 key,
@@ -255,7 +255,7 @@ impl Builder<'_> {
         };
         let missing = matches!(&node.value, Value::Scalar(s) if s.text.is_empty() && !s.quoted);
         match complete {
-            Key::Plain(key, key_position) => {
+            OpenKey::Plain(key, key_position) => {
                 if block || missing {
                     node.position = key_position.clone();
                 }
@@ -265,13 +265,13 @@ impl Builder<'_> {
                     node,
                 });
             }
-            Key::Merge(position) => {
+            OpenKey::Merge(position) => {
                 if block || missing {
                     node.position = position;
                 }
                 merged.push(node);
             }
-            Key::Repeated(key) => {
+            OpenKey::Repeated(key) => {
                 let first = entries.iter_mut().find(|entry| entry.key == key);
                 if let (Some(first), Value::Mapping(_)) = (first, &node.value)
                     && matches!(first.node.value, Value::Mapping(_))
@@ -284,7 +284,7 @@ impl Builder<'_> {
                     first.node = merge(earlier, node);
                 }
             }
-            Key::Dropped => {}
+            OpenKey::Dropped => {}
         }
         Ok(())
     }
@@ -354,7 +354,7 @@ impl Builder<'_> {
     }
 }
 
-fn new_key(node: Node, lines: &mut HashMap<String, u32>, errors: &mut Diagnostics) -> Key {
+fn new_key(node: Node, lines: &mut HashMap<String, u32>, errors: &mut Diagnostics) -> OpenKey {
     let position = node.position;
     let scalar = match node.value {
         Value::Scalar(scalar) => scalar,
@@ -364,11 +364,11 @@ fn new_key(node: Node, lines: &mut HashMap<String, u32>, errors: &mut Diagnostic
                 "",
                 "a list or a mapping stands where a key is expected",
             ));
-            return Key::Dropped;
+            return OpenKey::Dropped;
         }
     };
     if scalar.text == "<<" && !scalar.quoted {
-        return Key::Merge(position);
+        return OpenKey::Merge(position);
     }
     if scalar.text.contains("${") {
         let found = format!(
@@ -376,15 +376,15 @@ fn new_key(node: Node, lines: &mut HashMap<String, u32>, errors: &mut Diagnostic
             scalar.shown()
         );
         errors.push(Diagnostic::new(position, "", found));
-        return Key::Dropped;
+        return OpenKey::Dropped;
     }
     if let Some(line) = lines.get(&scalar.text) {
         let found = format!("duplicate key `{}`; first defined in line {line}", scalar.shown());
         errors.push(Diagnostic::new(position, "", found));
-        return Key::Repeated(scalar.text);
+        return OpenKey::Repeated(scalar.text);
     }
     lines.insert(scalar.text.clone(), position.line);
-    Key::Plain(scalar.text, position)
+    OpenKey::Plain(scalar.text, position)
 }
 
 fn fatal(position: Position, message: impl Into<String>) -> Fatal {

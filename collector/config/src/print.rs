@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use super::node::{Node, Value};
 use super::redact;
-use super::scalar::{Kind, Scalar};
+use super::scalar::{Scalar, ScalarKind};
 use super::template::{Part, parts};
 use super::values::REDACTED;
 
@@ -43,7 +43,7 @@ fn write_node(out: &mut String, node: &Node, indent: usize, secret: bool) {
 }
 
 fn write_scalar(out: &mut String, scalar: &Scalar, secret: bool) {
-    if scalar.kind() == Kind::Null {
+    if scalar.kind() == ScalarKind::Null {
         if !scalar.text.is_empty() {
             out.push_str(" null");
         }
@@ -57,7 +57,7 @@ fn write_scalar(out: &mut String, scalar: &Scalar, secret: bool) {
     out.push(' ');
     if scalar.quoted {
         out.push_str(&quoted(&shown));
-    } else if scalar.kind() == Kind::Text || shown != scalar.text {
+    } else if scalar.kind() == ScalarKind::Text || shown != scalar.text {
         out.push_str(&quoted_if_needed(&shown));
     } else {
         out.push_str(&shown);

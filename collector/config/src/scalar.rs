@@ -27,7 +27,7 @@ pub(crate) struct Template {
 
 /// The kind of a scalar in YAML's core schema.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) enum Kind {
+pub(crate) enum ScalarKind {
     /// Nothing, `~` or `null`.
     Null,
     /// `true` or `false`.
@@ -44,9 +44,9 @@ impl Scalar {
     /// The kind. Quoted scalars are always texts.
     ///
     /// Whole numbers with a leading zero (`0123`) are texts: YAML 1.1 reads them as octal, YAML 1.2 as decimal.
-    pub(crate) fn kind(&self) -> Kind {
+    pub(crate) fn kind(&self) -> ScalarKind {
         if self.quoted {
-            return Kind::Text;
+            return ScalarKind::Text;
         }
         // A plain scalar in a file never has spaces around it; a variable often ends with a line break.
         kind_of(self.text.trim())
@@ -87,12 +87,12 @@ pub(crate) fn visible(text: &str) -> String {
     out
 }
 
-fn kind_of(text: &str) -> Kind {
+fn kind_of(text: &str) -> ScalarKind {
     match text {
-        "" | "~" | "null" | "Null" | "NULL" => return Kind::Null,
-        "true" | "True" | "TRUE" => return Kind::Bool(true),
-        "false" | "False" | "FALSE" => return Kind::Bool(false),
-        ".nan" | ".NaN" | ".NAN" => return Kind::Float(f64::NAN),
+        "" | "~" | "null" | "Null" | "NULL" => return ScalarKind::Null,
+        "true" | "True" | "TRUE" => return ScalarKind::Bool(true),
+        "false" | "False" | "FALSE" => return ScalarKind::Bool(false),
+        ".nan" | ".NaN" | ".NAN" => return ScalarKind::Float(f64::NAN),
         _ => {}
     }
     let (sign, digits) = match text.strip_prefix(['-', '+']) {
@@ -100,25 +100,25 @@ fn kind_of(text: &str) -> Kind {
         None => (1, text),
     };
     if matches!(digits, ".inf" | ".Inf" | ".INF") {
-        return Kind::Float(f64::INFINITY * f64::from(sign));
+        return ScalarKind::Float(f64::INFINITY * f64::from(sign));
     }
     for (prefix, radix) in [("0x", 16), ("0o", 8)] {
         if let Some(number) = digits.strip_prefix(prefix) {
             return match i128::from_str_radix(number, radix) {
-                Ok(n) if number.chars().all(|c| c.is_digit(radix)) => Kind::Integer(n * i128::from(sign)),
-                _ => Kind::Text,
+                Ok(n) if number.chars().all(|c| c.is_digit(radix)) => ScalarKind::Integer(n * i128::from(sign)),
+                _ => ScalarKind::Text,
             };
         }
     }
     let first_two = digits.as_bytes().get(..2);
     if first_two.is_some_and(|d| d[0] == b'0' && d[1].is_ascii_digit()) {
-        return Kind::Text;
+        return ScalarKind::Text;
     }
     if !digits.is_empty()
         && digits.bytes().all(|b| b.is_ascii_digit())
         && let Ok(n) = digits.parse::<i128>()
     {
-        return Kind::Integer(n * i128::from(sign));
+        return ScalarKind::Integer(n * i128::from(sign));
     }
     let looks_like_float = digits.starts_with(|c: char| c == '.' || c.is_ascii_digit())
         && digits.bytes().any(|b| b.is_ascii_digit())
@@ -126,8 +126,8 @@ fn kind_of(text: &str) -> Kind {
             .bytes()
             .all(|b| b.is_ascii_digit() || matches!(b, b'.' | b'e' | b'E' | b'+' | b'-'));
     match text.parse::<f64>() {
-        Ok(n) if looks_like_float => Kind::Float(n),
-        _ => Kind::Text,
+        Ok(n) if looks_like_float => ScalarKind::Float(n),
+        _ => ScalarKind::Text,
     }
 }
 
@@ -138,39 +138,39 @@ mod tests {
     #[test]
     fn kinds_follow_the_core_schema() {
         for (text, expected) in [
-            ("", Kind::Null),
-            ("~", Kind::Null),
-            ("null", Kind::Null),
-            ("nULL", Kind::Text),
-            ("true", Kind::Bool(true)),
-            ("False", Kind::Bool(false)),
-            ("yes", Kind::Text),
-            ("on", Kind::Text),
-            ("0", Kind::Integer(0)),
-            ("-17", Kind::Integer(-17)),
-            ("+3", Kind::Integer(3)),
-            ("0x1F", Kind::Integer(31)),
-            ("0o17", Kind::Integer(15)),
-            ("0x", Kind::Text),
-            ("0x+1", Kind::Text),
-            ("0123", Kind::Text),
-            ("-007", Kind::Text),
-            ("1_000", Kind::Text),
-            ("1.5", Kind::Float(1.5)),
-            (".5", Kind::Float(0.5)),
-            ("1e3", Kind::Float(1000.0)),
-            ("-1.5E-2", Kind::Float(-0.015)),
-            ("-.inf", Kind::Float(f64::NEG_INFINITY)),
-            ("inf", Kind::Text),
-            ("nan", Kind::Text),
-            (".", Kind::Text),
-            ("e3", Kind::Text),
-            ("1.2.3", Kind::Text),
-            ("30s", Kind::Text),
-            ("8080\n", Kind::Integer(8080)),
-            ("18446744073709551615", Kind::Integer(u64::MAX as i128)),
-            ("-", Kind::Text),
-            ("é", Kind::Text),
+            ("", ScalarKind::Null),
+            ("~", ScalarKind::Null),
+            ("null", ScalarKind::Null),
+            ("nULL", ScalarKind::Text),
+            ("true", ScalarKind::Bool(true)),
+            ("False", ScalarKind::Bool(false)),
+            ("yes", ScalarKind::Text),
+            ("on", ScalarKind::Text),
+            ("0", ScalarKind::Integer(0)),
+            ("-17", ScalarKind::Integer(-17)),
+            ("+3", ScalarKind::Integer(3)),
+            ("0x1F", ScalarKind::Integer(31)),
+            ("0o17", ScalarKind::Integer(15)),
+            ("0x", ScalarKind::Text),
+            ("0x+1", ScalarKind::Text),
+            ("0123", ScalarKind::Text),
+            ("-007", ScalarKind::Text),
+            ("1_000", ScalarKind::Text),
+            ("1.5", ScalarKind::Float(1.5)),
+            (".5", ScalarKind::Float(0.5)),
+            ("1e3", ScalarKind::Float(1000.0)),
+            ("-1.5E-2", ScalarKind::Float(-0.015)),
+            ("-.inf", ScalarKind::Float(f64::NEG_INFINITY)),
+            ("inf", ScalarKind::Text),
+            ("nan", ScalarKind::Text),
+            (".", ScalarKind::Text),
+            ("e3", ScalarKind::Text),
+            ("1.2.3", ScalarKind::Text),
+            ("30s", ScalarKind::Text),
+            ("8080\n", ScalarKind::Integer(8080)),
+            ("18446744073709551615", ScalarKind::Integer(u64::MAX as i128)),
+            ("-", ScalarKind::Text),
+            ("é", ScalarKind::Text),
         ] {
             let mut scalar = Scalar {
                 text: text.to_owned(),
@@ -179,7 +179,7 @@ mod tests {
             };
             assert_eq!(scalar.kind(), expected, "{text:?}");
             scalar.quoted = true;
-            assert_eq!(scalar.kind(), Kind::Text, "quoted {text:?}");
+            assert_eq!(scalar.kind(), ScalarKind::Text, "quoted {text:?}");
         }
     }
 

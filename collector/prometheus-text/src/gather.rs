@@ -11,7 +11,7 @@ use opentelemetry_proto::tonic::resource::v1::Resource;
 
 use super::labels::{Merged, scope_labels, text};
 use super::name::{self, Suffix};
-use super::{Classic, Family, Kind, Labels, Options, Series, Value};
+use super::{Classic, Family, FamilyKind, Labels, Options, Series, Value};
 
 const TARGET_INFO: &str = "target_info";
 
@@ -79,7 +79,7 @@ struct Gatherer<'a> {
 }
 
 /// A point of any type.
-struct Point<'a> {
+struct FamilyPoint<'a> {
     attributes: &'a [KeyValue],
     time: u64,
     start: u64,
@@ -111,7 +111,14 @@ impl Gatherer<'_> {
             time: 0,
             created: 0,
         };
-        self.series((TARGET_INFO, None), Kind::Info, "", "Target metadata", series, false);
+        self.series(
+            (TARGET_INFO, None),
+            FamilyKind::Info,
+            "",
+            "Target metadata",
+            series,
+            false,
+        );
     }
 
     fn resource_labels(&self, resource: Option<&Resource>) -> Merged {
@@ -142,7 +149,7 @@ impl Gatherer<'_> {
         let options = self.options;
         let name = name::metric(&options.namespace, &metric.name, &metric.unit, suffix, options.suffixes);
         // Gauges and summaries cannot be added up.
-        let adds_up = matches!(&metric.data, Some(Data::Sum(_))) || kind == Kind::Histogram;
+        let adds_up = matches!(&metric.data, Some(Data::Sum(_))) || kind == FamilyKind::Histogram;
         for point in points {
             let mut merged = labels.clone();
             for attribute in point.attributes {
@@ -168,7 +175,7 @@ impl Gatherer<'_> {
     fn series(
         &mut self,
         (name, unit_word): (&str, Option<&str>),
-        kind: Kind,
+        kind: FamilyKind,
         unit: &str,
         help: &str,
         series: Series,
@@ -189,7 +196,7 @@ impl Gatherer<'_> {
             series: BTreeMap::new(),
         });
         if draft.family.kind != kind || draft.unit != unit {
-            let found = |kind: Kind, unit: &str| format!("{kind:?} of unit {unit:?}").to_lowercase();
+            let found = |kind: FamilyKind, unit: &str| format!("{kind:?} of unit {unit:?}").to_lowercase();
             self.problems.push(format!(
                 "{name} is a {} and a {}; the second is left out",
                 found(draft.family.kind, &draft.unit),
@@ -220,14 +227,14 @@ impl Gatherer<'_> {
     }
 
     /// Reserves the names of the samples of a family, unless another family has one of them.
-    fn take_names(&mut self, name: &str, kind: Kind) -> bool {
+    fn take_names(&mut self, name: &str, kind: FamilyKind) -> bool {
         let suffixes: &[&str] = match kind {
-            Kind::Histogram => &["", "_bucket", "_count", "_sum", "_created"],
-            Kind::Summary => &["", "_count", "_sum", "_created"],
-            Kind::Counter | Kind::Gauge | Kind::Info => &[""],
+            FamilyKind::Histogram => &["", "_bucket", "_count", "_sum", "_created"],
+            FamilyKind::Summary => &["", "_count", "_sum", "_created"],
+            FamilyKind::Counter | FamilyKind::Gauge | FamilyKind::Info => &[""],
         };
         let mut names: Vec<String> = suffixes.iter().map(|suffix| format!("{name}{suffix}")).collect();
-        if let (Kind::Counter, Some(base)) = (kind, name.strip_suffix("_total")) {
+        if let (FamilyKind::Counter, Some(base)) = (kind, name.strip_suffix("_total")) {
             names.extend([base.to_owned(), format!("{base}_created")]);
         }
         if let Some(other) = names.iter().find_map(|name| self.taken.get(name)) {
@@ -292,11 +299,11 @@ impl Value {
 }
 
 /// Prometheus reserves `le` for buckets and `quantile` for quantiles.
-fn rename_reserved(labels: &mut Labels, kind: Kind) {
+fn rename_reserved(labels: &mut Labels, kind: FamilyKind) {
     let reserved = match kind {
-        Kind::Histogram => "le",
-        Kind::Summary => "quantile",
-        Kind::Counter | Kind::Gauge | Kind::Info => return,
+        FamilyKind::Histogram => "le",
+        FamilyKind::Summary => "quantile",
+        FamilyKind::Counter | FamilyKind::Gauge | FamilyKind::Info => return,
     };
     if let Some(found) = labels.iter_mut().find(|(name, _)| name == reserved) {
         found.0 = format!("exported_{reserved}");
@@ -305,8 +312,8 @@ fn rename_reserved(labels: &mut Labels, kind: Kind) {
 }
 
 /// Type, suffix and points of a metric.
-fn points(metric: &Metric) -> Option<(Kind, Suffix, Vec<Point<'_>>)> {
-    let (kind, suffix, points): (_, _, Vec<Point<'_>>) = match metric.data.as_ref()? {
+fn points(metric: &Metric) -> Option<(FamilyKind, Suffix, Vec<FamilyPoint<'_>>)> {
+    let (kind, suffix, points): (_, _, Vec<FamilyPoint<'_>>) = match metric.data.as_ref()? {
         Data::Gauge(gauge) => {
             let suffix = if metric.unit == "1" {
                 Suffix::Ratio
@@ -314,42 +321,42 @@ fn points(metric: &Metric) -> Option<(Kind, Suffix, Vec<Point<'_>>)> {
                 Suffix::None
             };
             (
-                Kind::Gauge,
+                FamilyKind::Gauge,
                 suffix,
                 gauge.data_points.iter().filter_map(of_number).collect(),
             )
         }
         Data::Sum(sum) if sum.is_monotonic => {
             let points = sum.data_points.iter().filter_map(of_number);
-            (Kind::Counter, Suffix::Total, points.collect())
+            (FamilyKind::Counter, Suffix::Total, points.collect())
         }
         Data::Sum(sum) => {
             let points = sum.data_points.iter().filter_map(of_number);
-            (Kind::Gauge, Suffix::None, points.collect())
+            (FamilyKind::Gauge, Suffix::None, points.collect())
         }
         Data::Histogram(histogram) => {
             let points = histogram.data_points.iter().filter(|point| is_recorded(point.flags));
-            let points = points.map(|point| Point {
+            let points = points.map(|point| FamilyPoint {
                 attributes: &point.attributes,
                 time: point.time_unix_nano,
                 start: point.start_time_unix_nano,
                 value: Value::Histogram(Classic::explicit(point)),
             });
-            (Kind::Histogram, Suffix::None, points.collect())
+            (FamilyKind::Histogram, Suffix::None, points.collect())
         }
         Data::ExponentialHistogram(histogram) => {
             let points = histogram.data_points.iter().filter(|point| is_recorded(point.flags));
-            let points = points.map(|point| Point {
+            let points = points.map(|point| FamilyPoint {
                 attributes: &point.attributes,
                 time: point.time_unix_nano,
                 start: point.start_time_unix_nano,
                 value: Value::Histogram(Classic::exponential(point)),
             });
-            (Kind::Histogram, Suffix::None, points.collect())
+            (FamilyKind::Histogram, Suffix::None, points.collect())
         }
         Data::Summary(summary) => {
             let points = summary.data_points.iter().filter(|point| is_recorded(point.flags));
-            let points = points.map(|point| Point {
+            let points = points.map(|point| FamilyPoint {
                 attributes: &point.attributes,
                 time: point.time_unix_nano,
                 start: point.start_time_unix_nano,
@@ -359,18 +366,18 @@ fn points(metric: &Metric) -> Option<(Kind, Suffix, Vec<Point<'_>>)> {
                     quantiles: point.quantile_values.iter().map(|q| (q.quantile, q.value)).collect(),
                 },
             });
-            (Kind::Summary, Suffix::None, points.collect())
+            (FamilyKind::Summary, Suffix::None, points.collect())
         }
     };
     Some((kind, suffix, points))
 }
 
-fn of_number(point: &NumberDataPoint) -> Option<Point<'_>> {
+fn of_number(point: &NumberDataPoint) -> Option<FamilyPoint<'_>> {
     let value = match point.value.as_ref().filter(|_| is_recorded(point.flags))? {
         Number::AsInt(value) => Value::Integer(*value),
         Number::AsDouble(value) => Value::Float(*value),
     };
-    Some(Point {
+    Some(FamilyPoint {
         attributes: &point.attributes,
         time: point.time_unix_nano,
         start: point.start_time_unix_nano,

@@ -52,7 +52,7 @@ impl Default for Options {
 
 /// The type of a family in Prometheus.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub enum FamilyKind {
     /// Only rises, or resets.
     Counter,
     /// Rises and falls.
@@ -71,7 +71,7 @@ pub struct Family {
     /// The name with all suffixes: a counter ends with `_total`, unless suffixes are off.
     pub name: String,
     /// The type.
-    pub kind: Kind,
+    pub kind: FamilyKind,
     /// The help text.
     pub help: String,
     /// The unit that the name ends with, before `_total`.

@@ -4,7 +4,7 @@
 
 use std::fmt::Write;
 
-use super::{Family, Format, Kind, Series, Value};
+use super::{Family, FamilyKind, Format, Series, Value};
 
 /// Appends families. For OpenMetrics the caller writes the final `# EOF`.
 pub fn write(out: &mut String, families: &[Family], format: Format, timestamps: bool) {
@@ -27,12 +27,12 @@ pub fn write(out: &mut String, families: &[Family], format: Format, timestamps: 
 /// The word for a family's type. OpenMetrics has no counter whose name does not end with `_total`.
 fn type_word(family: &Family, format: Format) -> &'static str {
     match (family.kind, format) {
-        (Kind::Counter, Format::OpenMetrics) if !family.name.ends_with("_total") => "unknown",
-        (Kind::Counter, _) => "counter",
-        (Kind::Gauge, _) | (Kind::Info, Format::Text) => "gauge",
-        (Kind::Histogram, _) => "histogram",
-        (Kind::Summary, _) => "summary",
-        (Kind::Info, Format::OpenMetrics) => "info",
+        (FamilyKind::Counter, Format::OpenMetrics) if !family.name.ends_with("_total") => "unknown",
+        (FamilyKind::Counter, _) => "counter",
+        (FamilyKind::Gauge, _) | (FamilyKind::Info, Format::Text) => "gauge",
+        (FamilyKind::Histogram, _) => "histogram",
+        (FamilyKind::Summary, _) => "summary",
+        (FamilyKind::Info, Format::OpenMetrics) => "info",
     }
 }
 
@@ -76,7 +76,7 @@ struct Writer<'a> {
 }
 
 impl Writer<'_> {
-    fn series(&self, out: &mut String, series: &Series, kind: Kind) {
+    fn series(&self, out: &mut String, series: &Series, kind: FamilyKind) {
         match &series.value {
             Value::Integer(value) => self.sample(out, "", series, None, |out| {
                 let _ = write!(out, "{value}");
@@ -108,7 +108,7 @@ impl Writer<'_> {
                 });
             }
         }
-        let counts = matches!(kind, Kind::Counter | Kind::Histogram | Kind::Summary);
+        let counts = matches!(kind, FamilyKind::Counter | FamilyKind::Histogram | FamilyKind::Summary);
         if self.created && counts && series.created != 0 {
             out.push_str(self.base);
             out.push_str("_created");
@@ -219,7 +219,7 @@ mod tests {
     use super::super::Classic;
     use super::*;
 
-    fn family(name: &str, kind: Kind, value: Value) -> Family {
+    fn family(name: &str, kind: FamilyKind, value: Value) -> Family {
         Family {
             name: name.into(),
             kind,
@@ -242,7 +242,7 @@ mod tests {
 
     #[test]
     fn a_counter_in_both_formats() {
-        let counter = || family("run_seconds_total", Kind::Counter, Value::Float(1.0));
+        let counter = || family("run_seconds_total", FamilyKind::Counter, Value::Float(1.0));
         assert_eq!(
             text(counter(), Format::Text, false),
             "# HELP run_seconds_total What it \\\\ \"means\"\\nto us.\n# TYPE run_seconds_total counter\n\
@@ -255,7 +255,7 @@ mod tests {
              run_seconds_created{a=\"x\\\\y\\\"z\\n\"} 1400000000.000\n"
         );
         let bare = text(
-            family("runs", Kind::Counter, Value::Integer(-3)),
+            family("runs", FamilyKind::Counter, Value::Integer(-3)),
             Format::OpenMetrics,
             false,
         );
@@ -270,7 +270,7 @@ mod tests {
         let histogram = || {
             let mut family = family(
                 "run_seconds",
-                Kind::Histogram,
+                FamilyKind::Histogram,
                 Value::Histogram(Classic {
                     buckets: vec![(0.5, 1), (1.0, 2)],
                     count: 4,
@@ -302,16 +302,22 @@ mod tests {
             sum: f64::NAN,
             quantiles: vec![(0.5, f64::INFINITY), (0.99, f64::NEG_INFINITY)],
         };
-        let written = text(family("s", Kind::Summary, summary), Format::Text, false);
+        let written = text(family("s", FamilyKind::Summary, summary), Format::Text, false);
         assert!(
             written.contains(",quantile=\"0.5\"} +Inf\n") && written.contains(",quantile=\"0.99\"} -Inf\n"),
             "{written}"
         );
         assert!(written.contains("s_sum{a=\"x\\\\y\\\"z\\n\"} NaN\n"), "{written}");
-        let info = |format| text(family("target_info", Kind::Info, Value::Integer(1)), format, false);
+        let info = |format| {
+            text(
+                family("target_info", FamilyKind::Info, Value::Integer(1)),
+                format,
+                false,
+            )
+        };
         assert!(info(Format::Text).contains("# TYPE target_info gauge\ntarget_info{"));
         assert!(info(Format::OpenMetrics).contains("# TYPE target info\ntarget_info{"));
-        let written = text(family("g", Kind::Gauge, Value::Float(1e300)), Format::Text, false);
+        let written = text(family("g", FamilyKind::Gauge, Value::Float(1e300)), Format::Text, false);
         assert!(written.ends_with(" 1e300\n"), "{written}");
     }
 }

@@ -11,14 +11,14 @@ use super::request::Request;
 /// The capacity of one queue, and how much of it is used.
 #[derive(Debug)]
 pub(super) struct QueueCapacity {
-    state: Mutex<State>,
+    state: Mutex<CapacityState>,
     freed: Notify,
     sizer: Sizer,
     limit: u64,
 }
 
 #[derive(Debug, Default)]
-struct State {
+struct CapacityState {
     used: Size,
     /// When each request was queued, with a number that makes it unique.
     queued: BTreeSet<(u64, u64)>,
@@ -103,7 +103,7 @@ impl QueueCapacity {
         self.add(&mut self.locked(), size, queued)
     }
 
-    fn add(self: &Arc<Self>, state: &mut State, size: Size, queued: u64) -> Reservation {
+    fn add(self: &Arc<Self>, state: &mut CapacityState, size: Size, queued: u64) -> Reservation {
         state.used.add(size);
         let queued = (queued, state.next);
         state.next += 1;
@@ -143,7 +143,7 @@ impl QueueCapacity {
         self.locked().queued.first().map(|(queued, _)| *queued)
     }
 
-    fn locked(&self) -> MutexGuard<'_, State> {
+    fn locked(&self) -> MutexGuard<'_, CapacityState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -8,10 +8,10 @@ use ipnet::IpNet;
 
 /// The entries of `NO_PROXY`.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct NoProxy(Vec<Entry>);
+pub(crate) struct NoProxy(Vec<NoProxyEntry>);
 
 #[derive(Clone, Debug)]
-enum Entry {
+enum NoProxyEntry {
     Everything,
     Network(IpNet),
     Address(IpAddr, Option<u16>),
@@ -28,7 +28,7 @@ impl NoProxy {
     /// Reads a list. An invalid entry matches nothing.
     pub(crate) fn parse(list: &str) -> NoProxy {
         let entries = list.split(|char: char| char == ',' || char.is_whitespace());
-        NoProxy(entries.filter_map(Entry::parse).collect())
+        NoProxy(entries.filter_map(NoProxyEntry::parse).collect())
     }
 
     /// True if the target is reached directly. `host` is a name or an address, without brackets.
@@ -36,10 +36,10 @@ impl NoProxy {
         let address = host.parse::<IpAddr>().map(|address| address.to_canonical());
         let host = host.trim_end_matches('.').to_ascii_lowercase();
         self.0.iter().any(|entry| match entry {
-            Entry::Everything => true,
-            Entry::Network(network) => address.as_ref().is_ok_and(|address| network.contains(address)),
-            Entry::Address(own, of) => address.as_ref() == Ok(own) && of.is_none_or(|of| of == port),
-            Entry::Name { name, below, port: of } => {
+            NoProxyEntry::Everything => true,
+            NoProxyEntry::Network(network) => address.as_ref().is_ok_and(|address| network.contains(address)),
+            NoProxyEntry::Address(own, of) => address.as_ref() == Ok(own) && of.is_none_or(|of| of == port),
+            NoProxyEntry::Name { name, below, port: of } => {
                 if address.is_ok() {
                     return false;
                 }
@@ -51,17 +51,17 @@ impl NoProxy {
     }
 }
 
-impl Entry {
-    fn parse(text: &str) -> Option<Entry> {
+impl NoProxyEntry {
+    fn parse(text: &str) -> Option<NoProxyEntry> {
         if text == "*" {
-            return Some(Entry::Everything);
+            return Some(NoProxyEntry::Everything);
         }
         if let Ok(network) = text.parse::<IpNet>() {
-            return Some(Entry::Network(network));
+            return Some(NoProxyEntry::Network(network));
         }
         let (host, port) = split(text)?;
         if let Ok(address) = host.parse::<IpAddr>() {
-            return Some(Entry::Address(address.to_canonical(), port));
+            return Some(NoProxyEntry::Address(address.to_canonical(), port));
         }
         let host = host
             .strip_prefix('*')
@@ -69,7 +69,7 @@ impl Entry {
             .unwrap_or(host);
         let below = host.starts_with('.');
         let name = host.trim_start_matches('.').trim_end_matches('.').to_ascii_lowercase();
-        (!name.is_empty()).then_some(Entry::Name { name, below, port })
+        (!name.is_empty()).then_some(NoProxyEntry::Name { name, below, port })
     }
 }
 

@@ -7,7 +7,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use crate::error::ProxyFailure;
-use crate::url::Credentials;
+use crate::url::ProxyCredentials;
 
 const VERSION: u8 = 5;
 const NO_AUTHENTICATION: u8 = 0;
@@ -20,7 +20,7 @@ const IPV6: u8 = 4;
 /// Requests a connection to the target; reads nothing after the proxy's last answer.
 pub(crate) async fn open(
     stream: &mut TcpStream,
-    credentials: Option<&Credentials>,
+    credentials: Option<&ProxyCredentials>,
     host: &str,
     port: u16,
 ) -> Result<(), ProxyFailure> {
@@ -30,7 +30,7 @@ pub(crate) async fn open(
     let answer: [u8; 2] = ask(stream, &hello).await?;
     match (answer, credentials) {
         ([VERSION, NO_AUTHENTICATION], _) => {}
-        ([VERSION, USER_AND_PASSWORD], Some(Credentials { user, password })) => {
+        ([VERSION, USER_AND_PASSWORD], Some(ProxyCredentials { user, password })) => {
             let (users, passwords) = (byte(user.len())?, byte(password.len())?);
             let login = [&[1, users][..], user, &[passwords], password].concat();
             let [_, status]: [u8; 2] = ask(stream, &login).await?;

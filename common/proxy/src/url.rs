@@ -13,7 +13,7 @@ pub struct Proxy {
     protocol: Protocol,
     host: String,
     port: u16,
-    credentials: Option<Credentials>,
+    credentials: Option<ProxyCredentials>,
     origin: &'static str,
 }
 
@@ -26,7 +26,7 @@ pub(crate) enum Protocol {
 }
 
 #[derive(Clone, PartialEq, Eq)]
-pub(crate) struct Credentials {
+pub(crate) struct ProxyCredentials {
     pub(crate) user: Vec<u8>,
     pub(crate) password: Vec<u8>,
 }
@@ -87,11 +87,11 @@ impl Proxy {
             return Err(invalid("the host is missing or incomplete"));
         }
         let decode = |text: &str| percent_decode_str(text).collect::<Vec<u8>>();
-        let credentials = (!url.username().is_empty() || url.password().is_some()).then(|| Credentials {
+        let credentials = (!url.username().is_empty() || url.password().is_some()).then(|| ProxyCredentials {
             user: decode(url.username()),
             password: decode(url.password().unwrap_or_default()),
         });
-        if let (Protocol::Socks, Some(Credentials { user, password })) = (protocol, &credentials)
+        if let (Protocol::Socks, Some(ProxyCredentials { user, password })) = (protocol, &credentials)
             && (user.len() > SOCKS_LIMIT || password.len() > SOCKS_LIMIT)
         {
             return Err(invalid("a user name or password for SOCKS has at most 255 bytes"));
@@ -145,7 +145,7 @@ impl Proxy {
         self.port
     }
 
-    pub(crate) fn credentials(&self) -> Option<&Credentials> {
+    pub(crate) fn credentials(&self) -> Option<&ProxyCredentials> {
         self.credentials.as_ref()
     }
 
@@ -169,7 +169,7 @@ pub(crate) fn authority(host: &str, port: u16) -> String {
     }
 }
 
-impl Credentials {
+impl ProxyCredentials {
     /// The value of `Proxy-Authorization`.
     pub(crate) fn basic(&self) -> String {
         let pair = [&self.user[..], b":", &self.password].concat();

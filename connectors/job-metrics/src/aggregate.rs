@@ -26,11 +26,11 @@ const NOT_JUDGED: (&str, &str) = ("Unknown", "unknown");
 pub struct Aggregate {
     max_buckets: usize,
     /// By the encoded resource.
-    owners: BTreeMap<Vec<u8>, Owner>,
+    owners: BTreeMap<Vec<u8>, MetricOwner>,
 }
 
 #[derive(Debug)]
-struct Owner {
+struct MetricOwner {
     resource: Resource,
     schema_url: String,
     /// By reason, cause and category.
@@ -67,14 +67,17 @@ impl Aggregate {
             return;
         }
         let resource = owner(resource);
-        let owner = self.owners.entry(resource.encode_to_vec()).or_insert_with(|| Owner {
-            resource,
-            schema_url: schema_url.into(),
-            failures: BTreeMap::new(),
-            completions: 0,
-            attempt_failures: BTreeMap::new(),
-            durations: BTreeMap::new(),
-        });
+        let owner = self
+            .owners
+            .entry(resource.encode_to_vec())
+            .or_insert_with(|| MetricOwner {
+                resource,
+                schema_url: schema_url.into(),
+                failures: BTreeMap::new(),
+                completions: 0,
+                attempt_failures: BTreeMap::new(),
+                durations: BTreeMap::new(),
+            });
         let reason = match event.outcome {
             Outcome::Failed => Some(event.reason.clone().unwrap_or_default()),
             _ => None,
@@ -124,7 +127,7 @@ fn owner(resource: Option<&Resource>) -> Resource {
     resource
 }
 
-impl Owner {
+impl MetricOwner {
     fn into_metrics(self, window: Window) -> ResourceMetrics {
         let mut metrics = Vec::with_capacity(4);
         let point = |attributes, count: u64| NumberDataPoint {

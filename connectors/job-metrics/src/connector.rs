@@ -25,7 +25,7 @@ const MAX_BUCKETS: usize = 1024;
 /// Settings of the connector.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-struct Settings {
+struct JobMetricsSettings {
     /// The length of a window.
     interval: Seconds,
     /// The most buckets of a histogram.
@@ -34,9 +34,9 @@ struct Settings {
     storage: String,
 }
 
-impl Default for Settings {
+impl Default for JobMetricsSettings {
     fn default() -> Self {
-        Settings {
+        JobMetricsSettings {
             interval: Seconds::from_secs(10),
             histogram_max_size: DEFAULT_MAX_SIZE,
             storage: String::new(),
@@ -57,7 +57,7 @@ pub fn factory() -> Factory<dyn Connector> {
 }
 
 fn create(create: &Create<'_>) -> Result<Box<dyn Connector>, Diagnostics> {
-    let settings: Settings = create.settings.read()?;
+    let settings: JobMetricsSettings = create.settings.read()?;
     let mut errors = Vec::new();
     if settings.interval.get() < MIN_INTERVAL {
         errors.push(create.settings.error(

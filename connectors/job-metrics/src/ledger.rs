@@ -60,7 +60,7 @@ pub struct Ledger {
 /// A stored record that cannot be read.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot read the stored window {key:?}: {why}; skipped, delete it from the store")]
-pub struct Unreadable {
+pub struct UnreadableWindow {
     key: String,
     why: String,
 }
@@ -70,8 +70,8 @@ impl Ledger {
     ///
     /// # Errors
     /// If the record cannot be read.
-    pub fn restore(&mut self, key: &str, value: &Bytes) -> Result<(), Unreadable> {
-        let unreadable = |why: &str| Unreadable {
+    pub fn restore(&mut self, key: &str, value: &Bytes) -> Result<(), UnreadableWindow> {
+        let unreadable = |why: &str| UnreadableWindow {
             key: key.to_owned(),
             why: why.to_owned(),
         };
@@ -159,11 +159,11 @@ impl Ledger {
     ///
     /// # Errors
     /// If their points cannot be read.
-    pub fn undelivered(&self) -> Result<Vec<(u64, Vec<ResourceMetrics>)>, Unreadable> {
+    pub fn undelivered(&self) -> Result<Vec<(u64, Vec<ResourceMetrics>)>, UnreadableWindow> {
         let mut undelivered = Vec::new();
         for (number, window) in &self.windows {
             let Some(points) = &window.points else { continue };
-            let request = decompress(points).map_err(|why| Unreadable { key: key(*number), why })?;
+            let request = decompress(points).map_err(|why| UnreadableWindow { key: key(*number), why })?;
             undelivered.push((*number, request.resource_metrics));
         }
         Ok(undelivered)

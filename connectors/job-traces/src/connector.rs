@@ -14,7 +14,7 @@ use crate::trace;
 /// Settings of the connector.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-struct Settings {
+struct JobTracesSettings {
     /// The Jobs that get a trace, by how they ended.
     outcomes: Vec<Traced>,
 }
@@ -39,9 +39,9 @@ impl From<Traced> for Outcome {
     }
 }
 
-impl Default for Settings {
+impl Default for JobTracesSettings {
     fn default() -> Self {
-        Settings {
+        JobTracesSettings {
             outcomes: vec![Traced::Succeeded, Traced::Failed, Traced::Deleted, Traced::Replaced],
         }
     }
@@ -60,7 +60,7 @@ pub fn factory() -> Factory<dyn Connector> {
 }
 
 fn create(create: &Create<'_>) -> Result<Box<dyn Connector>, Diagnostics> {
-    let settings: Settings = create.settings.read()?;
+    let settings: JobTracesSettings = create.settings.read()?;
     if settings.outcomes.is_empty() {
         let error = create.settings.error("outcomes", "is empty: no Job would have a trace");
         let help = "expected some of Succeeded, Failed, Deleted and Replaced, or nothing for all of them";

@@ -12,7 +12,7 @@ use futures_util::future::BoxFuture;
 use tokio_util::sync::CancellationToken;
 
 use crate::server::{self, PATH, SERVICE, Served};
-use crate::settings::Settings;
+use crate::settings::PrometheusSettings;
 use crate::store::Store;
 use crate::verbatim::Verbatim;
 use prometheus_text::{Format, Options, gather, write};
@@ -24,7 +24,7 @@ pub type Clock = Arc<dyn Fn() -> Instant + Send + Sync>;
 pub struct Prometheus {
     /// The path of the settings, for errors: `exporters::prometheus`.
     section: String,
-    settings: Settings,
+    settings: PrometheusSettings,
     clock: Clock,
     server: Option<Server>,
 }
@@ -46,7 +46,7 @@ impl Prometheus {
     pub fn new(create: &Create<'_>) -> Result<Self, Diagnostics> {
         Ok(Prometheus {
             section: format!("exporters::{}", create.id),
-            settings: Settings::read(create.settings)?,
+            settings: PrometheusSettings::read(create.settings)?,
             clock: Arc::new(Instant::now),
             server: None,
         })

@@ -18,7 +18,7 @@ use prometheus_text::{Options, Suffixes};
 /// The settings of `prometheus`.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub struct Settings {
+pub struct PrometheusSettings {
     /// Listen address. Without a host (`:8889`) every address of the machine.
     pub endpoint: String,
     /// Further accepted host names; `*` for any.
@@ -67,9 +67,9 @@ impl Default for Conversion {
     }
 }
 
-impl Default for Settings {
+impl Default for PrometheusSettings {
     fn default() -> Self {
-        Settings {
+        PrometheusSettings {
             endpoint: "localhost:8889".into(),
             allowed_hosts: Vec::new(),
             namespace: String::new(),
@@ -85,13 +85,13 @@ impl Default for Settings {
     }
 }
 
-impl Settings {
+impl PrometheusSettings {
     /// Reads and checks the settings.
     ///
     /// # Errors
     /// All invalid settings.
     pub fn read(settings: &collector_config::Settings) -> Result<Self, Diagnostics> {
-        let read: Settings = settings.read()?;
+        let read: PrometheusSettings = settings.read()?;
         let mut errors = Diagnostics::default();
         if Endpoint::parse(&read.endpoint).is_none() {
             let found = format!("found {:?}, expected host:port", read.endpoint);

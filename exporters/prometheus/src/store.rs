@@ -24,11 +24,11 @@ pub struct Store {
     expiration: Option<Duration>,
     start_at_zero: Duration,
     next_sweep: Option<Instant>,
-    targets: BTreeMap<Vec<u8>, Target>,
+    targets: BTreeMap<Vec<u8>, TargetInfo>,
 }
 
 #[derive(Debug)]
-struct Target {
+struct TargetInfo {
     resource: Option<Resource>,
     scopes: BTreeMap<Vec<u8>, Scope>,
 }
@@ -98,7 +98,7 @@ impl Store {
                 .resource
                 .as_ref()
                 .map_or_else(Vec::new, |resource| key_of(&resource.attributes));
-            let target = self.targets.entry(key).or_insert_with(|| Target {
+            let target = self.targets.entry(key).or_insert_with(|| TargetInfo {
                 resource: resource_metrics.resource,
                 scopes: BTreeMap::new(),
             });
@@ -166,7 +166,7 @@ impl Store {
     }
 }
 
-impl Target {
+impl TargetInfo {
     fn scope(&mut self, scope: Option<InstrumentationScope>, schema_url: String) -> &mut Scope {
         let mut key = scope.as_ref().map_or_else(Vec::new, |scope| {
             let mut key = InstrumentationScope {

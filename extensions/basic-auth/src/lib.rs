@@ -13,7 +13,7 @@ use collector_runtime::authentication::{CredentialSource, Credentials, SourceExt
 use collector_runtime::component::{Create, Extension, Factory, Kind};
 use futures_util::future::BoxFuture;
 
-use settings::Settings;
+use settings::BasicAuthSettings;
 
 /// The factory of extension `basicauth`.
 pub fn factory() -> Factory<dyn Extension> {
@@ -32,13 +32,13 @@ type BasicAuth = SourceExtension<Account>;
 struct Account {
     /// The path of the settings, for errors.
     section: String,
-    settings: Settings,
+    settings: BasicAuthSettings,
 }
 
 fn extension(create: &Create<'_>) -> Result<BasicAuth, Diagnostics> {
     Ok(SourceExtension::new(Account {
         section: Kind::Extension.path(create.id),
-        settings: Settings::read(create.settings)?,
+        settings: BasicAuthSettings::read(create.settings)?,
     }))
 }
 

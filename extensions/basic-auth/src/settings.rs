@@ -5,14 +5,14 @@ use collector_runtime::authentication::SecretSource;
 use serde::Deserialize;
 
 /// The valid settings.
-pub(crate) struct Settings {
+pub(crate) struct BasicAuthSettings {
     pub(crate) username: SecretSource,
     pub(crate) password: SecretSource,
 }
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-struct Written {
+struct BasicAuthKeys {
     client_auth: ClientAuth,
 }
 
@@ -25,10 +25,10 @@ struct ClientAuth {
     password_file: String,
 }
 
-impl Settings {
+impl BasicAuthSettings {
     /// Reads and checks the settings, without I/O.
     pub(crate) fn read(settings: &collector_config::Settings) -> Result<Self, Diagnostics> {
-        let written: Written = settings.read()?;
+        let written: BasicAuthKeys = settings.read()?;
         let account = written.client_auth;
         let mut errors = Vec::new();
         let username = SecretSource::read(
@@ -48,7 +48,7 @@ impl Settings {
             errors.push(settings.error("client_auth::username", message));
         }
         match (username, password) {
-            (Some(username), Some(password)) if errors.is_empty() => Ok(Settings { username, password }),
+            (Some(username), Some(password)) if errors.is_empty() => Ok(BasicAuthSettings { username, password }),
             _ => Err(Diagnostics(errors)),
         }
     }

@@ -11,7 +11,7 @@ use collector_runtime::authentication::{CredentialSource, Credentials, SourceExt
 use collector_runtime::component::{Create, Extension, Factory, Kind};
 use futures_util::future::BoxFuture;
 
-use settings::Settings;
+use settings::BearerTokenSettings;
 
 /// The factory of extension `bearertokenauth`.
 pub fn factory() -> Factory<dyn Extension> {
@@ -30,20 +30,20 @@ type BearerToken = SourceExtension<Token>;
 struct Token {
     /// The path of the settings, for errors.
     section: String,
-    settings: Settings,
+    settings: BearerTokenSettings,
 }
 
 fn extension(create: &Create<'_>) -> Result<BearerToken, Diagnostics> {
     Ok(SourceExtension::new(Token {
         section: Kind::Extension.path(create.id),
-        settings: Settings::read(create.settings)?,
+        settings: BearerTokenSettings::read(create.settings)?,
     }))
 }
 
 impl CredentialSource for Token {
     fn read(&self) -> BoxFuture<'_, Result<Arc<Credentials>, String>> {
         Box::pin(async {
-            let Settings { header, scheme, token } = &self.settings;
+            let BearerTokenSettings { header, scheme, token } = &self.settings;
             let token = token.get().await;
             let token = token.map_err(|why| format!("{}::filename: {why}", self.section))?;
             let value = match scheme.as_str() {

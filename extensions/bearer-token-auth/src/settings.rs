@@ -5,7 +5,7 @@ use collector_runtime::authentication::SecretSource;
 use serde::Deserialize;
 
 /// The valid settings.
-pub(crate) struct Settings {
+pub(crate) struct BearerTokenSettings {
     pub(crate) header: String,
     pub(crate) scheme: String,
     pub(crate) token: SecretSource,
@@ -13,16 +13,16 @@ pub(crate) struct Settings {
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-struct Written {
+struct BearerTokenKeys {
     header: String,
     scheme: String,
     token: Secret,
     filename: String,
 }
 
-impl Default for Written {
+impl Default for BearerTokenKeys {
     fn default() -> Self {
-        Written {
+        BearerTokenKeys {
             header: "Authorization".into(),
             scheme: "Bearer".into(),
             token: Secret::default(),
@@ -31,10 +31,10 @@ impl Default for Written {
     }
 }
 
-impl Settings {
+impl BearerTokenSettings {
     /// Reads and checks the settings, without I/O.
     pub(crate) fn read(settings: &collector_config::Settings) -> Result<Self, Diagnostics> {
-        let written: Written = settings.read()?;
+        let written: BearerTokenKeys = settings.read()?;
         let mut errors = Vec::new();
         let is_token = |text: &str| text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_".contains(&b));
         if written.header.is_empty() || !is_token(&written.header) {
@@ -63,7 +63,7 @@ impl Settings {
             errors.push(settings.error("token", message));
         }
         match token {
-            Some(token) if errors.is_empty() => Ok(Settings {
+            Some(token) if errors.is_empty() => Ok(BearerTokenSettings {
                 header: written.header,
                 scheme: written.scheme,
                 token,

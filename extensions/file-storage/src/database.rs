@@ -63,7 +63,7 @@ pub struct Transaction {
 
 /// Why a call to the database failed.
 #[derive(Debug)]
-pub enum Failure {
+pub enum DatabaseFailure {
     /// The disk is full.
     Full(String),
     /// The disk does not do what it should.
@@ -78,15 +78,15 @@ impl Database {
     ///
     /// # Errors
     /// Why it cannot be used.
-    pub fn start(place: &Place) -> Result<Database, Failure> {
+    pub fn start(place: &Place) -> Result<Database, DatabaseFailure> {
         let file = place.file();
         let broken = match Database::open(place) {
-            Err(Failure::Broken(broken)) if place.recreate => broken,
+            Err(DatabaseFailure::Broken(broken)) if place.recreate => broken,
             opened => return opened,
         };
         let aside = unused(&file);
         std::fs::rename(&file, &aside).map_err(disk)?;
-        let problem = Failure::Broken(broken).store_error(place);
+        let problem = DatabaseFailure::Broken(broken).store_error(place);
         tracing::warn!(aside = %aside.display(), "{problem}; moved it aside and created an empty one");
         Database::open(place)
     }
@@ -95,7 +95,7 @@ impl Database {
     ///
     /// # Errors
     /// Why it cannot be used.
-    pub fn open(place: &Place) -> Result<Database, Failure> {
+    pub fn open(place: &Place) -> Result<Database, DatabaseFailure> {
         if !place.file().try_exists().map_err(disk)? {
             make(place)?;
         }
@@ -106,10 +106,10 @@ impl Database {
     ///
     /// # Errors
     /// Why it cannot be used.
-    pub fn reopen(place: &Place) -> Result<Database, Failure> {
+    pub fn reopen(place: &Place) -> Result<Database, DatabaseFailure> {
         let file = place.file();
         if !file.try_exists().map_err(disk)? {
-            return Err(Failure::Disk(GONE.into()));
+            return Err(DatabaseFailure::Disk(GONE.into()));
         }
         let disk = Disk {
             file: OpenOptions::new().read(true).write(true).open(&file).map_err(disk)?,
@@ -117,12 +117,12 @@ impl Database {
             path: Some(file),
         };
         if disk.file.metadata().map_err(self::disk)?.len() == 0 {
-            return Err(Failure::Broken("it is empty".into()));
+            return Err(DatabaseFailure::Broken("it is empty".into()));
         }
         let database = Database::on(disk)?;
         match database.version()? {
             VERSION => Ok(database),
-            other => Err(Failure::Broken(format!(
+            other => Err(DatabaseFailure::Broken(format!(
                 "its format is {other}, expected {VERSION}: another version of the collector wrote it"
             ))),
         }
@@ -132,7 +132,7 @@ impl Database {
     ///
     /// # Errors
     /// Why it cannot be used.
-    pub fn on(disk: impl StorageBackend) -> Result<Database, Failure> {
+    pub fn on(disk: impl StorageBackend) -> Result<Database, DatabaseFailure> {
         guarded(|| {
             let mut builder = Builder::new();
             builder.set_cache_size(CACHE).set_check_integrity_on_open(true);
@@ -145,7 +145,7 @@ impl Database {
     ///
     /// # Errors
     /// Why it was not done. The database must not be used any more then: open it again.
-    pub fn apply<'a>(&self, transactions: impl Iterator<Item = &'a Transaction>) -> Result<(), Failure> {
+    pub fn apply<'a>(&self, transactions: impl Iterator<Item = &'a Transaction>) -> Result<(), DatabaseFailure> {
         guarded(|| {
             let writing = self.redb.begin_write()?;
             for Transaction { path, changes } in transactions {
@@ -166,7 +166,7 @@ impl Database {
     ///
     /// # Errors
     /// Why it cannot be read.
-    pub fn frees(&self, transaction: &Transaction) -> Result<bool, Failure> {
+    pub fn frees(&self, transaction: &Transaction) -> Result<bool, DatabaseFailure> {
         guarded(|| {
             let Some(table) = self.table(&transaction.path)? else {
                 return Ok(false);
@@ -195,7 +195,7 @@ impl Database {
     ///
     /// # Errors
     /// Why it was not done. The database must not be used any more then: open it again.
-    pub fn compact(&mut self) -> Result<(), Failure> {
+    pub fn compact(&mut self) -> Result<(), DatabaseFailure> {
         guarded(|| {
             self.redb.compact()?;
             Ok(())
@@ -206,7 +206,7 @@ impl Database {
     ///
     /// # Errors
     /// Why it cannot be read.
-    pub fn get(&self, path: &str, key: &str) -> Result<Option<Bytes>, Failure> {
+    pub fn get(&self, path: &str, key: &str) -> Result<Option<Bytes>, DatabaseFailure> {
         guarded(|| {
             let Some(table) = self.table(path)? else {
                 return Ok(None);
@@ -219,7 +219,7 @@ impl Database {
     ///
     /// # Errors
     /// Why they cannot be read.
-    pub fn keys(&self, path: &str, prefix: &str) -> Result<Vec<String>, Failure> {
+    pub fn keys(&self, path: &str, prefix: &str) -> Result<Vec<String>, DatabaseFailure> {
         guarded(|| {
             let mut keys = Vec::new();
             let Some(table) = self.table(path)? else {
@@ -244,7 +244,7 @@ impl Database {
         }
     }
 
-    fn version(&self) -> Result<u64, Failure> {
+    fn version(&self) -> Result<u64, DatabaseFailure> {
         guarded(|| match self.redb.begin_read()?.open_table(FORMAT) {
             Ok(table) => Ok(table.get("version")?.map_or(0, |version| version.value())),
             Err(TableError::TableDoesNotExist(_)) => Ok(0),
@@ -252,7 +252,7 @@ impl Database {
         })
     }
 
-    fn set_version(&self) -> Result<(), Failure> {
+    fn set_version(&self) -> Result<(), DatabaseFailure> {
         guarded(|| {
             let writing = self.redb.begin_write()?;
             writing.open_table(FORMAT)?.insert("version", VERSION)?;
@@ -263,7 +263,7 @@ impl Database {
 }
 
 /// Makes an empty file. It gets its name when it is whole, so that a crash leaves none or a good one.
-fn make(place: &Place) -> Result<(), Failure> {
+fn make(place: &Place) -> Result<(), DatabaseFailure> {
     let new = place.directory.join(NEW_FILE);
     let file = OpenOptions::new()
         .read(true)
@@ -293,20 +293,20 @@ fn unused(file: &Path) -> PathBuf {
     (1..).map(named).find(|path| !path.exists()).unwrap_or_else(|| named(0))
 }
 
-impl Failure {
+impl DatabaseFailure {
     /// The error for the component that uses the store, with a remedy.
     pub fn store_error(&self, place: &Place) -> StoreError {
         match self {
-            Failure::Full(why) => StoreError::Unavailable(format!(
+            DatabaseFailure::Full(why) => StoreError::Unavailable(format!(
                 "the disk of the file {} is full: {why}; until there is space, only deletions are stored: make the \
                  volume larger, or let the queue drain",
                 place.file().display()
             )),
-            Failure::Disk(why) => StoreError::Unavailable(format!(
+            DatabaseFailure::Disk(why) => StoreError::Unavailable(format!(
                 "cannot read or write the file {}: {why}; check the disk and the directory it is in",
                 place.file().display()
             )),
-            Failure::Broken(why) => StoreError::Permanent(format!(
+            DatabaseFailure::Broken(why) => StoreError::Permanent(format!(
                 "the file {} cannot be used: {why}; restore it, or let an empty one take its place: move it away, or set \
                  {}::recreate: true (what waited in it to be sent is lost then)",
                 place.file().display(),
@@ -317,29 +317,29 @@ impl Failure {
 }
 
 /// Sorts an error of the disk.
-fn disk(error: io::Error) -> Failure {
+fn disk(error: io::Error) -> DatabaseFailure {
     use io::ErrorKind::{FileTooLarge, InvalidData, QuotaExceeded, StorageFull, UnexpectedEof};
     match error.kind() {
-        InvalidData | UnexpectedEof => Failure::Broken(error.to_string()),
-        StorageFull | QuotaExceeded | FileTooLarge => Failure::Full(error.to_string()),
-        _ => Failure::Disk(error.to_string()),
+        InvalidData | UnexpectedEof => DatabaseFailure::Broken(error.to_string()),
+        StorageFull | QuotaExceeded | FileTooLarge => DatabaseFailure::Full(error.to_string()),
+        _ => DatabaseFailure::Disk(error.to_string()),
     }
 }
 
 /// Calls redb, which panics on some files that it did not write.
-fn guarded<T>(work: impl FnOnce() -> Result<T, redb::Error>) -> Result<T, Failure> {
+fn guarded<T>(work: impl FnOnce() -> Result<T, redb::Error>) -> Result<T, DatabaseFailure> {
     match catch_unwind(AssertUnwindSafe(work)) {
-        Ok(done) => done.map_err(Failure::from),
-        Err(_) => Err(Failure::Broken("what is in it contradicts itself".into())),
+        Ok(done) => done.map_err(DatabaseFailure::from),
+        Err(_) => Err(DatabaseFailure::Broken("what is in it contradicts itself".into())),
     }
 }
 
-impl From<redb::Error> for Failure {
+impl From<redb::Error> for DatabaseFailure {
     fn from(error: redb::Error) -> Self {
         match error {
             redb::Error::Io(error) => disk(error),
-            redb::Error::PreviousIo | redb::Error::DatabaseClosed => Failure::Disk(error.to_string()),
-            error => Failure::Broken(error.to_string()),
+            redb::Error::PreviousIo | redb::Error::DatabaseClosed => DatabaseFailure::Disk(error.to_string()),
+            error => DatabaseFailure::Broken(error.to_string()),
         }
     }
 }

@@ -31,7 +31,7 @@ use futures_util::future::BoxFuture;
 use tokio::sync::mpsc;
 
 use crate::database::Place;
-use crate::settings::Settings;
+use crate::settings::FileStorageSettings;
 use crate::store::FileStore;
 use crate::writer::{Command, Writer};
 
@@ -48,15 +48,15 @@ pub fn factory() -> Factory<dyn Extension> {
 }
 
 struct FileStorage {
-    settings: Settings,
+    settings: FileStorageSettings,
     /// Where its settings stand, for error texts: `extensions::file_storage`.
     section: String,
-    access: Arc<Access>,
+    access: Arc<StoreAccess>,
     writer: Option<Writer>,
 }
 
 /// The offer to other components.
-struct Access {
+struct StoreAccess {
     section: String,
     /// Set when it starts.
     commands: OnceLock<mpsc::Sender<Command>>,
@@ -66,8 +66,8 @@ impl FileStorage {
     fn new(create: &Create<'_>) -> Result<Self, Diagnostics> {
         let section = Kind::Extension.path(create.id);
         Ok(FileStorage {
-            settings: Settings::read(create.settings)?,
-            access: Arc::new(Access {
+            settings: FileStorageSettings::read(create.settings)?,
+            access: Arc::new(StoreAccess {
                 section: section.clone(),
                 commands: OnceLock::new(),
             }),
@@ -132,7 +132,7 @@ impl Extension for FileStorage {
     }
 }
 
-impl Storage for Access {
+impl Storage for StoreAccess {
     fn open(&self, kind: Kind, id: &ComponentId) -> BoxFuture<'_, Result<Arc<dyn Store>, StoreError>> {
         let opened = match self.commands.get() {
             Some(commands) => Ok(Arc::new(FileStore::new(kind.path(id), commands.clone())) as Arc<dyn Store>),

@@ -7,14 +7,14 @@ use std::time::{Duration, Instant};
 use collector_runtime::storage::StoreError;
 use tokio::sync::{mpsc, watch};
 
-use crate::database::{Database, Failure, Place, Transaction};
+use crate::database::{Database, DatabaseFailure, Place, Transaction};
 use crate::directory::Lock;
 use crate::reserve::Reserve;
 use crate::space::Space;
 use crate::writer::{Command, GROUP, Reply};
 
 /// A way to open the file.
-pub(crate) type Open = Box<dyn Fn(&Place) -> Result<Database, Failure> + Send>;
+pub(crate) type Open = Box<dyn Fn(&Place) -> Result<Database, DatabaseFailure> + Send>;
 
 /// How the file is opened.
 pub(crate) struct Opener {
@@ -28,7 +28,7 @@ pub(crate) struct Opener {
     pub(crate) parts: u32,
 }
 
-enum State {
+enum FileState {
     Open(Database),
     Failed {
         error: StoreError,
@@ -39,7 +39,7 @@ enum State {
 
 /// The state of the thread.
 pub(crate) struct OpenFile {
-    state: State,
+    state: FileState,
     lock: Lock,
     place: Place,
     opener: Opener,
@@ -72,7 +72,7 @@ impl OpenFile {
         let mut space = Space::new(reserve, opener.pause, opener.parts);
         let database = match (opener.first)(&place) {
             // Opening a file that was not closed in order writes to it.
-            Err(Failure::Full(_)) if space.give_up() => (opener.first)(&place),
+            Err(DatabaseFailure::Full(_)) if space.give_up() => (opener.first)(&place),
             opened => opened,
         };
         let database = database.map_err(|failure| failure.store_error(&place))?;
@@ -82,7 +82,7 @@ impl OpenFile {
             report.send_replace(Some(error));
         }
         Ok(OpenFile {
-            state: State::Open(database),
+            state: FileState::Open(database),
             lock,
             place,
             opener,
@@ -174,7 +174,7 @@ impl OpenFile {
         if self.reopen().is_err() {
             return false;
         }
-        let State::Open(database) = &mut self.state else {
+        let FileState::Open(database) = &mut self.state else {
             return false;
         };
         match self.space.restore(database) {
@@ -200,41 +200,41 @@ impl OpenFile {
         }
     }
 
-    fn read<T>(&mut self, work: impl FnOnce(&Database) -> Result<T, Failure>) -> Result<T, StoreError> {
+    fn read<T>(&mut self, work: impl FnOnce(&Database) -> Result<T, DatabaseFailure>) -> Result<T, StoreError> {
         let read = self.with(work)?;
         self.report_working();
         Ok(read)
     }
 
     /// Does something with the file, which is opened again after a failure: redb takes back what was half written.
-    fn with<T>(&mut self, work: impl FnOnce(&Database) -> Result<T, Failure>) -> Result<T, StoreError> {
+    fn with<T>(&mut self, work: impl FnOnce(&Database) -> Result<T, DatabaseFailure>) -> Result<T, StoreError> {
         self.reopen()?;
-        let State::Open(database) = &self.state else {
+        let FileState::Open(database) = &self.state else {
             return Err(StoreError::Unavailable("the file is closed".into()));
         };
         work(database).map_err(|failure| self.failed(&failure))
     }
 
     fn reopen(&mut self) -> Result<(), StoreError> {
-        let State::Failed { error, until } = &self.state else {
+        let FileState::Failed { error, until } = &self.state else {
             return Ok(());
         };
         if Instant::now() < *until {
             return Err(error.clone());
         }
         let opened = match (self.opener.again)(&self.place) {
-            Err(Failure::Full(_)) if self.space.give_up() => (self.opener.again)(&self.place),
+            Err(DatabaseFailure::Full(_)) if self.space.give_up() => (self.opener.again)(&self.place),
             opened => opened,
         };
-        self.state = State::Open(opened.map_err(|failure| self.failed(&failure))?);
+        self.state = FileState::Open(opened.map_err(|failure| self.failed(&failure))?);
         Ok(())
     }
 
-    fn failed(&mut self, failure: &Failure) -> StoreError {
+    fn failed(&mut self, failure: &DatabaseFailure) -> StoreError {
         let error = failure.store_error(&self.place);
-        let made_room = matches!(failure, Failure::Full(_)) && self.space.give_up();
+        let made_room = matches!(failure, DatabaseFailure::Full(_)) && self.space.give_up();
         let pause = if made_room { Duration::ZERO } else { self.opener.pause };
-        self.state = State::Failed {
+        self.state = FileState::Failed {
             error: error.clone(),
             until: Instant::now() + pause,
         };
@@ -250,7 +250,7 @@ impl OpenFile {
     }
 
     fn close(self) {
-        let is_whole = matches!(self.state, State::Open(_));
+        let is_whole = matches!(self.state, FileState::Open(_));
         drop(self.state);
         if is_whole {
             self.lock.close();
@@ -259,8 +259,8 @@ impl OpenFile {
 }
 
 /// The failure of a disk that takes deletions only.
-fn full() -> Failure {
-    Failure::Full("no storage space".into())
+fn full() -> DatabaseFailure {
+    DatabaseFailure::Full("no storage space".into())
 }
 
 fn answer(writes: Vec<Write>, committed: &Committed) {

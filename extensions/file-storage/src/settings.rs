@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 /// The extension's settings, under the names of the collector's extension of the same type.
 #[derive(Debug)]
-pub(crate) struct Settings {
+pub(crate) struct FileStorageSettings {
     /// Where the file is.
     pub directory: PathBuf,
     /// How long to wait at the start for another process to leave the directory.
@@ -24,7 +24,7 @@ pub(crate) struct Settings {
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-struct Written {
+struct FileStorageKeys {
     directory: PathBuf,
     timeout: Duration,
     fsync: bool,
@@ -33,9 +33,9 @@ struct Written {
     recreate: bool,
 }
 
-impl Default for Written {
+impl Default for FileStorageKeys {
     fn default() -> Self {
-        Written {
+        FileStorageKeys {
             directory: "/var/lib/otelcol/file_storage".into(),
             timeout: Duration::from_secs(1),
             fsync: true,
@@ -46,10 +46,10 @@ impl Default for Written {
     }
 }
 
-impl Settings {
+impl FileStorageSettings {
     /// Reads and checks them.
     pub(crate) fn read(settings: &collector_config::Settings) -> Result<Self, Diagnostics> {
-        let written: Written = settings.read()?;
+        let written: FileStorageKeys = settings.read()?;
         let mut errors = Diagnostics::default();
         if !written.directory.is_absolute() {
             let found = written.directory.display().to_string();
@@ -73,7 +73,7 @@ impl Settings {
                     .with_help("for example 0750"),
             ),
         }
-        errors.into_result(Settings {
+        errors.into_result(FileStorageSettings {
             directory: written.directory,
             timeout: written.timeout,
             fsync: written.fsync,

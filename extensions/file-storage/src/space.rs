@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::database::{Database, Failure};
+use crate::database::{Database, DatabaseFailure};
 use crate::reserve::Reserve;
 
 /// The longest pause between two tries to make it smaller.
@@ -48,7 +48,7 @@ impl Space {
     ///
     /// # Errors
     /// If the file could not be made smaller; it must be opened again then.
-    pub(crate) fn restore(&mut self, database: &mut Database) -> Result<bool, Failure> {
+    pub(crate) fn restore(&mut self, database: &mut Database) -> Result<bool, DatabaseFailure> {
         let start = Instant::now();
         if self.next_try.is_some_and(|next| start < next) {
             return Ok(false);

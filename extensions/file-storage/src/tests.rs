@@ -8,7 +8,7 @@ use bytes::Bytes;
 use collector_runtime::storage::{Change, Store, StoreError};
 use redb::StorageBackend;
 
-use crate::database::{Database, Failure, Place, Transaction};
+use crate::database::{Database, DatabaseFailure, Place, Transaction};
 use crate::directory::Lock;
 use crate::open_file::{Open, Opener};
 use crate::reserve::Reserve;
@@ -199,7 +199,7 @@ fn a_full_disk_is_not_taken_for_a_broken_file() {
     disk.give_space(Some(1));
     let failure = database.apply([transaction(2)].iter()).unwrap_err();
     assert!(
-        matches!(&failure, Failure::Full(why) if why.contains("no storage space")),
+        matches!(&failure, DatabaseFailure::Full(why) if why.contains("no storage space")),
         "{failure:?}"
     );
 }

@@ -24,7 +24,7 @@ use collector_runtime::component::{ComponentError, Create, Extension, Factory, R
 use collector_runtime::health::Health;
 use futures_util::future::BoxFuture;
 
-use settings::Settings;
+use settings::HealthCheckSettings;
 
 /// A connection lasts longer than any probe waits.
 const SERVICE: Service = Service {
@@ -47,7 +47,7 @@ pub fn factory() -> Factory<dyn Extension> {
 struct HealthCheck {
     /// The path of the settings, for errors: `extensions::health_check`.
     section: String,
-    settings: Settings,
+    settings: HealthCheckSettings,
     health: Health,
     server: Option<Server>,
 }
@@ -56,7 +56,7 @@ impl HealthCheck {
     fn new(create: &Create<'_>) -> Result<Self, Diagnostics> {
         Ok(HealthCheck {
             section: format!("extensions::{}", create.id),
-            settings: Settings::read(create.settings)?,
+            settings: HealthCheckSettings::read(create.settings)?,
             health: create.health.clone(),
             server: None,
         })
@@ -66,7 +66,7 @@ impl HealthCheck {
 impl Extension for HealthCheck {
     fn start(&mut self) -> BoxFuture<'_, Result<(), ComponentError>> {
         Box::pin(async {
-            let Settings {
+            let HealthCheckSettings {
                 endpoint,
                 allowed_hosts,
                 ..

@@ -8,7 +8,7 @@ use crate::response::{LIVENESS, READINESS};
 
 /// The valid settings.
 #[derive(Debug)]
-pub(crate) struct Settings {
+pub(crate) struct HealthCheckSettings {
     /// The listen address.
     pub(crate) endpoint: Endpoint,
     /// The path of liveness, besides `/healthz`.
@@ -20,15 +20,15 @@ pub(crate) struct Settings {
 /// The settings in the configuration, under the names of the Collector's extension `health_check`.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-struct Written {
+struct HealthCheckKeys {
     endpoint: String,
     path: String,
     allowed_hosts: Vec<String>,
 }
 
-impl Default for Written {
+impl Default for HealthCheckKeys {
     fn default() -> Self {
-        Written {
+        HealthCheckKeys {
             endpoint: "localhost:13133".into(),
             path: "/".into(),
             allowed_hosts: Vec::new(),
@@ -36,13 +36,13 @@ impl Default for Written {
     }
 }
 
-impl Settings {
+impl HealthCheckSettings {
     /// Reads and checks the settings.
     ///
     /// # Errors
     /// All invalid settings.
     pub(crate) fn read(settings: &collector_config::Settings) -> Result<Self, Diagnostics> {
-        let written: Written = settings.read()?;
+        let written: HealthCheckKeys = settings.read()?;
         let mut errors = Diagnostics::default();
         let endpoint = Endpoint::parse(&written.endpoint);
         if endpoint.is_none() {
@@ -65,7 +65,7 @@ impl Settings {
                     .with_help(format!("remove it; {LIVENESS} always reports liveness")),
             );
         }
-        errors.into_result(Settings {
+        errors.into_result(HealthCheckSettings {
             endpoint,
             allowed_hosts: written.allowed_hosts,
             path: written.path,

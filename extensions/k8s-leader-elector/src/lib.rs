@@ -21,7 +21,7 @@ use tokio::sync::watch;
 
 use crate::election::Election;
 use crate::elector::{Elector, Signs};
-use crate::settings::Settings;
+use crate::settings::LeaderElectorSettings;
 
 /// The extension, for the table of components.
 pub fn factory() -> Factory<dyn Extension> {
@@ -36,7 +36,7 @@ pub fn factory() -> Factory<dyn Extension> {
 }
 
 struct LeaderElector {
-    settings: Settings,
+    settings: LeaderElectorSettings,
     leads: watch::Sender<bool>,
     is_leader: (Gauge<u64>, KeyValue),
     connected: Option<Connected>,
@@ -49,7 +49,7 @@ impl LeaderElector {
             .with_description("1 on the leader, 0 on a standby replica")
             .build();
         Ok(LeaderElector {
-            settings: Settings::read(create.settings)?,
+            settings: LeaderElectorSettings::read(create.settings)?,
             leads: watch::Sender::new(false),
             is_leader: (gauge, KeyValue::new("extension", create.id.to_string())),
             connected: None,
@@ -67,7 +67,7 @@ impl Extension for LeaderElector {
 
     fn start(&mut self) -> BoxFuture<'_, Result<(), ComponentError>> {
         Box::pin(async {
-            let Settings {
+            let LeaderElectorSettings {
                 auth_type,
                 kubeconfig,
                 context,

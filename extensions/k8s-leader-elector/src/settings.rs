@@ -11,7 +11,7 @@ use crate::election::Times;
 /// The extension's settings, under the names of the collector's extension of the same type.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub(crate) struct Settings {
+pub(crate) struct LeaderElectorSettings {
     /// The credentials to use: `auto`, `kubeConfig` or `serviceAccount`.
     pub(crate) auth_type: AuthType,
     /// The kubeconfig; absent means `$KUBECONFIG`, else `~/.kube/config`.
@@ -30,9 +30,9 @@ pub(crate) struct Settings {
     pub(crate) retry_period: Duration,
 }
 
-impl Default for Settings {
+impl Default for LeaderElectorSettings {
     fn default() -> Self {
-        Settings {
+        LeaderElectorSettings {
             auth_type: AuthType::default(),
             kubeconfig: None,
             context: None,
@@ -45,13 +45,13 @@ impl Default for Settings {
     }
 }
 
-impl Settings {
+impl LeaderElectorSettings {
     /// Reads and checks the settings.
     ///
     /// # Errors
     /// Every error, with its position.
     pub(crate) fn read(settings: &collector_config::Settings) -> Result<Self, Diagnostics> {
-        let read: Settings = settings.read()?;
+        let read: LeaderElectorSettings = settings.read()?;
         let mut errors = Diagnostics::default();
         for (key, problem) in auth_errors(read.auth_type, read.kubeconfig.is_some(), read.context.is_some()) {
             errors.push(settings.error(key, problem));
@@ -120,7 +120,7 @@ mod tests {
 
     fn errors(yaml: &str) -> String {
         let settings = collector_config::Settings::from_yaml(yaml).unwrap();
-        Settings::read(&settings)
+        LeaderElectorSettings::read(&settings)
             .err()
             .map(|errors| errors.to_string())
             .unwrap_or_default()
@@ -129,7 +129,7 @@ mod tests {
     #[test]
     fn defaults_are_those_of_the_collector() {
         assert_eq!(errors("{}"), "");
-        let times = Settings::default().times();
+        let times = LeaderElectorSettings::default().times();
         let seconds = [times.lease_duration, times.renew_deadline, times.retry_period].map(|time| time.as_secs());
         assert_eq!(seconds, [15, 10, 2]);
         assert_eq!(

@@ -24,7 +24,7 @@ use job_watch::client::{bounded, connect};
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::Api;
 
-use crate::settings::Settings;
+use crate::settings::K8sStorageSettings;
 use crate::store::ConfigMapStore;
 
 /// The timeout of a request.
@@ -43,7 +43,7 @@ pub fn factory() -> Factory<dyn Extension> {
 }
 
 struct K8sStorage {
-    settings: Settings,
+    settings: K8sStorageSettings,
     access: Arc<Access>,
 }
 
@@ -64,7 +64,7 @@ struct Reached {
 
 impl K8sStorage {
     fn new(create: &Create<'_>) -> Result<Self, Diagnostics> {
-        let settings = Settings::read(create.settings)?;
+        let settings = K8sStorageSettings::read(create.settings)?;
         let elector = match &*settings.k8s_leader_elector {
             "" => None,
             name => match create.provided.leadership(name) {
@@ -98,7 +98,7 @@ impl Extension for K8sStorage {
 
     fn start(&mut self) -> BoxFuture<'_, Result<(), ComponentError>> {
         Box::pin(async {
-            let Settings {
+            let K8sStorageSettings {
                 auth_type,
                 kubeconfig,
                 context,

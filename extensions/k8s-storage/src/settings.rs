@@ -12,7 +12,7 @@ const LONGEST_PREFIX: usize = 100;
 /// The extension's settings.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub(crate) struct Settings {
+pub(crate) struct K8sStorageSettings {
     /// The credentials to use: `auto`, `kubeConfig` or `serviceAccount`.
     pub(crate) auth_type: AuthType,
     /// The kubeconfig; absent means `$KUBECONFIG`, else `~/.kube/config`.
@@ -27,9 +27,9 @@ pub(crate) struct Settings {
     pub k8s_leader_elector: String,
 }
 
-impl Default for Settings {
+impl Default for K8sStorageSettings {
     fn default() -> Self {
-        Settings {
+        K8sStorageSettings {
             auth_type: AuthType::default(),
             kubeconfig: None,
             context: None,
@@ -40,10 +40,10 @@ impl Default for Settings {
     }
 }
 
-impl Settings {
+impl K8sStorageSettings {
     /// Reads and checks the settings.
     pub(crate) fn read(settings: &collector_config::Settings) -> Result<Self, Diagnostics> {
-        let read: Settings = settings.read()?;
+        let read: K8sStorageSettings = settings.read()?;
         let mut errors = Diagnostics::default();
         for (key, problem) in auth_errors(read.auth_type, read.kubeconfig.is_some(), read.context.is_some()) {
             errors.push(settings.error(key, problem));

@@ -18,7 +18,7 @@ use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValu
 use reqwest::redirect::Policy;
 
 use crate::answer::{Answer, Grant};
-use crate::settings::Settings;
+use crate::settings::OAuth2Settings;
 
 /// How much of an answer is read, in bytes; tokens are a few kB.
 const BODY_LIMIT: usize = 64 * 1024;
@@ -45,7 +45,7 @@ impl TokenEndpoint {
     ///
     /// # Errors
     /// If certificates cannot be read or used, or the proxy of the environment cannot be used.
-    pub(crate) async fn new(settings: &Settings) -> Result<(TokenEndpoint, Option<Reload>), ComponentError> {
+    pub(crate) async fn new(settings: &OAuth2Settings) -> Result<(TokenEndpoint, Option<Reload>), ComponentError> {
         let url = &settings.token_url;
         let Client { config, reload } = settings.tls.client(url.scheme() == "https", Alpn::Http1).await?;
         let proxies = Proxies::from(Environment::of_process());
@@ -83,7 +83,7 @@ impl TokenEndpoint {
     ///
     /// # Errors
     /// Why there is none.
-    pub(crate) async fn ask(&self, settings: &Settings) -> Result<Grant, AuthenticationError> {
+    pub(crate) async fn ask(&self, settings: &OAuth2Settings) -> Result<Grant, AuthenticationError> {
         let id = settings.client_id.get().await.map_err(AuthenticationError::Refused)?;
         let secret = settings
             .client_secret
@@ -116,7 +116,7 @@ impl TokenEndpoint {
 
     async fn post(
         &self,
-        settings: &Settings,
+        settings: &OAuth2Settings,
         way: Way,
         id: &Secret,
         secret: &Secret,
@@ -178,7 +178,7 @@ impl TokenEndpoint {
     }
 
     /// Why there was no answer, without the URL, whose query may hold anything.
-    fn explain(&self, error: &reqwest::Error, settings: &Settings) -> String {
+    fn explain(&self, error: &reqwest::Error, settings: &OAuth2Settings) -> String {
         let url = &settings.token_url;
         let host = authority(url);
         let through = match self.proxies.choose(target(url)) {

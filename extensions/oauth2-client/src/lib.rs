@@ -23,7 +23,7 @@ use collector_runtime::storage::Offer;
 use futures_util::future::BoxFuture;
 
 use endpoint::TokenEndpoint;
-use settings::Settings;
+use settings::OAuth2Settings;
 use tokens::Tokens;
 
 /// The factory of extension `oauth2client`.
@@ -47,7 +47,7 @@ struct OAuth2Client {
 
 impl OAuth2Client {
     fn new(create: &Create<'_>) -> Result<Self, Diagnostics> {
-        let settings = Settings::read(create.settings)?;
+        let settings = OAuth2Settings::read(create.settings)?;
         Ok(OAuth2Client {
             id: create.id.clone(),
             tokens: Arc::new(Tokens::new(Kind::Extension.path(create.id), settings)),

@@ -9,7 +9,7 @@ use reqwest::Url;
 use serde::Deserialize;
 
 /// The valid settings.
-pub(crate) struct Settings {
+pub(crate) struct OAuth2Settings {
     pub(crate) client_id: SecretSource,
     pub(crate) client_secret: SecretSource,
     pub(crate) token_url: Url,
@@ -55,7 +55,7 @@ impl Default for Written {
     }
 }
 
-impl Settings {
+impl OAuth2Settings {
     /// Reads and checks the settings, without I/O.
     pub(crate) fn read(settings: &collector_config::Settings) -> Result<Self, Diagnostics> {
         let written: Written = settings.read()?;
@@ -101,7 +101,7 @@ impl Settings {
             let message = format!("the client secret goes to {host} unencrypted; use https://");
             settings.warn(settings.error("token_url", message));
         }
-        Ok(Settings {
+        Ok(OAuth2Settings {
             client_id,
             client_secret,
             token_url,

@@ -9,22 +9,22 @@ use tokio::sync::Mutex;
 use tokio::time::Instant;
 
 use crate::endpoint::TokenEndpoint;
-use crate::settings::Settings;
+use crate::settings::OAuth2Settings;
 
 /// Tokens of one client.
 pub(crate) struct Tokens {
     section: String,
-    settings: Settings,
+    settings: OAuth2Settings,
     /// Set when the extension starts.
     endpoint: OnceLock<TokenEndpoint>,
     /// Locked during a request, so that waiting exporters share the token.
-    state: Mutex<State>,
+    state: Mutex<TokenState>,
     /// The number of requests.
     asked: AtomicU64,
 }
 
 #[derive(Default)]
-struct State {
+struct TokenState {
     token: Option<Token>,
     /// The error of the last request.
     failure: Option<AuthenticationError>,
@@ -37,7 +37,7 @@ struct Token {
 }
 
 impl Tokens {
-    pub(crate) fn new(section: String, settings: Settings) -> Self {
+    pub(crate) fn new(section: String, settings: OAuth2Settings) -> Self {
         Tokens {
             section,
             settings,
@@ -47,7 +47,7 @@ impl Tokens {
         }
     }
 
-    pub(crate) fn settings(&self) -> &Settings {
+    pub(crate) fn settings(&self) -> &OAuth2Settings {
         &self.settings
     }
 
@@ -76,14 +76,14 @@ impl Tokens {
         match fetched {
             Ok(token) => {
                 let credentials = Arc::clone(&token.credentials);
-                *state = State {
+                *state = TokenState {
                     token: Some(token),
                     failure: None,
                 };
                 Ok(credentials)
             }
             Err(why) => {
-                *state = State {
+                *state = TokenState {
                     token: None,
                     failure: Some(why.clone()),
                 };

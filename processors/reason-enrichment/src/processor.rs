@@ -20,14 +20,14 @@ const MAX_EVIDENCE: usize = 256 * 1024;
 /// Settings of the processor.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-struct Settings {
+struct EnrichmentSettings {
     /// Keeps the evidence in the event, as attribute `k8s.job.evidence`.
     keep_evidence: bool,
 }
 
-impl Default for Settings {
+impl Default for EnrichmentSettings {
     fn default() -> Self {
-        Settings { keep_evidence: true }
+        EnrichmentSettings { keep_evidence: true }
     }
 }
 
@@ -50,7 +50,7 @@ pub fn factory() -> Factory<dyn Processor> {
 }
 
 fn create(create: &Create<'_>) -> Result<Box<dyn Processor>, Diagnostics> {
-    let settings: Settings = create.settings.read()?;
+    let settings: EnrichmentSettings = create.settings.read()?;
     Ok(Box::new(ReasonEnrichment::new(settings.keep_evidence)))
 }
 

@@ -10,7 +10,7 @@ use serde::Deserialize;
 /// The settings of `kube_state_metrics`.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub struct Config {
+pub struct KubeStateConfig {
     /// The credentials to use: `auto`, `kubeConfig` or `serviceAccount`.
     pub auth_type: AuthType,
     /// The kubeconfig; absent means `$KUBECONFIG`, else `~/.kube/config`.
@@ -29,9 +29,9 @@ pub struct Config {
     pub k8s_leader_elector: String,
 }
 
-impl Default for Config {
+impl Default for KubeStateConfig {
     fn default() -> Self {
-        Config {
+        KubeStateConfig {
             auth_type: AuthType::default(),
             kubeconfig: None,
             context: None,
@@ -44,7 +44,7 @@ impl Default for Config {
     }
 }
 
-impl Config {
+impl KubeStateConfig {
     /// The cluster to connect to and the objects to watch.
     pub fn selection(&self) -> Selection<'_> {
         Selection {

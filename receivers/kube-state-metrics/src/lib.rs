@@ -15,7 +15,7 @@ use collector_data::Signal;
 use collector_runtime::component::{Create, Factory, Receiver};
 use job_watch::telemetry::WatchTelemetry;
 
-use crate::config::Config;
+use crate::config::KubeStateConfig;
 use crate::receiver::KubeStateReceiver;
 
 /// The factory of receiver `kube_state_metrics`.
@@ -31,7 +31,7 @@ pub fn factory() -> Factory<dyn Receiver> {
 }
 
 fn create(create: &Create<'_>) -> Result<Box<dyn Receiver>, Diagnostics> {
-    let config: Config = create.settings.read()?;
+    let config: KubeStateConfig = create.settings.read()?;
     let errors = config.errors().into_iter();
     let mut errors: Vec<_> = errors
         .map(|(key, problem)| create.settings.error(key, problem))

@@ -14,7 +14,7 @@ use job_watch::telemetry::WatchTelemetry;
 use job_watch::watches::Watches;
 use tokio::time::{Instant, MissedTickBehavior, interval, interval_at};
 
-use crate::config::Config;
+use crate::config::KubeStateConfig;
 use crate::feed::Feed;
 
 const KINDS: [Kind; 2] = [Kind::CronJobs, Kind::Jobs];
@@ -23,7 +23,7 @@ const CHECK: Duration = Duration::from_secs(5);
 
 /// The receiver `kube_state_metrics`.
 pub struct KubeStateReceiver {
-    config: Config,
+    config: KubeStateConfig,
     telemetry: WatchTelemetry,
     leadership: Option<Leadership>,
     cluster: Option<Cluster>,
@@ -31,7 +31,7 @@ pub struct KubeStateReceiver {
 
 impl KubeStateReceiver {
     /// A receiver that connects on startup. With `leadership`, only the leader sends metrics.
-    pub fn new(config: Config, telemetry: WatchTelemetry, leadership: Option<Leadership>) -> Self {
+    pub fn new(config: KubeStateConfig, telemetry: WatchTelemetry, leadership: Option<Leadership>) -> Self {
         KubeStateReceiver {
             config,
             telemetry,

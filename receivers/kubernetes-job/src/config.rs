@@ -11,7 +11,7 @@ use job_watch::selection::{Namespaces, Selection};
 /// The settings of `k8s_job`.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub struct Config {
+pub struct JobReceiverConfig {
     /// Whose credentials are used: `auto`, `kubeConfig` or `serviceAccount`.
     pub auth_type: AuthType,
     /// The kubeconfig; absent means `$KUBECONFIG`, else `~/.kube/config`.
@@ -38,9 +38,9 @@ pub struct Config {
     pub k8s_leader_elector: String,
 }
 
-impl Default for Config {
+impl Default for JobReceiverConfig {
     fn default() -> Self {
-        Config {
+        JobReceiverConfig {
             auth_type: AuthType::default(),
             kubeconfig: None,
             context: None,
@@ -59,7 +59,7 @@ impl Default for Config {
 
 const LONGEST_SETTLE_TIME: std::time::Duration = std::time::Duration::from_secs(300);
 
-impl Config {
+impl JobReceiverConfig {
     /// The cluster to connect to and the objects to watch.
     pub fn selection(&self) -> Selection<'_> {
         Selection {
@@ -94,7 +94,7 @@ mod tests {
     use super::*;
 
     fn errors(json: &str) -> Vec<String> {
-        let config: Config = serde_json::from_str(json).unwrap();
+        let config: JobReceiverConfig = serde_json::from_str(json).unwrap();
         config
             .errors()
             .into_iter()

@@ -26,7 +26,7 @@ use collector_data::Signal;
 use collector_runtime::component::{Create, Factory, Receiver};
 use collector_runtime::storage::Storage;
 
-use crate::config::Config;
+use crate::config::JobReceiverConfig;
 use crate::receiver::JobReceiver;
 use crate::telemetry::Telemetry;
 
@@ -43,7 +43,7 @@ pub fn factory() -> Factory<dyn Receiver> {
 }
 
 fn create(create: &Create<'_>) -> Result<Box<dyn Receiver>, Diagnostics> {
-    let config: Config = create.settings.read()?;
+    let config: JobReceiverConfig = create.settings.read()?;
     let errors = config.errors().into_iter();
     let mut errors: Vec<_> = errors
         .map(|(key, problem)| create.settings.error(key, problem))
@@ -62,7 +62,7 @@ fn create(create: &Create<'_>) -> Result<Box<dyn Receiver>, Diagnostics> {
 
 /// The storage of the checkpoint. Its leader elector decides which replica leads, so that only the leader can write the
 /// checkpoint; the receiver's own setting must name the same elector.
-fn storage(config: &Config, create: &Create<'_>, errors: &mut Vec<Diagnostic>) -> Option<Arc<dyn Storage>> {
+fn storage(config: &JobReceiverConfig, create: &Create<'_>, errors: &mut Vec<Diagnostic>) -> Option<Arc<dyn Storage>> {
     let mut wrong = |key: &str, problem: String| errors.push(create.settings.error(key, problem));
     let storage = match &*config.storage {
         "" => None,

@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use kube::Client;
 
 use crate::checkpoint_store::CheckpointStore;
-use crate::config::Config;
+use crate::config::JobReceiverConfig;
 use crate::session::JobSession;
 use crate::telemetry::Telemetry;
 use job_watch::cluster::Cluster;
@@ -23,7 +23,7 @@ pub type WallClock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
 
 /// The receiver `k8s_job`.
 pub struct JobReceiver {
-    config: Config,
+    config: JobReceiverConfig,
     telemetry: Telemetry,
     clock: WallClock,
     /// Given by a test.
@@ -36,7 +36,7 @@ pub struct JobReceiver {
 
 impl JobReceiver {
     /// A receiver that connects when it is started.
-    pub fn new(config: Config, telemetry: Telemetry) -> Self {
+    pub fn new(config: JobReceiverConfig, telemetry: Telemetry) -> Self {
         JobReceiver {
             config,
             telemetry,

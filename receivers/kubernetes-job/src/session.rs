@@ -15,7 +15,7 @@ use tokio::time::{Duration, Instant, Interval, MissedTickBehavior, interval, int
 use crate::backlog::Backlog;
 use crate::batch_sender::BatchSender;
 use crate::checkpoint_store::CheckpointStore;
-use crate::config::Config;
+use crate::config::JobReceiverConfig;
 use crate::events::Events;
 use crate::receiver::WallClock;
 use crate::telemetry::Telemetry;
@@ -27,7 +27,7 @@ const FIRST_LISTS: Duration = Duration::from_secs(60);
 
 /// The state of the running receiver.
 pub(crate) struct JobSession {
-    pub(crate) config: Config,
+    pub(crate) config: JobReceiverConfig,
     pub(crate) telemetry: Telemetry,
     pub(crate) clock: WallClock,
     pub(crate) health: Reporter,
@@ -45,7 +45,7 @@ pub(crate) struct JobSession {
 
 impl JobSession {
     pub(crate) fn new(
-        config: Config,
+        config: JobReceiverConfig,
         telemetry: Telemetry,
         clock: WallClock,
         health: Reporter,

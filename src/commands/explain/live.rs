@@ -15,7 +15,7 @@ use kube::Client;
 use super::find::Finder;
 use super::notes::DeletedPods;
 use super::{ExplainAnswer, Explained, Report, answer, logs, notes};
-use crate::cli::{ClusterArgs, ExplainArgs, Format, Target};
+use crate::cli::{ClusterArgs, ExplainArgs, ExplainTarget, Format};
 use crate::commands::{Failure, print, runtime};
 use crate::terminal::note;
 
@@ -48,8 +48,8 @@ async fn look(args: &ExplainArgs, now: Timestamp) -> Result<ExplainAnswer, Failu
         namespace: Some(namespace).filter(|_| !args.all_namespaces),
     };
     let snapshot = match &args.target {
-        Some(Target::Job(name)) => finder.job(name).await,
-        Some(Target::CronJob(name)) => finder.cronjob(name).await,
+        Some(ExplainTarget::Job(name)) => finder.job(name).await,
+        Some(ExplainTarget::CronJob(name)) => finder.cronjob(name).await,
         None => {
             let since = args.since.and_then(|since| SignedDuration::try_from(since.get()).ok());
             finder.all_failed(since, now).await.map(|(snapshot, looked_at)| {

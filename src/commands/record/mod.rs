@@ -23,7 +23,7 @@ use super::explain::client;
 use super::{Failure, runtime};
 use crate::cli::RecordArgs;
 use crate::terminal::note;
-use writer::Writer;
+use writer::RecordingWriter;
 
 /// The capacity of the channel of changes.
 const CAPACITY: usize = 256;
@@ -41,7 +41,7 @@ pub(crate) fn record(args: &RecordArgs) -> Result<(), Failure> {
     let namespace = Some(namespace.to_owned()).filter(|_| !args.all_namespaces);
     let file = args.output.display();
     let fail = |error: std::io::Error| Failure::Runtime(format!("cannot write {file}: {error}"));
-    let mut writer = Writer::create(&args.output).map_err(fail)?;
+    let mut writer = RecordingWriter::create(&args.output).map_err(fail)?;
     let end = args.duration.map_or(NO_END, |duration| duration.get().min(NO_END));
     let recorded = runtime.block_on(watch(&client, &targets(namespace.as_deref()), end, &mut writer));
     runtime.shutdown_background();
@@ -99,7 +99,12 @@ fn targets(namespace: Option<&str>) -> Vec<Target> {
 }
 
 /// Watches and writes until the end. Existing objects are listed first, owners before the objects that they own.
-async fn watch(client: &Client, targets: &[Target], end: Duration, writer: &mut Writer) -> Result<(), Stopped> {
+async fn watch(
+    client: &Client,
+    targets: &[Target],
+    end: Duration,
+    writer: &mut RecordingWriter,
+) -> Result<(), Stopped> {
     let unusable = |error: std::io::Error| Stopped::Watch(format!("cannot listen for signals: {error}"));
     let mut terminate = signal(SignalKind::terminate()).map_err(unusable)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(unusable)?;
@@ -155,7 +160,7 @@ fn receive(
     from: usize,
     update: RawUpdate,
     progress: &mut Progress,
-    writer: &mut Writer,
+    writer: &mut RecordingWriter,
 ) -> Result<(), Stopped> {
     let Some(target) = targets.get(from) else { return Ok(()) };
     match update {

@@ -14,7 +14,7 @@ use serde_json::Value;
 use super::redact::redact;
 
 /// A recording that is being written.
-pub(super) struct Writer {
+pub(super) struct RecordingWriter {
     out: Out,
     /// The time of the first line.
     first: Option<Instant>,
@@ -29,26 +29,26 @@ enum Out {
 }
 
 #[derive(Serialize)]
-struct Line<'a> {
+struct RecordedLine<'a> {
     t: u128,
     resource: &'a str,
     r#type: &'a str,
     object: &'a Value,
 }
 
-impl Writer {
+impl RecordingWriter {
     /// Creates the file, readable by its owner alone; compressed if its name ends in `.gz`.
     ///
     /// # Errors
     /// The file exists, or cannot be created.
-    pub(super) fn create(path: &Path) -> Result<Writer> {
+    pub(super) fn create(path: &Path) -> Result<RecordingWriter> {
         let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
         let file = BufWriter::new(file);
         let out = match path.extension() {
             Some(extension) if extension == "gz" => Out::Gzip(GzEncoder::new(file, Compression::default())),
             _ => Out::Plain(file),
         };
-        Ok(Writer {
+        Ok(RecordingWriter {
             out,
             first: None,
             lines: 0,
@@ -59,7 +59,7 @@ impl Writer {
     /// Writes one change with the current time.
     pub(super) fn write(&mut self, resource: &str, change: &str, object: Value) -> Result<()> {
         let object = redact(resource, object);
-        let line = Line {
+        let line = RecordedLine {
             t: self.first.get_or_insert_with(Instant::now).elapsed().as_millis(),
             resource,
             r#type: change,

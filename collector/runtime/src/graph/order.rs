@@ -24,7 +24,7 @@ pub(super) fn against_the_flow<'a>(config: &'a Config, problems: &mut Diagnostic
 }
 
 #[derive(Clone, Copy, PartialEq)]
-enum State {
+enum Visit {
     /// On the path of the search.
     Entered,
     /// Everything it feeds is known.
@@ -33,7 +33,7 @@ enum State {
 
 struct Walk<'a, 'p> {
     config: &'a Config,
-    states: BTreeMap<&'a PipelineId, State>,
+    states: BTreeMap<&'a PipelineId, Visit>,
     /// From the pipeline where the walk began to the current one, each with the connector that leads on.
     way: Vec<(&'a PipelineId, &'a Located<ComponentId>)>,
     order: Vec<&'a PipelineId>,
@@ -45,7 +45,7 @@ impl<'a> Walk<'a, '_> {
         if self.states.contains_key(id) {
             return;
         }
-        self.states.insert(id, State::Entered);
+        self.states.insert(id, Visit::Entered);
         for connector in &pipeline.exporters {
             if !self.config.connectors.contains_key(&connector.value) {
                 continue;
@@ -55,14 +55,14 @@ impl<'a> Walk<'a, '_> {
                 if !next.receivers.iter().any(|named| named.value == connector.value) {
                     continue;
                 }
-                if self.states.get(next_id) == Some(&State::Entered) {
+                if self.states.get(next_id) == Some(&Visit::Entered) {
                     self.report(next_id, connector);
                 }
                 self.visit(next_id, next);
             }
             self.way.pop();
         }
-        self.states.insert(id, State::Left);
+        self.states.insert(id, Visit::Left);
         self.order.push(id);
     }
 

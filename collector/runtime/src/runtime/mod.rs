@@ -38,7 +38,7 @@ impl Graph {
     /// # Errors
     /// Every component that did not start, failed, or did not stop in time.
     pub async fn run(self, shutdown: CancellationToken, grace: Duration) -> Result<(), RunError> {
-        let mut run = Run {
+        let mut run = RunState {
             extensions: Tasks::default(),
             flow: Tasks::default(),
             stop_extensions: CancellationToken::new(),
@@ -61,7 +61,7 @@ impl Graph {
     }
 }
 
-struct Run {
+struct RunState {
     extensions: Tasks,
     /// The components of pipelines.
     flow: Tasks,
@@ -70,7 +70,7 @@ struct Run {
     failures: Vec<Failure>,
 }
 
-impl Run {
+impl RunState {
     async fn start(&mut self, mut graph: Graph) -> Result<(), Failure> {
         for mut node in graph.extensions {
             start(&node.path, async { node.component.start().await }).await?;

@@ -15,14 +15,14 @@ use collector_config::ComponentId;
 /// One replica's access to a storage in memory.
 #[derive(Clone)]
 pub struct MemoryStorage {
-    shared: Arc<Mutex<Shared>>,
+    shared: Arc<Mutex<SharedStores>>,
     leads: watch::Receiver<bool>,
     elector: Option<ComponentId>,
     capacity: Option<usize>,
 }
 
 #[derive(Default)]
-struct Shared {
+struct SharedStores {
     stores: BTreeMap<String, Content>,
     failing: Option<StoreError>,
     writes: usize,
@@ -86,7 +86,7 @@ impl MemoryStorage {
             .unwrap_or_default()
     }
 
-    fn locked(&self) -> MutexGuard<'_, Shared> {
+    fn locked(&self) -> MutexGuard<'_, SharedStores> {
         self.shared.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -14,7 +14,7 @@ use tower::{BoxError, ServiceBuilder};
 
 use crate::client::connector::{Connector, proxy_in_cluster};
 use crate::client::explain::explain;
-use crate::client::session::{self, Read, Source};
+use crate::client::session::{self, ConfigSource, Read};
 
 /// Longer than the silence of any watch; the watches detect dead connections earlier.
 const READ_TIMEOUT: Duration = Duration::from_secs(330);
@@ -106,7 +106,7 @@ pub async fn connect(auth: AuthType, path: Option<&Path>, context: Option<&str>)
         };
         return open(read, None).await.map_err(ClientError::ServiceAccount);
     }
-    let source = Source {
+    let source = ConfigSource {
         path: path.map(Path::to_path_buf),
         context: context.map(String::from),
         file: path.map_or_else(default_kubeconfig, |path| path.display().to_string()),
@@ -119,7 +119,7 @@ pub async fn connect(auth: AuthType, path: Option<&Path>, context: Option<&str>)
     open(read, Some(source.clone())).await.map_err(fail)
 }
 
-async fn open(read: Read, source: Option<Source>) -> Result<Connected, String> {
+async fn open(read: Read, source: Option<ConfigSource>) -> Result<Connected, String> {
     let server = without_credentials(&read.config.cluster_url);
     if let Some(proxy) = &read.proxy {
         tracing::info!(server, %proxy, from = proxy.origin(), "using a proxy for the API server");

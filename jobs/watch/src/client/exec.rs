@@ -66,12 +66,12 @@ struct ExecCredential {
     #[serde(default)]
     kind: Option<String>,
     #[serde(default)]
-    status: Option<Status>,
+    status: Option<ExecStatus>,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Status {
+struct ExecStatus {
     token: Option<String>,
     expiration_timestamp: Option<String>,
     client_certificate_data: Option<String>,

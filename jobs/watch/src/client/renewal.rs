@@ -23,11 +23,11 @@ const RETRY: Backoff = Backoff::new(Duration::from_secs(2), Duration::from_secs(
 /// A plugin and its last credential.
 pub(crate) struct Renewal {
     plugin: Plugin,
-    state: watch::Sender<State>,
+    state: watch::Sender<RenewalState>,
 }
 
 #[derive(Default)]
-struct State {
+struct RenewalState {
     /// The last credential, and its number.
     credential: Option<Arc<Credential>>,
     number: u64,
@@ -56,7 +56,7 @@ enum Step {
     Fail,
 }
 
-impl State {
+impl RenewalState {
     fn step(&self, now: Instant) -> Step {
         let may_run = !self.running && self.not_before.is_none_or(|not_before| now >= not_before);
         let expires = self.credential.as_ref().map(|credential| credential.expires);
@@ -103,7 +103,7 @@ impl Renewal {
     pub(crate) fn new(plugin: Plugin) -> Self {
         Renewal {
             plugin,
-            state: watch::Sender::new(State::default()),
+            state: watch::Sender::new(RenewalState::default()),
         }
     }
 
@@ -217,7 +217,7 @@ mod tests {
     #[test]
     fn a_credential_is_renewed_before_it_expires() {
         let begin = Instant::now();
-        let mut state = State::default();
+        let mut state = RenewalState::default();
         assert_eq!(state.step(begin), Step::Run);
         state.ended(Ok(credential(Some(begin + seconds(900)))), begin);
         assert_eq!(state.step(begin + seconds(839)), Step::Take);
@@ -233,7 +233,7 @@ mod tests {
     #[test]
     fn a_failed_renewal_keeps_a_valid_credential() {
         let begin = Instant::now();
-        let mut state = State::default();
+        let mut state = RenewalState::default();
         state.ended(Ok(credential(Some(begin + seconds(100)))), begin);
         state.ended(Err("broken".into()), begin + seconds(50));
         assert_eq!(state.step(begin + seconds(51)), Step::Take);
@@ -243,8 +243,8 @@ mod tests {
     #[test]
     fn a_refused_credential_is_renewed_once() {
         let begin = Instant::now();
-        let renewal = |state: &State, now| state.step(now);
-        let mut state = State::default();
+        let renewal = |state: &RenewalState, now| state.step(now);
+        let mut state = RenewalState::default();
         state.ended(Ok(credential(None)), begin);
         assert_eq!(renewal(&state, begin + seconds(86_400)), Step::Take);
         state.refused = true;
@@ -261,7 +261,7 @@ mod tests {
     #[test]
     fn a_failing_plugin_is_retried_at_growing_intervals() {
         let mut now = Instant::now();
-        let mut state = State::default();
+        let mut state = RenewalState::default();
         let mut pauses = Vec::new();
         for _ in 0..7 {
             assert_eq!(state.step(now), Step::Run);

@@ -27,7 +27,7 @@ const RENEWAL_PAUSE: Duration = Duration::from_secs(5);
 
 /// A kubeconfig and its context.
 #[derive(Clone)]
-pub(crate) struct Source {
+pub(crate) struct ConfigSource {
     pub(crate) path: Option<PathBuf>,
     pub(crate) context: Option<String>,
     /// The file's name in texts.
@@ -45,7 +45,7 @@ pub(crate) struct Read {
     pub(crate) proxy: Option<Proxy>,
 }
 
-impl Source {
+impl ConfigSource {
     /// Reads the kubeconfig.
     ///
     /// # Errors
@@ -157,7 +157,7 @@ fn fingerprint(Read { config, proxy, .. }: &Read) -> String {
 
 struct Session {
     current: Mutex<Arc<Parts>>,
-    source: Option<Source>,
+    source: Option<ConfigSource>,
     renewal: tokio::sync::Mutex<Renewal>,
 }
 
@@ -171,7 +171,7 @@ struct Renewal {
 ///
 /// # Errors
 /// The part that cannot be used, and what to do.
-pub(crate) async fn open(read: Read, source: Option<Source>) -> Result<Client, String> {
+pub(crate) async fn open(read: Read, source: Option<ConfigSource>) -> Result<Client, String> {
     let namespace = read.config.default_namespace.clone();
     let parts = Parts::new(read)?;
     parts.credentials.check().await.map_err(|error| error.to_string())?;

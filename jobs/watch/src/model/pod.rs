@@ -108,7 +108,7 @@ pub struct ContainerState {
     pub waiting: Option<Waiting>,
     /// `running`.
     #[serde(deserialize_with = "lenient")]
-    pub running: Option<Running>,
+    pub running: Option<RunningState>,
     /// `terminated`.
     #[serde(deserialize_with = "lenient")]
     pub terminated: Option<Terminated>,
@@ -129,7 +129,7 @@ pub struct Waiting {
 /// `state.running`.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
-pub struct Running {
+pub struct RunningState {
     /// `startedAt`.
     #[serde(deserialize_with = "lenient")]
     pub started_at: Option<Timestamp>,
@@ -169,5 +169,5 @@ impl Object for PodStatus {}
 impl Object for ContainerStatus {}
 impl Object for ContainerState {}
 impl Object for Waiting {}
-impl Object for Running {}
+impl Object for RunningState {}
 impl Object for Terminated {}

@@ -31,7 +31,7 @@ pub(super) struct Stream {
 }
 
 /// The next part of a stream.
-enum Received {
+enum StreamRead {
     Data(Bytes),
     /// Silent, but open for longer than a watch that fails at once.
     Survived,
@@ -41,7 +41,7 @@ enum Received {
 }
 
 impl Stream {
-    async fn receive(&mut self, is_doubted: bool) -> Result<Received, WatchError> {
+    async fn receive(&mut self, is_doubted: bool) -> Result<StreamRead, WatchError> {
         let overdue = self.ends + GRACE;
         let silent = self
             .patience
@@ -51,25 +51,25 @@ impl Stream {
             false => silent.min(self.began + SHORT_WATCH),
         };
         let silence = match next_data(&mut self.body, until.saturating_duration_since(Instant::now())).await {
-            Ok(Some(data)) => return Ok(Received::Data(data)),
-            Ok(None) => return Ok(Received::End),
+            Ok(Some(data)) => return Ok(StreamRead::Data(data)),
+            Ok(None) => return Ok(StreamRead::End),
             // The cause may break the next watch at the same object.
             Err(WatchError::Connection(_)) if self.lines.is_cut() => return Err(WatchError::Cut),
             Err(WatchError::Silence(_)) => self.last_event.elapsed(),
             Err(error) => return Err(error),
         };
         if until < silent {
-            Ok(Received::Survived)
+            Ok(StreamRead::Survived)
         } else if self.lines.is_cut() {
             // Bytes arrive, and never a whole line.
             Err(WatchError::Slow(silence))
         } else if until < overdue {
-            Ok(Received::Silent(silence))
+            Ok(StreamRead::Silent(silence))
         } else if silence > GRACE {
             Err(WatchError::Silence(silence))
         } else {
             // Events arrive beyond the requested end: the watch works, and a new one is due.
-            Ok(Received::End)
+            Ok(StreamRead::End)
         }
     }
 }
@@ -99,18 +99,18 @@ impl<T: Watched> Run<T> {
     /// Reads one chunk of an open watch.
     pub(super) async fn read(&mut self, mut stream: Box<Stream>) -> Result<State, Stop> {
         let data = match stream.receive(self.is_doubted).await? {
-            Received::Data(data) => data,
-            Received::Survived => {
+            StreamRead::Data(data) => data,
+            StreamRead::Survived => {
                 stream.works = true;
                 self.machine.survived();
                 self.resumed(stream.began).await?;
                 return Ok(State::Watching(stream));
             }
-            Received::Silent(silence) => {
+            StreamRead::Silent(silence) => {
                 self.heartbeat.missed();
                 return Err(WatchError::Silence(silence).into());
             }
-            Received::End => return self.ended(*stream).await,
+            StreamRead::End => return self.ended(*stream).await,
         };
         let target = &self.api.target;
         let mut events = Vec::new();

@@ -10,7 +10,7 @@ const REASONS: [&str; 3] = ["BackoffLimitExceeded", "DeadlineExceeded", "Evicted
 
 /// `status` of a condition.
 #[derive(Clone, Copy, Debug, PartialEq)]
-enum Condition {
+enum JobCondition {
     True,
     False,
     Unknown,
@@ -20,7 +20,7 @@ enum Condition {
 #[derive(Debug, PartialEq)]
 pub(super) struct JobState {
     created: Option<i64>,
-    owners: Box<[Owner]>,
+    owners: Box<[OwnerLabels]>,
     parallelism: Option<i32>,
     completions: Option<i32>,
     deadline: Option<i64>,
@@ -30,14 +30,14 @@ pub(super) struct JobState {
     failed: i32,
     start: Option<i64>,
     completion: Option<i64>,
-    is_complete: Option<Condition>,
-    has_failed: Option<Condition>,
-    is_suspended: Option<Condition>,
+    is_complete: Option<JobCondition>,
+    has_failed: Option<JobCondition>,
+    is_suspended: Option<JobCondition>,
     reason: Box<str>,
 }
 
 #[derive(Debug, PartialEq)]
-struct Owner {
+struct OwnerLabels {
     kind: Box<str>,
     name: Box<str>,
     is_controller: bool,
@@ -47,11 +47,11 @@ impl JobState {
     pub(super) fn of(job: &model::Job) -> Self {
         let model::Job { metadata, spec, status } = job;
         let condition = |kind: &str| status.conditions.iter().find(|condition| &*condition.kind == kind);
-        let status_of = |kind: &str| condition(kind).map(Condition::of);
+        let status_of = |kind: &str| condition(kind).map(JobCondition::of);
         let failed = condition("Failed");
         JobState {
             created: metadata.creation_timestamp.map(|time| time.as_second()),
-            owners: metadata.owner_references.iter().map(Owner::of).collect(),
+            owners: metadata.owner_references.iter().map(OwnerLabels::of).collect(),
             parallelism: spec.parallelism,
             completions: spec.completions,
             deadline: spec.active_deadline_seconds,
@@ -98,13 +98,13 @@ impl JobState {
         self.failures(points);
         points.known(
             JOB_SUSPENDED,
-            self.is_suspended.map(|it| i64::from(it == Condition::True)),
+            self.is_suspended.map(|it| i64::from(it == JobCondition::True)),
         );
         points.known(JOB_START, self.start);
         points.known(JOB_COMPLETION, self.completion);
         for (family, status) in [(JOB_COMPLETE, self.is_complete), (JOB_FAILED, self.has_failed)] {
             let Some(status) = status else { continue };
-            for (name, condition) in Condition::ALL {
+            for (name, condition) in JobCondition::ALL {
                 points.add(family, &[("condition", name)], i64::from(status == condition));
             }
         }
@@ -112,7 +112,7 @@ impl JobState {
 
     /// A Job that has failed has a series for its reason, whatever it is and however many Pods have failed.
     fn failures(&self, points: &mut Points) {
-        if self.has_failed != Some(Condition::True) {
+        if self.has_failed != Some(JobCondition::True) {
             return points.add(JOB_STATUS_FAILED, &[], self.failed.into());
         }
         let own = REASONS
@@ -129,25 +129,25 @@ impl JobState {
     }
 }
 
-impl Condition {
-    const ALL: [(&'static str, Condition); 3] = [
-        ("true", Condition::True),
-        ("false", Condition::False),
-        ("unknown", Condition::Unknown),
+impl JobCondition {
+    const ALL: [(&'static str, JobCondition); 3] = [
+        ("true", JobCondition::True),
+        ("false", JobCondition::False),
+        ("unknown", JobCondition::Unknown),
     ];
 
     fn of(condition: &model::Condition) -> Self {
         match &*condition.status {
-            "True" => Condition::True,
-            "False" => Condition::False,
-            _ => Condition::Unknown,
+            "True" => JobCondition::True,
+            "False" => JobCondition::False,
+            _ => JobCondition::Unknown,
         }
     }
 }
 
-impl Owner {
+impl OwnerLabels {
     fn of(owner: &model::Owner) -> Self {
-        Owner {
+        OwnerLabels {
             kind: owner.kind.clone(),
             name: owner.name.clone(),
             is_controller: owner.controller,

@@ -11,7 +11,7 @@ use collector_runtime::{Outlet, Outputs, Receiver};
 use jiff::Timestamp;
 use job_event::{Evidence, otlp};
 use kube::Client;
-use kubernetes_job_receiver::config::Config;
+use kubernetes_job_receiver::config::JobReceiverConfig;
 use kubernetes_job_receiver::receiver::JobReceiver;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
@@ -43,7 +43,7 @@ thread_local! {
 
 /// A receiver with these settings (JSON) that talks through `client`, and whose clock is the runtime's.
 pub(crate) fn receiver(client: Client, settings: &str, metrics: &Metrics) -> JobReceiver {
-    let config: Config = serde_json::from_str(settings).unwrap();
+    let config: JobReceiverConfig = serde_json::from_str(settings).unwrap();
     assert_eq!(config.errors(), []);
     let began = BEGAN.with(|began| *began.get_or_init(tokio::time::Instant::now));
     let start: Timestamp = START.parse().unwrap();
