@@ -20,6 +20,8 @@ mod connect;
 mod error;
 mod no_proxy;
 mod socks;
+#[cfg(test)]
+mod through_tests;
 mod url;
 
 pub use choice::{Environment, Proxies, Target, is_loopback};

@@ -10,6 +10,8 @@
 //!   responses (`hosts`).
 
 mod accept;
+#[cfg(test)]
+mod client_tests;
 mod endpoint;
 mod hosts;
 mod slots;

@@ -13,17 +13,17 @@ use collector_runtime::runtime::{RunError, Why};
 use crate::scripted::{Command, config, factories, feed, journal, one_log};
 use collector_data::{Ack, Batch, Outcome, Payload};
 
-const GRACE: Duration = Duration::from_secs(30);
+pub(crate) const GRACE: Duration = Duration::from_secs(30);
 
 /// A graph that runs in the background.
-struct Run {
-    shutdown: CancellationToken,
-    health: Health,
-    task: JoinHandle<Result<(), RunError>>,
+pub(crate) struct Run {
+    pub(crate) shutdown: CancellationToken,
+    pub(crate) health: Health,
+    pub(crate) task: JoinHandle<Result<(), RunError>>,
 }
 
 impl Run {
-    fn of(text: &str) -> Run {
+    pub(crate) fn of(text: &str) -> Run {
         let health = Health::new();
         let meter = opentelemetry::global::meter("test");
         let graph = Graph::build(&config(text), &factories(), &meter, &health);
@@ -34,25 +34,25 @@ impl Run {
         Run { shutdown, health, task }
     }
 
-    async fn stop(self) -> Result<(), RunError> {
+    pub(crate) async fn stop(self) -> Result<(), RunError> {
         self.shutdown.cancel();
         self.task.await.unwrap()
     }
 
-    fn status(&self, component: &str) -> Status {
+    pub(crate) fn status(&self, component: &str) -> Status {
         self.health.watch().borrow()[component].clone()
     }
 }
 
 /// Lets all tasks run until they wait.
-async fn settle() {
+pub(crate) async fn settle() {
     for _ in 0..1000 {
         tokio::task::yield_now().await;
     }
 }
 
 /// Runs a test on one thread, on a clock that stands still while there is work.
-fn on_one_thread(test: impl Future<Output = ()>) {
+pub(crate) fn on_one_thread(test: impl Future<Output = ()>) {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_time()
         .start_paused(true)
@@ -61,11 +61,11 @@ fn on_one_thread(test: impl Future<Output = ()>) {
     runtime.block_on(test);
 }
 
-fn text(result: Result<(), RunError>) -> String {
+pub(crate) fn text(result: Result<(), RunError>) -> String {
     result.unwrap_err().to_string()
 }
 
-const PLAIN: &str = "
+pub(crate) const PLAIN: &str = "
 receivers: feed
 exporters: good
 logs: feed || good
@@ -319,107 +319,6 @@ fn what_does_not_stop_in_time_is_aborted_and_named() {
         assert_eq!(journal().last().unwrap(), "drop ext", "extensions still stop in order");
         assert_eq!(health.watch().borrow()["exporters::good"], Status::Stopped);
         assert!(!none_dead(&health.watch().borrow()));
-    });
-}
-
-/// An exporter dies on the first batch: the run ends with its error, the rest is drained.
-fn exporter_dies(exporter: &str, expected: &str) {
-    on_one_thread(async {
-        let commands = feed("feed");
-        let run = Run::of(&format!(
-            "receivers: feed\nexporters: good, {exporter}\nlogs: feed || good, {exporter}"
-        ));
-        let (first, first_delivery) = one_log();
-        let (second, second_delivery) = one_log();
-        commands.send(Command::Send(first)).ok().unwrap();
-        commands.send(Command::Send(second)).ok().unwrap();
-        let health = run.health.clone();
-        let error = run.task.await.unwrap().unwrap_err();
-        let why = error.failures[0].why.to_string();
-        assert_eq!(error.to_string(), format!("exporters::{exporter}: {expected}"));
-        assert_eq!(
-            health.watch().borrow()[&format!("exporters::{exporter}")],
-            Status::PermanentError(why)
-        );
-        assert_eq!(health.watch().borrow()["exporters::good"], Status::Stopped);
-        assert!(!none_dead(&health.watch().borrow()));
-        assert!(matches!(first_delivery.await, Outcome::Dropped(_)));
-        assert!(matches!(second_delivery.await, Outcome::Dropped(_)));
-        assert!(journal().contains(&"good logs".to_owned()));
-    });
-}
-
-#[test]
-fn an_exporter_that_fails_ends_the_run() {
-    exporter_dies("fails", "failed: the disk is full");
-}
-
-#[test]
-fn an_exporter_that_panics_ends_the_run() {
-    exporter_dies("panics", "panicked: boom");
-}
-
-#[test]
-fn an_exporter_that_just_ends_ends_the_run() {
-    exporter_dies("ends", "ended before shutdown");
-}
-
-#[test]
-fn a_processor_that_panics_is_named() {
-    on_one_thread(async {
-        let commands = feed("feed");
-        let run = Run::of("receivers: feed\nprocessors: tag, bomb\nexporters: good\nlogs: feed | tag, bomb | good");
-        let (batch, delivery) = one_log();
-        commands.send(Command::Send(batch)).ok().unwrap();
-        let health = run.health.clone();
-        let error = run.task.await.unwrap();
-        assert_eq!(
-            text(error),
-            "service::pipelines::logs: failed: processors::bomb panicked: boom"
-        );
-        assert!(matches!(delivery.await, Outcome::Dropped(_)));
-        assert_eq!(
-            health.watch().borrow()["processors::bomb"],
-            Status::PermanentError("failed: processors::bomb panicked: boom".into())
-        );
-    });
-}
-
-#[test]
-fn a_receiver_that_dies_ends_the_run_but_loses_nothing() {
-    on_one_thread(async {
-        for (end, expected) in [
-            (Command::Fail("401"), "receivers::feed: failed: 401"),
-            (
-                Command::Panic("index out of bounds"),
-                "receivers::feed: panicked: index out of bounds",
-            ),
-            (Command::End, "receivers::feed: ended before shutdown"),
-        ] {
-            let commands = feed("feed");
-            let run = Run::of(PLAIN);
-            let (batch, delivery) = one_log();
-            commands.send(Command::Send(batch)).ok().unwrap();
-            commands.send(end).ok().unwrap();
-            assert_eq!(text(run.task.await.unwrap()), expected);
-            assert_eq!(delivery.await, Outcome::Delivered);
-        }
-    });
-}
-
-#[test]
-fn every_failure_is_reported() {
-    on_one_thread(async {
-        let commands = feed("feed");
-        let run = Run::of("receivers: feed\nexporters: stalls, fails\nlogs: feed || stalls, fails");
-        commands.send(Command::Send(one_log().0)).ok().unwrap();
-        settle().await;
-        assert!(matches!(run.status("exporters::fails"), Status::PermanentError(_)));
-        assert_eq!(
-            text(run.task.await.unwrap()),
-            "exporters::fails: failed: the disk is full\n\
-             exporters::stalls: did not stop within 30s and was aborted; what it had not delivered is lost"
-        );
     });
 }
 

@@ -1,14 +1,11 @@
 //! Clients that are slow, hostile or confused, over real sockets.
 
-// Clippy's exception for tests does not reach their helpers.
-#![allow(clippy::unwrap_used)]
-
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use super::{Endpoint, MAX_CONNECTIONS, Server, Service};
 use axum::Router;
 use axum::routing::get;
-use collector_http::server::{Endpoint, MAX_CONNECTIONS, Server, Service};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;

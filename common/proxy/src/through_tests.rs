@@ -1,9 +1,8 @@
 //! Connections through a real proxy on loopback.
-#![allow(clippy::unwrap_used, reason = "only tests are here")]
 
 use std::net::SocketAddr;
 
-use proxy::{Proxy, ProxyFailure};
+use crate::{Proxy, ProxyFailure};
 use simulator::{ForwardProxy, ForwardProxyOptions};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
