@@ -4,13 +4,14 @@ use std::collections::{BTreeMap, HashMap};
 use std::time::{Duration, Instant};
 
 use collector_data::Payload;
+use collector_data::points::PointRef;
 use collector_data::temporality::Accumulator;
 use opentelemetry_proto::tonic::common::v1::{InstrumentationScope, KeyValue};
 use opentelemetry_proto::tonic::metrics::v1::metric::Data;
 use opentelemetry_proto::tonic::metrics::v1::number_data_point::Value;
 use opentelemetry_proto::tonic::metrics::v1::{
-    AggregationTemporality, DataPointFlags, ExponentialHistogram, ExponentialHistogramDataPoint, Gauge, Histogram,
-    HistogramDataPoint, Metric, NumberDataPoint, ResourceMetrics, ScopeMetrics, Sum, Summary, SummaryDataPoint,
+    AggregationTemporality, ExponentialHistogram, ExponentialHistogramDataPoint, Gauge, Histogram, HistogramDataPoint,
+    Metric, NumberDataPoint, ResourceMetrics, ScopeMetrics, Sum, Summary, SummaryDataPoint,
 };
 use opentelemetry_proto::tonic::resource::v1::Resource;
 use prost::Message;
@@ -211,8 +212,8 @@ impl Scope {
             });
         stream.description = metric.description;
         for point in points {
-            let key = key_of(point.attributes());
-            if point.ends() {
+            let key = key_of(point.as_ref().attributes());
+            if !point.as_ref().is_recorded() {
                 stream.points.remove(&key);
                 continue;
             }
@@ -224,7 +225,8 @@ impl Scope {
             });
             if !new {
                 // Points may arrive out of order.
-                if point.time() < entry.point.time() && point.start() == entry.point.start() {
+                let (later, known) = (point.as_ref(), entry.point.as_ref());
+                if later.time() < known.time() && later.start() == known.start() {
                     continue;
                 }
                 entry.point = point;
@@ -285,42 +287,13 @@ impl Stream {
 }
 
 impl Point {
-    fn attributes(&self) -> &[KeyValue] {
+    fn as_ref(&self) -> PointRef<'_> {
         match self {
-            Point::Number(point) => &point.attributes,
-            Point::Histogram(point) => &point.attributes,
-            Point::Exponential(point) => &point.attributes,
-            Point::Summary(point) => &point.attributes,
+            Point::Number(point) => point.into(),
+            Point::Histogram(point) => point.into(),
+            Point::Exponential(point) => point.into(),
+            Point::Summary(point) => point.into(),
         }
-    }
-
-    fn time(&self) -> u64 {
-        match self {
-            Point::Number(point) => point.time_unix_nano,
-            Point::Histogram(point) => point.time_unix_nano,
-            Point::Exponential(point) => point.time_unix_nano,
-            Point::Summary(point) => point.time_unix_nano,
-        }
-    }
-
-    fn start(&self) -> u64 {
-        match self {
-            Point::Number(point) => point.start_time_unix_nano,
-            Point::Histogram(point) => point.start_time_unix_nano,
-            Point::Exponential(point) => point.start_time_unix_nano,
-            Point::Summary(point) => point.start_time_unix_nano,
-        }
-    }
-
-    /// True if the point ends its series.
-    fn ends(&self) -> bool {
-        let flags = match self {
-            Point::Number(point) => point.flags,
-            Point::Histogram(point) => point.flags,
-            Point::Exponential(point) => point.flags,
-            Point::Summary(point) => point.flags,
-        };
-        flags & DataPointFlags::NoRecordedValueMask as u32 != 0
     }
 
     /// The same series with a count of zero.
