@@ -185,12 +185,12 @@ fn lives() -> Vec<TimelineStep> {
         "success-after-retry",
         "cron-failing",
     ];
-    let lives = names.into_iter().zip(1..);
-    lives.flat_map(|(name, seed)| scenario(name, seed, |_| ())).collect()
+    let jobs = names.into_iter().zip(1..);
+    jobs.flat_map(|(name, seed)| scenario(name, seed, |_| ())).collect()
 }
 
 fn script(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/backends").join(name)
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/end_to_end/backends").join(name)
 }
 
 /// Reads the requests in the folder, and compares them with the expected reports of these Jobs.
