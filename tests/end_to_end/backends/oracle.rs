@@ -190,7 +190,9 @@ fn lives() -> Vec<TimelineStep> {
 }
 
 fn script(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/end_to_end/backends").join(name)
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/end_to_end/backends")
+        .join(name)
 }
 
 /// Reads the requests in the folder, and compares them with the expected reports of these Jobs.
