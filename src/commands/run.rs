@@ -88,7 +88,7 @@ pub(crate) fn run(args: &RunArgs) -> Result<(), Failure> {
 async fn stop_on_signal(shutdown: CancellationToken, log: Option<LogWriter>) {
     let (Ok(mut terminate), Ok(mut interrupt)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
     else {
-        warn!("cannot listen for signals: the pipeline will be cut off, not drained, when the process is ended");
+        warn!("cannot listen for signals: the process will end without draining the pipeline");
         return;
     };
     let name = tokio::select! {
@@ -103,7 +103,7 @@ async fn stop_on_signal(shutdown: CancellationToken, log: Option<LogWriter>) {
     shutdown.cancel();
     // A person at a terminal may have no patience. A second SIGTERM means nothing: some supervisors send it twice.
     interrupt.recv().await;
-    warn!("SIGINT while draining: ending without it");
+    warn!("SIGINT while draining: stopping without draining");
     if let Some(log) = log {
         log.flush(LAST_LINES);
     }

@@ -155,7 +155,7 @@ fn messages_stay_clear_without_the_value() {
         ),
         (
             "{part: '${WORD}'}",
-            "part: found `${WORD}`, which stands for a value that is not valid here",
+            "part: found `${WORD}`, whose value is not valid here",
         ),
         (
             "{around: {k: 'Bearer ${WORD}'}}",

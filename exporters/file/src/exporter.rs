@@ -115,7 +115,7 @@ async fn flush(file: Arc<Mutex<OutputFile>>, interval: Duration) -> ComponentErr
         let file = Arc::clone(&file);
         match tokio::task::spawn_blocking(move || lock(&file).sync()).await {
             Ok(Ok(())) => {}
-            Ok(Err(error)) => return format!("cannot bring acknowledged data to the disk: {error}").into(),
+            Ok(Err(error)) => return format!("cannot flush acknowledged data to the disk: {error}").into(),
             Err(error) => return error.into(),
         }
     }

@@ -307,8 +307,8 @@ impl DatabaseFailure {
                 place.file().display()
             )),
             DatabaseFailure::Broken(why) => StoreError::Permanent(format!(
-                "the file {} cannot be used: {why}; restore it, or let an empty one take its place: move it away, or set \
-                 {}::recreate: true (what waited in it to be sent is lost then)",
+                "the file {} cannot be used: {why}; restore it, or replace it by an empty one: move it away, or set \
+                 {}::recreate: true (queued data in it is lost then)",
                 place.file().display(),
                 place.section
             )),
@@ -330,7 +330,7 @@ fn disk(error: io::Error) -> DatabaseFailure {
 fn guarded<T>(work: impl FnOnce() -> Result<T, redb::Error>) -> Result<T, DatabaseFailure> {
     match catch_unwind(AssertUnwindSafe(work)) {
         Ok(done) => done.map_err(DatabaseFailure::from),
-        Err(_) => Err(DatabaseFailure::Broken("what is in it contradicts itself".into())),
+        Err(_) => Err(DatabaseFailure::Broken("its content is inconsistent".into())),
     }
 }
 

@@ -89,7 +89,7 @@ fn explain(error: &Error, verb: &str, path: &Path, section: &str) -> String {
     let advice = match error.kind() {
         ErrorKind::NotFound => format!("create it, or set {section}::create_directory: true"),
         ErrorKind::NotADirectory | ErrorKind::AlreadyExists => {
-            format!("the path is no directory; set {section}::directory to a directory")
+            format!("the path is not a directory; set {section}::directory to a directory")
         }
         ErrorKind::PermissionDenied => format!(
             "let the user that the collector runs as write there (in Kubernetes: securityContext.fsGroup), or set \

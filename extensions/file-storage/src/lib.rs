@@ -42,7 +42,7 @@ pub fn factory() -> Factory<dyn Extension> {
         aliases: &[],
         signals: &[],
         makes: &[],
-        description: "Keeps what components store in a file, so that it survives a restart",
+        description: "Stores the state of components in a file, so that it survives a restart",
         create: |create| Ok(Box::new(FileStorage::new(create)?)),
     }
 }
@@ -122,7 +122,7 @@ impl Extension for FileStorage {
                     problem = writer.problem() => match problem {
                         Some(Some(problem)) => running.health.report(Status::RecoverableError(problem)),
                         Some(None) => running.health.report(Status::Ok),
-                        None => return Err("the thread that writes has ended; see the log".into()),
+                        None => return Err("the writer thread has ended; see the log".into()),
                     },
                 }
             }

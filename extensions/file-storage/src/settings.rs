@@ -56,7 +56,7 @@ impl FileStorageSettings {
             errors.push(
                 settings
                     .error("directory", format!("found {found:?}, expected an absolute path"))
-                    .with_help("a relative one would lead elsewhere wherever the collector is started"),
+                    .with_help("a relative path depends on the directory in which the collector is started"),
             );
         }
         let text = &written.directory_permissions;

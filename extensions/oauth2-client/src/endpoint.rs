@@ -111,7 +111,7 @@ impl TokenEndpoint {
             }
             first.get_or_insert(grant);
         }
-        first.unwrap_or_else(|| Err(AuthenticationError::Refused("no way to ask for a token".into())))
+        first.unwrap_or_else(|| Err(AuthenticationError::Refused("no way to request a token".into())))
     }
 
     async fn post(

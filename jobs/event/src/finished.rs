@@ -34,7 +34,7 @@ pub struct Finished {
     pub start: Option<Timestamp>,
     /// The time of the verdict.
     pub decided: Option<Timestamp>,
-    /// From start to decision, seconds.
+    /// From start to verdict, seconds.
     pub duration_s: Option<f64>,
     /// The attempts that ended, oldest first; at most the latest 100.
     pub attempts: Vec<FinishedAttempt>,

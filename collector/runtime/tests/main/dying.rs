@@ -102,7 +102,7 @@ fn every_failure_is_reported() {
         assert_eq!(
             text(run.task.await.unwrap()),
             "exporters::fails: failed: the disk is full\n\
-             exporters::stalls: did not stop within 30s and was aborted; what it had not delivered is lost"
+             exporters::stalls: did not stop within 30s and was aborted; undelivered data is lost"
         );
     });
 }
