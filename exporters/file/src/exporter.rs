@@ -106,7 +106,7 @@ fn lock(file: &Mutex<OutputFile>) -> std::sync::MutexGuard<'_, OutputFile> {
     file.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Brings lines to the disk at an interval. Returns the first error, since the lines count as delivered.
+/// Flushes lines to the disk at an interval. Returns the first error, since the lines count as delivered.
 async fn flush(file: Arc<Mutex<OutputFile>>, interval: Duration) -> ComponentError {
     let mut ticks = tokio::time::interval(interval);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
