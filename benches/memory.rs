@@ -196,7 +196,7 @@ async fn serve_again(api: &Simulator) -> (Duration, usize) {
     .unwrap()
 }
 
-/// Every page of a list that was asked for.
+/// Every requested page of a list.
 fn lists(api: &Simulator) -> Vec<String> {
     let requests = api.requests().into_iter();
     let lists = requests.filter(|request| request.verb == Some(Verb::List));

@@ -1,4 +1,4 @@
-//! The collector as a process of its own, and what the kernel says of it.
+//! The collector as a separate process, and the kernel's statistics of it.
 
 use std::path::Path;
 use std::process::{Child, Command, Stdio};

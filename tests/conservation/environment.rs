@@ -1,4 +1,4 @@
-//! A cluster, a backend, and the collector between them; and what goes wrong with each.
+//! A cluster, a backend, the collector between them, and the faults of each.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -74,7 +74,7 @@ impl Environment {
             collector.start().await;
             environment.collectors.push(collector);
         }
-        // Lists that may be old are: nobody may rely on them.
+        // Lists from the cache are stale, so no client may rely on them.
         environment.simulator.lag_behind(50);
         environment.until_watching().await;
         environment
@@ -236,7 +236,7 @@ service:
         }
     }
 
-    /// Waits until the oracle says so about what arrived, at most this long; whether it did.
+    /// Waits at most this long until the oracle confirms the condition; returns true if it did.
     pub(crate) async fn until(&mut self, patience: Duration, so: impl Fn(&Oracle) -> bool) -> bool {
         let mut arrivals = self.intake.subscribe();
         let wait = async {
@@ -273,7 +273,7 @@ service:
         }
     }
 
-    /// Waits until a replica leads, and says which; a single one always does.
+    /// Waits until a replica leads and returns its number; a single replica always leads.
     pub(crate) async fn until_led(&self, patience: Duration) -> usize {
         if self.collectors.len() < 2 {
             return 0;
@@ -287,7 +287,7 @@ service:
             }
             changes.tick().await;
         }
-        panic!("nobody leads:\n{}", self.logs());
+        panic!("no replica leads:\n{}", self.logs());
     }
 
     /// The most memory a collector had, in bytes.

@@ -36,7 +36,7 @@ pub(crate) struct Event {
     pub id: String,
     /// The UID of the Job.
     pub uid: String,
-    /// How the event says that the Job ended.
+    /// The outcome in the event.
     pub outcome: String,
 }
 
@@ -51,7 +51,7 @@ pub(crate) struct Point {
     pub series: String,
     /// The second it is for.
     pub second: u64,
-    /// Everything it says.
+    /// The whole content.
     pub content: String,
     /// How many Jobs it counts, if it counts Jobs.
     pub count: i64,
@@ -62,7 +62,7 @@ pub(crate) struct Point {
 pub(crate) enum Fate {
     /// The backend took it.
     Taken,
-    /// The backend refused it for good: it is not to be found there, and nobody but the backend lost it.
+    /// The backend refused it permanently, so it is missing there, and only the backend lost it.
     Refused,
 }
 
@@ -79,7 +79,7 @@ pub(crate) enum Problem {
     EventUnknown(String),
     /// An event whose id is not the UID of its Job: id, UID.
     WrongId(String, String),
-    /// The event says something else than the controller: UID, what it says.
+    /// The event contradicts the controller: UID, outcome in the event.
     WrongOutcome(String, String),
     /// Two different points in one second of a series, of which a backend keeps the last: series, second, both.
     Overwritten(String, u64, String, String),

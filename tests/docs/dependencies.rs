@@ -95,7 +95,7 @@ fn arrows_point_one_way() {
                 continue;
             };
             let other = Area::of(&used.folder);
-            // Tests may run against the simulator, which stands for the world outside.
+            // Tests may run against the simulator, which replaces the cluster and the backends.
             let in_tests = kind == "dev" && other == Area::Simulator;
             assert!(
                 area.may_use(other) || in_tests,

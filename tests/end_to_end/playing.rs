@@ -187,7 +187,7 @@ async fn stories_are_reported_as_expected() {
         assert_eq!(text("k8s.job.failure.cause"), cause, "{}", story.name);
     }
     let failures = deployment.sums("k8s.job.failures").values().sum::<i64>();
-    assert_eq!(failures, 2, "a run that was replaced or deleted is no failure");
+    assert_eq!(failures, 2, "a replaced or deleted run is not a failure");
 }
 
 #[tokio::test]

@@ -1,5 +1,5 @@
-//! A real Prometheus scrapes the real binary while the simulator plays: what its alerts come to. Skipped, with a message,
-//! where there is no Prometheus.
+//! A real Prometheus scrapes the real binary while the simulator plays: the alerts that fire. Skipped, with a message,
+//! without Prometheus.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -246,7 +246,7 @@ async fn prometheus_evaluates_the_alerts() {
         }
     })
     .await;
-    // The count: both that failed, the one that is gone as well.
+    // The count: both failed Jobs, the deleted one included.
     until("JobFailed", async || {
         let reasons = prometheus.firing("JobFailed", "reason").await?;
         let count = prometheus.value("sum(k8s_job_failures_total)").await?;

@@ -1,4 +1,4 @@
-//! `record`: the real binary writes down what a simulated API server tells, and the recording tells the same story.
+//! `record`: the real binary records a simulated API server, and the recording gives the same verdicts.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use tokio::time::timeout;
 
 /// Upper bound on anything a test waits for.
 const PATIENCE: Duration = Duration::from_secs(60);
-/// How many watches a recording keeps open; with all namespaces one more, for what is said about nodes.
+/// How many watches a recording opens; with all namespaces one more, for the Events about nodes.
 const WATCHES: usize = 6;
 
 /// A file of this test.
@@ -116,7 +116,7 @@ async fn records_every_change_of_the_cluster() {
     let ran = stop(child, "-TERM").await;
     assert_eq!(ran.code, Some(0), "{}", ran.err);
     let records = explained(&cluster, &path).await;
-    // The Job's Pod is long gone when it ends; a look at the cluster now would not tell.
+    // The Job's Pod was deleted long before; the current state of the cluster would not show the cause.
     assert_eq!(
         verdict(&records),
         [

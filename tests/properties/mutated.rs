@@ -1,5 +1,5 @@
-//! Recordings that say something else than they did: absent fields, values that nobody knows, long messages, another
-//! manager, clocks that disagree. Never a panic, and never a specific cause that the recording did not have.
+//! Recordings with changed content: absent fields, unknown values, long messages, another manager, clocks that
+//! disagree. Never a panic, and never a specific cause that the recording did not have.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -17,7 +17,7 @@ fn decoded(line: &Value) -> Option<Recorded> {
     has_uid.then(|| decode(line))
 }
 
-/// The recording with the objects of one resource changed; `change` says whether it did.
+/// The recording with the objects of one resource changed; `change` returns true if it changed the object.
 fn mutate(recording: &Recording, resource: &str, mut change: impl FnMut(&mut Value) -> bool) -> Vec<Recorded> {
     let lines = recording.json.iter().zip(&recording.lines);
     lines

@@ -18,7 +18,7 @@ use crate::writer::Writer;
 
 const BLOCK: usize = 4096;
 
-/// A file system with so many blocks, which a file occupies when it is written to. Clones are the same one.
+/// A file system with a number of blocks, which a file occupies when it is written. Clones share the blocks.
 #[derive(Clone, Debug)]
 struct SmallDisk(Arc<Mutex<Blocks>>);
 

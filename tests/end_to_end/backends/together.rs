@@ -58,7 +58,7 @@ fn expected(endings: &[(String, Ending)]) -> Totals {
     totals
 }
 
-/// Plays the Jobs' lives, all ended by now, and returns what their metrics must come to.
+/// Plays the Jobs, all of which have ended by now, and returns the expected totals of their metrics.
 ///
 /// Whole lives at once are more than a watch keeps; a watch that lags behind sees only the last state of a Job. So they come
 /// in portions, each once `intake` has the counts of the one before.
@@ -140,7 +140,7 @@ fn latest(intake: &OtlpIntake) -> Totals {
     for point in intake.points().iter().filter(|point| COUNTS.contains(&&*point.metric)) {
         assert_eq!(point.temporality, Some(Temporality::Cumulative), "{point:?}");
         let PointValue::Int(value) = point.value else {
-            panic!("{point:?} is no count")
+            panic!("{point:?} is not a count")
         };
         let place = latest.entry((series(point), point.start_unix_nano)).or_insert((0, 0));
         *place = (*place).max((point.time_unix_nano, value));
@@ -185,7 +185,7 @@ async fn five_exporters_end_with_the_same_totals_though_one_is_slow_and_one_is_d
     grpc.refuse_connections(true).await;
     let config = pipeline([&proto, &json, &grpc, &cumulative], &prometheus);
     setup.collect(&config, &[], &[]).await;
-    // Four have it all while one is down: nobody waits for it.
+    // Four backends have all data while one is down: no exporter waits for it.
     let expected = play(&setup, &proto).await;
     until_totals("totals", &cumulative, latest, &expected).await;
     until_totals("JSON, slowly", &json, sums, &expected).await;

@@ -180,7 +180,7 @@ impl Parts {
     }
 }
 
-/// The signals that come to the exporter `id`.
+/// The signals that the exporter `id` receives.
 fn signals_to(id: &ComponentId, config: &Config) -> Vec<Signal> {
     let pipelines = config.service.pipelines.iter();
     let naming = pipelines.filter(|(_, pipeline)| pipeline.exporters.iter().any(|named| named.value == *id));

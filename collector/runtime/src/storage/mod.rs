@@ -133,7 +133,7 @@ pub struct Provided {
     unavailable: BTreeSet<ComponentId>,
 }
 
-/// Marks the error about an extension that could not be made: the reason is an error of its own.
+/// Marks the error about an extension that could not be created: the reason has its own error.
 const UNAVAILABLE: &str = "this extension has errors of its own";
 
 impl Provided {

@@ -51,7 +51,7 @@ pub(crate) async fn settle() {
     }
 }
 
-/// Runs a test on one thread, on a clock that stands still while there is work.
+/// Runs a test on one thread, with a clock that is paused while there is work.
 pub(crate) fn on_one_thread(test: impl Future<Output = ()>) {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_time()

@@ -235,7 +235,7 @@ async fn live(backend: &Backend, storage: &MemoryStorage, todo: &BTreeSet<usize>
     delivered
 }
 
-/// Dies after so many steps, lives again, dies once more, and lives to the end.
+/// Crashes after this many steps, restarts, crashes again, and then runs to the end.
 async fn check(seed: u64, steps: u64, cuts: bool) -> bool {
     let case = format!("seed {seed}, dies at step {steps}, cuts {cuts}");
     let storage = MemoryStorage::new();

@@ -1,4 +1,4 @@
-//! Restarts, replicas and stores that fail: each Job stands in one point, and a point that comes again is the same.
+//! Restarts, replicas and failing stores: each Job is counted in one point, and a resent point is the same.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;

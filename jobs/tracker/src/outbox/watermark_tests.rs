@@ -150,7 +150,7 @@ fn each_separately_watched_namespace_has_a_watermark() {
     after.begin("", at(9999));
     assert!(
         !is_reported(&after, "", 99, 600),
-        "watching more scopes is no first start"
+        "watching more scopes is not a first start"
     );
 }
 

@@ -1,5 +1,5 @@
-//! The whole receiver, `record` and `explain` against an API server, or something in its place, that answers with what
-//! no API server says.
+//! The whole receiver, `record` and `explain` against an API server, or another server in its place, with replies that
+//! no API server sends.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};

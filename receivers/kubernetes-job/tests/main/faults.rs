@@ -1,5 +1,5 @@
-//! The whole receiver against a simulated API server over real sockets, while things go wrong between them. Time passes
-//! two hundred times as fast as it does, not in jumps, because the kernel takes time to deliver bytes.
+//! The whole receiver against a simulated API server over real sockets, with faults between them. Time runs two hundred
+//! times as fast, without jumps, because the kernel takes time to deliver bytes.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -187,10 +187,10 @@ async fn resumes_stalled_watches() {
     }
     let noticed = began.elapsed().as_secs();
     assert!(noticed <= 105, "it was rebuilt after {noticed} s");
-    // If nothing comes through the new one either, that is said.
+    // If the new one receives nothing either, that is reported.
     running.until(|status| status.reason().is_some()).await;
     let noticed = began.elapsed().as_secs();
-    assert!((180..=320).contains(&noticed), "it was said after {noticed} s");
+    assert!((180..=320).contains(&noticed), "reported after {noticed} s");
     cluster.simulator.resume_watches();
     cluster.reported(&mut running, &[]).await;
     assert_eq!(cluster.asked(Verb::List), 1, "nothing is listed again");
