@@ -54,7 +54,7 @@ struct Measured {
     resident: u64,
 }
 
-/// The state gauges of Jobs that are an owner each: most of what is sent, and none of it is kept.
+/// The state gauges of Jobs, each its own owner: most of the sent data, none of which is stored.
 async fn with_gauges(folder: &Path, jobs: usize) {
     let (api, intake, config) = cluster(folder, jobs, "10s", &Recorded::read()).await;
     let collector = Collector::start(&config, &folder.join("collector-gauges.log"));

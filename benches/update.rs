@@ -14,7 +14,7 @@ use k8s_openapi::api::{batch, core};
 use support::tracking::{Apply, FullLine, apply_job, apply_pod, decode, tracker_of};
 use support::{Recorded, line};
 
-/// How many Jobs the tracker knows meanwhile.
+/// The number of Jobs in the tracker.
 const JOBS: usize = 10_000;
 /// The distance between two updated objects, so that neither lines nor records are in the cache from the last round.
 const STEP: usize = 10;

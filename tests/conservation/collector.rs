@@ -82,7 +82,7 @@ impl Collector {
         }
     }
 
-    /// Waits until it has ended by itself, at most this long, else kills it. How it ended, if it did by itself.
+    /// Waits at most this long until it has ended, else kills it. Returns how it ended, if it was not killed.
     pub(crate) async fn end_within(&mut self, time: Duration) -> Option<ExitStatus> {
         let child = self.child.as_mut()?;
         match tokio::time::timeout(time, child.wait()).await {

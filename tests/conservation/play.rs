@@ -261,8 +261,8 @@ impl fmt::Display for Outcome {
     }
 }
 
-/// After the faults: everything heals, a new Job comes through, everything arrives, the
-/// collectors stop, and the oracle has the last word. `patience`: how long to wait for what is missing.
+/// After the faults: all faults end, a new Job is reported, everything arrives, the collectors stop, and the oracle
+/// decides. `patience`: how long to wait for missing data.
 pub(crate) async fn conclude(
     name: &str,
     begin: Instant,

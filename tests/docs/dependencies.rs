@@ -5,7 +5,7 @@ use std::process::Command;
 
 use serde_json::Value;
 
-/// The folder of a crate, which says what the crate may use.
+/// The folder of a crate, which determines its allowed dependencies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Area {
     Binary,

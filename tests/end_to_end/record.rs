@@ -49,7 +49,7 @@ fn lines(path: &str) -> Vec<Value> {
         .collect()
 }
 
-/// Waits until a plain recording holds what it should.
+/// Waits until an uncompressed recording has the expected content.
 async fn until(path: &str, holds: impl Fn(&[Value]) -> bool) {
     let all = async {
         while !holds(&lines(path)) {

@@ -32,7 +32,7 @@ fn configuration(settings: &str) -> Source {
     ))
 }
 
-/// A type whose checks quote what they read, whole and in part: as bad as a component can be.
+/// A type whose checks quote their input, whole and in part: the worst case of a component.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 #[derive(Default)]

@@ -7,7 +7,7 @@ use collector_runtime::storage::{Offer, Provided, Storage};
 
 use crate::OwnMetrics;
 
-/// The environment of one component: what the collector gives it when it is made and while it runs.
+/// The environment of one component: the inputs that the collector provides on creation and while it runs.
 pub struct Host {
     /// The component's id.
     pub id: ComponentId,

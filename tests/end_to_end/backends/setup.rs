@@ -17,7 +17,7 @@ pub(super) const PATIENCE: Duration = Duration::from_secs(120);
 /// How many watches the receiver keeps open.
 const WATCHES: usize = 6;
 
-/// A cluster with a folder for what a test writes, and perhaps the collector.
+/// A cluster with a folder for a test's files and, optionally, the collector.
 pub(super) struct Setup {
     /// The cluster.
     pub simulator: Simulator,
@@ -131,7 +131,7 @@ pub(super) fn arrived(intake: &OtlpIntake) -> BTreeSet<String> {
         .collect()
 }
 
-/// Waits until it is so, looking again whenever something arrives.
+/// Waits until the condition holds; checks it whenever data arrives.
 pub(super) async fn until(what: &str, intake: &OtlpIntake, is_so: impl Fn(&OtlpIntake) -> bool) {
     let mut arrivals = intake.subscribe();
     let waiting = async {

@@ -87,7 +87,7 @@ fn failures(intake: &OtlpIntake) -> BTreeSet<String> {
     failures.map(series).collect()
 }
 
-/// Runs one pipeline; says what it did wrong.
+/// Runs one pipeline and returns its errors.
 async fn wrong(tried: &Tried) -> Vec<String> {
     let mut setup = Setup::new(&tried.heading.replace(' ', "-")).await;
     let mut options = IntakeOptions::of(tried.profile, tried.key);

@@ -26,7 +26,7 @@ pub(crate) fn note(line: impl Into<String>) {
     JOURNAL.with_borrow_mut(|journal| journal.push(line.into()));
 }
 
-/// Takes what the journal holds.
+/// Takes the entries of the journal.
 pub(crate) fn journal() -> Vec<String> {
     JOURNAL.take()
 }
@@ -60,7 +60,7 @@ pub(crate) fn one_log() -> (Batch, Delivery) {
     (Batch::new(Payload::Logs(vec![resource]), ack), delivery)
 }
 
-/// A component with its id; what it does depends on the type name.
+/// A component with its id; its behavior depends on the type name.
 struct Scripted(ComponentId);
 
 impl Scripted {

@@ -1,7 +1,8 @@
-//! The process dies at any moment and starts again: what was delivered arrives, in order and unchanged.
+//! The process crashes at any moment and restarts: acknowledged data arrives, in order and unchanged.
 //!
-//! Every operation of the store and every attempt is two steps, one before it takes effect and one after, and the process
-//! dies at one of them. The producer does what a receiver does: what was not delivered it sends again at the next start.
+//! Every operation of the store and every attempt has two steps, one before it takes effect and one after, and the
+//! process crashes at one of them. The producer acts as a receiver does: it sends data that was not acknowledged again
+//! after the restart.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicU64, Ordering};

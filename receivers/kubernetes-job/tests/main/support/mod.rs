@@ -1,4 +1,4 @@
-//! An API server in this process that answers by a script and writes down what it was asked.
+//! An API server in this process that answers by a script and records the requests.
 
 pub(crate) mod metrics;
 pub(crate) mod running;
