@@ -39,7 +39,7 @@ impl Environment {
         Environment::start_with(name, durability, 10).await
     }
 
-    /// The same, with so many requests of a signal to the backend at the same time.
+    /// The same, with this many concurrent requests of a signal to the backend.
     pub(crate) async fn start_with(name: &str, durability: Durability, consumers: usize) -> Environment {
         let replicas = durability.replicas();
         let tokens: Vec<String> = (0..replicas).map(|replica| format!("{replica}-0")).collect();
@@ -49,7 +49,7 @@ impl Environment {
         };
         let options = SimulatorOptions {
             tokens: tokens.iter().enumerate().map(token).collect(),
-            // Faster than real, as everything here.
+            // Faster than real time, like all of this cluster.
             bookmark_interval: Duration::from_secs(1),
             ..SimulatorOptions::default()
         };
@@ -98,7 +98,7 @@ impl Environment {
             self.simulator.url(),
             self.tokens[replica],
         );
-        // A reader finds the old one or the new one.
+        // A reader finds the old file or the new one.
         let new = self.folder.join(format!("kubeconfig-{replica}.new"));
         std::fs::write(&new, text).expect("a kubeconfig");
         std::fs::rename(&new, self.kubeconfig(replica)).expect("a kubeconfig");
@@ -223,7 +223,7 @@ service:
         self.intake.refuse_connections(false).await;
     }
 
-    /// Tells the oracle what arrived since the last time.
+    /// Gives the oracle the data that arrived since the last call.
     pub(crate) fn absorb(&mut self) {
         let taken = self.intake.received_after(self.seen.0);
         let refused = self.intake.refused_after(self.seen.1);
@@ -252,7 +252,7 @@ service:
         tokio::time::timeout(patience, wait).await.is_ok()
     }
 
-    /// Asks all collectors to stop and waits until they have.
+    /// Stops all collectors and waits until they have ended.
     pub(crate) async fn stop(&mut self, patience: Duration) -> Result<(), String> {
         for collector in &mut self.collectors {
             collector.ask_to_stop().await;
@@ -337,7 +337,7 @@ fn tell(oracle: &mut Oracle, received: &Arc<Received>, fate: Fate) {
         oracle.event(event, fate);
     }
     for point in received.payload.points() {
-        // A gauge may say one thing and then another: the last one is right.
+        // A gauge may have two values: the last one is right.
         if point.temporality != Some(Temporality::Delta) {
             continue;
         }

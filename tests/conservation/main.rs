@@ -34,10 +34,10 @@ const LASTS: Duration = Duration::from_secs(6);
 const FRESH: Duration = Duration::from_secs(if cfg!(debug_assertions) { 15 } else { 5 });
 /// The most memory a collector may have, in bytes.
 const MEMORY: u64 = 64 * 1024 * 1024;
-/// How many runs there are at the same time.
+/// The number of concurrent runs.
 const TOGETHER: usize = if cfg!(debug_assertions) { 2 } else { 7 };
 
-/// Says something even if the test succeeds.
+/// Prints a line even if the test succeeds.
 fn say(line: impl std::fmt::Display) {
     // A failure cannot be reported anywhere.
     let _ = writeln!(std::io::stderr(), "{line}");

@@ -22,7 +22,7 @@ use tokio::sync::mpsc;
 const LIST: &str = "/jobs?limit";
 const WATCH: &str = "/jobs?watch=true";
 
-/// Answers that are successes and not the list of Jobs that was asked for.
+/// Successful answers that are not the requested list of Jobs.
 const NO_LISTS: [&str; 7] = [
     "{}",
     r#"{"message":"ok"}"#,

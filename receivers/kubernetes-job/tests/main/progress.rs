@@ -10,7 +10,7 @@ use job_watch::watch::machine::{Machine, Phase};
 use proptest::prelude::*;
 use serde_json::json;
 
-/// The shortest time between two watches that did not live.
+/// The shortest time between two watches that failed at once.
 const LEAST: Duration = Duration::from_millis(400);
 /// The longest delay: that of a server with a `Retry-After` above the respected limit.
 const MOST: Duration = Duration::from_secs(120);
@@ -18,7 +18,7 @@ const MOST: Duration = Duration::from_secs(120);
 /// The effect of the server and the network on one request.
 #[derive(Clone, Debug)]
 enum Fate {
-    /// The request is refused, or the connection, or not answered.
+    /// The request is refused, or the connection is, or there is no answer.
     Fails(WatchError),
     /// A list has one more page; a watch delivers this many changes, and then ends after this many milliseconds.
     Works(u64, u64),
@@ -28,7 +28,7 @@ enum Fate {
 
 #[derive(Clone, Debug)]
 struct Step {
-    /// So many changes happen in the cluster first.
+    /// This many changes happen in the cluster first.
     changes: u64,
     /// The server then forgets all changes but this many.
     kept: Option<u64>,
@@ -84,7 +84,7 @@ struct Cluster {
     listing: u64,
     /// How many pages were read.
     pages: u64,
-    /// Up to which version the client knows everything. Nothing before the first list.
+    /// The version up to which the client has all changes; `None` before the first list.
     known: Option<u64>,
     /// Since the beginning.
     elapsed: Duration,
