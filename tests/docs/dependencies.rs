@@ -16,7 +16,7 @@ enum Area {
     Simulator,
 }
 
-/// Exporters know nothing of Jobs, except these, whose purpose is Jobs.
+/// Exporters do not depend on Jobs, except these, whose purpose is Jobs.
 const JOB_EXPORTERS: &[&str] = &[];
 
 /// Libraries for Kubernetes, which the collector does not use.

@@ -41,7 +41,7 @@ async fn ended(child: Child) -> Ran {
     Ran::from(output.expect("its output"))
 }
 
-/// The lines of a plain recording that is still being written; the last one may be cut.
+/// The lines of an uncompressed recording that is still being written; the last one may be cut.
 fn lines(path: &str) -> Vec<Value> {
     let text = std::fs::read_to_string(path).unwrap_or_default();
     text.lines()
@@ -59,7 +59,7 @@ async fn until(path: &str, holds: impl Fn(&[Value]) -> bool) {
     timeout(PATIENCE, all).await.expect("the recorder sees it");
 }
 
-/// Waits until a plain recording holds the last version of every Job and Pod that exists.
+/// Waits until an uncompressed recording has the last version of every Job and Pod that exists.
 async fn until_recorded(cluster: &Cluster, path: &str) {
     let store = cluster.simulator.store();
     let objects = [Resource::Jobs, Resource::Pods]
@@ -101,7 +101,7 @@ async fn records_every_change_of_the_cluster() {
     let path = file(&cluster, "live.jsonl");
     let child = start(&cluster, &format!("record -A -o {path}")).await;
     let mut player = cluster.scenario("deadline-exceeded", SignedDuration::ZERO);
-    // Halfway the connections break: nothing of the story may be lost or changes twice.
+    // Halfway the connections break: no change may be lost or recorded twice.
     for _ in 0..player.remaining() / 2 {
         player.step();
     }

@@ -1,4 +1,4 @@
-//! A simulated cluster, and the collector with a configuration of the test's own.
+//! A simulated cluster, and the collector with the test's configuration.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};

@@ -91,7 +91,7 @@ fn failures(intake: &OtlpIntake) -> BTreeSet<String> {
 async fn wrong(tried: &Tried) -> Vec<String> {
     let mut setup = Setup::new(&tried.heading.replace(' ', "-")).await;
     let mut options = IntakeOptions::of(tried.profile, tried.key);
-    // A Prometheus of one's own has no key.
+    // A self-hosted Prometheus has no key.
     options.api_key = options.api_key.filter(|_| !tried.environment.is_empty());
     let intake = OtlpIntake::start_with(options).await.unwrap();
     let endpoint = |exporter: &&str| format!("exporters.{exporter}.endpoint={}", intake.url());
