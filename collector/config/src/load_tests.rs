@@ -40,7 +40,7 @@ pub(crate) fn lines(errors: &Diagnostics) -> Vec<String> {
     errors.0.iter().map(ToString::to_string).collect()
 }
 
-/// A configuration that is fine, with these settings for the exporter `debug`.
+/// A valid configuration with these settings for the exporter `debug`.
 pub(crate) fn with_debug(settings: &str) -> String {
     format!(
         "exporters: {{debug: {settings}}}\nservice: {{pipelines: {{logs: {{receivers: [a], exporters: [debug]}}}}}}\n"

@@ -1,4 +1,4 @@
-//! Files as people write them: for the Collector, inside of manifests, with anchors, overlays and half an environment.
+//! Files as people write them: for the Collector, inside of manifests, with anchors, overlays and unset variables.
 
 use serde::Deserialize;
 

@@ -11,7 +11,7 @@ use crate::OwnMetrics;
 pub struct Host {
     /// The component's id.
     pub id: ComponentId,
-    /// The offers of the extensions.
+    /// The services of the extensions.
     pub provided: Provided,
     /// The health of the component.
     pub health: Health,

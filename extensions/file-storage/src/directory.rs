@@ -14,7 +14,7 @@ const PAUSE: Duration = Duration::from_millis(50);
 /// Creates the directory and its parents if it is missing.
 ///
 /// # Errors
-/// What is wrong and what to do; `section` is the path of the settings.
+/// The problem and its fix; `section` is the path of the settings.
 pub fn create(path: &Path, mode: u32, section: &str) -> Result<(), String> {
     let made = DirBuilder::new().recursive(true).mode(mode).create(path);
     made.map_err(|error| explain(&error, "made", path, section))
@@ -57,7 +57,7 @@ impl Lock {
 /// Locks the directory for this process.
 ///
 /// # Errors
-/// What is wrong and what to do; `section` is the path of the settings.
+/// The problem and its fix; `section` is the path of the settings.
 pub async fn lock(path: &Path, timeout: Duration, section: &str) -> Result<Lock, String> {
     let file = OpenOptions::new()
         .read(true)

@@ -1,4 +1,4 @@
-//! The queue in a store: what survives, in which order, and what happens when the store does not work.
+//! The queue in a store: the stored requests, their order, and failures of the store.
 
 use collector_runtime::storage::Change;
 

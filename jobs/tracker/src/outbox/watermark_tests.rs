@@ -255,7 +255,7 @@ fn corrects_checkpoints_from_the_future() {
     let (corrected, after) = correct(&right, NOW - 7200);
     assert_eq!(corrected, Some((at(NOW), false)));
     assert!(is_reported(&after, "", 2, NOW - 301));
-    // Unless it is too far ahead to be anybody's.
+    // Unless it is too far ahead for any clock.
     let (corrected, after) = correct(&right, 1);
     assert_eq!(corrected, Some((at(NOW), true)));
     assert!(!is_reported(&after, "", 2, NOW - 301));
