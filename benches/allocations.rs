@@ -22,14 +22,14 @@ use support::{Recorded, evidence, line};
 #[global_allocator]
 static ALLOCATOR: dhat::Alloc = dhat::Alloc;
 
-/// An update may allocate at most one part in so many of what the full type does, in bytes.
+/// An update may allocate at most this fraction (1/n) of the bytes that the full type allocates.
 const LESS_THAN_FULL: u64 = 4;
-/// The most that is kept of a Job that runs and its Pod, bytes of heap.
+/// The most heap for a running Job and its Pod, bytes.
 const RUNNING_BYTES: u64 = 1536;
 /// The most that is kept of a Job that is reported and still exists, bytes of heap: its place in the table of Jobs, and
 /// the one its Pod had in the table of Pods, which does not shrink. 33 bytes each, and a table that has just grown has
-/// 16 places for 7 entries: 151 bytes. Up to 32,768 also stand in the checkpoint,
-/// and have been pending: two more tables of that kind, of 49 and 57 bytes each.
+/// 16 slots for 7 entries: 151 bytes. Up to 32,768 are also listed in the checkpoint, and were pending before: two more
+/// tables of that kind, of 49 and 57 bytes each.
 const REPORTED_BYTES: u64 = 400;
 
 /// The most that judging any recorded Job may allocate, bytes of heap.

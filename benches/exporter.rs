@@ -36,9 +36,9 @@ use tokio_util::sync::CancellationToken;
 
 /// Owners in one batch of metrics, as many as the receiver puts into one.
 const OWNERS: usize = 500;
-/// Batches that are sent and not measured, so that the connections stand.
+/// Batches that are sent but not measured, so that connections are open.
 const WARM_UP: usize = 20;
-/// How many batches wait for their answer at most.
+/// The most batches without an acknowledgement.
 const AHEAD: usize = 64;
 
 /// The batch that is sent again and again.
@@ -209,7 +209,7 @@ fn measure(sink: &Sink, way: &Way, load: &Load) -> Cost {
     })
 }
 
-/// Sends so many batches and waits until all are delivered.
+/// Sends this many batches and waits until all are delivered.
 async fn send(input: &mpsc::Sender<Batch>, load: &Load, batches: usize) {
     let mut deliveries = FuturesUnordered::new();
     for payload in load.payloads.iter().cycle().take(batches) {

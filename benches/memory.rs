@@ -54,7 +54,7 @@ struct Measured {
     resident: u64,
 }
 
-/// The state gauges of Jobs that are an owner each: most of what is sent, and none of it is kept.
+/// The state gauges of Jobs, each its own owner: most of the sent data, none of which is stored.
 async fn with_gauges(folder: &Path, jobs: usize) {
     let (api, intake, config) = cluster(folder, jobs, "10s", &Recorded::read()).await;
     let collector = Collector::start(&config, &folder.join("collector-gauges.log"));
@@ -196,7 +196,7 @@ async fn serve_again(api: &Simulator) -> (Duration, usize) {
     .unwrap()
 }
 
-/// Every page of a list that was asked for.
+/// Every requested page of a list.
 fn lists(api: &Simulator) -> Vec<String> {
     let requests = api.requests().into_iter();
     let lists = requests.filter(|request| request.verb == Some(Verb::List));

@@ -1,5 +1,5 @@
-//! The time that one update takes: a line of a watch is decoded and taken in by the tracker; beside it, the same line
-//! is decoded into the full type of the Kubernetes API.
+//! The time of one update: the tracker observes a decoded line of a watch. For comparison, the same line is decoded
+//! into the full type of the Kubernetes API.
 #![allow(
     missing_docs,
     clippy::unwrap_used,
@@ -14,9 +14,9 @@ use k8s_openapi::api::{batch, core};
 use support::tracking::{Apply, FullLine, apply_job, apply_pod, decode, tracker_of};
 use support::{Recorded, line};
 
-/// How many Jobs the tracker knows meanwhile.
+/// The number of Jobs in the tracker.
 const JOBS: usize = 10_000;
-/// Every so many-th of them is updated, in turn. So neither lines nor records are warm from the last round.
+/// The distance between two updated objects, so that neither lines nor records are in the cache from the last round.
 const STEP: usize = 10;
 
 fn updates(criterion: &mut Criterion) {

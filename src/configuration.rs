@@ -33,9 +33,9 @@ pub(crate) fn sources(args: &ConfigArgs) -> Result<Vec<Source>, Failure> {
     args.config.iter().map(|path| read(path)).collect()
 }
 
-/// A configuration with everything that is made of it, not started.
+/// A configuration and its components, not started.
 pub(crate) struct Prepared {
-    /// The components and how they are wired.
+    /// The components and their connections.
     pub graph: Graph,
     /// The collector's own logs and metrics.
     pub telemetry: Telemetry,
@@ -167,7 +167,7 @@ pub(crate) fn environment(name: &str) -> Option<String> {
 
 fn read(path: &Path) -> Result<Source, Failure> {
     let name = path.display().to_string();
-    // The collector writes files as `file:pipeline.yaml`, so people do too.
+    // The Collector accepts `file:pipeline.yaml`, so users write it here too.
     let path = name.strip_prefix("file:").map_or(path, Path::new);
     let read = match name.as_str() {
         "-" => Source::from_reader("standard input", io::stdin().lock()),

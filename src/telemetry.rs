@@ -58,7 +58,7 @@ impl Default for Logs {
 /// The lowest level of log lines that are written.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Level {
-    /// Everything the collector does.
+    /// Details of the collector's operation.
     Debug,
     /// Normal operation.
     Info,
@@ -69,7 +69,7 @@ pub(crate) enum Level {
 }
 
 impl<'de> Deserialize<'de> for Level {
-    /// In any case, and with the names of the Collector's logger for what is worse than an error.
+    /// In any case, and with the Collector's names for levels above error.
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
         match text.trim().to_ascii_lowercase().as_str() {
@@ -161,7 +161,7 @@ enum TemporalityPreference {
     Delta,
 }
 
-/// How long the last of the own metrics may take: the grace period is nearly over by then.
+/// The timeout of the last export of own metrics: the grace period is nearly over by then.
 const LAST_SEND: Duration = Duration::from_secs(2);
 
 /// The collector's own telemetry.
@@ -175,7 +175,7 @@ pub(crate) struct Telemetry {
 }
 
 impl Telemetry {
-    /// Reads `service::telemetry`. Without a reader the metrics are counted and go nowhere.
+    /// Reads `service::telemetry`. Without a reader the metrics are not exported.
     pub(crate) fn read(settings: &Settings) -> Result<Telemetry, Diagnostics> {
         let config: TelemetryConfig = settings.read()?;
         let resource = Resource::builder_empty()
@@ -249,8 +249,8 @@ impl Telemetry {
             Level::Warn => "warn",
             Level::Error => "error",
         };
-        // Libraries speak up from `warn`, so that `debug` shows what the collector does, not every HTTP frame. kube's
-        // client says as an error what the receiver says with what it does about it.
+        // Libraries log from `warn`, so that `debug` shows the collector's work, not every HTTP frame. kube's client
+        // logs errors that the receiver also logs, with its reaction.
         let filter = EnvFilter::new(format!(
             "{level},hyper=warn,hyper_util=warn,reqwest=warn,rustls=warn,h2=warn,tower=warn,kube_client=off,opentelemetry=warn"
         ));
@@ -284,7 +284,7 @@ impl Telemetry {
         Ok(servers)
     }
 
-    /// Sends what is left of the own metrics.
+    /// Exports the last of the own metrics.
     pub(crate) fn shutdown(&self) {
         if let Err(error) = self.meters.shutdown_with_timeout(LAST_SEND) {
             warn!(%error, "the last of the collector's own metrics may be lost");

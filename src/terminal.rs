@@ -20,7 +20,8 @@ fn wanted(variable: impl Fn(&str) -> Option<OsString>) -> bool {
     !no_color && !dumb
 }
 
-/// How many characters fit on a line of standard output: `COLUMNS`, else the terminal's width. `None` if it is no terminal.
+/// How many characters fit on a line of standard output: `COLUMNS`, else the terminal's width. `None` without a
+/// terminal.
 pub(crate) fn width() -> Option<usize> {
     let columns = std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok());
     let terminal = std::io::stdout().is_terminal();
@@ -28,7 +29,7 @@ pub(crate) fn width() -> Option<usize> {
     columns.or_else(|| asked().map(|(width, _)| usize::from(width.0)))
 }
 
-/// As [`width`], of standard error.
+/// Like [`width`], for standard error.
 pub(crate) fn error_width() -> Option<usize> {
     let columns = std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok());
     let terminal = std::io::stderr().is_terminal();
@@ -36,12 +37,12 @@ pub(crate) fn error_width() -> Option<usize> {
     columns.or_else(|| asked().map(|(width, _)| usize::from(width.0)))
 }
 
-/// Writes a line to standard error. That it may be closed or full is no reason to fail.
+/// Writes a line to standard error. A closed or full standard error is not a failure.
 pub(crate) fn note(text: &str) {
     let _ = writeln!(std::io::stderr(), "{text}");
 }
 
-/// As [`note`], with a limit on the wait for the write.
+/// Like [`note`], with a limit on the wait for the write.
 pub(crate) fn last_note(text: String) {
     let (done, written) = mpsc::channel();
     std::thread::spawn(move || {

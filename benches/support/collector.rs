@@ -1,4 +1,4 @@
-//! The collector as a process of its own, and what the kernel says of it.
+//! The collector as a separate process, and the kernel's statistics of it.
 
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -13,7 +13,7 @@ pub(crate) struct Collector {
 }
 
 impl Collector {
-    /// Starts the binary under test with this configuration; what it logs goes to `log`.
+    /// Starts the binary under test with this configuration; its log goes to `log`.
     pub(crate) fn start(config: &Path, log: &Path) -> Collector {
         let log = std::fs::File::create(log).unwrap();
         let child = Command::new(env!("CARGO_BIN_EXE_kube-job-collector"))
@@ -35,7 +35,7 @@ impl Collector {
         );
     }
 
-    /// A line of `/proc/PID/status` in KiB: `VmRSS` is what is resident now, `VmHWM` the most that ever was.
+    /// A line of `/proc/PID/status` in KiB: `VmRSS` is the current resident size, `VmHWM` its maximum.
     pub(crate) fn kib(&self, key: &str) -> u64 {
         let status = self.read("status");
         let line = status

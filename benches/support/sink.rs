@@ -1,4 +1,4 @@
-//! A backend that takes everything, looks at nothing, and counts bytes; on a thread of its own.
+//! A backend that accepts everything without decoding it, and counts bytes, on its own thread.
 
 use std::convert::Infallible;
 use std::net::SocketAddr;

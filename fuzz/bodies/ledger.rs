@@ -25,12 +25,12 @@ pub(super) fn run(data: &[u8]) {
         assert_eq!(
             (ledger.size(), ledger.last_end()),
             (0, None),
-            "nothing of it is taken in"
+            "no part of it is counted"
         );
         return;
     }
     assert_eq!(ledger.size(), record.len());
-    let undelivered = ledger.undelivered().expect("what was taken in can be sent");
+    let undelivered = ledger.undelivered().expect("counted points can be sent");
     let last = ledger.last_end().expect("it has an end");
     let mut windows = Windows::new(jiff::Timestamp::UNIX_EPOCH);
     windows.after(last);

@@ -21,7 +21,7 @@ pub(super) fn run(data: &[u8]) {
     }
 }
 
-/// A list is complete only with pages of its type; each item is an object with a UID, or says why it is none.
+/// A list is complete only with pages of its type; each item is an object with a UID or an error.
 fn read<T: Watched + PartialEq + Debug>(pages: &[u8]) {
     let mut listing = Listing::new();
     for page in pages.split(|byte| *byte == b'\n') {

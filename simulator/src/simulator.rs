@@ -202,7 +202,7 @@ impl Simulator {
         self.state.faults.rejoin(user);
     }
 
-    /// The next `count` matching requests meet this fault. Earlier plans come first.
+    /// This fault applies to the next `count` matching requests. Earlier plans come first.
     pub fn answer_next(&self, count: usize, matching: Matching, fault: Fault) {
         self.state.faults.plan(count, matching, fault);
     }

@@ -22,11 +22,11 @@ pub(crate) enum Failure {
     Configuration(Findings),
     /// Anything else that ends the command.
     Runtime(String),
-    /// Anything else that ends the command, and that the log has named.
+    /// Anything else that ends the command and that is already logged.
     Logged,
-    /// The command line asks for something that does not exist.
+    /// The command line names something that does not exist.
     Usage(String),
-    /// `explain` could not find out what became of a Job.
+    /// `explain` could not determine the outcome of a Job.
     CouldNotTell(String),
 }
 
@@ -77,8 +77,8 @@ pub(crate) fn print(text: &str) -> Result<(), Failure> {
     }
 }
 
-/// The runtime every command that does I/O uses. One thread: a few watches and a trickle of events need no more, and
-/// an update does not have to wake another thread to be taken in.
+/// The runtime of every command that does I/O. One thread: a few watches and a low rate of events need no more, and an
+/// update does not have to wake another thread.
 pub(crate) fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
     tokio::runtime::Builder::new_current_thread()
         .enable_all()

@@ -11,8 +11,8 @@ use crate::cli::RunArgs;
 use crate::configuration::{self, Prepared};
 use crate::telemetry::{LAST_LINES, LogWriter};
 
-/// How long draining may take after SIGTERM: less than Kubernetes' default grace period of 30 s, so that what is
-/// left undone can still be said.
+/// How long draining may take after SIGTERM: less than Kubernetes' default grace period of 30 s, so that undelivered
+/// data can still be logged.
 pub(crate) const GRACE: Duration = Duration::from_secs(25);
 
 /// Variables that Datadog's Agent and OpenTelemetry SDKs read. People set them for every container of a cluster.
@@ -88,7 +88,7 @@ pub(crate) fn run(args: &RunArgs) -> Result<(), Failure> {
 async fn stop_on_signal(shutdown: CancellationToken, log: Option<LogWriter>) {
     let (Ok(mut terminate), Ok(mut interrupt)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
     else {
-        warn!("cannot listen for signals: the pipeline will be cut off, not drained, when the process is ended");
+        warn!("cannot listen for signals: the process will end without draining the pipeline");
         return;
     };
     let name = tokio::select! {
@@ -101,16 +101,16 @@ async fn stop_on_signal(shutdown: CancellationToken, log: Option<LogWriter>) {
         "shutting down: draining data in flight"
     );
     shutdown.cancel();
-    // A person at a terminal may have no patience. A second SIGTERM means nothing: some supervisors send it twice.
+    // A user at a terminal may not want to wait. A second SIGTERM is ignored: some supervisors send it twice.
     interrupt.recv().await;
-    warn!("SIGINT while draining: ending without it");
+    warn!("SIGINT while draining: stopping without draining");
     if let Some(log) = log {
         log.flush(LAST_LINES);
     }
     std::process::exit(1);
 }
 
-/// A SIGHUP asks many a program to read its configuration again; its default is to end the process, undrained.
+/// SIGHUP asks many programs to reload their configuration; its default action is to end the process without draining.
 async fn ignore_hangup() {
     let Ok(mut hangup) = signal(SignalKind::hangup()) else {
         warn!("cannot listen for SIGHUP: it will end the process");

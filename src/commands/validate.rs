@@ -5,7 +5,7 @@ use crate::cli::{ConfigArgs, FileArgs, ValidateArgs};
 use crate::configuration;
 use crate::terminal::note;
 
-/// Makes every component without starting it, and says what is wrong. Needs no network.
+/// Creates every component without starting it, and prints the errors. Needs no network.
 pub(crate) fn validate(args: &ValidateArgs) -> Result<(), Failure> {
     let source = ConfigArgs::from(args.source.clone());
     let sources = configuration::sources(&source)?;
@@ -31,7 +31,7 @@ pub(crate) fn validate(args: &ValidateArgs) -> Result<(), Failure> {
     print(&text)
 }
 
-/// Prints the merged configuration; secrets and what comes from the environment are not shown.
+/// Prints the merged configuration without secrets and without values from the environment.
 pub(crate) fn print_config(args: &FileArgs) -> Result<(), Failure> {
     let args = ConfigArgs::from(args.clone());
     print(&collector_config::print(&configuration::sources(&args)?, &args.set)?)

@@ -22,7 +22,7 @@ const SAMPLING: &str = "remove it here and from the pipelines: there is one even
 
 const VIA_COLLECTOR: &str = "use `otlp_grpc` or `otlp_http` to an OpenTelemetry Collector that has this exporter";
 
-/// Every known component. Types that exist here, be it as an alias, are not looked up.
+/// Every known component. Types that exist here, even as an alias, are not looked up.
 pub(super) const COMPONENTS: &[Entry] = &[
     (
         "receivers",

@@ -3,7 +3,7 @@
 //!
 //! * `components`: the components, by section.
 //! * `keys`: the keys, by path.
-//! * `unneeded`: processors that are accepted and do nothing, because what they do is built in.
+//! * `unneeded`: processors that are accepted without effect, because their function is built in.
 //!
 //! `docs/migrating.md` shows how to adapt whole files.
 
@@ -24,7 +24,7 @@ pub(crate) fn add_hints(errors: &mut Diagnostics) {
     }
 }
 
-/// Removes the errors inside of what does not exist: it goes away with its key.
+/// Removes the errors inside of a section that does not exist here: it is removed with its key.
 pub(crate) fn drop_inner(errors: &mut Diagnostics) {
     let outer: Vec<String> = errors
         .0

@@ -1,4 +1,4 @@
-//! `batch` and `memory_limiter`: accepted, so that a file of the Collector runs, but what they do is built in.
+//! `batch` and `memory_limiter`: accepted, so that a file of the Collector runs, but their function is built in.
 
 use collector_config::{Diagnostics, Duration};
 use collector_data::{Batch, Signal};

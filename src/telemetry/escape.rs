@@ -1,4 +1,4 @@
-//! Log lines in which text from outside stays inside of its field: no line break, no escape sequence.
+//! Log lines in which text from outside stays in its field: no line break, no escape sequence.
 //!
 //! It is done where lines are formatted, so that no call site can forget it.
 

@@ -13,7 +13,7 @@ use std::time::Duration;
 
 /// How many bytes of lines may wait: a few thousand lines.
 const MAX_BYTES: usize = 1024 * 1024;
-/// How long the last lines may take at the end.
+/// The timeout of the last lines on shutdown.
 pub(crate) const LAST_LINES: Duration = Duration::from_secs(1);
 /// The pause after a write to a non-blocking pipe that is full.
 const RETRY: Duration = Duration::from_millis(10);
@@ -36,7 +36,7 @@ struct Shared {
 struct Buffer {
     lines: VecDeque<Vec<u8>>,
     bytes: usize,
-    /// True if a line that was taken out is being written.
+    /// True while a line from the buffer is being written.
     writing: bool,
     /// Lines that were dropped and not reported since.
     unreported: u64,
@@ -102,7 +102,7 @@ impl Write for LogWriter {
     }
 }
 
-/// Writes line after line, for as long as the process lives.
+/// Writes lines as long as the process lives.
 fn write_lines(shared: &Shared, mut sink: impl Write, report: impl Fn(u64)) {
     let mut buffer = lock(&shared.buffer);
     loop {

@@ -1,5 +1,5 @@
-//! The HTTP client that own metrics are sent with: through the proxies that everything else uses, without following
-//! redirects, and with a log line when something is wrong.
+//! The HTTP client for own metrics: it uses the proxies of all other clients, does not follow redirects, and logs a
+//! failure once.
 
 use std::error::Error;
 use std::pin::Pin;
@@ -16,7 +16,7 @@ use tracing::{info, warn};
 
 /// How long one request may take: the default of OTLP exporters.
 const TIMEOUT: Duration = Duration::from_secs(10);
-/// How long to wait for a proxy to show what is wrong.
+/// The timeout of the diagnosis of a proxy.
 const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Sends requests to one endpoint.
@@ -33,7 +33,7 @@ impl Push {
     /// Opens no connection.
     ///
     /// # Errors
-    /// If the endpoint is no URL, or the proxy of the environment that holds for it cannot be used.
+    /// If the endpoint is not a URL, or the proxy of the environment for it cannot be used.
     pub(super) fn new(endpoint: &str) -> Result<Push, String> {
         Push::with(endpoint, &Proxies::from(Environment::of_process()))
     }
@@ -55,7 +55,7 @@ impl Push {
             let proxy = reqwest::Proxy::all(proxy.expose_url());
             builder = builder.proxy(proxy.map_err(|_| "cannot use the proxy")?);
         }
-        // It has a runtime of its own, which cannot be made on a thread that belongs to one.
+        // It has its own runtime, which cannot be created on a thread of another runtime.
         let building = std::thread::spawn(move || builder.build());
         let client = building.join().map_err(|_| "cannot build the HTTP client")?;
         Ok(Push {
@@ -73,7 +73,7 @@ impl Push {
             .map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
     }
 
-    /// Says what is wrong, once, and when it is over.
+    /// Logs a failure once, and its end.
     fn note(&self, problem: Option<String>) {
         let mut last = self.problem.lock().unwrap_or_else(PoisonError::into_inner);
         if *last == problem {

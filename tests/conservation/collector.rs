@@ -1,4 +1,4 @@
-//! The real binary as a child process: started, asked to stop, killed, measured.
+//! The real binary as a child process: started, stopped, killed, measured.
 
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
@@ -61,7 +61,7 @@ impl Collector {
         self.child = Some(child);
     }
 
-    /// Ends it as a power cut would: it gets no time for anything.
+    /// Kills it like a power cut.
     pub(crate) async fn kill(&mut self) {
         self.measure();
         if let Some(mut child) = self.child.take() {
@@ -73,7 +73,7 @@ impl Collector {
         self.read_all().await;
     }
 
-    /// Asks it to stop.
+    /// Sends SIGTERM.
     pub(crate) async fn ask_to_stop(&mut self) {
         self.measure();
         if let Some(pid) = self.child.as_ref().and_then(Child::id) {
@@ -82,7 +82,7 @@ impl Collector {
         }
     }
 
-    /// Waits until it has ended by itself, at most this long, else kills it. How it ended, if it did by itself.
+    /// Waits at most this long until it has ended, else kills it. Returns how it ended, if it was not killed.
     pub(crate) async fn end_within(&mut self, time: Duration) -> Option<ExitStatus> {
         let child = self.child.as_mut()?;
         match tokio::time::timeout(time, child.wait()).await {
@@ -98,7 +98,7 @@ impl Collector {
         }
     }
 
-    /// True if it ended without being asked to.
+    /// True if it ended without a signal from the test.
     pub(crate) fn is_dead(&mut self) -> bool {
         match &mut self.child {
             Some(child) => child.try_wait().is_ok_and(|status| status.is_some()),
@@ -114,7 +114,7 @@ impl Collector {
         }
     }
 
-    /// The most memory it ever had resident, over all its processes, in bytes.
+    /// The maximum of its resident memory, over all its processes, in bytes.
     pub(crate) fn peak_memory(&self) -> u64 {
         self.peak
     }
@@ -125,7 +125,7 @@ impl Collector {
         log.iter().fold(String::new(), |text, line| text + line + "\n")
     }
 
-    /// Looks how much memory it has had; the kernel forgets it with the process.
+    /// Reads its maximum of memory, which the kernel forgets with the process.
     pub(crate) fn measure(&mut self) {
         let pid = self.child.as_ref().and_then(Child::id);
         self.peak = self.peak.max(pid.and_then(peak_of).unwrap_or_default());

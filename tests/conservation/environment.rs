@@ -1,4 +1,4 @@
-//! A cluster, a backend, and the collector between them; and what goes wrong with each.
+//! A cluster, a backend, the collector between them, and the faults of each.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -39,7 +39,7 @@ impl Environment {
         Environment::start_with(name, durability, 10).await
     }
 
-    /// The same, with so many requests of a signal to the backend at the same time.
+    /// The same, with this many concurrent requests of a signal to the backend.
     pub(crate) async fn start_with(name: &str, durability: Durability, consumers: usize) -> Environment {
         let replicas = durability.replicas();
         let tokens: Vec<String> = (0..replicas).map(|replica| format!("{replica}-0")).collect();
@@ -49,7 +49,7 @@ impl Environment {
         };
         let options = SimulatorOptions {
             tokens: tokens.iter().enumerate().map(token).collect(),
-            // Faster than real, as everything here.
+            // Faster than real time, like all of this cluster.
             bookmark_interval: Duration::from_secs(1),
             ..SimulatorOptions::default()
         };
@@ -74,7 +74,7 @@ impl Environment {
             collector.start().await;
             environment.collectors.push(collector);
         }
-        // Lists that may be old are: nobody may rely on them.
+        // Lists from the cache are stale, so no client may rely on them.
         environment.simulator.lag_behind(50);
         environment.until_watching().await;
         environment
@@ -98,7 +98,7 @@ impl Environment {
             self.simulator.url(),
             self.tokens[replica],
         );
-        // A reader finds the old one or the new one.
+        // A reader finds the old file or the new one.
         let new = self.folder.join(format!("kubeconfig-{replica}.new"));
         std::fs::write(&new, text).expect("a kubeconfig");
         std::fs::rename(&new, self.kubeconfig(replica)).expect("a kubeconfig");
@@ -223,7 +223,7 @@ service:
         self.intake.refuse_connections(false).await;
     }
 
-    /// Tells the oracle what arrived since the last time.
+    /// Gives the oracle the data that arrived since the last call.
     pub(crate) fn absorb(&mut self) {
         let taken = self.intake.received_after(self.seen.0);
         let refused = self.intake.refused_after(self.seen.1);
@@ -236,7 +236,7 @@ service:
         }
     }
 
-    /// Waits until the oracle says so about what arrived, at most this long; whether it did.
+    /// Waits at most this long until the oracle confirms the condition; returns true if it did.
     pub(crate) async fn until(&mut self, patience: Duration, so: impl Fn(&Oracle) -> bool) -> bool {
         let mut arrivals = self.intake.subscribe();
         let wait = async {
@@ -252,7 +252,7 @@ service:
         tokio::time::timeout(patience, wait).await.is_ok()
     }
 
-    /// Asks all collectors to stop and waits until they have.
+    /// Stops all collectors and waits until they have ended.
     pub(crate) async fn stop(&mut self, patience: Duration) -> Result<(), String> {
         for collector in &mut self.collectors {
             collector.ask_to_stop().await;
@@ -273,7 +273,7 @@ service:
         }
     }
 
-    /// Waits until a replica leads, and says which; a single one always does.
+    /// Waits until a replica leads and returns its number; a single replica always leads.
     pub(crate) async fn until_led(&self, patience: Duration) -> usize {
         if self.collectors.len() < 2 {
             return 0;
@@ -287,7 +287,7 @@ service:
             }
             changes.tick().await;
         }
-        panic!("nobody leads:\n{}", self.logs());
+        panic!("no replica leads:\n{}", self.logs());
     }
 
     /// The most memory a collector had, in bytes.
@@ -337,7 +337,7 @@ fn tell(oracle: &mut Oracle, received: &Arc<Received>, fate: Fate) {
         oracle.event(event, fate);
     }
     for point in received.payload.points() {
-        // A gauge may say one thing and then another: the last one is right.
+        // A gauge may have two values: the last one is right.
         if point.temporality != Some(Temporality::Delta) {
             continue;
         }

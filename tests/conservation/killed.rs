@@ -1,4 +1,4 @@
-//! The collector is killed in the middle of very many Jobs that fail and are gone at once.
+//! The collector is killed in the middle of very many Jobs that fail and are deleted at once.
 
 use std::time::Duration;
 
@@ -9,10 +9,10 @@ use crate::play::{PATIENCE, Play, conclude};
 use crate::script::{Action, Durability, Script};
 use crate::{TURN, report, say};
 
-/// Jobs, and the time they are created in.
+/// The number of Jobs, and the time in which they are created.
 const JOBS: u32 = if cfg!(debug_assertions) { 150 } else { 10_000 };
 const OVER: Duration = Duration::from_secs(if cfg!(debug_assertions) { 4 } else { 20 });
-/// How long the process stays away.
+/// The downtime of the process.
 const AWAY: Duration = Duration::from_secs(2);
 /// The most memory a collector may have, in bytes.
 const MEMORY: u64 = 192 * 1024 * 1024;
@@ -22,7 +22,7 @@ async fn kill_in_the_middle(name: &str, durability: Durability) {
     let begin = Instant::now();
     let mut environment = Environment::start(name, durability).await;
     let mut play = Play::new(1, &environment);
-    // Nobody else begins to lead until it dies.
+    // No other replica begins to lead until it dies.
     let victim = environment.until_led(PATIENCE).await;
     let script = Script(vec![
         (OVER / 2, Action::Kill(victim)),

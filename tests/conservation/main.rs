@@ -1,5 +1,5 @@
-//! One event and one count for each decided Job, whatever breaks: the real binary between a simulated cluster and a
-//! simulated backend, while a script made from a seed breaks things on both sides and the binary itself.
+//! One event and one count for each decided Job in spite of all faults: the real binary between a simulated cluster and
+//! a simulated backend, while a script made from a seed injects faults on both sides and in the binary itself.
 //!
 //! `CONSERVATION_SEEDS` is the number of seeds, `CONSERVATION_SEED` runs a single one again.
 
@@ -34,12 +34,12 @@ const LASTS: Duration = Duration::from_secs(6);
 const FRESH: Duration = Duration::from_secs(if cfg!(debug_assertions) { 15 } else { 5 });
 /// The most memory a collector may have, in bytes.
 const MEMORY: u64 = 64 * 1024 * 1024;
-/// How many runs there are at the same time.
+/// The number of concurrent runs.
 const TOGETHER: usize = if cfg!(debug_assertions) { 2 } else { 7 };
 
-/// Says something even if the test succeeds.
+/// Prints a line even if the test succeeds.
 fn say(line: impl std::fmt::Display) {
-    // Nobody to tell if it fails.
+    // A failure cannot be reported anywhere.
     let _ = writeln!(std::io::stderr(), "{line}");
 }
 

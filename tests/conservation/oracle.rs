@@ -8,7 +8,7 @@ pub(crate) const FAILURES: &str = "k8s.job.failures";
 /// The metric that counts Jobs that completed.
 pub(crate) const COMPLETIONS: &str = "k8s.job.completions";
 
-/// How a Job ended, as the controller said.
+/// The outcome of a Job, from the controller.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum End {
     /// It failed.
@@ -36,7 +36,7 @@ pub(crate) struct Event {
     pub id: String,
     /// The UID of the Job.
     pub uid: String,
-    /// How the event says that the Job ended.
+    /// The outcome in the event.
     pub outcome: String,
 }
 
@@ -51,35 +51,35 @@ pub(crate) struct Point {
     pub series: String,
     /// The second it is for.
     pub second: u64,
-    /// Everything it says.
+    /// The whole content.
     pub content: String,
     /// How many Jobs it counts, if it counts Jobs.
     pub count: i64,
 }
 
-/// The fate of a sent item.
+/// The result of a sent item.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Fate {
-    /// The backend took it.
+    /// The backend accepted it.
     Taken,
-    /// The backend refused it for good: it is not to be found there, and nobody but the backend lost it.
+    /// The backend refused it permanently, so it is missing there, and only the backend lost it.
     Refused,
 }
 
-/// Something that must not be.
+/// A violation of an invariant.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Problem {
     /// No event of a Job that was decided.
     EventLost(String),
     /// Jobs of an owner that no point counts: metric, owner, how many.
     CountLost(String, String, i64),
-    /// An owner whose Jobs are counted more often than there are: metric, owner, how many too many.
+    /// An owner with more counts than Jobs: metric, owner, the excess.
     CountedTwice(String, String, i64),
-    /// An event of a Job that never was.
+    /// An event of a Job that never existed.
     EventUnknown(String),
     /// An event whose id is not the UID of its Job: id, UID.
     WrongId(String, String),
-    /// The event says something else than the controller: UID, what it says.
+    /// The event contradicts the controller: UID, outcome in the event.
     WrongOutcome(String, String),
     /// Two different points in one second of a series, of which a backend keeps the last: series, second, both.
     Overwritten(String, u64, String, String),
@@ -104,23 +104,23 @@ impl fmt::Display for Problem {
 /// How much arrived.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Traffic {
-    /// Events that were taken before.
+    /// Events that were accepted before.
     pub events_again: usize,
-    /// Points that were taken before, and are the same.
+    /// Points that were accepted before, and are the same.
     pub points_again: usize,
     /// Events and points refused for good.
     pub refused: usize,
 }
 
-/// The Jobs that were, and what arrived of them.
+/// The Jobs of a run, and the data that arrived about them.
 #[derive(Debug, Default)]
 pub(crate) struct Oracle {
     jobs: HashMap<String, End>,
     /// Decided Jobs without an event.
     without_event: BTreeSet<String>,
-    /// Metric and owner, and how many Jobs are still to be counted. Nothing is owed where there is no entry.
+    /// Metric and owner, and how many Jobs are still to be counted; no entry means none.
     owed: BTreeMap<(String, String), i64>,
-    /// Events by id: whether taken.
+    /// Events by id; true if accepted.
     events: HashMap<String, Fate>,
     /// Points by series and second.
     places: HashMap<(String, u64), (String, Fate)>,
@@ -131,13 +131,14 @@ pub(crate) struct Oracle {
 }
 
 impl Oracle {
-    /// A CronJob's run may be counted under its own name: of one that came and went unseen nothing but Events is left, and
-    /// in this environment, where a day is short, names do not hold slots. Either way it is counted once.
+    /// A CronJob's run may be counted under its own name: of a run that was created and deleted unobserved only Events
+    /// are left, and in this environment, where a day is short, names do not contain slots. Either way it is counted
+    /// once.
     pub(crate) fn run(&mut self, name: &str, owner: &str) {
         self.runs.insert(name.to_owned(), owner.to_owned());
     }
 
-    /// There is a Job.
+    /// A Job exists.
     pub(crate) fn job(&mut self, uid: &str, owner: &str, end: End) {
         self.jobs.insert(uid.to_owned(), end);
         if let Some(counter) = end.counter() {

@@ -11,7 +11,8 @@ use crate::play::{PATIENCE, Play, conclude};
 use crate::script::{Action, Durability, Script};
 use crate::{TURN, report, say};
 
-/// Jobs, and how long the backend is away: ten minutes of the cluster, which is 20 times as fast as a real one.
+/// The number of Jobs, and the length of the outage: ten minutes of the cluster, which is 20 times as fast as a real
+/// one.
 const JOBS: u32 = if cfg!(debug_assertions) { 300 } else { 6000 };
 const AWAY: Duration = Duration::from_secs(if cfg!(debug_assertions) { 10 } else { 30 });
 /// The most memory the collector may have, in bytes.

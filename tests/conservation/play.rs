@@ -1,4 +1,4 @@
-//! A run: Jobs live while the script breaks things, then everything heals and the oracle is asked.
+//! A run: Jobs are played while the script injects faults; then the faults end and the oracle checks the data.
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
@@ -16,10 +16,10 @@ use crate::script::{Action, Script};
 pub(crate) const NAMESPACE: &str = "work";
 /// How much faster than a real cluster this one is.
 const PACE: u32 = 20;
-/// How long the backend may take to have everything once nothing is wrong any more: only a loss takes longer.
+/// How long the backend may take to receive everything once the faults are over: only a loss takes longer.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Makes Jobs and plays their lives.
+/// Creates Jobs and plays them.
 pub(crate) struct Play {
     lives: JobGenerator,
     dice: Ids,
@@ -34,7 +34,7 @@ pub(crate) struct Play {
 enum Entry {
     /// A Job that any seed could have is created.
     Birth,
-    /// A Job that fails and is gone at once.
+    /// A Job that fails and is deleted at once.
     Failure,
     Step(Box<TimelineStep>),
     Act(Action),
@@ -71,7 +71,7 @@ impl Play {
         }
     }
 
-    /// Plans what goes wrong.
+    /// Plans the faults.
     pub(crate) fn plan_script(&mut self, script: &Script) {
         for (at, action) in &script.0 {
             self.plan(*at, Entry::Act(action.clone()));
@@ -261,8 +261,8 @@ impl fmt::Display for Outcome {
     }
 }
 
-/// After the faults: everything heals, a new Job comes through, everything arrives, the
-/// collectors stop, and the oracle has the last word. `patience`: how long to wait for what is missing.
+/// After the faults: all faults end, a new Job is reported, everything arrives, the collectors stop, and the oracle
+/// decides. `patience`: how long to wait for missing data.
 pub(crate) async fn conclude(
     name: &str,
     begin: Instant,

@@ -6,7 +6,7 @@ use std::fmt::Write;
 use crate::play::Outcome;
 use crate::say;
 
-/// The sum of runs.
+/// The totals of several runs.
 #[derive(Debug, Default)]
 pub(crate) struct Report {
     runs: usize,
@@ -23,7 +23,7 @@ pub(crate) struct Report {
 }
 
 impl Report {
-    /// Prints what came of a run and adds it.
+    /// Prints the result of a run and adds it.
     pub(crate) fn add(&mut self, outcome: Outcome) {
         say(&outcome);
         self.runs += 1;
@@ -47,10 +47,10 @@ impl Report {
         }
     }
 
-    /// Prints the sum.
+    /// Prints the totals.
     ///
     /// # Panics
-    /// If a run does not hold, with its script and its logs.
+    /// If a run violates an invariant, with its script and its logs.
     pub(crate) fn finish(self) {
         say(format!(
             "{} runs: {} Jobs, {} decided; lost {}, duplicates {}; sent again: {} events, {} points; refused by the \

@@ -25,34 +25,34 @@ impl Durability {
     }
 }
 
-/// Something that happens.
+/// A fault, or the end of one.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Action {
     /// Watches are cut, of all resources or of one.
     Cut(Cut, Option<Resource>),
     /// All watches end with a 410 in the stream.
     Expire,
-    /// The API server forgets the versions so far: what resumes now gets a 410.
+    /// The API server forgets the versions so far: a watch that resumes now gets a 410.
     Compact,
     /// Some of the next requests get this answer.
     Fault(usize, Matching, Fault),
     /// The watches of a resource fall silent, or continue.
     Stall(Resource, bool),
-    /// Watches say their last lines again.
+    /// Watches repeat their last lines.
     Repeat,
-    /// The token of a replica expires; there is a new one in its kubeconfig.
+    /// The token of a replica expires; its kubeconfig has a new one.
     Token(usize),
-    /// A replica is cut off from the API, or let in again.
+    /// A replica is cut off from the API, or admitted again.
     Isolate(usize, Option<Isolation>),
-    /// The backend refuses connections, or takes them again.
+    /// The backend refuses connections, or accepts them again.
     Close(bool),
     /// The backend answers all requests of a signal like this, or as usual.
     Backend(Signal, Option<Reply>),
     /// The backend answers the next request of a signal like this.
     BackendOnce(Signal, Reply),
-    /// A replica is killed, so that it can do nothing any more.
+    /// A replica is killed without a chance to shut down.
     Kill(usize),
-    /// A replica is asked to stop, as at a rollout.
+    /// A replica is stopped, as in a rollout.
     Stop(usize),
     /// A replica that was killed is started.
     Start(usize),
@@ -143,7 +143,7 @@ impl Script {
                 5..=6 => {
                     let (count, matching, answer) = dice.api_answer();
                     begin(Action::Fault(count, matching, answer));
-                    // The answer is of no use if nobody asks.
+                    // The answer has no effect without a request.
                     begin(Action::Cut(dice.cut(), None));
                 }
                 7 => {
@@ -268,7 +268,7 @@ impl Dice {
         (1 + self.below(4) as usize, matching, answer)
     }
 
-    /// Answers after which the data comes again.
+    /// Answers after which the data is sent again.
     fn lasting_reply(&mut self) -> Reply {
         self.of(&[
             Reply::status(503),

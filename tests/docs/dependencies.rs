@@ -5,7 +5,7 @@ use std::process::Command;
 
 use serde_json::Value;
 
-/// The folder of a crate, which says what the crate may use.
+/// The folder of a crate, which determines its allowed dependencies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Area {
     Binary,
@@ -16,7 +16,7 @@ enum Area {
     Simulator,
 }
 
-/// Exporters know nothing of Jobs, except these, whose purpose is Jobs.
+/// Exporters do not depend on Jobs, except these, whose purpose is Jobs.
 const JOB_EXPORTERS: &[&str] = &[];
 
 /// Libraries for Kubernetes, which the collector does not use.
@@ -95,7 +95,7 @@ fn arrows_point_one_way() {
                 continue;
             };
             let other = Area::of(&used.folder);
-            // Tests may run against the simulator, which stands for the world outside.
+            // Tests may run against the simulator, which replaces the cluster and the backends.
             let in_tests = kind == "dev" && other == Area::Simulator;
             assert!(
                 area.may_use(other) || in_tests,

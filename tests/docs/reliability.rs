@@ -94,7 +94,7 @@ fn shipped_pipelines_retry_forever_in_bounded_memory() {
         assert_eq!(queue["sizer"], "bytes", "{id}");
         assert!(queue["queue_size"].as_u64().expect("a size") <= 32 << 20, "{id}");
         assert!(queue["block_on_overflow"].is_null(), "{id}");
-        // Datadog takes 5.1 MiB of logs before compression, servers of gRPC 4 MiB.
+        // Datadog accepts 5.1 MiB of logs before compression, servers of gRPC 4 MiB.
         assert!(queue["batch"]["max_size"].as_u64().expect("a size") <= 4 << 20, "{id}");
         assert!(queue["batch"]["min_size"].is_u64(), "{id}");
         let flush = queue["batch"]["flush_timeout"].as_str().unwrap_or("200ms");

@@ -1,4 +1,4 @@
-//! The command line: what it prints, and how it ends.
+//! The command line: its output and exit codes.
 
 use std::path::Path;
 use std::process::{Command, Output};
@@ -82,7 +82,7 @@ fn a_component_that_cannot_start_is_named_and_the_process_fails() {
     assert_eq!(output.status.code(), Some(1));
     let log = stderr(&output);
     let lines: Vec<&str> = log.lines().filter(|line| line.contains("could not start: ")).collect();
-    assert_eq!(lines.len(), 1, "told once: {log}");
+    assert_eq!(lines.len(), 1, "reported once: {log}");
     for part in ["ERROR", "receivers::k8s_job", "/does/not/exist"] {
         assert!(lines[0].contains(part), "{part}: {log}");
     }

@@ -5,7 +5,7 @@ use jiff::SignedDuration;
 use serde_json::{Value, json};
 use simulator::{Fault, Matching, Player, Resource, Verb, recording};
 
-/// So long ago that every scenario is over, and its Events are still there.
+/// So long ago that every scenario is over, but its Events still exist.
 const MINUTES_AGO: SignedDuration = SignedDuration::from_mins(5);
 
 fn records(ran: &Ran) -> Vec<Value> {
@@ -162,7 +162,7 @@ async fn a_job_that_has_not_ended_says_what_is_in_its_way() {
 
 #[tokio::test]
 async fn a_job_of_each_recording_is_never_judged_wrong() {
-    // Evidence lost before the look makes a cause Unknown, never a different one; outcome and reason stay.
+    // Evidence lost before `explain` runs makes a cause Unknown, never a different one; outcome and reason stay.
     for (name, jobs) in crate::support::expected() {
         let cluster = Cluster::start(&format!("explain-{name}")).await;
         let steps = recording::read(&crate::support::corpus().join(format!("{name}.jsonl.gz"))).expect("a recording");
@@ -210,7 +210,7 @@ async fn the_runs_of_a_cronjob_come_newest_first() {
             .map(|run| run[key].as_str().unwrap_or_default())
             .collect::<Vec<_>>()
     };
-    // The name of a run ends in the minute it was made for.
+    // The name of a run ends in the minute it is scheduled for.
     let mut by_minute = of("name");
     by_minute.sort_unstable_by(|a, b| b.cmp(a));
     assert_eq!(of("name"), by_minute);

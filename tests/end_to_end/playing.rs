@@ -1,5 +1,5 @@
 //! The recordings of a real cluster, played by the simulator through real sockets to the real binary: one event and one
-//! count for each Job that was decided, whatever happens to the watches.
+//! count for each decided Job, in spite of any faults of the watches.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -140,8 +140,8 @@ async fn also_when_a_watch_is_answered_with_410() {
     let steps = story();
     let (before, after) = steps.split_at(steps.len() / 3);
     Player::new(deployment.simulator.store().clone(), before.to_vec()).play_all();
-    // The play pauses until everything was observed and listed again: objects that come and go in between, no client can
-    // see.
+    // The play pauses until everything was observed and listed again: no client can observe objects that are created
+    // and deleted in between.
     deployment.events_about(&gone_in(before)).await;
     let gone = Fault::Status {
         code: 410,
@@ -159,8 +159,8 @@ async fn also_when_a_watch_is_answered_with_410() {
     finish(deployment).await;
 }
 
-/// Cases without a recording: a run that its CronJob replaced, one that was merely deleted, a node without memory, which only
-/// its own Event tells, and a node that is silent.
+/// Cases without a recording: a run that its CronJob replaced, one that was merely deleted, a node without memory,
+/// which only its own Event shows, and a node that is silent.
 #[tokio::test]
 async fn stories_are_reported_as_expected() {
     let mut deployment = Deployment::start("stories").await;
@@ -187,7 +187,7 @@ async fn stories_are_reported_as_expected() {
         assert_eq!(text("k8s.job.failure.cause"), cause, "{}", story.name);
     }
     let failures = deployment.sums("k8s.job.failures").values().sum::<i64>();
-    assert_eq!(failures, 2, "a run that was replaced or deleted is no failure");
+    assert_eq!(failures, 2, "a replaced or deleted run is not a failure");
 }
 
 #[tokio::test]
@@ -246,7 +246,7 @@ fn cluster_role() -> BTreeSet<(String, String, String)> {
 
 #[test]
 fn the_recordings_hold_what_this_test_is_about() {
-    // Deleted Jobs, failures, and Jobs that are gone within a second of their end.
+    // Deleted Jobs, failures, and Jobs that are deleted within a second of their end.
     let steps = story();
     assert!(
         steps

@@ -1,4 +1,4 @@
-//! The process among others: its standard error, its signals.
+//! The process and its environment: standard error and signals.
 
 use std::collections::BTreeSet;
 use std::fs::OpenOptions;
@@ -33,7 +33,7 @@ async fn reports_while_standard_error_is_on_a_full_disk() {
 #[tokio::test]
 async fn reports_while_nobody_reads_standard_error() {
     let (reader, mut writer) = std::io::pipe().expect("a pipe");
-    // As much as a pipe holds: every further write blocks.
+    // The capacity of a pipe: every further write blocks.
     writer.write_all(&[b'x'; 64 * 1024]).expect("room");
     let mut deployment = Deployment::start_with("unread", writer.into()).await;
     reports(&deployment).await;

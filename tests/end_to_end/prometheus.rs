@@ -1,5 +1,5 @@
-//! A real Prometheus scrapes the real binary while the simulator plays: what its alerts come to. Skipped, with a message,
-//! where there is no Prometheus.
+//! A real Prometheus scrapes the real binary while the simulator plays: the alerts that fire. Skipped, with a message,
+//! without Prometheus.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -118,7 +118,7 @@ async fn get(address: &str, path: &str, accept: &str) -> std::io::Result<String>
     Ok(body.to_owned())
 }
 
-/// Asks until the answer is as wanted.
+/// Sends requests until the answer is as wanted.
 async fn until<T>(what: &str, mut ask: impl AsyncFnMut() -> Result<T, String>) -> T {
     let mut last = String::new();
     let asking = async {
@@ -142,9 +142,9 @@ struct Prometheus {
 }
 
 impl Prometheus {
-    /// `None` where there is none.
+    /// `None` without Prometheus.
     async fn start(folder: &Path, collector: &Collector) -> Option<Prometheus> {
-        // The port is free now; Prometheus cannot be told to choose one.
+        // The port is free now; Prometheus cannot choose one itself.
         let port = std::net::TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr());
         let address = port.expect("a free port").to_string();
         let (exporter, own) = (&collector.exporter, &collector.own);
@@ -219,7 +219,7 @@ async fn prometheus_evaluates_the_alerts() {
         return;
     };
     until_scraped(&prometheus).await;
-    // One that stays after it failed, one that is deleted at once, and one that completes at the second try.
+    // One that stays after it failed, one that is deleted at once, and one that completes at the second attempt.
     for name in ["retries-exhausted", "ttl-zero", "success-after-retry"] {
         cluster.scenario(name, SignedDuration::ZERO).play_all();
     }
@@ -246,7 +246,7 @@ async fn prometheus_evaluates_the_alerts() {
         }
     })
     .await;
-    // The count: both that failed, the one that is gone as well.
+    // The count: both failed Jobs, the deleted one included.
     until("JobFailed", async || {
         let reasons = prometheus.firing("JobFailed", "reason").await?;
         let count = prometheus.value("sum(k8s_job_failures_total)").await?;

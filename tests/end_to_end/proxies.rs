@@ -171,7 +171,7 @@ async fn loopback_needs_no_proxy() {
     }
 }
 
-/// A proxy that leads to a cluster and intakes under names that nothing else knows.
+/// A proxy to a cluster and intakes under names that nothing else resolves.
 async fn proxy(cluster: &Cluster, events: &OtlpIntake, own: &OtlpIntake) -> ForwardProxy {
     let targets = [
         ("api.cluster.example:6443", cluster.simulator.address()),
@@ -187,7 +187,7 @@ async fn proxy(cluster: &Cluster, events: &OtlpIntake, own: &OtlpIntake) -> Forw
     ForwardProxy::start(options).await.expect("a proxy")
 }
 
-/// Changes the kubeconfig to a name that only the proxy knows, and gives back a pipeline with such names.
+/// Changes the kubeconfig to a name that only the proxy resolves, and returns a pipeline with such names.
 fn behind_names(cluster: &Cluster) -> String {
     let path = cluster.kubeconfig();
     let text = std::fs::read_to_string(&path).expect("the kubeconfig");
@@ -208,7 +208,7 @@ async fn everything_works_through_a_proxy() {
         let cluster = Cluster::start(&format!("proxies-through-{scheme}")).await;
         let (events, own) = (intake().await, intake().await);
         let proxy = proxy(&cluster, &events, &own).await;
-        // It refuses at first, and nothing is lost by it.
+        // It refuses connections at first, and no data is lost.
         proxy.fail_next([407, 407, 502, 503, 403]);
         let args = format!("run --config {}", behind_names(&cluster));
         let mut running = Running::start(behind(cluster.command(BINARY, &args), &proxy.url(scheme)));

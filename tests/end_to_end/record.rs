@@ -1,4 +1,4 @@
-//! `record`: the real binary writes down what a simulated API server tells, and the recording tells the same story.
+//! `record`: the real binary records a simulated API server, and the recording gives the same verdicts.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use tokio::time::timeout;
 
 /// Upper bound on anything a test waits for.
 const PATIENCE: Duration = Duration::from_secs(60);
-/// How many watches a recording keeps open; with all namespaces one more, for what is said about nodes.
+/// How many watches a recording opens; with all namespaces one more, for the Events about nodes.
 const WATCHES: usize = 6;
 
 /// A file of this test.
@@ -41,7 +41,7 @@ async fn ended(child: Child) -> Ran {
     Ran::from(output.expect("its output"))
 }
 
-/// The lines of a plain recording that is still being written; the last one may be cut.
+/// The lines of an uncompressed recording that is still being written; the last one may be cut.
 fn lines(path: &str) -> Vec<Value> {
     let text = std::fs::read_to_string(path).unwrap_or_default();
     text.lines()
@@ -49,7 +49,7 @@ fn lines(path: &str) -> Vec<Value> {
         .collect()
 }
 
-/// Waits until a plain recording holds what it should.
+/// Waits until an uncompressed recording has the expected content.
 async fn until(path: &str, holds: impl Fn(&[Value]) -> bool) {
     let all = async {
         while !holds(&lines(path)) {
@@ -59,7 +59,7 @@ async fn until(path: &str, holds: impl Fn(&[Value]) -> bool) {
     timeout(PATIENCE, all).await.expect("the recorder sees it");
 }
 
-/// Waits until a plain recording holds the last version of every Job and Pod that exists.
+/// Waits until an uncompressed recording has the last version of every Job and Pod that exists.
 async fn until_recorded(cluster: &Cluster, path: &str) {
     let store = cluster.simulator.store();
     let objects = [Resource::Jobs, Resource::Pods]
@@ -101,7 +101,7 @@ async fn records_every_change_of_the_cluster() {
     let path = file(&cluster, "live.jsonl");
     let child = start(&cluster, &format!("record -A -o {path}")).await;
     let mut player = cluster.scenario("deadline-exceeded", SignedDuration::ZERO);
-    // Halfway the connections break: nothing of the story may be lost or changes twice.
+    // Halfway the connections break: no change may be lost or recorded twice.
     for _ in 0..player.remaining() / 2 {
         player.step();
     }
@@ -116,7 +116,7 @@ async fn records_every_change_of_the_cluster() {
     let ran = stop(child, "-TERM").await;
     assert_eq!(ran.code, Some(0), "{}", ran.err);
     let records = explained(&cluster, &path).await;
-    // The Job's Pod is long gone when it ends; a look at the cluster now would not tell.
+    // The Job's Pod was deleted long before; the current state of the cluster would not show the cause.
     assert_eq!(
         verdict(&records),
         [

@@ -1,4 +1,4 @@
-//! Values that are valid and cannot work, or probably are not what was meant: `validate` names each with its place.
+//! Values that are valid but cannot work, or are probably unintended: `validate` reports each with its position.
 
 use std::path::Path;
 use std::process::{Command, Output};

@@ -9,7 +9,7 @@ use job_watch::{Kind, Object, Observation, Source};
 use kubernetes_job_receiver::gauges;
 use serde_json::json;
 
-/// Jobs that are an owner each.
+/// Jobs, each its own owner.
 const OWNERS: usize = 10_000;
 /// How many owners' gauges go into one batch.
 const BATCH: usize = 500;

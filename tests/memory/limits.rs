@@ -87,7 +87,7 @@ impl Destination for Away {
     }
 }
 
-/// The heap that each request costs while the backend is away, and how many were taken in.
+/// The heap of each request while the backend is down, and the number of accepted requests.
 #[tokio::main(flavor = "current_thread")]
 async fn request_that_waits() -> (f64, usize) {
     let id = ComponentId {
@@ -114,7 +114,7 @@ async fn request_that_waits() -> (f64, usize) {
     let mut taken = 0;
     let mut deliveries = Vec::with_capacity(2 * REQUESTS);
     let vector = deliveries.capacity() * size_of::<collector_data::Delivery>();
-    // One in the channel is not taken in.
+    // A batch in the channel does not count as accepted.
     while let Ok(room) = input.try_reserve() {
         let (ack, delivery) = Ack::new();
         room.send(Batch::new(one_record(), ack));

@@ -29,7 +29,7 @@ fn lines(fill: impl Fn(&mut Value, &mut Value)) -> [String; 2] {
 fn track(lines: &[String; 2]) -> (Evidence, u64) {
     let before = HeapStats::get().total_bytes;
     let mut tracker = Tracker::new(TrackerSettings::default());
-    // Twice, as an update of what is known costs as well.
+    // Twice, since an update of a known object costs memory as well.
     for line in lines.iter().cycle().take(4) {
         let recorded = read_line(line).unwrap();
         tracker.apply(recorded.source, recorded.observation.unwrap(), Timestamp::UNIX_EPOCH);

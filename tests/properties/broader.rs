@@ -1,4 +1,4 @@
-//! Which broader cause stands for a specific one when the evidence for that is missing.
+//! The broader cause that replaces a specific one when the evidence for that is missing.
 
 use job_judge::Cause;
 
@@ -74,7 +74,7 @@ pub(crate) const JOINED_LATE_WITHOUT_EVENTS: [Row; 3] = [
 
 const ERASED: &str = "the waiting reason, which goes when the Pod is deleted, and the Events about it";
 
-/// With a field that is absent, or that says what nobody knows.
+/// With a field that is absent or has an unknown value.
 pub(crate) const NOT_UNDERSTOOD: [Row; 18] = [
     row(
         Cause::ProbeFailed,

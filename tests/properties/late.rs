@@ -11,7 +11,7 @@ use crate::broader::{JOINED_LATE, JOINED_LATE_WITHOUT_EVENTS, Row, WITHOUT_EVENT
 use crate::random::{Random, seed};
 use crate::recording::{Feed, Recording, Verdicts, all, verdicts, worse};
 
-/// Recordings of at most so many lines are joined at each of them, others at as many random ones.
+/// Recordings of at most this many lines are joined at each line, others at as many random ones.
 const POSITIONS: usize = 60;
 /// How many interruptions of each recording.
 const INTERRUPTIONS: usize = 30;
@@ -157,8 +157,8 @@ fn an_interruption_loses_no_job_and_makes_no_wrong_cause() {
                 }
             }
             let mut found = verdicts(evidence);
-            // Its end was not seen: that it is gone is all that can be said without its Events.
-            // And that another run took its place is not known if that was missed as well.
+            // Its end was not seen: without its Events only its deletion is known, and not that another run replaced it
+            // if that was missed as well.
             found.retain(|uid, found| {
                 let was_replaced = known[uid].outcome == Outcome::Replaced;
                 found.outcome != Outcome::Deleted || found.quality == Quality::Complete && !was_replaced

@@ -1,5 +1,5 @@
-//! Recordings that say something else than they did: absent fields, values that nobody knows, long messages, another
-//! manager, clocks that disagree. Never a panic, and never a specific cause that the recording did not have.
+//! Recordings with changed content: absent fields, unknown values, long messages, another manager, clocks that
+//! disagree. Never a panic, and never a specific cause that the recording did not have.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -17,7 +17,7 @@ fn decoded(line: &Value) -> Option<Recorded> {
     has_uid.then(|| decode(line))
 }
 
-/// The recording with the objects of one resource changed; `change` says whether it did.
+/// The recording with the objects of one resource changed; `change` returns true if it changed the object.
 fn mutate(recording: &Recording, resource: &str, mut change: impl FnMut(&mut Value) -> bool) -> Vec<Recorded> {
     let lines = recording.json.iter().zip(&recording.lines);
     lines
@@ -39,7 +39,7 @@ fn keys(path: &str) -> Vec<String> {
     path.split('.').map(str::to_owned).collect()
 }
 
-/// Gives a field another value, wherever it is.
+/// Changes the value of a field at any depth.
 fn replace(recording: &Recording, resource: &str, path: &str, value: &Value) -> Vec<Recorded> {
     let path = keys(path);
     mutate(recording, resource, |object| {
@@ -49,8 +49,8 @@ fn replace(recording: &Recording, resource: &str, path: &str, value: &Value) -> 
     })
 }
 
-/// Compares causes only, of Jobs that failed both times; and that no failure became a success or the reverse. Which of
-/// its attempts explains a Job may hang on what is missing, so the cause of any of them will do.
+/// Compares causes only, of Jobs that failed both times, and that no failure became a success or the reverse. The
+/// attempt that explains a Job may depend on missing evidence, so the cause of any attempt is accepted.
 fn wrong_cause(known: &Verdict, found: &Verdict, table: &[Row]) -> Option<String> {
     let turned = matches!(
         (known.outcome, found.outcome),
@@ -65,7 +65,7 @@ fn wrong_cause(known: &Verdict, found: &Verdict, table: &[Row]) -> Option<String
     (turned || !cause).then(|| format!("{} instead of {}", show(found), show(known)))
 }
 
-/// Replays a changed recording and collects what is wrong with it.
+/// Replays a changed recording and collects its errors.
 fn check(recording: &Recording, what: &str, lines: &[Recorded], table: &[Row], wrong: &mut BTreeSet<String>) {
     let known = &recording.verdicts;
     for (uid, evidence) in in_time(lines) {
@@ -87,7 +87,7 @@ fn none(wrong: BTreeSet<String>) {
     assert!(wrong.is_empty(), "{}", wrong.into_iter().collect::<Vec<_>>().join("\n"));
 }
 
-/// Every path of keys in a value; what is in arrays is one.
+/// Every path of keys in a value; all items of an array share one.
 fn paths(value: &Value, path: &[String], all: &mut BTreeSet<Vec<String>>) {
     match value {
         Value::Object(map) => {

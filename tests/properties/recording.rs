@@ -1,4 +1,4 @@
-//! Recordings, fed to the tracker in any order, and what the judge makes of it.
+//! Recordings, fed to the tracker in any order, and the judgements.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufRead, BufReader};
@@ -92,7 +92,7 @@ pub(crate) fn in_time<'a>(lines: impl IntoIterator<Item = &'a Recorded>) -> BTre
     feed.finish()
 }
 
-/// A tracker and what it gave.
+/// A tracker and its reports.
 pub(crate) struct Feed {
     pub tracker: Tracker,
     /// When recordings begin.

@@ -10,7 +10,7 @@ use tokio::process::Command;
 /// The binary under test.
 pub(crate) const BINARY: &str = env!("CARGO_BIN_EXE_kube-job-collector");
 
-/// A cluster with a folder for its kubeconfig and what a test writes.
+/// A cluster with a folder for its kubeconfig and a test's files.
 pub(crate) struct Cluster {
     /// The cluster.
     pub simulator: Simulator,

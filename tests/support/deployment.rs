@@ -136,8 +136,7 @@ impl Deployment {
         assert!(sent.expect("kill").success());
     }
 
-    /// Asks the collector to stop, waits until it has drained, and gives back what it logged, unless that went
-    /// elsewhere.
+    /// Stops the collector, waits until it has drained, and returns its log, unless that was written elsewhere.
     pub(crate) async fn stop(&mut self) -> String {
         self.signal("TERM");
         let mut log = String::new();

@@ -1,5 +1,5 @@
-//! Every recording of a real cluster, from the watch's bytes to the judgement: outcome, reason and cause must be what
-//! a person says who knows what was run.
+//! Every recording of a real cluster, from the watch's bytes to the judgement: outcome, reason and cause must be those
+//! that a person who knows the Job expects.
 
 use std::collections::BTreeMap;
 use std::io::BufReader;

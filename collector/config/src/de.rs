@@ -1,7 +1,8 @@
 //! Reads a type from a tree, with the position of every error, and all errors at once.
 //!
-//! A deserializer ends at its first error. So the value at fault is noted, hidden, and the whole is read again until
-//! nothing new is found; what only follows from a hidden value (its field is now missing) is not reported.
+//! A deserializer stops at its first error. So the invalid value is recorded and hidden, and the tree is read again
+//! until no new error is found. An error that only follows from a hidden value (its field is now missing) is not
+//! reported.
 
 use std::cell::RefCell;
 use std::collections::HashSet;
@@ -22,7 +23,7 @@ const MAX_ERRORS: usize = 100;
 /// Reads a `T` from `root`, the value at `path`.
 ///
 /// # Errors
-/// Every error. None at all, but still an error, if the tree holds an error that has been reported already.
+/// All errors; an empty list if the tree has only errors that were reported before.
 pub(crate) fn read<T: DeserializeOwned>(root: &Node, path: &str) -> Result<T, Diagnostics> {
     let notes = Notes::default();
     loop {
@@ -99,7 +100,7 @@ pub(crate) struct Place<'de, 'p> {
 }
 
 impl<'de> Place<'de, '_> {
-    /// Notes an error of this node, unless a node inside it has been noted for it, and hides the node.
+    /// Records an error of this node and hides the node, unless the error is already recorded for a node inside it.
     pub(crate) fn note(&self, error: Error) -> Error {
         let follows = match &error {
             Error::Noted => return error,
@@ -145,7 +146,7 @@ impl<'de> Place<'de, '_> {
         Error::Expected(visitor.to_string())
     }
 
-    /// Notes and hides every key that is not among `fields`.
+    /// Records and hides every key that is not among `fields`.
     fn check_keys(&self, fields: &[&str]) {
         for entry in self.node.entries() {
             if !fields.contains(&entry.key.as_str()) && self.notes.hide(&entry.node) {

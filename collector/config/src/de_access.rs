@@ -34,7 +34,7 @@ impl<'de> de::MapAccess<'de> for Entries<'de, '_> {
         seed.deserialize(entry.key.as_str().into_deserializer())
             .map(Some)
             .map_err(|error: Error| {
-                // The key is at fault, so it is the key's place that is noted.
+                // The key is invalid, so its position is recorded.
                 if self.place.notes.hide(&entry.node) {
                     let message = format!("in the key `{}`: {error}", entry.key);
                     let path = Path::Key(self.place.path, &entry.key).to_string();

@@ -12,7 +12,7 @@ use super::suggest;
 /// An error without its position. The caller adds the value found from the node, which knows which parts may be shown.
 #[derive(Debug)]
 pub(crate) enum Error {
-    /// The error has been noted with its position.
+    /// The error is already recorded with its position.
     Noted,
     /// Something else was expected.
     Expected(String),

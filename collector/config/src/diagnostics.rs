@@ -51,7 +51,7 @@ impl Diagnostic {
         self.message.starts_with("unknown ")
     }
 
-    /// The same error with a line on what to do about it.
+    /// The same error with help: what to do about it.
     #[must_use]
     pub fn with_help(mut self, help: impl Into<String>) -> Self {
         self.help = Some(help.into());
@@ -61,7 +61,7 @@ impl Diagnostic {
 
 impl fmt::Display for Diagnostic {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // Keys, values and components' messages may hold anything; none of it may reach a terminal as it is.
+        // Keys, values and components' messages may hold anything; none of it may reach a terminal unescaped.
         if let Some(position) = &self.position {
             write!(f, "{}: ", visible(&position.to_string()))?;
         }

@@ -40,7 +40,7 @@ struct ExcerptLines {
 }
 
 impl Excerpts {
-    /// Looks through the sources for what must not be shown.
+    /// Finds the parts of the sources that must not be shown.
     pub fn of(sources: &[Source]) -> Self {
         let mut excerpts = Excerpts::default();
         for source in sources {

@@ -82,7 +82,7 @@ fn split(text: &str) -> Result<(&str, Option<String>), IdError> {
     } else if name.chars().count() > 1024 {
         "the name after the `/` has more than 1024 characters".to_owned()
     } else if let Some(c) = name.chars().find(|c| symbol(*c)) {
-        format!("`{}` stands in the name `{}`", c, short(name))
+        format!("found `{}` in the name `{}`", c, short(name))
     } else {
         return Ok((type_name.trim(), Some(name.to_owned())));
     };

@@ -15,7 +15,7 @@ use super::source::Source;
 use super::substitute::{Environment, substitute};
 
 /// Reads a configuration: merges `sources`, then each of `sets` (`a.b.c=value`, the arguments of `--set`), then
-/// replaces `${env:NAME}` by what `env` gives.
+/// replaces each `${env:NAME}` by the value from `env`.
 ///
 /// # Errors
 /// Every error outside of the components' own settings, with its position.
@@ -26,14 +26,14 @@ pub fn load(sources: &[Source], sets: &[String], env: Environment<'_>) -> Result
     }
 }
 
-/// As [`load`], but with what could be read in spite of errors, so that errors in components' settings can be
-/// reported together with the others. No configuration only if a source is not YAML.
+/// Like [`load`], but returns the parts that could be read in spite of errors, so that errors in components' settings
+/// can be reported together with the others. There is no configuration only if a source is not YAML.
 pub fn read_all(sources: &[Source], sets: &[String], env: Environment<'_>) -> (Option<Config>, Diagnostics) {
     read(sources, sets, env, None)
 }
 
-/// As [`read_all`], but an unset variable without a default is not an error: its value is skipped, and so
-/// are the checks that need it. Also returns the names of those variables. For checks where secrets are not at hand.
+/// Like [`read_all`], but an unset variable without a default is not an error: its value and the checks that need it
+/// are skipped. Also returns the names of those variables. For checks without access to the secrets.
 pub fn read_without_environment(
     sources: &[Source],
     sets: &[String],
@@ -60,7 +60,7 @@ fn read(
     (Some(config), errors.sorted())
 }
 
-/// The merged configuration as YAML, to look at: variables as they are written (`${env:NAME}`), never their values;
+/// The merged configuration as YAML, for display: variables as they are written (`${env:NAME}`), never their values;
 /// values under keys that name a secret, and passwords in URLs, as `[REDACTED]`.
 ///
 /// # Errors
@@ -78,12 +78,12 @@ fn merged(sources: &[Source], sets: &[String], errors: &mut Diagnostics) -> Opti
     let mut trees = Vec::new();
     for source in sources {
         let tree = parse(&source.name, &source.text, errors);
-        // A mapping, or nothing: anything else would silently replace all that the sources before it say.
+        // A mapping, or nothing: anything else would silently replace all earlier sources.
         if let Some(node) = &tree
             && !node.is_null()
             && !matches!(node.value, Value::Mapping(_))
         {
-            // Not shown: who names the wrong file may have named one with a token in it.
+            // Not shown: a file given by accident may contain a token.
             let found = match &node.value {
                 Value::Sequence(_) => "found a list, expected a mapping with sections such as `receivers`",
                 _ => "found a single value, expected a mapping with sections such as `receivers`",

@@ -40,7 +40,7 @@ pub(crate) fn lines(errors: &Diagnostics) -> Vec<String> {
     errors.0.iter().map(ToString::to_string).collect()
 }
 
-/// A configuration that is fine, with these settings for the exporter `debug`.
+/// A valid configuration with these settings for the exporter `debug`.
 pub(crate) fn with_debug(settings: &str) -> String {
     format!(
         "exporters: {{debug: {settings}}}\nservice: {{pipelines: {{logs: {{receivers: [a], exporters: [debug]}}}}}}\n"
@@ -230,17 +230,11 @@ fn invalid_yaml_is_reported_with_its_position() {
         ),
         ("a: 1\n---\nb: 2", "a.yaml:2:1: a second document begins here"),
         ("a: *b", "a.yaml:1:4: not YAML: "),
-        (
-            "a: &x [*x]",
-            "a.yaml:1:8: an alias stands inside the value it refers to",
-        ),
-        (
-            "? [a]\n: b",
-            "a.yaml:1:3: a list or a mapping stands where a key is expected",
-        ),
+        ("a: &x [*x]", "a.yaml:1:8: an alias is inside the value it refers to"),
+        ("? [a]\n: b", "a.yaml:1:3: found a list or a mapping, expected a key"),
         ("a: !env X", "the tag `!env` is not known here"),
         ("<<: 3", "<<: found `3`, expected a mapping to merge"),
-        ("${env:HOST}: 3", "a.yaml:1:1: `${…}` stands in the key"),
+        ("${env:HOST}: 3", "a.yaml:1:1: `${…}` is in the key"),
         ("- a", "a.yaml:1:1: found a list, expected a mapping"),
         ("hunter2", "a.yaml:1:1: found a single value, expected a mapping"),
         (

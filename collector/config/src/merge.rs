@@ -74,7 +74,7 @@ pub(crate) fn parse_set(argument: &str, errors: &mut Diagnostics) -> Option<Node
             .push(Diagnostic::new(position(0), "", message).with_help("write `--set exporters.debug.verbosity=basic`"));
         return None;
     }
-    // Spaces in front move the columns; only a value of several lines could mean something else by them.
+    // Spaces in front shift the columns; they are significant only in a value of several lines.
     let indent = if value.contains(['\n', '\r']) {
         0
     } else {

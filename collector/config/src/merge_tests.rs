@@ -1,4 +1,4 @@
-//! Several sources and `--set`: merging, and errors of all of them; and any input at all.
+//! Several sources and `--set`: merging, and errors of all of them; and arbitrary input.
 
 use super::load_tests::{Debug, WHOLE, debug, environment, lines, source, with_debug};
 use super::{Duration, load, print, read_all};

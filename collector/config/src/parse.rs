@@ -169,7 +169,7 @@ impl Builder<'_> {
             Event::SequenceEnd | Event::MappingEnd => self.end(),
             Event::Alias(anchor) => {
                 let Some(node) = self.anchors.get(&anchor) else {
-                    return Err(fatal(position, "an alias stands inside the value it refers to"));
+                    return Err(fatal(position, "an alias is inside the value it refers to"));
                 };
                 let size = node.size();
                 if self.open.len() + node.depth() > MAX_DEPTH {
@@ -362,7 +362,7 @@ fn new_key(node: Node, lines: &mut HashMap<String, u32>, errors: &mut Diagnostic
             errors.push(Diagnostic::new(
                 position,
                 "",
-                "a list or a mapping stands where a key is expected",
+                "found a list or a mapping, expected a key",
             ));
             return OpenKey::Dropped;
         }
@@ -372,7 +372,7 @@ fn new_key(node: Node, lines: &mut HashMap<String, u32>, errors: &mut Diagnostic
     }
     if scalar.text.contains("${") {
         let found = format!(
-            "`${{…}}` stands in the key `{}`, it is replaced in values only",
+            "`${{…}}` is in the key `{}`, but variables are replaced in values only",
             scalar.shown()
         );
         errors.push(Diagnostic::new(position, "", found));

@@ -43,7 +43,7 @@ pub(crate) fn scrub(node: &Node, secret: bool, message: &str) -> String {
     let found = node.found();
     match &node.value {
         Value::Scalar(s) if s.holds_variable() && quotes_a_part(&values, &scrubbed) => {
-            format!("found {found}, which stands for a value that is not valid here")
+            format!("found {found}, whose value is not valid here")
         }
         Value::Scalar(_) if secret && quotes_a_part(&values, &scrubbed) => {
             "found a value that is not shown, and is not valid here".to_owned()

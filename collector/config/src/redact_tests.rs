@@ -32,7 +32,7 @@ fn configuration(settings: &str) -> Source {
     ))
 }
 
-/// A type whose checks quote what they read, whole and in part: as bad as a component can be.
+/// A type whose checks quote their input, whole and in part: the worst case of a component.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 #[derive(Default)]
@@ -155,7 +155,7 @@ fn messages_stay_clear_without_the_value() {
         ),
         (
             "{part: '${WORD}'}",
-            "part: found `${WORD}`, which stands for a value that is not valid here",
+            "part: found `${WORD}`, whose value is not valid here",
         ),
         (
             "{around: {k: 'Bearer ${WORD}'}}",

@@ -56,9 +56,8 @@ impl Settings {
 
     /// Reads the settings into a component's own type; settings that are null (`debug:`) read as an empty mapping.
     ///
-    /// # Errors
-    /// Every unknown key and wrong type, with its position. Only if these settings hold an error that
-    /// [`read_all`](super::read_all) has reported already, the list may be empty.
+    /// Every unknown key and wrong type, with its position. The list is empty only if these settings hold an error that
+    /// [`read_all`](super::read_all) has already reported.
     pub fn read<T: DeserializeOwned>(&self) -> Result<T, Diagnostics> {
         de::read(&self.node, &self.path)
     }
@@ -88,8 +87,8 @@ impl Settings {
         )
     }
 
-    /// Adds a warning to those of the configuration: what is valid but probably not what was meant. `validate` prints
-    /// it, `run` logs it at startup, and with `--strict` it is an error. A warning added twice counts once.
+    /// Adds a warning to the configuration: a setting that is valid but probably unintended. `validate` prints it,
+    /// `run` logs it at startup, and with `--strict` it is an error. A warning added twice counts once.
     ///
     /// ```
     /// # let settings = collector_config::Settings::from_yaml("endpoint: https://api.example.com").unwrap();

@@ -248,6 +248,6 @@ fn a_check_of_a_component_has_the_place_of_the_value() {
     }
     assert!(settings.is_set("retry_on_failure::initial_interval"));
     assert!(!settings.is_set("retry_on_failure::enabled"));
-    let error = settings.error("headers", "`hunter2` is no header");
-    assert_eq!(error.message, "`[REDACTED]` is no header");
+    let error = settings.error("headers", "`hunter2` is not a header");
+    assert_eq!(error.message, "`[REDACTED]` is not a header");
 }

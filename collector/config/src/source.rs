@@ -8,7 +8,7 @@ use super::diagnostics::{Diagnostic, Diagnostics, Position};
 /// How many bytes a source may have.
 pub(super) const MAX_BYTES: usize = 4 << 20;
 
-/// A text with configuration, and what to call it in messages.
+/// A text with configuration, and its name in messages.
 #[derive(Clone, Debug)]
 pub struct Source {
     /// The origin of the text, usually a file name.

@@ -18,8 +18,8 @@ const MAX_BYTES: usize = 16 << 20;
 /// Reads a variable of the environment.
 pub(crate) type Environment<'a> = &'a dyn Fn(&str) -> Option<String>;
 
-/// Replaces `${…}` and `$$` in every scalar of `root`. A scalar with an error becomes [`Value::Invalid`]; with `unset`
-/// so does one that names a variable which is not set, without an error: its name is added there.
+/// Replaces `${…}` and `$$` in every scalar of `root`. A scalar with an error becomes [`Value::Invalid`]. With `unset`,
+/// a scalar with a variable that is not set becomes that too, without an error, and the name is added to `unset`.
 pub(crate) fn substitute(
     root: &mut Node,
     environment: Environment<'_>,

@@ -60,7 +60,7 @@ fn read(rest: &mut &str, depth: usize) -> Result<Vec<Part>, TemplateError> {
         } else if depth > 0 && rest.starts_with('}') {
             break;
         } else {
-            // A `$` or a `}` of no meaning; both are one byte.
+            // A `$` or `}` without a meaning; both are one byte.
             text.push_str(&rest[..1]);
             *rest = &rest[1..];
         }

@@ -1,4 +1,4 @@
-//! Files as people write them: for the Collector, inside of manifests, with anchors, overlays and half an environment.
+//! Files as people write them: for the Collector, inside of manifests, with anchors, overlays and unset variables.
 
 use serde::Deserialize;
 
@@ -83,7 +83,7 @@ fn a_manifest_is_one_error_that_names_the_path_inside() {
     assert_eq!(errors(PLAIN), [""; 0]);
     assert!(
         errors("exporter: {debug: }\n")[0].contains("unknown key"),
-        "a typo is no manifest"
+        "a typo is not a manifest"
     );
 }
 

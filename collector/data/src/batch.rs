@@ -161,7 +161,7 @@ mod tests {
     #[test]
     fn finds_the_oldest_point_in_every_kind_of_metric() {
         let [others, ..] = each_kind_at(&[9, 0, 8]);
-        assert_eq!(metrics(vec![others.clone()]).oldest_point(), Some(8), "0 is no time");
+        assert_eq!(metrics(vec![others.clone()]).oldest_point(), Some(8), "0 is not a time");
         for (kind, without_time) in each_kind_at(&[7, 70]).into_iter().zip(each_kind_at(&[0])) {
             assert_eq!(metrics(vec![others.clone(), kind]).oldest_point(), Some(7));
             assert_eq!(metrics(vec![without_time]).oldest_point(), None);

@@ -239,7 +239,7 @@ impl Gatherer<'_> {
         }
         if let Some(other) = names.iter().find_map(|name| self.taken.get(name)) {
             self.problems
-                .push(format!("{name} would be mixed up with {other}; {name} is left out"));
+                .push(format!("{name} collides with {other}; {name} is dropped"));
             return false;
         }
         self.taken

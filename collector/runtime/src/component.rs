@@ -3,10 +3,10 @@
 //! Components are made without any I/O (`validate` makes them all), then started (exporters first), then run as
 //! one task each. A component whose `run` ends before the shutdown ends the process.
 //!
-//! Who reports a component's condition: it is [`Starting`](crate::health::Status::Starting) from the moment it is
-//! made. A **receiver** reports `Ok` itself, once it brings in what it should (the first list has arrived). Every
-//! **other** component is reported `Ok` by the runtime right before its `run` begins; it only reports when its
-//! condition changes. The runtime reports `Stopped` at a clean end and `PermanentError` when a component dies.
+//! The status of a component is [`Starting`](crate::health::Status::Starting) once it is created. A **receiver**
+//! reports `Ok` itself, when its first data is complete (the first list has arrived). Every **other** component is
+//! reported `Ok` by the runtime right before its `run` begins, and reports changes only. The runtime reports `Stopped`
+//! at a clean end and `PermanentError` when a component fails.
 
 use std::fmt;
 
@@ -34,7 +34,7 @@ pub enum Kind {
     Connector,
     /// Sends data out.
     Exporter,
-    /// Stands beside the pipelines.
+    /// Runs beside the pipelines.
     Extension,
 }
 
@@ -48,7 +48,7 @@ impl Kind {
         Kind::Extension,
     ];
 
-    /// The section of the configuration where components of this kind stand.
+    /// The section of the configuration for components of this kind.
     pub fn section(self) -> &'static str {
         match self {
             Kind::Receiver => "receivers",
@@ -80,10 +80,10 @@ impl fmt::Display for Kind {
 /// The environment of a running component.
 #[derive(Clone, Debug)]
 pub struct Running {
-    /// Cancelled when the component should stop. Only receivers and extensions need to look at it: the others
-    /// stop when their inbox is closed and empty. An exporter may look at it to hurry.
+    /// Cancelled when the component should stop. Only receivers and extensions need to watch it: the others stop when
+    /// their inbox is closed and empty. An exporter may watch it to finish sooner.
     pub shutdown: CancellationToken,
-    /// Where to report the component's condition.
+    /// Reports the component's status.
     pub health: Reporter,
 }
 
@@ -111,7 +111,7 @@ pub trait Connector: Send {
         Box::pin(async { Ok(()) })
     }
 
-    /// Runs until `input` is closed and empty, sends on what it still holds, then returns `Ok`.
+    /// Runs until `input` is closed and empty, sends the data it still holds, then returns `Ok`.
     fn run(
         self: Box<Self>,
         input: Inbox,
@@ -122,8 +122,8 @@ pub trait Connector: Send {
 
 /// Sends data out.
 pub trait Exporter: Send {
-    /// Learns which signals come to it, before it starts and in `validate` too, to warn of settings that do not fit
-    /// them ([`Settings::warn`]).
+    /// Receives the signals of its pipelines, before it starts and also in `validate`, to warn of settings that do not
+    /// fit them ([`Settings::warn`]).
     fn connected(&self, _signals: &[Signal]) {}
 
     /// Prepares to run; an error ends the process before any data flows.
@@ -135,9 +135,9 @@ pub trait Exporter: Send {
     fn run(self: Box<Self>, input: Inbox, running: Running) -> BoxFuture<'static, Result<(), ComponentError>>;
 }
 
-/// Stands beside the pipelines: a health endpoint, a store.
+/// Runs beside the pipelines: a health endpoint, a store.
 pub trait Extension: Send {
-    /// Its offer to other components; called once, when it is made. Nothing by default.
+    /// The service it offers to other components; called once, on creation. None by default.
     fn offer(&self) -> Offer {
         Offer::default()
     }
@@ -159,9 +159,9 @@ pub struct Create<'a> {
     pub settings: &'a Settings,
     /// For the collector's own metrics (`otelcol_…`).
     pub meter: &'a Meter,
-    /// The condition of every component, for an extension that shows it.
+    /// The status of every component, for an extension that shows it.
     pub health: &'a crate::health::Health,
-    /// The offers of the service's extensions.
+    /// The services that extensions offer.
     pub provided: &'a Provided,
 }
 
@@ -174,9 +174,9 @@ pub struct Factory<T: ?Sized> {
     pub type_name: &'static str,
     /// Other spellings that are accepted, such as the collector's older names.
     pub aliases: &'static [&'static str],
-    /// The signals it takes (processor, exporter), makes (receiver), or for a connector takes; none for an extension.
+    /// The signals it consumes (processor, connector, exporter) or produces (receiver); none for an extension.
     pub signals: &'static [Signal],
-    /// The signals a connector makes; empty for all other kinds.
+    /// The signals a connector produces; empty for all other kinds.
     pub makes: &'static [Signal],
     /// One line on what it does.
     pub description: &'static str,

@@ -19,7 +19,7 @@ pub enum Status {
     RecoverableError(String),
     /// It has failed for good. Holds the reason.
     PermanentError(String),
-    /// It ended as asked.
+    /// It ended on shutdown.
     Stopped,
 }
 

@@ -11,21 +11,21 @@ use collector_data::{Batch, Signal};
 /// How many batches of a signal wait in front of a component before their producers wait too.
 pub const INBOX_CAPACITY: usize = 64;
 
-/// The receiving end in front of a processor, connector or exporter: one channel for each signal that comes in, so that
-/// a component that has no room for one signal does not keep the others from coming.
+/// The receiving end in front of a processor, connector or exporter: one channel for each incoming signal, so that a
+/// component without room for one signal still receives the others.
 #[derive(Debug)]
 pub struct Inbox {
-    /// Those that are not closed; the next one to look at stands first.
+    /// The channels that are not closed; the next one to poll comes first.
     channels: Vec<mpsc::Receiver<Batch>>,
 }
 
 impl Inbox {
-    /// An inbox that no batch ever comes into: it is closed from the beginning.
+    /// An inbox without channels: closed from the beginning.
     pub fn empty() -> Self {
         Inbox { channels: Vec::new() }
     }
 
-    /// Lets the batches of one more channel come in.
+    /// Adds a channel.
     pub fn add(&mut self, channel: mpsc::Receiver<Batch>) {
         self.channels.push(channel);
     }
@@ -80,10 +80,10 @@ impl Outlet {
         Outlet { consumers }
     }
 
-    /// Hands the batch to every consumer in turn, waiting for room at each.
+    /// Sends the batch to every consumer in turn, waiting for room at each.
     ///
-    /// Where a consumer is gone, the batch's acknowledgement says so there: `Dropped`. So it does for the batches that
-    /// waited in a consumer's inbox when it died. The runtime notices the dead component by itself.
+    /// A consumer that has ended acknowledges the batch as `Dropped`, and so it does for the batches that waited in its
+    /// inbox. The runtime detects the ended component by itself.
     pub async fn send(&self, batch: Batch) {
         let Some((last, others)) = self.consumers.split_last() else {
             batch.ack.delivered();

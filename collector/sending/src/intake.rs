@@ -23,7 +23,7 @@ use collector_runtime::health::Status;
 use collector_runtime::storage::ClaimError;
 use pacing::lock;
 
-/// The queue may be full for this long before the exporter is unhealthy: a burst is no problem.
+/// The queue may be full for this long before the exporter is unhealthy: a burst is not a problem.
 const FULL: Duration = Duration::from_secs(5);
 /// The most batches that are stored in one transaction.
 const GROUP: usize = 64;

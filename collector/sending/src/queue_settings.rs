@@ -158,7 +158,7 @@ impl QueueSettings {
     /// The configured storage; `None` if the queue is in memory. `key` is the key of these settings.
     ///
     /// # Errors
-    /// If it is no storage, or one that is too small for a queue.
+    /// If it is not a storage, or is too small for a queue.
     pub fn open(&self, key: &str, create: &Create<'_>) -> Result<Option<Arc<dyn Storage>>, Diagnostic> {
         let Some(name) = self.storage.as_ref().filter(|name| self.enabled && !name.is_empty()) else {
             return Ok(None);

@@ -5,7 +5,7 @@ use serde::Deserialize;
 
 use collector_config::{Diagnostic, Duration, Settings};
 
-/// The longest wait that a backend gets by asking for it, unless `max_interval` is longer. It may ask for years by error.
+/// The longest wait that a backend can ask for, unless `max_interval` is longer. A faulty backend may ask for years.
 const LONGEST_ASKED: std::time::Duration = std::time::Duration::from_secs(30);
 /// A longer wait between two attempts is an error.
 const LONGEST_INTERVAL: std::time::Duration = std::time::Duration::from_secs(24 * 60 * 60);

@@ -29,7 +29,7 @@ pub(super) struct SignalSender<D> {
     /// `None` if the queue is in memory only.
     pub(super) persistent: Option<Arc<PersistentQueue>>,
     pub(super) instruments: Instruments,
-    /// Fails while the backend's latest answer to this signal was no success.
+    /// Fails while the backend's latest answer to this signal was a failure.
     pub(super) backend_health: Reporter,
     /// Fails while the queue is full.
     pub(super) queue_health: Reporter,

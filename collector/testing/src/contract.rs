@@ -55,7 +55,7 @@ impl<T: ?Sized> Subject<T> {
         }
     }
 
-    /// Sends these payloads instead of one item of each signal, for a component that passes only certain data on.
+    /// Sends these payloads instead of one item of each signal, for a component that forwards only certain data.
     #[must_use]
     pub fn with_payloads(self, payloads: Vec<Payload>) -> Self {
         Subject { payloads, ..self }

@@ -7,11 +7,11 @@ use collector_runtime::storage::{Offer, Provided, Storage};
 
 use crate::OwnMetrics;
 
-/// The environment of one component: what the collector gives it when it is made and while it runs.
+/// The environment of one component: the inputs that the collector provides on creation and while it runs.
 pub struct Host {
     /// The component's id.
     pub id: ComponentId,
-    /// The offers of the extensions.
+    /// The services of the extensions.
     pub provided: Provided,
     /// The health of the component.
     pub health: Health,

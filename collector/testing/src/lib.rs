@@ -30,7 +30,7 @@ use collector_config::ComponentId;
 /// A component id, `type` or `type/name`.
 ///
 /// # Panics
-/// If the text is no id.
+/// If the text is not an id.
 pub fn id(text: &str) -> ComponentId {
     collector_config::component_id(text).unwrap_or_else(|(found, _)| panic!("{found}"))
 }

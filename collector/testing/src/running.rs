@@ -153,7 +153,7 @@ impl Running {
         self.task.is_finished()
     }
 
-    /// Waits until the component ends by itself.
+    /// Waits until the component ends without a signal.
     ///
     /// # Errors
     /// The error with which it ends, or its panic.

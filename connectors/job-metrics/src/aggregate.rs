@@ -164,7 +164,7 @@ impl MetricOwner {
                 .collect();
             metrics.push(sum(
                 attr::METRIC_ATTEMPT_FAILURES,
-                "Attempts of Jobs that failed, those of Jobs that later completed too.",
+                "Failed attempts of Jobs, including Jobs that later completed.",
                 "{attempt}",
                 points,
             ));
@@ -181,7 +181,7 @@ impl MetricOwner {
                 .collect();
             metrics.push(Metric {
                 name: attr::METRIC_DURATION.into(),
-                description: "From a Job's start to the decision on it.".into(),
+                description: "Time from a Job's start to its verdict.".into(),
                 unit: "s".into(),
                 data: Some(Data::ExponentialHistogram(ExponentialHistogram {
                     data_points,

@@ -8,7 +8,7 @@ use opentelemetry_proto::tonic::common::v1::KeyValue;
 use opentelemetry_proto::tonic::metrics::v1::ExponentialHistogramDataPoint;
 use opentelemetry_proto::tonic::metrics::v1::exponential_histogram_data_point::Buckets;
 
-/// The finest scale: 2^20 buckets for each doubling. Finer ones exceed what a double's logarithm tells.
+/// The finest scale: 2^20 buckets for each doubling. Finer scales exceed the precision of a double's logarithm.
 pub const MAX_SCALE: i32 = 20;
 /// The coarsest scale: all positive doubles fit into two buckets.
 pub const MIN_SCALE: i32 = -10;

@@ -1,7 +1,7 @@
 //! Connector `job_metrics`: delta metrics from the events of finished Jobs.
 //!
 //! * [`histogram`]: an exponential histogram; [`aggregate`]: events to points, one window at a time.
-//! * [`window`]: which second each window ends in; [`ledger`]: which Jobs stand in which window.
+//! * [`window`]: the end of each window; [`ledger`]: the Jobs in each window.
 //! * `counting`: events in, windows out, acknowledgements back; [`connector`]: the component.
 
 pub mod aggregate;

@@ -50,7 +50,7 @@ impl Windows {
         self.start = self.start.max(now.as_second());
     }
 
-    /// Points of another process may stand in the seconds up to this one.
+    /// Another process may have sent points for the seconds up to this one.
     pub fn after(&mut self, second: i64) {
         self.start = self.start.max(second);
     }

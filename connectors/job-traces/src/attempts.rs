@@ -34,7 +34,7 @@ pub(crate) fn add(run: &Run<'_>, spans: &mut Vec<Span>) {
     }
 }
 
-/// The attempts that a Pod is: one, or one for each run of a container that it restarts.
+/// The attempts of a Pod: one, or one for each run of a container that it restarts.
 fn attempts_of<'a>(run: &Run<'a>, uid: &'a str) -> impl DoubleEndedIterator<Item = &'a FinishedAttempt> + Clone {
     run.job.attempts.iter().filter(move |attempt| attempt.uid == uid)
 }
@@ -47,7 +47,7 @@ fn pod_span(run: &Run<'_>, uid: &str, name: &str, start: Timestamp, end: Timesta
     span
 }
 
-/// Says what the judge found of the Pod's last attempt.
+/// Adds the verdict on the Pod's last attempt.
 fn judge(run: &Run<'_>, uid: &str, span: &mut Span) {
     let Some(last) = attempts_of(run, uid).next_back() else {
         return;
@@ -98,7 +98,7 @@ fn add_pod(run: &Run<'_>, pod: &Pod, spans: &mut Vec<Span>) {
     let ends = pod.containers.iter().flat_map(|container| &container.terminations);
     let last_end = ends.filter(|end| end.ran).filter_map(|end| end.finished).max();
     let judged_end = attempts_of(run, &pod.uid).filter_map(|attempt| attempt.end).max();
-    // One that nobody has an end of was there when the Job was decided.
+    // A Pod without a known end existed when the Job was decided.
     let end = judged_end.max(last_end).unwrap_or(run.end);
     // A Pod whose containers are restarted exists until it is deleted.
     let deleted = pod.deletion.map(|deletion| deletion.requested.min(run.end));
@@ -154,7 +154,7 @@ fn add_container(run: &Run<'_>, pod: &Pod, container: &Container, parent: (SpanI
     let begin = pod.created.or(pod.start_time).unwrap_or(run.start);
     for end in container.terminations.iter().filter(|end| end.ran) {
         let finished = end.finished.unwrap_or(pod_end);
-        // containerd writes 1970 as the start of what never started.
+        // containerd writes 1970 as the start of a container that never started.
         let started = end.started.filter(|started| *started >= begin).unwrap_or(finished);
         let mut span = run_span(run, (pod, id), container, end.attempt, started, finished);
         ended(run, pod, container, end, &mut span);
@@ -181,7 +181,7 @@ fn add_container(run: &Run<'_>, pod: &Pod, container: &Container, parent: (SpanI
     }
 }
 
-/// Says how a run of a container ended.
+/// Adds how a run of a container ended.
 fn ended(run: &Run<'_>, pod: &Pod, container: &Container, end: &Termination, span: &mut Span) {
     set(&mut span.attributes, attr::CONTAINER_STATE, "terminated");
     set(&mut span.attributes, attr::CONTAINER_REASON, &end.reason);

@@ -15,11 +15,11 @@ use crate::trace;
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 struct JobTracesSettings {
-    /// The Jobs that get a trace, by how they ended.
+    /// The Jobs that get a trace, by outcome.
     outcomes: Vec<Traced>,
 }
 
-/// How a Job can have ended, by its name in events.
+/// The outcome of a Job, by its name in events.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 enum Traced {
     Succeeded,
@@ -77,7 +77,7 @@ pub struct JobTraces {
 }
 
 impl JobTraces {
-    /// A connector that makes traces of Jobs that ended in one of these ways.
+    /// A connector that makes traces of Jobs with one of these outcomes.
     pub fn new(outcomes: Vec<Outcome>) -> Self {
         JobTraces { outcomes }
     }

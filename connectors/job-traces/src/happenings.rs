@@ -9,7 +9,7 @@ use opentelemetry_proto::tonic::trace::v1::span::Event;
 use crate::span::{event, integer, set};
 use crate::trace::Run;
 
-/// The verdict on the Job, or its removal, and what Kubernetes said about it.
+/// The verdict on the Job or its removal, and Kubernetes' Events about the Job.
 pub(crate) fn of_job(run: &Run<'_>) -> Vec<Event> {
     let job = run.job;
     let mut events = Vec::new();
@@ -34,7 +34,7 @@ pub(crate) fn of_job(run: &Run<'_>) -> Vec<Event> {
     in_order(events)
 }
 
-/// Scheduling, disruption, deletion, and what Kubernetes said about the Pod and its node.
+/// Scheduling, disruption, deletion, and Kubernetes' Events about the Pod and its node.
 pub(crate) fn of_pod(run: &Run<'_>, pod: &Pod) -> Vec<Event> {
     let mut events = Vec::new();
     let condition = |name, condition: &Condition| {
@@ -76,7 +76,7 @@ pub(crate) fn of_pod(run: &Run<'_>, pod: &Pod) -> Vec<Event> {
     in_order(events)
 }
 
-/// How a run of a container ended, where that has a name of its own, such as `OOMKilled`.
+/// How a run of a container ended, if that has a name, such as `OOMKilled`.
 pub(crate) fn of_end(end: &Termination, at: Timestamp) -> Vec<Event> {
     if matches!(&*end.reason, "" | "Completed" | "Error") {
         return Vec::new();
@@ -103,7 +103,7 @@ pub(crate) fn of_wait(run: &Run<'_>, pod: &Pod, container: &Container, start: Ti
     vec![event(&waiting.reason, at, attributes)]
 }
 
-/// An Event of Kubernetes keeps its reason as its name and stands where it was first seen.
+/// An Event of Kubernetes keeps its reason as its name and has the time of its first observation.
 fn kubernetes_event(said: &KubernetesEvent) -> Option<Event> {
     let at = said.first.or(said.last)?;
     let mut attributes: Vec<KeyValue> = Vec::new();

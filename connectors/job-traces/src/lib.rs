@@ -3,7 +3,7 @@
 //! * [`trace`]: an event to its trace; `attempts`: its Pods and containers; `happenings`: what happened to them.
 //! * `span`: one span; [`connector`]: the component.
 //!
-//! A trace follows from its event alone, so an event that comes again makes the same trace, byte for byte.
+//! A trace follows from its event alone, so a repeated event makes the same trace, byte for byte.
 
 mod attempts;
 pub mod connector;

@@ -17,7 +17,7 @@ use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span};
 use crate::span::{self, HAS_IS_REMOTE, IS_REMOTE, SAMPLED};
 use crate::{attempts, happenings};
 
-/// Attributes of the event that the span says in its own way, or that are too large for it.
+/// Attributes of the event that the span expresses in its own way, or that are too large for it.
 const NOT_ON_SPANS: [&str; 9] = [
     attr::RECORD_UID,
     attr::START_TIME,
@@ -33,7 +33,7 @@ const NOT_ON_SPANS: [&str; 9] = [
 /// The trace of a finished Job; `None` if the record is something else, or if its outcome is not among `outcomes`.
 ///
 /// # Errors
-/// If it calls itself such an event and cannot be read.
+/// If it is named as such an event and cannot be read.
 pub fn of_event(
     resource: Option<&Resource>,
     record: &LogRecord,
@@ -116,8 +116,8 @@ fn owner(resource: Option<&Resource>) -> Option<&str> {
     otlp::find_text(attributes, attr::CRONJOB_NAME).or_else(|| otlp::find_text(attributes, attr::JOB_NAME))
 }
 
-/// The resource with a service: without a label that says one it is the owner's name, by the rule of the semantic
-/// conventions for Kubernetes ("Specify resource attributes using Kubernetes annotations", `service.name`).
+/// The resource with a service: without a label that sets it, the service is the owner's name, by the rule of the
+/// semantic conventions for Kubernetes ("Specify resource attributes using Kubernetes annotations", `service.name`).
 fn service(resource: Option<&Resource>, job: &str) -> Resource {
     let mut with = resource.cloned().unwrap_or_default();
     if otlp::find(&with.attributes, attr::SERVICE_NAME).is_none() {
@@ -153,7 +153,7 @@ fn job_span(run: &Run<'_>, owner: &str, record: &LogRecord) -> Span {
             span::status(StatusCode::Error, sentence)
         }
         Outcome::Succeeded => span::status(StatusCode::Ok, ""),
-        // People, or the next run, ended it: neither good nor bad.
+        // A user or the next run ended it: neither good nor bad.
         _ => None,
     };
     span.events = happenings::of_job(run);

@@ -106,7 +106,7 @@ fn lock(file: &Mutex<OutputFile>) -> std::sync::MutexGuard<'_, OutputFile> {
     file.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Brings lines to the disk at an interval. Returns the first error, since the lines count as delivered.
+/// Flushes lines to the disk at an interval. Returns the first error, since the lines count as delivered.
 async fn flush(file: Arc<Mutex<OutputFile>>, interval: Duration) -> ComponentError {
     let mut ticks = tokio::time::interval(interval);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -115,7 +115,7 @@ async fn flush(file: Arc<Mutex<OutputFile>>, interval: Duration) -> ComponentErr
         let file = Arc::clone(&file);
         match tokio::task::spawn_blocking(move || lock(&file).sync()).await {
             Ok(Ok(())) => {}
-            Ok(Err(error)) => return format!("cannot bring acknowledged data to the disk: {error}").into(),
+            Ok(Err(error)) => return format!("cannot flush acknowledged data to the disk: {error}").into(),
             Err(error) => return error.into(),
         }
     }

@@ -128,7 +128,7 @@ fn open(config: &FileConfig, append: bool) -> io::Result<WholeLines<File>> {
             );
         }
     }
-    // Brings the name of the file to the disk.
+    // Syncs the file's directory entry to the disk.
     File::open(folder)?.sync_all()?;
     Ok(WholeLines::new(file, length))
 }

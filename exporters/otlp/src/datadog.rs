@@ -1,5 +1,5 @@
-//! Addresses of Datadog. Its OTLP intake is `https://otlp.<site>`; its other hosts are no OTLP intakes. A wrong site is a
-//! name that does not resolve or a key that is refused.
+//! Addresses of Datadog. Its OTLP intake is `https://otlp.<site>`; its other hosts are not OTLP intakes. A wrong site
+//! is a name that does not resolve or a key that is refused.
 
 use collector_config::nearest;
 use reqwest::Url;

@@ -12,7 +12,7 @@ use crate::headers;
 const LONGEST: usize = 300;
 /// The part of a text that is read, in bytes: a message may have megabytes.
 const READ: usize = 16 * 1024;
-/// Shorter values are no secrets, and hiding them would garble the text.
+/// Shorter values are not secrets, and hiding them would garble the text.
 const SHORTEST_SECRET: usize = 6;
 /// This many bytes of a secret in a row are hidden; of a short one fewer.
 const SHORTEST_PART: usize = 8;

@@ -16,9 +16,9 @@ use crate::disk::{Disk, GONE};
 pub const FILE: &str = "state.redb";
 /// The name of a new file until it is complete.
 const NEW_FILE: &str = "state.redb.new";
-/// Tells what is in the other tables. No component's path begins like this.
+/// Describes the content of the other tables. No component's path begins like this.
 const FORMAT: TableDefinition<'_, &str, u64> = TableDefinition::new("::format");
-/// The version of what is in the tables.
+/// The version of the content of the tables.
 const VERSION: u64 = 1;
 /// redb's own default is a gigabyte.
 const CACHE: usize = 8 * 1024 * 1024;
@@ -33,11 +33,11 @@ type Values<'a> = TableDefinition<'a, &'static str, &'static [u8]>;
 pub struct Place {
     /// The directory, which this process has locked.
     pub directory: PathBuf,
-    /// Makes a commit wait until the disk has it.
+    /// Syncs each commit to the disk.
     pub fsync: bool,
     /// Replaces an unreadable file on startup.
     pub recreate: bool,
-    /// Where the settings stand, for error texts.
+    /// The path of the settings, for error texts.
     pub section: String,
 }
 
@@ -61,20 +61,19 @@ pub struct Transaction {
     pub changes: Vec<Change>,
 }
 
-/// Why a call to the database failed.
+/// Why an operation of the database failed.
 #[derive(Debug)]
 pub enum DatabaseFailure {
     /// The disk is full.
     Full(String),
-    /// The disk does not do what it should.
+    /// The disk failed.
     Disk(String),
     /// The file is unreadable.
     Broken(String),
 }
 
 impl Database {
-    /// Opens the file as the collector starts: makes it if there is none, and replaces one that cannot be read if the
-    /// settings ask for that.
+    /// Opens the file on startup: creates a missing one, and replaces an unreadable one if the settings say so.
     ///
     /// # Errors
     /// Why it cannot be used.
@@ -91,7 +90,7 @@ impl Database {
         Database::open(place)
     }
 
-    /// Opens the file; makes it if there is none.
+    /// Opens the file; creates a missing one.
     ///
     /// # Errors
     /// Why it cannot be used.
@@ -128,7 +127,7 @@ impl Database {
         }
     }
 
-    /// The database on a disk. The checksums of everything in it are compared: what has been damaged is found now.
+    /// The database on a disk. Compares the checksums of its whole content, so that damage is found now.
     ///
     /// # Errors
     /// Why it cannot be used.
@@ -141,10 +140,10 @@ impl Database {
         })
     }
 
-    /// Makes all transactions in one commit: all of them or, on an error, none.
+    /// Applies all transactions in one commit: all of them or, on an error, none.
     ///
     /// # Errors
-    /// Why it was not done. The database must not be used any more then: open it again.
+    /// Why nothing was written. The database must not be used after that: open it again.
     pub fn apply<'a>(&self, transactions: impl Iterator<Item = &'a Transaction>) -> Result<(), DatabaseFailure> {
         guarded(|| {
             let writing = self.redb.begin_write()?;
@@ -190,11 +189,11 @@ impl Database {
         })
     }
 
-    /// Moves what is stored to the front of the file and cuts the rest off, which gives space back to the disk. Reads
-    /// and writes up to all of it.
+    /// Moves the content to the front of the file and truncates the file, which frees disk space. Reads and writes up
+    /// to all of it.
     ///
     /// # Errors
-    /// Why it was not done. The database must not be used any more then: open it again.
+    /// Why it failed. The database must not be used after that: open it again.
     pub fn compact(&mut self) -> Result<(), DatabaseFailure> {
         guarded(|| {
             self.redb.compact()?;
@@ -262,7 +261,7 @@ impl Database {
     }
 }
 
-/// Makes an empty file. It gets its name when it is whole, so that a crash leaves none or a good one.
+/// Creates an empty file. It gets its name once it is complete, so that a crash leaves none or a valid one.
 fn make(place: &Place) -> Result<(), DatabaseFailure> {
     let new = place.directory.join(NEW_FILE);
     let file = OpenOptions::new()
@@ -307,8 +306,8 @@ impl DatabaseFailure {
                 place.file().display()
             )),
             DatabaseFailure::Broken(why) => StoreError::Permanent(format!(
-                "the file {} cannot be used: {why}; restore it, or let an empty one take its place: move it away, or set \
-                 {}::recreate: true (what waited in it to be sent is lost then)",
+                "the file {} cannot be used: {why}; restore it, or replace it by an empty one: move it away, or set \
+                 {}::recreate: true (queued data in it is lost then)",
                 place.file().display(),
                 place.section
             )),
@@ -316,7 +315,7 @@ impl DatabaseFailure {
     }
 }
 
-/// Sorts an error of the disk.
+/// Classifies an error of the disk.
 fn disk(error: io::Error) -> DatabaseFailure {
     use io::ErrorKind::{FileTooLarge, InvalidData, QuotaExceeded, StorageFull, UnexpectedEof};
     match error.kind() {
@@ -330,7 +329,7 @@ fn disk(error: io::Error) -> DatabaseFailure {
 fn guarded<T>(work: impl FnOnce() -> Result<T, redb::Error>) -> Result<T, DatabaseFailure> {
     match catch_unwind(AssertUnwindSafe(work)) {
         Ok(done) => done.map_err(DatabaseFailure::from),
-        Err(_) => Err(DatabaseFailure::Broken("what is in it contradicts itself".into())),
+        Err(_) => Err(DatabaseFailure::Broken("its content is inconsistent".into())),
     }
 }
 

@@ -8,13 +8,13 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// The pause between two tries to take the lock.
+/// The pause between two attempts to lock the directory.
 const PAUSE: Duration = Duration::from_millis(50);
 
-/// Makes the directory and its parents if it is missing.
+/// Creates the directory and its parents if it is missing.
 ///
 /// # Errors
-/// What is wrong and what to do; `section` is where the settings stand.
+/// The problem and its fix; `section` is the path of the settings.
 pub fn create(path: &Path, mode: u32, section: &str) -> Result<(), String> {
     let made = DirBuilder::new().recursive(true).mode(mode).create(path);
     made.map_err(|error| explain(&error, "made", path, section))
@@ -40,7 +40,7 @@ impl Lock {
 
     fn new(mut file: File) -> Self {
         let mut found = Vec::new();
-        // Only a log line depends on it, so a disk without room for these few bytes is no error.
+        // Only a log line depends on it, so a disk without room for these few bytes is not an error.
         let unclean = file.read_to_end(&mut found).is_ok() && !found.is_empty();
         if !unclean {
             let _ = file.write_all(IN_USE);
@@ -48,16 +48,16 @@ impl Lock {
         Lock { file, unclean }
     }
 
-    /// Says that the file was closed in order, and frees the directory.
+    /// Records that the file was closed cleanly, and releases the directory.
     pub fn close(self) {
         let _ = self.file.set_len(0);
     }
 }
 
-/// Takes the directory for this process.
+/// Locks the directory for this process.
 ///
 /// # Errors
-/// What is wrong and what to do; `section` is where the settings stand.
+/// The problem and its fix; `section` is the path of the settings.
 pub async fn lock(path: &Path, timeout: Duration, section: &str) -> Result<Lock, String> {
     let file = OpenOptions::new()
         .read(true)
@@ -89,7 +89,7 @@ fn explain(error: &Error, verb: &str, path: &Path, section: &str) -> String {
     let advice = match error.kind() {
         ErrorKind::NotFound => format!("create it, or set {section}::create_directory: true"),
         ErrorKind::NotADirectory | ErrorKind::AlreadyExists => {
-            format!("the path is no directory; set {section}::directory to a directory")
+            format!("the path is not a directory; set {section}::directory to a directory")
         }
         ErrorKind::PermissionDenied => format!(
             "let the user that the collector runs as write there (in Kubernetes: securityContext.fsGroup), or set \

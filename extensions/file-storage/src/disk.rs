@@ -15,11 +15,11 @@ pub const GONE: &str = "it was removed or replaced while the collector used it; 
 pub struct Disk {
     /// The file.
     pub file: File,
-    /// Makes a commit wait until the disk has it; otherwise the kernel has it, which a crash of this process
-    /// survives and one of the machine does not.
+    /// Syncs each commit to the disk. Otherwise the kernel holds it, which survives a crash of this process but not of
+    /// the machine.
     pub fsync: bool,
-    /// Where the file is, if it must still be there when a commit is synced: what a removed file holds is lost with the
-    /// process.
+    /// The path of the file, if it must still exist when a commit is synced: the content of a removed file is lost when
+    /// the process ends.
     pub path: Option<PathBuf>,
 }
 

@@ -1,4 +1,4 @@
-//! A disk that the store itself has filled: what was delivered can be deleted, and then there is room again.
+//! A disk that the store itself has filled: delivered data can be deleted, and then there is room again.
 
 use std::collections::BTreeSet;
 use std::io;
@@ -18,7 +18,7 @@ use crate::writer::Writer;
 
 const BLOCK: usize = 4096;
 
-/// A file system with so many blocks, which a file occupies when it is written to. Clones are the same one.
+/// A file system with a number of blocks, which a file occupies when it is written. Clones share the blocks.
 #[derive(Clone, Debug)]
 struct SmallDisk(Arc<Mutex<Blocks>>);
 
@@ -226,7 +226,7 @@ async fn a_full_disk_still_lets_a_request_be_split() {
     store.apply(split).await.unwrap();
     assert_eq!(store.keys("000000").await.unwrap().len(), 2);
     assert!(store.apply(set("new", 100_000)).await.is_err());
-    // Larger volume: what is new is stored again.
+    // A larger volume: new data is stored again.
     disk.enlarge(20_000_000);
     while store.apply(set("new", 100_000)).await.is_err() {}
     writer.close().await;

@@ -1,10 +1,10 @@
-//! Extension `file_storage`: what components store, in one file of a directory on this machine.
+//! Extension `file_storage`: the state of components, in one file of a directory on this machine.
 //!
 //! * [`directory`]: the directory, and the lock that keeps a second collector out of it.
 //! * [`database`]: the file, a redb database with a table for each component.
-//! * [`writer`]: the thread that owns the file. All transactions that wait are made together in one commit.
+//! * [`writer`]: the thread that owns the file. All waiting transactions are written in one commit.
 //! * [`reserve`]: space for deletions on a disk that is full.
-//! * [`store`]: what a component holds.
+//! * [`store`]: the store of a component.
 
 pub mod database;
 pub mod directory;
@@ -42,20 +42,20 @@ pub fn factory() -> Factory<dyn Extension> {
         aliases: &[],
         signals: &[],
         makes: &[],
-        description: "Keeps what components store in a file, so that it survives a restart",
+        description: "Stores the state of components in a file, so that it survives a restart",
         create: |create| Ok(Box::new(FileStorage::new(create)?)),
     }
 }
 
 struct FileStorage {
     settings: FileStorageSettings,
-    /// Where its settings stand, for error texts: `extensions::file_storage`.
+    /// The path of its settings, for error texts: `extensions::file_storage`.
     section: String,
     access: Arc<StoreAccess>,
     writer: Option<Writer>,
 }
 
-/// The offer to other components.
+/// The service that it offers to other components.
 struct StoreAccess {
     section: String,
     /// Set when it starts.
@@ -122,7 +122,7 @@ impl Extension for FileStorage {
                     problem = writer.problem() => match problem {
                         Some(Some(problem)) => running.health.report(Status::RecoverableError(problem)),
                         Some(None) => running.health.report(Status::Ok),
-                        None => return Err("the thread that writes has ended; see the log".into()),
+                        None => return Err("the writer thread has ended; see the log".into()),
                     },
                 }
             }

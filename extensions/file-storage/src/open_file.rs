@@ -1,4 +1,4 @@
-//! The open file and what is done with it: commits of many transactions, opening it again after a failure, and continuing
+//! The open file and its operations: commits of many transactions, opening it again after a failure, and continuing
 //! with deletions when the disk is full.
 
 use std::collections::BTreeMap;
@@ -24,7 +24,7 @@ pub(crate) struct Opener {
     pub(crate) again: Open,
     /// The pause before it is opened again.
     pub(crate) pause: Duration,
-    /// Making the file smaller on a full disk may take one of so many parts of the time.
+    /// Compacting the file on a full disk may take one of this many parts of the time.
     pub(crate) parts: u32,
 }
 
@@ -71,7 +71,7 @@ impl OpenFile {
         }
         let mut space = Space::new(reserve, opener.pause, opener.parts);
         let database = match (opener.first)(&place) {
-            // Opening a file that was not closed in order writes to it.
+            // Opening a file that was not closed cleanly writes to it.
             Err(DatabaseFailure::Full(_)) if space.give_up() => (opener.first)(&place),
             opened => opened,
         };
@@ -137,8 +137,8 @@ impl OpenFile {
         })
     }
 
-    /// Makes all transactions in one commit. On a full disk those that free space come first, then the others if there
-    /// is room by now.
+    /// Applies all transactions in one commit. On a full disk the transactions that free space come first, then the
+    /// others if there is room by then.
     fn write(&mut self, writes: Vec<Write>) {
         if !self.space.is_low() {
             match self.commit(&writes) {
@@ -206,7 +206,7 @@ impl OpenFile {
         Ok(read)
     }
 
-    /// Does something with the file, which is opened again after a failure: redb takes back what was half written.
+    /// Runs an operation on the file, which is opened again after a failure: redb rolls back incomplete writes.
     fn with<T>(&mut self, work: impl FnOnce(&Database) -> Result<T, DatabaseFailure>) -> Result<T, StoreError> {
         self.reopen()?;
         let FileState::Open(database) = &self.state else {
@@ -242,7 +242,7 @@ impl OpenFile {
         error
     }
 
-    /// Clears the problem, unless the disk takes deletions only.
+    /// Clears the problem, unless the disk accepts deletions only.
     fn report_working(&mut self) {
         if !self.space.is_low() {
             self.report.send_if_modified(|problem| problem.take().is_some());
@@ -258,7 +258,7 @@ impl OpenFile {
     }
 }
 
-/// The failure of a disk that takes deletions only.
+/// The failure of a disk that accepts deletions only.
 fn full() -> DatabaseFailure {
     DatabaseFailure::Full("no storage space".into())
 }

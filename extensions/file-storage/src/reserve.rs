@@ -1,8 +1,8 @@
 //! Disk space set aside for deletions.
 //!
 //! redb copies the pages it changes, so even a deletion needs free space. On a disk that the store itself has filled,
-//! nothing that was delivered could be removed and the queue would never drain. The reserve is a file that really
-//! occupies the disk; it is released when the disk is full, and taken again once there is room.
+//! no delivered data could be removed and the queue would never drain. The reserve is a file that really occupies disk
+//! space; it is released when the disk is full, and acquired again once there is room.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
@@ -16,7 +16,7 @@ pub const HEADROOM: u64 = SIZE / 4;
 /// The file's name in the directory.
 const FILE: &str = "reserve";
 
-/// Space on the disk that can be given up and taken again.
+/// Space on the disk that can be released and acquired again.
 pub trait Reserve: Send {
     /// Occupies the space; does nothing if it is occupied.
     ///
@@ -24,7 +24,7 @@ pub trait Reserve: Send {
     /// If there is no room for [`SIZE`] and [`HEADROOM`]; nothing is occupied then.
     fn take(&mut self) -> io::Result<()>;
 
-    /// Gives the space up. `false` if there was none to give.
+    /// Releases the space. `false` if nothing was occupied.
     fn release(&mut self) -> bool;
 }
 

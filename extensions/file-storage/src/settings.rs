@@ -10,13 +10,13 @@ use serde::Deserialize;
 pub(crate) struct FileStorageSettings {
     /// Where the file is.
     pub directory: PathBuf,
-    /// How long to wait at the start for another process to leave the directory.
+    /// How long to wait on startup for another process to release the directory.
     pub timeout: Duration,
-    /// Makes every commit wait until the disk has it.
+    /// Syncs each commit to the disk.
     pub fsync: bool,
-    /// Makes the directory if it is missing.
+    /// Creates the directory if it is missing.
     pub create_directory: bool,
-    /// The mode of a directory that is made.
+    /// The mode of a created directory.
     pub directory_permissions: u32,
     /// Moves an unreadable file aside and starts with an empty one.
     pub recreate: bool,
@@ -56,7 +56,7 @@ impl FileStorageSettings {
             errors.push(
                 settings
                     .error("directory", format!("found {found:?}, expected an absolute path"))
-                    .with_help("a relative one would lead elsewhere wherever the collector is started"),
+                    .with_help("a relative path depends on the directory in which the collector is started"),
             );
         }
         let text = &written.directory_permissions;

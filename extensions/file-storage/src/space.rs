@@ -5,24 +5,24 @@ use std::time::{Duration, Instant};
 use crate::database::{Database, DatabaseFailure};
 use crate::reserve::Reserve;
 
-/// The longest pause between two tries to make it smaller.
+/// The longest pause between two attempts to compact the file.
 const LONGEST_PAUSE: Duration = Duration::from_secs(600);
 
-/// The space on the disk. It is low from the moment the disk is full until the reserve is taken again.
+/// The space on the disk. It is low from the moment the disk is full until the reserve is acquired again.
 pub(crate) struct Space {
     reserve: Box<dyn Reserve>,
     low: bool,
-    /// The shortest pause between two tries to take the reserve again.
+    /// The shortest pause between two attempts to acquire the reserve again.
     pause: Duration,
-    /// Making the file smaller reads all of it, and may take one of so many parts of the time.
+    /// Compacting reads the whole file, and may take one of this many parts of the time.
     parts: u32,
-    /// When the next try may be made.
+    /// The earliest time of the next attempt.
     next_try: Option<Instant>,
 }
 
 impl Space {
-    /// Takes the reserve, if there is room for it. `pause` is the shortest one between two tries to take it again, which
-    /// may need one of `parts` of the time.
+    /// Acquires the reserve, if there is room for it. `pause` is the shortest one between two attempts to acquire it
+    /// again, which may take one of `parts` of the time.
     pub(crate) fn new(mut reserve: Box<dyn Reserve>, pause: Duration, parts: u32) -> Self {
         Space {
             low: reserve.take().is_err(),
@@ -38,16 +38,16 @@ impl Space {
         self.low
     }
 
-    /// The disk is full: gives up the reserve. `true` if that has made room.
+    /// The disk is full: releases the reserve. `true` if that made room.
     pub(crate) fn give_up(&mut self) -> bool {
         self.low = true;
         self.reserve.release()
     }
 
-    /// Makes the file smaller and tries to take the reserve again. `true` if what is new may be stored.
+    /// Compacts the file and tries to acquire the reserve again. `true` if new data may be stored.
     ///
     /// # Errors
-    /// If the file could not be made smaller; it must be opened again then.
+    /// If compacting failed; the file must be opened again then.
     pub(crate) fn restore(&mut self, database: &mut Database) -> Result<bool, DatabaseFailure> {
         let start = Instant::now();
         if self.next_try.is_some_and(|next| start < next) {

@@ -37,7 +37,7 @@ impl FileStore {
 }
 
 impl Store for FileStore {
-    /// Another process cannot claim it: the directory is this one's alone.
+    /// Another process cannot claim it: this process has locked the directory.
     fn claim(&self) -> BoxFuture<'_, Result<(), StoreError>> {
         Box::pin(async {
             let claim = self.ask(|reply| Command::Claim(self.path.clone(), reply)).await?;

@@ -168,7 +168,7 @@ fn a_power_cut_at_any_point_keeps_what_was_acknowledged() {
             let context = format!("seed {seed}, power cut {cut}");
             let there = numbers(&database, &context);
             let acknowledged: Vec<usize> = (next.max(30) - 30..next).collect();
-            // The one that was cut off may be there too; then the oldest of its table is gone.
+            // The interrupted one may be present too; then the oldest of its table is removed.
             let and_one: Vec<usize> = (next.max(30) - 30..=next).filter(|n| n + 30 != next).collect();
             assert!(
                 there == acknowledged || there == and_one,

@@ -1,5 +1,5 @@
-//! The thread that owns the file. All transactions that wait are made together in one commit, so that many writers cost
-//! one wait for the disk.
+//! The thread that owns the file. All waiting transactions are written in one commit, so that many writers wait for the
+//! disk once.
 
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ pub(crate) const GROUP: usize = 1024;
 /// The pause before a file that failed is opened again: opening reads all of it.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// Where an answer goes. The receiver may be gone.
+/// The receiver of an answer, which may have ended.
 pub type Reply<T> = oneshot::Sender<Result<T, StoreError>>;
 
 /// One call of a store.
@@ -30,13 +30,13 @@ pub enum Command {
     Get(String, String, Reply<Option<Bytes>>),
     /// The keys of a path that begin with a prefix.
     Keys(String, String, Reply<Vec<String>>),
-    /// The file is closed; nothing is done after that.
+    /// The file is closed; no call is answered after that.
     Close(oneshot::Sender<()>),
 }
 
 /// The handle of the thread.
 pub struct Writer {
-    /// Where calls go.
+    /// The channel for calls.
     pub commands: mpsc::Sender<Command>,
     pub(crate) problem: watch::Receiver<Option<String>>,
 }
@@ -57,7 +57,7 @@ impl Writer {
         Writer::with(place, lock, opener, reserve).await
     }
 
-    /// The same, with other ways to open the file and to reserve space.
+    /// The same, with another way to open the file and to reserve space.
     pub(crate) async fn with(
         place: Place,
         lock: Lock,
@@ -87,17 +87,17 @@ impl Writer {
         }
     }
 
-    /// Waits for the next change: what keeps it from working, or that nothing does any more. `None`: it has ended.
+    /// Waits for the next change of the problem; the inner `None`: the problem is gone. `None`: the thread has ended.
     pub async fn problem(&mut self) -> Option<Option<String>> {
         self.problem.changed().await.ok()?;
         Some(self.problem.borrow_and_update().clone())
     }
 
-    /// Closes the file, after everything that was asked for before.
+    /// Closes the file, after all earlier calls.
     pub async fn close(self) {
         let (done, closed) = oneshot::channel();
         if self.commands.send(Command::Close(done)).await.is_ok() {
-            // An error says that the thread is gone, and the file closed with it.
+            // An error means that the thread has ended and the file is closed.
             let _ = closed.await;
         }
     }

@@ -79,7 +79,7 @@ impl TokenEndpoint {
         Ok((endpoint, reload))
     }
 
-    /// Asks for a token.
+    /// Requests a token.
     ///
     /// # Errors
     /// Why there is none.
@@ -111,7 +111,7 @@ impl TokenEndpoint {
             }
             first.get_or_insert(grant);
         }
-        first.unwrap_or_else(|| Err(AuthenticationError::Refused("no way to ask for a token".into())))
+        first.unwrap_or_else(|| Err(AuthenticationError::Refused("no way to request a token".into())))
     }
 
     async fn post(
@@ -177,7 +177,7 @@ impl TokenEndpoint {
         })
     }
 
-    /// Why there was no answer, without the URL, whose query may hold anything.
+    /// Why there was no answer, without the URL, whose query may contain secrets.
     fn explain(&self, error: &reqwest::Error, settings: &OAuth2Settings) -> String {
         let url = &settings.token_url;
         let host = authority(url);

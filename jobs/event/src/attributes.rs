@@ -59,7 +59,7 @@ pub const FAILURE_POLICY_RULE: &str = "k8s.job.failure.policy_rule";
 pub const START_TIME: &str = "k8s.job.start_time";
 /// The time of the verdict, RFC 3339.
 pub const DECISION_TIME: &str = "k8s.job.decision_time";
-/// From start to decision, seconds.
+/// From start to verdict, seconds.
 pub const DURATION: &str = "k8s.job.duration";
 /// `complete` or `partial`.
 pub const EVIDENCE_QUALITY: &str = "k8s.job.evidence.quality";
@@ -115,9 +115,9 @@ pub const POINT_OUTCOME: &str = "outcome";
 pub const METRIC_FAILURES: &str = "k8s.job.failures";
 /// Delta sum, `{job}`: Jobs that completed.
 pub const METRIC_COMPLETIONS: &str = "k8s.job.completions";
-/// Delta sum, `{attempt}`: attempts that failed, those of Jobs that later succeeded too.
+/// Delta sum, `{attempt}`: failed attempts, including those of Jobs that later succeeded.
 pub const METRIC_ATTEMPT_FAILURES: &str = "k8s.job.attempt.failures";
-/// Delta exponential histogram, `s`: from start to decision.
+/// Delta exponential histogram, `s`: from start to verdict.
 pub const METRIC_DURATION: &str = "k8s.job.duration";
 /// Gauge, `{pod}`: `status.active`.
 pub const METRIC_POD_ACTIVE: &str = "k8s.job.pod.active";

@@ -34,7 +34,7 @@ pub struct Finished {
     pub start: Option<Timestamp>,
     /// The time of the verdict.
     pub decided: Option<Timestamp>,
-    /// From start to decision, seconds.
+    /// From start to verdict, seconds.
     pub duration_s: Option<f64>,
     /// The attempts that ended, oldest first; at most the latest 100.
     pub attempts: Vec<FinishedAttempt>,
@@ -77,7 +77,7 @@ pub struct FinishedAttempt {
 }
 
 impl Finished {
-    /// Reads the event; `None` if the record is no event of a finished Job.
+    /// Reads the event; `None` if the record is not an event of a finished Job.
     ///
     /// # Errors
     /// If the record has the event's name but lacks its UID or outcome, or an attribute has another form.
@@ -104,7 +104,7 @@ impl Finished {
             duration_s: number(attributes, attr::DURATION)?,
             attempts: structure(attributes, attr::ATTEMPTS, "an array of maps")?,
             attempt_failures: structure(attributes, attr::ATTEMPT_FAILURES, "a map from cause to count")?,
-            // Users write it, and a wrong one is no reason to lose the event.
+            // Users write it, and an invalid one must not lose the event.
             traceparent: otlp::find_text(attributes, attr::TRACEPARENT).and_then(|text| text.parse().ok()),
             previous: structure(attributes, attr::CRONJOB_PREVIOUS, "a map with a UID")?,
         }))

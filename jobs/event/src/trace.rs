@@ -122,7 +122,7 @@ fn trace_id(uid: &str) -> TraceId {
     }
 }
 
-/// The span named by these texts, such as a Pod's UID and a container's name. Never zero, which is no span.
+/// The span named by these texts, such as a Pod's UID and a container's name. Never zero, which is not a valid span id.
 pub fn span_id(texts: &[&str]) -> SpanId {
     let mut hash: u64 = 0xcbf2_9ce4_8422_2325;
     for text in texts {

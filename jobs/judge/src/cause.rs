@@ -67,7 +67,7 @@ pub const CAUSES: [CauseInfo; 29] = [
         name: "NonZeroExit",
         category: Category::Application,
         retry: Retry::Maybe,
-        meaning: "The program exited with an error code of its own.",
+        meaning: "The program exited with its own error code.",
         proof: "A container terminated with an exit code that is neither a signal nor a start error.",
         clause: "{container} {exit}{message}",
         next_step: "Read the container's log around the time it ended; the exit code is the program's own.",

@@ -63,7 +63,7 @@ impl PodTemplate {
         }
     }
 
-    /// The same with those of these containers that it lacks, as far as there is room; `None` if it lacks none.
+    /// The same spec with those of these containers that it lacks, up to the limit; `None` if it lacks none.
     pub(crate) fn with<'a>(&self, names: impl Iterator<Item = &'a str>) -> Option<PodTemplate> {
         let mut missing: Vec<&str> = Vec::new();
         for name in names {
@@ -83,12 +83,12 @@ impl PodTemplate {
         })
     }
 
-    /// How many containers it has.
+    /// The number of containers.
     pub(crate) fn len(&self) -> usize {
         self.containers.len()
     }
 
-    /// The place of the container of this name.
+    /// The index of the container of this name.
     pub(crate) fn position(&self, name: &str) -> Option<usize> {
         self.containers.iter().position(|container| *container.name == *name)
     }
@@ -114,8 +114,8 @@ pub(crate) struct ContainerRecord {
     restarts: i32,
     state: ContainerState,
     started: bool,
-    /// True if it was seen running when the Pod had been asked to go: no container is started then, so its next end is an
-    /// answer to that.
+    /// True if it was seen running after the request to delete the Pod: no container is started then, so its next end
+    /// follows from that request.
     seen_alive_in_deletion: bool,
 }
 
@@ -154,7 +154,7 @@ impl ContainerRecord {
         };
         let alive = state == ContainerState::Running;
         self.seen_alive_in_deletion |= deletion_seen && alive;
-        // No container is started in a Pod that is being deleted, so what runs ran before.
+        // No container is started in a Pod that is being deleted, so a running one was started before.
         if !deletion_seen || state == ContainerState::Running {
             self.state = state;
         }

@@ -9,7 +9,8 @@ use super::job::JobRecord;
 use job_event::Uid;
 use job_watch::model;
 
-/// How many runs of a CronJob are remembered: more than run at a time, mostly, and than its history keeps by default.
+/// How many runs of a CronJob are remembered: more than usually run at a time, and more than its history keeps by
+/// default.
 const RUNS: usize = 4;
 /// How far the clocks of two controllers may differ.
 const SKEW: SignedDuration = SignedDuration::from_mins(1);
@@ -97,9 +98,9 @@ impl CronJobs {
             .collect()
     }
 
-    /// The CronJob that made a Job of which only its name is left and that ended at `at`, and the slot it was made for. The
-    /// controller of CronJobs names a run after its CronJob and the minutes of its slot since 1970 (`getJobName` in
-    /// `pkg/controller/cronjob/cronjob_controllerv2.go`), and no slot lies before the CronJob's creation.
+    /// The CronJob and the slot of a Job that is known by its name only and ended at `at`. The controller of CronJobs
+    /// names a run after its CronJob and the minutes of its slot since 1970 (`getJobName` in
+    /// `pkg/controller/cronjob/cronjob_controllerv2.go`), and no slot is before the CronJob's creation.
     pub(crate) fn maker_of(&self, namespace: &str, job: &str, at: Timestamp) -> Option<(model::Owner, Timestamp)> {
         let (name, minutes) = job.rsplit_once('-')?;
         if !minutes.bytes().all(|byte| byte.is_ascii_digit()) {
@@ -108,7 +109,7 @@ impl CronJobs {
         let minutes: i64 = minutes.parse().ok()?;
         let slot = Timestamp::from_second(minutes.checked_mul(60)?).ok()?;
         let record = self.known.get(self.names.get(&key(namespace, name))?)?;
-        // A Job that was made by hand may look alike, but hardly bears a time at which its CronJob existed.
+        // A Job created by hand may have a similar name, but hardly one with a time at which its CronJob existed.
         if record.created? > slot || slot.duration_since(at) > SKEW {
             return None;
         }
@@ -122,7 +123,7 @@ impl CronJobs {
         Some((owner, slot))
     }
 
-    /// A Job was seen for the first time, also one that ended long ago.
+    /// A Job was seen for the first time; it may have ended long ago.
     pub(crate) fn run_seen(&mut self, uid: Uid, job: &JobRecord) {
         let owner = job.owner.as_ref().map(|owner| Uid::new(&owner.uid));
         if let Some(record) = owner.and_then(|owner| self.known.get_mut(&owner)) {
@@ -143,9 +144,9 @@ impl CronJobs {
         }
     }
 
-    /// A Job's record ends: fills in what its CronJob says and whether a newer run took its place. The controller
-    /// of CronJobs deletes the running Job right before it makes the next one, and only for a slot; a Job that was
-    /// made by hand replaces nothing (`pkg/controller/cronjob/cronjob_controllerv2.go`).
+    /// A Job's record ends: adds the data of its CronJob, and whether a newer run replaced it. The controller of
+    /// CronJobs deletes the running Job right before it creates the next one, and only for a slot; a Job created by
+    /// hand replaces nothing (`pkg/controller/cronjob/cronjob_controllerv2.go`).
     pub(crate) fn job_ended(&mut self, job: &mut evidence::Job) {
         let uid = Uid::new(&job.uid);
         let Some(cronjob) = &mut job.cronjob else { return };
@@ -173,7 +174,7 @@ impl CronJobs {
         }
     }
 
-    /// How many are known.
+    /// The number of known CronJobs.
     pub(crate) fn len(&self) -> usize {
         self.known.len()
     }

@@ -33,7 +33,7 @@ impl<T> Early<T> {
         }
     }
 
-    /// The things that wait for `owner`, to be changed; makes room for a new owner.
+    /// The objects that wait for `owner`, to be changed; makes room for a new owner.
     pub(crate) fn of(&mut self, namespace: &Arc<str>, owner: Uid) -> &mut Vec<T> {
         if self.known(namespace, owner).is_none() {
             while self.len >= self.owners {
@@ -54,12 +54,12 @@ impl<T> Early<T> {
         })
     }
 
-    /// The things that wait for `owner`, if any do.
+    /// The objects that wait for `owner`, if there are any.
     pub(crate) fn known(&mut self, namespace: &str, owner: Uid) -> Option<&mut Vec<T>> {
         self.namespaces.get_mut(namespace)?.things.get_mut(&owner)
     }
 
-    /// Takes what waits for `owner`.
+    /// Takes the objects that wait for `owner`.
     pub(crate) fn take(&mut self, namespace: &str, owner: Uid) -> Vec<T> {
         let Some(waiting) = self.namespaces.get_mut(namespace) else {
             return Vec::new();
@@ -75,7 +75,7 @@ impl<T> Early<T> {
         things
     }
 
-    /// For how many owners something waits.
+    /// The number of owners with waiting objects.
     pub(crate) fn len(&self) -> usize {
         self.len
     }

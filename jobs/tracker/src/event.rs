@@ -19,7 +19,7 @@ const MESSAGE: usize = 2048;
 /// Reason of the Job controller's Events that name a Pod it deleted.
 const SUCCESSFUL_DELETE: &str = "SuccessfulDelete";
 
-/// An Event about a Job or a Pod, but for what its object knows of itself.
+/// An Event about a Job or a Pod, without the data that the record of its object holds.
 #[derive(Clone, Debug)]
 pub(crate) struct EventRecord {
     /// Its object.
@@ -92,7 +92,7 @@ impl EventRecord {
     }
 }
 
-/// Adds an Event to those of a Job and its Pods, or merges it with one that says the same.
+/// Adds an Event to those of a Job and its Pods, or merges it with one that it repeats.
 pub(crate) fn merge(events: &mut Vec<EventRecord>, new: EventRecord) {
     if let Some(known) = events.iter_mut().find(|known| says_the_same(known, &new)) {
         if new.last >= known.last {
@@ -124,8 +124,8 @@ pub(crate) fn merge(events: &mut Vec<EventRecord>, new: EventRecord) {
 }
 
 /// True if two Events are repetitions of one. Messages count up to their first colon: `Liveness probe failed: ...` and
-/// `Readiness probe failed: ...` share a reason and mean different things, while what follows the colon often
-/// holds a random name. Deletions name the Pod after the colon, and that is what they are kept for.
+/// `Readiness probe failed: ...` share a reason and have different meanings, while the text after the colon often holds
+/// a random name. Deletions name the Pod after the colon, and are stored for that name.
 fn says_the_same(a: &EventRecord, b: &EventRecord) -> bool {
     let head = |event: &EventRecord| {
         let end = match &*event.reason {

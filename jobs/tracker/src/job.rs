@@ -1,5 +1,6 @@
-//! One Job that has not been reported yet, with the Pods and Events that belong to it. Evidence is made of it once,
-//! when it is reported; until then it is small: what many Jobs have in common is shared, what few have is in a box.
+//! One Job that has not been reported yet, with the Pods and Events that belong to it. It becomes evidence once, when
+//! it is reported. Until then it is small: data that many Jobs have in common is shared, and fields that few Jobs have
+//! are boxed.
 
 use std::collections::HashMap;
 use std::num::NonZeroU64;
@@ -63,7 +64,7 @@ pub(crate) struct JobRecord {
 /// Fields that most running Jobs do not have.
 #[derive(Debug, Default)]
 struct Rare {
-    /// Its UID if it is no UUID.
+    /// Its UID if that is not a UUID.
     odd_uid: Option<Box<str>>,
     /// The span that started it.
     traceparent: Option<Traceparent>,
@@ -128,7 +129,7 @@ impl JobRecord {
         self.version = new.metadata.resource_version.parse().ok();
         self.latch_deletion(&new.metadata);
         let job = new.to_evidence();
-        // A verdict is final; no later version takes it back or turns it around.
+        // A verdict is final; no later version revokes or reverses it.
         if self.decided().is_some_and(|outcome| outcome != job.outcome()) {
             return;
         }
@@ -138,7 +139,7 @@ impl JobRecord {
         if self.service_tags.as_deref() != job.service_tags.as_deref() {
             self.service_tags = job.service_tags.map(|tags| pools.service_tags.get(*tags));
         }
-        // Who owns it is kept from first sight: an orphaned Job loses its owners.
+        // The owner is kept from the first observation: an orphaned Job loses its owners.
         if let (None, Some(cronjob)) = (&self.owner, job.cronjob) {
             let evidence::CronJob {
                 name, uid, scheduled, ..
@@ -190,7 +191,7 @@ impl JobRecord {
         self.rare.as_ref()?.traceparent
     }
 
-    /// Its UID, which is that of its record, as written.
+    /// The text of its UID, as the API server wrote it; `uid` is the key of its record.
     pub(crate) fn uid_text(&self, uid: Uid) -> Box<str> {
         let odd = self.rare.as_ref().and_then(|rare| rare.odd_uid.clone());
         odd.unwrap_or_else(|| uid.to_text())
@@ -263,7 +264,7 @@ impl JobRecord {
         if uneventful.is_none() {
             self.note(Gap::PodsOmitted);
         }
-        // The oldest of the rest goes, but the first one stays: it shows how the Job began.
+        // Removes the oldest of the rest. The first one stays, because it shows how the Job began.
         let omitted = self.pods.remove(uneventful.unwrap_or(1)).uid;
         if let Some(rare) = &mut self.rare {
             rare.events.retain(|event| event.object != omitted);
@@ -271,7 +272,7 @@ impl JobRecord {
         Some(omitted)
     }
 
-    /// Adds an Event about it or one of its Pods. That a Pod was created is only worth a note while none was seen.
+    /// Adds an Event about it or one of its Pods. The creation of a Pod is noted only while no Pod was seen.
     pub(crate) fn add_event(&mut self, event: EventRecord) {
         if self.pods.is_empty() || &*event.reason != SUCCESSFUL_CREATE {
             event::merge(&mut self.rare().events, event);
@@ -298,7 +299,7 @@ impl JobRecord {
         rare.conditions.extend(verdict);
     }
 
-    /// Everything known about it, in the order evidence has; `more` are gaps that hold for all Jobs.
+    /// Its evidence; `more` are gaps that apply to all Jobs.
     pub(crate) fn into_evidence(mut self, uid: Uid, more: &[Gap]) -> Evidence {
         for gap in more {
             self.note(*gap);

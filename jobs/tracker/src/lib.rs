@@ -49,7 +49,7 @@ use job_event::Uid;
 
 /// How many Jobs may have Pods waiting for them, and how many Pods each.
 const EARLY_PODS: (usize, usize) = (512, 64);
-/// How many objects may have Events waiting for them; how many Events each has, [`event::merge`] bounds.
+/// How many objects may have Events waiting for them; [`event::merge`] bounds the Events of each.
 const EARLY_EVENTS: usize = 1024;
 /// How many UIDs of removed Jobs are remembered, so that a late version does not bring one back.
 const REMOVED: usize = 4096;
@@ -97,7 +97,7 @@ impl Default for TrackerSettings {
     }
 }
 
-/// How many things the tracker holds.
+/// The number of objects in the tracker, by kind.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Sizes {
     /// Jobs that are not reported yet.
@@ -152,7 +152,7 @@ pub struct Tracker {
 }
 
 impl Tracker {
-    /// A tracker that knows nothing yet.
+    /// An empty tracker.
     pub fn new(settings: TrackerSettings) -> Self {
         Tracker {
             settings,
@@ -178,7 +178,7 @@ impl Tracker {
         }
     }
 
-    /// Takes in what was observed at `now`.
+    /// Applies an observation made at `now`.
     pub fn apply(&mut self, source: Source, observation: Observation, now: Timestamp) {
         self.now = now;
         if let Observation::Listed(object) | Observation::Changed(object) | Observation::Deleted(object) = &observation
@@ -240,7 +240,7 @@ impl Tracker {
         states.into_states()
     }
 
-    /// How much it holds.
+    /// The number of objects it holds.
     pub fn sizes(&self) -> Sizes {
         let live = self
             .jobs
@@ -272,7 +272,7 @@ impl Tracker {
             Object::CronJob(_) => self.cronjobs.gone(object.uid()),
             Object::Job(job) => self.job_deleted(job, now),
             Object::Pod(pod) => self.pod_gone(pod),
-            // Events expire; that they were there is what counts.
+            // An Event that has expired is still evidence.
             Object::Event(_) => {}
         }
     }

@@ -1,4 +1,4 @@
-//! Events about nodes: kept for a while, as any Job whose Pod was there may need one of them.
+//! Events about nodes: stored for a while, because any Job with a Pod on that node may need one of them.
 
 use std::collections::VecDeque;
 use std::sync::Arc;

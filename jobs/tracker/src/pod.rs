@@ -49,7 +49,7 @@ pub(crate) struct PodRecord {
 /// Fields that most Pods do not have.
 #[derive(Debug, Default)]
 struct Rare {
-    /// Its UID if it is no UUID.
+    /// Its UID if that is not a UUID.
     odd_uid: Option<Box<str>>,
     reason: Box<str>,
     message: Box<str>,
@@ -122,7 +122,7 @@ impl PodRecord {
         }
     }
 
-    /// Adds those of these containers that have a status and are not in the spec.
+    /// Adds those of these containers that have a status but are not in the spec.
     fn add_containers<'a>(&mut self, names: impl Iterator<Item = &'a str>) {
         if let Some(template) = self.template.with(names) {
             let mut containers = std::mem::take(&mut self.containers).into_vec();
@@ -161,7 +161,7 @@ impl PodRecord {
                 ("DisruptionTarget", true) if self.rare().disruption.is_none() => {
                     self.rare().disruption = Some(Box::new(condition.to_evidence()));
                 }
-                // A disruption that did not come is taken back (`pkg/controller/disruption/disruption.go`).
+                // A disruption that does not happen is revoked (`pkg/controller/disruption/disruption.go`).
                 ("DisruptionTarget", false) if !deletion_seen => {
                     if let Some(rare) = &mut self.rare {
                         rare.disruption = None;

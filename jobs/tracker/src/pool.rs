@@ -1,4 +1,4 @@
-//! Values that many records have in common (namespaces, images, specs) and therefore hold together.
+//! Values that many records have in common (namespaces, images, specs) and therefore share.
 
 use std::borrow::Borrow;
 use std::collections::HashSet;

@@ -47,9 +47,9 @@ pub(crate) struct DeletedJob {
 /// The outcome of a Job that may have been created and deleted unobserved.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Added {
-    /// It waits from now on. Another one may have been dropped for it.
+    /// It waits from now on; another one may have been dropped to make room.
     Waits(Option<Uid>),
-    /// It waits already.
+    /// It already waits.
     Known,
     /// There are too many: it is dropped.
     Dropped,
@@ -69,7 +69,7 @@ pub(crate) struct Recoveries {
     waiting: HashMap<Uid, WaitingJob>,
     /// Those that are not due yet.
     due: BTreeSet<(Timestamp, Uid)>,
-    /// Those that are due, by namespace. Those that do not wait any more are passed over.
+    /// Those that are due, by namespace. Those that no longer wait are skipped.
     ready: BTreeMap<Arc<str>, VecDeque<Uid>>,
     /// The namespace whose turn it was last.
     last: Option<Arc<str>>,
@@ -134,7 +134,7 @@ impl Recoveries {
         Ok(Some(uid))
     }
 
-    /// The Job exists after all. Returns true if it was waited for.
+    /// The Job exists after all. Returns true if it was waiting.
     pub(crate) fn forget(&mut self, uid: &Uid) -> bool {
         self.remove(uid).is_some()
     }

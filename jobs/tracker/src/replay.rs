@@ -320,7 +320,7 @@ mod tests {
         replayed.err().map(|error| error.to_string()).unwrap_or_default()
     }
 
-    /// So much of a byte, and no more memory than that.
+    /// Reads `byte` this many times without a buffer.
     fn repeated(byte: u8, times: u64) -> impl Read {
         std::io::repeat(byte).take(times)
     }

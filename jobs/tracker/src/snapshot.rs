@@ -1,4 +1,4 @@
-//! The evidence of Jobs from one look at a cluster, through the same tracker as a cluster that is watched.
+//! The evidence of Jobs from one snapshot of a cluster, collected by the same tracker as from a watched cluster.
 
 use jiff::{SignedDuration, Timestamp};
 use job_event::Evidence;

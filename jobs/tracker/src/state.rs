@@ -74,7 +74,7 @@ pub(crate) struct States {
 }
 
 impl States {
-    /// Adds a Job to its owner's sums. One that has ended has no active Pods any more that count.
+    /// Adds a Job to its owner's sums. The active Pods of an ended Job do not count.
     pub(crate) fn add(&mut self, job: &JobRecord, ended: bool) {
         let tags = job.service_tags.as_deref().cloned().unwrap_or_default();
         let owner = OwnerKey {

@@ -66,9 +66,9 @@ pub fn loss(kind: Kind) -> &'static str {
         Kind::CronJobs => "replaced runs of CronJobs will be reported as deleted, without a schedule",
         Kind::Jobs => "nothing can be reported",
         Kind::Pods => "causes within Pods (exit codes, out of memory, image pulls) will be missing",
-        Kind::JobEvents | Kind::PodEvents => "causes that only Events tell (volumes, quota, probes) will be missing",
+        Kind::JobEvents | Kind::PodEvents => "causes that only Events show (volumes, quota, probes) will be missing",
         Kind::NodeEvents => {
-            "kills by the kernel of a node that ran out of memory will be told as kills by nobody known"
+            "kills by the kernel of a node that is out of memory will be reported with an unknown sender"
         }
     }
 }

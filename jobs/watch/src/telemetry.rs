@@ -53,13 +53,13 @@ impl WatchTelemetry {
             gaps: meter
                 .f64_histogram("otelcol_k8s_job_watch_gap_seconds")
                 .with_unit("s")
-                .with_description("How long a watch was interrupted, from its last sign of life")
+                .with_description("How long a watch was interrupted, from the last data received")
                 .with_boundaries(GAPS.to_vec())
                 .build(),
             silence: meter
                 .f64_gauge("otelcol_k8s_job_watch_silence_seconds")
                 .with_unit("s")
-                .with_description("Time since a watch last gave a sign of life; the longest of several namespaces")
+                .with_description("Time since a watch last received data; the longest of several namespaces")
                 .build(),
         }
     }

@@ -32,7 +32,7 @@ pub struct Watches {
     excluded: Vec<String>,
     health: WatchHealth,
     telemetry: WatchTelemetry,
-    /// Paces the log lines about undecodable objects, of which the server decides how many there are.
+    /// Paces the log lines about undecodable objects, whose number the server decides.
     undecodable: BTreeMap<Kind, LogPace>,
     tasks: JoinSet<()>,
     updates: Option<mpsc::Receiver<SourceUpdate>>,

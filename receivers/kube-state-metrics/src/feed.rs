@@ -15,7 +15,7 @@ const OBJECTS: usize = 250;
 /// How long a change may wait for others.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// The state and its way to the pipeline.
+/// The state, and the batches that carry its changes to the pipeline.
 pub(crate) struct Feed {
     pub(crate) state: KubeState,
     outlet: Outlet,

@@ -18,7 +18,7 @@ pub(crate) struct Backlog {
 enum BacklogChange {
     /// It has grown past the next size.
     Grown,
-    /// After a warning everything has been taken.
+    /// After a warning the pipeline has accepted everything.
     Gone,
 }
 
@@ -27,7 +27,8 @@ impl Backlog {
         Backlog { next: FIRST }
     }
 
-    /// Logs that `waiting` Jobs wait, the oldest since `since`, if that is news. Returns true if the backlog has grown.
+    /// Logs that `waiting` Jobs wait, the oldest since `since`, unless that has been logged. Returns true if the
+    /// backlog has grown.
     pub(crate) fn log(&mut self, waiting: usize, since: Option<Timestamp>, now: Timestamp) -> bool {
         let change = self.observe(waiting, since, now);
         match change {
@@ -39,7 +40,7 @@ impl Backlog {
                     "finished Jobs wait because an exporter is behind, see its errors; no event is dropped, but memory grows"
                 );
             }
-            Some(BacklogChange::Gone) => tracing::info!("the pipeline has taken the events of all waiting Jobs"),
+            Some(BacklogChange::Gone) => tracing::info!("the pipeline accepted the events of all waiting Jobs"),
             None => {}
         }
         change == Some(BacklogChange::Grown)

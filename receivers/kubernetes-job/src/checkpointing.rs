@@ -39,9 +39,7 @@ impl JobSession {
                 self.tracker.restore(stored, scopes);
                 Ok(())
             }
-            StoreEvent::Saved | StoreEvent::Lost(_) => {
-                Err("the store has an event of a write before the first one".into())
-            }
+            StoreEvent::Saved | StoreEvent::Lost(_) => Err("the store reported a write before the first one".into()),
         }
     }
 

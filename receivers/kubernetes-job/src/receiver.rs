@@ -55,7 +55,7 @@ impl JobReceiver {
         self
     }
 
-    /// Talks through `client` and reads the time from `clock`, instead of making its own.
+    /// Uses `client` and the time of `clock` instead of its own.
     pub fn with(mut self, client: Client, clock: WallClock) -> Self {
         self.client = Some(client);
         self.clock = clock;

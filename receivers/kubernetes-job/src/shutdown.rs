@@ -30,7 +30,7 @@ impl JobSession {
         Ok(())
     }
 
-    /// Waits until each event is acknowledged and the store has that.
+    /// Waits until each event is acknowledged and the store has the acknowledgement.
     async fn save_acknowledged(&mut self) -> Result<(), ComponentError> {
         let now = (self.clock)();
         while self.store.is_configured() && self.store.leads() && (self.events.unacknowledged() > 0 || !self.is_saved())

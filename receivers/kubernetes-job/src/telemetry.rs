@@ -98,7 +98,7 @@ impl Telemetry {
             pending: meter
                 .u64_gauge("otelcol_k8s_job_pending")
                 .with_unit("{event}")
-                .with_description("Events of finished Jobs that the pipeline has not taken yet")
+                .with_description("Events of finished Jobs that the pipeline has not accepted yet")
                 .build(),
             unacknowledged: meter
                 .u64_gauge("otelcol_k8s_job_unacknowledged")

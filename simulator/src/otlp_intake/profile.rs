@@ -41,7 +41,7 @@ pub struct Profile {
     pub key_refused: (u16, &'static str),
     /// The accepted values of `Content-Type`.
     pub content_types: &'static [&'static str],
-    /// The accepted values of `Content-Encoding`; an empty one stands for no compression.
+    /// The accepted values of `Content-Encoding`; an empty one means no compression.
     pub encodings: &'static [&'static str],
     /// Accepts gRPC.
     pub grpc: bool,

@@ -1,5 +1,5 @@
-//! The real binary against stand-ins for backends that keep those backends' rules: what it sends is taken the first time,
-//! and means the same everywhere.
+//! The real binary against stand-ins for backends with the rules of those backends: they accept the data at the first
+//! attempt, and it means the same everywhere.
 
 mod oracle;
 mod setup;

@@ -29,7 +29,7 @@ fn python(module: &str) -> Option<PathBuf> {
 
 type Bodies = Arc<Mutex<Vec<(String, Vec<u8>)>>>;
 
-/// Keeps the body of each request by its signal, as it came.
+/// Stores the body of each request by its signal, as received.
 async fn capture(listener: TcpListener, bodies: Bodies) {
     loop {
         let (stream, _) = listener.accept().await.unwrap();
@@ -37,7 +37,7 @@ async fn capture(listener: TcpListener, bodies: Bodies) {
     }
 }
 
-/// As much of HTTP/1.1 as is needed. Ends with the connection.
+/// The necessary part of HTTP/1.1. Ends with the connection.
 async fn serve(mut stream: TcpStream, bodies: Bodies) -> Option<()> {
     let mut read = Vec::new();
     loop {
@@ -140,7 +140,7 @@ async fn a_grpc_server_that_is_not_ours_takes_what_we_send() {
     let mut port = String::new();
     let mut output = BufReader::new(server.stdout.take().unwrap());
     output.read_line(&mut port).await.unwrap();
-    // Batches of more than the server takes.
+    // Batches above the limit of the server.
     let config = format!(
         "receivers:\n  k8s_job:\nprocessors:\n  reason_enrichment:\nconnectors:\n  job_metrics:\n  job_traces:\nexporters:\n  \
          otlp_grpc:\n    endpoint: 127.0.0.1:{}\n    tls: {{insecure: true}}\n    compression: gzip\n    sending_queue: {{batch: \

@@ -1,4 +1,4 @@
-//! A simulated cluster, and the collector with a configuration of the test's own.
+//! A simulated cluster, and the collector with the test's configuration.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -17,7 +17,7 @@ pub(super) const PATIENCE: Duration = Duration::from_secs(120);
 /// How many watches the receiver keeps open.
 const WATCHES: usize = 6;
 
-/// A cluster with a folder for what a test writes, and perhaps the collector.
+/// A cluster with a folder for a test's files and, optionally, the collector.
 pub(super) struct Setup {
     /// The cluster.
     pub simulator: Simulator,
@@ -75,7 +75,7 @@ impl Setup {
         Player::new(self.simulator.store().clone(), steps).play_all();
     }
 
-    /// Asks the collector to stop, waits until it has drained, and gives back what it logged.
+    /// Stops the collector, waits until it has drained, and returns its log.
     pub(super) async fn stop(&mut self) -> String {
         let mut collector = self.collector.take().unwrap();
         if let Some(pid) = collector.id() {
@@ -131,7 +131,7 @@ pub(super) fn arrived(intake: &OtlpIntake) -> BTreeSet<String> {
         .collect()
 }
 
-/// Waits until it is so, looking again whenever something arrives.
+/// Waits until the condition holds; checks it whenever data arrives.
 pub(super) async fn until(what: &str, intake: &OtlpIntake, is_so: impl Fn(&OtlpIntake) -> bool) {
     let mut arrivals = intake.subscribe();
     let waiting = async {
@@ -142,12 +142,12 @@ pub(super) async fn until(what: &str, intake: &OtlpIntake, is_so: impl Fn(&OtlpI
     let waited = tokio::time::timeout(PATIENCE, waiting).await;
     assert!(
         waited.is_ok(),
-        "{what} has not come to pass; arrived: {} requests",
+        "{what} did not happen; received: {} requests",
         intake.received().len()
     );
 }
 
-/// Counts by metric and series, where a series is all that tells points apart but the time.
+/// Counts by metric and series; a series is everything that distinguishes points except the time.
 pub(super) type Totals = BTreeMap<String, i64>;
 
 /// The metrics that are compared.
@@ -167,7 +167,7 @@ pub(super) fn series(point: &ReceivedPoint) -> String {
     )
 }
 
-/// Waits until what arrived comes to these totals.
+/// Waits until the received counts reach these totals.
 pub(super) async fn until_totals(name: &str, intake: &OtlpIntake, sums: fn(&OtlpIntake) -> Totals, expected: &Totals) {
     let mut arrivals = intake.subscribe();
     let waiting = async {
@@ -188,7 +188,7 @@ pub(super) fn sums(intake: &OtlpIntake) -> Totals {
     let mut totals = Totals::new();
     for point in intake.points().iter().filter(|point| COUNTS.contains(&&*point.metric)) {
         let PointValue::Int(value) = point.value else {
-            panic!("{point:?} is no count")
+            panic!("{point:?} is not a count")
         };
         *totals.entry(series(point)).or_default() += value;
     }

@@ -87,11 +87,11 @@ fn failures(intake: &OtlpIntake) -> BTreeSet<String> {
     failures.map(series).collect()
 }
 
-/// Runs one pipeline; says what it did wrong.
+/// Runs one pipeline and returns its errors.
 async fn wrong(tried: &Tried) -> Vec<String> {
     let mut setup = Setup::new(&tried.heading.replace(' ', "-")).await;
     let mut options = IntakeOptions::of(tried.profile, tried.key);
-    // A Prometheus of one's own has no key.
+    // A self-hosted Prometheus has no key.
     options.api_key = options.api_key.filter(|_| !tried.environment.is_empty());
     let intake = OtlpIntake::start_with(options).await.unwrap();
     let endpoint = |exporter: &&str| format!("exporters.{exporter}.endpoint={}", intake.url());

@@ -1,4 +1,4 @@
-//! Several exporters at once: one slow, one down for a while. None holds up the others, and all end with the same totals.
+//! Several exporters at once: one slow, one down for a while. None blocks the others, and all end with the same totals.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -58,10 +58,10 @@ fn expected(endings: &[(String, Ending)]) -> Totals {
     totals
 }
 
-/// Plays the Jobs' lives, all ended by now, and returns what their metrics must come to.
+/// Plays the Jobs, all of which have ended by now, and returns the expected totals of their metrics.
 ///
-/// Whole lives at once are more than a watch keeps; a watch that lags behind sees only the last state of a Job. So they come
-/// in portions, each once `intake` has the counts of the one before.
+/// All Jobs at once exceed the window of a watch; a watch that lags behind sees only the last state of a Job. So they
+/// are played in portions, each once `intake` has the counts of the previous one.
 async fn play(setup: &Setup, intake: &OtlpIntake) -> Totals {
     println!("seed {SEED}, {JOBS} Jobs");
     let start = Timestamp::now() - jiff::SignedDuration::from_mins(2);
@@ -140,7 +140,7 @@ fn latest(intake: &OtlpIntake) -> Totals {
     for point in intake.points().iter().filter(|point| COUNTS.contains(&&*point.metric)) {
         assert_eq!(point.temporality, Some(Temporality::Cumulative), "{point:?}");
         let PointValue::Int(value) = point.value else {
-            panic!("{point:?} is no count")
+            panic!("{point:?} is not a count")
         };
         let place = latest.entry((series(point), point.start_unix_nano)).or_insert((0, 0));
         *place = (*place).max((point.time_unix_nano, value));
@@ -152,8 +152,8 @@ fn latest(intake: &OtlpIntake) -> Totals {
     totals
 }
 
-/// The pipeline: five exporters of the same metrics. Pods come over another watch than their Jobs, and hundreds of lives at
-/// once keep both busy, so evidence has more time to arrive.
+/// The pipeline: five exporters of the same metrics. Pods arrive over another watch than their Jobs, and hundreds of
+/// Jobs at once keep both busy, so evidence has more time to arrive.
 fn pipeline([proto, json, grpc, cumulative]: [&OtlpIntake; 4], prometheus: &str) -> String {
     let retry = "retry_on_failure: {initial_interval: 100ms, max_interval: 200ms, max_elapsed_time: 0s}";
     let http = |name: &str, intake: &OtlpIntake, more: &str| {
@@ -185,7 +185,7 @@ async fn five_exporters_end_with_the_same_totals_though_one_is_slow_and_one_is_d
     grpc.refuse_connections(true).await;
     let config = pipeline([&proto, &json, &grpc, &cumulative], &prometheus);
     setup.collect(&config, &[], &[]).await;
-    // Four have it all while one is down: nobody waits for it.
+    // Four backends have all data while one is down: no exporter waits for it.
     let expected = play(&setup, &proto).await;
     until_totals("totals", &cumulative, latest, &expected).await;
     until_totals("JSON, slowly", &json, sums, &expected).await;

@@ -1,5 +1,5 @@
-//! The real binary behind OAuth 2.0: a token endpoint that is away at first, tokens that are refused and replaced, and no
-//! event lost or reported twice.
+//! The real binary behind OAuth 2.0: a token endpoint that is unavailable at first, tokens that are refused and
+//! replaced, and no event lost or reported twice.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
@@ -11,7 +11,7 @@ use tokio::net::TcpListener;
 
 use super::setup::{Setup, arrived, jobs, scenario, until};
 
-/// A gateway that wants a bearer token.
+/// A gateway that requires a bearer token.
 const GATEWAY: Profile = Profile {
     key_header: "authorization",
     key_prefix: "Bearer ",
@@ -27,7 +27,7 @@ async fn token_endpoint(script: &[(u16, &str)]) -> (String, Arc<Mutex<usize>>) {
     let count = Arc::clone(&asked);
     tokio::spawn(async move {
         while let Ok((mut stream, _)) = listener.accept().await {
-            // A request this small comes with its head or right behind it.
+            // A request this small arrives with its head or right after it.
             let mut request = Vec::new();
             while !String::from_utf8_lossy(&request).contains("grant_type=client_credentials") {
                 if stream.read_buf(&mut request).await.unwrap_or(0) == 0 {

@@ -34,7 +34,7 @@ pub(super) fn stories() -> Vec<Story> {
     ]
 }
 
-/// A Pod that completes on SIGTERM counts as failed all the same.
+/// A Pod that completes on SIGTERM still counts as failed.
 fn pod_deleted_ends_well() -> Story {
     Story::one_try("pod-deleted-ends-well", Cause::PodDeleted)
         .at(1)

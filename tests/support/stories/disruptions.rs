@@ -187,7 +187,7 @@ fn evictions() -> Vec<Story> {
     ]
 }
 
-/// The program completes while its node shuts down: the Pod has the reason all the same.
+/// The program completes while its node shuts down: the Pod still has the reason.
 fn node_shutdown_in_time() -> Story {
     Story::other("node-shutdown-in-time", "Succeeded", Some("CompletionsReached"))
         .job(json!({"backoffLimit": 0}))

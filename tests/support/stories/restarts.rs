@@ -92,7 +92,7 @@ fn deadline_crashloop() -> Story {
             .finished()
 }
 
-/// A restart of all containers in place by a rule of the Pod is no failure.
+/// A restart of all containers in place by a rule of the Pod is not a failure.
 fn restart_all_containers() -> Story {
     Story::failed("restart-all-containers", BACKOFF, Cause::NonZeroExit)
         .job(json!({"backoffLimit": 0}))

@@ -152,7 +152,7 @@ pub(crate) fn check(tls: &TlsSettings, settings: &Settings) -> Vec<Diagnostic> {
 
 type Check<'a> = dyn Fn(&[u8]) -> Result<(), String> + 'a;
 
-/// The content of a file; `None` if it is none that ends.
+/// The content of a file; `None` if it may have no end, such as a device.
 fn read_regular(file: &str) -> std::io::Result<Option<Vec<u8>>> {
     const MOST: u64 = 4 << 20;
     if !std::fs::metadata(file)?.is_file() {

@@ -16,7 +16,7 @@ use crate::tls::authorities::Authorities;
 pub(crate) enum Judge {
     /// By who signed it, or by comparison with the certificates that are trusted as they are.
     Authorities(Authorities),
-    /// `insecure_skip_verify`: it is taken.
+    /// `insecure_skip_verify`: every certificate is accepted.
     Anything,
     /// There are no authorities, since no endpoint uses TLS.
     Nothing,

@@ -164,7 +164,7 @@ mod tests {
             ca_file: file.display().to_string(),
             ..TlsSettings::default()
         };
-        assert_eq!(tls.errors(&settings), [], "a missing file is no error");
+        assert_eq!(tls.errors(&settings), [], "a missing file is not an error");
         let warnings = settings.warnings().to_string();
         assert!(
             warnings.contains("tls::ca_file: cannot read `") && warnings.contains("here: No such file"),

@@ -1,4 +1,4 @@
-//! Which component types the configured ids stand for.
+//! The component types of the configured ids.
 
 use std::collections::BTreeMap;
 
@@ -7,14 +7,14 @@ use collector_config::ComponentId;
 use collector_config::{Config, Diagnostic, Diagnostics, Settings, nearest};
 use collector_data::Signal;
 
-/// The signals that a configured component takes and makes.
+/// The signals that a configured component consumes and produces.
 #[derive(Clone, Copy)]
 pub(super) struct Signals {
     pub takes: &'static [Signal],
     pub makes: &'static [Signal],
 }
 
-/// Every configured id, with what its type takes and makes; `None` where the type is unknown.
+/// Every configured id, with the signals that its type consumes and produces; `None` where the type is unknown.
 pub(super) struct Catalog<'a> {
     entries: BTreeMap<(Kind, &'a ComponentId), Option<Signals>>,
 }

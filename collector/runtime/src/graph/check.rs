@@ -25,7 +25,7 @@ pub(super) fn ids(config: &Config, problems: &mut Diagnostics) {
                     )),
                     ..settings.error(
                         "",
-                        format!("the id {:?} also stands under {}", id.to_string(), kind.section()),
+                        format!("the id {:?} is also defined under {}", id.to_string(), kind.section()),
                     )
                 });
             }
@@ -217,7 +217,7 @@ fn signal(
     })
 }
 
-/// Where the id stands instead, or which one may have been meant.
+/// The section that defines the id, or else a similar id that may be meant.
 fn elsewhere(catalog: &Catalog<'_>, role: Kind, id: &ComponentId) -> Option<String> {
     let text = id.to_string();
     if let Some(other) = Kind::ALL.into_iter().find(|kind| catalog.has(*kind, id)) {

@@ -1,6 +1,6 @@
 //! From a configuration to components that are put together, or to every error at once.
 //!
-//! * `catalog`: which component types the ids stand for.
+//! * `catalog`: the component types of the ids.
 //! * `check`: every component that pipelines name exists and fits.
 //! * `order`: which pipeline feeds which, and whether one feeds itself.
 //! * `wire`: makes the components and the channels between them.
@@ -24,7 +24,7 @@ pub struct Graph {
     pub(crate) extensions: Vec<Node<dyn Extension>>,
     /// Each exporter with its inbox.
     pub(crate) exporters: Vec<(Node<dyn Exporter>, Inbox)>,
-    /// Against the flow: a connector stands after all connectors it feeds.
+    /// Against the flow: a connector comes after all connectors it feeds.
     pub(crate) connectors: Vec<(Node<dyn Connector>, Inbox, Outputs)>,
     /// Against the flow.
     pub(crate) chains: Vec<Chain>,
@@ -54,8 +54,8 @@ impl Graph {
     /// Makes every configured component and connects those that the pipelines name. No I/O: for `validate`, this is all.
     ///
     /// There is one instance for each id of a receiver, connector, exporter or extension, and one instance of a
-    /// processor for each pipeline that names it. Components that nothing names are made too, so that errors in
-    /// their settings show, and are put away again.
+    /// processor for each pipeline that names it. Components that nothing names are created too, so that errors in
+    /// their settings are reported, and then dropped.
     ///
     /// # Errors
     /// Every error: in the settings of a component, in what the pipelines name, and in how they fit together. The

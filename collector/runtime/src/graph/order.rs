@@ -5,10 +5,9 @@ use std::collections::BTreeMap;
 use collector_config::ComponentId;
 use collector_config::{Config, Diagnostic, Diagnostics, Located, Pipeline, PipelineId};
 
-/// The pipelines against the flow: each stands after all pipelines it feeds.
+/// The pipelines against the flow: each comes after all pipelines it feeds.
 ///
-/// Reports every way on which data would come back to where it was: it would go round for ever, and its
-/// pipelines could never be drained.
+/// Reports every cycle: data would circulate forever, and the pipelines could never be drained.
 pub(super) fn against_the_flow<'a>(config: &'a Config, problems: &mut Diagnostics) -> Vec<&'a PipelineId> {
     let mut walk = Walk {
         config,
@@ -34,7 +33,7 @@ enum Visit {
 struct Walk<'a, 'p> {
     config: &'a Config,
     states: BTreeMap<&'a PipelineId, Visit>,
-    /// From the pipeline where the walk began to the current one, each with the connector that leads on.
+    /// From the pipeline where the search began to the current one, each with the connector to the next one.
     way: Vec<(&'a PipelineId, &'a Located<ComponentId>)>,
     order: Vec<&'a PipelineId>,
     problems: &'p mut Diagnostics,
@@ -76,7 +75,7 @@ impl<'a> Walk<'a, '_> {
             position: Some(connector.position.clone()),
             path: "service::pipelines".into(),
             message: format!("data would go round in a cycle: {text}"),
-            help: Some("take one of these connectors out of the exporters of its pipeline".into()),
+            help: Some("remove one of these connectors from the exporters of its pipeline".into()),
         });
     }
 }

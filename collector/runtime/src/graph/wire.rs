@@ -59,7 +59,7 @@ impl Parts {
                     (None, Some(settings)) if processors.values().any(|(made, _)| made == id) => {
                         maker.one(id, settings, &factories.processors)
                     }
-                    // Not configured, or not to be made; both are reported already.
+                    // Not configured, or not to be created; both are already reported.
                     (None, _) => None,
                 };
                 if let Some(made) = made {
@@ -100,8 +100,8 @@ impl Parts {
             }
         }
 
-        // The senders to every exporter and connector, then the ways into every pipeline: against the flow, so
-        // that the consumers of a connector or chain exist before it.
+        // The senders to every exporter and connector, then the entry of every pipeline: against the flow, so that the
+        // consumers of a connector or chain exist before it.
         let mut ends: BTreeMap<(&ComponentId, Signal), mpsc::Sender<Batch>> = BTreeMap::new();
         let mut entries: BTreeMap<&PipelineId, Vec<Consumer>> = BTreeMap::new();
         for (pipeline_id, pipeline) in &pipelines {
@@ -148,7 +148,7 @@ impl Parts {
         graph
     }
 
-    /// The pipeline's processors and the way into them; without any, the consumers are given back.
+    /// The pipeline's processors and their entry; without any, the consumers are returned.
     fn chain(
         &mut self,
         pipeline_id: &PipelineId,
@@ -180,7 +180,7 @@ impl Parts {
     }
 }
 
-/// The signals that come to the exporter `id`.
+/// The signals that the exporter `id` receives.
 fn signals_to(id: &ComponentId, config: &Config) -> Vec<Signal> {
     let pipelines = config.service.pipelines.iter();
     let naming = pipelines.filter(|(_, pipeline)| pipeline.exporters.iter().any(|named| named.value == *id));

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::component::ComponentError;
 
-/// Why a run did not end well; one line for each component, in the order in which they failed.
+/// Why a run failed; one line for each component, in the order in which they failed.
 #[derive(Debug)]
 pub struct RunError {
     /// The components that failed; the first one is the cause of the end. Never empty.
@@ -66,7 +66,7 @@ impl fmt::Display for Why {
             Why::Ended => f.write_str("ended before shutdown"),
             Why::Overran(grace) => write!(
                 f,
-                "did not stop within {grace:?} and was aborted; what it had not delivered is lost"
+                "did not stop within {grace:?} and was aborted; undelivered data is lost"
             ),
         }
     }

@@ -86,7 +86,7 @@ impl Tasks {
                 Ok((id, Err(error))) => (id, Err(Why::Failed(error))),
                 Err(error) => (error.id(), Err(died(error))),
             };
-            // Every task has a member; `None` cannot be, and would not be worth a panic.
+            // Every task has a member; `None` is impossible, and not worth a panic.
             if let Some(member) = self.members.remove(&id) {
                 return Some(Ended { member, result });
             }

@@ -189,7 +189,7 @@ impl Operation {
 enum Step {
     /// Retries after a wait, and reports the reason.
     Retry(String),
-    /// Claims again after a wait. Another replica leads, which is no error.
+    /// Claims again after a wait. Another replica leads, which is not an error.
     WaitForTurn,
     End(ClaimError),
 }

@@ -1,4 +1,4 @@
-//! A storage in memory, for the tests of components that store things: what it holds survives the component, not the
+//! A storage in memory, for the tests of components that store state: its content survives the component but not the
 //! process, and it fails on command.
 
 use std::collections::BTreeMap;
@@ -46,7 +46,7 @@ impl MemoryStorage {
         }
     }
 
-    /// The same storage, as a replica sees it that may claim it only while it leads.
+    /// The same storage for a replica that may claim it only while it leads.
     #[must_use]
     pub fn replica(&self, elector: ComponentId, leadership: Leadership) -> Self {
         MemoryStorage {
@@ -57,7 +57,7 @@ impl MemoryStorage {
         }
     }
 
-    /// The same storage, that tells its users to store no more than this.
+    /// The same storage with this limit on its size.
     #[must_use]
     pub fn with_capacity(self, capacity: usize) -> Self {
         MemoryStorage {

@@ -1,13 +1,13 @@
-//! State that survives the process: what an extension that stores things offers to the other components.
+//! State that survives the process: the interface between storage extensions and the other components.
 //!
-//! A component asks for the store that its settings name while it is made ([`Provided::storage`]), so that `validate`
-//! finds a name that leads nowhere, and opens it for itself when it starts. It then holds a [`Store`]: a small map from keys
-//! to bytes that belongs to this component alone, changed by transactions.
+//! A component requests the store that its settings name while it is created ([`Provided::storage`]), so that
+//! `validate` finds an invalid name, and opens it when it starts. It then holds a [`Store`]: a small map from keys to
+//! bytes that belongs to this component alone, changed by transactions.
 //!
-//! Before it writes it must [`claim`](Store::claim) the store. A store that several replicas share can be claimed by one of
-//! them at a time; a new claim makes every later write of the others fail with [`StoreError::Fenced`]. So a component
-//! that has written down what it is about to do may do it, even if another replica has taken over meanwhile: the other one
-//! has read the note.
+//! Before it writes it must [`claim`](Store::claim) the store. A store that several replicas share can be claimed by
+//! one of them at a time; a new claim makes every later write of the others fail with [`StoreError::Fenced`]. So a
+//! component that has stored what it is about to do may do it, even if another replica has claimed the store in the
+//! meantime: that replica has read the entry.
 
 mod claimed;
 pub mod memory;
@@ -35,22 +35,22 @@ pub enum Change {
     Delete(String),
 }
 
-/// Why a store did not do what it should. The texts are for the person who runs the collector.
+/// Why an operation of a store failed. The texts are for the operator of the collector.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum StoreError {
     /// Another process has claimed the store. Nothing was written; to continue, claim it again.
     #[error("{0}")]
     Fenced(String),
-    /// It does not work at the moment and may work later: the API server is away, the disk is full. Nothing was written,
-    /// or, if the answer got lost, all of it.
+    /// It does not work at the moment and may work later: the API server is unreachable, the disk is full. Nothing was
+    /// written, or, if only the answer got lost, everything.
     #[error("{0}")]
     Unavailable(String),
-    /// It cannot work: the value is too large for it, or what is stored cannot be read.
+    /// It cannot work: the value is too large for it, or the stored content cannot be read.
     #[error("{0}")]
     Permanent(String),
 }
 
-/// An extension that stores things.
+/// An extension that stores the state of components.
 pub trait Storage: Send + Sync {
     /// Opens the store of one component. Another component, or the same under another name, has another store.
     ///
@@ -104,7 +104,8 @@ impl Leadership {
         *self.0.borrow()
     }
 
-    /// Waits until this process leads, or no longer does. Never resolves if the elector is gone and it is not so.
+    /// Waits until this process becomes the leader or is no longer the leader. Never resolves if the elector ends
+    /// before that.
     pub async fn until(&mut self, leads: bool) {
         if self.0.wait_for(|now| *now == leads).await.is_err() {
             std::future::pending().await
@@ -112,10 +113,10 @@ impl Leadership {
     }
 }
 
-/// The offer of one extension to other components.
+/// The service that one extension offers to other components.
 #[derive(Clone, Default)]
 pub struct Offer {
-    /// It stores things.
+    /// It stores state.
     pub storage: Option<Arc<dyn Storage>>,
     /// It elects a leader.
     pub leadership: Option<Leadership>,
@@ -123,16 +124,16 @@ pub struct Offer {
     pub authenticator: Option<Arc<dyn Authenticator>>,
 }
 
-/// The offers of the service's extensions, by id.
+/// The services of the extensions, by id.
 #[derive(Clone, Default)]
 pub struct Provided {
     offers: BTreeMap<ComponentId, Offer>,
-    /// Those that a component has asked for; clones share it.
+    /// Those that a component has requested; clones share it.
     named: Arc<Mutex<BTreeSet<ComponentId>>>,
     unavailable: BTreeSet<ComponentId>,
 }
 
-/// Marks the error about an extension that could not be made: the reason is an error of its own.
+/// Marks the error about an extension that could not be created: the reason has its own error.
 const UNAVAILABLE: &str = "this extension has errors of its own";
 
 impl Provided {
@@ -141,17 +142,17 @@ impl Provided {
         Provided::default()
     }
 
-    /// An extension offers something; replaces what it offered before.
+    /// Registers the service of an extension; replaces an earlier one.
     pub fn add(&mut self, id: ComponentId, offer: Offer) {
         self.offers.insert(id, offer);
     }
 
-    /// An extension of the service could not be made, so what it would offer is unknown.
+    /// An extension could not be created, so the service that it would offer is unknown.
     pub(crate) fn add_unavailable(&mut self, id: ComponentId) {
         self.unavailable.insert(id);
     }
 
-    /// True if an error only follows from an extension that could not be made.
+    /// True if an error only follows from an extension that could not be created.
     pub(crate) fn is_consequence(error: &Diagnostic) -> bool {
         error.message.contains(UNAVAILABLE)
     }

@@ -6,7 +6,7 @@ use collector_runtime::health::{Status, none_dead};
 use crate::running::{PLAIN, Run, on_one_thread, settle, text};
 use crate::scripted::{Command, feed, journal, one_log};
 
-/// An exporter dies on the first batch: the run ends with its error, the rest is drained.
+/// An exporter fails on the first batch: the run ends with its error, the rest is drained.
 fn exporter_dies(exporter: &str, expected: &str) {
     on_one_thread(async {
         let commands = feed("feed");
@@ -102,7 +102,7 @@ fn every_failure_is_reported() {
         assert_eq!(
             text(run.task.await.unwrap()),
             "exporters::fails: failed: the disk is full\n\
-             exporters::stalls: did not stop within 30s and was aborted; what it had not delivered is lost"
+             exporters::stalls: did not stop within 30s and was aborted; undelivered data is lost"
         );
     });
 }

@@ -103,7 +103,7 @@ fn connectors_need_both_sides() {
 fn a_connector_shares_its_id_with_nobody() {
     let text = "receivers: feed\nconnectors: good\nexporters: good\nlogs: feed || good";
     assert!(
-        errors(text).contains("connectors::good: the id \"good\" also stands under exporters"),
+        errors(text).contains("connectors::good: the id \"good\" is also defined under exporters"),
         "{}",
         errors(text)
     );
@@ -117,7 +117,7 @@ fn cycles_are_printed() {
         )),
         "test:8:26: service::pipelines: data would go round in a cycle: \
          logs -> forward -> logs/b -> forward/back -> logs\n    \
-         take one of these connectors out of the exporters of its pipeline\n"
+         remove one of these connectors from the exporters of its pipeline\n"
     );
     assert!(errors(&with("logs: feed, forward || forward, good")).contains("cycle: logs -> forward -> logs\n"));
     assert_eq!(

@@ -51,7 +51,7 @@ pub(crate) async fn settle() {
     }
 }
 
-/// Runs a test on one thread, on a clock that stands still while there is work.
+/// Runs a test on one thread, with a clock that is paused while there is work.
 pub(crate) fn on_one_thread(test: impl Future<Output = ()>) {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_time()
@@ -312,7 +312,7 @@ fn what_does_not_stop_in_time_is_aborted_and_named() {
         assert!(before.elapsed() <= GRACE, "{:?}", before.elapsed());
         assert_eq!(
             error.to_string(),
-            "exporters::stalls: did not stop within 30s and was aborted; what it had not delivered is lost"
+            "exporters::stalls: did not stop within 30s and was aborted; undelivered data is lost"
         );
         assert!(matches!(error.failures[0].why, Why::Overran(GRACE)));
         assert!(matches!(delivery.now_or_never(), Some(Outcome::Dropped(_))));

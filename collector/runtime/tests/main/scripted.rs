@@ -1,6 +1,6 @@
-//! Components that follow a script and write down what happens to them, for the tests of graph and runtime.
+//! Components that follow a script and record their calls, for the tests of graph and runtime.
 //!
-//! Each test has a thread of its own and the tests' runtimes stay on it, so the journal is a thread's own.
+//! Each test runs on its own thread with its runtimes, so each has its own journal.
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap};
@@ -26,7 +26,7 @@ pub(crate) fn note(line: impl Into<String>) {
     JOURNAL.with_borrow_mut(|journal| journal.push(line.into()));
 }
 
-/// Takes what the journal holds.
+/// Takes the entries of the journal.
 pub(crate) fn journal() -> Vec<String> {
     JOURNAL.take()
 }
@@ -46,7 +46,7 @@ pub(crate) fn feed(id: &str) -> mpsc::UnboundedSender<Command> {
     sender
 }
 
-/// One log record, and what becomes of it.
+/// One log record, and its outcome.
 pub(crate) fn one_log() -> (Batch, Delivery) {
     let (ack, delivery) = Ack::new();
     let records = ScopeLogs {
@@ -60,7 +60,7 @@ pub(crate) fn one_log() -> (Batch, Delivery) {
     (Batch::new(Payload::Logs(vec![resource]), ack), delivery)
 }
 
-/// A component with its id; what it does depends on the type name.
+/// A component with its id; its behavior depends on the type name.
 struct Scripted(ComponentId);
 
 impl Scripted {

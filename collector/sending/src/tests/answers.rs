@@ -96,7 +96,7 @@ async fn refusing_everything_is_not_ready_until_a_delivery() {
         assert_eq!(
             fixture.status(),
             Status::RecoverableError(why.into()),
-            "points arriving says nothing about logs"
+            "delivered points say nothing about logs"
         );
         assert_eq!(fixture.send(logs(1)).await.await, Outcome::Delivered);
         assert_eq!(fixture.status(), Status::Ok);

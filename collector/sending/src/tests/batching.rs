@@ -1,4 +1,4 @@
-//! `sending_queue::batch`: what is put together, what is cut, and who hears of it.
+//! `sending_queue::batch`: merging, splitting and acknowledging batches.
 
 use super::*;
 

@@ -1,7 +1,8 @@
-//! The process dies at any moment and starts again: what was delivered arrives, in order and unchanged.
+//! The process crashes at any moment and restarts: acknowledged data arrives, in order and unchanged.
 //!
-//! Every operation of the store and every attempt is two steps, one before it takes effect and one after, and the process
-//! dies at one of them. The producer does what a receiver does: what was not delivered it sends again at the next start.
+//! Every operation of the store and every attempt has two steps, one before it takes effect and one after, and the
+//! process crashes at one of them. The producer acts as a receiver does: it sends data that was not acknowledged again
+//! after the restart.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -29,7 +30,7 @@ impl Dice {
     }
 }
 
-/// After how many steps the process dies.
+/// The number of steps after which the process crashes.
 #[derive(Clone)]
 struct Fate {
     left: Arc<AtomicU64>,
@@ -54,7 +55,7 @@ impl Fate {
     }
 }
 
-/// A store that works now and then, in a process that dies.
+/// A store with random failures, in a process that crashes.
 #[derive(Clone)]
 struct Mortal<T> {
     inner: T,
@@ -94,7 +95,7 @@ impl Mortal<Arc<dyn Store>> {
         }
         let done = work.await;
         self.fate.step().await;
-        // It did it, and the answer got lost.
+        // It was applied, and the answer got lost.
         if fails == 1 { Err(full()) } else { done }
     }
 }
@@ -120,14 +121,14 @@ impl Store for Mortal<Arc<dyn Store>> {
     }
 }
 
-/// A destination that remembers over all lives of the process; no two requests that are made have the same bytes.
+/// A destination that records requests across all restarts; no two new requests have the same bytes.
 #[derive(Clone)]
 struct Backend {
     fate: Fate,
     dice: Dice,
     cuts: bool,
     made: Arc<AtomicU64>,
-    /// The names and the body of every attempt, and whether it was taken.
+    /// The names and the body of every attempt; true if it was accepted.
     attempts: Arc<Mutex<Vec<(String, Bytes, bool)>>>,
 }
 
@@ -157,7 +158,7 @@ impl Destination for Backend {
             _ if too_large => SendOutcome::TooLarge("HTTP 413".into()),
             0 => busy(),
             1 => SendOutcome::Misconfigured("HTTP 403".into()),
-            // It was taken, and the answer got lost.
+            // It was accepted, and the answer got lost.
             2 => busy(),
             _ => SendOutcome::Accepted,
         }
@@ -171,7 +172,7 @@ fn batch(number: usize) -> Vec<String> {
     (0..1 + number % 3).map(|item| format!("{number:02}{item}")).collect()
 }
 
-/// Lives until the process dies, or until everything has been sent; gives which batches were delivered.
+/// Runs until the process crashes, or until everything has been sent; returns the delivered batches.
 async fn live(backend: &Backend, storage: &MemoryStorage, todo: &BTreeSet<usize>, fate: &Fate) -> BTreeSet<usize> {
     let health = Health::new();
     let running = Running {
@@ -219,7 +220,7 @@ async fn live(backend: &Backend, storage: &MemoryStorage, todo: &BTreeSet<usize>
             }
         }
         drop(input);
-        // The end, or the death.
+        // The end, or the crash.
         let _ = run.await;
     };
     let both = futures_util::future::select(Box::pin(produce), Box::pin(death));
@@ -235,7 +236,7 @@ async fn live(backend: &Backend, storage: &MemoryStorage, todo: &BTreeSet<usize>
     delivered
 }
 
-/// Dies after so many steps, lives again, dies once more, and lives to the end.
+/// Crashes after this many steps, restarts, crashes again, and then runs to the end.
 async fn check(seed: u64, steps: u64, cuts: bool) -> bool {
     let case = format!("seed {seed}, dies at step {steps}, cuts {cuts}");
     let storage = MemoryStorage::new();

@@ -144,7 +144,7 @@ async fn a_failing_signal_does_not_delay_another() {
     assert_eq!(
         fixture.status(),
         Status::RecoverableError("metrics: HTTP 503".into()),
-        "logs arriving says nothing about metrics"
+        "delivered logs say nothing about metrics"
     );
     assert!(futures_util::poll!(&mut metrics).is_pending());
     assert_eq!(metrics.await, Outcome::Delivered);

@@ -39,7 +39,7 @@ mod in_memory;
 mod signals;
 mod stored;
 
-/// A destination that answers as scripted, then accepts, and knows when each attempt came.
+/// A destination that answers as scripted, then accepts, and records the time of each attempt.
 #[derive(Clone)]
 struct Scripted {
     script: Arc<Mutex<VecDeque<SendOutcome>>>,
@@ -179,7 +179,7 @@ fn start_with(
     let (input, inbox) = mpsc::channel(1);
     let (begin, runtime) = (destination.begin, tokio::runtime::Handle::current());
     let clock = move || {
-        // Metrics are read on a thread of their own, which would not know of the paused clock.
+        // Metrics are read on their own thread, which would not use the paused clock.
         let _entered = runtime.enter();
         UNIX_EPOCH + Duration::from_secs(MORNING) + begin.elapsed()
     };
@@ -279,7 +279,7 @@ fn for_minutes(minutes: u64) -> RetrySettings {
     }
 }
 
-/// Lets every task go as far as it can without time passing.
+/// Lets every task run until it waits, without advancing time.
 async fn settle() {
     for _ in 0..100 {
         tokio::task::yield_now().await;

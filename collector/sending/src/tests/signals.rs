@@ -55,7 +55,7 @@ async fn a_queue_that_stays_full_makes_the_exporter_unhealthy() {
     let fixture = start(&destination, RetrySettings::default(), queue);
     let (first, second) = (fixture.send(logs(1)).await, fixture.send(logs(1)).await);
     tokio::time::sleep(Duration::from_secs(4)).await;
-    assert_eq!(fixture.status(), Status::Ok, "a burst is no trouble");
+    assert_eq!(fixture.status(), Status::Ok, "a burst is not a problem");
     tokio::time::sleep(Duration::from_secs(2)).await;
     let full = "logs: the sending queue is full (1 requests)";
     assert_eq!(fixture.status(), Status::RecoverableError(full.into()));

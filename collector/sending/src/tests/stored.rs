@@ -1,4 +1,4 @@
-//! The queue in a store: what survives, in which order, and what happens when the store does not work.
+//! The queue in a store: the stored requests, their order, and failures of the store.
 
 use collector_runtime::storage::Change;
 
@@ -190,7 +190,7 @@ async fn an_unreadable_request_is_set_aside() {
     ];
     assert_eq!(keys(&storage), aside);
 
-    // A program that can read it takes it up again; what is new does not get its number.
+    // A program that can read it moves it back; a new request does not get its number.
     let readable = Change::Set(aside[1].clone(), stored[first].clone());
     write(&storage, vec![readable]).await;
     let destination = Scripted::new([]);

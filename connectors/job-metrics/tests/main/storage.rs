@@ -1,4 +1,4 @@
-//! Restarts, replicas and stores that fail: each Job stands in one point, and a point that comes again is the same.
+//! Restarts, replicas and failing stores: each Job is counted in one point, and a resent point is the same.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -117,7 +117,7 @@ async fn a_replica_that_no_longer_leads_defers_and_the_next_one_goes_on_in_other
     lead_b.send_replace(true);
     let (again, again_ack) = second.next().await;
     assert_eq!(again, before);
-    // The old leader's answer comes late; what it had not written down it leaves to the other.
+    // The old leader's answer arrives late; it leaves the windows that it had not stored to the new leader.
     assert!(poll!(&mut sent).is_pending());
     ack.delivered();
     assert_eq!(sent.await, Outcome::Delivered);
@@ -133,7 +133,7 @@ async fn a_replica_that_no_longer_leads_defers_and_the_next_one_goes_on_in_other
     new_ack.delivered();
     assert_eq!(follows.await, Outcome::Delivered);
 
-    // A replica that never leads gives back what it was sent.
+    // A replica that never leads returns the events it received.
     let idle = first.send(vec![failed("u4", "j")]).await;
     first.shutdown.cancel();
     drop(first.events);

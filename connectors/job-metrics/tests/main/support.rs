@@ -104,7 +104,7 @@ impl Bench {
     }
 }
 
-/// Lets the connector do what it can without time going by: it runs whenever the test's task waits.
+/// Lets the connector work without advancing time: it runs whenever the test's task waits.
 pub(crate) async fn yield_now() {
     for _ in 0..20 {
         tokio::task::yield_now().await;

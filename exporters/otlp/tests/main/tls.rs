@@ -215,7 +215,7 @@ async fn child_without_authorities() {
     }
 }
 
-/// A server whose certificate is made as told.
+/// A server with a certificate changed by `change`.
 async fn server(change: impl Fn(&mut Tls<'_>)) -> Server {
     let authority = authority();
     let mut tls = Tls::of(&authority);

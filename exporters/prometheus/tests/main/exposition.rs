@@ -152,7 +152,7 @@ fn reports_conflicts_and_keeps_the_first_metric() {
         [
             "other is a gauge of unit \"\" and a gauge of unit \"{thing}\"; the second is left out",
             "runs_total is a counter of unit \"{job}\" and a gauge of unit \"\"; the second is left out",
-            "wait_seconds_count would be mixed up with wait_seconds; wait_seconds_count is left out",
+            "wait_seconds_count collides with wait_seconds; wait_seconds_count is dropped",
         ]
     );
     assert_eq!(text.matches("# TYPE").count(), 3, "{text}");

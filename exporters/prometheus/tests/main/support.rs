@@ -75,7 +75,7 @@ pub(crate) fn of(resource: &[(&str, &str)], scope: &str, metrics: Vec<Metric>) -
     }
 }
 
-/// The text for metrics, and what was left out.
+/// The text for metrics, and the problems of metrics that were dropped.
 pub(crate) fn text(metrics: &[ResourceMetrics], options: &Options, format: Format) -> (String, Vec<String>) {
     let gathered = gather(metrics, options);
     let mut text = String::new();

@@ -126,7 +126,7 @@ async fn a_directory_that_cannot_be_used_says_what_to_do() {
         .err()
         .unwrap();
     assert!(
-        error.contains("the path is no directory; set extensions::file_storage::directory"),
+        error.contains("the path is not a directory; set extensions::file_storage::directory"),
         "{error}"
     );
 }

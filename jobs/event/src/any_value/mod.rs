@@ -9,7 +9,7 @@
 //! | unit variant | its name |
 //! | other variant | a key-value list with its name as the only key |
 //!
-//! A reader takes bytes, which no structure here has, for an empty value.
+//! Bytes, which no structure here has, are read as an empty value.
 
 mod read;
 mod write;

@@ -40,7 +40,7 @@ const RULES: [BlockingRule; 12] = [
 /// How many of [`RULES`] prove an error.
 const ERROR_RULES: usize = 7;
 
-/// A younger Pod without a message of a scheduler is no proof of a problem.
+/// A younger Pod without a message of a scheduler is not evidence of a problem.
 const SCHEDULING_SECONDS: i64 = 10;
 
 /// Why the Pod had not finished, and the place of the rule that matched: lower is more specific.
@@ -168,7 +168,7 @@ fn node_not_ready<'a>(case: &Case<'a>, pod: &'a Pod) -> Option<Finding<'a>> {
     Some(Finding::on(Cause::NodeLost, pod).message(message).at(since))
 }
 
-/// Evidence: the default container had terminated with 0, and another one that is no native sidecar was running.
+/// Evidence: the default container had terminated with 0, and another one that is not a native sidecar was running.
 fn blocked_by_sidecar<'a>(case: &Case<'a>, pod: &'a Pod) -> Option<Finding<'a>> {
     let default = default_container(pod)?;
     let done = container_state(case, pod, default) == ContainerState::Terminated

@@ -20,7 +20,7 @@ pub(crate) fn is_image_reason(reason: &str) -> bool {
 }
 
 /// True for an Event about the image of its container: the kubelet's `Failed`, `ErrImageNeverPull` and `InspectFailed`
-/// (`pkg/kubelet/images/image_manager.go`). The kubelet's `BackOff` on images is no warning, so it is not watched.
+/// (`pkg/kubelet/images/image_manager.go`). The kubelet's `BackOff` on images is not a warning, so it is not watched.
 pub(crate) fn is_image_event(reason: &str, message: &str) -> bool {
     match reason {
         "Failed" => {

@@ -286,7 +286,7 @@ fn event_and_time_show_who_deleted_a_pod() {
         deletion: deleted(requested, 30),
         ..pod("Running", vec![running("main", 1)])
     };
-    // A second before the verdict: somebody.
+    // A second before the verdict: a user.
     let judgement = with(job("BackoffLimitExceeded", 20), vec![victim(19)], vec![]);
     assert_eq!(judgement.cause, Some(Cause::PodDeleted));
     assert_eq!(judgement.attempts[0].outcome, AttemptOutcome::Failed);

@@ -55,7 +55,7 @@ fn a_second_container_blocks_completion() {
     let judgement = deadline(blocked.clone(), vec![]);
     assert_eq!(judgement.cause, Some(Cause::SidecarBlockedCompletion));
     assert!(judgement.summary.contains("container proxy"), "{}", judgement.summary);
-    // The annotation says which container is the work.
+    // The annotation names the container with the work.
     let annotated = Pod {
         default_container: Some("proxy".into()),
         ..blocked

@@ -205,7 +205,7 @@ fn without_pods_the_events_of_the_job_count() {
         );
     }
     assert_eq!(judged(vec![]).cause, Some(Cause::NoPodsCreated));
-    // Pods there were, but they were not seen.
+    // Pods existed, but were not observed.
     let created = vec![event("job-uid", "SuccessfulCreate", "Created pod: j-a", 1)];
     assert_eq!(judged(created).cause, Some(Cause::Unknown));
     for gap in [Gap::PodsForbidden, Gap::JoinedLate, Gap::WatchInterrupted] {

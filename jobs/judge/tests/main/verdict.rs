@@ -233,7 +233,7 @@ fn messages_are_quoted_short_and_on_one_line() {
 fn under_on_failure_a_disruption_must_end_the_pod() {
     let mut evidence = job("DeadlineExceeded", 60);
     evidence.job.spec.restart_policy = Some("OnFailure".into());
-    // Marked for eviction, which was called off: it ran until the deadline.
+    // Marked for eviction, which was cancelled: it ran until the deadline.
     let spared = Pod {
         disruption: disrupted("EvictionByEvictionAPI", 10),
         ..pod("Running", vec![running("main", 1)])

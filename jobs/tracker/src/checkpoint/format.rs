@@ -1,12 +1,13 @@
 //! How a checkpoint is stored.
 //!
-//! The version (one byte); when it was stored (8 bytes); the number of scopes (2 bytes), each with the length of its name
-//! (2 bytes), its name, since when it is watched (8 bytes), its watermark (8 bytes), the number of its Jobs that were
-//! reported (4 bytes), and each of these with its short UID (8 bytes), how many seconds after the watermark it was decided
-//! (4 bytes) and how many seconds later it was over (2 bytes, all bits set if it is not); the number of late ones
-//! (4 bytes), each with its short UID. All numbers are big-endian, times are seconds since 1970.
+//! The version (one byte); when it was stored (8 bytes); the number of scopes (2 bytes), each with the length of its
+//! name (2 bytes), its name, the time when it was first watched (8 bytes), its watermark (8 bytes), the number of its
+//! reported Jobs (4 bytes), and each of these with its short UID (8 bytes), how many seconds after the watermark it was
+//! decided (4 bytes) and how many seconds later it was over (2 bytes, all bits set if it is not); the number of late
+//! ones (4 bytes), each with its short UID. All numbers are big-endian, times are seconds since 1970.
 //!
-//! Version 1 had no time since when a scope is watched: its watermark began there. It named the scopes one off.
+//! Version 1 stored one time for each scope, used both as its watermark and as the time when it was first watched. Its
+//! names of scopes were off by one.
 
 use std::collections::HashMap;
 
@@ -34,7 +35,7 @@ impl From<TryGetError> for Unreadable {
 }
 
 impl Checkpoint {
-    /// As it is stored at `now`.
+    /// The stored form at `now`.
     pub(crate) fn encode(&mut self, now: Timestamp) -> Bytes {
         self.is_dirty = false;
         self.saved_at = Some(now);
@@ -92,7 +93,7 @@ impl Checkpoint {
         for _ in 0..bytes.try_get_u16()? {
             let name = name(&mut bytes)?;
             let since = bytes.try_get_i64()?;
-            // Where times of the first version are counted from.
+            // The origin of the times in version 1.
             let watermark = if version == 1 { since } else { bytes.try_get_i64()? };
             for _ in 0..bytes.try_get_u32()? {
                 let uid = bytes.try_get_u64()?;

@@ -90,7 +90,8 @@ impl Outbox {
         }
     }
 
-    /// Something happens to the event of one Job. The events of checkpoints concern all Jobs and have methods of their own.
+    /// Applies an event in the life of one Job's report. Those of checkpoints concern all Jobs and have methods of
+    /// their own.
     pub fn apply(&mut self, uid: &Uid, event: AckEvent) {
         let Some(job) = self.pending.get_mut(uid) else {
             return;
@@ -187,8 +188,8 @@ impl Outbox {
         self.checkpoint.is_dirty = true;
     }
 
-    /// A watch has shown a Job just after it finished, at `at` by its own account. If that is before the first start, the
-    /// local clock was ahead then, and Jobs are reported from `at` on.
+    /// A watch showed a Job just after it finished, at `at` by the Job's own timestamp. If that is before the first
+    /// start, the local clock was ahead then, and Jobs are reported from `at` on.
     pub(crate) fn finished_live(&mut self, scope: &str, at: Option<Timestamp>) {
         let Some(at) = at else { return };
         let now = at.as_second().max(self.cluster_time);

@@ -1,6 +1,6 @@
 //! The state of one Job between its verdict and the store.
 
-/// Where the event of a Job is.
+/// The state of a Job's report.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum AckState {
     /// Nothing to report: the Job is not finished, or not known.

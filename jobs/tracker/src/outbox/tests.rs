@@ -26,7 +26,7 @@ fn outbox() -> Outbox {
     outbox
 }
 
-/// An outbox with the Job in that state, and what was stored last.
+/// An outbox with the Job in that state, and the last stored checkpoint.
 fn outbox_in(state: AckState) -> (Outbox, Bytes) {
     let mut outbox = outbox();
     let mut stored = outbox.encode(NOW);

@@ -67,7 +67,7 @@ impl Outbox {
 
     /// If too many are listed the watermarks move up to the oldest, a whole second at a time.
     pub(super) fn bound(&mut self) {
-        // With some slack, as it takes a look at all of them.
+        // With some slack, because this looks at all of them.
         let capacity = self.checkpoint.capacity;
         if self.checkpoint.reported.len() > capacity + capacity / 4 {
             self.shrink();

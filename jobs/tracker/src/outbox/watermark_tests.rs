@@ -150,7 +150,7 @@ fn each_separately_watched_namespace_has_a_watermark() {
     after.begin("", at(9999));
     assert!(
         !is_reported(&after, "", 99, 600),
-        "watching more scopes is no first start"
+        "watching more scopes is not a first start"
     );
 }
 
@@ -255,7 +255,7 @@ fn corrects_checkpoints_from_the_future() {
     let (corrected, after) = correct(&right, NOW - 7200);
     assert_eq!(corrected, Some((at(NOW), false)));
     assert!(is_reported(&after, "", 2, NOW - 301));
-    // Unless it is too far ahead to be anybody's.
+    // Unless it is too far ahead for any clock.
     let (corrected, after) = correct(&right, 1);
     assert_eq!(corrected, Some((at(NOW), true)));
     assert!(!is_reported(&after, "", 2, NOW - 301));

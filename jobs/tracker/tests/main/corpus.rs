@@ -1,4 +1,4 @@
-//! Every recording of a real cluster, as it was and disturbed in the ways a watch can be.
+//! Every recording of a real cluster, unchanged and with the disturbances of a watch.
 
 use std::collections::BTreeMap;
 use std::io::{BufReader, Read};
@@ -115,7 +115,7 @@ fn duplicates_change_nothing() {
         let twice: Vec<_> = once.iter().flat_map(|one| [one.clone(), one.clone()]).collect();
         let mut tracker = Tracker::new(TrackerSettings::default());
         let mut ended = run(&mut tracker, &twice);
-        // Everything once more, hours later, as a confused proxy might.
+        // Everything again, hours later, as a faulty proxy might send it.
         let late: Vec<_> = once
             .iter()
             .filter(|(_, observation, _)| matches!(observation, Observation::Changed(_)))

@@ -1,4 +1,4 @@
-//! The tracker, fed with recordings and with objects made up by each test.
+//! The tracker, fed with recordings and with each test's own objects.
 
 // Clippy's exception for tests does not reach their helpers.
 #![allow(clippy::unwrap_used)]

@@ -18,19 +18,19 @@ const TOMBSTONES: usize = 10_000;
 
 #[derive(Clone, Copy, Debug)]
 enum Step {
-    /// That many Jobs finish, and are deleted at once or stay.
+    /// This many Jobs finish, and are deleted at once or stay.
     End(u8, bool),
     /// A Job fails whose Pods take so long to end.
     Lingers(u8),
     Wait(u16),
-    /// The watches deliver that many changes.
+    /// The watches deliver this many changes.
     Watch(u8),
     /// The watches break and relist.
     Relist,
     /// The sent events are acknowledged.
     Deliver,
     Store,
-    /// The process is killed and started again.
+    /// The process is killed and restarted.
     Kill,
 }
 
@@ -48,7 +48,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     prop::collection::vec(step, 1..80)
 }
 
-/// A cluster, the stored checkpoint, and the tracker that follows the one and writes the other.
+/// A cluster, the stored checkpoint, and the tracker that watches the one and writes the other.
 struct Cluster {
     now: Timestamp,
     jobs: BTreeMap<String, Value>,
@@ -176,7 +176,7 @@ impl Cluster {
         uid
     }
 
-    /// Its last Pod is gone.
+    /// Its last Pod is deleted.
     fn finish(&mut self, uid: &str) {
         let job = self.jobs.get_mut(uid).unwrap();
         let failed = json!({"type": "Failed", "status": "True", "reason": "BackoffLimitExceeded",

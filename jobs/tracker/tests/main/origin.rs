@@ -1,4 +1,4 @@
-//! Where a Job comes from: the span that started it, and its CronJob's run before it.
+//! The origin of a Job: the span that started it, and the previous run of its CronJob.
 
 use jiff::Timestamp;
 use job_event::evidence::Evidence;
@@ -42,7 +42,7 @@ fn reads_the_traceparent_of_a_job() {
     assert_eq!(traceparent(job(None, Some(parent(2)), all.clone())), Some(parent(2)));
     assert_eq!(traceparent(job(None, None, all.clone())), Some(parent(3)));
     assert_eq!(traceparent(job(None, None, env("OTHER", parent(3)))), None);
-    // One that is wrong is none.
+    // An invalid one counts as none.
     assert_eq!(traceparent(job(Some("yes".into()), None, all)), Some(parent(3)));
     assert_eq!(traceparent(job(None, None, env("TRACEPARENT", "yes".into()))), None);
     assert_eq!(traceparent(job(None, None, json!("no list"))), None);

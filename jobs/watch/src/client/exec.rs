@@ -105,7 +105,7 @@ impl Plugin {
             Some(ExecInteractiveMode::Always) if !terminal => {
                 return Err(format!(
                     "credential plugin {command:?} has interactiveMode: Always, and standard input and standard error \
-                     are no terminal; use a plugin or a service account that needs nobody to log in"
+                     are not a terminal; use a plugin or a service account that needs no login"
                 ));
             }
             _ => terminal,

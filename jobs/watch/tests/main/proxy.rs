@@ -1,4 +1,4 @@
-//! The API server behind a proxy: a simulated one with TLS, under a name that only the proxy knows.
+//! The API server behind a proxy: a simulated one with TLS, under a name that only the proxy resolves.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -16,7 +16,7 @@ use tokio_rustls::TlsAcceptor;
 const HOST: &str = "api.cluster.example";
 const SECRET: &str = "pr0xy-s3cret";
 
-/// An API server with a certificate for a name, a proxy that leads to it, and a kubeconfig.
+/// An API server with a certificate for a name, a proxy to it, and a kubeconfig.
 struct Setup {
     api: Simulator,
     proxy: ForwardProxy,

@@ -1,5 +1,5 @@
-//! The whole receiver, `record` and `explain` against an API server, or something in its place, that answers with what
-//! no API server says.
+//! The whole receiver, `record` and `explain` against an API server, or another server in its place, with replies that
+//! no API server sends.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -22,7 +22,7 @@ use tokio::sync::mpsc;
 const LIST: &str = "/jobs?limit";
 const WATCH: &str = "/jobs?watch=true";
 
-/// Answers that are successes and not the list of Jobs that was asked for.
+/// Successful answers that are not the requested list of Jobs.
 const NO_LISTS: [&str; 7] = [
     "{}",
     r#"{"message":"ok"}"#,

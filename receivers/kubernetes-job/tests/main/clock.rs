@@ -52,7 +52,7 @@ fn time(second: i64) -> String {
     (START.parse::<Timestamp>().unwrap() + SignedDuration::from_secs(second)).to_string()
 }
 
-/// A Job that was made a second before it failed, at that second of the cluster's clock.
+/// A Job that was created a second before it failed, at that second of the cluster's clock.
 fn failed(name: &str, second: i64) -> Value {
     let condition = |kind: &str| json!({"type": kind, "status": "True", "reason": "BackoffLimitExceeded", "lastTransitionTime": time(second)});
     json!({"metadata": {"uid": format!("uid-{name}"), "name": name, "namespace": "n", "creationTimestamp": time(second - 1)},

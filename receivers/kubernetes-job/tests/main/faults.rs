@@ -1,5 +1,5 @@
-//! The whole receiver against a simulated API server over real sockets, while things go wrong between them. Time passes
-//! two hundred times as fast as it does, not in jumps, because the kernel takes time to deliver bytes.
+//! The whole receiver against a simulated API server over real sockets, with faults between them. Time runs two hundred
+//! times as fast, without jumps, because the kernel takes time to deliver bytes.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -16,7 +16,7 @@ use tokio::time::Instant;
 
 /// A watch of each kind.
 const WATCHES: usize = Kind::ALL.len();
-/// Long enough for every watch to end in its time at least once.
+/// Long enough for every watch to reach its timeout at least once.
 const LONG: Duration = Duration::from_secs(150);
 
 struct Cluster {
@@ -63,7 +63,7 @@ fn job(number: u32, failed: bool) -> Value {
 }
 
 impl Cluster {
-    /// A cluster with a running Job, and a receiver that follows it.
+    /// A cluster with a running Job, and a receiver that watches it.
     async fn start() -> (Cluster, Run) {
         let clock = tokio::spawn(run_clock()).abort_handle();
         let simulator = Simulator::start(options()).await.unwrap();
@@ -112,7 +112,7 @@ impl Cluster {
         tokio::time::sleep(Duration::from_secs(60)).await;
     }
 
-    /// How many lists, or watches, of Jobs were asked for.
+    /// How many lists, or watches, of Jobs were requested.
     fn asked(&self, verb: Verb) -> usize {
         let requests = self.simulator.requests();
         let of_jobs = requests
@@ -150,7 +150,7 @@ async fn reports_each_job_once_when_every_watch_expires() {
     let (mut cluster, mut running) = Cluster::start().await;
     for times in 1..=3 {
         assert!(cluster.simulator.expire_watches() > 0);
-        // From the HTTP server in between, as a proxy would say it, and with a delay that is asked for.
+        // From the HTTP server in between, like a proxy, and with a requested delay.
         let expired = Fault::Status {
             code: 410,
             retry_after: None,
@@ -187,10 +187,10 @@ async fn resumes_stalled_watches() {
     }
     let noticed = began.elapsed().as_secs();
     assert!(noticed <= 105, "it was rebuilt after {noticed} s");
-    // If nothing comes through the new one either, that is said.
+    // If the new one receives nothing either, that is reported.
     running.until(|status| status.reason().is_some()).await;
     let noticed = began.elapsed().as_secs();
-    assert!((180..=320).contains(&noticed), "it was said after {noticed} s");
+    assert!((180..=320).contains(&noticed), "reported after {noticed} s");
     cluster.simulator.resume_watches();
     cluster.reported(&mut running, &[]).await;
     assert_eq!(cluster.asked(Verb::List), 1, "nothing is listed again");
@@ -219,7 +219,7 @@ async fn an_expired_token_is_read_again_from_the_kubeconfig() {
     assert!(cluster.simulator.replace_token("first", "second"));
     cluster.simulator.cut_watches(Cut::Reset);
     cluster.fail();
-    // Nobody has renewed the kubeconfig yet.
+    // The kubeconfig is not renewed yet.
     running.until(|status| status.reason().is_some()).await;
     let reason = running.status().reason().unwrap().to_owned();
     assert!(

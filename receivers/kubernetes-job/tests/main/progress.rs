@@ -1,4 +1,4 @@
-//! Whatever goes wrong in whatever order: the watch gets back to following, never in a hot loop, and skips no version.
+//! Any faults in any order: the watch recovers, never in a hot loop, and skips no version.
 
 use std::time::Duration;
 
@@ -10,27 +10,27 @@ use job_watch::watch::machine::{Machine, Phase};
 use proptest::prelude::*;
 use serde_json::json;
 
-/// The shortest time between two watches that did not live.
+/// The shortest time between two watches that failed at once.
 const LEAST: Duration = Duration::from_millis(400);
-/// The longest delay: that of a server which asks for more than is followed.
+/// The longest delay: that of a server with a `Retry-After` above the respected limit.
 const MOST: Duration = Duration::from_secs(120);
 
 /// The effect of the server and the network on one request.
 #[derive(Clone, Debug)]
 enum Fate {
-    /// The request is refused, or the connection, or not answered.
+    /// The request is refused, or the connection is, or there is no answer.
     Fails(WatchError),
-    /// A list has one more page; a watch delivers so many changes, and then ends after so many milliseconds.
+    /// A list has one more page; a watch delivers this many changes, and then ends after this many milliseconds.
     Works(u64, u64),
-    /// A watch delivers so many changes before this goes wrong.
+    /// A watch delivers this many changes before this fault.
     Breaks(u64, WatchError),
 }
 
 #[derive(Clone, Debug)]
 struct Step {
-    /// So many changes happen in the cluster first.
+    /// This many changes happen in the cluster first.
     changes: u64,
-    /// And the server forgets all but so many.
+    /// The server then forgets all changes but this many.
     kept: Option<u64>,
     fate: Fate,
     jitter: f64,
@@ -84,7 +84,7 @@ struct Cluster {
     listing: u64,
     /// How many pages were read.
     pages: u64,
-    /// Up to which version the client knows everything. Nothing before the first list.
+    /// The version up to which the client has all changes; `None` before the first list.
     known: Option<u64>,
     /// Since the beginning.
     elapsed: Duration,
@@ -197,7 +197,7 @@ impl Cluster {
         }
     }
 
-    /// Nothing goes wrong any more, except that the server has forgotten what it has forgotten.
+    /// No further faults; changes that the server has forgotten stay forgotten.
     fn heals(&mut self) {
         // A page that has expired, a watch that has: each leads to a list, which leads to a watch.
         for _ in 0..6 {

@@ -87,7 +87,7 @@ async fn a_truncated_list_removes_nothing() {
         LIST,
         [
             list(5, "", &[running_job()]),
-            // It is on the second page, which never comes.
+            // It is on the second page, which never arrives.
             list(9, "t", &[]),
             status(500, None),
             list(9, "t", &[]),
@@ -129,7 +129,7 @@ async fn keeps_jobs_of_one_name_apart_by_uid() {
                     line("ADDED", &job("u2", 9, false)),
                     line("MODIFIED", &job("u2", 10, true)),
                 ],
-                // u2 is deleted and u3 created while nobody watches.
+                // u2 is deleted and u3 created while no watch is open.
                 gone(),
             ),
             watch([line("MODIFIED", &job("u3", 21, true))], Piece::Hang),
@@ -151,9 +151,10 @@ async fn an_older_list_reverts_no_verdict() {
     // Reported before the old list comes, and still settling when it comes.
     for settle in ["1s", "4m"] {
         let api = Api::new();
-        // The second list is of an API server that is behind: it knows neither the end of `a` nor that `b` is gone.
+        // The second list is from an API server that lags behind: it has neither the end of `a` nor the deletion of
+        // `b`.
         let old = [job("a", 5, false), job("b", 6, true)];
-        // A list that goes back is doubted once.
+        // A list of an earlier version is rejected once.
         api.then(LIST, [list(6, "", &old[..1]), list(6, "", &old), list(6, "", &old)]);
         let end = |uid| {
             [

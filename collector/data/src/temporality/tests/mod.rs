@@ -132,7 +132,7 @@ fn a_series_starts_again_after_overlap_or_overflow() {
     assert_eq!(put((500, 510), 2), [(500, 510, 2)]);
     assert_eq!(put((510, 520), 3), [(500, 520, 5)]);
     assert_eq!(put((520, 530), i64::MAX), [(520, 530, i64::MAX)]);
-    // Where a delta does not say where it starts, nothing before its end is known.
+    // Without a start, nothing is known before the end of a delta.
     assert_eq!(put((0, 540), 1), [(540, 540, 1)]);
     assert_eq!(put((0, 550), 1), [(540, 550, 2)]);
 }
@@ -267,7 +267,7 @@ fn steps() -> impl Strategy<Value = Vec<DeltaStep>> {
 }
 
 proptest! {
-    /// A reader that knows of resets (a later start time) counts exactly what was sent: each delta once.
+    /// A reader that handles resets (a later start time) counts exactly the deltas, each once.
     #[test]
     fn totals_are_the_sum_of_the_deltas(steps in steps()) {
         let (mut state, begin) = accumulator();

@@ -72,7 +72,7 @@ async fn start_with(api: &Api, storage: &MemoryStorage, settings: &str) -> Run {
     run_with(api.client(), settings, |receiver| receiver.with_storage(storage, id())).await
 }
 
-/// As `kill -9` does it.
+/// Like `kill -9`.
 async fn kill(mut run: Run) {
     run.task.abort();
     let _ = (&mut run.task).await;

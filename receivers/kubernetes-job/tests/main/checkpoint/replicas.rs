@@ -64,7 +64,7 @@ async fn a_new_leader_reports_unacknowledged_jobs() {
     other.ack.deferred("another replica leads");
     first.no_event_for(Duration::from_secs(20)).await;
     assert_eq!(first.status(), Status::Ok, "a standby replica is healthy");
-    // The leader again, it knows which Jobs the other one has reported.
+    // It leads again, and has the Jobs that the other replica reported.
     lead_b.send_replace(false);
     lead_a.send_replace(true);
     first.no_event_for(Duration::from_secs(20)).await;

@@ -1,4 +1,4 @@
-//! An API server in this process that answers by a script and writes down what it was asked.
+//! An API server in this process that answers by a script and records the requests.
 
 pub(crate) mod metrics;
 pub(crate) mod running;
@@ -20,9 +20,9 @@ use tokio::time::Instant;
 /// One answer.
 #[derive(Clone, Debug)]
 pub(crate) enum Reply {
-    /// A whole body with a status and perhaps `Retry-After`.
+    /// A whole body with a status and optionally `Retry-After`.
     Whole(u16, Option<u64>, String),
-    /// The list that is asked for, of this version, with this continue token and these items.
+    /// The requested list, of this version, with this continue token and these items.
     List(u64, String, Vec<Value>),
     /// A success that claims to be compressed.
     Compressed,
@@ -39,13 +39,13 @@ pub(crate) enum Reply {
 pub(crate) enum Piece {
     /// Some bytes.
     Data(String),
-    /// Bytes that are no text.
+    /// Bytes that are not text.
     Bytes(Vec<u8>),
     /// A pause.
     Wait(Duration),
     /// The connection breaks.
     Reset,
-    /// Nothing more comes, and no end either.
+    /// Silence, without an end.
     Hang,
 }
 
@@ -88,7 +88,7 @@ pub(crate) fn lines(lines: &[&str]) -> Reply {
 /// One request.
 #[derive(Clone, Debug)]
 pub(crate) struct Asked {
-    /// When, seconds since the script began.
+    /// The time of the request, seconds since the script began.
     pub at: f64,
     /// Path and query.
     pub uri: String,
@@ -132,7 +132,7 @@ impl Api {
             .collect()
     }
 
-    /// A client that talks to it.
+    /// A client of this server.
     pub(crate) fn client(&self) -> Client {
         let api = self.clone();
         let service = tower::service_fn(move |request: Request<Body>| {

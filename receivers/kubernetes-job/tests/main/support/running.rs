@@ -1,4 +1,4 @@
-//! The whole receiver, running, with its outputs in the test's hands.
+//! The whole receiver, running, with its outputs given to the test.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -33,15 +33,15 @@ pub(crate) struct Run {
     id: ComponentId,
 }
 
-/// When the clocks of all receivers begin, at the moment when the test makes the first one.
+/// When the clocks of all receivers begin: when the test creates the first one.
 pub(crate) const START: &str = "2026-11-23T17:00:00Z";
 
 thread_local! {
-    /// When the test began: each runs on a thread of its own.
+    /// When the test began: each runs on its own thread.
     static BEGAN: std::cell::OnceCell<tokio::time::Instant> = const { std::cell::OnceCell::new() };
 }
 
-/// A receiver with these settings (JSON) that talks through `client`, and whose clock is the runtime's.
+/// A receiver with these settings (JSON) that uses `client` and the clock of the runtime.
 pub(crate) fn receiver(client: Client, settings: &str, metrics: &Metrics) -> JobReceiver {
     let config: JobReceiverConfig = serde_json::from_str(settings).unwrap();
     assert_eq!(config.errors(), []);
@@ -114,12 +114,12 @@ impl Run {
         }
     }
 
-    /// The receiver's condition.
+    /// The receiver's status.
     pub(crate) fn status(&self) -> Status {
         self.health.watch().borrow()[&self.id.to_string()].clone()
     }
 
-    /// Waits until the receiver's condition is as `wanted`.
+    /// Waits until the receiver's status is as `wanted`.
     pub(crate) async fn until(&self, wanted: impl Fn(&Status) -> bool) {
         let id = self.id.to_string();
         let mut health = self.health.watch();

@@ -106,7 +106,7 @@ async fn endless_list_fails() {
     assert_eq!(api.asked(LIST).iter().filter(|asked| asked.at < 0.1).count(), 16);
 }
 
-/// A list whose one item is so large.
+/// A list with one item of this size.
 fn large_page(bytes: usize) -> Reply {
     let start = r#"{"kind":"JobList","apiVersion":"batch/v1","metadata":{"resourceVersion":"5"},"items":[{"x":""#;
     let piece = Piece::Data("y".repeat(1024 * 1024));

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::{LIST, WATCH, asked, bookmark, job, watch};
 use crate::support::{Api, Asked, Piece, Reply, empty_list, lines};
 
-/// Seconds between the first two watches that were asked for.
+/// Seconds between the first two requested watches.
 fn pause(api: &Api) -> f64 {
     let asked = api.asked(WATCH);
     asked[1].at - asked[0].at
@@ -40,13 +40,13 @@ async fn repeated_silence_is_no_recovery() {
     let mut watching = watch(&api);
     let reports = watching.reports(7).await;
     assert_eq!(reports[3..6], ["silence x1", "silence x2", "silence x3"]);
-    // An end in its time is proof enough, on a cluster where nothing happens.
+    // An end at the timeout is proof enough, on a cluster without changes.
     let (_, gap) = reports[6].split_once("works after ").unwrap();
     let gap: u64 = gap.strip_suffix("s by resume").unwrap().parse().unwrap();
     assert!((3 * 105..3 * 138).contains(&gap), "{reports:?}");
 }
 
-/// How long the n-th watch was asked to last.
+/// The requested length of the n-th watch.
 fn asked_to_last(asked: &Asked) -> u64 {
     let (_, seconds) = asked.uri.split_once("timeoutSeconds=").unwrap();
     seconds.parse().unwrap()
@@ -86,8 +86,8 @@ async fn missing_bookmarks_show_after_90_seconds() {
 async fn a_server_without_bookmarks_costs_one_watch() {
     let api = Api::new();
     let minute = Duration::from_secs(60);
-    // One learns that bookmarks come; the next expects them in vain; those that follow do not, and end before the least
-    // time that a short watch may last.
+    // The first learns that bookmarks arrive; the next expects them in vain; the following ones do not, and end before
+    // the shortest length of a short watch.
     let ends = |seconds| Piece::Wait(Duration::from_secs(seconds));
     api.then(
         WATCH,
