@@ -238,7 +238,7 @@ impl<D: Destination> SignalSender<D> {
     fn accepted_partially(&self, items: u64, rejected: u64, message: &str) -> Ending {
         let rejected = rejected.min(items);
         if rejected > 0 && rejected == items {
-            let why = format!("the destination refused all of it: {message}");
+            let why = format!("the backend rejected all of it: {message}");
             self.unhealthy(&why);
             self.instruments.rejected(rejected);
             self.log_loss(items, &why);

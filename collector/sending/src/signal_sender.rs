@@ -71,9 +71,9 @@ impl<D> SignalSender<D> {
         self.instruments.rejected(rejected);
         if let Some(line) = lock(&self.losses).failed(Instant::now()) {
             let text = if rejected == 0 {
-                format!("the destination accepted {items} items with a warning: {message}")
+                format!("the backend accepted {items} items with a warning: {message}")
             } else {
-                format!("the destination refused {rejected} of {items} items, which are lost: {message}")
+                format!("the backend rejected {rejected} of {items} items, which are lost: {message}")
             };
             tracing::warn!(
                 exporter = %self.exporter,

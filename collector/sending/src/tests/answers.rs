@@ -83,7 +83,7 @@ async fn refusing_everything_is_not_ready_until_a_delivery() {
             SendOutcome::TooLarge("HTTP 413".into()),
             "logs: HTTP 413; it holds a single item and cannot be split",
         ),
-        (all_of_it(1), "logs: the destination refused all of it: no"),
+        (all_of_it(1), "logs: the backend rejected all of it: no"),
     ] {
         let destination = Scripted::new([answer.clone(), answer.clone()]);
         let fixture = start(&destination, RetrySettings::default(), QueueSettings::default());

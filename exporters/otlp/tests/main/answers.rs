@@ -272,7 +272,7 @@ async fn assert_all_refused(exporter: &Exporting, peer: &mut ScriptedPeer, answe
     let delivery = exporter.put(logs(&["a"])).await;
     peer.answer(answer).await;
     match delivery.await {
-        Outcome::Rejected(why) => assert!(why.contains("refused all of it: eeee"), "{why}"),
+        Outcome::Rejected(why) => assert!(why.contains("rejected all of it: eeee"), "{why}"),
         other => panic!("{other:?}"),
     }
 }

@@ -220,7 +220,7 @@ async fn a_partial_success_without_accepted_items_is_rejected() {
     assert!(why.contains(CUMULATIVE_REFUSED), "{why}");
     assert_eq!(intake.attempts().len(), 1, "it must not be sent again");
     let text = log.text();
-    assert!(text.contains("ERROR") && text.contains("refused all of it"), "{text}");
+    assert!(text.contains("ERROR") && text.contains("rejected all of it"), "{text}");
     assert!(text.contains(CUMULATIVE_REFUSED), "{text}");
 }
 
