@@ -2,8 +2,8 @@
 //!
 //! Such a metric carries `prometheus.type` in its metadata, as the Collector's receiver `prometheus` sets it (OpenTelemetry
 //! specification, "Prometheus and OpenMetrics Compatibility"). A resource is what one scrape of a target is to that receiver:
-//! all of its points come in one batch and replace those before. A point without a recorded value ends its series. The points
-//! of a resource are kept as text.
+//! all of its points come in one batch and replace those before. A point without a recorded value ends its series. Each resource
+//! is held as rendered text.
 
 use std::collections::HashMap;
 use std::fmt::Write;

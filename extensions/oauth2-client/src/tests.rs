@@ -2,8 +2,7 @@
 
 use collector_testing::contract::{self, Subject};
 use std::collections::VecDeque;
-use std::io;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use collector_config::Settings as Yaml;
@@ -313,41 +312,16 @@ fn names_invalid_settings_without_the_secret() {
     }
 }
 
-/// Everything that is logged on this thread, at every level.
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
-
-impl io::Write for Log {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let mut text = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        text.extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
 #[tokio::test]
 async fn no_log_holds_a_token_or_the_secret() {
-    let log = Log::default();
-    let writer = log.clone();
-    // Beside a second one, a thread without a subscriber that logs first does not disable the event for all threads.
-    let _second = tracing::Dispatch::new(tracing::subscriber::NoSubscriber::default());
-    let subscriber = tracing_subscriber::fmt()
-        .with_max_level(tracing::Level::TRACE)
-        .with_ansi(false)
-        .with_writer(move || writer.clone())
-        .finish();
-    let guard = tracing::subscriber::set_default(subscriber);
+    let (log, guard) = collector_testing::Log::capture_from(tracing::Level::TRACE);
     let endpoint = Endpoint::start(3600).await;
     let client = endpoint.client("").await;
     endpoint.then(500, "{\"error\": \"hunter2 & co\"}");
     let why = token(&client).await.expect_err("an error").to_string();
     token(&client).await.expect("a token");
     drop(guard);
-    let log = String::from_utf8(log.0.lock().expect("no panic").clone()).expect("UTF-8");
+    let log = log.text();
     assert!(log.contains("new token"), "{log}");
     for shown in [log, why] {
         assert!(

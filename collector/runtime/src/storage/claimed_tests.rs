@@ -214,7 +214,8 @@ async fn a_claim_lost_to_a_successor_ends_the_write() {
         let successor = bench.claim_by_another().await;
         successor.apply(set("new")).await.unwrap();
         let reason = "another replica has claimed the store".to_owned();
-        assert_eq!(write.await, Err(expected(reason)));
+        let ended = tokio::time::timeout(Duration::from_secs(60), write).await;
+        assert_eq!(ended.expect("the write ends"), Err(expected(reason)));
         assert_eq!(bench.stored(), Some("new".into()));
     }
 }

@@ -197,7 +197,7 @@ async fn live(backend: &Backend, storage: &MemoryStorage, todo: &BTreeSet<usize>
         fate: fate.clone(),
         dice: backend.dice.clone(),
     };
-    let meter = opentelemetry::metrics::noop::NoopMeterProvider::new().meter("test");
+    let meter = opentelemetry::global::meter("test");
     let sender = Sender::new(backend, id(), retry, queue, meter)
         .with_random(|| 0.5)
         .with_storage(Some(Arc::new(stored)));

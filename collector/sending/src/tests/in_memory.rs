@@ -167,15 +167,15 @@ async fn a_full_queue_makes_the_producer_wait() {
     }
     let input = fixture.input.as_ref().unwrap();
     assert!(input.try_reserve().is_err(), "the inbox is full, so the producer waits");
-    assert_eq!(fixture.metrics.gauge("otelcol_exporter_queue_size"), Some(2));
-    assert_eq!(fixture.metrics.gauge("otelcol_exporter_queue_capacity"), Some(2));
+    assert_eq!(fixture.metrics.sum("otelcol_exporter_queue_size"), Some(2));
+    assert_eq!(fixture.metrics.sum("otelcol_exporter_queue_capacity"), Some(2));
 
     destination.gate.add_permits(100);
     for delivery in deliveries {
         assert_eq!(delivery.await, Outcome::Delivered);
     }
     settle().await;
-    assert_eq!(fixture.metrics.gauge("otelcol_exporter_queue_size"), Some(0));
+    assert_eq!(fixture.metrics.sum("otelcol_exporter_queue_size"), Some(0));
 }
 
 #[tokio::test(start_paused = true)]

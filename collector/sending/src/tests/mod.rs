@@ -5,16 +5,11 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, UNIX_EPOCH};
 
 use bytes::Bytes;
-use opentelemetry::metrics::{Meter, MeterProvider};
 use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::logs::v1::{LogRecord, ResourceLogs, ScopeLogs};
 use opentelemetry_proto::tonic::metrics::v1::{Gauge, Metric, NumberDataPoint, ResourceMetrics, ScopeMetrics, metric};
-use opentelemetry_sdk::error::OTelSdkResult;
-use opentelemetry_sdk::metrics::data::{AggregatedMetrics, MetricData, ResourceMetrics as SdkMetrics};
-use opentelemetry_sdk::metrics::exporter::PushMetricExporter;
-use opentelemetry_sdk::metrics::{PeriodicReader, SdkMeterProvider, Temporality};
 use prost::Message;
 use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinHandle;
@@ -30,6 +25,7 @@ use collector_runtime::health::{Health, Status};
 use collector_runtime::outlet::Inbox;
 use collector_runtime::storage::memory::MemoryStorage;
 use collector_runtime::storage::{Storage, StoreError};
+use collector_testing::OwnMetrics;
 
 mod answers;
 mod batching;
@@ -145,7 +141,7 @@ struct Fixture {
     run: JoinHandle<Result<(), ComponentError>>,
     health: Health,
     shutdown: CancellationToken,
-    metrics: Metrics,
+    metrics: OwnMetrics,
 }
 
 fn id() -> ComponentId {
@@ -168,7 +164,7 @@ fn start_with(
     queue: QueueSettings,
     storage: Option<&MemoryStorage>,
 ) -> Fixture {
-    let metrics = Metrics::new();
+    let metrics = OwnMetrics::new();
     let health = Health::new();
     let shutdown = CancellationToken::new();
     let running = Running {
@@ -208,7 +204,7 @@ impl Fixture {
         self.health.watch().borrow().get(&id().to_string()).unwrap().clone()
     }
 
-    async fn end(mut self) -> Metrics {
+    async fn end(mut self) -> OwnMetrics {
         self.input = None;
         self.run.await.unwrap().unwrap();
         self.metrics
@@ -283,72 +279,5 @@ fn for_minutes(minutes: u64) -> RetrySettings {
 async fn settle() {
     for _ in 0..100 {
         tokio::task::yield_now().await;
-    }
-}
-
-/// The sender's own metrics, read through the SDK.
-struct Metrics {
-    provider: SdkMeterProvider,
-    seen: Arc<Mutex<Vec<(String, u64)>>>,
-}
-
-#[derive(Debug)]
-struct Capture(Arc<Mutex<Vec<(String, u64)>>>);
-
-impl PushMetricExporter for Capture {
-    async fn export(&self, metrics: &SdkMetrics) -> OTelSdkResult {
-        let mut seen = self.0.lock().unwrap();
-        seen.clear();
-        for metric in metrics.scope_metrics().flat_map(|scope| scope.metrics()) {
-            let AggregatedMetrics::U64(data) = metric.data() else {
-                continue;
-            };
-            let value = match data {
-                MetricData::Sum(sum) => sum.data_points().map(|point| point.value()).sum(),
-                MetricData::Gauge(gauge) => gauge.data_points().map(|point| point.value()).sum(),
-                _ => continue,
-            };
-            seen.push((metric.name().to_owned(), value));
-        }
-        Ok(())
-    }
-
-    fn force_flush(&self) -> OTelSdkResult {
-        Ok(())
-    }
-
-    fn shutdown_with_timeout(&self, _timeout: Duration) -> OTelSdkResult {
-        Ok(())
-    }
-
-    fn temporality(&self) -> Temporality {
-        Temporality::Cumulative
-    }
-}
-
-impl Metrics {
-    fn new() -> Self {
-        let seen: Arc<Mutex<Vec<(String, u64)>>> = Arc::default();
-        let reader = PeriodicReader::builder(Capture(Arc::clone(&seen)))
-            .with_interval(Duration::from_secs(100_000))
-            .build();
-        Metrics {
-            provider: SdkMeterProvider::builder().with_reader(reader).build(),
-            seen,
-        }
-    }
-
-    fn meter(&self) -> Meter {
-        self.provider.meter("test")
-    }
-
-    fn sum(&self, name: &str) -> Option<u64> {
-        self.provider.force_flush().unwrap();
-        let seen = self.seen.lock().unwrap();
-        seen.iter().find(|(found, _)| found == name).map(|(_, value)| *value)
-    }
-
-    fn gauge(&self, name: &str) -> Option<u64> {
-        self.sum(name)
     }
 }

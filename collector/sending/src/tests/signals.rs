@@ -17,7 +17,7 @@ async fn a_full_queue_of_one_signal_lets_the_others_pass() {
         max_elapsed_time: collector_config::Duration::from_secs(0),
         ..RetrySettings::default()
     };
-    let metrics = Metrics::new();
+    let metrics = OwnMetrics::new();
     let health = Health::new();
     let running = Running {
         shutdown: CancellationToken::new(),
@@ -88,12 +88,12 @@ async fn the_bytes_of_what_is_held_can_bound_the_queue() {
         ("otelcol_exporter_in_flight_requests", 2),
         ("otelcol_exporter_queue_oldest_age_seconds", 90),
     ] {
-        assert_eq!(fixture.metrics.gauge(name), Some(value), "{name}");
+        assert_eq!(fixture.metrics.sum(name), Some(value), "{name}");
     }
     destination.gate.add_permits(2);
     assert_eq!((first.await, second.await), (Outcome::Delivered, Outcome::Delivered));
     let metrics = fixture.end().await;
-    assert_eq!(metrics.gauge("otelcol_exporter_in_flight_requests"), Some(0));
-    assert_eq!(metrics.gauge("otelcol_exporter_queue_oldest_age_seconds"), Some(0));
+    assert_eq!(metrics.sum("otelcol_exporter_in_flight_requests"), Some(0));
+    assert_eq!(metrics.sum("otelcol_exporter_queue_oldest_age_seconds"), Some(0));
     assert_eq!(metrics.sum("otelcol_exporter_enqueue_failed_log_records"), Some(2));
 }

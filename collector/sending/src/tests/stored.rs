@@ -97,9 +97,9 @@ async fn age_and_size_of_the_queue_survive_a_restart() {
     };
     let second = start_with(&destination, forever(), queue, Some(&storage));
     settle().await;
-    assert_eq!(second.metrics.gauge("otelcol_exporter_queue_size"), Some(2));
+    assert_eq!(second.metrics.sum("otelcol_exporter_queue_size"), Some(2));
     assert_eq!(
-        second.metrics.gauge("otelcol_exporter_queue_oldest_age_seconds"),
+        second.metrics.sum("otelcol_exporter_queue_oldest_age_seconds"),
         Some(60)
     );
     second.run.abort();
@@ -300,7 +300,7 @@ async fn waiting_batches_share_a_transaction_within_capacity() {
         shutdown: CancellationToken::new(),
         health: health.reporter(id()),
     };
-    let metrics = Metrics::new();
+    let metrics = OwnMetrics::new();
     let sender = Sender::new(destination.clone(), id(), forever(), queue, metrics.meter())
         .with_storage(Some(Arc::new(storage.clone())));
     let run = tokio::spawn(sender.run(inbox.into(), running));

@@ -3,7 +3,6 @@
 #![allow(clippy::unwrap_used, reason = "a test may fail by a panic, also in its helpers")]
 
 mod contract;
-mod observed;
 
 use std::time::Duration;
 
@@ -12,7 +11,7 @@ use collector_config::Settings;
 use collector_runtime::component::{ComponentError, Create, Running};
 use collector_runtime::health::{Health, Status};
 use collector_runtime::storage::{Leadership, Provided};
-use observed::{Log, Metrics};
+use collector_testing::{Log, OwnMetrics};
 use opentelemetry::metrics::Meter;
 use simulator::{Fault, Matching, Resource, Simulator, SimulatorOptions, Verb};
 
@@ -204,7 +203,7 @@ async fn a_lost_answer_or_an_error_does_not_end_the_lead() {
 #[tokio::test]
 async fn readyz_and_metric_show_the_leader() {
     let cluster = Cluster::start("shown").await;
-    let metrics = Metrics::new();
+    let metrics = OwnMetrics::new();
     let mut first = cluster.replica_with(&metrics.meter()).await;
     first.until(true).await;
     let leader = cluster.lease()["spec"]["holderIdentity"].as_str().unwrap().to_owned();
@@ -215,7 +214,7 @@ async fn readyz_and_metric_show_the_leader() {
     let point = |value| format!("otelcol_k8s_leader_elector_is_leader[extension=k8s_leader_elector] {value}");
     assert_eq!(metrics.points(), [point(1)]);
 
-    let others = Metrics::new();
+    let others = OwnMetrics::new();
     let second = cluster.replica_with(&others.meter()).await;
     second
         .until_shown(&[("role", "standby"), ("leader", &leader), lease])

@@ -4,12 +4,12 @@ use std::io::Read;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::support::metrics::Metrics;
 use crate::support::running::{receiver, run};
 use crate::support::{Api, Piece, Reply, status};
 use collector_data::Payload;
 use collector_runtime::Receiver;
 use collector_runtime::health::Status;
+use collector_testing::OwnMetrics;
 use job_event::evidence::Gap;
 use opentelemetry_proto::tonic::metrics::v1::{metric::Data, number_data_point::Value};
 
@@ -140,7 +140,7 @@ async fn without_access_to_jobs_it_names_the_missing_rule() {
         "selfsubjectaccessreviews",
         [Reply::Whole(201, None, r#"{"status":{"allowed":false}}"#.into())],
     );
-    let error = receiver(api.client(), "{}", &Metrics::new())
+    let error = receiver(api.client(), "{}", &OwnMetrics::new())
         .start()
         .await
         .unwrap_err()

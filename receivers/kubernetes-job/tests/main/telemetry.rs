@@ -2,15 +2,16 @@
 
 use std::time::Duration;
 
-use crate::support::metrics::Metrics;
+use crate::support::metrics::telemetry;
+use collector_testing::OwnMetrics;
 use job_watch::Kind;
 use job_watch::watch::gap::{Recovery, WatchGap};
 use kubernetes_job_receiver::telemetry::Loss;
 
 #[test]
 fn counts_jobs_and_watches_by_their_outcome() {
-    let metrics = Metrics::new();
-    let telemetry = metrics.telemetry();
+    let metrics = OwnMetrics::new();
+    let telemetry = telemetry(&metrics);
     telemetry.delivered();
     telemetry.recovered();
     telemetry.lost(1, Loss::Refused);

@@ -17,7 +17,8 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use super::metrics::Metrics;
+use super::metrics::telemetry;
+use collector_testing::OwnMetrics;
 
 /// A running receiver.
 pub(crate) struct Run {
@@ -26,7 +27,7 @@ pub(crate) struct Run {
     /// The gauges it emits.
     pub gauges: mpsc::Receiver<Batch>,
     /// Its own metrics.
-    pub metrics: Metrics,
+    pub metrics: OwnMetrics,
     pub shutdown: CancellationToken,
     pub task: JoinHandle<Result<(), ComponentError>>,
     health: Health,
@@ -42,13 +43,13 @@ thread_local! {
 }
 
 /// A receiver with these settings (JSON) that uses `client` and the clock of the runtime.
-pub(crate) fn receiver(client: Client, settings: &str, metrics: &Metrics) -> JobReceiver {
+pub(crate) fn receiver(client: Client, settings: &str, metrics: &OwnMetrics) -> JobReceiver {
     let config: JobReceiverConfig = serde_json::from_str(settings).unwrap();
     assert_eq!(config.errors(), []);
     let began = BEGAN.with(|began| *began.get_or_init(tokio::time::Instant::now));
     let start: Timestamp = START.parse().unwrap();
     let clock = move || start + began.elapsed();
-    JobReceiver::new(config, metrics.telemetry()).with(client, Arc::new(clock))
+    JobReceiver::new(config, telemetry(metrics)).with(client, Arc::new(clock))
 }
 
 /// Its id.
@@ -66,7 +67,7 @@ pub(crate) async fn run(client: Client, settings: &str) -> Run {
 
 /// Starts one that `with` has changed.
 pub(crate) async fn run_with(client: Client, settings: &str, with: impl FnOnce(JobReceiver) -> JobReceiver) -> Run {
-    let own = Metrics::new();
+    let own = OwnMetrics::new();
     let mut receiver = with(receiver(client, settings, &own));
     receiver.start().await.unwrap();
     let id = id();
