@@ -94,7 +94,7 @@ impl Request {
         };
         if *version != VERSION {
             return Err(format!(
-                "it has version {version} of the stored form, this program reads version {VERSION}"
+                "found stored format {version}, expected {VERSION}: a later release of the collector wrote it"
             ));
         }
         let sum = stored.get(1..PREFIX).and_then(|sum| sum.try_into().ok());
@@ -174,7 +174,7 @@ mod tests {
         let error = Request::from_stored(&newer.into()).unwrap_err();
         assert_eq!(
             error,
-            "it has version 2 of the stored form, this program reads version 1"
+            "found stored format 2, expected 1: a later release of the collector wrote it"
         );
         let error = Request::from_stored(&Bytes::new()).unwrap_err();
         assert_eq!(error, "it is empty");

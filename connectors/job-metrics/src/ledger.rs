@@ -205,7 +205,7 @@ impl Record {
         let [version, e0, e1, e2, e3, e4, e5, e6, e7, c0, c1, c2, c3] = *head;
         if version != VERSION {
             return Err(format!(
-                "it is of version {version}, expected {VERSION}: a later collector wrote it"
+                "found stored format {version}, expected {VERSION}: a later release of the collector wrote it"
             ));
         }
         let end = i64::from_be_bytes([e0, e1, e2, e3, e4, e5, e6, e7]);
@@ -348,7 +348,7 @@ mod tests {
         assert!(damaged.contains("its points"), "{damaged}");
         assert!(refused("window/1", b"short").contains("5 bytes"));
         let later = refused("window/1", &[2; HEAD]);
-        assert!(later.contains("version 2"), "{later}");
+        assert!(later.contains("found stored format 2"), "{later}");
         let cut = refused("window/1", &[1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 9]);
         assert!(cut.contains("9 Jobs"), "{cut}");
     }

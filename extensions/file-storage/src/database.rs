@@ -122,7 +122,7 @@ impl Database {
         match database.version()? {
             VERSION => Ok(database),
             other => Err(DatabaseFailure::Broken(format!(
-                "its format is {other}, expected {VERSION}: another version of the collector wrote it"
+                "found stored format {other}, expected {VERSION}: another release of the collector wrote it"
             ))),
         }
     }
