@@ -21,7 +21,7 @@ pub(super) fn run(data: &[u8]) {
     let settings = TrackerSettings::default();
     let is_plain = !data.starts_with(&[0x1f, 0x8b]);
     match replay_within(lines, settings, LIMITS) {
-        Ok(Replay { ended, unfinished }) => {
+        Ok(Replay { ended, unfinished, .. }) => {
             let mut uids = BTreeSet::new();
             for evidence in &ended {
                 assert!(evidence.job.outcome().is_final());

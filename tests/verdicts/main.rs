@@ -4,6 +4,7 @@
 
 mod causes;
 mod recordings;
+mod reported;
 #[path = "../support/stories/mod.rs"]
 #[allow(dead_code, reason = "other tests use the rest")]
 mod stories;

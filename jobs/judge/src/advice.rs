@@ -84,6 +84,10 @@ impl Advice {
             }
             _ => {}
         }
+        if let Some(text) = finding.text {
+            advice.retry = text.retry;
+            advice.next_step = text.next_step;
+        }
         advice
     }
 }

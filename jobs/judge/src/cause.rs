@@ -22,6 +22,7 @@ pub enum Cause {
     ContainerStart,
     VolumeUnavailable,
     SidecarBlockedCompletion,
+    SidecarFailed,
     AdmissionDenied,
     SchedulingGated,
     Preempted,
@@ -32,6 +33,7 @@ pub enum Cause {
     NodeShutdown,
     NodeRejected,
     SandboxFailed,
+    RuntimeFailed,
     StuckTerminating,
     RanTooLong,
     SlowStart,
@@ -61,7 +63,7 @@ pub struct CauseInfo {
 }
 
 /// The table of causes, in the order of [`Cause`].
-pub const CAUSES: [CauseInfo; 29] = [
+pub const CAUSES: [CauseInfo; 31] = [
     CauseInfo {
         cause: Cause::NonZeroExit,
         name: "NonZeroExit",
@@ -203,6 +205,16 @@ pub const CAUSES: [CauseInfo; 29] = [
         next_step: "Make the other container a native sidecar: move it to initContainers with restartPolicy: Always.",
     },
     CauseInfo {
+        cause: Cause::SidecarFailed,
+        name: "SidecarFailed",
+        category: Category::Configuration,
+        retry: Retry::No,
+        meaning: "The work was done, only a side container failed, and so the Pod counts as failed.",
+        proof: "The main container had terminated with 0, and a side container terminated with an error.",
+        clause: "the main container finished, but {container} {exit}{message}",
+        next_step: "Make the side container a native sidecar (initContainers with restartPolicy: Always), or make it exit with 0 when it is stopped.",
+    },
+    CauseInfo {
         cause: Cause::AdmissionDenied,
         name: "AdmissionDenied",
         category: Category::Policy,
@@ -301,6 +313,16 @@ pub const CAUSES: [CauseInfo; 29] = [
         proof: "Event FailedCreatePodSandBox, NetworkNotReady or FailedCreatePodContainer, and no container ever started.",
         clause: "the sandbox or network of {pod} could not be set up{message}",
         next_step: "Look at the network plugin and the container runtime of that node.",
+    },
+    CauseInfo {
+        cause: Cause::RuntimeFailed,
+        name: "RuntimeFailed",
+        category: Category::Infrastructure,
+        retry: Retry::Maybe,
+        meaning: "The container runtime, its image store or the node's disk failed.",
+        proof: "The container could not be created or started, and the runtime's message names an error of its own.",
+        clause: "{node} could not start {container}{message}",
+        next_step: "Look at the container runtime and the disk of that node, then run it again.",
     },
     CauseInfo {
         cause: Cause::StuckTerminating,

@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use job_event::evidence::{Container, Pod, Termination};
 
 use crate::cause::Cause;
+use crate::texts::KnownText;
 
 /// The result of a rule: a cause with its proof, so that the sentence can name it.
 #[derive(Clone, Copy, Debug)]
@@ -19,6 +20,8 @@ pub(crate) struct Finding<'a> {
     pub(crate) exit_code: Option<i32>,
     /// The cluster's message about it, not empty.
     pub(crate) message: Option<&'a str>,
+    /// The known text in that message, which decides the retry and the next step.
+    pub(crate) text: Option<&'static KnownText>,
     /// When it happened, if known.
     pub(crate) at: Option<Timestamp>,
 }
@@ -33,6 +36,7 @@ impl<'a> Finding<'a> {
             termination: None,
             exit_code: None,
             message: None,
+            text: None,
             at: None,
         }
     }
@@ -73,6 +77,16 @@ impl<'a> Finding<'a> {
     pub(crate) fn message(self, message: &'a str) -> Self {
         Finding {
             message: Some(message).filter(|text| !text.is_empty()),
+            ..self
+        }
+    }
+
+    /// With a known text, which also decides the cause.
+    #[expect(dead_code, reason = "the families follow")]
+    pub(crate) fn known(self, text: &'static KnownText) -> Self {
+        Finding {
+            cause: text.cause,
+            text: Some(text),
             ..self
         }
     }

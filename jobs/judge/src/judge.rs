@@ -26,6 +26,8 @@ pub enum Quality {
     Complete,
     /// Something is missing: the cause may be broader than it could be.
     Partial,
+    /// The Pod was never seen: the cause is proven by Events alone.
+    Events,
 }
 
 impl Quality {
@@ -34,6 +36,7 @@ impl Quality {
         match self {
             Quality::Complete => "complete",
             Quality::Partial => "partial",
+            Quality::Events => "events",
         }
     }
 }
@@ -164,10 +167,10 @@ pub fn judge(evidence: &Evidence) -> Judgement {
         attempts: attempts.iter().skip(first_listed).map(JudgedAttempt::of).collect(),
         attempt_failures,
         failed_indexes: job.status.failed_indexes.as_deref().map(str::to_owned),
-        quality: if evidence.gaps.is_empty() {
-            Quality::Complete
-        } else {
-            Quality::Partial
+        quality: match finding.and_then(|finding| finding.pod) {
+            Some(pod) if pod.from_events => Quality::Events,
+            _ if evidence.gaps.is_empty() => Quality::Complete,
+            _ => Quality::Partial,
         },
     }
 }

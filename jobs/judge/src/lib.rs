@@ -1,6 +1,6 @@
 //! Judges why a Kubernetes Job failed: a pure function from evidence to reason, cause, category, retry and a sentence.
 //!
-//! * [`judge()`]: the judgement of a finished Job; [`obstacle`]: the cause that blocks an unfinished one.
+//! * [`judge()`]: the judgement of a finished Job; [`judge_at`], [`obstacle`]: the cause that blocks an unfinished one.
 //! * `cause.rs`: the closed set of causes, in one table; `rules/`: one file for each kind of evidence.
 //! * `summary.rs`, `clause.rs`: the sentence for people; [`report`]: one Job explained, as a record or as text.
 
@@ -17,9 +17,10 @@ mod quote;
 pub mod report;
 mod rules;
 mod summary;
+pub mod texts;
 
 pub use attempts::AttemptOutcome;
 pub use category::{Category, Retry};
 pub use cause::{CAUSES, Cause, CauseInfo};
 pub use judge::{JudgedAttempt, Judgement, Quality, judge};
-pub use pending::{Obstacle, obstacle};
+pub use pending::{Obstacle, judge_at, obstacle};

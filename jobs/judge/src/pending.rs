@@ -8,6 +8,7 @@ use crate::attempts;
 use crate::case::{Case, is_terminal};
 use crate::cause::Cause;
 use crate::finding::Finding;
+use crate::judge::{Judgement, judge};
 use crate::rules::{admission, blocking};
 use crate::summary;
 
@@ -52,6 +53,15 @@ pub fn obstacle(evidence: &Evidence, now: Timestamp) -> Option<Obstacle> {
             .zip(finding.container)
             .map(|(pod, container)| (pod.name.to_string(), container.name.to_string())),
     })
+}
+
+/// Judges a Job at `now`: the summary of an unfinished one names its obstacle.
+pub fn judge_at(evidence: &Evidence, now: Timestamp) -> Judgement {
+    let mut judgement = judge(evidence);
+    if let Some(obstacle) = obstacle(evidence, now) {
+        judgement.summary = format!("Not finished yet: {}.", obstacle.why);
+    }
+    judgement
 }
 
 /// A Pod without a node and without a message of a scheduler may only be young.

@@ -37,6 +37,10 @@ pub struct ExplainRecord {
     pub retry: Option<Retry>,
     /// One or two sentences for a person.
     pub summary: String,
+    /// The next step, if the Job failed.
+    pub next_step: Option<String>,
+    /// The completeness of the evidence: `complete`, `partial` or `events`.
+    pub evidence: Quality,
 }
 
 impl ExplainRecord {
@@ -54,6 +58,8 @@ impl ExplainRecord {
             category: judgement.category,
             retry: judgement.retry,
             summary: judgement.summary.clone(),
+            next_step: judgement.next_step.clone(),
+            evidence: judgement.quality,
         }
     }
 }
@@ -92,9 +98,14 @@ pub fn text(evidence: &Evidence, judgement: &Judgement) -> String {
     if let Some(next_step) = &judgement.next_step {
         push(&mut text, format_args!("  next:     {next_step}\n"));
     }
-    if judgement.quality == Quality::Partial {
+    if judgement.quality != Quality::Complete {
+        let quality = judgement.quality.as_str();
         let gaps = serde_json::to_string(&evidence.gaps).unwrap_or_default();
-        push(&mut text, format_args!("  evidence: partial {gaps}\n"));
+        let gaps = Some(gaps).filter(|_| !evidence.gaps.is_empty()).unwrap_or_default();
+        push(
+            &mut text,
+            format_args!("{}\n", format!("  evidence: {quality} {gaps}").trim_end()),
+        );
     }
     text
 }

@@ -35,6 +35,7 @@ pub(crate) struct PodRecord {
     start_time: Time,
     not_ready_since: Time,
     ready_changed: Time,
+    ready_to_start: Time,
     /// `resourceVersion` of the last version, if it is a number.
     version: Option<NonZeroU64>,
     rare: Option<Box<Rare>>,
@@ -83,6 +84,7 @@ impl PodRecord {
             start_time: Time::NONE,
             not_ready_since: Time::NONE,
             ready_changed: Time::NONE,
+            ready_to_start: Time::NONE,
             version: None,
             rare: None,
             deleting: false,
@@ -167,6 +169,9 @@ impl PodRecord {
                         rare.disruption = None;
                     }
                 }
+                ("PodReadyToStartContainers", true) if self.ready_to_start == Time::NONE => {
+                    self.ready_to_start = condition.last_transition_time.into();
+                }
                 ("Ready", false) => self.not_ready_since = condition.last_transition_time.into(),
                 _ => {}
             }
@@ -240,6 +245,7 @@ impl PodRecord {
             reason: rare.reason,
             message: rare.message,
             not_scheduled: rare.not_scheduled,
+            ready_to_start: self.ready_to_start.get(),
             disruption: rare.disruption,
             not_ready_since: self.not_ready_since.get(),
             ready_changed: self.ready_changed.get(),
@@ -249,6 +255,7 @@ impl PodRecord {
             default_container: self.template.default_container.clone(),
             containers: self.template.evidence(self.containers),
             removed: self.removed,
+            from_events: false,
         }
     }
 }

@@ -47,6 +47,8 @@ pub struct Replay {
     pub ended: Vec<Evidence>,
     /// The Jobs that are unfinished at the end of the recording, in order of their namespaces and names.
     pub unfinished: Vec<Evidence>,
+    /// The time of the last line.
+    pub end: Timestamp,
 }
 
 /// A line of a recording that cannot be used.
@@ -150,6 +152,7 @@ pub fn replay_within(lines: impl BufRead, settings: TrackerSettings, limits: Lim
     let mut tracker = Tracker::new(settings);
     let mut ended = Vec::new();
     let mut start = None;
+    let mut end = Timestamp::UNIX_EPOCH;
     let mut lines = Lines::new(lines, limits);
     loop {
         let line = match lines.next() {
@@ -170,6 +173,7 @@ pub fn replay_within(lines: impl BufRead, settings: TrackerSettings, limits: Lim
         let recorded = recorded.map_err(|problem| ReplayError { line, problem })?;
         let start = *start.get_or_insert(recorded.created.unwrap_or_default());
         let now = after(start, recorded.t);
+        end = now;
         ended.extend(std::iter::from_fn(|| tracker.poll(now)));
         if let Some(observation) = recorded.observation {
             tracker.apply(recorded.source, observation, now);
@@ -183,6 +187,7 @@ pub fn replay_within(lines: impl BufRead, settings: TrackerSettings, limits: Lim
     Ok(Replay {
         ended,
         unfinished: tracker.into_unfinished(),
+        end,
     })
 }
 

@@ -4,8 +4,7 @@ use std::cmp::Reverse;
 
 use jiff::{SignedDuration, Timestamp};
 use job_event::Evidence;
-use job_judge::judge;
-use job_judge::obstacle;
+use job_judge::judge_at;
 use job_watch::Kind;
 use job_watch::access;
 use job_watch::client::{AuthType, connect};
@@ -111,17 +110,11 @@ fn warn(snapshot: &Snapshot) {
 
 fn explained(snapshot: Snapshot, now: Timestamp) -> Vec<Explained> {
     let lost = DeletedPods::of(&snapshot);
-    let judged = |evidence: Evidence| {
-        let mut judgement = judge(&evidence);
-        if let Some(obstacle) = obstacle(&evidence, now) {
-            judgement.summary = format!("Not finished yet: {}.", obstacle.why);
-        }
-        Explained {
-            notes: notes::notes(&evidence, &lost, now),
-            evidence,
-            judgement,
-            log: None,
-        }
+    let judged = |evidence: Evidence| Explained {
+        notes: notes::notes(&evidence, &lost, now),
+        judgement: judge_at(&evidence, now),
+        evidence,
+        log: None,
     };
     job_tracker::snapshot::evidence(snapshot, now)
         .into_iter()

@@ -5,7 +5,7 @@ use std::io::BufRead;
 use std::path::Path;
 
 use escape::one_line;
-use job_judge::judge;
+use job_judge::judge_at;
 use job_tracker::TrackerSettings;
 use job_tracker::replay::{Replay, decompressed, replay};
 
@@ -20,14 +20,14 @@ pub(super) fn explain(path: &Path, args: &ExplainArgs) -> Result<(), Failure> {
     let name = path.display();
     let fail =
         |error: &dyn std::fmt::Display| Failure::Runtime(format!("cannot read the recording {name}: {}", shown(error)));
-    let Replay { ended, unfinished } =
+    let Replay { ended, unfinished, end } =
         replay(open(path).map_err(|e| fail(&e))?, TrackerSettings::default()).map_err(|e| fail(&e))?;
 
     let (have_ended, not_ended) = (ended.len(), unfinished.len());
     let mut out = Report::new(args.output);
     for evidence in ended.into_iter().chain(unfinished.into_iter().filter(|_| args.all)) {
         out.add(&Explained {
-            judgement: judge(&evidence),
+            judgement: judge_at(&evidence, end),
             evidence,
             notes: Vec::new(),
             log: None,

@@ -35,6 +35,10 @@ pub struct Pod {
     /// Last `PodScheduled` condition that was not `True` (latched).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub not_scheduled: Option<Box<Condition>>,
+    /// `lastTransitionTime` of `PodReadyToStartContainers` when it was `True`: volumes and sandbox were ready (latched).
+    /// Source: `pkg/kubelet/status/generate.go`; Kubernetes 1.29 and later.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ready_to_start: Option<Timestamp>,
     /// First `DisruptionTarget` condition that was `True` (latched).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub disruption: Option<Box<Condition>>,
@@ -63,6 +67,9 @@ pub struct Pod {
     /// True once the Pod is gone from the API.
     #[serde(default)]
     pub removed: bool,
+    /// True if the Pod itself was never seen, only its Events: names, times and states are those that they tell.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub from_events: bool,
 }
 
 /// A time in which a node was not ready.
