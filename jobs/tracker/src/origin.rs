@@ -35,13 +35,14 @@ pub(crate) fn job_of(pod: &model::Pod) -> Option<Uid> {
     Some(Uid::new(&owner.uid))
 }
 
-/// The kind of object an Event is evidence about, if it is. Many components explain Pods (schedulers, autoscalers,
+/// The kind of object an Event is evidence about, if it is. Some clients leave `involvedObject.apiVersion` empty. Many components explain Pods (schedulers, autoscalers,
 /// storage drivers, admission plugins), but a Job only its controller.
 pub fn about(event: &model::Event) -> Option<About> {
     let object = &event.involved_object;
     let is_core = matches!(object.api_version, ApiGroup::Core | ApiGroup::Absent);
+    let is_batch = matches!(object.api_version, ApiGroup::Batch | ApiGroup::Absent);
     match &*object.kind {
-        "Job" if object.api_version == ApiGroup::Batch && event.component() == JOB_CONTROLLER => Some(About::Job),
+        "Job" if is_batch && event.component() == JOB_CONTROLLER => Some(About::Job),
         // Only warnings explain anything, and only they are watched.
         "Pod" if is_core && &*event.kind == "Warning" => Some(About::Pod),
         "Node" if is_core && event.component() == KUBELET && &*event.metadata.namespace == NODE_EVENTS => {
@@ -68,11 +69,12 @@ mod tests {
 
     #[test]
     fn only_the_job_controller_explains_batch_jobs() {
-        assert_eq!(about_of(&event("Job", "batch/v1", "job-controller")), Some(About::Job));
+        for api_version in ["batch/v1", ""] {
+            assert_eq!(about_of(&event("Job", api_version, "job-controller")), Some(About::Job));
+        }
         for (api_version, component) in [
             ("batch.volcano.sh/v1alpha1", "job-controller"),
             ("v1", "job-controller"),
-            ("", "job-controller"),
             ("batch/v1", "kubectl"),
             ("batch/v1", "vc-controller-manager"),
             ("batch/v1", ""),
