@@ -9,15 +9,49 @@ use super::time::Time;
 use job_event::Uid;
 use job_watch::model;
 
-/// How many different Events are kept for each object, besides deletions of Pods.
+/// How many different Events of each [`Room`] are kept for each object. Each creation or deletion names another Pod of the
+/// Job, and each stage of a Pod another container.
 const PER_OBJECT: usize = 16;
-/// How many deletions of Pods are kept for each Job. Each names a Pod that its Job's controller killed.
+const CREATIONS: usize = 64;
 const DELETIONS: usize = 64;
+const STAGES: usize = 48;
 /// The longest message that is kept, bytes. The API server allows 1 KiB in Events of the newer kind.
 const MESSAGE: usize = 2048;
 
+/// Reason of the Job controller's Events that name a Pod it created.
+pub(crate) const SUCCESSFUL_CREATE: &str = "SuccessfulCreate";
 /// Reason of the Job controller's Events that name a Pod it deleted.
-const SUCCESSFUL_DELETE: &str = "SuccessfulDelete";
+pub(crate) const SUCCESSFUL_DELETE: &str = "SuccessfulDelete";
+
+/// Events that share a limit, so that frequent ones of one room cannot evict those of another.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Room {
+    Creations,
+    Deletions,
+    /// The stages of a Pod's life, without errors.
+    Stages,
+    Others,
+}
+
+impl Room {
+    fn of(reason: &str) -> Room {
+        match reason {
+            SUCCESSFUL_CREATE => Room::Creations,
+            SUCCESSFUL_DELETE => Room::Deletions,
+            "Scheduled" | "Pulling" | "Pulled" | "Created" | "Started" | "Killing" => Room::Stages,
+            _ => Room::Others,
+        }
+    }
+
+    fn capacity(self) -> usize {
+        match self {
+            Room::Creations => CREATIONS,
+            Room::Deletions => DELETIONS,
+            Room::Stages => STAGES,
+            Room::Others => PER_OBJECT,
+        }
+    }
+}
 
 /// An Event about a Job or a Pod, without the data that the record of its object holds.
 #[derive(Clone, Debug)]
@@ -105,14 +139,13 @@ pub(crate) fn merge(events: &mut Vec<EventRecord>, new: EventRecord) {
         known.count = known.count.max(new.count);
         return;
     }
-    let is_deletion = &*new.reason == SUCCESSFUL_DELETE;
-    let room = if is_deletion { DELETIONS } else { PER_OBJECT };
-    let same_kind = |e: &EventRecord| e.object == new.object && (&*e.reason == SUCCESSFUL_DELETE) == is_deletion;
-    if events.iter().filter(|event| same_kind(event)).count() >= room {
+    let room = Room::of(&new.reason);
+    let shares_room = |event: &EventRecord| event.object == new.object && Room::of(&event.reason) == room;
+    if events.iter().filter(|event| shares_room(event)).count() >= room.capacity() {
         let oldest = events
             .iter()
             .enumerate()
-            .filter(|(_, event)| same_kind(event))
+            .filter(|(_, event)| shares_room(event))
             .min_by_key(|(_, event)| event.last)
             .map(|(at, _)| at);
         if let Some(oldest) = oldest {
@@ -125,11 +158,13 @@ pub(crate) fn merge(events: &mut Vec<EventRecord>, new: EventRecord) {
 
 /// True if two Events are repetitions of one. Messages count up to their first colon: `Liveness probe failed: ...` and
 /// `Readiness probe failed: ...` share a reason and have different meanings, while the text after the colon often holds
-/// a random name. Deletions name the Pod after the colon, and are stored for that name.
+/// a random name. Creations and deletions name the Pod after the colon, and are stored for that name. Stages differ in
+/// time only.
 fn says_the_same(a: &EventRecord, b: &EventRecord) -> bool {
     let head = |event: &EventRecord| {
         let end = match &*event.reason {
-            SUCCESSFUL_DELETE => None,
+            SUCCESSFUL_CREATE | SUCCESSFUL_DELETE => None,
+            "Scheduled" | "Pulling" | "Pulled" | "Created" | "Started" => Some(0),
             _ => event.message.find(':'),
         };
         end.unwrap_or(event.message.len())
@@ -190,14 +225,21 @@ mod tests {
     }
 
     #[test]
-    fn keeps_deletions_by_pod_and_is_bounded() {
-        let mut events = Vec::new();
-        for n in 0..200 {
+    fn frequent_events_do_not_evict_others() {
+        let mut events = vec![event("FailedMount", "no such secret", 0)];
+        for n in 1..200 {
+            merge(&mut events, event(SUCCESSFUL_CREATE, &format!("Created pod: p-{n}"), n));
             merge(&mut events, event(SUCCESSFUL_DELETE, &format!("Deleted pod: p-{n}"), n));
+            merge(&mut events, event("Killing", &format!("Stopping container c-{n}"), n));
+        }
+        assert_eq!(events.len(), 1 + CREATIONS + DELETIONS + STAGES);
+        for kept in ["Created pod: p-199", "Deleted pod: p-199", "no such secret"] {
+            assert!(events.iter().any(|event| &*event.message == kept), "{kept}");
+        }
+        for n in 0..200 {
             merge(&mut events, event(&format!("R{n}"), "m", n));
         }
-        assert_eq!(events.len(), PER_OBJECT + DELETIONS);
-        assert!(events.iter().any(|event| &*event.message == "Deleted pod: p-199"));
+        assert_eq!(events.len(), PER_OBJECT + CREATIONS + DELETIONS + STAGES);
         assert!(events.iter().any(|event| &*event.reason == "R199"));
     }
 

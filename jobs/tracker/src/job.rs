@@ -11,7 +11,7 @@ use job_event::evidence::{self, Condition, Evidence, Gap, JobSpec, Removal, Serv
 use job_event::trace::Traceparent;
 use job_event::{Outcome, outcome};
 
-use super::event::{self, EventRecord};
+use super::event::{self, EventRecord, SUCCESSFUL_CREATE};
 use super::pod::{PodRecord, is_older};
 use super::pool::Pools;
 use super::time::Time;
@@ -20,9 +20,6 @@ use job_watch::model;
 
 /// How many Pods are kept for each Job.
 const PODS: usize = 256;
-
-/// Reason of the Job controller's Events that name a Pod it created.
-const SUCCESSFUL_CREATE: &str = "SuccessfulCreate";
 
 /// The CronJob that owns Jobs.
 #[derive(Debug, PartialEq, Eq, Hash)]

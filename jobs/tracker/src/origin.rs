@@ -43,8 +43,7 @@ pub fn about(event: &model::Event) -> Option<About> {
     let is_batch = matches!(object.api_version, ApiGroup::Batch | ApiGroup::Absent);
     match &*object.kind {
         "Job" if is_batch && event.component() == JOB_CONTROLLER => Some(About::Job),
-        // Only warnings explain anything, and only they are watched.
-        "Pod" if is_core && &*event.kind == "Warning" => Some(About::Pod),
+        "Pod" if is_core => Some(About::Pod),
         "Node" if is_core && event.component() == KUBELET && &*event.metadata.namespace == NODE_EVENTS => {
             Some(About::Node)
         }

@@ -21,10 +21,15 @@ pub const JOB_EVENT_REASONS: &[&str] = &[
     "Completed",
 ];
 
-/// Reasons of Events about a Pod, all of type `Warning`, that can explain something; a rule that reads another one adds
-/// it here.
+/// Reasons of Events about a Pod that can explain something, of either type; a rule that reads another one adds it here. The
+/// collector watches warnings only, while recordings and `explain` also have Events of type `Normal`.
 pub const POD_EVENT_REASONS: &[&str] = &[
     "FailedScheduling",
+    // Autoscalers: a node for the Pod was requested, or could not be.
+    "TriggeredScaleUp",
+    "NotTriggerScaleUp",
+    "FailedScaleUp",
+    "Nominated",
     "FailedPrepareDynamicResources",
     "FailedResourceClaimCreation",
     "FailedMount",
@@ -43,6 +48,18 @@ pub const POD_EVENT_REASONS: &[&str] = &[
     "BackOff",
     "ErrImageNeverPull",
     "InspectFailed",
+    // The stages of a Pod's life.
+    "Scheduled",
+    "Pulling",
+    "Pulled",
+    "Created",
+    "Started",
+    "Killing",
+    // The end of a Pod that was not observed itself.
+    "Evicted",
+    "Preempted",
+    "TaintManagerEviction",
+    "DeadlineExceeded",
 ];
 
 /// Reasons of Events about a node that can explain what happened to a Pod on it; a rule that reads another one adds it
@@ -51,8 +68,8 @@ pub const NODE_EVENT_REASONS: &[&str] = &["SystemOOM"];
 
 /// An Event about the Job, one of its Pods or a node that one ran on.
 ///
-/// Repetitions (same object, container, component, reason and message up to its first colon; for `SuccessfulDelete`, which
-/// names a Pod, the whole message) are one, with the last message. Only the reasons in [`JOB_EVENT_REASONS`],
+/// Repetitions (same object, container, component, reason and message up to its first colon; for Events of the Job that
+/// name a Pod, the whole message) are one, with the last message. Only the reasons in [`JOB_EVENT_REASONS`],
 /// [`POD_EVENT_REASONS`] and [`NODE_EVENT_REASONS`] are stored.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Event {
