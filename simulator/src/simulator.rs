@@ -31,6 +31,8 @@ pub struct SimulatorOptions {
     pub bookmark_interval: Duration,
     /// The seed of UIDs.
     pub seed: u64,
+    /// The `gitVersion` of `/version`. Only that answer depends on it.
+    pub version: String,
 }
 
 impl Default for SimulatorOptions {
@@ -41,6 +43,7 @@ impl Default for SimulatorOptions {
             store: StoreOptions::default(),
             bookmark_interval: Duration::from_secs(60),
             seed: 1,
+            version: "v1.36.2".into(),
         }
     }
 }

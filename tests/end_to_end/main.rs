@@ -15,6 +15,9 @@ mod deploy;
 #[path = "../support/deployment.rs"]
 mod deployment;
 mod explain;
+mod old_servers;
+#[path = "../support/older.rs"]
+mod older;
 mod playing;
 mod process;
 mod prometheus;

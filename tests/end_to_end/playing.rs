@@ -196,11 +196,7 @@ async fn it_asks_for_what_its_cluster_role_allows_and_for_pods_of_jobs_only() {
     deployment.stop().await;
     let requests = deployment.simulator.requests();
     for request in requests.iter().filter(|r| r.resource == Some(Resource::Pods)) {
-        assert!(
-            request.query.contains("labelSelector=batch.kubernetes.io%2Fjob-name"),
-            "{}",
-            request.query
-        );
+        assert!(request.query.contains("labelSelector=job-name"), "{}", request.query);
     }
     let asked: BTreeSet<_> = requests
         .iter()

@@ -6,6 +6,7 @@ use std::io::Write;
 
 use crate::deployment::Deployment;
 use crate::support::corpus;
+use simulator::SimulatorOptions;
 use simulator::{ChangeType, Player, Resource, recording};
 
 /// Plays a recording and waits until every Job of it that failed was reported.
@@ -25,7 +26,7 @@ async fn reports(deployment: &Deployment) {
 #[tokio::test]
 async fn reports_while_standard_error_is_on_a_full_disk() {
     let full = OpenOptions::new().write(true).open("/dev/full").expect("Linux has it");
-    let mut deployment = Deployment::start_with("full", full.into()).await;
+    let mut deployment = Deployment::start_with("full", full.into(), SimulatorOptions::default()).await;
     reports(&deployment).await;
     deployment.stop().await;
 }
@@ -35,7 +36,7 @@ async fn reports_while_nobody_reads_standard_error() {
     let (reader, mut writer) = std::io::pipe().expect("a pipe");
     // The capacity of a pipe: every further write blocks.
     writer.write_all(&[b'x'; 64 * 1024]).expect("room");
-    let mut deployment = Deployment::start_with("unread", writer.into()).await;
+    let mut deployment = Deployment::start_with("unread", writer.into(), SimulatorOptions::default()).await;
     reports(&deployment).await;
     deployment.stop().await;
     drop(reader);
@@ -45,7 +46,7 @@ async fn reports_while_nobody_reads_standard_error() {
 async fn reports_after_the_reader_of_standard_error_has_gone() {
     let (reader, writer) = std::io::pipe().expect("a pipe");
     drop(reader);
-    let mut deployment = Deployment::start_with("gone-reader", writer.into()).await;
+    let mut deployment = Deployment::start_with("gone-reader", writer.into(), SimulatorOptions::default()).await;
     reports(&deployment).await;
     deployment.stop().await;
 }

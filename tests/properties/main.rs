@@ -8,7 +8,9 @@ mod broader;
 mod fuzz_bodies;
 mod late;
 mod mutated;
-
+mod old_servers;
+#[path = "../support/older.rs"]
+mod older;
 mod order;
 mod random;
 mod recording;

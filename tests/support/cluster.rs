@@ -21,9 +21,12 @@ pub(crate) struct Cluster {
 impl Cluster {
     /// Starts an empty cluster. `name` is unique to the test.
     pub(crate) async fn start(name: &str) -> Cluster {
-        let simulator = Simulator::start(SimulatorOptions::default())
-            .await
-            .expect("the simulator starts");
+        Cluster::start_with(name, SimulatorOptions::default()).await
+    }
+
+    /// The same with other options.
+    pub(crate) async fn start_with(name: &str, options: SimulatorOptions) -> Cluster {
+        let simulator = Simulator::start(options).await.expect("the simulator starts");
         let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}-{}", std::process::id()));
         std::fs::create_dir_all(&folder).expect("a folder");
         let cluster = Cluster { simulator, folder };

@@ -30,14 +30,12 @@ pub(crate) struct Deployment {
 impl Deployment {
     /// Starts all three and waits until the collector watches. `name` is unique to the test.
     pub(crate) async fn start(name: &str) -> Deployment {
-        Deployment::start_with(name, Stdio::piped()).await
+        Deployment::start_with(name, Stdio::piped(), SimulatorOptions::default()).await
     }
 
-    /// As [`Deployment::start`], with that as the collector's standard error.
-    pub(crate) async fn start_with(name: &str, stderr: Stdio) -> Deployment {
-        let simulator = Simulator::start(SimulatorOptions::default())
-            .await
-            .expect("the simulator starts");
+    /// As [`Deployment::start`], with that as the collector's standard error, and a cluster with these options.
+    pub(crate) async fn start_with(name: &str, stderr: Stdio, options: SimulatorOptions) -> Deployment {
+        let simulator = Simulator::start(options).await.expect("the simulator starts");
         let intake = OtlpIntake::start(Some("key".into())).await.expect("the intake starts");
         let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}-{}", std::process::id()));
         std::fs::create_dir_all(&folder).expect("a folder");

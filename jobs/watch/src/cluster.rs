@@ -1,25 +1,14 @@
 //! Connects a receiver to its cluster on startup: checks its access to Jobs and logs which cluster it watches.
 
-use std::time::Duration;
-
 use escape::one_line;
-use http::Request;
-use http::header::ACCEPT;
-use http_body_util::{BodyExt, Limited};
 use kube::Client;
-use kube::client::Body;
-use tokio::time::timeout;
 
 use crate::Kind;
 use crate::access::{self, Access};
 use crate::client::{ClientError, connect};
 use crate::selection::Selection;
+use crate::version::ServerVersion;
 use crate::watch::request::Target;
-
-/// How long the API server may take to return its version, which only the log needs.
-const VERSION_TIMEOUT: Duration = Duration::from_secs(2);
-/// The longest version response that is read, bytes.
-const MAX_VERSION: usize = 16 * 1024;
 
 /// A connected cluster.
 #[derive(Clone)]
@@ -95,12 +84,12 @@ impl Cluster {
     }
 
     async fn log(&self, server: &str, context: Option<&str>, selection: &Selection<'_>) {
-        let version = timeout(VERSION_TIMEOUT, version(&self.client)).await.ok().flatten();
+        let version = ServerVersion::read(&self.client).await;
         let namespaces = selection.namespaces;
         let listed = |names: &[String]| (!names.is_empty()).then(|| names.join(","));
         tracing::info!(
             server,
-            version = version.as_deref().map(|version| one_line(version).into_owned()),
+            version = version.as_ref().map(ServerVersion::to_string),
             context = context.map(|context| one_line(context).into_owned()),
             cluster_name = selection.cluster_name,
             namespaces = listed(&namespaces.include).unwrap_or_else(|| "all".into()),
@@ -108,14 +97,8 @@ impl Cluster {
             label_selector = (!selection.label_selector.is_empty()).then_some(selection.label_selector),
             "watching the cluster"
         );
+        if let Some((version, caveat)) = version.and_then(|version| Some((version.to_string(), version.caveat()?))) {
+            tracing::warn!(version, caveat, "this version of Kubernetes is not tested");
+        }
     }
-}
-
-/// The server's `gitVersion`, such as `v1.33.1`.
-async fn version(client: &Client) -> Option<String> {
-    let request = Request::get("/version").header(ACCEPT, "application/json");
-    let response = client.send(request.body(Body::empty()).ok()?).await.ok()?;
-    let body = Limited::new(response.into_body(), MAX_VERSION).collect().await.ok()?;
-    let version: serde_json::Value = serde_json::from_slice(&body.to_bytes()).ok()?;
-    version["gitVersion"].as_str().map(str::to_owned)
 }

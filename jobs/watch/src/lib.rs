@@ -1,7 +1,7 @@
 //! Lists and watches Jobs, their Pods, their Events and CronJobs.
 //!
 //! * [`client`]: credentials and connections to the API server.
-//! * [`selection`] and [`cluster`]: the settings of a receiver, and its connection on startup.
+//! * [`selection`] and [`cluster`]: the settings of a receiver, and its connection on startup; [`version`]: the server's.
 //! * [`watches`]: all lists and watches of a receiver, with their [`health`] and [`telemetry`].
 //! * [`access`]: which of the lists and watches RBAC allows.
 //! * [`watch`]: lists, watches and resumes; [`raw`]: the same watches as the API server sends them, for a recording.
@@ -21,6 +21,7 @@ pub mod raw;
 pub mod selection;
 pub mod snapshot;
 pub mod telemetry;
+pub mod version;
 pub mod watch;
 pub mod watches;
 

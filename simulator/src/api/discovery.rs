@@ -5,10 +5,12 @@ use crate::resource::Resource;
 use serde_json::{Value, json};
 
 /// The answer of `/version`, in the layout of a real server.
-pub(crate) fn version() -> String {
+pub(crate) fn version(git_version: &str) -> String {
+    let minor = git_version.split('.').nth(1).unwrap_or_default();
+    let earlier = minor.parse::<u32>().unwrap_or_default().saturating_sub(1).to_string();
     let version = json!({
-        "major": "1", "minor": "36", "emulationMajor": "1", "emulationMinor": "36",
-        "minCompatibilityMajor": "1", "minCompatibilityMinor": "35", "gitVersion": "v1.36.2",
+        "major": "1", "minor": minor, "emulationMajor": "1", "emulationMinor": minor,
+        "minCompatibilityMajor": "1", "minCompatibilityMinor": earlier, "gitVersion": git_version,
         "gitCommit": "simulator", "gitTreeState": "clean", "buildDate": "2026-08-21T00:00:00Z",
         "goVersion": "none", "compiler": "rustc", "platform": "linux/amd64",
     });

@@ -251,7 +251,7 @@ impl Call<'_> {
     fn without_resource(&self) -> Result<Option<Response<ResponseBody>>, ApiError> {
         Ok(match (self.parts.method.as_str(), self.parts.uri.path()) {
             ("GET", "/readyz" | "/healthz" | "/livez") => Some(healthy()),
-            ("GET", "/version") => Some(json(StatusCode::OK, discovery::version())),
+            ("GET", "/version") => Some(json(StatusCode::OK, discovery::version(&self.state.options.version))),
             ("POST", "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews") => {
                 let review = review(&self.body, |request| self.allows(request))?;
                 Some(json(StatusCode::CREATED, format!("{review}\n")))

@@ -7,7 +7,7 @@ use job_watch::WatchError;
 use job_watch::access;
 use job_watch::model::{Job, Pod, PodStatus};
 use job_watch::snapshot::Snapshot;
-use job_watch::watch::request::{NODE_EVENTS, Target};
+use job_watch::watch::request::{JOB_UID_LABEL, NODE_EVENTS, PODS_OF_JOBS, Target};
 use job_watch::{Kind, Object, Source};
 use kube::Client;
 
@@ -79,8 +79,7 @@ impl Finder<'_> {
         snapshot.retain_jobs(|job| failed_since(job, since, now));
         if snapshot.count(Kind::Jobs) > 0 {
             self.read(&mut snapshot, Kind::CronJobs, "", "").await?;
-            self.read(&mut snapshot, Kind::Pods, "batch.kubernetes.io/job-name", "")
-                .await?;
+            self.read(&mut snapshot, Kind::Pods, PODS_OF_JOBS, "").await?;
             self.events_of_kind(&mut snapshot, Kind::JobEvents).await?;
             self.events_of_kind(&mut snapshot, Kind::PodEvents).await?;
             self.node_events(&mut snapshot).await?;
@@ -101,7 +100,7 @@ impl Finder<'_> {
         let expected: i64 = jobs.iter().map(|(_, pods)| pods).sum();
         let jobs: Vec<String> = jobs.into_iter().map(|(uid, _)| uid).collect();
         for some in jobs.chunks(SELECTED) {
-            let selector = format!("batch.kubernetes.io/controller-uid in ({})", some.join(","));
+            let selector = format!("{JOB_UID_LABEL} in ({})", some.join(","));
             self.read(snapshot, Kind::Pods, &selector, "").await?;
         }
         self.events_of(snapshot, Kind::JobEvents, &jobs).await?;

@@ -9,6 +9,7 @@ use job_watch::Kind;
 use job_watch::access;
 use job_watch::client::{AuthType, connect};
 use job_watch::snapshot::Snapshot;
+use job_watch::version::ServerVersion;
 use kube::Client;
 
 use super::find::Finder;
@@ -46,19 +47,7 @@ async fn look(args: &ExplainArgs, now: Timestamp) -> Result<ExplainAnswer, Failu
         client: &client,
         namespace: Some(namespace).filter(|_| !args.all_namespaces),
     };
-    let snapshot = match &args.target {
-        Some(ExplainTarget::Job(name)) => finder.job(name).await,
-        Some(ExplainTarget::CronJob(name)) => finder.cronjob(name).await,
-        None => {
-            let since = args.since.and_then(|since| SignedDuration::try_from(since.get()).ok());
-            finder.all_failed(since, now).await.map(|(snapshot, looked_at)| {
-                if snapshot.count(Kind::Jobs) == 0 {
-                    note(&none_failed(args, &finder.place(), looked_at));
-                }
-                snapshot
-            })
-        }
-    };
+    let (version, snapshot) = tokio::join!(version(&client, args.output), find(finder, args, now));
     let snapshot = snapshot.map_err(Failure::CouldNotTell)?;
     warn(&snapshot);
     let mut jobs = explained(snapshot, now);
@@ -78,8 +67,38 @@ async fn look(args: &ExplainArgs, now: Timestamp) -> Result<ExplainAnswer, Failu
         }
         out.add(job)?;
     }
+    if let Some(version) = version.filter(|_| !jobs.is_empty()) {
+        out.text.push_str(&format!("\nServer Version: {version}\n"));
+        if let Some(caveat) = version.caveat() {
+            note(&format!("About Kubernetes {version}: {caveat}."));
+        }
+    }
     print(&out.text)?;
     Ok(answer(&jobs))
+}
+
+/// The server's version, for people; records have no place for it.
+async fn version(client: &Client, format: Format) -> Option<ServerVersion> {
+    match format {
+        Format::Text => ServerVersion::read(client).await,
+        Format::Json => None,
+    }
+}
+
+/// The Jobs named on the command line, with everything about them.
+async fn find(finder: Finder<'_>, args: &ExplainArgs, now: Timestamp) -> Result<Snapshot, String> {
+    match &args.target {
+        Some(ExplainTarget::Job(name)) => finder.job(name).await,
+        Some(ExplainTarget::CronJob(name)) => finder.cronjob(name).await,
+        None => {
+            let since = args.since.and_then(|since| SignedDuration::try_from(since.get()).ok());
+            let (snapshot, looked_at) = finder.all_failed(since, now).await?;
+            if snapshot.count(Kind::Jobs) == 0 {
+                note(&none_failed(args, &finder.place(), looked_at));
+            }
+            Ok(snapshot)
+        }
+    }
 }
 
 fn none_failed(args: &ExplainArgs, place: &str, looked_at: usize) -> String {

@@ -10,7 +10,7 @@ use std::time::Duration;
 use job_watch::WatchError;
 use job_watch::access;
 use job_watch::raw::{self, RawUpdate};
-use job_watch::watch::request::{NODE_EVENTS, Target};
+use job_watch::watch::request::{NODE_EVENTS, PODS_OF_JOBS, Target};
 use job_watch::{Kind, Source};
 use kube::Client;
 use pacing::{Line, LogPace};
@@ -87,7 +87,7 @@ fn targets(namespace: Option<&str>) -> Vec<Target> {
     let mut targets = vec![
         target(Kind::CronJobs, "", ""),
         target(Kind::Jobs, "", ""),
-        target(Kind::Pods, "batch.kubernetes.io/job-name", ""),
+        target(Kind::Pods, PODS_OF_JOBS, ""),
         target(Kind::JobEvents, "", "involvedObject.kind=CronJob"),
         target(Kind::JobEvents, "", "involvedObject.kind=Job"),
         target(Kind::PodEvents, "", "involvedObject.kind=Pod"),

@@ -191,7 +191,8 @@ impl Story {
             "containers": [{"name": "main", "image": "registry.example/app:9"}]}});
         merge(
             &mut object["metadata"],
-            &json!({"labels": {"batch.kubernetes.io/job-name": job, "batch.kubernetes.io/controller-uid": job_uid},
+            &json!({"labels": {"batch.kubernetes.io/job-name": job, "batch.kubernetes.io/controller-uid": job_uid,
+                    "job-name": job, "controller-uid": job_uid},
                 "finalizers": ["batch.kubernetes.io/job-tracking"],
                 "ownerReferences": [{"apiVersion": "batch/v1", "kind": "Job", "controller": true, "name": job,
                     "uid": job_uid}]}),

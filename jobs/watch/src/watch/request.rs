@@ -9,6 +9,15 @@ use crate::decode::{DecodeError, WatchEvent};
 use crate::model::{CronJob, Event, Job, Pod, TypeMeta, Watched};
 use crate::{Kind, Source};
 
+/// Selects the Pods of Jobs. Every version of Kubernetes sets this label; `batch.kubernetes.io/job-name` exists since 1.27, and
+/// a Pod of an older Job lacks it after an upgrade. Only the Pods of a Job with `manualSelector: true` have neither.
+///
+/// Source: `pkg/registry/batch/job/strategy.go`, `generateSelector`.
+pub const PODS_OF_JOBS: &str = "job-name";
+
+/// The label with the UID of a Pod's Job, of every version as well.
+pub const JOB_UID_LABEL: &str = "controller-uid";
+
 /// The field selector of Events about nodes. A field selector has no "or".
 pub const NODE_EVENTS: &str = "involvedObject.kind=Node,reason=SystemOOM";
 
@@ -94,7 +103,7 @@ pub fn targets(include: &[String], exclude: &[String], job_labels: &str) -> Vec<
                 namespace: namespace.clone(),
                 label_selector: match kind {
                     Kind::Jobs => job_labels.into(),
-                    Kind::Pods => "batch.kubernetes.io/job-name".into(),
+                    Kind::Pods => PODS_OF_JOBS.into(),
                     _ => String::new(),
                 },
                 field_selector: fields.join(","),
@@ -236,7 +245,7 @@ mod tests {
         assert_eq!(all.len(), 10);
         assert_eq!(
             uri(all[7].watch("12", 240)),
-            "/api/v1/namespaces/b/pods?labelSelector=batch.kubernetes.io%2Fjob-name\
+            "/api/v1/namespaces/b/pods?labelSelector=job-name\
              &watch=true&resourceVersion=12&allowWatchBookmarks=true&timeoutSeconds=240"
         );
         assert_eq!((all[0].source.scope, all[7].source.scope), (1, 2));

@@ -48,7 +48,7 @@ fn play_all(api: &Api, recording: &str) {
     api.then("/cronjobs?watch=true", [play(recording, "cronjobs", None)]);
     api.then("/jobs?watch=true", [play(recording, "jobs", None)]);
     api.then(
-        "/pods?labelSelector=batch.kubernetes.io%2Fjob-name&watch=true",
+        "/pods?labelSelector=job-name&watch=true",
         [play(recording, "pods", None)],
     );
     api.then("kind%3DJob&watch=true", [play(recording, "events", Some("Job"))]);
