@@ -23,6 +23,7 @@
 
 pub mod any_value;
 pub mod attributes;
+pub mod detail;
 pub mod evidence;
 pub mod finished;
 pub mod otlp;
@@ -30,6 +31,7 @@ pub mod outcome;
 pub mod trace;
 pub mod uid;
 
+pub use detail::Detail;
 pub use evidence::Evidence;
 pub use finished::Finished;
 pub use outcome::Outcome;

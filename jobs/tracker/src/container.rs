@@ -4,6 +4,7 @@ use job_event::evidence::{self, ContainerRole, ContainerState, Termination, Wait
 
 use super::event::shorten;
 use super::time::Time;
+use job_event::Detail;
 use job_watch::model;
 
 /// How many containers are kept for each Pod, and how many statuses are read in each of its lists: far more than Pods
@@ -190,9 +191,16 @@ impl ContainerRecord {
             return;
         }
         let message = shorten(message, MESSAGE);
+        let started = self.started;
         let known = self.past.get_or_insert_default().waiting.get_or_insert_default();
+        let says_less = Detail::of(message) < Detail::of(&known.message);
+        // The back-off between the starts of a container that never started says nothing new.
+        if reason == "CrashLoopBackOff" && is_start(&known.reason) && !started && says_less {
+            return;
+        }
         // Only the message of the failed pull says why; that of the back-off may merely name the image.
-        if reason != "ImagePullBackOff" || !is_image_pull(&known.reason) || known.message.is_empty() {
+        let same_obstacle = *known.reason == *reason || is_image_pull(reason) && is_image_pull(&known.reason);
+        if !(same_obstacle && says_less) {
             replace(&mut known.message, message);
         }
         replace(&mut known.reason, reason);
@@ -282,9 +290,63 @@ fn is_image_pull(reason: &str) -> bool {
     )
 }
 
+fn is_start(reason: &str) -> bool {
+    matches!(
+        reason,
+        "CreateContainerConfigError"
+            | "CreateContainerError"
+            | "RunContainerError"
+            | "PreCreateHookError"
+            | "PreStartHookError"
+            | "PostStartHookError"
+    )
+}
+
 fn hash(id: &str) -> u64 {
     use std::hash::{DefaultHasher, Hash, Hasher};
     let mut hasher = DefaultHasher::new();
     id.hash(&mut hasher);
     hasher.finish().max(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The waiting reason and message after these statuses, one after the other.
+    fn latched(statuses: &[(&str, &str)]) -> (String, String) {
+        let mut record = ContainerRecord::default();
+        for (reason, message) in statuses {
+            let mut status = model::ContainerStatus::default();
+            status.state.waiting = Some(model::Waiting {
+                reason: (*reason).into(),
+                message: (*message).into(),
+            });
+            record.latch(&status, false);
+        }
+        let waiting = record.past.and_then(|past| past.waiting).unwrap_or_default();
+        (waiting.reason.into(), waiting.message.into())
+    }
+
+    #[test]
+    fn a_back_off_keeps_the_message_that_says_why() {
+        let pair = |reason: &str, message: &str| (reason.to_owned(), message.to_owned());
+        let backoff = ("ImagePullBackOff", "Back-off pulling image \"a:1\"");
+        let pulled = latched(&[backoff, ("ErrImagePull", "not found"), backoff]);
+        assert_eq!(pulled, pair("ImagePullBackOff", "not found"));
+        let newer = (
+            "ImagePullBackOff",
+            "Back-off pulling image \"a:1\": ErrImagePull: denied",
+        );
+        assert_eq!(latched(&[("ErrImagePull", "not found"), newer]), pair(newer.0, newer.1));
+
+        let crash = ("CrashLoopBackOff", "back-off 5m0s restarting failed container=a pod=b");
+        let started = latched(&[("RunContainerError", "exec: no such file"), crash]);
+        assert_eq!(started, pair("RunContainerError", "exec: no such file"));
+        let late = ("CreateContainerError", "context deadline exceeded");
+        let created = latched(&[("CreateContainerError", "layer not known"), late]);
+        assert_eq!(created, pair("CreateContainerError", "layer not known"));
+        let other = latched(&[("CreateContainerConfigError", "secret \"s\" not found"), late]);
+        assert_eq!(other, pair(late.0, late.1), "another obstacle");
+    }
 }

@@ -7,6 +7,7 @@ use job_event::evidence::{self, JOB_EVENT_REASONS, POD_EVENT_REASONS};
 use super::pool::Pools;
 use super::time::Time;
 use job_event::Uid;
+use job_event::detail::{COMBINED, Detail};
 use job_watch::model;
 
 /// How many different Events of each [`Room`] are kept for each object. Each creation or deletion names another Pod of the
@@ -109,6 +110,23 @@ impl EventRecord {
         }
     }
 
+    /// How much its message says, for Events that report an obstacle again and again in turns with a notice of the retry. For
+    /// all others the latest message counts.
+    fn detail(&self) -> Detail {
+        match &*self.reason {
+            "Failed"
+            | "InspectFailed"
+            | "BackOff"
+            | "FailedScheduling"
+            | "FailedMount"
+            | "FailedAttachVolume"
+            | "FailedMapVolume"
+            | "FailedCreatePodSandBox"
+            | "FailedCreatePodContainer" => Detail::of(&self.message),
+            _ => Detail::Error,
+        }
+    }
+
     /// As evidence about the object of this kind, name and UID.
     pub(crate) fn into_evidence(self, kind: &str, name: &str, uid: &str) -> evidence::Event {
         evidence::Event {
@@ -129,10 +147,11 @@ impl EventRecord {
 /// Adds an Event to those of a Job and its Pods, or merges it with one that it repeats.
 pub(crate) fn merge(events: &mut Vec<EventRecord>, new: EventRecord) {
     if let Some(known) = events.iter_mut().find(|known| says_the_same(known, &new)) {
-        if new.last >= known.last {
+        let says_more = new.detail().cmp(&known.detail());
+        if says_more.then(new.last.cmp(&known.last)).is_ge() {
             known.message = new.message;
-            known.last = new.last;
         }
+        known.last = known.last.max(new.last);
         if known.first == Time::NONE || new.first != Time::NONE && new.first < known.first {
             known.first = new.first;
         }
@@ -146,7 +165,7 @@ pub(crate) fn merge(events: &mut Vec<EventRecord>, new: EventRecord) {
             .iter()
             .enumerate()
             .filter(|(_, event)| shares_room(event))
-            .min_by_key(|(_, event)| event.last)
+            .min_by_key(|(_, event)| (event.detail(), event.last))
             .map(|(at, _)| at);
         if let Some(oldest) = oldest {
             events.remove(oldest);
@@ -161,19 +180,19 @@ pub(crate) fn merge(events: &mut Vec<EventRecord>, new: EventRecord) {
 /// a random name. Creations and deletions name the Pod after the colon, and are stored for that name. Stages differ in
 /// time only.
 fn says_the_same(a: &EventRecord, b: &EventRecord) -> bool {
-    let head = |event: &EventRecord| {
-        let end = match &*event.reason {
-            SUCCESSFUL_CREATE | SUCCESSFUL_DELETE => None,
-            "Scheduled" | "Pulling" | "Pulled" | "Created" | "Started" => Some(0),
-            _ => event.message.find(':'),
-        };
-        end.unwrap_or(event.message.len())
-    };
+    fn head(event: &EventRecord) -> &str {
+        let message = event.message.strip_prefix(COMBINED).unwrap_or(&event.message);
+        match &*event.reason {
+            SUCCESSFUL_CREATE | SUCCESSFUL_DELETE => &event.message,
+            "Scheduled" | "Pulling" | "Pulled" | "Created" | "Started" => "",
+            _ => message.split(':').next().unwrap_or_default(),
+        }
+    }
     a.object == b.object
         && a.reason == b.reason
         && a.field_path == b.field_path
         && a.component == b.component
-        && a.message[..head(a)] == b.message[..head(b)]
+        && head(a) == head(b)
 }
 
 /// At most `limit` bytes of a text, whole characters.
@@ -222,6 +241,27 @@ mod tests {
         merge(&mut events, event("FailedCreate", "Error creating: old", 4));
         assert_eq!(&*events[0].message, "Error creating: new");
         assert_eq!(events.len(), 1);
+    }
+
+    #[test]
+    fn a_retry_does_not_replace_the_error() {
+        let mut events = Vec::new();
+        let error = "MountVolume.SetUp failed for volume \"v\" : secret \"s\" not found";
+        let late = "MountVolume.SetUp failed for volume \"v\" : timed out waiting for the condition";
+        for (message, last) in [(late, 1), (error, 2), (late, 3)] {
+            merge(&mut events, event("FailedMount", message, last));
+        }
+        merge(&mut events, event("FailedMount", &format!("{COMBINED}{late}"), 4));
+        assert_eq!((events.len(), &*events[0].message), (1, error));
+        assert_eq!(events[0].last.get(), jiff::Timestamp::from_second(4).ok());
+
+        for n in 0..99 {
+            merge(
+                &mut events,
+                event("FailedMount", &format!("unmounted volumes=[v{n}]: {late}"), 9 + n),
+            );
+        }
+        assert!(events.iter().any(|event| &*event.message == error));
     }
 
     #[test]

@@ -169,8 +169,8 @@ impl PodRecord {
                         rare.disruption = None;
                     }
                 }
-                ("PodReadyToStartContainers", true) if self.ready_to_start == Time::NONE => {
-                    self.ready_to_start = condition.last_transition_time.into();
+                ("PodReadyToStartContainers" | "PodHasNetwork", true) => {
+                    self.ready_to_start = Time::from(condition.last_transition_time).or(self.ready_to_start);
                 }
                 ("Ready", false) => self.not_ready_since = condition.last_transition_time.into(),
                 _ => {}

@@ -69,7 +69,7 @@ pub const NODE_EVENT_REASONS: &[&str] = &["SystemOOM"];
 /// An Event about the Job, one of its Pods or a node that one ran on.
 ///
 /// Repetitions (same object, container, component, reason and message up to its first colon; for Events of the Job that
-/// name a Pod, the whole message) are one, with the last message. Only the reasons in [`JOB_EVENT_REASONS`],
+/// name a Pod, the whole message) are one, with the last message of those that say most ([`crate::Detail`]). Only the reasons in [`JOB_EVENT_REASONS`],
 /// [`POD_EVENT_REASONS`] and [`NODE_EVENT_REASONS`] are stored.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Event {

@@ -35,8 +35,9 @@ pub struct Pod {
     /// Last `PodScheduled` condition that was not `True` (latched).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub not_scheduled: Option<Box<Condition>>,
-    /// `lastTransitionTime` of `PodReadyToStartContainers` when it was `True`: volumes and sandbox were ready (latched).
-    /// Source: `pkg/kubelet/status/generate.go`; Kubernetes 1.29 and later.
+    /// `lastTransitionTime` of `PodReadyToStartContainers` when it was last `True`: volumes and sandbox were ready (latched). A
+    /// sandbox that is lost and created again sets it again. Source: `pkg/kubelet/status/generate.go`; Kubernetes 1.29 and
+    /// later, `PodHasNetwork` before.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ready_to_start: Option<Timestamp>,
     /// First `DisruptionTarget` condition that was `True` (latched).
@@ -162,7 +163,8 @@ pub struct Container {
 pub struct Waiting {
     /// `reason`, verbatim.
     pub reason: Box<str>,
-    /// `message`, verbatim; for `ImagePullBackOff`, the message of the failed pull if it was observed.
+    /// `message`, verbatim; of several about the same obstacle the one that says most ([`crate::Detail`]): for
+    /// `ImagePullBackOff`, the message of the failed pull if it was observed.
     #[serde(default, skip_serializing_if = "str::is_empty")]
     pub message: Box<str>,
 }
