@@ -61,15 +61,16 @@ impl Detail {
                 _ => Detail::Retry,
             };
         }
-        let is_reason = message.bytes().all(|byte| byte.is_ascii_alphanumeric());
+        let is_reason =
+            message.starts_with(char::is_uppercase) && message.bytes().all(|byte| byte.is_ascii_alphanumeric());
         if is_reason || message.contains("restarting failed container") || message.ends_with("context canceled") {
             return Detail::Retry;
         }
         if CONSEQUENCES.iter().any(|text| message.contains(text)) {
             return Detail::Consequence;
         }
-        let timed_out = |text: &&str| message.ends_with(*text) || message.starts_with(*text);
-        match TIMEOUTS.iter().any(|text| timed_out(&text)) {
+        let is_timeout = |text: &str| message.ends_with(text) || message.starts_with(text);
+        match TIMEOUTS.iter().any(|text| is_timeout(text)) {
             true => Detail::Timeout,
             false => Detail::Error,
         }

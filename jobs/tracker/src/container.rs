@@ -318,10 +318,8 @@ mod tests {
         let mut record = ContainerRecord::default();
         for (reason, message) in statuses {
             let mut status = model::ContainerStatus::default();
-            status.state.waiting = Some(model::Waiting {
-                reason: (*reason).into(),
-                message: (*message).into(),
-            });
+            let waiting = status.state.waiting.get_or_insert_default();
+            (waiting.reason, waiting.message) = ((*reason).into(), (*message).into());
             record.latch(&status, false);
         }
         let waiting = record.past.and_then(|past| past.waiting).unwrap_or_default();
