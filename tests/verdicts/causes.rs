@@ -1,23 +1,29 @@
-//! `docs/causes.md` is made from the table of causes in the code.
+//! `docs/causes.md` and `docs/texts.md` are made from the tables in the code.
 //!
-//! To update it: `UPDATE_DOCS=1 cargo test --test verdicts`.
+//! To update them: `UPDATE_DOCS=1 cargo test --test verdicts`.
 
 use std::fmt::Write;
 
 use job_judge::CAUSES;
+use job_judge::texts::FAMILIES;
 
-fn page() -> String {
+/// Text for a cell of a table.
+fn cell(text: &str) -> String {
+    text.replace('|', "\\|").replace('<', "&lt;")
+}
+
+fn causes() -> String {
     let mut page = String::from(
         "# Causes\n\n\
          The Job controller writes the `reason` of a failed Job. Its `cause` comes from this closed set, and needs proof:\n\
          without it the event has a broader cause and `k8s.job.evidence.quality: partial`\n\
          ([When evidence is missing](evidence.md)).\n\n\
+         [Known texts](texts.md) in the messages of the cluster change the retry and the next step, and some the cause.\n\n\
          This page is generated from the table in `jobs/judge/src/cause.rs`. [Add a cause in four steps](add-a-cause.md)\n\
          describes how to extend it.\n\n\
          | cause | category | can a retry help? | meaning | proof | next step |\n|---|---|---|---|---|---|\n",
     );
     for row in CAUSES {
-        let cell = |text: &str| text.replace('|', "\\|");
         // Writing to a String cannot fail.
         let _ = writeln!(
             page,
@@ -33,15 +39,52 @@ fn page() -> String {
     page
 }
 
-#[test]
-fn the_page_shows_the_table() {
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/causes.md");
-    let page = page();
-    if std::env::var_os("UPDATE_DOCS").is_some() {
-        std::fs::write(path, &page).expect("docs/causes.md can be written");
+fn texts() -> String {
+    let mut page = String::from(
+        "# Known texts\n\n\
+         Messages of registries, runtimes, schedulers, autoscalers, webhooks and the kubelet that say more than the reason beside\n\
+         them: which [cause](causes.md) they prove, what a retry does, and the next step. A message matches if it contains one of\n\
+         the texts, without regard to case; `*` stands for any characters, `http 403` for that status code in any wording. The\n\
+         first row of a family that matches counts.\n\n\
+         This page is generated from `jobs/judge/src/texts/`. [Add a cause](add-a-cause.md#a-known-text) describes how to add a\n\
+         text.\n",
+    );
+    for family in FAMILIES {
+        let _ = write!(
+            page,
+            "\n## {}\n\n{}\n\n| texts | cause | can a retry help? | next step | source |\n|---|---|---|---|---|\n",
+            family.name, family.searched_in
+        );
+        for row in family.texts {
+            let says: Vec<String> = row.says.iter().map(|text| format!("`{}`", text.trim())).collect();
+            let _ = writeln!(
+                page,
+                "| {} | `{}` | {} | {} | {} |",
+                says.join(", "),
+                row.cause.as_str(),
+                row.retry.as_str(),
+                cell(row.next_step),
+                cell(row.source),
+            );
+        }
     }
-    let written = std::fs::read_to_string(path).unwrap_or_default();
+    page
+}
+
+/// Compares a page with the file of that name in `docs/`, or writes it.
+fn check(name: &str, page: &str) {
+    let path = format!("{}/docs/{name}", env!("CARGO_MANIFEST_DIR"));
+    if std::env::var_os("UPDATE_DOCS").is_some() {
+        std::fs::write(&path, page).expect("the page can be written");
+    }
+    let written = std::fs::read_to_string(&path).unwrap_or_default();
     assert_eq!(written, page, "update it: UPDATE_DOCS=1 cargo test --test verdicts");
+}
+
+#[test]
+fn the_pages_show_the_tables() {
+    check("causes.md", &causes());
+    check("texts.md", &texts());
 }
 
 #[test]

@@ -5,12 +5,12 @@ use job_event::evidence::NodeOutage;
 use crate::category::Retry;
 use crate::cause::Cause;
 use crate::finding::Finding;
-use crate::rules::{admission, image};
+use crate::rules::image;
+use crate::texts::{DEVICE, KnownText};
 
 const NODE_MEMORY: &str = "Set requests.memory to the container's usage, so that it is scheduled to a node with enough room; find \
                            the other users of the node's memory.";
-const WEBHOOK: &str =
-    "Look at the webhook named in the message and at its Service: it did not respond; then run it again.";
+const NO_SCHEDULER: &str = "Check that the scheduler named in the Pod's schedulerName runs and looks at the Pod.";
 
 /// The clause, the retry and the next step for a finding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,28 +43,24 @@ impl Advice {
                 advice.next_step = NODE_MEMORY;
             }
             Cause::Unschedulable if message.is_empty() => {
-                advice.clause = "{pod} was not scheduled, and no scheduler reported why";
+                advice.clause = "{pod} was not scheduled, and no scheduler reported why{message}";
+                advice.next_step = NO_SCHEDULER;
             }
             Cause::ImagePull => {
                 let waiting = finding.container.and_then(|container| container.waiting.as_deref());
-                advice.retry = image::retry(waiting.map(|w| &*w.reason).unwrap_or_default(), message);
+                let by_reason = waiting.and_then(|waiting| image::retry(&waiting.reason));
+                advice.with_text(image::known(message));
+                advice.retry = by_reason.unwrap_or(advice.retry);
                 if finding.container.is_none_or(|container| container.image.is_empty()) {
                     advice.clause = "the image of {container} could not be pulled{message}";
                 }
             }
+            Cause::DeviceUnavailable => advice.with_text(DEVICE.find(message)),
             Cause::ContainerStart => match finding.exit_code {
                 Some(126) => advice.clause = "{container} {exit} (command not executable){message}",
                 Some(127) => advice.clause = "{container} {exit} (command not found){message}",
                 _ => {}
             },
-            Cause::AdmissionDenied => {
-                if admission::is_passing(message) {
-                    advice.retry = Retry::Yes;
-                }
-                if message.contains("failed calling webhook") {
-                    advice.next_step = WEBHOOK;
-                }
-            }
             Cause::NodeLost => match (finding.container, finding.pod.and_then(|pod| pod.node_outage)) {
                 (Some(_), _) => advice.clause = "{node} lost {container} of {pod}{message}",
                 (None, Some(NodeOutage { over: false, .. })) => {
@@ -72,10 +68,6 @@ impl Advice {
                 }
                 (None, _) => {}
             },
-            Cause::NodeRejected => {
-                let reason = finding.pod.map(|pod| &*pod.reason).unwrap_or_default();
-                advice.retry = rejection_retry(reason).unwrap_or(advice.retry);
-            }
             Cause::RanTooLong if finding.container.is_none() => {
                 advice.clause = match finding.pod {
                     Some(_) => "{pod} ran longer than its own activeDeadlineSeconds",
@@ -84,26 +76,15 @@ impl Advice {
             }
             _ => {}
         }
-        if let Some(text) = finding.text {
-            advice.retry = text.retry;
-            advice.next_step = text.next_step;
-        }
+        advice.with_text(finding.text);
         advice
     }
-}
 
-/// The effect of a retry after a rejection by the kubelet, by `status.reason`.
-fn rejection_retry(reason: &str) -> Option<Retry> {
-    match reason {
-        _ if reason.starts_with("OutOf") => Some(Retry::Yes),
-        "SysctlForbidden"
-        | "AppArmor"
-        | "PodOSSelectorNodeLabelDoesNotMatch"
-        | "PodOSNotSupported"
-        | "SupplementalGroupsPolicyNotSupported"
-        | "PodLevelResourcesNotSupported"
-        | "PodFeatureUnsupported"
-        | "InitContainerRestartPolicyForbidden" => Some(Retry::No),
-        _ => None,
+    /// A known text decides the retry and the next step.
+    fn with_text(&mut self, text: Option<&'static KnownText>) {
+        if let Some(text) = text {
+            self.retry = text.retry;
+            self.next_step = text.next_step;
+        }
     }
 }

@@ -74,17 +74,20 @@ fn push(text: &mut String, placeholder: &str, finding: &Finding<'_>) {
             Some(outage) => write!(text, "{}", outage.since),
             None => write!(text, "an unknown time"),
         },
-        (
-            "message",
-            Finding {
-                message: Some(message), ..
-            },
-        ) if !message.trim().is_empty() => {
-            write!(text, ": {}", quoted(without_prefix(message)))
-        }
-        ("message", _) => Ok(()),
+        ("message", _) => push_messages(text, finding),
         _ => write!(text, "{{{placeholder}}}"),
     };
+}
+
+/// `: “MESSAGE”`, and `; the autoscaler reported “MESSAGE”`.
+fn push_messages(text: &mut String, finding: &Finding<'_>) -> std::fmt::Result {
+    if let Some(message) = finding.message.filter(|message| !message.trim().is_empty()) {
+        write!(text, ": {}", quoted(without_prefix(message)))?;
+    }
+    match finding.autoscaler {
+        Some(event) => write!(text, "; the autoscaler reported {}", quoted(&event.message)),
+        None => Ok(()),
+    }
 }
 
 /// The message without what the control plane prepends to its core.

@@ -1,7 +1,7 @@
 //! A cause with the part of the evidence that proves it.
 
 use jiff::Timestamp;
-use job_event::evidence::{Container, Pod, Termination};
+use job_event::evidence::{Container, Event, Pod, Termination};
 
 use crate::cause::Cause;
 use crate::texts::KnownText;
@@ -22,6 +22,8 @@ pub(crate) struct Finding<'a> {
     pub(crate) message: Option<&'a str>,
     /// The known text in that message, which decides the retry and the next step.
     pub(crate) text: Option<&'static KnownText>,
+    /// The Event of the autoscaler that would have made a node for the Pod.
+    pub(crate) autoscaler: Option<&'a Event>,
     /// When it happened, if known.
     pub(crate) at: Option<Timestamp>,
 }
@@ -37,6 +39,7 @@ impl<'a> Finding<'a> {
             exit_code: None,
             message: None,
             text: None,
+            autoscaler: None,
             at: None,
         }
     }
@@ -82,13 +85,25 @@ impl<'a> Finding<'a> {
     }
 
     /// With a known text, which also decides the cause.
-    #[expect(dead_code, reason = "the families follow")]
     pub(crate) fn known(self, text: &'static KnownText) -> Self {
         Finding {
             cause: text.cause,
             text: Some(text),
             ..self
         }
+    }
+
+    /// With a known text that decides the retry and the next step, but not the cause.
+    pub(crate) fn advised(self, text: Option<&'static KnownText>) -> Self {
+        Finding {
+            text: text.or(self.text),
+            ..self
+        }
+    }
+
+    /// With an Event of an autoscaler about the Pod.
+    pub(crate) fn autoscaler(self, autoscaler: Option<&'a Event>) -> Self {
+        Finding { autoscaler, ..self }
     }
 
     pub(crate) fn at(self, at: Option<Timestamp>) -> Self {

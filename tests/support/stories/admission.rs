@@ -33,9 +33,11 @@ refused(
 .retry(Retry::Maybe),
 refused(
             "quota-limits",
-            Cause::QuotaExceeded,
+            Cause::AdmissionDenied,
             &forbidden("failed quota: q: must specify limits.cpu for: main"),
-        ),
+        )
+.next_step("Set the requests and limits named in the message")
+.retry(Retry::No),
 refused(
             "limit-range",
             Cause::AdmissionDenied,

@@ -204,7 +204,7 @@ fn scheduling() -> Vec<Story> {
         unscheduled("unschedulable-gang", Cause::Unschedulable, "Unschedulable", gang),
         unscheduled(
             "scheduler-error",
-            Cause::Unschedulable,
+            Cause::VolumeUnavailable,
             "SchedulerError",
             "running PreBind plugin \"VolumeBinding\": binding volumes: context deadline exceeded",
         ),

@@ -25,6 +25,8 @@ pub const JOB_EVENT_REASONS: &[&str] = &[
 /// collector watches warnings only, while recordings and `explain` also have Events of type `Normal`.
 pub const POD_EVENT_REASONS: &[&str] = &[
     "FailedScheduling",
+    // The same, of other schedulers.
+    "Unschedulable",
     // Autoscalers: a node for the Pod was requested, or could not be.
     "TriggeredScaleUp",
     "NotTriggerScaleUp",

@@ -1,48 +1,51 @@
 //! Errors of the API server on creating the Job's Pods: the Job's Event `FailedCreate`.
 //!
-//! Sources: `RealPodControl.createPods` in `pkg/controller/controller_utils.go` writes `Error creating: ERROR`; the
-//! texts on quota come from `apiserver/pkg/admission/plugin/resourcequota/controller.go` and
-//! `pkg/quota/v1/evaluator/core/pods.go`.
+//! Sources: `RealPodControl.createPods` in `pkg/controller/controller_utils.go` writes `Error creating: ERROR`; the texts of
+//! the errors are in [`ADMISSION`].
 
-use crate::case::Case;
+use job_event::evidence::Event;
+
+use crate::case::{Case, shifted};
+use crate::category::Retry;
 use crate::cause::Cause;
 use crate::finding::Finding;
+use crate::texts::ADMISSION;
 
-const QUOTA_TEXTS: [&str; 4] = [
-    "exceeded quota:",
-    "failed quota:",
-    "insufficient quota to",
-    "status unknown for quota:",
-];
+/// How long before the latest error another one still explains the same wait. The Job controller retries at least every 10
+/// minutes (`maxJobPodFailureBackOff` in `pkg/controller/job/job_controller.go`).
+const SAME_WAIT_SECONDS: i64 = 600;
 
-fn text_cause(message: &str) -> Cause {
-    if QUOTA_TEXTS.iter().any(|text| message.contains(text)) {
-        Cause::QuotaExceeded
-    } else {
-        Cause::AdmissionDenied
+/// The reason why Pods could not be created, if there is such an Event: the latest, unless that is a passing error of the
+/// cluster and an error that stays preceded it.
+pub(crate) fn failed_create<'a>(case: &Case<'a>) -> Option<Finding<'a>> {
+    let errors = || {
+        let events = case.events(&case.evidence.job.uid);
+        events.filter(|event| &*event.reason == "FailedCreate")
+    };
+    let latest = errors().next()?;
+    let found = finding(latest);
+    if !passes(&found) {
+        return Some(found);
+    }
+    let recent = |event: &&Event| match (event.last, latest.last) {
+        (Some(last), Some(latest)) => last >= shifted(latest, -SAME_WAIT_SECONDS),
+        _ => false,
+    };
+    let stays = errors().filter(recent).map(finding).find(|other| !passes(other));
+    Some(stays.unwrap_or(found))
+}
+
+fn finding(event: &Event) -> Finding<'_> {
+    let finding = Finding::of(Cause::AdmissionDenied)
+        .message(&event.message)
+        .at(event.last);
+    match ADMISSION.find(&event.message) {
+        Some(text) => finding.known(text),
+        None => finding,
     }
 }
 
-/// True if the error is not a refusal but a failure of the cluster: a webhook or an API server that did not respond
-/// (`NewFailedWebhook...` in `apiserver/pkg/util/webhook/error.go`).
-pub(crate) fn is_passing(message: &str) -> bool {
-    [
-        "failed calling webhook",
-        "timeout",
-        "timed out",
-        "connection refused",
-        "etcdserver",
-    ]
-    .iter()
-    .any(|text| message.contains(text))
-}
-
-/// The reason why Pods could not be created, if there is such an Event.
-pub(crate) fn failed_create<'a>(case: &Case<'a>) -> Option<Finding<'a>> {
-    let event = case.job_event("FailedCreate")?;
-    Some(
-        Finding::of(text_cause(&event.message))
-            .message(&event.message)
-            .at(event.last),
-    )
+/// True for a failure of the cluster that a retry overcomes.
+fn passes(finding: &Finding<'_>) -> bool {
+    finding.text.is_some_and(|text| text.retry == Retry::Yes)
 }

@@ -11,6 +11,7 @@ use crate::case::{self, Case};
 use crate::cause::Cause;
 use crate::finding::Finding;
 use crate::rules::blocking;
+use crate::texts::EVICTION;
 
 /// The cause named by a `DisruptionTarget` condition (true, latched); `None` for an unknown reason.
 pub(crate) fn disruption<'a>(case: &Case<'a>, pod: &'a Pod) -> Option<Finding<'a>> {
@@ -35,7 +36,13 @@ pub(crate) fn disruption<'a>(case: &Case<'a>, pod: &'a Pod) -> Option<Finding<'a
     } else {
         &pod.message
     };
-    Some(Finding::on(cause, pod).message(message).at(condition.since))
+    Some(evicted(cause, pod, message).at(condition.since))
+}
+
+/// With the known text about the resource that ran out, if the message names one.
+fn evicted<'a>(cause: Cause, pod: &'a Pod, message: &'a str) -> Finding<'a> {
+    let text = EVICTION.find(message).filter(|text| text.cause == cause);
+    Finding::on(cause, pod).message(message).advised(text)
 }
 
 /// True if a node that was not ready had the taint that evicted the Pod. A Pod may tolerate the taint for any time, so the
@@ -64,8 +71,8 @@ fn by_kubelet_message(condition: &Condition) -> Option<Cause> {
 /// The cause named by `status.reason` of a Pod without `DisruptionTarget`; `None` if that is empty or unknown.
 pub(crate) fn status_reason<'a>(case: &Case<'a>, pod: &'a Pod) -> Option<Finding<'a>> {
     let cause = match &*pod.reason {
-        "Evicted" if own_limit(&pod.message) => Cause::EphemeralStorageExceeded,
-        "Evicted" if names_node(&pod.message) => Cause::NodePressure,
+        // Before 1.26 no condition names the disruption.
+        "Evicted" => EVICTION.find(&pod.message)?.cause,
         "Terminated" | "NodeShutdown" => Cause::NodeShutdown,
         "NodeLost" => Cause::NodeLost,
         "Preempting" => Cause::Preempted,
@@ -79,22 +86,5 @@ pub(crate) fn status_reason<'a>(case: &Case<'a>, pod: &'a Pod) -> Option<Finding
         }
         _ => return None,
     };
-    Some(
-        Finding::on(cause, pod)
-            .message(&pod.message)
-            .at(case::last_end(pod).or(pod.not_ready_since)),
-    )
-}
-
-/// True if the kubelet evicted the Pod for a limit of the Pod, not of the node.
-fn own_limit(message: &str) -> bool {
-    message.contains("Usage of EmptyDir")
-        || message.contains("Pod ephemeral local storage")
-        || message.contains("exceeded its local ephemeral")
-}
-
-/// True if the kubelet evicted or rejected the Pod because of the node (`nodeLowMessageFmt` and `nodeConditionMessageFmt`
-/// in `pkg/kubelet/eviction`).
-fn names_node(message: &str) -> bool {
-    message.contains("The node was low on resource") || message.contains("The node had condition")
+    Some(evicted(cause, pod, &pod.message).at(case::last_end(pod).or(pod.not_ready_since)))
 }

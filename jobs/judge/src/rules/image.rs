@@ -1,9 +1,10 @@
-//! Errors on pulling an image: their waiting reasons and Events, and the effect of a retry.
+//! Errors on pulling an image: their waiting reasons and Events, and the known texts in their messages.
 //!
 //! Sources: `pkg/kubelet/images/{types,image_manager}.go` and `cri-api/pkg/errors/errors.go` of Kubernetes; the texts
-//! inside come from the registry through the container runtime.
+//! inside come from the registry through the container runtime ([`IMAGE`]).
 
 use crate::category::Retry;
+use crate::texts::{IMAGE, KnownText};
 
 /// True for a waiting reason about the image.
 pub(crate) fn is_image_reason(reason: &str) -> bool {
@@ -34,57 +35,22 @@ pub(crate) fn is_image_event(reason: &str, message: &str) -> bool {
     }
 }
 
-/// Texts of temporary errors.
-const TEMPORARY: [&str; 14] = [
-    "i/o timeout",
-    "deadline exceeded",
-    "timed out",
-    "tls handshake timeout",
-    "connection reset",
-    "unexpected eof",
-    "too many requests",
-    "toomanyrequests",
-    "429",
-    "500 internal server error",
-    "502 bad gateway",
-    "503 service unavailable",
-    "504 gateway timeout",
-    "registry is unavailable",
-];
-/// Texts of errors that pass or stay.
-const UNCLEAR: [&str; 2] = ["no such host", "connection refused"];
-/// Texts of errors that stay until something changes.
-const PERMANENT: [&str; 13] = [
-    "not found",
-    "manifest unknown",
-    "name unknown",
-    "repository does not exist",
-    "unauthorized",
-    "authorization failed",
-    "authentication required",
-    "access denied",
-    "denied",
-    "403 forbidden",
-    "401",
-    "no match for platform",
-    "signature validation failed",
-];
+/// The known text in the message of a failed pull.
+pub(crate) fn known(message: &str) -> Option<&'static KnownText> {
+    // CRI-O reports each mirror before the registry itself: `(Mirrors also failed: [MIRROR: WHY]): REGISTRY: WHY`
+    // (`docker/docker_image_src.go` of containers/image). The registry's own error decides.
+    let own = match message.split_once("(Mirrors also failed: [") {
+        Some((_, rest)) => rest.rsplit_once("]): ").map_or(rest, |(_, own)| own),
+        None => message,
+    };
+    IMAGE.find(own)
+}
 
-/// The effect of pulling again without a change.
-pub(crate) fn retry(reason: &str, message: &str) -> Retry {
+/// The effect of pulling again without a change, by the waiting reason alone.
+pub(crate) fn retry(reason: &str) -> Option<Retry> {
     match reason {
-        "InvalidImageName" | "ErrImageNeverPull" | "SignatureValidationFailed" => return Retry::No,
-        "RegistryUnavailable" => return Retry::Yes,
-        _ => {}
-    }
-    let message = message.to_ascii_lowercase();
-    let contains = |texts: &[&str]| texts.iter().any(|text| message.contains(text));
-    // Temporary errors first: the message of a failed request may also contain a path that reads like "not found".
-    if contains(&TEMPORARY) {
-        Retry::Yes
-    } else if contains(&PERMANENT) && !contains(&UNCLEAR) {
-        Retry::No
-    } else {
-        Retry::Maybe
+        "InvalidImageName" | "ErrImageNeverPull" | "SignatureValidationFailed" => Some(Retry::No),
+        "RegistryUnavailable" => Some(Retry::Yes),
+        _ => None,
     }
 }

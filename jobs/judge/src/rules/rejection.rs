@@ -2,15 +2,17 @@
 //!
 //! Sources: `pkg/kubelet/lifecycle/predicate.go` and `handlers.go`, `pkg/kubelet/cm/admission/errors.go`,
 //! `pkg/kubelet/cm/devicemanager/manager.go`, `pkg/kubelet/cm/topologymanager`, `pkg/kubelet/cm/cpumanager`,
-//! `pkg/kubelet/sysctl/allowlist.go` and `admissionRejectionReasons` in `pkg/kubelet/kubelet.go` of Kubernetes.
+//! `pkg/kubelet/sysctl/allowlist.go` and `admissionRejectionReasons` in `pkg/kubelet/kubelet.go` of Kubernetes;
+//! `node/pod.go` of Virtual Kubelet for `ProviderFailed`.
 
 use job_event::evidence::Pod;
 
 use crate::cause::Cause;
 use crate::finding::Finding;
+use crate::texts::{DEVICE, REJECTION};
 
 /// Reasons of the kubelet's admission, apart from `OutOf...`, which name the resource.
-const REASONS: [&str; 20] = [
+const REASONS: [&str; 21] = [
     "AppArmor",
     "EmptyPodSharedPoolError",
     "InitContainerRestartPolicyForbidden",
@@ -22,6 +24,7 @@ const REASONS: [&str; 20] = [
     "PodLevelResourcesNotSupported",
     "PodOSNotSupported",
     "PodOSSelectorNodeLabelDoesNotMatch",
+    "ProviderFailed",
     "SMTAlignmentError",
     "SupplementalGroupsPolicyNotSupported",
     "SysctlForbidden",
@@ -38,15 +41,17 @@ pub(crate) fn rejection<'a>(pod: &'a Pod) -> Option<Finding<'a>> {
     if !pod.reason.starts_with("OutOf") && !REASONS.contains(&&*pod.reason) {
         return None;
     }
-    let devices = pod.message.contains("devices unavailable") || pod.message.contains("no healthy devices");
-    let cause = match &*pod.reason {
-        "VolumeAttachmentLimitExceeded" => Cause::VolumeUnavailable,
-        "UnexpectedAdmissionError" if devices => Cause::DeviceUnavailable,
-        _ => Cause::NodeRejected,
+    // Only the device manager and its plugins write these texts.
+    let device = DEVICE
+        .find(&pod.message)
+        .filter(|_| &*pod.reason == "UnexpectedAdmissionError");
+    let finding = match (&*pod.reason, device) {
+        (_, Some(device)) => Finding::on(Cause::DeviceUnavailable, pod).known(device),
+        ("VolumeAttachmentLimitExceeded", None) => Finding::on(Cause::VolumeUnavailable, pod),
+        (reason, None) => {
+            let text = REJECTION.find(reason).or_else(|| REJECTION.find(&pod.message));
+            Finding::on(Cause::NodeRejected, pod).advised(text)
+        }
     };
-    Some(
-        Finding::on(cause, pod)
-            .message(&pod.message)
-            .at(pod.start_time.or(pod.created)),
-    )
+    Some(finding.message(&pod.message).at(pod.start_time.or(pod.created)))
 }

@@ -1,85 +1,158 @@
-//! Messages of the scheduler about a Pod without a node.
+//! Messages of schedulers and autoscalers about a Pod without a node.
 //!
-//! Sources: `pkg/scheduler/framework/plugins/{volumebinding,volumerestrictions,nodevolumelimits}` and
-//! `dynamicresources` of Kubernetes for the texts; `pkg/registry/core/pod/strategy.go` for `SchedulingGated`;
-//! `pkg/scheduler/schedule_one.go` for the condition `PodScheduled` and the Event `FailedScheduling`.
+//! Sources: the texts are in [`SCHEDULER`] and [`AUTOSCALER`]; `pkg/registry/core/pod/strategy.go` of Kubernetes for
+//! `SchedulingGated`; `pkg/scheduler/schedule_one.go` for the condition `PodScheduled` and the Event `FailedScheduling`;
+//! `FitError` in `pkg/scheduler/framework/types.go` for the list of reasons.
 
-use job_event::evidence::{Container, ContainerState, Pod};
+use job_event::evidence::{Container, ContainerState, Event, Pod};
 
 use crate::case::Case;
 use crate::cause::Cause;
 use crate::finding::Finding;
+use crate::texts::{AUTOSCALER, KnownText, SCHEDULER};
 
-const VOLUME_TEXTS: [&str; 12] = [
-    "persistentvolumeclaim",
-    "unbound immediate PersistentVolumeClaims",
-    "non-existent persistentvolume",
-    "available persistent volumes to bind",
-    "exceed max volume count",
-    "ReadWriteOncePod",
-    "volume node affinity conflict",
-    "unbound PersistentVolumeClaims",
-    "non-existent pv(s)",
-    "no available volume zone",
-    "no available disk",
-    "enough free storage",
-];
+/// Reasons of Events in which a scheduler says why it found no node. KAI and Volcano also write `Unschedulable`.
+const REASONS: [&str; 2] = ["FailedScheduling", "Unschedulable"];
 
-const DEVICE_TEXTS: [&str; 5] = [
-    "resourceclaim",
-    "ResourceClaim",
-    "cannot allocate all claims",
-    "device class",
-    "DeviceClass",
-];
+/// One of the reasons in `0/3 nodes are available: 1 Insufficient cpu, 2 node(s) had untolerated taint {x: y}.`
+#[derive(Clone, Copy)]
+struct Reason {
+    /// The number of nodes that it excludes.
+    nodes: u32,
+    /// True if the nodes lack a resource.
+    lacks: bool,
+    text: Option<&'static KnownText>,
+}
 
-/// The cause named in a message of the scheduler.
-fn text_cause(message: &str) -> Cause {
-    // `0/N nodes are available: 1 <reason>, 2 <reason>. preemption: ...`: the reasons before the part on preemption.
-    let reasons = message.split(" preemption: ").next().unwrap_or(message);
-    let mut volume = VOLUME_TEXTS.iter().any(|text| reasons.contains(text));
-    let device = DEVICE_TEXTS.iter().any(|text| reasons.contains(text)) || lacks_device(reasons);
-    // If nodes also lack room, the volume is not the only obstacle.
-    volume &= !reasons.contains("Insufficient ");
-    match (volume, device) {
-        (true, false) => Cause::VolumeUnavailable,
-        (false, true) => Cause::DeviceUnavailable,
-        _ => Cause::Unschedulable,
+/// The reasons in a message, and the number of nodes. A message of another form is one reason for all nodes.
+fn reasons(message: &str) -> (Vec<Reason>, u32) {
+    // `... preemption: ...` says why no other Pod was preempted, which explains nothing.
+    let message = message.split(" preemption: ").next().unwrap_or(message);
+    let lists = [" available: ", " unavailable: ", " were found: "];
+    let list = lists.iter().find_map(|lead| message.split_once(lead));
+    let Some((head, list)) = list else {
+        return (vec![reason(message, u32::MAX)], u32::MAX);
+    };
+    // `0/3 nodes are`
+    let total = head
+        .split_once('/')
+        .and_then(|(_, rest)| rest.split(' ').next()?.parse().ok());
+    let total = total.unwrap_or(u32::MAX);
+    let reasons = list.split(", ").enumerate().map(|(place, item)| {
+        let counted = item
+            .split_once(' ')
+            .and_then(|(count, text)| Some((count.parse().ok()?, text)));
+        match counted {
+            Some((nodes, text)) => reason(text, nodes),
+            // A reason that holds for the Pod as a whole has no number; later ones continue the reason before them.
+            None => reason(item, if place == 0 { total } else { 0 }),
+        }
+    });
+    (reasons.collect(), total)
+}
+
+fn reason(text: &str, nodes: u32) -> Reason {
+    Reason {
+        nodes,
+        lacks: text.starts_with("Insufficient ") || text.starts_with("Too many pods"),
+        text: SCHEDULER.find(text),
     }
 }
 
-/// True if the nodes lack only devices: `Insufficient nvidia.com/gpu`. Extended resources have a domain.
-fn lacks_device(reasons: &str) -> bool {
-    let mut lacking = reasons
-        .split("Insufficient ")
-        .skip(1)
-        .filter_map(|rest| rest.split([',', ' ', ';']).next())
-        .map(|resource| resource.trim_end_matches('.'))
-        .peekable();
-    lacking.peek().is_some() && lacking.all(|resource| resource.contains('/'))
+/// The cause named in a message of the scheduler, and the known text of its main reason.
+///
+/// A volume or a device is the cause if nothing else was lacking, or if all nodes were excluded for it alone.
+fn text_cause(message: &str) -> (Cause, Option<&'static KnownText>) {
+    let (reasons, total) = reasons(message);
+    let is = |reason: &Reason, cause| reason.text.is_some_and(|text| text.cause == cause);
+    let nodes = |counts: &dyn Fn(&Reason) -> bool| {
+        let counted = reasons.iter().filter(|reason| counts(reason));
+        counted.map(|reason| reason.nodes).max()
+    };
+    let main = |counts: &dyn Fn(&Reason) -> bool| {
+        let counted = reasons.iter().filter(|reason| counts(reason));
+        // The first of those with the most nodes.
+        counted
+            .rev()
+            .max_by_key(|reason| reason.nodes)
+            .and_then(|reason| reason.text)
+    };
+    let proven = |cause| {
+        let found = nodes(&|reason| is(reason, cause))?;
+        let other = nodes(&|reason| reason.lacks && !is(reason, cause));
+        let alone = other.is_none_or(|other| found >= total && other < total);
+        alone.then(|| main(&|reason| is(reason, cause)))
+    };
+    match (proven(Cause::VolumeUnavailable), proven(Cause::DeviceUnavailable)) {
+        (Some(text), None) => (Cause::VolumeUnavailable, text),
+        (None, Some(text)) => (Cause::DeviceUnavailable, text),
+        _ => (Cause::Unschedulable, main(&|reason| reason.text.is_some())),
+    }
 }
 
 /// The cause of a Pod without a node; `None` if it had one, which a status of the kubelet proves.
 ///
-/// Evidence: the condition `PodScheduled` that was not true, else the Event `FailedScheduling` (but not the one
-/// about a Pod that is being deleted), else the absence of both: no scheduler looked at the Pod.
+/// Evidence: the condition `PodScheduled` that was not true, else an Event of a scheduler (but not the one about a Pod that is
+/// being deleted), else the absence of both: no scheduler looked at the Pod.
 pub(crate) fn unscheduled<'a>(case: &Case<'a>, pod: &'a Pod) -> Option<Finding<'a>> {
     let with_kubelet = |container: &Container| container.started || container.state != ContainerState::Absent;
     if pod.node.is_some() || pod.start_time.is_some() || pod.containers.iter().any(with_kubelet) {
         return None;
     }
-    if let Some(condition) = pod.not_scheduled.as_deref() {
-        let cause = match &*condition.reason {
-            "SchedulingGated" => Cause::SchedulingGated,
-            _ => text_cause(&condition.message),
-        };
-        return Some(Finding::on(cause, pod).message(&condition.message));
+    let condition = pod.not_scheduled.as_deref();
+    if let Some(condition) = condition.filter(|condition| &*condition.reason == "SchedulingGated") {
+        return Some(Finding::on(Cause::SchedulingGated, pod).message(&condition.message));
     }
-    let event = case
-        .events(&pod.uid)
-        .find(|event| &*event.reason == "FailedScheduling" && !event.message.contains("skip schedule deleting pod"));
-    Some(match event {
-        Some(event) => Finding::on(text_cause(&event.message), pod).message(&event.message),
+    let said = condition
+        .map(|condition| &*condition.message)
+        .filter(|message| !message.is_empty());
+    let message = match said {
+        Some(message) if !is_general(message) => Some(message),
+        said => nodes_event(case, pod, said.is_some()).or(said),
+    };
+    let found = match message {
+        Some(message) => {
+            let (cause, text) = text_cause(message);
+            Finding::on(cause, pod).message(message).advised(text)
+        }
         None => Finding::on(Cause::Unschedulable, pod),
+    };
+    let autoscaler = autoscaler(case, pod);
+    Some(match autoscaler {
+        Some(event) => found.autoscaler(autoscaler).advised(AUTOSCALER.find(&event.message)),
+        None => found,
     })
+}
+
+/// The message of a scheduler's Event; with `nodes`, only one that names the reasons of nodes.
+fn nodes_event<'a>(case: &Case<'a>, pod: &Pod, nodes: bool) -> Option<&'a str> {
+    let said = |event: &&Event| {
+        REASONS.contains(&&*event.reason)
+            && !is_karpenter(event)
+            && !event.message.contains("skip schedule deleting pod")
+            && !(nodes && is_general(&event.message))
+    };
+    let mut events = case.events(&pod.uid).filter(said);
+    events.next().map(|event| &*event.message)
+}
+
+/// True for a message about a group of Pods that names no reason of its own; an Event beside it often does.
+fn is_general(message: &str) -> bool {
+    let says_nodes = message.contains(" available: ") || message.contains(" unavailable: ");
+    !says_nodes && (message.contains("pod group is ") || message.contains("optimistic rejection in PostFilter"))
+}
+
+fn is_karpenter(event: &Event) -> bool {
+    event.component.starts_with("karpenter")
+}
+
+/// The Event of an autoscaler that says the most: an attempt that failed, then why there was none, then one that was under way.
+/// Karpenter writes `FailedScheduling` and `Nominated` (`pkg/controllers/provisioning/scheduling/events.go`), the Cluster
+/// Autoscaler the others (`processors/status/eventing_scale_up_processor.go`).
+fn autoscaler<'a>(case: &Case<'a>, pod: &Pod) -> Option<&'a Event> {
+    let latest = |says: &dyn Fn(&Event) -> bool| case.events(&pod.uid).find(|event| says(event));
+    latest(&|event| &*event.reason == "FailedScaleUp")
+        .or_else(|| latest(&|event| &*event.reason == "FailedScheduling" && is_karpenter(event)))
+        .or_else(|| latest(&|event| &*event.reason == "NotTriggerScaleUp"))
+        .or_else(|| latest(&|event| matches!(&*event.reason, "TriggeredScaleUp" | "Nominated")))
 }

@@ -3,13 +3,31 @@
 //! One file for each family. A row names the texts, the cause, the effect of a retry, the next step and its source. The first
 //! row that matches wins, so specific rows come first. [`FAMILIES`] lists all of them for `docs/texts.md`.
 
+mod admission;
+mod autoscaler;
+mod device;
+mod eviction;
+mod image;
+mod rejection;
+mod scheduler;
+mod status;
+
+pub(crate) use admission::ADMISSION;
+pub(crate) use autoscaler::AUTOSCALER;
+pub(crate) use device::DEVICE;
+pub(crate) use eviction::EVICTION;
+pub(crate) use image::IMAGE;
+pub(crate) use rejection::REJECTION;
+pub(crate) use scheduler::SCHEDULER;
+
 use crate::category::Retry;
 use crate::cause::Cause;
 
 /// A known text in a message of the cluster.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct KnownText {
-    /// Any of these, in lower case; `*` stands for any characters between two parts.
+    /// Any of these, in lower case; `*` stands for any characters between two parts, and `http 403` or `http 5xx` for that
+    /// status code in any wording, but not for the number in a digest, a port or a name.
     pub says: &'static [&'static str],
     /// The cause that it proves.
     pub cause: Cause,
@@ -33,11 +51,22 @@ pub struct Family {
 }
 
 /// All families.
-pub const FAMILIES: [&Family; 0] = [];
+pub const FAMILIES: &[&Family] = &[
+    &ADMISSION,
+    &SCHEDULER,
+    &AUTOSCALER,
+    &IMAGE,
+    &DEVICE,
+    &REJECTION,
+    &EVICTION,
+];
 
 impl Family {
     /// The first row that matches the message, without regard to case.
     pub(crate) fn find(&self, message: &str) -> Option<&'static KnownText> {
+        if message.is_empty() {
+            return None;
+        }
         let message = message.to_ascii_lowercase();
         let mut texts = self.texts.iter();
         texts.find(|row| row.says.iter().any(|pattern| contains(&message, pattern)))
@@ -46,6 +75,15 @@ impl Family {
 
 /// True if the parts of the pattern, which `*` separates, follow each other in the text.
 fn contains(text: &str, pattern: &str) -> bool {
+    if let Some(code) = pattern.strip_prefix("http ") {
+        return status::contains(text, code);
+    }
+    let Some((first, _)) = pattern.split_once('*') else {
+        return text.contains(pattern);
+    };
+    if !text.contains(first) {
+        return false;
+    }
     let mut rest = text;
     pattern.split('*').all(|part| match rest.find(part) {
         Some(at) => {
@@ -64,6 +102,7 @@ mod tests {
     fn a_pattern_matches_its_parts_in_order() {
         assert!(contains("no match for platform in manifest", "no match*manifest"));
         assert!(!contains("manifest has no match", "no match*manifest"));
+        assert!(contains("unexpected status: 403 forbidden", "http 403"));
         assert!(contains("x", ""));
     }
 
@@ -82,5 +121,25 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn no_row_hides_a_later_one() {
+        let mut hidden = Vec::new();
+        for family in FAMILIES {
+            for row in family.texts {
+                for pattern in row.says.iter().filter(|pattern| !pattern.starts_with("http ")) {
+                    let found = family.find(&pattern.replace('*', " x "));
+                    if !found.is_some_and(|found| std::ptr::eq(found, row)) {
+                        hidden.push(format!(
+                            "{}: {pattern:?} by {:?}",
+                            family.name,
+                            found.map(|row| row.says)
+                        ));
+                    }
+                }
+            }
+        }
+        assert!(hidden.is_empty(), "{}", hidden.join("\n"));
     }
 }

@@ -178,8 +178,8 @@ fn without_pods_the_events_of_the_job_count() {
         ),
         (
             "(combined from similar events): Error creating: pods \"j-x\" is forbidden: failed quota: q: must specify limits.cpu",
-            Cause::QuotaExceeded,
-            Retry::Maybe,
+            Cause::AdmissionDenied,
+            Retry::No,
         ),
         (
             "Error creating: pods \"j-x\" is forbidden: violates PodSecurity \"restricted:latest\"",

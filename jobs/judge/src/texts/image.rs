@@ -1,0 +1,328 @@
+//! Errors on pulling an image, in the words of registries, docker, containerd and CRI-O.
+
+use super::{Family, KnownText};
+use crate::category::Retry;
+use crate::cause::Cause;
+
+const fn row(says: &'static [&'static str], retry: Retry, next_step: &'static str, source: &'static str) -> KnownText {
+    KnownText {
+        says,
+        cause: Cause::ImagePull,
+        retry,
+        next_step,
+        source,
+    }
+}
+
+/// The order: the node, the image's platform and policy, the way to the registry, then the registry's answer. A path or a name in
+/// the message may read like an answer, while the errors on the way to the registry have texts of their own.
+pub(crate) const IMAGE: Family = Family {
+    name: "Images",
+    searched_in: "Messages of the waiting reasons and Events about an image that could not be pulled.",
+    texts: &[
+        row(
+            &[
+                "no space left on device",
+                "disk quota exceeded",
+                "not enough space on the disk",
+            ],
+            Retry::Maybe,
+            "Free or enlarge the disk of that node's image store: it has no room for the image; then run it again.",
+            "containerd: core/diff/apply, core/unpack/unpacker.go; moby: distribution/xfer",
+        ),
+        row(
+            &[
+                "dial unix *.sock",
+                "containerd.sock",
+                "crio.sock",
+                "cri-dockerd.sock",
+                "docker.sock",
+            ],
+            Retry::Maybe,
+            "Look at the container runtime of that node: the kubelet could not reach it.",
+            "Kubernetes: staging/src/k8s.io/cri-client/pkg/remote_image.go",
+        ),
+        row(
+            &[
+                "no match for platform",
+                "no matching manifest for",
+                "no image found in manifest list for architecture",
+                "no image found in image index for architecture",
+                "does not match the specified platform",
+                "cannot be used on this platform",
+                "is incompatible with a",
+            ],
+            Retry::No,
+            "Build the image for the platform of the node, or restrict the Pod to nodes of the image's platform (nodeSelector \
+             kubernetes.io/arch and kubernetes.io/os).",
+            "containerd: core/images/image.go; moby: distribution/pull_v2.go; containers/image: internal/manifest; \
+             kube-rbac-proxy/kube-rbac-proxy#79; kerberos-io/factory#23",
+        ),
+        row(
+            &[
+                "signature validation failed",
+                "signature was required",
+                "source image rejected",
+                "is rejected by policy",
+                "failed to verify signature",
+                "rejected by policy",
+            ],
+            Retry::No,
+            "Sign the image with a key that the policy of the nodes accepts (policy.json), or correct the policy.",
+            "containers/image: signature/policy_eval.go; Kubernetes: cri-api/pkg/errors/errors.go",
+        ),
+        row(
+            &["is not present with pull policy of never"],
+            Retry::No,
+            "Load the image onto the nodes, or set imagePullPolicy: IfNotPresent.",
+            "Kubernetes: pkg/kubelet/images/image_manager.go",
+        ),
+        row(
+            &[
+                "invalid reference format",
+                "couldn't parse image name",
+                "could not parse image reference",
+                "failed to parse image name",
+                "repository name must be lowercase",
+            ],
+            Retry::No,
+            "Correct the image's name: it is no valid reference (lower case, no blanks, one tag).",
+            "distribution/reference: reference.go; Kubernetes: pkg/util/parsers/parsers.go",
+        ),
+        row(
+            &[
+                "server gave http response to https client",
+                "first record does not look like a tls handshake",
+            ],
+            Retry::No,
+            "Serve the registry over HTTPS, or configure it as a plain HTTP (insecure) registry in the runtime of the nodes.",
+            "Go: net/http/client.go, crypto/tls/conn.go",
+        ),
+        row(
+            &[
+                "client sent an http request to an https server",
+                "malformed http response",
+            ],
+            Retry::No,
+            "Configure the runtime of the nodes to use HTTPS for the registry.",
+            "Go: net/http/server.go",
+        ),
+        row(
+            &[
+                "x509:",
+                "failed to verify certificate",
+                "certificate signed by unknown authority",
+                "bad certificate",
+                "certificate required",
+            ],
+            Retry::No,
+            "Check the registry's certificate: the nodes have to trust its authority, it must name the registry's host and must not \
+             have expired.",
+            "Go: crypto/x509/verify.go, crypto/tls/alert.go",
+        ),
+        row(
+            &[
+                "toomanyrequests",
+                "too many requests",
+                "http 429",
+                "pull rate limit",
+                "rate limit exceeded",
+                "rate exceeded",
+                "quota exceeded for quota metric",
+            ],
+            Retry::Yes,
+            "Run it again when the registry's rate limit has reset; pull with credentials, from a mirror or a cache to avoid it.",
+            "docs.docker.com/docker-hub/usage/pulls; RFC 6585, section 4; Amazon ECR: error messages (Rate exceeded)",
+        ),
+        row(
+            &["pull qps exceeded"],
+            Retry::Yes,
+            "Run it again: the kubelet limits the pulls of a node (registryPullQPS, registryBurst).",
+            "Kubernetes: pkg/kubelet/images/helpers.go",
+        ),
+        row(
+            &[
+                "authorization token has expired",
+                "token included in the request is expired",
+                "expiredtoken",
+                "token has expired",
+            ],
+            Retry::Maybe,
+            "Renew the credentials of the registry in the imagePullSecrets or the node's credential provider (those of ECR expire \
+             after 12 hours); then run it again.",
+            "docs.aws.amazon.com: AmazonECR/latest/userguide/common-errors-docker.html",
+        ),
+        row(
+            &[
+                "proxyconnect",
+                "proxy authentication required",
+                "unexpected media type text/html",
+            ],
+            Retry::Maybe,
+            "Check the HTTP proxy between that node and the registry (HTTPS_PROXY, NO_PROXY of the container runtime).",
+            "Go: net/http/transport.go; containerd: core/images/handlers.go (a page of HTML in place of a manifest)",
+        ),
+        row(
+            &[
+                "i/o timeout",
+                "tls handshake timeout",
+                "connection reset",
+                "connection timed out",
+                "operation timed out",
+                "unexpected eof",
+                ": eof",
+                "broken pipe",
+                "awaiting headers",
+                "client.timeout",
+                "deadline exceeded",
+                "timed out",
+                "client connection lost",
+                "server sent goaway",
+                "stream error",
+                "registry is unavailable",
+                "service unavailable",
+                "gateway timeout",
+                "gateway time-out",
+                "bad gateway",
+                "internal server error",
+                "http 5xx",
+                "http 408",
+            ],
+            Retry::Yes,
+            "Run it again; if it fails again, check the network between that node and the registry, and the registry itself.",
+            "Go: net/net.go, net/http/client.go; containerd: core/remotes/docker; containers/image: docker; kubernetes/ingress-nginx#7240",
+        ),
+        row(
+            &[
+                "no such host",
+                "server misbehaving",
+                "temporary failure in name resolution",
+            ],
+            Retry::Maybe,
+            "Check the registry's host in the image's name, and that the node's DNS resolves it.",
+            "Go: net/dnsclient_unix.go",
+        ),
+        row(
+            &[
+                "connection refused",
+                "network is unreachable",
+                "no route to host",
+                "host is down",
+            ],
+            Retry::Maybe,
+            "Check that the registry runs, and that nodes reach its address and port.",
+            "Go: syscall/zerrors_linux_amd64.go",
+        ),
+        row(
+            &["context canceled", "context cancelled", "request canceled"],
+            Retry::Maybe,
+            "Run it again; a pull without progress is canceled, so check the network and the size of the image \
+             (image_pull_progress_timeout of the runtime).",
+            "containerd: internal/cri/server/images/image_pull.go",
+        ),
+        row(
+            &[
+                "manifest schema 1",
+                "schema 1 manifest",
+                "schema 1 support",
+                "manifest.v1+",
+                "unsupported schema version",
+                "unsupported media type",
+                "unsupported manifest media type",
+                "unsupported mediatype",
+                "no processor for media-type",
+                "manifest invalid",
+                "manifest_invalid",
+                "invalid manifest",
+                "unsupported docker v1",
+            ],
+            Retry::No,
+            "Build and push the image again with a current tool: the runtime of the node does not support its format.",
+            "containerd: core/remotes/docker/schema1, docs/containerd-2.0.md; moby: distribution/pull_v2.go; containers/image: manifest",
+        ),
+        row(
+            &[
+                "failed to extract layer",
+                "failed to register layer",
+                "unexpected commit digest",
+                "failed commit on ref",
+                "layers from manifest don't match",
+                "mismatched image rootfs and manifest layers",
+                "filesystem layer verification failed",
+                "wrong diff id",
+                "invalid tar header",
+                "invalid checksum",
+                "digest did not match",
+                "does not match digest",
+                "digest mismatch",
+                "failed to prepare extraction snapshot",
+                "error creating overlay mount",
+                "writing blob",
+                "blob unknown",
+                "unknown blob",
+                "layer not known",
+                "failed to inspect image",
+            ],
+            Retry::Maybe,
+            "Run it again; if only that node fails, remove the image from its store and check its disk, else push the image again.",
+            "containerd: core/unpack/unpacker.go; moby: distribution/pull_v2.go; containers/storage: layers.go",
+        ),
+        row(
+            &[
+                "does not exist or may require",
+                "may not exist) or",
+                "(or it may not exist)",
+            ],
+            Retry::No,
+            "Check the image's name; if it is private, give the Pod imagePullSecrets or the nodes access to the registry.",
+            "moby: distribution/errors.go; containerd: core/remotes/docker/resolver.go; Artifact Registry: troubleshooting pages",
+        ),
+        row(
+            &[
+                "no basic auth credentials",
+                "authentication required",
+                "unauthorized:",
+                " unauthorized",
+                "authorization failed",
+                "insufficient_scope",
+                " denied",
+                "\"denied\"",
+                "access forbidden",
+                "access to the resource is denied",
+                "is not authorized",
+                "not authorized to",
+                "accessdeniedexception",
+                "incorrect username or password",
+                "invalid username/password",
+                "permission_denied",
+                "http 401",
+                "http 403",
+            ],
+            Retry::No,
+            "Check the credentials of the registry: the Pod's imagePullSecrets, those of its ServiceAccount, or the node's \
+             credential provider, and their right to pull this image.",
+            "distribution/distribution: registry/api/errcode; Amazon ECR, Quay, GHCR, ACR, Harbor: error messages; \
+             containerd: core/remotes/docker/auth",
+        ),
+        row(
+            &[
+                "manifest unknown",
+                "manifest_unknown",
+                "name unknown",
+                "name_unknown",
+                "name invalid",
+                "repository name not known",
+                "repository does not exist",
+                "does not exist in the registry",
+                "does not exist",
+                "no such image",
+                "unknown manifest",
+                "not found",
+                "http 404",
+            ],
+            Retry::No,
+            "Check the image's name, tag and digest: the registry does not have it (it may have been deleted or never pushed).",
+            "distribution/distribution: registry/api/errcode; containerd: core/remotes/docker/resolver.go; Harbor, ACR: error messages",
+        ),
+    ],
+};
