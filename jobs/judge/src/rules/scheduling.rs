@@ -127,10 +127,8 @@ pub(crate) fn unscheduled<'a>(case: &Case<'a>, pod: &'a Pod) -> Option<Finding<'
 /// The message of a scheduler's Event; with `nodes`, only one that names the reasons of nodes.
 fn nodes_event<'a>(case: &Case<'a>, pod: &Pod, nodes: bool) -> Option<&'a str> {
     let said = |event: &&Event| {
-        REASONS.contains(&&*event.reason)
-            && !is_karpenter(event)
-            && !event.message.contains("skip schedule deleting pod")
-            && !(nodes && is_general(&event.message))
+        let skipped = is_karpenter(event) || event.message.contains("skip schedule deleting pod");
+        REASONS.contains(&&*event.reason) && !skipped && (!nodes || !is_general(&event.message))
     };
     let mut events = case.events(&pod.uid).filter(said);
     events.next().map(|event| &*event.message)
