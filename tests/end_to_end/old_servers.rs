@@ -91,7 +91,7 @@ async fn explain_names_a_tested_version_without_a_caveat() {
         recording::read(&path).expect("a recording"),
     )
     .play_all();
-    let ran = cluster.run(&format!("explain --all-failed -A")).await;
+    let ran = cluster.run("explain --all-failed -A").await;
     assert_eq!(&*ran.err, "");
     assert!(ran.out.contains(text(&job, "name")), "{}", ran.out);
     assert!(ran.out.ends_with("\nServer Version: v1.36.2\n"), "{}", ran.out);

@@ -15,8 +15,8 @@ use tokio::time::timeout;
 
 /// Upper bound on anything a test waits for.
 const PATIENCE: Duration = Duration::from_secs(60);
-/// How many watches the receiver keeps open; a recording of all namespaces has one more, for Events of nodes.
-const WATCHES: usize = 6;
+/// How many watches the receiver keeps open. A recording of all namespaces has as many.
+const WATCHES: usize = 7;
 /// In the URL of every proxy.
 const SECRET: &str = "pr0xy-s3cret";
 const VARIABLES: [&str; 6] = [
@@ -151,7 +151,7 @@ async fn loopback_needs_no_proxy() {
         cluster.simulator.opened_watches(),
     );
     let recording = Running::start(behind(cluster.command(BINARY, &record), &proxy));
-    timeout(PATIENCE, cluster.simulator.until_opened(opened + WATCHES + 1))
+    timeout(PATIENCE, cluster.simulator.until_opened(opened + WATCHES))
         .await
         .expect("it watches");
     outputs.push(recording.stop().await);

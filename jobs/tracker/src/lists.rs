@@ -40,7 +40,7 @@ impl Tracker {
             Kind::Jobs => seen.extend(self.jobs.keys()),
             Kind::Pods => seen.extend(self.pods.keys()),
             Kind::CronJobs => seen.extend(self.cronjobs.existing()),
-            Kind::JobEvents | Kind::PodEvents | Kind::NodeEvents => {}
+            Kind::JobEvents | Kind::PodEvents | Kind::ScaleUpEvents | Kind::NodeEvents => {}
         }
     }
 
@@ -81,7 +81,7 @@ impl Tracker {
                     }
                 }
             }
-            Kind::CronJobs | Kind::JobEvents | Kind::PodEvents | Kind::NodeEvents => {}
+            Kind::CronJobs | Kind::JobEvents | Kind::PodEvents | Kind::ScaleUpEvents | Kind::NodeEvents => {}
         }
     }
 

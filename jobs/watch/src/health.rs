@@ -91,8 +91,8 @@ impl WatchHealth {
         let what = watch.target.describe();
         let denied = failure.is_denied();
         if denied && source.kind != Kind::Jobs {
-            // An account that may not read Events of nodes may not read the other Events either, and one line is enough.
-            if !std::mem::replace(&mut watch.denied, true) && source.kind != Kind::NodeEvents {
+            // The line about the kind whose access it shares is enough.
+            if !std::mem::replace(&mut watch.denied, true) && !source.kind.shares_access() {
                 let loss = (self.loss)(source.kind);
                 let fix = access::rule(&watch.target);
                 tracing::warn!(what, %failure, "not allowed; {loss}. For the collector's account: {fix}");
@@ -171,7 +171,7 @@ impl WatchHealth {
         let Some(watch) = self.watches.get_mut(&(source.kind, source.scope)) else {
             return;
         };
-        if std::mem::replace(&mut watch.denied, false) && source.kind != Kind::NodeEvents {
+        if std::mem::replace(&mut watch.denied, false) && !source.kind.shares_access() {
             tracing::info!(what = watch.target.describe(), "list and watch now allowed");
         }
         watch.problem = None;

@@ -16,20 +16,28 @@ pub enum Kind {
     JobEvents,
     /// Warnings about Pods.
     PodEvents,
-    /// Events about nodes that ran out of memory.
+    /// The cluster autoscaler's Events about Pods for which it added no node.
+    ScaleUpEvents,
+    /// Warnings about nodes.
     NodeEvents,
 }
 
 impl Kind {
     /// All kinds, in the order of their first lists: owners before the objects that they own.
-    pub const ALL: [Kind; 6] = [
+    pub const ALL: [Kind; 7] = [
         Kind::CronJobs,
         Kind::Jobs,
         Kind::Pods,
         Kind::JobEvents,
         Kind::PodEvents,
+        Kind::ScaleUpEvents,
         Kind::NodeEvents,
     ];
+
+    /// True if its list and watch need no access of their own: they read Events, as those about Jobs and Pods do.
+    pub(crate) fn shares_access(self) -> bool {
+        matches!(self, Kind::ScaleUpEvents | Kind::NodeEvents)
+    }
 }
 
 /// The source of an observation: one of the lists and watches.

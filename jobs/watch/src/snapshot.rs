@@ -38,7 +38,9 @@ impl Snapshot {
             Kind::CronJobs => pages::<CronJob>(client, target, Object::CronJob).await,
             Kind::Jobs => pages::<Job>(client, target, Object::Job).await,
             Kind::Pods => pages::<Pod>(client, target, Object::Pod).await,
-            Kind::JobEvents | Kind::PodEvents | Kind::NodeEvents => pages::<Event>(client, target, Object::Event).await,
+            Kind::JobEvents | Kind::PodEvents | Kind::ScaleUpEvents | Kind::NodeEvents => {
+                pages::<Event>(client, target, Object::Event).await
+            }
         };
         match read {
             Ok((objects, undecodable)) => {

@@ -188,6 +188,8 @@ async fn run(watch: ListWatch) {
         Kind::CronJobs => watch.run::<model::CronJob>(Object::CronJob).await,
         Kind::Jobs => watch.run::<model::Job>(Object::Job).await,
         Kind::Pods => watch.run::<model::Pod>(Object::Pod).await,
-        Kind::JobEvents | Kind::PodEvents | Kind::NodeEvents => watch.run::<model::Event>(Object::Event).await,
+        Kind::JobEvents | Kind::PodEvents | Kind::ScaleUpEvents | Kind::NodeEvents => {
+            watch.run::<model::Event>(Object::Event).await
+        }
     }
 }

@@ -18,8 +18,13 @@ pub const PODS_OF_JOBS: &str = "job-name";
 /// The label with the UID of a Pod's Job, of every version as well.
 pub const JOB_UID_LABEL: &str = "controller-uid";
 
-/// The field selector of Events about nodes. A field selector has no "or".
-pub const NODE_EVENTS: &str = "involvedObject.kind=Node,reason=SystemOOM";
+/// The field selector of warnings about nodes. A field selector has no "or", so it does not name the reasons that are read.
+pub const NODE_EVENTS: &str = "involvedObject.kind=Node,type=Warning";
+
+/// The field selector of the Event, of type `Normal`, by which the cluster autoscaler says why it adds no node for a Pod.
+///
+/// Source: `cluster-autoscaler/processors/status/eventing_scale_up_processor.go` in `kubernetes/autoscaler`.
+const SCALE_UP_EVENTS: &str = "involvedObject.kind=Pod,reason=NotTriggerScaleUp";
 
 /// The objects of one list and watch: a kind in the whole cluster or in one namespace.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,7 +44,7 @@ impl Kind {
     pub fn group(self) -> &'static str {
         match self {
             Kind::CronJobs | Kind::Jobs => "batch",
-            Kind::Pods | Kind::JobEvents | Kind::PodEvents | Kind::NodeEvents => "",
+            Kind::Pods | Kind::JobEvents | Kind::PodEvents | Kind::ScaleUpEvents | Kind::NodeEvents => "",
         }
     }
 
@@ -49,7 +54,7 @@ impl Kind {
             Kind::CronJobs => "cronjobs",
             Kind::Jobs => "jobs",
             Kind::Pods => "pods",
-            Kind::JobEvents | Kind::PodEvents | Kind::NodeEvents => "events",
+            Kind::JobEvents | Kind::PodEvents | Kind::ScaleUpEvents | Kind::NodeEvents => "events",
         }
     }
 
@@ -59,7 +64,7 @@ impl Kind {
             Kind::CronJobs => CronJob::TYPE,
             Kind::Jobs => Job::TYPE,
             Kind::Pods => Pod::TYPE,
-            Kind::JobEvents | Kind::PodEvents | Kind::NodeEvents => Event::TYPE,
+            Kind::JobEvents | Kind::PodEvents | Kind::ScaleUpEvents | Kind::NodeEvents => Event::TYPE,
         }
     }
 
@@ -68,6 +73,7 @@ impl Kind {
         match self {
             Kind::JobEvents => "job events",
             Kind::PodEvents => "pod events",
+            Kind::ScaleUpEvents => "scale-up events",
             Kind::NodeEvents => "node events",
             _ => self.resource(),
         }
@@ -92,6 +98,7 @@ pub fn targets(include: &[String], exclude: &[String], job_labels: &str) -> Vec<
             let mut fields: Vec<String> = match kind {
                 Kind::JobEvents => vec!["involvedObject.kind=Job".into()],
                 Kind::PodEvents => vec!["involvedObject.kind=Pod".into(), "type=Warning".into()],
+                Kind::ScaleUpEvents => vec![SCALE_UP_EVENTS.into()],
                 Kind::NodeEvents => vec![NODE_EVENTS.into()],
                 _ => Vec::new(),
             };
@@ -233,22 +240,26 @@ mod tests {
         assert!(uri(all[4].list("", ONE_PIECE)).starts_with(
             "/api/v1/events?fieldSelector=involvedObject.kind%3DPod%2Ctype%3DWarning%2Cmetadata.namespace"
         ));
+        assert!(
+            uri(all[5].list("", 500))
+                .contains("involvedObject.kind%3DPod%2Creason%3DNotTriggerScaleUp%2Cmetadata.namespace")
+        );
         assert_eq!(
-            uri(all[5].list("", 500)),
-            "/api/v1/events?fieldSelector=involvedObject.kind%3DNode%2Creason%3DSystemOOM&limit=500"
+            uri(all[6].list("", 500)),
+            "/api/v1/events?fieldSelector=involvedObject.kind%3DNode%2Ctype%3DWarning&limit=500"
         );
     }
 
     #[test]
     fn one_watch_for_each_included_namespace() {
         let all = targets(&["a".into(), "b".into()], &[], "");
-        assert_eq!(all.len(), 10);
+        assert_eq!(all.len(), 12);
         assert_eq!(
-            uri(all[7].watch("12", 240)),
+            uri(all[8].watch("12", 240)),
             "/api/v1/namespaces/b/pods?labelSelector=job-name\
              &watch=true&resourceVersion=12&allowWatchBookmarks=true&timeoutSeconds=240"
         );
-        assert_eq!((all[0].source.scope, all[7].source.scope), (1, 2));
+        assert_eq!((all[0].source.scope, all[8].source.scope), (1, 2));
         assert_eq!(
             uri(all[1].list("to/ken=", 500)),
             "/apis/batch/v1/namespaces/a/jobs?limit=500&continue=to%2Fken%3D"

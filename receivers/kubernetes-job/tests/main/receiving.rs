@@ -133,6 +133,54 @@ async fn missing_permissions_are_gaps_in_the_event() {
     assert_eq!(running.status(), Status::Ok);
 }
 
+/// The watch of the autoscaler's Events, with one about the Pod of `deadline-unschedulable`.
+fn scale_up(pod: &str) -> Reply {
+    let message = "pod didn't trigger scale-up: 2 max node group size reached";
+    let event = serde_json::json!({"type": "ADDED", "object": {"kind": "Event", "apiVersion": "v1",
+        "metadata": {"name": "e", "namespace": "deadline-unschedulable", "uid": "e", "resourceVersion": "7"},
+        "type": "Normal", "reason": "NotTriggerScaleUp", "message": message,
+        "source": {"component": "cluster-autoscaler"},
+        "involvedObject": {"kind": "Pod", "apiVersion": "v1", "namespace": "deadline-unschedulable", "uid": pod}}});
+    Reply::Stream(vec![Piece::Data(format!("{event}\n")), Piece::Hang])
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_autoscalers_refusal_is_evidence() {
+    let api = Api::new();
+    play_all(&api, "deadline-unschedulable");
+    let Reply::Stream(pieces) = play("deadline-unschedulable", "pods", None) else {
+        panic!("not a stream")
+    };
+    let pods: String = pieces
+        .iter()
+        .filter_map(|piece| match piece {
+            Piece::Data(data) => Some(&**data),
+            _ => None,
+        })
+        .collect();
+    let pod: serde_json::Value = serde_json::from_str(pods.lines().next().unwrap()).unwrap();
+    let uid = pod["object"]["metadata"]["uid"].as_str().unwrap();
+    api.then("kind%3DPod%2Creason%3DNotTriggerScaleUp&watch=true", [scale_up(uid)]);
+    let mut running = run(api.client(), "{}").await;
+    let evidence = running.next_event().await;
+    let found = evidence
+        .events
+        .iter()
+        .find(|event| &*event.reason == "NotTriggerScaleUp");
+    assert!(found.expect("the Event").message.contains("max node group size"));
+    assert!(evidence.gaps.is_empty(), "{:?}", evidence.gaps);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refused_watch_of_scale_ups_costs_nothing_else() {
+    let api = Api::new();
+    api.then("NotTriggerScaleUp", std::iter::repeat_n(status(403, None), 100));
+    play_all(&api, "deadline-unschedulable");
+    let mut running = run(api.client(), "{}").await;
+    assert_eq!(running.next_event().await.gaps, []);
+    assert_eq!(running.status(), Status::Ok);
+}
+
 #[tokio::test(start_paused = true)]
 async fn without_access_to_jobs_it_names_the_missing_rule() {
     let api = Api::new();
