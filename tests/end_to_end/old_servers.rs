@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use simulator::timeline::TimelineStep;
 use simulator::{ChangeType, Player, Resource, SimulatorOptions, recording};
 
@@ -79,6 +79,48 @@ async fn explain_sees_the_pods_of_an_old_server() {
                 ran.err
             );
         }
+    }
+}
+
+#[tokio::test]
+async fn explain_finds_pods_without_labels_by_their_owner() {
+    let (path, job) = reported("exec-format-exit-1");
+    let mut steps = recording::read(&path).expect("a recording");
+    for step in &mut steps {
+        let object = &mut step.object;
+        match step.resource {
+            Resource::Jobs => {
+                object["spec"]["manualSelector"] = true.into();
+                object["spec"]["selector"] = json!({"matchLabels": {"app": "certgen"}});
+                object["spec"]["template"]["metadata"]["labels"] = json!({"app": "certgen"});
+            }
+            Resource::Pods => object["metadata"]["labels"] = json!({"app": "certgen"}),
+            _ => {}
+        }
+    }
+    let cluster = Cluster::start("explain-manual-selector").await;
+    let namespace = text(&steps[0].object["metadata"], "namespace").to_owned();
+    let mut foreign = steps
+        .iter()
+        .find(|step| step.resource == Resource::Pods)
+        .expect("a Pod")
+        .object
+        .clone();
+    foreign["metadata"]["name"] = "foreign".into();
+    foreign["metadata"]["uid"] = "foreign".into();
+    foreign["metadata"]["ownerReferences"] = json!([]);
+    Player::new(cluster.simulator.store().clone(), steps).play_all();
+    cluster
+        .simulator
+        .store()
+        .create(Resource::Pods, foreign)
+        .expect("a Pod");
+
+    for target in [text(&job, "name"), "--all-failed"] {
+        let ran = cluster.run(&format!("explain {target} -n {namespace} -o json")).await;
+        let record: Value = serde_json::from_str(&ran.out).expect("a record");
+        assert_eq!(record["cause"], job["cause"], "{target}");
+        assert_eq!(&*ran.err, "", "{target}");
     }
 }
 

@@ -56,6 +56,8 @@ pub(crate) struct JobRecord {
     pub is_due: bool,
     /// True if it had Pods when it was first seen.
     had_pods: bool,
+    /// True if its Pods lack the label by which they are watched.
+    hides_pods: bool,
 }
 
 /// Fields that most running Jobs do not have.
@@ -102,6 +104,7 @@ impl JobRecord {
             gaps: Gaps::default(),
             is_due: false,
             had_pods: job.status.active > 0,
+            hides_pods: seen.hides_its_pods(),
         };
         record.set_status(job.status);
         if let Some(parent) = job.traceparent {
@@ -304,6 +307,9 @@ impl JobRecord {
         if self.had_pods && self.pods.is_empty() {
             self.note(Gap::JoinedLate);
         }
+        if self.hides_pods && self.pods.is_empty() {
+            self.note(Gap::PodsNotSelected);
+        }
         let rare = self.rare.take().map_or_else(Rare::default, |rare| *rare);
         let job = evidence::Job {
             namespace: (*self.namespace).into(),
@@ -365,13 +371,14 @@ struct Gaps(u8);
 
 impl Gaps {
     /// In the order of evidence.
-    const ALL: [Gap; 6] = [
+    const ALL: [Gap; 7] = [
         Gap::PodsForbidden,
         Gap::EventsForbidden,
         Gap::JoinedLate,
         Gap::WatchInterrupted,
         Gap::EndNotSeen,
         Gap::PodsOmitted,
+        Gap::PodsNotSelected,
     ];
 
     fn insert(&mut self, gap: Gap) {

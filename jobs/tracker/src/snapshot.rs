@@ -31,6 +31,8 @@ pub fn evidence(snapshot: Snapshot, now: Timestamp) -> Vec<Evidence> {
     let mut evidence: Vec<Evidence> = std::iter::from_fn(|| tracker.drain(true)).collect();
     evidence.extend(tracker.into_unfinished());
     for evidence in &mut evidence {
+        // A snapshot has the Pods of such Jobs, by their owner.
+        evidence.gaps.retain(|gap| *gap != Gap::PodsNotSelected);
         if shows_everything(evidence, now) {
             evidence.gaps.retain(|gap| *gap != Gap::JoinedLate);
         }

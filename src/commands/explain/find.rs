@@ -1,8 +1,10 @@
 //! The lists that `explain` reads from the API server: the Jobs, their Pods, CronJobs and Events.
 
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+
 use escape::Escaped;
 use jiff::{SignedDuration, Timestamp};
-use job_event::Outcome;
+use job_event::{Outcome, Uid};
 use job_watch::WatchError;
 use job_watch::access;
 use job_watch::model::{Job, Pod, PodStatus};
@@ -80,6 +82,7 @@ impl Finder<'_> {
         if snapshot.count(Kind::Jobs) > 0 {
             self.read(&mut snapshot, Kind::CronJobs, "", "").await?;
             self.read(&mut snapshot, Kind::Pods, PODS_OF_JOBS, "").await?;
+            self.pods_without_label(&mut snapshot).await?;
             self.events_of_kind(&mut snapshot, Kind::JobEvents).await?;
             self.events_of_kind(&mut snapshot, Kind::PodEvents).await?;
             self.node_events(&mut snapshot).await?;
@@ -103,6 +106,7 @@ impl Finder<'_> {
             let selector = format!("{JOB_UID_LABEL} in ({})", some.join(","));
             self.read(snapshot, Kind::Pods, &selector, "").await?;
         }
+        self.pods_without_label(snapshot).await?;
         self.events_of(snapshot, Kind::JobEvents, &jobs).await?;
         let pods: Vec<String> = snapshot
             .objects
@@ -119,6 +123,34 @@ impl Finder<'_> {
             self.events_of(snapshot, Kind::PodEvents, &pods).await?;
         }
         self.node_events(snapshot).await
+    }
+
+    /// Adds the Pods of Jobs whose Pods have no label to list them by: every Pod of the namespace is listed, and its owner
+    /// decides.
+    async fn pods_without_label(self, snapshot: &mut Snapshot) -> Result<(), String> {
+        let mut jobs: BTreeMap<String, BTreeSet<Box<str>>> = BTreeMap::new();
+        for job in snapshot.jobs().filter(|job| job.hides_its_pods()) {
+            let namespace = job.metadata.namespace.to_string();
+            jobs.entry(namespace).or_default().insert(job.metadata.uid.clone());
+        }
+        for (namespace, jobs) in jobs {
+            let place = Finder {
+                namespace: Some(&namespace),
+                ..self
+            };
+            let mut all = Snapshot::default();
+            place.read(&mut all, Kind::Pods, "", "").await?;
+            snapshot.forbidden.append(&mut all.forbidden);
+            snapshot.undecodable.append(&mut all.undecodable);
+            let known = snapshot.objects.entry(Kind::Pods).or_default();
+            let seen: HashSet<Uid> = known.iter().map(Object::uid).collect();
+            let is_missing = |pod: &Object| {
+                let owner = pod.metadata().controller("Job");
+                owner.is_some_and(|owner| jobs.contains(&owner.uid)) && !seen.contains(&pod.uid())
+            };
+            known.extend(all.objects.remove(&Kind::Pods).into_iter().flatten().filter(is_missing));
+        }
+        Ok(())
     }
 
     /// Events of nodes about kills, if a container was killed and its runtime does not report why. Nodes have no namespace;

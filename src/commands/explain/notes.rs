@@ -118,7 +118,8 @@ pub(super) fn notes(evidence: &Evidence, lost: &DeletedPods, now: Timestamp) -> 
 /// A note on deleted Pods of a failed Job.
 fn gone_pods(evidence: &Evidence, lost: &DeletedPods) -> Option<String> {
     let job = &evidence.job;
-    if evidence.gaps.contains(&Gap::PodsForbidden) {
+    // Another manager may run the Pods in another cluster.
+    if evidence.gaps.contains(&Gap::PodsForbidden) || job.spec.managed_by.is_some() {
         return None;
     }
     let counted = i64::from(job.status.failed) + i64::from(job.status.succeeded);
@@ -206,6 +207,14 @@ mod tests {
     #[test]
     fn complete_evidence_needs_no_note() {
         let evidence = failed("BackoffLimitExceeded", 1, 1, "2026-11-23T16:55:00Z");
+        assert_eq!(found(&evidence, &DeletedPods::default()), [""; 0]);
+    }
+
+    #[test]
+    fn pods_of_another_manager_are_not_said_to_be_deleted() {
+        let mut evidence = failed("BackoffLimitExceeded", 1, 0, "2026-11-23T16:55:00Z");
+        assert_eq!(found(&evidence, &DeletedPods::default()).len(), 1);
+        evidence.job.spec.managed_by = Some("kueue.x-k8s.io/multikueue".into());
         assert_eq!(found(&evidence, &DeletedPods::default()), [""; 0]);
     }
 

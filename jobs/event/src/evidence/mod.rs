@@ -47,6 +47,9 @@ pub enum Gap {
     EndNotSeen,
     /// The Job had more Pods than are stored, and some that did not complete were removed.
     PodsOmitted,
+    /// The Job chooses its Pods by a selector of its own (`manualSelector: true`), and the Pods lack the label `job-name` by
+    /// which they are listed and watched.
+    PodsNotSelected,
 }
 
 /// The Job as last observed.

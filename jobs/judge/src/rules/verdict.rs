@@ -184,7 +184,14 @@ fn no_pods<'a>(case: &Case<'a>) -> Finding<'a> {
     if let Some(finding) = admission::failed_create(case) {
         return finding;
     }
-    if case.has_gap(&[Gap::PodsForbidden, Gap::JoinedLate, Gap::WatchInterrupted]) {
+    let not_watched = [
+        Gap::PodsForbidden,
+        Gap::PodsNotSelected,
+        Gap::JoinedLate,
+        Gap::WatchInterrupted,
+    ];
+    // Another controller may run the Pods in another cluster.
+    if case.has_gap(&not_watched) || case.job().spec.managed_by.is_some() {
         return Finding::of(Cause::Unknown);
     }
     let message = case

@@ -208,11 +208,23 @@ fn without_pods_the_events_of_the_job_count() {
     // Pods existed, but were not observed.
     let created = vec![event("job-uid", "SuccessfulCreate", "Created pod: j-a", 1)];
     assert_eq!(judged(created).cause, Some(Cause::Unknown));
-    for gap in [Gap::PodsForbidden, Gap::JoinedLate, Gap::WatchInterrupted] {
+    for gap in [
+        Gap::PodsForbidden,
+        Gap::PodsNotSelected,
+        Gap::JoinedLate,
+        Gap::WatchInterrupted,
+    ] {
         let mut evidence = job("DeadlineExceeded", 60);
         evidence.gaps = vec![gap];
         assert_eq!(judge(&evidence).cause, Some(Cause::Unknown), "{gap:?}");
     }
+}
+
+#[test]
+fn pods_of_another_manager_may_be_in_another_cluster() {
+    let mut evidence = job("DeadlineExceeded", 60);
+    evidence.job.spec.managed_by = Some("kueue.x-k8s.io/multikueue".into());
+    assert_eq!(judge(&evidence).cause, Some(Cause::Unknown));
 }
 
 #[test]

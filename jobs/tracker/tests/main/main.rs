@@ -6,6 +6,7 @@
 mod corpus;
 mod early;
 mod foreign;
+mod manual_selector;
 mod once;
 mod origin;
 mod watermark;

@@ -50,6 +50,8 @@ pub struct JobSpec {
     #[serde(deserialize_with = "lenient")]
     managed_by: Option<Box<str>>,
     #[serde(deserialize_with = "lenient")]
+    manual_selector: bool,
+    #[serde(deserialize_with = "lenient")]
     template: Template,
 }
 
@@ -67,6 +69,25 @@ struct Template {
 struct TemplateMetadata {
     #[serde(deserialize_with = "lenient")]
     annotations: Annotations,
+    #[serde(deserialize_with = "lenient")]
+    labels: TemplateLabels,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(default)]
+struct TemplateLabels {
+    #[serde(rename = "job-name", deserialize_with = "lenient")]
+    job_name: IsSet,
+}
+
+/// True for a field with a text.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+struct IsSet(bool);
+
+impl Lenient for IsSet {
+    fn from_text(_: &str) -> Option<Self> {
+        Some(IsSet(true))
+    }
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
@@ -147,6 +168,13 @@ impl Job {
         let mut conditions = self.status.conditions.iter();
         let finished = conditions.find(|condition| condition.is_true() && is_finished(&condition.kind));
         finished?.last_transition_time
+    }
+
+    /// True if its Pods lack the label by which they are listed and watched, so that only their owner reference finds them.
+    ///
+    /// Source: `pkg/registry/batch/job/strategy.go`: labels are generated unless `manualSelector` is true.
+    pub fn hides_its_pods(&self) -> bool {
+        self.spec.manual_selector && !self.spec.template.metadata.labels.job_name.0
     }
 
     /// The Job as evidence, without the CronJob's schedule and policy, which are in the CronJob.
@@ -268,6 +296,7 @@ impl Object for Job {}
 impl Object for JobSpec {}
 impl Object for Template {}
 impl Object for TemplateMetadata {}
+impl Object for TemplateLabels {}
 impl Object for TemplateSpec {}
 impl Object for TemplateContainer {}
 impl Object for Variable {}

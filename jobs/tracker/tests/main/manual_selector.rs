@@ -1,0 +1,55 @@
+//! Jobs with `manualSelector: true`, whose Pods may lack the label by which Pods are watched.
+
+use jiff::Timestamp;
+use job_event::Evidence;
+use job_event::evidence::Gap;
+use job_tracker::replay::read_line;
+use job_tracker::{Tracker, TrackerSettings, snapshot};
+use job_watch::Kind;
+use job_watch::Object;
+use job_watch::snapshot::Snapshot;
+use serde_json::{Value, json};
+
+fn now() -> Timestamp {
+    "2026-11-23T17:00:00Z".parse().unwrap()
+}
+
+/// A running Job whose Pods get these labels, and no others.
+fn job(labels: Value) -> Value {
+    json!({"metadata": {"uid": "u", "name": "j", "namespace": "n"}, "spec": {"manualSelector": true,
+        "selector": {"matchLabels": {"app": "j"}}, "template": {"metadata": {"labels": labels}}}})
+}
+
+fn pod() -> Value {
+    json!({"metadata": {"uid": "p", "name": "j-1", "namespace": "n", "labels": {"app": "j"}, "ownerReferences":
+            [{"apiVersion": "batch/v1", "kind": "Job", "name": "j", "uid": "u", "controller": true}]},
+        "spec": {"containers": [{"name": "main"}]}, "status": {"phase": "Running"}})
+}
+
+fn watched(objects: &[(&str, Value)]) -> Evidence {
+    let mut tracker = Tracker::new(TrackerSettings::default());
+    for (resource, object) in objects {
+        let line = json!({"t": 0, "resource": resource, "type": "ADDED", "object": object});
+        let recorded = read_line(&line.to_string()).unwrap();
+        tracker.apply(recorded.source, recorded.observation.unwrap(), now());
+    }
+    tracker.into_unfinished().remove(0)
+}
+
+#[test]
+fn pods_that_no_watch_selects_are_a_gap() {
+    let unlabeled = job(json!({"app": "j"}));
+    assert_eq!(watched(&[("jobs", unlabeled.clone())]).gaps, [Gap::PodsNotSelected]);
+    assert_eq!(watched(&[("jobs", unlabeled), ("pods", pod())]).gaps, []);
+    let labeled = job(json!({"app": "j", "job-name": "j"}));
+    assert_eq!(watched(&[("jobs", labeled)]).gaps, []);
+}
+
+#[test]
+fn a_snapshot_has_the_pods_of_every_job() {
+    let mut objects = Snapshot::default();
+    let job = serde_json::from_value(job(json!({"app": "j"}))).unwrap();
+    objects.objects.insert(Kind::Jobs, vec![Object::Job(job)]);
+    let evidence = snapshot::evidence(objects, now()).remove(0);
+    assert!(!evidence.gaps.contains(&Gap::PodsNotSelected), "{:?}", evidence.gaps);
+}
