@@ -2,9 +2,13 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may fail by a panic, also in its helpers")]
 
+mod admission;
 mod attempt;
 mod deadline;
+mod image;
 mod missing;
+mod node;
+mod scheduler;
 mod start;
 mod support;
 mod verdict;

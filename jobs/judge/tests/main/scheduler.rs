@@ -1,0 +1,406 @@
+//! Messages of schedulers and autoscalers about a Pod without a node.
+
+use job_event::evidence::{Event, Pod};
+use job_judge::{Cause, Judgement, Retry};
+
+use crate::support::*;
+
+/// Judges a Job whose Pod had no node until the deadline.
+fn judged(message: &str, events: Vec<Event>) -> Judgement {
+    let pending = Pod {
+        node: None,
+        start_time: None,
+        not_scheduled: not_scheduled("Unschedulable", message).filter(|_| !message.is_empty()),
+        ..pod("Pending", vec![container("main")])
+    };
+    deadline(pending, events)
+}
+
+fn check(rows: &[(&str, Cause, Retry, &str)]) {
+    for (message, cause, retry, next_step) in rows {
+        let judgement = judged(message, vec![]);
+        assert_eq!(
+            (judgement.cause, judgement.retry),
+            (Some(*cause), Some(*retry)),
+            "{message}"
+        );
+        let found = judgement.next_step.unwrap();
+        assert!(found.contains(next_step), "{message}\n{found}");
+    }
+}
+
+#[test]
+fn plugins_are_known_by_name() {
+    check(&[
+        (
+            "running PreBind plugin \"VolumeBinding\": binding volumes: context deadline exceeded",
+            Cause::VolumeUnavailable,
+            Retry::Maybe,
+            "PersistentVolumeClaim",
+        ),
+        (
+            "running PreBind plugin \"VolumeBinding\": Operation cannot be fulfilled on persistentvolumeclaims \"data\"",
+            Cause::VolumeUnavailable,
+            Retry::Maybe,
+            "PersistentVolumeClaim",
+        ),
+        (
+            "error while running \"VolumeBinding\" prefilter plugin for pod \"j-a\": could not find v1.PersistentVolumeClaim",
+            Cause::VolumeUnavailable,
+            Retry::Maybe,
+            "PersistentVolumeClaim",
+        ),
+        (
+            "running \"VolumeZone\" filter plugin: could not find PersistentVolume",
+            Cause::VolumeUnavailable,
+            Retry::Maybe,
+            "PersistentVolume",
+        ),
+        (
+            "running Reserve plugin \"DynamicResources\": waiting for resource driver to allocate resource",
+            Cause::DeviceUnavailable,
+            Retry::Maybe,
+            "DRA driver",
+        ),
+        (
+            "running Bind plugin \"DefaultBinder\": Operation cannot be fulfilled on pods/binding \"j-a\": etcdserver: timeout",
+            Cause::Unschedulable,
+            Retry::Maybe,
+            "log of the scheduler",
+        ),
+    ]);
+}
+
+#[test]
+fn the_reason_of_the_most_nodes_decides_the_next_step() {
+    check(&[
+        (
+            "0/6 nodes are available: 1 node(s) had untolerated taint {node-role.kubernetes.io/control-plane: }, 5 Insufficient \
+             cpu. preemption: 0/6 nodes are available: 1 Preemption is not helpful for scheduling, 5 No preemption victims found.",
+            Cause::Unschedulable,
+            Retry::Maybe,
+            "Request less",
+        ),
+        (
+            "0/6 nodes are available: 1 Insufficient cpu, 5 node(s) had untolerated taint {dedicated: gpu}.",
+            Cause::Unschedulable,
+            Retry::Maybe,
+            "toleration",
+        ),
+        (
+            "0/6 nodes are available: 6 node(s) didn't match Pod's node affinity/selector.",
+            Cause::Unschedulable,
+            Retry::Maybe,
+            "nodeSelector",
+        ),
+        (
+            "0/3 nodes are available: 3 node(s) were unschedulable.",
+            Cause::Unschedulable,
+            Retry::Maybe,
+            "Uncordon",
+        ),
+        (
+            "0/3 nodes are available: 3 node(s) had untolerated taint {node.kubernetes.io/not-ready: }.",
+            Cause::Unschedulable,
+            Retry::Maybe,
+            "not ready",
+        ),
+        (
+            "0/3 nodes are available: 3 Too many pods.",
+            Cause::Unschedulable,
+            Retry::Maybe,
+            "Request less",
+        ),
+        (
+            "0/3 nodes are available: 3 node(s) didn't match pod topology spread constraints.",
+            Cause::Unschedulable,
+            Retry::Maybe,
+            "topologySpreadConstraints",
+        ),
+        (
+            "0/3 nodes are available: 3 node(s) didn't satisfy existing pods anti-affinity rules.",
+            Cause::Unschedulable,
+            Retry::Maybe,
+            "anti-affinity",
+        ),
+        (
+            "0/3 nodes are available: 3 node(s) didn't have free ports for the requested pod ports.",
+            Cause::Unschedulable,
+            Retry::Maybe,
+            "hostPort",
+        ),
+        (
+            "no nodes available to schedule pods",
+            Cause::Unschedulable,
+            Retry::Maybe,
+            "Add nodes",
+        ),
+        (
+            "0/0 nodes are available.",
+            Cause::Unschedulable,
+            Retry::Maybe,
+            "Add nodes",
+        ),
+    ]);
+}
+
+#[test]
+fn volumes_and_devices_are_causes_only_if_nothing_else_is_lacking() {
+    for (message, cause) in [
+        (
+            "0/3 nodes are available: 3 node(s) had volume node affinity conflict.",
+            Cause::VolumeUnavailable,
+        ),
+        (
+            "0/3 nodes are available: 1 Insufficient memory, 2 node(s) had volume node affinity conflict.",
+            Cause::Unschedulable,
+        ),
+        (
+            "0/3 nodes are available: 3 node(s) exceed max volume count.",
+            Cause::VolumeUnavailable,
+        ),
+        (
+            "0/3 nodes are available: 3 Insufficient nvidia.com/gpu.",
+            Cause::DeviceUnavailable,
+        ),
+        // Every node lacks the device, one of them lacks more.
+        (
+            "0/3 nodes are available: 1 Insufficient cpu, 3 Insufficient nvidia.com/gpu.",
+            Cause::DeviceUnavailable,
+        ),
+        (
+            "0/3 nodes are available: 3 Insufficient cpu, 3 Insufficient nvidia.com/gpu.",
+            Cause::Unschedulable,
+        ),
+        (
+            "0/3 nodes are available: 1 Insufficient nvidia.com/gpu, 2 Insufficient cpu.",
+            Cause::Unschedulable,
+        ),
+        (
+            "0/3 nodes are available: 2 node(s) didn't match Pod's node affinity/selector, 1 Insufficient amd.com/gpu.",
+            Cause::DeviceUnavailable,
+        ),
+        (
+            "0/3 nodes are available: 3 Insufficient hugepages-2Mi.",
+            Cause::Unschedulable,
+        ),
+    ] {
+        assert_eq!(judged(message, vec![]).cause, Some(cause), "{message}");
+    }
+}
+
+#[test]
+fn other_schedulers_are_understood() {
+    let not = Cause::Unschedulable;
+    check(&[
+        (
+            "pod group is not ready, 3 Pending, 4 minAvailable; Pending: 1 Undetermined, 2 Unschedulable",
+            not,
+            Retry::Maybe,
+            "PodGroup",
+        ),
+        (
+            "0/3 nodes are unavailable: 3 Insufficient cpu.",
+            not,
+            Retry::Maybe,
+            "Request less",
+        ),
+        (
+            "0/2 nodes are unavailable: 2 Insufficient nvidia.com/gpu.",
+            Cause::DeviceUnavailable,
+            Retry::Maybe,
+            "device plugin",
+        ),
+        (
+            "Request 'j-a' does not fit in queue 'root.default' (requested map[memory:8589934592], available map[memory:0])",
+            not,
+            Retry::Maybe,
+            "queue",
+        ),
+        (
+            "Application spark-1 does not fit into root.batch queue",
+            not,
+            Retry::Maybe,
+            "queue",
+        ),
+        (
+            "pod \"j-a\" rejected while waiting on permit: rejected due to timeout after waiting 60s at plugin Coscheduling",
+            not,
+            Retry::Maybe,
+            "PodGroup",
+        ),
+        (
+            "0/10 nodes are available: 10 pre-filter pod j-a cannot find enough sibling pods, current pods number: 1, minMember \
+             of group: 8.",
+            not,
+            Retry::Maybe,
+            "PodGroup",
+        ),
+        (
+            "No nodes with enough resources were found: 2 node(s) didn't have enough resources: GPUs.",
+            Cause::DeviceUnavailable,
+            Retry::Maybe,
+            "GPU",
+        ),
+        (
+            "Pod not supported on Fargate: invalid SecurityContext fields: Privileged, volumes not supported: data is of an \
+             unsupported volume Type",
+            not,
+            Retry::No,
+            "Fargate",
+        ),
+        (
+            "Fargate capacity is unavailable at this time. Please try again later or in a different availability zone",
+            not,
+            Retry::Yes,
+            "Fargate",
+        ),
+        (
+            "Your pod's cpu/memory requirements exceed the max Fargate configuration",
+            not,
+            Retry::No,
+            "Fargate",
+        ),
+    ]);
+    // The Event of a member names the reason that the group's condition does not.
+    let detail = event(
+        "pod-a",
+        "FailedScheduling",
+        "0/3 nodes are unavailable: 3 Insufficient nvidia.com/gpu.",
+        30,
+    );
+    let judgement = judged("pod group is not ready, 1 Pending, 1 minAvailable", vec![detail]);
+    assert_eq!(judgement.cause, Some(Cause::DeviceUnavailable));
+    assert!(
+        judgement.summary.contains("Insufficient nvidia.com/gpu"),
+        "{}",
+        judgement.summary
+    );
+    // No scheduler has that name.
+    let judgement = judged("", vec![]);
+    assert_eq!(judgement.cause, Some(not));
+    assert!(judgement.next_step.unwrap().contains("schedulerName"));
+}
+
+#[test]
+fn the_autoscaler_decides_the_next_step_but_not_the_cause() {
+    let lacking = "0/4 nodes are available: 4 Insufficient nvidia.com/gpu.";
+    let said = |reason: &str, component: &str, message: &str, last| Event {
+        component: component.into(),
+        ..event("pod-a", reason, message, last)
+    };
+    let autoscaler = |reason: &str, message: &str, last| said(reason, "cluster-autoscaler", message, last);
+    for (events, part, next_step) in [
+        (
+            vec![
+                autoscaler(
+                    "TriggeredScaleUp",
+                    "pod triggered scale-up: [{gpu-pool 0->1 (max: 4)}]",
+                    5,
+                ),
+                autoscaler(
+                    "FailedScaleUp",
+                    "Node scale up in zones us-central1-c associated with this pod failed: GCE quota exceeded. Pod is at risk of \
+                     not being scheduled.",
+                    10,
+                ),
+                autoscaler(
+                    "NotTriggerScaleUp",
+                    "pod didn't trigger scale-up: 1 in backoff after failed scale-up",
+                    20,
+                ),
+            ],
+            "the autoscaler reported “Node scale up in zones us-central1-c associated with this pod failed: GCE quota exceeded",
+            "quota",
+        ),
+        (
+            vec![autoscaler(
+                "FailedScaleUp",
+                "Node scale up in zones a associated with this pod failed: GCE out of resources. Pod is at risk of not being scheduled.",
+                10,
+            )],
+            "GCE out of resources",
+            "Run it again later",
+        ),
+        (
+            vec![autoscaler(
+                "NotTriggerScaleUp",
+                "pod didn't trigger scale-up: 1 max node group size reached, 2 Insufficient cpu, 1 node(s) had untolerated taint {a: b}",
+                10,
+            )],
+            "1 max node group size reached",
+            "maximum size",
+        ),
+        (
+            vec![autoscaler(
+                "NotTriggerScaleUp",
+                "pod didn't trigger scale-up (it wouldn't fit if a new node is added): 2 Insufficient cpu",
+                10,
+            )],
+            "2 Insufficient cpu",
+            "larger machines",
+        ),
+        (
+            vec![autoscaler(
+                "TriggeredScaleUp",
+                "pod triggered scale-up: [{gpu-pool 0->1 (max: 4)}]",
+                5,
+            )],
+            "pod triggered scale-up",
+            "not ready in time",
+        ),
+        (
+            vec![said(
+                "FailedScheduling",
+                "karpenter",
+                "Failed to schedule pod, incompatible with nodepool \"default\", daemonset overhead={\"cpu\":\"180m\",\"pods\":\"4\"}, \
+                 no instance type satisfied resources {\"cpu\":\"64180m\",\"pods\":\"5\"} and requirements \
+                 karpenter.sh/capacity-type In [spot] (no instance type which had enough resources)",
+                10,
+            )],
+            "incompatible with nodepool",
+            "instance types",
+        ),
+        (
+            vec![said(
+                "FailedScheduling",
+                "karpenter",
+                "Failed to schedule pod, all available instance types exceed limits for nodepool: \"default\"",
+                10,
+            )],
+            "exceed limits for nodepool",
+            "limits of the NodePool",
+        ),
+        (
+            vec![said(
+                "Nominated",
+                "karpenter",
+                "Pod should schedule on: nodeclaim/default-x7k2p",
+                10,
+            )],
+            "nodeclaim/default-x7k2p",
+            "not ready in time",
+        ),
+    ] {
+        let judgement = judged(lacking, events);
+        assert_eq!(judgement.cause, Some(Cause::DeviceUnavailable));
+        assert_eq!(judgement.retry, Some(Retry::Maybe));
+        let summary = judgement.summary;
+        assert!(
+            summary.contains("4 Insufficient nvidia.com/gpu”; the autoscaler reported") && summary.contains(part),
+            "{summary}"
+        );
+        let found = judgement.next_step.unwrap();
+        assert!(found.contains(next_step), "{part}\n{found}");
+    }
+    // Without the scheduler's message Karpenter's Event alone proves no device.
+    let karpenter = said(
+        "FailedScheduling",
+        "karpenter",
+        "Failed to schedule pod, did not tolerate gpu=true:NoSchedule",
+        10,
+    );
+    let judgement = judged("", vec![karpenter]);
+    assert_eq!(judgement.cause, Some(Cause::Unschedulable));
+    assert!(judgement.summary.contains("did not tolerate"), "{}", judgement.summary);
+}
