@@ -14,8 +14,8 @@ const fn row(says: &'static [&'static str], retry: Retry, next_step: &'static st
     }
 }
 
-/// The order: the node, the image's platform and policy, the way to the registry, then the registry's answer. A path or a name in
-/// the message may read like an answer, while the errors on the way to the registry have texts of their own.
+/// The order: the node, the image's platform and policy, errors before the registry answered, then its answer. A path or a name
+/// in a message may read like an answer, while errors of the network have texts of their own.
 pub(crate) const IMAGE: Family = Family {
     name: "Images",
     searched_in: "Messages of the waiting reasons and Events about an image that could not be pulled.",
