@@ -72,6 +72,22 @@ pub(crate) const JOINED_LATE_WITHOUT_EVENTS: [Row; 3] = [
     row(Cause::ContainerStart, &[Cause::SlowStart], ERASED),
 ];
 
+/// From the last versions of what exists, and the Events of the Pods that are gone.
+pub(crate) const LATE_LOOK: [Row; 5] = [
+    row(Cause::OutOfMemory, &[Cause::NonZeroExit, Cause::Killed], EXIT),
+    row(Cause::Killed, &[Cause::NonZeroExit], EXIT),
+    row(Cause::Crashed, &[Cause::NonZeroExit], EXIT),
+    row(Cause::ContainerStart, &[Cause::NonZeroExit], EXIT),
+    row(
+        Cause::NonZeroExit,
+        &[Cause::SidecarBlockedCompletion],
+        "the exit code of the main container; what remains: it had ended, while another container kept the Pod running",
+    ),
+];
+
+const EXIT: &str = "the exit code; what remains: the kubelet started the container again and again, which it does for any \
+                    other exit code than 0";
+
 const ERASED: &str = "the waiting reason, which goes when the Pod is deleted, and the Events about it";
 
 /// With a field that is absent or has an unknown value.
@@ -195,6 +211,13 @@ fn page() -> String {
              event then says `k8s.job.evidence.quality: partial`. A Job that was gone by then is reported as `Deleted`, unless\n\
              an Event still contains its verdict. For expired Events the table above applies.",
             &[JOINED_LATE.as_slice(), &JOINED_LATE_WITHOUT_EVENTS].concat(),
+        ),
+        (
+            "Late looks",
+            "`explain` looks when Pods are gone, or the collector started when they were: their Events are left, without exit\n\
+             codes. A cause that Events prove says `evidence: events`; one that they do not prove becomes `Unknown`, as after every\n\
+             end of a container.",
+            &LATE_LOOK,
         ),
         (
             "Absent or unknown",

@@ -7,6 +7,7 @@ mod again;
 mod broader;
 mod fuzz_bodies;
 mod late;
+mod late_look;
 mod mutated;
 mod old_servers;
 #[path = "../support/older.rs"]

@@ -31,6 +31,7 @@ impl Advice {
             next_step: info.next_step,
         };
         let message = finding.message.unwrap_or_default();
+        let is_from_events = finding.pod.is_some_and(|pod| pod.from_events);
         let ended_as = |reason| finding.termination.is_some_and(|end| &*end.reason == reason);
         match finding.cause {
             Cause::Crashed if ended_as("seccomp killed") => {
@@ -68,6 +69,16 @@ impl Advice {
                 }
                 (None, _) => {}
             },
+            Cause::NonZeroExit | Cause::Unknown if is_from_events && finding.container.is_some() => {
+                advice.clause = "{container} failed again and again, and no Event has its exit code{message}";
+            }
+            Cause::SidecarBlockedCompletion if is_from_events => {
+                advice.clause = "another container had ended, with an exit code that no Event has, but {container} kept \
+                                 the Pod running";
+            }
+            Cause::SlowStart if is_from_events => {
+                advice.clause = "the Events show that the image of {container} was still being pulled ({image})";
+            }
             Cause::RanTooLong if finding.container.is_none() => {
                 advice.clause = match finding.pod {
                     Some(_) => "{pod} ran longer than its own activeDeadlineSeconds",

@@ -167,9 +167,9 @@ pub fn judge(evidence: &Evidence) -> Judgement {
         attempts: attempts.iter().skip(first_listed).map(JudgedAttempt::of).collect(),
         attempt_failures,
         failed_indexes: job.status.failed_indexes.as_deref().map(str::to_owned),
-        quality: match finding.and_then(|finding| finding.pod) {
+        quality: match finding.and_then(|finding| finding.pod.filter(|_| finding.cause != Cause::Unknown)) {
             Some(pod) if pod.from_events => Quality::Events,
-            _ if evidence.gaps.is_empty() => Quality::Complete,
+            _ if evidence.gaps.is_empty() && !evidence.pods.iter().any(|pod| pod.from_events) => Quality::Complete,
             _ => Quality::Partial,
         },
     }

@@ -18,9 +18,28 @@ pub(crate) struct Early<T> {
 
 #[derive(Debug)]
 struct WaitingObjects<T> {
-    things: HashMap<Uid, Vec<T>>,
+    things: HashMap<Uid, Waiting<T>>,
+    /// The owners with a name; several may claim the same one.
+    names: HashMap<Box<str>, Vec<Uid>>,
     /// The owners, oldest first.
     order: VecDeque<Uid>,
+}
+
+#[derive(Debug)]
+struct Waiting<T> {
+    things: Vec<T>,
+    name: Box<str>,
+    /// The UID of the owner if that is not a UUID.
+    odd_uid: Option<Box<str>>,
+}
+
+/// An owner as an object that waits for it names it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct OwnerRef<'a> {
+    pub uid: Uid,
+    pub uid_text: &'a str,
+    /// Empty if it is never looked up by its name.
+    pub name: &'a str,
 }
 
 impl<T> Early<T> {
@@ -34,8 +53,8 @@ impl<T> Early<T> {
     }
 
     /// The objects that wait for `owner`, to be changed; makes room for a new owner.
-    pub(crate) fn of(&mut self, namespace: &Arc<str>, owner: Uid) -> &mut Vec<T> {
-        if self.known(namespace, owner).is_none() {
+    pub(crate) fn of(&mut self, namespace: &Arc<str>, owner: OwnerRef<'_>) -> &mut Vec<T> {
+        if self.known(namespace, owner.uid).is_none() {
             while self.len >= self.owners {
                 self.remove_oldest();
             }
@@ -46,38 +65,59 @@ impl<T> Early<T> {
             .entry(namespace.clone())
             .or_insert_with(|| WaitingObjects {
                 things: HashMap::new(),
+                names: HashMap::new(),
                 order: VecDeque::new(),
             });
-        waiting.things.entry(owner).or_insert_with(|| {
-            waiting.order.push_back(owner);
-            Vec::new()
-        })
+        let entry = waiting.things.entry(owner.uid).or_insert_with(|| {
+            waiting.order.push_back(owner.uid);
+            if !owner.name.is_empty() {
+                waiting.names.entry(owner.name.into()).or_default().push(owner.uid);
+            }
+            Waiting {
+                things: Vec::new(),
+                name: owner.name.into(),
+                odd_uid: Uid::odd_text(owner.uid_text),
+            }
+        });
+        &mut entry.things
     }
 
     /// The objects that wait for `owner`, if there are any.
     pub(crate) fn known(&mut self, namespace: &str, owner: Uid) -> Option<&mut Vec<T>> {
-        self.namespaces.get_mut(namespace)?.things.get_mut(&owner)
+        let waiting = self.namespaces.get_mut(namespace)?.things.get_mut(&owner)?;
+        Some(&mut waiting.things)
     }
 
     /// Takes the objects that wait for `owner`.
     pub(crate) fn take(&mut self, namespace: &str, owner: Uid) -> Vec<T> {
-        let Some(waiting) = self.namespaces.get_mut(namespace) else {
-            return Vec::new();
+        self.remove(namespace, owner)
+            .map_or_else(Vec::new, |waiting| waiting.things)
+    }
+
+    /// Takes the objects that wait for the owner of that name, with its UID. Nothing if several owners claim the name: a
+    /// name belongs to one object at a time, and nothing shows which of them is meant.
+    pub(crate) fn take_named(&mut self, namespace: &str, name: &str) -> Option<(Box<str>, Vec<T>)> {
+        let [uid] = self.namespaces.get(namespace)?.names.get(name)?[..] else {
+            return None;
         };
-        let Some(things) = waiting.things.remove(&owner) else {
-            return Vec::new();
-        };
-        waiting.order.retain(|uid| *uid != owner);
-        if waiting.order.is_empty() {
-            self.namespaces.remove(namespace);
-        }
-        self.len -= 1;
-        things
+        let waiting = self.remove(namespace, uid)?;
+        Some((waiting.odd_uid.unwrap_or_else(|| uid.to_text()), waiting.things))
     }
 
     /// The number of owners with waiting objects.
     pub(crate) fn len(&self) -> usize {
         self.len
+    }
+
+    fn remove(&mut self, namespace: &str, owner: Uid) -> Option<Waiting<T>> {
+        let objects = self.namespaces.get_mut(namespace)?;
+        let waiting = objects.remove(owner)?;
+        objects.order.retain(|uid| *uid != owner);
+        if objects.order.is_empty() {
+            self.namespaces.remove(namespace);
+        }
+        self.len -= 1;
+        Some(waiting)
     }
 
     fn remove_oldest(&mut self) {
@@ -90,7 +130,7 @@ impl<T> Early<T> {
             return;
         };
         if let Some(oldest) = waiting.order.pop_front() {
-            waiting.things.remove(&oldest);
+            waiting.remove(oldest);
             self.len -= 1;
         }
         if waiting.order.is_empty() {
@@ -100,22 +140,58 @@ impl<T> Early<T> {
     }
 }
 
+impl<T> WaitingObjects<T> {
+    /// Removes an owner from everything but the order.
+    fn remove(&mut self, owner: Uid) -> Option<Waiting<T>> {
+        let waiting = self.things.remove(&owner)?;
+        if let Some(uids) = self.names.get_mut(&waiting.name) {
+            uids.retain(|uid| *uid != owner);
+            if uids.is_empty() {
+                self.names.remove(&waiting.name);
+            }
+        }
+        Some(waiting)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn owner<'a>(uid: &'a str, name: &'a str) -> OwnerRef<'a> {
+        OwnerRef {
+            uid: Uid::new(uid),
+            uid_text: uid,
+            name,
+        }
+    }
 
     #[test]
     fn a_flood_in_one_namespace_pushes_out_its_own() {
         let mut early = Early::new(8);
         let [own, evil]: [Arc<str>; 2] = ["own".into(), "evil".into()];
-        early.of(&own, Uid::new("job")).push(0);
+        early.of(&own, owner("job", "")).push(0);
         for n in 0..1000 {
-            early.of(&evil, Uid::new(&n.to_string())).push(n);
+            early.of(&evil, owner(&n.to_string(), "pod")).push(n);
         }
         assert_eq!(early.len(), 8);
         assert!(early.take("evil", Uid::new("job")).is_empty(), "of another namespace");
         assert_eq!(early.take("own", Uid::new("job")), [0]);
         assert_eq!(early.take("evil", Uid::new("999")), [999]);
         assert_eq!(early.len(), 6);
+        assert_eq!(early.namespaces["evil"].names["pod"].len(), 6);
+    }
+
+    #[test]
+    fn a_name_claimed_twice_finds_nothing() {
+        let mut early = Early::new(8);
+        let namespace: Arc<str> = "own".into();
+        early.of(&namespace, owner("p", "pod")).push(1);
+        assert_eq!(early.take_named("evil", "pod"), None, "another namespace");
+        early.of(&namespace, owner("q", "pod")).push(2);
+        assert_eq!(early.take_named("own", "pod"), None);
+        assert_eq!(early.take("own", Uid::new("q")), [2]);
+        assert_eq!(early.take_named("own", "pod"), Some(("p".into(), vec![1])));
+        assert_eq!((early.len(), early.namespaces.len()), (0, 0));
     }
 }

@@ -11,7 +11,8 @@ use job_event::evidence::{self, Condition, Evidence, Gap, JobSpec, Removal, Serv
 use job_event::trace::Traceparent;
 use job_event::{Outcome, outcome};
 
-use super::event::{self, EventRecord, SUCCESSFUL_CREATE};
+use super::event::{self, EventRecord, SUCCESSFUL_CREATE, SUCCESSFUL_DELETE};
+use super::from_events;
 use super::pod::{PodRecord, is_older};
 use super::pool::Pools;
 use super::time::Time;
@@ -253,7 +254,7 @@ impl JobRecord {
             self.note(Gap::JoinedLate);
         }
         if let Some(rare) = &mut self.rare {
-            rare.events.retain(|event| &*event.reason != SUCCESSFUL_CREATE);
+            rare.events.retain(|event| !creates(event, &pod.name));
         }
         self.pods.reserve_exact(1);
         self.pods.push(pod);
@@ -272,9 +273,9 @@ impl JobRecord {
         Some(omitted)
     }
 
-    /// Adds an Event about it or one of its Pods. The creation of a Pod is noted only while no Pod was seen.
+    /// Adds an Event about it or one of its Pods. The creation of a Pod is noted only while that Pod was not seen.
     pub(crate) fn add_event(&mut self, event: EventRecord) {
-        if self.pods.is_empty() || &*event.reason != SUCCESSFUL_CREATE {
+        if !self.pods.iter().any(|pod| creates(&event, &pod.name)) {
             event::merge(&mut self.rare().events, event);
         }
     }
@@ -284,16 +285,26 @@ impl JobRecord {
         if self.decided().is_some() || !self.gaps.contains(Gap::EndNotSeen) {
             return;
         }
+        let created = self.pods.iter().map(|pod| pod.created).max();
         let rare = self.rare();
+        let times = |reason: &'static str| {
+            let of_it = move |event: &&EventRecord| event.object == uid && &*event.reason == reason;
+            rare.events.iter().filter(of_it).map(|event| event.first)
+        };
+        let created = created.max(times(SUCCESSFUL_CREATE).max());
+        // The controller decides, then deletes the Pods, and writes the Event once they are gone. After other deletions (a
+        // suspension, less parallelism) it creates Pods again.
+        let deleted = times(SUCCESSFUL_DELETE).filter(|at| Some(*at) > created).min();
         let verdict = rare.events.iter().find_map(|event| {
             let kind = event::verdict(&event.reason)?;
             let is_failure = kind == "FailureTarget";
+            let first = deleted.filter(|deleted| is_failure && *deleted < event.first);
             (event.object == uid).then(|| Condition {
                 kind: kind.into(),
                 is_true: true,
                 reason: if is_failure { (*event.reason).into() } else { "".into() },
                 message: if is_failure { event.message.clone() } else { "".into() },
-                since: event.first.get(),
+                since: first.unwrap_or(event.first).get(),
             })
         });
         rare.conditions.extend(verdict);
@@ -363,6 +374,11 @@ impl JobRecord {
             job,
         }
     }
+}
+
+/// True for the Event that names this Pod as created.
+fn creates(event: &EventRecord, pod: &str) -> bool {
+    &*event.reason == SUCCESSFUL_CREATE && from_events::created_pod(&event.message) == Some(pod)
 }
 
 /// A set of gaps.

@@ -9,6 +9,7 @@ mod container;
 mod cronjobs;
 mod early;
 mod event;
+mod from_events;
 mod job;
 mod jobs;
 mod lists;
@@ -28,7 +29,7 @@ mod time;
 use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 
 use jiff::{SignedDuration, Timestamp};
-use job_event::evidence::Evidence;
+use job_event::evidence::{Evidence, Gap};
 use job_watch::{Object, Observation, Source};
 
 pub use origin::{About, about};
@@ -41,6 +42,7 @@ use self::event::EventRecord;
 use self::job::JobRecord;
 use self::node::NodeEvents;
 use self::outbox::Outbox;
+use self::owned::PodEventTypes;
 use self::pod::PodRecord;
 use self::pool::Pools;
 use self::recovery::Recoveries;
@@ -130,6 +132,7 @@ pub struct Tracker {
     cronjobs: CronJobs,
     early_pods: Early<PodRecord>,
     early_events: Early<EventRecord>,
+    pod_event_types: PodEventTypes,
     node_events: NodeEvents,
     due: BTreeSet<(Timestamp, Uid)>,
     removed: HashSet<Uid>,
@@ -161,6 +164,7 @@ impl Tracker {
             cronjobs: CronJobs::default(),
             early_pods: Early::new(EARLY_PODS.0),
             early_events: Early::new(EARLY_EVENTS),
+            pod_event_types: PodEventTypes::default(),
             node_events: NodeEvents::default(),
             due: BTreeSet::new(),
             removed: HashSet::new(),
@@ -218,15 +222,23 @@ impl Tracker {
             .collect();
         records.sort_by(|(a_uid, a), (b_uid, b)| (&a.namespace, &a.name, a_uid).cmp(&(&b.namespace, &b.name, b_uid)));
         let gaps = self.general_gaps(None);
-        records
-            .into_iter()
-            .map(|(uid, record)| {
-                let mut evidence = record.into_evidence(uid, &gaps);
-                self.cronjobs.job_ended(&mut evidence.job);
-                self.node_events.add_to(&mut evidence);
-                evidence
-            })
-            .collect()
+        let evidence = |(uid, record): (Uid, JobRecord)| self.evidence(uid, record, &gaps);
+        records.into_iter().map(evidence).collect()
+    }
+
+    /// The evidence of a Job, with that which is stored elsewhere.
+    fn evidence(&mut self, uid: Uid, record: JobRecord, gaps: &[Gap]) -> Evidence {
+        let mut evidence = record.into_evidence(uid, gaps);
+        self.cronjobs.job_ended(&mut evidence.job);
+        self.add_gone_pods(&mut evidence);
+        self.node_events.add_to(&mut evidence);
+        evidence
+    }
+
+    /// Prepares for a source with Events of every type, about this many objects that no owner may precede.
+    fn expect_all_events(&mut self, objects: usize) {
+        self.pod_event_types.all_sent = true;
+        self.early_events = Early::new(objects.max(EARLY_EVENTS));
     }
 
     /// The state of every unfinished Job, summed for each owner; Jobs that ended since the last call count once more.

@@ -1,9 +1,14 @@
 //! Pods and Events, and the Jobs whose evidence they are.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use job_event::Uid;
+use job_event::evidence::{Event, Evidence, Gap};
 
-use super::event::{self, EventRecord};
+use super::early::OwnerRef;
+use super::event::{self, EventRecord, SUCCESSFUL_CREATE, SUCCESSFUL_DELETE};
+use super::from_events::{self, Traces};
 use super::origin::{self, About};
 use super::pod::PodRecord;
 use super::{EARLY_PODS, JobEntry, Tracker};
@@ -29,7 +34,12 @@ impl Tracker {
             },
             None if self.removed.contains(&job) => {}
             None => {
-                let waiting = self.early_pods.of(&self.pools.texts.get(namespace), job);
+                let owner = OwnerRef {
+                    uid: job,
+                    uid_text: "",
+                    name: "",
+                };
+                let waiting = self.early_pods.of(&self.pools.texts.get(namespace), owner);
                 match waiting.iter_mut().find(|known| known.uid == uid) {
                     Some(known) => known.apply(pod, listed, &mut self.pools),
                     None => {
@@ -74,7 +84,10 @@ impl Tracker {
     pub(super) fn event(&mut self, source: Source, event: &model::Event, listed: bool, now: Timestamp) {
         let is_job = match origin::about(event) {
             Some(About::Job) => true,
-            Some(About::Pod) => false,
+            Some(About::Pod) => {
+                self.pod_event_types.seen(&event.kind);
+                false
+            }
             Some(About::Node) => return self.node_events.seen(event, &mut self.pools),
             None => return,
         };
@@ -95,8 +108,98 @@ impl Tracker {
                     self.may_be_gone(source, event, &record, listed, now);
                 }
                 let namespace = self.pools.texts.get(namespace);
-                event::merge(self.early_events.of(&namespace, uid), record);
+                let owner = OwnerRef {
+                    uid,
+                    uid_text: &event.involved_object.uid,
+                    name: if is_job { "" } else { &event.involved_object.name },
+                };
+                event::merge(self.early_events.of(&namespace, owner), record);
             }
         }
+    }
+
+    /// Adds the Pods of a Job that were never seen, from the Events that they left. The Job controller's Events about the Job
+    /// name them; an Event of another namespace, or of a name that two Pods claim, does not count.
+    pub(super) fn add_gone_pods(&mut self, evidence: &mut Evidence) {
+        let normal_too = self.pod_event_types.normal_too();
+        let job = &evidence.job;
+        let mut gone: BTreeMap<&str, Traces<'_>> = BTreeMap::new();
+        for event in evidence.events.iter().filter(|event| &*event.kind == "Job") {
+            let name = match &*event.reason {
+                SUCCESSFUL_CREATE => from_events::created_pod(&event.message),
+                SUCCESSFUL_DELETE => from_events::deleted_pod(&event.message),
+                _ => None,
+            };
+            let is_new = |name: &&str| evidence.pods.iter().all(|pod| *pod.name != **name);
+            let Some(name) = name.filter(is_new) else { continue };
+            let traces = gone.entry(name).or_insert(Traces {
+                name,
+                uid: "",
+                events: &[],
+                created: None,
+                deleted: None,
+                normal_too,
+            });
+            match &*event.reason {
+                SUCCESSFUL_CREATE => traces.created = traces.created.or(event.first),
+                _ => traces.deleted = traces.deleted.or(event.first),
+            }
+        }
+        let (mut pods, mut events) = (Vec::new(), Vec::new());
+        for traces in gone.into_values() {
+            let left = self.early_events.take_named(&job.namespace, traces.name);
+            let (uid, left) = left.unwrap_or_default();
+            let mut left: Vec<Event> = left
+                .into_iter()
+                .map(|event| event.into_evidence("Pod", traces.name, &uid))
+                .collect();
+            let mut pod = from_events::pod(
+                Traces {
+                    uid: &uid,
+                    events: &left,
+                    ..traces
+                },
+                job,
+            );
+            // Where Pods may not be listed, it may still exist.
+            pod.removed = !evidence.gaps.contains(&Gap::PodsForbidden);
+            // A Pod without Events proves nothing, unless a scheduling gate explains why it has none.
+            if !left.is_empty() || pod.not_scheduled.is_some() {
+                left.retain(|event| !from_events::is_aftermath(event, &pod));
+                pods.push(pod);
+                events.append(&mut left);
+            }
+        }
+        if !pods.is_empty() {
+            evidence.pods.append(&mut pods);
+            evidence
+                .pods
+                .sort_by(|a, b| a.created.cmp(&b.created).then_with(|| a.name.cmp(&b.name)));
+            evidence.events.append(&mut events);
+            evidence.events.sort_by_key(|event| event.last);
+        }
+    }
+}
+
+/// The types of the Events about Pods that arrive.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct PodEventTypes {
+    /// True if the source sends all types. The collector watches warnings only.
+    pub(super) all_sent: bool,
+    normal_seen: bool,
+    warning_seen: bool,
+}
+
+impl PodEventTypes {
+    fn seen(&mut self, kind: &str) {
+        match kind {
+            "Normal" => self.normal_seen = true,
+            _ => self.warning_seen = true,
+        }
+    }
+
+    /// True if Events of type `Normal` about Pods arrive as well. A recording may have been made without them.
+    fn normal_too(self) -> bool {
+        self.all_sent && (self.normal_seen || !self.warning_seen)
     }
 }

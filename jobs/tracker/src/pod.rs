@@ -24,14 +24,14 @@ const INDEX: usize = 32;
 #[derive(Debug)]
 pub(crate) struct PodRecord {
     pub uid: Uid,
-    name: Box<str>,
+    pub name: Box<str>,
     template: Arc<PodTemplate>,
     /// One for each container of the template.
     containers: Box<[ContainerRecord]>,
     phase: Arc<str>,
     node: Option<Arc<str>>,
     index: Option<Arc<str>>,
-    created: Time,
+    pub created: Time,
     start_time: Time,
     not_ready_since: Time,
     ready_changed: Time,

@@ -150,6 +150,7 @@ pub fn replay(lines: impl BufRead, settings: TrackerSettings) -> Result<Replay, 
 /// The first line that cannot be used, or that goes beyond a limit.
 pub fn replay_within(lines: impl BufRead, settings: TrackerSettings, limits: Limits) -> Result<Replay, ReplayError> {
     let mut tracker = Tracker::new(settings);
+    tracker.expect_all_events(limits.objects / 4);
     let mut ended = Vec::new();
     let mut start = None;
     let mut end = Timestamp::UNIX_EPOCH;

@@ -165,10 +165,7 @@ impl Tracker {
         }
         self.outbox.apply(&uid, AckEvent::Sent);
         let gaps = self.general_gaps(Some(scope));
-        let mut evidence = record.into_evidence(uid, &gaps);
-        self.cronjobs.job_ended(&mut evidence.job);
-        self.node_events.add_to(&mut evidence);
-        Some(evidence)
+        Some(self.evidence(uid, record, &gaps))
     }
 
     /// Keeps a tombstone of a reported Job until the Job is deleted.

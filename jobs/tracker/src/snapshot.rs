@@ -16,6 +16,7 @@ pub fn evidence(snapshot: Snapshot, now: Timestamp) -> Vec<Evidence> {
         ..Default::default()
     });
     let mut objects = snapshot.objects;
+    tracker.expect_all_events(objects.values().map(Vec::len).sum());
     for kind in Kind::ALL {
         let source = Source { kind, scope: 0 };
         if snapshot.forbidden.contains(&kind) {
@@ -44,7 +45,8 @@ pub fn evidence(snapshot: Snapshot, now: Timestamp) -> Vec<Evidence> {
 /// restarted or deleted, and the Events have not expired.
 fn shows_everything(evidence: &Evidence, now: Timestamp) -> bool {
     let status = &evidence.job.status;
-    let untouched = |pod: &Pod| pod.deletion.is_none() && pod.containers.iter().all(|c| c.restarts == 0);
+    let untouched =
+        |pod: &Pod| !pod.from_events && pod.deletion.is_none() && pod.containers.iter().all(|c| c.restarts == 0);
     let counted = i64::from(status.failed) + i64::from(status.succeeded) + i64::from(status.active);
     let pods = i64::try_from(evidence.pods.len()).unwrap_or(i64::MAX);
     let began = evidence.job.created;

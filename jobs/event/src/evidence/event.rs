@@ -8,7 +8,7 @@ pub const JOB_EVENT_REASONS: &[&str] = &[
     // No Pod was created.
     "FailedCreate",
     "UnknownCompletionMode",
-    // Stored only while no Pod was observed: one existed.
+    // Names a Pod of the Job; stored until that Pod is observed.
     "SuccessfulCreate",
     // Names a Pod that the Job's controller killed.
     "SuccessfulDelete",
@@ -60,8 +60,15 @@ pub const POD_EVENT_REASONS: &[&str] = &[
     // The end of a Pod that was not observed itself.
     "Evicted",
     "Preempted",
+    "Preempting",
     "TaintManagerEviction",
     "DeadlineExceeded",
+    "OutOfcpu",
+    "OutOfmemory",
+    "OutOfpods",
+    "OutOfephemeral-storage",
+    "NodeAffinity",
+    "UnexpectedAdmissionError",
 ];
 
 /// Reasons of Events about a node that can explain what happened to a Pod on it; a rule that reads another one adds it

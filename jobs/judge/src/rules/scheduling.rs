@@ -100,6 +100,10 @@ pub(crate) fn unscheduled<'a>(case: &Case<'a>, pod: &'a Pod) -> Option<Finding<'
         return None;
     }
     let condition = pod.not_scheduled.as_deref();
+    // A missing Event does not prove that no scheduler looked at the Pod.
+    if pod.from_events && condition.is_none() {
+        return None;
+    }
     if let Some(condition) = condition.filter(|condition| &*condition.reason == "SchedulingGated") {
         return Some(Finding::on(Cause::SchedulingGated, pod).message(&condition.message));
     }

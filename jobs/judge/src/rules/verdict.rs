@@ -23,7 +23,16 @@ pub(crate) fn verdict<'a>(case: &Case<'a>, attempts: &[PodAttempt<'a>]) -> Findi
         // `BackoffLimitExceeded`, and the reasons of other managers of Jobs.
         _ => latest(attempts),
     };
-    finding.unwrap_or(Finding::of(Cause::Unknown))
+    finding.unwrap_or_else(|| unknown(case))
+}
+
+/// No rule matched. The last words of the latest Pod that only Events show may still help a person.
+fn unknown<'a>(case: &Case<'a>) -> Finding<'a> {
+    let mut latest_first = case.evidence.pods.iter().rev();
+    match latest_first.find(|pod| pod.from_events) {
+        Some(pod) => blocking::last_words(case, pod),
+        None => Finding::of(Cause::Unknown),
+    }
 }
 
 /// The cause of the latest failed attempt, or of an older one if the latest was only killed: the runtime sometimes reports

@@ -97,6 +97,8 @@ struct TemplateSpec {
     restart_policy: Option<Box<str>>,
     #[serde(deserialize_with = "lenient")]
     containers: Vec<TemplateContainer>,
+    #[serde(deserialize_with = "lenient")]
+    scheduling_gates: Vec<Reference>,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
@@ -214,6 +216,7 @@ impl Job {
                 suspend: spec.suspend,
                 managed_by: spec.managed_by.clone().filter(|by| &**by != JOB_CONTROLLER),
                 restart_policy: spec.template.spec.restart_policy.clone(),
+                gated: !spec.template.spec.scheduling_gates.is_empty(),
             },
             status: evidence::JobStatus {
                 start_time: status.start_time,

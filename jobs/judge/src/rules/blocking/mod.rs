@@ -11,9 +11,12 @@
 mod before_start;
 mod container_start;
 mod ending;
+mod from_events;
 mod work;
 
 use job_event::evidence::Pod;
+
+pub(crate) use from_events::last_words;
 
 use crate::case::Case;
 use crate::cause::Cause;
@@ -42,6 +45,10 @@ const ERROR_RULES: usize = 7;
 
 /// Why the Pod had not finished, and the place of the rule that matched: lower is more specific.
 pub(crate) fn blocking_rule<'a>(case: &Case<'a>, pod: &'a Pod) -> (usize, Finding<'a>) {
+    if pod.from_events {
+        let found = from_events::blocking_rule(case, pod);
+        return found.unwrap_or_else(|| (RULES.len(), last_words(case, pod)));
+    }
     RULES
         .iter()
         .enumerate()
@@ -51,5 +58,8 @@ pub(crate) fn blocking_rule<'a>(case: &Case<'a>, pod: &'a Pod) -> (usize, Findin
 
 /// The error that kept the Pod from starting or finishing, if there was one.
 pub(crate) fn blocking_error<'a>(case: &Case<'a>, pod: &'a Pod) -> Option<Finding<'a>> {
+    if pod.from_events {
+        return from_events::error(case, pod).map(|(_, finding)| finding);
+    }
     RULES.iter().take(ERROR_RULES).find_map(|rule| rule(case, pod))
 }
