@@ -5,7 +5,7 @@ use std::fmt::Write;
 use job_event::evidence::ContainerRole;
 
 use crate::finding::Finding;
-use crate::quote::{one_line, quoted};
+use crate::quote::{Origin, one_line, quoted};
 use crate::rules::exit;
 
 /// The most characters of an image's name.
@@ -82,35 +82,28 @@ fn push(text: &mut String, placeholder: &str, finding: &Finding<'_>) {
 /// `: “MESSAGE”`, and `; the autoscaler reported “MESSAGE”`.
 fn push_messages(text: &mut String, finding: &Finding<'_>) -> std::fmt::Result {
     if let Some(message) = finding.message.filter(|message| !message.trim().is_empty()) {
-        write!(text, ": {}", quoted(without_prefix(message)))?;
+        let quote = quoted(message, origin(finding, message), text);
+        write!(text, ": {quote}")?;
     }
     match finding.autoscaler {
-        Some(event) => write!(text, "; the autoscaler reported {}", quoted(&event.message)),
+        Some(event) => {
+            let quote = quoted(&event.message, Origin::Cluster, text);
+            write!(text, "; the autoscaler reported {quote}")
+        }
         None => Ok(()),
     }
 }
 
-/// The message without what the control plane prepends to its core.
-fn without_prefix(message: &str) -> &str {
-    let prefixes = [
-        "(combined from similar events): ",
-        "Error creating: ",
-        "Pod was rejected: ",
-    ];
-    let message = prefixes.iter().fold(message, |message, prefix| {
-        message.strip_prefix(prefix).unwrap_or(message)
+/// The origin of the message: a termination message is the program's own, unless the container runtime could not start or
+/// find the container and wrote it (`toCRIContainerStatus` of containerd, `dockershim`, the kubelet).
+fn origin(finding: &Finding<'_>, message: &str) -> Origin {
+    let is_own = finding.termination.is_some_and(|end| {
+        let by_runtime = ["StartError", "ContainerCannotRun", "ContainerStatusUnknown"].contains(&&*end.reason);
+        *end.message == *message && !by_runtime
     });
-    // `0/3 nodes are available: WHY. preemption: ...`: the part on preemption explains nothing.
-    let message = match message.split_once(" preemption: ") {
-        Some((why, _)) if why.contains(" nodes are available: ") => why
-            .trim_end_matches(" still not schedulable,")
-            .trim_end_matches(" no new claims to deallocate,"),
-        _ => message,
-    };
-    // `Back-off pulling image "I": ErrImagePull: WHY`
-    match message.split_once(": ErrImagePull: ") {
-        Some((backoff, why)) if backoff.starts_with("Back-off pulling image") => why,
-        _ => message,
+    match is_own {
+        true => Origin::Program,
+        false => Origin::Cluster,
     }
 }
 

@@ -16,6 +16,7 @@ mod pending;
 mod quote;
 pub mod report;
 mod rules;
+mod span;
 mod summary;
 pub mod texts;
 

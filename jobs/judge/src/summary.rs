@@ -10,8 +10,9 @@ use crate::case::Case;
 use crate::cause::Cause;
 use crate::clause;
 use crate::finding::Finding;
-use crate::quote::{one_line, span};
+use crate::quote::one_line;
 use crate::rules::policy;
+use crate::span::span;
 
 /// The most characters of a summary. Names that the API server accepts stay far below it.
 const MAX_SUMMARY: usize = 2000;

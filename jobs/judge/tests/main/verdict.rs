@@ -222,7 +222,7 @@ fn messages_are_quoted_short_and_on_one_line() {
         vec![],
     );
     assert!(
-        judgement.summary.contains("“line one line two xxx"),
+        judgement.summary.contains("“… line two xxx") && judgement.summary.ends_with("xxx\\u{7}”."),
         "{}",
         judgement.summary
     );

@@ -1,0 +1,338 @@
+//! Masks what looks like a secret: values of keys such as `password`, credentials in URLs, tokens of known form, private
+//! keys. Hosts, paths, digests and numbers stay, because they explain errors.
+
+use std::borrow::Cow;
+use std::ops::Range;
+
+use super::wrappers::end_of_quote;
+
+/// The replacement, the same as in configurations and recordings.
+const REDACTED: &str = "[REDACTED]";
+/// The longest key that is searched before a `=` or `:`.
+const MAX_KEY: usize = 48;
+
+/// Tokens of known form: how they begin, and their least length.
+const TOKENS: [(&str, usize); 22] = [
+    ("AKIA", 20),
+    ("ASIA", 20),
+    ("AIza", 35),
+    ("Bearer ", 23),
+    ("bearer ", 23),
+    ("SG.", 40),
+    ("dckr_pat_", 20),
+    ("eyJ", 24),
+    ("ghp_", 20),
+    ("gho_", 20),
+    ("ghs_", 20),
+    ("ghu_", 20),
+    ("github_pat_", 24),
+    ("glpat-", 20),
+    ("hvs.", 20),
+    ("npm_", 24),
+    ("pypi-", 40),
+    ("sk_live_", 20),
+    ("sk-", 40),
+    ("xoxb-", 20),
+    ("xoxp-", 20),
+    ("ya29.", 20),
+];
+
+/// How sure a key is that its value is a secret.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Key {
+    Password,
+    /// A word that errors also use in prose: `fetching token: unexpected status`.
+    Token,
+    /// A header or a field with a scheme before the secret.
+    Authorization,
+}
+
+/// The text with every value that looks secret replaced.
+pub(super) fn masked(text: &str) -> Cow<'_, str> {
+    let bytes = text.as_bytes();
+    let mut out = String::new();
+    let mut copied = 0;
+    // The end of a private key whose beginning is cut off.
+    let mut at = cut_key_end(text).unwrap_or(0);
+    if at > 0 {
+        out.push_str(REDACTED);
+        copied = at;
+    }
+    while at < bytes.len() {
+        let starts_word = at == 0 || !(bytes[at - 1].is_ascii_alphanumeric() || bytes[at - 1] == b'_');
+        let found = match bytes[at] {
+            b'=' => assigned(text, at),
+            b':' if text[at..].starts_with("://") => userinfo(text, at + 3),
+            b':' => named(text, at),
+            b'?' => query(text, at + 1),
+            b'-' if text[at..].starts_with("-----BEGIN ") => private_key(text, at),
+            b'-' if starts_word && text[at..].starts_with("--") => flag(text, at),
+            byte if starts_word && byte.is_ascii_alphabetic() => token(text, at),
+            _ => None,
+        };
+        match found.filter(|range| range.start >= copied && range.end > range.start) {
+            Some(range) => {
+                out.push_str(&text[copied..range.start]);
+                out.push_str(REDACTED);
+                copied = range.end;
+                at = range.end.max(at + 1);
+            }
+            None => at += 1,
+        }
+    }
+    if copied == 0 {
+        return Cow::Borrowed(text);
+    }
+    out.push_str(&text[copied..]);
+    Cow::Owned(out)
+}
+
+/// The value of `KEY=VALUE`.
+fn assigned(text: &str, at: usize) -> Option<Range<usize>> {
+    let (key, _) = key_before(text, at)?;
+    let kind = kind_of(key)?;
+    let from = skip_spaces(text, at + 1, 1);
+    if kind == Key::Authorization {
+        return credentials(text, from);
+    }
+    value(text, from).filter(|range| !is_constant(&text[range.clone()]))
+}
+
+/// The value of `"KEY":"VALUE"`, `KEY: VALUE` and `Authorization: SCHEME VALUE`.
+fn named(text: &str, at: usize) -> Option<Range<usize>> {
+    let (key, is_quoted) = key_before(text, at)?;
+    let kind = kind_of(key)?;
+    let from = skip_spaces(text, at + 1, 4);
+    if kind == Key::Authorization {
+        return credentials(text, from);
+    }
+    let range = value(text, from)?;
+    let found = &text[range.clone()];
+    if is_constant(found) {
+        return None;
+    }
+    let is_secret = match kind {
+        // Quoted keys are those of JSON and of Python's dictionaries, not names before a colon in prose.
+        _ if is_quoted && range.start > from => true,
+        Key::Password => is_password(found) || is_whole_line(text, at - key.len(), &range),
+        _ => is_random(found),
+    };
+    is_secret.then_some(range)
+}
+
+/// The value of `--KEY VALUE`.
+fn flag(text: &str, at: usize) -> Option<Range<usize>> {
+    let name = &text[at + 2..];
+    let end = name.find(|c: char| !c.is_ascii_alphanumeric() && c != '-' && c != '_')?;
+    if !name[end..].starts_with(' ') {
+        return None;
+    }
+    let kind = kind_of(&name[..end])?;
+    let range = value(text, at + 3 + end)?;
+    let found = &text[range.clone()];
+    let is_secret = is_random(found) || kind == Key::Password && is_password(found);
+    is_secret.then_some(range)
+}
+
+/// The key that ends before a separator, and true if it is in quotation marks.
+fn key_before(text: &str, separator: usize) -> Option<(&str, bool)> {
+    let before = text[..separator].strip_suffix(' ').unwrap_or(&text[..separator]);
+    let bare = before.trim_end_matches(['"', '\'']);
+    let is_quoted = bare.len() < before.len();
+    let bare = bare.strip_suffix('\\').filter(|_| is_quoted).unwrap_or(bare);
+    let is_key = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.');
+    let length = bare.bytes().rev().take(MAX_KEY).take_while(is_key).count();
+    (length > 0).then(|| (&bare[bare.len() - length..], is_quoted))
+}
+
+fn kind_of(key: &str) -> Option<Key> {
+    const PASSWORDS: [&str; 4] = ["password", "passwd", "passphrase", "dbpass"];
+    const TOKENS: [&str; 14] = [
+        "token",
+        "secret",
+        "apikey",
+        "accesskey",
+        "accesskeyid",
+        "secretkey",
+        "privatekey",
+        "accountkey",
+        "sharedkey",
+        "signature",
+        "credential",
+        "authkey",
+        "encryptionkey",
+        "signingkey",
+    ];
+    let mut plain = [0; MAX_KEY];
+    let mut length = 0;
+    for byte in key.bytes().filter(u8::is_ascii_alphanumeric) {
+        *plain.get_mut(length)? = byte.to_ascii_lowercase();
+        length += 1;
+    }
+    let plain = &plain[..length];
+    let ends = |words: &[&str]| words.iter().any(|word| plain.ends_with(word.as_bytes()));
+    // `PWD` is the shell's working directory.
+    if ends(&PASSWORDS) || matches!(key, "pwd" | "Pwd" | "pass") || ["_pass", "_PASS"].iter().any(|e| key.ends_with(e))
+    {
+        Some(Key::Password)
+    } else if ends(&TOKENS) || matches!(plain, b"sig" | b"sharedaccesskey") {
+        Some(Key::Token)
+    } else if plain.ends_with(b"authorization") || matches!(key, "auth" | "_auth") {
+        Some(Key::Authorization)
+    } else {
+        None
+    }
+}
+
+/// A value: the inside of quotation marks, or the characters up to the next separator.
+fn value(text: &str, from: usize) -> Option<Range<usize>> {
+    let rest = &text[from..];
+    for open in ["\"", "\\\"", "'"] {
+        if let Some(inside) = rest.strip_prefix(open) {
+            let end = match open {
+                "\"" => end_of_quote(inside),
+                _ => inside.find(open),
+            };
+            let start = from + open.len();
+            return Some(start..start + end.unwrap_or(inside.len()));
+        }
+    }
+    let separates =
+        |c: char| c.is_whitespace() || matches!(c, ',' | ';' | '&' | '"' | '\'' | ')' | ']' | '}' | '<' | '>' | '\\');
+    let end = rest.find(separates).unwrap_or(rest.len());
+    let end = rest[..end].trim_end_matches('.').len();
+    let is_value = end > 0 && !rest.starts_with('=') && !rest.starts_with(REDACTED);
+    is_value.then_some(from..from + end)
+}
+
+/// The secret after `Authorization:`, with or without a scheme.
+fn credentials(text: &str, from: usize) -> Option<Range<usize>> {
+    let rest = &text[from..];
+    if rest.starts_with(['"', '\'', '\\']) {
+        return value(text, from).filter(|range| range.len() >= 8);
+    }
+    let scheme = rest.split([' ', ',']).next().unwrap_or_default();
+    let known = ["bearer", "basic", "token", "digest", "apikey", "negotiate"];
+    if known.iter().any(|known| scheme.eq_ignore_ascii_case(known)) && rest[scheme.len()..].starts_with(' ') {
+        return value(text, skip_spaces(text, from + scheme.len(), 4));
+    }
+    value(text, from).filter(|range| is_random(&text[range.clone()]))
+}
+
+/// `user:password` of `scheme://user:password@host`, and a token in its place.
+fn userinfo(text: &str, from: usize) -> Option<Range<usize>> {
+    let url = url_at(text, from);
+    let authority = url.split(['/', '?', '#']).next().unwrap_or_default();
+    let end = match authority.rfind('@') {
+        Some(end) => end,
+        // A password with a slash: what follows the colon is no port.
+        None => {
+            let (_, port) = authority.split_once(':').filter(|(host, _)| !host.starts_with('['))?;
+            let is_port = port.bytes().all(|byte| byte.is_ascii_digit());
+            url.rfind('@').filter(|_| !is_port)?
+        }
+    };
+    // `git@` and other names of users are no secret.
+    let is_secret = url[..end].contains(':') || end >= 20;
+    is_secret.then_some(from..from + end)
+}
+
+/// The query of a URL, if one of its parameters is a signature or another secret.
+fn query(text: &str, from: usize) -> Option<Range<usize>> {
+    let query = url_at(text, from);
+    let query = &query[..query.find(['#', ')', ',']).unwrap_or(query.len())];
+    let query = query.trim_end_matches([':', '.']);
+    let is_secret = query.split('&').any(|parameter| match parameter.split_once('=') {
+        Some((key, value)) => !value.is_empty() && kind_of(key).is_some(),
+        None => false,
+    });
+    is_secret.then(|| from..from + query.len())
+}
+
+/// The text up to the end of a URL that began before it.
+fn url_at(text: &str, from: usize) -> &str {
+    let rest = &text[from..];
+    let ends = |c: char| c.is_whitespace() || matches!(c, '"' | '\'' | '`' | '<' | '>' | '|' | '\\' | '^');
+    &rest[..rest.find(ends).unwrap_or(rest.len())]
+}
+
+/// A token of known form.
+fn token(text: &str, at: usize) -> Option<Range<usize>> {
+    let rest = &text[at..];
+    let first = rest.as_bytes()[0];
+    let mut tokens = TOKENS.iter().filter(|(start, _)| start.as_bytes()[0] == first);
+    let (start, least) = tokens.find(|(start, _)| rest.starts_with(start))?;
+    let inside = &rest[start.len()..];
+    let is_header = start.ends_with(' ');
+    let is_part = |byte: u8| {
+        byte.is_ascii_alphanumeric()
+            || matches!(byte, b'_' | b'-' | b'.')
+            || is_header && matches!(byte, b'=' | b'+' | b'/' | b'~')
+    };
+    let length = inside.bytes().take_while(|byte| is_part(*byte)).count();
+    let found = inside[..length].trim_end_matches('.');
+    let is_long = start.len() + found.len() >= *least && found.bytes().any(|byte| byte.is_ascii_digit());
+    let kept = if is_header { start.len() } else { 0 };
+    is_long.then(|| at + kept..at + start.len() + found.len())
+}
+
+/// A private key in PEM, up to its end or to the end of the text.
+fn private_key(text: &str, at: usize) -> Option<Range<usize>> {
+    let inside = &text[at + "-----BEGIN ".len()..];
+    let (name, _) = inside.split_once("-----")?;
+    if !name.ends_with("PRIVATE KEY") {
+        return None;
+    }
+    Some(at..key_end(text, at + 1).unwrap_or(text.len()))
+}
+
+/// The end of a private key that began before the text.
+fn cut_key_end(text: &str) -> Option<usize> {
+    let end = key_end(text, 0)?;
+    let begin = text.find("-----BEGIN ").unwrap_or(text.len());
+    (end < begin).then_some(end)
+}
+
+/// The place after `-----END ... PRIVATE KEY-----`.
+fn key_end(text: &str, from: usize) -> Option<usize> {
+    const MARK: &str = "PRIVATE KEY-----";
+    let end = from + text[from..].find("-----END ")?;
+    let mark = text[end..].find(MARK)?;
+    // `RSA`, `EC`, `ENCRYPTED`, `OPENSSH`
+    (mark <= "-----END ENCRYPTED ".len()).then_some(end + mark + MARK.len())
+}
+
+fn skip_spaces(text: &str, from: usize, most: usize) -> usize {
+    let spaces = text[from..].bytes().take(most).take_while(|byte| *byte == b' ').count();
+    from + spaces
+}
+
+/// True for values that are no secret.
+fn is_constant(value: &str) -> bool {
+    matches!(
+        value,
+        "null" | "None" | "nil" | "<nil>" | "true" | "false" | "True" | "False" | "undefined"
+    ) || value.starts_with(['[', '{', '(', '*', '$'])
+}
+
+/// True for a word that is no English one: it has digits or signs. A word before a colon is a part of an error.
+fn is_password(value: &str) -> bool {
+    !value.ends_with(':') && value.bytes().any(|byte| !byte.is_ascii_alphabetic() && byte != b'-')
+}
+
+/// True for a value that looks random and is no name of Kubernetes, file, address or digest.
+fn is_random(value: &str) -> bool {
+    let has = |test: fn(&u8) -> bool| value.bytes().any(|byte| test(&byte));
+    let is_uuid = value.len() == 36 && [8, 13, 18, 23].iter().all(|at| value.as_bytes()[*at] == b'-');
+    let is_name = !has(u8::is_ascii_uppercase) && value.contains(['-', '.']);
+    let is_place = value.contains([':', '/']);
+    value.len() >= 8 && has(u8::is_ascii_digit) && has(u8::is_ascii_alphabetic) && (is_uuid || !is_name && !is_place)
+}
+
+/// True if a line has nothing but a key and its value.
+fn is_whole_line(text: &str, key: usize, value: &Range<usize>) -> bool {
+    let before = text[..key].rsplit('\n').next().unwrap_or_default();
+    let after = text[value.end..].split('\n').next().unwrap_or_default();
+    // The value of a line in a message of one line may be the reason of an error.
+    text.contains('\n') && before.trim().is_empty() && after.trim().is_empty()
+}
