@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use job_event::attributes as attr;
+use job_watch::version::{ADDED, TESTED};
 use kube_state_metrics_receiver::state::FAMILIES;
 
 use crate::root;
@@ -68,6 +69,17 @@ fn supported_metrics_are_those_of_the_code() {
                 "{metric}: {name} is not a metric of the collector"
             );
         }
+    }
+}
+
+#[test]
+fn the_page_names_the_tested_versions() {
+    let page = std::fs::read_to_string(root().join("docs/compatibility.md")).expect("the page");
+    let (first, last) = TESTED.into_inner();
+    let range = format!("Supported are Kubernetes 1.{first} to 1.{last}, tested as follows:");
+    assert!(page.contains(&range), "{range}");
+    for (since, _) in ADDED {
+        assert!(page.contains(&format!("| 1.{since} |")), "1.{since}");
     }
 }
 

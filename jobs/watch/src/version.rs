@@ -28,7 +28,7 @@ const MAX_SHOWN: usize = 64;
 /// Features that older versions lack: the minor version of Kubernetes 1 that enabled each, and the effect of its absence.
 ///
 /// Sources: `CronJob` in the API `batch/v1`; `PodDisruptionConditions` in `pkg/features/kube_features.go` of Kubernetes.
-const ADDED: [(u32, &str); 2] = [
+pub const ADDED: [(u32, &str); 2] = [
     (21, "CronJobs of batch/v1 do not exist, so they cannot be watched"),
     (
         26,
