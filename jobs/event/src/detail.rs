@@ -40,6 +40,15 @@ const CONSEQUENCES: [&str; 6] = [
 ];
 
 impl Detail {
+    /// The detail of an error on creating a Pod (Event `FailedCreate`): a refusal says more than a component that did not respond.
+    pub fn of_creation(message: &str) -> Detail {
+        let denied = message.contains("denied the request") || message.contains("denied request");
+        match !denied && NO_ANSWERS.iter().any(|text| message.contains(text)) {
+            true => Detail::Timeout,
+            false => Detail::of(message),
+        }
+    }
+
     /// The detail of a message: of an Event, a condition or a waiting reason.
     ///
     /// Sources: `pkg/kubelet/images/image_manager.go`, `pkg/kubelet/kuberuntime/kuberuntime_manager.go` (back-off),
@@ -76,6 +85,18 @@ impl Detail {
         }
     }
 }
+
+/// Parts of errors on creating a Pod that a retry overcomes: the API server, etcd or a webhook did not respond.
+const NO_ANSWERS: [&str; 8] = [
+    "etcdserver: ",
+    "failed calling webhook",
+    "object has been modified",
+    "oo many requests",
+    "in the time allotted",
+    "timed out",
+    "deadline exceeded",
+    "connection refused",
+];
 
 /// The part after the image in `Failed to pull image "a:1": WHY` and in `Back-off pulling image "a:1": ErrImagePull: WHY`,
 /// which has no such part before Kubernetes 1.31.
@@ -139,6 +160,10 @@ mod tests {
         ] {
             assert_eq!(Detail::of(message), detail, "{message}");
         }
+        let busy = "Error creating: etcdserver: request timed out";
+        assert_eq!(Detail::of_creation(busy), Detail::Timeout);
+        let denied = "Error creating: admission webhook \"w\" denied the request: timed out";
+        assert_eq!(Detail::of_creation(denied), Detail::Error);
         assert!(Detail::Error > Detail::Consequence && Detail::Consequence > Detail::Timeout);
     }
 }

@@ -23,6 +23,8 @@ const MESSAGE: usize = 2048;
 pub(crate) const SUCCESSFUL_CREATE: &str = "SuccessfulCreate";
 /// Reason of the Job controller's Events that name a Pod it deleted.
 pub(crate) const SUCCESSFUL_DELETE: &str = "SuccessfulDelete";
+/// Reason of the Job controller's Events about a Pod that could not be created.
+const FAILED_CREATE: &str = "FailedCreate";
 
 /// Events that share a limit, so that frequent ones of one room cannot evict those of another.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -123,6 +125,7 @@ impl EventRecord {
             | "FailedMapVolume"
             | "FailedCreatePodSandBox"
             | "FailedCreatePodContainer" => Detail::of(&self.message),
+            FAILED_CREATE => Detail::of_creation(&self.message),
             _ => Detail::Error,
         }
     }
@@ -177,8 +180,8 @@ pub(crate) fn merge(events: &mut Vec<EventRecord>, new: EventRecord) {
 
 /// True if two Events are repetitions of one. Messages count up to their first colon: `Liveness probe failed: ...` and
 /// `Readiness probe failed: ...` share a reason and have different meanings, while the text after the colon often holds
-/// a random name. Creations and deletions name the Pod after the colon, and are stored for that name. Stages differ in
-/// time only.
+/// a random name. Creations and deletions name the Pod after the colon, and are stored for that name; a refusal to create one
+/// stays apart from an API server that did not respond. Stages differ in time only.
 fn says_the_same(a: &EventRecord, b: &EventRecord) -> bool {
     fn head(event: &EventRecord) -> &str {
         let message = event.message.strip_prefix(COMBINED).unwrap_or(&event.message);
@@ -193,6 +196,7 @@ fn says_the_same(a: &EventRecord, b: &EventRecord) -> bool {
         && a.field_path == b.field_path
         && a.component == b.component
         && head(a) == head(b)
+        && (&*a.reason != FAILED_CREATE || a.detail() == b.detail())
 }
 
 /// At most `limit` bytes of a text, whole characters.
@@ -232,6 +236,31 @@ mod tests {
         merge(&mut events, event("Unhealthy", "Liveness probe failed: c", 3));
         let messages: Vec<&str> = events.iter().map(|event| &*event.message).collect();
         assert_eq!(messages, ["Liveness probe failed: c", "Readiness probe failed: b"]);
+    }
+
+    #[test]
+    fn a_refusal_stays_apart_from_a_timeout() {
+        let mut events = Vec::new();
+        merge(
+            &mut events,
+            event("FailedCreate", "Error creating: exceeded quota: q", 1),
+        );
+        merge(
+            &mut events,
+            event("FailedCreate", "Error creating: etcdserver: request timed out", 2),
+        );
+        merge(
+            &mut events,
+            event("FailedCreate", "Error creating: exceeded quota: r", 3),
+        );
+        let messages: Vec<&str> = events.iter().map(|event| &*event.message).collect();
+        assert_eq!(
+            messages,
+            [
+                "Error creating: exceeded quota: r",
+                "Error creating: etcdserver: request timed out"
+            ]
+        );
     }
 
     #[test]

@@ -39,6 +39,43 @@ refused(
 .next_step("Set the requests and limits named in the message")
 .retry(Retry::No),
 refused(
+            "webhook-no-endpoints",
+            Cause::AdmissionDenied,
+            "Internal error occurred: failed calling webhook \"w.example\": failed to call webhook: Post \
+             \"https://w.ns.svc:443/p?timeout=10s\": no endpoints available for service \"w\"",
+        )
+.next_step("Look at the webhook")
+.retry(Retry::Yes),
+refused(
+            "webhook-certificate",
+            Cause::AdmissionDenied,
+            "Internal error occurred: failed calling webhook \"w.example\": failed to call webhook: Post \
+             \"https://w.ns.svc:443/p?timeout=10s\": x509: certificate signed by unknown authority",
+        )
+.next_step("Renew the certificate of the webhook")
+.retry(Retry::Maybe),
+refused(
+            "gatekeeper",
+            Cause::AdmissionDenied,
+            "admission webhook \"validation.gatekeeper.sh\" denied the request: [must-set-timeout] the timeout must be set",
+        )
+.next_step("Change the Pod template so that it satisfies the Gatekeeper constraint")
+.retry(Retry::No),
+refused(
+            "etcd-full",
+            Cause::AdmissionDenied,
+            "etcdserver: mvcc: database space exceeded",
+        )
+.retry(Retry::Maybe),
+refused(
+            "role-missing",
+            Cause::AdmissionDenied,
+            &forbidden("cannot set blockOwnerDeletion if an ownerReference refers to a resource you can't set finalizers on: , <nil>"),
+        )
+.next_step("Grant the user or ServiceAccount")
+.retry(Retry::No),
+quota_then_timeout(),
+refused(
             "limit-range",
             Cause::AdmissionDenied,
             &forbidden("maximum memory usage per Container is 64Mi, but limit is 1Gi"),
@@ -98,6 +135,25 @@ refused(
         ),
 no_pods(),
 ]
+}
+
+/// The quota is used up; the last attempt meets a busy etcd.
+fn quota_then_timeout() -> Story {
+    let quota = "Error creating: pods \"j-x7k2p\" is forbidden: exceeded quota: q, requested: pods=1, used: pods=4, limited: pods=4";
+    Story::failed("quota-then-timeout", DEADLINE, Cause::QuotaExceeded)
+        .job(json!({"activeDeadlineSeconds": 20}))
+        .patch("jobs/j", json!({"status": {"active": 0}}))
+        .warns("jobs/j", "FailedCreate", quota)
+        .at(10)
+        .warns(
+            "jobs/j",
+            "FailedCreate",
+            "Error creating: etcdserver: request timed out",
+        )
+        .at(20)
+        .deadline_exceeded()
+        .finished()
+        .sentence("used: pods=4")
 }
 
 /// Neither Pod nor Event: the controller was down, or the namespace is being deleted.

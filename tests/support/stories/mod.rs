@@ -2,10 +2,12 @@
 //! Kubernetes, containerd and CRI-O; the course of events is invented. Each story states its verdict.
 
 mod admission;
+mod autoscalers;
 mod controller;
 mod deadlines;
 mod deletions;
 mod disruptions;
+mod evictions;
 mod exits;
 mod expected;
 mod images;
@@ -14,8 +16,10 @@ mod lost_nodes;
 mod others;
 mod pending;
 mod policies;
+mod registries;
 mod rejections;
 mod restarts;
+mod schedulers;
 mod sidecars;
 mod story;
 
@@ -25,17 +29,21 @@ pub(crate) use story::Story;
 pub(crate) fn all() -> Vec<Story> {
     [
         admission::stories,
+        autoscalers::stories,
         deadlines::stories,
         deletions::stories,
         disruptions::stories,
+        evictions::stories,
         exits::stories,
         images::stories,
         lost_nodes::stories,
         others::stories,
         pending::stories,
         policies::stories,
+        registries::stories,
         rejections::stories,
         restarts::stories,
+        schedulers::stories,
         sidecars::stories,
     ]
     .iter()

@@ -56,13 +56,24 @@ pub(super) fn stuck(name: &'static str, cause: Cause, waits: &[(&str, &str)], ev
 }
 
 /// A Pod without a node.
-fn unscheduled(name: &'static str, cause: Cause, reason: &str, message: &str) -> Story {
+pub(super) fn unscheduled(name: &'static str, cause: Cause, reason: &str, message: &str) -> Story {
+    without_node(name, cause, reason, message, |story| story)
+}
+
+/// A Pod without a node, with more Events before its deadline.
+pub(super) fn without_node(
+    name: &'static str,
+    cause: Cause,
+    reason: &str,
+    message: &str,
+    more: impl FnOnce(Story) -> Story,
+) -> Story {
     let said = condition("PodScheduled", false, reason, message, 0);
     let mut story = waiting_for(name, cause).conditions("pods/a", &[said]);
     if reason == "Unschedulable" {
         story = story.warns("pods/a", "FailedScheduling", message);
     }
-    ungranted(story)
+    ungranted(more(story))
 }
 
 /// The deadline of a Pod without a node, which is gone at once.

@@ -74,6 +74,28 @@ pub(super) fn stories() -> Vec<Story> {
             "Node has reached its volume attachment limit, rejecting pod.",
         ),
         rejected(
+            "device-plugin-error",
+            Cause::DeviceUnavailable,
+            "UnexpectedAdmissionError",
+            "Allocate failed due to device plugin GetPreferredAllocation rpc failed with err: rpc error: code = Unknown desc = \
+             nvml: GPU is lost, which is unexpected",
+        )
+        .next_step("Look at the GPU and its driver"),
+        rejected(
+            "device-plugin-gone",
+            Cause::DeviceUnavailable,
+            "UnexpectedAdmissionError",
+            "Allocate failed due to rpc error: code = Unavailable desc = error reading from server: EOF, which is unexpected",
+        )
+        .next_step("Look at the log of the device plugin"),
+        rejected(
+            "virtual-node",
+            Cause::NodeRejected,
+            "ProviderFailed",
+            "the requested resource is not available in the location 'westeurope' at this moment",
+        )
+        .next_step("Look at the virtual node's provider"),
+        rejected(
             "pressure-at-admission",
             Cause::NodePressure,
             "Evicted",

@@ -288,6 +288,13 @@ impl Story {
         self.write("events", "ADDED", event)
     }
 
+    /// Another component wrote the last Event.
+    pub(crate) fn by(mut self, component: &str) -> Story {
+        let event = &mut self.lines.last_mut().expect("an Event")["object"];
+        event["source"]["component"] = component.into();
+        self
+    }
+
     /// A warning.
     pub(crate) fn warns(self, about: &str, reason: &str, message: &str) -> Story {
         self.tell(about, "Warning", reason, message)
