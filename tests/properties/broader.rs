@@ -22,7 +22,7 @@ const fn row(cause: Cause, broader: &'static [Cause], missing: &'static str) -> 
 }
 
 /// Without Events.
-pub(crate) const WITHOUT_EVENTS: [Row; 9] = [
+pub(crate) const WITHOUT_EVENTS: [Row; 10] = [
     row(
         Cause::ProbeFailed,
         &[Cause::Killed, Cause::NonZeroExit],
@@ -30,10 +30,19 @@ pub(crate) const WITHOUT_EVENTS: [Row; 9] = [
     ),
     row(
         Cause::ContainerStart,
-        &[Cause::Killed, Cause::NonZeroExit],
-        "`FailedPostStartHook`; what remains is how the container ended",
+        &[Cause::Killed, Cause::NonZeroExit, Cause::SlowStart],
+        "`FailedPostStartHook`; what remains is how the container ended; `Failed`, if no waiting reason was seen",
     ),
-    row(Cause::OutOfMemory, &[Cause::Killed], "`SystemOOM` of the node"),
+    row(
+        Cause::OutOfMemory,
+        &[Cause::Killed, Cause::SlowStart],
+        "`SystemOOM` or `OOMKilling` of the node; `Failed`, if no waiting reason was seen",
+    ),
+    row(
+        Cause::RuntimeFailed,
+        &[Cause::ContainerStart, Cause::SlowStart],
+        "`Failed`, if the waiting reason has no message or was not seen",
+    ),
     row(Cause::QuotaExceeded, &[Cause::NoPodsCreated], "`FailedCreate`"),
     row(Cause::AdmissionDenied, &[Cause::NoPodsCreated], "`FailedCreate`"),
     row(
@@ -66,10 +75,12 @@ pub(crate) const JOINED_LATE: [Row; 1] = [row(
 )];
 
 /// From those, when Events have expired.
-pub(crate) const JOINED_LATE_WITHOUT_EVENTS: [Row; 3] = [
+pub(crate) const JOINED_LATE_WITHOUT_EVENTS: [Row; 5] = [
     row(Cause::ImagePull, &[Cause::SlowStart], ERASED),
     row(Cause::ContainerConfig, &[Cause::SlowStart], ERASED),
     row(Cause::ContainerStart, &[Cause::SlowStart], ERASED),
+    row(Cause::OutOfMemory, &[Cause::SlowStart], ERASED),
+    row(Cause::RuntimeFailed, &[Cause::SlowStart], ERASED),
 ];
 
 /// From the last versions of what exists, and the Events of the Pods that are gone.
@@ -91,7 +102,7 @@ const EXIT: &str = "the exit code; what remains: the kubelet started the contain
 const ERASED: &str = "the waiting reason, which goes when the Pod is deleted, and the Events about it";
 
 /// With a field that is absent or has an unknown value.
-pub(crate) const NOT_UNDERSTOOD: [Row; 18] = [
+pub(crate) const NOT_UNDERSTOOD: [Row; 19] = [
     row(
         Cause::ProbeFailed,
         &[Cause::Killed, Cause::NonZeroExit],
@@ -99,8 +110,13 @@ pub(crate) const NOT_UNDERSTOOD: [Row; 18] = [
     ),
     row(
         Cause::OutOfMemory,
-        &[Cause::Killed, Cause::NonZeroExit],
-        "the reason `OOMKilled`, or the Event `SystemOOM`",
+        &[
+            Cause::Killed,
+            Cause::NonZeroExit,
+            Cause::ContainerStart,
+            Cause::SlowStart,
+        ],
+        "the reason `OOMKilled`, or the Event `SystemOOM`; the runtime's message, or its waiting reason",
     ),
     row(Cause::Crashed, &[Cause::Killed], "the reason `seccomp killed`"),
     row(
@@ -110,10 +126,19 @@ pub(crate) const NOT_UNDERSTOOD: [Row; 18] = [
     ),
     row(
         Cause::ContainerStart,
-        &[Cause::Killed, Cause::SlowStart],
-        "the Event of the failed hook; the waiting reason or the termination",
+        &[Cause::Killed, Cause::SlowStart, Cause::NonZeroExit],
+        "the Event of the failed hook; the waiting reason or the termination; the time or the message of the end",
     ),
-    row(Cause::ContainerConfig, &[Cause::SlowStart], "the waiting reason"),
+    row(
+        Cause::ContainerConfig,
+        &[Cause::SlowStart, Cause::ContainerStart],
+        "the waiting reason; the runtime's message",
+    ),
+    row(
+        Cause::RuntimeFailed,
+        &[Cause::ContainerStart, Cause::SlowStart],
+        "the runtime's message; the waiting reason and the Event `Failed`",
+    ),
     row(Cause::ImagePull, &[Cause::SlowStart], "the waiting reason"),
     row(
         Cause::QuotaExceeded,
@@ -127,8 +152,8 @@ pub(crate) const NOT_UNDERSTOOD: [Row; 18] = [
     ),
     row(
         Cause::VolumeUnavailable,
-        &[Cause::SlowStart, Cause::Unschedulable],
-        "the Event's reason or object; the scheduler's message",
+        &[Cause::SlowStart, Cause::Unschedulable, Cause::ContainerStart],
+        "the Event's reason or object; the message of the scheduler or the runtime",
     ),
     row(
         Cause::DeviceUnavailable,
@@ -137,8 +162,9 @@ pub(crate) const NOT_UNDERSTOOD: [Row; 18] = [
             Cause::Unschedulable,
             Cause::NodeRejected,
             Cause::PodDeleted,
+            Cause::ContainerStart,
         ],
-        "the Event's reason or object; the message of the scheduler or the kubelet; the condition `DisruptionTarget`",
+        "the Event's reason or object; the message of the scheduler, the kubelet or the runtime; the condition `DisruptionTarget`",
     ),
     row(
         Cause::SandboxFailed,

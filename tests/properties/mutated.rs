@@ -348,7 +348,10 @@ fn shifted(line: &Value, seconds: i64) -> Value {
                 moved(condition, "lastTransitionTime");
             }
         }
-    } else if object["source"]["component"] == "kubelet" {
+    } else if ["kubelet", "kernel-monitor"]
+        .iter()
+        .any(|author| object["source"]["component"] == *author)
+    {
         move_at(object, "firstTimestamp");
         move_at(object, "lastTimestamp");
     }

@@ -5,12 +5,18 @@ use job_event::evidence::NodeOutage;
 use crate::category::Retry;
 use crate::cause::Cause;
 use crate::finding::Finding;
-use crate::rules::image;
-use crate::texts::{DEVICE, KnownText};
+use crate::rules::{image, windows};
+use crate::texts::{COMMAND_NEXT_STEP, DEVICE, KnownText};
 
 const NODE_MEMORY: &str = "Set requests.memory to the container's usage, so that it is scheduled to a node with enough room; find \
                            the other users of the node's memory.";
 const NO_SCHEDULER: &str = "Check that the scheduler named in the Pod's schedulerName runs and looks at the Pod.";
+const SHELL_CODE: &str = "Read the container's log around the time it ended: shells and other programs that run commands end with 127 if \
+                          they do not find one, and with 126 if they cannot execute it.";
+const GIT_CODE: &str = "Read the container's log around the time it ended; the exit code is the program's own: git ends with 128 \
+                        for every fatal error.";
+const HOOK: &str =
+    "Check the lifecycle hook of the container: its command or address, and that the program is ready for it.";
 
 /// The clause, the retry and the next step for a finding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,16 +38,14 @@ impl Advice {
         };
         let message = finding.message.unwrap_or_default();
         let is_from_events = finding.pod.is_some_and(|pod| pod.from_events);
-        let ended_as = |reason| finding.termination.is_some_and(|end| &*end.reason == reason);
+        let status = finding.exit_code.and_then(windows::status);
+        let status = status.filter(|status| status.cause == finding.cause);
         match finding.cause {
-            Cause::Crashed if ended_as("seccomp killed") => {
-                advice.clause = "{container} was killed for a system call that its seccomp profile forbids{message}";
+            Cause::NonZeroExit | Cause::Unknown if is_from_events && finding.container.is_some() => {
+                advice.clause = "{container} failed again and again, and no Event has its exit code{message}";
             }
-            // Another Pod may have used the node's memory.
-            Cause::OutOfMemory if !ended_as("OOMKilled") => {
-                advice.clause = "{container} was killed because {node} ran out of memory{message}";
-                advice.retry = Retry::Maybe;
-                advice.next_step = NODE_MEMORY;
+            Cause::Crashed | Cause::Killed | Cause::OutOfMemory | Cause::ContainerStart | Cause::NonZeroExit => {
+                advice.end(finding, status.is_some());
             }
             Cause::Unschedulable if message.is_empty() => {
                 advice.clause = "{pod} was not scheduled, and no scheduler reported why{message}";
@@ -57,11 +61,6 @@ impl Advice {
                 }
             }
             Cause::DeviceUnavailable => advice.with_text(DEVICE.find(message)),
-            Cause::ContainerStart => match finding.exit_code {
-                Some(126) => advice.clause = "{container} {exit} (command not executable){message}",
-                Some(127) => advice.clause = "{container} {exit} (command not found){message}",
-                _ => {}
-            },
             Cause::NodeLost => match (finding.container, finding.pod.and_then(|pod| pod.node_outage)) {
                 (Some(_), _) => advice.clause = "{node} lost {container} of {pod}{message}",
                 (None, Some(NodeOutage { over: false, .. })) => {
@@ -69,9 +68,6 @@ impl Advice {
                 }
                 (None, _) => {}
             },
-            Cause::NonZeroExit | Cause::Unknown if is_from_events && finding.container.is_some() => {
-                advice.clause = "{container} failed again and again, and no Event has its exit code{message}";
-            }
             Cause::SidecarBlockedCompletion if is_from_events => {
                 advice.clause = "another container had ended, with an exit code that no Event has, but {container} kept \
                                  the Pod running";
@@ -87,8 +83,50 @@ impl Advice {
             }
             _ => {}
         }
-        advice.with_text(finding.text);
+        match (finding.text, status) {
+            (None, Some(status)) => {
+                advice.retry = status.retry;
+                advice.next_step = status.next_step.unwrap_or(advice.next_step);
+            }
+            (text, _) => advice.with_text(text),
+        }
         advice
+    }
+
+    /// The end of a container, or a failed start; `named`: its exit code has a name on Windows.
+    fn end(&mut self, finding: &Finding<'_>, named: bool) {
+        let ended_as = |reason| finding.termination.is_some_and(|end| &*end.reason == reason);
+        // The runtime chooses the exit code of a container that it could not start.
+        let not_started = ended_as("StartError") || ended_as("ContainerCannotRun");
+        let code = finding.exit_code.filter(|_| !not_started);
+        match (finding.cause, code) {
+            (Cause::Crashed, _) if ended_as("seccomp killed") => {
+                self.clause = "{container} was killed for a system call that its seccomp profile forbids{message}";
+            }
+            (Cause::Killed, _) if named => self.clause = "{container} {exit}{message}",
+            (Cause::OutOfMemory, _) if finding.text.is_some() => {
+                self.clause = "{container} could not be started for lack of memory{message}";
+            }
+            (Cause::OutOfMemory, _) if named => self.clause = "{container} ran out of memory and {exit}{message}",
+            // Another Pod may have used the node's memory.
+            (Cause::OutOfMemory, _) if !ended_as("OOMKilled") => {
+                self.clause = "{container} was killed because {node} ran out of memory{message}";
+                self.retry = Retry::Maybe;
+                self.next_step = NODE_MEMORY;
+            }
+            (Cause::ContainerStart, Some(126)) => {
+                self.clause = "{container} {exit} (command not executable){message}";
+                self.next_step = COMMAND_NEXT_STEP;
+            }
+            (Cause::ContainerStart, Some(127)) => {
+                self.clause = "{container} {exit} (command not found){message}";
+                self.next_step = COMMAND_NEXT_STEP;
+            }
+            (Cause::ContainerStart, Some(_)) => self.next_step = HOOK,
+            (Cause::NonZeroExit, Some(126 | 127)) => self.next_step = SHELL_CODE,
+            (Cause::NonZeroExit, Some(128)) => self.next_step = GIT_CODE,
+            _ => {}
+        }
     }
 
     /// A known text decides the retry and the next step.

@@ -6,15 +6,15 @@ use job_event::evidence::ContainerRole;
 
 use crate::finding::Finding;
 use crate::quote::{Origin, one_line, quoted};
-use crate::rules::exit;
+use crate::rules::{exit, windows};
 
 /// The most characters of an image's name.
 const MAX_IMAGE: usize = 200;
 
 /// The clause with its placeholders filled, without a full stop.
 ///
-/// `{container}`, `{pod}`, `{node}` and `{image}` name an object; `{exit}` is the exit code with its signal, `{since}` the
-/// time since when the node has not been ready. `{message}` is the quoted message with a colon before it, or nothing.
+/// `{container}`, `{pod}`, `{node}` and `{image}` name an object; `{exit}` is the exit code with its signal or its name on
+/// Windows, `{since}` the time since when the node has not been ready. `{message}` is the quoted message with a colon before it, or nothing.
 pub(crate) fn fill(clause: &str, finding: &Finding<'_>) -> String {
     let mut text = String::with_capacity(clause.len() + finding.message.map_or(0, str::len).min(MAX_IMAGE));
     for part in clause.split('{') {
@@ -65,9 +65,13 @@ fn push(text: &mut String, placeholder: &str, finding: &Finding<'_>) {
             Finding {
                 exit_code: Some(code), ..
             },
-        ) => match exit::signal_of(*code).and_then(exit::signal_name) {
-            Some(name) => write!(text, "exited with code {code} (SIG{name})"),
-            None => write!(text, "exited with code {code}"),
+        ) => match (
+            exit::signal_of(*code).and_then(exit::signal_name),
+            windows::status(*code),
+        ) {
+            (Some(name), _) => write!(text, "exited with code {code} (SIG{name})"),
+            (None, Some(status)) => write!(text, "exited with code {code} ({:#010X}, {})", status.code, status.name),
+            (None, None) => write!(text, "exited with code {code}"),
         },
         ("exit", _) => write!(text, "ended"),
         ("since", _) => match finding.pod.and_then(|pod| pod.node_outage) {

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
-use job_event::evidence::{Evidence, NODE_EVENT_REASONS, Pod};
+use job_event::evidence::{Evidence, Pod, is_system_oom};
 
 use super::event::EventRecord;
 use super::pool::Pools;
@@ -27,7 +27,7 @@ pub(crate) struct NodeEvents {
 impl NodeEvents {
     /// An Event about a node was seen.
     pub(crate) fn seen(&mut self, event: &model::Event, pools: &mut Pools) {
-        if !NODE_EVENT_REASONS.contains(&&*event.reason) {
+        if !is_system_oom(&event.reason, &event.message) {
             return;
         }
         let node = &event.involved_object.name;
@@ -137,10 +137,20 @@ mod tests {
             ("a", "SystemOOM", "at the start", 1000),
             ("a", "NodeHasSufficientMemory", "useless", 1005),
             ("a", "SystemOOM", "long after", 1200),
+            (
+                "a",
+                "OOMKilling",
+                "Memory cgroup out of memory: Killed process 7 (java)",
+                1011,
+            ),
+            ("a", "OOMKilling", "Out of memory: Killed process 8 (java)", 1012),
         ] {
             events.seen(&event(node, reason, message, second), &mut pools);
         }
-        assert_eq!(messages(&events, "a", 1000, 1020), ["at the start", "during"]);
+        assert_eq!(
+            messages(&events, "a", 1000, 1020),
+            ["at the start", "during", "Out of memory: Killed process 8 (java)"]
+        );
         assert_eq!(messages(&events, "b", 1000, 1020), ["elsewhere"]);
         assert!(messages(&events, "c", 1000, 1020).is_empty());
     }

@@ -12,8 +12,9 @@ use job_watch::model::{self, ApiGroup};
 
 /// Writes the Events about Jobs.
 const JOB_CONTROLLER: &str = "job-controller";
-/// Writes the Events about nodes that are read.
-const KUBELET: &str = "kubelet";
+/// Write the Events about nodes that are read: the kubelet, and node-problem-detector (`source` of
+/// `config/kernel-monitor.json`).
+const NODE_AUTHORS: [&str; 2] = ["kubelet", "kernel-monitor"];
 /// Where Events about objects without a namespace are (`staging/src/k8s.io/client-go/tools/record/event.go`).
 const NODE_EVENTS: &str = "default";
 
@@ -44,8 +45,8 @@ pub fn about(event: &model::Event) -> Option<About> {
     match &*object.kind {
         "Job" if is_batch && event.component() == JOB_CONTROLLER => Some(About::Job),
         "Pod" if is_core => Some(About::Pod),
-        "Node" if is_core && event.component() == KUBELET && &*event.metadata.namespace == NODE_EVENTS => {
-            Some(About::Node)
+        "Node" if is_core && &*event.metadata.namespace == NODE_EVENTS => {
+            NODE_AUTHORS.contains(&event.component()).then_some(About::Node)
         }
         _ => None,
     }
@@ -103,6 +104,7 @@ mod tests {
         }
         assert_eq!(about_of(&event("Pod", "example.com/v1", "kubelet")), None);
         assert_eq!(about_of(&event("Node", "", "kubelet")), Some(About::Node));
+        assert_eq!(about_of(&event("Node", "", "kernel-monitor")), Some(About::Node));
         assert_eq!(about_of(&event("Node", "", "kubectl")), None);
         let mut elsewhere = event("Node", "", "kubelet");
         elsewhere["metadata"]["namespace"] = "evil".into();

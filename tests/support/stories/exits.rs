@@ -34,9 +34,6 @@ pub(super) fn stories() -> Vec<Story> {
         ends("exit-3", Cause::NonZeroExit, 3, "Error")
 .asserts(|judgement| assert_eq!(judgement.failure_policy_rule, None)),
         ends("exit-file-missing-crio", Cause::NonZeroExit, -1, "Error"),
-        ends("shell-127", Cause::ContainerStart, 127, "Error"),
-        ends("not-executable", Cause::ContainerStart, 126, "Error")
-.sentence("container main exited with code 126 (command not executable)."),
         ends("segv", Cause::Crashed, 139, "Error")
 .sentence("container main crashed and exited with code 139 (SIGSEGV)."),
         ends("abort", Cause::Crashed, 134, "Error"),
@@ -67,8 +64,72 @@ pub(super) fn stories() -> Vec<Story> {
         )
 .attempts(&[Cause::OutOfMemory, Cause::Killed]),
     ];
+    stories.extend(shell_codes());
     stories.extend(probes_and_hooks());
     stories
+}
+
+/// A container that ends some seconds after its start, with a message or the last lines of its log.
+fn says(name: &'static str, cause: Cause, run: i64, code: i32, message: &str) -> Story {
+    let mut end = ended("main-0", code, "Error", 1, 1 + run);
+    end["terminated"]["message"] = message.into();
+    Story::one_try(name, cause)
+        .at(1)
+        .runs("a")
+        .at(1 + run)
+        .states("a", "Failed", &[status("main", &end, None, 0)])
+        .at(2 + run)
+        .backoff()
+}
+
+/// 126 to 128: the shell's codes for a command that it cannot execute, unless the program ran.
+fn shell_codes() -> Vec<Story> {
+    let clone = "Cloning into '/src'...\nfatal: unable to access 'https://git.example/app.git/': Could not resolve host: \
+                 git.example\n";
+    let full = "rsync: write failed: No space left on device (28)\nrsync error: error in file IO (code 11)\n";
+    vec![
+        says("shell-127", Cause::ContainerStart, 0, 127, "")
+            .sentence("container main exited with code 127 (command not found).")
+            .next_step("Check command, args")
+            .retry(Retry::No),
+        says(
+            "shell-127-log",
+            Cause::ContainerStart,
+            1,
+            127,
+            "sh: nosuchcmd: not found\n",
+        ),
+        says(
+            "not-executable",
+            Cause::ContainerStart,
+            0,
+            126,
+            "/bin/sh: /app/run: Permission denied",
+        )
+        .sentence("container main exited with code 126 (command not executable)"),
+        says(
+            "script-127",
+            Cause::NonZeroExit,
+            60,
+            127,
+            "/app/run.sh: line 40: jq: command not found\n",
+        )
+        .sentence("container main exited with code 127")
+        .next_step("Read the container's log")
+        .retry(Retry::Maybe),
+        says("own-127", Cause::NonZeroExit, 0, 127, "3 of 40 tables failed"),
+        says("script-126", Cause::NonZeroExit, 8, 126, ""),
+        says("git-128-at-once", Cause::NonZeroExit, 0, 128, clone).retry(Retry::Maybe),
+        // The text of a program is not that of the runtime.
+        says("disk-full-of-a-program", Cause::NonZeroExit, 5, 128, full),
+        says(
+            "oom-killed-in-a-log",
+            Cause::NonZeroExit,
+            5,
+            1,
+            "container init was OOM-killed (memory limit too low?)",
+        ),
+    ]
 }
 
 fn probe(name: &'static str, code: i32, text: &str) -> Story {

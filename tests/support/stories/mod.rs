@@ -21,7 +21,9 @@ mod rejections;
 mod restarts;
 mod schedulers;
 mod sidecars;
+mod starts;
 mod story;
+mod windows;
 
 pub(crate) use story::Story;
 
@@ -45,6 +47,8 @@ pub(crate) fn all() -> Vec<Story> {
         restarts::stories,
         schedulers::stories,
         sidecars::stories,
+        starts::stories,
+        windows::stories,
     ]
     .iter()
     .flat_map(|stories| stories())

@@ -137,8 +137,8 @@ fn sidecar_of_a_policy() -> Story {
 
 /// The Pod named by the message was never seen.
 fn unseen_pod_of_a_policy() -> Story {
-    policy_failure("pfp-unseen", Cause::ContainerStart)
-        .sentence("a container exited with code 127 (command not found)")
+    policy_failure("pfp-unseen", Cause::NonZeroExit)
+        .sentence("a container exited with code 127: ")
         .job(json!({}))
         .at(6)
         .verdict(

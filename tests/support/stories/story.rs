@@ -274,6 +274,7 @@ impl Story {
         let (api_version, component) = match object {
             "Job" => ("batch/v1", "job-controller"),
             "CronJob" => ("batch/v1", "cronjob-controller"),
+            "Node" if reason == "OOMKilling" => ("", "kernel-monitor"),
             _ => ("v1", "kubelet"),
         };
         let mut event = json!({"metadata": self.metadata("events", &format!("{name}.{number:x}")),

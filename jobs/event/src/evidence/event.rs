@@ -71,15 +71,18 @@ pub const POD_EVENT_REASONS: &[&str] = &[
     "UnexpectedAdmissionError",
 ];
 
-/// Reasons of Events about a node that can explain what happened to a Pod on it; a rule that reads another one adds it
-/// here.
-pub const NODE_EVENT_REASONS: &[&str] = &["SystemOOM"];
+/// True for an Event about a node that ran out of memory: `SystemOOM` of the kubelet, or `OOMKilling` of node-problem-detector
+/// (`config/kernel-monitor.json`) with the kernel's text for the whole node. Its text for a limit (`Memory cgroup out of
+/// memory: ...`) does not name the Pod, so it proves nothing about one.
+pub fn is_system_oom(reason: &str, message: &str) -> bool {
+    reason == "SystemOOM" || reason == "OOMKilling" && message.starts_with("Out of memory")
+}
 
 /// An Event about the Job, one of its Pods or a node that one ran on.
 ///
 /// Repetitions (same object, container, component, reason and message up to its first colon; for Events of the Job that
-/// name a Pod, the whole message) are one, with the last message of those that say most ([`crate::Detail`]). Only the reasons in [`JOB_EVENT_REASONS`],
-/// [`POD_EVENT_REASONS`] and [`NODE_EVENT_REASONS`] are stored.
+/// name a Pod, the whole message) are one, with the last message of those that say most ([`crate::Detail`]). Only the reasons
+/// in [`JOB_EVENT_REASONS`] and [`POD_EVENT_REASONS`] are stored, and for nodes those of [`is_system_oom`].
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Event {
     /// `involvedObject.kind`.

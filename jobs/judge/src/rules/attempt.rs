@@ -29,7 +29,7 @@ pub(crate) fn counts(case: &Case<'_>, pod: &Pod, termination: &Termination) -> b
     let before = |finished| finished < deletion.requested && case.decided.is_none_or(|decided| finished < decided);
     let in_time = termination.before_deletion || termination.finished.is_some_and(before);
     // The verdict ended this Pod, and only the last request is known.
-    let is_signal = matches!(termination.exit_code, 137 | 143) && &*termination.reason == "Error";
+    let is_signal = exit::is_stop(termination.exit_code) && &*termination.reason == "Error";
     in_time && (termination.before_deletion || !(deletion.seen_late && is_signal && case.is_collateral(pod)))
 }
 

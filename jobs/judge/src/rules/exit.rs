@@ -5,11 +5,13 @@
 //! `RestartingAllContainers` are the kubelet's own (`pkg/kubelet/kubelet_pods.go`, `pkg/kubelet/status/status_manager.go`).
 //! Exit codes above 128 follow the shell's convention, 128 plus the signal.
 
-use job_event::evidence::{Container, Event, Pod, Termination};
+use jiff::Timestamp;
+use job_event::evidence::{Container, Event, Pod, Termination, is_system_oom};
 
 use crate::case::{Case, is_about, seen_between, shifted};
 use crate::cause::Cause;
 use crate::finding::Finding;
+use crate::rules::{start, windows};
 
 /// The default grace period of a Pod.
 const GRACE_SECONDS: i64 = 30;
@@ -19,6 +21,10 @@ const PROBE_SECONDS: i64 = 30;
 const ANSWERED_SECONDS: i64 = 5;
 /// The longest time between a node's SystemOOM and the end it caused.
 const SYSTEM_OOM_WINDOW_SECONDS: i64 = 10;
+/// A run with code 126 or 127 that lasted at least this long, in the seconds of the API, was a program that worked. A shell
+/// reports these codes within milliseconds if it cannot execute its command. The API cuts times to seconds, so a difference
+/// of 1 may still be such a run on a slow node, while a difference of 2 proves that more than one second passed.
+const WORKED_SECONDS: i64 = 2;
 /// The longest time between an end and the Event of the failed hook that caused it.
 const HOOK_WINDOW_SECONDS: i64 = 5;
 
@@ -59,14 +65,18 @@ pub(crate) fn signal_name(signal: i32) -> Option<&'static str> {
     })
 }
 
-/// The cause by the exit code alone.
+/// The cause by the exit code alone. 126 to 128 alone prove no failed start: programs choose them as well.
 pub(crate) fn exit_code_cause(exit_code: i32) -> Cause {
     match exit_code {
-        126..=128 => Cause::ContainerStart,
         129 | 130 | 137 | 143 => Cause::Killed,
         131 | 132 | 133 | 134 | 135 | 136 | 139 | 141 | 152 | 153 | 159 => Cause::Crashed,
-        _ => Cause::NonZeroExit,
+        _ => windows::status(exit_code).map_or(Cause::NonZeroExit, |status| status.cause),
     }
+}
+
+/// True for the exit codes of a program that was stopped.
+pub(crate) fn is_stop(exit_code: i32) -> bool {
+    matches!(exit_code, 137 | 143 | windows::CONTROL_C_EXIT)
 }
 
 /// The cause of a termination; `None` if the container never ran.
@@ -91,13 +101,15 @@ pub(crate) fn termination_cause<'a>(
     }
     match &*termination.reason {
         "OOMKilled" => return Some(found(Cause::OutOfMemory)),
-        "StartError" | "ContainerCannotRun" => return Some(found(Cause::ContainerStart)),
         "seccomp killed" => return Some(found(Cause::Crashed)),
         // containerd lost the container.
         "Unknown" => return Some(found(Cause::NodeLost)),
         _ => {}
     }
-    if matches!(code, 126..=128) {
+    if never_started(termination) {
+        return Some(start::not_started(found(Cause::ContainerStart)));
+    }
+    if command_failed(termination) {
         return Some(found(Cause::ContainerStart));
     }
     if let Some(event) = failed_probe(case, pod, container, termination) {
@@ -114,6 +126,42 @@ pub(crate) fn termination_cause<'a>(
     Some(found(exit_code_cause(code)))
 }
 
+/// True if the runtime could not start the container. Evidence: the reason `StartError` (containerd) or `ContainerCannotRun`
+/// (docker), or an end with code 126 to 128 of a container without an id or with the start time zero, which containerd writes
+/// for it (`setExitCode` after a failed start in `internal/cri/server/container_start.go`).
+fn never_started(termination: &Termination) -> bool {
+    let zero = termination
+        .started
+        .is_some_and(|started| started <= Timestamp::UNIX_EPOCH);
+    matches!(&*termination.reason, "StartError" | "ContainerCannotRun")
+        || matches!(termination.exit_code, 126..=128) && (zero || !termination.ran)
+}
+
+/// True if a shell, or a program that executes others, did not find its command (127) or could not execute it (126).
+/// Evidence: the code, a run that was too short for anything else ([`WORKED_SECONDS`]), and no message of the program other
+/// than that error. Code 128 with reason `Error` is the program's own: git ends with it for every fatal error.
+fn command_failed(termination: &Termination) -> bool {
+    let (Some(started), Some(finished)) = (termination.started, termination.finished) else {
+        return false;
+    };
+    let short = finished < shifted(started, WORKED_SECONDS);
+    matches!(termination.exit_code, 126 | 127) && short && is_shell_error(&termination.message)
+}
+
+/// True if the last line of a container's message or log is a shell's error about a command, or if there is none.
+fn is_shell_error(message: &str) -> bool {
+    let last = message.trim().lines().next_back().unwrap_or_default();
+    let last = last.trim_end_matches(['.', ' ']).to_ascii_lowercase();
+    let errors = [
+        "not found",
+        "no such file or directory",
+        "permission denied",
+        "exec format error",
+        "is a directory",
+    ];
+    last.is_empty() || errors.iter().any(|error| last.ends_with(error))
+}
+
 /// Evidence: Event `Unhealthy` for a liveness or startup probe of that container shortly before its end
 /// (`pkg/kubelet/prober/prober.go`). Under `restartPolicy: Never` no Event of the kubelet names the probe as the cause of
 /// the kill. A program may exit on SIGTERM with a code of its own; then the probe must have failed within the grace period
@@ -126,7 +174,7 @@ fn failed_probe<'a>(
 ) -> Option<&'a Event> {
     let finished = termination.finished?;
     let before = match termination.exit_code {
-        137 | 143 => grace(pod).saturating_add(PROBE_SECONDS),
+        code if is_stop(code) => grace(pod).saturating_add(PROBE_SECONDS),
         // The program may have failed by itself, so an old Event proves nothing.
         _ => grace(pod).min(GRACE_SECONDS) + ANSWERED_SECONDS,
     };
@@ -162,13 +210,15 @@ fn failed_hook<'a>(
     })
 }
 
-/// Evidence: Event `SystemOOM` on the Pod's node around the container's end (`pkg/kubelet/oom/oom_watcher_linux.go`):
-/// the kernel freed memory of the node, which no runtime reports as OOMKilled.
+/// Evidence: Event `SystemOOM` (`pkg/kubelet/oom/oom_watcher_linux.go`) or `OOMKilling` of node-problem-detector on the Pod's
+/// node around the container's end: the kernel freed memory of the node, which no runtime reports as OOMKilled.
 fn node_out_of_memory<'a>(case: &Case<'a>, pod: &Pod, termination: &Termination) -> Option<&'a Event> {
     let finished = termination.finished?;
     let node = pod.node.as_deref()?;
     let [from, to] = [-SYSTEM_OOM_WINDOW_SECONDS, SYSTEM_OOM_WINDOW_SECONDS].map(|seconds| shifted(finished, seconds));
     case.evidence.events.iter().find(|event| {
-        (&*event.kind, &*event.name, &*event.reason) == ("Node", node, "SystemOOM") && seen_between(event, from, to)
+        (&*event.kind, &*event.name) == ("Node", node)
+            && is_system_oom(&event.reason, &event.message)
+            && seen_between(event, from, to)
     })
 }

@@ -17,3 +17,4 @@ pub(crate) mod scheduling;
 pub(crate) mod start;
 pub(crate) mod state;
 pub(crate) mod verdict;
+pub(crate) mod windows;

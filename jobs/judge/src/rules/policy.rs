@@ -4,6 +4,8 @@
 //! `Container C for pod NS/POD failed with exit code N matching FailJob rule at index I` and
 //! `Pod NS/POD has condition TYPE matching FailJob rule at index I`.
 
+use crate::rules::windows;
+
 /// The match of a rule of the policy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct PolicyMatch<'a> {
@@ -19,7 +21,7 @@ pub(crate) fn parse(message: &str) -> Option<PolicyMatch<'_>> {
     let (pod, exit) = if let Some(rest) = matched.strip_prefix("Container ") {
         let (container, rest) = rest.split_once(" for pod ")?;
         let (pod, exit_code) = rest.split_once(" failed with exit code ")?;
-        (pod, Some((container, exit_code.parse().ok()?)))
+        (pod, Some((container, windows::exit_code(exit_code.parse().ok()?)?)))
     } else {
         (matched.strip_prefix("Pod ")?.split_once(" has condition ")?.0, None)
     };
@@ -60,6 +62,8 @@ mod tests {
                 exit: None,
             })
         );
+        let windows = "Container main for pod ns/j failed with exit code 3221225477 matching FailJob rule at index 0";
+        assert_eq!(parse(windows).unwrap().exit, Some(("main", -1_073_741_819)));
         for other in [
             "",
             "Job has reached the specified backoff limit",

@@ -3,7 +3,9 @@
 use job_event::evidence::{Container, Event, Pod};
 
 use crate::case::{Case, is_about};
+use crate::finding::Finding;
 use crate::rules::image;
+use crate::texts;
 
 /// The first container that never started and has a latched waiting reason of that kind, with its message.
 pub(crate) fn waiting(pod: &Pod, is_kind: impl Fn(&str) -> bool) -> Option<(&Container, &str)> {
@@ -27,10 +29,45 @@ pub(crate) fn failed_start<'a>(
         if container.started || is_known(container) {
             return None;
         }
-        let mut events = case.events(&pod.uid).filter(|event| !event.field_path.is_empty());
-        let event = events.find(|event| is_about(event, container) && is_kind(event))?;
+        let event = events(case, pod, container).find(|event| is_kind(event))?;
         Some((container, &*event.message))
     })
+}
+
+/// The Events of a container since it last started, latest first.
+fn events<'a>(case: &Case<'a>, pod: &'a Pod, container: &'a Container) -> impl Iterator<Item = &'a Event> {
+    let named = |event: &&Event| !event.field_path.is_empty();
+    let events = case.events(&pod.uid).filter(named);
+    events
+        .filter(|event| is_about(event, container))
+        .take_while(|event| &*event.reason != "Started")
+}
+
+/// The message of a waiting reason, or of the latest Event about the start of the container if that says nothing.
+pub(crate) fn message<'a>(case: &Case<'a>, pod: &'a Pod, container: &'a Container, waiting: &'a str) -> &'a str {
+    let is_error = |event: &&Event| is_start_event(event) || is_config_event(event);
+    match waiting.trim() {
+        "" => events(case, pod, container)
+            .find(is_error)
+            .map_or("", |event| &*event.message),
+        _ => waiting,
+    }
+}
+
+/// A container that could not be created or started: the message of the runtime decides why.
+pub(crate) fn not_started(finding: Finding<'_>) -> Finding<'_> {
+    match finding.message.and_then(texts::runtime_text) {
+        Some(text) => finding.known(text),
+        None => finding,
+    }
+}
+
+/// A container that the kubelet could not configure: its message decides the retry and the next step.
+pub(crate) fn not_configured(finding: Finding<'_>) -> Finding<'_> {
+    match finding.message.and_then(texts::config_text) {
+        Some(text) => finding.known(text),
+        None => finding,
+    }
 }
 
 /// True for a waiting reason of a container that could not be configured.
@@ -65,21 +102,38 @@ pub(crate) fn is_known(container: &Container) -> bool {
 /// `Error: configmap "c" not found`, `Error: couldn't find key k in Secret ns/s`: the texts of `makeEnvironmentVariables` in
 /// `pkg/kubelet/kubelet_pods.go` and of `verifyRunAsNonRoot`, in the Event `Failed` of `startContainer`.
 pub(crate) fn is_config_event(event: &Event) -> bool {
-    let text = event.message.strip_prefix("Error: ").unwrap_or_default();
+    let text = error_text(event).unwrap_or_default();
     let missing = (text.starts_with("configmap ") || text.starts_with("secret ")) && text.ends_with(" not found");
-    let known = ["couldn't find key ", "container has runAsNonRoot"];
-    &*event.reason == "Failed" && (missing || known.iter().any(|start| text.starts_with(start)))
+    let known = [
+        "couldn't find key ",
+        "container has runAsNonRoot",
+        "configmaps \"",
+        "secrets \"",
+        "failed to sync configmap cache",
+        "failed to sync secret cache",
+        "failed to prepare subPath",
+        "failed to create subPath",
+        "services have not yet been read",
+    ];
+    missing || known.iter().any(|start| text.starts_with(start))
 }
 
-/// `Error: container create failed: ...` of CRI-O, `Error: failed to create containerd task: ...`, and the hooks of
-/// `startContainer`.
+/// `Error: container create failed: ...` of CRI-O, `Error: failed to create containerd task: ...`, any other error of the
+/// runtime on creating or starting the container, and the hooks of `startContainer`.
 pub(crate) fn is_start_event(event: &Event) -> bool {
-    let text = event.message.strip_prefix("Error: ").unwrap_or(&event.message);
-    let known = [
-        "container create failed",
-        "failed to create containerd ",
-        "Internal PreCreateContainer hook failed",
-        "Internal PreStartContainer hook failed",
-    ];
-    &*event.reason == "Failed" && known.iter().any(|start| text.starts_with(start))
+    let hook = &*event.reason == "Failed" && event.message.starts_with("Internal Pre");
+    let is_error = |text: &str| !image::is_image_reason(text.trim()) && !is_config_event(event);
+    hook || error_text(event).is_some_and(is_error)
+}
+
+/// The text of the kubelet's Event `Failed` about a container: `recordContainerEvent` in
+/// `pkg/kubelet/kuberuntime/kuberuntime_container.go` writes `Error: TEXT`.
+fn error_text(event: &Event) -> Option<&str> {
+    let is_kubelet = matches!(&*event.component, "kubelet" | "");
+    let message = &*event.message;
+    let message = message
+        .strip_prefix("(combined from similar events): ")
+        .unwrap_or(message);
+    let failed = is_kubelet && &*event.reason == "Failed";
+    message.strip_prefix("Error: ").filter(|_| failed)
 }

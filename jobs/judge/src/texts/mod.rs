@@ -10,6 +10,7 @@ mod eviction;
 mod image;
 mod rejection;
 mod scheduler;
+mod start;
 mod status;
 
 pub(crate) use admission::ADMISSION;
@@ -19,6 +20,7 @@ pub(crate) use eviction::EVICTION;
 pub(crate) use image::IMAGE;
 pub(crate) use rejection::REJECTION;
 pub(crate) use scheduler::SCHEDULER;
+pub(crate) use start::{COMMAND_NEXT_STEP, config_text, runtime_text};
 
 use crate::category::Retry;
 use crate::cause::Cause;
@@ -59,6 +61,13 @@ pub const FAMILIES: &[&Family] = &[
     &DEVICE,
     &REJECTION,
     &EVICTION,
+    &start::DEVICES,
+    &start::RUNTIME_OWN,
+    &start::COMMAND,
+    &start::MEMORY,
+    &start::CONFIG,
+    &start::RUNTIME,
+    &start::KUBELET,
 ];
 
 impl Family {

@@ -48,8 +48,9 @@ fn events_explain_a_pod_that_was_seen_too_late() {
             "Error: container create failed: exec: \"/nope\": no such file",
             Cause::ContainerStart,
         ),
-        // An unknown error is an error, too.
-        ("Failed", "Error: something else", Cause::Unknown),
+        // An unknown error is one on starting, too.
+        ("Failed", "Error: something else", Cause::ContainerStart),
+        ("Failed", "something else", Cause::Unknown),
         ("BackOff", "Back-off restarting failed container main", Cause::SlowStart),
     ] {
         assert_eq!(

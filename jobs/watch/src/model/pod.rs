@@ -139,8 +139,8 @@ pub struct RunningState {
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 pub struct Terminated {
-    /// `exitCode`.
-    #[serde(deserialize_with = "lenient")]
+    /// `exitCode`; a code of Windows without a sign is read as one with a sign.
+    #[serde(deserialize_with = "exit_code")]
     pub exit_code: i32,
     /// `signal`.
     #[serde(deserialize_with = "lenient")]
@@ -160,6 +160,13 @@ pub struct Terminated {
     /// `containerID`: empty for a container that never ran.
     #[serde(rename = "containerID", deserialize_with = "lenient")]
     pub container_id: Box<str>,
+}
+
+/// The API's exit codes have 32 bits and a sign; those of Windows (`0xC0000005`) may come without one. Zero would be a success.
+fn exit_code<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<i32, D::Error> {
+    let number: i64 = lenient(deserializer)?;
+    let unsigned = || u32::try_from(number).map(u32::cast_signed);
+    Ok(i32::try_from(number).or_else(|_| unsigned()).unwrap_or_default())
 }
 
 impl Object for Pod {}

@@ -17,13 +17,17 @@ pub(super) fn image_not_pulled<'a>(case: &Case<'a>, pod: &'a Pod) -> Option<Find
 }
 
 /// The container could not be created or started. Evidence: a latched waiting reason on a container that never started; or,
-/// for a Pod that was seen too late for that, the Event `Failed` with a known text.
+/// for a Pod that was seen too late for that, the Event `Failed`. The message decides why.
 pub(super) fn container_not_created<'a>(case: &Case<'a>, pod: &'a Pod) -> Option<Finding<'a>> {
-    let on = |cause| move |(container, message)| Finding::on(cause, pod).container(container).message(message);
-    let (config, not_started) = (on(Cause::ContainerConfig), on(Cause::ContainerStart));
+    let on = |cause, (container, message)| {
+        let message = start::message(case, pod, container, message);
+        Finding::on(cause, pod).container(container).message(message)
+    };
+    let not_configured = |found| start::not_configured(on(Cause::ContainerConfig, found));
+    let not_started = |found| start::not_started(on(Cause::ContainerStart, found));
     waiting(pod, start::is_config_reason)
-        .map(config)
+        .map(not_configured)
         .or_else(|| waiting(pod, start::is_start_reason).map(not_started))
-        .or_else(|| failed_start(case, pod, start::is_config_event).map(config))
+        .or_else(|| failed_start(case, pod, start::is_config_event).map(not_configured))
         .or_else(|| failed_start(case, pod, start::is_start_event).map(not_started))
 }

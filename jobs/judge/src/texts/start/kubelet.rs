@@ -1,0 +1,75 @@
+//! Messages of the kubelet about the configuration of a container, beside the objects that it refers to.
+
+use super::config;
+use crate::category::Retry;
+use crate::cause::Cause;
+use crate::texts::{Family, KnownText};
+
+const AGAIN: &str = "Run it again: the kubelet had not read the object from the API server in time.";
+const NONROOT: &str = "Set securityContext.runAsUser to a numeric id other than 0, or use an image whose user is one.";
+const FULL: &str = "Free space on the volume, or make it larger.";
+const PLUGIN: &str = "Look at the device plugin on that node: it could not prepare the device for the container.";
+
+const fn row(
+    says: &'static [&'static str],
+    cause: Cause,
+    retry: Retry,
+    next_step: &'static str,
+    source: &'static str,
+) -> KnownText {
+    KnownText {
+        says,
+        cause,
+        retry,
+        next_step,
+        source,
+    }
+}
+
+/// Messages of the kubelet on configuring a container.
+pub(crate) const KUBELET: Family = Family {
+    name: "Start: configuration by the kubelet",
+    searched_in: "The message of CreateContainerConfigError.",
+    texts: &[
+        row(
+            &[
+                "failed to sync configmap cache",
+                "failed to sync secret cache",
+                "services have not yet been read",
+            ],
+            Cause::ContainerConfig,
+            Retry::Yes,
+            AGAIN,
+            "pkg/kubelet/util/manager/watch_based_manager.go; pkg/kubelet/kubelet_pods.go (getServiceEnvVarMap)",
+        ),
+        row(
+            &["runasnonroot", "image will run as root"],
+            Cause::ContainerConfig,
+            Retry::No,
+            NONROOT,
+            "pkg/kubelet/kuberuntime/security_context.go (verifyRunAsNonRoot)",
+        ),
+        row(
+            &["device plugin"],
+            Cause::DeviceUnavailable,
+            Retry::Maybe,
+            PLUGIN,
+            "pkg/kubelet/cm/devicemanager/manager.go (callPreStartContainerIfNeeded)",
+        ),
+        row(
+            &["subpath*no space left on device"],
+            Cause::VolumeUnavailable,
+            Retry::Maybe,
+            FULL,
+            "pkg/kubelet/kubelet_pods.go (makeMounts)",
+        ),
+        config::STALE_MOUNT,
+        row(
+            &["subpath"],
+            Cause::ContainerConfig,
+            Retry::No,
+            config::SUBPATH,
+            "pkg/kubelet/kubelet_pods.go (makeMounts)",
+        ),
+    ],
+};
