@@ -102,7 +102,7 @@ fn a_file_that_is_not_there_is_named() {
 
 #[test]
 fn explain_prints_one_record_for_each_job_that_ended() {
-    const KEYS: [&str; 10] = [
+    const KEYS: [&str; 12] = [
         "namespace",
         "name",
         "uid",
@@ -113,6 +113,8 @@ fn explain_prints_one_record_for_each_job_that_ended() {
         "category",
         "retry",
         "summary",
+        "next_step",
+        "evidence",
     ];
     for (name, jobs) in crate::support::expected() {
         let path = crate::support::corpus()

@@ -148,7 +148,7 @@ async fn a_job_that_has_not_ended_says_what_is_in_its_way() {
     let ran = cluster.run("explain monthly-report -n shop -o json").await;
     assert_eq!(ran.code, Some(0), "{}", ran.err);
     let record = &records(&ran)[0];
-    assert_eq!(record.as_object().expect("an object").len(), 10);
+    assert_eq!(record.as_object().expect("an object").len(), 12);
     assert_eq!(
         (&record["outcome"], &record["cause"]),
         (&json!("Running"), &Value::Null)
@@ -292,6 +292,19 @@ async fn a_job_that_is_not_found_is_looked_for() {
     let ran = cluster.run("explain cj/no-such").await;
     assert_eq!(ran.code, Some(2));
     assert_contains(&ran.err, &["no CronJob \"no-such\" in namespace \"default\""]);
+}
+
+#[tokio::test]
+async fn pods_that_may_not_be_listed_are_not_said_to_be_deleted() {
+    let cluster = Cluster::start("explain-pods-forbidden").await;
+    let mut player = cluster.scenario("image-pull", SignedDuration::from_secs(15));
+    while cluster.simulator.store().count(Resource::Events) < 4 {
+        assert!(player.step(), "a warning about the Pod");
+    }
+    cluster.simulator.forbid(Verb::List, Resource::Pods);
+    let ran = cluster.run("explain monthly-report -n shop").await;
+    assert_contains(&ran.out, &[" has an Event: Failed: Failed to pull image"]);
+    assert!(!ran.out.contains("deleted"), "{}", ran.out);
 }
 
 #[tokio::test]

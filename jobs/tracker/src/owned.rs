@@ -161,8 +161,9 @@ impl Tracker {
                 },
                 job,
             );
-            // Where Pods may not be listed, it may still exist.
-            pod.removed = !evidence.gaps.contains(&Gap::PodsForbidden);
+            // Where Pods are not listed, it may still exist.
+            let not_listed = [Gap::PodsForbidden, Gap::PodsNotSelected];
+            pod.removed = !evidence.gaps.iter().any(|gap| not_listed.contains(gap));
             // A Pod without Events proves nothing, unless a scheduling gate explains why it has none.
             if !left.is_empty() || pod.not_scheduled.is_some() {
                 left.retain(|event| !from_events::is_aftermath(event, &pod));

@@ -103,9 +103,13 @@ pub(super) fn notes(evidence: &Evidence, lost: &DeletedPods, now: Timestamp) -> 
         }
     }
     if matches!(outcome, Outcome::Failed | Outcome::Running) {
+        let has = match evidence.gaps.contains(&Gap::PodsForbidden) {
+            true => "has an Event",
+            false => "is deleted; it left an Event",
+        };
         for event in lost.about(job) {
             notes.push(format!(
-                "Pod {} is deleted; it left an Event: {}: {}",
+                "Pod {} {has}: {}: {}",
                 event.involved_object.name,
                 one_line(&event.reason),
                 one_line(&event.message)

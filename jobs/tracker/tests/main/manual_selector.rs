@@ -46,6 +46,25 @@ fn pods_that_no_watch_selects_are_a_gap() {
 }
 
 #[test]
+fn a_pod_that_no_watch_selects_may_still_exist() {
+    let event = |kind: &str, api_version: &str, uid: &str, name: &str, reason: &str, message: &str| {
+        json!({"metadata": {"uid": reason, "name": reason, "namespace": "n"}, "reason": reason, "message": message,
+            "type": "Warning", "source": {"component": if kind == "Job" { "job-controller" } else { "kubelet" }},
+            "involvedObject": {"kind": kind, "apiVersion": api_version, "namespace": "n", "name": name, "uid": uid}})
+    };
+    let created = event("Job", "batch/v1", "u", "j", "SuccessfulCreate", "Created pod: j-1");
+    let failed = event("Pod", "v1", "p", "j-1", "FailedMount", "secret \"s\" not found");
+    let evidence = watched(&[
+        ("jobs", job(json!({"app": "j"}))),
+        ("events", created),
+        ("events", failed),
+    ]);
+    assert_eq!(evidence.gaps, [Gap::PodsNotSelected]);
+    let pods: Vec<_> = evidence.pods.iter().map(|pod| (&*pod.name, pod.removed)).collect();
+    assert_eq!(pods, [("j-1", false)]);
+}
+
+#[test]
 fn a_snapshot_has_the_pods_of_every_job() {
     let mut objects = Snapshot::default();
     let job = serde_json::from_value(job(json!({"app": "j"}))).unwrap();
