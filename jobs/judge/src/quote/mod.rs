@@ -68,6 +68,12 @@ pub(crate) fn one_line(text: &str, max: usize) -> String {
             line.push(' ');
             length += 1;
         }
+        let is_plain = word.bytes().all(|byte| byte.is_ascii_graphic());
+        if is_plain && word.len() <= max - length.min(max) {
+            line.push_str(word);
+            length += word.len();
+            continue;
+        }
         for character in word.chars() {
             if length >= max {
                 line.truncate(line.trim_end().len());

@@ -4,12 +4,15 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
+use super::first_bytes;
 use super::wrappers::end_of_quote;
 
 /// The replacement, the same as in configurations and recordings.
 const REDACTED: &str = "[REDACTED]";
 /// The longest key that is searched before a `=` or `:`.
 const MAX_KEY: usize = 48;
+/// The longest beginning of a value or a URL that decides if it is a secret, so that no byte is read often.
+const MAX_DECIDING: usize = 256;
 
 /// Tokens of known form: how they begin, and their least length.
 const TOKENS: [(&str, usize); 22] = [
@@ -51,7 +54,7 @@ enum Key {
 pub(super) fn masked(text: &str) -> Cow<'_, str> {
     let bytes = text.as_bytes();
     let mut out = String::new();
-    let mut copied = 0;
+    let (mut copied, mut url_end) = (0, 0);
     // The end of a private key whose beginning is cut off.
     let mut at = cut_key_end(text).unwrap_or(0);
     if at > 0 {
@@ -59,15 +62,25 @@ pub(super) fn masked(text: &str) -> Cow<'_, str> {
         copied = at;
     }
     while at < bytes.len() {
-        let starts_word = at == 0 || !(bytes[at - 1].is_ascii_alphanumeric() || bytes[at - 1] == b'_');
         let found = match bytes[at] {
             b'=' => assigned(text, at),
             b':' if text[at..].starts_with("://") => userinfo(text, at + 3),
             b':' => named(text, at),
-            b'?' => query(text, at + 1),
+            b'?' if at >= url_end => {
+                url_end = at + url_at(text, at, usize::MAX).len();
+                query(text, at + 1..url_end)
+            }
             b'-' if text[at..].starts_with("-----BEGIN ") => private_key(text, at),
-            b'-' if starts_word && text[at..].starts_with("--") => flag(text, at),
-            byte if starts_word && byte.is_ascii_alphabetic() => token(text, at),
+            b'-' if text[at..].starts_with("--") && !text[..at].ends_with('-') => flag(text, at),
+            byte if byte.is_ascii_alphabetic() => {
+                let is_part = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'_';
+                let found = token(text, at);
+                if found.is_none() {
+                    // The next token begins with another word.
+                    at += bytes[at..].iter().take_while(|byte| is_part(byte)).count() - 1;
+                }
+                found
+            }
             _ => None,
         };
         match found.filter(|range| range.start >= copied && range.end > range.start) {
@@ -95,7 +108,7 @@ fn assigned(text: &str, at: usize) -> Option<Range<usize>> {
     if kind == Key::Authorization {
         return credentials(text, from);
     }
-    value(text, from).filter(|range| !is_constant(&text[range.clone()]))
+    value(text, from, usize::MAX).filter(|range| !is_constant(&text[range.clone()]))
 }
 
 /// The value of `"KEY":"VALUE"`, `KEY: VALUE` and `Authorization: SCHEME VALUE`.
@@ -106,7 +119,7 @@ fn named(text: &str, at: usize) -> Option<Range<usize>> {
     if kind == Key::Authorization {
         return credentials(text, from);
     }
-    let range = value(text, from)?;
+    let range = value(text, from, MAX_DECIDING)?;
     let found = &text[range.clone()];
     if is_constant(found) {
         return None;
@@ -117,18 +130,19 @@ fn named(text: &str, at: usize) -> Option<Range<usize>> {
         Key::Password => is_password(found) || is_whole_line(text, at - key.len(), &range),
         _ => is_random(found),
     };
-    is_secret.then_some(range)
+    is_secret.then(|| value(text, from, usize::MAX))?
 }
 
 /// The value of `--KEY VALUE`.
 fn flag(text: &str, at: usize) -> Option<Range<usize>> {
     let name = &text[at + 2..];
-    let end = name.find(|c: char| !c.is_ascii_alphanumeric() && c != '-' && c != '_')?;
+    let is_key = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
+    let end = name.bytes().take(MAX_KEY).take_while(is_key).count();
     if !name[end..].starts_with(' ') {
         return None;
     }
     let kind = kind_of(&name[..end])?;
-    let range = value(text, at + 3 + end)?;
+    let range = value(text, at + 3 + end, usize::MAX)?;
     let found = &text[range.clone()];
     let is_secret = is_random(found) || kind == Key::Password && is_password(found);
     is_secret.then_some(range)
@@ -184,9 +198,9 @@ fn kind_of(key: &str) -> Option<Key> {
     }
 }
 
-/// A value: the inside of quotation marks, or the characters up to the next separator.
-fn value(text: &str, from: usize) -> Option<Range<usize>> {
-    let rest = &text[from..];
+/// A value: the inside of quotation marks, or the characters up to the next separator; at most its first bytes.
+fn value(text: &str, from: usize, most: usize) -> Option<Range<usize>> {
+    let rest = first_bytes(&text[from..], most);
     for open in ["\"", "\\\"", "'"] {
         if let Some(inside) = rest.strip_prefix(open) {
             let end = match open {
@@ -209,19 +223,20 @@ fn value(text: &str, from: usize) -> Option<Range<usize>> {
 fn credentials(text: &str, from: usize) -> Option<Range<usize>> {
     let rest = &text[from..];
     if rest.starts_with(['"', '\'', '\\']) {
-        return value(text, from).filter(|range| range.len() >= 8);
+        return value(text, from, usize::MAX).filter(|range| range.len() >= 8);
     }
-    let scheme = rest.split([' ', ',']).next().unwrap_or_default();
+    let scheme = first_bytes(rest, MAX_KEY).split([' ', ',']).next().unwrap_or_default();
     let known = ["bearer", "basic", "token", "digest", "apikey", "negotiate"];
     if known.iter().any(|known| scheme.eq_ignore_ascii_case(known)) && rest[scheme.len()..].starts_with(' ') {
-        return value(text, skip_spaces(text, from + scheme.len(), 4));
+        return value(text, skip_spaces(text, from + scheme.len(), 4), usize::MAX);
     }
-    value(text, from).filter(|range| is_random(&text[range.clone()]))
+    let range = value(text, from, MAX_DECIDING).filter(|range| is_random(&text[range.clone()]))?;
+    value(text, range.start, usize::MAX)
 }
 
 /// `user:password` of `scheme://user:password@host`, and a token in its place.
 fn userinfo(text: &str, from: usize) -> Option<Range<usize>> {
-    let url = url_at(text, from);
+    let url = url_at(text, from, MAX_DECIDING);
     let authority = url.split(['/', '?', '#']).next().unwrap_or_default();
     let end = match authority.rfind('@') {
         Some(end) => end,
@@ -238,20 +253,20 @@ fn userinfo(text: &str, from: usize) -> Option<Range<usize>> {
 }
 
 /// The query of a URL, if one of its parameters is a signature or another secret.
-fn query(text: &str, from: usize) -> Option<Range<usize>> {
-    let query = url_at(text, from);
+fn query(text: &str, range: Range<usize>) -> Option<Range<usize>> {
+    let query = text.get(range.clone())?;
     let query = &query[..query.find(['#', ')', ',']).unwrap_or(query.len())];
     let query = query.trim_end_matches([':', '.']);
     let is_secret = query.split('&').any(|parameter| match parameter.split_once('=') {
         Some((key, value)) => !value.is_empty() && kind_of(key).is_some(),
         None => false,
     });
-    is_secret.then(|| from..from + query.len())
+    is_secret.then(|| range.start..range.start + query.len())
 }
 
-/// The text up to the end of a URL that began before it.
-fn url_at(text: &str, from: usize) -> &str {
-    let rest = &text[from..];
+/// The text up to the end of a URL that began before it; at most its first bytes.
+fn url_at(text: &str, from: usize, most: usize) -> &str {
+    let rest = first_bytes(&text[from..], most);
     let ends = |c: char| c.is_whitespace() || matches!(c, '"' | '\'' | '`' | '<' | '>' | '|' | '\\' | '^');
     &rest[..rest.find(ends).unwrap_or(rest.len())]
 }
@@ -259,8 +274,8 @@ fn url_at(text: &str, from: usize) -> &str {
 /// A token of known form.
 fn token(text: &str, at: usize) -> Option<Range<usize>> {
     let rest = &text[at..];
-    let first = rest.as_bytes()[0];
-    let mut tokens = TOKENS.iter().filter(|(start, _)| start.as_bytes()[0] == first);
+    let first = rest.get(..2)?.as_bytes();
+    let mut tokens = TOKENS.iter().filter(|(start, _)| start.as_bytes()[..2] == *first);
     let (start, least) = tokens.find(|(start, _)| rest.starts_with(start))?;
     let inside = &rest[start.len()..];
     let is_header = start.ends_with(' ');
@@ -269,11 +284,14 @@ fn token(text: &str, at: usize) -> Option<Range<usize>> {
             || matches!(byte, b'_' | b'-' | b'.')
             || is_header && matches!(byte, b'=' | b'+' | b'/' | b'~')
     };
-    let length = inside.bytes().take_while(|byte| is_part(*byte)).count();
-    let found = inside[..length].trim_end_matches('.');
+    let run = |most: usize| {
+        let length = inside.bytes().take(most).take_while(|byte| is_part(*byte)).count();
+        inside[..length].trim_end_matches('.')
+    };
+    let found = run(MAX_DECIDING);
     let is_long = start.len() + found.len() >= *least && found.bytes().any(|byte| byte.is_ascii_digit());
     let kept = if is_header { start.len() } else { 0 };
-    is_long.then(|| at + kept..at + start.len() + found.len())
+    is_long.then(|| at + kept..at + start.len() + run(usize::MAX).len())
 }
 
 /// A private key in PEM, up to its end or to the end of the text.

@@ -99,6 +99,11 @@ pub(super) fn brief(line: String) -> String {
         Some((name, why)) if !name.contains('"') && !why.is_empty() => why.to_owned(),
         _ => line,
     };
+    // The kubelet adds errors of the cleanup after the reason.
+    let line = match line.split_once(", failed to clean up sandbox container ") {
+        Some((why, _)) => why.trim_start_matches('[').to_owned(),
+        None => line,
+    };
     let line = without(line, ", unattached volumes=[", "]");
     let line = without(line, ", failed to process volumes=[", "]");
     without(line, " resource ", " was blocked due to the following policies")
@@ -181,9 +186,10 @@ fn without_log_header(message: &str) -> Cow<'_, str> {
     Cow::Owned(plain)
 }
 
-/// The message before a line of `logrus`, the text of the line, and the message after it.
+/// The message before the lines of `logrus`, the text of the last line, and the message after it.
 fn log_line(message: &str) -> Option<(&str, &str, &str)> {
-    let (before, line) = message.split_once("time=\"")?;
+    let (before, _) = message.split_once("time=\"")?;
+    let (_, line) = message.rsplit_once("time=\"")?;
     let (_, line) = line.split_once("\" level=")?;
     let (level, line) = line.split_once(" msg=\"")?;
     let end = end_of_quote(line)?;

@@ -230,6 +230,35 @@ fn messages_are_quoted_short_and_on_one_line() {
 }
 
 #[test]
+fn the_writer_of_a_message_decides_what_is_quoted() {
+    let message = "failed to create containerd task: cannot stat\npanic: bad";
+    let summary = |code, reason: &str| {
+        let termination = Termination {
+            message: message.into(),
+            ..end(code, reason, 5)
+        };
+        let pods = vec![pod("Failed", vec![ended("main", termination)])];
+        with(job("BackoffLimitExceeded", 20), pods, vec![]).summary
+    };
+    assert!(summary(1, "Error").ends_with("exited with code 1: “panic: bad”."));
+    assert!(summary(128, "StartError").ends_with("“cannot stat panic: bad”."));
+}
+
+#[test]
+fn secrets_in_messages_are_not_quoted() {
+    let termination = Termination {
+        message: "cannot open postgres://app:hunter2@db:5432/x with password=hunter2".into(),
+        ..end(1, "Error", 5)
+    };
+    let pods = vec![pod("Failed", vec![ended("main", termination)])];
+    let summary = with(job("BackoffLimitExceeded", 20), pods, vec![]).summary;
+    assert!(
+        !summary.contains("hunter2") && summary.contains("@db:5432/x"),
+        "{summary}"
+    );
+}
+
+#[test]
 fn under_on_failure_a_disruption_must_end_the_pod() {
     let mut evidence = job("DeadlineExceeded", 60);
     evidence.job.spec.restart_policy = Some("OnFailure".into());

@@ -50,7 +50,12 @@ pub(super) fn exception_in(text: &str) -> String {
 
 /// True for a line of a stack, and for the marks between two of them.
 pub(super) fn is_frame(line: &str) -> bool {
-    is_python_frame(line) || is_at_frame(line) || line.starts_with("\tfrom ") || line.starts_with("... ")
+    // ` 1: 0xb09980 node::Abort() [node]`
+    let is_native = line
+        .trim_start()
+        .split_once(": 0x")
+        .is_some_and(|(number, _)| number.parse::<u32>().is_ok());
+    is_python_frame(line) || is_at_frame(line) || is_native || line.starts_with("\tfrom ") || line.starts_with("... ")
 }
 
 /// `Exception in thread "main" a.b.CException: text`, `TypeError: text`, `Caused by: a.b.CError`
@@ -202,6 +207,7 @@ fn head<'a>(lines: &[&'a str], at: usize) -> Option<Vec<Excerpt<'a>>> {
         b'*' if start.starts_with("* What went wrong:") => (at + 2).min(lines.len() - 1),
         b'I' if start.starts_with("In ") && start.ends_with(':') && start.contains(".php line ") => next?,
         b'C' if start == "Caused by:" => return rust_causes(lines, at),
+        b'#' if start.starts_with("# A fatal error has been detected by ") => (at + 1).min(lines.len() - 1),
         _ if start.ends_with("aborted!") => next?,
         _ if start.starts_with("thread '") && start.contains("' panicked at ")
             || start.starts_with("thread '") && start.contains(") panicked at ") =>
@@ -237,7 +243,12 @@ fn go<'a>(lines: &[&'a str], at: usize) -> Vec<Excerpt<'a>> {
     while to + 1 < lines.len() && to < at + 2 && !ends(lines[to + 1]) && line::level(lines[to + 1]).is_none() {
         to += 1;
     }
-    vec![excerpt(lines, from, to)]
+    let mut found = excerpt(lines, from, to);
+    if lines.get(to + 1).is_some_and(|next| ends(next)) {
+        // Everything after it are the stacks of goroutines.
+        found.to = lines.len();
+    }
+    vec![found]
 }
 
 /// `Error: text`, `Caused by:`, `    0: cause`, `    1: cause` (`anyhow` of Rust): the text and the last cause.

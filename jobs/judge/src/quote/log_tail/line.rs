@@ -230,6 +230,8 @@ fn is_error_of_program(line: &str) -> bool {
     is_curl
         || is_shell
         || line.starts_with("An error occurred (")
+        || line.starts_with("Unexpected error")
+        || line.contains("Error response from daemon: ")
         || line.starts_with("wget: ")
         || line.starts_with("FAILED ")
         || crash::is_exception(line) && !line.ends_with(':')

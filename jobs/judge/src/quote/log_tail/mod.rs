@@ -16,6 +16,9 @@ use line::Level;
 /// The most lines that are read, from the end.
 const MAX_LINES: usize = 100;
 
+/// The least lines after an error after which the last line counts too.
+const MIN_LATER: usize = 5;
+
 /// Consecutive lines of the log that belong to the reason.
 #[derive(Debug)]
 struct Excerpt<'a> {
@@ -35,6 +38,7 @@ pub(super) fn reason(text: &str) -> String {
     if excerpts.is_empty() {
         excerpts.extend(npm(&lines));
     }
+    excerpts.extend(later_word(&lines, excerpts.last()));
     match excerpts.is_empty() {
         true => last_words(&lines),
         false => joined(&excerpts),
@@ -59,7 +63,7 @@ fn last_lines(text: &str) -> Vec<&str> {
     let mut lines: Vec<&str> = text
         .rsplit(['\n', '\r'])
         .map(|line| without_mark(line.trim_end()))
-        .filter(|line| !line.trim_start().is_empty())
+        .filter(|line| !matches!(line.trim_start(), "" | "#"))
         .take(MAX_LINES)
         .collect();
     lines.reverse();
@@ -98,6 +102,26 @@ fn last_error<'a>(lines: &[&'a str], from: usize) -> Option<Excerpt<'a>> {
         excerpt.to = next;
     }
     Some(excerpt)
+}
+
+/// The last line, if the program wrote so much after its error that the error may not have ended it.
+fn later_word<'a>(lines: &[&'a str], error: Option<&Excerpt<'a>>) -> Option<Excerpt<'a>> {
+    let error = error?;
+    let is_word = |at: &usize| {
+        let is_indented = |line: &str| line.starts_with([' ', '\t', '#']);
+        // A function of Go stands above its indented file.
+        let is_function = lines.get(at + 1).is_some_and(|next| next.starts_with('\t'));
+        let line = lines[*at];
+        !is_indented(line) && !is_function && !line::is_trailer(line) && line::level(line).is_none()
+    };
+    let mut words = (error.to + 1..lines.len()).rev().filter(is_word);
+    let last = words.next()?;
+    let is_new = !error.text.contains(lines[last]);
+    (is_new && words.nth(MIN_LATER - 2).is_some()).then(|| Excerpt {
+        from: last,
+        to: last,
+        text: Cow::Borrowed(lines[last]),
+    })
 }
 
 /// The lines of `npm` about its error: they describe it together.

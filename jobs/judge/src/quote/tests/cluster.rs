@@ -46,6 +46,12 @@ fn wrappers_of_runtimes_are_dropped() {
                 "Error: failed to get image from containerd \"sha256:1ebf\": image \"docker.io/library/import@sha256:3c87\": not found",
                 "failed to get image from containerd \"sha256:1ebf\": image \"docker.io/library/import@sha256:3c87\": not found",
             ),
+            (
+                "container create failed: time=\"2026-03-10T02:00:00Z\" level=warning msg=\"unable to get oom kill count\" \
+                 error=\"openat2: no such file\"\ntime=\"2026-03-10T02:00:00Z\" level=error msg=\"runc create failed: unable to start \
+                 container process: exec: \\\"/bin/foo\\\": stat /bin/foo: no such file or directory\"\n",
+                "exec: \"/bin/foo\": stat /bin/foo: no such file or directory",
+            ),
             ("Error: ", "Error"),
         ],
     );
@@ -107,6 +113,22 @@ fn errors_of_registries_name_the_image_once() {
             ),
         ],
     );
+}
+
+#[test]
+fn a_failed_cleanup_does_not_hide_the_error_of_the_network() {
+    let id = "62d706b05a7321e9067f83cf5db9b8ec1714a38668a01eb357a47895bc3e7980";
+    let message = format!(
+        "Failed to create pod sandbox: rpc error: code = Unknown desc = [failed to set up sandbox container \"{id}\" network for pod \
+         \"x\": networkPlugin cni failed to set up pod \"x_default\" network: add cmd: failed to assign an IP address to container, \
+         failed to clean up sandbox container \"{id}\" network for pod \"x\": networkPlugin cni failed to teardown pod \"x_default\" \
+         network: del cmd: error received from DelNetwork gRPC call]"
+    );
+    let quote = format!(
+        "failed to set up sandbox container \"{id}\" network for pod \"x\": networkPlugin cni failed to set up pod \"x_default\" \
+         network: add cmd: failed to assign an IP address to container"
+    );
+    hold(Origin::Cluster, "", &[(&message, &quote)]);
 }
 
 #[test]

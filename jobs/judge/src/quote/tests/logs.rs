@@ -134,6 +134,25 @@ fn a_log_shows_its_last_error() {
 }
 
 #[test]
+fn long_after_an_error_the_last_line_counts_too() {
+    let chatter = "loading the next part\n".repeat(4);
+    let log = format!("ERROR cannot read the cache\n{chatter}");
+    let ended = format!("{log}the tenant acme is suspended\n");
+    let stack = "2026-03-10T02:00:00Z\tERROR\tsetup\tno manager\t{\"error\": \"i/o timeout\"}\nmain.main\n\t/workspace/main.go:98\n\
+                 runtime.main\n\t/usr/local/go/src/runtime/proc.go:250\nruntime.goexit\n\t/usr/local/go/src/runtime/asm.s:1\nx.y\n\t/z.go:1\n\
+                 a.b\n\t/c.go:1\n";
+    hold(
+        Origin::Program,
+        "",
+        &[
+            (&log, "ERROR cannot read the cache"),
+            (&ended, "ERROR cannot read the cache … the tenant acme is suspended"),
+            (stack, "ERROR setup no manager {\"error\": \"i/o timeout\"}"),
+        ],
+    );
+}
+
+#[test]
 fn npm_shows_its_error_without_the_path_of_its_log() {
     hold(
         Origin::Program,

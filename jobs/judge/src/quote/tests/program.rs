@@ -174,6 +174,16 @@ fn exceptions_show_their_text_and_last_cause() {
                 "/app/import.rb:12:in `open': no such table: users (SQLite3::SQLException)",
             ),
             (
+                "#\n# A fatal error has been detected by the Java Runtime Environment:\n#\n#  SIGSEGV (0xb) at pc=0x00007f, pid=1, \
+                 tid=7\n#\n# Core dump will be written. Default location: /app/core\n",
+                "# A fatal error has been detected by the Java Runtime Environment: # SIGSEGV (0xb) at pc=0x00007f, pid=1, tid=7",
+            ),
+            (
+                "<--- JS stacktrace --->\n\nFATAL ERROR: Reached heap limit Allocation failed - JavaScript heap out of memory\n 1: \
+                 0xb09980 node::Abort() [node]\n 2: 0xa1c235 node::FatalError(char const*, char const*) [node]\nAborted (core dumped)\n",
+                "FATAL ERROR: Reached heap limit Allocation failed - JavaScript heap out of memory",
+            ),
+            (
                 "rake aborted!\nPG::ConnectionBad: could not connect to server\n/app/lib/tasks/x.rake:3:in `block in <main>'\n",
                 "rake aborted! PG::ConnectionBad: could not connect to server",
             ),
