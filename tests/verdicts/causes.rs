@@ -18,7 +18,8 @@ fn causes() -> String {
          The Job controller writes the `reason` of a failed Job. Its `cause` comes from this closed set, and needs proof:\n\
          without it the event has a broader cause and `k8s.job.evidence.quality: partial`\n\
          ([When evidence is missing](evidence.md)).\n\n\
-         [Known texts](texts.md) in the messages of the cluster change the retry and the next step, and some the cause.\n\n\
+         [Known texts](texts.md) in the messages of the cluster change the retry and the next step, and some the cause.\n\
+         [Side containers](side-containers.md) says which container of a Pod is the work.\n\n\
          This page is generated from the table in `jobs/judge/src/cause.rs`. [Add a cause in four steps](add-a-cause.md)\n\
          describes how to extend it.\n\n\
          | cause | category | can a retry help? | meaning | proof | next step |\n|---|---|---|---|---|---|\n",

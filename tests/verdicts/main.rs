@@ -6,6 +6,7 @@ mod causes;
 mod newest_server;
 mod recordings;
 mod reported;
+mod side_containers;
 #[path = "../support/stories/mod.rs"]
 #[allow(dead_code, reason = "other tests use the rest")]
 mod stories;

@@ -4,8 +4,9 @@ use job_event::evidence::NodeOutage;
 
 use crate::category::Retry;
 use crate::cause::Cause;
-use crate::finding::Finding;
+use crate::finding::{Beside, Finding};
 use crate::rules::{image, windows};
+use crate::side_containers::well_known;
 use crate::texts::{COMMAND_NEXT_STEP, DEVICE, KnownText};
 
 const NODE_MEMORY: &str = "Set requests.memory to the container's usage, so that it is scheduled to a node with enough room; find \
@@ -17,6 +18,10 @@ const GIT_CODE: &str = "Read the container's log around the time it ended; the e
                         for every fatal error.";
 const HOOK: &str =
     "Check the lifecycle hook of the container: its command or address, and that the program is ready for it.";
+const SIDECAR_MEMORY: &str =
+    "{work} finished with code 0, but {container} was killed because it exceeded its memory limit{message}";
+const KILLED_BESIDE: &str = "If this container only serves the one that finished, make it a native sidecar (initContainers with restartPolicy: \
+                             Always, Kubernetes 1.29 and later); else look for what sent the signal.";
 
 /// The clause, the retry and the next step for a finding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,6 +52,7 @@ impl Advice {
             Cause::Crashed | Cause::Killed | Cause::OutOfMemory | Cause::ContainerStart | Cause::NonZeroExit => {
                 advice.end(finding, status.is_some());
             }
+            Cause::SidecarBlockedCompletion | Cause::SidecarFailed => advice.side(finding, is_from_events),
             Cause::Unschedulable if message.is_empty() => {
                 advice.clause = "{pod} was not scheduled, and no scheduler reported why{message}";
                 advice.next_step = NO_SCHEDULER;
@@ -68,10 +74,6 @@ impl Advice {
                 }
                 (None, _) => {}
             },
-            Cause::SidecarBlockedCompletion if is_from_events => {
-                advice.clause = "another container had ended, with an exit code that no Event has, but {container} kept \
-                                 the Pod running";
-            }
             Cause::SlowStart if is_from_events => {
                 advice.clause = "the Events show that the image of {container} was still being pulled ({image})";
             }
@@ -104,6 +106,7 @@ impl Advice {
                 self.clause = "{container} was killed for a system call that its seccomp profile forbids{message}";
             }
             (Cause::Killed, _) if named => self.clause = "{container} {exit}{message}",
+            (Cause::Killed, _) if matches!(finding.beside, Some(Beside::Finished(_))) => self.next_step = KILLED_BESIDE,
             (Cause::OutOfMemory, _) if finding.text.is_some() => {
                 self.clause = "{container} could not be started for lack of memory{message}";
             }
@@ -126,6 +129,24 @@ impl Advice {
             (Cause::NonZeroExit, Some(126 | 127)) => self.next_step = SHELL_CODE,
             (Cause::NonZeroExit, Some(128)) => self.next_step = GIT_CODE,
             _ => {}
+        }
+    }
+
+    /// A side container that ran on after the work, or failed after it.
+    fn side(&mut self, finding: &Finding<'_>, is_from_events: bool) {
+        if finding.cause == Cause::SidecarFailed {
+            if finding.termination.is_some_and(|end| &*end.reason == "OOMKilled") {
+                self.clause = SIDECAR_MEMORY;
+            }
+            return;
+        }
+        if is_from_events {
+            self.clause = "another container had ended, with an exit code that no Event has, but {container} kept the Pod \
+                           running";
+        }
+        let side = finding.container.and_then(|side| well_known(&side.name, &side.image));
+        if let Some(side) = side.filter(|side| !side.next_step.is_empty()) {
+            self.next_step = side.next_step;
         }
     }
 

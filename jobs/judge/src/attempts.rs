@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::case::{Case, last_end};
 use crate::cause::Cause;
 use crate::finding::Finding;
-use crate::rules::{attempt, exit, state};
+use crate::rules::{attempt, exit, sides, state};
 
 /// How an attempt ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -40,7 +40,7 @@ pub(crate) struct PodAttempt<'a> {
     pub(crate) outcome: AttemptOutcome,
     /// The cause, if it failed.
     pub(crate) finding: Option<Finding<'a>>,
-    /// The container to blame, else the default one.
+    /// The container to blame, else the work.
     pub(crate) container: Option<&'a Container>,
     /// The end of that container.
     pub(crate) termination: Option<&'a Termination>,
@@ -54,14 +54,14 @@ impl<'a> PodAttempt<'a> {
         self.finding.map(|finding| finding.cause)
     }
 
-    fn failed(pod: &'a Pod, finding: Finding<'a>) -> Self {
-        PodAttempt::new(pod, AttemptOutcome::Failed, Some(finding))
+    fn failed(case: &Case<'a>, pod: &'a Pod, finding: Finding<'a>) -> Self {
+        PodAttempt::new(case, pod, AttemptOutcome::Failed, Some(finding))
     }
 
-    fn new(pod: &'a Pod, outcome: AttemptOutcome, finding: Option<Finding<'a>>) -> Self {
+    fn new(case: &Case<'a>, pod: &'a Pod, outcome: AttemptOutcome, finding: Option<Finding<'a>>) -> Self {
         let container = finding
             .and_then(|finding| finding.container)
-            .or_else(|| state::default_container(pod));
+            .or_else(|| sides::work(case, pod));
         let named = finding.and_then(|finding| finding.termination);
         // Earlier runs of a restarted container are attempts of their own.
         let last_run = container.and_then(|c| c.terminations.iter().find(|end| end.attempt == c.restarts));
@@ -113,15 +113,15 @@ pub(crate) fn attempts<'a>(case: &Case<'a>) -> Vec<PodAttempt<'a>> {
 /// The one attempt that a Pod of `restartPolicy: Never` is; `None` while it is alive, or if its end was not seen.
 fn pod_attempt<'a>(case: &Case<'a>, pod: &'a Pod) -> Option<PodAttempt<'a>> {
     if case.is_collateral(pod) {
-        return Some(PodAttempt::new(pod, AttemptOutcome::Stopped, None));
+        return Some(PodAttempt::new(case, pod, AttemptOutcome::Stopped, None));
     }
     // The Job controller counts a deleted Pod as failed at once, even if it then completes.
     let counted_when_deleted = pod.deletion.is_some() && case.job().outcome() == Outcome::Failed;
     if &*pod.phase == "Succeeded" && !counted_when_deleted {
-        return Some(PodAttempt::new(pod, AttemptOutcome::Succeeded, None));
+        return Some(PodAttempt::new(case, pod, AttemptOutcome::Succeeded, None));
     }
     (&*pod.phase == "Failed" || pod.deletion.is_some())
-        .then(|| PodAttempt::failed(pod, attempt::attempt_cause(case, pod)))
+        .then(|| PodAttempt::failed(case, pod, attempt::attempt_cause(case, pod)))
 }
 
 /// The attempts of a Pod whose containers are restarted in place: each failed run of a container, and the end of the
@@ -143,8 +143,8 @@ fn restarted_attempts<'a>(case: &Case<'a>, pod: &'a Pod, attempts: &mut Vec<PodA
             let consequence = system.is_some() && pod.deletion.is_none() && termination.attempt == container.restarts;
             if exit::is_failure(termination) && attempt::counts(case, pod, termination) && !consequence {
                 attempts.extend(
-                    exit::termination_cause(case, pod, container, termination)
-                        .map(|finding| PodAttempt::failed(pod, finding)),
+                    sides::termination_cause(case, pod, container, termination)
+                        .map(|finding| PodAttempt::failed(case, pod, finding)),
                 );
             }
         }
@@ -152,7 +152,7 @@ fn restarted_attempts<'a>(case: &Case<'a>, pod: &'a Pod, attempts: &mut Vec<PodA
     if let Some(finding) = system {
         // A program that failed before the disruption is in the list already.
         if finding.termination.is_none() {
-            attempts.push(PodAttempt::failed(pod, finding));
+            attempts.push(PodAttempt::failed(case, pod, finding));
         }
     } else if collateral {
         let running = pod
@@ -161,13 +161,13 @@ fn restarted_attempts<'a>(case: &Case<'a>, pod: &'a Pod, attempts: &mut Vec<PodA
             .any(|c| state::container_state(case, pod, c) == ContainerState::Running);
         let never_started = !pod.containers.iter().any(|c| c.started);
         if running || never_started {
-            attempts.push(PodAttempt::new(pod, AttemptOutcome::Stopped, None));
+            attempts.push(PodAttempt::new(case, pod, AttemptOutcome::Stopped, None));
         }
     } else if pod.deletion.is_some() {
-        attempts.push(PodAttempt::failed(pod, attempt::attempt_cause(case, pod)));
+        attempts.push(PodAttempt::failed(case, pod, attempt::attempt_cause(case, pod)));
     } else if &*pod.phase == "Succeeded" {
-        attempts.push(PodAttempt::new(pod, AttemptOutcome::Succeeded, None));
+        attempts.push(PodAttempt::new(case, pod, AttemptOutcome::Succeeded, None));
     } else if &*pod.phase == "Failed" && attempts.len() == before {
-        attempts.push(PodAttempt::failed(pod, attempt::attempt_cause(case, pod)));
+        attempts.push(PodAttempt::failed(case, pod, attempt::attempt_cause(case, pod)));
     }
 }

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use job_event::evidence::ContainerRole;
 
-use crate::finding::Finding;
+use crate::finding::{Beside, Finding};
 use crate::quote::{Origin, one_line, quoted};
 use crate::rules::{exit, windows};
 
@@ -13,8 +13,9 @@ const MAX_IMAGE: usize = 200;
 
 /// The clause with its placeholders filled, without a full stop.
 ///
-/// `{container}`, `{pod}`, `{node}` and `{image}` name an object; `{exit}` is the exit code with its signal or its name on
-/// Windows, `{since}` the time since when the node has not been ready. `{message}` is the quoted message with a colon before it, or nothing.
+/// `{container}`, `{pod}`, `{node}` and `{image}` name an object; `{work}` is the container that finished; `{exit}` is the exit
+/// code with its signal or its name on Windows, `{since}` the time since when the node has not been ready. `{message}` is the
+/// quoted message with a colon before it, or nothing.
 pub(crate) fn fill(clause: &str, finding: &Finding<'_>) -> String {
     let mut text = String::with_capacity(clause.len() + finding.message.map_or(0, str::len).min(MAX_IMAGE));
     for part in clause.split('{') {
@@ -47,6 +48,10 @@ fn push(text: &mut String, placeholder: &str, finding: &Finding<'_>) {
             write!(text, "{role} {}", container.name)
         }
         ("container", _) => write!(text, "a container"),
+        ("work", _) => match finding.beside {
+            Some(Beside::Finished(work)) => write!(text, "container {}", work.name),
+            _ => write!(text, "the main container"),
+        },
         ("pod", Finding { pod: Some(pod), .. }) => write!(text, "Pod {}", pod.name),
         ("pod", _) => write!(text, "a Pod"),
         ("node", _) => match finding.pod.and_then(|pod| pod.node.as_deref()) {
@@ -95,6 +100,20 @@ fn push_messages(text: &mut String, finding: &Finding<'_>) -> std::fmt::Result {
             write!(text, "; the autoscaler reported {quote}")
         }
         None => Ok(()),
+    }
+}
+
+/// The state of the other container, to follow a clause that does not name it; in the present tense if it is `unfinished`.
+pub(crate) fn beside(finding: &Finding<'_>, unfinished: bool) -> String {
+    let keeps = if unfinished { "keeps" } else { "kept" };
+    match finding.beside {
+        None => String::new(),
+        Some(Beside::Finished(work)) => format!("; container {} finished with code 0", work.name),
+        Some(Beside::Running(other)) => format!("; container {} {keeps} the Pod running", other.name),
+        Some(Beside::Failed(other, end)) => fill(
+            "; {container} {exit}",
+            &Finding::of(finding.cause).container(other).termination(end),
+        ),
     }
 }
 

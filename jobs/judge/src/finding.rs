@@ -26,6 +26,19 @@ pub(crate) struct Finding<'a> {
     pub(crate) autoscaler: Option<&'a Event>,
     /// When it happened, if known.
     pub(crate) at: Option<Timestamp>,
+    /// Another container of the Pod that matters for it.
+    pub(crate) beside: Option<Beside<'a>>,
+}
+
+/// The state of another container of the Pod.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Beside<'a> {
+    /// It ended with 0.
+    Finished(&'a Container),
+    /// It ran on.
+    Running(&'a Container),
+    /// It failed as well, for its own reason or as a consequence.
+    Failed(&'a Container, &'a Termination),
 }
 
 impl<'a> Finding<'a> {
@@ -41,6 +54,7 @@ impl<'a> Finding<'a> {
             text: None,
             autoscaler: None,
             at: None,
+            beside: None,
         }
     }
 
@@ -108,5 +122,12 @@ impl<'a> Finding<'a> {
 
     pub(crate) fn at(self, at: Option<Timestamp>) -> Self {
         Finding { at, ..self }
+    }
+
+    pub(crate) fn beside(self, other: Beside<'a>) -> Self {
+        Finding {
+            beside: Some(other),
+            ..self
+        }
     }
 }

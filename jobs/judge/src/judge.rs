@@ -79,7 +79,7 @@ pub struct JudgedAttempt {
     pub pod: String,
     /// The Pod's UID.
     pub uid: String,
-    /// The container to blame, else the default one.
+    /// The container to blame, else the work.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub container: Option<String>,
     /// The role of that container.

@@ -5,9 +5,9 @@ use job_event::Outcome;
 use job_event::evidence::{Evidence, Pod};
 
 use crate::attempts;
-use crate::case::{Case, is_terminal};
+use crate::case::{Case, is_terminal, shifted};
 use crate::cause::Cause;
-use crate::finding::Finding;
+use crate::finding::{Beside, Finding};
 use crate::judge::{Judgement, judge};
 use crate::rules::{admission, blocking};
 use crate::summary;
@@ -23,8 +23,14 @@ pub struct Obstacle {
     pub container: Option<(String, String)>,
 }
 
-/// The cause that blocks a running Job at `now`, if the evidence proves an error: the error of the latest live Pod that
-/// has one, else the reason why no Pod could be created, else the cause of the last failure. Slow work is not an error.
+/// A regular container ended within this time before `now`: the kubelet looks at containers once a second
+/// (`genericPlegRelistPeriod` in `pkg/kubelet/kubelet.go`) and writes whole seconds, so the end of another one at the same
+/// moment may not be known yet.
+const ENDING_SECONDS: i64 = 1;
+
+/// The cause that blocks a running Job at `now`, if the evidence proves one: the error of the latest live Pod that has one,
+/// or the side container that keeps a Pod running; else the reason why no Pod could be created, else the cause of the last
+/// failure. Slow work is not an error.
 pub fn obstacle(evidence: &Evidence, now: Timestamp) -> Option<Obstacle> {
     if evidence.job.outcome() != Outcome::Running {
         return None;
@@ -36,7 +42,11 @@ pub fn obstacle(evidence: &Evidence, now: Timestamp) -> Option<Obstacle> {
     let is_live = |pod: &&Pod| !pod.removed && !is_terminal(&pod.phase);
     let mut live = evidence.pods.iter().filter(is_live).rev().peekable();
     let finding = if live.peek().is_some() {
-        live.find_map(|pod| blocking::blocking_error(&case, pod).filter(|found| is_proven(found)))
+        live.find_map(|pod| {
+            blocking::blocking_error(&case, pod)
+                .or_else(|| blocking::finished_beside(&case, pod))
+                .filter(|found| is_proven(found, now))
+        })
     } else if evidence.job.status.active == 0 {
         admission::failed_create(&case).or_else(|| {
             let attempts = attempts::attempts(&case);
@@ -47,7 +57,7 @@ pub fn obstacle(evidence: &Evidence, now: Timestamp) -> Option<Obstacle> {
     }?;
     Some(Obstacle {
         cause: finding.cause,
-        why: summary::why(&finding),
+        why: summary::why_unfinished(&finding),
         container: finding
             .pod
             .zip(finding.container)
@@ -64,9 +74,19 @@ pub fn judge_at(evidence: &Evidence, now: Timestamp) -> Judgement {
     judgement
 }
 
-/// A Pod without a node and without a message of a scheduler may only be young.
-fn is_proven(finding: &Finding<'_>) -> bool {
-    finding.cause != Cause::Unschedulable || finding.message.is_some()
+/// A Pod without a node and without a message of a scheduler may only be young, and one with a container that has just ended
+/// may only be ending.
+fn is_proven(finding: &Finding<'_>, now: Timestamp) -> bool {
+    match finding.cause {
+        Cause::Unschedulable => finding.message.is_some(),
+        Cause::SidecarBlockedCompletion => has_ended(finding, now),
+        _ => !matches!(finding.beside, Some(Beside::Running(_))) || has_ended(finding, now),
+    }
+}
+
+/// True if the container ended more than [`ENDING_SECONDS`] before `now`.
+fn has_ended(finding: &Finding<'_>, now: Timestamp) -> bool {
+    finding.at.is_some_and(|ended| now > shifted(ended, ENDING_SECONDS))
 }
 
 #[cfg(test)]

@@ -50,7 +50,24 @@ pub(crate) fn summary(
 
 /// The cause of a finding as a clause, without a full stop.
 pub(crate) fn why(finding: &Finding<'_>) -> String {
-    clause::fill(Advice::of(finding).clause, finding)
+    clause(finding, Advice::of(finding).clause, false)
+}
+
+/// The same for a Job that has not finished.
+pub(crate) fn why_unfinished(finding: &Finding<'_>) -> String {
+    let clause_now = match finding.cause {
+        Cause::SidecarBlockedCompletion => "{work} finished, but {container} keeps the Pod running",
+        _ => Advice::of(finding).clause,
+    };
+    clause(finding, clause_now, true)
+}
+
+fn clause(finding: &Finding<'_>, clause: &str, unfinished: bool) -> String {
+    let mut text = clause::fill(clause, finding);
+    if !clause.contains("{work}") {
+        text.push_str(&clause::beside(finding, unfinished));
+    }
+    text
 }
 
 /// ` after 10 s`, or nothing if the Job never started.

@@ -20,6 +20,8 @@ mod registries;
 mod rejections;
 mod restarts;
 mod schedulers;
+mod side_deadlines;
+mod side_failures;
 mod sidecars;
 mod starts;
 mod story;
@@ -46,6 +48,8 @@ pub(crate) fn all() -> Vec<Story> {
         rejections::stories,
         restarts::stories,
         schedulers::stories,
+        side_deadlines::stories,
+        side_failures::stories,
         sidecars::stories,
         starts::stories,
         windows::stories,

@@ -47,7 +47,7 @@ pub(super) fn stories() -> Vec<Story> {
             {"name": "proxy", "image": "registry.example/proxy:1"}, {"name": "work", "image": "registry.example/app:9"}]}});
     vec![
         blocked("legacy-sidecar", &legacy, "main")
-            .sentence("the main container finished, but container proxy kept the Pod running."),
+            .sentence("container main finished, but container proxy kept the Pod running."),
         blocked("legacy-sidecar-first", &annotated, "work"),
         deadline_init(),
         init_fails(),

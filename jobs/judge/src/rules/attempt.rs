@@ -15,8 +15,8 @@ use job_event::evidence::{Container, ContainerRole, Pod, Termination};
 
 use crate::case::Case;
 use crate::cause::Cause;
-use crate::finding::Finding;
-use crate::rules::{blocking, disruption, exit, rejection, state};
+use crate::finding::{Beside, Finding};
+use crate::rules::{blocking, disruption, exit, rejection, sides, state};
 
 /// True if a termination counts: it was seen, or happened, before the request to delete the Pod. A later end, with any exit
 /// code, is a consequence of that request. The order of the watch is more exact than the API's timestamps of one second.
@@ -85,13 +85,16 @@ fn deleted<'a>(case: &Case<'a>, pod: &'a Pod) -> Option<Finding<'a>> {
 }
 
 /// The failure of a container that explains the failure of the Pod: init containers first, then main containers, then native
-/// sidecars; within a class the earliest, because the others are its consequences, and on a tie the default container.
+/// sidecars; within a class the earliest, because the others are its consequences, and on a tie the work.
 /// Only the last run of each container counts: earlier failures were retried.
+///
+/// A side container that failed before the work did is the cause: the work lost its proxy. Where only a signal ended it, the
+/// work may have stopped it before it failed, so the failure of the work counts.
 ///
 /// With `before`, only failures of init and main containers before that time.
 fn own_failure<'a>(case: &Case<'a>, pod: &'a Pod, before: Option<Timestamp>) -> Option<Finding<'a>> {
-    let default = state::default_container(pod).map(|container| &container.name);
-    let mut failures: Vec<(&Container, &Termination)> = pod
+    let work = sides::work(case, pod).map(|container| &container.name);
+    let mut failures: Vec<(&Container, &Termination, Finding<'a>)> = pod
         .containers
         .iter()
         .filter(|container| before.is_none() || container.role != ContainerRole::Sidecar)
@@ -102,30 +105,42 @@ fn own_failure<'a>(case: &Case<'a>, pod: &'a Pod, before: Option<Timestamp>) -> 
             let in_order = pod.deletion.is_some() && last.before_deletion;
             let in_time =
                 before.is_none_or(|before| in_order || last.finished.is_some_and(|finished| finished < before));
-            (exit::is_failure(last) && in_time).then_some((container, last))
+            let failed = exit::is_failure(last) && in_time;
+            let finding = failed
+                .then(|| sides::termination_cause(case, pod, container, last))
+                .flatten()?;
+            Some((container, last, finding))
         })
         .collect();
-    failures.sort_by_key(|(container, end)| {
+    failures.sort_by_key(|(container, end, finding)| {
         let class = match container.role {
             ContainerRole::Init => 0,
+            ContainerRole::Main if finding.cause == Cause::Killed && sides::is_side(pod, container) => 2,
             ContainerRole::Main => 1,
-            ContainerRole::Sidecar => 2,
+            ContainerRole::Sidecar => 3,
         };
         // An end without a time was lost; an end with a time is better proof.
         (
             class,
             end.finished.is_none(),
             end.finished,
-            Some(&container.name) != default,
+            Some(&container.name) != work,
         )
     });
     // The kubelet kills a native sidecar when the other containers have ended. An init container that is killed after the
     // start of a main container is a sidecar too, by a rule of a newer Kubernetes.
     let main_started = state::main_started(pod);
     let is_aside = |role| role == ContainerRole::Sidecar || role == ContainerRole::Init && main_started;
-    failures.into_iter().find_map(|(container, end)| {
-        let finding = exit::termination_cause(case, pod, container, end)?;
-        (finding.cause != Cause::Killed || !is_aside(container.role)).then_some(finding)
+    let place = failures
+        .iter()
+        .position(|(container, _, finding)| finding.cause != Cause::Killed || !is_aside(container.role))?;
+    let (blamed, _, finding) = failures[place];
+    let mut consequences = failures[place + 1..].iter().filter(|(other, _, _)| {
+        sides::is_side(pod, blamed) && other.role == ContainerRole::Main && !sides::is_side(pod, other)
+    });
+    Some(match consequences.next() {
+        Some((other, end, _)) => finding.beside(Beside::Failed(other, end)),
+        None => finding,
     })
 }
 
@@ -143,6 +158,6 @@ pub(crate) fn named_exit_cause<'a>(case: &Case<'a>, pod: &'a Pod, container: &st
         .iter()
         .rev()
         .find(|termination| termination.exit_code == exit_code)
-        .and_then(|termination| exit::termination_cause(case, pod, container, termination))
+        .and_then(|termination| sides::termination_cause(case, pod, container, termination))
         .unwrap_or(by_code.container(container))
 }

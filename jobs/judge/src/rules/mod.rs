@@ -14,6 +14,7 @@ pub(crate) mod indexes;
 pub(crate) mod policy;
 pub(crate) mod rejection;
 pub(crate) mod scheduling;
+pub(crate) mod sides;
 pub(crate) mod start;
 pub(crate) mod state;
 pub(crate) mod verdict;

@@ -6,16 +6,6 @@ use job_event::evidence::{Container, ContainerRole, ContainerState, Pod, Termina
 use crate::case::{Case, is_terminal, last_end};
 use crate::rules::{attempt, collateral};
 
-/// The container with the work of the Job: the one named by the annotation `kubectl.kubernetes.io/default-container`, else
-/// the first of `spec.containers`.
-pub(crate) fn default_container(pod: &Pod) -> Option<&Container> {
-    let mut mains = pod.containers.iter().filter(|c| c.role == ContainerRole::Main);
-    match pod.default_container.as_deref() {
-        Some(name) => mains.clone().find(|c| &*c.name == name).or_else(|| mains.next()),
-        None => mains.next(),
-    }
-}
-
 /// True if a main container of the Pod has started.
 pub(crate) fn main_started(pod: &Pod) -> bool {
     let mut containers = pod.containers.iter();

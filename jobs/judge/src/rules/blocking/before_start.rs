@@ -5,9 +5,9 @@ use job_event::evidence::{Container, ContainerRole, ContainerState, Event, Pod};
 use crate::case::{Case, shifted};
 use crate::cause::Cause;
 use crate::finding::Finding;
-use crate::rules::scheduling;
 use crate::rules::start::{self, failed_start, waiting};
 use crate::rules::state::main_started;
+use crate::rules::{scheduling, sides};
 
 /// The maximum age of the last Event about an obstacle. The kubelet retries at least every 2 minutes
 /// (`pkg/volume/util/operationexecutor`, back-off up to 2m2s), and at least one of many Events passes every 5 minutes
@@ -48,12 +48,12 @@ pub(super) fn sandbox_not_created<'a>(case: &Case<'a>, pod: &'a Pod) -> Option<F
     before_start(case, pod, Cause::SandboxFailed, &reasons)
 }
 
-/// Evidence: no main container had started, and no error was reported.
+/// Evidence: no container that may be the work had started, and no error was reported.
 pub(super) fn slow_start<'a>(case: &Case<'a>, pod: &'a Pod) -> Option<Finding<'a>> {
     let waited = |container: &Container| container.state == ContainerState::Waiting;
     // Containers that were never seen prove nothing about a Pod in a later phase than `Pending`.
     let pending = &*pod.phase == "Pending" || pod.containers.iter().any(waited);
-    if !pending || main_started(pod) {
+    if !pending || main_started(pod) && !sides::work_waits(pod) {
         return None;
     }
     // An unknown reason may well be an error.

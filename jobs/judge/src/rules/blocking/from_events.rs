@@ -7,7 +7,7 @@ use super::{before_start, container_start};
 use crate::case::Case;
 use crate::cause::Cause;
 use crate::finding::Finding;
-use crate::rules::state::default_container;
+use crate::rules::sides;
 
 /// Why the Pod had not finished, and the place of the rule in the order of the other Pods' rules.
 pub(super) fn blocking_rule<'a>(case: &Case<'a>, pod: &'a Pod) -> Option<(usize, Finding<'a>)> {
@@ -97,26 +97,29 @@ fn has_run_for_long(case: &Case<'_>, container: &Container) -> bool {
     }
 }
 
-/// The default container had ended, while another one was still running. Evidence: the kubelet stopped the other one only.
+/// A container that may be the work had ended, while another one was still running. Evidence: the kubelet stopped the other
+/// one only.
 fn blocked_by_ended<'a>(pod: &'a Pod) -> Option<Finding<'a>> {
-    let default = default_container(pod).filter(|container| container.state == ContainerState::Terminated)?;
-    let mut mains = pod.containers.iter().filter(|c| c.role == ContainerRole::Main);
-    let other = mains.find(|other| other.name != default.name && other.state == ContainerState::Running)?;
+    let ended = sides::workers(pod).find(|container| container.state == ContainerState::Terminated)?;
+    let mut mains = sides::mains(pod);
+    let other = mains.find(|other| other.name != ended.name && other.state == ContainerState::Running)?;
     Some(Finding::on(Cause::SidecarBlockedCompletion, pod).container(other))
 }
 
-/// A main container was running, or an init container before any main one had begun. Evidence: the kubelet stopped it.
+/// A main container was running, or an init container before any main one had begun. Evidence: the kubelet stopped it. A
+/// side container proves nothing: the Events of the work may be missing.
 fn still_running<'a>(case: &Case<'a>, pod: &'a Pod) -> Option<Finding<'a>> {
     let runs = |container: &&Container| {
-        container.state == ContainerState::Running && (!is_restarted(container) || has_run_for_long(case, container))
+        let up = container.state == ContainerState::Running && !sides::is_well_known(container);
+        up && (!is_restarted(container) || has_run_for_long(case, container))
     };
     let is_main = |container: &Container| container.role == ContainerRole::Main;
     let any_main = pod.containers.iter().any(is_main);
-    let default = default_container(pod).filter(runs);
+    let work = sides::work(case, pod).filter(runs);
     let mut containers = pod
         .containers
         .iter()
         .filter(|container| is_main(container) || !any_main);
-    let container = default.or_else(|| containers.find(runs))?;
+    let container = work.or_else(|| containers.find(runs))?;
     Some(Finding::on(Cause::RanTooLong, pod).container(container))
 }

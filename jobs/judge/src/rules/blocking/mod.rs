@@ -21,6 +21,7 @@ pub(crate) use from_events::last_words;
 use crate::case::Case;
 use crate::cause::Cause;
 use crate::finding::Finding;
+use crate::rules::sides;
 
 type BlockingRule = for<'a> fn(&Case<'a>, &'a Pod) -> Option<Finding<'a>>;
 
@@ -62,4 +63,17 @@ pub(crate) fn blocking_error<'a>(case: &Case<'a>, pod: &'a Pod) -> Option<Findin
         return from_events::error(case, pod).map(|(_, finding)| finding);
     }
     RULES.iter().take(ERROR_RULES).find_map(|rule| rule(case, pod))
+}
+
+/// The side container that keeps the Pod of an unfinished Job running, on a node that is ready. Evidence: that of
+/// [`work::blocked_by_sidecar`], and the running container is a side container, or not the first one of the manifest, which
+/// people give to the work.
+pub(crate) fn finished_beside<'a>(case: &Case<'a>, pod: &'a Pod) -> Option<Finding<'a>> {
+    if ending::node_not_ready(case, pod).is_some() || pod.deletion.is_some() {
+        return None;
+    }
+    let finding = work::blocked_by_sidecar(case, pod)?;
+    let other = finding.container?;
+    let is_first = sides::mains(pod).next().is_some_and(|first| first.name == other.name);
+    (sides::is_side(pod, other) || !is_first).then_some(finding)
 }

@@ -4,35 +4,50 @@ use job_event::evidence::{Container, ContainerRole, ContainerState, Pod};
 
 use crate::case::Case;
 use crate::cause::Cause;
-use crate::finding::Finding;
-use crate::rules::exit;
-use crate::rules::state::{container_state, default_container, last_counted, main_started};
+use crate::finding::{Beside, Finding};
+use crate::rules::state::{container_state, last_counted, main_started};
+use crate::rules::{exit, sides};
 
 /// A container failed repeatedly, or failed while another container kept the Pod alive. Evidence: the last termination
 /// of a container that is not running, or has been running for less than half of the Job's time.
 pub(super) fn crash_loop<'a>(case: &Case<'a>, pod: &'a Pod) -> Option<Finding<'a>> {
-    let is_default = |container: &Container| default_container(pod).is_some_and(|c| c.name == container.name);
+    let work = sides::work(case, pod);
+    let is_work = |container: &Container| work.is_some_and(|work| work.name == container.name);
     let failed = |container: &'a Container| {
         let termination = last_counted(case, pod, container)?;
         let state = container_state(case, pod, container);
         let restarted = container.restarts > 0 || state == ContainerState::Waiting;
+        // A Pod whose containers are not restarted fails with each of them.
+        let ended = || container.role != ContainerRole::Sidecar && !sides::is_side(pod, container);
+        let ended =
+            ended() && (!case.restarts_in_place() || container.role == ContainerRole::Init || is_work(container));
         let looping = match state {
             ContainerState::Running => container.restarts > 0 && !has_run_for_long(case, container),
-            ContainerState::Terminated => restarted || is_default(container) || container.role == ContainerRole::Init,
+            ContainerState::Terminated => restarted || ended,
             ContainerState::Waiting | ContainerState::Absent => restarted,
         };
         if !looping || !exit::is_failure(termination) {
             return None;
         }
-        let finding = exit::termination_cause(case, pod, container, termination)?;
-        Some((container.restarts, is_default(container), finding))
+        let finding = sides::termination_cause(case, pod, container, termination)?;
+        // A side container that is up again after the work has ended keeps the Pod running.
+        let after_work =
+            || sides::is_side(pod, container) && work.is_some_and(|work| sides::finished(case, pod, work).is_some());
+        let up_again = state == ContainerState::Running && (finding.cause == Cause::SidecarFailed || after_work());
+        (!up_again).then(|| {
+            (
+                container.restarts,
+                is_work(container),
+                beside_running(case, pod, container, finding),
+            )
+        })
     };
-    // The container with the most restarts is the one that fails; on a tie the default container.
+    // The container with the most restarts is the one that fails; on a tie the work.
     let in_role = |role| {
         let containers = pod.containers.iter().filter(|c| c.role == role);
         let most = containers
             .filter_map(failed)
-            .max_by_key(|(restarts, is_default, _)| (*restarts, *is_default));
+            .max_by_key(|(restarts, is_work, _)| (*restarts, *is_work));
         most.map(|(_, _, finding)| finding)
     };
     in_role(ContainerRole::Init)
@@ -40,28 +55,46 @@ pub(super) fn crash_loop<'a>(case: &Case<'a>, pod: &'a Pod) -> Option<Finding<'a
         .or_else(|| (!main_started(pod)).then(|| in_role(ContainerRole::Sidecar)).flatten())
 }
 
-/// Evidence: the default container had terminated with 0, and another one that is not a native sidecar was running.
-pub(super) fn blocked_by_sidecar<'a>(case: &Case<'a>, pod: &'a Pod) -> Option<Finding<'a>> {
-    let default = default_container(pod)?;
-    let done = container_state(case, pod, default) == ContainerState::Terminated
-        && last_counted(case, pod, default).is_some_and(|termination| !exit::is_failure(termination));
-    let other = pod.containers.iter().find(|container| {
-        container.role == ContainerRole::Main
-            && container.name != default.name
-            && container_state(case, pod, container) == ContainerState::Running
-    })?;
-    done.then(|| Finding::on(Cause::SidecarBlockedCompletion, pod).container(other))
+/// With the container that kept the Pod running after a regular container had failed for good.
+fn beside_running<'a>(case: &Case<'a>, pod: &'a Pod, failed: &'a Container, finding: Finding<'a>) -> Finding<'a> {
+    let for_good = failed.role == ContainerRole::Main && failed.restarts == 0 && !case.restarts_in_place();
+    let for_good = for_good && finding.cause != Cause::SidecarFailed;
+    match sides::running_beside(case, pod, failed) {
+        Some(other) if for_good => finding.beside(Beside::Running(other)),
+        _ => finding,
+    }
 }
 
-/// Evidence: a main or init container was running.
+/// Evidence: the work had ended with 0, no other container that may be work waited or had failed, and a regular container
+/// was running.
+pub(super) fn blocked_by_sidecar<'a>(case: &Case<'a>, pod: &'a Pod) -> Option<Finding<'a>> {
+    let work = sides::work(case, pod)?;
+    let end = sides::finished(case, pod, work)?;
+    let other = sides::running_beside(case, pod, work)?;
+    let mut workers = sides::workers(pod);
+    let done = workers.all(|worker| {
+        container_state(case, pod, worker) == ContainerState::Running || sides::finished(case, pod, worker).is_some()
+    });
+    let finding = Finding::on(Cause::SidecarBlockedCompletion, pod).container(other);
+    done.then(|| finding.beside(Beside::Finished(work)).at(end.finished))
+}
+
+/// Evidence: a main or init container was running. A side container that runs before the work has started proves nothing.
 pub(super) fn still_running<'a>(case: &Case<'a>, pod: &'a Pod) -> Option<Finding<'a>> {
     let running = |container: &&Container| {
         container.role != ContainerRole::Sidecar && container_state(case, pod, container) == ContainerState::Running
     };
-    let container = default_container(pod)
-        .filter(running)
-        .or_else(|| pod.containers.iter().find(running))?;
-    Some(Finding::on(Cause::RanTooLong, pod).container(container))
+    let started = sides::work_started(pod);
+    let other = || {
+        let mut containers = pod.containers.iter();
+        containers.find(|container| running(container) && (started || !sides::is_side(pod, container)))
+    };
+    let container = sides::work(case, pod).filter(running).or_else(other)?;
+    let finding = Finding::on(Cause::RanTooLong, pod).container(container);
+    Some(match sides::failed_side(case, pod) {
+        Some((side, end)) => finding.beside(Beside::Failed(side, end)),
+        None => finding,
+    })
 }
 
 /// True if a restarted container has been running for at least half of the Job's time.
