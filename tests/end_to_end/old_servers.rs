@@ -11,6 +11,7 @@ use simulator::{ChangeType, Player, Resource, SimulatorOptions, recording};
 use crate::cluster::Cluster;
 use crate::deployment::Deployment;
 use crate::older::as_in_1_25;
+use crate::record::{explained, file, start, stop, until_recorded};
 use crate::support::{corpus, expected};
 
 /// A server without the labels `batch.kubernetes.io/job-name` and `batch.kubernetes.io/controller-uid`.
@@ -80,6 +81,19 @@ async fn explain_sees_the_pods_of_an_old_server() {
             );
         }
     }
+}
+
+#[tokio::test]
+async fn record_sees_the_pods_of_an_old_server() {
+    let (path, job) = reported("evicted-request-0");
+    let cluster = Cluster::start_with("record-old", old_server()).await;
+    Player::new(cluster.simulator.store().clone(), older(&path)).play_all();
+    let recording = file(&cluster, "old.jsonl");
+    let child = start(&cluster, &format!("record -A -o {recording}")).await;
+    until_recorded(&cluster, &recording).await;
+    assert_eq!(stop(child, "-TERM").await.code, Some(0));
+    let records = explained(&cluster, &recording).await;
+    assert_eq!(records[0]["cause"], job["cause"]);
 }
 
 #[tokio::test]

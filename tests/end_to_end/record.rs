@@ -15,12 +15,12 @@ const PATIENCE: Duration = Duration::from_secs(60);
 const WATCHES: usize = 6;
 
 /// A file of this test.
-fn file(cluster: &Cluster, name: &str) -> String {
+pub(crate) fn file(cluster: &Cluster, name: &str) -> String {
     cluster.folder.join(name).display().to_string()
 }
 
 /// Starts a recording and waits until it watches everything. Objects that existed before are in the recording then.
-async fn start(cluster: &Cluster, args: &str) -> Child {
+pub(crate) async fn start(cluster: &Cluster, args: &str) -> Child {
     let child = cluster.command(BINARY, args).spawn().expect("it starts");
     let everywhere = usize::from(args.contains(" -A "));
     let opened = cluster.simulator.until_opened(WATCHES + everywhere);
@@ -29,7 +29,7 @@ async fn start(cluster: &Cluster, args: &str) -> Child {
 }
 
 /// Ends a recording by a signal.
-async fn stop(child: Child, signal: &str) -> Ran {
+pub(crate) async fn stop(child: Child, signal: &str) -> Ran {
     let pid = child.id().expect("it runs").to_string();
     let sent = std::process::Command::new("kill").args([signal, &pid]).status();
     assert!(sent.expect("kill").success());
@@ -60,7 +60,7 @@ async fn until(path: &str, holds: impl Fn(&[Value]) -> bool) {
 }
 
 /// Waits until an uncompressed recording has the last version of every Job and Pod that exists.
-async fn until_recorded(cluster: &Cluster, path: &str) {
+pub(crate) async fn until_recorded(cluster: &Cluster, path: &str) {
     let store = cluster.simulator.store();
     let objects = [Resource::Jobs, Resource::Pods]
         .map(|resource| store.list(resource))
@@ -78,7 +78,7 @@ fn version(object: &Value) -> &str {
     object["metadata"]["resourceVersion"].as_str().expect("a version")
 }
 
-async fn explained(cluster: &Cluster, path: &str) -> Vec<Value> {
+pub(crate) async fn explained(cluster: &Cluster, path: &str) -> Vec<Value> {
     let ran = cluster.run(&format!("explain --recording {path} -o json --all")).await;
     assert_eq!(ran.code, Some(0), "{}", ran.err);
     let records = ran.out.lines().map(|line| serde_json::from_str(line).expect("JSON"));

@@ -70,10 +70,15 @@ pub(crate) struct EventRecord {
     pub last: Time,
 }
 
-/// True if an Event about a Job (or else a Pod) can explain anything.
+/// True if an Event about a Job (or else a Pod) can explain anything. An ephemeral container is a debugger that somebody added
+/// to the Pod; it decides nothing, and its status is not read either.
 pub(crate) fn is_useful(event: &model::Event, is_job: bool) -> bool {
     let reasons = if is_job { JOB_EVENT_REASONS } else { POD_EVENT_REASONS };
-    reasons.contains(&&*event.reason)
+    let is_of_debugger = event
+        .involved_object
+        .field_path
+        .starts_with("spec.ephemeralContainers{");
+    reasons.contains(&&*event.reason) && !is_of_debugger
 }
 
 /// The condition that the Job controller reports with an Event of this reason; `None` if it is not about the end.

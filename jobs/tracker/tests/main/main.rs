@@ -9,4 +9,5 @@ mod foreign;
 mod manual_selector;
 mod once;
 mod origin;
+mod shapes;
 mod watermark;
