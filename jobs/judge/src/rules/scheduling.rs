@@ -121,9 +121,14 @@ pub(crate) fn unscheduled<'a>(case: &Case<'a>, pod: &'a Pod) -> Option<Finding<'
         }
         None => Finding::on(Cause::Unschedulable, pod),
     };
-    let autoscaler = autoscaler(case, pod);
+    // A Pod that is known from Events alone has the autoscaler's Event as its condition, if no scheduler wrote one.
+    let autoscaler = autoscaler(case, pod).filter(|event| message != Some(&event.message));
     Some(match autoscaler {
-        Some(event) => found.autoscaler(autoscaler).advised(AUTOSCALER.find(&event.message)),
+        // No node that an autoscaler would add has a volume that is missing.
+        Some(event) if found.cause != Cause::VolumeUnavailable || &*event.reason == "FailedScaleUp" => {
+            found.autoscaler(autoscaler).advised(AUTOSCALER.find(&event.message))
+        }
+        Some(_) => found.autoscaler(autoscaler),
         None => found,
     })
 }

@@ -142,7 +142,11 @@ pub(crate) const ADMISSION: Family = Family {
             "Kubernetes: plugin/pkg/admission/limitranger/admission.go",
         ),
         denied(
-            &["is being terminated", "namespaceterminating"],
+            &[
+                "is being terminated",
+                "namespaceterminating",
+                "namespaces \"*\" not found",
+            ],
             "Run the Job in another namespace: this one is being deleted.",
             "Kubernetes: apiserver/pkg/admission/plugin/namespace/lifecycle/admission.go",
         ),
@@ -252,7 +256,12 @@ pub(crate) const ADMISSION: Family = Family {
             "Kubernetes: apiserver/pkg/util/proxy/proxy.go; gopaddle-io/configurator#74",
         ),
         failed(
-            &["failed calling webhook", "failed to call webhook"],
+            &[
+                "failed calling webhook",
+                "failed to call webhook",
+                "failed to complete mutation in",
+                "failed to complete validation in",
+            ],
             Retry::Yes,
             "Look at the webhook named in the message and at its Service: it did not respond (its Pods, a NetworkPolicy or a firewall \
              between the API server and the nodes); then run it again.",

@@ -67,6 +67,7 @@ pub(crate) const AUTOSCALER: Family = Family {
                 "ip space exhausted",
                 "insufficientfreeaddressesinsubnet",
                 "free addresses",
+                "ran out of ips",
             ],
             "Enlarge the subnet of the nodes: it has no free addresses for another node.",
             "kubernetes/autoscaler: cluster-autoscaler/cloudprovider/gce; AWS: error codes",

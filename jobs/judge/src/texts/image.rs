@@ -32,6 +32,16 @@ pub(crate) const IMAGE: Family = Family {
         ),
         row(
             &[
+                "read-only file system",
+                "input/output error",
+                "structure needs cleaning",
+            ],
+            Retry::Maybe,
+            "Check the disk of that node: the runtime could not write the image to it; then run it again.",
+            "Linux: errno(3); containerd: core/unpack/unpacker.go",
+        ),
+        row(
+            &[
                 "dial unix *.sock",
                 "containerd.sock",
                 "crio.sock",
@@ -88,6 +98,45 @@ pub(crate) const IMAGE: Family = Family {
             Retry::No,
             "Correct the image's name: it is no valid reference (lower case, no blanks, one tag).",
             "distribution/reference: reference.go; Kubernetes: pkg/util/parsers/parsers.go",
+        ),
+        row(
+            &[
+                "did not resolve to an alias",
+                "short-name resolution",
+                "short name mode is enforcing",
+                "unqualified-search registries",
+            ],
+            Retry::No,
+            "Write the image's name with the host of its registry: the runtime of the node does not complete short names.",
+            "containers/image: pkg/shortnames/shortnames.go",
+        ),
+        row(
+            &[
+                "projectpolicyviolation",
+                "prevent images with",
+                "vulnerabilities cannot be pulled",
+                "download blocking policy",
+                "not signed in notary",
+                "http 412",
+            ],
+            Retry::No,
+            "Fix what the registry's policy finds in the image (vulnerabilities, a missing signature), or change that policy.",
+            "goharbor/harbor: src/server/middleware/vulnerable; JFrog Xray: download blocking",
+        ),
+        row(
+            &["needed for decryption", "decrypting layer key", "failed to decrypt"],
+            Retry::No,
+            "Give the runtime of the nodes the key of the encrypted image.",
+            "containers/ocicrypt: encryption.go",
+        ),
+        row(
+            &[
+                "container registry is deprecated",
+                "container registry has been shut down",
+            ],
+            Retry::No,
+            "Move the image to Artifact Registry and correct its name: Container Registry was shut down.",
+            "cloud.google.com: artifact-registry/docs/transition/transition-from-gcr",
         ),
         row(
             &[
@@ -171,6 +220,7 @@ pub(crate) const IMAGE: Family = Family {
                 "operation timed out",
                 "unexpected eof",
                 ": eof",
+                "use of closed network connection",
                 "broken pipe",
                 "awaiting headers",
                 "client.timeout",
@@ -191,6 +241,16 @@ pub(crate) const IMAGE: Family = Family {
             Retry::Yes,
             "Run it again; if it fails again, check the network between that node and the registry, and the registry itself.",
             "Go: net/net.go, net/http/client.go; containerd: core/remotes/docker; containers/image: docker; kubernetes/ingress-nginx#7240",
+        ),
+        row(
+            &[
+                "handshake failure",
+                "protocol version not supported",
+                "no supported versions satisfy",
+            ],
+            Retry::Maybe,
+            "Compare the TLS versions and ciphers of the registry with those of the runtime on that node.",
+            "Go: crypto/tls/alert.go",
         ),
         row(
             &[
@@ -234,6 +294,9 @@ pub(crate) const IMAGE: Family = Family {
                 "manifest invalid",
                 "manifest_invalid",
                 "invalid manifest",
+                "unsupported mime type",
+                "unsupported config media type",
+                "unexpected media type",
                 "unsupported docker v1",
             ],
             Retry::No,
@@ -260,6 +323,8 @@ pub(crate) const IMAGE: Family = Family {
                 "writing blob",
                 "blob unknown",
                 "unknown blob",
+                "locked for",
+                "insufficient uids or gids",
                 "layer not known",
                 "failed to inspect image",
             ],
@@ -295,6 +360,8 @@ pub(crate) const IMAGE: Family = Family {
                 "incorrect username or password",
                 "invalid username/password",
                 "permission_denied",
+                "oauth token*400 bad request",
+                "anonymous token*400 bad request",
                 "http 401",
                 "http 403",
             ],
@@ -323,6 +390,12 @@ pub(crate) const IMAGE: Family = Family {
             Retry::No,
             "Check the image's name, tag and digest: the registry does not have it (it may have been deleted or never pushed).",
             "distribution/distribution: registry/api/errcode; containerd: core/remotes/docker/resolver.go; Harbor, ACR: error messages",
+        ),
+        row(
+            &["invalid character '<'", "unexpected token <"],
+            Retry::Maybe,
+            "Check the registry's address and the HTTP proxy before it: a web page answered in place of the registry.",
+            "Go: encoding/json/decode.go",
         ),
     ],
 };

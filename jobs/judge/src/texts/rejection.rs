@@ -20,6 +20,18 @@ pub(crate) const REJECTION: Family = Family {
     searched_in: "`status.reason`, else `status.message`, of a Pod that failed at once.",
     texts: &[
         row(
+            &["no space left on device", "failed to write checkpoint file"],
+            Retry::Maybe,
+            "Free the disk of that node: its kubelet could not write its state; then run it again.",
+            "Kubernetes: pkg/kubelet/checkpointmanager, pkg/kubelet/cm/devicemanager/manager.go",
+        ),
+        row(
+            &["recover from admission failure"],
+            Retry::Maybe,
+            "Free room on that node: the kubelet found no Pods to preempt for this critical one; then run it again.",
+            "Kubernetes: pkg/kubelet/preemption/preemption.go",
+        ),
+        row(
             &["outof*/"],
             Retry::Yes,
             "Run it again; if it fails again, look at the device plugin on that node: the kubelet knows fewer devices than the \

@@ -335,6 +335,39 @@ fn images_that_the_runtime_cannot_use_stay_so() {
 }
 
 #[test]
+fn registries_and_runtimes_have_policies() {
+    check(&[
+        (
+            "short-name \"app:9\" did not resolve to an alias and no unqualified-search registries are defined in \
+             \"/etc/containers/registries.conf\"",
+            Retry::No,
+            "host of its registry",
+        ),
+        (
+            "unknown: current image with \"12 vulnerabilities\" cannot be pulled due to configured policy in 'Prevent images with \
+             vulnerability severity of \"High\" or higher from running.'",
+            Retry::No,
+            "registry's policy",
+        ),
+        (
+            "failed to unpack image on snapshotter overlayfs: unexpected media type text/html for sha256:0b1f: not found",
+            Retry::Maybe,
+            "proxy",
+        ),
+        (
+            "pinging container registry registry.example: invalid character '<' looking for beginning of value",
+            Retry::Maybe,
+            "web page",
+        ),
+        (
+            "failed to authorize: failed to fetch oauth token: unexpected status: 400 Bad Request",
+            Retry::No,
+            "credentials",
+        ),
+    ]);
+}
+
+#[test]
 fn numbers_in_names_are_no_status_codes() {
     // The digest holds 429, 401 and 503; the port and the tag are 403 and 503.
     check(&[
