@@ -23,77 +23,126 @@ fn refused(name: &'static str, cause: Cause, error: &str) -> Story {
 }
 
 pub(super) fn stories() -> Vec<Story> {
-    let forbidden = |why: &str| format!("pods \"j-x7k2p\" is forbidden: {why}");
+    let mut stories = quotas();
+    stories.extend(webhooks());
+    stories.extend(objects());
+    stories.push(no_pods());
+    stories
+}
+
+fn forbidden(why: &str) -> String {
+    format!("pods \"j-x7k2p\" is forbidden: {why}")
+}
+
+/// Quotas and limits of the namespace.
+fn quotas() -> Vec<Story> {
     vec![
-refused(
+        refused(
             "quota",
             Cause::QuotaExceeded,
             &forbidden("exceeded quota: q, requested: pods=1, used: pods=0, limited: pods=0"),
         )
-.retry(Retry::Maybe),
-refused(
+        .retry(Retry::Maybe),
+        refused(
             "quota-limits",
             Cause::AdmissionDenied,
             &forbidden("failed quota: q: must specify limits.cpu for: main"),
         )
-.next_step("Set the requests and limits named in the message")
-.retry(Retry::No),
-refused(
+        .next_step("Set the requests and limits named in the message")
+        .retry(Retry::No),
+        refused(
+            "limit-range",
+            Cause::AdmissionDenied,
+            &forbidden("maximum memory usage per Container is 64Mi, but limit is 1Gi"),
+        ),
+        quota_then_timeout(),
+    ]
+}
+
+/// Webhooks and policies.
+fn webhooks() -> Vec<Story> {
+    vec![
+        refused(
             "webhook-no-endpoints",
             Cause::AdmissionDenied,
             "Internal error occurred: failed calling webhook \"w.example\": failed to call webhook: Post \
              \"https://w.ns.svc:443/p?timeout=10s\": no endpoints available for service \"w\"",
         )
-.next_step("Look at the webhook")
-.retry(Retry::Yes),
-refused(
+        .next_step("Look at the webhook")
+        .retry(Retry::Yes),
+        refused(
             "webhook-certificate",
             Cause::AdmissionDenied,
             "Internal error occurred: failed calling webhook \"w.example\": failed to call webhook: Post \
              \"https://w.ns.svc:443/p?timeout=10s\": x509: certificate signed by unknown authority",
         )
-.next_step("Renew the certificate of the webhook")
-.retry(Retry::Maybe),
-refused(
+        .next_step("Renew the certificate of the webhook")
+        .retry(Retry::Maybe),
+        refused(
             "gatekeeper",
             Cause::AdmissionDenied,
             "admission webhook \"validation.gatekeeper.sh\" denied the request: [must-set-timeout] the timeout must be set",
         )
-.next_step("Change the Pod template so that it satisfies the Gatekeeper constraint")
-.retry(Retry::No),
-refused(
+        .next_step("Change the Pod template so that it satisfies the Gatekeeper constraint")
+        .retry(Retry::No),
+        refused(
+            "webhook-denies",
+            Cause::AdmissionDenied,
+            "admission webhook \"images.example\" denied the request: image is not signed",
+        )
+        .retry(Retry::No),
+        refused(
+            "webhook-down",
+            Cause::AdmissionDenied,
+            "Internal error occurred: failed calling webhook \"images.example\": failed to call webhook: Post \
+             \"https://images.example.svc:443/\": dial tcp 10.0.0.7:443: connect: connection refused",
+        )
+        .next_step("Look at the webhook")
+        .retry(Retry::Yes),
+        refused(
+            "admission-policy",
+            Cause::AdmissionDenied,
+            &forbidden(
+                "ValidatingAdmissionPolicy 'p' with binding 'b' denied request: failed expression: object.spec.x",
+            ),
+        ),
+    ]
+}
+
+/// Missing objects and rights, security, and the API server itself.
+fn objects() -> Vec<Story> {
+    vec![
+        refused(
             "etcd-full",
             Cause::AdmissionDenied,
             "etcdserver: mvcc: database space exceeded",
         )
-.retry(Retry::Maybe),
-refused(
+        .retry(Retry::Maybe),
+        refused(
             "role-missing",
             Cause::AdmissionDenied,
-            &forbidden("cannot set blockOwnerDeletion if an ownerReference refers to a resource you can't set finalizers on: , <nil>"),
+            &forbidden(
+                "cannot set blockOwnerDeletion if an ownerReference refers to a resource you can't set finalizers on: , \
+                 <nil>",
+            ),
         )
-.next_step("Grant the user or ServiceAccount")
-.retry(Retry::No),
-quota_then_timeout(),
-refused(
-            "limit-range",
-            Cause::AdmissionDenied,
-            &forbidden("maximum memory usage per Container is 64Mi, but limit is 1Gi"),
-        ),
-refused(
+        .next_step("Grant the user or ServiceAccount")
+        .retry(Retry::No),
+        refused(
             "service-account",
             Cause::AdmissionDenied,
             &forbidden("error looking up service account ns/nope: serviceaccount \"nope\" not found"),
         ),
-refused(
+        refused(
             "pod-security",
             Cause::AdmissionDenied,
             &forbidden(
-                "violates PodSecurity \"restricted:latest\": privileged (container \"main\" must not set securityContext.privileged=true)",
+                "violates PodSecurity \"restricted:latest\": privileged (container \"main\" must not set \
+                 securityContext.privileged=true)",
             ),
         )
-.retry(Retry::No),
-refused(
+        .retry(Retry::No),
+        refused(
             "scc",
             Cause::AdmissionDenied,
             &forbidden(
@@ -101,45 +150,24 @@ refused(
                  user or serviceaccount, provider restricted-v2: .containers[0].privileged: Invalid value: true]",
             ),
         )
-.retry(Retry::No),
-refused(
-            "webhook-denies",
-            Cause::AdmissionDenied,
-            "admission webhook \"images.example\" denied the request: image is not signed",
-        )
-.retry(Retry::No),
-refused(
-            "webhook-down",
-            Cause::AdmissionDenied,
-            "Internal error occurred: failed calling webhook \"images.example\": failed to call webhook: Post \
-             \"https://images.example.svc:443/\": dial tcp 10.0.0.7:443: connect: connection refused",
-        )
-.next_step("Look at the webhook")
-.retry(Retry::Yes),
-refused(
-            "admission-policy",
-            Cause::AdmissionDenied,
-            &forbidden(
-                "ValidatingAdmissionPolicy 'p' with binding 'b' denied request: failed expression: object.spec.x",
-            ),
-        ),
-refused(
+        .retry(Retry::No),
+        refused(
             "priority-class",
             Cause::AdmissionDenied,
             &forbidden("no PriorityClass with name nope was found"),
         ),
-refused(
+        refused(
             "runtime-class",
             Cause::AdmissionDenied,
             &forbidden("pod rejected: RuntimeClass \"nope\" not found"),
         ),
-no_pods(),
-]
+    ]
 }
 
 /// The quota is used up; the last attempt meets a busy etcd.
 fn quota_then_timeout() -> Story {
-    let quota = "Error creating: pods \"j-x7k2p\" is forbidden: exceeded quota: q, requested: pods=1, used: pods=4, limited: pods=4";
+    let quota = "Error creating: pods \"j-x7k2p\" is forbidden: exceeded quota: q, requested: pods=1, used: pods=4, limited: \
+                 pods=4";
     Story::failed("quota-then-timeout", DEADLINE, Cause::QuotaExceeded)
         .job(json!({"activeDeadlineSeconds": 20}))
         .patch("jobs/j", json!({"status": {"active": 0}}))

@@ -21,6 +21,44 @@ fn rejected(name: &'static str, cause: Cause, reason: &str, message: &str) -> St
 }
 
 pub(super) fn stories() -> Vec<Story> {
+    let mut stories = devices();
+    stories.extend(others());
+    stories
+}
+
+fn devices() -> Vec<Story> {
+    vec![
+        rejected(
+            "devices-unhealthy",
+            Cause::DeviceUnavailable,
+            "UnexpectedAdmissionError",
+            "Allocate failed due to no healthy devices present; cannot allocate unhealthy devices example.com/gpu, which is unexpected",
+        ),
+        rejected(
+            "devices-taken",
+            Cause::DeviceUnavailable,
+            "UnexpectedAdmissionError",
+            "Allocate failed due to requested number of devices unavailable for example.com/gpu. Requested: 1, Available: 0, which is unexpected",
+        ),
+        rejected(
+            "device-plugin-error",
+            Cause::DeviceUnavailable,
+            "UnexpectedAdmissionError",
+            "Allocate failed due to device plugin GetPreferredAllocation rpc failed with err: rpc error: code = Unknown desc = \
+             nvml: GPU is lost, which is unexpected",
+        )
+        .next_step("Look at the GPU and its driver"),
+        rejected(
+            "device-plugin-gone",
+            Cause::DeviceUnavailable,
+            "UnexpectedAdmissionError",
+            "Allocate failed due to rpc error: code = Unavailable desc = error reading from server: EOF, which is unexpected",
+        )
+        .next_step("Look at the log of the device plugin"),
+    ]
+}
+
+fn others() -> Vec<Story> {
     vec![
         rejected(
             "out-of-cpu",
@@ -34,18 +72,6 @@ pub(super) fn stories() -> Vec<Story> {
             Cause::NodeRejected,
             "NodeAffinity",
             "Predicate NodeAffinity failed: node(s) didn't match Pod's node affinity/selector",
-        ),
-        rejected(
-            "devices-unhealthy",
-            Cause::DeviceUnavailable,
-            "UnexpectedAdmissionError",
-            "Allocate failed due to no healthy devices present; cannot allocate unhealthy devices example.com/gpu, which is unexpected",
-        ),
-        rejected(
-            "devices-taken",
-            Cause::DeviceUnavailable,
-            "UnexpectedAdmissionError",
-            "Allocate failed due to requested number of devices unavailable for example.com/gpu. Requested: 1, Available: 0, which is unexpected",
         ),
         rejected(
             "plugin-resources",
@@ -73,21 +99,6 @@ pub(super) fn stories() -> Vec<Story> {
             "VolumeAttachmentLimitExceeded",
             "Node has reached its volume attachment limit, rejecting pod.",
         ),
-        rejected(
-            "device-plugin-error",
-            Cause::DeviceUnavailable,
-            "UnexpectedAdmissionError",
-            "Allocate failed due to device plugin GetPreferredAllocation rpc failed with err: rpc error: code = Unknown desc = \
-             nvml: GPU is lost, which is unexpected",
-        )
-        .next_step("Look at the GPU and its driver"),
-        rejected(
-            "device-plugin-gone",
-            Cause::DeviceUnavailable,
-            "UnexpectedAdmissionError",
-            "Allocate failed due to rpc error: code = Unavailable desc = error reading from server: EOF, which is unexpected",
-        )
-        .next_step("Look at the log of the device plugin"),
         rejected(
             "virtual-node",
             Cause::NodeRejected,

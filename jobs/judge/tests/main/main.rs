@@ -4,6 +4,7 @@
 
 mod admission;
 mod attempt;
+mod autoscaler;
 mod deadline;
 mod image;
 mod missing;
