@@ -82,7 +82,7 @@ async fn the_text_is_as_wide_as_the_terminal() {
 }
 
 #[tokio::test]
-async fn the_articles_job_says_that_its_pods_are_gone() {
+async fn the_articles_job_is_explained_from_events() {
     let cluster = Cluster::start("explain-article").await;
     cluster.scenario("deadline-exceeded", MINUTES_AGO).play_all();
     let ran = cluster.run("explain job/deadline-exceeded-test-job --logs").await;
@@ -91,26 +91,62 @@ async fn the_articles_job_says_that_its_pods_are_gone() {
         &ran.out,
         &[
             "default/deadline-exceeded-test-job  Failed  DeadlineExceeded\n",
-            "Its Pods are deleted (the Job controller deletes running Pods at the deadline)",
-            "  log:      none: no Pod of the Job exists\n",
+            "cause:    RanTooLong (timeout)",
+            "Timed out after 10 s (activeDeadlineSeconds: 10): container main was still running.",
+            "evidence: events [\"joined_late\"]",
+            "Its Pods are deleted (the Job controller deletes running Pods at the deadline); the cause is from their Events",
+            "and its log are deleted\n",
         ],
     );
+
+    for event in cluster.simulator.store().list(Resource::Events) {
+        if event["involvedObject"]["kind"] == "Pod" {
+            let name = event["metadata"]["name"].as_str().expect("a name");
+            let deleted = cluster.simulator.store().delete(Resource::Events, "default", name);
+            deleted.expect("the Event expires");
+        }
+    }
+    let ran = cluster.run("explain job/deadline-exceeded-test-job --logs").await;
     // Lost evidence is not invented.
     assert_contains(
         &ran.out,
-        &["cause:    Unknown (unknown)", "evidence: partial [\"joined_late\"]"],
+        &[
+            "cause:    Unknown (unknown)",
+            "evidence: partial [\"joined_late\"]",
+            "Its Pods are deleted (the Job controller deletes running Pods at the deadline), with their exit codes",
+            "  log:      none: no Pod of the Job exists\n",
+        ],
     );
 }
 
 #[tokio::test]
-async fn reports_events_of_a_deleted_pod() {
+async fn the_error_of_a_deleted_pod_is_said_once() {
     let cluster = Cluster::start("explain-image").await;
     cluster.scenario("image-pull", MINUTES_AGO).play_all();
     let ran = cluster.run("explain monthly-report -n shop").await;
     assert_eq!(ran.code, Some(1));
     assert_contains(
         &ran.out,
-        &["is deleted; it left an Event: Failed: Failed to pull image \"registry.example"],
+        &["cause:    ImagePull", "could not be pulled: “", "not found”"],
+    );
+    assert!(!ran.out.contains("it left an Event"), "{}", ran.out);
+}
+
+#[tokio::test]
+async fn pods_that_may_not_be_listed_are_not_said_to_be_gone() {
+    let cluster = Cluster::start("explain-no-pods").await;
+    cluster.scenario("image-pull", MINUTES_AGO).play_all();
+    cluster.simulator.forbid(Verb::List, Resource::Pods);
+    let ran = cluster.run("explain monthly-report -n shop").await;
+    assert_contains(&ran.err, &["Not allowed to list Pods: "]);
+    assert_contains(
+        &ran.out,
+        &["cause:    ImagePull", "evidence: events [\"pods_forbidden\""],
+    );
+    assert!(
+        !ran.out.contains("Its Pods") && !ran.out.contains("is deleted"),
+        "{}",
+        ran.out
     );
 }
 
@@ -226,6 +262,35 @@ async fn the_runs_of_a_cronjob_come_newest_first() {
         let job = job["metadata"]["name"].as_str().expect("a name").to_owned();
         store.delete(Resource::Jobs, &namespace, &job).expect("it goes");
     }
+    for pod in store.list(Resource::Pods) {
+        let pod = pod["metadata"]["name"].as_str().expect("a name").to_owned();
+        store.delete(Resource::Pods, &namespace, &pod).expect("it goes");
+    }
+    let ran = cluster.run(&format!("explain cj/{name} -n {namespace}")).await;
+    assert_eq!(ran.code, Some(1), "{}", ran.err);
+    assert_contains(
+        &ran.out,
+        &[
+            "Failed  DeadlineExceeded  (CronJob report)\n",
+            "cause:    RanTooLong",
+            "Timed out: container main was still running.",
+            "evidence: events [",
+        ],
+    );
+
+    for event in store.list(Resource::Events) {
+        if event["involvedObject"]["kind"] != "CronJob" {
+            let event = event["metadata"]["name"].as_str().expect("a name").to_owned();
+            store.delete(Resource::Events, &namespace, &event).expect("it expires");
+        }
+    }
+    let ran = cluster.run(&format!("explain cj/{name} -n {namespace}")).await;
+    assert_eq!(ran.code, Some(1), "{}", ran.err);
+    assert_contains(&ran.out, &["  Failed  (CronJob report)\n  cause:    Unknown"]);
+    for event in store.list(Resource::Events) {
+        let event = event["metadata"]["name"].as_str().expect("a name").to_owned();
+        store.delete(Resource::Events, &namespace, &event).expect("it expires");
+    }
     let ran = cluster.run(&format!("explain cj/{name} -n {namespace}")).await;
     assert_eq!(ran.code, Some(2));
     assert_contains(&ran.err, &["no run of CronJob", "failedJobsHistoryLimit"]);
@@ -283,11 +348,26 @@ async fn a_job_that_is_not_found_is_looked_for() {
         .delete(Resource::Jobs, "billing", "invoice-export");
     deleted.expect("the Job goes");
     let ran = cluster.run("explain invoice-export -n billing").await;
-    assert_eq!(ran.code, Some(2));
+    assert_eq!(ran.code, Some(1), "{}", ran.err);
     assert_contains(
-        &ran.err,
-        &["its latest Events:", "  BackoffLimitExceeded: Job has reached"],
+        &ran.out,
+        &[
+            "billing/invoice-export  Failed  BackoffLimitExceeded\n",
+            "  note:     The Job is deleted; this is what its Events say",
+        ],
     );
+    let verdicts = cluster.simulator.store().list(Resource::Events);
+    for event in verdicts
+        .iter()
+        .filter(|event| event["reason"] == "BackoffLimitExceeded")
+    {
+        let name = event["metadata"]["name"].as_str().expect("a name");
+        let deleted = cluster.simulator.store().delete(Resource::Events, "billing", name);
+        deleted.expect("the Event expires");
+    }
+    let ran = cluster.run("explain invoice-export -n billing").await;
+    assert_eq!(ran.code, Some(2));
+    assert_contains(&ran.err, &["its latest Events:", "  SuccessfulCreate: Created pod: "]);
 
     let ran = cluster.run("explain cj/no-such").await;
     assert_eq!(ran.code, Some(2));

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use job_event::evidence::{self, JOB_EVENT_REASONS, POD_EVENT_REASONS};
 
+use super::origin::{self, About};
 use super::pool::Pools;
 use super::time::Time;
 use job_event::Uid;
@@ -94,6 +95,11 @@ pub(crate) fn verdict(reason: &str) -> Option<&'static str> {
         "Completed" => Some("Complete"),
         _ => None,
     }
+}
+
+/// True for an Event of the Job controller about the end of a Job.
+pub fn is_verdict(event: &model::Event) -> bool {
+    origin::about(event) == Some(About::Job) && verdict(&event.reason).is_some()
 }
 
 impl EventRecord {

@@ -8,6 +8,10 @@
 
 use jiff::Timestamp;
 use job_event::evidence::{Condition, Container, ContainerRole, ContainerState, Event, Job, Pod, PodDeletion, Waiting};
+use job_watch::model;
+
+use super::event::{SUCCESSFUL_CREATE, SUCCESSFUL_DELETE};
+use super::origin::{self, About};
 
 /// The traces of a Pod.
 #[derive(Clone, Copy, Debug)]
@@ -48,6 +52,16 @@ pub(crate) fn pod(traces: Traces<'_>, job: &Job) -> Pod {
         ended_by_the_system(&mut pod, traces.events);
     }
     pod
+}
+
+/// The name of the Pod that an Event of the Job controller says it created or deleted.
+pub fn named_pod(event: &model::Event) -> Option<&str> {
+    match &*event.reason {
+        _ if origin::about(event) != Some(About::Job) => None,
+        SUCCESSFUL_CREATE => created_pod(&event.message),
+        SUCCESSFUL_DELETE => deleted_pod(&event.message),
+        _ => None,
+    }
 }
 
 /// `Created pod: NAME`, `(combined from similar events): Created pod: NAME`: the name.

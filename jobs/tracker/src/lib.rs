@@ -32,7 +32,9 @@ use jiff::{SignedDuration, Timestamp};
 use job_event::evidence::{Evidence, Gap};
 use job_watch::{Object, Observation, Source};
 
-pub use origin::{About, about};
+pub use event::is_verdict;
+pub use from_events::named_pod;
+
 pub use state::{Counts, OwnerState};
 
 use self::checkpoint::Checkpoint;

@@ -20,7 +20,7 @@ const NODE_EVENTS: &str = "default";
 
 /// The kind of object an Event is evidence about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum About {
+pub(crate) enum About {
     /// A Job of group `batch`.
     Job,
     /// A Pod.
@@ -38,7 +38,7 @@ pub(crate) fn job_of(pod: &model::Pod) -> Option<Uid> {
 
 /// The kind of object an Event is evidence about, if it is. Some clients leave `involvedObject.apiVersion` empty. Many components explain Pods (schedulers, autoscalers,
 /// storage drivers, admission plugins), but a Job only its controller.
-pub fn about(event: &model::Event) -> Option<About> {
+pub(crate) fn about(event: &model::Event) -> Option<About> {
     let object = &event.involved_object;
     let is_core = matches!(object.api_version, ApiGroup::Core | ApiGroup::Absent);
     let is_batch = matches!(object.api_version, ApiGroup::Batch | ApiGroup::Absent);

@@ -185,8 +185,10 @@ impl Tracker {
 /// The types of the Events about Pods that arrive.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct PodEventTypes {
-    /// True if the source sends all types. The collector watches warnings only.
+    /// True if the source may send all types. The collector watches warnings only.
     pub(super) all_sent: bool,
+    /// True if it surely does.
+    pub(super) all_read: bool,
     normal_seen: bool,
     warning_seen: bool,
 }
@@ -201,6 +203,6 @@ impl PodEventTypes {
 
     /// True if Events of type `Normal` about Pods arrive as well. A recording may have been made without them.
     fn normal_too(self) -> bool {
-        self.all_sent && (self.normal_seen || !self.warning_seen)
+        self.all_read || self.all_sent && (self.normal_seen || !self.warning_seen)
     }
 }

@@ -149,6 +149,19 @@ pub fn replay(lines: impl BufRead, settings: TrackerSettings) -> Result<Replay, 
 /// # Errors
 /// The first line that cannot be used, or that goes beyond a limit.
 pub fn replay_within(lines: impl BufRead, settings: TrackerSettings, limits: Limits) -> Result<Replay, ReplayError> {
+    replay_observed(lines, settings, limits, |_| {})
+}
+
+/// The same; `observe` sees each observation before the tracker does.
+///
+/// # Errors
+/// The first line that cannot be used, or that goes beyond a limit.
+pub fn replay_observed(
+    lines: impl BufRead,
+    settings: TrackerSettings,
+    limits: Limits,
+    mut observe: impl FnMut(&Observation),
+) -> Result<Replay, ReplayError> {
     let mut tracker = Tracker::new(settings);
     tracker.expect_all_events(limits.objects / 4);
     let mut ended = Vec::new();
@@ -177,6 +190,7 @@ pub fn replay_within(lines: impl BufRead, settings: TrackerSettings, limits: Lim
         end = now;
         ended.extend(std::iter::from_fn(|| tracker.poll(now)));
         if let Some(observation) = recorded.observation {
+            observe(&observation);
             tracker.apply(recorded.source, observation, now);
         }
         if line.is_multiple_of(COUNTED_EVERY) && ended.len() + objects_in(&tracker) > limits.objects {
@@ -256,10 +270,10 @@ pub fn after(start: Timestamp, milliseconds: i64) -> Timestamp {
 pub fn read_line(line: &str) -> Result<Recorded, ReplayProblem> {
     let Header { t, resource, object } = serde_json::from_str(line).map_err(ReplayProblem::Form)?;
     let (kind, observation) = match resource.as_str() {
-        "jobs" => (Kind::Jobs, observe::<Job>(line, Object::Job)?),
-        "pods" => (Kind::Pods, observe::<Pod>(line, Object::Pod)?),
-        "cronjobs" => (Kind::CronJobs, observe::<CronJob>(line, Object::CronJob)?),
-        "events" => (Kind::JobEvents, observe::<Event>(line, Object::Event)?),
+        "jobs" => (Kind::Jobs, observation::<Job>(line, Object::Job)?),
+        "pods" => (Kind::Pods, observation::<Pod>(line, Object::Pod)?),
+        "cronjobs" => (Kind::CronJobs, observation::<CronJob>(line, Object::CronJob)?),
+        "events" => (Kind::JobEvents, observation::<Event>(line, Object::Event)?),
         _ => return Err(ReplayProblem::Resource(resource)),
     };
     Ok(Recorded {
@@ -270,7 +284,7 @@ pub fn read_line(line: &str) -> Result<Recorded, ReplayProblem> {
     })
 }
 
-fn observe<T: Watched>(line: &str, object: fn(Box<T>) -> Object) -> Result<Option<Observation>, ReplayProblem> {
+fn observation<T: Watched>(line: &str, object: fn(Box<T>) -> Object) -> Result<Option<Observation>, ReplayProblem> {
     Ok(match watch_line::<T>(line.as_bytes())? {
         WatchEvent::Added(new) | WatchEvent::Modified(new) => Some(Observation::Changed(object(Box::new(new)))),
         WatchEvent::Deleted(last) => Some(Observation::Deleted(object(Box::new(last)))),

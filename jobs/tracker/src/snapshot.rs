@@ -8,15 +8,18 @@ use job_watch::{Kind, Observation, Source};
 
 use crate::{OnFirstStart, Tracker, TrackerSettings};
 
-/// The evidence of each Job, finished or not, in no particular order: the tracker's first list of everything, at `now`.
+/// The evidence of each Job, finished or not, in no particular order: the tracker's first list of everything, at `now`. With
+/// [`Snapshot::gone_jobs`] also of Jobs that no longer exist, if an Event has their verdict.
 pub fn evidence(snapshot: Snapshot, now: Timestamp) -> Vec<Evidence> {
     let mut tracker = Tracker::new(TrackerSettings {
         settle: SignedDuration::ZERO,
         on_first_start: OnFirstStart::ReportFinished,
+        recovers: snapshot.gone_jobs,
         ..Default::default()
     });
     let mut objects = snapshot.objects;
     tracker.expect_all_events(objects.values().map(Vec::len).sum());
+    tracker.pod_event_types.all_read = snapshot.all_pod_events;
     for kind in Kind::ALL {
         let source = Source { kind, scope: 0 };
         if snapshot.forbidden.contains(&kind) {
@@ -29,7 +32,10 @@ pub fn evidence(snapshot: Snapshot, now: Timestamp) -> Vec<Evidence> {
         }
         tracker.apply(source, Observation::ListEnds, now);
     }
-    let mut evidence: Vec<Evidence> = std::iter::from_fn(|| tracker.drain(true)).collect();
+    // Nothing follows the lists, so the wait for it is over.
+    let waited = now.checked_add(SignedDuration::from_mins(5)).unwrap_or(now);
+    let mut evidence: Vec<Evidence> = std::iter::from_fn(|| tracker.poll(waited)).collect();
+    evidence.extend(std::iter::from_fn(|| tracker.drain(true)));
     evidence.extend(tracker.into_unfinished());
     for evidence in &mut evidence {
         // A snapshot has the Pods of such Jobs, by their owner.

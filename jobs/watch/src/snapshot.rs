@@ -25,6 +25,10 @@ pub struct Snapshot {
     pub forbidden: BTreeSet<Kind>,
     /// The errors of objects that could not be decoded.
     pub undecodable: Vec<String>,
+    /// True if the Events about Pods include those of type `Normal`, so that a missing one was not written or has expired.
+    pub all_pod_events: bool,
+    /// True if Jobs that no longer exist are to be explained from their Events.
+    pub gone_jobs: bool,
 }
 
 impl Snapshot {
@@ -64,7 +68,7 @@ impl Snapshot {
         })
     }
 
-    /// The Events about Jobs, or the warnings about Pods.
+    /// The Events about Jobs, or about Pods.
     pub fn events(&self, kind: Kind) -> impl Iterator<Item = &Event> {
         self.of(kind).filter_map(|object| match object {
             Object::Event(event) => Some(&**event),

@@ -13,8 +13,11 @@ use job_watch::watch::request::{JOB_UID_LABEL, NODE_EVENTS, PODS_OF_JOBS, Target
 use job_watch::{Kind, Object, Source};
 use kube::Client;
 
+use super::cronjob::CronJobEvents;
+use super::gone::gone_pods;
+
 /// Events are listed object by object up to this number of objects, else for all objects of the kind.
-const ONE_BY_ONE: usize = 8;
+pub(super) const ONE_BY_ONE: usize = 8;
 /// The most UIDs in a selector, which is part of the URL.
 const SELECTED: usize = 50;
 
@@ -32,7 +35,10 @@ impl Finder<'_> {
         let mut snapshot = Snapshot::default();
         self.read(&mut snapshot, Kind::Jobs, "", &named(name)).await?;
         let Some(job) = snapshot.jobs().next() else {
-            return Err(self.no_job(name).await);
+            return match self.gone_job(name).await? {
+                Some(gone) => Ok(gone),
+                None => Err(self.no_job(name).await),
+            };
         };
         if let Some(owner) = job.metadata.controller("CronJob") {
             let owner = named(&owner.name);
@@ -42,8 +48,9 @@ impl Finder<'_> {
         Ok(snapshot)
     }
 
-    /// The runs of a CronJob that still exist, with their Pods and Events.
-    pub(super) async fn cronjob(self, name: &str) -> Result<Snapshot, String> {
+    /// The runs of a CronJob that still exist, with their Pods and Events; if none exists, the latest ones that its Events
+    /// name.
+    pub(super) async fn cronjob(self, name: &str) -> Result<(Snapshot, CronJobEvents), String> {
         let mut snapshot = Snapshot::default();
         self.read(&mut snapshot, Kind::CronJobs, "", &named(name)).await?;
         self.read(&mut snapshot, Kind::Jobs, "", "").await?;
@@ -53,20 +60,34 @@ impl Finder<'_> {
                 .is_some_and(|owner| &*owner.name == name)
         });
         if snapshot.count(Kind::Jobs) == 0 {
-            let place = self.place();
-            return Err(match snapshot.count(Kind::CronJobs) {
-                0 if snapshot.forbidden.contains(&Kind::CronJobs) => format!(
-                    "no Job of a CronJob {name:?} in {place}; listing CronJobs is forbidden, so the CronJob may exist"
-                ),
-                0 => format!("no CronJob {name:?} in {place}; `kubectl get cronjobs -A` lists all"),
-                _ => format!(
-                    "no run of CronJob {name:?} in {place} exists: all are deleted, or it has not run yet \
-                     (successfulJobsHistoryLimit, failedJobsHistoryLimit and ttlSecondsAfterFinished limit finished runs)"
-                ),
-            });
+            let found = self.gone_runs(&mut snapshot, name).await?;
+            return match found.runs.is_empty() {
+                true => Err(self.no_run(&snapshot, name, &found)),
+                false => Ok((snapshot, found)),
+            };
         }
         self.belongings(&mut snapshot).await?;
-        Ok(snapshot)
+        Ok((snapshot, CronJobEvents::default()))
+    }
+
+    /// The error for a CronJob without any run.
+    fn no_run(self, snapshot: &Snapshot, name: &str, found: &CronJobEvents) -> String {
+        let place = self.place();
+        let mut problem = match snapshot.count(Kind::CronJobs) {
+            0 if snapshot.forbidden.contains(&Kind::CronJobs) => format!(
+                "no Job of a CronJob {name:?} in {place}; listing CronJobs is forbidden, so the CronJob may exist"
+            ),
+            0 => format!("no CronJob {name:?} in {place}; `kubectl get cronjobs -A` lists all"),
+            _ => format!(
+                "no run of CronJob {name:?} in {place} exists: all are deleted, or it has not run yet \
+                 (successfulJobsHistoryLimit, failedJobsHistoryLimit and ttlSecondsAfterFinished limit finished runs)"
+            ),
+        };
+        for (number, event) in found.problems.iter().enumerate() {
+            let lead = if number == 0 { "; its latest Events:" } else { "" };
+            problem.push_str(&format!("{lead}\n  {event}"));
+        }
+        problem
     }
 
     /// The Jobs that failed at most `since` before `now`, with their Pods, CronJobs and Events; and the number of all Jobs.
@@ -84,7 +105,13 @@ impl Finder<'_> {
             self.read(&mut snapshot, Kind::Pods, PODS_OF_JOBS, "").await?;
             self.pods_without_label(&mut snapshot).await?;
             self.events_of_kind(&mut snapshot, Kind::JobEvents).await?;
-            self.events_of_kind(&mut snapshot, Kind::PodEvents).await?;
+            if gone_pods(&snapshot).is_empty() {
+                self.events_of_kind(&mut snapshot, Kind::PodEvents).await?;
+            } else {
+                snapshot.all_pod_events = true;
+                self.read(&mut snapshot, Kind::PodEvents, "", "involvedObject.kind=Pod")
+                    .await?;
+            }
             self.node_events(&mut snapshot).await?;
         }
         Ok((snapshot, looked_at))
@@ -92,16 +119,7 @@ impl Finder<'_> {
 
     /// The Pods of the Jobs in the snapshot, and the Events about both.
     async fn belongings(self, snapshot: &mut Snapshot) -> Result<(), String> {
-        let jobs: Vec<(String, i64)> = snapshot
-            .jobs()
-            .map(|job| {
-                let status = job.to_evidence().status;
-                let pods = [status.failed, status.succeeded, status.active].map(i64::from);
-                (job.metadata.uid.to_string(), pods.iter().sum())
-            })
-            .collect();
-        let expected: i64 = jobs.iter().map(|(_, pods)| pods).sum();
-        let jobs: Vec<String> = jobs.into_iter().map(|(uid, _)| uid).collect();
+        let jobs: Vec<String> = snapshot.jobs().map(|job| job.metadata.uid.to_string()).collect();
         for some in jobs.chunks(SELECTED) {
             let selector = format!("{JOB_UID_LABEL} in ({})", some.join(","));
             self.read(snapshot, Kind::Pods, &selector, "").await?;
@@ -115,13 +133,10 @@ impl Finder<'_> {
             .flatten()
             .map(|pod| pod.metadata().uid.to_string())
             .collect();
-        let some_are_gone = i64::try_from(pods.len()).is_ok_and(|count| count < expected.max(1));
-        if some_are_gone {
-            // Deleted Pods have unknown UIDs, but their Events may still exist.
-            self.events_of_kind(snapshot, Kind::PodEvents).await?;
-        } else {
+        if gone_pods(snapshot).len() <= ONE_BY_ONE {
             self.events_of(snapshot, Kind::PodEvents, &pods).await?;
         }
+        self.events_of_gone_pods(snapshot).await?;
         self.node_events(snapshot).await
     }
 
@@ -186,7 +201,13 @@ impl Finder<'_> {
         self.read(snapshot, kind, "", fields).await
     }
 
-    async fn read(self, snapshot: &mut Snapshot, kind: Kind, labels: &str, fields: &str) -> Result<(), String> {
+    pub(super) async fn read(
+        self,
+        snapshot: &mut Snapshot,
+        kind: Kind,
+        labels: &str,
+        fields: &str,
+    ) -> Result<(), String> {
         let target = self.target(kind, labels, fields);
         snapshot
             .read(self.client, &target)
@@ -278,7 +299,7 @@ fn was_killed(pod: &Pod) -> bool {
         .any(|end| end.exit_code == 137 && &*end.reason != "OOMKilled")
 }
 
-fn named(name: &str) -> String {
+pub(super) fn named(name: &str) -> String {
     format!("metadata.name={name}")
 }
 

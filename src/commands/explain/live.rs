@@ -12,8 +12,8 @@ use job_watch::snapshot::Snapshot;
 use job_watch::version::ServerVersion;
 use kube::Client;
 
+use super::cronjob::CronJobEvents;
 use super::find::Finder;
-use super::notes::DeletedPods;
 use super::{ExplainAnswer, Explained, Report, answer, logs, notes};
 use crate::cli::{ClusterArgs, ExplainArgs, ExplainTarget, Format};
 use crate::commands::{Failure, print, runtime};
@@ -48,16 +48,23 @@ async fn look(args: &ExplainArgs, now: Timestamp) -> Result<ExplainAnswer, Failu
         namespace: Some(namespace).filter(|_| !args.all_namespaces),
     };
     let (version, snapshot) = tokio::join!(version(&client, args.output), find(finder, args, now));
-    let snapshot = snapshot.map_err(Failure::CouldNotTell)?;
+    let (snapshot, runs) = snapshot.map_err(Failure::CouldNotTell)?;
     warn(&snapshot);
-    let mut jobs = explained(snapshot, now);
+    for problem in &runs.problems {
+        note(&format!("Event of the CronJob: {problem}"));
+    }
+    let mut evidence = job_tracker::snapshot::evidence(snapshot, now);
+    if let Some(ExplainTarget::CronJob(name)) = &args.target {
+        add_runs(&mut evidence, &runs, namespace, name);
+    }
+    let mut jobs: Vec<Explained> = evidence.into_iter().map(|evidence| explained(evidence, now)).collect();
     jobs.sort_by_key(
         |Explained {
              evidence: Evidence { job, .. },
              ..
          }| {
             let decided = job.decided_at().filter(|_| args.all_failed);
-            Reverse(decided.or(job.created))
+            Reverse(decided.or(job.created).or(job.decided_at()))
         },
     );
     let mut out = Report::new(args.output);
@@ -86,9 +93,9 @@ async fn version(client: &Client, format: Format) -> Option<ServerVersion> {
 }
 
 /// The Jobs named on the command line, with everything about them.
-async fn find(finder: Finder<'_>, args: &ExplainArgs, now: Timestamp) -> Result<Snapshot, String> {
+async fn find(finder: Finder<'_>, args: &ExplainArgs, now: Timestamp) -> Result<(Snapshot, CronJobEvents), String> {
     match &args.target {
-        Some(ExplainTarget::Job(name)) => finder.job(name).await,
+        Some(ExplainTarget::Job(name)) => Ok((finder.job(name).await?, CronJobEvents::default())),
         Some(ExplainTarget::CronJob(name)) => finder.cronjob(name).await,
         None => {
             let since = args.since.and_then(|since| SignedDuration::try_from(since.get()).ok());
@@ -96,7 +103,7 @@ async fn find(finder: Finder<'_>, args: &ExplainArgs, now: Timestamp) -> Result<
             if snapshot.count(Kind::Jobs) == 0 {
                 note(&none_failed(args, &finder.place(), looked_at));
             }
-            Ok(snapshot)
+            Ok((snapshot, CronJobEvents::default()))
         }
     }
 }
@@ -127,16 +134,21 @@ fn warn(snapshot: &Snapshot) {
     }
 }
 
-fn explained(snapshot: Snapshot, now: Timestamp) -> Vec<Explained> {
-    let lost = DeletedPods::of(&snapshot);
-    let judged = |evidence: Evidence| Explained {
-        notes: notes::notes(&evidence, &lost, now),
-        judgement: judge_at(&evidence, now),
+/// Adds the runs of a CronJob whose own Events are gone.
+fn add_runs(evidence: &mut Vec<Evidence>, found: &CronJobEvents, namespace: &str, cronjob: &str) {
+    for run in &found.runs {
+        if evidence.iter().all(|known| *known.job.name != *run.name) {
+            evidence.extend(run.evidence(namespace, cronjob));
+        }
+    }
+}
+
+fn explained(evidence: Evidence, now: Timestamp) -> Explained {
+    let judgement = judge_at(&evidence, now);
+    Explained {
+        notes: notes::notes(&evidence, &judgement, now),
+        judgement,
         evidence,
         log: None,
-    };
-    job_tracker::snapshot::evidence(snapshot, now)
-        .into_iter()
-        .map(judged)
-        .collect()
+    }
 }

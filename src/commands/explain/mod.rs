@@ -1,6 +1,8 @@
 //! `explain`: why Jobs failed, in a cluster now or in a recording.
 
+mod cronjob;
 mod find;
+mod gone;
 mod layout;
 mod live;
 mod logs;

@@ -1,89 +1,26 @@
 //! Notes on the evidence of a verdict: deleted Pods and the Events left of them. Pure.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 use escape::is_unsafe;
 use jiff::Timestamp;
-use job_event::evidence::{Gap, Job};
-use job_event::{Evidence, Outcome};
-use job_tracker::{self, About};
-use job_watch::Kind;
-use job_watch::model::Event;
-use job_watch::snapshot::{EVENT_LIFETIME, Snapshot};
+use job_event::evidence::{Event, Gap, Pod};
+use job_event::{Detail, Evidence, Outcome};
+use job_judge::{Judgement, Quality};
+use job_watch::snapshot::EVENT_LIFETIME;
 
 /// The most Events of deleted Pods for each Job.
 const SHOWN: usize = 5;
 /// The most characters of a message.
 const MESSAGE: usize = 300;
-
-/// The Events left of deleted Pods.
-#[derive(Debug, Default)]
-pub(super) struct DeletedPods {
-    /// The Pods created for Jobs: namespace, UID of the Job, name of the Pod.
-    made: BTreeSet<(Box<str>, Box<str>, String)>,
-    /// The warnings about deleted Pods.
-    events: Vec<Event>,
-}
-
-impl DeletedPods {
-    /// From a snapshot. Only the Job's Event `SuccessfulCreate` shows which Job a deleted Pod belonged to.
-    pub(super) fn of(snapshot: &Snapshot) -> DeletedPods {
-        let pods: BTreeSet<&str> = snapshot
-            .objects
-            .get(&Kind::Pods)
-            .into_iter()
-            .flatten()
-            .map(|pod| &*pod.metadata().uid)
-            .collect();
-        let created = |event: &Event| {
-            let (_, pod) = event.message.rsplit_once("Created pod: ")?;
-            let is_creation = &*event.reason == "SuccessfulCreate" && job_tracker::about(event) == Some(About::Job);
-            let job = event.involved_object.uid.clone();
-            is_creation.then(|| (event.metadata.namespace.clone(), job, pod.trim().to_owned()))
-        };
-        DeletedPods {
-            made: snapshot.events(Kind::JobEvents).filter_map(created).collect(),
-            events: snapshot
-                .events(Kind::PodEvents)
-                .filter(|event| !pods.contains(&*event.involved_object.uid))
-                .cloned()
-                .collect(),
-        }
-    }
-
-    fn about(&self, job: &Job) -> Vec<&Event> {
-        let is_of_job = |event: &&Event| {
-            let pod = event.involved_object.name.to_string();
-            event.metadata.namespace == job.namespace
-                && self.made.contains(&(job.namespace.clone(), job.uid.clone(), pod))
-        };
-        let mut events: Vec<&Event> = self.events.iter().filter(is_of_job).collect();
-        events.sort_by_key(|event| last(event));
-        events.split_off(events.len().saturating_sub(SHOWN))
-    }
-
-    fn made(&self, job: &Job) -> usize {
-        let is_of_job = |namespace: &str, uid: &str| namespace == &*job.namespace && uid == &*job.uid;
-        let made = self.made.iter();
-        made.filter(|(namespace, uid, _)| is_of_job(namespace, uid)).count()
-    }
-}
-
-fn last(event: &Event) -> Option<Timestamp> {
-    let series = event.series.as_ref().and_then(|series| series.last_observed_time);
-    event
-        .last_timestamp
-        .or(series)
-        .or(event.event_time)
-        .or(event.first_timestamp)
-}
+/// A message repeats the sentence if they have this many bytes in a row in common.
+const REPEATED: usize = 24;
 
 /// Sentences about the evidence of a Job.
-pub(super) fn notes(evidence: &Evidence, lost: &DeletedPods, now: Timestamp) -> Vec<String> {
+pub(super) fn notes(evidence: &Evidence, judgement: &Judgement, now: Timestamp) -> Vec<String> {
     let job = &evidence.job;
-    let outcome = job.outcome();
     let mut notes = Vec::new();
-    if outcome == Outcome::Running {
+    if judgement.outcome == Outcome::Running {
         let status = &job.status;
         notes.push(format!(
             "{} active ({} ready); {} failed and {} succeeded so far.",
@@ -93,8 +30,12 @@ pub(super) fn notes(evidence: &Evidence, lost: &DeletedPods, now: Timestamp) -> 
             status.succeeded
         ));
     }
-    if outcome == Outcome::Failed {
-        notes.extend(gone_pods(evidence, lost));
+    let by_events = job.removed.is_some();
+    if by_events {
+        notes.push("The Job is deleted; this is what its Events say, which exist for about an hour.".into());
+    }
+    if judgement.outcome == Outcome::Failed {
+        notes.extend(gone_pods(evidence, judgement.quality).filter(|_| !by_events));
         let ended_long_ago = job
             .decided_at()
             .is_some_and(|at| now.duration_since(at) > EVENT_LIFETIME);
@@ -102,41 +43,81 @@ pub(super) fn notes(evidence: &Evidence, lost: &DeletedPods, now: Timestamp) -> 
             notes.push("Events older than about an hour are deleted; the cause may be broader than before.".into());
         }
     }
-    if matches!(outcome, Outcome::Failed | Outcome::Running) {
-        let has = match evidence.gaps.contains(&Gap::PodsForbidden) {
-            true => "has an Event",
-            false => "is deleted; it left an Event",
-        };
-        for event in lost.about(job) {
-            notes.push(format!(
-                "Pod {} {has}: {}: {}",
-                event.involved_object.name,
-                one_line(&event.reason),
-                one_line(&event.message)
-            ));
-        }
+    if matches!(judgement.outcome, Outcome::Failed | Outcome::Running) {
+        notes.extend(last_words(evidence, &judgement.summary));
     }
     notes
 }
 
+/// The latest errors in Events of unseen Pods that the sentence does not quote.
+fn last_words(evidence: &Evidence, sentence: &str) -> Vec<String> {
+    let unseen = evidence.pods.iter().filter(|pod| pod.from_events);
+    let unseen: BTreeMap<&str, &Pod> = unseen.map(|pod| (&*pod.uid, pod)).collect();
+    let is_error = |event: &&Event| {
+        !matches!(
+            &*event.reason,
+            "Scheduled" | "Pulling" | "Pulled" | "Created" | "Started" | "Killing"
+        ) && Detail::of(&event.message) > Detail::Nothing
+    };
+    let events = evidence.events.iter().filter(|event| unseen.contains_key(&*event.uid));
+    let errors: Vec<&Event> = events.filter(is_error).collect();
+    let most = errors.iter().map(|event| Detail::of(&event.message)).max();
+    let mut words: Vec<String> = Vec::new();
+    for event in errors {
+        // A retry says nothing beside an error.
+        let detail = Detail::of(&event.message);
+        if detail <= Detail::Retry && Some(detail) != most || repeats(sentence, &event.message) {
+            continue;
+        }
+        let (reason, message) = (one_line(&event.reason), one_line(&event.message));
+        // A Pod that may not be listed may still exist.
+        let has = match unseen.get(&*event.uid) {
+            Some(pod) if !pod.removed => "has an Event",
+            _ => "is deleted; it left an Event",
+        };
+        let text = format!("Pod {} {has}: {reason}: {message}", event.name);
+        if !words.contains(&text) {
+            words.push(text);
+        }
+    }
+    words.split_off(words.len().saturating_sub(SHOWN))
+}
+
+/// True if the sentence has a part of the message.
+fn repeats(sentence: &str, message: &str) -> bool {
+    let message = one_line(message);
+    let length = message.len().min(REPEATED);
+    let mut parts = message.as_bytes().windows(length.max(1));
+    let sentence = sentence.as_bytes();
+    length > 0 && parts.any(|part| sentence.windows(length).any(|other| other == part))
+}
+
 /// A note on deleted Pods of a failed Job.
-fn gone_pods(evidence: &Evidence, lost: &DeletedPods) -> Option<String> {
+fn gone_pods(evidence: &Evidence, quality: Quality) -> Option<String> {
     let job = &evidence.job;
     // Another manager may run the Pods in another cluster.
-    if evidence.gaps.contains(&Gap::PodsForbidden) || job.spec.managed_by.is_some() {
+    let unseen = [Gap::PodsForbidden, Gap::PodsNotSelected];
+    if evidence.gaps.iter().any(|gap| unseen.contains(gap)) || job.spec.managed_by.is_some() {
         return None;
     }
     let counted = i64::from(job.status.failed) + i64::from(job.status.succeeded);
-    let there = i64::try_from(evidence.pods.len()).unwrap_or(i64::MAX);
-    let made = i64::try_from(lost.made(job)).unwrap_or(i64::MAX);
-    let gone = counted.max(made).saturating_sub(there);
+    let count = |from_events| {
+        let found = evidence
+            .pods
+            .iter()
+            .filter(|pod| pod.from_events == from_events)
+            .count();
+        i64::try_from(found).unwrap_or(i64::MAX)
+    };
+    let (there, left_events) = (count(false), count(true));
+    let gone = left_events.max(counted.saturating_sub(there));
     if gone <= 0 {
         return None;
     }
     let which = if there == 0 {
         "Its Pods".into()
     } else {
-        format!("{} of its Pods", gone)
+        format!("{gone} of its Pods")
     };
     let verb = if there > 0 && gone == 1 { "is" } else { "are" };
     let why = if job.reason() == Some("DeadlineExceeded") {
@@ -144,6 +125,11 @@ fn gone_pods(evidence: &Evidence, lost: &DeletedPods) -> Option<String> {
     } else {
         ""
     };
+    if quality == Quality::Events {
+        return Some(format!(
+            "{which} {verb} deleted{why}; the cause is from their Events, which exist for about an hour."
+        ));
+    }
     Some(format!(
         "{which} {verb} deleted{why}, with their exit codes and messages; the cause may be broader than before. A collector in \
          the cluster reports Jobs before that."
@@ -159,7 +145,7 @@ fn pods(count: i64) -> String {
 }
 
 /// A text of the cluster on one line, limited and printable.
-fn one_line(text: &str) -> String {
+pub(super) fn one_line(text: &str) -> String {
     let clean: String = text.chars().map(|c| if is_unsafe(c) { ' ' } else { c }).collect();
     let clean = clean.split_whitespace().collect::<Vec<_>>().join(" ");
     match clean.char_indices().nth(MESSAGE) {
@@ -170,9 +156,8 @@ fn one_line(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use job_event::evidence::{Condition, Job, JobStatus, Pod};
-    use job_watch::Object;
-    use serde_json::json;
+    use job_event::evidence::{Condition, Job, JobStatus};
+    use job_judge::judge;
 
     use super::*;
 
@@ -204,28 +189,31 @@ mod tests {
         }
     }
 
-    fn found(evidence: &Evidence, lost: &DeletedPods) -> Vec<String> {
-        notes(evidence, lost, NOW.parse().unwrap())
+    fn found(evidence: &Evidence) -> Vec<String> {
+        notes(evidence, &judge(evidence), NOW.parse().unwrap())
     }
 
     #[test]
     fn complete_evidence_needs_no_note() {
         let evidence = failed("BackoffLimitExceeded", 1, 1, "2026-11-23T16:55:00Z");
-        assert_eq!(found(&evidence, &DeletedPods::default()), [""; 0]);
+        assert_eq!(found(&evidence), [""; 0]);
     }
 
     #[test]
-    fn pods_of_another_manager_are_not_said_to_be_deleted() {
+    fn pods_that_cannot_be_seen_are_not_said_to_be_deleted() {
         let mut evidence = failed("BackoffLimitExceeded", 1, 0, "2026-11-23T16:55:00Z");
-        assert_eq!(found(&evidence, &DeletedPods::default()).len(), 1);
+        assert_eq!(found(&evidence).len(), 1);
+        evidence.gaps = vec![Gap::PodsForbidden];
+        assert_eq!(found(&evidence), [""; 0]);
+        evidence.gaps.clear();
         evidence.job.spec.managed_by = Some("kueue.x-k8s.io/multikueue".into());
-        assert_eq!(found(&evidence, &DeletedPods::default()), [""; 0]);
+        assert_eq!(found(&evidence), [""; 0]);
     }
 
     #[test]
     fn deleted_pods_and_events_are_noted() {
         let evidence = failed("BackoffLimitExceeded", 3, 1, "2026-11-23T15:00:00Z");
-        let found = found(&evidence, &DeletedPods::default());
+        let found = found(&evidence);
         assert_eq!(found.len(), 2);
         assert!(
             found[0].starts_with("2 of its Pods are deleted, with their"),
@@ -238,43 +226,33 @@ mod tests {
     }
 
     #[test]
-    fn events_of_a_deleted_pod_belong_to_its_job_only() {
-        let event = |kind: &str, uid: &str, name: &str, reason: &str, message: &str| {
-            let (api_version, component) = match kind {
-                "Job" => ("batch/v1", "job-controller"),
-                _ => ("v1", "kubelet"),
-            };
-            let event = json!({"metadata": {"uid": "e", "namespace": "n"}, "type": "Warning", "reason": reason,
-                "message": message, "source": {"component": component},
-                "involvedObject": {"apiVersion": api_version, "kind": kind, "uid": uid, "name": name}});
-            Object::Event(serde_json::from_value(event).unwrap())
+    fn errors_of_a_deleted_pod_are_noted_unless_the_sentence_has_them() {
+        let event = |reason: &str, message: &str| Event {
+            kind: "Pod".into(),
+            name: "j-1".into(),
+            uid: "p".into(),
+            reason: reason.into(),
+            message: message.into(),
+            ..Event::default()
         };
-        let mut foreign = event("Pod", "r", "j-1", "Failed", "from another namespace");
-        if let Object::Event(event) = &mut foreign {
-            event.metadata.namespace = "evil".into();
-        }
-        let mut snapshot = Snapshot::default();
-        let made = event("Job", "u", "j", "SuccessfulCreate", "Created pod: j-1");
-        snapshot.objects.insert(Kind::JobEvents, vec![made]);
-        snapshot.objects.insert(
-            Kind::PodEvents,
-            vec![
-                event("Pod", "p", "j-1", "Failed", "no such\n\u{1b}[31mimage"),
-                event("Pod", "q", "other-1", "Failed", "something else"),
-                foreign,
-            ],
-        );
-        let lost = DeletedPods::of(&snapshot);
-        let evidence = failed("DeadlineExceeded", 1, 0, "2026-11-23T16:55:00Z");
-        let found = found(&evidence, &lost);
-        assert_eq!(found.len(), 2, "{found:?}");
+        let mut evidence = failed("DeadlineExceeded", 1, 1, "2026-11-23T16:55:00Z");
+        evidence.pods[0] = Pod {
+            uid: "p".into(),
+            from_events: true,
+            removed: true,
+            ..Pod::default()
+        };
+        let error = event("FailedMount", "no such\n\u{1b}[31mvolume in the whole cluster");
+        let retry = event("Failed", "Error: ImagePullBackOff");
+        evidence.events = vec![event("Started", "Container started"), error, retry];
+        let found = found(&evidence);
         assert!(
             found[0].starts_with("Its Pods are deleted (the Job controller deletes"),
             "{found:?}"
         );
-        assert_eq!(
-            found[1],
-            "Pod j-1 is deleted; it left an Event: Failed: no such [31mimage"
-        );
+        let text = "Pod j-1 is deleted; it left an Event: FailedMount: no such [31mvolume in the whole cluster";
+        assert_eq!(found[1..], [text]);
+        let sentence = "It could not be mounted: “… such [31mvolume in the whole cluster”.";
+        assert_eq!(last_words(&evidence, sentence), [""; 0]);
     }
 }

@@ -1,5 +1,6 @@
 //! `explain --recording`: why the Jobs in a recording failed.
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::BufRead;
 use std::path::Path;
@@ -7,10 +8,13 @@ use std::path::Path;
 use escape::one_line;
 use job_judge::judge_at;
 use job_tracker::TrackerSettings;
-use job_tracker::replay::{Replay, decompressed, replay};
+use job_tracker::replay::{Limits, Replay, decompressed, replay_observed};
+use job_watch::model::Event;
+use job_watch::{Object, Observation};
 
+use super::cronjob::{CronJobEvents, is_about_cronjob};
 use super::{Explained, Failure, Report};
-use crate::cli::ExplainArgs;
+use crate::cli::{ExplainArgs, Format};
 use crate::commands::print;
 use crate::terminal::note;
 
@@ -20,8 +24,11 @@ pub(super) fn explain(path: &Path, args: &ExplainArgs) -> Result<(), Failure> {
     let name = path.display();
     let fail =
         |error: &dyn std::fmt::Display| Failure::Runtime(format!("cannot read the recording {name}: {}", shown(error)));
-    let Replay { ended, unfinished, end } =
-        replay(open(path).map_err(|e| fail(&e))?, TrackerSettings::default()).map_err(|e| fail(&e))?;
+    let lines = open(path).map_err(|e| fail(&e))?;
+    let mut cronjob_events = Vec::new();
+    let observe = |observation: &Observation| add_cronjob_event(&mut cronjob_events, observation);
+    let replayed = replay_observed(lines, TrackerSettings::default(), Limits::default(), observe);
+    let Replay { ended, unfinished, end } = replayed.map_err(|e| fail(&e))?;
 
     let (have_ended, not_ended) = (ended.len(), unfinished.len());
     let mut out = Report::new(args.output);
@@ -46,10 +53,49 @@ pub(super) fn explain(path: &Path, args: &ExplainArgs) -> Result<(), Failure> {
     }
     if have_ended == 0 && not_ended == 0 {
         note("The recording contains no Jobs.");
+        let cronjobs = of_cronjobs(&cronjob_events);
+        match args.output {
+            Format::Text => print(&cronjobs)?,
+            Format::Json => note(cronjobs.trim_end()),
+        }
     }
     Ok(())
 }
 
+/// Adds an Event about a CronJob, or replaces an earlier version of it.
+fn add_cronjob_event(events: &mut Vec<Event>, observation: &Observation) {
+    let Observation::Changed(Object::Event(event)) = observation else {
+        return;
+    };
+    if !is_about_cronjob(event) {
+        return;
+    }
+    let known = events.iter().position(|known| known.metadata.uid == event.metadata.uid);
+    match known {
+        Some(at) => events[at] = (**event).clone(),
+        None if events.len() < CRONJOB_EVENTS => events.push((**event).clone()),
+        None => {}
+    }
+}
+
+/// A paragraph for each CronJob with what its Events say.
+fn of_cronjobs(events: &[Event]) -> String {
+    let mut cronjobs: BTreeMap<String, Vec<&Event>> = BTreeMap::new();
+    for event in events {
+        let name = format!("{}/{}", event.metadata.namespace, event.involved_object.name);
+        cronjobs.entry(one_line(&name).into_owned()).or_default().push(event);
+    }
+    let paragraph = |(name, events): (String, Vec<&Event>)| {
+        let CronJobEvents { runs, problems } = CronJobEvents::of(events.into_iter());
+        let runs = runs.iter().rev().map(ToString::to_string);
+        let lines: Vec<String> = runs.chain(problems).map(|line| format!("  {line}\n")).collect();
+        format!("CronJob {name}\n{}", lines.concat())
+    };
+    cronjobs.into_iter().map(paragraph).collect::<Vec<_>>().join("\n")
+}
+
+/// How many Events about CronJobs are read.
+const CRONJOB_EVENTS: usize = 1000;
 /// The most characters of an error, which may quote a line of the recording.
 const LONGEST_ERROR: usize = 500;
 
