@@ -42,10 +42,11 @@ pub(crate) fn quoted(message: &str, origin: Origin, sentence: &str) -> String {
         Origin::Program => one_line(&log_tail::reason(&plain), usize::MAX),
         Origin::Cluster => {
             let applied = constraints::applied(&plain);
-            let core = one_line(&wrappers::core(&applied, sentence), usize::MAX);
-            match core.chars().count() > MAX_QUOTED {
-                true => constraints::brief(wrappers::brief(core)),
-                false => core,
+            let core = wrappers::core(&applied, sentence);
+            let line = one_line(&core, usize::MAX);
+            match line.chars().count() > MAX_QUOTED {
+                true => constraints::brief(wrappers::brief(one_line(&wrappers::without_asides(&core), usize::MAX))),
+                false => line,
             }
         }
     };

@@ -40,9 +40,9 @@ const TOKENS: [(&str, usize); 22] = [
     ("ya29.", 20),
 ];
 
-/// How sure a key is that its value is a secret.
+/// A kind of key whose value is a secret.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Key {
+enum SecretKey {
     Password,
     /// A word that errors also use in prose: `fetching token: unexpected status`.
     Token,
@@ -105,7 +105,7 @@ fn assigned(text: &str, at: usize) -> Option<Range<usize>> {
     let (key, _) = key_before(text, at)?;
     let kind = kind_of(key)?;
     let from = skip_spaces(text, at + 1, 1);
-    if kind == Key::Authorization {
+    if kind == SecretKey::Authorization {
         return credentials(text, from);
     }
     value(text, from, usize::MAX).filter(|range| !is_constant(&text[range.clone()]))
@@ -116,7 +116,7 @@ fn named(text: &str, at: usize) -> Option<Range<usize>> {
     let (key, is_quoted) = key_before(text, at)?;
     let kind = kind_of(key)?;
     let from = skip_spaces(text, at + 1, 4);
-    if kind == Key::Authorization {
+    if kind == SecretKey::Authorization {
         return credentials(text, from);
     }
     let range = value(text, from, MAX_DECIDING)?;
@@ -127,7 +127,7 @@ fn named(text: &str, at: usize) -> Option<Range<usize>> {
     let is_secret = match kind {
         // Quoted keys are those of JSON and of Python's dictionaries, not names before a colon in prose.
         _ if is_quoted && range.start > from => true,
-        Key::Password => is_password(found) || is_whole_line(text, at - key.len(), &range),
+        SecretKey::Password => is_password(found) || is_whole_line(text, at - key.len(), &range),
         _ => is_random(found),
     };
     is_secret.then(|| value(text, from, usize::MAX))?
@@ -144,7 +144,7 @@ fn flag(text: &str, at: usize) -> Option<Range<usize>> {
     let kind = kind_of(&name[..end])?;
     let range = value(text, at + 3 + end, usize::MAX)?;
     let found = &text[range.clone()];
-    let is_secret = is_random(found) || kind == Key::Password && is_password(found);
+    let is_secret = is_random(found) || kind == SecretKey::Password && is_password(found);
     is_secret.then_some(range)
 }
 
@@ -159,7 +159,7 @@ fn key_before(text: &str, separator: usize) -> Option<(&str, bool)> {
     (length > 0).then(|| (&bare[bare.len() - length..], is_quoted))
 }
 
-fn kind_of(key: &str) -> Option<Key> {
+fn kind_of(key: &str) -> Option<SecretKey> {
     const PASSWORDS: [&str; 4] = ["password", "passwd", "passphrase", "dbpass"];
     const TOKENS: [&str; 14] = [
         "token",
@@ -188,11 +188,11 @@ fn kind_of(key: &str) -> Option<Key> {
     // `PWD` is the shell's working directory.
     if ends(&PASSWORDS) || matches!(key, "pwd" | "Pwd" | "pass") || ["_pass", "_PASS"].iter().any(|e| key.ends_with(e))
     {
-        Some(Key::Password)
+        Some(SecretKey::Password)
     } else if ends(&TOKENS) || matches!(plain, b"sig" | b"sharedaccesskey") {
-        Some(Key::Token)
+        Some(SecretKey::Token)
     } else if plain.ends_with(b"authorization") || matches!(key, "auth" | "_auth") {
-        Some(Key::Authorization)
+        Some(SecretKey::Authorization)
     } else {
         None
     }

@@ -89,6 +89,29 @@ pub(super) fn core<'a>(message: &'a str, sentence: &str) -> Cow<'a, str> {
     }
 }
 
+/// Lines of a long message that do not say why: commands and hints of mount helpers (`k8s.io/mount-utils`, `mount.cifs`,
+/// `amazon-efs-utils`).
+const ASIDES: [&str; 7] = [
+    "Mounting command: ",
+    "Mounting arguments: ",
+    "Output: Running scope as unit",
+    "Refer to the mount.",
+    "Please refer to http",
+    "Warning: ",
+    "WARNING: ",
+];
+
+/// A message that is too long, without lines that do not say why. The first line stays.
+pub(super) fn without_asides(message: &str) -> String {
+    let mut lines = message.lines();
+    let mut kept = lines.next().unwrap_or_default().to_owned();
+    for line in lines.filter(|line| !ASIDES.iter().any(|start| line.starts_with(start))) {
+        kept.push('\n');
+        kept.push_str(line);
+    }
+    kept
+}
+
 /// A line that is too long, without a few more parts that explain little.
 pub(super) fn brief(line: String) -> String {
     // `pods "x-" is forbidden: WHY`
@@ -104,6 +127,8 @@ pub(super) fn brief(line: String) -> String {
         Some((why, _)) => why.trim_start_matches('[').to_owned(),
         None => line,
     };
+    // Hints of Azure.
+    let line = without(line, " For help resolving this issue, please see ", "\"");
     let line = without(line, ", unattached volumes=[", "]");
     let line = without(line, ", failed to process volumes=[", "]");
     without(line, " resource ", " was blocked due to the following policies")

@@ -16,7 +16,7 @@ pub(super) fn last<'a>(lines: &[&'a str]) -> Vec<Excerpt<'a>> {
         at -= 1;
         let line = lines[at];
         let found = if is_python_frame(line) {
-            python(lines, at)
+            prefixed_python(lines, at).or_else(|| python(lines, at))
         } else if is_at_frame(line) {
             match at_frames(lines, at) {
                 Ok(found) => Some(found),
@@ -103,6 +103,25 @@ fn excerpt<'a>(lines: &[&'a str], from: usize, to: usize) -> Excerpt<'a> {
 fn is_python_frame(line: &str) -> bool {
     let start = line.trim_start();
     start.starts_with("File \"") && start.contains("\", line ") || line.ends_with("Traceback (most recent call last):")
+}
+
+/// The same in a log with a prefix of one length before each line of the traceback: a time, the name of a task.
+fn prefixed_python<'a>(lines: &[&'a str], header: usize) -> Option<Vec<Excerpt<'a>>> {
+    let prefix = lines[header].strip_suffix("Traceback (most recent call last):")?.len();
+    let bare = |line: &&'a str| line.get(prefix..).unwrap_or_default();
+    if prefix == 0
+        || !lines
+            .get(header + 1)
+            .is_some_and(|next| bare(next).starts_with("  File \""))
+    {
+        return None;
+    }
+    let bare: Vec<&str> = lines[header..].iter().map(bare).collect();
+    let mut found = python(&bare, 0)?;
+    for excerpt in &mut found {
+        (excerpt.from, excerpt.to) = (excerpt.from + header, excerpt.to + header);
+    }
+    Some(found)
 }
 
 /// The exception under a frame of Python: the first line that is not indented, with the rest of its message.

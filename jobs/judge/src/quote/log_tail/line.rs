@@ -25,7 +25,7 @@ pub(super) enum Level {
 const MAX_PREFIX: usize = 120;
 
 /// Lines after the error that only say that an error occurred, or where its description continues.
-const TRAILERS: [&str; 38] = [
+const TRAILERS: [&str; 40] = [
     "exit status ",
     "exit code ",
     "exited with code ",
@@ -35,6 +35,8 @@ const TRAILERS: [&str; 38] = [
     "Error: exit status ",
     "error: exit status ",
     "ERROR: Job failed",
+    "Error: Process completed with exit code",
+    "##[error]Process completed",
     "command terminated with exit code",
     "Command exited with non-zero status",
     "Process exited with code",
@@ -117,7 +119,10 @@ pub(super) fn shown(line: &str) -> Cow<'_, str> {
         });
     }
     match written(start) {
-        Some((_, at)) if is_time(&start[..at]) => Cow::Borrowed(start[at..].trim_start_matches(['[', '<', '('])),
+        Some((_, at)) if is_time(&start[..at]) => {
+            let is_bracket = start[..at].ends_with(['[', '<', '(']);
+            Cow::Borrowed(&start[at - usize::from(is_bracket)..])
+        }
         _ => Cow::Borrowed(start),
     }
 }

@@ -152,6 +152,25 @@ fn errors_of_volumes_name_the_volume() {
                 "volume \"db-secret\" : secret \"db-secret\" not found",
             ),
             (
+                "MountVolume.SetUp failed for volume \"nfs\" : mount failed: exit status 32\nMounting command: systemd-run\nMounting \
+                 arguments: --description=Kubernetes transient mount for /var/lib/kubelet/pods/46f063f3-e6ef-4160-a0c2-c4c9458ae967/\
+                 volumes/kubernetes.io~nfs/nfs --scope -- mount -t nfs nfs.example.com:/export /var/lib/kubelet/pods/x\nOutput: Running \
+                 scope as unit: run-r1.scope\nmount.nfs: access denied by server while mounting nfs.example.com:/export\n",
+                "volume \"nfs\" : mount failed: exit status 32 mount.nfs: access denied by server while mounting \
+                 nfs.example.com:/export",
+            ),
+            (
+                "MountVolume.MountDevice failed for volume \"pvc-1\" : rpc error: code = Internal desc = volume(rg#account#share#) mount \
+                 //account.file.core.windows.net/share on /var/lib/kubelet/plugins/kubernetes.io/csi/file.csi.azure.com/5b7a/globalmount \
+                 failed with mount failed: exit status 32\nMounting command: mount\nMounting arguments: -t cifs -o \
+                 dir_mode=0777,<masked> //account.file.core.windows.net/share /var/lib/kubelet/x\nOutput: mount error(13): Permission \
+                 denied\nRefer to the mount.cifs(8) manual page (e.g. man mount.cifs) and kernel log messages (dmesg)\n\nPlease refer to \
+                 http://aka.ms/filemounterror for possible causes and solutions for mount errors.",
+                "MountVolume.MountDevice failed for volume \"pvc-1\" : volume(rg#account#share#) mount \
+                 //account.file.core.windows.net/share on /var/lib/kubelet/plugins/kubernetes.io/csi/file.csi.azure.com/5b7a/globalmount \
+                 failed with mount failed: exit status 32 Output: mount error(13): Permission denied",
+            ),
+            (
                 "AttachVolume.Attach failed for volume \"pvc-1\" : rpc error: code = Internal desc = Could not attach volume \
                  \"vol-0a\" to node \"i-0b\": timeout",
                 "AttachVolume.Attach failed for volume \"pvc-1\" : Could not attach volume \"vol-0a\" to node \"i-0b\": timeout",

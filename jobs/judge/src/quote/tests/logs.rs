@@ -68,7 +68,7 @@ fn a_log_shows_its_last_error() {
             ),
             (
                 "[2026-03-10T02:00:03Z] [error] upload failed: 403\n[2026-03-10T02:00:04Z] [info] done\n",
-                "error] upload failed: 403",
+                "[error] upload failed: 403",
             ),
             (
                 "INFO:root:start\nCRITICAL:root:disk is full\nDEBUG:root:bye\n",
@@ -114,7 +114,7 @@ fn a_log_shows_its_last_error() {
             (
                 "[ERROR] Failed to execute goal org.x:y:1:run (default) on project z: port in use -> [Help 1]\n[ERROR] \n[ERROR] To see \
                  the full stack trace of the errors, re-run Maven with the -e switch.\n[ERROR] Re-run Maven using the -X switch\n",
-                "ERROR] Failed to execute goal org.x:y:1:run (default) on project z: port in use -> [Help 1]",
+                "[ERROR] Failed to execute goal org.x:y:1:run (default) on project z: port in use -> [Help 1]",
             ),
             (
                 "02:00:03  Completed with 1 error and 0 warnings:\n02:00:03    Database Error in model orders (models/orders.sql)\n  \

@@ -169,6 +169,16 @@ fn exceptions_show_their_text_and_last_cause() {
                 "Unhandled exception. System.AggregateException: One or more errors occurred. (Connection refused) ---> \
                  System.Net.Sockets.SocketException (111): Connection refused",
             ),
+        ],
+    );
+}
+
+#[test]
+fn errors_of_other_languages_show_their_text() {
+    hold(
+        Origin::Program,
+        "",
+        &[
             (
                 "/app/import.rb:12:in `open': no such table: users (SQLite3::SQLException)\n\tfrom /app/import.rb:30:in `<main>'\n",
                 "/app/import.rb:12:in `open': no such table: users (SQLite3::SQLException)",
