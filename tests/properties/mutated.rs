@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use job_event::Outcome;
-use job_judge::{judge, report};
+use job_judge::{Cause, judge, report};
 use job_tracker::replay::Recorded;
 use serde_json::{Map, Value, json};
 
@@ -295,8 +295,13 @@ fn jobs_of_another_controller_are_judged_by_what_it_says() {
         for (uid, known) in &recording.verdicts {
             let found = verdict(&jobs[uid]);
             let unsaid = found.outcome == Outcome::Unmanaged;
+            // Its Pods may be in another cluster.
+            let cause = known.cause.map(|cause| match cause {
+                Cause::NoPodsCreated => Cause::Unknown,
+                cause => cause,
+            });
             assert!(
-                unsaid || (found.outcome, found.cause) == (known.outcome, known.cause),
+                unsaid || (found.outcome, found.cause) == (known.outcome, cause),
                 "{}",
                 recording.name
             );
