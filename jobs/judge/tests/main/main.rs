@@ -9,6 +9,7 @@ mod deadline;
 mod image;
 mod missing;
 mod node;
+mod runtime;
 mod scheduler;
 mod start;
 mod support;

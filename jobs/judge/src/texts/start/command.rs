@@ -10,6 +10,7 @@ pub(crate) const NEXT_STEP: &str =
     "Check command, args and workingDir against the content of the image, and that the file is executable there.";
 const PLATFORM: &str = "Use an image for the architecture and operating system of the node, or select nodes that match the image \
                         (nodeSelector kubernetes.io/arch, kubernetes.io/os).";
+const TOO_LONG: &str = "Shorten args and env, or set enableServiceLinks: false: the kernel limits their size together.";
 const NO_COMMAND: &str = "Set command: neither the Pod nor the image names a program to run.";
 
 const fn row(says: &'static [&'static str], next_step: &'static str, source: &'static str) -> KnownText {
@@ -38,6 +39,11 @@ pub(crate) const COMMAND: Family = Family {
             "runc libcontainer/standard_init_linux.go (errno ENOEXEC); hcsshim internal/hcs/errors.go",
         ),
         row(
+            &["argument list too long"],
+            TOO_LONG,
+            "errno E2BIG of execve in runc and crun",
+        ),
+        row(
             &["no command specified"],
             NO_COMMAND,
             "containerd internal/cri/server/container_create.go; moby daemon/create.go",
@@ -47,15 +53,25 @@ pub(crate) const COMMAND: Family = Family {
                 "executable file not found",
                 "executable file `*` not found",
                 "error finding executable",
-                "exec: *no such file or directory",
-                "exec: *permission denied",
-                "exec: *is a directory",
-                "exec: *not a directory",
+                "exec: \"*no such file or directory",
+                "exec: \\\"*no such file or directory",
+                "exec: \"*permission denied",
+                "exec: \\\"*permission denied",
+                "exec: \"*operation not permitted",
+                "exec: \\\"*operation not permitted",
+                "exec: \"*is a directory",
+                "exec: \\\"*is a directory",
+                "exec: \"*not a directory",
+                "exec: \\\"*not a directory",
                 "exec /*no such file or directory",
                 "exec /*permission denied",
+                "exec /*operation not permitted",
                 "exec user process caused",
                 "exec container process",
                 "open executable",
+                "failed to load /*no such file",
+                "the file * was not found",
+                "cannot find `*` in $path",
                 "container command not found",
                 "container command * not found",
                 "container command could not be invoked",
@@ -66,6 +82,7 @@ pub(crate) const COMMAND: Family = Family {
         ),
         row(
             &[
+                "the working directory '*' is invalid",
                 "chdir to cwd",
                 "cwd must be an absolute path",
                 "cwd is not an absolute path",

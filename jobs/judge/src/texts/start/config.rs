@@ -148,6 +148,7 @@ pub(crate) const CONFIG: Family = Family {
                 "invalid volume specification",
                 "invalid mount config",
                 "bind source path does not exist",
+                "invalid characters for a local volume name",
             ],
             MOUNT,
             "runc libcontainer/rootfs_linux.go (mountToRootfs); moby volume/mounts/parser.go",

@@ -63,6 +63,12 @@ pub(crate) const DEVICES: Family = Family {
         row(
             &[
                 "could not select device driver",
+                "/dev/nvidia",
+                "/dev/kfd",
+                "/dev/dri",
+                "/dev/neuron",
+                "/dev/vfio",
+                "habana",
                 "error gathering device information",
                 "no such device",
                 "unknown device",
