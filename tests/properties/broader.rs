@@ -119,6 +119,7 @@ pub(crate) const NOT_UNDERSTOOD: [Row; 19] = [
             Cause::Killed,
             Cause::NonZeroExit,
             Cause::ContainerStart,
+            Cause::SandboxFailed,
             Cause::SlowStart,
         ],
         "the reason `OOMKilled`, or the Event `SystemOOM`; the runtime's message, or its waiting reason",

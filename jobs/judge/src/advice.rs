@@ -108,7 +108,10 @@ impl Advice {
             (Cause::Killed, _) if named => self.clause = "{container} {exit}{message}",
             (Cause::Killed, _) if matches!(finding.beside, Some(Beside::Finished(_))) => self.next_step = KILLED_BESIDE,
             (Cause::OutOfMemory, _) if finding.text.is_some() => {
-                self.clause = "{container} could not be started for lack of memory{message}";
+                self.clause = match finding.container {
+                    Some(_) => "{container} could not be started for lack of memory{message}",
+                    None => "{pod} could not be started for lack of memory{message}",
+                };
             }
             (Cause::OutOfMemory, _) if named => self.clause = "{container} ran out of memory and {exit}{message}",
             // Another Pod may have used the node's memory.

@@ -89,7 +89,7 @@ fn ungranted(story: Story) -> Story {
 }
 
 /// A Pod on its node whose container the kubelet never creates.
-fn never_made(name: &'static str, cause: Cause, reason: &str, message: &str) -> Story {
+pub(super) fn never_made(name: &'static str, cause: Cause, reason: &str, message: &str) -> Story {
     waiting_for(name, cause)
         .at(1)
         .admitted("a")

@@ -5,7 +5,7 @@ use job_judge::{Cause, Retry};
 use serde_json::{Value, json};
 
 use super::kubelet::{status, waiting};
-use super::pending::stuck;
+use super::pending::{never_made, stuck};
 use super::story::{BACKOFF, Story, time};
 
 const CONTAINERD: &str = "failed to create containerd task: failed to create shim task: OCI runtime create failed: runc create \
@@ -141,6 +141,14 @@ fn memory() -> Vec<Story> {
             Cause::OutOfMemory,
             "set memory limit 4194304 too low; should be at least 12582912",
         ),
+        never_made(
+            "memory-sandbox",
+            Cause::OutOfMemory,
+            "FailedCreatePodSandBox",
+            "Failed to create pod sandbox: rpc error: code = Unknown desc = pod set memory limit 1048576 too low; should be at least \
+             12582912",
+        )
+        .sentence("Pod a could not be started for lack of memory"),
         never_created("memory-clone", Cause::OutOfMemory, "container create failed: clone: Cannot allocate memory"),
     ]
 }
@@ -174,7 +182,7 @@ fn devices() -> Vec<Story> {
         crio(
             "device-hook-crun",
             Cause::DeviceUnavailable,
-            "error executing hook `/usr/local/bin/habana-hook` (exit code: 1)",
+            "error executing hook `/usr/libexec/oci/hooks.d/set-up-device` (exit code: 1)",
         )
         .next_step("Look at the OCI hook"),
     ]

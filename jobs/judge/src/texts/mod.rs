@@ -20,7 +20,7 @@ pub(crate) use eviction::EVICTION;
 pub(crate) use image::IMAGE;
 pub(crate) use rejection::REJECTION;
 pub(crate) use scheduler::SCHEDULER;
-pub(crate) use start::{COMMAND_NEXT_STEP, config_text, runtime_text};
+pub(crate) use start::{COMMAND_NEXT_STEP, config_text, memory_text, runtime_text};
 
 use crate::category::Retry;
 use crate::cause::Cause;

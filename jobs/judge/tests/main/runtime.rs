@@ -146,6 +146,31 @@ fn a_memory_limit_too_low_to_start() {
 }
 
 #[test]
+fn a_memory_limit_too_low_for_the_sandbox() {
+    let judged = |message: &str| {
+        let event = event("pod-a", "FailedCreatePodSandBox", message, 50);
+        deadline(pod("Pending", vec![container("main")]), vec![event])
+    };
+    for message in [
+        "Failed to create pod sandbox: rpc error: code = Unknown desc = pod set memory limit 1048576 too low; should be at least \
+         12582912",
+        "Failed to create pod sandbox: rpc error: code = Unknown desc = failed to start sandbox container task \"5f70\": failed to \
+         create shim task: OCI runtime create failed: runc create failed: unable to start container process: container init was \
+         OOM-killed (memory limit too low?): unknown",
+    ] {
+        let judgement = judged(message);
+        assert_eq!(
+            (judgement.cause, judgement.retry),
+            (Some(Cause::OutOfMemory), Some(Retry::No))
+        );
+        let clause = "Pod j-a could not be started for lack of memory";
+        assert!(judgement.summary.contains(clause), "{}", judgement.summary);
+    }
+    let other = "Failed to create pod sandbox: rpc error: code = DeadlineExceeded desc = context deadline exceeded";
+    assert_eq!(judged(other).cause, Some(Cause::SandboxFailed));
+}
+
+#[test]
 fn a_device_its_driver_or_its_hook() {
     let containerd = wrapped(
         CONTAINERD,

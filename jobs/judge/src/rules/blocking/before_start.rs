@@ -8,6 +8,7 @@ use crate::finding::Finding;
 use crate::rules::start::{self, failed_start, waiting};
 use crate::rules::state::main_started;
 use crate::rules::{scheduling, sides};
+use crate::texts;
 
 /// The maximum age of the last Event about an obstacle. The kubelet retries at least every 2 minutes
 /// (`pkg/volume/util/operationexecutor`, back-off up to 2m2s), and at least one of many Events passes every 5 minutes
@@ -42,10 +43,15 @@ pub(super) fn volume_not_mounted<'a>(case: &Case<'a>, pod: &'a Pod) -> Option<Fi
 }
 
 /// Evidence: Event `FailedCreatePodSandBox`, `NetworkNotReady` or `FailedCreatePodContainer`
-/// (`pkg/kubelet/kuberuntime/kuberuntime_manager.go`, `pkg/kubelet/kubelet.go`), and no container ever started.
+/// (`pkg/kubelet/kuberuntime/kuberuntime_manager.go`, `pkg/kubelet/kubelet.go`), and no container ever started. A memory
+/// limit of the Pod may be too low for its sandbox.
 pub(super) fn sandbox_not_created<'a>(case: &Case<'a>, pod: &'a Pod) -> Option<Finding<'a>> {
     let reasons = ["FailedCreatePodSandBox", "NetworkNotReady", "FailedCreatePodContainer"];
-    before_start(case, pod, Cause::SandboxFailed, &reasons)
+    let finding = before_start(case, pod, Cause::SandboxFailed, &reasons)?;
+    Some(match finding.message.and_then(texts::memory_text) {
+        Some(text) => finding.known(text),
+        None => finding,
+    })
 }
 
 /// Evidence: no container that may be the work had started, and no error was reported.

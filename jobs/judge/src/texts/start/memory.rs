@@ -1,6 +1,5 @@
 //! Memory limits too low for the runtime to start the container.
 
-use super::SEARCHED_IN;
 use crate::category::Retry;
 use crate::cause::Cause;
 use crate::texts::{Family, KnownText};
@@ -22,7 +21,7 @@ const fn row(says: &'static [&'static str], next_step: &'static str, source: &'s
 /// Memory limits.
 pub(crate) const MEMORY: Family = Family {
     name: "Start: memory",
-    searched_in: SEARCHED_IN,
+    searched_in: "The runtime's message on a container that could not be created or started, or on the sandbox of a Pod.",
     texts: &[
         row(
             &[
@@ -62,17 +61,6 @@ pub(crate) const MEMORY: Family = Family {
             LIKELY,
             "crun src/libcrun/linux.c (libcrun_run_linux_container); Windows ERROR_COMMITMENT_LIMIT, ERROR_NOT_ENOUGH_MEMORY",
         ),
-        KnownText {
-            says: &[
-                "/sys/fs/cgroup/*cannot allocate memory",
-                "fork/exec *cannot allocate memory",
-                "guest memory*cannot allocate",
-            ],
-            cause: Cause::RuntimeFailed,
-            retry: Retry::Maybe,
-            next_step: "Look at the free memory and the kernel log of that node: its runtime, not the container, cannot allocate memory.",
-            source: "opencontainers/runc#1725 (kernel memory of cgroups); Go os/exec in the shim; QEMU under Kata Containers",
-        },
         row(
             &["cannot allocate memory", "out of memory"],
             LIKELY,

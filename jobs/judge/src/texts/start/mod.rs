@@ -33,6 +33,11 @@ pub(crate) fn runtime_text(message: &str) -> Option<&'static KnownText> {
     ORDER.iter().find_map(|family| family.find(message))
 }
 
+/// The known text about memory in a message of the container runtime on creating a Pod's sandbox.
+pub(crate) fn memory_text(message: &str) -> Option<&'static KnownText> {
+    MEMORY.find(message)
+}
+
 /// The known text in a message of the kubelet about the configuration of a container (`CreateContainerConfigError`).
 pub(crate) fn config_text(message: &str) -> Option<&'static KnownText> {
     KUBELET.find(message)

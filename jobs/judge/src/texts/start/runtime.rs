@@ -18,6 +18,8 @@ const DOWN: &str = "Run it again; if it repeats, look at the container runtime o
 const CGROUP: &str = "Look at systemd and the cgroups of that node, and drain the node if it repeats.";
 const LIMIT: &str =
     "Raise the limit that the message names on that node (open files, processes, keys, BPF memory), or drain the node.";
+const NODE_MEMORY: &str =
+    "Look at the free memory and the kernel log of that node: its runtime, not the container, cannot allocate memory.";
 const KERNEL: &str =
     "Look at the container runtime and the kernel of that node: it does not allow a mount of the runtime itself.";
 
@@ -37,6 +39,25 @@ pub(crate) const RUNTIME_OWN: Family = Family {
     name: "Start: programs and mounts of the runtime",
     searched_in: SEARCHED_IN,
     texts: &[
+        row(
+            &[
+                "fork/exec /*cannot allocate memory",
+                "/sys/fs/cgroup/*cannot allocate memory",
+                "guest memory*cannot allocate",
+            ],
+            Retry::Maybe,
+            NODE_MEMORY,
+            "Go os/exec in the shim; opencontainers/runc#1725 (kernel memory of cgroups); QEMU under Kata Containers",
+        ),
+        row(
+            &[
+                "fork/exec /*resource temporarily unavailable",
+                "fork/exec /*too many open files",
+            ],
+            Retry::Maybe,
+            LIMIT,
+            "errno EAGAIN and EMFILE on executing a program of the runtime",
+        ),
         row(
             &[
                 "start shim",
@@ -64,11 +85,7 @@ pub(crate) const RUNTIME_OWN: Family = Family {
                 "exec: \"containerd-shim",
                 "exec: \"docker-runc\"",
                 "exec: \"apparmor_parser\"",
-                "fork/exec /proc/self/exe",
-                "fork/exec /usr/bin/containerd-shim",
-                "fork/exec /usr/bin/runc",
-                "fork/exec /usr/bin/crun",
-                "fork/exec /usr/sbin/runc",
+                "fork/exec /",
                 "conmon failed",
                 "conmon bytes",
                 "unknown runtime specified",
