@@ -73,13 +73,18 @@ pub const FAMILIES: &[&Family] = &[
 impl Family {
     /// The first row that matches the message, without regard to case.
     pub(crate) fn find(&self, message: &str) -> Option<&'static KnownText> {
-        if message.is_empty() {
-            return None;
-        }
-        let message = message.to_ascii_lowercase();
-        let mut texts = self.texts.iter();
-        texts.find(|row| row.says.iter().any(|pattern| contains(&message, pattern)))
+        find_in(&[self], message)
     }
+}
+
+/// The first row of several families that matches the message, without regard to case.
+fn find_in(families: &[&Family], message: &str) -> Option<&'static KnownText> {
+    if message.is_empty() {
+        return None;
+    }
+    let message = message.to_ascii_lowercase();
+    let mut texts = families.iter().flat_map(|family| family.texts);
+    texts.find(|row| row.says.iter().any(|pattern| contains(&message, pattern)))
 }
 
 /// True if the parts of the pattern, which `*` separates, follow each other in the text.

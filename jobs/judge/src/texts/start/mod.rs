@@ -19,7 +19,7 @@ pub(crate) use kubelet::KUBELET;
 pub(crate) use memory::MEMORY;
 pub(crate) use runtime::{RUNTIME, RUNTIME_OWN};
 
-use super::{Family, KnownText};
+use super::{Family, KnownText, find_in};
 
 /// The messages in which all but [`KUBELET`] are searched.
 const SEARCHED_IN: &str = "The runtime's message on a container that could not be created or started.";
@@ -30,7 +30,7 @@ const ORDER: [&Family; 6] = [&DEVICES, &RUNTIME_OWN, &COMMAND, &MEMORY, &CONFIG,
 
 /// The known text in a message of the container runtime.
 pub(crate) fn runtime_text(message: &str) -> Option<&'static KnownText> {
-    ORDER.iter().find_map(|family| family.find(message))
+    find_in(&ORDER, message)
 }
 
 /// The known text about memory in a message of the container runtime on creating a Pod's sandbox.
