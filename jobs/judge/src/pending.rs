@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use job_event::Outcome;
 use job_event::evidence::{Evidence, Pod};
 
+use crate::advice::Advice;
 use crate::attempts;
 use crate::case::{Case, is_terminal, shifted};
 use crate::cause::Cause;
@@ -19,6 +20,8 @@ pub struct Obstacle {
     pub cause: Cause,
     /// The cause as a clause, without a full stop.
     pub why: String,
+    /// The next step: one or two sentences.
+    pub next_step: &'static str,
     /// The names of the Pod and the container that it was found on.
     pub container: Option<(String, String)>,
 }
@@ -29,8 +32,8 @@ pub struct Obstacle {
 const ENDING_SECONDS: i64 = 1;
 
 /// The cause that blocks a running Job at `now`, if the evidence proves one: the error of the latest live Pod that has one,
-/// or the side container that keeps a Pod running; else the reason why no Pod could be created, else the cause of the last
-/// failure. Slow work is not an error.
+/// or the side container that keeps a Pod running; without a live Pod the reason why none could be created, else the cause of
+/// the last failure. Slow work is not an error.
 pub fn obstacle(evidence: &Evidence, now: Timestamp) -> Option<Obstacle> {
     if evidence.job.outcome() != Outcome::Running {
         return None;
@@ -40,13 +43,9 @@ pub fn obstacle(evidence: &Evidence, now: Timestamp) -> Option<Obstacle> {
         decided: Some(now),
     };
     let is_live = |pod: &&Pod| !pod.removed && !is_terminal(&pod.phase);
-    let mut live = evidence.pods.iter().filter(is_live).rev().peekable();
-    let finding = if live.peek().is_some() {
-        live.find_map(|pod| {
-            blocking::blocking_error(&case, pod)
-                .or_else(|| blocking::finished_beside(&case, pod))
-                .filter(|found| is_proven(found, now))
-        })
+    let live: Vec<&Pod> = evidence.pods.iter().filter(is_live).rev().collect();
+    let finding = if !live.is_empty() {
+        blocked(&case, &live)
     } else if evidence.job.status.active == 0 {
         admission::failed_create(&case).or_else(|| {
             let attempts = attempts::attempts(&case);
@@ -58,6 +57,7 @@ pub fn obstacle(evidence: &Evidence, now: Timestamp) -> Option<Obstacle> {
     Some(Obstacle {
         cause: finding.cause,
         why: summary::why_unfinished(&finding),
+        next_step: Advice::of(&finding).next_step,
         container: finding
             .pod
             .zip(finding.container)
@@ -65,11 +65,23 @@ pub fn obstacle(evidence: &Evidence, now: Timestamp) -> Option<Obstacle> {
     })
 }
 
-/// Judges a Job at `now`: the summary of an unfinished one names its obstacle.
+/// The obstacle of one of the live Pods, latest first; else that all of them are being deleted or on lost nodes.
+fn blocked<'a>(case: &Case<'a>, live: &[&'a Pod]) -> Option<Finding<'a>> {
+    let now = case.decided?;
+    let obstacle = |pod| blocking::blocking_error(case, pod).or_else(|| blocking::finished_beside(case, pod));
+    let mut obstacles = live.iter().filter_map(|pod| obstacle(pod));
+    obstacles.find(|found| is_proven(found, now)).or_else(|| {
+        let ending: Option<Vec<Finding<'_>>> = live.iter().map(|pod| blocking::ending(case, pod)).collect();
+        ending?.into_iter().next()
+    })
+}
+
+/// Judges a Job at `now`: the summary of an unfinished one names its obstacle, and it has a next step.
 pub fn judge_at(evidence: &Evidence, now: Timestamp) -> Judgement {
     let mut judgement = judge(evidence);
     if let Some(obstacle) = obstacle(evidence, now) {
         judgement.summary = format!("Not finished yet: {}.", obstacle.why);
+        judgement.next_step = Some(obstacle.next_step.to_owned());
     }
     judgement
 }

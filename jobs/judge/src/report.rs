@@ -37,7 +37,7 @@ pub struct ExplainRecord {
     pub retry: Option<Retry>,
     /// One or two sentences for a person.
     pub summary: String,
-    /// The next step, if the Job failed.
+    /// The next step, if the Job failed or has an obstacle.
     pub next_step: Option<String>,
     /// The completeness of the evidence: `complete`, `partial` or `events`.
     pub evidence: Quality,

@@ -11,6 +11,8 @@ mod missing;
 mod node;
 mod runtime;
 mod scheduler;
+mod sides;
 mod start;
 mod support;
+mod unfinished;
 mod verdict;

@@ -77,3 +77,9 @@ pub(crate) fn finished_beside<'a>(case: &Case<'a>, pod: &'a Pod) -> Option<Findi
     let is_first = sides::mains(pod).next().is_some_and(|first| first.name == other.name);
     (sides::is_side(pod, other) || !is_first).then_some(finding)
 }
+
+/// A Pod of an unfinished Job that does not terminate, or whose node is known not to be ready.
+pub(crate) fn ending<'a>(case: &Case<'a>, pod: &'a Pod) -> Option<Finding<'a>> {
+    let finding = ending::stuck_terminating(case, pod).or_else(|| ending::node_not_ready(case, pod))?;
+    (finding.cause != Cause::NodeLost || pod.node_outage.is_some()).then_some(finding)
+}
