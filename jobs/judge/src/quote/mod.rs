@@ -43,11 +43,20 @@ pub(crate) fn quoted(message: &str, origin: Origin, sentence: &str) -> String {
         Origin::Cluster => {
             let applied = constraints::applied(&plain);
             let core = wrappers::core(&applied, sentence);
-            let line = one_line(&core, usize::MAX);
-            match line.chars().count() > MAX_QUOTED {
-                true => constraints::brief(wrappers::brief(one_line(&wrappers::without_asides(&core), usize::MAX))),
-                false => line,
+            let mut line = one_line(&core, usize::MAX);
+            if is_long(&line) {
+                line = one_line(&wrappers::without_asides(&core), usize::MAX);
             }
+            for shorter in [
+                wrappers::brief,
+                constraints::each_reason_once,
+                constraints::without_explanations,
+            ] {
+                if is_long(&line) {
+                    line = shorter(line);
+                }
+            }
+            line
         }
     };
     let line = match line.is_empty() {
@@ -57,6 +66,10 @@ pub(crate) fn quoted(message: &str, origin: Origin, sentence: &str) -> String {
     let line = both_ends(line, MAX_QUOTED);
     let trimmed = line.trim_end_matches(['.', ':', ',', ' ']);
     format!("“{}”", if trimmed.is_empty() { &line } else { trimmed })
+}
+
+fn is_long(line: &str) -> bool {
+    line.chars().count() > MAX_QUOTED
 }
 
 /// A message on one line: runs of white space become one space, other control characters are escaped, and a text longer

@@ -71,6 +71,7 @@ pub(super) fn masked(text: &str) -> Cow<'_, str> {
                 query(text, at + 1..url_end)
             }
             b'-' if text[at..].starts_with("-----BEGIN ") => private_key(text, at),
+            b'-' if text[at..].starts_with("-u ") => user(text, at + 3),
             b'-' if text[at..].starts_with("--") && !text[..at].ends_with('-') => flag(text, at),
             byte if byte.is_ascii_alphabetic() => {
                 let is_part = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'_';
@@ -146,6 +147,14 @@ fn flag(text: &str, at: usize) -> Option<Range<usize>> {
     let found = &text[range.clone()];
     let is_secret = is_random(found) || kind == SecretKey::Password && is_password(found);
     is_secret.then_some(range)
+}
+
+/// `user:password` of `curl -u user:password`; the ids of `docker run -u 1000:1000` are none.
+fn user(text: &str, from: usize) -> Option<Range<usize>> {
+    let range = value(text, from, MAX_DECIDING)?;
+    let (name, password) = text[range].split_once(':')?;
+    let is_id = password.bytes().all(|byte| byte.is_ascii_digit());
+    (!name.is_empty() && !is_id).then(|| value(text, from, usize::MAX))?
 }
 
 /// The key that ends before a separator, and true if it is in quotation marks.

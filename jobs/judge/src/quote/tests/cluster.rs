@@ -252,6 +252,22 @@ fn admission_errors_show_the_constraints_that_applied() {
 }
 
 #[test]
+fn a_long_list_of_constraints_shows_each_reason_once() {
+    let volume = "Invalid value: \"hostPath\": hostPath volumes are not allowed to be used";
+    let message = format!(
+        "Error creating: pods \"scan-6bcf4\" is forbidden: unable to validate against any security context constraint: [provider \
+         \"anyuid\": Forbidden: not usable by user or serviceaccount, provider restricted: .spec.securityContext.hostPID: Invalid \
+         value: true: Host PID is not allowed to be used, spec.volumes[0]: {volume}, spec.volumes[1]: {volume}, spec.volumes[2]: \
+         {volume}, spec.containers[0].securityContext.runAsUser: Invalid value: 0: must be in the ranges: [1000630000, 1000639999], \
+         spec.containers[0].securityContext.hostPID: Invalid value: true: Host PID is not allowed to be used, provider \"hostacc"
+    );
+    let quote = "unable to validate against any security context constraint: [provider restricted: … to be used, \
+                 spec.volumes[0]: Invalid value: \"hostPath\": hostPath volumes are not allowed to be used, \
+                 spec.containers[0].securityContext.runAsUser: Invalid value: 0: must be in the ranges: [1000630000, 1000639999]";
+    hold(Origin::Cluster, "no Pod could be created", &[(&message, quote)]);
+}
+
+#[test]
 fn nodes_are_quoted_without_preemption() {
     hold(
         Origin::Cluster,

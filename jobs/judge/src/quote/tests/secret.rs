@@ -67,6 +67,7 @@ fn secrets_are_masked() {
             "AccountName=x;AccountKey=[REDACTED];Suffix=y",
         ),
         ("Server=db;Uid=sa;Pwd=x1;", "Server=db;Uid=sa;Pwd=[REDACTED];"),
+        ("+ curl -u app:hunter2 https://x", "+ curl -u [REDACTED] https://x"),
         ("glpat-abcdefghij0123456789 expired", "[REDACTED] expired"),
         (
             "cannot parse -----BEGIN RSA PRIVATE KEY-----\nMIIE\n-----END RSA PRIVATE KEY-----: EOF",
@@ -99,6 +100,7 @@ fn hosts_paths_digests_and_names_stay() {
         "Get \"https://[::1]:8443/healthz?timeout=10s\": EOF",
         "git@github.com: Permission denied (publickey).",
         "ssh://git@example.com/x.git",
+        "docker run -u 1000:1000 x",
         "max_tokens=4096 PWD=/app PASS=1",
         "Done. PASS=1 WARN=0 ERROR=1",
         "WWW-Authenticate: Bearer realm=\"https://auth.example.com/token\",service=\"x\"",
