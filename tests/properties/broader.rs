@@ -41,7 +41,7 @@ pub(crate) const WITHOUT_EVENTS: [Row; 10] = [
     row(
         Cause::RuntimeFailed,
         &[Cause::ContainerStart, Cause::SlowStart],
-        "`Failed`, if the waiting reason has no message or was not seen",
+        "`FailedCreatePodSandBox`; `Failed`, if the waiting reason has no message or was not seen",
     ),
     row(Cause::QuotaExceeded, &[Cause::NoPodsCreated], "`FailedCreate`"),
     row(Cause::AdmissionDenied, &[Cause::NoPodsCreated], "`FailedCreate`"),
@@ -142,8 +142,8 @@ pub(crate) const NOT_UNDERSTOOD: [Row; 19] = [
     ),
     row(
         Cause::RuntimeFailed,
-        &[Cause::ContainerStart, Cause::SlowStart],
-        "the runtime's message; the waiting reason and the Event `Failed`",
+        &[Cause::ContainerStart, Cause::SandboxFailed, Cause::SlowStart],
+        "the runtime's message; the waiting reason and the Event `Failed`; the Event `FailedCreatePodSandBox`",
     ),
     row(Cause::ImagePull, &[Cause::SlowStart], "the waiting reason"),
     row(

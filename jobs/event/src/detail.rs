@@ -5,7 +5,7 @@
 
 /// How much a message says, least first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Detail {
+pub enum MessageDetail {
     /// Nothing: it is empty, or about the deletion of the Pod.
     Nothing,
     /// A retry, a canceled call or a bare reason: `Back-off pulling image "a"`, `Error: ImagePullBackOff`.
@@ -39,13 +39,13 @@ const CONSEQUENCES: [&str; 6] = [
     "pod group is not ready",
 ];
 
-impl Detail {
+impl MessageDetail {
     /// The detail of an error on creating a Pod (Event `FailedCreate`): a refusal says more than a component that did not respond.
-    pub fn of_creation(message: &str) -> Detail {
+    pub fn of_creation(message: &str) -> MessageDetail {
         let denied = message.contains("denied the request") || message.contains("denied request");
         match !denied && NO_ANSWERS.iter().any(|text| message.contains(text)) {
-            true => Detail::Timeout,
-            false => Detail::of(message),
+            true => MessageDetail::Timeout,
+            false => MessageDetail::of(message),
         }
     }
 
@@ -54,34 +54,34 @@ impl Detail {
     /// Sources: `pkg/kubelet/images/image_manager.go`, `pkg/kubelet/kuberuntime/kuberuntime_manager.go` (back-off),
     /// `pkg/kubelet/volumemanager/volume_manager.go` (`unmounted volumes=[...]: WHY`) and
     /// `pkg/scheduler/schedule_one.go` of Kubernetes.
-    pub fn of(message: &str) -> Detail {
+    pub fn of(message: &str) -> MessageDetail {
         let message = message.trim();
         let message = message.strip_prefix(COMBINED).unwrap_or(message);
         let message = message.strip_prefix("Error: ").unwrap_or(message).trim_end_matches('.');
         if message.is_empty() || message.starts_with("skip schedule deleting pod") {
-            return Detail::Nothing;
+            return MessageDetail::Nothing;
         }
         if let Some(why) = after_image(message) {
-            return Detail::of(why).max(Detail::Retry);
+            return MessageDetail::of(why).max(MessageDetail::Retry);
         }
         if let Some((_, volumes)) = message.split_once("unmounted volumes=[") {
             return match volumes.split_once("]: ") {
-                Some((_, why)) if Detail::of(why) > Detail::Timeout => Detail::of(why),
-                _ => Detail::Retry,
+                Some((_, why)) if MessageDetail::of(why) > MessageDetail::Timeout => MessageDetail::of(why),
+                _ => MessageDetail::Retry,
             };
         }
         let is_reason =
             message.starts_with(char::is_uppercase) && message.bytes().all(|byte| byte.is_ascii_alphanumeric());
         if is_reason || message.contains("restarting failed container") || message.ends_with("context canceled") {
-            return Detail::Retry;
+            return MessageDetail::Retry;
         }
         if CONSEQUENCES.iter().any(|text| message.contains(text)) {
-            return Detail::Consequence;
+            return MessageDetail::Consequence;
         }
         let is_timeout = |text: &str| message.ends_with(text) || message.starts_with(text);
         match TIMEOUTS.iter().any(|text| is_timeout(text)) {
-            true => Detail::Timeout,
-            false => Detail::Error,
+            true => MessageDetail::Timeout,
+            false => MessageDetail::Error,
         }
     }
 }
@@ -116,54 +116,71 @@ mod tests {
     fn errors_beat_timeouts_and_retries() {
         let waits = "Unable to attach or mount volumes: unmounted volumes=[key], unattached volumes=[key api]";
         for (message, detail) in [
-            ("", Detail::Nothing),
-            ("skip schedule deleting pod: ns/a", Detail::Nothing),
-            ("Error: ImagePullBackOff", Detail::Retry),
-            ("ErrImagePull", Detail::Retry),
-            ("Back-off pulling image \"a.example/b:1@sha256:0f\"", Detail::Retry),
-            ("Back-off pulling image \"a:1\": ErrImagePull: not found", Detail::Error),
+            ("", MessageDetail::Nothing),
+            ("skip schedule deleting pod: ns/a", MessageDetail::Nothing),
+            ("Error: ImagePullBackOff", MessageDetail::Retry),
+            ("ErrImagePull", MessageDetail::Retry),
+            (
+                "Back-off pulling image \"a.example/b:1@sha256:0f\"",
+                MessageDetail::Retry,
+            ),
+            (
+                "Back-off pulling image \"a:1\": ErrImagePull: not found",
+                MessageDetail::Error,
+            ),
             (
                 "Back-off pulling image \"a:1\": ErrImagePull: rpc error: code = Canceled desc = context canceled",
-                Detail::Retry,
+                MessageDetail::Retry,
             ),
-            ("Failed to pull image \"a:1\": dial tcp: i/o timeout", Detail::Error),
-            ("Failed to pull image \"a:1\"", Detail::Retry),
+            (
+                "Failed to pull image \"a:1\": dial tcp: i/o timeout",
+                MessageDetail::Error,
+            ),
+            ("Failed to pull image \"a:1\"", MessageDetail::Retry),
             (
                 "back-off 5m0s restarting failed container=main pod=a_ns(1)",
-                Detail::Retry,
+                MessageDetail::Retry,
             ),
             (
                 "Back-off restarting failed container main in pod a_ns(1)",
-                Detail::Retry,
+                MessageDetail::Retry,
             ),
-            (&format!("{waits}: timed out waiting for the condition"), Detail::Retry),
+            (
+                &format!("{waits}: timed out waiting for the condition"),
+                MessageDetail::Retry,
+            ),
             (
                 &format!("{waits}, failed to process volumes=[key]: error processing PVC ns/key: PVC is being deleted"),
-                Detail::Error,
+                MessageDetail::Error,
             ),
-            ("Error: context deadline exceeded", Detail::Timeout),
+            ("Error: context deadline exceeded", MessageDetail::Timeout),
             (
                 "MountVolume.SetUp failed for volume \"v\" : failed to sync configmap cache: timed out waiting for the condition",
-                Detail::Timeout,
+                MessageDetail::Timeout,
             ),
             (
                 "MountVolume.SetUp failed for volume \"v\" : secret \"s\" not found",
-                Detail::Error,
+                MessageDetail::Error,
             ),
-            ("name \"a_ns_0\" is reserved for \"62d7\"", Detail::Consequence),
+            ("name \"a_ns_0\" is reserved for \"62d7\"", MessageDetail::Consequence),
             (
                 "rpc error: code = Aborted desc = An operation with the given Volume ID v already exists",
-                Detail::Consequence,
+                MessageDetail::Consequence,
             ),
-            ("(combined from similar events): Error: ErrImagePull", Detail::Retry),
-            ("0/3 nodes are available: 3 Insufficient cpu.", Detail::Error),
+            (
+                "(combined from similar events): Error: ErrImagePull",
+                MessageDetail::Retry,
+            ),
+            ("0/3 nodes are available: 3 Insufficient cpu.", MessageDetail::Error),
         ] {
-            assert_eq!(Detail::of(message), detail, "{message}");
+            assert_eq!(MessageDetail::of(message), detail, "{message}");
         }
         let busy = "Error creating: etcdserver: request timed out";
-        assert_eq!(Detail::of_creation(busy), Detail::Timeout);
+        assert_eq!(MessageDetail::of_creation(busy), MessageDetail::Timeout);
         let denied = "Error creating: admission webhook \"w\" denied the request: timed out";
-        assert_eq!(Detail::of_creation(denied), Detail::Error);
-        assert!(Detail::Error > Detail::Consequence && Detail::Consequence > Detail::Timeout);
+        assert_eq!(MessageDetail::of_creation(denied), MessageDetail::Error);
+        assert!(
+            MessageDetail::Error > MessageDetail::Consequence && MessageDetail::Consequence > MessageDetail::Timeout
+        );
     }
 }

@@ -31,7 +31,7 @@ pub mod outcome;
 pub mod trace;
 pub mod uid;
 
-pub use detail::Detail;
+pub use detail::MessageDetail;
 pub use evidence::Evidence;
 pub use finished::Finished;
 pub use outcome::Outcome;

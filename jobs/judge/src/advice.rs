@@ -11,6 +11,8 @@ use crate::texts::{COMMAND_NEXT_STEP, DEVICE, KnownText};
 
 const NODE_MEMORY: &str = "Set requests.memory to the container's usage, so that it is scheduled to a node with enough room; find \
                            the other users of the node's memory.";
+const PULLING: &str = "Check the size of the image, the speed of its registry and the load of the node's disk; a smaller image, a mirror or \
+                       a larger activeDeadlineSeconds helps.";
 const NO_SCHEDULER: &str = "Check that the scheduler named in the Pod's schedulerName runs and looks at the Pod.";
 const SHELL_CODE: &str = "Read the container's log around the time it ended: shells and other programs that run commands end with 127 if \
                           they do not find one, and with 126 if they cannot execute it.";
@@ -77,6 +79,10 @@ impl Advice {
             Cause::SlowStart if is_from_events => {
                 advice.clause = "the Events show that the image of {container} was still being pulled ({image})";
             }
+            Cause::RuntimeFailed if finding.container.is_none() => {
+                advice.clause = "{node} could not create the sandbox of {pod}{message}";
+            }
+            Cause::SlowStart => advice.slow_start(finding),
             Cause::RanTooLong if finding.container.is_none() => {
                 advice.clause = match finding.pod {
                     Some(_) => "{pod} ran longer than its own activeDeadlineSeconds",
@@ -150,6 +156,22 @@ impl Advice {
         let side = finding.container.and_then(|side| well_known(&side.name, &side.image));
         if let Some(side) = side.filter(|side| !side.next_step.is_empty()) {
             self.next_step = side.next_step;
+        }
+    }
+
+    /// The last stage that the Pod reached, if that is known.
+    fn slow_start(&mut self, finding: &Finding<'_>) {
+        let is_pulling = finding
+            .message
+            .is_some_and(|message| message.starts_with("Pulling image"));
+        if is_pulling {
+            self.next_step = PULLING;
+            self.clause = match finding.container.is_some_and(|container| !container.image.is_empty()) {
+                true => "image {image} was still being pulled for {container}",
+                false => "the image of {container} was still being pulled",
+            };
+        } else if finding.pod.is_some_and(|pod| pod.ready_to_start.is_some()) {
+            self.clause = "the volumes and the sandbox of {pod} were ready, but {container} had not started";
         }
     }
 

@@ -1,8 +1,8 @@
 //! The evidence of one Job, with the questions that many rules ask about it.
 
 use jiff::{SignedDuration, Timestamp};
-use job_event::Evidence;
 use job_event::evidence::{Container, Event, Gap, Job, Pod, PodDeletion};
+use job_event::{Evidence, MessageDetail};
 
 use crate::rules::collateral;
 
@@ -57,6 +57,11 @@ impl<'a> Case<'a> {
     /// The latest event about a Pod with one of these reasons.
     pub(crate) fn pod_event(&self, pod: &Pod, reasons: &[&str]) -> Option<&'a Event> {
         self.events(&pod.uid).find(|event| reasons.contains(&&*event.reason))
+    }
+
+    /// The event about a Pod, among those that match, whose message says most; of several the latest.
+    pub(crate) fn telling_event(&self, pod: &Pod, matches: impl Fn(&Event) -> bool) -> Option<&'a Event> {
+        telling(self.events(&pod.uid).filter(|event| matches(event)))
     }
 
     /// The latest event about the Job with that reason.
@@ -121,6 +126,15 @@ pub(crate) fn is_terminal(phase: &str) -> bool {
 pub(crate) fn last_end(pod: &Pod) -> Option<Timestamp> {
     let ends = pod.containers.iter().flat_map(|container| &container.terminations);
     ends.filter_map(|end| end.finished).max()
+}
+
+/// The event whose message says most; of several the first, which is the latest in the order of [`Case::events`].
+pub(crate) fn telling<'a>(events: impl Iterator<Item = &'a Event>) -> Option<&'a Event> {
+    let detail = |event: &Event| MessageDetail::of(&event.message);
+    events.reduce(|best, event| match detail(event) > detail(best) {
+        true => event,
+        false => best,
+    })
 }
 
 /// True if an event is about that container (`spec.containers{main}`), or names none.

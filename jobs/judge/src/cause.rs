@@ -190,7 +190,8 @@ pub const CAUSES: [CauseInfo; 31] = [
         category: Category::Configuration,
         retry: Retry::Maybe,
         meaning: "A volume of the Pod was not available.",
-        proof: "The scheduler's message names a PersistentVolumeClaim, or event FailedMount, FailedAttachVolume or FailedMapVolume.",
+        proof: "The scheduler's message names a PersistentVolumeClaim, or event FailedMount, FailedAttachVolume or FailedMapVolume \
+                with no later stage of the Pod, repeated for as long as the kubelet retries.",
         clause: "a volume of {pod} was not available{message}",
         next_step: "Check that the PersistentVolumeClaim, Secret or ConfigMap of the volume exists, is bound and can be attached to that node.",
     },
@@ -310,7 +311,8 @@ pub const CAUSES: [CauseInfo; 31] = [
         category: Category::Infrastructure,
         retry: Retry::Yes,
         meaning: "The Pod's sandbox or network could not be set up.",
-        proof: "Event FailedCreatePodSandBox, NetworkNotReady or FailedCreatePodContainer, and no container ever started.",
+        proof: "Event FailedCreatePodSandBox, NetworkNotReady or FailedCreatePodContainer with no later stage of the Pod, repeated \
+                for as long as the kubelet retries.",
         clause: "the sandbox or network of {pod} could not be set up{message}",
         next_step: "Look at the network plugin and the container runtime of that node.",
     },
@@ -349,9 +351,9 @@ pub const CAUSES: [CauseInfo; 31] = [
         name: "SlowStart",
         category: Category::Timeout,
         retry: Retry::Maybe,
-        meaning: "No container had started at the deadline, and no error was reported.",
-        proof: "No container was seen running, and no condition, waiting reason or event names an error.",
-        clause: "{container} had not started, and no error was reported",
+        meaning: "No container had started at the deadline, and no error was reported that lasted.",
+        proof: "No container was seen running, and no condition, waiting reason or event names an error that lasted.",
+        clause: "{container} had not started, and no error was reported that lasted",
         next_step: "Find out what took the time: a large image, a slow volume, init containers; raise activeDeadlineSeconds if that is normal.",
     },
     CauseInfo {

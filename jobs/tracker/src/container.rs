@@ -4,7 +4,7 @@ use job_event::evidence::{self, ContainerRole, ContainerState, Termination, Wait
 
 use super::event::shorten;
 use super::time::Time;
-use job_event::Detail;
+use job_event::MessageDetail;
 use job_watch::model;
 
 /// How many containers are kept for each Pod, and how many statuses are read in each of its lists: far more than Pods
@@ -193,7 +193,7 @@ impl ContainerRecord {
         let message = shorten(message, MESSAGE);
         let started = self.started;
         let known = self.past.get_or_insert_default().waiting.get_or_insert_default();
-        let says_less = Detail::of(message) < Detail::of(&known.message);
+        let says_less = MessageDetail::of(message) < MessageDetail::of(&known.message);
         // The back-off between the starts of a container that never started says nothing new.
         if reason == "CrashLoopBackOff" && is_start(&known.reason) && !started && says_less {
             return;

@@ -8,7 +8,7 @@ use super::origin::{self, About};
 use super::pool::Pools;
 use super::time::Time;
 use job_event::Uid;
-use job_event::detail::{COMBINED, Detail};
+use job_event::detail::{COMBINED, MessageDetail};
 use job_watch::model;
 
 /// How many different Events of each [`Room`] are kept for each object. Each creation or deletion names another Pod of the
@@ -125,7 +125,7 @@ impl EventRecord {
 
     /// How much its message says, for Events that report an obstacle again and again in turns with a notice of the retry. For
     /// all others the latest message counts.
-    fn detail(&self) -> Detail {
+    fn detail(&self) -> MessageDetail {
         match &*self.reason {
             "Failed"
             | "InspectFailed"
@@ -135,9 +135,9 @@ impl EventRecord {
             | "FailedAttachVolume"
             | "FailedMapVolume"
             | "FailedCreatePodSandBox"
-            | "FailedCreatePodContainer" => Detail::of(&self.message),
-            FAILED_CREATE => Detail::of_creation(&self.message),
-            _ => Detail::Error,
+            | "FailedCreatePodContainer" => MessageDetail::of(&self.message),
+            FAILED_CREATE => MessageDetail::of_creation(&self.message),
+            _ => MessageDetail::Error,
         }
     }
 

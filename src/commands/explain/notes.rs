@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use escape::is_unsafe;
 use jiff::Timestamp;
 use job_event::evidence::{Event, Gap, Pod};
-use job_event::{Detail, Evidence, Outcome};
+use job_event::{Evidence, MessageDetail, Outcome};
 use job_judge::{Judgement, Quality};
 use job_watch::snapshot::EVENT_LIFETIME;
 
@@ -57,16 +57,16 @@ fn last_words(evidence: &Evidence, sentence: &str) -> Vec<String> {
         !matches!(
             &*event.reason,
             "Scheduled" | "Pulling" | "Pulled" | "Created" | "Started" | "Killing"
-        ) && Detail::of(&event.message) > Detail::Nothing
+        ) && MessageDetail::of(&event.message) > MessageDetail::Nothing
     };
     let events = evidence.events.iter().filter(|event| unseen.contains_key(&*event.uid));
     let errors: Vec<&Event> = events.filter(is_error).collect();
-    let most = errors.iter().map(|event| Detail::of(&event.message)).max();
+    let most = errors.iter().map(|event| MessageDetail::of(&event.message)).max();
     let mut words: Vec<String> = Vec::new();
     for event in errors {
         // A retry says nothing beside an error.
-        let detail = Detail::of(&event.message);
-        if detail <= Detail::Retry && Some(detail) != most || repeats(sentence, &event.message) {
+        let detail = MessageDetail::of(&event.message);
+        if detail <= MessageDetail::Retry && Some(detail) != most || repeats(sentence, &event.message) {
             continue;
         }
         let (reason, message) = (one_line(&event.reason), one_line(&event.message));

@@ -23,6 +23,7 @@ mod schedulers;
 mod side_deadlines;
 mod side_failures;
 mod sidecars;
+mod stages;
 mod starts;
 mod story;
 mod windows;
@@ -53,6 +54,7 @@ pub(crate) fn all() -> Vec<Story> {
         sidecars::stories,
         starts::stories,
         windows::stories,
+        stages::stories,
     ]
     .iter()
     .flat_map(|stories| stories())

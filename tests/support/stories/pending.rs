@@ -18,7 +18,7 @@ pub(super) fn stories() -> Vec<Story> {
     stories
 }
 
-fn waiting_for(name: &'static str, cause: Cause) -> Story {
+pub(super) fn waiting_for(name: &'static str, cause: Cause) -> Story {
     Story::failed(name, DEADLINE, cause)
         .job(json!({"activeDeadlineSeconds": 20}))
         .pod("a")
@@ -88,13 +88,12 @@ fn ungranted(story: Story) -> Story {
         .finished()
 }
 
-/// A Pod on its node whose container the kubelet never creates.
+/// A Pod on its node whose container the kubelet never creates; it retries with a back-off that doubles.
 pub(super) fn never_made(name: &'static str, cause: Cause, reason: &str, message: &str) -> Story {
-    waiting_for(name, cause)
-        .at(1)
-        .admitted("a")
-        .at(3)
-        .warns("pods/a", reason, message)
+    let story = waiting_for(name, cause).at(1).admitted("a");
+    let tries = [2, 3, 5, 9, 17].into_iter();
+    tries
+        .fold(story, |story, second| story.at(second).warns("pods/a", reason, message))
         .at(20)
         .deadline("a", &unknown_end())
 }

@@ -81,7 +81,7 @@ pub fn is_system_oom(reason: &str, message: &str) -> bool {
 /// An Event about the Job, one of its Pods or a node that one ran on.
 ///
 /// Repetitions (same object, container, component, reason and message up to its first colon; for Events of the Job that
-/// name a Pod, the whole message) are one, with the last message of those that say most ([`crate::Detail`]). Only the reasons
+/// name a Pod, the whole message) are one, with the last message of those that say most ([`crate::MessageDetail`]). Only the reasons
 /// in [`JOB_EVENT_REASONS`] and [`POD_EVENT_REASONS`] are stored, and for nodes those of [`is_system_oom`].
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Event {

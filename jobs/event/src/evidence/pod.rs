@@ -163,7 +163,7 @@ pub struct Container {
 pub struct Waiting {
     /// `reason`, verbatim.
     pub reason: Box<str>,
-    /// `message`, verbatim; of several about the same obstacle the one that says most ([`crate::Detail`]): for
+    /// `message`, verbatim; of several about the same obstacle the one that says most ([`crate::MessageDetail`]): for
     /// `ImagePullBackOff`, the message of the failed pull if it was observed.
     #[serde(default, skip_serializing_if = "str::is_empty")]
     pub message: Box<str>,

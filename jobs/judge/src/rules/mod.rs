@@ -15,6 +15,7 @@ pub(crate) mod policy;
 pub(crate) mod rejection;
 pub(crate) mod scheduling;
 pub(crate) mod sides;
+pub(crate) mod stage;
 pub(crate) mod start;
 pub(crate) mod state;
 pub(crate) mod verdict;

@@ -1,8 +1,9 @@
 //! Errors of the kubelet on starting a container: latched waiting reasons, and Events where those were not seen.
 
+use job_event::MessageDetail;
 use job_event::evidence::{Container, Event, Pod};
 
-use crate::case::{Case, is_about};
+use crate::case::{Case, is_about, telling};
 use crate::finding::Finding;
 use crate::rules::image;
 use crate::texts;
@@ -18,7 +19,7 @@ pub(crate) fn waiting(pod: &Pod, is_kind: impl Fn(&str) -> bool) -> Option<(&Con
 }
 
 /// The first container that never started and has no known waiting reason but an Event of that kind, with the message of the
-/// latest such Event.
+/// one that says most.
 pub(crate) fn failed_start<'a>(
     case: &Case<'a>,
     pod: &'a Pod,
@@ -29,7 +30,7 @@ pub(crate) fn failed_start<'a>(
         if container.started || is_known(container) {
             return None;
         }
-        let event = events(case, pod, container).find(|event| is_kind(event))?;
+        let event = telling(events(case, pod, container).filter(|event| is_kind(event)))?;
         Some((container, &*event.message))
     })
 }
@@ -43,14 +44,19 @@ fn events<'a>(case: &Case<'a>, pod: &'a Pod, container: &'a Container) -> impl I
         .take_while(|event| &*event.reason != "Started")
 }
 
-/// The message of a waiting reason, or of the latest Event about the start of the container if that says nothing.
-pub(crate) fn message<'a>(case: &Case<'a>, pod: &'a Pod, container: &'a Container, waiting: &'a str) -> &'a str {
-    let is_error = |event: &&Event| is_start_event(event) || is_config_event(event);
-    match waiting.trim() {
-        "" => events(case, pod, container)
-            .find(is_error)
-            .map_or("", |event| &*event.message),
-        _ => waiting,
+/// The message of a waiting reason, or of an Event of the same kind about the container if that says more.
+pub(crate) fn message<'a>(
+    case: &Case<'a>,
+    pod: &'a Pod,
+    container: &'a Container,
+    waiting: &'a str,
+    is_kind: impl Fn(&Event) -> bool,
+) -> &'a str {
+    let event = telling(events(case, pod, container).filter(|event| is_kind(event)));
+    let event = event.map_or("", |event| &*event.message);
+    match MessageDetail::of(event) > MessageDetail::of(waiting) {
+        true => event,
+        false => waiting,
     }
 }
 

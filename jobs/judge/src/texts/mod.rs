@@ -9,9 +9,12 @@ mod device;
 mod eviction;
 mod image;
 mod rejection;
+mod sandbox;
 mod scheduler;
 mod start;
 mod status;
+mod storage;
+mod volume;
 
 pub(crate) use admission::ADMISSION;
 pub(crate) use autoscaler::AUTOSCALER;
@@ -19,8 +22,11 @@ pub(crate) use device::DEVICE;
 pub(crate) use eviction::EVICTION;
 pub(crate) use image::IMAGE;
 pub(crate) use rejection::REJECTION;
+pub(crate) use sandbox::SANDBOX;
 pub(crate) use scheduler::SCHEDULER;
 pub(crate) use start::{COMMAND_NEXT_STEP, config_text, memory_text, runtime_text};
+pub(crate) use storage::STORAGE;
+pub(crate) use volume::VOLUME;
 
 use crate::category::Retry;
 use crate::cause::Cause;
@@ -58,6 +64,9 @@ pub const FAMILIES: &[&Family] = &[
     &SCHEDULER,
     &AUTOSCALER,
     &IMAGE,
+    &VOLUME,
+    &STORAGE,
+    &SANDBOX,
     &DEVICE,
     &REJECTION,
     &EVICTION,

@@ -1,19 +1,30 @@
 //! Obstacles before any container started: scheduling, devices, volumes and the sandbox.
 
+use jiff::Timestamp;
 use job_event::evidence::{Container, ContainerRole, ContainerState, Event, Pod};
 
 use crate::case::{Case, shifted};
 use crate::cause::Cause;
 use crate::finding::Finding;
+use crate::rules::stage::{self, Stage};
 use crate::rules::start::{self, failed_start, waiting};
 use crate::rules::state::main_started;
-use crate::rules::{scheduling, sides};
-use crate::texts;
+use crate::rules::{image, scheduling, sides};
+use crate::texts::{self, SANDBOX, STORAGE, VOLUME};
 
-/// The maximum age of the last Event about an obstacle. The kubelet retries at least every 2 minutes
-/// (`pkg/volume/util/operationexecutor`, back-off up to 2m2s), and at least one of many Events passes every 5 minutes
-/// (`client-go/tools/record/events_cache.go`); twice that silence means that the obstacle is gone.
-const OBSTACLE_SECONDS: i64 = 600;
+/// The longest silence of a kubelet about an obstacle that lasts, seconds. It retries at least every 2 min 2 s
+/// (`pkg/util/goroutinemap/exponentialbackoff`), and after a burst of 25 Events about an object one passes every 5 minutes
+/// (`client-go/tools/record/events_cache.go`); this is twice that.
+const LONGEST_SILENCE: i64 = 600;
+/// How many Events about a Pod may use up that burst, with some that are not known.
+const BURST: i64 = 20;
+
+/// The time that a try may take beyond its back-off, seconds. A volume is tried by itself, a sandbox with the whole Pod every
+/// 10 to 15 s (`pkg/kubelet/pod_workers.go`). A controller reports an error once, until the kubelet has waited 2 min 3 s for
+/// the volume (`podAttachAndMountTimeout` in `pkg/kubelet/volumemanager/volume_manager.go`).
+const MOUNT_SECONDS: i64 = 10;
+const SYNC_SECONDS: i64 = 30;
+const CONTROLLER_SECONDS: i64 = 300;
 
 /// A younger Pod without a message of a scheduler is not evidence of a problem.
 const SCHEDULING_SECONDS: i64 = 10;
@@ -29,29 +40,53 @@ pub(super) fn unscheduled<'a>(case: &Case<'a>, pod: &'a Pod) -> Option<Finding<'
 }
 
 /// Evidence: Event `FailedPrepareDynamicResources` (`pkg/kubelet/kuberuntime/kuberuntime_manager.go`) or
-/// `FailedResourceClaimCreation` (`pkg/controller/resourceclaim/controller.go`), and no container ever started.
+/// `FailedResourceClaimCreation` (`pkg/controller/resourceclaim/controller.go`), and no later stage of the Pod.
 pub(super) fn devices_not_prepared<'a>(case: &Case<'a>, pod: &'a Pod) -> Option<Finding<'a>> {
-    let reasons = ["FailedPrepareDynamicResources", "FailedResourceClaimCreation"];
-    before_start(case, pod, Cause::DeviceUnavailable, &reasons)
+    let event = lasting(case, pod, |reason| match reason {
+        "FailedPrepareDynamicResources" => Some((Stage::ReadyToStart, SYNC_SECONDS)),
+        "FailedResourceClaimCreation" => Some((Stage::Scheduled, CONTROLLER_SECONDS)),
+        _ => None,
+    })?;
+    Some(reported(Cause::DeviceUnavailable, pod, event))
 }
 
 /// Evidence: Event `FailedMount`, `FailedAttachVolume` or `FailedMapVolume` (`pkg/kubelet/kubelet.go`,
-/// `pkg/controller/volume/attachdetach`), and no container ever started. No waiting reason names volumes.
+/// `pkg/controller/volume/attachdetach`), and no later stage of the Pod. No waiting reason names volumes.
 pub(super) fn volume_not_mounted<'a>(case: &Case<'a>, pod: &'a Pod) -> Option<Finding<'a>> {
-    let reasons = ["FailedMount", "FailedAttachVolume", "FailedMapVolume"];
-    before_start(case, pod, Cause::VolumeUnavailable, &reasons)
+    let event = lasting(case, pod, |reason| match reason {
+        "FailedMount" | "FailedMapVolume" => Some((Stage::ReadyToStart, MOUNT_SECONDS)),
+        "FailedAttachVolume" => Some((Stage::ReadyToStart, CONTROLLER_SECONDS)),
+        _ => None,
+    })?;
+    let finding = reported(Cause::VolumeUnavailable, pod, event);
+    Some(
+        match VOLUME.find(&event.message).or_else(|| STORAGE.find(&event.message)) {
+            Some(text) => finding.known(text),
+            None => finding,
+        },
+    )
 }
 
 /// Evidence: Event `FailedCreatePodSandBox`, `NetworkNotReady` or `FailedCreatePodContainer`
-/// (`pkg/kubelet/kuberuntime/kuberuntime_manager.go`, `pkg/kubelet/kubelet.go`), and no container ever started. A memory
+/// (`pkg/kubelet/kuberuntime/kuberuntime_manager.go`, `pkg/kubelet/kubelet.go`), and no later stage of the Pod. A memory
 /// limit of the Pod may be too low for its sandbox.
 pub(super) fn sandbox_not_created<'a>(case: &Case<'a>, pod: &'a Pod) -> Option<Finding<'a>> {
-    let reasons = ["FailedCreatePodSandBox", "NetworkNotReady", "FailedCreatePodContainer"];
-    let finding = before_start(case, pod, Cause::SandboxFailed, &reasons)?;
-    Some(match finding.message.and_then(texts::memory_text) {
-        Some(text) => finding.known(text),
-        None => finding,
-    })
+    let event = lasting(case, pod, |reason| match reason {
+        "FailedCreatePodSandBox" | "NetworkNotReady" | "FailedCreatePodContainer" => {
+            Some((Stage::ReadyToStart, SYNC_SECONDS))
+        }
+        _ => None,
+    })?;
+    let finding = reported(Cause::SandboxFailed, pod, event);
+    Some(
+        match SANDBOX
+            .find(&event.message)
+            .or_else(|| texts::memory_text(&event.message))
+        {
+            Some(text) => finding.known(text),
+            None => finding,
+        },
+    )
 }
 
 /// Evidence: no container that may be the work had started, and no error was reported.
@@ -64,27 +99,68 @@ pub(super) fn slow_start<'a>(case: &Case<'a>, pod: &'a Pod) -> Option<Finding<'a
     }
     // An unknown reason may well be an error.
     let unknown = waiting(pod, |_| true).filter(|(container, _)| !start::is_known(container));
-    let failed = |event: &Event| &*event.reason == "Failed";
+    // An error of a pull that the rules before this one left out has passed.
+    let failed = |event: &Event| &*event.reason == "Failed" && !image::is_image_event(&event.reason, &event.message);
     if let Some((container, message)) = unknown.or_else(|| failed_start(case, pod, failed)) {
         return Some(Finding::on(Cause::Unknown, pod).container(container).message(message));
     }
     let waits = |container: &&Container| container.role != ContainerRole::Sidecar && !container.started;
     let finding = Finding::on(Cause::SlowStart, pod);
-    Some(match pod.containers.iter().find(waits) {
-        Some(container) => finding.container(container),
-        None => finding,
-    })
+    let Some(container) = pod.containers.iter().find(waits) else {
+        return Some(finding);
+    };
+    let pulling = stage::pull_in_progress(case, pod, container);
+    Some(
+        finding
+            .container(container)
+            .message(pulling.map_or("", |event| &event.message)),
+    )
 }
 
-/// A recent Event about an obstacle before the first start of a container.
-fn before_start<'a>(case: &Case<'a>, pod: &'a Pod, cause: Cause, reasons: &[&str]) -> Option<Finding<'a>> {
-    if &*pod.phase == "Running" || pod.containers.iter().any(|container| container.started) {
-        return None;
-    }
-    let event = case.pod_event(pod, reasons)?;
-    let overcome = match (event.last, case.decided) {
-        (Some(last), Some(decided)) => last < shifted(decided, -OBSTACLE_SECONDS),
-        _ => false,
+/// The Event, among those whose reason has a limit, that says most about an obstacle that had lasted until the verdict. The
+/// limit is the stage that the obstacle precedes, and the allowance for [`has_ceased`].
+fn lasting<'a>(case: &Case<'a>, pod: &'a Pod, limit: impl Fn(&str) -> Option<(Stage, i64)>) -> Option<&'a Event> {
+    let is_ahead =
+        |event: &Event| limit(&event.reason).is_some_and(|(stage, _)| !stage::reached_since(case, pod, stage, event));
+    let has_ceased =
+        |event: &Event| limit(&event.reason).is_some_and(|(_, allowance)| has_ceased(case, pod, event, allowance));
+    let last = case
+        .events(&pod.uid)
+        .find(|event| is_ahead(event) && !has_ceased(event))?;
+    // One of them lasts, so the kubelet may have dropped repetitions of the others, and a controller reports only once.
+    let limited = events_by(case, pod, last) >= BURST;
+    let is_once = |event: &Event| limited || &*event.reason == "FailedAttachVolume";
+    case.telling_event(pod, |event| is_ahead(event) && (is_once(event) || !has_ceased(event)))
+}
+
+/// True if the kubelet would have reported the obstacle again by the verdict, had it lasted.
+///
+/// The back-off doubles the time between two tries, and a try takes no longer than the first one did, so an error repeats
+/// before the Pod is twice as old; this allows for that, and twice the error. Clocks: the kubelet may be behind the API server
+/// by as much as it accepted the Pod before its creation.
+fn has_ceased(case: &Case<'_>, pod: &Pod, event: &Event, allowance: i64) -> bool {
+    let (Some(last), Some(decided)) = (event.last, case.decided) else {
+        return false;
     };
-    (!overcome).then(|| Finding::on(cause, pod).message(&event.message).at(event.last))
+    let seconds = |from: Option<Timestamp>, to: Option<Timestamp>| {
+        from.zip(to)
+            .map_or(0, |(from, to)| to.duration_since(from).as_secs().max(0))
+    };
+    let behind = seconds(pod.start_time, pod.created);
+    let age = seconds(pod.start_time.or(pod.created), Some(last));
+    let silence = match events_by(case, pod, event) < BURST {
+        true => age.saturating_mul(2).saturating_add(allowance).min(LONGEST_SILENCE),
+        false => LONGEST_SILENCE,
+    };
+    seconds(Some(last), Some(decided)) - behind > silence
+}
+
+/// How many Events about the Pod the author of this one is known to have written.
+fn events_by(case: &Case<'_>, pod: &Pod, event: &Event) -> i64 {
+    let by_same = case.events(&pod.uid).filter(|other| other.component == event.component);
+    by_same.map(|other| i64::from(other.count.max(1))).sum()
+}
+
+fn reported<'a>(cause: Cause, pod: &'a Pod, event: &'a Event) -> Finding<'a> {
+    Finding::on(cause, pod).message(&event.message).at(event.last)
 }
