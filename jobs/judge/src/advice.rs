@@ -5,7 +5,7 @@ use job_event::evidence::NodeOutage;
 use crate::category::Retry;
 use crate::cause::Cause;
 use crate::finding::{Beside, Finding};
-use crate::rules::{image, windows};
+use crate::rules::{exit, image, windows};
 use crate::side_containers::well_known;
 use crate::texts::{COMMAND_NEXT_STEP, DEVICE, KnownText};
 
@@ -105,7 +105,7 @@ impl Advice {
     fn end(&mut self, finding: &Finding<'_>, named: bool) {
         let ended_as = |reason| finding.termination.is_some_and(|end| &*end.reason == reason);
         // The runtime chooses the exit code of a container that it could not start.
-        let not_started = ended_as("StartError") || ended_as("ContainerCannotRun");
+        let not_started = finding.termination.is_some_and(exit::never_started);
         let code = finding.exit_code.filter(|_| !not_started);
         match (finding.cause, code) {
             (Cause::Crashed, _) if ended_as("seccomp killed") => {

@@ -129,7 +129,7 @@ pub(crate) fn termination_cause<'a>(
 /// True if the runtime could not start the container. Evidence: the reason `StartError` (containerd) or `ContainerCannotRun`
 /// (docker), or an end with code 126 to 128 of a container without an id or with the start time zero, which containerd writes
 /// for it (`setExitCode` after a failed start in `internal/cri/server/container_start.go`).
-fn never_started(termination: &Termination) -> bool {
+pub(crate) fn never_started(termination: &Termination) -> bool {
     let zero = termination
         .started
         .is_some_and(|started| started <= Timestamp::UNIX_EPOCH);

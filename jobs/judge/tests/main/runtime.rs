@@ -166,8 +166,13 @@ fn a_memory_limit_too_low_for_the_sandbox() {
         let clause = "Pod j-a could not be started for lack of memory";
         assert!(judgement.summary.contains(clause), "{}", judgement.summary);
     }
-    let other = "Failed to create pod sandbox: rpc error: code = DeadlineExceeded desc = context deadline exceeded";
-    assert_eq!(judged(other).cause, Some(Cause::SandboxFailed));
+    for other in [
+        "Failed to create pod sandbox: rpc error: code = DeadlineExceeded desc = context deadline exceeded",
+        "unable to ensure pod container exists: failed to create container for [kubepods burstable pod0d3b]: mkdir \
+         /sys/fs/cgroup/memory/kubepods/burstable/pod0d3b: cannot allocate memory",
+    ] {
+        assert_eq!(judged(other).cause, Some(Cause::SandboxFailed), "{other}");
+    }
 }
 
 #[test]
@@ -218,6 +223,7 @@ fn the_runtime_its_store_and_the_disk_of_the_node() {
             "Error response from daemon: Conflict. The container name \"/k8s_main_a_ns_0d3b_0\" is already in use by container \
              \"5f70\". You have to remove (or rename) that container to be able to reuse that name.",
             "rpc error: code = Unavailable desc = transport is closing",
+            "failed to get sandbox container task: no running task found: task 5f70 not found: not found",
             "failed to create containerd task: failed to create shim task: ttrpc: closed: unknown",
             "Cannot connect to the Docker daemon at unix:///var/run/docker.sock. Is the docker daemon running?",
         ],
@@ -260,6 +266,7 @@ fn the_runtime_its_store_and_the_disk_of_the_node() {
             "unable to init seccomp: error loading seccomp filter into kernel: error loading seccomp filter: errno 524: unknown",
             "error mounting \"proc\" to rootfs at \"/proc\": mount proc:/proc, flags: 0xe: operation not permitted: unknown",
             "open /proc/self/uid_map: too many open files: unknown",
+            "inotify_add_watch /sys/fs/cgroup/memory/kubepods/0d3b: no space left on device: unknown",
         ],
     );
     for messages in [lasting, runc] {

@@ -130,7 +130,13 @@ pub(crate) const CONFIG: Family = Family {
             "runc libcontainer/rootfs_linux.go (createMountpoint)",
         ),
         row(
-            &["subpath"],
+            &[
+                "prepare subpath",
+                "create subpath",
+                "subpath*no such file or directory",
+                "subpath*not a directory",
+                "subpath*permission denied",
+            ],
             SUBPATH,
             "the kubelet's paths of subPaths: /var/lib/kubelet/pods/UID/volume-subpaths/",
         ),

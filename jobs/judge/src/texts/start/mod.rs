@@ -20,6 +20,7 @@ pub(crate) use memory::MEMORY;
 pub(crate) use runtime::{RUNTIME, RUNTIME_OWN};
 
 use super::{Family, KnownText, find_in};
+use crate::cause::Cause;
 
 /// The messages in which all but [`KUBELET`] are searched.
 const SEARCHED_IN: &str = "The runtime's message on a container that could not be created or started.";
@@ -35,7 +36,7 @@ pub(crate) fn runtime_text(message: &str) -> Option<&'static KnownText> {
 
 /// The known text about memory in a message of the container runtime on creating a Pod's sandbox.
 pub(crate) fn memory_text(message: &str) -> Option<&'static KnownText> {
-    MEMORY.find(message)
+    find_in(&[&RUNTIME_OWN, &MEMORY], message).filter(|text| text.cause == Cause::OutOfMemory)
 }
 
 /// The known text in a message of the kubelet about the configuration of a container (`CreateContainerConfigError`).

@@ -125,6 +125,21 @@ pub(crate) const RUNTIME: Family = Family {
     texts: &[
         row(
             &[
+                "too many open files",
+                "resource temporarily unavailable",
+                "create new os thread",
+                "disk quota exceeded",
+                "loading seccomp filter",
+                "inotify",
+                "setting rlimit",
+                "oom_score_adj",
+            ],
+            Retry::Maybe,
+            LIMIT,
+            "errno EMFILE, EAGAIN, EDQUOT (session keyring) and ENOTSUPP 524 (BPF JIT memory) in runc; opencontainers/runc#2856",
+        ),
+        row(
+            &[
                 "unable to apply cgroup configuration",
                 "failed to create cgroup",
                 "cgroup deleted",
@@ -153,21 +168,6 @@ pub(crate) const RUNTIME: Family = Family {
             Retry::Maybe,
             CGROUP,
             "runc libcontainer/cgroups (fs2, systemd); coreos/go-systemd; opencontainers/runc#2996",
-        ),
-        row(
-            &[
-                "too many open files",
-                "resource temporarily unavailable",
-                "create new os thread",
-                "disk quota exceeded",
-                "loading seccomp filter",
-                "inotify",
-                "setting rlimit",
-                "oom_score_adj",
-            ],
-            Retry::Maybe,
-            LIMIT,
-            "errno EMFILE, EAGAIN, EDQUOT (session keyring) and ENOTSUPP 524 (BPF JIT memory) in runc; opencontainers/runc#2856",
         ),
         row(
             &[
@@ -236,6 +236,8 @@ pub(crate) const RUNTIME: Family = Family {
                 "name is reserved",
                 "the container name * is already in use",
                 "object with key * already exists",
+                "given id already exists",
+                "snapshot * already exists",
                 "context deadline exceeded",
                 "deadlineexceeded",
                 "context canceled",
@@ -268,6 +270,8 @@ pub(crate) const RUNTIME: Family = Family {
                 "no such container",
                 "cannot join network",
                 "cannot start a stopped process",
+                "cannot start a container that has stopped",
+                "cannot start an already running container",
             ],
             Retry::Yes,
             DOWN,
