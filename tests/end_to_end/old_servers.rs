@@ -84,6 +84,35 @@ async fn explain_sees_the_pods_of_an_old_server() {
 }
 
 #[tokio::test]
+async fn explain_reads_the_autoscalers_refusal_for_many_pods() {
+    let cluster = Cluster::start("explain-scale-up").await;
+    let store = cluster.simulator.store();
+    let job = json!({"metadata": {"name": "train", "namespace": "ml", "uid": "train"},
+        "spec": {"parallelism": 9, "completions": 9}, "status": {"active": 9}});
+    store.create(Resource::Jobs, job).expect("a Job");
+    let refused = json!({"type": "PodScheduled", "status": "False", "reason": "Unschedulable",
+        "message": "0/3 nodes are available: 3 Insufficient cpu."});
+    for number in 0..9 {
+        let name = format!("train-{number}");
+        let pod = json!({"metadata": {"name": name, "namespace": "ml", "uid": name,
+                "labels": {"job-name": "train", "controller-uid": "train"},
+                "ownerReferences": [{"apiVersion": "batch/v1", "kind": "Job", "name": "train", "uid": "train",
+                    "controller": true}]},
+            "spec": {"containers": [{"name": "main"}]}, "status": {"phase": "Pending", "conditions": [refused]}});
+        store.create(Resource::Pods, pod).expect("a Pod");
+        let event = json!({"metadata": {"name": name, "namespace": "ml", "uid": format!("about {name}")},
+            "type": "Normal", "reason": "NotTriggerScaleUp", "source": {"component": "cluster-autoscaler"},
+            "message": "pod didn't trigger scale-up: 2 max node group size reached",
+            "involvedObject": {"kind": "Pod", "apiVersion": "v1", "name": name, "namespace": "ml", "uid": name}});
+        store.create(Resource::Events, event).expect("an Event");
+    }
+    let ran = cluster.run("explain train -n ml -o json").await;
+    let record: Value = serde_json::from_str(&ran.out).expect("a record");
+    let summary = text(&record, "summary");
+    assert!(summary.contains("max node group size"), "{summary}");
+}
+
+#[tokio::test]
 async fn record_sees_the_pods_of_an_old_server() {
     let (path, job) = reported("evicted-request-0");
     let cluster = Cluster::start_with("record-old", old_server()).await;

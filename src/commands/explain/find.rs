@@ -9,7 +9,7 @@ use job_watch::WatchError;
 use job_watch::access;
 use job_watch::model::{Job, Pod, PodStatus};
 use job_watch::snapshot::Snapshot;
-use job_watch::watch::request::{JOB_UID_LABEL, NODE_EVENTS, PODS_OF_JOBS, Target};
+use job_watch::watch::request::{JOB_UID_LABEL, NODE_EVENTS, PODS_OF_JOBS, SCALE_UP_EVENTS, Target};
 use job_watch::{Kind, Object, Source};
 use kube::Client;
 
@@ -194,11 +194,14 @@ impl Finder<'_> {
     }
 
     async fn events_of_kind(self, snapshot: &mut Snapshot, kind: Kind) -> Result<(), String> {
-        let fields = match kind {
-            Kind::PodEvents => "involvedObject.kind=Pod,type=Warning",
-            _ => "involvedObject.kind=Job",
+        let all_of_them: &[&str] = match kind {
+            Kind::PodEvents => &["involvedObject.kind=Pod,type=Warning", SCALE_UP_EVENTS],
+            _ => &["involvedObject.kind=Job"],
         };
-        self.read(snapshot, kind, "", fields).await
+        for fields in all_of_them {
+            self.read(snapshot, kind, "", fields).await?;
+        }
+        Ok(())
     }
 
     pub(super) async fn read(

@@ -1,18 +1,13 @@
 //! Jobs with `manualSelector: true`, whose Pods may lack the label by which Pods are watched.
 
-use jiff::Timestamp;
-use job_event::Evidence;
 use job_event::evidence::Gap;
-use job_tracker::replay::read_line;
-use job_tracker::{Tracker, TrackerSettings, snapshot};
+use job_tracker::snapshot;
 use job_watch::Kind;
 use job_watch::Object;
 use job_watch::snapshot::Snapshot;
 use serde_json::{Value, json};
 
-fn now() -> Timestamp {
-    "2026-11-23T17:00:00Z".parse().unwrap()
-}
+use crate::shapes::{now, watched};
 
 /// A running Job whose Pods get these labels, and no others.
 fn job(labels: Value) -> Value {
@@ -26,23 +21,13 @@ fn pod() -> Value {
         "spec": {"containers": [{"name": "main"}]}, "status": {"phase": "Running"}})
 }
 
-fn watched(objects: &[(&str, Value)]) -> Evidence {
-    let mut tracker = Tracker::new(TrackerSettings::default());
-    for (resource, object) in objects {
-        let line = json!({"t": 0, "resource": resource, "type": "ADDED", "object": object});
-        let recorded = read_line(&line.to_string()).unwrap();
-        tracker.apply(recorded.source, recorded.observation.unwrap(), now());
-    }
-    tracker.into_unfinished().remove(0)
-}
-
 #[test]
 fn pods_that_no_watch_selects_are_a_gap() {
     let unlabeled = job(json!({"app": "j"}));
-    assert_eq!(watched(&[("jobs", unlabeled.clone())]).gaps, [Gap::PodsNotSelected]);
-    assert_eq!(watched(&[("jobs", unlabeled), ("pods", pod())]).gaps, []);
+    assert_eq!(watched(&[("jobs", &unlabeled)]).gaps, [Gap::PodsNotSelected]);
+    assert_eq!(watched(&[("jobs", &unlabeled), ("pods", &pod())]).gaps, []);
     let labeled = job(json!({"app": "j", "job-name": "j"}));
-    assert_eq!(watched(&[("jobs", labeled)]).gaps, []);
+    assert_eq!(watched(&[("jobs", &labeled)]).gaps, []);
 }
 
 #[test]
@@ -55,9 +40,9 @@ fn a_pod_that_no_watch_selects_may_still_exist() {
     let created = event("Job", "batch/v1", "u", "j", "SuccessfulCreate", "Created pod: j-1");
     let failed = event("Pod", "v1", "p", "j-1", "FailedMount", "secret \"s\" not found");
     let evidence = watched(&[
-        ("jobs", job(json!({"app": "j"}))),
-        ("events", created),
-        ("events", failed),
+        ("jobs", &job(json!({"app": "j"}))),
+        ("events", &created),
+        ("events", &failed),
     ]);
     assert_eq!(evidence.gaps, [Gap::PodsNotSelected]);
     let pods: Vec<_> = evidence.pods.iter().map(|pod| (&*pod.name, pod.removed)).collect();

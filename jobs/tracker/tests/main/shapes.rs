@@ -6,11 +6,12 @@ use job_tracker::replay::read_line;
 use job_tracker::{Tracker, TrackerSettings};
 use serde_json::{Value, json};
 
-fn now() -> Timestamp {
+pub(crate) fn now() -> Timestamp {
     "2026-11-23T17:00:00Z".parse().unwrap()
 }
 
-fn watched(objects: &[(&str, &Value)]) -> Evidence {
+/// The evidence about the only Job after these objects were added.
+pub(crate) fn watched(objects: &[(&str, &Value)]) -> Evidence {
     let mut tracker = Tracker::new(TrackerSettings::default());
     for (resource, object) in objects {
         let line = json!({"t": 0, "resource": resource, "type": "ADDED", "object": object});

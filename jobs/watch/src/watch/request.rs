@@ -24,7 +24,7 @@ pub const NODE_EVENTS: &str = "involvedObject.kind=Node,type=Warning";
 /// The field selector of the Event, of type `Normal`, by which the cluster autoscaler says why it adds no node for a Pod.
 ///
 /// Source: `cluster-autoscaler/processors/status/eventing_scale_up_processor.go` in `kubernetes/autoscaler`.
-const SCALE_UP_EVENTS: &str = "involvedObject.kind=Pod,reason=NotTriggerScaleUp";
+pub const SCALE_UP_EVENTS: &str = "involvedObject.kind=Pod,reason=NotTriggerScaleUp";
 
 /// The objects of one list and watch: a kind in the whole cluster or in one namespace.
 #[derive(Clone, Debug, PartialEq, Eq)]
