@@ -84,7 +84,7 @@ pub(crate) const JOINED_LATE_WITHOUT_EVENTS: [Row; 5] = [
 ];
 
 /// From the last versions of what exists, and the Events of the Pods that are gone.
-pub(crate) const LATE_LOOK: [Row; 6] = [
+pub(crate) const LATE_LOOK: [Row; 7] = [
     row(Cause::OutOfMemory, &[Cause::NonZeroExit, Cause::Killed], EXIT),
     row(Cause::Killed, &[Cause::NonZeroExit], EXIT),
     row(Cause::Crashed, &[Cause::NonZeroExit], EXIT),
@@ -93,6 +93,11 @@ pub(crate) const LATE_LOOK: [Row; 6] = [
         Cause::NonZeroExit,
         &[Cause::SidecarBlockedCompletion],
         "the exit code of the main container; what remains: it had ended, while another container kept the Pod running",
+    ),
+    row(
+        Cause::SidecarBlockedCompletion,
+        &[Cause::RanTooLong],
+        "every Event of the container that had ended",
     ),
     row(
         Cause::SidecarFailed,

@@ -10,6 +10,7 @@ use job_watch::snapshot::Snapshot;
 use job_watch::{Kind, Object, Observation};
 
 use crate::broader::{LATE_LOOK, Row};
+use crate::random::{Random, seed};
 use crate::recording::{Recording, Verdicts, all, recordings, show, verdict, worse};
 
 /// What of a cluster is left to look at.
@@ -112,6 +113,12 @@ impl Looks {
     }
 }
 
+/// Removes about every third Event about a Pod.
+fn lose(recording: &Recording, places: &mut Vec<usize>, random: &mut Random) {
+    let is_of_pod = |place: usize| recording.json[place]["object"]["involvedObject"]["kind"] == "Pod";
+    places.retain(|place| !is_of_pod(*place) || random.below(3) > 0);
+}
+
 /// Both looks at every recording.
 fn look(recordings: &[Recording], of: Left, table: &[Row]) -> [Looks; 2] {
     let mut looks = [Looks::default(), Looks::default()];
@@ -148,4 +155,26 @@ fn a_late_look_at_less_finds_nothing_wrong() {
             assert!(looks.wrong.is_empty(), "{of:?}: {}", looks.wrong.join("\n"));
         }
     }
+}
+
+#[test]
+fn lost_events_make_no_cause_wrong() {
+    let seed = seed();
+    let mut looks = Looks::default();
+    for recording in all() {
+        let mut random = Random::new(seed);
+        for _ in 0..20 {
+            let mut places = left(&recording, Left::NoPods);
+            lose(&recording, &mut places, &mut random);
+            let found = listed(&recording, &places);
+            looks.add(&recording.name, &found, &recording.verdicts, &LATE_LOOK);
+        }
+    }
+    looks.wrong.sort();
+    looks.wrong.dedup();
+    assert!(
+        looks.wrong.is_empty(),
+        "PROPERTY_SEED={seed}\n{}",
+        looks.wrong.join("\n")
+    );
 }

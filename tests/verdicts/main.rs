@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test may fail by a panic, also in its helpers")]
 
 mod causes;
+mod late_looks;
 mod newest_server;
 mod recordings;
 mod reported;

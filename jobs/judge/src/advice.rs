@@ -25,6 +25,9 @@ const SIDECAR_MEMORY: &str =
 const KILLED_BESIDE: &str = "If this container only serves the one that finished, make it a native sidecar (initContainers with restartPolicy: \
                              Always, Kubernetes 1.29 and later); else look for what sent the signal.";
 
+const LOG_OF_THE_PAST: &str = "Look for the container's log of that time: its exit code and its message went with the Pod, and Events have \
+                               neither; an out-of-memory kill looks the same in them.";
+
 /// The clause, the retry and the next step for a finding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Advice {
@@ -50,6 +53,11 @@ impl Advice {
         match finding.cause {
             Cause::NonZeroExit | Cause::Unknown if is_from_events && finding.container.is_some() => {
                 advice.clause = "{container} failed again and again, and no Event has its exit code{message}";
+                advice.next_step = LOG_OF_THE_PAST;
+            }
+            Cause::Unknown if is_from_events => {
+                advice.clause = "the Events of {pod} do not show why{message}";
+                advice.next_step = LOG_OF_THE_PAST;
             }
             Cause::Crashed | Cause::Killed | Cause::OutOfMemory | Cause::ContainerStart | Cause::NonZeroExit => {
                 advice.end(finding, status.is_some());

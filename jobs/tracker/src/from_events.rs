@@ -41,6 +41,7 @@ pub(crate) fn pod(traces: Traces<'_>, job: &Job) -> Pod {
         index: job.spec.indexed.then(|| index(traces.name)).flatten(),
         node: node(traces.events),
         created: traces.created,
+        ready_to_start: ready_to_start(traces.events),
         deletion,
         containers: containers(&traces, deletion.is_some()),
         removed: true,
@@ -75,9 +76,8 @@ pub(crate) fn deleted_pod(message: &str) -> Option<&str> {
 }
 
 /// True for the Event of a pull that the deletion of the Pod cut off: it says nothing about the image.
-pub(crate) fn is_aftermath(event: &Event, pod: &Pod) -> bool {
-    let requested = pod.deletion.map(|deletion| deletion.requested);
-    &*event.reason == "Failed" && requested.is_some() && event.first >= requested
+pub(crate) fn is_aftermath(event: &Event, deleted: Option<Timestamp>) -> bool {
+    &*event.reason == "Failed" && deleted.is_some() && event.first >= deleted
 }
 
 /// The completion index in the name of a Pod of an Indexed Job: `JOB-INDEX-SUFFIX`.
@@ -92,6 +92,12 @@ fn node(events: &[Event]) -> Option<Box<str>> {
     let scheduled = events.iter().find(|event| &*event.reason == "Scheduled")?;
     let (_, node) = scheduled.message.rsplit_once(" to ")?;
     Some(node.trim()).filter(|node| !node.is_empty()).map(Box::from)
+}
+
+/// The pull of an image begins when the volumes and the sandbox are ready.
+fn ready_to_start(events: &[Event]) -> Option<Timestamp> {
+    let later = |event: &&Event| matches!(&*event.reason, "Pulling" | "Pulled" | "Created" | "Started");
+    events.iter().filter(later).filter_map(|event| event.first).min()
 }
 
 /// `Stopping container NAME`: it was running, and its Pod is being deleted or evicted.
@@ -159,10 +165,8 @@ fn container(traces: &Traces<'_>, path: &str) -> Option<Container> {
     // A container whose start is not among Events that go back to its creation may have been restarted unseen.
     let start_known = started.is_some() || traces.created.is_none();
     let is_error = |event: &Event| {
-        matches!(
-            &*event.reason,
-            "Failed" | "InspectFailed" | "ErrImageNeverPull" | "BackOff"
-        )
+        let reasons = ["Failed", "InspectFailed", "ErrImageNeverPull", "BackOff"];
+        reasons.contains(&&*event.reason) && !is_aftermath(event, traces.deleted)
     };
     Some(Container {
         name: name.trim_end_matches('}').into(),

@@ -166,7 +166,7 @@ impl Tracker {
             pod.removed = !evidence.gaps.iter().any(|gap| not_listed.contains(gap));
             // A Pod without Events proves nothing, unless a scheduling gate explains why it has none.
             if !left.is_empty() || pod.not_scheduled.is_some() {
-                left.retain(|event| !from_events::is_aftermath(event, &pod));
+                left.retain(|event| !from_events::is_aftermath(event, traces.deleted));
                 pods.push(pod);
                 events.append(&mut left);
             }

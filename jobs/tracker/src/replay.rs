@@ -199,6 +199,9 @@ pub fn replay_observed(
         }
     }
     ended.extend(std::iter::from_fn(|| tracker.drain(true)));
+    // Jobs that are known from Events only wait for a Job that may be late; nothing follows.
+    let waited = after(end, 300_000);
+    ended.extend(std::iter::from_fn(|| tracker.poll(waited)));
     Ok(Replay {
         ended,
         unfinished: tracker.into_unfinished(),

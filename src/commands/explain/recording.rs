@@ -6,6 +6,8 @@ use std::io::BufRead;
 use std::path::Path;
 
 use escape::one_line;
+use job_event::Evidence;
+use job_event::evidence::Gap;
 use job_judge::judge_at;
 use job_tracker::TrackerSettings;
 use job_tracker::replay::{Limits, Replay, decompressed, replay_observed};
@@ -27,16 +29,35 @@ pub(super) fn explain(path: &Path, args: &ExplainArgs) -> Result<(), Failure> {
     let lines = open(path).map_err(|e| fail(&e))?;
     let mut cronjob_events = Vec::new();
     let observe = |observation: &Observation| add_cronjob_event(&mut cronjob_events, observation);
-    let replayed = replay_observed(lines, TrackerSettings::default(), Limits::default(), observe);
-    let Replay { ended, unfinished, end } = replayed.map_err(|e| fail(&e))?;
+    let settings = TrackerSettings {
+        recovers: true,
+        ..TrackerSettings::default()
+    };
+    let replayed = replay_observed(lines, settings, Limits::default(), observe);
+    let Replay {
+        mut ended,
+        unfinished,
+        end,
+    } = replayed.map_err(|e| fail(&e))?;
+    // Jobs that are known from Events only were over when the recording began. They are explained if it has no other.
+    let is_known = |evidence: &Evidence| evidence.job.created.is_some() || !evidence.gaps.contains(&Gap::EndNotSeen);
+    let has_jobs = !unfinished.is_empty() || ended.iter().any(is_known);
+    match has_jobs {
+        true => ended.retain(is_known),
+        false => ended.sort_by_key(|evidence| evidence.job.decided_at()),
+    }
 
     let (have_ended, not_ended) = (ended.len(), unfinished.len());
     let mut out = Report::new(args.output);
     for evidence in ended.into_iter().chain(unfinished.into_iter().filter(|_| args.all)) {
+        let notes = match is_known(&evidence) {
+            true => Vec::new(),
+            false => vec!["The recording does not contain the Job; this is what its Events say.".into()],
+        };
         out.add(&Explained {
             judgement: judge_at(&evidence, end),
             evidence,
-            notes: Vec::new(),
+            notes,
             log: None,
         })?;
     }
@@ -53,8 +74,11 @@ pub(super) fn explain(path: &Path, args: &ExplainArgs) -> Result<(), Failure> {
     }
     if have_ended == 0 && not_ended == 0 {
         note("The recording contains no Jobs.");
+    }
+    if !has_jobs {
         let cronjobs = of_cronjobs(&cronjob_events);
         match args.output {
+            Format::Text if !out.text.is_empty() && !cronjobs.is_empty() => print(&format!("\n{cronjobs}"))?,
             Format::Text => print(&cronjobs)?,
             Format::Json => note(cronjobs.trim_end()),
         }

@@ -4,10 +4,10 @@
 use job_event::evidence::{Container, ContainerRole, ContainerState, Event, Pod};
 
 use super::{before_start, container_start};
-use crate::case::Case;
+use crate::case::{Case, is_about};
 use crate::cause::Cause;
 use crate::finding::Finding;
-use crate::rules::sides;
+use crate::rules::{image, sides};
 
 /// Why the Pod had not finished, and the place of the rule in the order of the other Pods' rules.
 pub(super) fn blocking_rule<'a>(case: &Case<'a>, pod: &'a Pod) -> Option<(usize, Finding<'a>)> {
@@ -21,18 +21,35 @@ pub(super) fn blocking_rule<'a>(case: &Case<'a>, pod: &'a Pod) -> Option<(usize,
 /// The error that kept the Pod from starting or finishing.
 pub(super) fn error<'a>(case: &Case<'a>, pod: &'a Pod) -> Option<(usize, Finding<'a>)> {
     let place = |place| move |finding| (place, finding);
-    let rules: [super::BlockingRule; 5] = [
-        container_start::image_not_pulled,
-        container_start::container_not_created,
+    let rules: [super::BlockingRule; 3] = [
         before_start::devices_not_prepared,
         before_start::volume_not_mounted,
         before_start::sandbox_not_created,
     ];
-    let obstacle = || rules.iter().find_map(|rule| rule(case, pod));
+    let before_start = || rules.iter().find_map(|rule| rule(case, pod));
+    let obstacle = || {
+        image_not_pulled(case, pod)
+            .or_else(|| container_start::container_not_created(case, pod))
+            // The pull of an image begins when devices, volumes and the sandbox are ready.
+            .or_else(|| before_start().filter(|_| pod.ready_to_start.is_none()))
+    };
     before_start::unscheduled(case, pod)
         .map(place(0))
         .or_else(|| failed_repeatedly(case, pod).map(place(3)))
         .or_else(|| obstacle().filter(|_| lasted(case, pod)).map(place(4)))
+}
+
+/// An Event of a failed pull, and none of a later one that succeeded.
+fn image_not_pulled<'a>(case: &Case<'a>, pod: &'a Pod) -> Option<Finding<'a>> {
+    let finding = container_start::image_not_pulled(case, pod)?;
+    let container = finding.container?;
+    let last = |is_kind: &dyn Fn(&Event) -> bool| {
+        let events = case.events(&pod.uid);
+        let of_it = events.filter(|event| is_about(event, container) && is_kind(event));
+        of_it.map(|event| event.last).max()
+    };
+    let failed = last(&|event| image::is_image_event(&event.reason, &event.message));
+    (last(&|event| &*event.reason == "Pulled") < failed).then_some(finding)
 }
 
 /// The last words of a Pod whose Events prove no cause.
@@ -115,6 +132,10 @@ fn still_running<'a>(case: &Case<'a>, pod: &'a Pod) -> Option<Finding<'a>> {
     };
     let is_main = |container: &Container| container.role == ContainerRole::Main;
     let any_main = pod.containers.iter().any(is_main);
+    // Another one may be the work, and may have ended.
+    if sides::mains(pod).any(|main| main.state != ContainerState::Running) {
+        return None;
+    }
     let work = sides::work(case, pod).filter(runs);
     let mut containers = pod
         .containers
