@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use job_event::evidence::{Container, ContainerRole, ContainerState, Event, Pod};
 
-use crate::case::{Case, shifted};
+use crate::case::{Case, is_terminal, last_end, shifted};
 use crate::cause::Cause;
 use crate::finding::Finding;
 use crate::rules::stage::{self, Stage};
@@ -133,26 +133,41 @@ fn lasting<'a>(case: &Case<'a>, pod: &'a Pod, limit: impl Fn(&str) -> Option<(St
     case.telling_event(pod, |event| is_ahead(event) && (is_once(event) || !has_ceased(event)))
 }
 
-/// True if the kubelet would have reported the obstacle again by the verdict, had it lasted.
+/// True if the kubelet would have reported the obstacle again, had it lasted.
 ///
 /// The back-off doubles the time between two tries, and a try takes no longer than the first one did, so an error repeats
-/// before the Pod is twice as old; this allows for that, and twice the error. Clocks: the kubelet may be behind the API server
-/// by as much as it accepted the Pod before its creation.
-fn has_ceased(case: &Case<'_>, pod: &Pod, event: &Event, allowance: i64) -> bool {
-    let (Some(last), Some(decided)) = (event.last, case.decided) else {
-        return false;
-    };
+/// before the Pod is twice as old; this allows for twice that. Clocks: the kubelet may be behind the API server by as much as
+/// it accepted the Pod before its creation.
+fn has_ceased<'a>(case: &Case<'a>, pod: &'a Pod, event: &Event, allowance: i64) -> bool {
     let seconds = |from: Option<Timestamp>, to: Option<Timestamp>| {
         from.zip(to)
             .map_or(0, |(from, to)| to.duration_since(from).as_secs().max(0))
     };
+    let last = event.last.or(case.decided);
     let behind = seconds(pod.start_time, pod.created);
-    let age = seconds(pod.start_time.or(pod.created), Some(last));
+    let Some(until) = tried_until(case, pod) else {
+        let is_repeated = event.count > 1 || event.first < event.last;
+        return !is_repeated && seconds(last, case.decided) - behind > LONGEST_SILENCE;
+    };
+    let age = seconds(pod.start_time.or(pod.created), last);
     let silence = match events_by(case, pod, event) < BURST {
         true => age.saturating_mul(2).saturating_add(allowance).min(LONGEST_SILENCE),
         false => LONGEST_SILENCE,
     };
-    seconds(Some(last), Some(decided)) - behind > silence
+    seconds(last, Some(until)) - behind > silence
+}
+
+/// The end of the time in which the kubelet tried to start the Pod: the request to delete it, or the verdict; `None` if it
+/// ended by itself at an unknown time.
+fn tried_until<'a>(case: &Case<'a>, pod: &'a Pod) -> Option<Timestamp> {
+    match &pod.deletion {
+        Some(deletion) if !deletion.seen_late || case.is_collateral(pod) => Some(
+            case.decided
+                .map_or(deletion.requested, |decided| decided.min(deletion.requested)),
+        ),
+        _ if is_terminal(&pod.phase) => last_end(pod),
+        _ => case.decided,
+    }
 }
 
 /// How many Events about the Pod the author of this one is known to have written.
