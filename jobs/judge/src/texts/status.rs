@@ -21,6 +21,14 @@ pub(super) fn contains(text: &str, code: &str) -> bool {
         Some(class) => word.len() == 3 && word.starts_with(class) && word.bytes().all(|byte| byte.is_ascii_digit()),
         None => word == code,
     };
+    // Most messages hold no such number.
+    let digits = class.unwrap_or(code);
+    if !text
+        .match_indices(digits)
+        .any(|(at, _)| text.get(at..at + 3).is_some_and(is_code))
+    {
+        return false;
+    }
     let mut previous = "";
     let mut words = words(text).peekable();
     while let Some(word) = words.next() {
