@@ -40,6 +40,7 @@ pub(crate) fn attempt_cause<'a>(case: &Case<'a>, pod: &'a Pod) -> Finding<'a> {
     }
     own_failure(case, pod, None)
         .map(|finding| unless_ended(pod, finding))
+        .or_else(|| disruption::by_event(case, pod))
         .or_else(|| deleted(case, pod))
         .or_else(|| blocking::blocking_error(case, pod))
         .unwrap_or_else(|| Finding::on(Cause::Unknown, pod).at(pod.not_ready_since))

@@ -17,7 +17,8 @@ use crate::texts::EVICTION;
 pub(crate) fn disruption<'a>(case: &Case<'a>, pod: &'a Pod) -> Option<Finding<'a>> {
     let condition = pod.disruption.as_deref()?;
     let cause = match &*condition.reason {
-        "PreemptionByScheduler" => Cause::Preempted,
+        // The second name is that of 1.25.
+        "PreemptionByScheduler" | "PreemptionByKubeScheduler" => Cause::Preempted,
         "EvictionByEvictionAPI" => Cause::NodeDrained,
         "DeletionByPodGC" => Cause::NodeLost,
         "DeletionByDeviceTaintManager" => Cause::DeviceUnavailable,
@@ -73,7 +74,8 @@ pub(crate) fn status_reason<'a>(case: &Case<'a>, pod: &'a Pod) -> Option<Finding
     let cause = match &*pod.reason {
         // Before 1.26 no condition names the disruption.
         "Evicted" => EVICTION.find(&pod.message)?.cause,
-        "Terminated" | "NodeShutdown" => Cause::NodeShutdown,
+        // `Shutdown` before 1.22.
+        "Terminated" | "NodeShutdown" | "Shutdown" => Cause::NodeShutdown,
         "NodeLost" => Cause::NodeLost,
         "Preempting" => Cause::Preempted,
         "DeadlineExceeded" => {
@@ -87,4 +89,26 @@ pub(crate) fn status_reason<'a>(case: &Case<'a>, pod: &'a Pod) -> Option<Finding
         _ => return None,
     };
     Some(evicted(cause, pod, &pod.message).at(case::last_end(pod).or(pod.not_ready_since)))
+}
+
+/// The disruption that deleted the Pod, by an Event. Evidence: before Kubernetes 1.26 no condition names the scheduler's
+/// preemption or the taint manager, only `Preempted` and `TaintManagerEviction` do
+/// (`pkg/scheduler/framework/preemption`, `pkg/controller/nodelifecycle/scheduler/taint_manager.go`).
+pub(crate) fn by_event<'a>(case: &Case<'a>, pod: &'a Pod) -> Option<Finding<'a>> {
+    let deletion = case.own_deletion(pod).filter(|_| pod.disruption.is_none())?;
+    let event = case.pod_event(pod, &["Preempted", "TaintManagerEviction"])?;
+    let lost =
+        || case.node_not_ready(pod, Some(deletion.requested)) || case.pod_event(pod, &["NodeNotReady"]).is_some();
+    let cause = match &*event.reason {
+        "Preempted" => Cause::Preempted,
+        // The other message is `Cancelling deletion of Pod`.
+        _ if !event.message.starts_with("Marking for deletion") => return None,
+        _ if lost() => Cause::NodeLost,
+        _ => Cause::NodeDrained,
+    };
+    Some(
+        Finding::on(cause, pod)
+            .message(&event.message)
+            .at(Some(deletion.requested)),
+    )
 }

@@ -11,16 +11,20 @@ use crate::cause::Cause;
 use crate::finding::Finding;
 use crate::texts::{DEVICE, REJECTION};
 
-/// Reasons of the kubelet's admission, apart from `OutOf...`, which name the resource.
-const REASONS: [&str; 21] = [
+/// Reasons of the kubelet's admission, apart from `OutOf...`, which name the resource; `HostName`, `MatchNodeSelector` and
+/// `PodFitsHostPorts` before Kubernetes 1.19.
+const REASONS: [&str; 24] = [
     "AppArmor",
     "EmptyPodSharedPoolError",
+    "HostName",
     "InitContainerRestartPolicyForbidden",
     "InvalidNodeInfo",
+    "MatchNodeSelector",
     "NodeAffinity",
     "NodeName",
     "NodePorts",
     "PodFeatureUnsupported",
+    "PodFitsHostPorts",
     "PodLevelResourcesNotSupported",
     "PodOSNotSupported",
     "PodOSSelectorNodeLabelDoesNotMatch",

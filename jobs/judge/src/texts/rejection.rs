@@ -46,7 +46,7 @@ pub(crate) const REJECTION: Family = Family {
             "Kubernetes: pkg/kubelet/lifecycle/predicate.go; kai-scheduler/KAI-Scheduler#306",
         ),
         row(
-            &["nodeaffinity", "nodename"],
+            &["nodeaffinity", "nodename", "matchnodeselector", "hostname"],
             Retry::Maybe,
             "Check nodeSelector and nodeAffinity against the node's labels, which changed or were set after the node registered; \
              then run it again.",
@@ -59,7 +59,7 @@ pub(crate) const REJECTION: Family = Family {
             "Kubernetes: pkg/kubelet/lifecycle/predicate.go",
         ),
         row(
-            &["nodeports"],
+            &["nodeports", "podfitshostports"],
             Retry::Maybe,
             "Remove hostPort, or run it again when the port is free on the node.",
             "Kubernetes: pkg/kubelet/lifecycle/predicate.go",
