@@ -1,8 +1,9 @@
-//! Pods that the kubelet evicted before Kubernetes 1.26, which wrote no condition `DisruptionTarget`.
+//! Pods that the system ended before Kubernetes 1.26, which wrote no condition `DisruptionTarget`.
 
 use job_judge::{Cause, Retry};
 use serde_json::json;
 
+use super::kubelet::ended;
 use super::story::Story;
 
 /// A running Pod that its kubelet evicts.
@@ -19,8 +20,43 @@ fn evicted(name: &'static str, cause: Cause, message: &str) -> Story {
         .backoff()
 }
 
+/// A Pod that the scheduler or the taint manager deletes, which only an Event says.
+fn deleted(name: &'static str, cause: Cause, reason: &str, message: &str) -> Story {
+    Story::one_try(name, cause)
+        .at(1)
+        .runs("a")
+        .at(10)
+        .tell("pods/a", "Normal", reason, message)
+        .deletes("a")
+        .at(11)
+        .backoff_limit_exceeded()
+        .at(13)
+        .goes("a", &ended("main-0", 143, "Error", 1, 13))
+        .at(14)
+        .finished()
+        .retry(Retry::Yes)
+}
+
 pub(super) fn stories() -> Vec<Story> {
     vec![
+        deleted(
+            "preempted-before-1.26",
+            Cause::Preempted,
+            "Preempted",
+            "Preempted by pod 0f0b66f4 on node node1",
+        ),
+        deleted(
+            "taint-before-1.26",
+            Cause::NodeDrained,
+            "TaintManagerEviction",
+            "Marking for deletion Pod ns/a",
+        ),
+        deleted(
+            "taint-cancelled",
+            Cause::PodDeleted,
+            "TaintManagerEviction",
+            "Cancelling deletion of Pod ns/a",
+        ),
         evicted(
             "evicted-own-disk",
             Cause::NodePressure,

@@ -5,6 +5,7 @@
 //! `pkg/kubelet/eviction/eviction_manager.go` and `helpers.go`, `pkg/kubelet/nodeshutdown`,
 //! `pkg/kubelet/preemption/preemption.go`, `pkg/kubelet/active_deadline.go` of Kubernetes.
 
+use jiff::Timestamp;
 use job_event::evidence::{Condition, Pod};
 
 use crate::case::{self, Case};
@@ -22,7 +23,7 @@ pub(crate) fn disruption<'a>(case: &Case<'a>, pod: &'a Pod) -> Option<Finding<'a
         "EvictionByEvictionAPI" => Cause::NodeDrained,
         "DeletionByPodGC" => Cause::NodeLost,
         "DeletionByDeviceTaintManager" => Cause::DeviceUnavailable,
-        "DeletionByTaintManager" if node_was_lost(case, pod, condition) => Cause::NodeLost,
+        "DeletionByTaintManager" if node_was_lost(case, pod, condition.since) => Cause::NodeLost,
         "DeletionByTaintManager" => Cause::NodeDrained,
         "TerminationByKubelet" => match &*pod.reason {
             "Preempting" => Cause::Preempted,
@@ -48,9 +49,9 @@ fn evicted<'a>(cause: Cause, pod: &'a Pod, message: &'a str) -> Finding<'a> {
 
 /// True if a node that was not ready had the taint that evicted the Pod. A Pod may tolerate the taint for any time, so the
 /// Event may be old.
-fn node_was_lost(case: &Case<'_>, pod: &Pod, condition: &Condition) -> bool {
+fn node_was_lost(case: &Case<'_>, pod: &Pod, evicted: Option<Timestamp>) -> bool {
     match pod.node_outage {
-        Some(_) => case.node_not_ready(pod, condition.since),
+        Some(_) => case.node_not_ready(pod, evicted),
         None => case.pod_event(pod, &["NodeNotReady"]).is_some(),
     }
 }
@@ -97,13 +98,11 @@ pub(crate) fn status_reason<'a>(case: &Case<'a>, pod: &'a Pod) -> Option<Finding
 pub(crate) fn by_event<'a>(case: &Case<'a>, pod: &'a Pod) -> Option<Finding<'a>> {
     let deletion = case.own_deletion(pod).filter(|_| pod.disruption.is_none())?;
     let event = case.pod_event(pod, &["Preempted", "TaintManagerEviction"])?;
-    let lost =
-        || case.node_not_ready(pod, Some(deletion.requested)) || case.pod_event(pod, &["NodeNotReady"]).is_some();
     let cause = match &*event.reason {
         "Preempted" => Cause::Preempted,
         // The other message is `Cancelling deletion of Pod`.
         _ if !event.message.starts_with("Marking for deletion") => return None,
-        _ if lost() => Cause::NodeLost,
+        _ if node_was_lost(case, pod, Some(deletion.requested)) => Cause::NodeLost,
         _ => Cause::NodeDrained,
     };
     Some(

@@ -107,6 +107,12 @@ fn rejections_have_next_steps_by_reason() {
             "nodeSelector",
         ),
         (
+            "MatchNodeSelector",
+            "Predicate MatchNodeSelector failed",
+            Retry::Maybe,
+            "nodeSelector",
+        ),
+        (
             "TopologyAffinityError",
             "Resources cannot be allocated with Topology locality",
             Retry::Maybe,
@@ -241,6 +247,9 @@ fn evictions_name_the_resource_that_ran_out() {
         );
         assert!(judgement.next_step.unwrap().contains(next_step), "{message}");
     }
+    // Before 1.22.
+    let shutdown = ended_as("Shutdown", "Node is shutting, evicting pods", None);
+    assert_eq!(shutdown.cause, Some(Cause::NodeShutdown));
     // A text that no table knows proves nothing.
     assert_eq!(ended_as("Evicted", "by a robot", None).cause, Some(Cause::Unknown));
 }
