@@ -22,7 +22,7 @@ const fn row(cause: Cause, broader: &'static [Cause], missing: &'static str) -> 
 }
 
 /// Without Events.
-pub(crate) const WITHOUT_EVENTS: [Row; 10] = [
+pub(crate) const WITHOUT_EVENTS: [Row; 12] = [
     row(
         Cause::ProbeFailed,
         &[Cause::Killed, Cause::NonZeroExit],
@@ -43,7 +43,21 @@ pub(crate) const WITHOUT_EVENTS: [Row; 10] = [
         &[Cause::ContainerStart, Cause::SlowStart],
         "`FailedCreatePodSandBox`; `Failed`, if the waiting reason has no message or was not seen",
     ),
-    row(Cause::QuotaExceeded, &[Cause::NoPodsCreated], "`FailedCreate`"),
+    row(
+        Cause::Preempted,
+        &[Cause::PodDeleted],
+        "`Preempted`, before Kubernetes 1.26; since then a condition says the same",
+    ),
+    row(
+        Cause::NodeDrained,
+        &[Cause::PodDeleted],
+        "`TaintManagerEviction`, before Kubernetes 1.26; since then a condition says the same",
+    ),
+    row(
+        Cause::QuotaExceeded,
+        &[Cause::NoPodsCreated, Cause::AdmissionDenied],
+        "`FailedCreate`, or the one about the quota, where a later one is about the API server",
+    ),
     row(Cause::AdmissionDenied, &[Cause::NoPodsCreated], "`FailedCreate`"),
     row(
         Cause::VolumeUnavailable,

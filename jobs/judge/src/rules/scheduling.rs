@@ -4,6 +4,8 @@
 //! `SchedulingGated`; `pkg/scheduler/schedule_one.go` for the condition `PodScheduled` and the Event `FailedScheduling`;
 //! `FitError` in `pkg/scheduler/framework/types.go` for the list of reasons.
 
+use std::cmp::Reverse;
+
 use job_event::evidence::{Container, ContainerState, Event, Pod};
 
 use crate::case::Case;
@@ -21,7 +23,30 @@ struct Reason {
     nodes: u32,
     /// True if the nodes lack a resource.
     lacks: bool,
-    text: Option<&'static KnownText>,
+    /// True if the nodes suit the Pod otherwise: they lack a resource, or are unhealthy or cordoned.
+    suits: bool,
+    /// The place of the known text in its family.
+    place: Option<usize>,
+}
+
+impl Reason {
+    fn new(text: &str, nodes: u32) -> Self {
+        let lacks = text.starts_with("Insufficient ") || text.starts_with("Too many pods");
+        Reason {
+            nodes,
+            lacks,
+            suits: lacks || text.contains("were unschedulable") || text.contains("{node.kubernetes.io/"),
+            place: SCHEDULER.place(text),
+        }
+    }
+
+    fn text(&self) -> Option<&'static KnownText> {
+        self.place.map(|place| &SCHEDULER.texts[place])
+    }
+
+    fn is(&self, cause: Cause) -> bool {
+        self.text().is_some_and(|text| text.cause == cause)
+    }
 }
 
 /// The reasons in a message, and the number of nodes. A message of another form is one reason for all nodes.
@@ -31,7 +56,7 @@ fn reasons(message: &str) -> (Vec<Reason>, u32) {
     let lists = [" available: ", " unavailable: ", " were found: "];
     let list = lists.iter().find_map(|lead| message.split_once(lead));
     let Some((head, list)) = list else {
-        return (vec![reason(message, u32::MAX)], u32::MAX);
+        return (vec![Reason::new(message, u32::MAX)], u32::MAX);
     };
     // `0/3 nodes are`
     let total = head
@@ -43,20 +68,12 @@ fn reasons(message: &str) -> (Vec<Reason>, u32) {
             .split_once(' ')
             .and_then(|(count, text)| Some((count.parse().ok()?, text)));
         match counted {
-            Some((nodes, text)) => reason(text, nodes),
+            Some((nodes, text)) => Reason::new(text, nodes),
             // A reason that holds for the Pod as a whole has no number; later ones continue the reason before them.
-            None => reason(item, if place == 0 { total } else { 0 }),
+            None => Reason::new(item, if place == 0 { total } else { 0 }),
         }
     });
     (reasons.collect(), total)
-}
-
-fn reason(text: &str, nodes: u32) -> Reason {
-    Reason {
-        nodes,
-        lacks: text.starts_with("Insufficient ") || text.starts_with("Too many pods"),
-        text: SCHEDULER.find(text),
-    }
 }
 
 /// The cause named in a message of the scheduler, and the known text of its main reason.
@@ -64,30 +81,32 @@ fn reason(text: &str, nodes: u32) -> Reason {
 /// A volume or a device is the cause if nothing else was lacking, or if all nodes were excluded for it alone.
 fn text_cause(message: &str) -> (Cause, Option<&'static KnownText>) {
     let (reasons, total) = reasons(message);
-    let is = |reason: &Reason, cause| reason.text.is_some_and(|text| text.cause == cause);
     let nodes = |counts: &dyn Fn(&Reason) -> bool| {
         let counted = reasons.iter().filter(|reason| counts(reason));
         counted.map(|reason| reason.nodes).max()
     };
-    let main = |counts: &dyn Fn(&Reason) -> bool| {
-        let counted = reasons.iter().filter(|reason| counts(reason));
-        // The first of those with the most nodes.
-        counted
-            .rev()
-            .max_by_key(|reason| reason.nodes)
-            .and_then(|reason| reason.text)
-    };
     let proven = |cause| {
-        let found = nodes(&|reason| is(reason, cause))?;
-        let other = nodes(&|reason| reason.lacks && !is(reason, cause));
+        let found = nodes(&|reason| reason.is(cause))?;
+        let other = nodes(&|reason| reason.lacks && !reason.is(cause));
         let alone = other.is_none_or(|other| found >= total && other < total);
-        alone.then(|| main(&|reason| is(reason, cause)))
+        alone.then(|| main_text(reasons.iter().filter(|reason| reason.is(cause))))
     };
     match (proven(Cause::VolumeUnavailable), proven(Cause::DeviceUnavailable)) {
         (Some(text), None) => (Cause::VolumeUnavailable, text),
         (None, Some(text)) => (Cause::DeviceUnavailable, text),
-        _ => (Cause::Unschedulable, main(&|reason| reason.text.is_some())),
+        _ => (Cause::Unschedulable, main_text(reasons.iter())),
     }
+}
+
+/// The text of the main reason. The scheduler reports the first filter that a node did not pass, and resources come last
+/// (`pkg/scheduler/apis/config/v1/default_plugins.go`): nodes that lack them had the right labels and taints.
+fn main_text<'r>(reasons: impl Iterator<Item = &'r Reason>) -> Option<&'static KnownText> {
+    let known = reasons.filter(|reason| reason.place.is_some());
+    let main = known.max_by_key(|reason| {
+        let nodes = if reason.suits { reason.nodes } else { 0 };
+        (reason.suits, nodes, Reverse(reason.place), reason.nodes)
+    });
+    main?.text()
 }
 
 /// The cause of a Pod without a node; `None` if it had one, which a status of the kubelet proves.

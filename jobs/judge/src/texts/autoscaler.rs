@@ -133,6 +133,11 @@ pub(crate) const AUTOSCALER: Family = Family {
             CLUSTER_AUTOSCALER,
         ),
         row(
+            &["insufficient", "too many pods", "wouldn't fit if a new node is added"],
+            "Request less, or add a node group with larger machines: no group makes nodes that are large enough.",
+            "kubernetes/autoscaler: cluster-autoscaler/core/scaleup; kubernetes/autoscaler#1607; kubernetes/autoscaler#2749",
+        ),
+        row(
             &[
                 "untolerated taint",
                 "had taint",
@@ -143,11 +148,6 @@ pub(crate) const AUTOSCALER: Family = Family {
             ],
             "Add a node group whose labels and taints fit the Pod, or change its nodeSelector, affinity and tolerations.",
             CLUSTER_AUTOSCALER,
-        ),
-        row(
-            &["insufficient", "too many pods", "wouldn't fit if a new node is added"],
-            "Request less, or add a node group with larger machines: no group makes nodes that are large enough.",
-            "kubernetes/autoscaler: cluster-autoscaler/core/scaleup; kubernetes/autoscaler#1607; kubernetes/autoscaler#2749",
         ),
         row(
             &["triggered scale-up", "pod should schedule on"],

@@ -86,6 +86,12 @@ impl Family {
     pub(crate) fn find(&self, message: &str) -> Option<&'static KnownText> {
         find_in(&[self], message)
     }
+
+    /// The place of the first row that matches the message.
+    pub(crate) fn place(&self, message: &str) -> Option<usize> {
+        let row = self.find(message)?;
+        self.texts.iter().position(|other| other == row)
+    }
 }
 
 /// The first row of several families that matches the message, without regard to case.

@@ -40,8 +40,8 @@ const FARGATE: &str = "docs.aws.amazon.com: eks/latest/userguide/fargate.html; k
 /// Searched in each of the reasons of `0/N nodes are available: ...`, and in other messages as a whole.
 pub(crate) const SCHEDULER: Family = Family {
     name: "Schedulers",
-    searched_in: "Reasons in the condition `PodScheduled` and in Events of schedulers about a Pod without a node; of several reasons \
-                  that of the most nodes counts.",
+    searched_in: "Reasons in the condition `PodScheduled` and in Events of schedulers about a Pod without a node. Of several reasons \
+                  the one counts that a node with enough room would overcome, on the most nodes, else the first in this table.",
     texts: &[
         volume(
             &[
@@ -249,6 +249,56 @@ pub(crate) const SCHEDULER: Family = Family {
         ),
         unschedulable(
             &[
+                "insufficient",
+                "too many pods",
+                "have enough resource",
+                "nodes with enough resources",
+            ],
+            "Request less, or add nodes with enough room: compare the Pod's requests with what the nodes have free (kubectl \
+             describe node).",
+            "Kubernetes: pkg/scheduler/framework/plugins/noderesources/fit.go",
+        ),
+        unschedulable(
+            &["topology spread constraints"],
+            "Add nodes in the other zones, or set whenUnsatisfiable: ScheduleAnyway in topologySpreadConstraints.",
+            "Kubernetes: pkg/scheduler/framework/plugins/podtopologyspread",
+        ),
+        unschedulable(
+            &[
+                "existing pods anti-affinity",
+                "existing pods' anti-affinity",
+                "pod anti-affinity rules",
+            ],
+            "Add nodes, or loosen the anti-affinity: Pods that must not share a node already run on all of them.",
+            "Kubernetes: pkg/scheduler/framework/plugins/interpodaffinity",
+        ),
+        unschedulable(
+            &["pod affinity rules", "pod affinity/anti-affinity"],
+            "Start the Pods that the affinity asks for, or loosen podAffinity: more nodes do not help.",
+            "Kubernetes: pkg/scheduler/framework/plugins/interpodaffinity",
+        ),
+        unschedulable(
+            &["free ports for the requested pod ports", "have free ports"],
+            "Remove hostPort, or add nodes on which that port is free.",
+            "Kubernetes: pkg/scheduler/framework/plugins/nodeports",
+        ),
+        unschedulable(
+            &["match the requested hostname", "requested node name"],
+            "Correct nodeName: no node has that name.",
+            "Kubernetes: pkg/scheduler/framework/plugins/nodename",
+        ),
+        unschedulable(
+            &[
+                "node affinity",
+                "node selector",
+                "match pod's node",
+                "filtered out by the prefilter result",
+            ],
+            "Correct nodeSelector and nodeAffinity, or label nodes: more nodes without these labels do not help.",
+            "Kubernetes: pkg/scheduler/framework/plugins/nodeaffinity; aws-ia/terraform-aws-eks-blueprints-addons#399",
+        ),
+        unschedulable(
+            &[
                 "node.kubernetes.io/not-ready",
                 "node.kubernetes.io/unreachable",
                 "node.kubernetes.io/disk-pressure",
@@ -272,56 +322,6 @@ pub(crate) const SCHEDULER: Family = Family {
             &["untolerated taint", "had taint", "didn't tolerate", "did not tolerate"],
             "Add a toleration for the taint in the message, or remove the taint: more nodes with it do not help.",
             "Kubernetes: pkg/scheduler/framework/plugins/tainttoleration",
-        ),
-        unschedulable(
-            &[
-                "insufficient",
-                "too many pods",
-                "have enough resource",
-                "nodes with enough resources",
-            ],
-            "Request less, or add nodes with enough room: compare the Pod's requests with what the nodes have free (kubectl \
-             describe node).",
-            "Kubernetes: pkg/scheduler/framework/plugins/noderesources/fit.go",
-        ),
-        unschedulable(
-            &[
-                "existing pods anti-affinity",
-                "existing pods' anti-affinity",
-                "pod anti-affinity rules",
-            ],
-            "Add nodes, or loosen the anti-affinity: Pods that must not share a node already run on all of them.",
-            "Kubernetes: pkg/scheduler/framework/plugins/interpodaffinity",
-        ),
-        unschedulable(
-            &["pod affinity rules", "pod affinity/anti-affinity"],
-            "Start the Pods that the affinity asks for, or loosen podAffinity: more nodes do not help.",
-            "Kubernetes: pkg/scheduler/framework/plugins/interpodaffinity",
-        ),
-        unschedulable(
-            &["topology spread constraints"],
-            "Add nodes in the other zones, or set whenUnsatisfiable: ScheduleAnyway in topologySpreadConstraints.",
-            "Kubernetes: pkg/scheduler/framework/plugins/podtopologyspread",
-        ),
-        unschedulable(
-            &["free ports for the requested pod ports", "have free ports"],
-            "Remove hostPort, or add nodes on which that port is free.",
-            "Kubernetes: pkg/scheduler/framework/plugins/nodeports",
-        ),
-        unschedulable(
-            &["match the requested hostname", "requested node name"],
-            "Correct nodeName: no node has that name.",
-            "Kubernetes: pkg/scheduler/framework/plugins/nodename",
-        ),
-        unschedulable(
-            &[
-                "node affinity",
-                "node selector",
-                "match pod's node",
-                "filtered out by the prefilter result",
-            ],
-            "Correct nodeSelector and nodeAffinity, or label nodes: more nodes without these labels do not help.",
-            "Kubernetes: pkg/scheduler/framework/plugins/nodeaffinity; aws-ia/terraform-aws-eks-blueprints-addons#399",
         ),
         unschedulable(
             &[

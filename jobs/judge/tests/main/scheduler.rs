@@ -72,7 +72,7 @@ fn plugins_are_known_by_name() {
 }
 
 #[test]
-fn the_reason_of_the_most_nodes_decides_the_next_step() {
+fn nodes_that_suit_the_pod_decide_the_next_step() {
     check(&[
         (
             "0/6 nodes are available: 1 node(s) had untolerated taint {node-role.kubernetes.io/control-plane: }, 5 Insufficient \
@@ -85,13 +85,31 @@ fn the_reason_of_the_most_nodes_decides_the_next_step() {
             "0/6 nodes are available: 1 Insufficient cpu, 5 node(s) had untolerated taint {dedicated: gpu}.",
             Cause::Unschedulable,
             Retry::Maybe,
-            "toleration",
+            "Request less",
         ),
         (
             "0/6 nodes are available: 6 node(s) didn't match Pod's node affinity/selector.",
             Cause::Unschedulable,
             Retry::Maybe,
             "nodeSelector",
+        ),
+        (
+            "0/6 nodes are available: 6 node(s) had untolerated taint {dedicated: gpu}.",
+            Cause::Unschedulable,
+            Retry::Maybe,
+            "toleration",
+        ),
+        (
+            "0/6 nodes are available: 5 node(s) didn't match Pod's node affinity/selector, 1 Insufficient memory.",
+            Cause::Unschedulable,
+            Retry::Maybe,
+            "Request less",
+        ),
+        (
+            "0/3 nodes are available: 1 Insufficient cpu, 2 node(s) had untolerated taint {node.kubernetes.io/unreachable: }.",
+            Cause::Unschedulable,
+            Retry::Maybe,
+            "not ready",
         ),
         (
             "0/3 nodes are available: 3 node(s) were unschedulable.",
