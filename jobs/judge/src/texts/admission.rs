@@ -221,6 +221,12 @@ pub(crate) const ADMISSION: Family = Family {
             "Go: crypto/x509/verify.go; Kubernetes: apiserver/pkg/util/webhook",
         ),
         failed(
+            &["failed calling webhook*address is not allowed"],
+            Retry::Maybe,
+            "Run the webhook's Pods with hostNetwork: the API server cannot reach the Pod network of these nodes.",
+            "docs.aws.amazon.com: eks/latest/userguide (webhooks with an overlay network)",
+        ),
+        failed(
             &[
                 "failed calling webhook*service \"*\" not found",
                 "failed calling webhook*no such host",

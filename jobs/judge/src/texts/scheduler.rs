@@ -43,6 +43,22 @@ pub(crate) const SCHEDULER: Family = Family {
     searched_in: "Reasons in the condition `PodScheduled` and in Events of schedulers about a Pod without a node. Of several reasons \
                   the one counts that a node with enough room would overcome, on the most nodes, else the first in this table.",
     texts: &[
+        unschedulable(
+            &[
+                "insufficient quotas",
+                "queue resource quota insufficient",
+                "does not fit in queue",
+                "does not fit into*queue",
+                "queue*overused",
+                "resource in cluster is overused",
+                "over quota",
+                "overquota",
+                "limit reached for queue",
+            ],
+            "Free or raise the quota of the scheduler's queue, or submit to another queue.",
+            "volcano-sh/volcano: pkg/scheduler/plugins/capacity, proportion; apache/yunikorn-core: pkg/scheduler/objects; \
+             koordinator-sh/koordinator#2389; volcano-sh/volcano#4311",
+        ),
         volume(
             &[
                 "running*plugin \"volumebinding\"",
@@ -112,9 +128,12 @@ pub(crate) const SCHEDULER: Family = Family {
                 "gpu memory count on the node",
                 "node is not a gpu node",
                 "has*nvidia.com/mig-",
+                "nodeinsufficientdevice",
+                "cardinsufficient",
+                "cardtypemismatch",
             ],
             "Check that nodes offer the GPU and that it is free: GPU operator, device plugin, MIG profile, queue of the Pod.",
-            "kai-scheduler/KAI-Scheduler#39; kai-scheduler/KAI-Scheduler#256; kai-scheduler/KAI-Scheduler#1876",
+            "kai-scheduler/KAI-Scheduler#39; kai-scheduler/KAI-Scheduler#256; kai-scheduler/KAI-Scheduler#1876; Project-HAMi/HAMi: pkg/scheduler",
         ),
         device(
             &["insufficient*/"],
@@ -203,22 +222,6 @@ pub(crate) const SCHEDULER: Family = Family {
             ],
             "Correct the Fargate profile named in the message: its role, its subnets, or the limits of the account.",
             FARGATE,
-        ),
-        unschedulable(
-            &[
-                "insufficient quotas",
-                "queue resource quota insufficient",
-                "does not fit in queue",
-                "does not fit into*queue",
-                "queue*overused",
-                "resource in cluster is overused",
-                "over quota",
-                "overquota",
-                "limit reached for queue",
-            ],
-            "Free or raise the quota of the scheduler's queue, or submit to another queue.",
-            "volcano-sh/volcano: pkg/scheduler/plugins/capacity, proportion; apache/yunikorn-core: pkg/scheduler/objects; \
-             koordinator-sh/koordinator#2389; volcano-sh/volcano#4311",
         ),
         unschedulable(
             &[

@@ -123,6 +123,12 @@ fn nodes_that_suit_the_pod_decide_the_next_step() {
             Retry::Maybe,
             "not ready",
         ),
+    ]);
+}
+
+#[test]
+fn each_reason_of_the_scheduler_has_a_next_step() {
+    check(&[
         (
             "0/3 nodes are available: 3 Too many pods.",
             Cause::Unschedulable,
@@ -231,6 +237,13 @@ fn other_schedulers_are_understood() {
         ),
         (
             "Request 'j-a' does not fit in queue 'root.default' (requested map[memory:8589934592], available map[memory:0])",
+            not,
+            Retry::Maybe,
+            "queue",
+        ),
+        (
+            "0/9 nodes are available: Insufficient quotas [[nvidia.com/gpu]], quotaName: team, runtime: cpu:8,nvidia.com/gpu:1, used: \
+             cpu:8, exceedDimensions: [nvidia.com/gpu].",
             not,
             Retry::Maybe,
             "queue",
