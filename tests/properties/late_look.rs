@@ -13,7 +13,7 @@ use crate::broader::{LATE_LOOK, Row};
 use crate::random::{Random, seed};
 use crate::recording::{Recording, Verdicts, all, recordings, show, verdict, worse};
 
-/// What of a cluster is left to look at.
+/// The objects of a cluster that a late look still finds.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Left {
     /// Everything that was not deleted, and all Events.

@@ -18,7 +18,7 @@ pub(crate) struct Early<T> {
 
 #[derive(Debug)]
 struct WaitingObjects<T> {
-    things: HashMap<Uid, Waiting<T>>,
+    things: HashMap<Uid, Unowned<T>>,
     /// The owners with a name; several may claim the same one.
     names: HashMap<Box<str>, Vec<Uid>>,
     /// The owners, oldest first.
@@ -26,7 +26,7 @@ struct WaitingObjects<T> {
 }
 
 #[derive(Debug)]
-struct Waiting<T> {
+struct Unowned<T> {
     things: Vec<T>,
     name: Box<str>,
     /// The UID of the owner if that is not a UUID.
@@ -73,7 +73,7 @@ impl<T> Early<T> {
             if !owner.name.is_empty() {
                 waiting.names.entry(owner.name.into()).or_default().push(owner.uid);
             }
-            Waiting {
+            Unowned {
                 things: Vec::new(),
                 name: owner.name.into(),
                 odd_uid: Uid::odd_text(owner.uid_text),
@@ -109,7 +109,7 @@ impl<T> Early<T> {
         self.len
     }
 
-    fn remove(&mut self, namespace: &str, owner: Uid) -> Option<Waiting<T>> {
+    fn remove(&mut self, namespace: &str, owner: Uid) -> Option<Unowned<T>> {
         let objects = self.namespaces.get_mut(namespace)?;
         let waiting = objects.remove(owner)?;
         objects.order.retain(|uid| *uid != owner);
@@ -142,7 +142,7 @@ impl<T> Early<T> {
 
 impl<T> WaitingObjects<T> {
     /// Removes an owner from everything but the order.
-    fn remove(&mut self, owner: Uid) -> Option<Waiting<T>> {
+    fn remove(&mut self, owner: Uid) -> Option<Unowned<T>> {
         let waiting = self.things.remove(&owner)?;
         if let Some(uids) = self.names.get_mut(&waiting.name) {
             uids.retain(|uid| *uid != owner);
