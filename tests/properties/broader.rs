@@ -161,8 +161,13 @@ pub(crate) const NOT_UNDERSTOOD: [Row; 19] = [
     ),
     row(
         Cause::RuntimeFailed,
-        &[Cause::ContainerStart, Cause::SandboxFailed, Cause::SlowStart],
-        "the runtime's message; the waiting reason and the Event `Failed`; the Event `FailedCreatePodSandBox`",
+        &[
+            Cause::ContainerStart,
+            Cause::ContainerConfig,
+            Cause::SandboxFailed,
+            Cause::SlowStart,
+        ],
+        "the message of the runtime or the kubelet; the waiting reason and the Event `Failed`; the Event `FailedCreatePodSandBox`",
     ),
     row(Cause::ImagePull, &[Cause::SlowStart], "the waiting reason"),
     row(

@@ -7,7 +7,7 @@ use crate::cause::Cause;
 use crate::finding::{Beside, Finding};
 use crate::rules::{exit, image, windows};
 use crate::side_containers::well_known;
-use crate::texts::{COMMAND_NEXT_STEP, DEVICE, KnownText};
+use crate::texts::{COMMAND_NEXT_STEP, DEVICE, KnownText, PLATFORM_NEXT_STEP};
 
 const NODE_MEMORY: &str = "Set requests.memory to the container's usage, so that it is scheduled to a node with enough room; find \
                            the other users of the node's memory.";
@@ -143,6 +143,9 @@ impl Advice {
                 self.next_step = COMMAND_NEXT_STEP;
             }
             (Cause::ContainerStart, Some(_)) => self.next_step = HOOK,
+            (Cause::NonZeroExit, _) if finding.message.is_some_and(exit::is_exec_format_error) => {
+                self.next_step = PLATFORM_NEXT_STEP;
+            }
             (Cause::NonZeroExit, Some(126 | 127)) => self.next_step = SHELL_CODE,
             (Cause::NonZeroExit, Some(128)) => self.next_step = GIT_CODE,
             _ => {}

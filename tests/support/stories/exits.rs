@@ -120,6 +120,14 @@ fn shell_codes() -> Vec<Story> {
         says("own-127", Cause::NonZeroExit, 0, 127, "3 of 40 tables failed"),
         says("script-126", Cause::NonZeroExit, 8, 126, ""),
         says("git-128-at-once", Cause::NonZeroExit, 0, 128, clone).retry(Retry::Maybe),
+        says(
+            "exec-format-in-the-log",
+            Cause::NonZeroExit,
+            0,
+            255,
+            "exec /usr/bin/job: exec format error\n",
+        )
+        .next_step("Use an image for the architecture"),
         // The text of a program is not that of the runtime.
         says("disk-full-of-a-program", Cause::NonZeroExit, 5, 128, full),
         says(

@@ -245,6 +245,7 @@ fn runtime() -> Vec<Story> {
 }
 
 fn configuration() -> Vec<Story> {
+    let logs = "create container log directory for container main failed: mkdir /var/log/pods/ns_a_0d3b/main: no space left on device";
     let subpath = "failed to prepare subPath for volumeMount \"data\" of container \"main\"";
     vec![
         containerd(
@@ -284,6 +285,14 @@ fn configuration() -> Vec<Story> {
             &[("Failed", &format!("Error: {subpath}"))],
         )
         .next_step("Check the subPath"),
+        stuck(
+            "log-directory-disk-full",
+            Cause::RuntimeFailed,
+            &[("CreateContainerConfigError", logs)],
+            &[("Failed", &format!("Error: {logs}"))],
+        )
+        .next_step("Look at the disk of that node")
+        .retry(Retry::Maybe),
         stuck(
             "configmap-not-synced",
             Cause::ContainerConfig,

@@ -148,6 +148,15 @@ fn command_failed(termination: &Termination) -> bool {
     matches!(termination.exit_code, 126 | 127) && short && is_shell_error(&termination.message)
 }
 
+/// True if a log consists of the one line that the runtime writes into it if the program is of another architecture:
+/// `exec /app: exec format error` (`libcontainer/system/linux.go` of runc, after the start of the container). The exit code
+/// is that of the runtime's process, so the cause stays what the code says.
+pub(crate) fn is_exec_format_error(message: &str) -> bool {
+    let line = message.trim().to_ascii_lowercase();
+    let by_runtime = line.starts_with("exec /") || line.starts_with("standard_init_linux.go");
+    by_runtime && !line.contains('\n') && line.trim_end_matches('"').ends_with("exec format error")
+}
+
 /// True if the last line of a container's message or log is a shell's error about a command, or if there is none.
 fn is_shell_error(message: &str) -> bool {
     let last = message.trim().lines().next_back().unwrap_or_default();

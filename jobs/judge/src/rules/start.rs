@@ -120,6 +120,8 @@ pub(crate) fn is_config_event(event: &Event) -> bool {
         "failed to prepare subPath",
         "failed to create subPath",
         "services have not yet been read",
+        "cannot find volume",
+        "host IP unknown",
     ];
     missing || known.iter().any(|start| text.starts_with(start))
 }

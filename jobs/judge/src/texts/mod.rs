@@ -25,7 +25,7 @@ pub(crate) use image::IMAGE;
 pub(crate) use rejection::REJECTION;
 pub(crate) use sandbox::SANDBOX;
 pub(crate) use scheduler::SCHEDULER;
-pub(crate) use start::{COMMAND_NEXT_STEP, config_text, memory_text, runtime_text};
+pub(crate) use start::{COMMAND_NEXT_STEP, PLATFORM_NEXT_STEP, config_text, memory_text, runtime_text};
 pub(crate) use storage::STORAGE;
 pub(crate) use volume::VOLUME;
 

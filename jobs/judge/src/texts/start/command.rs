@@ -8,7 +8,8 @@ use crate::texts::{Family, KnownText};
 /// The next step for a command that cannot be executed.
 pub(crate) const NEXT_STEP: &str =
     "Check command, args and workingDir against the content of the image, and that the file is executable there.";
-const PLATFORM: &str = "Use an image for the architecture and operating system of the node, or select nodes that match the image \
+/// The next step for a program of another architecture or operating system.
+pub(crate) const PLATFORM: &str = "Use an image for the architecture and operating system of the node, or select nodes that match the image \
                         (nodeSelector kubernetes.io/arch, kubernetes.io/os).";
 const TOO_LONG: &str = "Shorten args and env, or set enableServiceLinks: false: the kernel limits their size together.";
 const NO_COMMAND: &str = "Set command: neither the Pod nor the image names a program to run.";

@@ -5,9 +5,11 @@ use crate::category::Retry;
 use crate::cause::Cause;
 use crate::texts::{Family, KnownText};
 
-const AGAIN: &str = "Run it again: the kubelet had not read the object from the API server in time.";
+const AGAIN: &str =
+    "Run it again: the kubelet had not read the object from the API server, or not mounted the volume, in time.";
 const NONROOT: &str = "Set securityContext.runAsUser to a numeric id other than 0, or use an image whose user is one.";
 const FULL: &str = "Free space on the volume, or make it larger.";
+const DISK: &str = "Look at the disk of that node: free space (and inodes) on it, or drain the node.";
 const PLUGIN: &str = "Look at the device plugin on that node: it could not prepare the device for the container.";
 
 const fn row(
@@ -36,6 +38,12 @@ pub(crate) const KUBELET: Family = Family {
                 "failed to sync configmap cache",
                 "failed to sync secret cache",
                 "services have not yet been read",
+                "cannot find volume",
+                "host ip unknown",
+                "connection refused",
+                "i/o timeout",
+                "context deadline exceeded",
+                "etcdserver",
             ],
             Cause::ContainerConfig,
             Retry::Yes,
@@ -62,6 +70,18 @@ pub(crate) const KUBELET: Family = Family {
             Retry::Maybe,
             FULL,
             "pkg/kubelet/kubelet_pods.go (makeMounts)",
+        ),
+        row(
+            &[
+                "no space left on device",
+                "read-only file system",
+                "input/output error",
+                "too many open files",
+            ],
+            Cause::RuntimeFailed,
+            Retry::Maybe,
+            DISK,
+            "pkg/kubelet/kuberuntime/kuberuntime_container.go (generateContainerConfig: the directory of the container's log)",
         ),
         config::STALE_MOUNT,
         row(

@@ -12,7 +12,7 @@ mod memory;
 mod runtime;
 
 pub(crate) use command::COMMAND;
-pub(crate) use command::NEXT_STEP as COMMAND_NEXT_STEP;
+pub(crate) use command::{NEXT_STEP as COMMAND_NEXT_STEP, PLATFORM as PLATFORM_NEXT_STEP};
 pub(crate) use config::CONFIG;
 pub(crate) use devices::DEVICES;
 pub(crate) use kubelet::KUBELET;
