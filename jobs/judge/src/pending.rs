@@ -35,15 +35,8 @@ const ENDING_SECONDS: i64 = 1;
 /// or the side container that keeps a Pod running; without a live Pod the reason why none could be created, else the cause of
 /// the last failure. Slow work is not an error.
 pub fn obstacle(evidence: &Evidence, now: Timestamp) -> Option<Obstacle> {
-    if evidence.job.outcome() != Outcome::Running {
-        return None;
-    }
-    let case = Case {
-        evidence,
-        decided: Some(now),
-    };
-    let is_live = |pod: &&Pod| !pod.removed && !is_terminal(&pod.phase);
-    let live: Vec<&Pod> = evidence.pods.iter().filter(is_live).rev().collect();
+    let case = unfinished(evidence, now)?;
+    let live = live(evidence);
     let finding = if !live.is_empty() {
         blocked(&case, &live)
     } else if evidence.job.status.active == 0 {
@@ -65,6 +58,18 @@ pub fn obstacle(evidence: &Evidence, now: Timestamp) -> Option<Obstacle> {
     })
 }
 
+/// The case of an unfinished Job, decided `now`; `None` for any other one.
+fn unfinished(evidence: &Evidence, now: Timestamp) -> Option<Case<'_>> {
+    let decided = Some(now);
+    (evidence.job.outcome() == Outcome::Running).then_some(Case { evidence, decided })
+}
+
+/// The Pods that have not ended, latest first.
+fn live(evidence: &Evidence) -> Vec<&Pod> {
+    let is_live = |pod: &&Pod| !pod.removed && !is_terminal(&pod.phase);
+    evidence.pods.iter().filter(is_live).rev().collect()
+}
+
 /// The obstacle of one of the live Pods, latest first; else that all of them are being deleted or on lost nodes.
 fn blocked<'a>(case: &Case<'a>, live: &[&'a Pod]) -> Option<Finding<'a>> {
     let now = case.decided?;
@@ -76,12 +81,31 @@ fn blocked<'a>(case: &Case<'a>, live: &[&'a Pod]) -> Option<Finding<'a>> {
     })
 }
 
-/// Judges a Job at `now`: the summary of an unfinished one names its obstacle, and it has a next step.
+/// The state of an unfinished Job without an obstacle, as a clause: the container that runs or has not started.
+fn progress(evidence: &Evidence, now: Timestamp) -> Option<String> {
+    let case = unfinished(evidence, now)?;
+    let mut live = live(evidence);
+    live.retain(|pod| pod.deletion.is_none() && !pod.from_events);
+    match live[..] {
+        [] if evidence.job.spec.parallelism == Some(0) => Some("its parallelism is 0, so it has no Pod".into()),
+        [] => None,
+        [pod] => blocking::progress(&case, pod).map(|finding| summary::why_unfinished(&finding)),
+        ref pods => {
+            let running = pods.iter().filter(|pod| &*pod.phase == "Running").count();
+            Some(format!("{running} of {} Pods are running", pods.len()))
+        }
+    }
+}
+
+/// Judges a Job at `now`: the summary of an unfinished one names its obstacle, and it has a next step; or it says which
+/// container runs or has not started.
 pub fn judge_at(evidence: &Evidence, now: Timestamp) -> Judgement {
     let mut judgement = judge(evidence);
     if let Some(obstacle) = obstacle(evidence, now) {
         judgement.summary = format!("Not finished yet: {}.", obstacle.why);
         judgement.next_step = Some(obstacle.next_step.to_owned());
+    } else if let Some(progress) = progress(evidence, now) {
+        judgement.summary = format!("Not finished yet: {progress}.");
     }
     judgement
 }

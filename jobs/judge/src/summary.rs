@@ -55,8 +55,13 @@ pub(crate) fn why(finding: &Finding<'_>) -> String {
 
 /// The same for a Job that has not finished.
 pub(crate) fn why_unfinished(finding: &Finding<'_>) -> String {
-    let clause_now = match finding.cause {
-        Cause::SidecarBlockedCompletion => "{work} finished, but {container} keeps the Pod running",
+    let since = finding.container.and_then(|container| container.running_since);
+    let clause_now = match (finding.cause, since) {
+        (Cause::SidecarBlockedCompletion, _) => "{work} finished, but {container} keeps the Pod running",
+        (Cause::RanTooLong, Some(since)) => &format!("{{container}} has been running since {since}"),
+        (Cause::RanTooLong, None) => "{container} is still running",
+        (Cause::SlowStart, _) => "{container} has not started, and no error was reported",
+        (Cause::Unknown, _) if finding.container.is_some() => "{container} waits{message}",
         _ => Advice::of(finding).clause,
     };
     clause(finding, clause_now, true)

@@ -29,7 +29,36 @@ pub(super) fn stories() -> Vec<Story> {
     stories.extend(maybe_work());
     stories.extend(before_the_work_failed());
     stories.push(policy_on_a_side_container());
+    stories.push(deadline_of_the_pod());
     stories
+}
+
+/// The Pod's own deadline ends only the proxy.
+fn deadline_of_the_pod() -> Story {
+    let message = "Pod was active on the node longer than the specified deadline";
+    let states = [("report", ends(0, 8)), ("cloud-sql-proxy", running(1))];
+    Story::failed("pod-deadline-beside-proxy", BACKOFF, Cause::SidecarBlockedCompletion)
+        .sentence("container report finished, but container cloud-sql-proxy kept the Pod running.")
+        .job(json!({"backoffLimit": 0}))
+        .pod_of("j", "a", pod(&[("report", APP), ("cloud-sql-proxy", CLOUD_SQL)]))
+        .at(1)
+        .admitted("a")
+        .at(9)
+        .states("a", "Running", &statuses(&states))
+        .at(60)
+        .patch(
+            "pods/a",
+            json!({"status": {"reason": "DeadlineExceeded", "message": message}}),
+        )
+        .tell("pods/a", "Normal", "DeadlineExceeded", message)
+        .at(62)
+        .states(
+            "a",
+            "Failed",
+            &statuses(&[("report", ends(0, 8)), ("cloud-sql-proxy", ends(143, 61))]),
+        )
+        .at(63)
+        .backoff()
 }
 
 /// The work ended with 0, and only a side container failed.
@@ -139,6 +168,13 @@ fn before_the_work_failed() -> Vec<Story> {
             &[("report", ends(3, 41)), ("cloud-sql-proxy", ends(143, 40))],
         )
         .sentence("container report exited with code 3.")
+        .blames("report", ContainerRole::Main, 3),
+        fails(
+            "helper-stopped-before-failure",
+            Cause::NonZeroExit,
+            pod(&[("report", APP), ("tunnel", APP)]),
+            &[("report", ends(3, 41)), ("tunnel", ends(143, 40))],
+        )
         .blames("report", ContainerRole::Main, 3),
         fails(
             "proxy-killed-after-failure",

@@ -89,8 +89,8 @@ fn deleted<'a>(case: &Case<'a>, pod: &'a Pod) -> Option<Finding<'a>> {
 /// sidecars; within a class the earliest, because the others are its consequences, and on a tie the work.
 /// Only the last run of each container counts: earlier failures were retried.
 ///
-/// A side container that failed before the work did is the cause: the work lost its proxy. Where only a signal ended it, the
-/// work may have stopped it before it failed, so the failure of the work counts.
+/// A side container that failed before the work did is the cause: the work lost its proxy. Where only a signal ended it, or
+/// SIGTERM ended another container just before a failure, the work may have stopped it, so the failure of the work counts.
 ///
 /// With `before`, only failures of init and main containers before that time.
 fn own_failure<'a>(case: &Case<'a>, pod: &'a Pod, before: Option<Timestamp>) -> Option<Finding<'a>> {
@@ -113,10 +113,14 @@ fn own_failure<'a>(case: &Case<'a>, pod: &'a Pod, before: Option<Timestamp>) -> 
             Some((container, last, finding))
         })
         .collect();
+    let own = failures.iter().filter(|(_, _, finding)| finding.cause != Cause::Killed);
+    let own: Vec<&Termination> = own.map(|(_, end, _)| *end).collect();
+    let is_stopped = |end| own.iter().any(|failure| sides::was_stopped(end, failure));
     failures.sort_by_key(|(container, end, finding)| {
+        let is_killed = || finding.cause == Cause::Killed;
         let class = match container.role {
             ContainerRole::Init => 0,
-            ContainerRole::Main if finding.cause == Cause::Killed && sides::is_side(pod, container) => 2,
+            ContainerRole::Main if is_killed() && (sides::is_side(pod, container) || is_stopped(end)) => 2,
             ContainerRole::Main => 1,
             ContainerRole::Sidecar => 3,
         };

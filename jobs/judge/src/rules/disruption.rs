@@ -11,7 +11,7 @@ use job_event::evidence::{Condition, Pod};
 use crate::case::{self, Case};
 use crate::cause::Cause;
 use crate::finding::Finding;
-use crate::rules::blocking;
+use crate::rules::{blocking, sides};
 use crate::texts::EVICTION;
 
 /// The cause named by a `DisruptionTarget` condition (true, latched); `None` for an unknown reason.
@@ -84,6 +84,9 @@ pub(crate) fn status_reason<'a>(case: &Case<'a>, pod: &'a Pod) -> Option<Finding
             if !pod.containers.iter().any(|container| container.started) {
                 let (_, finding) = blocking::blocking_rule(case, pod);
                 return Some(finding.at(finding.at.or(pod.not_ready_since)));
+            }
+            if let Some(finding) = sides::ended_before_deadline(case, pod) {
+                return Some(finding);
             }
             Cause::RanTooLong
         }

@@ -197,7 +197,7 @@ fn failed_probe<'a>(
 }
 
 /// The grace period of the Pod, seconds.
-fn grace(pod: &Pod) -> i64 {
+pub(crate) fn grace(pod: &Pod) -> i64 {
     pod.grace_seconds.unwrap_or(GRACE_SECONDS).max(0)
 }
 

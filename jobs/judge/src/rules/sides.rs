@@ -16,6 +16,9 @@ use crate::side_containers::well_known;
 /// proxies drain their connections. Nothing in a cluster sends SIGTERM to one container of a Pod.
 const STOPPED_SECONDS: i64 = 10;
 
+/// The longest time in which the kubelet notices the end of a grace period and kills the container.
+const KILL_SECONDS: i64 = 5;
+
 /// The container with the work of the Job: the one named by the annotation `kubectl.kubernetes.io/default-container`; else,
 /// among those that are no side containers, the first that ended with 0 while another one ran or failed later; else the
 /// first of these.
@@ -171,7 +174,29 @@ pub(crate) fn termination_cause<'a>(
 }
 
 /// True for an end by SIGTERM or SIGINT around the end of the work: the work stopped it.
-fn was_stopped(termination: &Termination, work: &Termination) -> bool {
+pub(crate) fn was_stopped(termination: &Termination, work: &Termination) -> bool {
     let near = |(this, work)| shifted(work, -STOPPED_SECONDS) <= this && this <= shifted(work, STOPPED_SECONDS);
     matches!(termination.exit_code, 130 | 143) && termination.finished.zip(work.finished).is_some_and(near)
+}
+
+/// The Pod's own deadline ended only another container: the work had failed or ended with 0 before. Evidence: the kubelet
+/// stops all containers at once and kills them after the grace period, so a longer time lies between the two ends.
+pub(crate) fn ended_before_deadline<'a>(case: &Case<'a>, pod: &'a Pod) -> Option<Finding<'a>> {
+    let end = |container: &'a Container| Some((container, last_counted(case, pod, container)?));
+    let (stopped, last) = mains(pod).filter_map(end).max_by_key(|(_, end)| end.finished)?;
+    let signalled = shifted(last.finished?, -exit::grace(pod) - KILL_SECONDS);
+    let before = |end: &Termination| end.finished.is_some_and(|finished| finished < signalled);
+    let failed = workers(pod).filter_map(end);
+    let failed = failed.filter(|(_, end)| exit::is_failure(end) && before(end));
+    if let Some((worker, end)) = failed.min_by_key(|(_, end)| end.finished) {
+        let finding = termination_cause(case, pod, worker, end)?;
+        return Some(finding.beside(Beside::Running(stopped)));
+    }
+    let (work, end) = work_done(case, pod, stopped).filter(|(_, end)| before(end))?;
+    let finding = Finding::on(Cause::SidecarBlockedCompletion, pod).container(stopped);
+    Some(
+        finding
+            .beside(Beside::Finished(work))
+            .at(last.finished.max(end.finished)),
+    )
 }

@@ -225,3 +225,33 @@ fn a_restarted_proxy_failed_by_itself_before_the_end_of_the_work() {
     let causes: Vec<Cause> = found.attempts.iter().filter_map(|attempt| attempt.cause).collect();
     assert_eq!(causes, [Cause::NonZeroExit, Cause::SidecarFailed]);
 }
+
+#[test]
+fn the_deadline_of_the_pod_itself_is_not_the_failure_of_the_work() {
+    let stopped = |work: Container| {
+        let pod = Pod {
+            reason: "DeadlineExceeded".into(),
+            message: "Pod was active on the node longer than the specified deadline".into(),
+            ..pod("Failed", vec![exited(SQL, 137, 90), work])
+        };
+        with(job("BackoffLimitExceeded", 95), vec![pod], vec![])
+    };
+    let found = stopped(exited("work", 0, 54));
+    assert_eq!(found.cause, Some(Cause::SidecarBlockedCompletion));
+    let found = stopped(exited("work", 4, 54));
+    assert_eq!(found.cause, Some(Cause::NonZeroExit));
+    let sentence = "container work exited with code 4; container cloud-sql-proxy kept the Pod running.";
+    assert!(found.summary.ends_with(sentence), "{}", found.summary);
+    // Within the grace period the signal may have ended the work.
+    for code in [0, 4] {
+        assert_eq!(stopped(exited("work", code, 55)).cause, Some(Cause::RanTooLong));
+    }
+}
+
+#[test]
+fn a_helper_that_the_failing_work_stopped_is_no_cause() {
+    let helper = |code, second| cause(vec![exited("work", 4, 20), exited("helper", code, second)]);
+    assert_eq!(helper(143, 10), Cause::NonZeroExit);
+    assert_eq!(helper(143, 9), Cause::Killed);
+    assert_eq!(helper(137, 19), Cause::Killed);
+}

@@ -18,13 +18,16 @@ fn sentence(containers: Vec<Container>, now: i64) -> String {
     unfinished(vec![pod("Running", containers)], now).summary
 }
 
-const NOTHING: &str = "Not finished yet.";
+/// The sentence about a container that has run since second 1, without an obstacle.
+fn runs(container: &str) -> String {
+    format!("Not finished yet: container {container} has been running since 2026-11-23T12:00:01Z.")
+}
 
 #[test]
 fn a_proxy_that_runs_on_is_an_obstacle_after_a_moment() {
     for proxy in ["istio-proxy", "helper"] {
         let containers = || vec![ended("work", end(0, "Completed", 20)), running(proxy, 1)];
-        assert_eq!(sentence(containers(), 21), NOTHING);
+        assert_eq!(sentence(containers(), 21), runs(proxy));
         assert_eq!(
             sentence(containers(), 22),
             format!("Not finished yet: container work finished, but container {proxy} keeps the Pod running.")
@@ -48,9 +51,9 @@ fn a_proxy_that_runs_on_is_an_obstacle_after_a_moment() {
 #[test]
 fn a_first_container_that_runs_may_be_the_work() {
     let containers = vec![running("work", 1), ended("setup", end(0, "Completed", 20))];
-    assert_eq!(sentence(containers, 600), NOTHING);
+    assert_eq!(sentence(containers, 600), runs("work"));
     let containers = vec![running("vault-agent", 1), running("work", 1)];
-    assert_eq!(sentence(containers, 600), NOTHING);
+    assert_eq!(sentence(containers, 600), runs("work"));
 }
 
 #[test]
@@ -92,16 +95,49 @@ fn a_pod_that_does_not_terminate_is_an_obstacle_without_another() {
         deletion: deleted(10, 30),
         ..pod("Running", vec![running("work", 1)])
     };
-    assert_eq!(unfinished(vec![stuck.clone()], 40).summary, NOTHING);
+    assert_eq!(unfinished(vec![stuck.clone()], 40).summary, "Not finished yet.");
     assert_eq!(
         unfinished(vec![stuck.clone()], 41).summary,
         "Not finished yet: Pod j-a was being deleted and did not terminate."
     );
     let next = Pod {
         uid: "pod-b".into(),
-        ..pod("Running", vec![running("work", 11)])
+        ..pod("Running", vec![running("work", 1)])
     };
-    assert_eq!(unfinished(vec![stuck, next], 41).summary, NOTHING);
+    assert_eq!(unfinished(vec![stuck, next], 41).summary, runs("work"));
+}
+
+#[test]
+fn a_job_without_an_obstacle_names_the_container_it_waits_for() {
+    let init = Container {
+        role: ContainerRole::Init,
+        ..running("wait-for-db", 1)
+    };
+    let creating = Container {
+        state: ContainerState::Waiting,
+        ..container("work")
+    };
+    let of = |pods| unfinished(pods, 30);
+    let pending = |containers| pod("Pending", containers);
+    assert_eq!(
+        of(vec![pending(vec![init, creating.clone()])]).summary,
+        "Not finished yet: init container wait-for-db has been running since 2026-11-23T12:00:01Z."
+    );
+    let found = of(vec![pending(vec![creating])]);
+    assert_eq!(
+        found.summary,
+        "Not finished yet: container work has not started, and no error was reported."
+    );
+    assert_eq!(found.next_step, None);
+    assert_eq!(
+        of(vec![pending(vec![waiting("work", "NewReason", "why")])]).summary,
+        "Not finished yet: container work waits: “why”."
+    );
+    assert_eq!(
+        of(vec![pod("Running", vec![running("work", 1)]), pending(vec![])]).summary,
+        "Not finished yet: 1 of 2 Pods are running."
+    );
+    assert_eq!(of(vec![]).summary, "Not finished yet.");
 }
 
 #[test]

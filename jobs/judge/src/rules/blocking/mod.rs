@@ -83,3 +83,8 @@ pub(crate) fn ending<'a>(case: &Case<'a>, pod: &'a Pod) -> Option<Finding<'a>> {
     let finding = ending::stuck_terminating(case, pod).or_else(|| ending::node_not_ready(case, pod))?;
     (finding.cause != Cause::NodeLost || pod.node_outage.is_some()).then_some(finding)
 }
+
+/// The container of an unfinished Job's Pod that runs, or has not started, where no error was reported.
+pub(crate) fn progress<'a>(case: &Case<'a>, pod: &'a Pod) -> Option<Finding<'a>> {
+    work::still_running(case, pod).or_else(|| before_start::slow_start(case, pod))
+}
