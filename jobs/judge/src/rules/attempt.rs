@@ -50,7 +50,13 @@ pub(crate) fn attempt_cause<'a>(case: &Case<'a>, pod: &'a Pod) -> Finding<'a> {
 /// prove nothing.
 fn unless_ended<'a>(pod: &'a Pod, finding: Finding<'a>) -> Finding<'a> {
     let unsaid = pod.reason.is_empty() && pod.message.is_empty();
-    if unsaid || !matches!(finding.cause, Cause::Killed | Cause::NodeLost) {
+    let by_signal = || finding.exit_code.map(exit::exit_code_cause) == Some(Cause::Killed);
+    let follows = match finding.cause {
+        Cause::Killed | Cause::NodeLost => true,
+        Cause::SidecarFailed => by_signal(),
+        _ => false,
+    };
+    if unsaid || !follows {
         return finding;
     }
     Finding::on(Cause::Unknown, pod).message(&pod.message).at(finding.at)
