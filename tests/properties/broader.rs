@@ -98,7 +98,12 @@ pub(crate) const JOINED_LATE_WITHOUT_EVENTS: [Row; 5] = [
 ];
 
 /// From the last versions of what exists, and the Events of the Pods that are gone.
-pub(crate) const LATE_LOOK: [Row; 7] = [
+pub(crate) const LATE_LOOK: [Row; 8] = [
+    row(
+        Cause::ImagePull,
+        &[Cause::SlowStart],
+        "every Event of the failed pull; what remains: the pull began",
+    ),
     row(Cause::OutOfMemory, &[Cause::NonZeroExit, Cause::Killed], EXIT),
     row(Cause::Killed, &[Cause::NonZeroExit], EXIT),
     row(Cause::Crashed, &[Cause::NonZeroExit], EXIT),

@@ -160,7 +160,9 @@ fn container(traces: &Traces<'_>, path: &str) -> Option<Container> {
     let started = find("Started");
     let stopped = of_it().any(is_stop);
     let backoff = of_it().find(|event| event.message.starts_with("Back-off restarting"));
-    let pulling = find("Pulling").is_some() && find("Pulled").is_none() && find("Created").is_none();
+    // A second pull follows a failed one.
+    let first_pull = find("Pulling").is_some_and(|event| event.count == 1);
+    let pulling = first_pull && find("Pulled").is_none() && find("Created").is_none();
     let has_started = started.is_some() || stopped || backoff.is_some();
     // A container whose start is not among Events that go back to its creation may have been restarted unseen.
     let start_known = started.is_some() || traces.created.is_none();

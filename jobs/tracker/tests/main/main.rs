@@ -6,6 +6,7 @@
 mod corpus;
 mod early;
 mod foreign;
+mod gone_pods;
 mod manual_selector;
 mod once;
 mod origin;
