@@ -30,6 +30,7 @@ pub(super) fn stories() -> Vec<Story> {
         image_timeout_in_an_event(),
         image_error_of_a_newer_server(),
         runtime_down(),
+        pull_cut_off(),
     ]
 }
 
@@ -213,4 +214,27 @@ fn runtime_down() -> Story {
         .deadline("a", &unknown_end())
         .sentence("node node1 could not create the sandbox of Pod a")
         .retry(Retry::Yes)
+}
+
+/// The deletion cancels the pull, which the kubelet reports as an error.
+fn pull_cut_off() -> Story {
+    let canceled = format!("Failed to pull image \"{IMAGE}\": failed to pull and unpack image: context canceled");
+    on_a_node("pull-cut-off", Cause::SlowStart, 60)
+        .at(3)
+        .tell(
+            "pods/a{main}",
+            "Normal",
+            "Pulling",
+            &format!("Pulling image \"{IMAGE}\""),
+        )
+        .at(60)
+        .controller_deletes("a")
+        .deadline_exceeded()
+        .warns("pods/a{main}", "Failed", &canceled)
+        .warns("pods/a{main}", "Failed", "Error: ErrImagePull")
+        .at(62)
+        .goes("a", &unknown_end())
+        .at(64)
+        .finished()
+        .sentence("image registry.example/app:9 was still being pulled for container main.")
 }

@@ -88,12 +88,10 @@ pub(crate) fn has_image(case: &Case<'_>, pod: &Pod, container: &Container) -> bo
 }
 
 /// The Event about the pull of a container's image, if no later Event shows how the pull ended.
-pub(crate) fn pull_in_progress<'a>(case: &Case<'a>, pod: &Pod, container: &Container) -> Option<&'a Event> {
-    let mut about = case.events(&pod.uid).filter(|event| is_named_by(event, container));
-    let pulling = case
-        .events(&pod.uid)
-        .find(|event| &*event.reason == "Pulling" && is_named_by(event, container))?;
-    let ended = about.any(|event| &*event.reason != "Pulling" && event.last >= pulling.last);
+pub(crate) fn pull_in_progress<'a>(case: &Case<'a>, pod: &'a Pod, container: &'a Container) -> Option<&'a Event> {
+    let mut events = start::events(case, pod, container);
+    let pulling = start::events(case, pod, container).find(|event| &*event.reason == "Pulling")?;
+    let ended = events.any(|event| &*event.reason != "Pulling" && event.last >= pulling.last);
     (!ended).then_some(pulling)
 }
 

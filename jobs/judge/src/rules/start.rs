@@ -3,9 +3,10 @@
 use job_event::MessageDetail;
 use job_event::evidence::{Container, Event, Pod};
 
-use crate::case::{Case, is_about, telling};
+use crate::case::{Case, telling};
 use crate::finding::Finding;
 use crate::rules::image;
+use crate::rules::stage::is_named_by;
 use crate::texts;
 
 /// The first container that never started and has a latched waiting reason of that kind, with its message.
@@ -35,13 +36,26 @@ pub(crate) fn failed_start<'a>(
     })
 }
 
-/// The Events of a container since it last started, latest first.
-fn events<'a>(case: &Case<'a>, pod: &'a Pod, container: &'a Container) -> impl Iterator<Item = &'a Event> {
-    let named = |event: &&Event| !event.field_path.is_empty();
-    let events = case.events(&pod.uid).filter(named);
-    events
-        .filter(|event| is_about(event, container))
+/// The Events of a container since it last started, latest first, without those of a try that the deletion of the Pod cut off.
+pub(crate) fn events<'a>(case: &Case<'a>, pod: &'a Pod, container: &'a Container) -> impl Iterator<Item = &'a Event> {
+    let named = || {
+        let events = case.events(&pod.uid);
+        events.filter(|event| is_named_by(event, container))
+    };
+    let canceled = named().find(|event| event.message.ends_with("context canceled"));
+    named()
         .take_while(|event| &*event.reason != "Started")
+        .filter(move |event| !canceled.is_some_and(|canceled| is_aftermath(event, canceled)))
+}
+
+/// True for the Event of a canceled pull or start, and for the bare reason that the kubelet writes beside it
+/// (`Error: ErrImagePull`).
+fn is_aftermath(event: &Event, canceled: &Event) -> bool {
+    let apart = event
+        .first
+        .zip(canceled.first)
+        .map(|(a, b)| a.duration_since(b).as_secs().abs());
+    MessageDetail::of(&event.message) <= MessageDetail::Retry && apart.is_none_or(|seconds| seconds <= 2)
 }
 
 /// The message of a waiting reason, or of an Event of the same kind about the container if that says more.

@@ -190,6 +190,35 @@ fn a_later_event_of_the_image_voids_the_error_of_its_pull() {
 }
 
 #[test]
+fn a_pull_that_the_deletion_cut_off_is_no_error() {
+    let canceled = "Failed to pull image \"a\": rpc error: code = Canceled desc = failed to pull: context canceled";
+    let pulling = of_main("Pulling", "Pulling image \"a\"", 2);
+    let mut events = vec![
+        pulling,
+        of_main("Failed", canceled, 61),
+        of_main("Failed", "Error: ErrImagePull", 62),
+    ];
+    let judgement = judged(pending(), 60, events.clone());
+    assert_eq!(judgement.cause, Some(Cause::SlowStart));
+    assert!(
+        judgement.summary.contains("was still being pulled"),
+        "{}",
+        judgement.summary
+    );
+    events[2].first = Some(at(30));
+    assert_eq!(cause(pending(), 60, events), Cause::ImagePull, "an earlier pull failed");
+}
+
+#[test]
+fn errors_of_mounts_after_the_work_began_prove_nothing() {
+    let done = pod("Pending", vec![ended("main", end(0, "Completed", 20))]);
+    let unregistered =
+        "MountVolume.SetUp failed for volume \"api\" : object \"ns\"/\"kube-root-ca.crt\" not registered";
+    let events = vec![event("pod-a", "FailedMount", unregistered, 50)];
+    assert_ne!(cause(done, 60, events), Cause::VolumeUnavailable);
+}
+
+#[test]
 fn the_message_that_says_most_is_quoted() {
     let backoff = pod(
         "Pending",

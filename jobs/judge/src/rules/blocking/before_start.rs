@@ -120,6 +120,10 @@ pub(super) fn slow_start<'a>(case: &Case<'a>, pod: &'a Pod) -> Option<Finding<'a
 /// The Event, among those whose reason has a limit, that says most about an obstacle that had lasted until the verdict. The
 /// limit is the stage that the obstacle precedes, and the allowance for [`has_ceased`].
 fn lasting<'a>(case: &Case<'a>, pod: &'a Pod, limit: impl Fn(&str) -> Option<(Stage, i64)>) -> Option<&'a Event> {
+    // All containers share the volumes and the sandbox of the first one.
+    if main_started(pod) {
+        return None;
+    }
     let is_ahead =
         |event: &Event| limit(&event.reason).is_some_and(|(stage, _)| !stage::reached_since(case, pod, stage, event));
     let has_ceased =

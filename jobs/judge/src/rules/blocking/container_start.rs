@@ -3,7 +3,7 @@
 use job_event::MessageDetail;
 use job_event::evidence::{Event, Pod};
 
-use crate::case::Case;
+use crate::case::{Case, telling};
 use crate::cause::Cause;
 use crate::finding::Finding;
 use crate::rules::start::{self, failed_start, waiting};
@@ -23,7 +23,7 @@ pub(super) fn image_not_pulled<'a>(case: &Case<'a>, pod: &'a Pod) -> Option<Find
             return None;
         }
         let is_pull = |event: &Event| image::is_image_event(&event.reason, &event.message);
-        let event = case.telling_event(pod, |event| stage::is_named_by(event, container) && is_pull(event));
+        let event = telling(start::events(case, pod, container).filter(|event| is_pull(event)));
         let messages = [
             waiting.map(|waiting| &*waiting.message),
             event.map(|event| &*event.message),
