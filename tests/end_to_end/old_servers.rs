@@ -112,6 +112,25 @@ async fn explain_reads_the_autoscalers_refusal_for_many_pods() {
     assert!(summary.contains("max node group size"), "{summary}");
 }
 
+/// Rancher and other gateways serve several clusters on one host.
+#[tokio::test]
+async fn every_request_has_the_path_of_the_server() {
+    let cluster = Cluster::start("explain-gateway").await;
+    let config = std::fs::read_to_string(cluster.kubeconfig()).expect("a kubeconfig");
+    let url = cluster.simulator.url();
+    std::fs::write(
+        cluster.kubeconfig(),
+        config.replace(&url, &format!("{url}/k8s/clusters/c-m-1")),
+    )
+    .expect("written");
+    let ran = cluster.run("explain --all-failed -A").await;
+    assert_eq!(ran.code, Some(2), "the simulator serves no such path: {}", ran.out);
+    let requests = cluster.simulator.requests();
+    let paths: BTreeSet<&str> = requests.iter().map(|request| &*request.path).collect();
+    let expected = ["/k8s/clusters/c-m-1/apis/batch/v1/jobs", "/k8s/clusters/c-m-1/version"];
+    assert_eq!(paths, expected.into());
+}
+
 #[tokio::test]
 async fn record_sees_the_pods_of_an_old_server() {
     let (path, job) = reported("evicted-request-0");
