@@ -21,8 +21,12 @@ fn table() -> String {
             let words: Vec<String> = words.iter().map(|word| format!("`{word}`")).collect();
             words.join(", ")
         };
+        let tag = match row.tag {
+            "" => String::new(),
+            word => format!(" with `{word}` in the tag"),
+        };
         table.push_str(&format!(
-            "| {} | {} | {} | {} | {} |\n",
+            "| {} | {} | {}{tag} | {} | {} |\n",
             row.project,
             code(row.names),
             code(row.images),

@@ -122,7 +122,7 @@ fn own_failure<'a>(case: &Case<'a>, pod: &'a Pod, before: Option<Timestamp>) -> 
     let own = failures.iter().filter(|(_, _, finding)| finding.cause != Cause::Killed);
     let own: Vec<&Termination> = own.map(|(_, end, _)| *end).collect();
     let is_stopped = |end| own.iter().any(|failure| sides::was_stopped(end, failure));
-    failures.sort_by_key(|(container, end, finding)| {
+    failures.sort_by_cached_key(|(container, end, finding)| {
         let is_killed = || finding.cause == Cause::Killed;
         let class = match container.role {
             ContainerRole::Init => 0,

@@ -13,6 +13,7 @@ const fn row(
         project,
         names,
         images,
+        tag: "",
         next_step,
         source,
     }
@@ -372,13 +373,16 @@ pub const SIDE_CONTAINERS: [SideContainer; 45] = [
          Always, Kubernetes 1.29 and later).",
         "kubernetes/git-sync README.md",
     ),
-    row(
-        "Docker in Docker",
-        &["dind", "docker-dind"],
-        &["docker:dind"],
-        "",
-        "hub.docker.com/_/docker",
-    ),
+    SideContainer {
+        tag: "dind",
+        ..row(
+            "Docker in Docker",
+            &["dind", "docker-dind"],
+            &["docker"],
+            "",
+            "hub.docker.com/_/docker",
+        )
+    },
     row(
         "Katib metrics collector",
         &["metrics-logger-and-collector"],
