@@ -152,15 +152,15 @@ fn command_failed(termination: &Termination) -> bool {
 /// `exec /app: exec format error` (`libcontainer/system/linux.go` of runc, after the start of the container). The exit code
 /// is that of the runtime's process, so the cause stays what the code says.
 pub(crate) fn is_exec_format_error(message: &str) -> bool {
-    let line = message.trim().to_ascii_lowercase();
+    let line = message.trim();
     let by_runtime = line.starts_with("exec /") || line.starts_with("standard_init_linux.go");
-    by_runtime && !line.contains('\n') && line.trim_end_matches('"').ends_with("exec format error")
+    by_runtime && !line.contains('\n') && ends_with(line.trim_end_matches('"'), "exec format error")
 }
 
 /// True if the last line of a container's message or log is a shell's error about a command, or if there is none.
 fn is_shell_error(message: &str) -> bool {
     let last = message.trim().lines().next_back().unwrap_or_default();
-    let last = last.trim_end_matches(['.', ' ']).to_ascii_lowercase();
+    let last = last.trim_end_matches(['.', ' ']);
     let errors = [
         "not found",
         "no such file or directory",
@@ -168,7 +168,15 @@ fn is_shell_error(message: &str) -> bool {
         "exec format error",
         "is a directory",
     ];
-    last.is_empty() || errors.iter().any(|error| last.ends_with(error))
+    last.is_empty() || errors.iter().any(|error| ends_with(last, error))
+}
+
+/// True if the text ends with these words, without regard to case.
+fn ends_with(text: &str, words: &str) -> bool {
+    let start = text.len().checked_sub(words.len());
+    start
+        .and_then(|at| text.get(at..))
+        .is_some_and(|end| end.eq_ignore_ascii_case(words))
 }
 
 /// Evidence: Event `Unhealthy` for a liveness or startup probe of that container shortly before its end
