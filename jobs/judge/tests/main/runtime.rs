@@ -411,3 +411,23 @@ fn a_start_after_the_error_has_overcome_it() {
         Some(Cause::RuntimeFailed)
     );
 }
+
+#[test]
+fn a_failure_policy_means_the_end_behind_its_code() {
+    let judged = |reason: &str, message: &str, pods: bool| {
+        let mut evidence = job("PodFailurePolicy", 20);
+        evidence.job.status.conditions[0].message =
+            "Container main for pod ns/j-a failed with exit code 128 matching FailJob rule at index 0".into();
+        let end = Termination {
+            message: message.into(),
+            ..end(128, reason, 9)
+        };
+        let pods = pods.then(|| pod("Failed", vec![ended("main", end)]));
+        with(evidence, pods.into_iter().collect(), vec![]).cause
+    };
+    let limit = "container init was OOM-killed (memory limit too low?)";
+    assert_eq!(judged("StartError", limit, true), Some(Cause::OutOfMemory));
+    assert_eq!(judged("Error", limit, true), Some(Cause::NonZeroExit));
+    // The code alone does not prove that the container was not started.
+    assert_eq!(judged("", "", false), Some(Cause::NonZeroExit));
+}
