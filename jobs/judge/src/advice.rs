@@ -70,8 +70,13 @@ impl Advice {
             Cause::ImagePull => {
                 let waiting = finding.container.and_then(|container| container.waiting.as_deref());
                 let by_reason = waiting.and_then(|waiting| image::retry(&waiting.reason));
-                advice.with_text(image::known(message));
-                advice.retry = by_reason.unwrap_or(advice.retry);
+                let text = image::known(message);
+                advice.with_text(text);
+                // A registry that is unavailable for a certificate stays so; a name that is invalid does in any case.
+                match by_reason {
+                    Some(retry) if text.is_none() || retry == Retry::No => advice.retry = retry,
+                    _ => {}
+                }
                 if finding.container.is_none_or(|container| container.image.is_empty()) {
                     advice.clause = "the image of {container} could not be pulled{message}";
                 }

@@ -100,6 +100,11 @@ fn image_errors_have_a_retry_of_their_own() {
         ("ErrImagePull", "unexpected status: 429 Too Many Requests", Retry::Yes),
         ("ErrImagePull", "unexpected status: 503 Service Unavailable", Retry::Yes),
         ("RegistryUnavailable", "", Retry::Yes),
+        (
+            "RegistryUnavailable",
+            "the registry is unavailable: tls: failed to verify certificate: x509: certificate has expired",
+            Retry::No,
+        ),
         ("SignatureValidationFailed", "", Retry::No),
         ("InvalidImageName", "", Retry::No),
         ("ErrImageNeverPull", "", Retry::No),
