@@ -5,6 +5,9 @@
 //! object is evidence only about Jobs of its own namespace; the tracker compares them. The API server does not verify the
 //! source of an Event either: checking it separates controllers, but does not stop a forger with permission to create
 //! Events in the namespace.
+//!
+//! A Pod that was never seen has no owner to check. It counts if an Event of the Job controller about the Job names it, in the
+//! Job's namespace, and if only one Pod claims that name.
 
 use job_event::Uid;
 

@@ -93,7 +93,7 @@ fn line(event: &Event) -> String {
 
 impl fmt::Display for GoneRun {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let condition = self.condition.as_deref().unwrap_or("has not finished");
+        let condition = self.condition.as_deref().unwrap_or("no outcome");
         write!(
             f,
             "{}  Job {}: {}",

@@ -56,6 +56,9 @@ async fn look(args: &ExplainArgs, now: Timestamp) -> Result<ExplainAnswer, Failu
     let mut evidence = job_tracker::snapshot::evidence(snapshot, now);
     if let Some(ExplainTarget::CronJob(name)) = &args.target {
         add_runs(&mut evidence, &runs, namespace, name);
+        if evidence.is_empty() {
+            return Err(Failure::CouldNotTell(unfinished_runs(&runs, name)));
+        }
     }
     let mut jobs: Vec<Explained> = evidence.into_iter().map(|evidence| explained(evidence, now)).collect();
     jobs.sort_by_key(
@@ -132,6 +135,12 @@ fn warn(snapshot: &Snapshot) {
     for problem in &snapshot.undecodable {
         note(&format!("skipped an unreadable object: {problem}"));
     }
+}
+
+/// The error for runs that no longer exist and that did not finish.
+fn unfinished_runs(found: &CronJobEvents, cronjob: &str) -> String {
+    let runs: String = found.runs.iter().rev().map(|run| format!("\n  {run}")).collect();
+    format!("no run of CronJob {cronjob:?} exists, and no Event says how one ended; its Events name:{runs}")
 }
 
 /// Adds the runs of a CronJob whose own Events are gone.
