@@ -59,11 +59,6 @@ impl<'a> Case<'a> {
         self.events(&pod.uid).find(|event| reasons.contains(&&*event.reason))
     }
 
-    /// The event about a Pod, among those that match, whose message says most; of several the latest.
-    pub(crate) fn telling_event(&self, pod: &Pod, matches: impl Fn(&Event) -> bool) -> Option<&'a Event> {
-        telling(self.events(&pod.uid).filter(|event| matches(event)))
-    }
-
     /// The latest event about the Job with that reason.
     pub(crate) fn job_event(&self, reason: &str) -> Option<&'a Event> {
         self.events(&self.evidence.job.uid)

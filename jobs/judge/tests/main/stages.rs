@@ -216,6 +216,10 @@ fn errors_of_mounts_after_the_work_began_prove_nothing() {
         "MountVolume.SetUp failed for volume \"api\" : object \"ns\"/\"kube-root-ca.crt\" not registered";
     let events = vec![event("pod-a", "FailedMount", unregistered, 50)];
     assert_ne!(cause(done, 60, events), Cause::VolumeUnavailable);
+    // The kubelet drops the objects of a Pod that is being deleted.
+    let unregistered = |second| vec![event("pod-a", "FailedMount", unregistered, second)];
+    assert_eq!(cause(pending(), 60, unregistered(61)), Cause::SlowStart);
+    assert_eq!(cause(pending(), 60, unregistered(59)), Cause::VolumeUnavailable);
 }
 
 #[test]

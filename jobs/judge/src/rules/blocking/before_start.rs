@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use job_event::evidence::{Container, ContainerRole, ContainerState, Event, Pod};
 
-use crate::case::{Case, is_terminal, last_end, shifted};
+use crate::case::{Case, is_terminal, last_end, shifted, telling};
 use crate::cause::Cause;
 use crate::finding::Finding;
 use crate::rules::stage::{self, Stage};
@@ -124,17 +124,34 @@ fn lasting<'a>(case: &Case<'a>, pod: &'a Pod, limit: impl Fn(&str) -> Option<(St
     if main_started(pod) {
         return None;
     }
-    let is_ahead =
-        |event: &Event| limit(&event.reason).is_some_and(|(stage, _)| !stage::reached_since(case, pod, stage, event));
-    let has_ceased =
-        |event: &Event| limit(&event.reason).is_some_and(|(_, allowance)| has_ceased(case, pod, event, allowance));
-    let last = case
-        .events(&pod.uid)
-        .find(|event| is_ahead(event) && !has_ceased(event))?;
+    let limited = |event: &'a Event| limit(&event.reason).map(|(stage, allowance)| (event, stage, allowance));
+    let mut obstacles: Vec<(&Event, Stage, i64)> = case.events(&pod.uid).filter_map(limited).collect();
+    obstacles
+        .retain(|(event, stage, _)| !is_aftermath(case, pod, event) && !stage::reached_since(case, pod, *stage, event));
+    let is_busy = events_by(case, pod, obstacles.first()?.0) >= BURST;
+    let has_ceased = |(event, _, allowance): &(&Event, Stage, i64)| {
+        let allowance = if is_busy { LONGEST_SILENCE } else { *allowance };
+        has_ceased(case, pod, event, allowance)
+    };
+    if obstacles.iter().all(has_ceased) {
+        return None;
+    }
     // One of them lasts, so the kubelet may have dropped repetitions of the others, and a controller reports only once.
-    let limited = events_by(case, pod, last) >= BURST;
-    let is_once = |event: &Event| limited || &*event.reason == "FailedAttachVolume";
-    case.telling_event(pod, |event| is_ahead(event) && (is_once(event) || !has_ceased(event)))
+    let counts = |obstacle: &(&Event, Stage, i64)| {
+        is_busy || &*obstacle.0.reason == "FailedAttachVolume" || !has_ceased(obstacle)
+    };
+    telling(
+        obstacles
+            .iter()
+            .filter(|obstacle| counts(obstacle))
+            .map(|obstacle| obstacle.0),
+    )
+}
+
+/// True for a mount that failed because the Pod was being deleted: its objects are no longer registered
+/// (`pkg/kubelet/util/manager` of Kubernetes).
+fn is_aftermath<'a>(case: &Case<'a>, pod: &'a Pod, event: &Event) -> bool {
+    event.message.ends_with(" not registered") && event.first >= tried_until(case, pod).or(Some(Timestamp::MAX))
 }
 
 /// True if the kubelet would have reported the obstacle again, had it lasted.
@@ -154,10 +171,7 @@ fn has_ceased<'a>(case: &Case<'a>, pod: &'a Pod, event: &Event, allowance: i64) 
         return !is_repeated && seconds(last, case.decided) - behind > LONGEST_SILENCE;
     };
     let age = seconds(pod.start_time.or(pod.created), last);
-    let silence = match events_by(case, pod, event) < BURST {
-        true => age.saturating_mul(2).saturating_add(allowance).min(LONGEST_SILENCE),
-        false => LONGEST_SILENCE,
-    };
+    let silence = age.saturating_mul(2).saturating_add(allowance).min(LONGEST_SILENCE);
     seconds(last, Some(until)) - behind > silence
 }
 
