@@ -1,6 +1,6 @@
 //! The parts of a cause's row that depend on the evidence: the clause, the retry and the next step.
 
-use job_event::evidence::NodeOutage;
+use job_event::evidence::{NodeOutage, is_limit_oom};
 
 use crate::category::Retry;
 use crate::cause::Cause;
@@ -133,6 +133,10 @@ impl Advice {
                 };
             }
             (Cause::OutOfMemory, _) if named => self.clause = "{container} ran out of memory and {exit}{message}",
+            (Cause::OutOfMemory, _) if finding.message.is_some_and(is_limit_oom) => {
+                self.clause = "{container} was killed when the kernel of {node} killed a process that exceeded its memory \
+                               limit{message}";
+            }
             // Another Pod may have used the node's memory.
             (Cause::OutOfMemory, _) if !ended_as("OOMKilled") => {
                 self.clause = "{container} was killed because {node} ran out of memory{message}";

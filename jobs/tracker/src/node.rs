@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
-use job_event::evidence::{Evidence, Pod, is_system_oom};
+use job_event::evidence::{Evidence, Pod, is_oom_kill};
 
 use super::event::EventRecord;
 use super::pool::Pools;
@@ -27,7 +27,7 @@ pub(crate) struct NodeEvents {
 impl NodeEvents {
     /// An Event about a node was seen.
     pub(crate) fn seen(&mut self, event: &model::Event, pools: &mut Pools) {
-        if !is_system_oom(&event.reason, &event.message) {
+        if !is_oom_kill(&event.reason) {
             return;
         }
         let node = &event.involved_object.name;
@@ -149,7 +149,12 @@ mod tests {
         }
         assert_eq!(
             messages(&events, "a", 1000, 1020),
-            ["at the start", "during", "Out of memory: Killed process 8 (java)"]
+            [
+                "at the start",
+                "during",
+                "Memory cgroup out of memory: Killed process 7 (java)",
+                "Out of memory: Killed process 8 (java)",
+            ]
         );
         assert_eq!(messages(&events, "b", 1000, 1020), ["elsewhere"]);
         assert!(messages(&events, "c", 1000, 1020).is_empty());

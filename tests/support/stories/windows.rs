@@ -20,9 +20,12 @@ pub(super) fn stories() -> Vec<Story> {
         ends("windows-commit-limit", Cause::OutOfMemory, -1_073_741_523)
             .sentence("container main ran out of memory and exited with code -1073741523"),
         ends("windows-own-code", Cause::NonZeroExit, -1),
-        oom_killing("npd-system-oom", Cause::OutOfMemory, "Out of memory"),
+        oom_killing("npd-system-oom", Cause::OutOfMemory, 37, "Out of memory").retry(Retry::Maybe),
+        oom_killing("npd-limit-oom", Cause::OutOfMemory, 31, "Memory cgroup out of memory")
+            .sentence("container main was killed when the kernel of node node1 killed a process that exceeded its memory limit")
+            .retry(Retry::No),
         // The limit of an unknown Pod on that node.
-        oom_killing("npd-cgroup-oom", Cause::Killed, "Memory cgroup out of memory"),
+        oom_killing("npd-limit-oom-later", Cause::Killed, 33, "Memory cgroup out of memory"),
     ]
 }
 
@@ -39,7 +42,8 @@ fn ends(name: &'static str, cause: Cause, code: i64) -> Story {
         .backoff()
 }
 
-fn oom_killing(name: &'static str, cause: Cause, lead: &str) -> Story {
+/// The kernel kills a process of the node at that second; the container has ended at 30.
+fn oom_killing(name: &'static str, cause: Cause, second: i64, lead: &str) -> Story {
     let message = format!(
         "{lead}: Killed process 4711 (java) total-vm:753508kB, anon-rss:58776kB, file-rss:29400kB, shmem-rss:0kB"
     );
@@ -48,7 +52,7 @@ fn oom_killing(name: &'static str, cause: Cause, lead: &str) -> Story {
         .runs("a")
         .at(30)
         .ends("a", 137, "Error")
-        .at(31)
+        .at(second)
         .warns("nodes/node1", "OOMKilling", &message)
         .backoff()
 }

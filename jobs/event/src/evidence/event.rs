@@ -71,18 +71,23 @@ pub const POD_EVENT_REASONS: &[&str] = &[
     "UnexpectedAdmissionError",
 ];
 
-/// True for an Event about a node that ran out of memory: `SystemOOM` of the kubelet, or `OOMKilling` of node-problem-detector
-/// (`config/kernel-monitor.json`) with the kernel's text for the whole node. Its text for a limit (`Memory cgroup out of
-/// memory: ...`) does not name the Pod, so it proves nothing about one.
-pub fn is_system_oom(reason: &str, message: &str) -> bool {
-    reason == "SystemOOM" || reason == "OOMKilling" && message.starts_with("Out of memory")
+/// True for an Event about a process that the kernel of a node killed for memory: `SystemOOM` of the kubelet, or `OOMKilling`
+/// of node-problem-detector (`config/kernel-monitor.json`).
+pub fn is_oom_kill(reason: &str) -> bool {
+    matches!(reason, "SystemOOM" | "OOMKilling")
+}
+
+/// True if such an Event is about a memory limit, not about the memory of the node: `Memory cgroup out of memory: Killed
+/// process ...` (`mm/memcontrol.c` of Linux). It does not name the Pod.
+pub fn is_limit_oom(message: &str) -> bool {
+    message.starts_with("Memory cgroup out of memory")
 }
 
 /// An Event about the Job, one of its Pods or a node that one ran on.
 ///
 /// Repetitions (same object, container, component, reason and message up to its first colon; for Events of the Job that
 /// name a Pod, the whole message) are one, with the last message of those that say most ([`crate::MessageDetail`]). Only the reasons
-/// in [`JOB_EVENT_REASONS`] and [`POD_EVENT_REASONS`] are stored, and for nodes those of [`is_system_oom`].
+/// in [`JOB_EVENT_REASONS`] and [`POD_EVENT_REASONS`] are stored, and for nodes those of [`is_oom_kill`].
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Event {
     /// `involvedObject.kind`.

@@ -6,7 +6,7 @@
 //! Exit codes above 128 follow the shell's convention, 128 plus the signal.
 
 use jiff::Timestamp;
-use job_event::evidence::{Container, Event, Pod, Termination, is_system_oom};
+use job_event::evidence::{Container, Event, Pod, Termination, is_limit_oom, is_oom_kill};
 
 use crate::case::{Case, is_about, seen_between, shifted};
 use crate::cause::Cause;
@@ -21,6 +21,8 @@ const PROBE_SECONDS: i64 = 30;
 const ANSWERED_SECONDS: i64 = 5;
 /// The longest time between a node's SystemOOM and the end it caused.
 const SYSTEM_OOM_WINDOW_SECONDS: i64 = 10;
+/// The same for a process that exceeded a memory limit: both times are those of the node's clock, in whole seconds.
+const LIMIT_OOM_WINDOW_SECONDS: i64 = 2;
 /// A run with code 126 or 127 that lasted at least this long, in the seconds of the API, was a program that worked. A shell
 /// reports these codes within milliseconds if it cannot execute its command. The API cuts times to seconds, so a difference
 /// of 1 may still be such a run on a slow node, while a difference of 2 proves that more than one second passed.
@@ -119,7 +121,7 @@ pub(crate) fn termination_cause<'a>(
         return Some(found(Cause::ContainerStart).message(&event.message));
     }
     if code == 137
-        && let Some(event) = node_out_of_memory(case, pod, termination)
+        && let Some(event) = killed_for_memory(case, pod, termination)
     {
         return Some(found(Cause::OutOfMemory).message(&event.message));
     }
@@ -228,14 +230,17 @@ fn failed_hook<'a>(
 }
 
 /// Evidence: Event `SystemOOM` (`pkg/kubelet/oom/oom_watcher_linux.go`) or `OOMKilling` of node-problem-detector on the Pod's
-/// node around the container's end: the kernel freed memory of the node, which no runtime reports as OOMKilled.
-fn node_out_of_memory<'a>(case: &Case<'a>, pod: &Pod, termination: &Termination) -> Option<&'a Event> {
+/// node around the container's end: the kernel killed a process, and the runtime did not report it as OOMKilled. A process
+/// that exceeded a limit may belong to another Pod, so that kill counts only at the very time of the end.
+fn killed_for_memory<'a>(case: &Case<'a>, pod: &Pod, termination: &Termination) -> Option<&'a Event> {
     let finished = termination.finished?;
     let node = pod.node.as_deref()?;
-    let [from, to] = [-SYSTEM_OOM_WINDOW_SECONDS, SYSTEM_OOM_WINDOW_SECONDS].map(|seconds| shifted(finished, seconds));
     case.evidence.events.iter().find(|event| {
-        (&*event.kind, &*event.name) == ("Node", node)
-            && is_system_oom(&event.reason, &event.message)
-            && seen_between(event, from, to)
+        let window = match is_limit_oom(&event.message) {
+            true => LIMIT_OOM_WINDOW_SECONDS,
+            false => SYSTEM_OOM_WINDOW_SECONDS,
+        };
+        let [from, to] = [-window, window].map(|seconds| shifted(finished, seconds));
+        (&*event.kind, &*event.name) == ("Node", node) && is_oom_kill(&event.reason) && seen_between(event, from, to)
     })
 }

@@ -63,8 +63,8 @@ pub(crate) const IMAGE: Family = Family {
                 "is incompatible with a",
             ],
             Retry::No,
-            "Build the image for the platform of the node, or restrict the Pod to nodes of the image's platform (nodeSelector \
-             kubernetes.io/arch and kubernetes.io/os).",
+            "Build the image for the platform of the node (its operating system and architecture, linux/arm64 for example), or restrict \
+             the Pod to nodes of the image's platform (nodeSelector kubernetes.io/arch and kubernetes.io/os).",
             "containerd: core/images/image.go; moby: distribution/pull_v2.go; containers/image: internal/manifest; \
              kube-rbac-proxy/kube-rbac-proxy#79; kerberos-io/factory#23",
         ),

@@ -7,6 +7,8 @@ use crate::texts::{Family, KnownText};
 
 const AGAIN: &str =
     "Run it again: the kubelet had not read the object from the API server, or not mounted the volume, in time.";
+const KEY: &str = "Add the key in the message to the ConfigMap or Secret, or correct the reference to it; optional: true allows \
+                   that it is missing.";
 const NONROOT: &str = "Set securityContext.runAsUser to a numeric id other than 0, or use an image whose user is one.";
 const FULL: &str = "Free space on the volume, or make it larger.";
 const DISK: &str = "Look at the disk of that node: free space (and inodes) on it, or drain the node.";
@@ -49,6 +51,13 @@ pub(crate) const KUBELET: Family = Family {
             Retry::Yes,
             AGAIN,
             "pkg/kubelet/util/manager/watch_based_manager.go; pkg/kubelet/kubelet_pods.go (getServiceEnvVarMap)",
+        ),
+        row(
+            &["couldn't find key", "references non-existent"],
+            Cause::ContainerConfig,
+            Retry::No,
+            KEY,
+            "pkg/kubelet/kubelet_pods.go (makeEnvironmentVariables)",
         ),
         row(
             &["runasnonroot", "image will run as root"],
