@@ -45,17 +45,20 @@ pub(crate) fn events<'a>(case: &Case<'a>, pod: &'a Pod, container: &'a Container
     let canceled = named().find(|event| event.message.ends_with("context canceled"));
     named()
         .take_while(|event| &*event.reason != "Started")
-        .filter(move |event| !canceled.is_some_and(|canceled| is_aftermath(event, canceled)))
+        .filter(move |event| !is_aftermath(pod, event, canceled))
 }
 
 /// True for the Event of a canceled pull or start, and for the bare reason that the kubelet writes beside it
-/// (`Error: ErrImagePull`).
-fn is_aftermath(event: &Event, canceled: &Event) -> bool {
-    let apart = event
-        .first
-        .zip(canceled.first)
-        .map(|(a, b)| a.duration_since(b).as_secs().abs());
-    MessageDetail::of(&event.message) <= MessageDetail::Retry && apart.is_none_or(|seconds| seconds <= 2)
+/// (`Error: ErrImagePull`), also where the former is missing.
+fn is_aftermath(pod: &Pod, event: &Event, canceled: Option<&Event>) -> bool {
+    let is_beside = |canceled: &Event| {
+        let apart = event.first.zip(canceled.first);
+        apart.is_none_or(|(a, b)| a.duration_since(b).as_secs().abs() <= 2)
+    };
+    let requested = pod.deletion.map(|deletion| deletion.requested);
+    let is_late = requested.is_some() && event.first >= requested;
+    let is_bare = MessageDetail::of(&event.message) <= MessageDetail::Retry;
+    is_bare && &*event.reason == "Failed" && (is_late || canceled.is_some_and(is_beside))
 }
 
 /// The message of a waiting reason, or of an Event of the same kind about the container if that says more.

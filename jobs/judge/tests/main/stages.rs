@@ -205,6 +205,12 @@ fn a_pull_that_the_deletion_cut_off_is_no_error() {
         "{}",
         judgement.summary
     );
+    let alone = vec![events[2].clone()];
+    assert_eq!(
+        cause(pending(), 60, alone),
+        Cause::SlowStart,
+        "the other Event was lost"
+    );
     events[2].first = Some(at(30));
     assert_eq!(cause(pending(), 60, events), Cause::ImagePull, "an earlier pull failed");
 }
