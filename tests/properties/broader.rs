@@ -226,7 +226,7 @@ pub(crate) const NOT_UNDERSTOOD: [Row; 19] = [
     row(
         Cause::SidecarBlockedCompletion,
         &[Cause::RanTooLong],
-        "that the first container had ended",
+        "that the work had ended",
     ),
     row(
         Cause::NodeDrained,

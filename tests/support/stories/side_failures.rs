@@ -30,7 +30,66 @@ pub(super) fn stories() -> Vec<Story> {
     stories.extend(before_the_work_failed());
     stories.push(policy_on_a_side_container());
     stories.push(deadline_of_the_pod());
+    stories.extend(with_events());
     stories
+}
+
+/// An Event says more about the end of the side container, and may be missing.
+fn with_events() -> Vec<Story> {
+    let runs = |name, cause, containers: &[(&str, &str)]| {
+        let states: Vec<(&str, Value)> = containers.iter().map(|(name, _)| (*name, running(1))).collect();
+        Story::failed(name, BACKOFF, cause)
+            .job(json!({"backoffLimit": 0}))
+            .pod_of("j", "a", pod(containers))
+            .at(1)
+            .admitted("a")
+            .at(2)
+            .states("a", "Running", &statuses(&states))
+            .at(40)
+    };
+    let fails = |story: Story, states: &[(&str, Value)]| {
+        let story = story.at(50).states("a", "Failed", &statuses(states));
+        story.at(51).backoff()
+    };
+    vec![
+        fails(
+            runs(
+                "helper-probe-fails-at-the-end",
+                Cause::SidecarFailed,
+                &[("report", APP), ("tunnel", APP)],
+            )
+            .warns(
+                "pods/a{tunnel}",
+                "Unhealthy",
+                "Liveness probe failed: connection refused",
+            ),
+            &[("report", ends(0, 41)), ("tunnel", ends(143, 42))],
+        )
+        .sentence("container tunnel exited with code 143 (SIGTERM): “Liveness probe failed: connection refused”."),
+        fails(
+            runs(
+                "proxy-hook-fails-after-success",
+                Cause::SidecarFailed,
+                &[("report", APP), ("cloud-sql-proxy", CLOUD_SQL)],
+            )
+            .warns("pods/a{cloud-sql-proxy}", "FailedPostStartHook", "PostStartHook failed"),
+            &[("report", ends(0, 20)), ("cloud-sql-proxy", ends(137, 41))],
+        ),
+        fails(
+            runs(
+                "proxy-out-of-node-memory-before-failure",
+                Cause::OutOfMemory,
+                &[("report", APP), ("cloud-sql-proxy", CLOUD_SQL)],
+            )
+            .warns(
+                "nodes/node1",
+                "SystemOOM",
+                "System OOM encountered, victim process: proxy, pid: 1",
+            ),
+            &[("report", ends(1, 45)), ("cloud-sql-proxy", ends(137, 40))],
+        )
+        .sentence("; container report exited with code 1."),
+    ]
 }
 
 /// The Pod's own deadline ends only the proxy.

@@ -1,7 +1,7 @@
 //! Which container of a Pod is the work, and which ones only serve it: `docs/side-containers.md`.
 //!
 //! Sources: `getPhase` in `pkg/kubelet/kubelet_pods.go` of Kubernetes (a Pod ends when every regular container has ended, and
-//! fails if one of them failed; native sidecars do not count) and `cmd/kubectl/pkg/cmd/util/podcmd` (the annotation).
+//! fails if one of them failed; native sidecars do not count) and `staging/src/k8s.io/kubectl/pkg/cmd/util/podcmd` (the annotation).
 
 use job_event::evidence::{Container, ContainerRole, ContainerState, Pod, Termination};
 
@@ -13,7 +13,7 @@ use crate::rules::state::{container_state, last_counted};
 use crate::side_containers::well_known;
 
 /// The longest time between the end of the work and the end of a container that the work stopped: the time in which most
-/// proxies drain their connections. Nothing in a cluster sends SIGTERM to one container of a Pod.
+/// proxies drain their connections. Without a failed probe or hook nothing in a cluster sends SIGTERM to one container of a Pod.
 const STOPPED_SECONDS: i64 = 10;
 
 /// The longest time in which the kubelet notices the end of a grace period and kills the container.
@@ -158,11 +158,13 @@ pub(crate) fn termination_cause<'a>(
         return Some(finding);
     }
     let finding = finding.beside(Beside::Finished(work));
-    let own = matches!(
-        finding.cause,
-        Cause::NonZeroExit | Cause::Crashed | Cause::ProbeFailed | Cause::Killed | Cause::OutOfMemory
-    );
-    let aside = is_side(pod, container) || finding.cause == Cause::Killed && was_stopped(termination, end);
+    // A failed probe or hook stops a container with a signal too, but its Event may be missing.
+    let own = match finding.cause {
+        Cause::NonZeroExit | Cause::Crashed | Cause::ProbeFailed | Cause::Killed | Cause::OutOfMemory => true,
+        Cause::ContainerStart => &*termination.reason == "Error",
+        _ => false,
+    };
+    let aside = is_side(pod, container) || was_stopped(termination, end);
     // A known text says why the container could not be started.
     Some(match own && aside && finding.text.is_none() {
         true => Finding {
