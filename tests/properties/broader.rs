@@ -35,8 +35,9 @@ pub(crate) const WITHOUT_EVENTS: [Row; 12] = [
     ),
     row(
         Cause::OutOfMemory,
-        &[Cause::Killed, Cause::SlowStart],
-        "`SystemOOM` or `OOMKilling` of the node; `Failed`, if no waiting reason was seen",
+        &[Cause::Killed, Cause::NonZeroExit, Cause::SlowStart],
+        "`SystemOOM` or `OOMKilling` of the node (what remains is the signal, or the failure of the work beside that side \
+         container); `Failed`, if no waiting reason was seen",
     ),
     row(
         Cause::RuntimeFailed,

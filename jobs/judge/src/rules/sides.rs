@@ -161,7 +161,7 @@ pub(crate) fn termination_cause<'a>(
     // A failed probe or hook stops a container with a signal too, but its Event may be missing.
     let own = match finding.cause {
         Cause::NonZeroExit | Cause::Crashed | Cause::ProbeFailed | Cause::Killed | Cause::OutOfMemory => true,
-        Cause::ContainerStart => &*termination.reason == "Error",
+        Cause::ContainerStart => !matches!(&*termination.reason, "StartError" | "ContainerCannotRun"),
         _ => false,
     };
     let aside = is_side(pod, container) || was_stopped(termination, end);
