@@ -1,6 +1,7 @@
 //! Pods that were never seen, only their Events. A missing Event proves nothing by itself, so only those rules apply whose
 //! proof is an Event, and the obstacles that it shows must have lasted.
 
+use job_event::MessageDetail;
 use job_event::evidence::{Container, ContainerRole, ContainerState, Event, Pod};
 
 use super::{before_start, container_start};
@@ -52,15 +53,12 @@ fn image_not_pulled<'a>(case: &Case<'a>, pod: &'a Pod) -> Option<Finding<'a>> {
     (last(&|event| &*event.reason == "Pulled") < failed).then_some(finding)
 }
 
-/// The last words of a Pod whose Events prove no cause.
+/// The Event that says most about a Pod whose Events prove no cause.
 pub(crate) fn last_words<'a>(case: &Case<'a>, pod: &'a Pod) -> Finding<'a> {
     let stages = ["Scheduled", "Pulling", "Pulled", "Created", "Started"];
-    let finding = Finding::on(Cause::Unknown, pod);
-    let mut events = case.events(&pod.uid).filter(|event| !stages.contains(&&*event.reason));
-    match events.next() {
-        Some(event) => finding.message(&event.message),
-        None => finding,
-    }
+    let events = case.events(&pod.uid).filter(|event| !stages.contains(&&*event.reason));
+    let most = events.max_by_key(|event| (MessageDetail::of(&event.message), event.last));
+    Finding::on(Cause::Unknown, pod).message(most.map_or("", |event| &event.message))
 }
 
 /// True if the obstacle lasted until the verdict. Events of type `Normal`, such as that of the scheduler, show each later
