@@ -77,8 +77,14 @@ pub fn is_oom_kill(reason: &str) -> bool {
     matches!(reason, "SystemOOM" | "OOMKilling")
 }
 
-/// True if such an Event is about a memory limit, not about the memory of the node: `Memory cgroup out of memory: Killed
-/// process ...` (`mm/memcontrol.c` of Linux). It does not name the Pod.
+/// True if such an Event is about the memory of the node: all of `SystemOOM`, and of `OOMKilling` the kernel's text `Out of
+/// memory: Killed process ...` (`mm/oom_kill.c` of Linux).
+pub fn is_node_oom(reason: &str, message: &str) -> bool {
+    reason == "SystemOOM" || reason == "OOMKilling" && message.starts_with("Out of memory")
+}
+
+/// True if the message of `OOMKilling` is about a memory limit: `Memory cgroup out of memory: Killed process ...`. It does not
+/// name the Pod.
 pub fn is_limit_oom(message: &str) -> bool {
     message.starts_with("Memory cgroup out of memory")
 }

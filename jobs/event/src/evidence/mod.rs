@@ -12,7 +12,7 @@ use crate::trace::Traceparent;
 mod event;
 mod pod;
 
-pub use event::{Event, JOB_EVENT_REASONS, POD_EVENT_REASONS, is_limit_oom, is_oom_kill};
+pub use event::{Event, JOB_EVENT_REASONS, POD_EVENT_REASONS, is_limit_oom, is_node_oom, is_oom_kill};
 pub use pod::{Container, ContainerRole, ContainerState, NodeOutage, Pod, PodDeletion, Termination, Waiting};
 
 /// Everything known about one Job when it is judged.

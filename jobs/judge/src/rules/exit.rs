@@ -6,7 +6,7 @@
 //! Exit codes above 128 follow the shell's convention, 128 plus the signal.
 
 use jiff::Timestamp;
-use job_event::evidence::{Container, Event, Pod, Termination, is_limit_oom, is_oom_kill};
+use job_event::evidence::{Container, Event, Pod, Termination, is_limit_oom, is_node_oom};
 
 use crate::case::{Case, is_about, seen_between, shifted};
 use crate::cause::Cause;
@@ -236,11 +236,14 @@ fn killed_for_memory<'a>(case: &Case<'a>, pod: &Pod, termination: &Termination) 
     let finished = termination.finished?;
     let node = pod.node.as_deref()?;
     case.evidence.events.iter().find(|event| {
-        let window = match is_limit_oom(&event.message) {
-            true => LIMIT_OOM_WINDOW_SECONDS,
-            false => SYSTEM_OOM_WINDOW_SECONDS,
+        let window = if is_node_oom(&event.reason, &event.message) {
+            SYSTEM_OOM_WINDOW_SECONDS
+        } else if &*event.reason == "OOMKilling" && is_limit_oom(&event.message) {
+            LIMIT_OOM_WINDOW_SECONDS
+        } else {
+            return false;
         };
         let [from, to] = [-window, window].map(|seconds| shifted(finished, seconds));
-        (&*event.kind, &*event.name) == ("Node", node) && is_oom_kill(&event.reason) && seen_between(event, from, to)
+        (&*event.kind, &*event.name) == ("Node", node) && seen_between(event, from, to)
     })
 }
