@@ -1,28 +1,39 @@
 //! The evidence of every recorded Job.
 
 use std::collections::BTreeMap;
-use std::io::BufReader;
 use std::path::Path;
 
 use jiff::Timestamp;
 use job_event::{Evidence, otlp};
 use job_judge::judge;
 use job_tracker::TrackerSettings;
-use job_tracker::replay::replay;
+use job_tracker::replay::{decompressed, replay};
 use opentelemetry_proto::tonic::logs::v1::LogRecord;
 use reason_enrichment_processor::encode;
 
 /// Every Job of the corpus that ended, by recording, with a number where there are several.
+pub(crate) fn recorded() -> BTreeMap<String, Evidence> {
+    jobs_of("corpus")
+}
+
+/// Those, and every Job of the cases rebuilt from public reports.
 pub(crate) fn all() -> BTreeMap<String, Evidence> {
+    let mut jobs = recorded();
+    jobs.append(&mut jobs_of("reported"));
+    jobs
+}
+
+fn jobs_of(folder: &str) -> BTreeMap<String, Evidence> {
     let mut jobs = BTreeMap::new();
-    for entry in std::fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/corpus")).unwrap() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests").join(folder);
+    for entry in std::fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
         let name = path.file_name().unwrap().to_string_lossy().into_owned();
-        let Some(name) = name.strip_suffix(".jsonl.gz") else {
+        let Some((name, _)) = name.split_once(".jsonl") else {
             continue;
         };
-        let text = flate2::read::GzDecoder::new(std::fs::File::open(&path).unwrap());
-        let replay = replay(BufReader::new(text), TrackerSettings::default()).unwrap();
+        let lines = decompressed(std::fs::File::open(&path).unwrap()).unwrap();
+        let replay = replay(lines, TrackerSettings::default()).unwrap();
         for (number, evidence) in replay.ended.into_iter().enumerate() {
             jobs.insert(format!("{name}-{number}"), evidence);
         }
