@@ -1,24 +1,8 @@
 //! Errors of the API server on creating a Pod: quotas, policies, webhooks and the API server itself.
 
-use super::{Family, KnownText};
+use super::{Family, KnownText, row};
 use crate::category::Retry;
 use crate::cause::Cause;
-
-const fn row(
-    says: &'static [&'static str],
-    cause: Cause,
-    retry: Retry,
-    next_step: &'static str,
-    source: &'static str,
-) -> KnownText {
-    KnownText {
-        says,
-        cause,
-        retry,
-        next_step,
-        source,
-    }
-}
 
 /// A denial that does not pass without a change.
 const fn denied(says: &'static [&'static str], next_step: &'static str, source: &'static str) -> KnownText {

@@ -1,24 +1,8 @@
 //! Evictions by the kubelet: the resource that the node or the Pod ran out of.
 
-use super::{Family, KnownText};
+use super::{Family, row};
 use crate::category::Retry;
 use crate::cause::Cause;
-
-const fn row(
-    says: &'static [&'static str],
-    cause: Cause,
-    retry: Retry,
-    next_step: &'static str,
-    source: &'static str,
-) -> KnownText {
-    KnownText {
-        says,
-        cause,
-        retry,
-        next_step,
-        source,
-    }
-}
 
 const HELPERS: &str = "Kubernetes: pkg/kubelet/eviction/helpers.go";
 

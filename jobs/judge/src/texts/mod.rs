@@ -49,6 +49,23 @@ pub struct KnownText {
     pub source: &'static str,
 }
 
+/// A row of a family with several causes.
+const fn row(
+    says: &'static [&'static str],
+    cause: Cause,
+    retry: Retry,
+    next_step: &'static str,
+    source: &'static str,
+) -> KnownText {
+    KnownText {
+        says,
+        cause,
+        retry,
+        next_step,
+        source,
+    }
+}
+
 /// The known texts of one kind of message.
 #[derive(Clone, Copy, Debug)]
 pub struct Family {

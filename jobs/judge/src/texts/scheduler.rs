@@ -1,24 +1,8 @@
 //! Reasons of schedulers for a Pod without a node: the default one, its plugins, and other ones.
 
-use super::{Family, KnownText};
+use super::{Family, KnownText, row};
 use crate::category::Retry;
 use crate::cause::Cause;
-
-const fn row(
-    says: &'static [&'static str],
-    cause: Cause,
-    retry: Retry,
-    next_step: &'static str,
-    source: &'static str,
-) -> KnownText {
-    KnownText {
-        says,
-        cause,
-        retry,
-        next_step,
-        source,
-    }
-}
 
 const fn unschedulable(says: &'static [&'static str], next_step: &'static str, source: &'static str) -> KnownText {
     row(says, Cause::Unschedulable, Retry::Maybe, next_step, source)

@@ -1,8 +1,8 @@
 //! Errors of the storage behind a volume: the API of a cloud, a file server, the mount, the disk.
 
-use super::{Family, KnownText};
+use super::Family;
+use super::volume::row;
 use crate::category::Retry;
-use crate::cause::Cause;
 
 /// Errors of the storage behind a volume, searched after those of [`super::volume`].
 pub(crate) const STORAGE: Family = Family {
@@ -248,13 +248,3 @@ pub(crate) const STORAGE: Family = Family {
         ),
     ],
 };
-
-const fn row(says: &'static [&'static str], retry: Retry, next_step: &'static str, source: &'static str) -> KnownText {
-    KnownText {
-        says,
-        cause: Cause::VolumeUnavailable,
-        retry,
-        next_step,
-        source,
-    }
-}

@@ -146,7 +146,13 @@ pub(crate) const VOLUME: Family = Family {
     ],
 };
 
-const fn row(says: &'static [&'static str], retry: Retry, next_step: &'static str, source: &'static str) -> KnownText {
+/// A row about a volume; `storage.rs` has those of drivers.
+pub(super) const fn row(
+    says: &'static [&'static str],
+    retry: Retry,
+    next_step: &'static str,
+    source: &'static str,
+) -> KnownText {
     KnownText {
         says,
         cause: Cause::VolumeUnavailable,

@@ -3,7 +3,7 @@
 use super::config;
 use crate::category::Retry;
 use crate::cause::Cause;
-use crate::texts::{Family, KnownText};
+use crate::texts::{Family, row};
 
 const AGAIN: &str =
     "Run it again: the kubelet had not read the object from the API server, or not mounted the volume, in time.";
@@ -13,22 +13,6 @@ const NONROOT: &str = "Set securityContext.runAsUser to a numeric id other than 
 const FULL: &str = "Free space on the volume, or make it larger.";
 const DISK: &str = "Look at the disk of that node: free space (and inodes) on it, or drain the node.";
 const PLUGIN: &str = "Look at the device plugin on that node: it could not prepare the device for the container.";
-
-const fn row(
-    says: &'static [&'static str],
-    cause: Cause,
-    retry: Retry,
-    next_step: &'static str,
-    source: &'static str,
-) -> KnownText {
-    KnownText {
-        says,
-        cause,
-        retry,
-        next_step,
-        source,
-    }
-}
 
 /// Messages of the kubelet on configuring a container.
 pub(crate) const KUBELET: Family = Family {
