@@ -13,20 +13,17 @@ const NODE_MEMORY: &str = "Set requests.memory to the container's usage, so that
                            the other users of the node's memory.";
 const PULLING: &str = "Check the size of the image, the speed of its registry and the load of the node's disk; a smaller image, a mirror or \
                        a larger activeDeadlineSeconds helps.";
-const NO_SCHEDULER: &str = "Check that the scheduler named in the Pod's schedulerName runs and looks at the Pod.";
-const SHELL_CODE: &str = "Read the container's log around the time it ended: shells and other programs that run commands end with 127 if \
-                          they do not find one, and with 126 if they cannot execute it.";
-const GIT_CODE: &str = "Read the container's log around the time it ended; the exit code is the program's own: git ends with 128 \
-                        for every fatal error.";
+const NO_SCHEDULER: &str = "Check that the scheduler named in the Pod's schedulerName is running and handles this Pod.";
+const SHELL_CODE: &str = "Read the container's log around the time it ended: a shell exits with 127 if it does not find a command, and with 126 if it cannot execute one.";
+const GIT_CODE: &str = "Read the container's log around the time it ended; the exit code is the program's own: git, for example, exits with 128 after every fatal error.";
 const HOOK: &str =
-    "Check the lifecycle hook of the container: its command or address, and that the program is ready for it.";
+    "Check the container's postStart hook: its command or address, and that the program is ready when it runs.";
 const SIDECAR_MEMORY: &str =
     "{work} finished with code 0, but {container} was killed because it exceeded its memory limit{message}";
 const KILLED_BESIDE: &str = "If this container only serves the one that finished, make it a native sidecar (initContainers with restartPolicy: \
-                             Always, Kubernetes 1.29 and later); else look for what sent the signal.";
+                             Always, Kubernetes 1.29 and later); otherwise look for the sender of the signal.";
 
-const LOG_OF_THE_PAST: &str = "Look for the container's log of that time: its exit code and its message went with the Pod, and Events have \
-                               neither; an out-of-memory kill looks the same in them.";
+const LOG_OF_THE_PAST: &str = "Look for the container's log of that time in your log backend: its exit code and message were deleted with the Pod, and Events have neither, so this may also be an out-of-memory kill.";
 
 /// The clause, the retry and the next step for a finding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -126,7 +126,7 @@ fn objects() -> Vec<Story> {
                  <nil>",
             ),
         )
-        .next_step("Grant the user or ServiceAccount")
+        .next_step("Grant the missing verb")
         .retry(Retry::No),
         refused(
             "service-account",

@@ -56,7 +56,7 @@ fn cluster_autoscaler() -> Vec<Story> {
             ],
         )
         .sentence("4 Insufficient nvidia.com/gpu”; the autoscaler reported “Node scale up in zones us-central1-c")
-        .next_step("Raise the cloud project's quota"),
+        .next_step("Raise the cloud account's quota"),
         scaled(
             "autoscaler-gce-stockout",
             Cause::Unschedulable,

@@ -105,7 +105,7 @@ fn others() -> Vec<Story> {
             "ProviderFailed",
             "the requested resource is not available in the location 'westeurope' at this moment",
         )
-        .next_step("Look at the virtual node's provider"),
+        .next_step("Read the message: the provider of the virtual node"),
         rejected(
             "pressure-at-admission",
             Cause::NodePressure,

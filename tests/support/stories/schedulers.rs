@@ -27,7 +27,7 @@ pub(super) fn stories() -> Vec<Story> {
             "Unschedulable",
             "0/3 nodes are available: 1 Insufficient cpu, 2 node(s) were unschedulable.",
         )
-        .next_step("Uncordon the nodes"),
+        .next_step("Uncordon nodes"),
         unscheduled(
             "selector-matches-nothing",
             Cause::Unschedulable,
@@ -43,7 +43,7 @@ pub(super) fn stories() -> Vec<Story> {
             "Unschedulable",
             "pod group is not ready, 3 Pending, 4 minAvailable; Pending: 3 Unschedulable",
         )
-        .next_step("Look at the group of Pods"),
+        .next_step("Look at the PodGroup"),
         unscheduled(
             "coscheduling-siblings",
             Cause::Unschedulable,
@@ -51,14 +51,14 @@ pub(super) fn stories() -> Vec<Story> {
             "0/10 nodes are available: 10 pre-filter pod a cannot find enough sibling pods, current pods number: 1, minMember of \
              group: 8.",
         )
-        .next_step("Look at the group of Pods"),
+        .next_step("Look at the PodGroup"),
         unscheduled(
             "yunikorn-queue",
             Cause::Unschedulable,
             "Unschedulable",
             "Request 'a' does not fit in queue 'root.batch' (requested map[pods:1 vcore:4000], available map[vcore:1000])",
         )
-        .next_step("Free or raise the quota of the scheduler's queue"),
+        .next_step("Raise the quota of the scheduler's queue"),
         unscheduled(
             "fargate-privileged",
             Cause::Unschedulable,
@@ -66,7 +66,7 @@ pub(super) fn stories() -> Vec<Story> {
             "Pod not supported on Fargate: invalid SecurityContext fields: Privileged",
         )
         .retry(Retry::No)
-        .next_step("Remove from the Pod template"),
+        .next_step("Remove the setting named in the message"),
         unscheduled(
             "kai-gpus",
             Cause::DeviceUnavailable,

@@ -135,7 +135,7 @@ fn after_success() -> Vec<Story> {
         .sentence(
             "container report finished with code 0, but container cloud-sql-proxy exited with code 143 (SIGTERM).",
         )
-        .next_step("The work is done. Make the side container a native sidecar")
+        .next_step("Do not run it again, because the work is done; make the side container a native sidecar")
         .blames("cloud-sql-proxy", ContainerRole::Main, 143),
         fails(
             "proxy-out-of-memory-after-success",

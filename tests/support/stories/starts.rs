@@ -162,7 +162,7 @@ fn devices() -> Vec<Story> {
              Auto-detected mode as 'legacy'\nnvidia-container-cli: initialization error: nvml error: driver/library version \
              mismatch: unknown",
         )
-        .next_step("Check the driver of the device")
+        .next_step("Check the device's driver")
         .retry(Retry::Maybe),
         fails(
             "device-cdi",

@@ -21,13 +21,12 @@ pub(crate) struct NtStatus {
 /// `STATUS_CONTROL_C_EXIT`: the end of a program that Windows stops, as SIGTERM is on Linux.
 pub(crate) const CONTROL_C_EXIT: i32 = 0xC000_013A_u32.cast_signed();
 
-const LIBRARY: &str = "Check that the image has every DLL and runtime that the program needs, in a version that fits it and the base image.";
+const LIBRARY: &str = "Check that the image has every DLL and runtime that the program needs, in versions that match the program and the base image.";
 const STOPPED: &str =
     "Look for the request to stop the container: the kubelet, a shutdown of the node, or a process in the container.";
-const MEMORY: &str =
-    "Raise resources.limits.memory, or use less: Windows does not kill a program for its memory, its allocations fail.";
+const MEMORY: &str = "Raise resources.limits.memory, or make the program use less: Windows does not kill a program at its limit, but fails its allocations.";
 const DOT_NET: &str =
-    "Read the container's log around the time it ended: an unhandled exception of .NET writes its stack trace there.";
+    "Read the container's log around the time it ended: an unhandled .NET exception writes its stack trace there.";
 
 const fn crashed(code: u32, name: &'static str) -> NtStatus {
     NtStatus {

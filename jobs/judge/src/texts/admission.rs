@@ -85,16 +85,14 @@ pub(crate) const ADMISSION: Family = Family {
             &["exceeded quota:*pods=", "exceeded quota:*count/"],
             Cause::QuotaExceeded,
             Retry::Maybe,
-            "Delete finished objects that the ResourceQuota counts, or raise it: the message has `used` and `limited` \
-             (kubectl describe quota).",
+            "Raise the ResourceQuota named in the message, or delete Pods that it counts (kubectl describe quota): count/pods counts finished Pods as well.",
             "Kubernetes: apiserver/pkg/admission/plugin/resourcequota/controller.go",
         ),
         row(
             &["exceeded quota:"],
             Cause::QuotaExceeded,
             Retry::Maybe,
-            "Free or raise the ResourceQuota named in the message, which has `used` and `limited` (kubectl describe quota), or \
-             request less.",
+            "Compare used, limited and requested in the message: raise the ResourceQuota, request less, or wait for other Pods to finish (kubectl describe quota).",
             "Kubernetes: apiserver/pkg/admission/plugin/resourcequota/controller.go",
         ),
         row(
@@ -122,7 +120,7 @@ pub(crate) const ADMISSION: Family = Family {
                 "limit to request ratio per",
                 "usage per persistentvolumeclaim",
             ],
-            "Make the requests and limits fit the LimitRange of the namespace (kubectl describe limitrange), or change that.",
+            "Make the requests and limits fit the LimitRange of the namespace (kubectl describe limitrange), or change the LimitRange.",
             "Kubernetes: plugin/pkg/admission/limitranger/admission.go",
         ),
         denied(
@@ -131,7 +129,7 @@ pub(crate) const ADMISSION: Family = Family {
                 "namespaceterminating",
                 "namespaces \"*\" not found",
             ],
-            "Run the Job in another namespace: this one is being deleted.",
+            "Run the Job in another namespace: this one is being deleted or no longer exists.",
             "Kubernetes: apiserver/pkg/admission/plugin/namespace/lifecycle/admission.go",
         ),
         failed(
@@ -140,8 +138,7 @@ pub(crate) const ADMISSION: Family = Family {
                 "no api token found for service account",
             ],
             Retry::Yes,
-            "Run it again: the ServiceAccount of a new namespace follows after a moment; if it does not, check \
-             kube-controller-manager.",
+            "Run it again: the ServiceAccount of a new namespace is created after a moment; if it stays missing, check kube-controller-manager.",
             "Kubernetes: plugin/pkg/admission/serviceaccount/admission.go",
         ),
         denied(
@@ -167,7 +164,7 @@ pub(crate) const ADMISSION: Family = Family {
                 "node label selector conflicts",
                 "tolerations*conflict with its namespace",
             ],
-            "Make nodeSelector and tolerations agree with the annotations scheduler.alpha.kubernetes.io of the namespace.",
+            "Make nodeSelector and tolerations agree with the scheduler.alpha.kubernetes.io annotations of the namespace.",
             "Kubernetes: plugin/pkg/admission/podnodeselector, plugin/pkg/admission/podtolerationrestriction",
         ),
         denied(
@@ -176,7 +173,7 @@ pub(crate) const ADMISSION: Family = Family {
                 "cannot create resource",
                 " cannot create pods",
             ],
-            "Grant the user or ServiceAccount in the message the verb that it lacks (Role and RoleBinding).",
+            "Grant the missing verb to the user or ServiceAccount named in the message (Role and RoleBinding).",
             "Kubernetes: plugin/pkg/auth/authorizer/rbac, plugin/pkg/admission/gc/gc_admission.go",
         ),
         denied(
@@ -185,13 +182,12 @@ pub(crate) const ADMISSION: Family = Family {
                 "mirror pod",
                 "is not allowed to modify",
             ],
-            "Create the Pod with the identity of a controller: the node's identity may not (NodeRestriction).",
+            "Check the credentials of the controller that creates the Pod: it uses the identity of a node, which NodeRestriction does not allow.",
             "Kubernetes: plugin/pkg/admission/noderestriction/admission.go",
         ),
         denied(
             &["pod*is invalid:"],
-            "Correct the field named in the message in the Pod template; if the template does not set it, a LimitRange or a mutating \
-             webhook does.",
+            "Correct the field named in the message in the Pod template; if the template does not set it, look for a LimitRange or a mutating webhook that does.",
             "Kubernetes: apimachinery/pkg/api/errors/errors.go (NewInvalid), pkg/apis/core/validation",
         ),
         failed(
@@ -232,8 +228,7 @@ pub(crate) const ADMISSION: Family = Family {
                 "received invalid webhook response",
             ],
             Retry::Maybe,
-            "Look at the webhook named in the message and at the log of its Pods: it answers, but with an error or with no valid \
-             AdmissionReview.",
+            "Look at the webhook named in the message and at the log of its Pods: it answered with an error or without a valid AdmissionReview.",
             WEBHOOK_ERRORS,
         ),
         failed(

@@ -34,8 +34,7 @@ pub(crate) const AUTOSCALER: Family = Family {
                 "instancelimitexceeded",
                 "maxspotinstancecountexceeded",
             ],
-            "Raise the cloud project's quota for such machines (the autoscaler could not add a node), or use another machine type or \
-             region; then run it again.",
+            "Raise the cloud account's quota for this machine type (the autoscaler could not add a node), or use another machine type or region; then run it again.",
             "kubernetes/autoscaler: cluster-autoscaler/cloudprovider/gce; huggingface/Google-Cloud-Containers#126; \
              cortexlabs/cortex#1685; AWS and Azure: error codes",
         ),
@@ -57,8 +56,7 @@ pub(crate) const AUTOSCALER: Family = Family {
                 "not available in location",
                 "capacity is unavailable",
             ],
-            "Run it again later, or let the autoscaler use other machine types, zones or on-demand capacity: the cloud had no such \
-             machine.",
+            "Run it again later, or let the autoscaler use other machine types, zones or on-demand capacity: the cloud provider had no capacity for this machine type.",
             "kubernetes/autoscaler: cluster-autoscaler/cloudprovider/{gce,aws,azure}; AWS and Azure: error codes",
         ),
         row(
@@ -80,7 +78,7 @@ pub(crate) const AUTOSCALER: Family = Family {
                 "authfailure",
                 "forbidden",
             ],
-            "Give the autoscaler and the node group the rights of the cloud that the message names.",
+            "Grant the cloud permission named in the message to the autoscaler or the node group.",
             "kubernetes/autoscaler: cluster-autoscaler/cloudprovider/gce/mig_info_provider.go",
         ),
         row(
@@ -129,13 +127,13 @@ pub(crate) const AUTOSCALER: Family = Family {
         ),
         row(
             &["volume node affinity conflict", "persistentvolume"],
-            "Look at the volumes of the Pod: no node group makes nodes that can use them.",
+            "Look at the volumes of the Pod: no node group can add a node that can use them.",
             CLUSTER_AUTOSCALER,
         ),
         row(
-            &["insufficient", "too many pods", "wouldn't fit if a new node is added"],
-            "Request less, or add a node group with larger machines: no group makes nodes that are large enough.",
-            "kubernetes/autoscaler: cluster-autoscaler/core/scaleup; kubernetes/autoscaler#1607; kubernetes/autoscaler#2749",
+            &["insufficient", "too many pods"],
+            "Request less, or add a node group with larger machines: no node group has machines that are large enough.",
+            "kubernetes/autoscaler: cluster-autoscaler/core/scaleup; kubernetes/autoscaler#1607",
         ),
         row(
             &[
@@ -148,6 +146,12 @@ pub(crate) const AUTOSCALER: Family = Family {
             ],
             "Add a node group whose labels and taints fit the Pod, or change its nodeSelector, affinity and tolerations.",
             CLUSTER_AUTOSCALER,
+        ),
+        row(
+            &["wouldn't fit if a new node is added"],
+            "Compare the Pod's requests, selectors and tolerations with the node groups: no node that the autoscaler could add fits \
+             the Pod.",
+            "kubernetes/autoscaler: cluster-autoscaler/core/scaleup; kubernetes/autoscaler#2749",
         ),
         row(
             &["triggered scale-up", "pod should schedule on"],

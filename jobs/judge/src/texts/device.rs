@@ -23,7 +23,7 @@ pub(crate) const DEVICE: Family = Family {
         row(
             &["too large: maximum request size", "more than one*mig device"],
             Retry::No,
-            "Request one such device for each container: the device plugin shares it (time-slicing or MIG) and does not give several.",
+            "Request only one such device per container: the device plugin shares its devices (time-slicing or MIG) and rejects requests for more.",
             "NVIDIA/k8s-device-plugin: internal/rm, README (failRequestsGreaterThanOne)",
         ),
         row(
@@ -69,7 +69,7 @@ pub(crate) const DEVICE: Family = Family {
                 "device number not matched",
             ],
             Retry::Maybe,
-            "Look at the log of the device plugin on that node: it answered the kubelet with this error; then run it again.",
+            "Look at the log of the device plugin on that node: it returned this error to the kubelet; then run it again.",
             "Kubernetes: pkg/kubelet/cm/devicemanager/{manager,endpoint}.go; Project-HAMi/HAMi#71; \
              NVIDIA/k8s-device-plugin#1223",
         ),

@@ -96,7 +96,7 @@ pub(crate) const IMAGE: Family = Family {
                 "repository name must be lowercase",
             ],
             Retry::No,
-            "Correct the image's name: it is no valid reference (lower case, no blanks, one tag).",
+            "Correct the image's name: it is not a valid reference (lower case, no blanks, one tag).",
             "distribution/reference: reference.go; Kubernetes: pkg/util/parsers/parsers.go",
         ),
         row(
@@ -120,7 +120,7 @@ pub(crate) const IMAGE: Family = Family {
                 "http 412",
             ],
             Retry::No,
-            "Fix what the registry's policy finds in the image (vulnerabilities, a missing signature), or change that policy.",
+            "Fix the problem that the registry's policy found in the image (a vulnerability or a missing signature, for example), or change that policy.",
             "goharbor/harbor: src/server/middleware/vulnerable; JFrog Xray: download blocking",
         ),
         row(
@@ -165,8 +165,7 @@ pub(crate) const IMAGE: Family = Family {
                 "certificate required",
             ],
             Retry::No,
-            "Check the registry's certificate: the nodes have to trust its authority, it must name the registry's host and must not \
-             have expired.",
+            "Check the registry's certificate: the nodes must trust its authority, it must name the registry's host, and it must not have expired.",
             "Go: crypto/x509/verify.go, crypto/tls/alert.go",
         ),
         row(
@@ -180,7 +179,7 @@ pub(crate) const IMAGE: Family = Family {
                 "quota exceeded for quota metric",
             ],
             Retry::Yes,
-            "Run it again when the registry's rate limit has reset; pull with credentials, from a mirror or a cache to avoid it.",
+            "Run it again when the registry's rate limit has reset; to avoid it, pull with credentials, or from a mirror or a cache.",
             "docs.docker.com/docker-hub/usage/pulls; RFC 6585, section 4; Amazon ECR: error messages (Rate exceeded)",
         ),
         row(
@@ -304,6 +303,12 @@ pub(crate) const IMAGE: Family = Family {
             "containerd: core/remotes/docker/schema1, docs/containerd-2.0.md; moby: distribution/pull_v2.go; containers/image: manifest",
         ),
         row(
+            &["insufficient uids or gids"],
+            Retry::No,
+            "Widen the ranges in /etc/subuid and /etc/subgid on the nodes: a file in the image belongs to a user or group beyond them.",
+            "containers/storage: drivers/chown.go; Podman: troubleshooting.md",
+        ),
+        row(
             &[
                 "failed to extract layer",
                 "failed to register layer",
@@ -324,7 +329,6 @@ pub(crate) const IMAGE: Family = Family {
                 "blob unknown",
                 "unknown blob",
                 "locked for",
-                "insufficient uids or gids",
                 "layer not known",
                 "failed to inspect image",
             ],
@@ -394,7 +398,7 @@ pub(crate) const IMAGE: Family = Family {
         row(
             &["invalid character '<'", "unexpected token <"],
             Retry::Maybe,
-            "Check the registry's address and the HTTP proxy before it: a web page answered in place of the registry.",
+            "Check the registry's address and the HTTP proxy in front of it: a web page was returned instead of an answer of the registry.",
             "Go: encoding/json/decode.go",
         ),
     ],

@@ -22,20 +22,19 @@ pub(crate) const REJECTION: Family = Family {
         row(
             &["no space left on device", "failed to write checkpoint file"],
             Retry::Maybe,
-            "Free the disk of that node: its kubelet could not write its state; then run it again.",
+            "Free space on the disk of that node, because the kubelet could not write its state; then run it again.",
             "Kubernetes: pkg/kubelet/checkpointmanager, pkg/kubelet/cm/devicemanager/manager.go",
         ),
         row(
             &["recover from admission failure"],
             Retry::Maybe,
-            "Free room on that node: the kubelet found no Pods to preempt for this critical one; then run it again.",
+            "Free resources on that node, because the kubelet found no Pods to preempt for this critical Pod; then run it again.",
             "Kubernetes: pkg/kubelet/preemption/preemption.go",
         ),
         row(
             &["outof*/"],
             Retry::Yes,
-            "Run it again; if it fails again, look at the device plugin on that node: the kubelet knows fewer devices than the \
-             scheduler.",
+            "Run it again; if it fails again, look at the device plugin on that node: the kubelet counts fewer devices than the scheduler.",
             "Kubernetes: pkg/kubelet/lifecycle/predicate.go",
         ),
         row(
@@ -90,7 +89,7 @@ pub(crate) const REJECTION: Family = Family {
                 "initcontainerrestartpolicyforbidden",
             ],
             Retry::No,
-            "Use nodes of a version that supports the feature in the message, or do without it.",
+            "Use nodes whose Kubernetes version supports the feature named in the message, or remove it from the Pod.",
             "Kubernetes: pkg/kubelet/lifecycle/{handlers,predicate}.go",
         ),
         row(
@@ -108,8 +107,7 @@ pub(crate) const REJECTION: Family = Family {
         row(
             &["providerfailed", "providercreatefailed"],
             Retry::Maybe,
-            "Look at the virtual node's provider: it could not create the container (its message names the reason); then run it \
-             again.",
+            "Read the message: the provider of the virtual node could not create the container; then run it again.",
             "virtual-kubelet/virtual-kubelet: node/pod.go",
         ),
     ],

@@ -14,7 +14,7 @@ pub(crate) const SANDBOX: Family = Family {
             ..row(
                 &["container init was oom-killed", "oom-killed (memory limit too low?)"],
                 Retry::No,
-                "Raise resources.limits.memory: it is too low even for the start of the sandbox.",
+                "Raise resources.limits.memory: it is too low to start even the Pod's sandbox.",
                 "libcontainer/process_linux.go of opencontainers/runc",
             )
         },
@@ -51,13 +51,13 @@ pub(crate) const SANDBOX: Family = Family {
                 "write sysctl key",
             ],
             Retry::No,
-            "Correct securityContext.sysctls of the Pod: the node's kernel does not have the one in the message, or not for each Pod.",
+            "Correct securityContext.sysctls of the Pod: the node's kernel does not have the sysctl named in the message, or does not allow it for a single Pod.",
             "opencontainers/runc libcontainer/configs/validate",
         ),
         row(
             &["cannot open hostport", "address already in use"],
             Retry::Maybe,
-            "Find out which process of that node uses the hostPort in the message, or drop the hostPort.",
+            "Find out which process of that node uses the hostPort in the message, or remove the hostPort.",
             "pkg/kubelet/dockershim/network/hostport of Kubernetes; CRI-O internal/hostport",
         ),
         row(
@@ -142,7 +142,7 @@ pub(crate) const SANDBOX: Family = Family {
                 "cgroup*cannot allocate memory",
             ],
             Retry::Yes,
-            "Restart that node: its kernel has no room for more cgroups, although the disk has space.",
+            "Reboot that node: its kernel cannot create more cgroups, although the disk is not full.",
             "kubernetes/kubernetes#70324 and #61937",
         ),
         row(
@@ -154,7 +154,7 @@ pub(crate) const SANDBOX: Family = Family {
                 "failed to set cgroup",
             ],
             Retry::Maybe,
-            "Look at the cgroups of that node, and that kubelet and container runtime use the same cgroup driver.",
+            "Look at the cgroups of that node, and check that the kubelet and the container runtime use the same cgroup driver.",
             "pkg/kubelet/cm of Kubernetes; opencontainers/cgroups",
         ),
         of_runtime(row(
@@ -164,13 +164,13 @@ pub(crate) const SANDBOX: Family = Family {
                 "failed to create new os thread",
             ],
             Retry::Maybe,
-            "Look at the free memory and process ids of that node; the container runtime had too few.",
+            "Look at the free memory and process ids of that node: the container runtime ran out of them.",
             "errno ENOMEM and EAGAIN of fork(2)",
         )),
         of_runtime(row(
             &["no space left on device"],
             Retry::Maybe,
-            "Free space on the disk of that node, or raise it; then run it again.",
+            "Free space on the disk of that node, or enlarge the disk; then run it again.",
             "errno ENOSPC",
         )),
         of_runtime(row(
@@ -180,7 +180,7 @@ pub(crate) const SANDBOX: Family = Family {
                 "structure needs cleaning",
             ],
             Retry::Maybe,
-            "Replace or repair the disk of that node; its file system has errors.",
+            "Repair or replace the disk of that node: its file system has errors.",
             "errno EROFS, EIO and EUCLEAN",
         )),
         row(
@@ -192,7 +192,7 @@ pub(crate) const SANDBOX: Family = Family {
                 "is already in use by",
             ],
             Retry::Yes,
-            "Run it again; look at the load and the disk of that node, where an earlier attempt to create the sandbox has not ended.",
+            "Run it again; look at the load and the disk of that node, where an earlier attempt to create the sandbox is still running.",
             "containerd internal/registrar; senthilrch/kube-fledged#194",
         ),
         row(
@@ -202,7 +202,7 @@ pub(crate) const SANDBOX: Family = Family {
                 "x509: certificate",
             ],
             Retry::Yes,
-            "Restart the Pod of the network plugin on that node: the API server rejects its token or certificate.",
+            "Restart the network plugin's Pod on that node: its token or certificate for the API server is not valid.",
             "projectcalico/calico#5712",
         ),
         row(
@@ -212,7 +212,7 @@ pub(crate) const SANDBOX: Family = Family {
                 "no valid networks found",
             ],
             Retry::Yes,
-            "Install the network plugin named in the message on that node: look at the Pod of its DaemonSet there.",
+            "Install the network plugin named in the message on that node; look first at its DaemonSet's Pod there.",
             "containernetworking/cni pkg/invoke",
         ),
         row(
@@ -269,7 +269,7 @@ pub(crate) const SANDBOX: Family = Family {
                 "cni network",
             ],
             Retry::Yes,
-            "Look at the network plugin named in the message: its Pod on that node, and its log.",
+            "Look at the Pod of the network plugin named in the message on that node, and at its log.",
             "containerd internal/cri/server; CRI-O internal/ocicni",
         ),
     ],

@@ -39,7 +39,7 @@ pub(crate) const SCHEDULER: Family = Family {
                 "overquota",
                 "limit reached for queue",
             ],
-            "Free or raise the quota of the scheduler's queue, or submit to another queue.",
+            "Raise the quota of the scheduler's queue, wait for its other Pods to finish, or submit to another queue.",
             "volcano-sh/volcano: pkg/scheduler/plugins/capacity, proportion; apache/yunikorn-core: pkg/scheduler/objects; \
              koordinator-sh/koordinator#2389; volcano-sh/volcano#4311",
         ),
@@ -50,8 +50,7 @@ pub(crate) const SCHEDULER: Family = Family {
                 "binding volumes",
                 "failed to provision volume",
             ],
-            "Look at the Events of the PersistentVolumeClaim and at the CSI driver's provisioner: a node was chosen, but the volume \
-             was not bound to it.",
+            "Look at the Events of the PersistentVolumeClaim and at the CSI driver's provisioner: the scheduler chose a node, but the volume was not bound.",
             "Kubernetes: pkg/scheduler/framework/runtime/framework.go, volumebinding/volume_binding.go; milvus-io/milvus-helm#389; \
              volcano-sh/volcano#4050",
         ),
@@ -144,7 +143,7 @@ pub(crate) const SCHEDULER: Family = Family {
                 "non-existent persistentvolume",
                 "non-existent pv(s)",
             ],
-            "Delete and create the PersistentVolumeClaim again: the PersistentVolume that it names does not exist.",
+            "Delete the PersistentVolumeClaim and create it again: the PersistentVolume that it names does not exist.",
             VOLUME_BINDING,
         ),
         volume(
@@ -165,17 +164,17 @@ pub(crate) const SCHEDULER: Family = Family {
         ),
         volume(
             &["exceed max volume count", "attachable-volumes"],
-            "Add nodes, or use fewer volumes for each node: the nodes have as many as they can attach.",
+            "Add nodes, or use fewer volumes per Pod: the nodes have as many volumes attached as they support.",
             "Kubernetes: pkg/scheduler/framework/plugins/nodevolumelimits",
         ),
         volume(
             &["readwriteoncepod", "no available disk", "volume in use"],
-            "Stop the Pod that uses the volume: it can be used by one at a time.",
+            "Stop the Pod that uses the volume: only one Pod can use it at a time.",
             "Kubernetes: pkg/scheduler/framework/plugins/volumerestrictions",
         ),
         volume(
             &["enough free storage"],
-            "Free or add storage in the pools that the nodes reach (CSIStorageCapacity).",
+            "Free or add storage in the storage pools of the nodes (CSIStorageCapacity).",
             VOLUME_BINDING,
         ),
         volume(
@@ -187,15 +186,14 @@ pub(crate) const SCHEDULER: Family = Family {
             &["not supported on fargate", "exceed the max fargate configuration"],
             Cause::Unschedulable,
             Retry::No,
-            "Remove from the Pod template what the message names (Fargate does not support it), or let a node group run the Pod: \
-             change the selectors of the Fargate profile.",
+            "Remove the setting named in the message from the Pod template, because Fargate does not support it, or change the selectors of the Fargate profile so that a node group runs the Pod.",
             FARGATE,
         ),
         row(
             &["fargate capacity is unavailable", "pod provisioning timed out"],
             Cause::Unschedulable,
             Retry::Yes,
-            "Run it again later, or add subnets of other zones to the Fargate profile: it had no capacity.",
+            "Run it again later, or add subnets of other zones to the Fargate profile: Fargate had no capacity.",
             FARGATE,
         ),
         unschedulable(
@@ -220,7 +218,7 @@ pub(crate) const SCHEDULER: Family = Family {
                 "for gang scheduling",
                 "pods from a gang",
             ],
-            "Look at the group of Pods (PodGroup): it starts only when its minimum fits at once; add capacity, or lower the minimum \
+            "Look at the PodGroup: its Pods start only when the minimum number of them fits at once; add capacity, or lower the minimum \
              or the requests.",
             "volcano-sh/volcano: pkg/scheduler/plugins/gang; kubernetes-sigs/scheduler-plugins#416; \
              koordinator-sh/koordinator#1475; volcano-sh/volcano#4978; Kubernetes: pkg/scheduler/framework/plugins/gangscheduling",
@@ -231,7 +229,7 @@ pub(crate) const SCHEDULER: Family = Family {
                 "0/0 nodes are",
                 "0 nodes are available",
             ],
-            "Add nodes: the scheduler knows none (node groups that are scaled to zero, nodes that did not join).",
+            "Add nodes: the scheduler knows none; look for node groups scaled to zero and for nodes that did not join.",
             "Kubernetes: pkg/scheduler/schedule_one.go (ErrNoNodesAvailable)",
         ),
         unschedulable(
@@ -261,7 +259,7 @@ pub(crate) const SCHEDULER: Family = Family {
         ),
         unschedulable(
             &["pod affinity rules", "pod affinity/anti-affinity"],
-            "Start the Pods that the affinity asks for, or loosen podAffinity: more nodes do not help.",
+            "Start the Pods that podAffinity requires, or loosen podAffinity: more nodes do not help.",
             "Kubernetes: pkg/scheduler/framework/plugins/interpodaffinity",
         ),
         unschedulable(
@@ -302,7 +300,7 @@ pub(crate) const SCHEDULER: Family = Family {
         ),
         unschedulable(
             &["were unschedulable", "node.kubernetes.io/unschedulable"],
-            "Uncordon the nodes (kubectl uncordon) or add others: they are cordoned.",
+            "Uncordon nodes (kubectl uncordon), or add others: the nodes are cordoned.",
             "Kubernetes: pkg/scheduler/framework/plugins/nodeunschedulable",
         ),
         unschedulable(

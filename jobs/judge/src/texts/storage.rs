@@ -23,7 +23,7 @@ pub(crate) const STORAGE: Family = Family {
                 "mount error(2)",
             ],
             Retry::No,
-            "Look for the volume in the storage system: what the PersistentVolume names is missing there; restore it from a snapshot or use another claim.",
+            "Look for the volume in the storage system: the one that the PersistentVolume names is missing; restore it from a snapshot, or use another PersistentVolumeClaim.",
             "kubernetes-sigs/aws-ebs-csi-driver#1343; GoogleCloudPlatform/gcs-fuse-csi-driver troubleshooting",
         ),
         row(
@@ -38,7 +38,7 @@ pub(crate) const STORAGE: Family = Family {
                 "too many volumes attached",
             ],
             Retry::Maybe,
-            "Run it on a node with fewer volumes, or on a larger machine type: the node has as many volumes attached as it may have.",
+            "Run it on a node with fewer volumes, or on a larger machine type: the node has as many volumes attached as it supports.",
             "pkg/scheduler/framework/plugins/nodevolumelimits of Kubernetes; limits of attached disks of AWS, Azure and GCP",
         ),
         row(
@@ -51,7 +51,7 @@ pub(crate) const STORAGE: Family = Family {
                 "disk quota",
             ],
             Retry::Maybe,
-            "Free or raise the quota of the storage system that the message names.",
+            "Raise the storage quota named in the message, or delete data or volumes that it counts.",
             "error codes of the APIs of AWS, Azure and GCP; errno EDQUOT",
         ),
         row(
@@ -122,7 +122,7 @@ pub(crate) const STORAGE: Family = Family {
                 "server misbehaving",
             ],
             Retry::Maybe,
-            "Check the host name of the storage or vault in the volume's settings, and that the node resolves it.",
+            "Check the host name of the storage or vault in the volume's settings, and that the node can resolve it.",
             "Go net.DNSError; mount.nfs(8); hmcts/cnp-flux-config#12662",
         ),
         row(
@@ -176,7 +176,7 @@ pub(crate) const STORAGE: Family = Family {
         row(
             &["no space left on device"],
             Retry::Maybe,
-            "Free space on the disk of that node, where the kubelet writes volumes, then run it again.",
+            "Free space on the disk of that node, on which the kubelet creates volumes; then run it again.",
             "errno ENOSPC",
         ),
         row(
@@ -232,7 +232,7 @@ pub(crate) const STORAGE: Family = Family {
         row(
             &["code = notfound"],
             Retry::Maybe,
-            "Look for the volume and the node in the storage system: it does not know one of them.",
+            "Look for the volume and the node in the storage system: one of them is missing there.",
             "NotFound of the CSI specification; openebs/mayastor#1285",
         ),
         row(

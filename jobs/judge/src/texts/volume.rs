@@ -17,7 +17,7 @@ pub(crate) const VOLUME: Family = Family {
                 "no relationship found between node",
             ],
             Retry::Yes,
-            "Run it again; look at the load of the node's kubelet and at its connection to the API server, from which it had not read the object in time.",
+            "Run it again; if it fails again, look at the kubelet of that node and its connection to the API server: it had not read the object in time.",
             "pkg/kubelet/util/manager/watch_based_manager.go of Kubernetes",
         ),
         row(
@@ -26,7 +26,7 @@ pub(crate) const VOLUME: Family = Family {
                 "references non-existent config key",
             ],
             Retry::No,
-            "Add the key named in the message to the Secret or ConfigMap, or correct items in the volume.",
+            "Add the key named in the message to the Secret or ConfigMap, or correct the volume's items.",
             "pkg/volume/secret/secret.go and pkg/volume/configmap/configmap.go of Kubernetes",
         ),
         row(
@@ -72,7 +72,7 @@ pub(crate) const VOLUME: Family = Family {
         row(
             &["pvc is being deleted", "persistentvolumeclaim is being deleted"],
             Retry::No,
-            "Create the PersistentVolumeClaim again: the one of the Pod is being deleted.",
+            "Create the PersistentVolumeClaim again: the one that the Pod uses is being deleted.",
             "pkg/kubelet/volumemanager/populator/desired_state_of_world_populator.go of Kubernetes",
         ),
         row(
@@ -134,13 +134,13 @@ pub(crate) const VOLUME: Family = Family {
         row(
             &["nodeaffinity check failed"],
             Retry::Maybe,
-            "Compare the node with the nodeAffinity of the PersistentVolume: the volume is not available on that node.",
+            "Compare the node's labels with the nodeAffinity of the PersistentVolume: the volume is not available on that node.",
             "pkg/volume/util/operationexecutor/operation_generator.go of Kubernetes",
         ),
         row(
             &["applyfsgroup failed", "setvolumeownership", "volume ownership"],
             Retry::Maybe,
-            "Set securityContext.fsGroupChangePolicy: OnRootMismatch, or drop fsGroup, if the change of the owner of all files fails or takes long.",
+            "Set securityContext.fsGroupChangePolicy: OnRootMismatch, or remove fsGroup: changing the owner of all files on the volume failed or took too long.",
             "pkg/volume/csi/csi_mounter.go of Kubernetes; openebs/zfs-localpv#547",
         ),
     ],

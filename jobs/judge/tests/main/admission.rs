@@ -31,13 +31,13 @@ fn quotas_that_are_used_up_differ_from_quotas_that_demand_limits() {
              limits.memory=32Gi",
             Cause::QuotaExceeded,
             Retry::Maybe,
-            "Free or raise the ResourceQuota",
+            "raise the ResourceQuota, request less",
         ),
         (
             "pods \"j-x\" is forbidden: exceeded quota: objects, requested: pods=1, used: pods=10, limited: pods=10",
             Cause::QuotaExceeded,
             Retry::Maybe,
-            "Delete finished objects",
+            "delete Pods that it counts",
         ),
         (
             "pods \"j-x\" is forbidden: failed quota: compute: must specify limits.cpu for: main; limits.memory for: main",

@@ -82,6 +82,15 @@ fn the_cluster_autoscaler_decides_the_next_step() {
         ),
         (
             vec![autoscaler(
+                "NotTriggerScaleUp",
+                "pod didn't trigger scale-up (it wouldn't fit if a new node is added): 2 node(s) had taint {a: b}",
+                10,
+            )],
+            "2 node(s) had taint",
+            "labels and taints",
+        ),
+        (
+            vec![autoscaler(
                 "TriggeredScaleUp",
                 "pod triggered scale-up: [{gpu-pool 0->1 (max: 4)}]",
                 5,

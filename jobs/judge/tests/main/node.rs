@@ -67,7 +67,7 @@ fn devices_that_could_not_be_allocated_differ_from_other_rejections() {
                  request size for shared resources is 1, which is unexpected",
                 device,
                 Retry::No,
-                "Request one",
+                "Request only one",
             ),
             (
                 "Allocate failed due to cannot allocate unregistered device nvidia.com/gpu, which is unexpected",

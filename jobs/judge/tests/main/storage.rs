@@ -190,7 +190,7 @@ fn networks_of_sandboxes() {
         (
             "plugin type=\"calico\" failed (add): error getting ClusterInformation: connection is unauthorized: Unauthorized",
             Retry::Yes,
-            "Restart the Pod of the network plugin",
+            "Restart the network plugin's Pod",
         ),
         (
             "plugin type=\"multus\" failed (add): cannot find a network-attachment-definition (sriov) in namespace (ns)",
@@ -205,7 +205,7 @@ fn networks_of_sandboxes() {
         (
             "plugin type=\"other\" failed (add): unexpected",
             Retry::Yes,
-            "Look at the network plugin named",
+            "Look at the Pod of the network plugin named",
         ),
     ];
     check("FailedCreatePodSandBox", Cause::SandboxFailed, &rows);
@@ -237,7 +237,7 @@ fn runtimes_of_sandboxes() {
         (
             "failed to create containerd task: mkdir /sys/fs/cgroup/memory/kubepods/x: no space left on device",
             Retry::Yes,
-            "Restart that node",
+            "Reboot that node",
         ),
         (
             "rpc error: code = DeadlineExceeded desc = context deadline exceeded",

@@ -5,26 +5,23 @@ use crate::category::Retry;
 use crate::cause::Cause;
 use crate::texts::{Family, KnownText};
 
-const MOUNT: &str = "Compare the volumeMounts with the content of the image: a directory is mounted onto a directory, a file (with \
-                     subPath) onto a file.";
-pub(super) const SUBPATH: &str =
-    "Check the subPath of the volumeMount: it exists in the volume, or the kubelet is able to create it there.";
+const MOUNT: &str = "Compare the volumeMounts with the content of the image: mount a directory onto a directory, and a file (with subPath) onto a file.";
+pub(super) const SUBPATH: &str = "Check the subPath of the volumeMount: it must exist in the volume, or the kubelet must be able to create it there.";
 const READ_ONLY: &str = "Create the mount point or the workingDir in the image: readOnlyRootFilesystem, or a read-only volume, keeps \
                          the runtime from creating it.";
 const PROPAGATION: &str = "Remove mountPropagation from the volumeMount, or make the mount on that node shared.";
 const USER: &str = "Set runAsUser and runAsGroup to numeric ids, or add the user and the group to the image.";
 const CAPABILITY: &str =
-    "Correct the capabilities in securityContext: the runtime does not know the one that the message names.";
+    "Correct the capabilities in securityContext: the runtime does not know the one named in the message.";
 const PROFILE: &str = "Install the seccomp or AppArmor profile on every node, or correct its name in securityContext.";
 const SELINUX: &str =
-    "Check seLinuxOptions in securityContext, and that the runtime is able to relabel the volumes of the Pod.";
+    "Check seLinuxOptions in securityContext, and that the runtime can relabel the volumes of the Pod.";
 const SYSCTL: &str =
     "Correct the sysctls in securityContext: the kernel or the runtime of that node refuses the one in the message.";
 const REMOUNT: &str =
     "Look at the volume's driver on that node: its mount is broken; delete the Pod or restart the driver.";
 
-const HOST_PATH: &str =
-    "Check that the path which the message names exists on that node: a hostPath volume has no type that creates it.";
+const HOST_PATH: &str = "Look for the path named in the message on that node: it is missing, or the runtime could not create it; create it, or set type: DirectoryOrCreate in hostPath.";
 
 const fn row(says: &'static [&'static str], next_step: &'static str, source: &'static str) -> KnownText {
     KnownText {

@@ -5,23 +5,20 @@ use crate::category::Retry;
 use crate::cause::Cause;
 use crate::texts::{Family, KnownText};
 
-const PROGRAM: &str =
-    "Look at the installation of the container runtime on that node: a program of its own is missing or ends early.";
+const PROGRAM: &str = "Check the installation and configuration of the container runtime on that node: one of its programs is missing, unknown or exits early.";
 const FULL: &str =
-    "Free space (and inodes) on the disk of that node, where images and containers are, or drain the node.";
+    "Free space (and inodes) on the disk of that node that stores images and containers, or drain the node.";
 const DISK: &str = "Look at the disk of that node and its kernel log, and drain the node.";
 const STORE: &str = "Remove the image from that node, so that it is pulled again (crictl rmi), or drain the node: its image store is \
                      incomplete.";
 const BUSY: &str =
-    "Run it again; if it repeats, look at the load of that node's disk and at the log of its container runtime.";
-const DOWN: &str = "Run it again; if it repeats, look at the container runtime of that node and its log.";
-const CGROUP: &str = "Look at systemd and the cgroups of that node, and drain the node if it repeats.";
+    "Run it again; if it fails again, look at the load of that node's disk and at the log of its container runtime.";
+const DOWN: &str = "Run it again; if it fails again, look at the container runtime of that node and its log.";
+const CGROUP: &str = "Look at systemd and the cgroups of that node; if other Pods fail there as well, drain the node.";
 const LIMIT: &str =
-    "Raise the limit that the message names on that node (open files, processes, keys, BPF memory), or drain the node.";
-const NODE_MEMORY: &str =
-    "Look at the free memory and the kernel log of that node: its runtime, not the container, cannot allocate memory.";
-const KERNEL: &str =
-    "Look at the container runtime and the kernel of that node: it does not allow a mount of the runtime itself.";
+    "Raise the limit named in the message on that node (open files, processes, keys, BPF memory), or drain the node.";
+const NODE_MEMORY: &str = "Look at the free memory and the kernel log of that node: the container runtime, not the container, could not allocate memory.";
+const KERNEL: &str = "Look at the container runtime and the kernel of that node: the kernel refused a mount or a namespace that the runtime needs.";
 
 const fn row(says: &'static [&'static str], retry: Retry, next_step: &'static str, source: &'static str) -> KnownText {
     KnownText {
