@@ -103,7 +103,7 @@ pub(crate) const LATE_LOOK: [Row; 8] = [
     row(
         Cause::ImagePull,
         &[Cause::SlowStart],
-        "every Event of the failed pull; what remains: the pull began",
+        "every Event of the failed pull; what remains is that the pull began",
     ),
     row(Cause::OutOfMemory, &[Cause::NonZeroExit, Cause::Killed], EXIT),
     row(Cause::Killed, &[Cause::NonZeroExit], EXIT),
@@ -112,7 +112,7 @@ pub(crate) const LATE_LOOK: [Row; 8] = [
     row(
         Cause::NonZeroExit,
         &[Cause::SidecarBlockedCompletion],
-        "the exit code of the main container; what remains: it had ended, while another container kept the Pod running",
+        "the exit code of the main container; what remains is that it had ended while another container kept the Pod running",
     ),
     row(
         Cause::SidecarBlockedCompletion,
@@ -122,14 +122,13 @@ pub(crate) const LATE_LOOK: [Row; 8] = [
     row(
         Cause::SidecarFailed,
         &[Cause::Killed, Cause::NonZeroExit],
-        "the end of the work; what remains: the exit code of the side container in the message of the Pod failure policy",
+        "the end of the work; what remains is the exit code of the side container in the message of the Pod failure policy",
     ),
 ];
 
-const EXIT: &str = "the exit code; what remains: the kubelet started the container again and again, which it does for any \
-                    other exit code than 0";
+const EXIT: &str = "the exit code; what remains is that the kubelet restarted the container repeatedly, which it does only for an exit code other than 0";
 
-const ERASED: &str = "the waiting reason, which goes when the Pod is deleted, and the Events about it";
+const ERASED: &str = "the waiting reason, which is lost when the Pod is deleted, and the Events about it";
 
 /// With a field that is absent or has an unknown value.
 pub(crate) const NOT_UNDERSTOOD: [Row; 19] = [
@@ -275,10 +274,10 @@ fn page() -> String {
             &[JOINED_LATE.as_slice(), &JOINED_LATE_WITHOUT_EVENTS].concat(),
         ),
         (
-            "Late looks",
-            "`explain` looks when Pods are gone, or the collector started when they were: their Events are left, without exit\n\
-             codes. A cause that Events prove says `evidence: events`; one that they do not prove becomes `Unknown`, as after every\n\
-             end of a container.",
+            "After Pods are deleted",
+            "`explain` ran, or the collector started, when the Pods of the Job were already deleted. Their Events remain, and no\n\
+             Event has an exit code. A verdict that Events prove has `evidence: events`. A cause that they do not prove becomes\n\
+             `Unknown`; that includes every end of a container, except a restart.",
             &LATE_LOOK,
         ),
         (

@@ -18,8 +18,8 @@ fn causes() -> String {
          The Job controller writes the `reason` of a failed Job. Its `cause` comes from this closed set, and needs proof:\n\
          without it the event has a broader cause and `k8s.job.evidence.quality: partial`\n\
          ([When evidence is missing](evidence.md)).\n\n\
-         [Known texts](texts.md) in the messages of the cluster change the retry and the next step, and some the cause.\n\
-         [Side containers](side-containers.md) says which container of a Pod is the work.\n\n\
+         [Known texts](texts.md) in messages of the cluster decide the retry and the next step, and some decide the cause.\n\
+         [Side containers](side-containers.md) describes how the container that does the work is found.\n\n\
          This page is generated from the table in `jobs/judge/src/cause.rs`. [Add a cause in four steps](add-a-cause.md)\n\
          describes how to extend it.\n\n\
          | cause | category | can a retry help? | meaning | proof | next step |\n|---|---|---|---|---|---|\n",
@@ -43,10 +43,10 @@ fn causes() -> String {
 fn texts() -> String {
     let mut page = String::from(
         "# Known texts\n\n\
-         Messages of registries, runtimes, schedulers, autoscalers, webhooks and the kubelet that say more than the reason beside\n\
-         them: which [cause](causes.md) they prove, what a retry does, and the next step. A message matches if it contains one of\n\
-         the texts, without regard to case; `*` stands for any characters, `http 403` for that status code in any wording. The\n\
-         first row of a family that matches counts.\n\n\
+         These texts in messages of registries, runtimes, schedulers, autoscalers, webhooks and the kubelet say more than the\n\
+         reason of the Event or status. Each row has the [cause](causes.md) that the text proves, the effect of a retry and the\n\
+         next step. A message matches if it contains one of the texts, without regard to case; `*` stands for any characters,\n\
+         `http 403` for that status code in any wording. In each table the first row that matches counts.\n\n\
          This page is generated from `jobs/judge/src/texts/`. [Add a cause](add-a-cause.md#a-known-text) describes how to add a\n\
          text.\n",
     );

@@ -160,14 +160,14 @@ fn a_restarted_container_did_not_run_too_long() {
         Look::deadline().restarted().scheduled().started("main", &starts)
     };
     let crashed = crashing().says("main", "BackOff", backoff, &[4, 50]);
-    crashed.is(Cause::NonZeroExit, "container main failed again and again");
+    crashed.is(Cause::NonZeroExit, "container main failed repeatedly");
     crashing()
         .stopped("main", 60)
         .is(Cause::NonZeroExit, "no Event has its exit code");
     let probe = "Container main failed liveness probe, will be restarted";
     crashing()
         .says("main", "Killing", probe, &[10, 30])
-        .is(Cause::Unknown, "failed again and again");
+        .is(Cause::Unknown, "failed repeatedly");
     let recovered = Look::deadline().restarted().scheduled().started("main", &[1, 2]);
     recovered
         .says("main", "BackOff", backoff, &[4])

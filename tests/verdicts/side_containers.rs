@@ -15,7 +15,7 @@ const END: &str = "<!-- end of the table -->\n";
 
 fn table() -> String {
     let mut table =
-        String::from("| project | container names | images | ends with the work | source |\n|---|---|---|---|---|\n");
+        String::from("| project | container names | images | next step | source |\n|---|---|---|---|---|\n");
     for row in &SIDE_CONTAINERS {
         let code = |words: &[&str]| {
             let words: Vec<String> = words.iter().map(|word| format!("`{word}`")).collect();

@@ -49,7 +49,7 @@ impl Advice {
         let status = status.filter(|status| status.cause == finding.cause);
         match finding.cause {
             Cause::NonZeroExit | Cause::Unknown if is_from_events && finding.container.is_some() => {
-                advice.clause = "{container} failed again and again, and no Event has its exit code{message}";
+                advice.clause = "{container} failed repeatedly, and no Event has its exit code{message}";
                 advice.next_step = LOG_OF_THE_PAST;
             }
             Cause::Unknown if is_from_events => {
@@ -69,7 +69,7 @@ impl Advice {
                 let by_reason = waiting.and_then(|waiting| image::retry(&waiting.reason));
                 let text = image::known(message);
                 advice.with_text(text);
-                // A registry that is unavailable for a certificate stays so; a name that is invalid does in any case.
+                // A registry with an invalid certificate stays unavailable, so a known text decides; an invalid name never becomes valid.
                 match by_reason {
                     Some(retry) if text.is_none() || retry == Retry::No => advice.retry = retry,
                     _ => {}
@@ -158,7 +158,7 @@ impl Advice {
         }
     }
 
-    /// A side container that ran on after the work, or failed after it.
+    /// A side container that kept running after the work had finished, or failed after it.
     fn side(&mut self, finding: &Finding<'_>, is_from_events: bool) {
         if finding.cause == Cause::SidecarFailed {
             if finding.termination.is_some_and(|end| &*end.reason == "OOMKilled") {
@@ -167,8 +167,8 @@ impl Advice {
             return;
         }
         if is_from_events {
-            self.clause = "another container had ended, with an exit code that no Event has, but {container} kept the Pod \
-                           running";
+            self.clause =
+                "another container had ended (no Event has its exit code), but {container} kept the Pod running";
         }
         let side = finding.container.and_then(|side| well_known(&side.name, &side.image));
         if let Some(side) = side.filter(|side| !side.next_step.is_empty()) {

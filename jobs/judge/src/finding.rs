@@ -22,7 +22,7 @@ pub(crate) struct Finding<'a> {
     pub(crate) message: Option<&'a str>,
     /// The known text in that message, which decides the retry and the next step.
     pub(crate) text: Option<&'static KnownText>,
-    /// The Event of the autoscaler that would have made a node for the Pod.
+    /// The Event of the autoscaler that could have added a node for the Pod.
     pub(crate) autoscaler: Option<&'a Event>,
     /// When it happened, if known.
     pub(crate) at: Option<Timestamp>,

@@ -22,7 +22,7 @@ const MAX_READ: usize = 16 * 1024;
 /// The most characters that a cut moves to reach the end of a word.
 const MAX_WORD: usize = 40;
 
-/// The origin of a message: its reason stands in different places.
+/// The origin of a message, which determines where its reason is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Origin {
     /// The termination message of a container: what the program wrote, or the tail of its log.

@@ -1,4 +1,4 @@
-//! Which container of a Pod is the work, and which ones only serve it: `docs/side-containers.md`.
+//! The container of a Pod that does the work, and those that only serve it: `docs/side-containers.md`.
 //!
 //! Sources: `getPhase` in `pkg/kubelet/kubelet_pods.go` of Kubernetes (a Pod ends when every regular container has ended, and
 //! fails if one of them failed; native sidecars do not count) and `staging/src/k8s.io/kubectl/pkg/cmd/util/podcmd` (the annotation).

@@ -1,8 +1,7 @@
-//! Exit codes of Windows programs: NTSTATUS values, with which a process ends that an exception or the system stops.
+//! Exit codes of Windows programs: NTSTATUS values, the exit codes of processes that an exception or the system ended.
 //!
 //! Sources: `ntstatus.h` of the Windows SDK and [MS-ERREF] section 2.3; `0xE0434352` and `0xE06D7363` are the exception
-//! codes of the .NET runtime and of Visual C++. The Windows API has codes of 32 bits without a sign, the Kubernetes API with
-//! one.
+//! codes of the .NET runtime and of Visual C++. The Windows API has unsigned 32-bit codes, the Kubernetes API signed ones.
 
 use crate::category::Retry;
 use crate::cause::Cause;
@@ -18,7 +17,7 @@ pub(crate) struct NtStatus {
     pub(crate) next_step: Option<&'static str>,
 }
 
-/// `STATUS_CONTROL_C_EXIT`: the end of a program that Windows stops, as SIGTERM is on Linux.
+/// `STATUS_CONTROL_C_EXIT`: the exit code of a program that Windows stops, as SIGTERM does on Linux.
 pub(crate) const CONTROL_C_EXIT: i32 = 0xC000_013A_u32.cast_signed();
 
 const LIBRARY: &str = "Check that the image has every DLL and runtime that the program needs, in versions that match the program and the base image.";

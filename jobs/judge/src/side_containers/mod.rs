@@ -1,6 +1,6 @@
 //! Well-known side containers: containers that serve the others of a Pod and do not end by themselves.
 //!
-//! A row names the project, its container names and images, the way to end it with the work, and its source. A container
+//! A row has the project, its container names and images, the next step that makes it end with the work, and its source. A container
 //! name matches as a whole. An image matches by the last components of its repository, without registry, tag and digest:
 //! `agent` of `datadog/agent` matches no other agent. A name that people give to their work as well is not in the table.
 
@@ -17,9 +17,9 @@ pub struct SideContainer {
     pub names: &'static [&'static str],
     /// Its images: the last components of the repository.
     pub images: &'static [&'static str],
-    /// A word that the tag of the image contains; empty if any tag will do.
+    /// A word that the tag of the image contains; empty if any tag matches.
     pub tag: &'static str,
-    /// The way to end it with the work, as the next step; empty if the project documents none.
+    /// The next step, which makes it end with the work; empty if the project documents none.
     pub next_step: &'static str,
     /// The page, chart or source file that has the names.
     pub source: &'static str,

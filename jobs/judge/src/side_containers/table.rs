@@ -25,8 +25,7 @@ pub const SIDE_CONTAINERS: [SideContainer; 45] = [
         "Istio",
         &["istio-proxy"],
         &["proxyv2"],
-        "Run Istio's proxy as a native sidecar (ENABLE_NATIVE_SIDECARS of istiod, Kubernetes 1.29 and later), or let the work \
-         end with POST localhost:15020/quitquitquit.",
+        "Run Istio's proxy as a native sidecar (ENABLE_NATIVE_SIDECARS of istiod, Kubernetes 1.29 and later), or let the work send POST localhost:15020/quitquitquit when it finishes.",
         "istio/istio manifests/charts/istio-control/istio-discovery/files/injection-template.yaml",
     ),
     row(
@@ -41,17 +40,14 @@ pub const SIDE_CONTAINERS: [SideContainer; 45] = [
         "Consul",
         &["consul-dataplane", "consul-connect-envoy-sidecar", "envoy-sidecar"],
         &["consul-dataplane"],
-        "Make the proxy a native sidecar (initContainers with restartPolicy: Always, Kubernetes 1.29 and later), or let the \
-         work end with POST localhost:20600/graceful_shutdown (annotation \
-         consul.hashicorp.com/enable-sidecar-proxy-lifecycle).",
+        "Make the proxy a native sidecar (initContainers with restartPolicy: Always, Kubernetes 1.29 and later), or set the annotation consul.hashicorp.com/enable-sidecar-proxy-lifecycle and let the work send POST localhost:20600/graceful_shutdown when it finishes.",
         "hashicorp/consul-k8s control-plane/connect-inject/webhook/consul_dataplane_sidecar.go",
     ),
     row(
         "Kuma, Kong Mesh",
         &["kuma-sidecar"],
         &["kuma-dp"],
-        "Make the proxy a native sidecar (initContainers with restartPolicy: Always, Kubernetes 1.29 and later), or let the \
-         work end with POST localhost:9901/quitquitquit.",
+        "Make the proxy a native sidecar (initContainers with restartPolicy: Always, Kubernetes 1.29 and later), or let the work send POST localhost:9901/quitquitquit when it finishes.",
         "kumahq/kuma pkg/plugins/runtime/k8s/util/names.go",
     ),
     row(
@@ -70,8 +66,7 @@ pub const SIDE_CONTAINERS: [SideContainer; 45] = [
             "envoyproxy/envoy-distroless",
             "aws-appmesh-envoy",
         ],
-        "Make the proxy a native sidecar (initContainers with restartPolicy: Always, Kubernetes 1.29 and later), or let the \
-         work end with POST /quitquitquit to the port of Envoy's admin interface.",
+        "Make the proxy a native sidecar (initContainers with restartPolicy: Always, Kubernetes 1.29 and later), or let the work send POST /quitquitquit to Envoy's admin port when it finishes.",
         "envoyproxy.io/docs/envoy/latest/operations/admin; openservicemesh/osm pkg/constants/constants.go; \
          aws/aws-app-mesh-controller-for-k8s pkg/inject/envoy.go",
     ),
@@ -79,8 +74,7 @@ pub const SIDE_CONTAINERS: [SideContainer; 45] = [
         "Dapr",
         &["daprd"],
         &["daprd"],
-        "Make daprd a native sidecar (initContainers with restartPolicy: Always, Kubernetes 1.29 and later), or let the work \
-         end with POST localhost:3500/v1.0/shutdown.",
+        "Make daprd a native sidecar (initContainers with restartPolicy: Always, Kubernetes 1.29 and later), or let the work send POST localhost:3500/v1.0/shutdown when it finishes.",
         "docs.dapr.io/operations/hosting/kubernetes/kubernetes-job",
     ),
     row(
@@ -96,7 +90,7 @@ pub const SIDE_CONTAINERS: [SideContainer; 45] = [
         ],
         &["cloud-sql-proxy", "cloudsqlproxy", "gce-proxy"],
         "Make the proxy a native sidecar (initContainers with restartPolicy: Always, Kubernetes 1.29 and later), or start it \
-         with --quitquitquit --exit-zero-on-sigterm and let the work end with POST localhost:9091/quitquitquit.",
+         with --quitquitquit --exit-zero-on-sigterm and let the work send POST localhost:9091/quitquitquit when it finishes.",
         "GoogleCloudPlatform/cloud-sql-proxy examples/k8s-sidecar/README.md",
     ),
     row(
@@ -104,7 +98,7 @@ pub const SIDE_CONTAINERS: [SideContainer; 45] = [
         &["alloydb-auth-proxy", "alloydb-proxy"],
         &["alloydb-auth-proxy"],
         "Make the proxy a native sidecar (initContainers with restartPolicy: Always, Kubernetes 1.29 and later), or start it \
-         with --quitquitquit and let the work end with POST localhost:9091/quitquitquit.",
+         with --quitquitquit and let the work send POST localhost:9091/quitquitquit when it finishes.",
         "GoogleCloudPlatform/alloydb-auth-proxy examples/k8s-sidecar/README.md",
     ),
     row(

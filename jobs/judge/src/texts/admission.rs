@@ -4,7 +4,7 @@ use super::{Family, KnownText, row};
 use crate::category::Retry;
 use crate::cause::Cause;
 
-/// A denial that does not pass without a change.
+/// A denial that only a change resolves.
 const fn denied(says: &'static [&'static str], next_step: &'static str, source: &'static str) -> KnownText {
     row(says, Cause::AdmissionDenied, Retry::No, next_step, source)
 }

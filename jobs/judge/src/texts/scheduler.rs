@@ -24,8 +24,7 @@ const FARGATE: &str = "docs.aws.amazon.com: eks/latest/userguide/fargate.html; k
 /// Searched in each of the reasons of `0/N nodes are available: ...`, and in other messages as a whole.
 pub(crate) const SCHEDULER: Family = Family {
     name: "Schedulers",
-    searched_in: "Reasons in the condition `PodScheduled` and in Events of schedulers about a Pod without a node. If a message has \
-                  several, that of nodes which suit the Pod otherwise counts, else the first in this table.",
+    searched_in: "Reasons in the condition `PodScheduled` and in Events of schedulers about a Pod without a node. If a message has several reasons, the reason of the nodes that otherwise suit the Pod counts, else the first one in this table.",
     texts: &[
         unschedulable(
             &[

@@ -78,7 +78,7 @@ fn lasted(case: &Case<'_>, pod: &Pod) -> bool {
     }
 }
 
-/// A container that its kubelet started again and again. Under `restartPolicy: OnFailure` it does so only for an exit code
+/// A container that its kubelet restarted repeatedly. Under `restartPolicy: OnFailure` it does so only for an exit code
 /// other than 0 (`ShouldContainerBeRestarted` in `pkg/kubelet/container/helpers.go`); no Event has the code.
 fn failed_repeatedly<'a>(case: &Case<'a>, pod: &'a Pod) -> Option<Finding<'a>> {
     let mut mains = pod.containers.iter().filter(|c| c.role == ContainerRole::Main);
