@@ -76,7 +76,7 @@ fn supported_metrics_are_those_of_the_code() {
 fn the_page_names_the_tested_versions() {
     let page = std::fs::read_to_string(root().join("docs/compatibility.md")).expect("the page");
     let (first, last) = TESTED.into_inner();
-    let range = format!("Supported are Kubernetes 1.{first} to 1.{last}, tested as follows:");
+    let range = format!("The collector supports Kubernetes 1.{first} to 1.{last}.");
     assert!(page.contains(&range), "{range}");
     for (since, _) in ADDED {
         assert!(page.contains(&format!("| 1.{since} |")), "1.{since}");

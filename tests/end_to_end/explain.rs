@@ -270,7 +270,10 @@ async fn the_runs_of_a_cronjob_come_newest_first() {
     assert_eq!(ran.code, Some(1), "{}", ran.err);
     assert_contains(&ran.out, &["  Failed  (CronJob report)\n  cause:    Unknown"]);
     for (reason, said) in [
-        ("SawCompletedJob", &["no Event says how one ended", ": no outcome"]),
+        (
+            "SawCompletedJob",
+            &["no Event has the outcome of a run", ": no outcome"],
+        ),
         ("", &["no run of CronJob", "failedJobsHistoryLimit"]),
     ] {
         for event in store.list(Resource::Events) {

@@ -277,7 +277,7 @@ fn page() -> String {
             "After Pods are deleted",
             "`explain` ran, or the collector started, when the Pods of the Job were already deleted. Their Events remain, and no\n\
              Event has an exit code. A verdict that Events prove has `evidence: events`. A cause that they do not prove becomes\n\
-             `Unknown`; that includes every end of a container, except a restart.",
+             `Unknown`; that includes every end of a container, except restarts until a deadline.",
             &LATE_LOOK,
         ),
         (

@@ -16,7 +16,7 @@ use crate::summary;
 /// An obstacle that the evidence proves.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Obstacle {
-    /// The cause, as of a Job that failed for it.
+    /// The cause, the same as of a Job that failed because of it.
     pub cause: Cause,
     /// The cause as a clause, without a full stop.
     pub why: String,
@@ -70,7 +70,7 @@ fn live(evidence: &Evidence) -> Vec<&Pod> {
     evidence.pods.iter().filter(is_live).rev().collect()
 }
 
-/// The obstacle of one of the live Pods, latest first; else that all of them are being deleted or on lost nodes.
+/// The obstacle of one of the live Pods, latest first; else the deletion or the lost node, if that applies to all of them.
 fn blocked<'a>(case: &Case<'a>, live: &[&'a Pod]) -> Option<Finding<'a>> {
     let now = case.decided?;
     let obstacle = |pod| blocking::blocking_error(case, pod).or_else(|| blocking::finished_beside(case, pod));
@@ -81,7 +81,7 @@ fn blocked<'a>(case: &Case<'a>, live: &[&'a Pod]) -> Option<Finding<'a>> {
     })
 }
 
-/// The state of an unfinished Job without an obstacle, as a clause: the container that runs or has not started.
+/// The state of an unfinished Job without an obstacle, as a clause: the container that is running or has not started.
 fn progress(evidence: &Evidence, now: Timestamp) -> Option<String> {
     let case = unfinished(evidence, now)?;
     let mut live = live(evidence);
@@ -97,8 +97,7 @@ fn progress(evidence: &Evidence, now: Timestamp) -> Option<String> {
     }
 }
 
-/// Judges a Job at `now`: the summary of an unfinished one names its obstacle, and it has a next step; or it says which
-/// container runs or has not started.
+/// Judges a Job at `now`: the summary of an unfinished Job names its obstacle, with a next step, or else the container that is running or has not started.
 pub fn judge_at(evidence: &Evidence, now: Timestamp) -> Judgement {
     let mut judgement = judge(evidence);
     if let Some(obstacle) = obstacle(evidence, now) {

@@ -18,7 +18,7 @@ use crate::model::lenient::{Lax, Object, lenient};
 /// The minor versions of Kubernetes 1 that tests cover. `docs/compatibility.md` says how each is tested.
 pub const TESTED: RangeInclusive<u32> = 27..=37;
 
-/// How long the API server may take to return its version, which nothing depends on.
+/// The time limit of the request for the version, on which nothing depends.
 const TIMEOUT: Duration = Duration::from_secs(2);
 /// The longest version response that is read, bytes.
 const MAX_RESPONSE: usize = 16 * 1024;
@@ -83,15 +83,13 @@ impl ServerVersion {
         Some(ServerVersion { text, number })
     }
 
-    /// A sentence without a full stop if the version is outside of the tested ones: what is missing, or may be. `None` if it
-    /// is inside, or unknown.
+    /// The missing features of a version outside the tested range, as a sentence without a full stop. `None` for a tested or an unknown version.
     pub fn caveat(&self) -> Option<String> {
         let (major, minor) = self.number?;
         let (first, last) = TESTED.into_inner();
         if (major, minor) > (1, last) {
             return Some(format!(
-                "it is newer than 1.{last}, the latest version that this release is tested with; a reworded message or a new \
-                 reason makes a cause broader"
+                "it is newer than 1.{last}, the latest version that this release is tested with; a reworded message or a new reason may make a cause broader"
             ));
         }
         if (major, minor) >= (1, first) {

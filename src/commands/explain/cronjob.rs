@@ -1,4 +1,4 @@
-//! The Events of a CronJob, for runs that no longer exist and runs that were never made. Pure.
+//! The Events of a CronJob, for runs that are deleted and runs that were never created. Pure.
 //!
 //! Source: `pkg/controller/cronjob/cronjob_controllerv2.go` of Kubernetes.
 
@@ -13,7 +13,7 @@ use job_watch::model::Event;
 use super::gone::last;
 use super::notes::one_line;
 
-/// Writes the Events about CronJobs.
+/// The component that writes the Events about CronJobs.
 const CONTROLLER: &str = "cronjob-controller";
 /// The most problems that are shown, the latest ones.
 const PROBLEMS: usize = 5;
@@ -22,18 +22,18 @@ const PROBLEMS: usize = 5;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct GoneRun {
     pub name: String,
-    /// When the CronJob's controller saw it last.
+    /// When the CronJob controller last observed it.
     pub seen: Option<Timestamp>,
     /// The condition with which it finished: `Complete` or `Failed`.
     pub condition: Option<String>,
 }
 
-/// The Events of CronJobs, read.
+/// The runs and problems that the Events of CronJobs name.
 #[derive(Debug, Default)]
 pub(super) struct CronJobEvents {
-    /// The runs that they name, the latest first.
+    /// The runs, latest first.
     pub runs: Vec<GoneRun>,
-    /// The warnings and the runs that were not made: one line each, the latest last.
+    /// The warnings and the runs that were not created: one line each, latest last.
     pub problems: Vec<String>,
 }
 

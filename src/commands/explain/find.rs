@@ -21,7 +21,7 @@ pub(super) const ONE_BY_ONE: usize = 8;
 /// The most UIDs in a selector, which is part of the URL.
 const SELECTED: usize = 50;
 
-/// Where to look. Errors are messages for a person.
+/// The cluster and the namespace that are searched. Errors are messages for a person.
 #[derive(Clone, Copy)]
 pub(super) struct Finder<'a> {
     pub client: &'a Client,

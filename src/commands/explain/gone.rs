@@ -1,4 +1,4 @@
-//! Jobs, Pods and runs of CronJobs that no longer exist, found by the Events that they left.
+//! Deleted Jobs, Pods and runs of CronJobs, found by their Events.
 
 use std::collections::BTreeSet;
 
@@ -10,7 +10,7 @@ use job_watch::{Kind, Object};
 use super::cronjob::{CronJobEvents, GoneRun};
 use super::find::{Finder, ONE_BY_ONE, named};
 
-/// How many runs of a CronJob are looked for, the latest ones.
+/// The most runs of a CronJob that are searched, the latest ones.
 const RUNS: usize = 8;
 
 impl Finder<'_> {
@@ -31,7 +31,7 @@ impl Finder<'_> {
         Ok(Some(snapshot))
     }
 
-    /// Adds the Events of the latest runs of a CronJob none of which exists, and returns what its own Events say.
+    /// Adds the Events of the latest runs of a CronJob whose runs are all deleted, and returns the runs and problems that its own Events name.
     pub(super) async fn gone_runs(self, snapshot: &mut Snapshot, name: &str) -> Result<CronJobEvents, String> {
         let mut own = Snapshot::default();
         let fields = format!("involvedObject.kind=CronJob,involvedObject.name={name}");
@@ -62,7 +62,7 @@ impl Finder<'_> {
         Ok(())
     }
 
-    /// Adds all Events about the Pods that the Events of Jobs name and that do not exist.
+    /// Adds all Events about the deleted Pods that the Events of Jobs name.
     pub(super) async fn events_of_gone_pods(self, snapshot: &mut Snapshot) -> Result<(), String> {
         snapshot.all_pod_events = true;
         let names = gone_pods(snapshot);
@@ -79,7 +79,7 @@ impl Finder<'_> {
     }
 }
 
-/// The names of the Pods that the Events of Jobs name and that do not exist.
+/// The names of the deleted Pods that the Events of Jobs name.
 pub(super) fn gone_pods(snapshot: &Snapshot) -> BTreeSet<String> {
     let pods = snapshot.objects.get(&Kind::Pods).into_iter().flatten();
     let pods: BTreeSet<&str> = pods.map(|pod| &*pod.metadata().name).collect();

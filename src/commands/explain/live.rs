@@ -87,7 +87,7 @@ async fn look(args: &ExplainArgs, now: Timestamp) -> Result<ExplainAnswer, Failu
     Ok(answer(&jobs))
 }
 
-/// The server's version, for people; records have no place for it.
+/// The server's version, for text output only; records do not have it.
 async fn version(client: &Client, format: Format) -> Option<ServerVersion> {
     match format {
         Format::Text => ServerVersion::read(client).await,
@@ -120,7 +120,7 @@ fn none_failed(args: &ExplainArgs, place: &str, looked_at: usize) -> String {
     format!("No Job failed in {place}{since}, of {looked_at} {jobs} that still exist.")
 }
 
-/// Reports evidence that is missing for every Job. CronJobs add nothing to the verdict on a Job that still exists.
+/// Prints a note for evidence that is missing for every Job. CronJobs add nothing to the verdict on a Job that still exists.
 fn warn(snapshot: &Snapshot) {
     let refused = |kind| snapshot.forbidden.contains(&kind);
     if refused(Kind::Pods) {
@@ -137,10 +137,10 @@ fn warn(snapshot: &Snapshot) {
     }
 }
 
-/// The error for runs that no longer exist and that did not finish.
+/// The error for deleted runs without a known outcome.
 fn unfinished_runs(found: &CronJobEvents, cronjob: &str) -> String {
     let runs: String = found.runs.iter().rev().map(|run| format!("\n  {run}")).collect();
-    format!("no run of CronJob {cronjob:?} exists, and no Event says how one ended; its Events name:{runs}")
+    format!("no run of CronJob {cronjob:?} exists, and no Event has the outcome of a run; its Events name:{runs}")
 }
 
 /// Adds the runs of a CronJob whose own Events are gone.

@@ -1,4 +1,4 @@
-//! Notes on the evidence of a verdict: deleted Pods and the Events left of them. Pure.
+//! Notes on the evidence of a verdict: deleted Pods and their Events. Pure.
 
 use std::collections::BTreeMap;
 
@@ -13,7 +13,7 @@ use job_watch::snapshot::EVENT_LIFETIME;
 const SHOWN: usize = 5;
 /// The most characters of a message.
 const MESSAGE: usize = 300;
-/// A message repeats the sentence if they have this many bytes in a row in common.
+/// A message repeats the sentence if both have this many consecutive bytes in common.
 const REPEATED: usize = 24;
 
 /// Sentences about the evidence of a Job.
@@ -83,7 +83,7 @@ fn last_words(evidence: &Evidence, sentence: &str) -> Vec<String> {
     words.split_off(words.len().saturating_sub(SHOWN))
 }
 
-/// True if the sentence has a part of the message.
+/// True if the sentence contains a part of the message.
 fn repeats(sentence: &str, message: &str) -> bool {
     let message = one_line(message);
     let length = message.len().min(REPEATED);

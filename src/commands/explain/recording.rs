@@ -39,7 +39,7 @@ pub(super) fn explain(path: &Path, args: &ExplainArgs) -> Result<(), Failure> {
         unfinished,
         end,
     } = replayed.map_err(|e| fail(&e))?;
-    // Jobs that are known from Events only were over when the recording began. They are explained if it has no other.
+    // Jobs that only Events name had finished before the recording began. They are explained if the recording has no other Job.
     let is_known = |evidence: &Evidence| evidence.job.created.is_some() || !evidence.gaps.contains(&Gap::EndNotSeen);
     let has_jobs = !unfinished.is_empty() || ended.iter().any(is_known);
     match has_jobs {
@@ -102,7 +102,7 @@ fn add_cronjob_event(events: &mut Vec<Event>, observation: &Observation) {
     }
 }
 
-/// A paragraph for each CronJob with what its Events say.
+/// A paragraph for each CronJob, from its Events.
 fn of_cronjobs(events: &[Event]) -> String {
     let mut cronjobs: BTreeMap<String, Vec<&Event>> = BTreeMap::new();
     for event in events {

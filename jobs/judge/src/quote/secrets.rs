@@ -1,4 +1,4 @@
-//! Masks what looks like a secret: values of keys such as `password`, credentials in URLs, tokens of known form, private
+//! Masks text that looks like a secret: values of keys such as `password`, credentials in URLs, tokens of known form, private
 //! keys. Hosts, paths, digests and numbers stay, because they explain errors.
 
 use std::borrow::Cow;

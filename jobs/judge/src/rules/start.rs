@@ -1,4 +1,4 @@
-//! Errors of the kubelet on starting a container: latched waiting reasons, and Events where those were not seen.
+//! Errors of the kubelet when it starts a container: latched waiting reasons, and Events if no waiting reason was observed.
 
 use job_event::MessageDetail;
 use job_event::evidence::{Container, Event, Pod};
@@ -36,7 +36,7 @@ pub(crate) fn failed_start<'a>(
     })
 }
 
-/// The Events of a container since it last started, latest first, without those of a try that the deletion of the Pod cut off.
+/// The Events of a container since it last started, latest first, without those of an attempt that the deletion of the Pod interrupted.
 pub(crate) fn events<'a>(case: &Case<'a>, pod: &'a Pod, container: &'a Container) -> impl Iterator<Item = &'a Event> {
     let named = || {
         let events = case.events(&pod.uid);

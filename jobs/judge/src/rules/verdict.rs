@@ -26,7 +26,7 @@ pub(crate) fn verdict<'a>(case: &Case<'a>, attempts: &[PodAttempt<'a>]) -> Findi
     finding.unwrap_or_else(|| unknown(case))
 }
 
-/// No rule matched. The last words of the latest Pod that only Events show may still help a person.
+/// No rule matched. The last error in the Events of a Pod that was never observed may still help a person.
 fn unknown<'a>(case: &Case<'a>) -> Finding<'a> {
     let mut latest_first = case.evidence.pods.iter().rev();
     match latest_first.find(|pod| pod.from_events) {

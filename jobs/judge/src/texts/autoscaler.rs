@@ -1,4 +1,4 @@
-//! Reports of autoscalers on a Pod for which they would add a node.
+//! Reports of autoscalers about a Pod without a node.
 
 use super::{Family, KnownText};
 use crate::category::Retry;

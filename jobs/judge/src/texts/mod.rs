@@ -1,4 +1,4 @@
-//! Texts of runtimes, registries, schedulers, autoscalers and webhooks that say more than the reason beside them.
+//! Texts of runtimes, registries, schedulers, autoscalers and webhooks that say more than the reason of their Event or status.
 //!
 //! One file for each family. A row names the texts, the cause, the effect of a retry, the next step and its source. The first
 //! row that matches wins, so specific rows come first. [`FAMILIES`] lists all of them for `docs/texts.md`.
