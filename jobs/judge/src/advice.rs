@@ -14,8 +14,10 @@ const NODE_MEMORY: &str = "Set requests.memory to the container's usage, so that
 const PULLING: &str = "Check the size of the image, the speed of its registry and the load of the node's disk; a smaller image, a mirror or \
                        a larger activeDeadlineSeconds helps.";
 const NO_SCHEDULER: &str = "Check that the scheduler named in the Pod's schedulerName is running and handles this Pod.";
-const SHELL_CODE: &str = "Read the container's log around the time it ended: a shell exits with 127 if it does not find a command, and with 126 if it cannot execute one.";
-const GIT_CODE: &str = "Read the container's log around the time it ended; the exit code is the program's own: git, for example, exits with 128 after every fatal error.";
+const SHELL_CODE: &str = "Read the container's log around the time it ended: a shell exits with 127 if it does not find a \
+                          command, and with 126 if it cannot execute one.";
+const GIT_CODE: &str = "Read the container's log around the time it ended; the exit code is the program's own: git, for \
+                        example, exits with 128 after every fatal error.";
 const HOOK: &str =
     "Check the container's postStart hook: its command or address, and that the program is ready when it runs.";
 const SIDECAR_MEMORY: &str =
@@ -23,7 +25,8 @@ const SIDECAR_MEMORY: &str =
 const KILLED_BESIDE: &str = "If this container only serves the one that finished, make it a native sidecar (initContainers with restartPolicy: \
                              Always, Kubernetes 1.29 and later); otherwise look for the sender of the signal.";
 
-const LOG_OF_THE_PAST: &str = "Look for the container's log of that time in your log backend: its exit code and message were deleted with the Pod, and Events have neither, so this may also be an out-of-memory kill.";
+const LOG_OF_THE_PAST: &str = "Look for the container's log of that time in your log backend: its exit code and message were \
+                               deleted with the Pod, and Events have neither, so this may also be an out-of-memory kill.";
 
 /// The clause, the retry and the next step for a finding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,7 +72,8 @@ impl Advice {
                 let by_reason = waiting.and_then(|waiting| image::retry(&waiting.reason));
                 let text = image::known(message);
                 advice.with_text(text);
-                // A registry with an invalid certificate stays unavailable, so a known text decides; an invalid name never becomes valid.
+                // A registry with an invalid certificate stays unavailable, so a known text decides; an invalid name never
+                // becomes valid.
                 match by_reason {
                     Some(retry) if text.is_none() || retry == Retry::No => advice.retry = retry,
                     _ => {}

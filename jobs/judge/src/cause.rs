@@ -70,7 +70,8 @@ pub const CAUSES: [CauseInfo; 31] = [
         category: Category::Application,
         retry: Retry::Maybe,
         meaning: "The program exited with its own error code.",
-        proof: "A container terminated with an exit code that is neither a signal nor a failed start: 128 is the program's own, and so are 126 and 127 after a run of two seconds or more.",
+        proof: "A container terminated with an exit code that is neither a signal nor a failed start: 128 is the program's \
+                own, and so are 126 and 127 after a run of two seconds or more.",
         clause: "{container} {exit}{message}",
         next_step: "Read the container's log around the time it ended; the exit code is the program's own.",
     },
@@ -110,7 +111,8 @@ pub const CAUSES: [CauseInfo; 31] = [
         category: Category::Resource,
         retry: Retry::No,
         meaning: "The container's memory limit was exceeded or too low, or its node ran out of memory.",
-        proof: "A termination with reason OOMKilled; exit code 137 with event SystemOOM or OOMKilling of the node; or a message of the runtime about memory when it started the container.",
+        proof: "A termination with reason OOMKilled; exit code 137 with event SystemOOM or OOMKilling of the node; or a \
+                message of the runtime about memory when it started the container.",
         clause: "{container} was killed because it exceeded its memory limit{message}",
         next_step: "Raise resources.limits.memory, or make the program use less.",
     },
@@ -152,7 +154,8 @@ pub const CAUSES: [CauseInfo; 31] = [
         meaning: "A quota of the namespace did not allow the Pod, so it was never created.",
         proof: "Event FailedCreate on the Job that names a quota which the Pod would exceed.",
         clause: "a quota prevented the creation of Pods{message}",
-        next_step: "Raise the ResourceQuota named in the message, request less, or wait for other Pods to finish (kubectl describe quota).",
+        next_step: "Raise the ResourceQuota named in the message, request less, or wait for other Pods to finish (kubectl \
+                    describe quota).",
     },
     CauseInfo {
         cause: Cause::ImagePull,
@@ -180,9 +183,11 @@ pub const CAUSES: [CauseInfo; 31] = [
         category: Category::Configuration,
         retry: Retry::No,
         meaning: "The container could not be created or started, most often because of its command.",
-        proof: "StartError, ContainerCannotRun, CreateContainerError, RunContainerError or a failed hook, and no message that names another cause; or exit code 126 or 127 after a run of less than two seconds.",
+        proof: "StartError, ContainerCannotRun, CreateContainerError, RunContainerError or a failed hook, and no message that \
+                names another cause; or exit code 126 or 127 after a run of less than two seconds.",
         clause: "{container} could not be started{message}",
-        next_step: "Read the message of the container runtime: if it names the command, compare command, args and workingDir with the image; otherwise look at the container runtime of that node.",
+        next_step: "Read the message of the container runtime: if it names the command, compare command, args and workingDir \
+                    with the image; otherwise look at the container runtime of that node.",
     },
     CauseInfo {
         cause: Cause::VolumeUnavailable,
@@ -203,7 +208,8 @@ pub const CAUSES: [CauseInfo; 31] = [
         meaning: "The work finished, but another container of the Pod kept running.",
         proof: "A container that is not a side container had ended with 0 while another regular container was still running.",
         clause: "{work} finished, but {container} kept the Pod running",
-        next_step: "Make the other container a native sidecar (initContainers with restartPolicy: Always, Kubernetes 1.29 and later), or let the work stop it when it finishes.",
+        next_step: "Make the other container a native sidecar (initContainers with restartPolicy: Always, Kubernetes 1.29 and \
+                    later), or let the work stop it when it finishes.",
     },
     CauseInfo {
         cause: Cause::SidecarFailed,
@@ -213,7 +219,9 @@ pub const CAUSES: [CauseInfo; 31] = [
         meaning: "The work finished, but a side container failed, so the Pod counts as failed.",
         proof: "The work had ended with 0, and a side container failed, or was stopped by a signal around that time.",
         clause: "{work} finished with code 0, but {container} {exit}{message}",
-        next_step: "Do not run it again, because the work is done; make the side container a native sidecar (initContainers with restartPolicy: Always, Kubernetes 1.29 and later), whose exit code does not count, or make it exit with 0 when it is stopped.",
+        next_step: "Do not run it again, because the work is done; make the side container a native sidecar (initContainers \
+                    with restartPolicy: Always, Kubernetes 1.29 and later), whose exit code does not count, or make it exit \
+                    with 0 when it is stopped.",
     },
     CauseInfo {
         cause: Cause::AdmissionDenied,
@@ -223,7 +231,8 @@ pub const CAUSES: [CauseInfo; 31] = [
         meaning: "The cluster refused to create the Pod.",
         proof: "Event FailedCreate on the Job that names no exceeded quota.",
         clause: "no Pod could be created{message}",
-        next_step: "Read the message: the API server, a webhook or a policy refused the Pod; correct the Pod template, or the object it refers to.",
+        next_step: "Read the message: the API server, a webhook or a policy refused the Pod; correct the Pod template, or the \
+                    object it refers to.",
     },
     CauseInfo {
         cause: Cause::SchedulingGated,
@@ -351,9 +360,9 @@ pub const CAUSES: [CauseInfo; 31] = [
         name: "SlowStart",
         category: Category::Timeout,
         retry: Retry::Maybe,
-        meaning: "No container had started at the deadline, and no error was reported that lasted.",
+        meaning: "No container had started at the deadline, and no lasting error was reported.",
         proof: "No container was seen running, and no condition, waiting reason or event names an error that lasted.",
-        clause: "{container} had not started, and no error was reported that lasted",
+        clause: "{container} had not started, and no lasting error was reported",
         next_step: "Find out what took the time: a large image, a slow volume, init containers; raise activeDeadlineSeconds if that is normal.",
     },
     CauseInfo {

@@ -97,7 +97,8 @@ fn progress(evidence: &Evidence, now: Timestamp) -> Option<String> {
     }
 }
 
-/// Judges a Job at `now`: the summary of an unfinished Job names its obstacle, with a next step, or else the container that is running or has not started.
+/// Judges a Job at `now`: the summary of an unfinished Job names its obstacle, with a next step, or else the container that is
+/// running or has not started.
 pub fn judge_at(evidence: &Evidence, now: Timestamp) -> Judgement {
     let mut judgement = judge(evidence);
     if let Some(obstacle) = obstacle(evidence, now) {

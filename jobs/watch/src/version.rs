@@ -83,13 +83,15 @@ impl ServerVersion {
         Some(ServerVersion { text, number })
     }
 
-    /// The missing features of a version outside the tested range, as a sentence without a full stop. `None` for a tested or an unknown version.
+    /// The missing features of a version outside the tested range, as a sentence without a full stop. `None` for a tested or an
+    /// unknown version.
     pub fn caveat(&self) -> Option<String> {
         let (major, minor) = self.number?;
         let (first, last) = TESTED.into_inner();
         if (major, minor) > (1, last) {
             return Some(format!(
-                "it is newer than 1.{last}, the latest version that this release is tested with; a reworded message or a new reason may make a cause broader"
+                "it is newer than 1.{last}, the latest version that this release is tested with; a reworded message or a new \
+                 reason may make a cause broader"
             ));
         }
         if (major, minor) >= (1, first) {

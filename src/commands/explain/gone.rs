@@ -31,7 +31,8 @@ impl Finder<'_> {
         Ok(Some(snapshot))
     }
 
-    /// Adds the Events of the latest runs of a CronJob whose runs are all deleted, and returns the runs and problems that its own Events name.
+    /// Adds the Events of the latest runs of a CronJob whose runs are all deleted, and returns the runs and problems that its
+    /// own Events name.
     pub(super) async fn gone_runs(self, snapshot: &mut Snapshot, name: &str) -> Result<CronJobEvents, String> {
         let mut own = Snapshot::default();
         let fields = format!("involvedObject.kind=CronJob,involvedObject.name={name}");

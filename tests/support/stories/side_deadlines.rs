@@ -194,7 +194,7 @@ fn work_of_its_own() -> Vec<Story> {
                 ("report", waiting("ContainerCreating", "")),
             ],
         )
-        .sentence("container report had not started, and no error was reported that lasted."),
+        .sentence("container report had not started, and no lasting error was reported."),
     ]
 }
 

@@ -71,7 +71,7 @@ fn mount_note_on_an_old_server() -> Story {
         .warns("pods/a", "FailedMount", CACHE)
         .at(120)
         .deadline("a", &unknown_end())
-        .sentence("container main had not started, and no error was reported that lasted.")
+        .sentence("container main had not started, and no lasting error was reported.")
 }
 
 /// The error and the notice of the wait alternate.

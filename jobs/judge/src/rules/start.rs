@@ -36,7 +36,8 @@ pub(crate) fn failed_start<'a>(
     })
 }
 
-/// The Events of a container since it last started, latest first, without those of an attempt that the deletion of the Pod interrupted.
+/// The Events of a container since it last started, latest first, without those of an attempt that the deletion of the Pod
+/// interrupted.
 pub(crate) fn events<'a>(case: &Case<'a>, pod: &'a Pod, container: &'a Container) -> impl Iterator<Item = &'a Event> {
     let named = || {
         let events = case.events(&pod.uid);

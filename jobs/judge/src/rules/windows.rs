@@ -20,10 +20,12 @@ pub(crate) struct NtStatus {
 /// `STATUS_CONTROL_C_EXIT`: the exit code of a program that Windows stops, as SIGTERM does on Linux.
 pub(crate) const CONTROL_C_EXIT: i32 = 0xC000_013A_u32.cast_signed();
 
-const LIBRARY: &str = "Check that the image has every DLL and runtime that the program needs, in versions that match the program and the base image.";
+const LIBRARY: &str = "Check that the image has every DLL and runtime that the program needs, in versions that match the \
+                       program and the base image.";
 const STOPPED: &str =
     "Look for the request to stop the container: the kubelet, a shutdown of the node, or a process in the container.";
-const MEMORY: &str = "Raise resources.limits.memory, or make the program use less: Windows does not kill a program at its limit, but fails its allocations.";
+const MEMORY: &str = "Raise resources.limits.memory, or make the program use less: Windows does not kill a program at its \
+                      limit, but fails its allocations.";
 const DOT_NET: &str =
     "Read the container's log around the time it ended: an unhandled .NET exception writes its stack trace there.";
 

@@ -1,8 +1,8 @@
 //! Well-known side containers: containers that serve the others of a Pod and do not end by themselves.
 //!
-//! A row has the project, its container names and images, the next step that makes it end with the work, and its source. A container
-//! name matches as a whole. An image matches by the last components of its repository, without registry, tag and digest:
-//! `agent` of `datadog/agent` matches no other agent. Names that are also common for the work are not in the table.
+//! A row has the project, its container names and images, the next step that makes it end with the work, and its source. A
+//! container name matches as a whole. An image matches by the last components of its repository, without registry, tag and
+//! digest: `agent` of `datadog/agent` matches no other agent. Names that are also common for the work are not in the table.
 
 mod table;
 

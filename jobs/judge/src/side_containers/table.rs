@@ -25,7 +25,8 @@ pub const SIDE_CONTAINERS: [SideContainer; 45] = [
         "Istio",
         &["istio-proxy"],
         &["proxyv2"],
-        "Run Istio's proxy as a native sidecar (ENABLE_NATIVE_SIDECARS of istiod, Kubernetes 1.29 and later), or let the work send POST localhost:15020/quitquitquit when it finishes.",
+        "Run Istio's proxy as a native sidecar (ENABLE_NATIVE_SIDECARS of istiod, Kubernetes 1.29 and later), or let the work \
+         send POST localhost:15020/quitquitquit when it finishes.",
         "istio/istio manifests/charts/istio-control/istio-discovery/files/injection-template.yaml",
     ),
     row(
@@ -40,14 +41,17 @@ pub const SIDE_CONTAINERS: [SideContainer; 45] = [
         "Consul",
         &["consul-dataplane", "consul-connect-envoy-sidecar", "envoy-sidecar"],
         &["consul-dataplane"],
-        "Make the proxy a native sidecar (initContainers with restartPolicy: Always, Kubernetes 1.29 and later), or set the annotation consul.hashicorp.com/enable-sidecar-proxy-lifecycle and let the work send POST localhost:20600/graceful_shutdown when it finishes.",
+        "Make the proxy a native sidecar (initContainers with restartPolicy: Always, Kubernetes 1.29 and later), or set the \
+         annotation consul.hashicorp.com/enable-sidecar-proxy-lifecycle and let the work send POST \
+         localhost:20600/graceful_shutdown when it finishes.",
         "hashicorp/consul-k8s control-plane/connect-inject/webhook/consul_dataplane_sidecar.go",
     ),
     row(
         "Kuma, Kong Mesh",
         &["kuma-sidecar"],
         &["kuma-dp"],
-        "Make the proxy a native sidecar (initContainers with restartPolicy: Always, Kubernetes 1.29 and later), or let the work send POST localhost:9901/quitquitquit when it finishes.",
+        "Make the proxy a native sidecar (initContainers with restartPolicy: Always, Kubernetes 1.29 and later), or let the \
+         work send POST localhost:9901/quitquitquit when it finishes.",
         "kumahq/kuma pkg/plugins/runtime/k8s/util/names.go",
     ),
     row(
@@ -66,7 +70,8 @@ pub const SIDE_CONTAINERS: [SideContainer; 45] = [
             "envoyproxy/envoy-distroless",
             "aws-appmesh-envoy",
         ],
-        "Make the proxy a native sidecar (initContainers with restartPolicy: Always, Kubernetes 1.29 and later), or let the work send POST /quitquitquit to Envoy's admin port when it finishes.",
+        "Make the proxy a native sidecar (initContainers with restartPolicy: Always, Kubernetes 1.29 and later), or let the \
+         work send POST /quitquitquit to Envoy's admin port when it finishes.",
         "envoyproxy.io/docs/envoy/latest/operations/admin; openservicemesh/osm pkg/constants/constants.go; \
          aws/aws-app-mesh-controller-for-k8s pkg/inject/envoy.go",
     ),
@@ -74,7 +79,8 @@ pub const SIDE_CONTAINERS: [SideContainer; 45] = [
         "Dapr",
         &["daprd"],
         &["daprd"],
-        "Make daprd a native sidecar (initContainers with restartPolicy: Always, Kubernetes 1.29 and later), or let the work send POST localhost:3500/v1.0/shutdown when it finishes.",
+        "Make daprd a native sidecar (initContainers with restartPolicy: Always, Kubernetes 1.29 and later), or let the work \
+         send POST localhost:3500/v1.0/shutdown when it finishes.",
         "docs.dapr.io/operations/hosting/kubernetes/kubernetes-job",
     ),
     row(

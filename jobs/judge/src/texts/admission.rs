@@ -85,14 +85,16 @@ pub(crate) const ADMISSION: Family = Family {
             &["exceeded quota:*pods=", "exceeded quota:*count/"],
             Cause::QuotaExceeded,
             Retry::Maybe,
-            "Raise the ResourceQuota named in the message, or delete Pods that it counts (kubectl describe quota): count/pods counts finished Pods as well.",
+            "Raise the ResourceQuota named in the message, or delete Pods that it counts (kubectl describe quota): count/pods \
+             counts finished Pods as well.",
             "Kubernetes: apiserver/pkg/admission/plugin/resourcequota/controller.go",
         ),
         row(
             &["exceeded quota:"],
             Cause::QuotaExceeded,
             Retry::Maybe,
-            "Compare used, limited and requested in the message: raise the ResourceQuota, request less, or wait for other Pods to finish (kubectl describe quota).",
+            "Compare used, limited and requested in the message: raise the ResourceQuota, request less, or wait for other \
+             Pods to finish (kubectl describe quota).",
             "Kubernetes: apiserver/pkg/admission/plugin/resourcequota/controller.go",
         ),
         row(
@@ -120,7 +122,8 @@ pub(crate) const ADMISSION: Family = Family {
                 "limit to request ratio per",
                 "usage per persistentvolumeclaim",
             ],
-            "Make the requests and limits fit the LimitRange of the namespace (kubectl describe limitrange), or change the LimitRange.",
+            "Make the requests and limits fit the LimitRange of the namespace (kubectl describe limitrange), or change the \
+             LimitRange.",
             "Kubernetes: plugin/pkg/admission/limitranger/admission.go",
         ),
         denied(
@@ -138,7 +141,8 @@ pub(crate) const ADMISSION: Family = Family {
                 "no api token found for service account",
             ],
             Retry::Yes,
-            "Run it again: the ServiceAccount of a new namespace is created after a moment; if it stays missing, check kube-controller-manager.",
+            "Run it again: the ServiceAccount of a new namespace is created after a moment; if it stays missing, check \
+             kube-controller-manager.",
             "Kubernetes: plugin/pkg/admission/serviceaccount/admission.go",
         ),
         denied(
@@ -182,12 +186,14 @@ pub(crate) const ADMISSION: Family = Family {
                 "mirror pod",
                 "is not allowed to modify",
             ],
-            "Check the credentials of the controller that creates the Pod: it uses the identity of a node, which NodeRestriction does not allow.",
+            "Check the credentials of the controller that creates the Pod: it uses the identity of a node, which \
+             NodeRestriction does not allow.",
             "Kubernetes: plugin/pkg/admission/noderestriction/admission.go",
         ),
         denied(
             &["pod*is invalid:"],
-            "Correct the field named in the message in the Pod template; if the template does not set it, look for a LimitRange or a mutating webhook that does.",
+            "Correct the field named in the message in the Pod template; if the template does not set it, look for a \
+             LimitRange or a mutating webhook that does.",
             "Kubernetes: apimachinery/pkg/api/errors/errors.go (NewInvalid), pkg/apis/core/validation",
         ),
         failed(
@@ -228,7 +234,8 @@ pub(crate) const ADMISSION: Family = Family {
                 "received invalid webhook response",
             ],
             Retry::Maybe,
-            "Look at the webhook named in the message and at the log of its Pods: it answered with an error or without a valid AdmissionReview.",
+            "Look at the webhook named in the message and at the log of its Pods: it answered with an error or without a \
+             valid AdmissionReview.",
             WEBHOOK_ERRORS,
         ),
         failed(

@@ -34,7 +34,8 @@ pub(crate) const AUTOSCALER: Family = Family {
                 "instancelimitexceeded",
                 "maxspotinstancecountexceeded",
             ],
-            "Raise the cloud account's quota for this machine type (the autoscaler could not add a node), or use another machine type or region; then run it again.",
+            "Raise the cloud account's quota for this machine type (the autoscaler could not add a node), or use another \
+             machine type or region; then run it again.",
             "kubernetes/autoscaler: cluster-autoscaler/cloudprovider/gce; huggingface/Google-Cloud-Containers#126; \
              cortexlabs/cortex#1685; AWS and Azure: error codes",
         ),
@@ -56,7 +57,8 @@ pub(crate) const AUTOSCALER: Family = Family {
                 "not available in location",
                 "capacity is unavailable",
             ],
-            "Run it again later, or let the autoscaler use other machine types, zones or on-demand capacity: the cloud provider had no capacity for this machine type.",
+            "Run it again later, or let the autoscaler use other machine types, zones or on-demand capacity: the cloud \
+             provider had no capacity for this machine type.",
             "kubernetes/autoscaler: cluster-autoscaler/cloudprovider/{gce,aws,azure}; AWS and Azure: error codes",
         ),
         row(

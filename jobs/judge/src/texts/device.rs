@@ -23,7 +23,8 @@ pub(crate) const DEVICE: Family = Family {
         row(
             &["too large: maximum request size", "more than one*mig device"],
             Retry::No,
-            "Request only one such device per container: the device plugin shares its devices (time-slicing or MIG) and rejects requests for more.",
+            "Request only one such device per container: the device plugin shares its devices (time-slicing or MIG) and \
+             rejects requests for more.",
             "NVIDIA/k8s-device-plugin: internal/rm, README (failRequestsGreaterThanOne)",
         ),
         row(

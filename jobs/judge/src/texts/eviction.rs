@@ -51,21 +51,24 @@ pub(crate) const EVICTION: Family = Family {
             ],
             Cause::NodePressure,
             Retry::Maybe,
-            "Set requests.memory to the container's usage in the message: the Pod used more of the node's memory than it requests; the scheduler then chooses a node with enough room.",
+            "Set requests.memory to the container's usage in the message: the Pod used more of the node's memory than it \
+             requests; the scheduler then chooses a node with enough room.",
             "Kubernetes: pkg/kubelet/eviction/helpers.go (evictionMessage)",
         ),
         row(
             &["low on resource: inodes", "inodesfree"],
             Cause::NodePressure,
             Retry::Yes,
-            "Run it again; the node ran out of inodes: write fewer small files, and remove unused images and files from that node.",
+            "Run it again; the node ran out of inodes: write fewer small files, and remove unused images and files from that \
+             node.",
             HELPERS,
         ),
         row(
             &["low on resource: pid", "pidpressure"],
             Cause::NodePressure,
             Retry::Yes,
-            "Run it again; the node ran out of process ids: limit the processes of each Pod (podPidsLimit of the kubelet), and look for the Pod that started too many.",
+            "Run it again; the node ran out of process ids: limit the processes of each Pod (podPidsLimit of the kubelet), \
+             and look for the Pod that started too many.",
             HELPERS,
         ),
         row(

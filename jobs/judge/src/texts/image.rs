@@ -120,7 +120,8 @@ pub(crate) const IMAGE: Family = Family {
                 "http 412",
             ],
             Retry::No,
-            "Fix the problem that the registry's policy found in the image (a vulnerability or a missing signature, for example), or change that policy.",
+            "Fix the problem that the registry's policy found in the image (a vulnerability or a missing signature, for \
+             example), or change that policy.",
             "goharbor/harbor: src/server/middleware/vulnerable; JFrog Xray: download blocking",
         ),
         row(
@@ -165,7 +166,8 @@ pub(crate) const IMAGE: Family = Family {
                 "certificate required",
             ],
             Retry::No,
-            "Check the registry's certificate: the nodes must trust its authority, it must name the registry's host, and it must not have expired.",
+            "Check the registry's certificate: the nodes must trust its authority, it must name the registry's host, and it \
+             must not have expired.",
             "Go: crypto/x509/verify.go, crypto/tls/alert.go",
         ),
         row(
@@ -179,7 +181,8 @@ pub(crate) const IMAGE: Family = Family {
                 "quota exceeded for quota metric",
             ],
             Retry::Yes,
-            "Run it again when the registry's rate limit has reset; to avoid it, pull with credentials, or from a mirror or a cache.",
+            "Run it again when the registry's rate limit has reset; to avoid it, pull with credentials, or from a mirror or a \
+             cache.",
             "docs.docker.com/docker-hub/usage/pulls; RFC 6585, section 4; Amazon ECR: error messages (Rate exceeded)",
         ),
         row(
@@ -305,7 +308,8 @@ pub(crate) const IMAGE: Family = Family {
         row(
             &["insufficient uids or gids"],
             Retry::No,
-            "Widen the ranges in /etc/subuid and /etc/subgid on the nodes: a file in the image belongs to a user or group beyond them.",
+            "Widen the ranges in /etc/subuid and /etc/subgid on the nodes: a file in the image belongs to a user or group \
+             beyond them.",
             "containers/storage: drivers/chown.go; Podman: troubleshooting.md",
         ),
         row(
@@ -398,7 +402,8 @@ pub(crate) const IMAGE: Family = Family {
         row(
             &["invalid character '<'", "unexpected token <"],
             Retry::Maybe,
-            "Check the registry's address and the HTTP proxy in front of it: a web page was returned instead of an answer of the registry.",
+            "Check the registry's address and the HTTP proxy in front of it: a web page was returned instead of an answer of \
+             the registry.",
             "Go: encoding/json/decode.go",
         ),
     ],

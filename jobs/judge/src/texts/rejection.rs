@@ -34,7 +34,8 @@ pub(crate) const REJECTION: Family = Family {
         row(
             &["outof*/"],
             Retry::Yes,
-            "Run it again; if it fails again, look at the device plugin on that node: the kubelet counts fewer devices than the scheduler.",
+            "Run it again; if it fails again, look at the device plugin on that node: the kubelet counts fewer devices than \
+             the scheduler.",
             "Kubernetes: pkg/kubelet/lifecycle/predicate.go",
         ),
         row(

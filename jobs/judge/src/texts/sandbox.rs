@@ -51,7 +51,8 @@ pub(crate) const SANDBOX: Family = Family {
                 "write sysctl key",
             ],
             Retry::No,
-            "Correct securityContext.sysctls of the Pod: the node's kernel does not have the sysctl named in the message, or does not allow it for a single Pod.",
+            "Correct securityContext.sysctls of the Pod: the node's kernel does not have the sysctl named in the message, or \
+             does not allow it for a single Pod.",
             "opencontainers/runc libcontainer/configs/validate",
         ),
         row(
@@ -192,7 +193,8 @@ pub(crate) const SANDBOX: Family = Family {
                 "is already in use by",
             ],
             Retry::Yes,
-            "Run it again; look at the load and the disk of that node, where an earlier attempt to create the sandbox is still running.",
+            "Run it again; look at the load and the disk of that node, where an earlier attempt to create the sandbox is \
+             still running.",
             "containerd internal/registrar; senthilrch/kube-fledged#194",
         ),
         row(

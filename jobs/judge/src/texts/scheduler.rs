@@ -24,7 +24,9 @@ const FARGATE: &str = "docs.aws.amazon.com: eks/latest/userguide/fargate.html; k
 /// Searched in each of the reasons of `0/N nodes are available: ...`, and in other messages as a whole.
 pub(crate) const SCHEDULER: Family = Family {
     name: "Schedulers",
-    searched_in: "Reasons in the condition `PodScheduled` and in Events of schedulers about a Pod without a node. If a message has several reasons, the reason of the nodes that otherwise suit the Pod counts, else the first one in this table.",
+    searched_in: "Reasons in the condition `PodScheduled` and in Events of schedulers about a Pod without a node. If a \
+                  message has several reasons, the reason of the nodes that otherwise suit the Pod counts, else the first one \
+                  in this table.",
     texts: &[
         unschedulable(
             &[
@@ -49,7 +51,8 @@ pub(crate) const SCHEDULER: Family = Family {
                 "binding volumes",
                 "failed to provision volume",
             ],
-            "Look at the Events of the PersistentVolumeClaim and at the CSI driver's provisioner: the scheduler chose a node, but the volume was not bound.",
+            "Look at the Events of the PersistentVolumeClaim and at the CSI driver's provisioner: the scheduler chose a node, \
+             but the volume was not bound.",
             "Kubernetes: pkg/scheduler/framework/runtime/framework.go, volumebinding/volume_binding.go; milvus-io/milvus-helm#389; \
              volcano-sh/volcano#4050",
         ),
@@ -185,7 +188,8 @@ pub(crate) const SCHEDULER: Family = Family {
             &["not supported on fargate", "exceed the max fargate configuration"],
             Cause::Unschedulable,
             Retry::No,
-            "Remove the setting named in the message from the Pod template, because Fargate does not support it, or change the selectors of the Fargate profile so that a node group runs the Pod.",
+            "Remove the setting named in the message from the Pod template, because Fargate does not support it, or change \
+             the selectors of the Fargate profile so that a node group runs the Pod.",
             FARGATE,
         ),
         row(

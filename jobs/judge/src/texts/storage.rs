@@ -23,7 +23,8 @@ pub(crate) const STORAGE: Family = Family {
                 "mount error(2)",
             ],
             Retry::No,
-            "Look for the volume in the storage system: the one that the PersistentVolume names is missing; restore it from a snapshot, or use another PersistentVolumeClaim.",
+            "Look for the volume in the storage system: the one that the PersistentVolume names is missing; restore it from a \
+             snapshot, or use another PersistentVolumeClaim.",
             "kubernetes-sigs/aws-ebs-csi-driver#1343; GoogleCloudPlatform/gcs-fuse-csi-driver troubleshooting",
         ),
         row(
@@ -38,7 +39,8 @@ pub(crate) const STORAGE: Family = Family {
                 "too many volumes attached",
             ],
             Retry::Maybe,
-            "Run it on a node with fewer volumes, or on a larger machine type: the node has as many volumes attached as it supports.",
+            "Run it on a node with fewer volumes, or on a larger machine type: the node has as many volumes attached as it \
+             supports.",
             "pkg/scheduler/framework/plugins/nodevolumelimits of Kubernetes; limits of attached disks of AWS, Azure and GCP",
         ),
         row(

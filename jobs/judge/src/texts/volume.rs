@@ -17,7 +17,8 @@ pub(crate) const VOLUME: Family = Family {
                 "no relationship found between node",
             ],
             Retry::Yes,
-            "Run it again; if it fails again, look at the kubelet of that node and its connection to the API server: it had not read the object in time.",
+            "Run it again; if it fails again, look at the kubelet of that node and its connection to the API server: it had \
+             not read the object in time.",
             "pkg/kubelet/util/manager/watch_based_manager.go of Kubernetes",
         ),
         row(
@@ -140,7 +141,8 @@ pub(crate) const VOLUME: Family = Family {
         row(
             &["applyfsgroup failed", "setvolumeownership", "volume ownership"],
             Retry::Maybe,
-            "Set securityContext.fsGroupChangePolicy: OnRootMismatch, or remove fsGroup: changing the owner of all files on the volume failed or took too long.",
+            "Set securityContext.fsGroupChangePolicy: OnRootMismatch, or remove fsGroup: changing the owner of all files on \
+             the volume failed or took too long.",
             "pkg/volume/csi/csi_mounter.go of Kubernetes; openebs/zfs-localpv#547",
         ),
     ],

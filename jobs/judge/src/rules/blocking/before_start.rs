@@ -19,9 +19,9 @@ const LONGEST_SILENCE: i64 = 600;
 /// How many Events about a Pod may use up that burst, with some that are not known.
 const BURST: i64 = 20;
 
-/// The time that an attempt may take beyond its back-off, seconds. The kubelet retries a volume by itself, a sandbox with the whole Pod every
-/// 10 to 15 s (`pkg/kubelet/pod_workers.go`). A controller reports an error once, until the kubelet has waited 2 min 3 s for
-/// the volume (`podAttachAndMountTimeout` in `pkg/kubelet/volumemanager/volume_manager.go`).
+/// The time that an attempt may take beyond its back-off, seconds. The kubelet retries a volume by itself, a sandbox with the
+/// whole Pod every 10 to 15 s (`pkg/kubelet/pod_workers.go`). A controller reports an error once, until the kubelet has waited
+/// 2 min 3 s for the volume (`podAttachAndMountTimeout` in `pkg/kubelet/volumemanager/volume_manager.go`).
 const MOUNT_SECONDS: i64 = 10;
 const SYNC_SECONDS: i64 = 30;
 const CONTROLLER_SECONDS: i64 = 300;

@@ -5,8 +5,10 @@ use crate::category::Retry;
 use crate::cause::Cause;
 use crate::texts::{Family, KnownText};
 
-const MOUNT: &str = "Compare the volumeMounts with the content of the image: mount a directory onto a directory, and a file (with subPath) onto a file.";
-pub(super) const SUBPATH: &str = "Check the subPath of the volumeMount: it must exist in the volume, or the kubelet must be able to create it there.";
+const MOUNT: &str = "Compare the volumeMounts with the content of the image: mount a directory onto a directory, and a file \
+                     (with subPath) onto a file.";
+pub(super) const SUBPATH: &str = "Check the subPath of the volumeMount: it must exist in the volume, or the kubelet must be \
+                                  able to create it there.";
 const READ_ONLY: &str = "Create the mount point or the workingDir in the image: readOnlyRootFilesystem, or a read-only volume, keeps \
                          the runtime from creating it.";
 const PROPAGATION: &str = "Remove mountPropagation from the volumeMount, or make the mount on that node shared.";
@@ -21,7 +23,8 @@ const SYSCTL: &str =
 const REMOUNT: &str =
     "Look at the volume's driver on that node: its mount is broken; delete the Pod or restart the driver.";
 
-const HOST_PATH: &str = "Look for the path named in the message on that node: it is missing, or the runtime could not create it; create it, or set type: DirectoryOrCreate in hostPath.";
+const HOST_PATH: &str = "Look for the path named in the message on that node: it is missing, or the runtime could not create \
+                         it; create it, or set type: DirectoryOrCreate in hostPath.";
 
 const fn row(says: &'static [&'static str], next_step: &'static str, source: &'static str) -> KnownText {
     KnownText {

@@ -5,7 +5,8 @@ use crate::category::Retry;
 use crate::cause::Cause;
 use crate::texts::{Family, KnownText};
 
-const DRIVER: &str = "Check the device's driver, its container toolkit and its device plugin on that node; after an update of the driver, reboot the node, or run the Job on another one.";
+const DRIVER: &str = "Check the device's driver, its container toolkit and its device plugin on that node; after an update of \
+                      the driver, reboot the node, or run the Job on another one.";
 const OLD_DRIVER: &str =
     "Use an image for an older version of CUDA, or nodes with a newer driver: the image requires a newer one.";
 const CDI: &str =

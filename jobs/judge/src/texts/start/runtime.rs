@@ -5,7 +5,8 @@ use crate::category::Retry;
 use crate::cause::Cause;
 use crate::texts::{Family, KnownText};
 
-const PROGRAM: &str = "Check the installation and configuration of the container runtime on that node: one of its programs is missing, unknown or exits early.";
+const PROGRAM: &str = "Check the installation and configuration of the container runtime on that node: one of its programs is \
+                       missing, unknown or exits early.";
 const FULL: &str =
     "Free space (and inodes) on the disk of that node that stores images and containers, or drain the node.";
 const DISK: &str = "Look at the disk of that node and its kernel log, and drain the node.";
@@ -17,8 +18,10 @@ const DOWN: &str = "Run it again; if it fails again, look at the container runti
 const CGROUP: &str = "Look at systemd and the cgroups of that node; if other Pods fail there as well, drain the node.";
 const LIMIT: &str =
     "Raise the limit named in the message on that node (open files, processes, keys, BPF memory), or drain the node.";
-const NODE_MEMORY: &str = "Look at the free memory and the kernel log of that node: the container runtime, not the container, could not allocate memory.";
-const KERNEL: &str = "Look at the container runtime and the kernel of that node: the kernel refused a mount or a namespace that the runtime needs.";
+const NODE_MEMORY: &str = "Look at the free memory and the kernel log of that node: the container runtime, not the container, \
+                           could not allocate memory.";
+const KERNEL: &str = "Look at the container runtime and the kernel of that node: the kernel refused a mount or a namespace \
+                      that the runtime needs.";
 
 const fn row(says: &'static [&'static str], retry: Retry, next_step: &'static str, source: &'static str) -> KnownText {
     KnownText {
