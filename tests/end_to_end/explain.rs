@@ -82,8 +82,8 @@ async fn the_text_is_as_wide_as_the_terminal() {
 }
 
 #[tokio::test]
-async fn the_articles_job_is_explained_from_events() {
-    let cluster = Cluster::start("explain-article").await;
+async fn a_job_whose_pods_are_deleted_is_explained_from_events() {
+    let cluster = Cluster::start("explain-deleted-pods").await;
     cluster.scenario("deadline-exceeded", MINUTES_AGO).play_all();
     let ran = cluster.run("explain job/deadline-exceeded-test-job --logs").await;
     assert_eq!(ran.code, Some(1), "{}{}", ran.out, ran.err);
@@ -107,7 +107,7 @@ async fn the_articles_job_is_explained_from_events() {
         }
     }
     let ran = cluster.run("explain job/deadline-exceeded-test-job --logs").await;
-    // Lost evidence is not invented.
+    // Without Events the cause is unknown, not another one.
     assert_contains(
         &ran.out,
         &[
@@ -120,7 +120,7 @@ async fn the_articles_job_is_explained_from_events() {
 }
 
 #[tokio::test]
-async fn the_error_of_a_deleted_pod_is_said_once() {
+async fn quotes_the_error_of_a_deleted_pod_once() {
     let cluster = Cluster::start("explain-image").await;
     cluster.scenario("image-pull", MINUTES_AGO).play_all();
     let ran = cluster.run("explain monthly-report -n shop").await;

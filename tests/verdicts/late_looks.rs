@@ -1,4 +1,4 @@
-//! Pods that are gone: which Events of theirs prove a cause, and which do not.
+//! Deleted Pods: the Events that prove a cause, and those that do not.
 
 use jiff::{SignedDuration, Timestamp};
 use job_judge::{Cause, Judgement, Quality, judge};
@@ -11,14 +11,14 @@ fn at(seconds: i64) -> String {
     (start + SignedDuration::from_secs(seconds)).to_string()
 }
 
-/// The traces of a Job with one Pod, of which only Events are left.
+/// A Job with one deleted Pod, of which only the Events remain.
 struct Look {
     job: Value,
     events: Vec<Value>,
 }
 
 impl Look {
-    /// A Job that ended for its deadline of 60 s. Its Pod was created in second 0 and deleted at the deadline.
+    /// A Job that exceeded its deadline of 60 s. Its Pod was created in second 0 and deleted at the deadline.
     fn deadline() -> Look {
         let mut look = Look::ended("DeadlineExceeded");
         look.job["spec"]["activeDeadlineSeconds"] = 60.into();
@@ -222,7 +222,7 @@ fn an_obstacle_counts_if_it_lasted() {
 }
 
 #[test]
-fn a_pod_without_a_node_needs_the_word_of_a_scheduler() {
+fn a_pod_without_a_node_needs_an_event_of_a_scheduler() {
     let full = "0/3 nodes are available: 3 Insufficient cpu.";
     Look::deadline()
         .says("", "FailedScheduling", full, &[1])

@@ -1,8 +1,11 @@
 //! Judges why a Kubernetes Job failed: a pure function from evidence to reason, cause, category, retry and a sentence.
 //!
 //! * [`judge()`]: the judgement of a finished Job; [`judge_at`], [`obstacle`]: the cause that blocks an unfinished one.
-//! * `cause.rs`: the closed set of causes, in one table; `rules/`: one file for each kind of evidence.
-//! * `summary.rs`, `clause.rs`: the sentence for people; [`report`]: one Job explained, as a record or as text.
+//! * `cause.rs`: the closed set of causes, in one table; `rules/`: one file for each kind of evidence; `advice.rs`: the clause,
+//!   the retry and the next step.
+//! * [`texts`]: known texts of the cluster, one file for each family; `side_containers/`: the table of well-known side containers.
+//! * `summary.rs`, `clause.rs`: the sentence for people; `quote/`: messages in it; [`report`]: one Job explained, as a record or
+//!   as text.
 
 mod advice;
 mod attempts;

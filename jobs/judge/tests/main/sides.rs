@@ -249,7 +249,7 @@ fn the_deadline_of_the_pod_itself_is_not_the_failure_of_the_work() {
 }
 
 #[test]
-fn a_helper_that_the_failing_work_stopped_is_no_cause() {
+fn a_helper_stopped_by_the_failing_work_is_not_the_cause() {
     let helper = |code, second| cause(vec![exited("work", 4, 20), exited("helper", code, second)]);
     assert_eq!(helper(143, 10), Cause::NonZeroExit);
     assert_eq!(helper(143, 9), Cause::Killed);

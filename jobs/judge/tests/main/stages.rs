@@ -69,7 +69,7 @@ fn an_error_that_lasts_repeats_before_the_pod_is_twice_as_old() {
 }
 
 #[test]
-fn a_kubelet_whose_clock_is_behind_is_no_silent_one() {
+fn a_kubelet_whose_clock_is_behind_is_not_silent() {
     let events = |last: i64| vec![repeated("FailedMount", SECRET, 2 - 60, last - 60, 6)];
     let behind = |created| Pod {
         start_time: Some(at(-59)),
@@ -95,7 +95,7 @@ fn a_pod_that_ended_long_before_the_verdict_is_judged_by_its_own_time() {
 }
 
 #[test]
-fn a_sandbox_that_was_ready_voids_what_was_before() {
+fn a_ready_sandbox_voids_earlier_errors() {
     for (reason, expected) in [
         ("FailedMount", Cause::VolumeUnavailable),
         ("FailedCreatePodSandBox", Cause::SandboxFailed),

@@ -172,7 +172,7 @@ async fn the_autoscalers_refusal_is_evidence() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_refused_watch_of_scale_ups_costs_nothing_else() {
+async fn a_forbidden_watch_of_scale_ups_causes_no_gap() {
     let api = Api::new();
     api.then("NotTriggerScaleUp", std::iter::repeat_n(status(403, None), 100));
     play_all(&api, "deadline-unschedulable");
