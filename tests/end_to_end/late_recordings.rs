@@ -1,4 +1,4 @@
-//! `explain --recording` of recordings that began when the Jobs were gone.
+//! `explain --recording` of recordings that began after the Jobs were deleted.
 
 use std::io::Read;
 use std::path::PathBuf;

@@ -1,4 +1,4 @@
-//! Clusters older than those that the recordings are from: their Pods are seen, and their version is named.
+//! Servers older than the recorded ones: their Pods are observed, and their version is reported.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};

@@ -98,7 +98,7 @@ pub(crate) const JOINED_LATE_WITHOUT_EVENTS: [Row; 5] = [
     row(Cause::RuntimeFailed, &[Cause::SlowStart], ERASED),
 ];
 
-/// From the last versions of what exists, and the Events of the Pods that are gone.
+/// From the last versions of the objects that exist, and the Events of deleted Pods.
 pub(crate) const LATE_LOOK: [Row; 8] = [
     row(
         Cause::ImagePull,

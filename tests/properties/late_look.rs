@@ -1,4 +1,4 @@
-//! Looking late: only the last versions of what still exists, and the Events, as `explain` finds them.
+//! A single read at the end: the last versions of the objects that still exist, and the Events, as `explain` reads them.
 
 use std::collections::BTreeMap;
 
@@ -13,7 +13,7 @@ use crate::broader::{LATE_LOOK, Row};
 use crate::random::{Random, seed};
 use crate::recording::{Recording, Verdicts, all, recordings, show, verdict, worse};
 
-/// The objects of a cluster that a late look still finds.
+/// The objects of a cluster that a read at the end still finds.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Left {
     /// Everything that was not deleted, and all Events.
@@ -25,7 +25,7 @@ enum Left {
     NoPodsOnlyWarnings,
 }
 
-/// The places of the lines with the last versions of what is left, owners first.
+/// The indexes of the lines with the last versions of the remaining objects, owners first.
 fn left(recording: &Recording, of: Left) -> Vec<usize> {
     let mut last: BTreeMap<(Kind, String), usize> = BTreeMap::new();
     for (place, line) in recording.lines.iter().enumerate() {

@@ -99,7 +99,7 @@ const NO_ANSWERS: [&str; 8] = [
 ];
 
 /// The part after the image in `Failed to pull image "a:1": WHY` and in `Back-off pulling image "a:1": ErrImagePull: WHY`,
-/// which has no such part before Kubernetes 1.31.
+/// which has no such part before Kubernetes 1.32.
 fn after_image(message: &str) -> Option<&str> {
     let starts = ["Failed to pull image \"", "Back-off pulling image \""];
     let image = starts.iter().find_map(|start| message.strip_prefix(start))?;

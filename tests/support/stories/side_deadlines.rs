@@ -1,4 +1,4 @@
-//! Side containers that are no native ones, at the deadline of the Job.
+//! Side containers that are not native sidecars, at the deadline of the Job.
 
 use job_event::evidence::ContainerRole;
 use job_judge::{Cause, Retry};
@@ -233,7 +233,7 @@ fn proxy_restarted_before_the_end() -> Story {
         .finished()
 }
 
-/// Restarted in place: the proxy fails again and again after the work has ended, until the attempts are used up.
+/// Restarted in place: the proxy fails repeatedly after the work has ended, until the attempts are used up.
 fn proxy_loops_after_the_end() -> Story {
     let done = status("report", &ends(0, 5), None, 0);
     let first = ended("proxy-0", 143, "Error", 1, 6);

@@ -1,4 +1,4 @@
-//! Side containers that are no native ones, and that fail beside the work.
+//! Side containers that are not native sidecars and that fail beside the work.
 
 use job_event::evidence::ContainerRole;
 use job_judge::{Cause, Retry};

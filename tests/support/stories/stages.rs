@@ -6,7 +6,7 @@ use serde_json::json;
 use super::kubelet::{ended, status, unknown_end, waiting};
 use super::story::{DEADLINE, Story, condition};
 
-/// An error of the first second, which the next try overcomes.
+/// An error of the first second, which the next attempt overcomes.
 const CACHE: &str = "MountVolume.SetUp failed for volume \"kube-api-access-x\" : failed to sync configmap cache: timed out \
                      waiting for the condition";
 const SECRET: &str = "MountVolume.SetUp failed for volume \"key\" : secret \"db-key\" not found";
@@ -168,7 +168,7 @@ fn sandbox_of_an_old_node() -> Story {
         .next_step("Check the free IP addresses")
 }
 
-/// Before Kubernetes 1.31 the status names only the image.
+/// Before Kubernetes 1.32 the status names only the image.
 fn image_timeout_in_an_event() -> Story {
     let backoff = format!("Back-off pulling image \"{IMAGE}\"");
     let failed = format!(
@@ -187,7 +187,7 @@ fn image_timeout_in_an_event() -> Story {
         .sentence("i/o timeout")
 }
 
-/// From Kubernetes 1.31 on the back-off has the error.
+/// From Kubernetes 1.32 on the back-off has the error.
 fn image_error_of_a_newer_server() -> Story {
     let backoff = format!("Back-off pulling image \"{IMAGE}\": ErrImagePull: {IMAGE}: not found");
     on_a_node("image-error-of-a-newer-server", Cause::ImagePull, 30)

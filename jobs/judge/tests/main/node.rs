@@ -1,4 +1,4 @@
-//! Words of the kubelet about the node: rejections, devices and evictions.
+//! Messages of the kubelet about the node: rejections, devices and evictions.
 
 use job_event::evidence::Pod;
 use job_judge::{Cause, Judgement, Retry};

@@ -1,4 +1,4 @@
-//! Messages of container runtimes on containers that they could not create or start, and messages of programs that read alike.
+//! Messages of container runtimes about containers that they could not create or start, and similar messages of programs.
 
 use job_event::evidence::*;
 use job_judge::{Cause, Retry};
@@ -35,7 +35,7 @@ fn start_error(message: &str) -> (Cause, Retry) {
     (judgement.cause.unwrap(), judgement.retry.unwrap())
 }
 
-/// The verdict on a Pod whose waiting reason was not seen, only the kubelet's Event.
+/// The verdict on a Pod whose waiting reason was not observed, only the kubelet's Event.
 fn event_alone(message: &str) -> (Cause, Retry) {
     let event = Event {
         field_path: "spec.containers{main}".into(),

@@ -1,4 +1,4 @@
-//! Obstacles before the start of a container: those that passed, those that lasted, and which of their messages counts.
+//! Obstacles before the start of a container: those that passed, those that lasted, and the message that counts.
 
 use job_event::evidence::*;
 use job_judge::{Cause, Judgement, Retry};

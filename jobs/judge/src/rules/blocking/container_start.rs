@@ -10,7 +10,7 @@ use crate::rules::start::{self, failed_start, waiting};
 use crate::rules::{image, stage};
 
 /// Evidence: a latched waiting reason of the image family on a container that never started; or, for a Pod that was seen
-/// too late for that, an Event of its pull. The message is the one of these that says most: before Kubernetes 1.31 the status
+/// too late for that, an Event of its pull. The message is the one of these that says most: before Kubernetes 1.32 the status
 /// soon names only the image. A later Event that proves the image voids both.
 pub(super) fn image_not_pulled<'a>(case: &Case<'a>, pod: &'a Pod) -> Option<Finding<'a>> {
     pod.containers.iter().find_map(|container| {
