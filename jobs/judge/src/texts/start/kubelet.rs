@@ -11,8 +11,7 @@ const KEY: &str =
     "Add the key in the message to the ConfigMap or Secret, correct the reference to it, or set optional: true.";
 const NONROOT: &str = "Set securityContext.runAsUser to a numeric id other than 0, or use an image with such a user.";
 const FULL: &str = "Free space on the volume, or make it larger.";
-const DISK: &str = "Look at the disk and the limit of open files of that node: free space (and inodes), raise the limit, or \
-                    drain the node.";
+const DISK: &str = "Look at the disk of that node, and at its limit of open files: free space (and inodes), raise the limit, or drain the node.";
 const PLUGIN: &str = "Look at the device plugin on that node: it could not prepare the device for the container.";
 
 /// Messages of the kubelet on configuring a container.
