@@ -71,8 +71,8 @@ pub const POD_EVENT_REASONS: &[&str] = &[
     "UnexpectedAdmissionError",
 ];
 
-/// True for an Event about a process that the kernel of a node killed for memory: `SystemOOM` of the kubelet, or `OOMKilling`
-/// of node-problem-detector (`config/kernel-monitor.json`).
+/// True for an Event about a process that the kernel of a node killed for memory. The kubelet writes `SystemOOM`,
+/// node-problem-detector `OOMKilling` (`config/kernel-monitor.json`).
 pub fn is_oom_kill(reason: &str) -> bool {
     matches!(reason, "SystemOOM" | "OOMKilling")
 }

@@ -2,8 +2,8 @@
 //!
 //! * `secrets.rs` masks values that look secret, before anything else reads the text.
 //! * `log_tail/` finds the lines of a program that say why it failed.
-//! * `wrappers.rs` drops the words that runtimes, registries and the kubelet put around a reason, `constraints.rs` the parts
-//!   of an admission error that did not apply.
+//! * `wrappers.rs` drops the words that runtimes, registries and the kubelet put around a reason.
+//! * `constraints.rs` drops the constraints in an admission error that did not apply.
 //! * A text that is still too long keeps both of its ends.
 
 mod constraints;

@@ -23,9 +23,9 @@ const ANSWERED_SECONDS: i64 = 5;
 const SYSTEM_OOM_WINDOW_SECONDS: i64 = 10;
 /// The same for a process that exceeded a memory limit: both times are those of the node's clock, in whole seconds.
 const LIMIT_OOM_WINDOW_SECONDS: i64 = 2;
-/// A run with code 126 or 127 that lasted at least this long, in the seconds of the API, was a program that worked. A shell
-/// reports these codes within milliseconds if it cannot execute its command. The API cuts times to seconds, so a difference
-/// of 1 may still be such a run on a slow node, while a difference of 2 proves that more than one second passed.
+/// A run with code 126 or 127 that lasted at least this many seconds was a program that worked. A shell reports these codes
+/// within milliseconds if it cannot execute its command. The API cuts times to whole seconds: a difference of one second may
+/// be such a run on a slow node, a difference of two proves that more than one second passed.
 const WORKED_SECONDS: i64 = 2;
 /// The longest time between an end and the Event of the failed hook that caused it.
 const HOOK_WINDOW_SECONDS: i64 = 5;

@@ -13,13 +13,7 @@ fn check(rows: &[(&str, Cause, Retry, &str)]) {
     for (error, cause, retry, next_step) in rows {
         let message = format!("Error creating: {error}");
         let judgement = judged(vec![event("job-uid", "FailedCreate", &message, 30)]);
-        assert_eq!(
-            (judgement.cause, judgement.retry),
-            (Some(*cause), Some(*retry)),
-            "{error}"
-        );
-        let found = judgement.next_step.unwrap();
-        assert!(found.contains(next_step), "{error}\n{found}");
+        assert_advice(judgement, error, *cause, *retry, next_step);
     }
 }
 

@@ -18,14 +18,7 @@ fn ended_as(reason: &str, message: &str, disruption: Option<&str>) -> Judgement 
 
 fn check(reason: &str, rows: &[(&str, Cause, Retry, &str)]) {
     for (message, cause, retry, next_step) in rows {
-        let judgement = ended_as(reason, message, None);
-        assert_eq!(
-            (judgement.cause, judgement.retry),
-            (Some(*cause), Some(*retry)),
-            "{message}"
-        );
-        let found = judgement.next_step.unwrap();
-        assert!(found.contains(next_step), "{message}\n{found}");
+        assert_advice(ended_as(reason, message, None), message, *cause, *retry, next_step);
     }
 }
 

@@ -18,14 +18,7 @@ pub(crate) fn judged(message: &str, events: Vec<Event>) -> Judgement {
 
 fn check(rows: &[(&str, Cause, Retry, &str)]) {
     for (message, cause, retry, next_step) in rows {
-        let judgement = judged(message, vec![]);
-        assert_eq!(
-            (judgement.cause, judgement.retry),
-            (Some(*cause), Some(*retry)),
-            "{message}"
-        );
-        let found = judgement.next_step.unwrap();
-        assert!(found.contains(next_step), "{message}\n{found}");
+        assert_advice(judged(message, vec![]), message, *cause, *retry, next_step);
     }
 }
 

@@ -2,7 +2,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 use job_event::evidence::*;
-use job_judge::{Cause, Judgement, judge};
+use job_judge::{Cause, Judgement, Retry, judge};
 
 /// Seconds after the Job's start.
 pub(crate) fn at(seconds: i64) -> Timestamp {
@@ -164,4 +164,16 @@ pub(crate) fn deadline(pod: Pod, events: Vec<Event>) -> Judgement {
         ..pod
     };
     with(job("DeadlineExceeded", 60), vec![pod], events)
+}
+
+/// Asserts the cause, the retry and a part of the next step.
+#[track_caller]
+pub(crate) fn assert_advice(judgement: Judgement, message: &str, cause: Cause, retry: Retry, next_step: &str) {
+    assert_eq!(
+        (judgement.cause, judgement.retry),
+        (Some(cause), Some(retry)),
+        "{message}"
+    );
+    let found = judgement.next_step.unwrap();
+    assert!(found.contains(next_step), "{message}\n{found}");
 }

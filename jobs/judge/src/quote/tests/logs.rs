@@ -160,7 +160,7 @@ fn npm_shows_its_error_without_the_path_of_its_log() {
         &[
             (
                 "npm ERR! code E404\nnpm ERR! 404 Not Found - GET https://registry.npmjs.org/nosuch - Not found\nnpm ERR! 404\n\nnpm \
-                 ERR! A complete log of this run can be found in:\nnpm ERR!     /root/.npm/_logs/2026-debug-0.log\n",
+                 ERR! A complete log of this run can be found in:\nnpm ERR!     /app/.npm/_logs/2026-debug-0.log\n",
                 "npm ERR! code E404 404 Not Found - GET https://registry.npmjs.org/nosuch - Not found 404",
             ),
             (

@@ -8,8 +8,8 @@ use crate::finding::{Beside, Finding};
 use crate::rules::state::{container_state, last_counted, main_started};
 use crate::rules::{exit, sides};
 
-/// A container failed repeatedly, or failed while another container kept the Pod alive. Evidence: the last termination
-/// of a container that is not running, or has been running for less than half of the Job's time.
+/// A container failed repeatedly, or failed while another container kept the Pod alive. Evidence: its last termination, if it
+/// is not running or has been running for less than half of the Job's time.
 pub(super) fn crash_loop<'a>(case: &Case<'a>, pod: &'a Pod) -> Option<Finding<'a>> {
     let work = sides::work(case, pod);
     let is_work = |container: &Container| work.is_some_and(|work| work.name == container.name);
