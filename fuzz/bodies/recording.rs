@@ -20,7 +20,7 @@ pub(super) fn run(data: &[u8]) {
     let lines = decompressed(data).expect("a slice can be read");
     let settings = TrackerSettings::default();
     let is_plain = !data.starts_with(&[0x1f, 0x8b]);
-    match replay_within(lines, settings, LIMITS) {
+    match replay_within(lines, settings.clone(), LIMITS) {
         Ok(Replay { ended, unfinished, .. }) => {
             let mut uids = BTreeSet::new();
             for evidence in &ended {

@@ -5,6 +5,12 @@
 
 /// The name of the event that reports a finished Job, and of nothing else.
 pub const EVENT_NAME: &str = "k8s.job.finished";
+/// The name of the event that reports a Job without progress.
+pub const STALLED_EVENT: &str = "k8s.job.stalled";
+/// The name of the event that reports that a stalled Job makes progress again, or has ended.
+pub const RECOVERED_EVENT: &str = "k8s.job.recovered";
+/// The name of the event that reports runs of a CronJob that did not start.
+pub const MISSED_EVENT: &str = "k8s.cronjob.missed";
 /// The name of the instrumentation scope.
 pub const SCOPE_NAME: &str = "kube-job-collector";
 
@@ -75,6 +81,36 @@ pub const EVIDENCE: &str = "k8s.job.evidence";
 /// The size of evidence that is omitted for its size, bytes.
 pub const EVIDENCE_OMITTED: &str = "k8s.job.evidence.omitted_bytes";
 
+// On the events of stalled Jobs.
+
+/// The cause of a stall, from the same set as that of a failure; on a recovery, all causes since the last one, with commas.
+pub const STALL_CAUSE: &str = "k8s.job.stall.cause";
+/// The category of that cause.
+pub const STALL_CATEGORY: &str = "k8s.job.stall.category";
+/// The effect of running the Job again without a change: `yes`, `no`, `maybe`.
+pub const STALL_RETRY: &str = "k8s.job.stall.retry";
+/// The next step, one or two sentences.
+pub const STALL_NEXT_STEP: &str = "k8s.job.stall.next_step";
+/// The beginning of the stall, RFC 3339.
+pub const STALL_SINCE: &str = "k8s.job.stall.since";
+/// From its beginning to its report or its end, seconds.
+pub const STALL_DURATION: &str = "k8s.job.stall.duration";
+
+// On the event of missed runs.
+
+/// The reason, from a closed set (`ControllerLate`, `ConcurrencyForbidden`, ...).
+pub const MISSED_REASON: &str = "k8s.cronjob.missed.reason";
+/// The CronJob controller's message about it, verbatim.
+pub const MISSED_MESSAGE: &str = "k8s.cronjob.missed.message";
+/// The number of runs.
+pub const MISSED_COUNT: &str = "k8s.cronjob.missed.count";
+/// The last slot that was missed, RFC 3339; [`CRONJOB_SCHEDULED`] is the first.
+pub const MISSED_LAST: &str = "k8s.cronjob.missed.last_scheduled_time";
+/// `spec.schedule`.
+pub const CRONJOB_SCHEDULE: &str = "k8s.cronjob.schedule";
+/// `spec.timeZone`.
+pub const CRONJOB_TIME_ZONE: &str = "k8s.cronjob.time_zone";
+
 // On spans, and in their events.
 
 /// The error, from a closed set: the cause of a Job or an attempt, else Kubernetes' reason.
@@ -119,6 +155,18 @@ pub const METRIC_COMPLETIONS: &str = "k8s.job.completions";
 pub const METRIC_ATTEMPT_FAILURES: &str = "k8s.job.attempt.failures";
 /// Delta exponential histogram, `s`: from start to verdict.
 pub const METRIC_DURATION: &str = "k8s.job.duration";
+/// Gauge, `{job}`: Jobs that make no progress, by cause.
+pub const METRIC_STALLED: &str = "k8s.job.stalled";
+/// Delta sum, `{run}`: runs of a CronJob that did not start, by reason.
+pub const METRIC_MISSED_RUNS: &str = "k8s.cronjob.missed_runs";
+/// Gauge, `s`: time since a run last succeeded.
+pub const METRIC_LAST_SUCCESS_AGE: &str = "k8s.cronjob.last_success.age";
+/// Gauge, `{run}`: runs that failed since the last one that succeeded.
+pub const METRIC_CONSECUTIVE_FAILURES: &str = "k8s.cronjob.consecutive_failures";
+/// Gauge, `s`: the next slot, seconds since 1970.
+pub const METRIC_NEXT_SCHEDULE: &str = "k8s.cronjob.next_schedule.time";
+/// Gauge, `1`: 1 if the CronJob is suspended, else 0.
+pub const METRIC_SUSPENDED: &str = "k8s.cronjob.suspended";
 /// Gauge, `{pod}`: `status.active`.
 pub const METRIC_POD_ACTIVE: &str = "k8s.job.pod.active";
 /// Gauge, `{pod}`: `status.failed`.

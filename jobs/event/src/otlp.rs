@@ -10,6 +10,7 @@ use serde::Serialize;
 use crate::any_value::{AnyValueError, from_any_value, to_any_value};
 use crate::attributes as attr;
 use crate::evidence::{Evidence, Job};
+use crate::notice::Notice;
 use crate::outcome::Outcome;
 use crate::trace;
 
@@ -102,6 +103,25 @@ pub fn encode(evidence: &Evidence, cluster: Option<&str>, observed: Timestamp) -
         resource: Some(owner_resource(job, cluster)),
         scope_logs: vec![ScopeLogs {
             scope: Some(scope),
+            log_records: vec![record],
+            ..Default::default()
+        }],
+        ..Default::default()
+    }
+}
+
+/// The event of a notice.
+///
+/// `observed` is the time at which the receiver decided to emit it.
+pub fn encode_notice(notice: &Notice, cluster: Option<&str>, observed: Timestamp) -> ResourceLogs {
+    let record = LogRecord {
+        observed_time_unix_nano: nanos(observed),
+        attributes: vec![text(attr::RECORD_UID, &notice.record_uid())],
+        ..Default::default()
+    };
+    ResourceLogs {
+        resource: Some(owner_resource(notice.job(), cluster)),
+        scope_logs: vec![ScopeLogs {
             log_records: vec![record],
             ..Default::default()
         }],

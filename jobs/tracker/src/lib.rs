@@ -14,6 +14,7 @@ mod job;
 mod jobs;
 mod lists;
 mod node;
+mod notices;
 mod origin;
 pub mod outbox;
 mod owned;
@@ -23,6 +24,7 @@ mod recovery;
 pub mod replay;
 mod reporting;
 pub mod snapshot;
+mod stalls;
 mod state;
 mod time;
 
@@ -35,6 +37,8 @@ use job_watch::{Object, Observation, Source};
 pub use event::is_verdict;
 pub use from_events::named_pod;
 
+pub use cronjobs::{CronJobState, MissedRunSettings};
+pub use stalls::{RunningLongSettings, StallSettings};
 pub use state::{Counts, OwnerState};
 
 use self::checkpoint::Checkpoint;
@@ -77,7 +81,7 @@ pub enum OnFirstStart {
 }
 
 /// How the tracker behaves.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct TrackerSettings {
     /// How long after a Job's verdict evidence may still arrive before it is reported.
     pub settle: SignedDuration,
@@ -88,6 +92,10 @@ pub struct TrackerSettings {
     /// True if deleted Jobs are reported from their Events. False with a label selector: Events do not show whether
     /// their Job matches.
     pub recovers: bool,
+    /// When stalled Jobs are reported.
+    pub stalls: StallSettings,
+    /// When runs of CronJobs that did not start are reported.
+    pub missed: MissedRunSettings,
 }
 
 impl Default for TrackerSettings {
@@ -97,6 +105,8 @@ impl Default for TrackerSettings {
             on_first_start: OnFirstStart::default(),
             finished_max_age: SignedDuration::MAX,
             recovers: false,
+            stalls: StallSettings::default(),
+            missed: MissedRunSettings::default(),
         }
     }
 }

@@ -9,8 +9,8 @@ use futures_util::future::{BoxFuture, FutureExt};
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use jiff::Timestamp;
 use job_event::evidence::Gap;
-use job_event::{Evidence, Uid};
-use job_tracker::outbox::{AckEvent, AckState, Outbox};
+use job_event::{Evidence, Notice, Uid};
+use job_tracker::outbox::{AckEvent, Outbox};
 
 use crate::batch_sender::BatchSender;
 use crate::telemetry::{Loss, Telemetry};
@@ -111,6 +111,21 @@ impl Events {
         self.send(uid);
     }
 
+    /// Emits a notice that the outbox counts as sent.
+    pub(crate) fn emit_notice(&mut self, notice: &Notice, now: Timestamp) {
+        let job = notice.job();
+        let name = job.cronjob.as_ref().filter(|_| job.name.is_empty());
+        let record = job_event::otlp::encode_notice(notice, self.cluster_name.as_deref(), now);
+        let event = PendingEvent {
+            namespace: job.namespace.clone(),
+            name: name.map_or(&job.name, |cronjob| &cronjob.name).clone(),
+            payload: Some(Arc::new(Payload::Logs(vec![record]))),
+        };
+        let key = notice.key();
+        self.pending.insert(key, event);
+        self.send(key);
+    }
+
     /// Sends the pending event of a Job, perhaps again.
     pub(crate) fn send(&mut self, uid: Uid) {
         let Some(pending) = self.pending.get_mut(&uid) else {
@@ -156,6 +171,6 @@ impl Events {
 
     /// Drops the events of Jobs that another replica has reported.
     pub(crate) fn retain_pending(&mut self, outbox: &Outbox) {
-        self.pending.retain(|uid, _| outbox.state(uid) != AckState::Stored);
+        self.pending.retain(|uid, _| outbox.is_pending(uid));
     }
 }

@@ -31,6 +31,8 @@ impl JobSession {
         }
         if let Some(uid) = self.tracker.outbox().resend() {
             self.events.send(uid);
+        } else if let Some(notice) = self.tracker.next_notice(now) {
+            self.events.emit_notice(&notice, now);
         } else if let Some(evidence) = self.tracker.poll(now) {
             self.events.emit(evidence, now);
         }
@@ -47,7 +49,8 @@ impl JobSession {
     /// Resolves when the tracker may have a Job to report.
     pub(crate) fn next_report(&self) -> impl Future<Output = ()> + use<> {
         let may_report = self.may_report();
-        let deadline = self.tracker.next_deadline().filter(|_| may_report);
+        let deadlines = [self.tracker.next_deadline(), self.tracker.next_notice_deadline()];
+        let deadline = deadlines.into_iter().flatten().min().filter(|_| may_report);
         let wait = deadline.map(|deadline| {
             let left = Duration::try_from(deadline.duration_since((self.clock)()));
             left.unwrap_or_default().min(LONGEST_SLEEP)

@@ -59,6 +59,7 @@ impl JobSession {
             on_first_start: config.on_first_start,
             finished_max_age: signed(config.finished_max_age.get()),
             recovers: config.label_selector.is_empty(),
+            ..TrackerSettings::default()
         };
         let cluster_name = config.cluster_name.clone();
         JobSession {

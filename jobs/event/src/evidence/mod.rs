@@ -161,6 +161,9 @@ pub struct JobSpec {
     /// `template.spec.restartPolicy`: `Never` or `OnFailure`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub restart_policy: Option<Box<str>>,
+    /// The queue of Kueue that admits the Job: label `kueue.x-k8s.io/queue-name`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub queue: Option<Box<str>>,
     /// True if `template.spec.schedulingGates` has an entry.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub gated: bool,

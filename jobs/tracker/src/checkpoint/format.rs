@@ -4,7 +4,15 @@
 //! name (2 bytes), its name, the time when it was first watched (8 bytes), its watermark (8 bytes), the number of its
 //! reported Jobs (4 bytes), and each of these with its short UID (8 bytes), how many seconds after the watermark it was
 //! decided (4 bytes) and how many seconds later it was over (2 bytes, all bits set if it is not); the number of late
-//! ones (4 bytes), each with its short UID. All numbers are big-endian, times are seconds since 1970.
+//! ones (4 bytes), each with its short UID.
+//!
+//! Then, since version 3, the number of stalled Jobs (4 bytes), each with its short UID (8 bytes), the beginning of its stall
+//! (8 bytes), whether it lasts (1 byte), how many causes a recovery was reported for (1 byte), and its causes (their number,
+//! 1 byte, each with its length, 1 byte, and its name); the number of CronJobs (4 bytes), each with its short UID (8 bytes),
+//! its last slot (8 bytes), its failures (4 bytes) and its last success (8 bytes); the number of owners with completed runs
+//! (4 bytes), each with its short UID (8 bytes), a length (1 byte) and the durations of its runs, one byte each.
+//!
+//! All numbers are big-endian, times are seconds since 1970.
 //!
 //! Version 1 stored one time for each scope, used both as its watermark and as the time when it was first watched. Its
 //! names of scopes were off by one.
@@ -14,10 +22,10 @@ use std::collections::HashMap;
 use bytes::{Buf, BufMut, Bytes, TryGetError};
 use jiff::Timestamp;
 
-use super::{Checkpoint, FinishedJob, Scope};
+use super::{Checkpoint, CronJobMark, FinishedJob, Marks, Scope, StallMark};
 use crate::outbox::AckState;
 
-const VERSION: u8 = 2;
+const VERSION: u8 = 3;
 /// The oldest version that is read.
 const FIRST_VERSION: u8 = 1;
 /// Marks a Job that is not finished.
@@ -69,6 +77,7 @@ impl Checkpoint {
         for uid in &self.late {
             bytes.put_u64(*uid);
         }
+        self.marks.encode(&mut bytes);
         bytes.into()
     }
 
@@ -113,6 +122,9 @@ impl Checkpoint {
         for _ in 0..bytes.try_get_u32()? {
             checkpoint.late.insert(bytes.try_get_u64()?);
         }
+        if version >= 3 {
+            checkpoint.marks = Marks::decode(&mut bytes)?;
+        }
         match bytes.len() {
             0 => Ok(checkpoint),
             more => Err(Unreadable(format!("{more} bytes after its end"))),
@@ -120,14 +132,90 @@ impl Checkpoint {
     }
 }
 
-fn name(bytes: &mut Bytes) -> Result<Box<str>, Unreadable> {
-    let length = usize::from(bytes.try_get_u16()?);
-    if bytes.len() < length {
-        return Err(Unreadable("it is truncated".into()));
+impl Marks {
+    fn encode(&self, bytes: &mut Vec<u8>) {
+        let length = |length: usize| u8::try_from(length).unwrap_or(u8::MAX);
+        bytes.put_u32(self.stalls.len().try_into().unwrap_or(u32::MAX));
+        for (uid, stall) in &self.stalls {
+            bytes.put_u64(*uid);
+            bytes.put_i64(stall.since);
+            bytes.put_u8(stall.is_open.into());
+            bytes.put_u8(length(stall.recovered));
+            bytes.put_u8(length(stall.causes.len()));
+            for cause in stall.causes.iter().take(u8::MAX.into()) {
+                bytes.put_u8(length(cause.len()));
+                bytes.put_slice(&cause.as_bytes()[..cause.len().min(u8::MAX.into())]);
+            }
+        }
+        bytes.put_u32(self.cronjobs.len().try_into().unwrap_or(u32::MAX));
+        for (uid, cronjob) in &self.cronjobs {
+            bytes.put_u64(*uid);
+            bytes.put_i64(cronjob.slot);
+            bytes.put_u32(cronjob.failures);
+            bytes.put_i64(cronjob.last_success);
+        }
+        bytes.put_u32(self.histories.len().try_into().unwrap_or(u32::MAX));
+        for (owner, durations) in &self.histories {
+            bytes.put_u64(*owner);
+            let durations = &durations[..durations.len().min(u8::MAX.into())];
+            bytes.put_u8(length(durations.len()));
+            bytes.put_slice(durations);
+        }
     }
-    let name = bytes.split_to(length);
-    match std::str::from_utf8(&name) {
-        Ok(name) => Ok(name.into()),
+
+    fn decode(bytes: &mut Bytes) -> Result<Marks, Unreadable> {
+        let mut marks = Marks::default();
+        for _ in 0..bytes.try_get_u32()? {
+            let uid = bytes.try_get_u64()?;
+            let since = bytes.try_get_i64()?;
+            let is_open = bytes.try_get_u8()? != 0;
+            let recovered = bytes.try_get_u8()?.into();
+            let mut causes = Vec::new();
+            for _ in 0..bytes.try_get_u8()? {
+                let length = bytes.try_get_u8()?.into();
+                causes.push(text(bytes, length)?);
+            }
+            let stall = StallMark {
+                since,
+                is_open,
+                causes,
+                recovered,
+            };
+            marks.stalls.insert(uid, stall);
+        }
+        for _ in 0..bytes.try_get_u32()? {
+            let uid = bytes.try_get_u64()?;
+            let cronjob = CronJobMark {
+                slot: bytes.try_get_i64()?,
+                failures: bytes.try_get_u32()?,
+                last_success: bytes.try_get_i64()?,
+            };
+            marks.cronjobs.insert(uid, cronjob);
+        }
+        for _ in 0..bytes.try_get_u32()? {
+            let owner = bytes.try_get_u64()?;
+            let length = usize::from(bytes.try_get_u8()?);
+            marks.histories.insert(owner, take(bytes, length)?.as_ref().into());
+        }
+        Ok(marks)
+    }
+}
+
+fn take(bytes: &mut Bytes, length: usize) -> Result<Bytes, Unreadable> {
+    match bytes.len() < length {
+        true => Err(Unreadable("it is truncated".into())),
+        false => Ok(bytes.split_to(length)),
+    }
+}
+
+fn text(bytes: &mut Bytes, length: usize) -> Result<Box<str>, Unreadable> {
+    match std::str::from_utf8(&take(bytes, length)?) {
+        Ok(text) => Ok(text.into()),
         Err(_) => Err(Unreadable("a name in it is not UTF-8".into())),
     }
+}
+
+fn name(bytes: &mut Bytes) -> Result<Box<str>, Unreadable> {
+    let length = bytes.try_get_u16()?.into();
+    text(bytes, length)
 }

@@ -5,6 +5,7 @@
 //! behind the latest verdict, because a verdict reaches the API server some time after its timestamp.
 
 mod format;
+mod marks;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
@@ -20,6 +21,7 @@ const SKEW: SignedDuration = SignedDuration::from_secs(60);
 const FAR: SignedDuration = SignedDuration::from_hours(24);
 
 pub use format::Unreadable;
+pub(crate) use marks::{CronJobMark, Mark, Marks, StallMark};
 
 /// The Jobs that have been reported.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,6 +32,8 @@ pub struct Checkpoint {
     pub(crate) reported: HashMap<u64, FinishedJob>,
     /// Decided before the watermark and not reported; short UIDs.
     pub(crate) late: HashSet<u64>,
+    /// Unfinished Jobs and CronJobs.
+    pub(crate) marks: Marks,
     /// Maximum number of listed reported Jobs.
     pub(crate) capacity: usize,
     /// True if it has changed since it was last encoded.
@@ -95,6 +99,7 @@ impl Checkpoint {
             scopes: BTreeMap::new(),
             reported: HashMap::new(),
             late: HashSet::new(),
+            marks: Marks::default(),
             capacity,
             is_dirty: false,
             saved_at: None,

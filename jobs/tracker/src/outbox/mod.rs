@@ -3,6 +3,7 @@
 //! The checkpoint is made of the acknowledged ones, so a Job whose event may not have arrived is reported again after a
 //! restart. `docs/exactly-once.md` has the state diagram and what each crash leaves behind.
 
+mod notices;
 mod state;
 mod watermark;
 
@@ -14,6 +15,8 @@ use job_event::Uid;
 
 pub use state::{AckEvent, AckState};
 
+use self::notices::PendingNotice;
+
 use crate::checkpoint::{Checkpoint, FinishedJob, Scope};
 
 /// Every finished Job that is not reported, and every reported one that the checkpoint lists.
@@ -21,6 +24,8 @@ use crate::checkpoint::{Checkpoint, FinishedJob, Scope};
 pub struct Outbox {
     /// Jobs whose event is not acknowledged.
     pending: HashMap<Uid, FinishedJob>,
+    /// Notices whose event is not acknowledged.
+    notices: HashMap<Uid, PendingNotice>,
     /// Acknowledged Jobs.
     checkpoint: Checkpoint,
     /// Events to be sent again. A Job that changed its state since is skipped.
@@ -44,6 +49,7 @@ impl Outbox {
     pub fn new(checkpoint: Checkpoint) -> Self {
         Outbox {
             pending: HashMap::new(),
+            notices: HashMap::new(),
             checkpoint,
             deferred: Vec::new(),
             in_flight: 0,
@@ -64,7 +70,8 @@ impl Outbox {
     pub fn state(&self, uid: &Uid) -> AckState {
         let job = self.pending.get(uid);
         let job = job.or_else(|| self.checkpoint.reported.get(&uid.short()));
-        job.map_or(AckState::Observed, |job| job.state)
+        let notice = self.notices.get(uid).map(|notice| notice.state);
+        job.map(|job| job.state).or(notice).unwrap_or_default()
     }
 
     /// How many Jobs may have been reported without the store knowing.
@@ -93,6 +100,9 @@ impl Outbox {
     /// Applies an event in the life of one Job's report. Those of checkpoints concern all Jobs and have methods of
     /// their own.
     pub fn apply(&mut self, uid: &Uid, event: AckEvent) {
+        if self.apply_to_notice(uid, event) {
+            return;
+        }
         let Some(job) = self.pending.get_mut(uid) else {
             return;
         };
@@ -168,11 +178,14 @@ impl Outbox {
     /// lists them.
     pub fn adopt(&mut self, stored: Checkpoint) {
         self.pending.retain(|uid, _| !stored.lists(uid));
-        self.in_flight = self.pending.values().filter(|job| job.state.is_in_flight()).count();
         (self.acknowledged, self.storing) = (0, 0);
         let capacity = self.checkpoint.capacity;
         self.checkpoint = stored;
         self.checkpoint.capacity = capacity;
+        self.drop_reported_notices();
+        let jobs = self.pending.values().map(|job| job.state);
+        let notices = self.notices.values().map(|notice| notice.state);
+        self.in_flight = jobs.chain(notices).filter(|state| state.is_in_flight()).count();
     }
 
     /// Registers a scope before it is watched. For the first one, Jobs that finished before `since` are not reported.

@@ -216,6 +216,7 @@ impl Job {
                 suspend: spec.suspend,
                 managed_by: spec.managed_by.clone().filter(|by| &**by != JOB_CONTROLLER),
                 restart_policy: spec.template.spec.restart_policy.clone(),
+                queue: labels.queue.clone(),
                 gated: !spec.template.spec.scheduling_gates.is_empty(),
             },
             status: evidence::JobStatus {

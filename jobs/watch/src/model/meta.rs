@@ -96,6 +96,9 @@ pub struct Labels {
     /// Datadog's unified service tag `version`.
     #[serde(rename = "tags.datadoghq.com/version", deserialize_with = "lenient")]
     pub version: Option<Box<str>>,
+    /// The queue of Kueue that admits a Job.
+    #[serde(rename = "kueue.x-k8s.io/queue-name", deserialize_with = "lenient")]
+    pub queue: Option<Box<str>>,
 }
 
 /// The annotations that are used.
@@ -117,6 +120,12 @@ pub struct Annotations {
     /// The span that started a Job.
     #[serde(deserialize_with = "lenient")]
     pub traceparent: Option<Traceparent>,
+    /// How long a Job makes no progress before it is reported: a duration, or `off`.
+    #[serde(rename = "k8s-job-collector/stalled-after", deserialize_with = "lenient")]
+    pub stalled_after: Option<Box<str>>,
+    /// `off` if missed runs of a CronJob are not reported.
+    #[serde(rename = "k8s-job-collector/missed-runs", deserialize_with = "lenient")]
+    pub missed_runs: Option<Box<str>>,
 }
 
 /// One of `ownerReferences`.

@@ -1,13 +1,19 @@
 //! CronJobs: distinguishes a replaced run from a deleted one, and knows the order of runs.
 
+mod missed;
+mod state;
+
 use std::collections::HashMap;
 
 use jiff::{SignedDuration, Timestamp};
 use job_event::evidence::{self, PreviousRun};
 
-use super::job::JobRecord;
+use crate::job::JobRecord;
 use job_event::Uid;
 use job_watch::model;
+
+pub use missed::MissedRunSettings;
+pub use state::CronJobState;
 
 /// How many runs of a CronJob are remembered: more than usually run at a time, and more than its history keeps by
 /// default.

@@ -1,0 +1,148 @@
+//! The events about Jobs that have not finished and about CronJobs whose runs did not start.
+
+use jiff::Timestamp;
+
+use crate::evidence::Job;
+use crate::outcome::Outcome;
+use crate::uid::Uid;
+
+/// An event other than the finish of a Job.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Notice {
+    /// `k8s.job.stalled`: a Job makes no progress.
+    Stalled(Box<StalledJob>),
+    /// `k8s.job.recovered`: a stalled Job makes progress again, or has ended.
+    Recovered(Box<RecoveredJob>),
+    /// `k8s.cronjob.missed`: runs of a CronJob did not start.
+    Missed(Box<MissedRuns>),
+}
+
+/// A Job that makes no progress.
+#[derive(Clone, Debug, PartialEq)]
+pub struct StalledJob {
+    /// The Job.
+    pub job: Job,
+    /// The cause, the same as of a Job that fails because of it.
+    pub cause: &'static str,
+    /// The category of the cause.
+    pub category: &'static str,
+    /// The effect of running the Job again without a change: `yes`, `no`, `maybe`.
+    pub retry: &'static str,
+    /// One or two sentences for a person.
+    pub summary: String,
+    /// The next step: one or two sentences.
+    pub next_step: String,
+    /// The names of the Pod and the container that the cause was found on.
+    pub container: Option<(String, String)>,
+    /// The beginning of the stall.
+    pub since: Timestamp,
+    /// When the stall was long enough to be reported.
+    pub at: Timestamp,
+}
+
+/// A Job that was stalled, and makes progress or has ended.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RecoveredJob {
+    /// The Job.
+    pub job: Job,
+    /// The causes that were reported and not followed by a recovery yet, oldest first.
+    pub causes: Vec<Box<str>>,
+    /// The beginning of the first of these stalls.
+    pub since: Timestamp,
+    /// When the Job moved again, or ended.
+    pub at: Timestamp,
+    /// The outcome, if the Job has ended.
+    pub outcome: Option<Outcome>,
+}
+
+/// Runs of one CronJob that did not start, for one reason.
+#[derive(Clone, Debug, PartialEq)]
+pub struct MissedRuns {
+    /// The CronJob, as the owner of a Job without a name.
+    pub cronjob: Job,
+    /// `spec.timeZone`.
+    pub time_zone: Option<Box<str>>,
+    /// The reason.
+    pub reason: MissReason,
+    /// The message of the CronJob controller about it, verbatim; may be empty.
+    pub message: String,
+    /// The first slot that was missed.
+    pub first: Timestamp,
+    /// The last slot that was missed.
+    pub last: Timestamp,
+    /// The number of slots, 1 or more.
+    pub count: u64,
+    /// When the last of them was known to be missed.
+    pub at: Timestamp,
+}
+
+/// Why a run of a CronJob did not start.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum MissReason {
+    /// The previous run was still running, and `concurrencyPolicy` is `Forbid`.
+    ConcurrencyForbidden,
+    /// `startingDeadlineSeconds` had passed when the controller could start it.
+    StartingDeadlineExceeded,
+    /// More than 100 slots were due at once; the controller starts only the latest.
+    TooManyMissedTimes,
+    /// The controller did not act within the grace period.
+    ControllerLate,
+    /// The controller cannot evaluate the schedule or the time zone.
+    InvalidSchedule,
+    /// None of these is proven.
+    Unknown,
+}
+
+impl MissReason {
+    /// All reasons.
+    pub const ALL: [MissReason; 6] = [
+        MissReason::ConcurrencyForbidden,
+        MissReason::StartingDeadlineExceeded,
+        MissReason::TooManyMissedTimes,
+        MissReason::ControllerLate,
+        MissReason::InvalidSchedule,
+        MissReason::Unknown,
+    ];
+
+    /// The name in events and on points.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            MissReason::ConcurrencyForbidden => "ConcurrencyForbidden",
+            MissReason::StartingDeadlineExceeded => "StartingDeadlineExceeded",
+            MissReason::TooManyMissedTimes => "TooManyMissedTimes",
+            MissReason::ControllerLate => "ControllerLate",
+            MissReason::InvalidSchedule => "InvalidSchedule",
+            MissReason::Unknown => "Unknown",
+        }
+    }
+}
+
+impl Notice {
+    /// `log.record.uid` of the event: the same each time it is sent.
+    pub fn record_uid(&self) -> String {
+        match self {
+            Notice::Stalled(stalled) => format!("{}/stalled/{}", stalled.job.uid, stalled.cause),
+            Notice::Recovered(recovered) => {
+                format!("{}/recovered/{}", recovered.job.uid, recovered.causes.join("+"))
+            }
+            Notice::Missed(missed) => {
+                let uid = missed.cronjob.cronjob.as_ref().map_or("", |cronjob| &cronjob.uid);
+                format!("{uid}/missed/{}", missed.first)
+            }
+        }
+    }
+
+    /// The key of the event's report.
+    pub fn key(&self) -> Uid {
+        Uid::new(&self.record_uid())
+    }
+
+    /// The Job, or the CronJob as the owner of a Job without a name.
+    pub fn job(&self) -> &Job {
+        match self {
+            Notice::Stalled(stalled) => &stalled.job,
+            Notice::Recovered(recovered) => &recovered.job,
+            Notice::Missed(missed) => &missed.cronjob,
+        }
+    }
+}

@@ -1,0 +1,74 @@
+//! How long a stall lasts before it is reported.
+
+use std::collections::BTreeMap;
+
+use jiff::SignedDuration;
+use job_judge::Cause;
+
+/// When stalled Jobs are reported.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StallSettings {
+    /// False if no stall is reported.
+    pub enabled: bool,
+    /// How long a Job makes no progress before it is reported, unless its cause has its own value.
+    pub after: SignedDuration,
+    /// The same for single causes; `None` if a cause is not reported.
+    pub causes: BTreeMap<Cause, Option<SignedDuration>>,
+    /// When a run is longer than usual; `None` if that is not reported.
+    pub running_long: Option<RunningLongSettings>,
+}
+
+/// When a run is longer than usual: longer than `max(factor × p95, p95 + floor)` of the completed runs of its owner.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct RunningLongSettings {
+    /// How many completed runs must be known.
+    pub min_runs: usize,
+    /// The factor.
+    pub factor: f64,
+    /// The least difference.
+    pub floor: SignedDuration,
+}
+
+impl Eq for RunningLongSettings {}
+
+impl Default for RunningLongSettings {
+    fn default() -> Self {
+        RunningLongSettings {
+            min_runs: 10,
+            factor: 3.0,
+            floor: SignedDuration::from_mins(10),
+        }
+    }
+}
+
+impl Default for StallSettings {
+    fn default() -> Self {
+        StallSettings {
+            enabled: true,
+            after: SignedDuration::from_mins(2),
+            causes: BTreeMap::from([
+                // Autoscalers take minutes to add a node.
+                (Cause::Unschedulable, Some(SignedDuration::from_mins(10))),
+                // Gates and queues hold Pods on purpose.
+                (Cause::SchedulingGated, None),
+            ]),
+            running_long: Some(RunningLongSettings::default()),
+        }
+    }
+}
+
+impl StallSettings {
+    /// Every stall is reported after the same time, also those that are not reported by default.
+    pub fn all_after(after: SignedDuration) -> Self {
+        StallSettings {
+            after,
+            causes: BTreeMap::new(),
+            ..StallSettings::default()
+        }
+    }
+
+    /// How long a stall with this cause lasts before it is reported; `None` if it is not reported.
+    pub fn after(&self, cause: Cause) -> Option<SignedDuration> {
+        self.causes.get(&cause).copied().unwrap_or(Some(self.after))
+    }
+}
