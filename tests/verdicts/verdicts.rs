@@ -31,7 +31,7 @@ fn every_story_has_its_verdict() {
 #[test]
 fn every_cause_has_a_story() {
     let causes: BTreeSet<Cause> = all().iter().filter_map(|story| story.expected.cause).collect();
-    for info in CAUSES {
+    for info in CAUSES.iter().filter(|info| !info.cause.is_only_of_stalls()) {
         assert!(causes.contains(&info.cause), "no story has the cause {}", info.name);
     }
 }

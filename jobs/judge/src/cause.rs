@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::category::{Category, Retry};
 
-/// Why a Job, or one attempt of it, failed.
+/// Why a Job, or one attempt of it, failed or makes no progress.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[allow(missing_docs, reason = "the table below says what each one means, once")]
 pub enum Cause {
@@ -25,6 +25,7 @@ pub enum Cause {
     SidecarFailed,
     AdmissionDenied,
     SchedulingGated,
+    AwaitingAdmission,
     Preempted,
     PodDeleted,
     NodePressure,
@@ -36,6 +37,7 @@ pub enum Cause {
     RuntimeFailed,
     StuckTerminating,
     RanTooLong,
+    RunningLong,
     SlowStart,
     NoPodsCreated,
     Unknown,
@@ -63,7 +65,7 @@ pub struct CauseInfo {
 }
 
 /// The table of causes, in the order of [`Cause`].
-pub const CAUSES: [CauseInfo; 31] = [
+pub const CAUSES: [CauseInfo; 33] = [
     CauseInfo {
         cause: Cause::NonZeroExit,
         name: "NonZeroExit",
@@ -245,6 +247,17 @@ pub const CAUSES: [CauseInfo; 31] = [
         next_step: "Find out which controller should have removed the Pod's schedulingGates: a queue controller, for example.",
     },
     CauseInfo {
+        cause: Cause::AwaitingAdmission,
+        name: "AwaitingAdmission",
+        category: Category::Policy,
+        retry: Retry::No,
+        meaning: "The Job waits for a queue, or for another controller that runs it.",
+        proof: "The Job is suspended and has the label kueue.x-k8s.io/queue-name, or spec.managedBy names another controller, \
+                and its status shows no progress. Only a stall has this cause.",
+        clause: "the Job waits for the controller that admits or runs it{message}",
+        next_step: "Look at the queue of the Job (kubectl get workloads) or at the controller that spec.managedBy names.",
+    },
+    CauseInfo {
         cause: Cause::Preempted,
         name: "Preempted",
         category: Category::Policy,
@@ -356,6 +369,18 @@ pub const CAUSES: [CauseInfo; 31] = [
         next_step: "Find out what it was doing; make it faster, split the work, or raise activeDeadlineSeconds.",
     },
     CauseInfo {
+        cause: Cause::RunningLong,
+        name: "RunningLong",
+        category: Category::Timeout,
+        retry: Retry::Maybe,
+        meaning: "The Job has run much longer than the earlier runs of its owner, and no obstacle is known.",
+        proof: "The time since the start of the Job exceeds the limit that the completed runs of its owner give. Only a stall \
+                has this cause.",
+        clause: "the Job has run longer than usual",
+        next_step: "Compare its log with the log of an earlier run: it may wait for a lock or a slow service, or have more to do; \
+                    set activeDeadlineSeconds to end such a run.",
+    },
+    CauseInfo {
         cause: Cause::SlowStart,
         name: "SlowStart",
         category: Category::Timeout,
@@ -402,28 +427,9 @@ impl Cause {
     pub fn category(self) -> Category {
         self.info().category
     }
-}
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_table_names_each_cause_in_the_order_of_the_enum() {
-        for (place, info) in CAUSES.iter().enumerate() {
-            assert_eq!(info.cause as usize, place, "{}", info.name);
-            assert_eq!(info.name, format!("{:?}", info.cause));
-            assert_eq!(serde_json::to_value(info.cause).unwrap(), info.name);
-        }
-    }
-
-    #[test]
-    fn texts_for_people_are_sentences_and_clauses_are_not() {
-        for info in CAUSES {
-            for text in [info.meaning, info.proof, info.next_step] {
-                assert!(text.ends_with('.'), "{}: {text}", info.name);
-            }
-            assert!(!info.clause.ends_with('.'), "{}: {}", info.name, info.clause);
-        }
+    /// True for a cause of stalls that no failed Job has.
+    pub fn is_only_of_stalls(self) -> bool {
+        matches!(self, Cause::AwaitingAdmission | Cause::RunningLong)
     }
 }

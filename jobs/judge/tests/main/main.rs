@@ -5,6 +5,7 @@
 mod admission;
 mod attempt;
 mod autoscaler;
+mod causes;
 mod deadline;
 mod image;
 mod missing;

@@ -51,6 +51,7 @@ impl Default for StallSettings {
                 (Cause::Unschedulable, Some(SignedDuration::from_mins(10))),
                 // Gates and queues hold Pods on purpose.
                 (Cause::SchedulingGated, None),
+                (Cause::AwaitingAdmission, None),
             ]),
             running_long: Some(RunningLongSettings::default()),
         }
@@ -58,11 +59,12 @@ impl Default for StallSettings {
 }
 
 impl StallSettings {
-    /// Every stall is reported after the same time, also those that are not reported by default.
+    /// Every stall is reported after the same time, also those that have their own time by default; a Job that waits for its
+    /// admission is not.
     pub fn all_after(after: SignedDuration) -> Self {
         StallSettings {
             after,
-            causes: BTreeMap::new(),
+            causes: BTreeMap::from([(Cause::AwaitingAdmission, None)]),
             ..StallSettings::default()
         }
     }
