@@ -26,15 +26,18 @@ pub mod attributes;
 pub mod detail;
 pub mod evidence;
 pub mod finished;
+pub mod missed;
 pub mod notice;
 pub mod otlp;
 pub mod outcome;
+pub mod span;
 pub mod trace;
 pub mod uid;
 
 pub use detail::MessageDetail;
 pub use evidence::Evidence;
 pub use finished::Finished;
+pub use missed::Missed;
 pub use notice::Notice;
 pub use outcome::Outcome;
 pub use uid::Uid;

@@ -2,8 +2,10 @@
 
 use jiff::Timestamp;
 
+use crate::attributes as attr;
 use crate::evidence::Job;
 use crate::outcome::Outcome;
+use crate::span::span;
 use crate::uid::Uid;
 
 /// An event other than the finish of a Job.
@@ -93,6 +95,26 @@ pub enum MissReason {
     Unknown,
 }
 
+impl RecoveredJob {
+    /// One sentence for a person.
+    pub fn summary(&self) -> String {
+        let seconds = self.at.duration_since(self.since).as_secs_f64();
+        let stalled = format!("stalled for {} ({})", span(seconds), self.causes.join(", "));
+        match self.outcome {
+            None => format!("Makes progress again; it was {stalled}."),
+            Some(outcome) => format!("Ended ({}) after it was {stalled}.", outcome.as_str()),
+        }
+    }
+}
+
+impl MissedRuns {
+    /// One or two sentences for a person.
+    pub fn summary(&self) -> String {
+        let runs = if self.count == 1 { "run" } else { "runs" };
+        format!("{} {runs} did not start ({}).", self.count, self.reason.as_str())
+    }
+}
+
 impl MissReason {
     /// All reasons.
     pub const ALL: [MissReason; 6] = [
@@ -114,6 +136,11 @@ impl MissReason {
             MissReason::InvalidSchedule => "InvalidSchedule",
             MissReason::Unknown => "Unknown",
         }
+    }
+
+    /// The reason of that name.
+    pub fn from_name(name: &str) -> Option<MissReason> {
+        MissReason::ALL.into_iter().find(|reason| reason.as_str() == name)
     }
 }
 
@@ -143,6 +170,35 @@ impl Notice {
             Notice::Stalled(stalled) => &stalled.job,
             Notice::Recovered(recovered) => &recovered.job,
             Notice::Missed(missed) => &missed.cronjob,
+        }
+    }
+    /// The name of the event.
+    pub fn event_name(&self) -> &'static str {
+        match self {
+            Notice::Stalled(_) => attr::STALLED_EVENT,
+            Notice::Recovered(_) => attr::RECOVERED_EVENT,
+            Notice::Missed(_) => attr::MISSED_EVENT,
+        }
+    }
+
+    /// One or two sentences for a person, without the name of the Job or CronJob.
+    pub fn summary(&self) -> String {
+        match self {
+            Notice::Stalled(stalled) => stalled.summary.clone(),
+            Notice::Recovered(recovered) => recovered.summary(),
+            Notice::Missed(missed) => missed.summary(),
+        }
+    }
+
+    /// The kind and the name of the Job or CronJob that it is about.
+    pub fn subject(&self) -> (&'static str, &str) {
+        match self {
+            Notice::Stalled(stalled) => ("Job", &stalled.job.name),
+            Notice::Recovered(recovered) => ("Job", &recovered.job.name),
+            Notice::Missed(missed) => {
+                let name = missed.cronjob.cronjob.as_ref().map_or("", |cronjob| &cronjob.name);
+                ("CronJob", name)
+            }
         }
     }
 }

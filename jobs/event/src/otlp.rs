@@ -10,11 +10,14 @@ use serde::Serialize;
 use crate::any_value::{AnyValueError, from_any_value, to_any_value};
 use crate::attributes as attr;
 use crate::evidence::{Evidence, Job};
-use crate::notice::Notice;
 use crate::outcome::Outcome;
 use crate::trace;
 
-/// A record is not a valid event of a finished Job.
+mod notice;
+
+pub use notice::encode_notice;
+
+/// A record is not a valid event.
 #[derive(Debug, thiserror::Error)]
 pub enum DecodeError {
     /// An attribute is missing.
@@ -75,25 +78,33 @@ pub fn encode(evidence: &Evidence, cluster: Option<&str>, observed: Timestamp) -
         Outcome::Failed => (SeverityNumber::Error, "ERROR"),
         _ => (SeverityNumber::Info, "INFO"),
     };
-    let (trace_id, span_id) = trace::of_job(&job.uid, job.traceparent);
+    let body = format!("Job {}/{}: {}", job.namespace, job.name, outcome.as_str());
     let record = LogRecord {
-        trace_id: trace_id.into(),
-        span_id: span_id.into(),
-        flags: job.traceparent.map_or(0, |parent| u32::from(parent.flags)),
         time_unix_nano: nanos(decided),
         observed_time_unix_nano: nanos(observed),
         severity_number: severity_number as i32,
         severity_text: severity_text.into(),
         event_name: attr::EVENT_NAME.into(),
-        body: Some(any(Value::StringValue(format!(
-            "Job {}/{}: {}",
-            job.namespace,
-            job.name,
-            outcome.as_str()
-        )))),
+        body: Some(any(Value::StringValue(body))),
         attributes: event_attributes(evidence, outcome, decided),
-        ..Default::default()
+        ..in_trace(job)
     };
+    of_owner(job, cluster, record)
+}
+
+/// An empty record in the trace of a Job.
+fn in_trace(job: &Job) -> LogRecord {
+    let (trace_id, span_id) = trace::of_job(&job.uid, job.traceparent);
+    LogRecord {
+        trace_id: trace_id.into(),
+        span_id: span_id.into(),
+        flags: job.traceparent.map_or(0, |parent| u32::from(parent.flags)),
+        ..Default::default()
+    }
+}
+
+/// One record under the resource of a Job's owner.
+fn of_owner(job: &Job, cluster: Option<&str>, record: LogRecord) -> ResourceLogs {
     let scope = InstrumentationScope {
         name: attr::SCOPE_NAME.into(),
         version: env!("CARGO_PKG_VERSION").into(),
@@ -110,41 +121,17 @@ pub fn encode(evidence: &Evidence, cluster: Option<&str>, observed: Timestamp) -
     }
 }
 
-/// The event of a notice.
-///
-/// `observed` is the time at which the receiver decided to emit it.
-pub fn encode_notice(notice: &Notice, cluster: Option<&str>, observed: Timestamp) -> ResourceLogs {
-    let record = LogRecord {
-        observed_time_unix_nano: nanos(observed),
-        attributes: vec![text(attr::RECORD_UID, &notice.record_uid())],
-        ..Default::default()
-    };
-    ResourceLogs {
-        resource: Some(owner_resource(notice.job(), cluster)),
-        scope_logs: vec![ScopeLogs {
-            log_records: vec![record],
-            ..Default::default()
-        }],
-        ..Default::default()
-    }
-}
-
-fn event_attributes(evidence: &Evidence, outcome: Outcome, decided: Timestamp) -> Vec<KeyValue> {
-    let job = &evidence.job;
+/// The attributes that name a Job: its event's id, its name, its UID and its CronJob.
+fn job_attributes(job: &Job, record_uid: &str) -> Vec<KeyValue> {
     let mut attributes = vec![
-        text(attr::RECORD_UID, &job.uid),
+        text(attr::RECORD_UID, record_uid),
         text(attr::JOB_NAME, &job.name),
         text(attr::JOB_UID, &job.uid),
-        text(attr::OUTCOME, outcome.as_str()),
-        text(attr::DECISION_TIME, &decided.to_string()),
     ];
     if let Some(cronjob) = &job.cronjob {
         attributes.push(text(attr::CRONJOB_UID, &cronjob.uid));
         if let Some(scheduled) = cronjob.scheduled {
             attributes.push(text(attr::CRONJOB_SCHEDULED, &scheduled.to_string()));
-        }
-        if let Some(previous) = &cronjob.previous {
-            attributes.push(structure(attr::CRONJOB_PREVIOUS, previous));
         }
     }
     if let Some(parent) = &job.traceparent {
@@ -152,6 +139,19 @@ fn event_attributes(evidence: &Evidence, outcome: Outcome, decided: Timestamp) -
     }
     if let Some(start) = job.status.start_time {
         attributes.push(text(attr::START_TIME, &start.to_string()));
+    }
+    attributes
+}
+
+fn event_attributes(evidence: &Evidence, outcome: Outcome, decided: Timestamp) -> Vec<KeyValue> {
+    let job = &evidence.job;
+    let mut attributes = job_attributes(job, &job.uid);
+    attributes.push(text(attr::OUTCOME, outcome.as_str()));
+    attributes.push(text(attr::DECISION_TIME, &decided.to_string()));
+    if let Some(previous) = job.cronjob.as_ref().and_then(|cronjob| cronjob.previous.as_ref()) {
+        attributes.push(structure(attr::CRONJOB_PREVIOUS, previous));
+    }
+    if let Some(start) = job.status.start_time {
         attributes.push(key_value(
             attr::DURATION,
             Value::DoubleValue(decided.duration_since(start).as_secs_f64()),

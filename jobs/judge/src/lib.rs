@@ -21,7 +21,6 @@ mod quote;
 pub mod report;
 mod rules;
 mod side_containers;
-mod span;
 mod stall;
 mod summary;
 pub mod texts;

@@ -3,6 +3,7 @@
 use std::fmt::Display;
 
 use job_event::Outcome;
+use job_event::span::span;
 
 use crate::advice::Advice;
 use crate::attempts::{AttemptOutcome, PodAttempt};
@@ -12,7 +13,6 @@ use crate::clause;
 use crate::finding::Finding;
 use crate::quote::one_line;
 use crate::rules::policy;
-use crate::span::span;
 
 /// The most characters of a summary. Names that the API server accepts stay far below it.
 const MAX_SUMMARY: usize = 2000;

@@ -1,7 +1,7 @@
 //! Durations for people.
 
 /// A duration for people: `0.4 s`, `10 s`, `2 min 5 s`, `3 h 4 min`, `2 d 1 h`.
-pub(crate) fn span(seconds: f64) -> String {
+pub fn span(seconds: f64) -> String {
     let whole = seconds.max(0.0).round();
     if seconds > 0.0 && seconds < 1.0 {
         return format!("{seconds:.1} s");
