@@ -258,7 +258,7 @@ impl Tracker {
         let mut states = std::mem::take(&mut self.ended);
         for entry in self.jobs.values() {
             if let JobEntry::Live(record) = entry {
-                states.add(record, false);
+                states.add(record, false, None);
             }
         }
         states.into_states()

@@ -158,7 +158,7 @@ impl Tracker {
         if !unseen && record.decided().is_none() && record.has_gap(Gap::EndNotSeen) {
             return None;
         }
-        self.ended.add(&record, true);
+        self.ended.add(&record, true, None);
         let scope = record.scope;
         if let Some(over) = record.over_at() {
             self.outbox.over(&uid, over);

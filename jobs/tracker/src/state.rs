@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use job_event::evidence::{CronJob, Job, ServiceTags};
+use job_judge::Cause;
 
 use super::job::JobRecord;
 
@@ -28,6 +29,8 @@ pub struct OwnerState {
     owner: OwnerKey,
     /// The sums.
     pub counts: Counts,
+    /// The number of stalled Jobs by cause: those that are reported, and whose stall lasts.
+    pub stalled: BTreeMap<Cause, i64>,
 }
 
 /// Everything that `job_event::otlp::owner_resource` puts on the resource, in the order of the owners.
@@ -70,12 +73,13 @@ impl OwnerState {
 /// The states of several owners.
 #[derive(Debug, Default)]
 pub(crate) struct States {
-    owners: BTreeMap<OwnerKey, Counts>,
+    owners: BTreeMap<OwnerKey, (Counts, BTreeMap<Cause, i64>)>,
 }
 
 impl States {
-    /// Adds a Job to its owner's sums. The active Pods of an ended Job do not count.
-    pub(crate) fn add(&mut self, job: &JobRecord, ended: bool) {
+    /// Adds a Job to its owner's sums, with the cause of a reported stall that lasts. The active Pods of an ended Job do not
+    /// count.
+    pub(crate) fn add(&mut self, job: &JobRecord, ended: bool, stalled: Option<Cause>) {
         let tags = job.service_tags.as_deref().cloned().unwrap_or_default();
         let owner = OwnerKey {
             namespace: job.namespace.clone(),
@@ -83,7 +87,10 @@ impl States {
             name: job.owner.as_ref().map_or(&job.name, |owner| &owner.name).clone(),
             tags: [tags.env, tags.service, tags.version],
         };
-        let counts = self.owners.entry(owner).or_default();
+        let (counts, causes) = self.owners.entry(owner).or_default();
+        if let Some(cause) = stalled {
+            *causes.entry(cause).or_default() += 1;
+        }
         counts.active += if ended { 0 } else { i64::from(job.active) };
         counts.failed += i64::from(job.failed);
         counts.successful += i64::from(job.succeeded);
@@ -95,6 +102,6 @@ impl States {
     /// The sums, in the order of the owners.
     pub(crate) fn into_states(self) -> impl ExactSizeIterator<Item = OwnerState> + Send + use<> {
         let owners = self.owners.into_iter();
-        owners.map(|(owner, counts)| OwnerState { owner, counts })
+        owners.map(|(owner, (counts, stalled))| OwnerState { owner, counts, stalled })
     }
 }
