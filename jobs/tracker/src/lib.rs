@@ -47,6 +47,7 @@ use self::early::Early;
 use self::event::EventRecord;
 use self::job::JobRecord;
 use self::node::NodeEvents;
+use self::notices::AnnouncedNotices;
 use self::outbox::Outbox;
 use self::owned::PodEventTypes;
 use self::pod::PodRecord;
@@ -157,6 +158,7 @@ pub struct Tracker {
     ended: States,
     pools: Pools,
     outbox: Outbox,
+    announced: AnnouncedNotices,
     /// The names of the scopes from 1 on.
     scopes: Vec<Box<str>>,
     recoveries: Recoveries,
@@ -187,6 +189,7 @@ impl Tracker {
             ended: States::default(),
             pools: Pools::default(),
             outbox: Outbox::new(Checkpoint::new(TOMBSTONES)),
+            announced: AnnouncedNotices::default(),
             scopes: Vec::new(),
             recoveries: Recoveries::default(),
             dropped: 0,

@@ -1,21 +1,54 @@
 //! The events about unfinished Jobs and missed runs, each once.
 
+use std::collections::VecDeque;
+
 use jiff::Timestamp;
-use job_event::Notice;
+use job_event::{Notice, Uid};
 
 use super::Tracker;
-use super::outbox::AckEvent;
+use super::outbox::{AckEvent, MaySend};
+
+/// How many notices wait for the store at most; further ones are not decided yet.
+const WAITING: usize = 1024;
+
+/// Notices that are sent once the store has their announcement, oldest first.
+#[derive(Debug, Default)]
+pub(crate) struct AnnouncedNotices(VecDeque<(Uid, Notice)>);
 
 impl Tracker {
-    /// The next notice to report at `now`; it counts as sent. To be called until it returns `None`.
+    /// The next notice to report at `now`; it counts as sent. To be called until it returns `None`, and again after each write
+    /// of the checkpoint.
     pub fn next_notice(&mut self, now: Timestamp) -> Option<Notice> {
         loop {
-            let (notice, mark) = self.next_stall(now).or_else(|| self.next_missed(now))?;
-            let key = notice.key();
-            if self.outbox.add_notice(key, mark) {
-                self.outbox.apply(&key, AckEvent::Sent);
-                return Some(notice);
+            let (key, notice) = match self.next_announced() {
+                Some(announced) => announced,
+                None if self.announced.0.len() >= WAITING => return None,
+                None => {
+                    let (notice, mark) = self.next_stall(now).or_else(|| self.next_missed(now))?;
+                    let key = notice.key();
+                    if !self.outbox.add_notice(key, &notice, mark) {
+                        continue;
+                    }
+                    (key, notice)
+                }
+            };
+            match self.outbox.may_send(&key) {
+                MaySend::Now => {
+                    self.outbox.apply(&key, AckEvent::Sent);
+                    return Some(notice);
+                }
+                MaySend::Later => self.announced.0.push_back((key, notice)),
+                MaySend::Never => {}
             }
+        }
+    }
+
+    /// The oldest notice that need not wait for the store any more.
+    fn next_announced(&mut self) -> Option<(Uid, Notice)> {
+        let (key, _) = self.announced.0.front()?;
+        match self.outbox.may_send(key) {
+            MaySend::Later => None,
+            MaySend::Now | MaySend::Never => self.announced.0.pop_front(),
         }
     }
 

@@ -26,16 +26,28 @@ pub(crate) struct Limits {
     pub(crate) tombstones: usize,
     /// Jobs that may be reported before that is stored: fewer than `job_metrics` remembers.
     pub(crate) unstored: usize,
+    /// Bytes of the checkpoint.
+    pub(crate) size: usize,
 }
 
 const LIMITS: Limits = Limits {
     tombstones: 32_768,
     unstored: 4096,
+    size: usize::MAX,
 };
-const LIMITS_OF_SMALL_STORES: Limits = Limits {
-    tombstones: 10_000,
-    unstored: 1024,
-};
+
+impl Limits {
+    fn of(store: Option<&Claimed>) -> Limits {
+        match store.and_then(Claimed::capacity) {
+            None => LIMITS,
+            Some(capacity) => Limits {
+                tombstones: 10_000,
+                unstored: 1024,
+                size: capacity.saturating_sub(KEY.len()),
+            },
+        }
+    }
+}
 
 /// An event of the store.
 #[derive(Debug)]
@@ -65,11 +77,10 @@ pub(crate) struct CheckpointStore {
 impl CheckpointStore {
     /// Begins to claim the store.
     pub(crate) fn new(store: Option<Claimed>) -> Self {
-        let is_small = store.as_ref().is_some_and(|store| store.capacity().is_some());
         let mut checkpoint_store = CheckpointStore {
             leads: store.is_none(),
+            limits: Limits::of(store.as_ref()),
             store: store.map(Arc::new),
-            limits: if is_small { LIMITS_OF_SMALL_STORES } else { LIMITS },
             claiming: None,
             peeking: None,
             saving: None,

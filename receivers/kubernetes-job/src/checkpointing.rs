@@ -30,16 +30,24 @@ impl JobSession {
                     self.log_resume(&mut checkpoint);
                     self.measure_downtime(&checkpoint);
                 }
-                self.tracker.restore(checkpoint, scopes);
+                self.restore(checkpoint, scopes);
                 self.tracker.begin((self.clock)());
                 self.save_first_start().await
             }
             StoreEvent::Standby(stored) => {
                 tracing::info!("another replica leads; standing by");
-                self.tracker.restore(stored, scopes);
+                self.restore(stored, scopes);
                 Ok(())
             }
             StoreEvent::Saved | StoreEvent::Lost(_) => Err("the store reported a write before the first one".into()),
+        }
+    }
+
+    fn restore(&mut self, checkpoint: Checkpoint, scopes: Vec<Box<str>>) {
+        let checkpoint = checkpoint.with_max_size(self.store.limits().size);
+        self.tracker.restore(checkpoint, scopes);
+        if self.store.is_configured() {
+            self.tracker.outbox().announce_notices();
         }
     }
 
@@ -84,7 +92,16 @@ impl JobSession {
         let checkpoint = outbox.checkpoint();
         let is_old = |saved: Timestamp| now.duration_since(saved).abs() >= MAX_AGE;
         if checkpoint.is_dirty() || checkpoint.saved_at().is_some_and(is_old) {
-            self.store.save(outbox.encode(now), hurry);
+            let before = checkpoint.omitted();
+            let encoded = outbox.encode(now);
+            let omitted = outbox.checkpoint().omitted();
+            if omitted > 0 && before == 0 {
+                tracing::warn!(
+                    omitted,
+                    "the store is too small for the state of every stalled Job and CronJob; use file_storage"
+                );
+            }
+            self.store.save(encoded, hurry);
         }
     }
 

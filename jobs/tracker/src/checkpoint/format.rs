@@ -6,11 +6,7 @@
 //! decided (4 bytes) and how many seconds later it was over (2 bytes, all bits set if it is not); the number of late
 //! ones (4 bytes), each with its short UID.
 //!
-//! Then, since version 3, the number of stalled Jobs (4 bytes), each with its short UID (8 bytes), the beginning of its stall
-//! (8 bytes), whether it lasts (1 byte), how many causes a recovery was reported for (1 byte), and its causes (their number,
-//! 1 byte, each with its length, 1 byte, and its name); the number of CronJobs (4 bytes), each with its short UID (8 bytes),
-//! its last slot (8 bytes), its failures (4 bytes) and its last success (8 bytes); the number of owners with completed runs
-//! (4 bytes), each with its short UID (8 bytes), a length (1 byte) and the durations of its runs, one byte each.
+//! Since version 3 the marks follow ([`super::marks_format`]).
 //!
 //! All numbers are big-endian, times are seconds since 1970.
 //!
@@ -22,7 +18,7 @@ use std::collections::HashMap;
 use bytes::{Buf, BufMut, Bytes, TryGetError};
 use jiff::Timestamp;
 
-use super::{Checkpoint, CronJobMark, FinishedJob, Marks, Scope, StallMark};
+use super::{Checkpoint, FinishedJob, Marks, Scope};
 use crate::outbox::AckState;
 
 const VERSION: u8 = 3;
@@ -77,7 +73,7 @@ impl Checkpoint {
         for uid in &self.late {
             bytes.put_u64(*uid);
         }
-        self.marks.encode(&mut bytes);
+        self.omitted = self.marks.encode(&mut bytes, self.max_size);
         bytes.into()
     }
 
@@ -132,83 +128,14 @@ impl Checkpoint {
     }
 }
 
-impl Marks {
-    fn encode(&self, bytes: &mut Vec<u8>) {
-        let length = |length: usize| u8::try_from(length).unwrap_or(u8::MAX);
-        bytes.put_u32(self.stalls.len().try_into().unwrap_or(u32::MAX));
-        for (uid, stall) in &self.stalls {
-            bytes.put_u64(*uid);
-            bytes.put_i64(stall.since);
-            bytes.put_u8(stall.is_open.into());
-            bytes.put_u8(length(stall.recovered));
-            bytes.put_u8(length(stall.causes.len()));
-            for cause in stall.causes.iter().take(u8::MAX.into()) {
-                bytes.put_u8(length(cause.len()));
-                bytes.put_slice(&cause.as_bytes()[..cause.len().min(u8::MAX.into())]);
-            }
-        }
-        bytes.put_u32(self.cronjobs.len().try_into().unwrap_or(u32::MAX));
-        for (uid, cronjob) in &self.cronjobs {
-            bytes.put_u64(*uid);
-            bytes.put_i64(cronjob.slot);
-            bytes.put_u32(cronjob.failures);
-            bytes.put_i64(cronjob.last_success);
-        }
-        bytes.put_u32(self.histories.len().try_into().unwrap_or(u32::MAX));
-        for (owner, durations) in &self.histories {
-            bytes.put_u64(*owner);
-            let durations = &durations[..durations.len().min(u8::MAX.into())];
-            bytes.put_u8(length(durations.len()));
-            bytes.put_slice(durations);
-        }
-    }
-
-    fn decode(bytes: &mut Bytes) -> Result<Marks, Unreadable> {
-        let mut marks = Marks::default();
-        for _ in 0..bytes.try_get_u32()? {
-            let uid = bytes.try_get_u64()?;
-            let since = bytes.try_get_i64()?;
-            let is_open = bytes.try_get_u8()? != 0;
-            let recovered = bytes.try_get_u8()?.into();
-            let mut causes = Vec::new();
-            for _ in 0..bytes.try_get_u8()? {
-                let length = bytes.try_get_u8()?.into();
-                causes.push(text(bytes, length)?);
-            }
-            let stall = StallMark {
-                since,
-                is_open,
-                causes,
-                recovered,
-            };
-            marks.stalls.insert(uid, stall);
-        }
-        for _ in 0..bytes.try_get_u32()? {
-            let uid = bytes.try_get_u64()?;
-            let cronjob = CronJobMark {
-                slot: bytes.try_get_i64()?,
-                failures: bytes.try_get_u32()?,
-                last_success: bytes.try_get_i64()?,
-            };
-            marks.cronjobs.insert(uid, cronjob);
-        }
-        for _ in 0..bytes.try_get_u32()? {
-            let owner = bytes.try_get_u64()?;
-            let length = usize::from(bytes.try_get_u8()?);
-            marks.histories.insert(owner, take(bytes, length)?.as_ref().into());
-        }
-        Ok(marks)
-    }
-}
-
-fn take(bytes: &mut Bytes, length: usize) -> Result<Bytes, Unreadable> {
+pub(super) fn take(bytes: &mut Bytes, length: usize) -> Result<Bytes, Unreadable> {
     match bytes.len() < length {
         true => Err(Unreadable("it is truncated".into())),
         false => Ok(bytes.split_to(length)),
     }
 }
 
-fn text(bytes: &mut Bytes, length: usize) -> Result<Box<str>, Unreadable> {
+pub(super) fn text(bytes: &mut Bytes, length: usize) -> Result<Box<str>, Unreadable> {
     match std::str::from_utf8(&take(bytes, length)?) {
         Ok(text) => Ok(text.into()),
         Err(_) => Err(Unreadable("a name in it is not UTF-8".into())),

@@ -1,6 +1,8 @@
 //! What the checkpoint remembers of unfinished Jobs and of CronJobs.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
+
+use job_event::notice::MissReason;
 
 /// A Job that stalled and has not finished.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -26,6 +28,17 @@ pub(crate) struct CronJobMark {
     pub(crate) last_success: i64,
 }
 
+/// Missed runs of one CronJob whose report may have been sent: it is sent again as it was, so that each run counts once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct AnnouncedRuns {
+    /// The last slot, seconds since 1970.
+    pub(crate) last: i64,
+    /// The number of slots.
+    pub(crate) count: u32,
+    /// Why they were missed.
+    pub(crate) reason: MissReason,
+}
+
 /// The state of unfinished Jobs and CronJobs, by short UIDs.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Marks {
@@ -35,6 +48,10 @@ pub(crate) struct Marks {
     pub(crate) cronjobs: HashMap<u64, CronJobMark>,
     /// How long the last completed runs of each owner took: opaque bytes of `stalls::history`.
     pub(crate) histories: HashMap<u64, Box<[u8]>>,
+    /// Stalls that may have been reported, and are not acknowledged: by Job and cause, with their beginning.
+    pub(crate) announced_stalls: BTreeMap<(u64, Box<str>), i64>,
+    /// The same of missed runs: by CronJob and first slot.
+    pub(crate) announced_runs: BTreeMap<(u64, i64), AnnouncedRuns>,
 }
 
 /// The effect of an event on the marks once it is acknowledged.
@@ -60,21 +77,15 @@ pub(crate) enum Mark {
 impl Marks {
     /// The event of `mark` is acknowledged.
     pub(crate) fn apply(&mut self, mark: Mark) {
+        self.withdraw(&mark);
         match mark {
-            Mark::Stalled { job, cause, since } => {
-                let stall = self.stalls.entry(job).or_default();
-                if !std::mem::replace(&mut stall.is_open, true) {
-                    stall.since = since;
-                }
-                stall.since = stall.since.min(since);
-                if !stall.causes.contains(&cause) {
-                    stall.causes.push(cause);
-                }
-            }
+            Mark::Stalled { job, cause, since } => self.open_stall(job, cause, since),
             Mark::Recovered { job, is_over: true } => {
+                self.forget_announced(job);
                 self.stalls.remove(&job);
             }
             Mark::Recovered { job, is_over: false } => {
+                self.forget_announced(job);
                 if let Some(stall) = self.stalls.get_mut(&job) {
                     stall.is_open = false;
                     stall.recovered = stall.causes.len();
@@ -87,12 +98,92 @@ impl Marks {
         }
     }
 
+    fn open_stall(&mut self, job: u64, cause: Box<str>, since: i64) {
+        let stall = self.stalls.entry(job).or_default();
+        if !std::mem::replace(&mut stall.is_open, true) {
+            stall.since = since;
+        }
+        stall.since = stall.since.min(since);
+        if !stall.causes.contains(&cause) {
+            stall.causes.push(cause);
+        }
+    }
+
+    fn forget_announced(&mut self, job: u64) {
+        self.announced_stalls.retain(|(uid, _), _| *uid != job);
+    }
+
+    /// Another process announced these stalls, and may have reported them: they are reported again while they last, and a
+    /// recovery is reported in any case.
+    pub(super) fn resume_announced(&mut self) {
+        for ((job, cause), since) in self.announced_stalls.clone() {
+            self.open_stall(job, cause, since);
+        }
+    }
+
     /// True if the event of `mark` was acknowledged before.
     pub(crate) fn covers(&self, mark: &Mark) -> bool {
         match mark {
-            Mark::Stalled { job, cause, .. } => self.stalls.get(job).is_some_and(|stall| stall.causes.contains(cause)),
+            Mark::Stalled { job, cause, .. } => {
+                self.stalls.get(job).is_some_and(|stall| stall.causes.contains(cause)) && !self.announces(mark)
+            }
             Mark::Recovered { job, .. } => self.stalls.get(job).is_none_or(|stall| !stall.is_open),
-            Mark::Missed { cronjob, slot } => self.cronjobs.get(cronjob).is_some_and(|mark| mark.slot >= *slot),
+            Mark::Missed { cronjob, slot } => {
+                self.cronjobs.get(cronjob).is_some_and(|mark| mark.slot >= *slot) && !self.announces(mark)
+            }
         }
+    }
+
+    /// True if the event of `mark` may have been sent, and is not acknowledged.
+    pub(crate) fn announces(&self, mark: &Mark) -> bool {
+        match mark {
+            Mark::Stalled { job, cause, .. } => self.announced_stalls.contains_key(&(*job, cause.clone())),
+            Mark::Recovered { .. } => false,
+            Mark::Missed { cronjob, slot } => {
+                let runs = self.announced_runs.range((*cronjob, i64::MIN)..=(*cronjob, *slot));
+                runs.into_iter().any(|(_, runs)| runs.last == *slot)
+            }
+        }
+    }
+
+    /// The event of `mark` is about to be sent. `runs` are the first slot and the rest of missed runs.
+    pub(crate) fn announce(&mut self, mark: &Mark, runs: Option<(i64, AnnouncedRuns)>) {
+        match (mark, runs) {
+            (Mark::Stalled { job, cause, since }, _) => {
+                self.announced_stalls.insert((*job, cause.clone()), *since);
+            }
+            (Mark::Missed { cronjob, .. }, Some((first, runs))) => {
+                self.announced_runs.insert((*cronjob, first), runs);
+            }
+            _ => {}
+        }
+    }
+
+    /// The event of `mark` is not sent after all.
+    pub(crate) fn withdraw(&mut self, mark: &Mark) {
+        match mark {
+            Mark::Stalled { job, cause, .. } => {
+                self.announced_stalls.remove(&(*job, cause.clone()));
+            }
+            Mark::Recovered { .. } => {}
+            Mark::Missed { cronjob, slot } => {
+                self.announced_runs
+                    .retain(|(uid, _), runs| (*uid, runs.last) != (*cronjob, *slot));
+            }
+        }
+    }
+
+    /// Corrects slots after `now`, which the local clock cannot have shown.
+    pub(super) fn correct(&mut self, now: i64, latest: i64) -> bool {
+        let mut is_corrected = false;
+        for cronjob in self.cronjobs.values_mut() {
+            for time in [&mut cronjob.slot, &mut cronjob.last_success] {
+                if *time > latest {
+                    *time = now;
+                    is_corrected = true;
+                }
+            }
+        }
+        is_corrected
     }
 }

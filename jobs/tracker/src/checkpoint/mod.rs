@@ -6,6 +6,7 @@
 
 mod format;
 mod marks;
+mod marks_format;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
@@ -21,7 +22,7 @@ const SKEW: SignedDuration = SignedDuration::from_secs(60);
 const FAR: SignedDuration = SignedDuration::from_hours(24);
 
 pub use format::Unreadable;
-pub(crate) use marks::{CronJobMark, Mark, Marks, StallMark};
+pub(crate) use marks::{AnnouncedRuns, CronJobMark, Mark, Marks, StallMark};
 
 /// The Jobs that have been reported.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,6 +37,10 @@ pub struct Checkpoint {
     pub(crate) marks: Marks,
     /// Maximum number of listed reported Jobs.
     pub(crate) capacity: usize,
+    /// Maximum size of the stored form, bytes: marks that do not fit are omitted, the least important first.
+    pub(crate) max_size: usize,
+    /// The number of marks that the stored form lacks.
+    omitted: usize,
     /// True if it has changed since it was last encoded.
     pub(crate) is_dirty: bool,
     /// When it was last stored.
@@ -101,10 +106,26 @@ impl Checkpoint {
             late: HashSet::new(),
             marks: Marks::default(),
             capacity,
+            max_size: usize::MAX,
+            omitted: 0,
             is_dirty: false,
             saved_at: None,
             is_misnamed: false,
         }
+    }
+
+    /// The same checkpoint, whose stored form has at most this many bytes.
+    #[must_use]
+    pub fn with_max_size(self, bytes: usize) -> Self {
+        Checkpoint {
+            max_size: bytes,
+            ..self
+        }
+    }
+
+    /// The number of stalls, CronJobs and histories that the stored form lacks because it would be too large.
+    pub fn omitted(&self) -> usize {
+        self.omitted
     }
 
     /// When the process that stored it last did so.
@@ -143,7 +164,8 @@ impl Checkpoint {
                 }
             }
         }
-        self.is_dirty |= is_corrected;
+        let is_mark_corrected = self.marks.correct(now.as_second(), after(SKEW));
+        self.is_dirty |= is_corrected || is_mark_corrected;
         (latest > after(SKEW)).then(|| FromTheFuture {
             latest: Timestamp::from_second(latest).unwrap_or(Timestamp::MAX),
             is_corrected,

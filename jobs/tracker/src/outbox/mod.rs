@@ -15,6 +15,7 @@ use job_event::Uid;
 
 pub use state::{AckEvent, AckState};
 
+pub(crate) use self::notices::MaySend;
 use self::notices::PendingNotice;
 
 use crate::checkpoint::{Checkpoint, FinishedJob, Scope};
@@ -26,6 +27,8 @@ pub struct Outbox {
     pending: HashMap<Uid, FinishedJob>,
     /// Notices whose event is not acknowledged.
     notices: HashMap<Uid, PendingNotice>,
+    /// True if the checkpoint has notices before they are sent.
+    announces: bool,
     /// Acknowledged Jobs.
     checkpoint: Checkpoint,
     /// Events to be sent again. A Job that changed its state since is skipped.
@@ -50,6 +53,7 @@ impl Outbox {
         Outbox {
             pending: HashMap::new(),
             notices: HashMap::new(),
+            announces: false,
             checkpoint,
             deferred: Vec::new(),
             in_flight: 0,
@@ -158,6 +162,7 @@ impl Outbox {
         self.shrink();
         self.storing += std::mem::take(&mut self.acknowledged);
         self.checkpoint.apply_to_all(AckEvent::Writing);
+        self.apply_to_announcements(AckEvent::Writing);
         self.checkpoint.encode(now)
     }
 
@@ -165,6 +170,7 @@ impl Outbox {
     pub fn written(&mut self) {
         self.storing = 0;
         self.checkpoint.apply_to_all(AckEvent::Written);
+        self.apply_to_announcements(AckEvent::Written);
     }
 
     /// The checkpoint that was last encoded may not be in the store: it has to be written again.
@@ -172,6 +178,7 @@ impl Outbox {
         self.checkpoint.is_dirty |= self.storing > 0;
         self.acknowledged += std::mem::take(&mut self.storing);
         self.checkpoint.apply_to_all(AckEvent::WriteLost);
+        self.apply_to_announcements(AckEvent::WriteLost);
     }
 
     /// Replaces the acknowledged Jobs by those that another process has stored. Pending reports stay pending, unless `stored`
@@ -179,10 +186,11 @@ impl Outbox {
     pub fn adopt(&mut self, stored: Checkpoint) {
         self.pending.retain(|uid, _| !stored.lists(uid));
         (self.acknowledged, self.storing) = (0, 0);
-        let capacity = self.checkpoint.capacity;
+        let (capacity, max_size) = (self.checkpoint.capacity, self.checkpoint.max_size);
         self.checkpoint = stored;
         self.checkpoint.capacity = capacity;
-        self.drop_reported_notices();
+        self.checkpoint.max_size = max_size;
+        self.adopt_notices();
         let jobs = self.pending.values().map(|job| job.state);
         let notices = self.notices.values().map(|notice| notice.state);
         self.in_flight = jobs.chain(notices).filter(|state| state.is_in_flight()).count();

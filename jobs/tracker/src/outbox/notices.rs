@@ -1,27 +1,84 @@
 //! The reports of notices: events about unfinished Jobs and missed runs. They have the states of a finished Job's report, and
 //! leave a [`Mark`] in the checkpoint once they are acknowledged.
+//!
+//! A finished Job stays finished, so after a restart it is reported again as it was. A stall may be over by then, and missed
+//! runs may be grouped otherwise. So both are announced: the checkpoint has them before they are sent.
 
-use job_event::Uid;
+use job_event::{Notice, Uid};
 
 use super::{AckEvent, AckState, Outbox};
-use crate::checkpoint::Mark;
+use crate::checkpoint::{AnnouncedRuns, Mark};
 
 /// A notice that is not acknowledged.
 #[derive(Debug)]
 pub(super) struct PendingNotice {
     pub(super) mark: Mark,
     pub(super) state: AckState,
+    announcement: Announcement,
+    /// Missed runs: the first slot, and the others.
+    runs: Option<(i64, AnnouncedRuns)>,
+}
+
+/// An announcement on its path to the store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Announcement {
+    /// No store has it.
+    New,
+    /// In a checkpoint that is being written.
+    Storing,
+    /// In the stored checkpoint, or not needed.
+    Stored,
+}
+
+/// A notice that was added may be sent, or not yet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum MaySend {
+    /// The notice may be sent.
+    Now,
+    /// The store does not have its announcement yet.
+    Later,
+    /// Another process has reported it, or it is sent already.
+    Never,
 }
 
 impl Outbox {
+    /// From now on, notices are announced in the store before they are sent.
+    pub fn announce_notices(&mut self) {
+        self.announces = true;
+    }
+
     /// A notice is to be reported; false if it is pending or was reported before.
-    pub(crate) fn add_notice(&mut self, key: Uid, mark: Mark) -> bool {
-        if self.notices.contains_key(&key) || self.checkpoint.marks.covers(&mark) {
+    pub(crate) fn add_notice(&mut self, key: Uid, notice: &Notice, mark: Mark) -> bool {
+        let marks = &mut self.checkpoint.marks;
+        if self.notices.contains_key(&key) || marks.covers(&mark) {
             return false;
         }
-        let state = AckState::Observed.on(AckEvent::Finished);
-        self.notices.insert(key, PendingNotice { mark, state });
+        let is_needed = self.announces && !matches!(mark, Mark::Recovered { .. });
+        let announcement = match is_needed && !marks.announces(&mark) {
+            true => Announcement::New,
+            false => Announcement::Stored,
+        };
+        let runs = runs(notice);
+        marks.announce(&mark, runs);
+        self.checkpoint.is_dirty |= announcement == Announcement::New;
+        let pending = PendingNotice {
+            mark,
+            state: AckState::Observed.on(AckEvent::Finished),
+            announcement,
+            runs,
+        };
+        self.notices.insert(key, pending);
         true
+    }
+
+    /// True if a notice that was added may be sent.
+    pub(crate) fn may_send(&self, key: &Uid) -> MaySend {
+        match self.notices.get(key) {
+            Some(notice) if notice.state != AckState::Decided => MaySend::Never,
+            Some(notice) if notice.announcement == Announcement::Stored => MaySend::Now,
+            Some(_) => MaySend::Later,
+            None => MaySend::Never,
+        }
     }
 
     /// True if the report is not acknowledged yet.
@@ -47,7 +104,10 @@ impl Outbox {
         match after {
             AckState::Deferred if before != after => self.deferred.push(*key),
             AckState::Observed => {
-                self.notices.remove(key);
+                if let Some(notice) = self.notices.remove(key) {
+                    self.checkpoint.marks.withdraw(&notice.mark);
+                    self.checkpoint.is_dirty = true;
+                }
             }
             AckState::Acknowledged => {
                 if let Some(notice) = self.notices.remove(key) {
@@ -61,9 +121,46 @@ impl Outbox {
         true
     }
 
-    /// Drops the notices that another process has reported.
-    pub(super) fn drop_reported_notices(&mut self) {
-        let marks = &self.checkpoint.marks;
-        self.notices.retain(|_, notice| !marks.covers(&notice.mark));
+    /// A checkpoint was encoded, stored, or lost.
+    pub(super) fn apply_to_announcements(&mut self, event: AckEvent) {
+        for notice in self.notices.values_mut() {
+            notice.announcement = match (notice.announcement, event) {
+                (Announcement::New, AckEvent::Writing) => Announcement::Storing,
+                (Announcement::Storing, AckEvent::Written) => Announcement::Stored,
+                (Announcement::Storing, AckEvent::WriteLost) => {
+                    self.checkpoint.is_dirty = true;
+                    Announcement::New
+                }
+                (unchanged, _) => unchanged,
+            };
+        }
     }
+
+    /// Drops the notices that another process has reported, and announces the others again.
+    pub(super) fn adopt_notices(&mut self) {
+        let marks = &mut self.checkpoint.marks;
+        self.notices.retain(|_, notice| !marks.covers(&notice.mark));
+        for notice in self.notices.values_mut() {
+            let is_needed = self.announces && !matches!(notice.mark, Mark::Recovered { .. });
+            if is_needed && !marks.announces(&notice.mark) {
+                notice.announcement = Announcement::New;
+                self.checkpoint.is_dirty = true;
+            } else {
+                notice.announcement = Announcement::Stored;
+            }
+            marks.announce(&notice.mark, notice.runs);
+        }
+    }
+}
+
+fn runs(notice: &Notice) -> Option<(i64, AnnouncedRuns)> {
+    let Notice::Missed(missed) = notice else {
+        return None;
+    };
+    let runs = AnnouncedRuns {
+        last: missed.last.as_second(),
+        count: missed.count.try_into().unwrap_or(u32::MAX),
+        reason: missed.reason,
+    };
+    Some((missed.first.as_second(), runs))
 }
