@@ -165,7 +165,7 @@ pub const METRIC_LAST_SUCCESS_AGE: &str = "k8s.cronjob.last_success.age";
 pub const METRIC_CONSECUTIVE_FAILURES: &str = "k8s.cronjob.consecutive_failures";
 /// Gauge, `s`: the next slot, seconds since 1970.
 pub const METRIC_NEXT_SCHEDULE: &str = "k8s.cronjob.next_schedule.time";
-/// Gauge, `1`: 1 if the CronJob is suspended, else 0.
+/// Gauge, `{cronjob}`: 1 if the CronJob is suspended, else 0.
 pub const METRIC_SUSPENDED: &str = "k8s.cronjob.suspended";
 /// Gauge, `{pod}`: `status.active`.
 pub const METRIC_POD_ACTIVE: &str = "k8s.job.pod.active";

@@ -8,6 +8,8 @@ use job_tracker::OnFirstStart;
 use job_watch::client::AuthType;
 use job_watch::selection::{Namespaces, Selection};
 
+use crate::notice_config::{MissedRunsConfig, Problem, StalledConfig};
+
 /// The settings of `k8s_job`.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -32,6 +34,10 @@ pub struct JobReceiverConfig {
     pub on_first_start: OnFirstStart,
     /// How long before that they may have ended to be reported.
     pub finished_max_age: Duration,
+    /// When stalled Jobs are reported.
+    pub stalled: StalledConfig,
+    /// When missed runs of CronJobs are reported.
+    pub missed_runs: MissedRunsConfig,
     /// The id of the extension that stores the checkpoint; empty: it is kept in memory.
     pub storage: String,
     /// The id of the leader elector, where several replicas run; empty: this is the only one.
@@ -51,6 +57,8 @@ impl Default for JobReceiverConfig {
             collection_interval: Duration::from_secs(30),
             on_first_start: OnFirstStart::default(),
             finished_max_age: Duration::from_secs(3600),
+            stalled: StalledConfig::default(),
+            missed_runs: MissedRunsConfig::default(),
             storage: String::new(),
             k8s_leader_elector: String::new(),
         }
@@ -72,20 +80,25 @@ impl JobReceiverConfig {
         }
     }
 
-    /// All invalid values: the key, and what was found and expected.
-    pub fn errors(&self) -> Vec<(&'static str, String)> {
-        let mut errors = self.selection().errors();
+    /// All invalid values.
+    pub(crate) fn problems(&self) -> Vec<Problem> {
+        let selection = self.selection().errors().into_iter();
+        let mut problems: Vec<Problem> = selection.map(|(key, problem)| Problem::new(key, problem)).collect();
         if self.settle_time.get() > LONGEST_SETTLE_TIME {
-            errors.push((
+            let found = self.settle_time.get().as_secs();
+            problems.push(Problem::new(
                 "settle_time",
-                format!("expected at most 5m, found {}s", self.settle_time.get().as_secs()),
+                format!("expected at most 5m, found {found}s"),
             ));
         }
         if self.collection_interval.get() < std::time::Duration::from_secs(1) {
             let found = self.collection_interval.get().as_millis();
-            errors.push(("collection_interval", format!("expected at least 1s, found {found}ms")));
+            let message = format!("expected at least 1s, found {found}ms");
+            problems.push(Problem::new("collection_interval", message));
         }
-        errors
+        problems.extend(self.stalled.problems());
+        problems.extend(self.missed_runs.problems());
+        problems
     }
 }
 
@@ -95,10 +108,9 @@ mod tests {
 
     fn errors(json: &str) -> Vec<String> {
         let config: JobReceiverConfig = serde_json::from_str(json).unwrap();
-        config
-            .errors()
-            .into_iter()
-            .map(|(key, problem)| format!("{key}: {problem}"))
+        let problems = config.problems().into_iter();
+        problems
+            .map(|problem| format!("{}: {}", problem.path, problem.message))
             .collect()
     }
 
@@ -113,8 +125,20 @@ mod tests {
 
     #[test]
     fn reports_every_error() {
-        let found = errors(r#"{"kubeconfig":"x","cluster_name":"","settle_time":"1h","collection_interval":"10ms"}"#);
+        let found = errors(
+            r#"{"kubeconfig":"x","cluster_name":"","settle_time":"1h","collection_interval":"10ms",
+                "stalled":{"after":"1s"},"missed_runs":{"grace":"1s"}}"#,
+        );
         let keys: Vec<_> = found.iter().filter_map(|error| error.split(": ").next()).collect();
-        assert_eq!(keys, ["cluster_name", "settle_time", "collection_interval"]);
+        assert_eq!(
+            keys,
+            [
+                "cluster_name",
+                "settle_time",
+                "collection_interval",
+                "stalled::after",
+                "missed_runs::grace"
+            ]
+        );
     }
 }

@@ -5,6 +5,7 @@
 //! * `checkpointing`, `checkpoint_store`: resuming, leading, saving the checkpoint.
 //! * `reporting`, `events`, `gauges`: emitting events and gauges; `shutdown` drains them.
 
+pub mod after;
 mod backlog;
 mod batch_sender;
 mod checkpoint_store;
@@ -13,6 +14,7 @@ pub mod config;
 mod events;
 pub mod gauges;
 mod health;
+pub mod notice_config;
 pub mod receiver;
 mod reporting;
 mod session;
@@ -27,6 +29,7 @@ use collector_runtime::component::{Create, Factory, Receiver};
 use collector_runtime::storage::Storage;
 
 use crate::config::JobReceiverConfig;
+use crate::notice_config::Problem;
 use crate::receiver::JobReceiver;
 use crate::telemetry::Telemetry;
 
@@ -44,10 +47,14 @@ pub fn factory() -> Factory<dyn Receiver> {
 
 fn create(create: &Create<'_>) -> Result<Box<dyn Receiver>, Diagnostics> {
     let config: JobReceiverConfig = create.settings.read()?;
-    let errors = config.errors().into_iter();
-    let mut errors: Vec<_> = errors
-        .map(|(key, problem)| create.settings.error(key, problem))
-        .collect();
+    let error = |problem: Problem| {
+        let error = create.settings.error(&problem.path, problem.message);
+        match problem.help {
+            Some(help) => error.with_help(help),
+            None => error,
+        }
+    };
+    let mut errors: Vec<_> = config.problems().into_iter().map(error).collect();
     let storage = storage(&config, create, &mut errors);
     if !errors.is_empty() {
         return Err(Diagnostics(errors));
@@ -126,7 +133,10 @@ mod tests {
         assert_eq!(errors("{}"), "");
         let all = "auth_type: kubeConfig\nkubeconfig: /k\ncontext: c\nnamespaces: {include: [a, b]}\n\
             label_selector: team in (a,b)\ncluster_name: c\nsettle_time: 1.5s\ncollection_interval: 1m\n\
-            on_first_start: report_finished\n";
+            on_first_start: report_finished\n\
+            stalled: {enabled: true, after: 3m, causes: {Unschedulable: 30m, ImagePull: off},\n\
+            \x20 running_long: {enabled: true, factor: 2.5, floor: 5m, min_runs: 5}}\n\
+            missed_runs: {enabled: true, grace: 2m}\n";
         assert_eq!(errors(all), "");
     }
 
@@ -142,6 +152,14 @@ mod tests {
             ("settle_time: 10m", &["settle_time", "at most 5m, found 600s"]),
             ("collection_interval: 30", &["collection_interval", "30s"]),
             ("auth_type: kubeconfig", &["auth_type", "kubeConfig"]),
+            (
+                "stalled: {causes: {ImagePul: 1m}}",
+                &["yaml:1:30: stalled::causes::ImagePul", "did you mean `ImagePull`?"],
+            ),
+            (
+                "missed_runs: {grace: 1s}",
+                &["yaml:1:22: missed_runs::grace", "found 1s"],
+            ),
             ("label_selector: team in (a", &["label_selector", "parentheses"]),
             (
                 "namespaces: {include: [a], exclude: [a]}",

@@ -59,7 +59,8 @@ impl JobSession {
             on_first_start: config.on_first_start,
             finished_max_age: signed(config.finished_max_age.get()),
             recovers: config.label_selector.is_empty(),
-            ..TrackerSettings::default()
+            stalls: config.stalled.settings(),
+            missed: config.missed_runs.settings(),
         };
         let cluster_name = config.cluster_name.clone();
         JobSession {
