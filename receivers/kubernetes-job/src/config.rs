@@ -81,7 +81,7 @@ impl JobReceiverConfig {
     }
 
     /// All invalid values.
-    pub(crate) fn problems(&self) -> Vec<Problem> {
+    pub fn problems(&self) -> Vec<Problem> {
         let selection = self.selection().errors().into_iter();
         let mut problems: Vec<Problem> = selection.map(|(key, problem)| Problem::new(key, problem)).collect();
         if self.settle_time.get() > LONGEST_SETTLE_TIME {

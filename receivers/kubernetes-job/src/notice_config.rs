@@ -22,13 +22,13 @@ const MOST_FACTOR: f64 = 100.0;
 
 /// A setting with an invalid value.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Problem {
+pub struct Problem {
     /// The path of the setting, below the receiver.
-    pub(crate) path: String,
+    pub path: String,
     /// The value found and the value expected.
-    pub(crate) message: String,
+    pub message: String,
     /// A fix.
-    pub(crate) help: Option<String>,
+    pub help: Option<String>,
 }
 
 impl Problem {

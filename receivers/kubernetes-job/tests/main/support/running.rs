@@ -45,7 +45,7 @@ thread_local! {
 /// A receiver with these settings (JSON) that uses `client` and the clock of the runtime.
 pub(crate) fn receiver(client: Client, settings: &str, metrics: &OwnMetrics) -> JobReceiver {
     let config: JobReceiverConfig = serde_json::from_str(settings).unwrap();
-    assert_eq!(config.errors(), []);
+    assert_eq!(config.problems(), []);
     let began = BEGAN.with(|began| *began.get_or_init(tokio::time::Instant::now));
     let start: Timestamp = START.parse().unwrap();
     let clock = move || start + began.elapsed();
