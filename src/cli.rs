@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
 use collector_config::Duration;
+use jiff::SignedDuration;
 
 #[cfg(feature = "demo")]
 use crate::commands::demo::DemoArgs;
@@ -200,6 +201,7 @@ Examples:
   kube-job-collector explain nightly-29924437 --logs      with the log
   kube-job-collector explain --all-failed -A --since 24h
   kube-job-collector explain --recording r.jsonl.gz       without a cluster
+  kube-job-collector explain --recording r.jsonl.gz --events --stalled-after 30s
 
 Read-only: lists Jobs, CronJobs, Pods and Events and, with --logs, gets
 the log of a Pod. As a plugin of kubectl:
@@ -257,6 +259,21 @@ pub(crate) struct ExplainArgs {
     /// With --recording: also show Jobs that had not finished when the recording ended
     #[arg(long, conflicts_with_all = ["target", "all_failed"])]
     pub all: bool,
+    /// With --recording: every event that the collector would emit, in order, instead of the Jobs
+    #[arg(long, requires = "recording", conflicts_with_all = ["target", "all_failed", "all"])]
+    pub events: bool,
+    /// How long a Job makes no progress before it counts as stalled, for every cause: 30s, 5m
+    /// [default: 2m; with --events those of the collector]
+    #[arg(long, value_name = "DURATION", requires = "events")]
+    pub stalled_after: Option<Duration>,
+}
+
+impl ExplainArgs {
+    /// `--stalled-after`.
+    pub(crate) fn stalled_after(&self) -> Option<SignedDuration> {
+        let after = self.stalled_after?.get();
+        Some(SignedDuration::try_from(after).unwrap_or(SignedDuration::MAX))
+    }
 }
 
 /// Whose Jobs to explain.
@@ -414,6 +431,7 @@ mod tests {
         assert!(parse("k explain a -n b --logs"));
         assert!(parse("k explain --all-failed -A --since 24h"));
         assert!(parse("k explain --recording r --all"));
+        assert!(parse("k explain --recording r --events -o json --stalled-after 30s"));
         for wrong in [
             "k explain",
             "k explain a --all-failed",
@@ -424,6 +442,9 @@ mod tests {
             "k explain -A",
             "k explain --all-failed -A -n b",
             "k explain --recording r --context c",
+            "k explain a --events",
+            "k explain --recording r --events --all",
+            "k explain --recording r --stalled-after 30s",
         ] {
             assert!(!parse(wrong), "{wrong}");
         }

@@ -1,6 +1,7 @@
 //! `explain`: why Jobs failed, in a cluster now or in a recording.
 
 mod cronjob;
+mod events;
 mod find;
 mod gone;
 mod layout;

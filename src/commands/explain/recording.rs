@@ -1,4 +1,4 @@
-//! `explain --recording`: why the Jobs in a recording failed.
+//! `explain --recording`: why the Jobs in a recording failed, or the events that the collector would emit for it.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -9,38 +9,101 @@ use escape::one_line;
 use job_event::Evidence;
 use job_event::evidence::Gap;
 use job_judge::judge_at;
-use job_tracker::TrackerSettings;
-use job_tracker::replay::{Limits, Replay, decompressed, replay_observed};
+use job_tracker::replay::{Limits, ReplayEnd, ReplayStep, decompressed, replay_steps};
+use job_tracker::{StallSettings, TrackerSettings};
 use job_watch::model::Event;
 use job_watch::{Object, Observation};
 
 use super::cronjob::{CronJobEvents, is_about_cronjob};
+use super::events::{self, EventRecord};
 use super::{Explained, Failure, Report};
 use crate::cli::{ExplainArgs, Format};
 use crate::commands::print;
-use crate::terminal::note;
+use crate::terminal::{self, note};
 
 /// Replays a recording through the tracker and the judge, and prints one record for each finished Job, in the order of the
-/// verdicts.
+/// verdicts; with `--events` one for each event.
 pub(super) fn explain(path: &Path, args: &ExplainArgs) -> Result<(), Failure> {
+    let mut cronjob_events = Vec::new();
+    let mut emitted = Vec::new();
+    let rest = replay(path, args, |step| match step {
+        ReplayStep::Observed(observation) => add_cronjob_event(&mut cronjob_events, observation),
+        ReplayStep::Finished(evidence) => emitted.push(Emitted::Finished(evidence)),
+        ReplayStep::Notice(_) if !args.events => {}
+        ReplayStep::Notice(notice) => emitted.push(Emitted::Notice(events::of_notice(&notice))),
+    })?;
+    if args.events {
+        return print_events(&emitted, &rest, args.output);
+    }
+    let ended = emitted.into_iter().filter_map(Emitted::evidence).collect();
+    print_jobs(ended, rest, &cronjob_events, args)
+}
+
+/// An event of the replay.
+enum Emitted {
+    Finished(Box<Evidence>),
+    Notice(Vec<EventRecord>),
+}
+
+impl Emitted {
+    fn evidence(self) -> Option<Evidence> {
+        match self {
+            Emitted::Finished(evidence) => Some(*evidence),
+            Emitted::Notice(_) => None,
+        }
+    }
+}
+
+fn replay(path: &Path, args: &ExplainArgs, on_step: impl FnMut(ReplayStep<'_>)) -> Result<ReplayEnd, Failure> {
     let name = path.display();
     let fail =
         |error: &dyn std::fmt::Display| Failure::Runtime(format!("cannot read the recording {name}: {}", shown(error)));
     let lines = open(path).map_err(|e| fail(&e))?;
-    let mut cronjob_events = Vec::new();
-    let observe = |observation: &Observation| add_cronjob_event(&mut cronjob_events, observation);
-    let settings = TrackerSettings {
+    let mut settings = TrackerSettings {
         recovers: true,
         ..TrackerSettings::default()
     };
-    let replayed = replay_observed(lines, settings, Limits::default(), observe);
-    let Replay {
-        mut ended,
-        unfinished,
-        end,
-    } = replayed.map_err(|e| fail(&e))?;
-    // Jobs that only Events name had finished before the recording began. They are explained if the recording has no other Job.
-    let is_known = |evidence: &Evidence| evidence.job.created.is_some() || !evidence.gaps.contains(&Gap::EndNotSeen);
+    if let Some(after) = args.stalled_after() {
+        settings.stalls = StallSettings::all_after(after);
+    }
+    replay_steps(lines, settings, Limits::default(), on_step).map_err(|e| fail(&e))
+}
+
+/// False for a Job that only Events name: it had finished before the recording began.
+fn is_known(evidence: &Evidence) -> bool {
+    evidence.job.created.is_some() || !evidence.gaps.contains(&Gap::EndNotSeen)
+}
+
+/// Prints the events. Jobs that only Events name are left out if the recording has another Job.
+fn print_events(emitted: &[Emitted], rest: &ReplayEnd, output: Format) -> Result<(), Failure> {
+    let has_jobs = !rest.unfinished.is_empty()
+        || emitted
+            .iter()
+            .any(|event| matches!(event, Emitted::Finished(evidence) if is_known(evidence)));
+    let mut records = Vec::new();
+    for event in emitted {
+        match event {
+            Emitted::Finished(evidence) if has_jobs && !is_known(evidence) => {}
+            Emitted::Finished(evidence) => records.push(events::finished(evidence, rest.end)),
+            Emitted::Notice(of_notice) => records.extend(of_notice.iter().cloned()),
+        }
+    }
+    // A finished Job is reported a moment after its verdict.
+    records.sort_by_key(|record| record.time);
+    if records.is_empty() {
+        note("The collector emits no event for this recording.");
+    }
+    print(&events::written(&records, output, terminal::width())?)
+}
+
+/// Prints the Jobs.
+fn print_jobs(
+    mut ended: Vec<Evidence>,
+    ReplayEnd { unfinished, end }: ReplayEnd,
+    cronjob_events: &[Event],
+    args: &ExplainArgs,
+) -> Result<(), Failure> {
+    // Jobs that only Events name are explained if the recording has no other Job.
     let has_jobs = !unfinished.is_empty() || ended.iter().any(is_known);
     match has_jobs {
         true => ended.retain(is_known),
@@ -76,7 +139,7 @@ pub(super) fn explain(path: &Path, args: &ExplainArgs) -> Result<(), Failure> {
         note("The recording contains no Jobs.");
     }
     if !has_jobs {
-        let cronjobs = of_cronjobs(&cronjob_events);
+        let cronjobs = of_cronjobs(cronjob_events);
         match args.output {
             Format::Text if !out.text.is_empty() && !cronjobs.is_empty() => print(&format!("\n{cronjobs}"))?,
             Format::Text => print(&cronjobs)?,
