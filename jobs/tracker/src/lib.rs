@@ -53,7 +53,7 @@ use self::owned::PodEventTypes;
 use self::pod::PodRecord;
 use self::pool::Pools;
 use self::recovery::Recoveries;
-use self::state::States;
+use self::state::{StalledOwners, States};
 use job_event::Uid;
 
 /// How many Jobs may have Pods waiting for them, and how many Pods each.
@@ -156,6 +156,7 @@ pub struct Tracker {
     listed: HashSet<Source>,
     forbidden: HashSet<Source>,
     ended: States,
+    stalled_owners: StalledOwners,
     pools: Pools,
     outbox: Outbox,
     announced: AnnouncedNotices,
@@ -187,6 +188,7 @@ impl Tracker {
             listed: HashSet::new(),
             forbidden: HashSet::new(),
             ended: States::default(),
+            stalled_owners: StalledOwners::default(),
             pools: Pools::default(),
             outbox: Outbox::new(Checkpoint::new(TOMBSTONES)),
             announced: AnnouncedNotices::default(),
@@ -264,6 +266,7 @@ impl Tracker {
                 states.add(record, false, None);
             }
         }
+        states.add_over(&mut self.stalled_owners);
         states.into_states()
     }
 

@@ -1,6 +1,6 @@
 //! The Jobs' states, summed for each owner.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use job_event::evidence::{CronJob, Job, ServiceTags};
@@ -29,7 +29,7 @@ pub struct OwnerState {
     owner: OwnerKey,
     /// The sums.
     pub counts: Counts,
-    /// The number of stalled Jobs by cause: those that are reported, and whose stall lasts.
+    /// The number of stalled Jobs by cause: those that are reported, and whose stall lasts; 0 once after the last one.
     pub stalled: BTreeMap<Cause, i64>,
 }
 
@@ -70,6 +70,10 @@ impl OwnerState {
     }
 }
 
+/// The owners of stalled Jobs, with their causes.
+#[derive(Debug, Default)]
+pub(crate) struct StalledOwners(BTreeMap<OwnerKey, BTreeSet<Cause>>);
+
 /// The states of several owners.
 #[derive(Debug, Default)]
 pub(crate) struct States {
@@ -99,9 +103,66 @@ impl States {
         counts.max_parallel += i64::from(job.spec.parallelism.unwrap_or(1));
     }
 
+    /// Adds a 0 for each owner and cause of the last call that has no stalled Job any more.
+    pub(crate) fn add_over(&mut self, last: &mut StalledOwners) {
+        let is_stalled = |(owner, (_, causes)): (&OwnerKey, &(Counts, BTreeMap<Cause, i64>))| {
+            (!causes.is_empty()).then(|| (owner.clone(), causes.keys().copied().collect()))
+        };
+        let stalled = self.owners.iter().filter_map(is_stalled).collect();
+        for (owner, causes) in std::mem::replace(&mut last.0, stalled) {
+            let (_, now) = self.owners.entry(owner).or_default();
+            for cause in causes {
+                now.entry(cause).or_insert(0);
+            }
+        }
+    }
+
     /// The sums, in the order of the owners.
     pub(crate) fn into_states(self) -> impl ExactSizeIterator<Item = OwnerState> + Send + use<> {
         let owners = self.owners.into_iter();
         owners.map(|(owner, (counts, stalled))| OwnerState { owner, counts, stalled })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn states(names: &[(&str, Cause)], last: &mut StalledOwners) -> Vec<(Box<str>, Cause, i64)> {
+        let mut states = States::default();
+        for (name, cause) in names {
+            let owner = OwnerKey {
+                namespace: "n".into(),
+                is_cronjob: true,
+                name: (*name).into(),
+                tags: [None, None, None],
+            };
+            let (_, causes) = states.owners.entry(owner).or_default();
+            *causes.entry(*cause).or_default() += 1;
+        }
+        states.add_over(last);
+        let flat = |state: OwnerState| {
+            let name = state.owner.name;
+            state
+                .stalled
+                .into_iter()
+                .map(move |(cause, count)| (name.clone(), cause, count))
+        };
+        states.into_states().flat_map(flat).collect()
+    }
+
+    #[test]
+    fn a_stall_that_is_over_is_zero_once() {
+        let mut last = StalledOwners::default();
+        let (image, quota) = (Cause::ImagePull, Cause::QuotaExceeded);
+        let both = states(&[("a", image), ("a", image), ("b", quota)], &mut last);
+        assert_eq!(both, [("a".into(), image, 2), ("b".into(), quota, 1)]);
+        let other = states(&[("a", quota)], &mut last);
+        assert_eq!(
+            other,
+            [("a".into(), quota, 1), ("a".into(), image, 0), ("b".into(), quota, 0)]
+        );
+        assert_eq!(states(&[], &mut last), [("a".into(), quota, 0)]);
+        assert_eq!(states(&[], &mut last), []);
     }
 }

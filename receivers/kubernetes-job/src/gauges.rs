@@ -1,17 +1,18 @@
-//! The state of unfinished Jobs as OTLP gauges, one resource for each owner.
+//! The state of unfinished Jobs and of CronJobs as OTLP gauges, one resource for each owner.
 
 use collector_data::{Ack, Batch, Payload};
 use jiff::Timestamp;
 use job_event::attributes as attr;
-use job_event::otlp::{nanos, owner_resource};
-use opentelemetry_proto::tonic::common::v1::InstrumentationScope;
+use job_event::evidence::Job;
+use job_event::otlp::{nanos, owner_resource, text};
+use opentelemetry_proto::tonic::common::v1::{InstrumentationScope, KeyValue};
 use opentelemetry_proto::tonic::metrics::v1::metric::Data;
 use opentelemetry_proto::tonic::metrics::v1::number_data_point::Value;
 use opentelemetry_proto::tonic::metrics::v1::{Gauge, Metric, NumberDataPoint, ResourceMetrics, ScopeMetrics};
 
 use crate::batch_sender::IN_FLIGHT;
 use crate::session::JobSession;
-use job_tracker::OwnerState;
+use job_tracker::{CronJobState, OwnerState};
 
 /// How many owners' gauges go into one batch.
 const OWNERS: usize = 500;
@@ -30,9 +31,16 @@ impl JobSession {
         let cluster = self.config.cluster_name.clone();
         let telemetry = self.telemetry.clone();
         // All are sent before the next collection, even with a slow exporter.
-        let rounds = states.len() / (OWNERS * IN_FLIGHT) + 1;
+        let cronjobs = self.tracker.cronjob_states(now);
+        let rounds = (states.len() + cronjobs.len()) / (OWNERS * IN_FLIGHT) + 1;
         let patience = self.config.collection_interval.get() / u32::try_from(rounds + 1).unwrap_or(u32::MAX);
-        let mut metrics = states.map(move |owner| encode(&owner, cluster.as_deref(), now));
+        let of_cronjobs = {
+            let cluster = cluster.clone();
+            let states = cronjobs.into_iter();
+            states.map(move |state| encode_cronjob(&state, cluster.as_deref(), now))
+        };
+        let of_jobs = states.map(move |owner| encode(&owner, cluster.as_deref(), now));
+        let mut metrics = of_jobs.chain(of_cronjobs);
         // Encoded points are large, so each batch is made when the ones before it are delivered. The next collection
         // replaces batches that are not sent by then.
         let batches = std::iter::from_fn(move || {
@@ -55,29 +63,154 @@ pub fn encode(state: &OwnerState, cluster: Option<&str>, now: Timestamp) -> Reso
         (attr::METRIC_POD_DESIRED_SUCCESSFUL, counts.desired_successful),
         (attr::METRIC_POD_MAX_PARALLEL, counts.max_parallel),
     ];
-    let metrics = metrics.into_iter().map(|(name, value)| Metric {
-        name: name.into(),
-        unit: "{pod}".into(),
-        data: Some(Data::Gauge(Gauge {
-            data_points: vec![NumberDataPoint {
-                time_unix_nano: nanos(now),
-                value: Some(Value::AsInt(value)),
-                ..Default::default()
-            }],
-        })),
-        ..Default::default()
+    let pods = metrics.into_iter().map(|(name, value)| {
+        let points = vec![point(vec![], Value::AsInt(value), now)];
+        gauge(name, "{pod}", points)
     });
+    let stalled = state.stalled.iter().map(|(cause, count)| {
+        let attributes = vec![text(attr::POINT_CAUSE, cause.as_str())];
+        point(attributes, Value::AsInt(*count), now)
+    });
+    let stalled: Vec<NumberDataPoint> = stalled.collect();
+    let stalled = (!stalled.is_empty()).then(|| gauge(attr::METRIC_STALLED, "{job}", stalled));
+    of_owner(&state.job(), cluster, pods.chain(stalled).collect())
+}
+
+/// The gauges of one CronJob at `now`.
+pub fn encode_cronjob(state: &CronJobState, cluster: Option<&str>, now: Timestamp) -> ResourceMetrics {
+    let age = |last: Timestamp| Value::AsDouble(now.duration_since(last).as_secs_f64().max(0.0));
+    let next = state.next_schedule.map(|next| Value::AsInt(next.as_second()));
+    let metrics = [
+        (attr::METRIC_LAST_SUCCESS_AGE, "s", state.last_success.map(age)),
+        (
+            attr::METRIC_CONSECUTIVE_FAILURES,
+            "{run}",
+            Some(Value::AsInt(state.consecutive_failures.into())),
+        ),
+        (attr::METRIC_NEXT_SCHEDULE, "s", next),
+        (
+            attr::METRIC_SUSPENDED,
+            "{cronjob}",
+            Some(Value::AsInt(state.is_suspended.into())),
+        ),
+    ];
+    let metrics = metrics
+        .into_iter()
+        .filter_map(|(name, unit, value)| Some(gauge(name, unit, vec![point(vec![], value?, now)])));
+    of_owner(&state.cronjob, cluster, metrics.collect())
+}
+
+fn of_owner(job: &Job, cluster: Option<&str>, metrics: Vec<Metric>) -> ResourceMetrics {
     ResourceMetrics {
-        resource: Some(owner_resource(&state.job(), cluster)),
+        resource: Some(owner_resource(job, cluster)),
         scope_metrics: vec![ScopeMetrics {
             scope: Some(InstrumentationScope {
                 name: attr::SCOPE_NAME.into(),
                 version: env!("CARGO_PKG_VERSION").into(),
                 ..Default::default()
             }),
-            metrics: metrics.collect(),
+            metrics,
             ..Default::default()
         }],
         ..Default::default()
+    }
+}
+
+fn gauge(name: &str, unit: &str, data_points: Vec<NumberDataPoint>) -> Metric {
+    Metric {
+        name: name.into(),
+        unit: unit.into(),
+        data: Some(Data::Gauge(Gauge { data_points })),
+        ..Default::default()
+    }
+}
+
+fn point(attributes: Vec<KeyValue>, value: Value, now: Timestamp) -> NumberDataPoint {
+    NumberDataPoint {
+        attributes,
+        time_unix_nano: nanos(now),
+        value: Some(value),
+        ..Default::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use job_event::evidence::CronJob;
+
+    use super::*;
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(1_790_000_000 + second).unwrap()
+    }
+
+    fn state() -> CronJobState {
+        CronJobState {
+            cronjob: Job {
+                namespace: "shop".into(),
+                cronjob: Some(Box::new(CronJob {
+                    name: "nightly".into(),
+                    ..Default::default()
+                })),
+                ..Default::default()
+            },
+            last_success: Some(at(-90)),
+            consecutive_failures: 2,
+            next_schedule: Some(at(60)),
+            is_suspended: false,
+        }
+    }
+
+    fn values(metrics: &ResourceMetrics) -> Vec<(&str, &str, Value)> {
+        let metrics = metrics.scope_metrics.iter().flat_map(|scope| &scope.metrics);
+        let value = |metric: &Metric| match &metric.data {
+            Some(Data::Gauge(gauge)) => gauge.data_points[0].value.unwrap(),
+            other => panic!("a gauge was expected, found {other:?}"),
+        };
+        metrics
+            .map(|metric| (&*metric.name, &*metric.unit, value(metric)))
+            .collect()
+    }
+
+    #[test]
+    fn a_cronjob_has_its_age_failures_and_next_slot() {
+        let metrics = encode_cronjob(&state(), Some("prod"), at(0));
+        let expected = [
+            (attr::METRIC_LAST_SUCCESS_AGE, "s", Value::AsDouble(90.0)),
+            (attr::METRIC_CONSECUTIVE_FAILURES, "{run}", Value::AsInt(2)),
+            (attr::METRIC_NEXT_SCHEDULE, "s", Value::AsInt(at(60).as_second())),
+            (attr::METRIC_SUSPENDED, "{cronjob}", Value::AsInt(0)),
+        ];
+        assert_eq!(values(&metrics), expected);
+        let owner = metrics.resource.unwrap().attributes;
+        let owner: Vec<_> = owner.iter().map(|attribute| &*attribute.key).collect();
+        assert_eq!(owner, [attr::CLUSTER_NAME, attr::NAMESPACE_NAME, attr::CRONJOB_NAME]);
+    }
+
+    #[test]
+    fn an_unknown_value_has_no_point() {
+        let state = CronJobState {
+            last_success: None,
+            consecutive_failures: 0,
+            next_schedule: None,
+            is_suspended: true,
+            ..state()
+        };
+        let metrics = encode_cronjob(&state, None, at(0));
+        let expected = [
+            (attr::METRIC_CONSECUTIVE_FAILURES, "{run}", Value::AsInt(0)),
+            (attr::METRIC_SUSPENDED, "{cronjob}", Value::AsInt(1)),
+        ];
+        assert_eq!(values(&metrics), expected);
+    }
+
+    #[test]
+    fn an_age_is_never_negative() {
+        let state = CronJobState {
+            last_success: Some(at(5)),
+            ..state()
+        };
+        let metrics = encode_cronjob(&state, None, at(0));
+        assert_eq!(values(&metrics)[0].2, Value::AsDouble(0.0));
     }
 }
