@@ -1,9 +1,9 @@
 //! Properties of the receiver's stored checkpoint for arbitrary bytes, which may be damaged or foreign. Run by a fuzz
-//! target, and by `cargo test` on damaged checkpoints.
+//! target, and by `cargo test` on damaged checkpoints. The marks of unfinished Jobs and CronJobs are arbitrary too.
 //!
 //! Input: the bytes of a checkpoint.
 
-use bytes::Bytes;
+use bytes::{BufMut, Bytes};
 use jiff::Timestamp;
 use job_event::Uid;
 use job_tracker::checkpoint::Checkpoint;
@@ -48,6 +48,24 @@ pub(super) fn run(data: &[u8]) {
         "what was reported stays so"
     );
     assert!(!again.lists(&pending) || stored.lists(&pending), "what was not is not");
+    bounded(stored, now);
+}
+
+/// A checkpoint that is too large is stored without some of its marks.
+fn bounded(stored: Checkpoint, now: Timestamp) {
+    let whole = Outbox::new(stored.clone()).encode(now).len();
+    let unmarked = Outbox::new(stored.clone().with_max_size(0)).encode(now).len();
+    for size in [unmarked, whole.midpoint(unmarked), whole] {
+        let mut outbox = Outbox::new(stored.clone().with_max_size(size));
+        let bytes = outbox.encode(now);
+        assert!(bytes.len() <= size, "{} bytes, expected {size} at most", bytes.len());
+        assert_eq!(
+            outbox.checkpoint().omitted() == 0,
+            bytes.len() == whole,
+            "omitted marks are counted"
+        );
+        Checkpoint::decode(bytes, CAPACITY).expect("a smaller checkpoint can be read");
+    }
 }
 
 fn acknowledge(outbox: &mut Outbox, uid: &Uid) {
@@ -73,5 +91,54 @@ pub(super) fn example() -> Bytes {
             }
         }
     }
-    outbox.encode(at(700))
+    let bytes = outbox.encode(at(700));
+    let marks = bytes.len() - 5 * 4;
+    [&bytes[..marks], &example_marks()].concat().into()
+}
+
+/// Marks as they are stored: announced stalls and runs, stalls, CronJobs and histories.
+fn example_marks() -> Vec<u8> {
+    let mut bytes = Vec::new();
+    bytes.put_u32(1);
+    put_stall(&mut bytes, 1, &["ImagePull"]);
+    bytes.put_u32(1);
+    for time in [2, 1_795_450_000, 1_795_450_060] {
+        bytes.put_u64(time);
+    }
+    bytes.put_u32(2);
+    bytes.put_u8(3);
+    bytes.put_u32(20);
+    for job in 0..20 {
+        put_stall(&mut bytes, job, &[]);
+        bytes.put_slice(&[1, 0, 2]);
+        for cause in ["ImagePull", "Unschedulable"] {
+            put_cause(&mut bytes, cause);
+        }
+    }
+    bytes.put_u32(20);
+    for cronjob in 0..20 {
+        bytes.put_u64(cronjob);
+        bytes.put_u64(0x6b04_0000_6b03_0000);
+        bytes.put_u16(3);
+    }
+    bytes.put_u32(20);
+    for owner in 0..20 {
+        bytes.put_u64(owner);
+        bytes.put_u8(owner as u8);
+        bytes.put_bytes(7, owner as usize);
+    }
+    bytes
+}
+
+fn put_stall(bytes: &mut Vec<u8>, job: u64, causes: &[&str]) {
+    bytes.put_u64(job);
+    bytes.put_i64(1_795_450_000);
+    for cause in causes {
+        put_cause(bytes, cause);
+    }
+}
+
+fn put_cause(bytes: &mut Vec<u8>, cause: &str) {
+    bytes.put_u8(cause.len() as u8);
+    bytes.put_slice(cause.as_bytes());
 }

@@ -314,7 +314,10 @@ fn damaged(example: &[u8], body: fn(&[u8]), name: &str) {
 
 #[test]
 fn a_checkpoint_may_be_any_bytes() {
-    damaged(&checkpoint::example(), checkpoint::run, "checkpoint");
+    let example = checkpoint::example();
+    let read = job_tracker::checkpoint::Checkpoint::decode(example.clone(), 100);
+    assert!(read.is_ok(), "{:?}", read.err());
+    damaged(&example, checkpoint::run, "checkpoint");
 }
 
 #[test]

@@ -199,3 +199,7 @@ fn reason(position: u8) -> MissReason {
     let known = MissReason::ALL.get(usize::from(position));
     known.copied().unwrap_or(MissReason::Unknown)
 }
+
+#[cfg(test)]
+#[path = "marks_tests.rs"]
+mod tests;

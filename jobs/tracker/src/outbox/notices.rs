@@ -164,3 +164,7 @@ fn runs(notice: &Notice) -> Option<(i64, AnnouncedRuns)> {
     };
     Some((missed.first.as_second(), runs))
 }
+
+#[cfg(test)]
+#[path = "notice_tests.rs"]
+mod tests;
