@@ -4,13 +4,13 @@ use std::fs::File;
 use std::path::Path;
 
 use job_event::Outcome;
-use job_judge::{Cause, judge_at, obstacle};
+use job_judge::{Cause, judge_at, stall};
 use job_tracker::TrackerSettings;
 use job_tracker::replay::{Replay, decompressed, replay};
 
-/// The obstacle of each Job at the end of its recording, or how it ended.
+/// The stall of each Job at the end of its recording, or how it ended.
 #[test]
-fn jobs_of_kubernetes_1_37_have_the_expected_obstacles() {
+fn jobs_of_kubernetes_1_37_have_the_expected_stalls() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/kubernetes-1.37");
     let waits = |cause| (Outcome::Running, Some(cause));
     for (name, expected) in [
@@ -32,7 +32,7 @@ fn jobs_of_kubernetes_1_37_have_the_expected_obstacles() {
         let Replay { ended, unfinished, end } = replay(text, TrackerSettings::default()).unwrap();
         let jobs: Vec<_> = ended.into_iter().chain(unfinished).collect();
         assert_eq!(jobs.len(), 1, "{name}");
-        let obstacle = obstacle(&jobs[0], end).map(|obstacle| obstacle.cause);
-        assert_eq!((judge_at(&jobs[0], end).outcome, obstacle), expected, "{name}");
+        let stall = stall(&jobs[0], end).map(|stall| stall.cause);
+        assert_eq!((judge_at(&jobs[0], end).outcome, stall), expected, "{name}");
     }
 }

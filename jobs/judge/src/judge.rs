@@ -13,6 +13,7 @@ use crate::case::Case;
 use crate::category::{Category, Retry};
 use crate::cause::Cause;
 use crate::rules::{exit, policy, verdict};
+use crate::stall::Stall;
 use crate::summary;
 
 /// The most attempts that a judgement lists, the latest ones; [`Judgement::attempt_failures`] counts all of them.
@@ -68,6 +69,9 @@ pub struct Judgement {
     pub failure_policy_rule: Option<u32>,
     /// `status.failedIndexes`, as written.
     pub failed_indexes: Option<String>,
+    /// Why an unfinished Job makes no progress ([`crate::judge_at`]).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stall: Option<Stall>,
     /// The completeness of the evidence.
     pub quality: Quality,
 }
@@ -167,6 +171,7 @@ pub fn judge(evidence: &Evidence) -> Judgement {
         attempts: attempts.iter().skip(first_listed).map(JudgedAttempt::of).collect(),
         attempt_failures,
         failed_indexes: job.status.failed_indexes.as_deref().map(str::to_owned),
+        stall: None,
         quality: match finding.and_then(|finding| finding.pod.filter(|_| finding.cause != Cause::Unknown)) {
             Some(pod) if pod.from_events => Quality::Events,
             _ if evidence.gaps.is_empty() && !evidence.pods.iter().any(|pod| pod.from_events) => Quality::Complete,

@@ -15,7 +15,7 @@ use crate::quote::one_line;
 use crate::rules::policy;
 
 /// The most characters of a summary. Names that the API server accepts stay far below it.
-const MAX_SUMMARY: usize = 2000;
+pub(crate) const MAX_SUMMARY: usize = 2000;
 
 /// One or two sentences about the end of the Job, on one line. `attempts` in the order of their ends.
 pub(crate) fn summary(
@@ -84,7 +84,7 @@ fn after(case: &Case<'_>) -> String {
 }
 
 /// ` (backoffLimit: 6)`, or nothing without a value.
-fn setting(name: &str, value: Option<impl Display>) -> String {
+pub(crate) fn setting(name: &str, value: Option<impl Display>) -> String {
     match value {
         Some(value) => format!(" ({name}: {value})"),
         None => String::new(),

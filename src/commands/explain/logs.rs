@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use job_event::evidence::ContainerState;
 use job_event::{Evidence, Outcome};
 use job_judge::Judgement;
-use job_judge::obstacle;
+use job_judge::stall;
 use job_watch::WatchError;
 use job_watch::container_log::{LogQuery, log};
 use kube::Client;
@@ -65,14 +65,14 @@ pub(super) async fn of(client: &Client, job: &Explained, now: Timestamp) -> Opti
     }
 }
 
-/// The Pod and container of the latest failed attempt, else of the obstacle, else of the latest attempt.
+/// The Pod and container of the latest failed attempt, else of the stall, else of the latest attempt.
 fn container(evidence: &Evidence, judgement: &Judgement, now: Timestamp) -> Option<(String, String)> {
     let mut latest_first = judgement.attempts.iter().rev();
     let failed = latest_first.clone().find(|attempt| attempt.cause.is_some());
     let of_attempt = |attempt: &job_judge::JudgedAttempt| Some((attempt.pod.clone(), attempt.container.clone()?));
     failed
         .and_then(of_attempt)
-        .or_else(|| obstacle(evidence, now)?.container)
+        .or_else(|| stall(evidence, now)?.container)
         .or_else(|| latest_first.find_map(of_attempt))
 }
 

@@ -3,6 +3,7 @@
 //! Sources: `RealPodControl.createPods` in `pkg/controller/controller_utils.go` writes `Error creating: ERROR`; the texts of
 //! the errors are in [`ADMISSION`].
 
+use jiff::Timestamp;
 use job_event::evidence::Event;
 
 use crate::case::{Case, shifted};
@@ -33,6 +34,14 @@ pub(crate) fn failed_create<'a>(case: &Case<'a>) -> Option<Finding<'a>> {
     };
     let stays = errors().filter(recent).map(finding).find(|other| !passes(other));
     Some(stays.unwrap_or(found))
+}
+
+/// Since when no Pod can be created: the first of the errors, at or after the creation of the last Pod. `None` without one.
+pub(crate) fn refused_since(case: &Case<'_>, created: Option<Timestamp>) -> Option<Timestamp> {
+    let events = case.events(&case.evidence.job.uid);
+    let errors = events.filter(|event| &*event.reason == "FailedCreate" && event.last >= created);
+    let first = errors.filter_map(|event| event.first.or(event.last)).min()?;
+    Some(created.map_or(first, |created| first.max(created)))
 }
 
 fn finding(event: &Event) -> Finding<'_> {

@@ -181,7 +181,7 @@ fn missed_a_pod(case: &Case<'_>) -> bool {
 }
 
 /// No Pod was ever seen. Evidence: Event `FailedCreate`, or no sign of a missed Pod.
-fn no_pods<'a>(case: &Case<'a>) -> Finding<'a> {
+pub(crate) fn no_pods<'a>(case: &Case<'a>) -> Finding<'a> {
     let status = &case.job().status;
     let counts = [status.active, status.failed, status.succeeded];
     let missed = counts.iter().any(|count| *count > 0)

@@ -1,6 +1,8 @@
 //! Containers that ran: crash loops, side containers that kept the Pod running, and long work.
 
-use job_event::evidence::{Container, ContainerRole, ContainerState, Pod};
+use jiff::SignedDuration;
+use job_event::Outcome;
+use job_event::evidence::{Container, ContainerRole, ContainerState, Pod, Termination};
 
 use crate::case::Case;
 use crate::cause::Cause;
@@ -97,10 +99,23 @@ pub(super) fn still_running<'a>(case: &Case<'a>, pod: &'a Pod) -> Option<Finding
     })
 }
 
-/// True if a restarted container has been running for at least half of the Job's time.
+/// True if a restarted container has been running for at least half of the Job's time; in a Job that has not finished, for
+/// longer than it ran before ([`outlasts`]).
 fn has_run_for_long(case: &Case<'_>, container: &Container) -> bool {
-    match (case.decided, container.running_since, case.duration()) {
-        (Some(decided), Some(since), Some(duration)) => decided.duration_since(since) * 2 >= duration,
-        _ => false,
+    let since = container.running_since.zip(case.decided);
+    let Some(run) = since.map(|(since, decided)| decided.duration_since(since)) else {
+        return false;
+    };
+    if case.job().outcome() == Outcome::Running {
+        let ran = |end: &Termination| Some(end.finished?.duration_since(end.started?));
+        let longest = container.terminations.iter().filter_map(ran).max();
+        return outlasts(run, longest.unwrap_or_default());
     }
+    case.duration().is_some_and(|duration| run * 2 >= duration)
+}
+
+/// True if a run shows that a program works that failed before: it has lasted half as long again as the longest of these runs,
+/// and two minutes, because most programs that fail do so at once.
+pub(crate) fn outlasts(run: SignedDuration, longest: SignedDuration) -> bool {
+    run > (longest + longest / 2).max(SignedDuration::from_mins(2))
 }

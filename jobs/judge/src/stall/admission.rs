@@ -1,0 +1,40 @@
+//! Jobs that wait for a queue, or for another controller that runs them.
+
+use job_event::evidence::Job;
+
+use super::Stall;
+use crate::cause::Cause;
+use crate::quote::one_line;
+
+/// The most characters of a name.
+const MAX_NAME: usize = 253;
+
+/// The wait of a Job that no controller has started. Evidence: it is suspended and has the label of a queue of Kueue, which
+/// resumes it; or `spec.managedBy` names another controller, and the status shows nothing that it did.
+pub(super) fn awaiting(job: &Job) -> Option<Stall> {
+    let status = &job.status;
+    let why = match (&job.spec.queue, &job.spec.managed_by) {
+        (Some(queue), _) if job.spec.suspend => {
+            format!("queue {} of Kueue has not admitted the Job", one_line(queue, MAX_NAME))
+        }
+        (_, Some(manager)) if !job.spec.suspend => {
+            let counts = [status.active, status.succeeded, status.failed];
+            if status.start_time.is_some() || counts != [0; 3] {
+                return None;
+            }
+            format!("{} has not started the Job (managedBy)", one_line(manager, MAX_NAME))
+        }
+        _ => return None,
+    };
+    let suspended = status.conditions.iter().find(|c| c.is_true && &*c.kind == "Suspended");
+    let info = Cause::AwaitingAdmission.info();
+    Some(Stall {
+        cause: info.cause,
+        since: suspended.and_then(|condition| condition.since).max(job.created)?,
+        attempts: String::new(),
+        why,
+        retry: info.retry,
+        next_step: info.next_step.to_owned(),
+        container: None,
+    })
+}

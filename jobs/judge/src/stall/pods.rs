@@ -1,0 +1,97 @@
+//! Jobs whose live Pods make no progress.
+
+use std::collections::BTreeMap;
+
+use job_event::evidence::{Gap, Pod};
+
+use super::failures::{NextAttempt, Streak, is_running};
+use super::{Obstacle, since};
+use crate::case::Case;
+use crate::cause::Cause;
+use crate::finding::{Beside, Finding};
+use crate::pending::pod_obstacle;
+use crate::rules::{blocking, sides};
+
+/// The obstacle of a Job whose live Pods, latest first, are all blocked: the most frequent one, on a tie that of the latest Pod.
+/// It began when the last of them was blocked.
+pub(super) fn obstacle<'a>(case: &Case<'a>, pods: &[&'a Pod], streaks: &[Streak<'a>]) -> Option<Obstacle<'a>> {
+    if case.has_gap(&[Gap::PodsForbidden, Gap::PodsNotSelected]) {
+        return None;
+    }
+    let obstacles: Option<Vec<Obstacle<'a>>> = pods.iter().map(|pod| of_pod(case, pod, streaks)).collect();
+    let obstacles = obstacles?;
+    let since = obstacles.iter().map(|obstacle| obstacle.since).max().flatten();
+    let mut counts: BTreeMap<Cause, usize> = BTreeMap::new();
+    for obstacle in &obstacles {
+        *counts.entry(obstacle.finding.cause).or_default() += 1;
+    }
+    let most = counts.values().max().copied();
+    let mut obstacles = obstacles.into_iter();
+    let main = obstacles.find(|obstacle| counts.get(&obstacle.finding.cause).copied() == most)?;
+    Some(Obstacle { since, ..main })
+}
+
+/// The obstacle of one Pod; `None` for a Pod that runs, or is young.
+fn of_pod<'a>(case: &Case<'a>, pod: &'a Pod, streaks: &[Streak<'a>]) -> Option<Obstacle<'a>> {
+    let streak = streaks.iter().find(|streak| streak.is_of(pod));
+    if pod.from_events {
+        return None;
+    }
+    if pod.deletion.is_some() {
+        return blocked(case, blocking::ending(case, pod)?);
+    }
+    match pod_obstacle(case, pod) {
+        Some(finding) if finding.termination.is_none() => return blocked(case, finding),
+        Some(finding) if case.restarts_in_place() => return restarted(pod, finding, streak?),
+        Some(finding) if stays_failed(pod, &finding) => return blocked(case, finding),
+        _ => {}
+    }
+    if let Some(finding) = blocking::ending(case, pod) {
+        return blocked(case, finding);
+    }
+    retried(case, pod, streak?)
+}
+
+fn blocked<'a>(case: &Case<'a>, finding: Finding<'a>) -> Option<Obstacle<'a>> {
+    Some(Obstacle {
+        since: since::obstacle(case, &finding),
+        finding,
+        failures: None,
+    })
+}
+
+/// True if a container failed for good, while another one that only serves it keeps the Pod running.
+fn stays_failed(pod: &Pod, finding: &Finding<'_>) -> bool {
+    let Some(Beside::Running(other)) = finding.beside else {
+        return false;
+    };
+    let is_first = sides::mains(pod).next().is_some_and(|first| first.name == other.name);
+    sides::is_side(pod, other) || !is_first
+}
+
+/// A container that its kubelet restarts in vain.
+fn restarted<'a>(pod: &'a Pod, finding: Finding<'a>, streak: &Streak<'a>) -> Option<Obstacle<'a>> {
+    let container = finding.container?;
+    let streak = streak.in_place(pod, container);
+    streak.is_repeated().then(|| Obstacle {
+        finding,
+        since: streak.began(),
+        failures: Some((streak.clone(), streak.next_start(container))),
+    })
+}
+
+/// A Pod that follows attempts that failed, and has not come further than these.
+fn retried<'a>(case: &Case<'a>, pod: &'a Pod, streak: &Streak<'a>) -> Option<Obstacle<'a>> {
+    if !streak.is_repeated() || !streak.is_retry(pod) || streak.is_overcome(case, pod) {
+        return None;
+    }
+    let next = match pod.containers.iter().any(is_running) {
+        true => NextAttempt::Running,
+        false => NextAttempt::Created,
+    };
+    Some(Obstacle {
+        finding: streak.last()?.finding?,
+        since: streak.began(),
+        failures: Some((streak.clone(), next)),
+    })
+}
