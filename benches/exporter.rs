@@ -24,8 +24,9 @@ use collector_runtime::health::Health;
 use collector_runtime::storage::Provided;
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use jiff::Timestamp;
-use job_event::{Finished, otlp};
+use job_event::otlp;
 use job_metrics_connector::aggregate::Aggregate;
+use job_metrics_connector::event::CountedEvent;
 use job_metrics_connector::window::Windows;
 use opentelemetry::metrics::MeterProvider;
 use opentelemetry::metrics::noop::NoopMeterProvider;
@@ -157,7 +158,7 @@ fn metrics() -> Payload {
         job.job.cronjob = None;
         let event = otlp::encode(&job, Some("production"), now);
         let record = evidence::enrich(event.scope_logs[0].log_records[0].clone());
-        let finished = Finished::read(&record).unwrap().unwrap();
+        let finished = CountedEvent::read(&record).unwrap().unwrap();
         aggregate.add(event.resource.as_ref(), &event.schema_url, &finished);
     }
     Payload::Metrics(aggregate.take(Windows::new(now).close(now)))

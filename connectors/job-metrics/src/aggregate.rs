@@ -1,9 +1,10 @@
-//! Events of finished Jobs to metric points, one window at a time. Pure.
+//! Events to metric points, one window at a time. Pure.
 
 use std::collections::BTreeMap;
 
 use job_event::attributes as attr;
 use job_event::finished::Finished;
+use job_event::notice::MissReason;
 use job_event::otlp::text;
 use job_event::outcome::Outcome;
 use opentelemetry_proto::tonic::common::v1::{InstrumentationScope, KeyValue};
@@ -15,6 +16,7 @@ use opentelemetry_proto::tonic::metrics::v1::{
 use opentelemetry_proto::tonic::resource::v1::Resource;
 use prost::Message;
 
+use crate::event::CountedEvent;
 use crate::histogram::Histogram;
 use crate::window::Window;
 
@@ -40,6 +42,7 @@ struct MetricOwner {
     attempt_failures: BTreeMap<String, u64>,
     /// By outcome and, for failures, reason.
     durations: BTreeMap<(&'static str, Option<String>), Histogram>,
+    missed_runs: BTreeMap<MissReason, u64>,
 }
 
 impl Aggregate {
@@ -51,24 +54,27 @@ impl Aggregate {
         }
     }
 
-    /// True if no Job was counted.
+    /// True if nothing was counted.
     pub fn is_empty(&self) -> bool {
         self.owners.is_empty()
     }
 
-    /// True if a finished Job is counted: a deleted or replaced one has neither failed nor completed.
-    pub fn counts(event: &Finished) -> bool {
-        matches!(event.outcome, Outcome::Failed | Outcome::Succeeded)
+    /// Counts an event.
+    pub fn add(&mut self, resource: Option<&Resource>, schema_url: &str, event: &CountedEvent) {
+        let max_buckets = self.max_buckets;
+        let owner = self.owner(resource, schema_url);
+        match event {
+            CountedEvent::Finished(event) => owner.add_finished(event, max_buckets),
+            CountedEvent::Missed(event) => {
+                let total = owner.missed_runs.entry(event.reason).or_insert(0);
+                *total = total.saturating_add(event.count);
+            }
+        }
     }
 
-    /// Counts a finished Job, if it [`counts`](Self::counts).
-    pub fn add(&mut self, resource: Option<&Resource>, schema_url: &str, event: &Finished) {
-        if !Aggregate::counts(event) {
-            return;
-        }
+    fn owner(&mut self, resource: Option<&Resource>, schema_url: &str) -> &mut MetricOwner {
         let resource = owner(resource);
-        let owner = self
-            .owners
+        self.owners
             .entry(resource.encode_to_vec())
             .or_insert_with(|| MetricOwner {
                 resource,
@@ -77,31 +83,8 @@ impl Aggregate {
                 completions: 0,
                 attempt_failures: BTreeMap::new(),
                 durations: BTreeMap::new(),
-            });
-        let reason = match event.outcome {
-            Outcome::Failed => Some(event.reason.clone().unwrap_or_default()),
-            _ => None,
-        };
-        match &reason {
-            Some(reason) => {
-                let cause = event.cause.clone().unwrap_or_else(|| NOT_JUDGED.0.into());
-                let category = event.category.clone().unwrap_or_else(|| NOT_JUDGED.1.into());
-                *owner.failures.entry((reason.clone(), cause, category)).or_insert(0) += 1;
-            }
-            None => owner.completions += 1,
-        }
-        for (cause, count) in &event.attempt_failures {
-            let total = owner.attempt_failures.entry(cause.clone()).or_insert(0);
-            *total = total.saturating_add(*count);
-        }
-        if let Some(seconds) = event.duration_s {
-            let max_buckets = self.max_buckets;
-            owner
-                .durations
-                .entry((event.outcome.as_str(), reason))
-                .or_insert_with(|| Histogram::new(max_buckets))
-                .record(seconds);
-        }
+                missed_runs: BTreeMap::new(),
+            })
     }
 
     /// The points of the window, one `ResourceMetrics` for each owner; the aggregate is empty afterwards.
@@ -128,8 +111,32 @@ fn owner(resource: Option<&Resource>) -> Resource {
 }
 
 impl MetricOwner {
+    fn add_finished(&mut self, event: &Finished, max_buckets: usize) {
+        let reason = match event.outcome {
+            Outcome::Failed => Some(event.reason.clone().unwrap_or_default()),
+            _ => None,
+        };
+        match &reason {
+            Some(reason) => {
+                let cause = event.cause.clone().unwrap_or_else(|| NOT_JUDGED.0.into());
+                let category = event.category.clone().unwrap_or_else(|| NOT_JUDGED.1.into());
+                *self.failures.entry((reason.clone(), cause, category)).or_insert(0) += 1;
+            }
+            None => self.completions += 1,
+        }
+        for (cause, count) in &event.attempt_failures {
+            let total = self.attempt_failures.entry(cause.clone()).or_insert(0);
+            *total = total.saturating_add(*count);
+        }
+        if let Some(seconds) = event.duration_s {
+            self.durations
+                .entry((event.outcome.as_str(), reason))
+                .or_insert_with(|| Histogram::new(max_buckets))
+                .record(seconds);
+        }
+    }
+
     fn into_metrics(self, window: Window) -> ResourceMetrics {
-        let mut metrics = Vec::with_capacity(4);
         let point = |attributes, count: u64| NumberDataPoint {
             attributes,
             start_time_unix_nano: window.start,
@@ -137,59 +144,41 @@ impl MetricOwner {
             value: Some(Value::AsInt(i64::try_from(count).unwrap_or(i64::MAX))),
             ..Default::default()
         };
-        if !self.failures.is_empty() {
-            let points = self
-                .failures
-                .into_iter()
-                .map(|((reason, cause, category), count)| {
-                    let attributes = vec![
-                        text(attr::POINT_REASON, &reason),
-                        text(attr::POINT_CAUSE, &cause),
-                        text(attr::POINT_CATEGORY, &category),
-                    ];
-                    point(attributes, count)
-                })
-                .collect();
-            metrics.push(sum(attr::METRIC_FAILURES, "Jobs that failed.", "{job}", points));
-        }
-        if self.completions > 0 {
-            let points = vec![point(vec![], self.completions)];
-            metrics.push(sum(attr::METRIC_COMPLETIONS, "Jobs that completed.", "{job}", points));
-        }
-        if !self.attempt_failures.is_empty() {
-            let points = self
-                .attempt_failures
-                .into_iter()
-                .map(|(cause, count)| point(vec![text(attr::POINT_CAUSE, &cause)], count))
-                .collect();
-            metrics.push(sum(
+        let failures = self.failures.into_iter().map(|((reason, cause, category), count)| {
+            let attributes = vec![
+                text(attr::POINT_REASON, &reason),
+                text(attr::POINT_CAUSE, &cause),
+                text(attr::POINT_CATEGORY, &category),
+            ];
+            point(attributes, count)
+        });
+        let completions = (self.completions > 0).then(|| point(vec![], self.completions));
+        let attempts = self.attempt_failures.into_iter();
+        let attempts = attempts.map(|(cause, count)| point(vec![text(attr::POINT_CAUSE, &cause)], count));
+        let missed = self.missed_runs.into_iter();
+        let missed = missed.map(|(reason, count)| point(vec![text(attr::POINT_REASON, reason.as_str())], count));
+        let metrics = [
+            sum(attr::METRIC_FAILURES, "Jobs that failed.", "{job}", failures),
+            sum(
+                attr::METRIC_COMPLETIONS,
+                "Jobs that completed.",
+                "{job}",
+                completions.into_iter(),
+            ),
+            sum(
                 attr::METRIC_ATTEMPT_FAILURES,
                 "Failed attempts of Jobs, including Jobs that later completed.",
                 "{attempt}",
-                points,
-            ));
-        }
-        if !self.durations.is_empty() {
-            let data_points = self
-                .durations
-                .into_iter()
-                .map(|((outcome, reason), histogram)| {
-                    let mut attributes: Vec<KeyValue> = vec![text(attr::POINT_OUTCOME, outcome)];
-                    attributes.extend(reason.map(|reason| text(attr::POINT_REASON, &reason)));
-                    histogram.into_point(attributes, window.start, window.end)
-                })
-                .collect();
-            metrics.push(Metric {
-                name: attr::METRIC_DURATION.into(),
-                description: "Time from a Job's start to its verdict.".into(),
-                unit: "s".into(),
-                data: Some(Data::ExponentialHistogram(ExponentialHistogram {
-                    data_points,
-                    aggregation_temporality: AggregationTemporality::Delta as i32,
-                })),
-                ..Default::default()
-            });
-        }
+                attempts,
+            ),
+            durations(self.durations, window),
+            sum(
+                attr::METRIC_MISSED_RUNS,
+                "Runs of CronJobs that did not start.",
+                "{run}",
+                missed,
+            ),
+        ];
         ResourceMetrics {
             resource: Some(self.resource),
             scope_metrics: vec![ScopeMetrics {
@@ -198,7 +187,7 @@ impl MetricOwner {
                     version: env!("CARGO_PKG_VERSION").into(),
                     ..Default::default()
                 }),
-                metrics,
+                metrics: metrics.into_iter().flatten().collect(),
                 ..Default::default()
             }],
             schema_url: self.schema_url,
@@ -206,8 +195,34 @@ impl MetricOwner {
     }
 }
 
-fn sum(name: &str, description: &str, unit: &str, data_points: Vec<NumberDataPoint>) -> Metric {
-    Metric {
+fn durations(durations: BTreeMap<(&'static str, Option<String>), Histogram>, window: Window) -> Option<Metric> {
+    let points = durations.into_iter().map(|((outcome, reason), histogram)| {
+        let mut attributes: Vec<KeyValue> = vec![text(attr::POINT_OUTCOME, outcome)];
+        attributes.extend(reason.map(|reason| text(attr::POINT_REASON, &reason)));
+        histogram.into_point(attributes, window.start, window.end)
+    });
+    let data_points: Vec<_> = points.collect();
+    (!data_points.is_empty()).then(|| Metric {
+        name: attr::METRIC_DURATION.into(),
+        description: "Time from a Job's start to its verdict.".into(),
+        unit: "s".into(),
+        data: Some(Data::ExponentialHistogram(ExponentialHistogram {
+            data_points,
+            aggregation_temporality: AggregationTemporality::Delta as i32,
+        })),
+        ..Default::default()
+    })
+}
+
+/// A delta sum; `None` without points.
+fn sum(
+    name: &str,
+    description: &str,
+    unit: &str,
+    data_points: impl Iterator<Item = NumberDataPoint>,
+) -> Option<Metric> {
+    let data_points: Vec<_> = data_points.collect();
+    (!data_points.is_empty()).then(|| Metric {
         name: name.into(),
         description: description.into(),
         unit: unit.into(),
@@ -217,5 +232,5 @@ fn sum(name: &str, description: &str, unit: &str, data_points: Vec<NumberDataPoi
             is_monotonic: true,
         })),
         ..Default::default()
-    }
+    })
 }

@@ -51,7 +51,7 @@ pub fn factory() -> Factory<dyn Connector> {
         aliases: &[],
         signals: &[Signal::Logs],
         makes: &[Signal::Metrics],
-        description: "Counts finished Kubernetes Jobs, their failures by reason and cause, and how long they took",
+        description: "Counts finished Kubernetes Jobs, their failures by reason and cause, how long they took, and missed runs of CronJobs",
         create,
     }
 }
@@ -102,7 +102,7 @@ fn create(create: &Create<'_>) -> Result<Box<dyn Connector>, Diagnostics> {
 /// A wall clock.
 pub type Clock = Box<dyn Fn() -> Timestamp + Send + Sync>;
 
-/// Turns the events of finished Jobs into delta metrics.
+/// Turns the events of finished Jobs and of missed runs into delta metrics.
 pub struct JobMetrics {
     id: ComponentId,
     interval: Duration,

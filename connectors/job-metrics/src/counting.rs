@@ -14,22 +14,22 @@ use futures_util::future::BoxFuture;
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use jiff::{SignedDuration, Timestamp};
 use job_event::Uid;
-use job_event::finished::Finished;
 use opentelemetry_proto::tonic::metrics::v1::ResourceMetrics;
 use tokio::time::sleep;
 use tracing::{error, info, warn};
 
 use crate::aggregate::Aggregate;
 use crate::connector::Clock;
+use crate::event::CountedEvent;
 use crate::ledger::{self, Counted, Ledger};
 use crate::window::Windows;
 
 /// The reason of a deferred event.
-pub(crate) const NOT_LEADER: &str = "another replica leads and counts the Jobs";
-/// The most Jobs in one window, which bounds memory and requests.
-const MAX_JOBS: usize = 2000;
+pub(crate) const NOT_LEADER: &str = "another replica leads and counts the events";
+/// The most events in one window, which bounds memory and requests.
+const MAX_EVENTS: usize = 2000;
 /// The same if the store is small.
-const MAX_JOBS_SMALL: usize = 250;
+const MAX_EVENTS_SMALL: usize = 250;
 /// The free bytes that a small store needs before another window is stored.
 const SPACE: usize = 32 * 1024;
 
@@ -39,7 +39,7 @@ pub(crate) struct Counting {
     ledger: Ledger,
     /// The acknowledgements of the current window's events.
     acks: Vec<Ack>,
-    /// The Jobs of the current window, in order.
+    /// The keys of the current window's events, in order.
     uids: Vec<Uid>,
     open: HashSet<Uid>,
     /// The acknowledgements of windows in flight, by window.
@@ -81,8 +81,8 @@ impl Counting {
     /// True if the current window takes no more events.
     pub(crate) fn is_full(&self) -> bool {
         let most = match self.capacity() {
-            Some(_) => MAX_JOBS_SMALL,
-            None => MAX_JOBS,
+            Some(_) => MAX_EVENTS_SMALL,
+            None => MAX_EVENTS,
         };
         self.uids.len() >= most
     }
@@ -119,7 +119,7 @@ impl Counting {
         self.ledger = Ledger::default();
         for (key, value) in entries {
             if let Err(problem) = self.ledger.restore(key, value) {
-                error!(%problem, "Jobs of this window may be counted twice");
+                error!(%problem, "events of this window may be counted twice");
             }
         }
         if let Some(end) = self.ledger.last_end() {
@@ -143,15 +143,15 @@ impl Counting {
         if let Payload::Logs(resources) = &*batch.payload {
             for resource in resources {
                 for record in resource.scope_logs.iter().flat_map(|scope| &scope.log_records) {
-                    let event = match Finished::read(record) {
-                        Ok(Some(event)) if Aggregate::counts(&event) => event,
-                        Ok(_) => continue,
+                    let event = match CountedEvent::read(record) {
+                        Ok(Some(event)) => event,
+                        Ok(None) => continue,
                         Err(error) => {
-                            warn!(%error, "cannot count an event of a finished Job");
+                            warn!(event = record.event_name, %error, "cannot count an event");
                             continue;
                         }
                     };
-                    let uid = Uid::new(&event.uid);
+                    let uid = event.key();
                     match self.ledger.counted(&uid) {
                         Some(Counted::Decided) => {}
                         Some(Counted::Pending(number)) => self.sent.entry(number).or_default().push(batch.ack.clone()),
@@ -219,7 +219,7 @@ impl Counting {
         match store.apply(changes).await {
             Ok(()) => Ok(true),
             Err(ClaimError::Lost(reason)) => {
-                info!(reason, "another replica counts the Jobs from now on");
+                info!(reason, "another replica counts the events from now on");
                 self.claimed = false;
                 // The other replica has read what was stored; the next claim reads it again.
                 self.ledger = Ledger::default();

@@ -1,12 +1,14 @@
-//! Connector `job_metrics`: delta metrics from the events of finished Jobs.
+//! Connector `job_metrics`: delta metrics from the events of finished Jobs and of missed runs.
 //!
-//! * [`histogram`]: an exponential histogram; [`aggregate`]: events to points, one window at a time.
+//! * [`event`]: the events that are counted; [`aggregate`]: events to points, one window at a time.
+//! * [`histogram`]: an exponential histogram.
 //! * [`window`]: the end of each window; [`ledger`]: the Jobs in each window.
 //! * `counting`: events in, windows out, acknowledgements back; [`connector`]: the component.
 
 pub mod aggregate;
 pub mod connector;
 mod counting;
+pub mod event;
 pub mod histogram;
 pub mod ledger;
 pub mod window;

@@ -31,7 +31,7 @@ impl Default for EnrichmentSettings {
     }
 }
 
-/// Judges the events `k8s.job.finished`; everything else passes unchanged.
+/// Judges the events `k8s.job.finished`; everything else passes unchanged, also the events of stalled Jobs, which have their cause.
 #[derive(Debug)]
 pub struct ReasonEnrichment {
     keep_evidence: bool,
@@ -136,6 +136,8 @@ mod tests {
     use collector_data::Ack;
     use collector_runtime::health::Health;
     use job_event::evidence::{Condition, Event, Evidence, Job, JobStatus};
+    use job_event::notice::{MissReason, MissedRuns, RecoveredJob, StalledJob};
+    use job_event::{Notice, Outcome};
     use opentelemetry_proto::tonic::logs::v1::{ResourceLogs, ScopeLogs};
 
     use super::*;
@@ -240,6 +242,52 @@ mod tests {
         assert_eq!(text(record, attr::EVIDENCE_QUALITY), Some("partial"));
         assert_eq!(text(record, attr::EVIDENCE), Some("not a map"));
         assert_eq!(record.body, body);
+    }
+
+    fn notice(notice: &Notice) -> ResourceLogs {
+        otlp::encode_notice(notice, None, "2026-11-23T16:14:27Z".parse().unwrap())
+    }
+
+    #[test]
+    fn stalls_and_missed_runs_pass_without_a_copy() {
+        let at = "2026-11-23T16:14:27Z".parse().unwrap();
+        let stalled = Notice::Stalled(Box::new(StalledJob {
+            job: Job::default(),
+            cause: "ImagePull",
+            category: "configuration",
+            retry: "no",
+            summary: "Stalled.".into(),
+            next_step: "Correct the image.".into(),
+            container: None,
+            since: at,
+            at,
+        }));
+        let recovered = Notice::Recovered(Box::new(RecoveredJob {
+            job: Job::default(),
+            causes: vec!["ImagePull".into()],
+            since: at,
+            at,
+            outcome: Some(Outcome::Failed),
+        }));
+        let missed = Notice::Missed(Box::new(MissedRuns {
+            cronjob: Job::default(),
+            time_zone: None,
+            reason: MissReason::Unknown,
+            message: String::new(),
+            first: at,
+            last: at,
+            count: 1,
+            at,
+        }));
+        let events: Vec<ResourceLogs> = [stalled, recovered, missed].iter().map(notice).collect();
+        let batch = Batch::new(Payload::Logs(events.clone()), Ack::unwatched());
+        let shared = Arc::clone(&batch.payload);
+        let passed = ReasonEnrichment::new(false).process(batch).unwrap();
+        assert!(Arc::ptr_eq(&passed.payload, &shared));
+        // The same beside an event that is judged.
+        let mut all = events.clone();
+        all.push(failed_event());
+        assert_eq!(process(false, all)[..3], events);
     }
 
     #[test]

@@ -4,5 +4,6 @@
 
 mod contract;
 mod metrics;
+mod missed;
 mod storage;
 mod support;

@@ -9,7 +9,8 @@ use collector_runtime::health::{Health, Status};
 use collector_runtime::{Outlet, Outputs};
 use jiff::{SignedDuration, Timestamp};
 use job_event::evidence::{Condition, CronJob, Evidence, Job, JobStatus};
-use job_event::{attributes as attr, otlp};
+use job_event::notice::{MissReason, MissedRuns};
+use job_event::{Notice, attributes as attr, otlp};
 use job_metrics_connector::connector::{Clock, JobMetrics};
 use opentelemetry_proto::tonic::logs::v1::ResourceLogs;
 use opentelemetry_proto::tonic::metrics::v1::ResourceMetrics;
@@ -169,4 +170,28 @@ pub(crate) fn failed(uid: &str, name: &str) -> ResourceLogs {
 
 pub(crate) fn completed(uid: &str, name: &str, seconds: i64) -> ResourceLogs {
     event(&job(uid, name, Some(("Complete", "CompletionsReached")), seconds), &[])
+}
+
+/// The event of `count` runs of a CronJob that did not start, from the slot in minute `minute` on.
+pub(crate) fn missed(cronjob: &str, reason: MissReason, minute: i64, count: u64) -> ResourceLogs {
+    let owner = Job {
+        namespace: "shop".into(),
+        cronjob: Some(Box::new(CronJob {
+            name: cronjob.into(),
+            uid: format!("{cronjob}-uid").into(),
+            ..Default::default()
+        })),
+        ..Default::default()
+    };
+    let notice = Notice::Missed(Box::new(MissedRuns {
+        cronjob: owner,
+        time_zone: None,
+        reason,
+        message: String::new(),
+        first: second(minute * 60),
+        last: second((minute + count as i64 - 1) * 60),
+        count,
+        at: second((minute + count as i64) * 60),
+    }));
+    otlp::encode_notice(&notice, Some("c1"), second(600))
 }

@@ -7,8 +7,9 @@ use collector_runtime::health::Health;
 use collector_runtime::{Outlet, Outputs};
 use jiff::Timestamp;
 use job_event::evidence::{Condition, CronJob, Evidence, Job, JobStatus, PreviousRun};
+use job_event::notice::RecoveredJob;
 use job_event::trace::of_job;
-use job_event::{Outcome, attributes as attr, otlp};
+use job_event::{Notice, Outcome, attributes as attr, otlp};
 use job_traces_connector::connector::JobTraces;
 use job_traces_connector::trace::of_event;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
@@ -253,7 +254,17 @@ async fn what_gets_no_trace_is_delivered_at_once() {
     otlp::set(attributes, otlp::text(attr::EVIDENCE, "no map"));
     let mut other = event(&evidence("Complete"), &[]);
     other.scope_logs[0].log_records = vec![LogRecord::default()];
-    for resource in [event(&evidence("Complete"), &[]), broken, other] {
+    let recovered = Notice::Recovered(Box::new(RecoveredJob {
+        job: evidence("Complete").job,
+        causes: vec!["ImagePull".into()],
+        since: second(0),
+        at: second(5),
+        outcome: Some(Outcome::Failed),
+    }));
+    let recovered = otlp::encode_notice(&recovered, None, second(6));
+    let record = &recovered.scope_logs[0].log_records[0];
+    assert_eq!(of_event(None, record, &ALL).unwrap(), None, "no error, so no warning");
+    for resource in [event(&evidence("Complete"), &[]), broken, other, recovered] {
         let (ack, delivery) = Ack::new();
         events
             .send(Batch::new(Payload::Logs(vec![resource]), ack))
