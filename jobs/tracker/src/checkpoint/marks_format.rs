@@ -184,7 +184,8 @@ fn time(second: i64) -> u32 {
 }
 
 fn put_text(bytes: &mut Vec<u8>, text: &str) {
-    let text = &text[..text.floor_char_boundary(u8::MAX.into())];
+    let end = (0..=text.len().min(u8::MAX.into())).rfind(|end| text.is_char_boundary(*end));
+    let text = &text[..end.unwrap_or(0)];
     bytes.put_u8(length(text.len()));
     bytes.put_slice(text.as_bytes());
 }
