@@ -127,7 +127,7 @@ mod tests {
     fn reports_every_error() {
         let found = errors(
             r#"{"kubeconfig":"x","cluster_name":"","settle_time":"1h","collection_interval":"10ms",
-                "stalled":{"after":"1s"},"missed_runs":{"grace":"1s"}}"#,
+                "stalled":{"after":"10ms"},"missed_runs":{"grace":"10ms"}}"#,
         );
         let keys: Vec<_> = found.iter().filter_map(|error| error.split(": ").next()).collect();
         assert_eq!(

@@ -11,8 +11,8 @@ use serde::Deserialize;
 
 use crate::after::After;
 
-/// A stall may be reported after 10 s: the kubelet and the controllers need a few seconds for each step of a healthy Job.
-const SHORTEST: Duration = Duration::from_secs(10);
+/// Times in objects are whole seconds.
+const SHORTEST: Duration = Duration::from_secs(1);
 /// A Job that is stalled for a week has been noticed.
 const LONGEST: Duration = Duration::from_secs(7 * 24 * 3600);
 /// The tracker knows the last 30 runs of an owner.
@@ -321,19 +321,19 @@ mod tests {
     #[test]
     fn reports_every_error_with_its_path() {
         let found = problems(
-            "stalled:\n  after: 5s\n  causes: {ImagePul: 1m, RanTooLong: off, Zzz: off, ImagePull: 9s}\n  \
-             running_long: {factor: 1, floor: 1s, min_runs: 31}\nmissed_runs: {grace: 200h}\n",
+            "stalled:\n  after: 500ms\n  causes: {ImagePul: 1m, RanTooLong: off, Zzz: off, ImagePull: 900ms}\n  \
+             running_long: {factor: 1, floor: 100ms, min_runs: 31}\nmissed_runs: {grace: 200h}\n",
         );
         let expected = [
-            "stalled::after: found 5s, expected 10s to 168h",
+            "stalled::after: found 500ms, expected 1s to 168h",
             "stalled::causes::ImagePul: unknown cause `ImagePul`; did you mean `ImagePull`?",
-            "stalled::causes::ImagePull: found 9s, expected 10s to 168h",
+            "stalled::causes::ImagePull: found 900ms, expected 1s to 168h",
             "stalled::causes::RanTooLong: no unfinished Job is stalled with the cause `RanTooLong`",
             "stalled::causes::Zzz: unknown cause `Zzz`; expected one of NonZeroExit, Crashed,",
             "stalled::running_long::factor: found 1, expected more than 1 and at most 100",
-            "stalled::running_long::floor: found 1s, expected 10s to 168h",
+            "stalled::running_long::floor: found 100ms, expected 1s to 168h",
             "stalled::running_long::min_runs: found 31, expected 3 to 30",
-            "missed_runs::grace: found 200h, expected 10s to 168h",
+            "missed_runs::grace: found 200h, expected 1s to 168h",
         ];
         assert_eq!(found.len(), expected.len(), "{found:#?}");
         for (found, expected) in found.iter().zip(expected) {
