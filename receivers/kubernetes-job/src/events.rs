@@ -1,4 +1,4 @@
-//! The events of finished Jobs in the pipeline, until they are acknowledged.
+//! The events in the pipeline, until they are acknowledged.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -15,10 +15,13 @@ use job_tracker::outbox::{AckEvent, Outbox};
 use crate::batch_sender::BatchSender;
 use crate::telemetry::{Loss, Telemetry};
 
-/// A Job whose event is not acknowledged.
+/// An event that is not acknowledged.
 struct PendingEvent {
     namespace: Box<str>,
+    /// The name of the Job or CronJob.
     name: Box<str>,
+    /// The event's name and id, if it is a notice; the id of another one is the Job's UID.
+    notice: Option<(&'static str, Box<str>)>,
     /// The event, if it may have to be sent again.
     payload: Option<Arc<Payload>>,
 }
@@ -105,6 +108,7 @@ impl Events {
         let event = PendingEvent {
             namespace: evidence.job.namespace,
             name: evidence.job.name,
+            notice: None,
             payload: Some(Arc::new(Payload::Logs(vec![record]))),
         };
         self.pending.insert(uid, event);
@@ -113,12 +117,16 @@ impl Events {
 
     /// Emits a notice that the outbox counts as sent.
     pub(crate) fn emit_notice(&mut self, notice: &Notice, now: Timestamp) {
-        let job = notice.job();
-        let name = job.cronjob.as_ref().filter(|_| job.name.is_empty());
+        let (_, name) = notice.subject();
+        let namespace = &notice.job().namespace;
+        let event = notice.event_name();
+        self.telemetry.notice(event);
+        log_notice(notice, namespace, name);
         let record = job_event::otlp::encode_notice(notice, self.cluster_name.as_deref(), now);
         let event = PendingEvent {
-            namespace: job.namespace.clone(),
-            name: name.map_or(&job.name, |cronjob| &cronjob.name).clone(),
+            namespace: namespace.clone(),
+            name: name.into(),
+            notice: Some((event, notice.record_uid().into())),
             payload: Some(Arc::new(Payload::Logs(vec![record]))),
         };
         let key = notice.key();
@@ -126,7 +134,7 @@ impl Events {
         self.send(key);
     }
 
-    /// Sends the pending event of a Job, perhaps again.
+    /// Sends a pending event, perhaps again.
     pub(crate) fn send(&mut self, uid: Uid) {
         let Some(pending) = self.pending.get_mut(&uid) else {
             return;
@@ -146,8 +154,10 @@ impl Events {
         let (loss, problem) = match outcome {
             Outcome::Delivered => {
                 outbox.apply(&uid, AckEvent::Acknowledged);
-                self.pending.remove(&uid);
-                self.telemetry.delivered();
+                match self.pending.remove(&uid) {
+                    Some(PendingEvent { notice: Some(_), .. }) => self.telemetry.notice_delivered(),
+                    _ => self.telemetry.delivered(),
+                }
                 return false;
             }
             Outcome::Deferred(_) if self.may_defer => {
@@ -161,16 +171,49 @@ impl Events {
         };
         // Reporting it again after the next start would only duplicate it in the backends that have it.
         outbox.apply(&uid, AckEvent::Rejected);
-        self.telemetry.lost(1, loss);
-        if let Some(PendingEvent { namespace, name, .. }) = self.pending.remove(&uid) {
-            let uid = uid.to_text();
-            tracing::error!(%namespace, job = %name, %uid, problem, "lost the event of a finished Job");
+        match self.pending.remove(&uid) {
+            Some(PendingEvent {
+                namespace,
+                name,
+                notice: Some((event, uid)),
+                ..
+            }) => {
+                self.telemetry.notice_lost(event, loss);
+                tracing::error!(event, %namespace, %name, %uid, problem, "lost the event of a stalled Job or a missed run");
+            }
+            Some(PendingEvent { namespace, name, .. }) => {
+                self.telemetry.lost(1, loss);
+                let uid = uid.to_text();
+                tracing::error!(%namespace, job = %name, %uid, problem, "lost the event of a finished Job");
+            }
+            None => self.telemetry.lost(1, loss),
         }
         false
     }
 
-    /// Drops the events of Jobs that another replica has reported.
+    /// Drops the events that another replica has reported.
     pub(crate) fn retain_pending(&mut self, outbox: &Outbox) {
         self.pending.retain(|uid, _| outbox.is_pending(uid));
+    }
+}
+
+fn log_notice(notice: &Notice, namespace: &str, name: &str) {
+    match notice {
+        Notice::Stalled(stalled) => {
+            let uid = &*stalled.job.uid;
+            let since = stalled.since.to_string();
+            tracing::debug!(namespace, job = name, uid, cause = stalled.cause, since, "Job stalled");
+        }
+        Notice::Recovered(recovered) => {
+            let uid = &*recovered.job.uid;
+            let causes = recovered.causes.join(",");
+            let outcome = recovered.outcome.map(|outcome| outcome.as_str());
+            tracing::debug!(namespace, job = name, uid, causes, outcome, "stalled Job recovered");
+        }
+        Notice::Missed(missed) => {
+            let (first, count) = (missed.first.to_string(), missed.count);
+            let reason = missed.reason.as_str();
+            tracing::debug!(namespace, cronjob = name, reason, first, count, "CronJob missed runs");
+        }
     }
 }

@@ -1,5 +1,5 @@
 //! Receiver `k8s_job`: feeds the watches of `job_watch` into the tracker of `job_tracker`, and emits one event for each
-//! finished Job.
+//! finished Job, each stall and its end, and missed runs of CronJobs.
 //!
 //! * [`receiver`]: the component; `session` is its loop.
 //! * `checkpointing`, `checkpoint_store`: resuming, leading, saving the checkpoint.
@@ -40,7 +40,7 @@ pub fn factory() -> Factory<dyn Receiver> {
         aliases: &[],
         signals: &[Signal::Logs, Signal::Metrics],
         makes: &[],
-        description: "Watches Kubernetes Jobs and emits one event, with its evidence, for each finished one",
+        description: "Watches Kubernetes Jobs and emits one event, with its evidence, for each finished one, and events of stalled Jobs and missed runs",
         create,
     }
 }

@@ -1,10 +1,10 @@
-//! When the next Job is reported, and what follows from the outcome of its event.
+//! When the next event is emitted, and what follows from its outcome.
 
 use std::time::Duration;
 
 use collector_data::Outcome;
 use jiff::Timestamp;
-use job_event::Uid;
+use job_event::{Notice, Uid};
 use tokio::time::{Instant, sleep};
 
 use crate::session::JobSession;
@@ -31,11 +31,17 @@ impl JobSession {
         }
         if let Some(uid) = self.tracker.outbox().resend() {
             self.events.send(uid);
-        } else if let Some(notice) = self.tracker.next_notice(now) {
+        } else if let Some(notice) = self.next_notice(now) {
             self.events.emit_notice(&notice, now);
         } else if let Some(evidence) = self.tracker.poll(now) {
             self.events.emit(evidence, now);
         }
+    }
+
+    /// The next notice. A Job without a list of Pods, or a slot without one of Jobs, would be a false alarm.
+    pub(crate) fn next_notice(&mut self, now: Timestamp) -> Option<Notice> {
+        let has_everything = self.watches.all_listed();
+        has_everything.then(|| self.tracker.next_notice(now))?
     }
 
     fn may_report(&self) -> bool {

@@ -1,4 +1,4 @@
-//! Shutdown: sends every finished Job, and saves the last acknowledgements.
+//! Shutdown: sends every event that is due, and saves the last acknowledgements.
 
 use collector_data::Outcome;
 use collector_runtime::Outlet;
@@ -12,6 +12,13 @@ impl JobSession {
     pub(crate) async fn finish(mut self) -> Result<(), ComponentError> {
         let now = (self.clock)();
         self.events.flush().await;
+        // With a store, notices wait for the next start: it knows which of them the store has announced.
+        while !self.store.is_configured()
+            && let Some(notice) = self.next_notice(now)
+        {
+            self.events.emit_notice(&notice, now);
+            self.events.flush().await;
+        }
         // With a store, a Job whose end is unknown waits for the next start.
         while self.store.leads()
             && let Some(evidence) = self.tracker.drain(!self.store.is_configured())

@@ -7,7 +7,7 @@ use opentelemetry::metrics::{Counter, Gauge, Meter};
 use job_tracker::Sizes;
 use job_watch::telemetry::WatchTelemetry;
 
-/// Why the event of a finished Job is lost.
+/// Why an event is lost.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Loss {
     /// The backend rejected it.
@@ -45,6 +45,8 @@ pub struct Telemetry {
     delivered: Counter<u64>,
     recovered: Counter<u64>,
     lost: Counter<u64>,
+    notices: Counter<u64>,
+    notices_lost: Counter<u64>,
     tracked: Gauge<u64>,
     pending: Gauge<u64>,
     unacknowledged: Gauge<u64>,
@@ -90,6 +92,16 @@ impl Telemetry {
                 "{job}",
                 "Finished Jobs whose event is lost, by reason",
             ),
+            notices: counter(
+                "otelcol_k8s_job_notices",
+                "{event}",
+                "Events of stalled Jobs, recoveries and missed runs, by event",
+            ),
+            notices_lost: counter(
+                "otelcol_k8s_job_notices_lost",
+                "{event}",
+                "Events of stalled Jobs, recoveries and missed runs that are lost, by event and reason",
+            ),
             tracked: meter
                 .u64_gauge("otelcol_k8s_job_tracked")
                 .with_unit("{object}")
@@ -131,6 +143,24 @@ impl Telemetry {
         if !matches!(why, Loss::Gap | Loss::Flood) {
             self.refused.add(count, std::slice::from_ref(&self.receiver));
         }
+    }
+
+    /// A notice is emitted. Notices do not count as decided Jobs.
+    pub fn notice(&self, event: &'static str) {
+        self.notices.add(1, &self.with("event", event));
+    }
+
+    /// A notice was delivered.
+    pub fn notice_delivered(&self) {
+        self.accepted.add(1, std::slice::from_ref(&self.receiver));
+    }
+
+    /// A notice is lost.
+    pub fn notice_lost(&self, event: &'static str, why: Loss) {
+        let [receiver, event] = self.with("event", event);
+        let reason = KeyValue::new("reason", why.as_str());
+        self.notices_lost.add(1, &[receiver, event, reason]);
+        self.refused.add(1, std::slice::from_ref(&self.receiver));
     }
 
     /// Points were sent to the pipeline.

@@ -9,6 +9,26 @@ use job_watch::watch::gap::{Recovery, WatchGap};
 use kubernetes_job_receiver::telemetry::Loss;
 
 #[test]
+fn notices_are_counted_apart_from_finished_jobs() {
+    let metrics = OwnMetrics::new();
+    let telemetry = telemetry(&metrics);
+    telemetry.notice("k8s.job.stalled");
+    telemetry.notice("k8s.cronjob.missed");
+    telemetry.notice_delivered();
+    telemetry.notice_lost("k8s.cronjob.missed", Loss::Refused);
+    assert_eq!(
+        metrics.points(),
+        [
+            "otelcol_k8s_job_notices[event=k8s.cronjob.missed, receiver=k8s_job] 1",
+            "otelcol_k8s_job_notices[event=k8s.job.stalled, receiver=k8s_job] 1",
+            "otelcol_k8s_job_notices_lost[event=k8s.cronjob.missed, reason=refused, receiver=k8s_job] 1",
+            "otelcol_receiver_accepted_log_records[receiver=k8s_job] 1",
+            "otelcol_receiver_refused_log_records[receiver=k8s_job] 1",
+        ]
+    );
+}
+
+#[test]
 fn counts_jobs_and_watches_by_their_outcome() {
     let metrics = OwnMetrics::new();
     let telemetry = telemetry(&metrics);
