@@ -89,6 +89,14 @@ impl PodTemplate {
         self.containers.len()
     }
 
+    /// The role of the container with this index.
+    pub(crate) fn role(&self, at: usize) -> ContainerRole {
+        self.containers
+            .get(at)
+            .map(|container| container.role)
+            .unwrap_or_default()
+    }
+
     /// The index of the container of this name.
     pub(crate) fn position(&self, name: &str) -> Option<usize> {
         self.containers.iter().position(|container| *container.name == *name)
@@ -107,7 +115,7 @@ impl PodTemplate {
 }
 
 /// The state of a container.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct ContainerRecord {
     running_since: Time,
     /// Its waiting reason and its termination, if any.
@@ -120,14 +128,14 @@ pub(crate) struct ContainerRecord {
     seen_alive_in_deletion: bool,
 }
 
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct Past {
     waiting: Option<Waiting>,
     /// Oldest first.
     terminations: Vec<TerminationRecord>,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct TerminationRecord {
     /// The container's id, hashed; 0 for one that never ran.
     id: u64,
@@ -181,6 +189,16 @@ impl ContainerRecord {
         terminations
             .iter()
             .all(|t| t.end.exit_code == 0 && &*t.end.reason != "OOMKilled")
+    }
+
+    /// True if it runs, and never ended or waited for a reason.
+    pub(crate) fn runs(&self) -> bool {
+        self.state == ContainerState::Running && self.restarts == 0 && self.past.is_none()
+    }
+
+    /// True if it ended without an error.
+    pub(crate) fn is_completed(&self) -> bool {
+        self.state == ContainerState::Terminated && self.restarts == 0 && self.is_uneventful()
     }
 
     fn latch_waiting(&mut self, reason: &str, message: &str) {

@@ -104,6 +104,19 @@ impl<T> Early<T> {
         Some((waiting.odd_uid.unwrap_or_else(|| uid.to_text()), waiting.things))
     }
 
+    /// The same without taking them.
+    pub(crate) fn named(&self, namespace: &str, name: &str) -> Option<(Box<str>, &[T])> {
+        let waiting = self.namespaces.get(namespace)?;
+        let [uid] = waiting.names.get(name)?[..] else {
+            return None;
+        };
+        let waiting = waiting.things.get(&uid)?;
+        Some((
+            waiting.odd_uid.clone().unwrap_or_else(|| uid.to_text()),
+            &waiting.things,
+        ))
+    }
+
     /// The number of owners with waiting objects.
     pub(crate) fn len(&self) -> usize {
         self.len

@@ -15,10 +15,13 @@ use super::event::{self, EventRecord, SUCCESSFUL_CREATE, SUCCESSFUL_DELETE};
 use super::from_events;
 use super::pod::{PodRecord, is_older};
 use super::pool::Pools;
+use super::stalls::StalledAfter;
 use super::time::Time;
 use job_event::Uid;
 use job_watch::model;
 
+/// The length of the random end of a generated name (`staging/src/k8s.io/apiserver/pkg/storage/names/generate.go`).
+const GENERATED: usize = 5;
 /// How many Pods are kept for each Job.
 const PODS: usize = 256;
 
@@ -30,7 +33,7 @@ pub(crate) struct Owner {
 }
 
 /// A Job and its evidence.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct JobRecord {
     pub name: Box<str>,
     pub namespace: Arc<str>,
@@ -40,7 +43,7 @@ pub(crate) struct JobRecord {
     /// The slot of its CronJob.
     pub scheduled: Time,
     pub created: Time,
-    start_time: Time,
+    pub start_time: Time,
     /// `resourceVersion` of the last version, if it is a number.
     version: Option<NonZeroU64>,
     /// Its Pods.
@@ -59,10 +62,15 @@ pub(crate) struct JobRecord {
     had_pods: bool,
     /// True if its Pods lack the label by which they are watched.
     hides_pods: bool,
+    /// True if the API server generated its name.
+    pub generated_name: bool,
+    /// True if it was observed since a stall was last looked for.
+    pub is_changed: bool,
+    pub stalled_after: StalledAfter,
 }
 
 /// Fields that most running Jobs do not have.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct Rare {
     /// Its UID if that is not a UUID.
     odd_uid: Option<Box<str>>,
@@ -106,6 +114,9 @@ impl JobRecord {
             is_due: false,
             had_pods: job.status.active > 0,
             hides_pods: seen.hides_its_pods(),
+            generated_name: metadata.generate_name.is_set(),
+            is_changed: true,
+            stalled_after: StalledAfter::parse(metadata.annotations.stalled_after.as_deref()),
         };
         record.set_status(job.status);
         if let Some(parent) = job.traceparent {
@@ -128,6 +139,8 @@ impl JobRecord {
             return;
         }
         self.version = new.metadata.resource_version.parse().ok();
+        self.is_changed = true;
+        self.stalled_after = StalledAfter::parse(new.metadata.annotations.stalled_after.as_deref());
         self.latch_deletion(&new.metadata);
         let job = new.to_evidence();
         // A verdict is final; no later version revokes or reverses it.
@@ -207,6 +220,19 @@ impl JobRecord {
         }
     }
 
+    /// When it completed.
+    pub(crate) fn completion_time(&self) -> Option<Timestamp> {
+        self.rare.as_ref()?.completion_time.get()
+    }
+
+    /// The namespace with the name, or with the prefix of a generated name: Jobs without a CronJob that run repeatedly
+    /// share it.
+    pub(crate) fn owner_without_cronjob(&self) -> Uid {
+        let prefix = self.name.len().checked_sub(GENERATED).filter(|_| self.generated_name);
+        let name = prefix.and_then(|end| self.name.get(..end)).unwrap_or(&self.name);
+        Uid::new(&format!("{}/{name}", self.namespace))
+    }
+
     /// When its last Pod was gone, or it was removed; `None` if neither is so.
     pub(crate) fn over_at(&self) -> Option<Timestamp> {
         let rare = self.rare.as_ref()?;
@@ -243,8 +269,9 @@ impl JobRecord {
         self.gaps.insert(gap);
     }
 
-    /// Its Pod with the given UID.
+    /// Its Pod with the given UID, to be changed.
     pub(crate) fn pod(&mut self, uid: Uid) -> Option<&mut PodRecord> {
+        self.is_changed = true;
         self.pods.iter_mut().find(|pod| pod.uid == uid)
     }
 
@@ -256,6 +283,7 @@ impl JobRecord {
         if let Some(rare) = &mut self.rare {
             rare.events.retain(|event| !creates(event, &pod.name));
         }
+        self.is_changed = true;
         self.pods.reserve_exact(1);
         self.pods.push(pod);
         if self.pods.len() <= PODS {
@@ -275,6 +303,7 @@ impl JobRecord {
 
     /// Adds an Event about it or one of its Pods. The creation of a Pod is noted only while that Pod was not seen.
     pub(crate) fn add_event(&mut self, event: EventRecord) {
+        self.is_changed = true;
         if !self.pods.iter().any(|pod| creates(&event, &pod.name)) {
             event::merge(&mut self.rare().events, event);
         }
@@ -308,6 +337,20 @@ impl JobRecord {
             })
         });
         rare.conditions.extend(verdict);
+    }
+
+    /// False if it surely makes progress: it has a live Pod, no Pod has failed, and nothing in one waits, restarts or ends.
+    /// For all others the judge looks at the evidence.
+    pub(crate) fn may_be_stalled(&self) -> bool {
+        if self.spec.suspend {
+            return self.spec.queue.is_some();
+        }
+        let mut any_works = false;
+        let all_work = self.pods.iter().filter(|pod| !pod.is_over()).all(|pod| {
+            any_works = true;
+            pod.works()
+        });
+        !(all_work && any_works && self.failed == 0)
     }
 
     /// Its evidence; `more` are gaps that apply to all Jobs.
@@ -416,7 +459,7 @@ mod tests {
 
     #[test]
     fn a_record_is_small() {
-        assert!(size_of::<JobRecord>() <= 144, "{}", size_of::<JobRecord>());
+        assert!(size_of::<JobRecord>() <= 152, "{}", size_of::<JobRecord>());
         assert!(size_of::<PodRecord>() <= 168, "{}", size_of::<PodRecord>());
     }
 

@@ -6,6 +6,7 @@ use job_event::evidence::Gap;
 
 use super::job::JobRecord;
 use super::outbox::AckEvent;
+use super::stalls::StalledAfter;
 use super::time::later;
 use super::{EVENTS_KEPT, JobEntry, REMOVED, Tracker, WAIT_FOR_EVENTS, scope_name};
 use job_watch::Source;
@@ -22,11 +23,13 @@ impl Tracker {
                     return;
                 }
                 let was_decided = record.decided().is_some();
+                let stalled_after = record.stalled_after;
                 record.apply(job, listed, &mut self.pools);
                 if !listed && !was_decided && record.decided().is_some() {
                     let scope = scope_name(&self.scopes, record.scope);
                     self.outbox.finished_live(scope, record.ended_at());
                 }
+                self.note_annotation("Job", &job.metadata, stalled_after);
                 return self.schedule(uid, now);
             }
             Some(JobEntry::Reported { .. }) => {
@@ -46,6 +49,7 @@ impl Tracker {
             self.outbox.apply(&uid, AckEvent::Dismissed);
         }
         if self.needs_no_report(source, &uid, &record, listed, now) {
+            self.listed_finished(uid, &record, now);
             self.jobs.insert(uid, JobEntry::Reported { scope: source.scope });
             self.early_pods.take(&record.namespace, uid);
             return;
@@ -63,7 +67,9 @@ impl Tracker {
         for pod in pods {
             self.add_pod(uid, pod);
         }
+        self.note_annotation("Job", &job.metadata, StalledAfter::default());
         self.schedule(uid, now);
+        self.check_for_stalls(uid, now);
     }
 
     /// Sets when a Job is reported, if it has ended.

@@ -38,7 +38,7 @@ pub use event::is_verdict;
 pub use from_events::named_pod;
 
 pub use cronjobs::{CronJobState, MissedRunSettings};
-pub use stalls::{RunningLongSettings, StallSettings};
+pub use stalls::{InvalidAnnotation, RunningLongSettings, StallSettings};
 pub use state::{Counts, OwnerState};
 
 use self::checkpoint::Checkpoint;
@@ -53,6 +53,7 @@ use self::owned::PodEventTypes;
 use self::pod::PodRecord;
 use self::pool::Pools;
 use self::recovery::Recoveries;
+use self::stalls::Stalls;
 use self::state::{StalledOwners, States};
 use job_event::Uid;
 
@@ -163,6 +164,7 @@ pub struct Tracker {
     /// The names of the scopes from 1 on.
     scopes: Vec<Box<str>>,
     recoveries: Recoveries,
+    stalls: Stalls,
     /// Unobserved Jobs that were dropped because there were too many.
     dropped: u64,
     /// When something was last observed.
@@ -194,6 +196,7 @@ impl Tracker {
             announced: AnnouncedNotices::default(),
             scopes: Vec::new(),
             recoveries: Recoveries::default(),
+            stalls: Stalls::default(),
             dropped: 0,
             now: Timestamp::MIN,
         }
@@ -261,9 +264,9 @@ impl Tracker {
     /// The state of every unfinished Job, summed for each owner; Jobs that ended since the last call count once more.
     pub fn states(&mut self) -> impl ExactSizeIterator<Item = OwnerState> + Send + use<> {
         let mut states = std::mem::take(&mut self.ended);
-        for entry in self.jobs.values() {
+        for (uid, entry) in &self.jobs {
             if let JobEntry::Live(record) = entry {
-                states.add(record, false, None);
+                states.add(record, false, self.stalls.reported(uid));
             }
         }
         states.add_over(&mut self.stalled_owners);
@@ -290,7 +293,11 @@ impl Tracker {
     fn object(&mut self, source: Source, object: &Object, listed: bool, now: Timestamp) {
         self.forbidden.remove(&source);
         match object {
-            Object::CronJob(cronjob) => self.cronjobs.seen(cronjob),
+            Object::CronJob(cronjob) => {
+                let before = self.cronjobs.stalled_after_of(&object.uid());
+                self.cronjobs.seen(cronjob);
+                self.note_annotation("CronJob", &cronjob.metadata, before);
+            }
             Object::Job(job) => self.job(source, job, listed, now),
             Object::Pod(pod) => self.pod(pod, listed),
             Object::Event(event) => self.event(source, event, listed, now),
@@ -299,7 +306,10 @@ impl Tracker {
 
     fn object_gone(&mut self, object: &Object, now: Timestamp) {
         match object {
-            Object::CronJob(_) => self.cronjobs.gone(object.uid()),
+            Object::CronJob(_) => {
+                self.cronjobs.gone(object.uid());
+                self.runs_forgotten(object.uid());
+            }
             Object::Job(job) => self.job_deleted(job, now),
             Object::Pod(pod) => self.pod_gone(pod),
             // An Event that has expired is still evidence.

@@ -61,6 +61,7 @@ impl Tracker {
                 for uid in gone {
                     self.job_gone(uid, Some(Gap::EndNotSeen), now);
                 }
+                self.jobs_listed_for_stalls(now);
             }
             Kind::Pods => {
                 for entry in self.jobs.values_mut() {
@@ -69,6 +70,7 @@ impl Tracker {
                     {
                         for pod in record.pods.iter_mut().filter(|pod| !seen.contains(&pod.uid)) {
                             pod.removed = true;
+                            record.is_changed = true;
                         }
                     }
                 }
@@ -80,6 +82,7 @@ impl Tracker {
                         self.cronjobs.gone(uid);
                     }
                 }
+                self.cronjobs_listed_for_stalls();
             }
             Kind::CronJobs | Kind::JobEvents | Kind::PodEvents | Kind::ScaleUpEvents | Kind::NodeEvents => {}
         }

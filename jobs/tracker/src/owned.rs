@@ -122,63 +122,82 @@ impl Tracker {
     /// name them; an Event of another namespace, or of a name that two Pods claim, does not count.
     pub(super) fn add_gone_pods(&mut self, evidence: &mut Evidence) {
         let normal_too = self.pod_event_types.normal_too();
-        let job = &evidence.job;
-        let mut gone: BTreeMap<&str, Traces<'_>> = BTreeMap::new();
-        for event in evidence.events.iter().filter(|event| &*event.kind == "Job") {
-            let name = match &*event.reason {
-                SUCCESSFUL_CREATE => from_events::created_pod(&event.message),
-                SUCCESSFUL_DELETE => from_events::deleted_pod(&event.message),
-                _ => None,
-            };
-            let is_new = |name: &&str| evidence.pods.iter().all(|pod| *pod.name != **name);
-            let Some(name) = name.filter(is_new) else { continue };
-            let traces = gone.entry(name).or_insert(Traces {
-                name,
-                uid: "",
-                events: &[],
-                created: None,
-                deleted: None,
-                normal_too,
-            });
-            match &*event.reason {
-                SUCCESSFUL_CREATE => traces.created = traces.created.or(event.first),
-                _ => traces.deleted = traces.deleted.or(event.first),
-            }
+        add_gone_pods(evidence, normal_too, |namespace, name| {
+            self.early_events.take_named(namespace, name)
+        });
+    }
+
+    /// The same for an unfinished Job: the Events are left where they are.
+    pub(super) fn add_gone_pods_now(&self, evidence: &mut Evidence) {
+        let normal_too = self.pod_event_types.normal_too();
+        add_gone_pods(evidence, normal_too, |namespace, name| {
+            let (uid, events) = self.early_events.named(namespace, name)?;
+            Some((uid, events.to_vec()))
+        });
+    }
+}
+
+/// `left` returns the Events that a Pod of this namespace and name left, with its UID.
+fn add_gone_pods(
+    evidence: &mut Evidence,
+    normal_too: bool,
+    mut left: impl FnMut(&str, &str) -> Option<(Box<str>, Vec<EventRecord>)>,
+) {
+    let job = &evidence.job;
+    let mut gone: BTreeMap<&str, Traces<'_>> = BTreeMap::new();
+    for event in evidence.events.iter().filter(|event| &*event.kind == "Job") {
+        let name = match &*event.reason {
+            SUCCESSFUL_CREATE => from_events::created_pod(&event.message),
+            SUCCESSFUL_DELETE => from_events::deleted_pod(&event.message),
+            _ => None,
+        };
+        let is_new = |name: &&str| evidence.pods.iter().all(|pod| *pod.name != **name);
+        let Some(name) = name.filter(is_new) else { continue };
+        let traces = gone.entry(name).or_insert(Traces {
+            name,
+            uid: "",
+            events: &[],
+            created: None,
+            deleted: None,
+            normal_too,
+        });
+        match &*event.reason {
+            SUCCESSFUL_CREATE => traces.created = traces.created.or(event.first),
+            _ => traces.deleted = traces.deleted.or(event.first),
         }
-        let (mut pods, mut events) = (Vec::new(), Vec::new());
-        for traces in gone.into_values() {
-            let left = self.early_events.take_named(&job.namespace, traces.name);
-            let (uid, left) = left.unwrap_or_default();
-            let mut left: Vec<Event> = left
-                .into_iter()
-                .map(|event| event.into_evidence("Pod", traces.name, &uid))
-                .collect();
-            let mut pod = from_events::pod(
-                Traces {
-                    uid: &uid,
-                    events: &left,
-                    ..traces
-                },
-                job,
-            );
-            // Where Pods are not listed, it may still exist.
-            let not_listed = [Gap::PodsForbidden, Gap::PodsNotSelected];
-            pod.removed = !evidence.gaps.iter().any(|gap| not_listed.contains(gap));
-            // A Pod without Events proves nothing, unless a scheduling gate explains why it has none.
-            if !left.is_empty() || pod.not_scheduled.is_some() {
-                left.retain(|event| !from_events::is_aftermath(event, traces.deleted));
-                pods.push(pod);
-                events.append(&mut left);
-            }
+    }
+    let (mut pods, mut events) = (Vec::new(), Vec::new());
+    for traces in gone.into_values() {
+        let (uid, left) = left(&job.namespace, traces.name).unwrap_or_default();
+        let mut left: Vec<Event> = left
+            .into_iter()
+            .map(|event| event.into_evidence("Pod", traces.name, &uid))
+            .collect();
+        let mut pod = from_events::pod(
+            Traces {
+                uid: &uid,
+                events: &left,
+                ..traces
+            },
+            job,
+        );
+        // Where Pods are not listed, it may still exist.
+        let not_listed = [Gap::PodsForbidden, Gap::PodsNotSelected];
+        pod.removed = !evidence.gaps.iter().any(|gap| not_listed.contains(gap));
+        // A Pod without Events proves nothing, unless a scheduling gate explains why it has none.
+        if !left.is_empty() || pod.not_scheduled.is_some() {
+            left.retain(|event| !from_events::is_aftermath(event, traces.deleted));
+            pods.push(pod);
+            events.append(&mut left);
         }
-        if !pods.is_empty() {
-            evidence.pods.append(&mut pods);
-            evidence
-                .pods
-                .sort_by(|a, b| a.created.cmp(&b.created).then_with(|| a.name.cmp(&b.name)));
-            evidence.events.append(&mut events);
-            evidence.events.sort_by_key(|event| event.last);
-        }
+    }
+    if !pods.is_empty() {
+        evidence.pods.append(&mut pods);
+        evidence
+            .pods
+            .sort_by(|a, b| a.created.cmp(&b.created).then_with(|| a.name.cmp(&b.name)));
+        evidence.events.append(&mut events);
+        evidence.events.sort_by_key(|event| event.last);
     }
 }
 

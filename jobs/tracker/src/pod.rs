@@ -8,7 +8,7 @@ use std::num::NonZeroU64;
 use std::sync::Arc;
 
 use jiff::SignedDuration;
-use job_event::evidence::{self, Condition, NodeOutage, PodDeletion};
+use job_event::evidence::{self, Condition, ContainerRole, NodeOutage, PodDeletion};
 
 use super::container::{CONTAINERS, ContainerRecord, MESSAGE, PodTemplate};
 use super::event::shorten;
@@ -21,7 +21,7 @@ use job_watch::model;
 const INDEX: usize = 32;
 
 /// A Pod of a Job.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct PodRecord {
     pub uid: Uid,
     pub name: Box<str>,
@@ -48,7 +48,7 @@ pub(crate) struct PodRecord {
 }
 
 /// Fields that most Pods do not have.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct Rare {
     /// Its UID if that is not a UUID.
     odd_uid: Option<Box<str>>,
@@ -230,6 +230,26 @@ impl PodRecord {
         &*self.phase == "Succeeded"
             && self.rare.as_ref().is_none_or(|rare| rare.deletion.is_none())
             && self.containers.iter().all(ContainerRecord::is_uneventful)
+    }
+
+    /// True if it completed, or is gone.
+    pub(crate) fn is_over(&self) -> bool {
+        self.removed || &*self.phase == "Succeeded"
+    }
+
+    /// True if it runs, and nothing in it waits, was restarted, or ended except its init containers.
+    pub(crate) fn works(&self) -> bool {
+        &*self.phase == "Running"
+            && !self.deleting
+            && self.rare.as_ref().is_none_or(|rare| rare.node_outage.is_none())
+            && self
+                .containers
+                .iter()
+                .enumerate()
+                .all(|(at, container)| match self.template.role(at) {
+                    ContainerRole::Init => container.is_completed(),
+                    ContainerRole::Main | ContainerRole::Sidecar => container.runs(),
+                })
     }
 
     pub(crate) fn into_evidence(mut self) -> evidence::Pod {

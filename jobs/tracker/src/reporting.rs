@@ -38,6 +38,7 @@ impl Tracker {
     pub fn adopt(&mut self, mut stored: Checkpoint) {
         stored.name_scopes(&self.scopes);
         self.outbox.adopt(stored);
+        self.stalls.adopted();
         let reported: Vec<_> = self
             .due
             .iter()
@@ -56,6 +57,7 @@ impl Tracker {
             self.due.remove(&due);
             self.outbox.apply(&due.1, AckEvent::Dismissed);
             if let Some(JobEntry::Live(record)) = self.jobs.remove(&due.1) {
+                self.listed_finished(due.1, &record, self.now);
                 self.bury(due.1, &record);
             }
         }
@@ -138,6 +140,7 @@ impl Tracker {
         let at = record.ended_at().unwrap_or(now);
         self.outbox.finished(scope_name(&self.scopes, record.scope), uid, at);
         self.due.insert((when, uid));
+        self.stall_decided(uid, now);
     }
 
     /// Reports a Job; `None` if that has been done, or its end was not seen and `unseen` is not set.
@@ -159,13 +162,17 @@ impl Tracker {
             return None;
         }
         self.ended.add(&record, true, None);
+        self.run_completed(&record, self.now);
         let scope = record.scope;
         if let Some(over) = record.over_at() {
             self.outbox.over(&uid, over);
         }
         self.outbox.apply(&uid, AckEvent::Sent);
         let gaps = self.general_gaps(Some(scope));
-        Some(self.evidence(uid, record, &gaps))
+        let ended = record.ended_at().unwrap_or(self.now);
+        let evidence = self.evidence(uid, record, &gaps);
+        self.stall_ended(uid, &evidence.job, ended);
+        Some(evidence)
     }
 
     /// Keeps a tombstone of a reported Job until the Job is deleted.

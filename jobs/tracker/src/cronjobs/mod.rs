@@ -8,7 +8,8 @@ use std::collections::HashMap;
 use jiff::{SignedDuration, Timestamp};
 use job_event::evidence::{self, PreviousRun};
 
-use crate::job::JobRecord;
+use crate::job::{JobRecord, Owner};
+use crate::stalls::StalledAfter;
 use job_event::Uid;
 use job_watch::model;
 
@@ -40,6 +41,7 @@ struct Record {
     jobs: u32,
     schedule: Option<Box<str>>,
     concurrency_policy: Option<Box<str>>,
+    stalled_after: StalledAfter,
     /// The newest Job that was made for a slot.
     newest: Option<(Timestamp, Uid)>,
     /// Its newest runs with the time of their creation, oldest first, at most [`RUNS`].
@@ -80,6 +82,7 @@ impl CronJobs {
         }
         record.schedule = cronjob.spec.schedule.clone();
         record.concurrency_policy = cronjob.spec.concurrency_policy.clone();
+        record.stalled_after = StalledAfter::parse(metadata.annotations.stalled_after.as_deref());
     }
 
     /// A CronJob was deleted. Its data stays as long as its Jobs do.
@@ -150,14 +153,26 @@ impl CronJobs {
         }
     }
 
-    /// A Job's record ends: adds the data of its CronJob, and whether a newer run replaced it. The controller of
-    /// CronJobs deletes the running Job right before it creates the next one, and only for a slot; a Job created by
-    /// hand replaces nothing (`pkg/controller/cronjob/cronjob_controllerv2.go`).
+    /// A Job's record ends: adds the data of its CronJob.
     pub(crate) fn job_ended(&mut self, job: &mut evidence::Job) {
+        self.describe(job);
+        let Some(cronjob) = &job.cronjob else { return };
+        let owner = Uid::new(&cronjob.uid);
+        if let Some(record) = self.known.get_mut(&owner) {
+            record.jobs = record.jobs.saturating_sub(1);
+            if record.jobs == 0 && !record.exists {
+                self.known.remove(&owner);
+            }
+        }
+    }
+
+    /// Adds the data of a Job's CronJob, and whether a newer run replaced the Job. The controller of CronJobs deletes the
+    /// running Job right before it creates the next one, and only for a slot; a Job created by hand replaces nothing
+    /// (`pkg/controller/cronjob/cronjob_controllerv2.go`).
+    pub(crate) fn describe(&self, job: &mut evidence::Job) {
         let uid = Uid::new(&job.uid);
         let Some(cronjob) = &mut job.cronjob else { return };
-        let owner = Uid::new(&cronjob.uid);
-        let Some(record) = self.known.get_mut(&owner) else {
+        let Some(record) = self.known.get(&Uid::new(&cronjob.uid)) else {
             return;
         };
         cronjob.schedule = record.schedule.clone();
@@ -174,10 +189,25 @@ impl CronJobs {
         if let Some(removal) = &mut job.removed {
             removal.replaced = replaced;
         }
-        record.jobs = record.jobs.saturating_sub(1);
-        if record.jobs == 0 && !record.exists {
-            self.known.remove(&owner);
-        }
+    }
+
+    /// True if a CronJob exists.
+    pub(crate) fn exists(&self, uid: &Uid) -> bool {
+        self.known.get(uid).is_some_and(|record| record.exists)
+    }
+
+    /// The annotation `k8s-job-collector/stalled-after` of the CronJob that owns a Job.
+    pub(crate) fn stalled_after(&self, owner: &Owner) -> StalledAfter {
+        let record = self.known.get(&Uid::new(&owner.uid));
+        record.map(|record| record.stalled_after).unwrap_or_default()
+    }
+
+    /// The same of a CronJob with this UID.
+    pub(crate) fn stalled_after_of(&self, uid: &Uid) -> StalledAfter {
+        self.known
+            .get(uid)
+            .map(|record| record.stalled_after)
+            .unwrap_or_default()
     }
 
     /// The number of known CronJobs.

@@ -18,7 +18,7 @@ pub use state::{AckEvent, AckState};
 pub(crate) use self::notices::MaySend;
 use self::notices::PendingNotice;
 
-use crate::checkpoint::{Checkpoint, FinishedJob, Scope};
+use crate::checkpoint::{Checkpoint, FinishedJob, Marks, Scope};
 
 /// Every finished Job that is not reported, and every reported one that the checkpoint lists.
 #[derive(Debug)]
@@ -68,6 +68,12 @@ impl Outbox {
     /// The acknowledged Jobs.
     pub fn checkpoint(&self) -> &Checkpoint {
         &self.checkpoint
+    }
+
+    /// The state of unfinished Jobs and CronJobs, to be changed.
+    pub(crate) fn change_marks(&mut self) -> &mut Marks {
+        self.checkpoint.is_dirty = true;
+        &mut self.checkpoint.marks
     }
 
     /// The state of a Job.

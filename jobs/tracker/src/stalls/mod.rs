@@ -1,24 +1,191 @@
 //! Unfinished Jobs that make no progress.
+//!
+//! An update costs nothing here: each unfinished Job is checked from time to time. A check first looks at the record; only if
+//! that leaves a stall open, the judge looks at the evidence. The marks of the checkpoint show which stalls are reported, so a
+//! restart or a take-over changes nothing. `docs/stalled-jobs.md` says what a stall is.
 
+mod annotation;
+mod check;
+mod ended;
+mod history;
 mod settings;
+mod wheel;
 
-use jiff::Timestamp;
-use job_event::Notice;
+use std::collections::{HashMap, VecDeque};
 
+use jiff::{SignedDuration, Timestamp};
+use job_event::{Notice, Uid};
+use job_judge::Cause;
+
+pub(crate) use annotation::StalledAfter;
+pub use ended::InvalidAnnotation;
 pub use settings::{RunningLongSettings, StallSettings};
 
-use crate::Tracker;
+use self::check::{Budget, Next};
+use self::ended::EndedJob;
+use self::wheel::Wheel;
 use crate::checkpoint::Mark;
+use crate::job::JobRecord;
+use crate::{JobEntry, Tracker};
+use job_watch::Kind;
+
+/// How many Jobs one call checks.
+const CHECKS: usize = 256;
+/// How often a Job is checked at least, seconds.
+const INTERVAL: i64 = 30;
+/// How long an incomplete list of Events delays the checks, seconds. Without Events causes are broader.
+const WAIT_FOR_EVENTS: i64 = 60;
+
+/// The checks of unfinished Jobs.
+#[derive(Debug, Default)]
+pub(crate) struct Stalls {
+    wheel: Wheel,
+    /// The stalls that the last checks found, reported or not.
+    found: HashMap<Uid, FoundStall>,
+    /// Jobs that have ended since their stall was reported.
+    ended: VecDeque<EndedJob>,
+    /// In this second no recovery could be reported.
+    ended_checked: Option<i64>,
+    budget: Budget,
+    /// No Job is checked before this second.
+    paused_until: i64,
+    /// Since when the lists of Events are incomplete.
+    without_events: Option<i64>,
+    /// When the marks of Jobs that no list has shown are dropped.
+    marks_dropped_at: Option<Timestamp>,
+    invalid: VecDeque<InvalidAnnotation>,
+}
+
+/// The stall that the last check of a Job found.
+#[derive(Clone, Copy, Debug)]
+struct FoundStall {
+    cause: Cause,
+    /// True if it is reported.
+    is_reported: bool,
+    /// When it is reported, seconds since 1970; the maximum if it is not.
+    due: i64,
+    /// When the judge looked at the evidence, seconds since 1970.
+    judged: i64,
+}
+
+impl Stalls {
+    /// The cause of a Job's stall, if it lasts and is reported.
+    pub(crate) fn reported(&self, uid: &Uid) -> Option<Cause> {
+        self.found
+            .get(uid)
+            .filter(|found| found.is_reported)
+            .map(|found| found.cause)
+    }
+
+    /// Another process may have reported stalls and recoveries.
+    pub(crate) fn adopted(&mut self) {
+        for found in self.found.values_mut() {
+            found.is_reported = false;
+        }
+    }
+}
 
 impl Tracker {
-    /// The next stall or recovery that is due at `now`, with its mark.
+    /// A Job got a record: checks begin.
+    pub(super) fn check_for_stalls(&mut self, uid: Uid, now: Timestamp) {
+        let Some(JobEntry::Live(record)) = self.jobs.get(&uid) else {
+            return;
+        };
+        if self.settings.stalls.enabled {
+            // Spread, because a list shows many Jobs at once.
+            let interval = self.check_interval(record);
+            let spread = i64::try_from(uid.short() % interval.unsigned_abs().max(1)).unwrap_or(0);
+            let wheel = &mut self.stalls.wheel;
+            wheel.advance(now.as_second());
+            wheel.push(uid, now.as_second().saturating_add(1 + spread));
+        }
+    }
+
+    /// The next stall or recovery that is due at `now`, with its mark. One call does a bounded amount of work; if Jobs are left
+    /// to be checked, [`Tracker::next_stall_check`] is due.
     pub(super) fn next_stall(&mut self, now: Timestamp) -> Option<(Notice, Mark)> {
-        let _ = now;
+        if !self.settings.stalls.enabled {
+            return None;
+        }
+        self.drop_marks(now);
+        if let Some(recovered) = self.next_ended(now) {
+            return Some(recovered);
+        }
+        let second = now.as_second();
+        self.stalls.wheel.advance(second);
+        // A clock that is set back ends a pause.
+        if (second..=second.saturating_add(1)).contains(&(self.stalls.paused_until - 1)) {
+            return None;
+        }
+        if self.lacks_lists(second) {
+            self.stalls.paused_until = second.saturating_add(1);
+            return None;
+        }
+        for _ in 0..CHECKS {
+            let uid = self.stalls.wheel.pop()?;
+            match self.check(uid, now) {
+                Next::Never => {
+                    self.stalls.found.remove(&uid);
+                }
+                Next::At(next) => self.stalls.wheel.push(uid, next),
+                Next::Later => {
+                    self.stalls.wheel.put_back(uid);
+                    self.stalls.paused_until = second.saturating_add(1);
+                    return None;
+                }
+                Next::Report(next, notice, mark) => {
+                    self.stalls.wheel.push(uid, next);
+                    return Some((notice, mark));
+                }
+            }
+        }
         None
     }
 
     /// When the next unfinished Job is checked.
     pub(super) fn next_stall_check(&self) -> Option<Timestamp> {
-        None
+        let stalls = &self.stalls;
+        let seconds = |second: i64| Timestamp::from_second(second).unwrap_or(Timestamp::MIN);
+        let check = stalls
+            .wheel
+            .next()
+            .map(|second| seconds(second.max(stalls.paused_until)));
+        let ended =
+            (!stalls.ended.is_empty()).then(|| seconds(stalls.ended_checked.map_or(i64::MIN, |second| second + 1)));
+        check.into_iter().chain(ended).chain(stalls.marks_dropped_at).min()
+    }
+
+    /// How often a Job is checked, seconds: often enough to report its stalls in time.
+    fn check_interval(&self, record: &JobRecord) -> i64 {
+        let settings = &self.settings.stalls;
+        let causes = settings.causes.values().flatten();
+        let least = causes.fold(settings.after, |least, after| least.min(*after));
+        let own = self.stalled_after(record).flatten().unwrap_or(SignedDuration::MAX);
+        (least.min(own).as_secs() / 2).clamp(1, INTERVAL)
+    }
+
+    /// The annotation of a Job, else of its CronJob: how long a stall lasts before it is reported, or never.
+    fn stalled_after(&self, record: &JobRecord) -> Option<Option<SignedDuration>> {
+        let own = record.stalled_after.get();
+        own.or_else(|| self.cronjobs.stalled_after(record.owner.as_deref()?).get())
+    }
+
+    /// True while a list is incomplete: the evidence may be older than it seems.
+    fn lacks_lists(&mut self, second: i64) -> bool {
+        if self.lists.is_empty() {
+            self.stalls.without_events = None;
+            return false;
+        }
+        let mut listing = self.lists.keys().filter(|source| !self.forbidden.contains(source));
+        if listing.any(|source| matches!(source.kind, Kind::Jobs | Kind::Pods)) {
+            return true;
+        }
+        let mut listing = self.lists.keys().filter(|source| !self.forbidden.contains(source));
+        if !listing.any(|source| matches!(source.kind, Kind::JobEvents | Kind::PodEvents)) {
+            self.stalls.without_events = None;
+            return false;
+        }
+        let since = *self.stalls.without_events.get_or_insert(second);
+        (since..since.saturating_add(WAIT_FOR_EVENTS)).contains(&second)
     }
 }

@@ -52,6 +52,7 @@ impl Default for StallSettings {
                 // Gates and queues hold Pods on purpose.
                 (Cause::SchedulingGated, None),
                 (Cause::AwaitingAdmission, None),
+                (Cause::AwaitingAdmission, None),
             ]),
             running_long: Some(RunningLongSettings::default()),
         }
@@ -72,5 +73,16 @@ impl StallSettings {
     /// How long a stall with this cause lasts before it is reported; `None` if it is not reported.
     pub fn after(&self, cause: Cause) -> Option<SignedDuration> {
         self.causes.get(&cause).copied().unwrap_or(Some(self.after))
+    }
+
+    /// The same for a Job with an annotation, which applies to every cause. A run that is longer than usual is reported at
+    /// once, because its limit is long enough.
+    pub(super) fn after_for(&self, cause: Cause, annotated: Option<Option<SignedDuration>>) -> Option<SignedDuration> {
+        match annotated {
+            Some(None) => None,
+            _ if cause == Cause::RunningLong => self.causes.get(&cause).copied().unwrap_or(Some(SignedDuration::ZERO)),
+            Some(after) => after,
+            None => self.after(cause),
+        }
     }
 }

@@ -7,7 +7,7 @@ use job_event::trace::Traceparent;
 use serde::Deserialize;
 
 use super::lenient::{Lenient, Object, lenient};
-use super::meta::{Annotations, Condition, Metadata};
+use super::meta::{Annotations, Condition, IsSet, Metadata};
 
 /// The built-in controller's name in `spec.managedBy` (`pkg/apis/batch/v1`, `JobControllerName`).
 const JOB_CONTROLLER: &str = "kubernetes.io/job-controller";
@@ -78,16 +78,6 @@ struct TemplateMetadata {
 struct TemplateLabels {
     #[serde(rename = "job-name", deserialize_with = "lenient")]
     job_name: IsSet,
-}
-
-/// True for a field with a text.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-struct IsSet(bool);
-
-impl Lenient for IsSet {
-    fn from_text(_: &str) -> Option<Self> {
-        Some(IsSet(true))
-    }
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
@@ -176,7 +166,7 @@ impl Job {
     ///
     /// Source: `pkg/registry/batch/job/strategy.go`: labels are generated unless `manualSelector` is true.
     pub fn hides_its_pods(&self) -> bool {
-        self.spec.manual_selector && !self.spec.template.metadata.labels.job_name.0
+        self.spec.manual_selector && !self.spec.template.metadata.labels.job_name.is_set()
     }
 
     /// The Job as evidence, without the CronJob's schedule and policy, which are in the CronJob.

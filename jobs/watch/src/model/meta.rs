@@ -13,6 +13,9 @@ pub struct Metadata {
     /// `name`.
     #[serde(deserialize_with = "lenient")]
     pub name: Box<str>,
+    /// `generateName`: the prefix of a generated name.
+    #[serde(deserialize_with = "lenient")]
+    pub generate_name: IsSet,
     /// `namespace`.
     #[serde(deserialize_with = "lenient")]
     pub namespace: Box<str>,
@@ -48,6 +51,23 @@ impl Metadata {
         self.owner_references.iter().find(|owner| {
             owner.controller && &*owner.kind == kind && owner.api_version == ApiGroup::Batch && !owner.uid.is_empty()
         })
+    }
+}
+
+/// True for a field with a text.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct IsSet(bool);
+
+impl IsSet {
+    /// True if the field has a text.
+    pub fn is_set(self) -> bool {
+        self.0
+    }
+}
+
+impl Lenient for IsSet {
+    fn from_text(_: &str) -> Option<Self> {
+        Some(IsSet(true))
     }
 }
 

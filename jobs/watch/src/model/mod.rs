@@ -11,7 +11,7 @@ mod pod;
 
 pub use event::{Event, EventSource, Involved, Series};
 pub use job::{CronJob, Job};
-pub use meta::{Annotations, ApiGroup, Condition, Labels, Metadata, Owner, Status};
+pub use meta::{Annotations, ApiGroup, Condition, IsSet, Labels, Metadata, Owner, Status};
 pub use pod::{Container, ContainerState, ContainerStatus, Pod, PodStatus, Terminated};
 
 /// The `apiVersion` and `kind` of a type's objects.
