@@ -54,6 +54,9 @@ impl Tracker {
 
     /// When [`Tracker::next_notice`] may return the next one, if nothing more is observed.
     pub fn next_notice_deadline(&self) -> Option<Timestamp> {
+        if self.announced.0.len() >= WAITING {
+            return None;
+        }
         self.next_stall_check().into_iter().chain(self.next_slot_check()).min()
     }
 }

@@ -5,7 +5,7 @@ use job_event::evidence::{Evidence, Job};
 use job_event::notice::{RecoveredJob, StalledJob};
 use job_event::{Notice, Uid};
 use job_judge::Cause;
-use job_judge::stall::{Stall, UsualRuns, running_long, stall};
+use job_judge::{Stall, UsualRuns, running_long, stall};
 
 use super::{FoundStall, INTERVAL, history};
 use crate::checkpoint::{Mark, StallMark};
@@ -101,7 +101,7 @@ impl Tracker {
         let again = found.judged.saturating_add(INTERVAL.max(all / UNCHANGED));
         let is_due = second >= found.due && !found.is_reported;
         // A judgement in the future is from a clock that was ahead.
-        if is_due || second >= again || second < found.judged {
+        if is_due || found.is_over || second >= again || second < found.judged {
             return None;
         }
         Some(match found.is_reported {
@@ -128,6 +128,7 @@ impl Tracker {
         let mut found = FoundStall {
             cause: stall.cause,
             is_reported: false,
+            is_over: false,
             due: due.map_or(i64::MAX, ceiling),
             judged: second,
         };
@@ -162,14 +163,13 @@ impl Tracker {
     /// The Job makes progress: reports that if its stall was reported.
     fn moves(&mut self, uid: Uid, next: i64, now: Timestamp) -> Next {
         let found = self.stalls.found.remove(&uid);
+        let soon = next.min(now.as_second().saturating_add(REPORTED_INTERVAL));
+        if let Some(found) = found.filter(|found| found.is_reported && self.has_notice(uid)) {
+            self.stalls.found.insert(uid, FoundStall { is_over: true, ..found });
+            return Next::At(soon);
+        }
         let (Some(open), Some(JobEntry::Live(record))) = (self.open_stall(uid), self.jobs.get(&uid)) else {
-            return match found {
-                // The stall may not be acknowledged yet.
-                Some(found) if found.is_reported => {
-                    Next::At(next.min(now.as_second().saturating_add(REPORTED_INTERVAL)))
-                }
-                _ => Next::At(next),
-            };
+            return Next::At(next);
         };
         let causes = open.causes.get(open.recovered..).unwrap_or_default();
         // A run that is longer than usual stays so until it ends.
@@ -177,6 +177,7 @@ impl Tracker {
             let found = FoundStall {
                 cause: Cause::RunningLong,
                 is_reported: true,
+                is_over: false,
                 due: 0,
                 judged: now.as_second(),
             };
@@ -184,7 +185,7 @@ impl Tracker {
             return Next::At(next);
         }
         if self.has_notice(uid) {
-            return Next::At(next.min(now.as_second().saturating_add(REPORTED_INTERVAL)));
+            return Next::At(soon);
         }
         let recovered = RecoveredJob {
             job: self.job_now(uid, record),

@@ -62,6 +62,8 @@ struct FoundStall {
     cause: Cause,
     /// True if it is reported.
     is_reported: bool,
+    /// True if it is over, and its recovery waits until it is acknowledged.
+    is_over: bool,
     /// When it is reported, seconds since 1970; the maximum if it is not.
     due: i64,
     /// When the judge looked at the evidence, seconds since 1970.
@@ -71,10 +73,8 @@ struct FoundStall {
 impl Stalls {
     /// The cause of a Job's stall, if it lasts and is reported.
     pub(crate) fn reported(&self, uid: &Uid) -> Option<Cause> {
-        self.found
-            .get(uid)
-            .filter(|found| found.is_reported)
-            .map(|found| found.cause)
+        let found = self.found.get(uid)?;
+        (found.is_reported && !found.is_over).then_some(found.cause)
     }
 
     /// Another process may have reported stalls and recoveries.

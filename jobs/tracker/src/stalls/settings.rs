@@ -52,7 +52,6 @@ impl Default for StallSettings {
                 // Gates and queues hold Pods on purpose.
                 (Cause::SchedulingGated, None),
                 (Cause::AwaitingAdmission, None),
-                (Cause::AwaitingAdmission, None),
             ]),
             running_long: Some(RunningLongSettings::default()),
         }

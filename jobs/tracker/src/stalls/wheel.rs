@@ -165,7 +165,7 @@ mod tests {
             for second in before..before + 100 {
                 wheel.push(uid(second), second);
             }
-            let due: usize = (after..after + 64).map(|now| due(&mut wheel, now)).sum();
+            let due: usize = (after..=after + 64).map(|now| due(&mut wheel, now)).sum();
             assert_eq!((due, wheel.next()), (100, None), "from {before} to {after}");
         }
     }

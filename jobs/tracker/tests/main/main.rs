@@ -11,4 +11,5 @@ mod manual_selector;
 mod once;
 mod origin;
 mod shapes;
+mod stalls;
 mod watermark;

@@ -1,0 +1,5 @@
+//! Stalled Jobs: each stall is reported once, and each reported one recovers once.
+
+mod cluster;
+mod report;
+mod restart;
