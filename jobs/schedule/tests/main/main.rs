@@ -1,0 +1,5 @@
+//! Tests of schedules.
+
+#![allow(clippy::unwrap_used)]
+
+mod due;
