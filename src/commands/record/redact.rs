@@ -5,10 +5,10 @@ use serde_json::{Map, Value};
 
 use super::fields::{self, Fields, Rule};
 
-/// The one annotation that stays besides those of [`BATCH`]: a verdict depends on it.
+/// The annotation without a prefix of [`PREFIXES`] that stays: a verdict depends on it.
 const DEFAULT_CONTAINER: &str = "kubectl.kubernetes.io/default-container";
-/// Annotations of the Job and CronJob controllers.
-const BATCH: &str = "batch.kubernetes.io/";
+/// The annotations of the Job and CronJob controllers, and the settings of one owner.
+const PREFIXES: [&str; 2] = ["batch.kubernetes.io/", "k8s-job-collector/"];
 
 /// Reduces an object of this resource (`pods`) to the fields that may be shared.
 pub(super) fn redact(resource: &str, object: Value) -> Value {
@@ -23,7 +23,8 @@ fn keep(kept: Rule, value: Value) -> Option<Value> {
         (Rule::Scalar, value) => scalar(value),
         (Rule::Map, Value::Object(map)) => Some(retained(map, |_, value| scalar(value))),
         (Rule::Annotations, Value::Object(map)) => {
-            let is_kept = |name: &str| name.starts_with(BATCH) || name == DEFAULT_CONTAINER;
+            let is_kept =
+                |name: &str| PREFIXES.iter().any(|prefix| name.starts_with(prefix)) || name == DEFAULT_CONTAINER;
             let annotations = retained(map, |name, value| scalar(value).filter(|_| is_kept(name)));
             Some(annotations).filter(|annotations| annotations.as_object().is_some_and(|map| !map.is_empty()))
         }

@@ -69,7 +69,8 @@ fn secretive() -> Value {
 #[test]
 fn removes_all_secrets_of_a_pod() {
     let annotations = json!({"kubectl.kubernetes.io/last-applied-configuration": SECRET, "team": SECRET,
-        "batch.kubernetes.io/job-completion-index": "3", "kubectl.kubernetes.io/default-container": "main"});
+        "batch.kubernetes.io/job-completion-index": "3", "kubectl.kubernetes.io/default-container": "main",
+        "k8s-job-collector/stalled-after": "30m"});
     let metadata = json!({"name": "x", "annotations": annotations, "managedFields": [{"manager": SECRET}],
         "selfLink": SECRET, "newField": SECRET});
     let template = json!({"metadata": metadata, "spec": secretive()});
@@ -102,10 +103,12 @@ fn removes_all_secrets_of_a_pod() {
     ] {
         let kept = redacted(resource, &object).to_string();
         assert!(!kept.contains(SECRET), "{resource}: {kept}");
-        assert!(
-            kept.contains("\"batch.kubernetes.io/job-completion-index\":\"3\""),
-            "{kept}"
-        );
+        for annotation in [
+            "\"batch.kubernetes.io/job-completion-index\":\"3\"",
+            "\"k8s-job-collector/stalled-after\":\"30m\"",
+        ] {
+            assert!(kept.contains(annotation), "{kept}");
+        }
     }
 }
 
@@ -293,7 +296,7 @@ fn described(fields: &[Fields], indent: &str, out: &mut String) {
             (Rule::Map, _) => (": all".into(), &[]),
             (Rule::Redacted, _) => (format!(": {REDACTED}"), &[]),
             (Rule::Program, _) => (format!(": the first word, {REDACTED} for each further one"), &[]),
-            (Rule::Annotations, _) => (format!(": {BATCH}* {DEFAULT_CONTAINER}"), &[]),
+            (Rule::Annotations, _) => (format!(": {}* {DEFAULT_CONTAINER}", PREFIXES.join("* ")), &[]),
             (Rule::Object([]), _) => (": the object without its fields".into(), &[]),
             (_, "metadata") if !indent.is_empty() => (": as above".into(), &[]),
             (_, "template") => (": metadata, and spec as in pods".into(), &[]),
