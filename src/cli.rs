@@ -200,6 +200,7 @@ Examples:
   kube-job-collector explain cronjob/nightly -n shop      its runs, newest first
   kube-job-collector explain nightly-29924437 --logs      with the log
   kube-job-collector explain --all-failed -A --since 24h
+  kube-job-collector explain --stalled -A                 what makes no progress?
   kube-job-collector explain --recording r.jsonl.gz       without a cluster
   kube-job-collector explain --recording r.jsonl.gz --events --stalled-after 30s
 
@@ -211,7 +212,8 @@ the log of a Pod. As a plugin of kubectl:
 Exit codes:
   0  no Job failed (with --recording: the recording could be read)
   1  at least one Job failed (with --recording: it could not be read)
-  2  unknown: not found, forbidden or unreachable; the message says what to do";
+  2  unknown: not found, forbidden or unreachable; the message says what to do
+  3  no Job failed, but one is not finished and stalled";
 
 const PLUGIN_HELP: &str = "\
 Examples:
@@ -220,6 +222,7 @@ Examples:
   kubectl why-job nightly-29924437 --logs        with the log of what failed
   kubectl why-job --all-failed -A --since 24h    everything that failed since
                                                  yesterday
+  kubectl why-job --stalled -A                   what makes no progress?
 
 Read-only: lists Jobs, CronJobs, Pods and Events and, with --logs, gets
 the log of a Pod.
@@ -227,11 +230,12 @@ the log of a Pod.
 Exit codes:
   0  no Job failed
   1  at least one Job failed
-  2  unknown: not found, forbidden or unreachable; the message says what to do";
+  2  unknown: not found, forbidden or unreachable; the message says what to do
+  3  no Job failed, but one is not finished and stalled";
 
 /// The Job to explain.
 #[derive(Args, Clone, Debug)]
-#[command(group = ArgGroup::new("what").required(true).args(["target", "all_failed", "recording"]))]
+#[command(group = ArgGroup::new("what").required(true).args(["target", "all_failed", "stalled", "recording"]))]
 pub(crate) struct ExplainArgs {
     /// A Job: NAME or job/NAME; or the runs of a CronJob, newest first: cronjob/NAME
     #[arg(value_name = "NAME", value_parser = target)]
@@ -239,7 +243,10 @@ pub(crate) struct ExplainArgs {
     /// Every Job that has failed and still exists, newest first
     #[arg(long)]
     pub all_failed: bool,
-    /// Only Jobs that failed within this duration: 30m, 24h
+    /// Every unfinished Job that makes no progress, the longest stall first
+    #[arg(long)]
+    pub stalled: bool,
+    /// Only Jobs that failed, or stalls that began, within this duration: 30m, 24h
     #[arg(long, value_name = "DURATION", conflicts_with_all = ["target", "recording"])]
     pub since: Option<Duration>,
     /// All namespaces
@@ -257,14 +264,14 @@ pub(crate) struct ExplainArgs {
     #[arg(short, long, value_enum, default_value_t = Format::Text)]
     pub output: Format,
     /// With --recording: also show Jobs that had not finished when the recording ended
-    #[arg(long, conflicts_with_all = ["target", "all_failed"])]
+    #[arg(long, conflicts_with_all = ["target", "all_failed", "stalled"])]
     pub all: bool,
     /// With --recording: every event that the collector would emit, in order, instead of the Jobs
-    #[arg(long, requires = "recording", conflicts_with_all = ["target", "all_failed", "all"])]
+    #[arg(long, requires = "recording", conflicts_with_all = ["target", "all_failed", "stalled", "all"])]
     pub events: bool,
     /// How long a Job makes no progress before it counts as stalled, for every cause: 30s, 5m
-    /// [default: 2m; with --events those of the collector]
-    #[arg(long, value_name = "DURATION", requires = "events")]
+    /// [default: 2m; with --events as in the collector]
+    #[arg(long, value_name = "DURATION", conflicts_with = "all_failed")]
     pub stalled_after: Option<Duration>,
 }
 
@@ -430,6 +437,8 @@ mod tests {
         let parse = |args: &str| Cli::try_parse_from(args.split(' ')).is_ok();
         assert!(parse("k explain a -n b --logs"));
         assert!(parse("k explain --all-failed -A --since 24h"));
+        assert!(parse("k explain --stalled -A --since 1h --stalled-after 10m"));
+        assert!(parse("k explain a --stalled-after 10m"));
         assert!(parse("k explain --recording r --all"));
         assert!(parse("k explain --recording r --events -o json --stalled-after 30s"));
         for wrong in [
@@ -444,7 +453,9 @@ mod tests {
             "k explain --recording r --context c",
             "k explain a --events",
             "k explain --recording r --events --all",
-            "k explain --recording r --stalled-after 30s",
+            "k explain --all-failed --stalled-after 30s",
+            "k explain --all-failed --stalled",
+            "k explain a --stalled",
         ] {
             assert!(!parse(wrong), "{wrong}");
         }

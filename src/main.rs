@@ -36,8 +36,9 @@ fn main() -> ExitCode {
         Some(Command::Demo(args)) => commands::demo::demo(&args),
         Some(Command::Record(args)) => commands::record::record(&args),
         Some(Command::Explain(args)) => match commands::explain::explain(&args) {
-            // That a Job failed is an answer, not an error.
+            // That a Job failed or is stalled is an answer, not an error.
             Ok(ExplainAnswer::Failed) => return ExitCode::from(1),
+            Ok(ExplainAnswer::Stalled) => return ExitCode::from(3),
             Ok(ExplainAnswer::NoneFailed) => Ok(()),
             Err(failure) => Err(failure),
         },

@@ -8,6 +8,7 @@ use job_judge::judge_at;
 use job_schedule::Schedule;
 use serde::Serialize;
 
+use super::json_line;
 use super::notes::one_line;
 use crate::cli::Format;
 use crate::commands::Failure;
@@ -124,12 +125,7 @@ pub(super) fn written(records: &[EventRecord], format: Format, width: Option<usi
     let mut out = String::new();
     for record in records {
         match format {
-            Format::Json => {
-                let line = serde_json::to_string(record)
-                    .map_err(|error| Failure::Runtime(format!("cannot write a record: {error}")))?;
-                out.push_str(&line);
-                out.push('\n');
-            }
+            Format::Json => out.push_str(&json_line(record)?),
             Format::Text => out.push_str(&line(record, width.unwrap_or(usize::MAX))),
         }
     }

@@ -100,21 +100,36 @@ impl Finder<'_> {
         self.read(&mut snapshot, Kind::Jobs, "", "").await?;
         let looked_at = snapshot.count(Kind::Jobs);
         snapshot.retain_jobs(|job| failed_since(job, since, now));
-        if snapshot.count(Kind::Jobs) > 0 {
-            self.read(&mut snapshot, Kind::CronJobs, "", "").await?;
-            self.read(&mut snapshot, Kind::Pods, PODS_OF_JOBS, "").await?;
-            self.pods_without_label(&mut snapshot).await?;
-            self.events_of_kind(&mut snapshot, Kind::JobEvents).await?;
-            if gone_pods(&snapshot).is_empty() {
-                self.events_of_kind(&mut snapshot, Kind::PodEvents).await?;
-            } else {
-                snapshot.all_pod_events = true;
-                self.read(&mut snapshot, Kind::PodEvents, "", "involvedObject.kind=Pod")
-                    .await?;
-            }
-            self.node_events(&mut snapshot).await?;
-        }
+        self.all_belongings(&mut snapshot).await?;
         Ok((snapshot, looked_at))
+    }
+
+    /// The Jobs that have not finished, with their Pods, CronJobs and Events.
+    pub(super) async fn all_unfinished(self) -> Result<Snapshot, String> {
+        let mut snapshot = Snapshot::default();
+        self.read(&mut snapshot, Kind::Jobs, "", "").await?;
+        snapshot.retain_jobs(|job| job.to_evidence().decided_at().is_none());
+        self.all_belongings(&mut snapshot).await?;
+        Ok(snapshot)
+    }
+
+    /// The Pods of many Jobs, their CronJobs, and the Events about all of them.
+    async fn all_belongings(self, snapshot: &mut Snapshot) -> Result<(), String> {
+        if snapshot.count(Kind::Jobs) == 0 {
+            return Ok(());
+        }
+        self.read(snapshot, Kind::CronJobs, "", "").await?;
+        self.read(snapshot, Kind::Pods, PODS_OF_JOBS, "").await?;
+        self.pods_without_label(snapshot).await?;
+        self.events_of_kind(snapshot, Kind::JobEvents).await?;
+        if gone_pods(snapshot).is_empty() {
+            self.events_of_kind(snapshot, Kind::PodEvents).await?;
+        } else {
+            snapshot.all_pod_events = true;
+            self.read(snapshot, Kind::PodEvents, "", "involvedObject.kind=Pod")
+                .await?;
+        }
+        self.node_events(snapshot).await
     }
 
     /// The Pods of the Jobs in the snapshot, and the Events about both.

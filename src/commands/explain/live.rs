@@ -2,6 +2,7 @@
 
 use std::cmp::Reverse;
 
+use collector_config::Duration;
 use jiff::{SignedDuration, Timestamp};
 use job_event::Evidence;
 use job_judge::judge_at;
@@ -14,6 +15,7 @@ use kube::Client;
 
 use super::cronjob::CronJobEvents;
 use super::find::Finder;
+use super::stalled::{self, STALLED_AFTER};
 use super::{ExplainAnswer, Explained, Report, answer, logs, notes};
 use crate::cli::{ClusterArgs, ExplainArgs, ExplainTarget, Format};
 use crate::commands::{Failure, print, runtime};
@@ -60,16 +62,17 @@ async fn look(args: &ExplainArgs, now: Timestamp) -> Result<ExplainAnswer, Failu
             return Err(Failure::CouldNotTell(unfinished_runs(&runs, name)));
         }
     }
-    let mut jobs: Vec<Explained> = evidence.into_iter().map(|evidence| explained(evidence, now)).collect();
-    jobs.sort_by_key(
-        |Explained {
-             evidence: Evidence { job, .. },
-             ..
-         }| {
-            let decided = job.decided_at().filter(|_| args.all_failed);
-            Reverse(decided.or(job.created).or(job.decided_at()))
-        },
-    );
+    let after = args.stalled_after().unwrap_or(STALLED_AFTER);
+    let explained = |evidence| explained(evidence, after, now);
+    let mut jobs: Vec<Explained> = evidence.into_iter().map(explained).collect();
+    if args.stalled {
+        let unfinished = jobs.len();
+        jobs.retain(|job| job.stalled_since.is_some_and(|since| is_within(args.since, since, now)));
+        if jobs.is_empty() {
+            note(&none_stalled(args, &finder.place(), unfinished));
+        }
+    }
+    sort(&mut jobs, args);
     let mut out = Report::new(args.output);
     for job in &mut jobs {
         if args.logs {
@@ -87,6 +90,22 @@ async fn look(args: &ExplainArgs, now: Timestamp) -> Result<ExplainAnswer, Failu
     Ok(answer(&jobs))
 }
 
+/// The longest stall first; else the latest failure or the newest Job first.
+fn sort(jobs: &mut [Explained], args: &ExplainArgs) {
+    if args.stalled {
+        return jobs.sort_by_key(|job| job.stalled_since);
+    }
+    jobs.sort_by_key(
+        |Explained {
+             evidence: Evidence { job, .. },
+             ..
+         }| {
+            let decided = job.decided_at().filter(|_| args.all_failed);
+            Reverse(decided.or(job.created).or(job.decided_at()))
+        },
+    );
+}
+
 /// The server's version, for text output only; records do not have it.
 async fn version(client: &Client, format: Format) -> Option<ServerVersion> {
     match format {
@@ -100,6 +119,7 @@ async fn find(finder: Finder<'_>, args: &ExplainArgs, now: Timestamp) -> Result<
     match &args.target {
         Some(ExplainTarget::Job(name)) => Ok((finder.job(name).await?, CronJobEvents::default())),
         Some(ExplainTarget::CronJob(name)) => finder.cronjob(name).await,
+        None if args.stalled => Ok((finder.all_unfinished().await?, CronJobEvents::default())),
         None => {
             let since = args.since.and_then(|since| SignedDuration::try_from(since.get()).ok());
             let (snapshot, looked_at) = finder.all_failed(since, now).await?;
@@ -109,6 +129,21 @@ async fn find(finder: Finder<'_>, args: &ExplainArgs, now: Timestamp) -> Result<
             Ok((snapshot, CronJobEvents::default()))
         }
     }
+}
+
+/// True if a stall began within `--since`.
+fn is_within(since: Option<Duration>, began: Timestamp, now: Timestamp) -> bool {
+    let since = since.and_then(|since| SignedDuration::try_from(since.get()).ok());
+    since.is_none_or(|since| now.duration_since(began) <= since)
+}
+
+fn none_stalled(args: &ExplainArgs, place: &str, unfinished: usize) -> String {
+    let since = match args.since {
+        Some(since) => format!(" since at most {since}"),
+        None => String::new(),
+    };
+    let jobs = if unfinished == 1 { "Job" } else { "Jobs" };
+    format!("No Job is stalled in {place}{since}, of {unfinished} unfinished {jobs}.")
 }
 
 fn none_failed(args: &ExplainArgs, place: &str, looked_at: usize) -> String {
@@ -152,12 +187,17 @@ fn add_runs(evidence: &mut Vec<Evidence>, found: &CronJobEvents, namespace: &str
     }
 }
 
-fn explained(evidence: Evidence, now: Timestamp) -> Explained {
-    let judgement = judge_at(&evidence, now);
+fn explained(evidence: Evidence, after: SignedDuration, now: Timestamp) -> Explained {
+    let mut judgement = judge_at(&evidence, now);
+    let stall = stalled::stalled(&evidence, after, now);
+    if let Some(stall) = &stall {
+        stalled::add(stall, &mut judgement, now);
+    }
     Explained {
         notes: notes::notes(&evidence, &judgement, now),
         judgement,
         evidence,
+        stalled_since: stall.map(|stall| stall.since),
         log: None,
     }
 }

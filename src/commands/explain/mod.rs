@@ -9,10 +9,13 @@ mod live;
 mod logs;
 mod notes;
 mod recording;
+mod stalled;
 
+use jiff::Timestamp;
 use job_event::{Evidence, Outcome};
 use job_judge::Judgement;
 use job_judge::report::{self, ExplainRecord};
+use serde::Serialize;
 
 use super::Failure;
 use crate::cli::{ExplainArgs, Format};
@@ -27,6 +30,8 @@ pub(crate) enum ExplainAnswer {
     NoneFailed,
     /// At least one Job failed.
     Failed,
+    /// No Job failed, and at least one is stalled.
+    Stalled,
 }
 
 /// Explains the Jobs named on the command line. The answer to a readable recording is always
@@ -42,10 +47,22 @@ pub(crate) fn explain(args: &ExplainArgs) -> Result<ExplainAnswer, Failure> {
 struct Explained {
     evidence: Evidence,
     judgement: Judgement,
+    /// The beginning of its stall, if it is unfinished and stalled.
+    stalled_since: Option<Timestamp>,
     /// Notes for people: one entry a line, without a line break.
     notes: Vec<String>,
     /// The end of the log of the container that failed.
     log: Option<ContainerLog>,
+}
+
+/// The record of a Job, for programs.
+#[derive(Serialize)]
+struct JobLine {
+    #[serde(flatten)]
+    record: ExplainRecord,
+    /// Only for a stalled Job.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    stalled_since: Option<Timestamp>,
 }
 
 /// The end of a log, for people.
@@ -82,10 +99,10 @@ impl Report {
         } = job;
         match self.format {
             Format::Json => {
-                let line = serde_json::to_string(&ExplainRecord::new(evidence, judgement))
-                    .map_err(|error| Failure::Runtime(format!("cannot write a record: {error}")))?;
-                self.text.push_str(&line);
-                self.text.push('\n');
+                self.text.push_str(&json_line(&JobLine {
+                    record: ExplainRecord::new(evidence, judgement),
+                    stalled_since: job.stalled_since,
+                })?);
             }
             Format::Text => {
                 if !self.text.is_empty() {
@@ -108,10 +125,18 @@ impl Report {
     }
 }
 
-fn answer<'a>(jobs: impl IntoIterator<Item = &'a Explained>) -> ExplainAnswer {
-    let failed = jobs.into_iter().any(|job| job.judgement.outcome == Outcome::Failed);
-    if failed {
+/// A record on one line.
+fn json_line(record: &impl Serialize) -> Result<String, Failure> {
+    let line = serde_json::to_string(record);
+    line.map(|line| line + "\n")
+        .map_err(|error| Failure::Runtime(format!("cannot write a record: {error}")))
+}
+
+fn answer(jobs: &[Explained]) -> ExplainAnswer {
+    if jobs.iter().any(|job| job.judgement.outcome == Outcome::Failed) {
         ExplainAnswer::Failed
+    } else if jobs.iter().any(|job| job.stalled_since.is_some()) {
+        ExplainAnswer::Stalled
     } else {
         ExplainAnswer::NoneFailed
     }

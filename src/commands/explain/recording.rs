@@ -120,6 +120,7 @@ fn print_jobs(
         out.add(&Explained {
             judgement: judge_at(&evidence, end),
             evidence,
+            stalled_since: None,
             notes,
             log: None,
         })?;
