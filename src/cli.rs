@@ -200,7 +200,7 @@ Examples:
   kube-job-collector explain cronjob/nightly -n shop      its runs, newest first
   kube-job-collector explain nightly-29924437 --logs      with the log
   kube-job-collector explain --all-failed -A --since 24h
-  kube-job-collector explain --stalled -A                 what makes no progress?
+  kube-job-collector explain --stalled -A                 what is stuck?
   kube-job-collector explain --recording r.jsonl.gz       without a cluster
   kube-job-collector explain --recording r.jsonl.gz --events --stalled-after 30s
 
@@ -222,7 +222,7 @@ Examples:
   kubectl why-job nightly-29924437 --logs        with the log of what failed
   kubectl why-job --all-failed -A --since 24h    everything that failed since
                                                  yesterday
-  kubectl why-job --stalled -A                   what makes no progress?
+  kubectl why-job --stalled -A                   what is stuck?
 
 Read-only: lists Jobs, CronJobs, Pods and Events and, with --logs, gets
 the log of a Pod.

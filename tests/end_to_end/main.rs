@@ -17,6 +17,7 @@ mod deployment;
 mod explain;
 mod explain_events;
 mod explain_refused;
+mod explain_stalled;
 mod late_recordings;
 mod old_servers;
 #[path = "../support/older.rs"]

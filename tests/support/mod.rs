@@ -10,6 +10,11 @@ pub(crate) fn corpus() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/corpus")
 }
 
+/// The folder with recordings of a Kubernetes 1.37 cluster.
+pub(crate) fn newest() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/kubernetes-1.37")
+}
+
 /// The expected verdicts of the Jobs, by recording.
 pub(crate) fn expected() -> BTreeMap<String, Vec<Value>> {
     let text = std::fs::read_to_string(corpus().join("expected.json")).expect("expected.json");

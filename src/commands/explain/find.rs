@@ -108,7 +108,7 @@ impl Finder<'_> {
     pub(super) async fn all_unfinished(self) -> Result<Snapshot, String> {
         let mut snapshot = Snapshot::default();
         self.read(&mut snapshot, Kind::Jobs, "", "").await?;
-        snapshot.retain_jobs(|job| job.to_evidence().decided_at().is_none());
+        snapshot.retain_jobs(|job| job.to_evidence().verdict().is_none());
         self.all_belongings(&mut snapshot).await?;
         Ok(snapshot)
     }

@@ -15,7 +15,7 @@ use kube::Client;
 
 use super::cronjob::CronJobEvents;
 use super::find::Finder;
-use super::stalled::{self, STALLED_AFTER};
+use super::stalled::{self, Threshold};
 use super::{ExplainAnswer, Explained, Report, answer, logs, notes};
 use crate::cli::{ClusterArgs, ExplainArgs, ExplainTarget, Format};
 use crate::commands::{Failure, print, runtime};
@@ -62,8 +62,8 @@ async fn look(args: &ExplainArgs, now: Timestamp) -> Result<ExplainAnswer, Failu
             return Err(Failure::CouldNotTell(unfinished_runs(&runs, name)));
         }
     }
-    let after = args.stalled_after().unwrap_or(STALLED_AFTER);
-    let explained = |evidence| explained(evidence, after, now);
+    let threshold = Threshold::of(args);
+    let explained = |evidence| explained(evidence, threshold, now);
     let mut jobs: Vec<Explained> = evidence.into_iter().map(explained).collect();
     if args.stalled {
         let unfinished = jobs.len();
@@ -187,9 +187,9 @@ fn add_runs(evidence: &mut Vec<Evidence>, found: &CronJobEvents, namespace: &str
     }
 }
 
-fn explained(evidence: Evidence, after: SignedDuration, now: Timestamp) -> Explained {
+fn explained(evidence: Evidence, threshold: Threshold, now: Timestamp) -> Explained {
     let mut judgement = judge_at(&evidence, now);
-    let stall = stalled::stalled(&evidence, after, now);
+    let stall = threshold.stall(&evidence, now);
     if let Some(stall) = &stall {
         stalled::add(stall, &mut judgement, now);
     }

@@ -38,6 +38,9 @@ pub(crate) enum ExplainAnswer {
 /// [`ExplainAnswer::NoneFailed`].
 pub(crate) fn explain(args: &ExplainArgs) -> Result<ExplainAnswer, Failure> {
     match &args.recording {
+        Some(_) if args.stalled_after.is_some() && !args.events => Err(Failure::Usage(
+            "--stalled-after has no effect on a recording without --events; add --events or remove it".into(),
+        )),
         Some(path) => recording::explain(path, args).map(|()| ExplainAnswer::NoneFailed),
         None => live::explain(args),
     }
