@@ -191,6 +191,7 @@ impl MissedRunsConfig {
         MissedRunSettings {
             enabled: self.enabled,
             grace: signed(self.grace),
+            ..MissedRunSettings::default()
         }
     }
 }
@@ -291,6 +292,7 @@ mod tests {
         let missed = MissedRunSettings {
             enabled: false,
             grace: SignedDuration::from_secs(30),
+            ..MissedRunSettings::default()
         };
         assert_eq!(missed_runs.settings(), missed);
         let off = read("stalled: {running_long: {enabled: false}}");

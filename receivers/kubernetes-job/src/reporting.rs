@@ -55,7 +55,8 @@ impl JobSession {
     /// Resolves when the tracker may have a Job to report.
     pub(crate) fn next_report(&self) -> impl Future<Output = ()> + use<> {
         let may_report = self.may_report();
-        let deadlines = [self.tracker.next_deadline(), self.tracker.next_notice_deadline()];
+        let notices = self.tracker.next_notice_deadline().filter(|_| self.watches.all_listed());
+        let deadlines = [self.tracker.next_deadline(), notices];
         let deadline = deadlines.into_iter().flatten().min().filter(|_| may_report);
         let wait = deadline.map(|deadline| {
             let left = Duration::try_from(deadline.duration_since((self.clock)()));
