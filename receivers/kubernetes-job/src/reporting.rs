@@ -5,6 +5,7 @@ use std::time::Duration;
 use collector_data::Outcome;
 use jiff::Timestamp;
 use job_event::{Notice, Uid};
+use job_tracker::InvalidAnnotation;
 use tokio::time::{Instant, sleep};
 
 use crate::session::JobSession;
@@ -55,7 +56,10 @@ impl JobSession {
     /// Resolves when the tracker may have a Job to report.
     pub(crate) fn next_report(&self) -> impl Future<Output = ()> + use<> {
         let may_report = self.may_report();
-        let notices = self.tracker.next_notice_deadline().filter(|_| self.watches.all_listed());
+        let notices = self
+            .tracker
+            .next_notice_deadline()
+            .filter(|_| self.watches.all_listed());
         let deadlines = [self.tracker.next_deadline(), notices];
         let deadline = deadlines.into_iter().flatten().min().filter(|_| may_report);
         let wait = deadline.map(|deadline| {
@@ -67,6 +71,26 @@ impl JobSession {
                 Some(wait) => sleep(wait).await,
                 None => std::future::pending().await,
             }
+        }
+    }
+
+    pub(crate) fn log_invalid_annotations(&mut self) {
+        while let Some(InvalidAnnotation {
+            kind,
+            namespace,
+            name,
+            value,
+        }) = self.tracker.take_invalid_annotation()
+        {
+            let expected = "a duration such as 30m, or off";
+            tracing::warn!(
+                kind,
+                %namespace,
+                %name,
+                %value,
+                expected,
+                "ignored an invalid annotation k8s-job-collector/stalled-after"
+            );
         }
     }
 

@@ -122,6 +122,7 @@ impl JobSession {
                 self.tracker.apply(source, observation, (self.clock)());
             }
         }
+        self.log_invalid_annotations();
         self.report_health();
         self.log_first_lists();
     }

@@ -2,7 +2,7 @@
 //!
 //! An update costs nothing here: each unfinished Job is checked from time to time. A check first looks at the record; only if
 //! that leaves a stall open, the judge looks at the evidence. The marks of the checkpoint show which stalls are reported, so a
-//! restart or a take-over changes nothing. `docs/stalled-jobs.md` says what a stall is.
+//! restart or a take-over changes nothing. `docs/stalled-and-missed.md` says what a stall is.
 
 mod annotation;
 mod check;

@@ -8,6 +8,7 @@ mod checkpoint;
 mod clock;
 mod contract;
 mod faults;
+mod notices;
 mod progress;
 mod receiving;
 mod support;

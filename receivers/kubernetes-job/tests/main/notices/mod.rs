@@ -1,6 +1,5 @@
 //! Events of stalled Jobs, of their recoveries and of missed runs, from the running receiver.
 
-mod missed;
 mod stalled;
 
 use std::time::Duration;
@@ -24,7 +23,9 @@ fn time(second: i64) -> String {
 async fn next(run: &mut Run) -> (LogRecord, Batch) {
     let batch = tokio::time::timeout(Duration::from_secs(3600), run.logs.recv()).await;
     let batch = batch.expect("an event").unwrap();
-    let Payload::Logs(logs) = &*batch.payload else { panic!("not logs") };
+    let Payload::Logs(logs) = &*batch.payload else {
+        panic!("not logs")
+    };
     (logs[0].scope_logs[0].log_records[0].clone(), batch)
 }
 
@@ -55,12 +56,18 @@ fn second(record: &LogRecord) -> i64 {
 /// The points of a gauge with its attribute `cause`, if it has one, in the next batch.
 async fn gauge(run: &mut Run, name: &str) -> Vec<(String, f64)> {
     let batch = run.gauges.recv().await.unwrap();
-    let Payload::Metrics(resources) = &*batch.payload else { panic!("not metrics") };
+    let Payload::Metrics(resources) = &*batch.payload else {
+        panic!("not metrics")
+    };
     let scopes = resources.iter().flat_map(|resource| &resource.scope_metrics);
-    let metrics = scopes.flat_map(|scope| &scope.metrics).filter(|metric| metric.name == name);
+    let metrics = scopes
+        .flat_map(|scope| &scope.metrics)
+        .filter(|metric| metric.name == name);
     let mut found = Vec::new();
     for metric in metrics {
-        let Some(Data::Gauge(gauge)) = &metric.data else { panic!("not a gauge") };
+        let Some(Data::Gauge(gauge)) = &metric.data else {
+            panic!("not a gauge")
+        };
         for point in &gauge.data_points {
             let cause = find_text(&point.attributes, "cause").unwrap_or_default();
             let value = match point.value {
