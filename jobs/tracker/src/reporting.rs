@@ -53,6 +53,7 @@ impl Tracker {
             })
             .copied()
             .collect();
+        let pending: Vec<Uid> = self.due.iter().map(|(_, uid)| *uid).collect();
         for due in reported {
             self.due.remove(&due);
             self.outbox.apply(&due.1, AckEvent::Dismissed);
@@ -67,6 +68,9 @@ impl Tracker {
         };
         for uid in self.recoveries.forget_reported(is_reported) {
             self.outbox.apply(&uid, AckEvent::Dismissed);
+        }
+        for uid in pending {
+            self.stall_decided(uid, self.now);
         }
     }
 

@@ -264,7 +264,7 @@ fn notice(job: Job, stall: Stall, at: Timestamp) -> StalledJob {
         cause: stall.cause.as_str(),
         category: stall.cause.info().category.as_str(),
         retry: stall.retry.as_str(),
-        summary: format!("Not finished yet: {}.", stall.why),
+        summary: stall.summary(at),
         next_step: stall.next_step,
         container: stall.container,
         since: stall.since,

@@ -19,6 +19,8 @@ const KINDS: [(Kind, &str); 3] = [(Kind::CronJobs, "cronjobs"), (Kind::Jobs, "jo
 pub(crate) struct Cluster {
     pub now: Timestamp,
     pub tracker: Tracker,
+    /// A replica that does not lead.
+    standby: Option<Tracker>,
     settings: StallSettings,
     objects: BTreeMap<(&'static str, String), Value>,
     version: u64,
@@ -30,6 +32,8 @@ pub(crate) struct Cluster {
     pub notices: Vec<Notice>,
     /// True if events are acknowledged when they are emitted.
     pub acknowledges: bool,
+    /// The checkpoint that announced the last notices, if notices are announced.
+    announced: Option<Bytes>,
 }
 
 pub(crate) fn seconds(seconds: i64) -> SignedDuration {
@@ -54,6 +58,7 @@ impl Cluster {
         let mut cluster = Cluster {
             now: "2026-11-28T12:00:00Z".parse().unwrap(),
             tracker: tracker(&settings),
+            standby: None,
             settings,
             objects: BTreeMap::new(),
             version: 1,
@@ -61,6 +66,7 @@ impl Cluster {
             events: Vec::new(),
             notices: Vec::new(),
             acknowledges: true,
+            announced: None,
         };
         cluster.tracker.restore(Checkpoint::new(TOMBSTONES), Vec::new());
         cluster.list();
@@ -191,8 +197,28 @@ impl Cluster {
     }
 
     fn observe(&mut self, resource: &str, kind: &str, object: &Value) {
-        let (source, observation) = observed(resource, kind, object);
-        self.tracker.apply(source, observation, self.now);
+        for tracker in std::iter::once(&mut self.tracker).chain(&mut self.standby) {
+            let (source, observation) = observed(resource, kind, object);
+            tracker.apply(source, observation, self.now);
+        }
+    }
+
+    /// Another replica starts, and does not lead.
+    pub(crate) fn add_standby(&mut self) {
+        let stored = self.store();
+        let mut standby = tracker(&self.settings);
+        standby.restore(Checkpoint::decode(stored, TOMBSTONES).unwrap(), Vec::new());
+        let leader = std::mem::replace(&mut self.tracker, standby);
+        self.list();
+        self.standby = Some(std::mem::replace(&mut self.tracker, leader));
+    }
+
+    /// The standby leads from now on.
+    pub(crate) fn take_over(&mut self) {
+        let stored = self.store();
+        let standby = self.standby.take().unwrap();
+        self.standby = Some(std::mem::replace(&mut self.tracker, standby));
+        self.tracker.adopt(Checkpoint::decode(stored, TOMBSTONES).unwrap());
     }
 
     /// The watches break and relist.
@@ -236,6 +262,14 @@ impl Cluster {
             } else if let Some(evidence) = self.tracker.poll(self.now) {
                 let event = format!("{} {}", evidence.job.outcome().as_str(), evidence.job.name);
                 (job_event::Uid::new(&evidence.job.uid), event)
+            } else if self.announced.is_some() && self.tracker.outbox().checkpoint().is_dirty() {
+                let stored = self.store();
+                let Some(notice) = self.tracker.next_notice(self.now) else {
+                    return;
+                };
+                self.announced = Some(stored);
+                self.notices.push(notice.clone());
+                (notice.key(), words(&notice))
             } else {
                 return;
             };
@@ -256,6 +290,19 @@ impl Cluster {
         let bytes = self.tracker.outbox().encode(self.now);
         self.tracker.outbox().written();
         bytes
+    }
+
+    /// Notices are announced in the store from now on.
+    pub(crate) fn announce(&mut self) {
+        self.announced = Some(self.store());
+        self.tracker.outbox().announce_notices();
+    }
+
+    /// The process is killed and starts again. The store has what announced the last notices, and nothing later.
+    pub(crate) fn crash(&mut self) {
+        let stored = self.announced.clone().unwrap();
+        self.start(stored);
+        self.announce();
     }
 
     /// The process stores its checkpoint, ends and starts again.
