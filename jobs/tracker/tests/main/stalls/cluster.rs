@@ -75,9 +75,15 @@ impl Cluster {
 
     /// A Job without a Pod.
     pub(crate) fn create(&mut self, name: &str) {
-        let job = json!({"metadata": {"name": name, "namespace": "n", "uid": uid(name), "creationTimestamp": self.now},
+        self.create_with(name, |_| {});
+    }
+
+    /// The same; `edit` changes the Job before it is created.
+    pub(crate) fn create_with(&mut self, name: &str, edit: impl FnOnce(&mut Value)) {
+        let mut job = json!({"metadata": {"name": name, "namespace": "n", "uid": uid(name), "creationTimestamp": self.now},
             "spec": {"backoffLimit": 6, "completions": 1, "parallelism": 1, "template": {"spec": {"restartPolicy": "Never"}}},
             "status": {"startTime": self.now, "active": 1}});
+        edit(&mut job);
         self.put("jobs", name, job);
     }
 
@@ -174,16 +180,16 @@ impl Cluster {
         self.objects.insert((resource, name.to_owned()), object);
     }
 
-    /// Deletes a Job and its Pod.
+    /// Deletes the objects of this name.
     pub(crate) fn delete(&mut self, name: &str) {
-        for resource in ["pods", "jobs"] {
+        for resource in ["pods", "jobs", "cronjobs"] {
             if let Some(last) = self.objects.remove(&(resource, name.to_owned())) {
                 self.observe(resource, "DELETED", &last);
             }
         }
     }
 
-    /// Deletes a Job and its Pod while no process watches.
+    /// Deletes the objects of this name while no process watches.
     pub(crate) fn vanish(&mut self, name: &str) {
         self.objects.retain(|(_, of), _| of != name);
     }

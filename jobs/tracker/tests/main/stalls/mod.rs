@@ -1,5 +1,6 @@
 //! Stalled Jobs: each stall is reported once, and each reported one recovers once.
 
 mod cluster;
+mod long;
 mod report;
 mod restart;

@@ -201,8 +201,7 @@ fn the_annotation_of_a_cronjob_applies_to_its_jobs() {
             "annotations": {"k8s-job-collector/stalled-after": "off"}}, "spec": {"schedule": "0 0 1 1 *"}}),
     );
     for name in ["a", "b"] {
-        cluster.create(name);
-        cluster.edit("jobs", name, |job| {
+        cluster.create_with(name, |job| {
             job["metadata"]["ownerReferences"] = json!([{"apiVersion": "batch/v1", "kind": "CronJob", "name": "c",
                 "uid": "uid-c", "controller": true}]);
         });
