@@ -24,6 +24,7 @@ mod side_deadlines;
 mod side_failures;
 mod sidecars;
 mod stages;
+pub(crate) mod stalls;
 mod starts;
 mod story;
 mod windows;

@@ -13,6 +13,7 @@ use crate::advice::Advice;
 use crate::attempts::{AttemptOutcome, PodAttempt};
 use crate::case::{Case, is_terminal, shifted};
 use crate::category::Retry;
+use crate::cause::Cause;
 use crate::rules::blocking::outlasts;
 use crate::rules::state::main_started;
 use crate::rules::{indexes, sides};
@@ -69,12 +70,13 @@ impl NextAttempt {
     }
 }
 
-/// True for an attempt that failed and would fail again, as far as the evidence shows.
+/// True for an attempt that failed and may fail again for the same reason. A node that has no room rejects the next Pod as well,
+/// although that passes by itself.
 pub(super) fn is_failure(attempt: &PodAttempt<'_>) -> bool {
-    let lasts = attempt
+    let may_repeat = attempt
         .finding
-        .is_some_and(|finding| Advice::of(&finding).retry != Retry::Yes);
-    attempt.outcome == AttemptOutcome::Failed && lasts
+        .is_some_and(|finding| finding.cause == Cause::NodeRejected || Advice::of(&finding).retry != Retry::Yes);
+    attempt.outcome == AttemptOutcome::Failed && may_repeat
 }
 
 /// The failures in a row of each index, or of the Job. Attempts before the last start of the Job do not count, nor do indexes
@@ -182,11 +184,10 @@ impl<'a> Streak<'a> {
         self.failures.iter().filter_map(run).max().unwrap_or_default()
     }
 
-    /// True if a later Pod has come further than the attempts: its work ended with 0, it is beyond the init container that
-    /// failed, or a container has run for longer than any of them ([`outlasts`]).
+    /// True if a later Pod has come further than the attempts: its work ended with 0, its main container runs and theirs never
+    /// did, or a container has run for longer than any of them ([`outlasts`]).
     pub(super) fn is_overcome(&self, case: &Case<'_>, pod: &Pod) -> bool {
-        let failed = self.last().and_then(|attempt| attempt.container);
-        let beyond = failed.is_some_and(|container| container.role == ContainerRole::Init) && main_started(pod);
+        let beyond = main_started(pod) && !self.failures.iter().any(|attempt| main_started(attempt.pod));
         let done = sides::work(case, pod).is_some_and(|work| sides::finished(case, pod, work).is_some());
         let longest = self.longest();
         let runs = |container: &Container| {

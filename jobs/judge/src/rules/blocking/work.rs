@@ -108,7 +108,11 @@ fn has_run_for_long(case: &Case<'_>, container: &Container) -> bool {
     };
     if case.job().outcome() == Outcome::Running {
         let ran = |end: &Termination| Some(end.finished?.duration_since(end.started?));
-        let longest = container.terminations.iter().filter_map(ran).max();
+        let runs = container.terminations.iter().filter(|end| !exit::never_started(end));
+        // A container that could not be started before, and now runs, needs no time to show it.
+        let Some(longest) = runs.map(ran).max() else {
+            return true;
+        };
         return outlasts(run, longest.unwrap_or_default());
     }
     case.duration().is_some_and(|duration| run * 2 >= duration)
