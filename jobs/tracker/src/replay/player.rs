@@ -18,6 +18,8 @@ const TICK: SignedDuration = SignedDuration::from_secs(1);
 const MARGIN: SignedDuration = SignedDuration::from_mins(1);
 /// How long Jobs that are known from Events only wait for a Job that may be late.
 const WAIT_FOR_JOBS: SignedDuration = SignedDuration::from_mins(5);
+/// The longest time between the last line and the check that finds the progress in it.
+const LATE_CHECK: SignedDuration = SignedDuration::from_secs(10);
 
 /// Plays a recording, and calls `on_step` for what it observes and emits.
 pub(super) struct Player<F> {
@@ -125,9 +127,13 @@ fn longest(settings: &StallSettings) -> SignedDuration {
 }
 
 /// True if a notice that becomes due after the end of the recording is certain. A Job that runs normally may run longer than
-/// usual only because its end was not recorded, and the Job controller ends a Job at its deadline.
+/// usual only because its end was not recorded, and the Job controller ends a Job at its deadline. Silence proves no progress.
 fn outlasts_the_recording(notice: &Notice, end: Timestamp) -> bool {
-    let Notice::Stalled(stalled) = notice else { return true };
+    let stalled = match notice {
+        Notice::Stalled(stalled) => stalled,
+        Notice::Recovered(recovered) => return recovered.outcome.is_some() || recovered.at <= later(end, LATE_CHECK),
+        Notice::Missed(_) => return true,
+    };
     let job = &stalled.job;
     let deadline = job.status.start_time.zip(job.spec.active_deadline_seconds);
     let deadline = deadline.map(|(start, seconds)| later(start, SignedDuration::from_secs(seconds)));

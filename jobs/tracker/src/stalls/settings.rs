@@ -49,6 +49,7 @@ impl Default for StallSettings {
             causes: BTreeMap::from([
                 // Autoscalers take minutes to add a node.
                 (Cause::Unschedulable, Some(SignedDuration::from_mins(10))),
+                (Cause::DeviceUnavailable, Some(SignedDuration::from_mins(10))),
                 // Gates and queues hold Pods on purpose.
                 (Cause::SchedulingGated, None),
                 (Cause::AwaitingAdmission, None),
