@@ -27,6 +27,7 @@ pub mod detail;
 pub mod evidence;
 pub mod finished;
 pub mod missed;
+mod missed_summary;
 pub mod notice;
 pub mod otlp;
 pub mod outcome;

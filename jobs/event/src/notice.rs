@@ -107,14 +107,6 @@ impl RecoveredJob {
     }
 }
 
-impl MissedRuns {
-    /// One or two sentences for a person.
-    pub fn summary(&self) -> String {
-        let runs = if self.count == 1 { "run" } else { "runs" };
-        format!("{} {runs} did not start ({}).", self.count, self.reason.as_str())
-    }
-}
-
 impl MissReason {
     /// All reasons.
     pub const ALL: [MissReason; 6] = [

@@ -25,11 +25,14 @@ impl Tracker {
                 let was_decided = record.decided().is_some();
                 let stalled_after = record.stalled_after;
                 record.apply(job, listed, &mut self.pools);
-                if !listed && !was_decided && record.decided().is_some() {
+                let is_decided = !was_decided && record.decided().is_some();
+                if !listed && is_decided {
                     let scope = scope_name(&self.scopes, record.scope);
                     self.outbox.finished_live(scope, record.ended_at());
                 }
+                let run = if is_decided { record.ended_run() } else { None };
                 self.note_annotation("Job", &job.metadata, stalled_after);
+                self.run_decided(run);
                 return self.schedule(uid, now);
             }
             Some(JobEntry::Reported { .. }) => {
@@ -45,6 +48,7 @@ impl Tracker {
         }
         let mut record = JobRecord::new(job, source.scope, &mut self.pools);
         self.cronjobs.run_seen(uid, &record);
+        self.run_decided(record.ended_run());
         if self.recoveries.forget(&uid) {
             self.outbox.apply(&uid, AckEvent::Dismissed);
         }

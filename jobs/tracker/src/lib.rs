@@ -295,7 +295,7 @@ impl Tracker {
         match object {
             Object::CronJob(cronjob) => {
                 let before = self.cronjobs.stalled_after_of(&object.uid());
-                self.cronjobs.seen(cronjob);
+                self.cronjob(source, cronjob, listed, now);
                 self.note_annotation("CronJob", &cronjob.metadata, before);
             }
             Object::Job(job) => self.job(source, job, listed, now),
@@ -306,10 +306,7 @@ impl Tracker {
 
     fn object_gone(&mut self, object: &Object, now: Timestamp) {
         match object {
-            Object::CronJob(_) => {
-                self.cronjobs.gone(object.uid());
-                self.runs_forgotten(object.uid());
-            }
+            Object::CronJob(_) => self.cronjob_gone(object.uid()),
             Object::Job(job) => self.job_deleted(job, now),
             Object::Pod(pod) => self.pod_gone(pod),
             // An Event that has expired is still evidence.

@@ -18,6 +18,7 @@ impl Tracker {
             let scope = scope_name(&self.scopes, source.scope);
             self.outbox.begin(scope, report_since(&self.settings, now));
             self.outbox.list_begins(scope);
+            self.cronjobs.jobs_listed(source.scope, now);
         }
         if !matches!(source.kind, Kind::Jobs | Kind::Pods) || !self.listed.contains(&source) {
             return;
@@ -40,7 +41,7 @@ impl Tracker {
             Kind::Jobs => seen.extend(self.jobs.keys()),
             Kind::Pods => seen.extend(self.pods.keys()),
             Kind::CronJobs => seen.extend(self.cronjobs.existing()),
-            Kind::JobEvents | Kind::PodEvents | Kind::ScaleUpEvents | Kind::NodeEvents => {}
+            Kind::JobEvents | Kind::PodEvents | Kind::ScaleUpEvents | Kind::CronJobEvents | Kind::NodeEvents => {}
         }
     }
 
@@ -75,16 +76,15 @@ impl Tracker {
                     }
                 }
             }
-            // A CronJob of another scope is not in this list; with several scopes they end with their Jobs.
-            Kind::CronJobs if source.scope == 0 => {
-                for uid in self.cronjobs.existing() {
+            Kind::CronJobs => {
+                for uid in self.cronjobs.existing_in(source.scope) {
                     if !seen.contains(&uid) {
-                        self.cronjobs.gone(uid);
+                        self.cronjob_gone(uid);
                     }
                 }
-                self.cronjobs_listed_for_stalls();
+                self.cronjobs_listed();
             }
-            Kind::CronJobs | Kind::JobEvents | Kind::PodEvents | Kind::ScaleUpEvents | Kind::NodeEvents => {}
+            Kind::JobEvents | Kind::PodEvents | Kind::ScaleUpEvents | Kind::CronJobEvents | Kind::NodeEvents => {}
         }
     }
 

@@ -15,6 +15,8 @@ use job_watch::model::{self, ApiGroup};
 
 /// Writes the Events about Jobs.
 const JOB_CONTROLLER: &str = "job-controller";
+/// Writes the Events about CronJobs.
+const CRONJOB_CONTROLLER: &str = "cronjob-controller";
 /// Write the Events about nodes that are read: the kubelet, and node-problem-detector (`source` of
 /// `config/kernel-monitor.json`).
 const NODE_AUTHORS: [&str; 2] = ["kubelet", "kernel-monitor"];
@@ -26,6 +28,8 @@ const NODE_EVENTS: &str = "default";
 pub(crate) enum About {
     /// A Job of group `batch`.
     Job,
+    /// A CronJob of group `batch`.
+    CronJob,
     /// A Pod.
     Pod,
     /// A node.
@@ -40,13 +44,14 @@ pub(crate) fn job_of(pod: &model::Pod) -> Option<Uid> {
 }
 
 /// The kind of object an Event is evidence about, if it is. Some clients leave `involvedObject.apiVersion` empty. Many components explain Pods (schedulers, autoscalers,
-/// storage drivers, admission plugins), but a Job only its controller.
+/// storage drivers, admission plugins), but a Job or a CronJob only its controller.
 pub(crate) fn about(event: &model::Event) -> Option<About> {
     let object = &event.involved_object;
     let is_core = matches!(object.api_version, ApiGroup::Core | ApiGroup::Absent);
     let is_batch = matches!(object.api_version, ApiGroup::Batch | ApiGroup::Absent);
     match &*object.kind {
         "Job" if is_batch && event.component() == JOB_CONTROLLER => Some(About::Job),
+        "CronJob" if is_batch && event.component() == CRONJOB_CONTROLLER => Some(About::CronJob),
         "Pod" if is_core => Some(About::Pod),
         "Node" if is_core && &*event.metadata.namespace == NODE_EVENTS => {
             NODE_AUTHORS.contains(&event.component()).then_some(About::Node)

@@ -9,6 +9,7 @@ use job_event::evidence::{JobSpec, ServiceTags};
 
 use super::container::PodTemplate;
 use super::job::Owner;
+use job_watch::model::Labels;
 
 /// Below this size a pool is not searched for values that nobody holds any more.
 const SMALL: usize = 1024;
@@ -34,6 +35,18 @@ impl<T: Eq + Hash + ?Sized> Pool<T> {
         let value: Arc<T> = value.into();
         self.values.insert(value.clone());
         value
+    }
+}
+
+impl Pools {
+    /// The service tags in these labels; `None` if there are none.
+    pub(crate) fn tags(&mut self, labels: &Labels) -> Option<Arc<ServiceTags>> {
+        let tags = ServiceTags {
+            env: labels.env.clone(),
+            service: labels.service.clone(),
+            version: labels.version.clone(),
+        };
+        (tags != ServiceTags::default()).then(|| self.service_tags.get(tags))
     }
 }
 

@@ -39,6 +39,7 @@ impl Tracker {
         stored.name_scopes(&self.scopes);
         self.outbox.adopt(stored);
         self.stalls.adopted();
+        self.resume_slots();
         let reported: Vec<_> = self
             .due
             .iter()

@@ -8,9 +8,10 @@ use tokio::time::Instant;
 use crate::WatchError;
 use crate::access;
 use crate::outage::{Outage, SoFar};
+use crate::watch::Update;
 use crate::watch::gap::{Recovery, WatchGap};
 use crate::watch::request::Target;
-use crate::{Kind, Source};
+use crate::{Kind, Observation, Source};
 
 /// How long a watch may fail before that is an error: an API server restarts in less.
 const STALE: Duration = Duration::from_secs(60);
@@ -49,6 +50,12 @@ struct Watch {
     denied: bool,
     problem: Option<Problem>,
     last_sign_of_life: Instant,
+    /// When the current list began.
+    list_began: Option<Instant>,
+    /// Everything that happened before is received.
+    current: Option<Instant>,
+    /// The same at the last call of [`WatchHealth::proven`].
+    settled: Option<Instant>,
 }
 
 #[derive(Debug)]
@@ -71,6 +78,9 @@ impl WatchHealth {
             denied: false,
             problem: None,
             last_sign_of_life: now,
+            list_began: None,
+            current: None,
+            settled: None,
         };
         let watches = targets
             .iter()
@@ -177,6 +187,34 @@ impl WatchHealth {
         watch.problem = None;
         watch.listed = true;
         self.recovered(now);
+    }
+
+    /// Records an update as proof that the watch is current. Changes and bookmarks come in the order of their versions, and a
+    /// watch that ends in time, or is open for a while, has sent everything. A list is as old as its first page.
+    pub(crate) fn proves(&mut self, source: Source, update: &Update, now: Instant) {
+        let Some(watch) = self.watches.get_mut(&(source.kind, source.scope)) else {
+            return;
+        };
+        match update {
+            Update::Observed(Observation::ListBegins) => watch.list_began = Some(now),
+            Update::Observed(Observation::ListEnds) => watch.current = watch.list_began,
+            Update::Observed(Observation::Changed(_) | Observation::Deleted(_)) | Update::Alive => {
+                watch.current = Some(now);
+            }
+            Update::Healthy(Some(_)) => watch.current = Some(now),
+            Update::Observed(_) | Update::Undecodable(_) | Update::Failed { .. } | Update::Healthy(None) => {}
+        }
+    }
+
+    /// How far each watch was current at the last call. After a pause of the connection, what was sent during it arrives within
+    /// moments, so that what is current now may be complete only at the next call.
+    pub(crate) fn proven(&mut self) -> Vec<(Source, Instant)> {
+        let mut proven = Vec::new();
+        for watch in self.watches.values_mut() {
+            proven.extend(watch.settled.map(|at| (watch.target.source, at)));
+            watch.settled = watch.current;
+        }
+        proven
     }
 
     /// Logs the end of an outage once no watch fails.
@@ -347,6 +385,30 @@ mod tests {
         assert_eq!(found, "jobs of the cluster: nothing received for more than 240 s");
         let silence = health.silence(at(130));
         assert_eq!(silence, BTreeMap::from([(Kind::Jobs, Duration::from_secs(30))]));
+    }
+
+    #[test]
+    fn only_what_has_settled_is_proven() {
+        let mut health = listed();
+        let observed = Update::Observed;
+        health.proves(JOBS, &observed(Observation::ListBegins), at(1));
+        assert_eq!(health.proven(), []);
+        health.proves(JOBS, &observed(Observation::ListEnds), at(4));
+        health.proves(JOBS, &Update::Healthy(None), at(4));
+        assert_eq!(health.proven(), []);
+        assert_eq!(health.proven(), [(JOBS, at(1))], "the list is as old as its first page");
+        health.proves(JOBS, &Update::Alive, at(60));
+        assert_eq!(health.proven(), [(JOBS, at(1))]);
+        let failure = refused();
+        health.proves(JOBS, &Update::Failed { failure, times: 1 }, at(70));
+        health.proves(JOBS, &observed(Observation::ListBegins), at(80));
+        health.proves(JOBS, &observed(Observation::ListLacks), at(81));
+        assert_eq!(
+            health.proven(),
+            [(JOBS, at(60))],
+            "a list that has not ended proves nothing"
+        );
+        assert_eq!(health.proven(), [(JOBS, at(60))]);
     }
 
     #[test]

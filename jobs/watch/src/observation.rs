@@ -18,25 +18,28 @@ pub enum Kind {
     PodEvents,
     /// The cluster autoscaler's Events about Pods for which it added no node.
     ScaleUpEvents,
+    /// Events about CronJobs.
+    CronJobEvents,
     /// Warnings about nodes.
     NodeEvents,
 }
 
 impl Kind {
     /// All kinds, in the order of their first lists: owners before the objects that they own.
-    pub const ALL: [Kind; 7] = [
+    pub const ALL: [Kind; 8] = [
         Kind::CronJobs,
         Kind::Jobs,
         Kind::Pods,
         Kind::JobEvents,
         Kind::PodEvents,
         Kind::ScaleUpEvents,
+        Kind::CronJobEvents,
         Kind::NodeEvents,
     ];
 
     /// True if its list and watch need no access of their own: they read Events, as those about Jobs and Pods do.
     pub(crate) fn shares_access(self) -> bool {
-        matches!(self, Kind::ScaleUpEvents | Kind::NodeEvents)
+        matches!(self, Kind::ScaleUpEvents | Kind::CronJobEvents | Kind::NodeEvents)
     }
 }
 

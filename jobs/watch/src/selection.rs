@@ -8,7 +8,7 @@ use crate::Kind;
 use crate::client::{AuthType, auth_errors, is_dns_label};
 use crate::watch::request::{Target, targets};
 
-/// More than this many namespaces are better served by watching the cluster: each has up to six watches.
+/// More than this many namespaces are better served by watching the cluster: each has seven watches.
 const MAX_NAMESPACES: usize = 100;
 
 /// The setting `namespaces`. With `include`, each namespace has its own watches, so that Roles suffice; otherwise the

@@ -42,7 +42,7 @@ impl Snapshot {
             Kind::CronJobs => pages::<CronJob>(client, target, Object::CronJob).await,
             Kind::Jobs => pages::<Job>(client, target, Object::Job).await,
             Kind::Pods => pages::<Pod>(client, target, Object::Pod).await,
-            Kind::JobEvents | Kind::PodEvents | Kind::ScaleUpEvents | Kind::NodeEvents => {
+            Kind::JobEvents | Kind::PodEvents | Kind::ScaleUpEvents | Kind::CronJobEvents | Kind::NodeEvents => {
                 pages::<Event>(client, target, Object::Event).await
             }
         };

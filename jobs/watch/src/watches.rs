@@ -116,6 +116,7 @@ impl Watches {
         if !matches!(update, Update::Failed { .. }) {
             self.health.heard(source, now);
         }
+        self.health.proves(source, &update, now);
         match update {
             Update::Observed(observation) => {
                 if observation == Observation::ListEnds {
@@ -158,6 +159,12 @@ impl Watches {
         self.health.all_listed()
     }
 
+    /// Until when each watch is proven to have delivered everything. To be called every few seconds: a proof counts from the
+    /// call after it.
+    pub fn proven(&mut self) -> Vec<(Source, Instant)> {
+        self.health.proven()
+    }
+
     /// Records how long each kind has been silent.
     pub fn record_silence(&self) {
         for (kind, age) in self.health.silence(Instant::now()) {
@@ -188,7 +195,7 @@ async fn run(watch: ListWatch) {
         Kind::CronJobs => watch.run::<model::CronJob>(Object::CronJob).await,
         Kind::Jobs => watch.run::<model::Job>(Object::Job).await,
         Kind::Pods => watch.run::<model::Pod>(Object::Pod).await,
-        Kind::JobEvents | Kind::PodEvents | Kind::ScaleUpEvents | Kind::NodeEvents => {
+        Kind::JobEvents | Kind::PodEvents | Kind::ScaleUpEvents | Kind::CronJobEvents | Kind::NodeEvents => {
             watch.run::<model::Event>(Object::Event).await
         }
     }

@@ -1,14 +1,23 @@
 //! The health of the receiver, and the log line about its first lists.
 
 use collector_runtime::health::Status;
+use jiff::SignedDuration;
 use job_watch::health::Health;
+use tokio::time::Instant;
 
 use crate::session::JobSession;
 
 impl JobSession {
-    pub(crate) fn check(&self) {
+    pub(crate) fn check(&mut self) {
         self.report_health();
         self.watches.record_silence();
+        let (now, clock) = (Instant::now(), (self.clock)());
+        for (source, at) in self.watches.proven() {
+            let ago = SignedDuration::try_from(now.saturating_duration_since(at)).unwrap_or(SignedDuration::MAX);
+            if let Ok(at) = clock.checked_sub(ago) {
+                self.tracker.watched(source, at);
+            }
+        }
     }
 
     pub(crate) fn report_health(&self) {

@@ -6,7 +6,7 @@ use collector_runtime::Outputs;
 use collector_runtime::component::{ComponentError, Running};
 use collector_runtime::health::Reporter;
 use jiff::SignedDuration;
-use job_tracker::{Tracker, TrackerSettings};
+use job_tracker::{MissedRunSettings, Tracker, TrackerSettings};
 use job_watch::watch::SourceUpdate;
 use job_watch::watches::Watches;
 use kube::Client;
@@ -60,7 +60,10 @@ impl JobSession {
             finished_max_age: signed(config.finished_max_age.get()),
             recovers: config.label_selector.is_empty(),
             stalls: config.stalled.settings(),
-            missed: config.missed_runs.settings(),
+            missed: MissedRunSettings {
+                selects_jobs: !config.label_selector.is_empty(),
+                ..config.missed_runs.settings()
+            },
         };
         let cluster_name = config.cluster_name.clone();
         JobSession {

@@ -26,6 +26,10 @@ pub(crate) struct CronJobMark {
     pub(crate) failures: u32,
     /// When a run last succeeded, seconds since 1970; 0 if none is known.
     pub(crate) last_success: i64,
+    /// When the last of these failed, seconds since 1970; 0 if there is none.
+    pub(crate) last_failure: i64,
+    /// `metadata.generation` of the CronJob at that slot: if it is unchanged, so are its schedule and `suspend`. Modulo 65,536; 0 if unknown.
+    pub(crate) generation: u16,
 }
 
 /// Missed runs of one CronJob whose report may have been sent: it is sent again as it was, so that each run counts once.
@@ -173,11 +177,17 @@ impl Marks {
         }
     }
 
+    /// A CronJob does not exist any more. Returns true if it was known.
+    pub(crate) fn forget_cronjob(&mut self, cronjob: u64) -> bool {
+        self.announced_runs.retain(|(uid, _), _| *uid != cronjob);
+        self.cronjobs.remove(&cronjob).is_some()
+    }
+
     /// Corrects slots after `now`, which the local clock cannot have shown.
     pub(super) fn correct(&mut self, now: i64, latest: i64) -> bool {
         let mut is_corrected = false;
         for cronjob in self.cronjobs.values_mut() {
-            for time in [&mut cronjob.slot, &mut cronjob.last_success] {
+            for time in [&mut cronjob.slot, &mut cronjob.last_success, &mut cronjob.last_failure] {
                 if *time > latest {
                     *time = now;
                     is_corrected = true;

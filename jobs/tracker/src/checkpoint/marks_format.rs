@@ -6,7 +6,8 @@
 //!    bytes), the reason (1 byte, the position in [`MissReason::ALL`]).
 //! 3. Stalls: short UID of the Job (8 bytes), the beginning (8 bytes), 1 if it lasts (1 byte), the number of causes that a
 //!    recovery was reported for (1 byte), the number of causes (1 byte) and the causes.
-//! 4. CronJobs: short UID (8 bytes), the last slot (4 bytes), the last success (4 bytes), failures (2 bytes).
+//! 4. CronJobs: short UID (8 bytes), the last slot and the last success (4 bytes each), the generation (2 bytes), failures (2
+//!    bytes) and, if there are any, the last one (4 bytes).
 //! 5. Histories: short UID of the owner (8 bytes), a length (1 byte) and that many bytes.
 //!
 //! Times of 4 bytes are seconds since 1970 without a sign. The tables are in the order of their importance: if the checkpoint
@@ -111,7 +112,11 @@ impl Marks {
             bytes.put_u64(*uid);
             bytes.put_u32(time(cronjob.slot));
             bytes.put_u32(time(cronjob.last_success));
+            bytes.put_u16(cronjob.generation);
             bytes.put_u16(cronjob.failures.try_into().unwrap_or(u16::MAX));
+            if cronjob.failures > 0 {
+                bytes.put_u32(time(cronjob.last_failure));
+            }
         });
         let histories = writer.sorted(self.histories.iter(), |durations| Reverse(durations.len()));
         writer.table(histories, |bytes, (owner, durations)| {
@@ -158,11 +163,16 @@ impl Marks {
         }
         for _ in 0..bytes.try_get_u32()? {
             let uid = bytes.try_get_u64()?;
-            let cronjob = CronJobMark {
+            let mut cronjob = CronJobMark {
                 slot: bytes.try_get_u32()?.into(),
                 last_success: bytes.try_get_u32()?.into(),
+                generation: bytes.try_get_u16()?,
                 failures: bytes.try_get_u16()?.into(),
+                last_failure: 0,
             };
+            if cronjob.failures > 0 {
+                cronjob.last_failure = bytes.try_get_u32()?.into();
+            }
             marks.cronjobs.insert(uid, cronjob);
         }
         for _ in 0..bytes.try_get_u32()? {

@@ -25,6 +25,8 @@ fn cronjob(slot: i64, failures: u32) -> CronJobMark {
         slot,
         failures,
         last_success: slot - 60,
+        last_failure: if failures > 0 { slot - 30 } else { 0 },
+        generation: 2,
     }
 }
 
@@ -159,6 +161,8 @@ fn impossible_values_are_stored_as_possible_ones() {
             slot: -5,
             failures: u32::MAX,
             last_success: i64::MAX,
+            last_failure: -1,
+            generation: u16::MAX,
         },
     );
     let long = "ü".repeat(200);

@@ -1,6 +1,14 @@
 //! CronJobs: distinguishes a replaced run from a deleted one, and knows the order of runs.
+//!
+//! `slots.rs` decides which runs were missed, from the facts that `observe.rs` reads; `queue.rs` says when; `missed.rs` makes
+//! events of them, and `state.rs` gauges.
 
 mod missed;
+mod notes;
+mod observe;
+mod plan;
+mod queue;
+mod slots;
 mod state;
 
 use std::collections::HashMap;
@@ -8,7 +16,11 @@ use std::collections::HashMap;
 use jiff::{SignedDuration, Timestamp};
 use job_event::evidence::{self, PreviousRun};
 
+use self::plan::Plan;
+use self::queue::Queue;
+use self::slots::{NEVER, Slots};
 use crate::job::{JobRecord, Owner};
+use crate::pool::Pool;
 use crate::stalls::StalledAfter;
 use job_event::Uid;
 use job_watch::model;
@@ -28,6 +40,10 @@ pub(crate) struct CronJobs {
     known: HashMap<Uid, Record>,
     /// Those that exist, by `namespace/name`.
     names: HashMap<Box<str>, Uid>,
+    plans: Pool<Plan>,
+    queue: Queue,
+    /// True if nothing follows.
+    is_over: bool,
 }
 
 #[derive(Debug, Default)]
@@ -39,16 +55,22 @@ struct Record {
     created: Option<Timestamp>,
     /// How many of its Jobs have a record.
     jobs: u32,
-    schedule: Option<Box<str>>,
     concurrency_policy: Option<Box<str>>,
     stalled_after: StalledAfter,
     /// The newest Job that was made for a slot.
     newest: Option<(Timestamp, Uid)>,
     /// Its newest runs with the time of their creation, oldest first, at most [`RUNS`].
     runs: Vec<(Timestamp, PreviousRun)>,
+    slots: Option<Box<Slots>>,
 }
 
 impl Record {
+    /// `spec.schedule`, where the CronJob itself was seen.
+    fn schedule(&self) -> Option<Box<str>> {
+        let plan = self.slots.as_ref()?.plan.as_ref()?;
+        Some(plan.text.clone())
+    }
+
     /// Remembers a run, once.
     fn saw_run(&mut self, uid: Uid, job: &JobRecord) {
         let Some(created) = job.created.get() else { return };
@@ -80,7 +102,6 @@ impl CronJobs {
             record.created = metadata.creation_timestamp;
             self.names.insert(record.name.clone(), uid);
         }
-        record.schedule = cronjob.spec.schedule.clone();
         record.concurrency_policy = cronjob.spec.concurrency_policy.clone();
         record.stalled_after = StalledAfter::parse(metadata.annotations.stalled_after.as_deref());
     }
@@ -89,6 +110,11 @@ impl CronJobs {
     pub(crate) fn gone(&mut self, uid: Uid) {
         if let Some(record) = self.known.get_mut(&uid) {
             record.exists = false;
+            if let Some(slots) = record.slots.as_mut() {
+                self.queue.requeue(slots.scope, uid, slots.due, NEVER);
+                (slots.due, slots.is_active) = (NEVER, false);
+                slots.notes.clear();
+            }
             if self.names.get(&record.name) == Some(&uid) {
                 self.names.remove(&record.name);
             }
@@ -100,11 +126,31 @@ impl CronJobs {
 
     /// The UIDs of all that exist.
     pub(crate) fn existing(&self) -> Vec<Uid> {
-        self.known
-            .iter()
-            .filter(|(_, record)| record.exists)
-            .map(|(uid, _)| *uid)
+        self.existing_records().map(|(uid, _)| uid).collect()
+    }
+
+    /// Those of a scope that exist.
+    pub(crate) fn existing_in(&self, scope: u16) -> Vec<Uid> {
+        let is_in = |record: &Record| record.slots.as_ref().is_some_and(|slots| slots.scope == scope);
+        let records = self.existing_records();
+        records
+            .filter(|(_, record)| is_in(record))
+            .map(|(uid, _)| uid)
             .collect()
+    }
+
+    fn existing_records(&self) -> impl Iterator<Item = (Uid, &Record)> {
+        let records = self.known.iter().filter(|(_, record)| record.exists);
+        records.map(|(uid, record)| (*uid, record))
+    }
+
+    fn slots(&self, uid: Uid) -> Option<&Slots> {
+        self.known.get(&uid)?.slots.as_deref()
+    }
+
+    /// A list of the Jobs of a scope begins.
+    pub(crate) fn jobs_listed(&mut self, scope: u16, now: Timestamp) {
+        self.queue.jobs_listed(scope, now.as_second());
     }
 
     /// The CronJob and the slot of a Job that is known by its name only and ended at `at`. The controller of CronJobs
@@ -137,6 +183,7 @@ impl CronJobs {
         let owner = job.owner.as_ref().map(|owner| Uid::new(&owner.uid));
         if let Some(record) = owner.and_then(|owner| self.known.get_mut(&owner)) {
             record.saw_run(uid, job);
+            self.start_seen(job);
         }
     }
 
@@ -151,6 +198,7 @@ impl CronJobs {
         {
             record.newest = Some((created, uid));
         }
+        self.start_seen(job);
     }
 
     /// A Job's record ends: adds the data of its CronJob.
@@ -175,7 +223,7 @@ impl CronJobs {
         let Some(record) = self.known.get(&Uid::new(&cronjob.uid)) else {
             return;
         };
-        cronjob.schedule = record.schedule.clone();
+        cronjob.schedule = record.schedule();
         cronjob.concurrency_policy = record.concurrency_policy.clone();
         cronjob.previous = job.created.and_then(|created| {
             let earlier = |(at, run): &&(Timestamp, PreviousRun)| (at, &run.uid) < (&created, &job.uid);
@@ -214,6 +262,11 @@ impl CronJobs {
     pub(crate) fn len(&self) -> usize {
         self.known.len()
     }
+}
+
+/// The namespace and the name in `namespace/name`.
+fn split(key: &str) -> (&str, &str) {
+    key.split_once('/').unwrap_or(("", key))
 }
 
 fn key(namespace: &str, name: &str) -> Box<str> {

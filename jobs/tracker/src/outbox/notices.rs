@@ -4,10 +4,12 @@
 //! A finished Job stays finished, so after a restart it is reported again as it was. A stall may be over by then, and missed
 //! runs may be grouped otherwise. So both are announced: the checkpoint has them before they are sent.
 
+use std::collections::HashSet;
+
 use job_event::{Notice, Uid};
 
 use super::{AckEvent, AckState, Outbox};
-use crate::checkpoint::{AnnouncedRuns, Mark};
+use crate::checkpoint::{AnnouncedRuns, CronJobMark, Mark, Marks};
 
 /// A notice that is not acknowledged.
 #[derive(Debug)]
@@ -45,6 +47,37 @@ impl Outbox {
     /// From now on, notices are announced in the store before they are sent.
     pub fn announce_notices(&mut self) {
         self.announces = true;
+    }
+
+    /// The state of unfinished Jobs and CronJobs that the checkpoint has.
+    pub(crate) fn marks_mut(&mut self) -> &mut Marks {
+        &mut self.checkpoint.marks
+    }
+
+    /// Changes the mark of a CronJob.
+    pub(crate) fn change_mark(&mut self, cronjob: u64, change: impl FnOnce(&mut CronJobMark)) {
+        let mark = self.checkpoint.marks.cronjobs.entry(cronjob).or_default();
+        let before = *mark;
+        change(mark);
+        self.checkpoint.is_dirty |= *mark != before;
+    }
+
+    /// A CronJob does not exist any more.
+    pub(crate) fn forget_cronjob(&mut self, cronjob: u64) {
+        self.checkpoint.is_dirty |= self.checkpoint.marks.forget_cronjob(cronjob);
+    }
+
+    /// No other CronJobs exist.
+    pub(crate) fn retain_cronjobs(&mut self, existing: &HashSet<u64>) {
+        let gone = self
+            .checkpoint
+            .marks
+            .cronjobs
+            .keys()
+            .filter(|uid| !existing.contains(uid));
+        for uid in gone.copied().collect::<Vec<_>>() {
+            self.forget_cronjob(uid);
+        }
     }
 
     /// A notice is to be reported; false if it is pending or was reported before.

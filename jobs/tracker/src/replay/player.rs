@@ -88,6 +88,7 @@ impl<F: FnMut(ReplayStep<'_>)> Player<F> {
         while let Some(evidence) = self.tracker.drain(true) {
             self.emit(evidence);
         }
+        self.tracker.recording_ends();
         self.emit_notices(end, |_| true);
         // Jobs that are known from Events only wait for a Job that may be late; nothing follows.
         self.emit_finished(later(end, WAIT_FOR_JOBS));

@@ -25,6 +25,9 @@ pub struct Metadata {
     /// `resourceVersion`.
     #[serde(deserialize_with = "lenient")]
     pub resource_version: Box<str>,
+    /// `generation`: counts the changes of the spec.
+    #[serde(deserialize_with = "lenient")]
+    pub generation: Option<i64>,
     /// `creationTimestamp`.
     #[serde(deserialize_with = "lenient")]
     pub creation_timestamp: Option<Timestamp>,

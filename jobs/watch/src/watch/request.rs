@@ -26,6 +26,9 @@ pub const NODE_EVENTS: &str = "involvedObject.kind=Node,type=Warning";
 /// Source: `cluster-autoscaler/processors/status/eventing_scale_up_processor.go` in `kubernetes/autoscaler`.
 pub const SCALE_UP_EVENTS: &str = "involvedObject.kind=Pod,reason=NotTriggerScaleUp";
 
+/// The field selector of Events about CronJobs: starts, skipped runs (type `Normal`) and errors (type `Warning`).
+pub const CRONJOB_EVENTS: &str = "involvedObject.kind=CronJob";
+
 /// The objects of one list and watch: a kind in the whole cluster or in one namespace.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Target {
@@ -44,7 +47,12 @@ impl Kind {
     pub fn group(self) -> &'static str {
         match self {
             Kind::CronJobs | Kind::Jobs => "batch",
-            Kind::Pods | Kind::JobEvents | Kind::PodEvents | Kind::ScaleUpEvents | Kind::NodeEvents => "",
+            Kind::Pods
+            | Kind::JobEvents
+            | Kind::PodEvents
+            | Kind::ScaleUpEvents
+            | Kind::CronJobEvents
+            | Kind::NodeEvents => "",
         }
     }
 
@@ -54,7 +62,9 @@ impl Kind {
             Kind::CronJobs => "cronjobs",
             Kind::Jobs => "jobs",
             Kind::Pods => "pods",
-            Kind::JobEvents | Kind::PodEvents | Kind::ScaleUpEvents | Kind::NodeEvents => "events",
+            Kind::JobEvents | Kind::PodEvents | Kind::ScaleUpEvents | Kind::CronJobEvents | Kind::NodeEvents => {
+                "events"
+            }
         }
     }
 
@@ -64,7 +74,9 @@ impl Kind {
             Kind::CronJobs => CronJob::TYPE,
             Kind::Jobs => Job::TYPE,
             Kind::Pods => Pod::TYPE,
-            Kind::JobEvents | Kind::PodEvents | Kind::ScaleUpEvents | Kind::NodeEvents => Event::TYPE,
+            Kind::JobEvents | Kind::PodEvents | Kind::ScaleUpEvents | Kind::CronJobEvents | Kind::NodeEvents => {
+                Event::TYPE
+            }
         }
     }
 
@@ -74,6 +86,7 @@ impl Kind {
             Kind::JobEvents => "job events",
             Kind::PodEvents => "pod events",
             Kind::ScaleUpEvents => "scale-up events",
+            Kind::CronJobEvents => "cronjob events",
             Kind::NodeEvents => "node events",
             _ => self.resource(),
         }
@@ -99,6 +112,7 @@ pub fn targets(include: &[String], exclude: &[String], job_labels: &str) -> Vec<
                 Kind::JobEvents => vec!["involvedObject.kind=Job".into()],
                 Kind::PodEvents => vec!["involvedObject.kind=Pod".into(), "type=Warning".into()],
                 Kind::ScaleUpEvents => vec![SCALE_UP_EVENTS.into()],
+                Kind::CronJobEvents => vec![CRONJOB_EVENTS.into()],
                 Kind::NodeEvents => vec![NODE_EVENTS.into()],
                 _ => Vec::new(),
             };
@@ -244,8 +258,9 @@ mod tests {
             uri(all[5].list("", 500))
                 .contains("involvedObject.kind%3DPod%2Creason%3DNotTriggerScaleUp%2Cmetadata.namespace")
         );
+        assert!(uri(all[6].list("", 500)).contains("involvedObject.kind%3DCronJob%2Cmetadata.namespace"));
         assert_eq!(
-            uri(all[6].list("", 500)),
+            uri(all[7].list("", 500)),
             "/api/v1/events?fieldSelector=involvedObject.kind%3DNode%2Ctype%3DWarning&limit=500"
         );
     }
@@ -253,13 +268,13 @@ mod tests {
     #[test]
     fn one_watch_for_each_included_namespace() {
         let all = targets(&["a".into(), "b".into()], &[], "");
-        assert_eq!(all.len(), 12);
+        assert_eq!(all.len(), 14);
         assert_eq!(
-            uri(all[8].watch("12", 240)),
+            uri(all[9].watch("12", 240)),
             "/api/v1/namespaces/b/pods?labelSelector=job-name\
              &watch=true&resourceVersion=12&allowWatchBookmarks=true&timeoutSeconds=240"
         );
-        assert_eq!((all[0].source.scope, all[8].source.scope), (1, 2));
+        assert_eq!((all[0].source.scope, all[9].source.scope), (1, 2));
         assert_eq!(
             uri(all[1].list("to/ken=", 500)),
             "/apis/batch/v1/namespaces/a/jobs?limit=500&continue=to%2Fken%3D"

@@ -1,0 +1,402 @@
+//! The slots of one CronJob: which of them started, and which were missed and why. Pure. Times are seconds since 1970.
+//!
+//! A slot is decided at the end of its grace period, and only with proof that nothing is missing (`Proof`). It needs no report if
+//! a Job was created for it in time. A slot without a Job is missed if Jobs are observed without a gap since before it, or if
+//! `status.lastScheduleTime` is before it: the controller never goes back. Otherwise its Job may have been created and removed
+//! unobserved, and nothing is said.
+
+use std::sync::Arc;
+
+use job_event::evidence::ServiceTags;
+use job_event::notice::MissReason;
+
+use super::notes::{Note, Notes};
+use super::plan::Plan;
+use crate::checkpoint::AnnouncedRuns;
+
+/// After the grace period: creation times have whole seconds, and a Job takes a moment to arrive.
+pub(crate) const SETTLE: i64 = 1;
+/// How long a missed run waits for Events that explain it, whose watch is proven less often than the others.
+pub(crate) const EVENTS_WAIT: i64 = 180;
+/// More missed runs of one reason are summarised in one event.
+const SINGLE: u32 = 3;
+/// More slots at once: the controller itself warns with `TooManyMissedTimes` (`pkg/controller/cronjob/utils.go`).
+const TOO_MANY: u32 = 100;
+/// How many slots one event summarises at most.
+const SUMMARISED: u32 = 100_000;
+/// How long the API server keeps Events (`--event-ttl`).
+const EVENTS_KEPT: i64 = 3600;
+
+/// No slot, or no deadline.
+pub(crate) const NEVER: i64 = i64::MAX;
+
+/// How far the observation of Jobs, CronJobs and their Events is proven.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Proof {
+    /// Every change of Jobs and CronJobs before is observed.
+    pub(crate) until: i64,
+    /// No Job was created and removed unobserved since.
+    pub(crate) since: i64,
+    /// The same as `until` for Events about CronJobs; `None` if they cannot be read.
+    pub(crate) events: Option<i64>,
+}
+
+/// The slots of a CronJob.
+#[derive(Debug)]
+pub(crate) struct Slots {
+    /// `None` before the CronJob itself is seen.
+    pub(crate) plan: Option<Arc<Plan>>,
+    pub(crate) service_tags: Option<Arc<ServiceTags>>,
+    /// The CronJob controller's latest message about a Job that it could not create, or about the schedule.
+    pub(crate) message: Option<Box<str>>,
+    pub(crate) notes: Notes,
+    /// `metadata.generation`, modulo 65,536; 0 if unknown.
+    pub(crate) generation: u16,
+    pub(crate) scope: u16,
+    /// False while it is suspended, deleted or silenced.
+    pub(crate) is_active: bool,
+    pub(crate) is_suspended: bool,
+    pub(crate) forbids: bool,
+    /// True if a Job of it was seen, so that its Jobs match the selector.
+    pub(crate) has_jobs: bool,
+    /// The controller started a run outside of the schedule as evaluated here, so no slot is certain.
+    pub(crate) is_refuted: bool,
+    /// The controller cannot evaluate the schedule: since when; 0 if it can.
+    pub(crate) invalid_since: i64,
+    /// `startingDeadlineSeconds`.
+    pub(crate) deadline: i64,
+    /// Slots up to it are decided.
+    pub(crate) cursor: i64,
+    /// Starts of slots up to it may be forgotten.
+    pub(crate) known_from: i64,
+    /// The last slot of the event that is not acknowledged; 0 if there is none.
+    pub(crate) pending: i64,
+    /// `status.lastScheduleTime`.
+    pub(crate) last_scheduled: i64,
+    /// When the newest Job for a slot was created.
+    pub(crate) last_start: i64,
+    /// When the controller last wrote an Event about a Job that it created.
+    pub(crate) last_create_event: i64,
+    /// When the controller last wrote `TooManyMissedTimes`.
+    pub(crate) too_many: i64,
+    /// Since when `status.active` has an entry, and until when; [`NEVER`] while it has one.
+    pub(crate) running: (i64, i64),
+    /// Nothing is decided before.
+    pub(crate) not_before: i64,
+    /// When it is looked at next; [`NEVER`] if nothing is expected.
+    pub(crate) due: i64,
+}
+
+impl Default for Slots {
+    fn default() -> Self {
+        Slots {
+            plan: None,
+            service_tags: None,
+            message: None,
+            notes: Notes::default(),
+            generation: 0,
+            scope: 0,
+            is_active: false,
+            is_suspended: false,
+            forbids: false,
+            has_jobs: false,
+            is_refuted: false,
+            invalid_since: 0,
+            deadline: NEVER,
+            cursor: 0,
+            known_from: 0,
+            pending: 0,
+            last_scheduled: 0,
+            last_start: 0,
+            last_create_event: 0,
+            too_many: 0,
+            running: (0, 0),
+            not_before: 0,
+            due: NEVER,
+        }
+    }
+}
+
+/// Missed slots of one reason.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct MissedSlots {
+    pub(crate) first: i64,
+    pub(crate) last: i64,
+    pub(crate) count: u32,
+    pub(crate) reason: MissReason,
+}
+
+/// The decision about one slot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Fate {
+    Started,
+    /// Nothing can be proven.
+    Uncertain,
+    Missed(MissReason),
+}
+
+impl Slots {
+    /// The grace period of this CronJob.
+    pub(crate) fn grace(&self, grace: i64) -> i64 {
+        grace.min(self.deadline.max(0))
+    }
+
+    /// A Job for `slot` was created at `created`.
+    pub(crate) fn started(&mut self, slot: i64, created: i64) {
+        self.has_jobs = true;
+        self.message = None;
+        self.last_start = self.last_start.max(created);
+        let late = u32::try_from((created - slot).max(0)).unwrap_or(u32::MAX);
+        self.note_start(slot, Note::Started(late));
+    }
+
+    /// `status.lastScheduleTime` is `slot`.
+    pub(crate) fn scheduled(&mut self, slot: i64) {
+        if slot > self.last_scheduled {
+            self.last_scheduled = slot;
+            self.note_start(slot, Note::Scheduled);
+        }
+    }
+
+    fn note_start(&mut self, slot: i64, note: Note) {
+        if slot <= self.cursor {
+            return;
+        }
+        if let Some(plan) = &self.plan
+            && !plan.is_slot(slot, self.cursor)
+        {
+            match plan.is_relative() {
+                // With a starting deadline, the controller moves the slots of `@every`.
+                true => self.pass(slot),
+                false => self.is_refuted = true,
+            }
+            return;
+        }
+        self.add_note(slot, note);
+    }
+
+    fn add_note(&mut self, slot: i64, note: Note) {
+        if let Some(forgotten) = self.notes.add(slot, note) {
+            self.known_from = self.known_from.max(forgotten);
+        }
+    }
+
+    /// The controller said something at `at` about the latest slot.
+    pub(crate) fn note_at(&mut self, at: i64, note: Note) {
+        let slot = self.plan.as_ref().and_then(|plan| plan.latest(at, self.cursor));
+        if let Some(slot) = slot.filter(|slot| *slot > self.cursor) {
+            self.add_note(slot, note);
+        }
+    }
+
+    /// The controller said something about this slot.
+    pub(crate) fn note(&mut self, slot: i64, note: Note) {
+        let is_slot = self.plan.as_ref().is_some_and(|plan| plan.is_slot(slot, self.cursor));
+        if is_slot && slot > self.cursor {
+            self.add_note(slot, note);
+        }
+    }
+
+    /// Slots up to `slot` need no report.
+    pub(crate) fn pass(&mut self, slot: i64) {
+        self.cursor = self.cursor.max(slot);
+        self.notes.forget(self.cursor);
+    }
+
+    /// The spec is in force since `at`: earlier slots do not count. `base` is the slot before, for `@every`.
+    pub(crate) fn starts_over(&mut self, at: i64, base: i64) {
+        self.notes.clear();
+        self.message = None;
+        (self.is_refuted, self.invalid_since) = (false, 0);
+        self.cursor = match &self.plan {
+            Some(plan) => plan.aligned(at, base).max(self.cursor),
+            None => at.max(self.cursor),
+        };
+    }
+
+    /// Another process decided the slots up to `slot`. Starts since then may be forgotten.
+    pub(crate) fn resume_from(&mut self, slot: i64) {
+        self.known_from = self.known_from.max(self.cursor);
+        self.cursor = slot;
+        self.notes.forget(slot);
+    }
+
+    /// When the next slot can be decided.
+    pub(crate) fn next_due(&self, grace: i64) -> i64 {
+        if self.invalid_since > 0 {
+            let is_open = self.invalid_since > self.cursor && !self.is_refuted && self.is_active;
+            return if is_open { self.invalid_since + grace } else { NEVER };
+        }
+        match self.next_slot() {
+            Some(slot) => (slot + self.grace(grace) + SETTLE).max(self.not_before),
+            None => NEVER,
+        }
+    }
+
+    /// The first slot that is not decided.
+    fn next_slot(&self) -> Option<i64> {
+        if !self.is_active || self.is_refuted || self.invalid_since > 0 {
+            return None;
+        }
+        self.plan.as_ref()?.next(self.cursor)
+    }
+
+    /// Decides the slots that can be decided, up to the first missed ones, which it returns. Sets `due`.
+    pub(crate) fn decide(&mut self, proof: Proof, grace: i64, now: i64) -> Option<MissedSlots> {
+        loop {
+            self.due = self.next_due(grace);
+            if self.due > proof.until.min(now) {
+                return None;
+            }
+            if self.invalid_since > 0 {
+                return self.invalid();
+            }
+            let slot = self.next_slot()?;
+            let Fate::Missed(reason) = self.fate(slot, proof, grace) else {
+                self.pass(slot);
+                continue;
+            };
+            let waits = proof.events.is_some_and(|events| events < self.due) && now < self.due + EVENTS_WAIT;
+            if self.pending > 0 || waits {
+                // Checked again in a moment.
+                self.due = now + 5;
+                return None;
+            }
+            let missed = self.group(slot, reason, proof, grace, now);
+            self.report(missed, grace, now);
+            return Some(missed);
+        }
+    }
+
+    /// Decides the slots that the controller says it did not start, although their grace period is not over.
+    pub(crate) fn decide_forbidden(&mut self) -> Option<MissedSlots> {
+        let slot = self.notes.slots(Note::Forbidden).min()?;
+        if !self.is_active || self.pending > 0 || self.notes.start(slot).is_some() {
+            return None;
+        }
+        let missed = MissedSlots {
+            first: slot,
+            last: slot,
+            count: 1,
+            reason: MissReason::ConcurrencyForbidden,
+        };
+        self.pending = slot;
+        self.pass(slot);
+        // The next one.
+        self.due = 0;
+        Some(missed)
+    }
+
+    /// An event about these slots is to be reported.
+    fn report(&mut self, missed: MissedSlots, grace: i64, now: i64) {
+        self.pending = missed.last;
+        self.pass(missed.last);
+        // Slots may follow each other faster than the grace period: one event in that time.
+        self.not_before = now + self.grace(grace);
+        self.due = self.next_due(grace);
+    }
+
+    /// Missed runs that another process announced are reported again as they were.
+    pub(crate) fn announced(&mut self, first: i64, runs: AnnouncedRuns, grace: i64) -> MissedSlots {
+        self.pending = runs.last;
+        self.pass(runs.last);
+        self.due = self.next_due(grace);
+        MissedSlots {
+            first,
+            last: runs.last,
+            count: runs.count,
+            reason: runs.reason,
+        }
+    }
+
+    fn invalid(&mut self) -> Option<MissedSlots> {
+        let at = self.invalid_since;
+        (self.pending, self.cursor, self.due) = (at, at, NEVER);
+        Some(MissedSlots {
+            first: at,
+            last: at,
+            count: 1,
+            reason: MissReason::InvalidSchedule,
+        })
+    }
+
+    /// The slots that were missed for the same reason as `first` and can be decided: only the first one if they are few.
+    fn group(&self, first: i64, reason: MissReason, proof: Proof, grace: i64, now: i64) -> MissedSlots {
+        let mut missed = MissedSlots {
+            first,
+            last: first,
+            count: 1,
+            reason,
+        };
+        let decided = |slot: i64| slot + self.grace(grace) + SETTLE <= proof.until.min(now);
+        let mut are_consecutive = true;
+        let next = |slot: &i64| self.plan.as_ref().and_then(|plan| plan.next(*slot));
+        for slot in std::iter::successors(next(&first), next).take_while(|slot| decided(*slot)) {
+            match self.fate(slot, proof, grace) {
+                Fate::Missed(other) if other == reason => {
+                    (missed.last, missed.count) = (slot, missed.count + 1);
+                }
+                Fate::Missed(_) => break,
+                Fate::Started | Fate::Uncertain => are_consecutive = false,
+            }
+            if missed.count >= SUMMARISED {
+                break;
+            }
+        }
+        if missed.count <= SINGLE {
+            (missed.last, missed.count) = (first, 1);
+        } else if missed.count > TOO_MANY && are_consecutive && is_broad(reason) {
+            missed.reason = MissReason::TooManyMissedTimes;
+        }
+        missed
+    }
+
+    fn fate(&self, slot: i64, proof: Proof, grace: i64) -> Fate {
+        match self.notes.start(slot) {
+            Some(Note::Started(late)) if i64::from(late) > self.grace(grace) => {}
+            Some(_) => return Fate::Started,
+            None if slot == self.last_scheduled => return Fate::Started,
+            None => {
+                let is_observed = slot >= proof.since && slot > self.known_from;
+                if !is_observed && slot <= self.last_scheduled {
+                    return Fate::Uncertain;
+                }
+            }
+        }
+        Fate::Missed(self.reason(slot, proof, grace))
+    }
+
+    fn reason(&self, slot: i64, proof: Proof, grace: i64) -> MissReason {
+        let ends = slot + self.grace(grace);
+        let (from, until) = self.running;
+        if self.notes.has(slot, Note::Forbidden) {
+            MissReason::ConcurrencyForbidden
+        } else if self.notes.has(slot, Note::CreationFailed) {
+            MissReason::Unknown
+        } else if self.forbids && from > 0 && from < slot && until >= ends {
+            MissReason::ConcurrencyForbidden
+        } else if self.notes.has(slot, Note::DeadlinePassed) || self.deadline <= grace {
+            MissReason::StartingDeadlineExceeded
+        } else if self.too_many >= slot {
+            MissReason::TooManyMissedTimes
+        } else if self.events_are_complete(proof, ends) {
+            MissReason::ControllerLate
+        } else {
+            MissReason::Unknown
+        }
+    }
+
+    /// True if the controller's Events would say if it had acted. The controller drops Events about an object that has many, so
+    /// that the Event about the last start must be among them (`EventSourceObjectSpamFilter` of client-go: 25, then one in five
+    /// minutes).
+    fn events_are_complete(&self, proof: Proof, until: i64) -> bool {
+        let is_recent = self.last_start > until - EVENTS_KEPT;
+        let has_last = self.last_create_event >= self.last_start - SETTLE;
+        proof.events.is_some_and(|events| events >= until) && (has_last || !is_recent)
+    }
+}
+
+/// True for a reason that more than 100 slots at once make more specific.
+fn is_broad(reason: MissReason) -> bool {
+    matches!(reason, MissReason::ControllerLate | MissReason::Unknown)
+}
