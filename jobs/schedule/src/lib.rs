@@ -16,9 +16,9 @@ use std::borrow::Cow;
 use std::iter;
 
 use jiff::Timestamp;
+use jiff::tz::TimeZone;
 
 use self::fields::Fields;
-use self::wall::Wall;
 
 pub use self::due::{Due, MAX_MISSED};
 
@@ -33,7 +33,7 @@ pub struct Schedule(Slots);
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Slots {
-    Fields(Fields, Wall),
+    Fields(Fields, TimeZone),
     /// `@every`, in seconds.
     Every(i64),
 }
@@ -65,7 +65,7 @@ impl Schedule {
         let second = time.as_nanosecond().div_euclid(1_000_000_000);
         let second = i64::try_from(second).ok()?;
         let next = match &self.0 {
-            Slots::Fields(fields, wall) => search::next(fields, wall, second)?,
+            Slots::Fields(fields, zone) => search::next(fields, zone, second)?,
             Slots::Every(delay) => second.checked_add(*delay)?,
         };
         Timestamp::from_second(next).ok()

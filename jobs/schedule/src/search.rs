@@ -2,6 +2,8 @@
 //!
 //! It follows the library step by step, because the results at changes of the offset follow from the steps.
 
+use jiff::tz::TimeZone;
+
 use crate::fields::Fields;
 use crate::wall::{Date, Wall};
 
@@ -9,10 +11,11 @@ const MINUTE: i64 = 60;
 const HOUR: i64 = 3600;
 
 /// The first slot after an instant. Both are seconds since 1970.
-pub(crate) fn next(fields: &Fields, wall: &Wall, after: i64) -> Option<i64> {
+pub(crate) fn next(fields: &Fields, zone: &TimeZone, after: i64) -> Option<i64> {
     if fields.never_match() {
         return None;
     }
+    let wall = Wall::new(zone);
     let last_year = wall.date(after + 1).year + 5;
     let mut search = Search {
         fields,
@@ -20,7 +23,7 @@ pub(crate) fn next(fields: &Fields, wall: &Wall, after: i64) -> Option<i64> {
         at: after + 1,
         is_moved: false,
     };
-    while wall.date(search.at).year <= last_year {
+    while search.wall.date(search.at).year <= last_year {
         if search.month()? == Step::Matches
             && search.day()? == Step::Matches
             && search.hour() == Step::Matches
@@ -42,7 +45,7 @@ enum Step {
 
 struct Search<'a> {
     fields: &'a Fields,
-    wall: &'a Wall,
+    wall: Wall<'a>,
     at: i64,
     /// The smaller fields are at their first values.
     is_moved: bool,
@@ -141,10 +144,10 @@ impl Search<'_> {
     }
 
     /// Before the first move, the smaller fields go back to their first values.
-    fn start_at(&mut self, start: impl Fn(&Wall, i64) -> i64) {
+    fn start_at(&mut self, start: impl Fn(&Wall<'_>, i64) -> i64) {
         if !self.is_moved {
             self.is_moved = true;
-            self.at = start(self.wall, self.at);
+            self.at = start(&self.wall, self.at);
         }
     }
 

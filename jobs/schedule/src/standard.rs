@@ -1,7 +1,8 @@
 //! The text of a schedule: `ParseStandard` of `robfig/cron` v3.
 
+use jiff::tz::TimeZone;
+
 use crate::fields::{self, Fields};
-use crate::wall::Wall;
 use crate::{InvalidSchedule, Slots, duration, zone};
 
 /// Parses a schedule with an optional prefix `TZ=` or `CRON_TZ=`.
@@ -19,9 +20,9 @@ pub(crate) fn parse(text: &str) -> Result<Slots, InvalidSchedule> {
             }
         },
     };
-    let wall = zone::find(zone).map(Wall::new).ok_or_else(|| zone::unknown(zone))?;
+    let zone = zone::find(zone).ok_or_else(|| zone::unknown(zone))?;
     if schedule.starts_with('@') {
-        return descriptor(schedule, wall).map_err(|found| invalid(schedule, found));
+        return descriptor(schedule, zone).map_err(|found| invalid(schedule, found));
     }
     let texts: Vec<&str> = schedule.split_whitespace().collect();
     let [minute, hour, day, month, weekday] = texts[..] else {
@@ -37,7 +38,7 @@ pub(crate) fn parse(text: &str) -> Result<Slots, InvalidSchedule> {
         ))
     };
     match fields() {
-        Ok(fields) => Ok(Slots::Fields(fields, wall)),
+        Ok(fields) => Ok(Slots::Fields(fields, zone)),
         Err(found) => Err(invalid(schedule, found)),
     }
 }
@@ -46,7 +47,7 @@ fn invalid(schedule: &str, found: String) -> InvalidSchedule {
     InvalidSchedule(format!("schedule {schedule:?}: {found}"))
 }
 
-fn descriptor(text: &str, wall: Wall) -> Result<Slots, String> {
+fn descriptor(text: &str, zone: TimeZone) -> Result<Slots, String> {
     if let Some(every) = text.strip_prefix("@every ") {
         return match duration::parse(every) {
             Some(nanoseconds) => Ok(Slots::Every((nanoseconds / 1_000_000_000).max(1))),
@@ -64,7 +65,7 @@ fn descriptor(text: &str, wall: Wall) -> Result<Slots, String> {
         }
     };
     match parse(fields) {
-        Ok(Slots::Fields(fields, _)) => Ok(Slots::Fields(fields, wall)),
+        Ok(Slots::Fields(fields, _)) => Ok(Slots::Fields(fields, zone)),
         _ => Err("a descriptor has five fields".into()),
     }
 }

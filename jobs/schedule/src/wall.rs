@@ -1,13 +1,27 @@
 //! Wall clocks: the dates and times of day of a time zone, as `time.Time` of Go.
 
+use std::cell::Cell;
+
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 const DAY: i64 = 86_400;
 
 /// The wall clock of a time zone. Instants are seconds since 1970.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Wall(TimeZone);
+#[derive(Debug)]
+pub(crate) struct Wall<'a> {
+    zone: &'a TimeZone,
+    /// The last period that was looked up. A search reads the clock often, nearly always in the same period.
+    period: Cell<Period>,
+}
+
+/// A period without a change of the offset, and the seconds that the clock is ahead of UTC.
+#[derive(Clone, Copy, Debug)]
+struct Period {
+    from: i64,
+    until: i64,
+    offset: i64,
+}
 
 /// A date in the Gregorian calendar.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,9 +33,14 @@ pub(crate) struct Date {
     pub(crate) day: i64,
 }
 
-impl Wall {
-    pub(crate) fn new(zone: TimeZone) -> Wall {
-        Wall(zone)
+impl Wall<'_> {
+    pub(crate) fn new(zone: &TimeZone) -> Wall<'_> {
+        let period = Cell::new(Period {
+            from: 0,
+            until: 0,
+            offset: 0,
+        });
+        Wall { zone, period }
     }
 
     pub(crate) fn date(&self, instant: i64) -> Date {
@@ -49,8 +68,23 @@ impl Wall {
 
     /// Seconds that the clock is ahead of UTC.
     fn offset(&self, instant: i64) -> i64 {
-        let instant = Timestamp::from_second(instant).unwrap_or(Timestamp::MAX);
-        self.0.to_offset(instant).seconds().into()
+        let mut period = self.period.get();
+        if instant < period.from || instant >= period.until {
+            period = self.find(instant);
+            self.period.set(period);
+        }
+        period.offset
+    }
+
+    fn find(&self, instant: i64) -> Period {
+        let at = |instant| Timestamp::from_second(instant).unwrap_or(Timestamp::MAX);
+        let before = self.zone.preceding(at(instant + 1)).next();
+        let after = self.zone.following(at(instant)).next();
+        Period {
+            from: before.map_or(i64::MIN, |change| change.timestamp().as_second()),
+            until: after.map_or(i64::MAX, |change| change.timestamp().as_second()),
+            offset: self.zone.to_offset(at(instant)).seconds().into(),
+        }
     }
 }
 
