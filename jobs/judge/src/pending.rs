@@ -11,7 +11,7 @@ use crate::cause::Cause;
 use crate::finding::{Beside, Finding};
 use crate::judge::{Judgement, judge};
 use crate::rules::{admission, blocking};
-use crate::stall::stall;
+use crate::stall::{stall, unfinished};
 use crate::summary;
 
 /// A regular container ended within this time before `now`: the kubelet looks at containers once a second
@@ -43,7 +43,7 @@ pub fn judge_at(evidence: &Evidence, now: Timestamp) -> Judgement {
         // The summary says how the Job ended, or why it has not begun.
     } else if let Some(finding) = obstacle(&case) {
         judgement.summary = format!("Not finished yet: {}.", summary::why_unfinished(&finding));
-        judgement.next_step = Some(Advice::of(&finding).next_step.to_owned());
+        judgement.next_step = Some(unfinished(Advice::of(&finding).next_step));
     } else if let Some(progress) = progress(&case) {
         judgement.summary = format!("Not finished yet: {progress}.");
     }

@@ -62,9 +62,19 @@ pub(crate) fn why_unfinished(finding: &Finding<'_>) -> String {
         (Cause::RanTooLong, None) => "{container} is still running",
         (Cause::SlowStart, _) => "{container} has not started, and no error was reported",
         (Cause::Unknown, _) if finding.container.is_some() => "{container} waits{message}",
+        (Cause::QuotaExceeded, _) => "a quota prevents the creation of Pods{message}",
+        (Cause::SchedulingGated, _) => "{pod} is blocked by a scheduling gate",
+        (Cause::StuckTerminating, _) => "{pod} is being deleted and does not terminate{message}",
+        (Cause::NodeLost, _) if is_out(finding) => "{pod} is on {node}, which has not been ready since {since}",
         _ => Advice::of(finding).clause,
     };
     clause(finding, clause_now, true)
+}
+
+/// True if the node of the Pod as a whole is not ready.
+fn is_out(finding: &Finding<'_>) -> bool {
+    let outage = finding.pod.and_then(|pod| pod.node_outage);
+    finding.container.is_none() && outage.is_some_and(|outage| !outage.over)
 }
 
 fn clause(finding: &Finding<'_>, clause: &str, unfinished: bool) -> String {

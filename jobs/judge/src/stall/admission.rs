@@ -9,20 +9,29 @@ use crate::quote::one_line;
 /// The most characters of a name.
 const MAX_NAME: usize = 253;
 
+const QUEUED: &str =
+    "Look at the conditions of the Job's Workload (kubectl describe workloads): they say which quota it waits for.";
+const MANAGED: &str = "Look at the controller that spec.managedBy names: it must be running and watch this namespace.";
+
 /// The wait of a Job that no controller has started. Evidence: it is suspended and has the label of a queue of Kueue, which
 /// resumes it; or `spec.managedBy` names another controller, and the status shows nothing that it did.
 pub(super) fn awaiting(job: &Job) -> Option<Stall> {
     let status = &job.status;
-    let why = match (&job.spec.queue, &job.spec.managed_by) {
+    let (why, next_step) = match (&job.spec.queue, &job.spec.managed_by) {
         (Some(queue), _) if job.spec.suspend => {
-            format!("queue {} of Kueue has not admitted the Job", one_line(queue, MAX_NAME))
+            let queue = one_line(queue, MAX_NAME);
+            (format!("queue {queue} of Kueue has not admitted the Job"), QUEUED)
         }
         (_, Some(manager)) if !job.spec.suspend => {
             let counts = [status.active, status.succeeded, status.failed];
             if status.start_time.is_some() || counts != [0; 3] {
                 return None;
             }
-            format!("{} has not started the Job (managedBy)", one_line(manager, MAX_NAME))
+            let manager = one_line(manager, MAX_NAME);
+            (
+                format!("controller {manager} has not started the Job (managedBy)"),
+                MANAGED,
+            )
         }
         _ => return None,
     };
@@ -34,7 +43,7 @@ pub(super) fn awaiting(job: &Job) -> Option<Stall> {
         attempts: String::new(),
         why,
         retry: info.retry,
-        next_step: info.next_step.to_owned(),
+        next_step: next_step.to_owned(),
         container: None,
     })
 }

@@ -2,10 +2,12 @@
 //!
 //! * `pods.rs`: all live Pods are blocked, or retry in vain; `no_pods.rs`: a Job without a live Pod; `failures.rs`: attempts
 //!   that fail in a row; `since.rs`: the beginning of an obstacle, and the last progress.
+//! * `next_step.rs`: the next step while Kubernetes tries again.
 //! * `admission.rs`: a queue or another controller; `usual.rs`: runs that are longer than usual.
 
 mod admission;
 mod failures;
+mod next_step;
 mod no_pods;
 mod pods;
 mod since;
@@ -27,6 +29,7 @@ use crate::quote::one_line;
 use crate::summary::{self, MAX_SUMMARY};
 use failures::{NextAttempt, Streak};
 use job_event::span::span;
+pub(crate) use next_step::unfinished;
 
 pub use usual::{UsualRuns, running_long};
 
@@ -120,7 +123,7 @@ pub fn stall(evidence: &Evidence, now: Timestamp) -> Option<Stall> {
         attempts: lead,
         why,
         retry: advice.retry,
-        next_step: advice.next_step.to_owned(),
+        next_step: unfinished(advice.next_step),
         container: finding
             .pod
             .zip(finding.container)

@@ -14,6 +14,11 @@ const fn row(says: &'static [&'static str], next_step: &'static str, source: &'s
     }
 }
 
+/// The next step of a Job that an autoscaler did not help in time.
+pub(crate) const NODE_REQUESTED_NEXT_STEP: &str = "Raise activeDeadlineSeconds or keep spare nodes: a node for the Pod was \
+                                                   requested but not ready in time; if none ever joins, look at the autoscaler \
+                                                   and the new machine.";
+
 const CLUSTER_AUTOSCALER: &str = "kubernetes/autoscaler: cluster-autoscaler/core/scaleup, processors/status";
 
 /// A report of an autoscaler changes the next step only: the scheduler's message proves the cause.
@@ -157,8 +162,7 @@ pub(crate) const AUTOSCALER: Family = Family {
         ),
         row(
             &["triggered scale-up", "pod should schedule on"],
-            "Raise activeDeadlineSeconds or keep spare nodes: a node for the Pod was requested but not ready in time; if none ever \
-             joins, look at the autoscaler and the new machine.",
+            NODE_REQUESTED_NEXT_STEP,
             "kubernetes/autoscaler: cluster-autoscaler/processors/status/eventing_scale_up_processor.go; \
              kubernetes-sigs/karpenter: pkg/controllers/provisioning/scheduling/events.go",
         ),

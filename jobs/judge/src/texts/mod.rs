@@ -18,7 +18,7 @@ mod storage;
 mod volume;
 
 pub(crate) use admission::ADMISSION;
-pub(crate) use autoscaler::AUTOSCALER;
+pub(crate) use autoscaler::{AUTOSCALER, NODE_REQUESTED_NEXT_STEP};
 pub(crate) use device::DEVICE;
 pub(crate) use eviction::EVICTION;
 pub(crate) use image::IMAGE;

@@ -84,7 +84,7 @@ fn a_lost_node_is_the_obstacle_not_the_containers_on_it() {
     let found = unfinished(vec![lost(false)], 50).summary;
     assert_eq!(
         found,
-        "Not finished yet: Pod j-a was on node node1, which had not been ready since 2026-11-23T12:00:30Z."
+        "Not finished yet: Pod j-a is on node node1, which has not been ready since 2026-11-23T12:00:30Z."
     );
     assert!(unfinished(vec![lost(true)], 50).summary.contains("istio-proxy"));
 }
@@ -98,7 +98,7 @@ fn a_pod_that_does_not_terminate_is_an_obstacle_without_another() {
     assert_eq!(unfinished(vec![stuck.clone()], 40).summary, "Not finished yet.");
     assert_eq!(
         unfinished(vec![stuck.clone()], 41).summary,
-        "Not finished yet: Pod j-a was being deleted and did not terminate."
+        "Not finished yet: Pod j-a is being deleted and does not terminate."
     );
     let next = Pod {
         uid: "pod-b".into(),

@@ -44,7 +44,7 @@ fn in_place() -> Vec<StallStory> {
         restarting("crash-loop-of-long-runs")
             .restarts("a", &[(1, 200, 3), (201, 400, 3), (412, 640, 3), (662, 850, 3)])
             .stalls(880, &[(Cause::NonZeroExit, 200, 880)]),
-        restarting("out-of-memory-at-last")
+        restarting("killed-again-and-again")
             .restarts("a", &[(1, 2, 137), (3, 4, 137), (16, 17, 137)])
             .stalls(100, &[(Cause::Killed, 2, 100)]),
     ]
