@@ -98,10 +98,11 @@ impl Deployment {
         }
     }
 
-    /// The events that arrived, by Job UID.
+    /// The events of finished Jobs that arrived, by Job UID.
     pub(crate) fn events(&self) -> BTreeMap<String, Vec<BTreeMap<String, Value>>> {
         let mut events: BTreeMap<String, Vec<_>> = BTreeMap::new();
-        for record in self.intake.records() {
+        let records = self.intake.records().into_iter();
+        for record in records.filter(|record| record.event_name == "k8s.job.finished") {
             let uid = record.attributes["k8s.job.uid"].as_str().expect("a UID").to_owned();
             events.entry(uid).or_default().push(record.attributes);
         }

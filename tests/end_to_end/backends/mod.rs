@@ -1,6 +1,7 @@
 //! The real binary against stand-ins for backends with the rules of those backends: they accept the data at the first
 //! attempt, and it means the same everywhere.
 
+mod notices;
 mod oracle;
 mod setup;
 mod snippets;

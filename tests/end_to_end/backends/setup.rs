@@ -29,7 +29,12 @@ pub(super) struct Setup {
 impl Setup {
     /// An empty cluster. `name` is unique to the test.
     pub(super) async fn new(name: &str) -> Setup {
-        let simulator = Simulator::start(SimulatorOptions::default()).await.unwrap();
+        Setup::with(name, SimulatorOptions::default()).await
+    }
+
+    /// The same with other options.
+    pub(super) async fn with(name: &str, options: SimulatorOptions) -> Setup {
+        let simulator = Simulator::start(options).await.unwrap();
         let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("backends-{name}-{}", std::process::id()));
         std::fs::create_dir_all(&folder).unwrap();
         simulator.write_kubeconfig(&folder.join("kubeconfig")).unwrap();
@@ -121,14 +126,12 @@ pub(super) fn jobs(steps: &[TimelineStep]) -> BTreeSet<String> {
         .collect()
 }
 
-/// The UIDs of the Jobs whose events have arrived.
+/// The UIDs of the finished Jobs whose events have arrived.
 pub(super) fn arrived(intake: &OtlpIntake) -> BTreeSet<String> {
     let uid = |uid: &Value| uid.as_str().unwrap().to_owned();
-    intake
-        .records()
-        .iter()
-        .map(|record| uid(&record.attributes["k8s.job.uid"]))
-        .collect()
+    let records = intake.records().into_iter();
+    let finished = records.filter(|record| record.event_name == "k8s.job.finished");
+    finished.map(|record| uid(&record.attributes["k8s.job.uid"])).collect()
 }
 
 /// Waits until the condition holds; checks it whenever data arrives.

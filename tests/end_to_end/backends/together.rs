@@ -85,13 +85,13 @@ async fn play(setup: &Setup, intake: &OtlpIntake) -> Totals {
 }
 
 /// An address that is free now.
-fn free_address() -> String {
+pub(super) fn free_address() -> String {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     listener.local_addr().unwrap().to_string()
 }
 
 /// The totals that Prometheus scrapes.
-async fn scrape(address: &str) -> String {
+pub(super) async fn scrape(address: &str) -> String {
     let mut stream = tokio::net::TcpStream::connect(address).await.unwrap();
     let request = format!("GET /metrics HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\r\n");
     stream.write_all(request.as_bytes()).await.unwrap();
