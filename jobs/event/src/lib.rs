@@ -31,6 +31,7 @@ mod missed_summary;
 pub mod notice;
 pub mod otlp;
 pub mod outcome;
+pub mod secrets;
 pub mod span;
 pub mod trace;
 pub mod uid;

@@ -1,12 +1,13 @@
 //! The sentences about missed runs, for people.
 
 use crate::notice::{MissReason, MissedRuns};
+use crate::secrets::masked;
 
 /// The longest part of the controller's message in a sentence, characters.
 const MESSAGE: usize = 300;
 
 impl MissedRuns {
-    /// What happened and why, and the next step: two or three sentences.
+    /// The missed runs, the cause, and the next step: two or three sentences.
     pub fn summary(&self) -> String {
         if self.reason == MissReason::InvalidSchedule {
             return self.invalid_schedule();
@@ -69,10 +70,11 @@ impl MissedRuns {
         text + ". Correct spec.schedule or spec.timeZone."
     }
 
-    /// The controller's message on one line, without a full stop.
+    /// The controller's message on one line, without secrets and without a full stop.
     fn message(&self) -> Option<String> {
         let is_space = |character: char| character.is_control() || character.is_whitespace();
-        let words: Vec<&str> = self.message.split(is_space).filter(|word| !word.is_empty()).collect();
+        let message = masked(&self.message);
+        let words: Vec<&str> = message.split(is_space).filter(|word| !word.is_empty()).collect();
         let message: String = words.join(" ").chars().take(MESSAGE).collect();
         let message = message.trim_end_matches(['.', ' ']);
         (!message.is_empty()).then(|| message.to_owned())
@@ -131,6 +133,15 @@ mod tests {
             ),
             "The run due at 2026-11-28T12:17:00Z did not start in time: the CronJob controller reports: Error creating job: \
              jobs.batch is forbidden: quota. Remove the obstacle that it names."
+        );
+        let denied = missed(
+            MissReason::Unknown,
+            1,
+            "admission webhook denied it: password=hunter2-long",
+        );
+        assert!(
+            denied.contains("password=[REDACTED]") && !denied.contains("hunter2"),
+            "{denied}"
         );
         assert!(missed(MissReason::Unknown, 1, "").ends_with("kubectl -n shop describe cronjob nightly."));
         assert_eq!(

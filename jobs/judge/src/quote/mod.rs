@@ -1,6 +1,6 @@
 //! Messages of the cluster and of programs, in a form that fits into a sentence.
 //!
-//! * `secrets.rs` masks values that look secret, before anything else reads the text.
+//! * `job_event::secrets` masks values that look secret, before anything else reads the text.
 //! * `log_tail/` finds the lines of a program that say why it failed.
 //! * `wrappers.rs` drops the words that runtimes, registries and the kubelet put around a reason.
 //! * `constraints.rs` drops the constraints in an admission error that did not apply.
@@ -8,12 +8,13 @@
 
 mod constraints;
 mod log_tail;
-mod secrets;
 #[cfg(test)]
 mod tests;
 mod wrappers;
 
 use std::borrow::Cow;
+
+use job_event::secrets::{first_bytes, masked};
 
 /// The most characters of a quoted message, besides the ellipsis and the quotation marks.
 const MAX_QUOTED: usize = 300;
@@ -37,7 +38,7 @@ pub(crate) enum Origin {
 pub(crate) fn quoted(message: &str, origin: Origin, sentence: &str) -> String {
     let message = bounded(message);
     let plain = without_colors(&message);
-    let plain = secrets::masked(&plain);
+    let plain = masked(&plain);
     let line = match origin {
         Origin::Program => one_line(&log_tail::reason(&plain), usize::MAX),
         Origin::Cluster => {
@@ -120,15 +121,6 @@ fn bounded(text: &str) -> Cow<'_, str> {
     }
     let tail = first_bytes(text, text.len() - MAX_READ / 2).len();
     Cow::Owned(format!("{}\n…\n{}", first_bytes(text, MAX_READ / 4), &text[tail..]))
-}
-
-/// The characters that end within the first bytes.
-fn first_bytes(text: &str, most: usize) -> &str {
-    let mut end = most.min(text.len());
-    while !text.is_char_boundary(end) {
-        end -= 1;
-    }
-    &text[..end]
 }
 
 /// The text without the sequences that color it on a terminal (`ESC [ … m` and the like, ECMA-48).

@@ -3,6 +3,8 @@
 
 use std::borrow::Cow;
 
+use job_event::secrets::end_of_quote;
+
 /// Texts that add nothing to the sentence around the quote. They are dropped at the beginning and after each `: `.
 ///
 /// Sources: `pkg/controller/controller_utils.go`, `pkg/kubelet/kuberuntime`, `pkg/kubelet/images` of Kubernetes; `client`
@@ -220,14 +222,4 @@ fn log_line(message: &str) -> Option<(&str, &str, &str)> {
     let end = end_of_quote(line)?;
     let is_level = level.bytes().all(|byte| byte.is_ascii_alphabetic());
     is_level.then(|| (before, &line[..end], &line[end + 1..]))
-}
-
-/// The place of the quotation mark that ends a text, where `\` escapes a character.
-pub(super) fn end_of_quote(text: &str) -> Option<usize> {
-    let mut escaped = false;
-    text.bytes().position(|byte| {
-        let ends = byte == b'"' && !escaped;
-        escaped = byte == b'\\' && !escaped;
-        ends
-    })
 }

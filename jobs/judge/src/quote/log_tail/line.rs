@@ -8,8 +8,7 @@ use std::borrow::Cow;
 use serde_json::{Map, Value};
 
 use super::crash;
-use crate::quote::first_bytes;
-use crate::quote::wrappers::end_of_quote;
+use job_event::secrets::{end_of_quote, first_bytes};
 
 /// The level of a line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,6 +1,6 @@
 //! Values that look secret.
 
-use super::super::secrets::masked;
+use job_event::secrets::masked;
 
 #[test]
 fn secrets_are_masked() {

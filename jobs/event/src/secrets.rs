@@ -4,9 +4,6 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
-use super::first_bytes;
-use super::wrappers::end_of_quote;
-
 /// The replacement, the same as in configurations and recordings.
 const REDACTED: &str = "[REDACTED]";
 /// The longest key that is searched before a `=` or `:`.
@@ -51,7 +48,7 @@ enum SecretKey {
 }
 
 /// The text with every value that looks secret replaced.
-pub(super) fn masked(text: &str) -> Cow<'_, str> {
+pub fn masked(text: &str) -> Cow<'_, str> {
     let bytes = text.as_bytes();
     let mut out = String::new();
     let (mut copied, mut url_end) = (0, 0);
@@ -362,4 +359,23 @@ fn is_whole_line(text: &str, key: usize, value: &Range<usize>) -> bool {
     let after = text[value.end..].split('\n').next().unwrap_or_default();
     // The value of a line in a message of one line may be the reason of an error.
     text.contains('\n') && before.trim().is_empty() && after.trim().is_empty()
+}
+
+/// The characters that end within the first `most` bytes.
+pub fn first_bytes(text: &str, most: usize) -> &str {
+    let mut end = most.min(text.len());
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    &text[..end]
+}
+
+/// The byte of the quotation mark that ends a quote, in the text after the one that begins it; `None` if it does not end.
+pub fn end_of_quote(text: &str) -> Option<usize> {
+    let mut escaped = false;
+    text.bytes().position(|byte| {
+        let ends = byte == b'"' && !escaped;
+        escaped = byte == b'\\' && !escaped;
+        ends
+    })
 }
