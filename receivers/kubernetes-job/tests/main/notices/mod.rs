@@ -1,17 +1,22 @@
 //! Events of stalled Jobs, of their recoveries and of missed runs, from the running receiver.
 
+mod missed;
 mod stalled;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use collector_data::{Batch, Payload};
+use collector_runtime::storage::memory::MemoryStorage;
 use job_event::otlp::find_text;
 use opentelemetry_proto::tonic::common::v1::any_value::Value as AnyValue;
 use opentelemetry_proto::tonic::logs::v1::LogRecord;
 use opentelemetry_proto::tonic::metrics::v1::metric::Data;
 use opentelemetry_proto::tonic::metrics::v1::number_data_point;
+use serde_json::{Value, json};
 
-use crate::support::running::{Run, START};
+use crate::support::running::{Run, START, id, run_with};
+use crate::support::{Api, Piece, Reply};
 
 /// That many seconds after the start.
 fn time(second: i64) -> String {
@@ -80,4 +85,44 @@ async fn gauge(run: &mut Run, name: &str) -> Vec<(String, f64)> {
     }
     batch.ack.delivered();
     found
+}
+
+fn list(objects: &[Value]) -> Reply {
+    Reply::List(7, String::new(), objects.to_vec())
+}
+
+fn change(second: u64, mut object: Value) -> Piece {
+    object["metadata"]["resourceVersion"] = (100 + second).to_string().into();
+    Piece::Data(format!("{}\n", json!({"type": "MODIFIED", "object": object})))
+}
+
+fn bookmark(kind: &str, second: u64) -> Piece {
+    let object = json!({"kind": kind, "metadata": {"resourceVersion": (100 + second).to_string()}});
+    Piece::Data(format!("{}\n", json!({"type": "BOOKMARK", "object": object})))
+}
+
+/// Watches that last a minute each and end with a bookmark, for two hours, with one object that changes.
+fn minutes(kind: &str, changed: Option<(u64, Value)>) -> Vec<Reply> {
+    let minute = |minute: u64| {
+        let (begin, end) = (minute * 60, minute * 60 + 60);
+        let mut pieces = Vec::new();
+        let mut waited = begin;
+        if let Some((second, object)) = changed.clone().filter(|(second, _)| (begin..end).contains(second)) {
+            pieces.extend([Piece::Wait(Duration::from_secs(second - begin)), change(second, object)]);
+            waited = second;
+        }
+        pieces.extend([Piece::Wait(Duration::from_secs(end - waited)), bookmark(kind, end)]);
+        Reply::Stream(pieces)
+    };
+    (0..120).map(minute).collect()
+}
+
+async fn start(api: &Api, storage: &MemoryStorage) -> Run {
+    let storage = Arc::new(storage.clone());
+    run_with(api.client(), "{}", |receiver| receiver.with_storage(storage, id())).await
+}
+
+async fn kill(mut run: Run) {
+    run.task.abort();
+    let _ = (&mut run.task).await;
 }

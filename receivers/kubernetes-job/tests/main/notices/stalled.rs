@@ -9,9 +9,9 @@ use job_event::attributes as attr;
 use serde_json::{Value, json};
 use tokio::sync::watch;
 
-use super::{body, gauge, next, next_delivered, second, text, time};
+use super::{body, gauge, kill, list, minutes, next, next_delivered, second, start, text, time};
 use crate::support::running::{Run, id, run, run_with};
-use crate::support::{Api, Piece, Reply};
+use crate::support::{Api, Reply};
 
 const JOBS: &str = "/jobs?";
 const PODS: &str = "/pods?";
@@ -53,36 +53,6 @@ fn pod(job: &str, running_since: Option<i64>) -> Value {
                 "ready": is_running, "started": is_running, "state": state}]}})
 }
 
-fn list(objects: &[Value]) -> Reply {
-    Reply::List(7, String::new(), objects.to_vec())
-}
-
-fn change(second: u64, mut object: Value) -> Piece {
-    object["metadata"]["resourceVersion"] = (100 + second).to_string().into();
-    Piece::Data(format!("{}\n", json!({"type": "MODIFIED", "object": object})))
-}
-
-fn bookmark(kind: &str, second: u64) -> Piece {
-    let object = json!({"kind": kind, "metadata": {"resourceVersion": (100 + second).to_string()}});
-    Piece::Data(format!("{}\n", json!({"type": "BOOKMARK", "object": object})))
-}
-
-/// Watches that last a minute each and end with a bookmark, for two hours, with one object that changes.
-fn minutes(kind: &str, changed: Option<(u64, Value)>) -> Vec<Reply> {
-    let minute = |minute: u64| {
-        let (begin, end) = (minute * 60, minute * 60 + 60);
-        let mut pieces = Vec::new();
-        let mut waited = begin;
-        if let Some((second, object)) = changed.clone().filter(|(second, _)| (begin..end).contains(second)) {
-            pieces.extend([Piece::Wait(Duration::from_secs(second - begin)), change(second, object)]);
-            waited = second;
-        }
-        pieces.extend([Piece::Wait(Duration::from_secs(end - waited)), bookmark(kind, end)]);
-        Reply::Stream(pieces)
-    };
-    (0..120).map(minute).collect()
-}
-
 /// A cluster with Jobs whose image cannot be pulled. The first one's container runs from second `heals` on.
 fn cluster(jobs: &[&str], heals: Option<i64>) -> Api {
     let api = Api::new();
@@ -95,16 +65,6 @@ fn cluster(jobs: &[&str], heals: Option<i64>) -> Api {
         [list(&jobs.iter().map(|name| pod(name, None)).collect::<Vec<_>>())],
     );
     api
-}
-
-async fn start(api: &Api, storage: &MemoryStorage) -> Run {
-    let storage = Arc::new(storage.clone());
-    run_with(api.client(), "{}", |receiver| receiver.with_storage(storage, id())).await
-}
-
-async fn kill(mut run: Run) {
-    run.task.abort();
-    let _ = (&mut run.task).await;
 }
 
 #[tokio::test(start_paused = true)]
