@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::story::{Story, condition, time};
 
-pub(super) fn waiting(reason: &str, message: &str) -> Value {
+pub(crate) fn waiting(reason: &str, message: &str) -> Value {
     let mut waiting = json!({"reason": reason});
     if !message.is_empty() {
         waiting["message"] = message.into();
@@ -12,24 +12,24 @@ pub(super) fn waiting(reason: &str, message: &str) -> Value {
     json!({"waiting": waiting})
 }
 
-pub(super) fn running(since: i64) -> Value {
+pub(crate) fn running(since: i64) -> Value {
     json!({"running": {"startedAt": time(since)}})
 }
 
 /// An end of a container that ran; `run` names its container id.
-pub(super) fn ended(run: &str, code: i32, reason: &str, started: i64, finished: i64) -> Value {
+pub(crate) fn ended(run: &str, code: i32, reason: &str, started: i64, finished: i64) -> Value {
     json!({"terminated": {"exitCode": code, "reason": reason, "startedAt": time(started), "finishedAt": time(finished),
         "containerID": format!("containerd://{run}")}})
 }
 
 /// The end that the kubelet reports of a container that it cannot find, or that never started.
-pub(super) fn unknown_end() -> Value {
+pub(crate) fn unknown_end() -> Value {
     json!({"terminated": {"exitCode": 137, "reason": "ContainerStatusUnknown", "startedAt": null, "finishedAt": null,
         "message": "The container could not be located when the pod was terminated"}})
 }
 
 /// The status of a container.
-pub(super) fn status(name: &str, state: &Value, last: Option<&Value>, restarts: i32) -> Value {
+pub(crate) fn status(name: &str, state: &Value, last: Option<&Value>, restarts: i32) -> Value {
     let id = state["terminated"]["containerID"].as_str().unwrap_or_default();
     let is_running = state.get("running").is_some();
     let id = if is_running {

@@ -11,7 +11,7 @@ mod evictions;
 mod exits;
 mod expected;
 mod images;
-mod kubelet;
+pub(crate) mod kubelet;
 mod lost_nodes;
 mod others;
 mod pending;
@@ -26,7 +26,7 @@ mod sidecars;
 mod stages;
 pub(crate) mod stalls;
 mod starts;
-mod story;
+pub(crate) mod story;
 mod windows;
 
 pub(crate) use story::Story;

@@ -19,7 +19,7 @@ pub(crate) struct Story {
     pub name: &'static str,
     pub expected: Expected,
     pub lines: Vec<Value>,
-    pub(super) now: i64,
+    pub now: i64,
     pub(super) version: u64,
     pub(super) objects: BTreeMap<String, Value>,
     /// The number of deleted Pods.
@@ -27,7 +27,7 @@ pub(crate) struct Story {
 }
 
 /// Seconds after the beginning, as the API writes them.
-pub(super) fn time(seconds: i64) -> String {
+pub(crate) fn time(seconds: i64) -> String {
     let start: Timestamp = "2026-11-23T12:00:00Z".parse().unwrap();
     (start + SignedDuration::from_secs(seconds)).to_string()
 }
@@ -70,12 +70,12 @@ fn uid(story: &str, key: &str) -> String {
 }
 
 /// The spec of a Job whose Pods restart their containers in place.
-pub(super) fn on_failure(backoff_limit: i32) -> Value {
+pub(crate) fn on_failure(backoff_limit: i32) -> Value {
     json!({"backoffLimit": backoff_limit, "template": {"spec": {"restartPolicy": "OnFailure"}}})
 }
 
 /// A condition.
-pub(super) fn condition(kind: &str, status: bool, reason: &str, message: &str, since: i64) -> Value {
+pub(crate) fn condition(kind: &str, status: bool, reason: &str, message: &str, since: i64) -> Value {
     let status = if status { "True" } else { "False" };
     let mut condition =
         json!({"type": kind, "status": status, "lastProbeTime": null, "lastTransitionTime": time(since)});
@@ -154,7 +154,8 @@ impl Story {
 
     /// A CronJob.
     pub(crate) fn cronjob(self, name: &str, spec: Value) -> Story {
-        let object = json!({"metadata": self.metadata("cronjobs", name), "spec": spec, "status": {}});
+        let mut object = json!({"metadata": self.metadata("cronjobs", name), "spec": spec, "status": {}});
+        object["metadata"]["generation"] = 1.into();
         self.write("cronjobs", "ADDED", object)
     }
 
