@@ -269,7 +269,7 @@ pub(crate) struct ExplainArgs {
     /// With --recording: every event that the collector would emit, in order, instead of the Jobs
     #[arg(long, requires = "recording", conflicts_with_all = ["target", "all_failed", "stalled", "all"])]
     pub events: bool,
-    /// How long a Job makes no progress before it counts as stalled, for every cause: 30s, 5m
+    /// How long a Job makes no progress before it counts as stalled, whatever the cause: 30s, 5m
     /// [default: 2m; with --events as in the collector]
     #[arg(long, value_name = "DURATION", conflicts_with = "all_failed")]
     pub stalled_after: Option<Duration>,

@@ -110,7 +110,7 @@ fn runs_that_start_in_time_are_not_missed() {
     check(vec![
         (runs(cronjob("on-time", json!({})), (60..=600).step_by(60)).at(640), &[]),
         // 50 s late is within the grace.
-        (run(runs(cronjob("late", json!({})), [60]), 120, 50).at(170), &[]),
+        (run(runs(cronjob("late", json!({})), [60]), 120, 50).at(180), &[]),
         (
             [60, 120, 180].into_iter().fold(
                 cronjob("replace", json!({"concurrencyPolicy": "Replace"})),

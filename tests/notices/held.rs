@@ -1,5 +1,7 @@
 //! Jobs that are held on purpose, by a queue or by another controller, and owners that are silenced.
 
+use jiff::SignedDuration;
+use job_judge::Cause;
 use job_tracker::StallSettings;
 use serde_json::{Value, json};
 
@@ -72,20 +74,25 @@ fn an_obstacle_before_a_suspension_ends_with_it() {
 
 #[test]
 fn waiting_for_a_queue_is_reported_only_if_set() {
-    let queued = || {
-        let labels = json!({"labels": {"kueue.x-k8s.io/queue-name": "gpu"}});
-        let story = story("queued").named_job("j", json!({}), labels);
-        suspended(story, 0).at(7200)
+    let labels = json!({"labels": {"kueue.x-k8s.io/queue-name": "gpu"}});
+    let queued = suspended(story("queued").named_job("j", json!({}), labels), 0).at(7200);
+    let managed = story("managed")
+        .job(json!({"managedBy": "kueue.x-k8s.io/multikueue"}))
+        .at(7200);
+    let set = StallSettings {
+        causes: [(Cause::AwaitingAdmission, Some(SignedDuration::from_secs(30)))].into(),
+        ..StallSettings::default()
     };
-    assert_eq!(notices(&queued()), ["stalled AwaitingAdmission"]);
-    assert_eq!(notices_with(&queued(), StallSettings::default()), [""; 0]);
-    let managed = || {
-        story("managed")
-            .job(json!({"managedBy": "kueue.x-k8s.io/multikueue"}))
-            .at(7200)
-    };
-    assert_eq!(notices(&managed()), ["stalled AwaitingAdmission"]);
-    assert_eq!(notices_with(&managed(), StallSettings::default()), [""; 0]);
+    for story in [queued, managed] {
+        assert_eq!(
+            notices_with(&story, set.clone()),
+            ["stalled AwaitingAdmission"],
+            "{}",
+            story.name
+        );
+        assert_eq!(notices_with(&story, StallSettings::default()), [""; 0]);
+        assert_eq!(notices(&story), [""; 0]);
+    }
 }
 
 fn annotated(name: &'static str, on_cronjob: Value, on_job: Value) -> Story {

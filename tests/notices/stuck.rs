@@ -185,7 +185,7 @@ fn a_stalled_job_that_ends_has_recovered() {
 fn each_cause_is_reported_once() {
     let gone = "0/40 nodes are available: 40 node(s) had untolerated taint {spot: true}.";
     check(vec![
-        // The second obstacle is another one.
+        // A scheduled Pod is not work yet: the stall continues with another cause.
         (
             unscheduled(story("two-causes"))
                 .at(60)
@@ -194,11 +194,7 @@ fn each_cause_is_reported_once() {
                 .waits("a", "CreateContainerConfigError", "configmap \"app\" not found")
                 .warns("pods/a{main}", "Failed", "Error: configmap \"app\" not found")
                 .at(120),
-            &[
-                "stalled Unschedulable",
-                "recovered Unschedulable",
-                "stalled ContainerConfig",
-            ],
+            &["stalled Unschedulable", "stalled ContainerConfig"],
         ),
         // The text changes, the cause does not.
         (

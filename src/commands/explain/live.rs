@@ -15,8 +15,7 @@ use kube::Client;
 
 use super::cronjob::CronJobEvents;
 use super::find::Finder;
-use super::stalled::{self, Threshold};
-use super::{ExplainAnswer, Explained, Report, answer, logs, notes};
+use super::{ExplainAnswer, Explained, Report, answer, logs, notes, stalled};
 use crate::cli::{ClusterArgs, ExplainArgs, ExplainTarget, Format};
 use crate::commands::{Failure, print, runtime};
 use crate::terminal::note;
@@ -62,8 +61,8 @@ async fn look(args: &ExplainArgs, now: Timestamp) -> Result<ExplainAnswer, Failu
             return Err(Failure::CouldNotTell(unfinished_runs(&runs, name)));
         }
     }
-    let threshold = Threshold::of(args);
-    let explained = |evidence| explained(evidence, threshold, now);
+    let after = stalled::threshold(args);
+    let explained = |evidence| explained(evidence, after, now);
     let mut jobs: Vec<Explained> = evidence.into_iter().map(explained).collect();
     if args.stalled {
         let unfinished = jobs.len();
@@ -187,17 +186,14 @@ fn add_runs(evidence: &mut Vec<Evidence>, found: &CronJobEvents, namespace: &str
     }
 }
 
-fn explained(evidence: Evidence, threshold: Threshold, now: Timestamp) -> Explained {
+fn explained(evidence: Evidence, after: SignedDuration, now: Timestamp) -> Explained {
     let mut judgement = judge_at(&evidence, now);
-    let stall = threshold.stall(&evidence, now);
-    if let Some(stall) = &stall {
-        stalled::add(stall, &mut judgement, now);
-    }
+    let stalled_since = stalled::add(&evidence, &mut judgement, after, now);
     Explained {
         notes: notes::notes(&evidence, &judgement, now),
         judgement,
         evidence,
-        stalled_since: stall.map(|stall| stall.since),
+        stalled_since,
         log: None,
     }
 }

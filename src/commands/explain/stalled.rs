@@ -3,54 +3,43 @@
 use jiff::{SignedDuration, Timestamp};
 use job_event::Evidence;
 use job_event::span::span;
-use job_judge::{Cause, Judgement, Stall, stall};
+use job_judge::{Cause, Judgement, stall};
 
 use crate::cli::ExplainArgs;
 
 /// How long a Job makes no progress before it counts as stalled, for every cause; the collector's default for most.
 const STALLED_AFTER: SignedDuration = SignedDuration::from_mins(2);
 
-/// When an unfinished Job counts as stalled.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Threshold {
+/// How long a Job makes no progress before this command line calls it stalled.
+pub(super) fn threshold(args: &ExplainArgs) -> SignedDuration {
+    args.stalled_after().unwrap_or(STALLED_AFTER)
+}
+
+/// Adds the stall of an unfinished Job to its judgement if it has lasted for `after`, and returns its beginning. A Job that
+/// waits for a queue or another controller is not stalled: only the sentence and the next step say what it waits for.
+pub(super) fn add(
+    evidence: &Evidence,
+    judgement: &mut Judgement,
     after: SignedDuration,
-    /// False if a Job that waits for a queue or another controller is not stalled.
-    counts_waiting: bool,
-}
-
-impl Threshold {
-    /// The threshold of a command line: such a wait is usual, so it counts only if asked for.
-    pub(super) fn of(args: &ExplainArgs) -> Threshold {
-        Threshold {
-            after: args.stalled_after().unwrap_or(STALLED_AFTER),
-            counts_waiting: args.stalled_after.is_some(),
-        }
-    }
-
-    /// The stall of an unfinished Job, if it has lasted long enough.
-    pub(super) fn stall(self, evidence: &Evidence, now: Timestamp) -> Option<Stall> {
-        stall(evidence, now)
-            .filter(|stall| now.duration_since(stall.since) >= self.after)
-            .filter(|stall| self.counts_waiting || stall.cause != Cause::AwaitingAdmission)
-    }
-}
-
-/// Adds a stall to the judgement of an unfinished Job.
-pub(super) fn add(stall: &Stall, judgement: &mut Judgement, now: Timestamp) {
-    let verb = match stall.cause {
-        Cause::AwaitingAdmission => "waiting",
-        _ => "stalled",
-    };
-    judgement.cause = Some(stall.cause);
-    judgement.category = Some(stall.cause.category());
-    judgement.retry = Some(stall.retry);
+    now: Timestamp,
+) -> Option<Timestamp> {
+    let stall = stall(evidence, now).filter(|stall| now.duration_since(stall.since) >= after)?;
+    let waits = stall.cause == Cause::AwaitingAdmission;
+    let verb = if waits { "waiting" } else { "stalled" };
     judgement.summary = format!(
         "Not finished, {verb} for {}{}: {}.",
         lasting(stall.since, now),
         stall.attempts,
         stall.why
     );
-    judgement.next_step = Some(stall.next_step.clone());
+    judgement.next_step = Some(stall.next_step);
+    if waits {
+        return None;
+    }
+    judgement.cause = Some(stall.cause);
+    judgement.category = Some(stall.cause.category());
+    judgement.retry = Some(stall.retry);
+    Some(stall.since)
 }
 
 /// `12 min, since 14:03:10Z`; with the date if it is another day, in UTC.
