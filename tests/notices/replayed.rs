@@ -71,13 +71,11 @@ pub(crate) fn short(notice: &Notice) -> String {
                 Ok(schedule) => schedule.slots(before, missed.last).map(clock).collect(),
                 Err(_) => Vec::new(),
             };
-            let count = match slots.len() as u64 == missed.count {
-                true => String::new(),
-                false => format!(" {} slots", missed.count),
+            let slots = match slots.len() as u64 == missed.count {
+                true => slots.join(" "),
+                false => format!("{} slots", missed.count),
             };
-            format!("missed {} {}{count}", missed.reason.as_str(), slots.join(" "))
-                .trim_end()
-                .to_owned()
+            format!("missed {} {slots}", missed.reason.as_str())
         }
     }
 }

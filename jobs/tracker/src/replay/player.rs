@@ -62,12 +62,11 @@ impl<F: FnMut(ReplayStep<'_>)> Player<F> {
 
     /// Time runs until `now`, and stops whenever an event becomes due. The line at `now` proves that nothing else happened.
     pub(super) fn run_until(&mut self, now: Timestamp) {
+        self.tracker.watched_until(now);
         while let Some(at) = self.next_stop(now) {
-            self.tracker.watched_until(at);
             self.emit_notices(at, |_| true);
             self.emit_finished(at);
         }
-        self.tracker.watched_until(now);
         self.emit_notices(now, |_| true);
         self.emit_finished(now);
     }
