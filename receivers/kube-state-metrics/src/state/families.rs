@@ -50,6 +50,14 @@ pub(crate) const CRONJOB_DEADLINE: Family = (
     "kube_cronjob_spec_starting_deadline_seconds",
     "Maximum delay of the start of a Job, seconds.",
 );
+pub(crate) const CRONJOB_NEXT_SCHEDULE: Family = (
+    "kube_cronjob_next_schedule_time",
+    "Time of the first slot after the last scheduled Job or the creation, seconds since 1970. Earlier than now if a run is due.",
+);
+pub(crate) const CRONJOB_INVALID: Family = (
+    "kube_cronjob_schedule_invalid",
+    "1 if the schedule or its time zone is invalid.",
+);
 pub(crate) const CRONJOB_VERSION: Family = (
     "kube_cronjob_metadata_resource_version",
     "Resource version of the CronJob.",
@@ -64,7 +72,7 @@ pub(crate) const CRONJOB_KEPT_FAILED: Family = (
 );
 
 /// All families.
-pub const FAMILIES: [Family; 25] = [
+pub const FAMILIES: [Family; 27] = [
     JOB_INFO,
     JOB_CREATED,
     JOB_OWNER,
@@ -87,6 +95,8 @@ pub const FAMILIES: [Family; 25] = [
     CRONJOB_LAST_SUCCESS,
     CRONJOB_SUSPEND,
     CRONJOB_DEADLINE,
+    CRONJOB_NEXT_SCHEDULE,
+    CRONJOB_INVALID,
     CRONJOB_VERSION,
     CRONJOB_KEPT_SUCCESSFUL,
     CRONJOB_KEPT_FAILED,

@@ -209,12 +209,75 @@ fn a_cronjob_has_all_its_series() {
         ("kube_cronjob_status_last_successful_time", "", 1_795_514_460),
         ("kube_cronjob_spec_suspend", "", 0),
         ("kube_cronjob_spec_starting_deadline_seconds", "", 60),
+        ("kube_cronjob_next_schedule_time", "", 1_795_515_000),
         ("kube_cronjob_metadata_resource_version", "", 1234),
         ("kube_cronjob_spec_successful_job_history_limit", "", 3),
         ("kube_cronjob_spec_failed_job_history_limit", "", 1),
     ]
     .map(|(name, more, value)| format!("{name}{{{labels}{more}}} {value}"));
     assert_eq!(take(&mut state), expected);
+}
+
+/// The series of a CronJob about its schedule.
+fn of_schedule(spec: &Json, status: &Json) -> Vec<String> {
+    let mut state = KubeState::default();
+    let metadata = json!({"name": "c", "uid": "c", "creationTimestamp": "2026-11-24T10:00:00Z"});
+    let cronjob = cronjob(&json!({"metadata": metadata, "spec": spec, "status": status}));
+    state.apply(CRONJOBS, &Observation::Changed(cronjob));
+    let lines = take(&mut state);
+    let lines = lines
+        .iter()
+        .filter_map(|line| line.split_once("{namespace=\"\",cronjob=\"c\"} "));
+    let names = ["kube_cronjob_next_schedule_time", "kube_cronjob_schedule_invalid"];
+    let lines = lines.filter(|(name, _)| names.contains(name));
+    lines.map(|(name, value)| format!("{name} {value}")).collect()
+}
+
+#[test]
+fn the_next_schedule_time_follows_the_last_one() {
+    let next = |spec: &Json, status: &Json, expected: i64| {
+        let expected = format!("kube_cronjob_next_schedule_time {expected}");
+        assert_eq!(of_schedule(spec, status), [expected], "{spec} {status}");
+    };
+    // Never scheduled: after the creation, at 23:00 UTC, which is midnight in Berlin.
+    next(
+        &json!({"schedule": "0 0 * * *", "timeZone": "Europe/Berlin"}),
+        &json!({}),
+        1_795_561_200,
+    );
+    next(&json!({"schedule": "0 0 * * *"}), &json!({}), 1_795_564_800);
+    // However long ago: it says since when a run is due.
+    let status = json!({"lastScheduleTime": "2026-11-24T12:00:00Z"});
+    next(
+        &json!({"schedule": "@hourly", "suspend": false}),
+        &status,
+        1_795_525_200,
+    );
+    // As kube-state-metrics: the year 1.
+    next(&json!({"schedule": "0 0 30 2 *"}), &json!({}), -62_135_596_800);
+}
+
+#[test]
+fn a_suspended_cronjob_has_no_next_schedule_time() {
+    assert_eq!(
+        of_schedule(&json!({"schedule": "@hourly", "suspend": true}), &json!({})),
+        [""; 0]
+    );
+}
+
+#[test]
+fn an_invalid_schedule_has_a_series() {
+    let invalid = ["kube_cronjob_schedule_invalid 1"];
+    assert_eq!(of_schedule(&json!({"schedule": "61 * * * *"}), &json!({})), invalid);
+    assert_eq!(
+        of_schedule(&json!({"schedule": "61 * * * *", "suspend": true}), &json!({})),
+        invalid
+    );
+    let unknown_zone = json!({"schedule": "@hourly", "timeZone": "Europe/Atlantis"});
+    assert_eq!(of_schedule(&unknown_zone, &json!({})), invalid);
+    // kube-state-metrics writes both time zones before the schedule.
+    let two_zones = json!({"schedule": "TZ=UTC 0 * * * *", "timeZone": "Europe/Berlin"});
+    assert_eq!(of_schedule(&two_zones, &json!({})), invalid);
 }
 
 #[test]
@@ -294,11 +357,13 @@ fn makes_every_family_and_no_other() {
             "status": {"startTime": time, "completionTime": time, "conditions": conditions}}),
         )),
     );
+    let invalid = json!({"metadata": {"name": "i", "uid": "i"}, "spec": {"schedule": "x"}});
+    state.apply(CRONJOBS, &Observation::Changed(cronjob(&invalid)));
     state.apply(
         CRONJOBS,
         &Observation::Changed(cronjob(&json!({
             "metadata": {"name": "c", "uid": "c", "creationTimestamp": time, "resourceVersion": "1"},
-            "spec": {"suspend": true, "startingDeadlineSeconds": 1, "successfulJobsHistoryLimit": 1,
+            "spec": {"schedule": "@hourly", "suspend": false, "startingDeadlineSeconds": 1, "successfulJobsHistoryLimit": 1,
                 "failedJobsHistoryLimit": 1},
             "status": {"lastScheduleTime": time, "lastSuccessfulTime": time}}))),
     );
