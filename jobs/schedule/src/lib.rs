@@ -30,10 +30,10 @@ pub struct InvalidSchedule(pub String);
 
 /// A schedule in its time zone. Takes 40 bytes; schedules of one time zone share its rules.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Schedule(Slots);
+pub struct Schedule(SlotRule);
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Slots {
+enum SlotRule {
     Fields(Fields, TimeZone),
     /// `@every`, in seconds.
     Every(i64),
@@ -66,8 +66,8 @@ impl Schedule {
         let second = time.as_nanosecond().div_euclid(1_000_000_000);
         let second = i64::try_from(second).ok()?;
         let next = match &self.0 {
-            Slots::Fields(fields, zone) => search::next(fields, zone, second)?,
-            Slots::Every(delay) => second.checked_add(*delay)?,
+            SlotRule::Fields(fields, zone) => search::next(fields, zone, second)?,
+            SlotRule::Every(delay) => second.checked_add(*delay)?,
         };
         Timestamp::from_second(next).ok()
     }

@@ -24,11 +24,11 @@ pub(crate) fn next(fields: &Fields, zone: &TimeZone, after: i64) -> Option<i64> 
         is_moved: false,
     };
     while search.wall.date(search.at).year <= last_year {
-        if search.month()? == Step::Matches
-            && search.day()? == Step::Matches
-            && search.hour() == Step::Matches
-            && search.minute() == Step::Matches
-            && search.second() == Step::Matches
+        if search.month()? == FieldMatch::Matches
+            && search.day()? == FieldMatch::Matches
+            && search.hour() == FieldMatch::Matches
+            && search.minute() == FieldMatch::Matches
+            && search.second() == FieldMatch::Matches
         {
             return Some(search.at);
         }
@@ -37,7 +37,7 @@ pub(crate) fn next(fields: &Fields, zone: &TimeZone, after: i64) -> Option<i64> 
 }
 
 #[derive(PartialEq)]
-enum Step {
+enum FieldMatch {
     Matches,
     /// The field began again at its first value, so that the larger fields are compared again.
     Wraps,
@@ -52,11 +52,11 @@ struct Search<'a> {
 }
 
 impl Search<'_> {
-    fn month(&mut self) -> Option<Step> {
+    fn month(&mut self) -> Option<FieldMatch> {
         loop {
             let date = self.wall.date(self.at);
             if self.fields.month >> date.month & 1 == 1 {
-                return Some(Step::Matches);
+                return Some(FieldMatch::Matches);
             }
             self.start_at(|wall, _| wall.instant(Date { day: 1, ..date }, 0));
             self.advance(|date| Date {
@@ -64,16 +64,16 @@ impl Search<'_> {
                 ..date
             })?;
             if self.wall.date(self.at).month == 1 {
-                return Some(Step::Wraps);
+                return Some(FieldMatch::Wraps);
             }
         }
     }
 
-    fn day(&mut self) -> Option<Step> {
+    fn day(&mut self) -> Option<FieldMatch> {
         loop {
             let (date, weekday) = self.wall.day(self.at);
             if self.day_matches(date.day, weekday) {
-                return Some(Step::Matches);
+                return Some(FieldMatch::Matches);
             }
             self.start_at(|wall, _| wall.instant(date, 0));
             self.advance(|date| Date {
@@ -87,7 +87,7 @@ impl Search<'_> {
                 hour => self.at -= hour * HOUR,
             }
             if self.wall.date(self.at).day == 1 {
-                return Some(Step::Wraps);
+                return Some(FieldMatch::Wraps);
             }
         }
     }
@@ -102,37 +102,37 @@ impl Search<'_> {
         }
     }
 
-    fn hour(&mut self) -> Step {
+    fn hour(&mut self) -> FieldMatch {
         while self.fields.hour >> self.hour_of_day() & 1 == 0 {
             self.start_at(|wall, at| wall.instant(wall.date(at), wall.second_of_day(at) / HOUR * HOUR));
             self.at += HOUR;
             if self.hour_of_day() == 0 {
-                return Step::Wraps;
+                return FieldMatch::Wraps;
             }
         }
-        Step::Matches
+        FieldMatch::Matches
     }
 
-    fn minute(&mut self) -> Step {
+    fn minute(&mut self) -> FieldMatch {
         while self.fields.minute >> self.minute_of_hour() & 1 == 0 {
             self.start_at(|_, at| at.div_euclid(MINUTE) * MINUTE);
             self.at += MINUTE;
             if self.minute_of_hour() == 0 {
-                return Step::Wraps;
+                return FieldMatch::Wraps;
             }
         }
-        Step::Matches
+        FieldMatch::Matches
     }
 
     /// Slots are at full minutes.
-    fn second(&mut self) -> Step {
+    fn second(&mut self) -> FieldMatch {
         let second = self.wall.second_of_day(self.at) % MINUTE;
         if second == 0 {
-            return Step::Matches;
+            return FieldMatch::Matches;
         }
         self.is_moved = true;
         self.at += MINUTE - second;
-        Step::Wraps
+        FieldMatch::Wraps
     }
 
     fn hour_of_day(&self) -> i64 {

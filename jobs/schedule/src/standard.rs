@@ -3,10 +3,10 @@
 use jiff::tz::TimeZone;
 
 use crate::fields::{self, Fields};
-use crate::{InvalidSchedule, Slots, duration, zone};
+use crate::{InvalidSchedule, SlotRule, duration, zone};
 
 /// Parses a schedule with an optional prefix `TZ=` or `CRON_TZ=`.
-pub(crate) fn parse(text: &str) -> Result<Slots, InvalidSchedule> {
+pub(crate) fn parse(text: &str) -> Result<SlotRule, InvalidSchedule> {
     let (zone, schedule) = match text.strip_prefix("TZ=").or_else(|| text.strip_prefix("CRON_TZ=")) {
         None => ("", text),
         Some(rest) => match rest.split_once(' ') {
@@ -38,7 +38,7 @@ pub(crate) fn parse(text: &str) -> Result<Slots, InvalidSchedule> {
         ))
     };
     match fields() {
-        Ok(fields) => Ok(Slots::Fields(fields, zone)),
+        Ok(fields) => Ok(SlotRule::Fields(fields, zone)),
         Err(found) => Err(invalid(schedule, found)),
     }
 }
@@ -47,10 +47,10 @@ fn invalid(schedule: &str, found: String) -> InvalidSchedule {
     InvalidSchedule(format!("schedule {schedule:?}: {found}"))
 }
 
-fn descriptor(text: &str, zone: TimeZone) -> Result<Slots, String> {
+fn descriptor(text: &str, zone: TimeZone) -> Result<SlotRule, String> {
     if let Some(every) = text.strip_prefix("@every ") {
         return match duration::parse(every) {
-            Some(nanoseconds) => Ok(Slots::Every((nanoseconds / 1_000_000_000).max(1))),
+            Some(nanoseconds) => Ok(SlotRule::Every((nanoseconds / 1_000_000_000).max(1))),
             None => Err(format!("expected a duration such as 1h30m, found {every:?}")),
         };
     }
@@ -65,7 +65,7 @@ fn descriptor(text: &str, zone: TimeZone) -> Result<Slots, String> {
         }
     };
     match parse(fields) {
-        Ok(Slots::Fields(fields, _)) => Ok(Slots::Fields(fields, zone)),
+        Ok(SlotRule::Fields(fields, _)) => Ok(SlotRule::Fields(fields, zone)),
         _ => Err("a descriptor has five fields".into()),
     }
 }
