@@ -23,7 +23,7 @@ const UPDATES: usize = 20_000;
 /// The gauges of an owner.
 const GAUGES: usize = 5;
 /// The lists and watches of the receiver: CronJobs, Jobs, Pods, Events of Jobs, of Pods (two) and of nodes.
-const WATCHES: usize = 7;
+const WATCHES: usize = 8;
 /// How many updates a second the busy cluster makes; the kubelets and the Job controller of a large one do not make more.
 const PER_SECOND: u32 = 1_000;
 

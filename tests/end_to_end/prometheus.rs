@@ -16,8 +16,8 @@ use tokio::time::timeout;
 
 /// Upper bound on anything that is waited for.
 const PATIENCE: Duration = Duration::from_secs(60);
-/// How many watches `k8s_job` (7) and `kube_state_metrics` (2) keep open.
-const WATCHES: usize = 9;
+/// How many watches `k8s_job` (8) and `kube_state_metrics` (2) keep open.
+const WATCHES: usize = 10;
 
 const PIPELINE: &str = "
 receivers:

@@ -16,7 +16,7 @@ use tokio::time::timeout;
 /// Upper bound on anything a test waits for.
 const PATIENCE: Duration = Duration::from_secs(60);
 /// How many watches the receiver keeps open. A recording of all namespaces has as many.
-const WATCHES: usize = 7;
+const WATCHES: usize = 8;
 /// In the URL of every proxy.
 const SECRET: &str = "pr0xy-s3cret";
 const VARIABLES: [&str; 6] = [

@@ -14,8 +14,8 @@ use tokio::process::{Child, Command};
 /// Upper bound on anything a test waits for: only a broken collector takes this long.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
-/// How many watches the receiver keeps open: Jobs, Pods, CronJobs, Events of Jobs, of Pods (two) and of nodes.
-pub(crate) const WATCHES: usize = 7;
+/// How many watches the receiver keeps open: Jobs, Pods, CronJobs, Events of Jobs, of CronJobs, of Pods (two) and of nodes.
+pub(crate) const WATCHES: usize = 8;
 
 /// A cluster, an intake, and the collector between them.
 pub(crate) struct Deployment {

@@ -83,9 +83,14 @@ fn values(intake: &OtlpIntake, metric: &str, attribute: &str) -> Vec<(String, f6
     points.map(pair).collect()
 }
 
-/// Scrapes until a line begins so.
+/// Scrapes until a line begins so, without the labels of the scope.
 async fn until_scraped(address: &str, line: &str) {
-    let scraping = async { while !scrape(address).await.lines().any(|found| found.starts_with(line)) {} };
+    let scope = format!(
+        ",otel_scope_name=\"kube-job-collector\",otel_scope_version=\"{}\"",
+        env!("CARGO_PKG_VERSION")
+    );
+    let is_shown = |text: String| text.replace(&scope, "").lines().any(|found| found.starts_with(line));
+    let scraping = async { while !is_shown(scrape(address).await) {} };
     if tokio::time::timeout(PATIENCE, scraping).await.is_err() {
         panic!("{line} is missing in\n{}", scrape(address).await);
     }

@@ -15,7 +15,7 @@ use tokio::process::{Child, Command};
 /// Upper bound on anything a test waits for: only a broken collector takes this long.
 pub(super) const PATIENCE: Duration = Duration::from_secs(120);
 /// How many watches the receiver keeps open.
-const WATCHES: usize = 7;
+const WATCHES: usize = 8;
 
 /// A cluster with a folder for a test's files and, optionally, the collector.
 pub(super) struct Setup {
