@@ -6,11 +6,11 @@ use std::io::BufReader;
 use std::path::Path;
 
 use flate2::bufread::MultiGzDecoder;
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use job_event::any_value::from_any_value;
 use job_event::{Evidence, attributes, otlp};
-use job_tracker::TrackerSettings;
-use job_tracker::replay::replay;
+use job_tracker::replay::{Limits, ReplayStep, replay, replay_steps};
+use job_tracker::{StallSettings, TrackerSettings};
 use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
 use serde_json::Value;
 
@@ -61,8 +61,8 @@ fn the_example_event_is_built_from_a_recording() {
 
     let page = Page::read(root(), "docs/events.md");
     let shown: Vec<&Block> = page.blocks.iter().filter(|block| block.info == "json").collect();
-    let [event, evidence] = shown.as_slice() else {
-        panic!("docs/events.md shows {} blocks of JSON, expected 2", shown.len());
+    let [event, evidence, _, _, _] = shown.as_slice() else {
+        panic!("docs/events.md shows {} blocks of JSON, expected 5", shown.len());
     };
     for (block, real) in [(event, real_event), (evidence, real_evidence)] {
         let shown: Value = serde_json::from_str(&block.text).expect("JSON");
@@ -70,6 +70,56 @@ fn the_example_event_is_built_from_a_recording() {
     }
     for name in names.iter().filter(|name| *name != attributes::EVIDENCE) {
         assert!(event.text.contains(&format!("{name:?}")), "the example lacks {name}");
+    }
+}
+
+/// The notices in a recording, as OTLP, if each stall is reported after 30 s.
+fn notices(recording: &str) -> Vec<Value> {
+    let file = File::open(root().join(format!("tests/kubernetes-1.37/{recording}.jsonl.gz"))).expect("a recording");
+    let lines = BufReader::new(MultiGzDecoder::new(BufReader::new(file)));
+    let settings = TrackerSettings {
+        stalls: StallSettings::all_after(SignedDuration::from_secs(30)),
+        ..TrackerSettings::default()
+    };
+    let mut found = Vec::new();
+    replay_steps(lines, settings, Limits::default(), |step| {
+        if let ReplayStep::Notice(notice) = step {
+            let mut resource = otlp::encode_notice(&notice, Some("prod-1"), Timestamp::UNIX_EPOCH);
+            // A recording does not have the time of the emission.
+            resource.scope_logs[0].log_records[0].observed_time_unix_nano = 0;
+            let request = ExportLogsServiceRequest {
+                resource_logs: vec![resource],
+            };
+            found.push(serde_json::to_value(request).expect("OTLP as JSON"));
+        }
+    })
+    .expect("a recording");
+    found
+}
+
+/// The keys of the attributes of an event.
+fn attribute_keys(event: &Value) -> BTreeSet<&str> {
+    let attributes = event["resourceLogs"][0]["scopeLogs"][0]["logRecords"][0]["attributes"].as_array();
+    let attributes = attributes.expect("attributes").iter();
+    attributes.filter_map(|attribute| attribute["key"].as_str()).collect()
+}
+
+#[test]
+fn the_example_notices_are_built_from_recordings() {
+    let mut real = notices("stuck-heals-configmap");
+    real.extend(notices("cron-skip-forbid").into_iter().take(1));
+    let page = Page::read(root(), "docs/events.md");
+    let shown: Vec<&Block> = page
+        .blocks
+        .iter()
+        .filter(|block| block.info == "json")
+        .skip(2)
+        .collect();
+    assert_eq!((shown.len(), real.len()), (3, 3), "{real:#?}");
+    for (block, real) in shown.into_iter().zip(&real) {
+        let shown: Value = serde_json::from_str(&block.text).expect("JSON");
+        assert!(is_part(&shown, real), "line {}: the event is\n{real:#}", block.line);
+        assert_eq!(attribute_keys(&shown), attribute_keys(real), "line {}", block.line);
     }
 }
 

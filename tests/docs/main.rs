@@ -14,6 +14,7 @@ mod operating;
 mod paths;
 mod prose;
 mod reliability;
+mod rules;
 mod security;
 mod settings;
 
