@@ -16,8 +16,8 @@ mod zone;
 use std::borrow::Cow;
 use std::iter;
 
-use jiff::Timestamp;
 use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
 
 use self::fields::Fields;
 
@@ -70,6 +70,14 @@ impl Schedule {
             SlotRule::Every(delay) => second.checked_add(*delay)?,
         };
         Timestamp::from_second(next).ok()
+    }
+
+    /// The delay of `@every`, whose slots follow the last scheduled time; `None` for a schedule of dates and times of day.
+    pub fn every(&self) -> Option<SignedDuration> {
+        match self.0 {
+            SlotRule::Fields(..) => None,
+            SlotRule::Every(seconds) => Some(SignedDuration::from_secs(seconds)),
+        }
     }
 
     /// The slots after `after`, up to and including `until`. They may be many (one a second): the caller limits their number.

@@ -87,6 +87,15 @@ fn slots_end_with_the_given_time() {
 }
 
 #[test]
+fn only_every_has_a_delay() {
+    assert_eq!(
+        schedule("@every 1h30m").every().map(|delay| delay.as_secs()),
+        Some(5400)
+    );
+    assert_eq!(schedule("@hourly").every(), None);
+}
+
+#[test]
 fn a_schedule_takes_little_memory() {
     assert_eq!(size_of::<Schedule>(), 40);
 }

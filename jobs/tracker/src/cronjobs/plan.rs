@@ -9,8 +9,6 @@ use job_schedule::Schedule;
 const LOOK_BACK: i64 = 60;
 /// The longest, about ten years: twice as far as the controller looks ahead.
 const LONGEST_LOOK_BACK: i64 = 330_000_000;
-/// An instant in the second second of a minute, at which no schedule but `@every` has a slot.
-const PROBE: i64 = 1_700_000_041;
 
 /// A schedule in its time zone. Times are seconds since 1970.
 #[derive(Debug)]
@@ -41,19 +39,17 @@ impl Hash for Plan {
 impl Plan {
     /// Parses a schedule.
     pub(crate) fn new(text: &str, time_zone: Option<&str>) -> Plan {
-        let schedule = Schedule::parse(text, time_zone).map_err(|problem| problem.0.into());
-        let mut plan = Plan {
+        let schedule = Schedule::parse(text, time_zone).map_err(|problem| Box::from(problem.0));
+        Plan {
             text: text.into(),
             time_zone: time_zone.map(Box::from),
+            every: schedule
+                .as_ref()
+                .ok()
+                .and_then(Schedule::every)
+                .map(|every| every.as_secs()),
             schedule,
-            every: None,
-        };
-        if let (Some(first), Some(second)) = (plan.next(PROBE), plan.next(PROBE + 1))
-            && second - first == 1
-        {
-            plan.every = Some((first - PROBE).max(1));
         }
-        plan
     }
 
     /// True if it is that schedule in that time zone.
