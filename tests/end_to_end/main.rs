@@ -15,6 +15,7 @@ mod deploy;
 #[path = "../support/deployment.rs"]
 mod deployment;
 mod explain;
+mod explain_cronjob;
 mod explain_events;
 mod explain_refused;
 mod explain_stalled;

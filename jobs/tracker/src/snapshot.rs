@@ -3,6 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 use job_event::Evidence;
 use job_event::evidence::{Gap, Pod};
+use job_event::notice::MissedRuns;
 use job_watch::snapshot::{EVENT_LIFETIME, Snapshot};
 use job_watch::{Kind, Observation, Source};
 
@@ -45,6 +46,33 @@ pub fn evidence(snapshot: Snapshot, now: Timestamp) -> Vec<Evidence> {
         }
     }
     evidence
+}
+
+/// How long before now a snapshot of CronJobs is taken as observed, so that the slots since are decided.
+const LOOK_BACK: SignedDuration = SignedDuration::from_mins(5);
+
+/// The runs of CronJobs that did not start, oldest first, as far as the objects and Events of a snapshot prove it: those after
+/// the last run, since the controller never goes back.
+pub fn missed_runs(snapshot: &Snapshot, now: Timestamp) -> Vec<MissedRuns> {
+    let mut tracker = Tracker::new(TrackerSettings::default());
+    let before = now.checked_sub(LOOK_BACK).unwrap_or(now);
+    // Jobs that were created and removed before now are not in the snapshot.
+    for (kind, at) in [(Kind::CronJobs, before), (Kind::Jobs, now), (Kind::CronJobEvents, now)] {
+        let source = Source { kind, scope: 0 };
+        if snapshot.forbidden.contains(&kind) {
+            tracker.apply(source, Observation::Forbidden, at);
+            continue;
+        }
+        tracker.apply(source, Observation::ListBegins, at);
+        for object in snapshot.objects.get(&kind).into_iter().flatten() {
+            tracker.apply(source, Observation::Listed(object.clone()), at);
+        }
+        tracker.apply(source, Observation::ListEnds, at);
+    }
+    tracker.watched_until(now);
+    let mut missed = tracker.all_missed(now);
+    missed.sort_by_key(|missed| missed.first);
+    missed
 }
 
 /// True if the last state of a Job still shows its whole history: every Pod that its controller counts exists, none was

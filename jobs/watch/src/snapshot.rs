@@ -68,6 +68,14 @@ impl Snapshot {
         })
     }
 
+    /// The CronJobs.
+    pub fn cronjobs(&self) -> impl Iterator<Item = &CronJob> {
+        self.of(Kind::CronJobs).filter_map(|object| match object {
+            Object::CronJob(cronjob) => Some(&**cronjob),
+            _ => None,
+        })
+    }
+
     /// The Events about Jobs, or about Pods.
     pub fn events(&self, kind: Kind) -> impl Iterator<Item = &Event> {
         self.of(kind).filter_map(|object| match object {

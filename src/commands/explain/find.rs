@@ -9,7 +9,7 @@ use job_watch::WatchError;
 use job_watch::access;
 use job_watch::model::{Job, Pod, PodStatus};
 use job_watch::snapshot::Snapshot;
-use job_watch::watch::request::{JOB_UID_LABEL, NODE_EVENTS, PODS_OF_JOBS, SCALE_UP_EVENTS, Target};
+use job_watch::watch::request::{CRONJOB_EVENTS, JOB_UID_LABEL, NODE_EVENTS, PODS_OF_JOBS, SCALE_UP_EVENTS, Target};
 use job_watch::{Kind, Object, Source};
 use kube::Client;
 
@@ -48,8 +48,8 @@ impl Finder<'_> {
         Ok(snapshot)
     }
 
-    /// The runs of a CronJob that still exist, with their Pods and Events; if none exists, the latest ones that its Events
-    /// name.
+    /// A CronJob and its runs that still exist, with their Pods and Events, and the runs that its own Events name; if no run
+    /// exists, also the Events of the latest of these.
     pub(super) async fn cronjob(self, name: &str) -> Result<(Snapshot, CronJobEvents), String> {
         let mut snapshot = Snapshot::default();
         self.read(&mut snapshot, Kind::CronJobs, "", &named(name)).await?;
@@ -59,19 +59,18 @@ impl Finder<'_> {
                 .controller("CronJob")
                 .is_some_and(|owner| &*owner.name == name)
         });
-        if snapshot.count(Kind::Jobs) == 0 {
-            let found = self.gone_runs(&mut snapshot, name).await?;
-            return match found.runs.is_empty() {
-                true => Err(self.no_run(&snapshot, name, &found)),
-                false => Ok((snapshot, found)),
-            };
+        let fields = format!("{CRONJOB_EVENTS},involvedObject.name={name}");
+        self.read(&mut snapshot, Kind::CronJobEvents, "", &fields).await?;
+        let found = CronJobEvents::of(snapshot.events(Kind::CronJobEvents));
+        match snapshot.count(Kind::Jobs) {
+            0 => self.gone_runs(&mut snapshot, &found).await?,
+            _ => self.belongings(&mut snapshot).await?,
         }
-        self.belongings(&mut snapshot).await?;
-        Ok((snapshot, CronJobEvents::default()))
+        Ok((snapshot, found))
     }
 
     /// The error for a CronJob without any run.
-    fn no_run(self, snapshot: &Snapshot, name: &str, found: &CronJobEvents) -> String {
+    pub(super) fn no_run(self, snapshot: &Snapshot, name: &str, found: &CronJobEvents) -> String {
         let place = self.place();
         let mut problem = match snapshot.count(Kind::CronJobs) {
             0 if snapshot.forbidden.contains(&Kind::CronJobs) => format!(

@@ -11,7 +11,7 @@ use super::cronjob::{CronJobEvents, GoneRun};
 use super::find::{Finder, ONE_BY_ONE, named};
 
 /// The most runs of a CronJob that are searched, the latest ones.
-const RUNS: usize = 8;
+pub(super) const RUNS: usize = 8;
 
 impl Finder<'_> {
     /// The Events of the latest Job of that name, of its Pods and its CronJob; `None` if no Event has its verdict.
@@ -31,20 +31,13 @@ impl Finder<'_> {
         Ok(Some(snapshot))
     }
 
-    /// Adds the Events of the latest runs of a CronJob whose runs are all deleted, and returns the runs and problems that its
-    /// own Events name.
-    pub(super) async fn gone_runs(self, snapshot: &mut Snapshot, name: &str) -> Result<CronJobEvents, String> {
-        let mut own = Snapshot::default();
-        let fields = format!("involvedObject.kind=CronJob,involvedObject.name={name}");
-        self.read(&mut own, Kind::JobEvents, "", &fields).await?;
-        let mut found = CronJobEvents::of(own.events(Kind::JobEvents));
-        found.runs.truncate(RUNS);
+    /// Adds the Events of the latest runs of a CronJob whose runs are all deleted.
+    pub(super) async fn gone_runs(self, snapshot: &mut Snapshot, found: &CronJobEvents) -> Result<(), String> {
         snapshot.gone_jobs = true;
-        for GoneRun { name, .. } in &found.runs {
+        for GoneRun { name, .. } in found.runs.iter().take(RUNS) {
             self.events_of_job(snapshot, name).await?;
         }
-        self.events_of_gone_pods(snapshot).await?;
-        Ok(found)
+        self.events_of_gone_pods(snapshot).await
     }
 
     /// Adds the Events about the latest Job of that name.

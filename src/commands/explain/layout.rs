@@ -15,6 +15,11 @@ pub(super) struct Layout {
 }
 
 impl Layout {
+    /// A text without an outcome, fitted.
+    pub(super) fn wrapped(self, text: &str) -> String {
+        Layout { colour: false, ..self }.lay_out(text, Outcome::Running)
+    }
+
     /// The report of a Job of that outcome, fitted.
     pub(super) fn lay_out(self, report: &str, outcome: Outcome) -> String {
         let mut text = String::with_capacity(report.len());
@@ -55,7 +60,19 @@ fn wrap(line: &str, width: usize) -> Vec<String> {
         return vec![line.to_owned()];
     }
     // `  cause:    text`: the text continues below itself.
-    let label = ["cause:    ", "next:     ", "evidence: ", "note:     ", "log:      "];
+    let label = [
+        "cause:    ",
+        "next:     ",
+        "evidence: ",
+        "note:     ",
+        "log:      ",
+        "schedule: ",
+        "invalid:  ",
+        "policy:   ",
+        "last run: ",
+        "next run: ",
+        "missed:   ",
+    ];
     let label = label.iter().find(|label| line[indent..].starts_with(**label));
     let indent = indent + label.map_or(0, |label| label.len());
     let (head, rest) = line.split_at(indent);

@@ -15,6 +15,8 @@ use kube::Client;
 
 use super::cronjob::CronJobEvents;
 use super::find::Finder;
+use super::gone::RUNS;
+use super::overview::Overview;
 use super::{ExplainAnswer, Explained, Report, answer, logs, notes, stalled};
 use crate::cli::{ClusterArgs, ExplainArgs, ExplainTarget, Format};
 use crate::commands::{Failure, print, runtime};
@@ -54,12 +56,20 @@ async fn look(args: &ExplainArgs, now: Timestamp) -> Result<ExplainAnswer, Failu
     for problem in &runs.problems {
         note(&format!("Event of the CronJob: {problem}"));
     }
-    let mut evidence = job_tracker::snapshot::evidence(snapshot, now);
-    if let Some(ExplainTarget::CronJob(name)) = &args.target {
-        add_runs(&mut evidence, &runs, namespace, name);
-        if evidence.is_empty() {
-            return Err(Failure::CouldNotTell(unfinished_runs(&runs, name)));
+    let overview = overview(&snapshot, args, now);
+    let has_jobs = snapshot.count(Kind::Jobs) > 0;
+    let mut unanswered = None;
+    let mut evidence = Vec::new();
+    match &args.target {
+        Some(ExplainTarget::CronJob(name)) if !has_jobs && runs.runs.is_empty() => {
+            unanswered = Some(finder.no_run(&snapshot, name, &runs));
         }
+        Some(ExplainTarget::CronJob(name)) if !has_jobs => {
+            evidence = job_tracker::snapshot::evidence(snapshot, now);
+            add_runs(&mut evidence, &runs, namespace, name);
+            unanswered = evidence.is_empty().then(|| unfinished_runs(&runs, name));
+        }
+        _ => evidence = job_tracker::snapshot::evidence(snapshot, now),
     }
     let after = stalled::threshold(args);
     let explained = |evidence| explained(evidence, after, now);
@@ -79,14 +89,35 @@ async fn look(args: &ExplainArgs, now: Timestamp) -> Result<ExplainAnswer, Failu
         }
         out.add(job)?;
     }
-    if let Some(version) = version.filter(|_| !jobs.is_empty()) {
+    let mut answer = answer(&jobs);
+    if let Some(mut overview) = overview {
+        overview.add_runs(&jobs, &runs);
+        out.add_overview(&overview)?;
+        if overview.has_missed() {
+            unanswered.take().iter().for_each(|problem| note(problem));
+            answer = answer.or_stalled();
+        }
+    }
+    if let Some(version) = version.filter(|_| !out.text.is_empty()) {
         out.text.push_str(&format!("\nServer Version: {version}\n"));
         if let Some(caveat) = version.caveat() {
             note(&format!("About Kubernetes {version}: {caveat}."));
         }
     }
     print(&out.text)?;
-    Ok(answer(&jobs))
+    match unanswered {
+        Some(problem) => Err(Failure::CouldNotTell(problem)),
+        None => Ok(answer),
+    }
+}
+
+/// The CronJob named on the command line.
+fn overview(snapshot: &Snapshot, args: &ExplainArgs, now: Timestamp) -> Option<Overview> {
+    let Some(ExplainTarget::CronJob(_)) = args.target else {
+        return None;
+    };
+    let missed = job_tracker::snapshot::missed_runs(snapshot, now);
+    Some(Overview::new(snapshot.cronjobs().next()?, &missed, now))
 }
 
 /// The longest stall first; else the latest failure or the newest Job first.
@@ -179,7 +210,7 @@ fn unfinished_runs(found: &CronJobEvents, cronjob: &str) -> String {
 
 /// Adds the runs of a CronJob whose own Events are gone.
 fn add_runs(evidence: &mut Vec<Evidence>, found: &CronJobEvents, namespace: &str, cronjob: &str) {
-    for run in &found.runs {
+    for run in found.runs.iter().take(RUNS) {
         if evidence.iter().all(|known| *known.job.name != *run.name) {
             evidence.extend(run.evidence(namespace, cronjob));
         }

@@ -8,6 +8,8 @@ mod layout;
 mod live;
 mod logs;
 mod notes;
+mod overview;
+mod reading;
 mod recording;
 mod stalled;
 
@@ -22,6 +24,7 @@ use crate::cli::{ExplainArgs, Format};
 use crate::terminal;
 use layout::Layout;
 pub(crate) use live::client;
+use overview::Overview;
 
 /// The answer, which decides the exit code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,8 +33,18 @@ pub(crate) enum ExplainAnswer {
     NoneFailed,
     /// At least one Job failed.
     Failed,
-    /// No Job failed, and at least one is stalled.
+    /// No Job failed, and at least one is stalled or did not start.
     Stalled,
+}
+
+impl ExplainAnswer {
+    /// The answer if something is stalled besides.
+    fn or_stalled(self) -> ExplainAnswer {
+        match self {
+            ExplainAnswer::Failed => ExplainAnswer::Failed,
+            ExplainAnswer::NoneFailed | ExplainAnswer::Stalled => ExplainAnswer::Stalled,
+        }
+    }
 }
 
 /// Explains the Jobs named on the command line. The answer to a readable recording is always
@@ -122,6 +135,20 @@ impl Report {
                 for line in job.log.iter().flat_map(|log| &log.lines) {
                     self.text.push_str(&format!("  | {line}\n"));
                 }
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Report {
+    /// Adds a CronJob: before its runs for people, after them for programs, which read one Job a line.
+    fn add_overview(&mut self, overview: &Overview) -> Result<(), Failure> {
+        match self.format {
+            Format::Json => self.text.push_str(&json_line(overview)?),
+            Format::Text => {
+                let gap = if self.text.is_empty() { "" } else { "\n" };
+                self.text = format!("{}{gap}{}", self.layout.wrapped(&overview.text()), self.text);
             }
         }
         Ok(())

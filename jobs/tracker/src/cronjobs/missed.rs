@@ -189,6 +189,25 @@ impl Tracker {
         self.cronjobs.requeue_all();
     }
 
+    /// All missed runs that are proven at `now`, without the limits on how fast events may follow each other.
+    pub(crate) fn all_missed(&mut self, now: Timestamp) -> Vec<MissedRuns> {
+        let settings = self.settings.missed;
+        let mut all = Vec::new();
+        for uid in self.cronjobs.existing() {
+            loop {
+                self.cronjobs.change(uid, |slots| {
+                    (slots.pending, slots.not_before) = (0, 0);
+                    slots.due = slots.next_due(settings.grace());
+                });
+                let Some(missed) = self.decide(uid, settings, now) else {
+                    break;
+                };
+                all.extend(self.cronjobs.notice(uid, missed, now));
+            }
+        }
+        all
+    }
+
     /// Resumes the slots of CronJobs from the marks of another process.
     pub(crate) fn resume_slots(&mut self) {
         let marks = self.outbox.marks_mut();
