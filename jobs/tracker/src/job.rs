@@ -13,6 +13,7 @@ use job_event::{Outcome, outcome};
 
 use super::event::{self, EventRecord, SUCCESSFUL_CREATE, SUCCESSFUL_DELETE};
 use super::from_events;
+use super::gaps::Gaps;
 use super::pod::{PodRecord, is_older};
 use super::pool::Pools;
 use super::stalls::StalledAfter;
@@ -424,35 +425,6 @@ fn creates(event: &EventRecord, pod: &str) -> bool {
     &*event.reason == SUCCESSFUL_CREATE && from_events::created_pod(&event.message) == Some(pod)
 }
 
-/// A set of gaps.
-#[derive(Clone, Copy, Debug, Default)]
-struct Gaps(u8);
-
-impl Gaps {
-    /// In the order of evidence.
-    const ALL: [Gap; 7] = [
-        Gap::PodsForbidden,
-        Gap::EventsForbidden,
-        Gap::JoinedLate,
-        Gap::WatchInterrupted,
-        Gap::EndNotSeen,
-        Gap::PodsOmitted,
-        Gap::PodsNotSelected,
-    ];
-
-    fn insert(&mut self, gap: Gap) {
-        self.0 |= 1 << gap as u8;
-    }
-
-    fn contains(self, gap: Gap) -> bool {
-        self.0 & 1 << gap as u8 != 0
-    }
-
-    fn iter(self) -> impl Iterator<Item = Gap> {
-        Gaps::ALL.into_iter().filter(move |gap| self.contains(*gap))
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -461,15 +433,5 @@ mod tests {
     fn a_record_is_small() {
         assert!(size_of::<JobRecord>() <= 152, "{}", size_of::<JobRecord>());
         assert!(size_of::<PodRecord>() <= 168, "{}", size_of::<PodRecord>());
-    }
-
-    #[test]
-    fn keeps_every_gap_in_order() {
-        let mut gaps = Gaps::default();
-        for gap in Gaps::ALL.into_iter().rev() {
-            gaps.insert(gap);
-        }
-        assert_eq!(gaps.iter().collect::<Vec<_>>(), Gaps::ALL);
-        assert!(Gaps::ALL.is_sorted());
     }
 }

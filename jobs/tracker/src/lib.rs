@@ -10,6 +10,7 @@ mod cronjobs;
 mod early;
 mod event;
 mod from_events;
+mod gaps;
 mod job;
 mod jobs;
 mod lists;

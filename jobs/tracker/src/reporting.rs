@@ -38,7 +38,7 @@ impl Tracker {
     pub fn adopt(&mut self, mut stored: Checkpoint) {
         stored.name_scopes(&self.scopes);
         self.outbox.adopt(stored);
-        self.stalls.adopted();
+        self.stalls_adopted();
         self.resume_slots();
         let reported: Vec<_> = self
             .due

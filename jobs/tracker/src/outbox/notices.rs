@@ -124,6 +124,17 @@ impl Outbox {
         self.notices.values().any(|notice| condition(&notice.mark))
     }
 
+    /// The pending stalls of Jobs without a mark, by their keys.
+    pub(crate) fn stalls_without_mark(&self) -> Vec<(Uid, u64)> {
+        let marks = &self.checkpoint.marks.stalls;
+        let notices = self.notices.iter();
+        let unmarked = notices.filter_map(|(key, notice)| match notice.mark {
+            Mark::Stalled { job, .. } if !marks.contains_key(&job) => Some((*key, job)),
+            _ => None,
+        });
+        unmarked.collect()
+    }
+
     /// Applies an event to the report of a notice; false if there is no such report.
     pub(super) fn apply_to_notice(&mut self, key: &Uid, event: AckEvent) -> bool {
         let Some(notice) = self.notices.get_mut(key) else {

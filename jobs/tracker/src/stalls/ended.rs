@@ -11,6 +11,7 @@ use job_event::{Notice, Uid};
 use super::{StalledAfter, history};
 use crate::checkpoint::Mark;
 use crate::job::JobRecord;
+use crate::outbox::AckEvent;
 use crate::time::later;
 use crate::{JobEntry, Tracker};
 use job_watch::model::Metadata;
@@ -142,6 +143,26 @@ impl Tracker {
         }
         self.stalls.ended_checked = Some(second);
         None
+    }
+
+    /// Another process has led, and may have reported stalls and recoveries. A pending stall of a Job that has ended is dropped if
+    /// the other process knows no stall of it: it has reported that the Job ended.
+    pub(crate) fn stalls_adopted(&mut self) {
+        for found in self.stalls.found.values_mut() {
+            found.is_reported = false;
+        }
+        let unmarked = self.outbox.stalls_without_mark();
+        if unmarked.is_empty() {
+            return;
+        }
+        let unfinished = self.jobs.iter().filter_map(|(uid, entry)| match entry {
+            JobEntry::Live(record) if !record.is_due => Some(uid.short()),
+            _ => None,
+        });
+        let unfinished: HashSet<u64> = unfinished.collect();
+        for (key, _) in unmarked.iter().filter(|(_, job)| !unfinished.contains(job)) {
+            self.outbox.apply(key, AckEvent::Dismissed);
+        }
     }
 
     /// All Jobs of a scope were listed: Jobs with a mark that no list has shown are gone.

@@ -76,13 +76,6 @@ impl Stalls {
         let found = self.found.get(uid)?;
         (found.is_reported && !found.is_over).then_some(found.cause)
     }
-
-    /// Another process may have reported stalls and recoveries.
-    pub(crate) fn adopted(&mut self) {
-        for found in self.found.values_mut() {
-            found.is_reported = false;
-        }
-    }
 }
 
 impl Tracker {

@@ -1,6 +1,6 @@
 //! A cluster with Jobs that are stuck or run, and the tracker that watches it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
 use jiff::{SignedDuration, Timestamp};
@@ -34,6 +34,12 @@ pub(crate) struct Cluster {
     pub acknowledges: bool,
     /// The checkpoint that announced the last notices, if notices are announced.
     announced: Option<Bytes>,
+    /// The ids of the acknowledged notices, and of those that this checkpoint knows.
+    acknowledged: BTreeSet<String>,
+    pub durable: BTreeSet<String>,
+    /// The ids of the notices that the leader has sent, and of those that are not acknowledged.
+    sent: BTreeSet<String>,
+    unacknowledged: BTreeSet<String>,
 }
 
 pub(crate) fn seconds(seconds: i64) -> SignedDuration {
@@ -67,6 +73,10 @@ impl Cluster {
             notices: Vec::new(),
             acknowledges: true,
             announced: None,
+            acknowledged: BTreeSet::new(),
+            durable: BTreeSet::new(),
+            sent: BTreeSet::new(),
+            unacknowledged: BTreeSet::new(),
         };
         cluster.tracker.restore(Checkpoint::new(TOMBSTONES), Vec::new());
         cluster.list();
@@ -194,14 +204,6 @@ impl Cluster {
         self.objects.retain(|(_, of), _| of != name);
     }
 
-    pub(crate) fn names(&self) -> Vec<String> {
-        self.objects
-            .keys()
-            .filter(|(resource, _)| *resource == "jobs")
-            .map(|(_, name)| name.clone())
-            .collect()
-    }
-
     fn observe(&mut self, resource: &str, kind: &str, object: &Value) {
         for tracker in std::iter::once(&mut self.tracker).chain(&mut self.standby) {
             let (source, observation) = observed(resource, kind, object);
@@ -221,25 +223,37 @@ impl Cluster {
 
     /// The standby leads from now on.
     pub(crate) fn take_over(&mut self) {
-        let stored = self.store();
+        let stored = match &self.announced {
+            Some(stored) => stored.clone(),
+            None => self.store(),
+        };
         let standby = self.standby.take().unwrap();
-        self.standby = Some(std::mem::replace(&mut self.tracker, standby));
-        self.tracker.adopt(Checkpoint::decode(stored, TOMBSTONES).unwrap());
+        let mut former = std::mem::replace(&mut self.tracker, standby);
+        for tracker in [&mut self.tracker, &mut former] {
+            tracker.adopt(Checkpoint::decode(stored.clone(), TOMBSTONES).unwrap());
+        }
+        self.standby = Some(former);
+        if self.announced.is_some() {
+            self.lose_acknowledgements();
+            self.announce();
+        }
     }
 
     /// The watches break and relist.
     pub(crate) fn list(&mut self) {
-        for (kind, resource) in KINDS {
-            let source = Source { kind, scope: 0 };
-            self.tracker.apply(source, Observation::ListBegins, self.now);
-            for ((_, _), object) in self.objects.iter().filter(|((of, _), _)| *of == resource) {
-                let (_, observation) = observed(resource, "ADDED", object);
-                let Observation::Changed(object) = observation else {
-                    panic!("an object")
-                };
-                self.tracker.apply(source, Observation::Listed(object), self.now);
+        for tracker in std::iter::once(&mut self.tracker).chain(&mut self.standby) {
+            for (kind, resource) in KINDS {
+                let source = Source { kind, scope: 0 };
+                tracker.apply(source, Observation::ListBegins, self.now);
+                for ((_, _), object) in self.objects.iter().filter(|((of, _), _)| *of == resource) {
+                    let (_, observation) = observed(resource, "ADDED", object);
+                    let Observation::Changed(object) = observation else {
+                        panic!("an object")
+                    };
+                    tracker.apply(source, Observation::Listed(object), self.now);
+                }
+                tracker.apply(source, Observation::ListEnds, self.now);
             }
-            self.tracker.apply(source, Observation::ListEnds, self.now);
         }
     }
 
@@ -263,7 +277,7 @@ impl Cluster {
     pub(crate) fn emit(&mut self) {
         loop {
             let (key, event) = if let Some(notice) = self.tracker.next_notice(self.now) {
-                self.notices.push(notice.clone());
+                self.note(&notice);
                 (notice.key(), words(&notice))
             } else if let Some(evidence) = self.tracker.poll(self.now) {
                 let event = format!("{} {}", evidence.job.outcome().as_str(), evidence.job.name);
@@ -274,7 +288,8 @@ impl Cluster {
                     return;
                 };
                 self.announced = Some(stored);
-                self.notices.push(notice.clone());
+                self.durable = self.acknowledged.clone();
+                self.note(&notice);
                 (notice.key(), words(&notice))
             } else {
                 return;
@@ -282,14 +297,25 @@ impl Cluster {
             self.events.push(event);
             if self.acknowledges {
                 self.tracker.outbox().apply(&key, AckEvent::Acknowledged);
+                self.acknowledged.extend(std::mem::take(&mut self.unacknowledged));
             }
         }
+    }
+
+    /// A notice is sent: not twice by one process, and not again once the store knows it.
+    fn note(&mut self, notice: &Notice) {
+        let id = notice.record_uid();
+        assert!(!self.durable.contains(&id), "{id} is reported again");
+        assert!(self.sent.insert(id.clone()), "{id} is reported twice");
+        self.unacknowledged.insert(id);
+        self.notices.push(notice.clone());
     }
 
     pub(crate) fn acknowledge(&mut self) {
         for notice in &self.notices {
             self.tracker.outbox().apply(&notice.key(), AckEvent::Acknowledged);
         }
+        self.acknowledged.extend(std::mem::take(&mut self.unacknowledged));
     }
 
     pub(crate) fn store(&mut self) -> Bytes {
@@ -301,14 +327,23 @@ impl Cluster {
     /// Notices are announced in the store from now on.
     pub(crate) fn announce(&mut self) {
         self.announced = Some(self.store());
+        self.durable = self.acknowledged.clone();
         self.tracker.outbox().announce_notices();
     }
 
     /// The process is killed and starts again. The store has what announced the last notices, and nothing later.
     pub(crate) fn crash(&mut self) {
         let stored = self.announced.clone().unwrap();
+        self.lose_acknowledgements();
         self.start(stored);
         self.announce();
+    }
+
+    /// Another process leads, and knows what is stored.
+    fn lose_acknowledgements(&mut self) {
+        self.unacknowledged.clear();
+        self.sent = self.durable.clone();
+        self.acknowledged = self.durable.clone();
     }
 
     /// The process stores its checkpoint, ends and starts again.
@@ -319,6 +354,8 @@ impl Cluster {
 
     /// A process starts with this checkpoint.
     pub(crate) fn start(&mut self, stored: Bytes) {
+        self.unacknowledged.clear();
+        self.sent = self.acknowledged.clone();
         self.tracker = tracker(&self.settings);
         self.tracker
             .restore(Checkpoint::decode(stored, TOMBSTONES).unwrap(), Vec::new());

@@ -2,5 +2,7 @@
 
 mod cluster;
 mod long;
+mod many;
 mod report;
 mod restart;
+mod script;

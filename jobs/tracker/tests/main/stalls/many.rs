@@ -1,0 +1,35 @@
+//! Very many stalled Jobs.
+
+use std::collections::BTreeMap;
+
+use job_event::Notice;
+
+use super::cluster::Cluster;
+
+/// More judgements than one second allows.
+const JOBS: usize = 10_000;
+/// How many stalls may be reported in one second.
+const A_SECOND: usize = 500;
+
+#[test]
+fn the_work_of_a_second_is_bounded() {
+    let mut cluster = Cluster::new(10);
+    for job in 0..JOBS {
+        cluster.stick(&format!("j{job}"));
+    }
+    let mut seconds = BTreeMap::new();
+    for second in 0..60 {
+        let before = cluster.notices.len();
+        cluster.wait(1);
+        seconds.insert(second, cluster.notices.len() - before);
+    }
+    let most = seconds.values().max().copied().unwrap_or(0);
+    assert!((A_SECOND / 2..=A_SECOND).contains(&most), "{seconds:?}");
+    assert_eq!(cluster.notices.len(), JOBS, "{seconds:?}");
+    assert!(
+        cluster
+            .notices
+            .iter()
+            .all(|notice| matches!(notice, Notice::Stalled(_)))
+    );
+}
