@@ -5,7 +5,7 @@ use jiff::{SignedDuration, Timestamp};
 use crate::Schedule;
 
 /// With more missed slots than this, the controller warns with the Event `TooManyMissedTimes`, and starts the most recent one.
-pub const MAX_MISSED: i64 = 100;
+const MAX_MISSED: i64 = 100;
 
 /// The slots that are due, as the controller sees them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

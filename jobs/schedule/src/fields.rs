@@ -1,5 +1,7 @@
 //! The five fields of a schedule, their texts and values: `getField` of `robfig/cron` v3.
 
+use crate::quoted;
+
 /// Set in a field that contains `*` or `?` without a step.
 const STAR: u64 = 1 << 63;
 
@@ -32,19 +34,22 @@ impl Field {
 
     /// The values of a list of ranges, as bits. Empty ranges are left out, so that `,` has no value.
     pub(crate) fn parse(&self, text: &str) -> Result<u64, String> {
-        let ranges = text.split(',').filter(|range| !range.is_empty());
-        ranges
-            .map(|range| self.range(range))
-            .try_fold(0, |bits, range| Ok(bits | range?))
+        let mut bits = 0;
+        for range in text.split(',').filter(|range| !range.is_empty()) {
+            bits |= self
+                .range(range)
+                .map_err(|expected| format!("{}: expected {expected}, found {}", self.name, quoted(range)))?;
+        }
+        Ok(bits)
     }
 
-    /// `number`, `number-number`, `*` or `?`, each with an optional step. Text after `*-` is ignored.
+    /// `number`, `number-number`, `*` or `?`, each with an optional step. Text after `*-` is ignored. An error names the expected.
     fn range(&self, text: &str) -> Result<u64, String> {
         let mut parts = text.split('/');
         let bounds: Vec<&str> = parts.next().unwrap_or_default().split('-').collect();
         let step = parts.next();
         if parts.next().is_some() {
-            return Err(format!("{}: expected at most one slash, found {text:?}", self.name));
+            return Err("at most one slash".into());
         }
         let is_star = matches!(bounds[0], "*" | "?");
         let (first, last) = match bounds[..] {
@@ -54,17 +59,14 @@ impl Field {
                 (first, if step.is_some() { self.max } else { first })
             }
             [first, last] => (self.number(first)?, self.number(last)?),
-            _ => return Err(format!("{}: expected at most one hyphen, found {text:?}", self.name)),
+            _ => return Err("at most one hyphen".into()),
         };
         let step = match step {
             None => 1,
-            Some(step) => number(step)
-                .filter(|step| *step > 0)
-                .ok_or_else(|| format!("{}: expected a step of at least 1, found {text:?}", self.name))?,
+            Some(step) => number(step).filter(|step| *step > 0).ok_or("a step of at least 1")?,
         };
         if first < self.min || last > self.max || first > last {
-            let Field { name, min, max, .. } = self;
-            return Err(format!("{name}: expected a range within {min}-{max}, found {text:?}"));
+            return Err(format!("a range within {}-{}", self.min, self.max));
         }
         let values = (first..=last).step_by(usize::try_from(step).unwrap_or(usize::MAX));
         let star = if is_star && step == 1 { STAR } else { 0 };
@@ -79,12 +81,10 @@ impl Field {
             Some(index) => u64::try_from(index).ok().map(|index| self.min + index),
             None => number(text),
         };
-        let Field { name, min, max, names } = self;
+        let Field { min, max, names, .. } = self;
         value.ok_or_else(|| match names {
-            [] => format!("{name}: expected a number from {min} to {max}, found {text:?}"),
-            [first, ..] => {
-                format!("{name}: expected a number from {min} to {max} or a name such as {first}, found {text:?}")
-            }
+            [] => format!("a number from {min} to {max}"),
+            [first, ..] => format!("a number from {min} to {max} or a name such as {first}"),
         })
     }
 }

@@ -21,7 +21,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use self::fields::Fields;
 
-pub use self::due::{Due, MAX_MISSED};
+pub use self::due::Due;
 
 /// A schedule that cannot be evaluated. The text names the field, what was found and what was expected.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -85,5 +85,13 @@ impl Schedule {
         let first = self.next(after);
         iter::successors(first, |slot| self.next(*slot).filter(|next| next > slot))
             .take_while(move |slot| *slot <= until)
+    }
+}
+
+/// A text of the user in an error: quoted, and shortened if it is long.
+fn quoted(text: &str) -> String {
+    match text.char_indices().nth(80) {
+        Some((end, _)) => format!("{:?}...", &text[..end]),
+        None => format!("{text:?}"),
     }
 }

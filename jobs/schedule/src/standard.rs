@@ -3,7 +3,7 @@
 use jiff::tz::TimeZone;
 
 use crate::fields::{self, Fields};
-use crate::{InvalidSchedule, SlotRule, duration, zone};
+use crate::{InvalidSchedule, SlotRule, duration, quoted, zone};
 
 /// Parses a schedule with an optional prefix `TZ=` or `CRON_TZ=`.
 pub(crate) fn parse(text: &str) -> Result<SlotRule, InvalidSchedule> {
@@ -44,14 +44,14 @@ pub(crate) fn parse(text: &str) -> Result<SlotRule, InvalidSchedule> {
 }
 
 fn invalid(schedule: &str, found: String) -> InvalidSchedule {
-    InvalidSchedule(format!("schedule {schedule:?}: {found}"))
+    InvalidSchedule(format!("schedule {}: {found}", quoted(schedule)))
 }
 
 fn descriptor(text: &str, zone: TimeZone) -> Result<SlotRule, String> {
     if let Some(every) = text.strip_prefix("@every ") {
         return match duration::parse(every) {
             Some(nanoseconds) => Ok(SlotRule::Every((nanoseconds / 1_000_000_000).max(1))),
-            None => Err(format!("expected a duration such as 1h30m, found {every:?}")),
+            None => Err(format!("expected a duration such as 1h30m, found {}", quoted(every))),
         };
     }
     let fields = match text {

@@ -2,7 +2,7 @@
 
 use jiff::tz::{TimeZone, TimeZoneDatabase};
 
-use crate::InvalidSchedule;
+use crate::{InvalidSchedule, quoted};
 
 /// The time zone of a name, in exactly this case. An empty name is UTC; `Local` is the zone of the controller, nearly always UTC.
 pub(crate) fn find(name: &str) -> Option<TimeZone> {

@@ -14,6 +14,8 @@ fn an_error_names_the_field() {
     assert_eq!(error("0 x * * *", None), expected);
     let expected = r#"schedule "0 0 * * someday": day of week: expected a number from 0 to 6 or a name such as sun, found "someday""#;
     assert_eq!(error("0 0 * * someday", None), expected);
+    let expected = r#"schedule "1,2-3-4 * * * *": minute: expected at most one hyphen, found "2-3-4""#;
+    assert_eq!(error("1,2-3-4 * * * *", None), expected);
     let expected = r#"schedule "*/0 * * * *": minute: expected a step of at least 1, found "*/0""#;
     assert_eq!(error("*/0 * * * *", None), expected);
 }
@@ -38,6 +40,14 @@ fn an_error_names_the_time_zone() {
     let expected = r#"time zone: expected a name of the IANA database, found "Europe/Atlantis""#;
     assert_eq!(error("* * * * *", Some("Europe/Atlantis")), expected);
     assert_eq!(error("TZ=Europe/Atlantis * * * * *", None), expected);
+}
+
+#[test]
+fn an_error_shortens_a_long_text() {
+    let long = "é".repeat(100_000);
+    assert!(error(&format!("{long} * * * *"), None).len() < 500);
+    assert!(error(&format!("@every {long}"), None).len() < 500);
+    assert!(error("* * * * *", Some(&long)).len() < 500);
 }
 
 #[test]
