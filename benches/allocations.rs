@@ -140,6 +140,15 @@ fn judged() {
         worst <= JUDGED,
         "expected at most {JUDGED} bytes to judge a Job, found {worst}"
     );
+    let unfinished = evidence::unfinished();
+    let stalling = unfinished
+        .iter()
+        .map(|(name, job, now)| (name, allocated(|| drop(job_judge::stall(job, *now)))));
+    let worst = median_and_worst("stalled", stalling.collect());
+    assert!(
+        worst <= JUDGED,
+        "expected at most {JUDGED} bytes for the stall of a Job, found {worst}"
+    );
     let enriching = jobs.iter().map(|(name, job)| {
         let record = evidence::record(job);
         (name, allocated(|| drop(evidence::enrich(record))))

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use job_event::{Evidence, otlp};
 use job_judge::judge;
 use job_tracker::TrackerSettings;
-use job_tracker::replay::{decompressed, replay};
+use job_tracker::replay::{Replay, decompressed, replay};
 use opentelemetry_proto::tonic::logs::v1::LogRecord;
 use reason_enrichment_processor::encode;
 
@@ -23,22 +23,39 @@ pub(crate) fn all() -> BTreeMap<String, Evidence> {
     jobs
 }
 
+/// Every Job of the recordings without an end, with the time of the last line, and every other one before its end.
+pub(crate) fn unfinished() -> Vec<(String, Evidence, Timestamp)> {
+    let ended = all().into_iter().filter_map(|(name, mut evidence)| {
+        let decided = evidence.job.decided_at()?;
+        evidence.job.status.conditions.clear();
+        evidence.job.removed = None;
+        Some((name, evidence, decided))
+    });
+    let stuck = replays_of("kubernetes-1.37").flat_map(|(name, replay)| {
+        let of_one = move |evidence| (name.clone(), evidence, replay.end);
+        replay.unfinished.into_iter().map(of_one)
+    });
+    ended.chain(stuck).collect()
+}
+
 fn jobs_of(folder: &str) -> BTreeMap<String, Evidence> {
-    let mut jobs = BTreeMap::new();
+    let jobs = replays_of(folder).flat_map(|(name, replay)| {
+        let ended = replay.ended.into_iter().enumerate();
+        ended.map(move |(number, evidence)| (format!("{name}-{number}"), evidence))
+    });
+    jobs.collect()
+}
+
+/// The recordings of a folder, by their names.
+fn replays_of(folder: &str) -> impl Iterator<Item = (String, Replay)> + use<> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests").join(folder);
-    for entry in std::fs::read_dir(folder).unwrap() {
+    std::fs::read_dir(folder).unwrap().filter_map(|entry| {
         let path = entry.unwrap().path();
         let name = path.file_name().unwrap().to_string_lossy().into_owned();
-        let Some((name, _)) = name.split_once(".jsonl") else {
-            continue;
-        };
+        let (name, _) = name.split_once(".jsonl")?;
         let lines = decompressed(std::fs::File::open(&path).unwrap()).unwrap();
-        let replay = replay(lines, TrackerSettings::default()).unwrap();
-        for (number, evidence) in replay.ended.into_iter().enumerate() {
-            jobs.insert(format!("{name}-{number}"), evidence);
-        }
-    }
-    jobs
+        Some((name.to_owned(), replay(lines, TrackerSettings::default()).unwrap()))
+    })
 }
 
 /// The event of a Job, as the receiver sends it.

@@ -37,7 +37,7 @@ fn unknown<'a>(case: &Case<'a>) -> Finding<'a> {
 
 /// The cause of the latest failed attempt, or of an older one if the latest was only killed: the runtime sometimes reports
 /// an out-of-memory kill as a plain one.
-fn latest<'a>(attempts: &[PodAttempt<'a>]) -> Option<Finding<'a>> {
+pub(crate) fn latest<'a>(attempts: &[PodAttempt<'a>]) -> Option<Finding<'a>> {
     let mut failures = attempts.iter().rev().filter_map(|attempt| attempt.finding);
     let latest = failures.next()?;
     if !matches!(latest.cause, Cause::Unknown | Cause::Killed) {

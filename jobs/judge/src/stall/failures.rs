@@ -7,16 +7,16 @@
 use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
-use job_event::evidence::{Container, ContainerRole, ContainerState, Pod};
+use job_event::evidence::{Container, ContainerRole, ContainerState, Pod, Termination};
 
 use crate::advice::Advice;
 use crate::attempts::{AttemptOutcome, PodAttempt};
 use crate::case::{Case, is_terminal, shifted};
 use crate::category::Retry;
 use crate::cause::Cause;
+use crate::finding::Finding;
 use crate::rules::blocking::outlasts;
-use crate::rules::state::main_started;
-use crate::rules::{indexes, sides};
+use crate::rules::{exit, indexes, sides, verdict};
 use crate::summary::setting;
 use job_event::span::span;
 
@@ -120,6 +120,11 @@ impl<'a> Streak<'a> {
         self.last()?.end
     }
 
+    /// Why they failed.
+    pub(super) fn finding(&self) -> Option<Finding<'a>> {
+        verdict::latest(&self.failures)
+    }
+
     /// True for one of the attempts.
     pub(super) fn has(&self, attempt: &PodAttempt<'_>) -> bool {
         self.is_of(attempt.pod) && attempt.end >= self.began()
@@ -187,7 +192,7 @@ impl<'a> Streak<'a> {
     /// True if a later Pod has come further than the attempts: its work ended with 0, its main container runs and theirs never
     /// did, or a container has run for longer than any of them ([`outlasts`]).
     pub(super) fn is_overcome(&self, case: &Case<'_>, pod: &Pod) -> bool {
-        let beyond = main_started(pod) && !self.failures.iter().any(|attempt| main_started(attempt.pod));
+        let beyond = has_worked(pod) && !self.failures.iter().any(|attempt| has_worked(attempt.pod));
         let done = sides::work(case, pod).is_some_and(|work| sides::finished(case, pod, work).is_some());
         let longest = self.longest();
         let runs = |container: &Container| {
@@ -238,6 +243,15 @@ impl<'a> Streak<'a> {
         let last = self.last().and_then(|attempt| attempt.end);
         NextAttempt::At(last.map_or(Timestamp::UNIX_EPOCH, |end| shifted(end, back_off)))
     }
+}
+
+/// True if a main container of the Pod runs or has run.
+fn has_worked(pod: &Pod) -> bool {
+    pod.containers.iter().any(|container| {
+        let ran = |end: &Termination| end.ran && !exit::never_started(end);
+        let started = container.state == ContainerState::Running || container.terminations.iter().any(ran);
+        container.role == ContainerRole::Main && started
+    })
 }
 
 /// True if the container runs, and ends by itself.

@@ -111,12 +111,10 @@ pub fn stall(evidence: &Evidence, now: Timestamp) -> Option<Stall> {
         return admission::awaiting(job);
     };
     let advice = Advice::of(&finding);
-    let mut why = summary::why_unfinished(&finding);
-    let mut lead = String::new();
-    if let Some((streak, next)) = failures {
-        lead = streak.lead(&case);
-        why.push_str(&next.clause(now));
-    }
+    let (lead, why) = match failures {
+        Some((streak, next)) => (streak.lead(&case), summary::why(&finding) + &next.clause(now)),
+        None => (String::new(), summary::why_unfinished(&finding)),
+    };
     Some(Stall {
         cause: finding.cause,
         since: since.max(since::last_progress(&case, &attempts, &streaks))?,

@@ -31,7 +31,7 @@ pub(super) fn obstacle<'a>(
             .filter(|streak| streak.is_repeated())
             .max_by_key(|streak| streak.ended())?;
         Some(Obstacle {
-            finding: streak.last()?.finding?,
+            finding: streak.finding()?,
             since: streak.began(),
             failures: Some((streak.clone(), streak.next_pod())),
         })

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use job_event::evidence::{Gap, Pod};
+use job_event::evidence::{Container, Gap, Pod};
 
 use super::failures::{NextAttempt, Streak, is_running};
 use super::{Obstacle, since};
@@ -10,6 +10,7 @@ use crate::case::Case;
 use crate::cause::Cause;
 use crate::finding::{Beside, Finding};
 use crate::pending::pod_obstacle;
+use crate::rules::blocking::has_run_for_long;
 use crate::rules::{blocking, sides};
 
 /// The obstacle of a Job whose live Pods, latest first, are all blocked: the most frequent one, on a tie that of the latest Pod.
@@ -31,7 +32,7 @@ pub(super) fn obstacle<'a>(case: &Case<'a>, pods: &[&'a Pod], streaks: &[Streak<
     Some(Obstacle { since, ..main })
 }
 
-/// The obstacle of one Pod; `None` for a Pod that runs, or is young.
+/// The obstacle of one Pod; `None` for a Pod that works, or is young.
 fn of_pod<'a>(case: &Case<'a>, pod: &'a Pod, streaks: &[Streak<'a>]) -> Option<Obstacle<'a>> {
     let streak = streaks.iter().find(|streak| streak.is_of(pod));
     if pod.from_events {
@@ -41,15 +42,25 @@ fn of_pod<'a>(case: &Case<'a>, pod: &'a Pod, streaks: &[Streak<'a>]) -> Option<O
         return blocked(case, blocking::ending(case, pod)?);
     }
     match pod_obstacle(case, pod) {
+        Some(finding) if works_beside(case, pod, &finding) => return None,
         Some(finding) if finding.termination.is_none() => return blocked(case, finding),
         Some(finding) if case.restarts_in_place() => return restarted(pod, finding, streak?),
-        Some(finding) if stays_failed(pod, &finding) => return blocked(case, finding),
+        // A container failed for good, while another one keeps the Pod running.
+        Some(finding) if matches!(finding.beside, Some(Beside::Running(_))) => return blocked(case, finding),
         _ => {}
     }
     if let Some(finding) = blocking::ending(case, pod) {
         return blocked(case, finding);
     }
     retried(case, pod, streak?)
+}
+
+/// True if the work runs, and the obstacle is that of another container.
+fn works_beside(case: &Case<'_>, pod: &Pod, finding: &Finding<'_>) -> bool {
+    let works = |work: &&Container| is_running(work) && (work.restarts == 0 || has_run_for_long(case, work));
+    let work = sides::work(case, pod).filter(works);
+    let other = |work: &Container| finding.container.is_some_and(|container| container.name != work.name);
+    finding.cause != Cause::SidecarBlockedCompletion && work.is_some_and(other)
 }
 
 fn blocked<'a>(case: &Case<'a>, finding: Finding<'a>) -> Option<Obstacle<'a>> {
@@ -60,21 +71,13 @@ fn blocked<'a>(case: &Case<'a>, finding: Finding<'a>) -> Option<Obstacle<'a>> {
     })
 }
 
-/// True if a container failed for good, while another one that only serves it keeps the Pod running.
-fn stays_failed(pod: &Pod, finding: &Finding<'_>) -> bool {
-    let Some(Beside::Running(other)) = finding.beside else {
-        return false;
-    };
-    let is_first = sides::mains(pod).next().is_some_and(|first| first.name == other.name);
-    sides::is_side(pod, other) || !is_first
-}
-
 /// A container that its kubelet restarts in vain.
 fn restarted<'a>(pod: &'a Pod, finding: Finding<'a>, streak: &Streak<'a>) -> Option<Obstacle<'a>> {
     let container = finding.container?;
     let streak = streak.in_place(pod, container);
+    let is_killed = matches!(finding.cause, Cause::Killed | Cause::Unknown);
     streak.is_repeated().then(|| Obstacle {
-        finding,
+        finding: streak.finding().filter(|_| is_killed).unwrap_or(finding),
         since: streak.began(),
         failures: Some((streak.clone(), streak.next_start(container))),
     })
@@ -90,7 +93,7 @@ fn retried<'a>(case: &Case<'a>, pod: &'a Pod, streak: &Streak<'a>) -> Option<Obs
         false => NextAttempt::Created,
     };
     Some(Obstacle {
-        finding: streak.last()?.finding?,
+        finding: streak.finding()?,
         since: streak.began(),
         failures: Some((streak.clone(), next)),
     })

@@ -17,7 +17,7 @@ mod work;
 use job_event::evidence::Pod;
 
 pub(crate) use from_events::last_words;
-pub(crate) use work::outlasts;
+pub(crate) use work::{has_run_for_long, outlasts};
 
 use crate::case::Case;
 use crate::cause::Cause;

@@ -101,7 +101,7 @@ pub(super) fn still_running<'a>(case: &Case<'a>, pod: &'a Pod) -> Option<Finding
 
 /// True if a restarted container has been running for at least half of the Job's time; in a Job that has not finished, for
 /// longer than it ran before ([`outlasts`]).
-fn has_run_for_long(case: &Case<'_>, container: &Container) -> bool {
+pub(crate) fn has_run_for_long(case: &Case<'_>, container: &Container) -> bool {
     let since = container.running_since.zip(case.decided);
     let Some(run) = since.map(|(since, decided)| decided.duration_since(since)) else {
         return false;

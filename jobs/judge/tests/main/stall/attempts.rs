@@ -67,6 +67,54 @@ fn the_second_failure_in_place_is_a_stall() {
 }
 
 #[test]
+fn a_helper_that_loops_does_not_stall_the_work() {
+    let helper = || Container {
+        name: "metrics".into(),
+        ..crashed(&[5, 8, 20])
+    };
+    let beside = |work| found(&on_failure(vec![pod("Running", vec![work, helper()])]), 600);
+    assert_eq!(beside(running("work", 1)), None);
+    let retried = Container {
+        restarts: 1,
+        terminations: vec![end(3, "Error", 590)],
+        ..running("work", 591)
+    };
+    assert_eq!(beside(retried), Some((Cause::NonZeroExit, 5)));
+}
+
+#[test]
+fn a_command_that_is_found_at_last_ends_the_stall() {
+    let not_found = |attempt: i32, second: i64| Termination {
+        attempt,
+        ..end(128, "StartError", second)
+    };
+    let looping = |state: Container| Container {
+        restarts: 2,
+        terminations: vec![not_found(0, 5), not_found(1, 8)],
+        ..state
+    };
+    let stalled = Some((Cause::ContainerStart, 5));
+    let waits = looping(waiting("main", "CrashLoopBackOff", "back-off 10s"));
+    let waits = Container { started: true, ..waits };
+    assert_eq!(found(&on_failure(vec![pod("Running", vec![waits])]), 60), stalled);
+    let runs = looping(running("main", 55));
+    assert_eq!(found(&on_failure(vec![pod("Running", vec![runs])]), 60), None);
+
+    let failed = |name, second| Pod {
+        containers: vec![ended("main", not_found(0, second))],
+        ..failed(name, second, 3)
+    };
+    let with = |main| {
+        found(
+            &unfinished(vec![failed("j-a", 5), failed("j-b", 20), later("j-c", 40, vec![main])]),
+            60,
+        )
+    };
+    assert_eq!(with(container("main")), stalled);
+    assert_eq!(with(running("main", 55)), None);
+}
+
+#[test]
 fn the_second_failure_of_a_pod_is_a_stall() {
     let after = |pods| {
         let mut evidence = unfinished(pods);

@@ -127,6 +127,19 @@ fn a_helper_that_failed_does_not_stall_the_work() {
 }
 
 #[test]
+fn a_helper_without_an_image_stalls_only_after_the_work() {
+    let beside = |work| {
+        let containers = vec![work, waiting("metrics", "ErrImagePull", "not found")];
+        found(&unfinished(vec![pod("Running", containers)]), 600)
+    };
+    assert_eq!(beside(running("work", 1)), None);
+    assert_eq!(
+        beside(ended("work", end(0, "Completed", 300))),
+        Some((Cause::ImagePull, 300))
+    );
+}
+
+#[test]
 fn a_deleted_pod_is_stuck_after_its_grace_period() {
     let stuck = Pod {
         deletion: deleted(10, 30),
