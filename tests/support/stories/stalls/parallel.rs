@@ -56,6 +56,14 @@ pub(super) fn stories() -> Vec<StallStory> {
             .at(100)
             .ends("c", 0, "Completed")
             .stalls(200, &[(Cause::ImagePull, 100, 200)]),
+    ];
+    stories.extend(retried());
+    stories.extend(indexes());
+    stories
+}
+
+fn retried() -> Vec<StallStory> {
+    vec![
         job("three-fail-together-once", json!({"parallelism": 3, "completions": 3}))
             .pod("a")
             .pod("b")
@@ -107,9 +115,7 @@ pub(super) fn stories() -> Vec<StallStory> {
             .at(262)
             .runs("c")
             .moves(400),
-    ];
-    stories.extend(indexes());
-    stories
+    ]
 }
 
 fn indexes() -> Vec<StallStory> {

@@ -156,7 +156,7 @@ fn scheduling() -> Vec<StallStory> {
             )
             .stalls(200, &[(Cause::VolumeUnavailable, 0, 200)]),
         one_pod("gated")
-            .conditions("pods/a", &[gated.clone()])
+            .conditions("pods/a", std::slice::from_ref(&gated))
             .stalls(200, &[(Cause::SchedulingGated, 0, 200)]),
         one_pod("gate-removed")
             .conditions("pods/a", &[gated])
