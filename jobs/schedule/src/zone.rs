@@ -15,7 +15,8 @@ pub(crate) fn find(name: &str) -> Option<TimeZone> {
 }
 
 pub(crate) fn unknown(name: &str) -> InvalidSchedule {
+    let found = quoted(name);
     InvalidSchedule(format!(
-        "time zone: expected a name of the IANA database, found {name:?}"
+        "time zone: expected a name of the IANA database, found {found}"
     ))
 }
