@@ -6,7 +6,7 @@ use kube::Client;
 use pacing::{Line, LogPace, Random};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
-use tokio::time::Instant;
+use tokio::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
 
 use crate::health::{Health, WatchHealth};
@@ -163,6 +163,13 @@ impl Watches {
     /// call after it.
     pub fn proven(&mut self) -> Vec<(Source, Instant)> {
         self.health.proven()
+    }
+
+    /// True if each allowed watch of these kinds has received something within `time`.
+    pub fn are_current(&self, kinds: &[Kind], time: Duration) -> bool {
+        let silence = self.health.silence(Instant::now());
+        let is_current = |kind| silence.get(kind).is_none_or(|age| *age <= time);
+        kinds.iter().all(is_current)
     }
 
     /// Records how long each kind has been silent.

@@ -2,15 +2,21 @@
 
 use collector_runtime::health::Status;
 use jiff::SignedDuration;
+use job_watch::Kind;
 use job_watch::health::Health;
-use tokio::time::Instant;
+use tokio::time::{Duration, Instant};
 
 use crate::session::JobSession;
+
+/// How long a watch may be silent before a Job that seems to be stalled may have moved unobserved: bookmarks come once a minute, up
+/// to 75 s apart.
+const CURRENT: Duration = Duration::from_secs(80);
 
 impl JobSession {
     pub(crate) fn check(&mut self) {
         self.report_health();
         self.watches.record_silence();
+        self.is_current = self.watches.are_current(&[Kind::Jobs, Kind::Pods], CURRENT);
         let (now, clock) = (Instant::now(), (self.clock)());
         for (source, at) in self.watches.proven() {
             let ago = SignedDuration::try_from(now.saturating_duration_since(at)).unwrap_or(SignedDuration::MAX);

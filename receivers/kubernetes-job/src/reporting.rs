@@ -39,10 +39,14 @@ impl JobSession {
         }
     }
 
-    /// The next notice. A Job without a list of Pods, or a slot without one of Jobs, would be a false alarm.
+    /// The next notice.
     pub(crate) fn next_notice(&mut self, now: Timestamp) -> Option<Notice> {
-        let has_everything = self.watches.all_listed();
-        has_everything.then(|| self.tracker.next_notice(now))?
+        self.may_notice().then(|| self.tracker.next_notice(now))?
+    }
+
+    /// A Job without a list of Pods, or one that has moved while a watch was silent, would be a false alarm.
+    fn may_notice(&self) -> bool {
+        self.is_current && self.watches.all_listed()
     }
 
     fn may_report(&self) -> bool {
@@ -56,10 +60,7 @@ impl JobSession {
     /// Resolves when the tracker may have a Job to report.
     pub(crate) fn next_report(&self) -> impl Future<Output = ()> + use<> {
         let may_report = self.may_report();
-        let notices = self
-            .tracker
-            .next_notice_deadline()
-            .filter(|_| self.watches.all_listed());
+        let notices = self.tracker.next_notice_deadline().filter(|_| self.may_notice());
         let deadlines = [self.tracker.next_deadline(), notices];
         let deadline = deadlines.into_iter().flatten().min().filter(|_| may_report);
         let wait = deadline.map(|deadline| {

@@ -37,6 +37,8 @@ pub(crate) struct JobSession {
     pub(crate) gauges: BatchSender,
     pub(crate) store: CheckpointStore,
     pub(crate) backlog: Backlog,
+    /// True if the watches of Jobs and Pods are not silent.
+    pub(crate) is_current: bool,
     /// True once the sizes of the first lists are logged.
     pub(crate) lists_logged: bool,
     /// Jobs are reported without the first lists from then on.
@@ -71,6 +73,7 @@ impl JobSession {
             gauges: BatchSender::new(outputs.metrics),
             tracker: Tracker::new(settings),
             backlog: Backlog::new(),
+            is_current: false,
             lists_logged: false,
             first_lists_until: Instant::now() + FIRST_LISTS,
             config,

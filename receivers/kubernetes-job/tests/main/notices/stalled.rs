@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use tokio::sync::watch;
 
 use super::{body, gauge, kill, list, minutes, next, next_delivered, second, start, text, time};
-use crate::support::running::{Run, id, run, run_with};
+use crate::support::running::{id, run, run_with};
 use crate::support::{Api, Reply};
 
 const JOBS: &str = "/jobs?";
@@ -158,6 +158,17 @@ async fn no_stall_without_a_list_of_pods() {
     let api = Api::new();
     api.then(JOBS, [list(&[job("a")])]);
     api.then(PODS, std::iter::repeat_n(Reply::Refused, 10_000));
+    let mut run = run(api.client(), "{}").await;
+    run.no_event_for(Duration::from_secs(1800)).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_stall_while_pods_are_not_watched() {
+    let api = Api::new();
+    api.then(JOBS, [list(&[job("a")])]);
+    api.then("/jobs?watch=true", minutes("Job", None));
+    api.then("job-name&watch=true", std::iter::repeat_n(Reply::Refused, 10_000));
+    api.then(PODS, [list(&[pod("a", None)])]);
     let mut run = run(api.client(), "{}").await;
     run.no_event_for(Duration::from_secs(1800)).await;
 }
