@@ -157,8 +157,8 @@ mod tests {
                 &["yaml:1:30: stalled::causes::ImagePul", "did you mean `ImagePull`?"],
             ),
             (
-                "missed_runs: {grace: 1s}",
-                &["yaml:1:22: missed_runs::grace", "found 1s"],
+                "missed_runs: {grace: 9ms}",
+                &["yaml:1:22: missed_runs::grace", "found 9ms"],
             ),
             ("label_selector: team in (a", &["label_selector", "parentheses"]),
             (

@@ -79,7 +79,8 @@ impl Cluster {
         let connected = connect(AuthType::KubeConfig, Some(&cluster.kubeconfig), None)
             .await
             .unwrap();
-        let running = run(connected.client, "{}").await;
+        // Its Job has no Pods.
+        let running = run(connected.client, r#"{"stalled":{"enabled":false}}"#).await;
         cluster.simulator.until_opened(WATCHES).await;
         running.until(|status| *status == Status::Ok).await;
         (cluster, running)

@@ -62,7 +62,11 @@ fn play_all(api: &Api, recording: &str) {
 async fn a_recording_becomes_one_event_and_gauges() {
     let api = Api::new();
     play_all(&api, "deadline-imagepull");
-    let mut running = run(api.client(), r#"{"cluster_name":"c","collection_interval":"10s"}"#).await;
+    let mut running = run(
+        api.client(),
+        r#"{"cluster_name":"c","collection_interval":"10s","stalled":{"enabled":false}}"#,
+    )
+    .await;
     let Payload::Metrics(metrics) = (*running.gauges.recv().await.unwrap().payload).clone() else {
         panic!("not metrics");
     };
