@@ -20,6 +20,9 @@ impl Tracker {
             self.outbox.list_begins(scope);
             self.cronjobs.jobs_listed(source.scope, now);
         }
+        if source.kind == Kind::CronJobEvents {
+            self.cronjobs.events_listed(source.scope, now);
+        }
         if !matches!(source.kind, Kind::Jobs | Kind::Pods) || !self.listed.contains(&source) {
             return;
         }

@@ -183,6 +183,19 @@ impl Marks {
         self.cronjobs.remove(&cronjob).is_some()
     }
 
+    /// Runs of CronJobs that this process saw end, and that the process which stored these marks did not.
+    pub(crate) fn add_later_runs(&mut self, own: &Marks) {
+        for (uid, own) in &own.cronjobs {
+            let mark = self.cronjobs.entry(*uid).or_insert(*own);
+            let last = |mark: &CronJobMark| mark.last_failure.max(mark.last_success);
+            if last(own) > last(mark) {
+                mark.failures = own.failures;
+                mark.last_failure = own.last_failure;
+                mark.last_success = own.last_success.max(mark.last_success);
+            }
+        }
+    }
+
     /// Corrects slots after `now`, which the local clock cannot have shown.
     pub(super) fn correct(&mut self, now: i64, latest: i64) -> bool {
         let mut is_corrected = false;

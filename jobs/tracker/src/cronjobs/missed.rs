@@ -344,7 +344,7 @@ impl CronJobs {
         let slots = record.slots.as_ref()?;
         let plan = slots.plan.as_ref()?;
         let message = match missed.reason {
-            MissReason::Unknown => slots.message.as_deref(),
+            MissReason::Unknown => slots.message.as_deref().filter(|_| slots.is_failing(missed.first)),
             MissReason::InvalidSchedule => slots.message.as_deref().or(plan.problem(missed.first)),
             _ => None,
         };

@@ -153,6 +153,11 @@ impl CronJobs {
         self.queue.jobs_listed(scope, now.as_second());
     }
 
+    /// A list of the Events about the CronJobs of a scope begins.
+    pub(crate) fn events_listed(&mut self, scope: u16, now: Timestamp) {
+        self.queue.events_listed(scope, now.as_second());
+    }
+
     /// The CronJob and the slot of a Job that is known by its name only and ended at `at`. The controller of CronJobs
     /// names a run after its CronJob and the minutes of its slot since 1970 (`getJobName` in
     /// `pkg/controller/cronjob/cronjob_controllerv2.go`), and no slot is before the CronJob's creation.

@@ -139,9 +139,11 @@ impl Slots {
             "JobAlreadyActive" => {
                 self.note_at(first, Note::Forbidden);
                 self.note_at(last, Note::Forbidden);
+                self.forbidding = joined(self.forbidding, first, last);
             }
             "FailedCreate" | "FailedGet" => {
                 self.note_at(last, Note::CreationFailed);
+                self.failing = joined(self.failing, first, last);
                 self.message = Some(shorten(&event.message, MESSAGE).into());
             }
             "MissSchedule" => {
@@ -165,6 +167,15 @@ impl Slots {
         if !is_known {
             self.invalid_since = if first > self.cursor { first } else { last };
         }
+    }
+}
+
+/// The times of an Event and of the ones before it, if they overlap; else those of the later one.
+fn joined(known: (i64, i64), first: i64, last: i64) -> (i64, i64) {
+    match known {
+        (from, until) if first <= until && from <= last => (from.min(first), until.max(last)),
+        (_, until) if last > until => (first, last),
+        known => known,
     }
 }
 

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use job_event::Uid;
 use job_watch::Kind;
 
-use super::slots::{NEVER, Proof};
+use super::slots::{EVENTS_KEPT, NEVER, Proof};
 
 /// How far the watches of one scope are proven to have delivered everything.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,6 +15,8 @@ struct Watched {
     events: i64,
     /// No Job was created and removed unobserved since.
     since: i64,
+    /// No Event expired unobserved since.
+    events_since: i64,
 }
 
 /// The CronJobs in the order in which their next slots can be decided.
@@ -32,6 +34,7 @@ impl Queue {
             cronjobs: 0,
             events: 0,
             since: now,
+            events_since: now - EVENTS_KEPT,
         });
     }
 
@@ -40,6 +43,16 @@ impl Queue {
         self.observes(scope, now);
         if let Some(watched) = self.scopes.get_mut(&scope) {
             watched.since = now;
+        }
+    }
+
+    /// A list of Events about CronJobs begins: those that expired since the last observation are not in it.
+    pub(crate) fn events_listed(&mut self, scope: u16, now: i64) {
+        self.observes(scope, now);
+        if let Some(watched) = self.scopes.get_mut(&scope)
+            && watched.events < now - EVENTS_KEPT
+        {
+            watched.events_since = now - EVENTS_KEPT;
         }
     }
 
@@ -73,6 +86,7 @@ impl Queue {
             until: watched.jobs.min(watched.cronjobs),
             since: watched.since,
             events: has_events.then_some(watched.events),
+            events_since: watched.events_since,
         })
     }
 

@@ -25,7 +25,10 @@ const TOO_MANY: u32 = 100;
 /// How many slots one event summarises at most.
 const SUMMARISED: u32 = 100_000;
 /// How long the API server keeps Events (`--event-ttl`).
-const EVENTS_KEPT: i64 = 3600;
+pub(crate) const EVENTS_KEPT: i64 = 3600;
+
+/// How long after its slot an Event about a Job that could not be created concerns it at most.
+const FAILING: i64 = 3600;
 
 /// No slot, or no deadline.
 pub(crate) const NEVER: i64 = i64::MAX;
@@ -39,6 +42,8 @@ pub(crate) struct Proof {
     pub(crate) since: i64,
     /// The same as `until` for Events about CronJobs; `None` if they cannot be read.
     pub(crate) events: Option<i64>,
+    /// Earlier Events may have expired unobserved.
+    pub(crate) events_since: i64,
 }
 
 /// The slots of a CronJob.
@@ -77,6 +82,10 @@ pub(crate) struct Slots {
     pub(crate) last_start: i64,
     /// When the controller last wrote an Event about a Job that it created.
     pub(crate) last_create_event: i64,
+    /// The first and the last time of the latest Event about a Job that could not be created: it may concern each slot between.
+    pub(crate) failing: (i64, i64),
+    /// The same of the latest Event `JobAlreadyActive`.
+    pub(crate) forbidding: (i64, i64),
     /// When the controller last wrote `TooManyMissedTimes`.
     pub(crate) too_many: i64,
     /// Since when `status.active` has an entry, and until when; [`NEVER`] while it has one.
@@ -109,6 +118,8 @@ impl Default for Slots {
             last_scheduled: 0,
             last_start: 0,
             last_create_event: 0,
+            failing: (0, 0),
+            forbidding: (0, 0),
             too_many: 0,
             running: (0, 0),
             not_before: 0,
@@ -144,7 +155,6 @@ impl Slots {
     /// A Job for `slot` was created at `created`.
     pub(crate) fn started(&mut self, slot: i64, created: i64) {
         self.has_jobs = true;
-        self.message = None;
         self.last_start = self.last_start.max(created);
         let late = u32::try_from((created - slot).max(0)).unwrap_or(u32::MAX);
         self.note_start(slot, Note::Started(late));
@@ -369,30 +379,40 @@ impl Slots {
     fn reason(&self, slot: i64, proof: Proof, grace: i64) -> MissReason {
         let ends = slot + self.grace(grace);
         let (from, until) = self.running;
+        let is_within = |(first, last): (i64, i64)| first <= ends && slot <= last;
         if self.notes.has(slot, Note::Forbidden) {
             MissReason::ConcurrencyForbidden
-        } else if self.notes.has(slot, Note::CreationFailed) {
+        } else if self.notes.has(slot, Note::CreationFailed) || is_within(self.failing) {
             MissReason::Unknown
         } else if self.forbids && from > 0 && from < slot && until >= ends {
             MissReason::ConcurrencyForbidden
+        } else if is_within(self.forbidding) {
+            MissReason::Unknown
         } else if self.notes.has(slot, Note::DeadlinePassed) || self.deadline <= grace {
             MissReason::StartingDeadlineExceeded
         } else if self.too_many >= slot {
             MissReason::TooManyMissedTimes
-        } else if self.events_are_complete(proof, ends) {
+        } else if self.events_are_complete(proof, slot, ends) {
             MissReason::ControllerLate
         } else {
             MissReason::Unknown
         }
     }
 
+    /// True if the controller could not create a Job around that slot.
+    pub(crate) fn is_failing(&self, slot: i64) -> bool {
+        let (first, last) = self.failing;
+        first > 0 && first <= slot + FAILING && slot <= last
+    }
+
     /// True if the controller's Events would say if it had acted. The controller drops Events about an object that has many, so
     /// that the Event about the last start must be among them (`EventSourceObjectSpamFilter` of client-go: 25, then one in five
     /// minutes).
-    fn events_are_complete(&self, proof: Proof, until: i64) -> bool {
+    fn events_are_complete(&self, proof: Proof, slot: i64, until: i64) -> bool {
         let is_recent = self.last_start > until - EVENTS_KEPT;
         let has_last = self.last_create_event >= self.last_start - SETTLE;
-        proof.events.is_some_and(|events| events >= until) && (has_last || !is_recent)
+        let are_observed = slot >= proof.events_since && proof.events.is_some_and(|events| events >= until);
+        are_observed && (has_last || !is_recent)
     }
 }
 

@@ -193,7 +193,8 @@ impl Outbox {
         self.pending.retain(|uid, _| !stored.lists(uid));
         (self.acknowledged, self.storing) = (0, 0);
         let (capacity, max_size) = (self.checkpoint.capacity, self.checkpoint.max_size);
-        self.checkpoint = stored;
+        let own = std::mem::replace(&mut self.checkpoint, stored);
+        self.checkpoint.marks.add_later_runs(&own.marks);
         self.checkpoint.capacity = capacity;
         self.checkpoint.max_size = max_size;
         self.adopt_notices();
