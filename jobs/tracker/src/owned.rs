@@ -88,7 +88,7 @@ impl Tracker {
                 self.pod_event_types.seen(&event.kind);
                 false
             }
-            Some(About::CronJob) => return self.cronjobs.event(event, self.settings.missed),
+            Some(About::CronJob) => return self.cronjobs.event(event, listed, self.settings.missed),
             Some(About::Node) => return self.node_events.seen(event, &mut self.pools),
             None => return,
         };

@@ -70,11 +70,11 @@ impl Tracker {
             listed,
             now: now.as_second(),
             mark: marks.cronjobs.get(&uid.short()).copied(),
-            grace: self.settings.missed.grace(),
             scope: source.scope,
         };
         let tags = self.pools.tags(&cronjob.metadata.labels);
-        self.cronjobs.observe(uid, cronjob, tags, seen, marks);
+        let grace = self.settings.missed.grace();
+        self.cronjobs.observe((uid, cronjob), tags, seen, grace, marks);
         let succeeded = cronjob.status.last_successful_time;
         self.outbox.change_mark(uid.short(), |mark| {
             if let Some(at) = succeeded {
@@ -240,10 +240,10 @@ impl CronJobs {
     /// A version of a CronJob, as facts about its slots.
     fn observe(
         &mut self,
-        uid: Uid,
-        cronjob: &model::CronJob,
+        (uid, cronjob): (Uid, &model::CronJob),
         tags: Option<std::sync::Arc<evidence::ServiceTags>>,
         seen: Seen,
+        grace: i64,
         marks: &Marks,
     ) {
         self.queue.observes(seen.scope, seen.now);
@@ -263,7 +263,7 @@ impl CronJobs {
             slots.observe(cronjob, plan, seen);
             slots.due = match is_announced && slots.pending == 0 {
                 true => 0,
-                false => slots.next_due(seen.grace),
+                false => slots.next_due(grace),
             };
         });
     }
@@ -286,7 +286,7 @@ impl CronJobs {
     }
 
     /// An Event of the CronJob controller about a CronJob of its own namespace.
-    pub(crate) fn event(&mut self, event: &model::Event, settings: MissedRunSettings) {
+    pub(crate) fn event(&mut self, event: &model::Event, listed: bool, settings: MissedRunSettings) {
         let uid = Uid::new(&event.involved_object.uid);
         let is_own = |record: &Record| record.exists && split(&record.name).0 == &*event.metadata.namespace;
         if !self.known.get(&uid).is_some_and(is_own) {
@@ -294,7 +294,7 @@ impl CronJobs {
         }
         self.change(uid, |slots| {
             let was_invalid = slots.invalid_since;
-            slots.event(event);
+            slots.event(event, listed);
             if slots.invalid_since != was_invalid {
                 slots.due = slots.next_due(settings.grace());
             }

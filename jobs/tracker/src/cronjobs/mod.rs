@@ -3,6 +3,7 @@
 //! `slots.rs` decides which runs were missed, from the facts that `observe.rs` reads; `queue.rs` says when; `missed.rs` makes
 //! events of them, and `state.rs` gauges.
 
+mod allowance;
 mod missed;
 mod notes;
 mod observe;

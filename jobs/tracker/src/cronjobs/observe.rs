@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use jiff::fmt::rfc2822;
 use job_watch::model;
 
+use super::allowance::Allowance;
 use super::notes::Note;
 use super::plan::Plan;
 use super::slots::{NEVER, Slots};
@@ -26,7 +27,6 @@ pub(crate) struct Seen {
     /// Seconds since 1970.
     pub(crate) now: i64,
     pub(crate) mark: Option<CronJobMark>,
-    pub(crate) grace: i64,
     pub(crate) scope: u16,
 }
 
@@ -87,20 +87,12 @@ impl Slots {
         } else if generation == 1 {
             created.max(last).max(reported)
         } else {
-            // Earlier slots may have been suspended, or of another schedule. The controller starts the latest one in any case.
-            let latest = plan
-                .latest(seen.now, base)
-                .filter(|slot| *slot > last.max(created).max(reported));
-            match latest.filter(|_| self.deadline == NEVER && self.is_active) {
-                Some(slot) => {
-                    self.not_before = seen.now + seen.grace;
-                    slot - 1
-                }
-                None => seen.now.max(reported),
-            }
+            // Earlier slots may have been suspended, or of another schedule.
+            seen.now.max(created).max(reported)
         };
         self.cursor = plan.aligned(from, base);
         self.notes.forget(self.cursor);
+        self.allowance = Allowance::known_from(created, seen.now);
         if is_same && plan.problem(seen.now).is_some() {
             // Reported when the mark got this generation.
             self.invalid_since = self.cursor.max(1);
@@ -128,14 +120,15 @@ impl Slots {
     }
 
     /// An Event of the CronJob controller.
-    pub(crate) fn event(&mut self, event: &model::Event) {
+    pub(crate) fn event(&mut self, event: &model::Event, listed: bool) {
         let series = event.series.as_ref().and_then(|series| series.last_observed_time);
         let first = event.first_timestamp.or(event.event_time);
         let last = series.or(event.last_timestamp).or(first);
         let created = event.metadata.creation_timestamp;
         let (first, last) = (second(first.or(created)), second(last.or(created)));
+        let count = if listed { event.count.max(1) } else { 1 };
+        self.allowance.wrote(last, count.into());
         match &*event.reason {
-            "SuccessfulCreate" => self.last_create_event = self.last_create_event.max(last),
             "JobAlreadyActive" => {
                 self.note_at(first, Note::Forbidden);
                 self.note_at(last, Note::Forbidden);

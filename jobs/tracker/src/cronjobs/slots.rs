@@ -10,6 +10,7 @@ use std::sync::Arc;
 use job_event::evidence::ServiceTags;
 use job_event::notice::MissReason;
 
+use super::allowance::Allowance;
 use super::notes::{Note, Notes};
 use super::plan::Plan;
 use crate::checkpoint::AnnouncedRuns;
@@ -78,10 +79,7 @@ pub(crate) struct Slots {
     pub(crate) pending: i64,
     /// `status.lastScheduleTime`.
     pub(crate) last_scheduled: i64,
-    /// When the newest Job for a slot was created.
-    pub(crate) last_start: i64,
-    /// When the controller last wrote an Event about a Job that it created.
-    pub(crate) last_create_event: i64,
+    pub(crate) allowance: Allowance,
     /// The first and the last time of the latest Event about a Job that could not be created: it may concern each slot between.
     pub(crate) failing: (i64, i64),
     /// The same of the latest Event `JobAlreadyActive`.
@@ -116,8 +114,7 @@ impl Default for Slots {
             known_from: 0,
             pending: 0,
             last_scheduled: 0,
-            last_start: 0,
-            last_create_event: 0,
+            allowance: Allowance::default(),
             failing: (0, 0),
             forbidding: (0, 0),
             too_many: 0,
@@ -155,7 +152,6 @@ impl Slots {
     /// A Job for `slot` was created at `created`.
     pub(crate) fn started(&mut self, slot: i64, created: i64) {
         self.has_jobs = true;
-        self.last_start = self.last_start.max(created);
         let late = u32::try_from((created - slot).max(0)).unwrap_or(u32::MAX);
         self.note_start(slot, Note::Started(late));
     }
@@ -405,14 +401,11 @@ impl Slots {
         first > 0 && first <= slot + FAILING && slot <= last
     }
 
-    /// True if the controller's Events would say if it had acted. The controller drops Events about an object that has many, so
-    /// that the Event about the last start must be among them (`EventSourceObjectSpamFilter` of client-go: 25, then one in five
-    /// minutes).
+    /// True if the controller's Events would say if it had acted on that slot: they are observed until `until`, and the controller
+    /// dropped none.
     fn events_are_complete(&self, proof: Proof, slot: i64, until: i64) -> bool {
-        let is_recent = self.last_start > until - EVENTS_KEPT;
-        let has_last = self.last_create_event >= self.last_start - SETTLE;
         let are_observed = slot >= proof.events_since && proof.events.is_some_and(|events| events >= until);
-        are_observed && (has_last || !is_recent)
+        are_observed && self.allowance.at_least_one(slot)
     }
 }
 

@@ -14,3 +14,4 @@ mod origin;
 mod shapes;
 mod stalls;
 mod watermark;
+mod year;
