@@ -43,6 +43,11 @@ impl Tracker {
         }
     }
 
+    /// True if a notice waits until the store has its announcement.
+    pub fn waits_for_store(&self) -> bool {
+        !self.announced.0.is_empty()
+    }
+
     /// The oldest notice that need not wait for the store any more.
     fn next_announced(&mut self) -> Option<(Uid, Notice)> {
         let (key, _) = self.announced.0.front()?;

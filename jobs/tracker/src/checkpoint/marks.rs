@@ -28,7 +28,8 @@ pub(crate) struct CronJobMark {
     pub(crate) last_success: i64,
     /// When the last of these failed, seconds since 1970; 0 if there is none.
     pub(crate) last_failure: i64,
-    /// `metadata.generation` of the CronJob at that slot: if it is unchanged, so are its schedule and `suspend`. Modulo 65,536; 0 if unknown.
+    /// `metadata.generation` of the CronJob at that slot: if it is unchanged, so are its schedule and `suspend`. Modulo 65,536; 0 if unknown. For an
+    /// invalid schedule that was reported, its fingerprint.
     pub(crate) generation: u16,
 }
 

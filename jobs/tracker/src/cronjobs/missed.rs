@@ -157,9 +157,10 @@ impl Tracker {
             missed.or_else(|| if is_over { slots.decide_forbidden() } else { None })
         })?;
         if missed.is_some_and(|missed| missed.reason == MissReason::InvalidSchedule) {
-            let generation = self.cronjobs.slots(uid)?.generation;
+            // So that it is not reported after a restart.
+            let fingerprint = self.cronjobs.slots(uid)?.plan.as_ref()?.fingerprint();
             self.outbox
-                .change_mark(uid.short(), |mark| mark.generation = generation);
+                .change_mark(uid.short(), |mark| mark.generation = fingerprint);
         }
         missed
     }
@@ -328,9 +329,10 @@ impl CronJobs {
                 continue;
             };
             self.change(uid, |slots| {
-                if slots.generation == mark.generation && slots.invalid_since == 0 {
+                let plan = slots.plan.as_ref();
+                if slots.invalid_since == 0 && slots.generation == mark.generation {
                     slots.resume_from(mark.slot);
-                } else if slots.generation == mark.generation {
+                } else if plan.is_some_and(|plan| plan.fingerprint() == mark.generation) {
                     slots.cursor = slots.cursor.max(slots.invalid_since);
                 }
                 slots.due = 0;

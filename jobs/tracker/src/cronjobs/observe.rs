@@ -54,18 +54,15 @@ impl Slots {
         let created = second(metadata.creation_timestamp);
         let last = second(status.last_schedule_time);
         let base = if last > 0 { last } else { created };
-        let is_changed = match self.plan.replace(plan.clone()) {
-            None => {
-                self.begin(created, last, generation, seen);
-                false
-            }
-            Some(old) => {
-                let is_unknown = seen.listed && (generation == 0 || generation != self.generation);
-                old != plan || (self.is_active && !was_active) || is_unknown
-            }
-        };
+        let old = self.plan.replace(plan.clone());
+        let is_other_plan = old.as_ref().is_some_and(|old| *old != plan);
+        let is_unknown = seen.listed && (generation == 0 || generation != self.generation);
+        let is_changed = old.is_some() && (is_other_plan || (self.is_active && !was_active) || is_unknown);
+        if old.is_none() {
+            self.begin(created, last, generation, seen);
+        }
         self.generation = generation;
-        if is_changed {
+        if is_changed && (self.invalid_since == 0 || is_other_plan) {
             self.starts_over(seen.now, base);
             self.check_schedule(seen.now);
         }
@@ -81,7 +78,9 @@ impl Slots {
         let Some(plan) = self.plan.clone() else { return };
         let base = if last > 0 { last } else { created };
         let reported = seen.mark.map_or(0, |mark| mark.slot);
-        let is_same = generation > 0 && seen.mark.is_some_and(|mark| mark.generation == generation);
+        let is_invalid = plan.problem(seen.now).is_some();
+        let known = if is_invalid { plan.fingerprint() } else { generation };
+        let is_same = known > 0 && seen.mark.is_some_and(|mark| mark.generation == known);
         let from = if is_same {
             reported.max(created)
         } else if generation == 1 {
@@ -93,12 +92,9 @@ impl Slots {
         self.cursor = plan.aligned(from, base);
         self.notes.forget(self.cursor);
         self.allowance = Allowance::known_from(created, seen.now);
-        if is_same && plan.problem(seen.now).is_some() {
-            // Reported when the mark got this generation.
-            self.invalid_since = self.cursor.max(1);
+        self.check_schedule(seen.now);
+        if is_invalid && is_same {
             self.cursor = self.invalid_since;
-        } else {
-            self.check_schedule(seen.now);
         }
     }
 
@@ -113,7 +109,10 @@ impl Slots {
     fn observe_active(&mut self, is_active: bool, now: i64) {
         let (from, until) = self.running;
         match is_active {
-            true if until != NEVER => self.running = (self.last_scheduled, NEVER),
+            true if until != NEVER => {
+                self.ran = self.running;
+                self.running = (self.last_scheduled, NEVER);
+            }
             false if until == NEVER => self.running = (from, now),
             _ => {}
         }

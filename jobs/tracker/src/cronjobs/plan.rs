@@ -3,6 +3,7 @@
 use std::hash::{Hash, Hasher};
 
 use jiff::Timestamp;
+use job_event::Uid;
 use job_schedule::Schedule;
 
 /// The shortest distance by which [`Plan::latest`] looks back, seconds.
@@ -74,6 +75,13 @@ impl Plan {
             Ok(_) if self.next(now).is_none() => Some("the schedule has no slot within five years"),
             Ok(_) => None,
         }
+    }
+
+    /// A number above 0 that is equal for equal schedules.
+    pub(crate) fn fingerprint(&self) -> u16 {
+        let zone = self.time_zone.as_deref().unwrap_or_default();
+        let hash = Uid::new(&format!("{zone} {}", self.text)).short();
+        u16::try_from(hash % 65_535).unwrap_or(0) + 1
     }
 
     /// False if no slot is at `time`. With `@every`, the slots follow each other from `base` on.

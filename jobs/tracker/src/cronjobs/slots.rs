@@ -88,6 +88,8 @@ pub(crate) struct Slots {
     pub(crate) too_many: i64,
     /// Since when `status.active` has an entry, and until when; [`NEVER`] while it has one.
     pub(crate) running: (i64, i64),
+    /// The same before.
+    pub(crate) ran: (i64, i64),
     /// Nothing is decided before.
     pub(crate) not_before: i64,
     /// When it is looked at next; [`NEVER`] if nothing is expected.
@@ -119,6 +121,7 @@ impl Default for Slots {
             forbidding: (0, 0),
             too_many: 0,
             running: (0, 0),
+            ran: (0, 0),
             not_before: 0,
             due: NEVER,
         }
@@ -351,7 +354,7 @@ impl Slots {
         }
         if missed.count <= SINGLE {
             (missed.last, missed.count) = (first, 1);
-        } else if missed.count > TOO_MANY && are_consecutive && is_broad(reason) {
+        } else if missed.count > TOO_MANY && are_consecutive && is_broad(reason) && !self.is_failing(first) {
             missed.reason = MissReason::TooManyMissedTimes;
         }
         missed
@@ -374,24 +377,24 @@ impl Slots {
 
     fn reason(&self, slot: i64, proof: Proof, grace: i64) -> MissReason {
         let ends = slot + self.grace(grace);
-        let (from, until) = self.running;
+        let overlaps = |(from, until): (i64, i64)| from > 0 && from < slot && until >= ends;
         let is_within = |(first, last): (i64, i64)| first <= ends && slot <= last;
         if self.notes.has(slot, Note::Forbidden) {
             MissReason::ConcurrencyForbidden
         } else if self.notes.has(slot, Note::CreationFailed) || is_within(self.failing) {
             MissReason::Unknown
-        } else if self.forbids && from > 0 && from < slot && until >= ends {
+        } else if self.forbids && (overlaps(self.running) || overlaps(self.ran)) {
             MissReason::ConcurrencyForbidden
         } else if is_within(self.forbidding) {
             MissReason::Unknown
         } else if self.notes.has(slot, Note::DeadlinePassed) || self.deadline <= grace {
             MissReason::StartingDeadlineExceeded
+        } else if !self.events_are_complete(proof, slot, ends) {
+            MissReason::Unknown
         } else if self.too_many >= slot {
             MissReason::TooManyMissedTimes
-        } else if self.events_are_complete(proof, slot, ends) {
-            MissReason::ControllerLate
         } else {
-            MissReason::Unknown
+            MissReason::ControllerLate
         }
     }
 

@@ -5,7 +5,7 @@ use job_event::notice::MissedRuns;
 use job_event::{Notice, Uid};
 use job_tracker::checkpoint::Checkpoint;
 use job_tracker::outbox::AckEvent;
-use job_tracker::{Tracker, TrackerSettings};
+use job_tracker::{StallSettings, Tracker, TrackerSettings};
 use job_watch::{Kind, Observation, Source};
 
 use super::cluster::Cluster;
@@ -50,7 +50,13 @@ impl Collector {
 
     /// Starts from the stored checkpoint and lists everything.
     pub(crate) fn start(&mut self, cluster: &Cluster, now: i64) {
-        let mut tracker = Tracker::new(TrackerSettings::default());
+        let mut tracker = Tracker::new(TrackerSettings {
+            stalls: StallSettings {
+                enabled: false,
+                ..Default::default()
+            },
+            ..Default::default()
+        });
         let checkpoint = match &self.stored {
             Some(stored) => Checkpoint::decode(stored.clone(), TOMBSTONES).unwrap(),
             None => Checkpoint::new(TOMBSTONES),
@@ -123,10 +129,8 @@ impl Collector {
             let uid = Uid::new(&evidence.job.uid);
             tracker.outbox().apply(&uid, AckEvent::Acknowledged);
         }
-        let may_decide = tracker.next_notice_deadline().is_some_and(|due| due <= at(now));
         self.send(now);
-        if may_decide {
-            // Notices are sent once the store has their announcement.
+        while self.tracker.as_ref().is_some_and(Tracker::waits_for_store) {
             self.save(now);
             self.send(now);
         }
