@@ -187,7 +187,10 @@ impl Marks {
     /// Runs of CronJobs that this process saw end, and that the process which stored these marks did not.
     pub(crate) fn add_later_runs(&mut self, own: &Marks) {
         for (uid, own) in &own.cronjobs {
-            let mark = self.cronjobs.entry(*uid).or_insert(*own);
+            if own.last_failure.max(own.last_success) == 0 {
+                continue;
+            }
+            let mark = self.cronjobs.entry(*uid).or_default();
             let last = |mark: &CronJobMark| mark.last_failure.max(mark.last_success);
             if last(own) > last(mark) {
                 mark.failures = own.failures;
