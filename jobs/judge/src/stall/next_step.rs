@@ -5,7 +5,7 @@ use crate::texts::NODE_REQUESTED_NEXT_STEP;
 const WAIT_FOR_NODE: &str =
     "Wait for the node that was requested; if none joins, look at the autoscaler and the new machine.";
 
-/// What replaces the beginning of the next step of a Job that failed, after `Run it again`.
+/// Beginnings of next steps after `Run it again`, each with its replacement.
 const BEGINNINGS: [(&str, &str); 6] = [
     ("; if it fails again, ", "Kubernetes tries again; if that fails, "),
     ("; if ", "Kubernetes tries again; if "),
