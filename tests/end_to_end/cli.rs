@@ -225,7 +225,11 @@ fn comparable(demo: &str) -> Vec<String> {
                 _ => line,
             };
             let words = line.split_inclusive(' ');
-            let unnumbered = words.map(|word| if word.starts_with("nightly-") { "nightly" } else { word });
+            let unnumbered = words.map(|word| match word.trim_end() {
+                run if run.starts_with("nightly-") => "nightly",
+                slot if slot.ends_with(":00Z") => "SLOT ",
+                _ => word,
+            });
             let line = unnumbered.collect::<String>().trim_end().to_owned();
             // The simulated kubelet acts on the clock, so a second may pass more or less.
             match line.split_once("Completed after ") {

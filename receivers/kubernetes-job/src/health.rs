@@ -47,5 +47,7 @@ impl JobSession {
             pods = sizes.pods,
             "initial lists complete"
         );
+        // A list is complete by itself, so that the next check has its proof.
+        self.check();
     }
 }

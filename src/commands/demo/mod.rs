@@ -3,6 +3,7 @@
 //! The cluster runs failing Jobs faster than real time. Only the endpoints, the key and the storage of `pipeline.yaml` are
 //! replaced.
 
+mod before;
 mod container_metric;
 mod directory;
 mod progress;
@@ -117,13 +118,17 @@ impl Demo<'_> {
             colour: terminal::colours(&std::io::stdout()),
             width: terminal::width().unwrap_or(screen::DEFAULT_WIDTH),
         };
-        let finishing = finishing_jobs(&steps);
+        let mut expected = finishing_jobs(&steps);
+        let jobs = expected.len();
+        let (before, notices) = before::objects(Timestamp::now());
+        expected.extend(notices);
+        Player::new(self.simulator.store().clone(), before).play_all();
         let (Prepared { graph, health, .. }, _last_lines) = self.pipeline()?;
         let shutdown = CancellationToken::new();
         let mut arrivals = self.intake.subscribe();
         let mut pipeline = tokio::spawn(graph.run(shutdown.clone(), GRACE));
         if text {
-            print(&self.introduction(finishing.len(), style.width))?;
+            print(&self.introduction(jobs, style.width))?;
         }
         let mut ready = health.watch();
         tokio::select! {
@@ -133,7 +138,7 @@ impl Demo<'_> {
         }
 
         let speed = self.args.speed;
-        let mut progress = DemoProgress::new(finishing, &steps, speed, text.then_some(style));
+        let mut progress = DemoProgress::new(expected, &steps, speed, text.then_some(style));
         let mut player = Player::new(self.simulator.store().clone(), steps);
         let mut playing = tokio::spawn(async move { player.play(speed).await });
         let mut played = false;
@@ -206,7 +211,8 @@ impl Demo<'_> {
         let text = format!(
             "A simulated cluster ({cluster}) runs {jobs} Jobs, {speed}x faster than real time. The shipped pipeline.yaml \
              watches it and exports to an OTLP intake ({intake}) with Datadog's rules. On the left is the cluster's time; \
-             an event arrives settle_time (1 s, here {speed} s) after the verdict. Below each failure: the reason that a \
+             an event arrives settle_time (1 s, here {speed} s) after the verdict. When it begins, one Job has made no \
+             progress for 3 min and one run of a CronJob did not start. Below each failure: the reason that a \
              container-status metric reports."
         );
         screen::paragraph(&text, width) + "\n"

@@ -13,7 +13,7 @@ use super::screen::{self, JobName, Style};
 use crate::commands::{Failure, print};
 
 pub(super) struct DemoProgress {
-    /// The UIDs of the Jobs without an event.
+    /// The UIDs of the events to come: those of Jobs, and those of notices.
     missing: BTreeSet<String>,
     /// The names of the Jobs with an event of a failure.
     failed: BTreeSet<String>,
@@ -27,16 +27,16 @@ pub(super) struct DemoProgress {
 }
 
 impl DemoProgress {
-    /// The progress at the start of a timeline, whose Jobs `finishing` are to be reported.
+    /// The progress at the start of a timeline with the UIDs of the expected events.
     pub(super) fn new(
-        finishing: BTreeSet<String>,
+        expected: BTreeSet<String>,
         steps: &[TimelineStep],
         speed: f64,
         style: Option<Style>,
     ) -> DemoProgress {
         let pods = steps.iter().filter(|step| step.resource == Resource::Pods);
         DemoProgress {
-            missing: finishing,
+            missing: expected,
             failed: BTreeSet::new(),
             pods: pods.cloned().collect(),
             metric: ContainerMetric::default(),
@@ -89,18 +89,16 @@ impl DemoProgress {
     }
 
     /// # Errors
-    /// If a Job has not been reported.
+    /// If an event is missing.
     pub(super) fn finish(&self) -> Result<(), Failure> {
         match self.missing.len() {
             0 => Ok(()),
-            missing => Err(Failure::Runtime(format!(
-                "{missing} Jobs finished, but no event reported them"
-            ))),
+            missing => Err(Failure::Runtime(format!("{missing} expected events did not arrive"))),
         }
     }
 }
 
-/// The UID of the Job that an event reports.
+/// `log.record.uid`: the UID of the Job that finished, or that of a notice.
 pub(super) fn uid(record: &ReceivedRecord) -> String {
     let uid = record.attributes.get(attr::RECORD_UID);
     uid.and_then(|uid| uid.as_str()).unwrap_or_default().to_owned()

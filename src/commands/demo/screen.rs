@@ -48,22 +48,70 @@ impl Style {
     }
 }
 
-/// The Job an event is about.
+/// The Job an event is about, or the CronJob of missed runs.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct JobName {
-    /// The namespace of the Job.
+    /// The namespace.
     pub namespace: String,
-    /// The name of the Job.
+    /// The name.
     pub name: String,
 }
 
 impl JobName {
-    /// The Job of an event.
+    /// The Job of an event, or the CronJob.
     pub(super) fn of(record: &ReceivedRecord) -> JobName {
+        let name = match &*record.event_name {
+            attr::MISSED_EVENT => text(&record.resource, attr::CRONJOB_NAME),
+            _ => text(&record.attributes, attr::JOB_NAME),
+        };
         JobName {
             namespace: text(&record.resource, attr::NAMESPACE_NAME),
-            name: text(&record.attributes, attr::JOB_NAME),
+            name,
         }
+    }
+}
+
+/// An event in words.
+struct Verdict {
+    /// `Failed`, `Succeeded`, ...; `Stalled`, `Recovered` or `Missed`.
+    outcome: String,
+    /// The reason of a failure or of missed runs.
+    reason: String,
+    cause: String,
+    category: String,
+}
+
+impl Verdict {
+    fn of(record: &ReceivedRecord) -> Verdict {
+        let get = |key| text(&record.attributes, key);
+        let (outcome, [reason, cause, category]) = match &*record.event_name {
+            attr::STALLED_EVENT => ("Stalled".into(), ["", attr::STALL_CAUSE, attr::STALL_CATEGORY]),
+            attr::RECOVERED_EVENT => ("Recovered".into(), ["", attr::STALL_CAUSE, ""]),
+            attr::MISSED_EVENT => ("Missed".into(), [attr::MISSED_REASON, "", ""]),
+            _ => {
+                let keys = [attr::FAILURE_REASON, attr::FAILURE_CAUSE, attr::FAILURE_CATEGORY];
+                (get(attr::OUTCOME), keys)
+            }
+        };
+        Verdict {
+            outcome,
+            reason: get(reason),
+            cause: get(cause),
+            category: get(category),
+        }
+    }
+
+    /// True if something is wrong, so that other metrics should show it, too.
+    fn is_problem(&self) -> bool {
+        matches!(&*self.outcome, "Failed" | "Stalled" | "Missed")
+    }
+
+    /// `BackoffLimitExceeded, cause NonZeroExit (application)`.
+    fn line(&self) -> String {
+        let cause = Some(format!("cause {} ({})", self.cause, self.category)).filter(|_| !self.cause.is_empty());
+        let reason = Some(self.reason.clone()).filter(|reason| !reason.is_empty());
+        let parts: Vec<String> = reason.into_iter().chain(cause).collect();
+        parts.join(", ")
     }
 }
 
@@ -82,28 +130,22 @@ fn clock(time: Duration) -> String {
 /// One event. `time` is the time of the cluster since the start of the demo.
 pub(super) fn arrival(style: Style, time: Duration, record: &ReceivedRecord, metric: &ContainerMetric) -> String {
     let job = JobName::of(record);
-    let outcome = text(&record.attributes, attr::OUTCOME);
-    let mut out = format!("{}  {}  ", style.dim(&clock(time)), style.outcome(&outcome));
-    let cause = text(&record.attributes, attr::FAILURE_CAUSE);
-    let verdict = (outcome == "Failed").then(|| {
-        let reason = text(&record.attributes, attr::FAILURE_REASON);
-        let category = text(&record.attributes, attr::FAILURE_CATEGORY);
-        format!("{reason}, cause {cause} ({category})")
-    });
-    let paint = |line: &str| match cause.is_empty() {
+    let verdict = Verdict::of(record);
+    let mut out = format!("{}  {}  ", style.dim(&clock(time)), style.outcome(&verdict.outcome));
+    let line = Some(verdict.line())
+        .filter(|_| verdict.is_problem())
+        .unwrap_or_default();
+    let paint = |line: &str| match verdict.cause.is_empty() {
         true => line.to_owned(),
-        false => line.replacen(&cause, &style.paint("1", &cause), 1),
+        false => line.replacen(&verdict.cause, &style.paint("1", &verdict.cause), 1),
     };
-    style.write_beside(
-        &mut out,
-        (&job.name, &job.name),
-        verdict.as_deref().unwrap_or_default(),
-        paint,
-    );
+    style.write_beside(&mut out, (&job.name, &job.name), &line, paint);
     let body = record.body.as_str().unwrap_or_default();
-    let sentence = body.strip_prefix(&format!("Job {}: ", job.name)).unwrap_or(body);
+    let sentence = body
+        .split_once(&format!("Job {}: ", job.name))
+        .map_or(body, |(_, sentence)| sentence);
     style.write_below(&mut out, sentence, str::to_owned);
-    if outcome == "Failed" {
+    if verdict.is_problem() {
         let reason = metric.reason(&job.namespace, &job.name).unwrap_or("no reason yet");
         let line = format!("container-status metric: {reason}");
         style.write_below(&mut out, &line, |line| style.dim(line));
@@ -166,13 +208,13 @@ pub(super) fn totals(
     let mut rows = vec![["Job", "outcome", "reason", "cause", "container-status metric, at best"].map(str::to_owned)];
     for record in records {
         let job = JobName::of(record);
-        let outcome = text(&record.attributes, attr::OUTCOME);
+        let verdict = Verdict::of(record);
         let or_dash = |text: String| if text.is_empty() { "-".to_owned() } else { text };
         rows.push([
             job.name.clone(),
-            outcome,
-            or_dash(text(&record.attributes, attr::FAILURE_REASON)),
-            or_dash(text(&record.attributes, attr::FAILURE_CAUSE)),
+            verdict.outcome,
+            or_dash(verdict.reason),
+            or_dash(verdict.cause),
             metric
                 .reason(&job.namespace, &job.name)
                 .unwrap_or("no reason")
