@@ -8,6 +8,7 @@ mod newest_server;
 mod recordings;
 mod reported;
 mod side_containers;
+mod stall_events;
 mod stalls;
 #[path = "../support/stories/mod.rs"]
 #[allow(dead_code, reason = "other tests use the rest")]
