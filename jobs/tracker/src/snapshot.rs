@@ -96,6 +96,7 @@ fn shows_everything(evidence: &Evidence, now: Timestamp) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use job_event::notice::MissReason;
     use serde_json::{Value, json};
 
     use job_watch::Object;
@@ -156,5 +157,43 @@ mod tests {
         snapshot.forbidden = [Kind::Pods, Kind::PodEvents].into();
         let evidence = super::evidence(snapshot, NOW.parse().unwrap());
         assert_eq!(evidence[0].gaps, [Gap::PodsForbidden, Gap::EventsForbidden]);
+    }
+
+    /// The missed runs of an every-minute CronJob with this spec and status, whose generation is `generation`.
+    fn missed(generation: i64, spec: &Value, status: &Value) -> Vec<(MissReason, u64)> {
+        let cronjob = json!({"metadata": {"name": "c", "namespace": "n", "uid": "c", "generation": generation,
+            "creationTimestamp": "2026-11-23T10:00:00Z"}, "spec": spec, "status": status});
+        let mut snapshot = Snapshot::default();
+        let cronjob = Object::CronJob(serde_json::from_value(cronjob).unwrap());
+        snapshot.objects.insert(Kind::CronJobs, vec![cronjob]);
+        let missed = missed_runs(&snapshot, NOW.parse().unwrap());
+        missed.into_iter().map(|missed| (missed.reason, missed.count)).collect()
+    }
+
+    #[test]
+    fn runs_after_the_last_one_are_missed() {
+        let spec = json!({"schedule": "* * * * *"});
+        let last = |time: &str| json!({"lastScheduleTime": format!("2026-11-23T{time}Z")});
+        // 16:51 to 16:58; the grace of 16:59 is not over.
+        assert_eq!(missed(1, &spec, &last("16:50:00")), [(MissReason::ControllerLate, 8)]);
+        assert_eq!(missed(1, &spec, &last("16:59:00")), []);
+        // It may have been suspended: those of the last minutes are certain.
+        assert_eq!(
+            missed(7, &spec, &last("16:50:00")),
+            [(MissReason::ControllerLate, 1); 3]
+        );
+        let forbid = json!({"schedule": "0 * * * *", "concurrencyPolicy": "Forbid"});
+        let running = json!({"lastScheduleTime": "2026-11-23T15:00:00Z", "active": [{"name": "c-1"}]});
+        assert_eq!(missed(1, &forbid, &running), [(MissReason::ConcurrencyForbidden, 1)]);
+    }
+
+    #[test]
+    fn a_suspended_or_invalid_schedule_is_not_late() {
+        let last = json!({"lastScheduleTime": "2026-11-23T16:00:00Z"});
+        assert_eq!(missed(2, &json!({"schedule": "* * * * *", "suspend": true}), &last), []);
+        assert_eq!(
+            missed(1, &json!({"schedule": "* * *"}), &last),
+            [(MissReason::InvalidSchedule, 1)]
+        );
     }
 }

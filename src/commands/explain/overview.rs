@@ -37,7 +37,7 @@ pub(super) struct Overview {
     /// The next slot; none if it is suspended or its schedule is invalid.
     next_schedule_time: Option<Timestamp>,
     /// The latest runs, newest first.
-    runs: Vec<Run>,
+    runs: Vec<CronJobRun>,
     /// Runs that did not start, oldest first.
     missed: Vec<Missed>,
     #[serde(skip)]
@@ -46,7 +46,7 @@ pub(super) struct Overview {
 
 /// One run.
 #[derive(Debug, Serialize)]
-struct Run {
+struct CronJobRun {
     name: String,
     /// The time it was scheduled for; none for a Job that was created by hand.
     slot: Option<Timestamp>,
@@ -103,10 +103,10 @@ impl Overview {
 
     /// Adds the latest runs: those that exist, and those that Events name.
     pub(super) fn add_runs(&mut self, jobs: &[Explained], events: &CronJobEvents) {
-        let mut runs: Vec<Run> = jobs.iter().map(Run::new).collect();
+        let mut runs: Vec<CronJobRun> = jobs.iter().map(CronJobRun::new).collect();
         for gone in &events.runs {
             if runs.iter().all(|run| run.name != gone.name) {
-                runs.push(Run {
+                runs.push(CronJobRun {
                     name: gone.name.clone(),
                     slot: None,
                     outcome: match gone.condition.as_deref() {
@@ -196,13 +196,13 @@ impl Overview {
     }
 }
 
-impl Run {
-    fn new(job: &Explained) -> Run {
+impl CronJobRun {
+    fn new(job: &Explained) -> CronJobRun {
         let Job {
             name, cronjob, created, ..
         } = &job.evidence.job;
         let outcome = job.judgement.outcome.as_str();
-        Run {
+        CronJobRun {
             name: name.to_string(),
             slot: cronjob.as_ref().and_then(|cronjob| cronjob.scheduled),
             outcome: match job.stalled_since {
