@@ -39,7 +39,12 @@ fn apply(tracker: &mut Tracker, kind: Kind, object: Object) {
 
 /// A tracker that knows this many Jobs, each with a Pod that runs.
 pub(crate) fn tracker_of(recorded: &Recorded, jobs: usize) -> Tracker {
-    let mut tracker = Tracker::new(TrackerSettings::default());
+    tracker_with(recorded, jobs, TrackerSettings::default())
+}
+
+/// The same with other settings.
+pub(crate) fn tracker_with(recorded: &Recorded, jobs: usize, settings: TrackerSettings) -> Tracker {
+    let mut tracker = Tracker::new(settings);
     for number in 0..jobs {
         apply_job(&mut tracker, &line(&recorded.running_jobs(number)[1]));
         apply_pod(&mut tracker, &line(&recorded.running_pods(number)[1]));

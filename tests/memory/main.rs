@@ -11,6 +11,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 mod gauges;
 mod kube_state;
 mod limits;
+mod stalls;
 #[path = "../../benches/support/mod.rs"]
 mod support;
 mod work;

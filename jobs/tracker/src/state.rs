@@ -77,7 +77,9 @@ pub(crate) struct StalledOwners(BTreeMap<OwnerKey, BTreeSet<Cause>>);
 /// The states of several owners.
 #[derive(Debug, Default)]
 pub(crate) struct States {
-    owners: BTreeMap<OwnerKey, (Counts, BTreeMap<Cause, i64>)>,
+    owners: BTreeMap<OwnerKey, Counts>,
+    /// Those of them with stalled Jobs.
+    stalled: BTreeMap<OwnerKey, BTreeMap<Cause, i64>>,
 }
 
 impl States {
@@ -91,10 +93,11 @@ impl States {
             name: job.owner.as_ref().map_or(&job.name, |owner| &owner.name).clone(),
             tags: [tags.env, tags.service, tags.version],
         };
-        let (counts, causes) = self.owners.entry(owner).or_default();
         if let Some(cause) = stalled {
+            let causes = self.stalled.entry(owner.clone()).or_default();
             *causes.entry(cause).or_default() += 1;
         }
+        let counts = self.owners.entry(owner).or_default();
         counts.active += if ended { 0 } else { i64::from(job.active) };
         counts.failed += i64::from(job.failed);
         counts.successful += i64::from(job.succeeded);
@@ -105,12 +108,12 @@ impl States {
 
     /// Adds a 0 for each owner and cause of the last call that has no stalled Job any more.
     pub(crate) fn add_over(&mut self, last: &mut StalledOwners) {
-        let is_stalled = |(owner, (_, causes)): (&OwnerKey, &(Counts, BTreeMap<Cause, i64>))| {
-            (!causes.is_empty()).then(|| (owner.clone(), causes.keys().copied().collect()))
-        };
-        let stalled = self.owners.iter().filter_map(is_stalled).collect();
+        let causes = |causes: &BTreeMap<Cause, i64>| causes.keys().copied().collect();
+        let stalled = self.stalled.iter().map(|(owner, now)| (owner.clone(), causes(now)));
+        let stalled = stalled.collect();
         for (owner, causes) in std::mem::replace(&mut last.0, stalled) {
-            let (_, now) = self.owners.entry(owner).or_default();
+            self.owners.entry(owner.clone()).or_default();
+            let now = self.stalled.entry(owner).or_default();
             for cause in causes {
                 now.entry(cause).or_insert(0);
             }
@@ -119,8 +122,11 @@ impl States {
 
     /// The sums, in the order of the owners.
     pub(crate) fn into_states(self) -> impl ExactSizeIterator<Item = OwnerState> + Send + use<> {
-        let owners = self.owners.into_iter();
-        owners.map(|(owner, (counts, stalled))| OwnerState { owner, counts, stalled })
+        let mut all_stalled = self.stalled;
+        self.owners.into_iter().map(move |(owner, counts)| {
+            let stalled = all_stalled.remove(&owner).unwrap_or_default();
+            OwnerState { owner, counts, stalled }
+        })
     }
 }
 
@@ -137,7 +143,8 @@ mod tests {
                 name: (*name).into(),
                 tags: [None, None, None],
             };
-            let (_, causes) = states.owners.entry(owner).or_default();
+            states.owners.entry(owner.clone()).or_default();
+            let causes = states.stalled.entry(owner).or_default();
             *causes.entry(*cause).or_default() += 1;
         }
         states.add_over(last);

@@ -14,7 +14,7 @@ use crate::time::later;
 use crate::{JobEntry, Tracker};
 
 /// How often the judge looks at evidence, a second. It takes up to 0.1 ms each time.
-const JUDGEMENTS: u32 = 500;
+const JUDGEMENTS: u32 = 1000;
 /// How many Pods cost as much as one more judgement.
 const PODS: usize = 8;
 /// How often a reported stall is checked, seconds.

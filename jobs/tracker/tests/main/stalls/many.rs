@@ -9,7 +9,7 @@ use super::cluster::Cluster;
 /// More judgements than one second allows.
 const JOBS: usize = 10_000;
 /// How many stalls may be reported in one second.
-const A_SECOND: usize = 500;
+const A_SECOND: usize = 1000;
 
 #[test]
 fn the_work_of_a_second_is_bounded() {
