@@ -78,9 +78,14 @@ impl Cluster {
             sent: BTreeSet::new(),
             unacknowledged: BTreeSet::new(),
         };
-        cluster.tracker.restore(Checkpoint::new(TOMBSTONES), Vec::new());
-        cluster.list();
+        cluster.limit(TOMBSTONES);
         cluster
+    }
+
+    /// The process starts with a checkpoint that lists at most so many reported Jobs.
+    pub(crate) fn limit(&mut self, tombstones: usize) {
+        self.tracker.restore(Checkpoint::new(tombstones), Vec::new());
+        self.list();
     }
 
     /// A Job without a Pod.

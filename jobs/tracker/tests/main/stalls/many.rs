@@ -6,6 +6,24 @@ use job_event::Notice;
 
 use super::cluster::Cluster;
 
+#[test]
+fn stalls_wait_for_room_in_the_checkpoint() {
+    let mut cluster = Cluster::new(10);
+    cluster.limit(4);
+    for name in ["a", "b", "c"] {
+        cluster.stick(name);
+    }
+    cluster.wait(1000);
+    let reported = cluster.take();
+    assert_eq!(reported.len(), 2, "half as many as Jobs are listed: {reported:?}");
+    let first = reported[0].split(' ').nth(1).unwrap().to_owned();
+    cluster.delete(&first);
+    cluster.wait(400);
+    let events = cluster.take();
+    let stalls = events.iter().filter(|event| event.starts_with("stalled"));
+    assert_eq!(stalls.count(), 1, "{events:?}");
+}
+
 /// More judgements than one second allows.
 const JOBS: usize = 10_000;
 /// How many stalls may be reported in one second.
