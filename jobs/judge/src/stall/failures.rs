@@ -170,11 +170,10 @@ impl<'a> Streak<'a> {
             .iter()
             .filter(|attempt| of_container(attempt) || before(attempt));
         let failures: Vec<PodAttempt<'a>> = failures.copied().collect();
-        let known = failures.iter().filter(|attempt| of_container(attempt)).count();
         let ended = i32::from(container.state != ContainerState::Running);
         let all = usize::try_from(container.restarts.saturating_add(ended)).unwrap_or_default();
         Streak {
-            more: all.saturating_sub(known),
+            more: all.saturating_sub(container.terminations.len()),
             failures,
             ..*self
         }

@@ -67,6 +67,34 @@ fn the_second_failure_in_place_is_a_stall() {
 }
 
 #[test]
+fn a_container_that_its_node_lost_did_not_fail() {
+    let after = |first: &str| {
+        let mut container = crashed(&[5, 8]);
+        container.terminations[0] = Termination {
+            exit_code: 255,
+            ..end(255, first, 5)
+        };
+        found(&on_failure(vec![pod("Running", vec![container])]), 60)
+    };
+    assert_eq!(after("Unknown"), None);
+    assert_eq!(after("Error"), Some((Cause::NonZeroExit, 5)));
+}
+
+#[test]
+fn failures_that_are_not_in_the_evidence_count() {
+    let late = Container {
+        restarts: 8,
+        ..crashed(&[500, 800])
+    };
+    let evidence = on_failure(vec![pod("Running", vec![late])]);
+    let text = sentence(&evidence, 860);
+    assert!(
+        text.starts_with("Stalled for 6 min after 9 failed attempts in a row"),
+        "{text}"
+    );
+}
+
+#[test]
 fn a_helper_that_loops_does_not_stall_the_work() {
     let helper = || Container {
         name: "metrics".into(),
