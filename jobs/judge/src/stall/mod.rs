@@ -15,7 +15,7 @@ mod usual;
 
 use jiff::Timestamp;
 use job_event::Outcome;
-use job_event::evidence::Evidence;
+use job_event::evidence::{Evidence, Gap};
 use serde::{Deserialize, Serialize};
 
 use crate::advice::Advice;
@@ -32,6 +32,10 @@ use job_event::span::span;
 pub(crate) use next_step::unfinished;
 
 pub use usual::{UsualRuns, running_long};
+
+const UNSEEN: &str = "no Pod was ever created, and the collector may not read the Events that say why";
+const UNSEEN_NEXT_STEP: &str =
+    "Look at the Events of the Job (kubectl describe job); allow the collector to list and watch Events.";
 
 /// A Job without progress.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -115,13 +119,19 @@ pub fn stall(evidence: &Evidence, now: Timestamp) -> Option<Stall> {
         Some((streak, next)) => (streak.lead(&case), summary::why(&finding) + &next.clause(now)),
         None => (String::new(), summary::why_unfinished(&finding)),
     };
+    // The error that says why is in an Event.
+    let is_unseen = finding.cause == Cause::NoPodsCreated && case.has_gap(&[Gap::EventsForbidden]);
+    let (why, next_step) = match is_unseen {
+        true => (UNSEEN.to_owned(), UNSEEN_NEXT_STEP),
+        false => (why, advice.next_step),
+    };
     Some(Stall {
         cause: finding.cause,
         since: since.max(since::last_progress(&case, &attempts, &streaks))?,
         attempts: lead,
         why,
         retry: advice.retry,
-        next_step: unfinished(advice.next_step),
+        next_step: unfinished(next_step),
         container: finding
             .pod
             .zip(finding.container)

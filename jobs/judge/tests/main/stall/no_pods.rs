@@ -38,6 +38,12 @@ fn a_job_without_pods_and_without_errors_stalls_after_a_minute() {
         evidence.gaps = vec![gap];
         assert_eq!(found(&evidence, 600), None, "{gap:?}");
     }
+    evidence.gaps = vec![Gap::EventsForbidden];
+    let text = sentence(&evidence, 120);
+    assert!(
+        text.ends_with("the collector may not read the Events that say why."),
+        "{text}"
+    );
     evidence.gaps = vec![];
     evidence.job.status.succeeded = 1;
     assert_eq!(found(&evidence, 600), None);
