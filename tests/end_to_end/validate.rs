@@ -12,7 +12,7 @@ fn a_missing_key_is_named_with_its_place() {
         stderr(&output),
         "The configuration has 1 error:\n\
          pipeline.yaml (built in):55:19: exporters::otlp_http/datadog::headers::dd-api-key: the environment variable \
-         `DD_API_KEY` is not set\n    48 |       dd-api-key: ${env:DD_API_KEY}\n       |                   ^\n    set it, or give a default: `${env:DD_API_KEY:-default}`\n"
+         `DD_API_KEY` is not set\n    55 |       dd-api-key: ${env:DD_API_KEY}\n       |                   ^\n    set it, or give a default: `${env:DD_API_KEY:-default}`\n"
     );
 }
 
