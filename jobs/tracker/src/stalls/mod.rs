@@ -49,6 +49,8 @@ pub(crate) struct Stalls {
     budget: Budget,
     /// No Job is checked before this second.
     paused_until: i64,
+    /// When Jobs were last checked, seconds since 1970, if all that could be checked were.
+    all_checked: Option<i64>,
     /// Since when the lists of Events are incomplete.
     without_events: Option<i64>,
     /// When the marks of Jobs that no list has shown are dropped.
@@ -100,6 +102,7 @@ impl Tracker {
         if !self.settings.stalls.enabled {
             return None;
         }
+        self.stalls.all_checked = Some(now.as_second());
         self.drop_marks(now);
         if let Some(recovered) = self.next_ended(now) {
             return Some(recovered);
@@ -128,10 +131,12 @@ impl Tracker {
                 }
                 Next::Report(next, notice, mark) => {
                     self.stalls.wheel.push(uid, next);
+                    self.stalls.all_checked = None;
                     return Some((notice, mark));
                 }
             }
         }
+        self.stalls.all_checked = None;
         None
     }
 
@@ -139,10 +144,10 @@ impl Tracker {
     pub(super) fn next_stall_check(&self) -> Option<Timestamp> {
         let stalls = &self.stalls;
         let seconds = |second: i64| Timestamp::from_second(second).unwrap_or(Timestamp::MIN);
-        let check = stalls
-            .wheel
-            .next()
-            .map(|second| seconds(second.max(stalls.paused_until)));
+        // A check that was not possible is not repeated within the second.
+        let pause = stalls.all_checked.map_or(i64::MIN, |second| second + 1);
+        let next = stalls.wheel.next();
+        let check = next.map(|second| seconds(second.max(stalls.paused_until).max(pause)));
         let ended =
             (!stalls.ended.is_empty()).then(|| seconds(stalls.ended_checked.map_or(i64::MIN, |second| second + 1)));
         check.into_iter().chain(ended).chain(stalls.marks_dropped_at).min()

@@ -51,3 +51,24 @@ fn the_work_of_a_second_is_bounded() {
             .all(|notice| matches!(notice, Notice::Stalled(_)))
     );
 }
+
+#[test]
+fn a_call_that_finds_nothing_is_not_due_at_once() {
+    let mut cluster = Cluster::new(10);
+    for job in 0..1000 {
+        cluster.stick(&format!("j{job}"));
+    }
+    let mut calls = 0;
+    for _ in 0..60 {
+        cluster.now += super::cluster::seconds(1);
+        while cluster
+            .tracker
+            .next_notice_deadline()
+            .is_some_and(|deadline| deadline <= cluster.now)
+        {
+            cluster.emit();
+            calls += 1;
+        }
+    }
+    assert!(calls < 200, "{calls} calls");
+}
