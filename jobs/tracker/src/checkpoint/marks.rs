@@ -1,4 +1,4 @@
-//! What the checkpoint remembers of unfinished Jobs and of CronJobs.
+//! The state of unfinished Jobs and of CronJobs in the checkpoint.
 
 use std::collections::{BTreeMap, HashMap};
 
