@@ -27,7 +27,7 @@ const TABLES: usize = 5;
 const COUNT: usize = 4;
 
 /// Writes tables of bounded size.
-struct Writer<'a> {
+struct MarkWriter<'a> {
     bytes: &'a mut Vec<u8>,
     max_size: usize,
     /// The tables that are still to be written.
@@ -35,7 +35,7 @@ struct Writer<'a> {
     omitted: usize,
 }
 
-impl Writer<'_> {
+impl MarkWriter<'_> {
     /// Writes the entries, the most important first, as long as they fit.
     fn table<T>(&mut self, entries: impl ExactSizeIterator<Item = T>, put: impl Fn(&mut Vec<u8>, T)) {
         self.tables -= 1;
@@ -77,7 +77,7 @@ impl Marks {
     /// Omitted first are histories, the shortest first; then CronJobs without failures, those that ran longest ago first; then
     /// stalls, those that ended first.
     pub(super) fn encode(&self, bytes: &mut Vec<u8>, max_size: usize) -> usize {
-        let mut writer = Writer {
+        let mut writer = MarkWriter {
             bytes,
             max_size,
             tables: TABLES,

@@ -1,4 +1,4 @@
-//! What is known about the slots of one CronJob that are not decided yet.
+//! Facts about the slots of one CronJob that are not decided yet.
 
 /// How many are remembered: the notes of some minutes, until a silent watch is proven to work.
 const CAPACITY: usize = 24;

@@ -60,7 +60,7 @@ pub(crate) enum Step {
     Check,
 }
 
-/// What the controller did about a slot.
+/// An act of the controller about a slot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Act {
     Started,
@@ -77,7 +77,7 @@ pub(crate) struct Cluster {
     pub(crate) agenda: BTreeSet<(i64, Step)>,
     /// Changes that watches deliver, in order.
     pub(crate) changes: Vec<(Kind, Observation)>,
-    /// What the controller did: the CronJob, the slot, when.
+    /// The acts of the controller: the CronJob, the slot, when.
     pub(crate) acts: Vec<(usize, i64, Act, i64)>,
     pub(crate) controller_is_down: bool,
     pub(crate) has_quota: bool,
@@ -208,7 +208,7 @@ impl Cluster {
         }
     }
 
-    /// A run ends, if the controller of Jobs is there to say so.
+    /// A run ends, if the controller of Jobs runs.
     pub(crate) fn job_ends(&mut self, job: u64, now: i64) {
         if self.controller_is_down {
             return self.at(now + 60, Step::JobEnds(job));

@@ -71,7 +71,7 @@ impl Collector {
         }
     }
 
-    /// The process is killed. What was not stored is lost.
+    /// The process is killed. State that was not stored is lost.
     pub(crate) fn kill(&mut self) {
         self.tracker = None;
         self.unacknowledged.clear();

@@ -45,7 +45,7 @@ const SCHEDULES: &[(&str, Option<&str>, i64)] = &[
     ("0 0 30 2 *", None, 365),
 ];
 
-/// What disturbs the cluster and the collector, with the mean time between two of them and the longest time that each lasts.
+/// The disturbances of the cluster and the collector, with the mean time between two of them and the longest time that each lasts.
 const CHAOS: &[(u32, i64, i64)] = &[
     (CONTROLLER, 5 * DAY, 9 * HOUR),
     (COLLECTOR, 4 * DAY, 5 * HOUR),

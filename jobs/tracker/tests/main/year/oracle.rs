@@ -1,4 +1,4 @@
-//! What must be reported: every missed slot that can be proven, once, with the right reason, and nothing else.
+//! The expected reports: every missed slot that can be proven, once, with the right reason, and nothing else.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -55,7 +55,7 @@ impl Oracle {
         self.open.push((number, slot));
     }
 
-    /// What the controller did since the last call.
+    /// The acts of the controller since the last call.
     pub(crate) fn observe(&mut self, cluster: &mut Cluster) {
         for (number, slot, act, now) in cluster.acts.drain(..) {
             if act == Act::TooMany {
