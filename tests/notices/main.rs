@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used, reason = "a test may fail by a panic, also in its helpers")]
 
 mod cronjobs;
+mod cuts;
 mod held;
 mod progress;
 mod replayed;

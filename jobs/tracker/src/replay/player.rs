@@ -1,8 +1,9 @@
 //! A tracker whose time runs as recorded.
 
 use jiff::{SignedDuration, Timestamp};
-use job_event::{Evidence, Notice};
-use job_judge::Cause;
+use job_event::notice::StalledJob;
+use job_event::{Evidence, Notice, Uid};
+use job_judge::{Cause, stall};
 use job_watch::{Observation, Source};
 
 use super::ReplayStep;
@@ -16,6 +17,8 @@ const STOPS: usize = 200_000;
 const TICK: SignedDuration = SignedDuration::from_secs(1);
 /// How long after the longest threshold time runs on when a recording has ended.
 const MARGIN: SignedDuration = SignedDuration::from_mins(1);
+/// How long after the last line an obstacle must be proven: a container that has ended may have taken others with it.
+const ENDING: SignedDuration = SignedDuration::from_secs(3);
 /// How long Jobs that are known from Events only wait for a Job that may be late.
 const WAIT_FOR_JOBS: SignedDuration = SignedDuration::from_mins(5);
 /// The longest time between the last line and the check that finds the progress in it.
@@ -64,10 +67,10 @@ impl<F: FnMut(ReplayStep<'_>)> Player<F> {
     pub(super) fn run_until(&mut self, now: Timestamp) {
         self.tracker.watched_until(now);
         while let Some(at) = self.next_stop(now) {
-            self.emit_notices(at, |_| true);
+            self.emit_notices(at, |_, _| true);
             self.emit_finished(at);
         }
-        self.emit_notices(now, |_| true);
+        self.emit_notices(now, |_, _| true);
         self.emit_finished(now);
     }
 
@@ -88,21 +91,21 @@ impl<F: FnMut(ReplayStep<'_>)> Player<F> {
             self.emit(evidence);
         }
         self.tracker.recording_ends();
-        self.emit_notices(end, |_| true);
+        self.emit_notices(end, |_, _| true);
         // Jobs that are known from Events only wait for a Job that may be late; nothing follows.
         self.emit_finished(later(end, WAIT_FOR_JOBS));
         let last = later(end, self.runs_on);
         while let Some(at) = self.next_stop(last) {
-            self.emit_notices(at, |notice| outlasts_the_recording(notice, end));
+            self.emit_notices(at, |tracker, notice| outlasts_the_recording(tracker, notice, end));
         }
-        self.emit_notices(last, |notice| outlasts_the_recording(notice, end));
+        self.emit_notices(last, |tracker, notice| outlasts_the_recording(tracker, notice, end));
         self.tracker.into_unfinished()
     }
 
-    fn emit_notices(&mut self, now: Timestamp, is_proven: impl Fn(&Notice) -> bool) {
+    fn emit_notices(&mut self, now: Timestamp, is_proven: impl Fn(&Tracker, &Notice) -> bool) {
         while let Some(notice) = self.tracker.next_notice(now) {
             self.tracker.outbox().apply(&notice.key(), AckEvent::Acknowledged);
-            if is_proven(&notice) {
+            if is_proven(&self.tracker, &notice) {
                 (self.on_step)(ReplayStep::Notice(notice));
             }
         }
@@ -126,9 +129,10 @@ fn longest(settings: &StallSettings) -> SignedDuration {
     causes.fold(settings.after, |longest, after| longest.max(*after))
 }
 
-/// True if a notice that becomes due after the end of the recording is certain. A Job that runs normally may run longer than
-/// usual only because its end was not recorded, and the Job controller ends a Job at its deadline. Silence proves no progress.
-fn outlasts_the_recording(notice: &Notice, end: Timestamp) -> bool {
+/// True if a notice that becomes due after the end of the recording is certain. The obstacle must exist at the end: nothing is
+/// recorded afterwards, so an absence proves nothing. A Job that runs normally may run longer than usual only because its end was
+/// not recorded, and the Job controller ends a Job at its deadline. Silence proves no progress.
+fn outlasts_the_recording(tracker: &Tracker, notice: &Notice, end: Timestamp) -> bool {
     let stalled = match notice {
         Notice::Stalled(stalled) => stalled,
         Notice::Recovered(recovered) => return recovered.outcome.is_some() || recovered.at <= later(end, LATE_CHECK),
@@ -137,5 +141,17 @@ fn outlasts_the_recording(notice: &Notice, end: Timestamp) -> bool {
     let job = &stalled.job;
     let deadline = job.status.start_time.zip(job.spec.active_deadline_seconds);
     let deadline = deadline.map(|(start, seconds)| later(start, SignedDuration::from_secs(seconds)));
-    stalled.at <= end || (stalled.cause != Cause::RunningLong.as_str() && deadline.is_none_or(|at| stalled.at < at))
+    stalled.at <= end || (deadline.is_none_or(|at| stalled.at < at) && exists(tracker, stalled, later(end, ENDING)))
+}
+
+/// True if the obstacle of a stall exists at `end`. The deletion is the last change of a Pod that does not end.
+fn exists(tracker: &Tracker, stalled: &StalledJob, end: Timestamp) -> bool {
+    let Some(evidence) = tracker.unfinished(Uid::new(&stalled.job.uid)) else {
+        return false;
+    };
+    let lasts = [Cause::StuckTerminating, Cause::NodeLost]
+        .map(Cause::as_str)
+        .contains(&stalled.cause);
+    stall(&evidence, end).is_some_and(|stall| stall.cause.as_str() == stalled.cause)
+        || (lasts && evidence.pods.iter().any(|pod| pod.deletion.is_some()))
 }

@@ -245,6 +245,14 @@ impl Tracker {
         evidence
     }
 
+    /// The evidence of an unfinished Job.
+    pub(crate) fn unfinished(&self, uid: Uid) -> Option<Evidence> {
+        match self.jobs.get(&uid) {
+            Some(JobEntry::Live(record)) => Some(self.evidence_now(uid, record)),
+            _ => None,
+        }
+    }
+
     /// A Job without its Pods and Events.
     pub(super) fn job_now(&self, uid: Uid, record: &JobRecord) -> Job {
         let mut job = record.clone().into_evidence(uid, &[]).job;
