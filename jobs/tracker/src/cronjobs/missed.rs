@@ -309,7 +309,11 @@ impl CronJobs {
             return;
         };
         self.change(Uid::new(&owner.uid), |slots| {
+            let was_invalid = slots.invalid_since > 0;
             slots.started(slot.as_second(), created.as_second());
+            if was_invalid && slots.invalid_since == 0 {
+                slots.due = 0;
+            }
         });
     }
 

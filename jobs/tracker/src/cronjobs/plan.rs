@@ -77,6 +77,11 @@ impl Plan {
         }
     }
 
+    /// True if it can be parsed.
+    pub(crate) fn is_valid(&self) -> bool {
+        self.schedule.is_ok()
+    }
+
     /// A number above 0 that is equal for equal schedules.
     pub(crate) fn fingerprint(&self) -> u16 {
         let zone = self.time_zone.as_deref().unwrap_or_default();

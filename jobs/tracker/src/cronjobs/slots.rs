@@ -171,6 +171,11 @@ impl Slots {
         if slot <= self.cursor {
             return;
         }
+        if self.invalid_since > 0 {
+            // The controller can evaluate it after all.
+            self.is_refuted = self.plan.as_ref().is_some_and(|plan| !plan.is_valid());
+            self.invalid_since = 0;
+        }
         if let Some(plan) = &self.plan
             && !plan.is_slot(slot, self.cursor)
         {
@@ -300,8 +305,11 @@ impl Slots {
     fn report(&mut self, missed: MissedSlots, grace: i64, now: i64) {
         self.pending = missed.last;
         self.pass(missed.last);
-        // Slots may follow each other faster than the grace period: one event in that time.
-        self.not_before = now + self.grace(grace);
+        let next = self.plan.as_ref().and_then(|plan| plan.next(missed.last));
+        if next.is_some_and(|next| next - missed.last < self.grace(grace)) {
+            // Slots follow each other faster than the grace period: one event in that time.
+            self.not_before = now + self.grace(grace);
+        }
         self.due = self.next_due(grace);
     }
 

@@ -8,6 +8,7 @@ mod early;
 mod foreign;
 mod gone_pods;
 mod manual_selector;
+mod missed;
 mod missed_recordings;
 mod once;
 mod origin;

@@ -2,9 +2,9 @@
 //! dropped, CronJobs are suspended and changed. Every missed slot that can be proven is reported once, with the right reason,
 //! and no other.
 
-mod cluster;
+pub(crate) mod cluster;
 mod collector;
-mod objects;
+pub(crate) mod objects;
 mod oracle;
 mod random;
 
