@@ -28,6 +28,8 @@ const SUMMARISED: u32 = 100_000;
 /// How long the API server keeps Events (`--event-ttl`).
 pub(crate) const EVENTS_KEPT: i64 = 3600;
 
+/// How long until it is checked again whether a report is acknowledged, or an Event has arrived.
+const RETRY: i64 = 5;
 /// How long after its slot an Event about a Job that could not be created concerns it at most.
 const FAILING: i64 = 3600;
 
@@ -77,6 +79,8 @@ pub(crate) struct Slots {
     pub(crate) known_from: i64,
     /// The last slot of the event that is not acknowledged; 0 if there is none.
     pub(crate) pending: i64,
+    /// Missed slots that are reported once that one is acknowledged.
+    pub(crate) waiting: Option<MissedSlots>,
     /// `status.lastScheduleTime`.
     pub(crate) last_scheduled: i64,
     pub(crate) allowance: Allowance,
@@ -115,6 +119,7 @@ impl Default for Slots {
             cursor: 0,
             known_from: 0,
             pending: 0,
+            waiting: None,
             last_scheduled: 0,
             allowance: Allowance::default(),
             failing: (0, 0),
@@ -231,12 +236,21 @@ impl Slots {
     /// Another process decided the slots up to `slot`. Starts since then may be forgotten.
     pub(crate) fn resume_from(&mut self, slot: i64) {
         self.known_from = self.known_from.max(self.cursor);
+        self.waiting = None;
         self.cursor = slot;
         self.notes.forget(slot);
     }
 
-    /// When the next slot can be decided.
+    /// When it is looked at next.
     pub(crate) fn next_due(&self, grace: i64) -> i64 {
+        match self.waiting {
+            Some(_) => 0,
+            None => self.slot_due(grace),
+        }
+    }
+
+    /// When the next slot can be decided.
+    fn slot_due(&self, grace: i64) -> i64 {
         if self.invalid_since > 0 {
             let is_open = self.invalid_since > self.cursor && !self.is_refuted && self.is_active;
             return if is_open { self.invalid_since + grace } else { NEVER };
@@ -257,9 +271,18 @@ impl Slots {
 
     /// Decides the slots that can be decided, up to the first missed ones, which it returns. Sets `due`.
     pub(crate) fn decide(&mut self, proof: Proof, grace: i64, now: i64) -> Option<MissedSlots> {
+        if self.pending == 0
+            && let Some(missed) = self.waiting.take()
+        {
+            self.report(missed, grace, now);
+            return Some(missed);
+        }
         loop {
-            self.due = self.next_due(grace);
+            self.due = self.slot_due(grace);
             if self.due > proof.until.min(now) {
+                if self.waiting.is_some() {
+                    self.due = self.due.min(now + RETRY);
+                }
                 return None;
             }
             if self.invalid_since > 0 {
@@ -271,15 +294,34 @@ impl Slots {
                 continue;
             };
             let waits = proof.events.is_some_and(|events| events < self.due) && now < self.due + EVENTS_WAIT;
+            if self.pending > 0 && !waits && self.add_to_waiting(slot, reason) {
+                self.pass(slot);
+                continue;
+            }
             if self.pending > 0 || waits {
                 // Checked again in a moment.
-                self.due = now + 5;
+                self.due = now + RETRY;
                 return None;
             }
             let missed = self.group(slot, reason, proof, grace, now);
             self.report(missed, grace, now);
             return Some(missed);
         }
+    }
+
+    /// False if slots that were missed for another reason wait already.
+    fn add_to_waiting(&mut self, slot: i64, reason: MissReason) -> bool {
+        let waiting = self.waiting.get_or_insert(MissedSlots {
+            first: slot,
+            last: slot,
+            count: 0,
+            reason,
+        });
+        let is_same = waiting.reason == reason;
+        if is_same {
+            (waiting.last, waiting.count) = (slot, waiting.count + 1);
+        }
+        is_same
     }
 
     /// Decides the slots that the controller says it did not start, although their grace period is not over.
