@@ -4,6 +4,7 @@
 //! events of them, and `state.rs` gauges.
 
 mod allowance;
+mod fate;
 mod missed;
 mod notes;
 mod observe;
