@@ -105,6 +105,7 @@ impl Tracker {
         self.stalls.all_checked = Some(now.as_second());
         self.drop_marks(now);
         if let Some(recovered) = self.next_ended(now) {
+            self.stalls.all_checked = None;
             return Some(recovered);
         }
         let second = now.as_second();
@@ -146,7 +147,9 @@ impl Tracker {
         let seconds = |second: i64| Timestamp::from_second(second).unwrap_or(Timestamp::MIN);
         // A check that was not possible is not repeated within the second.
         let pause = stalls.all_checked.map_or(i64::MIN, |second| second + 1);
-        let next = stalls.wheel.next();
+        // Nothing is due while no Job may be checked.
+        let may_check = stalls.all_checked.is_none_or(|second| stalls.wheel.has_passed(second));
+        let next = stalls.wheel.next().filter(|_| may_check);
         let check = next.map(|second| seconds(second.max(stalls.paused_until).max(pause)));
         let ended =
             (!stalls.ended.is_empty()).then(|| seconds(stalls.ended_checked.map_or(i64::MIN, |second| second + 1)));

@@ -65,6 +65,11 @@ impl Wheel {
         self.at = now + 1;
     }
 
+    /// True if the checks of this second are due.
+    pub(super) fn has_passed(&self, second: i64) -> bool {
+        self.at > second
+    }
+
     /// The next check that is due.
     pub(super) fn pop(&mut self) -> Option<Uid> {
         loop {
