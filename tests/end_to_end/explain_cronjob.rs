@@ -39,7 +39,7 @@ async fn a_cronjob_shows_its_schedule_its_runs_and_missed_slots() {
             "\n  next run: ",
             "\n    scheduled for         run         outcome    cause\n",
             "  Succeeded  -\n",
-            "\n  missed:   ControllerLate ",
+            "\n  missed:   ControllerLate: ",
             " runs due from ",
             "\n\ncron-controller-down/c-29931140  Succeeded",
             "\nServer Version: v",
@@ -75,7 +75,7 @@ async fn a_run_that_lasts_forbids_the_next_ones() {
         &ran.out,
         &[
             "  policy:   Forbid\n",
-            "  missed:   ConcurrencyForbidden ",
+            "  missed:   ConcurrencyForbidden: ",
             "  Running ",
         ],
     );
@@ -116,7 +116,7 @@ async fn a_cronjob_without_runs_shows_its_schedule() {
         &[
             "\n  invalid:  ",
             "  next run: none: the schedule is invalid\n",
-            "  missed:   InvalidSchedule No run starts",
+            "  missed:   InvalidSchedule: No run starts",
         ],
     );
     // Every line but the table fits into a terminal.

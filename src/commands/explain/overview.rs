@@ -151,7 +151,7 @@ impl Overview {
         line(&mut text, "next run", &self.next_run());
         text.push_str(&self.table());
         for missed in &self.missed {
-            line(&mut text, "missed", &format!("{} {}", missed.reason, missed.summary));
+            line(&mut text, "missed", &format!("{}: {}", missed.reason, missed.summary));
         }
         text
     }
