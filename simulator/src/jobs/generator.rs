@@ -114,6 +114,10 @@ impl JobGenerator {
         self.play(manifest, ending, start)
     }
 
+    pub(super) fn ids(&mut self) -> &mut Ids {
+        &mut self.ids
+    }
+
     fn play(&mut self, manifest: Value, ending: Ending, start: Timestamp) -> GeneratedJob {
         let name = manifest["metadata"]["name"].as_str().unwrap_or_default().to_owned();
         let scenario = Scenario {

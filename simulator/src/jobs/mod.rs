@@ -11,10 +11,12 @@ mod pod;
 mod pod_events;
 mod run;
 mod scenario;
+mod stuck;
 mod waiting;
 
 pub use generator::{Ending, GeneratedJob, JobGenerator};
 pub use scenario::{Scenario, ScenarioError};
+pub use stuck::{Obstacle, StuckJob};
 
 use crate::ids::Ids;
 use crate::timeline::TimelineStep;
