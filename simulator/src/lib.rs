@@ -38,7 +38,9 @@ pub use api::{ApiToken, Verb};
 pub use faults::{Cut, Fault, Isolation, Matching};
 pub use forward_proxy::{ForwardProxy, ForwardProxyOptions, ProxiedRequest};
 pub use ids::Ids;
-pub use jobs::{Ending, GeneratedJob, JobGenerator, Obstacle, Scenario, ScenarioError, StuckJob, demo_scenarios};
+pub use jobs::{
+    Ending, GeneratedCronJob, GeneratedJob, JobGenerator, Obstacle, Scenario, ScenarioError, StuckJob, demo_scenarios,
+};
 pub use player::Player;
 pub use requests::ApiRequest;
 pub use resource::{ChangeType, Resource};

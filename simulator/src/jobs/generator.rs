@@ -80,7 +80,8 @@ impl JobGenerator {
     pub fn new(namespace: &str, pace: u32, start: Timestamp, mut ids: Ids) -> JobGenerator {
         let manifest = json!({
             "metadata": {"name": "recurring"},
-            "spec": {"schedule": "* * * * *", "jobTemplate": {"spec": spec(Ending::Failed, None)}},
+            // Its runs are created by hand, so none of its slots is due.
+            "spec": {"schedule": "* * * * *", "suspend": true, "jobTemplate": {"spec": spec(Ending::Failed, None)}},
         });
         let created = start.strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
         JobGenerator {
@@ -116,6 +117,16 @@ impl JobGenerator {
 
     pub(super) fn ids(&mut self) -> &mut Ids {
         &mut self.ids
+    }
+
+    pub(super) fn namespace(&self) -> &str {
+        &self.namespace
+    }
+
+    /// A Job with this metadata.
+    pub(super) fn owned(&mut self, metadata: Value, ending: Ending, start: Timestamp) -> GeneratedJob {
+        let manifest = json!({"metadata": metadata, "spec": spec(ending, None)});
+        self.play(manifest, ending, start)
     }
 
     fn play(&mut self, manifest: Value, ending: Ending, start: Timestamp) -> GeneratedJob {

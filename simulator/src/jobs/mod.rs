@@ -4,6 +4,7 @@
 mod controller;
 mod cron;
 mod events;
+mod generated_cron;
 mod generator;
 mod kubelet;
 pub(crate) mod objects;
@@ -14,6 +15,7 @@ mod scenario;
 mod stuck;
 mod waiting;
 
+pub use generated_cron::GeneratedCronJob;
 pub use generator::{Ending, GeneratedJob, JobGenerator};
 pub use scenario::{Scenario, ScenarioError};
 pub use stuck::{Obstacle, StuckJob};

@@ -1,6 +1,6 @@
 //! Generated Jobs that make no progress until they are released.
 
-use super::generator::{Ending, GeneratedJob, JobGenerator};
+use super::generator::{GeneratedJob, JobGenerator};
 use crate::ids::Ids;
 use crate::resource::{ChangeType, Resource};
 use crate::timeline::TimelineStep;
@@ -19,15 +19,18 @@ pub enum Obstacle {
     ImagePull,
     /// Its ConfigMap is missing.
     MissingConfigMap,
+    /// None: its container runs until then.
+    RunsLong,
 }
 
 impl Obstacle {
     /// Every obstacle.
-    pub const ALL: [Obstacle; 4] = [
+    pub const ALL: [Obstacle; 5] = [
         Obstacle::Quota,
         Obstacle::Unschedulable,
         Obstacle::ImagePull,
         Obstacle::MissingConfigMap,
+        Obstacle::RunsLong,
     ];
 
     /// True for the step that it prevents.
@@ -40,6 +43,7 @@ impl Obstacle {
                 Obstacle::ImagePull | Obstacle::MissingConfigMap => {
                     pod["status"]["containerStatuses"][0]["state"]["running"].is_object()
                 }
+                Obstacle::RunsLong => pod["status"]["containerStatuses"][0]["state"]["terminated"].is_object(),
             }
     }
 
@@ -72,6 +76,7 @@ impl Obstacle {
                 status["containerStatuses"][0]["state"] =
                     waiting("CreateContainerConfigError", "configmap \"settings\" not found");
             }
+            Obstacle::RunsLong => {}
         }
         step.change = ChangeType::Modified;
         step
@@ -166,16 +171,8 @@ impl StuckJob {
 }
 
 impl JobGenerator {
-    /// A Job that is created at `start` and gets stuck, otherwise as [`job`](JobGenerator::job).
-    pub fn stuck(
-        &mut self,
-        name: &str,
-        obstacle: Obstacle,
-        ending: Ending,
-        ttl: Option<u64>,
-        start: Timestamp,
-    ) -> StuckJob {
-        let mut job = self.job(name, ending, ttl, start);
+    /// A Job that was created at `start` meets an obstacle.
+    pub fn stuck(&mut self, mut job: GeneratedJob, obstacle: Obstacle, start: Timestamp) -> StuckJob {
         let cut = job.steps.iter().position(|step| obstacle.prevents(step));
         let mut rest = job.steps.split_off(cut.unwrap_or(job.steps.len()));
         let stuck_at = rest.first().map_or(Duration::ZERO, |step| step.at);
@@ -189,6 +186,13 @@ impl JobGenerator {
         let time = time.strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
         if let Some(last) = job.steps.iter().rfind(|step| step.resource == resource) {
             let shown = obstacle.show(last, &time, self.ids());
+            if obstacle == Obstacle::Quota {
+                // The controller has synchronized the Job.
+                let mut synced = last.clone();
+                synced.change = ChangeType::Modified;
+                synced.object["status"] = json!({"startTime": last.object["metadata"]["creationTimestamp"]});
+                job.steps.push(synced);
+            }
             job.steps.push(TimelineStep { at: stuck_at, ..shown });
         }
         if obstacle == Obstacle::Unschedulable {
@@ -225,13 +229,16 @@ fn postpone(object: &mut Value, before: &Value, by: SignedDuration) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::jobs::Ending;
 
     fn start() -> Timestamp {
         Timestamp::UNIX_EPOCH
     }
 
     fn stuck(obstacle: Obstacle, ending: Ending) -> StuckJob {
-        JobGenerator::new("n", 20, start(), Ids::new(1)).stuck("j", obstacle, ending, None, start())
+        let mut jobs = JobGenerator::new("n", 20, start(), Ids::new(1));
+        let job = jobs.job("j", ending, None, start());
+        jobs.stuck(job, obstacle, start())
     }
 
     fn last(steps: &[TimelineStep], resource: Resource) -> &Value {
