@@ -8,6 +8,7 @@ use simulator::otlp_intake::{OtlpIntake, PointValue, Received, Signal, Temporali
 use simulator::{ApiToken, Isolation, Simulator, SimulatorOptions};
 
 use crate::collector::Collector;
+use crate::notices::{AFTER, GRACE, NoticeEvent};
 use crate::oracle::{Event, Fate, Oracle, Point};
 use crate::script::{Action, Durability};
 
@@ -127,6 +128,8 @@ impl Environment {
     kubeconfig: {kubeconfig}
     settle_time: 200ms
     collection_interval: 1h
+    stalled: {{after: {after}s, causes: {{Unschedulable: {after}s}}}}
+    missed_runs: {{grace: {grace}s}}
     {state}
     {elector}
 processors:
@@ -161,6 +164,8 @@ service:
 ",
             kubeconfig = self.kubeconfig(replica).display(),
             backend = self.intake.url(),
+            after = AFTER.as_secs(),
+            grace = GRACE.as_secs(),
         )
     }
 
@@ -322,19 +327,18 @@ fn user(replica: usize) -> String {
 fn tell(oracle: &mut Oracle, received: &Arc<Received>, fate: Fate) {
     for record in received.payload.records() {
         let text = |key: &str| {
-            record
-                .attributes
-                .get(key)
-                .and_then(|v| v.as_str())
-                .unwrap_or_default()
-                .to_owned()
+            let value = record.attributes.get(key).and_then(|value| value.as_str());
+            value.unwrap_or_default().to_owned()
         };
-        let event = Event {
-            id: text("log.record.uid"),
-            uid: text("k8s.job.uid"),
-            outcome: text("k8s.job.outcome"),
-        };
-        oracle.event(event, fate);
+        let id = text("log.record.uid");
+        if let Some(notice) = NoticeEvent::read(&record) {
+            let owner = record.resource.get("k8s.cronjob.name");
+            let owner = owner.and_then(|owner| owner.as_str()).unwrap_or_default();
+            oracle.notice(&id, owner, notice, fate);
+            continue;
+        }
+        let (uid, outcome) = (text("k8s.job.uid"), text("k8s.job.outcome"));
+        oracle.event(Event { id, uid, outcome }, fate);
     }
     for point in received.payload.points() {
         // A gauge may have two values: the last one is right.

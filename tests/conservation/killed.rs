@@ -5,7 +5,8 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::environment::Environment;
-use crate::play::{PATIENCE, Play, conclude};
+use crate::outcome::conclude;
+use crate::play::{PATIENCE, Play};
 use crate::script::{Action, Durability, Script};
 use crate::{TURN, report, say};
 

@@ -1,22 +1,27 @@
-//! One event and one count for each decided Job in spite of all faults: the real binary between a simulated cluster and
-//! a simulated backend, while a script made from a seed injects faults on both sides and in the binary itself.
+//! One event and one count for each decided Job, one event for each stall, recovery and missed run in spite of all faults: the
+//! real binary between a simulated cluster and a simulated backend, while a script made from a seed injects faults on both sides and in the binary itself.
 //!
 //! `CONSERVATION_SEEDS` is the number of seeds, `CONSERVATION_SEED` runs a single one again.
 
 mod collector;
+mod cron;
 mod environment;
 mod killed;
+mod notices;
 mod oracle;
 mod outage;
+mod outcome;
 mod play;
 mod report;
 mod script;
+mod stuck;
 
 use std::io::Write;
 use std::time::Duration;
 
 use environment::Environment;
-use play::{Outcome, PATIENCE, Play, conclude};
+use outcome::{Outcome, conclude};
+use play::{PATIENCE, Play};
 use report::Report;
 use script::{Durability, Script, Setting};
 use tokio::sync::Mutex;
@@ -26,9 +31,10 @@ use tokio::time::Instant;
 /// The tests of this file take turns: each of them needs the whole machine.
 static TURN: Mutex<()> = Mutex::const_new(());
 
-/// Seeds, Jobs in each, and for how long faults happen. A debug build is an order of magnitude slower.
+/// Seeds, Jobs in each, Jobs that meet an obstacle, and for how long faults happen. A debug build is an order of magnitude slower.
 const SEEDS: u64 = if cfg!(debug_assertions) { 4 } else { 50 };
 const JOBS: u32 = if cfg!(debug_assertions) { 120 } else { 500 };
+const OBSTACLES: usize = if cfg!(debug_assertions) { 15 } else { 30 };
 const LASTS: Duration = Duration::from_secs(6);
 /// How long a new Job may take once the faults are over.
 const FRESH: Duration = Duration::from_secs(if cfg!(debug_assertions) { 15 } else { 5 });
@@ -68,6 +74,8 @@ async fn run(seed: u64, script: Script, kept: Durability, patience: Duration) ->
     let mut environment = Environment::start(&format!("{kept:?}-{seed}"), kept).await;
     let mut play = Play::new(seed, &environment);
     play.plan_jobs(JOBS, LASTS);
+    play.plan_obstacles(OBSTACLES, LASTS);
+    play.plan_cronjobs(LASTS, &mut environment);
     play.plan_script(&script);
     play.go(&mut environment).await;
     let name = format!("seed {seed}, {kept:?}");

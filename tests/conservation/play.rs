@@ -1,16 +1,17 @@
-//! A run: Jobs are played while the script injects faults; then the faults end and the oracle checks the data.
+//! A run: Jobs are played while the script injects faults.
 
 use std::collections::{BTreeMap, HashMap};
-use std::fmt;
 use std::time::Duration;
 
 use jiff::Timestamp;
 use simulator::{ChangeType, Ending, GeneratedJob, Ids, JobGenerator, Player, Resource, TimelineStep};
 use tokio::time::Instant;
 
+use crate::cron::CronJobs;
 use crate::environment::Environment;
-use crate::oracle::{End, Oracle, Problem, Traffic};
+use crate::oracle::{End, Oracle, Problem};
 use crate::script::{Action, Script};
+use crate::stuck::{Held, PlannedJob};
 
 /// The namespace of the Jobs.
 pub(crate) const NAMESPACE: &str = "work";
@@ -21,23 +22,35 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Creates Jobs and plays them.
 pub(crate) struct Play {
-    lives: JobGenerator,
-    dice: Ids,
-    begin: Instant,
+    pub(crate) lives: JobGenerator,
+    pub(crate) dice: Ids,
+    pub(crate) begin: Instant,
     agenda: BTreeMap<(Duration, u64), Entry>,
     number: u64,
+    /// How many entries there are except the synchronizations of CronJobs, which follow each other without end.
+    finite: usize,
+    /// Jobs that make no progress.
+    pub(crate) held: Vec<Held>,
+    /// CronJobs whose runs are missed.
+    pub(crate) cronjobs: CronJobs,
     born: usize,
     /// The times when each Job was created and ended, to find a lost one.
     chronicle: HashMap<String, String>,
 }
 
-enum Entry {
+pub(crate) enum Entry {
     /// A Job that any seed could have is created.
     Birth,
     /// A Job that fails and is deleted at once.
     Failure,
     Step(Box<TimelineStep>),
     Act(Action),
+    /// A Job that meets an obstacle is created.
+    Obstacle(PlannedJob),
+    /// A Job that makes no progress is released.
+    Release(usize),
+    /// The controller synchronizes a CronJob, because of a slot or something else.
+    Sync(usize, bool),
 }
 
 impl Play {
@@ -51,6 +64,9 @@ impl Play {
             begin: Instant::now(),
             agenda: BTreeMap::new(),
             number: 0,
+            finite: 0,
+            held: Vec::new(),
+            cronjobs: CronJobs::default(),
             born: 0,
             chronicle: HashMap::new(),
         }
@@ -79,7 +95,7 @@ impl Play {
     }
 
     /// The Jobs by UID.
-    fn story(&self, problem: &Problem) -> Option<String> {
+    pub(crate) fn story(&self, problem: &Problem) -> Option<String> {
         match problem {
             Problem::EventLost(uid) => Some(format!("{uid}: {}\n", self.chronicle.get(uid)?)),
             _ => None,
@@ -91,26 +107,65 @@ impl Play {
         self.born
     }
 
-    fn plan(&mut self, at: Duration, entry: Entry) {
+    pub(crate) fn plan(&mut self, at: Duration, entry: Entry) {
         self.number += 1;
+        self.finite += usize::from(!matches!(entry, Entry::Sync(..)));
         self.agenda.insert((at, self.number), entry);
     }
 
-    /// Plays until nothing is planned any more.
+    /// Plays until nothing but CronJobs is planned any more.
     pub(crate) async fn go(&mut self, environment: &mut Environment) {
-        while let Some(((at, _), entry)) = self.agenda.pop_first() {
-            tokio::time::sleep_until(self.begin + at).await;
-            match entry {
-                Entry::Birth => self.birth(environment),
-                Entry::Failure => {
-                    let name = self.name();
-                    let life = self.lives.job(&name, Ending::Failed, Some(0), Timestamp::now());
-                    self.admit(&life, &name, environment);
-                }
-                Entry::Step(step) => Player::new(environment.simulator.store().clone(), vec![*step]).play_all(),
-                Entry::Act(action) => environment.act(&action).await,
-            }
+        while self.finite > 0 {
+            self.next(environment).await;
         }
+    }
+
+    /// Plays for at most this long until the oracle confirms the condition; returns true if it did.
+    pub(crate) async fn until(
+        &mut self,
+        environment: &mut Environment,
+        patience: Duration,
+        so: impl Fn(&Oracle) -> bool,
+    ) -> bool {
+        let end = self.begin.elapsed() + patience;
+        loop {
+            let next = self.agenda.keys().next().map_or(end, |(at, _)| *at);
+            let wait = next.min(end).saturating_sub(self.begin.elapsed());
+            if environment.until(wait, &so).await {
+                return true;
+            }
+            if next >= end {
+                return false;
+            }
+            self.next(environment).await;
+        }
+    }
+
+    /// Waits for the next entry and plays it.
+    async fn next(&mut self, environment: &mut Environment) {
+        let Some(((at, _), entry)) = self.agenda.pop_first() else {
+            return;
+        };
+        self.finite -= usize::from(!matches!(entry, Entry::Sync(..)));
+        tokio::time::sleep_until(self.begin + at).await;
+        match entry {
+            Entry::Birth => self.birth(environment),
+            Entry::Failure => {
+                let name = self.name();
+                let life = self.lives.job(&name, Ending::Failed, Some(0), Timestamp::now());
+                self.admit(&life, &name, environment);
+            }
+            Entry::Step(step) => self.play(environment, *step),
+            Entry::Act(action) => environment.act(&action).await,
+            Entry::Obstacle(planned) => self.obstruct(planned, environment),
+            Entry::Release(held) => self.release(held, environment),
+            Entry::Sync(cronjob, is_tick) => self.sync(cronjob, is_tick, environment),
+        }
+    }
+
+    /// Plays a step at once.
+    pub(crate) fn play(&self, environment: &Environment, step: TimelineStep) {
+        Player::new(environment.simulator.store().clone(), vec![step]).play_all();
     }
 
     /// A Job fails; its UID and owner.
@@ -122,7 +177,7 @@ impl Play {
         (life.uid, name)
     }
 
-    fn name(&mut self) -> String {
+    pub(crate) fn name(&mut self) -> String {
         self.born += 1;
         format!("job-{}", self.born)
     }
@@ -147,12 +202,18 @@ impl Play {
         }
     }
 
-    fn admit(&mut self, life: &GeneratedJob, owner: &str, environment: &mut Environment) {
+    /// Adds a Job to the oracle, and plays it from now on.
+    pub(crate) fn admit(&mut self, life: &GeneratedJob, owner: &str, environment: &mut Environment) {
         let end = match life.ending {
             Ending::Failed | Ending::RetriesExhausted | Ending::DeadlineExceeded => End::Failed,
             Ending::Succeeded | Ending::SucceededAfterRetry => End::Succeeded,
             Ending::Deleted => End::Undecided,
         };
+        self.admit_with(life, owner, end, environment);
+    }
+
+    /// The same, with this outcome.
+    pub(crate) fn admit_with(&mut self, life: &GeneratedJob, owner: &str, end: End, environment: &mut Environment) {
         if life.name != owner {
             environment.oracle.run(&life.name, owner);
         }
@@ -176,139 +237,5 @@ impl Play {
         for step in &life.steps {
             self.plan(now + step.at, Entry::Step(Box::new(step.clone())));
         }
-    }
-}
-
-/// The result of a run.
-#[derive(Debug)]
-pub(crate) struct Outcome {
-    /// Which run it was.
-    pub name: String,
-    /// How many Jobs there were.
-    pub jobs: usize,
-    /// How many of them had a verdict.
-    pub decided: usize,
-    /// Faults by kind.
-    pub faults: BTreeMap<String, usize>,
-    /// Data that arrived twice or was rejected.
-    pub traffic: Traffic,
-    /// The findings of the oracle.
-    pub problems: Vec<Problem>,
-    /// Other problems.
-    pub complaints: Vec<String>,
-    /// How long a Job after the faults took until it was counted, from its creation on.
-    pub fresh: Option<Duration>,
-    /// The most memory a collector had, in bytes.
-    pub memory: u64,
-    /// How long the run took.
-    pub took: Duration,
-    /// The script and the logs, for analysis.
-    pub story: String,
-}
-
-impl Outcome {
-    /// True if no problem was found.
-    pub(crate) fn holds(&self) -> bool {
-        self.problems.is_empty() && self.complaints.is_empty()
-    }
-
-    /// How many events and counts are missing.
-    pub(crate) fn losses(&self) -> i64 {
-        let lost = |problem: &Problem| match problem {
-            Problem::EventLost(_) => 1,
-            Problem::CountLost(_, _, jobs) => *jobs,
-            _ => 0,
-        };
-        self.problems.iter().map(lost).sum()
-    }
-
-    /// How many Jobs are counted more than once.
-    pub(crate) fn duplicates(&self) -> i64 {
-        let twice = |problem: &Problem| match problem {
-            Problem::CountedTwice(_, _, jobs) => *jobs,
-            _ => 0,
-        };
-        self.problems.iter().map(twice).sum()
-    }
-}
-
-impl fmt::Display for Outcome {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let faults: usize = self.faults.values().sum();
-        write!(
-            f,
-            "{}: {} Jobs, {} decided; {faults} faults; lost {}, duplicates {}; sent again: {} events, {} points; \
-             refused by the backend: {}; ",
-            self.name,
-            self.jobs,
-            self.decided,
-            self.losses(),
-            self.duplicates(),
-            self.traffic.events_again,
-            self.traffic.points_again,
-            self.traffic.refused,
-        )?;
-        match self.fresh {
-            Some(time) => write!(f, "a new Job after {:.1} s; ", time.as_secs_f64())?,
-            None => write!(f, "a new Job never came; ")?,
-        }
-        write!(
-            f,
-            "peak RSS {:.1} MiB; {:.1} s",
-            self.memory as f64 / 1_048_576.0,
-            self.took.as_secs_f64()
-        )
-    }
-}
-
-/// After the faults: all faults end, a new Job is reported, everything arrives, the collectors stop, and the oracle
-/// decides. `patience`: how long to wait for missing data.
-pub(crate) async fn conclude(
-    name: &str,
-    begin: Instant,
-    mut environment: Environment,
-    mut play: Play,
-    script: &Script,
-    patience: Duration,
-) -> Outcome {
-    environment.heal().await;
-    let mut complaints = Vec::new();
-    for (replica, collector) in environment.collectors.iter_mut().enumerate() {
-        if collector.is_dead() {
-            complaints.push(format!("replica {replica} ended by itself"));
-        }
-    }
-    let created = Instant::now();
-    let (uid, owner) = play.fail_one(&mut environment).await;
-    let fresh = environment
-        .until(PATIENCE, |oracle| oracle.has(&uid, &owner))
-        .await
-        .then(|| created.elapsed());
-    if fresh.is_none() {
-        complaints.push(format!(
-            "a Job that failed after the faults did not come through in {patience:?}"
-        ));
-    }
-    environment.until(patience, Oracle::is_complete).await;
-    let memory = environment.peak_memory();
-    complaints.extend(environment.stop(PATIENCE).await.err());
-    let problems: Vec<Problem> = environment.oracle.problems().into_iter().collect();
-    Outcome {
-        name: name.to_owned(),
-        jobs: play.born(),
-        decided: environment.oracle.decided(),
-        faults: script.kinds(),
-        traffic: environment.oracle.traffic(),
-        story: problems
-            .iter()
-            .take(20)
-            .filter_map(|problem| play.story(problem))
-            .chain([script.to_string(), environment.logs()])
-            .collect(),
-        problems,
-        complaints,
-        fresh,
-        memory,
-        took: begin.elapsed(),
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
-use crate::play::Outcome;
+use crate::outcome::Outcome;
 use crate::say;
 
 /// The totals of several runs.
@@ -12,6 +12,7 @@ pub(crate) struct Report {
     runs: usize,
     jobs: usize,
     decided: usize,
+    notices: [i64; 3],
     faults: BTreeMap<String, usize>,
     losses: i64,
     duplicates: i64,
@@ -29,6 +30,9 @@ impl Report {
         self.runs += 1;
         self.jobs += outcome.jobs;
         self.decided += outcome.decided;
+        for (sum, reported) in self.notices.iter_mut().zip(outcome.notices) {
+            *sum += reported;
+        }
         for (kind, count) in &outcome.faults {
             *self.faults.entry(kind.clone()).or_default() += count;
         }
@@ -53,11 +57,14 @@ impl Report {
     /// If a run violates an invariant, with its script and its logs.
     pub(crate) fn finish(self) {
         say(format!(
-            "{} runs: {} Jobs, {} decided; lost {}, duplicates {}; sent again: {} events, {} points; refused by the \
+            "{} runs: {} Jobs, {} decided; {} stalls, {} recoveries, {} missed runs; lost {}, duplicates {}; sent again: {} events, {} points; refused by the \
              backend: {}; a new Job after {:.1} s at most; peak RSS {:.1} MiB",
             self.runs,
             self.jobs,
             self.decided,
+            self.notices[0],
+            self.notices[1],
+            self.notices[2],
             self.losses,
             self.duplicates,
             self.again.0,

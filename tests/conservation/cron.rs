@@ -1,0 +1,159 @@
+//! CronJobs and their controller, which is away for a while, or finds the run before active.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use simulator::{Ending, GeneratedCronJob, Obstacle};
+
+use crate::environment::Environment;
+use crate::oracle::End;
+use crate::play::{Entry, Play};
+
+/// The distance of two slots, seconds.
+const EVERY: i64 = 1;
+/// How long after a slot the controller synchronizes.
+const DELAY: Duration = Duration::from_millis(60);
+
+/// A CronJob of a run.
+struct CronJob {
+    object: GeneratedCronJob,
+    /// The slot before its first one: its creation. Seconds since 1970.
+    created: i64,
+    /// The last slot whose run started.
+    last: i64,
+    /// The slot for which the run before was active.
+    skipped: i64,
+    /// The run before is active until then.
+    active_until: Duration,
+    /// When the controller is away.
+    outages: Vec<(Duration, Duration)>,
+    /// True if one run at a time is allowed: some take longer than a slot until this time.
+    long_until: Option<Duration>,
+}
+
+/// The CronJobs of a run.
+#[derive(Default)]
+pub(crate) struct CronJobs {
+    all: Vec<CronJob>,
+    ended: bool,
+}
+
+impl CronJobs {
+    /// From the next slot on no run is due.
+    pub(crate) fn end(&mut self) {
+        self.ended = true;
+    }
+}
+
+impl Play {
+    /// Creates two CronJobs: one whose controller is away during `over`, and one with runs that take longer than a slot.
+    pub(crate) fn plan_cronjobs(&mut self, over: Duration, environment: &mut Environment) {
+        for (name, forbids, reasons) in [
+            ("unattended", false, &["ControllerLate", "Unknown"][..]),
+            ("forbidding", true, &["ConcurrencyForbidden", "Unknown"][..]),
+        ] {
+            let now = Timestamp::now();
+            let policy = if forbids { "Forbid" } else { "Allow" };
+            let object = self.lives.cron_job_with(name, &format!("@every {EVERY}s"), policy, now);
+            self.play(environment, object.created());
+            environment.oracle.notices.cronjob(object.uid(), reasons);
+            let mut outages = Vec::new();
+            for part in [0, 1].iter().filter(|_| !forbids) {
+                let from = over / 2 * *part + over.mul_f64((self.dice.bits() % 1000) as f64 / 5000.0);
+                outages.push((from, from + Duration::from_millis(1500 + self.dice.bits() % 2000)));
+            }
+            let index = self.cronjobs.all.len();
+            for (_, end) in &outages {
+                self.plan(*end, Entry::Sync(index, false));
+            }
+            let created = now.as_second();
+            self.cronjobs.all.push(CronJob {
+                object,
+                created,
+                last: created,
+                skipped: created,
+                active_until: Duration::ZERO,
+                outages,
+                long_until: forbids.then_some(over),
+            });
+            self.plan_sync(index);
+        }
+    }
+
+    /// Plans the synchronization after the next slot.
+    fn plan_sync(&mut self, index: usize) {
+        let cronjob = &self.cronjobs.all[index];
+        let now = Timestamp::now();
+        let passed = (now.as_second() - cronjob.created).div_euclid(EVERY);
+        let next = Timestamp::from_second(cronjob.created + (passed + 1) * EVERY).unwrap_or(now);
+        let wait = Duration::try_from(next.duration_since(now)).unwrap_or_default();
+        self.plan(self.begin.elapsed() + wait + DELAY, Entry::Sync(index, true));
+    }
+
+    /// The controller synchronizes a CronJob: it starts the run of the latest slot, unless that has been done. `is_tick`:
+    /// because of a slot.
+    pub(crate) fn sync(&mut self, index: usize, is_tick: bool, environment: &mut Environment) {
+        let (now, at) = (Timestamp::now(), self.begin.elapsed());
+        let cronjob = &mut self.cronjobs.all[index];
+        let slot = now.as_second() - (now.as_second() - cronjob.created).rem_euclid(EVERY);
+        let is_away = cronjob.outages.iter().any(|(from, to)| (*from..*to).contains(&at));
+        if slot > cronjob.last && !is_away {
+            if cronjob.long_until.is_some() && at < cronjob.active_until {
+                if cronjob.skipped < slot {
+                    cronjob.skipped = slot;
+                    let event = self.lives.skipped(&mut cronjob.object, now);
+                    self.play(environment, event);
+                }
+            } else {
+                self.start(index, slot, environment);
+            }
+        }
+        if !is_tick {
+            return;
+        }
+        let cronjob = &self.cronjobs.all[index];
+        if self.cronjobs.ended && cronjob.last == slot {
+            self.play(environment, cronjob.object.deleted());
+        } else {
+            self.plan_sync(index);
+        }
+    }
+
+    /// Starts the run of a slot; earlier ones that did not start are missed.
+    fn start(&mut self, index: usize, slot: i64, environment: &mut Environment) {
+        let (now, at) = (Timestamp::now(), self.begin.elapsed());
+        let cronjob = &mut self.cronjobs.all[index];
+        let (uid, owner) = (cronjob.object.uid().to_owned(), cronjob.object.name().to_owned());
+        let notices = &mut environment.oracle.notices;
+        for missed in (cronjob.last + EVERY..slot).step_by(EVERY as usize) {
+            notices.missed(&uid, missed);
+        }
+        let scheduled_at = Timestamp::from_second(slot).unwrap_or(now);
+        let late = now.duration_since(scheduled_at);
+        notices.started(&uid, slot, Duration::try_from(late).unwrap_or_default());
+        cronjob.last = slot;
+        let job = self
+            .lives
+            .run_for(&cronjob.object, scheduled_at, Ending::Succeeded, now);
+        let scheduled = cronjob.object.scheduled(scheduled_at, &job);
+        // The last step of a run is its end.
+        let takes = job.steps.last().map_or(Duration::ZERO, |step| step.at);
+        let is_long = cronjob.long_until.is_some_and(|until| at < until) && self.dice.bits().is_multiple_of(3);
+        let lasts = Duration::from_millis(if is_long { 1500 + self.dice.bits() % 2500 } else { 0 });
+        self.cronjobs.all[index].active_until = at + takes + lasts;
+        let job = match is_long {
+            true => {
+                let job = self.lives.stuck(job, Obstacle::RunsLong, now);
+                let rest = job.release(job.stuck_at + lasts);
+                for step in rest {
+                    self.plan(at + step.at, Entry::Step(Box::new(step)));
+                }
+                self.plan(at + takes + lasts, Entry::Sync(index, false));
+                job.job
+            }
+            false => job,
+        };
+        self.admit_with(&job, &owner, End::Succeeded, environment);
+        self.play(environment, scheduled);
+    }
+}

@@ -1,0 +1,111 @@
+//! Jobs that meet an obstacle: some move again soon, some during the faults, and some after them.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use simulator::{Ending, Obstacle, StuckJob};
+
+use crate::environment::Environment;
+use crate::oracle::End;
+use crate::play::{Entry, Play};
+
+/// A Job that will meet an obstacle.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct PlannedJob {
+    obstacle: Obstacle,
+    end: StuckEnd,
+    /// How long the obstacle lasts; without end if it is missing.
+    lasts: Option<Duration>,
+}
+
+/// The end of a Job that met an obstacle.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum StuckEnd {
+    Succeeds,
+    Fails,
+    /// It is deleted while it makes no progress.
+    Deleted,
+}
+
+/// A Job that makes no progress.
+pub(crate) struct Held {
+    job: StuckJob,
+    end: StuckEnd,
+    created: Duration,
+    is_released: bool,
+}
+
+impl Play {
+    /// Plans this many Jobs that meet an obstacle, spread over a time.
+    pub(crate) fn plan_obstacles(&mut self, jobs: usize, over: Duration) {
+        let ms = Duration::from_millis;
+        for job in 0..jobs {
+            let at = over.mul_f64((self.dice.bits() % 10_000) as f64 / 10_000.0);
+            let planned = PlannedJob {
+                obstacle: Obstacle::ALL[job % Obstacle::ALL.len()],
+                end: [StuckEnd::Succeeds, StuckEnd::Fails, StuckEnd::Deleted][(self.dice.bits() % 3) as usize],
+                lasts: match self.dice.bits() % 3 {
+                    0 => Some(ms(100 + self.dice.bits() % 800)),
+                    1 => Some(ms(2000 + self.dice.bits() % 4000)),
+                    _ => None,
+                },
+            };
+            self.plan(at, Entry::Obstacle(planned));
+        }
+    }
+
+    /// Creates a Job that meets an obstacle.
+    pub(crate) fn obstruct(&mut self, planned: PlannedJob, environment: &mut Environment) {
+        let PlannedJob { obstacle, end, lasts } = planned;
+        let name = self.name();
+        let (ending, outcome) = match end {
+            StuckEnd::Succeeds => (Ending::Succeeded, End::Succeeded),
+            StuckEnd::Fails => (Ending::Failed, End::Failed),
+            StuckEnd::Deleted => (Ending::Succeeded, End::Undecided),
+        };
+        let now = Timestamp::now();
+        let job = self.lives.job(&name, ending, None, now);
+        let job = self.lives.stuck(job, obstacle, now);
+        let created = self.begin.elapsed();
+        self.admit_with(&job.job, &name, outcome, environment);
+        environment.oracle.notices.stuck(&job.job.uid, obstacle);
+        if let Some(lasts) = lasts {
+            self.plan(created + job.stuck_at + lasts, Entry::Release(self.held.len()));
+        }
+        self.held.push(Held {
+            job,
+            end,
+            created,
+            is_released: false,
+        });
+    }
+
+    /// The obstacle is gone, or the Job is deleted.
+    pub(crate) fn release(&mut self, index: usize, environment: &mut Environment) {
+        let now = self.begin.elapsed();
+        let Some(held) = self.held.get_mut(index).filter(|held| !held.is_released) else {
+            return;
+        };
+        held.is_released = true;
+        let after = now.saturating_sub(held.created);
+        let steps = match held.end {
+            StuckEnd::Succeeds | StuckEnd::Fails => held.job.release(after),
+            StuckEnd::Deleted => held.job.delete(after),
+        };
+        let created = held.created;
+        let lasted = after.saturating_sub(held.job.stuck_at);
+        environment.oracle.notices.released(&held.job.job.uid, lasted);
+        for step in steps {
+            self.plan(created + step.at, Entry::Step(Box::new(step)));
+        }
+    }
+
+    /// Releases every Job, ends the CronJobs and plays until they have ended.
+    pub(crate) async fn release_all(&mut self, environment: &mut Environment) {
+        for index in 0..self.held.len() {
+            self.release(index, environment);
+        }
+        self.cronjobs.end();
+        self.go(environment).await;
+    }
+}
