@@ -111,6 +111,8 @@ struct Stuck {
     obstacle: Obstacle,
     /// How long it lasted; `None` while it lasts.
     lasted: Option<Duration>,
+    /// True if the Job was deleted while no process may have watched: nothing shows its name any more.
+    is_gone: bool,
 }
 
 impl Stuck {
@@ -148,14 +150,19 @@ pub(crate) struct Notices {
 impl Notices {
     /// A Job met an obstacle.
     pub(crate) fn stuck(&mut self, uid: &str, obstacle: Obstacle) {
-        let lasted = None;
-        self.stuck.insert(uid.to_owned(), Stuck { obstacle, lasted });
+        let stuck = Stuck {
+            obstacle,
+            lasted: None,
+            is_gone: false,
+        };
+        self.stuck.insert(uid.to_owned(), stuck);
     }
 
-    /// The obstacle is gone, or the Job.
-    pub(crate) fn released(&mut self, uid: &str, lasted: Duration) {
+    /// The obstacle is gone, or the Job. `is_gone`: the Job, perhaps while no process watched.
+    pub(crate) fn released(&mut self, uid: &str, lasted: Duration, is_gone: bool) {
         if let Some(stuck) = self.stuck.get_mut(uid) {
             stuck.lasted = Some(lasted);
+            stuck.is_gone = is_gone;
         }
     }
 
@@ -260,7 +267,8 @@ impl Notices {
             if stuck.must_be_reported() && !is_reported {
                 problems.insert(NoticeProblem::StallLost(uid.clone(), stuck.obstacle));
             }
-            if stuck.lasted.is_some() && is_reported && !recovered.contains(&**uid) {
+            let is_over = stuck.lasted.is_some() && !stuck.is_gone;
+            if is_over && is_reported && !recovered.contains(&**uid) {
                 problems.insert(NoticeProblem::RecoveryLost(uid.clone()));
             }
         }
@@ -320,3 +328,7 @@ fn cause_of(obstacle: Obstacle) -> Option<&'static str> {
 fn time(second: i64) -> String {
     jiff::Timestamp::from_second(second).unwrap_or_default().to_string()
 }
+
+#[cfg(test)]
+#[path = "notices_tests.rs"]
+mod tests;

@@ -31,6 +31,8 @@ pub(crate) struct Play {
     finite: usize,
     /// Jobs that make no progress.
     pub(crate) held: Vec<Held>,
+    /// True once all faults are over.
+    pub(crate) is_healed: bool,
     /// CronJobs whose runs are missed.
     pub(crate) cronjobs: CronJobs,
     born: usize,
@@ -66,6 +68,7 @@ impl Play {
             number: 0,
             finite: 0,
             held: Vec::new(),
+            is_healed: false,
             cronjobs: CronJobs::default(),
             born: 0,
             chronicle: HashMap::new(),
@@ -177,9 +180,9 @@ impl Play {
         (life.uid, name)
     }
 
-    pub(crate) fn name(&mut self) -> String {
-        self.born += 1;
-        format!("job-{}", self.born)
+    /// The name of the next Job.
+    pub(crate) fn name(&self) -> String {
+        format!("job-{}", self.born + 1)
     }
 
     fn birth(&mut self, environment: &mut Environment) {
@@ -214,6 +217,7 @@ impl Play {
 
     /// The same, with this outcome.
     pub(crate) fn admit_with(&mut self, life: &GeneratedJob, owner: &str, end: End, environment: &mut Environment) {
+        self.born += 1;
         if life.name != owner {
             environment.oracle.run(&life.name, owner);
         }

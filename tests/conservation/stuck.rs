@@ -94,7 +94,8 @@ impl Play {
         };
         let created = held.created;
         let lasted = after.saturating_sub(held.job.stuck_at);
-        environment.oracle.notices.released(&held.job.job.uid, lasted);
+        let is_gone = held.end == StuckEnd::Deleted && !self.is_healed;
+        environment.oracle.notices.released(&held.job.job.uid, lasted, is_gone);
         for step in steps {
             self.plan(created + step.at, Entry::Step(Box::new(step)));
         }
@@ -102,6 +103,7 @@ impl Play {
 
     /// Releases every Job, ends the CronJobs and plays until they have ended.
     pub(crate) async fn release_all(&mut self, environment: &mut Environment) {
+        self.is_healed = true;
         for index in 0..self.held.len() {
             self.release(index, environment);
         }
