@@ -64,7 +64,7 @@ impl NoticeEvent {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum NoticeProblem {
     /// No event of a stall that lasted.
-    StallLost(String, Obstacle),
+    StallLost(String, String),
     /// No event of a recovery from a reported stall.
     RecoveryLost(String),
     /// A stall was reported of a Job that moved, or a recovery of one that did not: the event's id.
@@ -83,10 +83,21 @@ pub(crate) enum NoticeProblem {
     WrongId(String),
 }
 
+impl NoticeProblem {
+    /// The UID of the Job that it is about.
+    pub(crate) fn job(&self) -> Option<&str> {
+        match self {
+            NoticeProblem::StallLost(uid, _) | NoticeProblem::RecoveryLost(uid) => Some(uid),
+            NoticeProblem::FalseAlarm(id) => id.split('/').next(),
+            _ => None,
+        }
+    }
+}
+
 impl fmt::Display for NoticeProblem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            NoticeProblem::StallLost(uid, obstacle) => write!(f, "no event of the stall of Job {uid} ({obstacle:?})"),
+            NoticeProblem::StallLost(uid, cause) => write!(f, "no event of the stall of Job {uid} ({cause})"),
             NoticeProblem::RecoveryLost(uid) => write!(f, "no event of the recovery of Job {uid}"),
             NoticeProblem::FalseAlarm(id) => write!(f, "{id} is false"),
             NoticeProblem::SlotLost(uid, slot) => write!(f, "slot {slot} of CronJob {uid} was missed and not reported"),
@@ -105,10 +116,10 @@ impl fmt::Display for NoticeProblem {
     }
 }
 
-/// A Job with an obstacle.
+/// A Job with an obstacle, or whose attempts fail.
 #[derive(Clone, Copy, Debug)]
 struct Stuck {
-    obstacle: Obstacle,
+    cause: Option<&'static str>,
     /// How long it lasted; `None` while it lasts.
     lasted: Option<Duration>,
     /// True if the Job was deleted while no process may have watched: nothing shows its name any more.
@@ -118,13 +129,13 @@ struct Stuck {
 impl Stuck {
     /// True if the stall has to be reported.
     fn must_be_reported(self) -> bool {
-        self.lasted.is_none() && self.obstacle != Obstacle::RunsLong
+        self.lasted.is_none() && self.cause.is_some()
     }
 
     /// True if the stall may be reported.
     fn may_be_reported(self) -> bool {
         let is_long = self.lasted.is_none_or(|lasted| lasted + ROUNDING >= AFTER);
-        is_long && self.obstacle != Obstacle::RunsLong
+        is_long && self.cause.is_some()
     }
 }
 
@@ -151,9 +162,19 @@ impl Notices {
     /// A Job met an obstacle.
     pub(crate) fn stuck(&mut self, uid: &str, obstacle: Obstacle) {
         let stuck = Stuck {
-            obstacle,
+            cause: cause_of(obstacle),
             lasted: None,
             is_gone: false,
+        };
+        self.stuck.insert(uid.to_owned(), stuck);
+    }
+
+    /// The attempts of a Job fail in a row, for about as long as a stall that is reported.
+    pub(crate) fn fails(&mut self, uid: &str) {
+        let stuck = Stuck {
+            cause: Some("NonZeroExit"),
+            lasted: Some(AFTER),
+            is_gone: true,
         };
         self.stuck.insert(uid.to_owned(), stuck);
     }
@@ -245,14 +266,14 @@ impl Notices {
             let is_true = match event {
                 NoticeEvent::Stalled { uid, cause } => {
                     stalled.insert(uid);
-                    let is_true = |stuck: &Stuck| stuck.may_be_reported() && cause_of(stuck.obstacle) == Some(cause);
+                    let is_true = |stuck: &Stuck| stuck.may_be_reported() && stuck.cause == Some(cause);
                     self.stuck.get(uid).is_some_and(is_true)
                 }
                 // Also of a stall whose event was about to be sent when the process was killed.
                 NoticeEvent::Recovered { uid, causes } => {
                     recovered.insert(uid);
                     let is_true = |stuck: &Stuck| {
-                        stuck.may_be_reported() && stuck.lasted.is_some() && cause_of(stuck.obstacle) == Some(causes)
+                        stuck.may_be_reported() && stuck.lasted.is_some() && stuck.cause == Some(causes)
                     };
                     self.stuck.get(uid).is_some_and(is_true)
                 }
@@ -265,7 +286,10 @@ impl Notices {
         for (uid, stuck) in &self.stuck {
             let is_reported = stalled.contains(&**uid);
             if stuck.must_be_reported() && !is_reported {
-                problems.insert(NoticeProblem::StallLost(uid.clone(), stuck.obstacle));
+                problems.insert(NoticeProblem::StallLost(
+                    uid.clone(),
+                    stuck.cause.unwrap_or_default().to_owned(),
+                ));
             }
             let is_over = stuck.lasted.is_some() && !stuck.is_gone;
             if is_over && is_reported && !recovered.contains(&**uid) {

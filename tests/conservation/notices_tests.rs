@@ -52,7 +52,10 @@ fn slots() -> Notices {
 fn a_stall_that_lasts_is_reported_once() {
     let mut notices = Notices::default();
     notices.stuck("a", Obstacle::Quota);
-    assert_eq!(found(&notices), [NoticeProblem::StallLost("a".into(), Obstacle::Quota)]);
+    assert_eq!(
+        found(&notices),
+        [NoticeProblem::StallLost("a".into(), "QuotaExceeded".into())]
+    );
     assert!(stalled(&mut notices, "a", "QuotaExceeded"));
     assert!(!stalled(&mut notices, "a", "QuotaExceeded"), "sent again");
     assert!(notices.is_complete());

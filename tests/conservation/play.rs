@@ -99,10 +99,13 @@ impl Play {
 
     /// The Jobs by UID.
     pub(crate) fn story(&self, problem: &Problem) -> Option<String> {
-        match problem {
-            Problem::EventLost(uid) => Some(format!("{uid}: {}\n", self.chronicle.get(uid)?)),
+        let uid = match problem {
+            Problem::EventLost(uid) => Some(&**uid),
+            Problem::Notice(problem) => problem.job(),
             _ => None,
-        }
+        };
+        let uid = uid?;
+        Some(format!("{uid}: {}\n", self.chronicle.get(uid)?))
     }
 
     /// How many Jobs there were.
@@ -212,6 +215,9 @@ impl Play {
             Ending::Succeeded | Ending::SucceededAfterRetry => End::Succeeded,
             Ending::Deleted => End::Undecided,
         };
+        if life.ending == Ending::RetriesExhausted {
+            environment.oracle.notices.fails(&life.uid);
+        }
         self.admit_with(life, owner, end, environment);
     }
 

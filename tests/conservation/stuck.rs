@@ -31,6 +31,8 @@ enum StuckEnd {
 pub(crate) struct Held {
     job: StuckJob,
     end: StuckEnd,
+    /// The outcome if it is released.
+    outcome: End,
     created: Duration,
     is_released: bool,
 }
@@ -67,7 +69,8 @@ impl Play {
         let job = self.lives.job(&name, ending, None, now);
         let job = self.lives.stuck(job, obstacle, now);
         let created = self.begin.elapsed();
-        self.admit_with(&job.job, &name, outcome, environment);
+        // No outcome is expected while it makes no progress.
+        self.admit_with(&job.job, &name, End::Undecided, environment);
         environment.oracle.notices.stuck(&job.job.uid, obstacle);
         if let Some(lasts) = lasts {
             self.plan(created + job.stuck_at + lasts, Entry::Release(self.held.len()));
@@ -75,6 +78,7 @@ impl Play {
         self.held.push(Held {
             job,
             end,
+            outcome,
             created,
             is_released: false,
         });
@@ -93,6 +97,9 @@ impl Play {
             StuckEnd::Deleted => held.job.delete(after),
         };
         let created = held.created;
+        environment
+            .oracle
+            .job(&held.job.job.uid, &held.job.job.name, held.outcome);
         let lasted = after.saturating_sub(held.job.stuck_at);
         let is_gone = held.end == StuckEnd::Deleted && !self.is_healed;
         environment.oracle.notices.released(&held.job.job.uid, lasted, is_gone);
