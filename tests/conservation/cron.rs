@@ -1,5 +1,6 @@
 //! CronJobs and their controller, which is away for a while, or finds the run before active.
 
+use std::ops::Range;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -10,9 +11,12 @@ use crate::oracle::End;
 use crate::play::{Entry, Play};
 
 /// The distance of two slots, seconds.
-const EVERY: i64 = 1;
+const EVERY: i64 = 2;
 /// How long after a slot the controller synchronizes.
 const DELAY: Duration = Duration::from_millis(60);
+
+/// How long runs are missed after the faults.
+pub(crate) const AWAY: Duration = Duration::from_secs(5);
 
 /// A CronJob of a run.
 struct CronJob {
@@ -29,6 +33,7 @@ struct CronJob {
     outages: Vec<(Duration, Duration)>,
     /// True if one run at a time is allowed: some take longer than a slot until this time.
     long_until: Option<Duration>,
+    chronicle: String,
 }
 
 /// The CronJobs of a run.
@@ -36,9 +41,18 @@ struct CronJob {
 pub(crate) struct CronJobs {
     all: Vec<CronJob>,
     ended: bool,
+    /// The missed slots that have to be reported. Earlier ones may lie in a gap of the watches, and then the Job of a slot may
+    /// have been created and deleted unobserved.
+    certain: Option<Range<i64>>,
 }
 
 impl CronJobs {
+    /// What happened to a CronJob, to find a lost slot.
+    pub(crate) fn story(&self, uid: &str) -> Option<String> {
+        let cronjob = self.all.iter().find(|cronjob| cronjob.object.uid() == uid)?;
+        Some(format!("{uid}: {}{}\n", cronjob.object.name(), cronjob.chronicle))
+    }
+
     /// From the next slot on no run is due.
     pub(crate) fn end(&mut self) {
         self.ended = true;
@@ -60,7 +74,7 @@ impl Play {
             let mut outages = Vec::new();
             for part in [0, 1].iter().filter(|_| !forbids) {
                 let from = over / 2 * *part + over.mul_f64((self.dice.bits() % 1000) as f64 / 5000.0);
-                outages.push((from, from + Duration::from_millis(1500 + self.dice.bits() % 2000)));
+                outages.push((from, from + Duration::from_millis(2500 + self.dice.bits() % 2500)));
             }
             let index = self.cronjobs.all.len();
             for (_, end) in &outages {
@@ -75,8 +89,30 @@ impl Play {
                 active_until: Duration::ZERO,
                 outages,
                 long_until: forbids.then_some(over),
+                chronicle: format!(", created at {created}"),
             });
             self.plan_sync(index);
+        }
+    }
+
+    /// True if the run has CronJobs.
+    pub(crate) fn has_cronjobs(&self) -> bool {
+        !self.cronjobs.all.is_empty()
+    }
+
+    /// All faults are over and runs are missed once more.
+    pub(crate) fn miss_runs_again(&mut self) {
+        let now = self.begin.elapsed();
+        let until = now + AWAY;
+        let since = Timestamp::now().as_second();
+        self.cronjobs.certain = Some(since + 1..since + AWAY.as_secs() as i64);
+        for index in 0..self.cronjobs.all.len() {
+            let cronjob = &mut self.cronjobs.all[index];
+            match &mut cronjob.long_until {
+                Some(long_until) => *long_until = until,
+                None => cronjob.outages.push((now, until)),
+            }
+            self.plan(until, Entry::Sync(index, false));
         }
     }
 
@@ -101,6 +137,7 @@ impl Play {
             if cronjob.long_until.is_some() && at < cronjob.active_until {
                 if cronjob.skipped < slot {
                     cronjob.skipped = slot;
+                    cronjob.chronicle += &format!(", {slot} skipped at {:.3} s", at.as_secs_f64());
                     let event = self.lives.skipped(&mut cronjob.object, now);
                     self.play(environment, event);
                 }
@@ -126,20 +163,26 @@ impl Play {
         let (uid, owner) = (cronjob.object.uid().to_owned(), cronjob.object.name().to_owned());
         let notices = &mut environment.oracle.notices;
         for missed in (cronjob.last + EVERY..slot).step_by(EVERY as usize) {
-            notices.missed(&uid, missed);
+            let is_certain = self
+                .cronjobs
+                .certain
+                .as_ref()
+                .is_some_and(|slots| slots.contains(&missed));
+            notices.missed(&uid, missed, is_certain);
         }
         let scheduled_at = Timestamp::from_second(slot).unwrap_or(now);
         let late = now.duration_since(scheduled_at);
         notices.started(&uid, slot, Duration::try_from(late).unwrap_or_default());
         cronjob.last = slot;
+        cronjob.chronicle += &format!(", {slot} started at {:.3} s", at.as_secs_f64());
         let job = self
             .lives
             .run_for(&cronjob.object, scheduled_at, Ending::Succeeded, now);
         let scheduled = cronjob.object.scheduled(scheduled_at, &job);
         // The last step of a run is its end.
         let takes = job.steps.last().map_or(Duration::ZERO, |step| step.at);
-        let is_long = cronjob.long_until.is_some_and(|until| at < until) && self.dice.bits().is_multiple_of(3);
-        let lasts = Duration::from_millis(if is_long { 1500 + self.dice.bits() % 2500 } else { 0 });
+        let is_long = cronjob.long_until.is_some_and(|until| at < until) && self.dice.bits().is_multiple_of(2);
+        let lasts = Duration::from_millis(if is_long { 3000 + self.dice.bits() % 3000 } else { 0 });
         self.cronjobs.all[index].active_until = at + takes + lasts;
         let job = match is_long {
             true => {
@@ -155,5 +198,7 @@ impl Play {
         };
         self.admit_with(&job, &owner, End::Succeeded, environment);
         self.play(environment, scheduled);
+        let event = self.lives.started(&self.cronjobs.all[index].object, &job, now);
+        self.play(environment, event);
     }
 }

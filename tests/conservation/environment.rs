@@ -12,7 +12,7 @@ use crate::notices::{AFTER, GRACE, NoticeEvent};
 use crate::oracle::{Event, Fate, Oracle, Point};
 use crate::script::{Action, Durability};
 
-/// How many watches a collector keeps open: Jobs, Pods, CronJobs, Events of Jobs, of Pods (two), of nodes.
+/// How many watches a collector keeps open: Jobs, Pods, CronJobs, Events of Jobs, of Pods (two), of nodes, of CronJobs.
 const WATCHES: usize = 8;
 /// Upper bound on a start: only a broken collector takes this long.
 const PATIENCE: Duration = Duration::from_secs(60);

@@ -9,7 +9,7 @@ use simulator::Obstacle;
 use simulator::otlp_intake::ReceivedRecord;
 
 /// How long a stall lasts before it is reported.
-pub(crate) const AFTER: Duration = Duration::from_secs(3);
+pub(crate) const AFTER: Duration = Duration::from_secs(5);
 /// How late a run may start.
 pub(crate) const GRACE: Duration = Duration::from_secs(2);
 /// Times in objects are whole seconds.
@@ -89,6 +89,18 @@ impl NoticeProblem {
         match self {
             NoticeProblem::StallLost(uid, _) | NoticeProblem::RecoveryLost(uid) => Some(uid),
             NoticeProblem::FalseAlarm(id) => id.split('/').next(),
+            _ => None,
+        }
+    }
+
+    /// The UID of the CronJob that it is about.
+    pub(crate) fn cronjob(&self) -> Option<&str> {
+        match self {
+            NoticeProblem::SlotLost(uid, _)
+            | NoticeProblem::SlotReportedTwice(uid, ..)
+            | NoticeProblem::WrongSlots(uid, ..)
+            | NoticeProblem::WrongReason(uid, ..) => Some(uid),
+            NoticeProblem::Changed(id) | NoticeProblem::WrongId(id) => id.split('/').next(),
             _ => None,
         }
     }
@@ -199,9 +211,13 @@ impl Notices {
         }
     }
 
-    /// A run is never started.
-    pub(crate) fn missed(&mut self, uid: &str, slot: i64) {
-        self.slots.entry(uid.to_owned()).or_default().missed.insert(slot, true);
+    /// A run is never started. `is_certain`: that has to be reported.
+    pub(crate) fn missed(&mut self, uid: &str, slot: i64, is_certain: bool) {
+        self.slots
+            .entry(uid.to_owned())
+            .or_default()
+            .missed
+            .insert(slot, is_certain);
     }
 
     /// An event arrived; true if its id is new.

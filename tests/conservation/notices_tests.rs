@@ -2,7 +2,7 @@
 
 use super::*;
 
-const LONG: Duration = Duration::from_secs(5);
+const LONG: Duration = Duration::from_secs(8);
 const SHORT: Duration = Duration::from_secs(1);
 
 fn stalled(notices: &mut Notices, uid: &str, cause: &str) -> bool {
@@ -41,7 +41,7 @@ fn slots() -> Notices {
     let mut notices = Notices::default();
     notices.cronjob("c", &["ControllerLate"]);
     for slot in 10..13 {
-        notices.missed("c", slot);
+        notices.missed("c", slot, true);
     }
     notices.started("c", 13, GRACE);
     notices.started("c", 14, Duration::ZERO);

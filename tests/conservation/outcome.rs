@@ -1,11 +1,12 @@
 //! The end of a run: the faults end and the oracle checks the data.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::time::Duration;
 
 use tokio::time::Instant;
 
+use crate::cron::AWAY;
 use crate::environment::Environment;
 use crate::notices::NoticeProblem;
 use crate::oracle::{Oracle, Problem, Traffic};
@@ -131,7 +132,14 @@ pub(crate) async fn conclude(
             "a Job that failed after the faults did not come through in {patience:?}"
         ));
     }
-    play.until(&mut environment, patience, Oracle::is_complete).await;
+    if play.has_cronjobs() {
+        play.miss_runs_again();
+        // The slots are known once the next run starts.
+        play.until(&mut environment, AWAY + Duration::from_secs(2), |_| false)
+            .await;
+    }
+    play.until(&mut environment, patience, |oracle| oracle.notices.is_complete())
+        .await;
     play.release_all(&mut environment).await;
     play.until(&mut environment, patience, Oracle::is_complete).await;
     let memory = environment.peak_memory();
@@ -148,6 +156,8 @@ pub(crate) async fn conclude(
             .iter()
             .take(20)
             .filter_map(|problem| play.story(problem))
+            .collect::<BTreeSet<String>>()
+            .into_iter()
             .chain([script.to_string(), environment.logs()])
             .collect(),
         problems,

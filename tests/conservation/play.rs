@@ -104,8 +104,13 @@ impl Play {
             Problem::Notice(problem) => problem.job(),
             _ => None,
         };
-        let uid = uid?;
-        Some(format!("{uid}: {}\n", self.chronicle.get(uid)?))
+        if let Some(uid) = uid {
+            return Some(format!("{uid}: {}\n", self.chronicle.get(uid)?));
+        }
+        match problem {
+            Problem::Notice(problem) => self.cronjobs.story(problem.cronjob()?),
+            _ => None,
+        }
     }
 
     /// How many Jobs there were.

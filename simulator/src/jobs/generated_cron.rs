@@ -97,8 +97,22 @@ impl JobGenerator {
             event["lastTimestamp"] = time(now).into();
             return step(Resource::Events, ChangeType::Modified, event.clone());
         }
+        let message = "Not starting job because prior execution is running and concurrency policy is Forbid";
+        let event = self.event_about(cronjob, "JobAlreadyActive", message, now);
+        cronjob.skipped = Some(event.clone());
+        step(Resource::Events, ChangeType::Added, event)
+    }
+
+    /// The controller's Event that it created a run at `now`.
+    pub fn started(&mut self, cronjob: &GeneratedCronJob, run: &GeneratedJob, now: Timestamp) -> TimelineStep {
+        let message = format!("Created job {}", run.name);
+        let event = self.event_about(cronjob, "SuccessfulCreate", &message, now);
+        step(Resource::Events, ChangeType::Added, event)
+    }
+
+    fn event_about(&mut self, cronjob: &GeneratedCronJob, reason: &str, message: &str, now: Timestamp) -> Value {
         let metadata = &cronjob.object["metadata"];
-        let event = json!({
+        json!({
             "metadata": {
                 "name": format!("{}.{:016x}", cronjob.name(), self.ids().bits()),
                 "namespace": metadata["namespace"],
@@ -112,8 +126,8 @@ impl JobGenerator {
                 "name": metadata["name"],
                 "uid": metadata["uid"],
             },
-            "reason": "JobAlreadyActive",
-            "message": "Not starting job because prior execution is running and concurrency policy is Forbid",
+            "reason": reason,
+            "message": message,
             "source": {"component": "cronjob-controller"},
             "firstTimestamp": time(now),
             "lastTimestamp": time(now),
@@ -122,9 +136,7 @@ impl JobGenerator {
             "eventTime": null,
             "reportingComponent": "cronjob-controller",
             "reportingInstance": "",
-        });
-        cronjob.skipped = Some(event.clone());
-        step(Resource::Events, ChangeType::Added, event)
+        })
     }
 }
 

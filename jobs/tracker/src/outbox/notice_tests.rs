@@ -2,9 +2,9 @@
 
 use bytes::Bytes;
 use jiff::Timestamp;
+use job_event::Notice;
 use job_event::evidence::Job;
 use job_event::notice::{MissReason, MissedRuns, RecoveredJob, StalledJob};
-use job_event::{Notice, Uid};
 
 use super::*;
 use crate::checkpoint::{Checkpoint, Mark};
@@ -194,9 +194,6 @@ fn every_event_of_a_notice_in_every_state() {
         ("checkpoint encoded", "odsrAAA", &|o, _| drop(o.encode(NOW))),
         ("checkpoint stored", "odsrAAA", &|o, _| o.written()),
         ("checkpoint not stored", "odsrAAA", &|o, _| o.write_lost()),
-        ("another replica did not report it", "odsrooo", &|o, case| {
-            o.adopt(outbox_in(AckState::Observed, case).checkpoint);
-        }),
         ("another replica announced it", "odsrooo", &|o, case| {
             let mut other = outbox_in(AckState::Sent, case);
             o.adopt(decode(&store(&mut other)));
@@ -325,13 +322,25 @@ fn a_dismissed_notice_is_not_announced() {
 }
 
 #[test]
-fn a_new_leader_announces_pending_notices_again() {
-    let case = stalled();
-    let key: Uid = case.0.key();
-    let mut outbox = outbox_in(AckState::Decided, &case);
-    outbox.adopt(Checkpoint::new(100));
-    assert_eq!(outbox.may_send(&key), MaySend::Later);
-    assert!(outbox.checkpoint().is_dirty());
-    store(&mut outbox);
-    assert_eq!(outbox.may_send(&key), MaySend::Now);
+fn an_announcement_that_the_store_never_had_is_dropped() {
+    for (case, expected) in [(stalled(), "ooooooo"), (recovered(), "odsrooo"), (missed(), "ooooooo")] {
+        let after = STATES.map(|state| {
+            let mut outbox = outbox_in(state, &case);
+            outbox.adopt(outbox_in(AckState::Observed, &case).checkpoint);
+            letter(&outbox, &case)
+        });
+        assert_eq!(after.iter().collect::<String>(), expected, "{:?}", case.1);
+    }
+}
+
+#[test]
+fn runs_are_not_reported_in_two_groups() {
+    let mut first = new();
+    add(&mut first, missed_slots(100, 103));
+    let mut second = new();
+    report(&mut second, missed_slots(100, 102));
+    first.adopt(decode(&store(&mut second)));
+    assert!(!add(&mut first, missed_slots(100, 102)), "reported");
+    assert_eq!(first.may_send(&missed_slots(100, 103).0.key()), MaySend::Never);
+    assert!(first.checkpoint.marks.announced_runs.is_empty());
 }

@@ -180,19 +180,16 @@ impl Outbox {
         }
     }
 
-    /// Drops the notices that another process has reported, and announces the others again.
+    /// Drops the notices that another process has reported, and those that it does not know: none of them was sent, because the
+    /// store never had their announcement, and the other process may have reported the same runs in another group.
     pub(super) fn adopt_notices(&mut self) {
-        let marks = &mut self.checkpoint.marks;
-        self.notices.retain(|_, notice| !marks.covers(&notice.mark));
+        let marks = &self.checkpoint.marks;
+        self.notices.retain(|_, notice| {
+            let is_known = marks.announces(&notice.mark) || matches!(notice.mark, Mark::Recovered { .. });
+            is_known && !marks.covers(&notice.mark)
+        });
         for notice in self.notices.values_mut() {
-            let is_needed = self.announces && !matches!(notice.mark, Mark::Recovered { .. });
-            if is_needed && !marks.announces(&notice.mark) {
-                notice.announcement = Announcement::New;
-                self.checkpoint.is_dirty = true;
-            } else {
-                notice.announcement = Announcement::Stored;
-            }
-            marks.announce(&notice.mark, notice.runs);
+            notice.announcement = Announcement::Stored;
         }
     }
 }
