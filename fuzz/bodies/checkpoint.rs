@@ -119,7 +119,9 @@ fn example_marks() -> Vec<u8> {
     for cronjob in 0..20 {
         bytes.put_u64(cronjob);
         bytes.put_u64(0x6b04_0000_6b03_0000);
+        bytes.put_u16(1);
         bytes.put_u16(3);
+        bytes.put_u32(0x6b04_0000);
     }
     bytes.put_u32(20);
     for owner in 0..20 {

@@ -17,8 +17,6 @@ pub(super) struct PendingNotice {
     pub(super) mark: Mark,
     pub(super) state: AckState,
     announcement: Announcement,
-    /// Missed runs: the first slot, and the others.
-    runs: Option<(i64, AnnouncedRuns)>,
 }
 
 /// An announcement on its path to the store.
@@ -91,14 +89,12 @@ impl Outbox {
             true => Announcement::New,
             false => Announcement::Stored,
         };
-        let runs = runs(notice);
-        marks.announce(&mark, runs);
+        marks.announce(&mark, runs(notice));
         self.checkpoint.is_dirty |= announcement == Announcement::New;
         let pending = PendingNotice {
             mark,
             state: AckState::Observed.on(AckEvent::Finished),
             announcement,
-            runs,
         };
         self.notices.insert(key, pending);
         true

@@ -16,7 +16,7 @@ use crate::support::running::{Run, run};
 use crate::support::{Api, Reply};
 
 /// A CronJob that is due every minute, and a controller that starts nothing.
-fn cluster(annotation: Option<&str>, suspend: bool) -> Api {
+pub(super) fn cluster(annotation: Option<&str>, suspend: bool) -> Api {
     cluster_with(annotation, suspend, minutes("Job", None))
 }
 
@@ -36,7 +36,7 @@ fn cluster_with(annotation: Option<&str>, suspend: bool, jobs: Vec<Reply>) -> Ap
     api
 }
 
-fn count(record: &LogRecord) -> i64 {
+pub(super) fn count(record: &LogRecord) -> i64 {
     match find(&record.attributes, attr::MISSED_COUNT).and_then(|value| value.value.clone()) {
         Some(AnyValue::IntValue(count)) => count,
         other => panic!("{other:?}"),

@@ -1,5 +1,6 @@
 //! Events of stalled Jobs, of their recoveries and of missed runs, from the running receiver.
 
+mod crashes;
 mod missed;
 mod stalled;
 

@@ -54,7 +54,7 @@ fn pod(job: &str, running_since: Option<i64>) -> Value {
 }
 
 /// A cluster with Jobs whose image cannot be pulled. The first one's container runs from second `heals` on.
-fn cluster(jobs: &[&str], heals: Option<i64>) -> Api {
+pub(super) fn cluster(jobs: &[&str], heals: Option<i64>) -> Api {
     let api = Api::new();
     let changed = heals.map(|second| (u64::try_from(second).unwrap(), pod(jobs[0], Some(second))));
     api.then("/jobs?watch=true", minutes("Job", None));
@@ -64,6 +64,16 @@ fn cluster(jobs: &[&str], heals: Option<i64>) -> Api {
         PODS,
         [list(&jobs.iter().map(|name| pod(name, None)).collect::<Vec<_>>())],
     );
+    api
+}
+
+/// A cluster with a Job whose container runs since that second.
+pub(super) fn cluster_that_runs(name: &str, since: i64) -> Api {
+    let api = Api::new();
+    api.then("/jobs?watch=true", minutes("Job", None));
+    api.then("job-name&watch=true", minutes("Pod", None));
+    api.then(JOBS, [list(&[job(name)])]);
+    api.then(PODS, [list(&[pod(name, Some(since))])]);
     api
 }
 
