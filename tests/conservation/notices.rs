@@ -9,7 +9,7 @@ use simulator::Obstacle;
 use simulator::otlp_intake::ReceivedRecord;
 
 /// How long a stall lasts before it is reported.
-pub(crate) const AFTER: Duration = Duration::from_secs(5);
+pub(crate) const AFTER: Duration = Duration::from_secs(8);
 /// How late a run may start.
 pub(crate) const GRACE: Duration = Duration::from_secs(2);
 /// Times in objects are whole seconds.

@@ -2,7 +2,7 @@
 
 use super::*;
 
-const LONG: Duration = Duration::from_secs(8);
+const LONG: Duration = Duration::from_secs(10);
 const SHORT: Duration = Duration::from_secs(1);
 
 fn stalled(notices: &mut Notices, uid: &str, cause: &str) -> bool {

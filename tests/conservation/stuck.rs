@@ -48,7 +48,7 @@ impl Play {
                 end: [StuckEnd::Succeeds, StuckEnd::Fails, StuckEnd::Deleted][(self.dice.bits() % 3) as usize],
                 lasts: match self.dice.bits() % 3 {
                     0 => Some(ms(100 + self.dice.bits() % 800)),
-                    1 => Some(ms(4000 + self.dice.bits() % 5000)),
+                    1 => Some(ms(7000 + self.dice.bits() % 5000)),
                     _ => None,
                 },
             };

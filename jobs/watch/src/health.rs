@@ -56,8 +56,6 @@ struct Watch {
     current: Option<Instant>,
     /// The same at the last call of [`WatchHealth::proven`].
     settled: Option<Instant>,
-    /// True from a failure on until a list or watch works.
-    interrupted: bool,
 }
 
 #[derive(Debug)]
@@ -83,7 +81,6 @@ impl WatchHealth {
             list_began: None,
             current: None,
             settled: None,
-            interrupted: false,
         };
         let watches = targets
             .iter()
@@ -101,7 +98,6 @@ impl WatchHealth {
         let Some(watch) = self.watches.get_mut(&(source.kind, source.scope)) else {
             return;
         };
-        watch.interrupted = true;
         let what = watch.target.describe();
         let denied = failure.is_denied();
         if denied && source.kind != Kind::Jobs {
@@ -189,7 +185,6 @@ impl WatchHealth {
             tracing::info!(what = watch.target.describe(), "list and watch now allowed");
         }
         watch.problem = None;
-        watch.interrupted = false;
         watch.listed = true;
         self.recovered(now);
     }
@@ -231,15 +226,6 @@ impl WatchHealth {
             let (server, lasted) = (self.server.as_deref(), seconds(lasted));
             tracing::info!(server, failures, lasted, "all lists and watches recovered");
         }
-    }
-
-    /// True if a watch of the kind is interrupted: it failed, and has not resumed.
-    pub(crate) fn is_interrupted(&self, kind: Kind) -> bool {
-        let mut watches = self
-            .watches
-            .iter()
-            .filter(|((of, _), watch)| *of == kind && !watch.denied);
-        watches.any(|(_, watch)| watch.interrupted)
     }
 
     /// True once every allowed list is complete.

@@ -154,11 +154,6 @@ impl Watches {
         self.health.health(Instant::now())
     }
 
-    /// True if a watch of the kind is interrupted: it failed, and has not resumed. Objects may be newer than observed.
-    pub fn is_interrupted(&self, kind: Kind) -> bool {
-        self.health.is_interrupted(kind)
-    }
-
     /// True once every allowed list is complete.
     pub fn all_listed(&self) -> bool {
         self.health.all_listed()

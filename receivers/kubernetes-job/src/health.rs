@@ -26,14 +26,6 @@ impl JobSession {
         }
     }
 
-    /// While objects may be newer than observed, no Job counts as stalled.
-    pub(crate) fn check_interruption(&mut self) {
-        let is_interrupted = [Kind::Jobs, Kind::Pods]
-            .into_iter()
-            .any(|kind| self.watches.is_interrupted(kind));
-        self.tracker.interrupt_stalls(is_interrupted, (self.clock)());
-    }
-
     pub(crate) fn report_health(&self) {
         self.health.report(match self.watches.health() {
             Health::Starting => Status::Starting,

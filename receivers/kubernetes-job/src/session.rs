@@ -129,7 +129,6 @@ impl JobSession {
             }
         }
         self.log_invalid_annotations();
-        self.check_interruption();
         self.report_health();
         self.log_first_lists();
     }

@@ -33,8 +33,6 @@ use job_watch::Kind;
 const CHECKS: usize = 256;
 /// How often a Job is checked at least, seconds.
 const INTERVAL: i64 = 30;
-/// How long after an interruption objects may be newer than observed, seconds.
-const CATCH_UP: i64 = 5;
 /// How long an incomplete list of Events delays the checks, seconds. Without Events causes are broader.
 const WAIT_FOR_EVENTS: i64 = 60;
 
@@ -49,7 +47,6 @@ pub(crate) struct Stalls {
     /// In this second no recovery could be reported.
     ended_checked: Option<i64>,
     budget: Budget,
-    interruption: Interruption,
     /// No Job is checked before this second.
     paused_until: i64,
     /// When Jobs were last checked, seconds since 1970, if all that could be checked were.
@@ -59,17 +56,6 @@ pub(crate) struct Stalls {
     /// When the marks of Jobs that no list has shown are dropped.
     marks_dropped_at: Option<Timestamp>,
     invalid: VecDeque<InvalidAnnotation>,
-}
-
-/// An interruption of the watches of Jobs and Pods.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum Interruption {
-    #[default]
-    None,
-    /// Objects may be newer than observed.
-    Lasts,
-    /// It ended at this second: what happened meanwhile is being delivered.
-    Ended(i64),
 }
 
 /// The stall that the last check of a Job found.
@@ -92,32 +78,9 @@ impl Stalls {
         let found = self.found.get(uid)?;
         (found.is_reported && !found.is_over).then_some(found.cause)
     }
-
-    fn is_interrupted(&mut self, second: i64) -> bool {
-        match self.interruption {
-            Interruption::None => false,
-            Interruption::Lasts => true,
-            // Unless the clock was set back.
-            Interruption::Ended(at) if (at..at + CATCH_UP).contains(&second) => true,
-            Interruption::Ended(_) => {
-                self.interruption = Interruption::None;
-                false
-            }
-        }
-    }
 }
 
 impl Tracker {
-    /// The watches of Jobs and Pods are interrupted, or not: until they are current again, no Job counts as stalled.
-    pub fn interrupt_stalls(&mut self, is_interrupted: bool, now: Timestamp) {
-        let interruption = &mut self.stalls.interruption;
-        if is_interrupted {
-            *interruption = Interruption::Lasts;
-        } else if *interruption == Interruption::Lasts {
-            *interruption = Interruption::Ended(now.as_second());
-        }
-    }
-
     /// A Job got a record: checks begin.
     pub(super) fn check_for_stalls(&mut self, uid: Uid, now: Timestamp) {
         let Some(JobEntry::Live(record)) = self.jobs.get(&uid) else {
@@ -146,9 +109,6 @@ impl Tracker {
             return Some(recovered);
         }
         let second = now.as_second();
-        if self.stalls.is_interrupted(second) {
-            return None;
-        }
         self.stalls.wheel.advance(second);
         // A clock that is set back ends a pause.
         if (second..=second.saturating_add(1)).contains(&(self.stalls.paused_until - 1)) {

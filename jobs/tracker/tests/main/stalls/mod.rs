@@ -1,7 +1,6 @@
 //! Stalled Jobs: each stall is reported once, and each reported one recovers once.
 
 mod cluster;
-mod interrupted;
 mod long;
 mod many;
 mod report;
