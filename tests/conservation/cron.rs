@@ -47,7 +47,7 @@ pub(crate) struct CronJobs {
 }
 
 impl CronJobs {
-    /// What happened to a CronJob, to find a lost slot.
+    /// The history of a CronJob, to find a lost slot.
     pub(crate) fn story(&self, uid: &str) -> Option<String> {
         let cronjob = self.all.iter().find(|cronjob| cronjob.object.uid() == uid)?;
         Some(format!("{uid}: {}{}\n", cronjob.object.name(), cronjob.chronicle))

@@ -11,7 +11,7 @@ use crate::cron::CronJobs;
 use crate::environment::Environment;
 use crate::oracle::{End, Oracle, Problem};
 use crate::script::{Action, Script};
-use crate::stuck::{Held, PlannedJob};
+use crate::stuck::{PlannedJob, ReleasableJob};
 
 /// The namespace of the Jobs.
 pub(crate) const NAMESPACE: &str = "work";
@@ -30,7 +30,7 @@ pub(crate) struct Play {
     /// How many entries there are except the synchronizations of CronJobs, which follow each other without end.
     finite: usize,
     /// Jobs that make no progress.
-    pub(crate) held: Vec<Held>,
+    pub(crate) stuck: Vec<ReleasableJob>,
     /// True once all faults are over.
     pub(crate) is_healed: bool,
     /// CronJobs whose runs are missed.
@@ -67,7 +67,7 @@ impl Play {
             agenda: BTreeMap::new(),
             number: 0,
             finite: 0,
-            held: Vec::new(),
+            stuck: Vec::new(),
             is_healed: false,
             cronjobs: CronJobs::default(),
             born: 0,
@@ -169,7 +169,7 @@ impl Play {
             Entry::Step(step) => self.play(environment, *step),
             Entry::Act(action) => environment.act(&action).await,
             Entry::Obstacle(planned) => self.obstruct(planned, environment),
-            Entry::Release(held) => self.release(held, environment),
+            Entry::Release(stuck) => self.release(stuck, environment),
             Entry::Sync(cronjob, is_tick) => self.sync(cronjob, is_tick, environment),
         }
     }

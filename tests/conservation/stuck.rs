@@ -28,7 +28,7 @@ enum StuckEnd {
 }
 
 /// A Job that makes no progress.
-pub(crate) struct Held {
+pub(crate) struct ReleasableJob {
     job: StuckJob,
     end: StuckEnd,
     /// The outcome if it is released.
@@ -73,9 +73,9 @@ impl Play {
         self.admit_with(&job.job, &name, End::Undecided, environment);
         environment.oracle.notices.stuck(&job.job.uid, obstacle);
         if let Some(lasts) = lasts {
-            self.plan(created + job.stuck_at + lasts, Entry::Release(self.held.len()));
+            self.plan(created + job.stuck_at + lasts, Entry::Release(self.stuck.len()));
         }
-        self.held.push(Held {
+        self.stuck.push(ReleasableJob {
             job,
             end,
             outcome,
@@ -87,22 +87,22 @@ impl Play {
     /// The obstacle is gone, or the Job is deleted.
     pub(crate) fn release(&mut self, index: usize, environment: &mut Environment) {
         let now = self.begin.elapsed();
-        let Some(held) = self.held.get_mut(index).filter(|held| !held.is_released) else {
+        let Some(stuck) = self.stuck.get_mut(index).filter(|stuck| !stuck.is_released) else {
             return;
         };
-        held.is_released = true;
-        let after = now.saturating_sub(held.created);
-        let steps = match held.end {
-            StuckEnd::Succeeds | StuckEnd::Fails => held.job.release(after),
-            StuckEnd::Deleted => held.job.delete(after),
+        stuck.is_released = true;
+        let after = now.saturating_sub(stuck.created);
+        let steps = match stuck.end {
+            StuckEnd::Succeeds | StuckEnd::Fails => stuck.job.release(after),
+            StuckEnd::Deleted => stuck.job.delete(after),
         };
-        let created = held.created;
+        let created = stuck.created;
         environment
             .oracle
-            .job(&held.job.job.uid, &held.job.job.name, held.outcome);
-        let lasted = after.saturating_sub(held.job.stuck_at);
-        let is_gone = held.end == StuckEnd::Deleted && !self.is_healed;
-        environment.oracle.notices.released(&held.job.job.uid, lasted, is_gone);
+            .job(&stuck.job.job.uid, &stuck.job.job.name, stuck.outcome);
+        let lasted = after.saturating_sub(stuck.job.stuck_at);
+        let is_gone = stuck.end == StuckEnd::Deleted && !self.is_healed;
+        environment.oracle.notices.released(&stuck.job.job.uid, lasted, is_gone);
         for step in steps {
             self.plan(created + step.at, Entry::Step(Box::new(step)));
         }
@@ -111,7 +111,7 @@ impl Play {
     /// Releases every Job, ends the CronJobs and plays until they have ended.
     pub(crate) async fn release_all(&mut self, environment: &mut Environment) {
         self.is_healed = true;
-        for index in 0..self.held.len() {
+        for index in 0..self.stuck.len() {
             self.release(index, environment);
         }
         self.cronjobs.end();
