@@ -14,7 +14,7 @@ Examples:
   kube-job-collector explain cronjob/nightly -n shop      its runs, newest first
   kube-job-collector explain nightly-29924437 --logs      with the log
   kube-job-collector explain --all-failed -A --since 24h
-  kube-job-collector explain --stalled -A                 what is stuck?
+  kube-job-collector explain --stalled -A                 every stalled Job
   kube-job-collector explain --recording r.jsonl.gz       without a cluster
   kube-job-collector explain --recording r.jsonl.gz --events --stalled-after 30s
 
@@ -27,7 +27,7 @@ Exit codes:
   0  no Job failed (with --recording: the recording could be read)
   1  at least one Job failed (with --recording: it could not be read)
   2  unknown: not found, forbidden or unreachable; the message says what to do
-  3  no Job failed, but one is not finished and stalled";
+  3  no Job failed, but one is stalled, or a CronJob missed runs";
 
 pub(super) const PLUGIN_HELP: &str = "\
 Examples:
@@ -36,7 +36,7 @@ Examples:
   kubectl why-job nightly-29924437 --logs        with the log of what failed
   kubectl why-job --all-failed -A --since 24h    everything that failed since
                                                  yesterday
-  kubectl why-job --stalled -A                   what is stuck?
+  kubectl why-job --stalled -A                   every stalled Job
 
 Read-only: lists Jobs, CronJobs, Pods and Events and, with --logs, gets
 the log of a Pod.
@@ -45,7 +45,7 @@ Exit codes:
   0  no Job failed
   1  at least one Job failed
   2  unknown: not found, forbidden or unreachable; the message says what to do
-  3  no Job failed, but one is not finished and stalled";
+  3  no Job failed, but one is stalled, or a CronJob missed runs";
 
 /// The Job to explain.
 #[derive(Args, Clone, Debug)]
@@ -80,11 +80,11 @@ pub(crate) struct ExplainArgs {
     /// With --recording: also show Jobs that had not finished when the recording ended
     #[arg(long, conflicts_with_all = ["target", "all_failed", "stalled"])]
     pub all: bool,
-    /// With --recording: every event that the collector would emit, in order, instead of the Jobs
+    /// With --recording: every event that the collector would emit, in order of time, instead of the Jobs
     #[arg(long, requires = "recording", conflicts_with_all = ["target", "all_failed", "stalled", "all"])]
     pub events: bool,
-    /// How long a Job makes no progress before it counts as stalled, whatever the cause: 30s, 5m
-    /// [default: 2m; with --events as in the collector]
+    /// How long a Job must make no progress to count as stalled, for every cause: 30s, 5m
+    /// [default: 2m; with --events, the defaults of the collector]
     #[arg(long, value_name = "DURATION", conflicts_with = "all_failed")]
     pub stalled_after: Option<Duration>,
 }

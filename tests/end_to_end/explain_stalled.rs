@@ -72,8 +72,8 @@ async fn an_unfinished_job_is_explained_by_its_stall() {
         &[
             "stuck-missing-configmap/j  Running\n  cause:    ContainerConfig (configuration), retry helps: no\n",
             "  Not finished, stalled for 1",
-            " min, since ",
-            ": container main could not be configured: “configmap ",
+            " min (since ",
+            "): container main could not be configured: “configmap ",
             "\n  next:     ",
         ],
     );
@@ -158,7 +158,7 @@ async fn lists_stalled_jobs_the_longest_first() {
         (
             Some(0),
             "",
-            "No Job is stalled in namespace \"stuck-suspended\", of 1 unfinished Job.\n"
+            "No Job is stalled in namespace \"stuck-suspended\" (1 unfinished Job).\n"
         )
     );
 }

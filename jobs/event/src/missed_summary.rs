@@ -30,7 +30,7 @@ impl MissedRuns {
                  the schedule allows, or limit it with activeDeadlineSeconds."
             }
             MissReason::StartingDeadlineExceeded => {
-                "startingDeadlineSeconds passed before the CronJob controller started it. Check whether \
+                "startingDeadlineSeconds passed before the CronJob controller acted. Check whether \
                  kube-controller-manager was unavailable, or raise startingDeadlineSeconds."
             }
             MissReason::TooManyMissedTimes => {
@@ -48,7 +48,9 @@ impl MissedRuns {
 
     fn unknown(&self) -> String {
         match self.message() {
-            Some(message) => format!("the CronJob controller reports: {message}. Remove the obstacle that it names."),
+            Some(message) => {
+                format!("the CronJob controller reports: {message}. Fix the problem that the message names.")
+            }
             None => format!(
                 "no evidence shows why. Check the Events of the CronJob: {}.",
                 self.command()
@@ -132,7 +134,7 @@ mod tests {
                 "Error creating job: jobs.batch is\nforbidden: quota."
             ),
             "The run due at 2026-11-28T12:17:00Z did not start in time: the CronJob controller reports: Error creating job: \
-             jobs.batch is forbidden: quota. Remove the obstacle that it names."
+             jobs.batch is forbidden: quota. Fix the problem that the message names."
         );
         let denied = missed(
             MissReason::Unknown,

@@ -38,7 +38,7 @@ pub struct StalledJob {
     pub container: Option<(String, String)>,
     /// The beginning of the stall.
     pub since: Timestamp,
-    /// When the stall was long enough to be reported.
+    /// When the stall reached its threshold.
     pub at: Timestamp,
 }
 
@@ -51,7 +51,7 @@ pub struct RecoveredJob {
     pub causes: Vec<Box<str>>,
     /// The beginning of the first of these stalls.
     pub since: Timestamp,
-    /// When the Job moved again, or ended.
+    /// When the Job made progress again, or ended.
     pub at: Timestamp,
     /// The outcome, if the Job has ended.
     pub outcome: Option<Outcome>,
@@ -66,7 +66,7 @@ pub struct MissedRuns {
     pub time_zone: Option<Box<str>>,
     /// The reason.
     pub reason: MissReason,
-    /// The message of the CronJob controller about it, verbatim; may be empty.
+    /// The CronJob controller's message about the missed runs, verbatim; may be empty.
     pub message: String,
     /// The first slot that was missed.
     pub first: Timestamp,
@@ -74,7 +74,7 @@ pub struct MissedRuns {
     pub last: Timestamp,
     /// The number of slots, 1 or more.
     pub count: u64,
-    /// When the last of them was known to be missed.
+    /// When the last of them was certain to be missed.
     pub at: Timestamp,
 }
 
@@ -83,7 +83,7 @@ pub struct MissedRuns {
 pub enum MissReason {
     /// The previous run was still running, and `concurrencyPolicy` is `Forbid`.
     ConcurrencyForbidden,
-    /// `startingDeadlineSeconds` had passed when the controller could start it.
+    /// `startingDeadlineSeconds` passed before the controller started the run.
     StartingDeadlineExceeded,
     /// More than 100 slots were due at once; the controller starts only the latest.
     TooManyMissedTimes,
@@ -91,7 +91,7 @@ pub enum MissReason {
     ControllerLate,
     /// The controller cannot evaluate the schedule or the time zone.
     InvalidSchedule,
-    /// None of these is proven.
+    /// None of these is proven, or the controller could not create the Job.
     Unknown,
 }
 
@@ -101,8 +101,8 @@ impl RecoveredJob {
         let seconds = self.at.duration_since(self.since).as_secs_f64();
         let stalled = format!("stalled for {} ({})", span(seconds), self.causes.join(", "));
         match self.outcome {
-            None => format!("Makes progress again; it was {stalled}."),
-            Some(outcome) => format!("Ended ({}) after it was {stalled}.", outcome.as_str()),
+            None => format!("Makes progress again after being {stalled}."),
+            Some(outcome) => format!("Ended ({}) after being {stalled}.", outcome.as_str()),
         }
     }
 }

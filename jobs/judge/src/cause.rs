@@ -251,9 +251,9 @@ pub const CAUSES: [CauseInfo; 33] = [
         name: "AwaitingAdmission",
         category: Category::Policy,
         retry: Retry::No,
-        meaning: "The Job waits for a queue, or for another controller that runs it.",
-        proof: "The Job is suspended and has the label kueue.x-k8s.io/queue-name, or spec.managedBy names another controller, \
-                and its status shows no progress. Only a stall has this cause.",
+        meaning: "A queue has not admitted the Job, or the controller that manages it has not started it.",
+        proof: "The Job is suspended and has the label kueue.x-k8s.io/queue-name, or spec.managedBy names another controller \
+                and the status shows no progress. Only stalls have this cause.",
         clause: "the Job waits for the controller that admits or runs it{message}",
         next_step: "Look at the queue of the Job (kubectl get workloads) or at the controller that spec.managedBy names.",
     },
@@ -374,11 +374,11 @@ pub const CAUSES: [CauseInfo; 33] = [
         category: Category::Timeout,
         retry: Retry::Maybe,
         meaning: "The Job has run much longer than the earlier runs of its owner, and no obstacle is known.",
-        proof: "The time since the start of the Job exceeds the limit that the completed runs of its owner give. Only a stall \
-                has this cause.",
+        proof: "The time since the start of the Job exceeds the limit derived from the completed runs of its owner. Only stalls \
+                have this cause.",
         clause: "the Job has run longer than usual",
-        next_step: "Compare its log with the log of an earlier run: it may wait for a lock or a slow service, or have more to do; \
-                    set activeDeadlineSeconds to end such a run.",
+        next_step: "Compare its log with the log of an earlier run: the run may wait for a lock or a slow service, or have more \
+                    work; set activeDeadlineSeconds to end such runs.",
     },
     CauseInfo {
         cause: Cause::SlowStart,
@@ -428,7 +428,7 @@ impl Cause {
         self.info().category
     }
 
-    /// True for a cause of stalls that no failed Job has.
+    /// True for a cause that only stalls have, and no failed Job.
     pub fn is_only_of_stalls(self) -> bool {
         matches!(self, Cause::AwaitingAdmission | Cause::RunningLong)
     }

@@ -40,7 +40,7 @@ pub fn factory() -> Factory<dyn Receiver> {
         aliases: &[],
         signals: &[Signal::Logs, Signal::Metrics],
         makes: &[],
-        description: "Watches Kubernetes Jobs and emits one event, with its evidence, for each finished one, and events of stalled Jobs and missed runs",
+        description: "Watches Kubernetes Jobs and emits one event, with its evidence, for each finished Job, and events of stalled Jobs and missed runs",
         create,
     }
 }

@@ -15,7 +15,7 @@ use crate::after::After;
 const SHORTEST: Duration = Duration::from_secs(1);
 /// A Job that is stalled for a week has been noticed.
 const LONGEST: Duration = Duration::from_secs(7 * 24 * 3600);
-/// The tracker knows the last 30 runs of an owner.
+/// The tracker keeps the durations of the last 30 runs of an owner.
 const RUNS: std::ops::RangeInclusive<usize> = 3..=30;
 /// A higher factor would report no run.
 const MOST_FACTOR: f64 = 100.0;
@@ -49,7 +49,7 @@ pub struct StalledConfig {
     pub enabled: bool,
     /// How long a Job makes no progress before it is reported.
     pub after: Duration,
-    /// The same by cause; `off`: not reported.
+    /// The same for single causes; `off`: not reported.
     pub causes: BTreeMap<String, After>,
     /// When a run is longer than usual.
     pub running_long: RunningLongConfig,
@@ -62,9 +62,9 @@ pub struct StalledConfig {
 pub struct RunningLongConfig {
     /// False if no such run is reported.
     pub enabled: bool,
-    /// The factor.
+    /// The multiple of p95.
     pub factor: f64,
-    /// The least difference.
+    /// The minimum difference from p95.
     pub floor: Duration,
     /// How many completed runs must be known.
     pub min_runs: usize,
@@ -158,7 +158,7 @@ impl StalledConfig {
 impl RunningLongConfig {
     fn problems(&self) -> Vec<Problem> {
         let mut problems = Vec::new();
-        // Not a number is neither.
+        // NaN fails both comparisons.
         if !(self.factor > 1.0 && self.factor <= MOST_FACTOR) {
             let message = format!("found {}, expected more than 1 and at most {MOST_FACTOR}", self.factor);
             problems.push(Problem::new("stalled::running_long::factor", message));
@@ -201,7 +201,7 @@ fn cause(name: &str) -> Result<Cause, Problem> {
     let problem = |message: String| Problem::new("", message);
     match CAUSES.iter().find(|info| info.name == name) {
         Some(info) if can_stall(info.cause) => Ok(info.cause),
-        Some(_) => Err(problem(format!("no unfinished Job is stalled with the cause `{name}`"))),
+        Some(_) => Err(problem(format!("only a failed Job has the cause `{name}`"))),
         None => {
             let names = || CAUSES.iter().filter(|info| can_stall(info.cause)).map(|info| info.name);
             let help = match nearest(name, names()) {
@@ -330,7 +330,7 @@ mod tests {
             "stalled::after: found 500ms, expected 1s to 168h",
             "stalled::causes::ImagePul: unknown cause `ImagePul`; did you mean `ImagePull`?",
             "stalled::causes::ImagePull: found 900ms, expected 1s to 168h",
-            "stalled::causes::RanTooLong: no unfinished Job is stalled with the cause `RanTooLong`",
+            "stalled::causes::RanTooLong: only a failed Job has the cause `RanTooLong`",
             "stalled::causes::Zzz: unknown cause `Zzz`; expected one of NonZeroExit, Crashed,",
             "stalled::running_long::factor: found 1, expected more than 1 and at most 100",
             "stalled::running_long::floor: found 100ms, expected 1s to 168h",

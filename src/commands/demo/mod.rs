@@ -211,8 +211,8 @@ impl Demo<'_> {
         let text = format!(
             "A simulated cluster ({cluster}) runs {jobs} Jobs, {speed}x faster than real time. The shipped pipeline.yaml \
              watches it and exports to an OTLP intake ({intake}) with Datadog's rules. On the left is the cluster's time; \
-             an event arrives settle_time (1 s, here {speed} s) after the verdict. When it begins, one Job has made no \
-             progress for 3 min and one run of a CronJob did not start. Below each failure: the reason that a \
+             an event arrives settle_time (1 s, here {speed} s) after the verdict. At the beginning, one Job has made no \
+             progress for 3 min, and one run of a CronJob has not started. Below each failure: the reason that a \
              container-status metric reports."
         );
         screen::paragraph(&text, width) + "\n"

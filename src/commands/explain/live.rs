@@ -168,12 +168,12 @@ fn is_within(since: Option<Duration>, began: Timestamp, now: Timestamp) -> bool 
 }
 
 fn none_stalled(args: &ExplainArgs, place: &str, unfinished: usize) -> String {
-    let since = match args.since {
-        Some(since) => format!(" since at most {since}"),
-        None => String::new(),
+    let answer = match args.since {
+        Some(since) => format!("No stall began in {place} in the last {since}"),
+        None => format!("No Job is stalled in {place}"),
     };
     let jobs = if unfinished == 1 { "Job" } else { "Jobs" };
-    format!("No Job is stalled in {place}{since}, of {unfinished} unfinished {jobs}.")
+    format!("{answer} ({unfinished} unfinished {jobs}).")
 }
 
 fn none_failed(args: &ExplainArgs, place: &str, looked_at: usize) -> String {

@@ -10,13 +10,13 @@ use crate::cli::ExplainArgs;
 /// How long a Job makes no progress before it counts as stalled, for every cause; the collector's default for most.
 const STALLED_AFTER: SignedDuration = SignedDuration::from_mins(2);
 
-/// How long a Job makes no progress before this command line calls it stalled.
+/// How long a Job makes no progress before this command calls it stalled.
 pub(super) fn threshold(args: &ExplainArgs) -> SignedDuration {
     args.stalled_after().unwrap_or(STALLED_AFTER)
 }
 
 /// Adds the stall of an unfinished Job to its judgement if it has lasted for `after`, and returns its beginning. A Job that
-/// waits for a queue or another controller is not stalled: only the sentence and the next step say what it waits for.
+/// waits for a queue or another controller is not stalled: only the sentence and the next step name it.
 pub(super) fn add(
     evidence: &Evidence,
     judgement: &mut Judgement,
@@ -42,10 +42,10 @@ pub(super) fn add(
     Some(stall.since)
 }
 
-/// `12 min, since 14:03:10Z`; with the date if it is another day, in UTC.
+/// `12 min (since 14:03:10Z)`; with the date if it is another day, in UTC.
 fn lasting(since: Timestamp, now: Timestamp) -> String {
     let lasted = now.duration_since(since);
-    // Seconds say nothing about a stall of minutes.
+    // Seconds do not matter after ten minutes.
     let lasted = match lasted.as_secs() {
         seconds @ 600.. => seconds - seconds % 60,
         seconds => seconds,
@@ -56,7 +56,7 @@ fn lasting(since: Timestamp, now: Timestamp) -> String {
         (Some((day, time)), Some((this_day, _))) if day == this_day => time,
         _ => &start,
     };
-    format!("{}, since {start}", span(lasted as f64))
+    format!("{} (since {start})", span(lasted as f64))
 }
 
 #[cfg(test)]
@@ -66,8 +66,8 @@ mod tests {
     #[test]
     fn a_stall_of_an_earlier_day_has_its_date() {
         let text = |since: &str| lasting(since.parse().unwrap(), "2026-11-28T14:15:40.9Z".parse().unwrap());
-        assert_eq!(text("2026-11-28T14:03:10Z"), "12 min, since 14:03:10Z");
-        assert_eq!(text("2026-11-28T14:13:10Z"), "2 min 30 s, since 14:13:10Z");
-        assert_eq!(text("2026-11-27T13:15:40Z"), "1 d 1 h, since 2026-11-27T13:15:40Z");
+        assert_eq!(text("2026-11-28T14:03:10Z"), "12 min (since 14:03:10Z)");
+        assert_eq!(text("2026-11-28T14:13:10Z"), "2 min 30 s (since 14:13:10Z)");
+        assert_eq!(text("2026-11-27T13:15:40Z"), "1 d 1 h (since 2026-11-27T13:15:40Z)");
     }
 }

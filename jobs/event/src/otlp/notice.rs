@@ -100,7 +100,7 @@ fn of_missed(notice: &Notice, missed: &MissedRuns) -> Vec<KeyValue> {
     attributes
 }
 
-/// The beginning and the length of a stall. Clocks of two machines may differ, so an end may be before its beginning.
+/// The beginning and the duration of a stall. The clocks of two machines may differ, so the end may be before the beginning.
 fn duration(since: Timestamp, at: Timestamp) -> [KeyValue; 2] {
     let duration = at.duration_since(since).max(SignedDuration::ZERO);
     [
@@ -260,7 +260,7 @@ mod tests {
         assert_eq!(record.event_name, "k8s.job.recovered");
         assert_eq!(
             body(&record),
-            "Job report-29: Makes progress again; it was stalled for 12 min (Unschedulable, ImagePull)."
+            "Job report-29: Makes progress again after being stalled for 12 min (Unschedulable, ImagePull)."
         );
         assert_eq!(
             find_text(&record.attributes, attr::STALL_CAUSE),
@@ -272,7 +272,7 @@ mod tests {
         assert_eq!(find_text(&record.attributes, attr::OUTCOME), Some("Failed"));
         assert_eq!(
             body(&record),
-            "Job report-29: Ended (Failed) after it was stalled for 12 min (Unschedulable, ImagePull)."
+            "Job report-29: Ended (Failed) after being stalled for 12 min (Unschedulable, ImagePull)."
         );
     }
 

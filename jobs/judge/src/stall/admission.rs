@@ -1,4 +1,4 @@
-//! Jobs that wait for a queue, or for another controller that runs them.
+//! Jobs that wait for a queue, or for the controller that manages them.
 
 use job_event::evidence::Job;
 
@@ -10,17 +10,17 @@ use crate::quote::one_line;
 const MAX_NAME: usize = 253;
 
 const QUEUED: &str =
-    "Look at the conditions of the Job's Workload (kubectl describe workloads): they say which quota it waits for.";
+    "Look at the conditions of the Job's Workload (kubectl describe workloads): they name the quota that it waits for.";
 const MANAGED: &str = "Look at the controller that spec.managedBy names: it must be running and watch this namespace.";
 
-/// The wait of a Job that no controller has started. Evidence: it is suspended and has the label of a queue of Kueue, which
-/// resumes it; or `spec.managedBy` names another controller, and the status shows nothing that it did.
+/// The stall of a Job that no controller has started. Evidence: the Job is suspended and has the label of a Kueue queue, which
+/// resumes it; or `spec.managedBy` names another controller, and the status shows no progress.
 pub(super) fn awaiting(job: &Job) -> Option<Stall> {
     let status = &job.status;
     let (why, next_step) = match (&job.spec.queue, &job.spec.managed_by) {
         (Some(queue), _) if job.spec.suspend => {
             let queue = one_line(queue, MAX_NAME);
-            (format!("queue {queue} of Kueue has not admitted the Job"), QUEUED)
+            (format!("Kueue queue {queue} has not admitted the Job"), QUEUED)
         }
         (_, Some(manager)) if !job.spec.suspend => {
             let counts = [status.active, status.succeeded, status.failed];

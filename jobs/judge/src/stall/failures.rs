@@ -1,4 +1,4 @@
-//! Attempts that fail one after the other.
+//! Attempts that fail in a row.
 //!
 //! Sources: `getRemainingTimeForFailuresCount` in `pkg/controller/job/backoff_utils.go` of Kubernetes (10 s, doubled with each
 //! failure in a row, at most 10 min) and `MaxContainerBackOff` in `pkg/kubelet/kubelet.go` (the first restart at once, then the
@@ -28,7 +28,7 @@ const LONGEST_BACK_OFF: i64 = 600;
 const LONGEST_RESTART_BACK_OFF: i64 = 300;
 
 /// The failures since the last success: those of one index of an Indexed Job, or those of all Pods of another one. An end that
-/// proves nothing about the next attempt, such as an eviction, counts neither as a failure nor as a success.
+/// proves nothing about the next attempt, such as an eviction, is neither a failure nor a success.
 #[derive(Clone)]
 pub(super) struct Streak<'a> {
     index: Option<&'a str>,
@@ -70,8 +70,8 @@ impl NextAttempt {
     }
 }
 
-/// True for an attempt that failed and may fail again for the same reason. A node that has no room rejects the next Pod as well,
-/// although that passes by itself.
+/// True for an attempt that failed and may fail again for the same reason. A node without room also rejects the next Pod,
+/// although a retry may help.
 pub(super) fn is_failure(attempt: &PodAttempt<'_>) -> bool {
     let may_repeat = attempt
         .finding
@@ -202,7 +202,7 @@ impl<'a> Streak<'a> {
         beyond || done || pod.containers.iter().any(runs)
     }
 
-    /// The end of `Stalled for 2 min`: ` after 5 failed attempts in a row (backoffLimit: 20)`.
+    /// The words after `Stalled for 2 min`: ` after 5 failed attempts in a row (backoffLimit: 20)`.
     pub(super) fn lead(&self, case: &Case<'_>) -> String {
         let spec = &case.job().spec;
         let (index, limit) = match (self.index, spec.backoff_limit_per_index) {

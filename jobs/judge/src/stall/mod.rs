@@ -1,7 +1,7 @@
 //! Why an unfinished Job makes no progress, and since when.
 //!
-//! * `pods.rs`: all live Pods are blocked, or retry in vain; `no_pods.rs`: a Job without a live Pod; `failures.rs`: attempts
-//!   that fail in a row; `since.rs`: the beginning of an obstacle, and the last progress.
+//! * `pods.rs`: all live Pods are blocked or keep failing; `no_pods.rs`: a Job without a live Pod; `failures.rs`: attempts that
+//!   fail in a row; `since.rs`: the beginning of an obstacle, and the last progress.
 //! * `next_step.rs`: the next step while Kubernetes tries again.
 //! * `admission.rs`: a queue or another controller; `usual.rs`: runs that are longer than usual.
 
@@ -33,14 +33,14 @@ pub(crate) use next_step::unfinished;
 
 pub use usual::{UsualRuns, running_long};
 
-const UNSEEN: &str = "no Pod was ever created, and the collector may not read the Events that say why";
+const UNSEEN: &str = "no Pod was ever created, and the collector may not read the Events that give the reason";
 const UNSEEN_NEXT_STEP: &str =
     "Look at the Events of the Job (kubectl describe job); allow the collector to list and watch Events.";
 
 /// A Job without progress.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Stall {
-    /// The cause, the same as of a Job that failed because of it.
+    /// The cause, as for a Job that fails because of it.
     pub cause: Cause,
     /// The beginning of the stall: the Job has made no progress since.
     pub since: Timestamp,
@@ -53,7 +53,7 @@ pub struct Stall {
     pub retry: Retry,
     /// The next step: one or two sentences.
     pub next_step: String,
-    /// The names of the Pod and the container that it was found on.
+    /// The names of the Pod and the container with the cause.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub container: Option<(String, String)>,
 }
@@ -82,7 +82,7 @@ struct Obstacle<'a> {
 }
 
 /// The stall of an unfinished Job at `now`, if the evidence proves one. A Job that is suspended, that advances, or that runs
-/// without an obstacle is not stalled. The caller decides how long a stall must last to matter.
+/// without an obstacle is not stalled. The caller decides how long a stall must last.
 pub fn stall(evidence: &Evidence, now: Timestamp) -> Option<Stall> {
     let job = &evidence.job;
     match job.outcome() {
@@ -98,7 +98,7 @@ pub fn stall(evidence: &Evidence, now: Timestamp) -> Option<Stall> {
     let attempts = attempts::attempts(&case);
     let streaks = failures::streaks(&case, &attempts);
     let mut current = live(evidence);
-    // A Pod that is being deleted is of no use to the Job, unless nothing else exists.
+    // A Pod that is being deleted counts only if the Job has no other Pod.
     if current.iter().any(|pod| pod.deletion.is_none()) {
         current.retain(|pod| pod.deletion.is_none());
     }
@@ -119,7 +119,7 @@ pub fn stall(evidence: &Evidence, now: Timestamp) -> Option<Stall> {
         Some((streak, next)) => (streak.lead(&case), summary::why(&finding) + &next.clause(now)),
         None => (String::new(), summary::why_unfinished(&finding)),
     };
-    // The error that says why is in an Event.
+    // The error is in an Event.
     let is_unseen = finding.cause == Cause::NoPodsCreated && case.has_gap(&[Gap::EventsForbidden]);
     let (why, next_step) = match is_unseen {
         true => (UNSEEN.to_owned(), UNSEEN_NEXT_STEP),

@@ -1,4 +1,4 @@
-//! The next step while the Job has not finished: nobody needs to run it again, because Kubernetes itself tries again.
+//! The next step for a Job that has not finished: Kubernetes retries by itself, so nobody needs to run the Job again.
 
 use crate::texts::NODE_REQUESTED_NEXT_STEP;
 

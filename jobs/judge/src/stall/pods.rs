@@ -32,7 +32,7 @@ pub(super) fn obstacle<'a>(case: &Case<'a>, pods: &[&'a Pod], streaks: &[Streak<
     Some(Obstacle { since, ..main })
 }
 
-/// The obstacle of one Pod; `None` for a Pod that works, or is young.
+/// The obstacle of one Pod; `None` for a Pod that works, or is new.
 fn of_pod<'a>(case: &Case<'a>, pod: &'a Pod, streaks: &[Streak<'a>]) -> Option<Obstacle<'a>> {
     let streak = streaks.iter().find(|streak| streak.is_of(pod));
     if pod.from_events {
@@ -71,7 +71,7 @@ fn blocked<'a>(case: &Case<'a>, finding: Finding<'a>) -> Option<Obstacle<'a>> {
     })
 }
 
-/// A container that its kubelet restarts in vain.
+/// A container that fails again after each restart.
 fn restarted<'a>(pod: &'a Pod, finding: Finding<'a>, streak: &Streak<'a>) -> Option<Obstacle<'a>> {
     let container = finding.container?;
     let streak = streak.in_place(pod, container);
@@ -83,7 +83,7 @@ fn restarted<'a>(pod: &'a Pod, finding: Finding<'a>, streak: &Streak<'a>) -> Opt
     })
 }
 
-/// A Pod that follows attempts that failed, and has not come further than these.
+/// A Pod that follows failed attempts and has not got further than these.
 fn retried<'a>(case: &Case<'a>, pod: &'a Pod, streak: &Streak<'a>) -> Option<Obstacle<'a>> {
     if !streak.is_repeated() || !streak.is_retry(pod) || streak.is_overcome(case, pod) {
         return None;

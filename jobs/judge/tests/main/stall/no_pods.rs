@@ -41,7 +41,7 @@ fn a_job_without_pods_and_without_errors_stalls_after_a_minute() {
     evidence.gaps = vec![Gap::EventsForbidden];
     let text = sentence(&evidence, 120);
     assert!(
-        text.ends_with("the collector may not read the Events that say why."),
+        text.ends_with("the collector may not read the Events that give the reason."),
         "{text}"
     );
     evidence.gaps = vec![];
@@ -78,7 +78,7 @@ fn only_a_queue_makes_a_suspended_job_wait() {
     assert_eq!(found(&evidence, 600), Some((Cause::AwaitingAdmission, 0)));
     assert_eq!(
         sentence(&evidence, 600),
-        "Waiting for 10 min: queue gpu of Kueue has not admitted the Job."
+        "Waiting for 10 min: Kueue queue gpu has not admitted the Job."
     );
     evidence.job.status.conditions = vec![Condition {
         kind: "Suspended".into(),
