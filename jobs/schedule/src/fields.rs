@@ -43,7 +43,7 @@ impl Field {
         Ok(bits)
     }
 
-    /// `number`, `number-number`, `*` or `?`, each with an optional step. Text after `*-` is ignored. An error names the expected.
+    /// `number`, `number-number`, `*` or `?`, each with an optional step. Text after `*-` is ignored. An error has the expected form.
     fn range(&self, text: &str) -> Result<u64, String> {
         let mut parts = text.split('/');
         let bounds: Vec<&str> = parts.next().unwrap_or_default().split('-').collect();

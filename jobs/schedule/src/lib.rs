@@ -2,7 +2,7 @@
 //!
 //! Pure: no I/O and no clock. Time zones come from the IANA database bundled in the executable, never from the machine, so that
 //! an image without `/usr/share/zoneinfo` and a recording on another machine give the same slots. Where a time zone changes its
-//! offset, the results are those of the Go library, including those that surprise: see [`Schedule::next`].
+//! offset, the results are those of the Go library, including the surprising ones: see [`Schedule::next`].
 //! `docs/decisions/0016-own-schedules.md` compares other crates.
 
 mod due;

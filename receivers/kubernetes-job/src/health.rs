@@ -8,8 +8,8 @@ use tokio::time::{Duration, Instant};
 
 use crate::session::JobSession;
 
-/// How long a watch may be silent before a Job that seems to be stalled may have moved unobserved: bookmarks come once a minute, up
-/// to 75 s apart.
+/// The longest silence of a watch that is current. After a longer one a Job that looks stalled may have made progress unobserved:
+/// bookmarks arrive once a minute, up to 75 s apart.
 const CURRENT: Duration = Duration::from_secs(80);
 
 impl JobSession {

@@ -44,7 +44,7 @@ impl JobSession {
         self.may_notice().then(|| self.tracker.next_notice(now))?
     }
 
-    /// A Job without a list of Pods, or one that has moved while a watch was silent, would be a false alarm.
+    /// False while a list is incomplete or a watch is silent: a Job that has made progress unobserved would be a false alarm.
     fn may_notice(&self) -> bool {
         self.is_current && self.watches.all_listed()
     }

@@ -5,7 +5,7 @@
 
 use super::slots::EVENTS_KEPT;
 
-/// How many are written at once at most.
+/// The most Events at once.
 const BURST: i64 = 25;
 /// The seconds in which one more is allowed.
 const REFILL: i64 = 300;
@@ -18,8 +18,8 @@ pub(crate) struct Allowance {
 }
 
 impl Allowance {
-    /// That of a CronJob which is first seen at `now`. Events of the last hour can be read; before, any number may have been
-    /// written.
+    /// The allowance of a CronJob that is first observed at `now`. Events of the last hour can be read; before that, any number may
+    /// have been written.
     pub(crate) fn known_from(created: i64, now: i64) -> Allowance {
         match now - EVENTS_KEPT {
             hour_ago if created > hour_ago => Allowance {

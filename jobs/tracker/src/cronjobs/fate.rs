@@ -5,7 +5,7 @@ use job_event::notice::MissReason;
 use super::notes::Note;
 use super::slots::{Proof, Slots};
 
-/// How long after its slot an Event about a Job that could not be created concerns it at most.
+/// The longest time after a slot at which an Event about a failed creation still concerns that slot, seconds.
 const FAILING: i64 = 3600;
 
 /// The decision about one slot.
@@ -63,7 +63,7 @@ impl Slots {
         first > 0 && first <= slot + FAILING && slot <= last
     }
 
-    /// True if the controller's Events would say if it had acted on that slot: they are observed until `until`, and the controller
+    /// True if the controller's Events would show an action on that slot: they are observed until `until`, and the controller
     /// dropped none.
     fn events_are_complete(&self, proof: Proof, slot: i64, until: i64) -> bool {
         let are_observed = slot >= proof.events_since && proof.events.is_some_and(|events| events >= until);

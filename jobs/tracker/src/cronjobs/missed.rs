@@ -19,7 +19,7 @@ use crate::job::JobRecord;
 pub struct MissedRunSettings {
     /// False if no missed run is reported.
     pub enabled: bool,
-    /// How late a run may start. `startingDeadlineSeconds`, if shorter, counts instead.
+    /// How late a run may start. A shorter `startingDeadlineSeconds` replaces it.
     pub grace: SignedDuration,
     /// True if only some Jobs are observed: a CronJob counts once one of its Jobs is observed.
     pub selects_jobs: bool,
@@ -50,7 +50,7 @@ pub(crate) struct EndedRun {
 }
 
 impl JobRecord {
-    /// The run that it is, if it is decided.
+    /// The run of a CronJob, if it is decided.
     pub(crate) fn ended_run(&self) -> Option<EndedRun> {
         Some(EndedRun {
             owner: Uid::new(&self.owner.as_ref()?.uid),
@@ -184,7 +184,7 @@ impl Tracker {
         }
     }
 
-    /// Nothing follows: the end of a recording. Slots that the controller says it skipped count as missed at once.
+    /// The recording has ended. Slots that the controller reports as skipped count as missed at once.
     pub fn recording_ends(&mut self) {
         self.cronjobs.is_over = true;
         self.cronjobs.requeue_all();
@@ -317,7 +317,7 @@ impl CronJobs {
         });
     }
 
-    /// Every CronJob is looked at again.
+    /// Schedules a new decision for every CronJob.
     fn requeue_all(&mut self) {
         let uids: Vec<Uid> = self.known.keys().copied().collect();
         for uid in uids {

@@ -1,7 +1,7 @@
 //! CronJobs: distinguishes a replaced run from a deleted one, and knows the order of runs.
 //!
-//! `slots.rs` decides which runs were missed, from the facts that `observe.rs` reads; `queue.rs` says when; `missed.rs` makes
-//! events of them, and `state.rs` gauges.
+//! `slots.rs` decides which runs were missed, from the facts that `observe.rs` reads; `queue.rs` decides when; `missed.rs` makes
+//! the events, and `state.rs` the gauges.
 
 mod allowance;
 mod fate;
@@ -44,7 +44,7 @@ pub(crate) struct CronJobs {
     names: HashMap<Box<str>, Uid>,
     plans: Pool<Plan>,
     queue: Queue,
-    /// True if nothing follows.
+    /// True at the end of a recording.
     is_over: bool,
 }
 

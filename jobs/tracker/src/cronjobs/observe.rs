@@ -1,7 +1,7 @@
 //! Changes of a CronJob, and the Events of its controller, as facts about its slots.
 //!
 //! `metadata.generation` counts the changes of the spec. An unchanged generation proves that neither the schedule nor `suspend`
-//! has changed since, also while nobody watched.
+//! has changed since, even while no watch was running.
 
 use std::sync::Arc;
 
@@ -86,7 +86,7 @@ impl Slots {
         } else if generation == 1 {
             created.max(last).max(reported)
         } else {
-            // Earlier slots may have been suspended, or of another schedule.
+            // The CronJob may have been suspended before, or have had another schedule.
             seen.now.max(created).max(reported)
         };
         self.cursor = plan.aligned(from, base);
@@ -98,7 +98,7 @@ impl Slots {
         }
     }
 
-    /// If the schedule has no slots, that is reported once.
+    /// Reports once that the schedule has no slots.
     fn check_schedule(&mut self, now: i64) {
         if self.plan.as_ref().is_some_and(|plan| plan.problem(now).is_some()) {
             self.invalid_since = now.max(self.cursor + 1);

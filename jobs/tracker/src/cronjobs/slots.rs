@@ -3,7 +3,7 @@
 //! A slot is decided at the end of its grace period, and only with proof that nothing is missing (`Proof`). It needs no report if
 //! a Job was created for it in time. A slot without a Job is missed if Jobs are observed without a gap since before it, or if
 //! `status.lastScheduleTime` is before it: the controller never goes back. Otherwise its Job may have been created and removed
-//! unobserved, and nothing is said.
+//! unobserved, and nothing is reported.
 
 use std::sync::Arc;
 
@@ -24,12 +24,12 @@ pub(crate) const EVENTS_WAIT: i64 = 180;
 const SINGLE: u32 = 3;
 /// More slots at once: the controller itself warns with `TooManyMissedTimes` (`pkg/controller/cronjob/utils.go`).
 const TOO_MANY: u32 = 100;
-/// How many slots one event summarises at most.
+/// The most slots in one event.
 const SUMMARISED: u32 = 100_000;
 /// How long the API server keeps Events (`--event-ttl`).
 pub(crate) const EVENTS_KEPT: i64 = 3600;
 
-/// How long until it is checked again whether a report is acknowledged, or an Event has arrived.
+/// The time until the next check for an acknowledgement or an Event.
 const RETRY: i64 = 5;
 /// No slot, or no deadline.
 pub(crate) const NEVER: i64 = i64::MAX;
@@ -67,7 +67,7 @@ pub(crate) struct Slots {
     pub(crate) has_jobs: bool,
     /// The controller started a run outside of the schedule as evaluated here, so no slot is certain.
     pub(crate) is_refuted: bool,
-    /// The controller cannot evaluate the schedule: since when; 0 if it can.
+    /// When the controller could first not evaluate the schedule; 0 if it can.
     pub(crate) invalid_since: i64,
     /// `startingDeadlineSeconds`.
     pub(crate) deadline: i64,
@@ -88,9 +88,9 @@ pub(crate) struct Slots {
     pub(crate) forbidding: (i64, i64),
     /// When the controller last wrote `TooManyMissedTimes`.
     pub(crate) too_many: i64,
-    /// Since when `status.active` has an entry, and until when; [`NEVER`] while it has one.
+    /// The time from which `status.active` has an entry, and its end; [`NEVER`] while it has one.
     pub(crate) running: (i64, i64),
-    /// The same before.
+    /// The same for the period before.
     pub(crate) ran: (i64, i64),
     /// Nothing is decided before.
     pub(crate) not_before: i64,
@@ -189,7 +189,7 @@ impl Slots {
         }
     }
 
-    /// The controller said something at `at` about the latest slot.
+    /// The controller wrote an Event at `at` about the latest slot.
     pub(crate) fn note_at(&mut self, at: i64, note: Note) {
         let slot = self.plan.as_ref().and_then(|plan| plan.latest(at, self.cursor));
         if let Some(slot) = slot.filter(|slot| *slot > self.cursor) {
@@ -197,7 +197,7 @@ impl Slots {
         }
     }
 
-    /// The controller said something about this slot.
+    /// The controller wrote an Event about this slot.
     pub(crate) fn note(&mut self, slot: i64, note: Note) {
         let is_slot = self.plan.as_ref().is_some_and(|plan| plan.is_slot(slot, self.cursor));
         if is_slot && slot > self.cursor {
@@ -313,7 +313,7 @@ impl Slots {
         is_same
     }
 
-    /// Decides the slots that the controller says it did not start, although their grace period is not over.
+    /// Decides the slots that the controller reports as skipped, although their grace period is not over.
     pub(crate) fn decide_forbidden(&mut self) -> Option<MissedSlots> {
         let slot = self.notes.slots(Note::Forbidden).min()?;
         if !self.is_active || self.pending > 0 || self.notes.start(slot).is_some() {

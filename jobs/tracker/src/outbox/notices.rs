@@ -2,7 +2,7 @@
 //! leave a [`Mark`] in the checkpoint once they are acknowledged.
 //!
 //! A finished Job stays finished, so after a restart it is reported again as it was. A stall may be over by then, and missed
-//! runs may be grouped otherwise. So both are announced: the checkpoint has them before they are sent.
+//! runs may be grouped differently. Both are therefore announced: the checkpoint has them before they are sent.
 
 use std::collections::HashSet;
 

@@ -56,7 +56,8 @@ pub struct ReplayEnd {
     pub end: Timestamp,
 }
 
-/// Replays a recording. Empty lines are skipped. Time runs as recorded; the creation times of the objects set the clock.
+/// Replays a recording. Empty lines are skipped. The replay uses the recorded times; the creation times of the objects set the
+/// clock.
 ///
 /// # Errors
 /// The first line that cannot be used.
@@ -79,8 +80,8 @@ pub fn replay_within(lines: impl BufRead, settings: TrackerSettings, limits: Lim
 }
 
 /// The same; `on_step` receives each observation and each event that the collector emits, in order. Each line proves that the
-/// watches have delivered everything until then, and each notice counts as acknowledged at once. After the last line time
-/// runs on for stalls only: a Job that makes no progress changes nothing, so its recording is short.
+/// watches have delivered everything until then, and each notice counts as acknowledged at once. After the last line,
+/// time advances for stalls only: a Job that makes no progress causes no further watch events, so its recording is short.
 ///
 /// # Errors
 /// The first line that cannot be used, or that goes beyond a limit.

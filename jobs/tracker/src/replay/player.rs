@@ -1,4 +1,4 @@
-//! A tracker whose time runs as recorded.
+//! A tracker that uses the recorded times.
 
 use jiff::{SignedDuration, Timestamp};
 use job_event::notice::StalledJob;
@@ -15,7 +15,7 @@ use crate::{StallSettings, Tracker, TrackerSettings};
 const STOPS: usize = 200_000;
 /// The least time between two stops.
 const TICK: SignedDuration = SignedDuration::from_secs(1);
-/// How long after the longest threshold time runs on when a recording has ended.
+/// How far time advances beyond the longest threshold after the end of a recording.
 const MARGIN: SignedDuration = SignedDuration::from_mins(1);
 /// How long after the last line an obstacle must be proven: a container that has ended may have taken others with it.
 const ENDING: SignedDuration = SignedDuration::from_secs(3);
@@ -32,7 +32,7 @@ pub(super) struct Player<F> {
     stops_left: usize,
     /// When time stopped last.
     stopped: Timestamp,
-    /// How long time runs on when the recording has ended.
+    /// How far time advances after the end of the recording.
     runs_on: SignedDuration,
 }
 
@@ -63,7 +63,7 @@ impl<F: FnMut(ReplayStep<'_>)> Player<F> {
         self.finished + tracked
     }
 
-    /// Time runs until `now`, and stops whenever an event becomes due. The line at `now` proves that nothing else happened.
+    /// Advances to `now`, and stops whenever an event becomes due. The line at `now` proves that nothing else happened.
     pub(super) fn run_until(&mut self, now: Timestamp) {
         self.tracker.watched_until(now);
         while let Some(at) = self.next_stop(now) {

@@ -13,15 +13,15 @@ use crate::job::JobRecord;
 use crate::time::later;
 use crate::{JobEntry, Tracker};
 
-/// How often the judge looks at evidence, a second. It takes up to 0.1 ms each time.
+/// The most judgements in one second. Each takes up to 0.1 ms.
 const JUDGEMENTS: u32 = 1000;
 /// How many Pods cost as much as one more judgement.
 const PODS: usize = 8;
-/// How often a reported stall is checked, seconds.
+/// The time between two checks of a reported stall, seconds.
 const REPORTED_INTERVAL: i64 = 5;
 /// How long a stall waits for room in the checkpoint, seconds.
 const WAIT_FOR_ROOM: i64 = 300;
-/// How many of the judgements of a second are for stalls whose evidence is unchanged.
+/// The most judgements in one second for stalls whose evidence is unchanged.
 const UNCHANGED: i64 = 100;
 
 /// The judgements that are left in this second.
@@ -223,7 +223,7 @@ impl Tracker {
         stalls.len() < checkpoint.capacity / 2 || stalls.contains_key(&uid.short())
     }
 
-    /// The usual runs of a Job's owner, if the Job runs longer.
+    /// The usual runs of a Job's owner, if the Job runs longer than these.
     fn unusual(&self, record: &JobRecord, now: Timestamp) -> Option<UsualRuns> {
         let settings = self.settings.stalls.running_long.as_ref()?;
         let running = now.duration_since(record.start_time.get()?);
@@ -235,7 +235,7 @@ impl Tracker {
         (running > usual.limit).then_some(usual)
     }
 
-    /// The evidence of an unfinished Job, which continues.
+    /// A copy of the evidence of an unfinished Job.
     fn evidence_now(&self, uid: Uid, record: &JobRecord) -> Evidence {
         let gaps = self.general_gaps(Some(record.scope));
         let mut evidence = record.clone().into_evidence(uid, &gaps);

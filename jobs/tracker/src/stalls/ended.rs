@@ -226,7 +226,7 @@ impl Tracker {
         }
     }
 
-    /// A CronJob is gone, and with it the durations of its runs.
+    /// A CronJob was deleted: drops the durations of its runs.
     pub(crate) fn runs_forgotten(&mut self, cronjob: Uid) {
         let key = history::cronjob_key(cronjob);
         if self.outbox.checkpoint().marks.histories.contains_key(&key) {

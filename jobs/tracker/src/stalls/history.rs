@@ -13,11 +13,11 @@ use super::RunningLongSettings;
 const RUNS: usize = 30;
 /// The time of the last run.
 const STAMP: usize = 4;
-/// How many owners without a CronJob are known. The least recently used ones are dropped.
+/// The most owners that are not CronJobs. The least recently used ones are dropped.
 const OWNERS: usize = 4096;
-/// The step of the scale: a duration is known to 3 %. 255 steps reach a month.
+/// The factor between two steps of the scale: a duration is known to within 3 %. 255 steps reach a month.
 const STEP: f64 = 1.06;
-/// Marks an owner that is no CronJob.
+/// Marks an owner that is not a CronJob.
 const NO_CRONJOB: u64 = 1 << 63;
 
 /// The owners with completed runs.

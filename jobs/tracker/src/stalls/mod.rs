@@ -1,8 +1,8 @@
 //! Unfinished Jobs that make no progress.
 //!
-//! An update costs nothing here: each unfinished Job is checked from time to time. A check first looks at the record; only if
-//! that leaves a stall open, the judge looks at the evidence. The marks of the checkpoint show which stalls are reported, so a
-//! restart or a take-over changes nothing. `docs/stalled-and-missed.md` says what a stall is.
+//! An update costs nothing here: each unfinished Job is checked periodically. A check first reads the record; the judge evaluates
+//! the evidence only if the record may be that of a stalled Job. The marks of the checkpoint have the reported stalls, so a
+//! restart or a fail-over repeats none. `docs/stalled-and-missed.md` defines a stall.
 
 mod annotation;
 mod check;
@@ -31,7 +31,7 @@ use job_watch::Kind;
 
 /// How many Jobs one call checks.
 const CHECKS: usize = 256;
-/// How often a Job is checked at least, seconds.
+/// The longest time between two checks of a Job, seconds.
 const INTERVAL: i64 = 30;
 /// How long an incomplete list of Events delays the checks, seconds. Without Events causes are broader.
 const WAIT_FOR_EVENTS: i64 = 60;
@@ -44,7 +44,7 @@ pub(crate) struct Stalls {
     found: HashMap<Uid, FoundStall>,
     /// Jobs that have ended since their stall was reported.
     ended: VecDeque<EndedJob>,
-    /// In this second no recovery could be reported.
+    /// The second of the last check that could not report a recovery.
     ended_checked: Option<i64>,
     budget: Budget,
     /// No Job is checked before this second.
@@ -64,7 +64,7 @@ struct FoundStall {
     cause: Cause,
     /// True if it is reported.
     is_reported: bool,
-    /// True if it is over, and its recovery waits until it is acknowledged.
+    /// True if it is over, and its recovery waits until the stall is acknowledged.
     is_over: bool,
     /// When it is reported, seconds since 1970; the maximum if it is not.
     due: i64,

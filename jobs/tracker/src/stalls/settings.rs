@@ -23,9 +23,9 @@ pub struct StallSettings {
 pub struct RunningLongSettings {
     /// How many completed runs must be known.
     pub min_runs: usize,
-    /// The factor.
+    /// The multiple of p95.
     pub factor: f64,
-    /// The least difference.
+    /// The minimum difference from p95.
     pub floor: SignedDuration,
 }
 
@@ -50,7 +50,7 @@ impl Default for StallSettings {
                 // Autoscalers take minutes to add a node.
                 (Cause::Unschedulable, Some(SignedDuration::from_mins(10))),
                 (Cause::DeviceUnavailable, Some(SignedDuration::from_mins(10))),
-                // Gates and queues hold Pods on purpose.
+                // Gates and queues delay Jobs on purpose.
                 (Cause::SchedulingGated, None),
                 (Cause::AwaitingAdmission, None),
             ]),
@@ -60,8 +60,8 @@ impl Default for StallSettings {
 }
 
 impl StallSettings {
-    /// Every stall is reported after the same time, also those that have their own time by default; a Job that waits for its
-    /// admission is not.
+    /// Reports every stall after the same time, including causes with a default of their own. A Job that waits for its admission is
+    /// not reported.
     pub fn all_after(after: SignedDuration) -> Self {
         StallSettings {
             after,
@@ -75,8 +75,8 @@ impl StallSettings {
         self.causes.get(&cause).copied().unwrap_or(Some(self.after))
     }
 
-    /// The same for a Job with an annotation, which applies to every cause. A run that is longer than usual is reported at
-    /// once, because its limit is long enough.
+    /// The same for a Job with an annotation, which applies to every cause except `RunningLong`: a run that is longer than usual is
+    /// reported at once, because its limit is long enough.
     pub(super) fn after_for(&self, cause: Cause, annotated: Option<Option<SignedDuration>>) -> Option<SignedDuration> {
         match annotated {
             Some(None) => None,

@@ -40,7 +40,7 @@ impl Wheel {
         add(&mut self.slots[slot], uid);
     }
 
-    /// It is `now`: the checks up to this second are due.
+    /// Advances to `now`: the checks up to this second are due.
     pub(super) fn advance(&mut self, now: i64) {
         if now < self.at {
             // The clock was set back, or it is the same second.
@@ -81,7 +81,7 @@ impl Wheel {
         }
     }
 
-    /// Returns a check that could not be done.
+    /// Puts back a check that could not be done.
     pub(super) fn put_back(&mut self, uid: Uid) {
         match self.due.front_mut() {
             Some(oldest) => add(oldest, uid),
