@@ -41,7 +41,7 @@ const FRESH: Duration = Duration::from_secs(if cfg!(debug_assertions) { 15 } els
 /// The most memory a collector may have, in bytes.
 const MEMORY: u64 = 64 * 1024 * 1024;
 /// The number of concurrent runs.
-const TOGETHER: usize = if cfg!(debug_assertions) { 2 } else { 7 };
+const TOGETHER: usize = if cfg!(debug_assertions) { 2 } else { 12 };
 
 /// Prints a line even if the test succeeds.
 fn say(line: impl std::fmt::Display) {

@@ -80,17 +80,19 @@ impl JobSession {
             kind,
             namespace,
             name,
+            annotation,
             value,
+            expected,
         }) = self.tracker.take_invalid_annotation()
         {
-            let expected = "a duration such as 30m, or off";
             tracing::warn!(
                 kind,
                 %namespace,
                 %name,
+                annotation,
                 %value,
                 expected,
-                "ignored an invalid annotation k8s-job-collector/stalled-after"
+                "ignored an invalid annotation"
             );
         }
     }

@@ -10,9 +10,9 @@ use super::observe::Seen;
 use super::plan::Plan;
 use super::slots::MissedSlots;
 use super::{CronJobs, Record, split};
-use crate::Tracker;
 use crate::checkpoint::{Mark, Marks};
 use crate::job::JobRecord;
+use crate::{InvalidAnnotation, Tracker};
 
 /// When a run that did not start is reported.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,6 +65,7 @@ impl Tracker {
     pub(crate) fn cronjob(&mut self, source: Source, cronjob: &model::CronJob, listed: bool, now: Timestamp) {
         let uid = Uid::new(&cronjob.metadata.uid);
         self.cronjobs.seen(cronjob);
+        let was_invalid = self.cronjobs.has_invalid_annotation(uid);
         let marks = self.outbox.marks_mut();
         let seen = Seen {
             listed,
@@ -82,6 +83,17 @@ impl Tracker {
             }
         });
         self.remember(uid);
+        let value = cronjob.metadata.annotations.missed_runs.clone();
+        if let Some(value) = value.filter(|_| !was_invalid && self.cronjobs.has_invalid_annotation(uid)) {
+            self.add_invalid_annotation(InvalidAnnotation {
+                kind: "CronJob",
+                namespace: cronjob.metadata.namespace.clone(),
+                name: cronjob.metadata.name.clone(),
+                annotation: "k8s-job-collector/missed-runs",
+                value,
+                expected: "off",
+            });
+        }
     }
 
     /// A CronJob was deleted.

@@ -146,6 +146,11 @@ impl CronJobs {
         records.map(|(uid, record)| (*uid, record))
     }
 
+    /// True if the annotation about missed runs of a CronJob cannot be read.
+    pub(crate) fn has_invalid_annotation(&self, uid: Uid) -> bool {
+        self.slots(uid).is_some_and(|slots| slots.has_invalid_annotation)
+    }
+
     fn slots(&self, uid: Uid) -> Option<&Slots> {
         self.known.get(&uid)?.slots.as_deref()
     }

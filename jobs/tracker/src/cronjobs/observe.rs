@@ -47,7 +47,9 @@ impl Slots {
         let was_active = self.is_active;
         self.scope = seen.scope;
         self.is_suspended = spec.suspend == Some(true);
-        let is_silenced = metadata.annotations.missed_runs.as_deref() == Some("off");
+        let annotation = metadata.annotations.missed_runs.as_deref().map(str::trim);
+        let is_silenced = annotation.is_some_and(|value| value.eq_ignore_ascii_case("off"));
+        self.has_invalid_annotation = annotation.is_some() && !is_silenced;
         self.is_active = !self.is_suspended && !is_silenced && metadata.deletion_timestamp.is_none();
         self.forbids = spec.concurrency_policy.as_deref() == Some("Forbid");
         self.deadline = spec.starting_deadline_seconds.unwrap_or(NEVER);

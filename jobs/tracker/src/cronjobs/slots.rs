@@ -62,6 +62,8 @@ pub(crate) struct Slots {
     /// False while it is suspended, deleted or silenced.
     pub(crate) is_active: bool,
     pub(crate) is_suspended: bool,
+    /// True if its annotation `k8s-job-collector/missed-runs` cannot be read.
+    pub(crate) has_invalid_annotation: bool,
     pub(crate) forbids: bool,
     /// True if a Job of it was seen, so that its Jobs match the selector.
     pub(crate) has_jobs: bool,
@@ -109,6 +111,7 @@ impl Default for Slots {
             scope: 0,
             is_active: false,
             is_suspended: false,
+            has_invalid_annotation: false,
             forbids: false,
             has_jobs: false,
             is_refuted: false,

@@ -32,7 +32,7 @@ pub(super) struct EndedJob {
     at: Timestamp,
 }
 
-/// An annotation `k8s-job-collector/stalled-after` that cannot be read. It is ignored.
+/// An annotation of the collector that cannot be read. It is ignored.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct InvalidAnnotation {
     /// The kind of the object.
@@ -41,8 +41,12 @@ pub struct InvalidAnnotation {
     pub namespace: Box<str>,
     /// The name of the object.
     pub name: Box<str>,
-    /// The value; expected is a duration like `30m`, or `off`.
+    /// The name of the annotation.
+    pub annotation: &'static str,
+    /// The value that was found.
     pub value: Box<str>,
+    /// The values that are expected.
+    pub expected: &'static str,
 }
 
 impl Tracker {
@@ -56,14 +60,22 @@ impl Tracker {
         let Some(value) = &metadata.annotations.stalled_after else {
             return;
         };
-        let is_new = !before.is_invalid() && StalledAfter::parse(Some(value)).is_invalid();
-        if is_new && self.stalls.invalid.len() < INVALID {
-            self.stalls.invalid.push_back(InvalidAnnotation {
+        if !before.is_invalid() && StalledAfter::parse(Some(value)).is_invalid() {
+            self.add_invalid_annotation(InvalidAnnotation {
                 kind,
                 namespace: metadata.namespace.clone(),
                 name: metadata.name.clone(),
+                annotation: "k8s-job-collector/stalled-after",
                 value: value.clone(),
+                expected: "a duration such as 30m, or off",
             });
+        }
+    }
+
+    /// Remembers an invalid annotation, up to a number that no cluster needs.
+    pub(crate) fn add_invalid_annotation(&mut self, invalid: InvalidAnnotation) {
+        if self.stalls.invalid.len() < INVALID {
+            self.stalls.invalid.push_back(invalid);
         }
     }
 

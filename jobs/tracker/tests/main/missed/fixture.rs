@@ -6,7 +6,7 @@ use job_event::notice::MissReason;
 use job_tracker::checkpoint::Checkpoint;
 use job_tracker::outbox::AckEvent;
 use job_tracker::{MissedRunSettings, Tracker, TrackerSettings};
-use job_watch::{Kind, Observation, Source};
+use job_watch::{Kind, Object, Observation, Source};
 
 use crate::year::cluster::{CronJob, Run};
 use crate::year::objects::{self, Said, at};
@@ -62,6 +62,15 @@ impl Case {
     /// The CronJob as it is now.
     pub(crate) fn put(&mut self, now: i64) {
         let object = objects::cronjob(&self.cronjob);
+        self.observe(Kind::CronJobs, Observation::Changed(object), now);
+    }
+
+    /// It has this annotation `k8s-job-collector/missed-runs`.
+    pub(crate) fn annotate(&mut self, value: &str, now: i64) {
+        let mut object = objects::cronjob(&self.cronjob);
+        if let Object::CronJob(cronjob) = &mut object {
+            cronjob.metadata.annotations.missed_runs = Some(value.into());
+        }
         self.observe(Kind::CronJobs, Observation::Changed(object), now);
     }
 

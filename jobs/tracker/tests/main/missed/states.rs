@@ -37,3 +37,27 @@ fn a_suspended_cronjob_has_no_next_slot() {
     case.delete(40);
     assert_eq!(case.tracker.cronjob_states(at(BASE + 40)), []);
 }
+
+#[test]
+fn an_invalid_annotation_silences_nothing_and_is_named_once() {
+    for (value, is_valid) in [("off", true), (" Off ", true), ("false", false), ("30m", false)] {
+        let mut case = Case::new(EVERY_MINUTE);
+        case.annotate(value, 10);
+        case.annotate(value, 20);
+        case.until(130);
+        assert_eq!(case.missed.is_empty(), is_valid, "{value}");
+        let invalid = case.tracker.take_invalid_annotation();
+        assert_eq!(invalid.is_none(), is_valid, "{value}");
+        if let Some(invalid) = invalid {
+            let found = (
+                invalid.kind,
+                &*invalid.name,
+                invalid.annotation,
+                &*invalid.value,
+                invalid.expected,
+            );
+            assert_eq!(found, ("CronJob", "c0", "k8s-job-collector/missed-runs", value, "off"));
+        }
+        assert_eq!(case.tracker.take_invalid_annotation(), None, "once");
+    }
+}

@@ -180,6 +180,7 @@ fn an_annotation_overrides_the_time() {
     assert_eq!(cluster.take(), ["stalled d ImagePull"], "an invalid value is ignored");
     let invalid = cluster.tracker.take_invalid_annotation().unwrap();
     assert_eq!((invalid.kind, &*invalid.name, &*invalid.value), ("Job", "d", "soon"));
+    assert_eq!(invalid.annotation, "k8s-job-collector/stalled-after");
     annotate(&mut cluster, "d", "soon");
     assert_eq!(cluster.tracker.take_invalid_annotation(), None, "once");
     cluster.wait(5000);
