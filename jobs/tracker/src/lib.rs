@@ -4,6 +4,7 @@
 //! tombstone of a few bytes for as long as it exists, then an entry among the recently removed. So however often it is
 //! listed, repeated or delivered late, it is reported once. [`outbox`] holds the state of its report.
 
+mod annotations;
 pub mod checkpoint;
 mod container;
 mod cronjobs;
@@ -38,8 +39,9 @@ use job_watch::{Object, Observation, Source};
 pub use event::is_verdict;
 pub use from_events::named_pod;
 
+pub use annotations::InvalidAnnotation;
 pub use cronjobs::{CronJobState, MissedRunSettings};
-pub use stalls::{InvalidAnnotation, RunningLongSettings, StallSettings};
+pub use stalls::{RunningLongSettings, StallSettings};
 pub use state::{Counts, OwnerState};
 
 use self::checkpoint::Checkpoint;
@@ -168,6 +170,7 @@ pub struct Tracker {
     stalls: Stalls,
     /// Unobserved Jobs that were dropped because there were too many.
     dropped: u64,
+    invalid_annotations: VecDeque<InvalidAnnotation>,
     /// When something was last observed.
     now: Timestamp,
 }
@@ -199,6 +202,7 @@ impl Tracker {
             recoveries: Recoveries::default(),
             stalls: Stalls::default(),
             dropped: 0,
+            invalid_annotations: VecDeque::new(),
             now: Timestamp::MIN,
         }
     }

@@ -16,8 +16,8 @@ const WAITING: usize = 1024;
 pub(crate) struct AnnouncedNotices(VecDeque<(Uid, Notice)>);
 
 impl Tracker {
-    /// The next notice to report at `now`; it counts as sent. To be called until it returns `None`, and again after each write
-    /// of the checkpoint.
+    /// The next notice to report at `now`; it counts as sent. To be called until it returns `None`, and again each time the
+    /// checkpoint is written.
     pub fn next_notice(&mut self, now: Timestamp) -> Option<Notice> {
         loop {
             let (key, notice) = match self.next_announced() {

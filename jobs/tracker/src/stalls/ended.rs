@@ -8,21 +8,18 @@ use job_event::notice::RecoveredJob;
 use job_event::outcome::Outcome;
 use job_event::{Notice, Uid};
 
-use super::{StalledAfter, history};
+use super::history;
 use crate::checkpoint::Mark;
 use crate::job::JobRecord;
 use crate::outbox::AckEvent;
 use crate::time::later;
 use crate::{JobEntry, Tracker};
-use job_watch::model::Metadata;
 use job_watch::{Kind, Source};
 
 /// How many ended Jobs one call looks at.
 const AT_ONCE: usize = 64;
 /// How long the mark of a Job that no list has shown is kept: its Events may show that it ended.
 const MARK_KEPT: SignedDuration = SignedDuration::from_mins(5);
-/// How many invalid annotations wait to be logged.
-const INVALID: usize = 16;
 
 /// A Job that has ended, and whose stall was reported or is about to be.
 #[derive(Debug)]
@@ -32,53 +29,7 @@ pub(super) struct EndedJob {
     at: Timestamp,
 }
 
-/// An annotation of the collector that cannot be read. It is ignored.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct InvalidAnnotation {
-    /// The kind of the object.
-    pub kind: &'static str,
-    /// The namespace of the object.
-    pub namespace: Box<str>,
-    /// The name of the object.
-    pub name: Box<str>,
-    /// The name of the annotation.
-    pub annotation: &'static str,
-    /// The value that was found.
-    pub value: Box<str>,
-    /// The values that are expected.
-    pub expected: &'static str,
-}
-
 impl Tracker {
-    /// The next invalid annotation that was observed; each object is returned once for each change to an invalid value.
-    pub fn take_invalid_annotation(&mut self) -> Option<InvalidAnnotation> {
-        self.stalls.invalid.pop_front()
-    }
-
-    /// An annotation was read: remembers it if it is invalid and `before` was not.
-    pub(crate) fn note_annotation(&mut self, kind: &'static str, metadata: &Metadata, before: StalledAfter) {
-        let Some(value) = &metadata.annotations.stalled_after else {
-            return;
-        };
-        if !before.is_invalid() && StalledAfter::parse(Some(value)).is_invalid() {
-            self.add_invalid_annotation(InvalidAnnotation {
-                kind,
-                namespace: metadata.namespace.clone(),
-                name: metadata.name.clone(),
-                annotation: "k8s-job-collector/stalled-after",
-                value: value.clone(),
-                expected: "a duration such as 30m, or off",
-            });
-        }
-    }
-
-    /// Remembers an invalid annotation, up to a number that no cluster needs.
-    pub(crate) fn add_invalid_annotation(&mut self, invalid: InvalidAnnotation) {
-        if self.stalls.invalid.len() < INVALID {
-            self.stalls.invalid.push_back(invalid);
-        }
-    }
-
     /// The outcome of a Job is known: its recovery is due, or its mark is not needed any more.
     pub(crate) fn stall_decided(&mut self, uid: Uid, now: Timestamp) {
         if !self.may_have_stalled(uid) {

@@ -18,7 +18,6 @@ use job_event::{Notice, Uid};
 use job_judge::Cause;
 
 pub(crate) use annotation::StalledAfter;
-pub use ended::InvalidAnnotation;
 pub use settings::{RunningLongSettings, StallSettings};
 
 use self::check::{Budget, Next};
@@ -34,7 +33,7 @@ const CHECKS: usize = 256;
 /// The longest time between two checks of a Job, seconds.
 const INTERVAL: i64 = 30;
 /// How long an incomplete list of Events delays the checks, seconds. Without Events causes are broader.
-const WAIT_FOR_EVENTS: i64 = 60;
+const LATE_EVENTS: i64 = 60;
 
 /// The checks of unfinished Jobs.
 #[derive(Debug, Default)]
@@ -55,7 +54,6 @@ pub(crate) struct Stalls {
     without_events: Option<i64>,
     /// When the marks of Jobs that no list has shown are dropped.
     marks_dropped_at: Option<Timestamp>,
-    invalid: VecDeque<InvalidAnnotation>,
 }
 
 /// The stall that the last check of a Job found.
@@ -187,6 +185,6 @@ impl Tracker {
             return false;
         }
         let since = *self.stalls.without_events.get_or_insert(second);
-        (since..since.saturating_add(WAIT_FOR_EVENTS)).contains(&second)
+        (since..since.saturating_add(LATE_EVENTS)).contains(&second)
     }
 }
