@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use collector_data::Payload;
 use collector_runtime::storage::memory::MemoryStorage;
+use collector_testing::Log;
 use job_event::attributes as attr;
 use job_event::otlp::find;
 use opentelemetry_proto::tonic::common::v1::any_value::Value as AnyValue;
@@ -125,6 +126,24 @@ async fn settings_annotations_and_suspension_silence_missed_runs() {
     ] {
         let mut run = run(api.client(), settings).await;
         run.no_event_for(Duration::from_secs(1800)).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_warning_names_an_invalid_annotation_once() {
+    let (log, _guard) = Log::capture();
+    let mut run = run(cluster(Some("false"), false).client(), "{}").await;
+    assert!(!missed(&mut run, 600).await.is_empty(), "it silences nothing");
+    let lines = log.lines("ignored an invalid annotation");
+    assert_eq!(lines.len(), 1, "{lines:?}");
+    for part in [
+        "WARN",
+        "tick",
+        "k8s-job-collector/missed-runs",
+        "value=false",
+        "expected=\"off\"",
+    ] {
+        assert!(lines[0].contains(part), "{part}: {}", lines[0]);
     }
 }
 
