@@ -10,7 +10,7 @@ use job_tracker::{MissedRunSettings, Tracker, TrackerSettings};
 use job_watch::watch::SourceUpdate;
 use job_watch::watches::Watches;
 use kube::Client;
-use tokio::time::{Duration, Instant, Interval, MissedTickBehavior, interval, interval_at};
+use tokio::time::{Duration, Instant, Interval, MissedTickBehavior, interval_at};
 
 use crate::backlog::Backlog;
 use crate::batch_sender::BatchSender;
@@ -94,7 +94,8 @@ impl JobSession {
         self.watches.start(&client, &running.shutdown);
         let period = self.config.collection_interval.get();
         let mut collect = delayed(interval_at(Instant::now() + period, period));
-        let mut check = delayed(interval(CHECK));
+        // The first check follows the first lists, so that it finds all of them complete.
+        let mut check = delayed(interval_at(Instant::now() + CHECK, CHECK));
         let mut updates = Vec::new();
         loop {
             let next_report = self.next_report();
