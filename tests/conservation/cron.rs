@@ -1,5 +1,6 @@
 //! CronJobs and their controller, which is away for a while, or finds the run before active.
 
+use std::collections::BTreeSet;
 use std::ops::Range;
 use std::time::Duration;
 
@@ -25,8 +26,8 @@ struct CronJob {
     created: i64,
     /// The last slot whose run started.
     last: i64,
-    /// The slot for which the run before was active.
-    skipped: i64,
+    /// The slots for which the run before was active.
+    skipped: BTreeSet<i64>,
     /// The run before is active until then.
     active_until: Duration,
     /// When the controller is away.
@@ -34,6 +35,17 @@ struct CronJob {
     /// True if one run at a time is allowed: some take longer than a slot until this time.
     long_until: Option<Duration>,
     chronicle: String,
+}
+
+impl CronJob {
+    /// Why the run of a slot may be missed. A slow machine delays the controller too, and it then skips slots silently.
+    fn reasons(&self, slot: i64) -> &'static [&'static str] {
+        match self.long_until {
+            _ if self.skipped.contains(&slot) => &["ConcurrencyForbidden", "Unknown"],
+            Some(_) => &["ConcurrencyForbidden", "ControllerLate", "Unknown"],
+            None => &["ControllerLate", "Unknown"],
+        }
+    }
 }
 
 /// The CronJobs of a run.
@@ -62,15 +74,11 @@ impl CronJobs {
 impl Play {
     /// Creates two CronJobs: one whose controller is away during `over`, and one with runs that take longer than a slot.
     pub(crate) fn plan_cronjobs(&mut self, over: Duration, environment: &mut Environment) {
-        for (name, forbids, reasons) in [
-            ("unattended", false, &["ControllerLate", "Unknown"][..]),
-            ("forbidding", true, &["ConcurrencyForbidden", "Unknown"][..]),
-        ] {
+        for (name, forbids) in [("unattended", false), ("forbidding", true)] {
             let now = Timestamp::now();
             let policy = if forbids { "Forbid" } else { "Allow" };
             let object = self.lives.cron_job_with(name, &format!("@every {EVERY}s"), policy, now);
             self.play(environment, object.created());
-            environment.oracle.notices.cronjob(object.uid(), reasons);
             let mut outages = Vec::new();
             for part in [0, 1].iter().filter(|_| !forbids) {
                 let from = over / 2 * *part + over.mul_f64((self.dice.bits() % 1000) as f64 / 5000.0);
@@ -85,7 +93,7 @@ impl Play {
                 object,
                 created,
                 last: created,
-                skipped: created,
+                skipped: BTreeSet::new(),
                 active_until: Duration::ZERO,
                 outages,
                 long_until: forbids.then_some(over),
@@ -135,8 +143,7 @@ impl Play {
         let is_away = cronjob.outages.iter().any(|(from, to)| (*from..*to).contains(&at));
         if slot > cronjob.last && !is_away {
             if cronjob.long_until.is_some() && at < cronjob.active_until {
-                if cronjob.skipped < slot {
-                    cronjob.skipped = slot;
+                if cronjob.skipped.insert(slot) {
                     cronjob.chronicle += &format!(", {slot} skipped at {:.3} s", at.as_secs_f64());
                     let event = self.lives.skipped(&mut cronjob.object, now);
                     self.play(environment, event);
@@ -168,11 +175,12 @@ impl Play {
                 .certain
                 .as_ref()
                 .is_some_and(|slots| slots.contains(&missed));
-            notices.missed(&uid, missed, is_certain);
+            notices.missed(&uid, missed, is_certain, cronjob.reasons(missed));
         }
         let scheduled_at = Timestamp::from_second(slot).unwrap_or(now);
         let late = now.duration_since(scheduled_at);
-        notices.started(&uid, slot, Duration::try_from(late).unwrap_or_default());
+        let late = Duration::try_from(late).unwrap_or_default();
+        notices.started(&uid, slot, late, cronjob.reasons(slot));
         cronjob.last = slot;
         cronjob.chronicle += &format!(", {slot} started at {:.3} s", at.as_secs_f64());
         let job = self

@@ -151,14 +151,17 @@ impl Stuck {
     }
 }
 
-/// A CronJob.
-#[derive(Debug, Default)]
-struct Slots {
-    /// Missed slots, and whether they have to be reported.
-    missed: BTreeMap<i64, bool>,
+/// A slot whose run did not start in time.
+#[derive(Clone, Copy, Debug)]
+struct Slot {
+    /// True if it has to be reported.
+    is_certain: bool,
     /// The reasons that fit.
     reasons: &'static [&'static str],
 }
+
+/// The missed slots of a CronJob, by time.
+type Slots = BTreeMap<i64, Slot>;
 
 /// The obstacles and slots of a run, and the events that arrived about them.
 #[derive(Debug, Default)]
@@ -199,25 +202,17 @@ impl Notices {
         }
     }
 
-    /// A CronJob exists, whose runs are missed for one of the reasons.
-    pub(crate) fn cronjob(&mut self, uid: &str, reasons: &'static [&'static str]) {
-        self.slots.entry(uid.to_owned()).or_default().reasons = reasons;
-    }
-
-    /// A run started, this much later than its slot.
-    pub(crate) fn started(&mut self, uid: &str, slot: i64, late: Duration) {
+    /// A run started, this much later than its slot. `reasons`: those that fit if that is too late.
+    pub(crate) fn started(&mut self, uid: &str, slot: i64, late: Duration, reasons: &'static [&'static str]) {
         if late + ROUNDING >= GRACE {
-            self.slots.entry(uid.to_owned()).or_default().missed.insert(slot, false);
+            self.missed(uid, slot, false, reasons);
         }
     }
 
-    /// A run is never started. `is_certain`: that has to be reported.
-    pub(crate) fn missed(&mut self, uid: &str, slot: i64, is_certain: bool) {
-        self.slots
-            .entry(uid.to_owned())
-            .or_default()
-            .missed
-            .insert(slot, is_certain);
+    /// A run is never started. `is_certain`: that has to be reported, with one of the reasons.
+    pub(crate) fn missed(&mut self, uid: &str, slot: i64, is_certain: bool, reasons: &'static [&'static str]) {
+        let slots = self.slots.entry(uid.to_owned()).or_default();
+        slots.insert(slot, Slot { is_certain, reasons });
     }
 
     /// An event arrived; true if its id is new.
@@ -326,14 +321,15 @@ impl Notices {
             events.sort_by_key(|event| event.first);
             let slots = self.slots.get(*uid).unwrap_or(&none);
             for event in &*events {
-                let missed = || slots.missed.range(event.first..=event.last.max(event.first));
+                let missed = || slots.range(event.first..=event.last.max(event.first));
                 let all = missed().count() as i64;
-                let certain = missed().filter(|(_, certain)| **certain).count() as i64;
-                if !(certain..=all).contains(&event.count) || !slots.missed.contains_key(&event.first) {
+                let certain = missed().filter(|(_, slot)| slot.is_certain).count() as i64;
+                if !(certain..=all).contains(&event.count) || !slots.contains_key(&event.first) {
                     let problem = NoticeProblem::WrongSlots((*uid).to_owned(), event.first, event.last, event.count);
                     problems.insert(problem);
                 }
-                if !slots.reasons.contains(&&*event.reason) {
+                let reasons = slots.get(&event.first).map(|slot| slot.reasons);
+                if reasons.is_some_and(|reasons| !reasons.contains(&&*event.reason)) {
                     let reason = event.reason.clone();
                     problems.insert(NoticeProblem::WrongReason((*uid).to_owned(), event.first, reason));
                 }
@@ -346,7 +342,7 @@ impl Notices {
         for (uid, slots) in &self.slots {
             let events = by_cronjob.get(&**uid).map(Vec::as_slice).unwrap_or_default();
             let is_reported = |slot: i64| events.iter().any(|event| (event.first..=event.last).contains(&slot));
-            let certain = slots.missed.iter().filter(|(_, certain)| **certain);
+            let certain = slots.iter().filter(|(_, slot)| slot.is_certain);
             for (slot, _) in certain.filter(|(slot, _)| !is_reported(**slot)) {
                 problems.insert(NoticeProblem::SlotLost(uid.clone(), *slot));
             }

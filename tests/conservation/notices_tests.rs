@@ -39,12 +39,12 @@ fn found(notices: &Notices) -> Vec<NoticeProblem> {
 /// A CronJob that missed slots 10 to 12, and started 13 late.
 fn slots() -> Notices {
     let mut notices = Notices::default();
-    notices.cronjob("c", &["ControllerLate"]);
+    let late = &["ControllerLate"];
     for slot in 10..13 {
-        notices.missed("c", slot, true);
+        notices.missed("c", slot, true, late);
     }
-    notices.started("c", 13, GRACE);
-    notices.started("c", 14, Duration::ZERO);
+    notices.started("c", 13, GRACE, late);
+    notices.started("c", 14, Duration::ZERO, late);
     notices
 }
 
