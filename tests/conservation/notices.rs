@@ -202,6 +202,13 @@ impl Notices {
         }
     }
 
+    /// A released Job changed when its stall had lasted this long.
+    pub(crate) fn moved(&mut self, uid: &str, lasted: Duration) {
+        if let Some(stuck) = self.stuck.get_mut(uid) {
+            stuck.lasted = stuck.lasted.max(Some(lasted));
+        }
+    }
+
     /// A run started, this much later than its slot. `reasons`: those that fit if that is too late.
     pub(crate) fn started(&mut self, uid: &str, slot: i64, late: Duration, reasons: &'static [&'static str]) {
         if late + ROUNDING >= GRACE {

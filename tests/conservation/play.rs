@@ -37,7 +37,7 @@ pub(crate) struct Play {
     pub(crate) cronjobs: CronJobs,
     born: usize,
     /// The times when each Job was created and ended, to find a lost one.
-    chronicle: HashMap<String, String>,
+    pub(crate) chronicle: HashMap<String, String>,
 }
 
 pub(crate) enum Entry {
@@ -46,6 +46,8 @@ pub(crate) enum Entry {
     /// A Job that fails and is deleted at once.
     Failure,
     Step(Box<TimelineStep>),
+    /// A Job that was released changes.
+    Move(usize, Box<TimelineStep>),
     Act(Action),
     /// A Job that meets an obstacle is created.
     Obstacle(PlannedJob),
@@ -167,6 +169,10 @@ impl Play {
                 self.admit(&life, &name, environment);
             }
             Entry::Step(step) => self.play(environment, *step),
+            Entry::Move(stuck, step) => {
+                self.play(environment, *step);
+                self.moved(stuck, environment);
+            }
             Entry::Act(action) => environment.act(&action).await,
             Entry::Obstacle(planned) => self.obstruct(planned, environment),
             Entry::Release(stuck) => self.release(stuck, environment),

@@ -103,8 +103,27 @@ impl Play {
         let lasted = after.saturating_sub(stuck.job.stuck_at);
         let is_gone = stuck.end == StuckEnd::Deleted && !self.is_healed;
         environment.oracle.notices.released(&stuck.job.job.uid, lasted, is_gone);
+        self.note(index, "released");
         for step in steps {
-            self.plan(created + step.at, Entry::Step(Box::new(step)));
+            self.plan(created + step.at, Entry::Move(index, Box::new(step)));
+        }
+    }
+
+    /// A released Job changed. On a slow machine that is later than planned, and so is the end of its stall.
+    pub(crate) fn moved(&mut self, index: usize, environment: &mut Environment) {
+        let now = self.begin.elapsed();
+        if let Some(stuck) = self.stuck.get(index) {
+            let lasted = now.saturating_sub(stuck.created + stuck.job.stuck_at);
+            environment.oracle.notices.moved(&stuck.job.job.uid, lasted);
+            self.note(index, "changed");
+        }
+    }
+
+    fn note(&mut self, index: usize, what: &str) {
+        let now = self.begin.elapsed().as_secs_f64();
+        let uid = self.stuck.get(index).map(|stuck| stuck.job.job.uid.clone());
+        if let Some(story) = uid.and_then(|uid| self.chronicle.get_mut(&uid)) {
+            *story += &format!(", {what} at {now:.3} s");
         }
     }
 
