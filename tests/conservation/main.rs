@@ -37,7 +37,7 @@ const JOBS: u32 = if cfg!(debug_assertions) { 120 } else { 500 };
 const OBSTACLES: usize = if cfg!(debug_assertions) { 15 } else { 30 };
 const LASTS: Duration = Duration::from_secs(6);
 /// How long a new Job may take once the faults are over.
-const FRESH: Duration = Duration::from_secs(if cfg!(debug_assertions) { 15 } else { 5 });
+const FRESH: Duration = Duration::from_secs(15);
 /// The most memory a collector may have, in bytes.
 const MEMORY: u64 = 64 * 1024 * 1024;
 /// The number of concurrent runs.
