@@ -1,0 +1,1 @@
+//! Changes of attribute lists, shared by the processors `attributes` and `resource`.

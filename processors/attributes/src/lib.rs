@@ -1,0 +1,1 @@
+//! Processor `attributes`: changes the attributes of log records, points and spans.

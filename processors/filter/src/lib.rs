@@ -1,0 +1,1 @@
+//! Processor `filter`: drops log records, metrics, points and spans that match a condition.

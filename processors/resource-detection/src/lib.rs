@@ -1,0 +1,1 @@
+//! Processor `resourcedetection`: adds attributes from the environment to resources.

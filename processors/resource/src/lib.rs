@@ -1,0 +1,1 @@
+//! Processor `resource`: changes the attributes of resources.

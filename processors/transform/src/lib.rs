@@ -1,0 +1,1 @@
+//! Processor `transform`: changes log records, metrics, points and spans with statements.
