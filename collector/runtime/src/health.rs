@@ -44,10 +44,22 @@ impl Status {
     }
 }
 
+/// The result of the last attempt to apply a configuration.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ConfigurationStatus {
+    /// The components run with it.
+    Applied,
+    /// It was refused or could not start, and the components run with the one before it. Holds the reason.
+    ReloadFailed(String),
+}
+
 /// The status of every component, by its path in the configuration (`exporters::debug`): a receiver and an
 /// exporter may have the same id.
 #[derive(Clone, Debug, Default)]
-pub struct Statuses(BTreeMap<String, Reported>);
+pub struct Statuses {
+    components: BTreeMap<String, Reported>,
+    configuration: Option<(ConfigurationStatus, Timestamp)>,
+}
 
 #[derive(Clone, Debug)]
 struct Reported {
@@ -114,20 +126,25 @@ impl Reported {
 impl Statuses {
     /// The status of one component.
     pub fn get(&self, component: &str) -> Option<&Status> {
-        self.0.get(component).map(|reported| &reported.status)
+        self.components.get(component).map(|reported| &reported.status)
     }
 
     /// Every component with its status and since when that is of the same kind: a new reason alone does not reset the
     /// time.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &Status, Timestamp)> {
-        self.0
+        self.components
             .iter()
             .map(|(component, reported)| (component.as_str(), &reported.status, reported.since))
     }
 
+    /// The result of the last attempt to apply a configuration, and its time; none in a process that does not report it.
+    pub fn configuration(&self) -> Option<(&ConfigurationStatus, Timestamp)> {
+        self.configuration.as_ref().map(|(status, since)| (status, *since))
+    }
+
     /// Details of a component besides its status, by name: the leader, for instance.
     pub fn details(&self, component: &str) -> impl Iterator<Item = (&'static str, &str)> {
-        let details = self.0.get(component).map(|reported| &reported.details);
+        let details = self.components.get(component).map(|reported| &reported.details);
         details
             .into_iter()
             .flatten()
@@ -136,7 +153,7 @@ impl Statuses {
 
     /// The status of every component.
     pub fn values(&self) -> impl Iterator<Item = &Status> {
-        self.0.values().map(|reported| &reported.status)
+        self.components.values().map(|reported| &reported.status)
     }
 }
 
@@ -145,7 +162,7 @@ impl<Q: AsRef<str> + ?Sized> Index<&Q> for Statuses {
     type Output = Status;
 
     fn index(&self, component: &Q) -> &Status {
-        &self.0[component.as_ref()].status
+        &self.components[component.as_ref()].status
     }
 }
 
@@ -170,7 +187,7 @@ impl Health {
         self.statuses.send_modify(|statuses| {
             let now = Timestamp::now();
             let reported = statuses
-                .0
+                .components
                 .entry(component.clone())
                 .or_insert_with(|| Reported::new(now));
             reported.set(None, Status::Starting, now);
@@ -180,6 +197,13 @@ impl Health {
             part: None,
             health: self.clone(),
         }
+    }
+
+    /// Sets the result of an attempt to apply a configuration. It changes neither readiness nor liveness: the components
+    /// do their work either way.
+    pub fn report_configuration(&self, status: ConfigurationStatus) {
+        self.statuses
+            .send_modify(|statuses| statuses.configuration = Some((status, Timestamp::now())));
     }
 
     /// The statuses now, and a way to wait for changes.
@@ -239,7 +263,7 @@ impl Reporter {
     /// Sets the status. A permanent error stays, whatever a leftover task reports.
     pub fn report(&self, status: Status) {
         self.health.statuses.send_if_modified(|statuses| {
-            let Some(reported) = statuses.0.get_mut(&self.component) else {
+            let Some(reported) = statuses.components.get_mut(&self.component) else {
                 return false;
             };
             let part = self.part.as_deref();
@@ -251,7 +275,7 @@ impl Reporter {
     pub fn detail(&self, name: &'static str, value: impl Into<String>) {
         let value = value.into();
         self.health.statuses.send_if_modified(|statuses| {
-            let Some(reported) = statuses.0.get_mut(&self.component) else {
+            let Some(reported) = statuses.components.get_mut(&self.component) else {
                 return false;
             };
             if reported.details.get(name) == Some(&value) {

@@ -3,7 +3,7 @@
 //! * `GET /` (or the configured `path`) and `GET /healthz`: 200 while no component is dead, else 503.
 //! * `GET /readyz`: 200 while every component is ok, else 503.
 //!
-//! The body has the status of every component, and the reason if it is not ok.
+//! The body has the status of every component, the reason if it is not ok, and the result of the last reload.
 
 mod response;
 mod settings;

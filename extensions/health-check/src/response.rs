@@ -1,7 +1,7 @@
 //! The response to a request: a pure function of its path and the health of the components.
 
 use axum::http::StatusCode;
-use collector_runtime::health::{Status, Statuses, all_ok, none_dead};
+use collector_runtime::health::{ConfigurationStatus, Status, Statuses, all_ok, none_dead};
 use serde_json::{Map, Value, json};
 
 /// The fixed path of liveness.
@@ -42,8 +42,15 @@ pub(crate) fn response(path: &str, liveness_path: &str, statuses: &Statuses) -> 
         .filter(|(_, status, _)| **status != Status::Ok)
         .map(|(component, ..)| component)
         .collect();
-    (
-        code,
-        json!({ "status": status, "unhealthy": not_ok, "components": components }),
-    )
+    let mut body = json!({ "status": status, "unhealthy": not_ok, "components": components });
+    if let Some((configuration, since)) = statuses.configuration() {
+        let since = format!("{since:.0}");
+        body["configuration"] = match configuration {
+            ConfigurationStatus::Applied => json!({ "status": "applied", "since": since }),
+            ConfigurationStatus::ReloadFailed(reason) => {
+                json!({ "status": "reload failed", "since": since, "reason": reason })
+            }
+        };
+    }
+    (code, body)
 }

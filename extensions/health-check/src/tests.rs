@@ -4,7 +4,7 @@ use collector_config::ComponentId;
 use collector_config::{Diagnostics, Settings};
 use collector_http::server::MAX_CONNECTIONS;
 use collector_runtime::component::{Create, Extension, Running};
-use collector_runtime::health::{Health, Status};
+use collector_runtime::health::{ConfigurationStatus, Health, Status};
 use collector_testing::contract::{self, Subject};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -117,6 +117,31 @@ async fn readiness_follows_the_components() {
             }
         })
     );
+}
+
+#[tokio::test]
+async fn a_failed_reload_is_shown_and_leaves_it_ready() {
+    let served = serve("endpoint: 127.0.0.1:0").await;
+    served.health.reporter("exporters::debug").report(Status::Ok);
+    for (status, expected) in [
+        (ConfigurationStatus::Applied, serde_json::json!({"status": "applied"})),
+        (
+            ConfigurationStatus::ReloadFailed("pipeline.yaml:3:5: unknown key".into()),
+            serde_json::json!({"status": "reload failed", "reason": "pipeline.yaml:3:5: unknown key"}),
+        ),
+    ] {
+        served.health.report_configuration(status);
+        for path in ["/healthz", "/readyz"] {
+            let answer = served.ask(&format!("GET {path}")).await;
+            let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+            assert!(head.starts_with("HTTP/1.1 200 "), "{path}: {head}");
+            let mut body: serde_json::Value = serde_json::from_str(body).unwrap();
+            let shown = body["configuration"].as_object_mut().unwrap();
+            let since = shown.remove("since").unwrap();
+            assert!(since.as_str().unwrap().parse::<jiff::Timestamp>().is_ok(), "{since}");
+            assert_eq!(body["configuration"], expected, "{path}");
+        }
+    }
 }
 
 #[tokio::test]
