@@ -1,1 +1,16 @@
-//! The OpenTelemetry Transformation Language (OTTL): conditions and statements about logs, metrics, points and spans.
+//! The OpenTelemetry Transformation Language (OTTL): conditions and statements about logs, metrics, data points, spans, scopes
+//! and resources. A text is parsed and checked once, then it runs on OTLP messages. The subset is described in `docs/ottl.md`.
+
+mod context;
+mod error;
+mod infer;
+mod item;
+mod points;
+mod program;
+
+pub use context::Context;
+pub use error::{EvalError, ParseError};
+pub use infer::{ContextError, infer_context};
+pub use item::{Item, Owners};
+pub use points::{DataPoint, MetricFields, Points, points};
+pub use program::{Condition, Statement};
