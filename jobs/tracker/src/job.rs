@@ -394,6 +394,7 @@ impl JobRecord {
                 conditions: rare.conditions,
             },
             removed: rare.removed,
+            extracted: Vec::new(),
         };
         let mut pods: Vec<_> = self
             .pods

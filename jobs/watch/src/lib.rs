@@ -6,6 +6,7 @@
 //! * [`access`]: which of the lists and watches RBAC allows.
 //! * [`watch`]: lists, watches and resumes; [`raw`]: the same watches as the API server sends them, for a recording.
 //! * [`model`] and [`decode`]: bytes of the API server as lean objects.
+//! * [`extract`]: the rules that select labels and annotations.
 //! * [`observation`]: the result, one object or one end of a list at a time.
 
 pub mod access;
@@ -13,6 +14,7 @@ pub mod client;
 pub mod cluster;
 pub mod container_log;
 pub mod decode;
+pub mod extract;
 pub mod health;
 pub mod model;
 pub mod observation;

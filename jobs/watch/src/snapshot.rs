@@ -120,7 +120,7 @@ async fn pages<T: Watched>(
         };
         let page = list_page(&body, T::TYPE).map_err(|error| WatchError::BadList(error.to_string()))?;
         let progress = listing.page_read(&page)?;
-        for item in page.objects::<T>() {
+        for item in page.objects_with::<T>(target.wanted.as_deref()) {
             match item.and_then(|item| target.check(item)) {
                 Ok(item) => objects.push(object(Box::new(item))),
                 Err(problem) => undecodable.push(problem.to_string()),

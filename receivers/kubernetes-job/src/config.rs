@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use job_tracker::OnFirstStart;
 use job_watch::client::AuthType;
+use job_watch::extract::Extraction;
 use job_watch::selection::{Namespaces, Selection};
 
 use crate::notice_config::{MissedRunsConfig, Problem, StalledConfig};
@@ -78,6 +79,11 @@ impl JobReceiverConfig {
             label_selector: &self.label_selector,
             cluster_name: self.cluster_name.as_deref(),
         }
+    }
+
+    /// The labels and annotations to decode beside those that are always read.
+    pub fn extraction(&self) -> Extraction {
+        Extraction::default()
     }
 
     /// All invalid values.

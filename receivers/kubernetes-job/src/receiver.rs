@@ -15,6 +15,7 @@ use crate::config::JobReceiverConfig;
 use crate::session::JobSession;
 use crate::telemetry::Telemetry;
 use job_watch::cluster::Cluster;
+use job_watch::watch::request::Target;
 use job_watch::watches::Watches;
 use job_watch::{Kind, access};
 
@@ -64,7 +65,7 @@ impl JobReceiver {
 
     async fn prepare(&mut self) -> Result<(), ComponentError> {
         let selection = self.config.selection();
-        let targets = selection.targets(&Kind::ALL);
+        let targets = targets(&self.config);
         self.cluster = Some(Cluster::open(self.client.clone(), &selection, &targets).await?);
         match &self.storage {
             Some((storage, id)) => {
@@ -77,6 +78,13 @@ impl JobReceiver {
         }
         Ok(())
     }
+}
+
+/// The lists and watches, with the labels and annotations to decode.
+fn targets(config: &JobReceiverConfig) -> Vec<Target> {
+    let mut targets = config.selection().targets(&Kind::ALL);
+    config.extraction().apply(&mut targets);
+    targets
 }
 
 impl Receiver for JobReceiver {
@@ -96,7 +104,7 @@ impl Receiver for JobReceiver {
             } = *self;
             let Cluster { client, server } = cluster.ok_or("run before start")?;
             let watches = Watches::new(
-                config.selection().targets(&Kind::ALL),
+                targets(&config),
                 config.namespaces.exclude.clone(),
                 server,
                 access::loss,

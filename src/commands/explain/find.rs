@@ -238,6 +238,7 @@ impl Finder<'_> {
             namespace: self.namespace.map(str::to_owned),
             label_selector: labels.to_owned(),
             field_selector: fields.to_owned(),
+            wanted: None,
         }
     }
 

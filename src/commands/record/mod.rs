@@ -83,6 +83,7 @@ fn targets(namespace: Option<&str>) -> Vec<Target> {
         namespace: namespace.map(str::to_owned),
         label_selector: labels.to_owned(),
         field_selector: fields.to_owned(),
+        wanted: None,
     };
     let mut targets = vec![
         target(Kind::CronJobs, "", ""),

@@ -4,6 +4,8 @@
 //! Kubernetes API stay strings, so an unknown value is stored verbatim.
 //! Times have the resolution the API stores: seconds, for some Events microseconds.
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -81,6 +83,19 @@ pub struct Job {
     /// Set once the Job is gone from the API (a DELETED event, or absence from a list).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub removed: Option<Removal>,
+    /// Labels and annotations of the Job, its Pod, its CronJob and its namespace, selected by rules, in the order of their names.
+    /// They are attributes of the event, beside the evidence.
+    #[serde(skip)]
+    pub extracted: Vec<Attribute>,
+}
+
+/// A label or an annotation as an attribute.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Attribute {
+    /// The attribute's name.
+    pub name: Arc<str>,
+    /// The value of the label or annotation.
+    pub value: Box<str>,
 }
 
 /// The CronJob a Job belongs to.

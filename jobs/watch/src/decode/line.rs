@@ -6,8 +6,9 @@ use std::marker::PhantomData;
 use serde::Deserialize;
 use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
 
-use super::typed::{Key, Typed};
+use super::typed::{Key, Typed, TypedSeed};
 use super::{DecodeError, names};
+use crate::extract::Wanted;
 use crate::model::lenient::{Lax, Object, lenient};
 use crate::model::{Status, Watched};
 
@@ -34,13 +35,21 @@ pub enum WatchEvent<T> {
 /// # Errors
 /// If it is not JSON, of an unknown type, or its object is of another type or has no UID.
 pub fn watch_line<T: Watched>(line: &[u8]) -> Result<WatchEvent<T>, DecodeError> {
+    watch_line_with(line, None)
+}
+
+/// Reads one line of a watch, with the labels and annotations that are wanted of its object.
+///
+/// # Errors
+/// If it is not JSON, of an unknown type, or its object is of another type or has no UID.
+pub fn watch_line_with<T: Watched>(line: &[u8], wanted: Option<&Wanted>) -> Result<WatchEvent<T>, DecodeError> {
     // A byte that is not UTF-8 damages one character, not the object.
     let line = &*String::from_utf8_lossy(line);
     let fail = |source| DecodeError::json(line, &source);
-    let mut raw: Raw<T> = read_line(line, "".into()).map_err(fail)?;
+    let mut raw: Raw<T> = read_line(line, "".into(), wanted).map_err(fail)?;
     if raw.object.is_none() {
         // The object precedes its type, which no known server writes: read it again with the type.
-        raw = read_line(line, raw.kind).map_err(fail)?;
+        raw = read_line(line, raw.kind, wanted).map_err(fail)?;
     }
     let kind = raw.kind;
     match (&*kind, raw.object.unwrap_or_default()) {
@@ -100,9 +109,10 @@ struct Raw<T> {
 }
 
 /// Reads a line whose type is known in advance or, if empty, precedes the object.
-fn read_line<T: Watched>(line: &str, kind: Box<str>) -> Result<Raw<T>, serde_json::Error> {
+fn read_line<T: Watched>(line: &str, kind: Box<str>, wanted: Option<&Wanted>) -> Result<Raw<T>, serde_json::Error> {
     let visitor = LineVisitor {
         kind,
+        wanted,
         object: PhantomData,
     };
     let mut deserializer = serde_json::Deserializer::from_str(line);
@@ -112,12 +122,13 @@ fn read_line<T: Watched>(line: &str, kind: Box<str>) -> Result<Raw<T>, serde_jso
     Ok(raw)
 }
 
-struct LineVisitor<T> {
+struct LineVisitor<'w, T> {
     kind: Box<str>,
+    wanted: Option<&'w Wanted>,
     object: PhantomData<T>,
 }
 
-impl<'de, T: Watched> Visitor<'de> for LineVisitor<T> {
+impl<'de, T: Watched> Visitor<'de> for LineVisitor<'_, T> {
     type Value = Raw<T>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -139,7 +150,10 @@ impl<'de, T: Watched> Visitor<'de> for LineVisitor<T> {
                     raw.object = Some(match &*raw.kind {
                         "BOOKMARK" => Payload::Bookmark(map.next_value::<Lax<Bookmark>>()?.0),
                         "ERROR" => Payload::Status(map.next_value::<Lax<Status>>()?.0),
-                        _ => Payload::Object(map.next_value::<Lax<Typed<T>>>()?.0),
+                        _ => Payload::Object(map.next_value_seed(TypedSeed {
+                            wanted: self.wanted,
+                            object: self.object,
+                        })?),
                     });
                 }
                 _ => {

@@ -5,13 +5,17 @@
 //! `resourceVersion`, `items` as an array (servers have written `[]` for an empty one since 1.5.3), and on the last
 //! page no `remainingItemCount`.
 
+use std::marker::PhantomData;
+
 use serde::Deserialize;
+use serde::de::DeserializeSeed;
 use serde_json::value::RawValue;
 
 use super::names::{self, clipped};
-use super::typed::Typed;
+use super::typed::{Typed, TypedSeed};
 use super::{DecodeError, Escaped};
-use crate::model::lenient::{Lax, Object, lenient};
+use crate::extract::Wanted;
+use crate::model::lenient::{Object, lenient};
 use crate::model::{Status, TypeMeta, Watched};
 
 /// The reason why a reply is not a page of the requested list.
@@ -120,12 +124,24 @@ impl<'a> ListPage<'a> {
 
     /// The items. An unusable one does not affect the others.
     pub fn objects<T: Watched>(&self) -> impl Iterator<Item = Result<T, DecodeError>> {
-        self.raw_items().map(|item| {
-            let object: Lax<Typed<T>> =
-                serde_json::from_str(item).map_err(|problem| DecodeError::json(item, &problem))?;
-            object.0.checked(|| names::of_json(item))
+        self.objects_with(None)
+    }
+
+    /// The items, with the labels and annotations that are wanted of them. An unusable one does not affect the others.
+    pub fn objects_with<T: Watched>(&self, wanted: Option<&Wanted>) -> impl Iterator<Item = Result<T, DecodeError>> {
+        self.raw_items().map(move |item| {
+            let object = read_item(item, wanted).map_err(|problem| DecodeError::json(item, &problem))?;
+            object.checked(|| names::of_json(item))
         })
     }
+}
+
+fn read_item<T: Watched>(item: &str, wanted: Option<&Wanted>) -> Result<Typed<T>, serde_json::Error> {
+    let object = PhantomData;
+    let mut deserializer = serde_json::Deserializer::from_str(item);
+    let read = TypedSeed { wanted, object }.deserialize(&mut deserializer)?;
+    deserializer.end()?;
+    Ok(read)
 }
 
 fn a_status(body: &str) -> String {

@@ -6,6 +6,7 @@ mod line;
 mod lines;
 mod list;
 mod names;
+mod tap;
 mod typed;
 
 use std::fmt;
@@ -13,7 +14,7 @@ use std::fmt;
 use escape::Escaped;
 
 use crate::model::{Metadata, TypeMeta, Watched};
-pub use line::{WatchEvent, watch_line};
+pub use line::{WatchEvent, watch_line, watch_line_with};
 pub use lines::{Line, Lines, MAX_LINE};
 pub use list::{ListError, ListPage, list_page, text};
 pub(crate) use names::{clipped, of_object as name};

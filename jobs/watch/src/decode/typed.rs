@@ -2,13 +2,18 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::marker::PhantomData;
 
 use serde::de::value::MapAccessDeserializer;
-use serde::de::{Deserialize, DeserializeSeed, Deserializer, Error, IntoDeserializer, MapAccess, Visitor};
+use serde::de::{
+    Deserialize, DeserializeSeed, Deserializer, Error, IgnoredAny, IntoDeserializer, MapAccess, SeqAccess, Visitor,
+};
 
 use super::DecodeError;
 use super::names::clipped;
-use crate::model::lenient::{Lax, Lenient};
+use super::tap::{Place, Tap};
+use crate::extract::{Found, Wanted};
+use crate::model::lenient::Lax;
 use crate::model::{TypeMeta, Watched};
 
 /// An object and its `apiVersion` and `kind`, where they differ from those of `T`. The items of a list omit them; the
@@ -55,27 +60,86 @@ impl<T: Watched> Typed<T> {
     }
 }
 
-impl<T: Watched> Lenient for Typed<T> {
-    fn from_map<'de, A: MapAccess<'de>>(map: A) -> Result<Option<Self>, A::Error> {
+/// Reads an object with its type, and the labels and annotations that are wanted of it. A value that is not an object gives
+/// the default.
+pub(super) struct TypedSeed<'w, T> {
+    pub(super) wanted: Option<&'w Wanted>,
+    pub(super) object: PhantomData<T>,
+}
+
+impl<'de, T: Watched> DeserializeSeed<'de> for TypedSeed<'_, T> {
+    type Value = Typed<T>;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Typed<T>, D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de, T: Watched> Visitor<'de> for TypedSeed<'_, T> {
+    type Value = Typed<T>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a JSON value")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Typed<T>, A::Error> {
         let mut other = Other::default();
+        let mut found = self.wanted.map(Found::new);
         let checked = TypeCheck {
             map,
             expected: T::TYPE,
             other: &mut other,
+            found: found.as_mut(),
+            is_metadata: false,
         };
-        let object = T::deserialize(MapAccessDeserializer::new(checked))?;
-        Ok(Some(Typed { object, other }))
+        let mut object = T::deserialize(MapAccessDeserializer::new(checked))?;
+        if let Some(found) = found {
+            object.metadata_mut().extracted = found.into_extracted();
+        }
+        Ok(Typed { object, other })
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Typed<T>, A::Error> {
+        while seq.next_element::<IgnoredAny>()?.is_some() {}
+        Ok(Typed::default())
+    }
+
+    fn visit_str<E: Error>(self, _: &str) -> Result<Typed<T>, E> {
+        Ok(Typed::default())
+    }
+
+    fn visit_i64<E: Error>(self, _: i64) -> Result<Typed<T>, E> {
+        Ok(Typed::default())
+    }
+
+    fn visit_u64<E: Error>(self, _: u64) -> Result<Typed<T>, E> {
+        Ok(Typed::default())
+    }
+
+    fn visit_f64<E: Error>(self, _: f64) -> Result<Typed<T>, E> {
+        Ok(Typed::default())
+    }
+
+    fn visit_bool<E: Error>(self, _: bool) -> Result<Typed<T>, E> {
+        Ok(Typed::default())
+    }
+
+    fn visit_unit<E: Error>(self) -> Result<Typed<T>, E> {
+        Ok(Typed::default())
     }
 }
 
 /// A map without the keys of its type, which are compared.
-struct TypeCheck<'a, A> {
+struct TypeCheck<'a, 'w, A> {
     map: A,
     expected: TypeMeta,
     other: &'a mut Other,
+    found: Option<&'a mut Found<'w>>,
+    /// True if the next value is `metadata`.
+    is_metadata: bool,
 }
 
-impl<'de, A: MapAccess<'de>> MapAccess<'de> for TypeCheck<'_, A> {
+impl<'de, A: MapAccess<'de>> MapAccess<'de> for TypeCheck<'_, '_, A> {
     type Error = A::Error;
 
     fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>, A::Error> {
@@ -83,7 +147,10 @@ impl<'de, A: MapAccess<'de>> MapAccess<'de> for TypeCheck<'_, A> {
             let (expected, other) = match &*key {
                 "apiVersion" => (self.expected.api_version, &mut self.other.api_version),
                 "kind" => (self.expected.kind, &mut self.other.kind),
-                _ => return seed.deserialize(key.into_deserializer()).map(Some),
+                other => {
+                    self.is_metadata = other == "metadata";
+                    return seed.deserialize(key.into_deserializer()).map(Some);
+                }
             };
             let Lax(found) = self.map.next_value::<Lax<Box<str>>>()?;
             *other = (!found.is_empty() && &*found != expected).then_some(found);
@@ -92,7 +159,14 @@ impl<'de, A: MapAccess<'de>> MapAccess<'de> for TypeCheck<'_, A> {
     }
 
     fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, A::Error> {
-        self.map.next_value_seed(seed)
+        match &mut self.found {
+            Some(found) if self.is_metadata => self.map.next_value_seed(Tap {
+                inner: seed,
+                place: Place::Metadata,
+                found,
+            }),
+            _ => self.map.next_value_seed(seed),
+        }
     }
 }
 

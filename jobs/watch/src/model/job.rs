@@ -221,6 +221,7 @@ impl Job {
                 conditions: status.conditions.iter().map(Condition::to_evidence).collect(),
             },
             removed: None,
+            extracted: Vec::new(),
         }
     }
 }

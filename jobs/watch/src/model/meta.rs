@@ -5,6 +5,7 @@ use job_event::trace::Traceparent;
 use serde::Deserialize;
 
 use super::lenient::{Lenient, Object, lenient};
+use crate::extract::Extracted;
 
 /// `metadata` of an object.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
@@ -46,6 +47,9 @@ pub struct Metadata {
     /// `ownerReferences`.
     #[serde(deserialize_with = "lenient")]
     pub owner_references: Vec<Owner>,
+    /// The labels and annotations that rules select; `None` without.
+    #[serde(skip)]
+    pub extracted: Option<Box<Extracted>>,
 }
 
 impl Metadata {

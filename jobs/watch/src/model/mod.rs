@@ -30,6 +30,9 @@ pub trait Watched: lenient::Object + Default + Send + 'static {
 
     /// Its metadata.
     fn metadata(&self) -> &Metadata;
+
+    /// Its metadata, to be changed.
+    fn metadata_mut(&mut self) -> &mut Metadata;
 }
 
 impl Watched for Job {
@@ -40,6 +43,10 @@ impl Watched for Job {
 
     fn metadata(&self) -> &Metadata {
         &self.metadata
+    }
+
+    fn metadata_mut(&mut self) -> &mut Metadata {
+        &mut self.metadata
     }
 }
 
@@ -52,6 +59,10 @@ impl Watched for CronJob {
     fn metadata(&self) -> &Metadata {
         &self.metadata
     }
+
+    fn metadata_mut(&mut self) -> &mut Metadata {
+        &mut self.metadata
+    }
 }
 
 impl Watched for Pod {
@@ -63,6 +74,10 @@ impl Watched for Pod {
     fn metadata(&self) -> &Metadata {
         &self.metadata
     }
+
+    fn metadata_mut(&mut self) -> &mut Metadata {
+        &mut self.metadata
+    }
 }
 
 impl Watched for Event {
@@ -73,5 +88,9 @@ impl Watched for Event {
 
     fn metadata(&self) -> &Metadata {
         &self.metadata
+    }
+
+    fn metadata_mut(&mut self) -> &mut Metadata {
+        &mut self.metadata
     }
 }

@@ -194,7 +194,7 @@ impl<T: Watched> Run<T> {
         if is_first {
             self.observed(Observation::ListBegins).await?;
         }
-        for item in page.objects::<T>() {
+        for item in page.objects_with::<T>(self.api.target.wanted.as_deref()) {
             match item.and_then(|item| self.api.target.check(item)) {
                 Ok(item) => {
                     self.observed(Observation::Listed((self.object)(Box::new(item))))

@@ -1,11 +1,14 @@
 //! The requests of lists and watches: paths and parameters.
 
+use std::sync::Arc;
+
 use http::Request;
 use http::header::ACCEPT;
 use kube::client::Body;
 
 use super::listing::ONE_PIECE;
 use crate::decode::{DecodeError, WatchEvent};
+use crate::extract::Wanted;
 use crate::model::{CronJob, Event, Job, Pod, TypeMeta, Watched};
 use crate::{Kind, Source};
 
@@ -30,7 +33,7 @@ pub const SCALE_UP_EVENTS: &str = "involvedObject.kind=Pod,reason=NotTriggerScal
 pub const CRONJOB_EVENTS: &str = "involvedObject.kind=CronJob";
 
 /// The objects of one list and watch: a kind in the whole cluster or in one namespace.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Target {
     /// The source in observations.
     pub source: Source,
@@ -40,6 +43,8 @@ pub struct Target {
     pub label_selector: String,
     /// Only objects whose fields match; empty for all.
     pub field_selector: String,
+    /// The labels and annotations to decode beside those that are always read.
+    pub wanted: Option<Arc<Wanted>>,
 }
 
 impl Kind {
@@ -128,6 +133,7 @@ pub fn targets(include: &[String], exclude: &[String], job_labels: &str) -> Vec<
                     _ => String::new(),
                 },
                 field_selector: fields.join(","),
+                wanted: None,
             });
         }
     }

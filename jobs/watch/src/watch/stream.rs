@@ -12,7 +12,7 @@ use super::machine::SHORT_WATCH;
 use super::reply::{self, next_data, send};
 use super::{Run, State, Stop, Update};
 use crate::Observation;
-use crate::decode::{DecodeError, Line, Lines, WatchEvent, watch_line};
+use crate::decode::{DecodeError, Line, Lines, WatchEvent, watch_line_with};
 use crate::model::Watched;
 
 /// An open watch.
@@ -116,7 +116,10 @@ impl<T: Watched> Run<T> {
         let mut events = Vec::new();
         stream.lines.push(&data, |line| match line {
             Line::Whole([]) => {}
-            Line::Whole(line) => events.push(watch_line::<T>(line).and_then(|event| target.check_event(event))),
+            Line::Whole(line) => {
+                let event = watch_line_with::<T>(line, target.wanted.as_deref());
+                events.push(event.and_then(|event| target.check_event(event)));
+            }
             Line::TooLong => events.push(Err(DecodeError::LineTooLong)),
         });
         for event in events {
