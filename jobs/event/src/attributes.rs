@@ -26,7 +26,7 @@ pub const CRONJOB_NAME: &str = "k8s.cronjob.name";
 pub const JOB_NAME: &str = "k8s.job.name";
 /// From label `tags.datadoghq.com/env`.
 pub const DEPLOYMENT_ENVIRONMENT: &str = "deployment.environment.name";
-/// From label `tags.datadoghq.com/service`.
+/// From label `tags.datadoghq.com/service`, else the name of the owner.
 pub const SERVICE_NAME: &str = "service.name";
 /// From label `tags.datadoghq.com/version`.
 pub const SERVICE_VERSION: &str = "service.version";

@@ -39,32 +39,43 @@ pub enum DecodeError {
 }
 
 /// The resource of a Job's metrics: its cluster, namespace and owner. The owner is the controlling CronJob, since the name
-/// of a run would make a new series each time, else the Job.
+/// of a run would make a new series each time, else the Job. Without a label for it, the service is the owner's name, as in the
+/// semantic conventions for Kubernetes.
 pub fn owner_resource(job: &Job, cluster: Option<&str>) -> Resource {
     let mut attributes = Vec::with_capacity(6);
     if let Some(cluster) = cluster {
         attributes.push(text(attr::CLUSTER_NAME, cluster));
     }
     attributes.push(text(attr::NAMESPACE_NAME, &job.namespace));
-    match &job.cronjob {
-        Some(cronjob) => attributes.push(text(attr::CRONJOB_NAME, &cronjob.name)),
-        None => attributes.push(text(attr::JOB_NAME, &job.name)),
-    }
-    if let Some(tags) = &job.service_tags {
-        for (key, value) in [
-            (attr::DEPLOYMENT_ENVIRONMENT, &tags.env),
-            (attr::SERVICE_NAME, &tags.service),
-            (attr::SERVICE_VERSION, &tags.version),
-        ] {
-            if let Some(value) = value {
-                attributes.push(text(key, value));
-            }
+    let (key, owner) = match &job.cronjob {
+        Some(cronjob) => (attr::CRONJOB_NAME, &cronjob.name),
+        None => (attr::JOB_NAME, &job.name),
+    };
+    attributes.push(text(key, owner));
+    let tags = job.service_tags.as_deref();
+    for (key, value) in [
+        (attr::DEPLOYMENT_ENVIRONMENT, tags.and_then(|tags| tags.env.as_ref())),
+        (
+            attr::SERVICE_NAME,
+            Some(tags.and_then(|tags| tags.service.as_ref()).unwrap_or(owner)),
+        ),
+        (attr::SERVICE_VERSION, tags.and_then(|tags| tags.version.as_ref())),
+    ] {
+        if let Some(value) = value {
+            attributes.push(text(key, value));
         }
     }
     Resource {
         attributes,
         ..Default::default()
     }
+}
+
+/// True if these attributes of a resource have the service that [`owner_resource`] sets without a label.
+pub fn has_default_service(attributes: &[KeyValue]) -> bool {
+    let service = find_text(attributes, attr::SERVICE_NAME);
+    let owners = [attr::CRONJOB_NAME, attr::JOB_NAME].map(|key| find_text(attributes, key));
+    service.is_some() && owners.into_iter().find(Option::is_some) == Some(service)
 }
 
 /// The event of a finished Job as the receiver emits it: with the evidence, not judged.
@@ -246,4 +257,54 @@ fn any(value: Value) -> AnyValue {
 /// Nanoseconds since 1970; 0 for earlier times.
 pub fn nanos(time: Timestamp) -> u64 {
     u64::try_from(time.as_nanosecond()).unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::evidence::{CronJob, ServiceTags};
+
+    fn resource(job: &Job) -> Vec<(String, String)> {
+        let attributes = owner_resource(job, None).attributes;
+        let text = |kv: &KeyValue| find_text(&attributes, &kv.key).unwrap_or_default().to_owned();
+        attributes.iter().map(|kv| (kv.key.clone(), text(kv))).collect()
+    }
+
+    fn job(service: Option<&str>) -> Job {
+        Job {
+            name: "nightly-1".into(),
+            namespace: "shop".into(),
+            service_tags: service.map(|service| {
+                Box::new(ServiceTags {
+                    service: Some(service.into()),
+                    ..Default::default()
+                })
+            }),
+            ..Default::default()
+        }
+    }
+
+    #[test]
+    fn the_service_is_the_label_else_the_owner() {
+        let service = |job: &Job| {
+            let resource = owner_resource(job, None);
+            let service = find_text(&resource.attributes, attr::SERVICE_NAME).unwrap_or_default();
+            (service.to_owned(), has_default_service(&resource.attributes))
+        };
+        assert_eq!(service(&job(None)), ("nightly-1".into(), true));
+        assert_eq!(service(&job(Some("billing"))), ("billing".into(), false));
+        let mut run = job(None);
+        run.cronjob = Some(Box::new(CronJob {
+            name: "nightly".into(),
+            ..Default::default()
+        }));
+        assert_eq!(service(&run), ("nightly".into(), true));
+        assert!(!has_default_service(&[]));
+        assert!(!has_default_service(&[text(attr::NAMESPACE_NAME, "shop")]));
+    }
+
+    #[test]
+    fn a_label_with_the_default_service_makes_no_other_resource() {
+        assert_eq!(resource(&job(None)), resource(&job(Some("nightly-1"))));
+    }
 }

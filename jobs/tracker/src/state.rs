@@ -87,11 +87,14 @@ impl States {
     /// count.
     pub(crate) fn add(&mut self, job: &JobRecord, ended: bool, stalled: Option<Cause>) {
         let tags = job.service_tags.as_deref().cloned().unwrap_or_default();
+        let name = job.owner.as_ref().map_or(&job.name, |owner| &owner.name);
+        // A label with the default service makes no other resource.
+        let service = tags.service.filter(|service| service != name);
         let owner = OwnerKey {
             namespace: job.namespace.clone(),
             is_cronjob: job.owner.is_some(),
-            name: job.owner.as_ref().map_or(&job.name, |owner| &owner.name).clone(),
-            tags: [tags.env, tags.service, tags.version],
+            name: name.clone(),
+            tags: [tags.env, service, tags.version],
         };
         if let Some(cause) = stalled {
             let causes = self.stalled.entry(owner.clone()).or_default();

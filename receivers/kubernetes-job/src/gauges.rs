@@ -184,7 +184,13 @@ mod tests {
         assert_eq!(values(&metrics), expected);
         let owner = metrics.resource.unwrap().attributes;
         let owner: Vec<_> = owner.iter().map(|attribute| &*attribute.key).collect();
-        assert_eq!(owner, [attr::CLUSTER_NAME, attr::NAMESPACE_NAME, attr::CRONJOB_NAME]);
+        let expected = [
+            attr::CLUSTER_NAME,
+            attr::NAMESPACE_NAME,
+            attr::CRONJOB_NAME,
+            attr::SERVICE_NAME,
+        ];
+        assert_eq!(owner, expected);
     }
 
     #[test]

@@ -143,6 +143,7 @@ async fn a_stall_and_its_recovery_reach_the_backends() {
         ("k8s.cluster.name", "c1"),
         ("k8s.job.name", "report"),
         ("k8s.namespace.name", "shop"),
+        ("service.name", "report"),
     ];
     let owner: BTreeMap<String, Value> = owner.map(|(key, value)| (key.to_owned(), value.into())).into();
     assert_eq!(stalled.resource, owner);
@@ -150,7 +151,8 @@ async fn a_stall_and_its_recovery_reach_the_backends() {
     assert_eq!(stalled.attributes["k8s.pod.name"], "report-x");
     let sentence = stalled.body.as_str().unwrap();
     assert!(sentence.starts_with("Job report: Stalled for "), "{sentence}");
-    let labels = "cause=\"ImagePull\",k8s_cluster_name=\"c1\",k8s_job_name=\"report\",k8s_namespace_name=\"shop\"";
+    let labels = "cause=\"ImagePull\",job=\"report\",k8s_cluster_name=\"c1\",k8s_job_name=\"report\",\
+                  k8s_namespace_name=\"shop\",service_name=\"report\"";
     until_scraped(&prometheus, &format!("k8s_job_stalled{{{labels}}} 1")).await;
 
     let running = json!({"running": {"startedAt": ago(0)}});
@@ -188,12 +190,13 @@ async fn a_missed_run_reaches_the_backends() {
             .any(|(reason, count)| reason == "ControllerLate" && *count >= 1.0)
     };
     until("a count of it", &intake, is_counted).await;
-    let labels = "k8s_cluster_name=\"c1\",k8s_cronjob_name=\"tick\",k8s_namespace_name=\"shop\"";
+    let labels = "job=\"tick\",k8s_cluster_name=\"c1\",k8s_cronjob_name=\"tick\",k8s_namespace_name=\"shop\"";
+    let service = "service_name=\"tick\"";
     for line in [
-        format!("k8s_cronjob_missed_runs_total{{{labels},reason=\"ControllerLate\"}}"),
-        format!("k8s_cronjob_next_schedule_time_seconds{{{labels}}}"),
-        format!("k8s_cronjob_consecutive_failures{{{labels}}} 0"),
-        format!("k8s_cronjob_suspended{{{labels}}} 0"),
+        format!("k8s_cronjob_missed_runs_total{{{labels},reason=\"ControllerLate\",{service}}}"),
+        format!("k8s_cronjob_next_schedule_time_seconds{{{labels},{service}}}"),
+        format!("k8s_cronjob_consecutive_failures{{{labels},{service}}} 0"),
+        format!("k8s_cronjob_suspended{{{labels},{service}}} 0"),
     ] {
         until_scraped(&prometheus, &line).await;
     }

@@ -68,7 +68,8 @@ async fn a_failure_becomes_one_point_with_short_keys_in_a_window_of_whole_second
         pairs(&[
             ("k8s.cluster.name", "c1"),
             ("k8s.job.name", "report"),
-            ("k8s.namespace.name", "shop")
+            ("k8s.namespace.name", "shop"),
+            ("service.name", "report")
         ])
     );
     let points = sums(&metrics[0], "k8s.job.failures");

@@ -196,6 +196,13 @@ mod tests {
         }
     }
 
+    const OWNER: [&str; 4] = [
+        attr::CLUSTER_NAME,
+        attr::NAMESPACE_NAME,
+        attr::CRONJOB_NAME,
+        attr::SERVICE_NAME,
+    ];
+
     fn number(record: &LogRecord, name: &str) -> Option<Value> {
         crate::otlp::find(&record.attributes, name)?.value.clone()
     }
@@ -203,7 +210,7 @@ mod tests {
     #[test]
     fn a_stall_names_its_cause_since_and_container() {
         let (owner, record) = encoded(&stalled());
-        assert_eq!(owner, [attr::CLUSTER_NAME, attr::NAMESPACE_NAME, attr::CRONJOB_NAME]);
+        assert_eq!(owner, OWNER);
         assert_eq!(record.event_name, "k8s.job.stalled");
         assert_eq!(
             (record.severity_number, &*record.severity_text),
@@ -279,7 +286,7 @@ mod tests {
     #[test]
     fn missed_runs_name_their_slots_and_reason() {
         let (owner, record) = encoded(&missed("Not starting job"));
-        assert_eq!(owner, [attr::CLUSTER_NAME, attr::NAMESPACE_NAME, attr::CRONJOB_NAME]);
+        assert_eq!(owner, OWNER);
         assert_eq!(record.event_name, "k8s.cronjob.missed");
         assert_eq!(record.severity_number, SeverityNumber::Warn as i32);
         assert_eq!(record.time_unix_nano, nanos(at("10:11:00")));
