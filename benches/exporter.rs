@@ -159,7 +159,8 @@ fn metrics() -> Payload {
         let event = otlp::encode(&job, Some("production"), now);
         let record = evidence::enrich(event.scope_logs[0].log_records[0].clone());
         let finished = CountedEvent::read(&record).unwrap().unwrap();
-        aggregate.add(event.resource.as_ref(), &event.schema_url, &finished);
+        let resource = event.resource.as_ref();
+        aggregate.add(resource, &event.schema_url, &record.attributes, &finished);
     }
     Payload::Metrics(aggregate.take(Windows::new(now).close(now)))
 }

@@ -1,5 +1,6 @@
 //! Attributes that become attributes of metric points: the setting `dimensions`, as the Collector's `spanmetrics` has it.
 
+use collector_data::cardinality::OVERFLOW;
 use serde::Deserialize;
 
 use crate::nearest;
@@ -23,9 +24,6 @@ pub struct DimensionProblem {
     /// What is wrong with it.
     pub message: String,
 }
-
-/// The attribute of a point that holds what exceeds a cardinality limit (OpenTelemetry metrics SDK, "Overflow attribute").
-pub const OVERFLOW: &str = "otel.metric.overflow";
 
 /// The invalid names in the list under `key`: empty or repeated ones, [`OVERFLOW`], and those in `built_in`, which the
 /// points have anyway.

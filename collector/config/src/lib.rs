@@ -44,7 +44,7 @@ mod written_tests;
 pub use component_id::ComponentId;
 pub use credential::credential_problem;
 pub use diagnostics::{Diagnostic, Diagnostics, Position, Warnings};
-pub use dimensions::{Dimension, DimensionProblem, OVERFLOW, dimension_problems, excluded_dimension_problems};
+pub use dimensions::{Dimension, DimensionProblem, dimension_problems, excluded_dimension_problems};
 pub use document::{Config, Located, Pipeline, Service};
 pub use excerpt::{Excerpts, Style};
 pub use ids::{IdError, PipelineId, component_id, pipeline_id};

@@ -5,9 +5,11 @@
 //! * [`proto`] and [`json`]: the two forms of an export request.
 //! * [`split`]: cuts data into smaller pieces.
 //! * [`temporality`]: turns deltas into totals.
+//! * [`cardinality`]: limits the series of each metric.
 
 pub mod ack;
 pub mod batch;
+pub mod cardinality;
 pub mod json;
 pub mod points;
 pub mod proto;

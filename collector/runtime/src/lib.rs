@@ -7,11 +7,13 @@
 //! * [`health`]: the health of each component.
 //! * [`storage`]: state that outlives the process.
 //! * [`authentication`]: credentials that extensions provide to exporters.
+//! * [`limited`]: the limit on the series that a component emits.
 
 pub mod authentication;
 pub mod component;
 pub mod graph;
 pub mod health;
+pub mod limited;
 pub mod outlet;
 pub mod runtime;
 pub mod storage;

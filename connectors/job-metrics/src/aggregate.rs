@@ -1,23 +1,20 @@
-//! Events to metric points, one window at a time. Pure.
+//! Counts the events of one window. Pure.
 
 use std::collections::BTreeMap;
 
 use job_event::attributes as attr;
 use job_event::finished::Finished;
 use job_event::notice::MissReason;
-use job_event::otlp::text;
 use job_event::outcome::Outcome;
-use opentelemetry_proto::tonic::common::v1::{InstrumentationScope, KeyValue};
-use opentelemetry_proto::tonic::metrics::v1::metric::Data;
-use opentelemetry_proto::tonic::metrics::v1::number_data_point::Value;
-use opentelemetry_proto::tonic::metrics::v1::{
-    AggregationTemporality, ExponentialHistogram, Metric, NumberDataPoint, ResourceMetrics, ScopeMetrics, Sum,
-};
+use opentelemetry_proto::tonic::common::v1::KeyValue;
+use opentelemetry_proto::tonic::metrics::v1::ResourceMetrics;
 use opentelemetry_proto::tonic::resource::v1::Resource;
 use prost::Message;
 
+use crate::dimensions::PointAttributes;
 use crate::event::CountedEvent;
 use crate::histogram::Histogram;
+use crate::points::OwnerPoints;
 use crate::window::Window;
 
 /// The cause or category of an event that no processor has judged.
@@ -27,22 +24,31 @@ const NOT_JUDGED: (&str, &str) = ("Unknown", "unknown");
 #[derive(Debug)]
 pub struct Aggregate {
     max_buckets: usize,
-    /// By the encoded resource.
-    owners: BTreeMap<Vec<u8>, MetricOwner>,
+    attributes: PointAttributes,
+    /// By the encoded resource and the values of the dimensions.
+    owners: BTreeMap<(Vec<u8>, Vec<Option<String>>), OwnerCounts>,
 }
 
+/// The counts of one resource whose points have the same values of the dimensions.
 #[derive(Debug)]
-struct MetricOwner {
+struct OwnerCounts {
     resource: Resource,
     schema_url: String,
+    counts: Counts,
+}
+
+/// Counts by the built-in attributes of their points; one that points do not have is `None`.
+#[derive(Debug, Default)]
+pub(crate) struct Counts {
     /// By reason, cause and category.
-    failures: BTreeMap<(String, String, String), u64>,
-    completions: u64,
+    pub failures: BTreeMap<(Option<String>, Option<String>, Option<String>), u64>,
+    pub completions: u64,
     /// By cause.
-    attempt_failures: BTreeMap<String, u64>,
+    pub attempt_failures: BTreeMap<Option<String>, u64>,
     /// By outcome and, for failures, reason.
-    durations: BTreeMap<(&'static str, Option<String>), Histogram>,
-    missed_runs: BTreeMap<MissReason, u64>,
+    pub durations: BTreeMap<(Option<&'static str>, Option<String>), Histogram>,
+    /// By reason.
+    pub missed_runs: BTreeMap<Option<MissReason>, u64>,
 }
 
 impl Aggregate {
@@ -50,8 +56,15 @@ impl Aggregate {
     pub fn new(max_buckets: usize) -> Self {
         Aggregate {
             max_buckets,
+            attributes: PointAttributes::default(),
             owners: BTreeMap::new(),
         }
+    }
+
+    /// Points with other attributes than those built in.
+    #[must_use]
+    pub fn with_attributes(self, attributes: PointAttributes) -> Self {
+        Aggregate { attributes, ..self }
     }
 
     /// True if nothing was counted.
@@ -59,40 +72,47 @@ impl Aggregate {
         self.owners.is_empty()
     }
 
-    /// Counts an event.
-    pub fn add(&mut self, resource: Option<&Resource>, schema_url: &str, event: &CountedEvent) {
-        let max_buckets = self.max_buckets;
-        let owner = self.owner(resource, schema_url);
+    /// Counts an event with these attributes.
+    pub fn add(
+        &mut self,
+        resource: Option<&Resource>,
+        schema_url: &str,
+        attributes: &[KeyValue],
+        event: &CountedEvent,
+    ) {
+        let of_resource = resource.map_or(&[][..], |resource| &resource.attributes);
+        let values = self.attributes.values(attributes, of_resource);
+        let resource = owner(resource);
+        let owner = self.owners.entry((resource.encode_to_vec(), values));
+        let owner = owner.or_insert_with(|| OwnerCounts {
+            resource,
+            schema_url: schema_url.into(),
+            counts: Counts::default(),
+        });
+        let counts = &mut owner.counts;
         match event {
-            CountedEvent::Finished(event) => owner.add_finished(event, max_buckets),
+            CountedEvent::Finished(event) => counts.add_finished(event, self.max_buckets, &self.attributes),
             CountedEvent::Missed(event) => {
-                let total = owner.missed_runs.entry(event.reason).or_insert(0);
+                let reason = self.attributes.built_in(attr::POINT_REASON, || event.reason);
+                let total = counts.missed_runs.entry(reason).or_insert(0);
                 *total = total.saturating_add(event.count);
             }
         }
     }
 
-    fn owner(&mut self, resource: Option<&Resource>, schema_url: &str) -> &mut MetricOwner {
-        let resource = owner(resource);
-        self.owners
-            .entry(resource.encode_to_vec())
-            .or_insert_with(|| MetricOwner {
-                resource,
-                schema_url: schema_url.into(),
-                failures: BTreeMap::new(),
-                completions: 0,
-                attempt_failures: BTreeMap::new(),
-                durations: BTreeMap::new(),
-                missed_runs: BTreeMap::new(),
-            })
-    }
-
     /// The points of the window, one `ResourceMetrics` for each owner; the aggregate is empty afterwards.
     pub fn take(&mut self, window: Window) -> Vec<ResourceMetrics> {
-        std::mem::take(&mut self.owners)
-            .into_values()
-            .map(|owner| owner.into_metrics(window))
-            .collect()
+        let mut metrics = Vec::with_capacity(self.owners.len());
+        let mut owners = std::mem::take(&mut self.owners).into_iter().peekable();
+        while let Some(((key, values), owner)) = owners.next() {
+            let mut points = OwnerPoints::new(window);
+            points.add(owner.counts, &self.attributes.with_values(&values));
+            while let Some(((_, values), same)) = owners.next_if(|((next, _), _)| *next == key) {
+                points.add(same.counts, &self.attributes.with_values(&values));
+            }
+            metrics.push(points.into_metrics(owner.resource, owner.schema_url));
+        }
+        metrics
     }
 }
 
@@ -110,127 +130,33 @@ fn owner(resource: Option<&Resource>) -> Resource {
     resource
 }
 
-impl MetricOwner {
-    fn add_finished(&mut self, event: &Finished, max_buckets: usize) {
+impl Counts {
+    fn add_finished(&mut self, event: &Finished, max_buckets: usize, attributes: &PointAttributes) {
         let reason = match event.outcome {
-            Outcome::Failed => Some(event.reason.clone().unwrap_or_default()),
+            Outcome::Failed => attributes.built_in(attr::POINT_REASON, || event.reason.clone().unwrap_or_default()),
             _ => None,
         };
-        match &reason {
-            Some(reason) => {
-                let cause = event.cause.clone().unwrap_or_else(|| NOT_JUDGED.0.into());
-                let category = event.category.clone().unwrap_or_else(|| NOT_JUDGED.1.into());
+        match event.outcome {
+            Outcome::Failed => {
+                let judged =
+                    |found: &Option<String>, otherwise: &str| found.clone().unwrap_or_else(|| otherwise.into());
+                let cause = attributes.built_in(attr::POINT_CAUSE, || judged(&event.cause, NOT_JUDGED.0));
+                let category = attributes.built_in(attr::POINT_CATEGORY, || judged(&event.category, NOT_JUDGED.1));
                 *self.failures.entry((reason.clone(), cause, category)).or_insert(0) += 1;
             }
-            None => self.completions += 1,
+            _ => self.completions += 1,
         }
         for (cause, count) in &event.attempt_failures {
-            let total = self.attempt_failures.entry(cause.clone()).or_insert(0);
+            let cause = attributes.built_in(attr::POINT_CAUSE, || cause.clone());
+            let total = self.attempt_failures.entry(cause).or_insert(0);
             *total = total.saturating_add(*count);
         }
         if let Some(seconds) = event.duration_s {
+            let outcome = attributes.built_in(attr::POINT_OUTCOME, || event.outcome.as_str());
             self.durations
-                .entry((event.outcome.as_str(), reason))
+                .entry((outcome, reason))
                 .or_insert_with(|| Histogram::new(max_buckets))
                 .record(seconds);
         }
     }
-
-    fn into_metrics(self, window: Window) -> ResourceMetrics {
-        let point = |attributes, count: u64| NumberDataPoint {
-            attributes,
-            start_time_unix_nano: window.start,
-            time_unix_nano: window.end,
-            value: Some(Value::AsInt(i64::try_from(count).unwrap_or(i64::MAX))),
-            ..Default::default()
-        };
-        let failures = self.failures.into_iter().map(|((reason, cause, category), count)| {
-            let attributes = vec![
-                text(attr::POINT_REASON, &reason),
-                text(attr::POINT_CAUSE, &cause),
-                text(attr::POINT_CATEGORY, &category),
-            ];
-            point(attributes, count)
-        });
-        let completions = (self.completions > 0).then(|| point(vec![], self.completions));
-        let attempts = self.attempt_failures.into_iter();
-        let attempts = attempts.map(|(cause, count)| point(vec![text(attr::POINT_CAUSE, &cause)], count));
-        let missed = self.missed_runs.into_iter();
-        let missed = missed.map(|(reason, count)| point(vec![text(attr::POINT_REASON, reason.as_str())], count));
-        let metrics = [
-            sum(attr::METRIC_FAILURES, "Jobs that failed.", "{job}", failures),
-            sum(
-                attr::METRIC_COMPLETIONS,
-                "Jobs that completed.",
-                "{job}",
-                completions.into_iter(),
-            ),
-            sum(
-                attr::METRIC_ATTEMPT_FAILURES,
-                "Failed attempts of Jobs, including Jobs that later completed.",
-                "{attempt}",
-                attempts,
-            ),
-            durations(self.durations, window),
-            sum(
-                attr::METRIC_MISSED_RUNS,
-                "Runs of CronJobs that did not start.",
-                "{run}",
-                missed,
-            ),
-        ];
-        ResourceMetrics {
-            resource: Some(self.resource),
-            scope_metrics: vec![ScopeMetrics {
-                scope: Some(InstrumentationScope {
-                    name: attr::SCOPE_NAME.into(),
-                    version: env!("CARGO_PKG_VERSION").into(),
-                    ..Default::default()
-                }),
-                metrics: metrics.into_iter().flatten().collect(),
-                ..Default::default()
-            }],
-            schema_url: self.schema_url,
-        }
-    }
-}
-
-fn durations(durations: BTreeMap<(&'static str, Option<String>), Histogram>, window: Window) -> Option<Metric> {
-    let points = durations.into_iter().map(|((outcome, reason), histogram)| {
-        let mut attributes: Vec<KeyValue> = vec![text(attr::POINT_OUTCOME, outcome)];
-        attributes.extend(reason.map(|reason| text(attr::POINT_REASON, &reason)));
-        histogram.into_point(attributes, window.start, window.end)
-    });
-    let data_points: Vec<_> = points.collect();
-    (!data_points.is_empty()).then(|| Metric {
-        name: attr::METRIC_DURATION.into(),
-        description: "Time from a Job's start to its verdict.".into(),
-        unit: "s".into(),
-        data: Some(Data::ExponentialHistogram(ExponentialHistogram {
-            data_points,
-            aggregation_temporality: AggregationTemporality::Delta as i32,
-        })),
-        ..Default::default()
-    })
-}
-
-/// A delta sum; `None` without points.
-fn sum(
-    name: &str,
-    description: &str,
-    unit: &str,
-    data_points: impl Iterator<Item = NumberDataPoint>,
-) -> Option<Metric> {
-    let data_points: Vec<_> = data_points.collect();
-    (!data_points.is_empty()).then(|| Metric {
-        name: name.into(),
-        description: description.into(),
-        unit: unit.into(),
-        data: Some(Data::Sum(Sum {
-            data_points,
-            aggregation_temporality: AggregationTemporality::Delta as i32,
-            is_monotonic: true,
-        })),
-        ..Default::default()
-    })
 }

@@ -3,10 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use collector_config::ComponentId;
-use collector_config::{Diagnostics, Duration as Seconds};
+use collector_config::{
+    ComponentId, Diagnostics, Dimension, Duration as Seconds, dimension_problems, excluded_dimension_problems,
+};
 use collector_data::Signal;
+use collector_data::cardinality::DEFAULT_LIMIT;
 use collector_runtime::component::{ComponentError, Connector, Create, Factory, Kind, Running};
+use collector_runtime::limited::LimitedMetrics;
 use collector_runtime::storage::{Claimed, Storage};
 use collector_runtime::{Inbox, Outputs};
 use futures_util::future::BoxFuture;
@@ -14,8 +17,11 @@ use jiff::Timestamp;
 use serde::Deserialize;
 use tokio::time::{Instant, MissedTickBehavior, interval_at};
 
+use crate::aggregate::Aggregate;
 use crate::counting::{Counting, NOT_LEADER};
+use crate::dimensions::{BUILT_IN, PointAttributes, UNBOUNDED};
 use crate::histogram::DEFAULT_MAX_SIZE;
+use crate::limit::limited;
 
 /// The shortest window: points are one second apart at least.
 const MIN_INTERVAL: Duration = Duration::from_secs(1);
@@ -30,6 +36,12 @@ struct JobMetricsSettings {
     interval: Seconds,
     /// The most buckets of a histogram.
     histogram_max_size: usize,
+    /// The attributes of an event, or else of its resource, that points have as well.
+    dimensions: Vec<Dimension>,
+    /// The built-in attributes that points do not have.
+    exclude_dimensions: Vec<String>,
+    /// The most series of each metric; 0: no limit.
+    cardinality_limit: usize,
     /// The id of the storage extension that persists the counts; empty: in memory.
     storage: String,
 }
@@ -39,6 +51,9 @@ impl Default for JobMetricsSettings {
         JobMetricsSettings {
             interval: Seconds::from_secs(10),
             histogram_max_size: DEFAULT_MAX_SIZE,
+            dimensions: Vec::new(),
+            exclude_dimensions: Vec::new(),
+            cardinality_limit: DEFAULT_LIMIT,
             storage: String::new(),
         }
     }
@@ -77,6 +92,11 @@ fn create(create: &Create<'_>) -> Result<Box<dyn Connector>, Diagnostics> {
             ),
         ));
     }
+    let dimensions = dimension_problems("dimensions", &settings.dimensions, &BUILT_IN);
+    let excluded = excluded_dimension_problems("exclude_dimensions", &settings.exclude_dimensions, &BUILT_IN);
+    for problem in dimensions.into_iter().chain(excluded) {
+        errors.push(create.settings.error(&problem.path, problem.message));
+    }
     let mut storage = None;
     if !settings.storage.is_empty() {
         match create.provided.storage(&settings.storage) {
@@ -87,6 +107,7 @@ fn create(create: &Create<'_>) -> Result<Box<dyn Connector>, Diagnostics> {
     if !errors.is_empty() {
         return Err(Diagnostics(errors));
     }
+    warn_of_unbounded(create, &settings.dimensions);
     let connector = JobMetrics::new(
         settings.interval.get(),
         settings.histogram_max_size,
@@ -95,8 +116,23 @@ fn create(create: &Create<'_>) -> Result<Box<dyn Connector>, Diagnostics> {
     Ok(Box::new(JobMetrics {
         id: create.id.clone(),
         storage,
+        attributes: PointAttributes {
+            dimensions: settings.dimensions,
+            excluded: settings.exclude_dimensions,
+        },
+        limit: (settings.cardinality_limit > 0).then(|| limited(settings.cardinality_limit, create)),
         ..connector
     }))
+}
+
+fn warn_of_unbounded(create: &Create<'_>, dimensions: &[Dimension]) {
+    let dimensions = dimensions.iter().enumerate();
+    for (index, Dimension { name, .. }) in dimensions.filter(|(_, dimension)| UNBOUNDED.contains(&&*dimension.name)) {
+        let message = format!("`{name}` has another value for each Job, so every Job is a series of its own");
+        let warning = create.settings.error(&format!("dimensions::{index}::name"), message);
+        let help = "events have this attribute; choose one with few values for metrics, such as a label";
+        create.settings.warn(warning.with_help(help));
+    }
 }
 
 /// A wall clock.
@@ -108,6 +144,8 @@ pub struct JobMetrics {
     interval: Duration,
     clock: Clock,
     max_buckets: usize,
+    attributes: PointAttributes,
+    limit: Option<LimitedMetrics>,
     storage: Option<Arc<dyn Storage>>,
     store: Option<Claimed>,
 }
@@ -123,6 +161,8 @@ impl JobMetrics {
             interval: interval.max(MIN_INTERVAL),
             clock,
             max_buckets,
+            attributes: PointAttributes::default(),
+            limit: None,
             storage: None,
             store: None,
         }
@@ -158,14 +198,9 @@ impl Connector for JobMetrics {
             let mut ticks = interval_at(Instant::now() + self.interval, self.interval);
             // After a delay the next window has its full length.
             ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-            let Self {
-                clock,
-                max_buckets,
-                store,
-                ..
-            } = *self;
-            let store = store.map(|store| store.with_health(&running.health));
-            let mut counting = Counting::new(max_buckets, clock, store, outputs);
+            let store = self.store.map(|store| store.with_health(&running.health));
+            let aggregate = Aggregate::new(self.max_buckets).with_attributes(self.attributes);
+            let mut counting = Counting::new(aggregate, self.limit, self.clock, store, outputs);
             loop {
                 if !counting.is_claimed() {
                     tokio::select! {

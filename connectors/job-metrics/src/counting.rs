@@ -9,6 +9,7 @@ use std::time::Duration;
 use collector_data::{Ack, Batch, Outcome, Payload};
 use collector_runtime::Outputs;
 use collector_runtime::component::ComponentError;
+use collector_runtime::limited::LimitedMetrics;
 use collector_runtime::storage::{Change, ClaimError, Claimed};
 use futures_util::future::BoxFuture;
 use futures_util::stream::{FuturesUnordered, StreamExt};
@@ -35,6 +36,7 @@ const SPACE: usize = 32 * 1024;
 
 pub(crate) struct Counting {
     aggregate: Aggregate,
+    limit: Option<LimitedMetrics>,
     windows: Windows,
     ledger: Ledger,
     /// The acknowledgements of the current window's events.
@@ -55,9 +57,16 @@ pub(crate) struct Counting {
 }
 
 impl Counting {
-    pub(crate) fn new(max_buckets: usize, clock: Clock, store: Option<Claimed>, outputs: Outputs) -> Self {
+    pub(crate) fn new(
+        aggregate: Aggregate,
+        limit: Option<LimitedMetrics>,
+        clock: Clock,
+        store: Option<Claimed>,
+        outputs: Outputs,
+    ) -> Self {
         Counting {
-            aggregate: Aggregate::new(max_buckets),
+            aggregate,
+            limit,
             windows: Windows::new(clock()),
             ledger: Ledger::default(),
             acks: Vec::new(),
@@ -159,8 +168,8 @@ impl Counting {
                             is_counted = true;
                             if self.open.insert(uid) {
                                 self.uids.push(uid);
-                                self.aggregate
-                                    .add(resource.resource.as_ref(), &resource.schema_url, &event);
+                                let (owner, schema_url) = (resource.resource.as_ref(), &resource.schema_url);
+                                self.aggregate.add(owner, schema_url, &record.attributes, &event);
                             }
                         }
                     }
@@ -184,7 +193,13 @@ impl Counting {
         }
         self.wait_for_space().await;
         let window = self.windows.close((self.clock)());
-        let metrics = self.aggregate.take(window);
+        let mut metrics = self.aggregate.take(window);
+        if let Some(limit) = &mut self.limit {
+            let now = window.end_second();
+            let own = metrics.into_iter().filter_map(|owner| limit.apply(owner, now));
+            metrics = own.collect();
+            metrics.extend(limit.finish(now));
+        }
         let (acks, uids) = (std::mem::take(&mut self.acks), std::mem::take(&mut self.uids));
         self.open.clear();
         let points = match &self.store {

@@ -1,6 +1,7 @@
 //! Connector `job_metrics`: delta metrics from the events of finished Jobs and of missed runs.
 //!
-//! * [`event`]: the events that are counted; [`aggregate`]: events to points, one window at a time.
+//! * [`event`]: the events that are counted; [`aggregate`], `points`: events to points, one window at a time.
+//! * [`dimensions`]: the attributes of points; `limit`: the overflow of metrics with too many series.
 //! * [`histogram`]: an exponential histogram.
 //! * [`window`]: the end of each window; [`ledger`]: the Jobs in each window.
 //! * `counting`: events in, windows out, acknowledgements back; [`connector`]: the component.
@@ -8,9 +9,12 @@
 pub mod aggregate;
 pub mod connector;
 mod counting;
+pub mod dimensions;
 pub mod event;
 pub mod histogram;
 pub mod ledger;
+mod limit;
+mod points;
 pub mod window;
 
 pub use connector::factory;

@@ -31,6 +31,12 @@ pub const SERVICE_NAME: &str = "service.name";
 /// From label `tags.datadoghq.com/version`.
 pub const SERVICE_VERSION: &str = "service.version";
 
+/// True for a resource attribute that identifies the owner of series, such as its namespace and its name; false for the
+/// cluster and for attributes that do not belong to Kubernetes.
+pub fn is_owner(key: &str) -> bool {
+    (key.starts_with("k8s.") && !key.starts_with("k8s.cluster.")) || key.starts_with("kube_ownerref_")
+}
+
 // On the event.
 
 /// Identifies the event: the Job's UID, also when the record is sent again.

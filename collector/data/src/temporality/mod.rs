@@ -32,6 +32,8 @@ use opentelemetry_proto::tonic::metrics::v1::{
 use crate::{Payload, points};
 use table::Table;
 
+pub(crate) use point::{DeltaPoint, double};
+
 /// The default expiry of an idle series, as in Datadog's Agent: long enough for one start time of Jobs that run every few
 /// minutes, and short enough for Jobs with their own series, whose end is never reported.
 pub const DEFAULT_MAX_STALE: Duration = Duration::from_secs(3600);

@@ -11,7 +11,7 @@ use super::exponential;
 const NO_RECORDED_VALUE: u32 = DataPointFlags::NoRecordedValueMask as u32;
 
 /// A point that can be added to another.
-pub(super) trait DeltaPoint: Clone {
+pub(crate) trait DeltaPoint: Clone {
     fn attributes(&self) -> &[KeyValue];
     /// Start and end, nanoseconds since 1970; the start is 0 if unknown.
     fn interval(&self) -> (u64, u64);
@@ -25,6 +25,10 @@ pub(super) trait DeltaPoint: Clone {
     fn show(&mut self, total: &Self, start: u64, end: u64);
     /// A zero point of the same series.
     fn zero(&self, at: u64) -> Self;
+    /// Moves the point to another series, without its exemplars.
+    fn identify(&mut self, attributes: Vec<KeyValue>);
+    /// Changes the interval, nanoseconds since 1970.
+    fn place(&mut self, start: u64, end: u64);
 }
 
 impl DeltaPoint for NumberDataPoint {
@@ -76,9 +80,18 @@ impl DeltaPoint for NumberDataPoint {
             ..Default::default()
         }
     }
+
+    fn identify(&mut self, attributes: Vec<KeyValue>) {
+        self.attributes = attributes;
+        self.exemplars.clear();
+    }
+
+    fn place(&mut self, start: u64, end: u64) {
+        (self.start_time_unix_nano, self.time_unix_nano) = (start, end);
+    }
 }
 
-fn double(value: Value) -> f64 {
+pub(crate) fn double(value: Value) -> f64 {
     match value {
         Value::AsInt(value) => value as f64,
         Value::AsDouble(value) => value,
@@ -144,6 +157,15 @@ impl DeltaPoint for HistogramDataPoint {
             ..Default::default()
         }
     }
+
+    fn identify(&mut self, attributes: Vec<KeyValue>) {
+        self.attributes = attributes;
+        self.exemplars.clear();
+    }
+
+    fn place(&mut self, start: u64, end: u64) {
+        (self.start_time_unix_nano, self.time_unix_nano) = (start, end);
+    }
 }
 
 impl DeltaPoint for ExponentialHistogramDataPoint {
@@ -197,6 +219,15 @@ impl DeltaPoint for ExponentialHistogramDataPoint {
             zero_threshold: self.zero_threshold,
             ..Default::default()
         }
+    }
+
+    fn identify(&mut self, attributes: Vec<KeyValue>) {
+        self.attributes = attributes;
+        self.exemplars.clear();
+    }
+
+    fn place(&mut self, start: u64, end: u64) {
+        (self.start_time_unix_nano, self.time_unix_nano) = (start, end);
     }
 }
 
