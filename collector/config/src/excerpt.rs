@@ -117,7 +117,23 @@ impl ExcerptLines {
     fn mark(&mut self, node: &Node, secret: bool) {
         match &node.value {
             // A reference says where a secret comes from.
-            Value::Scalar(scalar) => self.add(&node.position, secret && !is_reference(&scalar.text)),
+            Value::Scalar(scalar) => {
+                let secret = secret && !is_reference(&scalar.text);
+                self.add(&node.position, secret);
+                let lines = scalar.written.iter().flat_map(|written| written.further_lines());
+                for (line, column) in lines {
+                    let line = node.position.line.saturating_add(line);
+                    let source = node.position.source.clone();
+                    self.add(
+                        &Position {
+                            source,
+                            line,
+                            column: column.saturating_add(1),
+                        },
+                        secret,
+                    );
+                }
+            }
             Value::Sequence(items) => items.iter().for_each(|item| self.mark(item, secret)),
             Value::Mapping(entries) => {
                 for entry in entries {

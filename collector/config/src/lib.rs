@@ -24,6 +24,9 @@ mod merge;
 #[cfg(test)]
 mod merge_tests;
 mod node;
+mod notation;
+#[cfg(test)]
+mod notation_tests;
 mod parse;
 mod print;
 mod redact;

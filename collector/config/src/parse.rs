@@ -9,6 +9,7 @@ use super::diagnostics::{Diagnostic, Diagnostics, Position};
 use super::foreign;
 use super::merge::merge;
 use super::node::{Entry, MAX_DEPTH, Node, Value};
+use super::notation::{Notation, Written};
 use super::scalar::Scalar;
 use super::source::MAX_BYTES;
 
@@ -54,6 +55,7 @@ fn null(position: Position) -> Node {
             text: String::new(),
             quoted: false,
             template: None,
+            written: None,
         }),
     }
 }
@@ -116,7 +118,7 @@ impl Builder<'_> {
                     _ => syntax_error(position, &error.info(), text),
                 }
             })?;
-            self.event(event, span)?;
+            self.event(event, span, text)?;
         }
         if !self.manifests.is_empty() {
             self.manifests.extend(self.document.take());
@@ -128,7 +130,7 @@ impl Builder<'_> {
         Ok(())
     }
 
-    fn event(&mut self, event: Event<'_>, span: Span) -> Result<(), Fatal> {
+    fn event(&mut self, event: Event<'_>, span: Span, source: &str) -> Result<(), Fatal> {
         let position = self.position(span.start.line(), span.start.col());
         match event {
             Event::DocumentStart(..) if self.document.is_some() => {
@@ -147,6 +149,7 @@ impl Builder<'_> {
                     text: if missing { String::new() } else { text.into_owned() },
                     quoted,
                     template: None,
+                    written: span.slice(source).and_then(|slice| written(slice, style)),
                 };
                 self.count(1, &position)?;
                 let value = Value::Scalar(scalar);
@@ -352,6 +355,19 @@ impl Builder<'_> {
             column: u32::try_from(column_from_0).unwrap_or(u32::MAX).saturating_add(1),
         }
     }
+}
+
+/// The form of a scalar if it differs from its text.
+fn written(slice: &str, style: ScalarStyle) -> Option<Arc<Written>> {
+    let notation = match style {
+        ScalarStyle::Plain if !slice.contains('\n') => return None,
+        ScalarStyle::Plain => Notation::Plain,
+        ScalarStyle::SingleQuoted => Notation::SingleQuoted,
+        ScalarStyle::DoubleQuoted => Notation::DoubleQuoted,
+        ScalarStyle::Literal | ScalarStyle::Folded => Notation::Block,
+    };
+    let text = slice.to_owned();
+    Some(Arc::new(Written { text, notation }))
 }
 
 fn new_key(node: Node, lines: &mut HashMap<String, u32>, errors: &mut Diagnostics) -> OpenKey {

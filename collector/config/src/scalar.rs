@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::notation::Written;
 use super::redact;
 use super::values::REDACTED;
 
@@ -14,6 +15,8 @@ pub(crate) struct Scalar {
     pub quoted: bool,
     /// The text before `${…}` and `$$` were replaced; `None` if it contained neither.
     pub template: Option<Arc<Template>>,
+    /// The form in the source; `None` if it is the text itself.
+    pub written: Option<Arc<Written>>,
 }
 
 /// The origin of a substituted scalar, shown instead of its value.
@@ -176,6 +179,7 @@ mod tests {
                 text: text.to_owned(),
                 quoted: false,
                 template: None,
+                written: None,
             };
             assert_eq!(scalar.kind(), expected, "{text:?}");
             scalar.quoted = true;
@@ -189,6 +193,7 @@ mod tests {
             text: format!("\u{1b}[31m\"{}", "ü".repeat(100)),
             quoted: true,
             template: None,
+            written: None,
         };
         let shown = long.shown();
         assert!(shown.starts_with("\\u{1b}[31m\"ü"), "{shown}");

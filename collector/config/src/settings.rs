@@ -6,7 +6,7 @@ use serde::de::DeserializeOwned;
 
 use super::diagnostics::{Diagnostic, Diagnostics, Position, Warnings};
 use super::node::{Node, Value};
-use super::{de, parse, redact};
+use super::{de, notation, parse, redact};
 
 /// One component's settings: part of the configuration, positions included. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -68,6 +68,25 @@ impl Settings {
     ///
     /// Values from the environment and values under keys that name a secret are replaced in the message.
     pub fn error(&self, path: &str, message: impl Into<String>) -> Diagnostic {
+        let (_, position) = self.nearest(path);
+        self.error_at(path, position.clone(), message.into())
+    }
+
+    /// An error in a part of the text at `path`: `at` is the byte of the text that [`read`](Self::read) has returned.
+    ///
+    /// Its position is exact however the text is written: plain, quoted, as a block (`|`, `>`), or with `$$`. Inside of a
+    /// value from the environment it is the start of the text.
+    pub fn error_within(&self, path: &str, at: usize, message: impl Into<String>) -> Diagnostic {
+        let (node, position) = self.nearest(path);
+        let position = match &node.value {
+            Value::Scalar(scalar) => notation::position_within(scalar, position, at),
+            _ => position.clone(),
+        };
+        self.error_at(path, position, message.into())
+    }
+
+    /// The value at a path and its position, or the nearest one around it.
+    fn nearest(&self, path: &str) -> (&Node, &Position) {
         let mut node = &*self.node;
         let mut position = &self.position;
         for part in parts(path) {
@@ -75,16 +94,16 @@ impl Settings {
             node = child;
             position = &child.position;
         }
+        (node, position)
+    }
+
+    fn error_at(&self, path: &str, position: Position, message: String) -> Diagnostic {
         let path = match (&*self.path, path) {
             (root, "") => root.to_owned(),
             ("", path) => path.to_owned(),
             (root, path) => format!("{root}::{path}"),
         };
-        Diagnostic::new(
-            position.clone(),
-            path,
-            redact::scrub_values(&self.node, &message.into()),
-        )
+        Diagnostic::new(position, path, redact::scrub_values(&self.node, &message))
     }
 
     /// Adds a warning to the configuration: a setting that is valid but probably unintended. `validate` prints it,
