@@ -22,8 +22,12 @@ pub const CLUSTER_NAME: &str = "k8s.cluster.name";
 pub const NAMESPACE_NAME: &str = "k8s.namespace.name";
 /// The controlling CronJob's name.
 pub const CRONJOB_NAME: &str = "k8s.cronjob.name";
-/// The Job's name. On metrics only for Jobs without a CronJob.
+/// The Job's name, or the name that a group of Jobs has in common. On metrics only for Jobs that no object controls.
 pub const JOB_NAME: &str = "k8s.job.name";
+/// The kind of the object that controls the Job, other than a CronJob: a tag of Datadog.
+pub const OWNERREF_KIND: &str = "kube_ownerref_kind";
+/// The name of that object.
+pub const OWNERREF_NAME: &str = "kube_ownerref_name";
 /// From label `tags.datadoghq.com/env`.
 pub const DEPLOYMENT_ENVIRONMENT: &str = "deployment.environment.name";
 /// From label `tags.datadoghq.com/service`, else the name of the owner.
@@ -49,6 +53,20 @@ pub const CRONJOB_UID: &str = "k8s.cronjob.uid";
 pub const CRONJOB_SCHEDULED: &str = "k8s.cronjob.scheduled_time";
 /// The previous run of the CronJob, if it was observed: a map with `uid` and, if it has one, `traceparent`.
 pub const CRONJOB_PREVIOUS: &str = "k8s.cronjob.previous_run";
+/// The rule by which the owner was found: `cronjob`, `controller`, `rule`, `generate_name` or `job`.
+pub const OWNER_RULE: &str = "k8s.job.owner.rule";
+/// The kind of the owner; `Job` if it is the Job itself, or the name that a group of Jobs has in common.
+pub const OWNER_KIND: &str = "k8s.job.owner.kind";
+/// The name of the owner.
+pub const OWNER_NAME: &str = "k8s.job.owner.name";
+/// The JobSet that the Job belongs to.
+pub const JOBSET_NAME: &str = "k8s.jobset.name";
+/// The name of the replicated Job in the JobSet.
+pub const JOBSET_REPLICATED_JOB: &str = "k8s.jobset.replicated_job.name";
+/// The index among the Jobs of that replicated Job.
+pub const JOBSET_JOB_INDEX: &str = "k8s.jobset.job.index";
+/// How often the JobSet was restarted before.
+pub const JOBSET_RESTART_ATTEMPT: &str = "k8s.jobset.restart_attempt";
 /// The span that started the Job, as in W3C Trace Context.
 pub const TRACEPARENT: &str = "k8s.job.traceparent";
 /// `Succeeded`, `Failed`, `Deleted` or `Replaced`.

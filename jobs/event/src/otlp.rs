@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use crate::any_value::{AnyValueError, from_any_value, to_any_value};
 use crate::attributes as attr;
-use crate::evidence::{Evidence, Job};
+use crate::evidence::{Evidence, Job, JobSet, OwnerRule};
 use crate::outcome::Outcome;
 use crate::trace;
 
@@ -38,28 +38,34 @@ pub enum DecodeError {
     Evidence(#[from] AnyValueError),
 }
 
-/// The resource of a Job's metrics: its cluster, namespace and owner. The owner is the controlling CronJob, since the name
-/// of a run would make a new series each time, else the Job. Without a label for it, the service is the owner's name, as in the
-/// semantic conventions for Kubernetes.
+/// The resource of a Job's metrics: its cluster, namespace and owner ([`Job::owner`]), since the name of a run would make a
+/// new series each time. Without a label for it, the service is the owner's name, as in the semantic conventions for
+/// Kubernetes.
 pub fn owner_resource(job: &Job, cluster: Option<&str>) -> Resource {
     let mut attributes = Vec::with_capacity(6);
     if let Some(cluster) = cluster {
         attributes.push(text(attr::CLUSTER_NAME, cluster));
     }
     attributes.push(text(attr::NAMESPACE_NAME, &job.namespace));
-    let (key, owner) = match &job.cronjob {
-        Some(cronjob) => (attr::CRONJOB_NAME, &cronjob.name),
-        None => (attr::JOB_NAME, &job.name),
-    };
-    attributes.push(text(key, owner));
+    let owner = job.owner();
+    if owner.is_controller {
+        attributes.push(text(attr::OWNERREF_KIND, owner.kind));
+        attributes.push(text(attr::OWNERREF_NAME, owner.name));
+        attributes.extend(convention(owner.kind).map(|key| text(key, owner.name)));
+    } else if owner.rule == OwnerRule::CronJob {
+        attributes.push(text(attr::CRONJOB_NAME, owner.name));
+    } else {
+        attributes.push(text(attr::JOB_NAME, owner.name));
+    }
     let tags = job.service_tags.as_deref();
+    let service = tags.and_then(|tags| tags.service.as_deref()).unwrap_or(owner.name);
     for (key, value) in [
-        (attr::DEPLOYMENT_ENVIRONMENT, tags.and_then(|tags| tags.env.as_ref())),
         (
-            attr::SERVICE_NAME,
-            Some(tags.and_then(|tags| tags.service.as_ref()).unwrap_or(owner)),
+            attr::DEPLOYMENT_ENVIRONMENT,
+            tags.and_then(|tags| tags.env.as_deref()),
         ),
-        (attr::SERVICE_VERSION, tags.and_then(|tags| tags.version.as_ref())),
+        (attr::SERVICE_NAME, Some(service)),
+        (attr::SERVICE_VERSION, tags.and_then(|tags| tags.version.as_deref())),
     ] {
         if let Some(value) = value {
             attributes.push(text(key, value));
@@ -74,8 +80,27 @@ pub fn owner_resource(job: &Job, cluster: Option<&str>) -> Resource {
 /// True if these attributes of a resource have the service that [`owner_resource`] sets without a label.
 pub fn has_default_service(attributes: &[KeyValue]) -> bool {
     let service = find_text(attributes, attr::SERVICE_NAME);
-    let owners = [attr::CRONJOB_NAME, attr::JOB_NAME].map(|key| find_text(attributes, key));
-    service.is_some() && owners.into_iter().find(Option::is_some) == Some(service)
+    service.is_some() && service == owner_name(attributes)
+}
+
+/// The name of the owner in these attributes of a resource: that of the CronJob or another object, else that of the Job or
+/// its group.
+pub fn owner_name(attributes: &[KeyValue]) -> Option<&str> {
+    let keys = [attr::CRONJOB_NAME, attr::OWNERREF_NAME, attr::JOB_NAME];
+    keys.into_iter().find_map(|key| find_text(attributes, key))
+}
+
+/// The attribute of the semantic conventions for the name of an object that may control a Job (registry, `k8s`). A Job
+/// that controls another one has none: its name would be taken for that of the Job itself.
+fn convention(kind: &str) -> Option<&'static str> {
+    Some(match kind {
+        "DaemonSet" => "k8s.daemonset.name",
+        "Deployment" => "k8s.deployment.name",
+        "ReplicaSet" => "k8s.replicaset.name",
+        "ReplicationController" => "k8s.replicationcontroller.name",
+        "StatefulSet" => "k8s.statefulset.name",
+        _ => return None,
+    })
 }
 
 /// The event of a finished Job as the receiver emits it: with the evidence, not judged.
@@ -132,7 +157,7 @@ fn of_owner(job: &Job, cluster: Option<&str>, record: LogRecord) -> ResourceLogs
     }
 }
 
-/// The attributes that name a Job: its event's id, its name, its UID and its CronJob.
+/// The attributes that name a Job: its event's id, its name, its UID, its owner and its JobSet.
 fn job_attributes(job: &Job, record_uid: &str) -> Vec<KeyValue> {
     let mut attributes = vec![
         text(attr::RECORD_UID, record_uid),
@@ -145,6 +170,13 @@ fn job_attributes(job: &Job, record_uid: &str) -> Vec<KeyValue> {
             attributes.push(text(attr::CRONJOB_SCHEDULED, &scheduled.to_string()));
         }
     }
+    let owner = job.owner();
+    attributes.push(text(attr::OWNER_RULE, owner.rule.as_str()));
+    attributes.push(text(attr::OWNER_KIND, owner.kind));
+    attributes.push(text(attr::OWNER_NAME, owner.name));
+    if let Some(jobset) = &job.jobset {
+        attributes.extend(jobset_attributes(jobset));
+    }
     if let Some(parent) = &job.traceparent {
         attributes.push(text(attr::TRACEPARENT, &parent.to_string()));
     }
@@ -152,6 +184,20 @@ fn job_attributes(job: &Job, record_uid: &str) -> Vec<KeyValue> {
         attributes.push(text(attr::START_TIME, &start.to_string()));
     }
     attributes
+}
+
+fn jobset_attributes(jobset: &JobSet) -> impl Iterator<Item = KeyValue> {
+    let texts = [
+        (attr::JOBSET_NAME, Some(&jobset.name)),
+        (attr::JOBSET_REPLICATED_JOB, jobset.replicated_job.as_ref()),
+    ];
+    let numbers = [
+        (attr::JOBSET_JOB_INDEX, jobset.job_index),
+        (attr::JOBSET_RESTART_ATTEMPT, jobset.restart_attempt),
+    ];
+    let texts = texts.into_iter().filter_map(|(key, value)| Some(text(key, value?)));
+    let numbers = numbers.into_iter().filter_map(|(key, value)| Some(key_value(key, Value::IntValue(value?))));
+    texts.chain(numbers)
 }
 
 fn event_attributes(evidence: &Evidence, outcome: Outcome, decided: Timestamp) -> Vec<KeyValue> {

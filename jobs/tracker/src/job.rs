@@ -7,13 +7,14 @@ use std::num::NonZeroU64;
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use job_event::evidence::{self, Condition, Evidence, Gap, JobSpec, Removal, ServiceTags};
+use job_event::evidence::{self, Condition, Evidence, Gap, JobSet, JobSpec, Removal, ServiceTags};
 use job_event::trace::Traceparent;
 use job_event::{Outcome, outcome};
 
 use super::event::{self, EventRecord, SUCCESSFUL_CREATE, SUCCESSFUL_DELETE};
 use super::from_events;
 use super::gaps::Gaps;
+use super::owner::Owner;
 use super::pod::{PodRecord, is_older};
 use super::pool::Pools;
 use super::stalls::StalledAfter;
@@ -21,23 +22,15 @@ use super::time::Time;
 use job_event::Uid;
 use job_watch::model;
 
-/// The length of the random end of a generated name (`staging/src/k8s.io/apiserver/pkg/storage/names/generate.go`).
-const GENERATED: usize = 5;
 /// How many Pods are kept for each Job.
 const PODS: usize = 256;
-
-/// The CronJob that owns Jobs.
-#[derive(Debug, PartialEq, Eq, Hash)]
-pub(crate) struct Owner {
-    pub name: Box<str>,
-    pub uid: Box<str>,
-}
 
 /// A Job and its evidence.
 #[derive(Clone, Debug)]
 pub(crate) struct JobRecord {
     pub name: Box<str>,
     pub namespace: Arc<str>,
+    /// `None` if it is its own owner.
     pub owner: Option<Arc<Owner>>,
     pub service_tags: Option<Arc<ServiceTags>>,
     pub spec: Arc<JobSpec>,
@@ -63,8 +56,6 @@ pub(crate) struct JobRecord {
     had_pods: bool,
     /// True if its Pods lack the label by which they are watched.
     hides_pods: bool,
-    /// True if the API server generated its name.
-    pub generated_name: bool,
     /// True if it was observed since a stall was last looked for.
     pub is_changed: bool,
     pub stalled_after: StalledAfter,
@@ -77,6 +68,7 @@ struct Rare {
     odd_uid: Option<Box<str>>,
     /// The span that started it.
     traceparent: Option<Traceparent>,
+    jobset: Option<Box<JobSet>>,
     completion_time: Time,
     completed_indexes: Option<Box<str>>,
     failed_indexes: Option<Box<str>>,
@@ -93,12 +85,11 @@ impl JobRecord {
     pub(crate) fn new(seen: &model::Job, scope: u16, pools: &mut Pools) -> JobRecord {
         let metadata = &seen.metadata;
         let job = seen.to_evidence();
-        let owner = job.cronjob.map(|cronjob| *cronjob);
         let mut record = JobRecord {
             name: job.name,
             namespace: pools.texts.get(job.namespace),
-            scheduled: owner.as_ref().and_then(|owner| owner.scheduled).into(),
-            owner: owner.map(|evidence::CronJob { name, uid, .. }| pools.owners.get(Owner { name, uid })),
+            scheduled: job.cronjob.and_then(|cronjob| cronjob.scheduled).into(),
+            owner: pools.owners.of(metadata),
             service_tags: job.service_tags.map(|tags| pools.service_tags.get(*tags)),
             spec: pools.specs.get(job.spec),
             created: job.created.into(),
@@ -115,13 +106,15 @@ impl JobRecord {
             is_due: false,
             had_pods: job.status.active > 0,
             hides_pods: seen.hides_its_pods(),
-            generated_name: metadata.generate_name.is_set(),
             is_changed: true,
             stalled_after: StalledAfter::parse(metadata.annotations.stalled_after.as_deref()),
         };
         record.set_status(job.status);
         if let Some(parent) = job.traceparent {
             record.rare().traceparent = Some(parent);
+        }
+        if let Some(jobset) = job.jobset {
+            record.rare().jobset = Some(jobset);
         }
         if let Some(text) = Uid::odd_text(&metadata.uid) {
             record.rare().odd_uid = Some(text);
@@ -154,13 +147,9 @@ impl JobRecord {
         if self.service_tags.as_deref() != job.service_tags.as_deref() {
             self.service_tags = job.service_tags.map(|tags| pools.service_tags.get(*tags));
         }
-        // The owner is kept from the first observation: an orphaned Job loses its owners.
-        if let (None, Some(cronjob)) = (&self.owner, job.cronjob) {
-            let evidence::CronJob {
-                name, uid, scheduled, ..
-            } = *cronjob;
-            self.owner = Some(pools.owners.get(Owner { name, uid }));
-            self.scheduled = scheduled.into();
+        pools.owners.update(&mut self.owner, &new.metadata);
+        if let Some(cronjob) = job.cronjob {
+            self.scheduled = self.scheduled.or(cronjob.scheduled.into());
         }
         self.set_status(job.status);
     }
@@ -226,12 +215,10 @@ impl JobRecord {
         self.rare.as_ref()?.completion_time.get()
     }
 
-    /// The namespace with the name, or with the prefix of a generated name: Jobs without a CronJob that run repeatedly
-    /// share it.
-    pub(crate) fn owner_without_cronjob(&self) -> Uid {
-        let prefix = self.name.len().checked_sub(GENERATED).filter(|_| self.generated_name);
-        let name = prefix.and_then(|end| self.name.get(..end)).unwrap_or(&self.name);
-        Uid::new(&format!("{}/{name}", self.namespace))
+    /// The UID of the CronJob that controls it.
+    pub(crate) fn cronjob(&self) -> Option<Uid> {
+        let owner = self.owner.as_ref().filter(|owner| owner.is_cronjob())?;
+        Some(Uid::new(&owner.uid))
     }
 
     /// When its last Pod was gone, or it was removed; `None` if neither is so.
@@ -370,7 +357,8 @@ impl JobRecord {
             namespace: (*self.namespace).into(),
             name: self.name,
             uid: rare.odd_uid.unwrap_or_else(|| uid.to_text()),
-            cronjob: self.owner.map(|owner| {
+            owner: self.owner.as_ref().and_then(|owner| owner.to_evidence()),
+            cronjob: self.owner.filter(|owner| owner.is_cronjob()).map(|owner| {
                 Box::new(evidence::CronJob {
                     name: owner.name.clone(),
                     uid: owner.uid.clone(),
@@ -378,6 +366,7 @@ impl JobRecord {
                     ..Default::default()
                 })
             }),
+            jobset: rare.jobset,
             service_tags: self.service_tags.map(|tags| Box::new((*tags).clone())),
             traceparent: rare.traceparent,
             created: self.created.get(),

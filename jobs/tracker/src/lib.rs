@@ -20,6 +20,7 @@ mod notices;
 mod origin;
 pub mod outbox;
 mod owned;
+mod owner;
 mod pod;
 mod pool;
 mod recovery;
@@ -41,6 +42,7 @@ pub use from_events::named_pod;
 
 pub use annotations::InvalidAnnotation;
 pub use cronjobs::{CronJobState, MissedRunSettings};
+pub use owner::{NamingRule, OwnerSettings};
 pub use stalls::{RunningLongSettings, StallSettings};
 pub use state::{Counts, OwnerState};
 
@@ -101,6 +103,8 @@ pub struct TrackerSettings {
     pub stalls: StallSettings,
     /// When runs of CronJobs that did not start are reported.
     pub missed: MissedRunSettings,
+    /// How the owner of a Job is found.
+    pub owner: OwnerSettings,
 }
 
 impl Default for TrackerSettings {
@@ -112,6 +116,7 @@ impl Default for TrackerSettings {
             recovers: false,
             stalls: StallSettings::default(),
             missed: MissedRunSettings::default(),
+            owner: OwnerSettings::default(),
         }
     }
 }
@@ -177,8 +182,9 @@ pub struct Tracker {
 
 impl Tracker {
     /// An empty tracker.
-    pub fn new(settings: TrackerSettings) -> Self {
+    pub fn new(mut settings: TrackerSettings) -> Self {
         Tracker {
+            pools: Pools::new(std::mem::take(&mut settings.owner)),
             settings,
             jobs: HashMap::new(),
             pods: HashMap::new(),
@@ -195,7 +201,6 @@ impl Tracker {
             forbidden: HashSet::new(),
             ended: States::default(),
             stalled_owners: StalledOwners::default(),
-            pools: Pools::default(),
             outbox: Outbox::new(Checkpoint::new(TOMBSTONES)),
             announced: AnnouncedNotices::default(),
             scopes: Vec::new(),

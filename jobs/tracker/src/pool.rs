@@ -8,7 +8,7 @@ use std::sync::Arc;
 use job_event::evidence::{JobSpec, ServiceTags};
 
 use super::container::PodTemplate;
-use super::job::Owner;
+use super::owner::{OwnerSettings, Owners};
 use job_watch::model::Labels;
 
 /// Below this size a pool is not searched for values that nobody holds any more.
@@ -39,6 +39,14 @@ impl<T: Eq + Hash + ?Sized> Pool<T> {
 }
 
 impl Pools {
+    /// Pools for Jobs whose owners are found by `settings`.
+    pub(crate) fn new(settings: OwnerSettings) -> Pools {
+        Pools {
+            owners: Owners::new(settings),
+            ..Pools::default()
+        }
+    }
+
     /// The service tags in these labels; `None` if there are none.
     pub(crate) fn tags(&mut self, labels: &Labels) -> Option<Arc<ServiceTags>> {
         let tags = ServiceTags {
@@ -66,8 +74,8 @@ pub(crate) struct Pools {
     pub texts: Pool<str>,
     /// The specs of Jobs.
     pub specs: Pool<JobSpec>,
-    /// The CronJobs that own Jobs.
-    pub owners: Pool<Owner>,
+    /// The owners of Jobs.
+    pub owners: Owners,
     /// The service tags of Jobs.
     pub service_tags: Pool<ServiceTags>,
     /// The containers of Pods.

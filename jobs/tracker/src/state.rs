@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use job_event::evidence::{CronJob, Job, ServiceTags};
+use job_event::evidence::{CronJob, Job, Owner, OwnerRule, ServiceTags};
 use job_judge::Cause;
 
 use super::job::JobRecord;
@@ -23,7 +23,7 @@ pub struct Counts {
     pub max_parallel: i64,
 }
 
-/// The state of all Jobs of one owner: of a CronJob, or of a Job by itself.
+/// The state of all Jobs of one owner.
 #[derive(Clone, Debug, PartialEq)]
 pub struct OwnerState {
     owner: OwnerKey,
@@ -37,9 +37,19 @@ pub struct OwnerState {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct OwnerKey {
     namespace: Arc<str>,
-    is_cronjob: bool,
+    rule: KeyRule,
+    /// The kind of an object other than a CronJob.
+    kind: Box<str>,
     name: Box<str>,
     tags: [Option<Box<str>>; 3],
+}
+
+/// The rules that make different resources of the same name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum KeyRule {
+    Name,
+    CronJob,
+    Controller,
 }
 
 impl OwnerState {
@@ -47,7 +57,8 @@ impl OwnerState {
     pub fn job(&self) -> Job {
         let OwnerKey {
             namespace,
-            is_cronjob,
+            rule,
+            kind,
             name,
             tags,
         } = &self.owner;
@@ -58,13 +69,21 @@ impl OwnerState {
             service_tags: (tags != ServiceTags::default()).then(|| Box::new(tags)),
             ..Default::default()
         };
-        if *is_cronjob {
-            job.cronjob = Some(Box::new(CronJob {
-                name: name.clone(),
-                ..Default::default()
-            }));
-        } else {
-            job.name = name.clone();
+        match rule {
+            KeyRule::Name => job.name = name.clone(),
+            KeyRule::CronJob => {
+                job.cronjob = Some(Box::new(CronJob {
+                    name: name.clone(),
+                    ..Default::default()
+                }));
+            }
+            KeyRule::Controller => {
+                job.owner = Some(Box::new(Owner {
+                    rule: OwnerRule::Controller,
+                    kind: kind.clone(),
+                    name: name.clone(),
+                }));
+            }
         }
         job
     }
@@ -87,12 +106,18 @@ impl States {
     /// count.
     pub(crate) fn add(&mut self, job: &JobRecord, ended: bool, stalled: Option<Cause>) {
         let tags = job.service_tags.as_deref().cloned().unwrap_or_default();
+        let (rule, kind) = match job.owner.as_deref() {
+            Some(owner) if owner.is_cronjob() => (KeyRule::CronJob, "".into()),
+            Some(owner) if !owner.kind.is_empty() => (KeyRule::Controller, owner.kind.clone()),
+            _ => (KeyRule::Name, "".into()),
+        };
         let name = job.owner.as_ref().map_or(&job.name, |owner| &owner.name);
         // A label with the default service makes no other resource.
         let service = tags.service.filter(|service| service != name);
         let owner = OwnerKey {
             namespace: job.namespace.clone(),
-            is_cronjob: job.owner.is_some(),
+            rule,
+            kind,
             name: name.clone(),
             tags: [tags.env, service, tags.version],
         };
@@ -142,7 +167,8 @@ mod tests {
         for (name, cause) in names {
             let owner = OwnerKey {
                 namespace: "n".into(),
-                is_cronjob: true,
+                rule: KeyRule::CronJob,
+                kind: "".into(),
                 name: (*name).into(),
                 tags: [None, None, None],
             };

@@ -12,9 +12,11 @@ use serde::{Deserialize, Serialize};
 use crate::trace::Traceparent;
 
 mod event;
+mod owner;
 mod pod;
 
 pub use event::{Event, JOB_EVENT_REASONS, POD_EVENT_REASONS, is_limit_oom, is_node_oom, is_oom_kill};
+pub use owner::{JobSet, Owner, OwnerRef, OwnerRule};
 pub use pod::{Container, ContainerRole, ContainerState, NodeOutage, Pod, PodDeletion, Termination, Waiting};
 
 /// Everything known about one Job when it is judged.
@@ -66,6 +68,12 @@ pub struct Job {
     /// The CronJob that controls it (by `ownerReferences`, never by its name).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cronjob: Option<Box<CronJob>>,
+    /// Its owner, if that is neither a CronJob nor the Job itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub owner: Option<Box<Owner>>,
+    /// Its place in a JobSet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub jobset: Option<Box<JobSet>>,
     /// Datadog's unified service tags, from the labels `tags.datadoghq.com/{env,service,version}`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub service_tags: Option<Box<ServiceTags>>,

@@ -53,7 +53,7 @@ impl JobRecord {
     /// The run of a CronJob, if it is decided.
     pub(crate) fn ended_run(&self) -> Option<EndedRun> {
         Some(EndedRun {
-            owner: Uid::new(&self.owner.as_ref()?.uid),
+            owner: self.cronjob()?,
             outcome: self.decided()?,
             at: self.ended_at()?,
         })
@@ -316,11 +316,11 @@ impl CronJobs {
 
     /// A Job for a slot was seen.
     pub(crate) fn start_seen(&mut self, job: &JobRecord) {
-        let Some(owner) = &job.owner else { return };
+        let Some(cronjob) = job.cronjob() else { return };
         let (Some(slot), Some(created)) = (job.scheduled.get(), job.created.get()) else {
             return;
         };
-        self.change(Uid::new(&owner.uid), |slots| {
+        self.change(cronjob, |slots| {
             let was_invalid = slots.invalid_since > 0;
             slots.started(slot.as_second(), created.as_second());
             if was_invalid && slots.invalid_since == 0 {

@@ -21,7 +21,7 @@ use job_event::evidence::{self, PreviousRun};
 use self::plan::Plan;
 use self::queue::Queue;
 use self::slots::{NEVER, Slots};
-use crate::job::{JobRecord, Owner};
+use crate::job::JobRecord;
 use crate::pool::Pool;
 use crate::stalls::StalledAfter;
 use job_event::Uid;
@@ -192,8 +192,8 @@ impl CronJobs {
 
     /// A Job was seen for the first time; it may have ended long ago.
     pub(crate) fn run_seen(&mut self, uid: Uid, job: &JobRecord) {
-        let owner = job.owner.as_ref().map(|owner| Uid::new(&owner.uid));
-        if let Some(record) = owner.and_then(|owner| self.known.get_mut(&owner)) {
+        let cronjob = job.cronjob();
+        if let Some(record) = cronjob.and_then(|owner| self.known.get_mut(&owner)) {
             record.saw_run(uid, job);
             self.start_seen(job);
         }
@@ -201,8 +201,8 @@ impl CronJobs {
 
     /// A Job got a record.
     pub(crate) fn job_added(&mut self, uid: Uid, job: &JobRecord) {
-        let Some(owner) = &job.owner else { return };
-        let record = self.known.entry(Uid::new(&owner.uid)).or_default();
+        let Some(cronjob) = job.cronjob() else { return };
+        let record = self.known.entry(cronjob).or_default();
         record.jobs += 1;
         record.saw_run(uid, job);
         if let (Some(created), Some(_)) = (job.created.get(), job.scheduled.get())
@@ -256,13 +256,7 @@ impl CronJobs {
         self.known.get(uid).is_some_and(|record| record.exists)
     }
 
-    /// The annotation `k8s-job-collector/stalled-after` of the CronJob that owns a Job.
-    pub(crate) fn stalled_after(&self, owner: &Owner) -> StalledAfter {
-        let record = self.known.get(&Uid::new(&owner.uid));
-        record.map(|record| record.stalled_after).unwrap_or_default()
-    }
-
-    /// The same of a CronJob with this UID.
+    /// The annotation `k8s-job-collector/stalled-after` of a CronJob.
     pub(crate) fn stalled_after_of(&self, uid: &Uid) -> StalledAfter {
         self.known
             .get(uid)

@@ -181,8 +181,7 @@ impl Tracker {
 
     /// The key of a Job's owner among the completed runs.
     pub(super) fn owner_key(&self, record: &JobRecord) -> u64 {
-        let cronjob = record.owner.as_ref().map(|owner| Uid::new(&owner.uid));
-        match cronjob {
+        match record.cronjob() {
             Some(cronjob) if self.cronjobs.exists(&cronjob) => history::cronjob_key(cronjob),
             Some(cronjob) => history::other_key(cronjob),
             None => history::other_key(record.owner_without_cronjob()),

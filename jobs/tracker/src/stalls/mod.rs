@@ -166,7 +166,7 @@ impl Tracker {
     /// The annotation of a Job, else of its CronJob: how long a stall lasts before it is reported, or never.
     fn stalled_after(&self, record: &JobRecord) -> Option<Option<SignedDuration>> {
         let own = record.stalled_after.get();
-        own.or_else(|| self.cronjobs.stalled_after(record.owner.as_deref()?).get())
+        own.or_else(|| self.cronjobs.stalled_after_of(&record.cronjob()?).get())
     }
 
     /// True while a list is incomplete: the evidence may be older than it seems.

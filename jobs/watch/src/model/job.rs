@@ -169,7 +169,8 @@ impl Job {
         self.spec.manual_selector && !self.spec.template.metadata.labels.job_name.is_set()
     }
 
-    /// The Job as evidence, without the CronJob's schedule and policy, which are in the CronJob.
+    /// The Job as evidence, without the CronJob's schedule and policy, which are in the CronJob, and without an owner by the
+    /// receiver's rules.
     pub fn to_evidence(&self) -> evidence::Job {
         let Job { metadata, spec, status } = self;
         let labels = &metadata.labels;
@@ -184,6 +185,16 @@ impl Job {
                     uid: owner.uid.clone(),
                     scheduled: metadata.annotations.scheduled,
                     ..Default::default()
+                })
+            }),
+            owner: None,
+            jobset: labels.jobset.as_ref().map(|name| {
+                let number = |text: &Option<Box<str>>| text.as_ref()?.parse().ok();
+                Box::new(evidence::JobSet {
+                    name: name.clone(),
+                    replicated_job: labels.replicated_job.clone(),
+                    job_index: number(&labels.job_index),
+                    restart_attempt: number(&labels.restart_attempt),
                 })
             }),
             service_tags: tagged.then(|| {

@@ -16,7 +16,7 @@ pub struct Metadata {
     pub name: Box<str>,
     /// `generateName`: the prefix of a generated name.
     #[serde(deserialize_with = "lenient")]
-    pub generate_name: IsSet,
+    pub generate_name: Box<str>,
     /// `namespace`.
     #[serde(deserialize_with = "lenient")]
     pub namespace: Box<str>,
@@ -52,12 +52,42 @@ pub struct Metadata {
     pub extracted: Option<Box<Extracted>>,
 }
 
+/// The length to which the API server cuts a `generateName` before it adds [`RANDOM`] characters
+/// (`staging/src/k8s.io/apiserver/pkg/storage/names/generate.go`).
+const LONGEST_PREFIX: usize = 58;
+/// The number of random characters.
+const RANDOM: usize = 5;
+
 impl Metadata {
     /// The controlling owner, if it is of the given kind of the API group `batch`.
     pub fn controller(&self, kind: &str) -> Option<&Owner> {
         self.owner_references.iter().find(|owner| {
             owner.controller && &*owner.kind == kind && owner.api_version == ApiGroup::Batch && !owner.uid.is_empty()
         })
+    }
+
+    /// The controlling owner of any kind. The API server accepts at most one.
+    pub fn any_controller(&self) -> Option<&Owner> {
+        let is_complete = |owner: &&Owner| !owner.kind.is_empty() && !owner.name.is_empty() && !owner.uid.is_empty();
+        self.owner_references
+            .iter()
+            .find(|owner| owner.controller && is_complete(owner))
+    }
+
+    /// The value of a label; `None` if it is absent or not decoded.
+    pub fn label(&self, _key: &str) -> Option<&str> {
+        None
+    }
+
+    /// The `generateName` that the name begins with. A client may set both, with a name that has nothing in common with the
+    /// prefix, or with more after it than the API server adds, as Argo CD does.
+    pub fn generated_prefix(&self) -> Option<&str> {
+        let prefix = match self.generate_name.get(..LONGEST_PREFIX) {
+            Some(cut) if self.name.len() == LONGEST_PREFIX + RANDOM => cut,
+            _ => &self.generate_name,
+        };
+        let rest = self.name.strip_prefix(prefix)?;
+        (!prefix.is_empty() && !rest.is_empty()).then_some(prefix)
     }
 }
 
@@ -126,6 +156,18 @@ pub struct Labels {
     /// The queue of Kueue that admits a Job.
     #[serde(rename = "kueue.x-k8s.io/queue-name", deserialize_with = "lenient")]
     pub queue: Option<Box<str>>,
+    /// The JobSet that a Job belongs to.
+    #[serde(rename = "jobset.sigs.k8s.io/jobset-name", deserialize_with = "lenient")]
+    pub jobset: Option<Box<str>>,
+    /// The replicated Job in the JobSet.
+    #[serde(rename = "jobset.sigs.k8s.io/replicatedjob-name", deserialize_with = "lenient")]
+    pub replicated_job: Option<Box<str>>,
+    /// The index among the Jobs of the replicated Job.
+    #[serde(rename = "jobset.sigs.k8s.io/job-index", deserialize_with = "lenient")]
+    pub job_index: Option<Box<str>>,
+    /// How often the JobSet was restarted before.
+    #[serde(rename = "jobset.sigs.k8s.io/restart-attempt", deserialize_with = "lenient")]
+    pub restart_attempt: Option<Box<str>>,
 }
 
 /// The annotations that are used.
