@@ -116,12 +116,12 @@ impl Aggregate {
     }
 }
 
-/// The resource that a Job's metrics belong to: that of its event, but a CronJob's runs are one series, so without the
-/// run's own name. Attributes in the order of their names, so that equal resources are one.
+/// The resource that a Job's metrics belong to: that of its event, but the Jobs that an object controls are one series, so
+/// without the Job's own name. Attributes in the order of their names, so that equal resources are one.
 fn owner(resource: Option<&Resource>) -> Resource {
     let mut resource = resource.cloned().unwrap_or_default();
-    let of_cronjob = resource.attributes.iter().any(|kv| kv.key == attr::CRONJOB_NAME);
-    if of_cronjob {
+    let is_controlled = |kv: &KeyValue| kv.key == attr::CRONJOB_NAME || kv.key == attr::OWNERREF_NAME;
+    if resource.attributes.iter().any(is_controlled) {
         resource
             .attributes
             .retain(|kv| kv.key != attr::JOB_NAME && kv.key != attr::JOB_UID);

@@ -110,10 +110,11 @@ impl<'a> Run<'a> {
     }
 }
 
-/// The owner that the resource names: the CronJob, or the Job itself.
+/// The owner that the resource names: the CronJob or another object, else the Job itself or the name of its group.
 fn owner(resource: Option<&Resource>) -> Option<&str> {
     let attributes = &resource?.attributes;
-    otlp::find_text(attributes, attr::CRONJOB_NAME).or_else(|| otlp::find_text(attributes, attr::JOB_NAME))
+    let keys = [attr::CRONJOB_NAME, attr::OWNERREF_NAME, attr::JOB_NAME];
+    keys.into_iter().find_map(|key| otlp::find_text(attributes, key))
 }
 
 /// The resource with a service: without a label that sets it, the service is the owner's name, by the rule of the

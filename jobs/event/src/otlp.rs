@@ -196,7 +196,9 @@ fn jobset_attributes(jobset: &JobSet) -> impl Iterator<Item = KeyValue> {
         (attr::JOBSET_RESTART_ATTEMPT, jobset.restart_attempt),
     ];
     let texts = texts.into_iter().filter_map(|(key, value)| Some(text(key, value?)));
-    let numbers = numbers.into_iter().filter_map(|(key, value)| Some(key_value(key, Value::IntValue(value?))));
+    let numbers = numbers
+        .into_iter()
+        .filter_map(|(key, value)| Some(key_value(key, Value::IntValue(value?))));
     texts.chain(numbers)
 }
 

@@ -10,6 +10,7 @@ use job_watch::extract::Extraction;
 use job_watch::selection::{Namespaces, Selection};
 
 use crate::notice_config::{MissedRunsConfig, Problem, StalledConfig};
+use crate::owner_config::OwnerConfig;
 
 /// The settings of `k8s_job`.
 #[derive(Clone, Debug, Deserialize)]
@@ -39,6 +40,8 @@ pub struct JobReceiverConfig {
     pub stalled: StalledConfig,
     /// When missed runs of CronJobs are reported.
     pub missed_runs: MissedRunsConfig,
+    /// Which Jobs belong together.
+    pub owner: OwnerConfig,
     /// The id of the extension that stores the checkpoint; empty: it is kept in memory.
     pub storage: String,
     /// The id of the leader elector, where several replicas run; empty: this is the only one.
@@ -60,6 +63,7 @@ impl Default for JobReceiverConfig {
             finished_max_age: Duration::from_secs(3600),
             stalled: StalledConfig::default(),
             missed_runs: MissedRunsConfig::default(),
+            owner: OwnerConfig::default(),
             storage: String::new(),
             k8s_leader_elector: String::new(),
         }
@@ -83,7 +87,9 @@ impl JobReceiverConfig {
 
     /// The labels and annotations to decode beside those that are always read.
     pub fn extraction(&self) -> Extraction {
-        Extraction::default()
+        let mut extraction = Extraction::default();
+        self.owner.keep_labels(&mut extraction);
+        extraction
     }
 
     /// All invalid values.
@@ -104,6 +110,7 @@ impl JobReceiverConfig {
         }
         problems.extend(self.stalled.problems());
         problems.extend(self.missed_runs.problems());
+        problems.extend(self.owner.problems());
         problems
     }
 }

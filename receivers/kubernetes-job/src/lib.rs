@@ -15,6 +15,7 @@ mod events;
 pub mod gauges;
 mod health;
 pub mod notice_config;
+pub mod owner_config;
 pub mod receiver;
 mod reporting;
 mod session;
@@ -136,7 +137,8 @@ mod tests {
             on_first_start: report_finished\n\
             stalled: {enabled: true, after: 3m, causes: {Unschedulable: 30m, ImagePull: off},\n\
             \x20 running_long: {enabled: true, factor: 2.5, floor: 5m, min_runs: 5}}\n\
-            missed_runs: {enabled: true, grace: 2m}\n";
+            missed_runs: {enabled: true, grace: 2m}\n\
+            owner: {controller: true, generate_name: true, rules: [{match: '^(.+)-x$', name: $1, namespace: a, kind: B}]}\n";
         assert_eq!(errors(all), "");
     }
 
@@ -155,6 +157,10 @@ mod tests {
             (
                 "stalled: {causes: {ImagePul: 1m}}",
                 &["yaml:1:30: stalled::causes::ImagePul", "did you mean `ImagePull`?"],
+            ),
+            (
+                "owner: {rules: [{label: a}, {match: '(a', name: b}]}",
+                &["yaml:1:37: owner::rules::1::match", "unclosed group"],
             ),
             (
                 "missed_runs: {grace: 9ms}",

@@ -66,6 +66,7 @@ impl JobSession {
                 selects_jobs: !config.label_selector.is_empty(),
                 ..config.missed_runs.settings()
             },
+            owner: config.owner.settings(),
         };
         let cluster_name = config.cluster_name.clone();
         JobSession {

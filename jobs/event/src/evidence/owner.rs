@@ -100,3 +100,107 @@ pub struct JobSet {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub restart_attempt: Option<i64>,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::evidence::CronJob;
+    use crate::otlp::{find_text, owner_resource};
+
+    fn job(cronjob: Option<&str>, owner: Option<(OwnerRule, &str, &str)>) -> Job {
+        Job {
+            namespace: "shop".into(),
+            name: "j-x7k2p".into(),
+            cronjob: cronjob.map(|name| {
+                Box::new(CronJob {
+                    name: name.into(),
+                    ..Default::default()
+                })
+            }),
+            owner: owner.map(|(rule, kind, name)| {
+                Box::new(Owner {
+                    rule,
+                    kind: kind.into(),
+                    name: name.into(),
+                })
+            }),
+            ..Default::default()
+        }
+    }
+
+    #[test]
+    fn the_resource_names_the_owner() {
+        let names = [
+            "k8s.cronjob.name",
+            "k8s.job.name",
+            "k8s.statefulset.name",
+            "kube_ownerref_kind",
+            "kube_ownerref_name",
+        ];
+        for (job, expected) in [
+            (job(None, None), [None, Some("j-x7k2p"), None, None, None]),
+            (job(Some("nightly"), None), [Some("nightly"), None, None, None, None]),
+            (
+                job(None, Some((OwnerRule::Controller, "ScaledJob", "q"))),
+                [None, None, None, Some("ScaledJob"), Some("q")],
+            ),
+            (
+                job(None, Some((OwnerRule::Controller, "StatefulSet", "db"))),
+                [None, None, Some("db"), Some("StatefulSet"), Some("db")],
+            ),
+            (
+                job(None, Some((OwnerRule::Controller, "CronJob", "volcano"))),
+                [None, None, None, Some("CronJob"), Some("volcano")],
+            ),
+            (
+                job(None, Some((OwnerRule::Rule, "Workflow", "build"))),
+                [None, None, None, Some("Workflow"), Some("build")],
+            ),
+            (
+                job(None, Some((OwnerRule::Rule, "", "import"))),
+                [None, Some("import"), None, None, None],
+            ),
+            (
+                job(None, Some((OwnerRule::GenerateName, "", "import"))),
+                [None, Some("import"), None, None, None],
+            ),
+        ] {
+            let resource = owner_resource(&job, None).attributes;
+            assert_eq!(names.map(|name| find_text(&resource, name)), expected);
+        }
+    }
+
+    #[test]
+    fn a_name_without_an_object_has_the_kind_job() {
+        for (job, rule, kind, name) in [
+            (job(None, None), "job", "Job", "j-x7k2p"),
+            (job(Some("nightly"), None), "cronjob", "CronJob", "nightly"),
+            (
+                job(None, Some((OwnerRule::GenerateName, "", "j"))),
+                "generate_name",
+                "Job",
+                "j",
+            ),
+            (
+                job(None, Some((OwnerRule::Controller, "JobSet", "train"))),
+                "controller",
+                "JobSet",
+                "train",
+            ),
+        ] {
+            let owner = job.owner();
+            assert_eq!((owner.rule.as_str(), owner.kind, owner.name), (rule, kind, name));
+            let json = serde_json::to_value(owner.rule).unwrap();
+            assert_eq!(json, rule, "evidence and attributes use one name");
+        }
+    }
+
+    #[test]
+    fn evidence_of_older_versions_has_no_owner() {
+        let older = r#"{"namespace": "shop", "name": "j", "uid": "u", "spec": {}, "status": {}}"#;
+        let job: Job = serde_json::from_str(older).unwrap();
+        assert_eq!(job.owner().rule, OwnerRule::Job);
+        let written = serde_json::to_value(&job).unwrap();
+        assert!(written.get("owner").is_none() && written.get("jobset").is_none());
+    }
+}

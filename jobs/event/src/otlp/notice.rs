@@ -231,6 +231,9 @@ mod tests {
             (attr::JOB_UID, "de3a51b8-55e3-4fe0-8237-514a566ec862"),
             (attr::CRONJOB_UID, "c-1"),
             (attr::CRONJOB_SCHEDULED, "2026-11-28T10:00:00Z"),
+            (attr::OWNER_RULE, "cronjob"),
+            (attr::OWNER_KIND, "CronJob"),
+            (attr::OWNER_NAME, "report"),
             (attr::START_TIME, "2026-11-28T10:00:01Z"),
             (attr::STALL_CAUSE, "ImagePull"),
             (attr::STALL_CATEGORY, "configuration"),
@@ -243,7 +246,7 @@ mod tests {
             assert_eq!(find_text(&record.attributes, name), Some(value), "{name}");
         }
         assert_eq!(number(&record, attr::STALL_DURATION), Some(Value::DoubleValue(120.0)));
-        assert_eq!(record.attributes.len(), 14);
+        assert_eq!(record.attributes.len(), 17);
     }
 
     #[test]

@@ -4,6 +4,8 @@
 //! the user for its name or a label; the prefix of its generated name; the Job itself. `docs/owners.md` has the reasons.
 
 mod rule;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 

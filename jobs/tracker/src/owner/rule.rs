@@ -76,11 +76,18 @@ impl NamingRule {
 
     /// The owner's name; `None` if the rule does not apply to the Job, or the name is empty.
     pub(super) fn name(&self, job: &Metadata, subject: &str) -> Option<Box<str>> {
-        if self.namespace.as_ref().is_some_and(|pattern| !pattern.is_match(&job.namespace)) {
+        if self
+            .namespace
+            .as_ref()
+            .is_some_and(|pattern| !pattern.is_match(&job.namespace))
+        {
             return None;
         }
         let name = match &self.naming {
-            Naming::Match { pattern, name: template } => {
+            Naming::Match {
+                pattern,
+                name: template,
+            } => {
                 let mut name = String::new();
                 pattern.captures(subject)?.expand(template, &mut name);
                 name.into_boxed_str()

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 pub use found::Extracted;
 pub(crate) use found::Found;
-pub use rule::{Field, Origin, Rule, RuleError};
+pub use rule::{Field, Origin, Rule, RuleError, check_references};
 
 use crate::Kind;
 use crate::watch::request::Target;

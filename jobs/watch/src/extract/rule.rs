@@ -194,7 +194,10 @@ fn default_name(origin: Origin, field: Field, key: &str) -> Arc<str> {
 
 /// Checks that each reference of `template` is to a group. The names of references are as long as possible, as in Go:
 /// `$1x` refers to the group `1x`.
-fn check_references(template: &str, regex: &Regex) -> Result<(), RuleError> {
+///
+/// # Errors
+/// A reference to a group that the pattern does not have.
+pub fn check_references(template: &str, regex: &Regex) -> Result<(), RuleError> {
     let is_word = |c: char| c.is_ascii_alphanumeric() || c == '_';
     let exists = |name: &str| match name.parse::<usize>() {
         Ok(number) => number < regex.captures_len(),

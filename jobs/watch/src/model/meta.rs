@@ -74,9 +74,9 @@ impl Metadata {
             .find(|owner| owner.controller && is_complete(owner))
     }
 
-    /// The value of a label; `None` if it is absent or not decoded.
-    pub fn label(&self, _key: &str) -> Option<&str> {
-        None
+    /// The value of a label that [`Extraction::keep_label`](crate::extract::Extraction::keep_label) names.
+    pub fn label(&self, key: &str) -> Option<&str> {
+        self.extracted.as_ref()?.label(key)
     }
 
     /// The `generateName` that the name begins with. A client may set both, with a name that has nothing in common with the
