@@ -110,11 +110,8 @@ impl<'a> Run<'a> {
     }
 }
 
-/// The owner that the resource names: the CronJob or another object, else the Job itself or the name of its group.
 fn owner(resource: Option<&Resource>) -> Option<&str> {
-    let attributes = &resource?.attributes;
-    let keys = [attr::CRONJOB_NAME, attr::OWNERREF_NAME, attr::JOB_NAME];
-    keys.into_iter().find_map(|key| otlp::find_text(attributes, key))
+    otlp::owner_name(&resource?.attributes)
 }
 
 /// The resource with a service: without a label that sets it, the service is the owner's name, by the rule of the

@@ -60,10 +60,7 @@ pub fn owner_resource(job: &Job, cluster: Option<&str>) -> Resource {
     let tags = job.service_tags.as_deref();
     let service = tags.and_then(|tags| tags.service.as_deref()).unwrap_or(owner.name);
     for (key, value) in [
-        (
-            attr::DEPLOYMENT_ENVIRONMENT,
-            tags.and_then(|tags| tags.env.as_deref()),
-        ),
+        (attr::DEPLOYMENT_ENVIRONMENT, tags.and_then(|tags| tags.env.as_deref())),
         (attr::SERVICE_NAME, Some(service)),
         (attr::SERVICE_VERSION, tags.and_then(|tags| tags.version.as_deref())),
     ] {

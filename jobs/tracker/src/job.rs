@@ -14,7 +14,7 @@ use job_event::{Outcome, outcome};
 use super::event::{self, EventRecord, SUCCESSFUL_CREATE, SUCCESSFUL_DELETE};
 use super::from_events;
 use super::gaps::Gaps;
-use super::owner::Owner;
+use super::owner::OwnerRecord;
 use super::pod::{PodRecord, is_older};
 use super::pool::Pools;
 use super::stalls::StalledAfter;
@@ -31,7 +31,7 @@ pub(crate) struct JobRecord {
     pub name: Box<str>,
     pub namespace: Arc<str>,
     /// `None` if it is its own owner.
-    pub owner: Option<Arc<Owner>>,
+    pub owner: Option<Arc<OwnerRecord>>,
     pub service_tags: Option<Arc<ServiceTags>>,
     pub spec: Arc<JobSpec>,
     /// The slot of its CronJob.

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use job_event::evidence::{JobSpec, ServiceTags};
 
 use super::container::PodTemplate;
-use super::owner::{OwnerSettings, Owners};
+use super::owner::{OwnerPool, OwnerSettings};
 use job_watch::model::Labels;
 
 /// Below this size a pool is not searched for values that nobody holds any more.
@@ -42,7 +42,7 @@ impl Pools {
     /// Pools for Jobs whose owners are found by `settings`.
     pub(crate) fn new(settings: OwnerSettings) -> Pools {
         Pools {
-            owners: Owners::new(settings),
+            owners: OwnerPool::new(settings),
             ..Pools::default()
         }
     }
@@ -75,7 +75,7 @@ pub(crate) struct Pools {
     /// The specs of Jobs.
     pub specs: Pool<JobSpec>,
     /// The owners of Jobs.
-    pub owners: Owners,
+    pub owners: OwnerPool,
     /// The service tags of Jobs.
     pub service_tags: Pool<ServiceTags>,
     /// The containers of Pods.

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use job_event::evidence::{CronJob, Job, Owner, OwnerRule, ServiceTags};
+use job_event::evidence::{CronJob, Job, JobOwner, OwnerRule, ServiceTags};
 use job_judge::Cause;
 
 use super::job::JobRecord;
@@ -78,7 +78,7 @@ impl OwnerState {
                 }));
             }
             KeyRule::Controller => {
-                job.owner = Some(Box::new(Owner {
+                job.owner = Some(Box::new(JobOwner {
                     rule: OwnerRule::Controller,
                     kind: kind.clone(),
                     name: name.clone(),

@@ -16,7 +16,7 @@ mod owner;
 mod pod;
 
 pub use event::{Event, JOB_EVENT_REASONS, POD_EVENT_REASONS, is_limit_oom, is_node_oom, is_oom_kill};
-pub use owner::{JobSet, Owner, OwnerRef, OwnerRule};
+pub use owner::{JobOwner, JobSet, OwnerRef, OwnerRule};
 pub use pod::{Container, ContainerRole, ContainerState, NodeOutage, Pod, PodDeletion, Termination, Waiting};
 
 /// Everything known about one Job when it is judged.
@@ -70,7 +70,7 @@ pub struct Job {
     pub cronjob: Option<Box<CronJob>>,
     /// Its owner, if that is neither a CronJob nor the Job itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub owner: Option<Box<Owner>>,
+    pub owner: Option<Box<JobOwner>>,
     /// Its place in a JobSet.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub jobset: Option<Box<JobSet>>,

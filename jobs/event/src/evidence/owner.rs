@@ -42,7 +42,7 @@ impl OwnerRule {
 
 /// The owner of a Job that neither has a CronJob nor is its own owner.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub struct Owner {
+pub struct JobOwner {
     /// The rule by which it was found.
     pub rule: OwnerRule,
     /// The kind of the object that controls the Job; empty if the owner is only a name.
@@ -118,7 +118,7 @@ mod tests {
                 })
             }),
             owner: owner.map(|(rule, kind, name)| {
-                Box::new(Owner {
+                Box::new(JobOwner {
                     rule,
                     kind: kind.into(),
                     name: name.into(),

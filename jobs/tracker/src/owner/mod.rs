@@ -41,7 +41,7 @@ impl Default for OwnerSettings {
 
 /// The owner of Jobs that are not their own owners.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) struct Owner {
+pub(crate) struct OwnerRecord {
     pub(crate) rule: OwnerRule,
     /// The kind of the object that controls the Jobs, other than a CronJob; empty if the owner is only a name.
     pub(crate) kind: Box<str>,
@@ -50,7 +50,7 @@ pub(crate) struct Owner {
     pub(crate) uid: Box<str>,
 }
 
-impl Owner {
+impl OwnerRecord {
     pub(crate) fn is_cronjob(&self) -> bool {
         self.rule == OwnerRule::CronJob
     }
@@ -61,9 +61,9 @@ impl Owner {
     }
 
     /// The owner as evidence; that of a CronJob is [`evidence::CronJob`].
-    pub(crate) fn to_evidence(&self) -> Option<Box<evidence::Owner>> {
+    pub(crate) fn to_evidence(&self) -> Option<Box<evidence::JobOwner>> {
         (!self.is_cronjob()).then(|| {
-            Box::new(evidence::Owner {
+            Box::new(evidence::JobOwner {
                 rule: self.rule,
                 kind: self.kind.clone(),
                 name: self.name.clone(),
@@ -74,22 +74,22 @@ impl Owner {
 
 impl OwnerSettings {
     /// The owner of a Job; `None` if that is the Job itself.
-    pub(crate) fn owner(&self, job: &Metadata) -> Option<Owner> {
+    pub(crate) fn owner(&self, job: &Metadata) -> Option<OwnerRecord> {
         if let Some(cronjob) = job.controller("CronJob") {
-            return Some(Owner {
+            return Some(OwnerRecord {
                 rule: OwnerRule::CronJob,
                 name: cronjob.name.clone(),
                 uid: cronjob.uid.clone(),
                 ..Default::default()
             });
         }
-        let named = |rule, name| Owner {
+        let named = |rule, name| OwnerRecord {
             rule,
             name,
             ..Default::default()
         };
         if let Some(controller) = job.any_controller() {
-            let of_kind = |rule, name| Owner {
+            let of_kind = |rule, name| OwnerRecord {
                 kind: controller.kind.clone(),
                 ..named(rule, name)
             };
@@ -118,28 +118,28 @@ impl OwnerSettings {
 
 /// The owners of a tracker's Jobs, each once.
 #[derive(Debug, Default)]
-pub(crate) struct Owners {
+pub(crate) struct OwnerPool {
     settings: OwnerSettings,
-    pool: Pool<Owner>,
+    pool: Pool<OwnerRecord>,
 }
 
-impl Owners {
-    pub(crate) fn new(settings: OwnerSettings) -> Owners {
-        Owners {
+impl OwnerPool {
+    pub(crate) fn new(settings: OwnerSettings) -> OwnerPool {
+        OwnerPool {
             settings,
             pool: Pool::default(),
         }
     }
 
     /// The owner of a Job that is seen for the first time; `None` if that is the Job itself.
-    pub(crate) fn of(&mut self, job: &Metadata) -> Option<Arc<Owner>> {
+    pub(crate) fn of(&mut self, job: &Metadata) -> Option<Arc<OwnerRecord>> {
         let owner = self.settings.owner(job)?;
         Some(self.pool.get(owner))
     }
 
     /// Updates the owner from a later version of the Job. An object that controlled it remains its owner: an orphaned Job
     /// loses its owner references.
-    pub(crate) fn update(&mut self, owner: &mut Option<Arc<Owner>>, job: &Metadata) {
+    pub(crate) fn update(&mut self, owner: &mut Option<Arc<OwnerRecord>>, job: &Metadata) {
         let was_controlled = owner.as_ref().is_some_and(|owner| owner.is_controller());
         let is_controlled = job.any_controller().is_some();
         let is_orphaned = was_controlled && !is_controlled;

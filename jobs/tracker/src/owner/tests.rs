@@ -5,7 +5,7 @@ use job_watch::model::Job;
 use regex::Regex;
 use serde_json::{Value, json};
 
-use super::{NamingRule, OwnerSettings, Owners};
+use super::{NamingRule, OwnerPool, OwnerSettings};
 
 fn job(metadata: Value) -> Job {
     serde_json::from_value(json!({"metadata": metadata})).unwrap()
@@ -204,8 +204,8 @@ fn steps_can_be_turned_off() {
 
 #[test]
 fn jobs_share_the_owner_they_have_in_common() {
-    let mut owners = Owners::new(OwnerSettings::default());
-    let of = |owners: &mut Owners, n: u32| {
+    let mut owners = OwnerPool::new(OwnerSettings::default());
+    let of = |owners: &mut OwnerPool, n: u32| {
         let metadata = controlled(&format!("q-{n:05}"), "q-", "keda.sh/v1alpha1", "ScaledJob", "q");
         owners.of(&job(metadata).metadata).unwrap()
     };
@@ -215,7 +215,7 @@ fn jobs_share_the_owner_they_have_in_common() {
 
 #[test]
 fn an_orphaned_job_keeps_its_owner() {
-    let mut owners = Owners::new(OwnerSettings::default());
+    let mut owners = OwnerPool::new(OwnerSettings::default());
     let seen = job(controlled("q-x7k2p", "q-", "keda.sh/v1alpha1", "ScaledJob", "q"));
     let orphan = job(named("q-x7k2p", "q-"));
     let mut found = owners.of(&seen.metadata);
