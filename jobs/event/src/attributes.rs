@@ -169,6 +169,30 @@ pub const POINT_CATEGORY: &str = "category";
 /// The outcome of the Job.
 pub const POINT_OUTCOME: &str = "outcome";
 
+/// True for a name that no label or annotation may have as an attribute of an event: those of the event's own attributes, of
+/// its owner's resource, and all others below `k8s.job.` and `k8s.cronjob.` but those of labels and annotations.
+pub fn is_reserved(name: &str) -> bool {
+    const EXACT: [&str; 8] = [
+        RECORD_UID,
+        CLUSTER_NAME,
+        NAMESPACE_NAME,
+        POD_NAME,
+        CONTAINER_NAME,
+        ERROR_TYPE,
+        "kube_ownerref_kind",
+        "kube_ownerref_name",
+    ];
+    let below = ["k8s.job.", "k8s.cronjob."]
+        .iter()
+        .find_map(|prefix| name.strip_prefix(prefix));
+    let is_own = |rest: &str| {
+        !["label.", "labels.", "annotation.", "annotations."]
+            .iter()
+            .any(|word| rest.starts_with(word))
+    };
+    EXACT.contains(&name) || below.is_some_and(is_own)
+}
+
 // Metrics.
 
 /// Delta sum, `{job}`: Jobs that failed.
@@ -201,3 +225,33 @@ pub const METRIC_POD_SUCCESSFUL: &str = "k8s.job.pod.successful";
 pub const METRIC_POD_DESIRED_SUCCESSFUL: &str = "k8s.job.pod.desired_successful";
 /// Gauge, `{pod}`: `spec.parallelism`.
 pub const METRIC_POD_MAX_PARALLEL: &str = "k8s.job.pod.max_parallel";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn labels_may_not_replace_attributes_of_the_event() {
+        for name in [
+            RECORD_UID,
+            JOB_NAME,
+            FAILURE_CAUSE,
+            EVIDENCE,
+            CRONJOB_UID,
+            MISSED_COUNT,
+            NAMESPACE_NAME,
+            "k8s.job.new",
+        ] {
+            assert!(is_reserved(name), "{name}");
+        }
+        for name in [
+            "k8s.job.label.team",
+            "k8s.job.labels.team",
+            "k8s.cronjob.annotation.a",
+            "team",
+            "service.name",
+        ] {
+            assert!(!is_reserved(name), "{name}");
+        }
+    }
+}

@@ -230,7 +230,18 @@ fn event_attributes(evidence: &Evidence, outcome: Outcome, decided: Timestamp) -
     };
     attributes.push(text(attr::EVIDENCE_QUALITY, quality));
     attributes.push(structure(attr::EVIDENCE, evidence));
+    add_extracted(&mut attributes, job);
     attributes
+}
+
+/// Adds the labels and annotations that rules select. None replaces an attribute of the event, also one that the processor
+/// adds: the name may follow from a key that anyone may choose.
+fn add_extracted(attributes: &mut Vec<KeyValue>, job: &Job) {
+    let allowed = job
+        .extracted
+        .iter()
+        .filter(|extracted| !attr::is_reserved(&extracted.name));
+    attributes.extend(allowed.map(|extracted| text(&extracted.name, &extracted.value)));
 }
 
 /// The evidence in a record.

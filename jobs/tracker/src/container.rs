@@ -1,8 +1,9 @@
 //! The containers of a Pod: their specs, waiting reasons and terminations.
 
-use job_event::evidence::{self, ContainerRole, ContainerState, Termination, Waiting};
+use job_event::evidence::{self, Attribute, ContainerRole, ContainerState, Termination, Waiting};
 
 use super::event::shorten;
+use super::pool::selected;
 use super::time::Time;
 use job_event::MessageDetail;
 use job_watch::model;
@@ -23,6 +24,8 @@ pub(crate) struct PodTemplate {
     containers: Vec<TemplateContainer>,
     pub default_container: Option<Box<str>>,
     pub grace_seconds: Option<i64>,
+    /// The labels and annotations that rules select.
+    pub extracted: Vec<Attribute>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -61,6 +64,7 @@ impl PodTemplate {
             containers: containers.collect(),
             default_container: pod.metadata.annotations.default_container.clone(),
             grace_seconds: pod.spec.termination_grace_period_seconds,
+            extracted: selected(&pod.metadata).to_vec(),
         }
     }
 

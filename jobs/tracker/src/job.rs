@@ -11,12 +11,13 @@ use job_event::evidence::{self, Condition, Evidence, Gap, JobSet, JobSpec, Remov
 use job_event::trace::Traceparent;
 use job_event::{Outcome, outcome};
 
+use super::container::PodTemplate;
 use super::event::{self, EventRecord, SUCCESSFUL_CREATE, SUCCESSFUL_DELETE};
 use super::from_events;
 use super::gaps::Gaps;
 use super::owner::OwnerRecord;
 use super::pod::{PodRecord, is_older};
-use super::pool::Pools;
+use super::pool::{Pools, Tags};
 use super::stalls::StalledAfter;
 use super::time::Time;
 use job_event::Uid;
@@ -32,7 +33,7 @@ pub(crate) struct JobRecord {
     pub namespace: Arc<str>,
     /// `None` if it is its own owner.
     pub owner: Option<Arc<OwnerRecord>>,
-    pub service_tags: Option<Arc<ServiceTags>>,
+    pub tags: Option<Arc<Tags>>,
     pub spec: Arc<JobSpec>,
     /// The slot of its CronJob.
     pub scheduled: Time,
@@ -90,7 +91,7 @@ impl JobRecord {
             namespace: pools.texts.get(job.namespace),
             scheduled: job.cronjob.and_then(|cronjob| cronjob.scheduled).into(),
             owner: pools.owners.of(metadata),
-            service_tags: job.service_tags.map(|tags| pools.service_tags.get(*tags)),
+            tags: pools.tags(metadata),
             spec: pools.specs.get(job.spec),
             created: job.created.into(),
             start_time: Time::NONE,
@@ -144,8 +145,8 @@ impl JobRecord {
         if *self.spec != job.spec {
             self.spec = pools.specs.get(job.spec);
         }
-        if self.service_tags.as_deref() != job.service_tags.as_deref() {
-            self.service_tags = job.service_tags.map(|tags| pools.service_tags.get(*tags));
+        if !Tags::are_of(self.tags.as_deref(), &new.metadata) {
+            self.tags = pools.tags(&new.metadata);
         }
         pools.owners.update(&mut self.owner, &new.metadata);
         if let Some(cronjob) = job.cronjob {
@@ -263,6 +264,12 @@ impl JobRecord {
         self.pods.iter_mut().find(|pod| pod.uid == uid)
     }
 
+    /// The template of the failed Pod that was created last, else of the Pod that was created last, if rules select anything of it.
+    pub(crate) fn describing_pod(&self) -> Option<Arc<PodTemplate>> {
+        let pod = self.pods.iter().max_by_key(|pod| (pod.has_failed(), pod.created))?;
+        (!pod.template.extracted.is_empty()).then(|| pod.template.clone())
+    }
+
     /// Adds a Pod. Returns the one that had to make room for it, if any.
     pub(crate) fn add_pod(&mut self, pod: PodRecord) -> Option<Uid> {
         if pod.joined_late {
@@ -367,7 +374,10 @@ impl JobRecord {
                 })
             }),
             jobset: rare.jobset,
-            service_tags: self.service_tags.map(|tags| Box::new((*tags).clone())),
+            service_tags: self
+                .tags
+                .filter(|tags| tags.service != ServiceTags::default())
+                .map(|tags| Box::new(tags.service.clone())),
             traceparent: rare.traceparent,
             created: self.created.get(),
             spec: (*self.spec).clone(),

@@ -10,6 +10,7 @@ mod container;
 mod cronjobs;
 mod early;
 mod event;
+mod extracted;
 mod from_events;
 mod gaps;
 mod job;
@@ -42,6 +43,7 @@ pub use from_events::named_pod;
 
 pub use annotations::InvalidAnnotation;
 pub use cronjobs::{CronJobState, MissedRunSettings};
+pub use extracted::Extracted;
 pub use owner::{NamingRule, OwnerSettings};
 pub use stalls::{RunningLongSettings, StallSettings};
 pub use state::{Counts, OwnerState};
@@ -50,6 +52,7 @@ use self::checkpoint::Checkpoint;
 use self::cronjobs::CronJobs;
 use self::early::Early;
 use self::event::EventRecord;
+use self::extracted::Namespaces;
 use self::job::JobRecord;
 use self::node::NodeEvents;
 use self::notices::AnnouncedNotices;
@@ -152,6 +155,7 @@ pub struct Tracker {
     /// The Job of each Pod of a Job that is not reported yet, from first sight: an orphaned Pod loses its owner.
     pods: HashMap<Uid, Uid>,
     cronjobs: CronJobs,
+    namespaces: Namespaces,
     early_pods: Early<PodRecord>,
     early_events: Early<EventRecord>,
     pod_event_types: PodEventTypes,
@@ -189,6 +193,7 @@ impl Tracker {
             jobs: HashMap::new(),
             pods: HashMap::new(),
             cronjobs: CronJobs::default(),
+            namespaces: Namespaces::default(),
             early_pods: Early::new(EARLY_PODS.0),
             early_events: Early::new(EARLY_EVENTS),
             pod_event_types: PodEventTypes::default(),
@@ -258,7 +263,9 @@ impl Tracker {
 
     /// The evidence of a Job, with that which is stored elsewhere.
     fn evidence(&mut self, uid: Uid, record: JobRecord, gaps: &[Gap]) -> Evidence {
+        let extracted = self.extracted(&record);
         let mut evidence = record.into_evidence(uid, gaps);
+        evidence.job.extracted = extracted.merged();
         self.cronjobs.job_ended(&mut evidence.job);
         self.add_gone_pods(&mut evidence);
         self.node_events.add_to(&mut evidence);
@@ -276,7 +283,7 @@ impl Tracker {
         let mut states = std::mem::take(&mut self.ended);
         for (uid, entry) in &self.jobs {
             if let JobEntry::Live(record) = entry {
-                states.add(record, false, self.stalls.reported(uid));
+                states.add(record, self.extracted(record), false, self.stalls.reported(uid));
             }
         }
         states.add_over(&mut self.stalled_owners);
@@ -311,6 +318,7 @@ impl Tracker {
             Object::Job(job) => self.job(source, job, listed, now),
             Object::Pod(pod) => self.pod(pod, listed),
             Object::Event(event) => self.event(source, event, listed, now),
+            Object::Namespace(namespace) => self.namespace(namespace, source.scope),
         }
     }
 
@@ -319,6 +327,7 @@ impl Tracker {
             Object::CronJob(_) => self.cronjob_gone(object.uid()),
             Object::Job(job) => self.job_deleted(job, now),
             Object::Pod(pod) => self.pod_gone(pod),
+            Object::Namespace(_) => self.namespaces.gone(object.uid()),
             // An Event that has expired is still evidence.
             Object::Event(_) => {}
         }

@@ -44,6 +44,7 @@ impl Tracker {
             Kind::Jobs => seen.extend(self.jobs.keys()),
             Kind::Pods => seen.extend(self.pods.keys()),
             Kind::CronJobs => seen.extend(self.cronjobs.existing()),
+            Kind::Namespaces => seen.extend(self.namespaces.existing()),
             Kind::JobEvents | Kind::PodEvents | Kind::ScaleUpEvents | Kind::CronJobEvents | Kind::NodeEvents => {}
         }
     }
@@ -87,6 +88,7 @@ impl Tracker {
                 }
                 self.cronjobs_listed();
             }
+            Kind::Namespaces => self.namespaces.listed(source.scope, &seen),
             Kind::JobEvents | Kind::PodEvents | Kind::ScaleUpEvents | Kind::CronJobEvents | Kind::NodeEvents => {}
         }
     }

@@ -12,7 +12,7 @@ use job_event::evidence::{self, Condition, ContainerRole, NodeOutage, PodDeletio
 
 use super::container::{CONTAINERS, ContainerRecord, MESSAGE, PodTemplate};
 use super::event::shorten;
-use super::pool::Pools;
+use super::pool::{Pools, selected};
 use super::time::Time;
 use job_event::Uid;
 use job_watch::model;
@@ -25,7 +25,7 @@ const INDEX: usize = 32;
 pub(crate) struct PodRecord {
     pub uid: Uid,
     pub name: Box<str>,
-    template: Arc<PodTemplate>,
+    pub template: Arc<PodTemplate>,
     /// One for each container of the template.
     containers: Box<[ContainerRecord]>,
     phase: Arc<str>,
@@ -109,6 +109,12 @@ impl PodRecord {
 
     fn update(&mut self, new: &model::Pod, pools: &mut Pools) {
         self.version = new.metadata.resource_version.parse().ok();
+        let extracted = selected(&new.metadata);
+        if *self.template.extracted != *extracted {
+            let mut template = PodTemplate::clone(&self.template);
+            template.extracted = extracted.to_vec();
+            self.template = pools.templates.get(template);
+        }
         let deletion_seen = new.metadata.deletion_timestamp.is_some();
         let had_ended = has_ended(&self.phase);
         self.latch_status(new, deletion_seen, pools);
@@ -223,6 +229,11 @@ impl PodRecord {
             grace_seconds,
             seen_late: has_ended(&new.status.phase),
         });
+    }
+
+    /// True if it failed as a whole.
+    pub(crate) fn has_failed(&self) -> bool {
+        &*self.phase == "Failed"
     }
 
     /// True if it completed and no container failed, so that it explains nothing.

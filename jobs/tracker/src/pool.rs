@@ -5,11 +5,11 @@ use std::collections::HashSet;
 use std::hash::Hash;
 use std::sync::Arc;
 
-use job_event::evidence::{JobSpec, ServiceTags};
+use job_event::evidence::{Attribute, JobSpec, ServiceTags};
 
 use super::container::PodTemplate;
 use super::owner::{OwnerPool, OwnerSettings};
-use job_watch::model::Labels;
+use job_watch::model::Metadata;
 
 /// Below this size a pool is not searched for values that nobody holds any more.
 const SMALL: usize = 1024;
@@ -38,6 +38,35 @@ impl<T: Eq + Hash + ?Sized> Pool<T> {
     }
 }
 
+/// The labels and annotations of an object that become attributes.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub(crate) struct Tags {
+    pub service: ServiceTags,
+    /// Those that rules select, in the order of their names.
+    pub extracted: Vec<Attribute>,
+}
+
+impl Tags {
+    /// True if these are the tags of an object.
+    pub(crate) fn are_of(tags: Option<&Tags>, metadata: &Metadata) -> bool {
+        let labels = &metadata.labels;
+        let none = ServiceTags::default();
+        let ServiceTags { env, service, version } = tags.map_or(&none, |tags| &tags.service);
+        *env == labels.env
+            && *service == labels.service
+            && *version == labels.version
+            && tags.map_or(&[][..], |tags| &tags.extracted) == selected(metadata)
+    }
+}
+
+/// The labels and annotations that rules select of an object, as attributes.
+pub(crate) fn selected(metadata: &Metadata) -> &[Attribute] {
+    metadata
+        .extracted
+        .as_ref()
+        .map_or(&[], |extracted| &extracted.attributes)
+}
+
 impl Pools {
     /// Pools for Jobs whose owners are found by `settings`.
     pub(crate) fn new(settings: OwnerSettings) -> Pools {
@@ -47,14 +76,19 @@ impl Pools {
         }
     }
 
-    /// The service tags in these labels; `None` if there are none.
-    pub(crate) fn tags(&mut self, labels: &Labels) -> Option<Arc<ServiceTags>> {
-        let tags = ServiceTags {
+    /// The tags of an object; `None` if it has none.
+    pub(crate) fn tags(&mut self, metadata: &Metadata) -> Option<Arc<Tags>> {
+        if Tags::are_of(None, metadata) {
+            return None;
+        }
+        let labels = &metadata.labels;
+        let service = ServiceTags {
             env: labels.env.clone(),
             service: labels.service.clone(),
             version: labels.version.clone(),
         };
-        (tags != ServiceTags::default()).then(|| self.service_tags.get(tags))
+        let extracted = selected(metadata).to_vec();
+        Some(self.tags.get(Tags { service, extracted }))
     }
 }
 
@@ -76,8 +110,8 @@ pub(crate) struct Pools {
     pub specs: Pool<JobSpec>,
     /// The owners of Jobs.
     pub owners: OwnerPool,
-    /// The service tags of Jobs.
-    pub service_tags: Pool<ServiceTags>,
+    /// The labels and annotations of Jobs, CronJobs and namespaces.
+    pub tags: Pool<Tags>,
     /// The containers of Pods.
     pub templates: Pool<PodTemplate>,
 }

@@ -166,7 +166,8 @@ impl Tracker {
         if !unseen && record.decided().is_none() && record.has_gap(Gap::EndNotSeen) {
             return None;
         }
-        self.ended.add(&record, true, None);
+        let extracted = self.extracted(&record);
+        self.ended.add(&record, extracted, true, None);
         self.run_completed(&record, self.now);
         let scope = record.scope;
         if let Some(over) = record.over_at() {

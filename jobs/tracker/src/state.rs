@@ -6,7 +6,9 @@ use std::sync::Arc;
 use job_event::evidence::{CronJob, Job, JobOwner, OwnerRule, ServiceTags};
 use job_judge::Cause;
 
+use super::extracted::Extracted;
 use super::job::JobRecord;
+use super::time::Time;
 
 /// Sums over Jobs of one owner; the names are those of the metrics.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -31,6 +33,8 @@ pub struct OwnerState {
     pub counts: Counts,
     /// The number of stalled Jobs by cause: those that are reported, and whose stall lasts; 0 once after the last one.
     pub stalled: BTreeMap<Cause, i64>,
+    /// The labels and annotations that rules select, of the Job that was created last.
+    pub extracted: Extracted,
 }
 
 /// Everything that `job_event::otlp::owner_resource` puts on the resource, in the order of the owners.
@@ -91,12 +95,20 @@ impl OwnerState {
 
 /// The owners of stalled Jobs, with their causes.
 #[derive(Debug, Default)]
-pub(crate) struct StalledOwners(BTreeMap<OwnerKey, BTreeSet<Cause>>);
+pub(crate) struct StalledOwners(BTreeMap<OwnerKey, (BTreeSet<Cause>, Extracted)>);
+
+/// The sums of one owner, and its newest Job.
+#[derive(Debug, Default)]
+struct Owned {
+    counts: Counts,
+    newest: Time,
+    extracted: Extracted,
+}
 
 /// The states of several owners.
 #[derive(Debug, Default)]
 pub(crate) struct States {
-    owners: BTreeMap<OwnerKey, Counts>,
+    owners: BTreeMap<OwnerKey, Owned>,
     /// Those of them with stalled Jobs.
     stalled: BTreeMap<OwnerKey, BTreeMap<Cause, i64>>,
 }
@@ -104,8 +116,8 @@ pub(crate) struct States {
 impl States {
     /// Adds a Job to its owner's sums, with the cause of a reported stall that lasts. The active Pods of an ended Job do not
     /// count.
-    pub(crate) fn add(&mut self, job: &JobRecord, ended: bool, stalled: Option<Cause>) {
-        let tags = job.service_tags.as_deref().cloned().unwrap_or_default();
+    pub(crate) fn add(&mut self, job: &JobRecord, extracted: Extracted, ended: bool, stalled: Option<Cause>) {
+        let tags = job.tags.as_deref().map(|tags| tags.service.clone()).unwrap_or_default();
         let (rule, kind) = match job.owner.as_deref() {
             Some(owner) if owner.is_cronjob() => (KeyRule::CronJob, "".into()),
             Some(owner) if !owner.kind.is_empty() => (KeyRule::Controller, owner.kind.clone()),
@@ -125,7 +137,11 @@ impl States {
             let causes = self.stalled.entry(owner.clone()).or_default();
             *causes.entry(cause).or_default() += 1;
         }
-        let counts = self.owners.entry(owner).or_default();
+        let owned = self.owners.entry(owner).or_default();
+        if job.created >= owned.newest {
+            (owned.newest, owned.extracted) = (job.created, extracted);
+        }
+        let counts = &mut owned.counts;
         counts.active += if ended { 0 } else { i64::from(job.active) };
         counts.failed += i64::from(job.failed);
         counts.successful += i64::from(job.succeeded);
@@ -136,11 +152,18 @@ impl States {
 
     /// Adds a 0 for each owner and cause of the last call that has no stalled Job any more.
     pub(crate) fn add_over(&mut self, last: &mut StalledOwners) {
-        let causes = |causes: &BTreeMap<Cause, i64>| causes.keys().copied().collect();
-        let stalled = self.stalled.iter().map(|(owner, now)| (owner.clone(), causes(now)));
+        let stalled = self.stalled.iter().map(|(owner, causes)| {
+            let extracted = self.owners.get(owner).map(|owned| owned.extracted.clone());
+            let causes = causes.keys().copied().collect();
+            (owner.clone(), (causes, extracted.unwrap_or_default()))
+        });
         let stalled = stalled.collect();
-        for (owner, causes) in std::mem::replace(&mut last.0, stalled) {
-            self.owners.entry(owner.clone()).or_default();
+        for (owner, (causes, extracted)) in std::mem::replace(&mut last.0, stalled) {
+            // The last point has the attributes of the points before it.
+            self.owners.entry(owner.clone()).or_insert_with(|| Owned {
+                extracted,
+                ..Default::default()
+            });
             let now = self.stalled.entry(owner).or_default();
             for cause in causes {
                 now.entry(cause).or_insert(0);
@@ -151,9 +174,11 @@ impl States {
     /// The sums, in the order of the owners.
     pub(crate) fn into_states(self) -> impl ExactSizeIterator<Item = OwnerState> + Send + use<> {
         let mut all_stalled = self.stalled;
-        self.owners.into_iter().map(move |(owner, counts)| {
-            let stalled = all_stalled.remove(&owner).unwrap_or_default();
-            OwnerState { owner, counts, stalled }
+        self.owners.into_iter().map(move |(owner, owned)| OwnerState {
+            stalled: all_stalled.remove(&owner).unwrap_or_default(),
+            owner,
+            counts: owned.counts,
+            extracted: owned.extracted,
         })
     }
 }

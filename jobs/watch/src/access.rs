@@ -55,6 +55,11 @@ pub fn rule(target: &Target) -> String {
         kind.resource()
     );
     match &target.namespace {
+        // A list by name is allowed by a rule with that name; a Role allows no list of namespaces.
+        Some(name) if kind == Kind::Namespaces => format!(
+            "add to its ClusterRole the rule {{apiGroups: [\"\"], resources: [\"namespaces\"], resourceNames: [{name:?}], \
+             verbs: [\"list\", \"watch\"]}}"
+        ),
         Some(namespace) => format!("add to its Role in namespace {namespace:?} the rule {rule}"),
         None => format!("add to its ClusterRole the rule {rule}"),
     }
@@ -65,6 +70,7 @@ pub fn loss(kind: Kind) -> &'static str {
     match kind {
         Kind::CronJobs => "replaced runs of CronJobs will be reported as deleted, without a schedule",
         Kind::Jobs => "nothing can be reported",
+        Kind::Namespaces => "labels and annotations of namespaces will be missing",
         Kind::Pods => "causes within Pods (exit codes, out of memory, image pulls) will be missing",
         Kind::JobEvents | Kind::PodEvents => "causes that only Events show (volumes, quota, probes) will be missing",
         Kind::ScaleUpEvents => "why an autoscaler adds no node for a Pod will be missing",
@@ -148,7 +154,7 @@ mod tests {
             let response = Response::new(Body::from(body.clone().into_bytes()));
             async move { Ok::<_, std::io::Error>(response) }
         });
-        review(&Client::new(service, "default"), &targets(&[], &[], "")[0]).await
+        review(&Client::new(service, "default"), &targets(&Kind::ALL, &[], &[], "")[0]).await
     }
 
     #[tokio::test]

@@ -310,7 +310,7 @@ mod tests {
 
     /// One watch for Jobs whose first list was complete at 0.
     fn listed() -> WatchHealth {
-        let mut jobs = targets(&[], &[], "");
+        let mut jobs = targets(&Kind::ALL, &[], &[], "");
         jobs.retain(|target| target.source == JOBS);
         let mut health = WatchHealth::new(&jobs, None, access::loss, at(0));
         assert_eq!(health.health(at(0)), Health::Starting);
@@ -371,7 +371,7 @@ mod tests {
 
     #[test]
     fn every_failure_before_the_first_list_counts() {
-        let mut health = WatchHealth::new(&targets(&[], &[], ""), None, access::loss, at(0));
+        let mut health = WatchHealth::new(&targets(&Kind::ALL, &[], &[], ""), None, access::loss, at(0));
         health.failed(JOBS, &refused(), 1, at(1));
         assert!(reason(&health, 1).is_some());
     }
@@ -413,7 +413,12 @@ mod tests {
 
     #[test]
     fn denied_kinds_other_than_jobs_are_not_required() {
-        let mut health = WatchHealth::new(&targets(&["a".into(), "b".into()], &[], ""), None, access::loss, at(0));
+        let mut health = WatchHealth::new(
+            &targets(&Kind::ALL, &["a".into(), "b".into()], &[], ""),
+            None,
+            access::loss,
+            at(0),
+        );
         let denied = WatchError::Status {
             code: 403,
             message: "m".into(),

@@ -6,6 +6,8 @@ use job_event::Uid;
 /// A kind of objects with its own list and watch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Kind {
+    /// Namespaces, if a rule selects their labels or annotations.
+    Namespaces,
     /// CronJobs.
     CronJobs,
     /// Jobs.
@@ -25,7 +27,7 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// All kinds, in the order of their first lists: owners before the objects that they own.
+    /// All kinds that are always watched, in the order of their first lists: owners before the objects that they own.
     pub const ALL: [Kind; 8] = [
         Kind::CronJobs,
         Kind::Jobs,
@@ -63,6 +65,8 @@ pub enum Object {
     Pod(Box<model::Pod>),
     /// An Event.
     Event(Box<model::Event>),
+    /// A namespace.
+    Namespace(Box<model::Namespace>),
 }
 
 impl Object {
@@ -78,6 +82,7 @@ impl Object {
             Object::Job(object) => &object.metadata,
             Object::Pod(object) => &object.metadata,
             Object::Event(object) => &object.metadata,
+            Object::Namespace(object) => &object.metadata,
         }
     }
 }

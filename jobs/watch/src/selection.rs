@@ -43,9 +43,7 @@ impl Selection<'_> {
     /// The lists and watches of these kinds.
     pub fn targets(&self, kinds: &[Kind]) -> Vec<Target> {
         let Namespaces { include, exclude } = self.namespaces;
-        let mut targets = targets(include, exclude, self.label_selector);
-        targets.retain(|target| kinds.contains(&target.source.kind));
-        targets
+        targets(kinds, include, exclude, self.label_selector)
     }
 
     /// All invalid values: the key, and what was found and expected.

@@ -7,7 +7,7 @@ use kube::Client;
 
 use crate::WatchError;
 use crate::decode::list_page;
-use crate::model::{CronJob, Event, Job, Pod, Watched};
+use crate::model::{CronJob, Event, Job, Namespace, Pod, Watched};
 use crate::observation::{Kind, Object};
 use crate::watch::listing::{Listing, Progress};
 use crate::watch::page;
@@ -40,6 +40,7 @@ impl Snapshot {
         let kind = target.source.kind;
         let read = match kind {
             Kind::CronJobs => pages::<CronJob>(client, target, Object::CronJob).await,
+            Kind::Namespaces => pages::<Namespace>(client, target, Object::Namespace).await,
             Kind::Jobs => pages::<Job>(client, target, Object::Job).await,
             Kind::Pods => pages::<Pod>(client, target, Object::Pod).await,
             Kind::JobEvents | Kind::PodEvents | Kind::ScaleUpEvents | Kind::CronJobEvents | Kind::NodeEvents => {

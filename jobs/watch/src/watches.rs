@@ -200,6 +200,7 @@ impl Watches {
 async fn run(watch: ListWatch) {
     match watch.target.source.kind {
         Kind::CronJobs => watch.run::<model::CronJob>(Object::CronJob).await,
+        Kind::Namespaces => watch.run::<model::Namespace>(Object::Namespace).await,
         Kind::Jobs => watch.run::<model::Job>(Object::Job).await,
         Kind::Pods => watch.run::<model::Pod>(Object::Pod).await,
         Kind::JobEvents | Kind::PodEvents | Kind::ScaleUpEvents | Kind::CronJobEvents | Kind::NodeEvents => {

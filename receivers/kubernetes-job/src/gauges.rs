@@ -137,6 +137,7 @@ fn point(attributes: Vec<KeyValue>, value: Value, now: Timestamp) -> NumberDataP
 #[cfg(test)]
 mod tests {
     use job_event::evidence::CronJob;
+    use job_tracker::Extracted;
 
     use super::*;
 
@@ -158,6 +159,7 @@ mod tests {
             consecutive_failures: 2,
             next_schedule: Some(at(60)),
             is_suspended: false,
+            extracted: Extracted::default(),
         }
     }
 

@@ -5,7 +5,7 @@ use opentelemetry_proto::tonic::common::v1::KeyValue;
 use opentelemetry_proto::tonic::common::v1::any_value::Value;
 use opentelemetry_proto::tonic::logs::v1::{LogRecord, ResourceLogs, SeverityNumber};
 
-use super::{any, in_trace, job_attributes, key_value, nanos, of_owner, text};
+use super::{add_extracted, any, in_trace, job_attributes, key_value, nanos, of_owner, text};
 use crate::attributes as attr;
 use crate::notice::{MissedRuns, Notice, RecoveredJob, StalledJob};
 
@@ -13,11 +13,12 @@ use crate::notice::{MissedRuns, Notice, RecoveredJob, StalledJob};
 ///
 /// `observed` is the time at which the receiver decided to emit it.
 pub fn encode_notice(notice: &Notice, cluster: Option<&str>, observed: Timestamp) -> ResourceLogs {
-    let (at, attributes) = match notice {
+    let (at, mut attributes) = match notice {
         Notice::Stalled(stalled) => (stalled.at, of_stalled(notice, stalled)),
         Notice::Recovered(recovered) => (recovered.at, of_recovered(notice, recovered)),
         Notice::Missed(missed) => (missed.at, of_missed(notice, missed)),
     };
+    add_extracted(&mut attributes, notice.job());
     let (severity_number, severity_text) = match notice {
         Notice::Recovered(_) => (SeverityNumber::Info, "INFO"),
         Notice::Stalled(_) | Notice::Missed(_) => (SeverityNumber::Warn, "WARN"),
@@ -309,6 +310,34 @@ mod tests {
         assert_eq!(number(&record, attr::MISSED_COUNT), Some(Value::IntValue(2)));
         let (_, record) = encoded(&missed(""));
         assert_eq!(find_text(&record.attributes, attr::MISSED_MESSAGE), None);
+    }
+
+    #[test]
+    fn labels_never_replace_attributes_of_a_notice() {
+        let attribute = |name: &str| crate::evidence::Attribute {
+            name: name.into(),
+            value: "label".into(),
+        };
+        let mut job = run();
+        job.extracted = [
+            attr::JOB_NAME,
+            attr::RECORD_UID,
+            attr::STALL_CAUSE,
+            attr::FAILURE_CAUSE,
+            "team",
+        ]
+        .map(attribute)
+        .into();
+        let Notice::Stalled(stalled) = stalled() else {
+            panic!("a stall was expected");
+        };
+        let (_, record) = encoded(&Notice::Stalled(Box::new(StalledJob { job, ..*stalled })));
+        let labels = record
+            .attributes
+            .iter()
+            .filter(|kv| find_text(std::slice::from_ref(kv), &kv.key) == Some("label"));
+        assert_eq!(labels.map(|kv| &*kv.key).collect::<Vec<_>>(), ["team"]);
+        assert_eq!(find_text(&record.attributes, attr::JOB_NAME), Some("report-29"));
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! Runs of CronJobs that did not start.
 
+use std::sync::Arc;
+
 use jiff::{SignedDuration, Timestamp};
 use job_event::evidence::{self, Job};
 use job_event::notice::{MissReason, MissedRuns};
@@ -12,6 +14,7 @@ use super::slots::MissedSlots;
 use super::{CronJobs, Record, split};
 use crate::checkpoint::{Mark, Marks};
 use crate::job::JobRecord;
+use crate::pool::Tags;
 use crate::{InvalidAnnotation, Tracker};
 
 /// When a run that did not start is reported.
@@ -73,7 +76,7 @@ impl Tracker {
             mark: marks.cronjobs.get(&uid.short()).copied(),
             scope: source.scope,
         };
-        let tags = self.pools.tags(&cronjob.metadata.labels);
+        let tags = self.pools.tags(&cronjob.metadata);
         let grace = self.settings.missed.grace();
         self.cronjobs.observe((uid, cronjob), tags, seen, grace, marks);
         let succeeded = cronjob.status.last_successful_time;
@@ -122,7 +125,9 @@ impl Tracker {
         }
         while let Some(uid) = self.cronjobs.first_due(now) {
             if let Some(missed) = self.decide(uid, settings, now) {
-                let notice = self.cronjobs.notice(uid, missed, now)?;
+                let mut notice = self.cronjobs.notice(uid, missed, now)?;
+                let extracted = self.extracted_of_cronjob(uid, &notice.cronjob.namespace);
+                notice.cronjob.extracted = extracted.merged();
                 let mark = Mark::Missed {
                     cronjob: uid.short(),
                     slot: missed.last,
@@ -254,7 +259,7 @@ impl CronJobs {
     fn observe(
         &mut self,
         (uid, cronjob): (Uid, &model::CronJob),
-        tags: Option<std::sync::Arc<evidence::ServiceTags>>,
+        tags: Option<Arc<Tags>>,
         seen: Seen,
         grace: i64,
         marks: &Marks,
@@ -272,7 +277,7 @@ impl CronJobs {
         let of_it = (uid.short(), i64::MIN)..=(uid.short(), i64::MAX);
         let is_announced = marks.announced_runs.range(of_it).next().is_some();
         self.change(uid, |slots| {
-            slots.service_tags = tags;
+            slots.tags = tags;
             slots.observe(cronjob, plan, seen);
             slots.due = match is_announced && slots.pending == 0 {
                 true => 0,
@@ -394,8 +399,9 @@ impl Record {
                 ..Default::default()
             })),
             service_tags: slots
-                .and_then(|slots| slots.service_tags.as_deref())
-                .map(|tags| Box::new(tags.clone())),
+                .and_then(|slots| slots.tags.as_deref())
+                .filter(|tags| tags.service != evidence::ServiceTags::default())
+                .map(|tags| Box::new(tags.service.clone())),
             ..Default::default()
         }
     }

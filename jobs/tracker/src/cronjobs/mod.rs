@@ -14,6 +14,7 @@ mod slots;
 mod state;
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 use job_event::evidence::{self, PreviousRun};
@@ -22,7 +23,7 @@ use self::plan::Plan;
 use self::queue::Queue;
 use self::slots::{NEVER, Slots};
 use crate::job::JobRecord;
-use crate::pool::Pool;
+use crate::pool::{Pool, Tags};
 use crate::stalls::StalledAfter;
 use job_event::Uid;
 use job_watch::model;
@@ -262,6 +263,11 @@ impl CronJobs {
             .get(uid)
             .map(|record| record.stalled_after)
             .unwrap_or_default()
+    }
+
+    /// The labels and annotations of a CronJob.
+    pub(crate) fn tags(&self, uid: Uid) -> Option<Arc<Tags>> {
+        self.slots(uid)?.tags.clone()
     }
 
     /// The number of known CronJobs.

@@ -7,7 +7,7 @@
 
 use std::sync::Arc;
 
-use job_event::evidence::ServiceTags;
+use crate::pool::Tags;
 use job_event::notice::MissReason;
 
 use super::allowance::Allowance;
@@ -52,7 +52,7 @@ pub(crate) struct Proof {
 pub(crate) struct Slots {
     /// `None` before the CronJob itself is seen.
     pub(crate) plan: Option<Arc<Plan>>,
-    pub(crate) service_tags: Option<Arc<ServiceTags>>,
+    pub(crate) tags: Option<Arc<Tags>>,
     /// The CronJob controller's latest message about a Job that it could not create, or about the schedule.
     pub(crate) message: Option<Box<str>>,
     pub(crate) notes: Notes,
@@ -104,7 +104,7 @@ impl Default for Slots {
     fn default() -> Self {
         Slots {
             plan: None,
-            service_tags: None,
+            tags: None,
             message: None,
             notes: Notes::default(),
             generation: 0,

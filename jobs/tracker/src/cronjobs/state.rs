@@ -4,8 +4,8 @@ use jiff::Timestamp;
 use job_event::Outcome;
 use job_event::evidence::Job;
 
-use crate::Tracker;
 use crate::checkpoint::CronJobMark;
+use crate::{Extracted, Tracker};
 
 /// The state of one CronJob.
 #[derive(Clone, Debug, PartialEq)]
@@ -20,6 +20,8 @@ pub struct CronJobState {
     pub next_schedule: Option<Timestamp>,
     /// `spec.suspend`.
     pub is_suspended: bool,
+    /// The labels and annotations that rules select of it and its namespace.
+    pub extracted: Extracted,
 }
 
 impl CronJobMark {
@@ -63,6 +65,7 @@ impl Tracker {
                     .filter(|_| !slots.is_suspended && slots.invalid_since == 0)
                     .and_then(|at| Timestamp::from_second(at).ok()),
                 is_suspended: slots.is_suspended,
+                extracted: self.extracted_of_cronjob(uid, super::split(&record.name).0),
             };
             states.push((&record.name, state));
         }

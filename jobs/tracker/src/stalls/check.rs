@@ -239,6 +239,7 @@ impl Tracker {
     fn evidence_now(&self, uid: Uid, record: &JobRecord) -> Evidence {
         let gaps = self.general_gaps(Some(record.scope));
         let mut evidence = record.clone().into_evidence(uid, &gaps);
+        evidence.job.extracted = self.extracted(record).merged();
         self.cronjobs.describe(&mut evidence.job);
         self.add_gone_pods_now(&mut evidence);
         self.node_events.add_to(&mut evidence);
@@ -256,6 +257,7 @@ impl Tracker {
     /// A Job without its Pods and Events.
     pub(super) fn job_now(&self, uid: Uid, record: &JobRecord) -> Job {
         let mut job = record.clone().into_evidence(uid, &[]).job;
+        job.extracted = self.extracted(record).merged();
         self.cronjobs.describe(&mut job);
         job
     }

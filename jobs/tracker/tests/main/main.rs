@@ -5,6 +5,7 @@
 
 mod corpus;
 mod early;
+mod extracted;
 mod foreign;
 mod gone_pods;
 mod manual_selector;

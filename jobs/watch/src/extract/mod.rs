@@ -58,6 +58,7 @@ impl Extraction {
             Kind::Jobs => self.jobs.as_ref(),
             Kind::CronJobs => self.cronjobs.as_ref(),
             Kind::Pods => self.pods.as_ref(),
+            Kind::Namespaces => self.namespaces.as_ref(),
             _ => None,
         }
     }

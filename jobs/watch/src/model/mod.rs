@@ -23,6 +23,17 @@ pub struct TypeMeta {
     pub kind: &'static str,
 }
 
+/// A namespace, of which only selected labels and annotations are read.
+#[derive(Clone, Debug, Default, PartialEq, serde::Deserialize)]
+#[serde(default)]
+pub struct Namespace {
+    /// `metadata`.
+    #[serde(deserialize_with = "lenient::lenient")]
+    pub metadata: Metadata,
+}
+
+impl lenient::Object for Namespace {}
+
 /// A watched object.
 pub trait Watched: lenient::Object + Default + Send + 'static {
     /// Its type.
@@ -69,6 +80,21 @@ impl Watched for Pod {
     const TYPE: TypeMeta = TypeMeta {
         api_version: "v1",
         kind: "Pod",
+    };
+
+    fn metadata(&self) -> &Metadata {
+        &self.metadata
+    }
+
+    fn metadata_mut(&mut self) -> &mut Metadata {
+        &mut self.metadata
+    }
+}
+
+impl Watched for Namespace {
+    const TYPE: TypeMeta = TypeMeta {
+        api_version: "v1",
+        kind: "Namespace",
     };
 
     fn metadata(&self) -> &Metadata {

@@ -9,7 +9,7 @@ use kube::client::Body;
 use super::listing::ONE_PIECE;
 use crate::decode::{DecodeError, WatchEvent};
 use crate::extract::Wanted;
-use crate::model::{CronJob, Event, Job, Pod, TypeMeta, Watched};
+use crate::model::{CronJob, Event, Job, Namespace, Pod, TypeMeta, Watched};
 use crate::{Kind, Source};
 
 /// Selects the Pods of Jobs. Every version of Kubernetes sets this label; `batch.kubernetes.io/job-name` exists since 1.27, and
@@ -52,7 +52,8 @@ impl Kind {
     pub fn group(self) -> &'static str {
         match self {
             Kind::CronJobs | Kind::Jobs => "batch",
-            Kind::Pods
+            Kind::Namespaces
+            | Kind::Pods
             | Kind::JobEvents
             | Kind::PodEvents
             | Kind::ScaleUpEvents
@@ -64,6 +65,7 @@ impl Kind {
     /// The resource's name in the API.
     pub fn resource(self) -> &'static str {
         match self {
+            Kind::Namespaces => "namespaces",
             Kind::CronJobs => "cronjobs",
             Kind::Jobs => "jobs",
             Kind::Pods => "pods",
@@ -76,6 +78,7 @@ impl Kind {
     /// The type of the objects.
     pub fn type_meta(self) -> TypeMeta {
         match self {
+            Kind::Namespaces => Namespace::TYPE,
             Kind::CronJobs => CronJob::TYPE,
             Kind::Jobs => Job::TYPE,
             Kind::Pods => Pod::TYPE,
@@ -98,10 +101,10 @@ impl Kind {
     }
 }
 
-/// All lists and watches of a receiver. `include` names the namespaces, all if it is empty; `exclude` those without.
-/// The order is that of [`Kind::ALL`] for each namespace. Nodes have no namespace, so their Events are watched only in the
+/// The lists and watches of these kinds. `include` names the namespaces, all if it is empty; `exclude` those without.
+/// For each namespace the order is that of [`Kind::ALL`], after the namespace itself. Nodes have no namespace, so their Events are watched only in the
 /// whole cluster; they are in namespace `default`, even if that is excluded.
-pub fn targets(include: &[String], exclude: &[String], job_labels: &str) -> Vec<Target> {
+pub fn targets(kinds: &[Kind], include: &[String], exclude: &[String], job_labels: &str) -> Vec<Target> {
     let namespaces: Vec<Option<String>> = match include {
         [] => vec![None],
         _ => include.iter().cloned().map(Some).collect(),
@@ -109,8 +112,8 @@ pub fn targets(include: &[String], exclude: &[String], job_labels: &str) -> Vec<
     let mut targets = Vec::new();
     // Scope 0 is the whole cluster.
     for (scope, namespace) in (u16::from(!include.is_empty())..).zip(namespaces) {
-        for kind in Kind::ALL {
-            if kind == Kind::NodeEvents && namespace.is_some() {
+        for kind in [Kind::Namespaces].into_iter().chain(Kind::ALL) {
+            if !kinds.contains(&kind) || (kind == Kind::NodeEvents && namespace.is_some()) {
                 continue;
             }
             let mut fields: Vec<String> = match kind {
@@ -121,8 +124,17 @@ pub fn targets(include: &[String], exclude: &[String], job_labels: &str) -> Vec<
                 Kind::NodeEvents => vec![NODE_EVENTS.into()],
                 _ => Vec::new(),
             };
-            if namespace.is_none() && kind != Kind::NodeEvents {
-                fields.extend(exclude.iter().map(|excluded| format!("metadata.namespace!={excluded}")));
+            // A namespace has no namespace, but a name.
+            let field = match kind {
+                Kind::Namespaces => "metadata.name",
+                _ => "metadata.namespace",
+            };
+            match &namespace {
+                None if kind != Kind::NodeEvents => {
+                    fields.extend(exclude.iter().map(|excluded| format!("{field}!={excluded}")));
+                }
+                Some(name) if kind == Kind::Namespaces => fields.push(format!("{field}={name}")),
+                _ => {}
             }
             targets.push(Target {
                 source: Source { kind, scope },
@@ -165,6 +177,7 @@ impl Target {
     pub fn describe(&self) -> String {
         let kind = self.source.kind.as_str();
         match &self.namespace {
+            Some(name) if self.source.kind == Kind::Namespaces => format!("namespace {name:?}"),
             Some(namespace) => format!("{kind} in namespace {namespace:?}"),
             None => format!("{kind} of the cluster"),
         }
@@ -175,8 +188,12 @@ impl Target {
     /// # Errors
     /// The object is in another namespace.
     pub(crate) fn check<T: Watched>(&self, object: T) -> Result<T, DecodeError> {
+        let found = match self.source.kind {
+            Kind::Namespaces => &object.metadata().name,
+            _ => &object.metadata().namespace,
+        };
         match &self.namespace {
-            Some(namespace) if *object.metadata().namespace != **namespace => {
+            Some(namespace) if **found != **namespace => {
                 Err(DecodeError::other_namespace::<T>(object.metadata(), namespace))
             }
             _ => Ok(object),
@@ -202,7 +219,7 @@ impl Target {
             "" => "/api/v1".to_owned(),
             group => format!("/apis/{group}/v1"),
         };
-        if let Some(namespace) = &self.namespace {
+        if let Some(namespace) = self.namespace.as_ref().filter(|_| kind != Kind::Namespaces) {
             uri.push_str("/namespaces/");
             uri.push_str(&encoded(namespace));
         }
@@ -250,7 +267,7 @@ mod tests {
 
     #[test]
     fn excludes_namespaces_of_the_whole_cluster() {
-        let all = targets(&[], &["kube-system".into(), "dev".into()], "team in (a,b)");
+        let all = targets(&Kind::ALL, &[], &["kube-system".into(), "dev".into()], "team in (a,b)");
         assert_eq!(all.iter().map(|t| t.source.kind).collect::<Vec<_>>(), Kind::ALL);
         assert_eq!(
             uri(all[1].list("", 500)),
@@ -273,7 +290,7 @@ mod tests {
 
     #[test]
     fn one_watch_for_each_included_namespace() {
-        let all = targets(&["a".into(), "b".into()], &[], "");
+        let all = targets(&Kind::ALL, &["a".into(), "b".into()], &[], "");
         assert_eq!(all.len(), 14);
         assert_eq!(
             uri(all[9].watch("12", 240)),

@@ -129,7 +129,7 @@ impl KubeState {
         let state = match object {
             Object::Job(job) => State::Job(Box::new(JobState::of(job))),
             Object::CronJob(cronjob) => State::CronJob(Box::new(CronJobState::of(cronjob))),
-            Object::Pod(_) | Object::Event(_) => return,
+            Object::Pod(_) | Object::Event(_) | Object::Namespace(_) => return,
         };
         let entry = Entry {
             uid: Uid::new(&object.metadata().uid),
@@ -170,7 +170,7 @@ fn key(object: &Object) -> Option<Key> {
     let is_cronjob = match object {
         Object::Job(_) => false,
         Object::CronJob(_) => true,
-        Object::Pod(_) | Object::Event(_) => return None,
+        Object::Pod(_) | Object::Event(_) | Object::Namespace(_) => return None,
     };
     let metadata = object.metadata();
     Some(Key {

@@ -62,7 +62,7 @@ fn gone() -> Reply {
 }
 
 fn jobs() -> Target {
-    targets(&[], &[], "")
+    targets(&Kind::ALL, &[], &[], "")
         .into_iter()
         .find(|target| target.source.kind == Kind::Jobs)
         .unwrap()

@@ -48,7 +48,7 @@ fn watch(api: &Api) -> Watching {
 fn watch_of<T: Watched>(api: &Api, kind: Kind, namespaces: &[String], object: fn(Box<T>) -> Object) -> Watching {
     let (sender, messages) = mpsc::channel(256);
     let first_list = CancellationToken::new();
-    let target = targets(namespaces, &[], "")
+    let target = targets(&Kind::ALL, namespaces, &[], "")
         .into_iter()
         .find(|target| target.source.kind == kind)
         .unwrap();
