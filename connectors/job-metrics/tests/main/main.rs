@@ -5,5 +5,6 @@
 mod contract;
 mod metrics;
 mod missed;
+mod series;
 mod storage;
 mod support;
