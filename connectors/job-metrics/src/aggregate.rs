@@ -41,7 +41,7 @@ struct OwnerCounts {
 #[derive(Debug, Default)]
 pub(crate) struct Counts {
     /// By reason, cause and category.
-    pub failures: BTreeMap<(Option<String>, Option<String>, Option<String>), u64>,
+    pub failures: BTreeMap<[Option<String>; 3], u64>,
     pub completions: u64,
     /// By cause.
     pub attempt_failures: BTreeMap<Option<String>, u64>,
@@ -142,7 +142,7 @@ impl Counts {
                     |found: &Option<String>, otherwise: &str| found.clone().unwrap_or_else(|| otherwise.into());
                 let cause = attributes.built_in(attr::POINT_CAUSE, || judged(&event.cause, NOT_JUDGED.0));
                 let category = attributes.built_in(attr::POINT_CATEGORY, || judged(&event.category, NOT_JUDGED.1));
-                *self.failures.entry((reason.clone(), cause, category)).or_insert(0) += 1;
+                *self.failures.entry([reason.clone(), cause, category]).or_insert(0) += 1;
             }
             _ => self.completions += 1,
         }

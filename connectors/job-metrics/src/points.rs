@@ -50,7 +50,7 @@ impl OwnerPoints {
             value: Some(Value::AsInt(i64::try_from(count).unwrap_or(i64::MAX))),
             ..Default::default()
         };
-        let failures = counts.failures.into_iter().map(|((reason, cause, category), count)| {
+        let failures = counts.failures.into_iter().map(|([reason, cause, category], count)| {
             let attributes = [
                 (attr::POINT_REASON, reason),
                 (attr::POINT_CAUSE, cause),

@@ -93,7 +93,7 @@ impl BatchSender {
         });
     }
 
-    /// Resolves when the pipeline took a batch or none is left; never while idle. May be dropped and called again at any
+    /// Resolves when the pipeline took a batch, the next one is empty, or none is left; never while idle. May be dropped and called again at any
     /// time.
     pub(crate) async fn step(&mut self) {
         if self.sending.is_none() {
@@ -107,6 +107,9 @@ impl BatchSender {
                 self.queue = None;
                 return;
             };
+            if batch.payload.items() == 0 {
+                return;
+            }
             if let Some(pace) = &mut self.pace {
                 batch.ack = pace.ack();
             }
@@ -123,7 +126,8 @@ impl BatchSender {
 #[cfg(test)]
 mod tests {
     use collector_config::ComponentId;
-    use collector_data::Payload;
+    use collector_data::{Payload, Signal};
+    use collector_testing::one_item;
     use tokio::sync::mpsc;
 
     use super::*;
@@ -138,7 +142,7 @@ mod tests {
     }
 
     fn batches(count: usize) -> Vec<Batch> {
-        let batch = |_| Batch::new(Payload::Metrics(Vec::new()), Ack::unwatched());
+        let batch = |_| Batch::new(one_item(Signal::Metrics), Ack::unwatched());
         (0..count).map(batch).collect()
     }
 
@@ -170,6 +174,16 @@ mod tests {
         // A new sequence does not wait for the one before it.
         sender.send_paced(patience, batches(3));
         assert_eq!(received(&mut sender, &mut receiver, soon).await.len(), 3);
+        assert!(sender.is_idle());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn skips_empty_batches() {
+        let (mut sender, mut receiver) = batch_sender();
+        let empty = Batch::new(Payload::Metrics(Vec::new()), Ack::unwatched());
+        sender.send_paced(Duration::from_secs(10), std::iter::once(empty).chain(batches(1)));
+        let sent = received(&mut sender, &mut receiver, Duration::from_secs(1)).await;
+        assert_eq!(sent.len(), 1);
         assert!(sender.is_idle());
     }
 }

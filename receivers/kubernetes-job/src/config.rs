@@ -1,6 +1,7 @@
 //! The receiver's settings.
 
 use collector_config::Duration;
+use collector_data::cardinality::DEFAULT_LIMIT;
 use serde::Deserialize;
 use std::path::PathBuf;
 
@@ -32,6 +33,8 @@ pub struct JobReceiverConfig {
     pub settle_time: Duration,
     /// How often the state of unfinished Jobs is sent as metrics.
     pub collection_interval: Duration,
+    /// The most series of each gauge; 0: no limit.
+    pub cardinality_limit: usize,
     /// How to treat Jobs that finished before the collector first ran: `ignore_finished` or `report_finished`.
     pub on_first_start: OnFirstStart,
     /// How long before that they may have ended to be reported.
@@ -59,6 +62,7 @@ impl Default for JobReceiverConfig {
             cluster_name: None,
             settle_time: Duration::from_secs(1),
             collection_interval: Duration::from_secs(30),
+            cardinality_limit: DEFAULT_LIMIT,
             on_first_start: OnFirstStart::default(),
             finished_max_age: Duration::from_secs(3600),
             stalled: StalledConfig::default(),

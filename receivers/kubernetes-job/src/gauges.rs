@@ -43,11 +43,14 @@ impl JobSession {
         let mut metrics = of_jobs.chain(of_cronjobs);
         // Encoded points are large, so each batch is made when the ones before it are delivered. The next collection
         // replaces batches that are not sent by then.
-        let batches = std::iter::from_fn(move || {
+        let chunks = std::iter::from_fn(move || {
             let metrics: Vec<_> = metrics.by_ref().take(OWNERS).collect();
-            let batch = (!metrics.is_empty()).then(|| Batch::new(Payload::Metrics(metrics), Ack::unwatched()))?;
+            (!metrics.is_empty()).then_some(metrics)
+        });
+        let batches = self.gauge_limit.apply(chunks, now.as_second()).map(move |metrics| {
+            let batch = Batch::new(Payload::Metrics(metrics), Ack::unwatched());
             telemetry.points(batch.payload.items());
-            Some(batch)
+            batch
         });
         self.gauges.send_paced(patience, batches);
     }

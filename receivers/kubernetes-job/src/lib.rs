@@ -12,6 +12,7 @@ mod checkpoint_store;
 mod checkpointing;
 pub mod config;
 mod events;
+mod gauge_limit;
 pub mod gauges;
 mod health;
 pub mod notice_config;

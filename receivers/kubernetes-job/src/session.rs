@@ -17,6 +17,7 @@ use crate::batch_sender::BatchSender;
 use crate::checkpoint_store::CheckpointStore;
 use crate::config::JobReceiverConfig;
 use crate::events::Events;
+use crate::gauge_limit::GaugeLimit;
 use crate::receiver::WallClock;
 use crate::telemetry::Telemetry;
 
@@ -35,6 +36,7 @@ pub(crate) struct JobSession {
     pub(crate) watches: Watches,
     pub(crate) events: Events,
     pub(crate) gauges: BatchSender,
+    pub(crate) gauge_limit: GaugeLimit,
     pub(crate) store: CheckpointStore,
     pub(crate) backlog: Backlog,
     /// True if the watches of Jobs and Pods are not silent.
@@ -72,6 +74,7 @@ impl JobSession {
         JobSession {
             events: Events::new(outputs.logs, store.is_shared(), cluster_name, telemetry.clone()),
             gauges: BatchSender::new(outputs.metrics),
+            gauge_limit: GaugeLimit::new(config.cardinality_limit, &telemetry),
             tracker: Tracker::new(settings),
             backlog: Backlog::new(),
             is_current: false,

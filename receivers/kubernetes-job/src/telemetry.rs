@@ -1,5 +1,6 @@
 //! The receiver's own metrics. No names of Jobs in them: their number must not grow with the cluster.
 
+use collector_runtime::limited::LimitTelemetry;
 use job_event::Outcome;
 use opentelemetry::KeyValue;
 use opentelemetry::metrics::{Counter, Gauge, Meter};
@@ -37,6 +38,9 @@ impl Loss {
 pub struct Telemetry {
     /// Those of the lists and watches.
     pub watches: WatchTelemetry,
+    /// Those of the series of gauges.
+    pub limit: LimitTelemetry,
+    id: String,
     receiver: KeyValue,
     accepted: Counter<u64>,
     refused: Counter<u64>,
@@ -60,6 +64,13 @@ impl Telemetry {
         };
         Telemetry {
             watches: WatchTelemetry::new(meter, id.clone()),
+            limit: LimitTelemetry::new(
+                meter,
+                KeyValue::new("receiver", id.clone()),
+                "otelcol_k8s_job_series",
+                "otelcol_k8s_job_overflowed_points",
+            ),
+            id: id.clone(),
             receiver: KeyValue::new("receiver", id),
             accepted: counter(
                 "otelcol_receiver_accepted_log_records",
@@ -118,6 +129,11 @@ impl Telemetry {
                 .with_description("Events in the pipeline that are not acknowledged yet")
                 .build(),
         }
+    }
+
+    /// The path of a setting of the receiver.
+    pub fn setting(&self, key: &str) -> String {
+        format!("receivers::{}::{key}", self.id)
     }
 
     /// A Job finished.

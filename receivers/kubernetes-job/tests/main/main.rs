@@ -8,6 +8,7 @@ mod checkpoint;
 mod clock;
 mod contract;
 mod faults;
+mod gauge_limit;
 mod notices;
 mod progress;
 mod receiving;
