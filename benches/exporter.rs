@@ -192,6 +192,7 @@ fn measure(sink: &Sink, way: &Way, load: &Load) -> Cost {
         let running = Running {
             shutdown: CancellationToken::new(),
             health: health.reporter(id.clone()),
+            succession: Default::default(),
         };
         let run = tokio::spawn(exporter.run(inbox.into(), running));
         send(&input, load, WARM_UP).await;

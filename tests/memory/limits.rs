@@ -103,6 +103,7 @@ async fn request_that_waits() -> (f64, usize) {
     let running = Running {
         shutdown: CancellationToken::new(),
         health: health.reporter(&id),
+        succession: Default::default(),
     };
     let meter = NoopMeterProvider::new().meter("test");
     let sender = Sender::new(Away, id, RetrySettings::default(), queue, meter);

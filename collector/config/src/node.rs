@@ -88,6 +88,26 @@ impl Node {
         }
     }
 
+    /// True if both trees hold the same values, whatever their positions, the order of keys, and their templates.
+    pub(crate) fn has_same_values(&self, other: &Node) -> bool {
+        match (&self.value, &other.value) {
+            (Value::Scalar(one), Value::Scalar(other)) => {
+                one.text == other.text && (one.quoted == other.quoted || one.kind() == other.kind())
+            }
+            (Value::Sequence(all), Value::Sequence(others)) => {
+                all.len() == others.len() && all.iter().zip(others).all(|(one, other)| one.has_same_values(other))
+            }
+            (Value::Mapping(all), Value::Mapping(others)) => {
+                let is_same = |entry: &Entry| {
+                    let node = other.get(&entry.key);
+                    node.is_some_and(|node| entry.node.has_same_values(node))
+                };
+                all.len() == others.len() && all.iter().all(is_same)
+            }
+            _ => false,
+        }
+    }
+
     /// How deep the tree is: 1 for a scalar.
     pub(crate) fn depth(&self) -> usize {
         1 + match &self.value {

@@ -132,6 +132,13 @@ impl Settings {
         parts(path).try_fold(&*self.node, Node::get).is_some()
     }
 
+    /// True if both hold the same values. Positions, the order of keys, and where a value comes from do not count; null
+    /// (`debug:`) is an empty mapping.
+    pub fn has_same_values(&self, other: &Settings) -> bool {
+        let is_empty = |node: &Node| node.is_null() || matches!(&node.value, Value::Mapping(all) if all.is_empty());
+        self.node.has_same_values(&other.node) || is_empty(&self.node) && is_empty(&other.node)
+    }
+
     /// The path in the configuration: `exporters::otlp_http`.
     pub fn path(&self) -> &str {
         &self.path

@@ -37,8 +37,14 @@ impl Outcome {
     }
 }
 
+/// Who receives the outcome.
+enum Recipient {
+    Delivery(oneshot::Sender<Outcome>),
+    Joined(Vec<Ack>),
+}
+
 struct AckState {
-    worst: Mutex<(Outcome, Option<oneshot::Sender<Outcome>>)>,
+    worst: Mutex<(Outcome, Option<Recipient>)>,
 }
 
 impl AckState {
@@ -52,10 +58,12 @@ impl AckState {
 
 impl Drop for AckState {
     fn drop(&mut self) {
-        let (worst, sender) = self.worst.get_mut().unwrap_or_else(PoisonError::into_inner);
-        if let Some(sender) = sender.take() {
+        let (worst, recipient) = self.worst.get_mut().unwrap_or_else(PoisonError::into_inner);
+        match recipient.take() {
             // On shutdown, the sender of the batch may be gone.
-            let _ = sender.send(worst.clone());
+            Some(Recipient::Delivery(sender)) => drop(sender.send(worst.clone())),
+            Some(Recipient::Joined(acks)) => acks.into_iter().for_each(|ack| ack.decide(worst.clone())),
+            None => {}
         }
     }
 }
@@ -70,15 +78,21 @@ impl Ack {
     /// A new acknowledgement and the future that resolves when all its clones have decided.
     pub fn new() -> (Ack, Delivery) {
         let (sender, receiver) = oneshot::channel();
+        (Ack::to(Recipient::Delivery(sender)), Delivery(receiver))
+    }
+
+    /// One acknowledgement for batches that were merged: each receives its outcome.
+    pub fn join(acks: Vec<Ack>) -> Ack {
+        Ack::to(Recipient::Joined(acks))
+    }
+
+    fn to(recipient: Recipient) -> Ack {
         let shared = AckState {
-            worst: Mutex::new((Outcome::Delivered, Some(sender))),
+            worst: Mutex::new((Outcome::Delivered, Some(recipient))),
         };
-        (
-            Ack {
-                shared: Some(Arc::new(shared)),
-            },
-            Delivery(receiver),
-        )
+        Ack {
+            shared: Some(Arc::new(shared)),
+        }
     }
 
     /// An acknowledgement without a [`Delivery`], for data that is produced again anyway, such as state gauges.
@@ -172,6 +186,18 @@ mod tests {
         assert!(futures_util::poll!(&mut delivery).is_pending());
         second.delivered();
         assert_eq!(delivery.await, Outcome::Delivered);
+    }
+
+    #[tokio::test]
+    async fn merged_batches_share_one_outcome() {
+        let ((first, first_delivery), (second, second_delivery)) = (Ack::new(), Ack::new());
+        let joined = Ack::join(vec![first.clone(), second]);
+        let clone = joined.clone();
+        joined.rejected("400");
+        clone.delivered();
+        assert_eq!(second_delivery.await, Outcome::Rejected("400".into()));
+        first.dropped("lost");
+        assert_eq!(first_delivery.await, Outcome::Dropped("lost".into()));
     }
 
     #[tokio::test]

@@ -17,6 +17,7 @@ use tokio_util::sync::CancellationToken;
 use crate::health::Reporter;
 use crate::outlet::{Inbox, Outputs};
 use crate::storage::{Offer, Provided};
+use crate::succession::Succession;
 use collector_config::{ComponentId, Diagnostics, Settings};
 use collector_data::{Batch, Signal};
 
@@ -85,6 +86,21 @@ pub struct Running {
     pub shutdown: CancellationToken,
     /// Reports the component's status.
     pub health: Reporter,
+    /// Connects the component with the one that a reload replaces, and with the one that replaces it.
+    pub succession: Succession,
+}
+
+impl Running {
+    /// True if the component should stop because a reload replaces it.
+    pub fn is_replaced(&self) -> bool {
+        self.shutdown.is_cancelled() && self.succession.is_replaced()
+    }
+
+    /// Resolves when the component should stop because a reload replaces it.
+    pub async fn replaced(&self) {
+        self.shutdown.cancelled().await;
+        self.succession.replaced().await;
+    }
 }
 
 /// Brings data in.
@@ -183,6 +199,14 @@ pub struct Factory<T: ?Sized> {
     /// Makes it.
     pub create: CreateFn<T>,
 }
+
+impl<T: ?Sized> Clone for Factory<T> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<T: ?Sized> Copy for Factory<T> {}
 
 /// Every component the binary knows, by kind.
 pub struct Factories {

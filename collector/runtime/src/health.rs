@@ -58,6 +58,8 @@ pub enum ConfigurationStatus {
 #[derive(Clone, Debug, Default)]
 pub struct Statuses {
     components: BTreeMap<String, Reported>,
+    /// How many components had a predecessor or started.
+    generation: u64,
     configuration: Option<(ConfigurationStatus, Timestamp)>,
 }
 
@@ -72,11 +74,14 @@ struct Reported {
     /// The reasons of the parts that have an error, by part.
     failing_parts: BTreeMap<String, String>,
     details: BTreeMap<&'static str, String>,
+    /// Which of the components that had this path one after the other reports here.
+    generation: u64,
 }
 
 impl Reported {
-    fn new(now: Timestamp) -> Self {
+    fn new(generation: u64, now: Timestamp) -> Self {
         Reported {
+            generation,
             status: Status::Starting,
             since: now,
             own: Status::Starting,
@@ -184,19 +189,40 @@ impl Health {
     /// (`exporters::debug`). Its status is [`Status::Starting`] until it reports another.
     pub fn reporter(&self, component: impl fmt::Display) -> Reporter {
         let component = component.to_string();
+        let mut generation = 0;
         self.statuses.send_modify(|statuses| {
             let now = Timestamp::now();
             let reported = statuses
                 .components
                 .entry(component.clone())
-                .or_insert_with(|| Reported::new(now));
+                .or_insert_with(|| Reported::new(statuses.generation, now));
             reported.set(None, Status::Starting, now);
+            generation = reported.generation;
         });
         Reporter {
             component,
             part: None,
+            generation,
             health: self.clone(),
         }
+    }
+
+    /// The same for a component that replaces an earlier one: nothing that the earlier one reported or will report counts.
+    pub(crate) fn successor(&self, component: &str) -> Reporter {
+        self.statuses.send_modify(|statuses| {
+            statuses.generation += 1;
+            statuses.components.remove(component);
+        });
+        self.reporter(component)
+    }
+
+    /// Removes the components that do not satisfy the condition.
+    pub(crate) fn retain(&self, is_present: impl Fn(&str) -> bool) {
+        self.statuses.send_if_modified(|statuses| {
+            let before = statuses.components.len();
+            statuses.components.retain(|component, _| is_present(component));
+            statuses.components.len() != before
+        });
     }
 
     /// Sets the result of an attempt to apply a configuration. It changes neither readiness nor liveness: the components
@@ -240,6 +266,7 @@ impl Default for Health {
 pub struct Reporter {
     component: String,
     part: Option<String>,
+    generation: u64,
     health: Health,
 }
 
@@ -260,10 +287,16 @@ impl Reporter {
         &self.component
     }
 
+    /// The entry, unless it belongs to a successor.
+    fn reported<'a>(&self, statuses: &'a mut Statuses) -> Option<&'a mut Reported> {
+        let reported = statuses.components.get_mut(&self.component)?;
+        (reported.generation == self.generation).then_some(reported)
+    }
+
     /// Sets the status. A permanent error stays, whatever a leftover task reports.
     pub fn report(&self, status: Status) {
         self.health.statuses.send_if_modified(|statuses| {
-            let Some(reported) = statuses.components.get_mut(&self.component) else {
+            let Some(reported) = self.reported(statuses) else {
                 return false;
             };
             let part = self.part.as_deref();
@@ -275,7 +308,7 @@ impl Reporter {
     pub fn detail(&self, name: &'static str, value: impl Into<String>) {
         let value = value.into();
         self.health.statuses.send_if_modified(|statuses| {
-            let Some(reported) = statuses.components.get_mut(&self.component) else {
+            let Some(reported) = self.reported(statuses) else {
                 return false;
             };
             if reported.details.get(name) == Some(&value) {
@@ -356,6 +389,25 @@ mod tests {
     }
 
     #[test]
+    fn a_successor_starts_without_the_errors_of_its_predecessor() {
+        let health = Health::new();
+        let first = health.reporter("exporters::a");
+        first
+            .part("queue")
+            .report(Status::RecoverableError("queue full".into()));
+        first.detail("leader", "a");
+        let second = health.successor("exporters::a");
+        second.report(Status::Ok);
+        first.report(Status::PermanentError("panicked".into()));
+        first.detail("leader", "b");
+        assert!(health.is_ready());
+        assert_eq!(health.watch().borrow().details("exporters::a").count(), 0);
+        health.retain(|component| component != "exporters::a");
+        second.report(Status::Stopped);
+        assert!(health.watch().borrow().get("exporters::a").is_none());
+    }
+
+    #[test]
     fn details_outlast_a_change_of_status() {
         let health = Health::new();
         let reporter = health.reporter("extensions::a");
@@ -378,7 +430,7 @@ mod tests {
     #[test]
     fn a_status_lasts_until_its_kind_changes() {
         let at = |second| Timestamp::from_second(second).unwrap();
-        let mut reported = Reported::new(at(0));
+        let mut reported = Reported::new(0, at(0));
         let mut since = |status, second| {
             reported.set(None, status, at(second));
             reported.since

@@ -6,6 +6,7 @@
 //! * [`runtime`]: starts, supervises and stops them in order.
 //! * [`health`]: the health of each component.
 //! * [`storage`]: state that outlives the process.
+//! * [`succession`]: how a component that a reload replaces gives its work to its successor.
 //! * [`authentication`]: credentials that extensions provide to exporters.
 //! * [`limited`]: the limit on the series that a component emits.
 
@@ -15,8 +16,10 @@ pub mod graph;
 pub mod health;
 pub mod limited;
 pub mod outlet;
+mod route;
 pub mod runtime;
 pub mod storage;
+pub mod succession;
 
 pub use component::{ComponentError, Connector, Exporter, Extension, Processor, Receiver};
 pub use outlet::{Inbox, Outlet, Outputs};

@@ -1,10 +1,12 @@
 //! Channels between components: bounded, one way into each consumer for each signal, fan-out by cloning the pointer.
 
 use std::future::poll_fn;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use tokio::sync::mpsc;
 
+use crate::route::{Consumer, Route};
 use collector_config::ComponentId;
 use collector_data::{Batch, Signal};
 
@@ -68,42 +70,57 @@ impl From<mpsc::Receiver<Batch>> for Inbox {
     }
 }
 
-/// The sending ends to every consumer of one signal.
-#[derive(Clone, Debug, Default)]
+/// The sending ends to every consumer of one signal. Clones share the consumers, which a reload may replace.
+#[derive(Clone, Debug)]
 pub struct Outlet {
-    consumers: Vec<(ComponentId, mpsc::Sender<Batch>)>,
+    route: Arc<Route>,
 }
 
 impl Outlet {
     /// An outlet to the given consumers.
     pub fn new(consumers: Vec<(ComponentId, mpsc::Sender<Batch>)>) -> Self {
-        Outlet { consumers }
+        let consumers = consumers.into_iter().map(|(id, sender)| Consumer {
+            path: id.to_string().into(),
+            signal: Signal::Logs,
+            sender,
+        });
+        Outlet::from(Route::new(consumers.collect()))
     }
 
-    /// Sends the batch to every consumer in turn, waiting for room at each.
+    /// Sends the batch to every consumer, as soon as all have room. If the consumers change meanwhile, it goes to the new
+    /// ones only. Nothing is sent if this is not awaited to its end.
     ///
     /// A consumer that has ended acknowledges the batch as `Dropped`, and so it does for the batches that waited in its
     /// inbox. The runtime detects the ended component by itself.
     pub async fn send(&self, batch: Batch) {
-        let Some((last, others)) = self.consumers.split_last() else {
-            batch.ack.delivered();
-            return;
-        };
-        for consumer in others {
-            hand_over(consumer, batch.clone()).await;
-        }
-        hand_over(last, batch).await;
+        self.route.send(batch).await;
     }
 
     /// True if the signal has no consumer, so that making the data is unnecessary.
     pub fn is_empty(&self) -> bool {
-        self.consumers.is_empty()
+        self.route.is_empty()
+    }
+
+    pub(crate) fn route(&self) -> &Arc<Route> {
+        &self.route
     }
 }
 
-async fn hand_over((id, consumer): &(ComponentId, mpsc::Sender<Batch>), batch: Batch) {
-    if let Err(mpsc::error::SendError(batch)) = consumer.send(batch).await {
-        batch.ack.dropped(format!("{id} has ended"));
+impl Default for Outlet {
+    fn default() -> Self {
+        Outlet::from(Route::new(Vec::new()))
+    }
+}
+
+impl From<Route> for Outlet {
+    fn from(route: Route) -> Self {
+        Outlet { route: Arc::new(route) }
+    }
+}
+
+impl From<Arc<Route>> for Outlet {
+    fn from(route: Arc<Route>) -> Self {
+        Outlet { route }
     }
 }
 

@@ -118,6 +118,7 @@ impl Running {
         let running = RunningComponent {
             shutdown: shutdown.clone(),
             health,
+            succession: Default::default(),
         };
         Running {
             inputs,

@@ -202,6 +202,7 @@ mod tests {
         let running = Running {
             shutdown: CancellationToken::new(),
             health: health.reporter("exporters::debug"),
+            succession: Default::default(),
         };
         let (sender, inbox) = mpsc::channel(1);
         let task = tokio::spawn(exporter.run(inbox.into(), running));

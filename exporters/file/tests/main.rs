@@ -79,6 +79,7 @@ impl Exporting {
         let running = Running {
             shutdown: CancellationToken::new(),
             health: health.reporter(PATH),
+            succession: Default::default(),
         };
         let task = tokio::spawn(exporter.run(input.into(), running));
         Exporting { batches, health, task }

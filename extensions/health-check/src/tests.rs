@@ -53,6 +53,7 @@ async fn serve(yaml: &str) -> Served {
     let running = Running {
         shutdown: shutdown.clone(),
         health: Health::new().reporter("extensions::health_check"),
+        succession: Default::default(),
     };
     let run = Box::new(extension).run(running);
     let task = tokio::spawn(async move { run.await.unwrap() });

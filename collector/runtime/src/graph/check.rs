@@ -168,9 +168,14 @@ pub(super) fn unused(config: &Config) {
 }
 
 /// Warns about extensions that only work for the components that name them, and that none names.
-pub(super) fn unnamed(config: &Config, provided: &Provided) {
-    for named in &config.service.extensions {
-        if let Some(key) = provided.unnamed(&named.value) {
+pub(super) fn unnamed(config: &Config, provided: &Provided, uses: &BTreeSet<ComponentId>) {
+    let unused = config
+        .service
+        .extensions
+        .iter()
+        .filter(|named| !uses.contains(&named.value));
+    for named in unused {
+        if let Some(key) = provided.setting_of(&named.value) {
             config.warnings.push(problem(
                 named,
                 "service::extensions".into(),

@@ -1,61 +1,47 @@
-//! From a configuration to components that are put together, or to every error at once.
+//! From a configuration to the plan of a running graph, or to every error at once.
 //!
 //! * `catalog`: the component types of the ids.
 //! * `check`: every component that pipelines name exists and fits.
 //! * `order`: which pipeline feeds which, and whether one feeds itself.
-//! * `wire`: makes the components and the channels between them.
+//! * `make`: makes every component once, to find the errors in its settings.
+//! * `connect`, `part`: the parts that will run, and which feeds which.
 
 mod catalog;
 mod check;
+mod connect;
+mod make;
 mod order;
-mod wire;
+mod part;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use opentelemetry::metrics::Meter;
 
-use crate::component::{Connector, Exporter, Extension, Factories, Processor, Receiver};
-use crate::health::{Health, Reporter};
-use crate::outlet::{Inbox, Outlet, Outputs};
+use crate::component::Factories;
+use crate::health::Health;
 use crate::storage::Provided;
-use collector_config::{Config, Diagnostic, Diagnostics};
+use collector_config::{ComponentId, Config, Diagnostic, Diagnostics, Pipeline};
 
-/// Components, made and connected, none of them started.
+pub(crate) use part::{Part, Recipe, Spec};
+
+/// Components and how they are connected, none of them made or started.
 pub struct Graph {
-    /// In the order of `service::extensions`.
-    pub(crate) extensions: Vec<Node<dyn Extension>>,
-    /// Each exporter with its inbox.
-    pub(crate) exporters: Vec<(Node<dyn Exporter>, Inbox)>,
-    /// Against the flow: a connector comes after all connectors it feeds.
-    pub(crate) connectors: Vec<(Node<dyn Connector>, Inbox, Outputs)>,
-    /// Against the flow.
-    pub(crate) chains: Vec<Chain>,
-    pub(crate) receivers: Vec<(Node<dyn Receiver>, Outputs)>,
+    /// In the order in which they start.
+    pub(crate) parts: Vec<Part>,
+    /// The receivers, processors and exporters of each pipeline, by its path.
+    pub(crate) pipelines: BTreeMap<Arc<str>, [Vec<ComponentId>; 3]>,
+    pub(crate) meter: Meter,
+    pub(crate) health: Health,
     warnings: Diagnostics,
 }
 
-/// One component, with its place in the configuration.
-pub(crate) struct Node<T: ?Sized> {
-    /// Its path in the configuration, such as `exporters::debug`.
-    pub path: String,
-    pub component: Box<T>,
-    pub reporter: Reporter,
-}
-
-/// The processors of one pipeline, in order. A pipeline without processors has none: its producers send straight to
-/// its exporters.
-pub(crate) struct Chain {
-    /// The pipeline's path in the configuration, such as `service::pipelines::logs`.
-    pub path: String,
-    pub processors: Vec<Node<dyn Processor>>,
-    pub input: Inbox,
-    pub output: Outlet,
-}
-
 impl Graph {
-    /// Makes every configured component and connects those that the pipelines name. No I/O: for `validate`, this is all.
+    /// Checks every configured component and connects those that the pipelines name. No I/O: for `validate`, this is all.
     ///
-    /// There is one instance for each id of a receiver, connector, exporter or extension, and one instance of a
-    /// processor for each pipeline that names it. Components that nothing names are created too, so that errors in
-    /// their settings are reported, and then dropped.
+    /// Each component is created once, so that errors in its settings are reported, and dropped; nothing of it remains.
+    /// The running graph has one instance for each id of a receiver, connector, exporter or extension, and one instance
+    /// of a processor for each pipeline that names it. They use `meter` and `health`.
     ///
     /// # Errors
     /// Every error: in the settings of a component, in what the pipelines name, and in how they fit together. The
@@ -68,16 +54,28 @@ impl Graph {
         check::connectors(config, &catalog, &mut problems);
         check::extensions(config, &catalog, &mut problems);
         let order = order::against_the_flow(config, &mut problems);
-        let parts = wire::Parts::make(config, factories, meter, health, &mut problems);
+        let specs = make::Specs::make(config, factories, &mut problems);
         problems.0.retain(|error| !Provided::is_consequence(error));
-        if !problems.is_empty() || !parts.complete {
+        if !problems.is_empty() || !specs.complete {
             return Err(problems.sorted());
         }
-        check::unnamed(config, &parts.provided);
-        let mut graph = parts.connect(config, &order, health);
+        check::unnamed(config, &specs.provided, &specs.named);
+        let parts = connect::parts(&specs, config, &order);
         check::unused(config);
-        graph.warnings = config.warnings.list();
-        Ok(graph)
+        let ids = |pipeline: &Pipeline| {
+            [&pipeline.receivers, &pipeline.processors, &pipeline.exporters]
+                .map(|list| list.iter().map(|named| named.value.clone()).collect())
+        };
+        let pipelines = config.service.pipelines.iter();
+        Ok(Graph {
+            parts,
+            pipelines: pipelines
+                .map(|(id, pipeline)| (connect::pipeline_path(id), ids(pipeline)))
+                .collect(),
+            meter: meter.clone(),
+            health: health.clone(),
+            warnings: config.warnings.list(),
+        })
     }
 
     /// Warnings of the created components, of the configuration and of

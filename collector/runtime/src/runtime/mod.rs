@@ -7,36 +7,47 @@
 //!   behind them close and drain, and their owners end in turn; extensions stop last. Tasks that exceed the grace period
 //!   are aborted.
 //!
+//! A reload makes the running components those of another graph: `engine`, `diff` and `wiring`, described in
+//! `docs/reload.md`.
+//!
 //! A component that ends before shutdown, with an error, a panic or neither, has failed for good: its health shows a
 //! permanent error, all other components stop in order, and [`Graph::run`] fails.
 
-mod chain;
+mod diff;
+mod engine;
 mod error;
+mod instance;
 mod reload;
 mod tasks;
+mod wiring;
 
-use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 
-use futures_util::FutureExt;
 use tokio::sync::mpsc;
-use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 pub use error::{Failure, RunError, Why};
 pub use reload::{Reload, ReloadError, ReloadReport};
 
-use crate::component::{ComponentError, Running};
 use crate::graph::Graph;
-use crate::health::{Reporter, Status};
-use tasks::Tasks;
+use engine::{Engine, Interruption, Limits};
+use reload::Done;
 
 /// The longest part of the grace period that is reserved for the extensions.
 const FOR_EXTENSIONS: Duration = Duration::from_secs(1);
 
 impl Graph {
-    /// The same as [`run`](Self::run), and becomes the graph of each reload. Of several that wait, only the last is
-    /// applied.
+    /// Starts all components, runs until `shutdown` is cancelled or a component fails, and stops all within `grace` (the
+    /// last tenth of it, at most a second, is reserved for the extensions).
+    ///
+    /// # Errors
+    /// Every component that did not start, failed, or did not stop in time.
+    pub async fn run(self, shutdown: CancellationToken, grace: Duration) -> Result<(), RunError> {
+        let (_, reloads) = mpsc::channel(1);
+        self.run_with_reloads(shutdown, grace, reloads).await
+    }
+
+    /// The same, and becomes the graph of each reload. Of several that wait, only the last is applied.
     ///
     /// A component with equal settings whose extensions did not change runs on untouched. The others end first; then
     /// their successors start. If one does not start, the old components start again.
@@ -49,41 +60,17 @@ impl Graph {
         grace: Duration,
         mut reloads: mpsc::Receiver<Reload>,
     ) -> Result<(), RunError> {
-        // Until components can be replaced, each reload is refused.
-        let refuse = async {
-            while let Some(reload) = reloads.recv().await {
-                let _ = reload.done.send(Err(ReloadError::Ended));
-            }
-            std::future::pending::<()>().await
-        };
-        tokio::select! {
-            result = self.run(shutdown, grace) => result,
-            () = refuse => Ok(()),
-        }
-    }
-
-    /// Starts all components, runs until `shutdown` is cancelled or a component fails, and stops all within `grace` (the
-    /// last tenth of it, at most a second, is reserved for the extensions).
-    ///
-    /// # Errors
-    /// Every component that did not start, failed, or did not stop in time.
-    pub async fn run(self, shutdown: CancellationToken, grace: Duration) -> Result<(), RunError> {
         let mut run = RunState {
-            extensions: Tasks::default(),
-            flow: Tasks::default(),
-            stop_extensions: CancellationToken::new(),
-            stop_flow: CancellationToken::new(),
+            engine: Engine::new(),
+            graph: self,
+            shutdown,
+            grace,
             failures: Vec::new(),
         };
-        tokio::select! {
-            biased;
-            () = shutdown.cancelled() => tracing::info!("shutting down during startup"),
-            started = run.start(self) => match started {
-                Ok(()) => run.watch(&shutdown).await,
-                Err(failure) => run.failed(failure),
-            }
+        if run.start().await {
+            while run.step(&mut reloads).await {}
         }
-        run.stop(grace).await;
+        run.stop().await;
         match run.failures.is_empty() {
             true => Ok(()),
             false => Err(RunError { failures: run.failures }),
@@ -92,91 +79,118 @@ impl Graph {
 }
 
 struct RunState {
-    extensions: Tasks,
-    /// The components of pipelines.
-    flow: Tasks,
-    stop_extensions: CancellationToken,
-    stop_flow: CancellationToken,
+    engine: Engine,
+    /// The graph that runs.
+    graph: Graph,
+    shutdown: CancellationToken,
+    grace: Duration,
     failures: Vec<Failure>,
 }
 
 impl RunState {
-    async fn start(&mut self, mut graph: Graph) -> Result<(), Failure> {
-        for mut node in graph.extensions {
-            start(&node.path, async { node.component.start().await }).await?;
-            let running = Running {
-                shutdown: self.stop_extensions.clone(),
-                health: node.reporter.clone(),
-            };
-            node.reporter.report(Status::Ok);
-            let task = async { node.component.run(running).await };
-            self.extensions.spawn(node.path, vec![node.reporter], task);
-        }
-        for (node, _) in &mut graph.exporters {
-            start(&node.path, async { node.component.start().await }).await?;
-        }
-        for (node, ..) in &mut graph.connectors {
-            start(&node.path, async { node.component.start().await }).await?;
-        }
-        for (node, _) in &mut graph.receivers {
-            start(&node.path, async { node.component.start().await }).await?;
-        }
-
-        let running = |reporter: &Reporter| Running {
-            shutdown: self.stop_flow.clone(),
-            health: reporter.clone(),
+    /// Starts everything; false if the process should end.
+    async fn start(&mut self) -> bool {
+        let limits = Limits {
+            shutdown: &self.shutdown,
+            grace: self.grace,
+            after_shutdown: Duration::ZERO,
         };
-        for (node, input) in graph.exporters {
-            node.reporter.report(Status::Ok);
-            let running = running(&node.reporter);
-            let task = async { node.component.run(input, running).await };
-            self.flow.spawn(node.path, vec![node.reporter], task);
-        }
-        for (node, input, outputs) in graph.connectors {
-            node.reporter.report(Status::Ok);
-            let running = running(&node.reporter);
-            let task = async { node.component.run(input, outputs, running).await };
-            self.flow.spawn(node.path, vec![node.reporter], task);
-        }
-        for chain in graph.chains {
-            let path = chain.path.clone();
-            let reporters: Vec<_> = chain.processors.iter().map(|node| node.reporter.clone()).collect();
-            for reporter in &reporters {
-                reporter.report(Status::Ok);
+        match self.engine.apply(&self.graph, &limits).await {
+            Ok(()) => tracing::info!("all components started"),
+            Err(Interruption::Shutdown) => {
+                tracing::info!("shutting down during startup");
+                return false;
             }
-            self.flow.spawn(path, reporters, chain::run(chain));
+            Err(Interruption::NotStarted(failure) | Interruption::Failed(failure)) => {
+                self.failed(failure);
+                return false;
+            }
         }
-        for (node, outputs) in graph.receivers {
-            let running = running(&node.reporter);
-            let task = async { node.component.run(outputs, running).await };
-            self.flow.spawn(node.path, vec![node.reporter], task);
-        }
-        tracing::info!("all components started");
-        Ok(())
+        true
     }
 
-    /// Waits for the shutdown, or for the first component that ends without it.
-    async fn watch(&mut self, shutdown: &CancellationToken) {
+    /// Waits for a reload, the shutdown, or a component that ends without it; false if the process should end.
+    async fn step(&mut self, reloads: &mut mpsc::Receiver<Reload>) -> bool {
         let ended = tokio::select! {
             biased;
-            () = shutdown.cancelled() => {
+            () = self.shutdown.cancelled() => {
                 tracing::info!("shutting down");
-                return;
+                return false;
             }
-            Some(ended) = self.flow.next() => ended,
-            Some(ended) = self.extensions.next() => ended,
+            Some(ended) = self.engine.flow.next() => ended,
+            Some(ended) = self.engine.extensions.next() => ended,
+            Some(mut reload) = reloads.recv() => {
+                while let Ok(later) = reloads.try_recv() {
+                    let superseded = std::mem::replace(&mut reload, later);
+                    let _ = superseded.done.send(Err(ReloadError::Superseded));
+                }
+                return self.reload(reload).await;
+            }
         };
-        self.failed(ended.before_shutdown());
+        match self.engine.on_end(ended) {
+            Ok(()) => {
+                self.engine.forward_returned();
+                true
+            }
+            Err(failure) => {
+                self.failed(failure);
+                false
+            }
+        }
     }
 
-    async fn stop(&mut self, grace: Duration) {
-        let deadline = Instant::now() + grace;
-        let for_extensions = FOR_EXTENSIONS.min(grace / 10);
-        self.stop_flow.cancel();
-        let failures = self.flow.drain(deadline - for_extensions, grace).await;
+    /// Applies the graph of a reload, or else the old one again; false if the process should end.
+    async fn reload(&mut self, reload: Reload) -> bool {
+        let Reload { graph, done } = reload;
+        let report = diff::report(&self.graph, &graph);
+        let limits = Limits {
+            shutdown: &self.shutdown,
+            grace: self.grace,
+            after_shutdown: self.grace / 2,
+        };
+        let failure = match self.engine.apply(&graph, &limits).await {
+            Ok(()) => {
+                self.graph = graph;
+                let _ = done.send(Ok(report));
+                return true;
+            }
+            Err(Interruption::NotStarted(failure)) => failure,
+            Err(interruption) => return self.interrupted(interruption, done),
+        };
+        tracing::error!(
+            component = failure.component,
+            "{}; starting the old components again",
+            failure.why
+        );
+        match self.engine.apply(&self.graph, &limits).await {
+            Ok(()) => {
+                let _ = done.send(Err(ReloadError::NotStarted(failure)));
+                true
+            }
+            Err(interruption) => {
+                self.failures.push(failure);
+                self.interrupted(interruption, done)
+            }
+        }
+    }
+
+    fn interrupted(&mut self, interruption: Interruption, done: Done) -> bool {
+        match interruption {
+            Interruption::Shutdown => tracing::info!("shutting down during a reload"),
+            Interruption::NotStarted(failure) | Interruption::Failed(failure) => self.failed(failure),
+        }
+        let _ = done.send(Err(ReloadError::Ended));
+        false
+    }
+
+    async fn stop(&mut self) {
+        let deadline = self.engine.shutdown_at() + self.grace;
+        let for_extensions = FOR_EXTENSIONS.min(self.grace / 10);
+        self.engine.stop_flow();
+        let failures = self.engine.flow.drain(deadline - for_extensions, self.grace).await;
         failures.into_iter().for_each(|failure| self.failed(failure));
-        self.stop_extensions.cancel();
-        let failures = self.extensions.drain(deadline, grace).await;
+        self.engine.stop_extensions();
+        let failures = self.engine.extensions.drain(deadline, self.grace).await;
         failures.into_iter().for_each(|failure| self.failed(failure));
         if self.failures.is_empty() {
             tracing::info!("shutdown complete");
@@ -187,17 +201,4 @@ impl RunState {
         tracing::error!(component = failure.component, "{}", failure.why);
         self.failures.push(failure);
     }
-}
-
-async fn start(path: &str, starting: impl Future<Output = Result<(), ComponentError>>) -> Result<(), Failure> {
-    tracing::debug!(component = path, "starting");
-    let why = match AssertUnwindSafe(starting).catch_unwind().await {
-        Ok(Ok(())) => return Ok(()),
-        Ok(Err(error)) => Why::Start(error),
-        Err(panic) => Why::Start(format!("panicked: {}", error::panic_text(&*panic)).into()),
-    };
-    Err(Failure {
-        component: path.to_owned(),
-        why,
-    })
 }

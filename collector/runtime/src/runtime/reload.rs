@@ -7,13 +7,16 @@ use tokio::sync::oneshot;
 use super::error::Failure;
 use crate::graph::Graph;
 
+/// Receives the result of a reload.
+pub(super) type Done = oneshot::Sender<Result<ReloadReport, ReloadError>>;
+
 /// Asks a running graph to become another one.
 pub struct Reload {
     /// The new graph, built with the meter and the health of the running one.
     pub graph: Graph,
     /// Receives the result once all components of the new graph run, or the old ones run again. Dropped without a result
     /// if the process ends meanwhile.
-    pub done: oneshot::Sender<Result<ReloadReport, ReloadError>>,
+    pub done: Done,
 }
 
 /// The components and pipelines by the effect of a reload on them, as paths in the configuration (`exporters::debug`,

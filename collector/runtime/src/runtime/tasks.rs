@@ -1,9 +1,10 @@
 //! The tasks of running components.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::task::{Id, JoinError, JoinSet};
+use tokio::task::{AbortHandle, Id, JoinError, JoinSet};
 use tokio::time::{Instant, timeout, timeout_at};
 
 use super::error::{Failure, Why, panic_text};
@@ -11,19 +12,25 @@ use crate::component::ComponentError;
 use crate::health::{Reporter, Status};
 
 /// How long aborted tasks are waited for. They end at once, unless they block their thread.
-const ABORT: Duration = Duration::from_millis(100);
+pub(super) const ABORT: Duration = Duration::from_millis(100);
 
-/// Some running tasks, each with the path and the health of what it runs.
+/// The number of a task; no two tasks of a process have the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(super) struct Serial(pub(super) u64);
+
+/// Some running tasks, each with the path and the health of its part.
 #[derive(Default)]
 pub(super) struct Tasks {
     set: JoinSet<Result<(), ComponentError>>,
     members: HashMap<Id, Member>,
 }
 
-struct Member {
-    path: String,
+/// The part that a task runs.
+pub(super) struct Member {
+    pub(super) path: Arc<str>,
+    pub(super) serial: Serial,
     /// One for a component, one for each processor of a pipeline.
-    reporters: Vec<Reporter>,
+    pub(super) reporters: Vec<Reporter>,
 }
 
 impl Member {
@@ -36,7 +43,7 @@ impl Member {
     fn failed(self, why: Why) -> Failure {
         self.report(&Status::PermanentError(why.to_string()));
         Failure {
-            component: self.path,
+            component: self.path.to_string(),
             why,
         }
     }
@@ -49,6 +56,10 @@ pub(super) struct Ended {
 }
 
 impl Ended {
+    pub(super) fn serial(&self) -> Serial {
+        self.member.serial
+    }
+
     /// The failure of a task that ended before shutdown, in any way.
     pub(super) fn before_shutdown(self) -> Failure {
         self.member.failed(self.result.err().unwrap_or(Why::Ended))
@@ -58,24 +69,30 @@ impl Ended {
     pub(super) fn after_shutdown(self) -> Result<(), Failure> {
         match self.result {
             Ok(()) => {
-                tracing::debug!(component = self.member.path, "stopped");
+                tracing::debug!(component = &*self.member.path, "stopped");
                 self.member.report(&Status::Stopped);
                 Ok(())
             }
             Err(why) => Err(self.member.failed(why)),
         }
     }
+
+    /// The error of a task that ended because of a reload, if any. Its health is that of its successor.
+    pub(super) fn after_reload(self) -> Option<Why> {
+        tracing::debug!(component = &*self.member.path, "stopped");
+        self.result.err()
+    }
 }
 
 impl Tasks {
     pub(super) fn spawn(
         &mut self,
-        path: String,
-        reporters: Vec<Reporter>,
+        member: Member,
         task: impl Future<Output = Result<(), ComponentError>> + Send + 'static,
-    ) {
-        let id = self.set.spawn(task).id();
-        self.members.insert(id, Member { path, reporters });
+    ) -> AbortHandle {
+        let handle = self.set.spawn(task);
+        self.members.insert(handle.id(), member);
+        handle
     }
 
     /// The next task that ends; `None` when none is left. Nothing is lost if this is not awaited to its end.

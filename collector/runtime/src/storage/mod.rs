@@ -128,7 +128,7 @@ pub struct Offer {
 #[derive(Clone, Default)]
 pub struct Provided {
     offers: BTreeMap<ComponentId, Offer>,
-    /// Those that a component has requested; clones share it.
+    /// Those that the component in creation has requested.
     named: Arc<Mutex<BTreeSet<ComponentId>>>,
     unavailable: BTreeSet<ComponentId>,
 }
@@ -182,13 +182,14 @@ impl Provided {
         self.find(name, "authenticates requests", |offer| offer.authenticator.clone())
     }
 
-    /// The setting in which a component could name the extension, if it offers something and no component has asked
-    /// for it.
-    pub(crate) fn unnamed(&self, id: &ComponentId) -> Option<&'static str> {
-        let offer = self.offers.get(id)?;
-        let named = self.named.lock().unwrap_or_else(PoisonError::into_inner).contains(id);
-        match offer {
-            _ if named => None,
+    /// The extensions that were requested since the last call.
+    pub(crate) fn take_named(&self) -> BTreeSet<ComponentId> {
+        std::mem::take(&mut *self.named.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// The setting in which a component could name the extension, if it offers something.
+    pub(crate) fn setting_of(&self, id: &ComponentId) -> Option<&'static str> {
+        match self.offers.get(id)? {
             Offer { storage: Some(_), .. } => Some("storage"),
             Offer {
                 leadership: Some(_), ..

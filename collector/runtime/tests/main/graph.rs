@@ -1,8 +1,22 @@
+use std::sync::Arc;
+
 use collector_runtime::graph::Graph;
 use collector_runtime::health::Health;
+use opentelemetry::metrics::{Counter, InstrumentBuilder, InstrumentProvider, Meter, MeterProvider, NoopMeterProvider};
 
-use crate::scripted::{config, factories, journal};
+use crate::running::{Run, on_one_thread, settle};
+use crate::scripted::{config, factories, journal, note};
 use collector_config::Diagnostics;
+
+/// Notes each instrument that a component registers.
+struct NotingInstruments;
+
+impl InstrumentProvider for NotingInstruments {
+    fn u64_counter(&self, _: InstrumentBuilder<'_, Counter<u64>>) -> Counter<u64> {
+        note("instrument");
+        NoopMeterProvider::new().meter("test").u64_counter("noted").build()
+    }
+}
 
 fn build(text: &str) -> Result<Graph, Diagnostics> {
     let meter = opentelemetry::global::meter("test");
@@ -159,11 +173,30 @@ fn what_nothing_names_is_a_warning() {
 
 #[test]
 fn one_instance_for_each_id_and_one_processor_for_each_pipeline() {
-    let text = "receivers: feed\nprocessors: tag\nexporters: good\nlogs: feed | tag | good\nlogs/b: feed | tag | good";
-    build(text).unwrap_or_else(|errors| panic!("{errors}"));
-    let mut made: Vec<String> = journal().into_iter().filter(|line| line.starts_with("make")).collect();
-    made.sort();
-    assert_eq!(made, ["make feed", "make good", "make tag", "make tag"]);
+    on_one_thread(async {
+        let text =
+            "receivers: feed\nprocessors: tag\nexporters: good\nlogs: feed | tag | good\nlogs/b: feed | tag | good";
+        let run = Run::of(text);
+        settle().await;
+        let mut made: Vec<String> = journal().into_iter().filter(|line| line.starts_with("make")).collect();
+        made.sort();
+        assert_eq!(made, ["make feed", "make good", "make tag", "make tag"]);
+        run.stop().await.unwrap();
+    });
+}
+
+#[test]
+fn a_graph_that_never_runs_leaves_no_trace() {
+    let health = Health::new();
+    let meter = Meter::new(Arc::new(NotingInstruments));
+    let text =
+        "receivers: feed\nprocessors: tag\nexporters: good\nextensions: ext\nservice: ext\nlogs: feed | tag | good";
+    drop(Graph::build(&config(text), &factories(), &meter, &health));
+    assert_eq!(health.watch().borrow().iter().count(), 0);
+    let lines = journal();
+    assert!(!lines.contains(&"instrument".to_owned()), "{lines:?}");
+    let count = |word: &str| lines.iter().filter(|line| line.starts_with(word)).count();
+    assert_eq!((count("make"), count("drop")), (4, 4), "{lines:?}");
 }
 
 #[test]

@@ -5,5 +5,9 @@
 
 mod dying;
 mod graph;
+mod reload;
+mod reload_failing;
+mod reload_random;
+mod replaceable;
 mod running;
 mod scripted;

@@ -80,8 +80,10 @@ fn starts_against_the_flow_and_stops_with_it() {
              service: ext\nlogs: feed || forward\nlogs/b: forward | tag | good, count\nmetrics: count || good/m",
         );
         settle().await;
+        let mut lines = journal();
+        lines.retain(|line| !line.starts_with("make"));
         assert_eq!(
-            journal(),
+            lines,
             [
                 "start ext",
                 "start good/m",
@@ -137,8 +139,6 @@ fn receivers_report_themselves_the_others_are_reported() {
         let graph = Graph::build(&config(PLAIN), &factories(), &meter, &health)
             .ok()
             .unwrap();
-        assert_eq!(health.watch().borrow()["receivers::feed"], Status::Starting);
-        assert_eq!(health.watch().borrow()["exporters::good"], Status::Starting);
         let shutdown = CancellationToken::new();
         let task = tokio::spawn(graph.run(shutdown.clone(), GRACE));
         settle().await;
@@ -237,7 +237,7 @@ fn a_processor_may_keep_a_batch() {
         assert_eq!(delivery.await, Outcome::Delivered);
         settle().await;
         let mut lines = journal();
-        lines.retain(|line| !line.starts_with("start") && line != "sent");
+        lines.retain(|line| line.ends_with(" logs"));
         assert_eq!(lines, ["tag logs", "sieve logs"]);
         run.stop().await.unwrap();
     });

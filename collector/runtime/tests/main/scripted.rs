@@ -210,6 +210,7 @@ impl Extension for Scripted {
 
 fn refuse_bad(create: &Create<'_>) -> Result<Box<Scripted>, Diagnostics> {
     note(format!("make {}", create.id));
+    create.meter.u64_counter("made").build().add(1, &[]);
     match create.id.name.as_deref() {
         Some("bad") => Err(Diagnostics(vec![
             create.settings.error("key", format!("error in {}", create.id)),
@@ -273,8 +274,8 @@ pub(crate) fn factories() -> Factories {
     }
 }
 
-/// A configuration from lines such as `exporters: good, good/b`, `extensions: ext`, `service: ext`, and for a pipeline
-/// `logs/a: feed | tag, tag/b | good`. Positions are those in the text.
+/// A configuration from lines such as `exporters: good, good/b={version: 2}`, `extensions: ext`, `service: ext`, and for a
+/// pipeline `logs/a: feed | tag, tag/b | good`. Positions are those in the text.
 pub(crate) fn config(text: &str) -> Config {
     let settings = || Settings::from_yaml("{}").unwrap();
     let mut config = Config {
@@ -343,8 +344,9 @@ pub(crate) fn config(text: &str) -> Config {
                 continue;
             }
         };
-        for named in ids(value) {
-            section.insert(named.value, settings());
+        for word in words(value) {
+            let (name, yaml) = word.split_once('=').unwrap_or((word, "{}"));
+            section.insert(id(name), Settings::from_yaml(yaml).unwrap());
         }
     }
     config
@@ -359,4 +361,14 @@ fn id(word: &str) -> ComponentId {
         type_name: type_name.to_owned(),
         name,
     }
+}
+
+/// The parts of a list, of which some are `id={key: value, key: value}`.
+fn words(list: &str) -> Vec<&str> {
+    let mut depth = 0;
+    let words = list.split(|c| {
+        depth += i32::from(c == '{') - i32::from(c == '}');
+        c == ',' && depth == 0
+    });
+    words.map(str::trim).filter(|word| !word.is_empty()).collect()
 }

@@ -178,6 +178,7 @@ async fn live(backend: &Backend, storage: &MemoryStorage, todo: &BTreeSet<usize>
     let running = Running {
         shutdown: CancellationToken::new(),
         health: health.reporter(id()),
+        succession: Default::default(),
     };
     let retry = RetrySettings {
         max_elapsed_time: collector_config::Duration::from_secs(0),

@@ -170,6 +170,7 @@ fn start_with(
     let running = Running {
         shutdown: shutdown.clone(),
         health: health.reporter(id()),
+        succession: Default::default(),
     };
     running.health.report(Status::Ok);
     let (input, inbox) = mpsc::channel(1);

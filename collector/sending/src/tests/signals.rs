@@ -22,6 +22,7 @@ async fn a_full_queue_of_one_signal_lets_the_others_pass() {
     let running = Running {
         shutdown: CancellationToken::new(),
         health: health.reporter(id()),
+        succession: Default::default(),
     };
     let mut inbox = Inbox::empty();
     let (to_metrics, channel) = mpsc::channel(1);

@@ -299,6 +299,7 @@ async fn waiting_batches_share_a_transaction_within_capacity() {
     let running = Running {
         shutdown: CancellationToken::new(),
         health: health.reporter(id()),
+        succession: Default::default(),
     };
     let metrics = OwnMetrics::new();
     let sender = Sender::new(destination.clone(), id(), forever(), queue, metrics.meter())

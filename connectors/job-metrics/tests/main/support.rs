@@ -70,6 +70,7 @@ impl Bench {
         let running = Running {
             shutdown: shutdown.clone(),
             health: health.reporter(id("job_metrics")),
+            succession: Default::default(),
         };
         running.health.report(Status::Ok);
         let mut connector = Box::new(with(JobMetrics::new(Duration::from_secs(10), 160, clock)));

@@ -214,6 +214,7 @@ fn start() -> (mpsc::Sender<Batch>, mpsc::Receiver<Batch>) {
     let running = Running {
         shutdown: CancellationToken::new(),
         health: Health::new().reporter("job_traces"),
+        succession: Default::default(),
     };
     tokio::spawn(Box::new(JobTraces::new(vec![Outcome::Failed])).run(input.into(), outputs, running));
     (events, traces)

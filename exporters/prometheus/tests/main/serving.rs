@@ -48,6 +48,7 @@ impl Scene {
         let running = Running {
             shutdown: CancellationToken::new(),
             health: Health::new().reporter("exporters::prometheus"),
+            succession: Default::default(),
         };
         let task = tokio::spawn(exporter.run(inbox.into(), running));
         Scene { address, sender, task }

@@ -72,6 +72,7 @@ impl Cluster {
         let running = Running {
             shutdown: shutdown.clone(),
             health: health.reporter("elector"),
+            succession: Default::default(),
         };
         Replica {
             leadership,

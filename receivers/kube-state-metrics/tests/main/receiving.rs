@@ -62,6 +62,7 @@ impl Scene {
         let running = Running {
             shutdown: shutdown.clone(),
             health: health.reporter(id("kube_state_metrics")),
+            succession: Default::default(),
         };
         Scene {
             simulator,

@@ -124,6 +124,7 @@ async fn run(mut exporter: Box<dyn Exporter>) -> Exporting {
     let running = Running {
         shutdown: CancellationToken::new(),
         health: health.reporter(id()),
+        succession: Default::default(),
     };
     running.health.report(Status::Ok);
     let run = tokio::spawn(exporter.run(inbox.into(), running));

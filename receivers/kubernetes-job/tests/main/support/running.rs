@@ -82,6 +82,7 @@ pub(crate) async fn run_with(client: Client, settings: &str, with: impl FnOnce(J
     let running = Running {
         shutdown: shutdown.clone(),
         health: health.reporter(id.clone()),
+        succession: Default::default(),
     };
     let task = tokio::spawn(Box::new(receiver).run(outputs, running));
     Run {
