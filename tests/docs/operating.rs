@@ -26,6 +26,7 @@ fn operating_page_names_metrics_that_exist_and_all_of_the_receiver() {
     let page = names(&read("docs/operating.md"));
     let mut receiver = names(&read("receivers/kubernetes-job/src/telemetry.rs"));
     receiver.extend(names(&read("jobs/watch/src/telemetry.rs")));
+    receiver.extend(names(&read("connectors/job-metrics/src/limit.rs")));
     receiver.extend(names(&read("extensions/k8s-leader-elector/src/lib.rs")));
     let missing: Vec<_> = receiver.difference(&page).collect();
     assert!(missing.is_empty(), "docs/operating.md does not explain {missing:?}");

@@ -21,7 +21,7 @@ pub struct Dimension {
 pub struct DimensionProblem {
     /// The path below the component, as [`Settings::error`](crate::Settings::error) takes it: `dimensions::0::name`.
     pub path: String,
-    /// What is wrong with it.
+    /// The found and the expected value, one clause.
     pub message: String,
 }
 

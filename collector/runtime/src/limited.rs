@@ -20,7 +20,7 @@ pub struct LimitSettings {
     pub limit: usize,
     /// The form of the overflow.
     pub rules: OverflowRules,
-    /// What a person can do about an overflow, one clause for the warning.
+    /// Advice about an overflow for the warning, one clause.
     pub help: &'static str,
 }
 
