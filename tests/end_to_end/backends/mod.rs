@@ -3,6 +3,7 @@
 
 mod notices;
 mod oracle;
+mod series;
 mod setup;
 mod snippets;
 mod tags;
