@@ -6,7 +6,7 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use collector_config::Duration;
+use collector_config::{Duration, DurationError};
 
 use explain::{EXPLAIN_HELP, PLUGIN_HELP};
 pub(crate) use explain::{ExplainArgs, ExplainTarget};
@@ -94,6 +94,21 @@ pub(crate) struct RunArgs {
     /// Treat warnings as errors: exit with code 3 before anything starts
     #[arg(long)]
     pub strict: bool,
+    /// Reload when a file of --config changes, as SIGHUP does; read every 5s, or
+    /// at another interval: --watch-config=30s
+    #[arg(long, value_name = "INTERVAL", num_args = 0..=1, require_equals = true, default_missing_value = "5s")]
+    #[arg(value_parser = watch_interval)]
+    pub watch_config: Option<Duration>,
+}
+
+/// Reading files in a loop without a pause would occupy a processor.
+fn watch_interval(text: &str) -> Result<Duration, String> {
+    const SHORTEST: Duration = Duration::from_millis(100);
+    let interval: Duration = text.parse().map_err(|error: DurationError| error.to_string())?;
+    match interval >= SHORTEST {
+        true => Ok(interval),
+        false => Err(format!("`{interval}` is too short, expected {SHORTEST} or more")),
+    }
 }
 
 /// The command `run`.

@@ -10,13 +10,14 @@ use std::sync::Arc;
 use collector_config::{self, Config, Diagnostics, Excerpts, Source, Style};
 use collector_runtime::graph::Graph;
 use collector_runtime::health::Health;
+use opentelemetry::metrics::Meter;
 
 use crate::cli::ConfigArgs;
 use crate::commands::Failure;
 use crate::components;
 use crate::enrichment;
 use crate::migration;
-use crate::telemetry::Telemetry;
+use crate::telemetry::{Telemetry, TelemetryConfig, TelemetryPlan};
 use crate::terminal;
 
 /// The pipeline that runs when no `--config` is given, as shipped beside the binary's sources.
@@ -33,17 +34,29 @@ pub(crate) fn sources(args: &ConfigArgs) -> Result<Vec<Source>, Failure> {
     args.config.iter().map(|path| read(path)).collect()
 }
 
-/// A configuration and its components, not started.
-pub(crate) struct Prepared {
+/// Fails with the reason if the sources cannot be read a second time: standard input and pipes have ended.
+pub(crate) fn can_be_read_again(args: &ConfigArgs) -> Result<(), String> {
+    for path in &args.config {
+        let name = path.display().to_string();
+        if name == "-" {
+            return Err("standard input cannot be read again; give --config the path of a file".into());
+        }
+        let metadata = std::fs::metadata(name.strip_prefix("file:").map_or(&**path, Path::new));
+        // A missing file may come back.
+        if metadata.is_ok_and(|metadata| !metadata.is_file()) {
+            return Err(format!("{name} is not a regular file, so it cannot be read again"));
+        }
+    }
+    Ok(())
+}
+
+/// A configuration and its components, not started. `T` is the collector's own logs and metrics.
+pub(crate) struct Prepared<T> {
     /// The components and their connections.
     pub graph: Graph,
     /// The collector's own logs and metrics.
-    pub telemetry: Telemetry,
+    pub telemetry: T,
     /// The health of each component.
-    #[cfg_attr(
-        not(feature = "demo"),
-        expect(dead_code, reason = "only the demo waits until it is ready")
-    )]
     pub health: Health,
 }
 
@@ -111,9 +124,26 @@ pub(crate) fn prepare(
     sources: &[Source],
     sets: &[String],
     environment: Environment<'_>,
-) -> Result<(Prepared, Findings), Findings> {
+) -> Result<(Prepared<Telemetry>, Findings), Findings> {
     let (config, errors) = collector_config::read_all(sources, sets, environment);
-    match make(sources, config, errors) {
+    match make(sources, config, errors, &Health::new(), started) {
+        (Some(prepared), findings) => Ok((prepared, findings)),
+        (None, findings) => Err(findings),
+    }
+}
+
+/// As [`prepare`], for a process that runs: the components use its instruments and its health, and its own telemetry
+/// stays as it is.
+pub(crate) fn prepare_again(
+    sources: &[Source],
+    sets: &[String],
+    environment: Environment<'_>,
+    meter: &Meter,
+    health: &Health,
+) -> Result<(Prepared<TelemetryConfig>, Findings), Findings> {
+    let (config, errors) = collector_config::read_all(sources, sets, environment);
+    let planned = |plan: TelemetryPlan| (plan.into_config(), meter.clone());
+    match make(sources, config, errors, health, planned) {
         (Some(prepared), findings) => Ok((prepared, findings)),
         (None, findings) => Err(findings),
     }
@@ -122,25 +152,37 @@ pub(crate) fn prepare(
 /// As [`prepare`], but variables that are not set and have no default are left out of the checks.
 pub(crate) fn check_without_environment(sources: &[Source], sets: &[String], environment: Environment<'_>) -> Findings {
     let (config, errors, unset) = collector_config::read_without_environment(sources, sets, environment);
-    let (_, findings) = make(sources, config, errors);
+    let (_, findings) = make(sources, config, errors, &Health::new(), started);
     Findings { unset, ..findings }
 }
 
-fn make(sources: &[Source], config: Option<Config>, mut errors: Diagnostics) -> (Option<Prepared>, Findings) {
+fn started(plan: TelemetryPlan) -> (Telemetry, Meter) {
+    let telemetry = plan.start();
+    let meter = telemetry.meter();
+    (telemetry, meter)
+}
+
+fn make<T>(
+    sources: &[Source],
+    config: Option<Config>,
+    mut errors: Diagnostics,
+    health: &Health,
+    start: impl FnOnce(TelemetryPlan) -> (T, Meter),
+) -> (Option<Prepared<T>>, Findings) {
     let mut prepared = None;
     if let Some(config) = &config {
         enrichment::warn(config);
-        let telemetry = Telemetry::read(&config.service.telemetry).unwrap_or_else(|wrong| {
+        let plan = TelemetryPlan::read(&config.service.telemetry).unwrap_or_else(|wrong| {
             errors.append(wrong);
-            Telemetry::default()
+            TelemetryPlan::default()
         });
-        let health = Health::new();
-        match Graph::build(config, &components::factories(), &telemetry.meter(), &health) {
+        let (telemetry, meter) = start(plan);
+        match Graph::build(config, &components::factories(), &meter, health) {
             Ok(graph) => {
                 prepared = Some(Prepared {
                     graph,
                     telemetry,
-                    health,
+                    health: health.clone(),
                 });
             }
             Err(wrong) => errors.append(wrong),

@@ -9,6 +9,7 @@ mod components;
 mod configuration;
 mod enrichment;
 mod migration;
+mod reload;
 mod telemetry;
 mod terminal;
 

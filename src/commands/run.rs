@@ -2,13 +2,16 @@
 
 use std::time::Duration;
 
+use collector_config::Source;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use super::{Failure, runtime};
 use crate::cli::RunArgs;
 use crate::configuration::{self, Prepared};
+use crate::reload::{Process, Reloader, log_warnings};
 use crate::telemetry::{LAST_LINES, LogWriter};
 
 /// How long draining may take after SIGTERM: less than Kubernetes' default grace period of 30 s, so that undelivered
@@ -34,16 +37,75 @@ fn ignored_variables<'a>(
     IGNORED.into_iter().filter(move |name| set(name) && !is_named(name))
 }
 
-/// Runs the pipeline that the command line names until SIGTERM or SIGINT; SIGINT while it drains ends it at once.
+/// Runs the pipeline that the command line names until SIGTERM or SIGINT; SIGINT while it drains ends it at once. SIGHUP
+/// reloads the configuration.
 pub(crate) fn run(args: &RunArgs) -> Result<(), Failure> {
+    let runtime = runtime()?;
+    // Before everything else: without a handler SIGHUP ends the process without draining.
+    let hangup = {
+        let _entered = runtime.enter();
+        signal(SignalKind::hangup())
+    };
+    check_watch(args)?;
     let sources = configuration::sources(&args.source)?;
     let (prepared, findings) = configuration::prepare(&sources, &args.source.set, &configuration::environment)?;
     let findings = findings.check(args.strict)?;
-    let Prepared { graph, telemetry, .. } = prepared;
-    let last_lines = telemetry.init_logs(None);
-    for warning in findings.warnings.0 {
-        warn!("{warning}");
+    let Prepared {
+        graph,
+        telemetry,
+        health,
+    } = prepared;
+    let log = telemetry.init_logs(None);
+    log_warnings(&findings);
+    log_start(args, &sources);
+    let hangup = hangup.inspect_err(|error| warn!(%error, "cannot listen for SIGHUP: it will end the process"));
+    let ended = runtime.block_on(async {
+        let shutdown = CancellationToken::new();
+        let writer = log.as_ref().map(|log| log.writer.clone());
+        tokio::spawn(stop_on_signal(shutdown.clone(), writer));
+        let drained = CancellationToken::new();
+        let servers = telemetry.serve(&drained).await.map_err(Failure::Runtime)?;
+        let (graphs, reloads) = mpsc::channel(1);
+        let process = Process {
+            args,
+            telemetry: &telemetry,
+            log: log.as_ref(),
+            health,
+            graphs,
+        };
+        let reloader = Reloader::new(process, sources);
+        let ended = tokio::select! {
+            ended = graph.run_with_reloads(shutdown, GRACE, reloads) => ended,
+            never = reloader.run(hangup.ok()) => match never {},
+        };
+        drained.cancel();
+        servers.join_all().await;
+        ended.map_err(|error| match log {
+            Some(_) => Failure::Logged,
+            None => Failure::Runtime(error.to_string()),
+        })
+    });
+    // A component that blocks its thread must not keep the process alive.
+    runtime.shutdown_timeout(Duration::from_secs(1));
+    telemetry.shutdown();
+    ended?;
+    info!("stopped");
+    Ok(())
+}
+
+/// Fails if `--watch-config` is set and the configuration is not in files.
+fn check_watch(args: &RunArgs) -> Result<(), Failure> {
+    match args.watch_config {
+        None => Ok(()),
+        Some(_) if args.source.config.is_empty() => Err(Failure::Usage(
+            "--watch-config needs a file to watch; add --config FILE".into(),
+        )),
+        Some(_) => configuration::can_be_read_again(&args.source)
+            .map_err(|reason| Failure::Usage(format!("--watch-config: {reason}"))),
     }
+}
+
+fn log_start(args: &RunArgs, sources: &[Source]) {
     let texts: Vec<&str> = sources.iter().map(|source| &*source.text).collect();
     for variable in ignored_variables(|name| std::env::var_os(name).is_some(), &texts) {
         warn!(variable, "environment variable has no effect on this collector");
@@ -59,30 +121,6 @@ pub(crate) fn run(args: &RunArgs) -> Result<(), Failure> {
         .collect();
     let config = (!files.is_empty()).then(|| files.join(", "));
     info!(version = env!("CARGO_PKG_VERSION"), config, "starting");
-    let runtime = runtime()?;
-    let ended = runtime.block_on(async {
-        let shutdown = CancellationToken::new();
-        tokio::spawn(stop_on_signal(
-            shutdown.clone(),
-            last_lines.as_ref().map(|lines| lines.0.clone()),
-        ));
-        tokio::spawn(ignore_hangup());
-        let drained = CancellationToken::new();
-        let servers = telemetry.serve(&drained).await.map_err(Failure::Runtime)?;
-        let ended = graph.run(shutdown, GRACE).await;
-        drained.cancel();
-        servers.join_all().await;
-        ended.map_err(|error| match last_lines {
-            Some(_) => Failure::Logged,
-            None => Failure::Runtime(error.to_string()),
-        })
-    });
-    // A component that blocks its thread must not keep the process alive.
-    runtime.shutdown_timeout(Duration::from_secs(1));
-    telemetry.shutdown();
-    ended?;
-    info!("stopped");
-    Ok(())
 }
 
 async fn stop_on_signal(shutdown: CancellationToken, log: Option<LogWriter>) {
@@ -108,17 +146,6 @@ async fn stop_on_signal(shutdown: CancellationToken, log: Option<LogWriter>) {
         log.flush(LAST_LINES);
     }
     std::process::exit(1);
-}
-
-/// SIGHUP asks many programs to reload their configuration; its default action is to end the process without draining.
-async fn ignore_hangup() {
-    let Ok(mut hangup) = signal(SignalKind::hangup()) else {
-        warn!("cannot listen for SIGHUP: it will end the process");
-        return;
-    };
-    while hangup.recv().await.is_some() {
-        warn!("SIGHUP ignored: reload is not supported; restart to apply a changed configuration");
-    }
 }
 
 #[cfg(test)]

@@ -42,15 +42,6 @@ struct Buffer {
     unreported: u64,
 }
 
-/// Writes the last lines, within [`LAST_LINES`], when it is dropped.
-pub(crate) struct LastLines(pub LogWriter);
-
-impl Drop for LastLines {
-    fn drop(&mut self) {
-        self.0.flush(LAST_LINES);
-    }
-}
-
 impl LogWriter {
     /// Starts the thread that writes to `sink`. `report` logs how many lines were dropped, once lines can be written
     /// again.

@@ -16,19 +16,19 @@ use serde::Deserialize;
 use tokio_util::sync::CancellationToken;
 
 /// The setting `pull`.
-#[derive(Deserialize)]
+#[derive(Clone, Deserialize, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Pull {
     exporter: PullExporter,
 }
 
-#[derive(Deserialize)]
+#[derive(Clone, Deserialize, PartialEq)]
 #[serde(deny_unknown_fields)]
 struct PullExporter {
     prometheus: Prometheus,
 }
 
-#[derive(Clone, Deserialize)]
+#[derive(Clone, Deserialize, PartialEq)]
 #[serde(deny_unknown_fields, default)]
 struct Prometheus {
     host: String,

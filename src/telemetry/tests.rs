@@ -1,6 +1,6 @@
 use collector_config::Settings;
 
-use super::{Level, Telemetry, TelemetryConfig};
+use super::{Level, TelemetryConfig, TelemetryPlan};
 
 fn config(yaml: &str) -> Result<TelemetryConfig, String> {
     let settings = Settings::from_yaml(yaml).expect("YAML");
@@ -64,8 +64,33 @@ fn the_protocol_of_a_reader_may_be_written() {
     for protocol in ["grpc", "http/json"] {
         let settings =
             Settings::from_yaml(&reader(&format!("{{protocol: {protocol}, endpoint: 'http://h'}}"))).expect("YAML");
-        let wrong = Telemetry::read(&settings).err().expect("an error").to_string();
+        let wrong = TelemetryPlan::read(&settings).err().expect("an error").to_string();
         let expected = format!("otlp::protocol: `{protocol}` is not supported here, expected `http/protobuf`");
         assert!(wrong.contains(&expected), "{wrong}");
+    }
+}
+
+#[test]
+fn readers_and_encoding_need_a_restart() {
+    let plan = |yaml: &str| {
+        let settings = Settings::from_yaml(yaml).expect("YAML");
+        TelemetryPlan::read(&settings).unwrap_or_else(|errors| panic!("{yaml}: {errors}"))
+    };
+    let running = plan(&reader("{endpoint: 'http://h:4318', headers: {a: b}}")).start();
+    for (yaml, keys) in [
+        (reader("{endpoint: 'http://h:4318', headers: {a: b}}"), &[][..]),
+        (
+            reader("{endpoint: 'http://h:4318', headers: {a: c}}"),
+            &["service::telemetry::metrics::readers"],
+        ),
+        (
+            "{logs: {level: debug, encoding: json}}".into(),
+            &[
+                "service::telemetry::logs::encoding",
+                "service::telemetry::metrics::readers",
+            ],
+        ),
+    ] {
+        assert_eq!(running.apply(&plan(&yaml).into_config(), None), keys, "{yaml}");
     }
 }

@@ -31,7 +31,7 @@ use super::{Failure, print, runtime};
 use crate::cli::Format;
 use crate::commands::run::GRACE;
 use crate::configuration::{self, Prepared};
-use crate::telemetry::{LastLines, Level};
+use crate::telemetry::{Level, Log, Telemetry};
 use crate::terminal;
 
 /// The key that the intake requires.
@@ -179,7 +179,7 @@ impl Demo<'_> {
     }
 
     /// The shipped pipeline with the endpoints and the key replaced, and a store that lasts as long as the demo.
-    fn pipeline(&self) -> Result<(Prepared, Option<LastLines>), Failure> {
+    fn pipeline(&self) -> Result<(Prepared<Telemetry>, Option<Log>), Failure> {
         let sources = [Source {
             name: Arc::from("pipeline.yaml"),
             text: configuration::BUILT_IN.into(),

@@ -1,0 +1,171 @@
+//! The settings of `service::telemetry`.
+
+use std::collections::HashMap;
+
+use collector_config::Secret;
+use opentelemetry_otlp::{MetricExporter, Protocol, WithExportConfig, WithHttpConfig};
+use opentelemetry_sdk::metrics::Temporality;
+use serde::Deserialize;
+
+use super::pull::Pull;
+use super::push::Push;
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct TelemetryConfig {
+    pub(super) logs: Logs,
+    pub(super) metrics: Metrics,
+}
+
+#[derive(Clone, Copy, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Logs {
+    pub level: Level,
+    pub encoding: Encoding,
+}
+
+impl Default for Logs {
+    fn default() -> Self {
+        Logs {
+            level: Level::Info,
+            encoding: Encoding::Console,
+        }
+    }
+}
+
+/// The lowest level of log lines that are written.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Level {
+    /// Details of the collector's operation.
+    Debug,
+    /// Normal operation.
+    Info,
+    /// Possible problems.
+    Warn,
+    /// Problems.
+    Error,
+}
+
+impl<'de> Deserialize<'de> for Level {
+    /// In any case, and with the Collector's names for levels above error.
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        match text.trim().to_ascii_lowercase().as_str() {
+            "debug" => Ok(Level::Debug),
+            "info" => Ok(Level::Info),
+            "warn" | "warning" => Ok(Level::Warn),
+            "error" | "dpanic" | "panic" | "fatal" => Ok(Level::Error),
+            _ => Err(serde::de::Error::custom(format!(
+                "`{text}` is not a level, expected `debug`, `info`, `warn` or `error`"
+            ))),
+        }
+    }
+}
+
+#[derive(Clone, Copy, Deserialize, PartialEq)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Encoding {
+    Console,
+    Json,
+}
+
+#[derive(Clone, Deserialize, Default, PartialEq)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Metrics {
+    pub readers: Vec<Reader>,
+}
+
+/// With one of the two.
+#[derive(Clone, Deserialize, PartialEq)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Reader {
+    pub periodic: Option<Periodic>,
+    pub pull: Option<Pull>,
+}
+
+#[derive(Clone, Deserialize, PartialEq)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Periodic {
+    /// Milliseconds.
+    #[serde(default = "one_minute")]
+    pub interval: u64,
+    pub exporter: PeriodicExporter,
+}
+
+fn one_minute() -> u64 {
+    60_000
+}
+
+#[derive(Clone, Deserialize, PartialEq)]
+#[serde(deny_unknown_fields)]
+pub(super) struct PeriodicExporter {
+    pub otlp: Otlp,
+}
+
+#[derive(Clone, Deserialize, PartialEq)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Otlp {
+    /// The URL; without a path, `/v1/metrics` is added.
+    endpoint: String,
+    #[serde(default, rename = "protocol")]
+    _protocol: OtlpProtocol,
+    #[serde(default)]
+    headers: HashMap<String, Secret>,
+    #[serde(default)]
+    temporality_preference: TemporalityPreference,
+}
+
+/// As the Collector's schema writes it. There is one.
+#[derive(Clone, Default, PartialEq)]
+struct OtlpProtocol;
+
+impl<'de> Deserialize<'de> for OtlpProtocol {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        match String::deserialize(deserializer)?.as_str() {
+            "http/protobuf" => Ok(OtlpProtocol),
+            other => Err(serde::de::Error::custom(format!(
+                "`{other}` is not supported here, expected `http/protobuf` and an endpoint such as \
+                 http://localhost:4318/v1/metrics"
+            ))),
+        }
+    }
+}
+
+#[derive(Clone, Copy, Default, Deserialize, PartialEq)]
+#[serde(rename_all = "lowercase")]
+enum TemporalityPreference {
+    #[default]
+    Cumulative,
+    Delta,
+}
+
+impl Otlp {
+    pub(super) fn url(&self) -> String {
+        let base = self.endpoint.trim_end_matches('/');
+        match base.split_once("://") {
+            Some((_, host)) if !host.contains(['/', '?']) => format!("{base}/v1/metrics"),
+            _ => self.endpoint.clone(),
+        }
+    }
+
+    /// Opens no connection.
+    pub(super) fn exporter(&self) -> Result<MetricExporter, String> {
+        let headers = self
+            .headers
+            .iter()
+            .map(|(name, value)| (name.clone(), value.expose().to_owned()))
+            .collect();
+        MetricExporter::builder()
+            .with_http()
+            .with_http_client(Push::new(&self.url())?)
+            .with_protocol(Protocol::HttpBinary)
+            .with_endpoint(self.url())
+            .with_headers(headers)
+            .with_temporality(match self.temporality_preference {
+                TemporalityPreference::Cumulative => Temporality::Cumulative,
+                TemporalityPreference::Delta => Temporality::Delta,
+            })
+            .build()
+            .map_err(|error| format!("{error}; expected a URL such as http://localhost:4318/v1/metrics"))
+    }
+}
