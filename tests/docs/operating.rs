@@ -32,7 +32,8 @@ fn operating_page_names_metrics_that_exist_and_all_of_the_receiver() {
     assert!(missing.is_empty(), "docs/operating.md does not explain {missing:?}");
     // The sender builds a name from a part and the counted signal.
     let sender = read("collector/sending/src/instruments.rs");
-    let process = names(&read("src/telemetry/process.rs"));
+    let mut process = names(&read("src/telemetry/process.rs"));
+    process.extend(names(&read("src/telemetry/reloads.rs")));
     let invented: Vec<_> = page
         .difference(&receiver)
         .filter(|name| !process.contains(*name))

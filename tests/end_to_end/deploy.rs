@@ -73,6 +73,19 @@ fn any_pipeline_can_be_deployed_with_any_storage() {
     let _ = std::fs::remove_file(&file);
 }
 
+#[test]
+fn a_changed_config_map_applies_without_a_restart() {
+    let deployment = documents("base/deployment.yaml").remove(0);
+    let args = &deployment["spec"]["template"]["spec"]["containers"][0]["args"];
+    assert!(args.as_array().expect("arguments").contains(&"--watch-config".into()));
+    // Another name would be another Pod template.
+    for file in ["base", "components/high-availability", "components/file-storage"] {
+        let kustomization = documents(&format!("{file}/kustomization.yaml")).remove(0);
+        let generator = &kustomization["configMapGenerator"][0];
+        assert_eq!(generator["options"]["disableNameSuffixHash"], true, "{file}");
+    }
+}
+
 /// The documents of a file.
 fn documents(file: &str) -> Vec<serde_json::Value> {
     let text = std::fs::read_to_string(kustomize().join(file)).expect("a file");

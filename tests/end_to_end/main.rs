@@ -19,6 +19,7 @@ mod explain_cronjob;
 mod explain_events;
 mod explain_refused;
 mod explain_stalled;
+mod http;
 mod late_recordings;
 mod old_servers;
 #[path = "../support/older.rs"]
@@ -28,6 +29,7 @@ mod process;
 mod prometheus;
 mod proxies;
 mod record;
+mod reload;
 #[path = "../support/stories/mod.rs"]
 #[allow(dead_code, reason = "the verdict of each story is another test's")]
 mod stories;

@@ -52,17 +52,6 @@ async fn reports_after_the_reader_of_standard_error_has_gone() {
 }
 
 #[tokio::test]
-async fn sighup_is_logged_and_ends_nothing() {
-    let mut deployment = Deployment::start("hangup").await;
-    deployment.signal("HUP");
-    reports(&deployment).await;
-    let log = deployment.stop().await;
-    assert!(log.contains("SIGHUP ignored: reload is not supported"), "{log}");
-    // The last lines are complete.
-    assert!(log.trim_end().ends_with("stopped"), "{log}");
-}
-
-#[tokio::test]
 async fn the_log_names_cluster_destinations_and_what_was_listed() {
     let mut deployment = Deployment::start("startup").await;
     let (server, endpoint) = (deployment.simulator.url(), deployment.intake.url());

@@ -7,10 +7,10 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use crate::cluster::{BINARY, Cluster};
+use crate::http::answer;
 use jiff::SignedDuration;
 use serde_json::Value;
-use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
-use tokio::net::TcpStream;
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::process::{Child, Command};
 use tokio::time::timeout;
 
@@ -109,13 +109,7 @@ impl Collector {
 
 /// The body of an answer.
 async fn get(address: &str, path: &str, accept: &str) -> std::io::Result<String> {
-    let mut stream = TcpStream::connect(address).await?;
-    let request = format!("GET {path} HTTP/1.0\r\nhost: localhost\r\naccept: {accept}\r\n\r\n");
-    stream.write_all(request.as_bytes()).await?;
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).await?;
-    let (_, body) = answer.split_once("\r\n\r\n").unwrap_or_default();
-    Ok(body.to_owned())
+    answer(address, path, accept).await.map(|(_, body)| body)
 }
 
 /// Sends requests until the answer is as wanted.

@@ -1,0 +1,6 @@
+//! The real binary applies a changed configuration without a restart.
+
+mod files;
+mod invalid;
+mod scene;
+mod signals;
