@@ -1,6 +1,12 @@
 //! The context of a flat list of statements and conditions, inferred from the prefixes of their paths.
+//!
+//! The rules are those of `context_inferrer.go` of the Collector's `pkg/ottl`: the innermost context that a path names, or an
+//! inner one of it if only that knows every function and enumeration.
 
-use crate::{Context, ParseError};
+use std::ops::Range;
+
+use crate::syntax::{self, Call, Condition, Expression, ExpressionKind, Key, Path};
+use crate::{Context, ParseError, enumerations, functions, paths};
 
 /// An error in one text of a list.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,6 +25,180 @@ pub fn infer_context(
     statements: &[&str],
     conditions: &[&str],
 ) -> Result<Context, ContextError> {
-    let _ = (statements, conditions);
-    Ok(candidates.first().copied().unwrap_or(Context::Resource))
+    let mut hints = Hints {
+        index: 0,
+        candidates,
+        paths: Vec::new(),
+        names: Vec::new(),
+        error: None,
+    };
+    for text in statements {
+        let statement = syntax::statement(text).map_err(|error| ContextError {
+            index: hints.index,
+            error,
+        })?;
+        hints.call(&statement.editor);
+        if let Some(condition) = &statement.condition {
+            hints.condition(condition);
+        }
+        hints.index += 1;
+    }
+    for text in conditions {
+        let condition = syntax::condition(text).map_err(|error| ContextError {
+            index: hints.index,
+            error,
+        })?;
+        hints.condition(&condition);
+        hints.index += 1;
+    }
+    if let Some(error) = hints.error {
+        return Err(error);
+    }
+    // Contexts are ordered from the outermost to the innermost.
+    let Some(innermost) = hints.paths.iter().map(|(context, ..)| *context).max() else {
+        let message = "the context cannot be inferred: no path names one";
+        let error = ParseError::new(0..0, message).help(format!("a path starts with {}", listed(candidates)));
+        return Err(ContextError { index: 0, error });
+    };
+    let fits = |context: &Context| {
+        context.reachable().contains(&innermost) && hints.names.iter().all(|name| name.exists_in(*context))
+    };
+    let context = [innermost]
+        .into_iter()
+        .chain(candidates.iter().rev().copied())
+        .find(fits)
+        .unwrap_or(innermost);
+    // A path that this context does not reach belongs to another list.
+    match hints
+        .paths
+        .iter()
+        .find(|(owner, ..)| !context.reachable().contains(owner))
+    {
+        Some((owner, index, range)) => {
+            let message = format!("paths of `{owner}` do not exist in the context `{context}`, which other paths need");
+            Err(ContextError {
+                index: *index,
+                error: ParseError::new(range.clone(), message),
+            })
+        }
+        None => Ok(context),
+    }
+}
+
+/// What the texts use.
+struct Hints<'c> {
+    /// The text that is read now.
+    index: usize,
+    candidates: &'c [Context],
+    /// The context of each path, its text and its bytes in there.
+    paths: Vec<(Context, usize, Range<usize>)>,
+    names: Vec<Name>,
+    /// The first error.
+    error: Option<ContextError>,
+}
+
+/// A name that not every context has.
+enum Name {
+    Function(String),
+    Enumeration(String),
+}
+
+impl Name {
+    fn exists_in(&self, context: Context) -> bool {
+        match self {
+            Name::Function(name) => functions::exists(name, context),
+            Name::Enumeration(name) => enumerations::of(context).iter().any(|(known, _)| known == name),
+        }
+    }
+}
+
+impl Hints<'_> {
+    fn condition(&mut self, condition: &Condition) {
+        match condition {
+            Condition::Constant(_) => {}
+            Condition::Compare(left, _, right) => {
+                self.expression(left);
+                self.expression(right);
+            }
+            Condition::Call(call) => self.call(call),
+            Condition::Not(inner) => self.condition(inner),
+            Condition::All(conditions) | Condition::Any(conditions) => {
+                conditions.iter().for_each(|condition| self.condition(condition));
+            }
+        }
+    }
+
+    fn expression(&mut self, expression: &Expression) {
+        match &expression.kind {
+            ExpressionKind::Symbol(name) => self.names.push(Name::Enumeration(name.clone())),
+            ExpressionKind::Path(path) => self.path(path),
+            ExpressionKind::Call(call) => self.call(call),
+            ExpressionKind::Negate(inner) => self.expression(inner),
+            ExpressionKind::Math(first, rest) => {
+                self.expression(first);
+                rest.iter().for_each(|(_, operand)| self.expression(operand));
+            }
+            ExpressionKind::List(elements) => elements.iter().for_each(|element| self.expression(element)),
+            ExpressionKind::Map(entries) => entries.iter().for_each(|(_, value)| self.expression(value)),
+            ExpressionKind::Nil
+            | ExpressionKind::Bool(_)
+            | ExpressionKind::Int(_)
+            | ExpressionKind::Float(_)
+            | ExpressionKind::Text(_)
+            | ExpressionKind::Bytes(_) => {}
+        }
+    }
+
+    fn call(&mut self, call: &Call) {
+        self.names.push(Name::Function(call.name.clone()));
+        call.arguments
+            .iter()
+            .for_each(|argument| self.expression(&argument.value));
+        self.keys(&call.keys);
+    }
+
+    fn keys(&mut self, keys: &[Key]) {
+        for key in keys {
+            if let Key::Expression(expression) = key {
+                self.expression(expression);
+            }
+        }
+    }
+
+    fn path(&mut self, path: &Path) {
+        path.segments.iter().for_each(|segment| self.keys(&segment.keys));
+        match paths::prefix(path) {
+            Some(context) if self.candidates.contains(&context) => {
+                self.paths.push((context, self.index, path.range.clone()));
+            }
+            Some(context) => {
+                let message = format!("paths of `{context}` do not belong to this signal");
+                self.fail(path, message);
+            }
+            None => {
+                let message = "the path needs the name of its context in front";
+                self.fail(path, message.to_owned());
+            }
+        }
+    }
+
+    fn fail(&mut self, path: &Path, message: String) {
+        let first = path
+            .segments
+            .first()
+            .map_or(path.range.clone(), |segment| segment.range.clone());
+        let error = ParseError::new(first, message).help(format!("a path starts with {}", listed(self.candidates)));
+        self.error.get_or_insert(ContextError {
+            index: self.index,
+            error,
+        });
+    }
+}
+
+fn listed(contexts: &[Context]) -> String {
+    contexts
+        .iter()
+        .map(|context| format!("`{context}.`"))
+        .collect::<Vec<_>>()
+        .join(", ")
 }

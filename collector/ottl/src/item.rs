@@ -6,8 +6,9 @@ use opentelemetry_proto::tonic::metrics::v1::Metric;
 use opentelemetry_proto::tonic::resource::v1::Resource;
 use opentelemetry_proto::tonic::trace::v1::Span;
 
-use crate::Context;
 use crate::points::{DataPoint, MetricFields, Points};
+use crate::view::{OwnersRef, TargetRef};
+use crate::{Context, View};
 
 /// The scope and the resource of an item, with the schema URLs beside them.
 pub struct Owners<'a> {
@@ -100,6 +101,32 @@ impl<'a> Item<'a> {
     /// A span.
     pub fn span(span: &'a mut Span, owners: Owners<'a>) -> Self {
         Item::new(Target::Span(span), owners)
+    }
+
+    /// The item for reading: for conditions.
+    pub fn view(&self) -> View<'_> {
+        let (scope, scope_schema_url) = match &self.scope {
+            Some((scope, schema_url)) => (scope.as_ref(), schema_url.as_str()),
+            None => (None, ""),
+        };
+        let resource = self.resource.0.as_ref();
+        View {
+            target: match &self.target {
+                Target::Resource => TargetRef::Resource,
+                Target::Scope => TargetRef::Scope,
+                Target::Log(record) => TargetRef::Log(record),
+                Target::Metric { fields, points } => TargetRef::Metric(fields.view(), points.view()),
+                Target::DataPoint { metric, point } => TargetRef::DataPoint(point.view(), metric.view()),
+                Target::Span(span) => TargetRef::Span(span),
+            },
+            owners: OwnersRef {
+                scope,
+                scope_schema_url,
+                resource,
+                resource_schema_url: self.resource.1,
+            },
+            cache: &self.cache,
+        }
     }
 
     /// The kind of the item; conditions and statements must be parsed for the same.

@@ -6,6 +6,8 @@ use opentelemetry_proto::tonic::metrics::v1::{
     ExponentialHistogramDataPoint, HistogramDataPoint, Metric, NumberDataPoint, SummaryDataPoint,
 };
 
+use crate::view::{MetricRef, PointRef, PointsRef};
+
 /// The fields of a metric without its data points.
 pub struct MetricFields<'a> {
     pub(crate) name: &'a mut String,
@@ -19,6 +21,18 @@ pub struct MetricFields<'a> {
 }
 
 impl MetricFields<'_> {
+    pub(crate) fn view(&self) -> MetricRef<'_> {
+        MetricRef {
+            name: self.name,
+            description: self.description,
+            unit: self.unit,
+            metadata: self.metadata,
+            data_type: self.data_type,
+            aggregation_temporality: self.aggregation_temporality.as_deref().copied(),
+            is_monotonic: self.is_monotonic.as_deref().copied(),
+        }
+    }
+
     /// The same fields for a shorter time: for one of many data points.
     pub fn reborrow(&mut self) -> MetricFields<'_> {
         MetricFields {
@@ -45,6 +59,17 @@ pub enum DataPoint<'a> {
     Summary(&'a mut SummaryDataPoint),
 }
 
+impl DataPoint<'_> {
+    pub(crate) fn view(&self) -> PointRef<'_> {
+        match self {
+            DataPoint::Number(point) => PointRef::Number(point),
+            DataPoint::Histogram(point) => PointRef::Histogram(point),
+            DataPoint::ExponentialHistogram(point) => PointRef::ExponentialHistogram(point),
+            DataPoint::Summary(point) => PointRef::Summary(point),
+        }
+    }
+}
+
 /// All data points of a metric.
 pub enum Points<'a> {
     /// A metric without data.
@@ -60,15 +85,19 @@ pub enum Points<'a> {
 }
 
 impl Points<'_> {
+    pub(crate) fn view(&self) -> PointsRef<'_> {
+        match self {
+            Points::None => PointsRef::None,
+            Points::Number(points) => PointsRef::Number(points),
+            Points::Histogram(points) => PointsRef::Histogram(points),
+            Points::ExponentialHistogram(points) => PointsRef::ExponentialHistogram(points),
+            Points::Summary(points) => PointsRef::Summary(points),
+        }
+    }
+
     /// The number of points.
     pub fn len(&self) -> usize {
-        match self {
-            Points::None => 0,
-            Points::Number(points) => points.len(),
-            Points::Histogram(points) => points.len(),
-            Points::ExponentialHistogram(points) => points.len(),
-            Points::Summary(points) => points.len(),
-        }
+        self.view().len()
     }
 
     /// Says that the metric has no point.

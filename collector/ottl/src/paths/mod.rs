@@ -1,0 +1,69 @@
+//! Paths: which exist in which context, what they read, and what they set.
+//!
+//! They are those of the packages `contexts/internal/ctx…` of the Collector's `pkg/ottl`.
+
+mod access;
+mod keys;
+mod log;
+mod metric;
+mod owners;
+mod point;
+mod resolve;
+mod slot;
+mod span;
+
+pub(crate) use access::Path;
+pub(crate) use keys::{Key, index_value};
+pub(crate) use resolve::{prefix, resolve};
+
+/// A field of an item or of its owners.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Field {
+    Cache,
+    Resource(owners::ResourceField),
+    Scope(owners::ScopeField),
+    Log(log::LogField),
+    Metric(metric::MetricField),
+    Point(point::PointField),
+    Span(span::SpanField),
+}
+
+/// What a path may be used for, besides reading it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Shape {
+    /// A value with a type of its own.
+    Scalar,
+    /// A map: it has string keys, and functions about maps accept it.
+    Map,
+    /// A value of any type, which may be a map.
+    Any,
+    /// A list of `key=value` in one string; it has string keys.
+    TraceState,
+    /// It can only be read.
+    ReadOnly,
+}
+
+impl Field {
+    pub(crate) fn shape(self) -> Shape {
+        use log::LogField;
+        use metric::MetricField;
+        use owners::{ResourceField, ScopeField};
+        use point::PointField;
+        use span::SpanField;
+        match self {
+            Field::Cache
+            | Field::Resource(ResourceField::Attributes)
+            | Field::Scope(ScopeField::Attributes)
+            | Field::Log(LogField::Attributes)
+            | Field::Metric(MetricField::Metadata)
+            | Field::Point(PointField::Attributes)
+            | Field::Span(SpanField::Attributes) => Shape::Map,
+            Field::Log(LogField::Body) => Shape::Any,
+            Field::Span(SpanField::TraceState) => Shape::TraceState,
+            Field::Metric(MetricField::DataPoints)
+            | Field::Point(PointField::Exemplars | PointField::QuantileValues)
+            | Field::Span(SpanField::Events | SpanField::Links) => Shape::ReadOnly,
+            _ => Shape::Scalar,
+        }
+    }
+}

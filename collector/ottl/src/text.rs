@@ -1,0 +1,200 @@
+//! Values as text: as Go writes numbers, and maps and lists as JSON.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use opentelemetry_proto::tonic::common::v1::any_value::Value as Any;
+use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue};
+
+use crate::EvalError;
+use crate::convert::hex;
+use crate::value::Value;
+
+/// How JSON is written: functions use goccy/go-json, `body.string` uses encoding/json.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Dialect {
+    /// `<`, `>` and `&` are escaped; small exponents have two digits.
+    Functions,
+    Body,
+}
+
+/// The text of a value where functions accept any type: `IsMatch`, `Concat`, `String`. Nil has none.
+pub(crate) fn to_text<'a>(value: Value<'a>) -> Result<Option<Cow<'a, str>>, EvalError> {
+    let text = match value {
+        Value::Nil => return Ok(None),
+        Value::Text(text) => return Ok(Some(text)),
+        Value::Bytes(bytes) => hex(&bytes),
+        Value::Int(value) | Value::Duration(value) => value.to_string(),
+        Value::Bool(value) => return Ok(Some(Cow::Borrowed(if value { "true" } else { "false" }))),
+        Value::Double(value) => json_double(value, Dialect::Functions)?,
+        Value::Map(map) => json(|out| write_map(out, &map, Dialect::Functions))?,
+        Value::List(list) => json(|out| write_list(out, &list, Dialect::Functions))?,
+        Value::TypedList(list) => json(|out| write_list(out, &list, Dialect::Functions))?,
+        Value::Time(nanoseconds) => format!("\"{}\"", rfc3339(nanoseconds)),
+        Value::TraceId(id) => numbers(&id),
+        Value::SpanId(id) => numbers(&id),
+        Value::Messages { .. } => return Err(EvalError::new("a list of messages has no text")),
+    };
+    Ok(Some(Cow::Owned(text)))
+}
+
+/// The text of an attribute or a body, as `AsString` of the Collector's pdata.
+pub(crate) fn any_text(value: Option<&AnyValue>) -> Cow<'_, str> {
+    let Some(value) = value.and_then(|value| value.value.as_ref()) else {
+        return Cow::Borrowed("");
+    };
+    Cow::Owned(match value {
+        Any::StringValue(text) => return Cow::Borrowed(text),
+        Any::BoolValue(value) => value.to_string(),
+        Any::IntValue(value) => value.to_string(),
+        Any::DoubleValue(value) if value.is_nan() => "NaN".to_owned(),
+        Any::DoubleValue(value) if value.is_infinite() => {
+            if *value > 0.0 {
+                "Infinity".to_owned()
+            } else {
+                "-Infinity".to_owned()
+            }
+        }
+        Any::DoubleValue(value) => double(*value, Dialect::Body),
+        // A number that JSON does not have leaves nothing.
+        Any::KvlistValue(map) => json(|out| write_map(out, &map.values, Dialect::Body)).unwrap_or_default(),
+        Any::ArrayValue(list) => json(|out| write_list(out, &list.values, Dialect::Body)).unwrap_or_default(),
+        Any::BytesValue(bytes) => STANDARD.encode(bytes),
+        Any::StringValueStrindex(_) => String::new(),
+    })
+}
+
+fn json(write: impl FnOnce(&mut String) -> Result<(), EvalError>) -> Result<String, EvalError> {
+    let mut out = String::new();
+    write(&mut out)?;
+    Ok(out)
+}
+
+/// Keys are sorted; the last of equal ones counts.
+fn write_map(out: &mut String, map: &[KeyValue], dialect: Dialect) -> Result<(), EvalError> {
+    let entries: BTreeMap<_, _> = map
+        .iter()
+        .map(|entry| (entry.key.as_str(), entry.value.as_ref()))
+        .collect();
+    out.push('{');
+    for (index, (key, value)) in entries.into_iter().enumerate() {
+        if index > 0 {
+            out.push(',');
+        }
+        write_string(out, key, dialect);
+        out.push(':');
+        write_value(out, value, dialect)?;
+    }
+    out.push('}');
+    Ok(())
+}
+
+fn write_list(out: &mut String, list: &[AnyValue], dialect: Dialect) -> Result<(), EvalError> {
+    out.push('[');
+    for (index, value) in list.iter().enumerate() {
+        if index > 0 {
+            out.push(',');
+        }
+        write_value(out, Some(value), dialect)?;
+    }
+    out.push(']');
+    Ok(())
+}
+
+fn write_value(out: &mut String, value: Option<&AnyValue>, dialect: Dialect) -> Result<(), EvalError> {
+    match value.and_then(|value| value.value.as_ref()) {
+        None | Some(Any::StringValueStrindex(_)) => out.push_str("null"),
+        Some(Any::StringValue(text)) => write_string(out, text, dialect),
+        Some(Any::BoolValue(value)) => out.push_str(if *value { "true" } else { "false" }),
+        Some(Any::IntValue(value)) => out.push_str(&value.to_string()),
+        Some(Any::DoubleValue(value)) => out.push_str(&json_double(*value, dialect)?),
+        Some(Any::BytesValue(bytes)) => {
+            out.push('"');
+            STANDARD.encode_string(bytes, out);
+            out.push('"');
+        }
+        Some(Any::KvlistValue(map)) => write_map(out, &map.values, dialect)?,
+        Some(Any::ArrayValue(list)) => write_list(out, &list.values, dialect)?,
+    }
+    Ok(())
+}
+
+fn write_string(out: &mut String, text: &str, dialect: Dialect) {
+    out.push('"');
+    for c in text.chars() {
+        match c {
+            '"' => out.push_str("\\\""),
+            '\\' => out.push_str("\\\\"),
+            '\n' => out.push_str("\\n"),
+            '\r' => out.push_str("\\r"),
+            '\t' => out.push_str("\\t"),
+            '\x08' if dialect == Dialect::Body => out.push_str("\\b"),
+            '\x0c' if dialect == Dialect::Body => out.push_str("\\f"),
+            '<' | '>' | '&' if dialect == Dialect::Functions => out.push_str(&format!("\\u{:04x}", u32::from(c))),
+            '\0'..='\x1f' | '\u{2028}' | '\u{2029}' => out.push_str(&format!("\\u{:04x}", u32::from(c))),
+            _ => out.push(c),
+        }
+    }
+    out.push('"');
+}
+
+fn json_double(value: f64, dialect: Dialect) -> Result<String, EvalError> {
+    if value.is_finite() {
+        Ok(double(value, dialect))
+    } else {
+        Err(EvalError::new("a double that is no number has no text"))
+    }
+}
+
+/// The shortest digits that give the same number; with an exponent if it is very small or large.
+fn double(value: f64, dialect: Dialect) -> String {
+    let size = value.abs();
+    if size == 0.0 || (1e-6..1e21).contains(&size) {
+        return value.to_string();
+    }
+    let scientific = format!("{value:e}");
+    let Some((digits, exponent)) = scientific.split_once('e') else {
+        return scientific;
+    };
+    let (sign, exponent) = exponent
+        .strip_prefix('-')
+        .map_or(("+", exponent), |exponent| ("-", exponent));
+    if exponent.len() == 1 && dialect == Dialect::Functions {
+        format!("{digits}e{sign}0{exponent}")
+    } else {
+        format!("{digits}e{sign}{exponent}")
+    }
+}
+
+/// An identifier as Go's JSON writes an array of bytes.
+fn numbers(id: &[u8]) -> String {
+    let numbers = id.iter().map(u8::to_string).collect::<Vec<_>>();
+    format!("[{}]", numbers.join(","))
+}
+
+/// A time in UTC, with as many digits of the fraction as are needed.
+fn rfc3339(nanoseconds: i64) -> String {
+    let (seconds, fraction) = (
+        nanoseconds.div_euclid(1_000_000_000),
+        nanoseconds.rem_euclid(1_000_000_000),
+    );
+    let (days, second) = (seconds.div_euclid(86_400), seconds.rem_euclid(86_400));
+    // Days since 1970 to a date: https://howardhinnant.github.io/date_algorithms.html#civil_from_days
+    let shifted = days + 719_468;
+    let (era, day_of_era) = (shifted.div_euclid(146_097), shifted.rem_euclid(146_097));
+    let year_of_era = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let month = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * month + 2) / 5 + 1;
+    let month = if month < 10 { month + 3 } else { month - 9 };
+    let year = year_of_era + era * 400 + i64::from(month <= 2);
+    let (hour, minute, second) = (second / 3_600, second / 60 % 60, second % 60);
+    let fraction = if fraction == 0 {
+        String::new()
+    } else {
+        format!(".{fraction:09}").trim_end_matches('0').to_owned()
+    };
+    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}{fraction}Z")
+}
