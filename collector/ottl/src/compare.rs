@@ -42,7 +42,7 @@ impl Operator {
 
 /// Compares two values. Different types are different, and neither is less; but an int and a double compare as doubles.
 pub(crate) fn compare(left: &Value<'_>, operator: Operator, right: &Value<'_>) -> bool {
-    match (left, right) {
+    match (absent(left), absent(right)) {
         (Value::Nil, Value::Nil) => operator.holds(Some(Ordering::Equal)),
         (Value::Bool(left), Value::Bool(right)) => operator.holds(Some(left.cmp(right))),
         (Value::Int(left), Value::Int(right)) => operator.holds(Some(left.cmp(right))),
@@ -59,6 +59,14 @@ pub(crate) fn compare(left: &Value<'_>, operator: Operator, right: &Value<'_>) -
         (Value::TraceId(left), Value::TraceId(right)) => operator.equality(left == right),
         (Value::SpanId(left), Value::SpanId(right)) => operator.equality(left == right),
         _ => operator.equality(false),
+    }
+}
+
+/// Empty bytes count as nil, as in the Collector.
+fn absent<'v, 'a>(value: &'v Value<'a>) -> &'v Value<'a> {
+    match value {
+        Value::Bytes(bytes) if bytes.is_empty() => &Value::Nil,
+        other => other,
     }
 }
 

@@ -36,7 +36,7 @@ pub(crate) fn to_int(value: &Value<'_>) -> Result<Option<i64>, EvalError> {
     match value {
         Value::Nil => Ok(None),
         Value::Int(value) => Ok(Some(*value)),
-        Value::Double(value) => Ok(Some(*value as i64)),
+        Value::Double(value) => Ok(Some(truncated(*value))),
         Value::Bool(value) => Ok(Some((*value).into())),
         Value::Text(text) => {
             let number = text
@@ -45,6 +45,16 @@ pub(crate) fn to_int(value: &Value<'_>) -> Result<Option<i64>, EvalError> {
             Ok(Some(number))
         }
         other => Err(other.mismatch("a number, a string or a bool")),
+    }
+}
+
+/// A double without its fraction. One that does not fit becomes the smallest number, as Go has it on amd64.
+fn truncated(value: f64) -> i64 {
+    const LIMIT: f64 = 9_223_372_036_854_775_808.0;
+    if (-LIMIT..LIMIT).contains(&value) {
+        value as i64
+    } else {
+        i64::MIN
     }
 }
 
@@ -62,12 +72,53 @@ pub(crate) fn to_double(value: &Value<'_>) -> Result<Option<f64>, EvalError> {
     }
 }
 
-/// `strconv.ParseFloat` of Go, without hexadecimal numbers: a number beyond the range is an error, not infinite.
+/// `strconv.ParseFloat` of Go: a number beyond the range is an error, not infinite. Underscores may separate digits.
 fn parse_double(text: &str) -> Option<f64> {
-    let unsigned = text.trim_start_matches(['+', '-']);
-    let value: f64 = text.parse().ok()?;
-    let named = unsigned.starts_with(|c: char| c.is_ascii_alphabetic());
-    (named || value.is_finite()).then_some(value)
+    let (negative, unsigned) = match text.strip_prefix('-') {
+        Some(rest) => (true, rest),
+        None => (false, text.strip_prefix('+').unwrap_or(text)),
+    };
+    if unsigned.starts_with(['+', '-']) {
+        return None;
+    }
+    let digits = without_underscores(unsigned)?;
+    let value = match digits.strip_prefix("0x").or_else(|| digits.strip_prefix("0X")) {
+        Some(digits) => hexadecimal(digits)?,
+        None => digits.parse().ok()?,
+    };
+    let named = digits.starts_with(|c: char| c.is_ascii_alphabetic());
+    (named || value.is_finite()).then_some(if negative { -value } else { value })
+}
+
+fn without_underscores(text: &str) -> Option<Cow<'_, str>> {
+    if !text.contains('_') {
+        return Some(Cow::Borrowed(text));
+    }
+    let between = |pair: &[u8]| pair.iter().all(u8::is_ascii_hexdigit);
+    let separated = text.split('_').collect::<Vec<_>>();
+    let valid = separated.windows(2).all(
+        |parts| match (parts[0].as_bytes().last(), parts[1].as_bytes().first()) {
+            (Some(last), Some(first)) => between(&[*first]) && (between(&[*last]) || *last == b'x'),
+            _ => false,
+        },
+    );
+    valid.then(|| Cow::Owned(separated.concat()))
+}
+
+/// A hexadecimal number with a binary exponent, behind `0x`.
+fn hexadecimal(digits: &str) -> Option<f64> {
+    let (mantissa, exponent) = digits.split_once(['p', 'P'])?;
+    let exponent: i32 = exponent.parse().ok()?;
+    let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
+    if whole.is_empty() && fraction.is_empty() {
+        return None;
+    }
+    let digits = whole.chars().chain(fraction.chars());
+    let value = digits
+        .map(|digit| digit.to_digit(16))
+        .try_fold(0.0, |value, digit| Some(value * 16.0 + f64::from(digit?)))?;
+    let shift = exponent.checked_sub(i32::try_from(fraction.len()).ok()?.checked_mul(4)?)?;
+    Some(value * 2_f64.powi(shift))
 }
 
 /// `Bool(…)`: nil stays nil; numbers are true unless zero; text is one of Go's words.

@@ -167,13 +167,24 @@ impl Hints<'_> {
 
     fn path(&mut self, path: &Path) {
         path.segments.iter().for_each(|segment| self.keys(&segment.keys));
+        let first = path.segments.first().map_or("", |segment| segment.name.as_str());
         match paths::prefix(path) {
+            // The Collector knows the old name only where the context is given.
+            Some(_) if first == "instrumentation_scope" => {
+                self.fail(
+                    path,
+                    "`instrumentation_scope` is named `scope` where the context is inferred".to_owned(),
+                );
+            }
             Some(context) if self.candidates.contains(&context) => {
                 self.paths.push((context, self.index, path.range.clone()));
             }
             Some(context) => {
                 let message = format!("paths of `{context}` do not belong to this signal");
                 self.fail(path, message);
+            }
+            None if paths::is_other_context(first) => {
+                self.fail(path, format!("the context `{first}` is not supported"));
             }
             None => {
                 let message = "the path needs the name of its context in front";

@@ -97,7 +97,7 @@ impl Points<'_> {
 
     /// The number of points.
     pub fn len(&self) -> usize {
-        self.view().len()
+        self.view().len().unwrap_or_default()
     }
 
     /// Says that the metric has no point.

@@ -46,13 +46,14 @@ pub(crate) enum PointsRef<'a> {
 }
 
 impl PointsRef<'_> {
-    pub(crate) fn len(self) -> usize {
+    /// The number of points, unless the metric has no data.
+    pub(crate) fn len(self) -> Option<usize> {
         match self {
-            PointsRef::None => 0,
-            PointsRef::Number(points) => points.len(),
-            PointsRef::Histogram(points) => points.len(),
-            PointsRef::ExponentialHistogram(points) => points.len(),
-            PointsRef::Summary(points) => points.len(),
+            PointsRef::None => None,
+            PointsRef::Number(points) => Some(points.len()),
+            PointsRef::Histogram(points) => Some(points.len()),
+            PointsRef::ExponentialHistogram(points) => Some(points.len()),
+            PointsRef::Summary(points) => Some(points.len()),
         }
     }
 }

@@ -26,7 +26,8 @@ enum Argument {
     Path(Path),
     Text(String),
     Int(i64),
-    Bool(bool),
+    /// A literal bool, which changes nothing here.
+    Checked,
     Expressions(Vec<Expression>),
     Texts(Vec<String>),
 }
@@ -142,7 +143,7 @@ fn read_one(
         }
         (Kind::LiteralText, ExpressionKind::Text(text)) => Ok(Argument::Text(text.clone())),
         (Kind::LiteralInt, ExpressionKind::Int(int)) => Ok(Argument::Int(*int)),
-        (Kind::LiteralBool, ExpressionKind::Bool(bool)) => Ok(Argument::Bool(*bool)),
+        (Kind::LiteralBool, ExpressionKind::Bool(_)) => Ok(Argument::Checked),
         (Kind::LiteralText | Kind::LiteralInt | Kind::LiteralBool, _) => Err(wrong()),
         (Kind::LiteralTexts, ExpressionKind::List(elements)) => {
             let texts = elements.iter().map(|element| match &element.kind {
@@ -170,7 +171,7 @@ fn read_one(
         (Kind::LiteralTexts | Kind::Texts | Kind::TextLikes, _) => Err(wrong()),
         (Kind::Target | Kind::MapTarget, ExpressionKind::Path(path)) => {
             let path = compiler.path(path)?;
-            if path.is_read_only() || (parameter.kind == Kind::MapTarget && !path.may_be_map()) {
+            if parameter.kind == Kind::MapTarget && !path.may_be_map() {
                 return Err(wrong());
             }
             Ok(Argument::Path(path))
@@ -289,11 +290,14 @@ impl Arguments {
         }
     }
 
-    pub(super) fn optional_bool(&mut self) -> Option<bool> {
-        match self.take() {
-            Some((Argument::Bool(bool), _)) => Some(bool),
-            _ => None,
-        }
+    /// Leaves out an argument that is only checked.
+    pub(super) fn skip(&mut self) {
+        self.next += 1;
+    }
+
+    /// An error about the call as a whole.
+    pub(super) fn error(&self, message: impl Into<String>) -> ParseError {
+        ParseError::new(self.range.clone(), message)
     }
 
     /// A pattern: a literal one is compiled now.

@@ -36,7 +36,6 @@ pub(crate) enum Converter {
         target: Expression,
         start: Expression,
         length: Expression,
-        whole_characters: bool,
     },
     Split(Expression, Expression),
     LowerCase(Expression),
@@ -87,16 +86,24 @@ pub(super) fn build(name: &str, mut arguments: Arguments) -> Result<Converter, P
             target: arguments.expression()?,
             start: arguments.expression()?,
             length: arguments.expression()?,
-            whole_characters: arguments.optional_bool().unwrap_or(false),
         },
         "Split" => Converter::Split(arguments.expression()?, arguments.expression()?),
         "ToLowerCase" => Converter::LowerCase(arguments.expression()?),
         "ToUpperCase" => Converter::UpperCase(arguments.expression()?),
-        "TraceID" => Converter::TraceId(arguments.expression()?),
-        "SpanID" => Converter::SpanId(arguments.expression()?),
+        "TraceID" => Converter::TraceId(id_argument::<16>(arguments)?),
+        "SpanID" => Converter::SpanId(id_argument::<8>(arguments)?),
         // `IsRootSpan` is the only one without arguments.
         _ => Converter::IsRootSpan,
     })
+}
+
+/// A literal identifier is checked now.
+fn id_argument<const N: usize>(arguments: &mut Arguments) -> Result<Expression, ParseError> {
+    let expression = arguments.expression()?;
+    match expression.constant().map(parse_id::<N>) {
+        Some(Err(error)) => Err(arguments.error(error.to_string())),
+        _ => Ok(expression),
+    }
 }
 
 impl Converter {
@@ -123,19 +130,9 @@ impl Converter {
             Converter::Bool(target) => to_bool(&target.evaluate(view)?)?.map_or(Value::Nil, Value::Bool),
             Converter::Text(target) => to_text(target.evaluate(view)?)?.map_or(Value::Nil, Value::Text),
             Converter::Length(target) => Value::Int(length(&target.evaluate(view)?)?),
-            Converter::Substring {
-                target,
-                start,
-                length,
-                whole_characters,
-            } => {
+            Converter::Substring { target, start, length } => {
                 let (start, length) = (int(start, view)?, int(length, view)?);
-                Value::Text(strings::substring(
-                    text(target, view)?,
-                    start,
-                    length,
-                    *whole_characters,
-                )?)
+                Value::Text(strings::substring(text(target, view)?, start, length)?)
             }
             Converter::Split(target, delimiter) => {
                 Value::TypedList(strings::split(&text(target, view)?, &text(delimiter, view)?))

@@ -26,7 +26,6 @@ pub(crate) enum Editor {
     TruncateAll {
         target: Path,
         limit: usize,
-        whole_characters: bool,
         marker: String,
     },
     Limit {
@@ -83,7 +82,7 @@ pub(super) fn build(name: &str, mut arguments: Arguments) -> Result<Editor, Pars
         }
         "truncate_all" => {
             let (limit, _) = arguments.count()?;
-            let whole_characters = arguments.optional_bool().unwrap_or(true);
+            arguments.skip();
             let marker = match arguments.optional_text() {
                 Some((marker, range)) if marker.len() > limit => {
                     let message = format!("the marker has {} bytes, more than the limit of {limit}", marker.len());
@@ -92,12 +91,7 @@ pub(super) fn build(name: &str, mut arguments: Arguments) -> Result<Editor, Pars
                 Some((marker, _)) => marker,
                 None => String::new(),
             };
-            Editor::TruncateAll {
-                target,
-                limit,
-                whole_characters,
-                marker,
-            }
+            Editor::TruncateAll { target, limit, marker }
         }
         "limit" => {
             let (limit, range) = arguments.count()?;
@@ -128,7 +122,13 @@ pub(super) fn build(name: &str, mut arguments: Arguments) -> Result<Editor, Pars
                 strategy: word(arguments, &strategies)?,
             }
         }
-        _ => Editor::Set(target, arguments.expression()?),
+        _ => {
+            let value = arguments.expression()?;
+            if target.is_read_only() && !matches!(value.constant(), Some(Value::Nil)) {
+                return Err(arguments.error("this path can only be read"));
+            }
+            Editor::Set(target, value)
+        }
     })
 }
 
@@ -162,10 +162,13 @@ impl Editor {
             }
             Editor::ReplacePattern(target, pattern, replacement) => {
                 let view = item.view();
-                let Value::Text(original) = target.read(view)? else {
+                let original = target.read(view)?;
+                if matches!(original, Value::Nil) {
                     return Ok(());
-                };
-                let (replacement, regex) = (replacement.get(view)?, pattern.get(view)?);
+                }
+                let replacement = replacement.get(view)?;
+                let Value::Text(original) = original else { return Ok(()) };
+                let regex = pattern.get(view)?;
                 if !regex.is_match(&original) {
                     return Ok(());
                 }
@@ -233,14 +236,9 @@ impl Editor {
                     }
                 }
             }
-            Editor::TruncateAll {
-                limit,
-                whole_characters,
-                marker,
-                ..
-            } => {
+            Editor::TruncateAll { limit, marker, .. } => {
                 for text in target.map(item)?.iter_mut().filter_map(text_of) {
-                    truncate(text, *limit, *whole_characters, marker)?;
+                    truncate(text, *limit, marker);
                 }
             }
             Editor::Limit { limit, priority, .. } => limit_entries(target.map(item)?, *limit, priority),
@@ -308,24 +306,18 @@ fn replace_keys(map: &mut Vec<KeyValue>, regex: &Regex, replacement: &Template) 
     *map = changed;
 }
 
-/// Cuts a text so that it has `limit` bytes with the marker. OTLP strings are UTF-8: a cut inside of a character is an error
-/// unless it moves to the start of that character.
-fn truncate(text: &mut String, limit: usize, whole_characters: bool, marker: &str) -> Result<(), EvalError> {
+/// Cuts a text so that it has at most `limit` bytes with the marker. OTLP strings are UTF-8: a cut inside of a character moves
+/// to its start, whatever `utf8_safe` says.
+fn truncate(text: &mut String, limit: usize, marker: &str) {
     if text.len() <= limit {
-        return Ok(());
+        return;
     }
     let mut at = limit - marker.len();
-    while whole_characters && !text.is_char_boundary(at) {
+    while !text.is_char_boundary(at) {
         at -= 1;
-    }
-    if !text.is_char_boundary(at) {
-        return Err(EvalError::new(
-            "the text would be cut inside of a character: leave utf8_safe at true",
-        ));
     }
     text.truncate(at);
     text.push_str(marker);
-    Ok(())
 }
 
 /// Keeps the priority keys and as many of the first other ones as fit.

@@ -7,14 +7,9 @@ use opentelemetry_proto::tonic::common::v1::any_value::Value as Any;
 
 use crate::EvalError;
 
-/// Bytes `start` to `start + length`. A character is not cut in two: with `whole_characters` the range shrinks, otherwise the
-/// item gets an error, because OTLP strings are UTF-8.
-pub(super) fn substring(
-    text: Cow<'_, str>,
-    start: i64,
-    length: i64,
-    whole_characters: bool,
-) -> Result<Cow<'_, str>, EvalError> {
+/// Bytes `start` to `start + length`. OTLP strings are UTF-8: at both ends the range shrinks to whole characters, whatever
+/// `utf8_safe` says.
+pub(super) fn substring(text: Cow<'_, str>, start: i64, length: i64) -> Result<Cow<'_, str>, EvalError> {
     if start < 0 {
         return Err(EvalError::new("the start of a substring cannot be negative"));
     }
@@ -26,20 +21,13 @@ pub(super) fn substring(
     let Some((mut start, mut end)) = range.filter(|(_, end)| *end <= text.len()) else {
         return Err(EvalError::new("the substring ends behind the end of the string"));
     };
-    if whole_characters {
-        while start < text.len() && !text.is_char_boundary(start) {
-            start += 1;
-        }
-        while start < end && !text.is_char_boundary(end) {
-            end -= 1;
-        }
-        end = end.max(start);
+    while !text.is_char_boundary(start) {
+        start += 1;
     }
-    if !text.is_char_boundary(start) || !text.is_char_boundary(end) {
-        return Err(EvalError::new(
-            "the substring would cut a character in two: set utf8_safe = true",
-        ));
+    while start < end && !text.is_char_boundary(end) {
+        end -= 1;
     }
+    end = end.max(start);
     Ok(match text {
         Cow::Borrowed(text) => Cow::Borrowed(&text[start..end]),
         Cow::Owned(text) => Cow::Owned(text[start..end].to_owned()),

@@ -53,9 +53,7 @@ impl Path {
             (Field::Resource(field), _) => Ok(owners::read_resource(field, &view.owners)),
             (Field::Scope(field), _) => Ok(owners::read_scope(field, &view.owners)),
             (Field::Log(field), TargetRef::Log(record)) => Ok(log::read(field, record)),
-            (Field::Metric(field), TargetRef::Metric(metric, points)) => {
-                Ok(metric::read(field, &metric, Some(points.len())))
-            }
+            (Field::Metric(field), TargetRef::Metric(metric, points)) => Ok(metric::read(field, &metric, points.len())),
             (Field::Metric(field), TargetRef::DataPoint(_, metric)) => Ok(metric::read(field, &metric, None)),
             (Field::Point(field), TargetRef::DataPoint(point, _)) => Ok(point::read(field, point)),
             (Field::Span(field), TargetRef::Span(span)) => Ok(span::read(field, span)),

@@ -14,7 +14,7 @@ mod span;
 
 pub(crate) use access::Path;
 pub(crate) use keys::{Key, index_value};
-pub(crate) use resolve::{prefix, resolve};
+pub(crate) use resolve::{is_other_context, prefix, resolve};
 
 /// A field of an item or of its owners.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,7 +62,7 @@ impl Field {
             Field::Span(SpanField::TraceState) => Shape::TraceState,
             Field::Metric(MetricField::DataPoints)
             | Field::Point(PointField::Exemplars | PointField::QuantileValues)
-            | Field::Span(SpanField::Events | SpanField::Links) => Shape::ReadOnly,
+            | Field::Span(SpanField::Events | SpanField::Links | SpanField::Status) => Shape::ReadOnly,
             _ => Shape::Scalar,
         }
     }

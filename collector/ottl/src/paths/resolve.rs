@@ -9,6 +9,11 @@ use crate::{Context, ParseError};
 /// Names of the Collector's contexts that do not exist here.
 const OTHER_CONTEXTS: [&str; 5] = ["spanevent", "exemplar", "otelcol", "profile", "profilesample"];
 
+/// Says that the Collector has a context with this name, but it is not supported here.
+pub(crate) fn is_other_context(name: &str) -> bool {
+    OTHER_CONTEXTS.contains(&name)
+}
+
 /// The context that a path starts with, if it does.
 pub(crate) fn prefix(path: &syntax::Path) -> Option<Context> {
     match path.segments.as_slice() {
@@ -64,11 +69,8 @@ pub(crate) fn resolve(
 
 fn check_keys(segment: &Segment, field: Field) -> Result<(), ParseError> {
     let expected = match (segment.keys.as_slice(), field.shape()) {
-        ([], _) | (_, Shape::Any) | ([syntax::Key::Text(_) | syntax::Key::Expression(_), ..], Shape::Map) => {
-            return Ok(());
-        }
+        ([], _) | (_, Shape::Any | Shape::Map) => return Ok(()),
         ([syntax::Key::Text(_)], Shape::TraceState) => return Ok(()),
-        (_, Shape::Map) => "a string as key",
         (_, Shape::TraceState) => "one string as key",
         _ => "no key: it is neither a map nor a list",
     };
@@ -112,7 +114,7 @@ pub(crate) fn names(owner: Context) -> Vec<&'static str> {
 
 fn unknown(path: &syntax::Path, segments: &[Segment], owner: Context, context: Context, name: &str) -> ParseError {
     let first = &path.segments[0];
-    if OTHER_CONTEXTS.contains(&first.name.as_str()) {
+    if is_other_context(&first.name) {
         let error = ParseError::new(
             first.range.clone(),
             format!("the context `{}` is not supported", first.name),
@@ -139,6 +141,12 @@ fn unknown(path: &syntax::Path, segments: &[Segment], owner: Context, context: C
     let parts = parts.map(|part| format!("`{part}`")).collect::<Vec<_>>();
     if !parts.is_empty() {
         return error.help(format!("its parts are {}", parts.join(", ")));
+    }
+    if let Some((map, key)) = name
+        .split_once('.')
+        .filter(|(map, _)| *map == "attributes" || *map == "body")
+    {
+        return error.help(format!("a key is written in brackets: `{map}[\"{key}\"]`"));
     }
     match collector_config::nearest(name, names.iter().copied()) {
         Some(nearest) => error.help(format!("did you mean `{nearest}`?")),

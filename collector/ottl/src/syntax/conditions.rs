@@ -2,7 +2,7 @@
 
 use super::tree::{Condition, Statement};
 use super::values::{call, value};
-use super::{Input, Parsed, TokenKind, expect, fail, nested, next, next_is, peek, peek_nth, range, take, unexpected};
+use super::{Input, Parsed, TokenKind, expect, fail, nested, next, next_is, peek, peek_nth, take, unexpected};
 use crate::ParseError;
 use crate::syntax::tree::ExpressionKind;
 
@@ -80,21 +80,21 @@ fn comparison(input: &mut Input<'_>) -> Parsed<Condition> {
     match left.kind {
         ExpressionKind::Bool(constant) => Ok(Condition::Constant(constant)),
         ExpressionKind::Call(call) => Ok(Condition::Call(call)),
-        _ if peek(input).is_some_and(|token| token.kind == TokenKind::Equal) => {
-            Err(fail(unexpected(input, "a comparison operator")))
-        }
+        _ if !ends_here(input) => Err(fail(unexpected(input, "a comparison operator"))),
         _ => {
             let message = "a condition needs a comparison: this value alone is neither true nor false";
             let error = ParseError::new(left.range, message);
-            let help = match peek(input) {
-                Some(_) => format!(
-                    "expected one of ==, !=, <, <=, >, >= before byte {}",
-                    range(input).start
-                ),
-                None => "add one of ==, !=, <, <=, >, >= and a value; `!= nil` for a value that is set".to_owned(),
-            };
+            let help = "add one of ==, !=, <, <=, >, >= and a value; `!= nil` for a value that is set";
             Err(fail(error.help(help)))
         }
+    }
+}
+
+/// Says that no more of this condition follows.
+fn ends_here(input: &Input<'_>) -> bool {
+    match peek(input).map(|token| token.kind) {
+        None | Some(TokenKind::And | TokenKind::Or | TokenKind::RightParenthesis) => true,
+        Some(_) => false,
     }
 }
 

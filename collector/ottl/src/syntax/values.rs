@@ -168,7 +168,7 @@ fn number(input: &mut Input<'_>) -> Parsed<Expression> {
     };
     let written = token.text(input.state.text);
     let kind = if token.kind == TokenKind::Int {
-        written.parse().ok().map(ExpressionKind::Int)
+        int(written).map(ExpressionKind::Int)
     } else {
         written
             .parse()
@@ -181,10 +181,26 @@ fn number(input: &mut Input<'_>) -> Parsed<Expression> {
             kind,
             range: token.range.clone(),
         }),
+        None if token.kind == TokenKind::Int && written.starts_with('0') => {
+            let error = ParseError::new(token.range.clone(), "a number with a leading zero is octal");
+            Err(fail(error.help("leave out the zero")))
+        }
+        None if token.kind == TokenKind::Int && written.starts_with('0') => {
+            let error = ParseError::new(token.range.clone(), "a number with a leading zero is octal");
+            Err(fail(error.help("leave out the zero")))
+        }
         None => Err(fail(ParseError::new(
             token.range.clone(),
             "the number does not fit into 64 bits",
         ))),
+    }
+}
+
+/// As in Go, a leading zero makes the number octal.
+fn int(written: &str) -> Option<i64> {
+    match written.strip_prefix('0') {
+        Some(octal) if !octal.is_empty() => i64::from_str_radix(octal, 8).ok(),
+        _ => written.parse().ok(),
     }
 }
 
