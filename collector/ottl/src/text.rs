@@ -198,3 +198,83 @@ fn rfc3339(nanoseconds: i64) -> String {
     };
     format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}{fraction}Z")
 }
+
+#[cfg(test)]
+mod tests {
+    use opentelemetry_proto::tonic::common::v1::KeyValueList;
+
+    use super::*;
+
+    fn entry(key: &str, value: Any) -> KeyValue {
+        KeyValue {
+            key: key.to_owned(),
+            value: Some(AnyValue { value: Some(value) }),
+            ..KeyValue::default()
+        }
+    }
+
+    #[test]
+    fn doubles_as_go_writes_them() {
+        for (value, functions, body) in [
+            (1.0, "1", "1"),
+            (-0.5, "-0.5", "-0.5"),
+            (1e20, "100000000000000000000", "100000000000000000000"),
+            (1e21, "1e+21", "1e+21"),
+            (1.5e-7, "1.5e-07", "1.5e-7"),
+            (1e-10, "1e-10", "1e-10"),
+            (0.1, "0.1", "0.1"),
+        ] {
+            assert_eq!(to_text(Value::Double(value)), Ok(Some(functions.into())));
+            assert_eq!(
+                any_text(Some(&AnyValue {
+                    value: Some(Any::DoubleValue(value))
+                })),
+                body
+            );
+        }
+        assert!(to_text(Value::Double(f64::NAN)).is_err());
+        assert_eq!(
+            any_text(Some(&AnyValue {
+                value: Some(Any::DoubleValue(f64::NEG_INFINITY))
+            })),
+            "-Infinity"
+        );
+    }
+
+    #[test]
+    fn maps_are_sorted_json() {
+        let map = [
+            entry("b", Any::StringValue("<a&\"\n\x01>".to_owned())),
+            entry("a", Any::BytesValue(vec![1, 2])),
+            KeyValue {
+                key: "n".to_owned(),
+                ..KeyValue::default()
+            },
+            entry("b", Any::StringValue("<>\u{8}".to_owned())),
+        ];
+        let text = to_text(Value::Map(Cow::Borrowed(&map)));
+        assert_eq!(
+            text,
+            Ok(Some(r#"{"a":"AQI=","b":"\u003c\u003e\u0008","n":null}"#.into()))
+        );
+        let body = AnyValue {
+            value: Some(Any::KvlistValue(KeyValueList { values: map.to_vec() })),
+        };
+        assert_eq!(any_text(Some(&body)), r#"{"a":"AQI=","b":"<>\b","n":null}"#);
+    }
+
+    #[test]
+    fn times_are_rfc_3339_in_quotes() {
+        for (nanoseconds, expected) in [
+            (0, "1970-01-01T00:00:00Z"),
+            (1_700_000_000_123_000_000, "2023-11-14T22:13:20.123Z"),
+            (951_782_400_000_000_001, "2000-02-29T00:00:00.000000001Z"),
+            (-1, "1969-12-31T23:59:59.999999999Z"),
+        ] {
+            assert_eq!(
+                to_text(Value::Time(nanoseconds)),
+                Ok(Some(format!("\"{expected}\"").into()))
+            );
+        }
+    }
+}

@@ -64,3 +64,34 @@ fn push_class(out: &mut String, class: &[char]) {
     }
     out.push(']');
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn globs_match_whole_texts() {
+        for (glob, text, expected) in [
+            ("*", "anything\nat all", true),
+            ("a*c", "abc", true),
+            ("a*c", "abcd", false),
+            ("a?c", "aéc", true),
+            ("a?c", "ac", false),
+            ("[a-c]x", "bx", true),
+            ("[!a-c]x", "bx", false),
+            ("{one,two*}", "two more", true),
+            ("{one,two}", "three", false),
+            (r"\*", "*", true),
+            (r"\*", "a", false),
+            ("a.b", "axb", false),
+            ("/users/*/list", "/users/1/2/list", true),
+        ] {
+            let regex = translate(glob).map(|pattern| regex::Regex::new(&pattern));
+            let Ok(Ok(regex)) = regex else { panic!("{glob}") };
+            assert_eq!(regex.is_match(text), expected, "{glob} {text}");
+        }
+        for glob in ["[a", "{a", r"a\"] {
+            assert!(translate(glob).is_err(), "{glob}");
+        }
+    }
+}

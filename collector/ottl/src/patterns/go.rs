@@ -203,3 +203,74 @@ fn named_class(rest: Peekable<Chars<'_>>) -> bool {
     let name: String = rest.take_while(|c| *c != ']').take(16).collect();
     name.len() > 2 && name.ends_with(':')
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn matches(pattern: &str, text: &str) -> bool {
+        let translated = translate(pattern).unwrap_or_else(|reason| panic!("{pattern}: {reason}"));
+        let regex = regex::Regex::new(&translated).unwrap_or_else(|error| panic!("{pattern}: {error}"));
+        regex.is_match(text)
+    }
+
+    #[test]
+    fn classes_are_ascii() {
+        for (pattern, text, expected) in [
+            (r"^\d$", "٣", false),
+            (r"^\d+$", "42", true),
+            (r"^\w$", "é", false),
+            (r"^\W$", "é", true),
+            (r"^\s$", "\u{a0}", false),
+            (r"^[\d\s_]+$", "1 _", true),
+            (r"^[^\d]$", "1", false),
+            (r"^[\D]$", "a", true),
+            (r"\bé", "é", false),
+            (r"a\b", "aé", true),
+            (r"a\Bb", "ab", true),
+            (r"^[[:alpha:]]$", "é", false),
+            (r"^[[:^digit:]x]$", "x", true),
+            (r"^\pL$", "é", true),
+            (r"(?i)^É$", "é", true),
+        ] {
+            assert_eq!(matches(pattern, text), expected, "{pattern} {text}");
+        }
+    }
+
+    #[test]
+    fn literals_of_go_are_literals() {
+        for (pattern, text) in [
+            (r"^\Qa.b*\E+$", "a.b**"),
+            (r"\Q$1", "$1"),
+            (r#"^{"a"}$"#, r#"{"a"}"#),
+            ("^a{,2}$", "a{,2}"),
+            ("^a{x}$", "a{x}"),
+            ("^}$", "}"),
+            (r"^\<\>\-\_\/$", "<>-_/"),
+            ("^[[a&&b~~]+$", "[a&b~"),
+            ("^[]a]+$", "]a"),
+            ("^[a-]+$", "a-"),
+            ("^[-a]+$", "-a"),
+            (r"^[\]\\]+$", r"]\"),
+            (r"^\101\x42\x{43}$", "ABC"),
+            (r"^\012$", "\n"),
+            ("^a{2}b{1,}c{0,1}$", "aabb"),
+            ("^a+?b*?$", "ab"),
+            (r"(?s)^a.b$", "a\nb"),
+            ("(?P<x>a)(?<y>b)", "ab"),
+        ] {
+            assert!(matches(pattern, text), "{pattern} {text}");
+        }
+    }
+
+    #[test]
+    fn go_rejects_what_it_does_not_know() {
+        for pattern in [
+            "a**", "a+*", "a??+", "a{2}{3}", "a{1001}", r"\1", r"\y", r"\C", r"a\", "[a", r"[a\", "(?x)a", "(?R)a",
+            r"\é",
+        ] {
+            let invalid = translate(pattern).is_err();
+            assert!(invalid, "{pattern}");
+        }
+    }
+}

@@ -136,3 +136,46 @@ fn group(name: &str) -> Part {
         _ => Part::Named(name.to_owned()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn expands_by_the_rules_of_go() {
+        let Ok(regex) = Regex::new("(?P<first>[a-z])([0-9])?") else {
+            panic!("the pattern of the test")
+        };
+        for (template, expected) in [
+            ("$1", "a"),
+            ("${1}x", "ax"),
+            // The longest name counts: there is no group `1x`.
+            ("$1x", ""),
+            ("$first!", "a!"),
+            ("${first}", "a"),
+            ("$2$0", "1a1"),
+            ("$01", ""),
+            ("$9", ""),
+            ("$$1", "$1"),
+            ("$ 1 ${ ${1", "$ 1 ${ ${1"),
+            ("100$", "100$"),
+            ("$1é", ""),
+            ("", ""),
+        ] {
+            assert_eq!(
+                Template::new(template).replace_all(&regex, "a1"),
+                expected,
+                "{template}"
+            );
+        }
+        assert_eq!(Template::new("[$2]").replace_all(&regex, "a1-b"), "[1]-[]");
+    }
+
+    #[test]
+    fn empty_matches_behind_a_match_are_skipped() {
+        let Ok(regex) = Regex::new("a*") else {
+            panic!("the pattern of the test")
+        };
+        assert_eq!(Template::new("x").replace_all(&regex, "baac"), "xbxcx");
+    }
+}
