@@ -10,6 +10,7 @@ use job_watch::client::AuthType;
 use job_watch::extract::Extraction;
 use job_watch::selection::{Namespaces, Selection};
 
+use crate::extract_config::ExtractConfig;
 use crate::notice_config::{MissedRunsConfig, Problem, StalledConfig};
 use crate::owner_config::OwnerConfig;
 
@@ -43,6 +44,8 @@ pub struct JobReceiverConfig {
     pub stalled: StalledConfig,
     /// When missed runs of CronJobs are reported.
     pub missed_runs: MissedRunsConfig,
+    /// Labels and annotations that become attributes of events.
+    pub extract: ExtractConfig,
     /// Which Jobs belong together.
     pub owner: OwnerConfig,
     /// The id of the extension that stores the checkpoint; empty: it is kept in memory.
@@ -67,6 +70,7 @@ impl Default for JobReceiverConfig {
             finished_max_age: Duration::from_secs(3600),
             stalled: StalledConfig::default(),
             missed_runs: MissedRunsConfig::default(),
+            extract: ExtractConfig::default(),
             owner: OwnerConfig::default(),
             storage: String::new(),
             k8s_leader_elector: String::new(),
@@ -92,6 +96,7 @@ impl JobReceiverConfig {
     /// The labels and annotations to decode beside those that are always read.
     pub fn extraction(&self) -> Extraction {
         let mut extraction = Extraction::default();
+        self.extract.add_to(&mut extraction);
         self.owner.keep_labels(&mut extraction);
         extraction
     }
@@ -114,6 +119,7 @@ impl JobReceiverConfig {
         }
         problems.extend(self.stalled.problems());
         problems.extend(self.missed_runs.problems());
+        problems.extend(self.extract.problems());
         problems.extend(self.owner.problems());
         problems
     }

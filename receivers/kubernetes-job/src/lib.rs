@@ -12,6 +12,7 @@ mod checkpoint_store;
 mod checkpointing;
 pub mod config;
 mod events;
+pub mod extract_config;
 mod gauge_limit;
 pub mod gauges;
 mod health;
@@ -57,6 +58,9 @@ fn create(create: &Create<'_>) -> Result<Box<dyn Receiver>, Diagnostics> {
         }
     };
     let mut errors: Vec<_> = config.problems().into_iter().map(error).collect();
+    for warning in config.extract.warnings() {
+        create.settings.warn(error(warning));
+    }
     let storage = storage(&config, create, &mut errors);
     if !errors.is_empty() {
         return Err(Diagnostics(errors));

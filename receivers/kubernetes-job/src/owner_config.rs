@@ -123,7 +123,7 @@ impl OwnerRuleConfig {
                 if name.is_empty() {
                     return Err(Problem::new("name", "expected a name, such as $1, found an empty text"));
                 }
-                check_references(name, &pattern).map_err(|error| reference_problem(&error))?;
+                check_references(name, &pattern).map_err(|error| reference_problem(&error, "name", "match"))?;
                 Ok(NamingRule::of_match(pattern, &**name))
             }
             (None, None, Some(label)) if is_label_key(label) => Ok(NamingRule::of_label(&**label)),
@@ -159,10 +159,8 @@ impl OwnerRuleConfig {
 
 fn regex(key: &str, pattern: &str) -> Result<Regex, Problem> {
     Regex::new(pattern).map_err(|error| {
-        // The lines before show the pattern, with the position in it.
         let error = error.to_string();
-        let reason = error.lines().last().unwrap_or_default();
-        let reason = reason.strip_prefix("error: ").unwrap_or(reason);
+        let reason = regex_reason(&error);
         Problem::new(
             key,
             format!("expected a regular expression, found {pattern:?}: {reason}"),
@@ -170,7 +168,14 @@ fn regex(key: &str, pattern: &str) -> Result<Regex, Problem> {
     })
 }
 
-fn reference_problem(error: &RuleError) -> Problem {
+/// The reason in the error of a regular expression. The lines before show the pattern, with the position in it.
+pub(crate) fn regex_reason(error: &str) -> &str {
+    let reason = error.lines().last().unwrap_or_default();
+    reason.strip_prefix("error: ").unwrap_or(reason)
+}
+
+/// The problem of a reference in the value of `key` to a group of the pattern under `pattern`.
+pub(crate) fn reference_problem(error: &RuleError, key: &str, pattern: &str) -> Problem {
     match error {
         RuleError::Group {
             reference,
@@ -181,8 +186,8 @@ fn reference_problem(error: &RuleError) -> Problem {
                 "put parentheses around the part that `{reference}` stands for, or write `$${name}` for the text"
             )),
             ..Problem::new(
-                "name",
-                format!("found the reference {reference}, but `match` has no group"),
+                key,
+                format!("found the reference {reference}, but `{pattern}` has no group"),
             )
         },
         RuleError::Group {
@@ -194,11 +199,11 @@ fn reference_problem(error: &RuleError) -> Problem {
                 "where a letter, a digit or _ follows the reference, write `$${{{name}}}`"
             )),
             ..Problem::new(
-                "name",
-                format!("found the reference {reference}, expected a group of `match`: {groups}"),
+                key,
+                format!("found the reference {reference}, expected a group of `{pattern}`: {groups}"),
             )
         },
-        RuleError::Pattern(problem) => Problem::new("match", problem),
+        RuleError::Pattern(problem) => Problem::new(key, problem),
     }
 }
 

@@ -82,8 +82,11 @@ impl JobReceiver {
 
 /// The lists and watches, with the labels and annotations to decode.
 fn targets(config: &JobReceiverConfig) -> Vec<Target> {
-    let mut targets = config.selection().targets(&Kind::ALL);
-    config.extraction().apply(&mut targets);
+    let extraction = config.extraction();
+    let namespaces = extraction.of(Kind::Namespaces).map(|_| Kind::Namespaces);
+    let kinds: Vec<Kind> = namespaces.into_iter().chain(Kind::ALL).collect();
+    let mut targets = config.selection().targets(&kinds);
+    extraction.apply(&mut targets);
     targets
 }
 

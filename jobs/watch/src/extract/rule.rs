@@ -134,12 +134,9 @@ impl Rule {
         self.field
     }
 
-    /// The attribute's name if it is the same for every key.
-    pub fn fixed_name(&self) -> Option<&str> {
-        match &self.key {
-            Key::Exact { name, .. } => Some(name),
-            Key::Pattern { .. } => None,
-        }
+    /// True for a pattern without a group: its attributes have their default names.
+    pub fn ignores_name(&self) -> bool {
+        matches!(&self.key, Key::Pattern { regex, .. } if regex.captures_len() == 1)
     }
 
     /// True if it selects the values of several keys. As in the Collector, such a rule skips empty values.
@@ -262,10 +259,8 @@ mod tests {
                 [Some(expected.into()), None, None]
             );
         }
-        assert_eq!(
-            Rule::exact(Origin::Job, Field::Labels, "a", "b").fixed_name(),
-            Some("b")
-        );
+        let named = Rule::exact(Origin::Job, Field::Labels, "a", "b");
+        assert_eq!(names(&named, &["a"]), [Some("b".into())]);
     }
 
     #[test]
