@@ -1,7 +1,8 @@
 //! The receiver's settings.
 
-use collector_config::Duration;
+use collector_config::{Dimension, Duration, dimension_problems};
 use collector_data::cardinality::DEFAULT_LIMIT;
+use job_event::attributes;
 use serde::Deserialize;
 use std::path::PathBuf;
 
@@ -44,6 +45,8 @@ pub struct JobReceiverConfig {
     pub stalled: StalledConfig,
     /// When missed runs of CronJobs are reported.
     pub missed_runs: MissedRunsConfig,
+    /// Attributes of the points of gauges.
+    pub dimensions: Vec<Dimension>,
     /// Labels and annotations that become attributes of events.
     pub extract: ExtractConfig,
     /// Which Jobs belong together.
@@ -70,6 +73,7 @@ impl Default for JobReceiverConfig {
             finished_max_age: Duration::from_secs(3600),
             stalled: StalledConfig::default(),
             missed_runs: MissedRunsConfig::default(),
+            dimensions: Vec::new(),
             extract: ExtractConfig::default(),
             owner: OwnerConfig::default(),
             storage: String::new(),
@@ -119,6 +123,12 @@ impl JobReceiverConfig {
         }
         problems.extend(self.stalled.problems());
         problems.extend(self.missed_runs.problems());
+        let dimensions = dimension_problems("dimensions", &self.dimensions, &[attributes::POINT_CAUSE]);
+        problems.extend(
+            dimensions
+                .into_iter()
+                .map(|problem| Problem::new(problem.path, problem.message)),
+        );
         problems.extend(self.extract.problems());
         problems.extend(self.owner.problems());
         problems

@@ -11,6 +11,7 @@ use opentelemetry_proto::tonic::metrics::v1::number_data_point::Value;
 use opentelemetry_proto::tonic::metrics::v1::{Gauge, Metric, NumberDataPoint, ResourceMetrics, ScopeMetrics};
 
 use crate::batch_sender::IN_FLIGHT;
+use crate::dimensions;
 use crate::session::JobSession;
 use job_tracker::{CronJobState, OwnerState};
 
@@ -29,17 +30,24 @@ impl JobSession {
         }
         let now = (self.clock)();
         let cluster = self.config.cluster_name.clone();
+        let added = self.config.dimensions.clone();
         let telemetry = self.telemetry.clone();
         // All are sent before the next collection, even with a slow exporter.
         let cronjobs = self.tracker.cronjob_states(now);
         let rounds = (states.len() + cronjobs.len()) / (OWNERS * IN_FLIGHT) + 1;
         let patience = self.config.collection_interval.get() / u32::try_from(rounds + 1).unwrap_or(u32::MAX);
         let of_cronjobs = {
-            let cluster = cluster.clone();
+            let (cluster, added) = (cluster.clone(), added.clone());
             let states = cronjobs.into_iter();
-            states.map(move |state| encode_cronjob(&state, cluster.as_deref(), now))
+            states.map(move |state| {
+                let metrics = encode_cronjob(&state, cluster.as_deref(), now);
+                dimensions::add(metrics, &state.extracted, &added)
+            })
         };
-        let of_jobs = states.map(move |owner| encode(&owner, cluster.as_deref(), now));
+        let of_jobs = states.map(move |owner| {
+            let metrics = encode(&owner, cluster.as_deref(), now);
+            dimensions::add(metrics, &owner.extracted, &added)
+        });
         let mut metrics = of_jobs.chain(of_cronjobs);
         // Encoded points are large, so each batch is made when the ones before it are delivered. The next collection
         // replaces batches that are not sent by then.

@@ -11,6 +11,7 @@ mod batch_sender;
 mod checkpoint_store;
 mod checkpointing;
 pub mod config;
+mod dimensions;
 mod events;
 pub mod extract_config;
 mod gauge_limit;
