@@ -135,7 +135,7 @@ pub(super) const COMPONENTS: &[Entry] = &[
     (
         "processors",
         &["k8sattributes", "k8s_attributes"],
-        "remove it here and from the pipelines: `k8s_job` sets the attributes of namespace, Job, CronJob and Pod",
+        "remove it here and from the pipelines: `k8s_job` sets the attributes of namespace, Job, CronJob and Pod, and its `extract` has the rules for labels and annotations",
     ),
     (
         "processors",

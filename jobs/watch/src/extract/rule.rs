@@ -184,7 +184,7 @@ impl PartialEq for Rule {
 
 /// The attribute's name in the semantic conventions.
 ///
-/// Source: `k8s.job.label`, `k8s.job.annotation`, ... in `docs/registry/attributes/k8s.md` of the semantic conventions.
+/// Source: `k8s.job.label`, `k8s.job.annotation`, ... among the attributes of Kubernetes in the semantic conventions.
 fn default_name(origin: Origin, field: Field, key: &str) -> Arc<str> {
     format!("k8s.{}.{}.{key}", origin.as_str(), field.word()).into()
 }
