@@ -3,7 +3,7 @@
 
 use collector_config::nearest;
 use job_event::attributes::is_reserved;
-use job_watch::extract::{Extraction, Field, Origin, Rule, RuleError};
+use job_watch::extract::{Extraction, LabelSource, MetadataField, Rule, RuleError};
 use serde::Deserialize;
 
 use crate::notice_config::Problem;
@@ -55,7 +55,7 @@ impl ExtractConfig {
             let ignores = |valid: Rule| !rule.tag_name.is_empty() && valid.ignores_name();
             !rule.key_regex.is_empty() && rule.rule(*field).is_ok_and(ignores)
         });
-        let warning = |(path, ..): (String, Field, &ExtractRule)| Problem {
+        let warning = |(path, ..): (String, MetadataField, &ExtractRule)| Problem {
             help: Some(
                 "put the part of the key that the name shall have in parentheses and write `$1` in `tag_name`".into(),
             ),
@@ -75,10 +75,10 @@ impl ExtractConfig {
     }
 
     /// All rules with their paths, in the order in which later ones win.
-    fn all(&self) -> impl Iterator<Item = (String, Field, &ExtractRule)> {
+    fn all(&self) -> impl Iterator<Item = (String, MetadataField, &ExtractRule)> {
         let lists = [
-            ("labels", Field::Labels, &self.labels),
-            ("annotations", Field::Annotations, &self.annotations),
+            ("labels", MetadataField::Labels, &self.labels),
+            ("annotations", MetadataField::Annotations, &self.annotations),
         ];
         lists.into_iter().flat_map(|(name, field, rules)| {
             let rules = rules.iter().enumerate();
@@ -89,7 +89,7 @@ impl ExtractConfig {
 
 impl ExtractRule {
     /// The valid rule, or the problem with its path below the rule.
-    fn rule(&self, field: Field) -> Result<Rule, Problem> {
+    fn rule(&self, field: MetadataField) -> Result<Rule, Problem> {
         let origin = self.origin()?;
         if is_reserved(&self.tag_name) {
             return Err(Problem {
@@ -117,13 +117,13 @@ impl ExtractRule {
         }
     }
 
-    fn origin(&self) -> Result<Origin, Problem> {
+    fn origin(&self) -> Result<LabelSource, Problem> {
         let found = &*self.from;
-        let known = Origin::ALL.into_iter().find(|origin| origin.as_str() == found);
-        if let Some(origin) = known.or_else(|| found.is_empty().then_some(Origin::Job)) {
+        let known = LabelSource::ALL.into_iter().find(|origin| origin.as_str() == found);
+        if let Some(origin) = known.or_else(|| found.is_empty().then_some(LabelSource::Job)) {
             return Ok(origin);
         }
-        let names = Origin::ALL.map(Origin::as_str);
+        let names = LabelSource::ALL.map(LabelSource::as_str);
         let help = match nearest(found, names) {
             _ if NOT_HERE.contains(&found) => {
                 format!("`k8sattributes` of the Collector reads a {found}; events of Jobs have no labels of it")

@@ -1,7 +1,7 @@
 //! The setting `owner`: which Jobs belong together. `docs/owners.md` has the order of the rules.
 
 use job_tracker::{NamingRule, OwnerSettings};
-use job_watch::extract::{Extraction, Origin, RuleError, check_references};
+use job_watch::extract::{Extraction, LabelSource, RuleError, check_references};
 use regex::Regex;
 use serde::Deserialize;
 
@@ -77,7 +77,7 @@ impl OwnerConfig {
     /// Makes the watch of Jobs decode the labels that rules read.
     pub(crate) fn keep_labels(&self, extraction: &mut Extraction) {
         for label in self.rules.iter().filter_map(|rule| rule.label.as_ref()) {
-            extraction.keep_label(Origin::Job, label);
+            extraction.keep_label(LabelSource::Job, label);
         }
     }
 }

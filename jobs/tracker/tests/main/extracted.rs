@@ -5,7 +5,7 @@ use job_event::evidence::Attribute;
 use job_event::{Evidence, Notice};
 use job_tracker::{OnFirstStart, StallSettings, Tracker, TrackerSettings};
 use job_watch::decode::{WatchEvent, watch_line_with};
-use job_watch::extract::{Extraction, Field, Origin, Rule};
+use job_watch::extract::{Extraction, LabelSource, MetadataField, Rule};
 use job_watch::model::Watched;
 use job_watch::{Kind, Object, Observation, Source};
 use serde_json::{Value, json};
@@ -13,9 +13,9 @@ use serde_json::{Value, json};
 /// The label `team` of each object, the label `env` of any of them as `env`.
 fn rules() -> Extraction {
     let mut extraction = Extraction::default();
-    for origin in Origin::ALL {
-        extraction.add(Rule::exact(origin, Field::Labels, "team", ""));
-        extraction.add(Rule::exact(origin, Field::Labels, "env", "env"));
+    for origin in LabelSource::ALL {
+        extraction.add(Rule::exact(origin, MetadataField::Labels, "team", ""));
+        extraction.add(Rule::exact(origin, MetadataField::Labels, "env", "env"));
     }
     extraction
 }

@@ -8,7 +8,7 @@ use serde::de::{DeserializeSeed, Deserializer, Error, IntoDeserializer, MapAcces
 use serde::forward_to_deserialize_any;
 
 use super::typed::Key;
-use crate::extract::{Field, Found};
+use crate::extract::{Found, MetadataField};
 
 /// Where in `metadata` a value is.
 #[derive(Clone, Copy)]
@@ -16,7 +16,7 @@ pub(super) enum Place {
     /// `metadata` itself.
     Metadata,
     /// `labels` or `annotations`.
-    Field(Field),
+    Field(MetadataField),
     /// The value of a selected key.
     Value,
 }
@@ -126,9 +126,9 @@ impl<'de, A: MapAccess<'de>> MapAccess<'de> for TapMap<'_, '_, A> {
             return Ok(None);
         };
         self.next = match (self.place, &*key) {
-            (Place::Metadata, "labels") => Some(Field::Labels).filter(|field| self.found.wanted.reads(*field)),
+            (Place::Metadata, "labels") => Some(MetadataField::Labels).filter(|field| self.found.wanted.reads(*field)),
             (Place::Metadata, "annotations") => {
-                Some(Field::Annotations).filter(|field| self.found.wanted.reads(*field))
+                Some(MetadataField::Annotations).filter(|field| self.found.wanted.reads(*field))
             }
             _ => None,
         }
@@ -158,21 +158,21 @@ mod tests {
 
     use crate::Kind;
     use crate::decode::{WatchEvent, list_page, watch_line, watch_line_with};
-    use crate::extract::Field::{self, Annotations, Labels};
-    use crate::extract::{Extracted, Extraction, MAX_ATTRIBUTES, MAX_VALUE, Origin, Rule, Wanted};
+    use crate::extract::MetadataField::{self, Annotations, Labels};
+    use crate::extract::{Extracted, Extraction, LabelSource, MAX_ATTRIBUTES, MAX_VALUE, Rule, Wanted};
     use crate::model::{Job, Watched};
 
-    fn exact(field: Field, key: &str, name: &str) -> Rule {
-        Rule::exact(Origin::Job, field, key, name)
+    fn exact(field: MetadataField, key: &str, name: &str) -> Rule {
+        Rule::exact(LabelSource::Job, field, key, name)
     }
 
-    fn pattern(field: Field, key: &str, name: &str) -> Rule {
-        Rule::pattern(Origin::Job, field, key, name).unwrap()
+    fn pattern(field: MetadataField, key: &str, name: &str) -> Rule {
+        Rule::pattern(LabelSource::Job, field, key, name).unwrap()
     }
 
     fn wanted(rules: Vec<Rule>) -> Wanted {
         let mut extraction = Extraction::default();
-        extraction.keep_label(Origin::Job, "app");
+        extraction.keep_label(LabelSource::Job, "app");
         rules.into_iter().for_each(|rule| extraction.add(rule));
         Wanted::clone(extraction.of(Kind::Jobs).unwrap())
     }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use job_event::evidence::Attribute;
 
-use super::{Field, MAX_ATTRIBUTES, MAX_VALUE, Wanted};
+use super::{MAX_ATTRIBUTES, MAX_VALUE, MetadataField, Wanted};
 
 /// The longest key, bytes: a prefix of 253, a slash, a name of 63 (`IsQualifiedName` of apimachinery).
 const MAX_KEY: usize = 317;
@@ -60,7 +60,7 @@ impl<'a> Found<'a> {
     }
 
     /// Returns true if the value of this key is selected.
-    pub(crate) fn key(&mut self, field: Field, key: &str) -> bool {
+    pub(crate) fn key(&mut self, field: MetadataField, key: &str) -> bool {
         self.selected.clear();
         self.label = None;
         if key.len() > MAX_KEY {
@@ -73,7 +73,7 @@ impl<'a> Found<'a> {
                 self.selected.push((at, name));
             }
         }
-        if field == Field::Labels && self.wanted.labels.iter().any(|label| **label == *key) {
+        if field == MetadataField::Labels && self.wanted.labels.iter().any(|label| **label == *key) {
             self.label = Some(key.into());
         }
         !self.selected.is_empty() || self.label.is_some()

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 pub use found::Extracted;
 pub(crate) use found::Found;
-pub use rule::{Field, Origin, Rule, RuleError, check_references};
+pub use rule::{LabelSource, MetadataField, Rule, RuleError, check_references};
 
 use crate::Kind;
 use crate::watch::request::Target;
@@ -45,7 +45,7 @@ impl Extraction {
     }
 
     /// Keeps the value of a label under its key, for [`Extracted::label`]; it becomes no attribute.
-    pub fn keep_label(&mut self, origin: Origin, key: &str) {
+    pub fn keep_label(&mut self, origin: LabelSource, key: &str) {
         let labels = &mut self.wanted(origin).labels;
         if !labels.iter().any(|label| &**label == key) {
             labels.push(key.into());
@@ -70,12 +70,12 @@ impl Extraction {
         }
     }
 
-    fn wanted(&mut self, origin: Origin) -> &mut Wanted {
+    fn wanted(&mut self, origin: LabelSource) -> &mut Wanted {
         let wanted = match origin {
-            Origin::Job => &mut self.jobs,
-            Origin::CronJob => &mut self.cronjobs,
-            Origin::Pod => &mut self.pods,
-            Origin::Namespace => &mut self.namespaces,
+            LabelSource::Job => &mut self.jobs,
+            LabelSource::CronJob => &mut self.cronjobs,
+            LabelSource::Pod => &mut self.pods,
+            LabelSource::Namespace => &mut self.namespaces,
         };
         Arc::make_mut(wanted.get_or_insert_default())
     }
@@ -83,7 +83,8 @@ impl Extraction {
 
 impl Wanted {
     /// True if anything of this field is to be decoded.
-    pub(crate) fn reads(&self, field: Field) -> bool {
-        self.rules.iter().any(|rule| rule.field() == field) || (field == Field::Labels && !self.labels.is_empty())
+    pub(crate) fn reads(&self, field: MetadataField) -> bool {
+        self.rules.iter().any(|rule| rule.field() == field)
+            || (field == MetadataField::Labels && !self.labels.is_empty())
     }
 }

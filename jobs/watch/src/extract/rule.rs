@@ -6,7 +6,7 @@ use regex::Regex;
 
 /// The object that a rule reads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Origin {
+pub enum LabelSource {
     /// The Job.
     Job,
     /// A Pod of the Job.
@@ -17,36 +17,41 @@ pub enum Origin {
     Namespace,
 }
 
-impl Origin {
+impl LabelSource {
     /// All origins: if several give an attribute the same name, the first one that has it wins.
-    pub const ALL: [Origin; 4] = [Origin::Job, Origin::Pod, Origin::CronJob, Origin::Namespace];
+    pub const ALL: [LabelSource; 4] = [
+        LabelSource::Job,
+        LabelSource::Pod,
+        LabelSource::CronJob,
+        LabelSource::Namespace,
+    ];
 
     /// The name in settings and in the names of attributes.
     pub fn as_str(self) -> &'static str {
         match self {
-            Origin::Job => "job",
-            Origin::Pod => "pod",
-            Origin::CronJob => "cronjob",
-            Origin::Namespace => "namespace",
+            LabelSource::Job => "job",
+            LabelSource::Pod => "pod",
+            LabelSource::CronJob => "cronjob",
+            LabelSource::Namespace => "namespace",
         }
     }
 }
 
 /// A field of `metadata` with keys and values.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Field {
+pub enum MetadataField {
     /// `labels`.
     Labels,
     /// `annotations`.
     Annotations,
 }
 
-impl Field {
+impl MetadataField {
     /// The word in the names of attributes.
     fn word(self) -> &'static str {
         match self {
-            Field::Labels => "label",
-            Field::Annotations => "annotation",
+            MetadataField::Labels => "label",
+            MetadataField::Annotations => "annotation",
         }
     }
 }
@@ -75,13 +80,13 @@ pub enum RuleError {
 /// Selects the values of one key or of all keys that match a pattern.
 #[derive(Clone, Debug)]
 pub struct Rule {
-    origin: Origin,
-    field: Field,
-    key: Key,
+    origin: LabelSource,
+    field: MetadataField,
+    key: KeyMatch,
 }
 
 #[derive(Clone, Debug)]
-enum Key {
+enum KeyMatch {
     Exact {
         key: Box<str>,
         name: Arc<str>,
@@ -95,12 +100,12 @@ enum Key {
 
 impl Rule {
     /// Selects the value of `key`; `name` is the attribute's, empty for the default.
-    pub fn exact(origin: Origin, field: Field, key: &str, name: &str) -> Rule {
+    pub fn exact(origin: LabelSource, field: MetadataField, key: &str, name: &str) -> Rule {
         let name = match name {
             "" => default_name(origin, field, key),
             name => name.into(),
         };
-        let key = Key::Exact { key: key.into(), name };
+        let key = KeyMatch::Exact { key: key.into(), name };
         Rule { origin, field, key }
     }
 
@@ -110,7 +115,12 @@ impl Rule {
     ///
     /// # Errors
     /// The pattern is invalid, or `template` refers to a group that does not exist.
-    pub fn pattern(origin: Origin, field: Field, pattern: &str, template: &str) -> Result<Rule, RuleError> {
+    pub fn pattern(
+        origin: LabelSource,
+        field: MetadataField,
+        pattern: &str,
+        template: &str,
+    ) -> Result<Rule, RuleError> {
         let problem = |error: regex::Error| RuleError::Pattern(error.to_string());
         // Alone first, so that an error shows the pattern as written.
         Regex::new(pattern).map_err(problem)?;
@@ -120,39 +130,39 @@ impl Rule {
             check_references(template, &regex)?;
         }
         let template = (has_groups && !template.is_empty()).then(|| template.into());
-        let key = Key::Pattern { regex, template };
+        let key = KeyMatch::Pattern { regex, template };
         Ok(Rule { origin, field, key })
     }
 
     /// The object it reads.
-    pub fn origin(&self) -> Origin {
+    pub fn origin(&self) -> LabelSource {
         self.origin
     }
 
     /// The field it reads.
-    pub(crate) fn field(&self) -> Field {
+    pub(crate) fn field(&self) -> MetadataField {
         self.field
     }
 
     /// True for a pattern without a group: its attributes have their default names.
     pub fn ignores_name(&self) -> bool {
-        matches!(&self.key, Key::Pattern { regex, .. } if regex.captures_len() == 1)
+        matches!(&self.key, KeyMatch::Pattern { regex, .. } if regex.captures_len() == 1)
     }
 
     /// True if it selects the values of several keys. As in the Collector, such a rule skips empty values.
     pub(crate) fn is_pattern(&self) -> bool {
-        matches!(self.key, Key::Pattern { .. })
+        matches!(self.key, KeyMatch::Pattern { .. })
     }
 
     /// The attribute's name for this key; `None` if the rule does not select it.
     pub(crate) fn name_of(&self, found: &str) -> Option<Arc<str>> {
         match &self.key {
-            Key::Exact { key, name } => (**key == *found).then(|| name.clone()),
-            Key::Pattern { regex, template: None } => {
+            KeyMatch::Exact { key, name } => (**key == *found).then(|| name.clone()),
+            KeyMatch::Pattern { regex, template: None } => {
                 let is_match = regex.is_match(found);
                 is_match.then(|| default_name(self.origin, self.field, found))
             }
-            Key::Pattern {
+            KeyMatch::Pattern {
                 regex,
                 template: Some(template),
             } => {
@@ -168,10 +178,10 @@ impl Rule {
 impl PartialEq for Rule {
     fn eq(&self, other: &Self) -> bool {
         let key = match (&self.key, &other.key) {
-            (Key::Exact { key, name }, Key::Exact { key: other, name: n }) => (key, name) == (other, n),
+            (KeyMatch::Exact { key, name }, KeyMatch::Exact { key: other, name: n }) => (key, name) == (other, n),
             (
-                Key::Pattern { regex, template },
-                Key::Pattern {
+                KeyMatch::Pattern { regex, template },
+                KeyMatch::Pattern {
                     regex: other,
                     template: t,
                 },
@@ -185,7 +195,7 @@ impl PartialEq for Rule {
 /// The attribute's name in the semantic conventions.
 ///
 /// Source: `k8s.job.label`, `k8s.job.annotation`, ... among the attributes of Kubernetes in the semantic conventions.
-fn default_name(origin: Origin, field: Field, key: &str) -> Arc<str> {
+fn default_name(origin: LabelSource, field: MetadataField, key: &str) -> Arc<str> {
     format!("k8s.{}.{}.{key}", origin.as_str(), field.word()).into()
 }
 
@@ -242,16 +252,24 @@ mod tests {
     }
 
     fn pattern(pattern: &str, template: &str) -> Rule {
-        Rule::pattern(Origin::Job, Field::Labels, pattern, template).unwrap()
+        Rule::pattern(LabelSource::Job, MetadataField::Labels, pattern, template).unwrap()
     }
 
     #[test]
     fn default_names_are_those_of_the_conventions() {
         for (origin, field, expected) in [
-            (Origin::Job, Field::Labels, "k8s.job.label.team"),
-            (Origin::CronJob, Field::Annotations, "k8s.cronjob.annotation.team"),
-            (Origin::Pod, Field::Labels, "k8s.pod.label.team"),
-            (Origin::Namespace, Field::Annotations, "k8s.namespace.annotation.team"),
+            (LabelSource::Job, MetadataField::Labels, "k8s.job.label.team"),
+            (
+                LabelSource::CronJob,
+                MetadataField::Annotations,
+                "k8s.cronjob.annotation.team",
+            ),
+            (LabelSource::Pod, MetadataField::Labels, "k8s.pod.label.team"),
+            (
+                LabelSource::Namespace,
+                MetadataField::Annotations,
+                "k8s.namespace.annotation.team",
+            ),
         ] {
             let rule = Rule::exact(origin, field, "team", "");
             assert_eq!(
@@ -259,7 +277,7 @@ mod tests {
                 [Some(expected.into()), None, None]
             );
         }
-        let named = Rule::exact(Origin::Job, Field::Labels, "a", "b");
+        let named = Rule::exact(LabelSource::Job, MetadataField::Labels, "a", "b");
         assert_eq!(names(&named, &["a"]), [Some("b".into())]);
     }
 
@@ -297,7 +315,7 @@ mod tests {
     #[test]
     fn errors_name_the_pattern_or_the_reference() {
         let error = |pattern, template| {
-            let rule = Rule::pattern(Origin::Job, Field::Labels, pattern, template);
+            let rule = Rule::pattern(LabelSource::Job, MetadataField::Labels, pattern, template);
             rule.unwrap_err().to_string()
         };
         assert!(error("a(b", "").contains("a(b"), "{}", error("a(b", ""));
