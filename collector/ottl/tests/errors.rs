@@ -252,6 +252,16 @@ fn wrong_arguments_are_named() {
             "`function` of `replace_pattern` is not supported",
             "",
         ),
+    ] {
+        check(text, &statement_error(text), word, message, help);
+    }
+    let error = Statement::parse("set(events, name)", Context::Span).unwrap_err();
+    assert!(error.message.contains("can only be read"), "{error:?}");
+}
+
+#[test]
+fn wrong_calls_and_names_are_named() {
+    for (text, word, message, help) in [
         (
             "set(target = body, valeu = 1)",
             "valeu",
@@ -286,8 +296,6 @@ fn wrong_arguments_are_named() {
     ] {
         check(text, &statement_error(text), word, message, help);
     }
-    let error = Statement::parse("set(events, name)", Context::Span).unwrap_err();
-    assert!(error.message.contains("can only be read"), "{error:?}");
 }
 
 #[test]
