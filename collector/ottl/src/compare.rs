@@ -5,7 +5,7 @@ use std::cmp::Ordering;
 use opentelemetry_proto::tonic::common::v1::any_value::Value as Any;
 use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue};
 
-use crate::value::{Value, get};
+use crate::value::{OttlValue, get};
 
 /// How two values are compared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,31 +41,31 @@ impl Operator {
 }
 
 /// Compares two values. Different types are different, and neither is less; but an int and a double compare as doubles.
-pub(crate) fn compare(left: &Value<'_>, operator: Operator, right: &Value<'_>) -> bool {
+pub(crate) fn compare(left: &OttlValue<'_>, operator: Operator, right: &OttlValue<'_>) -> bool {
     match (absent(left), absent(right)) {
-        (Value::Nil, Value::Nil) => operator.holds(Some(Ordering::Equal)),
-        (Value::Bool(left), Value::Bool(right)) => operator.holds(Some(left.cmp(right))),
-        (Value::Int(left), Value::Int(right)) => operator.holds(Some(left.cmp(right))),
-        (Value::Int(left), Value::Double(right)) => operator.holds((*left as f64).partial_cmp(right)),
-        (Value::Double(left), Value::Int(right)) => operator.holds(left.partial_cmp(&(*right as f64))),
-        (Value::Double(left), Value::Double(right)) => operator.holds(left.partial_cmp(right)),
-        (Value::Text(left), Value::Text(right)) => operator.holds(Some(left.cmp(right))),
-        (Value::Bytes(left), Value::Bytes(right)) => operator.holds(Some(left.cmp(right))),
-        (Value::Time(left), Value::Time(right)) | (Value::Duration(left), Value::Duration(right)) => {
+        (OttlValue::Nil, OttlValue::Nil) => operator.holds(Some(Ordering::Equal)),
+        (OttlValue::Bool(left), OttlValue::Bool(right)) => operator.holds(Some(left.cmp(right))),
+        (OttlValue::Int(left), OttlValue::Int(right)) => operator.holds(Some(left.cmp(right))),
+        (OttlValue::Int(left), OttlValue::Double(right)) => operator.holds((*left as f64).partial_cmp(right)),
+        (OttlValue::Double(left), OttlValue::Int(right)) => operator.holds(left.partial_cmp(&(*right as f64))),
+        (OttlValue::Double(left), OttlValue::Double(right)) => operator.holds(left.partial_cmp(right)),
+        (OttlValue::Text(left), OttlValue::Text(right)) => operator.holds(Some(left.cmp(right))),
+        (OttlValue::Bytes(left), OttlValue::Bytes(right)) => operator.holds(Some(left.cmp(right))),
+        (OttlValue::Time(left), OttlValue::Time(right)) | (OttlValue::Duration(left), OttlValue::Duration(right)) => {
             operator.holds(Some(left.cmp(right)))
         }
-        (Value::Map(left), Value::Map(right)) => operator.equality(same_map(left, right)),
-        (Value::List(left), Value::List(right)) => operator.equality(same_list(left, right)),
-        (Value::TraceId(left), Value::TraceId(right)) => operator.equality(left == right),
-        (Value::SpanId(left), Value::SpanId(right)) => operator.equality(left == right),
+        (OttlValue::Map(left), OttlValue::Map(right)) => operator.equality(same_map(left, right)),
+        (OttlValue::List(left), OttlValue::List(right)) => operator.equality(same_list(left, right)),
+        (OttlValue::TraceId(left), OttlValue::TraceId(right)) => operator.equality(left == right),
+        (OttlValue::SpanId(left), OttlValue::SpanId(right)) => operator.equality(left == right),
         _ => operator.equality(false),
     }
 }
 
 /// Empty bytes count as nil, as in the Collector.
-fn absent<'v, 'a>(value: &'v Value<'a>) -> &'v Value<'a> {
+fn absent<'v, 'a>(value: &'v OttlValue<'a>) -> &'v OttlValue<'a> {
     match value {
-        Value::Bytes(bytes) if bytes.is_empty() => &Value::Nil,
+        OttlValue::Bytes(bytes) if bytes.is_empty() => &OttlValue::Nil,
         other => other,
     }
 }

@@ -3,9 +3,9 @@
 use crate::condition::Test;
 use crate::enumerations::value_of;
 use crate::expression::Expression;
-use crate::paths::{self, Key, Path};
-use crate::syntax::{self, Condition, ExpressionKind};
-use crate::value::Value;
+use crate::paths::{self, FieldPath, PathKey};
+use crate::syntax::{self, ConditionNode, ExpressionKind};
+use crate::value::OttlValue;
 use crate::{Context, ParseError, View, compare, functions};
 
 /// Compiles for one context.
@@ -15,17 +15,17 @@ pub(crate) struct Compiler {
 }
 
 impl Compiler {
-    pub(crate) fn condition(self, condition: &Condition) -> Result<Test, ParseError> {
+    pub(crate) fn condition(self, condition: &ConditionNode) -> Result<Test, ParseError> {
         match condition {
-            Condition::Constant(value) => Ok(Test::Constant(*value)),
-            Condition::Compare(left, operator, right) => {
+            ConditionNode::Constant(value) => Ok(Test::Constant(*value)),
+            ConditionNode::Compare(left, operator, right) => {
                 let (left, right) = (self.expression(left)?, self.expression(right)?);
                 Ok(match (left.constant(), right.constant()) {
                     (Some(left), Some(right)) => Test::Constant(compare::compare(left, *operator, right)),
                     _ => Test::Compare(left, *operator, right),
                 })
             }
-            Condition::Call(call) => {
+            ConditionNode::Call(call) => {
                 let (expression, is_bool) = self.call(call)?;
                 if !is_bool {
                     let message = format!("a condition needs a comparison: `{}` does not give a bool", call.name);
@@ -33,17 +33,17 @@ impl Compiler {
                 }
                 Ok(Test::Value(expression))
             }
-            Condition::Not(inner) => Ok(match self.condition(inner)? {
+            ConditionNode::Not(inner) => Ok(match self.condition(inner)? {
                 Test::Constant(value) => Test::Constant(!value),
                 test => Test::Not(Box::new(test)),
             }),
-            Condition::All(tests) => self.folded(tests, true),
-            Condition::Any(tests) => self.folded(tests, false),
+            ConditionNode::All(tests) => self.folded(tests, true),
+            ConditionNode::Any(tests) => self.folded(tests, false),
         }
     }
 
     /// `and` (`neutral` is true) or `or`: a constant that is not neutral decides, neutral ones are left out.
-    fn folded(self, conditions: &[Condition], neutral: bool) -> Result<Test, ParseError> {
+    fn folded(self, conditions: &[ConditionNode], neutral: bool) -> Result<Test, ParseError> {
         let mut tests = Vec::with_capacity(conditions.len());
         let mut decided = false;
         for condition in conditions {
@@ -63,16 +63,16 @@ impl Compiler {
         })
     }
 
-    pub(crate) fn expression(self, expression: &syntax::Expression) -> Result<Expression, ParseError> {
+    pub(crate) fn expression(self, expression: &syntax::ExpressionNode) -> Result<Expression, ParseError> {
         Ok(match &expression.kind {
-            ExpressionKind::Nil => Expression::Constant(Value::Nil),
-            ExpressionKind::Bool(value) => Expression::Constant(Value::Bool(*value)),
-            ExpressionKind::Int(value) => Expression::Constant(Value::Int(*value)),
-            ExpressionKind::Float(value) => Expression::Constant(Value::Double(*value)),
-            ExpressionKind::Text(text) => Expression::Constant(Value::Text(text.clone().into())),
-            ExpressionKind::Bytes(bytes) => Expression::Constant(Value::Bytes(bytes.clone().into())),
+            ExpressionKind::Nil => Expression::Constant(OttlValue::Nil),
+            ExpressionKind::Bool(value) => Expression::Constant(OttlValue::Bool(*value)),
+            ExpressionKind::Int(value) => Expression::Constant(OttlValue::Int(*value)),
+            ExpressionKind::Float(value) => Expression::Constant(OttlValue::Double(*value)),
+            ExpressionKind::Text(text) => Expression::Constant(OttlValue::Text(text.clone().into())),
+            ExpressionKind::Bytes(bytes) => Expression::Constant(OttlValue::Bytes(bytes.clone().into())),
             ExpressionKind::Symbol(name) => {
-                Expression::Constant(Value::Int(value_of(name, self.context, expression.range.clone())?))
+                Expression::Constant(OttlValue::Int(value_of(name, self.context, expression.range.clone())?))
             }
             ExpressionKind::Path(path) => Expression::Path(self.path(path)?),
             ExpressionKind::Call(call) => self.call(call)?.0,
@@ -96,27 +96,27 @@ impl Compiler {
         })
     }
 
-    pub(crate) fn path(self, path: &syntax::Path) -> Result<Path, ParseError> {
+    pub(crate) fn path(self, path: &syntax::PathNode) -> Result<FieldPath, ParseError> {
         paths::resolve(path, self.context, |key| self.key(key))
     }
 
-    fn key(self, key: &syntax::Key) -> Result<Key, ParseError> {
+    fn key(self, key: &syntax::KeyNode) -> Result<PathKey, ParseError> {
         Ok(match key {
-            syntax::Key::Text(text) => Key::Text(text.clone()),
-            syntax::Key::Index(index) => Key::Index(*index),
-            syntax::Key::Expression(expression) => {
+            syntax::KeyNode::Text(text) => PathKey::Text(text.clone()),
+            syntax::KeyNode::Index(index) => PathKey::Index(*index),
+            syntax::KeyNode::Expression(expression) => {
                 let compiled = self.expression(expression)?;
                 if compiled.constant().is_some() {
                     let message = "a key is a string, an int, or a path or converter that gives one";
                     return Err(ParseError::new(expression.range.clone(), message));
                 }
-                Key::Computed(Box::new(compiled))
+                PathKey::Computed(Box::new(compiled))
             }
         })
     }
 
     /// The call of a converter, with keys into its result; and whether that is a bool.
-    fn call(self, call: &syntax::Call) -> Result<(Expression, bool), ParseError> {
+    fn call(self, call: &syntax::CallNode) -> Result<(Expression, bool), ParseError> {
         let (converter, is_bool) = functions::converter(call, self)?;
         let mut expression = Expression::Convert(Box::new(converter));
         for key in &call.keys {
@@ -137,7 +137,7 @@ fn literal(expression: Expression) -> Expression {
     if !is_literal {
         return expression;
     }
-    let value = expression.evaluate(View::resource(None, "")).map(Value::into_owned);
+    let value = expression.evaluate(View::resource(None, "")).map(OttlValue::into_owned);
     match value {
         Ok(value) => Expression::Constant(value),
         Err(_) => expression,

@@ -2,7 +2,7 @@
 
 use crate::compare::{Operator, compare};
 use crate::expression::Expression;
-use crate::value::Value;
+use crate::value::OttlValue;
 use crate::{EvalError, View};
 
 #[derive(Clone, Debug)]
@@ -25,7 +25,7 @@ impl Test {
                 Ok(compare(&left.evaluate(view)?, *operator, &right.evaluate(view)?))
             }
             Test::Value(value) => match value.evaluate(view)? {
-                Value::Bool(value) => Ok(value),
+                OttlValue::Bool(value) => Ok(value),
                 other => Err(other.mismatch("a bool as condition")),
             },
             Test::Not(inner) => inner.evaluate(view).map(|value| !value),

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use crate::EvalError;
-use crate::value::Value;
+use crate::value::OttlValue;
 
 /// An identifier of fixed length: shorter ones are filled up with zeros, as an empty one is.
 pub(crate) fn id<const N: usize>(bytes: &[u8]) -> [u8; N] {
@@ -32,13 +32,13 @@ pub(crate) fn unhex(digits: &str) -> Option<Vec<u8>> {
 }
 
 /// `Int(…)`: nil stays nil; text must be a decimal number; the fraction of a double is cut off.
-pub(crate) fn to_int(value: &Value<'_>) -> Result<Option<i64>, EvalError> {
+pub(crate) fn to_int(value: &OttlValue<'_>) -> Result<Option<i64>, EvalError> {
     match value {
-        Value::Nil => Ok(None),
-        Value::Int(value) => Ok(Some(*value)),
-        Value::Double(value) => Ok(Some(truncated(*value))),
-        Value::Bool(value) => Ok(Some((*value).into())),
-        Value::Text(text) => {
+        OttlValue::Nil => Ok(None),
+        OttlValue::Int(value) => Ok(Some(*value)),
+        OttlValue::Double(value) => Ok(Some(truncated(*value))),
+        OttlValue::Bool(value) => Ok(Some((*value).into())),
+        OttlValue::Text(text) => {
             let number = text
                 .parse()
                 .map_err(|_| EvalError::new("the string is not an integer of 64 bits"))?;
@@ -59,13 +59,13 @@ fn truncated(value: f64) -> i64 {
 }
 
 /// `Double(…)`: nil stays nil; text must be a number.
-pub(crate) fn to_double(value: &Value<'_>) -> Result<Option<f64>, EvalError> {
+pub(crate) fn to_double(value: &OttlValue<'_>) -> Result<Option<f64>, EvalError> {
     match value {
-        Value::Nil => Ok(None),
-        Value::Int(value) => Ok(Some(*value as f64)),
-        Value::Double(value) => Ok(Some(*value)),
-        Value::Bool(value) => Ok(Some(f64::from(u8::from(*value)))),
-        Value::Text(text) => parse_double(text)
+        OttlValue::Nil => Ok(None),
+        OttlValue::Int(value) => Ok(Some(*value as f64)),
+        OttlValue::Double(value) => Ok(Some(*value)),
+        OttlValue::Bool(value) => Ok(Some(f64::from(u8::from(*value)))),
+        OttlValue::Text(text) => parse_double(text)
             .map(Some)
             .ok_or_else(|| EvalError::new("the string is not a number")),
         other => Err(other.mismatch("a number, a string or a bool")),
@@ -122,13 +122,13 @@ fn hexadecimal(digits: &str) -> Option<f64> {
 }
 
 /// `Bool(…)`: nil stays nil; numbers are true unless zero; text is one of Go's words.
-pub(crate) fn to_bool(value: &Value<'_>) -> Result<Option<bool>, EvalError> {
+pub(crate) fn to_bool(value: &OttlValue<'_>) -> Result<Option<bool>, EvalError> {
     match value {
-        Value::Nil => Ok(None),
-        Value::Bool(value) => Ok(Some(*value)),
-        Value::Int(value) => Ok(Some(*value != 0)),
-        Value::Double(value) => Ok(Some(*value != 0.0)),
-        Value::Text(text) => match text.as_ref() {
+        OttlValue::Nil => Ok(None),
+        OttlValue::Bool(value) => Ok(Some(*value)),
+        OttlValue::Int(value) => Ok(Some(*value != 0)),
+        OttlValue::Double(value) => Ok(Some(*value != 0.0)),
+        OttlValue::Text(text) => match text.as_ref() {
             "1" | "t" | "T" | "true" | "TRUE" | "True" => Ok(Some(true)),
             "0" | "f" | "F" | "false" | "FALSE" | "False" => Ok(Some(false)),
             _ => Err(EvalError::new("the string is neither true nor false")),
@@ -138,14 +138,14 @@ pub(crate) fn to_bool(value: &Value<'_>) -> Result<Option<bool>, EvalError> {
 }
 
 /// The bytes of a value: those of an identifier, among others.
-pub(crate) fn to_bytes<'a>(value: &'a Value<'_>) -> Result<Cow<'a, [u8]>, EvalError> {
+pub(crate) fn to_bytes<'a>(value: &'a OttlValue<'_>) -> Result<Cow<'a, [u8]>, EvalError> {
     match value {
-        Value::Nil => Ok(Cow::Borrowed(&[])),
-        Value::Bytes(bytes) => Ok(Cow::Borrowed(bytes)),
-        Value::Text(text) => Ok(Cow::Borrowed(text.as_bytes())),
-        Value::Int(value) => Ok(Cow::Owned(value.to_be_bytes().to_vec())),
-        Value::Double(value) => Ok(Cow::Owned(value.to_be_bytes().to_vec())),
-        Value::Bool(value) => Ok(Cow::Owned(vec![u8::from(*value)])),
+        OttlValue::Nil => Ok(Cow::Borrowed(&[])),
+        OttlValue::Bytes(bytes) => Ok(Cow::Borrowed(bytes)),
+        OttlValue::Text(text) => Ok(Cow::Borrowed(text.as_bytes())),
+        OttlValue::Int(value) => Ok(Cow::Owned(value.to_be_bytes().to_vec())),
+        OttlValue::Double(value) => Ok(Cow::Owned(value.to_be_bytes().to_vec())),
+        OttlValue::Bool(value) => Ok(Cow::Owned(vec![u8::from(*value)])),
         other => Err(other.mismatch("bytes or a string")),
     }
 }

@@ -5,7 +5,7 @@
 
 use std::ops::Range;
 
-use crate::syntax::{self, Call, Condition, Expression, ExpressionKind, Key, Path};
+use crate::syntax::{self, CallNode, ConditionNode, ExpressionKind, ExpressionNode, KeyNode, PathNode};
 use crate::{Context, ParseError, enumerations, functions, paths};
 
 /// An error in one text of a list.
@@ -85,7 +85,7 @@ pub fn infer_context(
     }
 }
 
-/// What the texts use.
+/// The paths and names that the texts use.
 struct Hints<'c> {
     /// The text that is read now.
     index: usize,
@@ -113,22 +113,22 @@ impl Name {
 }
 
 impl Hints<'_> {
-    fn condition(&mut self, condition: &Condition) {
+    fn condition(&mut self, condition: &ConditionNode) {
         match condition {
-            Condition::Constant(_) => {}
-            Condition::Compare(left, _, right) => {
+            ConditionNode::Constant(_) => {}
+            ConditionNode::Compare(left, _, right) => {
                 self.expression(left);
                 self.expression(right);
             }
-            Condition::Call(call) => self.call(call),
-            Condition::Not(inner) => self.condition(inner),
-            Condition::All(conditions) | Condition::Any(conditions) => {
+            ConditionNode::Call(call) => self.call(call),
+            ConditionNode::Not(inner) => self.condition(inner),
+            ConditionNode::All(conditions) | ConditionNode::Any(conditions) => {
                 conditions.iter().for_each(|condition| self.condition(condition));
             }
         }
     }
 
-    fn expression(&mut self, expression: &Expression) {
+    fn expression(&mut self, expression: &ExpressionNode) {
         match &expression.kind {
             ExpressionKind::Symbol(name) => self.names.push(Name::Enumeration(name.clone())),
             ExpressionKind::Path(path) => self.path(path),
@@ -149,7 +149,7 @@ impl Hints<'_> {
         }
     }
 
-    fn call(&mut self, call: &Call) {
+    fn call(&mut self, call: &CallNode) {
         self.names.push(Name::Function(call.name.clone()));
         call.arguments
             .iter()
@@ -157,15 +157,15 @@ impl Hints<'_> {
         self.keys(&call.keys);
     }
 
-    fn keys(&mut self, keys: &[Key]) {
+    fn keys(&mut self, keys: &[KeyNode]) {
         for key in keys {
-            if let Key::Expression(expression) = key {
+            if let KeyNode::Expression(expression) = key {
                 self.expression(expression);
             }
         }
     }
 
-    fn path(&mut self, path: &Path) {
+    fn path(&mut self, path: &PathNode) {
         path.segments.iter().for_each(|segment| self.keys(&segment.keys));
         let first = path.segments.first().map_or("", |segment| segment.name.as_str());
         match paths::prefix(path) {
@@ -193,7 +193,7 @@ impl Hints<'_> {
         }
     }
 
-    fn fail(&mut self, path: &Path, message: String) {
+    fn fail(&mut self, path: &PathNode, message: String) {
         let first = path
             .segments
             .first()

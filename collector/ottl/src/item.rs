@@ -6,8 +6,8 @@ use opentelemetry_proto::tonic::metrics::v1::Metric;
 use opentelemetry_proto::tonic::resource::v1::Resource;
 use opentelemetry_proto::tonic::trace::v1::Span;
 
-use crate::points::{DataPoint, MetricFields, Points};
-use crate::view::{OwnersRef, TargetRef};
+use crate::points::{DataPoint, MetricFields, MetricPoints};
+use crate::view::{OwnersRef, SubjectRef};
 use crate::{Context, View};
 
 /// The scope and the resource of an item, with the schema URLs beside them.
@@ -34,13 +34,13 @@ impl Owners<'_> {
     }
 }
 
-pub(crate) enum Target<'a> {
+pub(crate) enum Subject<'a> {
     Resource,
     Scope,
     Log(&'a mut LogRecord),
     Metric {
         fields: MetricFields<'a>,
-        points: Points<'a>,
+        points: MetricPoints<'a>,
     },
     DataPoint {
         metric: MetricFields<'a>,
@@ -51,14 +51,14 @@ pub(crate) enum Target<'a> {
 
 /// An item, its owners, and the `cache` of its statements.
 pub struct Item<'a> {
-    pub(crate) target: Target<'a>,
+    pub(crate) target: Subject<'a>,
     pub(crate) scope: Option<(&'a mut Option<InstrumentationScope>, &'a mut String)>,
     pub(crate) resource: (&'a mut Option<Resource>, &'a mut String),
     pub(crate) cache: Vec<KeyValue>,
 }
 
 impl<'a> Item<'a> {
-    fn new(target: Target<'a>, owners: Owners<'a>) -> Self {
+    fn new(target: Subject<'a>, owners: Owners<'a>) -> Self {
         Item {
             target,
             scope: Some((owners.scope, owners.scope_schema_url)),
@@ -70,7 +70,7 @@ impl<'a> Item<'a> {
     /// A resource, with the schema URL beside it.
     pub fn resource(resource: &'a mut Option<Resource>, schema_url: &'a mut String) -> Self {
         Item {
-            target: Target::Resource,
+            target: Subject::Resource,
             scope: None,
             resource: (resource, schema_url),
             cache: Vec::new(),
@@ -79,28 +79,28 @@ impl<'a> Item<'a> {
 
     /// A scope.
     pub fn scope(owners: Owners<'a>) -> Self {
-        Item::new(Target::Scope, owners)
+        Item::new(Subject::Scope, owners)
     }
 
     /// A log record.
     pub fn log(record: &'a mut LogRecord, owners: Owners<'a>) -> Self {
-        Item::new(Target::Log(record), owners)
+        Item::new(Subject::Log(record), owners)
     }
 
     /// A metric.
     pub fn metric(metric: &'a mut Metric, owners: Owners<'a>) -> Self {
         let (fields, points) = crate::points(metric);
-        Item::new(Target::Metric { fields, points }, owners)
+        Item::new(Subject::Metric { fields, points }, owners)
     }
 
     /// A data point; [`points`](crate::points) separates the points of a metric from its other fields.
     pub fn data_point(point: DataPoint<'a>, metric: MetricFields<'a>, owners: Owners<'a>) -> Self {
-        Item::new(Target::DataPoint { metric, point }, owners)
+        Item::new(Subject::DataPoint { metric, point }, owners)
     }
 
     /// A span.
     pub fn span(span: &'a mut Span, owners: Owners<'a>) -> Self {
-        Item::new(Target::Span(span), owners)
+        Item::new(Subject::Span(span), owners)
     }
 
     /// The item for reading: for conditions.
@@ -112,12 +112,12 @@ impl<'a> Item<'a> {
         let resource = self.resource.0.as_ref();
         View {
             target: match &self.target {
-                Target::Resource => TargetRef::Resource,
-                Target::Scope => TargetRef::Scope,
-                Target::Log(record) => TargetRef::Log(record),
-                Target::Metric { fields, points } => TargetRef::Metric(fields.view(), points.view()),
-                Target::DataPoint { metric, point } => TargetRef::DataPoint(point.view(), metric.view()),
-                Target::Span(span) => TargetRef::Span(span),
+                Subject::Resource => SubjectRef::Resource,
+                Subject::Scope => SubjectRef::Scope,
+                Subject::Log(record) => SubjectRef::Log(record),
+                Subject::Metric { fields, points } => SubjectRef::Metric(fields.view(), points.view()),
+                Subject::DataPoint { metric, point } => SubjectRef::DataPoint(point.view(), metric.view()),
+                Subject::Span(span) => SubjectRef::Span(span),
             },
             owners: OwnersRef {
                 scope,
@@ -132,12 +132,12 @@ impl<'a> Item<'a> {
     /// The kind of the item; conditions and statements must be parsed for the same.
     pub fn context(&self) -> Context {
         match self.target {
-            Target::Resource => Context::Resource,
-            Target::Scope => Context::Scope,
-            Target::Log(_) => Context::Log,
-            Target::Metric { .. } => Context::Metric,
-            Target::DataPoint { .. } => Context::DataPoint,
-            Target::Span(_) => Context::Span,
+            Subject::Resource => Context::Resource,
+            Subject::Scope => Context::Scope,
+            Subject::Log(_) => Context::Log,
+            Subject::Metric { .. } => Context::Metric,
+            Subject::DataPoint { .. } => Context::DataPoint,
+            Subject::Span(_) => Context::Span,
         }
     }
 

@@ -25,6 +25,7 @@ pub use context::Context;
 pub use error::{EvalError, ParseError};
 pub use infer::{ContextError, infer_context};
 pub use item::{Item, Owners};
-pub use points::{DataPoint, MetricFields, Points, points};
-pub use program::{Condition, Statement};
+pub use points::{DataPoint, MetricFields, MetricPoints, points};
+// Other crates define types with the name `Condition` already.
+pub use program::{OttlCondition as Condition, Statement};
 pub use view::{OwnersRef, PointRef, View};

@@ -71,7 +71,7 @@ impl DataPoint<'_> {
 }
 
 /// All data points of a metric.
-pub enum Points<'a> {
+pub enum MetricPoints<'a> {
     /// A metric without data.
     None,
     /// The points of a gauge or a sum.
@@ -84,14 +84,14 @@ pub enum Points<'a> {
     Summary(&'a mut Vec<SummaryDataPoint>),
 }
 
-impl Points<'_> {
+impl MetricPoints<'_> {
     pub(crate) fn view(&self) -> PointsRef<'_> {
         match self {
-            Points::None => PointsRef::None,
-            Points::Number(points) => PointsRef::Number(points),
-            Points::Histogram(points) => PointsRef::Histogram(points),
-            Points::ExponentialHistogram(points) => PointsRef::ExponentialHistogram(points),
-            Points::Summary(points) => PointsRef::Summary(points),
+            MetricPoints::None => PointsRef::None,
+            MetricPoints::Number(points) => PointsRef::Number(points),
+            MetricPoints::Histogram(points) => PointsRef::Histogram(points),
+            MetricPoints::ExponentialHistogram(points) => PointsRef::ExponentialHistogram(points),
+            MetricPoints::Summary(points) => PointsRef::Summary(points),
         }
     }
 
@@ -108,19 +108,19 @@ impl Points<'_> {
     /// Keeps the points for which `keep` is true, in their order. `keep` may change them, too.
     pub fn retain(&mut self, mut keep: impl FnMut(DataPoint<'_>) -> bool) {
         match self {
-            Points::None => {}
-            Points::Number(points) => points.retain_mut(|point| keep(DataPoint::Number(point))),
-            Points::Histogram(points) => points.retain_mut(|point| keep(DataPoint::Histogram(point))),
-            Points::ExponentialHistogram(points) => {
+            MetricPoints::None => {}
+            MetricPoints::Number(points) => points.retain_mut(|point| keep(DataPoint::Number(point))),
+            MetricPoints::Histogram(points) => points.retain_mut(|point| keep(DataPoint::Histogram(point))),
+            MetricPoints::ExponentialHistogram(points) => {
                 points.retain_mut(|point| keep(DataPoint::ExponentialHistogram(point)));
             }
-            Points::Summary(points) => points.retain_mut(|point| keep(DataPoint::Summary(point))),
+            MetricPoints::Summary(points) => points.retain_mut(|point| keep(DataPoint::Summary(point))),
         }
     }
 }
 
 /// Separates the data points of a metric from its other fields.
-pub fn points(metric: &mut Metric) -> (MetricFields<'_>, Points<'_>) {
+pub fn points(metric: &mut Metric) -> (MetricFields<'_>, MetricPoints<'_>) {
     let mut fields = MetricFields {
         name: &mut metric.name,
         description: &mut metric.description,
@@ -131,30 +131,30 @@ pub fn points(metric: &mut Metric) -> (MetricFields<'_>, Points<'_>) {
         is_monotonic: None,
     };
     let points = match &mut metric.data {
-        None => Points::None,
+        None => MetricPoints::None,
         Some(Data::Gauge(gauge)) => {
             fields.data_type = 1;
-            Points::Number(&mut gauge.data_points)
+            MetricPoints::Number(&mut gauge.data_points)
         }
         Some(Data::Sum(sum)) => {
             fields.data_type = 2;
             fields.aggregation_temporality = Some(&mut sum.aggregation_temporality);
             fields.is_monotonic = Some(&mut sum.is_monotonic);
-            Points::Number(&mut sum.data_points)
+            MetricPoints::Number(&mut sum.data_points)
         }
         Some(Data::Histogram(histogram)) => {
             fields.data_type = 3;
             fields.aggregation_temporality = Some(&mut histogram.aggregation_temporality);
-            Points::Histogram(&mut histogram.data_points)
+            MetricPoints::Histogram(&mut histogram.data_points)
         }
         Some(Data::ExponentialHistogram(histogram)) => {
             fields.data_type = 4;
             fields.aggregation_temporality = Some(&mut histogram.aggregation_temporality);
-            Points::ExponentialHistogram(&mut histogram.data_points)
+            MetricPoints::ExponentialHistogram(&mut histogram.data_points)
         }
         Some(Data::Summary(summary)) => {
             fields.data_type = 5;
-            Points::Summary(&mut summary.data_points)
+            MetricPoints::Summary(&mut summary.data_points)
         }
     };
     (fields, points)

@@ -7,17 +7,17 @@ use crate::{Context, EvalError, Item, ParseError, View, functions, syntax};
 
 /// A parsed condition: `attributes["k8s.job.outcome"] == "failed" and severity_number >= SEVERITY_NUMBER_WARN`.
 #[derive(Clone, Debug)]
-pub struct Condition {
+pub struct OttlCondition {
     text: String,
     test: Test,
 }
 
-impl Condition {
+impl OttlCondition {
     /// Parses and checks a condition about items of `context`. Paths may start with the name of a context
     /// (`resource.attributes`); those that do not belong to `context`.
     pub fn parse(text: &str, context: Context) -> Result<Self, ParseError> {
         let test = Compiler { context }.condition(&syntax::condition(text)?)?;
-        Ok(Condition {
+        Ok(OttlCondition {
             text: text.to_owned(),
             test,
         })

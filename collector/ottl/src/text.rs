@@ -10,7 +10,7 @@ use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue};
 
 use crate::EvalError;
 use crate::convert::hex;
-use crate::value::Value;
+use crate::value::OttlValue;
 
 /// How JSON is written: functions use goccy/go-json, `body.string` uses encoding/json.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -21,21 +21,21 @@ enum Dialect {
 }
 
 /// The text of a value where functions accept any type: `IsMatch`, `Concat`, `String`. Nil has none.
-pub(crate) fn to_text<'a>(value: Value<'a>) -> Result<Option<Cow<'a, str>>, EvalError> {
+pub(crate) fn to_text<'a>(value: OttlValue<'a>) -> Result<Option<Cow<'a, str>>, EvalError> {
     let text = match value {
-        Value::Nil => return Ok(None),
-        Value::Text(text) => return Ok(Some(text)),
-        Value::Bytes(bytes) => hex(&bytes),
-        Value::Int(value) | Value::Duration(value) => value.to_string(),
-        Value::Bool(value) => return Ok(Some(Cow::Borrowed(if value { "true" } else { "false" }))),
-        Value::Double(value) => json_double(value, Dialect::Functions)?,
-        Value::Map(map) => json(|out| write_map(out, &map, Dialect::Functions))?,
-        Value::List(list) => json(|out| write_list(out, &list, Dialect::Functions))?,
-        Value::TypedList(list) => json(|out| write_list(out, &list, Dialect::Functions))?,
-        Value::Time(nanoseconds) => format!("\"{}\"", rfc3339(nanoseconds)),
-        Value::TraceId(id) => numbers(&id),
-        Value::SpanId(id) => numbers(&id),
-        Value::Messages { .. } => return Err(EvalError::new("a list of messages has no text")),
+        OttlValue::Nil => return Ok(None),
+        OttlValue::Text(text) => return Ok(Some(text)),
+        OttlValue::Bytes(bytes) => hex(&bytes),
+        OttlValue::Int(value) | OttlValue::Duration(value) => value.to_string(),
+        OttlValue::Bool(value) => return Ok(Some(Cow::Borrowed(if value { "true" } else { "false" }))),
+        OttlValue::Double(value) => json_double(value, Dialect::Functions)?,
+        OttlValue::Map(map) => json(|out| write_map(out, &map, Dialect::Functions))?,
+        OttlValue::List(list) => json(|out| write_list(out, &list, Dialect::Functions))?,
+        OttlValue::TypedList(list) => json(|out| write_list(out, &list, Dialect::Functions))?,
+        OttlValue::Time(nanoseconds) => format!("\"{}\"", rfc3339(nanoseconds)),
+        OttlValue::TraceId(id) => numbers(&id),
+        OttlValue::SpanId(id) => numbers(&id),
+        OttlValue::Messages { .. } => return Err(EvalError::new("a list of messages has no text")),
     };
     Ok(Some(Cow::Owned(text)))
 }
@@ -224,7 +224,7 @@ mod tests {
             (1e-10, "1e-10", "1e-10"),
             (0.1, "0.1", "0.1"),
         ] {
-            assert_eq!(to_text(Value::Double(value)), Ok(Some(functions.into())));
+            assert_eq!(to_text(OttlValue::Double(value)), Ok(Some(functions.into())));
             assert_eq!(
                 any_text(Some(&AnyValue {
                     value: Some(Any::DoubleValue(value))
@@ -232,7 +232,7 @@ mod tests {
                 body
             );
         }
-        assert!(to_text(Value::Double(f64::NAN)).is_err());
+        assert!(to_text(OttlValue::Double(f64::NAN)).is_err());
         assert_eq!(
             any_text(Some(&AnyValue {
                 value: Some(Any::DoubleValue(f64::NEG_INFINITY))
@@ -252,7 +252,7 @@ mod tests {
             },
             entry("b", Any::StringValue("<>\u{8}".to_owned())),
         ];
-        let text = to_text(Value::Map(Cow::Borrowed(&map)));
+        let text = to_text(OttlValue::Map(Cow::Borrowed(&map)));
         assert_eq!(
             text,
             Ok(Some(r#"{"a":"AQI=","b":"\u003c\u003e\u0008","n":null}"#.into()))
@@ -272,7 +272,7 @@ mod tests {
             (-1, "1969-12-31T23:59:59.999999999Z"),
         ] {
             assert_eq!(
-                to_text(Value::Time(nanoseconds)),
+                to_text(OttlValue::Time(nanoseconds)),
                 Ok(Some(format!("\"{expected}\"").into()))
             );
         }

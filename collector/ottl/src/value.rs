@@ -9,7 +9,7 @@ use crate::EvalError;
 
 /// A value. The variants are the types that values have in the Collector.
 #[derive(Clone, Debug)]
-pub(crate) enum Value<'a> {
+pub(crate) enum OttlValue<'a> {
     Nil,
     Bool(bool),
     Int(i64),
@@ -33,74 +33,74 @@ pub(crate) enum Value<'a> {
     },
 }
 
-impl<'a> Value<'a> {
+impl<'a> OttlValue<'a> {
     /// The value of an attribute; one without a value is nil.
     pub(crate) fn of(value: Option<&'a AnyValue>) -> Self {
         match value.and_then(|value| value.value.as_ref()) {
-            None => Value::Nil,
-            Some(Any::StringValue(text)) => Value::Text(Cow::Borrowed(text)),
-            Some(Any::BoolValue(value)) => Value::Bool(*value),
-            Some(Any::IntValue(value)) => Value::Int(*value),
-            Some(Any::DoubleValue(value)) => Value::Double(*value),
-            Some(Any::ArrayValue(list)) => Value::List(Cow::Borrowed(&list.values)),
-            Some(Any::KvlistValue(map)) => Value::Map(Cow::Borrowed(&map.values)),
-            Some(Any::BytesValue(bytes)) => Value::Bytes(Cow::Borrowed(bytes)),
+            None => OttlValue::Nil,
+            Some(Any::StringValue(text)) => OttlValue::Text(Cow::Borrowed(text)),
+            Some(Any::BoolValue(value)) => OttlValue::Bool(*value),
+            Some(Any::IntValue(value)) => OttlValue::Int(*value),
+            Some(Any::DoubleValue(value)) => OttlValue::Double(*value),
+            Some(Any::ArrayValue(list)) => OttlValue::List(Cow::Borrowed(&list.values)),
+            Some(Any::KvlistValue(map)) => OttlValue::Map(Cow::Borrowed(&map.values)),
+            Some(Any::BytesValue(bytes)) => OttlValue::Bytes(Cow::Borrowed(bytes)),
             // An index into a table that only profiles have.
-            Some(Any::StringValueStrindex(_)) => Value::Nil,
+            Some(Any::StringValueStrindex(_)) => OttlValue::Nil,
         }
     }
 
     pub(crate) fn text(text: &'a str) -> Self {
-        Value::Text(Cow::Borrowed(text))
+        OttlValue::Text(Cow::Borrowed(text))
     }
 
     /// The same value, borrowed from this one.
-    pub(crate) fn borrowed(&self) -> Value<'_> {
+    pub(crate) fn borrowed(&self) -> OttlValue<'_> {
         match self {
-            Value::Text(text) => Value::Text(Cow::Borrowed(text)),
-            Value::Bytes(bytes) => Value::Bytes(Cow::Borrowed(bytes)),
-            Value::Map(map) => Value::Map(Cow::Borrowed(map)),
-            Value::List(list) => Value::List(Cow::Borrowed(list)),
+            OttlValue::Text(text) => OttlValue::Text(Cow::Borrowed(text)),
+            OttlValue::Bytes(bytes) => OttlValue::Bytes(Cow::Borrowed(bytes)),
+            OttlValue::Map(map) => OttlValue::Map(Cow::Borrowed(map)),
+            OttlValue::List(list) => OttlValue::List(Cow::Borrowed(list)),
             other => other.clone().into_owned(),
         }
     }
 
     /// The same value, independent of item and program.
-    pub(crate) fn into_owned(self) -> Value<'static> {
+    pub(crate) fn into_owned(self) -> OttlValue<'static> {
         match self {
-            Value::Nil => Value::Nil,
-            Value::Bool(value) => Value::Bool(value),
-            Value::Int(value) => Value::Int(value),
-            Value::Double(value) => Value::Double(value),
-            Value::Text(text) => Value::Text(Cow::Owned(text.into_owned())),
-            Value::Bytes(bytes) => Value::Bytes(Cow::Owned(bytes.into_owned())),
-            Value::Map(map) => Value::Map(Cow::Owned(map.into_owned())),
-            Value::List(list) => Value::List(Cow::Owned(list.into_owned())),
-            Value::TypedList(list) => Value::TypedList(list),
-            Value::Time(value) => Value::Time(value),
-            Value::Duration(value) => Value::Duration(value),
-            Value::TraceId(id) => Value::TraceId(id),
-            Value::SpanId(id) => Value::SpanId(id),
-            Value::Messages { length, is_list } => Value::Messages { length, is_list },
+            OttlValue::Nil => OttlValue::Nil,
+            OttlValue::Bool(value) => OttlValue::Bool(value),
+            OttlValue::Int(value) => OttlValue::Int(value),
+            OttlValue::Double(value) => OttlValue::Double(value),
+            OttlValue::Text(text) => OttlValue::Text(Cow::Owned(text.into_owned())),
+            OttlValue::Bytes(bytes) => OttlValue::Bytes(Cow::Owned(bytes.into_owned())),
+            OttlValue::Map(map) => OttlValue::Map(Cow::Owned(map.into_owned())),
+            OttlValue::List(list) => OttlValue::List(Cow::Owned(list.into_owned())),
+            OttlValue::TypedList(list) => OttlValue::TypedList(list),
+            OttlValue::Time(value) => OttlValue::Time(value),
+            OttlValue::Duration(value) => OttlValue::Duration(value),
+            OttlValue::TraceId(id) => OttlValue::TraceId(id),
+            OttlValue::SpanId(id) => OttlValue::SpanId(id),
+            OttlValue::Messages { length, is_list } => OttlValue::Messages { length, is_list },
         }
     }
 
     /// The value as an attribute.
     pub(crate) fn into_any(self) -> Result<AnyValue, EvalError> {
         let value = match self {
-            Value::Nil => None,
-            Value::Bool(value) => Some(Any::BoolValue(value)),
-            Value::Int(value) => Some(Any::IntValue(value)),
-            Value::Double(value) => Some(Any::DoubleValue(value)),
-            Value::Text(text) => Some(Any::StringValue(text.into_owned())),
-            Value::Bytes(bytes) => Some(Any::BytesValue(bytes.into_owned())),
-            Value::Map(map) => Some(Any::KvlistValue(KeyValueList {
+            OttlValue::Nil => None,
+            OttlValue::Bool(value) => Some(Any::BoolValue(value)),
+            OttlValue::Int(value) => Some(Any::IntValue(value)),
+            OttlValue::Double(value) => Some(Any::DoubleValue(value)),
+            OttlValue::Text(text) => Some(Any::StringValue(text.into_owned())),
+            OttlValue::Bytes(bytes) => Some(Any::BytesValue(bytes.into_owned())),
+            OttlValue::Map(map) => Some(Any::KvlistValue(KeyValueList {
                 values: map.into_owned(),
             })),
-            Value::List(list) => Some(Any::ArrayValue(ArrayValue {
+            OttlValue::List(list) => Some(Any::ArrayValue(ArrayValue {
                 values: list.into_owned(),
             })),
-            Value::TypedList(values) => Some(Any::ArrayValue(ArrayValue { values })),
+            OttlValue::TypedList(values) => Some(Any::ArrayValue(ArrayValue { values })),
             other => {
                 return Err(EvalError::new(format!(
                     "an attribute cannot be a {}",
@@ -114,19 +114,19 @@ impl<'a> Value<'a> {
     /// The type in errors.
     pub(crate) fn type_name(&self) -> &'static str {
         match self {
-            Value::Nil => "nil",
-            Value::Bool(_) => "bool",
-            Value::Int(_) => "int",
-            Value::Double(_) => "double",
-            Value::Text(_) => "string",
-            Value::Bytes(_) => "bytes",
-            Value::Map(_) => "map",
-            Value::List(_) | Value::TypedList(_) => "list",
-            Value::Time(_) => "time",
-            Value::Duration(_) => "duration",
-            Value::TraceId(_) => "trace ID",
-            Value::SpanId(_) => "span ID",
-            Value::Messages { .. } => "list of messages",
+            OttlValue::Nil => "nil",
+            OttlValue::Bool(_) => "bool",
+            OttlValue::Int(_) => "int",
+            OttlValue::Double(_) => "double",
+            OttlValue::Text(_) => "string",
+            OttlValue::Bytes(_) => "bytes",
+            OttlValue::Map(_) => "map",
+            OttlValue::List(_) | OttlValue::TypedList(_) => "list",
+            OttlValue::Time(_) => "time",
+            OttlValue::Duration(_) => "duration",
+            OttlValue::TraceId(_) => "trace ID",
+            OttlValue::SpanId(_) => "span ID",
+            OttlValue::Messages { .. } => "list of messages",
         }
     }
 

@@ -72,7 +72,7 @@ pub(crate) struct MetricRef<'a> {
 }
 
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum TargetRef<'a> {
+pub(crate) enum SubjectRef<'a> {
     Resource,
     Scope,
     Log(&'a LogRecord),
@@ -84,13 +84,13 @@ pub(crate) enum TargetRef<'a> {
 /// An item that is only read. See [`Item::view`](crate::Item::view).
 #[derive(Clone, Copy, Debug)]
 pub struct View<'a> {
-    pub(crate) target: TargetRef<'a>,
+    pub(crate) target: SubjectRef<'a>,
     pub(crate) owners: OwnersRef<'a>,
     pub(crate) cache: &'a [KeyValue],
 }
 
 impl<'a> View<'a> {
-    fn new(target: TargetRef<'a>, owners: OwnersRef<'a>) -> Self {
+    fn new(target: SubjectRef<'a>, owners: OwnersRef<'a>) -> Self {
         View {
             target,
             owners,
@@ -106,34 +106,34 @@ impl<'a> View<'a> {
             resource,
             resource_schema_url: schema_url,
         };
-        View::new(TargetRef::Resource, owners)
+        View::new(SubjectRef::Resource, owners)
     }
 
     /// A scope.
     pub fn scope(owners: OwnersRef<'a>) -> Self {
-        View::new(TargetRef::Scope, owners)
+        View::new(SubjectRef::Scope, owners)
     }
 
     /// A log record.
     pub fn log(record: &'a LogRecord, owners: OwnersRef<'a>) -> Self {
-        View::new(TargetRef::Log(record), owners)
+        View::new(SubjectRef::Log(record), owners)
     }
 
     /// A metric.
     pub fn metric(metric: &'a Metric, owners: OwnersRef<'a>) -> Self {
         let (fields, points) = separated(metric);
-        View::new(TargetRef::Metric(fields, points), owners)
+        View::new(SubjectRef::Metric(fields, points), owners)
     }
 
     /// A data point of a metric.
     pub fn data_point(point: PointRef<'a>, metric: &'a Metric, owners: OwnersRef<'a>) -> Self {
         let (fields, _) = separated(metric);
-        View::new(TargetRef::DataPoint(point, fields), owners)
+        View::new(SubjectRef::DataPoint(point, fields), owners)
     }
 
     /// A span.
     pub fn span(span: &'a Span, owners: OwnersRef<'a>) -> Self {
-        View::new(TargetRef::Span(span), owners)
+        View::new(SubjectRef::Span(span), owners)
     }
 }
 

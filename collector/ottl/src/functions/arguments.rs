@@ -2,15 +2,15 @@
 
 use std::ops::Range;
 
-use super::signatures::{Kind, Parameter, Signature};
+use super::signatures::{Parameter, ParameterKind, Signature};
 use crate::ParseError;
 use crate::compile::Compiler;
 use crate::convert::{to_bool, to_double, to_int};
 use crate::expression::Expression;
-use crate::paths::Path;
-use crate::patterns::{Pattern, Replacement, Syntax, Template, compile};
-use crate::syntax::{self, Call, ExpressionKind};
-use crate::value::Value;
+use crate::paths::FieldPath;
+use crate::patterns::{Expansion, Pattern, Replacement, Syntax, compile};
+use crate::syntax::{self, CallNode, ExpressionKind};
+use crate::value::OttlValue;
 
 /// The arguments of a call, in the order of its parameters.
 pub(super) struct Arguments {
@@ -23,7 +23,7 @@ pub(super) struct Arguments {
 
 enum Argument {
     Expression(Expression),
-    Path(Path),
+    Path(FieldPath),
     Text(String),
     Int(i64),
     /// A literal bool, which changes nothing here.
@@ -33,7 +33,7 @@ enum Argument {
 }
 
 /// Reads the arguments of a call and checks those that are literals.
-pub(super) fn read(call: &Call, signature: &Signature, compiler: Compiler) -> Result<Arguments, ParseError> {
+pub(super) fn read(call: &CallNode, signature: &Signature, compiler: Compiler) -> Result<Arguments, ParseError> {
     let parameters = signature.parameters;
     let required = parameters.iter().filter(|parameter| !parameter.optional).count();
     let count = call.arguments.len();
@@ -79,7 +79,7 @@ pub(super) fn read(call: &Call, signature: &Signature, compiler: Compiler) -> Re
     })
 }
 
-fn wrong_count(call: &Call, signature: &Signature, required: usize) -> ParseError {
+fn wrong_count(call: &CallNode, signature: &Signature, required: usize) -> ParseError {
     let most = signature.parameters.len();
     let expected = if required == most {
         required.to_string()
@@ -104,7 +104,12 @@ fn wrong_count(call: &Call, signature: &Signature, required: usize) -> ParseErro
     ParseError::new(call.range.clone(), message).help(help)
 }
 
-fn position_of(name: &str, range: &Range<usize>, call: &Call, parameters: &[Parameter]) -> Result<usize, ParseError> {
+fn position_of(
+    name: &str,
+    range: &Range<usize>,
+    call: &CallNode,
+    parameters: &[Parameter],
+) -> Result<usize, ParseError> {
     // The Collector converts both to camel case.
     let plain = |name: &str| name.replace('_', "").to_ascii_lowercase();
     let position = parameters
@@ -122,9 +127,9 @@ fn position_of(name: &str, range: &Range<usize>, call: &Call, parameters: &[Para
 }
 
 fn read_one(
-    value: &syntax::Expression,
+    value: &syntax::ExpressionNode,
     parameter: &Parameter,
-    call: &Call,
+    call: &CallNode,
     compiler: Compiler,
 ) -> Result<Argument, ParseError> {
     let wrong = || {
@@ -137,15 +142,15 @@ fn read_one(
         ParseError::new(value.range.clone(), message)
     };
     match (parameter.kind, &value.kind) {
-        (Kind::Function, _) => {
+        (ParameterKind::Function, _) => {
             let message = format!("the argument `{}` of `{}` is not supported", parameter.name, call.name);
             Err(ParseError::new(value.range.clone(), message))
         }
-        (Kind::LiteralText, ExpressionKind::Text(text)) => Ok(Argument::Text(text.clone())),
-        (Kind::LiteralInt, ExpressionKind::Int(int)) => Ok(Argument::Int(*int)),
-        (Kind::LiteralBool, ExpressionKind::Bool(_)) => Ok(Argument::Checked),
-        (Kind::LiteralText | Kind::LiteralInt | Kind::LiteralBool, _) => Err(wrong()),
-        (Kind::LiteralTexts, ExpressionKind::List(elements)) => {
+        (ParameterKind::LiteralText, ExpressionKind::Text(text)) => Ok(Argument::Text(text.clone())),
+        (ParameterKind::LiteralInt, ExpressionKind::Int(int)) => Ok(Argument::Int(*int)),
+        (ParameterKind::LiteralBool, ExpressionKind::Bool(_)) => Ok(Argument::Checked),
+        (ParameterKind::LiteralText | ParameterKind::LiteralInt | ParameterKind::LiteralBool, _) => Err(wrong()),
+        (ParameterKind::LiteralTexts, ExpressionKind::List(elements)) => {
             let texts = elements.iter().map(|element| match &element.kind {
                 ExpressionKind::Text(text) => Ok(text.clone()),
                 _ => Err(ParseError::new(
@@ -155,11 +160,11 @@ fn read_one(
             });
             Ok(Argument::Texts(texts.collect::<Result<_, _>>()?))
         }
-        (Kind::Texts | Kind::TextLikes, ExpressionKind::List(elements)) => {
-            let kind = if parameter.kind == Kind::Texts {
-                Kind::Text
+        (ParameterKind::Texts | ParameterKind::TextLikes, ExpressionKind::List(elements)) => {
+            let kind = if parameter.kind == ParameterKind::Texts {
+                ParameterKind::Text
             } else {
-                Kind::TextLike
+                ParameterKind::TextLike
             };
             let expressions = elements.iter().map(|element| {
                 let expression = compiler.expression(element)?;
@@ -168,15 +173,15 @@ fn read_one(
             });
             Ok(Argument::Expressions(expressions.collect::<Result<_, _>>()?))
         }
-        (Kind::LiteralTexts | Kind::Texts | Kind::TextLikes, _) => Err(wrong()),
-        (Kind::Target | Kind::MapTarget, ExpressionKind::Path(path)) => {
+        (ParameterKind::LiteralTexts | ParameterKind::Texts | ParameterKind::TextLikes, _) => Err(wrong()),
+        (ParameterKind::Target | ParameterKind::MapTarget, ExpressionKind::Path(path)) => {
             let path = compiler.path(path)?;
-            if parameter.kind == Kind::MapTarget && !path.may_be_map() {
+            if parameter.kind == ParameterKind::MapTarget && !path.may_be_map() {
                 return Err(wrong());
             }
             Ok(Argument::Path(path))
         }
-        (Kind::Target | Kind::MapTarget, _) => Err(wrong()),
+        (ParameterKind::Target | ParameterKind::MapTarget, _) => Err(wrong()),
         (kind, _) => {
             let expression = compiler.expression(value)?;
             check(&expression, kind, value.range.clone()).map_err(|error| match error.help {
@@ -189,19 +194,19 @@ fn read_one(
 }
 
 /// Checks the type of a literal; other values are checked when they are evaluated.
-fn check(expression: &Expression, kind: Kind, range: Range<usize>) -> Result<(), ParseError> {
+fn check(expression: &Expression, kind: ParameterKind, range: Range<usize>) -> Result<(), ParseError> {
     let Some(value) = expression.constant() else {
         return Ok(());
     };
     let (fits, reason) = match kind {
-        Kind::Text => (matches!(value, Value::Text(_)), None),
-        Kind::Int => (matches!(value, Value::Int(_)), None),
-        Kind::Double => (matches!(value, Value::Double(_)), None),
-        Kind::Bool => (matches!(value, Value::Bool(_)), None),
-        Kind::Map => (matches!(value, Value::Map(_)), None),
-        Kind::IntLike => reason(to_int(value)),
-        Kind::DoubleLike => reason(to_double(value)),
-        Kind::BoolLike => reason(to_bool(value)),
+        ParameterKind::Text => (matches!(value, OttlValue::Text(_)), None),
+        ParameterKind::Int => (matches!(value, OttlValue::Int(_)), None),
+        ParameterKind::Double => (matches!(value, OttlValue::Double(_)), None),
+        ParameterKind::Bool => (matches!(value, OttlValue::Bool(_)), None),
+        ParameterKind::Map => (matches!(value, OttlValue::Map(_)), None),
+        ParameterKind::IntLike => reason(to_int(value)),
+        ParameterKind::DoubleLike => reason(to_double(value)),
+        ParameterKind::BoolLike => reason(to_bool(value)),
         _ => (true, None),
     };
     if fits {
@@ -243,7 +248,7 @@ impl Arguments {
         }
     }
 
-    pub(super) fn path(&mut self) -> Result<Path, ParseError> {
+    pub(super) fn path(&mut self) -> Result<FieldPath, ParseError> {
         match self.take() {
             Some((Argument::Path(path), _)) => Ok(path),
             _ => Err(self.mismatch()),
@@ -304,7 +309,7 @@ impl Arguments {
     pub(super) fn pattern(&mut self, syntax: Syntax) -> Result<Pattern, ParseError> {
         match self.take() {
             Some((Argument::Expression(expression), range)) => match expression.constant() {
-                Some(Value::Text(pattern)) => match compile(syntax, pattern) {
+                Some(OttlValue::Text(pattern)) => match compile(syntax, pattern) {
                     Ok(regex) => Ok(Pattern::Compiled(regex)),
                     Err(reason) => Err(ParseError::new(range, format!("the pattern is invalid: {reason}"))),
                 },
@@ -317,7 +322,7 @@ impl Arguments {
     pub(super) fn replacement(&mut self) -> Result<Replacement, ParseError> {
         let expression = self.expression()?;
         Ok(match expression.constant() {
-            Some(Value::Text(text)) => Replacement::Template(Template::new(text)),
+            Some(OttlValue::Text(text)) => Replacement::Literal(Expansion::new(text)),
             _ => Replacement::Computed(Box::new(expression)),
         })
     }

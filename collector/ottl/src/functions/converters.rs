@@ -11,8 +11,8 @@ use crate::convert::{to_bool, to_bytes, to_double, to_int, unhex};
 use crate::expression::Expression;
 use crate::patterns::{Pattern, Syntax};
 use crate::text::to_text;
-use crate::value::{Value, get};
-use crate::view::{PointsRef, TargetRef};
+use crate::value::{OttlValue, get};
+use crate::view::{PointsRef, SubjectRef};
 use crate::{EvalError, ParseError, View};
 
 #[derive(Clone, Debug)]
@@ -107,40 +107,40 @@ fn id_argument<const N: usize>(arguments: &mut Arguments) -> Result<Expression, 
 }
 
 impl Converter {
-    pub(crate) fn convert<'a>(&'a self, view: View<'a>) -> Result<Value<'a>, EvalError> {
+    pub(crate) fn convert<'a>(&'a self, view: View<'a>) -> Result<OttlValue<'a>, EvalError> {
         Ok(match self {
             Converter::IsMatch(target, pattern) => {
                 let regex = pattern.get(view)?;
-                Value::Bool(to_text(target.evaluate(view)?)?.is_some_and(|text| regex.is_match(&text)))
+                OttlValue::Bool(to_text(target.evaluate(view)?)?.is_some_and(|text| regex.is_match(&text)))
             }
-            Converter::IsType(expected, target) => Value::Bool(is_type(&target.evaluate(view)?, *expected)),
-            Converter::IsRootSpan => Value::Bool(is_root_span(view)),
+            Converter::IsType(expected, target) => OttlValue::Bool(is_type(&target.evaluate(view)?, *expected)),
+            Converter::IsRootSpan => OttlValue::Bool(is_root_span(view)),
             Converter::HasPrefix(target, prefix) => {
-                Value::Bool(text(target, view)?.starts_with(text(prefix, view)?.as_ref()))
+                OttlValue::Bool(text(target, view)?.starts_with(text(prefix, view)?.as_ref()))
             }
             Converter::HasSuffix(target, suffix) => {
-                Value::Bool(text(target, view)?.ends_with(text(suffix, view)?.as_ref()))
+                OttlValue::Bool(text(target, view)?.ends_with(text(suffix, view)?.as_ref()))
             }
             Converter::HasPointAttribute { key, value } => {
-                Value::Bool(has_point_attribute(view, key, value.as_deref())?)
+                OttlValue::Bool(has_point_attribute(view, key, value.as_deref())?)
             }
-            Converter::Concat(parts, delimiter) => Value::Text(Cow::Owned(concat(parts, delimiter, view)?)),
-            Converter::Int(target) => to_int(&target.evaluate(view)?)?.map_or(Value::Nil, Value::Int),
-            Converter::Double(target) => to_double(&target.evaluate(view)?)?.map_or(Value::Nil, Value::Double),
-            Converter::Bool(target) => to_bool(&target.evaluate(view)?)?.map_or(Value::Nil, Value::Bool),
-            Converter::Text(target) => to_text(target.evaluate(view)?)?.map_or(Value::Nil, Value::Text),
-            Converter::Length(target) => Value::Int(length(&target.evaluate(view)?)?),
+            Converter::Concat(parts, delimiter) => OttlValue::Text(Cow::Owned(concat(parts, delimiter, view)?)),
+            Converter::Int(target) => to_int(&target.evaluate(view)?)?.map_or(OttlValue::Nil, OttlValue::Int),
+            Converter::Double(target) => to_double(&target.evaluate(view)?)?.map_or(OttlValue::Nil, OttlValue::Double),
+            Converter::Bool(target) => to_bool(&target.evaluate(view)?)?.map_or(OttlValue::Nil, OttlValue::Bool),
+            Converter::Text(target) => to_text(target.evaluate(view)?)?.map_or(OttlValue::Nil, OttlValue::Text),
+            Converter::Length(target) => OttlValue::Int(length(&target.evaluate(view)?)?),
             Converter::Substring { target, start, length } => {
                 let (start, length) = (int(start, view)?, int(length, view)?);
-                Value::Text(strings::substring(text(target, view)?, start, length)?)
+                OttlValue::Text(strings::substring(text(target, view)?, start, length)?)
             }
             Converter::Split(target, delimiter) => {
-                Value::TypedList(strings::split(&text(target, view)?, &text(delimiter, view)?))
+                OttlValue::TypedList(strings::split(&text(target, view)?, &text(delimiter, view)?))
             }
-            Converter::LowerCase(target) => Value::Text(Cow::Owned(strings::lower_case(&text(target, view)?))),
-            Converter::UpperCase(target) => Value::Text(Cow::Owned(strings::upper_case(&text(target, view)?))),
-            Converter::TraceId(target) => Value::TraceId(parse_id(&target.evaluate(view)?)?),
-            Converter::SpanId(target) => Value::SpanId(parse_id(&target.evaluate(view)?)?),
+            Converter::LowerCase(target) => OttlValue::Text(Cow::Owned(strings::lower_case(&text(target, view)?))),
+            Converter::UpperCase(target) => OttlValue::Text(Cow::Owned(strings::upper_case(&text(target, view)?))),
+            Converter::TraceId(target) => OttlValue::TraceId(parse_id(&target.evaluate(view)?)?),
+            Converter::SpanId(target) => OttlValue::SpanId(parse_id(&target.evaluate(view)?)?),
         })
     }
 }
@@ -148,40 +148,40 @@ impl Converter {
 /// A value that must be a string.
 pub(super) fn text<'a>(expression: &'a Expression, view: View<'a>) -> Result<Cow<'a, str>, EvalError> {
     match expression.evaluate(view)? {
-        Value::Text(text) => Ok(text),
+        OttlValue::Text(text) => Ok(text),
         other => Err(other.mismatch("a string")),
     }
 }
 
 fn int(expression: &Expression, view: View<'_>) -> Result<i64, EvalError> {
     match expression.evaluate(view)? {
-        Value::Int(int) => Ok(int),
+        OttlValue::Int(int) => Ok(int),
         other => Err(other.mismatch("an int")),
     }
 }
 
-fn is_type(value: &Value<'_>, expected: Type) -> bool {
+fn is_type(value: &OttlValue<'_>, expected: Type) -> bool {
     matches!(
         (expected, value),
-        (Type::Text, Value::Text(_))
-            | (Type::Int, Value::Int(_))
-            | (Type::Double, Value::Double(_))
-            | (Type::Bool, Value::Bool(_))
-            | (Type::Map, Value::Map(_))
+        (Type::Text, OttlValue::Text(_))
+            | (Type::Int, OttlValue::Int(_))
+            | (Type::Double, OttlValue::Double(_))
+            | (Type::Bool, OttlValue::Bool(_))
+            | (Type::Map, OttlValue::Map(_))
             | (
                 Type::List,
-                Value::List(_) | Value::TypedList(_) | Value::Messages { is_list: true, .. }
+                OttlValue::List(_) | OttlValue::TypedList(_) | OttlValue::Messages { is_list: true, .. }
             )
     )
 }
 
 fn is_root_span(view: View<'_>) -> bool {
-    matches!(view.target, TargetRef::Span(span) if span.parent_span_id.iter().all(|byte| *byte == 0))
+    matches!(view.target, SubjectRef::Span(span) if span.parent_span_id.iter().all(|byte| *byte == 0))
 }
 
 /// The first point that has the key decides, as in the Collector.
 fn has_point_attribute(view: View<'_>, key: &str, value: Option<&str>) -> Result<bool, EvalError> {
-    let TargetRef::Metric(_, points) = view.target else {
+    let SubjectRef::Metric(_, points) = view.target else {
         return Err(EvalError::new("the item is no metric"));
     };
     let has = |attributes: &[KeyValue]| {
@@ -219,21 +219,21 @@ fn concat(parts: &[Expression], delimiter: &Expression, view: View<'_>) -> Resul
 }
 
 /// Bytes of a string, entries of a map, elements of a list.
-fn length(value: &Value<'_>) -> Result<i64, EvalError> {
+fn length(value: &OttlValue<'_>) -> Result<i64, EvalError> {
     let length = match value {
-        Value::Text(text) => text.len(),
-        Value::Bytes(bytes) => bytes.len(),
-        Value::Map(map) => map.len(),
-        Value::List(list) => list.len(),
-        Value::TypedList(list) => list.len(),
-        Value::Messages { length, .. } => *length,
+        OttlValue::Text(text) => text.len(),
+        OttlValue::Bytes(bytes) => bytes.len(),
+        OttlValue::Map(map) => map.len(),
+        OttlValue::List(list) => list.len(),
+        OttlValue::TypedList(list) => list.len(),
+        OttlValue::Messages { length, .. } => *length,
         other => return Err(other.mismatch("a string, a map or a list")),
     };
     i64::try_from(length).map_err(|_| EvalError::new("the length does not fit into 64 bits"))
 }
 
 /// An identifier from its bytes, or from twice as many hexadecimal digits.
-fn parse_id<const N: usize>(value: &Value<'_>) -> Result<[u8; N], EvalError> {
+fn parse_id<const N: usize>(value: &OttlValue<'_>) -> Result<[u8; N], EvalError> {
     let bytes = to_bytes(value)?;
     let decoded = match bytes.len() {
         length if length == N => Some(bytes.to_vec()),

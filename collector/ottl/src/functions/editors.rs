@@ -7,47 +7,47 @@ use regex::Regex;
 use super::arguments::Arguments;
 use super::converters::text;
 use crate::expression::Expression;
-use crate::paths::Path;
-use crate::patterns::{Pattern, Replacement, Syntax, Template};
-use crate::value::{Value, get, get_or_insert, put};
+use crate::paths::FieldPath;
+use crate::patterns::{Expansion, Pattern, Replacement, Syntax};
+use crate::value::{OttlValue, get, get_or_insert, put};
 use crate::{EvalError, Item, ParseError};
 
 #[derive(Clone, Debug)]
 pub(crate) enum Editor {
-    Set(Path, Expression),
-    DeleteKey(Path, Expression),
-    DeleteMatchingKeys(Path, Pattern),
-    KeepKeys(Path, Vec<Expression>),
-    KeepMatchingKeys(Path, Pattern),
-    ReplacePattern(Path, Pattern, Replacement),
-    ReplaceAllPatterns(Path, Mode, Pattern, Replacement),
-    ReplaceMatch(Path, Pattern, Replacement),
-    ReplaceAllMatches(Path, Pattern, Replacement),
+    Set(FieldPath, Expression),
+    DeleteKey(FieldPath, Expression),
+    DeleteMatchingKeys(FieldPath, Pattern),
+    KeepKeys(FieldPath, Vec<Expression>),
+    KeepMatchingKeys(FieldPath, Pattern),
+    ReplacePattern(FieldPath, Pattern, Replacement),
+    ReplaceAllPatterns(FieldPath, Mode, Pattern, Replacement),
+    ReplaceMatch(FieldPath, Pattern, Replacement),
+    ReplaceAllMatches(FieldPath, Pattern, Replacement),
     TruncateAll {
-        target: Path,
+        target: FieldPath,
         limit: usize,
         marker: String,
     },
     Limit {
-        target: Path,
+        target: FieldPath,
         limit: usize,
         priority: Vec<String>,
     },
     MergeMaps {
-        target: Path,
+        target: FieldPath,
         source: Expression,
         strategy: Strategy,
     },
 }
 
-/// What `replace_all_patterns` changes.
+/// The part of a map that `replace_all_patterns` changes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Mode {
     Keys,
     Values,
 }
 
-/// What `merge_maps` does with a key.
+/// The keys that `merge_maps` copies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Strategy {
     Insert,
@@ -124,7 +124,7 @@ pub(super) fn build(name: &str, mut arguments: Arguments) -> Result<Editor, Pars
         }
         _ => {
             let value = arguments.expression()?;
-            if target.is_read_only() && !matches!(value.constant(), Some(Value::Nil)) {
+            if target.is_read_only() && !matches!(value.constant(), Some(OttlValue::Nil)) {
                 return Err(arguments.error("this path can only be read"));
             }
             Editor::Set(target, value)
@@ -163,26 +163,28 @@ impl Editor {
             Editor::ReplacePattern(target, pattern, replacement) => {
                 let view = item.view();
                 let original = target.read(view)?;
-                if matches!(original, Value::Nil) {
+                if matches!(original, OttlValue::Nil) {
                     return Ok(());
                 }
                 let replacement = replacement.get(view)?;
-                let Value::Text(original) = original else { return Ok(()) };
+                let OttlValue::Text(original) = original else {
+                    return Ok(());
+                };
                 let regex = pattern.get(view)?;
                 if !regex.is_match(&original) {
                     return Ok(());
                 }
                 let changed = replacement.replace_all(&regex, &original);
-                target.set(item, Value::Text(changed.into()))
+                target.set(item, OttlValue::Text(changed.into()))
             }
             Editor::ReplaceMatch(target, pattern, replacement) => {
                 let view = item.view();
                 let (regex, replacement) = (pattern.get(view)?, replacement.get(view)?);
                 match target.read(view)? {
-                    Value::Text(original) if regex.is_match(&original) => {}
+                    OttlValue::Text(original) if regex.is_match(&original) => {}
                     _ => return Ok(()),
                 }
-                target.set(item, Value::text(replacement.written()))
+                target.set(item, OttlValue::text(replacement.written()))
             }
             Editor::DeleteKey(target, _)
             | Editor::DeleteMatchingKeys(target, _)
@@ -200,7 +202,7 @@ impl Editor {
         }
     }
 
-    fn edit_map(&self, target: &Path, item: &mut Item<'_>) -> Result<(), EvalError> {
+    fn edit_map(&self, target: &FieldPath, item: &mut Item<'_>) -> Result<(), EvalError> {
         match self {
             Editor::Set(..) | Editor::ReplacePattern(..) | Editor::ReplaceMatch(..) => {}
             Editor::DeleteKey(_, key) => {
@@ -244,7 +246,7 @@ impl Editor {
             Editor::Limit { limit, priority, .. } => limit_entries(target.map(item)?, *limit, priority),
             Editor::MergeMaps { source, strategy, .. } => {
                 let source = match source.evaluate(item.view())? {
-                    Value::Map(map) => map.into_owned(),
+                    OttlValue::Map(map) => map.into_owned(),
                     other => return Err(other.mismatch("a map")),
                 };
                 merge(target.map(item)?, source, *strategy);
@@ -262,12 +264,12 @@ fn text_of(entry: &mut KeyValue) -> Option<&mut String> {
     }
 }
 
-fn keep_keys(target: &Path, keys: &[Expression], item: &mut Item<'_>) -> Result<(), EvalError> {
+fn keep_keys(target: &FieldPath, keys: &[Expression], item: &mut Item<'_>) -> Result<(), EvalError> {
     // The usual keys are literals: nothing is allocated for them.
     if keys.iter().all(|key| key.constant().is_some()) {
         let is_kept = |entry: &KeyValue| {
             keys.iter()
-                .any(|key| matches!(key.constant(), Some(Value::Text(key)) if *key == entry.key))
+                .any(|key| matches!(key.constant(), Some(OttlValue::Text(key)) if *key == entry.key))
         };
         target.map(item)?.retain(is_kept);
         return Ok(());
@@ -281,7 +283,7 @@ fn keep_keys(target: &Path, keys: &[Expression], item: &mut Item<'_>) -> Result<
     Ok(())
 }
 
-fn replace_values(map: &mut [KeyValue], regex: &Regex, replacement: &Template) {
+fn replace_values(map: &mut [KeyValue], regex: &Regex, replacement: &Expansion) {
     for text in map.iter_mut().filter_map(text_of) {
         if regex.is_match(text) {
             *text = replacement.replace_all(regex, text);
@@ -290,7 +292,7 @@ fn replace_values(map: &mut [KeyValue], regex: &Regex, replacement: &Template) {
 }
 
 /// Keys that become equal keep the place of the first and the value of the last.
-fn replace_keys(map: &mut Vec<KeyValue>, regex: &Regex, replacement: &Template) {
+fn replace_keys(map: &mut Vec<KeyValue>, regex: &Regex, replacement: &Expansion) {
     if !map.iter().any(|entry| regex.is_match(&entry.key)) {
         return;
     }

@@ -8,7 +8,7 @@ mod signatures;
 mod strings;
 
 use crate::compile::Compiler;
-use crate::syntax::Call;
+use crate::syntax::CallNode;
 use crate::{Context, ParseError};
 
 pub(crate) use converters::Converter;
@@ -16,7 +16,7 @@ pub(crate) use editors::Editor;
 use signatures::Signature;
 
 /// The editor that a statement calls.
-pub(crate) fn editor(call: &Call, compiler: Compiler) -> Result<Editor, ParseError> {
+pub(crate) fn editor(call: &CallNode, compiler: Compiler) -> Result<Editor, ParseError> {
     if !call.keys.is_empty() {
         return Err(ParseError::new(
             call.range.clone(),
@@ -28,7 +28,7 @@ pub(crate) fn editor(call: &Call, compiler: Compiler) -> Result<Editor, ParseErr
 }
 
 /// The converter that an expression calls, and whether its result is a bool.
-pub(crate) fn converter(call: &Call, compiler: Compiler) -> Result<(Converter, bool), ParseError> {
+pub(crate) fn converter(call: &CallNode, compiler: Compiler) -> Result<(Converter, bool), ParseError> {
     let signature = find(call, signatures::CONVERTERS, compiler.context)?;
     let converter = converters::build(signature.name, arguments::read(call, signature, compiler)?)?;
     Ok((converter, signature.is_bool))
@@ -41,7 +41,7 @@ pub(crate) fn exists(name: &str, context: Context) -> bool {
 }
 
 /// Finds a function by its name, or says which exist.
-fn find(call: &Call, expected: &'static [Signature], context: Context) -> Result<&'static Signature, ParseError> {
+fn find(call: &CallNode, expected: &'static [Signature], context: Context) -> Result<&'static Signature, ParseError> {
     let exists = |signature: &&Signature| signature.context.is_none_or(|only| only == context);
     if let Some(found) = expected
         .iter()

@@ -2,9 +2,9 @@
 
 use crate::Context;
 
-/// What a parameter accepts.
+/// The arguments that a parameter accepts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(super) enum ParameterKind {
     /// A value of any type.
     Value,
     /// A value that must be a string.
@@ -38,26 +38,28 @@ pub(super) enum Kind {
     Function,
 }
 
-impl Kind {
-    /// What an error says that it expected.
+impl ParameterKind {
+    /// The expected argument, as errors name it.
     pub(super) fn expected(self) -> &'static str {
         match self {
-            Kind::Value | Kind::TextLike => "a value",
-            Kind::Text => "a string",
-            Kind::Int => "an int",
-            Kind::IntLike | Kind::DoubleLike => "a number, or a string or a bool to convert",
-            Kind::Double => "a double",
-            Kind::Bool => "a bool",
-            Kind::BoolLike => "a bool, or a number or a string to convert",
-            Kind::BytesLike => "bytes or a string",
-            Kind::Map => "a map",
-            Kind::Target => "a path to set",
-            Kind::MapTarget => "a path to a map, such as `attributes`",
-            Kind::LiteralText => "a string in double quotes",
-            Kind::LiteralInt => "a whole number, such as 100",
-            Kind::LiteralBool => "true or false",
-            Kind::Texts | Kind::TextLikes | Kind::LiteralTexts => "a list in brackets, such as [\"a\", \"b\"]",
-            Kind::Function => "no function",
+            ParameterKind::Value | ParameterKind::TextLike => "a value",
+            ParameterKind::Text => "a string",
+            ParameterKind::Int => "an int",
+            ParameterKind::IntLike | ParameterKind::DoubleLike => "a number, or a string or a bool to convert",
+            ParameterKind::Double => "a double",
+            ParameterKind::Bool => "a bool",
+            ParameterKind::BoolLike => "a bool, or a number or a string to convert",
+            ParameterKind::BytesLike => "bytes or a string",
+            ParameterKind::Map => "a map",
+            ParameterKind::Target => "a path to set",
+            ParameterKind::MapTarget => "a path to a map, such as `attributes`",
+            ParameterKind::LiteralText => "a string in double quotes",
+            ParameterKind::LiteralInt => "a whole number, such as 100",
+            ParameterKind::LiteralBool => "true or false",
+            ParameterKind::Texts | ParameterKind::TextLikes | ParameterKind::LiteralTexts => {
+                "a list in brackets, such as [\"a\", \"b\"]"
+            }
+            ParameterKind::Function => "no function",
         }
     }
 }
@@ -65,7 +67,7 @@ impl Kind {
 #[derive(Debug)]
 pub(super) struct Parameter {
     pub(super) name: &'static str,
-    pub(super) kind: Kind,
+    pub(super) kind: ParameterKind,
     pub(super) optional: bool,
 }
 
@@ -79,7 +81,7 @@ pub(super) struct Signature {
     pub(super) context: Option<Context>,
 }
 
-const fn required(name: &'static str, kind: Kind) -> Parameter {
+const fn required(name: &'static str, kind: ParameterKind) -> Parameter {
     Parameter {
         name,
         kind,
@@ -87,7 +89,7 @@ const fn required(name: &'static str, kind: Kind) -> Parameter {
     }
 }
 
-const fn optional(name: &'static str, kind: Kind) -> Parameter {
+const fn optional(name: &'static str, kind: ParameterKind) -> Parameter {
     Parameter {
         name,
         kind,
@@ -126,88 +128,103 @@ const fn predicate_of(context: Context, name: &'static str, parameters: &'static
 pub(super) const EDITORS: &[Signature] = &[
     function(
         "set",
-        &[required("target", Kind::Target), required("value", Kind::Value)],
+        &[
+            required("target", ParameterKind::Target),
+            required("value", ParameterKind::Value),
+        ],
     ),
     function(
         "delete_key",
-        &[required("target", Kind::MapTarget), required("key", Kind::Text)],
+        &[
+            required("target", ParameterKind::MapTarget),
+            required("key", ParameterKind::Text),
+        ],
     ),
     function(
         "delete_matching_keys",
-        &[required("target", Kind::MapTarget), required("pattern", Kind::Text)],
+        &[
+            required("target", ParameterKind::MapTarget),
+            required("pattern", ParameterKind::Text),
+        ],
     ),
     function(
         "keep_keys",
-        &[required("target", Kind::MapTarget), required("keys", Kind::Texts)],
+        &[
+            required("target", ParameterKind::MapTarget),
+            required("keys", ParameterKind::Texts),
+        ],
     ),
     function(
         "keep_matching_keys",
-        &[required("target", Kind::MapTarget), required("pattern", Kind::Text)],
+        &[
+            required("target", ParameterKind::MapTarget),
+            required("pattern", ParameterKind::Text),
+        ],
     ),
     function(
         "replace_pattern",
         &[
-            required("target", Kind::Target),
-            required("regex_pattern", Kind::Text),
-            required("replacement", Kind::Text),
-            optional("function", Kind::Function),
-            optional("replacement_format", Kind::Function),
+            required("target", ParameterKind::Target),
+            required("regex_pattern", ParameterKind::Text),
+            required("replacement", ParameterKind::Text),
+            optional("function", ParameterKind::Function),
+            optional("replacement_format", ParameterKind::Function),
         ],
     ),
     function(
         "replace_all_patterns",
         &[
-            required("target", Kind::MapTarget),
-            required("mode", Kind::LiteralText),
-            required("regex_pattern", Kind::Text),
-            required("replacement", Kind::Text),
-            optional("function", Kind::Function),
-            optional("replacement_format", Kind::Function),
+            required("target", ParameterKind::MapTarget),
+            required("mode", ParameterKind::LiteralText),
+            required("regex_pattern", ParameterKind::Text),
+            required("replacement", ParameterKind::Text),
+            optional("function", ParameterKind::Function),
+            optional("replacement_format", ParameterKind::Function),
         ],
     ),
     function(
         "replace_match",
         &[
-            required("target", Kind::Target),
-            required("pattern", Kind::Text),
-            required("replacement", Kind::Text),
-            optional("function", Kind::Function),
-            optional("replacement_format", Kind::Function),
+            required("target", ParameterKind::Target),
+            required("pattern", ParameterKind::Text),
+            required("replacement", ParameterKind::Text),
+            optional("function", ParameterKind::Function),
+            optional("replacement_format", ParameterKind::Function),
         ],
     ),
     function(
         "replace_all_matches",
         &[
-            required("target", Kind::MapTarget),
-            required("pattern", Kind::Text),
-            required("replacement", Kind::Text),
-            optional("function", Kind::Function),
-            optional("replacement_format", Kind::Function),
+            required("target", ParameterKind::MapTarget),
+            required("pattern", ParameterKind::Text),
+            required("replacement", ParameterKind::Text),
+            optional("function", ParameterKind::Function),
+            optional("replacement_format", ParameterKind::Function),
         ],
     ),
     function(
         "truncate_all",
         &[
-            required("target", Kind::MapTarget),
-            required("limit", Kind::LiteralInt),
-            optional("utf8_safe", Kind::LiteralBool),
-            optional("truncation_marker", Kind::LiteralText),
+            required("target", ParameterKind::MapTarget),
+            required("limit", ParameterKind::LiteralInt),
+            optional("utf8_safe", ParameterKind::LiteralBool),
+            optional("truncation_marker", ParameterKind::LiteralText),
         ],
     ),
     function(
         "limit",
         &[
-            required("target", Kind::MapTarget),
-            required("limit", Kind::LiteralInt),
-            required("priority_keys", Kind::LiteralTexts),
+            required("target", ParameterKind::MapTarget),
+            required("limit", ParameterKind::LiteralInt),
+            required("priority_keys", ParameterKind::LiteralTexts),
         ],
     ),
     function(
         "merge_maps",
         &[
-            required("target", Kind::MapTarget),
-            required("source", Kind::Map),
-            required("strategy", Kind::LiteralText),
+            required("target", ParameterKind::MapTarget),
+            required("source", ParameterKind::Map),
+            required("strategy", ParameterKind::LiteralText),
         ],
     ),
 ];
@@ -216,60 +233,75 @@ pub(super) const EDITORS: &[Signature] = &[
 pub(super) const CONVERTERS: &[Signature] = &[
     predicate(
         "IsMatch",
-        &[required("target", Kind::TextLike), required("pattern", Kind::Text)],
+        &[
+            required("target", ParameterKind::TextLike),
+            required("pattern", ParameterKind::Text),
+        ],
     ),
-    predicate("IsString", &[required("target", Kind::Text)]),
-    predicate("IsInt", &[required("target", Kind::Int)]),
-    predicate("IsDouble", &[required("target", Kind::Double)]),
-    predicate("IsBool", &[required("target", Kind::Bool)]),
-    predicate("IsMap", &[required("target", Kind::Map)]),
-    predicate("IsList", &[required("target", Kind::Value)]),
+    predicate("IsString", &[required("target", ParameterKind::Text)]),
+    predicate("IsInt", &[required("target", ParameterKind::Int)]),
+    predicate("IsDouble", &[required("target", ParameterKind::Double)]),
+    predicate("IsBool", &[required("target", ParameterKind::Bool)]),
+    predicate("IsMap", &[required("target", ParameterKind::Map)]),
+    predicate("IsList", &[required("target", ParameterKind::Value)]),
     predicate_of(Context::Span, "IsRootSpan", &[]),
     predicate(
         "HasPrefix",
-        &[required("target", Kind::Text), required("prefix", Kind::Text)],
+        &[
+            required("target", ParameterKind::Text),
+            required("prefix", ParameterKind::Text),
+        ],
     ),
     predicate(
         "HasSuffix",
-        &[required("target", Kind::Text), required("suffix", Kind::Text)],
+        &[
+            required("target", ParameterKind::Text),
+            required("suffix", ParameterKind::Text),
+        ],
     ),
     predicate_of(
         Context::Metric,
         "HasAttrKeyOnDatapoint",
-        &[required("key", Kind::LiteralText)],
+        &[required("key", ParameterKind::LiteralText)],
     ),
     predicate_of(
         Context::Metric,
         "HasAttrOnDatapoint",
         &[
-            required("key", Kind::LiteralText),
-            required("expected_val", Kind::LiteralText),
+            required("key", ParameterKind::LiteralText),
+            required("expected_val", ParameterKind::LiteralText),
         ],
     ),
     function(
         "Concat",
-        &[required("vals", Kind::TextLikes), required("delimiter", Kind::Text)],
+        &[
+            required("vals", ParameterKind::TextLikes),
+            required("delimiter", ParameterKind::Text),
+        ],
     ),
-    function("Int", &[required("target", Kind::IntLike)]),
-    function("Double", &[required("target", Kind::DoubleLike)]),
-    predicate("Bool", &[required("target", Kind::BoolLike)]),
-    function("String", &[required("target", Kind::TextLike)]),
-    function("Len", &[required("target", Kind::Value)]),
+    function("Int", &[required("target", ParameterKind::IntLike)]),
+    function("Double", &[required("target", ParameterKind::DoubleLike)]),
+    predicate("Bool", &[required("target", ParameterKind::BoolLike)]),
+    function("String", &[required("target", ParameterKind::TextLike)]),
+    function("Len", &[required("target", ParameterKind::Value)]),
     function(
         "Substring",
         &[
-            required("target", Kind::Text),
-            required("start", Kind::Int),
-            required("length", Kind::Int),
-            optional("utf8_safe", Kind::LiteralBool),
+            required("target", ParameterKind::Text),
+            required("start", ParameterKind::Int),
+            required("length", ParameterKind::Int),
+            optional("utf8_safe", ParameterKind::LiteralBool),
         ],
     ),
     function(
         "Split",
-        &[required("target", Kind::Text), required("delimiter", Kind::Text)],
+        &[
+            required("target", ParameterKind::Text),
+            required("delimiter", ParameterKind::Text),
+        ],
     ),
-    function("ToLowerCase", &[required("target", Kind::Text)]),
-    function("ToUpperCase", &[required("target", Kind::Text)]),
-    function("TraceID", &[required("target", Kind::BytesLike)]),
-    function("SpanID", &[required("target", Kind::BytesLike)]),
+    function("ToLowerCase", &[required("target", ParameterKind::Text)]),
+    function("ToUpperCase", &[required("target", ParameterKind::Text)]),
+    function("TraceID", &[required("target", ParameterKind::BytesLike)]),
+    function("SpanID", &[required("target", ParameterKind::BytesLike)]),
 ];

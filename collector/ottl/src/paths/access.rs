@@ -4,12 +4,12 @@ use std::borrow::Cow;
 
 use opentelemetry_proto::tonic::common::v1::KeyValue;
 
-use super::keys::{self, Key};
+use super::keys::{self, PathKey};
 use super::slot::Slot;
-use super::{Field, Shape, log, metric, owners, point, span};
-use crate::item::Target;
-use crate::value::Value;
-use crate::view::TargetRef;
+use super::{PathField, Shape, log, metric, owners, point, span};
+use crate::item::Subject;
+use crate::value::OttlValue;
+use crate::view::SubjectRef;
 use crate::{EvalError, Item, View};
 
 /// The item belongs to another context than the condition or the statement.
@@ -17,12 +17,12 @@ const OTHER_CONTEXT: &str = "the item belongs to another context";
 
 /// A field of an item, with keys into it.
 #[derive(Clone, Debug)]
-pub(crate) struct Path {
-    pub(super) field: Field,
-    pub(super) keys: Vec<Key>,
+pub(crate) struct FieldPath {
+    pub(super) field: PathField,
+    pub(super) keys: Vec<PathKey>,
 }
 
-impl Path {
+impl FieldPath {
     /// Says that the path may lead to a map.
     pub(crate) fn may_be_map(&self) -> bool {
         match self.field.shape() {
@@ -35,35 +35,37 @@ impl Path {
         self.field.shape() == Shape::ReadOnly
     }
 
-    pub(crate) fn read<'a>(&'a self, view: View<'a>) -> Result<Value<'a>, EvalError> {
+    pub(crate) fn read<'a>(&'a self, view: View<'a>) -> Result<OttlValue<'a>, EvalError> {
         let value = self.read_field(view)?;
         match self.keys.as_slice() {
             [] => Ok(value),
-            [Key::Text(key)] if self.field.shape() == Shape::TraceState => Ok(match &value {
-                Value::Text(Cow::Borrowed(state)) => Value::text(span::trace_state_value(state, key)),
-                _ => Value::Nil,
+            [PathKey::Text(key)] if self.field.shape() == Shape::TraceState => Ok(match &value {
+                OttlValue::Text(Cow::Borrowed(state)) => OttlValue::text(span::trace_state_value(state, key)),
+                _ => OttlValue::Nil,
             }),
             keys => keys::read(value, keys, view),
         }
     }
 
-    fn read_field<'a>(&self, view: View<'a>) -> Result<Value<'a>, EvalError> {
+    fn read_field<'a>(&self, view: View<'a>) -> Result<OttlValue<'a>, EvalError> {
         match (self.field, view.target) {
-            (Field::Cache, _) => Ok(Value::Map(Cow::Borrowed(view.cache))),
-            (Field::Resource(field), _) => Ok(owners::read_resource(field, &view.owners)),
-            (Field::Scope(field), _) => Ok(owners::read_scope(field, &view.owners)),
-            (Field::Log(field), TargetRef::Log(record)) => Ok(log::read(field, record)),
-            (Field::Metric(field), TargetRef::Metric(metric, points)) => Ok(metric::read(field, &metric, points.len())),
-            (Field::Metric(field), TargetRef::DataPoint(_, metric)) => Ok(metric::read(field, &metric, None)),
-            (Field::Point(field), TargetRef::DataPoint(point, _)) => Ok(point::read(field, point)),
-            (Field::Span(field), TargetRef::Span(span)) => Ok(span::read(field, span)),
+            (PathField::Cache, _) => Ok(OttlValue::Map(Cow::Borrowed(view.cache))),
+            (PathField::Resource(field), _) => Ok(owners::read_resource(field, &view.owners)),
+            (PathField::Scope(field), _) => Ok(owners::read_scope(field, &view.owners)),
+            (PathField::Log(field), SubjectRef::Log(record)) => Ok(log::read(field, record)),
+            (PathField::Metric(field), SubjectRef::Metric(metric, points)) => {
+                Ok(metric::read(field, &metric, points.len()))
+            }
+            (PathField::Metric(field), SubjectRef::DataPoint(_, metric)) => Ok(metric::read(field, &metric, None)),
+            (PathField::Point(field), SubjectRef::DataPoint(point, _)) => Ok(point::read(field, point)),
+            (PathField::Span(field), SubjectRef::Span(span)) => Ok(span::read(field, span)),
             _ => Err(EvalError::new(OTHER_CONTEXT)),
         }
     }
 
     /// Sets the field, or what the keys lead to. Nil sets nothing.
-    pub(crate) fn set(&self, item: &mut Item<'_>, value: Value<'_>) -> Result<(), EvalError> {
-        if matches!(value, Value::Nil) {
+    pub(crate) fn set(&self, item: &mut Item<'_>, value: OttlValue<'_>) -> Result<(), EvalError> {
+        if matches!(value, OttlValue::Nil) {
             return Ok(());
         }
         let keys = keys::resolved(&self.keys, item.view())?;
@@ -77,8 +79,8 @@ impl Path {
                 Some(body) if body.value.is_some() => keys::set(body, keys, value.into_any()?),
                 _ => Err(EvalError::new("an empty body cannot be indexed")),
             },
-            (Slot::Text(state), [Key::Text(key)]) => match value {
-                Value::Text(value) => {
+            (Slot::Text(state), [PathKey::Text(key)]) => match value {
+                OttlValue::Text(value) => {
                     span::set_trace_state(state, key, &value);
                     Ok(())
                 }
@@ -100,17 +102,17 @@ impl Path {
 
     fn slot<'i>(&self, item: &'i mut Item<'_>) -> Slot<'i> {
         match self.field {
-            Field::Cache => return Slot::Map(&mut item.cache),
-            Field::Resource(field) => return owners::resource_slot(field, item),
-            Field::Scope(field) => return owners::scope_slot(field, item),
+            PathField::Cache => return Slot::Map(&mut item.cache),
+            PathField::Resource(field) => return owners::resource_slot(field, item),
+            PathField::Scope(field) => return owners::scope_slot(field, item),
             _ => {}
         }
         match (self.field, &mut item.target) {
-            (Field::Log(field), Target::Log(record)) => log::slot(field, record),
-            (Field::Metric(field), Target::Metric { fields, .. }) => metric::slot(field, fields),
-            (Field::Metric(field), Target::DataPoint { metric, .. }) => metric::slot(field, metric),
-            (Field::Point(field), Target::DataPoint { point, .. }) => point::slot(field, point),
-            (Field::Span(field), Target::Span(span)) => span::slot(field, span),
+            (PathField::Log(field), Subject::Log(record)) => log::slot(field, record),
+            (PathField::Metric(field), Subject::Metric { fields, .. }) => metric::slot(field, fields),
+            (PathField::Metric(field), Subject::DataPoint { metric, .. }) => metric::slot(field, metric),
+            (PathField::Point(field), Subject::DataPoint { point, .. }) => point::slot(field, point),
+            (PathField::Span(field), Subject::Span(span)) => span::slot(field, span),
             _ => Slot::Missing(OTHER_CONTEXT),
         }
     }

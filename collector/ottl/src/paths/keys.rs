@@ -9,28 +9,28 @@ use opentelemetry_proto::tonic::common::v1::any_value::Value as Any;
 use opentelemetry_proto::tonic::common::v1::{AnyValue, ArrayValue, KeyValue, KeyValueList};
 
 use crate::expression::Expression;
-use crate::value::{Value, get, get_or_insert};
+use crate::value::{OttlValue, get, get_or_insert};
 use crate::{EvalError, View};
 
 /// The longest list that a statement creates by setting one of its elements; the index may come from data.
 const LONGEST_CREATED: i64 = 10_000;
 
 #[derive(Clone, Debug)]
-pub(crate) enum Key {
+pub(crate) enum PathKey {
     Text(String),
     Index(i64),
     Computed(Box<Expression>),
 }
 
-impl Key {
+impl PathKey {
     /// The key without anything to compute.
     fn resolve<'a>(&'a self, view: View<'a>) -> Result<Resolved<'a>, EvalError> {
         match self {
-            Key::Text(text) => Ok(Resolved::Text(Cow::Borrowed(text))),
-            Key::Index(index) => Ok(Resolved::Index(*index)),
-            Key::Computed(expression) => match expression.evaluate(view)? {
-                Value::Text(text) => Ok(Resolved::Text(text)),
-                Value::Int(index) => Ok(Resolved::Index(index)),
+            PathKey::Text(text) => Ok(Resolved::Text(Cow::Borrowed(text))),
+            PathKey::Index(index) => Ok(Resolved::Index(*index)),
+            PathKey::Computed(expression) => match expression.evaluate(view)? {
+                OttlValue::Text(text) => Ok(Resolved::Text(text)),
+                OttlValue::Int(index) => Ok(Resolved::Index(index)),
                 other => Err(other.mismatch("a key that is a string or an int")),
             },
         }
@@ -62,52 +62,60 @@ impl Resolved<'_> {
 }
 
 /// Keys whose computed ones are replaced by their values, so that the item may be changed.
-pub(super) fn resolved<'k>(keys: &'k [Key], view: View<'_>) -> Result<Cow<'k, [Key]>, EvalError> {
-    if !keys.iter().any(|key| matches!(key, Key::Computed(_))) {
+pub(super) fn resolved<'k>(keys: &'k [PathKey], view: View<'_>) -> Result<Cow<'k, [PathKey]>, EvalError> {
+    if !keys.iter().any(|key| matches!(key, PathKey::Computed(_))) {
         return Ok(Cow::Borrowed(keys));
     }
     let keys = keys.iter().map(|key| {
         Ok(match key.resolve(view)? {
-            Resolved::Text(text) => Key::Text(text.into_owned()),
-            Resolved::Index(index) => Key::Index(index),
+            Resolved::Text(text) => PathKey::Text(text.into_owned()),
+            Resolved::Index(index) => PathKey::Index(index),
         })
     });
     keys.collect::<Result<Vec<_>, _>>().map(Cow::Owned)
 }
 
 /// Reads what the keys lead to, from a map or a list.
-pub(super) fn read<'a>(mut value: Value<'a>, keys: &'a [Key], view: View<'a>) -> Result<Value<'a>, EvalError> {
+pub(super) fn read<'a>(
+    mut value: OttlValue<'a>,
+    keys: &'a [PathKey],
+    view: View<'a>,
+) -> Result<OttlValue<'a>, EvalError> {
     for key in keys {
         let inner = match &value {
-            Value::Map(Cow::Borrowed(map)) => match get(map, key.resolve(view)?.text()?) {
+            OttlValue::Map(Cow::Borrowed(map)) => match get(map, key.resolve(view)?.text()?) {
                 Some(entry) => entry.value.as_ref(),
-                None => return Ok(Value::Nil),
+                None => return Ok(OttlValue::Nil),
             },
-            Value::List(Cow::Borrowed(list)) => Some(&list[key.resolve(view)?.index(list.len())?]),
+            OttlValue::List(Cow::Borrowed(list)) => Some(&list[key.resolve(view)?.index(list.len())?]),
             other => return Err(other.mismatch("a map or a list to index")),
         };
-        value = Value::of(inner);
+        value = OttlValue::of(inner);
     }
     Ok(value)
 }
 
 /// Reads a key of a computed value. A missing key is an error here, unlike in paths.
-pub(crate) fn index_value<'a>(value: Value<'a>, key: &'a Key, view: View<'a>) -> Result<Value<'a>, EvalError> {
+pub(crate) fn index_value<'a>(
+    value: OttlValue<'a>,
+    key: &'a PathKey,
+    view: View<'a>,
+) -> Result<OttlValue<'a>, EvalError> {
     let inner = match (&value, key.resolve(view)?) {
-        (Value::Map(map), Resolved::Text(key)) => {
+        (OttlValue::Map(map), Resolved::Text(key)) => {
             let entry = get(map, &key).ok_or_else(|| EvalError::new("the map has no such key"))?;
             entry.value.clone()
         }
-        (Value::List(list), key) => Some(list[key.index(list.len())?].clone()),
-        (Value::TypedList(list), key) => Some(list[key.index(list.len())?].clone()),
-        (Value::Bytes(bytes), key) => return Ok(Value::Int(bytes[key.index(bytes.len())?].into())),
+        (OttlValue::List(list), key) => Some(list[key.index(list.len())?].clone()),
+        (OttlValue::TypedList(list), key) => Some(list[key.index(list.len())?].clone()),
+        (OttlValue::Bytes(bytes), key) => return Ok(OttlValue::Int(bytes[key.index(bytes.len())?].into())),
         (other, _) => return Err(other.mismatch("a map or a list to index")),
     };
-    Ok(Value::of(inner.as_ref()).into_owned())
+    Ok(OttlValue::of(inner.as_ref()).into_owned())
 }
 
 /// Sets what the keys lead to. They hold nothing to compute.
-pub(super) fn set(target: &mut AnyValue, keys: &[Key], value: AnyValue) -> Result<(), EvalError> {
+pub(super) fn set(target: &mut AnyValue, keys: &[PathKey], value: AnyValue) -> Result<(), EvalError> {
     let mut target = target;
     for key in keys {
         target = step(target, key)?;
@@ -117,22 +125,25 @@ pub(super) fn set(target: &mut AnyValue, keys: &[Key], value: AnyValue) -> Resul
 }
 
 /// Sets what the keys lead to, in a map. They hold nothing to compute.
-pub(super) fn set_in_map(map: &mut Vec<KeyValue>, keys: &[Key], value: AnyValue) -> Result<(), EvalError> {
+pub(super) fn set_in_map(map: &mut Vec<KeyValue>, keys: &[PathKey], value: AnyValue) -> Result<(), EvalError> {
     let Some((first, rest)) = keys.split_first() else {
         return Err(EvalError::new("a map needs a key"));
     };
     match first {
-        Key::Text(key) => set(get_or_insert(map, key), rest, value),
+        PathKey::Text(key) => set(get_or_insert(map, key), rest, value),
         _ => Err(EvalError::new("a map needs a string as key, found an int")),
     }
 }
 
 /// The map that the keys lead to, which exists already.
-pub(super) fn existing_map<'v>(map: &'v mut Vec<KeyValue>, keys: &[Key]) -> Result<&'v mut Vec<KeyValue>, EvalError> {
+pub(super) fn existing_map<'v>(
+    map: &'v mut Vec<KeyValue>,
+    keys: &[PathKey],
+) -> Result<&'v mut Vec<KeyValue>, EvalError> {
     let Some((first, rest)) = keys.split_first() else {
         return Ok(map);
     };
-    let Key::Text(first) = first else {
+    let PathKey::Text(first) = first else {
         return Err(EvalError::new("a map needs a string as key, found an int"));
     };
     let entry = map.iter_mut().find(|entry| entry.key == *first);
@@ -145,16 +156,16 @@ pub(super) fn existing_map<'v>(map: &'v mut Vec<KeyValue>, keys: &[Key]) -> Resu
 /// The map that a value is, or that keys lead to.
 pub(super) fn existing_map_of<'v>(
     mut value: Option<&'v mut Any>,
-    keys: &[Key],
+    keys: &[PathKey],
 ) -> Result<&'v mut Vec<KeyValue>, EvalError> {
     for key in keys {
         let inner = match (value, key) {
-            (Some(Any::KvlistValue(map)), Key::Text(key)) => map
+            (Some(Any::KvlistValue(map)), PathKey::Text(key)) => map
                 .values
                 .iter_mut()
                 .find(|entry| entry.key == *key)
                 .and_then(|entry| entry.value.as_mut()),
-            (Some(Any::ArrayValue(list)), Key::Index(index)) => {
+            (Some(Any::ArrayValue(list)), PathKey::Index(index)) => {
                 let length = list.values.len();
                 Some(&mut list.values[Resolved::Index(*index).index(length)?])
             }
@@ -170,16 +181,16 @@ pub(super) fn existing_map_of<'v>(
 }
 
 /// One key further: into an existing map or list, or into a new one in an empty value.
-fn step<'v>(target: &'v mut AnyValue, key: &Key) -> Result<&'v mut AnyValue, EvalError> {
+fn step<'v>(target: &'v mut AnyValue, key: &PathKey) -> Result<&'v mut AnyValue, EvalError> {
     let created = target.value.is_none();
     let container = target.value.get_or_insert_with(|| match key {
-        Key::Index(_) => Any::ArrayValue(ArrayValue::default()),
+        PathKey::Index(_) => Any::ArrayValue(ArrayValue::default()),
         _ => Any::KvlistValue(KeyValueList::default()),
     });
     match (container, key) {
-        (Any::KvlistValue(map), Key::Text(key)) => Ok(get_or_insert(&mut map.values, key)),
+        (Any::KvlistValue(map), PathKey::Text(key)) => Ok(get_or_insert(&mut map.values, key)),
         (Any::KvlistValue(_), _) => Err(EvalError::new("a map needs a string as key, found an int")),
-        (Any::ArrayValue(list), Key::Index(index)) => {
+        (Any::ArrayValue(list), PathKey::Index(index)) => {
             let index = if created {
                 grow(list, *index)?
             } else {

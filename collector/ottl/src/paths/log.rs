@@ -7,7 +7,7 @@ use opentelemetry_proto::tonic::logs::v1::LogRecord;
 use super::slot::Slot;
 use crate::convert::{hex, id};
 use crate::text::any_text;
-use crate::value::Value;
+use crate::value::OttlValue;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum LogField {
@@ -48,24 +48,24 @@ pub(super) const LOG: &[(&str, LogField)] = &[
     ("event_name", LogField::EventName),
 ];
 
-pub(super) fn read(field: LogField, record: &LogRecord) -> Value<'_> {
+pub(super) fn read(field: LogField, record: &LogRecord) -> OttlValue<'_> {
     match field {
-        LogField::TimeUnixNano => Value::Int(record.time_unix_nano as i64),
-        LogField::ObservedTimeUnixNano => Value::Int(record.observed_time_unix_nano as i64),
-        LogField::Time => Value::Time(record.time_unix_nano as i64),
-        LogField::ObservedTime => Value::Time(record.observed_time_unix_nano as i64),
-        LogField::SeverityNumber => Value::Int(record.severity_number.into()),
-        LogField::SeverityText => Value::text(&record.severity_text),
-        LogField::Body => Value::of(record.body.as_ref()),
-        LogField::BodyString => Value::Text(any_text(record.body.as_ref())),
-        LogField::Attributes => Value::Map(Cow::Borrowed(&record.attributes)),
-        LogField::DroppedAttributesCount => Value::Int(record.dropped_attributes_count.into()),
-        LogField::Flags => Value::Int(record.flags.into()),
-        LogField::TraceId => Value::TraceId(id(&record.trace_id)),
-        LogField::TraceIdString => Value::Text(Cow::Owned(hex(&id::<16>(&record.trace_id)))),
-        LogField::SpanId => Value::SpanId(id(&record.span_id)),
-        LogField::SpanIdString => Value::Text(Cow::Owned(hex(&id::<8>(&record.span_id)))),
-        LogField::EventName => Value::text(&record.event_name),
+        LogField::TimeUnixNano => OttlValue::Int(record.time_unix_nano as i64),
+        LogField::ObservedTimeUnixNano => OttlValue::Int(record.observed_time_unix_nano as i64),
+        LogField::Time => OttlValue::Time(record.time_unix_nano as i64),
+        LogField::ObservedTime => OttlValue::Time(record.observed_time_unix_nano as i64),
+        LogField::SeverityNumber => OttlValue::Int(record.severity_number.into()),
+        LogField::SeverityText => OttlValue::text(&record.severity_text),
+        LogField::Body => OttlValue::of(record.body.as_ref()),
+        LogField::BodyString => OttlValue::Text(any_text(record.body.as_ref())),
+        LogField::Attributes => OttlValue::Map(Cow::Borrowed(&record.attributes)),
+        LogField::DroppedAttributesCount => OttlValue::Int(record.dropped_attributes_count.into()),
+        LogField::Flags => OttlValue::Int(record.flags.into()),
+        LogField::TraceId => OttlValue::TraceId(id(&record.trace_id)),
+        LogField::TraceIdString => OttlValue::Text(Cow::Owned(hex(&id::<16>(&record.trace_id)))),
+        LogField::SpanId => OttlValue::SpanId(id(&record.span_id)),
+        LogField::SpanIdString => OttlValue::Text(Cow::Owned(hex(&id::<8>(&record.span_id)))),
+        LogField::EventName => OttlValue::text(&record.event_name),
     }
 }
 

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use super::slot::Slot;
 use crate::points::MetricFields;
-use crate::value::Value;
+use crate::value::OttlValue;
 use crate::view::MetricRef;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,18 +31,20 @@ pub(super) const METRIC: &[(&str, MetricField)] = &[
 ];
 
 /// `points` is the number of data points, unless the item is one of them.
-pub(super) fn read<'a>(field: MetricField, metric: &MetricRef<'a>, points: Option<usize>) -> Value<'a> {
+pub(super) fn read<'a>(field: MetricField, metric: &MetricRef<'a>, points: Option<usize>) -> OttlValue<'a> {
     match field {
-        MetricField::Name => Value::text(metric.name),
-        MetricField::Description => Value::text(metric.description),
-        MetricField::Unit => Value::text(metric.unit),
-        MetricField::Type => Value::Int(metric.data_type),
+        MetricField::Name => OttlValue::text(metric.name),
+        MetricField::Description => OttlValue::text(metric.description),
+        MetricField::Unit => OttlValue::text(metric.unit),
+        MetricField::Type => OttlValue::Int(metric.data_type),
         MetricField::AggregationTemporality => metric
             .aggregation_temporality
-            .map_or(Value::Nil, |value| Value::Int(value.into())),
-        MetricField::IsMonotonic => metric.is_monotonic.map_or(Value::Nil, Value::Bool),
-        MetricField::DataPoints => points.map_or(Value::Nil, |length| Value::Messages { length, is_list: true }),
-        MetricField::Metadata => Value::Map(Cow::Borrowed(metric.metadata)),
+            .map_or(OttlValue::Nil, |value| OttlValue::Int(value.into())),
+        MetricField::IsMonotonic => metric.is_monotonic.map_or(OttlValue::Nil, OttlValue::Bool),
+        MetricField::DataPoints => {
+            points.map_or(OttlValue::Nil, |length| OttlValue::Messages { length, is_list: true })
+        }
+        MetricField::Metadata => OttlValue::Map(Cow::Borrowed(metric.metadata)),
     }
 }
 

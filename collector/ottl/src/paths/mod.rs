@@ -12,13 +12,13 @@ mod resolve;
 mod slot;
 mod span;
 
-pub(crate) use access::Path;
-pub(crate) use keys::{Key, index_value};
+pub(crate) use access::FieldPath;
+pub(crate) use keys::{PathKey, index_value};
 pub(crate) use resolve::{is_other_context, prefix, resolve};
 
 /// A field of an item or of its owners.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Field {
+pub(crate) enum PathField {
     Cache,
     Resource(owners::ResourceField),
     Scope(owners::ScopeField),
@@ -28,7 +28,7 @@ pub(crate) enum Field {
     Span(span::SpanField),
 }
 
-/// What a path may be used for, besides reading it.
+/// The uses of a path, besides reading it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Shape {
     /// A value with a type of its own.
@@ -43,7 +43,7 @@ pub(crate) enum Shape {
     ReadOnly,
 }
 
-impl Field {
+impl PathField {
     pub(crate) fn shape(self) -> Shape {
         use log::LogField;
         use metric::MetricField;
@@ -51,18 +51,18 @@ impl Field {
         use point::PointField;
         use span::SpanField;
         match self {
-            Field::Cache
-            | Field::Resource(ResourceField::Attributes)
-            | Field::Scope(ScopeField::Attributes)
-            | Field::Log(LogField::Attributes)
-            | Field::Metric(MetricField::Metadata)
-            | Field::Point(PointField::Attributes)
-            | Field::Span(SpanField::Attributes) => Shape::Map,
-            Field::Log(LogField::Body) => Shape::Any,
-            Field::Span(SpanField::TraceState) => Shape::TraceState,
-            Field::Metric(MetricField::DataPoints)
-            | Field::Point(PointField::Exemplars | PointField::QuantileValues)
-            | Field::Span(SpanField::Events | SpanField::Links | SpanField::Status) => Shape::ReadOnly,
+            PathField::Cache
+            | PathField::Resource(ResourceField::Attributes)
+            | PathField::Scope(ScopeField::Attributes)
+            | PathField::Log(LogField::Attributes)
+            | PathField::Metric(MetricField::Metadata)
+            | PathField::Point(PointField::Attributes)
+            | PathField::Span(SpanField::Attributes) => Shape::Map,
+            PathField::Log(LogField::Body) => Shape::Any,
+            PathField::Span(SpanField::TraceState) => Shape::TraceState,
+            PathField::Metric(MetricField::DataPoints)
+            | PathField::Point(PointField::Exemplars | PointField::QuantileValues)
+            | PathField::Span(SpanField::Events | SpanField::Links | SpanField::Status) => Shape::ReadOnly,
             _ => Shape::Scalar,
         }
     }

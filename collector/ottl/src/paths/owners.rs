@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use super::slot::Slot;
 use crate::Item;
-use crate::value::Value;
+use crate::value::OttlValue;
 use crate::view::OwnersRef;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,16 +37,16 @@ pub(super) const SCOPE: &[(&str, ScopeField)] = &[
     ("schema_url", ScopeField::SchemaUrl),
 ];
 
-pub(super) fn read_resource<'a>(field: ResourceField, owners: &OwnersRef<'a>) -> Value<'a> {
+pub(super) fn read_resource<'a>(field: ResourceField, owners: &OwnersRef<'a>) -> OttlValue<'a> {
     let resource = owners.resource;
     match field {
-        ResourceField::Attributes => Value::Map(Cow::Borrowed(
+        ResourceField::Attributes => OttlValue::Map(Cow::Borrowed(
             resource.map_or(&[], |resource| resource.attributes.as_slice()),
         )),
         ResourceField::DroppedAttributesCount => {
-            Value::Int(resource.map_or(0, |resource| resource.dropped_attributes_count.into()))
+            OttlValue::Int(resource.map_or(0, |resource| resource.dropped_attributes_count.into()))
         }
-        ResourceField::SchemaUrl => Value::text(owners.resource_schema_url),
+        ResourceField::SchemaUrl => OttlValue::text(owners.resource_schema_url),
     }
 }
 
@@ -61,16 +61,16 @@ pub(super) fn resource_slot<'a>(field: ResourceField, item: &'a mut Item<'_>) ->
     }
 }
 
-pub(super) fn read_scope<'a>(field: ScopeField, owners: &OwnersRef<'a>) -> Value<'a> {
+pub(super) fn read_scope<'a>(field: ScopeField, owners: &OwnersRef<'a>) -> OttlValue<'a> {
     let scope = owners.scope;
     match field {
-        ScopeField::Name => Value::text(scope.map_or("", |scope| &scope.name)),
-        ScopeField::Version => Value::text(scope.map_or("", |scope| &scope.version)),
-        ScopeField::Attributes => Value::Map(Cow::Borrowed(scope.map_or(&[], |scope| scope.attributes.as_slice()))),
+        ScopeField::Name => OttlValue::text(scope.map_or("", |scope| &scope.name)),
+        ScopeField::Version => OttlValue::text(scope.map_or("", |scope| &scope.version)),
+        ScopeField::Attributes => OttlValue::Map(Cow::Borrowed(scope.map_or(&[], |scope| scope.attributes.as_slice()))),
         ScopeField::DroppedAttributesCount => {
-            Value::Int(scope.map_or(0, |scope| scope.dropped_attributes_count.into()))
+            OttlValue::Int(scope.map_or(0, |scope| scope.dropped_attributes_count.into()))
         }
-        ScopeField::SchemaUrl => Value::text(owners.scope_schema_url),
+        ScopeField::SchemaUrl => OttlValue::text(owners.scope_schema_url),
     }
 }
 

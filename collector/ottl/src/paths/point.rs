@@ -8,7 +8,7 @@ use opentelemetry_proto::tonic::metrics::v1::number_data_point::Value as Number;
 
 use super::slot::Slot;
 use crate::points::DataPoint;
-use crate::value::Value;
+use crate::value::OttlValue;
 use crate::view::PointRef;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -143,68 +143,68 @@ fn common_mut<'a>(point: &'a mut DataPoint<'_>) -> CommonMut<'a> {
     }
 }
 
-pub(super) fn read(field: PointField, point: PointRef<'_>) -> Value<'_> {
+pub(super) fn read(field: PointField, point: PointRef<'_>) -> OttlValue<'_> {
     match field {
-        PointField::Attributes => Value::Map(Cow::Borrowed(common(point).attributes)),
-        PointField::StartTimeUnixNano => Value::Int(common(point).start_time as i64),
-        PointField::TimeUnixNano => Value::Int(common(point).time as i64),
-        PointField::StartTime => Value::Time(common(point).start_time as i64),
-        PointField::Time => Value::Time(common(point).time as i64),
-        PointField::Flags => Value::Int(common(point).flags.into()),
+        PointField::Attributes => OttlValue::Map(Cow::Borrowed(common(point).attributes)),
+        PointField::StartTimeUnixNano => OttlValue::Int(common(point).start_time as i64),
+        PointField::TimeUnixNano => OttlValue::Int(common(point).time as i64),
+        PointField::StartTime => OttlValue::Time(common(point).start_time as i64),
+        PointField::Time => OttlValue::Time(common(point).time as i64),
+        PointField::Flags => OttlValue::Int(common(point).flags.into()),
         _ => match point {
             PointRef::Number(point) => match (field, point.value) {
-                (PointField::ValueDouble, Some(Number::AsDouble(value))) => Value::Double(value),
-                (PointField::ValueDouble, _) => Value::Double(0.0),
-                (PointField::ValueInt, Some(Number::AsInt(value))) => Value::Int(value),
-                (PointField::ValueInt, _) => Value::Int(0),
+                (PointField::ValueDouble, Some(Number::AsDouble(value))) => OttlValue::Double(value),
+                (PointField::ValueDouble, _) => OttlValue::Double(0.0),
+                (PointField::ValueInt, Some(Number::AsInt(value))) => OttlValue::Int(value),
+                (PointField::ValueInt, _) => OttlValue::Int(0),
                 (PointField::Exemplars, _) => messages(point.exemplars.len()),
-                _ => Value::Nil,
+                _ => OttlValue::Nil,
             },
             PointRef::Histogram(point) => match field {
-                PointField::Count => Value::Int(point.count as i64),
-                PointField::Sum => Value::Double(point.sum.unwrap_or_default()),
+                PointField::Count => OttlValue::Int(point.count as i64),
+                PointField::Sum => OttlValue::Double(point.sum.unwrap_or_default()),
                 PointField::Exemplars => messages(point.exemplars.len()),
                 PointField::BucketCounts => counts(&point.bucket_counts),
                 PointField::ExplicitBounds => {
                     let bounds = point.explicit_bounds.iter().map(|bound| AnyValue {
                         value: Some(Any::DoubleValue(*bound)),
                     });
-                    Value::TypedList(bounds.collect())
+                    OttlValue::TypedList(bounds.collect())
                 }
-                _ => Value::Nil,
+                _ => OttlValue::Nil,
             },
             PointRef::ExponentialHistogram(point) => {
                 let (positive, negative) = (point.positive.as_ref(), point.negative.as_ref());
                 match field {
-                    PointField::Count => Value::Int(point.count as i64),
-                    PointField::Sum => Value::Double(point.sum.unwrap_or_default()),
+                    PointField::Count => OttlValue::Int(point.count as i64),
+                    PointField::Sum => OttlValue::Double(point.sum.unwrap_or_default()),
                     PointField::Exemplars => messages(point.exemplars.len()),
-                    PointField::Scale => Value::Int(point.scale.into()),
-                    PointField::ZeroCount => Value::Int(point.zero_count as i64),
-                    PointField::PositiveOffset => Value::Int(positive.map_or(0, |buckets| buckets.offset.into())),
-                    PointField::NegativeOffset => Value::Int(negative.map_or(0, |buckets| buckets.offset.into())),
+                    PointField::Scale => OttlValue::Int(point.scale.into()),
+                    PointField::ZeroCount => OttlValue::Int(point.zero_count as i64),
+                    PointField::PositiveOffset => OttlValue::Int(positive.map_or(0, |buckets| buckets.offset.into())),
+                    PointField::NegativeOffset => OttlValue::Int(negative.map_or(0, |buckets| buckets.offset.into())),
                     PointField::PositiveBucketCounts => counts(positive.map_or(&[], |buckets| &buckets.bucket_counts)),
                     PointField::NegativeBucketCounts => counts(negative.map_or(&[], |buckets| &buckets.bucket_counts)),
-                    _ => Value::Nil,
+                    _ => OttlValue::Nil,
                 }
             }
             PointRef::Summary(point) => match field {
-                PointField::Count => Value::Int(point.count as i64),
-                PointField::Sum => Value::Double(point.sum),
+                PointField::Count => OttlValue::Int(point.count as i64),
+                PointField::Sum => OttlValue::Double(point.sum),
                 PointField::QuantileValues => messages(point.quantile_values.len()),
-                _ => Value::Nil,
+                _ => OttlValue::Nil,
             },
         },
     }
 }
 
-fn messages(length: usize) -> Value<'static> {
-    Value::Messages { length, is_list: true }
+fn messages(length: usize) -> OttlValue<'static> {
+    OttlValue::Messages { length, is_list: true }
 }
 
 /// Unsigned counts are no list for `IsList`, as in the Collector.
-fn counts(counts: &[u64]) -> Value<'static> {
-    Value::Messages {
+fn counts(counts: &[u64]) -> OttlValue<'static> {
+    OttlValue::Messages {
         length: counts.len(),
         is_list: false,
     }

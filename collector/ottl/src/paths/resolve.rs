@@ -1,8 +1,8 @@
 //! A path as it was written to the field that it names.
 
-use super::access::Path;
-use super::keys::Key;
-use super::{Field, Shape, log, metric, owners, point, span};
+use super::access::FieldPath;
+use super::keys::PathKey;
+use super::{PathField, Shape, log, metric, owners, point, span};
 use crate::syntax::{self, Segment};
 use crate::{Context, ParseError};
 
@@ -15,7 +15,7 @@ pub(crate) fn is_other_context(name: &str) -> bool {
 }
 
 /// The context that a path starts with, if it does.
-pub(crate) fn prefix(path: &syntax::Path) -> Option<Context> {
+pub(crate) fn prefix(path: &syntax::PathNode) -> Option<Context> {
     match path.segments.as_slice() {
         [first, _, ..] if first.keys.is_empty() => Context::from_name(&first.name),
         _ => None,
@@ -24,10 +24,10 @@ pub(crate) fn prefix(path: &syntax::Path) -> Option<Context> {
 
 /// Finds the field of a path. `key` compiles a computed key.
 pub(crate) fn resolve(
-    path: &syntax::Path,
+    path: &syntax::PathNode,
     context: Context,
-    key: impl FnMut(&syntax::Key) -> Result<Key, ParseError>,
-) -> Result<Path, ParseError> {
+    key: impl FnMut(&syntax::KeyNode) -> Result<PathKey, ParseError>,
+) -> Result<FieldPath, ParseError> {
     let (owner, segments) = match prefix(path) {
         Some(owner) => (owner, &path.segments[1..]),
         None => (context, path.segments.as_slice()),
@@ -46,7 +46,7 @@ pub(crate) fn resolve(
         .collect::<Vec<_>>()
         .join(".");
     let field = if name == "cache" && owner == context {
-        Some(Field::Cache)
+        Some(PathField::Cache)
     } else {
         find(owner, &name)
     };
@@ -61,16 +61,16 @@ pub(crate) fn resolve(
         return Err(ParseError::new(segment.range.clone(), message));
     }
     check_keys(last, field)?;
-    Ok(Path {
+    Ok(FieldPath {
         field,
         keys: last.keys.iter().map(key).collect::<Result<_, _>>()?,
     })
 }
 
-fn check_keys(segment: &Segment, field: Field) -> Result<(), ParseError> {
+fn check_keys(segment: &Segment, field: PathField) -> Result<(), ParseError> {
     let expected = match (segment.keys.as_slice(), field.shape()) {
         ([], _) | (_, Shape::Any | Shape::Map) => return Ok(()),
-        ([syntax::Key::Text(_)], Shape::TraceState) => return Ok(()),
+        ([syntax::KeyNode::Text(_)], Shape::TraceState) => return Ok(()),
         (_, Shape::TraceState) => "one string as key",
         _ => "no key: it is neither a map nor a list",
     };
@@ -80,20 +80,20 @@ fn check_keys(segment: &Segment, field: Field) -> Result<(), ParseError> {
     ))
 }
 
-fn find(owner: Context, name: &str) -> Option<Field> {
-    fn field<T: Copy>(table: &[(&str, T)], name: &str, field: fn(T) -> Field) -> Option<Field> {
+fn find(owner: Context, name: &str) -> Option<PathField> {
+    fn field<T: Copy>(table: &[(&str, T)], name: &str, field: fn(T) -> PathField) -> Option<PathField> {
         table
             .iter()
             .find(|(known, _)| *known == name)
             .map(|(_, found)| field(*found))
     }
     match owner {
-        Context::Resource => field(owners::RESOURCE, name, Field::Resource),
-        Context::Scope => field(owners::SCOPE, name, Field::Scope),
-        Context::Log => field(log::LOG, name, Field::Log),
-        Context::Metric => field(metric::METRIC, name, Field::Metric),
-        Context::DataPoint => field(point::POINT, name, Field::Point),
-        Context::Span => field(span::SPAN, name, Field::Span),
+        Context::Resource => field(owners::RESOURCE, name, PathField::Resource),
+        Context::Scope => field(owners::SCOPE, name, PathField::Scope),
+        Context::Log => field(log::LOG, name, PathField::Log),
+        Context::Metric => field(metric::METRIC, name, PathField::Metric),
+        Context::DataPoint => field(point::POINT, name, PathField::Point),
+        Context::Span => field(span::SPAN, name, PathField::Span),
     }
 }
 
@@ -112,7 +112,7 @@ pub(crate) fn names(owner: Context) -> Vec<&'static str> {
     }
 }
 
-fn unknown(path: &syntax::Path, segments: &[Segment], owner: Context, context: Context, name: &str) -> ParseError {
+fn unknown(path: &syntax::PathNode, segments: &[Segment], owner: Context, context: Context, name: &str) -> ParseError {
     let first = &path.segments[0];
     if is_other_context(&first.name) {
         let error = ParseError::new(

@@ -7,7 +7,7 @@ use opentelemetry_proto::tonic::metrics::v1::number_data_point::Value as Number;
 use super::span::KINDS;
 use crate::EvalError;
 use crate::convert::unhex;
-use crate::value::Value;
+use crate::value::OttlValue;
 
 pub(crate) enum Slot<'a> {
     Text(&'a mut String),
@@ -48,7 +48,7 @@ pub(crate) enum Slot<'a> {
 }
 
 impl Slot<'_> {
-    pub(crate) fn set(self, value: Value<'_>) -> Result<(), EvalError> {
+    pub(crate) fn set(self, value: OttlValue<'_>) -> Result<(), EvalError> {
         match self {
             Slot::Text(target) => *target = text(value)?,
             Slot::Bool(target) => *target = boolean(&value)?,
@@ -64,11 +64,11 @@ impl Slot<'_> {
             Slot::Counts(target) => *target = elements(&value, |element| int(&element).map(|count| count as u64))?,
             Slot::Doubles(target) => *target = elements(&value, |element| double(&element))?,
             Slot::Time(target) => match value {
-                Value::Time(time) => *target = time as u64,
+                OttlValue::Time(time) => *target = time as u64,
                 other => return Err(other.mismatch("a time")),
             },
             Slot::Map(target) => match value {
-                Value::Map(map) => *target = map.into_owned(),
+                OttlValue::Map(map) => *target = map.into_owned(),
                 other => return Err(other.mismatch("a map")),
             },
             Slot::Any(target) => *target = Some(value.into_any()?),
@@ -78,11 +78,11 @@ impl Slot<'_> {
                 })
             }
             Slot::TraceId(target) => match value {
-                Value::TraceId(id) => *target = id.to_vec(),
+                OttlValue::TraceId(id) => *target = id.to_vec(),
                 other => return Err(other.mismatch("a trace ID, such as that of `TraceID(…)`")),
             },
             Slot::SpanId(target) => match value {
-                Value::SpanId(id) => *target = id.to_vec(),
+                OttlValue::SpanId(id) => *target = id.to_vec(),
                 other => return Err(other.mismatch("a span ID, such as that of `SpanID(…)`")),
             },
             Slot::HexId(target, length) => *target = hex_id(value, length)?,
@@ -103,50 +103,56 @@ impl Slot<'_> {
     }
 }
 
-fn text(value: Value<'_>) -> Result<String, EvalError> {
+fn text(value: OttlValue<'_>) -> Result<String, EvalError> {
     match value {
-        Value::Text(text) => Ok(text.into_owned()),
+        OttlValue::Text(text) => Ok(text.into_owned()),
         other => Err(other.mismatch("a string")),
     }
 }
 
-fn boolean(value: &Value<'_>) -> Result<bool, EvalError> {
+fn boolean(value: &OttlValue<'_>) -> Result<bool, EvalError> {
     match value {
-        Value::Bool(value) => Ok(*value),
+        OttlValue::Bool(value) => Ok(*value),
         other => Err(other.mismatch("a bool")),
     }
 }
 
-fn int(value: &Value<'_>) -> Result<i64, EvalError> {
+fn int(value: &OttlValue<'_>) -> Result<i64, EvalError> {
     match value {
-        Value::Int(value) => Ok(*value),
+        OttlValue::Int(value) => Ok(*value),
         other => Err(other.mismatch("an int")),
     }
 }
 
-fn double(value: &Value<'_>) -> Result<f64, EvalError> {
+fn double(value: &OttlValue<'_>) -> Result<f64, EvalError> {
     match value {
-        Value::Double(value) => Ok(*value),
+        OttlValue::Double(value) => Ok(*value),
         other => Err(other.mismatch("a double")),
     }
 }
 
-fn elements<T>(value: &Value<'_>, read: impl Fn(Value<'_>) -> Result<T, EvalError>) -> Result<Vec<T>, EvalError> {
+fn elements<T>(
+    value: &OttlValue<'_>,
+    read: impl Fn(OttlValue<'_>) -> Result<T, EvalError>,
+) -> Result<Vec<T>, EvalError> {
     let elements: &[AnyValue] = match value {
-        Value::List(list) => list,
-        Value::TypedList(list) => list,
+        OttlValue::List(list) => list,
+        OttlValue::TypedList(list) => list,
         other => return Err(other.mismatch("a list")),
     };
-    elements.iter().map(|element| read(Value::of(Some(element)))).collect()
+    elements
+        .iter()
+        .map(|element| read(OttlValue::of(Some(element))))
+        .collect()
 }
 
-fn hex_id(value: Value<'_>, length: usize) -> Result<Vec<u8>, EvalError> {
+fn hex_id(value: OttlValue<'_>, length: usize) -> Result<Vec<u8>, EvalError> {
     let text = text(value)?;
     let id = unhex(&text).filter(|id| id.len() == length);
     id.ok_or_else(|| EvalError::new(format!("expected {} hexadecimal digits", 2 * length)))
 }
 
-fn kind(value: Value<'_>, name: impl Fn((&'static str, &'static str)) -> &'static str) -> Result<i32, EvalError> {
+fn kind(value: OttlValue<'_>, name: impl Fn((&'static str, &'static str)) -> &'static str) -> Result<i32, EvalError> {
     let text = text(value)?;
     let kind = KINDS.iter().position(|kind| name(*kind) == text);
     kind.and_then(|kind| i32::try_from(kind).ok())

@@ -6,7 +6,7 @@ use opentelemetry_proto::tonic::trace::v1::Span;
 
 use super::slot::Slot;
 use crate::convert::{hex, id};
-use crate::value::Value;
+use crate::value::OttlValue;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum SpanField {
@@ -83,42 +83,42 @@ fn kind(span: &Span) -> (&'static str, &'static str) {
         .unwrap_or_default()
 }
 
-pub(super) fn read(field: SpanField, span: &Span) -> Value<'_> {
+pub(super) fn read(field: SpanField, span: &Span) -> OttlValue<'_> {
     match field {
-        SpanField::TraceId => Value::TraceId(id(&span.trace_id)),
-        SpanField::TraceIdString => Value::Text(Cow::Owned(hex(&id::<16>(&span.trace_id)))),
-        SpanField::SpanId => Value::SpanId(id(&span.span_id)),
-        SpanField::SpanIdString => Value::Text(Cow::Owned(hex(&id::<8>(&span.span_id)))),
-        SpanField::ParentSpanId => Value::SpanId(id(&span.parent_span_id)),
-        SpanField::ParentSpanIdString => Value::Text(Cow::Owned(hex(&id::<8>(&span.parent_span_id)))),
-        SpanField::TraceState => Value::text(&span.trace_state),
-        SpanField::Name => Value::text(&span.name),
-        SpanField::Kind => Value::Int(span.kind.into()),
-        SpanField::KindString => Value::text(kind(span).0),
-        SpanField::KindDeprecatedString => Value::text(kind(span).1),
-        SpanField::StartTimeUnixNano => Value::Int(span.start_time_unix_nano as i64),
-        SpanField::EndTimeUnixNano => Value::Int(span.end_time_unix_nano as i64),
-        SpanField::StartTime => Value::Time(span.start_time_unix_nano as i64),
-        SpanField::EndTime => Value::Time(span.end_time_unix_nano as i64),
-        SpanField::Attributes => Value::Map(Cow::Borrowed(&span.attributes)),
-        SpanField::DroppedAttributesCount => Value::Int(span.dropped_attributes_count.into()),
-        SpanField::Events => Value::Messages {
+        SpanField::TraceId => OttlValue::TraceId(id(&span.trace_id)),
+        SpanField::TraceIdString => OttlValue::Text(Cow::Owned(hex(&id::<16>(&span.trace_id)))),
+        SpanField::SpanId => OttlValue::SpanId(id(&span.span_id)),
+        SpanField::SpanIdString => OttlValue::Text(Cow::Owned(hex(&id::<8>(&span.span_id)))),
+        SpanField::ParentSpanId => OttlValue::SpanId(id(&span.parent_span_id)),
+        SpanField::ParentSpanIdString => OttlValue::Text(Cow::Owned(hex(&id::<8>(&span.parent_span_id)))),
+        SpanField::TraceState => OttlValue::text(&span.trace_state),
+        SpanField::Name => OttlValue::text(&span.name),
+        SpanField::Kind => OttlValue::Int(span.kind.into()),
+        SpanField::KindString => OttlValue::text(kind(span).0),
+        SpanField::KindDeprecatedString => OttlValue::text(kind(span).1),
+        SpanField::StartTimeUnixNano => OttlValue::Int(span.start_time_unix_nano as i64),
+        SpanField::EndTimeUnixNano => OttlValue::Int(span.end_time_unix_nano as i64),
+        SpanField::StartTime => OttlValue::Time(span.start_time_unix_nano as i64),
+        SpanField::EndTime => OttlValue::Time(span.end_time_unix_nano as i64),
+        SpanField::Attributes => OttlValue::Map(Cow::Borrowed(&span.attributes)),
+        SpanField::DroppedAttributesCount => OttlValue::Int(span.dropped_attributes_count.into()),
+        SpanField::Events => OttlValue::Messages {
             length: span.events.len(),
             is_list: true,
         },
-        SpanField::DroppedEventsCount => Value::Int(span.dropped_events_count.into()),
-        SpanField::Links => Value::Messages {
+        SpanField::DroppedEventsCount => OttlValue::Int(span.dropped_events_count.into()),
+        SpanField::Links => OttlValue::Messages {
             length: span.links.len(),
             is_list: true,
         },
-        SpanField::DroppedLinksCount => Value::Int(span.dropped_links_count.into()),
-        SpanField::Status => Value::Messages {
+        SpanField::DroppedLinksCount => OttlValue::Int(span.dropped_links_count.into()),
+        SpanField::Status => OttlValue::Messages {
             length: 0,
             is_list: false,
         },
-        SpanField::StatusCode => Value::Int(span.status.as_ref().map_or(0, |status| status.code.into())),
-        SpanField::StatusMessage => Value::text(span.status.as_ref().map_or("", |status| &status.message)),
-        SpanField::Flags => Value::Int(span.flags.into()),
+        SpanField::StatusCode => OttlValue::Int(span.status.as_ref().map_or(0, |status| status.code.into())),
+        SpanField::StatusMessage => OttlValue::text(span.status.as_ref().map_or("", |status| &status.message)),
+        SpanField::Flags => OttlValue::Int(span.flags.into()),
     }
 }
 

@@ -9,10 +9,10 @@ use std::borrow::Cow;
 use regex::{Regex, RegexBuilder};
 
 use crate::expression::Expression;
-use crate::value::Value;
+use crate::value::OttlValue;
 use crate::{EvalError, View};
 
-pub(crate) use replacement::{Replacement, Template};
+pub(crate) use replacement::{Expansion, Replacement};
 
 /// The largest compiled pattern, in bytes; patterns may come from data.
 const LARGEST: usize = 1 << 20;
@@ -38,7 +38,7 @@ impl Pattern {
         match self {
             Pattern::Compiled(regex) => Ok(Cow::Borrowed(regex)),
             Pattern::Computed(syntax, expression) => match expression.evaluate(view)? {
-                Value::Text(pattern) => compile(*syntax, &pattern)
+                OttlValue::Text(pattern) => compile(*syntax, &pattern)
                     .map(Cow::Owned)
                     .map_err(|_| EvalError::new("the computed pattern is invalid")),
                 other => Err(other.mismatch("a string as pattern")),

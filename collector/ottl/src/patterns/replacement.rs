@@ -5,22 +5,22 @@ use std::borrow::Cow;
 use regex::{Captures, Regex};
 
 use crate::expression::Expression;
-use crate::value::Value;
+use crate::value::OttlValue;
 use crate::{EvalError, View};
 
 /// A replacement that is read once, or one that is computed for each view.
 #[derive(Clone, Debug)]
 pub(crate) enum Replacement {
-    Template(Template),
+    Literal(Expansion),
     Computed(Box<Expression>),
 }
 
 impl Replacement {
-    pub(crate) fn get(&self, view: View<'_>) -> Result<Cow<'_, Template>, EvalError> {
+    pub(crate) fn get(&self, view: View<'_>) -> Result<Cow<'_, Expansion>, EvalError> {
         match self {
-            Replacement::Template(template) => Ok(Cow::Borrowed(template)),
+            Replacement::Literal(template) => Ok(Cow::Borrowed(template)),
             Replacement::Computed(expression) => match expression.evaluate(view)? {
-                Value::Text(text) => Ok(Cow::Owned(Template::new(&text))),
+                OttlValue::Text(text) => Ok(Cow::Owned(Expansion::new(&text))),
                 other => Err(other.mismatch("a string as replacement")),
             },
         }
@@ -29,19 +29,19 @@ impl Replacement {
 
 /// A replacement: literal text and groups of the match.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Template {
-    parts: Vec<Part>,
+pub(crate) struct Expansion {
+    parts: Vec<ExpansionPart>,
     written: String,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Part {
+enum ExpansionPart {
     Literal(String),
     Group(usize),
     Named(String),
 }
 
-impl Template {
+impl Expansion {
     pub(crate) fn new(text: &str) -> Self {
         let mut parts = Vec::new();
         let mut literal = String::new();
@@ -54,7 +54,7 @@ impl Template {
                 rest = behind;
             } else if let Some((name, behind)) = name(behind) {
                 if !literal.is_empty() {
-                    parts.push(Part::Literal(std::mem::take(&mut literal)));
+                    parts.push(ExpansionPart::Literal(std::mem::take(&mut literal)));
                 }
                 parts.push(group(name));
                 rest = behind;
@@ -66,9 +66,9 @@ impl Template {
         }
         literal.push_str(rest);
         if !literal.is_empty() {
-            parts.push(Part::Literal(literal));
+            parts.push(ExpansionPart::Literal(literal));
         }
-        Template {
+        Expansion {
             parts,
             written: text.to_owned(),
         }
@@ -96,12 +96,12 @@ impl Template {
     fn expand(&self, captures: &Captures<'_>, out: &mut String) {
         for part in &self.parts {
             let group = match part {
-                Part::Literal(text) => {
+                ExpansionPart::Literal(text) => {
                     out.push_str(text);
                     continue;
                 }
-                Part::Group(number) => captures.get(*number),
-                Part::Named(name) => captures.name(name),
+                ExpansionPart::Group(number) => captures.get(*number),
+                ExpansionPart::Named(name) => captures.name(name),
             };
             out.push_str(group.map_or("", |group| group.as_str()));
         }
@@ -129,11 +129,11 @@ fn name(behind: &str) -> Option<(&str, &str)> {
 }
 
 /// Digits without a leading zero are a number; everything else is a name.
-fn group(name: &str) -> Part {
+fn group(name: &str) -> ExpansionPart {
     let is_number = name.bytes().all(|byte| byte.is_ascii_digit()) && (name == "0" || !name.starts_with('0'));
     match name.parse() {
-        Ok(number) if is_number => Part::Group(number),
-        _ => Part::Named(name.to_owned()),
+        Ok(number) if is_number => ExpansionPart::Group(number),
+        _ => ExpansionPart::Named(name.to_owned()),
     }
 }
 
@@ -163,12 +163,12 @@ mod tests {
             ("", ""),
         ] {
             assert_eq!(
-                Template::new(template).replace_all(&regex, "a1"),
+                Expansion::new(template).replace_all(&regex, "a1"),
                 expected,
                 "{template}"
             );
         }
-        assert_eq!(Template::new("[$2]").replace_all(&regex, "a1-b"), "[1]-[]");
+        assert_eq!(Expansion::new("[$2]").replace_all(&regex, "a1-b"), "[1]-[]");
     }
 
     #[test]
@@ -176,6 +176,6 @@ mod tests {
         let Ok(regex) = Regex::new("a*") else {
             panic!("the pattern of the test")
         };
-        assert_eq!(Template::new("x").replace_all(&regex, "baac"), "xbxcx");
+        assert_eq!(Expansion::new("x").replace_all(&regex, "baac"), "xbxcx");
     }
 }

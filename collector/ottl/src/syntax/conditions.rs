@@ -1,13 +1,13 @@
 //! Conditions and statements.
 
-use super::tree::{Condition, Statement};
+use super::tree::{ConditionNode, StatementNode};
 use super::values::{call, value};
 use super::{Input, Parsed, TokenKind, expect, fail, nested, next, next_is, peek, peek_nth, take, unexpected};
 use crate::ParseError;
 use crate::syntax::tree::ExpressionKind;
 
 /// The call of an editor, with an optional `where` clause.
-pub(super) fn statement(input: &mut Input<'_>) -> Parsed<Statement> {
+pub(super) fn statement(input: &mut Input<'_>) -> Parsed<StatementNode> {
     let called = peek_nth(input, 1).is_some_and(|token| token.kind == TokenKind::LeftParenthesis);
     if !next_is(input, TokenKind::Word) || !called {
         let error = unexpected(
@@ -24,11 +24,11 @@ pub(super) fn statement(input: &mut Input<'_>) -> Parsed<Statement> {
     } else {
         None
     };
-    Ok(Statement { editor, condition })
+    Ok(StatementNode { editor, condition })
 }
 
 /// Terms, separated by `or`.
-pub(super) fn condition(input: &mut Input<'_>) -> Parsed<Condition> {
+pub(super) fn condition(input: &mut Input<'_>) -> Parsed<ConditionNode> {
     let first = term(input)?;
     if !next_is(input, TokenKind::Or) {
         return Ok(first);
@@ -37,11 +37,11 @@ pub(super) fn condition(input: &mut Input<'_>) -> Parsed<Condition> {
     while take(input, TokenKind::Or).is_some() {
         terms.push(term(input)?);
     }
-    Ok(Condition::Any(terms))
+    Ok(ConditionNode::Any(terms))
 }
 
 /// Boolean values, separated by `and`.
-fn term(input: &mut Input<'_>) -> Parsed<Condition> {
+fn term(input: &mut Input<'_>) -> Parsed<ConditionNode> {
     let first = boolean(input)?;
     if !next_is(input, TokenKind::And) {
         return Ok(first);
@@ -50,11 +50,11 @@ fn term(input: &mut Input<'_>) -> Parsed<Condition> {
     while take(input, TokenKind::And).is_some() {
         values.push(boolean(input)?);
     }
-    Ok(Condition::All(values))
+    Ok(ConditionNode::All(values))
 }
 
 /// A comparison, `true`, `false`, the call of a converter, or a condition in parentheses; each with an optional `not`.
-fn boolean(input: &mut Input<'_>) -> Parsed<Condition> {
+fn boolean(input: &mut Input<'_>) -> Parsed<ConditionNode> {
     let negated = take(input, TokenKind::Not).is_some();
     let condition = if parenthesized_condition(input) {
         next(input);
@@ -65,21 +65,21 @@ fn boolean(input: &mut Input<'_>) -> Parsed<Condition> {
         comparison(input)?
     };
     Ok(if negated {
-        Condition::Not(Box::new(condition))
+        ConditionNode::Not(Box::new(condition))
     } else {
         condition
     })
 }
 
-fn comparison(input: &mut Input<'_>) -> Parsed<Condition> {
+fn comparison(input: &mut Input<'_>) -> Parsed<ConditionNode> {
     let left = value(input)?;
     if let Some(TokenKind::Compare(operator)) = peek(input).map(|token| token.kind) {
         next(input);
-        return Ok(Condition::Compare(left, operator, value(input)?));
+        return Ok(ConditionNode::Compare(left, operator, value(input)?));
     }
     match left.kind {
-        ExpressionKind::Bool(constant) => Ok(Condition::Constant(constant)),
-        ExpressionKind::Call(call) => Ok(Condition::Call(call)),
+        ExpressionKind::Bool(constant) => Ok(ConditionNode::Constant(constant)),
+        ExpressionKind::Call(call) => Ok(ConditionNode::Call(call)),
         _ if !ends_here(input) => Err(fail(unexpected(input, "a comparison operator"))),
         _ => {
             let message = "a condition needs a comparison: this value alone is neither true nor false";

@@ -48,12 +48,12 @@ pub(super) enum TokenKind {
 }
 
 #[derive(Clone, Debug)]
-pub(super) struct Token {
+pub(super) struct Lexeme {
     pub(super) kind: TokenKind,
     pub(super) range: Range<usize>,
 }
 
-impl Token {
+impl Lexeme {
     /// The token as it was written.
     pub(super) fn text<'t>(&self, text: &'t str) -> &'t str {
         &text[self.range.clone()]
@@ -63,7 +63,7 @@ impl Token {
 type Text<'t> = LocatingSlice<&'t str>;
 
 /// Splits a text into tokens. White space separates them.
-pub(super) fn tokens(text: &str) -> std::result::Result<Vec<Token>, ParseError> {
+pub(super) fn tokens(text: &str) -> std::result::Result<Vec<Lexeme>, ParseError> {
     let mut input = LocatingSlice::new(text);
     let mut tokens = Vec::new();
     loop {
@@ -72,7 +72,7 @@ pub(super) fn tokens(text: &str) -> std::result::Result<Vec<Token>, ParseError> 
             return Ok(tokens);
         }
         match kind.with_span().parse_next(&mut input) {
-            Ok((kind, range)) => tokens.push(Token { kind, range }),
+            Ok((kind, range)) => tokens.push(Lexeme { kind, range }),
             Err(_) => return Err(error(text, text.len() - input.len())),
         }
     }

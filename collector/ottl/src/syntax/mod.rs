@@ -12,10 +12,12 @@ use winnow::combinator::eof;
 use winnow::stream::TokenSlice;
 use winnow::{Parser as _, Stateful};
 
-pub(crate) use tree::{Call, Condition, Expression, ExpressionKind, Key, MathOperator, Path, Segment, Statement};
+pub(crate) use tree::{
+    CallNode, ConditionNode, ExpressionKind, ExpressionNode, KeyNode, MathOperator, PathNode, Segment, StatementNode,
+};
 
 use crate::ParseError;
-use lexer::{Token, TokenKind};
+use lexer::{Lexeme, TokenKind};
 
 /// Longer texts are rejected: nobody writes them, and every later step may then assume a bound.
 const LONGEST_TEXT: usize = 64 * 1024;
@@ -24,10 +26,10 @@ const LONGEST_TEXT: usize = 64 * 1024;
 const DEEPEST: usize = 64;
 
 /// The tokens that remain, and how deep the current one is nested.
-type Input<'t> = Stateful<TokenSlice<'t, Token>, State<'t>>;
+type Input<'t> = Stateful<TokenSlice<'t, Lexeme>, ParserState<'t>>;
 
 #[derive(Clone, Copy, Debug)]
-struct State<'t> {
+struct ParserState<'t> {
     text: &'t str,
     depth: usize,
 }
@@ -51,12 +53,12 @@ impl<'t> winnow::error::ParserError<Input<'t>> for SyntaxError {
 }
 
 /// Parses a condition.
-pub(crate) fn condition(text: &str) -> Result<Condition, ParseError> {
+pub(crate) fn condition(text: &str) -> Result<ConditionNode, ParseError> {
     parse(text, conditions::condition, "`and`, `or` or the end of the condition")
 }
 
 /// Parses a statement: the call of an editor, with an optional `where` clause.
-pub(crate) fn statement(text: &str) -> Result<Statement, ParseError> {
+pub(crate) fn statement(text: &str) -> Result<StatementNode, ParseError> {
     parse(text, conditions::statement, "`where` or the end of the statement")
 }
 
@@ -70,7 +72,7 @@ fn parse<'t, T>(
         return Err(ParseError::new(0..text.len(), message));
     }
     let tokens = lexer::tokens(text)?;
-    let state = State { text, depth: 0 };
+    let state = ParserState { text, depth: 0 };
     let mut input = Stateful {
         input: TokenSlice::new(&tokens),
         state,
@@ -91,11 +93,11 @@ fn fail(error: ParseError) -> winnow::error::ErrMode<SyntaxError> {
 }
 
 /// The next token, without taking it.
-fn peek<'t>(input: &Input<'t>) -> Option<&'t Token> {
+fn peek<'t>(input: &Input<'t>) -> Option<&'t Lexeme> {
     peek_nth(input, 0)
 }
 
-fn peek_nth<'t>(input: &Input<'t>, index: usize) -> Option<&'t Token> {
+fn peek_nth<'t>(input: &Input<'t>, index: usize) -> Option<&'t Lexeme> {
     use winnow::stream::Stream as _;
     input.iter_offsets().nth(index).map(|(_, token)| token)
 }
@@ -105,18 +107,18 @@ fn next_is(input: &Input<'_>, kind: TokenKind) -> bool {
 }
 
 /// Takes the next token.
-fn next<'t>(input: &mut Input<'t>) -> Option<&'t Token> {
+fn next<'t>(input: &mut Input<'t>) -> Option<&'t Lexeme> {
     use winnow::stream::Stream as _;
     input.next_token()
 }
 
 /// Takes the next token if it is of this kind.
-fn take<'t>(input: &mut Input<'t>, kind: TokenKind) -> Option<&'t Token> {
+fn take<'t>(input: &mut Input<'t>, kind: TokenKind) -> Option<&'t Lexeme> {
     if next_is(input, kind) { next(input) } else { None }
 }
 
 /// Takes a token of this kind; `expected` describes it.
-fn expect<'t>(input: &mut Input<'t>, kind: TokenKind, expected: &str) -> Parsed<&'t Token> {
+fn expect<'t>(input: &mut Input<'t>, kind: TokenKind, expected: &str) -> Parsed<&'t Lexeme> {
     take(input, kind).ok_or_else(|| fail(unexpected(input, expected)))
 }
 

@@ -5,23 +5,23 @@ use std::ops::Range;
 use crate::compare::Operator;
 
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Statement {
-    pub(crate) editor: Call,
-    pub(crate) condition: Option<Condition>,
+pub(crate) struct StatementNode {
+    pub(crate) editor: CallNode,
+    pub(crate) condition: Option<ConditionNode>,
 }
 
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) enum Condition {
+pub(crate) enum ConditionNode {
     Constant(bool),
-    Compare(Expression, Operator, Expression),
-    Call(Call),
-    Not(Box<Condition>),
-    All(Vec<Condition>),
-    Any(Vec<Condition>),
+    Compare(ExpressionNode, Operator, ExpressionNode),
+    Call(CallNode),
+    Not(Box<ConditionNode>),
+    All(Vec<ConditionNode>),
+    Any(Vec<ConditionNode>),
 }
 
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Expression {
+pub(crate) struct ExpressionNode {
     pub(crate) kind: ExpressionKind,
     pub(crate) range: Range<usize>,
 }
@@ -36,13 +36,13 @@ pub(crate) enum ExpressionKind {
     Bytes(Vec<u8>),
     /// A word that starts with an upper case letter: an enumeration, or the name of a function.
     Symbol(String),
-    Path(Path),
-    Call(Call),
-    Negate(Box<Expression>),
+    Path(PathNode),
+    Call(CallNode),
+    Negate(Box<ExpressionNode>),
     /// A value, and what is computed with it, from left to right.
-    Math(Box<Expression>, Vec<(MathOperator, Expression)>),
-    List(Vec<Expression>),
-    Map(Vec<(String, Expression)>),
+    Math(Box<ExpressionNode>, Vec<(MathOperator, ExpressionNode)>),
+    List(Vec<ExpressionNode>),
+    Map(Vec<(String, ExpressionNode)>),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,7 +55,7 @@ pub(crate) enum MathOperator {
 
 /// `resource.attributes["a"]["b"]`.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Path {
+pub(crate) struct PathNode {
     pub(crate) segments: Vec<Segment>,
     pub(crate) range: Range<usize>,
 }
@@ -64,28 +64,28 @@ pub(crate) struct Path {
 pub(crate) struct Segment {
     pub(crate) name: String,
     pub(crate) range: Range<usize>,
-    pub(crate) keys: Vec<Key>,
+    pub(crate) keys: Vec<KeyNode>,
 }
 
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) enum Key {
+pub(crate) enum KeyNode {
     Text(String),
     Index(i64),
-    Expression(Expression),
+    Expression(ExpressionNode),
 }
 
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Call {
+pub(crate) struct CallNode {
     pub(crate) name: String,
     pub(crate) name_range: Range<usize>,
     pub(crate) arguments: Vec<Argument>,
     /// The bytes from the name to the closing parenthesis.
     pub(crate) range: Range<usize>,
-    pub(crate) keys: Vec<Key>,
+    pub(crate) keys: Vec<KeyNode>,
 }
 
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Argument {
     pub(crate) name: Option<(String, Range<usize>)>,
-    pub(crate) value: Expression,
+    pub(crate) value: ExpressionNode,
 }

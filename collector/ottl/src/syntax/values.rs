@@ -1,15 +1,15 @@
 //! Values: literals, paths, calls, lists, maps and computations.
 
 use super::text::unquoted;
-use super::tree::{Argument, Call, Expression, ExpressionKind, Key, MathOperator, Path, Segment};
+use super::tree::{Argument, CallNode, ExpressionKind, ExpressionNode, KeyNode, MathOperator, PathNode, Segment};
 use super::{
-    Input, Parsed, Token, TokenKind, expect, fail, nested, next, next_is, peek, peek_nth, range, take, unexpected,
+    Input, Lexeme, Parsed, TokenKind, expect, fail, nested, next, next_is, peek, peek_nth, range, take, unexpected,
 };
 use crate::ParseError;
 
 const VALUE: &str = "a value";
 
-pub(super) fn value(input: &mut Input<'_>) -> Parsed<Expression> {
+pub(super) fn value(input: &mut Input<'_>) -> Parsed<ExpressionNode> {
     nested(input, |input| {
         let Some(token) = peek(input) else {
             return Err(fail(unexpected(input, VALUE)));
@@ -29,7 +29,7 @@ pub(super) fn value(input: &mut Input<'_>) -> Parsed<Expression> {
             _ => return math(input),
         };
         next(input);
-        Ok(Expression {
+        Ok(ExpressionNode {
             kind,
             range: token.range.clone(),
         })
@@ -40,11 +40,11 @@ fn starts_upper(word: &str) -> bool {
     word.starts_with(|c: char| c.is_ascii_uppercase())
 }
 
-fn text(input: &Input<'_>, token: &Token) -> Parsed<String> {
+fn text(input: &Input<'_>, token: &Lexeme) -> Parsed<String> {
     unquoted(input.state.text, token.range.clone()).map_err(fail)
 }
 
-fn bytes(input: &Input<'_>, token: &Token) -> Parsed<Vec<u8>> {
+fn bytes(input: &Input<'_>, token: &Lexeme) -> Parsed<Vec<u8>> {
     let digits = &token.text(input.state.text)[2..];
     if !digits.len().is_multiple_of(2) {
         let message = "bytes need an even number of hexadecimal digits";
@@ -58,7 +58,7 @@ fn bytes(input: &Input<'_>, token: &Token) -> Parsed<Vec<u8>> {
         .map_err(|_| fail(unexpected(input, "bytes")))
 }
 
-fn list(input: &mut Input<'_>) -> Parsed<Expression> {
+fn list(input: &mut Input<'_>) -> Parsed<ExpressionNode> {
     let start = range(input).start;
     next(input);
     let mut values = Vec::new();
@@ -69,14 +69,14 @@ fn list(input: &mut Input<'_>) -> Parsed<Expression> {
         }
     }
     let end = expect(input, TokenKind::RightBracket, "`,` or `]`")?.range.end;
-    Ok(Expression {
+    Ok(ExpressionNode {
         kind: ExpressionKind::List(values),
         range: start..end,
     })
 }
 
 /// Entries may be separated by commas or by white space, as in the Collector.
-fn map(input: &mut Input<'_>) -> Parsed<Expression> {
+fn map(input: &mut Input<'_>) -> Parsed<ExpressionNode> {
     let start = range(input).start;
     next(input);
     let mut entries = Vec::new();
@@ -89,14 +89,14 @@ fn map(input: &mut Input<'_>) -> Parsed<Expression> {
     }
     let end = range(input).end;
     next(input);
-    Ok(Expression {
+    Ok(ExpressionNode {
         kind: ExpressionKind::Map(entries),
         range: start..end,
     })
 }
 
 /// Terms, separated by `+` and `-`.
-fn math(input: &mut Input<'_>) -> Parsed<Expression> {
+fn math(input: &mut Input<'_>) -> Parsed<ExpressionNode> {
     chain(input, product, |kind| match kind {
         TokenKind::Plus => Some(MathOperator::Add),
         TokenKind::Minus => Some(MathOperator::Subtract),
@@ -105,7 +105,7 @@ fn math(input: &mut Input<'_>) -> Parsed<Expression> {
 }
 
 /// Factors, separated by `*` and `/`.
-fn product(input: &mut Input<'_>) -> Parsed<Expression> {
+fn product(input: &mut Input<'_>) -> Parsed<ExpressionNode> {
     chain(input, factor, |kind| match kind {
         TokenKind::Star => Some(MathOperator::Multiply),
         TokenKind::Slash => Some(MathOperator::Divide),
@@ -115,9 +115,9 @@ fn product(input: &mut Input<'_>) -> Parsed<Expression> {
 
 fn chain(
     input: &mut Input<'_>,
-    operand: fn(&mut Input<'_>) -> Parsed<Expression>,
+    operand: fn(&mut Input<'_>) -> Parsed<ExpressionNode>,
     operator: fn(TokenKind) -> Option<MathOperator>,
-) -> Parsed<Expression> {
+) -> Parsed<ExpressionNode> {
     let first = operand(input)?;
     let mut rest = Vec::new();
     while let Some(operator) = peek(input).and_then(|token| operator(token.kind)) {
@@ -126,14 +126,14 @@ fn chain(
     }
     let Some((_, last)) = rest.last() else { return Ok(first) };
     let range = first.range.start..last.range.end;
-    Ok(Expression {
+    Ok(ExpressionNode {
         kind: ExpressionKind::Math(Box::new(first), rest),
         range,
     })
 }
 
 /// A number, a path, a call or a computation in parentheses, with an optional sign.
-fn factor(input: &mut Input<'_>) -> Parsed<Expression> {
+fn factor(input: &mut Input<'_>) -> Parsed<ExpressionNode> {
     let start = range(input).start;
     let negated = take(input, TokenKind::Minus).is_some();
     if !negated {
@@ -159,10 +159,10 @@ fn factor(input: &mut Input<'_>) -> Parsed<Expression> {
         ExpressionKind::Float(value) => ExpressionKind::Float(-value),
         _ => ExpressionKind::Negate(Box::new(operand)),
     };
-    Ok(Expression { kind, range })
+    Ok(ExpressionNode { kind, range })
 }
 
-fn number(input: &mut Input<'_>) -> Parsed<Expression> {
+fn number(input: &mut Input<'_>) -> Parsed<ExpressionNode> {
     let Some(token) = next(input) else {
         return Err(fail(unexpected(input, "a number")));
     };
@@ -177,7 +177,7 @@ fn number(input: &mut Input<'_>) -> Parsed<Expression> {
             .map(ExpressionKind::Float)
     };
     match kind {
-        Some(kind) => Ok(Expression {
+        Some(kind) => Ok(ExpressionNode {
             kind,
             range: token.range.clone(),
         }),
@@ -205,21 +205,21 @@ fn int(written: &str) -> Option<i64> {
 }
 
 /// A call, or a path.
-fn name(input: &mut Input<'_>) -> Parsed<Expression> {
+fn name(input: &mut Input<'_>) -> Parsed<ExpressionNode> {
     let called = peek_nth(input, 1).is_some_and(|token| token.kind == TokenKind::LeftParenthesis);
     if !called {
         return path(input);
     }
     let call = call(input)?;
     let range = call.range.clone();
-    Ok(Expression {
+    Ok(ExpressionNode {
         kind: ExpressionKind::Call(call),
         range,
     })
 }
 
 /// A function with its arguments, and keys into its result.
-pub(super) fn call(input: &mut Input<'_>) -> Parsed<Call> {
+pub(super) fn call(input: &mut Input<'_>) -> Parsed<CallNode> {
     let word = expect(input, TokenKind::Word, "the name of a function")?;
     expect(input, TokenKind::LeftParenthesis, "`(`")?;
     let mut arguments = Vec::new();
@@ -232,7 +232,7 @@ pub(super) fn call(input: &mut Input<'_>) -> Parsed<Call> {
     let end = expect(input, TokenKind::RightParenthesis, "`,` or `)`")?.range.end;
     let (name, name_range) = (word.text(input.state.text).to_owned(), word.range.clone());
     let range = name_range.start..end;
-    Ok(Call {
+    Ok(CallNode {
         name,
         name_range,
         arguments,
@@ -259,18 +259,18 @@ fn argument(input: &mut Input<'_>) -> Parsed<Argument> {
 }
 
 /// Names, separated by dots, each with keys in brackets.
-fn path(input: &mut Input<'_>) -> Parsed<Expression> {
+fn path(input: &mut Input<'_>) -> Parsed<ExpressionNode> {
     let mut segments = vec![segment(input)?];
     while take(input, TokenKind::Dot).is_some() {
         segments.push(segment(input)?);
     }
     let start = segments.first().map_or(0, |segment| segment.range.start);
     let end = segments.last().map_or(start, |segment| segment.range.end);
-    let kind = ExpressionKind::Path(Path {
+    let kind = ExpressionKind::Path(PathNode {
         segments,
         range: start..end,
     });
-    Ok(Expression {
+    Ok(ExpressionNode {
         kind,
         range: start..end,
     })
@@ -294,7 +294,7 @@ fn segment(input: &mut Input<'_>) -> Parsed<Segment> {
     })
 }
 
-fn keys(input: &mut Input<'_>) -> Parsed<Vec<Key>> {
+fn keys(input: &mut Input<'_>) -> Parsed<Vec<KeyNode>> {
     let mut keys = Vec::new();
     while take(input, TokenKind::LeftBracket).is_some() {
         keys.push(nested(input, key)?);
@@ -303,13 +303,13 @@ fn keys(input: &mut Input<'_>) -> Parsed<Vec<Key>> {
     Ok(keys)
 }
 
-fn key(input: &mut Input<'_>) -> Parsed<Key> {
+fn key(input: &mut Input<'_>) -> Parsed<KeyNode> {
     if let Some(token) = take(input, TokenKind::Text) {
-        return Ok(Key::Text(text(input, token)?));
+        return Ok(KeyNode::Text(text(input, token)?));
     }
     let expression = math(input)?;
     Ok(match expression.kind {
-        ExpressionKind::Int(index) => Key::Index(index),
-        _ => Key::Expression(expression),
+        ExpressionKind::Int(index) => KeyNode::Index(index),
+        _ => KeyNode::Expression(expression),
     })
 }

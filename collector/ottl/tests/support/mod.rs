@@ -198,7 +198,7 @@ impl Items {
             Context::Span => statement.execute(&mut Item::span(&mut self.span, owners)),
             Context::DataPoint => {
                 let (fields, points) = points(&mut self.metric);
-                let collector_ottl::Points::Number(points) = points else {
+                let collector_ottl::MetricPoints::Number(points) = points else {
                     panic!("the metric of the test is a sum")
                 };
                 let point = DataPoint::Number(&mut points[0]);
