@@ -79,6 +79,29 @@ fn text<'a>(span: &'a Span, key: &str) -> Option<&'a str> {
 }
 
 #[test]
+fn the_span_of_a_job_has_its_labels() {
+    let mut evidence = evidence("Failed");
+    evidence.job.extracted = vec![job_event::evidence::Attribute {
+        name: "k8s.job.label.team".into(),
+        value: "payments".into(),
+    }];
+    let mut event = event(&evidence, &[]);
+    let record = event.scope_logs.remove(0).log_records.remove(0);
+    let trace = of_event(event.resource.as_ref(), &record, &[Outcome::Failed])
+        .unwrap()
+        .unwrap();
+    let span = &trace.scope_spans[0].spans[0];
+    assert_eq!(
+        otlp::find_text(&span.attributes, "k8s.job.label.team"),
+        Some("payments")
+    );
+    assert_eq!(
+        otlp::find_text(&trace.resource.unwrap().attributes, "k8s.job.label.team"),
+        None
+    );
+}
+
+#[test]
 fn a_failed_job_is_a_span_that_says_why() {
     let judged = [(attr::FAILURE_CAUSE, "RanTooLong"), (attr::FAILURE_CATEGORY, "timeout")];
     let event = event(&evidence("FailureTarget"), &judged);

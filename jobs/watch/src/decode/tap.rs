@@ -12,7 +12,7 @@ use crate::extract::{Found, MetadataField};
 
 /// Where in `metadata` a value is.
 #[derive(Clone, Copy)]
-pub(super) enum Place {
+pub(super) enum Layer {
     /// `metadata` itself.
     Metadata,
     /// `labels` or `annotations`.
@@ -24,7 +24,7 @@ pub(super) enum Place {
 /// A serde value whose selected labels and annotations go to `found`.
 pub(super) struct Tap<'a, 'w, X> {
     pub(super) inner: X,
-    pub(super) place: Place,
+    pub(super) layer: Layer,
     pub(super) found: &'a mut Found<'w>,
 }
 
@@ -32,10 +32,10 @@ impl<'de, S: DeserializeSeed<'de>> DeserializeSeed<'de> for Tap<'_, '_, S> {
     type Value = S::Value;
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<S::Value, D::Error> {
-        let Tap { inner, place, found } = self;
+        let Tap { inner, layer, found } = self;
         let inner_deserializer = Tap {
             inner: deserializer,
-            place,
+            layer,
             found,
         };
         inner.deserialize(inner_deserializer)
@@ -46,10 +46,10 @@ impl<'de, D: Deserializer<'de>> Deserializer<'de> for Tap<'_, '_, D> {
     type Error = D::Error;
 
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, D::Error> {
-        let Tap { inner, place, found } = self;
+        let Tap { inner, layer, found } = self;
         inner.deserialize_any(Tap {
             inner: visitor,
-            place,
+            layer,
             found,
         })
     }
@@ -68,7 +68,7 @@ impl<'de, V: Visitor<'de>> Visitor<'de> for Tap<'_, '_, V> {
     }
 
     fn visit_str<E: Error>(self, text: &str) -> Result<Self::Value, E> {
-        if let Place::Value = self.place {
+        if let Layer::Value = self.layer {
             self.found.value(text);
         }
         self.inner.visit_str(text)
@@ -99,10 +99,10 @@ impl<'de, V: Visitor<'de>> Visitor<'de> for Tap<'_, '_, V> {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
-        let Tap { inner, place, found } = self;
+        let Tap { inner, layer, found } = self;
         inner.visit_map(TapMap {
             map,
-            place,
+            layer,
             found,
             next: None,
         })
@@ -112,10 +112,10 @@ impl<'de, V: Visitor<'de>> Visitor<'de> for Tap<'_, '_, V> {
 /// A map of `metadata`.
 struct TapMap<'a, 'w, A> {
     map: A,
-    place: Place,
+    layer: Layer,
     found: &'a mut Found<'w>,
-    /// The place of the next value, if it is to be read.
-    next: Option<Place>,
+    /// The layer of the next value, if it is to be read.
+    next: Option<Layer>,
 }
 
 impl<'de, A: MapAccess<'de>> MapAccess<'de> for TapMap<'_, '_, A> {
@@ -125,25 +125,25 @@ impl<'de, A: MapAccess<'de>> MapAccess<'de> for TapMap<'_, '_, A> {
         let Some(Key(key)) = self.map.next_key()? else {
             return Ok(None);
         };
-        self.next = match (self.place, &*key) {
-            (Place::Metadata, "labels") => Some(MetadataField::Labels).filter(|field| self.found.wanted.reads(*field)),
-            (Place::Metadata, "annotations") => {
+        self.next = match (self.layer, &*key) {
+            (Layer::Metadata, "labels") => Some(MetadataField::Labels).filter(|field| self.found.wanted.reads(*field)),
+            (Layer::Metadata, "annotations") => {
                 Some(MetadataField::Annotations).filter(|field| self.found.wanted.reads(*field))
             }
             _ => None,
         }
-        .map(Place::Field);
-        if let Place::Field(field) = self.place {
-            self.next = self.found.key(field, &key).then_some(Place::Value);
+        .map(Layer::Field);
+        if let Layer::Field(field) = self.layer {
+            self.next = self.found.key(field, &key).then_some(Layer::Value);
         }
         seed.deserialize(key.into_deserializer()).map(Some)
     }
 
     fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, A::Error> {
         match self.next {
-            Some(place) => self.map.next_value_seed(Tap {
+            Some(layer) => self.map.next_value_seed(Tap {
                 inner: seed,
-                place,
+                layer,
                 found: &mut *self.found,
             }),
             None => self.map.next_value_seed(seed),

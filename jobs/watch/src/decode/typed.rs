@@ -11,7 +11,7 @@ use serde::de::{
 
 use super::DecodeError;
 use super::names::clipped;
-use super::tap::{Place, Tap};
+use super::tap::{Layer, Tap};
 use crate::extract::{Found, Wanted};
 use crate::model::lenient::Lax;
 use crate::model::{TypeMeta, Watched};
@@ -162,7 +162,7 @@ impl<'de, A: MapAccess<'de>> MapAccess<'de> for TypeCheck<'_, '_, A> {
         match &mut self.found {
             Some(found) if self.is_metadata => self.map.next_value_seed(Tap {
                 inner: seed,
-                place: Place::Metadata,
+                layer: Layer::Metadata,
                 found,
             }),
             _ => self.map.next_value_seed(seed),

@@ -7,6 +7,7 @@ mod answers;
 mod checkpoint;
 mod clock;
 mod contract;
+mod extracting;
 mod faults;
 mod gauge_limit;
 mod notices;

@@ -62,6 +62,7 @@ fn list(uri: &str, version: u64, next: &str, items: &[Value]) -> String {
         "cronjobs" => ("CronJobList", "batch/v1"),
         "pods" => ("PodList", "v1"),
         "events" => ("EventList", "v1"),
+        "namespaces" => ("NamespaceList", "v1"),
         other => panic!("a list of {other}"),
     };
     let mut metadata = json!({"resourceVersion": version.to_string()});
