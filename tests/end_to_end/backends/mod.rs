@@ -3,6 +3,7 @@
 
 mod notices;
 mod oracle;
+mod owners;
 mod series;
 mod setup;
 mod snippets;

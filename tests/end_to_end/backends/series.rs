@@ -13,7 +13,8 @@ use super::together::{free_address, scrape};
 const JOBS: usize = 2400;
 const LIMIT: usize = 2000;
 
-fn failed_job(n: usize) -> Value {
+/// A Job that has failed without a Pod.
+pub(super) fn failed_job(n: usize) -> Value {
     let ago = |seconds: i64| {
         let time = Timestamp::now() - SignedDuration::from_secs(seconds);
         Timestamp::from_second(time.as_second()).unwrap().to_string()
@@ -44,7 +45,7 @@ fn pipeline(intake: &OtlpIntake, prometheus: &str) -> String {
     )
 }
 
-fn count(point: &ReceivedPoint) -> usize {
+pub(super) fn count(point: &ReceivedPoint) -> usize {
     match &point.value {
         PointValue::Int(value) => usize::try_from(*value).unwrap(),
         PointValue::Distribution { count, .. } => usize::try_from(*count).unwrap(),
