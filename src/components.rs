@@ -12,7 +12,10 @@ pub(crate) fn factories() -> Factories {
             kube_state_metrics_receiver::factory(),
         ],
         processors: vec![
+            attributes_processor::factory(),
             reason_enrichment_processor::factory(),
+            resource_processor::factory(),
+            resource_detection_processor::factory(),
             unneeded::batch(),
             unneeded::memory_limiter(),
         ],

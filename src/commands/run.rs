@@ -28,12 +28,20 @@ const IGNORED: [&str; 6] = [
     "OTEL_SERVICE_NAME",
 ];
 
-/// Those of [`IGNORED`] that are set and that no configuration file names.
+/// Those of [`IGNORED`] that are set and that no configuration file names. The processor `resourcedetection` reads all.
 fn ignored_variables<'a>(
     set: impl Fn(&str) -> bool + 'a,
     files: &'a [&str],
 ) -> impl Iterator<Item = &'static str> + 'a {
-    let is_named = move |name: &str| files.iter().any(|text| text.contains(name));
+    let is_named = move |name: &str| {
+        let lines = files.iter().flat_map(|text| text.lines());
+        let mut settings = lines.map(|line| line.split('#').next().unwrap_or_default());
+        settings.any(|line| {
+            [name, "resourcedetection", "resource_detection"]
+                .iter()
+                .any(|word| line.contains(word))
+        })
+    };
     IGNORED.into_iter().filter(move |name| set(name) && !is_named(name))
 }
 
@@ -108,7 +116,10 @@ fn check_watch(args: &RunArgs) -> Result<(), Failure> {
 fn log_start(args: &RunArgs, sources: &[Source]) {
     let texts: Vec<&str> = sources.iter().map(|source| &*source.text).collect();
     for variable in ignored_variables(|name| std::env::var_os(name).is_some(), &texts) {
-        warn!(variable, "environment variable has no effect on this collector");
+        warn!(
+            variable,
+            "environment variable has no effect; the processor resourcedetection would add it to the data"
+        );
     }
     if args.source.config.is_empty() {
         info!("no --config given: running the built-in pipeline (print-config shows it)");
@@ -157,5 +168,8 @@ mod tests {
         let found = |files: &[&str]| ignored_variables(|name| name.starts_with("DD_"), files).collect::<Vec<_>>();
         assert_eq!(found(&[""]), ["DD_TAGS", "DD_ENV", "DD_SERVICE", "DD_VERSION"]);
         assert_eq!(found(&["env: ${env:DD_ENV}"]), ["DD_TAGS", "DD_SERVICE", "DD_VERSION"]);
+        assert_eq!(found(&["# resourcedetection reads DD_TAGS"]).len(), 4);
+        assert!(found(&["", "processors:\n  resource_detection/env:"]).is_empty());
+        assert!(found(&[configuration::BUILT_IN]).is_empty());
     }
 }

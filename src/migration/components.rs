@@ -94,12 +94,6 @@ pub(super) const COMPONENTS: &[Entry] = &[
     ),
     (
         "processors",
-        &["resource", "resourcedetection", "attributes"],
-        "not available here yet: remove it here and from the pipelines. `cluster_name` of `k8s_job` sets \
-         k8s.cluster.name; for other attributes send with `otlp_grpc` to an OpenTelemetry Collector that runs it",
-    ),
-    (
-        "processors",
         &["filter"],
         "not available here yet: remove it here and from the pipelines. `namespaces` and `label_selector` of `k8s_job` \
          choose which Jobs are reported",

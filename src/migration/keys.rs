@@ -99,6 +99,26 @@ pub(super) const KEYS: &[Entry] = &[
          docs/compatibility.md",
     ),
     (
+        "processors::attributes::include|exclude",
+        "remove it; `filter` selects data, and statements of `transform` have a condition: `where`",
+    ),
+    (
+        "processors::attributes::actions::*::from_context",
+        "remove it; data has no request metadata here. Write `value` or `from_attribute`",
+    ),
+    (
+        "processors::resource::attributes::*::from_context",
+        "remove it; data has no request metadata here. Write `value` or `from_attribute`",
+    ),
+    (
+        "processors::resourcedetection|resource_detection::refresh_interval|fail_on_missing_metadata|env|system|k8s_api",
+        "remove it; `env` is the only detector, and it reads the environment once, on startup",
+    ),
+    (
+        "processors::resourcedetection|resource_detection::k8snode|eks|ec2|ecs|gcp|aks|azure|openshift|kubeadm|docker|consul",
+        "remove it; `env` is the only detector. `cluster_name` of `k8s_job` sets the cluster",
+    ),
+    (
         "exporters::prometheus::compatibility",
         "remove it; metrics of the receiver `kube_state_metrics` keep their names",
     ),

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use opentelemetry_proto::tonic::logs::v1::ResourceLogs;
 use opentelemetry_proto::tonic::metrics::v1::ResourceMetrics;
+use opentelemetry_proto::tonic::resource::v1::Resource;
 use opentelemetry_proto::tonic::trace::v1::ResourceSpans;
 
 use crate::Ack;
@@ -95,6 +96,19 @@ impl Payload {
             (_, other) => return Err(other),
         }
         Ok(())
+    }
+
+    /// The resource of each group of items; `None` where it is absent.
+    pub fn resources_mut(&mut self) -> impl Iterator<Item = &mut Option<Resource>> {
+        let (logs, metrics, traces) = match self {
+            Payload::Logs(all) => (Some(all), None, None),
+            Payload::Metrics(all) => (None, Some(all), None),
+            Payload::Traces(all) => (None, None, Some(all)),
+        };
+        let logs = logs.into_iter().flatten().map(|group| &mut group.resource);
+        let metrics = metrics.into_iter().flatten().map(|group| &mut group.resource);
+        let traces = traces.into_iter().flatten().map(|group| &mut group.resource);
+        logs.chain(metrics).chain(traces)
     }
 
     /// The time of the oldest metric point, in nanoseconds since 1970; `None` for logs and traces, and where no point

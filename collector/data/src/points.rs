@@ -127,6 +127,11 @@ pub fn retain(data: &mut Data, keep: impl Fn(PointRef<'_>) -> bool) {
     each_data!(data, d => d.data_points.retain(|point| keep(point.into())));
 }
 
+/// Changes the attributes of each point.
+pub fn each_attributes(data: &mut Data, mut change: impl FnMut(&mut Vec<KeyValue>)) {
+    each_data!(data, d => d.data_points.iter_mut().for_each(|point| change(&mut point.attributes)));
+}
+
 /// A copy with the points in this range only.
 ///
 /// # Panics
@@ -227,6 +232,14 @@ pub(crate) mod tests {
             assert_eq!(slice(&retained, 0..2), first);
             retain(&mut retained, |point| point.time() == 2);
             assert_eq!(retained, expected);
+        }
+    }
+
+    #[test]
+    fn changes_the_attributes_of_every_kind() {
+        for mut data in each_kind_at(&[1, 2]) {
+            each_attributes(&mut data, |attributes| attributes.push(KeyValue::default()));
+            assert!(points(&data).all(|point| point.attributes().len() == 1), "{data:?}");
         }
     }
 

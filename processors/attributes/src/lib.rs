@@ -1,1 +1,5 @@
-//! Processor `attributes`: changes the attributes of log records, points and spans.
+//! Processor `attributes`: changes the attributes of log records, metric points and spans.
+
+mod processor;
+
+pub use processor::factory;
