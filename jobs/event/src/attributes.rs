@@ -145,7 +145,8 @@ pub const POD_NAME: &str = "k8s.pod.name";
 pub const POD_UID: &str = "k8s.pod.uid";
 /// The node it ran on.
 pub const NODE_NAME: &str = "k8s.node.name";
-/// The completion index of an attempt of an Indexed Job.
+/// The completion index of an attempt of an Indexed Job; on events that of the last attempt with the cause, or of the Pod with
+/// the cause of a stall.
 pub const COMPLETION_INDEX: &str = "k8s.job.completion_index";
 /// The container's name.
 pub const CONTAINER_NAME: &str = "k8s.container.name";

@@ -36,6 +36,8 @@ pub struct StalledJob {
     pub next_step: String,
     /// The names of the Pod and the container that the cause was found on.
     pub container: Option<(String, String)>,
+    /// The completion index of that Pod, if the Job is Indexed.
+    pub index: Option<Box<str>>,
     /// The beginning of the stall.
     pub since: Timestamp,
     /// When the stall reached its threshold.

@@ -76,8 +76,9 @@ pub fn text(evidence: &Evidence, judgement: &Judgement) -> String {
     if let Some(reason) = &judgement.reason {
         push(&mut text, format_args!("  {}", one_line(reason, 100)));
     }
-    if let Some(cronjob) = &job.cronjob {
-        push(&mut text, format_args!("  (CronJob {})", name(&cronjob.name)));
+    let owner = job.owner();
+    if owner.is_controller || job.cronjob.is_some() {
+        push(&mut text, format_args!("  ({} {})", name(owner.kind), name(owner.name)));
     }
     text.push('\n');
     if let (Some(cause), Some(retry)) = (judgement.cause, judgement.retry) {

@@ -34,6 +34,7 @@ pub fn write(record: &mut LogRecord, judgement: &Judgement) {
             ),
             (attr::FAILURE_RETRY, judgement.retry.map(|retry| retry.as_str())),
             (attr::FAILURE_NEXT_STEP, judgement.next_step.as_deref()),
+            (attr::COMPLETION_INDEX, index_of_cause(judgement)),
             (attr::FAILED_INDEXES, judgement.failed_indexes.as_deref()),
             (attr::EVIDENCE_QUALITY, Some(judgement.quality.as_str())),
         ],
@@ -63,6 +64,14 @@ pub fn write(record: &mut LogRecord, judgement: &Judgement) {
     record.body = Some(AnyValue {
         value: Some(Value::StringValue(sentence)),
     });
+}
+
+/// The completion index of the last attempt with the cause of the Job, if the Job is Indexed.
+fn index_of_cause(judgement: &Judgement) -> Option<&str> {
+    let cause = judgement.cause?;
+    let mut attempts = judgement.attempts.iter().rev();
+    let attempt = attempts.find(|attempt| attempt.cause == Some(cause))?;
+    attempt.index.as_deref()
 }
 
 /// Writes the cause `Unknown` into an event with unreadable evidence.
@@ -102,4 +111,38 @@ fn write_structure<T: Serialize>(attributes: &mut Vec<KeyValue>, name: &str, val
 
 fn attribute(attributes: &[KeyValue], name: &str) -> Option<String> {
     job_event::otlp::find_text(attributes, name).map(str::to_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value as Json, json};
+
+    use super::*;
+
+    fn judgement(cause: &Json, attempts: &Json) -> Judgement {
+        serde_json::from_value(json!({
+            "outcome": "Failed", "reason": "BackoffLimitExceeded", "message": "", "cause": cause, "category": null,
+            "retry": null, "summary": "", "next_step": null, "attempts": attempts, "attempt_failures": {},
+            "failure_policy_rule": null, "failed_indexes": null, "quality": "complete",
+        }))
+        .unwrap()
+    }
+
+    #[test]
+    fn the_index_is_that_of_the_last_attempt_with_the_cause() {
+        let attempt = |index: Json, outcome: &str, cause: Json| json!({"pod": "p", "uid": "u", "index": index, "outcome": outcome, "cause": cause});
+        let attempts = json!([
+            attempt(json!("1"), "failed", json!("NonZeroExit")),
+            attempt(json!("4"), "failed", json!("NonZeroExit")),
+            attempt(json!("5"), "failed", json!("OutOfMemory")),
+            attempt(json!("6"), "succeeded", Json::Null),
+        ]);
+        let index = |judgement: &Judgement| index_of_cause(judgement).map(str::to_owned);
+        assert_eq!(index(&judgement(&json!("NonZeroExit"), &attempts)), Some("4".into()));
+        assert_eq!(index(&judgement(&json!("OutOfMemory"), &attempts)), Some("5".into()));
+        assert_eq!(index(&judgement(&json!("ImagePull"), &attempts)), None);
+        assert_eq!(index(&judgement(&Json::Null, &attempts)), None, "not failed");
+        let not_indexed = json!([attempt(Json::Null, "failed", json!("NonZeroExit"))]);
+        assert_eq!(index(&judgement(&json!("NonZeroExit"), &not_indexed)), None);
+    }
 }

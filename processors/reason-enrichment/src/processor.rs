@@ -259,6 +259,7 @@ mod tests {
             summary: "Stalled.".into(),
             next_step: "Correct the image.".into(),
             container: None,
+            index: None,
             since: at,
             at,
         }));

@@ -53,6 +53,7 @@ fn stalled() -> ResourceLogs {
         summary: String::new(),
         next_step: String::new(),
         container: None,
+        index: None,
         since: second(0),
         at: second(120),
     }));

@@ -56,6 +56,12 @@ fn of_stalled(notice: &Notice, stalled: &StalledJob) -> Vec<KeyValue> {
         attributes.push(text(attr::POD_NAME, pod));
         attributes.push(text(attr::CONTAINER_NAME, container));
     }
+    attributes.extend(
+        stalled
+            .index
+            .as_deref()
+            .map(|index| text(attr::COMPLETION_INDEX, index)),
+    );
     attributes
 }
 
@@ -151,6 +157,7 @@ mod tests {
             summary: "Stalled for 2 min: image a:1 could not be pulled.".into(),
             next_step: "Correct the image.".into(),
             container: Some(("report-29-x".into(), "main".into())),
+            index: Some("4".into()),
             since: at("10:00:01"),
             at: at("10:02:01"),
         }))
@@ -243,11 +250,12 @@ mod tests {
             (attr::STALL_SINCE, "2026-11-28T10:00:01Z"),
             (attr::POD_NAME, "report-29-x"),
             (attr::CONTAINER_NAME, "main"),
+            (attr::COMPLETION_INDEX, "4"),
         ] {
             assert_eq!(find_text(&record.attributes, name), Some(value), "{name}");
         }
         assert_eq!(number(&record, attr::STALL_DURATION), Some(Value::DoubleValue(120.0)));
-        assert_eq!(record.attributes.len(), 17);
+        assert_eq!(record.attributes.len(), 18);
     }
 
     #[test]

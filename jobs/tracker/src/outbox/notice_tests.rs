@@ -25,6 +25,7 @@ fn stalled() -> Case {
         summary: String::new(),
         next_step: String::new(),
         container: None,
+        index: None,
         since: NOW,
         at: NOW,
     };

@@ -90,7 +90,7 @@ impl Tracker {
         }
         let long = || running_long(&evidence, usual.as_ref()?, now);
         match stall(&evidence, now).or_else(long) {
-            Some(stall) => self.stalled(uid, evidence.job, stall, after, now),
+            Some(stall) => self.stalled(uid, evidence, stall, after, now),
             None => self.moves(uid, healthy, now),
         }
     }
@@ -114,7 +114,7 @@ impl Tracker {
     fn stalled(
         &mut self,
         uid: Uid,
-        job: Job,
+        evidence: Evidence,
         stall: Stall,
         annotated: Option<Option<SignedDuration>>,
         now: Timestamp,
@@ -155,7 +155,7 @@ impl Tracker {
         self.stalls.found.insert(uid, found);
         let next = second.saturating_add(REPORTED_INTERVAL);
         match may_report && has_room {
-            true => Next::Report(next, Notice::Stalled(Box::new(notice(job, stall, at))), mark),
+            true => Next::Report(next, Notice::Stalled(Box::new(notice(evidence, stall, at))), mark),
             false => Next::At(next),
         }
     }
@@ -268,9 +268,12 @@ fn ceiling(time: Timestamp) -> i64 {
     time.as_second().saturating_add(i64::from(time.subsec_nanosecond() > 0))
 }
 
-fn notice(job: Job, stall: Stall, at: Timestamp) -> StalledJob {
+fn notice(evidence: Evidence, stall: Stall, at: Timestamp) -> StalledJob {
+    let pod = |name: &str| evidence.pods.iter().find(|pod| *pod.name == *name);
+    let index = stall.container.as_ref().and_then(|(name, _)| pod(name)?.index.clone());
     StalledJob {
-        job,
+        index,
+        job: evidence.job,
         cause: stall.cause.as_str(),
         category: stall.cause.info().category.as_str(),
         retry: stall.retry.as_str(),

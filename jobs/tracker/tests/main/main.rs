@@ -13,6 +13,7 @@ mod missed;
 mod missed_recordings;
 mod once;
 mod origin;
+mod owners;
 mod shapes;
 mod stalls;
 mod watermark;

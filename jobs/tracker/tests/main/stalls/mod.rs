@@ -3,6 +3,7 @@
 mod cluster;
 mod long;
 mod many;
+mod owner;
 mod report;
 mod restart;
 mod script;
