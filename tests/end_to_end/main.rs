@@ -28,6 +28,7 @@ mod playing;
 mod process;
 mod prometheus;
 mod proxies;
+mod recipes;
 mod record;
 mod reload;
 #[path = "../support/stories/mod.rs"]

@@ -11,8 +11,8 @@ fn a_missing_key_is_named_with_its_place() {
     assert_eq!(
         stderr(&output),
         "The configuration has 1 error:\n\
-         pipeline.yaml (built in):55:19: exporters::otlp_http/datadog::headers::dd-api-key: the environment variable \
-         `DD_API_KEY` is not set\n    55 |       dd-api-key: ${env:DD_API_KEY}\n       |                   ^\n    set it, or give a default: `${env:DD_API_KEY:-default}`\n"
+         pipeline.yaml (built in):61:19: exporters::otlp_http/datadog::headers::dd-api-key: the environment variable \
+         `DD_API_KEY` is not set\n    61 |       dd-api-key: ${env:DD_API_KEY}\n       |                   ^\n    set it, or give a default: `${env:DD_API_KEY:-default}`\n"
     );
 }
 

@@ -13,17 +13,17 @@ pub(crate) struct Configured(pub AnyValue);
 
 impl<'de> Deserialize<'de> for Configured {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(Reader)
+        deserializer.deserialize_any(ValueVisitor)
     }
 }
 
-struct Reader;
+struct ValueVisitor;
 
 fn any<E>(value: Value) -> Result<Configured, E> {
     Ok(Configured(AnyValue { value: Some(value) }))
 }
 
-impl<'de> Visitor<'de> for Reader {
+impl<'de> Visitor<'de> for ValueVisitor {
     type Value = Configured;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -37,20 +37,20 @@ pub(crate) struct Detected {
 
 /// A variable that is not used as a whole, or in part, and the reason. Values are not shown.
 #[derive(Debug, PartialEq)]
-pub(crate) struct Problem {
+pub(crate) struct UnusableVariable {
     pub variable: &'static str,
     pub reason: String,
 }
 
 impl Detected {
     /// Reads the variables. An empty variable counts as unset.
-    pub(crate) fn read(variable: &dyn Fn(&str) -> Option<OsString>) -> (Detected, Vec<Problem>) {
+    pub(crate) fn read(variable: &dyn Fn(&str) -> Option<OsString>) -> (Detected, Vec<UnusableVariable>) {
         let mut problems = Vec::new();
         let mut text = |name: &'static str| match variable(name)?.into_string() {
             Ok(text) => Some(text.trim().to_owned()).filter(|text| !text.is_empty()),
             Err(_) => {
                 let reason = "is not UTF-8".to_owned();
-                problems.push(Problem { variable: name, reason });
+                problems.push(UnusableVariable { variable: name, reason });
                 None
             }
         };
@@ -62,7 +62,7 @@ impl Detected {
         let mut detected = Detected::default();
         match attributes.as_deref().map(resource_attributes) {
             Some(Ok(attributes)) => detected.attributes = attributes,
-            Some(Err(reason)) => problems.push(Problem {
+            Some(Err(reason)) => problems.push(UnusableVariable {
                 variable: RESOURCE_ATTRIBUTES,
                 reason: format!("{reason}; the variable is ignored"),
             }),
@@ -84,7 +84,7 @@ impl Detected {
                 None => detected.tags.push((key.into(), value.into())),
             }
         }
-        problems.extend(wrong.into_iter().map(|number| Problem {
+        problems.extend(wrong.into_iter().map(|number| UnusableVariable {
             variable: "DD_TAGS",
             reason: format!("entry {number} is ignored, expected `key:value`"),
         }));
@@ -166,7 +166,7 @@ fn decoded(text: &str) -> Result<String, &'static str> {
 mod tests {
     use super::*;
 
-    fn read(variables: &[(&str, &str)]) -> (Detected, Vec<Problem>) {
+    fn read(variables: &[(&str, &str)]) -> (Detected, Vec<UnusableVariable>) {
         Detected::read(&|name| {
             let found = variables.iter().find(|(variable, _)| *variable == name);
             found.map(|(_, value)| (*value).into())
@@ -301,7 +301,7 @@ mod tests {
         let reason = "entry 2 is ignored, expected `key:value`".to_owned();
         assert_eq!(
             problems,
-            [Problem {
+            [UnusableVariable {
                 variable: "DD_TAGS",
                 reason
             }]
@@ -313,7 +313,7 @@ mod tests {
             let reason = "is not UTF-8".to_owned();
             assert_eq!(
                 problems,
-                [Problem {
+                [UnusableVariable {
                     variable: "DD_ENV",
                     reason
                 }]

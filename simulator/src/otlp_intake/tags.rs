@@ -87,6 +87,12 @@ pub(super) fn of_point(resource: &BTreeMap<String, String>, attributes: &BTreeMa
     tags
 }
 
+/// The tags in a list, `key:value,key:value`.
+pub(super) fn in_list(list: &str) -> impl Iterator<Item = String> {
+    let pairs = list.split(',').filter_map(|tag| tag.split_once(':'));
+    pairs.map(|(key, value)| normalized(key.trim(), value.trim()))
+}
+
 /// A tag as Datadog stores it: in lower case, of allowed characters only, at most [`LENGTH`] long, starting with a letter.
 fn normalized(key: &str, value: &str) -> String {
     let text = format!("{key}:{value}");
@@ -138,6 +144,12 @@ mod tests {
                 "team:data"
             ]
         );
+    }
+
+    #[test]
+    fn a_list_has_a_tag_for_each_entry() {
+        let tags: Vec<String> = in_list("team:Data, cost-center:4711,none").collect();
+        assert_eq!(tags, ["team:data", "cost-center:4711"]);
     }
 
     #[test]

@@ -73,13 +73,17 @@ pub struct ReceivedRecord {
 }
 
 impl ReceivedRecord {
-    /// The tags of the record in Datadog: those of its resource. The attributes stay attributes.
+    /// The tags of the record in Datadog: those of its resource, and those in its attribute `ddtags`. Other attributes stay
+    /// attributes.
     pub fn tags(&self) -> BTreeSet<String> {
         let texts = self
             .resource
             .iter()
             .filter_map(|(key, value)| Some((key.as_str(), value.as_str()?)));
-        tags::of_resource(texts)
+        let mut all = tags::of_resource(texts);
+        let own = self.attributes.get("ddtags").and_then(|own| own.as_str());
+        all.extend(own.into_iter().flat_map(tags::in_list));
+        all
     }
 }
 

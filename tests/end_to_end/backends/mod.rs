@@ -1,11 +1,12 @@
 //! The real binary against stand-ins for backends with the rules of those backends: they accept the data at the first
 //! attempt, and it means the same everywhere.
 
+mod labels;
 mod notices;
 mod oracle;
 mod owners;
 mod series;
-mod setup;
+pub(crate) mod setup;
 mod snippets;
 mod tags;
 mod together;

@@ -18,7 +18,7 @@ pub(super) const PATIENCE: Duration = Duration::from_secs(120);
 const WATCHES: usize = 8;
 
 /// A cluster with a folder for a test's files and, optionally, the collector.
-pub(super) struct Setup {
+pub(crate) struct Setup {
     /// The cluster.
     pub simulator: Simulator,
     /// A folder of this test alone.
@@ -28,12 +28,12 @@ pub(super) struct Setup {
 
 impl Setup {
     /// An empty cluster. `name` is unique to the test.
-    pub(super) async fn new(name: &str) -> Setup {
+    pub(crate) async fn new(name: &str) -> Setup {
         Setup::with(name, SimulatorOptions::default()).await
     }
 
     /// The same with other options.
-    pub(super) async fn with(name: &str, options: SimulatorOptions) -> Setup {
+    pub(crate) async fn with(name: &str, options: SimulatorOptions) -> Setup {
         let simulator = Simulator::start(options).await.unwrap();
         let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("backends-{name}-{}", std::process::id()));
         std::fs::create_dir_all(&folder).unwrap();
@@ -46,7 +46,7 @@ impl Setup {
     }
 
     /// Starts the collector with this configuration and these settings above it, and waits until it watches.
-    pub(super) async fn collect(&mut self, config: &str, set: &[String], environment: &[(&str, &str)]) {
+    pub(crate) async fn collect(&mut self, config: &str, set: &[String], environment: &[(&str, &str)]) {
         let file = self.folder.join("pipeline.yaml");
         std::fs::write(&file, config).unwrap();
         let kubeconfig = format!(
@@ -76,12 +76,12 @@ impl Setup {
     }
 
     /// Plays these steps at once.
-    pub(super) fn play(&self, steps: Vec<TimelineStep>) {
+    pub(crate) fn play(&self, steps: Vec<TimelineStep>) {
         Player::new(self.simulator.store().clone(), steps).play_all();
     }
 
     /// Stops the collector, waits until it has drained, and returns its log.
-    pub(super) async fn stop(&mut self) -> String {
+    pub(crate) async fn stop(&mut self) -> String {
         let mut collector = self.collector.take().unwrap();
         if let Some(pid) = collector.id() {
             let kill = std::process::Command::new("kill")
@@ -135,7 +135,7 @@ pub(super) fn arrived(intake: &OtlpIntake) -> BTreeSet<String> {
 }
 
 /// Waits until the condition holds; checks it whenever data arrives.
-pub(super) async fn until(what: &str, intake: &OtlpIntake, is_so: impl Fn(&OtlpIntake) -> bool) {
+pub(crate) async fn until(what: &str, intake: &OtlpIntake, is_so: impl Fn(&OtlpIntake) -> bool) {
     let mut arrivals = intake.subscribe();
     let waiting = async {
         while !is_so(intake) {
