@@ -151,3 +151,41 @@ fn push(text: &mut String, arguments: std::fmt::Arguments<'_>) {
     // Writing to a String cannot fail.
     let _ = text.write_fmt(arguments);
 }
+
+#[cfg(test)]
+mod tests {
+    use job_event::evidence::{Job, JobOwner, OwnerRule};
+
+    use super::*;
+
+    #[test]
+    fn the_first_line_names_an_object_that_controls_the_job() {
+        for (rule, kind, expected) in [
+            (
+                OwnerRule::Controller,
+                "ScaledJob",
+                "shop/etl-x7k2p  Running  (ScaledJob etl)",
+            ),
+            (OwnerRule::GenerateName, "", "shop/etl-x7k2p  Running"),
+        ] {
+            let job = Job {
+                namespace: "shop".into(),
+                name: "etl-x7k2p".into(),
+                owner: Some(Box::new(JobOwner {
+                    rule,
+                    kind: kind.into(),
+                    name: "etl".into(),
+                })),
+                ..Default::default()
+            };
+            let evidence = Evidence {
+                job,
+                pods: vec![],
+                events: vec![],
+                gaps: vec![],
+            };
+            let text = text(&evidence, &crate::judge(&evidence));
+            assert_eq!(text.lines().next(), Some(expected));
+        }
+    }
+}

@@ -41,19 +41,19 @@ pub struct OwnerState {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct OwnerKey {
     namespace: Arc<str>,
-    rule: KeyRule,
-    /// The kind of an object other than a CronJob.
-    kind: Box<str>,
+    kind: OwnerKind,
     name: Box<str>,
-    tags: [Option<Box<str>>; 3],
+    /// The tags `env`, `service` and `version`; few Jobs have them.
+    tags: Option<Box<[Option<Box<str>>; 3]>>,
 }
 
-/// The rules that make different resources of the same name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum KeyRule {
+/// The kinds of owners, which have different resources for the same name.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum OwnerKind {
     Name,
     CronJob,
-    Controller,
+    /// Another object, of this kind.
+    Controller(Box<str>),
 }
 
 impl OwnerState {
@@ -61,27 +61,25 @@ impl OwnerState {
     pub fn job(&self) -> Job {
         let OwnerKey {
             namespace,
-            rule,
             kind,
             name,
             tags,
         } = &self.owner;
-        let [env, service, version] = tags.clone();
-        let tags = ServiceTags { env, service, version };
+        let tags = tags.as_deref().cloned();
         let mut job = Job {
             namespace: (**namespace).into(),
-            service_tags: (tags != ServiceTags::default()).then(|| Box::new(tags)),
+            service_tags: tags.map(|[env, service, version]| Box::new(ServiceTags { env, service, version })),
             ..Default::default()
         };
-        match rule {
-            KeyRule::Name => job.name = name.clone(),
-            KeyRule::CronJob => {
+        match kind {
+            OwnerKind::Name => job.name = name.clone(),
+            OwnerKind::CronJob => {
                 job.cronjob = Some(Box::new(CronJob {
                     name: name.clone(),
                     ..Default::default()
                 }));
             }
-            KeyRule::Controller => {
+            OwnerKind::Controller(kind) => {
                 job.owner = Some(Box::new(JobOwner {
                     rule: OwnerRule::Controller,
                     kind: kind.clone(),
@@ -118,20 +116,21 @@ impl States {
     /// count.
     pub(crate) fn add(&mut self, job: &JobRecord, extracted: Extracted, ended: bool, stalled: Option<Cause>) {
         let tags = job.tags.as_deref().map(|tags| tags.service.clone()).unwrap_or_default();
-        let (rule, kind) = match job.owner.as_deref() {
-            Some(owner) if owner.is_cronjob() => (KeyRule::CronJob, "".into()),
-            Some(owner) if !owner.kind.is_empty() => (KeyRule::Controller, owner.kind.clone()),
-            _ => (KeyRule::Name, "".into()),
+        let kind = match job.owner.as_deref() {
+            Some(owner) if owner.is_cronjob() => OwnerKind::CronJob,
+            Some(owner) if !owner.kind.is_empty() => OwnerKind::Controller(owner.kind.clone()),
+            _ => OwnerKind::Name,
         };
         let name = job.owner.as_ref().map_or(&job.name, |owner| &owner.name);
         // A label with the default service makes no other resource.
         let service = tags.service.filter(|service| service != name);
         let owner = OwnerKey {
             namespace: job.namespace.clone(),
-            rule,
             kind,
             name: name.clone(),
-            tags: [tags.env, service, tags.version],
+            tags: Some([tags.env, service, tags.version])
+                .filter(|tags| tags.iter().any(Option::is_some))
+                .map(Box::new),
         };
         if let Some(cause) = stalled {
             let causes = self.stalled.entry(owner.clone()).or_default();
@@ -192,10 +191,9 @@ mod tests {
         for (name, cause) in names {
             let owner = OwnerKey {
                 namespace: "n".into(),
-                rule: KeyRule::CronJob,
-                kind: "".into(),
+                kind: OwnerKind::CronJob,
                 name: (*name).into(),
-                tags: [None, None, None],
+                tags: None,
             };
             states.owners.entry(owner.clone()).or_default();
             let causes = states.stalled.entry(owner).or_default();
