@@ -1,5 +1,6 @@
 //! The recipes of `docs/recipes.md`: each file runs between a simulated cluster and backends with the rules of Datadog.
 
+mod cost;
 mod identity;
 
 use std::collections::BTreeSet;
