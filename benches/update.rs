@@ -11,7 +11,10 @@ mod support;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use job_watch::model;
 use k8s_openapi::api::{batch, core};
-use support::tracking::{Apply, FullLine, apply_job, apply_pod, decode, tracker_of};
+use support::tracking::{
+    Apply, ApplyLabeled, FullLine, apply_job, apply_labeled_job, apply_labeled_pod, apply_pod, decode, label_rules,
+    tracker_of,
+};
 use support::{Recorded, line};
 
 /// The number of Jobs in the tracker.
@@ -29,15 +32,15 @@ fn updates(criterion: &mut Criterion) {
     };
     let jobs = lines(Recorded::running_jobs);
     let pods = lines(Recorded::running_pods);
-    compare::<model::Job, batch::v1::Job>(criterion, "job", &jobs, apply_job);
-    compare::<model::Pod, core::v1::Pod>(criterion, "pod", &pods, apply_pod);
+    compare::<model::Job, batch::v1::Job>(criterion, "job", &jobs, (apply_job, apply_labeled_job));
+    compare::<model::Pod, core::v1::Pod>(criterion, "pod", &pods, (apply_pod, apply_labeled_pod));
 }
 
 fn compare<Lean: model::Watched, Full: serde::de::DeserializeOwned>(
     criterion: &mut Criterion,
     kind: &str,
     lines: &[Vec<u8>],
-    apply: Apply,
+    (apply, apply_labeled): (Apply, ApplyLabeled),
 ) {
     let mut group = criterion.benchmark_group(kind);
     group.throughput(Throughput::Elements(1));
@@ -45,6 +48,11 @@ fn compare<Lean: model::Watched, Full: serde::de::DeserializeOwned>(
     let mut next = lines.iter().cycle();
     group.bench_function("decode_and_track", |b| {
         b.iter(|| apply(&mut tracker, next.next().unwrap()))
+    });
+    let rules = label_rules();
+    let mut labeled = tracker_of(&Recorded::read(), JOBS);
+    group.bench_function("decode_and_track_labels", |b| {
+        b.iter(|| apply_labeled(&mut labeled, next.next().unwrap(), &rules))
     });
     group.bench_function("decode", |b| b.iter(|| decode::<Lean>(next.next().unwrap())));
     group.bench_function("decode_full_type", |b| {

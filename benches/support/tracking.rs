@@ -2,7 +2,8 @@
 
 use jiff::Timestamp;
 use job_tracker::{Tracker, TrackerSettings};
-use job_watch::decode::{WatchEvent, watch_line};
+use job_watch::decode::{WatchEvent, watch_line_with};
+use job_watch::extract::{Extraction, LabelSource, MetadataField, Rule, Wanted};
 use job_watch::model::{Job, Pod, Watched};
 use job_watch::{Kind, Object, Observation, Source};
 use serde::Deserialize;
@@ -15,9 +16,33 @@ pub(crate) const NOW: Timestamp = Timestamp::constant(1_795_450_476, 0);
 /// When Jobs that ended at [`NOW`] are reported.
 pub(crate) const SETTLED: Timestamp = Timestamp::constant(1_795_450_486, 0);
 
-/// Decodes a line as the receiver does.
+/// Two rules for labels and one for annotations, of each object: of the recorded ones a Pod matches two.
+pub(crate) fn label_rules() -> Extraction {
+    let mut rules = Extraction::default();
+    for source in [LabelSource::Job, LabelSource::Pod] {
+        rules.add(Rule::exact(source, MetadataField::Labels, "job-name", ""));
+        rules.add(
+            Rule::pattern(
+                source,
+                MetadataField::Labels,
+                "batch\\.kubernetes\\.io/(.*)",
+                "batch.$1",
+            )
+            .unwrap(),
+        );
+        rules.add(Rule::exact(source, MetadataField::Annotations, "contact", ""));
+    }
+    rules
+}
+
+/// Decodes a line as the receiver does without rules for labels.
 pub(crate) fn decode<T: Watched>(line: &[u8]) -> Box<T> {
-    match watch_line(line).unwrap() {
+    decode_with(line, None)
+}
+
+/// Decodes a line as the receiver does.
+pub(crate) fn decode_with<T: Watched>(line: &[u8], wanted: Option<&Wanted>) -> Box<T> {
+    match watch_line_with(line, wanted).unwrap() {
         WatchEvent::Added(object) | WatchEvent::Modified(object) | WatchEvent::Deleted(object) => Box::new(object),
         WatchEvent::Bookmark { .. } | WatchEvent::Error(_) => panic!("not a change of an object"),
     }
@@ -31,6 +56,18 @@ pub(crate) fn apply_job(tracker: &mut Tracker, line: &[u8]) {
 /// Takes the line of a Pod in.
 pub(crate) fn apply_pod(tracker: &mut Tracker, line: &[u8]) {
     apply(tracker, Kind::Pods, Object::Pod(decode::<Pod>(line)));
+}
+
+/// Takes the line of a Job in, with the labels that are wanted of it.
+pub(crate) fn apply_labeled_job(tracker: &mut Tracker, line: &[u8], rules: &Extraction) {
+    let job = decode_with::<Job>(line, rules.of(Kind::Jobs).map(|wanted| &**wanted));
+    apply(tracker, Kind::Jobs, Object::Job(job));
+}
+
+/// Takes the line of a Pod in, with the labels that are wanted of it.
+pub(crate) fn apply_labeled_pod(tracker: &mut Tracker, line: &[u8], rules: &Extraction) {
+    let pod = decode_with::<Pod>(line, rules.of(Kind::Pods).map(|wanted| &**wanted));
+    apply(tracker, Kind::Pods, Object::Pod(pod));
 }
 
 fn apply(tracker: &mut Tracker, kind: Kind, object: Object) {
@@ -60,6 +97,9 @@ pub(crate) fn tracker_with(recorded: &Recorded, jobs: usize, settings: TrackerSe
 
 /// Takes a line in.
 pub(crate) type Apply = fn(&mut Tracker, &[u8]);
+
+/// The same with rules for labels.
+pub(crate) type ApplyLabeled = fn(&mut Tracker, &[u8], &Extraction);
 
 /// A line of a watch with an object of the full type.
 #[derive(Deserialize)]
