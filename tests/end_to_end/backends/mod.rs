@@ -2,6 +2,7 @@
 //! attempt, and it means the same everywhere.
 
 mod labels;
+mod namespace_labels;
 mod notices;
 mod oracle;
 mod owners;

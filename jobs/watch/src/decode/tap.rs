@@ -10,9 +10,11 @@ use serde::forward_to_deserialize_any;
 use super::typed::Key;
 use crate::extract::{Found, MetadataField};
 
-/// Where in `metadata` a value is.
+/// Where in an object a value is.
 #[derive(Clone, Copy)]
-pub(super) enum Layer {
+enum Layer {
+    /// The object.
+    Object,
     /// `metadata` itself.
     Metadata,
     /// `labels` or `annotations`.
@@ -22,10 +24,10 @@ pub(super) enum Layer {
 }
 
 /// A serde value whose selected labels and annotations go to `found`.
-pub(super) struct Tap<'a, 'w, X> {
-    pub(super) inner: X,
-    pub(super) layer: Layer,
-    pub(super) found: &'a mut Found<'w>,
+struct Tap<'a, 'w, X> {
+    inner: X,
+    layer: Layer,
+    found: &'a mut Found<'w>,
 }
 
 impl<'de, S: DeserializeSeed<'de>> DeserializeSeed<'de> for Tap<'_, '_, S> {
@@ -109,13 +111,25 @@ impl<'de, V: Visitor<'de>> Visitor<'de> for Tap<'_, '_, V> {
     }
 }
 
-/// A map of `metadata`.
-struct TapMap<'a, 'w, A> {
+/// An object, or a map in its `metadata`.
+pub(super) struct TapMap<'a, 'w, A> {
     map: A,
     layer: Layer,
     found: &'a mut Found<'w>,
     /// The layer of the next value, if it is to be read.
     next: Option<Layer>,
+}
+
+impl<'a, 'w, A> TapMap<'a, 'w, A> {
+    /// An object whose selected labels and annotations go to `found`.
+    pub(super) fn of_object(map: A, found: &'a mut Found<'w>) -> Self {
+        TapMap {
+            map,
+            layer: Layer::Object,
+            found,
+            next: None,
+        }
+    }
 }
 
 impl<'de, A: MapAccess<'de>> MapAccess<'de> for TapMap<'_, '_, A> {
@@ -125,17 +139,14 @@ impl<'de, A: MapAccess<'de>> MapAccess<'de> for TapMap<'_, '_, A> {
         let Some(Key(key)) = self.map.next_key()? else {
             return Ok(None);
         };
+        let field = |field| self.found.wanted.reads(field).then_some(Layer::Field(field));
         self.next = match (self.layer, &*key) {
-            (Layer::Metadata, "labels") => Some(MetadataField::Labels).filter(|field| self.found.wanted.reads(*field)),
-            (Layer::Metadata, "annotations") => {
-                Some(MetadataField::Annotations).filter(|field| self.found.wanted.reads(*field))
-            }
+            (Layer::Object, "metadata") => Some(Layer::Metadata),
+            (Layer::Metadata, "labels") => field(MetadataField::Labels),
+            (Layer::Metadata, "annotations") => field(MetadataField::Annotations),
+            (Layer::Field(field), key) => self.found.key(field, key).then_some(Layer::Value),
             _ => None,
-        }
-        .map(Layer::Field);
-        if let Layer::Field(field) = self.layer {
-            self.next = self.found.key(field, &key).then_some(Layer::Value);
-        }
+        };
         seed.deserialize(key.into_deserializer()).map(Some)
     }
 

@@ -11,7 +11,7 @@ use serde::de::{
 
 use super::DecodeError;
 use super::names::clipped;
-use super::tap::{Layer, Tap};
+use super::tap::TapMap;
 use crate::extract::{Found, Wanted};
 use crate::model::lenient::Lax;
 use crate::model::{TypeMeta, Watched};
@@ -84,18 +84,19 @@ impl<'de, T: Watched> Visitor<'de> for TypedSeed<'_, T> {
 
     fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Typed<T>, A::Error> {
         let mut other = Other::default();
-        let mut found = self.wanted.map(Found::new);
         let checked = TypeCheck {
             map,
             expected: T::TYPE,
             other: &mut other,
-            found: found.as_mut(),
-            is_metadata: false,
         };
-        let mut object = T::deserialize(MapAccessDeserializer::new(checked))?;
-        if let Some(found) = found {
-            object.metadata_mut().extracted = found.into_extracted();
-        }
+        let Some(wanted) = self.wanted else {
+            let object = T::deserialize(MapAccessDeserializer::new(checked))?;
+            return Ok(Typed { object, other });
+        };
+        let mut found = Found::new(wanted);
+        let tapped = TapMap::of_object(checked, &mut found);
+        let mut object = T::deserialize(MapAccessDeserializer::new(tapped))?;
+        object.metadata_mut().extracted = found.into_extracted();
         Ok(Typed { object, other })
     }
 
@@ -130,16 +131,13 @@ impl<'de, T: Watched> Visitor<'de> for TypedSeed<'_, T> {
 }
 
 /// A map without the keys of its type, which are compared.
-struct TypeCheck<'a, 'w, A> {
+struct TypeCheck<'a, A> {
     map: A,
     expected: TypeMeta,
     other: &'a mut Other,
-    found: Option<&'a mut Found<'w>>,
-    /// True if the next value is `metadata`.
-    is_metadata: bool,
 }
 
-impl<'de, A: MapAccess<'de>> MapAccess<'de> for TypeCheck<'_, '_, A> {
+impl<'de, A: MapAccess<'de>> MapAccess<'de> for TypeCheck<'_, A> {
     type Error = A::Error;
 
     fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>, A::Error> {
@@ -147,10 +145,7 @@ impl<'de, A: MapAccess<'de>> MapAccess<'de> for TypeCheck<'_, '_, A> {
             let (expected, other) = match &*key {
                 "apiVersion" => (self.expected.api_version, &mut self.other.api_version),
                 "kind" => (self.expected.kind, &mut self.other.kind),
-                other => {
-                    self.is_metadata = other == "metadata";
-                    return seed.deserialize(key.into_deserializer()).map(Some);
-                }
+                _ => return seed.deserialize(key.into_deserializer()).map(Some),
             };
             let Lax(found) = self.map.next_value::<Lax<Box<str>>>()?;
             *other = (!found.is_empty() && &*found != expected).then_some(found);
@@ -159,14 +154,7 @@ impl<'de, A: MapAccess<'de>> MapAccess<'de> for TypeCheck<'_, '_, A> {
     }
 
     fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, A::Error> {
-        match &mut self.found {
-            Some(found) if self.is_metadata => self.map.next_value_seed(Tap {
-                inner: seed,
-                layer: Layer::Metadata,
-                found,
-            }),
-            _ => self.map.next_value_seed(seed),
-        }
+        self.map.next_value_seed(seed)
     }
 }
 
