@@ -45,7 +45,7 @@ async fn labels_of_a_namespace_are_on_all_signals() {
     let uids = jobs(&steps);
     let job = steps.iter().find(|step| step.resource == Resource::Jobs).unwrap();
     let namespace = job.object["metadata"]["namespace"].clone();
-    let namespace = json!({"metadata": {"name": namespace, "labels": {"tier": "gold"}}});
+    let namespace = json!({"metadata": {"name": namespace, "uid": "ns-1", "labels": {"tier": "gold"}}});
     setup.simulator.store().put(Resource::Namespaces, namespace).unwrap();
     let intake = OtlpIntake::start_with(IntakeOptions::of(DATADOG, "key")).await.unwrap();
     let set = [format!("exporters.otlp_http.endpoint={}", intake.url())];
