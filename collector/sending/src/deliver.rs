@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 
-use super::capacity::Reservation;
 use super::destination::{Destination, SendOutcome};
 use super::expiry;
 use super::instruments::Loss;
@@ -32,8 +31,8 @@ enum Ending {
         requests: Vec<Request>,
         lost: Option<String>,
     },
-    /// The collector shuts down; the request stays in the store.
-    LeftInStore,
+    /// The collector shuts down and the request stays in the store, or a reload replaces the exporter.
+    Unsent,
 }
 
 /// Where the end of a request is recorded.
@@ -52,17 +51,17 @@ enum Next {
 }
 
 impl<D: Destination> SignalSender<D> {
-    /// Sends from the queue until it is closed and empty, or until shutdown leaves the rest in the store. Then it returns
-    /// the reservation of the request in hand, which stays queued.
+    /// Sends from the queue until it is closed and empty, or until the rest stays in the store or goes to the successor of
+    /// the exporter. Then it returns the unit in hand, which stays queued.
     ///
     /// # Errors
     /// If the store can no longer be used.
-    pub(super) async fn consume(self: Arc<Self>) -> Result<Option<Reservation>, ComponentError> {
+    pub(super) async fn consume(self: Arc<Self>) -> Result<Option<Unit>, ComponentError> {
         while let Some(mut unit) = self.queue.next().await {
             match self.deliver(&mut unit).await? {
                 Next::Continue => {}
                 Next::Requeue => self.queue.put(unit),
-                Next::Stop => return Ok(Some(unit.reservation)),
+                Next::Stop => return Ok(Some(unit)),
             }
         }
         Ok(None)
@@ -80,7 +79,12 @@ impl<D: Destination> SignalSender<D> {
             });
             let is_stored = matches!(origin, Origin::Store(_));
             match self.send(&request, is_stored, &mut attempts).await {
-                Ending::LeftInStore => return Ok(Next::Stop),
+                Ending::Unsent => {
+                    if let Origin::Memory(acks) = origin {
+                        unit.requests.push_front(QueuedRequest::InMemory(request, acks));
+                    }
+                    return Ok(Next::Stop);
+                }
                 Ending::Requeued => {
                     unit.requests.push_front(match origin {
                         Origin::Memory(acks) => QueuedRequest::InMemory(request, acks),
@@ -168,6 +172,9 @@ impl<D: Destination> SignalSender<D> {
         let items = request.items;
         let begin = attempts.begin;
         loop {
+            if self.is_replaced() {
+                return Ending::Unsent;
+            }
             if let Some(ending) = self.without_expired_points(request) {
                 return ending;
             }
@@ -184,7 +191,7 @@ impl<D: Destination> SignalSender<D> {
             self.unhealthy(&why);
             let must_stop = || is_stored && self.shutdown.is_cancelled();
             if must_stop() {
-                return Ending::LeftInStore;
+                return Ending::Unsent;
             }
             let delay = self
                 .retry
@@ -199,7 +206,7 @@ impl<D: Destination> SignalSender<D> {
             self.wait(wait, is_stored).await;
             // The backend asked for a wait, and the next startup is late enough.
             if retry_after.is_some() && must_stop() {
-                return Ending::LeftInStore;
+                return Ending::Unsent;
             }
             // A request that the backend never accepts must not keep a consumer from the others.
             let others_may_pass =
@@ -304,15 +311,17 @@ impl<D: Destination> SignalSender<D> {
         }
     }
 
-    /// A shutdown that begins meanwhile ends the wait.
+    /// A shutdown that begins meanwhile ends the wait, and so does a reload that replaces the exporter.
     async fn wait(&self, wait: Duration, is_stored: bool) {
-        if !is_stored && self.shutdown.is_cancelled() {
-            sleep(wait).await;
-            return;
-        }
+        let interruption = async {
+            match !is_stored && self.shutdown.is_cancelled() {
+                true => self.replaced().await,
+                false => self.shutdown.cancelled().await,
+            }
+        };
         tokio::select! {
             () = sleep(wait) => {}
-            () = self.shutdown.cancelled() => {}
+            () = interruption => {}
         }
     }
 

@@ -34,6 +34,9 @@ impl Loss {
     }
 }
 
+/// Reads the value of a gauge; `None` once its exporter has ended.
+type Value = Box<dyn Fn() -> Option<u64> + Send + Sync>;
+
 /// The instruments of one exporter and signal. Counters count items (log records, metric points or spans) unless noted.
 #[derive(Clone, Debug)]
 pub(super) struct Instruments {
@@ -104,45 +107,51 @@ impl Instruments {
     }
 
     fn gauges(&self, meter: &Meter, capacity: &Arc<QueueCapacity>, clock: &Clock) {
-        let gauge = |name: &'static str, description: &'static str, value: Box<dyn Fn() -> u64 + Send + Sync>| {
+        // A callback cannot be removed. It observes nothing once its exporter has ended, which has a successor perhaps.
+        let gauge = |name: &'static str, description: &'static str, value: Value| {
             let attributes = self.signal.clone();
             meter
                 .u64_observable_gauge(name)
                 .with_description(description)
-                .with_callback(move |gauge| gauge.observe(value(), &attributes))
+                .with_callback(move |gauge| {
+                    if let Some(value) = value() {
+                        gauge.observe(value, &attributes);
+                    }
+                })
                 .build();
         };
-        let of = Arc::clone(capacity);
+        let of = Arc::downgrade(capacity);
         gauge(
             "otelcol_exporter_queue_size",
             "Current size of the sending queue, including requests in flight, in the unit of sending_queue::sizer",
-            Box::new(move || of.used_units()),
+            Box::new(move || Some(of.upgrade()?.used_units())),
         );
-        let of = Arc::clone(capacity);
+        let of = Arc::downgrade(capacity);
         gauge(
             "otelcol_exporter_queue_capacity",
             "Capacity of the sending queue, in the unit of sending_queue::sizer",
-            Box::new(move || of.limit()),
+            Box::new(move || Some(of.upgrade()?.limit())),
         );
-        let of = Arc::clone(capacity);
+        let of = Arc::downgrade(capacity);
         gauge(
             "otelcol_exporter_queue_size_bytes",
             "Bytes of the requests that are queued or in flight",
-            Box::new(move || of.used().bytes),
+            Box::new(move || Some(of.upgrade()?.used().bytes)),
         );
-        let of = Arc::clone(&self.in_flight);
+        let of = Arc::downgrade(&self.in_flight);
         gauge(
             "otelcol_exporter_in_flight_requests",
             "Requests in flight",
-            Box::new(move || of.load(Ordering::Relaxed)),
+            Box::new(move || Some(of.upgrade()?.load(Ordering::Relaxed))),
         );
-        let (of, clock) = (Arc::clone(capacity), clock.clone());
+        let (of, clock) = (Arc::downgrade(capacity), clock.clone());
         gauge(
             "otelcol_exporter_queue_oldest_age_seconds",
             "Age of the oldest queued request; 0 if the queue is empty",
             Box::new(move || {
-                let age = of.oldest().map(|queued| clock.now().saturating_sub(queued));
-                age.unwrap_or(0) / 1_000_000_000
+                let oldest = of.upgrade()?.oldest();
+                let age = oldest.map(|queued| clock.now().saturating_sub(queued));
+                Some(age.unwrap_or(0) / 1_000_000_000)
             }),
         );
     }

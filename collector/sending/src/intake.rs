@@ -203,7 +203,7 @@ impl<D: Destination> SignalSender<D> {
     /// Waits for room; `None` if the queue is full and `block_on_overflow` is off.
     async fn reserve(&self, sizes: &[Size], now: u64) -> Option<Vec<Reservation>> {
         let capacity = self.queue.capacity();
-        if !self.blocks {
+        if !self.blocks && !self.is_replaced() {
             return capacity.try_reserve(sizes, now);
         }
         if let Ok(reservations) = timeout(FULL, self.room(sizes, now)).await {
@@ -217,14 +217,14 @@ impl<D: Destination> SignalSender<D> {
         Some(reservations)
     }
 
-    /// Waits for room. On shutdown a persistent queue exceeds its capacity instead, so that nothing is lost; the excess is
-    /// small, because producers stop before exporters.
+    /// Waits for room. On shutdown a persistent queue exceeds its capacity instead, and so does every queue of an exporter
+    /// that is replaced, so that nothing is lost; the excess is small, because producers stop or have other consumers.
     async fn room(&self, sizes: &[Size], now: u64) -> Vec<Reservation> {
         let capacity = self.queue.capacity();
         let shutdown = async {
             match self.persistent {
                 Some(_) => self.shutdown.cancelled().await,
-                None => std::future::pending().await,
+                None => self.replaced().await,
             }
         };
         tokio::select! {

@@ -30,7 +30,8 @@ pub(super) struct Attempts {
 #[derive(Debug)]
 pub(super) struct Unit {
     pub(super) requests: VecDeque<QueuedRequest>,
-    pub(super) reservation: Reservation,
+    /// Frees its room in the queue when the unit is dropped.
+    _reservation: Reservation,
     /// The attempts to send the first request, if it has let others pass.
     pub(super) attempts: Option<Attempts>,
 }
@@ -39,7 +40,7 @@ impl Unit {
     pub(super) fn new(request: QueuedRequest, reservation: Reservation) -> Self {
         Unit {
             requests: VecDeque::from([request]),
-            reservation,
+            _reservation: reservation,
             attempts: None,
         }
     }
@@ -74,6 +75,11 @@ impl Queue {
             permit.forget();
         }
         self.pending().pop_front()
+    }
+
+    /// Takes the pending units; for a closed queue without consumers.
+    pub(super) fn take(&self) -> VecDeque<Unit> {
+        std::mem::take(&mut *self.pending())
     }
 
     pub(super) fn is_empty(&self) -> bool {

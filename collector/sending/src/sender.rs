@@ -10,7 +10,7 @@ use opentelemetry::metrics::Meter;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
-use super::capacity::{QueueCapacity, Reservation};
+use super::capacity::QueueCapacity;
 use super::clock::Clock;
 use super::destination::Destination;
 use super::instruments::Instruments;
@@ -21,7 +21,7 @@ use super::queue_settings::{QueueSettings, Sizer};
 use super::retry_settings::RetrySettings;
 use super::signal_sender::SignalSender;
 use collector_config::ComponentId;
-use collector_data::Signal;
+use collector_data::{Batch, Outcome, Signal};
 use collector_runtime::component::{ComponentError, Kind, Running};
 use collector_runtime::outlet::Inbox;
 use collector_runtime::storage::{Claimed, Storage};
@@ -88,7 +88,8 @@ impl<D: Destination> Sender<D> {
     ///
     /// After `input` is closed it still retries as long as the settings say; dropping the future ends it early, and all
     /// unacknowledged batches count as lost. With a storage it attempts each request once more, leaves undelivered ones
-    /// in the store, and ends.
+    /// in the store, and ends. If a reload replaces the exporter, it makes no more attempts and gives the undelivered
+    /// requests in memory to its successor.
     ///
     /// # Errors
     /// If a consumer panicked, or the store can no longer be used.
@@ -119,13 +120,13 @@ impl<D: Destination> Sender<D> {
             let signals = Arc::clone(&signals);
             intakes.spawn(async move { take_in(channel, &signals.sender.queue, |signal| signals.of(signal)).await });
         }
-        let mut left_in_store = Vec::new();
+        let mut unsent = Vec::new();
         let report = ReportUndelivered(Arc::clone(&signals));
         while !intakes.is_empty() {
             tokio::select! {
                 Some(sender) = to_start.recv() => signals.start_consumers(&sender, &mut consumers),
                 Some(ended) = intakes.join_next() => ended??,
-                Some(ended) = consumers.join_next() => left_in_store.extend(ended??),
+                Some(ended) = consumers.join_next() => unsent.extend(ended??),
             }
         }
         while let Ok(sender) = to_start.try_recv() {
@@ -137,12 +138,16 @@ impl<D: Destination> Sender<D> {
             .iter()
             .map(|sender| sender.queue.capacity().used().requests)
             .sum();
-        if requests > 0 {
+        if requests > 0 && !signals.running.is_replaced() {
             tracing::info!(exporter = %signals.sender.exporter, requests, "shutting down; sending queued requests");
         }
         senders.iter().for_each(|sender| sender.queue.close());
         while let Some(ended) = consumers.join_next().await {
-            left_in_store.extend(ended??);
+            unsent.extend(ended??);
+        }
+        if signals.running.is_replaced() {
+            unsent.extend(senders.iter().flat_map(|sender| sender.queue.take()));
+            unsent.retain_mut(|unit| !signals.give_back(unit));
         }
         // Reservations of requests left in the store still count until here.
         drop(report);
@@ -150,8 +155,8 @@ impl<D: Destination> Sender<D> {
     }
 }
 
-/// The end of a consumer: the reservation of a request that stays in the store, if there is one.
-type Consumed = Result<Option<Reservation>, ComponentError>;
+/// The end of a consumer: the unit that stays in the store or goes to the successor, if there is one.
+type Consumed = Result<Option<Unit>, ComponentError>;
 
 /// The senders of an exporter's signals, each made on first use.
 struct Signals<D> {
@@ -195,6 +200,7 @@ impl<D: Destination> Signals<D> {
             backend_health: health.part(format!("{signal} backend")),
             queue_health: health.part(format!("{signal} queue")),
             shutdown: self.running.shutdown.clone(),
+            succession: self.running.succession.clone(),
             random: sender.random,
             clock: sender.clock.clone(),
             in_order: !sender.queue.enabled || sender.queue.num_consumers == 1,
@@ -221,6 +227,26 @@ impl<D: Destination> Signals<D> {
         for signal in stored.unreadable {
             self.of(signal).instruments.unreadable();
         }
+    }
+
+    /// Gives the requests of a unit in memory to the successor of the exporter; false if the unit is in the store.
+    fn give_back(&self, unit: &mut Unit) -> bool {
+        let mut is_in_memory = false;
+        for queued in std::mem::take(&mut unit.requests) {
+            let QueuedRequest::InMemory(request, acks) = queued else {
+                continue;
+            };
+            is_in_memory = true;
+            match self.sender.destination.unpack(&request) {
+                Ok(payload) => self.running.succession.give_back(Batch::new(payload, acks.join())),
+                Err(why) => {
+                    let exporter = &self.sender.exporter;
+                    tracing::error!(%exporter, items = request.items, why, "items lost: cannot read a queued request");
+                    acks.decide(&Outcome::Dropped(why));
+                }
+            }
+        }
+        is_in_memory
     }
 
     fn start_consumers(&self, sender: &Arc<SignalSender<D>>, consumers: &mut JoinSet<Consumed>) {

@@ -9,6 +9,11 @@ use collector_data::{Ack, Outcome};
 pub(super) struct Acks(Vec<Ack>);
 
 impl Acks {
+    /// One acknowledgement for all batches.
+    pub(super) fn join(self) -> Ack {
+        Ack::join(self.0)
+    }
+
     pub(super) fn decide(self, outcome: &Outcome) {
         for ack in self.0 {
             ack.decide(outcome.clone());

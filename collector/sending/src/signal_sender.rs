@@ -15,6 +15,7 @@ use super::retry_settings::RetrySettings;
 use collector_config::ComponentId;
 use collector_data::Signal;
 use collector_runtime::health::{Reporter, Status};
+use collector_runtime::succession::Succession;
 use pacing::{LogPace, lock};
 
 /// Sends one signal: its queue, and everything that consumers need.
@@ -34,6 +35,7 @@ pub(super) struct SignalSender<D> {
     /// Fails while the queue is full.
     pub(super) queue_health: Reporter,
     pub(super) shutdown: CancellationToken,
+    pub(super) succession: Succession,
     /// Evenly spread over 0..1.
     pub(super) random: fn() -> f64,
     pub(super) clock: Clock,
@@ -46,6 +48,17 @@ pub(super) struct SignalSender<D> {
 }
 
 impl<D> SignalSender<D> {
+    /// True if a reload replaces the exporter: attempts in flight end, and its successor sends the rest.
+    pub(super) fn is_replaced(&self) -> bool {
+        self.shutdown.is_cancelled() && self.succession.is_replaced()
+    }
+
+    /// Resolves when a reload replaces the exporter.
+    pub(super) async fn replaced(&self) {
+        self.shutdown.cancelled().await;
+        self.succession.replaced().await;
+    }
+
     pub(super) fn unhealthy(&self, why: &str) {
         let why = format!("{}: {why}", self.signal);
         self.backend_health.report(Status::RecoverableError(why));

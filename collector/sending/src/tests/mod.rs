@@ -25,6 +25,7 @@ use collector_runtime::health::{Health, Status};
 use collector_runtime::outlet::Inbox;
 use collector_runtime::storage::memory::MemoryStorage;
 use collector_runtime::storage::{Storage, StoreError};
+use collector_runtime::succession::Succession;
 use collector_testing::OwnMetrics;
 
 mod answers;
@@ -32,6 +33,7 @@ mod batching;
 mod crashes;
 mod expiry;
 mod in_memory;
+mod replaced;
 mod signals;
 mod stored;
 
@@ -141,6 +143,7 @@ struct Fixture {
     run: JoinHandle<Result<(), ComponentError>>,
     health: Health,
     shutdown: CancellationToken,
+    succession: Succession,
     metrics: OwnMetrics,
 }
 
@@ -170,8 +173,9 @@ fn start_with(
     let running = Running {
         shutdown: shutdown.clone(),
         health: health.reporter(id()),
-        succession: Default::default(),
+        succession: Succession::default(),
     };
+    let succession = running.succession.clone();
     running.health.report(Status::Ok);
     let (input, inbox) = mpsc::channel(1);
     let (begin, runtime) = (destination.begin, tokio::runtime::Handle::current());
@@ -189,6 +193,7 @@ fn start_with(
         run: tokio::spawn(sender.run(inbox.into(), running)),
         health,
         shutdown,
+        succession,
         metrics,
     }
 }

@@ -93,8 +93,10 @@ async fn the_bytes_of_what_is_held_can_bound_the_queue() {
     }
     destination.gate.add_permits(2);
     assert_eq!((first.await, second.await), (Outcome::Delivered, Outcome::Delivered));
-    let metrics = fixture.end().await;
+    settle().await;
+    let metrics = &fixture.metrics;
     assert_eq!(metrics.sum("otelcol_exporter_in_flight_requests"), Some(0));
     assert_eq!(metrics.sum("otelcol_exporter_queue_oldest_age_seconds"), Some(0));
+    let metrics = fixture.end().await;
     assert_eq!(metrics.sum("otelcol_exporter_enqueue_failed_log_records"), Some(2));
 }
