@@ -17,11 +17,11 @@ type State = Box<dyn Any + Send>;
 /// The connection of one component with its predecessor and its successor; clones share it.
 #[derive(Clone, Default)]
 pub struct Succession {
-    shared: Arc<Shared>,
+    shared: Arc<Bequest>,
 }
 
 #[derive(Default)]
-struct Shared {
+struct Bequest {
     replaced: CancellationToken,
     returned: Mutex<Vec<Batch>>,
     unfinished: Mutex<Vec<BoxFuture<'static, ()>>>,
@@ -35,9 +35,9 @@ impl Succession {
     /// The succession of a component whose predecessor left this state.
     pub fn after(inherited: Option<Box<dyn Any + Send>>) -> Self {
         Succession {
-            shared: Arc::new(Shared {
+            shared: Arc::new(Bequest {
                 inherited: Mutex::new(inherited),
-                ..Shared::default()
+                ..Bequest::default()
             }),
         }
     }

@@ -47,7 +47,7 @@ impl Graph {
         self.run_with_reloads(shutdown, grace, reloads).await
     }
 
-    /// The same, and becomes the graph of each reload. Of several that wait, only the last is applied.
+    /// The same, and becomes the graph of each reload. If several wait, only the last is applied.
     ///
     /// A component with equal settings whose extensions did not change runs on untouched. The others end first; then
     /// their successors start. If one does not start, the old components start again.
