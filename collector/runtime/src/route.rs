@@ -22,7 +22,7 @@ pub(crate) struct Consumer {
 
 /// Where the batches of a producer go.
 #[derive(Clone, Debug)]
-enum Target {
+enum Direction {
     /// Ordered by path, so that producers that share consumers reserve room in one order and never wait for each other.
     Consumers(Arc<[Consumer]>),
     /// Nowhere until the consumers are known.
@@ -35,31 +35,31 @@ type Room<'a> = Option<mpsc::Permit<'a, Batch>>;
 /// The route from one producer to its consumers. Its channels close when the last owner drops it.
 #[derive(Debug)]
 pub(crate) struct Route {
-    target: watch::Sender<Target>,
+    target: watch::Sender<Direction>,
 }
 
 impl Route {
     pub(crate) fn new(consumers: Vec<Consumer>) -> Self {
         Route {
-            target: watch::Sender::new(Target::Consumers(ordered(consumers))),
+            target: watch::Sender::new(Direction::Consumers(ordered(consumers))),
         }
     }
 
     /// Sends from now on to these. Batches that wait for room go to these as well.
     pub(crate) fn connect(&self, consumers: Vec<Consumer>) {
-        self.target.send_replace(Target::Consumers(ordered(consumers)));
+        self.target.send_replace(Direction::Consumers(ordered(consumers)));
     }
 
     /// Lets producers wait until consumers are connected again.
     pub(crate) fn pause(&self) {
         let consumers = self.consumers();
-        self.target.send_replace(Target::Paused(consumers));
+        self.target.send_replace(Direction::Paused(consumers));
     }
 
     /// The consumers; while paused, those before.
     pub(crate) fn consumers(&self) -> Arc<[Consumer]> {
         match &*self.target.borrow() {
-            Target::Consumers(consumers) | Target::Paused(consumers) => Arc::clone(consumers),
+            Direction::Consumers(consumers) | Direction::Paused(consumers) => Arc::clone(consumers),
         }
     }
 
@@ -78,7 +78,7 @@ impl Route {
                 // The sender of the changes is here, so this is always a change.
                 _ = changes.changed() => {}
                 rooms = reserve(&target) => {
-                    if let Target::Consumers(consumers) = &target {
+                    if let Direction::Consumers(consumers) = &target {
                         return deliver(batch, consumers, rooms);
                     }
                 }
@@ -89,7 +89,7 @@ impl Route {
     /// Sends if all consumers have room now.
     fn try_send(&self, batch: Batch) -> Result<(), Batch> {
         let target = self.target.borrow();
-        let Target::Consumers(consumers) = &*target else {
+        let Direction::Consumers(consumers) = &*target else {
             return Err(batch);
         };
         if let [consumer] = &**consumers {
@@ -122,8 +122,8 @@ impl Consumer {
 }
 
 /// Waits for room at every consumer; for ever while paused.
-async fn reserve(target: &Target) -> Vec<Room<'_>> {
-    let Target::Consumers(consumers) = target else {
+async fn reserve(target: &Direction) -> Vec<Room<'_>> {
+    let Direction::Consumers(consumers) = target else {
         return pending().await;
     };
     let mut rooms = Vec::with_capacity(consumers.len());

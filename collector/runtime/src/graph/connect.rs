@@ -4,14 +4,14 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::make::Specs;
-use super::part::{Part, Recipe};
+use super::part::{GraphPart, Recipe};
 use crate::component::Kind;
 use collector_config::{ComponentId, Config, Located, Pipeline, PipelineId};
 use collector_data::Signal;
 
 /// The parts in the order in which they start: extensions as in `service::extensions`, then against the flow exporters,
 /// connectors, processors and receivers. `order` is the pipelines against the flow.
-pub(super) fn parts(specs: &Specs, config: &Config, order: &[&PipelineId]) -> Vec<Part> {
+pub(super) fn parts(specs: &Specs, config: &Config, order: &[&PipelineId]) -> Vec<GraphPart> {
     let pipelines: Vec<(&PipelineId, &Pipeline)> = order
         .iter()
         .filter_map(|id| config.service.pipelines.get_key_value(id))
@@ -23,7 +23,7 @@ pub(super) fn parts(specs: &Specs, config: &Config, order: &[&PipelineId]) -> Ve
     let (mut extensions, mut exporters, mut connectors, mut chains) = (vec![], vec![], vec![], vec![]);
     for named in &config.service.extensions {
         if let Some(spec) = specs.extensions.get(&named.value) {
-            extensions.push(Part {
+            extensions.push(GraphPart {
                 path: spec.path.as_str().into(),
                 recipe: Recipe::Extension(spec.clone()),
                 inputs: Vec::new(),
@@ -33,11 +33,11 @@ pub(super) fn parts(specs: &Specs, config: &Config, order: &[&PipelineId]) -> Ve
     }
     for (pipeline_id, pipeline) in &pipelines {
         for id in ids(&pipeline.exporters) {
-            let is_new = |parts: &[Part], path: &str| !parts.iter().any(|part| &*part.path == path);
+            let is_new = |parts: &[GraphPart], path: &str| !parts.iter().any(|part| &*part.path == path);
             if let Some((spec, exporter)) = specs.exporters.get(id) {
                 if is_new(&exporters, &spec.path) {
                     exporter.connected(&connect.signals_to(id));
-                    exporters.push(Part {
+                    exporters.push(GraphPart {
                         path: spec.path.as_str().into(),
                         inputs: spec.factory.signals.to_vec(),
                         recipe: Recipe::Exporter(spec.clone()),
@@ -47,7 +47,7 @@ pub(super) fn parts(specs: &Specs, config: &Config, order: &[&PipelineId]) -> Ve
             } else if let Some(spec) = specs.connectors.get(id)
                 && is_new(&connectors, &spec.path)
             {
-                connectors.push(Part {
+                connectors.push(GraphPart {
                     path: spec.path.as_str().into(),
                     inputs: spec.factory.signals.to_vec(),
                     recipe: Recipe::Connector(spec.clone()),
@@ -61,7 +61,7 @@ pub(super) fn parts(specs: &Specs, config: &Config, order: &[&PipelineId]) -> Ve
         let mut receivers = pipelines.iter().flat_map(|(_, pipeline)| ids(&pipeline.receivers));
         receivers.any(|named| named == *id)
     });
-    let receivers = receivers.map(|(id, spec)| Part {
+    let receivers = receivers.map(|(id, spec)| GraphPart {
         path: spec.path.as_str().into(),
         recipe: Recipe::Receiver(spec.clone()),
         inputs: Vec::new(),
@@ -87,11 +87,11 @@ struct Connect<'a> {
 
 impl Connect<'_> {
     /// The pipeline's processors; `None` without any.
-    fn chain(&self, id: &PipelineId, pipeline: &Pipeline) -> Option<Part> {
+    fn chain(&self, id: &PipelineId, pipeline: &Pipeline) -> Option<GraphPart> {
         let processors: Vec<_> = ids(&pipeline.processors)
             .filter_map(|id| self.specs.processors.get(id).cloned())
             .collect();
-        (!processors.is_empty()).then(|| Part {
+        (!processors.is_empty()).then(|| GraphPart {
             path: pipeline_path(id),
             recipe: Recipe::Chain(processors),
             inputs: vec![id.signal],

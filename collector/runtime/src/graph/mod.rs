@@ -23,12 +23,12 @@ use crate::health::Health;
 use crate::storage::Provided;
 use collector_config::{ComponentId, Config, Diagnostic, Diagnostics, Pipeline};
 
-pub(crate) use part::{Part, Recipe, Spec};
+pub(crate) use part::{GraphPart, Recipe, Spec};
 
 /// Components and how they are connected, none of them made or started.
 pub struct Graph {
     /// In the order in which they start.
-    pub(crate) parts: Vec<Part>,
+    pub(crate) parts: Vec<GraphPart>,
     /// The receivers, processors and exporters of each pipeline, by its path.
     pub(crate) pipelines: BTreeMap<Arc<str>, [Vec<ComponentId>; 3]>,
     pub(crate) meter: Meter,

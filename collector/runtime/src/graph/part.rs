@@ -13,7 +13,7 @@ use collector_data::Signal;
 
 /// One task of a running graph: a component, or the processors of a pipeline.
 #[derive(Clone)]
-pub(crate) struct Part {
+pub(crate) struct GraphPart {
     /// Its path in the configuration, such as `exporters::debug` or `service::pipelines::logs`.
     pub path: Arc<str>,
     pub recipe: Recipe,

@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use super::reload::ReloadReport;
 use crate::component::{Kind, Processor};
-use crate::graph::{Graph, Part, Recipe, Spec};
+use crate::graph::{Graph, GraphPart, Recipe, Spec};
 
-type Parts<'a> = BTreeMap<&'a str, &'a Part>;
+type Parts<'a> = BTreeMap<&'a str, &'a GraphPart>;
 
 /// The parts of two graphs.
 pub(super) struct Diff<'a> {
@@ -16,8 +16,8 @@ pub(super) struct Diff<'a> {
 }
 
 impl<'a> Diff<'a> {
-    pub(super) fn new(old: impl IntoIterator<Item = &'a Part>, new: &'a [Part]) -> Self {
-        let by_path = |part: &'a Part| (&*part.path, part);
+    pub(super) fn new(old: impl IntoIterator<Item = &'a GraphPart>, new: &'a [GraphPart]) -> Self {
+        let by_path = |part: &'a GraphPart| (&*part.path, part);
         Diff {
             old: old.into_iter().map(by_path).collect(),
             new: new.iter().map(by_path).collect(),

@@ -8,7 +8,7 @@ use opentelemetry::metrics::Meter;
 
 use super::error::{Failure, Why, panic_text};
 use crate::component::{ComponentError, Connector, Exporter, Extension, Processor, Receiver, Running};
-use crate::graph::{Part, Recipe, Spec};
+use crate::graph::{GraphPart, Recipe, Spec};
 use crate::health::Health;
 use crate::outlet::{Inbox, Outlet, Outputs};
 use crate::storage::{Offer, Provided};
@@ -29,7 +29,12 @@ impl Instance {
     ///
     /// # Errors
     /// The settings were valid when the graph was built, so an error is about something that changed since.
-    pub(super) fn create(part: &Part, meter: &Meter, health: &Health, provided: &Provided) -> Result<Self, Failure> {
+    pub(super) fn create(
+        part: &GraphPart,
+        meter: &Meter,
+        health: &Health,
+        provided: &Provided,
+    ) -> Result<Self, Failure> {
         let created = match &part.recipe {
             Recipe::Extension(spec) => spec.create(meter, health, provided).map(Instance::Extension),
             Recipe::Exporter(spec) => spec.create(meter, health, provided).map(Instance::Exporter),
@@ -57,7 +62,7 @@ impl Instance {
     ///
     /// # Errors
     /// The error or the panic of the component.
-    pub(super) async fn start(&mut self, part: &Part) -> Result<(), Failure> {
+    pub(super) async fn start(&mut self, part: &GraphPart) -> Result<(), Failure> {
         tracing::debug!(component = &*part.path, "starting");
         let starting = match self {
             Instance::Extension(extension) => extension.start(),
@@ -93,7 +98,7 @@ impl Instance {
     }
 }
 
-fn failed(part: &Part, error: ComponentError) -> Failure {
+fn failed(part: &GraphPart, error: ComponentError) -> Failure {
     Failure {
         component: part.path.to_string(),
         why: Why::Start(error),

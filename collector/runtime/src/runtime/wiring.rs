@@ -5,7 +5,7 @@ use std::sync::{Arc, Weak};
 
 use tokio::sync::mpsc;
 
-use crate::graph::Part;
+use crate::graph::GraphPart;
 use crate::outlet::{INBOX_CAPACITY, Inbox, Outlet, Outputs};
 use crate::route::{Consumer, Route};
 use collector_data::{Batch, Signal};
@@ -17,7 +17,7 @@ type End = (Arc<str>, Signal);
 pub(super) struct Edges(BTreeMap<End, BTreeSet<Arc<str>>>);
 
 impl Edges {
-    pub(super) fn of(parts: &[Part]) -> Self {
+    pub(super) fn of(parts: &[GraphPart]) -> Self {
         let outputs = parts.iter().flat_map(|part| {
             let outputs = part.outputs.iter();
             outputs.map(|(signal, paths)| ((part.path.clone(), *signal), paths.iter().cloned().collect()))
@@ -40,7 +40,7 @@ pub(super) struct Wiring {
 impl Wiring {
     /// Opens the inbox of a part that will run, unless it is open. Producers of a part with the same path send to it from
     /// now on, those whose consumers change once they are [connected](Self::connect).
-    pub(super) fn open(&mut self, part: &Part, edges: &Edges) {
+    pub(super) fn open(&mut self, part: &GraphPart, edges: &Edges) {
         if self.waiting.contains_key(&part.path) {
             return;
         }
@@ -63,7 +63,7 @@ impl Wiring {
     }
 
     /// Closes the inbox of a part that ends without a successor, once its last producer ends or has other consumers.
-    pub(super) fn close(&mut self, part: &Part, edges: &Edges) {
+    pub(super) fn close(&mut self, part: &GraphPart, edges: &Edges) {
         for (producer, route) in self.routes_to(&part.path) {
             self.pause_if_changed(&producer, &route, edges);
         }
@@ -71,7 +71,7 @@ impl Wiring {
     }
 
     /// The inbox of a part that begins to run.
-    pub(super) fn inbox(&mut self, part: &Part) -> Inbox {
+    pub(super) fn inbox(&mut self, part: &GraphPart) -> Inbox {
         let mut inbox = Inbox::empty();
         for channel in self.waiting.remove(&part.path).unwrap_or_default() {
             inbox.add(channel);
@@ -80,7 +80,7 @@ impl Wiring {
     }
 
     /// The outlets of a part that begins to run: those of its predecessor if they are in use, else paused.
-    pub(super) fn outputs(&mut self, part: &Part) -> Outputs {
+    pub(super) fn outputs(&mut self, part: &GraphPart) -> Outputs {
         let mut outputs = Outputs::default();
         for (signal, _) in &part.outputs {
             let end = (part.path.clone(), *signal);
@@ -105,7 +105,7 @@ impl Wiring {
     }
 
     /// Gives every producer its consumers.
-    pub(super) fn connect(&mut self, parts: &[Part]) {
+    pub(super) fn connect(&mut self, parts: &[GraphPart]) {
         self.routes.retain(|_, route| route.strong_count() > 0);
         for part in parts {
             for (signal, paths) in &part.outputs {

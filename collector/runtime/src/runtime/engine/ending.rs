@@ -12,7 +12,7 @@ use tokio::time::Instant;
 
 use super::{Engine, Interruption, Limits, RunningPart, hurry};
 use crate::component::ComponentError;
-use crate::graph::Part;
+use crate::graph::GraphPart;
 use crate::runtime::error::{Failure, Why};
 use crate::runtime::tasks::{ABORT, Ended, Member, Serial};
 use crate::runtime::wiring::Edges;
@@ -40,7 +40,7 @@ pub(super) struct Estate {
 
 impl Engine {
     /// Signals a part to end, and gives its producers another inbox. `None` if it does not run.
-    pub(super) fn stop(&mut self, path: &Arc<str>, starting: &[&Part], edges: &Edges) -> Option<Serial> {
+    pub(super) fn stop(&mut self, path: &Arc<str>, starting: &[&GraphPart], edges: &Edges) -> Option<Serial> {
         let RunningPart {
             part,
             serial,
@@ -69,7 +69,7 @@ impl Engine {
     }
 
     /// Parts of an earlier reload that still drain and now have a successor.
-    pub(super) fn claim_leftovers(&mut self, starting: &[&Part], edges: &Edges) -> HashSet<Serial> {
+    pub(super) fn claim_leftovers(&mut self, starting: &[&GraphPart], edges: &Edges) -> HashSet<Serial> {
         let mut serials = HashSet::new();
         for (serial, ending) in &mut self.ending {
             let Some(successor) = starting.iter().find(|part| part.path == ending.path) else {

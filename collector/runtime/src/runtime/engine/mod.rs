@@ -19,7 +19,7 @@ use super::instance::Instance;
 use super::tasks::{Member, Serial, Tasks};
 use super::wiring::{Edges, Wiring};
 use crate::component::{Kind, Running};
-use crate::graph::{Graph, Part, Recipe};
+use crate::graph::{Graph, GraphPart, Recipe};
 use crate::health::{Health, Reporter, Status};
 use crate::outlet::Outputs;
 use crate::storage::{Offer, Provided};
@@ -46,7 +46,7 @@ pub(in crate::runtime) struct Limits<'a> {
 
 /// A part that runs.
 struct RunningPart {
-    part: Part,
+    part: GraphPart,
     serial: Serial,
     stop: CancellationToken,
     succession: Succession,
@@ -56,7 +56,7 @@ struct RunningPart {
 
 /// A part that was made and does not run yet.
 struct NewPart<'g> {
-    part: &'g Part,
+    part: &'g GraphPart,
     instance: Instance,
     offer: Offer,
     reporters: Vec<Reporter>,
@@ -99,7 +99,7 @@ impl Engine {
         let edges = Edges::of(&graph.parts);
         let diff = Diff::new(self.running.values().map(|running| &running.part), &graph.parts);
         let groups = diff.ending();
-        let starting: Vec<&Part> = graph
+        let starting: Vec<&GraphPart> = graph
             .parts
             .iter()
             .filter(|part| !diff.is_unchanged(&part.path))
@@ -140,7 +140,7 @@ impl Engine {
     fn create<'g>(
         &self,
         graph: &Graph,
-        starting: &[&'g Part],
+        starting: &[&'g GraphPart],
         is_ending: &HashSet<Arc<str>>,
     ) -> Result<Vec<NewPart<'g>>, Failure> {
         let mut provided = Provided::new();
@@ -153,7 +153,7 @@ impl Engine {
                 provided.add(spec.id.clone(), running.offer.clone());
             }
         }
-        let create = |part: &'g Part, provided: &Provided| {
+        let create = |part: &'g GraphPart, provided: &Provided| {
             let instance = Instance::create(part, &graph.meter, &graph.health, provided)?;
             let offer = instance.offer();
             Ok(NewPart {
@@ -164,7 +164,8 @@ impl Engine {
             })
         };
         // An extension may use one that is listed after it.
-        let (mut left, others): (Vec<&Part>, Vec<&Part>) = starting.iter().partition(|part| part.recipe.is_extension());
+        let (mut left, others): (Vec<&GraphPart>, Vec<&GraphPart>) =
+            starting.iter().partition(|part| part.recipe.is_extension());
         let mut extensions: BTreeMap<usize, NewPart<'g>> = BTreeMap::new();
         while !left.is_empty() {
             let is_missing = |id| left.iter().any(|part| *part.path == *Kind::Extension.path(id));
@@ -191,7 +192,7 @@ impl Engine {
     async fn start(
         &mut self,
         new: Vec<NewPart<'_>>,
-        parts: &[Part],
+        parts: &[GraphPart],
         edges: &Edges,
         limits: &Limits<'_>,
     ) -> Result<(), Interruption> {
@@ -303,7 +304,7 @@ async fn hurry(shutdown_at: &mut Option<Instant>, limits: &Limits<'_>) {
 }
 
 /// The handles through which a part reports its health, from now on.
-fn reporters(health: &Health, part: &Part) -> Vec<Reporter> {
+fn reporters(health: &Health, part: &GraphPart) -> Vec<Reporter> {
     match &part.recipe {
         // Several pipelines may name a processor, which has one status.
         Recipe::Chain(specs) => specs.iter().map(|spec| health.reporter(&spec.path)).collect(),
