@@ -4,7 +4,7 @@ use collector_config::Diagnostic;
 use collector_runtime::runtime::ReloadReport;
 use tracing::{error, info, warn};
 
-use super::Problem;
+use super::ReloadFailure;
 use crate::commands::Failure;
 use crate::configuration::Findings;
 
@@ -26,10 +26,10 @@ pub(super) fn success(report: &ReloadReport) {
     );
 }
 
-pub(super) fn failure(problem: &Problem) {
+pub(super) fn failure(problem: &ReloadFailure) {
     const FAILED: &str = "reload failed: the collector continues with the configuration that runs";
     match problem {
-        Problem::Configuration(Failure::Configuration(findings)) => {
+        ReloadFailure::Configuration(Failure::Configuration(findings)) => {
             let Findings { errors, warnings, .. } = findings;
             for found in &errors.0 {
                 finding(found, "invalid configuration");

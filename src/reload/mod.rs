@@ -26,7 +26,7 @@ use watch::{Reading, Watch};
 
 pub(crate) use logs::log_warnings;
 
-/// What a reload needs of the running process.
+/// The parts of the running process that a reload uses.
 pub(crate) struct Process<'a> {
     /// The command line.
     pub args: &'a RunArgs,
@@ -50,7 +50,7 @@ pub(crate) struct Reloader<'a> {
 }
 
 /// Why a reload failed; the old configuration continues to run.
-enum Problem {
+enum ReloadFailure {
     /// The files cannot be read, or are invalid.
     Configuration(Failure),
     /// The new graph did not start.
@@ -107,7 +107,7 @@ impl<'a> Reloader<'a> {
         info!(trigger, "reloading the configuration");
         let applied = match read {
             Ok(sources) => self.apply(sources).await,
-            Err(failure) => Err(Problem::Configuration(failure)),
+            Err(failure) => Err(ReloadFailure::Configuration(failure)),
         };
         match applied {
             Ok(Applied {
@@ -133,7 +133,7 @@ impl<'a> Reloader<'a> {
     }
 
     /// Validates a configuration and lets the running graph become its graph.
-    async fn apply(&self, sources: Vec<Source>) -> Result<Applied, Problem> {
+    async fn apply(&self, sources: Vec<Source>) -> Result<Applied, ReloadFailure> {
         let (args, meter, health) = (Arc::clone(&self.args), self.meter.clone(), self.process.health.clone());
         // Components may read files when they are created, and the watches must not wait for that.
         let prepared = tokio::task::spawn_blocking(move || {
@@ -145,29 +145,29 @@ impl<'a> Reloader<'a> {
         let prepared: Result<(Prepared<TelemetryConfig>, Findings), Failure> = prepared
             .await
             .unwrap_or_else(|panic| Err(Failure::Runtime(format!("cannot create the components: {panic}"))));
-        let (prepared, findings) = prepared.map_err(Problem::Configuration)?;
+        let (prepared, findings) = prepared.map_err(ReloadFailure::Configuration)?;
         let (done, result) = oneshot::channel();
         let reload = Reload {
             graph: prepared.graph,
             done,
         };
-        let stopped = || Problem::Graph("the collector stops".into());
+        let stopped = || ReloadFailure::Graph("the collector stops".into());
         self.process.graphs.send(reload).await.map_err(|_| stopped())?;
         let report = result.await.map_err(|_| stopped())?;
         Ok(Applied {
-            report: report.map_err(|error| Problem::Graph(error.to_string()))?,
+            report: report.map_err(|error| ReloadFailure::Graph(error.to_string()))?,
             findings,
             telemetry: prepared.telemetry,
         })
     }
 }
 
-impl Problem {
+impl ReloadFailure {
     /// The first error in one line.
     fn summary(&self) -> String {
         match self {
-            Problem::Graph(error) => error.clone(),
-            Problem::Configuration(Failure::Configuration(findings)) => {
+            ReloadFailure::Graph(error) => error.clone(),
+            ReloadFailure::Configuration(Failure::Configuration(findings)) => {
                 let Findings { errors, warnings, .. } = findings;
                 let all = if errors.is_empty() { warnings } else { errors };
                 let first = all.0.first().map(|first| {
@@ -187,8 +187,8 @@ impl Problem {
                 };
                 first.unwrap_or_default() + &more
             }
-            Problem::Configuration(Failure::Runtime(error) | Failure::Usage(error)) => error.clone(),
-            Problem::Configuration(failure) => failure.to_string(),
+            ReloadFailure::Configuration(Failure::Runtime(error) | Failure::Usage(error)) => error.clone(),
+            ReloadFailure::Configuration(failure) => failure.to_string(),
         }
     }
 }

@@ -8,9 +8,9 @@ use opentelemetry::KeyValue;
 use opentelemetry::metrics::Meter;
 
 /// The reloads of the process so far.
-pub(crate) struct Reloads(Arc<Counts>);
+pub(crate) struct Reloads(Arc<ReloadCounts>);
 
-struct Counts {
+struct ReloadCounts {
     successes: AtomicU64,
     failures: AtomicU64,
     /// 1 if the last reload succeeded, else 0. The start counts as a success.
@@ -22,7 +22,7 @@ struct Counts {
 impl Reloads {
     /// Makes the instruments. The first configuration was applied `now`.
     pub(crate) fn observe(meter: &Meter, now: Timestamp) -> Reloads {
-        let counts = Arc::new(Counts {
+        let counts = Arc::new(ReloadCounts {
             successes: AtomicU64::new(0),
             failures: AtomicU64::new(0),
             succeeded: AtomicU64::new(1),

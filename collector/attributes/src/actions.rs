@@ -14,7 +14,11 @@ pub struct Actions(pub(crate) Vec<Action>);
 #[derive(Clone, Debug)]
 pub(crate) enum Action {
     /// Sets `key` where `when` allows it.
-    Put { key: String, source: Source, when: When },
+    Put {
+        key: String,
+        source: ValueSource,
+        when: When,
+    },
     /// Removes the attribute `key`, and those whose keys match.
     Delete { key: String, pattern: Option<Regex> },
     /// Sets an attribute for each named group of a pattern that matches a text.
@@ -24,7 +28,7 @@ pub(crate) enum Action {
 }
 
 #[derive(Clone, Debug)]
-pub(crate) enum Source {
+pub(crate) enum ValueSource {
     Value(AnyValue),
     Attribute(String),
 }
@@ -66,8 +70,8 @@ impl Action {
                 };
                 let value = match source {
                     _ if !applies => None,
-                    Source::Value(value) => Some(Some(value.clone())),
-                    Source::Attribute(source) => find(attributes, source).cloned(),
+                    ValueSource::Value(value) => Some(Some(value.clone())),
+                    ValueSource::Attribute(source) => find(attributes, source).cloned(),
                 };
                 if let Some(value) = value {
                     set(attributes, key, value);

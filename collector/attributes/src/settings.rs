@@ -4,7 +4,7 @@ use collector_config::{Diagnostic, Diagnostics, Settings, nearest};
 use regex::Regex;
 use serde::Deserialize;
 
-use crate::actions::{Action, Actions, Source, Type, When};
+use crate::actions::{Action, Actions, Type, ValueSource, When};
 use crate::value::Configured;
 
 /// The supported actions.
@@ -158,12 +158,12 @@ impl Check<'_> {
         .collect()
     }
 
-    fn source(&mut self, name: &str) -> Result<Source, Diagnostic> {
+    fn source(&mut self, name: &str) -> Result<ValueSource, Diagnostic> {
         let value = self.action.value.take();
         match (value, &*self.action.from_attribute) {
             (None, "") => Err(self.error("", format!("`{name}` needs `value` or `from_attribute`"))),
-            (Some(Configured(value)), "") => Ok(Source::Value(value)),
-            (None, source) => Ok(Source::Attribute(source.to_owned())),
+            (Some(Configured(value)), "") => Ok(ValueSource::Value(value)),
+            (None, source) => Ok(ValueSource::Attribute(source.to_owned())),
             (Some(_), _) => Err(self.error(
                 "from_attribute",
                 "`value` and `from_attribute` are both set, expected one of them",

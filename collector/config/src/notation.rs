@@ -74,7 +74,7 @@ fn before_substitution(scalar: &Scalar, at: usize) -> Option<usize> {
     if let Some(written) = written_at(&text[..first], at) {
         return Some(written);
     }
-    // What follows the last variable is found from the end.
+    // The text after the last variable is found from the end.
     let last = text.rfind('}').map_or(0, |end| end + 1);
     let tail = &text[last..];
     let tail_start = scalar.text.len().checked_sub(tail.replace("$$", "$").len())?;
@@ -114,7 +114,7 @@ impl Written {
     /// The place of the byte `at` of the value. Both texts are compared without white space, because line breaks may be
     /// folded and lines are indented.
     fn offset(&self, value: &str, at: usize) -> Option<Offset> {
-        let mut source = Source::new(self);
+        let mut source = Characters::new(self);
         let mut end = source.offset;
         for (index, character) in value.char_indices() {
             if character.is_whitespace() {
@@ -147,15 +147,15 @@ struct Visible {
 }
 
 /// The characters that the source stands for.
-struct Source<'a> {
+struct Characters<'a> {
     rest: &'a str,
     notation: Notation,
     offset: Offset,
 }
 
-impl<'a> Source<'a> {
+impl<'a> Characters<'a> {
     fn new(written: &'a Written) -> Self {
-        let mut source = Source {
+        let mut source = Characters {
             rest: &written.text,
             notation: written.notation,
             offset: Offset { line: 0, column: 0 },
