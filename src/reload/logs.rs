@@ -24,6 +24,12 @@ pub(super) fn success(report: &ReloadReport) {
         unchanged = list(&report.unchanged),
         "configuration reloaded"
     );
+    if !report.aborted.is_empty() {
+        error!(
+            aborted = list(&report.aborted),
+            "the reload lost data: these components did not end in time"
+        );
+    }
 }
 
 pub(super) fn failure(problem: &ReloadFailure) {

@@ -56,6 +56,16 @@ impl Route {
         self.target.send_replace(Direction::Paused(consumers));
     }
 
+    /// The same, and frees the inbox of a consumer that ends, so that it can drain.
+    pub(crate) fn pause_without(&self, path: &str) {
+        let consumers = self.consumers();
+        let freed = consumers.iter().cloned().map(|consumer| match &*consumer.path == path {
+            true => consumer.closed(),
+            false => consumer,
+        });
+        self.target.send_replace(Direction::Paused(freed.collect()));
+    }
+
     /// The consumers; while paused, those before.
     pub(crate) fn consumers(&self) -> Arc<[Consumer]> {
         match &*self.target.borrow() {
@@ -116,6 +126,12 @@ impl Route {
 }
 
 impl Consumer {
+    /// The same consumer after its end.
+    fn closed(self) -> Consumer {
+        let (sender, _) = mpsc::channel(1);
+        Consumer { sender, ..self }
+    }
+
     fn refuse(&self, batch: Batch) {
         batch.ack.dropped(format!("{} has ended", self.path));
     }
@@ -219,6 +235,21 @@ mod tests {
         sending.await;
         assert!(second_inbox.try_recv().is_ok());
         assert!(first_inbox.try_recv().is_err());
+    }
+
+    #[tokio::test]
+    async fn a_removed_consumer_drains_while_the_route_is_paused() {
+        let (first, mut first_inbox) = consumer("a", 4);
+        let (second, mut second_inbox) = consumer("b", 4);
+        let route = Route::new(vec![first, second]);
+        let (sent, _delivery) = batch();
+        route.send(sent).await;
+        route.pause_without("a");
+        assert!(first_inbox.recv().await.is_some());
+        assert!(first_inbox.recv().await.is_none(), "closed");
+        assert!(second_inbox.try_recv().is_ok());
+        assert!(poll!(pin!(second_inbox.recv())).is_pending());
+        assert!(!route.is_empty());
     }
 
     #[tokio::test]

@@ -5,6 +5,7 @@
 
 use std::any::Any;
 use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use futures_util::future::BoxFuture;
@@ -23,6 +24,7 @@ pub struct Succession {
 #[derive(Default)]
 struct Bequest {
     replaced: CancellationToken,
+    keeps_services: AtomicBool,
     returned: Mutex<Vec<Batch>>,
     unfinished: Mutex<Vec<BoxFuture<'static, ()>>>,
     /// For the successor.
@@ -45,6 +47,17 @@ impl Succession {
     /// From now on a shutdown means that a successor follows.
     pub fn replace(&self) {
         self.shared.replaced.cancel();
+    }
+
+    /// The same, and the successor uses the same extensions, which run on.
+    pub fn replace_with_same_services(&self) {
+        self.shared.keeps_services.store(true, Ordering::Release);
+        self.replace();
+    }
+
+    /// True if a successor follows that uses the same extensions, which run on: it can use a claimed store that it inherits.
+    pub fn keeps_services(&self) -> bool {
+        self.is_replaced() && self.shared.keeps_services.load(Ordering::Acquire)
     }
 
     /// True if a successor follows.

@@ -142,7 +142,7 @@ impl RunState {
     /// Applies the graph of a reload, or else the old one again; false if the process should end.
     async fn reload(&mut self, reload: Reload) -> bool {
         let Reload { graph, done } = reload;
-        let report = diff::report(&self.graph, &graph);
+        let mut report = diff::report(&self.graph, &graph);
         let limits = Limits {
             shutdown: &self.shutdown,
             grace: self.grace,
@@ -151,6 +151,7 @@ impl RunState {
         let failure = match self.engine.apply(&graph, &limits).await {
             Ok(()) => {
                 self.graph = graph;
+                report.aborted = self.engine.take_aborted();
                 let _ = done.send(Ok(report));
                 return true;
             }
@@ -164,6 +165,8 @@ impl RunState {
         );
         match self.engine.apply(&self.graph, &limits).await {
             Ok(()) => {
+                // The log has them.
+                self.engine.take_aborted();
                 let _ = done.send(Err(ReloadError::NotStarted(failure)));
                 true
             }

@@ -32,6 +32,8 @@ pub struct ReloadReport {
     pub changed: Vec<String>,
     /// Those that run on untouched.
     pub unchanged: Vec<String>,
+    /// Those of the old configuration that did not end in time and were aborted: data that they held is lost.
+    pub aborted: Vec<String>,
 }
 
 impl ReloadReport {

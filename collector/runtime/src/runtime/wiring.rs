@@ -62,10 +62,13 @@ impl Wiring {
         }
     }
 
-    /// Closes the inbox of a part that ends without a successor, once its last producer ends or has other consumers.
+    /// Closes the inbox of a part that ends without a successor, once the last producer ends that the next graph does not
+    /// have. The others wait for their next consumers.
     pub(super) fn close(&mut self, part: &GraphPart, edges: &Edges) {
         for (producer, route) in self.routes_to(&part.path) {
-            self.pause_if_changed(&producer, &route, edges);
+            if edges.0.contains_key(&producer) {
+                route.pause_without(&part.path);
+            }
         }
         self.inlets.retain(|(path, _), _| *path != part.path);
     }

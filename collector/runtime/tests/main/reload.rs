@@ -154,6 +154,19 @@ fn a_corrected_exporter_delivers_what_the_backend_refused() {
 }
 
 #[test]
+fn a_removed_exporter_of_a_running_producer_ends_at_once() {
+    on_one_thread(async {
+        let run = Reloadable::of("receivers: source\nexporters: sink, sink/b\nlogs: source || sink, sink/b").await;
+        let before = tokio::time::Instant::now();
+        run.reload("receivers: source\nexporters: sink\nlogs: source || sink")
+            .await
+            .unwrap();
+        assert_eq!(before.elapsed(), std::time::Duration::ZERO, "on the paused clock");
+        run.stop().await;
+    });
+}
+
+#[test]
 fn a_full_exporter_that_is_removed_frees_its_producers() {
     on_one_thread(async {
         let commands = feed("feed");

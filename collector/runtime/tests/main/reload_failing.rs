@@ -131,7 +131,12 @@ fn a_replaced_component_that_does_not_end_is_aborted() {
         commands.send(Command::Send(batch)).ok().unwrap();
         settle().await;
         let before = Instant::now();
-        run.reload(&text(1)).await.unwrap();
+        let report = run.reload(&text(1)).await.unwrap();
+        assert_eq!(
+            report.aborted,
+            ["exporters::stalls"],
+            "the report says that data is lost"
+        );
         assert!(
             before.elapsed() <= GRACE + Duration::from_secs(1),
             "{:?}",

@@ -11,7 +11,7 @@ use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
 use super::{Engine, Interruption, Limits, RunningPart, hurry};
-use crate::component::ComponentError;
+use crate::component::{ComponentError, Kind};
 use crate::graph::GraphPart;
 use crate::runtime::error::{Failure, Why};
 use crate::runtime::tasks::{ABORT, Ended, Member, Serial};
@@ -29,6 +29,7 @@ pub(super) struct EndingPart {
     /// True if it may drain beside its successor.
     may_overlap: bool,
     task: AbortHandle,
+    is_aborted: bool,
 }
 
 /// The work that a replaced part left for its successor.
@@ -40,7 +41,13 @@ pub(super) struct Estate {
 
 impl Engine {
     /// Signals a part to end, and gives its producers another inbox. `None` if it does not run.
-    pub(super) fn stop(&mut self, path: &Arc<str>, starting: &[&GraphPart], edges: &Edges) -> Option<Serial> {
+    pub(super) fn stop(
+        &mut self,
+        path: &Arc<str>,
+        starting: &[&GraphPart],
+        is_ending: &HashSet<Arc<str>>,
+        edges: &Edges,
+    ) -> Option<Serial> {
         let RunningPart {
             part,
             serial,
@@ -52,7 +59,12 @@ impl Engine {
         let successor = starting.iter().find(|part| part.path == *path);
         match successor {
             Some(successor) => {
-                succession.replace();
+                let uses = successor.recipe.uses();
+                let is_ending = |id| is_ending.contains(&*Kind::Extension.path(id));
+                match uses == part.recipe.uses() && !uses.into_iter().any(is_ending) {
+                    true => succession.replace_with_same_services(),
+                    false => succession.replace(),
+                }
                 self.wiring.open(successor, edges);
             }
             None => self.wiring.close(&part, edges),
@@ -62,6 +74,7 @@ impl Engine {
             succession,
             may_overlap: successor.is_none_or(|part| part.recipe.may_overlap()),
             task,
+            is_aborted: false,
         };
         self.ending.insert(serial, ending);
         stop.cancel();
@@ -98,10 +111,12 @@ impl Engine {
         serials.retain(|serial| self.ending.get(serial).is_some_and(|ending| !ending.may_overlap));
         self.wait_until(&mut serials, deadline, limits).await?;
         for serial in &serials {
-            if let Some(ending) = self.ending.get(serial) {
+            if let Some(ending) = self.ending.get_mut(serial) {
                 let why = Why::Overran(limits.grace);
                 tracing::error!(component = &*ending.path, "{why}");
+                ending.is_aborted = true;
                 ending.task.abort();
+                self.aborted.insert(ending.path.to_string());
             }
         }
         self.wait_until(&mut serials, Instant::now() + ABORT, limits).await
@@ -144,7 +159,8 @@ impl Engine {
         let Some(ending) = self.ending.remove(&ended.serial()) else {
             return Err(ended.before_shutdown());
         };
-        if let Some(why) = ended.after_reload() {
+        // The abort of a task is logged where it is decided.
+        if let Some(why) = ended.after_reload().filter(|_| !ending.is_aborted) {
             tracing::error!(component = &*ending.path, "{why}");
         }
         for work in ending.succession.take_unfinished() {
@@ -200,6 +216,7 @@ impl Engine {
             succession: Succession::default(),
             may_overlap: true,
             task: self.flow.spawn(member, work),
+            is_aborted: false,
         };
         self.ending.insert(serial, ending);
     }

@@ -4,7 +4,7 @@
 
 mod ending;
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -71,6 +71,8 @@ pub(in crate::runtime) struct Engine {
     ending: HashMap<Serial, EndingPart>,
     wiring: Wiring,
     estates: HashMap<Arc<str>, Estate>,
+    /// The parts that did not end in time, since the last call of [`take_aborted`](Self::take_aborted).
+    aborted: BTreeSet<String>,
     last_serial: u64,
     /// When shutdown was first noticed.
     shutdown_at: Option<Instant>,
@@ -85,6 +87,7 @@ impl Engine {
             ending: HashMap::new(),
             wiring: Wiring::default(),
             estates: HashMap::new(),
+            aborted: BTreeSet::new(),
             last_serial: 0,
             shutdown_at: None,
         }
@@ -112,7 +115,7 @@ impl Engine {
         for group in groups {
             let serials = group
                 .iter()
-                .filter_map(|path| self.stop(path, &starting, &edges))
+                .filter_map(|path| self.stop(path, &starting, &is_ending, &edges))
                 .collect();
             self.wait_for(serials, deadline, limits).await?;
         }
@@ -283,6 +286,11 @@ impl Engine {
                 running.stop.cancel();
             }
         }
+    }
+
+    /// The paths of the parts that a reload aborted.
+    pub(in crate::runtime) fn take_aborted(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.aborted).into_iter().collect()
     }
 
     /// When shutdown was noticed.
