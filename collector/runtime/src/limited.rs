@@ -77,6 +77,11 @@ impl LimitedMetrics {
         }
     }
 
+    /// The most series of each metric.
+    pub fn limit(&self) -> usize {
+        self.limit.limit()
+    }
+
     /// Starts a collection; forgets the overflow of one that was not finished.
     pub fn start(&mut self) {
         self.overflow = Overflow::default();

@@ -52,6 +52,11 @@ pub(crate) struct Counts {
 }
 
 impl Aggregate {
+    /// True if both make the same points of an event.
+    pub(crate) fn is_alike(&self, other: &Aggregate) -> bool {
+        (self.max_buckets, &self.attributes) == (other.max_buckets, &other.attributes)
+    }
+
     /// An empty window whose histograms have at most that many buckets.
     pub fn new(max_buckets: usize) -> Self {
         Aggregate {

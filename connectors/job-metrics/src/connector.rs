@@ -201,6 +201,9 @@ impl Connector for JobMetrics {
             let store = self.store.map(|store| store.with_health(&running.health));
             let aggregate = Aggregate::new(self.max_buckets).with_attributes(self.attributes);
             let mut counting = Counting::new(aggregate, self.limit, self.clock, store, outputs);
+            if let Some(left) = running.succession.inherit::<Counting>() {
+                counting = counting.after(left, &running).await?;
+            }
             loop {
                 if !counting.is_claimed() {
                     tokio::select! {
@@ -224,7 +227,10 @@ impl Connector for JobMetrics {
                     () = counting.settle_next() => {}
                 }
             }
-            counting.finish().await?;
+            match counting.may_be_left(&running) {
+                true => counting.leave(&running),
+                false => counting.finish().await?,
+            }
             Ok(())
         })
     }

@@ -35,9 +35,9 @@ const MAX_EVENTS_SMALL: usize = 250;
 const SPACE: usize = 32 * 1024;
 
 pub(crate) struct Counting {
-    aggregate: Aggregate,
-    limit: Option<LimitedMetrics>,
-    windows: Windows,
+    pub(crate) aggregate: Aggregate,
+    pub(crate) limit: Option<LimitedMetrics>,
+    pub(crate) windows: Windows,
     ledger: Ledger,
     /// The acknowledgements of the current window's events.
     acks: Vec<Ack>,
@@ -45,13 +45,13 @@ pub(crate) struct Counting {
     uids: Vec<Uid>,
     open: HashSet<Uid>,
     /// The acknowledgements of windows in flight, by window.
-    sent: HashMap<u64, Vec<Ack>>,
-    in_flight: FuturesUnordered<BoxFuture<'static, (u64, Outcome)>>,
+    pub(crate) sent: HashMap<u64, Vec<Ack>>,
+    pub(crate) in_flight: FuturesUnordered<BoxFuture<'static, (u64, Outcome)>>,
     clock: Clock,
-    store: Option<Arc<Claimed>>,
+    pub(crate) store: Option<Arc<Claimed>>,
     /// True if the store is claimed, or there is none.
     claimed: bool,
-    outputs: Outputs,
+    pub(crate) outputs: Outputs,
     /// True once the input is closed.
     is_draining: bool,
 }

@@ -28,7 +28,7 @@ const LEVEL: i32 = 3;
 /// The largest size of a window's points, bytes: far more than the most Jobs need.
 const MOST: u64 = 64 << 20;
 /// The highest valid number of a stored window, so that there is always a next one.
-const LAST: u64 = u64::MAX / 2;
+pub(crate) const LAST: u64 = u64::MAX / 2;
 
 /// How far a counted Job is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

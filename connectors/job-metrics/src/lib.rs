@@ -4,7 +4,8 @@
 //! * [`dimensions`]: the attributes of points; `limit`: the overflow of metrics with too many series.
 //! * [`histogram`]: an exponential histogram.
 //! * [`window`]: the end of each window; [`ledger`]: the Jobs in each window.
-//! * `counting`: events in, windows out, acknowledgements back; [`connector`]: the component.
+//! * `counting`: events in, windows out, acknowledgements back; [`connector`]: the component;
+//!   `succession`: the windows that a reload moves to the next connector.
 
 pub mod aggregate;
 pub mod connector;
@@ -15,6 +16,7 @@ pub mod histogram;
 pub mod ledger;
 mod limit;
 mod points;
+mod succession;
 pub mod window;
 
 pub use connector::factory;

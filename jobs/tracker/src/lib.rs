@@ -217,6 +217,14 @@ impl Tracker {
         }
     }
 
+    /// Applies other settings to what is observed and reported from now on. Those of stalls, missed runs and owners must be the
+    /// same: they apply to the state as well.
+    pub fn change_settings(&mut self, settings: TrackerSettings) {
+        // The pools have the settings of owners.
+        let owner = std::mem::take(&mut self.settings.owner);
+        self.settings = TrackerSettings { owner, ..settings };
+    }
+
     /// Applies an observation made at `now`.
     pub fn apply(&mut self, source: Source, observation: Observation, now: Timestamp) {
         self.now = now;

@@ -13,7 +13,7 @@ const MAX_NAMESPACES: usize = 100;
 
 /// The setting `namespaces`. With `include`, each namespace has its own watches, so that Roles suffice; otherwise the
 /// whole cluster is watched, without `exclude`.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Namespaces {
     /// The only namespaces to watch; empty means all.

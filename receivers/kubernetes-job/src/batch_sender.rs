@@ -62,6 +62,11 @@ impl BatchSender {
         }
     }
 
+    /// Takes the batches with their outlet; leaves a sender to nobody.
+    pub(crate) fn take(&mut self) -> BatchSender {
+        std::mem::replace(self, BatchSender::new(Outlet::default()))
+    }
+
     /// True if no component receives the batches.
     pub(crate) fn is_closed(&self) -> bool {
         self.outlet.is_empty()

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use collector_runtime::component::ComponentError;
+use collector_runtime::health::Reporter;
 use collector_runtime::storage::{Change, ClaimError, Claimed};
 use futures_util::future::BoxFuture;
 use job_tracker::checkpoint::Checkpoint;
@@ -98,6 +99,13 @@ impl CheckpointStore {
     /// True if a store is configured.
     pub(crate) fn is_configured(&self) -> bool {
         self.store.is_some()
+    }
+
+    /// Reports outages of the store to another health from now on.
+    pub(crate) fn report_to(&self, health: &Reporter) {
+        if let Some(store) = &self.store {
+            store.report_to(health);
+        }
     }
 
     /// True if replicas share the store.

@@ -15,8 +15,9 @@ use crate::session::JobSession;
 const MAX_AGE: SignedDuration = SignedDuration::from_secs(60);
 
 impl JobSession {
-    /// Waits until the reported Jobs are known, as leader and as standby.
-    pub(crate) async fn resume(&mut self) -> Result<(), ComponentError> {
+    /// Waits until the reported Jobs are known, as leader and as standby. The checkpoint that a predecessor left is later than
+    /// the stored one.
+    pub(crate) async fn resume(&mut self, inherited: Option<Checkpoint>) -> Result<(), ComponentError> {
         let event = match self.store.is_configured() {
             true => self.store.next().await?,
             false => StoreEvent::Leading(None),
@@ -25,8 +26,10 @@ impl JobSession {
         let scopes: Vec<Box<str>> = scopes.iter().map(|name| name.as_str().into()).collect();
         match event {
             StoreEvent::Leading(stored) => {
+                let is_resumed = self.store.is_configured() || inherited.is_some();
+                let stored = inherited.or(stored);
                 let mut checkpoint = stored.unwrap_or_else(|| Checkpoint::new(self.store.limits().tombstones));
-                if self.store.is_configured() {
+                if is_resumed {
                     self.log_resume(&mut checkpoint);
                     self.measure_downtime(&checkpoint);
                 }

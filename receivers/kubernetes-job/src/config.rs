@@ -16,7 +16,7 @@ use crate::notice_config::{MissedRunsConfig, Problem, StalledConfig};
 use crate::owner_config::OwnerConfig;
 
 /// The settings of `k8s_job`.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct JobReceiverConfig {
     /// Whose credentials are used: `auto`, `kubeConfig` or `serviceAccount`.
@@ -103,6 +103,22 @@ impl JobReceiverConfig {
         self.extract.add_to(&mut extraction);
         self.owner.keep_labels(&mut extraction);
         extraction
+    }
+
+    /// True if a receiver with the `next` settings observes, decides and stores as one with these: it may continue the watches
+    /// and the state. The settings that differ apply to later events and gauges.
+    pub(crate) fn is_continued_by(&self, next: &JobReceiverConfig) -> bool {
+        let with_next_reports = JobReceiverConfig {
+            cluster_name: next.cluster_name.clone(),
+            settle_time: next.settle_time,
+            collection_interval: next.collection_interval,
+            cardinality_limit: next.cardinality_limit,
+            dimensions: next.dimensions.clone(),
+            on_first_start: next.on_first_start,
+            finished_max_age: next.finished_max_age,
+            ..self.clone()
+        };
+        with_next_reports == *next
     }
 
     /// All invalid values.

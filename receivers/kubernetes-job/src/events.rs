@@ -80,6 +80,29 @@ impl Events {
         }
     }
 
+    /// Takes the event that the pipeline has not taken, with its outlet.
+    pub(crate) fn take_sender(&mut self) -> BatchSender {
+        self.sender.take()
+    }
+
+    /// Sends later events to another outlet.
+    pub(crate) fn reconnect(&mut self, outlet: Outlet) {
+        self.sender = BatchSender::new(outlet);
+    }
+
+    /// Sends later events as `other` would.
+    pub(crate) fn continue_as(&mut self, other: Events) {
+        self.sender = other.sender;
+        self.may_defer = other.may_defer;
+        self.cluster_name = other.cluster_name;
+        self.telemetry = other.telemetry;
+    }
+
+    /// The events that are not acknowledged.
+    pub(crate) fn pending(&self) -> Vec<Uid> {
+        self.pending.keys().copied().collect()
+    }
+
     /// Closes the pipeline's inbox: the components after it send what they hold once it is closed.
     pub(crate) fn close(&mut self) {
         self.sender = BatchSender::new(Outlet::default());

@@ -3,6 +3,7 @@
 //!
 //! * [`receiver`]: the component; `session` is its loop.
 //! * `checkpointing`, `checkpoint_store`: resuming, leading, saving the checkpoint.
+//! * `succession`: the state that a reload moves to the next receiver.
 //! * `reporting`, `events`, `gauges`: emitting events and gauges; `shutdown` drains them.
 
 pub mod after;
@@ -23,6 +24,7 @@ pub mod receiver;
 mod reporting;
 mod session;
 mod shutdown;
+mod succession;
 pub mod telemetry;
 
 use std::sync::Arc;

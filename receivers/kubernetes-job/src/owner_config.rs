@@ -8,7 +8,7 @@ use serde::Deserialize;
 use crate::notice_config::Problem;
 
 /// The setting `owner`.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct OwnerConfig {
     /// False if only CronJobs are owners by `ownerReferences`.
@@ -20,7 +20,7 @@ pub struct OwnerConfig {
 }
 
 /// One of `owner::rules`.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct OwnerRuleConfig {
     /// A pattern of names; it may match a part.

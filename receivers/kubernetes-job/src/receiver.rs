@@ -13,6 +13,7 @@ use kube::Client;
 use crate::checkpoint_store::CheckpointStore;
 use crate::config::JobReceiverConfig;
 use crate::session::JobSession;
+use crate::succession::{Inherited, Successor};
 use crate::telemetry::Telemetry;
 use job_watch::cluster::Cluster;
 use job_watch::watch::request::Target;
@@ -90,6 +91,19 @@ fn targets(config: &JobReceiverConfig) -> Vec<Target> {
     targets
 }
 
+/// A session that has observed nothing.
+fn session(successor: Successor, server: Option<String>, store: Option<Claimed>) -> JobSession {
+    let watches = Watches::new(
+        targets(&successor.config),
+        successor.config.namespaces.exclude.clone(),
+        server,
+        access::loss,
+        successor.telemetry.watches.clone(),
+    );
+    let store = CheckpointStore::new(store.map(|store| store.with_health(&successor.health)));
+    JobSession::new(successor, watches, store)
+}
+
 impl Receiver for JobReceiver {
     fn start(&mut self) -> BoxFuture<'_, Result<(), ComponentError>> {
         Box::pin(self.prepare())
@@ -105,18 +119,29 @@ impl Receiver for JobReceiver {
                 store,
                 ..
             } = *self;
-            let Cluster { client, server } = cluster.ok_or("run before start")?;
-            let watches = Watches::new(
-                targets(&config),
-                config.namespaces.exclude.clone(),
-                server,
-                access::loss,
-                telemetry.watches.clone(),
-            );
-            let health = running.health.clone();
-            let store = CheckpointStore::new(store.map(|store| store.with_health(&health)));
-            let session = JobSession::new(config, telemetry, clock, health, watches, outputs, store);
-            session.run(client, running).await
+            let cluster = cluster.ok_or("run before start")?;
+            let successor = Successor {
+                config,
+                telemetry,
+                clock,
+                health: running.health.clone(),
+                outputs,
+            };
+            let inherited = match running.succession.inherit::<JobSession>() {
+                Some(session) => session.pass_to(successor).await?,
+                None => Inherited::nothing(successor),
+            };
+            match inherited {
+                Inherited::Session(session) => session.run(running).await,
+                Inherited::Start(start) => {
+                    let session = session(start.successor, cluster.server, store);
+                    let (session, checkpoint) = match start.checkpoint {
+                        Some((checkpoint, events)) => (session.with_events(events), Some(checkpoint)),
+                        None => (session, None),
+                    };
+                    session.start(cluster.client, checkpoint, running).await
+                }
+            }
         })
     }
 }

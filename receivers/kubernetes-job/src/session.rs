@@ -2,15 +2,16 @@
 //!
 //! `docs/exactly-once.md` describes the order of acknowledgements and writes.
 
-use collector_runtime::Outputs;
 use collector_runtime::component::{ComponentError, Running};
 use collector_runtime::health::Reporter;
 use jiff::SignedDuration;
+use job_tracker::checkpoint::Checkpoint;
 use job_tracker::{MissedRunSettings, Tracker, TrackerSettings};
 use job_watch::watch::SourceUpdate;
 use job_watch::watches::Watches;
 use kube::Client;
 use tokio::time::{Duration, Instant, Interval, MissedTickBehavior, interval_at};
+use tokio_util::sync::CancellationToken;
 
 use crate::backlog::Backlog;
 use crate::batch_sender::BatchSender;
@@ -19,6 +20,7 @@ use crate::config::JobReceiverConfig;
 use crate::events::Events;
 use crate::gauge_limit::GaugeLimit;
 use crate::receiver::WallClock;
+use crate::succession::Successor;
 use crate::telemetry::Telemetry;
 
 /// How often the health of the watches is checked: time alone makes a watch stale.
@@ -48,34 +50,20 @@ pub(crate) struct JobSession {
 }
 
 impl JobSession {
-    pub(crate) fn new(
-        config: JobReceiverConfig,
-        telemetry: Telemetry,
-        clock: WallClock,
-        health: Reporter,
-        watches: Watches,
-        outputs: Outputs,
-        store: CheckpointStore,
-    ) -> Self {
-        let signed = |duration: Duration| SignedDuration::try_from(duration).unwrap_or(SignedDuration::MAX);
-        let settings = TrackerSettings {
-            settle: signed(config.settle_time.get()),
-            on_first_start: config.on_first_start,
-            finished_max_age: signed(config.finished_max_age.get()),
-            recovers: config.label_selector.is_empty(),
-            stalls: config.stalled.settings(),
-            missed: MissedRunSettings {
-                selects_jobs: !config.label_selector.is_empty(),
-                ..config.missed_runs.settings()
-            },
-            owner: config.owner.settings(),
-        };
+    pub(crate) fn new(successor: Successor, watches: Watches, store: CheckpointStore) -> Self {
+        let Successor {
+            config,
+            telemetry,
+            clock,
+            health,
+            outputs,
+        } = successor;
         let cluster_name = config.cluster_name.clone();
         JobSession {
             events: Events::new(outputs.logs, store.is_shared(), cluster_name, telemetry.clone()),
             gauges: BatchSender::new(outputs.metrics),
             gauge_limit: GaugeLimit::new(config.cardinality_limit, &telemetry),
-            tracker: Tracker::new(settings),
+            tracker: Tracker::new(tracker_settings(&config)),
             backlog: Backlog::new(),
             is_current: false,
             lists_logged: false,
@@ -89,13 +77,31 @@ impl JobSession {
         }
     }
 
-    pub(crate) async fn run(mut self, client: Client, running: Running) -> Result<(), ComponentError> {
+    /// The session with the unacknowledged events of another one.
+    pub(crate) fn with_events(mut self, mut events: Events) -> Self {
+        events.continue_as(self.events);
+        self.events = events;
+        self
+    }
+
+    /// Resumes from a checkpoint, starts the watches, and runs.
+    pub(crate) async fn start(
+        mut self,
+        client: Client,
+        inherited: Option<Checkpoint>,
+        running: Running,
+    ) -> Result<(), ComponentError> {
         // The checkpoint must be read before the first list.
-        match running.shutdown.run_until_cancelled(self.resume()).await {
+        match running.shutdown.run_until_cancelled(self.resume(inherited)).await {
             Some(resumed) => resumed?,
             None => return Ok(()),
         }
-        self.watches.start(&client, &running.shutdown);
+        // The watches outlive a receiver that leaves them to its successor.
+        self.watches.start(&client, &CancellationToken::new());
+        self.run(running).await
+    }
+
+    pub(crate) async fn run(mut self, running: Running) -> Result<(), ComponentError> {
         let period = self.config.collection_interval.get();
         let mut collect = delayed(interval_at(Instant::now() + period, period));
         // The first check follows the first lists, so that it finds all of them complete.
@@ -121,13 +127,17 @@ impl JobSession {
             self.save(now, false);
             self.watch_backlog(now);
         }
+        if self.may_be_left(&running) {
+            self.leave(&running.succession);
+            return Ok(());
+        }
         // Updates already received count: the next start ignores Jobs that finished before it.
         let left = self.watches.stop().await;
         self.observe(left);
         self.finish().await
     }
 
-    fn observe(&mut self, updates: impl IntoIterator<Item = SourceUpdate>) {
+    pub(crate) fn observe(&mut self, updates: impl IntoIterator<Item = SourceUpdate>) {
         for update in updates {
             if let Some((source, observation)) = self.watches.observe(update) {
                 self.tracker.apply(source, observation, (self.clock)());
@@ -136,6 +146,22 @@ impl JobSession {
         self.log_invalid_annotations();
         self.report_health();
         self.log_first_lists();
+    }
+}
+
+pub(crate) fn tracker_settings(config: &JobReceiverConfig) -> TrackerSettings {
+    let signed = |duration: Duration| SignedDuration::try_from(duration).unwrap_or(SignedDuration::MAX);
+    TrackerSettings {
+        settle: signed(config.settle_time.get()),
+        on_first_start: config.on_first_start,
+        finished_max_age: signed(config.finished_max_age.get()),
+        recovers: config.label_selector.is_empty(),
+        stalls: config.stalled.settings(),
+        missed: MissedRunSettings {
+            selects_jobs: !config.label_selector.is_empty(),
+            ..config.missed_runs.settings()
+        },
+        owner: config.owner.settings(),
     }
 }
 

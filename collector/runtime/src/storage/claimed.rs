@@ -4,7 +4,7 @@
 //! component's health and log, and ends with success or a [`ClaimError`]. A retried write may have been applied before
 //! (only its answer got lost), so changes are absolute: set or delete, never append.
 
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -39,7 +39,7 @@ pub struct Claimed {
     store: Arc<dyn Store>,
     is_shared: bool,
     capacity: Option<usize>,
-    health: Option<Reporter>,
+    health: Mutex<Option<Reporter>>,
     outage: Mutex<LogPace>,
 }
 
@@ -53,7 +53,7 @@ impl Claimed {
             store: storage.open(kind, id).await?,
             is_shared: storage.leader_elector().is_some(),
             capacity: storage.capacity(),
-            health: None,
+            health: Mutex::default(),
             outage: Mutex::default(),
         })
     }
@@ -61,10 +61,13 @@ impl Claimed {
     /// Reports outages of the store as the part `store` of the component.
     #[must_use]
     pub fn with_health(self, component: &Reporter) -> Self {
-        Claimed {
-            health: Some(component.part("store")),
-            ..self
-        }
+        self.report_to(component);
+        self
+    }
+
+    /// The same from now on: a reload replaced the component, and its successor continues to use the store.
+    pub fn report_to(&self, component: &Reporter) {
+        *self.health.lock().unwrap_or_else(PoisonError::into_inner) = Some(component.part("store"));
     }
 
     /// True if replicas share the store, so that a claim may be [lost](ClaimError::Lost).
@@ -138,9 +141,14 @@ impl Claimed {
         }
     }
 
+    fn reporter(&self) -> Option<Reporter> {
+        self.health.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     fn unavailable(&self, operation: Operation, reason: &str) {
-        let component = self.health.as_ref().map(Reporter::component).unwrap_or_default();
-        if let Some(health) = &self.health {
+        let health = self.reporter();
+        let component = health.as_ref().map(Reporter::component).unwrap_or_default();
+        if let Some(health) = &health {
             health.report(Status::RecoverableError(format!("cannot use the store: {reason}")));
         }
         if let Some(line) = lock(&self.outage).failed(Instant::now()) {
@@ -156,8 +164,9 @@ impl Claimed {
     }
 
     fn available(&self) {
-        let component = self.health.as_ref().map(Reporter::component).unwrap_or_default();
-        if let Some(health) = &self.health {
+        let health = self.reporter();
+        let component = health.as_ref().map(Reporter::component).unwrap_or_default();
+        if let Some(health) = &health {
             health.report(Status::Ok);
         }
         if let Some(over) = lock(&self.outage).worked(Instant::now()) {

@@ -138,6 +138,12 @@ impl Checkpoint {
         self.is_dirty
     }
 
+    /// The same checkpoint, which no store has yet.
+    #[must_use]
+    pub fn unsaved(self) -> Self {
+        Checkpoint { is_dirty: true, ..self }
+    }
+
     /// True if a Job decided at that time has been reported.
     pub fn is_reported(&self, scope: &str, uid: &Uid, at: Timestamp) -> bool {
         let is_late = || self.late.contains(&uid.short());
