@@ -13,9 +13,11 @@ pub(crate) fn factories() -> Factories {
         ],
         processors: vec![
             attributes_processor::factory(),
+            filter_processor::factory(),
             reason_enrichment_processor::factory(),
             resource_processor::factory(),
             resource_detection_processor::factory(),
+            transform_processor::factory(),
             unneeded::batch(),
             unneeded::memory_limiter(),
         ],

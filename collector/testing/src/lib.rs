@@ -4,6 +4,7 @@
 //! * [`Consumer`]: the component behind a receiver, connector or processor; the test decides each batch.
 //! * [`Running`]: an exporter, connector, receiver or extension that runs as a task.
 //! * [`contract`]: the contract that every component passes.
+//! * [`ottl_vectors`]: results of the Collector for conditions and statements.
 //! * [`Folder`], [`Log`], [`OwnMetrics`]: a temporary folder, captured log lines, the component's own metrics.
 //!
 //! The in-memory storage is [`MemoryStorage`](collector_runtime::storage::memory::MemoryStorage).
@@ -15,6 +16,7 @@ mod data;
 mod folder;
 mod host;
 mod log;
+pub mod ottl_vectors;
 mod own_metrics;
 mod running;
 

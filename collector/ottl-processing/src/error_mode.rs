@@ -1,0 +1,42 @@
+use std::fmt;
+
+use serde::de::{Deserialize, Deserializer, Error, Visitor};
+
+/// The reaction to an error of an evaluation: `ErrorMode` of the Collector's `pkg/ottl`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ErrorMode {
+    /// The error is logged, and the condition or statement is skipped.
+    #[default]
+    Ignore,
+    /// The condition or statement is skipped.
+    Silent,
+    /// The batch is rejected.
+    Propagate,
+}
+
+const NAMES: &[&str] = &["ignore", "silent", "propagate"];
+
+impl<'de> Deserialize<'de> for ErrorMode {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_str(Name)
+    }
+}
+
+struct Name;
+
+impl Visitor<'_> for Name {
+    type Value = ErrorMode;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("`ignore`, `silent` or `propagate`")
+    }
+
+    fn visit_str<E: Error>(self, name: &str) -> Result<ErrorMode, E> {
+        match name.to_lowercase().as_str() {
+            "ignore" => Ok(ErrorMode::Ignore),
+            "silent" => Ok(ErrorMode::Silent),
+            "propagate" => Ok(ErrorMode::Propagate),
+            _ => Err(E::unknown_variant(name, NAMES)),
+        }
+    }
+}
