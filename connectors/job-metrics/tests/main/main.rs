@@ -7,4 +7,5 @@ mod metrics;
 mod missed;
 mod series;
 mod storage;
+mod succession;
 mod support;

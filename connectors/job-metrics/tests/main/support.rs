@@ -6,6 +6,7 @@ use collector_config::ComponentId;
 use collector_data::{Ack, Batch, Delivery, Payload};
 use collector_runtime::component::{Connector, Running};
 use collector_runtime::health::{Health, Status};
+use collector_runtime::succession::Succession;
 use collector_runtime::{Outlet, Outputs};
 use jiff::{SignedDuration, Timestamp};
 use job_event::evidence::{Condition, CronJob, Evidence, Job, JobStatus};
@@ -36,6 +37,7 @@ pub(crate) struct Bench {
     pub task: JoinHandle<Result<(), collector_runtime::ComponentError>>,
     pub health: Health,
     pub shutdown: CancellationToken,
+    pub succession: Succession,
 }
 
 /// The time of day under the paused clock; all tests begin at [`START`].
@@ -58,6 +60,16 @@ impl Bench {
 
     /// With a connector changed by `with`, whose clock is ahead by `ahead`.
     pub(crate) fn start_with(with: impl FnOnce(JobMetrics) -> JobMetrics, ahead: SignedDuration) -> Bench {
+        Bench::start_after(Succession::default(), 160, with, ahead)
+    }
+
+    /// With histograms of at most `max_buckets`, and with the state that a predecessor left.
+    pub(crate) fn start_after(
+        succession: Succession,
+        max_buckets: usize,
+        with: impl FnOnce(JobMetrics) -> JobMetrics,
+        ahead: SignedDuration,
+    ) -> Bench {
         let clock = clock(ahead);
         let (events, input) = mpsc::channel(64);
         let (out, metrics) = mpsc::channel(64);
@@ -70,10 +82,10 @@ impl Bench {
         let running = Running {
             shutdown: shutdown.clone(),
             health: health.reporter(id("job_metrics")),
-            succession: Default::default(),
+            succession: succession.clone(),
         };
         running.health.report(Status::Ok);
-        let mut connector = Box::new(with(JobMetrics::new(Duration::from_secs(10), 160, clock)));
+        let mut connector = Box::new(with(JobMetrics::new(Duration::from_secs(10), max_buckets, clock)));
         let task = tokio::spawn(async {
             connector.start().await?;
             connector.run(input.into(), outputs, running).await
@@ -84,7 +96,20 @@ impl Bench {
             task,
             health,
             shutdown,
+            succession,
         }
+    }
+
+    /// Ends as when a reload replaces it; returns the succession of the successor.
+    pub(crate) async fn replace(self, has_same_services: bool) -> (Succession, mpsc::Receiver<Batch>) {
+        match has_same_services {
+            true => self.succession.replace_with_same_services(),
+            false => self.succession.replace(),
+        }
+        self.shutdown.cancel();
+        drop(self.events);
+        self.task.await.unwrap().unwrap();
+        (Succession::after(self.succession.take_left()), self.metrics)
     }
 
     pub(crate) async fn send(&self, resources: Vec<ResourceLogs>) -> Delivery {
