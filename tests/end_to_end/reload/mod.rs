@@ -2,5 +2,6 @@
 
 mod files;
 mod invalid;
+mod replaced;
 mod scene;
 mod signals;

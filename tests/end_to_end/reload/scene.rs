@@ -178,8 +178,13 @@ impl Scene {
 
     /// Replaces the configuration, sends SIGHUP, and waits until it is applied.
     pub(crate) async fn reload(&self, pipeline: &Pipeline) {
+        self.reload_text(&pipeline.yaml(&self.cluster)).await;
+    }
+
+    /// The same with any text.
+    pub(crate) async fn reload_text(&self, text: &str) {
         let before = self.lines("configuration reloaded").len();
-        self.write(pipeline);
+        self.write_text(text);
         self.signal("HUP");
         self.until_lines("configuration reloaded", before + 1).await;
     }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::scene::{Pipeline, Scene};
 
 /// Every one of these Jobs has one event, at either of the intakes.
-fn assert_each_once(scene: &Scene, uids: &[String]) {
+pub(super) fn assert_each_once(scene: &Scene, uids: &[String]) {
     let mut events = Scene::events(&scene.first);
     for (uid, count) in Scene::events(&scene.second) {
         *events.entry(uid).or_default() += count;
