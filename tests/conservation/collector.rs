@@ -18,8 +18,50 @@ pub(crate) struct Collector {
     config: PathBuf,
     child: Option<Child>,
     reader: Option<JoinHandle<()>>,
-    log: Arc<Mutex<VecDeque<String>>>,
+    log: Arc<Mutex<Log>>,
     peak: u64,
+}
+
+#[derive(Debug, Default)]
+struct Log {
+    /// The last lines.
+    lines: VecDeque<String>,
+    /// True once the process has read its configuration.
+    has_started: bool,
+    reloads: Reloads,
+}
+
+/// The reloads in the log of a collector.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Reloads {
+    /// How many were applied.
+    pub applied: usize,
+    /// How many were refused because the configuration was invalid.
+    pub refused: usize,
+    /// The lines of those that failed for another reason.
+    pub failed: Vec<String>,
+}
+
+impl Reloads {
+    /// Adds those of another collector.
+    pub(crate) fn add(&mut self, other: Reloads) {
+        self.applied += other.applied;
+        self.refused += other.refused;
+        self.failed.extend(other.failed);
+    }
+
+    fn read(&mut self, line: &str) {
+        if line.contains("configuration reloaded") {
+            self.applied += 1;
+        } else if line.contains("reload failed") {
+            // The line about an invalid configuration has the number of its errors.
+            if line.contains("warnings=") {
+                self.refused += 1;
+            } else if !line.contains("the collector stops") {
+                self.failed.push(line.to_owned());
+            }
+        }
+    }
 }
 
 impl Collector {
@@ -38,9 +80,9 @@ impl Collector {
     pub(crate) async fn start(&mut self) {
         self.end_within(Duration::from_secs(2)).await;
         // A write beyond the limit of a file's size is to fail and not to kill, as on a full disk; `sh` has a child
-        // ignore the signal.
+        // ignore the signal, and SIGHUP until the collector handles it.
         let mut child = Command::new("/bin/sh")
-            .args(["-c", "trap '' XFSZ; exec \"$0\" run --config \"$1\""])
+            .args(["-c", "trap '' XFSZ HUP; exec \"$0\" run --config \"$1\""])
             .arg(env!("CARGO_BIN_EXE_kube-job-collector"))
             .arg(&self.config)
             .env_clear()
@@ -49,6 +91,7 @@ impl Collector {
             .kill_on_drop(true)
             .spawn()
             .expect("the collector starts");
+        self.log.lock().unwrap_or_else(PoisonError::into_inner).has_started = false;
         let stderr = child.stderr.take().expect("a pipe");
         self.note(format!("--- process {} started", child.id().unwrap_or_default()));
         let log = self.log.clone();
@@ -80,6 +123,25 @@ impl Collector {
             run("kill", &["-TERM".into(), pid.to_string()]).await;
             self.note("--- SIGTERM".into());
         }
+    }
+
+    /// Sends SIGHUP if the process runs.
+    pub(crate) async fn hang_up(&mut self) {
+        if let Some(pid) = self.child.as_ref().and_then(Child::id) {
+            self.note("--- SIGHUP".into());
+            run("kill", &["-HUP".into(), pid.to_string()]).await;
+        }
+    }
+
+    /// True if it runs and has read its configuration.
+    pub(crate) fn has_started(&self) -> bool {
+        self.child.is_some() && self.log.lock().unwrap_or_else(PoisonError::into_inner).has_started
+    }
+
+    /// Its reloads so far, over all its processes.
+    pub(crate) fn reloads(&self) -> Reloads {
+        let log = self.log.lock().unwrap_or_else(PoisonError::into_inner);
+        log.reloads.clone()
     }
 
     /// Waits at most this long until it has ended, else kills it. Returns how it ended, if it was not killed.
@@ -122,7 +184,7 @@ impl Collector {
     /// The end of its log.
     pub(crate) fn log(&self) -> String {
         let log = self.log.lock().unwrap_or_else(PoisonError::into_inner);
-        log.iter().fold(String::new(), |text, line| text + line + "\n")
+        log.lines.iter().fold(String::new(), |text, line| text + line + "\n")
     }
 
     /// Reads its maximum of memory, which the kernel forgets with the process.
@@ -143,12 +205,14 @@ impl Collector {
     }
 }
 
-fn push(log: &Mutex<VecDeque<String>>, line: String) {
+fn push(log: &Mutex<Log>, line: String) {
     let mut log = log.lock().unwrap_or_else(PoisonError::into_inner);
-    if log.len() == LINES {
-        log.pop_front();
+    log.has_started |= line.contains(" starting version=");
+    log.reloads.read(&line);
+    if log.lines.len() == LINES {
+        log.lines.pop_front();
     }
-    log.push_back(line);
+    log.lines.push_back(line);
 }
 
 fn peak_of(pid: u32) -> Option<u64> {

@@ -1,16 +1,17 @@
 //! A cluster, a backend, the collector between them, and the faults of each.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use simulator::otlp_intake::{OtlpIntake, PointValue, Received, Signal, Temporality};
 use simulator::{ApiToken, Isolation, Simulator, SimulatorOptions};
 
-use crate::collector::Collector;
-use crate::notices::{AFTER, GRACE, NoticeEvent};
+use crate::collector::{Collector, Reloads};
+use crate::notices::NoticeEvent;
 use crate::oracle::{Event, Fate, Oracle, Point};
 use crate::script::{Action, Durability};
+use crate::variant::{Fixed, Variant};
 
 /// How many watches a collector keeps open: Jobs, Pods, CronJobs, Events of Jobs, of Pods (two), of nodes, of CronJobs.
 const WATCHES: usize = 8;
@@ -29,6 +30,11 @@ pub(crate) struct Environment {
     pub collectors: Vec<Collector>,
     /// The current token of each replica.
     tokens: Vec<String>,
+    /// The last valid configuration of each replica.
+    variants: Vec<Variant>,
+    durability: Durability,
+    /// How many requests of a signal a replica sends at once.
+    consumers: usize,
     /// The number of requests that the oracle has seen: accepted and rejected.
     seen: (usize, usize),
     folder: PathBuf,
@@ -64,14 +70,16 @@ impl Environment {
             intake,
             oracle: Oracle::default(),
             tokens,
+            variants: vec![Variant::FIRST; replicas],
+            durability,
+            consumers,
             seen: (0, 0),
             folder,
         };
         for replica in 0..replicas {
             environment.write_kubeconfig(replica);
-            let file = environment.folder.join(format!("replica-{replica}.yaml"));
-            std::fs::write(&file, environment.configuration(replica, durability, consumers)).expect("a configuration");
-            let mut collector = Collector::new(file);
+            environment.configure(replica, Variant::FIRST);
+            let mut collector = Collector::new(environment.configuration(replica));
             collector.start().await;
             environment.collectors.push(collector);
         }
@@ -105,68 +113,41 @@ impl Environment {
         std::fs::rename(&new, self.kubeconfig(replica)).expect("a kubeconfig");
     }
 
-    /// The shipped pipeline with all waits shortened, so that a run takes seconds.
-    fn configuration(&self, replica: usize, durability: Durability, consumers: usize) -> String {
-        let extension = match durability {
-            Durability::None => String::new(),
-            Durability::File => storage::file(&self.folder.join("state")),
-            Durability::Cluster => storage::cluster(&self.kubeconfig(replica)),
-        };
-        let extensions = match durability {
-            Durability::None => "",
-            Durability::File => ", file_storage",
-            Durability::Cluster => ", k8s_leader_elector, k8s_storage",
-        };
-        let (state, elector, queue) = match durability {
-            Durability::None => ("", "", ""),
-            Durability::File => ("storage: file_storage", "", "storage: file_storage"),
-            Durability::Cluster => ("storage: k8s_storage", "k8s_leader_elector: k8s_leader_elector", ""),
-        };
-        format!(
-            "receivers:
-  k8s_job:
-    kubeconfig: {kubeconfig}
-    settle_time: 200ms
-    collection_interval: 1h
-    stalled: {{after: {after}s, causes: {{Unschedulable: {after}s}}}}
-    missed_runs: {{grace: {grace}s}}
-    {state}
-    {elector}
-processors:
-  reason_enrichment:
-connectors:
-  job_metrics:
-    interval: 1s
-    {state}
-exporters:
-  otlp_http:
-    endpoint: {backend}
-    timeout: 2s
-    retry_on_failure: {{initial_interval: 100ms, max_interval: 1s, max_elapsed_time: 0s}}
-    sending_queue:
-      queue_size: 1000
-      num_consumers: {consumers}
-      {queue}
-extensions:
-  health_check:
-    endpoint: 127.0.0.1:0
-{extension}
-service:
-  extensions: [health_check{extensions}]
-  pipelines:
-    logs:
-      receivers: [k8s_job]
-      processors: [reason_enrichment]
-      exporters: [otlp_http, job_metrics]
-    metrics:
-      receivers: [k8s_job, job_metrics]
-      exporters: [otlp_http]
-",
-            kubeconfig = self.kubeconfig(replica).display(),
-            backend = self.intake.url(),
-            after = AFTER.as_secs(),
-            grace = GRACE.as_secs(),
-        )
+    /// Writes the configuration of a replica; a reader finds the old file or the new one.
+    fn configure(&self, replica: usize, variant: Variant) {
+        let kubeconfig = self.kubeconfig(replica);
+        let text = variant.yaml(Fixed {
+            durability: self.durability,
+            kubeconfig: &kubeconfig,
+            folder: &self.folder,
+            replica,
+            backend: &self.intake.url(),
+            consumers: self.consumers,
+        });
+        let new = self.folder.join(format!("replica-{replica}.new"));
+        std::fs::write(&new, text).expect("a configuration");
+        std::fs::rename(&new, self.configuration(replica)).expect("a configuration");
+    }
+
+    fn configuration(&self, replica: usize) -> PathBuf {
+        self.folder.join(format!("replica-{replica}.yaml"))
+    }
+
+    async fn reload(&mut self, replica: usize, variant: Variant) {
+        if variant.is_valid() {
+            self.variants[replica] = variant;
+        } else if !self.collectors[replica].has_started() {
+            // A process that starts with it would end.
+            return;
+        }
+        self.configure(replica, variant);
+        self.collectors[replica].hang_up().await;
+    }
+
+    async fn start_again(&mut self, replica: usize) {
+        // The file may be an invalid one that was refused.
+        self.configure(replica, self.variants[replica]);
+        self.collectors[replica].start().await;
     }
 
     /// Lets something happen.
@@ -194,8 +175,9 @@ service:
             Action::BackendOnce(signal, answer) => self.intake.fail_next(*signal, answer.clone()),
             Action::Kill(replica) => self.collectors[*replica].kill().await,
             Action::Stop(replica) => self.collectors[*replica].ask_to_stop().await,
-            Action::Start(replica) => self.collectors[*replica].start().await,
+            Action::Start(replica) => self.start_again(*replica).await,
             Action::Disk(replica, full) => self.collectors[*replica].fill_disk(*full).await,
+            Action::Reload(replica, variant) => self.reload(*replica, *variant).await,
         }
     }
 
@@ -305,6 +287,15 @@ service:
             .unwrap_or_default()
     }
 
+    /// The reloads of all collectors.
+    pub(crate) fn reloads(&self) -> Reloads {
+        let mut sum = Reloads::default();
+        for collector in &self.collectors {
+            sum.add(collector.reloads());
+        }
+        sum
+    }
+
     /// The ends of the collectors' logs.
     pub(crate) fn logs(&self) -> String {
         let log =
@@ -366,34 +357,5 @@ fn tell(oracle: &mut Oracle, received: &Arc<Received>, fate: Fate) {
             },
             fate,
         );
-    }
-}
-
-/// The extensions that keep state.
-mod storage {
-    use super::Path;
-
-    pub(super) fn file(directory: &Path) -> String {
-        format!(
-            "  file_storage:\n    directory: {}\n    create_directory: true",
-            directory.display()
-        )
-    }
-
-    pub(super) fn cluster(kubeconfig: &Path) -> String {
-        let kubeconfig = kubeconfig.display();
-        format!(
-            "  k8s_leader_elector:
-    kubeconfig: {kubeconfig}
-    lease_name: collector
-    lease_namespace: collector
-    lease_duration: 3s
-    renew_deadline: 2s
-    retry_period: 500ms
-  k8s_storage:
-    kubeconfig: {kubeconfig}
-    namespace: collector
-    k8s_leader_elector: k8s_leader_elector"
-        )
     }
 }

@@ -15,6 +15,7 @@ mod play;
 mod report;
 mod script;
 mod stuck;
+mod variant;
 
 use std::io::Write;
 use std::time::Duration;

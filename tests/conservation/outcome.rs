@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use crate::collector::Reloads;
 use crate::cron::AWAY;
 use crate::environment::Environment;
 use crate::notices::NoticeProblem;
@@ -26,6 +27,8 @@ pub(crate) struct Outcome {
     pub notices: [i64; 3],
     /// Faults by kind.
     pub faults: BTreeMap<String, usize>,
+    /// The reloads in the logs.
+    pub reloads: Reloads,
     /// Data that arrived twice or was rejected.
     pub traffic: Traffic,
     /// The findings of the oracle.
@@ -77,7 +80,7 @@ impl fmt::Display for Outcome {
         let faults: usize = self.faults.values().sum();
         write!(
             f,
-            "{}: {} Jobs, {} decided; {} stalls, {} recoveries, {} missed runs; {faults} faults; lost {}, duplicates {}; \
+            "{}: {} Jobs, {} decided; {} stalls, {} recoveries, {} missed runs; {faults} faults; reloads: {} applied, {} refused; lost {}, duplicates {}; \
              sent again: {} events, {} points; refused by the backend: {}; ",
             self.name,
             self.jobs,
@@ -85,6 +88,8 @@ impl fmt::Display for Outcome {
             self.notices[0],
             self.notices[1],
             self.notices[2],
+            self.reloads.applied,
+            self.reloads.refused,
             self.losses(),
             self.duplicates(),
             self.traffic.events_again,
@@ -144,6 +149,11 @@ pub(crate) async fn conclude(
     play.until(&mut environment, patience, Oracle::is_complete).await;
     let memory = environment.peak_memory();
     complaints.extend(environment.stop(PATIENCE).await.err());
+    let reloads = environment.reloads();
+    complaints.extend(reloads.failed.iter().cloned());
+    if reloads.applied == 0 && script.has_reloads() {
+        complaints.push("no reload was applied".into());
+    }
     let problems: Vec<Problem> = environment.oracle.problems().into_iter().collect();
     Outcome {
         name: name.to_owned(),
@@ -151,6 +161,7 @@ pub(crate) async fn conclude(
         decided: environment.oracle.decided(),
         notices: environment.oracle.notices.reported(),
         faults: script.kinds(),
+        reloads,
         traffic: environment.oracle.traffic(),
         story: problems
             .iter()

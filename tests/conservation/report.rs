@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
+use crate::collector::Reloads;
 use crate::outcome::Outcome;
 use crate::say;
 
@@ -14,6 +15,7 @@ pub(crate) struct Report {
     decided: usize,
     notices: [i64; 3],
     faults: BTreeMap<String, usize>,
+    reloads: Reloads,
     losses: i64,
     duplicates: i64,
     again: (usize, usize),
@@ -36,6 +38,7 @@ impl Report {
         for (kind, count) in &outcome.faults {
             *self.faults.entry(kind.clone()).or_default() += count;
         }
+        self.reloads.add(outcome.reloads.clone());
         self.losses += outcome.losses();
         self.duplicates += outcome.duplicates();
         self.again.0 += outcome.traffic.events_again;
@@ -57,7 +60,7 @@ impl Report {
     /// If a run violates an invariant, with its script and its logs.
     pub(crate) fn finish(self) {
         say(format!(
-            "{} runs: {} Jobs, {} decided; {} stalls, {} recoveries, {} missed runs; lost {}, duplicates {}; sent again: {} events, {} points; refused by the \
+            "{} runs: {} Jobs, {} decided; {} stalls, {} recoveries, {} missed runs; reloads: {} applied, {} refused; lost {}, duplicates {}; sent again: {} events, {} points; refused by the \
              backend: {}; a new Job after {:.1} s at most; peak RSS {:.1} MiB",
             self.runs,
             self.jobs,
@@ -65,6 +68,8 @@ impl Report {
             self.notices[0],
             self.notices[1],
             self.notices[2],
+            self.reloads.applied,
+            self.reloads.refused,
             self.losses,
             self.duplicates,
             self.again.0,
@@ -78,6 +83,11 @@ impl Report {
         for (kind, count) in &self.faults {
             say(format!("{count:>6}  {kind}"));
         }
+        // A few seeds have an invalid configuration for a collector that runs.
+        assert!(
+            self.runs < 4 || self.reloads.refused > 0,
+            "no invalid configuration was refused"
+        );
         assert!(self.failed.is_empty(), "{}", self.failed);
     }
 }

@@ -7,6 +7,11 @@ use std::time::Duration;
 use simulator::otlp_intake::{ScriptedReply as Reply, Signal};
 use simulator::{Cut, Fault, Ids, Isolation, Matching, Resource, Verb};
 
+use crate::variant::Variant;
+
+/// The number of reloads.
+const RELOADS: usize = 10;
+
 /// The storage of the collector.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Durability {
@@ -58,6 +63,8 @@ pub(crate) enum Action {
     Start(usize),
     /// The disk of a replica is full, or has space again.
     Disk(usize, bool),
+    /// A replica gets another configuration and SIGHUP.
+    Reload(usize, Variant),
 }
 
 impl Action {
@@ -99,6 +106,8 @@ impl Action {
             Action::Kill(_) => "kill -9".into(),
             Action::Stop(_) => "SIGTERM".into(),
             Action::Disk(_, true) => "disk full".into(),
+            Action::Reload(_, variant) if variant.is_valid() => "reload".into(),
+            Action::Reload(..) => "reload of an invalid configuration".into(),
             Action::Stall(_, false)
             | Action::Isolate(_, None)
             | Action::Close(false)
@@ -127,7 +136,7 @@ pub(crate) struct Setting {
 impl Script {
     /// The script of a seed.
     pub(crate) fn new(seed: u64, setting: Setting) -> Script {
-        let mut dice = Dice(Ids::new(seed ^ 0x005c_21b7));
+        let mut dice = Dice::new(seed ^ 0x005c_21b7);
         let mut actions: Vec<(Duration, Action)> = Vec::new();
         let lasts = u64::try_from(setting.lasts.as_millis()).unwrap_or(u64::MAX);
         let ms = Duration::from_millis;
@@ -182,9 +191,16 @@ impl Script {
         }
         if setting.durability != Durability::None {
             dice.deaths(setting, lasts, &mut actions);
+            // Dice of their own: reloads do not change the other faults of a seed.
+            Dice::new(seed ^ 0x7e10_ad00).reloads(setting, lasts, &mut actions);
         }
         actions.sort_by_key(|(at, _)| *at);
         Script(actions)
+    }
+
+    /// True if it reloads a configuration.
+    pub(crate) fn has_reloads(&self) -> bool {
+        self.0.iter().any(|(_, action)| matches!(action, Action::Reload(..)))
     }
 
     /// How many faults of each kind there are.
@@ -206,15 +222,21 @@ impl fmt::Display for Script {
     }
 }
 
-struct Dice(Ids);
+/// The random numbers of a seed.
+pub(crate) struct Dice(Ids);
 
 impl Dice {
+    pub(crate) fn new(seed: u64) -> Dice {
+        Dice(Ids::new(seed))
+    }
+
     /// Less than `limit`.
-    fn below(&mut self, limit: u64) -> u64 {
+    pub(crate) fn below(&mut self, limit: u64) -> u64 {
         self.0.bits() % limit.max(1)
     }
 
-    fn of<T: Clone>(&mut self, choices: &[T]) -> T {
+    /// One of them.
+    pub(crate) fn of<T: Clone>(&mut self, choices: &[T]) -> T {
         let index = self.below(choices.len() as u64) as usize;
         choices[index].clone()
     }
@@ -317,104 +339,23 @@ impl Dice {
             actions.push((ms(at + 300 + self.below(1500)), Action::Disk(0, false)));
         }
     }
+
+    /// Configurations are changed at random moments, each a change of the one before.
+    fn reloads(&mut self, setting: Setting, lasts: u64, actions: &mut Vec<(Duration, Action)>) {
+        let mut times: Vec<u64> = (0..RELOADS).map(|_| self.below(lasts)).collect();
+        times.sort_unstable();
+        let mut last = vec![Variant::FIRST; setting.durability.replicas()];
+        for at in times {
+            let replica = self.below(last.len() as u64) as usize;
+            let variant = last[replica].next(self);
+            if variant.is_valid() {
+                last[replica] = variant;
+            }
+            actions.push((Duration::from_millis(at), Action::Reload(replica, variant)));
+        }
+    }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const SETTING: Setting = Setting {
-        durability: Durability::Cluster,
-        lasts: Duration::from_secs(8),
-        disk: true,
-    };
-
-    #[test]
-    fn a_seed_gives_one_script_and_another_seed_another() {
-        assert_eq!(Script::new(7, SETTING), Script::new(7, SETTING));
-        assert_ne!(Script::new(7, SETTING), Script::new(8, SETTING));
-    }
-
-    #[test]
-    fn every_kind_of_fault_is_in_fifty_seeds() {
-        let mut kinds: BTreeMap<String, usize> = BTreeMap::new();
-        for seed in 0..50 {
-            for (kind, count) in Script::new(seed, SETTING).kinds() {
-                *kinds.entry(kind).or_default() += count;
-            }
-        }
-        let expected = [
-            "410 in the stream",
-            "API 409",
-            "API 410",
-            "API 429",
-            "API 500",
-            "API 503",
-            "API answer lost",
-            "API reset",
-            "API silence",
-            "SIGTERM",
-            "backend 400",
-            "backend 403",
-            "backend 413",
-            "backend 429",
-            "backend 500",
-            "backend 502",
-            "backend 503",
-            "backend 503 after taking",
-            "backend drops connection",
-            "backend hangs",
-            "backend hangs after taking",
-            "backend refuses connections",
-            "backend slow",
-            "backend slow body",
-            "compaction",
-            "cut off from the API",
-            "disk full",
-            "kill -9",
-            "partial success",
-            "repetition",
-            "stall",
-            "token expired",
-            "watch ended",
-            "watch ended mid-line",
-            "watch reset",
-            "watch reset mid-line",
-        ];
-        assert_eq!(kinds.keys().map(String::as_str).collect::<Vec<_>>(), expected);
-    }
-
-    #[test]
-    fn every_fault_ends_and_every_kill_restarts() {
-        for seed in 0..200 {
-            let Script(actions) = Script::new(seed, SETTING);
-            let count = |wanted: fn(&Action) -> bool| actions.iter().filter(|(_, action)| wanted(action)).count();
-            type Test = fn(&Action) -> bool;
-            let pairs: [(Test, Test); 5] = [
-                (
-                    |a| matches!(a, Action::Stall(_, true)),
-                    |a| matches!(a, Action::Stall(_, false)),
-                ),
-                (
-                    |a| matches!(a, Action::Isolate(_, Some(_))),
-                    |a| matches!(a, Action::Isolate(_, None)),
-                ),
-                (
-                    |a| matches!(a, Action::Close(true)),
-                    |a| matches!(a, Action::Close(false)),
-                ),
-                (
-                    |a| matches!(a, Action::Kill(_) | Action::Stop(_)),
-                    |a| matches!(a, Action::Start(_)),
-                ),
-                (
-                    |a| matches!(a, Action::Disk(_, true)),
-                    |a| matches!(a, Action::Disk(_, false)),
-                ),
-            ];
-            for (begins, ends) in pairs {
-                assert_eq!(count(begins), count(ends), "seed {seed}");
-            }
-        }
-    }
-}
+#[path = "script_tests.rs"]
+mod tests;
