@@ -54,10 +54,10 @@ impl Reloads {
         if line.contains("configuration reloaded") {
             self.applied += 1;
         } else if line.contains("reload failed") {
-            // The line about an invalid configuration has the number of its errors.
+            // A collector that stops meanwhile says so. The line about an invalid configuration has the number of its errors.
             if line.contains("warnings=") {
                 self.refused += 1;
-            } else if !line.contains("the collector stops") {
+            } else if !line.contains("the collector stop") {
                 self.failed.push(line.to_owned());
             }
         }
