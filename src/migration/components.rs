@@ -94,22 +94,12 @@ pub(super) const COMPONENTS: &[Entry] = &[
     ),
     (
         "processors",
-        &["filter"],
-        "not available here yet: remove it here and from the pipelines. `namespaces` and `label_selector` of `k8s_job` \
-         choose which Jobs are reported",
+        &["metricstransform", "logstransform", "span", "redaction"],
+        "use the processor `transform`: its statements set, replace and delete",
     ),
     (
         "processors",
-        &[
-            "transform",
-            "metricstransform",
-            "logstransform",
-            "span",
-            "redaction",
-            "schema",
-            "unroll",
-            "sumologic",
-        ],
+        &["schema", "unroll", "sumologic"],
         PROCESSOR,
     ),
     (

@@ -99,8 +99,32 @@ pub(super) const KEYS: &[Entry] = &[
          docs/compatibility.md",
     ),
     (
+        "processors::filter::logs|metrics|spans::include|exclude",
+        "write the opposite as a condition in `log_conditions`, `metric_conditions` or `trace_conditions`; see docs/ottl.md",
+    ),
+    (
+        "processors::filter::spans",
+        "write `trace_conditions: [CONDITION]`: spans for which one is true are dropped",
+    ),
+    (
+        "processors::filter::traces::spanevent",
+        "remove it; spans of `job_traces` have no events",
+    ),
+    (
+        "processors::filter::profiles|profile_conditions",
+        "remove it; the collector has no profiles",
+    ),
+    (
+        "processors::transform::profile_statements",
+        "remove it; the collector has no profiles",
+    ),
+    (
+        "processors::transform::flatten_data",
+        "remove it; events of one owner share a resource",
+    ),
+    (
         "processors::attributes::include|exclude",
-        "remove it; `filter` selects data, and statements of `transform` have a condition: `where`",
+        "remove it; use `filter` to select data, or `transform`, whose statements have a condition: `where`",
     ),
     (
         "processors::attributes::actions::*::from_context",
