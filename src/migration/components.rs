@@ -97,11 +97,7 @@ pub(super) const COMPONENTS: &[Entry] = &[
         &["metricstransform", "logstransform", "span", "redaction"],
         "use the processor `transform`: its statements set, replace and delete",
     ),
-    (
-        "processors",
-        &["schema", "unroll", "sumologic"],
-        PROCESSOR,
-    ),
+    ("processors", &["schema", "unroll", "sumologic"], PROCESSOR),
     (
         "processors",
         &[

@@ -263,3 +263,42 @@ fn secrets_are_not_printed() {
     let output = run(&args, &[("DD_API_KEY", "hunter2-env")]);
     assert!(!stderr(&output).contains("hunter2"), "{}", stderr(&output));
 }
+
+#[test]
+fn the_wrong_word_of_a_statement_is_shown() {
+    let path = file(
+        "statement.yaml",
+        "\
+receivers: {k8s_job: }
+processors:
+  transform:
+    log_statements:
+      - context: log
+        statements:
+          - |
+            set(attributes[\"a\"], 1)
+              where IsMatsh(body, \"x\")
+          - set(atributes[\"a\"], 1)
+  filter:
+    log_conditions:
+      - >-
+        log.body == nil and
+        lag.body == nil
+exporters: {debug: }
+service: {pipelines: {logs: {receivers: [k8s_job], processors: [transform, filter], exporters: [debug]}}}
+",
+    );
+    let output = run(&["validate", "--config", &path], &[]);
+    assert_eq!(output.status.code(), Some(3));
+    let text = stderr(&output).replace(&path, "F");
+    for expected in [
+        "The configuration has 3 errors:",
+        "F:9:21: processors::transform::log_statements::0::statements::0: ",
+        "`IsMatch`",
+        "F:10:17: processors::transform::log_statements::0::statements::1: ",
+        "`attributes`",
+        "F:15:9: processors::filter::log_conditions::0: ",
+    ] {
+        assert!(text.contains(expected), "no {expected} in\n{text}");
+    }
+}

@@ -2,6 +2,7 @@
 
 mod cost;
 mod identity;
+mod routing;
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -13,9 +14,16 @@ use simulator::{Ids, Scenario, TimelineStep};
 use crate::backends::setup::{Setup, until};
 
 /// The recipes and the exporter or exporters of each.
-const RECIPES: [(&str, &[&str]); 2] = [
+const RECIPES: [(&str, &[&str]); 9] = [
     ("counts-per-namespace", &["otlp_http"]),
     ("env-and-team", &["otlp_http/datadog"]),
+    ("failures-to-logs", &["otlp_http/datadog"]),
+    ("labels-as-tags", &["otlp_http/datadog"]),
+    ("team-by-label", &["otlp_http/platform", "otlp_http/payments"]),
+    ("tenants", &["otlp_http/payments", "otlp_http/others"]),
+    ("three-metrics", &["otlp_http"]),
+    ("without-personal-data", &["otlp_http"]),
+    ("without-succeeded", &["otlp_http"]),
 ];
 
 fn text(recipe: &str) -> String {
