@@ -27,6 +27,8 @@ fn operating_page_names_metrics_that_exist_and_all_of_the_receiver() {
     let mut receiver = names(&read("receivers/kubernetes-job/src/telemetry.rs"));
     receiver.extend(names(&read("jobs/watch/src/telemetry.rs")));
     receiver.extend(names(&read("connectors/job-metrics/src/limit.rs")));
+    receiver.extend(names(&read("processors/filter/src/processor.rs")));
+    receiver.extend(names(&read("collector/ottl-processing/src/failures.rs")));
     receiver.extend(names(&read("extensions/k8s-leader-elector/src/lib.rs")));
     let missing: Vec<_> = receiver.difference(&page).collect();
     assert!(missing.is_empty(), "docs/operating.md does not explain {missing:?}");

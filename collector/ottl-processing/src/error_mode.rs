@@ -18,13 +18,13 @@ const NAMES: &[&str] = &["ignore", "silent", "propagate"];
 
 impl<'de> Deserialize<'de> for ErrorMode {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_str(Name)
+        deserializer.deserialize_str(ModeVisitor)
     }
 }
 
-struct Name;
+struct ModeVisitor;
 
-impl Visitor<'_> for Name {
+impl Visitor<'_> for ModeVisitor {
     type Value = ErrorMode;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -16,7 +16,7 @@ pub(crate) struct DropConditions {
 
 /// Resources, scopes, items and points are counted in their order, without those inside of dropped data.
 #[derive(Debug, Default)]
-struct Selection {
+struct DropSelection {
     counted: usize,
     /// The numbers of the dropped ones, ascending.
     dropped: Vec<usize>,
@@ -24,7 +24,7 @@ struct Selection {
     has_empty: bool,
 }
 
-impl Selection {
+impl DropSelection {
     fn drops(&mut self, conditions: Option<&Conditions>, view: &View<'_>, failures: &Failures) -> Result<bool, String> {
         let number = self.counted;
         self.counted += 1;
@@ -57,7 +57,7 @@ impl DropConditions {
         resources: &[R],
         failures: &Failures,
     ) -> Result<Option<Dropped<'_>>, String> {
-        let mut selection = Selection::default();
+        let mut selection = DropSelection::default();
         for group in resources {
             let (resource, resource_schema_url, scopes) = group.parts();
             let view = View::resource(resource, resource_schema_url);
@@ -96,7 +96,7 @@ impl DropConditions {
         &self,
         items: &[I],
         owners: OwnersRef<'_>,
-        selection: &mut Selection,
+        selection: &mut DropSelection,
         failures: &Failures,
     ) -> Result<(), String> {
         for item in items {

@@ -2,7 +2,7 @@
 
 use collector_config::{Diagnostics, Settings};
 use collector_ottl::Context;
-use collector_ottl_processing::{Conditions, Entry, ErrorMode, Texts};
+use collector_ottl_processing::{Conditions, ErrorMode, TextOrGroup, Texts};
 use serde::Deserialize;
 
 use crate::selection::DropConditions;
@@ -20,11 +20,11 @@ struct FilterSettings {
     /// Conditions about spans, by context.
     traces: TraceSettings,
     /// Conditions about logs; the prefixes of their paths show the context.
-    log_conditions: Option<Vec<Entry<GroupSettings>>>,
+    log_conditions: Option<Vec<TextOrGroup<GroupSettings>>>,
     /// Conditions about metrics; the prefixes of their paths show the context.
-    metric_conditions: Option<Vec<Entry<GroupSettings>>>,
+    metric_conditions: Option<Vec<TextOrGroup<GroupSettings>>>,
     /// Conditions about spans; the prefixes of their paths show the context.
-    trace_conditions: Option<Vec<Entry<GroupSettings>>>,
+    trace_conditions: Option<Vec<TextOrGroup<GroupSettings>>>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -76,7 +76,7 @@ impl Filters {
     pub(crate) fn read(settings: &Settings) -> Result<Self, Diagnostics> {
         let all: FilterSettings = settings.read()?;
         let (logs, metrics, traces) = (all.logs, all.metrics, all.traces);
-        let mut reader = Reader {
+        let mut reader = FilterReader {
             texts: Texts::new(settings),
             mode: all.error_mode,
         };
@@ -114,18 +114,18 @@ impl Filters {
     }
 }
 
-struct Reader<'s> {
+struct FilterReader<'s> {
     texts: Texts<'s>,
     mode: ErrorMode,
 }
 
-impl Reader<'_> {
+impl FilterReader<'_> {
     /// The conditions of one signal: `explicit` ones by context, or the `inferred` ones.
     fn signal<const N: usize>(
         &mut self,
         section: &str,
         explicit: [(&str, Context, Option<Vec<String>>); N],
-        (key, inferred): (&str, Option<Vec<Entry<GroupSettings>>>),
+        (key, inferred): (&str, Option<Vec<TextOrGroup<GroupSettings>>>),
         candidates: &[Context],
     ) -> Vec<DropConditions> {
         let mut conditions = DropConditions::default();
@@ -153,19 +153,24 @@ impl Reader<'_> {
         }
     }
 
-    fn groups(&mut self, key: &str, entries: Vec<Entry<GroupSettings>>, candidates: &[Context]) -> Vec<DropConditions> {
+    fn groups(
+        &mut self,
+        key: &str,
+        entries: Vec<TextOrGroup<GroupSettings>>,
+        candidates: &[Context],
+    ) -> Vec<DropConditions> {
         let mut flat = DropConditions::default();
         let mut groups = Vec::new();
         let (mut texts, mut others) = (0, 0);
         for (index, entry) in entries.into_iter().enumerate() {
             let path = format!("{key}::{index}");
             match entry {
-                Entry::Text(text) => {
+                TextOrGroup::Text(text) => {
                     texts += 1;
                     let mode = self.mode;
                     self.add(&mut flat, path, &text, mode, None, candidates);
                 }
-                Entry::Group(group) => {
+                TextOrGroup::Group(group) => {
                     others += 1;
                     groups.push(self.group(&path, &group, candidates));
                 }

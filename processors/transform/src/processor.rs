@@ -11,7 +11,7 @@ use crate::statements::SharedCaches;
 /// Changes data with statements, as the Collector's `transformprocessor`.
 struct Transform {
     transformations: Transformations,
-    /// Of logs, metrics and traces.
+    /// One for each signal.
     caches: [SharedCaches; 3],
     failures: Failures,
 }

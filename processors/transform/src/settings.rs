@@ -2,7 +2,7 @@
 
 use collector_config::{Diagnostics, Settings};
 use collector_ottl::Context;
-use collector_ottl_processing::{Conditions, Entry, ErrorMode, Texts};
+use collector_ottl_processing::{Conditions, ErrorMode, TextOrGroup, Texts};
 use serde::Deserialize;
 
 use crate::statements::StatementGroup;
@@ -14,11 +14,11 @@ struct TransformSettings {
     /// The reaction to an error of an evaluation.
     error_mode: ErrorMode,
     /// Statements about logs.
-    log_statements: Vec<Entry<GroupSettings>>,
+    log_statements: Vec<TextOrGroup<GroupSettings>>,
     /// Statements about metrics.
-    metric_statements: Vec<Entry<GroupSettings>>,
+    metric_statements: Vec<TextOrGroup<GroupSettings>>,
     /// Statements about spans.
-    trace_statements: Vec<Entry<GroupSettings>>,
+    trace_statements: Vec<TextOrGroup<GroupSettings>>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -51,7 +51,7 @@ impl Transformations {
     /// Every unknown key, or the errors of all statements and conditions.
     pub(crate) fn read(settings: &Settings) -> Result<Self, Diagnostics> {
         let all: TransformSettings = settings.read()?;
-        let mut reader = Reader {
+        let mut reader = StatementReader {
             texts: Texts::new(settings),
             mode: all.error_mode,
         };
@@ -79,22 +79,27 @@ impl Transformations {
 /// Texts with their paths in the settings.
 type Located = Vec<(String, String)>;
 
-struct Reader<'s> {
+struct StatementReader<'s> {
     texts: Texts<'s>,
     mode: ErrorMode,
 }
 
-impl Reader<'_> {
+impl StatementReader<'_> {
     /// The groups of one signal. Statements outside of groups are one group, the last one.
-    fn signal(&mut self, key: &str, entries: Vec<Entry<GroupSettings>>, candidates: &[Context]) -> Vec<StatementGroup> {
+    fn signal(
+        &mut self,
+        key: &str,
+        entries: Vec<TextOrGroup<GroupSettings>>,
+        candidates: &[Context],
+    ) -> Vec<StatementGroup> {
         let mut groups = Vec::new();
         let mut flat: Located = Vec::new();
         for (index, entry) in entries.into_iter().enumerate() {
             let path = format!("{key}::{index}");
             match entry {
-                Entry::Text(text) => flat.push((path, text)),
+                TextOrGroup::Text(text) => flat.push((path, text)),
                 // The Collector accepts texts after groups, but no group after texts.
-                Entry::Group(_) if !flat.is_empty() => {
+                TextOrGroup::Group(_) if !flat.is_empty() => {
                     self.texts.error(
                         &path,
                         "the list has a group after statements, expected only one of both",
@@ -102,7 +107,7 @@ impl Reader<'_> {
                     );
                     return Vec::new();
                 }
-                Entry::Group(group) => groups.extend(self.group(&path, group, candidates)),
+                TextOrGroup::Group(group) => groups.extend(self.group(&path, group, candidates)),
             }
         }
         if !flat.is_empty() {

@@ -6,23 +6,23 @@ use serde::de::{Deserialize, Deserializer, Error, MapAccess, Visitor};
 
 /// One entry of a list of conditions or statements: a text, or a group of texts with settings of its own.
 #[derive(Clone, Debug)]
-pub enum Entry<G> {
+pub enum TextOrGroup<G> {
     /// One condition or statement.
     Text(String),
     /// A group.
     Group(G),
 }
 
-impl<'de, G: Deserialize<'de>> Deserialize<'de> for Entry<G> {
+impl<'de, G: Deserialize<'de>> Deserialize<'de> for TextOrGroup<G> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(TextOrGroup(PhantomData))
+        deserializer.deserialize_any(TextOrGroupVisitor(PhantomData))
     }
 }
 
-struct TextOrGroup<G>(PhantomData<G>);
+struct TextOrGroupVisitor<G>(PhantomData<G>);
 
-impl<'de, G: Deserialize<'de>> Visitor<'de> for TextOrGroup<G> {
-    type Value = Entry<G>;
+impl<'de, G: Deserialize<'de>> Visitor<'de> for TextOrGroupVisitor<G> {
+    type Value = TextOrGroup<G>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a text or a mapping")
@@ -30,14 +30,14 @@ impl<'de, G: Deserialize<'de>> Visitor<'de> for TextOrGroup<G> {
 
     // A condition such as `true` is a bool of YAML.
     fn visit_bool<E: Error>(self, value: bool) -> Result<Self::Value, E> {
-        Ok(Entry::Text(value.to_string()))
+        Ok(TextOrGroup::Text(value.to_string()))
     }
 
     fn visit_str<E: Error>(self, text: &str) -> Result<Self::Value, E> {
-        Ok(Entry::Text(text.to_owned()))
+        Ok(TextOrGroup::Text(text.to_owned()))
     }
 
     fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
-        G::deserialize(MapAccessDeserializer::new(map)).map(Entry::Group)
+        G::deserialize(MapAccessDeserializer::new(map)).map(TextOrGroup::Group)
     }
 }
