@@ -21,7 +21,7 @@ fn create(host: &Host, yaml: &str) -> Box<dyn Processor> {
 
 fn errors(yaml: &str) -> String {
     let created = Host::new("filter").create(&factory(), yaml);
-    created.map(drop).unwrap_err().to_string()
+    created.map(drop).expect_err("an error").to_string()
 }
 
 #[tokio::test]

@@ -81,7 +81,7 @@ fn other_pipelines_do_not_see_a_change() {
 fn every_wrong_statement_is_reported() {
     let yaml = "log_statements:\n- st(log.body, 1)\n- set(log.body, 1\nmetric_statements:\n- context: datapoint\n  statements:\n  - 'set(nam, 1)'\n";
     let created = Host::new("transform").create(&factory(), yaml);
-    let text = created.map(drop).unwrap_err().to_string();
+    let text = created.map(drop).expect_err("an error").to_string();
     for expected in ["metric_statements::0::statements::0", "yaml:7:10:", "log_statements::"] {
         assert!(text.contains(expected), "{text}");
     }
