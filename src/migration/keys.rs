@@ -99,7 +99,7 @@ pub(super) const KEYS: &[Entry] = &[
          docs/compatibility.md",
     ),
     (
-        "processors::filter::logs|metrics|spans::include|exclude",
+        "processors::filter::logs|metrics::include|exclude",
         "write the opposite as a condition in `log_conditions`, `metric_conditions` or `trace_conditions`; see docs/ottl.md",
     ),
     (
