@@ -227,10 +227,10 @@ impl Connector for JobMetrics {
                     () = counting.settle_next() => {}
                 }
             }
-            match counting.may_be_left(&running) {
-                true => counting.leave(&running),
-                false => counting.finish().await?,
+            if !counting.may_be_left(&running) {
+                counting = counting.finish().await?;
             }
+            counting.leave(&running);
             Ok(())
         })
     }

@@ -268,8 +268,8 @@ impl Counting {
         acknowledge(self.sent.remove(&number).unwrap_or_default(), outcome);
     }
 
-    /// Sends the last window and waits until all windows are decided.
-    pub(crate) async fn finish(mut self) -> Result<(), ComponentError> {
+    /// Sends the last window and waits until all windows are decided. The windows that follow have no store.
+    pub(crate) async fn finish(mut self) -> Result<Self, ComponentError> {
         if self.claimed {
             self.flush().await?;
         }
@@ -283,7 +283,10 @@ impl Counting {
             let changes = self.ledger.changes();
             self.write(changes).await?;
         }
-        Ok(())
+        self.store = None;
+        self.claimed = true;
+        self.is_draining = false;
+        Ok(self)
     }
 }
 

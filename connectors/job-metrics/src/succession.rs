@@ -16,10 +16,12 @@ impl Counting {
         running.is_replaced() && (running.succession.keeps_services() || self.store.is_none())
     }
 
-    /// Leaves the windows to the successor, with the acknowledgements of those in flight.
+    /// Leaves the windows to the successor, if there is one, with the acknowledgements of those in flight.
     pub(crate) fn leave(mut self, running: &Running) {
-        self.outputs = Outputs::default();
-        running.succession.leave(self);
+        if running.is_replaced() {
+            self.outputs = Outputs::default();
+            running.succession.leave(self);
+        }
     }
 
     /// Continues the windows of a predecessor. Its open window ends now if later points differ in their attributes, buckets or

@@ -26,6 +26,8 @@ impl JobSession {
         let scopes: Vec<Box<str>> = scopes.iter().map(|name| name.as_str().into()).collect();
         match event {
             StoreEvent::Leading(stored) => {
+                // Another replica may have written to a shared store since.
+                let inherited = inherited.filter(|_| !self.store.is_shared());
                 let is_resumed = self.store.is_configured() || inherited.is_some();
                 let stored = inherited.or(stored);
                 let mut checkpoint = stored.unwrap_or_else(|| Checkpoint::new(self.store.limits().tombstones));

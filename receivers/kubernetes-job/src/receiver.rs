@@ -13,7 +13,7 @@ use kube::Client;
 use crate::checkpoint_store::CheckpointStore;
 use crate::config::JobReceiverConfig;
 use crate::session::JobSession;
-use crate::succession::{Inherited, Successor};
+use crate::succession::{Inherited, Left, Successor};
 use crate::telemetry::Telemetry;
 use job_watch::cluster::Cluster;
 use job_watch::watch::request::Target;
@@ -127,8 +127,8 @@ impl Receiver for JobReceiver {
                 health: running.health.clone(),
                 outputs,
             };
-            let inherited = match running.succession.inherit::<JobSession>() {
-                Some(session) => session.pass_to(successor).await?,
+            let inherited = match running.succession.inherit::<Left>() {
+                Some(left) => left.pass_to(successor).await?,
                 None => Inherited::nothing(successor),
             };
             match inherited {

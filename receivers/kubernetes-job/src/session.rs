@@ -134,7 +134,7 @@ impl JobSession {
         // Updates already received count: the next start ignores Jobs that finished before it.
         let left = self.watches.stop().await;
         self.observe(left);
-        self.finish().await
+        self.finish().await?.leave_checkpoint(&running)
     }
 
     pub(crate) fn observe(&mut self, updates: impl IntoIterator<Item = SourceUpdate>) {

@@ -9,7 +9,7 @@ use crate::checkpoint_store::StoreEvent;
 use crate::session::JobSession;
 
 impl JobSession {
-    pub(crate) async fn finish(mut self) -> Result<(), ComponentError> {
+    pub(crate) async fn finish(mut self) -> Result<Self, ComponentError> {
         let now = (self.clock)();
         self.events.flush().await;
         // With a store, notices wait for the next start: it knows which of them the store has announced.
@@ -34,7 +34,7 @@ impl JobSession {
         }
         let unacknowledged = self.events.unacknowledged();
         tracing::info!(unacknowledged, "shutdown complete");
-        Ok(())
+        Ok(self)
     }
 
     /// Waits until each event is acknowledged and the store has the acknowledgement.

@@ -7,6 +7,7 @@ use collector_runtime::Outputs;
 use collector_runtime::component::{ComponentError, Running};
 use collector_runtime::health::Reporter;
 use collector_runtime::succession::Succession;
+use jiff::Timestamp;
 use job_tracker::checkpoint::Checkpoint;
 use job_tracker::outbox::AckEvent;
 
@@ -27,6 +28,14 @@ pub(crate) struct Successor {
     pub(crate) outputs: Outputs,
 }
 
+/// The state that a receiver leaves.
+pub(crate) enum Left {
+    /// It runs on.
+    Session(Box<JobSession>),
+    /// It has ended, with these unacknowledged events.
+    Checkpoint(Box<(Checkpoint, Events)>),
+}
+
 /// The use of a session that a predecessor left.
 pub(crate) enum Inherited {
     /// It continues.
@@ -40,6 +49,22 @@ pub(crate) struct Start {
     pub(crate) successor: Successor,
     /// A checkpoint that is later than the stored one, and the events in it that are not acknowledged.
     pub(crate) checkpoint: Option<(Checkpoint, Events)>,
+}
+
+impl Left {
+    /// Passes the state to the successor.
+    ///
+    /// # Errors
+    /// If the store is unusable.
+    pub(crate) async fn pass_to(self, successor: Successor) -> Result<Inherited, ComponentError> {
+        match self {
+            Left::Session(session) => session.pass_to(successor).await,
+            Left::Checkpoint(checkpoint) => Ok(Inherited::Start(Box::new(Start {
+                successor,
+                checkpoint: Some(*checkpoint),
+            }))),
+        }
+    }
 }
 
 impl Inherited {
@@ -69,14 +94,31 @@ impl JobSession {
                 });
             }
         }
-        succession.leave(self);
+        succession.leave(Left::Session(Box::new(self)));
+    }
+
+    /// Leaves the checkpoint of an ended session to the successor, if there is one: its store may be another one, or none.
+    pub(crate) fn leave_checkpoint(mut self, running: &Running) -> Result<(), ComponentError> {
+        // Another replica may write to a shared store meanwhile.
+        if running.is_replaced() && !self.store.is_shared() {
+            let checkpoint = self.checkpoint((self.clock)())?;
+            running
+                .succession
+                .leave(Left::Checkpoint(Box::new((checkpoint, self.events))));
+        }
+        Ok(())
+    }
+
+    fn checkpoint(&mut self, now: Timestamp) -> Result<Checkpoint, ComponentError> {
+        let encoded = self.tracker.outbox().encode(now);
+        Ok(Checkpoint::decode(encoded, self.store.limits().tombstones)?.unsaved())
     }
 
     /// Continues as, or gives its state to, the successor.
     ///
     /// # Errors
     /// If the store is unusable.
-    pub(crate) async fn pass_to(mut self, successor: Successor) -> Result<Inherited, ComponentError> {
+    async fn pass_to(mut self, successor: Successor) -> Result<Inherited, ComponentError> {
         if self.config.is_continued_by(&successor.config) {
             self.continue_as(successor);
             return Ok(Inherited::Session(Box::new(self)));
@@ -99,11 +141,10 @@ impl JobSession {
         for uid in self.events.pending() {
             self.tracker.outbox().apply(&uid, AckEvent::Acknowledged);
         }
-        let encoded = self.tracker.outbox().encode(now);
-        let checkpoint = Checkpoint::decode(encoded, self.store.limits().tombstones)?;
+        let checkpoint = self.checkpoint(now)?;
         Ok(Inherited::Start(Box::new(Start {
             successor,
-            checkpoint: Some((checkpoint.unsaved(), self.events)),
+            checkpoint: Some((checkpoint, self.events)),
         })))
     }
 

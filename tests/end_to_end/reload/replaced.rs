@@ -24,6 +24,7 @@ async fn a_receiver_that_decides_otherwise_reports_each_job_once() {
     }
     let log = scene.stop().await;
     assert!(log.contains("resuming from the checkpoint"), "{log}");
+    assert!(!log.contains("no checkpoint: first start"), "{log}");
     assert_each_once(&scene, &uids);
 }
 

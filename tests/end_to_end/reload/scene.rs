@@ -317,6 +317,8 @@ impl Scene {
     pub(crate) async fn stop(&mut self) -> String {
         self.signal("TERM");
         let status = timeout(PATIENCE, self.process.wait()).await.expect("it stops");
+        // The end of the log may arrive after the end of the process.
+        while self.log.changed().await.is_ok() {}
         assert!(status.expect("an exit status").success(), "{}", self.log());
         self.log()
     }
