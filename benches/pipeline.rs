@@ -121,7 +121,11 @@ fn round(jobs: &[[Vec<u8>; 5]], way: &mut Way) -> usize {
         apply_labeled_job(&mut tracker, failed, &way.rules);
         while let Some(evidence) = tracker.poll(SETTLED) {
             let uid = Uid::new(&evidence.job.uid);
-            events += export(otlp::encode(&evidence, Some("production"), SETTLED), way, &mut aggregate);
+            events += export(
+                otlp::encode(&evidence, Some("production"), SETTLED),
+                way,
+                &mut aggregate,
+            );
             tracker.outbox().apply(&uid, AckEvent::Acknowledged);
         }
     }
