@@ -159,6 +159,8 @@ processors:
 connectors:
   job_metrics:
     interval: {interval}s
+    # Every Job is its own owner here, and the oracle expects a count of each: no overflow.
+    cardinality_limit: 0
     {state}
 exporters:
   otlp_http:
