@@ -1,6 +1,7 @@
 //! The handle of a running simulator.
 
 use crate::api::server::{ServerState, serve};
+use crate::api::service_proxy::Services;
 use crate::api::{ApiToken, Verb};
 use crate::faults::{Cut, Fault, Faults, Isolation, Matching, WatchAction};
 use crate::ids::Ids;
@@ -77,6 +78,7 @@ impl Simulator {
             tokens: Mutex::new(options.tokens.clone()),
             // Not the sequence from which a timeline with the same seed takes its UIDs.
             ids: Mutex::new(Ids::new(!options.seed)),
+            services: Services::default(),
             logs: Mutex::new(HashMap::new()),
             address: listener.local_addr()?,
             stop: CancellationToken::new(),
@@ -236,6 +238,17 @@ impl Simulator {
     /// Sets the answer of `pods/log` for a container.
     pub fn set_log(&self, namespace: &str, pod: &str, container: &str, text: &str) {
         locked(&self.state.logs).insert(format!("{namespace}/{pod}/{container}"), text.to_owned());
+    }
+
+    /// Adds a port of a Service, or changes it: the proxy of Services forwards requests for it to `endpoint`, an address on
+    /// loopback. Without an endpoint they get a 503.
+    pub fn set_service(&self, namespace: &str, name: &str, port: &str, endpoint: Option<SocketAddr>) {
+        self.state.services.set(namespace, name, port, endpoint);
+    }
+
+    /// Forbids or permits `services/proxy` to everybody, with the 403 of a real server.
+    pub fn forbid_service_proxy(&self, forbidden: bool) {
+        self.state.services.forbid(forbidden);
     }
 
     /// Closes the port and every connection, and waits until that is done.

@@ -6,6 +6,7 @@
 //! * [`access`]: which of the lists and watches RBAC allows.
 //! * [`watch`]: lists, watches and resumes; [`raw`]: the same watches as the API server sends them, for a recording.
 //! * [`model`] and [`decode`]: bytes of the API server as lean objects.
+//! * [`container_log`], [`service_proxy`]: requests of a command, through the API server.
 //! * [`extract`]: the rules that select labels and annotations.
 //! * [`observation`]: the result, one object or one end of a list at a time.
 
@@ -21,6 +22,7 @@ pub mod observation;
 mod outage;
 pub mod raw;
 pub mod selection;
+pub mod service_proxy;
 pub mod snapshot;
 pub mod telemetry;
 pub mod version;

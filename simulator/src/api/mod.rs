@@ -11,6 +11,7 @@ mod path;
 mod query;
 mod response;
 pub(crate) mod server;
+pub(crate) mod service_proxy;
 mod table;
 mod watch;
 mod write;

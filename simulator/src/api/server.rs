@@ -6,6 +6,7 @@ use super::format::ObjectFormat;
 use super::path::ApiPath;
 use super::query::Query;
 use super::response::{ResponseBody, healthy, json, plain, refusal, stream};
+use super::service_proxy::{ProxyPath, Services, forward};
 use super::watch::WatchRequest;
 use super::write::ObjectWriter;
 use super::{discovery, list, logs};
@@ -47,6 +48,8 @@ pub(crate) struct ServerState {
     pub(crate) requests: RequestLog,
     pub(crate) tokens: Mutex<Vec<ApiToken>>,
     pub(crate) ids: Mutex<Ids>,
+    /// The Services behind the proxy.
+    pub(crate) services: Services,
     /// Logs by `namespace/pod/container`.
     pub(crate) logs: Mutex<HashMap<String, String>>,
     pub(crate) address: SocketAddr,
@@ -142,6 +145,13 @@ async fn answer(
     };
     if state.faults.keeps_out(&user.name).await {
         return Err(connection.reset());
+    }
+    if let Some(target) = ProxyPath::parse(parts.uri.path()) {
+        let request = target.access(&parts.method);
+        if !user.allowed || state.services.is_forbidden() {
+            return Ok(refusal(&target.forbidden(&user, &request)));
+        }
+        return Ok(forward(&state.services, &target, parts, body).await);
     }
     let call = Call {
         state: &state,

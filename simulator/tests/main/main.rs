@@ -7,6 +7,7 @@ mod faults;
 mod lists;
 mod playing;
 mod scenarios;
+mod service_proxy;
 mod transcripts;
 mod watches;
 mod writes;

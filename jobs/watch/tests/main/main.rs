@@ -4,3 +4,4 @@
 
 mod credentials;
 mod proxy;
+mod service_proxy;
