@@ -64,6 +64,8 @@ pub(crate) enum Command {
     Version,
     /// List every component in this binary
     Components,
+    /// Print the JSON Schema of a configuration, for editors
+    Schema,
     /// Run failing Jobs on a simulated cluster through the shipped pipeline and print the events
     #[cfg(feature = "demo")]
     Demo(DemoArgs),

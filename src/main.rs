@@ -35,6 +35,7 @@ fn main() -> ExitCode {
         Some(Command::PrintConfig(args)) => commands::validate::print_config(&args),
         Some(Command::Version) => commands::print(&format!("kube-job-collector {}\n", env!("CARGO_PKG_VERSION"))),
         Some(Command::Components) => commands::components::list(),
+        Some(Command::Schema) => commands::schema::schema(),
         #[cfg(feature = "demo")]
         Some(Command::Demo(args)) => commands::demo::demo(&args),
         Some(Command::Record(args)) => commands::record::record(&args),

@@ -6,6 +6,7 @@ pub(crate) mod demo;
 pub(crate) mod explain;
 pub(crate) mod record;
 pub(crate) mod run;
+pub(crate) mod schema;
 pub(crate) mod validate;
 
 use std::fmt;

@@ -1,9 +1,10 @@
 //! `batch` and `memory_limiter`: accepted, so that a file of the Collector runs, but their function is built in.
 
-use collector_config::{Diagnostics, Duration};
+use collector_config::{Diagnostics, Duration, schema_of};
 use collector_data::{Batch, Signal};
 use collector_runtime::Processor;
 use collector_runtime::component::{Create, Factory};
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 /// `batch`.
@@ -14,6 +15,7 @@ pub(crate) fn batch() -> Factory<dyn Processor> {
         signals: &Signal::ALL,
         makes: &[],
         description: "Accepted without effect: exporters batch, see `sending_queue::batch`",
+        schema: schema_of::<BatchSettings>,
         create: |create| accept::<BatchSettings>(create, BATCH, BATCH_HELP),
     }
 }
@@ -26,6 +28,7 @@ pub(crate) fn memory_limiter() -> Factory<dyn Processor> {
         signals: &Signal::ALL,
         makes: &[],
         description: "Accepted without effect: queues bound the memory, see `sending_queue::queue_size`",
+        schema: schema_of::<MemoryLimiterSettings>,
         create: |create| accept::<MemoryLimiterSettings>(create, MEMORY, MEMORY_HELP),
     }
 }
@@ -55,7 +58,7 @@ impl Processor for Unneeded {
     }
 }
 
-#[derive(Deserialize, Default)]
+#[derive(Deserialize, JsonSchema, Default)]
 #[serde(deny_unknown_fields, default)]
 struct BatchSettings {
     timeout: Duration,
@@ -65,7 +68,7 @@ struct BatchSettings {
     metadata_cardinality_limit: u64,
 }
 
-#[derive(Deserialize, Default)]
+#[derive(Deserialize, JsonSchema, Default)]
 #[serde(deny_unknown_fields, default)]
 struct MemoryLimiterSettings {
     check_interval: Duration,

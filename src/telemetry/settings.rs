@@ -1,23 +1,26 @@
 //! The settings of `service::telemetry`.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 
 use collector_config::Secret;
+use collector_config::schema::any_case;
 use opentelemetry_otlp::{MetricExporter, Protocol, WithExportConfig, WithHttpConfig};
 use opentelemetry_sdk::metrics::Temporality;
-use serde::Deserialize;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::{Deserialize, Serialize};
 
 use super::pull::Pull;
 use super::push::Push;
 
-#[derive(Deserialize, Default)]
+#[derive(Deserialize, JsonSchema, Default)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct TelemetryConfig {
     pub(super) logs: Logs,
     pub(super) metrics: Metrics,
 }
 
-#[derive(Clone, Copy, Deserialize)]
+#[derive(Clone, Copy, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct Logs {
     pub level: Level,
@@ -34,7 +37,8 @@ impl Default for Logs {
 }
 
 /// The lowest level of log lines that are written.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "lowercase")]
 pub(crate) enum Level {
     /// Details of the collector's operation.
     Debug,
@@ -62,28 +66,45 @@ impl<'de> Deserialize<'de> for Level {
     }
 }
 
-#[derive(Clone, Copy, Deserialize, PartialEq)]
+impl JsonSchema for Level {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "Level".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        any_case(
+            &["debug", "info", "warn", "error"],
+            &["warning", "dpanic", "panic", "fatal"],
+        )
+    }
+}
+
+#[derive(Clone, Copy, Serialize, Deserialize, JsonSchema, PartialEq)]
 #[serde(rename_all = "lowercase")]
 pub(super) enum Encoding {
     Console,
     Json,
 }
 
-#[derive(Clone, Deserialize, Default, PartialEq)]
+#[derive(Clone, Deserialize, JsonSchema, Default, PartialEq)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct Metrics {
     pub readers: Vec<Reader>,
 }
 
 /// With one of the two.
-#[derive(Clone, Deserialize, PartialEq)]
+#[derive(Clone, Deserialize, JsonSchema, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Reader {
     pub periodic: Option<Periodic>,
     pub pull: Option<Pull>,
 }
 
-#[derive(Clone, Deserialize, PartialEq)]
+#[derive(Clone, Deserialize, JsonSchema, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Periodic {
     /// Milliseconds.
@@ -96,13 +117,13 @@ fn one_minute() -> u64 {
     60_000
 }
 
-#[derive(Clone, Deserialize, PartialEq)]
+#[derive(Clone, Deserialize, JsonSchema, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub(super) struct PeriodicExporter {
     pub otlp: Otlp,
 }
 
-#[derive(Clone, Deserialize, PartialEq)]
+#[derive(Clone, Deserialize, JsonSchema, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Otlp {
     /// The URL; without a path, `/v1/metrics` is added.
@@ -119,6 +140,20 @@ pub(super) struct Otlp {
 #[derive(Clone, Default, PartialEq)]
 struct OtlpProtocol;
 
+impl JsonSchema for OtlpProtocol {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "OtlpProtocol".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({"type": "string", "enum": ["http/protobuf"], "default": "http/protobuf"})
+    }
+}
+
 impl<'de> Deserialize<'de> for OtlpProtocol {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         match String::deserialize(deserializer)?.as_str() {
@@ -131,7 +166,7 @@ impl<'de> Deserialize<'de> for OtlpProtocol {
     }
 }
 
-#[derive(Clone, Copy, Default, Deserialize, PartialEq)]
+#[derive(Clone, Copy, Default, Serialize, Deserialize, JsonSchema, PartialEq)]
 #[serde(rename_all = "lowercase")]
 enum TemporalityPreference {
     #[default]

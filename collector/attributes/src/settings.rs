@@ -2,6 +2,7 @@
 
 use collector_config::{Diagnostic, Diagnostics, Settings, nearest};
 use regex::Regex;
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::actions::{Action, Actions, Type, ValueSource, When};
@@ -13,7 +14,7 @@ const ACTIONS: [&str; 6] = ["insert", "update", "upsert", "delete", "extract", "
 const TYPES: [&str; 3] = ["string", "int", "double"];
 
 /// One action as it is configured: the keys of the Collector's `ActionKeyValue`. An empty text counts as absent.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct ActionSettings {
     /// The attribute to change.

@@ -1,12 +1,13 @@
 //! Attributes that become attributes of metric points: the setting `dimensions`, as the Collector's `spanmetrics` has it.
 
 use collector_data::cardinality::OVERFLOW;
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::nearest;
 
 /// An attribute that becomes an attribute of metric points.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Dimension {
     /// The name of the attribute, on the data and on the points.

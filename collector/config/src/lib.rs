@@ -3,7 +3,7 @@
 //! Text becomes a tree (`parse`, `node`, `scalar`), trees are merged (`merge`), `${…}` is replaced (`template`,
 //! `substitute`), the sections are read (`document`, `ids`), and each component reads its own [`Settings`] (`de`).
 //! A valid but probably unintended setting is a warning: [`Settings::warn`] from a component, [`Config::warnings`] from
-//! the graph. [`load()`] does it all but the last; `redact` hides secrets, and [`print()`] writes the configuration without them.
+//! the graph. [`schema_of`] makes the JSON Schema of a component's settings. [`load()`] does it all but the last; `redact` hides secrets, and [`print()`] writes the configuration without them.
 
 mod component_id;
 mod credential;
@@ -33,6 +33,7 @@ mod redact;
 #[cfg(test)]
 mod redact_tests;
 mod scalar;
+pub mod schema;
 mod settings;
 #[cfg(test)]
 mod settings_tests;
@@ -52,6 +53,7 @@ pub use document::{Config, Located, Pipeline, Service};
 pub use excerpt::{Excerpts, Style};
 pub use ids::{IdError, PipelineId, component_id, pipeline_id};
 pub use load::{load, print, read_all, read_without_environment};
+pub use schema::{SchemaFn, no_settings, schema_of};
 pub use settings::Settings;
 pub use source::Source;
 pub use suggest::nearest;

@@ -90,7 +90,8 @@ pub(crate) fn visible(text: &str) -> String {
     out
 }
 
-fn kind_of(text: &str) -> ScalarKind {
+/// The kind of a plain scalar.
+pub(crate) fn kind_of(text: &str) -> ScalarKind {
     match text {
         "" | "~" | "null" | "Null" | "NULL" => return ScalarKind::Null,
         "true" | "True" | "TRUE" => return ScalarKind::Bool(true),

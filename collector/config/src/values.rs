@@ -1,11 +1,15 @@
 //! Value types that settings of several components share.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
 
 use jiff::fmt::friendly::{Spacing, SpanPrinter};
-use serde::Deserialize;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::{self, Deserializer, Visitor};
+use serde::{Deserialize, Serialize, Serializer};
+
+use crate::schema::duration_pattern;
 
 /// A span of time as the collector writes it: Go's `time.ParseDuration` syntax (`300ms`, `1m30s`, `1.5h`, `0s`, `0`),
 /// never negative.
@@ -195,6 +199,35 @@ impl<'de> Deserialize<'de> for Duration {
     }
 }
 
+/// For defaults in the schema.
+impl Serialize for Duration {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl JsonSchema for Duration {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "Duration".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "description": "A duration: numbers with the units h, m, s, ms, us and ns, such as `30s` or `1m30s`.",
+            // `0` is a number of YAML and needs no unit.
+            "type": ["string", "integer"],
+            "minimum": 0,
+            "maximum": 0,
+            "pattern": format!(r"^\s*({})\s*$", duration_pattern()),
+            "patternErrorMessage": "expected a duration such as `30s`, `1m30s` or `200ms`",
+        })
+    }
+}
+
 /// The replacement of a secret.
 pub const REDACTED: &str = "[REDACTED]";
 
@@ -234,6 +267,25 @@ impl fmt::Display for Secret {
 impl<'de> Deserialize<'de> for Secret {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         String::deserialize(deserializer).map(Secret)
+    }
+}
+
+impl JsonSchema for Secret {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "Secret".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "description": "A secret: put it into an environment variable and write `${env:NAME}`. It is never written to \
+                            logs, errors or `print-config`.",
+            "type": "string",
+            "writeOnly": true,
+        })
     }
 }
 

@@ -1,6 +1,8 @@
+use std::borrow::Cow;
 use std::fmt;
 use std::marker::PhantomData;
 
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, Visitor};
 
@@ -16,6 +18,21 @@ pub enum TextOrGroup<G> {
 impl<'de, G: Deserialize<'de>> Deserialize<'de> for TextOrGroup<G> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserializer.deserialize_any(TextOrGroupVisitor(PhantomData))
+    }
+}
+
+impl<G: JsonSchema> JsonSchema for TextOrGroup<G> {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        format!("TextOr{}", G::schema_name()).into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let text = json_schema!({"type": ["string", "boolean"]});
+        json_schema!({"anyOf": [text, generator.subschema_for::<G>()]})
     }
 }
 

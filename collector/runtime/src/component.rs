@@ -18,7 +18,7 @@ use crate::health::Reporter;
 use crate::outlet::{Inbox, Outputs};
 use crate::storage::{Offer, Provided};
 use crate::succession::Succession;
-use collector_config::{ComponentId, Diagnostics, Settings};
+use collector_config::{ComponentId, Diagnostics, SchemaFn, Settings};
 use collector_data::{Batch, Signal};
 
 /// The error with which a component fails to start or ends. Its text is for the operator of the collector.
@@ -196,6 +196,8 @@ pub struct Factory<T: ?Sized> {
     pub makes: &'static [Signal],
     /// One line on what it does.
     pub description: &'static str,
+    /// The JSON Schema of its settings, for editors: `schema_of::<Settings>`, or `no_settings`.
+    pub schema: SchemaFn,
     /// Makes it.
     pub create: CreateFn<T>,
 }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use collector_config::{Diagnostic, Duration, Settings};
@@ -14,7 +15,7 @@ const MOST_CONSUMERS: usize = 1000;
 const LONGEST_FLUSH: std::time::Duration = std::time::Duration::from_secs(60);
 
 /// How sizes are measured.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Sizer {
     /// In requests.
@@ -26,7 +27,7 @@ pub enum Sizer {
 }
 
 /// `sending_queue`: holds data while the backend is slow or down. Each signal has its own queue.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct QueueSettings {
     /// Enables the queue; without it each signal is sent one request at a time.
@@ -49,7 +50,7 @@ pub struct QueueSettings {
 }
 
 /// `sending_queue::batch`: merges small batches of a signal.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct BatchSettings {
     /// How long a small batch waits for more data.

@@ -1,6 +1,7 @@
 //! The settings `retry_on_failure`, with the Collector's keys.
 
 use pacing::Backoff;
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use collector_config::{Diagnostic, Duration, Settings};
@@ -11,7 +12,7 @@ const LONGEST_ASKED: std::time::Duration = std::time::Duration::from_secs(30);
 const LONGEST_INTERVAL: std::time::Duration = std::time::Duration::from_secs(24 * 60 * 60);
 
 /// `retry_on_failure`: when and how often to retry.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct RetrySettings {
     /// Enables retries; without them data that is not accepted at once is dropped.

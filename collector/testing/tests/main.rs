@@ -38,6 +38,7 @@ fn exporter(create: collector_runtime::component::CreateFn<dyn Exporter>) -> Sub
         signals: &Signal::ALL,
         makes: &[],
         description: "for tests",
+        schema: collector_config::no_settings,
         create,
     };
     Subject::new(factory, "{}")
@@ -104,6 +105,7 @@ async fn finds_an_extension_that_ends_before_shutdown() {
         signals: &[],
         makes: &[],
         description: "for tests",
+        schema: collector_config::no_settings,
         create: |create| {
             let Strict {} = create.settings.read()?;
             Ok(Box::new(EndsAtOnce))

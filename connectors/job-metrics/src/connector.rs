@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use collector_config::{
     ComponentId, Diagnostics, Dimension, Duration as Seconds, dimension_problems, excluded_dimension_problems,
+    schema_of,
 };
 use collector_data::Signal;
 use collector_data::cardinality::DEFAULT_LIMIT;
@@ -14,6 +15,7 @@ use collector_runtime::storage::{Claimed, Storage};
 use collector_runtime::{Inbox, Outputs};
 use futures_util::future::BoxFuture;
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::Deserialize;
 use tokio::time::{Instant, MissedTickBehavior, interval_at};
 
@@ -29,7 +31,7 @@ const MIN_INTERVAL: Duration = Duration::from_secs(1);
 const MAX_BUCKETS: usize = 1024;
 
 /// Settings of the connector.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 struct JobMetricsSettings {
     /// The length of a window.
@@ -67,6 +69,7 @@ pub fn factory() -> Factory<dyn Connector> {
         signals: &[Signal::Logs],
         makes: &[Signal::Metrics],
         description: "Counts finished Kubernetes Jobs, their failures by reason and cause, how long they took, and missed runs of CronJobs",
+        schema: schema_of::<JobMetricsSettings>,
         create,
     }
 }

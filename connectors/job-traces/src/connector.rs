@@ -1,18 +1,19 @@
 //! The component `job_traces`: its settings, events in, traces out.
 
-use collector_config::Diagnostics;
+use collector_config::{Diagnostics, schema_of};
 use collector_data::{Batch, Payload, Signal};
 use collector_runtime::component::{ComponentError, Connector, Create, Factory, Running};
 use collector_runtime::{Inbox, Outputs};
 use futures_util::future::BoxFuture;
 use job_event::Outcome;
 use opentelemetry_proto::tonic::trace::v1::ResourceSpans;
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::trace;
 
 /// Settings of the connector.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 struct JobTracesSettings {
     /// The Jobs that get a trace, by outcome.
@@ -20,7 +21,7 @@ struct JobTracesSettings {
 }
 
 /// The outcome of a Job, by its name in events.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 enum Traced {
     Succeeded,
     Failed,
@@ -55,6 +56,7 @@ pub fn factory() -> Factory<dyn Connector> {
         signals: &[Signal::Logs],
         makes: &[Signal::Traces],
         description: "Makes a trace of each finished Kubernetes Job: its attempts, their containers, and what went wrong",
+        schema: schema_of::<JobTracesSettings>,
         create,
     }
 }

@@ -17,12 +17,13 @@ mod value;
 
 use std::io::{self, Write};
 
-use collector_config::Diagnostics;
+use collector_config::{Diagnostics, schema_of};
 use collector_data::{Payload, Signal};
 use collector_runtime::Inbox;
 use collector_runtime::component::{ComponentError, Create, Exporter, Factory, Running};
 use collector_runtime::health::Status;
 use futures_util::future::BoxFuture;
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 /// The factory of exporter `debug`.
@@ -33,12 +34,13 @@ pub fn factory() -> Factory<dyn Exporter> {
         signals: &Signal::ALL,
         makes: &[],
         description: "Writes telemetry to standard error",
+        schema: schema_of::<DebugSettings>,
         create: |create| Ok(Box::new(Debug::new(create)?)),
     }
 }
 
 /// The amount of output.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 enum Verbosity {
     /// One line for each batch.
@@ -51,14 +53,14 @@ enum Verbosity {
 }
 
 /// An output.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 enum OutputPath {
     Stderr,
     Stdout,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 struct DebugSettings {
     verbosity: Verbosity,

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
-use collector_config::{ComponentId, Diagnostics};
+use collector_config::{ComponentId, Diagnostics, schema_of};
 use collector_data::{Payload, Signal, json};
 use collector_runtime::component::{Create, Factory, Running};
 use collector_runtime::{ComponentError, Exporter, Inbox};
@@ -14,7 +14,7 @@ use opentelemetry::metrics::Meter;
 use tokio::time::MissedTickBehavior;
 
 use crate::output::OutputFile;
-use crate::settings::FileConfig;
+use crate::settings::{FileConfig, FileSettings};
 
 /// The encoding of every request.
 const JSON: &str = "json";
@@ -27,6 +27,7 @@ pub fn factory() -> Factory<dyn Exporter> {
         signals: &Signal::ALL,
         makes: &[],
         description: "Writes OTLP as lines of JSON to a file",
+        schema: schema_of::<FileSettings>,
         create: |create| Ok(Box::new(FileExporter::new(create)?)),
     }
 }

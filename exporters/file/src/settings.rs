@@ -4,12 +4,13 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use collector_config::{self, Diagnostics, Settings};
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 const MEGABYTE: u64 = 1024 * 1024;
 
 /// `exporters::file`, as written.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct FileSettings {
     /// The path of the file.
@@ -27,7 +28,7 @@ pub struct FileSettings {
 }
 
 /// `rotation`.
-#[derive(Clone, Copy, Debug, Deserialize)]
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct RotationSettings {
     /// The largest size of a file, MiB.

@@ -7,10 +7,11 @@ use collector_runtime::authentication::{AuthenticationError, Authenticator, Cred
 use collector_runtime::component::Create;
 use collector_sending::SendOutcome;
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 /// `auth`, under the Collector's name.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct AuthSettings {
     /// The id of an extension that authenticates, such as `basicauth/grafana_cloud`.

@@ -7,12 +7,13 @@ use collector_data::Batch;
 use collector_data::temporality::{Accumulator, DEFAULT_MAX_STALE};
 use collector_runtime::Inbox;
 use futures_util::future;
+use schemars::JsonSchema;
 use serde::Deserialize;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 /// `cumulative`: settings of totals.
-#[derive(Clone, Copy, Debug, Deserialize)]
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct CumulativeSettings {
     /// The time after which an idle series starts again; 0: never.

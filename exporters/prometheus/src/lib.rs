@@ -10,6 +10,7 @@ pub mod settings;
 pub mod store;
 pub mod verbatim;
 
+use collector_config::schema_of;
 use collector_data::Signal;
 use collector_runtime::component::{Exporter, Factory};
 
@@ -23,6 +24,7 @@ pub fn factory() -> Factory<dyn Exporter> {
         signals: &[Signal::Metrics],
         makes: &[],
         description: "Serves metrics for Prometheus to scrape, as text 0.0.4 or OpenMetrics",
+        schema: schema_of::<settings::PrometheusSettings>,
         create: |create| Ok(Box::new(Prometheus::new(create)?)),
     }
 }

@@ -10,13 +10,14 @@ use collector_http::server::Endpoint;
 use rustls::ServerConfig;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use schemars::JsonSchema;
 use serde::Deserialize;
 use tokio_rustls::TlsAcceptor;
 
 use prometheus_text::{Options, Suffixes};
 
 /// The settings of `prometheus`.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct PrometheusSettings {
     /// Listen address. Without a host (`:8889`) every address of the machine.
@@ -44,7 +45,7 @@ pub struct PrometheusSettings {
 }
 
 /// `resource_to_telemetry_conversion`.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Conversion {
     /// Enables the conversion.
@@ -52,7 +53,7 @@ pub struct Conversion {
 }
 
 /// The server's certificate.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Tls {
     /// The chain, PEM, the server's own certificate first.

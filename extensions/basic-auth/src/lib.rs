@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use collector_config::{Diagnostics, Secret};
+use collector_config::{Diagnostics, Secret, schema_of};
 use collector_runtime::authentication::{CredentialSource, Credentials, SourceExtension};
 use collector_runtime::component::{Create, Extension, Factory, Kind};
 use futures_util::future::BoxFuture;
@@ -23,6 +23,7 @@ pub fn factory() -> Factory<dyn Extension> {
         signals: &[],
         makes: &[],
         description: "Authenticates exporters with a user name and password, from the configuration or from files that are reloaded",
+        schema: schema_of::<settings::BasicAuthKeys>,
         create: |create| Ok(Box::new(extension(create)?)),
     }
 }

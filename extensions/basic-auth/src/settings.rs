@@ -2,6 +2,7 @@
 
 use collector_config::{Diagnostics, Secret};
 use collector_runtime::authentication::SecretSource;
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 /// The valid settings.
@@ -10,13 +11,13 @@ pub(crate) struct BasicAuthSettings {
     pub(crate) password: SecretSource,
 }
 
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
-struct BasicAuthKeys {
+pub(crate) struct BasicAuthKeys {
     client_auth: ClientAuth,
 }
 
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 struct ClientAuth {
     username: Secret,

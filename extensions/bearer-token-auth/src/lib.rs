@@ -6,7 +6,7 @@ mod tests;
 
 use std::sync::Arc;
 
-use collector_config::{Diagnostics, Secret};
+use collector_config::{Diagnostics, Secret, schema_of};
 use collector_runtime::authentication::{CredentialSource, Credentials, SourceExtension};
 use collector_runtime::component::{Create, Extension, Factory, Kind};
 use futures_util::future::BoxFuture;
@@ -21,6 +21,7 @@ pub fn factory() -> Factory<dyn Extension> {
         signals: &[],
         makes: &[],
         description: "Authenticates exporters with a token, from the configuration or from a file that is reloaded",
+        schema: schema_of::<settings::BearerTokenKeys>,
         create: |create| Ok(Box::new(extension(create)?)),
     }
 }

@@ -2,6 +2,7 @@
 
 use collector_config::{Diagnostics, Secret};
 use collector_runtime::authentication::SecretSource;
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 /// The valid settings.
@@ -11,9 +12,9 @@ pub(crate) struct BearerTokenSettings {
     pub(crate) token: SecretSource,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
-struct BearerTokenKeys {
+pub(crate) struct BearerTokenKeys {
     header: String,
     scheme: String,
     token: Secret,

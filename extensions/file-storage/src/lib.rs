@@ -23,7 +23,7 @@ pub mod writer;
 use std::sync::{Arc, OnceLock};
 
 use collector_config::ComponentId;
-use collector_config::Diagnostics;
+use collector_config::{Diagnostics, schema_of};
 use collector_runtime::component::{ComponentError, Create, Extension, Factory, Kind, Running};
 use collector_runtime::health::Status;
 use collector_runtime::storage::{Offer, Storage, Store, StoreError};
@@ -43,6 +43,7 @@ pub fn factory() -> Factory<dyn Extension> {
         signals: &[],
         makes: &[],
         description: "Stores the state of components in a file, so that it survives a restart",
+        schema: schema_of::<settings::FileStorageKeys>,
         create: |create| Ok(Box::new(FileStorage::new(create)?)),
     }
 }

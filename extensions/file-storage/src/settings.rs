@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use collector_config::{Diagnostics, Duration};
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 /// The extension's settings, under the names of the collector's extension of the same type.
@@ -22,9 +23,9 @@ pub(crate) struct FileStorageSettings {
     pub recreate: bool,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
-struct FileStorageKeys {
+pub(crate) struct FileStorageKeys {
     directory: PathBuf,
     timeout: Duration,
     fsync: bool,

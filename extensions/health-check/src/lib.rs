@@ -18,7 +18,7 @@ use axum::Router;
 use axum::http::Uri;
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use axum::routing::get;
-use collector_config::Diagnostics;
+use collector_config::{Diagnostics, schema_of};
 use collector_http::server::{Server, Service};
 use collector_runtime::component::{ComponentError, Create, Extension, Factory, Running};
 use collector_runtime::health::Health;
@@ -40,6 +40,7 @@ pub fn factory() -> Factory<dyn Extension> {
         signals: &[],
         makes: &[],
         description: "Liveness (/, /healthz) and readiness (/readyz) over HTTP",
+        schema: schema_of::<settings::HealthCheckKeys>,
         create: |create| Ok(Box::new(HealthCheck::new(create)?)),
     }
 }

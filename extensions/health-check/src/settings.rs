@@ -2,6 +2,7 @@
 
 use collector_config::Diagnostics;
 use collector_http::server::Endpoint;
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::response::{LIVENESS, READINESS};
@@ -18,9 +19,9 @@ pub(crate) struct HealthCheckSettings {
 }
 
 /// The settings in the configuration, under the names of the Collector's extension `health_check`.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
-struct HealthCheckKeys {
+pub(crate) struct HealthCheckKeys {
     endpoint: String,
     path: String,
     allowed_hosts: Vec<String>,

@@ -8,7 +8,7 @@ mod election;
 mod elector;
 mod settings;
 
-use collector_config::Diagnostics;
+use collector_config::{Diagnostics, schema_of};
 use collector_runtime::component::{ComponentError, Create, Extension, Factory, Running};
 use collector_runtime::storage::{Leadership, Offer};
 use futures_util::future::BoxFuture;
@@ -31,6 +31,7 @@ pub fn factory() -> Factory<dyn Extension> {
         signals: &[],
         makes: &[],
         description: "Decides which of several replicas leads, by a Kubernetes Lease",
+        schema: schema_of::<LeaderElectorSettings>,
         create: |create| Ok(Box::new(LeaderElector::new(create)?)),
     }
 }

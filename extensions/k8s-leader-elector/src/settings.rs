@@ -4,12 +4,13 @@ use std::path::PathBuf;
 
 use collector_config::{Diagnostics, Duration};
 use job_watch::client::{AuthType, auth_errors, is_dns_label, is_dns_subdomain};
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::election::Times;
 
 /// The extension's settings, under the names of the collector's extension of the same type.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct LeaderElectorSettings {
     /// The credentials to use: `auto`, `kubeConfig` or `serviceAccount`.

@@ -16,7 +16,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use collector_config::ComponentId;
-use collector_config::Diagnostics;
+use collector_config::{Diagnostics, schema_of};
 use collector_runtime::component::{ComponentError, Create, Extension, Factory, Kind, Running};
 use collector_runtime::storage::{Leadership, Offer, Storage, Store, StoreError};
 use futures_util::future::BoxFuture;
@@ -38,6 +38,7 @@ pub fn factory() -> Factory<dyn Extension> {
         signals: &[],
         makes: &[],
         description: "Stores the state of components in ConfigMaps, for replicas that share it and Pods without a volume",
+        schema: schema_of::<K8sStorageSettings>,
         create: |create| Ok(Box::new(K8sStorage::new(create)?)),
     }
 }

@@ -4,13 +4,14 @@ use std::path::PathBuf;
 
 use collector_config::Diagnostics;
 use job_watch::client::{AuthType, auth_errors, is_dns_label};
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 /// The longest prefix, characters: a ConfigMap's name has more parts, and at most 253 characters.
 const LONGEST_PREFIX: usize = 100;
 
 /// The extension's settings.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct K8sStorageSettings {
     /// The credentials to use: `auto`, `kubeConfig` or `serviceAccount`.

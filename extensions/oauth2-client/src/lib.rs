@@ -16,7 +16,7 @@ mod tokens;
 use std::sync::Arc;
 
 use collector_config::ComponentId;
-use collector_config::Diagnostics;
+use collector_config::{Diagnostics, schema_of};
 use collector_http::tls::Reload;
 use collector_runtime::component::{ComponentError, Create, Extension, Factory, Kind, Running};
 use collector_runtime::storage::Offer;
@@ -34,6 +34,7 @@ pub fn factory() -> Factory<dyn Extension> {
         signals: &[],
         makes: &[],
         description: "Authenticates exporters with tokens of an OAuth 2.0 token endpoint (client credentials)",
+        schema: schema_of::<settings::OAuth2Keys>,
         create: |create| Ok(Box::new(OAuth2Client::new(create)?)),
     }
 }

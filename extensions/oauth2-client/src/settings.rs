@@ -6,6 +6,7 @@ use collector_config::{Diagnostics, Duration, Secret};
 use collector_http::tls::TlsSettings;
 use collector_runtime::authentication::SecretSource;
 use reqwest::Url;
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 /// The valid settings.
@@ -23,9 +24,9 @@ pub(crate) struct OAuth2Settings {
     pub(crate) expiry_buffer: std::time::Duration,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
-struct Written {
+pub(crate) struct OAuth2Keys {
     client_id: Secret,
     client_id_file: String,
     client_secret: Secret,
@@ -38,9 +39,9 @@ struct Written {
     expiry_buffer: Duration,
 }
 
-impl Default for Written {
+impl Default for OAuth2Keys {
     fn default() -> Self {
-        Written {
+        OAuth2Keys {
             client_id: Secret::default(),
             client_id_file: String::new(),
             client_secret: Secret::default(),
@@ -58,7 +59,7 @@ impl Default for Written {
 impl OAuth2Settings {
     /// Reads and checks the settings, without I/O.
     pub(crate) fn read(settings: &collector_config::Settings) -> Result<Self, Diagnostics> {
-        let written: Written = settings.read()?;
+        let written: OAuth2Keys = settings.read()?;
         let mut errors = Vec::new();
         let client_id = SecretSource::read(
             ("client_id", &written.client_id),

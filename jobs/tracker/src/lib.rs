@@ -80,7 +80,7 @@ const TOMBSTONES: usize = 32_768;
 const WAIT_FOR_EVENTS: SignedDuration = SignedDuration::from_secs(5);
 
 /// How to treat Jobs that finished before the first list.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum OnFirstStart {
     /// They count as reported.

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::Kind;
@@ -13,7 +14,7 @@ const MAX_NAMESPACES: usize = 100;
 
 /// The setting `namespaces`. With `include`, each namespace has its own watches, so that Roles suffice; otherwise the
 /// whole cluster is watched, without `exclude`.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Namespaces {
     /// The only namespaces to watch; empty means all.

@@ -1,14 +1,15 @@
 //! The component `attributes`.
 
 use collector_attributes::{ActionSettings, Actions};
-use collector_config::Diagnostics;
+use collector_config::{Diagnostics, schema_of};
 use collector_data::{Batch, Payload, Signal, points};
 use collector_runtime::component::{Create, Factory, Processor};
 use opentelemetry_proto::tonic::common::v1::KeyValue;
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 /// Settings of the processor.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 struct AttributesSettings {
     /// The changes, in order.
@@ -29,6 +30,7 @@ pub fn factory() -> Factory<dyn Processor> {
         signals: &Signal::ALL,
         makes: &[],
         description: "Changes the attributes of log records, metric points and spans",
+        schema: schema_of::<AttributesSettings>,
         create,
     }
 }

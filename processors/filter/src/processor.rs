@@ -1,6 +1,6 @@
 //! The component `filter`.
 
-use collector_config::Diagnostics;
+use collector_config::{Diagnostics, schema_of};
 use collector_data::{Batch, Payload, Signal};
 use collector_ottl_processing::Failures;
 use collector_runtime::component::{Create, Factory, Processor};
@@ -8,7 +8,7 @@ use opentelemetry::KeyValue;
 use opentelemetry::metrics::Counter;
 
 use crate::selection::{DropConditions, Dropped};
-use crate::settings::Filters;
+use crate::settings::{FilterSettings, Filters};
 
 /// Drops the data that matches a condition, as the Collector's `filterprocessor`.
 struct Filter {
@@ -26,6 +26,7 @@ pub fn factory() -> Factory<dyn Processor> {
         signals: &Signal::ALL,
         makes: &[],
         description: "Drops log records, metrics, points and spans that match a condition",
+        schema: schema_of::<FilterSettings>,
         create,
     }
 }

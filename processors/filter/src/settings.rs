@@ -3,14 +3,15 @@
 use collector_config::{Diagnostics, Settings};
 use collector_ottl::Context;
 use collector_ottl_processing::{Conditions, ErrorMode, TextOrGroup, Texts};
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::selection::DropConditions;
 
 /// Settings of the processor.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
-struct FilterSettings {
+pub(crate) struct FilterSettings {
     /// The reaction to an error of an evaluation.
     error_mode: ErrorMode,
     /// Conditions about logs, by context.
@@ -27,14 +28,14 @@ struct FilterSettings {
     trace_conditions: Option<Vec<TextOrGroup<GroupSettings>>>,
 }
 
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 struct LogSettings {
     resource: Option<Vec<String>>,
     log_record: Option<Vec<String>>,
 }
 
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 struct MetricSettings {
     resource: Option<Vec<String>>,
@@ -42,14 +43,14 @@ struct MetricSettings {
     datapoint: Option<Vec<String>>,
 }
 
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 struct TraceSettings {
     resource: Option<Vec<String>>,
     span: Option<Vec<String>>,
 }
 
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 struct GroupSettings {
     /// The context of the conditions; without one, the prefixes of their paths show it.

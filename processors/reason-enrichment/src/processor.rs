@@ -1,12 +1,13 @@
 //! The component `reason_enrichment`.
 
-use collector_config::Diagnostics;
+use collector_config::{Diagnostics, schema_of};
 use collector_data::{Batch, Payload, Signal};
 use collector_runtime::component::{Create, Factory, Processor};
 use job_event::{attributes as attr, otlp};
 use opentelemetry_proto::tonic::common::v1::any_value::Value;
 use opentelemetry_proto::tonic::logs::v1::LogRecord;
 use prost::Message;
+use schemars::JsonSchema;
 use serde::Deserialize;
 use tracing::warn;
 
@@ -18,7 +19,7 @@ use job_judge::judge;
 const MAX_EVIDENCE: usize = 256 * 1024;
 
 /// Settings of the processor.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 struct EnrichmentSettings {
     /// Keeps the evidence in the event, as attribute `k8s.job.evidence`.
@@ -45,6 +46,7 @@ pub fn factory() -> Factory<dyn Processor> {
         signals: &[Signal::Logs],
         makes: &[],
         description: "Judges why a Kubernetes Job failed and writes cause, category, retry and a sentence into its event",
+        schema: schema_of::<EnrichmentSettings>,
         create,
     }
 }

@@ -2,9 +2,10 @@
 
 use std::ffi::OsString;
 
-use collector_config::{Diagnostics, Duration, Settings, nearest};
+use collector_config::{Diagnostics, Duration, Settings, nearest, schema_of};
 use collector_data::{Batch, Signal};
 use collector_runtime::component::{Create, Factory, Processor};
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::environment::Detected;
@@ -13,7 +14,7 @@ use crate::environment::Detected;
 const ENV: &str = "env";
 
 /// Settings of the processor.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 struct DetectionSettings {
     /// The detectors.
@@ -50,6 +51,7 @@ pub fn factory() -> Factory<dyn Processor> {
         signals: &Signal::ALL,
         makes: &[],
         description: "Adds attributes from the environment (OTEL_RESOURCE_ATTRIBUTES, DD_ENV, DD_TAGS) to resources",
+        schema: schema_of::<DetectionSettings>,
         create: |create: &Create<'_>| Ok(Box::new(new(create.settings, &|name| std::env::var_os(name))?)),
     }
 }

@@ -1,13 +1,14 @@
 //! The component `resource`.
 
 use collector_attributes::{ActionSettings, Actions};
-use collector_config::Diagnostics;
+use collector_config::{Diagnostics, schema_of};
 use collector_data::{Batch, Signal};
 use collector_runtime::component::{Create, Factory, Processor};
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 /// Settings of the processor.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 struct ResourceSettings {
     /// The changes, in order.
@@ -29,6 +30,7 @@ pub fn factory() -> Factory<dyn Processor> {
         signals: &Signal::ALL,
         makes: &[],
         description: "Changes the attributes of resources",
+        schema: schema_of::<ResourceSettings>,
         create,
     }
 }

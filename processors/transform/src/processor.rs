@@ -1,11 +1,11 @@
 //! The component `transform`.
 
-use collector_config::Diagnostics;
+use collector_config::{Diagnostics, schema_of};
 use collector_data::{Batch, Payload, Signal};
 use collector_ottl_processing::Failures;
 use collector_runtime::component::{Create, Factory, Processor};
 
-use crate::settings::Transformations;
+use crate::settings::{TransformSettings, Transformations};
 use crate::statements::SharedCaches;
 
 /// Changes data with statements, as the Collector's `transformprocessor`.
@@ -24,6 +24,7 @@ pub fn factory() -> Factory<dyn Processor> {
         signals: &Signal::ALL,
         makes: &[],
         description: "Changes log records, metrics, points and spans with statements",
+        schema: schema_of::<TransformSettings>,
         create,
     }
 }

@@ -3,14 +3,15 @@
 use collector_config::{Diagnostics, Settings};
 use collector_ottl::Context;
 use collector_ottl_processing::{Conditions, ErrorMode, TextOrGroup, Texts};
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::statements::StatementGroup;
 
 /// Settings of the processor.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
-struct TransformSettings {
+pub(crate) struct TransformSettings {
     /// The reaction to an error of an evaluation.
     error_mode: ErrorMode,
     /// Statements about logs.
@@ -21,7 +22,7 @@ struct TransformSettings {
     trace_statements: Vec<TextOrGroup<GroupSettings>>,
 }
 
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 struct GroupSettings {
     /// The context of the statements; without one, the prefixes of their paths show it.

@@ -5,10 +5,11 @@ use std::path::PathBuf;
 use collector_config::Duration;
 use job_watch::client::AuthType;
 use job_watch::selection::{Namespaces, Selection};
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 /// The settings of `kube_state_metrics`.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct KubeStateConfig {
     /// The credentials to use: `auto`, `kubeConfig` or `serviceAccount`.

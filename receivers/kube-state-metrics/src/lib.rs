@@ -10,7 +10,7 @@ mod feed;
 pub mod receiver;
 pub mod state;
 
-use collector_config::Diagnostics;
+use collector_config::{Diagnostics, schema_of};
 use collector_data::Signal;
 use collector_runtime::component::{Create, Factory, Receiver};
 use job_watch::telemetry::WatchTelemetry;
@@ -26,6 +26,7 @@ pub fn factory() -> Factory<dyn Receiver> {
         signals: &[Signal::Metrics],
         makes: &[],
         description: "Reports the state of Jobs and CronJobs under the names of kube-state-metrics",
+        schema: schema_of::<KubeStateConfig>,
         create,
     }
 }

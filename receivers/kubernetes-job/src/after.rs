@@ -1,8 +1,11 @@
 //! A duration, or `off`.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use collector_config::Duration;
+use collector_config::schema::duration_pattern;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Deserialize;
 use serde::de::{self, Deserializer, Visitor};
 
@@ -49,6 +52,29 @@ impl<'de> Deserialize<'de> for After {
             }
         }
         deserializer.deserialize_any(AfterVisitor)
+    }
+}
+
+impl JsonSchema for After {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "After".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "description": "How long a stall by this cause lasts before it is reported, such as `10m`; `off`: it is not reported.",
+            // `off` is `false` in YAML 1.1.
+            "type": ["string", "integer", "boolean"],
+            "minimum": 0,
+            "maximum": 0,
+            "not": {"const": true},
+            "pattern": format!(r"^\s*(off|Off|OFF|{})\s*$", duration_pattern()),
+            "patternErrorMessage": "expected a duration such as `90s` or `10m`, or `off`",
+        })
     }
 }
 

@@ -3,6 +3,7 @@
 use collector_config::{Dimension, Duration, dimension_problems};
 use collector_data::cardinality::DEFAULT_LIMIT;
 use job_event::attributes;
+use schemars::JsonSchema;
 use serde::Deserialize;
 use std::path::PathBuf;
 
@@ -16,7 +17,7 @@ use crate::notice_config::{MissedRunsConfig, Problem, StalledConfig};
 use crate::owner_config::OwnerConfig;
 
 /// The settings of `k8s_job`.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct JobReceiverConfig {
     /// Whose credentials are used: `auto`, `kubeConfig` or `serviceAccount`.

@@ -4,6 +4,7 @@
 use collector_config::nearest;
 use job_event::attributes::is_reserved;
 use job_watch::extract::{Extraction, LabelSource, MetadataField, Rule, RuleError};
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::notice_config::Problem;
@@ -13,7 +14,7 @@ use crate::owner_config::{reference_problem, regex_reason};
 const NOT_HERE: [&str; 5] = ["node", "deployment", "statefulset", "daemonset", "replicaset"];
 
 /// The setting `extract`.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct ExtractConfig {
     /// Rules for labels.
@@ -23,7 +24,7 @@ pub struct ExtractConfig {
 }
 
 /// One rule of `extract`. An empty text is the same as an absent key, as in the Collector.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct ExtractRule {
     /// The name of the attribute; with `key_regex` it refers to groups of the pattern. Empty: the name of the conventions.

@@ -29,7 +29,7 @@ pub mod telemetry;
 
 use std::sync::Arc;
 
-use collector_config::{Diagnostic, Diagnostics};
+use collector_config::{Diagnostic, Diagnostics, schema_of};
 use collector_data::Signal;
 use collector_runtime::component::{Create, Factory, Receiver};
 use collector_runtime::storage::Storage;
@@ -47,6 +47,7 @@ pub fn factory() -> Factory<dyn Receiver> {
         signals: &[Signal::Logs, Signal::Metrics],
         makes: &[],
         description: "Watches Kubernetes Jobs and emits one event, with its evidence, for each finished Job, and events of stalled Jobs and missed runs",
+        schema: schema_of::<JobReceiverConfig>,
         create,
     }
 }

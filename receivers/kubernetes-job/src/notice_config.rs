@@ -7,6 +7,7 @@ use collector_config::{Duration, nearest};
 use jiff::SignedDuration;
 use job_judge::{CAUSES, Cause};
 use job_tracker::{MissedRunSettings, RunningLongSettings, StallSettings};
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::after::After;
@@ -42,7 +43,7 @@ impl Problem {
 }
 
 /// The setting `stalled`.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct StalledConfig {
     /// False if no stalled Job is reported.
@@ -57,7 +58,7 @@ pub struct StalledConfig {
 
 /// The setting `stalled::running_long`: a run is reported if it is longer than `max(factor × p95, p95 + floor)` of the completed
 /// runs of its owner.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct RunningLongConfig {
     /// False if no such run is reported.
@@ -71,7 +72,7 @@ pub struct RunningLongConfig {
 }
 
 /// The setting `missed_runs`.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct MissedRunsConfig {
     /// False if no missed run is reported.

@@ -3,12 +3,13 @@
 use job_tracker::{NamingRule, OwnerSettings};
 use job_watch::extract::{Extraction, LabelSource, RuleError, check_references};
 use regex::Regex;
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::notice_config::Problem;
 
 /// The setting `owner`.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct OwnerConfig {
     /// False if only CronJobs are owners by `ownerReferences`.
@@ -20,7 +21,7 @@ pub struct OwnerConfig {
 }
 
 /// One of `owner::rules`.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct OwnerRuleConfig {
     /// A pattern of names; it may match a part.

@@ -4,12 +4,13 @@ use collector_config::{Diagnostic, Duration, Secret, Settings};
 use rustls::SupportedProtocolVersion;
 use rustls::pki_types::ServerName;
 use rustls::version::{TLS12, TLS13};
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::tls::material;
 
 /// `tls`, under the collector's names.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct TlsSettings {
     /// Disables TLS.

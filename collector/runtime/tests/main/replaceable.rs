@@ -279,6 +279,7 @@ fn factory<T: ?Sized>(type_name: &'static str, create: CreateFn<T>) -> Factory<T
         signals: &[Signal::Logs, Signal::Metrics],
         makes: &[],
         description: "for tests of a reload",
+        schema: collector_config::no_settings,
         create,
     }
 }

@@ -226,6 +226,7 @@ fn factory<T: ?Sized>(type_name: &'static str, signals: &'static [Signal], creat
         signals,
         makes: &[],
         description: "for tests",
+        schema: collector_config::no_settings,
         create,
     }
 }

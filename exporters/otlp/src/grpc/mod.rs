@@ -13,7 +13,7 @@ mod endpoint;
 pub(crate) mod response;
 pub mod settings;
 
-use collector_config::{Diagnostics, Settings};
+use collector_config::{Diagnostics, Settings, schema_of};
 use collector_data::Signal;
 use collector_runtime::component::{Create, Factory, Running};
 use collector_runtime::{ComponentError, Exporter, Inbox};
@@ -35,6 +35,7 @@ pub fn factory() -> Factory<dyn Exporter> {
         signals: &Signal::ALL,
         makes: &[],
         description: "Sends OTLP over gRPC to an OpenTelemetry Collector, or any other intake",
+        schema: schema_of::<settings::OtlpGrpcSettings>,
         create,
     }
 }

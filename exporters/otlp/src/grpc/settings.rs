@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use collector_config::{Diagnostic, Diagnostics, Duration, Secret, Settings};
 use collector_sending::{QueueSettings, RetrySettings};
 use reqwest::header::{HeaderMap, HeaderValue};
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::endpoint::GrpcEndpoint;
@@ -18,7 +19,7 @@ use crate::tls::TlsSettings;
 use crate::{endpoint, headers};
 
 /// `exporters::otlp_grpc`, as written.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct OtlpGrpcSettings {
     /// `host:port`, with or without `https://` or `http://` before it.
@@ -50,7 +51,7 @@ pub struct OtlpGrpcSettings {
 }
 
 /// `keepalive`.
-#[derive(Clone, Copy, Debug, Deserialize)]
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct KeepaliveSettings {
     /// The interval between pings.

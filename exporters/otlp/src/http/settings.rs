@@ -7,6 +7,7 @@ use collector_data::Signal;
 use collector_sending::{QueueSettings, RetrySettings};
 use proxy::Proxy;
 use reqwest::header::HeaderMap;
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::authentication::AuthSettings;
@@ -21,7 +22,7 @@ use crate::temporality::{CumulativeSettings, Temporality};
 use crate::tls::TlsSettings;
 
 /// `exporters::otlp_http`, as written.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct OtlpHttpSettings {
     /// The base URL; `/v1/logs`, `/v1/metrics` and `/v1/traces` are added.
@@ -72,7 +73,7 @@ pub struct OtlpHttpSettings {
 }
 
 /// `compression_params`.
-#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct CompressionParams {
     /// gzip: 1 to 9, or -1; zstd: 1 to 22.

@@ -9,7 +9,8 @@ use hyper_util::rt::TokioExecutor;
 use kube::client::{Body, ConfigExt};
 use kube::{Client, Config};
 use proxy::{Environment, InvalidProxy, Proxy};
-use serde::Deserialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use tower::{BoxError, ServiceBuilder};
 
 use crate::client::connector::{Connector, proxy_in_cluster};
@@ -21,7 +22,7 @@ const READ_TIMEOUT: Duration = Duration::from_secs(330);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The credentials to use; the values are those of the Collector's Kubernetes receivers.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum AuthType {
     /// The service account inside of a cluster, else a kubeconfig.
     #[default]
