@@ -1,0 +1,36 @@
+//! Exporter web: keeps the latest events and serves them as a page and as JSON.
+//!
+//! * [`views`]: what is shown, as data. Pure.
+//! * `store`: the kept events; `gauges`: the latest gauges of owners. Pure.
+//! * `state`: both behind one lock, for the component and the requests.
+//! * `api`: JSON and server-sent events under `/api/v1`.
+//! * `pages`: HTML.
+//! * `security`: token and response headers of every route.
+
+mod api;
+pub mod exporter;
+mod gauges;
+mod pages;
+mod security;
+mod server;
+mod settings;
+mod state;
+mod store;
+pub mod views;
+
+use collector_data::Signal;
+use collector_runtime::component::{Exporter, Factory};
+
+use crate::exporter::WebExporter;
+
+/// The factory of exporter `web`.
+pub fn factory() -> Factory<dyn Exporter> {
+    Factory {
+        type_name: "web",
+        aliases: &[],
+        signals: &[Signal::Logs, Signal::Metrics],
+        makes: &[],
+        description: "Keeps the latest events and serves them as a page and as JSON",
+        create: |create| Ok(Box::new(WebExporter::new(create)?)),
+    }
+}

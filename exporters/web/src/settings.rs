@@ -1,0 +1,149 @@
+//! The settings.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use collector_config::{Diagnostics, Secret};
+use collector_http::server::Endpoint;
+use rustls::ServerConfig;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use serde::Deserialize;
+use tokio_rustls::TlsAcceptor;
+
+use crate::store::Limits;
+
+/// The smallest `max_bytes`: one event with evidence fits.
+const MIN_BYTES: usize = 64 * 1024;
+/// The largest `max_events`: a view looks at each of them.
+const MAX_EVENTS: usize = 100_000;
+
+/// The settings of `web`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct WebSettings {
+    /// Listen address. Without a host (`:8090`) every address of the machine.
+    pub endpoint: String,
+    /// Further accepted host names; `*` for any.
+    pub allowed_hosts: Vec<String>,
+    /// The most events that are kept.
+    pub max_events: usize,
+    /// The most memory of the kept events, bytes.
+    pub max_bytes: usize,
+    /// The id of the storage extension that persists the events; empty: in memory.
+    pub storage: String,
+    /// The id of the elector whose leader has the events; empty: that of the storage, if it has one.
+    pub k8s_leader_elector: String,
+    /// Who may read.
+    pub auth: Auth,
+    /// Enables HTTPS.
+    pub tls: Option<Tls>,
+}
+
+/// `auth`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Auth {
+    /// The token that every request has to present; empty: none.
+    pub token: Secret,
+}
+
+/// The server's certificate.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Tls {
+    /// The chain, PEM, the server's own certificate first.
+    pub cert_file: PathBuf,
+    /// The key, PEM.
+    pub key_file: PathBuf,
+}
+
+impl Default for WebSettings {
+    fn default() -> Self {
+        WebSettings {
+            endpoint: "localhost:8090".into(),
+            allowed_hosts: Vec::new(),
+            max_events: 2000,
+            max_bytes: 8 * 1024 * 1024,
+            storage: String::new(),
+            k8s_leader_elector: String::new(),
+            auth: Auth::default(),
+            tls: None,
+        }
+    }
+}
+
+impl WebSettings {
+    /// Reads and checks the settings.
+    ///
+    /// # Errors
+    /// All invalid settings.
+    pub fn read(settings: &collector_config::Settings) -> Result<Self, Diagnostics> {
+        let read: WebSettings = settings.read()?;
+        let mut errors = Diagnostics::default();
+        if Endpoint::parse(&read.endpoint).is_none() {
+            let found = format!("found {:?}, expected host:port", read.endpoint);
+            let help = "for example localhost:8090, or 0.0.0.0:8090 so that a Service can reach it";
+            errors.push(settings.error("endpoint", found).with_help(help));
+        }
+        if !(1..=MAX_EVENTS).contains(&read.max_events) {
+            let found = format!("found {}, expected 1 to {MAX_EVENTS}", read.max_events);
+            errors.push(settings.error("max_events", found));
+        }
+        if read.max_bytes < MIN_BYTES {
+            let found = format!(
+                "found {}, expected {MIN_BYTES} or more: one event may have as many bytes",
+                read.max_bytes
+            );
+            errors.push(settings.error("max_bytes", found));
+        }
+        let token = read.auth.token.expose();
+        if token.chars().any(|c| c.is_control() || c.is_whitespace()) {
+            let text = "has a space or a control character, which no header can carry";
+            errors.push(settings.error("auth::token", text));
+        }
+        if let Some(tls) = &read.tls {
+            for (key, path) in [("tls::cert_file", &tls.cert_file), ("tls::key_file", &tls.key_file)] {
+                if path.as_os_str().is_empty() {
+                    let text = "is missing: a server needs both its certificate and its key, each a PEM file";
+                    errors.push(settings.error(key, text));
+                }
+            }
+        }
+        errors.into_result(read)
+    }
+
+    /// How much is kept.
+    pub(crate) fn limits(&self) -> Limits {
+        Limits {
+            max_events: self.max_events,
+            max_bytes: self.max_bytes,
+        }
+    }
+}
+
+impl Tls {
+    /// Reads the files.
+    ///
+    /// # Errors
+    /// An unusable file; the text names it and the setting.
+    pub fn acceptor(&self) -> Result<TlsAcceptor, String> {
+        let (cert, key) = (self.cert_file.display(), self.key_file.display());
+        let chain: Vec<_> = CertificateDer::pem_file_iter(&self.cert_file)
+            .and_then(Iterator::collect)
+            .map_err(|error| format!("cannot read the certificate {cert}: {error}; see tls::cert_file"))?;
+        if chain.is_empty() {
+            return Err(format!("{cert} holds no certificate; expected PEM; see tls::cert_file"));
+        }
+        let secret = PrivateKeyDer::from_pem_file(&self.key_file)
+            .map_err(|error| format!("cannot read the key {key}: {error}; see tls::key_file"))?;
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let config = ServerConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .map_err(|error| error.to_string())?
+            .with_no_client_auth()
+            .with_single_cert(chain, secret)
+            .map_err(|error| format!("the certificate {cert} and the key {key} do not match: {error}"))?;
+        Ok(TlsAcceptor::from(Arc::new(config)))
+    }
+}
