@@ -18,6 +18,7 @@ mod state;
 mod store;
 pub mod views;
 
+use collector_config::schema_of;
 use collector_data::Signal;
 use collector_runtime::component::{Exporter, Factory};
 
@@ -31,6 +32,7 @@ pub fn factory() -> Factory<dyn Exporter> {
         signals: &[Signal::Logs, Signal::Metrics],
         makes: &[],
         description: "Keeps the latest events and serves them as a page and as JSON",
+        schema: schema_of::<settings::WebSettings>,
         create: |create| Ok(Box::new(WebExporter::new(create)?)),
     }
 }

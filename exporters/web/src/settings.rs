@@ -8,6 +8,7 @@ use collector_http::server::Endpoint;
 use rustls::ServerConfig;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use schemars::JsonSchema;
 use serde::Deserialize;
 use tokio_rustls::TlsAcceptor;
 
@@ -19,43 +20,43 @@ const MIN_BYTES: usize = 64 * 1024;
 const MAX_EVENTS: usize = 100_000;
 
 /// The settings of `web`.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
-pub struct WebSettings {
+pub(crate) struct WebSettings {
     /// Listen address. Without a host (`:8090`) every address of the machine.
-    pub endpoint: String,
+    pub(crate) endpoint: String,
     /// Further accepted host names; `*` for any.
-    pub allowed_hosts: Vec<String>,
+    pub(crate) allowed_hosts: Vec<String>,
     /// The most events that are kept.
-    pub max_events: usize,
+    pub(crate) max_events: usize,
     /// The most memory of the kept events, bytes.
-    pub max_bytes: usize,
+    pub(crate) max_bytes: usize,
     /// The id of the storage extension that persists the events; empty: in memory.
-    pub storage: String,
+    pub(crate) storage: String,
     /// The id of the elector whose leader has the events; empty: that of the storage, if it has one.
     pub k8s_leader_elector: String,
     /// Who may read.
-    pub auth: Auth,
+    pub(crate) auth: Auth,
     /// Enables HTTPS.
-    pub tls: Option<Tls>,
+    pub(crate) tls: Option<Tls>,
 }
 
 /// `auth`.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
-pub struct Auth {
+pub(crate) struct Auth {
     /// The token that every request has to present; empty: none.
-    pub token: Secret,
+    pub(crate) token: Secret,
 }
 
 /// The server's certificate.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
-pub struct Tls {
+pub(crate) struct Tls {
     /// The chain, PEM, the server's own certificate first.
-    pub cert_file: PathBuf,
+    pub(crate) cert_file: PathBuf,
     /// The key, PEM.
-    pub key_file: PathBuf,
+    pub(crate) key_file: PathBuf,
 }
 
 impl Default for WebSettings {
@@ -78,7 +79,7 @@ impl WebSettings {
     ///
     /// # Errors
     /// All invalid settings.
-    pub fn read(settings: &collector_config::Settings) -> Result<Self, Diagnostics> {
+    pub(crate) fn read(settings: &collector_config::Settings) -> Result<Self, Diagnostics> {
         let read: WebSettings = settings.read()?;
         let mut errors = Diagnostics::default();
         if Endpoint::parse(&read.endpoint).is_none() {
@@ -127,7 +128,7 @@ impl Tls {
     ///
     /// # Errors
     /// An unusable file; the text names it and the setting.
-    pub fn acceptor(&self) -> Result<TlsAcceptor, String> {
+    pub(crate) fn acceptor(&self) -> Result<TlsAcceptor, String> {
         let (cert, key) = (self.cert_file.display(), self.key_file.display());
         let chain: Vec<_> = CertificateDer::pem_file_iter(&self.cert_file)
             .and_then(Iterator::collect)
