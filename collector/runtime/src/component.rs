@@ -16,6 +16,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::health::Reporter;
 use crate::outlet::{Inbox, Outputs};
+use crate::process_status::Process;
 use crate::storage::{Offer, Provided};
 use crate::succession::Succession;
 use collector_config::{ComponentId, Diagnostics, SchemaFn, Settings};
@@ -179,6 +180,13 @@ pub struct Create<'a> {
     pub health: &'a crate::health::Health,
     /// The services that extensions offer.
     pub provided: &'a Provided,
+}
+
+impl Create<'_> {
+    /// Takes snapshots of the process, for a component that shows it.
+    pub fn process(&self) -> Process {
+        Process::new(self.health)
+    }
 }
 
 /// Makes a component of one kind from its settings, without any I/O; on failure every error with its position.

@@ -5,6 +5,7 @@
 //! * [`graph`]: checks the configuration and connects the components.
 //! * [`runtime`]: starts, supervises and stops them in order.
 //! * [`health`]: the health of each component.
+//! * [`process_status`]: a snapshot of the process for people and programs.
 //! * [`storage`]: state that outlives the process.
 //! * [`succession`]: how a component that a reload replaces gives its work to its successor.
 //! * [`authentication`]: credentials that extensions provide to exporters.
@@ -16,6 +17,7 @@ pub mod graph;
 pub mod health;
 pub mod limited;
 pub mod outlet;
+pub mod process_status;
 mod route;
 pub mod runtime;
 pub mod storage;

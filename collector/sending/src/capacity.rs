@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use collector_runtime::health::QueueReading;
 use tokio::sync::Notify;
 
 use super::queue_settings::Sizer;
@@ -135,6 +136,15 @@ impl QueueCapacity {
             Sizer::Requests => "requests",
             Sizer::Items => "items",
             Sizer::Bytes => "bytes",
+        }
+    }
+
+    /// The fill, for a snapshot of the process.
+    pub(super) fn reading(&self) -> QueueReading {
+        QueueReading {
+            size: self.used_units(),
+            capacity: self.limit,
+            unit: self.unit(),
         }
     }
 

@@ -188,6 +188,8 @@ impl<D: Destination> Signals<D> {
             false => QueueCapacity::new(Sizer::Requests, 1),
         };
         let health = &self.running.health;
+        let of = Arc::downgrade(&capacity);
+        health.queue(signal, move || Some(of.upgrade()?.reading()));
         SignalSender {
             destination: Arc::clone(&sender.destination),
             exporter: sender.exporter.clone(),

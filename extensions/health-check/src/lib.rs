@@ -2,8 +2,9 @@
 //!
 //! * `GET /` (or the configured `path`) and `GET /healthz`: 200 while no component is dead, else 503.
 //! * `GET /readyz`: 200 while every component is ok, else 503.
+//! * `GET /status`: 200 with a snapshot of the process, for the command `status` and other programs.
 //!
-//! The body has the status of every component, the reason if it is not ok, and the result of the last reload.
+//! The body of the first two has the status of every component, the reason if it is not ok, and the result of the last reload.
 
 mod response;
 mod settings;
@@ -22,8 +23,10 @@ use collector_config::{Diagnostics, schema_of};
 use collector_http::server::{Server, Service};
 use collector_runtime::component::{ComponentError, Create, Extension, Factory, Running};
 use collector_runtime::health::Health;
+use collector_runtime::process_status::Process;
 use futures_util::future::BoxFuture;
 
+use response::STATUS;
 use settings::HealthCheckSettings;
 
 /// A connection lasts longer than any probe waits.
@@ -39,8 +42,8 @@ pub fn factory() -> Factory<dyn Extension> {
         aliases: &[],
         signals: &[],
         makes: &[],
-        description: "Liveness (/, /healthz) and readiness (/readyz) over HTTP",
         schema: schema_of::<settings::HealthCheckKeys>,
+        description: "Liveness (/, /healthz), readiness (/readyz) and a snapshot of the process (/status) over HTTP",
         create: |create| Ok(Box::new(HealthCheck::new(create)?)),
     }
 }
@@ -50,6 +53,7 @@ struct HealthCheck {
     section: String,
     settings: HealthCheckSettings,
     health: Health,
+    process: Process,
     server: Option<Server>,
 }
 
@@ -59,6 +63,7 @@ impl HealthCheck {
             section: format!("extensions::{}", create.id),
             settings: HealthCheckSettings::read(create.settings)?,
             health: create.health.clone(),
+            process: create.process(),
             server: None,
         })
     }
@@ -83,7 +88,7 @@ impl Extension for HealthCheck {
         Box::pin(async move {
             let server = self.server.ok_or("run before start")?;
             server
-                .serve(router(self.settings.path, self.health), running.shutdown)
+                .serve(router(self.settings.path, self.health, self.process), running.shutdown)
                 .await;
             Ok(())
         })
@@ -91,12 +96,17 @@ impl Extension for HealthCheck {
 }
 
 /// Serves every path itself: the configured one may contain characters that mean something to a router.
-fn router(liveness_path: String, health: Health) -> Router {
+fn router(liveness_path: String, health: Health, process: Process) -> Router {
     let liveness_path: Arc<str> = liveness_path.into();
     Router::new().fallback(get(move |uri: Uri| {
-        let statuses = health.watch().borrow().clone();
-        let (code, body) = response::response(uri.path(), &liveness_path, &statuses);
+        let path = uri.path();
+        let (code, body) = if path == STATUS && path != &*liveness_path {
+            response::status(&process.status())
+        } else {
+            let (code, body) = response::response(path, &liveness_path, &health.watch().borrow().clone());
+            (code, format!("{body:#}"))
+        };
         let headers = [(CONTENT_TYPE, "application/json"), (CACHE_CONTROL, "no-store")];
-        ready((code, headers, format!("{body:#}\n")))
+        ready((code, headers, format!("{body}\n")))
     }))
 }

@@ -2,12 +2,15 @@
 
 use axum::http::StatusCode;
 use collector_runtime::health::{ConfigurationStatus, Status, Statuses, all_ok, none_dead};
+use collector_runtime::process_status::ProcessStatus;
 use serde_json::{Map, Value, json};
 
 /// The fixed path of liveness.
 pub(crate) const LIVENESS: &str = "/healthz";
 /// The path of readiness.
 pub(crate) const READINESS: &str = "/readyz";
+/// The path of the snapshot of the process.
+pub(crate) const STATUS: &str = "/status";
 
 /// The status code and the JSON body. `liveness_path` is the configured path.
 pub(crate) fn response(path: &str, liveness_path: &str, statuses: &Statuses) -> (StatusCode, Value) {
@@ -16,7 +19,7 @@ pub(crate) fn response(path: &str, liveness_path: &str, statuses: &Statuses) -> 
     } else if path == LIVENESS || path == liveness_path {
         (none_dead(statuses), "alive", "dead")
     } else {
-        let error = format!("not found; expected {liveness_path}, {LIVENESS} or {READINESS}");
+        let error = format!("not found; expected {liveness_path}, {LIVENESS}, {READINESS} or {STATUS}");
         return (StatusCode::NOT_FOUND, json!({ "error": error }));
     };
     let (code, status) = match ok {
@@ -53,4 +56,15 @@ pub(crate) fn response(path: &str, liveness_path: &str, statuses: &Statuses) -> 
         };
     }
     (code, body)
+}
+
+/// The status code and the JSON text of a snapshot of the process.
+pub(crate) fn status(process: &ProcessStatus) -> (StatusCode, String) {
+    match serde_json::to_string_pretty(process) {
+        Ok(body) => (StatusCode::OK, body),
+        Err(error) => (
+            StatusCode::INTERNAL_SERVER_ERROR,
+            json!({ "error": error.to_string() }).to_string(),
+        ),
+    }
 }

@@ -2,9 +2,11 @@ use std::net::SocketAddr;
 
 use collector_config::ComponentId;
 use collector_config::{Diagnostics, Settings};
+use collector_data::Signal;
 use collector_http::server::MAX_CONNECTIONS;
 use collector_runtime::component::{Create, Extension, Running};
-use collector_runtime::health::{ConfigurationStatus, Health, Status};
+use collector_runtime::health::{ConfigurationStatus, Health, QueueReading, Status};
+use collector_runtime::process_status::ProcessStatus;
 use collector_testing::contract::{self, Subject};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -143,6 +145,41 @@ async fn a_failed_reload_is_shown_and_leaves_it_ready() {
             assert_eq!(body["configuration"], expected, "{path}");
         }
     }
+}
+
+#[tokio::test]
+async fn status_is_a_snapshot_of_the_process() {
+    let served = serve("endpoint: 127.0.0.1:0").await;
+    let status = async || {
+        let answer = served.ask("GET /status").await;
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+        assert!(head.starts_with("HTTP/1.1 200 "), "{head}");
+        assert!(head.contains("content-type: application/json"), "{head}");
+        serde_json::from_str::<ProcessStatus>(body).unwrap()
+    };
+    served.health.reporter("receivers::k8s_job").report(Status::Ok);
+    let exporter = served.health.reporter("exporters::otlp_http");
+    exporter.queue(Signal::Logs, || {
+        Some(QueueReading {
+            size: 3,
+            capacity: 1000,
+            unit: "requests",
+        })
+    });
+    exporter.report(Status::RecoverableError("HTTP 503".into()));
+    let found = status().await;
+    assert!(found.alive && !found.ready, "{found:?}");
+    assert_eq!(found.unhealthy, ["exporters::otlp_http"]);
+    assert_eq!(found.components[0].reason.as_deref(), Some("HTTP 503"));
+    assert_eq!((found.queues[0].size, found.queues[0].capacity), (3, 1000));
+    exporter.report(Status::PermanentError("panicked".into()));
+    assert!(!status().await.alive, "still 200: the body says it");
+}
+
+#[tokio::test]
+async fn a_configured_path_of_liveness_wins_over_status() {
+    let served = serve("{endpoint: '127.0.0.1:0', path: /status}").await;
+    assert!(served.ask("GET /status").await.contains("\"status\": \"alive\""));
 }
 
 #[tokio::test]

@@ -1,5 +1,9 @@
 //! The health of the watches of a receiver. Pure: the time is passed in, from a monotonic clock.
 
+mod state;
+#[cfg(test)]
+mod tests;
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -12,6 +16,8 @@ use crate::watch::Update;
 use crate::watch::gap::{Recovery, WatchGap};
 use crate::watch::request::Target;
 use crate::{Kind, Observation, Source};
+
+pub use state::{WatchState, WatchStates};
 
 /// How long a watch may fail before that is an error: an API server restarts in less.
 const STALE: Duration = Duration::from_secs(60);
@@ -50,6 +56,8 @@ struct Watch {
     denied: bool,
     problem: Option<Problem>,
     last_sign_of_life: Instant,
+    /// How often it resumed or listed again after a gap.
+    restarts: u64,
     /// When the current list began.
     list_began: Option<Instant>,
     /// Everything that happened before is received.
@@ -78,6 +86,7 @@ impl WatchHealth {
             denied: false,
             problem: None,
             last_sign_of_life: now,
+            restarts: 0,
             list_began: None,
             current: None,
             settled: None,
@@ -157,10 +166,11 @@ impl WatchHealth {
     }
 
     /// A watch resumed after a gap. The end of a logged outage is logged once, for all watches.
-    pub(crate) fn resumed(&self, source: Source, gap: WatchGap) {
-        let Some(watch) = self.watches.get(&(source.kind, source.scope)) else {
+    pub(crate) fn resumed(&mut self, source: Source, gap: WatchGap) {
+        let Some(watch) = self.watches.get_mut(&(source.kind, source.scope)) else {
             return;
         };
+        watch.restarts += 1;
         let (what, by) = (watch.target.describe(), gap.recovery.as_str());
         let length = seconds(gap.length);
         match (gap.recovery, source.kind) {
@@ -246,6 +256,20 @@ impl WatchHealth {
         silence
     }
 
+    /// The state of every watch, into `states`.
+    pub(crate) fn states(&self, states: &mut Vec<WatchState>) {
+        states.clear();
+        states.extend(self.watches.values().map(|watch| WatchState {
+            resource: watch.target.source.kind.as_str(),
+            namespace: watch.target.namespace.clone(),
+            listed: watch.listed,
+            denied: watch.denied,
+            problem: watch.problem.as_ref().map(|problem| problem.text.clone()),
+            last_sign_of_life: watch.last_sign_of_life,
+            restarts: watch.restarts,
+        }));
+    }
+
     pub(crate) fn health(&self, now: Instant) -> Health {
         // A problem that several watches share is reported once.
         let mut problems: BTreeMap<String, Vec<String>> = BTreeMap::new();
@@ -283,159 +307,4 @@ impl Watch {
 
 fn seconds(time: Duration) -> String {
     format!("{:.1}s", time.as_secs_f64())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::watch::request::targets;
-
-    const JOBS: Source = Source {
-        kind: Kind::Jobs,
-        scope: 0,
-    };
-
-    thread_local! {
-        /// When the test began: each runs on a thread of its own.
-        static BEGAN: Instant = Instant::now();
-    }
-
-    fn at(second: u64) -> Instant {
-        BEGAN.with(|began| *began) + Duration::from_secs(second)
-    }
-
-    fn refused() -> WatchError {
-        WatchError::Connection("Connection refused".into())
-    }
-
-    /// One watch for Jobs whose first list was complete at 0.
-    fn listed() -> WatchHealth {
-        let mut jobs = targets(&Kind::ALL, &[], &[], "");
-        jobs.retain(|target| target.source == JOBS);
-        let mut health = WatchHealth::new(&jobs, None, access::loss, at(0));
-        assert_eq!(health.health(at(0)), Health::Starting);
-        health.works(JOBS, at(72));
-        health
-    }
-
-    fn reason(health: &WatchHealth, second: u64) -> Option<String> {
-        match health.health(at(second)) {
-            Health::Failing(reason) => Some(reason),
-            Health::Starting | Health::Ok => None,
-        }
-    }
-
-    #[test]
-    fn fails_only_after_a_minute_of_failures() {
-        let mut health = listed();
-        for (times, second) in [(1, 10), (2, 11), (3, 13), (4, 40)] {
-            health.failed(JOBS, &refused(), times, at(second));
-        }
-        assert_eq!(health.health(at(70)), Health::Ok);
-        let found = reason(&health, 71).unwrap();
-        assert_eq!(
-            found,
-            "jobs of the cluster: cannot reach the API server: Connection refused"
-        );
-        health.works(JOBS, at(72));
-        assert_eq!(health.health(at(72)), Health::Ok);
-        // The next failures start a new series.
-        health.heard(JOBS, at(72));
-        health.failed(JOBS, &refused(), 2, at(73));
-        assert_eq!(health.health(at(132)), Health::Ok);
-    }
-
-    #[test]
-    fn an_expired_version_is_expected_three_times() {
-        let mut health = listed();
-        let expired = WatchError::Status {
-            code: 410,
-            message: "m".into(),
-            retry_after: None,
-            in_band: true,
-        };
-        health.failed(JOBS, &expired, 3, at(10));
-        assert_eq!(health.health(at(100)), Health::Ok);
-        health.failed(JOBS, &expired, 4, at(100));
-        assert!(reason(&health, 160).is_some());
-    }
-
-    #[test]
-    fn reports_an_invalid_list_at_once() {
-        let mut health = listed();
-        health.failed(JOBS, &WatchError::BadList("found {}".into()), 1, at(10));
-        assert!(health.outage.lasts(), "logged");
-        assert_eq!(health.health(at(69)), Health::Ok, "not an error yet");
-        assert!(reason(&health, 70).unwrap().contains("found {}"));
-    }
-
-    #[test]
-    fn every_failure_before_the_first_list_counts() {
-        let mut health = WatchHealth::new(&targets(&Kind::ALL, &[], &[], ""), None, access::loss, at(0));
-        health.failed(JOBS, &refused(), 1, at(1));
-        assert!(reason(&health, 1).is_some());
-    }
-
-    #[test]
-    fn fails_after_four_silent_minutes() {
-        let mut health = listed();
-        health.heard(JOBS, at(100));
-        assert_eq!(health.health(at(339)), Health::Ok);
-        let found = reason(&health, 340).unwrap();
-        assert_eq!(found, "jobs of the cluster: nothing received for more than 240 s");
-        let silence = health.silence(at(130));
-        assert_eq!(silence, BTreeMap::from([(Kind::Jobs, Duration::from_secs(30))]));
-    }
-
-    #[test]
-    fn only_what_has_settled_is_proven() {
-        let mut health = listed();
-        let observed = Update::Observed;
-        health.proves(JOBS, &observed(Observation::ListBegins), at(1));
-        assert_eq!(health.proven(), []);
-        health.proves(JOBS, &observed(Observation::ListEnds), at(4));
-        health.proves(JOBS, &Update::Healthy(None), at(4));
-        assert_eq!(health.proven(), []);
-        assert_eq!(health.proven(), [(JOBS, at(1))], "the list is as old as its first page");
-        health.proves(JOBS, &Update::Alive, at(60));
-        assert_eq!(health.proven(), [(JOBS, at(1))]);
-        let failure = refused();
-        health.proves(JOBS, &Update::Failed { failure, times: 1 }, at(70));
-        health.proves(JOBS, &observed(Observation::ListBegins), at(80));
-        health.proves(JOBS, &observed(Observation::ListLacks), at(81));
-        assert_eq!(
-            health.proven(),
-            [(JOBS, at(60))],
-            "a list that has not ended proves nothing"
-        );
-        assert_eq!(health.proven(), [(JOBS, at(60))]);
-    }
-
-    #[test]
-    fn denied_kinds_other_than_jobs_are_not_required() {
-        let mut health = WatchHealth::new(
-            &targets(&Kind::ALL, &["a".into(), "b".into()], &[], ""),
-            None,
-            access::loss,
-            at(0),
-        );
-        let denied = WatchError::Status {
-            code: 403,
-            message: "m".into(),
-            retry_after: None,
-            in_band: false,
-        };
-        for scope in [1, 2] {
-            for kind in Kind::ALL {
-                match kind {
-                    Kind::Jobs => health.works(Source { kind, scope }, at(0)),
-                    _ => health.failed(Source { kind, scope }, &denied, 1, at(0)),
-                }
-            }
-        }
-        health.heard(Source { scope: 2, ..JOBS }, at(50));
-        assert_eq!(health.health(at(60)), Health::Ok);
-        let silence = health.silence(at(60));
-        assert_eq!(silence, BTreeMap::from([(Kind::Jobs, Duration::from_secs(60))]));
-    }
 }

@@ -9,7 +9,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
 
-use crate::health::{Health, WatchHealth};
+use crate::health::{Health, WatchHealth, WatchStates};
 use crate::telemetry::WatchTelemetry;
 use crate::watch::request::Target;
 use crate::watch::{ListWatch, SourceUpdate, Update};
@@ -31,6 +31,7 @@ pub struct Watches {
     /// Namespaces whose objects are skipped, even if the API server sends them.
     excluded: Vec<String>,
     health: WatchHealth,
+    states: WatchStates,
     telemetry: WatchTelemetry,
     /// Paces the log lines about undecodable objects, whose number the server decides.
     undecodable: BTreeMap<Kind, LogPace>,
@@ -51,6 +52,7 @@ impl Watches {
     ) -> Self {
         Watches {
             health: WatchHealth::new(&targets, server, loss, Instant::now()),
+            states: WatchStates::default(),
             targets,
             excluded,
             telemetry,
@@ -172,8 +174,14 @@ impl Watches {
         kinds.iter().all(is_current)
     }
 
-    /// Records how long each kind has been silent.
-    pub fn record_silence(&self) {
+    /// The states of the watches, as recorded last.
+    pub fn states(&self) -> &WatchStates {
+        &self.states
+    }
+
+    /// Records how long each kind has been silent, and the state of each watch.
+    pub fn record_state(&self) {
+        self.states.update(&self.health);
         for (kind, age) in self.health.silence(Instant::now()) {
             self.telemetry.silence(kind, age);
         }

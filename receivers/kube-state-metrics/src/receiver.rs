@@ -3,13 +3,13 @@
 use std::time::Duration;
 
 use collector_runtime::component::{ComponentError, Running};
-use collector_runtime::health::Status;
+use collector_runtime::health::{Status, WatchReading};
 use collector_runtime::storage::Leadership;
 use collector_runtime::{Outputs, Receiver};
 use futures_util::future::BoxFuture;
 use job_watch::Kind;
 use job_watch::cluster::Cluster;
-use job_watch::health::Health;
+use job_watch::health::{Health, WatchState};
 use job_watch::telemetry::WatchTelemetry;
 use job_watch::watches::Watches;
 use tokio::time::{Instant, MissedTickBehavior, interval, interval_at};
@@ -99,6 +99,10 @@ impl Session {
         let mut check = interval(CHECK);
         check.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut messages = Vec::new();
+        let states = self.watches.states().reader();
+        running
+            .health
+            .watches(move || Some(states()?.into_iter().map(reading).collect()));
         loop {
             tokio::select! {
                 () = running.shutdown.cancelled() => break,
@@ -113,7 +117,7 @@ impl Session {
                 }
                 _ = check.tick() => {
                     running.health.report(status(self.watches.health()));
-                    self.watches.record_silence();
+                    self.watches.record_state();
                 }
                 _ = collect.tick() => self.feed.state.refresh(),
                 () = changes(self.leadership.as_mut(), self.leads) => {
@@ -147,5 +151,17 @@ fn status(health: Health) -> Status {
         Health::Starting => Status::Starting,
         Health::Ok => Status::Ok,
         Health::Failing(why) => Status::RecoverableError(why),
+    }
+}
+
+fn reading(state: WatchState) -> WatchReading {
+    WatchReading {
+        resource: state.resource.into(),
+        namespace: state.namespace,
+        listed: state.listed,
+        denied: state.denied,
+        problem: state.problem,
+        silence: state.last_sign_of_life.elapsed(),
+        restarts: state.restarts,
     }
 }

@@ -1,9 +1,9 @@
 //! The health of the receiver, and the log line about its first lists.
 
-use collector_runtime::health::Status;
+use collector_runtime::health::{Status, WatchReading};
 use jiff::SignedDuration;
 use job_watch::Kind;
-use job_watch::health::Health;
+use job_watch::health::{Health, WatchState};
 use tokio::time::{Duration, Instant};
 
 use crate::session::JobSession;
@@ -15,7 +15,7 @@ const CURRENT: Duration = Duration::from_secs(80);
 impl JobSession {
     pub(crate) fn check(&mut self) {
         self.report_health();
-        self.watches.record_silence();
+        self.watches.record_state();
         self.is_current = self.watches.are_current(&[Kind::Jobs, Kind::Pods], CURRENT);
         let (now, clock) = (Instant::now(), (self.clock)());
         for (source, at) in self.watches.proven() {
@@ -24,6 +24,14 @@ impl JobSession {
                 self.tracker.watched(source, at);
             }
         }
+    }
+
+    /// Lets a snapshot of the process show the watches.
+    pub(crate) fn show_watches(&self) {
+        self.watches.record_state();
+        let read = self.watches.states().reader();
+        self.health
+            .watches(move || Some(read()?.into_iter().map(reading).collect()));
     }
 
     pub(crate) fn report_health(&self) {
@@ -49,5 +57,17 @@ impl JobSession {
         );
         // A list is complete by itself, so that the next check has its proof.
         self.check();
+    }
+}
+
+fn reading(state: WatchState) -> WatchReading {
+    WatchReading {
+        resource: state.resource.into(),
+        namespace: state.namespace,
+        listed: state.listed,
+        denied: state.denied,
+        problem: state.problem,
+        silence: state.last_sign_of_life.elapsed(),
+        restarts: state.restarts,
     }
 }

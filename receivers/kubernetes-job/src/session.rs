@@ -102,6 +102,7 @@ impl JobSession {
     }
 
     pub(crate) async fn run(mut self, running: Running) -> Result<(), ComponentError> {
+        self.show_watches();
         let period = self.config.collection_interval.get();
         let mut collect = delayed(interval_at(Instant::now() + period, period));
         // The first check follows the first lists, so that it finds all of them complete.
