@@ -9,13 +9,12 @@ use std::fmt;
 use std::ops::Index;
 use std::sync::Arc;
 
+use collector_data::Signal;
 use jiff::Timestamp;
 use tokio::sync::watch;
 
+pub(crate) use readings::Readings;
 pub use readings::{QueueReading, WatchReading};
-pub(crate) use readings::{ReadQueue, ReadWatches, Readings};
-
-use collector_data::Signal;
 
 /// The status of a component; the names are those of the OpenTelemetry Collector.
 #[derive(Clone, Debug, PartialEq, Eq)]
