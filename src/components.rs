@@ -28,6 +28,7 @@ pub(crate) fn factories() -> Factories {
             debug_exporter::factory(),
             file_exporter::factory(),
             prometheus_exporter::factory(),
+            web_exporter::factory(),
         ],
         extensions: vec![
             health_check_extension::factory(),

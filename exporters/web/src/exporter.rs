@@ -2,29 +2,45 @@
 
 use std::sync::Arc;
 
-use collector_config::{Diagnostics, Secret};
+use collector_config::{ComponentId, Diagnostics, Secret};
 use collector_data::Batch;
 use collector_http::server::{Endpoint, Server};
 use collector_runtime::Inbox;
-use collector_runtime::component::{ComponentError, Create, Exporter, Running};
+use collector_runtime::component::{ComponentError, Create, Exporter, Kind, Running};
 use collector_runtime::health::Health;
+use collector_runtime::storage::{Claimed, Storage};
 use futures_util::future::BoxFuture;
 use jiff::Timestamp;
+use opentelemetry::metrics::Meter;
 use tokio_util::sync::CancellationToken;
 
+use crate::leading::Elector;
+use crate::persistence::Persistence;
 use crate::server::{self, SERVICE};
 use crate::settings::WebSettings;
 pub use crate::state::Clock;
-use crate::state::Web;
+use crate::state::{Environment, Kept, Web};
+use crate::telemetry::Telemetry;
 
 /// The exporter `web`.
 pub struct WebExporter {
-    /// The path of the settings, for errors: `exporters::web`.
-    section: String,
+    id: ComponentId,
     settings: WebSettings,
     clock: Clock,
     health: Health,
+    meter: Meter,
+    telemetry: Telemetry,
+    elector: Option<Elector>,
+    storage: Option<Arc<dyn Storage>>,
+    store: Option<Claimed>,
     server: Option<Server>,
+}
+
+/// The state that a successor continues.
+struct Left {
+    kept: Kept,
+    /// `None` if the successor opens its store itself.
+    persistence: Option<Persistence>,
 }
 
 impl WebExporter {
@@ -33,11 +49,18 @@ impl WebExporter {
     /// # Errors
     /// All invalid settings.
     pub fn new(create: &Create<'_>) -> Result<Self, Diagnostics> {
+        let settings = WebSettings::read(create.settings)?;
+        let (storage, elector) = settings.services(create)?;
         Ok(WebExporter {
-            section: format!("exporters::{}", create.id),
-            settings: WebSettings::read(create.settings)?,
+            id: create.id.clone(),
+            settings,
             clock: Arc::new(Timestamp::now),
             health: create.health.clone(),
+            meter: create.meter.clone(),
+            telemetry: Telemetry::new(create.meter, create.id),
+            elector,
+            storage,
+            store: None,
             server: None,
         })
     }
@@ -54,14 +77,22 @@ impl WebExporter {
         self.server.as_ref().map(Server::address)
     }
 
-    async fn listen(&mut self) -> Result<(), ComponentError> {
+    async fn prepare(&mut self) -> Result<(), ComponentError> {
+        if let Some(storage) = &self.storage {
+            self.store = Some(Claimed::open(&**storage, Kind::Exporter, &self.id).await?);
+        }
+        let section = Kind::Exporter.path(&self.id);
         let settings = &self.settings;
         let tls = settings.tls.as_ref().map(|tls| tls.acceptor());
-        let tls = tls.transpose().map_err(|why| format!("{}: {why}", self.section))?;
+        let tls = tls.transpose().map_err(|why| format!("{section}: {why}"))?;
         let endpoint = Endpoint::parse(&settings.endpoint).ok_or("endpoint was not checked")?;
-        let server = Server::listen(SERVICE, &endpoint, &self.section, "endpoint", &settings.allowed_hosts);
+        let server = Server::listen(SERVICE, &endpoint, &section, "endpoint", &settings.allowed_hosts);
         let server = server.await?.with_tls(tls);
         tracing::info!(url = server.url("/"), "serving the page");
+        if !server.address().ip().to_canonical().is_loopback() && self.token().is_none() {
+            let address = server.address();
+            tracing::warn!(%address, component = section, "serving events to every client without auth::token");
+        }
         self.server = Some(server);
         Ok(())
     }
@@ -70,32 +101,113 @@ impl WebExporter {
         let token = &self.settings.auth.token;
         (!token.expose().is_empty()).then(|| token.clone())
     }
+
+    /// The state and the store, continued from a predecessor if there is one.
+    fn resume(&mut self, running: &Running) -> (Web, Persistence) {
+        let store = self.store.take().map(|store| store.with_health(&running.health));
+        let left = running.succession.inherit::<Left>();
+        let (kept, persistence) = match left {
+            Some(Left { mut kept, persistence }) => {
+                kept.events.limit(self.settings.limits());
+                (kept, persistence.filter(|left| left.has_store() == store.is_some()))
+            }
+            None => (Kept::new(self.settings.limits()), None),
+        };
+        let persistence = match persistence {
+            Some(mut persistence) => {
+                persistence.report_to(&running.health);
+                persistence
+            }
+            None => Persistence::new(store, &running.health),
+        };
+        let web = Web::new(
+            kept,
+            Environment {
+                clock: self.clock.clone(),
+                health: self.health.clone(),
+                elector: self.elector.clone(),
+                telemetry: self.telemetry.clone(),
+            },
+        );
+        let gauges = [
+            (
+                "otelcol_exporter_web_events",
+                "Kept events",
+                web.observed(|web| web.kept().events.len() as u64),
+            ),
+            (
+                "otelcol_exporter_web_events_size_bytes",
+                "Memory of the kept events, at most max_bytes",
+                web.observed(|web| web.kept().events.bytes() as u64),
+            ),
+            (
+                "otelcol_exporter_web_clients",
+                "Clients of the live stream",
+                web.observed(|web| web.live().clients()),
+            ),
+        ];
+        self.telemetry.observe(&self.meter, gauges);
+        (web, persistence)
+    }
 }
 
 impl Exporter for WebExporter {
     fn start(&mut self) -> BoxFuture<'_, Result<(), ComponentError>> {
-        Box::pin(self.listen())
+        Box::pin(self.prepare())
     }
 
     fn run(mut self: Box<Self>, mut input: Inbox, running: Running) -> BoxFuture<'static, Result<(), ComponentError>> {
         Box::pin(async move {
             let server = self.server.take().ok_or("run before start")?;
-            let web = Web::new(
-                self.settings.limits(),
-                self.clock.clone(),
-                self.health.clone(),
-                running.shutdown.clone(),
-            );
+            let (web, mut persistence) = self.resume(&running);
             let stop = CancellationToken::new();
             let router = server::router(web.clone(), self.token());
             let server = tokio::spawn(server.serve(router, stop.clone()));
-            while let Some(Batch { payload, ack }) = input.recv().await {
-                web.keep(&payload);
-                ack.delivered();
+            let mut leadership = self.elector.map(|elector| elector.leadership);
+            let mut leads = leadership.as_ref().is_none_or(|leadership| leadership.is_leader());
+            loop {
+                web.set_restored(leads && persistence.is_restored());
+                let change = async {
+                    match &mut leadership {
+                        Some(leadership) => leadership.until(!leads).await,
+                        None => std::future::pending().await,
+                    }
+                };
+                tokio::select! {
+                    // A client would keep its connection for minutes.
+                    () = running.shutdown.cancelled(), if !web.live().is_ended() => web.live().end(),
+                    () = change => {
+                        leads = !leads;
+                        if !leads {
+                            persistence.stand_by();
+                        }
+                    }
+                    batch = input.recv() => match batch {
+                        Some(Batch { payload, ack }) => {
+                            web.keep(&payload);
+                            let last = web.kept().events.next() - 1;
+                            persistence.acknowledge(last, ack);
+                        }
+                        None => break,
+                    },
+                    () = persistence.work(&web) => {}
+                }
             }
+            persistence.finish(&web).await;
             stop.cancel();
             server.await?;
+            leave(&web, persistence, &running);
             Ok(())
         })
+    }
+}
+
+/// Leaves the events to the successor, if there is one.
+fn leave(web: &Web, persistence: Persistence, running: &Running) {
+    if running.is_replaced() {
+        let empty = Kept::new(web.kept().events.limits());
+        let kept = std::mem::replace(&mut *web.kept(), empty);
+        let persistence = running.succession.keeps_services().then_some(persistence);
+        running.succession.leave(Left { kept, persistence });
     }
 }

@@ -10,12 +10,16 @@
 mod api;
 pub mod exporter;
 mod gauges;
+mod leading;
+mod live;
 mod pages;
+mod persistence;
 mod security;
 mod server;
 mod settings;
 mod state;
 mod store;
+mod telemetry;
 pub mod views;
 
 use collector_config::schema_of;

@@ -3,8 +3,10 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use collector_config::{Diagnostics, Secret};
+use collector_config::{ComponentId, Diagnostics, Secret};
 use collector_http::server::Endpoint;
+use collector_runtime::component::Create;
+use collector_runtime::storage::Storage;
 use rustls::ServerConfig;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
@@ -12,7 +14,10 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use tokio_rustls::TlsAcceptor;
 
+use crate::leading::Elector;
 use crate::store::Limits;
+
+type Services = (Option<Arc<dyn Storage>>, Option<Elector>);
 
 /// The smallest `max_bytes`: one event with evidence fits.
 const MIN_BYTES: usize = 64 * 1024;
@@ -112,6 +117,43 @@ impl WebSettings {
             }
         }
         errors.into_result(read)
+    }
+
+    /// The storage, and the elector whose leader has the events.
+    ///
+    /// # Errors
+    /// Missing extensions, and an elector other than that of the storage.
+    pub(crate) fn services(&self, create: &Create<'_>) -> Result<Services, Diagnostics> {
+        let mut errors = Diagnostics::default();
+        let mut wrong = |key: &str, problem: String| errors.push(create.settings.error(key, problem));
+        let storage = match &*self.storage {
+            "" => None,
+            name => create
+                .provided
+                .storage(name)
+                .map_err(|problem| wrong("storage", problem))
+                .ok(),
+        };
+        let shared = storage
+            .as_ref()
+            .and_then(|storage| storage.leader_elector())
+            .map(ComponentId::to_string);
+        let named = Some(self.k8s_leader_elector.clone()).filter(|name| !name.is_empty());
+        if let (Some(shared), Some(named)) = (&shared, &named)
+            && shared != named
+        {
+            let found = format!(
+                "found {named:?}, expected {shared:?} as in the storage {:?}",
+                self.storage
+            );
+            wrong("k8s_leader_elector", found);
+        }
+        let elector = named.or(shared).and_then(|name| {
+            let found = create.provided.leadership(&name);
+            found.map_err(|problem| wrong("k8s_leader_elector", problem)).ok()
+        });
+        let elector = elector.map(|(id, leadership)| Elector { id, leadership });
+        errors.into_result((storage, elector))
     }
 
     /// How much is kept.

@@ -5,7 +5,7 @@ use axum::http::header::{HeaderValue, RETRY_AFTER};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 
-use crate::state::Unavailable;
+use crate::leading::Unavailable;
 use crate::views::QueryError;
 
 /// An error with its code, a word for programs, and its text.
@@ -25,16 +25,11 @@ pub(crate) fn query(error: &QueryError) -> Response {
 
 /// The error of a replica that has no events.
 pub(crate) fn unavailable(unavailable: &Unavailable) -> Response {
+    let message = unavailable.to_string();
     let body = match unavailable {
-        Unavailable::Standby(None) => {
-            json!({ "code": "standby", "message": "this replica is a standby; the leader has the events" })
-        }
-        Unavailable::Standby(Some(leader)) => json!({
-            "code": "standby",
-            "message": format!("this replica is a standby; the leader {leader} has the events"),
-            "leader": leader,
-        }),
-        Unavailable::Starting => json!({ "code": "starting", "message": "the stored events are not read yet" }),
+        Unavailable::Standby(None) => json!({ "code": "standby", "message": message }),
+        Unavailable::Standby(Some(leader)) => json!({ "code": "standby", "message": message, "leader": leader }),
+        Unavailable::Starting => json!({ "code": "starting", "message": message }),
     };
     let mut response = with(StatusCode::SERVICE_UNAVAILABLE, body);
     let retry = HeaderValue::from_static("5");

@@ -17,7 +17,8 @@ use tokio::sync::broadcast::error::RecvError;
 use tokio::time::{Instant, sleep_until};
 
 use crate::api::{error, pairs};
-use crate::state::{Streamed, Subscription, Web};
+use crate::live::{Streamed, Subscription};
+use crate::state::Web;
 
 /// How often a comment keeps proxies from closing an idle stream.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
@@ -86,7 +87,7 @@ async fn live(subscription: &mut Subscription, end: Instant) -> Option<(String, 
     loop {
         tokio::select! {
             biased;
-            () = subscription.closing.cancelled() => return None,
+            () = subscription.ended.cancelled() => return None,
             () = sleep_until(end) => return None,
             received = subscription.events.recv() => match received {
                 Ok(event) if event.number <= subscription.last => {}

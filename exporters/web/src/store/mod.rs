@@ -49,8 +49,6 @@ pub(crate) struct Events {
     by_id: HashMap<Uid, u64>,
     bytes: usize,
     next: u64,
-    /// Events that left to make room.
-    evicted: u64,
 }
 
 impl Events {
@@ -61,7 +59,6 @@ impl Events {
             by_id: HashMap::new(),
             bytes: 0,
             next: 1,
-            evicted: 0,
         }
     }
 
@@ -82,6 +79,19 @@ impl Events {
         addition
     }
 
+    /// Uses up the number of a stored event that cannot be read.
+    pub(crate) fn skip(&mut self, number: u64) {
+        self.next = self.next.max(number.saturating_add(1));
+    }
+
+    /// Removes all events.
+    pub(crate) fn take(&mut self) -> BTreeMap<u64, Entry> {
+        self.by_id.clear();
+        self.bytes = 0;
+        self.next = 1;
+        std::mem::take(&mut self.entries)
+    }
+
     fn insert(&mut self, number: u64, entry: Entry) -> Addition {
         let id = Uid::new(&entry.listed.id);
         if self.by_id.contains_key(&id) || self.entries.contains_key(&number) {
@@ -98,6 +108,10 @@ impl Events {
         Addition::Kept(number)
     }
 
+    pub(crate) fn limits(&self) -> Limits {
+        self.limits
+    }
+
     /// Sets other limits.
     pub(crate) fn limit(&mut self, limits: Limits) {
         self.limits = limits;
@@ -111,7 +125,6 @@ impl Events {
             };
             self.bytes -= entry.size();
             self.by_id.remove(&Uid::new(&entry.listed.id));
-            self.evicted += 1;
         }
     }
 
@@ -123,11 +136,6 @@ impl Events {
     /// The memory of all events, bytes; at most `max_bytes`.
     pub(crate) fn bytes(&self) -> usize {
         self.bytes
-    }
-
-    /// How many events have left to make room.
-    pub(crate) fn evicted(&self) -> u64 {
-        self.evicted
     }
 
     /// The number that the next event gets.

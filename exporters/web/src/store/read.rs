@@ -193,8 +193,10 @@ fn cut(text: &str, longest: usize) -> Box<str> {
     if text.len() <= longest {
         return text.into();
     }
-    let end = text.floor_char_boundary(longest - '…'.len_utf8());
-    format!("{}…", &text[..end]).into()
+    let end = (0..=longest - '…'.len_utf8())
+        .rev()
+        .find(|end| text.is_char_boundary(*end));
+    format!("{}…", &text[..end.unwrap_or(0)]).into()
 }
 
 /// A name in a query, cut as the names of rows are.

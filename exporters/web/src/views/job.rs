@@ -3,6 +3,8 @@
 use jiff::Timestamp;
 use serde::Serialize;
 
+use crate::store::Entry;
+use crate::store::read::comparable;
 use crate::views::{Event, Owner, Snapshot};
 
 /// The most events that are shown: each has its evidence.
@@ -43,23 +45,24 @@ pub struct JobRun {
 pub(crate) struct Found {
     namespace: Box<str>,
     name: Box<str>,
-    entries: Vec<crate::store::Entry>,
+    entries: Vec<Entry>,
     total: usize,
     now: Timestamp,
 }
 
 /// The events of the Jobs of that name, or of one of them; `None` if none is kept.
 pub(crate) fn find(snapshot: Snapshot<'_>, namespace: &str, name: &str, uid: Option<&str>) -> Option<Found> {
-    let wanted = |entry: &&crate::store::Entry| {
+    let (namespace, name, uid) = (comparable(namespace), comparable(name), uid.map(comparable));
+    let wanted = |entry: &&Entry| {
         let listed = &entry.listed;
-        *listed.namespace == *namespace && *listed.name == *name && uid.is_none_or(|uid| *listed.uid == *uid)
+        listed.namespace == namespace && listed.name == name && uid.as_ref().is_none_or(|uid| listed.uid == *uid)
     };
     let mut entries: Vec<_> = snapshot.events.newest_entries().into_iter().filter(wanted).collect();
     let total = entries.len();
     entries.truncate(MOST);
     (total > 0).then(|| Found {
-        namespace: namespace.into(),
-        name: name.into(),
+        namespace,
+        name,
         entries: entries.into_iter().cloned().collect(),
         total,
         now: snapshot.now,
@@ -88,7 +91,7 @@ impl Found {
             namespace: self.namespace,
             name: self.name,
             jobs,
-            events: self.entries.iter().map(crate::store::Entry::event).collect(),
+            events: self.entries.iter().map(Entry::event).collect(),
             total: self.total,
         }
     }

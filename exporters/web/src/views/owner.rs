@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use jiff::Timestamp;
 use serde::Serialize;
 
+use crate::store::read::comparable;
 use crate::views::{EventKind, Listed, Owner, Shortened, Snapshot, Stall, owner_key, stalls};
 
 /// The most runs and missed runs that are shown.
@@ -90,6 +91,8 @@ pub struct CauseCount {
 /// The owner; `None` if no event of it is kept.
 pub(crate) fn owner(snapshot: Snapshot<'_>, namespace: &str, kind: &str, name: &str) -> Option<OwnerView> {
     let newest = snapshot.events.newest();
+    let key = [namespace, kind, name].map(comparable);
+    let [namespace, kind, name] = key.each_ref().map(|part| &**part);
     let of_owner: Vec<&Listed> = newest
         .into_iter()
         .filter(|event| owner_key(event) == (namespace, kind, name))
