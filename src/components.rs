@@ -27,6 +27,7 @@ pub(crate) fn factories() -> Factories {
             otlp_exporter::grpc::factory(),
             debug_exporter::factory(),
             file_exporter::factory(),
+            k8s_events_exporter::factory(),
             prometheus_exporter::factory(),
             web_exporter::factory(),
         ],

@@ -46,6 +46,9 @@ pub(crate) fn job_of(pod: &model::Pod) -> Option<Uid> {
 /// The kind of object an Event is evidence about, if it is. Some clients leave `involvedObject.apiVersion` empty. Many components explain Pods (schedulers, autoscalers,
 /// storage drivers, admission plugins), but a Job or a CronJob only its controller.
 pub(crate) fn about(event: &model::Event) -> Option<About> {
+    if event.is_own() {
+        return None;
+    }
     let object = &event.involved_object;
     let is_core = matches!(object.api_version, ApiGroup::Core | ApiGroup::Absent);
     let is_batch = matches!(object.api_version, ApiGroup::Batch | ApiGroup::Absent);
@@ -99,6 +102,22 @@ mod tests {
         assert_eq!(about_of(&newer), Some(About::Job));
         newer["source"]["component"] = "kubectl".into();
         assert_eq!(about_of(&newer), None, "two authors");
+    }
+
+    #[test]
+    fn events_of_the_collector_are_no_evidence() {
+        let controllers = [("Job", "job-controller"), ("CronJob", "cronjob-controller")];
+        for (kind, component) in controllers.into_iter().chain([("Pod", "kubelet"), ("Node", "kubelet")]) {
+            let mut event = event(kind, "", component);
+            assert!(about_of(&event).is_some(), "{kind}");
+            event["reportingComponent"] = model::OWN_COMPONENT.into();
+            assert_eq!(about_of(&event), None, "{kind}");
+            event["source"] = json!({});
+            assert_eq!(about_of(&event), None, "{kind}");
+            event["source"] = json!({"component": model::OWN_COMPONENT});
+            event["reportingComponent"] = "".into();
+            assert_eq!(about_of(&event), None, "{kind}");
+        }
     }
 
     #[test]

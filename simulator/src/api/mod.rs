@@ -4,6 +4,7 @@ mod access;
 mod continue_token;
 mod discovery;
 mod error;
+mod event;
 mod format;
 mod list;
 mod logs;

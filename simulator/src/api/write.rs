@@ -1,6 +1,7 @@
 //! Creating and replacing objects.
 
 use super::error::{ApiError, with_type};
+use super::event;
 use super::server::ServerState;
 use crate::locked;
 use crate::resource::Resource;
@@ -23,6 +24,10 @@ impl ObjectWriter<'_> {
     pub(crate) fn create(&self, body: &[u8]) -> Result<Vec<u8>, ApiError> {
         let mut object = self.read(body)?;
         let name = self.name(&mut object)?;
+        if self.resource == Resource::Events {
+            event::admit(self.state, &name, self.namespace)?;
+            event::check(&name, &object)?;
+        }
         let metadata = &mut object["metadata"];
         metadata["uid"] = locked(&self.state.ids).uid().into();
         metadata["creationTimestamp"] = self.now.strftime("%Y-%m-%dT%H:%M:%SZ").to_string().into();

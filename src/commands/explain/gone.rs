@@ -45,7 +45,8 @@ impl Finder<'_> {
         let mut own = Snapshot::default();
         let fields = format!("involvedObject.kind=Job,involvedObject.name={name}");
         self.read(&mut own, Kind::JobEvents, "", &fields).await?;
-        let latest = own.events(Kind::JobEvents).max_by_key(|event| last(event));
+        let of_others = own.events(Kind::JobEvents).filter(|event| !event.is_own());
+        let latest = of_others.max_by_key(|event| last(event));
         let uid = latest.map(|event| event.involved_object.uid.clone());
         let of_latest = |object: &Object| matches!(object, Object::Event(event) if Some(&event.involved_object.uid) == uid.as_ref());
         let events = own.objects.remove(&Kind::JobEvents).into_iter().flatten();

@@ -6,6 +6,9 @@ use serde::Deserialize;
 use super::lenient::{Object, lenient};
 use super::meta::{ApiGroup, Metadata};
 
+/// The component that the collector names in the Events that it writes itself (exporter `k8s_events`).
+pub const OWN_COMPONENT: &str = "kube-job-collector";
+
 /// An Event.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
@@ -57,6 +60,13 @@ impl Event {
             (source, reporting) if source == reporting => source,
             _ => "",
         }
+    }
+
+    /// True if a collector wrote it: it repeats evidence of other Events, and is none itself.
+    pub fn is_own(&self) -> bool {
+        [&self.source.component, &self.reporting_component]
+            .iter()
+            .any(|component| &***component == OWN_COMPONENT)
     }
 }
 

@@ -9,7 +9,7 @@ pub mod lenient;
 mod meta;
 mod pod;
 
-pub use event::{Event, EventSource, Involved, Series};
+pub use event::{Event, EventSource, Involved, OWN_COMPONENT, Series};
 pub use job::{CronJob, Job};
 pub use meta::{Annotations, ApiGroup, Condition, IsSet, Labels, Metadata, Owner, Status};
 pub use pod::{Container, ContainerState, ContainerStatus, Pod, PodStatus, Terminated};

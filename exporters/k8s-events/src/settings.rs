@@ -1,0 +1,250 @@
+//! The settings of `k8s_events`, and their check.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+
+use collector_config::{Diagnostic, Diagnostics, Duration, Settings, nearest};
+use collector_sending::{QueueSettings, RetrySettings};
+use job_event::Outcome;
+use job_watch::client::{AuthType, auth_errors};
+use serde::Deserialize;
+
+use crate::select::{RecordKind, Selection};
+
+/// A higher `rate` is an error: it would not protect etcd.
+const HIGHEST_RATE: f64 = 1000.0;
+/// A larger `burst` is an error.
+const LARGEST_BURST: u32 = 10_000;
+const OUTCOMES: [Outcome; 4] = [
+    Outcome::Succeeded,
+    Outcome::Failed,
+    Outcome::Deleted,
+    Outcome::Replaced,
+];
+const CODES: &str = "retry_on_failure::non_retryable_status_codes";
+
+/// `exporters::k8s_events`, as written.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct K8sEventsSettings {
+    /// The credentials to use: `auto`, `kubeConfig` or `serviceAccount`.
+    pub auth_type: AuthType,
+    /// The kubeconfig; absent means `$KUBECONFIG`, else `~/.kube/config`.
+    pub kubeconfig: Option<PathBuf>,
+    /// The kubeconfig's context; absent means its current one.
+    pub context: Option<String>,
+    /// The names of the events that become Kubernetes Events.
+    pub events: Vec<String>,
+    /// The outcomes of finished Jobs that become Kubernetes Events.
+    pub outcomes: Vec<String>,
+    /// The most requests per second, on average.
+    pub rate: f64,
+    /// The most requests at once.
+    pub burst: u32,
+    /// Retries.
+    pub retry_on_failure: RetrySettings,
+    /// The queue.
+    pub sending_queue: QueueSettings,
+}
+
+impl Default for K8sEventsSettings {
+    fn default() -> Self {
+        let kinds = [RecordKind::Finished, RecordKind::Stalled, RecordKind::Missed];
+        K8sEventsSettings {
+            auth_type: AuthType::default(),
+            kubeconfig: None,
+            context: None,
+            events: kinds.map(|kind| kind.event_name().to_owned()).into(),
+            outcomes: vec![Outcome::Failed.as_str().into()],
+            rate: 10.0,
+            burst: 50,
+            retry_on_failure: RetrySettings {
+                // How long the API server keeps Events by default.
+                max_elapsed_time: Duration::from_secs(3600),
+                ..RetrySettings::default()
+            },
+            sending_queue: QueueSettings {
+                queue_size: 10_000,
+                // Other exporters report the same Jobs, and must not wait for this one.
+                block_on_overflow: false,
+                ..QueueSettings::default()
+            },
+        }
+    }
+}
+
+/// The settings, checked.
+#[derive(Clone, Debug)]
+pub(crate) struct K8sEventsConfig {
+    pub(crate) auth_type: AuthType,
+    pub(crate) kubeconfig: Option<PathBuf>,
+    pub(crate) context: Option<String>,
+    pub(crate) selection: Selection,
+    pub(crate) rate: f64,
+    pub(crate) burst: u32,
+    pub(crate) non_retryable: BTreeSet<u16>,
+    pub(crate) retry: RetrySettings,
+    pub(crate) queue: QueueSettings,
+}
+
+impl K8sEventsConfig {
+    /// Reads and checks the settings, without any I/O.
+    pub(crate) fn read(settings: &Settings) -> Result<K8sEventsConfig, Diagnostics> {
+        let mut raw: K8sEventsSettings = settings.read()?;
+        own_defaults(&mut raw, settings);
+        let mut errors = Vec::new();
+        for (key, problem) in auth_errors(raw.auth_type, raw.kubeconfig.is_some(), raw.context.is_some()) {
+            errors.push(settings.error(key, problem));
+        }
+        let names = RecordKind::ALL.map(RecordKind::event_name);
+        let kinds = listed("events", &raw.events, &names, settings, &mut errors);
+        let outcomes = listed("outcomes", &raw.outcomes, &OUTCOMES.map(Outcome::as_str), settings, &mut errors);
+        if !(raw.rate > 0.0 && raw.rate <= HIGHEST_RATE) {
+            let message = format!("found {}, expected more than 0 and at most {HIGHEST_RATE}", raw.rate);
+            errors.push(settings.error("rate", message));
+        }
+        if !(1..=LARGEST_BURST).contains(&raw.burst) {
+            let message = format!("found {}, expected 1 to {LARGEST_BURST}", raw.burst);
+            errors.push(settings.error("burst", message));
+        }
+        errors.extend(raw.retry_on_failure.errors("retry_on_failure", settings));
+        errors.extend(raw.sending_queue.errors("sending_queue", settings));
+        if !raw.retry_on_failure.max_metric_point_age.get().is_zero() {
+            let message = "has no effect: Events are not metrics; remove it";
+            errors.push(settings.error("retry_on_failure::max_metric_point_age", message));
+        }
+        let non_retryable = codes(&raw.retry_on_failure, settings, &mut errors);
+        if !errors.is_empty() {
+            return Err(Diagnostics(errors));
+        }
+        Ok(K8sEventsConfig {
+            auth_type: raw.auth_type,
+            kubeconfig: raw.kubeconfig,
+            context: raw.context,
+            selection: Selection {
+                kinds: kinds.into_iter().filter_map(|name| RecordKind::of(&name)).collect(),
+                outcomes: outcomes.iter().filter_map(|name| Outcome::from_name(name)).collect(),
+            },
+            rate: raw.rate,
+            burst: raw.burst,
+            non_retryable,
+            retry: raw.retry_on_failure,
+            queue: raw.sending_queue,
+        })
+    }
+}
+
+/// Keeps the defaults of this exporter for keys that are absent in a block with other keys.
+fn own_defaults(raw: &mut K8sEventsSettings, settings: &Settings) {
+    let default = K8sEventsSettings::default();
+    if !settings.is_set("retry_on_failure::max_elapsed_time") {
+        raw.retry_on_failure.max_elapsed_time = default.retry_on_failure.max_elapsed_time;
+    }
+    if !settings.is_set("sending_queue::queue_size") {
+        raw.sending_queue.queue_size = default.sending_queue.queue_size;
+    }
+    if !settings.is_set("sending_queue::block_on_overflow") {
+        raw.sending_queue.block_on_overflow = default.sending_queue.block_on_overflow;
+    }
+}
+
+/// The valid names of a list that must not be empty.
+fn listed(
+    key: &str,
+    found: &[String],
+    known: &[&'static str],
+    settings: &Settings,
+    errors: &mut Vec<Diagnostic>,
+) -> Vec<String> {
+    if found.is_empty() {
+        errors.push(settings.error(key, format!("found an empty list, expected some of {}", known.join(", "))));
+    }
+    for (index, name) in found.iter().enumerate() {
+        if known.contains(&&**name) {
+            continue;
+        }
+        let message = format!("found `{name}`, expected one of {}", known.join(", "));
+        let error = settings.error(&format!("{key}::{index}"), message);
+        errors.push(match nearest(name, known.iter().copied()) {
+            Some(near) => error.with_help(format!("did you mean `{near}`?")),
+            None => error,
+        });
+    }
+    found.to_vec()
+}
+
+fn codes(retry: &RetrySettings, settings: &Settings, errors: &mut Vec<Diagnostic>) -> BTreeSet<u16> {
+    let mut codes = BTreeSet::new();
+    for (index, text) in retry.non_retryable_status_codes.iter().enumerate() {
+        match text.parse().ok().filter(|code| (400..=599).contains(code)) {
+            Some(code) => drop(codes.insert(code)),
+            None => {
+                let message = format!("found `{text}`, expected an HTTP status code such as 403");
+                errors.push(settings.error(&format!("{CODES}::{index}"), message));
+            }
+        }
+    }
+    codes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(yaml: &str) -> Result<K8sEventsConfig, String> {
+        K8sEventsConfig::read(&Settings::from_yaml(yaml).unwrap()).map_err(|errors| errors.to_string())
+    }
+
+    #[test]
+    fn failures_stalls_and_missed_runs_are_the_default() {
+        let config = read("{}").unwrap();
+        assert_eq!(
+            config.selection,
+            Selection {
+                kinds: vec![RecordKind::Finished, RecordKind::Stalled, RecordKind::Missed],
+                outcomes: vec![Outcome::Failed],
+            }
+        );
+        assert_eq!((config.rate, config.burst), (10.0, 50));
+    }
+
+    #[test]
+    fn a_partial_block_keeps_the_exporters_defaults() {
+        for yaml in ["{}", "retry_on_failure: {initial_interval: 1s}\nsending_queue: {num_consumers: 2}"] {
+            let config = read(yaml).unwrap();
+            assert_eq!(config.retry.max_elapsed_time, Duration::from_secs(3600), "{yaml}");
+            assert_eq!(config.queue.queue_size, 10_000, "{yaml}");
+            assert!(!config.queue.block_on_overflow, "{yaml}");
+        }
+        let yaml = "retry_on_failure: {max_elapsed_time: 0}\nsending_queue: {queue_size: 5, block_on_overflow: true}";
+        let config = read(yaml).unwrap();
+        assert!(config.retry.max_elapsed_time.get().is_zero());
+        assert!(config.queue.queue_size == 5 && config.queue.block_on_overflow);
+    }
+
+    #[test]
+    fn reports_all_errors_at_once() {
+        let yaml = "auth_type: serviceAccount\ncontext: a\nevents: [k8s.job.stall]\noutcomes: [failed, Running]\n\
+                    rate: 0\nburst: 0\nretry_on_failure:\n  max_metric_point_age: 1h\n  \
+                    non_retryable_status_codes: [FORBIDDEN]\nsending_queue: {num_consumers: 0}";
+        let found = read(yaml).unwrap_err();
+        for expected in [
+            "yaml:2:10: context: has no meaning with auth_type: serviceAccount",
+            "yaml:3:10: events::0: found `k8s.job.stall`, expected one of k8s.job.finished, k8s.job.stalled",
+            "did you mean `k8s.job.stalled`?",
+            "yaml:4:12: outcomes::0: found `failed`, expected one of Succeeded, Failed, Deleted, Replaced",
+            "did you mean `Failed`?",
+            "yaml:4:20: outcomes::1: found `Running`",
+            "yaml:5:7: rate: found 0, expected more than 0 and at most 1000",
+            "yaml:6:8: burst: found 0, expected 1 to 10000",
+            "yaml:8:25: retry_on_failure::max_metric_point_age: has no effect",
+            "non_retryable_status_codes::0: found `FORBIDDEN`, expected an HTTP status code such as 403",
+            "num_consumers",
+        ] {
+            assert!(found.contains(expected), "{expected} in:\n{found}");
+        }
+        for yaml in ["rate: .nan", "rate: 1001", "events: []", "outcomes: []", "burst: 10001", "rates: 1"] {
+            assert!(read(yaml).is_err(), "{yaml}");
+        }
+    }
+}

@@ -1,0 +1,2 @@
+//! The limit on requests per second.
+
