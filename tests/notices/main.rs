@@ -7,6 +7,7 @@
 mod cronjobs;
 mod cuts;
 mod held;
+mod own_events;
 mod progress;
 mod replayed;
 mod retries;

@@ -11,7 +11,7 @@ use job_tracker::replay::decompressed;
 use crate::replayed::{replayed, text, thirty_seconds};
 use crate::stories;
 
-fn corpus() -> Vec<(String, PathBuf)> {
+pub(crate) fn corpus() -> Vec<(String, PathBuf)> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/corpus");
     let files = std::fs::read_dir(folder).unwrap().map(|file| file.unwrap().path());
     let name = |path: &PathBuf| path.file_name().unwrap().to_string_lossy().replace(".jsonl.gz", "");
@@ -23,7 +23,7 @@ fn corpus() -> Vec<(String, PathBuf)> {
     recordings
 }
 
-fn read(path: &Path) -> Vec<u8> {
+pub(crate) fn read(path: &Path) -> Vec<u8> {
     let mut text = Vec::new();
     decompressed(File::open(path).unwrap())
         .unwrap()

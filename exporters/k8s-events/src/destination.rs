@@ -1,7 +1,8 @@
 //! One attempt to create the Events of a record.
 
 use std::collections::BTreeSet;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use collector_data::{Payload, proto};
 use collector_sending::{Destination, Request, SendOutcome};
@@ -9,7 +10,6 @@ use k8s_openapi::api::core::v1::Event;
 use kube::api::PostParams;
 use kube::{Api, Client};
 use opentelemetry_proto::tonic::logs::v1::{LogRecord, ResourceLogs, ScopeLogs};
-use pacing::lock;
 use tokio::time::{Instant, sleep};
 
 use crate::event;
@@ -83,8 +83,14 @@ impl Cluster {
         Ok(events)
     }
 
+    /// How long the next request waits.
+    fn wait(&self) -> Duration {
+        let mut rate = self.rate.lock().unwrap_or_else(PoisonError::into_inner);
+        rate.admit(Instant::now())
+    }
+
     async fn create(&self, event: &Event) -> SendOutcome {
-        let wait = lock(&self.rate).admit(Instant::now());
+        let wait = self.wait();
         if !wait.is_zero() {
             sleep(wait).await;
         }

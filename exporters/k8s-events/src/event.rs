@@ -1,14 +1,14 @@
 //! A record as Events.
 
 use jiff::Timestamp;
+use job_event::Outcome;
 use job_event::attributes as attr;
 use job_event::otlp::find_text;
-use job_event::Outcome;
 use job_watch::model::OWN_COMPONENT;
 use k8s_openapi::api::core::v1::{Event, EventSource};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, Time};
-use opentelemetry_proto::tonic::common::v1::any_value::Value;
 use opentelemetry_proto::tonic::common::v1::KeyValue;
+use opentelemetry_proto::tonic::common::v1::any_value::Value;
 use opentelemetry_proto::tonic::logs::v1::LogRecord;
 
 use crate::involved::{self, InvolvedObject};
@@ -159,7 +159,10 @@ mod tests {
         );
         assert_eq!(found[1]["reason"], "OutOfMemory");
         let message = found[1]["message"].as_str().unwrap();
-        assert!(message.starts_with("Job report-29: Failed after 3 attempts"), "{message}");
+        assert!(
+            message.starts_with("Job report-29: Failed after 3 attempts"),
+            "{message}"
+        );
         assert_ne!(found[0]["metadata"]["name"], found[1]["metadata"]["name"]);
     }
 
@@ -209,9 +212,15 @@ mod tests {
             assert_eq!(error, format!("the event k8s.job.finished lacks the attribute {key}"));
         }
         let error = made(attr::EVENT_NAME, BODY, &[], &failed_run()).unwrap_err();
-        assert_eq!(error, "the event k8s.job.finished lacks the attribute k8s.namespace.name");
+        assert_eq!(
+            error,
+            "the event k8s.job.finished lacks the attribute k8s.namespace.name"
+        );
         let error = made(attr::MISSED_EVENT, BODY, &RUN[..1], &failed_run()).unwrap_err();
-        assert_eq!(error, "the event k8s.cronjob.missed lacks the attribute k8s.cronjob.name");
+        assert_eq!(
+            error,
+            "the event k8s.cronjob.missed lacks the attribute k8s.cronjob.name"
+        );
         let error = made(attr::EVENT_NAME, BODY, &[(attr::NAMESPACE_NAME, "a/b")], &failed_run()).unwrap_err();
         assert_eq!(
             error,

@@ -109,7 +109,82 @@ fn instance(host: Option<String>) -> String {
 
 #[cfg(test)]
 mod tests {
+    use collector_data::{Outcome, Payload};
+    use collector_testing::{Host, Running as RunningExporter};
+    use http::{Request, Response};
+    use http_body_util::BodyExt;
+    use job_event::attributes as attr;
+    use job_event::otlp::text;
+    use kube::client::Body;
+    use opentelemetry_proto::tonic::logs::v1::{LogRecord, ResourceLogs, ScopeLogs};
+    use opentelemetry_proto::tonic::resource::v1::Resource;
+    use tokio::time::Instant;
+
     use super::*;
+
+    /// The exporter with a scripted API server.
+    struct Scripted(Box<K8sEvents>);
+
+    impl Exporter for Scripted {
+        fn run(self: Box<Self>, input: Inbox, running: Running) -> BoxFuture<'static, Result<(), ComponentError>> {
+            self.0.run(input, running)
+        }
+    }
+
+    fn failed(number: usize) -> Payload {
+        let job = format!("job-{number}");
+        let attributes = [attr::RECORD_UID, attr::JOB_NAME, attr::JOB_UID].map(|key| text(key, &job));
+        Payload::Logs(vec![ResourceLogs {
+            resource: Some(Resource {
+                attributes: vec![text(attr::NAMESPACE_NAME, "shop")],
+                ..Resource::default()
+            }),
+            scope_logs: vec![ScopeLogs {
+                log_records: vec![LogRecord {
+                    event_name: attr::EVENT_NAME.into(),
+                    attributes: attributes.into_iter().chain([text(attr::OUTCOME, "Failed")]).collect(),
+                    ..LogRecord::default()
+                }],
+                ..ScopeLogs::default()
+            }],
+            ..ResourceLogs::default()
+        }])
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_hundred_failures_are_spread_by_the_rate() {
+        let start = Instant::now();
+        let sent: Arc<Mutex<Vec<u128>>> = Arc::default();
+        let log = Arc::clone(&sent);
+        let service = tower::service_fn(move |request: Request<Body>| {
+            log.lock().unwrap().push(start.elapsed().as_millis());
+            async move {
+                let event = request.into_body().collect().await?.to_bytes();
+                let response = Response::builder().status(201).body(Body::from(event.to_vec()));
+                Ok::<_, kube::Error>(response.unwrap())
+            }
+        });
+        let host = Host::new("k8s_events");
+        let settings = collector_config::Settings::from_yaml("rate: 10\nburst: 20").unwrap();
+        let scripted = Scripted(Box::new(K8sEvents {
+            id: host.id.clone(),
+            config: K8sEventsConfig::read(&settings).unwrap(),
+            meter: host.metrics.meter(),
+            storage: None,
+            client: Some(bounded(Client::new(service, "default"), TIMEOUT)),
+        }));
+        let running = RunningExporter::exporter(&host, Box::new(scripted)).await.unwrap();
+        let mut deliveries = Vec::new();
+        for number in 0..100 {
+            deliveries.push(running.send(failed(number)).await);
+        }
+        for delivery in deliveries {
+            assert_eq!(delivery.await, Outcome::Delivered);
+        }
+        let sent = sent.lock().unwrap().clone();
+        let expected: Vec<u128> = (0..100).map(|number: u128| number.saturating_sub(19) * 100).collect();
+        assert_eq!(sent, expected, "20 at once, then one each 100 ms");
+    }
 
     #[test]
     fn the_instance_is_the_pod_if_known() {

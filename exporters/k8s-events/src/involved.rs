@@ -74,7 +74,10 @@ pub(crate) fn objects(
         uid: uid.into(),
     };
     if kind == RecordKind::Missed {
-        let (name, uid) = (needed(resource, attr::CRONJOB_NAME)?, needed(record, attr::CRONJOB_UID)?);
+        let (name, uid) = (
+            needed(resource, attr::CRONJOB_NAME)?,
+            needed(record, attr::CRONJOB_UID)?,
+        );
         return Ok(vec![object(InvolvedKind::CronJob, name, uid)]);
     }
     let job = object(

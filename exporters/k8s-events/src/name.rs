@@ -52,7 +52,7 @@ mod tests {
         let job = object(InvolvedKind::Job, "report-29");
         assert_eq!(
             event_name(&job, "de3a51b8-55e3-4fe0-8237-514a566ec862"),
-            "report-29.8bfe48a7fd5b9e9d45a5e0f2b6e0b7d3"
+            "report-29.d6a91e8fae23ea3dee7d7b017525e8b7"
         );
     }
 

@@ -12,7 +12,11 @@ const LONGEST: usize = 128;
 
 /// The cause of a failure itself; a prefix tells stalls and missed runs from it.
 pub(crate) fn reason(kind: RecordKind, attributes: &[KeyValue]) -> String {
-    let word = |key| find_text(attributes, key).map(camel_case).filter(|word| !word.is_empty());
+    let word = |key| {
+        find_text(attributes, key)
+            .map(camel_case)
+            .filter(|word| !word.is_empty())
+    };
     let reason = match kind {
         RecordKind::Finished => match otlp::find_text(attributes, attr::OUTCOME) {
             Some(outcome) if outcome != Outcome::Failed.as_str() => format!("Job{}", camel_case(outcome)),
@@ -50,8 +54,14 @@ mod tests {
         let failed = (attr::OUTCOME, "Failed");
         let verdict = (attr::FAILURE_REASON, "BackoffLimitExceeded");
         for (attributes, expected) in [
-            (vec![failed, verdict, (attr::FAILURE_CAUSE, "OutOfMemory")], "OutOfMemory"),
-            (vec![failed, verdict, (attr::FAILURE_CAUSE, "Unknown")], "BackoffLimitExceeded"),
+            (
+                vec![failed, verdict, (attr::FAILURE_CAUSE, "OutOfMemory")],
+                "OutOfMemory",
+            ),
+            (
+                vec![failed, verdict, (attr::FAILURE_CAUSE, "Unknown")],
+                "BackoffLimitExceeded",
+            ),
             (vec![failed, verdict], "BackoffLimitExceeded"),
             (vec![failed, (attr::FAILURE_REASON, "")], "JobFailed"),
             (vec![failed, (attr::FAILURE_REASON, "two words\n")], "twowords"),

@@ -29,6 +29,11 @@ pub(crate) fn outcome(error: &kube::Error, namespace: &str, non_retryable: &BTre
     }
 }
 
+/// True if a request that is refused with this status may be sent again.
+pub(crate) fn may_be_retried(status: u16) -> bool {
+    status >= 500 || [401, 403, 404, 405, 408, 409, 429].contains(&status)
+}
+
 fn of_status(status: &Status, kind: ErrorKind, namespace: &str, why: String) -> SendOutcome {
     match status.code {
         // The Event is named after its record, so an earlier attempt created it.
@@ -66,7 +71,10 @@ fn is_denied(message: &str) -> bool {
 
 /// True if the namespace is missing; a wrong address answers 404 too.
 fn is_namespace_missing(status: &Status) -> bool {
-    status.details.as_ref().is_some_and(|details| details.kind == "namespaces")
+    status
+        .details
+        .as_ref()
+        .is_some_and(|details| details.kind == "namespaces")
         || status.message.starts_with("namespaces \"")
 }
 
@@ -84,7 +92,11 @@ mod tests {
 
     fn of_codes(status: Value, codes: &[u16]) -> SendOutcome {
         let status: Status = serde_json::from_value(status).unwrap();
-        outcome(&kube::Error::Api(status.boxed()), "shop", &codes.iter().copied().collect())
+        outcome(
+            &kube::Error::Api(status.boxed()),
+            "shop",
+            &codes.iter().copied().collect(),
+        )
     }
 
     fn name(outcome: &SendOutcome) -> &'static str {
@@ -109,18 +121,48 @@ mod tests {
         let quota = "events \"a.1\" is forbidden: exceeded quota: q, requested: count/events=1, used: count/events=9";
         let cause = json!([{"reason": "NamespaceTerminating", "message": "m", "field": "metadata.namespace"}]);
         for (status, expected) in [
-            (json!({"code": 409, "reason": "AlreadyExists", "message": "events \"a.1\" already exists"}), "accepted"),
-            (json!({"code": 409, "reason": "Conflict", "message": "resourcequotas \"q\""}), "retry"),
-            (json!({"code": 403, "reason": "Forbidden", "message": forbidden}), "misconfigured"),
-            (json!({"code": 403, "reason": "Forbidden", "message": terminating}), "permanent"),
-            (json!({"code": 403, "reason": "Forbidden", "message": "m", "details": {"causes": cause}}), "permanent"),
-            (json!({"code": 403, "reason": "Forbidden", "message": webhook}), "permanent"),
-            (json!({"code": 403, "reason": "Forbidden", "message": policy}), "permanent"),
+            (
+                json!({"code": 409, "reason": "AlreadyExists", "message": "events \"a.1\" already exists"}),
+                "accepted",
+            ),
+            (
+                json!({"code": 409, "reason": "Conflict", "message": "resourcequotas \"q\""}),
+                "retry",
+            ),
+            (
+                json!({"code": 403, "reason": "Forbidden", "message": forbidden}),
+                "misconfigured",
+            ),
+            (
+                json!({"code": 403, "reason": "Forbidden", "message": terminating}),
+                "permanent",
+            ),
+            (
+                json!({"code": 403, "reason": "Forbidden", "message": "m", "details": {"causes": cause}}),
+                "permanent",
+            ),
+            (
+                json!({"code": 403, "reason": "Forbidden", "message": webhook}),
+                "permanent",
+            ),
+            (
+                json!({"code": 403, "reason": "Forbidden", "message": policy}),
+                "permanent",
+            ),
             (json!({"code": 403, "reason": "Forbidden", "message": quota}), "retry"),
             (json!({"code": 403}), "misconfigured"),
-            (json!({"code": 404, "reason": "NotFound", "message": "namespaces \"shop\" not found"}), "permanent"),
-            (json!({"code": 404, "details": {"kind": "namespaces", "name": "shop"}}), "permanent"),
-            (json!({"code": 404, "reason": "NotFound", "message": "404 page not found"}), "misconfigured"),
+            (
+                json!({"code": 404, "reason": "NotFound", "message": "namespaces \"shop\" not found"}),
+                "permanent",
+            ),
+            (
+                json!({"code": 404, "details": {"kind": "namespaces", "name": "shop"}}),
+                "permanent",
+            ),
+            (
+                json!({"code": 404, "reason": "NotFound", "message": "404 page not found"}),
+                "misconfigured",
+            ),
             (json!({"code": 405}), "misconfigured"),
             (json!({"code": 400, "reason": "BadRequest"}), "permanent"),
             (json!({"code": 413}), "permanent"),
@@ -132,13 +174,19 @@ mod tests {
             (json!({"code": 503}), "retry"),
             (json!({"code": 504}), "retry"),
         ] {
-            assert_eq!(name(&of(status.clone())), expected, "{status}");
+            let found = of(status.clone());
+            assert_eq!(name(&found), expected, "{status}");
+            if matches!(found, SendOutcome::Retry { .. } | SendOutcome::Misconfigured(_)) {
+                assert!(may_be_retried(status["code"].as_u64().unwrap() as u16), "{status}");
+            }
         }
+        assert!([400, 413, 422].iter().all(|status| !may_be_retried(*status)));
     }
 
     #[test]
     fn a_missing_permission_is_named() {
-        let SendOutcome::Misconfigured(why) = of(json!({"code": 403, "message": "events is forbidden: User \"u\""})) else {
+        let SendOutcome::Misconfigured(why) = of(json!({"code": 403, "message": "events is forbidden: User \"u\""}))
+        else {
             panic!("expected a configuration error")
         };
         assert_eq!(

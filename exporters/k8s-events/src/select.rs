@@ -5,9 +5,9 @@ use std::sync::Arc;
 use collector_data::{Batch, Payload};
 use collector_runtime::Inbox;
 use futures_util::future;
+use job_event::Outcome;
 use job_event::attributes as attr;
 use job_event::otlp::find_text;
-use job_event::Outcome;
 use opentelemetry_proto::tonic::common::v1::KeyValue;
 use opentelemetry_proto::tonic::logs::v1::{LogRecord, ResourceLogs, ScopeLogs};
 use opentelemetry_proto::tonic::resource::v1::Resource;
@@ -239,11 +239,13 @@ mod tests {
         let mut with_evidence = all.clone();
         with_evidence.extend([(attr::EVIDENCE, "long"), (attr::ATTEMPTS, "long")]);
         let selected = selection.apply(&logs(vec![record(attr::EVENT_NAME, &with_evidence)]));
-        let [ResourceLogs {
-            resource: Some(resource),
-            scope_logs,
-            ..
-        }] = &*selected
+        let [
+            ResourceLogs {
+                resource: Some(resource),
+                scope_logs,
+                ..
+            },
+        ] = &*selected
         else {
             panic!("one resource: {selected:?}")
         };

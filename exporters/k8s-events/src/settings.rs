@@ -9,18 +9,14 @@ use job_event::Outcome;
 use job_watch::client::{AuthType, auth_errors};
 use serde::Deserialize;
 
+use crate::response;
 use crate::select::{RecordKind, Selection};
 
 /// A higher `rate` is an error: it would not protect etcd.
 const HIGHEST_RATE: f64 = 1000.0;
 /// A larger `burst` is an error.
 const LARGEST_BURST: u32 = 10_000;
-const OUTCOMES: [Outcome; 4] = [
-    Outcome::Succeeded,
-    Outcome::Failed,
-    Outcome::Deleted,
-    Outcome::Replaced,
-];
+const OUTCOMES: [Outcome; 4] = [Outcome::Succeeded, Outcome::Failed, Outcome::Deleted, Outcome::Replaced];
 const CODES: &str = "retry_on_failure::non_retryable_status_codes";
 
 /// `exporters::k8s_events`, as written.
@@ -98,7 +94,13 @@ impl K8sEventsConfig {
         }
         let names = RecordKind::ALL.map(RecordKind::event_name);
         let kinds = listed("events", &raw.events, &names, settings, &mut errors);
-        let outcomes = listed("outcomes", &raw.outcomes, &OUTCOMES.map(Outcome::as_str), settings, &mut errors);
+        let outcomes = listed(
+            "outcomes",
+            &raw.outcomes,
+            &OUTCOMES.map(Outcome::as_str),
+            settings,
+            &mut errors,
+        );
         if !(raw.rate > 0.0 && raw.rate <= HIGHEST_RATE) {
             let message = format!("found {}, expected more than 0 and at most {HIGHEST_RATE}", raw.rate);
             errors.push(settings.error("rate", message));
@@ -157,7 +159,10 @@ fn listed(
     errors: &mut Vec<Diagnostic>,
 ) -> Vec<String> {
     if found.is_empty() {
-        errors.push(settings.error(key, format!("found an empty list, expected some of {}", known.join(", "))));
+        errors.push(settings.error(
+            key,
+            format!("found an empty list, expected some of {}", known.join(", ")),
+        ));
     }
     for (index, name) in found.iter().enumerate() {
         if known.contains(&&**name) {
@@ -176,13 +181,15 @@ fn listed(
 fn codes(retry: &RetrySettings, settings: &Settings, errors: &mut Vec<Diagnostic>) -> BTreeSet<u16> {
     let mut codes = BTreeSet::new();
     for (index, text) in retry.non_retryable_status_codes.iter().enumerate() {
-        match text.parse().ok().filter(|code| (400..=599).contains(code)) {
-            Some(code) => drop(codes.insert(code)),
-            None => {
-                let message = format!("found `{text}`, expected an HTTP status code such as 403");
-                errors.push(settings.error(&format!("{CODES}::{index}"), message));
+        let message = match text.parse().ok().filter(|code| (400..=599).contains(code)) {
+            Some(code) if response::may_be_retried(code) => {
+                codes.insert(code);
+                continue;
             }
-        }
+            Some(code) => format!("{code} is never retried; remove it"),
+            None => format!("found `{text}`, expected an HTTP status code such as 403"),
+        };
+        errors.push(settings.error(&format!("{CODES}::{index}"), message));
     }
     codes
 }
@@ -210,7 +217,10 @@ mod tests {
 
     #[test]
     fn a_partial_block_keeps_the_exporters_defaults() {
-        for yaml in ["{}", "retry_on_failure: {initial_interval: 1s}\nsending_queue: {num_consumers: 2}"] {
+        for yaml in [
+            "{}",
+            "retry_on_failure: {initial_interval: 1s}\nsending_queue: {num_consumers: 2}",
+        ] {
             let config = read(yaml).unwrap();
             assert_eq!(config.retry.max_elapsed_time, Duration::from_secs(3600), "{yaml}");
             assert_eq!(config.queue.queue_size, 10_000, "{yaml}");
@@ -226,7 +236,7 @@ mod tests {
     fn reports_all_errors_at_once() {
         let yaml = "auth_type: serviceAccount\ncontext: a\nevents: [k8s.job.stall]\noutcomes: [failed, Running]\n\
                     rate: 0\nburst: 0\nretry_on_failure:\n  max_metric_point_age: 1h\n  \
-                    non_retryable_status_codes: [FORBIDDEN]\nsending_queue: {num_consumers: 0}";
+                    non_retryable_status_codes: [FORBIDDEN, 403, 422]\nsending_queue: {num_consumers: 0}";
         let found = read(yaml).unwrap_err();
         for expected in [
             "yaml:2:10: context: has no meaning with auth_type: serviceAccount",
@@ -239,11 +249,19 @@ mod tests {
             "yaml:6:8: burst: found 0, expected 1 to 10000",
             "yaml:8:25: retry_on_failure::max_metric_point_age: has no effect",
             "non_retryable_status_codes::0: found `FORBIDDEN`, expected an HTTP status code such as 403",
+            "non_retryable_status_codes::2: 422 is never retried; remove it",
             "num_consumers",
         ] {
             assert!(found.contains(expected), "{expected} in:\n{found}");
         }
-        for yaml in ["rate: .nan", "rate: 1001", "events: []", "outcomes: []", "burst: 10001", "rates: 1"] {
+        for yaml in [
+            "rate: .nan",
+            "rate: 1001",
+            "events: []",
+            "outcomes: []",
+            "burst: 10001",
+            "rates: 1",
+        ] {
             assert!(read(yaml).is_err(), "{yaml}");
         }
     }

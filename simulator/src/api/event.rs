@@ -16,7 +16,12 @@ const MESSAGE: usize = 1024;
 ///
 /// Source: `pkg/apis/core/validation/events.go`, for requests of `v1`.
 pub(super) fn check(name: &str, event: &Value) -> Result<(), ApiError> {
-    let text = |path: &[&str]| path.iter().fold(event, |value, key| &value[*key]).as_str().unwrap_or_default();
+    let text = |path: &[&str]| {
+        path.iter()
+            .fold(event, |value, key| &value[*key])
+            .as_str()
+            .unwrap_or_default()
+    };
     let invalid = |field: &str, value: &str, problem: &str| {
         let problem = format!("Invalid value: {value:?}: {problem}");
         let cause = json!({"reason": "FieldValueInvalid", "message": problem, "field": field});
@@ -41,7 +46,12 @@ pub(super) fn check(name: &str, event: &Value) -> Result<(), ApiError> {
     if !is_newer {
         return Ok(());
     }
-    let limits = [("reportingInstance", WORD), ("action", WORD), ("reason", WORD), ("message", MESSAGE)];
+    let limits = [
+        ("reportingInstance", WORD),
+        ("action", WORD),
+        ("reason", WORD),
+        ("message", MESSAGE),
+    ];
     for (field, limit) in limits {
         if text(&[field]).len() > limit {
             return invalid(field, "", &format!("can have at most {limit} characters"));

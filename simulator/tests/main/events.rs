@@ -53,7 +53,10 @@ async fn invalid_events_are_refused() {
     let no_namespace = event("a", |event| event["involvedObject"]["namespace"] = Value::Null);
     assert_eq!(refused(&simulator, &no_namespace).await.0, 422);
     let (code, _, message) = refused(&simulator, &event(&"a".repeat(254), |_| {})).await;
-    assert!(code == 422 && message.ends_with("must be no more than 253 characters"), "{message}");
+    assert!(
+        code == 422 && message.ends_with("must be no more than 253 characters"),
+        "{message}"
+    );
     let elsewhere = event("a", |event| event["metadata"]["namespace"] = "other".into());
     assert_eq!(refused(&simulator, &elsewhere).await.0, 400);
     let long = "x".repeat(1025);
@@ -64,7 +67,11 @@ async fn invalid_events_are_refused() {
     assert_eq!(refused(&simulator, &newer).await.0, 422);
     assert_eq!(store.count(Resource::Events), 0);
     let older = event("a", |event| event["message"] = long.into());
-    assert_eq!(create(&simulator, &older).await.status, 201, "not limited without eventTime");
+    assert_eq!(
+        create(&simulator, &older).await.status,
+        201,
+        "not limited without eventTime"
+    );
 }
 
 #[tokio::test]
@@ -79,12 +86,15 @@ async fn events_need_a_permission_and_a_namespace() {
          \"shop\""
     );
     simulator.permit(Verb::Create, Resource::Events);
-    let namespace = |name: &str, phase: &str| json!({"metadata": {"name": name, "uid": name}, "status": {"phase": phase}});
+    let namespace =
+        |name: &str, phase: &str| json!({"metadata": {"name": name, "uid": name}, "status": {"phase": phase}});
     store.put(Resource::Namespaces, namespace("other", "Active")).unwrap();
     let missing = refused(&simulator, &event("a", |_| {})).await;
     let message = "namespaces \"shop\" not found".to_owned();
     assert_eq!(missing, (404, "NotFound".into(), message));
-    store.put(Resource::Namespaces, namespace("shop", "Terminating")).unwrap();
+    store
+        .put(Resource::Namespaces, namespace("shop", "Terminating"))
+        .unwrap();
     let reply = create(&simulator, &event("a", |_| {})).await;
     assert_eq!(reply.status, 403);
     assert_eq!(reply.json()["details"]["causes"][0]["reason"], "NamespaceTerminating");

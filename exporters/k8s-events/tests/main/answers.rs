@@ -9,7 +9,9 @@ use simulator::{Fault, Resource, Verb};
 use crate::support::{CREATE, Cluster, cronjob, export, failed, problem, together};
 
 fn dropped(host: &Host) -> u64 {
-    host.metrics.sum("otelcol_exporter_send_failed_log_records", &[])
+    host.metrics
+        .sum("otelcol_exporter_send_failed_log_records")
+        .unwrap_or_default()
 }
 
 #[tokio::test]
@@ -35,8 +37,11 @@ async fn events_for_a_namespace_that_ends_are_dropped() {
     let cluster = Cluster::start("namespace").await;
     let (host, running) = cluster.exporter("").await;
     let store = cluster.simulator.store();
-    let namespace = |name: &str, phase: &str| json!({"metadata": {"name": name, "uid": name}, "status": {"phase": phase}});
-    store.put(Resource::Namespaces, namespace("shop", "Terminating")).unwrap();
+    let namespace =
+        |name: &str, phase: &str| json!({"metadata": {"name": name, "uid": name}, "status": {"phase": phase}});
+    store
+        .put(Resource::Namespaces, namespace("shop", "Terminating"))
+        .unwrap();
     let refused = export(&running, failed("a")).await;
     assert!(
         matches!(&refused, Outcome::Rejected(why) if why.contains("because it is being terminated")),

@@ -5,5 +5,4 @@
 mod answers;
 mod contract;
 mod creating;
-mod rate;
 mod support;

@@ -83,15 +83,16 @@ impl Cluster {
     /// The number of requests to create an Event.
     pub(crate) fn attempts(&self) -> usize {
         let requests = self.simulator.requests();
-        let created = requests.iter().filter(|request| {
-            request.verb == Some(Verb::Create) && request.resource == Some(Resource::Events)
-        });
+        let created = requests
+            .iter()
+            .filter(|request| request.verb == Some(Verb::Create) && request.resource == Some(Resource::Events));
         created.count()
     }
 }
 
 fn logs(resource: &[(&str, &str)], event_name: &str, body: &str, attributes: &[(&str, &str)]) -> ResourceLogs {
-    let texts = |pairs: &[(&str, &str)]| -> Vec<KeyValue> { pairs.iter().map(|(key, value)| text(key, value)).collect() };
+    let texts =
+        |pairs: &[(&str, &str)]| -> Vec<KeyValue> { pairs.iter().map(|(key, value)| text(key, value)).collect() };
     ResourceLogs {
         resource: Some(OtlpResource {
             attributes: texts(resource),
@@ -162,7 +163,12 @@ pub(crate) fn cronjob() -> Payload {
     ];
     let of_run = |more: &[(&'static str, &'static str)]| [&run, more].concat();
     Payload::Logs(vec![
-        logs(&resource, attr::STALLED_EVENT, "Job report-29: Stalled for 2 min.", &of_run(&stalled)),
+        logs(
+            &resource,
+            attr::STALLED_EVENT,
+            "Job report-29: Stalled for 2 min.",
+            &of_run(&stalled),
+        ),
         logs(&resource, attr::EVENT_NAME, "Job report-29: Failed.", &of_run(&failed)),
         logs(&resource, attr::MISSED_EVENT, "CronJob report: Missed 1 run.", &missed),
     ])

@@ -1,2 +1,0 @@
-//! The limit on requests per second.
-
