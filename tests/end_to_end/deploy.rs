@@ -24,6 +24,7 @@ fn validate(files: &[&str]) {
 fn what_is_deployed_is_valid() {
     for storage in STORAGES {
         validate(&["base/pipeline.yaml", storage]);
+        validate(&["base/pipeline.yaml", storage, "components/k8s-events/k8s-events.yaml"]);
     }
 }
 
@@ -79,7 +80,12 @@ fn a_changed_config_map_applies_without_a_restart() {
     let args = &deployment["spec"]["template"]["spec"]["containers"][0]["args"];
     assert!(args.as_array().expect("arguments").contains(&"--watch-config".into()));
     // Another name would be another Pod template.
-    for file in ["base", "components/high-availability", "components/file-storage"] {
+    for file in [
+        "base",
+        "components/high-availability",
+        "components/file-storage",
+        "components/k8s-events",
+    ] {
         let kustomization = documents(&format!("{file}/kustomization.yaml")).remove(0);
         let generator = &kustomization["configMapGenerator"][0];
         assert_eq!(generator["options"]["disableNameSuffixHash"], true, "{file}");
@@ -120,6 +126,20 @@ fn roles_allow_only_the_objects_of_the_extensions() {
     assert_eq!(
         rules("components/high-availability/lease.yaml"),
         allowed("coordination.k8s.io", "leases", &["kube-job-collector"])
+    );
+}
+
+#[test]
+fn events_need_only_the_permission_to_create() {
+    let documents = documents("components/k8s-events/rbac.yaml");
+    let roles: Vec<_> = documents
+        .iter()
+        .filter(|document| document["kind"] == "ClusterRole")
+        .collect();
+    assert_eq!(roles.len(), 1);
+    assert_eq!(
+        roles[0]["rules"],
+        serde_json::json!([{"apiGroups": [""], "resources": ["events"], "verbs": ["create"]}])
     );
 }
 

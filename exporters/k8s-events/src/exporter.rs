@@ -4,7 +4,7 @@ use std::pin::pin;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use collector_config::{ComponentId, Diagnostics};
+use collector_config::{ComponentId, Diagnostics, schema_of};
 use collector_data::Signal;
 use collector_runtime::component::{Create, Factory, Running};
 use collector_runtime::storage::Storage;
@@ -19,7 +19,7 @@ use opentelemetry::metrics::Meter;
 use crate::destination::Cluster;
 use crate::rate::Rate;
 use crate::select::select;
-use crate::settings::K8sEventsConfig;
+use crate::settings::{K8sEventsConfig, K8sEventsSettings};
 
 /// The timeout of one request.
 const TIMEOUT: Duration = Duration::from_secs(10);
@@ -34,6 +34,7 @@ pub fn factory() -> Factory<dyn Exporter> {
         signals: &[Signal::Logs],
         makes: &[],
         description: "Writes failed and stalled Jobs and missed runs as Kubernetes Events onto the Job and its CronJob",
+        schema: schema_of::<K8sEventsSettings>,
         create: |create| Ok(Box::new(K8sEvents::new(create)?)),
     }
 }

@@ -7,6 +7,7 @@ use collector_config::{Diagnostic, Diagnostics, Duration, Settings, nearest};
 use collector_sending::{QueueSettings, RetrySettings};
 use job_event::Outcome;
 use job_watch::client::{AuthType, auth_errors};
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::response;
@@ -20,7 +21,7 @@ const OUTCOMES: [Outcome; 4] = [Outcome::Succeeded, Outcome::Failed, Outcome::De
 const CODES: &str = "retry_on_failure::non_retryable_status_codes";
 
 /// `exporters::k8s_events`, as written.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct K8sEventsSettings {
     /// The credentials to use: `auto`, `kubeConfig` or `serviceAccount`.
