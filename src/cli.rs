@@ -1,6 +1,7 @@
 //! The command line.
 
 mod explain;
+mod init;
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -10,6 +11,7 @@ use collector_config::{Duration, DurationError};
 
 use explain::{EXPLAIN_HELP, PLUGIN_HELP};
 pub(crate) use explain::{ExplainArgs, ExplainTarget};
+pub(crate) use init::InitArgs;
 
 #[cfg(feature = "demo")]
 use crate::commands::demo::DemoArgs;
@@ -64,6 +66,8 @@ pub(crate) enum Command {
     Version,
     /// List every component in this binary
     Components,
+    /// Write a commented pipeline for a backend, to start from
+    Init(InitArgs),
     /// Print the JSON Schema of a configuration, for editors
     Schema,
     /// Run failing Jobs on a simulated cluster through the shipped pipeline and print the events

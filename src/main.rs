@@ -33,6 +33,7 @@ fn main() -> ExitCode {
         Some(Command::Run(args)) => commands::run::run(&args.into()),
         Some(Command::Validate(args)) => commands::validate::validate(&args),
         Some(Command::PrintConfig(args)) => commands::validate::print_config(&args),
+        Some(Command::Init(args)) => commands::init::init(&args),
         Some(Command::Version) => commands::print(&format!("kube-job-collector {}\n", env!("CARGO_PKG_VERSION"))),
         Some(Command::Components) => commands::components::list(),
         Some(Command::Schema) => commands::schema::schema(),

@@ -4,6 +4,7 @@ pub(crate) mod components;
 #[cfg(feature = "demo")]
 pub(crate) mod demo;
 pub(crate) mod explain;
+pub(crate) mod init;
 pub(crate) mod record;
 pub(crate) mod run;
 pub(crate) mod schema;

@@ -2,6 +2,7 @@
 //! from a recording, links resolve, and the repository keeps to its style page.
 
 mod architecture;
+mod backends;
 mod commands;
 mod compatibility;
 mod decisions;

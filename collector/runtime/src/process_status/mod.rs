@@ -80,7 +80,7 @@ pub struct ComponentState {
     /// The reason of the two errors.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
-    /// What the component shows besides: `role`, `leader` and `lease` of a leader elector.
+    /// Further facts: `role`, `leader` and `lease` of a leader elector.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub details: BTreeMap<String, String>,
 }

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use super::{ComponentState, ConfigurationState, LeaderState, ProcessStatus, QueueState, WatchState};
 use crate::health::{ConfigurationStatus, QueueReading, Status, Statuses, WatchReading, all_ok, none_dead};
 
-/// What the queues and watches of the process show now.
+/// The queues and watches of the process now.
 pub(super) struct Readings {
     /// By the path of the exporter.
     pub(super) queues: Vec<(String, Signal, QueueReading)>,
