@@ -12,6 +12,7 @@ enum Area {
     Collector,
     Common,
     Component,
+    Deploy,
     Jobs,
     Simulator,
 }
@@ -28,6 +29,7 @@ impl Area {
             "" => Area::Binary,
             "collector" => Area::Collector,
             "common" => Area::Common,
+            "deploy" => Area::Deploy,
             "jobs" => Area::Jobs,
             "simulator" => Area::Simulator,
             "receivers" | "processors" | "connectors" | "exporters" | "extensions" => Area::Component,
@@ -39,7 +41,7 @@ impl Area {
         match self {
             Area::Binary => true,
             Area::Component => matches!(other, Area::Jobs | Area::Collector | Area::Common),
-            Area::Jobs => matches!(other, Area::Jobs | Area::Common),
+            Area::Deploy | Area::Jobs => matches!(other, Area::Jobs | Area::Common),
             Area::Collector => matches!(other, Area::Collector | Area::Common),
             Area::Common => other == Area::Common,
             Area::Simulator => other == Area::Common,

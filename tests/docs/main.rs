@@ -15,7 +15,6 @@ mod operating;
 mod paths;
 mod prose;
 mod reliability;
-mod rules;
 mod security;
 mod settings;
 
