@@ -141,6 +141,12 @@ pub fn job_alerts() -> Vec<Alert> {
 
 /// The alerts about the collector.
 pub fn collector_alerts() -> Vec<Alert> {
+    let mut alerts = own_alerts();
+    alerts.extend(shared_alerts());
+    alerts
+}
+
+fn own_alerts() -> Vec<Alert> {
     vec![
         Alert {
             name: "JobCollectorDown",
@@ -189,6 +195,12 @@ pub fn collector_alerts() -> Vec<Alert> {
                           names the Job or CronJob."
                     .to_owned(),
         },
+    ]
+}
+
+/// Those on metrics that the OpenTelemetry Collector has as well.
+fn shared_alerts() -> Vec<Alert> {
+    vec![
         Alert {
             name: "JobCollectorPointsDropped",
             comment: "",

@@ -31,7 +31,7 @@ pub struct Names {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Token {
+enum PromqlToken {
     Word(String),
     Text(String),
     Other(char),
@@ -46,27 +46,27 @@ pub fn names(expression: &str) -> Names {
     while at < tokens.len() {
         let next = tokens.get(at + 1);
         match &tokens[at] {
-            Token::Word(word) if BEFORE_LABELS.contains(&&**word) && next == Some(&Token::Other('(')) => {
+            PromqlToken::Word(word) if BEFORE_LABELS.contains(&&**word) && next == Some(&PromqlToken::Other('(')) => {
                 at += 2;
-                while let Some(token) = tokens.get(at).filter(|token| **token != Token::Other(')')) {
-                    if let Token::Word(label) = token {
+                while let Some(token) = tokens.get(at).filter(|token| **token != PromqlToken::Other(')')) {
+                    if let PromqlToken::Word(label) = token {
                         names.labels.insert(label.clone());
                     }
                     at += 1;
                 }
             }
-            Token::Word(word) if word == "label_join" || word == "label_replace" => {
+            PromqlToken::Word(word) if word == "label_join" || word == "label_replace" => {
                 at = label_arguments(&tokens, at + 1, &mut names, &mut made);
             }
-            Token::Other('{') => at = matchers(&tokens, at + 1, &mut names),
+            PromqlToken::Other('{') => at = matchers(&tokens, at + 1, &mut names),
             // Durations and windows of subqueries.
-            Token::Other('[') => {
-                while tokens.get(at).is_some_and(|token| *token != Token::Other(']')) {
+            PromqlToken::Other('[') => {
+                while tokens.get(at).is_some_and(|token| *token != PromqlToken::Other(']')) {
                     at += 1;
                 }
             }
-            Token::Word(word) => {
-                let is_function = next == Some(&Token::Other('(')) || starts_aggregation(&tokens, at);
+            PromqlToken::Word(word) => {
+                let is_function = next == Some(&PromqlToken::Other('(')) || starts_aggregation(&tokens, at);
                 let is_number = word.starts_with(|c: char| c.is_ascii_digit());
                 if !is_function && !is_number && !KEYWORDS.contains(&&**word) {
                     names.metrics.insert(word.clone());
@@ -81,17 +81,17 @@ pub fn names(expression: &str) -> Names {
 }
 
 /// True for `sum` in `sum by (…) (…)`.
-fn starts_aggregation(tokens: &[Token], at: usize) -> bool {
-    matches!(tokens.get(at + 1), Some(Token::Word(next)) if next == "by" || next == "without")
-        && tokens.get(at + 2) == Some(&Token::Other('('))
+fn starts_aggregation(tokens: &[PromqlToken], at: usize) -> bool {
+    matches!(tokens.get(at + 1), Some(PromqlToken::Word(next)) if next == "by" || next == "without")
+        && tokens.get(at + 2) == Some(&PromqlToken::Other('('))
 }
 
 /// Reads matchers until `}`; returns its position.
-fn matchers(tokens: &[Token], mut at: usize, names: &mut Names) -> usize {
-    while tokens.get(at).is_some_and(|token| *token != Token::Other('}')) {
-        if let Token::Word(label) = &tokens[at] {
+fn matchers(tokens: &[PromqlToken], mut at: usize, names: &mut Names) -> usize {
+    while tokens.get(at).is_some_and(|token| *token != PromqlToken::Other('}')) {
+        if let PromqlToken::Word(label) = &tokens[at] {
             let pattern = tokens[at..].iter().find_map(|token| match token {
-                Token::Text(text) => Some(text),
+                PromqlToken::Text(text) => Some(text),
                 _ => None,
             });
             match pattern {
@@ -108,13 +108,13 @@ fn matchers(tokens: &[Token], mut at: usize, names: &mut Names) -> usize {
 
 /// Reads the texts that name the new label and the sources of `label_join` and `label_replace`; returns the position of
 /// its parenthesis, so that the nested expression is read as well.
-fn label_arguments(tokens: &[Token], open: usize, names: &mut Names, made: &mut BTreeSet<String>) -> usize {
+fn label_arguments(tokens: &[PromqlToken], open: usize, names: &mut Names, made: &mut BTreeSet<String>) -> usize {
     let mut depth = 0;
     let mut close = open;
     for (offset, token) in tokens[open..].iter().enumerate() {
         match token {
-            Token::Other('(') => depth += 1,
-            Token::Other(')') => depth -= 1,
+            PromqlToken::Other('(') => depth += 1,
+            PromqlToken::Other(')') => depth -= 1,
             _ => {}
         }
         if depth == 0 {
@@ -126,9 +126,9 @@ fn label_arguments(tokens: &[Token], open: usize, names: &mut Names, made: &mut 
     let inner = &tokens[open..close];
     let first = inner
         .iter()
-        .rposition(|token| matches!(token, Token::Other(')' | '}' | ']')));
+        .rposition(|token| matches!(token, PromqlToken::Other(')' | '}' | ']')));
     let mut texts = inner[first.unwrap_or(0)..].iter().filter_map(|token| match token {
-        Token::Text(text) => Some(text),
+        PromqlToken::Text(text) => Some(text),
         _ => None,
     });
     let is_label = |text: &&String| text.contains('_') && text.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
@@ -137,20 +137,20 @@ fn label_arguments(tokens: &[Token], open: usize, names: &mut Names, made: &mut 
     open
 }
 
-fn tokens(expression: &str) -> Vec<Token> {
+fn tokens(expression: &str) -> Vec<PromqlToken> {
     let mut tokens = Vec::new();
     let mut chars = expression.chars().peekable();
     while let Some(c) = chars.next() {
         if c == '"' {
-            tokens.push(Token::Text(chars.by_ref().take_while(|c| *c != '"').collect()));
+            tokens.push(PromqlToken::Text(chars.by_ref().take_while(|c| *c != '"').collect()));
         } else if is_word(c) {
             let mut word = String::from(c);
             while let Some(c) = chars.next_if(|c| is_word(*c)) {
                 word.push(c);
             }
-            tokens.push(Token::Word(word));
+            tokens.push(PromqlToken::Word(word));
         } else if !c.is_whitespace() {
-            tokens.push(Token::Other(c));
+            tokens.push(PromqlToken::Other(c));
         }
     }
     tokens

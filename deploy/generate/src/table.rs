@@ -1,11 +1,11 @@
 //! The table of metrics. `tests/end_to_end/backends/metrics.rs` compares it with the metrics that the binary emits, and
-//! `tests/main/documents.rs` with the pages.
+//! `deploy/generate/tests/main/documents.rs` with the pages.
 
 use job_event::attributes as attr;
 
 /// How points of a metric add up over time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub enum MetricKind {
     /// A monotonic sum: delta in OTLP, a count in Datadog, a counter in Prometheus.
     Sum,
     /// A state: a gauge everywhere.
@@ -16,7 +16,7 @@ pub enum Kind {
 
 /// The part of the collector that emits a metric.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Source {
+pub enum MetricSource {
     /// `job_metrics`, from events.
     Events,
     /// `k8s_job`, for each owner that has unfinished Jobs.
@@ -33,7 +33,7 @@ pub struct Metric {
     /// The name in OTLP and Datadog.
     pub name: &'static str,
     /// How points add up.
-    pub kind: Kind,
+    pub kind: MetricKind,
     /// The unit in OTLP, as in UCUM; empty if the metric has none.
     pub unit: &'static str,
     /// The attributes of points. Each may be absent, such as `reason` of a completed Job.
@@ -41,7 +41,7 @@ pub struct Metric {
     /// The name in Prometheus; of a histogram without `_bucket`, `_sum` and `_count`.
     pub prometheus: &'static str,
     /// The emitting part.
-    pub source: Source,
+    pub source: MetricSource,
     /// The meaning, a phrase that continues "the metric is …".
     pub meaning: &'static str,
 }
@@ -61,7 +61,7 @@ const fn resource(name: &'static str, tag: &'static str, label: &'static str) ->
     ResourceAttribute { name, tag, label }
 }
 
-/// The attributes of the resources of [`Source::Events`], [`Source::Jobs`] and [`Source::CronJobs`]. Each may be absent.
+/// The attributes of the resources of [`MetricSource::Events`], [`MetricSource::Jobs`] and [`MetricSource::CronJobs`]. Each may be absent.
 pub const RESOURCE: [ResourceAttribute; 9] = [
     resource(attr::CLUSTER_NAME, "kube_cluster_name", "k8s_cluster_name"),
     resource(attr::NAMESPACE_NAME, "kube_namespace", "k8s_namespace_name"),
@@ -81,47 +81,47 @@ pub const OVERFLOW: &str = "otel.metric.overflow";
 pub const METRICS: [Metric; 29] = [
     Metric {
         name: attr::METRIC_FAILURES,
-        kind: Kind::Sum,
+        kind: MetricKind::Sum,
         unit: "{job}",
         attributes: &[attr::POINT_REASON, attr::POINT_CAUSE, attr::POINT_CATEGORY],
         prometheus: "k8s_job_failures_total",
-        source: Source::Events,
+        source: MetricSource::Events,
         meaning: "Jobs that failed",
     },
     Metric {
         name: attr::METRIC_COMPLETIONS,
-        kind: Kind::Sum,
+        kind: MetricKind::Sum,
         unit: "{job}",
         attributes: &[],
         prometheus: "k8s_job_completions_total",
-        source: Source::Events,
+        source: MetricSource::Events,
         meaning: "Jobs that completed",
     },
     Metric {
         name: attr::METRIC_ATTEMPT_FAILURES,
-        kind: Kind::Sum,
+        kind: MetricKind::Sum,
         unit: "{attempt}",
         attributes: &[attr::POINT_CAUSE],
         prometheus: "k8s_job_attempt_failures_total",
-        source: Source::Events,
+        source: MetricSource::Events,
         meaning: "failed attempts, including those of Jobs that later completed",
     },
     Metric {
         name: attr::METRIC_DURATION,
-        kind: Kind::Histogram,
+        kind: MetricKind::Histogram,
         unit: "s",
         attributes: &[attr::POINT_OUTCOME, attr::POINT_REASON],
         prometheus: "k8s_job_duration_seconds",
-        source: Source::Events,
+        source: MetricSource::Events,
         meaning: "the time from the start of a Job to its decision",
     },
     Metric {
         name: attr::METRIC_MISSED_RUNS,
-        kind: Kind::Sum,
+        kind: MetricKind::Sum,
         unit: "{run}",
         attributes: &[attr::POINT_REASON],
         prometheus: "k8s_cronjob_missed_runs_total",
-        source: Source::Events,
+        source: MetricSource::Events,
         meaning: "runs of CronJobs that did not start",
     },
     pods(
@@ -151,11 +151,11 @@ pub const METRICS: [Metric; 29] = [
     ),
     Metric {
         name: attr::METRIC_STALLED,
-        kind: Kind::Gauge,
+        kind: MetricKind::Gauge,
         unit: "{job}",
         attributes: &[attr::POINT_CAUSE],
         prometheus: "k8s_job_stalled",
-        source: Source::Jobs,
+        source: MetricSource::Jobs,
         meaning: "Jobs that make no progress; 0 once after the last one",
     },
     cronjob(
@@ -184,7 +184,7 @@ pub const METRICS: [Metric; 29] = [
     ),
     own(
         "otelcol_k8s_job_lost",
-        Kind::Sum,
+        MetricKind::Sum,
         "{job}",
         &["receiver", "reason"],
         "otelcol_k8s_job_lost_total",
@@ -192,7 +192,7 @@ pub const METRICS: [Metric; 29] = [
     ),
     own(
         "otelcol_k8s_job_notices_lost",
-        Kind::Sum,
+        MetricKind::Sum,
         "{event}",
         &["receiver", "event", "reason"],
         "otelcol_k8s_job_notices_lost_total",
@@ -200,7 +200,7 @@ pub const METRICS: [Metric; 29] = [
     ),
     own(
         "otelcol_k8s_job_decided",
-        Kind::Sum,
+        MetricKind::Sum,
         "{job}",
         &["receiver", "outcome"],
         "otelcol_k8s_job_decided_total",
@@ -208,7 +208,7 @@ pub const METRICS: [Metric; 29] = [
     ),
     own(
         "otelcol_k8s_job_delivered",
-        Kind::Sum,
+        MetricKind::Sum,
         "{job}",
         &["receiver"],
         "otelcol_k8s_job_delivered_total",
@@ -216,7 +216,7 @@ pub const METRICS: [Metric; 29] = [
     ),
     own(
         "otelcol_k8s_job_pending",
-        Kind::Gauge,
+        MetricKind::Gauge,
         "{event}",
         &["receiver"],
         "otelcol_k8s_job_pending",
@@ -224,7 +224,7 @@ pub const METRICS: [Metric; 29] = [
     ),
     own(
         "otelcol_k8s_job_unacknowledged",
-        Kind::Gauge,
+        MetricKind::Gauge,
         "{event}",
         &["receiver"],
         "otelcol_k8s_job_unacknowledged",
@@ -232,7 +232,7 @@ pub const METRICS: [Metric; 29] = [
     ),
     own(
         "otelcol_k8s_job_watch_silence_seconds",
-        Kind::Gauge,
+        MetricKind::Gauge,
         "s",
         &["receiver", "resource"],
         "otelcol_k8s_job_watch_silence_seconds",
@@ -240,7 +240,7 @@ pub const METRICS: [Metric; 29] = [
     ),
     own(
         "otelcol_k8s_job_watch_failures",
-        Kind::Sum,
+        MetricKind::Sum,
         "{failure}",
         &["receiver", "resource"],
         "otelcol_k8s_job_watch_failures_total",
@@ -248,7 +248,7 @@ pub const METRICS: [Metric; 29] = [
     ),
     own(
         "otelcol_exporter_queue_size",
-        Kind::Gauge,
+        MetricKind::Gauge,
         "",
         &["exporter", "data_type"],
         "otelcol_exporter_queue_size",
@@ -256,7 +256,7 @@ pub const METRICS: [Metric; 29] = [
     ),
     own(
         "otelcol_exporter_queue_capacity",
-        Kind::Gauge,
+        MetricKind::Gauge,
         "",
         &["exporter", "data_type"],
         "otelcol_exporter_queue_capacity",
@@ -264,7 +264,7 @@ pub const METRICS: [Metric; 29] = [
     ),
     own(
         "otelcol_exporter_send_failed_log_records",
-        Kind::Sum,
+        MetricKind::Sum,
         "",
         &["exporter", "error.type"],
         "otelcol_exporter_send_failed_log_records_total",
@@ -272,7 +272,7 @@ pub const METRICS: [Metric; 29] = [
     ),
     own(
         "otelcol_exporter_send_failed_metric_points",
-        Kind::Sum,
+        MetricKind::Sum,
         "",
         &["exporter", "error.type"],
         "otelcol_exporter_send_failed_metric_points_total",
@@ -280,7 +280,7 @@ pub const METRICS: [Metric; 29] = [
     ),
     own(
         "otelcol_config_last_reload_successful",
-        Kind::Gauge,
+        MetricKind::Gauge,
         "",
         &[],
         "otelcol_config_last_reload_successful",
@@ -288,7 +288,7 @@ pub const METRICS: [Metric; 29] = [
     ),
     own(
         "otelcol_process_memory_rss",
-        Kind::Gauge,
+        MetricKind::Gauge,
         "By",
         &[],
         "otelcol_process_memory_rss_bytes",
@@ -299,11 +299,11 @@ pub const METRICS: [Metric; 29] = [
 const fn pods(name: &'static str, prometheus: &'static str, meaning: &'static str) -> Metric {
     Metric {
         name,
-        kind: Kind::Gauge,
+        kind: MetricKind::Gauge,
         unit: "{pod}",
         attributes: &[],
         prometheus,
-        source: Source::Jobs,
+        source: MetricSource::Jobs,
         meaning,
     }
 }
@@ -311,18 +311,18 @@ const fn pods(name: &'static str, prometheus: &'static str, meaning: &'static st
 const fn cronjob(name: &'static str, unit: &'static str, prometheus: &'static str, meaning: &'static str) -> Metric {
     Metric {
         name,
-        kind: Kind::Gauge,
+        kind: MetricKind::Gauge,
         unit,
         attributes: &[],
         prometheus,
-        source: Source::CronJobs,
+        source: MetricSource::CronJobs,
         meaning,
     }
 }
 
 const fn own(
     name: &'static str,
-    kind: Kind,
+    kind: MetricKind,
     unit: &'static str,
     attributes: &'static [&'static str],
     prometheus: &'static str,
@@ -334,7 +334,7 @@ const fn own(
         unit,
         attributes,
         prometheus,
-        source: Source::Collector,
+        source: MetricSource::Collector,
         meaning,
     }
 }

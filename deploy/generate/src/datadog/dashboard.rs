@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::widget::{Form, Widget, events, group, heatmap, note, number, over_time, placed, share, top};
+use super::widget::{Widget, WidgetForm, events, group, heatmap, note, number, over_time, placed, share, top};
 
 /// The variables of the dashboard; all of them are in the scope of each query about Jobs.
 const VARIABLES: [(&str, &str); 5] = [
@@ -71,19 +71,19 @@ fn now() -> Vec<Widget> {
 fn failures() -> Vec<Widget> {
     let of = |by: &str| count("k8s.job.failures", by);
     vec![
-        over_time("Failed Jobs by cause", 6, Form::Bars, &[(&of("cause"), "")]),
+        over_time("Failed Jobs by cause", 6, WidgetForm::Bars, &[(&of("cause"), "")]),
         top(
             "Failed Jobs by owner and cause",
             6,
             &of(&format!("{OWNER},cause")),
             "sum",
         ),
-        over_time("Failed Jobs by category", 4, Form::Bars, &[(&of("category"), "")]),
-        over_time("Failed Jobs by reason", 4, Form::Bars, &[(&of("reason"), "")]),
+        over_time("Failed Jobs by category", 4, WidgetForm::Bars, &[(&of("category"), "")]),
+        over_time("Failed Jobs by reason", 4, WidgetForm::Bars, &[(&of("reason"), "")]),
         over_time(
             "Failed attempts by cause",
             4,
-            Form::Bars,
+            WidgetForm::Bars,
             &[(&count("k8s.job.attempt.failures", "cause"), "")],
         ),
     ]
@@ -93,14 +93,19 @@ fn stalls_and_misses() -> Vec<Widget> {
     let missed = |by: &str| count("k8s.cronjob.missed_runs", by);
     let stalled = |by: &str| gauge("sum", "k8s.job.stalled", by);
     vec![
-        over_time("Stalled Jobs by cause", 6, Form::Lines, &[(&stalled("cause"), "")]),
+        over_time(
+            "Stalled Jobs by cause",
+            6,
+            WidgetForm::Lines,
+            &[(&stalled("cause"), "")],
+        ),
         top(
             "Stalled Jobs by owner and cause",
             6,
             &stalled(&format!("{OWNER},cause")),
             "last",
         ),
-        over_time("Missed runs by reason", 6, Form::Bars, &[(&missed("reason"), "")]),
+        over_time("Missed runs by reason", 6, WidgetForm::Bars, &[(&missed("reason"), "")]),
         top(
             "Missed runs by CronJob and reason",
             6,
@@ -139,7 +144,7 @@ fn durations() -> Vec<Widget> {
         over_time(
             "Duration by outcome (s)",
             4,
-            Form::Lines,
+            WidgetForm::Lines,
             &[
                 (&gauge("avg", "k8s.job.duration", "outcome"), "average"),
                 (&gauge("max", "k8s.job.duration", "outcome"), "longest"),
@@ -148,7 +153,7 @@ fn durations() -> Vec<Widget> {
         over_time(
             "Pods of unfinished Jobs",
             4,
-            Form::Lines,
+            WidgetForm::Lines,
             &[
                 (&pods("k8s.job.pod.active"), "active"),
                 (&pods("k8s.job.pod.failed"), "failed"),
@@ -182,13 +187,13 @@ fn collector() -> Vec<Widget> {
         over_time(
             "Silence of watches (s)",
             4,
-            Form::Lines,
+            WidgetForm::Lines,
             &[("max:otelcol_k8s_job_watch_silence_seconds{*} by {resource}", "")],
         ),
         over_time(
             "Events in flight",
             4,
-            Form::Lines,
+            WidgetForm::Lines,
             &[
                 ("sum:otelcol_k8s_job_pending{*}", "pending"),
                 ("sum:otelcol_k8s_job_unacknowledged{*}", "unacknowledged"),
@@ -197,7 +202,7 @@ fn collector() -> Vec<Widget> {
         over_time(
             "Lost events",
             4,
-            Form::Bars,
+            WidgetForm::Bars,
             &[
                 ("sum:otelcol_k8s_job_lost{*} by {reason}.as_count()", "finished Jobs"),
                 (

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 /// A query and its name in legends.
-pub(super) type Query<'a> = (&'a str, &'a str);
+pub(super) type WidgetQuery<'a> = (&'a str, &'a str);
 
 /// The columns of a dashboard.
 pub(super) const COLUMNS: u64 = 12;
@@ -48,7 +48,7 @@ pub(super) fn group(title: &str, color: &str, widgets: Vec<Widget>) -> Widget {
     }
 }
 
-fn queries(queries: &[Query], response: &str, aggregator: Option<&str>) -> Value {
+fn queries(queries: &[WidgetQuery], response: &str, aggregator: Option<&str>) -> Value {
     let names = ["a", "b", "c", "d"];
     let data = names.iter().zip(queries).map(|(name, (query, _))| {
         let mut query = json!({"data_source": "metrics", "name": name, "query": query});
@@ -107,17 +107,17 @@ fn number_of(title: &str, mut request: Value, (bad, precision): (f64, u8), unit:
 
 /// The form of a graph.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Form {
+pub(super) enum WidgetForm {
     /// For counts.
     Bars,
     Lines,
 }
 
-pub(super) fn over_time(title: &str, width: u64, form: Form, shown: &[Query]) -> Widget {
+pub(super) fn over_time(title: &str, width: u64, form: WidgetForm, shown: &[WidgetQuery]) -> Widget {
     let mut request = queries(shown, "timeseries", None);
     let (display, palette) = match form {
-        Form::Bars => ("bars", "semantic"),
-        Form::Lines => ("line", "dog_classic"),
+        WidgetForm::Bars => ("bars", "semantic"),
+        WidgetForm::Lines => ("line", "dog_classic"),
     };
     request["display_type"] = json!(display);
     request["style"] = json!({"palette": palette, "line_type": "solid", "line_width": "normal"});

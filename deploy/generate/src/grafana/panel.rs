@@ -10,7 +10,7 @@ pub(super) struct Size {
 }
 
 /// A query and the name of its series.
-pub(super) struct Query {
+pub(super) struct PanelQuery {
     pub expr: String,
     /// A legend with labels in braces.
     pub legend: &'static str,
@@ -23,8 +23,8 @@ pub(super) fn datasource() -> Value {
     json!({"type": "prometheus", "uid": "${datasource}"})
 }
 
-pub(super) fn query(expr: impl Into<String>, legend: &'static str) -> Query {
-    Query {
+pub(super) fn query(expr: impl Into<String>, legend: &'static str) -> PanelQuery {
+    PanelQuery {
         expr: expr.into(),
         legend,
     }
@@ -38,8 +38,8 @@ pub(super) fn row(title: &str) -> (Size, Value) {
     )
 }
 
-fn targets(queries: &[Query], extra: &Value) -> Vec<Value> {
-    let target = |(number, query): (u8, &Query)| {
+fn targets(queries: &[PanelQuery], extra: &Value) -> Vec<Value> {
+    let target = |(number, query): (u8, &PanelQuery)| {
         let mut target = json!({
             "refId": char::from(b'A' + number).to_string(),
             "datasource": datasource(),
@@ -102,7 +102,7 @@ pub(super) fn stat(title: &str, description: &str, unit: &str, bad: f64, expr: S
 
 /// The form of a panel over time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Form {
+pub(super) enum PanelForm {
     /// Stacked bars, for counts.
     Bars,
     Lines,
@@ -112,12 +112,12 @@ pub(super) fn over_time(
     title: &str,
     description: &str,
     unit: &str,
-    form: Form,
+    form: PanelForm,
     width: u64,
-    queries: &[Query],
+    queries: &[PanelQuery],
 ) -> (Size, Value) {
     let mut panel = panel("timeseries", title, description, targets(queries, &json!({})));
-    let is_bars = form == Form::Bars;
+    let is_bars = form == PanelForm::Bars;
     panel["fieldConfig"]["defaults"] = json!({
         "unit": unit,
         "min": 0,
@@ -147,7 +147,7 @@ pub(super) fn table(
     description: &str,
     width: u64,
     columns: &[Column],
-    queries: &[Query],
+    queries: &[PanelQuery],
 ) -> (Size, Value) {
     let extra = json!({"instant": true, "range": false, "format": "table"});
     let mut panel = panel("table", title, description, targets(queries, &extra));

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::panel::{Form, Size, heatmap, over_time, query, row, stat, table};
+use super::panel::{PanelForm, Size, heatmap, over_time, query, row, stat, table};
 
 /// The labels that the variables select. An owner has one of the three names, and the overflow of a metric has none: `$owner|`
 /// matches an absent label, too, and the value of the overflow only while all owners are selected.
@@ -167,7 +167,7 @@ fn failures() -> Vec<(Size, Value)> {
             "Failed Jobs by cause",
             "",
             "short",
-            Form::Bars,
+            PanelForm::Bars,
             8,
             &[query(by("cause", "k8s_job_failures_total"), "{{cause}}")],
         ),
@@ -175,7 +175,7 @@ fn failures() -> Vec<(Size, Value)> {
             "Failed Jobs by category",
             "Application and configuration are for the owner of the Job, infrastructure for the owner of the cluster.",
             "short",
-            Form::Bars,
+            PanelForm::Bars,
             8,
             &[query(by("category", "k8s_job_failures_total"), "{{category}}")],
         ),
@@ -183,7 +183,7 @@ fn failures() -> Vec<(Size, Value)> {
             "Failed attempts by cause",
             "Includes attempts of Jobs that later completed.",
             "short",
-            Form::Bars,
+            PanelForm::Bars,
             8,
             &[query(by("cause", "k8s_job_attempt_failures_total"), "{{cause}}")],
         ),
@@ -210,7 +210,7 @@ fn stalls_and_misses() -> Vec<(Size, Value)> {
             "Stalled Jobs by cause",
             "",
             "short",
-            Form::Lines,
+            PanelForm::Lines,
             7,
             &[query(format!("sum by (cause) ({})", stalled()), "{{cause}}")],
         ),
@@ -218,7 +218,7 @@ fn stalls_and_misses() -> Vec<(Size, Value)> {
             "Missed runs by reason",
             "Runs of CronJobs that did not start.",
             "short",
-            Form::Bars,
+            PanelForm::Bars,
             7,
             &[query(format!("sum by (reason) ({missed})"), "{{reason}}")],
         ),
@@ -230,7 +230,7 @@ fn cronjobs() -> Vec<(Size, Value)> {
     let age = of_cronjobs("k8s_cronjob_last_success_age_seconds");
     vec![
         table(
-            "CronJobs",
+            "All CronJobs",
             "A CronJob without a known successful run has no time since it; a suspended one has no next run.",
             14,
             &[
@@ -253,7 +253,7 @@ fn cronjobs() -> Vec<(Size, Value)> {
             "Time since the last success: the longest 10",
             "",
             "s",
-            Form::Lines,
+            PanelForm::Lines,
             10,
             &[query(
                 format!("topk(10, {age})"),
@@ -285,7 +285,7 @@ fn durations() -> Vec<(Size, Value)> {
             "Duration: median and 95th percentile",
             "By outcome. The bounds of buckets are powers of two.",
             "s",
-            Form::Lines,
+            PanelForm::Lines,
             8,
             &[
                 query(quantile(0.5), "median {{outcome}}"),
@@ -296,7 +296,7 @@ fn durations() -> Vec<(Size, Value)> {
             "Pods of unfinished Jobs",
             "",
             "short",
-            Form::Lines,
+            PanelForm::Lines,
             8,
             &[
                 query(format!("sum({})", of("k8s_job_pod_active")), "active"),
@@ -320,7 +320,7 @@ fn collector() -> Vec<(Size, Value)> {
             "Silence of watches",
             "The time since each watch received data. Above 240 s the collector is not ready.",
             "s",
-            Form::Lines,
+            PanelForm::Lines,
             6,
             &[query(
                 "max by (resource) (otelcol_k8s_job_watch_silence_seconds)",
@@ -331,7 +331,7 @@ fn collector() -> Vec<(Size, Value)> {
             "Events in flight",
             "Pending: the pipeline has not accepted them. Unacknowledged: no backend has acknowledged them.",
             "short",
-            Form::Lines,
+            PanelForm::Lines,
             6,
             &[
                 query("sum(otelcol_k8s_job_pending)", "pending"),
@@ -342,7 +342,7 @@ fn collector() -> Vec<(Size, Value)> {
             "Used part of queues",
             "",
             "percentunit",
-            Form::Lines,
+            PanelForm::Lines,
             6,
             &[query(
                 format!("max by (exporter, data_type) ({QUEUE_USE})"),
@@ -353,7 +353,7 @@ fn collector() -> Vec<(Size, Value)> {
             "Lost and dropped events",
             "None in normal operation.",
             "short",
-            Form::Bars,
+            PanelForm::Bars,
             6,
             &[
                 query(lost("otelcol_k8s_job_lost_total"), "finished: {{reason}}"),

@@ -1,7 +1,7 @@
 //! The pages match the table.
 
 use deploy_generate::prometheus;
-use deploy_generate::table::{Kind, METRICS, Metric, RESOURCE, Source};
+use deploy_generate::table::{METRICS, Metric, MetricKind, MetricSource, RESOURCE};
 
 use crate::read;
 
@@ -13,7 +13,7 @@ fn rows<'a>(page: &'a str, first: &str) -> Vec<Vec<&'a str>> {
 }
 
 fn of_owners() -> impl Iterator<Item = &'static Metric> {
-    METRICS.iter().filter(|metric| metric.source != Source::Collector)
+    METRICS.iter().filter(|metric| metric.source != MetricSource::Collector)
 }
 
 #[test]
@@ -42,9 +42,9 @@ fn events_page_has_unit_and_attributes_of_each_metric() {
             .next()
             .unwrap_or_else(|| panic!("docs/events.md lacks {}", metric.name));
         let kind = match metric.kind {
-            Kind::Sum => "sum",
-            Kind::Gauge => "gauge",
-            Kind::Histogram => "exponential histogram",
+            MetricKind::Sum => "sum",
+            MetricKind::Gauge => "gauge",
+            MetricKind::Histogram => "exponential histogram",
         };
         assert_eq!(row[1], format!("{kind}, `{}`", metric.unit), "{}", metric.name);
         let attributes: Vec<&str> = row[2].split('`').skip(1).step_by(2).collect();
@@ -61,7 +61,7 @@ fn page_of_the_exporter_has_each_prometheus_name() {
         }
         let row = rows(&page, &format!("`{}`", metric.name));
         let name = match metric.kind {
-            Kind::Histogram => format!("`{}_bucket`", metric.prometheus),
+            MetricKind::Histogram => format!("`{}_bucket`", metric.prometheus),
             _ => format!("`{}`", metric.prometheus),
         };
         assert!(
@@ -87,7 +87,7 @@ fn datadog_page_has_each_tag() {
 #[test]
 fn operating_page_has_each_own_metric() {
     let page = read("docs/operating.md");
-    for metric in METRICS.iter().filter(|metric| metric.source == Source::Collector) {
+    for metric in METRICS.iter().filter(|metric| metric.source == MetricSource::Collector) {
         let is_process = metric.name.starts_with("otelcol_process_");
         let row = rows(&page, &format!("`{}`", metric.name));
         assert!(is_process || !row.is_empty(), "docs/operating.md lacks {}", metric.name);

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use deploy_generate::datadog::query::selected;
 use deploy_generate::prometheus;
 use deploy_generate::promql::names;
-use deploy_generate::table::{Kind, METRICS, Metric, OVERFLOW, RESOURCE, Source};
+use deploy_generate::table::{METRICS, Metric, MetricKind, MetricSource, OVERFLOW, RESOURCE};
 use serde_json::Value;
 
 use crate::{json, read, values};
@@ -18,14 +18,14 @@ fn label(attribute: &str) -> String {
 }
 
 fn of_owners(metric: &Metric) -> bool {
-    metric.source != Source::Collector
+    metric.source != MetricSource::Collector
 }
 
 /// The metric of a name in Prometheus, with the suffixes of histograms.
 fn in_prometheus(name: &str) -> Option<&'static Metric> {
     METRICS.iter().find(|metric| {
         let rest = name.strip_prefix(metric.prometheus);
-        rest == Some("") || (metric.kind == Kind::Histogram && rest == Some("_bucket"))
+        rest == Some("") || (metric.kind == MetricKind::Histogram && rest == Some("_bucket"))
     })
 }
 
@@ -37,7 +37,7 @@ fn labels(metric: &Metric) -> BTreeSet<String> {
         labels.extend(RESOURCE.iter().map(|attribute| attribute.label.to_owned()));
         labels.insert(label(OVERFLOW));
     }
-    if metric.kind == Kind::Histogram {
+    if metric.kind == MetricKind::Histogram {
         labels.insert("le".to_owned());
     }
     labels
@@ -69,7 +69,7 @@ fn check_promql(place: &str, expression: &str) {
             .iter()
             .any(|of| expression.contains(&format!("{of}({name}")));
         assert!(
-            counts == (metric.kind != Kind::Gauge) || expression.contains("__name__"),
+            counts == (metric.kind != MetricKind::Gauge) || expression.contains("__name__"),
             "{place}: {name} is a {:?}: {expression}",
             metric.kind
         );
@@ -203,7 +203,7 @@ fn datadog_names_metrics_and_tags_of_the_table() {
             assert!(unknown.is_empty(), "{name}: {} has no tags {unknown:?}", query.metric);
             assert_eq!(
                 query.is_count,
-                metric.kind == Kind::Sum,
+                metric.kind == MetricKind::Sum,
                 "{name}: {} is a {:?}",
                 query.metric,
                 metric.kind
