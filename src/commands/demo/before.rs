@@ -1,5 +1,6 @@
-//! The objects that exist when the demo begins: a Job that makes no progress and has no deadline, and a CronJob whose latest run
-//! did not start. Both have waited long enough to be reported with the shipped thresholds.
+//! The objects that exist when the demo begins: two Jobs that make no progress and have no deadline, and a CronJob whose latest
+//! run did not start. They have waited long enough to be reported with the shipped thresholds. One of the two Jobs recovers
+//! during the demo.
 
 use std::time::Duration;
 
@@ -7,26 +8,63 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 use simulator::{ChangeType, Resource, TimelineStep};
 
-/// The UID of the stalled Job. The collector spreads its checks by UID; this one is among the first.
-const STALLED: &str = "5a0f1c52-7c1e-4b0e-9a67-2f60a1f4c906";
+/// The Job that stays stalled. The collector spreads its checks by UID; both UIDs are among the first.
+const STALLED: Waiting = Waiting {
+    name: "archive-invoices",
+    uid: "5a0f1c52-7c1e-4b0e-9a67-2f60a1f4c906",
+    pod: "archive-invoices-8kzqw",
+    config_map: "billing-settings",
+};
+/// The Job that recovers.
+const RECOVERING: Waiting = Waiting {
+    name: "refresh-prices",
+    uid: "5a0f1c52-7c1e-4b0e-9a67-2f60a1f4c98e",
+    pod: "refresh-prices-t7wmd",
+    config_map: "price-sources",
+};
+/// When its container starts, and when it ends, in the time of the cluster.
+const RECOVERS: Duration = Duration::from_secs(34);
+const COMPLETES: Duration = Duration::from_secs(44);
 /// The UID of the CronJob.
 const CRONJOB: &str = "5a0f1c52-7c1e-4b0e-9a67-2f60a1f4c902";
 /// The UID of its run that lasts.
 const RUN: &str = "5a0f1c52-7c1e-4b0e-9a67-2f60a1f4c903";
-/// How long ago the stalled Job was created, and the latest slot of the CronJob was due.
+/// How long ago the stalled Jobs were created, and the latest slot of the CronJob was due.
 const AGO: SignedDuration = SignedDuration::from_mins(3);
 
-/// The objects, and the UIDs of the events about them.
-pub(super) fn objects(now: Timestamp) -> (Vec<TimelineStep>, [String; 2]) {
+/// A Job whose container waits for a ConfigMap.
+struct Waiting {
+    name: &'static str,
+    uid: &'static str,
+    pod: &'static str,
+    config_map: &'static str,
+}
+
+/// The objects, what happens to them later, and the UIDs of the notices about them.
+pub(super) struct Before {
+    pub objects: Vec<TimelineStep>,
+    pub later: Vec<TimelineStep>,
+    pub notices: [String; 4],
+}
+
+/// The objects of a demo that begins at `now`; the later steps happen in a cluster that runs `speed` times faster.
+pub(super) fn before(now: Timestamp, speed: f64) -> Before {
     let minute = now.as_second() - now.as_second().rem_euclid(60);
     let slot = second(minute - AGO.as_secs());
-    let events = [
-        format!("{STALLED}/stalled/ContainerConfig"),
-        format!("{CRONJOB}/missed/{slot}"),
-    ];
-    let mut steps = stalled(second(now.as_second() - AGO.as_secs() - 5));
-    steps.extend(missed(slot));
-    (steps, events)
+    let created = second(now.as_second() - AGO.as_secs() - 5);
+    let mut objects = STALLED.objects(created);
+    objects.extend(RECOVERING.objects(created));
+    objects.extend(missed(slot));
+    Before {
+        objects,
+        later: RECOVERING.recovery(created, now, speed),
+        notices: [
+            format!("{}/stalled/ContainerConfig", STALLED.uid),
+            format!("{}/stalled/ContainerConfig", RECOVERING.uid),
+            format!("{}/recovered/ContainerConfig", RECOVERING.uid),
+            format!("{CRONJOB}/missed/{slot}"),
+        ],
+    }
 }
 
 fn second(second: i64) -> Timestamp {
@@ -42,29 +80,60 @@ fn step(resource: Resource, object: Value) -> TimelineStep {
     }
 }
 
-/// A Job whose ConfigMap is missing.
-fn stalled(created: Timestamp) -> Vec<TimelineStep> {
-    let error = "configmap \"billing-settings\" not found";
-    let waiting = json!({"waiting": {"reason": "CreateContainerConfigError", "message": error}});
-    let event = json!({"apiVersion": "v1", "kind": "Event", "type": "Warning", "reason": "Failed",
-        "message": format!("Error: {error}"), "count": 12, "firstTimestamp": created, "lastTimestamp": created,
-        "metadata": {"name": "archive-invoices-8kzqw.1", "namespace": "billing", "uid": format!("{STALLED}-event"),
-            "creationTimestamp": created},
-        "involvedObject": {"apiVersion": "v1", "kind": "Pod", "name": "archive-invoices-8kzqw", "namespace": "billing",
-            "uid": format!("{STALLED}-pod"), "fieldPath": "spec.containers{main}"},
-        "source": {"component": "kubelet"}});
-    let pod = pod(
-        ("archive-invoices", STALLED),
-        "archive-invoices-8kzqw",
-        created,
-        "Pending",
-        &waiting,
-    );
-    vec![
-        step(Resource::Jobs, job("archive-invoices", STALLED, created, json!({}))),
-        step(Resource::Pods, pod),
-        step(Resource::Events, event),
-    ]
+impl Waiting {
+    fn objects(&self, created: Timestamp) -> Vec<TimelineStep> {
+        let Waiting {
+            name,
+            uid,
+            pod,
+            config_map,
+        } = self;
+        let error = format!("configmap \"{config_map}\" not found");
+        let waiting = json!({"waiting": {"reason": "CreateContainerConfigError", "message": error}});
+        let event = json!({"apiVersion": "v1", "kind": "Event", "type": "Warning", "reason": "Failed",
+            "message": format!("Error: {error}"), "count": 12, "firstTimestamp": created, "lastTimestamp": created,
+            "metadata": {"name": format!("{pod}.1"), "namespace": "billing", "uid": format!("{uid}-event"),
+                "creationTimestamp": created},
+            "involvedObject": {"apiVersion": "v1", "kind": "Pod", "name": pod, "namespace": "billing",
+                "uid": format!("{uid}-pod"), "fieldPath": "spec.containers{main}"},
+            "source": {"component": "kubelet"}});
+        vec![
+            step(Resource::Jobs, job(name, uid, created, json!({}))),
+            step(Resource::Pods, self.pod(created, "Pending", &waiting)),
+            step(Resource::Events, event),
+        ]
+    }
+
+    /// The ConfigMap is created: the container starts, and the Job completes.
+    fn recovery(&self, created: Timestamp, now: Timestamp, speed: f64) -> Vec<TimelineStep> {
+        let time = |at: Duration| second(now.as_second() + at.div_f64(speed).as_secs_f64().ceil() as i64);
+        let (started, ended) = (time(RECOVERS), time(COMPLETES));
+        let running = json!({"running": {"startedAt": started}});
+        let terminated = json!({"terminated": {"exitCode": 0, "reason": "Completed", "startedAt": started,
+            "finishedAt": ended}});
+        let mut done = job(self.name, self.uid, created, json!({}));
+        let condition = |kind: &str| {
+            json!({"type": kind, "status": "True", "reason": "CompletionsReached", "lastTransitionTime": ended,
+                "message": "Reached expected number of succeeded pods"})
+        };
+        done["status"] = json!({"startTime": created, "completionTime": ended, "succeeded": 1, "active": 0, "ready": 0,
+            "conditions": [condition("SuccessCriteriaMet"), condition("Complete")]});
+        let change = |at, resource, object| TimelineStep {
+            at,
+            resource,
+            change: ChangeType::Modified,
+            object,
+        };
+        vec![
+            change(RECOVERS, Resource::Pods, self.pod(created, "Running", &running)),
+            change(COMPLETES, Resource::Pods, self.pod(created, "Succeeded", &terminated)),
+            change(COMPLETES, Resource::Jobs, done),
+        ]
+    }
+
+    fn pod(&self, created: Timestamp, phase: &str, state: &Value) -> Value {
+        pod((self.name, self.uid), self.pod, created, phase, state)
+    }
 }
 
 /// An hourly CronJob whose run of the hour before still runs at `slot`.

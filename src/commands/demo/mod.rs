@@ -112,17 +112,19 @@ struct Demo<'a> {
 }
 
 impl Demo<'_> {
-    async fn run(self, steps: Vec<TimelineStep>) -> Result<(), Failure> {
+    async fn run(self, mut steps: Vec<TimelineStep>) -> Result<(), Failure> {
         let text = self.args.output == Format::Text;
         let style = Style {
             colour: terminal::colours(&std::io::stdout()),
             width: terminal::width().unwrap_or(screen::DEFAULT_WIDTH),
         };
+        let jobs = finishing_jobs(&steps).len();
+        let before = before::before(Timestamp::now(), self.args.speed);
+        steps.extend(before.later);
+        steps.sort_by_key(|step| step.at);
         let mut expected = finishing_jobs(&steps);
-        let jobs = expected.len();
-        let (before, notices) = before::objects(Timestamp::now());
-        expected.extend(notices);
-        Player::new(self.simulator.store().clone(), before).play_all();
+        expected.extend(before.notices);
+        Player::new(self.simulator.store().clone(), before.objects).play_all();
         let (Prepared { graph, health, .. }, _last_lines) = self.pipeline()?;
         let shutdown = CancellationToken::new();
         let mut arrivals = self.intake.subscribe();
