@@ -232,11 +232,9 @@ fn comparable(demo: &str) -> Vec<String> {
             });
             let line = unnumbered.collect::<String>().trim_end().to_owned();
             // The simulated kubelet acts on the clock, so a second may pass more or less.
-            match line.split_once("Completed after ") {
-                Some((before, after)) => {
-                    format!("{before}Completed after{}", after.trim_start_matches(char::is_numeric))
-                }
-                None => line,
+            match line.contains("Completed after ") || line.contains("being stalled for ") {
+                true => line.replace(char::is_numeric, ""),
+                false => line,
             }
         })
         .collect();

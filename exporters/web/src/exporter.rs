@@ -159,6 +159,7 @@ impl Exporter for WebExporter {
     fn run(mut self: Box<Self>, mut input: Inbox, running: Running) -> BoxFuture<'static, Result<(), ComponentError>> {
         Box::pin(async move {
             let server = self.server.take().ok_or("run before start")?;
+            running.health.detail("url", server.url("/"));
             let (web, mut persistence) = self.resume(&running);
             let stop = CancellationToken::new();
             let router = server::router(web.clone(), self.token());

@@ -22,9 +22,9 @@ const RECOVERING: Waiting = Waiting {
     pod: "refresh-prices-t7wmd",
     config_map: "price-sources",
 };
-/// When its container starts, and when it ends, in the time of the cluster.
-const RECOVERS: Duration = Duration::from_secs(34);
-const COMPLETES: Duration = Duration::from_secs(44);
+/// How long after the report of its stall its container starts, and ends, in the time of the cluster.
+const STARTS: Duration = Duration::from_secs(10);
+const ENDS: Duration = Duration::from_secs(20);
 /// The UID of the CronJob.
 const CRONJOB: &str = "5a0f1c52-7c1e-4b0e-9a67-2f60a1f4c902";
 /// The UID of its run that lasts.
@@ -40,30 +40,44 @@ struct Waiting {
     config_map: &'static str,
 }
 
-/// The objects, what happens to them later, and the UIDs of the notices about them.
+/// The objects, and the events about them.
 pub(super) struct Before {
     pub objects: Vec<TimelineStep>,
-    pub later: Vec<TimelineStep>,
-    pub notices: [String; 4],
+    /// The UIDs of the expected events.
+    pub expected: [String; 5],
+    /// When the Jobs were created.
+    created: Timestamp,
 }
 
-/// The objects of a demo that begins at `now`; the later steps happen in a cluster that runs `speed` times faster.
-pub(super) fn before(now: Timestamp, speed: f64) -> Before {
-    let minute = now.as_second() - now.as_second().rem_euclid(60);
-    let slot = second(minute - AGO.as_secs());
-    let created = second(now.as_second() - AGO.as_secs() - 5);
-    let mut objects = STALLED.objects(created);
-    objects.extend(RECOVERING.objects(created));
-    objects.extend(missed(slot));
-    Before {
-        objects,
-        later: RECOVERING.recovery(created, now, speed),
-        notices: [
-            format!("{}/stalled/ContainerConfig", STALLED.uid),
-            format!("{}/stalled/ContainerConfig", RECOVERING.uid),
-            format!("{}/recovered/ContainerConfig", RECOVERING.uid),
-            format!("{CRONJOB}/missed/{slot}"),
-        ],
+impl Before {
+    /// The objects of a demo that begins at `now`.
+    pub(super) fn new(now: Timestamp) -> Before {
+        let minute = now.as_second() - now.as_second().rem_euclid(60);
+        let slot = second(minute - AGO.as_secs());
+        let created = second(now.as_second() - AGO.as_secs() - 5);
+        let mut objects = STALLED.objects(created);
+        objects.extend(RECOVERING.objects(created));
+        objects.extend(missed(slot));
+        Before {
+            objects,
+            expected: [
+                STALLED.stall(),
+                RECOVERING.stall(),
+                format!("{}/recovered/ContainerConfig", RECOVERING.uid),
+                RECOVERING.uid.to_owned(),
+                format!("{CRONJOB}/missed/{slot}"),
+            ],
+            created,
+        }
+    }
+
+    /// What follows in the cluster, which is `speed` times faster than real time, once the event with this UID has
+    /// arrived at `now`: after the stall of the second Job somebody creates its ConfigMap.
+    pub(super) fn after(&self, event: &str, now: Timestamp, speed: f64) -> Vec<TimelineStep> {
+        match event == RECOVERING.stall() {
+            true => RECOVERING.recovery(self.created, now, speed),
+            false => Vec::new(),
+        }
     }
 }
 
@@ -81,6 +95,11 @@ fn step(resource: Resource, object: Value) -> TimelineStep {
 }
 
 impl Waiting {
+    /// The UID of the event about its stall.
+    fn stall(&self) -> String {
+        format!("{}/stalled/ContainerConfig", self.uid)
+    }
+
     fn objects(&self, created: Timestamp) -> Vec<TimelineStep> {
         let Waiting {
             name,
@@ -104,10 +123,10 @@ impl Waiting {
         ]
     }
 
-    /// The ConfigMap is created: the container starts, and the Job completes.
+    /// Its container starts, and the Job completes.
     fn recovery(&self, created: Timestamp, now: Timestamp, speed: f64) -> Vec<TimelineStep> {
         let time = |at: Duration| second(now.as_second() + at.div_f64(speed).as_secs_f64().ceil() as i64);
-        let (started, ended) = (time(RECOVERS), time(COMPLETES));
+        let (started, ended) = (time(STARTS), time(ENDS));
         let running = json!({"running": {"startedAt": started}});
         let terminated = json!({"terminated": {"exitCode": 0, "reason": "Completed", "startedAt": started,
             "finishedAt": ended}});
@@ -125,9 +144,9 @@ impl Waiting {
             object,
         };
         vec![
-            change(RECOVERS, Resource::Pods, self.pod(created, "Running", &running)),
-            change(COMPLETES, Resource::Pods, self.pod(created, "Succeeded", &terminated)),
-            change(COMPLETES, Resource::Jobs, done),
+            change(STARTS, Resource::Pods, self.pod(created, "Running", &running)),
+            change(ENDS, Resource::Pods, self.pod(created, "Succeeded", &terminated)),
+            change(ENDS, Resource::Jobs, done),
         ]
     }
 

@@ -1,7 +1,7 @@
 //! `demo`: the shipped pipeline between a simulated cluster and an OTLP intake, both on loopback.
 //!
 //! The cluster runs failing Jobs faster than real time. Only the endpoints, the key and the storage of `pipeline.yaml` are
-//! replaced.
+//! replaced, and `web` is added, which serves the page.
 
 mod before;
 mod container_metric;
@@ -13,8 +13,10 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+use before::Before;
 use clap::Args;
 use collector_config::Source;
+use collector_runtime::health::{Statuses, all_ok};
 use directory::DemoDirectory;
 use jiff::{SignedDuration, Timestamp};
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
@@ -112,19 +114,17 @@ struct Demo<'a> {
 }
 
 impl Demo<'_> {
-    async fn run(self, mut steps: Vec<TimelineStep>) -> Result<(), Failure> {
+    async fn run(self, steps: Vec<TimelineStep>) -> Result<(), Failure> {
         let text = self.args.output == Format::Text;
         let style = Style {
             colour: terminal::colours(&std::io::stdout()),
             width: terminal::width().unwrap_or(screen::DEFAULT_WIDTH),
         };
-        let jobs = finishing_jobs(&steps).len();
-        let before = before::before(Timestamp::now(), self.args.speed);
-        steps.extend(before.later);
-        steps.sort_by_key(|step| step.at);
         let mut expected = finishing_jobs(&steps);
-        expected.extend(before.notices);
-        Player::new(self.simulator.store().clone(), before.objects).play_all();
+        let jobs = expected.len();
+        let before = Before::new(Timestamp::now());
+        expected.extend(before.expected.clone());
+        self.play(before.objects.clone()).play_all();
         let (Prepared { graph, health, .. }, _last_lines) = self.pipeline()?;
         let shutdown = CancellationToken::new();
         let mut arrivals = self.intake.subscribe();
@@ -135,13 +135,17 @@ impl Demo<'_> {
         let mut ready = health.watch();
         tokio::select! {
             // After the first lists, everything that happens is observed as it happens.
-            _ = ready.wait_for(|_| health.is_ready()) => {}
+            _ = ready.wait_for(|statuses| all_ok(statuses) && page_url(statuses).is_some()) => {}
             ended = &mut pipeline => return Err(early_end(ended)),
+        }
+        if text && !self.args.once {
+            let url = page_url(&health.watch().borrow()).unwrap_or_default();
+            print(&(screen::paragraph(&format!("The page, for your browser: {url}"), style.width) + "\n"))?;
         }
 
         let speed = self.args.speed;
         let mut progress = DemoProgress::new(expected, &steps, speed, text.then_some(style));
-        let mut player = Player::new(self.simulator.store().clone(), steps);
+        let mut player = self.play(steps);
         let mut playing = tokio::spawn(async move { player.play(speed).await });
         let mut played = false;
         let mut tick = tokio::time::interval(SCRAPE_INTERVAL);
@@ -150,7 +154,10 @@ impl Demo<'_> {
         while !(played && progress.is_complete()) {
             tokio::select! {
                 received = arrivals.recv() => if let Ok(received) = received {
-                    progress.receive(&received.payload)?;
+                    for event in progress.receive(&received.payload)? {
+                        let mut player = self.play(before.after(&event, Timestamp::now(), speed));
+                        tokio::spawn(async move { player.play(speed).await });
+                    }
                 },
                 _ = tick.tick() => progress.scrape()?,
                 _ = &mut playing, if !played => {
@@ -180,6 +187,10 @@ impl Demo<'_> {
         progress.finish()
     }
 
+    fn play(&self, steps: Vec<TimelineStep>) -> Player {
+        Player::new(self.simulator.store().clone(), steps)
+    }
+
     /// The shipped pipeline with the endpoints and the key replaced, and a store that lasts as long as the demo.
     fn pipeline(&self) -> Result<(Prepared<Telemetry>, Option<Log>), Failure> {
         let sources = [Source {
@@ -196,6 +207,9 @@ impl Demo<'_> {
             "extensions.file_storage.fsync=false".into(),
             "service.extensions=[health_check, file_storage]".into(),
             format!("exporters.otlp_http/datadog.endpoint={}", self.intake.url()),
+            "exporters.web.endpoint=127.0.0.1:0".into(),
+            "service.pipelines.logs.exporters=[otlp_http/datadog, job_metrics, web]".into(),
+            "service.pipelines.metrics.exporters=[otlp_http/datadog, web]".into(),
             "extensions.health_check.endpoint=127.0.0.1:0".into(),
         ];
         let environment = |name: &str| match name {
@@ -213,17 +227,17 @@ impl Demo<'_> {
         let text = format!(
             "A simulated cluster ({cluster}) runs {jobs} Jobs, {speed}x faster than real time. The shipped pipeline.yaml \
              watches it and exports to an OTLP intake ({intake}) with Datadog's rules. On the left is the cluster's time; \
-             an event arrives settle_time (1 s, here {speed} s) after the verdict. At the beginning, one Job has made no \
-             progress for 3 min, and one run of a CronJob has not started. Below each failure: the reason that a \
+             an event arrives settle_time (1 s, here {speed} s) after the verdict. At the beginning, two Jobs have made \
+             no progress for 3 min, and one run of a CronJob has not started. Below each failure: the reason that a \
              container-status metric reports."
         );
         screen::paragraph(&text, width) + "\n"
     }
 
     fn invitation(&self, width: usize) -> String {
-        let text = "All Jobs have finished. Look around in another terminal, then press Ctrl-C for the totals:";
+        let text = "All Jobs have finished. Look around on the page, or in another terminal, then press Ctrl-C for the totals:";
         format!(
-            "\n{}  kubectl --kubeconfig {} get jobs,pods -A\n",
+            "\n{}  export KUBECONFIG={}\n  kubectl get jobs,pods -A\n  kube-job-collector explain --all-failed -A\n",
             screen::paragraph(text, width),
             self.directory.kubeconfig().display()
         )
@@ -272,6 +286,12 @@ fn finishing_jobs(steps: &[TimelineStep]) -> BTreeSet<String> {
         .filter(finishes)
         .filter_map(|step| step.object["metadata"]["uid"].as_str().map(str::to_owned))
         .collect()
+}
+
+/// The URL that the exporter `web` reports.
+fn page_url(statuses: &Statuses) -> Option<String> {
+    let mut details = statuses.details("exporters::web");
+    details.find_map(|(name, url)| (name == "url").then(|| url.to_owned()))
 }
 
 fn early_end<E>(ended: Result<Result<(), E>, tokio::task::JoinError>) -> Failure {

@@ -51,10 +51,14 @@ impl DemoProgress {
         self.start.elapsed().mul_f64(self.speed)
     }
 
-    /// Prints the events of a request.
-    pub(super) fn receive(&mut self, payload: &ReceivedData) -> Result<(), Failure> {
+    /// Prints the events of a request. Returns the UIDs of those that arrived for the first time.
+    pub(super) fn receive(&mut self, payload: &ReceivedData) -> Result<Vec<String>, Failure> {
+        let mut first = Vec::new();
         for record in payload.records() {
-            self.missing.remove(&uid(&record));
+            let uid = uid(&record);
+            if self.missing.remove(&uid) {
+                first.push(uid);
+            }
             if record.attributes.contains_key(attr::FAILURE_REASON) {
                 self.failed.insert(JobName::of(&record).name);
             }
@@ -62,7 +66,7 @@ impl DemoProgress {
                 print(&screen::arrival(style, self.time(), &record, &self.metric))?;
             }
         }
-        Ok(())
+        Ok(first)
     }
 
     /// Reads the container-status metric, and prints new reasons of Jobs that have been reported.
