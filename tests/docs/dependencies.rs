@@ -18,7 +18,7 @@ enum Area {
 }
 
 /// Exporters do not depend on Jobs, except these, whose purpose is Jobs.
-const JOB_EXPORTERS: &[&str] = &["k8s-events-exporter"];
+const JOB_EXPORTERS: &[&str] = &["k8s-events-exporter", "web-exporter"];
 
 /// Libraries for Kubernetes, which the collector does not use.
 const KUBERNETES: &[&str] = &["kube", "k8s-openapi"];

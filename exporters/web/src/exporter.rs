@@ -8,6 +8,7 @@ use collector_http::server::{Endpoint, Server};
 use collector_runtime::Inbox;
 use collector_runtime::component::{ComponentError, Create, Exporter, Kind, Running};
 use collector_runtime::health::Health;
+use collector_runtime::process_status::Process;
 use collector_runtime::storage::{Claimed, Storage};
 use futures_util::future::BoxFuture;
 use jiff::Timestamp;
@@ -28,6 +29,7 @@ pub struct WebExporter {
     settings: WebSettings,
     clock: Clock,
     health: Health,
+    process: Process,
     meter: Meter,
     telemetry: Telemetry,
     elector: Option<Elector>,
@@ -56,6 +58,7 @@ impl WebExporter {
             settings,
             clock: Arc::new(Timestamp::now),
             health: create.health.clone(),
+            process: create.process(),
             meter: create.meter.clone(),
             telemetry: Telemetry::new(create.meter, create.id),
             elector,
@@ -125,6 +128,7 @@ impl WebExporter {
             Environment {
                 clock: self.clock.clone(),
                 health: self.health.clone(),
+                process: self.process.clone(),
                 elector: self.elector.clone(),
                 telemetry: self.telemetry.clone(),
             },

@@ -20,6 +20,8 @@ mod settings;
 mod state;
 mod store;
 mod telemetry;
+#[cfg(test)]
+mod testing;
 pub mod views;
 
 use collector_config::schema_of;

@@ -4,9 +4,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use collector_data::Payload;
 use collector_runtime::health::Health;
+use collector_runtime::process_status::{Process, ProcessStatus};
 use jiff::Timestamp;
 use opentelemetry_proto::tonic::logs::v1::ResourceLogs;
-use serde_json::{Map, Value, json};
 
 use crate::gauges::Gauges;
 use crate::leading::{Elector, Unavailable};
@@ -29,6 +29,7 @@ pub(crate) struct Environment {
     pub(crate) clock: Clock,
     /// The status of every component.
     pub(crate) health: Health,
+    pub(crate) process: Process,
     /// Decides which replica has the events; `None`: this one.
     pub(crate) elector: Option<Elector>,
     pub(crate) telemetry: Telemetry,
@@ -223,21 +224,9 @@ impl Web {
         }
     }
 
-    /// The health of the process as JSON.
-    pub(crate) fn status(&self) -> Value {
-        let health = &self.shared.environment.health;
-        let statuses = health.watch().borrow().clone();
-        let components: Map<String, Value> = statuses
-            .iter()
-            .map(|(component, status, since)| {
-                let mut shown = json!({ "status": status.as_str(), "since": since.to_string() });
-                if let Some(reason) = status.reason() {
-                    shown["reason"] = reason.into();
-                }
-                (component.to_owned(), shown)
-            })
-            .collect();
-        json!({ "ready": health.is_ready(), "components": components })
+    /// The process: its components, queues, watches and leader.
+    pub(crate) fn process(&self) -> ProcessStatus {
+        self.shared.environment.process.status()
     }
 
     /// A value of the state for a gauge; `None` once the exporter has ended.

@@ -42,7 +42,7 @@ pub(crate) fn router(state: Web) -> Router {
 
 async fn status(State(web): State<Web>, RawQuery(query): RawQuery) -> Response {
     match pairs(query, &[]) {
-        Ok(_) => error::json_body(&web.status()),
+        Ok(_) => error::json_body(&web.process()),
         Err(problem) => error::query(&problem),
     }
 }

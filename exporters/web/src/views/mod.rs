@@ -16,6 +16,8 @@ mod job;
 mod overview;
 mod owner;
 mod stalls;
+#[cfg(test)]
+mod tests;
 mod timeline;
 
 use jiff::Timestamp;
