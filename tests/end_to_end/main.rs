@@ -20,6 +20,7 @@ mod explain_events;
 mod explain_refused;
 mod explain_stalled;
 mod http;
+mod k8s_events;
 mod late_recordings;
 mod old_servers;
 #[path = "../support/older.rs"]

@@ -3,12 +3,12 @@
 
 mod labels;
 mod namespace_labels;
-mod notices;
+pub(crate) mod notices;
 mod oracle;
 mod owners;
 mod series;
 pub(crate) mod setup;
 mod snippets;
 mod tags;
-mod together;
+pub(crate) mod together;
 mod tokens;

@@ -32,7 +32,7 @@ fn pipeline(intake: &OtlpIntake, prometheus: &str) -> String {
     )
 }
 
-fn job() -> Value {
+pub(crate) fn job() -> Value {
     json!({"apiVersion": "batch/v1", "kind": "Job",
         "metadata": {"uid": JOB, "name": "report", "namespace": "shop", "creationTimestamp": ago(60)},
         "spec": {"backoffLimit": 6, "completions": 1, "parallelism": 1,
@@ -40,7 +40,7 @@ fn job() -> Value {
         "status": {"startTime": ago(60), "active": 1, "ready": 0}})
 }
 
-fn pod(state: Value) -> Value {
+pub(crate) fn pod(state: Value) -> Value {
     let phase = if state.get("running").is_some() {
         "Running"
     } else {
@@ -57,7 +57,7 @@ fn pod(state: Value) -> Value {
 }
 
 /// A CronJob whose runs nothing starts.
-fn cronjob() -> Value {
+pub(crate) fn cronjob() -> Value {
     json!({"apiVersion": "batch/v1", "kind": "CronJob",
         "metadata": {"uid": "cron-1", "name": "tick", "namespace": "shop", "creationTimestamp": ago(0), "generation": 1},
         "spec": {"schedule": "@every 2s", "concurrencyPolicy": "Allow", "suspend": false, "jobTemplate": {"spec": {}}},

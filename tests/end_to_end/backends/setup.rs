@@ -13,7 +13,7 @@ use tokio::io::AsyncReadExt;
 use tokio::process::{Child, Command};
 
 /// Upper bound on anything a test waits for: only a broken collector takes this long.
-pub(super) const PATIENCE: Duration = Duration::from_secs(120);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
 /// How many watches the receiver keeps open.
 const WATCHES: usize = 8;
 

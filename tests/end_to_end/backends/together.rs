@@ -85,7 +85,7 @@ async fn play(setup: &Setup, intake: &OtlpIntake) -> Totals {
 }
 
 /// An address that is free now.
-pub(super) fn free_address() -> String {
+pub(crate) fn free_address() -> String {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     listener.local_addr().unwrap().to_string()
 }
