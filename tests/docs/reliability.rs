@@ -3,14 +3,13 @@
 use std::path::Path;
 
 use collector_sending::{QueueSettings, RetrySettings, Sizer};
+use k8s_events_exporter::settings::K8sEventsSettings;
 
 use crate::markdown::Page;
 use crate::root;
 
-/// The defaults, as the documentation writes them.
-fn defaults() -> Vec<(&'static str, String)> {
-    let retry = RetrySettings::default();
-    let queue = QueueSettings::default();
+/// Defaults, as the documentation writes them.
+fn written(retry: &RetrySettings, queue: &QueueSettings) -> Vec<(&'static str, String)> {
     let sizer = match queue.sizer() {
         Sizer::Requests => "requests",
         Sizer::Items => "items",
@@ -39,9 +38,16 @@ fn defaults() -> Vec<(&'static str, String)> {
     ]
 }
 
-/// The cells of the rows about a setting.
-fn rows(page: &str, key: &str) -> Vec<Vec<String>> {
+/// The text of a page, or of one of its sections of level 3.
+fn text(page: &str, section: Option<&str>) -> String {
     let text = std::fs::read_to_string(root().join(page)).expect("a page");
+    let Some(section) = section else { return text };
+    let (_, rest) = text.split_once(&format!("\n### {section}\n")).expect("a section");
+    rest.split("\n### ").next().unwrap_or_default().to_owned()
+}
+
+/// The cells of the rows about a setting.
+fn rows(text: &str, key: &str) -> Vec<Vec<String>> {
     let rows = text.lines().filter(|line| line.starts_with(&format!("| `{key}` |")));
     rows.map(|row| {
         row.split('|')
@@ -53,16 +59,28 @@ fn rows(page: &str, key: &str) -> Vec<Vec<String>> {
 
 #[test]
 fn documented_defaults_are_those_of_the_code() {
-    for (key, default) in defaults() {
-        let found = rows("docs/reliability.md", key);
+    let (retry, queue) = (RetrySettings::default(), QueueSettings::default());
+    let of_events = K8sEventsSettings::default();
+    let of_events = written(&of_events.retry_on_failure, &of_events.sending_queue);
+    let page = text("docs/reliability.md", None);
+    for (key, default) in written(&retry, &queue) {
+        let found = rows(&page, key);
         assert_eq!(found.len(), 1, "docs/reliability.md: {key}");
         assert_eq!(found[0][2], default, "docs/reliability.md: {key}");
-        // In both exporters, after the type.
-        let of_exporters = rows("docs/configuration.md", key)
-            .into_iter()
-            .filter(|row| row.len() == 6);
-        let found: Vec<String> = of_exporters.map(|row| row[3].clone()).collect();
-        assert_eq!(found, [default.clone(), default], "docs/configuration.md: {key}");
+    }
+    let defaults = written(&retry, &queue);
+    for (exporter, defaults) in [
+        ("otlp_http", &defaults),
+        ("otlp_grpc", &defaults),
+        ("k8s_events", &of_events),
+    ] {
+        let section = text("docs/configuration.md", Some(exporter));
+        for (key, default) in defaults {
+            let found = rows(&section, key);
+            assert_eq!(found.len(), 1, "docs/configuration.md: {exporter}::{key}");
+            // After the type.
+            assert_eq!(found[0][3], *default, "docs/configuration.md: {exporter}::{key}");
+        }
     }
 }
 

@@ -149,6 +149,46 @@ async fn a_failed_run_is_on_the_job_and_the_cronjob() {
         assert_eq!(event["reportingInstance"], "collector-7f9c");
     }
     kubectl_shows_the_cause(&setup).await;
+    explain_ignores_own_events(&setup, name).await;
+}
+
+/// The answers about a live Job, a deleted run and a CronJob do not depend on Events of the collector.
+async fn explain_ignores_own_events(setup: &Setup, run: &str) {
+    let explain = async |args: &str| {
+        let mut command = tokio::process::Command::new(env!("CARGO_BIN_EXE_kube-job-collector"));
+        let kubeconfig = setup.folder.join("kubeconfig");
+        command
+            .arg("explain")
+            .args(args.split(' '))
+            .env_clear()
+            .env("KUBECONFIG", kubeconfig);
+        let output = command.output().await.unwrap();
+        let texts = [&output.stdout, &output.stderr].map(|bytes| String::from_utf8_lossy(bytes).into_owned());
+        (output.status.code(), texts)
+    };
+    let run = format!("{run} -n billing -o json");
+    let all = [
+        "cohort-rollup -n analytics -o json",
+        &run,
+        "cronjob/nightly -n billing -o json",
+    ];
+    let mut with = Vec::new();
+    for args in all {
+        with.push(explain(args).await);
+    }
+    assert!(with[0].1[0].contains("OutOfMemory"), "{with:?}");
+    for event in own(&setup.simulator) {
+        let text = |key: &str| event["metadata"][key].as_str().unwrap_or_default().to_owned();
+        let (namespace, name) = (text("namespace"), text("name"));
+        setup
+            .simulator
+            .store()
+            .delete(Resource::Events, &namespace, &name)
+            .unwrap();
+    }
+    for (args, with) in all.iter().zip(with) {
+        assert_eq!(explain(args).await, with, "{args}");
+    }
 }
 
 /// As people see it, if kubectl is in PATH.
