@@ -64,13 +64,13 @@ impl RecordKind {
 
 /// The records that become Events.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Selection {
+pub(crate) struct EventSelection {
     pub(crate) kinds: Vec<RecordKind>,
     /// The outcomes of finished Jobs.
     pub(crate) outcomes: Vec<Outcome>,
 }
 
-impl Selection {
+impl EventSelection {
     fn selects(&self, record: &LogRecord) -> bool {
         let Some(kind) = RecordKind::of(&record.event_name).filter(|kind| self.kinds.contains(kind)) else {
             return false;
@@ -127,7 +127,7 @@ fn without_the_rest(resource: &[KeyValue], record: &LogRecord) -> ResourceLogs {
 
 /// An inbox with the selected records, and the future that fills it, which ends with its input. A batch without any is
 /// acknowledged at once.
-pub(crate) fn select(input: Inbox, selection: Selection) -> (Inbox, impl Future<Output = ()>) {
+pub(crate) fn select(input: Inbox, selection: EventSelection) -> (Inbox, impl Future<Output = ()>) {
     let mut output = Inbox::empty();
     let channels = input.into_channels().into_iter().map(|channel| {
         // Capacity 1, so that batches wait in the pipeline while the queue is full.
@@ -146,7 +146,7 @@ pub(crate) fn select(input: Inbox, selection: Selection) -> (Inbox, impl Future<
     (output, feed)
 }
 
-async fn forward(mut input: mpsc::Receiver<Batch>, output: mpsc::Sender<Batch>, selection: &Selection) {
+async fn forward(mut input: mpsc::Receiver<Batch>, output: mpsc::Sender<Batch>, selection: &EventSelection) {
     while let Some(Batch { payload, ack }) = input.recv().await {
         let selected = selection.apply(&payload);
         if selected.is_empty() {
@@ -191,7 +191,7 @@ mod tests {
 
     /// The event names of the selected records, by the settings of the selection.
     fn names(kinds: &[RecordKind], outcomes: &[Outcome]) -> Vec<String> {
-        let selection = Selection {
+        let selection = EventSelection {
             kinds: kinds.into(),
             outcomes: outcomes.into(),
         };
@@ -231,7 +231,7 @@ mod tests {
 
     #[test]
     fn only_the_needed_attributes_are_kept() {
-        let selection = Selection {
+        let selection = EventSelection {
             kinds: RecordKind::ALL.into(),
             outcomes: vec![Outcome::Failed],
         };

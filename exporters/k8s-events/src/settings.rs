@@ -11,7 +11,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::response;
-use crate::select::{RecordKind, Selection};
+use crate::select::{EventSelection, RecordKind};
 
 /// A higher `rate` is an error: it would not protect etcd.
 const HIGHEST_RATE: f64 = 1000.0;
@@ -76,7 +76,7 @@ pub(crate) struct K8sEventsConfig {
     pub(crate) auth_type: AuthType,
     pub(crate) kubeconfig: Option<PathBuf>,
     pub(crate) context: Option<String>,
-    pub(crate) selection: Selection,
+    pub(crate) selection: EventSelection,
     pub(crate) rate: f64,
     pub(crate) burst: u32,
     pub(crate) non_retryable: BTreeSet<u16>,
@@ -124,7 +124,7 @@ impl K8sEventsConfig {
             auth_type: raw.auth_type,
             kubeconfig: raw.kubeconfig,
             context: raw.context,
-            selection: Selection {
+            selection: EventSelection {
                 kinds: kinds.into_iter().filter_map(|name| RecordKind::of(&name)).collect(),
                 outcomes: outcomes.iter().filter_map(|name| Outcome::from_name(name)).collect(),
             },
@@ -208,7 +208,7 @@ mod tests {
         let config = read("{}").unwrap();
         assert_eq!(
             config.selection,
-            Selection {
+            EventSelection {
                 kinds: vec![RecordKind::Finished, RecordKind::Stalled, RecordKind::Missed],
                 outcomes: vec![Outcome::Failed],
             }
