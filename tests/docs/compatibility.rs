@@ -9,8 +9,9 @@ use kube_state_metrics_receiver::state::FAMILIES;
 use crate::root;
 
 /// The files with the tests that the page names.
-const TESTS: [&str; 3] = [
+const TESTS: [&str; 4] = [
     "receivers/kube-state-metrics/tests/main/state.rs",
+    "tests/end_to_end/backends/notices.rs",
     "tests/end_to_end/playing.rs",
     "tests/end_to_end/prometheus.rs",
 ];
@@ -58,7 +59,9 @@ fn supported_metrics_are_those_of_the_code() {
     let ours = [
         attr::METRIC_FAILURES,
         attr::METRIC_COMPLETIONS,
+        attr::METRIC_CONSECUTIVE_FAILURES,
         attr::METRIC_DURATION,
+        attr::METRIC_MISSED_RUNS,
         attr::METRIC_POD_SUCCESSFUL,
     ];
     for [metric, here, _] in &rows {

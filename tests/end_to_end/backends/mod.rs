@@ -2,6 +2,7 @@
 //! attempt, and it means the same everywhere.
 
 mod labels;
+mod metrics;
 mod namespace_labels;
 pub(crate) mod notices;
 mod oracle;

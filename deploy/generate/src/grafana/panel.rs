@@ -179,7 +179,6 @@ pub(super) fn table(
         .collect();
     panel["options"] = json!({
         "cellHeight": "sm",
-        "footer": {"show": false, "reducer": ["sum"], "countRows": false, "fields": ""},
         "showHeader": true,
         "sortBy": sorted,
     });

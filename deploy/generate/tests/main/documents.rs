@@ -122,3 +122,55 @@ fn alerts_page_has_a_section_for_each_alert() {
         );
     }
 }
+
+/// The pages that name metrics of the collector beside those of others.
+const PAGES: [&str; 4] = [
+    "docs/alerts.md",
+    "docs/migrating/from-datadog.md",
+    "docs/migrating/from-event-exporters.md",
+    "docs/migrating/from-kube-state-metrics.md",
+];
+
+#[test]
+fn pages_about_other_tools_name_metrics_and_monitors_that_exist() {
+    let attributes = read("jobs/event/src/attributes.rs");
+    let monitors: Vec<String> = deploy_generate::files().into_iter().map(|(name, _)| name).collect();
+    let mut seen = 0;
+    for name in PAGES {
+        let page = read(name);
+        for code in page.split('`').skip(1).step_by(2) {
+            let word = code.split(['{', ' ', '[', '(']).next().unwrap_or_default();
+            let known = if word.starts_with("k8s_") && !matches!(word, "k8s_job" | "k8s_events") {
+                let labels = RESOURCE.iter().any(|attribute| attribute.label == word);
+                labels || METRICS.iter().any(|metric| metric.prometheus == word)
+            } else if word.starts_with("k8s.") {
+                METRICS.iter().any(|metric| metric.name == word) || attributes.contains(&format!("\"{word}\""))
+            } else if ["job-", "cronjob-", "collector-"]
+                .iter()
+                .any(|start| word.starts_with(start))
+            {
+                monitors.contains(&format!("datadog/monitors/{word}.json"))
+            } else {
+                continue;
+            };
+            assert!(known, "{name} names {word}, which does not exist");
+            seen += 1;
+        }
+    }
+    assert!(seen > 40, "only {seen} names were found");
+}
+
+#[test]
+fn page_about_datadog_covers_its_check() {
+    let page = read("docs/migrating/from-datadog.md");
+    for row in read("docs/compatibility.md")
+        .lines()
+        .filter(|line| line.starts_with("| `kubernetes_state."))
+    {
+        let metric = row.split('`').nth(1).expect("a metric");
+        assert!(
+            page.contains(&format!("`{metric}`")),
+            "docs/migrating/from-datadog.md lacks {metric}"
+        );
+    }
+}

@@ -1,5 +1,6 @@
-//! The rules of Grafana's schema that the dashboard relies on. Its own schema is written in CUE and TypeScript (`@grafana/schema`);
-//! the dashboard was compared with these types when it was written.
+//! The rules of Grafana's schema that the dashboard relies on. Its own schema is written in CUE and TypeScript; the dashboard fits the
+//! types of `@grafana/schema` 13.2 (dashboard, options and field settings of each panel) and the models of
+//! `grafana-foundation-sdk` for 10.1.
 
 use std::collections::BTreeSet;
 

@@ -145,7 +145,7 @@ pub(crate) fn grafana_queries() -> Vec<String> {
         .map(|query| query.as_str().expect("text").to_owned())
         .collect();
     for variable in dashboard["templating"]["list"].as_array().expect("variables") {
-        let Some(definition) = variable["definition"].as_str() else {
+        let Some(definition) = variable["query"]["query"].as_str() else {
             continue;
         };
         let inner = definition.split_once('(').expect("a function").1;
