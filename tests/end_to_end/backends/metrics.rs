@@ -54,7 +54,8 @@ fn stalled(setup: &Setup) {
             "template": {"spec": {"restartPolicy": "Never", "containers": [{"name": "main"}]}}},
         "status": {"startTime": ago(60), "active": 1, "ready": 0}});
     store.put(Resource::Jobs, job).unwrap();
-    let waiting = json!({"waiting": {"reason": "ImagePullBackOff", "message": "Back-off pulling image \"shop/consumer:2\""}});
+    let waiting =
+        json!({"waiting": {"reason": "ImagePullBackOff", "message": "Back-off pulling image \"shop/consumer:2\""}});
     let pod = json!({"apiVersion": "v1", "kind": "Pod",
         "metadata": {"uid": "pod-a", "name": "consumer-x7k2p-1", "namespace": "shop", "creationTimestamp": ago(60),
             "labels": {"job-name": "consumer-x7k2p"},
@@ -86,7 +87,7 @@ fn of_owners() -> impl Iterator<Item = &'static Metric> {
 /// The resources with metrics that have arrived.
 fn arrived(intake: &OtlpIntake) -> Vec<ResourceMetrics> {
     let received = intake.received();
-    let requests = received.iter().filter_map(|received| match &received.data {
+    let requests = received.iter().filter_map(|received| match &received.payload {
         ReceivedData::Metrics(request) => Some(request.resource_metrics.clone()),
         _ => None,
     });
@@ -153,8 +154,11 @@ fn families(text: &str) -> BTreeMap<String, (String, BTreeSet<String>)> {
             family = name.to_owned();
             families.entry(family.clone()).or_default().0 = kind.to_owned();
         } else if let Some((_, labels)) = line.split_once('{').filter(|_| !line.starts_with('#')) {
-            let labels = labels.split("=\"").map(|part| part.rsplit(['"', ',', '{']).next().unwrap_or_default());
-            let labels = labels.filter(|label| !label.is_empty() && !label.starts_with('}') && !label.starts_with("otel_scope_"));
+            let labels = labels
+                .split("=\"")
+                .map(|part| part.rsplit(['"', ',', '{']).next().unwrap_or_default());
+            let labels = labels
+                .filter(|label| !label.is_empty() && !label.starts_with('}') && !label.starts_with("otel_scope_"));
             families.get_mut(&family).unwrap().1.extend(labels.map(str::to_owned));
         }
     }
@@ -165,7 +169,9 @@ fn families(text: &str) -> BTreeMap<String, (String, BTreeSet<String>)> {
 fn check_prometheus(text: &str, metric: &Metric) {
     let families = families(text);
     let name = metric.prometheus;
-    let (kind, labels) = families.get(name).unwrap_or_else(|| panic!("{name} is not served:\n{text}"));
+    let (kind, labels) = families
+        .get(name)
+        .unwrap_or_else(|| panic!("{name} is not served:\n{text}"));
     let expected = match metric.kind {
         MetricKind::Sum => "counter",
         MetricKind::Gauge => "gauge",
@@ -181,7 +187,10 @@ fn check_prometheus(text: &str, metric: &Metric) {
     let unknown: Vec<_> = labels.difference(&known).filter(|label| *label != "le").collect();
     assert!(unknown.is_empty(), "{name} has the labels {unknown:?}");
     for attribute in metric.attributes {
-        assert!(labels.contains(&label(attribute)), "{name} has no label {attribute}: {labels:?}");
+        assert!(
+            labels.contains(&label(attribute)),
+            "{name} has no label {attribute}: {labels:?}"
+        );
     }
 }
 
@@ -216,7 +225,9 @@ async fn emitted_metrics_are_those_of_the_table() {
             }
         }
     };
-    let served = tokio::time::timeout(PATIENCE, serving).await.expect("every metric for Prometheus");
+    let served = tokio::time::timeout(PATIENCE, serving)
+        .await
+        .expect("every metric for Prometheus");
     let about_itself = scrape(&own).await;
     setup.stop().await;
 

@@ -17,9 +17,8 @@ const OWNER: &str = "kube_namespace,kube_cronjob,kube_ownerref_name,kube_job";
 
 /// The dashboard.
 pub fn dashboard() -> Value {
-    let variables = VARIABLES.map(
-        |(name, tag)| json!({"name": name, "prefix": tag, "available_values": [], "defaults": ["*"], "type": "group"}),
-    );
+    let variables =
+        VARIABLES.map(|(name, tag)| json!({"name": name, "prefix": tag, "available_values": [], "defaults": ["*"]}));
     let groups = vec![
         group("Now", "vivid_blue", now()),
         group("Failures", "vivid_pink", failures()),
@@ -139,7 +138,7 @@ fn durations() -> Vec<Widget> {
         heatmap(
             "Durations of finished Jobs (s)",
             4,
-            &gauge("avg", "k8s.job.duration", ""),
+            &gauge("histogram", "k8s.job.duration", ""),
         ),
         over_time(
             "Duration by outcome (s)",

@@ -99,6 +99,11 @@ fn dashboard_defines_the_variables_that_queries_use() {
     let mut queries = Vec::new();
     values(&dashboard, "query", &mut queries);
     values(&dashboard, "query_string", &mut queries);
+    // Variables in a scope are filters, the default; those of type `group` belong after `by`.
+    assert!(
+        variables.iter().all(|variable| variable.get("type").is_none()),
+        "{variables:?}"
+    );
     let mut used = BTreeSet::new();
     for query in queries.into_iter().filter_map(Value::as_str) {
         for rest in query.split('$').skip(1) {
