@@ -10,7 +10,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use collector_config::{Duration, DurationError};
 
 use explain::{EXPLAIN_HELP, PLUGIN_HELP};
-pub(crate) use explain::{ExplainArgs, ExplainTarget};
+pub(crate) use explain::{ExplainArgs, ExplainTarget, ExplainTargets, TargetKind};
 pub(crate) use init::InitArgs;
 
 #[cfg(feature = "demo")]

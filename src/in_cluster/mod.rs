@@ -4,6 +4,7 @@
 //! It needs `get` on `services/proxy`. The API server removes the `Authorization` header from what it forwards, so a Service
 //! that requires a token answers 401.
 
+mod events;
 mod service;
 
 use std::fmt;
@@ -13,10 +14,13 @@ use job_watch::service_proxy::{self, ProxyError, ServicePort};
 use kube::Client;
 use serde::de::DeserializeOwned;
 
+pub(crate) use events::{StoredEvent, WEB_PORT};
 pub(crate) use service::CollectorService;
 
 /// How long to wait for the collector's answer.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(3);
+/// How often a standby is asked before its answer counts.
+const STANDBYS: usize = 8;
 
 /// The collector in a cluster: the port of a Service.
 #[derive(Clone, Copy)]
@@ -42,8 +46,16 @@ impl InCluster<'_> {
             port: self.service.port_or(self.default_port),
             tls: *tls,
         };
-        let answer = service_proxy::get(self.client, port, path, PATIENCE).await;
-        answer.map_err(|error| self.error(error.to_string(), Some(error)))
+        // The API server selects an endpoint at random, and only the leader has the events.
+        let mut tries = STANDBYS;
+        loop {
+            let answer = service_proxy::get(self.client, port, path, PATIENCE).await;
+            tries -= 1;
+            match answer {
+                Err(ProxyError::Service { code: 503, body }) if tries > 0 && body.contains("\"standby\"") => {}
+                answer => return answer.map_err(|error| self.error(error.to_string(), Some(error))),
+            }
+        }
     }
 
     /// The body of `GET path` as JSON.

@@ -43,7 +43,7 @@ pub(super) fn add(
 }
 
 /// `12 min (since 14:03:10Z)`; with the date if it is another day, in UTC.
-fn lasting(since: Timestamp, now: Timestamp) -> String {
+pub(super) fn lasting(since: Timestamp, now: Timestamp) -> String {
     let lasted = now.duration_since(since);
     // Seconds do not matter after ten minutes.
     let lasted = match lasted.as_secs() {

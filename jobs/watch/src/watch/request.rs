@@ -246,7 +246,7 @@ impl Target {
 }
 
 /// Percent-encodes everything but unreserved characters (RFC 3986, section 2.3).
-pub(crate) fn encoded(text: &str) -> String {
+pub fn encoded(text: &str) -> String {
     let mut encoded = String::with_capacity(text.len());
     for byte in text.bytes() {
         match byte {
