@@ -8,7 +8,6 @@ mod commands;
 mod components;
 mod configuration;
 mod enrichment;
-#[allow(dead_code, reason = "its first users land next")]
 mod in_cluster;
 mod migration;
 mod reload;

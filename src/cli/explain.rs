@@ -99,10 +99,10 @@ pub(crate) struct ExplainArgs {
     #[arg(short, long, value_enum, default_value_t = Format::Text)]
     pub output: Format,
     /// With --recording: also show Jobs that had not finished when the recording ended
-    #[arg(long, requires = "recording")]
+    #[arg(long, requires = "recording", conflicts_with_all = ["targets", "selector", "all_failed", "stalled"])]
     pub all: bool,
     /// With --recording: every event that the collector would emit, in order of time, instead of the Jobs
-    #[arg(long, requires = "recording", conflicts_with = "all")]
+    #[arg(long, requires = "recording", conflicts_with_all = ["targets", "selector", "all_failed", "stalled", "all"])]
     pub events: bool,
     /// How long a Job must make no progress to count as stalled, for every cause: 30s, 5m
     /// [default: 2m; with --events, the defaults of the collector]
@@ -136,15 +136,22 @@ impl ExplainArgs {
             _ => (TargetKind::Job, &*self.targets),
         };
         if self.selector.is_some() {
+            if self.since.is_some() && !self.all_failed && !self.stalled {
+                return Err("--since requires --all-failed or --stalled".into());
+            }
             return match names {
                 [] => Ok(ExplainTargets::Selected(kind)),
-                [name, ..] => Err(format!("found the name {name:?} beside --selector, expected one of both")),
+                [name, ..] => Err(format!(
+                    "found the name {name:?} beside --selector, expected one of both"
+                )),
             };
         }
         if let Some(name) = names.first().filter(|_| self.all_namespaces) {
-            return Err(format!("found the name {name:?} beside --all-namespaces; name its namespace with -n"));
+            return Err(format!(
+                "found the name {name:?} beside --all-namespaces; name its namespace with -n"
+            ));
         }
-        let is_typed = kind == TargetKind::CronJob || names.len() < self.targets.len();
+        let is_typed = names.len() < self.targets.len();
         let named = names.iter().map(|name| match name.contains('/') && is_typed {
             true => Err(format!("found {name:?} after a kind, expected a name without a kind")),
             false => target(name, kind),

@@ -107,9 +107,7 @@ impl InCluster<'_> {
     /// # Errors
     /// The collector did not answer.
     pub(crate) async fn events(self, filter: &[(&str, &str)], most: usize) -> Result<Vec<StoredEvent>, InClusterError> {
-        let pairs = filter
-            .iter()
-            .map(|(key, value)| format!("&{key}={}", encoded(value)));
+        let pairs = filter.iter().map(|(key, value)| format!("&{key}={}", encoded(value)));
         let path = format!("/api/v1/events?limit={}{}", most.min(PAGE), pairs.collect::<String>());
         let mut events = Vec::new();
         let mut cursor = String::new();

@@ -166,7 +166,7 @@ async fn a_job_that_has_not_ended_says_what_is_in_its_way() {
     let ran = cluster.run("explain monthly-report -n shop -o json").await;
     assert_eq!(ran.code, Some(0), "{}", ran.err);
     let record = &records(&ran)[0];
-    assert_eq!(record.as_object().expect("an object").len(), 12);
+    assert_eq!(record.as_object().expect("an object").len(), 18);
     assert_eq!(
         (&record["outcome"], &record["cause"]),
         (&json!("Running"), &Value::Null)

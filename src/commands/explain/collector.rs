@@ -109,7 +109,9 @@ impl<'a> Collector<'a> {
         since: Option<SignedDuration>,
         now: Timestamp,
     ) -> Vec<StoredEvent> {
-        let since = since.and_then(|since| now.checked_sub(since).ok()).map(|at| at.to_string());
+        let since = since
+            .and_then(|since| now.checked_sub(since).ok())
+            .map(|at| at.to_string());
         let mut filter = vec![("event", EVENT_NAME), ("outcome", Outcome::Failed.as_str())];
         filter.extend(namespace.map(|namespace| ("namespace", namespace)));
         filter.extend(since.as_deref().map(|since| ("since", since)));
@@ -136,18 +138,15 @@ impl<'a> Collector<'a> {
         events.find(|event| event.is_finished() && event.uid == uid)
     }
 
-    /// The Jobs of `listed` events that are not among `jobs`, and `jobs` with the better of both answers: whole events are read
-    /// for the first of them, as far as [`WHOLE`] allows.
+    /// `jobs` with the better of both answers, and the Jobs of `listed` events that are not among them, which are deleted. Whole
+    /// events are read for the first of them, as far as [`WHOLE`] allows.
     pub(super) async fn merged(&self, jobs: Vec<Explained>, listed: Vec<StoredEvent>) -> Vec<Explained> {
-        let is_known = |event: &StoredEvent| jobs.iter().any(|job| *job.evidence.job.uid == *event.uid);
-        let missing: Vec<Explained> = listed
-            .iter()
-            .filter(|event| !is_known(event))
-            .map(explained)
-            .collect();
-        let all = jobs.into_iter().chain(missing);
+        let is_known = |event: &&StoredEvent| jobs.iter().any(|job| *job.evidence.job.uid == *event.uid);
+        let deleted: Vec<Explained> = listed.iter().filter(|event| !is_known(event)).map(explained).collect();
+        let all = jobs.into_iter().map(|job| (job, false));
+        let all = all.chain(deleted.into_iter().map(|job| (job, true)));
         stream::iter(all)
-            .map(|job| self.improved(job))
+            .map(async |(job, is_deleted)| self.improved(job).await.noted_as_deleted(is_deleted))
             .buffered(AT_ONCE)
             .collect()
             .await

@@ -8,8 +8,8 @@ use job_judge::judge_at;
 use job_schedule::Schedule;
 use serde::Serialize;
 
-use super::json_line;
 use super::notes::one_line;
+use super::report::json_line;
 use crate::cli::Format;
 use crate::commands::Failure;
 

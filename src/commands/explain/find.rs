@@ -27,25 +27,54 @@ pub(super) struct Finder<'a> {
     pub client: &'a Client,
     /// The namespace; `None` for all.
     pub namespace: Option<&'a str>,
+    /// The label selector of Jobs where no name selects them; empty for all.
+    pub labels: &'a str,
 }
 
 impl Finder<'_> {
-    /// The Job of that name, with its Pods, CronJob and Events.
-    pub(super) async fn job(self, name: &str) -> Result<Snapshot, String> {
+    /// The Job of that name, without anything about it; `None` if it does not exist.
+    pub(super) async fn job(self, name: &str) -> Result<Option<Snapshot>, String> {
         let mut snapshot = Snapshot::default();
         self.read(&mut snapshot, Kind::Jobs, "", &named(name)).await?;
-        let Some(job) = snapshot.jobs().next() else {
-            return match self.gone_job(name).await? {
-                Some(gone) => Ok(gone),
-                None => Err(self.no_job(name).await),
-            };
-        };
-        if let Some(owner) = job.metadata.controller("CronJob") {
-            let owner = named(&owner.name);
-            self.read(&mut snapshot, Kind::CronJobs, "", &owner).await?;
+        Ok(Some(snapshot).filter(|snapshot| snapshot.count(Kind::Jobs) > 0))
+    }
+
+    /// Adds the CronJob, the Pods and the Events of the Job in the snapshot.
+    pub(super) async fn about_job(self, snapshot: &mut Snapshot) -> Result<(), String> {
+        let owner = snapshot
+            .jobs()
+            .find_map(|job| Some(named(&job.metadata.controller("CronJob")?.name)));
+        if let Some(owner) = owner {
+            self.read(snapshot, Kind::CronJobs, "", &owner).await?;
         }
-        self.belongings(&mut snapshot).await?;
+        self.belongings(snapshot).await
+    }
+
+    /// The Jobs that the selector matches, with their Pods, CronJobs and Events.
+    pub(super) async fn selected_jobs(self) -> Result<Snapshot, String> {
+        let mut snapshot = Snapshot::default();
+        self.read(&mut snapshot, Kind::Jobs, self.labels, "").await?;
+        if snapshot.count(Kind::Jobs) > 0 {
+            self.read(&mut snapshot, Kind::CronJobs, "", "").await?;
+            self.belongings(&mut snapshot).await?;
+        }
         Ok(snapshot)
+    }
+
+    /// The namespaces and names of the CronJobs that the selector matches.
+    pub(super) async fn selected_cronjobs(self) -> Result<Vec<(String, String)>, String> {
+        let mut snapshot = Snapshot::default();
+        self.read(&mut snapshot, Kind::CronJobs, self.labels, "").await?;
+        if snapshot.forbidden.contains(&Kind::CronJobs) {
+            return Err(format!("not allowed to list CronJobs in {}", self.place()));
+        }
+        let names = snapshot.cronjobs().map(|cronjob| {
+            (
+                cronjob.metadata.namespace.to_string(),
+                cronjob.metadata.name.to_string(),
+            )
+        });
+        Ok(names.collect())
     }
 
     /// A CronJob and its runs that still exist, with their Pods and Events, and the runs that its own Events name; if no run
@@ -96,7 +125,7 @@ impl Finder<'_> {
         now: Timestamp,
     ) -> Result<(Snapshot, usize), String> {
         let mut snapshot = Snapshot::default();
-        self.read(&mut snapshot, Kind::Jobs, "", "").await?;
+        self.read(&mut snapshot, Kind::Jobs, self.labels, "").await?;
         let looked_at = snapshot.count(Kind::Jobs);
         snapshot.retain_jobs(|job| failed_since(job, since, now));
         self.all_belongings(&mut snapshot).await?;
@@ -106,7 +135,7 @@ impl Finder<'_> {
     /// The Jobs that have not finished, with their Pods, CronJobs and Events.
     pub(super) async fn all_unfinished(self) -> Result<Snapshot, String> {
         let mut snapshot = Snapshot::default();
-        self.read(&mut snapshot, Kind::Jobs, "", "").await?;
+        self.read(&mut snapshot, Kind::Jobs, self.labels, "").await?;
         snapshot.retain_jobs(|job| job.to_evidence().verdict().is_none());
         self.all_belongings(&mut snapshot).await?;
         Ok(snapshot)
@@ -243,7 +272,7 @@ impl Finder<'_> {
     }
 
     /// The error for a missing Job, with other places to look.
-    async fn no_job(self, name: &str) -> String {
+    pub(super) async fn no_job(self, name: &str) -> String {
         let mut problem = format!("no Job {name:?} in {}", self.place());
         let mut others = Snapshot::default();
         let everywhere = Finder {

@@ -64,6 +64,8 @@ fn wrap(line: &str, width: usize) -> Vec<String> {
         "cause:    ",
         "next:     ",
         "evidence: ",
+        "source:   ",
+        "total:    ",
         "note:     ",
         "log:      ",
         "schedule: ",

@@ -1,24 +1,16 @@
-//! `explain` of a cluster, from the objects that exist now.
+//! `explain` of a cluster: one answer, or with `--watch` one after the other.
 
-use std::cmp::Reverse;
-
-use collector_config::Duration;
-use jiff::{SignedDuration, Timestamp};
-use job_event::Evidence;
-use job_judge::judge_at;
-use job_watch::Kind;
-use job_watch::access;
+use jiff::Timestamp;
 use job_watch::client::{AuthType, connect};
-use job_watch::snapshot::Snapshot;
 use job_watch::version::ServerVersion;
 use kube::Client;
 
-use super::cronjob::CronJobEvents;
+use super::answers::{Answer, worst};
+use super::collector::Collector;
 use super::find::Finder;
-use super::gone::RUNS;
-use super::overview::Overview;
-use super::{ExplainAnswer, Explained, Report, answer, logs, notes, stalled};
-use crate::cli::{ClusterArgs, ExplainArgs, ExplainTarget, Format};
+use super::look::Look;
+use super::{ExplainAnswer, Explained, Report, failed, logs, stalled, watch};
+use crate::cli::{ClusterArgs, ExplainArgs, ExplainTarget, ExplainTargets, Format, TargetKind};
 use crate::commands::{Failure, print, runtime};
 use crate::terminal::note;
 
@@ -29,7 +21,15 @@ pub(super) fn explain(args: &ExplainArgs) -> Result<ExplainAnswer, Failure> {
             "--logs requires text output; remove -o json or --logs".into(),
         ));
     }
-    runtime()?.block_on(look(args, Timestamp::now()))
+    let targets = args.targets().map_err(Failure::Usage)?;
+    runtime()?.block_on(async {
+        let client = client(&args.cluster).await.map_err(Failure::CouldNotTell)?;
+        let session = Session::new(&client, args, targets);
+        match args.watch {
+            true => watch::watch(&session).await,
+            false => session.once().await,
+        }
+    })
 }
 
 /// A client for the cluster that the command line names.
@@ -43,128 +43,154 @@ pub(crate) async fn client(cluster: &ClusterArgs) -> Result<Client, String> {
         .map_err(|error| format!("{error}\n--kubeconfig and --context (or $KUBECONFIG) select the cluster"))
 }
 
-async fn look(args: &ExplainArgs, now: Timestamp) -> Result<ExplainAnswer, Failure> {
-    let client = client(&args.cluster).await.map_err(Failure::CouldNotTell)?;
-    let namespace = args.cluster.namespace.as_deref().unwrap_or(client.default_namespace());
-    let finder = Finder {
-        client: &client,
-        namespace: Some(namespace).filter(|_| !args.all_namespaces),
-    };
-    let (version, snapshot) = tokio::join!(version(&client, args.output), find(finder, args, now));
-    let (snapshot, runs) = snapshot.map_err(Failure::CouldNotTell)?;
-    warn(&snapshot);
-    for problem in &runs.problems {
-        note(&format!("Event of the CronJob: {problem}"));
-    }
-    let overview = overview(&snapshot, args, now);
-    let has_jobs = snapshot.count(Kind::Jobs) > 0;
-    let mut unanswered = None;
-    let mut evidence = Vec::new();
-    match &args.target {
-        Some(ExplainTarget::CronJob(name)) if !has_jobs && runs.runs.is_empty() => {
-            unanswered = Some(finder.no_run(&snapshot, name, &runs));
-        }
-        Some(ExplainTarget::CronJob(name)) if !has_jobs => {
-            evidence = job_tracker::snapshot::evidence(snapshot, now);
-            add_runs(&mut evidence, &runs, namespace, name);
-            unanswered = evidence.is_empty().then(|| unfinished_runs(&runs, name));
-        }
-        _ => evidence = job_tracker::snapshot::evidence(snapshot, now),
-    }
-    let after = stalled::threshold(args);
-    let explained = |evidence| explained(evidence, after, now);
-    let mut jobs: Vec<Explained> = evidence.into_iter().map(explained).collect();
-    if args.stalled {
-        let unfinished = jobs.len();
-        jobs.retain(|job| job.stalled_since.is_some_and(|since| is_within(args.since, since, now)));
-        if jobs.is_empty() {
-            note(&none_stalled(args, &finder.place(), unfinished));
-        }
-    }
-    sort(&mut jobs, args);
-    let mut out = Report::new(args.output);
-    for job in &mut jobs {
-        if args.logs {
-            job.log = logs::of(&client, job, now).await;
-        }
-        out.add(job)?;
-    }
-    let mut answer = answer(&jobs);
-    if let Some(mut overview) = overview {
-        overview.add_runs(&jobs, &runs);
-        out.add_overview(&overview)?;
-        if overview.has_missed() {
-            unanswered.take().iter().for_each(|problem| note(problem));
-            answer = answer.or_stalled();
-        }
-    }
-    if let Some(version) = version.filter(|_| !out.text.is_empty()) {
-        out.text.push_str(&format!("\nServer Version: {version}\n"));
-        if let Some(caveat) = version.caveat() {
-            note(&format!("About Kubernetes {version}: {caveat}."));
-        }
-    }
-    print(&out.text)?;
-    match unanswered {
-        Some(problem) => Err(Failure::CouldNotTell(problem)),
-        None => Ok(answer),
-    }
+/// The question of a command line, and whom it goes to.
+pub(super) struct Session<'a> {
+    pub client: &'a Client,
+    pub args: &'a ExplainArgs,
+    pub targets: ExplainTargets,
+    /// The namespace of names.
+    pub namespace: &'a str,
+    pub collector: Collector<'a>,
 }
 
-/// The CronJob named on the command line.
-fn overview(snapshot: &Snapshot, args: &ExplainArgs, now: Timestamp) -> Option<Overview> {
-    let Some(ExplainTarget::CronJob(_)) = args.target else {
-        return None;
-    };
-    let missed = job_tracker::snapshot::missed_runs(snapshot, now);
-    Some(Overview::new(snapshot.cronjobs().next()?, &missed, now))
-}
-
-/// The longest stall first; else the latest failure or the newest Job first.
-fn sort(jobs: &mut [Explained], args: &ExplainArgs) {
-    if args.stalled {
-        return jobs.sort_by_key(|job| job.stalled_since);
+impl<'a> Session<'a> {
+    fn new(client: &'a Client, args: &'a ExplainArgs, targets: ExplainTargets) -> Session<'a> {
+        Session {
+            client,
+            args,
+            targets,
+            namespace: args.cluster.namespace.as_deref().unwrap_or(client.default_namespace()),
+            collector: Collector::new(client, args),
+        }
     }
-    jobs.sort_by_key(
-        |Explained {
-             evidence: Evidence { job, .. },
-             ..
-         }| {
-            let decided = job.decided_at().filter(|_| args.all_failed);
-            Reverse(decided.or(job.created).or(job.decided_at()))
-        },
-    );
-}
 
-/// The server's version, for text output only; records do not have it.
-async fn version(client: &Client, format: Format) -> Option<ServerVersion> {
-    match format {
-        Format::Text => ServerVersion::read(client).await,
-        Format::Json => None,
-    }
-}
-
-/// The Jobs named on the command line, with everything about them.
-async fn find(finder: Finder<'_>, args: &ExplainArgs, now: Timestamp) -> Result<(Snapshot, CronJobEvents), String> {
-    match &args.target {
-        Some(ExplainTarget::Job(name)) => Ok((finder.job(name).await?, CronJobEvents::default())),
-        Some(ExplainTarget::CronJob(name)) => finder.cronjob(name).await,
-        None if args.stalled => Ok((finder.all_unfinished().await?, CronJobEvents::default())),
-        None => {
-            let since = args.since.and_then(|since| SignedDuration::try_from(since.get()).ok());
-            let (snapshot, looked_at) = finder.all_failed(since, now).await?;
-            if snapshot.count(Kind::Jobs) == 0 {
-                note(&none_failed(args, &finder.place(), looked_at));
+    async fn once(&self) -> Result<ExplainAnswer, Failure> {
+        let now = Timestamp::now();
+        let (version, mut answers) = tokio::join!(self.version(), self.answers(now));
+        for problem in answers.iter().flat_map(|answer| &answer.notes) {
+            note(problem);
+        }
+        let mut out = self.begin(&answers, now);
+        for answer in &mut answers {
+            self.add(&mut out, answer, now).await?;
+        }
+        let (answer, notes) = worst(&answers);
+        notes.iter().for_each(|problem| note(problem));
+        if let Some(version) = version.filter(|_| !out.text.is_empty()) {
+            out.text.push_str(&format!("\nServer Version: {version}\n"));
+            if let Some(caveat) = version.caveat() {
+                note(&format!("About Kubernetes {version}: {caveat}."));
             }
-            Ok((snapshot, CronJobEvents::default()))
+        }
+        print(&out.text)?;
+        answer
+    }
+
+    /// The output before the Jobs: with `--all-failed` the table of all of them, for people.
+    pub(super) fn begin(&self, answers: &[Answer], now: Timestamp) -> Report {
+        let mut out = Report::new(self.args.output);
+        let jobs = || answers.iter().flat_map(|answer| &answer.jobs);
+        if self.args.all_failed && self.args.output == Format::Text && jobs().next().is_some() {
+            let jobs: Vec<&Explained> = jobs().collect();
+            out.add_text(&failed::table(&jobs, out.layout.width, now));
+        }
+        out
+    }
+
+    /// Adds an answer to the output, with the logs if they are requested.
+    pub(super) async fn add(&self, out: &mut Report, answer: &mut Answer, now: Timestamp) -> Result<(), Failure> {
+        if self.args.logs {
+            for job in &mut answer.jobs {
+                job.log = logs::of(self.client, job, now).await;
+            }
+        }
+        out.add_cronjob(answer.overview.as_ref(), &answer.jobs)
+    }
+
+    /// The namespace of options that select without a name; `None` for all.
+    pub(super) fn scope(&self) -> Option<&'a str> {
+        Some(self.namespace).filter(|_| !self.args.all_namespaces)
+    }
+
+    fn finder(&self) -> Finder<'_> {
+        Finder {
+            client: self.client,
+            namespace: self.scope(),
+            labels: self.args.selector.as_deref().unwrap_or_default(),
         }
     }
-}
 
-/// True if a stall began within `--since`.
-fn is_within(since: Option<Duration>, began: Timestamp, now: Timestamp) -> bool {
-    let since = since.and_then(|since| SignedDuration::try_from(since.get()).ok());
-    since.is_none_or(|since| now.duration_since(began) <= since)
+    /// The answers about everything on the command line, in its order.
+    pub(super) async fn answers(&self, now: Timestamp) -> Vec<Answer> {
+        let args = self.args;
+        let finder = self.finder();
+        let look = Look {
+            finder,
+            collector: &self.collector,
+            stalled_after: stalled::threshold(args),
+            now,
+        };
+        match &self.targets {
+            ExplainTargets::Named(names) if !names.is_empty() => {
+                let mut answers = Vec::with_capacity(names.len());
+                for name in names {
+                    answers.push(match name {
+                        ExplainTarget::Job(name) => look.job(self.namespace, name).await,
+                        ExplainTarget::CronJob(name) => look.cronjob(self.namespace, name).await,
+                    });
+                }
+                answers
+            }
+            _ if args.all_failed => {
+                let since = args.since();
+                vec![
+                    look.all_failed(since, |jobs| none_failed(args, &finder.place(), jobs))
+                        .await,
+                ]
+            }
+            _ if args.stalled => {
+                let since = args.since();
+                vec![
+                    look.stalled(since, |jobs| none_stalled(args, &finder.place(), jobs))
+                        .await,
+                ]
+            }
+            ExplainTargets::Selected(TargetKind::CronJob) => self.selected_cronjobs(look).await,
+            _ => vec![look.selected().await],
+        }
+    }
+
+    /// The CronJobs that the selector matches.
+    async fn selected_cronjobs(&self, look: Look<'_>) -> Vec<Answer> {
+        let finder = look.finder;
+        let names = match finder.selected_cronjobs().await {
+            Ok(names) => names,
+            Err(problem) => return vec![Answer::unreadable(problem)],
+        };
+        let mut answers = Vec::with_capacity(names.len());
+        for (namespace, name) in &names {
+            let finder = Finder {
+                namespace: Some(namespace),
+                ..finder
+            };
+            answers.push(Look { finder, ..look }.cronjob(namespace, name).await);
+        }
+        if answers.is_empty() {
+            let (labels, place) = (finder.labels, finder.place());
+            answers.push(Answer::missing(format!(
+                "no CronJob with the labels {labels:?} in {place}; `kubectl get cronjobs --show-labels` lists the labels"
+            )));
+        }
+        answers
+    }
+
+    /// The server's version, for text output only; records do not have it.
+    async fn version(&self) -> Option<ServerVersion> {
+        match self.args.output {
+            Format::Text => ServerVersion::read(self.client).await,
+            Format::Json => None,
+        }
+    }
 }
 
 fn none_stalled(args: &ExplainArgs, place: &str, unfinished: usize) -> String {
@@ -183,48 +209,4 @@ fn none_failed(args: &ExplainArgs, place: &str, looked_at: usize) -> String {
     };
     let jobs = if looked_at == 1 { "Job" } else { "Jobs" };
     format!("No Job failed in {place}{since}, of {looked_at} {jobs} that still exist.")
-}
-
-/// Prints a note for evidence that is missing for every Job. CronJobs add nothing to the verdict on a Job that still exists.
-fn warn(snapshot: &Snapshot) {
-    let refused = |kind| snapshot.forbidden.contains(&kind);
-    if refused(Kind::Pods) {
-        note(&format!("Not allowed to list Pods: {}.", access::loss(Kind::Pods)));
-    }
-    if refused(Kind::JobEvents) || refused(Kind::PodEvents) {
-        note(&format!(
-            "Not allowed to list Events: {}.",
-            access::loss(Kind::JobEvents)
-        ));
-    }
-    for problem in &snapshot.undecodable {
-        note(&format!("skipped an unreadable object: {problem}"));
-    }
-}
-
-/// The error for deleted runs without a known outcome.
-fn unfinished_runs(found: &CronJobEvents, cronjob: &str) -> String {
-    let runs: String = found.runs.iter().rev().map(|run| format!("\n  {run}")).collect();
-    format!("no run of CronJob {cronjob:?} exists, and no Event has the outcome of a run; its Events name:{runs}")
-}
-
-/// Adds the runs of a CronJob whose own Events are gone.
-fn add_runs(evidence: &mut Vec<Evidence>, found: &CronJobEvents, namespace: &str, cronjob: &str) {
-    for run in found.runs.iter().take(RUNS) {
-        if evidence.iter().all(|known| *known.job.name != *run.name) {
-            evidence.extend(run.evidence(namespace, cronjob));
-        }
-    }
-}
-
-fn explained(evidence: Evidence, after: SignedDuration, now: Timestamp) -> Explained {
-    let mut judgement = judge_at(&evidence, now);
-    let stalled_since = stalled::add(&evidence, &mut judgement, after, now);
-    Explained {
-        notes: notes::notes(&evidence, &judgement, now),
-        judgement,
-        evidence,
-        stalled_since,
-        log: None,
-    }
 }

@@ -65,7 +65,8 @@ impl Explained {
     /// The same answer, with a note that only the collector has it.
     pub(super) fn noted_as_deleted(mut self, is_deleted: bool) -> Explained {
         if is_deleted && self.source == Source::Collector {
-            self.notes.push("The Job is deleted; the collector kept its event.".into());
+            self.notes
+                .push("The Job is deleted; the collector kept its event.".into());
         }
         self
     }

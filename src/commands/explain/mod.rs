@@ -1,30 +1,35 @@
 //! `explain`: why Jobs failed, in a cluster now or in a recording.
 
+mod answers;
+mod collector;
 mod cronjob;
 mod events;
+mod failed;
 mod find;
 mod gone;
 mod layout;
 mod live;
 mod logs;
+mod look;
+mod merge;
 mod notes;
 mod overview;
 mod reading;
 mod recording;
+mod report;
 mod stalled;
+mod stored;
+mod watch;
 
 use jiff::Timestamp;
-use job_event::{Evidence, Outcome};
+use job_event::Evidence;
 use job_judge::Judgement;
-use job_judge::report::{self, ExplainRecord};
 use serde::Serialize;
 
 use super::Failure;
-use crate::cli::{ExplainArgs, Format};
-use crate::terminal;
-use layout::Layout;
+use crate::cli::ExplainArgs;
 pub(crate) use live::client;
-use overview::Overview;
+use report::Report;
 
 /// The answer, which decides the exit code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,16 +40,6 @@ pub(crate) enum ExplainAnswer {
     Failed,
     /// No Job failed, and at least one is stalled or did not start.
     Stalled,
-}
-
-impl ExplainAnswer {
-    /// The answer if something is stalled besides.
-    fn or_stalled(self) -> ExplainAnswer {
-        match self {
-            ExplainAnswer::Failed => ExplainAnswer::Failed,
-            ExplainAnswer::NoneFailed | ExplainAnswer::Stalled => ExplainAnswer::Stalled,
-        }
-    }
 }
 
 /// Explains the Jobs named on the command line. The answer to a readable recording is always
@@ -59,10 +54,23 @@ pub(crate) fn explain(args: &ExplainArgs) -> Result<ExplainAnswer, Failure> {
     }
 }
 
+/// The origin of an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+enum Source {
+    /// The event of the Job that the collector keeps.
+    Collector,
+    /// The objects and Events of the cluster.
+    Cluster,
+    /// A file.
+    Recording,
+}
+
 /// A Job with its verdict.
 struct Explained {
     evidence: Evidence,
     judgement: Judgement,
+    source: Source,
     /// The beginning of its stall, if it is unfinished and stalled.
     stalled_since: Option<Timestamp>,
     /// Notes for people: one entry a line, without a line break.
@@ -71,14 +79,11 @@ struct Explained {
     log: Option<ContainerLog>,
 }
 
-/// The record of a Job, for programs.
-#[derive(Serialize)]
-struct JobLine {
-    #[serde(flatten)]
-    record: ExplainRecord,
-    /// Only for a stalled Job.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    stalled_since: Option<Timestamp>,
+impl Explained {
+    /// True if the Job has ended, so that its answer is final.
+    fn has_ended(&self) -> bool {
+        self.judgement.outcome.is_final()
+    }
 }
 
 /// The end of a log, for people.
@@ -87,87 +92,4 @@ struct ContainerLog {
     head: String,
     /// Lines without line breaks.
     lines: Vec<String>,
-}
-
-/// The output, Job by Job.
-struct Report {
-    format: Format,
-    layout: Layout,
-    text: String,
-}
-
-impl Report {
-    /// Fitted to the terminal.
-    fn new(format: Format) -> Report {
-        Report {
-            format,
-            layout: Layout {
-                width: terminal::width(),
-                colour: terminal::colours(&std::io::stdout()),
-            },
-            text: String::new(),
-        }
-    }
-
-    fn add(&mut self, job: &Explained) -> Result<(), Failure> {
-        let Explained {
-            evidence, judgement, ..
-        } = job;
-        match self.format {
-            Format::Json => {
-                self.text.push_str(&json_line(&JobLine {
-                    record: ExplainRecord::new(evidence, judgement),
-                    stalled_since: job.stalled_since,
-                })?);
-            }
-            Format::Text => {
-                if !self.text.is_empty() {
-                    self.text.push('\n');
-                }
-                let mut text = report::text(evidence, judgement);
-                for note in &job.notes {
-                    text.push_str(&format!("  note:     {note}\n"));
-                }
-                if let Some(log) = &job.log {
-                    text.push_str(&format!("  log:      {}\n", log.head));
-                }
-                self.text.push_str(&self.layout.lay_out(&text, judgement.outcome));
-                for line in job.log.iter().flat_map(|log| &log.lines) {
-                    self.text.push_str(&format!("  | {line}\n"));
-                }
-            }
-        }
-        Ok(())
-    }
-}
-
-impl Report {
-    /// Adds a CronJob: before its runs for people, after them for programs, which read one Job a line.
-    fn add_overview(&mut self, overview: &Overview) -> Result<(), Failure> {
-        match self.format {
-            Format::Json => self.text.push_str(&json_line(overview)?),
-            Format::Text => {
-                let gap = if self.text.is_empty() { "" } else { "\n" };
-                self.text = format!("{}{gap}{}", self.layout.wrapped(&overview.text()), self.text);
-            }
-        }
-        Ok(())
-    }
-}
-
-/// A record on one line.
-fn json_line(record: &impl Serialize) -> Result<String, Failure> {
-    let line = serde_json::to_string(record);
-    line.map(|line| line + "\n")
-        .map_err(|error| Failure::Runtime(format!("cannot write a record: {error}")))
-}
-
-fn answer(jobs: &[Explained]) -> ExplainAnswer {
-    if jobs.iter().any(|job| job.judgement.outcome == Outcome::Failed) {
-        ExplainAnswer::Failed
-    } else if jobs.iter().any(|job| job.stalled_since.is_some()) {
-        ExplainAnswer::Stalled
-    } else {
-        ExplainAnswer::NoneFailed
-    }
 }

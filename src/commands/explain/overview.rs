@@ -14,7 +14,7 @@ use super::notes::one_line;
 use super::reading::reading;
 
 /// The most runs, the latest ones.
-const RUNS: usize = 10;
+pub(super) const RUNS: usize = 10;
 
 /// A CronJob at one moment.
 #[derive(Debug, Serialize)]
@@ -122,6 +122,11 @@ impl Overview {
         runs.sort_by(|a, b| (b.slot.or(b.seen), &b.name).cmp(&(a.slot.or(a.seen), &a.name)));
         runs.truncate(RUNS);
         self.runs = runs;
+    }
+
+    /// Identifies the CronJob among others of the cluster.
+    pub(super) fn key(&self) -> String {
+        format!("{}/{}", self.namespace, self.name)
     }
 
     /// True if a run did not start.

@@ -146,7 +146,8 @@ pub(super) fn open_stall<'a>(events: &'a [StoredEvent], uid: &str) -> Option<&'a
     let is_over = |stall: &StoredEvent| {
         of_job().any(|event| {
             let causes = event.cause.as_deref().unwrap_or_default();
-            !event.is_stalled() && (causes.is_empty() || causes.split(',').any(|cause| stall.cause.as_deref() == Some(cause)))
+            !event.is_stalled()
+                && (causes.is_empty() || causes.split(',').any(|cause| stall.cause.as_deref() == Some(cause)))
         })
     };
     of_job().find(|event| event.is_stalled() && !is_over(event))
@@ -154,7 +155,9 @@ pub(super) fn open_stall<'a>(events: &'a [StoredEvent], uid: &str) -> Option<&'a
 
 /// Adds a stall that the collector reports to an unfinished Job whose objects no longer prove it.
 pub(super) fn add_stall(job: &mut Explained, stall: &StoredEvent, after: SignedDuration, now: Timestamp) {
-    let Some(since) = stall.since.or(stall.time) else { return };
+    let Some(since) = stall.since.or(stall.time) else {
+        return;
+    };
     let cause: Option<Cause> = named(stall.cause.as_deref());
     let is_waiting = job.judgement.outcome != Outcome::Running || cause == Some(Cause::AwaitingAdmission);
     if job.stalled_since.is_some() || is_waiting || now.duration_since(since) < after {
@@ -198,7 +201,10 @@ mod tests {
             next_step,
             ..
         } = &stored.judgement;
-        assert_eq!((*cause, &**summary, attempts.len()), (Some(Cause::OutOfMemory), "Failed: too large.", 1));
+        assert_eq!(
+            (*cause, &**summary, attempts.len()),
+            (Some(Cause::OutOfMemory), "Failed: too large.", 1)
+        );
         assert_eq!(next_step.as_deref(), Some(Cause::OutOfMemory.info().next_step));
         let job = &stored.evidence.job;
         assert_eq!(job.owner().name, "a");
@@ -218,7 +224,8 @@ mod tests {
 
     #[test]
     fn a_stall_is_open_until_its_recovery_or_the_end() {
-        let of = |kind: &str, cause: &str| event(json!({"event": format!("k8s.job.{kind}"), "uid": "u", "cause": cause}));
+        let of =
+            |kind: &str, cause: &str| event(json!({"event": format!("k8s.job.{kind}"), "uid": "u", "cause": cause}));
         let stall = of("stalled", "ImagePull");
         let open = |newer: Vec<StoredEvent>| {
             let events: Vec<_> = newer.into_iter().chain([stall.clone()]).collect();
