@@ -15,10 +15,13 @@ mod deploy;
 #[path = "../support/deployment.rs"]
 mod deployment;
 mod explain;
+mod explain_collector;
 mod explain_cronjob;
 mod explain_events;
 mod explain_refused;
+mod explain_several;
 mod explain_stalled;
+mod explain_watch;
 mod http;
 mod k8s_events;
 mod late_recordings;
