@@ -102,7 +102,7 @@ fn a_file_that_is_not_there_is_named() {
 
 #[test]
 fn explain_prints_one_record_for_each_job_that_ended() {
-    const KEYS: [&str; 12] = [
+    const KEYS: [&str; 18] = [
         "namespace",
         "name",
         "uid",
@@ -115,6 +115,12 @@ fn explain_prints_one_record_for_each_job_that_ended() {
         "summary",
         "next_step",
         "evidence",
+        "attempts",
+        "notes",
+        "start_time",
+        "decision_time",
+        "duration",
+        "source",
     ];
     for (name, jobs) in crate::support::expected() {
         let path = crate::support::corpus()

@@ -306,7 +306,11 @@ async fn deleted_jobs_are_among_all_failed() {
     assert_eq!((ran.code, &*ran.err), (Some(1), ""), "{}", ran.out);
     let lines: Vec<&str> = ran.out.lines().collect();
     assert!(lines[0].starts_with("    namespace  job"), "{}", ran.out);
-    assert!(lines[1].starts_with("    default    deadline-ex"), "{}", ran.out);
+    assert!(
+        lines[1].starts_with("    default    deadline…test-job  4m ago"),
+        "{}",
+        ran.out
+    );
     assert!(lines[2].starts_with("    billing    invoice-export"), "{}", ran.out);
     assert_eq!(lines[3], "  total:    2 Jobs failed: 1 NonZeroExit, 1 RanTooLong");
     assert!(lines[..5].iter().all(|line| line.chars().count() <= 80), "{}", ran.out);
@@ -384,4 +388,33 @@ async fn an_unresponsive_collector_does_not_delay_an_answer_for_long() {
     assert_eq!((ran.code, &*ran.err), (Some(1), ""), "{}", ran.out);
     let ran = cluster.run("explain a-missing-job").await;
     assert_contains(&ran.err, &["kube-job-collector:web did not answer: no answer in 3 s."]);
+}
+
+#[tokio::test]
+async fn a_stall_whose_events_have_expired_is_explained() {
+    let cluster = Cluster::start("kept-stall").await;
+    let collector = Collector::start(&cluster).await;
+    let mut events = collector.stream().await;
+    add(&cluster, "stuck-quota", MINUTES_AGO * 3);
+    events.until("QuotaExceeded").await;
+    let store = cluster.simulator.store();
+    for event in store.list(Resource::Events) {
+        let name = event["metadata"]["name"].as_str().expect("a name");
+        store.delete(Resource::Events, "stuck-quota", name).expect("it expires");
+    }
+    for args in ["j -n stuck-quota", "--stalled -A"] {
+        let ran = cluster.run(&format!("explain {args}")).await;
+        assert_eq!(ran.code, Some(3), "{args}: {}{}", ran.out, ran.err);
+        assert_contains(
+            &ran.out,
+            &[
+                "stuck-quota/j  Running\n  cause:    QuotaExceeded",
+                "  Not finished, stalled for 1",
+                "  next:     ",
+                "  source:   collector\n",
+            ],
+        );
+    }
+    let ran = cluster.run("explain j -n stuck-quota --no-collector").await;
+    assert!(!ran.out.contains("QuotaExceeded"), "{}", ran.out);
 }

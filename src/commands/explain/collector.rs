@@ -23,7 +23,7 @@ const AT_ONCE: usize = 8;
 /// The most failed Jobs of a list.
 const FAILED: usize = 2000;
 
-/// The collector. After the first error it is not asked again.
+/// The collector. After an error it is not asked again for the same answer.
 pub(super) struct Collector<'a> {
     client: &'a Client,
     /// `None`: it is not asked at all.
@@ -58,9 +58,10 @@ impl<'a> Collector<'a> {
         self.problem().filter(|_| self.is_named)
     }
 
-    /// Allows the next answer to read as many whole events as the first.
-    pub(super) fn refill(&self) {
+    /// Prepares another answer, for which the collector is asked again even if it did not answer before.
+    pub(super) fn begin_again(&self) {
         self.left.set(WHOLE);
+        self.problem.replace(None);
     }
 
     fn in_cluster(&self) -> Option<InCluster<'_>> {

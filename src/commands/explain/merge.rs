@@ -71,3 +71,119 @@ impl Explained {
         self
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use job_event::Evidence;
+    use job_event::evidence::{Condition, Gap, Job, JobStatus, Removal};
+    use job_judge::{Judgement, judge};
+
+    use super::*;
+
+    const LATE: &str = "2026-11-29T02:00:00Z";
+    const EARLY: &str = "2026-11-29T01:00:00Z";
+
+    /// A Job that failed at this time; unfinished without a time.
+    fn job(source: Source, uid: &str, failed: Option<&str>) -> Explained {
+        let condition = failed.map(|at| Condition {
+            kind: "FailureTarget".into(),
+            is_true: true,
+            reason: "BackoffLimitExceeded".into(),
+            since: at.parse().ok(),
+            ..Condition::default()
+        });
+        let evidence = Evidence {
+            job: Job {
+                uid: uid.into(),
+                status: JobStatus {
+                    conditions: condition.into_iter().collect(),
+                    ..JobStatus::default()
+                },
+                ..Job::default()
+            },
+            pods: Vec::new(),
+            events: Vec::new(),
+            gaps: Vec::new(),
+        };
+        Explained {
+            judgement: judge(&evidence),
+            evidence,
+            source,
+            stalled_since: None,
+            notes: Vec::new(),
+            log: None,
+        }
+    }
+
+    fn proving(mut job: Explained, cause: Cause, quality: Quality) -> Explained {
+        job.judgement = Judgement {
+            cause: Some(cause),
+            quality,
+            ..job.judgement
+        };
+        job
+    }
+
+    fn deleted(mut job: Explained) -> Explained {
+        job.evidence.job.removed = Some(Removal {
+            at: LATE.parse().unwrap(),
+            replaced: false,
+        });
+        job.evidence.gaps = vec![Gap::EndNotSeen];
+        job
+    }
+
+    #[test]
+    fn the_answer_that_proves_more_counts() {
+        let (unknown, oom) = (Cause::Unknown, Cause::OutOfMemory);
+        let (complete, partial, events) = (Quality::Complete, Quality::Partial, Quality::Events);
+        for (live, stored, expected) in [
+            ((oom, complete), (oom, complete), Source::Collector),
+            ((unknown, partial), (oom, complete), Source::Collector),
+            ((oom, complete), (oom, partial), Source::Cluster),
+            ((oom, events), (oom, partial), Source::Collector),
+            ((oom, events), (unknown, partial), Source::Cluster),
+        ] {
+            let live = proving(job(Source::Cluster, "u", Some(LATE)), live.0, live.1);
+            let stored = proving(job(Source::Collector, "u", Some(LATE)), stored.0, stored.1);
+            assert_eq!(best(live, stored).source, expected);
+        }
+    }
+
+    #[test]
+    fn an_event_of_the_end_is_newer_than_a_list_without_it() {
+        let unfinished = job(Source::Cluster, "u", None);
+        let stored = job(Source::Collector, "u", Some(LATE));
+        assert_eq!(best(unfinished, stored).source, Source::Collector);
+    }
+
+    #[test]
+    fn an_event_of_another_uid_is_a_note_on_a_job_that_exists() {
+        for end in [None, Some(EARLY)] {
+            let found = best(
+                job(Source::Cluster, "new", end),
+                job(Source::Collector, "old", Some(LATE)),
+            );
+            assert_eq!((found.source, found.notes.len()), (Source::Cluster, 1));
+            let note = &found.notes[0];
+            assert!(
+                note.contains("(UID old): Failed at 2026-11-29T02:00:00Z (Unknown)."),
+                "{note}"
+            );
+        }
+    }
+
+    #[test]
+    fn the_later_of_two_deleted_jobs_counts() {
+        let source = |live: &str, stored: &str| {
+            let live = deleted(job(Source::Cluster, "a", Some(live)));
+            best(live, job(Source::Collector, "b", Some(stored))).source
+        };
+        assert_eq!(source(EARLY, LATE), Source::Collector);
+        assert_eq!(source(LATE, EARLY), Source::Cluster);
+        // An Event of the CronJob names its run without a UID.
+        let run = deleted(job(Source::Cluster, "", Some(LATE)));
+        let found = best(run, job(Source::Collector, "b", Some(EARLY)));
+        assert_eq!(found.notes, ["The Job is deleted; the collector kept its event."]);
+    }
+}

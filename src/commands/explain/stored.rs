@@ -153,14 +153,17 @@ pub(super) fn open_stall<'a>(events: &'a [StoredEvent], uid: &str) -> Option<&'a
     of_job().find(|event| event.is_stalled() && !is_over(event))
 }
 
-/// Adds a stall that the collector reports to an unfinished Job whose objects no longer prove it.
+/// Adds a stall that the collector reports to an unfinished Job whose objects no longer prove one, or no longer why no Pod was
+/// created.
 pub(super) fn add_stall(job: &mut Explained, stall: &StoredEvent, after: SignedDuration, now: Timestamp) {
     let Some(since) = stall.since.or(stall.time) else {
         return;
     };
     let cause: Option<Cause> = named(stall.cause.as_deref());
+    let is_proven = job.stalled_since.is_some() && job.judgement.cause != Some(Cause::NoPodsCreated);
     let is_waiting = job.judgement.outcome != Outcome::Running || cause == Some(Cause::AwaitingAdmission);
-    if job.stalled_since.is_some() || is_waiting || now.duration_since(since) < after {
+    let is_same = cause.is_some() && cause == job.judgement.cause;
+    if is_proven || is_waiting || is_same || now.duration_since(since) < after {
         return;
     }
     let sentence = sentence(stall);

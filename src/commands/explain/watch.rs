@@ -43,7 +43,7 @@ pub(super) async fn watch(session: &Session<'_>) -> Result<ExplainAnswer, Failur
     tokio::pin!(ended);
     loop {
         let (started, now) = (Instant::now(), Timestamp::now());
-        session.collector.refill();
+        session.collector.begin_again();
         let answers = tokio::select! {
             answers = session.answers(now) => answers,
             _ = &mut ended => return shown.answer,
@@ -104,8 +104,9 @@ impl Shown {
             for problem in std::mem::take(&mut answer.notes) {
                 self.note(problem);
             }
-            if let Some(problem) = answer.unanswered.as_ref().filter(|_| !self.is_first) {
-                self.note(format!("{}; retrying", problem.text()));
+            match &answer.unanswered {
+                Some(Unanswered::Unreadable(problem)) if !self.is_first => self.note(format!("{problem}; retrying")),
+                _ => {}
             }
             self.retain_new(session, answer, now)?;
             if answer.overview.is_some() || !answer.jobs.is_empty() {
