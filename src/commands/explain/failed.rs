@@ -77,9 +77,9 @@ fn totals(jobs: &[&Explained]) -> String {
 fn age(at: Timestamp, now: Timestamp) -> String {
     let seconds = now.duration_since(at).as_secs().max(0);
     match seconds {
-        ..120 => format!("{seconds}s ago"),
-        ..7200 => format!("{}m ago", seconds / 60),
-        ..172_800 => format!("{}h ago", seconds / 3600),
+        0..120 => format!("{seconds}s ago"),
+        120..7200 => format!("{}m ago", seconds / 60),
+        7200..172_800 => format!("{}h ago", seconds / 3600),
         _ => format!("{}d ago", seconds / 86_400),
     }
 }

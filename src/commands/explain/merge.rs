@@ -1,7 +1,7 @@
-//! The better of two answers about one Job: what the cluster still has, and what the collector kept. Pure.
+//! The better of two answers about one Job: from the objects of the cluster, and from the event that the collector stores. Pure.
 //!
 //! * An unfinished Job is explained from the cluster: an earlier event cannot know its state.
-//! * Of a finished Job the answer that proves more counts: a known cause, then complete evidence, then more attempts. If both
+//! * The answer about a finished Job that proves more counts: a known cause, then complete evidence, then more attempts. If both
 //!   prove as much, it is the collector's, which is the event that the backends received.
 //! * Jobs of one name with different UIDs are different Jobs. The one that exists counts; of two deleted ones the later.
 
