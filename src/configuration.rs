@@ -25,18 +25,25 @@ pub(crate) const BUILT_IN: &str = include_str!("../pipeline.yaml");
 
 /// Reads the sources that the command line names.
 pub(crate) fn sources(args: &ConfigArgs) -> Result<Vec<Source>, Failure> {
+    let add = |path| {
+        let source = read(path)?;
+        Ok(Source { adds: true, ..source })
+    };
+    let added = args.add_config.iter().map(|path| add(path));
     if args.config.is_empty() {
-        return Ok(vec![Source {
+        let built_in = Source {
             name: Arc::from("pipeline.yaml (built in)"),
             text: BUILT_IN.into(),
-        }]);
+            adds: false,
+        };
+        return std::iter::once(Ok(built_in)).chain(added).collect();
     }
-    args.config.iter().map(|path| read(path)).collect()
+    args.config.iter().map(|path| read(path)).chain(added).collect()
 }
 
 /// Fails with the reason if the sources cannot be read a second time: standard input and pipes have ended.
 pub(crate) fn can_be_read_again(args: &ConfigArgs) -> Result<(), String> {
-    for path in &args.config {
+    for path in args.config.iter().chain(&args.add_config) {
         let name = path.display().to_string();
         if name == "-" {
             return Err("standard input cannot be read again; give --config the path of a file".into());

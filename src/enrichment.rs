@@ -57,6 +57,7 @@ mod tests {
         let source = Source {
             name: "a.yaml".into(),
             text,
+            adds: false,
         };
         let (config, errors) = read_all(&[source], &[], &|_| None);
         assert!(errors.is_empty(), "{errors}");

@@ -55,6 +55,7 @@ pub(super) fn run(data: &[u8]) {
         let source = Source {
             name: "printed.yaml".into(),
             text: printed.clone(),
+            adds: false,
         };
         assert_eq!(
             collector_config::print(&[source], &[]),

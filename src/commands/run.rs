@@ -128,6 +128,7 @@ fn log_start(args: &RunArgs, sources: &[Source]) {
         .source
         .config
         .iter()
+        .chain(&args.source.add_config)
         .map(|path| path.display().to_string())
         .collect();
     let config = (!files.is_empty()).then(|| files.join(", "));

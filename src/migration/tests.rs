@@ -8,6 +8,7 @@ fn error_at(yaml: &str, path: &str) -> Diagnostic {
     let source = Source {
         name: "f.yaml".into(),
         text: yaml.to_owned(),
+        adds: false,
     };
     let findings = prepare(&[source], &[], &|_| None).err().expect("errors");
     let found = findings.errors.0.iter().find(|error| error.path == path);

@@ -102,6 +102,7 @@ mod tests {
         let source = Source {
             name: "a.yaml".into(),
             text: text.into(),
+            adds: false,
         };
         let (config, _) = read_all(&[source], &[], &|_| Some("$HIDDEN".into()));
         let warnings = config.expect("a configuration").warnings.list();

@@ -261,6 +261,7 @@ mod tests {
         let source = Source {
             name: "f.yaml".into(),
             text: text.to_owned(),
+            adds: false,
         };
         let position = Position {
             source: "f.yaml".into(),

@@ -7,7 +7,7 @@ use super::diagnostics::{Diagnostic, Diagnostics, Position};
 use super::document::{self, Config};
 use super::dollar;
 use super::foreign;
-use super::merge::{merge, parse_set};
+use super::merge::{add, merge, parse_set};
 use super::node::{Node, Value};
 use super::parse::parse;
 use super::print::to_yaml;
@@ -114,8 +114,14 @@ fn merged(sources: &[Source], sets: &[String], errors: &mut Diagnostics) -> Opti
         value: Value::Mapping(Vec::new()),
     };
     let trees: Option<Vec<Node>> = trees.into_iter().collect();
-    let filled = trees?.into_iter().filter(|tree| !tree.is_null());
-    let mut root = filled.fold(begin, merge);
+    let mut root = begin;
+    for (at, tree) in trees?.into_iter().enumerate() {
+        root = match sources.get(at) {
+            _ if tree.is_null() => root,
+            Some(source) if source.adds => add(root, tree),
+            _ => merge(root, tree),
+        };
+    }
     // Keys for anchors, as in Compose and OpenAPI files: what refers to them has a copy.
     if let Value::Mapping(entries) = &mut root.value {
         entries.retain(|entry| !entry.key.starts_with("x-"));

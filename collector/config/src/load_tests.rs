@@ -28,6 +28,7 @@ pub(crate) fn source(name: &str, text: &str) -> Source {
     Source {
         name: Arc::from(name),
         text: text.to_owned(),
+        adds: false,
     }
 }
 

@@ -43,6 +43,38 @@ pub(crate) fn merge(earlier: Node, later: Node) -> Node {
     }
 }
 
+/// `earlier` with what only `more` has: keys that are missing or null, and entries of lists. Nothing is overridden.
+pub(crate) fn add(earlier: Node, more: Node) -> Node {
+    if earlier.is_null() {
+        return more;
+    }
+    let Node { position, value } = earlier;
+    let value = match (value, more.value) {
+        (Value::Mapping(mut entries), Value::Mapping(more)) => {
+            for entry in more {
+                match entries.iter_mut().find(|old| old.key == entry.key) {
+                    Some(old) => {
+                        let node = std::mem::replace(&mut old.node, missing(entry.key_position));
+                        old.node = add(node, entry.node);
+                    }
+                    None => entries.push(entry),
+                }
+            }
+            Value::Mapping(entries)
+        }
+        (Value::Sequence(mut items), Value::Sequence(more)) => {
+            for item in more {
+                if !items.iter().any(|old| old.has_same_values(&item)) {
+                    items.push(item);
+                }
+            }
+            Value::Sequence(items)
+        }
+        (value, _) => value,
+    };
+    Node { position, value }
+}
+
 fn missing(position: Position) -> Node {
     Node {
         position,

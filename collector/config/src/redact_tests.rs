@@ -23,6 +23,7 @@ fn source(text: &str) -> Source {
     Source {
         name: Arc::from("a.yaml"),
         text: text.to_owned(),
+        adds: false,
     }
 }
 

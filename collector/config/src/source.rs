@@ -15,6 +15,8 @@ pub struct Source {
     pub name: Arc<str>,
     /// YAML.
     pub text: String,
+    /// True if it only adds to the sources before it: keys that they do not set, and entries of lists. It overrides nothing.
+    pub adds: bool,
 }
 
 impl Source {
@@ -52,7 +54,7 @@ impl Source {
             return wrong((1, 1), "found UTF-16, expected UTF-8".into(), "save the file as UTF-8");
         }
         match String::from_utf8(bytes) {
-            Ok(text) => Ok(Source { name, text }),
+            Ok(text) => Ok(Source { name, text, adds: false }),
             Err(error) => {
                 let valid = error.utf8_error().valid_up_to();
                 let bytes = error.into_bytes();

@@ -8,6 +8,7 @@ fn source(name: &str, text: &str) -> Source {
     Source {
         name: name.into(),
         text: text.to_owned(),
+        adds: false,
     }
 }
 

@@ -196,6 +196,7 @@ impl Demo<'_> {
         let sources = [Source {
             name: Arc::from("pipeline.yaml"),
             text: configuration::BUILT_IN.into(),
+            adds: false,
         }];
         let sets = [
             format!("receivers.k8s_job.kubeconfig={}", self.directory.kubeconfig().display()),

@@ -222,6 +222,7 @@ service:
     let source = collector_config::Source {
         name: "pipeline.yaml".into(),
         text: text.into(),
+        adds: false,
     };
     let config = collector_config::load(&[source], &[], &|_| None).unwrap();
     let meter = opentelemetry::global::meter("test");
