@@ -11,7 +11,6 @@ mod cli;
 #[path = "../support/cluster.rs"]
 mod cluster;
 mod credentials;
-mod deploy;
 #[path = "../support/deployment.rs"]
 mod deployment;
 mod explain;

@@ -54,7 +54,11 @@ impl Source {
             return wrong((1, 1), "found UTF-16, expected UTF-8".into(), "save the file as UTF-8");
         }
         match String::from_utf8(bytes) {
-            Ok(text) => Ok(Source { name, text, adds: false }),
+            Ok(text) => Ok(Source {
+                name,
+                text,
+                adds: false,
+            }),
             Err(error) => {
                 let valid = error.utf8_error().valid_up_to();
                 let bytes = error.into_bytes();
