@@ -125,13 +125,13 @@ fn an_object_that_differs_from_the_api_is_found() {
         ".spec.selectors: unknown field"
     );
     assert_eq!(
-        with("/spec/ports/0/prot", json!("TCP")),
+        with("/spec/ports", json!([{"name": "web", "port": 1, "prot": "TCP"}])),
         ".spec.ports[0].prot: unknown field"
     );
-    assert!(with("/spec/ports/0/port", json!("8090")).contains("invalid type"));
+    assert!(with("/spec/ports", json!([{"port": "8090"}])).contains("invalid type"));
     assert!(with("/metadata/labels", json!({"a": 1})).contains("invalid type"));
     assert_eq!(
-        with("/spec/ports/0", json!({"name": "web"})),
+        with("/spec/ports", json!([{"name": "web"}])),
         ".spec.ports[0].port: missing, but required"
     );
     assert_eq!(with("/kind", json!("Servce")), "unknown kind v1 Servce");

@@ -110,7 +110,7 @@ replaces what the pipeline sets.
 {{- $_ := set $signals "metrics" (list "web") -}}
 {{- end -}}
 {{- if $values.k8sEvents.enabled -}}
-{{- $_ := set $exporters "k8s_events" dict -}}
+{{- $_ := set $exporters "k8s_events" (dict "sending_queue" (dict "storage" "${env:QUEUE_STORAGE:-}")) -}}
 {{- $_ := set $signals "logs" (append (default list $signals.logs) "k8s_events") -}}
 {{- end -}}
 {{- if $exporters -}}
