@@ -1,78 +1,8 @@
 //! The configurations that are deployed together are valid together.
 
-use std::path::{Path, PathBuf};
 use std::process::Command;
 
-fn kustomize() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/kustomize")
-}
-
-/// `validate` on these files of `deploy/kustomize`, in this order.
-fn validate(files: &[&str]) {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_kube-job-collector"));
-    command.arg("validate").env_clear().env("DD_API_KEY", "key");
-    for file in files {
-        command.arg("--config").arg(kustomize().join(file));
-    }
-    let output = command.output().expect("the binary runs");
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{files:?}: {said}");
-    assert_eq!(said, "", "{files:?}: no warning");
-}
-
-#[test]
-fn what_is_deployed_is_valid() {
-    for storage in STORAGES {
-        validate(&["base/pipeline.yaml", storage]);
-        validate(&["base/pipeline.yaml", storage, "components/k8s-events/k8s-events.yaml"]);
-    }
-}
-
-/// The storages that can be deployed.
-const STORAGES: [&str; 3] = [
-    "base/storage.yaml",
-    "components/high-availability/storage.yaml",
-    "components/file-storage/storage.yaml",
-];
-
-#[test]
-fn any_pipeline_can_be_deployed_with_any_storage() {
-    let page = include_str!("../../docs/backends.md");
-    let pipelines = page.split("```yaml\n").skip(1).map(|rest| rest.split("```").next());
-    let pipelines: Vec<&str> = pipelines.flatten().filter(|yaml| yaml.contains("pipelines:")).collect();
-    assert!(pipelines.len() > 5, "docs/backends.md shows pipelines");
-    let file = std::env::temp_dir().join(format!("any-pipeline-{}.yaml", std::process::id()));
-    for pipeline in pipelines {
-        std::fs::write(&file, pipeline).expect("a file");
-        for storage in STORAGES {
-            let mut command = Command::new(env!("CARGO_BIN_EXE_kube-job-collector"));
-            command.arg("validate").env_clear();
-            for variable in pipeline.split("${env:").skip(1) {
-                let name = variable.split(['}', ':']).next().expect("a name");
-                if variable.find('}') == Some(name.len()) {
-                    command.env(name, "0123456789abcdef0123456789abcdef");
-                }
-            }
-            command
-                .arg("--config")
-                .arg(&file)
-                .arg("--config")
-                .arg(kustomize().join(storage));
-            let output = command.output().expect("the binary runs");
-            let errors = String::from_utf8_lossy(&output.stderr);
-            if pipeline.contains("\n  extensions:") {
-                // The list of the later file holds; the error leads there.
-                assert!(
-                    errors.contains("service::extensions"),
-                    "{storage} over\n{pipeline}\n{errors}"
-                );
-            } else {
-                assert!(output.status.success(), "{storage} over\n{pipeline}\n{errors}");
-            }
-        }
-    }
-    let _ = std::fs::remove_file(&file);
-}
+use super::{kustomize, text};
 
 #[test]
 fn a_changed_config_map_applies_without_a_restart() {
@@ -94,8 +24,7 @@ fn a_changed_config_map_applies_without_a_restart() {
 
 /// The documents of a file.
 fn documents(file: &str) -> Vec<serde_json::Value> {
-    let text = std::fs::read_to_string(kustomize().join(file)).expect("a file");
-    serde_yaml::from_multiple(&text).expect("YAML")
+    super::documents(&text(&kustomize().join(file)))
 }
 
 #[test]

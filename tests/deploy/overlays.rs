@@ -12,10 +12,10 @@ const COMBINED: [(&str, &str, &[&str]); 3] = [
     (
         "datadog-high-availability",
         "datadog",
-        &["high-availability", "web", "namespace-labels"],
+        &["high-availability", "web", "namespace-labels", "k8s-events"],
     ),
     ("grafana-cloud-volume", "grafana-cloud", &["file-storage", "web"]),
-    ("prometheus-page", "prometheus", &["web"]),
+    ("prometheus-page", "prometheus", &["web", "k8s-events"]),
 ];
 
 fn build(folder: &Path) -> Option<Vec<Value>> {

@@ -4,15 +4,15 @@ use serde_json::{Value, json};
 
 use super::{DUMMY, chart, container, documented, kustomize, list, of_kind, rendered, root, text, validate, word};
 
-/// The overlay and the preset of each heading in `docs/backends.md`.
+/// The heading in `docs/backends.md`, and the name in `deploy/backends/`, of the overlay and of the preset.
 const BACKENDS: [(&str, &str); 10] = [
     ("Datadog", "datadog"),
-    ("New Relic", "newrelic"),
+    ("New Relic", "new-relic"),
     ("Dynatrace", "dynatrace"),
     ("Honeycomb", "honeycomb"),
     ("Grafana Cloud", "grafana-cloud"),
     ("A Prometheus that takes OTLP", "prometheus-otlp"),
-    ("An OpenTelemetry Collector", "otel-collector"),
+    ("An OpenTelemetry Collector", "opentelemetry-collector"),
     ("A backend behind OAuth 2.0", "oauth2"),
     ("A Prometheus that scrapes", "prometheus"),
     ("A file", "file"),
@@ -23,28 +23,18 @@ fn every_documented_backend_has_a_preset_and_an_overlay() {
     let documented = documented();
     let headings: Vec<&str> = documented.iter().map(|(heading, _)| heading.as_str()).collect();
     assert_eq!(headings, BACKENDS.map(|(heading, _)| heading), "docs/backends.md");
-    for (heading, yaml) in &documented {
-        let (_, name) = BACKENDS.iter().find(|(known, _)| known == heading).expect("a backend");
+    for (_, name) in BACKENDS {
         // For Datadog the built-in pipeline, which has more.
-        let expected = match *name {
-            "datadog" => text(&root().join("pipeline.yaml")),
-            _ => yaml.clone(),
+        let (source, overlay) = match name {
+            "datadog" => ("pipeline.yaml".to_owned(), "base".to_owned()),
+            name => (format!("deploy/backends/{name}.yaml"), format!("overlays/{name}")),
         };
+        let expected = text(&root().join(&source));
         let preset = chart().join(format!("files/presets/{name}.yaml"));
-        assert!(
-            text(&preset) == expected,
-            "{} differs from docs/backends.md",
-            preset.display()
-        );
-        let overlay = match *name {
-            "datadog" => kustomize().join("base/pipeline.yaml"),
-            name => kustomize().join(format!("overlays/{name}/pipeline.yaml")),
-        };
-        assert!(
-            text(&overlay) == expected,
-            "{} differs from docs/backends.md",
-            overlay.display()
-        );
+        let overlay = kustomize().join(overlay).join("pipeline.yaml");
+        for copy in [preset, overlay] {
+            assert!(text(&copy) == expected, "{} differs from {source}", copy.display());
+        }
     }
     let presets = super::files(&chart().join("files/presets"), "yaml");
     assert_eq!(presets.len(), BACKENDS.len());

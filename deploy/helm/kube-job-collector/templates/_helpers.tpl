@@ -59,7 +59,7 @@ labels:
 {{- define "kube-job-collector.credential" -}}
 {{- get (dict
   "datadog" "DD_API_KEY"
-  "newrelic" "NEW_RELIC_LICENSE_KEY"
+  "new-relic" "NEW_RELIC_LICENSE_KEY"
   "dynatrace" "DT_API_TOKEN"
   "honeycomb" "HONEYCOMB_API_KEY"
   "grafana-cloud" "GRAFANA_CLOUD_API_KEY"
