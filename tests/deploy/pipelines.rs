@@ -78,7 +78,7 @@ fn values_of_config_are_merged() {
     assert_eq!(pipeline["receivers"]["k8s_job"]["stalled"], json!({"after": "5m"}));
     assert_eq!(pipeline["processors"], json!({"reason_enrichment": null}));
     assert_eq!(exporter.get("retry_on_failure"), None);
-    assert_eq!(exporter["sending_queue"]["queue_size"], 1_048_576);
+    assert_eq!(exporter["sending_queue"]["queue_size"], 8_388_608);
     assert_eq!(exporter["sending_queue"]["sizer"], "bytes");
     assert_eq!(pipeline["service"]["telemetry"]["logs"]["level"], "warn");
     assert_eq!(list(&pipeline["service"]["telemetry"]["metrics"]["readers"]).len(), 1);

@@ -61,30 +61,30 @@ fn header(values: &Path) -> String {
 }
 
 /// `helm` of the variable HELM or of PATH.
-pub(super) fn helm() -> Option<Command> {
+fn helm() -> Option<String> {
     let helm = std::env::var("HELM").unwrap_or_else(|_| "helm".into());
-    let runs = Command::new(&helm)
-        .arg("version")
-        .output()
-        .is_ok_and(|output| output.status.success());
-    if !runs {
-        oracle::skip("helm", "install helm 3, or set HELM to its path");
+    let version = Command::new(&helm).arg("version").output();
+    if version.is_ok_and(|output| output.status.success()) {
+        return Some(helm);
     }
-    runs.then(|| Command::new(helm))
+    oracle::skip("helm", "install helm 3, or set HELM to its path");
+    None
 }
 
 /// What helm renders for a file of values.
-fn render(mut helm: Command, values: &Path) -> Result<String, String> {
-    helm.args(["template", "kube-job-collector"]).arg(chart());
-    helm.args([
-        "--namespace",
-        "kube-job-collector",
-        "--kube-version",
-        KUBERNETES,
-        "--values",
-    ])
-    .arg(values);
-    let output = helm.output().expect("helm runs");
+fn render(helm: &str, values: &Path) -> Result<String, String> {
+    let mut command = Command::new(helm);
+    command.args(["template", "kube-job-collector"]).arg(chart());
+    command
+        .args([
+            "--namespace",
+            "kube-job-collector",
+            "--kube-version",
+            KUBERNETES,
+            "--values",
+        ])
+        .arg(values);
+    let output = command.output().expect("helm runs");
     match output.status.success() {
         true => Ok(String::from_utf8(output.stdout).expect("UTF-8")),
         false => Err(String::from_utf8_lossy(&output.stderr).into_owned()),
@@ -98,7 +98,7 @@ fn stored_output_belongs_to_the_chart() {
     for values in values() {
         let path = stored(&stem(&values));
         if update {
-            let rendered = render(helm().expect("UPDATE_RENDERED needs helm"), &values);
+            let rendered = render(&helm().expect("UPDATE_RENDERED needs helm"), &values);
             std::fs::write(&path, header(&values) + &rendered.expect("the chart renders")).expect("a file");
         }
         if !text(&path).starts_with(&header(&values)) {
@@ -116,9 +116,9 @@ fn stored_output_belongs_to_the_chart() {
 
 #[test]
 fn helm_renders_the_stored_output() {
+    let Some(helm) = helm() else { return };
     for values in values() {
-        let Some(helm) = helm() else { return };
-        let rendered = render(helm, &values).unwrap_or_else(|error| panic!("{}: {error}", stem(&values)));
+        let rendered = render(&helm, &values).unwrap_or_else(|error| panic!("{}: {error}", stem(&values)));
         assert_eq!(
             header(&values) + &rendered,
             text(&stored(&stem(&values))),
@@ -130,14 +130,16 @@ fn helm_renders_the_stored_output() {
 
 #[test]
 fn helm_lint_finds_nothing() {
+    let Some(helm) = helm() else { return };
     for values in values() {
-        let Some(mut helm) = helm() else { return };
-        helm.args(["lint", "--strict"])
+        let mut command = Command::new(&helm);
+        command
+            .args(["lint", "--strict"])
             .arg(chart())
             .arg("--values")
             .arg(&values);
-        helm.args(["--kube-version", KUBERNETES]);
-        let output = helm.output().expect("helm runs");
+        command.args(["--kube-version", KUBERNETES]);
+        let output = command.output().expect("helm runs");
         let report = String::from_utf8_lossy(&output.stdout);
         assert!(output.status.success(), "{}: {report}", stem(&values));
         assert!(
@@ -150,6 +152,7 @@ fn helm_lint_finds_nothing() {
 
 #[test]
 fn helm_rejects_values_that_contradict_each_other() {
+    let Some(helm) = helm() else { return };
     let folder = super::folder("contradictions");
     for (values, error) in [
         (
@@ -188,10 +191,9 @@ fn helm_rejects_values_that_contradict_each_other() {
         ),
         ("{backend: prometheus, clusterNam: a}", "clusterNam"),
     ] {
-        let Some(helm) = helm() else { return };
         let path = folder.join("values.yaml");
         std::fs::write(&path, values).expect("a file");
-        let found = render(helm, &path).expect_err(values);
+        let found = render(&helm, &path).expect_err(values);
         assert!(found.contains(error), "{values}: {found}");
     }
     let _ = std::fs::remove_dir_all(folder);
