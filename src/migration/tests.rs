@@ -88,6 +88,7 @@ fn errors_inside_of_an_unknown_component_are_dropped() {
         name: "f.yaml".into(),
         text: "exporters: {kafka: {brokers: '${env:BROKERS}'}, debug/a: {loglevel: '${env:LEVEL}', verbosity: x}}"
             .to_owned(),
+        adds: false,
     };
     let findings = prepare(&[source], &[], &|_| None).err().expect("errors");
     let paths: Vec<&str> = findings.errors.0.iter().map(|error| error.path.as_str()).collect();
@@ -121,6 +122,7 @@ service:
     metrics: {receivers: [k8s_job], processors: [memory_limiter, batch], exporters: [debug]}
 "
         .to_owned(),
+        adds: false,
     };
     let (_, findings) = prepare(&[source], &[], &|_| None).unwrap_or_else(|findings| panic!("{findings}"));
     for (path, line, setting) in [

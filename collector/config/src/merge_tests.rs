@@ -4,6 +4,39 @@ use super::load_tests::{Debug, WHOLE, debug, environment, lines, source, with_de
 use super::{Duration, load, print, read_all};
 
 #[test]
+fn a_source_that_adds_overrides_nothing() {
+    let first = "\
+receivers: {r: {}}
+exporters:
+  debug: {text: a, list: [a, b], map: {a: 1}}
+  other:
+service: {pipelines: {logs: {receivers: [r], exporters: [debug]}}}
+";
+    let more = "\
+exporters:
+  debug: {text: b, number: 5, list: [b, c], map: {a: 2, b: 3}}
+  other: {text: c}
+extensions: {x: {}}
+service: {extensions: [x], pipelines: {logs: {exporters: [debug, other]}}}
+";
+    let added = super::Source {
+        adds: true,
+        ..source("b.yaml", more)
+    };
+    let sources = [source("a.yaml", first), added.clone(), added];
+    let config =
+        load(&sources, &["exporters.debug.number=7".to_owned()], &environment).unwrap_or_else(|e| panic!("{e}"));
+    let read = debug(&config).unwrap_or_else(|e| panic!("{e}"));
+    assert_eq!((read.text.as_deref(), read.number), (Some("a"), Some(7)));
+    assert_eq!(read.list, ["a", "b", "c"]);
+    let map: Vec<(&str, &str)> = read.map.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect();
+    assert_eq!(map, [("a", "1"), ("b", "3")]);
+    assert_eq!(config.service.extensions.len(), 1);
+    let pipeline = &config.service.pipelines[&super::pipeline_id("logs").expect("an id")];
+    assert_eq!(pipeline.exporters.len(), 2);
+}
+
+#[test]
 fn sources_are_merged() {
     let first = "\
 receivers: {r: {}}

@@ -66,6 +66,7 @@ fn position_in_a_text_with_dollars_and_variables() {
         let source = Source {
             name: "f.yaml".into(),
             text: format!("processors:\n  p:\n    k: {text}\nservice: {{pipelines: {{}}}}\n"),
+            adds: false,
         };
         let (config, _) = read_all(&[source], &[], &|name| (name == "A").then(|| "a long value".to_owned()));
         let config = config.unwrap();

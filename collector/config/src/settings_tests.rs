@@ -83,6 +83,7 @@ fn warnings_of_all_components_are_in_one_list() {
     let source = super::Source {
         name: "a.yaml".into(),
         text: "exporters:\n  debug: {verbosity: basic}\nreceivers:\n  k8s_job:\n".to_owned(),
+        adds: false,
     };
     let (config, _) = super::read_all(&[source], &[], &|_| None);
     let config = config.expect("YAML");
