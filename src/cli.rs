@@ -2,6 +2,7 @@
 
 mod explain;
 mod init;
+mod status;
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -12,6 +13,7 @@ use collector_config::{Duration, DurationError};
 use explain::{EXPLAIN_HELP, PLUGIN_HELP};
 pub(crate) use explain::{ExplainArgs, ExplainTarget, ExplainTargets, TargetKind};
 pub(crate) use init::InitArgs;
+pub(crate) use status::StatusArgs;
 
 #[cfg(feature = "demo")]
 use crate::commands::demo::DemoArgs;
@@ -66,6 +68,8 @@ pub(crate) enum Command {
     Version,
     /// List every component in this binary
     Components,
+    /// Show a running collector: its health, queues, watches and leader
+    Status(StatusArgs),
     /// Write a commented pipeline for a backend, to start from
     Init(InitArgs),
     /// Print the JSON Schema of a configuration, for editors

@@ -19,6 +19,7 @@ use std::process::ExitCode;
 use cli::{Cli, Command};
 use commands::Failure;
 use commands::explain::ExplainAnswer;
+use commands::status::StatusAnswer;
 
 fn main() -> ExitCode {
     // One TLS implementation for everything in the process; kube and reqwest pick it up from here.
@@ -32,6 +33,11 @@ fn main() -> ExitCode {
         Some(Command::Run(args)) => commands::run::run(&args.into()),
         Some(Command::Validate(args)) => commands::validate::validate(&args),
         Some(Command::PrintConfig(args)) => commands::validate::print_config(&args),
+        Some(Command::Status(args)) => match commands::status::status(&args) {
+            Ok(StatusAnswer::NotReady) => return ExitCode::from(1),
+            Ok(StatusAnswer::Ready) => Ok(()),
+            Err(failure) => Err(failure),
+        },
         Some(Command::Init(args)) => commands::init::init(&args),
         Some(Command::Version) => commands::print(&format!("kube-job-collector {}\n", env!("CARGO_PKG_VERSION"))),
         Some(Command::Components) => commands::components::list(),
