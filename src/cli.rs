@@ -2,6 +2,7 @@
 
 mod explain;
 mod init;
+mod shell;
 mod status;
 
 use std::ffi::OsString;
@@ -13,6 +14,7 @@ use collector_config::{Duration, DurationError};
 use explain::{EXPLAIN_HELP, PLUGIN_HELP};
 pub(crate) use explain::{ExplainArgs, ExplainTarget, ExplainTargets, TargetKind};
 pub(crate) use init::InitArgs;
+pub(crate) use shell::{CompletionsArgs, ManArgs, Shell};
 pub(crate) use status::StatusArgs;
 
 #[cfg(feature = "demo")]
@@ -82,6 +84,10 @@ pub(crate) enum Command {
     Explain(ExplainArgs),
     /// Record Jobs, their Pods and Events, to explain or share later
     Record(RecordArgs),
+    /// Print completions for a shell
+    Completions(CompletionsArgs),
+    /// Print the man page, or write those of all commands
+    Man(ManArgs),
 }
 
 /// Where the configuration comes from.
@@ -317,16 +323,47 @@ mod tests {
         assert_eq!(files, [PathBuf::from("a.yaml"), PathBuf::from("b.yaml")]);
     }
 
+    /// The command and those below it.
+    fn all(command: clap::Command) -> Vec<clap::Command> {
+        let below: Vec<clap::Command> = command.get_subcommands().cloned().collect();
+        [command].into_iter().chain(below).collect()
+    }
+
     #[test]
-    fn help_fits_into_80_columns() {
-        for text in [EXAMPLES, EXPLAIN_HELP, PLUGIN_HELP, RECORD_HELP] {
-            for line in text.lines() {
-                assert!(line.chars().count() <= 80, "{line}");
+    fn every_help_fits_into_80_columns() {
+        for mut command in all(Cli::command()).into_iter().chain([Plugin::command()]) {
+            command = command.term_width(80);
+            let name = command.get_name().to_owned();
+            for text in [command.render_help(), command.render_long_help()] {
+                for line in text.to_string().lines() {
+                    assert!(line.chars().count() <= 80, "{name}: {line}");
+                }
             }
         }
         let plugin = Plugin::command().render_long_help().to_string();
         assert!(plugin.starts_with("Explains why a Kubernetes Job failed"), "{plugin}");
         assert!(!plugin.contains("kube-job-collector"), "{plugin}");
+    }
+
+    #[test]
+    fn every_command_and_option_is_documented() {
+        let page = include_str!("../docs/command-line.md");
+        for command in all(Cli::command()).into_iter().skip(1) {
+            let name = command.get_name();
+            let section = page.split(&format!("\n## {name}\n")).nth(1);
+            let section = section.unwrap_or_else(|| panic!("docs/command-line.md has no heading {name}"));
+            let mut section = section.split("\n## ").next().unwrap_or_default().to_owned();
+            if name == "explain" {
+                section += include_str!("../docs/explain.md");
+            }
+            let options = command.get_arguments().filter_map(|argument| argument.get_long());
+            for option in options.filter(|option| *option != "help") {
+                assert!(
+                    section.contains(&format!("--{option}")),
+                    "{name} has no row for --{option}"
+                );
+            }
+        }
     }
 
     #[test]

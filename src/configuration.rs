@@ -133,7 +133,13 @@ pub(crate) fn prepare(
     environment: Environment<'_>,
 ) -> Result<(Prepared<Telemetry>, Findings), Findings> {
     let (config, errors) = collector_config::read_all(sources, sets, environment);
-    match make(sources, config, errors, &Health::new(), started) {
+    match make(
+        Excerpts::of(sources).with_sets(sets),
+        config,
+        errors,
+        &Health::new(),
+        started,
+    ) {
         (Some(prepared), findings) => Ok((prepared, findings)),
         (None, findings) => Err(findings),
     }
@@ -150,7 +156,7 @@ pub(crate) fn prepare_again(
 ) -> Result<(Prepared<TelemetryConfig>, Findings), Findings> {
     let (config, errors) = collector_config::read_all(sources, sets, environment);
     let planned = |plan: TelemetryPlan| (plan.into_config(), meter.clone());
-    match make(sources, config, errors, health, planned) {
+    match make(Excerpts::of(sources).with_sets(sets), config, errors, health, planned) {
         (Some(prepared), findings) => Ok((prepared, findings)),
         (None, findings) => Err(findings),
     }
@@ -159,7 +165,13 @@ pub(crate) fn prepare_again(
 /// As [`prepare`], but variables that are not set and have no default are left out of the checks.
 pub(crate) fn check_without_environment(sources: &[Source], sets: &[String], environment: Environment<'_>) -> Findings {
     let (config, errors, unset) = collector_config::read_without_environment(sources, sets, environment);
-    let (_, findings) = make(sources, config, errors, &Health::new(), started);
+    let (_, findings) = make(
+        Excerpts::of(sources).with_sets(sets),
+        config,
+        errors,
+        &Health::new(),
+        started,
+    );
     Findings { unset, ..findings }
 }
 
@@ -170,7 +182,7 @@ fn started(plan: TelemetryPlan) -> (Telemetry, Meter) {
 }
 
 fn make<T>(
-    sources: &[Source],
+    excerpts: Excerpts,
     config: Option<Config>,
     mut errors: Diagnostics,
     health: &Health,
@@ -201,7 +213,7 @@ fn make<T>(
         errors: errors.sorted(),
         warnings: config.map(|config| config.warnings.list()).unwrap_or_default(),
         unset: BTreeSet::new(),
-        excerpts: Excerpts::of(sources),
+        excerpts,
     };
     (prepared.filter(|_| findings.errors.is_empty()), findings)
 }

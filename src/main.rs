@@ -38,6 +38,8 @@ fn main() -> ExitCode {
             Ok(StatusAnswer::Ready) => Ok(()),
             Err(failure) => Err(failure),
         },
+        Some(Command::Completions(args)) => commands::shell::completions(&args),
+        Some(Command::Man(args)) => commands::shell::man(&args),
         Some(Command::Init(args)) => commands::init::init(&args),
         Some(Command::Version) => commands::print(&format!("kube-job-collector {}\n", env!("CARGO_PKG_VERSION"))),
         Some(Command::Components) => commands::components::list(),

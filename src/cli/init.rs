@@ -3,6 +3,9 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use clap::builder::PossibleValuesParser;
+
+use crate::commands::init::names;
 
 const HELP: &str = "\
 Examples:
@@ -14,7 +17,7 @@ Examples:
 #[command(after_help = HELP)]
 pub(crate) struct InitArgs {
     /// The backend [default: prints the names of all]
-    #[arg(value_name = "BACKEND")]
+    #[arg(value_name = "BACKEND", value_parser = PossibleValuesParser::new(names()))]
     pub backend: Option<String>,
     /// Print the names of all backends
     #[arg(long, conflicts_with = "backend")]

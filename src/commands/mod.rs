@@ -8,6 +8,7 @@ pub(crate) mod init;
 pub(crate) mod record;
 pub(crate) mod run;
 pub(crate) mod schema;
+pub(crate) mod shell;
 pub(crate) mod status;
 pub(crate) mod validate;
 

@@ -91,7 +91,7 @@ fn init_overwrites_only_when_forced() {
     let unknown = init(&folder, &["fil"]);
     assert_eq!(unknown.status.code(), Some(2));
     assert!(
-        stderr(&unknown).contains("did you mean `file`?"),
+        stderr(&unknown).contains("a similar value exists: 'file'"),
         "{}",
         stderr(&unknown)
     );

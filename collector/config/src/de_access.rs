@@ -5,6 +5,7 @@ use serde::de::{self, DeserializeSeed, Deserializer, IntoDeserializer, Visitor};
 use super::de::{Notes, Path, Place};
 use super::de_error::Error;
 use super::node::{Entry, Node, Value};
+use super::suggest;
 
 /// The entries of a mapping that are not hidden.
 pub(crate) struct Entries<'de, 'p> {
@@ -36,9 +37,15 @@ impl<'de> de::MapAccess<'de> for Entries<'de, '_> {
             .map_err(|error: Error| {
                 // The key is invalid, so its position is recorded.
                 if self.place.notes.hide(&entry.node) {
-                    let message = format!("in the key `{}`: {error}", entry.key);
+                    let (message, help) = match error {
+                        Error::UnknownField(fields) => (
+                            format!("unknown key `{}`", entry.key),
+                            suggest::help(&entry.key, fields),
+                        ),
+                        error => (format!("in the key `{}`: {error}", entry.key), None),
+                    };
                     let path = Path::Key(self.place.path, &entry.key).to_string();
-                    self.place.push(entry.key_position.clone(), path, message, None);
+                    self.place.push(entry.key_position.clone(), path, message, help);
                 }
                 Error::Noted
             })

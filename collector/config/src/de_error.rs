@@ -18,6 +18,8 @@ pub(crate) enum Error {
     Expected(String),
     /// A text is none of the variants.
     UnknownVariant(&'static [&'static str]),
+    /// A key is none of the fields.
+    UnknownField(&'static [&'static str]),
     /// A required field is missing.
     MissingField(&'static str),
     /// A component's own check failed.
@@ -30,6 +32,7 @@ impl fmt::Display for Error {
             Error::Noted => f.write_str("already reported"),
             Error::Expected(expected) => write!(f, "expected {expected}"),
             Error::UnknownVariant(variants) => write!(f, "expected {}", one_of(variants)),
+            Error::UnknownField(_) => f.write_str("unknown key"),
             Error::MissingField(field) => write!(f, "`{field}` is missing"),
             Error::Custom(message) => f.write_str(message),
         }
@@ -59,8 +62,8 @@ impl de::Error for Error {
         Error::UnknownVariant(expected)
     }
 
-    fn unknown_field(field: &str, _: &'static [&'static str]) -> Self {
-        Error::Custom(format!("unknown key `{}`", field))
+    fn unknown_field(_: &str, expected: &'static [&'static str]) -> Self {
+        Error::UnknownField(expected)
     }
 
     fn missing_field(field: &'static str) -> Self {
@@ -99,7 +102,7 @@ impl Error {
                 (message, nearest.map(|v| format!("did you mean `{v}`?")))
             }
             Error::Custom(message) => (redact::scrub(node, secret, message), None),
-            Error::Noted | Error::MissingField(_) => (self.to_string(), None),
+            Error::Noted | Error::MissingField(_) | Error::UnknownField(_) => (self.to_string(), None),
         }
     }
 }

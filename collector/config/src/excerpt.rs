@@ -6,6 +6,8 @@ use std::sync::Arc;
 
 use super::diagnostics::{Diagnostic, Diagnostics, Position};
 use super::document::SECTIONS;
+use super::fit::{columns, window, wrapped};
+use super::merge::parse_set;
 use super::node::{Node, Value};
 use super::parse::parse;
 use super::redact;
@@ -13,9 +15,6 @@ use super::scalar::visible;
 use super::source::Source;
 use super::template::{Part, parts};
 use super::values::REDACTED;
-
-/// Longest excerpt of a line; with its prefix it fits into 80 columns.
-const LONGEST: usize = 66;
 
 /// How diagnostics are written.
 #[derive(Clone, Copy, Debug, Default)]
@@ -70,6 +69,24 @@ impl Excerpts {
         excerpts
     }
 
+    /// Adds the arguments of `--set`.
+    #[must_use]
+    pub fn with_sets(mut self, sets: &[String]) -> Self {
+        for argument in sets {
+            let Some(tree) = parse_set(argument, &mut Diagnostics::default()) else {
+                continue;
+            };
+            let mut lines = ExcerptLines {
+                text: vec![argument.clone()],
+                parsed: true,
+                ..ExcerptLines::default()
+            };
+            lines.mark(&tree, false);
+            self.0.insert(tree.position.source.clone(), lines);
+        }
+        self
+    }
+
     /// Two lines, the source and the caret; none if there is nothing to show.
     fn at(&self, position: &Position, style: Style) -> Option<String> {
         let lines = self.0.get(&position.source)?;
@@ -77,7 +94,7 @@ impl Excerpts {
         let (text, column) = window(&text, column);
         let number = position.line.to_string();
         let blank = " ".repeat(number.len());
-        let before = " ".repeat(column);
+        let before = " ".repeat(text.chars().take(column).map(columns).sum());
         let (red, reset) = if style.colour {
             ("\x1b[1;31m", "\x1b[0m")
         } else {
@@ -209,50 +226,6 @@ fn key_only(line: &str, column: usize) -> Option<(String, usize)> {
     Some((visible(&text.replace('\t', " ")), column))
 }
 
-/// At most [`LONGEST`] characters with the one at `column` among them.
-fn window(text: &str, column: usize) -> (String, usize) {
-    let length = text.chars().count();
-    if length <= LONGEST {
-        return (text.to_owned(), column);
-    }
-    let from = column.saturating_sub(LONGEST / 2).min(length.saturating_sub(LONGEST));
-    let mut shown: String = text.chars().skip(from).take(LONGEST).collect();
-    if from > 0 {
-        shown.replace_range(..shown.chars().next().map_or(0, char::len_utf8), "…");
-    }
-    if from + LONGEST < length {
-        shown.pop();
-        shown.push('…');
-    }
-    (shown, column.saturating_sub(from))
-}
-
-/// The text in lines of at most `width` characters, broken between words. Text between backticks is one word.
-fn wrapped(text: &str, width: Option<usize>) -> Vec<String> {
-    let Some(width) = width else {
-        return vec![text.to_owned()];
-    };
-    let mut lines = vec![String::new()];
-    let mut quoted = false;
-    let words = text.split(|c: char| {
-        quoted ^= c == '`';
-        c == ' ' && !quoted
-    });
-    for word in words {
-        let line = lines.last().map_or(0, |line| line.chars().count());
-        if line > 0 && line + 1 + word.chars().count() > width {
-            lines.push(String::new());
-        }
-        if let Some(last) = lines.last_mut() {
-            if !last.is_empty() {
-                last.push(' ');
-            }
-            last.push_str(word);
-        }
-    }
-    lines
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -287,6 +260,50 @@ mod tests {
         );
         assert_eq!(lines[1].chars().nth(lines[2].chars().count() - 1), Some('b'), "{text}");
         assert!(lines.iter().all(|line| line.chars().count() <= 80), "{text}");
+    }
+
+    #[test]
+    fn the_caret_is_below_the_word_after_wide_characters() {
+        assert_eq!(
+            shown("exporters: {a: 日本, b: 1}\r\n", 1, 20),
+            "f.yaml:1:20: wrong\n    1 | exporters: {a: 日本, b: 1}\n      |                      ^\n"
+        );
+        let tab = shown("exporters:\n  debug:\t\tloud\n", 2, 11);
+        let lines: Vec<&str> = tab.lines().collect();
+        assert_eq!(lines[1].find("loud"), lines[2].find('^'), "{tab}");
+    }
+
+    #[test]
+    fn an_argument_of_set_is_shown_without_secrets() {
+        for (argument, column, expected) in [
+            (
+                "exporters.debug.verbosity=loud",
+                27,
+                "    1 | exporters.debug.verbosity=loud\n      |                           ^\n",
+            ),
+            (
+                "exporters.a.api_key=hunter2",
+                13,
+                "    1 | exporters.a.api_key= [REDACTED]\n      |             ^\n",
+            ),
+            (
+                "exporters.a={headers: {x: hunter2}, b: 1}",
+                14,
+                "    1 | exporters.a={headers: {x: [REDACTED]\n      |              ^\n",
+            ),
+        ] {
+            let source: Arc<str> = format!("--set {}", argument.split('=').next().unwrap()).into();
+            let position = Position {
+                source,
+                line: 1,
+                column,
+            };
+            let wrong = Diagnostics::from(Diagnostic::new(position, "", "wrong"));
+            let text = Excerpts::of(&[])
+                .with_sets(&[argument.to_owned()])
+                .render(&wrong, "", Style::default());
+            assert_eq!(text.split_once('\n').unwrap().1, expected);
+        }
     }
 
     #[test]

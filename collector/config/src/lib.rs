@@ -15,6 +15,7 @@ mod dimensions;
 mod document;
 mod dollar;
 mod excerpt;
+mod fit;
 mod foreign;
 mod ids;
 mod load;

@@ -82,26 +82,42 @@ impl<'s> Texts<'s> {
     }
 
     /// The context of a group without one. Statements and conditions come with their paths in the settings; `path` is that
-    /// of the group.
+    /// of the group. Those with an error are reported and removed, so that one error does not hide the others.
     pub fn inferred_context(
         &mut self,
         path: &str,
-        statements: &[(String, String)],
-        conditions: &[(String, String)],
+        statements: &mut Vec<(String, String)>,
+        conditions: &mut Vec<(String, String)>,
         candidates: &[Context],
     ) -> Option<Context> {
         fn texts(list: &[(String, String)]) -> Vec<&str> {
             list.iter().map(|(_, text)| text.as_str()).collect()
         }
-        match infer_context(candidates, &texts(statements), &texts(conditions)) {
-            Ok(context) => Some(context),
-            Err(error) => {
-                match statements.iter().chain(conditions).nth(error.index) {
-                    Some((setting, _)) => self.wrong(setting, error.error),
-                    None => self.errors.push(self.settings.error(path, error.error.message)),
+        let count = statements.len() + conditions.len();
+        loop {
+            let error = match infer_context(candidates, &texts(statements), &texts(conditions)) {
+                Ok(context) => return Some(context),
+                Err(error) => error,
+            };
+            let (setting, _) = match error.index {
+                Some(index) if index < statements.len() => statements.remove(index),
+                Some(index) => conditions.remove(index - statements.len()),
+                None => {
+                    // A removed text may have named the context.
+                    if statements.len() + conditions.len() == count {
+                        self.no_context(path, statements.first().or(conditions.first()), error.error);
+                    }
+                    return None;
                 }
-                None
-            }
+            };
+            self.wrong(&setting, error.error);
+        }
+    }
+
+    fn no_context(&mut self, path: &str, first: Option<&(String, String)>, error: ParseError) {
+        match first {
+            Some((setting, _)) => self.wrong(setting, error),
+            None => self.errors.push(self.settings.error(path, error.message)),
         }
     }
 

@@ -11,8 +11,8 @@ use crate::{Context, ParseError, enumerations, functions, paths};
 /// An error in one text of a list.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ContextError {
-    /// The text: its position among the statements, followed by the conditions.
-    pub index: usize,
+    /// The text: its position among the statements, followed by the conditions. `None` if no path of any text names a context.
+    pub index: Option<usize>,
     /// The error in it.
     pub error: ParseError,
 }
@@ -34,7 +34,7 @@ pub fn infer_context(
     };
     for text in statements {
         let statement = syntax::statement(text).map_err(|error| ContextError {
-            index: hints.index,
+            index: Some(hints.index),
             error,
         })?;
         hints.call(&statement.editor);
@@ -45,7 +45,7 @@ pub fn infer_context(
     }
     for text in conditions {
         let condition = syntax::condition(text).map_err(|error| ContextError {
-            index: hints.index,
+            index: Some(hints.index),
             error,
         })?;
         hints.condition(&condition);
@@ -58,7 +58,7 @@ pub fn infer_context(
     let Some(innermost) = hints.paths.iter().map(|(context, ..)| *context).max() else {
         let message = "the context cannot be inferred: no path names one";
         let error = ParseError::new(0..0, message).help(format!("a path starts with {}", listed(candidates)));
-        return Err(ContextError { index: 0, error });
+        return Err(ContextError { index: None, error });
     };
     let fits = |context: &Context| {
         context.reachable().contains(&innermost) && hints.names.iter().all(|name| name.exists_in(*context))
@@ -77,7 +77,7 @@ pub fn infer_context(
         Some((owner, index, range)) => {
             let message = format!("paths of `{owner}` do not exist in the context `{context}`, which other paths need");
             Err(ContextError {
-                index: *index,
+                index: Some(*index),
                 error: ParseError::new(range.clone(), message),
             })
         }
@@ -200,7 +200,7 @@ impl Hints<'_> {
             .map_or(path.range.clone(), |segment| segment.range.clone());
         let error = ParseError::new(first, message).help(format!("a path starts with {}", listed(self.candidates)));
         self.error.get_or_insert(ContextError {
-            index: self.index,
+            index: Some(self.index),
             error,
         });
     }

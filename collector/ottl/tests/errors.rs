@@ -390,7 +390,7 @@ fn errors_of_contexts_name_the_text_and_the_path() {
         ("set(log.body", "", "found the end of the text"),
     ] {
         let error = infer_context(LOGS, &["set(log.body, 1)", statement], &[]).unwrap_err();
-        assert_eq!(error.index, 1);
+        assert_eq!(error.index, Some(1));
         check(statement, &error.error, word, message, "");
     }
     assert!(

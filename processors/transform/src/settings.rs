@@ -134,14 +134,14 @@ impl StatementReader<'_> {
         &mut self,
         path: &str,
         group: &GroupSettings,
-        statements: Located,
-        conditions: Located,
+        mut statements: Located,
+        mut conditions: Located,
         candidates: &[Context],
     ) -> Option<StatementGroup> {
         let context = match group.context.as_str() {
             "" => self
                 .texts
-                .inferred_context(path, &statements, &conditions, candidates)?,
+                .inferred_context(path, &mut statements, &mut conditions, candidates)?,
             name => self.texts.context(&format!("{path}::context"), name, candidates)?,
         };
         let mode = group.error_mode.unwrap_or(self.mode);

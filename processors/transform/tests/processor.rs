@@ -87,6 +87,42 @@ fn every_wrong_statement_is_reported() {
     }
 }
 
+#[test]
+fn every_statement_of_a_flat_list_is_checked() {
+    let yaml =
+        "log_statements:\n- set(log.body, 1\n- st(log.body, 1)\n- set(log.bdy, 1)\n- set(log.body, 1)\n- set(a, 1)\n";
+    let created = Host::new("transform").create(&factory(), yaml);
+    let text = created.map(drop).expect_err("an error").to_string();
+    let lines: Vec<&str> = text.lines().filter(|line| line.contains("log_statements::")).collect();
+    assert_eq!(lines.len(), 4, "{text}");
+    for (line, index) in lines.iter().zip([0, 1, 2, 4]) {
+        assert!(line.contains(&format!("log_statements::{index}")), "{text}");
+    }
+}
+
+#[test]
+fn a_list_whose_only_context_is_wrong_has_one_error() {
+    let yaml = "log_statements:\n- set(log.body, 1\n- append([], 1)\n";
+    let created = Host::new("transform").create(&factory(), yaml);
+    let text = created.map(drop).expect_err("an error").to_string();
+    assert!(
+        text.contains("log_statements::0") && !text.contains("log_statements::1"),
+        "{text}"
+    );
+}
+
+#[test]
+fn an_unknown_key_of_a_group_is_at_the_key() {
+    let yaml = "log_statements:\n- context: log\n  statments: []\n";
+    let created = Host::new("transform").create(&factory(), yaml);
+    let text = created.map(drop).expect_err("an error").to_string();
+    let expected = "yaml:3:3: log_statements::0::statments: unknown key `statments`";
+    assert!(
+        text.contains(expected) && text.contains("did you mean `statements`?"),
+        "{text}"
+    );
+}
+
 #[tokio::test]
 async fn fulfils_the_contract() {
     let yaml = "log_statements: ['set(log.body, 1)']\nmetric_statements: ['set(metric.unit, \"1\")']\ntrace_statements: ['set(span.name, \"x\")']\n";
