@@ -43,6 +43,18 @@ fn examples() -> String {
     format!("Examples:{DEMO_EXAMPLE}{EXAMPLES}")
 }
 
+// The usage that clap makes is longer than a line.
+const EXPLAIN_USAGE: &str = "\
+kube-job-collector explain [OPTIONS] NAME
+       kube-job-collector explain [OPTIONS] --all-failed
+       kube-job-collector explain [OPTIONS] --stalled
+       kube-job-collector explain [OPTIONS] --recording FILE";
+const PLUGIN_USAGE: &str = "\
+kubectl why-job [OPTIONS] NAME
+       kubectl why-job [OPTIONS] --all-failed
+       kubectl why-job [OPTIONS] --stalled
+       kubectl why-job [OPTIONS] --recording FILE";
+
 /// Reports failed Kubernetes Jobs, and why they failed, over OTLP.
 #[derive(Debug, Parser)]
 #[command(name = "kube-job-collector", version, after_help = examples(), subcommand_negates_reqs = true)]
@@ -80,7 +92,7 @@ pub(crate) enum Command {
     #[cfg(feature = "demo")]
     Demo(DemoArgs),
     /// Explain why a Job failed: in the current context of the kubeconfig, or in a recording
-    #[command(after_help = EXPLAIN_HELP)]
+    #[command(after_help = EXPLAIN_HELP, override_usage = EXPLAIN_USAGE)]
     Explain(ExplainArgs),
     /// Record Jobs, their Pods and Events, to explain or share later
     Record(RecordArgs),
@@ -183,6 +195,7 @@ impl From<FileArgs> for ConfigArgs {
 /// Explains why a Kubernetes Job failed.
 #[derive(Debug, Parser)]
 #[command(name = "kubectl why-job", bin_name = "kubectl why-job", version, after_help = PLUGIN_HELP)]
+#[command(override_usage = PLUGIN_USAGE)]
 struct Plugin {
     #[command(flatten)]
     explain: ExplainArgs,

@@ -12,11 +12,14 @@ mod language;
 mod markdown;
 mod migrating;
 mod operating;
+#[path = "../support/oracle.rs"]
+mod oracle;
 mod paths;
 mod prose;
 mod reliability;
 mod security;
 mod settings;
+mod shells;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

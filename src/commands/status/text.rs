@@ -22,6 +22,7 @@ const YELLOW: &str = "33";
 const GREEN: &str = "32";
 /// Narrower terminals would break every word.
 const NARROWEST: usize = 40;
+const NARROWEST_COLUMN: usize = 8;
 
 impl Layout {
     fn columns(self) -> usize {
@@ -205,7 +206,7 @@ impl<const N: usize> Row<N> {
     }
 }
 
-/// An aligned table; the first column is cut where the others would not fit. Nothing without rows.
+/// An aligned table whose widest columns are cut if it does not fit. Nothing without rows.
 fn table<const N: usize>(out: &mut String, heads: [&str; N], rows: Vec<Row<N>>, layout: Layout) {
     if rows.is_empty() {
         return;
@@ -216,8 +217,12 @@ fn table<const N: usize>(out: &mut String, heads: [&str; N], rows: Vec<Row<N>>, 
             *width = (*width).max(cell.chars().count());
         }
     }
-    let others: usize = widths[1..].iter().map(|width| width + 2).sum();
-    widths[0] = widths[0].min(layout.columns().saturating_sub(others).max(12));
+    while widths.iter().map(|width| width + 2).sum::<usize>() > layout.columns() + 2 {
+        match widths.iter_mut().max() {
+            Some(widest) if *widest > NARROWEST_COLUMN => *widest -= 1,
+            _ => break,
+        }
+    }
     let _ = writeln!(out);
     line(out, &heads.map(str::to_owned), &widths, |_, cell| cell);
     for row in &rows {
