@@ -23,7 +23,7 @@ fn completions_are_valid_scripts() {
     ] {
         let script = collector(&["completions", shell]);
         let text = String::from_utf8_lossy(&script);
-        for word in ["validate", "status", "new-relic"] {
+        for word in ["validate", "status", "watch-config"] {
             assert!(text.contains(word), "{shell} does not complete {word}");
         }
         let file = folder.join(shell);
@@ -44,7 +44,7 @@ fn bash_completes_commands_and_backends() {
     let complete = |words: &str, last: usize| {
         let script = format!(
             "source {}; COMP_WORDS=({words}); COMP_CWORD={last}; \
-             _kube-job-collector kube-job-collector \"${{COMP_WORDS[{last}]}}\" \"${{COMP_WORDS[{last}-1]}}\"; \
+             _kube__job__collector kube-job-collector \"${{COMP_WORDS[{last}]}}\" \"${{COMP_WORDS[{last}-1]}}\"; \
              echo \"${{COMPREPLY[@]}}\"",
             file.display()
         );

@@ -56,13 +56,16 @@ fn no_answer(url: &Url, problem: &str) -> String {
     let _ = (shown.set_username(""), shown.set_password(None));
     let step = match problem {
         "connection refused" => {
-            "nothing listens there. Does the collector run, and does service::extensions name health_check? Its \
-             `endpoint` is the address; --url takes another one"
+            "Nothing listens there. Does the collector run, and does service::extensions\n  \
+             name health_check? --url takes its `endpoint`."
         }
-        _ => "--url takes the address of the extension health_check",
+        "HTTP 403: it does not serve this host name" => {
+            "Use its IP address, or add the name to health_check::allowed_hosts."
+        }
+        _ => "--url takes the `endpoint` of the extension health_check.",
     };
     format!(
-        "GET {shown}: {problem}\n{step}.\nFor a collector in a cluster use --collector, or \
+        "GET {shown}: {problem}\n  {step}\n  A collector in a cluster: status --collector NAMESPACE/SERVICE, or\n  \
          kubectl -n NAMESPACE port-forward POD 13133"
     )
 }
@@ -79,12 +82,10 @@ async fn at(url: &Url) -> Result<ProcessStatus, String> {
     match response.status() {
         StatusCode::OK => {}
         StatusCode::NOT_FOUND => {
-            return Err("HTTP 404: not a collector of this version, or not its health_check".into());
+            return Err("HTTP 404: no health_check of this version".into());
         }
         StatusCode::FORBIDDEN => {
-            return Err(
-                "HTTP 403: health_check does not serve this host name; use the IP address, or allowed_hosts".into(),
-            );
+            return Err("HTTP 403: it does not serve this host name".into());
         }
         other => return Err(format!("HTTP {}", other.as_u16())),
     }
@@ -127,8 +128,8 @@ async fn in_cluster(args: &StatusArgs, service: &CollectorService) -> Result<(St
     };
     let status = answer.map_err(|error| {
         format!(
-            "{error}.\nA Service reaches ready Pods only. For one that is not ready:\n  \
-             kubectl -n {} port-forward POD 13133\n  kube-job-collector status",
+            "{error}\n  A Service reaches ready Pods only. For one that is not ready:\n    \
+             kubectl -n {} port-forward POD 13133\n    kube-job-collector status",
             service.namespace
         )
     })?;

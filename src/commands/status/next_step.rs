@@ -4,7 +4,7 @@ use collector_runtime::process_status::{ComponentState, ProcessStatus, QueueStat
 
 /// A problem, and what to do.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Problem {
+pub(super) struct StatusProblem {
     /// The component or the setting, and its state.
     pub title: String,
     /// The words of the component, if it has any.
@@ -16,16 +16,16 @@ pub(super) struct Problem {
 pub(super) const NEARLY_FULL: u64 = 80;
 
 /// Every problem, those that make the process not ready first.
-pub(super) fn problems(status: &ProcessStatus) -> Vec<Problem> {
+pub(super) fn problems(status: &ProcessStatus) -> Vec<StatusProblem> {
     let components = status.components.iter().filter_map(component);
     let configuration = status.configuration.iter().filter(|state| state.status != "applied");
-    let configuration = configuration.map(|state| Problem {
+    let configuration = configuration.map(|state| StatusProblem {
         title: "the last reload failed; the configuration before it runs".into(),
         reason: state.reason.clone(),
         next: "fix the configuration; `validate FILE` shows every error",
     });
     let queues = status.queues.iter().filter(|queue| percent(queue) >= NEARLY_FULL);
-    let queues = queues.map(|queue| Problem {
+    let queues = queues.map(|queue| StatusProblem {
         title: format!(
             "{}: the queue of {} is {} % full",
             queue.exporter,
@@ -43,7 +43,7 @@ pub(super) fn percent(queue: &QueueState) -> u64 {
     queue.size.saturating_mul(100).checked_div(queue.capacity).unwrap_or(0)
 }
 
-fn component(component: &ComponentState) -> Option<Problem> {
+fn component(component: &ComponentState) -> Option<StatusProblem> {
     let kind = component.path.split("::").next().unwrap_or_default();
     let (state, next) = match component.status.as_str() {
         "StatusOK" => return None,
@@ -59,7 +59,7 @@ fn component(component: &ComponentState) -> Option<Problem> {
         ),
         _ => ("fails and retries", retrying(kind, &component.path)),
     };
-    Some(Problem {
+    Some(StatusProblem {
         title: format!("{} {state}", component.path),
         reason: component.reason.clone(),
         next,

@@ -133,10 +133,10 @@ kube-job-collector 0.1.0 at http://localhost:13133, up 1d3h
 #[test]
 fn the_first_word_is_the_state_of_the_process() {
     for (status, word) in [
-        ("StatusOK", "Ready: all 1 components are ok"),
-        ("StatusStarting", "Starting: 1 of 1 components is not ok"),
-        ("StatusRecoverableError", "Not ready: 1 of 1"),
-        ("StatusPermanentError", "Dead: 1 of 1"),
+        ("StatusOK", "Ready: its component is ok"),
+        ("StatusStarting", "Starting: its component is not ok"),
+        ("StatusRecoverableError", "Not ready: its component"),
+        ("StatusPermanentError", "Dead: its component"),
     ] {
         let text = shown(&process(vec![component("exporters::a", status, None)]));
         assert!(text.starts_with(word), "{text}");
@@ -216,5 +216,5 @@ fn text_of_others_is_escaped_and_colours_are_optional() {
         width: None,
         colour: true,
     };
-    assert!(page(&status, "x", colour).starts_with("\x1b[31;1mNot ready\x1b[0m: 1 of 1"));
+    assert!(page(&status, "x", colour).starts_with("\x1b[31;1mNot ready\x1b[0m: its component"));
 }

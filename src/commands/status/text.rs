@@ -92,7 +92,9 @@ fn headline(out: &mut String, status: &ProcessStatus, source: &str, layout: Layo
     };
     let all = status.components.len();
     let components = match count {
+        0 if all == 1 => "its component is ok".into(),
         0 => format!("all {all} components are ok"),
+        1 if all == 1 => "its component is not ok".into(),
         1 => format!("1 of {all} components is not ok"),
         _ => format!("{count} of {all} components are not ok"),
     };
