@@ -37,7 +37,7 @@ fn completions_are_valid_scripts() {
 }
 
 #[test]
-fn bash_completes_commands_and_backends() {
+fn bash_completes_commands_and_options() {
     let folder = folder("bash");
     let file = folder.join("completions");
     std::fs::write(&file, collector(&["completions", "bash"])).expect("a file");
@@ -55,7 +55,7 @@ fn bash_completes_commands_and_backends() {
         Ok(found) => assert_eq!(found, "status"),
         Err(_) => return oracle::skip("bash", "apt-get install bash"),
     }
-    assert_eq!(complete("kube-job-collector init hon", 2).expect("bash"), "honeycomb");
+    assert_eq!(complete("kube-job-collector init --fo", 2).expect("bash"), "--force");
     let _ = std::fs::remove_dir_all(folder);
 }
 
