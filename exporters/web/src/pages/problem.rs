@@ -1,0 +1,102 @@
+//! Pages that say what was not found, or why there is no answer, and what to do.
+
+use axum::http::StatusCode;
+use maud::{Markup, html};
+
+use crate::pages::layout::Root;
+use crate::pages::text;
+use crate::state::Unavailable;
+
+/// A page without data.
+pub(super) struct Problem {
+    pub(super) status: StatusCode,
+    pub(super) title: &'static str,
+    /// What happened.
+    what: String,
+    /// What to do.
+    steps: Vec<String>,
+}
+
+impl Problem {
+    fn not_found(title: &'static str, what: String, steps: &[&str]) -> Problem {
+        Problem {
+            status: StatusCode::NOT_FOUND,
+            title,
+            what,
+            steps: steps.iter().map(|step| (*step).to_owned()).collect(),
+        }
+    }
+
+    /// No page has this path.
+    pub(super) fn path(path: &str) -> Problem {
+        let what = format!("No page has the path {path}.");
+        let step = "Pages are the overview, health, owners/NAMESPACE/KIND/NAME and jobs/NAMESPACE/NAME; JSON is below api/v1.";
+        Problem::not_found("Page not found", what, &[step])
+    }
+
+    /// No event of the owner is stored.
+    pub(super) fn owner(namespace: &str, kind: &str, name: &str) -> Problem {
+        let what = format!("The collector has no event of {kind} {name} in namespace {namespace}.");
+        Problem::not_found("Owner not found", what, &[EXPECT, &format!("Search for {name} in the overview.")])
+    }
+
+    /// No event of the Job is stored.
+    pub(super) fn job(namespace: &str, name: &str) -> Problem {
+        let what = format!("The collector has no event of a Job {name} in namespace {namespace}.");
+        let explain = format!(
+            "If the Job still exists, the command explains it: kube-job-collector explain {} -n {}",
+            super::commands::quoted(name),
+            super::commands::quoted(namespace),
+        );
+        Problem::not_found("Job not found", what, &[EXPECT, &explain])
+    }
+
+    /// The query of the URL is invalid.
+    pub(super) fn query(message: &str) -> Problem {
+        Problem {
+            status: StatusCode::BAD_REQUEST,
+            title: "Invalid filter",
+            what: format!("The filter in the URL is invalid: {message}."),
+            steps: vec!["Correct the URL, or set the filter in the overview.".into()],
+        }
+    }
+
+    /// This replica has no events.
+    pub(super) fn unavailable(unavailable: &Unavailable) -> Problem {
+        let (title, what, step) = match unavailable {
+            Unavailable::Standby(leader) => {
+                let leader = leader.as_deref().map(|leader| format!(": {leader}")).unwrap_or_default();
+                let what = format!("This replica is a standby. The leader has the events{leader}.");
+                ("Standby", what, "Open the page of the leader, or wait until this replica leads.")
+            }
+            Unavailable::Starting => {
+                let what = "The collector is starting: it has not read the stored events yet.".to_owned();
+                ("Starting", what, "Load the page again in a few seconds. Health shows the state of the storage.")
+            }
+        };
+        Problem {
+            status: StatusCode::SERVICE_UNAVAILABLE,
+            title,
+            what,
+            steps: vec![step.into()],
+        }
+    }
+
+    /// The content of the page.
+    pub(super) fn render(&self, root: &Root) -> Markup {
+        html! {
+            h1 { (self.title) }
+            div.card.said {
+                p.sentence { (text::excerpt(&self.what, 1000)) }
+                @for step in &self.steps { p { (text::excerpt(step, 1000)) } }
+                p.line {
+                    a href=(root.to("")) { "Overview" }
+                    a href=(root.to("health")) { "Health" }
+                }
+            }
+        }
+    }
+}
+
+const EXPECT: &str = "Events are stored when a Job ends, stalls or recovers, and when a run is missed. The oldest ones make room for \
+                      new ones: max_events and max_bytes of the exporter set how many are stored.";
