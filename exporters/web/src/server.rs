@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::http::{StatusCode, Uri};
+use axum::response::Response;
 use collector_config::Secret;
 use collector_http::server::Service;
 
@@ -21,12 +22,15 @@ pub(crate) const SERVICE: Service = Service {
 pub(crate) fn router(state: Web, token: Option<Secret>) -> Router {
     let router = Router::new()
         .merge(api::router(state.clone()))
-        .merge(pages::router(state))
-        .fallback(not_found);
+        .merge(pages::router(state.clone()))
+        .fallback(async move |uri: Uri| not_found(&state, &uri));
     security::protect(router, token)
 }
 
-async fn not_found(uri: Uri) -> axum::response::Response {
+fn not_found(web: &Web, uri: &Uri) -> Response {
+    if !uri.path().starts_with("/api") {
+        return pages::not_found(web, uri);
+    }
     let text = format!("no page {}; the API is below {}", uri.path(), api::PREFIX);
     error::response(StatusCode::NOT_FOUND, "not_found", &text)
 }

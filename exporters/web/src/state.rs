@@ -11,6 +11,7 @@ use opentelemetry_proto::tonic::logs::v1::ResourceLogs;
 use crate::gauges::Gauges;
 use crate::leading::{Elector, Unavailable};
 use crate::live::{Live, Subscription};
+use crate::pages::choices::Choices;
 use crate::store::{Addition, Entry, Events, Limits};
 use crate::telemetry::Telemetry;
 use crate::views::{self, EventList, Filter, JobView, Overview, OwnerView, Snapshot};
@@ -222,6 +223,14 @@ impl Web {
             Addition::Known => counts.known += 1,
             Addition::TooLarge => counts.too_large += 1,
         }
+    }
+
+    /// The values that the filter of the pages offers.
+    ///
+    /// # Errors
+    /// If this replica cannot answer.
+    pub(crate) fn choices(&self) -> Result<Choices, Unavailable> {
+        self.view(|snapshot| Choices::of(snapshot.events.newest()))
     }
 
     /// The process: its components, queues, watches and leader.

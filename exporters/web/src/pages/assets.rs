@@ -42,12 +42,18 @@ pub(super) fn version() -> &'static str {
 /// The routes below `/assets`.
 pub(super) fn router<S: Clone + Send + Sync + 'static>() -> Router<S> {
     Router::new()
-        .route(&format!("/{}", style()), get(async || file(STYLE, "text/css; charset=utf-8", FOR_EVER)))
+        .route(
+            &format!("/{}", style()),
+            get(async || file(STYLE, "text/css; charset=utf-8", FOR_EVER)),
+        )
         .route(
             &format!("/{}", script()),
             get(async || file(SCRIPT, "text/javascript; charset=utf-8", FOR_EVER)),
         )
-        .route(&format!("/{ICON}"), get(async || file(ICON_FILE, "image/svg+xml", "public, max-age=3600")))
+        .route(
+            &format!("/{ICON}"),
+            get(async || file(ICON_FILE, "image/svg+xml", "public, max-age=3600")),
+        )
 }
 
 fn file(content: &'static str, content_type: &'static str, caching: &'static str) -> Response {

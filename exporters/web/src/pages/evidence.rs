@@ -14,7 +14,10 @@ const MOST: usize = 20;
 
 /// Folded parts, one for each kind of evidence.
 pub(super) fn details(event: &Event, now: Timestamp) -> Markup {
-    let evidence = event.evidence.as_ref().map(|evidence| serde_json::from_value::<Evidence>(evidence.clone()));
+    let evidence = event
+        .evidence
+        .as_ref()
+        .map(|evidence| serde_json::from_value::<Evidence>(evidence.clone()));
     html! {
         @match evidence {
             Some(Ok(evidence)) => (known(&evidence, now)),
@@ -157,7 +160,10 @@ fn events(evidence: &Evidence, now: Timestamp) -> Markup {
 }
 
 fn kind(kind: &impl serde::Serialize) -> String {
-    serde_json::to_value(kind).ok().and_then(|kind| kind.as_str().map(str::to_owned)).unwrap_or_default()
+    serde_json::to_value(kind)
+        .ok()
+        .and_then(|kind| kind.as_str().map(str::to_owned))
+        .unwrap_or_default()
 }
 
 /// Attributes by name.

@@ -84,7 +84,13 @@ fn further(filter: &Filter) -> Markup {
         html! { @for value in values { input type="hidden" name=(name) value=(value); } }
     };
     let rest = |values: &[String]| values.get(1..).unwrap_or_default().to_vec();
-    let events: Vec<String> = filter.event.iter().copied().map(EventKind::as_str).map(str::to_owned).collect();
+    let events: Vec<String> = filter
+        .event
+        .iter()
+        .copied()
+        .map(EventKind::as_str)
+        .map(str::to_owned)
+        .collect();
     html! {
         @for (name, values) in [("namespace", &filter.namespace), ("owner", &filter.owner), ("cause", &filter.cause),
             ("outcome", &filter.outcome)] {

@@ -15,7 +15,9 @@ const RAW: usize = 64 * 1024;
 
 /// The content of the page about the Job with this UID, else about the latest one of the name.
 pub(super) fn body(root: &Root, view: &JobView, uid: Option<&str>) -> Markup {
-    let uid = uid.or_else(|| view.jobs.first().map(|job| &*job.uid)).unwrap_or_default();
+    let uid = uid
+        .or_else(|| view.jobs.first().map(|job| &*job.uid))
+        .unwrap_or_default();
     let of_job: Vec<&Event> = view.events.iter().filter(|event| *event.listed.uid == *uid).collect();
     let end = of_job.iter().find(|event| event.listed.event == EventKind::Finished);
     let Some(event) = end.or_else(|| of_job.first()).copied() else {
@@ -93,8 +95,12 @@ fn facts(root: &Root, event: &Event, now: Timestamp) -> Markup {
         "maybe" => "Maybe",
         other => other,
     };
-    let quality = event.attributes.get(job_event::attributes::EVIDENCE_QUALITY).and_then(Value::as_str);
-    let text_of = |name: &str, value: &str| html! { @if !value.is_empty() { dt { (name) } dd { (text::name(value)) } } };
+    let quality = event
+        .attributes
+        .get(job_event::attributes::EVIDENCE_QUALITY)
+        .and_then(Value::as_str);
+    let text_of =
+        |name: &str, value: &str| html! { @if !value.is_empty() { dt { (name) } dd { (text::name(value)) } } };
     let time_of = |name: &str, time: Option<Timestamp>| {
         html! { @if let Some(time) = time { dt { (name) } dd { (words::both(time, now)) } } }
     };
@@ -148,7 +154,9 @@ fn attempts(event: &Event, now: Timestamp) -> Markup {
 fn attempt_row(attempt: &Value, now: Timestamp) -> Markup {
     let field = |key: &str| attempt[key].as_str().unwrap_or_default();
     let time = |key: &str| field(key).parse::<Timestamp>().ok();
-    let ran = time("start").zip(time("end")).map(|(start, end)| end.duration_since(start).as_secs_f64());
+    let ran = time("start")
+        .zip(time("end"))
+        .map(|(start, end)| end.duration_since(start).as_secs_f64());
     let outcome = match field("outcome") {
         "failed" => Look::Failed.badge("Failed"),
         "succeeded" => Look::Succeeded.badge("Succeeded"),
@@ -204,7 +212,11 @@ fn raw(root: &Root, view: &JobView, event: &Event) -> Markup {
 
 /// The other events of the Job, and other Jobs of its name.
 fn history(root: &Root, view: &JobView, uid: &str, shown: &Event) -> Markup {
-    let others: Vec<&Event> = view.events.iter().filter(|event| event.listed.id != shown.listed.id).collect();
+    let others: Vec<&Event> = view
+        .events
+        .iter()
+        .filter(|event| event.listed.id != shown.listed.id)
+        .collect();
     html! {
         @if !others.is_empty() {
             section.region aria-labelledby="history" {

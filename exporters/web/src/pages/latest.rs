@@ -61,7 +61,11 @@ fn table(root: &Root, events: &[Listed], now: Timestamp) -> Markup {
 
 fn row(root: &Root, event: &Listed, now: Timestamp) -> Markup {
     let (look, word) = look(event);
-    let cause = if event.cause.is_empty() { &event.reason } else { &event.cause };
+    let cause = if event.cause.is_empty() {
+        &event.reason
+    } else {
+        &event.cause
+    };
     html! {
         tr data-id=(event.id) {
             td.keep data-label="Time" { span { (words::both(event.time, now)) } }

@@ -36,7 +36,13 @@ impl Root {
 
     /// A link to the page of an owner.
     pub(super) fn owner(&self, namespace: &str, kind: &str, name: &str) -> String {
-        format!("{}owners/{}/{}/{}", self.0, segment(namespace), segment(kind), segment(name))
+        format!(
+            "{}owners/{}/{}/{}",
+            self.0,
+            segment(namespace),
+            segment(kind),
+            segment(name)
+        )
     }
 
     /// A link to the overview with a query.
@@ -64,8 +70,6 @@ pub(super) struct Page<'a> {
     pub(super) section: Section,
     /// The time at which the page is made.
     pub(super) now: Timestamp,
-    /// The version of the collector.
-    pub(super) version: &'a str,
     /// The content of `main`.
     pub(super) body: Markup,
 }
@@ -136,7 +140,7 @@ impl Page<'_> {
     fn foot(&self) -> Markup {
         html! {
             footer.foot {
-                span { "kube-job-collector " (self.version) }
+                span { "kube-job-collector " (env!("CARGO_PKG_VERSION")) }
                 span { "Times are in UTC" }
                 a href=(self.root.to("api/v1/openapi.yaml")) { "JSON API" }
             }

@@ -4,7 +4,7 @@
 //! * `overview`, `owner`, `job`, `health`, `problem`: one file for each page.
 
 mod assets;
-mod choices;
+pub(crate) mod choices;
 mod commands;
 #[cfg(test)]
 mod contrast_tests;
@@ -20,8 +20,6 @@ mod overview;
 mod owner;
 mod problem;
 mod runs;
-#[cfg(test)]
-mod tests;
 mod text;
 mod timeline;
 mod words;
@@ -108,7 +106,7 @@ async fn overview_page(State(web): State<Web>, uri: Uri) -> Response {
             overview,
             latest,
             choices: web.choices()?,
-            started: web.started(),
+            started: web.process().started,
         })
     });
     match data {
@@ -143,8 +141,16 @@ async fn job_page(
     };
     // The page names the other Jobs of that name, so the view has all of them.
     match web.job(&namespace, &name, None) {
-        Ok(Some(view)) if uid.as_ref().is_none_or(|uid| view.events.iter().any(|event| *event.listed.uid == **uid)) => {
-            request.ok(&name, Section::Overview, job::body(&request.root, &view, uid.as_deref()))
+        Ok(Some(view))
+            if uid
+                .as_ref()
+                .is_none_or(|uid| view.events.iter().any(|event| *event.listed.uid == **uid)) =>
+        {
+            request.ok(
+                &name,
+                Section::Overview,
+                job::body(&request.root, &view, uid.as_deref()),
+            )
         }
         Ok(_) => request.problem(&Problem::job(&namespace, &name)),
         Err(unavailable) => request.problem(&Problem::unavailable(&unavailable)),
@@ -153,6 +159,6 @@ async fn job_page(
 
 async fn health_page(State(web): State<Web>, uri: Uri) -> Response {
     let request = Request::new(&web, &uri);
-    let body = health::body(&web.status(), web.now());
+    let body = health::body(&web.process(), web.now());
     request.ok("Health", Section::Health, body)
 }

@@ -57,7 +57,11 @@ fn crumbs(root: &Root, view: &OwnerView) -> Markup {
 }
 
 fn state(view: &OwnerView) -> Markup {
-    let decided = view.runs.items.iter().any(|run| matches!(&*run.outcome, "Failed" | "Succeeded"));
+    let decided = view
+        .runs
+        .items
+        .iter()
+        .any(|run| matches!(&*run.outcome, "Failed" | "Succeeded"));
     html! {
         @if view.is_failing {
             (Look::Failed.badge("Failing"))
@@ -104,7 +108,10 @@ fn facts(view: &OwnerView) -> Markup {
 fn causes(root: &Root, view: &OwnerView) -> Markup {
     let query = |cause: &str| {
         let mut query = url::form_urlencoded::Serializer::new(String::new());
-        query.append_pair("namespace", &view.namespace).append_pair("owner", &view.owner.name).append_pair("cause", cause);
+        query
+            .append_pair("namespace", &view.namespace)
+            .append_pair("owner", &view.owner.name)
+            .append_pair("cause", cause);
         query.finish()
     };
     html! {
@@ -153,7 +160,10 @@ fn table(root: &Root, view: &OwnerView) -> Markup {
     let runs = &view.runs;
     let shown = runs.items.len().min(RUNS);
     let note = match runs.total > shown {
-        true => format!("{shown} of {} stored ones, newest first", words::grouped(runs.total as u64)),
+        true => format!(
+            "{shown} of {} stored ones, newest first",
+            words::grouped(runs.total as u64)
+        ),
         false => "Newest first".to_owned(),
     };
     html! {

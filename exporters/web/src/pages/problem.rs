@@ -3,9 +3,9 @@
 use axum::http::StatusCode;
 use maud::{Markup, html};
 
+use crate::leading::Unavailable;
 use crate::pages::layout::Root;
 use crate::pages::text;
-use crate::state::Unavailable;
 
 /// A page without data.
 pub(super) struct Problem {
@@ -30,14 +30,19 @@ impl Problem {
     /// No page has this path.
     pub(super) fn path(path: &str) -> Problem {
         let what = format!("No page has the path {path}.");
-        let step = "Pages are the overview, health, owners/NAMESPACE/KIND/NAME and jobs/NAMESPACE/NAME; JSON is below api/v1.";
+        let step =
+            "Pages are the overview, health, owners/NAMESPACE/KIND/NAME and jobs/NAMESPACE/NAME; JSON is below api/v1.";
         Problem::not_found("Page not found", what, &[step])
     }
 
     /// No event of the owner is stored.
     pub(super) fn owner(namespace: &str, kind: &str, name: &str) -> Problem {
         let what = format!("The collector has no event of {kind} {name} in namespace {namespace}.");
-        Problem::not_found("Owner not found", what, &[EXPECT, &format!("Search for {name} in the overview.")])
+        Problem::not_found(
+            "Owner not found",
+            what,
+            &[EXPECT, &format!("Search for {name} in the overview.")],
+        )
     }
 
     /// No event of the Job is stored.
@@ -65,13 +70,24 @@ impl Problem {
     pub(super) fn unavailable(unavailable: &Unavailable) -> Problem {
         let (title, what, step) = match unavailable {
             Unavailable::Standby(leader) => {
-                let leader = leader.as_deref().map(|leader| format!(": {leader}")).unwrap_or_default();
+                let leader = leader
+                    .as_deref()
+                    .map(|leader| format!(": {leader}"))
+                    .unwrap_or_default();
                 let what = format!("This replica is a standby. The leader has the events{leader}.");
-                ("Standby", what, "Open the page of the leader, or wait until this replica leads.")
+                (
+                    "Standby",
+                    what,
+                    "Open the page of the leader, or wait until this replica leads.",
+                )
             }
             Unavailable::Starting => {
                 let what = "The collector is starting: it has not read the stored events yet.".to_owned();
-                ("Starting", what, "Load the page again in a few seconds. Health shows the state of the storage.")
+                (
+                    "Starting",
+                    what,
+                    "Load the page again in a few seconds. Health shows the state of the storage.",
+                )
             }
         };
         Problem {

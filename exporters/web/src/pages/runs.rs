@@ -18,7 +18,12 @@ const ROOM: f64 = 12.0;
 /// The chart, oldest run first; nothing if no run has a duration.
 pub(super) fn chart(root: &Root, namespace: &str, newest: &[Run]) -> Markup {
     let runs: Vec<&Run> = newest.iter().take(MOST).rev().collect();
-    let seconds = |run: &Run| run.duration.filter(|seconds| seconds.is_finite()).unwrap_or(0.0).max(0.0);
+    let seconds = |run: &Run| {
+        run.duration
+            .filter(|seconds| seconds.is_finite())
+            .unwrap_or(0.0)
+            .max(0.0)
+    };
     let longest = runs.iter().map(|run| seconds(run)).fold(0.0, f64::max);
     // Few runs have bars of the width that many would have.
     let width = 100.0 / runs.len().max(12) as f64;
@@ -68,8 +73,16 @@ pub(super) fn chart(root: &Root, namespace: &str, newest: &[Run]) -> Markup {
 }
 
 fn label(run: &Run) -> String {
-    let duration = run.duration.map(job_event::span::span).unwrap_or_else(|| "not started".into());
-    format!("{}: {}, {duration}, {}", crate::pages::text::name(&run.name), run.outcome, words::absolute(run.time))
+    let duration = run
+        .duration
+        .map(job_event::span::span)
+        .unwrap_or_else(|| "not started".into());
+    format!(
+        "{}: {}, {duration}, {}",
+        crate::pages::text::name(&run.name),
+        run.outcome,
+        words::absolute(run.time)
+    )
 }
 
 fn summary(runs: &[&Run], longest: f64) -> String {

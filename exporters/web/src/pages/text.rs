@@ -25,6 +25,11 @@ pub(super) fn message(text: &str) -> Markup {
     html! { div.quote { (folded(&text)) } }
 }
 
+/// A text of several lines, at most `characters` of it.
+pub(super) fn block(text: &str, characters: usize) -> String {
+    cut(&lines(text), characters)
+}
+
 /// A text within a list: at most `characters`, and the whole text is on the page that the list links to.
 pub(super) fn excerpt(text: &str, characters: usize) -> String {
     cut(&one_line(text), characters)

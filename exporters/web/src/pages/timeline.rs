@@ -20,7 +20,12 @@ const LEAST: f64 = 3.0;
 /// The chart with its legend and its table.
 pub(super) fn chart(timeline: &Timeline) -> Markup {
     let most_problems = timeline.buckets.iter().map(problems).max().unwrap_or(0);
-    let most_succeeded = timeline.buckets.iter().map(|bucket| u64::from(bucket.succeeded)).max().unwrap_or(0);
+    let most_succeeded = timeline
+        .buckets
+        .iter()
+        .map(|bucket| u64::from(bucket.succeeded))
+        .max()
+        .unwrap_or(0);
     let width = 100.0 / timeline.buckets.len().max(1) as f64;
     let bar = |(index, bucket): (usize, &Bucket)| {
         let left = width * index as f64;
@@ -146,8 +151,14 @@ fn label(timeline: &Timeline, bucket: &Bucket) -> String {
         (u64::from(bucket.deleted), "deleted or replaced"),
     ];
     let present = counts.into_iter().filter(|(count, _)| *count > 0);
-    let words: Vec<String> = present.map(|(count, word)| format!("{} {word}", words::grouped(count))).collect();
-    let words = if words.is_empty() { "no events".to_owned() } else { words.join(", ") };
+    let words: Vec<String> = present
+        .map(|(count, word)| format!("{} {word}", words::grouped(count)))
+        .collect();
+    let words = if words.is_empty() {
+        "no events".to_owned()
+    } else {
+        words.join(", ")
+    };
     format!("{}: {words}", period(timeline, bucket))
 }
 
@@ -166,7 +177,13 @@ fn summary(timeline: &Timeline) -> String {
 /// The same numbers as text; periods without events are omitted.
 fn table(timeline: &Timeline) -> Markup {
     let deleted = |bucket: &Bucket| u64::from(bucket.deleted);
-    let rows = || timeline.buckets.iter().rev().filter(|bucket| problems(bucket) + u64::from(bucket.succeeded) + deleted(bucket) > 0);
+    let rows = || {
+        timeline
+            .buckets
+            .iter()
+            .rev()
+            .filter(|bucket| problems(bucket) + u64::from(bucket.succeeded) + deleted(bucket) > 0)
+    };
     html! {
         details id="timeline-table" {
             summary { "As a table" }

@@ -32,7 +32,11 @@ pub(super) fn absolute(time: Timestamp) -> String {
 /// A time with both of its forms: `08:41:03 UTC, 3 min ago`, with the date if it is not of today.
 pub(super) fn both(time: Timestamp, now: Timestamp) -> Markup {
     let date = |time: Timestamp| time.strftime("%Y-%m-%d").to_string();
-    let form = if date(time) == date(now) { "%H:%M:%S UTC" } else { "%Y-%m-%d %H:%M UTC" };
+    let form = if date(time) == date(now) {
+        "%H:%M:%S UTC"
+    } else {
+        "%Y-%m-%d %H:%M UTC"
+    };
     html! {
         time datetime=(time) title=(absolute(time)) { (time.strftime(form)) }
         span.muted { ", " (relative(time, now)) }
@@ -102,7 +106,11 @@ mod tests {
     fn a_time_of_another_day_has_its_date() {
         let now = at(1_795_867_817);
         assert!(both(now, now).into_string().contains(">12:10:17 UTC<"));
-        assert!(both(at(1_795_767_817), now).into_string().contains(">2026-11-27 08:23 UTC<"));
+        assert!(
+            both(at(1_795_767_817), now)
+                .into_string()
+                .contains(">2026-11-27 08:23 UTC<")
+        );
     }
 
     #[test]
