@@ -8,7 +8,10 @@
   const SETTLE = 300;
   // Relative times and the state of the process change without an event.
   const REFRESH = 30000;
+  // An interruption that lasts this long, milliseconds, is shown.
+  const LOST = 5000;
   let source = null;
+  let lost = null;
   let timer = null;
   let pending = false;
   let busy = false;
@@ -44,7 +47,10 @@
     const fresh = new DOMParser().parseFromString(text, "text/html");
     const main = document.querySelector("main");
     const next = fresh.querySelector("main");
-    if (!next || fresh.documentElement.dataset.assets !== document.documentElement.dataset.assets) {
+    const assets = fresh.documentElement.dataset.assets;
+    // The error of a proxy has neither; the page stays as it is.
+    if (!next || !assets) throw new Error("not a page of the collector");
+    if (assets !== document.documentElement.dataset.assets) {
       // Another version of the collector answers.
       location.reload();
       return;
@@ -76,18 +82,21 @@
     timer = null;
     if (document.hidden || busy || editing()) {
       pending = true;
+      if (editing()) show("waiting", "waits while you edit");
       return;
     }
     pending = false;
     busy = true;
     try {
       const answer = await fetch(location.href, { headers: { accept: "text/html" }, cache: "no-store" });
-      // A Job that is not stored any more answers with 404 and a page that says so.
-      if (answer.ok || answer.status === 404) replace(await answer.text());
+      // Also the pages with 404 and 503, which say why there is no other answer.
+      replace(await answer.text());
+      if (source && source.readyState === EventSource.OPEN) show("live", "live");
     } catch {
       show("offline", "offline");
     } finally {
       busy = false;
+      if (pending && !editing()) plan();
     }
   };
 
@@ -98,17 +107,23 @@
   const connect = () => {
     if (source || document.hidden) return;
     source = new EventSource(root + "api/v1/stream");
-    source.onopen = () => show("live", "live");
+    source.onopen = () => {
+      clearTimeout(lost);
+      show("live", "live");
+    };
     source.onerror = () => {
+      clearTimeout(lost);
       // A proxy without event streams answers with an error, and the browser does not try again.
       if (source.readyState === EventSource.CLOSED) show("interval", "refreshes every 30 s");
-      else show("offline", "offline, reconnecting");
+      // A stream ends from time to time and is opened again at once.
+      else lost = setTimeout(() => show("offline", "offline, reconnecting"), LOST);
     };
-    // An event stream may name its events; the page refreshes on each of them.
-    for (const name of ["message", "event"]) source.addEventListener(name, plan);
+    // `event` is a new event; `reload` follows events that could not be sent.
+    for (const name of ["event", "reload"]) source.addEventListener(name, plan);
   };
 
   const disconnect = () => {
+    clearTimeout(lost);
     if (source) source.close();
     source = null;
   };
@@ -141,7 +156,13 @@
   for (const moment of ["focusout", "selectionchange"]) {
     document.addEventListener(moment, () => { if (pending) plan(); });
   }
-  setInterval(plan, REFRESH);
+  setInterval(() => {
+    if (source && source.readyState === EventSource.CLOSED) {
+      disconnect();
+      connect();
+    }
+    plan();
+  }, REFRESH);
   prepare(document);
   connect();
 })();

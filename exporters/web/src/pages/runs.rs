@@ -52,7 +52,7 @@ pub(super) fn chart(root: &Root, namespace: &str, newest: &[Run]) -> Markup {
                 ul.keys aria-label="Legend" {
                     li.key { span.outcome.failed { (Look::Failed.shape()) } "failed" }
                     li.key { span.outcome.succeeded { (Look::Succeeded.shape()) } "succeeded" }
-                    li.key { span.outcome.other { (Look::Other.shape()) } "deleted or replaced (pale)" }
+                    li.key { span.outcome.other { (Look::Other.shape()) } "deleted or replaced" }
                 }
             }
             svg.plot role="img" aria-label=(summary(&runs, longest)) {

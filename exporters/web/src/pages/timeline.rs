@@ -4,7 +4,7 @@
 //! successes stays visible.
 
 use jiff::Timestamp;
-use maud::{Markup, PreEscaped, html};
+use maud::{Markup, html};
 
 use crate::pages::outcome::Look;
 use crate::pages::words;
@@ -58,13 +58,23 @@ pub(super) fn chart(timeline: &Timeline) -> Markup {
     }
 }
 
-/// The patterns of counts that are neither failures nor successes.
+/// The patterns of counts that are neither failures nor successes: lines, dots, a grid.
 pub(super) fn patterns() -> Markup {
-    PreEscaped(
-        "<defs><pattern id=\"hatch\" width=\"5\" height=\"5\" patternUnits=\"userSpaceOnUse\" patternTransform=\"rotate(45)\">\
-         <path class=\"hatch\" d=\"M0 0V5\"/></pattern></defs>"
-            .to_owned(),
-    )
+    let patterns = [
+        (Look::Stalled, "M0 3H6"),
+        (Look::Missed, "M1.5 1.5H3.5"),
+        (Look::Other, "M3 0V6"),
+    ];
+    html! {
+        defs {
+            @for (look, path) in patterns {
+                pattern id={ "pattern-" (look.class()) } class=(look.class()) width="6" height="6" patternUnits="userSpaceOnUse"
+                    patternTransform="rotate(45)" {
+                    path.pattern d=(path) {}
+                }
+            }
+        }
+    }
 }
 
 fn problems(bucket: &Bucket) -> u64 {
@@ -101,11 +111,15 @@ fn scaled(count: u64, most: u64, height: f64) -> f64 {
 /// A block of a bar, in percent of the plot: left, top, width and height.
 pub(super) fn block(look: Look, [left, top, width, height]: [f64; 4]) -> Markup {
     let (x, y, width, height) = (percent(left), percent(top), percent(width), percent(height));
-    let hatched = matches!(look, Look::Stalled | Look::Missed | Look::Other);
+    let has_pattern = matches!(look, Look::Stalled | Look::Missed | Look::Other);
     html! {
         g class=(look.class()) {
-            rect.fill x=(x) y=(y) width=(width) height=(height) rx="1" {}
-            @if hatched { rect.base x=(x) y=(y) width=(width) height=(height) fill-opacity="0.55" {} }
+            @if has_pattern {
+                rect.pale x=(x) y=(y) width=(width) height=(height) rx="1" {}
+                rect x=(x) y=(y) width=(width) height=(height) fill={ "url(#pattern-" (look.class()) ")" } {}
+            } @else {
+                rect.fill x=(x) y=(y) width=(width) height=(height) rx="1" {}
+            }
         }
     }
 }
