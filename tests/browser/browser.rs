@@ -76,8 +76,9 @@ async fn port(process: &mut Child) -> u16 {
     let mut lines = BufReader::new(process.stdout.take().expect("a pipe")).lines();
     let port = async {
         while let Some(line) = lines.next_line().await.expect("output") {
+            // The first line has the requested port, 0.
             let port = line.rsplit_once("on port ").map(|(_, port)| port.trim_end_matches('.'));
-            if let Some(port) = port.and_then(|port| port.parse().ok()) {
+            if let Some(port) = port.and_then(|port| port.parse().ok()).filter(|port| *port != 0) {
                 return port;
             }
         }

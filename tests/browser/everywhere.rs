@@ -116,7 +116,7 @@ async fn every_page_works_below_the_prefix_of_a_proxy() {
                 .await;
             assert_eq!(styled, "solid", "{name}");
             let links = browser
-                .value("[...document.querySelectorAll('a[href], form')].map((e) => e.href ?? e.action)")
+                .value("[...document.querySelectorAll('a[href], form')].map((e) => e.href?.baseVal ?? e.href ?? e.action).map((link) => new URL(link, document.baseURI).href)")
                 .await;
             let links: Vec<String> = serde_json::from_value(links).expect("texts");
             for link in &links {

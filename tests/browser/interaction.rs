@@ -125,7 +125,7 @@ async fn the_keyboard_reaches_the_filter_and_the_first_link() {
         browser.emulate(1280, "light").await;
         browser.open(&collector.url("/")).await;
         let mut reached = Vec::new();
-        for _ in 0..24 {
+        for _ in 0..40 {
             let active = browser.client.active_element().await.expect("an element");
             active
                 .send_keys(&char::from(Key::Tab).to_string())

@@ -8,7 +8,7 @@ use crate::pages::text;
 
 /// A word of a shell: as it is if it has no special character, else in single quotes.
 pub(super) fn quoted(word: &str) -> Cow<'_, str> {
-    let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | '_' | '/' | ':');
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | '_' | '/' | ':' | '=');
     match !word.is_empty() && !word.starts_with('-') && word.chars().all(is_plain) {
         true => Cow::Borrowed(word),
         false => Cow::Owned(format!("'{}'", word.replace('\'', r"'\''"))),
@@ -31,14 +31,14 @@ pub(super) fn command(id: &str, purpose: &str, command: &str) -> Markup {
 /// The commands about a Job.
 pub(super) fn of_job(namespace: &str, name: &str) -> Markup {
     let (namespace, word) = (quoted(namespace), quoted(name));
-    let selector = format!("involvedObject.kind=Job,involvedObject.name={name}");
+    let selector = format!("involvedObject.name={name}");
     html! {
         div.commands {
             (command("describe", "The Job and its Events", &format!("kubectl -n {namespace} describe job {word}")))
             (command("logs", "The end of its logs",
                 &format!("kubectl -n {namespace} logs {} --all-containers --prefix --tail=50", quoted(&format!("job/{name}")))))
-            (command("events", "Its Events, latest last",
-                &format!("kubectl -n {namespace} get events --sort-by=.lastTimestamp --field-selector {}", quoted(&selector))))
+            (command("events", "Its Events",
+                &format!("kubectl -n {namespace} get events --field-selector {}", quoted(&selector))))
             (command("explain", "The same verdict in a terminal", &format!("kube-job-collector explain {word} -n {namespace}")))
         }
     }

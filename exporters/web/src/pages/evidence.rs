@@ -22,7 +22,7 @@ pub(super) fn details(event: &Event, now: Timestamp) -> Markup {
         @match evidence {
             Some(Ok(evidence)) => (known(&evidence, now)),
             Some(Err(_)) => p.empty { "The evidence has another form; the record as JSON shows it." },
-            None => p.empty { "This event has no evidence." },
+            None => p.empty { "This event has no evidence: only the end of a Job has. The commands show a Job that still exists." },
         }
         (map("attributes", "Attributes", &event.attributes))
         (map("resource", "Resource", &event.resource))

@@ -30,7 +30,7 @@ pub(super) fn body(root: &Root, view: &JobView, uid: Option<&str>) -> Markup {
             (state(event))
         }
         (said(event))
-        div.split.wide {
+        div.split.even {
             section.region aria-labelledby="verdict" {
                 (list::heading("verdict", "Verdict", ""))
                 div.card.pad { (facts(root, event, view.now)) }
@@ -75,7 +75,7 @@ fn state(event: &Event) -> Markup {
 fn said(event: &Event) -> Markup {
     let (look, _) = look(&event.listed);
     html! {
-        div.card.said class=(look.class()) {
+        div class={ "card said " (look.class()) } {
             p.sentence { (text::sentence(list::without_subject(&event.listed.summary))) }
             @if let Some(step) = &event.next_step {
                 div.step {
@@ -94,6 +94,11 @@ fn facts(root: &Root, event: &Event, now: Timestamp) -> Markup {
         "no" => "No: a retry of the unchanged Job fails again",
         "maybe" => "Maybe",
         other => other,
+    };
+    let duration_name = match listed.event {
+        EventKind::Stalled => "Stalled before the report",
+        EventKind::Recovered => "Was stalled for",
+        EventKind::Finished | EventKind::Missed => "Duration",
     };
     let quality = event
         .attributes
@@ -116,7 +121,7 @@ fn facts(root: &Root, event: &Event, now: Timestamp) -> Markup {
             (time_of("Started", listed.start_time))
             (time_of("Stalled since", listed.since))
             (time_of(if listed.event == EventKind::Finished { "Decided" } else { "Reported" }, Some(event.decision_time.unwrap_or(listed.time))))
-            @if let Some(duration) = listed.duration { dt { "Duration" } dd { (job_event::span::span(duration)) } }
+            @if let Some(duration) = listed.duration { dt { (duration_name) } dd { (job_event::span::span(duration)) } }
             @if !listed.owner.name.is_empty() {
                 dt { "Owner" }
                 dd { (text::name(&listed.owner.kind)) " " (list::owner(root, &listed.namespace, &listed.owner)) }

@@ -47,7 +47,7 @@ pub(super) fn section(root: &Root, query: &Query, latest: &EventList, now: Times
 
 fn table(root: &Root, events: &[Listed], now: Timestamp) -> Markup {
     html! {
-        table.table.stack aria-labelledby="latest" {
+        table.table.stack.compact aria-labelledby="latest" {
             thead {
                 tr {
                     @for name in ["Time", "Event", "Job", "Owner", "Namespace", "Cause"] { th scope="col" { (name) } }
@@ -68,14 +68,14 @@ fn row(root: &Root, event: &Listed, now: Timestamp) -> Markup {
     };
     html! {
         tr data-id=(event.id) {
-            td.keep data-label="Time" { span { (words::both(event.time, now)) } }
-            td data-label="Event" { span { (look.badge(word)) } }
-            td data-label="Job" {
+            td.keep.second data-label="Time" { span { (words::both(event.time, now)) } }
+            td.first data-label="Event" { span { (look.badge(word)) } }
+            td.whole data-label="Job" {
                 @if event.event == EventKind::Missed { span { (words::count(event.missed_runs, "run")) } } @else { (list::job(root, event)) }
             }
-            td data-label="Owner" { (list::owner(root, &event.namespace, &event.owner)) }
+            td.owner data-label="Owner" { (list::owner(root, &event.namespace, &event.owner)) }
             td data-label="Namespace" { (text::name(&event.namespace)) }
-            td data-label="Cause" { (text::name(cause)) }
+            td.cause data-label="Cause" { (text::name(cause)) }
             td.number data-label="Duration" { @if let Some(duration) = event.duration { (job_event::span::span(duration)) } }
         }
     }

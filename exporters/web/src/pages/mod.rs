@@ -20,6 +20,8 @@ mod overview;
 mod owner;
 mod problem;
 mod runs;
+#[cfg(test)]
+mod tests;
 mod text;
 mod timeline;
 mod words;
@@ -98,7 +100,7 @@ async fn overview_page(State(web): State<Web>, uri: Uri) -> Response {
     let request = Request::new(&web, &uri);
     let query = match overview::Query::parse(uri.query().unwrap_or_default()) {
         Ok(query) => query,
-        Err(error) => return request.problem(&Problem::query(&error.message)),
+        Err(error) => return request.problem(&Problem::query(&error)),
     };
     let data = web.overview(&query.filter).and_then(|overview| {
         let latest = web.events(&query.filter, query.cursor, query.limit)?;
@@ -137,7 +139,7 @@ async fn job_page(
     let request = Request::new(&web, &uri);
     let uid = match pairs(query, &["uid"]) {
         Ok(pairs) => pairs.into_iter().map(|(_, uid)| uid).find(|uid| !uid.is_empty()),
-        Err(error) => return request.problem(&Problem::query(&error.message)),
+        Err(error) => return request.problem(&Problem::query(&error)),
     };
     // The page names the other Jobs of that name, so the view has all of them.
     match web.job(&namespace, &name, None) {

@@ -77,7 +77,7 @@ pub(super) fn body(root: &Root, query: &Query, data: &Data) -> Markup {
             div.card.pad { (timeline::chart(&overview.timeline)) }
         }
         section.region aria-labelledby="failing" { (failing(root, query, data)) }
-        div.split {
+        div.split.even {
             section.region aria-labelledby="stalled" { (stalled(root, query, data)) }
             section.region aria-labelledby="missed" { (missed(root, query, overview)) }
         }

@@ -31,7 +31,7 @@ pub(super) fn body(root: &Root, view: &OwnerView) -> Markup {
                 (list::stalls(root, &view.stalled, now))
             }
         }
-        div.split {
+        div class={ "split" @if !view.causes.is_empty() && !view.missed.items.is_empty() { " even" } } {
             @if !view.causes.is_empty() { section.region aria-labelledby="causes" { (causes(root, view)) } }
             @if !view.missed.items.is_empty() { section.region aria-labelledby="missed" { (missed(view)) } }
         }
@@ -172,7 +172,7 @@ fn table(root: &Root, view: &OwnerView) -> Markup {
             p.card.empty { strong { "No run has ended." } " A run appears here when it succeeds or fails." }
         } @else {
             div.card {
-                table.table.stack aria-labelledby="runs" {
+                table.table.stack.compact aria-labelledby="runs" {
                     thead {
                         tr {
                             @for name in ["Ended", "Outcome", "Job", "Cause"] { th scope="col" { (name) } }
@@ -192,10 +192,10 @@ fn row(root: &Root, view: &OwnerView, run: &Run) -> Markup {
     let uid = Some(&*run.uid).filter(|uid| !uid.is_empty());
     html! {
         tr data-id=(run.uid) {
-            td.keep data-label="Ended" { span { (words::both(run.time, view.now)) } }
-            td data-label="Outcome" { span { (Look::of(&run.outcome).badge(&run.outcome)) } }
-            td data-label="Job" { a href=(root.job(&view.namespace, &run.name, uid)) { (text::name(&run.name)) } }
-            td data-label="Cause" { (text::name(cause)) }
+            td.keep.second data-label="Ended" { span { (words::both(run.time, view.now)) } }
+            td.first data-label="Outcome" { span { (Look::of(&run.outcome).badge(&run.outcome)) } }
+            td.whole data-label="Job" { a href=(root.job(&view.namespace, &run.name, uid)) { (text::name(&run.name)) } }
+            td.cause data-label="Cause" { (text::name(cause)) }
             td.number data-label="Attempts" { @if run.attempt_count > 0 { (run.attempt_count) } }
             td.number data-label="Duration" { @if let Some(duration) = run.duration { (job_event::span::span(duration)) } }
         }

@@ -6,6 +6,7 @@ use maud::{Markup, html};
 use crate::leading::Unavailable;
 use crate::pages::layout::Root;
 use crate::pages::text;
+use crate::views::QueryError;
 
 /// A page without data.
 pub(super) struct Problem {
@@ -57,12 +58,15 @@ impl Problem {
     }
 
     /// The query of the URL is invalid.
-    pub(super) fn query(message: &str) -> Problem {
+    pub(super) fn query(error: &QueryError) -> Problem {
         Problem {
             status: StatusCode::BAD_REQUEST,
             title: "Invalid filter",
-            what: format!("The filter in the URL is invalid: {message}."),
-            steps: vec!["Correct the URL, or set the filter in the overview.".into()],
+            what: format!("The filter in the URL is invalid: {}.", error.message),
+            steps: vec![
+                format!("Known keys: {}.", error.known.join(", ")),
+                "Correct the URL, or set the filter in the overview.".into(),
+            ],
         }
     }
 

@@ -50,7 +50,7 @@ pub(super) fn chart(timeline: &Timeline) -> Markup {
                 @for entry in timeline.buckets.iter().enumerate() { (bar(entry)) }
                 line.axis x1="0" x2="100%" y1=(percent(ABOVE)) y2=(percent(ABOVE)) {}
                 @if most_problems > 0 { text.scale x="2" y="13" { (words::grouped(most_problems)) } }
-                @if most_succeeded > 0 { text.scale x="2" y="100%" dy="-3" { (words::grouped(most_succeeded)) " succeeded" } }
+                @if most_succeeded > 0 { text.scale x="100%" y="100%" dy="-3" text-anchor="end" { (words::grouped(most_succeeded)) " succeeded" } }
             }
             div.ticks aria-hidden="true" { @for hour in ticks(timeline) { span { (hour.strftime("%H:%M")) } } }
             (table(timeline))
@@ -132,7 +132,7 @@ pub(super) fn percent(number: f64) -> String {
 
 fn keys() -> Markup {
     let key = |look: Look, text: &str| {
-        html! { li.key { span.outcome class=(look.class()) { (look.shape()) } (text) } }
+        html! { li.key { span class={ "outcome " (look.class()) } { (look.shape()) } (text) } }
     };
     html! {
         ul.keys aria-label="Legend" {
