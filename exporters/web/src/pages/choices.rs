@@ -26,7 +26,10 @@ impl Choices {
         };
         for event in newest {
             add(&mut namespaces, &event.namespace);
-            add(&mut owners, &event.owner.name);
+            // A browser shows these values as they are.
+            if !event.owner.name.contains(escape::is_unsafe) {
+                add(&mut owners, &event.owner.name);
+            }
             event.cause.split(',').for_each(|cause| add(&mut causes, cause));
         }
         let texts = |values: BTreeSet<&str>| values.into_iter().map(str::to_owned).collect();

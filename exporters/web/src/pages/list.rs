@@ -89,7 +89,7 @@ pub(super) fn cause(cause: &str) -> Markup {
     html! { @if !cause.is_empty() { span.tag { (text::name(cause)) } } }
 }
 
-/// The times around missed runs: `due 12:11:00 UTC`, and the next run.
+/// The next run of a CronJob, if it is known.
 pub(super) fn next_run(next: Option<Timestamp>, now: Timestamp) -> Markup {
     html! { @if let Some(next) = next { span { "next run " (words::both(next, now)) } } }
 }

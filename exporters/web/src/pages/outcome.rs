@@ -48,7 +48,7 @@ impl Look {
         html! {
             svg viewBox="0 0 16 16" aria-hidden="true" focusable="false" {
                 path d=(path) fill="none" stroke="currentColor" stroke-width="2.2" stroke-linecap="round"
-                    stroke-dasharray=[dashes];
+                    stroke-dasharray=[dashes] {}
             }
         }
     }

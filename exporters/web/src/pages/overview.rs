@@ -105,7 +105,7 @@ fn totals(root: &Root, query: &Query, overview: &Overview) -> Markup {
             (cell(Look::Failed, totals.failing_owners as u64, "failing now", "#failing".into()))
             (cell(Look::Stalled, overview.stalled.total as u64, "stalled now", "#stalled".into()))
             (cell(Look::Missed, totals.missed, &format!("missed runs {window}"), "#missed".into()))
-            (cell(Look::Failed, totals.failed, &format!("of {} Jobs failed {window}", words::grouped(totals.failed + totals.succeeded)),
+            (cell(Look::Failed, totals.failed, &format!("of {} failed {window}", words::count(totals.failed + totals.succeeded, "Job")),
                 root.overview(&failed)))
         }
     }
