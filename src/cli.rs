@@ -87,7 +87,7 @@ pub(crate) enum Command {
     /// Write a commented pipeline for a backend, to start from
     Init(InitArgs),
     /// Print the JSON Schema of a configuration, for editors
-    Schema,
+    Schema(SchemaArgs),
     /// Run failing Jobs on a simulated cluster through the shipped pipeline and print the events
     #[cfg(feature = "demo")]
     Demo(DemoArgs),
@@ -100,6 +100,14 @@ pub(crate) enum Command {
     Completions(CompletionsArgs),
     /// Print the man page, or write those of all commands
     Man(ManArgs),
+}
+
+/// Arguments of `schema`.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct SchemaArgs {
+    /// For a file that is merged over another one (--config A --config B): no key is required
+    #[arg(long)]
+    pub overlay: bool,
 }
 
 /// Where the configuration comes from.

@@ -43,7 +43,7 @@ fn main() -> ExitCode {
         Some(Command::Init(args)) => commands::init::init(&args),
         Some(Command::Version) => commands::print(&format!("kube-job-collector {}\n", env!("CARGO_PKG_VERSION"))),
         Some(Command::Components) => commands::components::list(),
-        Some(Command::Schema) => commands::schema::schema(),
+        Some(Command::Schema(args)) => commands::schema::schema(&args),
         #[cfg(feature = "demo")]
         Some(Command::Demo(args)) => commands::demo::demo(&args),
         Some(Command::Record(args)) => commands::record::record(&args),

@@ -5,19 +5,19 @@ use collector_config::schema_of;
 use collector_runtime::component::Factory;
 
 use super::{Failure, print};
+use crate::cli::SchemaArgs;
 use crate::components;
 use crate::telemetry::TelemetryConfig;
 
-/// Where a release has the schema.
-const ID: &str = concat!(
+/// Where a release has its files.
+const RELEASE: &str = concat!(
     env!("CARGO_PKG_REPOSITORY"),
     "/releases/download/v",
-    env!("CARGO_PKG_VERSION"),
-    "/kube-job-collector.schema.json"
+    env!("CARGO_PKG_VERSION")
 );
 
 /// Prints the schema, made from the types that this binary reads settings into.
-pub(crate) fn schema() -> Result<(), Failure> {
+pub(crate) fn schema(args: &SchemaArgs) -> Result<(), Failure> {
     let factories = components::factories();
     let schema = ConfigSchema {
         receivers: section(&factories.receivers),
@@ -27,7 +27,11 @@ pub(crate) fn schema() -> Result<(), Failure> {
         extensions: section(&factories.extensions),
         telemetry: schema_of::<TelemetryConfig>(),
     };
-    print(&format!("{:#}\n", schema.document(ID)))
+    let schema = match args.overlay {
+        true => schema.overlay(&format!("{RELEASE}/kube-job-collector.overlay.schema.json")),
+        false => schema.document(&format!("{RELEASE}/kube-job-collector.schema.json")),
+    };
+    print(&format!("{schema:#}\n"))
 }
 
 fn section<T: ?Sized>(factories: &[Factory<T>]) -> Vec<ComponentSchema> {

@@ -60,22 +60,36 @@ impl Processor for Unneeded {
 
 #[derive(Deserialize, JsonSchema, Default)]
 #[serde(deny_unknown_fields, default)]
+#[schemars(extend("deprecated" = true))]
 struct BatchSettings {
+    /// Has no effect: write `sending_queue::batch::flush_timeout` of the exporter instead.
     timeout: Duration,
+    /// Has no effect: write `sending_queue::batch::min_size` of the exporter instead.
     send_batch_size: u64,
+    /// Has no effect: write `sending_queue::batch::max_size` of the exporter instead.
     send_batch_max_size: u64,
+    /// Has no effect: requests carry no metadata.
     metadata_keys: Vec<String>,
+    /// Has no effect: requests carry no metadata.
     metadata_cardinality_limit: u64,
 }
 
 #[derive(Deserialize, JsonSchema, Default)]
 #[serde(deny_unknown_fields, default)]
+#[schemars(extend("deprecated" = true))]
 struct MemoryLimiterSettings {
+    /// Has no effect: `sending_queue::queue_size` of the exporters bounds the backlog.
     check_interval: Duration,
+    /// Has no effect: `sending_queue::queue_size` of the exporters bounds the backlog.
     limit_mib: u64,
+    /// Has no effect: `sending_queue::queue_size` of the exporters bounds the backlog.
     spike_limit_mib: u64,
+    /// Has no effect: `sending_queue::queue_size` of the exporters bounds the backlog.
     limit_percentage: u64,
+    /// Has no effect: `sending_queue::queue_size` of the exporters bounds the backlog.
     spike_limit_percentage: u64,
+    /// Has no effect: `sending_queue::queue_size` of the exporters bounds the backlog.
     min_gc_interval_when_soft_limited: Duration,
+    /// Has no effect: `sending_queue::queue_size` of the exporters bounds the backlog.
     min_gc_interval_when_hard_limited: Duration,
 }

@@ -20,23 +20,31 @@ use tokio_util::sync::CancellationToken;
 #[derive(Clone, Deserialize, JsonSchema, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Pull {
+    /// The exporter of the reader.
     exporter: PullExporter,
 }
 
 #[derive(Clone, Deserialize, JsonSchema, PartialEq)]
 #[serde(deny_unknown_fields)]
 struct PullExporter {
+    /// An endpoint for Prometheus.
     prometheus: Prometheus,
 }
 
 #[derive(Clone, Deserialize, JsonSchema, PartialEq)]
 #[serde(deny_unknown_fields, default)]
 struct Prometheus {
+    /// The host to listen on; plain HTTP.
     host: String,
+    /// The port to listen on.
     port: u16,
+    /// Additional host names of requests, such as `metrics.example.com`, `*.example.com`, or `*` for any.
     allowed_hosts: Vec<String>,
+    /// Omits the labels `otel_scope_…`.
     without_scope_info: bool,
+    /// Omits units at the end of names.
     without_units: bool,
+    /// Omits `_total` and `_ratio` at the end of names.
     without_type_suffix: bool,
 }
 

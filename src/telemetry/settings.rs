@@ -13,17 +13,22 @@ use serde::{Deserialize, Serialize};
 use super::pull::Pull;
 use super::push::Push;
 
+/// The collector's own logs and metrics.
 #[derive(Deserialize, JsonSchema, Default)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct TelemetryConfig {
+    /// The collector's own logs.
     pub(super) logs: Logs,
+    /// The collector's own metrics.
     pub(super) metrics: Metrics,
 }
 
 #[derive(Clone, Copy, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct Logs {
+    /// The lowest level that is logged.
     pub level: Level,
+    /// The form of log lines: `console` is plain text, `json` is one JSON object in each line.
     pub encoding: Encoding,
 }
 
@@ -93,23 +98,28 @@ pub(super) enum Encoding {
 #[derive(Clone, Deserialize, JsonSchema, Default, PartialEq)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct Metrics {
+    /// Readers that export the collector's own metrics.
     pub readers: Vec<Reader>,
 }
 
-/// With one of the two.
+/// A reader: `periodic` or `pull`.
 #[derive(Clone, Deserialize, JsonSchema, PartialEq)]
 #[serde(deny_unknown_fields)]
+#[schemars(extend("anyOf" = [{"required": ["periodic"]}, {"required": ["pull"]}]))]
 pub(super) struct Reader {
+    /// Sends metrics over OTLP.
     pub periodic: Option<Periodic>,
+    /// Serves metrics to Prometheus at `/metrics`.
     pub pull: Option<Pull>,
 }
 
 #[derive(Clone, Deserialize, JsonSchema, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Periodic {
-    /// Milliseconds.
+    /// The time between two exports, in milliseconds.
     #[serde(default = "one_minute")]
     pub interval: u64,
+    /// The exporter of the reader.
     pub exporter: PeriodicExporter,
 }
 
@@ -120,18 +130,22 @@ fn one_minute() -> u64 {
 #[derive(Clone, Deserialize, JsonSchema, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub(super) struct PeriodicExporter {
+    /// OTLP over HTTP.
     pub otlp: Otlp,
 }
 
 #[derive(Clone, Deserialize, JsonSchema, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Otlp {
-    /// The URL; without a path, `/v1/metrics` is added.
+    /// The URL. If it has no path, `/v1/metrics` is added.
     endpoint: String,
+    /// The protocol: only `http/protobuf`, OTLP over HTTP.
     #[serde(default, rename = "protocol")]
     _protocol: OtlpProtocol,
+    /// Headers of every request. Their values are secrets.
     #[serde(default)]
     headers: HashMap<String, Secret>,
+    /// The temporality of sums and histograms. Datadog accepts `delta` only.
     #[serde(default)]
     temporality_preference: TemporalityPreference,
 }

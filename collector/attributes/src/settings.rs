@@ -1,8 +1,9 @@
 //! The settings of actions, with an error at each wrong one.
 
+use collector_config::schema::any_case;
 use collector_config::{Diagnostic, Diagnostics, Settings, nearest};
 use regex::Regex;
-use schemars::JsonSchema;
+use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::Deserialize;
 
 use crate::actions::{Action, Actions, Type, ValueSource, When};
@@ -16,19 +17,28 @@ const TYPES: [&str; 3] = ["string", "int", "double"];
 /// One action as it is configured: the keys of the Collector's `ActionKeyValue`. An empty text counts as absent.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
+#[schemars(extend("required" = ["action"], "anyOf" = [{"required": ["key"]}, {"required": ["pattern"]}]))]
 pub struct ActionSettings {
-    /// The attribute to change.
+    /// The attribute to change. Only `delete` with a `pattern` needs none.
     key: String,
-    /// The action, in upper or lower case.
+    /// `insert` adds the attribute if it is missing, `update` changes it if it is present, `upsert` does both; `delete`
+    /// removes it; `extract` adds an attribute for each named group of `pattern`; `convert` changes its type.
+    #[schemars(schema_with = "action_names")]
     action: String,
-    /// The new value.
+    /// The new value, with its YAML type, for `insert`, `update` and `upsert`.
     value: Option<Configured>,
-    /// The attribute with the new value.
+    /// The attribute whose value is used instead of `value`. Without it the action does nothing.
     from_attribute: String,
-    /// A regular expression: for `delete` of keys, for `extract` with named groups.
+    /// A regular expression: `delete` removes all attributes whose keys match, and `extract` needs named groups such as
+    /// `(?P<team>…)`.
     pattern: String,
-    /// The type that `convert` makes.
+    /// The type for `convert`: `string`, `int` or `double`. A value that cannot be converted stays.
+    #[schemars(extend("enum" = ["string", "int", "double", ""]))]
     converted_type: String,
+}
+
+fn action_names(_: &mut SchemaGenerator) -> Schema {
+    any_case(&ACTIONS, &[])
 }
 
 impl ActionSettings {

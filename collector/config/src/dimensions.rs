@@ -11,8 +11,9 @@ use crate::nearest;
 #[serde(deny_unknown_fields)]
 pub struct Dimension {
     /// The name of the attribute, on the data and on the points.
+    #[schemars(length(min = 1))]
     pub name: String,
-    /// The value if the data has no such attribute; `None`: the point has no such attribute either.
+    /// The value if the data has no such attribute. Without it the points have no such attribute either.
     #[serde(default)]
     pub default: Option<String>,
 }

@@ -9,7 +9,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::{self, Deserializer, Visitor};
 use serde::{Deserialize, Serialize, Serializer};
 
-use crate::schema::duration_pattern;
+use crate::schema::{duration_pattern, no_unit};
 
 /// A span of time as the collector writes it: Go's `time.ParseDuration` syntax (`300ms`, `1m30s`, `1.5h`, `0s`, `0`),
 /// never negative.
@@ -218,10 +218,9 @@ impl JsonSchema for Duration {
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         json_schema!({
             "description": "A duration: numbers with the units h, m, s, ms, us and ns, such as `30s` or `1m30s`.",
-            // `0` is a number of YAML and needs no unit.
             "type": ["string", "integer"],
-            "minimum": 0,
-            "maximum": 0,
+            "if": {"type": "integer"},
+            "then": no_unit(),
             "pattern": format!(r"^\s*({})\s*$", duration_pattern()),
             "patternErrorMessage": "expected a duration such as `30s`, `1m30s` or `200ms`",
         })

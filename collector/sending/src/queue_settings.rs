@@ -14,7 +14,7 @@ const MOST_CONSUMERS: usize = 1000;
 /// The longest `batch::flush_timeout`, because events wait that long.
 const LONGEST_FLUSH: std::time::Duration = std::time::Duration::from_secs(60);
 
-/// How sizes are measured.
+/// The unit of sizes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Sizer {
@@ -29,23 +29,29 @@ pub enum Sizer {
 /// `sending_queue`: holds data while the backend is slow or down. Each signal has its own queue.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
+#[schemars(extend(
+    "if" = {"properties": {"enabled": {"enum": [true, null]}}},
+    "then" = {"properties": {"num_consumers": {"minimum": 1, "maximum": 1000}, "queue_size": {"minimum": 1}}}
+))]
 pub struct QueueSettings {
-    /// Enables the queue; without it each signal is sent one request at a time.
+    /// Enables the queue. Without it each signal is sent one request at a time.
     pub enabled: bool,
-    /// The number of requests of a signal in flight.
+    /// The number of concurrent requests of a signal, 1 to 1000.
     pub num_consumers: usize,
-    /// The capacity for each signal, including requests in flight.
+    /// The capacity of the queue of each signal, requests in flight included, in units of `sizer`. It is at least 1.
     pub queue_size: u64,
-    /// The unit of `queue_size`; `requests` by default.
+    /// The unit of `queue_size`: `requests` (default), `items` (log records, metric points, spans) or `bytes` (the size of
+    /// requests as sent).
     pub sizer: Option<Sizer>,
     /// Makes producers wait while the queue is full; otherwise new data is dropped and counted.
     ///
     /// On by default, unlike in the Collector: an event is the only report of a failed Job, and the receiver can wait,
     /// so nothing is dropped by default.
     pub block_on_overflow: bool,
-    /// The id of the storage extension that persists the queue; in memory by default.
+    /// The id of the `file_storage` that keeps the queue across restarts. Without it the queue is in memory.
+    #[schemars(schema_with = "collector_config::schema::optional_component_id")]
     pub storage: Option<String>,
-    /// Merges small batches.
+    /// Merges small batches. `batch: {}` uses the defaults; without it every batch is a request of its own.
     pub batch: Option<BatchSettings>,
 }
 
@@ -53,13 +59,14 @@ pub struct QueueSettings {
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct BatchSettings {
-    /// How long a small batch waits for more data.
+    /// How long small batches wait for more data, more than 0 and at most 1m.
     pub flush_timeout: Duration,
-    /// A batch of this size is sent without waiting.
+    /// A batch of this size is sent without waiting. It is at most `queue_size` if both have the same unit.
     pub min_size: u64,
-    /// A larger batch is split; 0: never.
+    /// A larger batch is split; 0: only the limits of the backend apply.
     pub max_size: u64,
-    /// The unit of both sizes, `items` or `bytes`; by default that of the queue if it is one of these, else `items`.
+    /// The unit of both sizes: `items` or `bytes` (before compression). By default it is that of the queue if it is one of
+    /// these, else `items`.
     pub sizer: Option<Sizer>,
 }
 

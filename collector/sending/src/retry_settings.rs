@@ -1,7 +1,7 @@
 //! The settings `retry_on_failure`, with the Collector's keys.
 
 use pacing::Backoff;
-use schemars::JsonSchema;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Deserialize;
 
 use collector_config::{Diagnostic, Duration, Settings};
@@ -14,36 +14,57 @@ const LONGEST_INTERVAL: std::time::Duration = std::time::Duration::from_secs(24 
 /// `retry_on_failure`: when and how often to retry.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
+#[schemars(extend(
+    "if" = {"properties": {"enabled": {"enum": [true, null]}}},
+    "then" = {"properties": {"multiplier": {"minimum": 1}, "randomization_factor": {"minimum": 0, "maximum": 1}}}
+))]
 pub struct RetrySettings {
-    /// Enables retries; without them data that is not accepted at once is dropped.
+    /// Retries failed requests. Without retries data that is not accepted at once is dropped.
     pub enabled: bool,
-    /// The wait after the first failure.
+    /// The delay after the first failure, more than 0.
     pub initial_interval: Duration,
-    /// The factor by which each wait grows.
+    /// The factor by which each delay grows, at least 1.
     pub multiplier: f64,
-    /// The jitter of each wait: `interval * (1 ± randomization_factor)`.
+    /// The random part of each delay, 0 to 1.
     pub randomization_factor: f64,
-    /// The longest wait, before jitter.
+    /// The longest delay, before randomization. It is at least `initial_interval` and at most 24h.
     pub max_interval: Duration,
-    /// How long after the first attempt the data is dropped; 0: never.
+    /// How long data is retried before it is dropped; 0: without limit. The last attempt begins when this time has passed.
     ///
     /// Never by default, unlike in the Collector, which gives up after five minutes: an event is the only report of a
     /// failed Job. The queue bounds the waiting data.
     pub max_elapsed_time: Duration,
-    /// Retries when the backend refuses all data: a wrong key, a wrong address.
+    /// Retries when the backend refuses every request, because of a wrong key or address; otherwise that data is dropped at
+    /// once.
     ///
     /// The Collector drops such data at once, as OTLP says. A wrongly rotated key is corrected some hours later, so here
     /// the data waits in the queue like any other.
     pub misconfigured: bool,
-    /// Status codes after which data is dropped instead of retried. The exporter knows the valid codes.
+    /// Responses after which data is dropped instead of retried: HTTP status codes such as 500, and for gRPC also names such
+    /// as `INTERNAL`.
     ///
     /// The Collector has no such key, and retries fewer codes.
+    #[schemars(schema_with = "status_codes")]
     pub non_retryable_status_codes: Vec<String>,
     /// Metric points older than this are dropped and counted instead of sent; 0: every point is sent.
     ///
     /// The Collector has no such key. A backend that takes points of the last hour only refuses older ones or, worse,
     /// accepts and discards them, so the loss of a long outage would stay unknown.
     pub max_metric_point_age: Duration,
+}
+
+/// HTTP status codes, and names of gRPC codes.
+fn status_codes(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "array",
+        "items": {
+            "type": ["integer", "string"],
+            "minimum": 300,
+            "maximum": 599,
+            "pattern": "^([345][0-9][0-9]|[A-Za-z]+(_[A-Za-z]+)*)$",
+            "patternErrorMessage": "expected an HTTP status code such as 500, or for gRPC a name such as `INTERNAL`",
+        },
+    })
 }
 
 impl Default for RetrySettings {

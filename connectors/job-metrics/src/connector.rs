@@ -34,17 +34,20 @@ const MAX_BUCKETS: usize = 1024;
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 struct JobMetricsSettings {
-    /// The length of a window.
+    /// How often counts are sent, at least 1s.
     interval: Seconds,
-    /// The most buckets of a histogram.
+    /// The maximum number of buckets of a histogram, 2 to 1024. More buckets have a finer resolution.
+    #[schemars(range(min = 2, max = MAX_BUCKETS))]
     histogram_max_size: usize,
-    /// The attributes of an event, or else of its resource, that points have as well.
+    /// Attributes of an event, or else of its resource, that the points of every metric have as well.
     dimensions: Vec<Dimension>,
-    /// The built-in attributes that points do not have.
+    /// Built-in attributes that points do not have: some of `reason`, `cause`, `category`, `outcome`.
+    #[schemars(extend("items" = {"type": "string", "enum": BUILT_IN}))]
     exclude_dimensions: Vec<String>,
-    /// The most series of each metric; 0: no limit.
+    /// The maximum number of series of each metric; 0: no limit.
     cardinality_limit: usize,
-    /// The id of the storage extension that persists the counts; empty: in memory.
+    /// The id of the extension that stores counted Jobs across restarts. Without it they are in memory only.
+    #[schemars(schema_with = "collector_config::schema::optional_component_id")]
     storage: String,
 }
 

@@ -16,7 +16,8 @@ use crate::trace;
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 struct JobTracesSettings {
-    /// The Jobs that get a trace, by outcome.
+    /// The outcomes of Jobs that get a trace.
+    #[schemars(length(min = 1))]
     outcomes: Vec<Traced>,
 }
 

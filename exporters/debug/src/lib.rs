@@ -39,7 +39,8 @@ pub fn factory() -> Factory<dyn Exporter> {
     }
 }
 
-/// The amount of output.
+/// The amount of output: `basic`, one line for each batch; `normal`, one line for each log record, point or span;
+/// `detailed`, all fields.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 enum Verbosity {
@@ -63,7 +64,11 @@ enum OutputPath {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 struct DebugSettings {
+    /// The amount of output: `basic`, one line for each batch; `normal`, one line for each log record, point or span;
+    /// `detailed`, all fields.
     verbosity: Verbosity,
+    /// The outputs: `stderr`, `stdout` or both.
+    #[schemars(length(min = 1))]
     output_paths: Vec<OutputPath>,
 }
 

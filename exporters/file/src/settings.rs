@@ -12,18 +12,21 @@ const MEGABYTE: u64 = 1024 * 1024;
 /// `exporters::file`, as written.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
+#[schemars(extend("required" = ["path"]))]
 pub struct FileSettings {
-    /// The path of the file.
+    /// The file to write to.
+    #[schemars(length(min = 1))]
     pub path: PathBuf,
-    /// Keep existing content; else the file is emptied on startup.
+    /// Keeps existing content; otherwise the file is emptied on every startup.
     pub append: bool,
-    /// Create missing folders.
+    /// Creates missing directories.
     pub create_directory: bool,
-    /// The format of a line; only `json`.
+    /// The format: only `json`, one export request in each line.
+    #[schemars(extend("enum" = ["json"]))]
     pub format: String,
-    /// The longest time before acknowledged data is on the disk; 0: before the acknowledgement.
+    /// How often acknowledged lines are flushed to the disk; 0: each line is on the disk before it is acknowledged.
     pub flush_interval: collector_config::Duration,
-    /// Rotation; without it, one file grows.
+    /// Replaces a full file by a new one. Without it one file grows without limit.
     pub rotation: Option<RotationSettings>,
 }
 
@@ -31,11 +34,12 @@ pub struct FileSettings {
 #[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct RotationSettings {
-    /// The largest size of a file, MiB.
+    /// The maximum size of a file, MiB.
+    #[schemars(range(min = 1))]
     pub max_megabytes: u64,
-    /// The age at which full files are removed, days; 0: no limit.
+    /// The age in days after which rotated files are removed; 0: no limit.
     pub max_days: u32,
-    /// The number of full files; 0: no limit.
+    /// The number of rotated files that are kept; 0: all.
     pub max_backups: usize,
 }
 

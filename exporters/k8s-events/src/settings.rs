@@ -7,7 +7,7 @@ use collector_config::{Diagnostic, Diagnostics, Duration, Settings, nearest};
 use collector_sending::{QueueSettings, RetrySettings};
 use job_event::Outcome;
 use job_watch::client::{AuthType, auth_errors};
-use schemars::JsonSchema;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Deserialize;
 
 use crate::response;
@@ -24,24 +24,64 @@ const CODES: &str = "retry_on_failure::non_retryable_status_codes";
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct K8sEventsSettings {
-    /// The credentials to use: `auto`, `kubeConfig` or `serviceAccount`.
+    /// The credentials: `serviceAccount` (of the Pod), `kubeConfig`, or `auto`: the service account inside a cluster, else the
+    /// kubeconfig.
     pub auth_type: AuthType,
-    /// The kubeconfig; absent means `$KUBECONFIG`, else `~/.kube/config`.
+    /// The path of the kubeconfig. By default it is `$KUBECONFIG`, else `~/.kube/config`.
     pub kubeconfig: Option<PathBuf>,
-    /// The kubeconfig's context; absent means its current one.
+    /// The context of the kubeconfig. By default it is the current one.
     pub context: Option<String>,
     /// The names of the events that become Kubernetes Events.
+    #[schemars(length(min = 1), schema_with = "event_names")]
     pub events: Vec<String>,
     /// The outcomes of finished Jobs that become Kubernetes Events.
+    #[schemars(length(min = 1), schema_with = "outcome_names")]
     pub outcomes: Vec<String>,
-    /// The most requests per second, on average.
+    /// The maximum number of requests per second on average, more than 0 and at most 1000.
+    #[schemars(extend("exclusiveMinimum" = 0, "maximum" = HIGHEST_RATE))]
     pub rate: f64,
-    /// The most requests at once.
+    /// The maximum number of requests at once, 1 to 10000.
+    #[schemars(range(min = 1, max = LARGEST_BURST))]
     pub burst: u32,
-    /// Retries.
+    /// When and how often failed requests are retried.
+    #[schemars(schema_with = "retries")]
     pub retry_on_failure: RetrySettings,
-    /// The queue.
+    /// The queue that holds Events while the API server is slow or down.
+    #[schemars(schema_with = "queue")]
     pub sending_queue: QueueSettings,
+}
+
+fn event_names(_: &mut SchemaGenerator) -> Schema {
+    let names = RecordKind::ALL.map(RecordKind::event_name);
+    json_schema!({"type": "array", "items": {"type": "string", "enum": names}})
+}
+
+fn outcome_names(_: &mut SchemaGenerator) -> Schema {
+    let names = OUTCOMES.map(Outcome::as_str);
+    json_schema!({"type": "array", "items": {"type": "string", "enum": names}})
+}
+
+/// With the defaults of this exporter.
+fn retries(generator: &mut SchemaGenerator) -> Schema {
+    let mut schema = generator.subschema_for::<RetrySettings>();
+    let own = K8sEventsSettings::default().retry_on_failure;
+    set_default(&mut schema, "max_elapsed_time", own.max_elapsed_time.to_string());
+    schema
+}
+
+/// With the defaults of this exporter.
+fn queue(generator: &mut SchemaGenerator) -> Schema {
+    let mut schema = generator.subschema_for::<QueueSettings>();
+    let own = K8sEventsSettings::default().sending_queue;
+    set_default(&mut schema, "queue_size", own.queue_size);
+    set_default(&mut schema, "block_on_overflow", own.block_on_overflow);
+    schema
+}
+
+fn set_default(schema: &mut Schema, key: &str, default: impl Into<serde_json::Value>) {
+    if let Some(property) = schema.pointer_mut(&format!("/properties/{key}/default")) {
+        *property = default.into();
+    }
 }
 
 impl Default for K8sEventsSettings {

@@ -13,8 +13,10 @@ use serde::Deserialize;
 /// `auth`, under the Collector's name.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
+#[schemars(extend("required" = ["authenticator"]))]
 pub struct AuthSettings {
-    /// The id of an extension that authenticates, such as `basicauth/grafana_cloud`.
+    /// The id of the extension: a `bearertokenauth`, `basicauth` or `oauth2client`, such as `basicauth/grafana_cloud`.
+    #[schemars(schema_with = "collector_config::schema::component_id")]
     pub authenticator: String,
 }
 

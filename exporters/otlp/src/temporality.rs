@@ -16,7 +16,7 @@ use tokio::time::Instant;
 #[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct CumulativeSettings {
-    /// The time after which an idle series starts again; 0: never.
+    /// How long a series may be idle before its total restarts; 0: without limit.
     pub max_stale: Duration,
 }
 

@@ -20,27 +20,30 @@ use prometheus_text::{Options, Suffixes};
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct PrometheusSettings {
-    /// Listen address. Without a host (`:8889`) every address of the machine.
+    /// The address to listen on, `host:port`. Without a host (`:8889`) it is every address of the machine.
+    #[schemars(schema_with = "collector_http::server::endpoint_schema")]
     pub endpoint: String,
-    /// Further accepted host names; `*` for any.
+    /// Additional host names of requests, such as `metrics.example.com`, `*.example.com`, or `*` for any.
     pub allowed_hosts: Vec<String>,
-    /// The first word of every name.
+    /// The prefix of every metric name: letters, digits and `_`.
+    #[schemars(regex(pattern = r"^([A-Za-z_][A-Za-z0-9_]*)?$"), extend("type" = ["string", "boolean"]))]
     pub namespace: String,
-    /// Labels of every series.
+    /// Labels that are added to every series. Their names have letters, digits and `_`.
+    #[schemars(extend("propertyNames" = {"pattern": "^[A-Za-z_][A-Za-z0-9_]*$"}))]
     pub const_labels: BTreeMap<String, String>,
-    /// Writes the time of each point.
+    /// Samples carry the time of their point; otherwise Prometheus uses the time of the scrape.
     pub send_timestamps: bool,
-    /// How long a series without a new point is served; zero for ever.
+    /// How long a series without a new point is served; 0: without limit. It is longer than `start_at_zero`.
     pub metric_expiration: Duration,
-    /// Makes attributes of the resource labels.
+    /// Attributes of resources as labels.
     pub resource_to_telemetry_conversion: Conversion,
-    /// Serves OpenMetrics to scrapers that accept it.
+    /// Serves OpenMetrics to scrapers that request it.
     pub enable_open_metrics: bool,
-    /// Adds unit and type to names.
+    /// Names end with their unit and with `_total` or `_ratio`.
     pub add_metric_suffixes: bool,
-    /// How long a new count is served as zero.
+    /// How long a new count is served as 0 first. It is less than `metric_expiration`.
     pub start_at_zero: Duration,
-    /// Enables HTTPS.
+    /// The certificate of the server, which turns on HTTPS.
     pub tls: Option<Tls>,
 }
 
@@ -48,17 +51,20 @@ pub struct PrometheusSettings {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Conversion {
-    /// Enables the conversion.
+    /// Attributes of resources become labels.
     pub enabled: bool,
 }
 
 /// The server's certificate.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
+#[schemars(extend("required" = ["cert_file", "key_file"]))]
 pub struct Tls {
-    /// The chain, PEM, the server's own certificate first.
+    /// A PEM file with the certificates, that of the server first.
+    #[schemars(length(min = 1))]
     pub cert_file: PathBuf,
-    /// The key, PEM.
+    /// A PEM file with the key of the certificate.
+    #[schemars(length(min = 1))]
     pub key_file: PathBuf,
 }
 

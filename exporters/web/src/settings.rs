@@ -28,21 +28,26 @@ const MAX_EVENTS: usize = 100_000;
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct WebSettings {
-    /// Listen address. Without a host (`:8090`) every address of the machine.
+    /// The address to listen on, `host:port`. Without a host (`:8090`) it is every address of the machine.
+    #[schemars(schema_with = "collector_http::server::endpoint_schema")]
     pub(crate) endpoint: String,
-    /// Further accepted host names; `*` for any.
+    /// Additional host names of requests, such as `jobs.example.com`, `*.example.com`, or `*` for any.
     pub(crate) allowed_hosts: Vec<String>,
-    /// The most events that are kept.
+    /// The maximum number of events that are kept, 1 to 100000.
+    #[schemars(range(min = 1, max = MAX_EVENTS))]
     pub(crate) max_events: usize,
-    /// The most memory of the kept events, bytes.
+    /// The maximum memory of the kept events in bytes, at least 65536.
+    #[schemars(range(min = MIN_BYTES))]
     pub(crate) max_bytes: usize,
-    /// The id of the storage extension that persists the events; empty: in memory.
+    /// The id of the extension that stores the events across restarts. Without it they are in memory only.
+    #[schemars(schema_with = "collector_config::schema::optional_component_id")]
     pub(crate) storage: String,
-    /// The id of the elector whose leader has the events; empty: that of the storage, if it has one.
+    /// The id of the elector whose leader has the events. By default it is that of the storage, if it has one.
+    #[schemars(schema_with = "collector_config::schema::optional_component_id")]
     pub k8s_leader_elector: String,
-    /// Who may read.
+    /// The token that readers need.
     pub(crate) auth: Auth,
-    /// Enables HTTPS.
+    /// The certificate of the server, which turns on HTTPS.
     pub(crate) tls: Option<Tls>,
 }
 
@@ -50,17 +55,20 @@ pub(crate) struct WebSettings {
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Auth {
-    /// The token that every request has to present; empty: none.
+    /// The token that each request presents, a secret. Without it everybody who reaches the address may read.
     pub(crate) token: Secret,
 }
 
 /// The server's certificate.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
+#[schemars(extend("required" = ["cert_file", "key_file"]))]
 pub(crate) struct Tls {
-    /// The chain, PEM, the server's own certificate first.
+    /// A PEM file with the certificates, that of the server first.
+    #[schemars(length(min = 1))]
     pub(crate) cert_file: PathBuf,
-    /// The key, PEM.
+    /// A PEM file with the key of the certificate.
+    #[schemars(length(min = 1))]
     pub(crate) key_file: PathBuf,
 }
 

@@ -13,16 +13,26 @@ pub(crate) struct BasicAuthSettings {
 
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
+#[schemars(extend("required" = ["client_auth"]))]
 pub(crate) struct BasicAuthKeys {
+    /// The user name and the password.
     client_auth: ClientAuth,
 }
 
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
+#[schemars(extend("allOf" = [
+    {"anyOf": [{"required": ["username"]}, {"required": ["username_file"]}]},
+    {"anyOf": [{"required": ["password"]}, {"required": ["password_file"]}]},
+]))]
 struct ClientAuth {
+    /// The user name. Use it or `username_file`.
     username: Secret,
+    /// A file with the user name, read again for each request.
     username_file: String,
+    /// The password, a secret. Use it or `password_file`.
     password: Secret,
+    /// A file with the password, read again for each request.
     password_file: String,
 }
 

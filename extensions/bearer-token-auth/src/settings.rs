@@ -14,10 +14,17 @@ pub(crate) struct BearerTokenSettings {
 
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
+#[schemars(extend("anyOf" = [{"required": ["token"]}, {"required": ["filename"]}]))]
 pub(crate) struct BearerTokenKeys {
+    /// The header for the token.
+    #[schemars(regex(pattern = "^[A-Za-z0-9_-]+$"), extend("type" = ["string", "integer", "boolean"]))]
     header: String,
+    /// The prefix of the token; `""`: none.
+    #[schemars(regex(pattern = "^[A-Za-z0-9_-]*$"), extend("type" = ["string", "integer", "boolean"]))]
     scheme: String,
+    /// The token, a secret. Use it or `filename`.
     token: Secret,
+    /// A file with the token, read again for each request.
     filename: String,
 }
 

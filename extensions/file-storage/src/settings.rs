@@ -26,11 +26,19 @@ pub(crate) struct FileStorageSettings {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct FileStorageKeys {
+    /// The directory of the file: an absolute path that no other collector uses.
+    #[schemars(regex(pattern = "^/"))]
     directory: PathBuf,
+    /// How long to wait on startup for another process to release the directory.
     timeout: Duration,
+    /// Flushes each commit to the disk. With `false` a crash of the machine may lose stored data or damage the file.
     fsync: bool,
+    /// Creates a missing directory.
     create_directory: bool,
+    /// The octal mode of a created directory. The owner may read, write and enter.
+    #[schemars(regex(pattern = "^0*7[0-7]{2}$"), extend("type" = ["string", "integer"], "minimum" = 700, "maximum" = 777))]
     directory_permissions: String,
+    /// Moves an unusable file aside on startup and begins with an empty one.
     recreate: bool,
 }
 

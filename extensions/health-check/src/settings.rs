@@ -22,8 +22,13 @@ pub(crate) struct HealthCheckSettings {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct HealthCheckKeys {
+    /// The address to listen on, `host:port`. Without a host (`:13133`) it is every address of the machine.
+    #[schemars(schema_with = "collector_http::server::endpoint_schema")]
     endpoint: String,
+    /// The path that reports liveness, besides `/healthz`.
+    #[schemars(regex(pattern = "^/"))]
     path: String,
+    /// Additional host names of requests, such as `health.example.com`, `*.example.com`, or `*` for any.
     allowed_hosts: Vec<String>,
 }
 

@@ -13,21 +13,24 @@ use crate::election::Times;
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct LeaderElectorSettings {
-    /// The credentials to use: `auto`, `kubeConfig` or `serviceAccount`.
+    /// The credentials: `serviceAccount` (of the Pod), `kubeConfig`, or `auto`: the service account inside a cluster, else
+    /// the kubeconfig.
     pub(crate) auth_type: AuthType,
-    /// The kubeconfig; absent means `$KUBECONFIG`, else `~/.kube/config`.
+    /// The path of the kubeconfig. By default it is `$KUBECONFIG`, else `~/.kube/config`.
     pub(crate) kubeconfig: Option<PathBuf>,
-    /// The kubeconfig's context; absent means its current one.
+    /// The context of the kubeconfig. By default it is the current one.
     pub(crate) context: Option<String>,
-    /// The Lease's name.
+    /// The name of the Lease.
+    #[schemars(schema_with = "job_watch::client::subdomain_schema")]
     pub(crate) lease_name: String,
-    /// The Lease's namespace; empty means the collector's own.
+    /// The namespace of the Lease. By default it is the collector's own.
+    #[schemars(schema_with = "job_watch::client::optional_label_schema")]
     pub(crate) lease_namespace: String,
-    /// How long a claim lasts without a renewal.
+    /// How long standby replicas wait for a leader that no longer renews the Lease, in whole seconds.
     pub(crate) lease_duration: Duration,
-    /// How long a leader that cannot renew the Lease keeps the lead.
+    /// How long a leader that cannot renew the Lease keeps leading. It is less than `lease_duration`.
     pub(crate) renew_deadline: Duration,
-    /// The time between two attempts.
+    /// The time between two attempts. It is less than `renew_deadline` / 1.2.
     pub(crate) retry_period: Duration,
 }
 

@@ -14,17 +14,21 @@ const LONGEST_PREFIX: usize = 100;
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct K8sStorageSettings {
-    /// The credentials to use: `auto`, `kubeConfig` or `serviceAccount`.
+    /// The credentials: `serviceAccount` (of the Pod), `kubeConfig`, or `auto`: the service account inside a cluster, else
+    /// the kubeconfig.
     pub(crate) auth_type: AuthType,
-    /// The kubeconfig; absent means `$KUBECONFIG`, else `~/.kube/config`.
+    /// The path of the kubeconfig. By default it is `$KUBECONFIG`, else `~/.kube/config`.
     pub(crate) kubeconfig: Option<PathBuf>,
-    /// The kubeconfig's context; absent means its current one.
+    /// The context of the kubeconfig. By default it is the current one.
     pub(crate) context: Option<String>,
-    /// The namespace of the ConfigMaps; empty means the collector's own.
+    /// The namespace of the ConfigMaps. By default it is the collector's own.
+    #[schemars(schema_with = "job_watch::client::optional_label_schema")]
     pub(crate) namespace: String,
-    /// The prefix of the ConfigMaps' names.
+    /// The prefix of the names of the ConfigMaps, unique among the collectors in a namespace.
+    #[schemars(schema_with = "job_watch::client::subdomain_schema")]
     pub(crate) prefix: String,
-    /// The id of the leader elector that decides which replica may write; empty means a single replica.
+    /// The id of the leader elector that decides which replica may write, if several run.
+    #[schemars(schema_with = "collector_config::schema::optional_component_id")]
     pub k8s_leader_elector: String,
 }
 

@@ -26,16 +26,34 @@ pub(crate) struct OAuth2Settings {
 
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
+#[schemars(extend(
+    "required" = ["token_url"],
+    "allOf" = [
+        {"anyOf": [{"required": ["client_id"]}, {"required": ["client_id_file"]}]},
+        {"anyOf": [{"required": ["client_secret"]}, {"required": ["client_secret_file"]}]},
+    ]
+))]
 pub(crate) struct OAuth2Keys {
+    /// The id of the client. Use it or `client_id_file`.
     client_id: Secret,
+    /// A file with the id of the client, read for each token.
     client_id_file: String,
+    /// The secret of the client. Use it or `client_secret_file`.
     client_secret: Secret,
+    /// A file with the secret of the client, read for each token.
     client_secret_file: String,
+    /// The URL of the token endpoint.
+    #[schemars(schema_with = "collector_config::schema::url")]
     token_url: String,
+    /// The requested scopes.
     scopes: Vec<String>,
+    /// Additional fields of the request, such as `audience`. Their values are secrets.
     endpoint_params: BTreeMap<String, Secret>,
+    /// The timeout of one request to the token endpoint; 0: none.
     timeout: Duration,
+    /// TLS and its certificates, for the token endpoint.
     tls: TlsSettings,
+    /// How long before it expires a token is renewed, at most half of its lifetime.
     expiry_buffer: Duration,
 }
 

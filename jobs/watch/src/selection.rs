@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use schemars::JsonSchema;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Deserialize;
 
 use crate::Kind;
@@ -17,10 +17,27 @@ const MAX_NAMESPACES: usize = 100;
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Namespaces {
-    /// The only namespaces to watch; empty means all.
+    /// The only namespaces to watch, at most 100. Each has its own watches, so that Roles suffice. Empty: the whole cluster.
+    #[schemars(schema_with = "namespace_names")]
     pub include: Vec<String>,
-    /// Namespaces not to watch.
+    /// Namespaces that are not watched.
+    #[schemars(schema_with = "namespace_names")]
     pub exclude: Vec<String>,
+}
+
+fn namespace_names(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "array",
+        "items": {
+            // The name may consist of digits.
+            "type": ["string", "integer", "boolean"],
+            "minimum": 0,
+            "pattern": "^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$",
+            "patternErrorMessage": "expected the name of a namespace; patterns are not supported",
+        },
+        "maxItems": MAX_NAMESPACES,
+        "uniqueItems": true,
+    })
 }
 
 /// The cluster to connect to and the objects to watch, from the settings of a receiver.

@@ -11,8 +11,10 @@ use serde::Deserialize;
 /// Settings of the processor.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
+#[schemars(extend("required" = ["actions"]))]
 struct AttributesSettings {
     /// The changes, in order.
+    #[schemars(length(min = 1))]
     actions: Vec<ActionSettings>,
 }
 

@@ -12,50 +12,62 @@ use crate::selection::DropConditions;
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct FilterSettings {
-    /// The reaction to an error of an evaluation.
+    /// The reaction to a condition that cannot be evaluated: `ignore` (a warning, and the item stays), `silent`, or
+    /// `propagate` (the batch is rejected).
     error_mode: ErrorMode,
-    /// Conditions about logs, by context.
+    /// Conditions about logs, by context. Use `log_conditions` or these.
     logs: LogSettings,
-    /// Conditions about metrics, by context.
+    /// Conditions about metrics, by context. Use `metric_conditions` or these.
     metrics: MetricSettings,
-    /// Conditions about spans, by context.
+    /// Conditions about spans, by context. Use `trace_conditions` or these.
     traces: TraceSettings,
-    /// Conditions about logs; the prefixes of their paths show the context.
+    /// Conditions about log records, scopes and resources, or groups of them: items for which one is true are dropped. Every
+    /// path begins with its context.
     log_conditions: Option<Vec<TextOrGroup<GroupSettings>>>,
-    /// Conditions about metrics; the prefixes of their paths show the context.
+    /// Conditions about metrics, data points, scopes and resources, or groups of them: items for which one is true are
+    /// dropped. Every path begins with its context.
     metric_conditions: Option<Vec<TextOrGroup<GroupSettings>>>,
-    /// Conditions about spans; the prefixes of their paths show the context.
+    /// Conditions about spans, scopes and resources, or groups of them: items for which one is true are dropped. Every path
+    /// begins with its context.
     trace_conditions: Option<Vec<TextOrGroup<GroupSettings>>>,
 }
 
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 struct LogSettings {
+    /// Conditions in the context `resource`: the resource is dropped with everything in it.
     resource: Option<Vec<String>>,
+    /// Conditions in the context `log`: the log record is dropped.
     log_record: Option<Vec<String>>,
 }
 
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 struct MetricSettings {
+    /// Conditions in the context `resource`: the resource is dropped with everything in it.
     resource: Option<Vec<String>>,
+    /// Conditions in the context `metric`: the metric is dropped.
     metric: Option<Vec<String>>,
+    /// Conditions in the context `datapoint`: the data point is dropped.
     datapoint: Option<Vec<String>>,
 }
 
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 struct TraceSettings {
+    /// Conditions in the context `resource`: the resource is dropped with everything in it.
     resource: Option<Vec<String>>,
+    /// Conditions in the context `span`: the span is dropped.
     span: Option<Vec<String>>,
 }
 
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 struct GroupSettings {
-    /// The context of the conditions; without one, the prefixes of their paths show it.
+    /// The context of the conditions, whose paths then need no prefix. By default the paths show it.
+    #[schemars(extend("enum" = ["resource", "scope", "log", "metric", "datapoint", "span", ""]))]
     context: String,
-    /// The conditions.
+    /// The conditions of the group.
     conditions: Vec<String>,
     /// The reaction to an error, instead of that of the processor.
     error_mode: Option<ErrorMode>,

@@ -22,7 +22,7 @@ const MAX_EVIDENCE: usize = 256 * 1024;
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 struct EnrichmentSettings {
-    /// Keeps the evidence in the event, as attribute `k8s.job.evidence`.
+    /// Keeps the evidence of the verdict in the event, as attribute `k8s.job.evidence`. `false` makes events smaller.
     keep_evidence: bool,
 }
 

@@ -17,12 +17,14 @@ const ENV: &str = "env";
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 struct DetectionSettings {
-    /// The detectors.
+    /// The detectors: only `env`, variables of the environment.
+    #[schemars(length(min = 1), extend("items" = {"type": "string", "enum": [ENV]}))]
     detectors: Vec<String>,
-    /// Detected attributes replace existing ones.
+    /// Attributes from `OTEL_RESOURCE_ATTRIBUTES` and `OTEL_SERVICE_NAME` replace existing ones. Variables of Datadog never
+    /// do.
     #[serde(rename = "override")]
     replace: bool,
-    /// Has no effect: `env` does not wait.
+    /// Accepted without effect: `env` does not wait.
     timeout: Duration,
 }
 

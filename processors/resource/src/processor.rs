@@ -10,8 +10,10 @@ use serde::Deserialize;
 /// Settings of the processor.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
+#[schemars(extend("required" = ["attributes"]))]
 struct ResourceSettings {
     /// The changes, in order.
+    #[schemars(length(min = 1))]
     attributes: Vec<ActionSettings>,
 }
 

@@ -12,28 +12,30 @@ use crate::statements::StatementGroup;
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct TransformSettings {
-    /// The reaction to an error of an evaluation.
+    /// The reaction to a statement that cannot be evaluated: `ignore` (a warning, and the statement is skipped), `silent`,
+    /// or `propagate` (the batch is rejected).
     error_mode: ErrorMode,
-    /// Statements about logs.
+    /// Statements about log records, scopes and resources, or groups of them. Every path begins with its context.
     log_statements: Vec<TextOrGroup<GroupSettings>>,
-    /// Statements about metrics.
+    /// Statements about metrics, data points, scopes and resources, or groups of them. Every path begins with its context.
     metric_statements: Vec<TextOrGroup<GroupSettings>>,
-    /// Statements about spans.
+    /// Statements about spans, scopes and resources, or groups of them. Every path begins with its context.
     trace_statements: Vec<TextOrGroup<GroupSettings>>,
 }
 
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 struct GroupSettings {
-    /// The context of the statements; without one, the prefixes of their paths show it.
+    /// The context of the statements, whose paths then need no prefix. By default the paths show it.
+    #[schemars(extend("enum" = ["resource", "scope", "log", "metric", "datapoint", "span", ""]))]
     context: String,
-    /// The statements run on items for which one of these is true.
+    /// The statements run on items for which one of these conditions is true.
     conditions: Vec<String>,
     /// The statements, in order.
     statements: Vec<String>,
     /// The reaction to an error, instead of that of the processor.
     error_mode: Option<ErrorMode>,
-    /// `cache` is that of all such groups of the context.
+    /// `cache` is that of all such groups of the context, and lasts as long as the processor.
     shared_cache: bool,
 }
 

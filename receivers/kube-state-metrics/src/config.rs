@@ -12,21 +12,25 @@ use serde::Deserialize;
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct KubeStateConfig {
-    /// The credentials to use: `auto`, `kubeConfig` or `serviceAccount`.
+    /// The credentials: `serviceAccount` (of the Pod), `kubeConfig`, or `auto`: the service account inside a cluster, else
+    /// the kubeconfig.
     pub auth_type: AuthType,
-    /// The kubeconfig; absent means `$KUBECONFIG`, else `~/.kube/config`.
+    /// The path of the kubeconfig. By default it is `$KUBECONFIG`, else `~/.kube/config`.
     pub kubeconfig: Option<PathBuf>,
-    /// The kubeconfig's context; absent means its current one.
+    /// The context of the kubeconfig. By default it is the current one.
     pub context: Option<String>,
-    /// The namespaces to watch.
+    /// The namespaces to watch. By default it is the whole cluster.
     pub namespaces: Namespaces,
-    /// The labels of the Jobs to watch, in the syntax of `kubectl --selector`; empty means all.
+    /// Only Jobs with these labels are watched, in the syntax of `kubectl --selector`. CronJobs are not filtered.
     pub label_selector: String,
-    /// The cluster's name, for `k8s.cluster.name` of the resources.
+    /// The name of the cluster: the resource attribute `k8s.cluster.name`.
+    #[schemars(length(min = 1))]
     pub cluster_name: Option<String>,
-    /// How often the state of all objects is sent. Changes are sent within seconds.
+    /// How often the state of all objects is sent, at least 1s. It is shorter than `metric_expiration` of `prometheus`.
+    /// Changes are sent within seconds.
     pub collection_interval: Duration,
-    /// The id of a leader elector: only the leader sends metrics. Empty: always.
+    /// The id of a leader elector: only the leader sends metrics.
+    #[schemars(schema_with = "collector_config::schema::optional_component_id")]
     pub k8s_leader_elector: String,
 }
 

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::fmt;
 
 use collector_config::Duration;
-use collector_config::schema::duration_pattern;
+use collector_config::schema::{duration_pattern, no_unit};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Deserialize;
 use serde::de::{self, Deserializer, Visitor};
@@ -69,9 +69,9 @@ impl JsonSchema for After {
             "description": "How long a stall by this cause lasts before it is reported, such as `10m`; `off`: it is not reported.",
             // `off` is `false` in YAML 1.1.
             "type": ["string", "integer", "boolean"],
-            "minimum": 0,
-            "maximum": 0,
-            "not": {"const": true},
+            "if": {"type": "integer"},
+            "then": no_unit(),
+            "not": {"enum": [true, null]},
             "pattern": format!(r"^\s*(off|Off|OFF|{})\s*$", duration_pattern()),
             "patternErrorMessage": "expected a duration such as `90s` or `10m`, or `off`",
         })

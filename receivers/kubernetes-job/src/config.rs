@@ -20,41 +20,46 @@ use crate::owner_config::OwnerConfig;
 #[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct JobReceiverConfig {
-    /// Whose credentials are used: `auto`, `kubeConfig` or `serviceAccount`.
+    /// The credentials: `serviceAccount` (of the Pod), `kubeConfig`, or `auto`: the service account inside a cluster, else
+    /// the kubeconfig.
     pub auth_type: AuthType,
-    /// The kubeconfig; absent means `$KUBECONFIG`, else `~/.kube/config`.
+    /// The path of the kubeconfig. By default it is `$KUBECONFIG`, else `~/.kube/config`.
     pub kubeconfig: Option<PathBuf>,
-    /// The kubeconfig's context; absent means its current one.
+    /// The context of the kubeconfig. By default it is the current one.
     pub context: Option<String>,
-    /// The namespaces to watch.
+    /// The namespaces to watch. By default it is the whole cluster.
     pub namespaces: Namespaces,
-    /// Which Jobs to watch, as `kubectl --selector` writes it; empty means all.
+    /// Only Jobs with these labels are watched, in the syntax of `kubectl --selector`: `team=data,tier in (a,b)`.
     pub label_selector: String,
-    /// The cluster's name, for `k8s.cluster.name`.
+    /// The name of the cluster: the attribute `k8s.cluster.name`.
+    #[schemars(length(min = 1))]
     pub cluster_name: Option<String>,
-    /// How long after a Job's verdict evidence may still arrive before it is reported.
+    /// How long the receiver waits for evidence after a Job's verdict before it reports the Job, at most 5m.
     pub settle_time: Duration,
-    /// How often the state of unfinished Jobs is sent as metrics.
+    /// How often the state gauges are sent, at least 1s.
     pub collection_interval: Duration,
-    /// The most series of each gauge; 0: no limit.
+    /// The maximum number of series of each gauge; 0: no limit.
     pub cardinality_limit: usize,
-    /// How to treat Jobs that finished before the collector first ran: `ignore_finished` or `report_finished`.
+    /// Jobs that finished before the first start are reported (`report_finished`) or not (`ignore_finished`).
     pub on_first_start: OnFirstStart,
-    /// How long before that they may have ended to be reported.
+    /// With `report_finished`, Jobs that finished longer before the first start are not reported.
     pub finished_max_age: Duration,
-    /// When stalled Jobs are reported.
+    /// When Jobs that make no progress are reported.
     pub stalled: StalledConfig,
-    /// When missed runs of CronJobs are reported.
+    /// When runs of CronJobs that did not start are reported.
     pub missed_runs: MissedRunsConfig,
-    /// Attributes of the points of gauges.
+    /// Attributes of the points of gauges: labels and annotations that `extract` selects, else attributes of the resource.
     pub dimensions: Vec<Dimension>,
     /// Labels and annotations that become attributes of events.
     pub extract: ExtractConfig,
-    /// Which Jobs belong together.
+    /// Rules that decide which Jobs belong together.
     pub owner: OwnerConfig,
-    /// The id of the extension that stores the checkpoint; empty: it is kept in memory.
+    /// The id of the extension that stores which Jobs were reported, such as `file_storage`. Without it this is lost on a
+    /// restart.
+    #[schemars(schema_with = "collector_config::schema::optional_component_id")]
     pub storage: String,
-    /// The id of the leader elector, where several replicas run; empty: this is the only one.
+    /// The id of the leader elector, if several replicas run. The extension that `storage` names uses the same one.
+    #[schemars(schema_with = "collector_config::schema::optional_component_id")]
     pub k8s_leader_elector: String,
 }
 

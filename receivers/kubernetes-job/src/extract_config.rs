@@ -26,14 +26,17 @@ pub struct ExtractConfig {
 /// One rule of `extract`. An empty text is the same as an absent key, as in the Collector.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
+#[schemars(extend("anyOf" = [{"required": ["key"]}, {"required": ["key_regex"]}]))]
 pub struct ExtractRule {
-    /// The name of the attribute; with `key_regex` it refers to groups of the pattern. Empty: the name of the conventions.
+    /// The name of the attribute; with `key_regex` it refers to groups of the pattern, such as `$1`. By default it is
+    /// `k8s.job.label.KEY`, or the same of the other objects and of annotations.
     pub tag_name: String,
     /// The key of the label or annotation.
     pub key: String,
-    /// A pattern of whole keys, instead of `key`.
+    /// A regular expression of whole keys, instead of `key`.
     pub key_regex: String,
-    /// The object that has it: `job`, `cronjob`, `pod` or `namespace`; empty: `job`.
+    /// The object that has the label or annotation: `job` (default), `cronjob`, `pod` or `namespace`.
+    #[schemars(extend("enum" = ["job", "cronjob", "pod", "namespace", ""]))]
     pub from: String,
 }
 

@@ -7,7 +7,7 @@ use collector_config::{Duration, nearest};
 use jiff::SignedDuration;
 use job_judge::{CAUSES, Cause};
 use job_tracker::{MissedRunSettings, RunningLongSettings, StallSettings};
-use schemars::JsonSchema;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Deserialize;
 
 use crate::after::After;
@@ -46,13 +46,15 @@ impl Problem {
 #[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct StalledConfig {
-    /// False if no stalled Job is reported.
+    /// Reports stalled Jobs.
     pub enabled: bool,
-    /// How long a Job makes no progress before it is reported.
+    /// How long a Job makes no progress before it is reported, 1s to 168h.
     pub after: Duration,
-    /// The same for single causes; `off`: not reported.
+    /// The same for single causes, or `off`: `{ImagePull: 5m, QuotaExceeded: off}`. The defaults are `10m` for
+    /// `Unschedulable` and `DeviceUnavailable`, and `off` for `SchedulingGated` and `AwaitingAdmission`.
+    #[schemars(schema_with = "causes")]
     pub causes: BTreeMap<String, After>,
-    /// When a run is longer than usual.
+    /// When a run that takes longer than usual is reported.
     pub running_long: RunningLongConfig,
 }
 
@@ -61,13 +63,16 @@ pub struct StalledConfig {
 #[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct RunningLongConfig {
-    /// False if no such run is reported.
+    /// Reports runs that are longer than `factor` × p95 and longer than p95 + `floor` of the last completed runs of their
+    /// owner.
     pub enabled: bool,
-    /// The multiple of p95.
+    /// The multiple of p95, more than 1 and at most 100.
+    #[schemars(extend("exclusiveMinimum" = 1, "maximum" = 100))]
     pub factor: f64,
-    /// The minimum difference from p95.
+    /// The minimum difference from p95, 1s to 168h.
     pub floor: Duration,
-    /// How many completed runs must be known.
+    /// The number of completed runs that must be known, 3 to 30.
+    #[schemars(range(min = 3, max = 30))]
     pub min_runs: usize,
 }
 
@@ -75,9 +80,9 @@ pub struct RunningLongConfig {
 #[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct MissedRunsConfig {
-    /// False if no missed run is reported.
+    /// Reports missed runs of CronJobs.
     pub enabled: bool,
-    /// How late a run may start.
+    /// How late a run may start, 1s to 168h. A shorter `startingDeadlineSeconds` replaces it.
     pub grace: Duration,
 }
 
@@ -215,6 +220,14 @@ fn cause(name: &str) -> Result<Cause, Problem> {
             })
         }
     }
+}
+
+/// A duration or `off` for each cause of a stall, so that editors suggest them.
+fn causes(generator: &mut SchemaGenerator) -> Schema {
+    let after = After::json_schema(generator);
+    let names = CAUSES.iter().filter(|info| can_stall(info.cause)).map(|info| info.name);
+    let properties: serde_json::Map<_, _> = names.map(|name| (name.to_owned(), after.clone().to_value())).collect();
+    json_schema!({"type": "object", "properties": properties})
 }
 
 /// False for the causes of deadlines, which end a Job.

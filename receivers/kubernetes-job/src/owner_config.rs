@@ -12,28 +12,32 @@ use crate::notice_config::Problem;
 #[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct OwnerConfig {
-    /// False if only CronJobs are owners by `ownerReferences`.
+    /// The object that controls a Job is its owner, whatever its kind. A CronJob always is.
     pub controller: bool,
-    /// False if a Job with a generated name does not belong to its prefix.
+    /// Jobs with generated names belong to the prefix `generateName`.
     pub generate_name: bool,
-    /// The user's rules; the first one that applies gives the name.
+    /// Rules that name the owner of some Jobs. The first one that applies decides.
     pub rules: Vec<OwnerRuleConfig>,
 }
 
 /// One of `owner::rules`.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
+#[schemars(extend("anyOf" = [{"required": ["match", "name"]}, {"required": ["label"]}]))]
 pub struct OwnerRuleConfig {
-    /// A pattern of names; it may match a part.
+    /// A regular expression of the Job's name, or with `kind` of the name of the object that controls the Job. It may match
+    /// a part.
     #[serde(rename = "match")]
     pub pattern: Option<String>,
-    /// The owner's name; it refers to groups of the pattern.
+    /// The name of the owner; `$1` is the first group of `match`.
+    #[schemars(length(min = 1))]
     pub name: Option<String>,
-    /// The label whose value is the owner's name, instead of a pattern and a name.
+    /// The label whose value is the name of the owner, instead of `match` and `name`.
     pub label: Option<String>,
-    /// A pattern of the namespaces.
+    /// A regular expression of the namespaces to which the rule applies.
     pub namespace: Option<String>,
-    /// The kind of the object that controls the Jobs; the pattern is then that of its name.
+    /// The kind of the object that controls the Job, such as `Workflow`. The rule then comes before `controller`.
+    #[schemars(length(min = 1))]
     pub kind: Option<String>,
 }
 

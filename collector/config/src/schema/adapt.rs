@@ -23,8 +23,10 @@ pub(super) fn adapt(schema: &mut Schema) {
 enum Absence {
     /// At a key with a default, null counts as absent.
     Allowed,
-    /// At a key without one, in a list and in a map, null is a value.
+    /// At a key without one, in a list and in a map, null is a value: an empty list or mapping.
     Refused,
+    /// One of several alternatives, which say themselves where null is accepted.
+    Alternative,
 }
 
 fn value(schema: &mut Map<String, Value>, absence: Absence) {
@@ -47,8 +49,10 @@ fn value(schema: &mut Map<String, Value>, absence: Absence) {
             false
         }
         // A null list or mapping is empty.
-        Some("array") => true,
-        Some("object") => !schema.contains_key("required"),
+        Some("array") => !schema.contains_key("minItems"),
+        Some("object") => !["required", "anyOf", "allOf"]
+            .iter()
+            .any(|keyword| schema.contains_key(*keyword)),
         _ => false,
     };
     if let Some(Value::String(pattern)) = schema.get_mut("pattern")
@@ -57,7 +61,12 @@ fn value(schema: &mut Map<String, Value>, absence: Absence) {
         pattern.push('|');
         pattern.push_str(VARIABLE);
     }
-    if was_nullable || is_empty_of_null || absence == Absence::Allowed {
+    let accepts_null = match absence {
+        Absence::Allowed => true,
+        Absence::Refused => was_nullable || is_empty_of_null,
+        Absence::Alternative => false,
+    };
+    if accepts_null {
         add_null(schema);
     }
 }
@@ -99,7 +108,7 @@ fn below(schema: &mut Map<String, Value>) {
                 flatten(alternative, &mut flat);
             }
             for alternative in &mut flat {
-                each(alternative, Absence::Refused);
+                each(alternative, Absence::Alternative);
             }
             flat.extend(
                 flat.iter()
@@ -156,16 +165,26 @@ fn text(schema: &mut Map<String, Value>) {
             ScalarKind::Float(number) => Some(number.into()),
             _ => None,
         });
-        let names: Vec<Value> = names.iter().cloned().chain(typed).collect();
+        let typed: Vec<Value> = typed.collect();
+        // Editors suggest the names, but not an empty text.
+        let others = match names.contains(&"".into()) {
+            true => json!({"type": "string", "pattern": format!("^$|{VARIABLE}")}),
+            false => variable(),
+        };
+        let names: Vec<Value> = names.into_iter().filter(|name| name != "").chain(typed).collect();
         schema.remove("type");
-        schema.insert("anyOf".into(), json!([{"enum": names}, variable()]));
+        schema.insert("anyOf".into(), json!([{"enum": names}, others]));
     } else if !schema.contains_key("pattern") {
         schema.insert("type".into(), json!(["string", "number", "boolean"]));
     }
 }
 
-/// One line for each paragraph, and the default at the end.
+/// The first paragraph of the doc comment in one line, and the default. Further paragraphs are for developers.
 fn describe(schema: &mut Map<String, Value>) {
+    if let Some(Value::String(description)) = schema.get_mut("description") {
+        let first = description.split("\n\n").next().unwrap_or_default();
+        *description = first.replace('\n', " ");
+    }
     let default = schema.get("default").map(|default| match default {
         Value::Null => String::new(),
         Value::String(text) => text.clone(),
@@ -184,13 +203,9 @@ fn describe(schema: &mut Map<String, Value>) {
         }
         Some(default) => {
             let before = schema.get("description").and_then(Value::as_str).unwrap_or_default();
-            let description = format!("{before}\n\nDefault: `{default}`.");
+            let description = format!("{before} Default: `{default}`.");
             schema.insert("description".into(), description.trim().into());
         }
-    }
-    if let Some(Value::String(description)) = schema.get_mut("description") {
-        let paragraphs = description.split("\n\n").map(|paragraph| paragraph.replace('\n', " "));
-        *description = paragraphs.collect::<Vec<_>>().join("\n\n");
     }
 }
 

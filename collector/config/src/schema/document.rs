@@ -78,6 +78,14 @@ impl ConfigSchema {
         })
     }
 
+    /// The schema of a file that is merged over another one, with this URI as its `$id`: the other file may hold what is
+    /// required.
+    pub fn overlay(&self, id: &str) -> Value {
+        let mut document = self.document(id);
+        require_nothing(&mut document);
+        document
+    }
+
     fn service(&self) -> Value {
         let pipeline = self.pipeline();
         let extensions = references(
@@ -195,6 +203,26 @@ fn references(description: &str, sections: &[&Vec<ComponentSchema>]) -> Value {
         },
         "uniqueItems": true,
     })
+}
+
+/// Removes what is required of mappings. Lists are replaced by those of a later file, not merged.
+fn require_nothing(schema: &mut Value) {
+    let Value::Object(schema) = schema else { return };
+    let requires = |alternative: &Value| alternative.get("required").is_some();
+    if matches!(schema.get("anyOf"), Some(Value::Array(alternatives)) if alternatives.iter().any(requires)) {
+        schema.remove("anyOf");
+    }
+    schema.remove("allOf");
+    schema.remove("minProperties");
+    // A null mapping removes that of an earlier file.
+    if schema.remove("required").is_some() {
+        schema.insert("type".into(), json!(["object", "null"]));
+    }
+    for keyword in ["properties", "patternProperties", "$defs"] {
+        if let Some(Value::Object(inner)) = schema.get_mut(keyword) {
+            inner.values_mut().for_each(require_nothing);
+        }
+    }
 }
 
 fn nullable(mut list: Value) -> Value {

@@ -3,13 +3,15 @@
 
 mod adapt;
 mod document;
+#[cfg(test)]
+mod tests;
 mod texts;
 
 use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, Schema};
 
 pub use document::{ComponentSchema, ConfigSchema};
-pub use texts::{any_case, component_id, duration_pattern, optional_component_id};
+pub use texts::{any_case, component_id, duration_pattern, no_unit, optional_component_id, url};
 
 /// Makes the schema of a component's settings.
 pub type SchemaFn = fn() -> Schema;

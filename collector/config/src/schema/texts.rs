@@ -26,9 +26,24 @@ pub fn optional_component_id(_: &mut SchemaGenerator) -> Schema {
     })
 }
 
+/// The schema of a URL with `https://` or `http://`. Null is refused: an empty URL is an error.
+pub fn url(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "string",
+        "not": {"type": "null"},
+        "pattern": r"^\s*https?://[^\s/?#]",
+        "patternErrorMessage": "expected a URL that begins with `https://` or `http://`",
+    })
+}
+
 /// The pattern of a [`Duration`](crate::Duration), without anchors.
 pub fn duration_pattern() -> &'static str {
     r"[+-]?0|\+?((\d+\.?\d*|\.\d+)(ns|us|µs|μs|ms|s|m|h))+"
+}
+
+/// The schema of a number where a [`Duration`](crate::Duration) is expected: `0` alone needs no unit.
+pub fn no_unit() -> Schema {
+    json_schema!({"const": 0, "errorMessage": "expected a duration with a unit, such as `30s`"})
 }
 
 /// The schema of a text that is one of `names` in any case; `others` are accepted, too, but not suggested.

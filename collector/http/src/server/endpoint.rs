@@ -4,6 +4,7 @@ use std::fmt;
 use std::io::ErrorKind;
 use std::net::{Ipv4Addr, Ipv6Addr};
 
+use schemars::{Schema, SchemaGenerator, json_schema};
 use tokio::net::TcpListener;
 
 /// A host and a port to listen on.
@@ -69,6 +70,15 @@ impl Endpoint {
             _ => format!("cannot listen on {self}: {error}; see {setting}"),
         })
     }
+}
+
+/// The schema of a setting that [`Endpoint::parse`] reads.
+pub fn endpoint_schema(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "string",
+        "pattern": r"^(\[[^\]]*\]|[^\s/@\[\]?#]*):[0-9]{1,5}$",
+        "patternErrorMessage": "expected host:port, such as localhost:8080, or :8080 for every address",
+    })
 }
 
 impl fmt::Display for Endpoint {

@@ -17,4 +17,4 @@ mod hosts;
 mod slots;
 
 pub use accept::{MAX_CONNECTIONS, Server, Service};
-pub use endpoint::Endpoint;
+pub use endpoint::{Endpoint, endpoint_schema};

@@ -13,31 +13,35 @@ use crate::tls::material;
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct TlsSettings {
-    /// Disables TLS.
+    /// Connects without TLS if the address has no scheme. An address that begins with `https://` contradicts it.
     pub insecure: bool,
-    /// A PEM file with the authorities to trust instead of the system's.
+    /// A PEM file with the authorities to trust instead of the system's. A certificate in it is also accepted as the
+    /// server's own.
     pub ca_file: String,
-    /// The same as text.
+    /// The authorities to trust as PEM text, instead of `ca_file`.
+    #[schemars(regex(pattern = r"^$|-----BEGIN "))]
     pub ca_pem: String,
     /// Trusts the system's authorities in addition to the configured ones.
     pub include_system_ca_certs_pool: bool,
-    /// A PEM file with the client certificate, for servers that request one.
+    /// A PEM file with the client certificate, for servers that request one. It needs `key_file` or `key_pem`.
     pub cert_file: String,
-    /// The same as text.
+    /// The client certificate as PEM text, instead of `cert_file`.
     pub cert_pem: String,
     /// A PEM file with the private key of the client certificate.
     pub key_file: String,
-    /// The same as text.
+    /// The private key as PEM text, instead of `key_file`. It is a secret.
     pub key_pem: Secret,
-    /// Accepts any server certificate.
+    /// Accepts any server certificate. Anyone between the collector and the server can then read and change the data.
     pub insecure_skip_verify: bool,
     /// The oldest version of TLS: `1.2` (default) or `1.3`.
+    #[schemars(extend("enum" = ["1.2", "1.3", ""]))]
     pub min_version: String,
     /// The newest version of TLS: `1.2` or `1.3` (default).
+    #[schemars(extend("enum" = ["1.2", "1.3", ""]))]
     pub max_version: String,
-    /// How often certificates and keys are read again from their files; 0: never.
+    /// How often certificates and keys are read again from their files; 0: never. New connections use the new files.
     pub reload_interval: Duration,
-    /// The name that the server's certificate must be for, instead of the endpoint's.
+    /// The name that the server's certificate must be valid for, instead of the endpoint's.
     pub server_name_override: String,
 }
 

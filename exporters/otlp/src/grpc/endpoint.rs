@@ -2,6 +2,7 @@
 
 use collector_config::{Diagnostic, Settings};
 use reqwest::Url;
+use schemars::{Schema, SchemaGenerator, json_schema};
 
 use crate::endpoint;
 
@@ -10,6 +11,16 @@ pub(crate) struct GrpcEndpoint {
     /// `http://host:port` or `https://host:port`.
     pub(crate) url: Url,
     pub(crate) tls: bool,
+}
+
+/// The schema of the setting that [`GrpcEndpoint::read`] reads. Null is refused: an empty endpoint is an error.
+pub(super) fn endpoint_schema(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "string",
+        "not": {"type": "null"},
+        "pattern": r"^\s*(https?://)?[^\s/@]+:[0-9]{1,5}/?\s*$",
+        "patternErrorMessage": "expected `host:port`, `https://host:port` or `http://host:port`",
+    })
 }
 
 impl GrpcEndpoint {

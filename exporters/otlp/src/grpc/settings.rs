@@ -8,7 +8,7 @@ use reqwest::header::{HeaderMap, HeaderValue};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::endpoint::GrpcEndpoint;
+use super::endpoint::{GrpcEndpoint, endpoint_schema};
 use crate::authentication::AuthSettings;
 use crate::backends::{self, CheckedSettings};
 use crate::codes::NonRetryable;
@@ -21,32 +21,38 @@ use crate::{endpoint, headers};
 /// `exporters::otlp_grpc`, as written.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
+#[schemars(extend("required" = ["endpoint"]))]
 pub struct OtlpGrpcSettings {
-    /// `host:port`, with or without `https://` or `http://` before it.
+    /// The server as `host:port`, with TLS unless `tls::insecure` is set; `https://` or `http://` before it decides as well.
+    /// The usual port is 4317.
+    #[schemars(schema_with = "endpoint_schema")]
     pub endpoint: String,
-    /// The timeout of one attempt, connection and response included; 0: none.
+    /// The timeout of one attempt, from connecting to the end of the response; 0: none.
     pub timeout: Duration,
-    /// `gzip`, `zstd` or `none`.
+    /// The compression of requests.
+    #[schemars(extend("enum" = ["gzip", "zstd", "none", ""]))]
     pub compression: String,
-    /// Metadata of every call; the values are secrets.
+    /// Metadata of every call. Its values are secrets.
     pub headers: BTreeMap<String, Secret>,
-    /// The extension that adds metadata, if any.
+    /// The extension that adds headers to each request.
     pub auth: Option<AuthSettings>,
     /// TLS and its certificates.
     pub tls: TlsSettings,
-    /// Pings that detect a dead connection, if set.
+    /// Pings that detect a dead connection. `keepalive: {}` uses the defaults; without it no pings are sent.
     pub keepalive: Option<KeepaliveSettings>,
-    /// `:authority` of each call, instead of the endpoint's name.
+    /// The value of `:authority`, and the name in the TLS handshake (SNI). By default it is the host of the endpoint.
     pub authority: String,
-    /// The header `user-agent`.
+    /// The value of the header `user-agent`.
     pub user_agent: String,
-    /// `delta` or `cumulative`.
+    /// The temporality of sums and histograms: `delta`, the change since the last point, or `cumulative`, the total since
+    /// the start.
+    #[schemars(extend("enum" = ["delta", "cumulative"]))]
     pub temporality: String,
-    /// Settings of totals, with `temporality: cumulative`.
+    /// Settings of totals. They need `temporality: cumulative`.
     pub cumulative: CumulativeSettings,
-    /// Retries.
+    /// When and how often failed requests are retried.
     pub retry_on_failure: RetrySettings,
-    /// The queue.
+    /// The queue that holds data while the backend is slow or down.
     pub sending_queue: QueueSettings,
 }
 
@@ -54,11 +60,11 @@ pub struct OtlpGrpcSettings {
 #[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct KeepaliveSettings {
-    /// The interval between pings.
+    /// The interval of pings, at least 1s.
     pub time: Duration,
-    /// The timeout of a ping, after which the connection is closed.
+    /// How long the response to a ping may take before the connection is closed, at least 1s.
     pub timeout: Duration,
-    /// Ping while no request is in flight.
+    /// Sends pings while no request is in flight, too.
     pub permit_without_stream: bool,
 }
 

@@ -24,51 +24,66 @@ use crate::tls::TlsSettings;
 /// `exporters::otlp_http`, as written.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
+#[schemars(extend("anyOf" = [
+    {"required": ["endpoint"]},
+    {"required": ["logs_endpoint"]},
+    {"required": ["metrics_endpoint"]},
+    {"required": ["traces_endpoint"]},
+]))]
 pub struct OtlpHttpSettings {
-    /// The base URL; `/v1/logs`, `/v1/metrics` and `/v1/traces` are added.
+    /// The base URL; `/v1/logs`, `/v1/metrics` and `/v1/traces` are added. At least one of the four addresses is required.
+    #[schemars(schema_with = "collector_config::schema::url")]
     pub endpoint: String,
-    /// The URL for traces, used as it is.
+    /// The URL for traces, used unchanged. By default it comes from `endpoint`.
+    #[schemars(schema_with = "collector_config::schema::url")]
     pub traces_endpoint: String,
-    /// The URL for metrics, used as it is.
+    /// The URL for metrics, used unchanged. By default it comes from `endpoint`.
+    #[schemars(schema_with = "collector_config::schema::url")]
     pub metrics_endpoint: String,
-    /// The URL for logs, used as it is.
+    /// The URL for logs, used unchanged. By default it comes from `endpoint`.
+    #[schemars(schema_with = "collector_config::schema::url")]
     pub logs_endpoint: String,
-    /// The form of the body: `proto` or `json`.
+    /// The form of the body.
+    #[schemars(extend("enum" = ["proto", "json"]))]
     pub encoding: String,
-    /// The timeout of one attempt, connection and response included; 0: none.
+    /// The timeout of one attempt, from connecting to the end of the response; 0: none.
     pub timeout: Duration,
-    /// `gzip`, `zstd` or `none`.
+    /// The compression of requests.
+    #[schemars(extend("enum" = ["gzip", "zstd", "none", ""]))]
     pub compression: String,
-    /// The compression level.
+    /// The level of the compression.
     pub compression_params: CompressionParams,
-    /// Headers of every request; the values are secrets.
+    /// Headers of every request. Their values are secrets.
     pub headers: BTreeMap<String, Secret>,
-    /// The extension that adds headers, if any.
+    /// The extension that adds headers to each request.
     pub auth: Option<AuthSettings>,
-    /// Certificates.
+    /// TLS and its certificates.
     pub tls: TlsSettings,
-    /// The proxy for all requests; else `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY` and `NO_PROXY` of the environment apply.
-    /// Endpoints on loopback are always reached directly. It may contain a password.
+    /// The proxy for all requests: `http://`, `socks5://` or `socks5h://`. It is a secret. By default it comes from the
+    /// environment. Endpoints on this machine are always reached directly.
+    #[schemars(regex(pattern = r"^\s*((http|socks5h?)://\S+)?\s*$"))]
     pub proxy_url: Secret,
-    /// The time after which an idle connection is closed; 0: never.
+    /// How long a connection may be idle before it is closed; 0: without limit.
     pub idle_conn_timeout: Duration,
-    /// The most idle connections per host; 0: no limit.
+    /// The maximum number of idle connections for each host; 0: without limit.
     pub max_idle_conns_per_host: usize,
-    /// A new connection for each request.
+    /// Uses a new connection for each request, without HTTP/2.
     pub disable_keep_alives: bool,
-    /// HTTP/2 where a server offers it, over TLS.
+    /// Uses HTTP/2 with servers that offer it over TLS.
     pub force_attempt_http2: bool,
-    /// The interval between pings on an HTTP/2 connection; 0: no pings.
+    /// The interval of pings on an HTTP/2 connection; 0: no pings.
     pub http2_read_idle_timeout: Duration,
-    /// The timeout of a ping, after which the connection is closed; 0: 20s.
+    /// How long the response to a ping may take before the connection is closed; 0: 20s.
     pub http2_ping_timeout: Duration,
-    /// `delta` or `cumulative`.
+    /// The temporality of sums and histograms: `delta`, the change since the last point, or `cumulative`, the total since
+    /// the start.
+    #[schemars(extend("enum" = ["delta", "cumulative"]))]
     pub temporality: String,
-    /// Settings of totals, with `temporality: cumulative`.
+    /// Settings of totals. They need `temporality: cumulative`.
     pub cumulative: CumulativeSettings,
-    /// Retries.
+    /// When and how often failed requests are retried.
     pub retry_on_failure: RetrySettings,
-    /// The queue.
+    /// The queue that holds data while the backend is slow or down.
     pub sending_queue: QueueSettings,
 }
 
@@ -76,7 +91,8 @@ pub struct OtlpHttpSettings {
 #[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct CompressionParams {
-    /// gzip: 1 to 9, or -1; zstd: 1 to 22.
+    /// The level: 1 (fast) to 9 (small) or -1 for gzip, 1 to 22 for zstd. By default it is 6 for gzip and 3 for zstd.
+    #[schemars(range(min = -1, max = 22))]
     pub level: Option<i32>,
 }
 

@@ -18,6 +18,8 @@ pub use bounded::{ErrorKind, bounded, error_kind};
 pub use connect::{AuthType, ClientError, Connected, auth_errors, connect};
 pub use explain::explain;
 
+use schemars::{Schema, SchemaGenerator, json_schema};
+
 /// True for a DNS label (RFC 1123), such as the name of a namespace.
 pub fn is_dns_label(name: &str) -> bool {
     name.len() <= 63 && !name.contains('.') && is_dns_subdomain(name)
@@ -30,6 +32,28 @@ pub fn is_dns_subdomain(name: &str) -> bool {
         !label.is_empty() && label.bytes().all(allowed) && !label.starts_with('-') && !label.ends_with('-')
     };
     name.len() <= 253 && name.split('.').all(label)
+}
+
+/// The schema of a setting with a name that [`is_dns_label`] accepts, such as that of a namespace; empty: none.
+pub fn optional_label_schema(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        // The name may consist of digits.
+        "type": ["string", "integer", "boolean"],
+        "minimum": 0,
+        "pattern": "^([a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?)?$",
+        "patternErrorMessage": "expected lower-case letters, digits and '-', at most 63 of them",
+    })
+}
+
+/// The schema of a setting with a name that [`is_dns_subdomain`] accepts.
+pub fn subdomain_schema(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": ["string", "number", "boolean"],
+        "minimum": 0,
+        "maxLength": 253,
+        "pattern": r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$",
+        "patternErrorMessage": "expected lower-case letters, digits, '-' and '.'",
+    })
 }
 
 #[cfg(test)]
