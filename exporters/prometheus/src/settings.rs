@@ -1,18 +1,12 @@
 //! The settings, under the names of the Collector's exporter `prometheus`.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::Duration as StdDuration;
 
 use collector_config::{Diagnostics, Duration};
-use collector_http::server::Endpoint;
-use rustls::ServerConfig;
-use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use collector_http::server::{Endpoint, ServerTls};
 use schemars::JsonSchema;
 use serde::Deserialize;
-use tokio_rustls::TlsAcceptor;
 
 use prometheus_text::{Options, Suffixes};
 
@@ -44,7 +38,7 @@ pub struct PrometheusSettings {
     /// How long a new count is served as 0 first. It is less than `metric_expiration`.
     pub start_at_zero: Duration,
     /// The certificate of the server, which turns on HTTPS.
-    pub tls: Option<Tls>,
+    pub tls: Option<ServerTls>,
 }
 
 /// `resource_to_telemetry_conversion`.
@@ -53,19 +47,6 @@ pub struct PrometheusSettings {
 pub struct Conversion {
     /// Attributes of resources become labels.
     pub enabled: bool,
-}
-
-/// The server's certificate.
-#[derive(Debug, Default, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-#[schemars(extend("required" = ["cert_file", "key_file"]))]
-pub struct Tls {
-    /// A PEM file with the certificates, that of the server first.
-    #[schemars(length(min = 1))]
-    pub cert_file: PathBuf,
-    /// A PEM file with the key of the certificate.
-    #[schemars(length(min = 1))]
-    pub key_file: PathBuf,
 }
 
 impl Default for Conversion {
@@ -120,13 +101,8 @@ impl PrometheusSettings {
                 errors.push(settings.error("const_labels", found));
             }
         }
-        if let Some(tls) = &read.tls {
-            for (key, path) in [("tls::cert_file", &tls.cert_file), ("tls::key_file", &tls.key_file)] {
-                if path.as_os_str().is_empty() {
-                    let text = "is missing: a server needs both its certificate and its key, each a PEM file";
-                    errors.push(settings.error(key, text));
-                }
-            }
+        for problem in read.tls.iter().flat_map(|tls| tls.problems(settings)) {
+            errors.push(problem);
         }
         let expiration: StdDuration = read.metric_expiration.get();
         if !expiration.is_zero() && expiration <= read.start_at_zero.get() {
@@ -148,31 +124,5 @@ impl PrometheusSettings {
             resource_labels: self.resource_to_telemetry_conversion.enabled,
             ..Options::default()
         }
-    }
-}
-
-impl Tls {
-    /// Reads the files.
-    ///
-    /// # Errors
-    /// An unusable file; the text names it and the setting.
-    pub fn acceptor(&self) -> Result<TlsAcceptor, String> {
-        let (cert, key) = (self.cert_file.display(), self.key_file.display());
-        let chain: Vec<_> = CertificateDer::pem_file_iter(&self.cert_file)
-            .and_then(Iterator::collect)
-            .map_err(|error| format!("cannot read the certificate {cert}: {error}; see tls::cert_file"))?;
-        if chain.is_empty() {
-            return Err(format!("{cert} holds no certificate; expected PEM; see tls::cert_file"));
-        }
-        let secret = PrivateKeyDer::from_pem_file(&self.key_file)
-            .map_err(|error| format!("cannot read the key {key}: {error}; see tls::key_file"))?;
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let config = ServerConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .map_err(|error| error.to_string())?
-            .with_no_client_auth()
-            .with_single_cert(chain, secret)
-            .map_err(|error| format!("the certificate {cert} and the key {key} do not match: {error}"))?;
-        Ok(TlsAcceptor::from(Arc::new(config)))
     }
 }

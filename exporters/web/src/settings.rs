@@ -1,18 +1,13 @@
 //! The settings.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use collector_config::{ComponentId, Diagnostics, Secret};
-use collector_http::server::Endpoint;
+use collector_http::server::{Endpoint, ServerTls};
 use collector_runtime::component::Create;
 use collector_runtime::storage::Storage;
-use rustls::ServerConfig;
-use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use schemars::JsonSchema;
 use serde::Deserialize;
-use tokio_rustls::TlsAcceptor;
 
 use crate::leading::Elector;
 use crate::store::Limits;
@@ -44,11 +39,11 @@ pub(crate) struct WebSettings {
     pub(crate) storage: String,
     /// The id of the elector whose leader has the events. By default it is that of the storage, if it has one.
     #[schemars(schema_with = "collector_config::schema::optional_component_id")]
-    pub k8s_leader_elector: String,
+    pub(crate) k8s_leader_elector: String,
     /// The token that readers need.
     pub(crate) auth: Auth,
     /// The certificate of the server, which turns on HTTPS.
-    pub(crate) tls: Option<Tls>,
+    pub(crate) tls: Option<ServerTls>,
 }
 
 /// `auth`.
@@ -57,19 +52,6 @@ pub(crate) struct WebSettings {
 pub(crate) struct Auth {
     /// The token that each request presents, a secret. Without it everybody who reaches the address may read.
     pub(crate) token: Secret,
-}
-
-/// The server's certificate.
-#[derive(Debug, Default, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-#[schemars(extend("required" = ["cert_file", "key_file"]))]
-pub(crate) struct Tls {
-    /// A PEM file with the certificates, that of the server first.
-    #[schemars(length(min = 1))]
-    pub(crate) cert_file: PathBuf,
-    /// A PEM file with the key of the certificate.
-    #[schemars(length(min = 1))]
-    pub(crate) key_file: PathBuf,
 }
 
 impl Default for WebSettings {
@@ -116,13 +98,8 @@ impl WebSettings {
             let text = "has a space or a control character, which no header can carry";
             errors.push(settings.error("auth::token", text));
         }
-        if let Some(tls) = &read.tls {
-            for (key, path) in [("tls::cert_file", &tls.cert_file), ("tls::key_file", &tls.key_file)] {
-                if path.as_os_str().is_empty() {
-                    let text = "is missing: a server needs both its certificate and its key, each a PEM file";
-                    errors.push(settings.error(key, text));
-                }
-            }
+        for problem in read.tls.iter().flat_map(|tls| tls.problems(settings)) {
+            errors.push(problem);
         }
         errors.into_result(read)
     }
@@ -170,31 +147,5 @@ impl WebSettings {
             max_events: self.max_events,
             max_bytes: self.max_bytes,
         }
-    }
-}
-
-impl Tls {
-    /// Reads the files.
-    ///
-    /// # Errors
-    /// An unusable file; the text names it and the setting.
-    pub(crate) fn acceptor(&self) -> Result<TlsAcceptor, String> {
-        let (cert, key) = (self.cert_file.display(), self.key_file.display());
-        let chain: Vec<_> = CertificateDer::pem_file_iter(&self.cert_file)
-            .and_then(Iterator::collect)
-            .map_err(|error| format!("cannot read the certificate {cert}: {error}; see tls::cert_file"))?;
-        if chain.is_empty() {
-            return Err(format!("{cert} holds no certificate; expected PEM; see tls::cert_file"));
-        }
-        let secret = PrivateKeyDer::from_pem_file(&self.key_file)
-            .map_err(|error| format!("cannot read the key {key}: {error}; see tls::key_file"))?;
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let config = ServerConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .map_err(|error| error.to_string())?
-            .with_no_client_auth()
-            .with_single_cert(chain, secret)
-            .map_err(|error| format!("the certificate {cert} and the key {key} do not match: {error}"))?;
-        Ok(TlsAcceptor::from(Arc::new(config)))
     }
 }

@@ -15,6 +15,8 @@ mod client_tests;
 mod endpoint;
 mod hosts;
 mod slots;
+mod tls;
 
 pub use accept::{MAX_CONNECTIONS, Server, Service};
 pub use endpoint::{Endpoint, endpoint_schema};
+pub use tls::ServerTls;
