@@ -9,11 +9,8 @@ use crate::support::{Served, missed, recorded, request};
 /// The routes, as `src/api/mod.rs` has them.
 fn routes() -> BTreeSet<String> {
     let source = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/src/api/mod.rs")).unwrap();
-    let routes = source
-        .split(".route(\"")
-        .skip(1)
-        .map(|rest| rest.split('"').next().unwrap().to_owned());
-    routes.collect()
+    let routes = source.split(".route(").skip(1);
+    routes.map(|rest| rest.split('"').nth(1).unwrap().to_owned()).collect()
 }
 
 async fn description(served: &Served) -> Value {
