@@ -70,12 +70,12 @@ struct Page {
 }
 
 #[derive(Deserialize)]
-struct Overview {
-    stalled: Stalled,
+struct OverviewStalls {
+    stalled: StallItems,
 }
 
 #[derive(Deserialize)]
-struct Stalled {
+struct StallItems {
     items: Vec<StoredEvent>,
 }
 
@@ -130,6 +130,6 @@ impl InCluster<'_> {
     pub(crate) async fn stalls(self, namespace: Option<&str>) -> Result<Vec<StoredEvent>, InClusterError> {
         let query = namespace.map(|namespace| format!("?namespace={}", encoded(namespace)));
         let path = format!("/api/v1/overview{}", query.unwrap_or_default());
-        Ok(self.json::<Overview>(&path).await?.stalled.items)
+        Ok(self.json::<OverviewStalls>(&path).await?.stalled.items)
     }
 }

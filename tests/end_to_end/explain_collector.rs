@@ -141,7 +141,7 @@ pub(crate) fn forget(cluster: &Cluster) {
 }
 
 /// A cluster without any trace of a Job that failed long ago, and the collector that has seen it.
-async fn with_deleted_job(name: &str) -> (Cluster, Collector) {
+pub(crate) async fn with_deleted_job(name: &str) -> (Cluster, Collector) {
     let cluster = Cluster::start(name).await;
     let collector = Collector::start(&cluster).await;
     let mut events = collector.stream().await;
@@ -248,56 +248,6 @@ async fn a_failed_job_without_pods_is_explained_by_the_collector() {
 }
 
 #[tokio::test]
-async fn a_collector_that_cannot_be_asked_is_a_note() {
-    let (cluster, _collector) = with_deleted_job("kept-refused").await;
-    let command = "explain invoice-export -n billing";
-    let simulator = &cluster.simulator;
-    simulator.forbid_service_proxy(true);
-    let ran = cluster.run(command).await;
-    assert_eq!(ran.code, Some(2), "{}", ran.out);
-    assert_contains(
-        &ran.err,
-        &[
-            "no Job \"invoice-export\" in namespace \"billing\"",
-            "Note: the collector at kube-job-collector/kube-job-collector:web did not answer: 403 services ",
-            "required rule in namespace \"kube-job-collector\": {apiGroups: [\"\"], resources: [\"services/proxy\"]",
-        ],
-    );
-    simulator.forbid_service_proxy(false);
-    let ran = cluster.run(&format!("{command} --no-collector")).await;
-    assert_eq!(ran.code, Some(2), "{}", ran.out);
-    assert!(!ran.err.contains("collector at"), "{}", ran.err);
-
-    // A Job that exists needs no collector; one that is named is expected to answer.
-    cluster.scenario("deadline-exceeded", MINUTES_AGO).play_all();
-    let living = "explain deadline-exceeded-test-job";
-    simulator.set_service("obs", "kjc", "web", None);
-    simulator.forbid_service_proxy(true);
-    let ran = cluster.run(living).await;
-    assert_eq!((ran.code, &*ran.err), (Some(1), ""), "{}", ran.out);
-    simulator.forbid_service_proxy(false);
-    for (named, problem) in [
-        (
-            "obs/kjc",
-            "obs/kjc:web did not answer: 503 no endpoints available for service \"kjc\"",
-        ),
-        (
-            "obs/kjc:8090",
-            "obs/kjc:8090 did not answer: 503 no service port \"8090\"",
-        ),
-        (
-            "obs/other",
-            "obs/other:web did not answer: 404 services \"other\" not found; --collector NAMESPACE/SERVICE",
-        ),
-    ] {
-        let ran = cluster.run(&format!("{living} --collector {named}")).await;
-        assert_eq!(ran.code, Some(1), "{named}: {}", ran.out);
-        assert_contains(&ran.err, &[problem]);
-        assert_contains(&ran.out, &["  source:   cluster\n"]);
-    }
-}
-
-#[tokio::test]
 async fn deleted_jobs_are_among_all_failed() {
     let (cluster, _collector) = with_deleted_job("kept-all-failed").await;
     cluster.scenario("deadline-exceeded", MINUTES_AGO).play_all();
@@ -372,22 +322,6 @@ async fn deleted_runs_join_the_table_of_their_cronjob() {
     for record in records(&after).iter().filter(|record| record["kind"].is_null()) {
         assert_eq!(record["source"], "collector", "{record:#}");
     }
-}
-
-#[tokio::test]
-async fn an_unresponsive_collector_does_not_delay_an_answer_for_long() {
-    let cluster = Cluster::start("kept-silent").await;
-    cluster.scenario("deadline-exceeded", MINUTES_AGO).play_all();
-    // It accepts connections and never answers.
-    let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
-    let name = "kube-job-collector";
-    cluster
-        .simulator
-        .set_service(name, name, "web", silent.local_addr().ok());
-    let ran = cluster.run("explain deadline-exceeded-test-job").await;
-    assert_eq!((ran.code, &*ran.err), (Some(1), ""), "{}", ran.out);
-    let ran = cluster.run("explain a-missing-job").await;
-    assert_contains(&ran.err, &["kube-job-collector:web did not answer: no answer in 3 s."]);
 }
 
 #[tokio::test]

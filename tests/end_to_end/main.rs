@@ -20,6 +20,7 @@ mod explain_events;
 mod explain_refused;
 mod explain_several;
 mod explain_stalled;
+mod explain_unanswered;
 mod explain_watch;
 mod http;
 mod k8s_events;

@@ -24,10 +24,10 @@ pub(super) fn explain(args: &ExplainArgs) -> Result<ExplainAnswer, Failure> {
     let targets = args.targets().map_err(Failure::Usage)?;
     runtime()?.block_on(async {
         let client = client(&args.cluster).await.map_err(Failure::CouldNotTell)?;
-        let session = Session::new(&client, args, targets);
+        let question = Question::new(&client, args, targets);
         match args.watch {
-            true => watch::watch(&session).await,
-            false => session.once().await,
+            true => watch::watch(&question).await,
+            false => question.once().await,
         }
     })
 }
@@ -44,7 +44,7 @@ pub(crate) async fn client(cluster: &ClusterArgs) -> Result<Client, String> {
 }
 
 /// The question of a command line, and whom it goes to.
-pub(super) struct Session<'a> {
+pub(super) struct Question<'a> {
     pub client: &'a Client,
     pub args: &'a ExplainArgs,
     pub targets: ExplainTargets,
@@ -53,9 +53,9 @@ pub(super) struct Session<'a> {
     pub collector: Collector<'a>,
 }
 
-impl<'a> Session<'a> {
-    fn new(client: &'a Client, args: &'a ExplainArgs, targets: ExplainTargets) -> Session<'a> {
-        Session {
+impl<'a> Question<'a> {
+    fn new(client: &'a Client, args: &'a ExplainArgs, targets: ExplainTargets) -> Question<'a> {
+        Question {
             client,
             args,
             targets,

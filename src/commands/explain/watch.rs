@@ -19,7 +19,7 @@ use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
 use super::answers::{Answer, Unanswered, worst};
-use super::live::Session;
+use super::live::Question;
 use super::report::{json_line, timeless};
 use super::{ExplainAnswer, Explained};
 use crate::cli::{ExplainTarget, ExplainTargets, Format};
@@ -36,20 +36,20 @@ const SHARE: u32 = 10;
 const WATCHED_NAMES: usize = 8;
 
 /// Prints the answer, and again what changes, until everything named has ended.
-pub(super) async fn watch(session: &Session<'_>) -> Result<ExplainAnswer, Failure> {
-    let mut wake = Wake::new(session);
+pub(super) async fn watch(question: &Question<'_>) -> Result<ExplainAnswer, Failure> {
+    let mut wake = Wake::new(question);
     let mut shown = Shown::default();
     let ended = tokio::signal::ctrl_c();
     tokio::pin!(ended);
     loop {
         let (started, now) = (Instant::now(), Timestamp::now());
-        session.collector.begin_again();
+        question.collector.begin_again();
         let answers = tokio::select! {
-            answers = session.answers(now) => answers,
+            answers = question.answers(now) => answers,
             _ = &mut ended => return shown.answer,
         };
-        let is_over = answers.iter().all(is_over) && !session.args.all_failed && !session.args.stalled;
-        shown.show(session, answers, now).await?;
+        let is_over = answers.iter().all(is_over) && !question.args.all_failed && !question.args.stalled;
+        shown.show(question, answers, now).await?;
         if is_over || shown.answer.is_err() {
             return shown.answer;
         }
@@ -93,12 +93,12 @@ impl Default for Shown {
 
 impl Shown {
     /// Prints what is new. An error of a later read is a note: the next read may succeed.
-    async fn show(&mut self, session: &Session<'_>, mut answers: Vec<Answer>, now: Timestamp) -> Result<(), Failure> {
+    async fn show(&mut self, question: &Question<'_>, mut answers: Vec<Answer>, now: Timestamp) -> Result<(), Failure> {
         let (answer, notes) = worst(&answers);
         let is_unreadable = |answer: &Answer| matches!(answer.unanswered, Some(Unanswered::Unreadable(_)));
         let mut out = match self.is_first {
-            true => session.begin(&answers, now),
-            false => super::Report::new(session.args.output),
+            true => question.begin(&answers, now),
+            false => super::Report::new(question.args.output),
         };
         for answer in &mut answers {
             for problem in std::mem::take(&mut answer.notes) {
@@ -108,13 +108,13 @@ impl Shown {
                 Some(Unanswered::Unreadable(problem)) if !self.is_first => self.note(format!("{problem}; retrying")),
                 _ => {}
             }
-            self.retain_new(session, answer, now)?;
+            self.retain_new(question, answer, now)?;
             if answer.overview.is_some() || !answer.jobs.is_empty() {
-                session.add(&mut out, answer, now).await?;
+                question.add(&mut out, answer, now).await?;
             }
         }
         notes.into_iter().for_each(|problem| self.note(problem));
-        let gap = !self.is_first && session.args.output == Format::Text && !out.text.is_empty();
+        let gap = !self.is_first && question.args.output == Format::Text && !out.text.is_empty();
         print(&format!("{}{}", if gap { "\n" } else { "" }, out.text))?;
         if self.is_first || !answers.iter().any(is_unreadable) {
             self.answer = answer;
@@ -131,10 +131,10 @@ impl Shown {
     }
 
     /// Removes what is printed already.
-    fn retain_new(&mut self, session: &Session<'_>, answer: &mut Answer, now: Timestamp) -> Result<(), Failure> {
+    fn retain_new(&mut self, question: &Question<'_>, answer: &mut Answer, now: Timestamp) -> Result<(), Failure> {
         let mut is_new = Vec::with_capacity(answer.jobs.len());
         for job in &answer.jobs {
-            let printed = match (session.args.all_failed, session.args.stalled) {
+            let printed = match (question.args.all_failed, question.args.stalled) {
                 (true, _) => String::new(),
                 (_, true) => job.judgement.cause.map_or("", |cause| cause.as_str()).to_owned(),
                 _ => timeless(job, now)?,
@@ -170,13 +170,13 @@ struct Wake {
 }
 
 impl Wake {
-    fn new(session: &Session<'_>) -> Wake {
+    fn new(question: &Question<'_>) -> Wake {
         let (sender, updates) = mpsc::channel(64);
         let mut watches = JoinSet::new();
-        for target in targets(session) {
+        for target in targets(question) {
             let kind = target.source.kind;
             let watch = ListWatch {
-                client: session.client.clone(),
+                client: question.client.clone(),
                 target,
                 updates: sender.clone(),
                 first_list: CancellationToken::new(),
@@ -189,7 +189,7 @@ impl Wake {
         }
         Wake {
             updates,
-            only_failed: session.args.all_failed,
+            only_failed: question.args.all_failed,
             _watches: watches,
         }
     }
@@ -222,7 +222,7 @@ impl Wake {
 }
 
 /// The lists and watches of everything named.
-fn targets(session: &Session<'_>) -> Vec<Target> {
+fn targets(question: &Question<'_>) -> Vec<Target> {
     let of = |kind, namespace: Option<&str>, labels: String, fields: String| Target {
         source: Source { kind, scope: 0 },
         namespace: namespace.map(str::to_owned),
@@ -230,9 +230,9 @@ fn targets(session: &Session<'_>) -> Vec<Target> {
         field_selector: fields,
         wanted: None,
     };
-    let namespace = Some(session.namespace);
+    let namespace = Some(question.namespace);
     let mut targets = Vec::new();
-    match &session.targets {
+    match &question.targets {
         ExplainTargets::Named(names) if !names.is_empty() => {
             let is_job = |name: &ExplainTarget| matches!(name, ExplainTarget::Job(_));
             if names.len() > WATCHED_NAMES || !names.iter().all(is_job) {
@@ -248,11 +248,11 @@ fn targets(session: &Session<'_>) -> Vec<Target> {
             }
         }
         ExplainTargets::Selected(crate::cli::TargetKind::CronJob) => {
-            targets.push(of(Kind::Jobs, session.scope(), String::new(), String::new()));
+            targets.push(of(Kind::Jobs, question.scope(), String::new(), String::new()));
         }
         _ => {
-            let labels = session.args.selector.clone().unwrap_or_default();
-            targets.push(of(Kind::Jobs, session.scope(), labels, String::new()));
+            let labels = question.args.selector.clone().unwrap_or_default();
+            targets.push(of(Kind::Jobs, question.scope(), labels, String::new()));
         }
     }
     targets
