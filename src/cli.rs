@@ -45,12 +45,12 @@ fn examples() -> String {
 
 // The usage that clap makes is longer than a line.
 const EXPLAIN_USAGE: &str = "\
-kube-job-collector explain [OPTIONS] NAME
+kube-job-collector explain [OPTIONS] NAME... | -l SELECTOR
        kube-job-collector explain [OPTIONS] --all-failed
        kube-job-collector explain [OPTIONS] --stalled
        kube-job-collector explain [OPTIONS] --recording FILE";
 const PLUGIN_USAGE: &str = "\
-kubectl why-job [OPTIONS] NAME
+kubectl why-job [OPTIONS] NAME... | -l SELECTOR
        kubectl why-job [OPTIONS] --all-failed
        kubectl why-job [OPTIONS] --stalled
        kubectl why-job [OPTIONS] --recording FILE";
@@ -363,7 +363,7 @@ mod tests {
         }
         let plugin = Plugin::command().render_long_help().to_string();
         assert!(plugin.starts_with("Explains why a Kubernetes Job failed"), "{plugin}");
-        assert!(!plugin.contains("kube-job-collector"), "{plugin}");
+        assert!(!plugin.contains("kube-job-collector explain"), "{plugin}");
     }
 
     #[test]

@@ -1,8 +1,8 @@
 //! `completions` and `man`: the command line for shells and for `man`.
 
-use clap::CommandFactory;
-use clap_complete::generate;
+use clap::{Command, CommandFactory};
 use clap_complete::shells::{Bash, Fish, Zsh};
+use clap_complete::{Generator, generate};
 use clap_mangen::Man;
 
 use super::{Failure, print};
@@ -12,14 +12,24 @@ const NAME: &str = env!("CARGO_PKG_NAME");
 
 /// Prints the completions of a shell.
 pub(crate) fn completions(args: &CompletionsArgs) -> Result<(), Failure> {
-    let mut script = Vec::new();
     let mut command = Cli::command();
-    match args.shell {
-        Shell::Bash => generate(Bash, &mut command, NAME, &mut script),
-        Shell::Zsh => generate(Zsh, &mut command, NAME, &mut script),
-        Shell::Fish => generate(Fish, &mut command, NAME, &mut script),
-    }
-    print(&String::from_utf8_lossy(&script))
+    let script = match args.shell {
+        Shell::Bash => bash(&mut command),
+        Shell::Zsh => script(Zsh, &mut command),
+        Shell::Fish => script(Fish, &mut command),
+    };
+    print(&script)
+}
+
+fn script(shell: impl Generator, command: &mut Command) -> String {
+    let mut script = Vec::new();
+    generate(shell, command, NAME, &mut script);
+    String::from_utf8_lossy(&script).into_owned()
+}
+
+/// clap_complete 4.6 writes the id of a command whose name has hyphens in two ways, so that no option would be completed.
+fn bash(command: &mut Command) -> String {
+    script(Bash, command).replace("__subcmd__", "__")
 }
 
 /// Prints the man page, or writes all of them to a folder.

@@ -55,7 +55,9 @@ fn bash_completes_commands_and_options() {
         Ok(found) => assert_eq!(found, "status"),
         Err(_) => return oracle::skip("bash", "apt-get install bash"),
     }
-    assert_eq!(complete("kube-job-collector init --fo", 2).expect("bash"), "--force");
+    assert_eq!(complete("kube-job-collector init hon", 2).expect("bash"), "honeycomb");
+    let found = complete("kube-job-collector print-config --se", 2).expect("bash");
+    assert_eq!(found, "--set");
     let _ = std::fs::remove_dir_all(folder);
 }
 

@@ -35,6 +35,7 @@ mod proxies;
 mod recipes;
 mod record;
 mod reload;
+mod status;
 #[path = "../support/stories/mod.rs"]
 #[allow(dead_code, reason = "the verdict of each story is another test's")]
 mod stories;

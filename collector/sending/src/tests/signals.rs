@@ -1,5 +1,7 @@
 //! Signals that do not hold each other back.
 
+use collector_runtime::process_status::Process;
+
 use super::*;
 
 #[tokio::test(start_paused = true)]
@@ -39,6 +41,16 @@ async fn a_full_queue_of_one_signal_lets_the_others_pass() {
         settle().await;
     }
     assert!(to_metrics.try_reserve().is_err());
+    let queues = Process::new(&health).status().queues;
+    let shown: Vec<_> = queues
+        .iter()
+        .map(|queue| (&*queue.signal, queue.size, queue.capacity))
+        .collect();
+    assert_eq!(
+        shown,
+        [("metrics", 1, 1)],
+        "in the unit of the sizer, and only of signals that arrived"
+    );
     destination.script.lock().unwrap().clear();
     let (ack, delivery) = Ack::new();
     to_logs.send(Batch::new(logs(1), ack)).await.unwrap();

@@ -149,3 +149,27 @@ fn denied_kinds_other_than_jobs_are_not_required() {
     let silence = health.silence(at(60));
     assert_eq!(silence, BTreeMap::from([(Kind::Jobs, Duration::from_secs(60))]));
 }
+
+#[test]
+fn the_state_of_a_watch_has_its_problem_and_restarts() {
+    let mut health = listed();
+    let states = WatchStates::default();
+    let read = states.reader();
+    let mut state = |health: &WatchHealth| {
+        states.update(health);
+        read().unwrap().remove(0)
+    };
+    let first = state(&health);
+    assert_eq!((first.resource, first.namespace, first.restarts), ("jobs", None, 0));
+    assert!(first.listed && !first.denied && first.problem.is_none());
+    health.failed(JOBS, &refused(), 2, at(80));
+    assert!(state(&health).problem.unwrap().contains("Connection refused"));
+    health.works(JOBS, at(90));
+    let (length, recovery) = (Duration::from_secs(10), Recovery::Resumed);
+    health.resumed(JOBS, WatchGap { length, recovery });
+    health.heard(JOBS, at(91));
+    let last = state(&health);
+    assert_eq!((last.problem, last.restarts, last.last_sign_of_life), (None, 1, at(91)));
+    drop(states);
+    assert_eq!(read(), None, "the watches have ended");
+}
