@@ -173,20 +173,22 @@ impl Browser {
             .collect()
     }
 
-    /// Writes a picture of the whole page below the target directory, for people; returns its size in bytes.
-    pub(crate) async fn picture(&self, name: &str) -> usize {
+    /// Writes a picture of the page below the target directory, for people: the whole page, or its first `rows` of pixels.
+    /// Returns the size of the file in bytes.
+    pub(crate) async fn picture(&self, name: &str, rows: Option<u32>) -> usize {
         use base64::Engine;
         let size = self
             .value("[document.documentElement.clientWidth, document.documentElement.scrollHeight]")
             .await;
-        let clip = json!({"x": 0, "y": 0, "width": size[0], "height": size[1], "scale": 1});
+        let height = rows.map_or(size[1].clone(), Value::from);
+        let clip = json!({"x": 0, "y": 0, "width": size[0], "height": height, "scale": 1});
         let parameters = json!({"format": "png", "captureBeyondViewport": true, "clip": clip});
         let picture = self.devtools("Page.captureScreenshot", parameters).await;
         let data = picture["data"].as_str().expect("a picture");
         let bytes = base64::engine::general_purpose::STANDARD.decode(data).expect("base64");
-        let folder = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("pages");
-        std::fs::create_dir_all(&folder).expect("a folder");
-        std::fs::write(folder.join(format!("{name}.png")), &bytes).expect("a file");
+        let file = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("pages/{name}.png"));
+        std::fs::create_dir_all(file.parent().expect("a folder")).expect("a folder");
+        std::fs::write(file, &bytes).expect("a file");
         bytes.len()
     }
 }

@@ -46,7 +46,7 @@ const PROBLEMS: &str = r#"(() => {
 })()"#;
 
 /// Elements that are wider than the screen and are not inside a box that scrolls.
-const TOO_WIDE: &str = r#"(() => {
+pub(crate) const TOO_WIDE: &str = r#"(() => {
     const width = document.documentElement.clientWidth;
     if (document.documentElement.scrollWidth <= width) return [];
     return [...document.querySelectorAll("main *, header *, footer *")].filter((e) => e.getBoundingClientRect().right > width + 0.5)
@@ -80,13 +80,27 @@ async fn every_page_fits_and_is_accessible() {
                         .await;
                     let what = format!("{name}-{width}-{scheme}");
                     check(browser, &what).await;
-                    assert!(browser.picture(&what).await > 5_000, "{what}");
+                    assert!(browser.picture(&what, None).await > 5_000, "{what}");
                 }
             }
             // A failed response is logged as an error of the page that requested it.
             let log: Vec<String> = browser.log().await;
             let unexpected = log.iter().filter(|entry| !is_expected(path, entry));
             assert_eq!(unexpected.collect::<Vec<_>>(), Vec::<&String>::new(), "{name}");
+        }
+        // The pictures of docs/web.md.
+        for (name, path, width, scheme, rows) in [
+            ("overview", "/", 1280, "light", 800),
+            ("job", "/jobs/billing/invoice-export", 1280, "dark", 960),
+            ("overview-phone", "/", 390, "light", 1000),
+        ] {
+            browser.emulate(width, scheme).await;
+            browser.open(&collector.url(path)).await;
+            browser
+                .until("document.querySelector('.live').dataset.state === 'live'")
+                .await;
+            let size = browser.picture(&format!("docs/{name}"), Some(rows)).await;
+            assert!(size < 150 * 1024, "{name}: {size} bytes");
         }
     })
     .await;

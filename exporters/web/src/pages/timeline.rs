@@ -204,7 +204,7 @@ fn table(timeline: &Timeline) -> Markup {
             @if rows().next().is_none() {
                 p.muted { "No events in the last 24 hours." }
             } @else {
-                table.table {
+                table.table.stack {
                     thead {
                         tr {
                             th scope="col" { "Period" }
@@ -215,10 +215,10 @@ fn table(timeline: &Timeline) -> Markup {
                         @for bucket in rows() {
                             tr {
                                 th.keep scope="row" { (period(timeline, bucket)) }
-                                td.number { (bucket.failed) }
-                                td.number { (bucket.stalled) }
-                                td.number { (bucket.missed) }
-                                td.number { (bucket.succeeded) }
+                                td.number data-label="Failed" { (bucket.failed) }
+                                td.number data-label="Stalled" { (bucket.stalled) }
+                                td.number data-label="Missed" { (bucket.missed) }
+                                td.number data-label="Succeeded" { (bucket.succeeded) }
                             }
                         }
                     }
