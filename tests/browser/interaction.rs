@@ -131,12 +131,16 @@ async fn the_keyboard_reaches_the_filter_and_the_first_link() {
                 .send_keys(&char::from(Key::Tab).to_string())
                 .await
                 .expect("a key");
-            let name = "document.activeElement.id || document.activeElement.textContent.trim()";
-            reached.push(browser.value(name).await.as_str().unwrap_or_default().to_owned());
-            let outline = browser
-                .value("getComputedStyle(document.activeElement).outlineStyle")
-                .await;
-            assert_ne!(outline, "none", "the focus is visible on {:?}", reached.last());
+            let state =
+                "((e) => [e.id || e.textContent.trim(), getComputedStyle(e).outlineStyle])(document.activeElement)";
+            let state = browser.value(state).await;
+            let name = state[0].as_str().unwrap_or_default().to_owned();
+            assert_ne!(state[1], "none", "the focus is visible on {name}");
+            let is_last = name == "invoice-export";
+            reached.push(name);
+            if is_last {
+                break;
+            }
         }
         assert_eq!(reached[0], "Skip to content");
         let place = |name: &str| reached.iter().position(|other| other == name);
