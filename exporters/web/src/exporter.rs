@@ -20,7 +20,7 @@ use crate::persistence::Persistence;
 use crate::server::{self, SERVICE};
 use crate::settings::WebSettings;
 pub use crate::state::Clock;
-use crate::state::{Environment, Kept, Web};
+use crate::state::{Contents, Environment, Web};
 use crate::telemetry::Telemetry;
 
 /// The exporter `web`.
@@ -40,7 +40,7 @@ pub struct WebExporter {
 
 /// The state that a successor continues.
 struct Left {
-    kept: Kept,
+    kept: Contents,
     /// `None` if the successor opens its store itself.
     persistence: Option<Persistence>,
 }
@@ -114,7 +114,7 @@ impl WebExporter {
                 kept.events.limit(self.settings.limits());
                 (kept, persistence.filter(|left| left.has_store() == store.is_some()))
             }
-            None => (Kept::new(self.settings.limits()), None),
+            None => (Contents::new(self.settings.limits()), None),
         };
         let persistence = match persistence {
             Some(mut persistence) => {
@@ -210,7 +210,7 @@ impl Exporter for WebExporter {
 /// Leaves the events to the successor, if there is one.
 fn leave(web: &Web, persistence: Persistence, running: &Running) {
     if running.is_replaced() {
-        let empty = Kept::new(web.kept().events.limits());
+        let empty = Contents::new(web.kept().events.limits());
         let kept = std::mem::replace(&mut *web.kept(), empty);
         let persistence = running.succession.keeps_services().then_some(persistence);
         running.succession.leave(Left { kept, persistence });

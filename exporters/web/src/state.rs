@@ -37,7 +37,7 @@ pub(crate) struct Environment {
 }
 
 struct Shared {
-    kept: Mutex<Kept>,
+    kept: Mutex<Contents>,
     /// False until the stored events are read.
     is_restored: Mutex<bool>,
     environment: Environment,
@@ -45,7 +45,7 @@ struct Shared {
 }
 
 /// Events and gauges.
-pub(crate) struct Kept {
+pub(crate) struct Contents {
     pub(crate) events: Events,
     pub(crate) gauges: Gauges,
 }
@@ -59,10 +59,10 @@ pub(crate) struct Counts {
     pub(crate) unreadable: u64,
 }
 
-impl Kept {
+impl Contents {
     /// Nothing.
     pub(crate) fn new(limits: Limits) -> Self {
-        Kept {
+        Contents {
             events: Events::new(limits),
             gauges: Gauges::default(),
         }
@@ -71,7 +71,7 @@ impl Kept {
 
 impl Web {
     /// The state of these events.
-    pub(crate) fn new(kept: Kept, environment: Environment) -> Self {
+    pub(crate) fn new(kept: Contents, environment: Environment) -> Self {
         Web {
             shared: Arc::new(Shared {
                 kept: Mutex::new(kept),
@@ -172,7 +172,7 @@ impl Web {
     }
 
     /// The kept events and gauges.
-    pub(crate) fn kept(&self) -> MutexGuard<'_, Kept> {
+    pub(crate) fn kept(&self) -> MutexGuard<'_, Contents> {
         locked(&self.shared.kept)
     }
 
@@ -188,7 +188,7 @@ impl Web {
                 self.telemetry().received(counts);
             }
             Payload::Metrics(metrics) => {
-                let Kept { events, gauges } = &mut *self.kept();
+                let Contents { events, gauges } = &mut *self.kept();
                 gauges.add(metrics, now, &events.owners());
             }
             Payload::Traces(_) => {}
@@ -214,7 +214,7 @@ impl Web {
         // are in the order of their numbers.
         let mut kept = self.kept();
         match kept.events.add(entry) {
-            Addition::Kept(number) => {
+            Addition::Added(number) => {
                 counts.kept += 1;
                 if let Some(entry) = kept.events.get(number) {
                     self.shared.live.send(number, entry);

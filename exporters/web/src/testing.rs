@@ -16,7 +16,7 @@ use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue};
 use opentelemetry_proto::tonic::logs::v1::{LogRecord, ResourceLogs, ScopeLogs};
 use opentelemetry_proto::tonic::resource::v1::Resource;
 
-use crate::state::{Environment, Kept, Web};
+use crate::state::{Contents, Environment, Web};
 use crate::store::Limits;
 use crate::telemetry::Telemetry;
 
@@ -189,7 +189,7 @@ impl TestWeb {
             elector: None,
             telemetry: Telemetry::new(&OwnMetrics::new().meter(), &component_id("web").unwrap()),
         };
-        let web = Web::new(Kept::new(limits), environment);
+        let web = Web::new(Contents::new(limits), environment);
         web.set_restored(true);
         TestWeb { web, now }
     }

@@ -82,7 +82,7 @@ impl Ledger {
             self.note(number, key.len() + value.len());
             match Entry::decode(value) {
                 Ok(entry) => {
-                    if matches!(events.restore(number, entry), Addition::Kept(_)) {
+                    if matches!(events.restore(number, entry), Addition::Added(_)) {
                         restored.events += 1;
                     }
                 }

@@ -34,7 +34,7 @@ pub(crate) struct Entry {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Addition {
     /// It is kept under this number.
-    Kept(u64),
+    Added(u64),
     /// It is kept already.
     Known,
     /// It alone exceeds the limit.
@@ -66,7 +66,7 @@ impl Events {
     pub(crate) fn add(&mut self, entry: Entry) -> Addition {
         let number = self.next;
         let addition = self.insert(number, entry);
-        if matches!(addition, Addition::Kept(_)) {
+        if matches!(addition, Addition::Added(_)) {
             self.next += 1;
         }
         addition
@@ -105,7 +105,7 @@ impl Events {
         self.by_id.insert(id, number);
         self.entries.insert(number, entry);
         self.shrink();
-        Addition::Kept(number)
+        Addition::Added(number)
     }
 
     pub(crate) fn limits(&self) -> Limits {

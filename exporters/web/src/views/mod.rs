@@ -1,6 +1,6 @@
 //! The answers to a reader's questions, as data: pure functions from the kept events, the gauges, a filter and the time.
 //!
-//! The JSON API serves them as they are, and the pages show them. Text is verbatim and may be hostile: whoever writes HTML escapes
+//! The JSON API serves them as they are, and the pages show them. Text is verbatim and may be hostile: a page escapes
 //! it, and text shown on one line passes through `escape::one_line`.
 //!
 //! Rules:
