@@ -321,4 +321,8 @@ async fn readiness_names_the_missing_permission() {
     assert_eq!(written.next().await.0, "Job/cohort-rollup");
     let log = setup.stop().await;
     assert!(log.contains("sending works again"), "{log}");
+    let startup = log
+        .lines()
+        .find(|line| line.contains("the account may not create events in every namespace"));
+    assert!(startup.is_some_and(|line| line.contains("verbs: [")), "{log}");
 }

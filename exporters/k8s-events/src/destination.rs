@@ -114,3 +114,78 @@ fn alone(logs: &ResourceLogs, record: &LogRecord) -> Payload {
         ..ResourceLogs::default()
     }])
 }
+
+#[cfg(test)]
+mod tests {
+    use http::{Request as HttpRequest, Response};
+    use job_event::otlp::text;
+    use kube::client::Body;
+
+    use super::*;
+
+    fn cluster() -> Cluster {
+        let service = tower::service_fn(|_: HttpRequest<Body>| async {
+            Ok::<_, std::io::Error>(Response::builder().status(500).body(Body::empty()).unwrap())
+        });
+        Cluster {
+            client: Client::new(service, "default"),
+            rate: Mutex::new(Rate::new(1.0, 1)),
+            non_retryable: BTreeSet::new(),
+            instance: "test".into(),
+        }
+    }
+
+    fn logs(namespace: &str, jobs: &[&str]) -> ResourceLogs {
+        let records = jobs.iter().map(|job| LogRecord {
+            attributes: vec![text("k8s.job.name", job)],
+            ..LogRecord::default()
+        });
+        ResourceLogs {
+            resource: Some(opentelemetry_proto::tonic::resource::v1::Resource {
+                attributes: vec![text("k8s.namespace.name", namespace)],
+                ..Default::default()
+            }),
+            scope_logs: vec![ScopeLogs {
+                log_records: records.collect(),
+                ..ScopeLogs::default()
+            }],
+            ..ResourceLogs::default()
+        }
+    }
+
+    #[tokio::test]
+    async fn each_record_is_a_request_that_can_be_unpacked() {
+        let cluster = cluster();
+        let payload = Payload::Logs(vec![logs("shop", &["a", "b"]), logs("ml", &["c"])]);
+        let requests = cluster.prepare(Arc::new(payload)).unwrap();
+        let alone = [logs("shop", &["a"]), logs("shop", &["b"]), logs("ml", &["c"])];
+        let expected = alone.map(|logs| Payload::Logs(vec![logs]));
+        let unpacked: Vec<Payload> = requests
+            .iter()
+            .map(|request| cluster.unpack(request).unwrap())
+            .collect();
+        assert_eq!(unpacked, expected);
+        assert!(requests.iter().all(|request| request.items == 1));
+    }
+
+    #[tokio::test]
+    async fn an_unreadable_request_is_dropped() {
+        let cluster = cluster();
+        let request = cluster
+            .prepare(Arc::new(Payload::Logs(vec![logs("shop", &["a"])])))
+            .unwrap()
+            .remove(0);
+        let damaged = Request {
+            body: request.body.slice(1..),
+            ..request.clone()
+        };
+        let other = Request {
+            encoding: "json".into(),
+            ..request
+        };
+        for request in [damaged, other] {
+            let outcome = cluster.export(&request).await;
+            assert!(matches!(outcome, SendOutcome::Permanent(_)), "{outcome:?}");
+        }
+    }
+}

@@ -10,7 +10,8 @@ use collector_runtime::component::{Create, Factory, Running};
 use collector_runtime::storage::Storage;
 use collector_runtime::{ComponentError, Exporter, Inbox};
 use collector_sending::Sender;
-use futures_util::future::BoxFuture;
+use futures_util::future::{self, BoxFuture};
+use job_watch::access::is_allowed;
 use job_watch::client::{Connected, bounded, connect};
 use job_watch::model::OWN_COMPONENT;
 use kube::Client;
@@ -18,6 +19,7 @@ use opentelemetry::metrics::Meter;
 
 use crate::destination::Cluster;
 use crate::rate::Rate;
+use crate::response::RULE;
 use crate::select::select;
 use crate::settings::{K8sEventsConfig, K8sEventsSettings};
 
@@ -89,16 +91,32 @@ impl Exporter for K8sEvents {
                 non_retryable: config.non_retryable,
                 instance: instance(std::env::var("HOSTNAME").ok()),
             };
+            let permission = check_permission(cluster.client.clone(), self.id.clone());
             let sender =
                 Sender::new(cluster, self.id, config.retry, config.queue, self.meter).with_storage(self.storage);
             let (selected, feed) = select(input, config.selection);
             let mut sent = pin!(sender.run(selected, running));
+            let mut beside = pin!(future::join(feed, permission));
             tokio::select! {
                 sent = &mut sent => return sent,
-                () = feed => {}
+                _ = &mut beside => {}
             }
             sent.await
         })
+    }
+}
+
+/// Logs on startup that the permission is missing, so that this is known before the first Job fails. Roles in some namespaces
+/// are enough for these, so it is no error.
+async fn check_permission(client: Client, exporter: ComponentId) {
+    match is_allowed(&client, "", "events", "create", "").await {
+        Ok(true) => {}
+        Ok(false) => tracing::warn!(
+            %exporter,
+            rule = RULE,
+            "the account may not create events in every namespace; the rule is missing, unless Roles contain it"
+        ),
+        Err(problem) => tracing::debug!(%exporter, problem, "cannot check the permission to create events"),
     }
 }
 
@@ -158,7 +176,9 @@ mod tests {
         let sent: Arc<Mutex<Vec<u128>>> = Arc::default();
         let log = Arc::clone(&sent);
         let service = tower::service_fn(move |request: Request<Body>| {
-            log.lock().unwrap().push(start.elapsed().as_millis());
+            if request.uri().path().ends_with("/events") {
+                log.lock().unwrap().push(start.elapsed().as_millis());
+            }
             async move {
                 let event = request.into_body().collect().await?.to_bytes();
                 let response = Response::builder().status(201).body(Body::from(event.to_vec()));

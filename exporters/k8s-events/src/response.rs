@@ -11,6 +11,9 @@ use kube::core::Status;
 /// (`NamespaceTerminatingCause` in `k8s.io/api/core/v1`).
 const TERMINATING: &str = "NamespaceTerminating";
 
+/// The missing rule, in the form of a Role or ClusterRole.
+pub(crate) const RULE: &str = "{apiGroups: [\"\"], resources: [\"events\"], verbs: [\"create\"]}";
+
 /// The outcome of a request that failed, for a namespace; a status in `non_retryable` is not retried.
 pub(crate) fn outcome(error: &kube::Error, namespace: &str, non_retryable: &BTreeSet<u16>) -> SendOutcome {
     let why = format!(
@@ -44,8 +47,7 @@ fn of_status(status: &Status, kind: ErrorKind, namespace: &str, why: String) -> 
         403 if is_denied(&status.message) => SendOutcome::Permanent(why),
         403 if status.message.contains("exceeded quota") => SendOutcome::Retry { after: None, why },
         403 => SendOutcome::Misconfigured(format!(
-            "{why}; add {{apiGroups: [\"\"], resources: [\"events\"], verbs: [\"create\"]}} to the ClusterRole of the \
-             collector's account, or to its Role in namespace {namespace}"
+            "{why}; add {RULE} to the ClusterRole of the collector's account, or to its Role in namespace {namespace}"
         )),
         404 if is_namespace_missing(status) => SendOutcome::Permanent(why),
         404 | 405 => SendOutcome::Misconfigured(why),

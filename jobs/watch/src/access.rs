@@ -100,14 +100,29 @@ impl Object for ReviewStatus {}
 
 async fn ask(client: &Client, target: &Target, verb: &str) -> Result<bool, String> {
     let kind = target.source.kind;
+    let namespace = target.namespace.as_deref().unwrap_or_default();
+    is_allowed(client, kind.group(), kind.resource(), verb, namespace).await
+}
+
+/// Asks the API server for a permission of the client's account; an empty namespace means all of them.
+///
+/// # Errors
+/// Why the answer is unknown.
+pub async fn is_allowed(
+    client: &Client,
+    group: &str,
+    resource: &str,
+    verb: &str,
+    namespace: &str,
+) -> Result<bool, String> {
     let review = serde_json::json!({
         "apiVersion": "authorization.k8s.io/v1",
         "kind": "SelfSubjectAccessReview",
         "spec": {"resourceAttributes": {
-            "group": kind.group(),
-            "resource": kind.resource(),
+            "group": group,
+            "resource": resource,
             "verb": verb,
-            "namespace": target.namespace.as_deref().unwrap_or_default(),
+            "namespace": namespace,
         }},
     });
     let request = Request::post("/apis/authorization.k8s.io/v1/selfsubjectaccessreviews")
