@@ -28,6 +28,8 @@ mod late_recordings;
 mod old_servers;
 #[path = "../support/older.rs"]
 mod older;
+#[path = "../support/oracle.rs"]
+mod oracle;
 mod playing;
 mod process;
 mod prometheus;

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use crate::cluster::{BINARY, Cluster};
 use crate::http::answer;
+use crate::oracle;
 use jiff::SignedDuration;
 use serde_json::Value;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
@@ -51,16 +52,15 @@ service:
       exporters: [prometheus]
 ";
 
-/// The kubernetes-mixin's expression, and ours.
+/// The kubernetes-mixin's expression; ours are shipped.
 const RULES: &str = "
 groups:
   - name: jobs
     rules:
       - alert: KubeJobFailed
         expr: kube_job_failed{job=\"kube-state-metrics\"} > 0
-      - alert: JobFailed
-        expr: increase(k8s_job_failures_total[2m]) > 0
 ";
+const SHIPPED: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/deploy/prometheus/rules.yaml");
 
 /// The collector, and where it may be scraped.
 struct Collector {
@@ -143,7 +143,7 @@ impl Prometheus {
         let address = port.expect("a free port").to_string();
         let (exporter, own) = (&collector.exporter, &collector.own);
         let config = format!(
-            "global: {{scrape_interval: 1s, evaluation_interval: 1s}}\nrule_files: [rules.yaml]\nscrape_configs:\n  \
+            "global: {{scrape_interval: 1s, evaluation_interval: 1s}}\nrule_files: [rules.yaml, '{SHIPPED}']\nscrape_configs:\n  \
              - {{job_name: kube-state-metrics, honor_labels: true, static_configs: [{{targets: ['{exporter}']}}]}}\n  \
              - {{job_name: collector, static_configs: [{{targets: ['{own}']}}]}}\n"
         );
@@ -170,10 +170,35 @@ impl Prometheus {
         serde_json::from_str(&body).map_err(|error| format!("{error}: {body}"))
     }
 
+    async fn query(&self, expression: &str) -> Result<Value, String> {
+        let encoded: String = expression.bytes().map(|byte| format!("%{byte:02X}")).collect();
+        self.api(&format!("query?query={encoded}")).await
+    }
+
+    /// The titles of the panels of Grafana's dashboard without data. Panics on an error.
+    async fn empty_panels(&self) -> BTreeSet<String> {
+        let dashboard = deploy_generate::grafana::dashboard();
+        let mut empty = BTreeSet::new();
+        for panel in dashboard["panels"].as_array().expect("panels") {
+            let title = panel["title"].as_str().expect("a title").to_owned();
+            let targets = panel["targets"].as_array().cloned().unwrap_or_default();
+            let mut series = 0;
+            for target in &targets {
+                let query = deploy_generate::grafana::with_values(target["expr"].as_str().expect("a query"));
+                let answer = self.query(&query).await.expect("an answer");
+                assert_eq!(answer["status"], "success", "{title}: {query}: {answer}");
+                series += answer["data"]["result"].as_array().expect("series").len();
+            }
+            if !targets.is_empty() && series == 0 {
+                empty.insert(title);
+            }
+        }
+        empty
+    }
+
     /// The value of an expression that has one series.
     async fn value(&self, expression: &str) -> Result<f64, String> {
-        let encoded: String = expression.bytes().map(|byte| format!("%{byte:02X}")).collect();
-        let answer = self.api(&format!("query?query={encoded}")).await?;
+        let answer = self.query(expression).await?;
         let value = answer["data"]["result"][0]["value"][1]
             .as_str()
             .and_then(|value| value.parse().ok());
@@ -209,7 +234,7 @@ async fn prometheus_evaluates_the_alerts() {
     let cluster = Cluster::start("prometheus").await;
     let collector = Collector::start(&cluster).await;
     let Some(prometheus) = Prometheus::start(&cluster.folder, &collector).await else {
-        eprintln!("SKIPPED: there is no prometheus in PATH (Debian: apt-get install prometheus)");
+        oracle::skip("prometheus", "Debian: apt-get install prometheus");
         return;
     };
     until_scraped(&prometheus).await;
@@ -255,6 +280,26 @@ async fn prometheus_evaluates_the_alerts() {
     .await;
     let complete = prometheus.value("sum(kube_job_complete{condition=\"true\"})").await;
     assert_eq!(complete, Ok(1.0));
+    // Nothing is stalled or lost, no run was missed, no CronJob exists, and this exporter has no queue.
+    let without_data = [
+        "All CronJobs",
+        "CronJobs whose latest run failed",
+        "Lost and dropped events",
+        "Missed runs by reason",
+        "Stalled Jobs by cause",
+        "Stalled Jobs by owner and cause",
+        "Time since the last success: the longest 10",
+        "Used part of queues",
+    ];
+    until("panels with data", async || {
+        let empty = prometheus.empty_panels().await;
+        if empty.iter().all(|title| without_data.contains(&title.as_str())) {
+            Ok(())
+        } else {
+            Err(format!("{empty:?}"))
+        }
+    })
+    .await;
     let retried = "kube_job_status_failed{job_name!=\"\",reason=\"BackoffLimitExceeded\"}";
     assert_eq!(prometheus.value(retried).await, Ok(1.0));
 
@@ -324,7 +369,7 @@ async fn promtool_accepts_what_is_served() {
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
         let Ok(mut promtool) = command.kill_on_drop(true).spawn() else {
-            eprintln!("SKIPPED: there is no promtool in PATH (Debian: apt-get install prometheus)");
+            oracle::skip("promtool", "Debian: apt-get install prometheus");
             return;
         };
         let mut stdin = promtool.stdin.take().expect("a pipe");

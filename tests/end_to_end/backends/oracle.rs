@@ -15,6 +15,7 @@ use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 
 use super::setup::{PATIENCE, Setup, jobs, scenario};
+use crate::oracle;
 
 /// A Python that has this module.
 fn python(module: &str) -> Option<PathBuf> {
@@ -69,8 +70,9 @@ async fn serve(mut stream: TcpStream, bodies: Bodies) -> Option<()> {
 #[tokio::test]
 async fn the_official_python_package_reads_what_we_send() {
     let Some(python) = python("opentelemetry.proto.collector.trace.v1.trace_service_pb2") else {
-        println!(
-            "skipped: no Python with the package opentelemetry-proto (pip install opentelemetry-proto, or set OTLP_PYTHON)"
+        oracle::skip(
+            "opentelemetry-proto for Python",
+            "pip install opentelemetry-proto, or set OTLP_PYTHON",
         );
         return;
     };
@@ -120,9 +122,9 @@ async fn the_official_python_package_reads_what_we_send() {
 #[tokio::test]
 async fn a_grpc_server_that_is_not_ours_takes_what_we_send() {
     let Some(python) = python("grpc, opentelemetry.proto.collector.trace.v1.trace_service_pb2_grpc") else {
-        println!(
-            "skipped: no Python with the packages opentelemetry-proto and grpcio (pip install opentelemetry-proto grpcio, \
-             or set OTLP_PYTHON)"
+        oracle::skip(
+            "opentelemetry-proto or grpcio for Python",
+            "pip install opentelemetry-proto grpcio, or set OTLP_PYTHON",
         );
         return;
     };

@@ -40,6 +40,20 @@ pub fn dashboard() -> Value {
     })
 }
 
+/// The query with values for the variables that Grafana fills in: everything is selected.
+pub fn with_values(query: &str) -> String {
+    let values = [
+        ("$__range", "1d"),
+        ("$__rate_interval", "5m"),
+        ("$cluster", ".*"),
+        ("$namespace", ".*"),
+        ("$owner", ".*"),
+    ];
+    values
+        .into_iter()
+        .fold(query.to_owned(), |query, (name, value)| query.replace(name, value))
+}
+
 /// The variables. Each metric selects them with the labels of `panels::SELECT`.
 fn variables() -> Value {
     // Every CronJob has the first; Jobs without a CronJob have the others.
