@@ -123,7 +123,8 @@ pub(super) fn over_time(title: &str, width: u64, form: WidgetForm, shown: &[Widg
     request["style"] = json!({"palette": palette, "line_type": "solid", "line_width": "normal"});
     Widget {
         width,
-        height: 3,
+        // As high as a list beside it.
+        height: if width == COLUMNS / 2 { 4 } else { 3 },
         definition: json!({
             "type": "timeseries",
             "title": title,

@@ -74,7 +74,7 @@ fn widgets_have_titles_and_stay_within_the_grid() {
     }
 }
 
-/// No widgets overlap, and none exceeds 12 columns.
+/// No widgets overlap, none exceeds 12 columns, and none leaves a gap.
 fn check_grid(widgets: &[Value]) {
     let mut cells = BTreeSet::new();
     for widget in widgets {
@@ -86,6 +86,12 @@ fn check_grid(widgets: &[Value]) {
             }
         }
     }
+    let height = cells.iter().map(|(_, y)| y + 1).max().expect("widgets");
+    assert_eq!(
+        u64::try_from(cells.len()).expect("a number"),
+        12 * height,
+        "{widgets:?}"
+    );
 }
 
 #[test]
