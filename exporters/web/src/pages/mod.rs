@@ -57,7 +57,7 @@ pub(crate) fn not_found(web: &Web, uri: &Uri) -> Response {
     Request::new(web, uri).problem(&Problem::path(uri.path()))
 }
 
-/// What each handler needs.
+/// The state and the root of one request.
 struct Request<'a> {
     web: &'a Web,
     root: Root,

@@ -23,7 +23,7 @@ pub(super) struct Query {
     pub(super) cursor: Option<u64>,
 }
 
-/// What the page shows.
+/// The data of the page.
 pub(super) struct Data {
     pub(super) overview: Overview,
     pub(super) latest: EventList,

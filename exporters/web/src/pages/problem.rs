@@ -12,9 +12,9 @@ use crate::views::QueryError;
 pub(super) struct Problem {
     pub(super) status: StatusCode,
     pub(super) title: &'static str,
-    /// What happened.
+    /// The event that led here, one sentence.
     what: String,
-    /// What to do.
+    /// The next steps.
     steps: Vec<String>,
 }
 
