@@ -161,7 +161,7 @@ impl Browser {
         }
     }
 
-    /// What the browser has logged since the last call: errors of the page, blocked content, failed requests.
+    /// The log of the browser since the last call: errors of the page, blocked content, failed requests.
     pub(crate) async fn log(&self) -> Vec<String> {
         let path = "se/log";
         let body = json!({"type": "browser"});

@@ -36,7 +36,7 @@ use maud::Markup;
 
 use crate::api::pairs;
 use crate::pages::layout::{Page, Root, Section};
-use crate::pages::problem::Problem;
+use crate::pages::problem::ProblemPage;
 use crate::state::Web;
 
 /// The routes of the pages: `/`, `/owners/…`, `/jobs/…`, `/health` and `/assets/…`.
@@ -54,7 +54,7 @@ pub(crate) fn router(state: Web) -> Router {
 
 /// The answer to a path that no route has.
 pub(crate) fn not_found(web: &Web, uri: &Uri) -> Response {
-    Request::new(web, uri).problem(&Problem::path(uri.path()))
+    Request::new(web, uri).problem(&ProblemPage::path(uri.path()))
 }
 
 /// The state and the root of one request.
@@ -86,7 +86,7 @@ impl<'a> Request<'a> {
         html(StatusCode::OK, self.page(title, section, body))
     }
 
-    fn problem(&self, problem: &Problem) -> Response {
+    fn problem(&self, problem: &ProblemPage) -> Response {
         let body = problem.render(&self.root);
         html(problem.status, self.page(problem.title, Section::Neither, body))
     }
@@ -100,7 +100,7 @@ async fn overview_page(State(web): State<Web>, uri: Uri) -> Response {
     let request = Request::new(&web, &uri);
     let query = match overview::Query::parse(uri.query().unwrap_or_default()) {
         Ok(query) => query,
-        Err(error) => return request.problem(&Problem::query(&error)),
+        Err(error) => return request.problem(&ProblemPage::query(&error)),
     };
     let data = web.overview(&query.filter).and_then(|overview| {
         let latest = web.events(&query.filter, query.cursor, query.limit)?;
@@ -113,7 +113,7 @@ async fn overview_page(State(web): State<Web>, uri: Uri) -> Response {
     });
     match data {
         Ok(data) => request.ok("", Section::Overview, overview::body(&request.root, &query, &data)),
-        Err(unavailable) => request.problem(&Problem::unavailable(&unavailable)),
+        Err(unavailable) => request.problem(&ProblemPage::unavailable(&unavailable)),
     }
 }
 
@@ -125,8 +125,8 @@ async fn owner_page(
     let request = Request::new(&web, &uri);
     match web.owner(&namespace, &kind, &name) {
         Ok(Some(view)) => request.ok(&name, Section::Overview, owner::body(&request.root, &view)),
-        Ok(None) => request.problem(&Problem::owner(&namespace, &kind, &name)),
-        Err(unavailable) => request.problem(&Problem::unavailable(&unavailable)),
+        Ok(None) => request.problem(&ProblemPage::owner(&namespace, &kind, &name)),
+        Err(unavailable) => request.problem(&ProblemPage::unavailable(&unavailable)),
     }
 }
 
@@ -139,7 +139,7 @@ async fn job_page(
     let request = Request::new(&web, &uri);
     let uid = match pairs(query, &["uid"]) {
         Ok(pairs) => pairs.into_iter().map(|(_, uid)| uid).find(|uid| !uid.is_empty()),
-        Err(error) => return request.problem(&Problem::query(&error)),
+        Err(error) => return request.problem(&ProblemPage::query(&error)),
     };
     // The page names the other Jobs of that name, so the view has all of them.
     match web.job(&namespace, &name, None) {
@@ -154,8 +154,8 @@ async fn job_page(
                 job::body(&request.root, &view, uid.as_deref()),
             )
         }
-        Ok(_) => request.problem(&Problem::job(&namespace, &name)),
-        Err(unavailable) => request.problem(&Problem::unavailable(&unavailable)),
+        Ok(_) => request.problem(&ProblemPage::job(&namespace, &name)),
+        Err(unavailable) => request.problem(&ProblemPage::unavailable(&unavailable)),
     }
 }
 

@@ -9,7 +9,7 @@ use crate::pages::text;
 use crate::views::QueryError;
 
 /// A page without data.
-pub(super) struct Problem {
+pub(super) struct ProblemPage {
     pub(super) status: StatusCode,
     pub(super) title: &'static str,
     /// The event that led here, one sentence.
@@ -18,9 +18,9 @@ pub(super) struct Problem {
     steps: Vec<String>,
 }
 
-impl Problem {
-    fn not_found(title: &'static str, what: String, steps: &[&str]) -> Problem {
-        Problem {
+impl ProblemPage {
+    fn not_found(title: &'static str, what: String, steps: &[&str]) -> ProblemPage {
+        ProblemPage {
             status: StatusCode::NOT_FOUND,
             title,
             what,
@@ -29,17 +29,17 @@ impl Problem {
     }
 
     /// No page has this path.
-    pub(super) fn path(path: &str) -> Problem {
+    pub(super) fn path(path: &str) -> ProblemPage {
         let what = format!("No page has the path {path}.");
         let step =
             "Pages are the overview, health, owners/NAMESPACE/KIND/NAME and jobs/NAMESPACE/NAME; JSON is below api/v1.";
-        Problem::not_found("Page not found", what, &[step])
+        ProblemPage::not_found("Page not found", what, &[step])
     }
 
     /// No event of the owner is stored.
-    pub(super) fn owner(namespace: &str, kind: &str, name: &str) -> Problem {
+    pub(super) fn owner(namespace: &str, kind: &str, name: &str) -> ProblemPage {
         let what = format!("The collector has no event of {kind} {name} in namespace {namespace}.");
-        Problem::not_found(
+        ProblemPage::not_found(
             "Owner not found",
             what,
             &[EXPECT, &format!("Search for {name} in the overview.")],
@@ -47,19 +47,19 @@ impl Problem {
     }
 
     /// No event of the Job is stored.
-    pub(super) fn job(namespace: &str, name: &str) -> Problem {
+    pub(super) fn job(namespace: &str, name: &str) -> ProblemPage {
         let what = format!("The collector has no event of a Job {name} in namespace {namespace}.");
         let explain = format!(
             "If the Job still exists, the command explains it: kube-job-collector explain {} -n {}",
             super::commands::quoted(name),
             super::commands::quoted(namespace),
         );
-        Problem::not_found("Job not found", what, &[EXPECT, &explain])
+        ProblemPage::not_found("Job not found", what, &[EXPECT, &explain])
     }
 
     /// The query of the URL is invalid.
-    pub(super) fn query(error: &QueryError) -> Problem {
-        Problem {
+    pub(super) fn query(error: &QueryError) -> ProblemPage {
+        ProblemPage {
             status: StatusCode::BAD_REQUEST,
             title: "Invalid filter",
             what: format!("The filter in the URL is invalid: {}.", error.message),
@@ -71,7 +71,7 @@ impl Problem {
     }
 
     /// This replica has no events.
-    pub(super) fn unavailable(unavailable: &Unavailable) -> Problem {
+    pub(super) fn unavailable(unavailable: &Unavailable) -> ProblemPage {
         let (title, what, step) = match unavailable {
             Unavailable::Standby(leader) => {
                 let leader = leader
@@ -94,7 +94,7 @@ impl Problem {
                 )
             }
         };
-        Problem {
+        ProblemPage {
             status: StatusCode::SERVICE_UNAVAILABLE,
             title,
             what,
