@@ -195,60 +195,6 @@ fn a_full_standard_error_changes_no_exit_code() {
 }
 
 #[test]
-fn the_demo_fits_into_80_columns() {
-    let output = run(
-        &["demo", "--once", "--speed", "20"],
-        &[("COLUMNS", "80"), ("PATH", "/bin:/usr/bin")],
-    );
-    assert!(output.status.success(), "{}", stderr(&output));
-    assert_eq!(stderr(&output), "", "no warning greets a newcomer");
-    for line in stdout(&output).lines() {
-        assert!(line.chars().count() <= 80, "{line}");
-    }
-    let readme = std::fs::read_to_string(format!("{ROOT}/README.md")).expect("the README");
-    let (_, shown) = readme.split_once("    A simulated cluster (").expect("the example");
-    let (shown, _) = shown.split_once("\n## ").expect("a heading after it");
-    let shown: String = shown
-        .lines()
-        .map(|line| format!("{}\n", line.strip_prefix("    ").unwrap_or(line)))
-        .collect();
-    assert_eq!(
-        comparable(&shown),
-        comparable(&stdout(&output)),
-        "README.md shows another output"
-    );
-}
-
-/// The parts that two runs of the demo have in common: no introduction, no times, no run numbers, no order of arrival.
-fn comparable(demo: &str) -> Vec<String> {
-    let (_, events) = demo.split_once("\n\n").expect("an introduction");
-    // The metric depends on the time of the scrape.
-    let lines = events.lines().filter(|line| !line.contains("container-status metric"));
-    let mut lines: Vec<String> = lines
-        .map(|line| {
-            let line = match line.get(2..3) {
-                Some(":") => &line[5..],
-                _ => line,
-            };
-            let words = line.split_inclusive(' ');
-            let unnumbered = words.map(|word| match word.trim_end() {
-                run if run.starts_with("nightly-") => "nightly",
-                slot if slot.ends_with(":00Z") => "SLOT ",
-                _ => word,
-            });
-            let line = unnumbered.collect::<String>().trim_end().to_owned();
-            // The simulated kubelet acts on the clock, so a second may pass more or less.
-            match line.contains("Completed after ") || line.contains("being stalled for ") {
-                true => line.replace(char::is_numeric, ""),
-                false => line,
-            }
-        })
-        .collect();
-    lines.sort();
-    lines
-}
-
-#[test]
 fn components_are_listed() {
     let output = run(&["components"], &[]);
     let text = stdout(&output);
@@ -269,46 +215,4 @@ fn a_wrong_command_line_says_what_is_right() {
     let output = run(&["run", "--confg", "x"], &[]);
     assert_eq!(output.status.code(), Some(2));
     assert!(stderr(&output).contains("'--config'"), "{}", stderr(&output));
-}
-
-/// The main job on the embedded default: the article's Job arrives once, as a delta, with its reason and cause.
-#[test]
-fn the_demo_counts_the_articles_job_once() {
-    let output = run(&["demo", "--once", "-o", "json", "--speed", "20"], &[]);
-    assert!(output.status.success(), "{}", stderr(&output));
-    let metrics: Value = serde_json::from_slice(&output.stdout).expect("OTLP JSON");
-    let mut points = Vec::new();
-    for resource in metrics["resourceMetrics"].as_array().expect("resources") {
-        let owner = |key: &str| attribute(&resource["resource"]["attributes"], key);
-        if owner("k8s.job.name").as_deref() != Some("deadline-exceeded-test-job") {
-            continue;
-        }
-        assert_eq!(owner("k8s.namespace.name").as_deref(), Some("default"));
-        assert_eq!(owner("k8s.cluster.name").as_deref(), Some("demo"));
-        for metric in resource["scopeMetrics"]
-            .as_array()
-            .into_iter()
-            .flatten()
-            .flat_map(|s| s["metrics"].as_array())
-        {
-            for metric in metric.iter().filter(|m| m["name"] == "k8s.job.failures") {
-                assert_eq!(metric["sum"]["aggregationTemporality"], 1, "delta");
-                points.extend(metric["sum"]["dataPoints"].as_array().expect("points").clone());
-            }
-        }
-    }
-    assert_eq!(points.len(), 1, "{points:?}");
-    assert_eq!(points[0]["asInt"], "1");
-    for (key, value) in [
-        ("reason", "DeadlineExceeded"),
-        ("cause", "RanTooLong"),
-        ("category", "timeout"),
-    ] {
-        assert_eq!(attribute(&points[0]["attributes"], key).as_deref(), Some(value));
-    }
-}
-
-fn attribute(attributes: &Value, key: &str) -> Option<String> {
-    let found = attributes.as_array()?.iter().find(|a| a["key"] == key)?;
-    found["value"]["stringValue"].as_str().map(str::to_owned)
 }

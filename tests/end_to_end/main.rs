@@ -11,6 +11,7 @@ mod cli;
 #[path = "../support/cluster.rs"]
 mod cluster;
 mod credentials;
+mod demo;
 #[path = "../support/deployment.rs"]
 mod deployment;
 mod explain;
