@@ -1,4 +1,4 @@
-//! What is deployed: the manifests of `deploy/kustomize` and the chart of `deploy/helm`.
+//! The deployment: the manifests of `deploy/kustomize` and the chart of `deploy/helm`.
 //!
 //! `helm` renders the chart for each file of `deploy/helm/tests/values`; its output is stored in `deploy/helm/tests/rendered` with a
 //! digest of what it was made from, so the tests of the objects need no helm.

@@ -102,7 +102,7 @@ fn every_pipeline_stores_its_state() {
     }
 }
 
-/// What can be added to a pipeline in the base: each storage, alone and with each component.
+/// Additions to a pipeline in the base: each storage, alone and with each component.
 const ADDED: [&[&str]; 6] = [
     &["base/storage.yaml"],
     &["components/high-availability/storage.yaml"],

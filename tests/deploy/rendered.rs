@@ -71,7 +71,7 @@ fn helm() -> Option<String> {
     None
 }
 
-/// What helm renders for a file of values.
+/// The output of helm for a file of values.
 fn render(helm: &str, values: &Path) -> Result<String, String> {
     let mut command = Command::new(helm);
     command.args(["template", "kube-job-collector"]).arg(chart());

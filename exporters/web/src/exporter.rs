@@ -21,7 +21,7 @@ use crate::server::{self, SERVICE};
 use crate::settings::WebSettings;
 pub use crate::state::Clock;
 use crate::state::{Contents, Environment, Web};
-use crate::telemetry::Telemetry;
+use crate::telemetry::WebTelemetry;
 
 /// The exporter `web`.
 pub struct WebExporter {
@@ -31,7 +31,7 @@ pub struct WebExporter {
     health: Health,
     process: Process,
     meter: Meter,
-    telemetry: Telemetry,
+    telemetry: WebTelemetry,
     elector: Option<Elector>,
     storage: Option<Arc<dyn Storage>>,
     store: Option<Claimed>,
@@ -60,7 +60,7 @@ impl WebExporter {
             health: create.health.clone(),
             process: create.process(),
             meter: create.meter.clone(),
-            telemetry: Telemetry::new(create.meter, create.id),
+            telemetry: WebTelemetry::new(create.meter, create.id),
             elector,
             storage,
             store: None,

@@ -1,4 +1,4 @@
-//! Whether this replica has the events.
+//! Leadership: only the leader has the events.
 
 use std::fmt;
 

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::broadcast;
 use tokio_util::sync::CancellationToken;
 
-use crate::store::{Entry, Events};
+use crate::store::{Events, StoredEvent};
 
 /// Events that wait for a slow client. A client that is further behind loads its page again.
 pub(crate) const CAPACITY: usize = 256;
@@ -37,7 +37,7 @@ pub(crate) struct Streamed {
 }
 
 impl Streamed {
-    fn new(number: u64, entry: &Entry) -> Arc<Self> {
+    fn new(number: u64, entry: &StoredEvent) -> Arc<Self> {
         Arc::new(Streamed {
             number,
             json: serde_json::to_string(&entry.listed).unwrap_or_default(),
@@ -57,7 +57,7 @@ impl Live {
     }
 
     /// Sends an event. The caller holds the lock of the events.
-    pub(crate) fn send(&self, number: u64, entry: &Entry) {
+    pub(crate) fn send(&self, number: u64, entry: &StoredEvent) {
         if self.sender.receiver_count() > 0 {
             // Fails if the last client has left.
             let _ = self.sender.send(Streamed::new(number, entry));

@@ -10,7 +10,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::leading::Elector;
-use crate::store::Limits;
+use crate::store::StoreLimits;
 
 type Services = (Option<Arc<dyn Storage>>, Option<Elector>);
 
@@ -142,8 +142,8 @@ impl WebSettings {
     }
 
     /// How much is kept.
-    pub(crate) fn limits(&self) -> Limits {
-        Limits {
+    pub(crate) fn limits(&self) -> StoreLimits {
+        StoreLimits {
             max_events: self.max_events,
             max_bytes: self.max_bytes,
         }

@@ -12,8 +12,8 @@ use crate::gauges::Gauges;
 use crate::leading::{Elector, Unavailable};
 use crate::live::{Live, Subscription};
 use crate::pages::choices::Choices;
-use crate::store::{Addition, Entry, Events, Limits};
-use crate::telemetry::Telemetry;
+use crate::store::{Addition, Events, StoreLimits, StoredEvent};
+use crate::telemetry::WebTelemetry;
 use crate::views::{self, EventList, Filter, JobView, Overview, OwnerView, Snapshot};
 
 /// Returns the time.
@@ -22,7 +22,7 @@ pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
 /// The state of the exporter; clones share it.
 #[derive(Clone)]
 pub(crate) struct Web {
-    shared: Arc<Shared>,
+    shared: Arc<WebState>,
 }
 
 /// The environment of the state.
@@ -33,10 +33,10 @@ pub(crate) struct Environment {
     pub(crate) process: Process,
     /// Decides which replica has the events; `None`: this one.
     pub(crate) elector: Option<Elector>,
-    pub(crate) telemetry: Telemetry,
+    pub(crate) telemetry: WebTelemetry,
 }
 
-struct Shared {
+struct WebState {
     kept: Mutex<Contents>,
     /// False until the stored events are read.
     is_restored: Mutex<bool>,
@@ -52,7 +52,7 @@ pub(crate) struct Contents {
 
 /// How many events of a batch were kept, and how many were not.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Counts {
+pub(crate) struct ReceivedCounts {
     pub(crate) kept: u64,
     pub(crate) known: u64,
     pub(crate) too_large: u64,
@@ -61,7 +61,7 @@ pub(crate) struct Counts {
 
 impl Contents {
     /// Nothing.
-    pub(crate) fn new(limits: Limits) -> Self {
+    pub(crate) fn new(limits: StoreLimits) -> Self {
         Contents {
             events: Events::new(limits),
             gauges: Gauges::default(),
@@ -73,7 +73,7 @@ impl Web {
     /// The state of these events.
     pub(crate) fn new(kept: Contents, environment: Environment) -> Self {
         Web {
-            shared: Arc::new(Shared {
+            shared: Arc::new(WebState {
                 kept: Mutex::new(kept),
                 is_restored: Mutex::new(false),
                 environment,
@@ -88,7 +88,7 @@ impl Web {
     }
 
     /// The exporter's own metrics.
-    pub(crate) fn telemetry(&self) -> &Telemetry {
+    pub(crate) fn telemetry(&self) -> &WebTelemetry {
         &self.shared.environment.telemetry
     }
 
@@ -181,7 +181,7 @@ impl Web {
         let now = self.now();
         match payload {
             Payload::Logs(resources) => {
-                let mut counts = Counts::default();
+                let mut counts = ReceivedCounts::default();
                 resources
                     .iter()
                     .for_each(|resource| self.keep_events(resource, now, &mut counts));
@@ -195,10 +195,10 @@ impl Web {
         }
     }
 
-    fn keep_events(&self, resource: &ResourceLogs, now: Timestamp, counts: &mut Counts) {
+    fn keep_events(&self, resource: &ResourceLogs, now: Timestamp, counts: &mut ReceivedCounts) {
         for record in resource.scope_logs.iter().flat_map(|scope| &scope.log_records) {
             // Compression happens outside the lock.
-            match Entry::read(resource.resource.as_ref(), record, now) {
+            match StoredEvent::read(resource.resource.as_ref(), record, now) {
                 None => {}
                 Some(Ok(entry)) => self.add(entry, counts),
                 Some(Err(problem)) => {
@@ -209,7 +209,7 @@ impl Web {
         }
     }
 
-    fn add(&self, entry: Entry, counts: &mut Counts) {
+    fn add(&self, entry: StoredEvent, counts: &mut ReceivedCounts) {
         // The lock is held until the event is in the stream: a client subscribes under it, so it misses nothing and its events
         // are in the order of their numbers.
         let mut kept = self.kept();

@@ -5,11 +5,11 @@ use opentelemetry::metrics::{Counter, Meter};
 
 use collector_config::ComponentId;
 
-use crate::state::Counts;
+use crate::state::ReceivedCounts;
 
 /// The counters of one exporter.
 #[derive(Clone, Debug)]
-pub(crate) struct Telemetry {
+pub(crate) struct WebTelemetry {
     received: Counter<u64>,
     dropped: Counter<u64>,
     unstored: Counter<u64>,
@@ -20,13 +20,13 @@ pub(crate) struct Telemetry {
 /// A value of a gauge; `None` once the exporter has ended.
 pub(crate) type Value = Box<dyn Fn() -> Option<u64> + Send + Sync>;
 
-impl Telemetry {
+impl WebTelemetry {
     /// Makes the counters, at zero so that they exist before the first failure.
     pub(crate) fn new(meter: &Meter, exporter: &ComponentId) -> Self {
         let counter = |name: &'static str, description: &'static str| {
             meter.u64_counter(name).with_description(description).build()
         };
-        let telemetry = Telemetry {
+        let telemetry = WebTelemetry {
             received: counter(
                 "otelcol_exporter_web_received_events",
                 "Events that were received and are not known yet",
@@ -45,7 +45,7 @@ impl Telemetry {
             ),
             exporter: KeyValue::new("exporter", exporter.to_string()),
         };
-        telemetry.received(Counts::default());
+        telemetry.received(ReceivedCounts::default());
         telemetry.unstored(0);
         telemetry.damaged(0);
         telemetry
@@ -67,7 +67,7 @@ impl Telemetry {
         }
     }
 
-    pub(crate) fn received(&self, counts: Counts) {
+    pub(crate) fn received(&self, counts: ReceivedCounts) {
         let exporter = std::slice::from_ref(&self.exporter);
         self.received.add(counts.kept, exporter);
         for (reason, count) in [("too_large", counts.too_large), ("unreadable", counts.unreadable)] {

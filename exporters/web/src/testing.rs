@@ -17,8 +17,8 @@ use opentelemetry_proto::tonic::logs::v1::{LogRecord, ResourceLogs, ScopeLogs};
 use opentelemetry_proto::tonic::resource::v1::Resource;
 
 use crate::state::{Contents, Environment, Web};
-use crate::store::Limits;
-use crate::telemetry::Telemetry;
+use crate::store::StoreLimits;
+use crate::telemetry::WebTelemetry;
 
 /// A time on the day of the tests.
 pub(crate) fn at(time: &str) -> Timestamp {
@@ -167,7 +167,7 @@ pub(crate) struct TestWeb {
     pub(crate) now: Arc<Mutex<Timestamp>>,
 }
 
-pub(crate) const LIMITS: Limits = Limits {
+pub(crate) const LIMITS: StoreLimits = StoreLimits {
     max_events: 2000,
     max_bytes: 8 << 20,
 };
@@ -178,7 +178,7 @@ impl TestWeb {
         TestWeb::with_limits(LIMITS)
     }
 
-    pub(crate) fn with_limits(limits: Limits) -> Self {
+    pub(crate) fn with_limits(limits: StoreLimits) -> Self {
         let now = Arc::new(Mutex::new(at("12:00:00")));
         let clock = Arc::clone(&now);
         let health = Health::new();
@@ -187,7 +187,7 @@ impl TestWeb {
             process: Process::new(&health),
             health,
             elector: None,
-            telemetry: Telemetry::new(&OwnMetrics::new().meter(), &component_id("web").unwrap()),
+            telemetry: WebTelemetry::new(&OwnMetrics::new().meter(), &component_id("web").unwrap()),
         };
         let web = Web::new(Contents::new(limits), environment);
         web.set_restored(true);

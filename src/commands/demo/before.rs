@@ -9,14 +9,14 @@ use serde_json::{Value, json};
 use simulator::{ChangeType, Resource, TimelineStep};
 
 /// The Job that stays stalled. The collector spreads its checks by UID; both UIDs are among the first.
-const STALLED: Waiting = Waiting {
+const STALLED: WaitingJob = WaitingJob {
     name: "archive-invoices",
     uid: "5a0f1c52-7c1e-4b0e-9a67-2f60a1f4c906",
     pod: "archive-invoices-8kzqw",
     config_map: "billing-settings",
 };
 /// The Job that recovers.
-const RECOVERING: Waiting = Waiting {
+const RECOVERING: WaitingJob = WaitingJob {
     name: "refresh-prices",
     uid: "5a0f1c52-7c1e-4b0e-9a67-2f60a1f4c98e",
     pod: "refresh-prices-t7wmd",
@@ -33,7 +33,7 @@ const RUN: &str = "5a0f1c52-7c1e-4b0e-9a67-2f60a1f4c903";
 const AGO: SignedDuration = SignedDuration::from_mins(3);
 
 /// A Job whose container waits for a ConfigMap.
-struct Waiting {
+struct WaitingJob {
     name: &'static str,
     uid: &'static str,
     pod: &'static str,
@@ -71,8 +71,8 @@ impl Before {
         }
     }
 
-    /// What follows in the cluster, which is `speed` times faster than real time, once the event with this UID has
-    /// arrived at `now`: after the stall of the second Job somebody creates its ConfigMap.
+    /// The steps that follow once the event with this UID has arrived at `now`, in a cluster `speed` times faster than real
+    /// time: after the stall of the second Job somebody creates its ConfigMap.
     pub(super) fn after(&self, event: &str, now: Timestamp, speed: f64) -> Vec<TimelineStep> {
         match event == RECOVERING.stall() {
             true => RECOVERING.recovery(self.created, now, speed),
@@ -94,14 +94,14 @@ fn step(resource: Resource, object: Value) -> TimelineStep {
     }
 }
 
-impl Waiting {
+impl WaitingJob {
     /// The UID of the event about its stall.
     fn stall(&self) -> String {
         format!("{}/stalled/ContainerConfig", self.uid)
     }
 
     fn objects(&self, created: Timestamp) -> Vec<TimelineStep> {
-        let Waiting {
+        let WaitingJob {
             name,
             uid,
             pod,

@@ -12,7 +12,7 @@ use kube::Client;
 
 use super::merge::best;
 use super::stored::explained;
-use super::{Explained, Origin};
+use super::{AnswerSource, Explained};
 use crate::cli::ExplainArgs;
 use crate::in_cluster::{CollectorService, InCluster, InClusterError, StoredEvent, WEB_PORT};
 
@@ -155,14 +155,14 @@ impl<'a> Collector<'a> {
 
     /// The better answer about a finished Job whose evidence is incomplete.
     async fn improved(&self, job: Explained) -> Explained {
-        let is_complete = job.source == Origin::Cluster && job.judgement.quality == Quality::Complete;
+        let is_complete = job.source == AnswerSource::Cluster && job.judgement.quality == Quality::Complete;
         if !job.has_ended() || is_complete || job.evidence.job.uid.is_empty() {
             return job;
         }
         let of = &job.evidence.job;
         let whole = self.whole(&of.namespace, &of.name, &of.uid).await;
         match whole.as_ref().map(explained) {
-            Some(stored) if job.source == Origin::Collector => stored,
+            Some(stored) if job.source == AnswerSource::Collector => stored,
             Some(stored) => best(job, stored),
             None => job,
         }

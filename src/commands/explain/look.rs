@@ -16,7 +16,7 @@ use super::find::Finder;
 use super::gone::RUNS;
 use super::merge::best;
 use super::overview::{self, Overview};
-use super::{Explained, Origin, notes, stalled, stored};
+use super::{AnswerSource, Explained, notes, stalled, stored};
 use crate::in_cluster::StoredEvent;
 
 /// Where answers come from, at one moment.
@@ -238,7 +238,7 @@ impl Look<'_> {
             notes: notes::notes(&evidence, &judgement, self.now),
             judgement,
             evidence,
-            source: Origin::Cluster,
+            source: AnswerSource::Cluster,
             stalled_since,
             log: None,
         }

@@ -9,7 +9,7 @@ use std::cmp::Reverse;
 
 use job_judge::{Cause, Quality};
 
-use super::{Explained, Origin};
+use super::{AnswerSource, Explained};
 
 /// The answer about a Job that is in the cluster, or that Events name, and whose name is that of a stored event.
 pub(super) fn best(live: Explained, stored: Explained) -> Explained {
@@ -64,7 +64,7 @@ fn earlier(stored: &Explained) -> String {
 impl Explained {
     /// The same answer, with a note that only the collector has it.
     pub(super) fn noted_as_deleted(mut self, is_deleted: bool) -> Explained {
-        if is_deleted && self.source == Origin::Collector {
+        if is_deleted && self.source == AnswerSource::Collector {
             self.notes
                 .push("The Job is deleted; the collector kept its event.".into());
         }
@@ -84,7 +84,7 @@ mod tests {
     const EARLY: &str = "2026-11-29T01:00:00Z";
 
     /// A Job that failed at this time; unfinished without a time.
-    fn job(source: Origin, uid: &str, failed: Option<&str>) -> Explained {
+    fn job(source: AnswerSource, uid: &str, failed: Option<&str>) -> Explained {
         let condition = failed.map(|at| Condition {
             kind: "FailureTarget".into(),
             is_true: true,
@@ -138,33 +138,33 @@ mod tests {
         let (unknown, oom) = (Cause::Unknown, Cause::OutOfMemory);
         let (complete, partial, events) = (Quality::Complete, Quality::Partial, Quality::Events);
         for (live, stored, expected) in [
-            ((oom, complete), (oom, complete), Origin::Collector),
-            ((unknown, partial), (oom, complete), Origin::Collector),
-            ((oom, complete), (oom, partial), Origin::Cluster),
-            ((oom, events), (oom, partial), Origin::Collector),
-            ((oom, events), (unknown, partial), Origin::Cluster),
+            ((oom, complete), (oom, complete), AnswerSource::Collector),
+            ((unknown, partial), (oom, complete), AnswerSource::Collector),
+            ((oom, complete), (oom, partial), AnswerSource::Cluster),
+            ((oom, events), (oom, partial), AnswerSource::Collector),
+            ((oom, events), (unknown, partial), AnswerSource::Cluster),
         ] {
-            let live = proving(job(Origin::Cluster, "u", Some(LATE)), live.0, live.1);
-            let stored = proving(job(Origin::Collector, "u", Some(LATE)), stored.0, stored.1);
+            let live = proving(job(AnswerSource::Cluster, "u", Some(LATE)), live.0, live.1);
+            let stored = proving(job(AnswerSource::Collector, "u", Some(LATE)), stored.0, stored.1);
             assert_eq!(best(live, stored).source, expected);
         }
     }
 
     #[test]
     fn an_event_of_the_end_is_newer_than_a_list_without_it() {
-        let unfinished = job(Origin::Cluster, "u", None);
-        let stored = job(Origin::Collector, "u", Some(LATE));
-        assert_eq!(best(unfinished, stored).source, Origin::Collector);
+        let unfinished = job(AnswerSource::Cluster, "u", None);
+        let stored = job(AnswerSource::Collector, "u", Some(LATE));
+        assert_eq!(best(unfinished, stored).source, AnswerSource::Collector);
     }
 
     #[test]
     fn an_event_of_another_uid_is_a_note_on_a_job_that_exists() {
         for end in [None, Some(EARLY)] {
             let found = best(
-                job(Origin::Cluster, "new", end),
-                job(Origin::Collector, "old", Some(LATE)),
+                job(AnswerSource::Cluster, "new", end),
+                job(AnswerSource::Collector, "old", Some(LATE)),
             );
-            assert_eq!((found.source, found.notes.len()), (Origin::Cluster, 1));
+            assert_eq!((found.source, found.notes.len()), (AnswerSource::Cluster, 1));
             let note = &found.notes[0];
             assert!(
                 note.contains("(UID old): Failed at 2026-11-29T02:00:00Z (Unknown)."),
@@ -176,14 +176,14 @@ mod tests {
     #[test]
     fn the_later_of_two_deleted_jobs_counts() {
         let source = |live: &str, stored: &str| {
-            let live = deleted(job(Origin::Cluster, "a", Some(live)));
-            best(live, job(Origin::Collector, "b", Some(stored))).source
+            let live = deleted(job(AnswerSource::Cluster, "a", Some(live)));
+            best(live, job(AnswerSource::Collector, "b", Some(stored))).source
         };
-        assert_eq!(source(EARLY, LATE), Origin::Collector);
-        assert_eq!(source(LATE, EARLY), Origin::Cluster);
+        assert_eq!(source(EARLY, LATE), AnswerSource::Collector);
+        assert_eq!(source(LATE, EARLY), AnswerSource::Cluster);
         // An Event of the CronJob names its run without a UID.
-        let run = deleted(job(Origin::Cluster, "", Some(LATE)));
-        let found = best(run, job(Origin::Collector, "b", Some(EARLY)));
+        let run = deleted(job(AnswerSource::Cluster, "", Some(LATE)));
+        let found = best(run, job(AnswerSource::Collector, "b", Some(EARLY)));
         assert_eq!(found.notes, ["The Job is deleted; the collector kept its event."]);
     }
 }

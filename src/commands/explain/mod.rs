@@ -57,7 +57,7 @@ pub(crate) fn explain(args: &ExplainArgs) -> Result<ExplainAnswer, Failure> {
 /// The origin of an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-enum Origin {
+enum AnswerSource {
     /// The event of the Job that the collector keeps.
     Collector,
     /// The objects and Events of the cluster.
@@ -70,7 +70,7 @@ enum Origin {
 struct Explained {
     evidence: Evidence,
     judgement: Judgement,
-    source: Origin,
+    source: AnswerSource,
     /// The beginning of its stall, if it is unfinished and stalled.
     stalled_since: Option<Timestamp>,
     /// Notes for people: one entry a line, without a line break.

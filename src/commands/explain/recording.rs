@@ -16,7 +16,7 @@ use job_watch::{Object, Observation};
 
 use super::cronjob::{CronJobEvents, is_about_cronjob};
 use super::events::{self, EventRecord};
-use super::{Explained, Failure, Origin, Report};
+use super::{AnswerSource, Explained, Failure, Report};
 use crate::cli::{ExplainArgs, Format};
 use crate::commands::print;
 use crate::terminal::{self, note};
@@ -120,7 +120,7 @@ fn print_jobs(
         out.add(&Explained {
             judgement: judge_at(&evidence, end),
             evidence,
-            source: Origin::Recording,
+            source: AnswerSource::Recording,
             stalled_since: None,
             notes,
             log: None,

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::layout::Layout;
 use super::overview::Overview;
-use super::{Explained, Failure, Origin};
+use super::{AnswerSource, Explained, Failure};
 use crate::cli::Format;
 use crate::terminal;
 
@@ -23,7 +23,7 @@ struct JobLine<'a> {
     decision_time: Option<Timestamp>,
     /// From start to decision, seconds.
     duration: Option<f64>,
-    source: Origin,
+    source: AnswerSource,
     /// Only for a stalled Job.
     #[serde(skip_serializing_if = "Option::is_none")]
     stalled_since: Option<Timestamp>,
@@ -116,9 +116,9 @@ impl Report {
 fn text(job: &Explained) -> String {
     let mut text = report::text(&job.evidence, &job.judgement);
     match job.source {
-        Origin::Collector => text.push_str("  source:   collector\n"),
-        Origin::Cluster => text.push_str("  source:   cluster\n"),
-        Origin::Recording => {}
+        AnswerSource::Collector => text.push_str("  source:   collector\n"),
+        AnswerSource::Cluster => text.push_str("  source:   cluster\n"),
+        AnswerSource::Recording => {}
     }
     for note in &job.notes {
         text.push_str(&format!("  note:     {note}\n"));

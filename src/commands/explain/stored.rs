@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::notes::one_line;
 use super::stalled::lasting;
-use super::{Explained, Origin};
+use super::{AnswerSource, Explained};
 use crate::in_cluster::StoredEvent;
 
 /// The answer about a finished Job. Evidence is judged again, by the rules of this version; without evidence the event has the
@@ -27,7 +27,7 @@ pub(super) fn explained(event: &StoredEvent) -> Explained {
     Explained {
         evidence,
         judgement,
-        source: Origin::Collector,
+        source: AnswerSource::Collector,
         stalled_since: None,
         notes: Vec::new(),
         log: None,
@@ -175,7 +175,7 @@ pub(super) fn add_stall(job: &mut Explained, stall: &StoredEvent, after: SignedD
     job.judgement.retry = verdict.retry;
     job.judgement.next_step = verdict.next_step;
     job.stalled_since = Some(since);
-    job.source = Origin::Collector;
+    job.source = AnswerSource::Collector;
 }
 
 #[cfg(test)]

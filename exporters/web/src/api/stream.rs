@@ -52,7 +52,7 @@ pub(super) async fn stream(State(web): State<Web>, RawQuery(query): RawQuery, he
         .into_response()
 }
 
-enum Step {
+enum StreamStep {
     First,
     Missed,
     Live,
@@ -61,21 +61,21 @@ enum Step {
 
 fn messages(subscription: Subscription, end: Instant) -> impl Stream<Item = Result<Bytes, Infallible>> {
     stream::unfold(
-        (subscription, Step::First),
+        (subscription, StreamStep::First),
         move |(mut subscription, step)| async move {
             let (text, next) = match step {
-                Step::First => {
+                StreamStep::First => {
                     // The id without data tells the client its place without an event.
                     let id = subscription.id(subscription.last);
-                    (format!("retry: {RETRY}\nid: {id}\n\n"), Step::Missed)
+                    (format!("retry: {RETRY}\nid: {id}\n\n"), StreamStep::Missed)
                 }
-                Step::Missed => match subscription.missed.pop_front() {
-                    Some(missed) => (message(&mut subscription, &missed), Step::Missed),
-                    None if subscription.must_reload => (reload(), Step::Live),
-                    None => (": connected\n\n".into(), Step::Live),
+                StreamStep::Missed => match subscription.missed.pop_front() {
+                    Some(missed) => (message(&mut subscription, &missed), StreamStep::Missed),
+                    None if subscription.must_reload => (reload(), StreamStep::Live),
+                    None => (": connected\n\n".into(), StreamStep::Live),
                 },
-                Step::Live => live(&mut subscription, end).await?,
-                Step::End => return None,
+                StreamStep::Live => live(&mut subscription, end).await?,
+                StreamStep::End => return None,
             };
             Some((Ok(Bytes::from(text)), (subscription, next)))
         },
@@ -83,7 +83,7 @@ fn messages(subscription: Subscription, end: Instant) -> impl Stream<Item = Resu
 }
 
 /// The next text of a live stream; `None` at its end.
-async fn live(subscription: &mut Subscription, end: Instant) -> Option<(String, Step)> {
+async fn live(subscription: &mut Subscription, end: Instant) -> Option<(String, StreamStep)> {
     loop {
         tokio::select! {
             biased;
@@ -91,11 +91,11 @@ async fn live(subscription: &mut Subscription, end: Instant) -> Option<(String, 
             () = sleep_until(end) => return None,
             received = subscription.events.recv() => match received {
                 Ok(event) if event.number <= subscription.last => {}
-                Ok(event) => return Some((message(subscription, &event), Step::Live)),
-                Err(RecvError::Lagged(_)) => return Some((reload(), Step::Live)),
-                Err(RecvError::Closed) => return Some((reload(), Step::End)),
+                Ok(event) => return Some((message(subscription, &event), StreamStep::Live)),
+                Err(RecvError::Lagged(_)) => return Some((reload(), StreamStep::Live)),
+                Err(RecvError::Closed) => return Some((reload(), StreamStep::End)),
             },
-            () = sleep_until((Instant::now() + KEEP_ALIVE).min(end)) => return Some((": keep-alive\n\n".into(), Step::Live)),
+            () = sleep_until((Instant::now() + KEEP_ALIVE).min(end)) => return Some((": keep-alive\n\n".into(), StreamStep::Live)),
         }
     }
 }

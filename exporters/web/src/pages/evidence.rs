@@ -7,13 +7,13 @@ use maud::{Markup, html};
 use serde_json::{Map, Value};
 
 use crate::pages::{text, words};
-use crate::views::Event;
+use crate::views::WholeEvent;
 
 /// The most Pods, containers of a Pod and Events that are shown; the record as JSON has all.
 const MOST: usize = 20;
 
 /// Folded parts, one for each kind of evidence.
-pub(super) fn details(event: &Event, now: Timestamp) -> Markup {
+pub(super) fn details(event: &WholeEvent, now: Timestamp) -> Markup {
     let evidence = event
         .evidence
         .as_ref()

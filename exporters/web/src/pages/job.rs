@@ -8,7 +8,7 @@ use crate::pages::latest::look;
 use crate::pages::layout::{Root, segment};
 use crate::pages::outcome::Look;
 use crate::pages::{commands, evidence, list, text, words};
-use crate::views::{Event, EventKind, JobView};
+use crate::views::{EventKind, JobView, WholeEvent};
 
 /// The most characters of the record as JSON; the API has the whole record.
 const RAW: usize = 64 * 1024;
@@ -18,7 +18,7 @@ pub(super) fn body(root: &Root, view: &JobView, uid: Option<&str>) -> Markup {
     let uid = uid
         .or_else(|| view.jobs.first().map(|job| &*job.uid))
         .unwrap_or_default();
-    let of_job: Vec<&Event> = view.events.iter().filter(|event| *event.listed.uid == *uid).collect();
+    let of_job: Vec<&WholeEvent> = view.events.iter().filter(|event| *event.listed.uid == *uid).collect();
     let end = of_job.iter().find(|event| event.listed.event == EventKind::Finished);
     let Some(event) = end.or_else(|| of_job.first()).copied() else {
         return html! { h1 { (text::name(&view.name)) } };
@@ -52,7 +52,7 @@ pub(super) fn body(root: &Root, view: &JobView, uid: Option<&str>) -> Markup {
     }
 }
 
-fn crumbs(root: &Root, view: &JobView, event: &Event) -> Markup {
+fn crumbs(root: &Root, view: &JobView, event: &WholeEvent) -> Markup {
     let mut query = url::form_urlencoded::Serializer::new(String::new());
     query.append_pair("namespace", &view.namespace);
     let owner = &event.listed.owner;
@@ -67,12 +67,12 @@ fn crumbs(root: &Root, view: &JobView, event: &Event) -> Markup {
     }
 }
 
-fn state(event: &Event) -> Markup {
+fn state(event: &WholeEvent) -> Markup {
     let (look, word) = look(&event.listed);
     look.badge(word)
 }
 
-fn said(event: &Event) -> Markup {
+fn said(event: &WholeEvent) -> Markup {
     let (look, _) = look(&event.listed);
     html! {
         div class={ "card said " (look.class()) } {
@@ -87,7 +87,7 @@ fn said(event: &Event) -> Markup {
     }
 }
 
-fn facts(root: &Root, event: &Event, now: Timestamp) -> Markup {
+fn facts(root: &Root, event: &WholeEvent, now: Timestamp) -> Markup {
     let listed = &event.listed;
     let retry = match &*listed.retry {
         "yes" => "Yes: a retry of the unchanged Job can help",
@@ -136,7 +136,7 @@ fn facts(root: &Root, event: &Event, now: Timestamp) -> Markup {
     }
 }
 
-fn attempts(event: &Event, now: Timestamp) -> Markup {
+fn attempts(event: &WholeEvent, now: Timestamp) -> Markup {
     html! {
         @if !event.attempts.is_empty() {
             section.region aria-labelledby="attempts" {
@@ -196,7 +196,7 @@ fn attempt_row(attempt: &Value, now: Timestamp) -> Markup {
 }
 
 /// The record as JSON, cut where a page would become too large.
-fn raw(root: &Root, view: &JobView, event: &Event) -> Markup {
+fn raw(root: &Root, view: &JobView, event: &WholeEvent) -> Markup {
     let json = serde_json::to_string_pretty(event).unwrap_or_default();
     let api = format!(
         "api/v1/jobs/{}/{}?uid={}",
@@ -216,8 +216,8 @@ fn raw(root: &Root, view: &JobView, event: &Event) -> Markup {
 }
 
 /// The other events of the Job, and other Jobs of its name.
-fn history(root: &Root, view: &JobView, uid: &str, shown: &Event) -> Markup {
-    let others: Vec<&Event> = view
+fn history(root: &Root, view: &JobView, uid: &str, shown: &WholeEvent) -> Markup {
+    let others: Vec<&WholeEvent> = view
         .events
         .iter()
         .filter(|event| event.listed.id != shown.listed.id)

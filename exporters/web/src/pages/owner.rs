@@ -5,7 +5,7 @@ use maud::{Markup, html};
 use crate::pages::layout::Root;
 use crate::pages::outcome::Look;
 use crate::pages::{list, runs, text, words};
-use crate::views::{OwnerView, Run};
+use crate::views::{OwnerRun, OwnerView};
 
 /// The rows of the table of runs; the overview has older ones.
 const RUNS: usize = 60;
@@ -187,7 +187,7 @@ fn table(root: &Root, view: &OwnerView) -> Markup {
     }
 }
 
-fn row(root: &Root, view: &OwnerView, run: &Run) -> Markup {
+fn row(root: &Root, view: &OwnerView, run: &OwnerRun) -> Markup {
     let cause = if run.cause.is_empty() { &run.reason } else { &run.cause };
     let uid = Some(&*run.uid).filter(|uid| !uid.is_empty());
     html! {

@@ -6,7 +6,7 @@ use crate::pages::layout::Root;
 use crate::pages::outcome::Look;
 use crate::pages::timeline::{block, patterns, percent};
 use crate::pages::words;
-use crate::views::Run;
+use crate::views::OwnerRun;
 
 /// The most bars.
 const MOST: usize = 60;
@@ -16,9 +16,9 @@ const LEAST: f64 = 3.0;
 const ROOM: f64 = 12.0;
 
 /// The chart, oldest run first; nothing if no run has a duration.
-pub(super) fn chart(root: &Root, namespace: &str, newest: &[Run]) -> Markup {
-    let runs: Vec<&Run> = newest.iter().take(MOST).rev().collect();
-    let seconds = |run: &Run| {
+pub(super) fn chart(root: &Root, namespace: &str, newest: &[OwnerRun]) -> Markup {
+    let runs: Vec<&OwnerRun> = newest.iter().take(MOST).rev().collect();
+    let seconds = |run: &OwnerRun| {
         run.duration
             .filter(|seconds| seconds.is_finite())
             .unwrap_or(0.0)
@@ -27,7 +27,7 @@ pub(super) fn chart(root: &Root, namespace: &str, newest: &[Run]) -> Markup {
     let longest = runs.iter().map(|run| seconds(run)).fold(0.0, f64::max);
     // Few runs have bars of the width that many would have.
     let width = 100.0 / runs.len().max(12) as f64;
-    let bar = |(index, run): (usize, &&Run)| {
+    let bar = |(index, run): (usize, &&OwnerRun)| {
         let look = Look::of(&run.outcome);
         let height = (seconds(run) / longest.max(f64::MIN_POSITIVE) * (100.0 - ROOM)).max(LEAST);
         let left = width * index as f64;
@@ -72,7 +72,7 @@ pub(super) fn chart(root: &Root, namespace: &str, newest: &[Run]) -> Markup {
     }
 }
 
-fn label(run: &Run) -> String {
+fn label(run: &OwnerRun) -> String {
     let duration = run
         .duration
         .map(job_event::span::span)
@@ -85,7 +85,7 @@ fn label(run: &Run) -> String {
     )
 }
 
-fn summary(runs: &[&Run], longest: f64) -> String {
+fn summary(runs: &[&OwnerRun], longest: f64) -> String {
     let failed = runs.iter().filter(|run| &*run.outcome == "Failed").count();
     format!(
         "The duration of the latest {}; {failed} of them failed; the longest took {}. The table below has the numbers.",

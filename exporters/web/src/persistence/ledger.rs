@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use collector_runtime::storage::Change;
 
-use crate::store::{Addition, Entry, Events};
+use crate::store::{Addition, Events, StoredEvent};
 
 /// The prefix of the keys of events.
 pub(crate) const PREFIX: &str = "event/";
@@ -32,7 +32,7 @@ pub(crate) struct Ledger {
     foreign: Vec<String>,
 }
 
-/// What was found in the store.
+/// The content of the store at startup.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Restored {
     pub(crate) events: usize,
@@ -58,8 +58,9 @@ impl Ledger {
         }
     }
 
-    /// Reads the stored entries into `events`. Of those that were received before, this process had stored or skipped all up to the
-    /// number `stored`; they keep their numbers, and the later ones get new numbers after the stored ones and will be written.
+    /// Reads the stored entries into `events`. This process may have received some of them before, and had stored or
+    /// skipped all up to the number `stored`: those keep their numbers. Later ones get new numbers after the stored ones, and will be
+    /// written.
     pub(crate) fn restore(&mut self, entries: Vec<(String, Bytes)>, events: &mut Events, stored: u64) -> Restored {
         let mut restored = Restored::default();
         let (mut old, mut new) = (Vec::new(), Vec::new());
@@ -80,7 +81,7 @@ impl Ledger {
                 continue;
             };
             self.note(number, key.len() + value.len());
-            match Entry::decode(value) {
+            match StoredEvent::decode(value) {
                 Ok(entry) => {
                     if matches!(events.restore(number, entry), Addition::Added(_)) {
                         restored.events += 1;

@@ -34,7 +34,7 @@ const LAST_WRITE: Duration = Duration::from_secs(3);
 
 type Entries = Vec<(String, Bytes)>;
 
-enum Step {
+enum PersistenceStep {
     /// There is no store, or it is unusable.
     Off,
     Claiming(BoxFuture<'static, Result<Entries, ClaimError>>),
@@ -46,7 +46,7 @@ enum Step {
 pub(crate) struct Persistence {
     store: Option<Arc<Claimed>>,
     ledger: Ledger,
-    step: Step,
+    step: PersistenceStep,
     /// Acknowledgements that wait until the events up to a number are stored.
     waiting: VecDeque<(u64, Instant, Ack)>,
     /// Events up to this number are stored.
@@ -61,7 +61,7 @@ impl Persistence {
     pub(crate) fn new(store: Option<Claimed>, health: &Reporter) -> Self {
         let mut persistence = Persistence {
             ledger: Ledger::default(),
-            step: Step::Off,
+            step: PersistenceStep::Off,
             store: store.map(Arc::new),
             waiting: VecDeque::new(),
             stored: 0,
@@ -79,7 +79,7 @@ impl Persistence {
 
     /// True if the stored events were read, or are none.
     pub(crate) fn is_restored(&self) -> bool {
-        !matches!(self.step, Step::Claiming(_))
+        !matches!(self.step, PersistenceStep::Claiming(_))
     }
 
     /// Claims the store again and reads it: another replica may have written.
@@ -99,7 +99,7 @@ impl Persistence {
 
     fn claim(&mut self, wait: Duration) {
         let Some(store) = self.store.clone() else { return };
-        self.step = Step::Claiming(Box::pin(async move {
+        self.step = PersistenceStep::Claiming(Box::pin(async move {
             sleep(wait).await;
             loop {
                 store.claim().await?;
@@ -113,7 +113,7 @@ impl Persistence {
 
     /// Acknowledges a batch once its events, up to this number, are stored.
     pub(crate) fn acknowledge(&mut self, number: u64, ack: Ack) {
-        if matches!(self.step, Step::Off) || (self.is_restored() && number <= self.stored) {
+        if matches!(self.step, PersistenceStep::Off) || (self.is_restored() && number <= self.stored) {
             return ack.delivered();
         }
         if self.waiting.len() >= MAX_WAITING
@@ -126,10 +126,10 @@ impl Persistence {
 
     /// Does the next piece of work, and waits for it. May be dropped and called again.
     pub(crate) async fn work(&mut self, web: &Web) {
-        if matches!(self.step, Step::Idle) && self.next_write <= Instant::now() {
+        if matches!(self.step, PersistenceStep::Idle) && self.next_write <= Instant::now() {
             self.write(web);
         }
-        let is_paused = matches!(self.step, Step::Idle) && self.next_write > Instant::now();
+        let is_paused = matches!(self.step, PersistenceStep::Idle) && self.next_write > Instant::now();
         let patience = self.waiting.front().map(|(_, until, _)| *until);
         let expired = async {
             match patience {
@@ -161,11 +161,11 @@ impl Persistence {
             self.next_write = Instant::now() + BETWEEN_SMALL_WRITES;
         }
         let writing = async move { store.apply(transaction.changes).await };
-        self.step = Step::Writing(Box::pin(writing), transaction.upto);
+        self.step = PersistenceStep::Writing(Box::pin(writing), transaction.upto);
     }
 
     fn after(&mut self, done: Done, web: &Web) {
-        self.step = Step::Idle;
+        self.step = PersistenceStep::Idle;
         let problem = match done {
             Done::Claimed(Ok(entries)) => return self.restore(entries, web),
             Done::Written(Ok(()), upto) => return self.stored_upto(upto),
@@ -178,7 +178,7 @@ impl Persistence {
         tracing::error!(%problem, "cannot store events; they are kept in memory only");
         self.health
             .report(Status::RecoverableError(format!("cannot store events: {problem}")));
-        self.step = Step::Off;
+        self.step = PersistenceStep::Off;
         self.store = None;
         self.stored_upto(u64::MAX);
     }
@@ -212,11 +212,11 @@ impl Persistence {
         let last = async {
             loop {
                 match &self.step {
-                    Step::Off | Step::Claiming(_) => return,
-                    Step::Idle => self.write(web),
-                    Step::Writing(..) => {}
+                    PersistenceStep::Off | PersistenceStep::Claiming(_) => return,
+                    PersistenceStep::Idle => self.write(web),
+                    PersistenceStep::Writing(..) => {}
                 }
-                if matches!(self.step, Step::Idle) {
+                if matches!(self.step, PersistenceStep::Idle) {
                     return;
                 }
                 let done = self.step.done().await;
@@ -237,12 +237,12 @@ enum Done {
     Written(Result<(), ClaimError>, u64),
 }
 
-impl Step {
+impl PersistenceStep {
     async fn done(&mut self) -> Done {
         match self {
-            Step::Off | Step::Idle => pending().await,
-            Step::Claiming(claiming) => Done::Claimed(claiming.await),
-            Step::Writing(writing, upto) => Done::Written(writing.await, *upto),
+            PersistenceStep::Off | PersistenceStep::Idle => pending().await,
+            PersistenceStep::Claiming(claiming) => Done::Claimed(claiming.await),
+            PersistenceStep::Writing(writing, upto) => Done::Written(writing.await, *upto),
         }
     }
 }

@@ -1,6 +1,6 @@
 /// How much is kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Limits {
+pub(crate) struct StoreLimits {
     pub(crate) max_events: usize,
     pub(crate) max_bytes: usize,
 }

@@ -15,22 +15,22 @@ use job_event::Uid;
 use opentelemetry_proto::tonic::logs::v1::LogRecord;
 use opentelemetry_proto::tonic::resource::v1::Resource;
 
-use crate::views::{Event, Listed, OwnerKey, owner_key};
+use crate::views::{Listed, OwnerKey, WholeEvent, owner_key};
 
-pub(crate) use limits::Limits;
+pub(crate) use limits::StoreLimits;
 
 /// The memory of an entry besides its texts and bytes: the row, its nodes in the two maps, and allocations.
-const OVERHEAD: usize = size_of::<Entry>() + 160;
+const OVERHEAD: usize = size_of::<StoredEvent>() + 160;
 
 /// A kept event.
 #[derive(Clone, Debug)]
-pub(crate) struct Entry {
+pub(crate) struct StoredEvent {
     pub(crate) listed: Listed,
     /// The stored form, with version: the record and its resource.
     pub(crate) whole: Bytes,
 }
 
-/// What became of an event.
+/// The result of adding an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Addition {
     /// It is kept under this number.
@@ -44,15 +44,15 @@ pub(crate) enum Addition {
 /// The latest events.
 #[derive(Debug)]
 pub(crate) struct Events {
-    limits: Limits,
-    entries: BTreeMap<u64, Entry>,
+    limits: StoreLimits,
+    entries: BTreeMap<u64, StoredEvent>,
     by_id: HashMap<Uid, u64>,
     bytes: usize,
     next: u64,
 }
 
 impl Events {
-    pub(crate) fn new(limits: Limits) -> Self {
+    pub(crate) fn new(limits: StoreLimits) -> Self {
         Events {
             limits,
             entries: BTreeMap::new(),
@@ -63,7 +63,7 @@ impl Events {
     }
 
     /// Keeps an event. The oldest leave to make room.
-    pub(crate) fn add(&mut self, entry: Entry) -> Addition {
+    pub(crate) fn add(&mut self, entry: StoredEvent) -> Addition {
         let number = self.next;
         let addition = self.insert(number, entry);
         if matches!(addition, Addition::Added(_)) {
@@ -73,7 +73,7 @@ impl Events {
     }
 
     /// Keeps a stored event under its number.
-    pub(crate) fn restore(&mut self, number: u64, entry: Entry) -> Addition {
+    pub(crate) fn restore(&mut self, number: u64, entry: StoredEvent) -> Addition {
         let addition = self.insert(number, entry);
         self.next = self.next.max(number.saturating_add(1));
         addition
@@ -85,14 +85,14 @@ impl Events {
     }
 
     /// Removes all events.
-    pub(crate) fn take(&mut self) -> BTreeMap<u64, Entry> {
+    pub(crate) fn take(&mut self) -> BTreeMap<u64, StoredEvent> {
         self.by_id.clear();
         self.bytes = 0;
         self.next = 1;
         std::mem::take(&mut self.entries)
     }
 
-    fn insert(&mut self, number: u64, entry: Entry) -> Addition {
+    fn insert(&mut self, number: u64, entry: StoredEvent) -> Addition {
         let id = Uid::new(&entry.listed.id);
         if self.by_id.contains_key(&id) || self.entries.contains_key(&number) {
             return Addition::Known;
@@ -108,12 +108,12 @@ impl Events {
         Addition::Added(number)
     }
 
-    pub(crate) fn limits(&self) -> Limits {
+    pub(crate) fn limits(&self) -> StoreLimits {
         self.limits
     }
 
     /// Sets other limits.
-    pub(crate) fn limit(&mut self, limits: Limits) {
+    pub(crate) fn limit(&mut self, limits: StoreLimits) {
         self.limits = limits;
         self.shrink();
     }
@@ -148,12 +148,12 @@ impl Events {
         self.entries.first_key_value().map(|(number, _)| *number)
     }
 
-    pub(crate) fn get(&self, number: u64) -> Option<&Entry> {
+    pub(crate) fn get(&self, number: u64) -> Option<&StoredEvent> {
         self.entries.get(&number)
     }
 
     /// The entries after a number, in the order in which they were received.
-    pub(crate) fn after(&self, number: u64) -> impl Iterator<Item = (u64, &Entry)> {
+    pub(crate) fn after(&self, number: u64) -> impl Iterator<Item = (u64, &StoredEvent)> {
         let from = number.saturating_add(1);
         self.entries.range(from..).map(|(number, entry)| (*number, entry))
     }
@@ -167,8 +167,8 @@ impl Events {
     }
 
     /// The entries by the time of the event, newest first; at the same time the latest received first.
-    pub(crate) fn newest_entries(&self) -> Vec<&Entry> {
-        let mut entries: Vec<&Entry> = self.entries.values().rev().collect();
+    pub(crate) fn newest_entries(&self) -> Vec<&StoredEvent> {
+        let mut entries: Vec<&StoredEvent> = self.entries.values().rev().collect();
         entries.sort_by_key(|entry| std::cmp::Reverse(entry.listed.time));
         entries
     }
@@ -184,30 +184,30 @@ impl Events {
     }
 }
 
-impl Entry {
+impl StoredEvent {
     /// Reads an event; `None` if the record is another event. `received` replaces a missing time.
     pub(crate) fn read(
         resource: Option<&Resource>,
         record: &LogRecord,
         received: jiff::Timestamp,
-    ) -> Option<Result<Entry, String>> {
+    ) -> Option<Result<StoredEvent, String>> {
         let listed = read::listed(resource, record, received)?;
-        Some(encode::encode(resource, record).map(|whole| Entry { listed, whole }))
+        Some(encode::encode(resource, record).map(|whole| StoredEvent { listed, whole }))
     }
 
     /// Reads the stored form.
     ///
     /// # Errors
     /// If it is damaged or of another version.
-    pub(crate) fn decode(whole: Bytes) -> Result<Entry, String> {
+    pub(crate) fn decode(whole: Bytes) -> Result<StoredEvent, String> {
         let (resource, record) = encode::decode(&whole)?;
         let listed = read::listed(resource.as_ref(), &record, jiff::Timestamp::UNIX_EPOCH);
         let listed = listed.ok_or("it is not an event of a Job or CronJob")?;
-        Ok(Entry { listed, whole })
+        Ok(StoredEvent { listed, whole })
     }
 
     /// The whole event. A stored form that cannot be read, which only a defect can cause, gives the row alone.
-    pub(crate) fn event(&self) -> Event {
+    pub(crate) fn event(&self) -> WholeEvent {
         match encode::decode(&self.whole) {
             Ok((resource, record)) => whole::event(self.listed.clone(), resource, record),
             Err(problem) => {

@@ -10,9 +10,9 @@ use opentelemetry_proto::tonic::resource::v1::Resource;
 use serde_json::{Map, Value};
 
 use super::read::text;
-use crate::views::{Event, EventKind, Listed};
+use crate::views::{EventKind, Listed, WholeEvent};
 
-pub(super) fn event(mut listed: Listed, resource: Option<Resource>, record: LogRecord) -> Event {
+pub(super) fn event(mut listed: Listed, resource: Option<Resource>, record: LogRecord) -> WholeEvent {
     if let Some(Any::StringValue(sentence)) = record.body.and_then(|body| body.value) {
         listed.summary = sentence.into();
     }
@@ -30,7 +30,7 @@ pub(super) fn event(mut listed: Listed, resource: Option<Resource>, record: LogR
         Some(Value::Array(attempts)) => attempts,
         _ => Vec::new(),
     };
-    Event {
+    WholeEvent {
         listed,
         message,
         next_step,

@@ -150,7 +150,7 @@ fn is_zero_u64(number: &u64) -> bool {
 
 /// A whole event.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Event {
+pub struct WholeEvent {
     /// The part that lists show; its texts are cut, those below are not.
     #[serde(flatten)]
     pub listed: Listed,

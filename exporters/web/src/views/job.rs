@@ -3,9 +3,9 @@
 use jiff::Timestamp;
 use serde::Serialize;
 
-use crate::store::Entry;
+use crate::store::StoredEvent;
 use crate::store::read::comparable;
-use crate::views::{Event, Owner, Snapshot};
+use crate::views::{Owner, Snapshot, WholeEvent};
 
 /// The most events that are shown: each has its evidence.
 const MOST: usize = 50;
@@ -22,7 +22,7 @@ pub struct JobView {
     /// The Jobs that had this name, newest first.
     pub jobs: Vec<JobRun>,
     /// Their events, newest first, with evidence.
-    pub events: Vec<Event>,
+    pub events: Vec<WholeEvent>,
     /// The number of events before the list was shortened.
     pub total: usize,
 }
@@ -45,7 +45,7 @@ pub struct JobRun {
 pub(crate) struct Found {
     namespace: Box<str>,
     name: Box<str>,
-    entries: Vec<Entry>,
+    entries: Vec<StoredEvent>,
     total: usize,
     now: Timestamp,
 }
@@ -53,7 +53,7 @@ pub(crate) struct Found {
 /// The events of the Jobs of that name, or of one of them; `None` if none is kept.
 pub(crate) fn find(snapshot: Snapshot<'_>, namespace: &str, name: &str, uid: Option<&str>) -> Option<Found> {
     let (namespace, name, uid) = (comparable(namespace), comparable(name), uid.map(comparable));
-    let wanted = |entry: &&Entry| {
+    let wanted = |entry: &&StoredEvent| {
         let listed = &entry.listed;
         listed.namespace == namespace && listed.name == name && uid.as_ref().is_none_or(|uid| listed.uid == *uid)
     };
@@ -91,7 +91,7 @@ impl Found {
             namespace: self.namespace,
             name: self.name,
             jobs,
-            events: self.entries.iter().map(Entry::event).collect(),
+            events: self.entries.iter().map(StoredEvent::event).collect(),
             total: self.total,
         }
     }

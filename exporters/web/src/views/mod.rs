@@ -31,12 +31,12 @@ pub(crate) use job::{Found as FoundJob, find as find_job};
 pub(crate) use overview::{OwnerKey, overview, owner_key};
 pub(crate) use owner::owner;
 
-pub use event::{Event, EventKind, Listed, Owner};
+pub use event::{EventKind, Listed, Owner, WholeEvent};
 pub use events::EventList;
 pub use filter::{Filter, QueryError};
 pub use job::{JobRun, JobView};
 pub use overview::{FailingGroup, MissedGroup, Overview, Totals};
-pub use owner::{CauseCount, OwnerView, Run};
+pub use owner::{CauseCount, OwnerRun, OwnerView};
 pub use stalls::Stall;
 pub use timeline::{Bucket, Timeline};
 

@@ -37,7 +37,7 @@ pub struct OwnerView {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub active_pods: Option<u64>,
     /// Finished runs, newest first.
-    pub runs: Shortened<Run>,
+    pub runs: Shortened<OwnerRun>,
     /// The causes of the kept failed runs, most frequent first.
     pub causes: Vec<CauseCount>,
     /// Jobs that make no progress.
@@ -48,7 +48,7 @@ pub struct OwnerView {
 
 /// One finished run.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Run {
+pub struct OwnerRun {
     /// The Job's name.
     pub name: Box<str>,
     /// The Job's UID.
@@ -124,7 +124,7 @@ pub(crate) fn owner(snapshot: Snapshot<'_>, namespace: &str, kind: &str, name: &
         causes: causes(finished()),
         stalled: stalled.map(|event| Stall::new(event, snapshot.now)).collect(),
         missed: Shortened::new(missed, MOST),
-        runs: Shortened::new(finished().map(|event| Run::new(event)).collect(), MOST),
+        runs: Shortened::new(finished().map(|event| OwnerRun::new(event)).collect(), MOST),
     })
 }
 
@@ -144,9 +144,9 @@ fn causes<'a>(newest: impl Iterator<Item = &'a &'a Listed>) -> Vec<CauseCount> {
     counts
 }
 
-impl Run {
+impl OwnerRun {
     fn new(event: &Listed) -> Self {
-        Run {
+        OwnerRun {
             name: event.name.clone(),
             uid: event.uid.clone(),
             outcome: event.outcome.clone(),

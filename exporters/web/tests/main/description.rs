@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::support::{Served, missed, recorded, request};
 
-/// The routes, as `src/api/mod.rs` has them.
+/// The routes in the source of the API.
 fn routes() -> BTreeSet<String> {
     let source = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/src/api/mod.rs")).unwrap();
     let routes = source.split(".route(").skip(1);

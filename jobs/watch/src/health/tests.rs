@@ -155,7 +155,7 @@ fn the_state_of_a_watch_has_its_problem_and_restarts() {
     let mut health = listed();
     let states = WatchStates::default();
     let read = states.reader();
-    let mut state = |health: &WatchHealth| {
+    let state = |health: &WatchHealth| {
         states.update(health);
         read().unwrap().remove(0)
     };
