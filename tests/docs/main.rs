@@ -172,7 +172,8 @@ fn pages_of_components_have_the_same_headings() {
         for component in std::fs::read_dir(root().join(kind)).expect("a folder") {
             let name = component.expect("an entry").file_name();
             let page = Page::read(root(), &format!("{kind}/{}/README.md", name.to_string_lossy()));
-            let headings: Vec<String> = page.sections().into_iter().skip(1).map(|s| s.heading).collect();
+            let parts = page.sections().into_iter().filter(|section| section.level == 2);
+            let headings: Vec<String> = parts.map(|section| section.heading).collect();
             assert_eq!(headings, expected, "{}", page.name);
             seen += 1;
         }

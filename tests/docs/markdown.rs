@@ -25,6 +25,8 @@ pub(crate) struct Block {
 
 /// A heading and the lines up to the next one.
 pub(crate) struct Section {
+    /// The number of `#`s.
+    pub level: usize,
     /// Without the `#`s.
     pub heading: String,
     lines: Vec<String>,
@@ -90,6 +92,7 @@ impl Page {
             let heading = line.trim_start_matches('#');
             if heading.len() < line.len() && heading.starts_with(' ') {
                 sections.push(Section {
+                    level: line.len() - heading.len(),
                     heading: heading.trim().to_owned(),
                     lines: Vec::new(),
                 });

@@ -229,6 +229,43 @@ async fn until_scraped(prometheus: &Prometheus) {
     .await;
 }
 
+/// The names of the Jobs that failed.
+fn failed_jobs(jobs: &[serde_json::Value]) -> BTreeSet<String> {
+    jobs.iter()
+        .filter(|job| {
+            let conditions = job["status"]["conditions"].as_array().cloned().unwrap_or_default();
+            conditions
+                .iter()
+                .any(|condition| condition["type"] == "Failed" && condition["status"] == "True")
+        })
+        .map(|job| job["metadata"]["name"].as_str().expect("a name").to_owned())
+        .collect()
+}
+
+/// Waits until every panel of the Grafana dashboard has data that can have some here.
+async fn until_panels_have_data(prometheus: &Prometheus) {
+    // Nothing is stalled or lost, no run was missed, no CronJob exists, and this exporter has no queue.
+    let without_data = [
+        "All CronJobs",
+        "CronJobs whose latest run failed",
+        "Lost and dropped events",
+        "Missed runs by reason",
+        "Stalled Jobs by cause",
+        "Stalled Jobs by owner and cause",
+        "Time since the last success: the longest 10",
+        "Used part of queues",
+    ];
+    until("panels with data", async || {
+        let empty = prometheus.empty_panels().await;
+        if empty.iter().all(|title| without_data.contains(&title.as_str())) {
+            Ok(())
+        } else {
+            Err(format!("{empty:?}"))
+        }
+    })
+    .await;
+}
+
 #[tokio::test]
 async fn prometheus_evaluates_the_alerts() {
     let cluster = Cluster::start("prometheus").await;
@@ -243,16 +280,7 @@ async fn prometheus_evaluates_the_alerts() {
         cluster.scenario(name, SignedDuration::ZERO).play_all();
     }
     let jobs = cluster.simulator.store().list(simulator::Resource::Jobs);
-    let failed: BTreeSet<String> = jobs
-        .iter()
-        .filter(|job| {
-            let conditions = job["status"]["conditions"].as_array().cloned().unwrap_or_default();
-            conditions
-                .iter()
-                .any(|condition| condition["type"] == "Failed" && condition["status"] == "True")
-        })
-        .map(|job| job["metadata"]["name"].as_str().expect("a name").to_owned())
-        .collect();
+    let failed = failed_jobs(&jobs);
     assert_eq!((jobs.len(), failed.len()), (2, 1), "what the scenarios leave behind");
 
     // The state: as long as the Job exists.
@@ -280,26 +308,7 @@ async fn prometheus_evaluates_the_alerts() {
     .await;
     let complete = prometheus.value("sum(kube_job_complete{condition=\"true\"})").await;
     assert_eq!(complete, Ok(1.0));
-    // Nothing is stalled or lost, no run was missed, no CronJob exists, and this exporter has no queue.
-    let without_data = [
-        "All CronJobs",
-        "CronJobs whose latest run failed",
-        "Lost and dropped events",
-        "Missed runs by reason",
-        "Stalled Jobs by cause",
-        "Stalled Jobs by owner and cause",
-        "Time since the last success: the longest 10",
-        "Used part of queues",
-    ];
-    until("panels with data", async || {
-        let empty = prometheus.empty_panels().await;
-        if empty.iter().all(|title| without_data.contains(&title.as_str())) {
-            Ok(())
-        } else {
-            Err(format!("{empty:?}"))
-        }
-    })
-    .await;
+    until_panels_have_data(&prometheus).await;
     let retried = "kube_job_status_failed{job_name!=\"\",reason=\"BackoffLimitExceeded\"}";
     assert_eq!(prometheus.value(retried).await, Ok(1.0));
 
