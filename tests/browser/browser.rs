@@ -13,6 +13,8 @@ use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
 use tokio::time::timeout;
 
+use crate::oracle;
+
 /// Upper bound on anything that is waited for: only a broken page takes this long.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -27,11 +29,7 @@ fn programs() -> Option<(String, Option<String>)> {
     if runs(&driver) && chromium.as_deref().is_none_or(runs) {
         return Some((driver, chromium));
     }
-    assert!(
-        std::env::var_os("REQUIRE_ORACLES").is_none_or(|required| required != "1"),
-        "chromedriver is missing, and REQUIRE_ORACLES=1 requires it (Debian: apt-get install chromium-driver)"
-    );
-    println!("SKIPPED: chromedriver is missing (Debian: apt-get install chromium-driver)");
+    oracle::skip("chromedriver", "Debian: apt-get install chromium chromium-driver");
     None
 }
 

@@ -19,4 +19,6 @@ mod hostile;
 #[path = "../end_to_end/http.rs"]
 mod http;
 mod interaction;
+#[path = "../support/oracle.rs"]
+mod oracle;
 mod prefix_proxy;

@@ -65,7 +65,7 @@ fn kubectl_plugin_help_names_itself() {
     let text = stdout(&output);
     assert!(text.starts_with("Explains why a Kubernetes Job failed\n"), "{text}");
     assert!(text.contains("  kubectl why-job nightly-29924437 -n shop"), "{text}");
-    assert!(!text.contains("kube-job-collector"), "{text}");
+    assert!(!text.contains("kube-job-collector explain"), "{text}");
 }
 
 #[test]

@@ -127,8 +127,10 @@ async fn every_request_has_the_path_of_the_server() {
     assert_eq!(ran.code, Some(2), "the simulator serves no such path: {}", ran.out);
     let requests = cluster.simulator.requests();
     let paths: BTreeSet<&str> = requests.iter().map(|request| &*request.path).collect();
-    let expected = ["/k8s/clusters/c-m-1/apis/batch/v1/jobs", "/k8s/clusters/c-m-1/version"];
-    assert_eq!(paths, expected.into());
+    let collector = "/api/v1/namespaces/kube-job-collector/services/kube-job-collector:web/proxy/api/v1/events";
+    let expected = [collector, "/apis/batch/v1/jobs", "/version"].map(|path| format!("/k8s/clusters/c-m-1{path}"));
+    let expected: BTreeSet<&str> = expected.iter().map(String::as_str).collect();
+    assert_eq!(paths, expected);
 }
 
 #[tokio::test]
