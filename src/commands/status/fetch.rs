@@ -96,7 +96,7 @@ async fn at(url: &Url) -> Result<ProcessStatus, String> {
             return Err("the answer is too long for a status".into());
         }
     }
-    serde_json::from_slice(&body).map_err(|_| "the answer is not a status; does another program listen there?".into())
+    serde_json::from_slice(&body).map_err(|_| "the answer is not a status of a collector".into())
 }
 
 /// The innermost cause: the outer ones repeat the URL.
