@@ -117,8 +117,8 @@ pub(crate) struct ConfigArgs {
     /// [default: the built-in pipeline, for Datadog]
     #[arg(short, long, value_name = "FILE")]
     pub config: Vec<PathBuf>,
-    /// A file that adds to the others what they do not set: keys, and entries
-    /// of lists such as service::extensions
+    /// A file that adds keys that the others do not set, and list entries, as in
+    /// service::extensions
     #[arg(long, value_name = "FILE")]
     pub add_config: Vec<PathBuf>,
     /// Set one key, after all files: --set connectors.job_metrics.interval=30s

@@ -220,7 +220,7 @@ impl<'de> Deserializer<'de> for Place<'de, '_> {
 
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
         match &self.node.value {
-            Value::Mapping(_) => self.mapping(visitor, false),
+            Value::Mapping(_) => self.mapping(visitor, true),
             Value::Sequence(_) => self.list(visitor),
             Value::Invalid => Err(Error::Noted),
             Value::Scalar(scalar) => match scalar.kind() {

@@ -33,8 +33,8 @@ struct Offset {
     column: u32,
 }
 
-/// The position of the byte `at` in the value of a scalar that starts at `start`; the start if it cannot be known: inside
-/// of a value from the environment.
+/// The position of the byte `at` in the value of a scalar that starts at `start`. A value from the environment has no positions of
+/// its own, so there it is the start.
 pub(crate) fn position_within(scalar: &Scalar, start: &Position, at: usize) -> Position {
     let Some(at) = before_substitution(scalar, at) else {
         return start.clone();

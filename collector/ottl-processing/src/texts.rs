@@ -81,8 +81,8 @@ impl<'s> Texts<'s> {
         parsed.map_err(|error| self.wrong(path, error)).ok()
     }
 
-    /// The context of a group without one. Statements and conditions come with their paths in the settings; `path` is that
-    /// of the group. Those with an error are reported and removed, so that one error does not hide the others.
+    /// Finds the context of a group that names none. `path` is the group's path in the settings; each statement and condition
+    /// comes with its own. One that has an error is reported and removed, so that it does not hide the errors of the others.
     pub fn inferred_context(
         &mut self,
         path: &str,

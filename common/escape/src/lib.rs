@@ -6,7 +6,7 @@ use std::fmt::{self, Write};
 /// True if a character can end a line, control a terminal or change the direction in which what follows is read.
 pub fn is_unsafe(character: char) -> bool {
     character.is_control()
-        || matches!(character, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
+        || matches!(character, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
 }
 
 /// The text on one line: unsafe characters as `\n`, `\t` or `\u{1b}`. Escaping it again changes nothing.
@@ -71,11 +71,11 @@ mod tests {
 
     #[test]
     fn foreign_text_stays_on_one_line() {
-        let text = "a\r\n2026-01-01 INFO forged\t\u{1b}[2J\u{9b}0m\u{7f}\u{2028}\u{202e}z";
+        let text = "a\r\n2026-01-01 INFO forged\t\u{1b}[2J\u{9b}0m\u{7f}\u{2028}\u{202e}\u{61c}z";
         let escaped = one_line(text);
         assert_eq!(
             escaped,
-            "a\\r\\n2026-01-01 INFO forged\\t\\u{1b}[2J\\u{9b}0m\\u{7f}\\u{2028}\\u{202e}z"
+            "a\\r\\n2026-01-01 INFO forged\\t\\u{1b}[2J\\u{9b}0m\\u{7f}\\u{2028}\\u{202e}\\u{61c}z"
         );
         assert_eq!(one_line(&escaped), escaped, "a second pass changes nothing");
         assert_eq!(Escaped(text).to_string(), escaped);

@@ -1,5 +1,5 @@
-//! The table of metrics ([`table`]), and the files that are generated from it: dashboards and monitors of Datadog, the dashboard
-//! of Grafana, rules of Prometheus.
+//! The table of metrics ([`table`]), and the files that are generated from it: for Datadog a dashboard and monitors, for Grafana
+//! a dashboard, for Prometheus alert and recording rules.
 //!
 //! The queries are written as text. Tests read them ([`promql`], [`datadog::query`]) and fail for a metric, label or tag that is
 //! not in the table.

@@ -122,6 +122,14 @@ fn an_unknown_context_is_named() {
     assert!(text.contains("did you mean `log`?"), "{text}");
 }
 
+#[test]
+fn a_key_of_a_group_without_a_value_keeps_its_default() {
+    create(
+        &Host::new("filter"),
+        "log_conditions: [{context: , error_mode: , conditions: [log.body == nil]}]",
+    );
+}
+
 #[tokio::test]
 async fn fulfils_the_contract() {
     for (_, yaml, _) in EACH_SIGNAL {

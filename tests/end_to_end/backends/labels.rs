@@ -3,7 +3,7 @@
 use serde_json::json;
 use simulator::otlp_intake::{DATADOG, IntakeOptions, OtlpIntake};
 
-use super::setup::{Setup, arrived, jobs, scenario, until};
+use super::setup::{Setup, arrived, jobs, scenario, to_datadog, until};
 
 const EXTRACT: &str =
     "receivers.k8s_job.extract.labels=[{key: team, tag_name: team}, {key: cost-center, tag_name: cost-center}]";
@@ -13,16 +13,12 @@ const DIMENSIONS: &str = "dimensions=[{name: team}, {name: cost-center}]";
 async fn labels_and_the_environment_reach_metrics_and_logs() {
     let mut setup = Setup::new("labels").await;
     let intake = OtlpIntake::start_with(IntakeOptions::of(DATADOG, "key")).await.unwrap();
-    let set = [
-        format!("exporters.otlp_http/datadog.endpoint={}", intake.url()),
-        "extensions.health_check.endpoint=127.0.0.1:0".into(),
-        "service.telemetry.metrics.readers=[]".into(),
-        "connectors.job_metrics.interval=1s".into(),
-        "receivers.k8s_job.collection_interval=1s".into(),
+    let mut set = to_datadog(&intake).to_vec();
+    set.extend([
         EXTRACT.into(),
         format!("receivers.k8s_job.{DIMENSIONS}"),
         format!("connectors.job_metrics.{DIMENSIONS}"),
-    ];
+    ]);
     let environment = [
         ("DD_API_KEY", "key"),
         ("DD_ENV", "prod"),

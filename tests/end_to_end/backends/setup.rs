@@ -134,6 +134,17 @@ pub(super) fn arrived(intake: &OtlpIntake) -> BTreeSet<String> {
     finished.map(|record| uid(&record.attributes["k8s.job.uid"])).collect()
 }
 
+/// The shipped pipeline on any ports, sending to `intake`, with the shortest intervals.
+pub(crate) fn to_datadog(intake: &OtlpIntake) -> [String; 5] {
+    [
+        format!("exporters.otlp_http/datadog.endpoint={}", intake.url()),
+        "extensions.health_check.endpoint=127.0.0.1:0".into(),
+        "service.telemetry.metrics.readers=[]".into(),
+        "connectors.job_metrics.interval=1s".into(),
+        "receivers.k8s_job.collection_interval=1s".into(),
+    ]
+}
+
 /// Waits until the condition holds; checks it whenever data arrives.
 pub(crate) async fn until(what: &str, intake: &OtlpIntake, is_so: impl Fn(&OtlpIntake) -> bool) {
     let mut arrivals = intake.subscribe();

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use simulator::otlp_intake::{DATADOG, IntakeOptions, OtlpIntake, PointValue};
 
 use super::{steps, sum};
-use crate::backends::setup::{Setup, until};
+use crate::backends::setup::{Setup, to_datadog, until};
 
 /// The custom metrics of one combination of a distribution and its tags, without percentiles.
 const DISTRIBUTION: usize = 5;
@@ -36,13 +36,7 @@ fn custom_metrics(intake: &OtlpIntake, gauges: bool) -> BTreeMap<String, usize> 
 async fn custom_metrics_are_as_estimated() {
     let mut setup = Setup::new("cost").await;
     let intake = OtlpIntake::start_with(IntakeOptions::of(DATADOG, "key")).await.unwrap();
-    let set = [
-        format!("exporters.otlp_http/datadog.endpoint={}", intake.url()),
-        "extensions.health_check.endpoint=127.0.0.1:0".into(),
-        "service.telemetry.metrics.readers=[]".into(),
-        "connectors.job_metrics.interval=1s".into(),
-        "receivers.k8s_job.collection_interval=1s".into(),
-    ];
+    let set = to_datadog(&intake);
     setup
         .collect(include_str!("../../../pipeline.yaml"), &set, &[("DD_API_KEY", "key")])
         .await;

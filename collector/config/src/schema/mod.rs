@@ -16,8 +16,8 @@ pub use texts::{any_case, component_id, duration_pattern, no_unit, optional_comp
 /// Makes the schema of a component's settings.
 pub type SchemaFn = fn() -> Schema;
 
-/// The schema of settings that are read into a `T` ([`Settings::read`](crate::Settings::read)): without references, and with
-/// what the reader accepts beside the type, such as variables.
+/// The schema of settings that are read into a `T` ([`Settings::read`](crate::Settings::read)). It has no references, and accepts
+/// everything that the reader accepts beside the type, such as variables.
 ///
 /// ```
 /// # use schemars::JsonSchema;

@@ -40,8 +40,8 @@ impl Graph {
     /// Checks every configured component and connects those that the pipelines name. No I/O: for `validate`, this is all.
     ///
     /// Each component is created once, so that errors in its settings are reported, and dropped; nothing of it remains.
-    /// The running graph has one instance for each id of a receiver, connector, exporter or extension, and one instance
-    /// of a processor for each pipeline that names it. They use `meter` and `health`.
+    /// The running graph has one instance for each id of a receiver, connector, exporter or extension. A processor has one
+    /// instance for each pipeline that names it. All use `meter` and `health`.
     ///
     /// # Errors
     /// Every error: in the settings of a component, in what the pipelines name, and in how they fit together. The

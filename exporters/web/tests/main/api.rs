@@ -10,13 +10,7 @@ async fn a_deleted_job_is_answered_with_its_evidence() {
     for event in recorded("ttl0-deadline") {
         served.send(event).await;
     }
-    let listed = served.json("/events?outcome=Failed").await;
-    let event = &listed["events"][0];
-    let path = format!(
-        "/jobs/{}/{}",
-        event["namespace"].as_str().unwrap(),
-        event["name"].as_str().unwrap()
-    );
+    let path = served.first_job("?outcome=Failed").await;
     let job = served.json(&path).await;
     let event = &job["events"][0];
     assert_eq!(event["outcome"], "Failed");

@@ -80,13 +80,7 @@ async fn a_recreated_job_has_both_runs() {
     for event in recorded("recreated-same-name") {
         served.send(event).await;
     }
-    let listed = served.json("/events").await;
-    let event = &listed["events"][0];
-    let path = format!(
-        "/jobs/{}/{}",
-        event["namespace"].as_str().unwrap(),
-        event["name"].as_str().unwrap()
-    );
+    let path = served.first_job("").await;
     let job = served.json(&path).await;
     let uids: std::collections::BTreeSet<_> = job["jobs"]
         .as_array()

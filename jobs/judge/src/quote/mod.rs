@@ -111,7 +111,7 @@ pub(crate) fn one_line(text: &str, max: usize) -> String {
 /// True for control characters, and for those that change the direction of the text and so disguise a line.
 fn is_unprintable(character: char) -> bool {
     character.is_control()
-        || matches!(character, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+        || matches!(character, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 /// The text without its middle if it is very long.

@@ -109,9 +109,9 @@ impl Rule {
         Rule { origin, field, key }
     }
 
-    /// Selects the values of all keys that match the whole of `pattern`. `template` names the attributes and refers to groups
-    /// of the pattern (`$1`, `$name`, `${1}`). It is ignored if the pattern has no group, as in the Collector; then, or if it
-    /// is empty, the attributes have their default names.
+    /// Selects the values of all keys that match the whole of `pattern`. `template` names the attributes; `$1`, `$name` and
+    /// `${1}` in it are groups of the pattern. As in the Collector, it has no effect if the pattern has no group. Then, or if it is
+    /// empty, the attributes have their default names.
     ///
     /// # Errors
     /// The pattern is invalid, or `template` refers to a group that does not exist.

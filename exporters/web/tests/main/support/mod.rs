@@ -69,6 +69,13 @@ impl Served {
         answer.json()
     }
 
+    /// The path of the Job of the first event that `/events` lists with this query.
+    pub(crate) async fn first_job(&self, query: &str) -> String {
+        let listed = self.json(&format!("/events{query}")).await;
+        let text = |key: &str| listed["events"][0][key].as_str().unwrap().to_owned();
+        format!("/jobs/{}/{}", text("namespace"), text("name"))
+    }
+
     /// The number of kept events.
     pub(crate) async fn kept(&self) -> u64 {
         self.json("/overview").await["totals"]["kept"].as_u64().unwrap()
