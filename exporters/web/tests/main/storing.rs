@@ -267,6 +267,19 @@ async fn a_standby_names_the_leader_and_takes_over_its_events() {
     assert_eq!(stored(&storage).len(), 3);
 }
 
+/// Two replicas believe for a moment that they lead, as after a pause of the first one.
+#[tokio::test(start_paused = true)]
+async fn a_replica_whose_write_is_fenced_claims_the_store_again() {
+    let storage = MemoryStorage::new();
+    let (first, _leads) = replica(&storage, true).await;
+    until_ready(&first).await;
+    let (second, second_leads) = replica(&storage, true).await;
+    until_ready(&second).await;
+    second_leads.send_replace(false);
+    first.send(missed(slot(0))).await;
+    assert_eq!(stored(&storage).len(), 1);
+}
+
 #[tokio::test]
 async fn streams_end_when_another_replica_leads() {
     let storage = MemoryStorage::new();
