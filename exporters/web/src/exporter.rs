@@ -94,7 +94,7 @@ impl WebExporter {
         tracing::info!(url = server.url("/"), "serving the page");
         if !server.address().ip().to_canonical().is_loopback() && self.token().is_none() {
             let address = server.address();
-            tracing::warn!(%address, component = section, "serving events to every client without auth::token");
+            tracing::warn!(%address, component = section, "everyone who reaches this address can read the events; restrict clients, or set auth::token");
         }
         self.server = Some(server);
         Ok(())

@@ -170,12 +170,12 @@ impl Persistence {
             Done::Claimed(Ok(entries)) => return self.restore(entries, web),
             Done::Written(Ok(()), upto) => return self.stored_upto(upto),
             Done::Written(Err(ClaimError::Lost(reason)), _) => {
-                tracing::info!(reason, "another replica keeps the events from now on");
+                tracing::info!(reason, "another replica stores the events from now on");
                 return self.claim(CLAIM_AGAIN);
             }
             Done::Claimed(Err(problem)) | Done::Written(Err(problem), _) => problem,
         };
-        tracing::error!(%problem, "cannot store events; they are kept in memory only");
+        tracing::error!(%problem, "cannot store events; they stay in memory only");
         self.health
             .report(Status::RecoverableError(format!("cannot store events: {problem}")));
         self.step = PersistenceStep::Off;
