@@ -107,7 +107,7 @@ async fn warns_when_everyone_can_read() {
         let host = Host::new("web");
         create(&host, yaml).unwrap().start().await.unwrap();
         assert_eq!(
-            log.text().contains("without auth::token"),
+            log.text().contains("set auth::token"),
             is_warned,
             "{yaml}: {}",
             log.text()
