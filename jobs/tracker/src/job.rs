@@ -155,6 +155,11 @@ impl JobRecord {
         self.set_status(job.status);
     }
 
+    /// True if its last version is later than `version`.
+    pub(crate) fn is_later_than(&self, version: &str) -> bool {
+        is_older(self.version, version)
+    }
+
     fn set_status(&mut self, status: evidence::JobStatus) {
         self.start_time = status.start_time.into();
         self.active = status.active;

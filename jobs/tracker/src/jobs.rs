@@ -8,14 +8,15 @@ use super::job::JobRecord;
 use super::outbox::AckEvent;
 use super::stalls::StalledAfter;
 use super::time::later;
-use super::{EVENTS_KEPT, JobEntry, REMOVED, Tracker, WAIT_FOR_EVENTS, scope_name};
+use super::{EVENTS_KEPT, JobEntry, REMOVED, Seen, Tracker, WAIT_FOR_EVENTS, scope_name};
 use job_watch::Source;
 use job_watch::model;
 
 impl Tracker {
     /// A version of a Job. UIDs are the API server's, never a client's, so the Jobs of two namespaces never share one; if
     /// an object claims the UID of a Job that is known elsewhere, it changes nothing there.
-    pub(super) fn job(&mut self, source: Source, job: &model::Job, listed: bool, now: Timestamp) {
+    pub(super) fn job(&mut self, source: Source, job: &model::Job, seen: Seen, now: Timestamp) {
+        let listed = seen == Seen::Listed;
         let uid = Uid::new(&job.metadata.uid);
         match self.jobs.get_mut(&uid) {
             Some(JobEntry::Live(record)) => {
@@ -26,13 +27,16 @@ impl Tracker {
                 let stalled_after = record.stalled_after;
                 record.apply(job, listed, &mut self.pools);
                 let is_decided = !was_decided && record.decided().is_some();
-                if !listed && is_decided {
+                if seen == Seen::Live && is_decided {
                     let scope = scope_name(&self.scopes, record.scope);
                     self.outbox.finished_live(scope, record.ended_at());
                 }
                 let run = if is_decided { record.ended_run() } else { None };
                 self.note_annotation("Job", &job.metadata, stalled_after);
                 self.run_decided(run);
+                if seen == Seen::Replayed && is_decided && self.was_reported(uid) {
+                    return self.bury_reported(uid);
+                }
                 return self.schedule(uid, now);
             }
             Some(JobEntry::Reported { .. }) => {
@@ -52,7 +56,7 @@ impl Tracker {
         if self.recoveries.forget(&uid) {
             self.outbox.apply(&uid, AckEvent::Dismissed);
         }
-        if self.needs_no_report(source, &uid, &record, listed, now) {
+        if self.needs_no_report(source, &uid, &record, seen, now) {
             self.listed_finished(uid, &record, now);
             self.jobs.insert(uid, JobEntry::Reported { scope: source.scope });
             self.early_pods.take(&record.namespace, uid);

@@ -27,6 +27,7 @@ mod pool;
 mod recovery;
 pub mod replay;
 mod reporting;
+mod resume;
 pub mod snapshot;
 mod stalls;
 mod state;
@@ -61,6 +62,7 @@ use self::owned::PodEventTypes;
 use self::pod::PodRecord;
 use self::pool::Pools;
 use self::recovery::Recoveries;
+use self::resume::ResumePoints;
 use self::stalls::Stalls;
 use self::state::{StalledOwners, States};
 use job_event::Uid;
@@ -141,6 +143,17 @@ pub struct Sizes {
     pub removed: usize,
 }
 
+/// How an object was observed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Seen {
+    /// In a list, which is always current.
+    Listed,
+    /// In a watch from before the list, so it may be from before a restart.
+    Replayed,
+    /// In a watch.
+    Live,
+}
+
 #[derive(Debug)]
 enum JobEntry {
     Live(Box<JobRecord>),
@@ -167,6 +180,9 @@ pub struct Tracker {
     lists: HashMap<Source, HashSet<Uid>>,
     /// The sources that have delivered a complete list.
     listed: HashSet<Source>,
+    /// The sources that replay changes from before their list, and the version of the list.
+    replays: HashMap<Source, u64>,
+    resume_points: ResumePoints,
     forbidden: HashSet<Source>,
     ended: States,
     stalled_owners: StalledOwners,
@@ -203,6 +219,8 @@ impl Tracker {
             removed_order: VecDeque::new(),
             lists: HashMap::new(),
             listed: HashSet::new(),
+            replays: HashMap::new(),
+            resume_points: ResumePoints::default(),
             forbidden: HashSet::new(),
             ended: States::default(),
             stalled_owners: StalledOwners::default(),
@@ -238,14 +256,21 @@ impl Tracker {
                 if let Some(seen) = self.lists.get_mut(&source) {
                     seen.insert(object.uid());
                 }
-                self.object(source, &object, true, now);
+                self.object(source, &object, Seen::Listed, now);
             }
             Observation::ListLacks => self.list_lacks(source),
             Observation::ListEnds => self.list_ends(source, now),
-            Observation::Changed(object) => self.object(source, &object, false, now),
+            Observation::ReplayBegins { version } => {
+                self.replays.insert(source, version);
+            }
+            Observation::ReplayEnds { .. } => self.replay_ends(source),
+            Observation::Changed(object) => self.object(source, &object, self.seen(source, &object), now),
             Observation::Deleted(object) => {
-                self.object(source, &object, false, now);
-                self.object_gone(&object, now);
+                let seen = self.seen(source, &object);
+                self.object(source, &object, seen, now);
+                if seen == Seen::Live || !self.is_known_later(&object) {
+                    self.object_gone(&object, now);
+                }
             }
             Observation::Forbidden => {
                 self.forbidden.insert(source);
@@ -315,15 +340,16 @@ impl Tracker {
         }
     }
 
-    fn object(&mut self, source: Source, object: &Object, listed: bool, now: Timestamp) {
+    fn object(&mut self, source: Source, object: &Object, seen: Seen, now: Timestamp) {
         self.forbidden.remove(&source);
+        let listed = seen == Seen::Listed;
         match object {
             Object::CronJob(cronjob) => {
                 let before = self.cronjobs.stalled_after_of(&object.uid());
                 self.cronjob(source, cronjob, listed, now);
                 self.note_annotation("CronJob", &cronjob.metadata, before);
             }
-            Object::Job(job) => self.job(source, job, listed, now),
+            Object::Job(job) => self.job(source, job, seen, now),
             Object::Pod(pod) => self.pod(pod, listed),
             Object::Event(event) => self.event(source, event, listed, now),
             Object::Namespace(namespace) => self.namespace(namespace, source.scope),

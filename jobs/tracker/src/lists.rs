@@ -14,6 +14,7 @@ impl Tracker {
     /// the API server for an hour or more and CronJobs have no history, so their lists miss nothing.
     pub(super) fn list_begins(&mut self, source: Source, now: Timestamp) {
         self.lists.insert(source, HashSet::new());
+        self.replays.remove(&source);
         if source.kind == Kind::Jobs {
             let scope = scope_name(&self.scopes, source.scope);
             self.outbox.begin(scope, report_since(&self.settings, now));
@@ -55,7 +56,9 @@ impl Tracker {
         self.forbidden.remove(&source);
         match source.kind {
             Kind::Jobs => {
-                self.outbox.list_ends(scope_name(&self.scopes, source.scope));
+                if !self.replays.contains_key(&source) {
+                    self.outbox.list_ends(scope_name(&self.scopes, source.scope));
+                }
                 self.recoveries.jobs_listed(source.scope, now);
                 let gone: Vec<Uid> = self
                     .jobs

@@ -9,8 +9,9 @@ use super::event::{self, EventRecord};
 use super::job::JobRecord;
 use super::outbox::{AckEvent, Outbox};
 use super::recovery::{Added, DeletedJob};
+use super::resume::ResumePoints;
 use super::time::pop_due;
-use super::{JobEntry, Tracker, WAIT_FOR_EVENTS, report_since, scope_name};
+use super::{JobEntry, Seen, Tracker, WAIT_FOR_EVENTS, report_since, scope_name};
 use job_watch::Source;
 use job_watch::model;
 
@@ -20,6 +21,7 @@ impl Tracker {
         checkpoint.name_scopes(&scopes);
         self.outbox = Outbox::new(checkpoint);
         self.scopes = scopes;
+        self.resume_points = ResumePoints::new(self.stored_positions());
     }
 
     /// Watching begins at `now`. On the first start this time separates the Jobs that are reported from those that finished
@@ -58,10 +60,7 @@ impl Tracker {
         for due in reported {
             self.due.remove(&due);
             self.outbox.apply(&due.1, AckEvent::Dismissed);
-            if let Some(JobEntry::Live(record)) = self.jobs.remove(&due.1) {
-                self.listed_finished(due.1, &record, self.now);
-                self.bury(due.1, &record);
-            }
+            self.bury_reported(due.1);
         }
         let is_reported = |uid: &Uid, deleted: &DeletedJob| {
             let scope = scope_name(&self.scopes, deleted.scope);
@@ -193,20 +192,38 @@ impl Tracker {
         }
     }
 
+    /// A live Job turns out to be reported already.
+    pub(super) fn bury_reported(&mut self, uid: Uid) {
+        if let Some(JobEntry::Live(record)) = self.jobs.remove(&uid) {
+            self.listed_finished(uid, &record, self.now);
+            self.bury(uid, &record);
+        }
+    }
+
+    /// True if an earlier process has reported this live Job.
+    pub(super) fn was_reported(&self, uid: Uid) -> bool {
+        let Some(JobEntry::Live(record)) = self.jobs.get(&uid) else {
+            return false;
+        };
+        let scope = scope_name(&self.scopes, record.scope);
+        let at = record.ended_at().unwrap_or(self.now);
+        self.outbox.checkpoint().is_reported(scope, &uid, at)
+    }
+
     /// True if a Job that is seen for the first time has finished and needs no report.
     pub(super) fn needs_no_report(
         &mut self,
         source: Source,
         uid: &Uid,
         record: &JobRecord,
-        listed: bool,
+        seen: Seen,
         now: Timestamp,
     ) -> bool {
         if record.decided().is_none() {
             return false;
         }
         let scope = scope_name(&self.scopes, source.scope);
-        if !listed {
+        if seen == Seen::Live {
             self.outbox.finished_live(scope, record.ended_at());
             return self.outbox.checkpoint().lists(uid);
         }

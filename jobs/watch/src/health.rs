@@ -64,6 +64,8 @@ struct Watch {
     current: Option<Instant>,
     /// The same at the last call of [`WatchHealth::proven`].
     settled: Option<Instant>,
+    /// Changes from before the list are delivered, which prove nothing.
+    replays: bool,
 }
 
 #[derive(Debug)]
@@ -90,6 +92,7 @@ impl WatchHealth {
             list_began: None,
             current: None,
             settled: None,
+            replays: false,
         };
         let watches = targets
             .iter()
@@ -206,13 +209,36 @@ impl WatchHealth {
             return;
         };
         match update {
-            Update::Observed(Observation::ListBegins) => watch.list_began = Some(now),
+            Update::Observed(Observation::ListBegins) => (watch.list_began, watch.replays) = (Some(now), false),
             Update::Observed(Observation::ListEnds) => watch.current = watch.list_began,
+            Update::Observed(Observation::ReplayBegins { .. }) => watch.replays = true,
+            Update::Observed(Observation::ReplayEnds { .. }) => watch.replays = false,
+            _ if watch.replays => {}
             Update::Observed(Observation::Changed(_) | Observation::Deleted(_)) | Update::Alive => {
                 watch.current = Some(now);
             }
             Update::Healthy(Some(_)) => watch.current = Some(now),
-            Update::Observed(_) | Update::Undecodable(_) | Update::Failed { .. } | Update::Healthy(None) => {}
+            Update::Observed(_)
+            | Update::Undecodable(_)
+            | Update::Failed { .. }
+            | Update::Healthy(None)
+            | Update::Position(_) => {}
+        }
+    }
+
+    /// A watch has resumed at the version at which an earlier process stopped, or could not.
+    pub(crate) fn replayed(&self, source: Source, complete: bool) {
+        let Some(watch) = self.watches.get(&(source.kind, source.scope)) else {
+            return;
+        };
+        let what = watch.target.describe();
+        match complete {
+            true => tracing::info!(what, "watch resumed where the last process stopped"),
+            false => tracing::info!(
+                what,
+                "the API server no longer has the changes since the last process stopped; objects created and deleted meanwhile \
+                 are missing"
+            ),
         }
     }
 

@@ -46,7 +46,7 @@ impl Kind {
 }
 
 /// The source of an observation: one of the lists and watches.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Source {
     /// The kind of its objects.
     pub kind: Kind,
@@ -98,6 +98,17 @@ pub enum Observation {
     ListLacks,
     /// The list is complete.
     ListEnds,
+    /// Changes from before the list follow it, up to its version: those since an earlier process stopped. Precedes
+    /// [`Observation::ListEnds`].
+    ReplayBegins {
+        /// The version of the list.
+        version: u64,
+    },
+    /// The changes from before the list are replayed.
+    ReplayEnds {
+        /// False if the server no longer has all of them.
+        complete: bool,
+    },
     /// An object was created or changed.
     Changed(Object),
     /// An object was deleted; holds its last state.

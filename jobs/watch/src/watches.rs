@@ -20,6 +20,9 @@ const UPDATES: usize = 1024;
 /// The most updates received at once.
 const AT_ONCE: usize = 256;
 
+/// The version of each watch up to which everything was observed. A watch whose versions are not numbers has none.
+pub type Positions = BTreeMap<Source, u64>;
+
 /// A watch ended, which it never does by itself. Holds the reason.
 #[derive(Debug, thiserror::Error)]
 #[error("a watch task ended: {0}")]
@@ -37,6 +40,7 @@ pub struct Watches {
     undecodable: BTreeMap<Kind, LogPace>,
     tasks: JoinSet<()>,
     updates: Option<mpsc::Receiver<SourceUpdate>>,
+    positions: Positions,
     shutdown: CancellationToken,
 }
 
@@ -59,8 +63,20 @@ impl Watches {
             undecodable: BTreeMap::new(),
             tasks: JoinSet::new(),
             updates: None,
+            positions: Positions::new(),
             shutdown: CancellationToken::new(),
         }
+    }
+
+    /// Resumes each watch at the version at which an earlier process stopped. To be called before [`Watches::start`].
+    pub fn resume(&mut self, positions: Positions) {
+        let known = |source: &Source| self.targets.iter().any(|target| target.source == *source);
+        self.positions = positions.into_iter().filter(|(source, _)| known(source)).collect();
+    }
+
+    /// The version of each watch up to which everything was observed.
+    pub fn positions(&self) -> &Positions {
+        &self.positions
     }
 
     /// Starts one task for each list and watch; they end when `shutdown` is cancelled.
@@ -80,6 +96,7 @@ impl Watches {
                 target: target.clone(),
                 updates: sender.clone(),
                 first_list,
+                resume: self.positions.get(&target.source).copied(),
                 random: Random::unique(),
             };
             let shutdown = shutdown.clone();
@@ -121,6 +138,10 @@ impl Watches {
         self.health.proves(source, &update, now);
         match update {
             Update::Observed(observation) => {
+                self.progressed(source, &observation);
+                if let Observation::ReplayEnds { complete } = observation {
+                    self.health.replayed(source, complete);
+                }
                 if observation == Observation::ListEnds {
                     self.telemetry.listed(source.kind);
                 }
@@ -146,9 +167,21 @@ impl Watches {
                 }
                 self.health.works(source, now);
             }
+            Update::Position(version) => {
+                self.positions.insert(source, version);
+            }
             Update::Alive => {}
         }
         None
+    }
+
+    /// Changes come in the order of their versions.
+    fn progressed(&mut self, source: Source, observation: &Observation) {
+        if let Observation::Changed(object) | Observation::Deleted(object) = observation
+            && let Ok(version) = object.metadata().resource_version.parse()
+        {
+            self.positions.insert(source, version);
+        }
     }
 
     /// The health of all watches now. Time alone makes a watch stale.

@@ -13,6 +13,9 @@ use crate::session::JobSession;
 
 /// How old a stored checkpoint may grow: after a restart its time shows how long no collector watched.
 const MAX_AGE: SignedDuration = SignedDuration::from_secs(60);
+/// The same if the watches have observed changes: the API server keeps changes for a minute or more, so an older version may have
+/// expired when the next process resumes there.
+const MAX_AGE_OF_POSITIONS: SignedDuration = SignedDuration::from_secs(20);
 
 impl JobSession {
     /// Waits until the reported Jobs are known, as leader and as standby. The checkpoint that a predecessor left is later than
@@ -36,12 +39,14 @@ impl JobSession {
                     self.measure_downtime(&checkpoint);
                 }
                 self.restore(checkpoint, scopes);
+                self.watches.resume(self.tracker.stored_positions());
                 self.tracker.begin((self.clock)());
                 self.save_first_start().await
             }
             StoreEvent::Standby(stored) => {
                 tracing::info!("another replica leads; standing by");
                 self.restore(stored, scopes);
+                self.watches.resume(self.tracker.stored_positions());
                 Ok(())
             }
             StoreEvent::Saved | StoreEvent::Lost(_) => Err("the store reported a write before the first one".into()),
@@ -95,7 +100,11 @@ impl JobSession {
         }
         let outbox = self.tracker.outbox();
         let checkpoint = outbox.checkpoint();
-        let is_old = |saved: Timestamp| now.duration_since(saved).abs() >= MAX_AGE;
+        let max_age = match checkpoint.has_new_positions() {
+            true => MAX_AGE_OF_POSITIONS,
+            false => MAX_AGE,
+        };
+        let is_old = |saved: Timestamp| now.duration_since(saved).abs() >= max_age;
         if checkpoint.is_dirty() || checkpoint.saved_at().is_some_and(is_old) {
             let before = checkpoint.omitted();
             let encoded = outbox.encode(now);
@@ -140,10 +149,14 @@ impl JobSession {
         );
     }
 
-    fn measure_downtime(&self, stored: &Checkpoint) {
+    fn measure_downtime(&mut self, stored: &Checkpoint) {
         let away = stored.saved_at().map(|since| (self.clock)().duration_since(since));
-        if let Some(length) = away.and_then(|away| Duration::try_from(away).ok()) {
-            let recovery = Recovery::Relisted;
+        self.downtime = away.and_then(|away| Duration::try_from(away).ok());
+    }
+
+    /// The watch of Jobs has recovered from the time when no collector ran.
+    pub(crate) fn downtime_ends(&mut self, recovery: Recovery) {
+        if let Some(length) = self.downtime.take() {
             self.telemetry.watches.gap(Kind::Jobs, WatchGap { length, recovery });
         }
     }

@@ -4,6 +4,7 @@ use collector_runtime::health::{Status, WatchReading};
 use jiff::SignedDuration;
 use job_watch::Kind;
 use job_watch::health::{Health, WatchState};
+use job_watch::watch::gap::Recovery;
 use tokio::time::{Duration, Instant};
 
 use crate::session::JobSession;
@@ -47,6 +48,7 @@ impl JobSession {
             return;
         }
         self.lists_logged = true;
+        self.downtime_ends(Recovery::Relisted);
         let sizes = self.tracker.sizes();
         tracing::info!(
             jobs = sizes.live + sizes.reported,

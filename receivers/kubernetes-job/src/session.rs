@@ -8,7 +8,9 @@ use jiff::SignedDuration;
 use job_tracker::checkpoint::Checkpoint;
 use job_tracker::{MissedRunSettings, Tracker, TrackerSettings};
 use job_watch::watch::SourceUpdate;
+use job_watch::watch::gap::Recovery;
 use job_watch::watches::Watches;
+use job_watch::{Kind, Observation};
 use kube::Client;
 use tokio::time::{Duration, Instant, Interval, MissedTickBehavior, interval_at};
 use tokio_util::sync::CancellationToken;
@@ -41,6 +43,8 @@ pub(crate) struct JobSession {
     pub(crate) gauge_limit: GaugeLimit,
     pub(crate) store: CheckpointStore,
     pub(crate) backlog: Backlog,
+    /// How long no collector ran before this one, until the watch of Jobs has recovered.
+    pub(crate) downtime: Option<Duration>,
     /// True if the watches of Jobs and Pods are not silent.
     pub(crate) is_current: bool,
     /// True once the sizes of the first lists are logged.
@@ -65,6 +69,7 @@ impl JobSession {
             gauge_limit: GaugeLimit::new(config.cardinality_limit, &telemetry),
             tracker: Tracker::new(tracker_settings(&config)),
             backlog: Backlog::new(),
+            downtime: None,
             is_current: false,
             lists_logged: false,
             first_lists_until: Instant::now() + FIRST_LISTS,
@@ -125,6 +130,7 @@ impl JobSession {
             }
             let now = (self.clock)();
             self.report_next(now);
+            self.tracker.record_positions(now, self.watches.positions());
             self.save(now, false);
             self.watch_backlog(now);
         }
@@ -141,6 +147,9 @@ impl JobSession {
     pub(crate) fn observe(&mut self, updates: impl IntoIterator<Item = SourceUpdate>) {
         for update in updates {
             if let Some((source, observation)) = self.watches.observe(update) {
+                if let (Kind::Jobs, Observation::ReplayEnds { complete: true }) = (source.kind, &observation) {
+                    self.downtime_ends(Recovery::Resumed);
+                }
                 self.tracker.apply(source, observation, (self.clock)());
             }
         }

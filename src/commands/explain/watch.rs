@@ -180,6 +180,7 @@ impl Wake {
                 target,
                 updates: sender.clone(),
                 first_list: CancellationToken::new(),
+                resume: None,
                 random: Random::unique(),
             };
             match kind {

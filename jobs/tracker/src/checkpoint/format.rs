@@ -6,6 +6,9 @@
 //! decided (4 bytes) and how many seconds later it was over (2 bytes, all bits set if it is not); the number of late
 //! ones (4 bytes), each with its short UID.
 //!
+//! Since version 4 the number of watches (2 bytes) follows, each with its kind (1 byte: 1 Jobs, 2 Pods), the length of the name of
+//! its scope (2 bytes), that name, and the version at which the watch resumes (8 bytes).
+//!
 //! Since version 3 the marks follow ([`super::marks_format`]).
 //!
 //! All numbers are big-endian, times are seconds since 1970.
@@ -18,10 +21,13 @@ use std::collections::HashMap;
 use bytes::{Buf, BufMut, Bytes, TryGetError};
 use jiff::Timestamp;
 
-use super::{Checkpoint, FinishedJob, Marks, Scope};
-use crate::outbox::AckState;
+use job_watch::Kind;
 
-const VERSION: u8 = 3;
+use super::{Checkpoint, FinishedJob, Marks, Scope, StoredPosition};
+use crate::outbox::AckState;
+use crate::resume::RESUMED;
+
+const VERSION: u8 = 4;
 /// The oldest version that is read.
 const FIRST_VERSION: u8 = 1;
 /// Marks a Job that is not finished.
@@ -42,6 +48,7 @@ impl Checkpoint {
     /// The stored form at `now`.
     pub(crate) fn encode(&mut self, now: Timestamp) -> Bytes {
         self.is_dirty = false;
+        self.has_new_positions = false;
         self.saved_at = Some(now);
         let mut bytes = Vec::with_capacity(64 + 14 * self.reported.len() + 8 * self.late.len());
         bytes.put_u8(VERSION);
@@ -72,6 +79,13 @@ impl Checkpoint {
         bytes.put_u32(self.late.len().try_into().unwrap_or(u32::MAX));
         for uid in &self.late {
             bytes.put_u64(*uid);
+        }
+        bytes.put_u16(self.positions.len().try_into().unwrap_or(u16::MAX));
+        for StoredPosition { kind, scope, version } in self.positions.iter().take(u16::MAX.into()) {
+            bytes.put_u8(code(*kind));
+            bytes.put_u16(scope.len().try_into().unwrap_or(u16::MAX));
+            bytes.put_slice(scope.as_bytes());
+            bytes.put_u64(*version);
         }
         self.omitted = self.marks.encode(&mut bytes, self.max_size);
         bytes.into()
@@ -109,6 +123,7 @@ impl Checkpoint {
                     at,
                     over: (over != NOT_OVER).then(|| over.into()),
                     state: AckState::Stored,
+                    observed: 0,
                 };
                 checkpoint.reported.insert(uid, job);
             }
@@ -118,6 +133,17 @@ impl Checkpoint {
         for _ in 0..bytes.try_get_u32()? {
             checkpoint.late.insert(bytes.try_get_u64()?);
         }
+        if version >= 4 {
+            for _ in 0..bytes.try_get_u16()? {
+                let kind = bytes.try_get_u8()?;
+                let scope = name(&mut bytes)?;
+                let version = bytes.try_get_u64()?;
+                // A kind of a later release is skipped: without it that watch starts with its list.
+                if let Some(kind) = RESUMED.into_iter().find(|resumed| code(*resumed) == kind) {
+                    checkpoint.positions.push(StoredPosition { kind, scope, version });
+                }
+            }
+        }
         if version >= 3 {
             checkpoint.marks = Marks::decode(&mut bytes)?;
         }
@@ -125,6 +151,15 @@ impl Checkpoint {
             0 => Ok(checkpoint),
             more => Err(Unreadable(format!("{more} bytes after its end"))),
         }
+    }
+}
+
+/// A kind whose watch resumes; 0 for the others, which are not stored.
+fn code(kind: Kind) -> u8 {
+    match kind {
+        Kind::Jobs => 1,
+        Kind::Pods => 2,
+        _ => 0,
     }
 }
 

@@ -79,7 +79,7 @@ fn large(jobs: u64, stalls: u64, cronjobs: u64, histories: u64) -> Checkpoint {
     checkpoint
         .scopes
         .insert("".into(), super::super::Scope { since: 0, watermark: 0 });
-    let job = FinishedJob::new(AckState::Acknowledged, "", NOW);
+    let job = FinishedJob::new(AckState::Acknowledged, "", NOW, 0);
     checkpoint.reported.extend((0..jobs).map(|uid| (uid, job.clone())));
     checkpoint
 }

@@ -12,6 +12,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use jiff::{SignedDuration, Timestamp};
 use job_event::Uid;
+use job_watch::Kind;
 
 use crate::outbox::{AckEvent, AckState};
 
@@ -35,6 +36,10 @@ pub struct Checkpoint {
     pub(crate) late: HashSet<u64>,
     /// Unfinished Jobs and CronJobs.
     pub(crate) marks: Marks,
+    /// Where the next process resumes its watches.
+    pub(crate) positions: Vec<StoredPosition>,
+    /// True if they have changed since it was last encoded.
+    has_new_positions: bool,
     /// Maximum number of listed reported Jobs.
     pub(crate) capacity: usize,
     /// Maximum size of the stored form, bytes: marks that do not fit are omitted, the least important first.
@@ -74,15 +79,26 @@ pub(crate) struct FinishedJob {
     /// How many seconds later its last Pod was gone, or the Job itself: its controller writes nothing more about it.
     pub(crate) over: Option<u32>,
     pub(crate) state: AckState,
+    /// When it was observed as finished, by the local clock, seconds since 1970. Not stored.
+    pub(crate) observed: i64,
+}
+
+/// The version up to which one watch had observed everything.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct StoredPosition {
+    pub(crate) kind: Kind,
+    pub(crate) scope: Box<str>,
+    pub(crate) version: u64,
 }
 
 impl FinishedJob {
-    pub(crate) fn new(state: AckState, scope: &str, at: Timestamp) -> Self {
+    pub(crate) fn new(state: AckState, scope: &str, at: Timestamp, observed: i64) -> Self {
         FinishedJob {
             scope: scope.into(),
             at: at.as_second(),
             over: None,
             state,
+            observed,
         }
     }
 }
@@ -105,6 +121,8 @@ impl Checkpoint {
             reported: HashMap::new(),
             late: HashSet::new(),
             marks: Marks::default(),
+            positions: Vec::new(),
+            has_new_positions: false,
             capacity,
             max_size: usize::MAX,
             omitted: 0,
@@ -136,6 +154,16 @@ impl Checkpoint {
     /// True if it has changed since it was last encoded.
     pub fn is_dirty(&self) -> bool {
         self.is_dirty
+    }
+
+    /// True if the watches have advanced since it was last encoded.
+    pub fn has_new_positions(&self) -> bool {
+        self.has_new_positions
+    }
+
+    pub(crate) fn set_positions(&mut self, positions: Vec<StoredPosition>) {
+        self.has_new_positions |= positions != self.positions;
+        self.positions = positions;
     }
 
     /// The same checkpoint, which no store has yet.

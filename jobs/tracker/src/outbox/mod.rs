@@ -18,7 +18,7 @@ pub use state::{AckEvent, AckState};
 pub(crate) use self::notices::MaySend;
 use self::notices::PendingNotice;
 
-use crate::checkpoint::{Checkpoint, FinishedJob, Marks, Scope};
+use crate::checkpoint::{Checkpoint, FinishedJob, Marks, Scope, StoredPosition};
 
 /// Every finished Job that is not reported, and every reported one that the checkpoint lists.
 #[derive(Debug)]
@@ -45,6 +45,8 @@ pub struct Outbox {
     time: i64,
     /// The same without the local clock.
     cluster_time: i64,
+    /// The local clock, seconds since 1970.
+    clock: i64,
 }
 
 impl Outbox {
@@ -62,6 +64,7 @@ impl Outbox {
             listing: BTreeSet::new(),
             time: 0,
             cluster_time: 0,
+            clock: 0,
         }
     }
 
@@ -84,6 +87,19 @@ impl Outbox {
         job.map(|job| job.state).or(notice).unwrap_or_default()
     }
 
+    /// When the oldest of the verdicts that are not stored was observed, by the local clock, seconds since 1970.
+    pub(crate) fn oldest_unstored(&self) -> Option<i64> {
+        let pending = self.pending.values();
+        let acknowledged = self.checkpoint.reported.values();
+        let unstored = pending.chain(acknowledged.filter(|job| job.state != AckState::Stored));
+        unstored.map(|job| job.observed).min()
+    }
+
+    /// Where the next process resumes its watches.
+    pub(crate) fn set_positions(&mut self, positions: Vec<StoredPosition>) {
+        self.checkpoint.set_positions(positions);
+    }
+
     /// How many Jobs may have been reported without the store knowing.
     pub fn unstored(&self) -> usize {
         self.in_flight + self.acknowledged + self.storing
@@ -93,7 +109,7 @@ impl Outbox {
     pub fn finished(&mut self, scope: &str, uid: Uid, at: Timestamp) {
         let state = self.state(&uid);
         if state == AckState::Observed {
-            let job = FinishedJob::new(state.on(AckEvent::Finished), scope, at);
+            let job = FinishedJob::new(state.on(AckEvent::Finished), scope, at, self.clock);
             self.pending.insert(uid, job);
         }
     }
@@ -102,7 +118,7 @@ impl Outbox {
     pub(crate) fn skip(&mut self, scope: &str, uid: Uid, at: Timestamp) {
         let state = self.state(&uid);
         if state == AckState::Observed && self.is_near_watermark(scope, at) {
-            let job = FinishedJob::new(state.on(AckEvent::Skipped), scope, at);
+            let job = FinishedJob::new(state.on(AckEvent::Skipped), scope, at, self.clock);
             self.list(&uid, job);
         }
     }

@@ -12,6 +12,9 @@ use super::Outbox;
 
 /// How far the watermark stays behind the latest reported verdict, seconds. Controllers' clocks may differ by as much.
 const MARGIN: i64 = 300;
+/// A restart replays changes from this long before a verdict that is not stored, at most, seconds: Jobs that were reported meanwhile must
+/// still be listed.
+const REPLAYED: i64 = 60;
 /// The Event of a verdict may be dated a second or more after it, and is looked up here by its own time.
 const EVENT_DELAY: i64 = 60;
 
@@ -21,6 +24,7 @@ impl Outbox {
         if let Some(created) = created {
             self.cluster_time = self.cluster_time.max(created.as_second());
         }
+        self.clock = now.as_second();
         self.time = now.as_second().max(self.cluster_time);
     }
 
@@ -31,7 +35,7 @@ impl Outbox {
         at.as_second() >= floor.saturating_sub(MARGIN + EVENT_DELAY)
     }
 
-    /// Advances the watermarks, but not past a pending report or the cluster's time, and drops entries that lie
+    /// Advances the watermarks, but not up to a pending report or the cluster's time, and drops entries that lie
     /// before them.
     fn advance(&mut self) {
         let checkpoint = &mut self.checkpoint;
@@ -42,7 +46,7 @@ impl Outbox {
         }
         for job in self.pending.values() {
             if let Some(latest) = latest.get_mut(&*job.scope) {
-                *latest = (*latest).min(job.at);
+                *latest = (*latest).min(job.at.saturating_sub(REPLAYED));
             }
         }
         for (name, scope) in &mut checkpoint.scopes {

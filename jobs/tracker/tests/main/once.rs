@@ -9,6 +9,7 @@ use job_tracker::checkpoint::Checkpoint;
 use job_tracker::outbox::AckEvent;
 use job_tracker::replay::read_line;
 use job_tracker::{Tracker, TrackerSettings};
+use job_watch::watches::Positions;
 use job_watch::{Kind, Observation, Source};
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -30,8 +31,8 @@ enum Step {
     /// The sent events are acknowledged.
     Deliver,
     Store,
-    /// The process is killed and restarted.
-    Kill,
+    /// The process is killed and restarted. It resumes at the stored version if this is true.
+    Kill(bool),
 }
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
@@ -43,7 +44,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         1 => Just(Step::Relist),
         4 => Just(Step::Deliver),
         3 => Just(Step::Store),
-        2 => Just(Step::Kill),
+        3 => any::<bool>().prop_map(Step::Kill),
     ];
     prop::collection::vec(step, 1..80)
 }
@@ -53,6 +54,7 @@ struct Cluster {
     now: Timestamp,
     jobs: BTreeMap<String, Value>,
     events: BTreeMap<String, Value>,
+    /// The version of an object is the length of the log with it.
     log: Vec<(&'static str, &'static str, Value)>,
     position: usize,
     /// Jobs whose Pods have not ended yet, and when they do.
@@ -114,7 +116,7 @@ impl Cluster {
                     self.finish(&uid);
                     if !stays {
                         let last = self.jobs.remove(&uid).unwrap();
-                        self.log.push(("jobs", "DELETED", last));
+                        self.push("jobs", "DELETED", last);
                     }
                 }
             }
@@ -149,28 +151,36 @@ impl Cluster {
                 }
             }
             Step::Store => self.store(),
-            Step::Kill => {
+            Step::Kill(replays) => {
                 self.in_flight.clear();
                 self.delivered = self.known_to_store.clone();
                 self.tracker = tracker();
                 let stored = Checkpoint::decode(self.stored.clone().unwrap(), TOMBSTONES).unwrap();
                 self.tracker.restore(stored, Vec::new());
-                self.list();
+                let from = self.tracker.stored_positions().get(&source(Kind::Jobs)).copied();
+                self.list_and_replay(from.filter(|_| replays));
             }
         }
         self.report();
     }
 
-    /// A Job is decided.
+    /// The object changes.
+    fn push(&mut self, resource: &'static str, kind: &'static str, mut object: Value) -> Value {
+        object["metadata"]["resourceVersion"] = (self.log.len() + 1).to_string().into();
+        self.log.push((resource, kind, object.clone()));
+        object
+    }
+
+    /// A Job is created and decided.
     fn fail(&mut self) -> String {
         let uid = format!("00000000-0000-0000-0000-{:012x}", self.ended.len() + 1);
-        let condition = |kind: &str| {
-            json!({"type": kind, "status": "True", "reason": "BackoffLimitExceeded",
-            "lastTransitionTime": self.now})
-        };
-        let job = json!({"metadata": {"uid": uid, "name": uid, "namespace": "n"}, "spec": {"backoffLimit": 0},
-            "status": {"failed": 1, "conditions": [condition("FailureTarget")]}});
-        self.log.push(("jobs", "ADDED", job.clone()));
+        let decided = json!({"type": "FailureTarget", "status": "True", "reason": "BackoffLimitExceeded",
+            "lastTransitionTime": self.now});
+        let mut job = json!({"metadata": {"uid": uid, "name": uid, "namespace": "n"}, "spec": {"backoffLimit": 0},
+            "status": {"active": 1}});
+        self.push("jobs", "ADDED", job.clone());
+        job["status"] = json!({"failed": 1, "conditions": [decided]});
+        let job = self.push("jobs", "MODIFIED", job);
         self.jobs.insert(uid.clone(), job);
         self.ended.insert(uid.clone());
         uid
@@ -178,20 +188,28 @@ impl Cluster {
 
     /// Its last Pod is deleted.
     fn finish(&mut self, uid: &str) {
-        let job = self.jobs.get_mut(uid).unwrap();
+        let mut job = self.jobs[uid].clone();
         let failed = json!({"type": "Failed", "status": "True", "reason": "BackoffLimitExceeded",
             "lastTransitionTime": self.now});
         job["status"]["conditions"].as_array_mut().unwrap().push(failed);
-        self.log.push(("jobs", "MODIFIED", job.clone()));
+        let job = self.push("jobs", "MODIFIED", job);
+        self.jobs.insert(uid.to_owned(), job);
         let event = json!({"metadata": {"uid": format!("e{uid}"), "name": uid, "namespace": "n"}, "type": "Warning",
             "source": {"component": "job-controller"},
             "involvedObject": {"apiVersion": "batch/v1", "kind": "Job", "name": uid, "namespace": "n", "uid": uid},
             "reason": "BackoffLimitExceeded", "message": "m", "firstTimestamp": self.now, "lastTimestamp": self.now});
-        self.log.push(("events", "ADDED", event.clone()));
+        let event = self.push("events", "ADDED", event);
         self.events.insert(uid.to_owned(), event);
     }
 
     fn list(&mut self) {
+        self.list_and_replay(None);
+    }
+
+    /// Lists, and then watches from this version on.
+    fn list_and_replay(&mut self, from: Option<u64>) {
+        let version = self.log.len() as u64;
+        let from = from.filter(|from| *from < version);
         for (kind, resource, objects) in [
             (Kind::Jobs, "jobs", &self.jobs),
             (Kind::JobEvents, "events", &self.events),
@@ -204,9 +222,23 @@ impl Cluster {
                 };
                 self.tracker.apply(source, Observation::Listed(object), self.now);
             }
+            if kind == Kind::Jobs && from.is_some() {
+                self.tracker
+                    .apply(source(kind), Observation::ReplayBegins { version }, self.now);
+            }
             self.tracker.apply(source(kind), Observation::ListEnds, self.now);
         }
         self.position = self.log.len();
+        let Some(from) = from else { return };
+        for (resource, kind, object) in &self.log[usize::try_from(from).unwrap()..] {
+            if *resource == "jobs" {
+                let (source, observation) = observed(resource, kind, object);
+                self.tracker.apply(source, observation, self.now);
+            }
+        }
+        let complete = true;
+        self.tracker
+            .apply(source(Kind::Jobs), Observation::ReplayEnds { complete }, self.now);
     }
 
     fn report(&mut self) {
@@ -221,6 +253,8 @@ impl Cluster {
     }
 
     fn store(&mut self) {
+        let positions = Positions::from([(source(Kind::Jobs), self.position as u64)]);
+        self.tracker.record_positions(self.now, &positions);
         self.stored = Some(self.tracker.outbox().encode(self.now));
         self.known_to_store = self.delivered.clone();
     }
@@ -235,7 +269,7 @@ proptest! {
         for step in script {
             cluster.step(step);
         }
-        for step in [Step::Wait(300), Step::Kill, Step::Wait(10), Step::Deliver, Step::Store, Step::Kill, Step::Wait(10)] {
+        for step in [Step::Wait(300), Step::Kill(true), Step::Wait(10), Step::Deliver, Step::Store, Step::Kill(true), Step::Wait(10)] {
             cluster.step(step);
         }
         prop_assert_eq!(&cluster.reported, &cluster.ended);

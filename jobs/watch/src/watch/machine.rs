@@ -59,11 +59,21 @@ pub struct Machine {
     watched: Box<str>,
     /// A list of an earlier version was rejected once.
     is_doubted: bool,
+    /// After the first list the watch starts at this version, at which an earlier process stopped.
+    resume: Option<u64>,
+    /// The version of the list, until the watch that started before it has passed it.
+    replay: Option<u64>,
 }
 
 impl Machine {
     /// Starts with a list.
     pub fn new() -> Self {
+        Machine::resuming(None)
+    }
+
+    /// Starts with a list, and then watches from `version`, at which an earlier process stopped: the changes since then are
+    /// replayed, so that objects created and deleted meanwhile are observed too.
+    pub fn resuming(version: Option<u64>) -> Self {
         Machine {
             phase: Phase::List,
             listing: Listing::new(),
@@ -71,6 +81,8 @@ impl Machine {
             unread: 0,
             watched: "".into(),
             is_doubted: false,
+            resume: version,
+            replay: None,
         }
     }
 
@@ -106,16 +118,53 @@ impl Machine {
         let Progress::Complete(version) = self.listing.page_read(page)? else {
             return Ok(false);
         };
+        // Versions that are not numbers have no order. A stored version after that of the list is of another cluster, or of this
+        // one before a backup was restored.
+        let from = self.resume.take().zip(version.parse().ok());
+        let from = from.filter(|(from, listed)| from < listed);
+        self.replay = from.map(|(_, listed)| listed);
+        let version = from.map_or(version, |(from, _)| from.to_string().into());
         self.phase = Phase::Watch { version };
         self.watched = "".into();
         (self.unread, self.is_doubted) = (0, false);
         Ok(true)
     }
 
+    /// While changes from before the list are replayed: the version of the list.
+    pub fn replay(&self) -> Option<u64> {
+        self.replay
+    }
+
+    /// Records that everything is replayed.
+    pub fn replayed(&mut self) {
+        self.replay = None;
+    }
+
+    /// Records a failure of the replay. Returns true if the server no longer has the changes: the watch then starts at the
+    /// version of the list.
+    pub fn replay_expired(&mut self, failure: &WatchError) -> bool {
+        // 504: the version is too large. Source: `NewTooLargeResourceVersionError` in `k8s.io/apiserver/pkg/storage`.
+        let expired = matches!(
+            failure,
+            WatchError::Status {
+                code: 400 | 410 | 504,
+                ..
+            }
+        );
+        let listed = self.replay.take_if(|_| expired);
+        if let Some(listed) = listed {
+            let version = listed.to_string().into();
+            self.phase = Phase::Watch { version };
+        }
+        listed.is_some()
+    }
+
     /// Records a change or bookmark of this version. An empty version is ignored.
     pub fn progressed(&mut self, version: &str) {
         (self.failures, self.unread) = (0, 0);
         if !version.is_empty() {
+            self.replay
+                .take_if(|listed| version.parse().is_ok_and(|version: u64| version >= *listed));
             self.phase = Phase::Watch {
                 version: version.into(),
             };
@@ -174,6 +223,7 @@ impl Machine {
             Phase::Watch { version } if relists => {
                 self.watched = std::mem::take(version);
                 self.phase = Phase::List;
+                self.replay = None;
             }
             Phase::Watch { .. } => {}
             // An interrupted list restarts: pages already read may be out of date.

@@ -60,6 +60,8 @@ pub enum Update {
     Healthy(Option<WatchGap>),
     /// A sign of life without an object.
     Alive,
+    /// Everything up to this version was delivered.
+    Position(u64),
 }
 
 /// One list and watch of the API server.
@@ -72,6 +74,8 @@ pub struct ListWatch {
     pub updates: mpsc::Sender<SourceUpdate>,
     /// Cancelled when the first list is complete, forbidden, or has failed several times.
     pub first_list: CancellationToken,
+    /// The version at which an earlier process stopped: changes since then are replayed after the first list.
+    pub resume: Option<u64>,
     /// Spreads its delays.
     pub random: Random,
 }
@@ -127,9 +131,9 @@ impl ListWatch {
     /// Runs until nothing receives the updates. `object` wraps an object of this kind.
     pub async fn run<T: Watched>(self, object: fn(Box<T>) -> Object) {
         let mut run = Run {
+            machine: Machine::resuming(self.resume),
             api: self,
             object,
-            machine: Machine::new(),
             heartbeat: Heartbeat::default(),
             gaps: GapTracker::default(),
             is_doubted: false,
@@ -157,6 +161,13 @@ impl<T: Watched> Run<T> {
 
     /// Reports a failure and waits for the next attempt.
     async fn retry(&mut self, failure: WatchError) -> Result<State, Stop> {
+        let listed = self.machine.replay();
+        if self.machine.replay_expired(&failure) {
+            tracing::debug!(what = self.api.target.describe(), %failure, "cannot resume at the stored version");
+            self.position(listed).await?;
+            self.replay_ends(false).await?;
+            return Ok(State::of(&self.machine));
+        }
         self.gaps.failed();
         if matches!(self.machine.phase(), Phase::Watch { .. }) {
             self.is_doubted = matches!(failure, WatchError::Silence(_) | WatchError::Slow(_));
@@ -207,21 +218,53 @@ impl<T: Watched> Run<T> {
             }
         }
         if is_last {
-            self.observed(Observation::ListEnds).await?;
-            // A gap ends with a watch that works: after the list it may fail again.
-            if self.gaps.listed(Instant::now()) {
-                self.send(Update::Healthy(None)).await?;
-            }
-            self.api.first_list.cancel();
-            tracing::debug!(what = self.api.target.describe(), "list complete");
+            self.listed().await?;
         }
         Ok(State::of(&self.machine))
     }
 
-    /// The watch that began at `began` works.
+    /// The list is complete.
+    async fn listed(&mut self) -> Result<(), Stop> {
+        tracing::debug!(what = self.api.target.describe(), "list complete");
+        if let Some(version) = self.machine.replay() {
+            self.observed(Observation::ReplayBegins { version }).await?;
+            self.gaps.listed(Instant::now());
+            return self.observed(Observation::ListEnds).await;
+        }
+        self.observed(Observation::ListEnds).await?;
+        if let Phase::Watch { version } = self.machine.phase() {
+            self.position(version.parse().ok()).await?;
+        }
+        // A gap ends with a watch that works: after the list it may fail again.
+        if self.gaps.listed(Instant::now()) {
+            self.send(Update::Healthy(None)).await?;
+        }
+        self.api.first_list.cancel();
+        Ok(())
+    }
+
+    /// The watch that began at `began` works. During a replay that is not enough: older changes are missing.
     async fn resumed(&mut self, began: Instant) -> Result<(), Stop> {
+        if self.machine.replay().is_some() {
+            return Ok(());
+        }
         let gap = self.gaps.resumed(began);
         self.send(Update::Healthy(gap)).await
+    }
+
+    /// The changes since an earlier process stopped are replayed, or the server no longer has them.
+    async fn replay_ends(&mut self, complete: bool) -> Result<(), Stop> {
+        self.machine.replayed();
+        self.observed(Observation::ReplayEnds { complete }).await?;
+        self.api.first_list.cancel();
+        self.resumed(Instant::now()).await
+    }
+
+    async fn position(&self, version: Option<u64>) -> Result<(), Stop> {
+        match version {
+            Some(version) => self.send(Update::Position(version)).await,
+            None => Ok(()),
+        }
     }
 
     async fn observed(&self, observation: Observation) -> Result<(), Stop> {

@@ -15,6 +15,9 @@ use crate::Observation;
 use crate::decode::{DecodeError, Line, Lines, WatchEvent, watch_line_with};
 use crate::model::Watched;
 
+/// A watch that starts in the past sends what it has at once. After this much silence it has sent everything.
+const REPLAYED: Duration = Duration::from_millis(500);
+
 /// An open watch.
 pub(super) struct Stream {
     body: Body,
@@ -25,6 +28,8 @@ pub(super) struct Stream {
     /// The allowed silence; `None` up to the end.
     patience: Option<Duration>,
     last_event: Instant,
+    /// When the last bytes arrived.
+    last_data: Instant,
     has_events: bool,
     /// After a failure, a watch works once it delivers an event, ends in time, or has lived for a while.
     works: bool,
@@ -35,13 +40,15 @@ enum StreamRead {
     Data(Bytes),
     /// Silent, but open for longer than a watch that fails at once.
     Survived,
+    /// Silent for longer than a server pauses between the changes of a replay.
+    Replayed,
     /// Silent for this long, though bookmarks are expected.
     Silent(Duration),
     End,
 }
 
 impl Stream {
-    async fn receive(&mut self, is_doubted: bool) -> Result<StreamRead, WatchError> {
+    async fn receive(&mut self, is_doubted: bool, replays: bool) -> Result<StreamRead, WatchError> {
         let overdue = self.ends + GRACE;
         let silent = self
             .patience
@@ -50,15 +57,22 @@ impl Stream {
             true => silent,
             false => silent.min(self.began + SHORT_WATCH),
         };
+        let replayed = (replays && !self.lines.is_cut()).then(|| self.last_data + REPLAYED);
+        let until = replayed.map_or(until, |replayed| until.min(replayed));
         let silence = match next_data(&mut self.body, until.saturating_duration_since(Instant::now())).await {
-            Ok(Some(data)) => return Ok(StreamRead::Data(data)),
+            Ok(Some(data)) => {
+                self.last_data = Instant::now();
+                return Ok(StreamRead::Data(data));
+            }
             Ok(None) => return Ok(StreamRead::End),
             // The cause may break the next watch at the same object.
             Err(WatchError::Connection(_)) if self.lines.is_cut() => return Err(WatchError::Cut),
             Err(WatchError::Silence(_)) => self.last_event.elapsed(),
             Err(error) => return Err(error),
         };
-        if until < silent {
+        if replayed == Some(until) {
+            Ok(StreamRead::Replayed)
+        } else if until < silent {
             Ok(StreamRead::Survived)
         } else if self.lines.is_cut() {
             // Bytes arrive, and never a whole line.
@@ -91,6 +105,7 @@ impl<T: Watched> Run<T> {
             ends: began + timeout,
             patience,
             last_event: began,
+            last_data: began,
             has_events: false,
             works,
         })))
@@ -98,8 +113,13 @@ impl<T: Watched> Run<T> {
 
     /// Reads one chunk of an open watch.
     pub(super) async fn read(&mut self, mut stream: Box<Stream>) -> Result<State, Stop> {
-        let data = match stream.receive(self.is_doubted).await? {
+        let replays = self.machine.replay().is_some();
+        let data = match stream.receive(self.is_doubted, replays).await? {
             StreamRead::Data(data) => data,
+            StreamRead::Replayed => {
+                self.replay_ends(true).await?;
+                return Ok(State::Watching(stream));
+            }
             StreamRead::Survived => {
                 stream.works = true;
                 self.machine.survived();
@@ -142,6 +162,7 @@ impl<T: Watched> Run<T> {
             Ok(WatchEvent::Bookmark { resource_version, .. }) => {
                 let left = stream.ends.saturating_duration_since(Instant::now());
                 self.heartbeat.bookmark(left);
+                self.position(resource_version.parse().ok()).await?;
                 (resource_version, Update::Alive)
             }
             Ok(WatchEvent::Error(status)) => return Err(reply::in_band(status).into()),
@@ -158,7 +179,11 @@ impl<T: Watched> Run<T> {
         self.is_doubted = false;
         self.send(update).await?;
         // After the update is delivered: an update that is not must be requested again.
+        let replays = self.machine.replay().is_some();
         self.machine.progressed(&version);
+        if replays && self.machine.replay().is_none() {
+            self.replay_ends(true).await?;
+        }
         Ok(())
     }
 
@@ -167,6 +192,10 @@ impl<T: Watched> Run<T> {
         self.gaps.received(Instant::now());
         if stream.lines.is_cut() {
             return Err(WatchError::Cut.into());
+        }
+        // At its end a watch has sent everything.
+        if self.machine.replay().is_some() {
+            self.replay_ends(true).await?;
         }
         let (lived, jitter) = (stream.began.elapsed(), self.api.random.fraction());
         let pause = self.machine.watch_ended(lived, stream.has_events, jitter)?;

@@ -77,7 +77,8 @@ impl KubeState {
                 }
             }
             Observation::ListEnds => self.list_ends(source),
-            Observation::Forbidden => {}
+            // No watch of this receiver resumes.
+            Observation::Forbidden | Observation::ReplayBegins { .. } | Observation::ReplayEnds { .. } => {}
         }
     }
 

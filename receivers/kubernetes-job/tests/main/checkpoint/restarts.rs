@@ -5,7 +5,7 @@ use std::time::Duration;
 use collector_runtime::health::Status;
 use collector_runtime::storage::memory::MemoryStorage;
 use job_event::evidence::Gap;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{EVENTS, JOBS, changes, end_of, job, kill, list, next, start, start_with, stop, time, uid};
 use crate::support::Api;
@@ -100,6 +100,76 @@ async fn reports_jobs_deleted_between_runs_from_their_events() {
     api.then(EVENTS, [list(&events)]);
     let mut run = start(&api, &storage).await;
     run.no_event_for(Duration::from_secs(60)).await;
+}
+
+/// A version of a Job that failed at that second, or runs.
+fn version(name: &str, failed: Option<i64>, version: u64) -> Value {
+    let mut job = job(name, failed);
+    job["metadata"]["resourceVersion"] = version.to_string().into();
+    job
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_job_that_came_and_went_between_runs_is_reported_in_full() {
+    let storage = MemoryStorage::new();
+    let api = Api::new();
+    let watch = format!("{JOBS}watch");
+    api.then(&watch, [changes(&[("ADDED", version("a", None, 10))])]);
+    let mut run = start(&api, &storage).await;
+    run.no_event_for(Duration::from_secs(90)).await;
+    kill(run).await;
+    // No list and no Event has it. The watch resumes before the kill, so that it shows again what the first run observed.
+    let replay = [
+        ("ADDED", version("a", None, 10)),
+        ("ADDED", version("gone", None, 20)),
+        ("MODIFIED", version("gone", Some(95), 21)),
+        ("DELETED", version("gone", Some(95), 22)),
+        ("MODIFIED", version("a", Some(96), 23)),
+    ];
+    let list = |jobs: &[Value]| Reply::List(30, String::new(), jobs.to_vec());
+    let mut again = Vec::new();
+    for _ in 0..2 {
+        let api = Api::new();
+        api.then(&watch, [changes(&replay)]);
+        api.then(JOBS, [list(&[version("a", Some(96), 23)])]);
+        let mut run = start(&api, &storage).await;
+        run.until(|status| *status == Status::Ok).await;
+        let watches = api.asked(&watch);
+        assert!(watches[0].uri.contains("resourceVersion=10&"), "{watches:?}");
+        let mut names = Vec::new();
+        while let Ok(evidence) = tokio::time::timeout(Duration::from_secs(60), run.next_event()).await {
+            assert_eq!(evidence.job.outcome().as_str(), "Failed");
+            assert_eq!(
+                (evidence.job.reason(), &*evidence.gaps),
+                (Some("BackoffLimitExceeded"), &[][..])
+            );
+            names.push(evidence.job.name.to_string());
+        }
+        again.push(names);
+        let gaps = run.points("otelcol_k8s_job_watch_gap_seconds");
+        assert!(gaps.iter().all(|gap| gap.contains("resume")), "{gaps:?}");
+        // Killed as soon as the reports are stored: the same changes are replayed.
+        kill(run).await;
+    }
+    again[0].sort_unstable();
+    assert_eq!(again, [vec!["a".to_owned(), "gone".to_owned()], Vec::new()]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_expired_version_is_today_s_gap() {
+    let storage = MemoryStorage::new();
+    let api = Api::new();
+    api.then(&format!("{JOBS}watch"), [changes(&[("ADDED", version("a", None, 10))])]);
+    let mut run = start(&api, &storage).await;
+    run.no_event_for(Duration::from_secs(90)).await;
+    kill(run).await;
+    let api = Api::new();
+    api.then(&format!("{JOBS}watch"), [status(410, None)]);
+    api.then(JOBS, [Reply::List(30, String::new(), Vec::new())]);
+    let run = start(&api, &storage).await;
+    run.until(|status| *status == Status::Ok).await;
+    let gaps = run.points("otelcol_k8s_job_watch_gap_seconds");
+    assert!(gaps.len() == 1 && gaps[0].contains("list"), "{gaps:?}");
 }
 
 #[tokio::test(start_paused = true)]

@@ -116,6 +116,11 @@ impl Api {
         }
     }
 
+    /// When the script began.
+    pub(crate) fn began(&self) -> Instant {
+        self.began
+    }
+
     /// The next answers to requests whose URI holds `part` and, for watches, `watch=true`.
     pub(crate) fn then(&self, part: &str, replies: impl IntoIterator<Item = Reply>) {
         let mut state = self.state.lock().unwrap();

@@ -1,6 +1,7 @@
 //! Lists and watches against an API server that answers by a script, on a paused clock.
 
 mod lists;
+mod replaying;
 mod resuming;
 mod silence;
 
@@ -44,8 +45,23 @@ fn watch(api: &Api) -> Watching {
     watch_of(api, Kind::Jobs, &[], Object::Job)
 }
 
+/// Watches Jobs; the watch resumes at this version after the first list.
+fn resume(api: &Api, version: u64) -> Watching {
+    start(api, Kind::Jobs, &[], Some(version), Object::Job)
+}
+
 /// Watches a kind in the whole cluster, or in the first of these namespaces.
 fn watch_of<T: Watched>(api: &Api, kind: Kind, namespaces: &[String], object: fn(Box<T>) -> Object) -> Watching {
+    start(api, kind, namespaces, None, object)
+}
+
+fn start<T: Watched>(
+    api: &Api,
+    kind: Kind,
+    namespaces: &[String],
+    resume: Option<u64>,
+    object: fn(Box<T>) -> Object,
+) -> Watching {
     let (sender, messages) = mpsc::channel(256);
     let first_list = CancellationToken::new();
     let target = targets(&Kind::ALL, namespaces, &[], "")
@@ -57,6 +73,7 @@ fn watch_of<T: Watched>(api: &Api, kind: Kind, namespaces: &[String], object: fn
         target,
         updates: sender,
         first_list: first_list.clone(),
+        resume,
         random: Random::seeded(seed()),
     };
     let task = tokio::spawn(watch.run(object)).abort_handle();
@@ -76,6 +93,9 @@ impl Watching {
                 Update::Observed(Observation::ListBegins) => "list".into(),
                 Update::Observed(Observation::ListLacks) => "lacks".into(),
                 Update::Observed(Observation::ListEnds) => "end".into(),
+                Update::Observed(Observation::ReplayBegins { version }) => format!("replay up to {version}"),
+                Update::Observed(Observation::ReplayEnds { complete: true }) => "replayed".into(),
+                Update::Observed(Observation::ReplayEnds { complete: false }) => "expired".into(),
                 Update::Observed(Observation::Forbidden) => "forbidden".into(),
                 Update::Observed(Observation::Listed(object)) => format!("listed {}", object.metadata().name),
                 Update::Observed(Observation::Changed(object)) => format!("changed {}", object.metadata().name),
@@ -86,7 +106,7 @@ impl Watching {
                     format!("works after {}s by {}", length.as_secs(), recovery.as_str())
                 }
                 // Bookmarks, and watches that end.
-                Update::Alive => continue,
+                Update::Alive | Update::Position(_) => continue,
                 Update::Failed { failure, times } => match failure {
                     WatchError::Status { code, .. } => format!("{code} x{times}"),
                     WatchError::Connection(_) => format!("connection x{times}"),

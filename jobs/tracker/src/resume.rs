@@ -1,0 +1,202 @@
+//! Where the next process resumes its watches, and the changes that a resumed watch replays.
+//!
+//! A restart replays the changes since a moment before the oldest verdict that is not stored, so that a Job which finished and was
+//! deleted while no collector ran is observed after all. Objects in the list before are known in a later state, and Jobs that
+//! the checkpoint has are not reported again.
+
+use std::collections::VecDeque;
+
+use jiff::Timestamp;
+use job_watch::watches::Positions;
+use job_watch::{Kind, Object, Source};
+
+use super::{JobEntry, Seen, Tracker, scope_name};
+use crate::checkpoint::StoredPosition;
+
+/// The kinds whose watches resume. The others miss nothing by a list: the API server keeps Events for an hour, and of a CronJob
+/// or a namespace that is gone nothing is needed.
+pub(crate) const RESUMED: [Kind; 2] = [Kind::Jobs, Kind::Pods];
+/// How long before a verdict its evidence is replayed, seconds. Evidence that is older is mostly in objects that still exist.
+const MARGIN: i64 = 30;
+/// How far the positions are apart that are kept, seconds.
+const SPACING: i64 = 5;
+/// How many are kept: those of 10 minutes, or of a longer time with larger distances.
+const POINTS: usize = 120;
+
+/// The positions of the watches in the recent past.
+#[derive(Debug, Default)]
+pub(crate) struct ResumePoints {
+    /// When, seconds since 1970 by the local clock, and the positions; the oldest first.
+    points: VecDeque<(i64, Positions)>,
+}
+
+impl ResumePoints {
+    /// Positions of an earlier process, which are before everything that this one observes.
+    pub(crate) fn new(positions: Positions) -> ResumePoints {
+        ResumePoints {
+            points: VecDeque::from([(i64::MIN, positions)]),
+        }
+    }
+
+    /// True if [`ResumePoints::record`] has something to do at `now`.
+    pub(crate) fn is_due(&self, now: i64) -> bool {
+        // After a jump of the clock to the past, the later ones are useless.
+        self.points
+            .back()
+            .is_none_or(|(at, _)| now < *at || now - SPACING >= *at)
+    }
+
+    /// Records the positions at `now`. `unstored` is when the oldest verdict that is not stored was observed; now, if there is none.
+    pub(crate) fn record(&mut self, now: i64, positions: &Positions, unstored: i64) {
+        while self.points.back().is_some_and(|(at, _)| *at > now) {
+            self.points.pop_back();
+        }
+        let mut all = positions.clone();
+        all.retain(|source, _| RESUMED.contains(&source.kind));
+        self.points.push_back((now, all));
+        let until = unstored.min(now).saturating_sub(MARGIN);
+        while self.points.get(1).is_some_and(|(at, _)| *at <= until) {
+            self.points.pop_front();
+        }
+        // The first one must stay.
+        if self.points.len() > POINTS {
+            self.points.remove(1);
+        }
+    }
+
+    /// The positions at which the next process resumes.
+    pub(crate) fn first(&self) -> Option<&Positions> {
+        // A watch without a position in the first one was not listed then.
+        self.points
+            .iter()
+            .map(|(_, positions)| positions)
+            .find(|positions| !positions.is_empty())
+    }
+}
+
+impl Tracker {
+    /// The versions at which an earlier process stopped.
+    pub fn stored_positions(&self) -> Positions {
+        let stored = &self.outbox.checkpoint().positions;
+        let scopes = match self.scopes.len() {
+            0 => 0..1,
+            last => 1..last + 1,
+        };
+        let sources = scopes.filter_map(|scope| u16::try_from(scope).ok());
+        let sources = sources.flat_map(|scope| RESUMED.map(|kind| Source { kind, scope }));
+        let position = |source: Source| {
+            let scope = scope_name(&self.scopes, source.scope);
+            let found = stored.iter().find(|at| at.kind == source.kind && *at.scope == *scope)?;
+            Some((source, found.version))
+        };
+        sources.filter_map(position).collect()
+    }
+
+    /// Records the positions of the watches at `now`, for the next checkpoint. To be called between observations.
+    pub fn record_positions(&mut self, now: Timestamp, positions: &Positions) {
+        let now = now.as_second();
+        if !self.resume_points.is_due(now) {
+            return;
+        }
+        let unstored = self.outbox.oldest_unstored().unwrap_or(now);
+        self.resume_points.record(now, positions, unstored);
+        let Some(first) = self.resume_points.first() else {
+            return;
+        };
+        let stored = first.iter().map(|(source, version)| StoredPosition {
+            kind: source.kind,
+            scope: scope_name(&self.scopes, source.scope).into(),
+            version: *version,
+        });
+        self.outbox.set_positions(stored.collect());
+    }
+
+    /// How an object of a watch was observed.
+    pub(super) fn seen(&self, source: Source, object: &Object) -> Seen {
+        let listed = self.replays.get(&source);
+        let is_replayed = |listed: &u64| {
+            let version = object.metadata().resource_version.parse();
+            version.is_ok_and(|version: u64| version <= *listed)
+        };
+        match listed.is_some_and(is_replayed) {
+            true => Seen::Replayed,
+            false => Seen::Live,
+        }
+    }
+
+    /// True if a later version of this Job is known: it left the selection of the watch, and came back.
+    pub(super) fn is_known_later(&self, object: &Object) -> bool {
+        let Some(JobEntry::Live(record)) = self.jobs.get(&object.uid()) else {
+            return false;
+        };
+        record.is_later_than(&object.metadata().resource_version)
+    }
+
+    pub(super) fn replay_ends(&mut self, source: Source) {
+        if self.replays.remove(&source).is_some() && source.kind == Kind::Jobs {
+            self.outbox.list_ends(scope_name(&self.scopes, source.scope));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const JOBS: Source = Source {
+        kind: Kind::Jobs,
+        scope: 0,
+    };
+
+    fn first(points: &ResumePoints) -> Option<u64> {
+        points.first()?.get(&JOBS).copied()
+    }
+
+    fn record(points: &mut ResumePoints, now: i64, unstored: i64) {
+        if points.is_due(now) {
+            let version = u64::try_from(now).unwrap();
+            points.record(now, &Positions::from([(JOBS, version)]), unstored);
+        }
+    }
+
+    #[test]
+    fn resumes_before_the_oldest_verdict_that_is_not_stored() {
+        let mut points = ResumePoints::new(Positions::from([(JOBS, 7)]));
+        for now in 1000..1030 {
+            record(&mut points, now, now);
+        }
+        assert_eq!(first(&points), Some(7), "the process is younger than the margin");
+        for now in 1030..1100 {
+            record(&mut points, now, now);
+        }
+        assert_eq!(first(&points), Some(1065));
+        for now in 1100..1400 {
+            record(&mut points, now, 1101);
+        }
+        assert_eq!(first(&points), Some(1070));
+        record(&mut points, 1400, 1400);
+        assert_eq!(first(&points), Some(1370));
+    }
+
+    #[test]
+    fn keeps_the_oldest_position_however_long_a_verdict_waits() {
+        let mut points = ResumePoints::default();
+        for now in 1000..100_000 {
+            record(&mut points, now, 1031);
+        }
+        assert_eq!(first(&points), Some(1000));
+        assert_eq!(points.points.len(), POINTS);
+    }
+
+    #[test]
+    fn a_clock_that_is_set_back_drops_what_is_later() {
+        let mut points = ResumePoints::default();
+        for now in 1000..1200 {
+            record(&mut points, now, now);
+        }
+        record(&mut points, 500, 500);
+        assert_eq!(first(&points), Some(500));
+        record(&mut points, 505, 505);
+        assert_eq!(points.points.len(), 2);
+    }
+}
