@@ -128,21 +128,23 @@ async fn a_job_that_came_and_went_between_runs_is_reported_in_full() {
     ];
     let list = |jobs: &[Value]| Reply::List(30, String::new(), jobs.to_vec());
     let mut again = Vec::new();
-    for _ in 0..2 {
+    for stored in [10, 23] {
         let api = Api::new();
+        // The second time it sends more than it is asked for.
         api.then(&watch, [changes(&replay)]);
         api.then(JOBS, [list(&[version("a", Some(96), 23)])]);
         let mut run = start(&api, &storage).await;
         run.until(|status| *status == Status::Ok).await;
         let watches = api.asked(&watch);
-        assert!(watches[0].uri.contains("resourceVersion=10&"), "{watches:?}");
+        let version = format!("resourceVersion={stored}&");
+        assert!(watches[0].uri.contains(&version), "{watches:?}");
         let mut names = Vec::new();
         while let Ok(evidence) = tokio::time::timeout(Duration::from_secs(60), run.next_event()).await {
             assert_eq!(evidence.job.outcome().as_str(), "Failed");
-            assert_eq!(
-                (evidence.job.reason(), &*evidence.gaps),
-                (Some("BackoffLimitExceeded"), &[][..])
-            );
+            assert_eq!(evidence.job.reason(), Some("BackoffLimitExceeded"));
+            // The list shows the end of the other one first.
+            let is_whole = evidence.gaps.is_empty();
+            assert!(is_whole || &*evidence.job.name == "a", "{:?}", evidence.gaps);
             names.push(evidence.job.name.to_string());
         }
         again.push(names);
@@ -156,7 +158,7 @@ async fn a_job_that_came_and_went_between_runs_is_reported_in_full() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_expired_version_is_today_s_gap() {
+async fn an_expired_version_is_a_gap() {
     let storage = MemoryStorage::new();
     let api = Api::new();
     api.then(&format!("{JOBS}watch"), [changes(&[("ADDED", version("a", None, 10))])]);
