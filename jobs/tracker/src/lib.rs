@@ -13,6 +13,7 @@ mod event;
 mod extracted;
 mod from_events;
 mod gaps;
+mod interruptions;
 mod job;
 mod jobs;
 mod lists;
@@ -54,6 +55,7 @@ use self::cronjobs::CronJobs;
 use self::early::Early;
 use self::event::EventRecord;
 use self::extracted::Namespaces;
+use self::interruptions::Interruptions;
 use self::job::JobRecord;
 use self::node::NodeEvents;
 use self::notices::AnnouncedNotices;
@@ -184,6 +186,7 @@ pub struct Tracker {
     replays: HashMap<Source, u64>,
     resume_points: ResumePoints,
     forbidden: HashSet<Source>,
+    interruptions: Interruptions,
     ended: States,
     stalled_owners: StalledOwners,
     pools: Pools,
@@ -222,6 +225,7 @@ impl Tracker {
             replays: HashMap::new(),
             resume_points: ResumePoints::default(),
             forbidden: HashSet::new(),
+            interruptions: Interruptions::default(),
             ended: States::default(),
             stalled_owners: StalledOwners::default(),
             outbox: Outbox::new(Checkpoint::new(TOMBSTONES)),
@@ -275,6 +279,8 @@ impl Tracker {
             Observation::Forbidden => {
                 self.forbidden.insert(source);
             }
+            Observation::Interrupted => self.interruptions.begin(source),
+            Observation::Recovered => self.interruptions.end(source, now),
         }
     }
 

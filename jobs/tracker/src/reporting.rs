@@ -106,7 +106,13 @@ impl Tracker {
         let wait = self.settings.settle.max(WAIT_FOR_EVENTS);
         loop {
             let evidence = match pop_due(&mut self.due, wait, now) {
-                Some(uid) => self.report(uid, true),
+                Some(uid) => match self.waits_for_events(uid, now) {
+                    Some(until) => {
+                        self.due.insert((until, uid));
+                        continue;
+                    }
+                    None => self.report(uid, true),
+                },
                 None => {
                     let (uid, deleted) = self.recoveries.next(now)?;
                     self.recover(uid, *deleted, true)

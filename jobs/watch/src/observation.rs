@@ -115,4 +115,8 @@ pub enum Observation {
     Deleted(Object),
     /// RBAC denies the list or watch.
     Forbidden,
+    /// The list or watch fails and retries.
+    Interrupted,
+    /// The list is complete, or the watch works again.
+    Recovered,
 }

@@ -159,6 +159,7 @@ impl Watches {
             Update::Failed { failure, times } => {
                 self.telemetry.failed(source.kind);
                 self.health.failed(source, &failure, times, now);
+                return Some((source, Observation::Interrupted));
             }
             Update::Healthy(gap) => {
                 if let Some(gap) = gap {
@@ -166,6 +167,7 @@ impl Watches {
                     self.health.resumed(source, gap);
                 }
                 self.health.works(source, now);
+                return Some((source, Observation::Recovered));
             }
             Update::Position(version) => {
                 self.positions.insert(source, version);

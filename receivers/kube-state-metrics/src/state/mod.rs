@@ -78,7 +78,8 @@ impl KubeState {
             }
             Observation::ListEnds => self.list_ends(source),
             // No watch of this receiver resumes.
-            Observation::Forbidden | Observation::ReplayBegins { .. } | Observation::ReplayEnds { .. } => {}
+            Observation::ReplayBegins { .. } | Observation::ReplayEnds { .. } => {}
+            Observation::Forbidden | Observation::Interrupted | Observation::Recovered => {}
         }
     }
 

@@ -107,6 +107,9 @@ impl Watching {
                 }
                 // Bookmarks, and watches that end.
                 Update::Alive | Update::Position(_) => continue,
+                Update::Observed(Observation::Interrupted | Observation::Recovered) => {
+                    unreachable!("made of the updates below")
+                }
                 Update::Failed { failure, times } => match failure {
                     WatchError::Status { code, .. } => format!("{code} x{times}"),
                     WatchError::Connection(_) => format!("connection x{times}"),

@@ -1,0 +1,64 @@
+//! Jobs whose end was not seen wait for their Events while the watch of these fails.
+
+use std::collections::{HashMap, HashSet};
+
+use jiff::{SignedDuration, Timestamp};
+use job_event::Uid;
+use job_event::evidence::Gap;
+use job_watch::{Kind, Source};
+
+use super::time::later;
+use super::{JobEntry, Tracker, WAIT_FOR_EVENTS};
+
+/// How often a Job that waits is looked at.
+const LOOK: SignedDuration = SignedDuration::from_secs(1);
+/// The longest wait for a watch that fails. A Job whose end is not known is then reported as deleted.
+const LONGEST: SignedDuration = SignedDuration::from_secs(150);
+
+/// The lists and watches that fail, and when others recovered.
+#[derive(Debug, Default)]
+pub(crate) struct Interruptions {
+    lasting: HashSet<Source>,
+    recovered: HashMap<Source, Timestamp>,
+}
+
+impl Interruptions {
+    pub(crate) fn begin(&mut self, source: Source) {
+        self.lasting.insert(source);
+    }
+
+    pub(crate) fn end(&mut self, source: Source, now: Timestamp) {
+        if self.lasting.remove(&source) {
+            self.recovered.insert(source, now);
+        }
+    }
+
+    /// True if what this source missed may still arrive.
+    fn is_behind(&self, source: Source, now: Timestamp) -> bool {
+        let arrives = |at: &Timestamp| {
+            let since = now.duration_since(*at);
+            !since.is_negative() && since < WAIT_FOR_EVENTS
+        };
+        self.lasting.contains(&source) || self.recovered.get(&source).is_some_and(arrives)
+    }
+}
+
+impl Tracker {
+    /// When to look again at a Job that is due, if the Event about its end may still arrive.
+    pub(super) fn waits_for_events(&mut self, uid: Uid, now: Timestamp) -> Option<Timestamp> {
+        let Some(JobEntry::Live(record)) = self.jobs.get_mut(&uid) else {
+            return None;
+        };
+        record.verdict_from_events(uid);
+        if record.decided().is_some() || !record.has_gap(Gap::EndNotSeen) {
+            return None;
+        }
+        let events = Source {
+            kind: Kind::JobEvents,
+            scope: record.scope,
+        };
+        let waited = now.duration_since(record.ended_at()?);
+        let may_come = !self.forbidden.contains(&events) && self.interruptions.is_behind(events, now);
+        (may_come && waited < LONGEST).then(|| later(now, LOOK))
+    }
+}
