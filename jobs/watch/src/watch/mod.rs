@@ -6,11 +6,13 @@
 pub(crate) mod error;
 pub mod gap;
 mod heartbeat;
+mod initial;
 pub mod listing;
 pub mod machine;
 mod reply;
 pub mod request;
 mod stream;
+pub mod streaming;
 
 use kube::Client;
 use pacing::Random;
@@ -27,6 +29,7 @@ use heartbeat::Heartbeat;
 use machine::{Machine, Phase};
 use request::Target;
 use stream::Stream;
+use streaming::StreamingLists;
 
 pub(crate) use reply::{in_band, next_data, page, send, whole};
 
@@ -72,6 +75,8 @@ pub struct ListWatch {
     pub updates: mpsc::Sender<SourceUpdate>,
     /// Cancelled when the first list is complete, forbidden, or has failed several times.
     pub first_list: CancellationToken,
+    /// Which of its lists are streamed.
+    pub streaming: StreamingLists,
     /// Spreads its delays.
     pub random: Random,
 }
@@ -93,11 +98,11 @@ impl From<WatchError> for Stop {
 
 /// The next step.
 enum State {
-    /// Reads the next page of the list.
+    /// Reads the next page of the list, or opens a streaming list.
     Listing,
     /// Opens a watch after this version.
     Connecting(Box<str>),
-    /// Reads the open watch.
+    /// Reads the open watch or streaming list.
     Watching(Box<Stream>),
 }
 
@@ -105,7 +110,7 @@ impl State {
     /// The step without an open watch.
     fn of(machine: &Machine) -> State {
         match machine.phase() {
-            Phase::List => State::Listing,
+            Phase::List | Phase::Stream { .. } => State::Listing,
             Phase::Watch { version } => State::Connecting(version.clone()),
         }
     }
@@ -149,6 +154,7 @@ impl ListWatch {
 impl<T: Watched> Run<T> {
     async fn step(&mut self, state: State) -> Result<State, Stop> {
         match state {
+            State::Listing if self.streams_list().await => self.open_list().await,
             State::Listing => self.list().await,
             State::Connecting(version) => self.connect(&version).await,
             State::Watching(stream) => self.read(stream).await,
@@ -157,6 +163,9 @@ impl<T: Watched> Run<T> {
 
     /// Reports a failure and waits for the next attempt.
     async fn retry(&mut self, failure: WatchError) -> Result<State, Stop> {
+        if self.falls_back(&failure) {
+            return Ok(State::Listing);
+        }
         self.gaps.failed();
         if matches!(self.machine.phase(), Phase::Watch { .. }) {
             self.is_doubted = matches!(failure, WatchError::Silence(_) | WatchError::Slow(_));
@@ -207,15 +216,20 @@ impl<T: Watched> Run<T> {
             }
         }
         if is_last {
-            self.observed(Observation::ListEnds).await?;
-            // A gap ends with a watch that works: after the list it may fail again.
-            if self.gaps.listed(Instant::now()) {
-                self.send(Update::Healthy(None)).await?;
-            }
-            self.api.first_list.cancel();
-            tracing::debug!(what = self.api.target.describe(), "list complete");
+            self.list_complete().await?;
         }
         Ok(State::of(&self.machine))
+    }
+
+    async fn list_complete(&mut self) -> Result<(), Stop> {
+        self.observed(Observation::ListEnds).await?;
+        // A gap ends with a watch that works: after the list it may fail again.
+        if self.gaps.listed(Instant::now()) {
+            self.send(Update::Healthy(None)).await?;
+        }
+        self.api.first_list.cancel();
+        tracing::debug!(what = self.api.target.describe(), "list complete");
+        Ok(())
     }
 
     /// The watch that began at `began` works.

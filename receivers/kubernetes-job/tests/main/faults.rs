@@ -10,7 +10,7 @@ use job_event::evidence::Gap;
 use job_watch::Kind;
 use job_watch::client::{AuthType, connect};
 use serde_json::{Value, json};
-use simulator::{ApiToken, Cut, Fault, Matching, Resource, Simulator, SimulatorOptions, Verb};
+use simulator::{ApiRequest, ApiToken, Cut, Fault, Matching, Resource, Simulator, SimulatorOptions, Verb};
 use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
@@ -113,13 +113,17 @@ impl Cluster {
         tokio::time::sleep(Duration::from_secs(60)).await;
     }
 
-    /// How many lists, or watches, of Jobs were requested.
+    /// How many lists of Jobs were requested, as a stream or in pages, or how many watches.
     fn asked(&self, verb: Verb) -> usize {
         let requests = self.simulator.requests();
         let of_jobs = requests
             .iter()
             .filter(|request| request.resource == Some(Resource::Jobs));
-        of_jobs.filter(|request| request.verb == Some(verb)).count()
+        let verb_of = |request: &ApiRequest| match request.query.contains("sendInitialEvents") {
+            true => Some(Verb::List),
+            false => request.verb,
+        };
+        of_jobs.filter(|request| verb_of(request) == Some(verb)).count()
     }
 
     /// No further event, no error, a clean shutdown.

@@ -3,14 +3,17 @@
 mod lists;
 mod resuming;
 mod silence;
+mod streaming;
 
 use std::time::Duration;
 
 use crate::support::{Api, Piece};
 use job_watch::WatchError;
 use job_watch::model::Watched;
+use job_watch::version::SharedVersion;
 use job_watch::watch::gap::WatchGap;
 use job_watch::watch::request::targets;
+use job_watch::watch::streaming::StreamingLists;
 use job_watch::watch::{ListWatch, SourceUpdate, Update};
 use job_watch::{Kind, Object, Observation};
 use pacing::Random;
@@ -46,6 +49,17 @@ fn watch(api: &Api) -> Watching {
 
 /// Watches a kind in the whole cluster, or in the first of these namespaces.
 fn watch_of<T: Watched>(api: &Api, kind: Kind, namespaces: &[String], object: fn(Box<T>) -> Object) -> Watching {
+    let streaming = StreamingLists::of(SharedVersion::default());
+    watch_with(api, kind, namespaces, object, streaming)
+}
+
+fn watch_with<T: Watched>(
+    api: &Api,
+    kind: Kind,
+    namespaces: &[String],
+    object: fn(Box<T>) -> Object,
+    streaming: StreamingLists,
+) -> Watching {
     let (sender, messages) = mpsc::channel(256);
     let first_list = CancellationToken::new();
     let target = targets(&Kind::ALL, namespaces, &[], "")
@@ -57,6 +71,7 @@ fn watch_of<T: Watched>(api: &Api, kind: Kind, namespaces: &[String], object: fn
         target,
         updates: sender,
         first_list: first_list.clone(),
+        streaming,
         random: Random::seeded(seed()),
     };
     let task = tokio::spawn(watch.run(object)).abort_handle();
@@ -97,6 +112,7 @@ impl Watching {
                     WatchError::Unreadable(_) => format!("unreadable x{times}"),
                     WatchError::BadList(_) => format!("no list x{times}"),
                     WatchError::TooLarge(_) => format!("too large x{times}"),
+                    WatchError::NotStreamed(_) => panic!("a list in pages follows, which is no failure"),
                 },
             });
         }
