@@ -201,12 +201,15 @@ impl<T: Watched> Run<T> {
 
     /// A watch ended. The end is a sign of life.
     async fn ended(&mut self, stream: Stream) -> Result<State, Stop> {
-        if self.is_listing() && !stream.lines.is_cut() {
-            return Err(WatchError::NotStreamed("it ended before the end of the list".into()).into());
+        let is_listing = self.is_listing();
+        if !is_listing {
+            self.gaps.received(Instant::now());
         }
-        self.gaps.received(Instant::now());
         if stream.lines.is_cut() {
             return Err(WatchError::Cut.into());
+        }
+        if is_listing {
+            return Err(WatchError::NotStreamed("it ended before the end of the list".into()).into());
         }
         let (lived, jitter) = (stream.began.elapsed(), self.api.random.fraction());
         let pause = self.machine.watch_ended(lived, stream.has_events, jitter)?;

@@ -65,8 +65,12 @@ fn job(number: u32, failed: bool) -> Value {
 impl Cluster {
     /// A cluster with a running Job, and a receiver that watches it.
     async fn start() -> (Cluster, Run) {
+        Cluster::start_with(options()).await
+    }
+
+    async fn start_with(options: SimulatorOptions) -> (Cluster, Run) {
         let clock = tokio::spawn(run_clock()).abort_handle();
-        let simulator = Simulator::start(options()).await.unwrap();
+        let simulator = Simulator::start(options).await.unwrap();
         let kubeconfig = std::env::temp_dir().join(format!("kubeconfig-faults-{}", simulator.address().port()));
         simulator.write_kubeconfig(&kubeconfig).unwrap();
         let mut cluster = Cluster {
@@ -152,7 +156,18 @@ async fn resumes_after_every_kind_of_cut() {
 
 #[tokio::test(start_paused = true)]
 async fn reports_each_job_once_when_every_watch_expires() {
-    let (mut cluster, mut running) = Cluster::start().await;
+    // Its lists are in pages.
+    let version = "v1.33.4".into();
+    expire(SimulatorOptions { version, ..options() }).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn reports_each_job_once_when_watches_expire_and_lists_are_streams() {
+    expire(options()).await;
+}
+
+async fn expire(options: SimulatorOptions) {
+    let (mut cluster, mut running) = Cluster::start_with(options).await;
     for times in 1..=3 {
         assert!(cluster.simulator.expire_watches() > 0);
         // From the HTTP server in between, like a proxy, and with a requested delay.
@@ -160,9 +175,9 @@ async fn reports_each_job_once_when_every_watch_expires() {
             code: 410,
             retry_after: None,
         };
-        cluster
-            .simulator
-            .answer_next(1, Matching::new(Verb::Watch, Resource::Jobs), expired);
+        let watches = Matching::new(Verb::Watch, Resource::Jobs);
+        cluster.simulator.answer_next(1, watches, expired);
+        cluster.simulator.answer_next(1, watches, Fault::BrokenList);
         let busy = Fault::Status {
             code: 429,
             retry_after: Some(3),
