@@ -42,6 +42,8 @@ pub enum Fault {
     },
     /// For watches: status 200, then a 410 inside the stream, as a real server answers a version from before its window.
     ExpiredInBand,
+    /// For streaming lists: half of the objects, then the connection is reset. Other requests are answered as usual.
+    BrokenList,
     /// The server does nothing and resets the connection.
     Reset,
     /// The server does what the request asks for, and resets the connection instead of answering. A watch is opened as

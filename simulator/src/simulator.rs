@@ -32,7 +32,7 @@ pub struct SimulatorOptions {
     pub bookmark_interval: Duration,
     /// The seed of UIDs.
     pub seed: u64,
-    /// The `gitVersion` of `/version`. Only that answer depends on it.
+    /// The `gitVersion` of `/version`. Streaming lists exist as in this version; nothing else depends on it.
     pub version: String,
 }
 

@@ -15,6 +15,8 @@ use crate::variant::{Fixed, Variant};
 
 /// How many watches a collector keeps open: Jobs, Pods, CronJobs, Events of Jobs, of Pods (two), of nodes, of CronJobs.
 const WATCHES: usize = 8;
+/// A version that streams lists, and one that has pages only.
+pub(crate) const VERSIONS: [&str; 2] = ["v1.36.2", "v1.33.4"];
 /// Upper bound on a start: only a broken collector takes this long.
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -41,13 +43,13 @@ pub(crate) struct Environment {
 }
 
 impl Environment {
-    /// Starts everything and waits until the collectors watch. `name` is unique to the run.
-    pub(crate) async fn start(name: &str, durability: Durability) -> Environment {
-        Environment::start_with(name, durability, 10).await
+    /// Starts everything and waits until the collectors watch. `name` is unique to the run, `version` that of the API server.
+    pub(crate) async fn start(name: &str, durability: Durability, version: &str) -> Environment {
+        Environment::start_with(name, durability, version, 10).await
     }
 
     /// The same, with this many concurrent requests of a signal to the backend.
-    pub(crate) async fn start_with(name: &str, durability: Durability, consumers: usize) -> Environment {
+    pub(crate) async fn start_with(name: &str, durability: Durability, version: &str, consumers: usize) -> Environment {
         let replicas = durability.replicas();
         let tokens: Vec<String> = (0..replicas).map(|replica| format!("{replica}-0")).collect();
         let token = |(replica, value): (usize, &String)| ApiToken {
@@ -58,6 +60,7 @@ impl Environment {
             tokens: tokens.iter().enumerate().map(token).collect(),
             // Faster than real time, like all of this cluster.
             bookmark_interval: Duration::from_secs(1),
+            version: version.into(),
             ..SimulatorOptions::default()
         };
         let simulator = Simulator::start(options).await.expect("the simulator starts");

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::environment::Environment;
+use crate::environment::{Environment, VERSIONS};
 use crate::outcome::conclude;
 use crate::play::{PATIENCE, Play};
 use crate::script::{Action, Durability, Script};
@@ -21,7 +21,7 @@ const MEMORY: u64 = 192 * 1024 * 1024;
 /// Kills the collector, of several the one that leads, half-way through and starts it again.
 async fn kill_in_the_middle(name: &str, durability: Durability) {
     let begin = Instant::now();
-    let mut environment = Environment::start(name, durability).await;
+    let mut environment = Environment::start(name, durability, VERSIONS[0]).await;
     let mut play = Play::new(1, &environment);
     // No other replica begins to lead until it dies.
     let victim = environment.until_led(PATIENCE).await;

@@ -20,7 +20,7 @@ mod variant;
 use std::io::Write;
 use std::time::Duration;
 
-use environment::Environment;
+use environment::{Environment, VERSIONS};
 use outcome::{Outcome, conclude};
 use play::{PATIENCE, Play};
 use report::Report;
@@ -72,7 +72,9 @@ async fn script_of(seed: u64, durability: Durability) -> Script {
 /// Plays a script against a collector that keeps its state in `kept`.
 async fn run(seed: u64, script: Script, kept: Durability, patience: Duration) -> Outcome {
     let begin = Instant::now();
-    let mut environment = Environment::start(&format!("{kept:?}-{seed}"), kept).await;
+    // The other bit of the seed decides about the durability.
+    let version = VERSIONS[(seed / 2 % 2) as usize];
+    let mut environment = Environment::start(&format!("{kept:?}-{seed}"), kept, version).await;
     let mut play = Play::new(seed, &environment);
     play.plan_jobs(JOBS, LASTS);
     play.plan_obstacles(OBSTACLES, LASTS);

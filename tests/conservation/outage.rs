@@ -6,7 +6,7 @@ use std::time::Duration;
 use simulator::otlp_intake::Signal;
 use tokio::time::Instant;
 
-use crate::environment::Environment;
+use crate::environment::{Environment, VERSIONS};
 use crate::outcome::conclude;
 use crate::play::{PATIENCE, Play};
 use crate::script::{Action, Durability, Script};
@@ -28,7 +28,7 @@ async fn a_backend_that_is_away_for_ten_minutes_gets_everything_in_order() {
         (Duration::from_millis(500), Action::Close(true)),
         (AWAY, Action::Close(false)),
     ]);
-    let mut environment = Environment::start_with("outage", durability, 1).await;
+    let mut environment = Environment::start_with("outage", durability, VERSIONS[0], 1).await;
     let mut play = Play::new(1, &environment);
     play.plan_failures(JOBS, AWAY);
     play.plan_script(&script);

@@ -82,6 +82,7 @@ impl Action {
             Action::Fault(_, _, answer) => match answer {
                 Fault::Status { code, .. } => format!("API {code}"),
                 Fault::ExpiredInBand => "410 in the stream".into(),
+                Fault::BrokenList => "streaming list reset".into(),
                 Fault::Reset => "API reset".into(),
                 Fault::LostAnswer => "API answer lost".into(),
                 Fault::Silence => "API silence".into(),
@@ -257,11 +258,12 @@ impl Dice {
             status(503, None),
             status(410, None),
             Fault::ExpiredInBand,
+            Fault::BrokenList,
             Fault::Reset,
             Fault::Silence,
         ]);
         let verb = match answer {
-            Fault::Status { code: 410, .. } | Fault::ExpiredInBand => Verb::Watch,
+            Fault::Status { code: 410, .. } | Fault::ExpiredInBand | Fault::BrokenList => Verb::Watch,
             _ => self.of(&[Verb::Watch, Verb::List]),
         };
         let count = 1 + self.below(4) as usize;

@@ -54,6 +54,7 @@ fn every_kind_of_fault_is_in_fifty_seeds() {
         "reload of an invalid configuration",
         "repetition",
         "stall",
+        "streaming list reset",
         "token expired",
         "watch ended",
         "watch ended mid-line",

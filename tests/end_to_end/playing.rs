@@ -2,13 +2,14 @@
 //! count for each decided Job, in spite of any faults of the watches.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::process::Stdio;
 use std::time::Duration;
 
 use crate::deployment::{Deployment, WATCHES};
 use crate::support::{corpus, expected};
 use serde_json::Value;
 use simulator::timeline::{TimelineStep, one_after_another};
-use simulator::{ChangeType, Cut, Fault, Matching, Player, Resource, Verb, recording};
+use simulator::{ChangeType, Cut, Fault, Matching, Player, Resource, SimulatorOptions, Verb, recording};
 
 /// All recordings, one after another.
 fn story() -> Vec<TimelineStep> {
@@ -192,9 +193,17 @@ async fn stories_are_reported_as_expected() {
 
 #[tokio::test]
 async fn it_asks_for_what_its_cluster_role_allows_and_for_pods_of_jobs_only() {
-    let mut deployment = Deployment::start("access").await;
-    deployment.stop().await;
-    let requests = deployment.simulator.requests();
+    let mut requests = Vec::new();
+    // A streaming list is a watch; a server without them is asked for pages.
+    for version in ["v1.36.2", "v1.33.4"] {
+        let options = SimulatorOptions {
+            version: version.into(),
+            ..SimulatorOptions::default()
+        };
+        let mut deployment = Deployment::start_with("access", Stdio::piped(), options).await;
+        deployment.stop().await;
+        requests.extend(deployment.simulator.requests());
+    }
     for request in requests.iter().filter(|r| r.resource == Some(Resource::Pods)) {
         assert!(request.query.contains("labelSelector=job-name"), "{}", request.query);
     }

@@ -7,7 +7,7 @@ use crate::Kind;
 use crate::access::{self, Access};
 use crate::client::{ClientError, connect};
 use crate::selection::Selection;
-use crate::version::ServerVersion;
+use crate::version::{ServerVersion, SharedVersion};
 use crate::watch::request::Target;
 
 /// A connected cluster.
@@ -17,6 +17,8 @@ pub struct Cluster {
     pub client: Client,
     /// The API server's URL, without credentials; `None` if it is unknown.
     pub server: Option<String>,
+    /// The API server's version.
+    pub version: SharedVersion,
 }
 
 /// The reason why a cluster cannot be watched.
@@ -48,14 +50,18 @@ impl Cluster {
         selection: &Selection<'_>,
         targets: &[Target],
     ) -> Result<Self, ClusterError> {
-        let (cluster, context) = match client {
-            Some(client) => (Cluster { client, server: None }, None),
+        let (client, server, context) = match client {
+            Some(client) => (client, None, None),
             None => {
                 let connected = connect(selection.auth_type, selection.kubeconfig, selection.context).await?;
-                let server = Some(connected.server);
-                let client = connected.client;
-                (Cluster { client, server }, connected.context)
+                (connected.client, Some(connected.server), connected.context)
             }
+        };
+        let version = SharedVersion::default();
+        let cluster = Cluster {
+            client,
+            server,
+            version,
         };
         let reached = cluster.check_access(targets).await?;
         if let Some(server) = cluster.server.as_deref().filter(|_| reached) {
@@ -84,7 +90,7 @@ impl Cluster {
     }
 
     async fn log(&self, server: &str, context: Option<&str>, selection: &Selection<'_>) {
-        let version = ServerVersion::read(&self.client).await;
+        let version = self.version.get(&self.client).await;
         let namespaces = selection.namespaces;
         let listed = |names: &[String]| (!names.is_empty()).then(|| names.join(","));
         tracing::info!(

@@ -58,7 +58,7 @@ struct Watch {
     last_sign_of_life: Instant,
     /// How often it resumed or listed again after a gap.
     restarts: u64,
-    /// When the current list began.
+    /// When the current list, which is not complete, began.
     list_began: Option<Instant>,
     /// Everything that happened before is received.
     current: Option<Instant>,
@@ -210,10 +210,12 @@ impl WatchHealth {
         };
         match update {
             Update::Observed(Observation::ListBegins) => (watch.list_began, watch.replays) = (Some(now), false),
-            Update::Observed(Observation::ListEnds) => watch.current = watch.list_began,
+            Update::Observed(Observation::ListEnds) => watch.current = watch.list_began.take(),
             Update::Observed(Observation::ReplayBegins { .. }) => watch.replays = true,
             Update::Observed(Observation::ReplayEnds { .. }) => watch.replays = false,
             _ if watch.replays => {}
+            // A streaming list, too, delivers deletions before it is complete.
+            Update::Observed(Observation::Changed(_) | Observation::Deleted(_)) if watch.list_began.is_some() => {}
             Update::Observed(Observation::Changed(_) | Observation::Deleted(_)) | Update::Alive => {
                 watch.current = Some(now);
             }

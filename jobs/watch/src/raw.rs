@@ -112,7 +112,7 @@ impl<N: Copy> Raw<N> {
 
     async fn step(&mut self, machine: &mut Machine) -> Result<(), Stop> {
         match machine.phase().clone() {
-            Phase::List => self.list(machine).await,
+            Phase::List | Phase::Stream { .. } => self.list(machine).await,
             Phase::Watch { version } => self.watch(machine, &version).await,
         }
     }

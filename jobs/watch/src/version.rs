@@ -1,5 +1,7 @@
 //! The version of the API server, and the versions that the collector is tested with.
 
+mod shared;
+
 use std::fmt;
 use std::ops::RangeInclusive;
 use std::time::Duration;
@@ -14,6 +16,7 @@ use serde::Deserialize;
 use tokio::time::timeout;
 
 use crate::model::lenient::{Lax, Object, lenient};
+pub use shared::SharedVersion;
 
 /// The minor versions of Kubernetes 1 that tests cover. `docs/compatibility.md` says how each is tested.
 pub const TESTED: RangeInclusive<u32> = 27..=37;
@@ -37,6 +40,13 @@ pub const ADDED: [(u32, &str); 2] = [
     ),
 ];
 
+/// The first version that streams lists by default: feature gate `WatchList`, on in 1.32, off in 1.33, on again since 1.34.
+///
+/// Source: `defaultVersionedKubernetesFeatureGates` in `staging/src/k8s.io/apiserver/pkg/features/kube_features.go`.
+const STREAMS_LISTS: (u32, u32) = (1, 32);
+/// The version after it that does not.
+const STREAMS_NO_LISTS: (u32, u32) = (1, 33);
+
 /// The version of an API server, as it names itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ServerVersion {
@@ -44,6 +54,21 @@ pub struct ServerVersion {
     text: String,
     /// The major and minor version, if they can be read.
     number: Option<(u32, u32)>,
+    /// The version whose features it has, since 1.33: `--emulated-version`.
+    emulated: Option<(u32, u32)>,
+}
+
+/// The reply to a request for the version.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum VersionReply {
+    /// The server's version.
+    Version(ServerVersion),
+    /// The server replies, and names no version: it refuses, or has no `/version`.
+    NoVersion,
+    /// The server is not reached.
+    Unreachable,
+    /// No reply in time.
+    TimedOut,
 }
 
 /// The body of `/version`.
@@ -56,6 +81,10 @@ struct Info {
     major: Box<str>,
     #[serde(deserialize_with = "lenient")]
     minor: Box<str>,
+    #[serde(deserialize_with = "lenient")]
+    emulation_major: Box<str>,
+    #[serde(deserialize_with = "lenient")]
+    emulation_minor: Box<str>,
 }
 
 impl Object for Info {}
@@ -63,24 +92,41 @@ impl Object for Info {}
 impl ServerVersion {
     /// Asks the API server; `None` if it does not answer in time, refuses, or does not name a version.
     pub async fn read(client: &Client) -> Option<ServerVersion> {
-        timeout(TIMEOUT, ask(client)).await.ok().flatten()
+        match ServerVersion::ask(client).await {
+            VersionReply::Version(version) => Some(version),
+            VersionReply::NoVersion | VersionReply::Unreachable | VersionReply::TimedOut => None,
+        }
+    }
+
+    /// Asks the API server.
+    pub(crate) async fn ask(client: &Client) -> VersionReply {
+        timeout(TIMEOUT, ask(client)).await.unwrap_or(VersionReply::TimedOut)
     }
 
     /// From the body of `/version`. Distributions append to `gitVersion` (`v1.29.0-eks-a5ec690`, `v1.30.1+k3s1`) and to
     /// `minor` (`27+`).
     fn from_body(body: &[u8]) -> Option<ServerVersion> {
         let Lax(info): Lax<Info> = serde_json::from_slice(body).ok()?;
-        let parts = match info.git_version.trim_start_matches('v').split_once('.') {
-            Some(parts) => parts,
-            None => (&*info.major, &*info.minor),
-        };
-        let number = leading_number(parts.0).zip(leading_number(parts.1));
+        let numbers = |major, minor| leading_number(major).zip(leading_number(minor));
+        let git = info.git_version.trim_start_matches('v').split_once('.');
+        // A server built from source without the build scripts is `v0.0.0-master+...`.
+        let git = git
+            .and_then(|(major, minor)| numbers(major, minor))
+            .filter(|number| *number > (0, 0));
+        let number = git.or_else(|| numbers(&info.major, &info.minor));
         let text = match (&*info.git_version, number) {
             ("", Some((major, minor))) => format!("v{major}.{minor}"),
             ("", None) => return None,
             (text, _) => one_line(text).chars().take(MAX_SHOWN).collect(),
         };
-        Some(ServerVersion { text, number })
+        let emulated = numbers(&info.emulation_major, &info.emulation_minor);
+        Some(ServerVersion { text, number, emulated })
+    }
+
+    /// True if a server of this version streams lists by default. False for an unknown version.
+    pub fn streams_lists(&self) -> bool {
+        let features = self.emulated.or(self.number);
+        features.is_some_and(|version| version >= STREAMS_LISTS && version != STREAMS_NO_LISTS)
     }
 
     /// The missing features of a version outside the tested range, as a sentence without a full stop. `None` for a tested or an
@@ -111,14 +157,21 @@ impl fmt::Display for ServerVersion {
     }
 }
 
-async fn ask(client: &Client) -> Option<ServerVersion> {
+async fn ask(client: &Client) -> VersionReply {
     let request = Request::get("/version").header(ACCEPT, "application/json");
-    let response = client.send(request.body(Body::empty()).ok()?).await.ok()?;
+    let Ok(request) = request.body(Body::empty()) else {
+        return VersionReply::NoVersion;
+    };
+    let Ok(response) = client.send(request).await else {
+        return VersionReply::Unreachable;
+    };
     if !response.status().is_success() {
-        return None;
+        return VersionReply::NoVersion;
     }
-    let body = Limited::new(response.into_body(), MAX_RESPONSE).collect().await.ok()?;
-    ServerVersion::from_body(&body.to_bytes())
+    match Limited::new(response.into_body(), MAX_RESPONSE).collect().await {
+        Ok(body) => ServerVersion::from_body(&body.to_bytes()).map_or(VersionReply::NoVersion, VersionReply::Version),
+        Err(_) => VersionReply::NoVersion,
+    }
 }
 
 /// The digits at the beginning of a text, as a number.
@@ -159,6 +212,34 @@ mod tests {
             version("v1.29.0-eks-a5ec690", "29+").unwrap().to_string(),
             "v1.29.0-eks-a5ec690"
         );
+    }
+
+    #[test]
+    fn versions_say_if_lists_are_streamed() {
+        let streams = |info: serde_json::Value| {
+            let version = ServerVersion::from_body(info.to_string().as_bytes());
+            version.is_some_and(|version| version.streams_lists())
+        };
+        for (git, expected) in [
+            ("v1.27.3", false),
+            ("v1.31.9+k3s1", false),
+            ("v1.32.0", true),
+            ("v1.33.4-gke.100", false),
+            ("v1.34.1-eks-a5ec690", true),
+            ("v1.37.2", true),
+            ("v2.0.0", true),
+            ("master", false),
+        ] {
+            assert_eq!(streams(json!({"gitVersion": git})), expected, "{git}");
+        }
+        let built = "v0.0.0-master+$Format:%H$";
+        assert!(streams(json!({"gitVersion": built, "major": "1", "minor": "37"})));
+        assert!(streams(
+            json!({"gitVersion": built, "major": "", "minor": "", "emulationMajor": "1", "emulationMinor": "37"})
+        ));
+        assert!(!streams(json!({"gitVersion": built, "major": "", "minor": ""})));
+        let emulates = json!({"gitVersion": "v1.34.0", "emulationMajor": "1", "emulationMinor": "33"});
+        assert!(!streams(emulates), "it has the features of 1.33");
     }
 
     #[test]

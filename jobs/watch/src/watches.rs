@@ -11,7 +11,9 @@ use tokio_util::sync::CancellationToken;
 
 use crate::health::{Health, WatchHealth, WatchStates};
 use crate::telemetry::WatchTelemetry;
+use crate::version::SharedVersion;
 use crate::watch::request::Target;
+use crate::watch::streaming::StreamingLists;
 use crate::watch::{ListWatch, SourceUpdate, Update};
 use crate::{Kind, Object, Observation, Source, model};
 
@@ -36,6 +38,7 @@ pub struct Watches {
     health: WatchHealth,
     states: WatchStates,
     telemetry: WatchTelemetry,
+    version: SharedVersion,
     /// Paces the log lines about undecodable objects, whose number the server decides.
     undecodable: BTreeMap<Kind, LogPace>,
     tasks: JoinSet<()>,
@@ -60,12 +63,20 @@ impl Watches {
             targets,
             excluded,
             telemetry,
+            version: SharedVersion::default(),
             undecodable: BTreeMap::new(),
             tasks: JoinSet::new(),
             updates: None,
             positions: Positions::new(),
             shutdown: CancellationToken::new(),
         }
+    }
+
+    /// Uses this version of the API server, which may be known already, instead of asking for it before the first list.
+    #[must_use]
+    pub fn with_version(mut self, version: SharedVersion) -> Self {
+        self.version = version;
+        self
     }
 
     /// Resumes each watch at the version at which an earlier process stopped. To be called before [`Watches::start`].
@@ -84,6 +95,7 @@ impl Watches {
         let (sender, updates) = mpsc::channel(UPDATES);
         self.updates = Some(updates);
         self.shutdown = shutdown.clone();
+        let streaming = StreamingLists::of(self.version.clone());
         let mut previous: Option<(u16, CancellationToken)> = None;
         for target in &self.targets {
             let scope = target.source.scope;
@@ -97,6 +109,7 @@ impl Watches {
                 updates: sender.clone(),
                 first_list,
                 resume: self.positions.get(&target.source).copied(),
+                streaming: streaming.clone(),
                 random: Random::unique(),
             };
             let shutdown = shutdown.clone();

@@ -55,7 +55,11 @@ impl Receiver for KubeStateReceiver {
 
     fn run(self: Box<Self>, outputs: Outputs, running: Running) -> BoxFuture<'static, Result<(), ComponentError>> {
         Box::pin(async move {
-            let Cluster { client, server } = self.cluster.ok_or("run before start")?;
+            let Cluster {
+                client,
+                server,
+                version,
+            } = self.cluster.ok_or("run before start")?;
             let config = self.config;
             let mut watches = Watches::new(
                 config.selection().targets(&KINDS),
@@ -63,7 +67,8 @@ impl Receiver for KubeStateReceiver {
                 server,
                 loss,
                 self.telemetry,
-            );
+            )
+            .with_version(version);
             watches.start(&client, &running.shutdown);
             let session = Session {
                 watches,

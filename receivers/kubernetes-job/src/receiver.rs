@@ -92,14 +92,15 @@ fn targets(config: &JobReceiverConfig) -> Vec<Target> {
 }
 
 /// A session that has observed nothing.
-fn session(successor: Successor, server: Option<String>, store: Option<Claimed>) -> JobSession {
+fn session(successor: Successor, cluster: &Cluster, store: Option<Claimed>) -> JobSession {
     let watches = Watches::new(
         targets(&successor.config),
         successor.config.namespaces.exclude.clone(),
-        server,
+        cluster.server.clone(),
         access::loss,
         successor.telemetry.watches.clone(),
-    );
+    )
+    .with_version(cluster.version.clone());
     let store = CheckpointStore::new(store.map(|store| store.with_health(&successor.health)));
     JobSession::new(successor, watches, store)
 }
@@ -134,7 +135,7 @@ impl Receiver for JobReceiver {
             match inherited {
                 Inherited::Session(session) => session.run(running).await,
                 Inherited::Start(start) => {
-                    let session = session(start.successor, cluster.server, store);
+                    let session = session(start.successor, &cluster, store);
                     let (session, checkpoint) = match start.checkpoint {
                         Some((checkpoint, events)) => (session.with_events(events), Some(checkpoint)),
                         None => (session, None),

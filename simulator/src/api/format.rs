@@ -85,12 +85,15 @@ impl ObjectFormat {
     }
 }
 
-/// A bookmark: an empty object of the resource that carries only a version.
-pub(crate) fn bookmark(resource: Resource, version: u64) -> Vec<u8> {
+/// A bookmark: an empty object of the resource that carries only a version, and whether it ends a streaming list.
+pub(crate) fn bookmark(resource: Resource, version: u64, ends_list: bool) -> Vec<u8> {
     let mut object = empty(resource);
     object["kind"] = resource.kind().into();
     object["apiVersion"] = resource.api_version().into();
     object["metadata"] = json!({"resourceVersion": version.to_string()});
+    if ends_list {
+        object["metadata"]["annotations"] = json!({"k8s.io/initial-events-end": "true"});
+    }
     format!("{}\n", json!({"type": "BOOKMARK", "object": object})).into_bytes()
 }
 

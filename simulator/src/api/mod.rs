@@ -8,6 +8,7 @@ mod event;
 mod format;
 mod list;
 mod logs;
+mod options;
 mod path;
 mod query;
 mod response;

@@ -9,7 +9,7 @@ use super::response::{ResponseBody, healthy, json, plain, refusal, stream};
 use super::service_proxy::{ProxyPath, Services, forward};
 use super::watch::WatchRequest;
 use super::write::ObjectWriter;
-use super::{discovery, list, logs};
+use super::{discovery, list, logs, options};
 use crate::SimulatorOptions;
 use crate::faults::{Fault, Faults};
 use crate::ids::Ids;
@@ -129,7 +129,7 @@ async fn answer(
             return Err(connection.reset());
         }
         Some(Fault::Status { code, retry_after }) => return Ok(refusal(&ApiError::of_code(code, retry_after))),
-        Some(Fault::ExpiredInBand | Fault::LostAnswer) | None => {}
+        Some(Fault::ExpiredInBand | Fault::BrokenList | Fault::LostAnswer) | None => {}
     }
     let body = match Limited::new(body, MAX_BODY).collect().await {
         Ok(body) => body.to_bytes(),
@@ -160,7 +160,7 @@ async fn answer(
         parts,
         query,
         body,
-        expired: fault == Some(Fault::ExpiredInBand),
+        fault,
     };
     let answered = call.answer(target, verb);
     if fault == Some(Fault::LostAnswer) && verb != Some(Verb::Watch) {
@@ -181,8 +181,8 @@ struct Call<'a> {
     parts: Parts,
     query: Query,
     body: Bytes,
-    /// A watch ends with a 410 at once.
-    expired: bool,
+    /// The fault that a watch meets.
+    fault: Option<Fault>,
 }
 
 impl Call<'_> {
@@ -207,11 +207,13 @@ impl Call<'_> {
         Ok(match verb {
             Verb::Watch => {
                 let selection = self.selection(&target)?;
+                options::check_watch(&self.query, &self.state.options.version)?;
                 let watch = WatchRequest::parse(&self.user.name, resource, selection, &self.query, format)?;
-                stream(watch.start(self.state, self.connection.clone(), self.expired))
+                stream(watch.start(self.state, self.connection.clone(), self.fault))
             }
             Verb::List => {
                 let selection = self.selection(&target)?;
+                options::check_list(&self.query)?;
                 let behind = self.state.faults.behind();
                 let page = list::page(store, resource, &selection, &self.query, behind)?;
                 json(StatusCode::OK, list::body(&page, resource, &selection, format, now))

@@ -5,7 +5,7 @@ use super::format::{ObjectFormat, bookmark};
 use super::list::parse_version;
 use super::query::Query;
 use super::server::{ConnectionEnd, ServerState};
-use crate::faults::{Cut, WatchAction, WatchCommand};
+use crate::faults::{Cut, Fault, WatchAction, WatchCommand};
 use crate::resource::{ChangeType, Resource};
 use crate::store::selector::Selection;
 use crate::store::{StoreChange, StoredObject};
@@ -29,6 +29,10 @@ const DEFAULT_TIMEOUT: Duration = Duration::from_secs(1800);
 enum Start {
     /// With the present objects, as ADDED.
     Now,
+    /// With the present objects, at least of this version, as ADDED, and a bookmark at their end: a streaming list.
+    List(Option<u64>),
+    /// With changes from now on.
+    Later,
     /// After this version.
     After(u64),
 }
@@ -54,13 +58,12 @@ impl WatchRequest {
         query: &Query,
         format: ObjectFormat,
     ) -> Result<WatchRequest, ApiError> {
-        if query.get("sendInitialEvents").is_some() || query.get("resourceVersionMatch").is_some() {
-            let message = "the simulator serves no watch with sendInitialEvents or resourceVersionMatch";
-            return Err(ApiError::bad_request(message));
-        }
-        let start = match query.get("resourceVersion") {
-            None | Some("0") => Start::Now,
-            Some(text) => Start::After(parse_version(text)?),
+        let version = query.get("resourceVersion").map(parse_version).transpose()?;
+        let start = match (query.get("sendInitialEvents"), version) {
+            (Some(_), version) if query.flag("sendInitialEvents") => Start::List(version),
+            (Some(_), None | Some(0)) => Start::Later,
+            (None, None | Some(0)) => Start::Now,
+            (_, Some(version)) => Start::After(version),
         };
         let timeout = query.number("timeoutSeconds").filter(|seconds| *seconds > 0);
         Ok(WatchRequest {
@@ -74,12 +77,13 @@ impl WatchRequest {
         })
     }
 
-    /// Starts the watch; the receiver yields its lines. `expired` makes it end with 410 at once.
+    /// Starts the watch; the receiver yields its lines. [`Fault::ExpiredInBand`] makes it end with 410 at once,
+    /// [`Fault::BrokenList`] breaks a streaming list.
     pub(super) fn start(
         self,
         state: &Arc<ServerState>,
         connection: ConnectionEnd,
-        expired: bool,
+        fault: Option<Fault>,
     ) -> mpsc::Receiver<io::Result<Bytes>> {
         let (out, lines) = mpsc::channel(1);
         let deadline = Instant::now() + self.timeout;
@@ -92,28 +96,27 @@ impl WatchRequest {
             bookmark_at: Instant::now() + state.options.bookmark_interval,
             last: 0,
             sent: Bytes::new(),
+            is_open: false,
             request: self,
             state: state.clone(),
         };
-        state.faults.watches.send_modify(|watches| {
-            watches.open += 1;
-            watches.opened += 1;
-        });
         let state = state.clone();
         state.clone().tasks.spawn(async move {
             let watch = async {
                 // Either way the stream has ended, and the client sees that.
-                let _ = if expired {
-                    stream.expire().await
-                } else {
-                    stream.run().await
+                let _ = match fault {
+                    Some(Fault::ExpiredInBand) => {
+                        stream.opens();
+                        stream.expire().await
+                    }
+                    _ => stream.run(fault == Some(Fault::BrokenList)).await,
                 };
             };
             tokio::select! {
                 () = watch => {}
                 () = state.stop.cancelled() => {}
             }
-            state.faults.watches.send_modify(|watches| watches.open -= 1);
+            drop(stream);
         });
         lines
     }
@@ -132,6 +135,16 @@ struct WatchStream {
     last: u64,
     /// The last lines that were sent.
     sent: Bytes,
+    /// It counts as an open watch: a streaming list does so once it is complete.
+    is_open: bool,
+}
+
+impl Drop for WatchStream {
+    fn drop(&mut self) {
+        if self.is_open {
+            self.state.faults.watches.send_modify(|watches| watches.open -= 1);
+        }
+    }
 }
 
 /// The stream has ended.
@@ -140,11 +153,16 @@ struct Ended;
 type Flow = ControlFlow<Ended>;
 
 impl WatchStream {
-    async fn run(&mut self) -> Flow {
+    async fn run(&mut self, breaks: bool) -> Flow {
         let mut versions = self.state.store.subscribe();
+        if !matches!(self.request.start, Start::List(_)) {
+            self.opens();
+        }
         match self.request.start {
             Start::After(version) => self.last = version,
-            Start::Now => self.initial().await?,
+            Start::Later => self.last = self.state.store.resource_version(),
+            Start::Now => self.initial(None, false).await?,
+            Start::List(version) => self.list(version, breaks).await?,
         }
         loop {
             versions.mark_unchanged();
@@ -177,13 +195,42 @@ impl WatchStream {
         self.request.start == Start::After(self.last)
     }
 
-    async fn initial(&mut self) -> Flow {
-        let page = self
-            .state
-            .store
-            .page(self.request.resource, &self.request.selection, None, None, None);
-        let Ok(page) = page else { return Flow::Break(Ended) };
+    fn opens(&mut self) {
+        self.is_open = true;
+        self.state.faults.watches.send_modify(|watches| {
+            watches.open += 1;
+            watches.opened += 1;
+        });
+    }
+
+    /// The list of a streaming list, at least of this version.
+    async fn list(&mut self, version: Option<u64>, breaks: bool) -> Flow {
+        let now = self.state.store.resource_version();
+        if let Some(version) = version.filter(|version| *version > now) {
+            return self.fail(&ApiError::too_large_version(version, now)).await;
+        }
+        // The watch cache answers version 0 as it is.
+        let old = now.saturating_sub(self.state.faults.behind());
+        let at = (version == Some(0) && old < now).then_some(old);
+        self.initial(at, breaks).await?;
+        if self.request.bookmarks {
+            self.send(bookmark(self.request.resource, self.last, true)).await?;
+        }
+        self.opens();
+        Flow::Continue(())
+    }
+
+    /// Sends the objects as of a version, now if none is given, or half of them before the connection breaks.
+    async fn initial(&mut self, at: Option<u64>, breaks: bool) -> Flow {
+        let (resource, selection) = (self.request.resource, &self.request.selection);
+        let page = self.state.store.page(resource, selection, at, None, None);
+        let Ok(mut page) = page else {
+            return Flow::Break(Ended);
+        };
         self.last = page.version;
+        if breaks {
+            page.items.truncate(page.items.len() / 2);
+        }
         for objects in page.items.chunks(BATCH) {
             let mut lines = Vec::new();
             for object in objects {
@@ -191,7 +238,10 @@ impl WatchStream {
             }
             self.send(lines).await?;
         }
-        Flow::Continue(())
+        match breaks {
+            true => self.cut(Cut::Reset).await,
+            false => Flow::Continue(()),
+        }
     }
 
     /// Waits for a change of the store; sends bookmarks meanwhile.
@@ -226,7 +276,7 @@ impl WatchStream {
         {
             self.last = self.last.max(now);
         }
-        self.send(bookmark(self.request.resource, self.last)).await
+        self.send(bookmark(self.request.resource, self.last, false)).await
     }
 
     async fn send(&mut self, lines: Vec<u8>) -> Flow {
@@ -297,7 +347,7 @@ impl WatchStream {
     async fn expire(&mut self) -> Flow {
         let requested = match self.request.start {
             Start::After(version) => version,
-            Start::Now => self.last,
+            Start::Now | Start::Later | Start::List(_) => self.last,
         };
         let floor = self.state.store.resource_version();
         self.fail(&ApiError::too_old_version(requested, floor)).await

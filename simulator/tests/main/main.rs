@@ -9,6 +9,7 @@ mod lists;
 mod playing;
 mod scenarios;
 mod service_proxy;
+mod streams;
 mod transcripts;
 mod watches;
 mod writes;

@@ -10,6 +10,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use job_event::Outcome;
 use job_watch::watch::request::{PODS_OF_JOBS, Target};
+use job_watch::watch::streaming::StreamingLists;
 use job_watch::watch::{ListWatch, SourceUpdate, Update};
 use job_watch::{Kind, Object, Observation, Source};
 use pacing::Random;
@@ -181,6 +182,7 @@ impl Wake {
                 updates: sender.clone(),
                 first_list: CancellationToken::new(),
                 resume: None,
+                streaming: StreamingLists::never(),
                 random: Random::unique(),
             };
             match kind {

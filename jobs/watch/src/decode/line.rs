@@ -25,6 +25,8 @@ pub enum WatchEvent<T> {
     Bookmark {
         /// The version up to which the watch has delivered.
         resource_version: Box<str>,
+        /// True for the bookmark that ends the initial events of a streaming list.
+        initial_events_end: bool,
     },
     /// The server ends the watch.
     Error(Status),
@@ -54,6 +56,7 @@ pub fn watch_line_with<T: Watched>(line: &[u8], wanted: Option<&Wanted>) -> Resu
     let kind = raw.kind;
     match (&*kind, raw.object.unwrap_or_default()) {
         ("BOOKMARK", Payload::Bookmark(bookmark)) => Ok(WatchEvent::Bookmark {
+            initial_events_end: *bookmark.metadata.annotations.initial_events_end == *"true",
             resource_version: bookmark.metadata.resource_version,
         }),
         ("ERROR", Payload::Status(status)) => Ok(WatchEvent::Error(status)),
@@ -84,10 +87,21 @@ struct Bookmark {
 struct BookmarkMetadata {
     #[serde(deserialize_with = "lenient")]
     resource_version: Box<str>,
+    #[serde(deserialize_with = "lenient")]
+    annotations: BookmarkAnnotations,
+}
+
+/// Source: `InitialEventsAnnotationKey` in `k8s.io/apimachinery/pkg/apis/meta/v1/types.go`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct BookmarkAnnotations {
+    #[serde(rename = "k8s.io/initial-events-end", deserialize_with = "lenient")]
+    initial_events_end: Box<str>,
 }
 
 impl Object for Bookmark {}
 impl Object for BookmarkMetadata {}
+impl Object for BookmarkAnnotations {}
 
 /// The object of a line, by the line's type.
 enum Payload<T> {
@@ -183,13 +197,23 @@ mod tests {
     fn every_type_of_line() {
         let job = watch_line::<Job>(br#"{"type":"MODIFIED","object":{"metadata":{"uid":"u","name":"n"}}}"#).unwrap();
         assert!(matches!(job, WatchEvent::Modified(job) if &*job.metadata.name == "n"));
-        let bookmark = br#"{"type":"BOOKMARK","object":{"kind":"Job","metadata":{"resourceVersion":"7","annotations":{"k8s.io/initial-events-end":"true"}}}}"#;
-        assert_eq!(
-            watch_line::<Job>(bookmark).unwrap(),
-            WatchEvent::Bookmark {
-                resource_version: "7".into(),
-            }
-        );
+        for (annotations, initial_events_end) in [
+            (r#"{"k8s.io/initial-events-end":"true"}"#, true),
+            (r#"{"k8s.io/initial-events-end":"false"}"#, false),
+            (r#"{"other":"true"}"#, false),
+            ("null", false),
+            ("7", false),
+        ] {
+            let metadata = format!(r#"{{"resourceVersion":"7","annotations":{annotations}}}"#);
+            let line = format!(r#"{{"type":"BOOKMARK","object":{{"kind":"Job","metadata":{metadata}}}}}"#);
+            assert_eq!(
+                watch_line::<Job>(line.as_bytes()).unwrap(),
+                WatchEvent::Bookmark {
+                    resource_version: "7".into(),
+                    initial_events_end,
+                }
+            );
+        }
         let error = br#"{"type":"ERROR","object":{"kind":"Status","status":"Failure","message":"too old","reason":"Expired","code":410,"details":{"retryAfterSeconds":3}}}"#;
         let WatchEvent::Error(status) = watch_line::<Job>(error).unwrap() else {
             panic!("not an error");

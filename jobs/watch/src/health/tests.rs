@@ -1,4 +1,5 @@
 use super::*;
+use crate::Object;
 use crate::watch::request::targets;
 
 const JOBS: Source = Source {
@@ -120,6 +121,21 @@ fn only_what_has_settled_is_proven() {
         "a list that has not ended proves nothing"
     );
     assert_eq!(health.proven(), [(JOBS, at(60))]);
+}
+
+#[test]
+fn a_deletion_within_a_list_proves_nothing() {
+    let mut health = listed();
+    let observed = Update::Observed;
+    let deleted = || observed(Observation::Deleted(Object::Job(Box::default())));
+    health.proves(JOBS, &observed(Observation::ListBegins), at(1));
+    health.proves(JOBS, &deleted(), at(50));
+    assert_eq!(health.proven(), []);
+    assert_eq!(health.proven(), []);
+    health.proves(JOBS, &observed(Observation::ListEnds), at(60));
+    health.proves(JOBS, &deleted(), at(70));
+    health.proven();
+    assert_eq!(health.proven(), [(JOBS, at(70))]);
 }
 
 #[test]

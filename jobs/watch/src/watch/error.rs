@@ -35,6 +35,8 @@ pub enum WatchError {
     BadList(String),
     /// The reply is longer than this limit, bytes.
     TooLarge(usize),
+    /// The reply is a success and not a streaming list. Such a list is read in pages.
+    NotStreamed(String),
 }
 
 impl WatchError {
@@ -68,6 +70,7 @@ impl fmt::Display for WatchError {
             WatchError::Empty => f.write_str("the watch ended at once, without any event"),
             WatchError::Unreadable(problem) => write!(f, "cannot read the reply: {}", Escaped(problem)),
             WatchError::BadList(problem) => write!(f, "the reply is not the requested list: {}", Escaped(problem)),
+            WatchError::NotStreamed(problem) => write!(f, "the reply is not a streaming list: {}", Escaped(problem)),
             WatchError::TooLarge(limit) => write!(f, "the reply is larger than {} MiB", limit >> 20),
         }
     }

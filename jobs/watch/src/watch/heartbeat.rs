@@ -15,6 +15,11 @@ const LONG: Range<u64> = 240..300;
 const SHORT: Range<u64> = 90..120;
 /// The allowed silence of a watch with bookmarks, seconds.
 const PATIENCE: Range<u64> = 90..100;
+/// The requested length of a streaming list and the watch that follows it, seconds. A million objects take more than a minute.
+const LIST: Range<u64> = 240..300;
+/// The length of a watch that follows a streaming list on its connection until a bookmark arrives, seconds. Together with
+/// the next watch it is shorter than a silence that counts as an error.
+const FIRST: Range<u64> = 80..100;
 /// The time that a watch may last beyond its requested end.
 pub(super) const GRACE: Duration = Duration::from_secs(15);
 /// A bookmark this short before the requested end belongs to the end, and is no sign of regular bookmarks.
@@ -30,6 +35,16 @@ impl Heartbeat {
     /// The requested length of the next watch, whole seconds. `jitter` in 0..1.
     pub(super) fn timeout(&self, jitter: f64) -> Duration {
         within(if self.bookmarks { LONG } else { SHORT }, jitter)
+    }
+
+    /// The requested length of the next streaming list and the watch that follows it, whole seconds. `jitter` in 0..1.
+    pub(super) fn list_timeout(jitter: f64) -> Duration {
+        within(LIST, jitter)
+    }
+
+    /// The length of a watch that follows a streaming list on its connection; `None` if bookmarks show that it lives.
+    pub(super) fn first_watch(&self, jitter: f64) -> Option<Duration> {
+        (!self.bookmarks).then(|| within(FIRST, jitter))
     }
 
     /// The allowed silence of the next watch; `None` up to its end. `jitter` in 0..1.
@@ -83,6 +98,16 @@ mod tests {
         heartbeat.missed();
         assert_eq!(heartbeat.patience(0.0), None);
         assert_eq!(heartbeat.timeout(0.0), Duration::from_secs(90));
+    }
+
+    #[test]
+    fn a_watch_after_a_list_is_short_without_bookmarks() {
+        let mut heartbeat = Heartbeat::default();
+        let first = heartbeat.first_watch(1.0).unwrap();
+        assert!(first > Duration::from_secs(75) && first + heartbeat.timeout(1.0) < 4 * MINUTE);
+        heartbeat.bookmark(MINUTE);
+        assert_eq!(heartbeat.first_watch(1.0), None);
+        assert!(Heartbeat::list_timeout(0.0) >= 4 * MINUTE);
     }
 
     #[test]

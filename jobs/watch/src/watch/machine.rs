@@ -1,5 +1,8 @@
 //! The state machine of a list and watch. Pure: no I/O, no clock, randomness passed in.
 
+#[cfg(test)]
+mod tests;
+
 use std::time::Duration;
 
 use pacing::Backoff;
@@ -25,12 +28,19 @@ const IN_BAND_FAILURES: u32 = 3;
 /// The watch relists after this many watches that end inside of an object, or cannot be read, at the same version: the
 /// next object may be too large for a proxy.
 const UNREAD_FAILURES: u32 = 3;
+/// A list is read in pages after this many streams that fail while the server is reached: a proxy may end long replies.
+const STREAM_FAILURES: u32 = 2;
 
 /// The next request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Phase {
-    /// Read the next page of [`Machine::listing`].
+    /// Read the next page of [`Machine::listing`], or stream the list if [`Machine::may_stream`].
     List,
+    /// Read the initial events of a streaming list.
+    Stream {
+        /// True after the first of them.
+        received: bool,
+    },
     /// Watch the changes.
     Watch {
         /// The version to watch from.
@@ -63,6 +73,10 @@ pub struct Machine {
     resume: Option<u64>,
     /// The version of the list, until the watch that started before it has passed it.
     replay: Option<u64>,
+    /// The current list is read in pages.
+    is_paged: bool,
+    /// The failed streams of the current list.
+    failed_streams: u32,
 }
 
 impl Machine {
@@ -83,6 +97,8 @@ impl Machine {
             is_doubted: false,
             resume: version,
             replay: None,
+            is_paged: false,
+            failed_streams: 0,
         }
     }
 
@@ -101,23 +117,75 @@ impl Machine {
         self.failures
     }
 
+    /// True if a list is due that may be streamed.
+    pub fn may_stream(&self) -> bool {
+        let is_due = self.phase == Phase::List && self.listing.token().is_empty();
+        is_due && !self.is_paged && self.failed_streams < STREAM_FAILURES
+    }
+
+    /// The due list is requested as a stream.
+    pub fn stream_begins(&mut self) {
+        self.phase = Phase::Stream { received: false };
+    }
+
+    /// Records an initial event. Returns true for the first one of the list.
+    pub fn stream_received(&mut self) -> bool {
+        match &mut self.phase {
+            Phase::Stream { received } => !std::mem::replace(received, true),
+            Phase::List | Phase::Watch { .. } => false,
+        }
+    }
+
+    /// Records the end of the initial events: the list is complete, and of this version.
+    ///
+    /// # Errors
+    /// No watch can begin at the version, or it was rejected once.
+    pub fn stream_complete(&mut self, version: &str) -> Result<(), WatchError> {
+        if matches!(version, "" | "0") {
+            return Err(WatchError::NotStreamed("its end has no resourceVersion".into()));
+        }
+        self.check_age(version)?;
+        self.listed(version.into());
+        Ok(())
+    }
+
+    /// The current list is read in pages instead of a stream, from its first page.
+    pub fn read_pages(&mut self) {
+        self.phase = Phase::List;
+        self.is_paged = true;
+    }
+
     /// Records a page of the list. Returns true for the last page.
     ///
     /// # Errors
     /// The page does not belong to the list.
     pub fn page_read(&mut self, page: &ListPage<'_>) -> Result<bool, WatchError> {
-        let (watched, version) = (&self.watched, &page.resource_version);
+        if self.listing.token().is_empty() {
+            self.check_age(&page.resource_version)?;
+        }
+        let Progress::Complete(version) = self.listing.page_read(page)? else {
+            return Ok(false);
+        };
+        self.listed(version);
+        Ok(true)
+    }
+
+    /// Checks the version of a list against that of the watch before it.
+    fn check_age(&mut self, version: &str) -> Result<(), WatchError> {
+        let watched = &self.watched;
         // A cluster restored from a backup has an earlier version, and so does every later list. A single such list is
         // from a stale cache.
-        let goes_back = !watched.is_empty() && self.listing.token().is_empty() && goes_back(watched, version);
+        let goes_back = !watched.is_empty() && goes_back(watched, version);
         if goes_back && !std::mem::replace(&mut self.is_doubted, true) {
             return Err(WatchError::BadList(format!(
                 "resourceVersion {version} is older than {watched}, which was already observed"
             )));
         }
-        let Progress::Complete(version) = self.listing.page_read(page)? else {
-            return Ok(false);
-        };
+        Ok(())
+    }
+
+    /// The list is complete, and of this version.
+    fn listed(&mut self, version: Box<str>) {
         // Versions that are not numbers have no order. A stored version after that of the list is of another cluster, or of this
         // one before a backup was restored.
         let from = self.resume.take().zip(version.parse().ok());
@@ -126,8 +194,8 @@ impl Machine {
         let version = from.map_or(version, |(from, _)| from.to_string().into());
         self.phase = Phase::Watch { version };
         self.watched = "".into();
-        (self.unread, self.is_doubted) = (0, false);
-        Ok(true)
+        (self.unread, self.failed_streams) = (0, 0);
+        (self.is_doubted, self.is_paged) = (false, false);
     }
 
     /// While changes from before the list are replayed: the version of the list.
@@ -217,6 +285,7 @@ impl Machine {
         };
         let is_cheap = match &self.phase {
             Phase::Watch { .. } => !relists,
+            Phase::Stream { received } => !received && matches!(failure, WatchError::Connection(_)),
             Phase::List => self.listing.token().is_empty() && matches!(failure, WatchError::Connection(_)),
         };
         match &mut self.phase {
@@ -226,6 +295,10 @@ impl Machine {
                 self.replay = None;
             }
             Phase::Watch { .. } => {}
+            Phase::Stream { .. } => {
+                self.failed_streams += u32::from(!is_cheap);
+                self.phase = Phase::List;
+            }
             // An interrupted list restarts: pages already read may be out of date.
             Phase::List => drop(self.listing.failed(failure)),
         }
@@ -244,181 +317,5 @@ impl Machine {
 impl Default for Machine {
     fn default() -> Self {
         Machine::new()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::decode::list_page;
-    use crate::model::{Job, Watched};
-    use crate::watch::listing::ONE_PIECE;
-
-    fn status(code: u16, in_band: bool) -> WatchError {
-        WatchError::Status {
-            code,
-            message: "m".into(),
-            retry_after: None,
-            in_band,
-        }
-    }
-
-    fn read(machine: &mut Machine, next: &str, version: &str) -> Result<bool, WatchError> {
-        let body = format!(
-            r#"{{"kind":"JobList","apiVersion":"batch/v1","metadata":{{"resourceVersion":"{version}","continue":"{next}"}},"items":[]}}"#
-        );
-        machine.page_read(&list_page(&body, Job::TYPE).unwrap())
-    }
-
-    fn watching() -> Machine {
-        let mut machine = Machine::new();
-        assert_eq!(read(&mut machine, "next", "5"), Ok(false));
-        assert_eq!(read(&mut machine, "", "5"), Ok(true));
-        machine
-    }
-
-    /// True if the next request is the first page of a list with this limit.
-    fn is_at_first_page(machine: &Machine, limit: u32) -> bool {
-        let listing = machine.listing();
-        *machine.phase() == Phase::List && listing.token().is_empty() && listing.limit() == limit
-    }
-
-    #[test]
-    fn delays_double_up_to_a_limit_until_a_success() {
-        let delays = |mut machine: Machine, failure: &WatchError| -> Vec<u128> {
-            (0..100)
-                .map(|_| machine.failed(failure, 1.0).after.as_millis())
-                .collect()
-        };
-        let refused = WatchError::Connection("refused".into());
-        for cheap in [
-            delays(watching(), &WatchError::Silence(Duration::ZERO)),
-            delays(watching(), &status(500, false)),
-            delays(Machine::new(), &refused),
-        ] {
-            assert_eq!(cheap[..4], [800, 1600, 3000, 3000]);
-            assert_eq!(cheap[99], 3000);
-        }
-        for costly in [
-            delays(Machine::new(), &status(500, false)),
-            delays(watching(), &status(410, true)),
-            delays(Machine::new(), &WatchError::Cut),
-        ] {
-            assert_eq!(costly[..7], [800, 1600, 3200, 6400, 12_800, 25_600, 30_000]);
-            assert_eq!(costly[99], 30_000);
-        }
-        let mut machine = watching();
-        machine.failed(&WatchError::Cut, 1.0);
-        machine.progressed("9");
-        assert_eq!(machine.failed(&WatchError::Cut, 0.0).after.as_millis(), 400);
-    }
-
-    #[test]
-    fn a_watch_resumes_at_its_version() {
-        let mut machine = watching();
-        machine.progressed("8");
-        for failure in [
-            WatchError::Cut,
-            status(500, false),
-            status(429, false),
-            status(401, false),
-            status(504, false),
-        ] {
-            assert!(!machine.failed(&failure, 0.5).relists);
-            assert_eq!(*machine.phase(), Phase::Watch { version: "8".into() });
-        }
-    }
-
-    #[test]
-    fn an_expired_version_relists_without_a_hot_loop() {
-        for failure in [status(410, true), status(410, false), status(400, false)] {
-            let mut machine = watching();
-            let retry = machine.failed(&failure, 0.5);
-            assert_eq!((retry.relists, retry.after), (true, Duration::from_millis(600)));
-            assert!(is_at_first_page(&machine, 500));
-            // The list succeeds, and the watch fails again.
-            read(&mut machine, "", "6").unwrap();
-            assert!(machine.failed(&failure, 0.5).after > Duration::from_millis(800));
-        }
-    }
-
-    #[test]
-    fn an_expired_token_leads_to_a_list_in_one_piece() {
-        let mut machine = Machine::new();
-        read(&mut machine, "next", "5").unwrap();
-        assert!(machine.failed(&status(410, false), 0.5).relists);
-        assert!(is_at_first_page(&machine, ONE_PIECE));
-        // Until that list is complete.
-        machine.failed(&WatchError::Cut, 0.5);
-        assert!(is_at_first_page(&machine, ONE_PIECE));
-    }
-
-    #[test]
-    fn a_broken_list_starts_at_its_first_page() {
-        let mut machine = Machine::new();
-        read(&mut machine, "next", "5").unwrap();
-        assert!(machine.failed(&WatchError::Cut, 0.5).relists);
-        assert!(is_at_first_page(&machine, 500));
-    }
-
-    #[test]
-    fn respects_retry_after_up_to_two_minutes() {
-        let mut machine = watching();
-        let ask = |seconds| WatchError::Status {
-            code: 429,
-            message: "m".into(),
-            retry_after: Some(Duration::from_secs(seconds)),
-            in_band: false,
-        };
-        assert_eq!(machine.failed(&ask(7), 0.5).after, Duration::from_secs(7));
-        assert_eq!(machine.failed(&ask(86_400), 0.5).after, LAST_RETRY_AFTER);
-    }
-
-    #[test]
-    fn delays_watches_that_end_at_once() {
-        let mut machine = watching();
-        let (long, short) = (Duration::from_secs(240), Duration::from_millis(1));
-        assert_eq!(machine.watch_ended(long, false, 0.0), Ok(Duration::ZERO));
-        assert_eq!(machine.watch_ended(short, true, 0.0), Ok(Duration::from_millis(400)));
-        assert_eq!(machine.watch_ended(short, false, 0.0), Err(WatchError::Empty));
-    }
-
-    #[test]
-    fn relists_after_repeated_error_events() {
-        let mut machine = watching();
-        let relists: Vec<bool> = (0..3)
-            .map(|_| machine.failed(&status(500, true), 0.5).relists)
-            .collect();
-        assert_eq!(relists, [false, false, true]);
-    }
-
-    #[test]
-    fn relists_after_repeatedly_broken_watches() {
-        let mut machine = watching();
-        let relists = |machine: &mut Machine, times| -> Vec<bool> {
-            (0..times)
-                .map(|_| machine.failed(&WatchError::Cut, 0.5).relists)
-                .collect()
-        };
-        assert_eq!(relists(&mut machine, 2), [false, false]);
-        machine.progressed("8");
-        machine.failed(&WatchError::Connection("refused".into()), 0.5);
-        assert_eq!(relists(&mut machine, 3), [false, false, true]);
-    }
-
-    #[test]
-    fn accepts_an_older_list_the_second_time() {
-        let mut machine = watching();
-        machine.progressed("80");
-        machine.failed(&status(410, true), 0.5);
-        for attempt in [Err(()), Ok(true)] {
-            let read = read(&mut machine, "", "7");
-            assert_eq!(read.clone().map_err(drop), attempt);
-            if let Err(failure) = read {
-                assert!(matches!(failure, WatchError::BadList(_)));
-                assert!(machine.failed(&failure, 0.5).relists);
-            }
-        }
-        assert_eq!(*machine.phase(), Phase::Watch { version: "7".into() });
     }
 }

@@ -6,11 +6,13 @@
 pub(crate) mod error;
 pub mod gap;
 mod heartbeat;
+mod initial;
 pub mod listing;
 pub mod machine;
 mod reply;
 pub mod request;
 mod stream;
+pub mod streaming;
 
 use kube::Client;
 use pacing::Random;
@@ -27,6 +29,7 @@ use heartbeat::Heartbeat;
 use machine::{Machine, Phase};
 use request::Target;
 use stream::Stream;
+use streaming::StreamingLists;
 
 pub(crate) use reply::{in_band, next_data, page, send, whole};
 
@@ -76,6 +79,8 @@ pub struct ListWatch {
     pub first_list: CancellationToken,
     /// The version at which an earlier process stopped: changes since then are replayed after the first list.
     pub resume: Option<u64>,
+    /// Which of its lists are streamed.
+    pub streaming: StreamingLists,
     /// Spreads its delays.
     pub random: Random,
 }
@@ -97,11 +102,11 @@ impl From<WatchError> for Stop {
 
 /// The next step.
 enum State {
-    /// Reads the next page of the list.
+    /// Reads the next page of the list, or opens a streaming list.
     Listing,
     /// Opens a watch after this version.
     Connecting(Box<str>),
-    /// Reads the open watch.
+    /// Reads the open watch or streaming list.
     Watching(Box<Stream>),
 }
 
@@ -109,7 +114,7 @@ impl State {
     /// The step without an open watch.
     fn of(machine: &Machine) -> State {
         match machine.phase() {
-            Phase::List => State::Listing,
+            Phase::List | Phase::Stream { .. } => State::Listing,
             Phase::Watch { version } => State::Connecting(version.clone()),
         }
     }
@@ -153,6 +158,7 @@ impl ListWatch {
 impl<T: Watched> Run<T> {
     async fn step(&mut self, state: State) -> Result<State, Stop> {
         match state {
+            State::Listing if self.streams_list().await => self.open_list().await,
             State::Listing => self.list().await,
             State::Connecting(version) => self.connect(&version).await,
             State::Watching(stream) => self.read(stream).await,
@@ -161,6 +167,9 @@ impl<T: Watched> Run<T> {
 
     /// Reports a failure and waits for the next attempt.
     async fn retry(&mut self, failure: WatchError) -> Result<State, Stop> {
+        if self.falls_back(&failure) {
+            return Ok(State::Listing);
+        }
         let listed = self.machine.replay();
         if self.machine.replay_expired(&failure) {
             tracing::debug!(what = self.api.target.describe(), %failure, "cannot resume at the stored version");
@@ -218,13 +227,12 @@ impl<T: Watched> Run<T> {
             }
         }
         if is_last {
-            self.listed().await?;
+            self.list_complete().await?;
         }
         Ok(State::of(&self.machine))
     }
 
-    /// The list is complete.
-    async fn listed(&mut self) -> Result<(), Stop> {
+    async fn list_complete(&mut self) -> Result<(), Stop> {
         tracing::debug!(what = self.api.target.describe(), "list complete");
         if let Some(version) = self.machine.replay() {
             self.observed(Observation::ReplayBegins { version }).await?;

@@ -173,6 +173,20 @@ impl Target {
         ])
     }
 
+    /// Requests the list as a stream, and then its changes, for `timeout` seconds in all. Without `resourceVersion` it is as
+    /// consistent as a list in pages, and no cluster that was restored from a backup lacks the version.
+    ///
+    /// Source: `ListOptions.SendInitialEvents` in `k8s.io/apimachinery/pkg/apis/meta/v1/types.go`.
+    pub(crate) fn stream(&self, timeout: u64) -> Result<Request<Body>, http::Error> {
+        self.get(&[
+            ("sendInitialEvents", "true"),
+            ("resourceVersionMatch", "NotOlderThan"),
+            ("watch", "true"),
+            ("allowWatchBookmarks", "true"),
+            ("timeoutSeconds", &timeout.to_string()),
+        ])
+    }
+
     /// A description for logs: `jobs in namespace "team-a"`.
     pub fn describe(&self) -> String {
         let kind = self.source.kind.as_str();
@@ -296,6 +310,11 @@ mod tests {
             uri(all[9].watch("12", 240)),
             "/api/v1/namespaces/b/pods?labelSelector=job-name\
              &watch=true&resourceVersion=12&allowWatchBookmarks=true&timeoutSeconds=240"
+        );
+        assert_eq!(
+            uri(all[9].stream(270)),
+            "/api/v1/namespaces/b/pods?labelSelector=job-name&sendInitialEvents=true&resourceVersionMatch=NotOlderThan\
+             &watch=true&allowWatchBookmarks=true&timeoutSeconds=270"
         );
         assert_eq!((all[0].source.scope, all[9].source.scope), (1, 2));
         assert_eq!(

@@ -8,8 +8,9 @@ use tokio::time::{Instant, sleep};
 
 use super::error::WatchError;
 use super::heartbeat::GRACE;
-use super::machine::SHORT_WATCH;
+use super::machine::{Phase, SHORT_WATCH};
 use super::reply::{self, next_data, send};
+use super::request::Target;
 use super::{Run, State, Stop, Update};
 use crate::Observation;
 use crate::decode::{DecodeError, Line, Lines, WatchEvent, watch_line_with};
@@ -18,21 +19,23 @@ use crate::model::Watched;
 /// A watch that starts in the past sends what it has at once. After this much silence it has sent everything.
 const REPLAYED: Duration = Duration::from_millis(500);
 
-/// An open watch.
+/// An open watch, or a streaming list.
 pub(super) struct Stream {
     body: Body,
     lines: Lines,
-    began: Instant,
+    pub(super) began: Instant,
     /// The requested end.
     ends: Instant,
+    /// When it is silent next, another watch replaces it, which is neither an end nor a failure.
+    pub(super) is_due: Option<Instant>,
     /// The allowed silence; `None` up to the end.
-    patience: Option<Duration>,
-    last_event: Instant,
+    pub(super) patience: Option<Duration>,
+    pub(super) last_event: Instant,
     /// When the last bytes arrived.
     last_data: Instant,
     has_events: bool,
     /// After a failure, a watch works once it delivers an event, ends in time, or has lived for a while.
-    works: bool,
+    pub(super) works: bool,
 }
 
 /// The next part of a stream.
@@ -42,12 +45,45 @@ enum StreamRead {
     Survived,
     /// Silent for longer than a server pauses between the changes of a replay.
     Replayed,
-    /// Silent for this long, though bookmarks are expected.
+    /// Silent for this long, though more is expected.
     Silent(Duration),
+    /// Silent, and to be replaced.
+    Due,
     End,
 }
 
 impl Stream {
+    /// A stream that has received nothing, with this requested length.
+    pub(super) fn new(body: Body, length: Duration) -> Self {
+        let began = Instant::now();
+        Stream {
+            body,
+            lines: Lines::default(),
+            began,
+            ends: began + length,
+            is_due: None,
+            patience: None,
+            last_event: began,
+            last_data: began,
+            has_events: false,
+            works: true,
+        }
+    }
+
+    /// Decodes the events that a chunk completes.
+    fn decode<T: Watched>(&mut self, data: &[u8], target: &Target) -> Vec<Result<WatchEvent<T>, DecodeError>> {
+        let mut events = Vec::new();
+        self.lines.push(data, |line| match line {
+            Line::Whole([]) => {}
+            Line::Whole(line) => {
+                let event = watch_line_with::<T>(line, target.wanted.as_deref());
+                events.push(event.and_then(|event| target.check_event(event)));
+            }
+            Line::TooLong => events.push(Err(DecodeError::LineTooLong)),
+        });
+        events
+    }
+
     async fn receive(&mut self, is_doubted: bool, replays: bool) -> Result<StreamRead, WatchError> {
         let overdue = self.ends + GRACE;
         let silent = self
@@ -59,12 +95,15 @@ impl Stream {
         };
         let replayed = (replays && !self.lines.is_cut()).then(|| self.last_data + REPLAYED);
         let until = replayed.map_or(until, |replayed| until.min(replayed));
-        let silence = match next_data(&mut self.body, until.saturating_duration_since(Instant::now())).await {
+        let due = self.is_due.filter(|due| *due < until && !self.lines.is_cut());
+        let wait = due.unwrap_or(until).saturating_duration_since(Instant::now());
+        let silence = match next_data(&mut self.body, wait).await {
             Ok(Some(data)) => {
                 self.last_data = Instant::now();
                 return Ok(StreamRead::Data(data));
             }
             Ok(None) => return Ok(StreamRead::End),
+            Err(WatchError::Silence(_)) if due.is_some() => return Ok(StreamRead::Due),
             // The cause may break the next watch at the same object.
             Err(WatchError::Connection(_)) if self.lines.is_cut() => return Err(WatchError::Cut),
             Err(WatchError::Silence(_)) => self.last_event.elapsed(),
@@ -95,23 +134,14 @@ impl<T: Watched> Run<T> {
         let patience = self.heartbeat.patience(self.api.random.fraction());
         let request = self.api.target.watch(version, timeout.as_secs());
         let response = send(&self.api.client, request).await?;
-        let began = Instant::now();
-        let works = self.machine.failures() == 0 && self.gaps.is_connected();
-        self.gaps.received(began);
-        Ok(State::Watching(Box::new(Stream {
-            body: response.into_body(),
-            lines: Lines::default(),
-            began,
-            ends: began + timeout,
-            patience,
-            last_event: began,
-            last_data: began,
-            has_events: false,
-            works,
-        })))
+        let mut stream = Stream::new(response.into_body(), timeout);
+        stream.patience = patience;
+        stream.works = self.machine.failures() == 0 && self.gaps.is_connected();
+        self.gaps.received(stream.began);
+        Ok(State::Watching(Box::new(stream)))
     }
 
-    /// Reads one chunk of an open watch.
+    /// Reads one chunk of an open watch or streaming list.
     pub(super) async fn read(&mut self, mut stream: Box<Stream>) -> Result<State, Stop> {
         let replays = self.machine.replay().is_some();
         let data = match stream.receive(self.is_doubted, replays).await? {
@@ -126,26 +156,34 @@ impl<T: Watched> Run<T> {
                 self.resumed(stream.began).await?;
                 return Ok(State::Watching(stream));
             }
+            StreamRead::Silent(silence) if self.is_listing() => {
+                let problem = format!("nothing received for {} s", silence.as_secs());
+                return Err(WatchError::NotStreamed(problem).into());
+            }
             StreamRead::Silent(silence) => {
                 self.heartbeat.missed();
                 return Err(WatchError::Silence(silence).into());
             }
+            StreamRead::Due => return Ok(State::of(&self.machine)),
             StreamRead::End => return self.ended(*stream).await,
         };
-        let target = &self.api.target;
-        let mut events = Vec::new();
-        stream.lines.push(&data, |line| match line {
-            Line::Whole([]) => {}
-            Line::Whole(line) => {
-                let event = watch_line_with::<T>(line, target.wanted.as_deref());
-                events.push(event.and_then(|event| target.check_event(event)));
+        for event in stream.decode(&data, &self.api.target) {
+            if !self.is_listing() {
+                self.receive(&mut stream, event).await?;
+                continue;
             }
-            Line::TooLong => events.push(Err(DecodeError::LineTooLong)),
-        });
-        for event in events {
-            self.receive(&mut stream, event).await?;
+            self.initial(&mut stream, event).await?;
+            // Another watch replays what was before the list, and then the rest of this one.
+            if self.machine.replay().is_some() {
+                return Ok(State::of(&self.machine));
+            }
         }
         Ok(State::Watching(stream))
+    }
+
+    /// True while a list is streamed.
+    fn is_listing(&self) -> bool {
+        matches!(self.machine.phase(), Phase::Stream { .. })
     }
 
     async fn receive(&mut self, stream: &mut Stream, event: Result<WatchEvent<T>, DecodeError>) -> Result<(), Stop> {
@@ -163,6 +201,10 @@ impl<T: Watched> Run<T> {
                 let left = stream.ends.saturating_duration_since(Instant::now());
                 self.heartbeat.bookmark(left);
                 self.position(resource_version.parse().ok()).await?;
+                // From now on a missing bookmark shows that it is dead.
+                if stream.is_due.take().is_some() {
+                    stream.patience = self.heartbeat.patience(self.api.random.fraction());
+                }
                 (resource_version, Update::Alive)
             }
             Ok(WatchEvent::Error(status)) => return Err(reply::in_band(status).into()),
@@ -189,9 +231,15 @@ impl<T: Watched> Run<T> {
 
     /// A watch ended. The end is a sign of life.
     async fn ended(&mut self, stream: Stream) -> Result<State, Stop> {
-        self.gaps.received(Instant::now());
+        let is_listing = self.is_listing();
+        if !is_listing {
+            self.gaps.received(Instant::now());
+        }
         if stream.lines.is_cut() {
             return Err(WatchError::Cut.into());
+        }
+        if is_listing {
+            return Err(WatchError::NotStreamed("it ended before the end of the list".into()).into());
         }
         // At its end a watch has sent everything.
         if self.machine.replay().is_some() {

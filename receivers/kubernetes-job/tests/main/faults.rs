@@ -10,7 +10,7 @@ use job_event::evidence::Gap;
 use job_watch::Kind;
 use job_watch::client::{AuthType, connect};
 use serde_json::{Value, json};
-use simulator::{ApiToken, Cut, Fault, Matching, Resource, Simulator, SimulatorOptions, Verb};
+use simulator::{ApiRequest, ApiToken, Cut, Fault, Matching, Resource, Simulator, SimulatorOptions, Verb};
 use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
@@ -65,8 +65,12 @@ fn job(number: u32, failed: bool) -> Value {
 impl Cluster {
     /// A cluster with a running Job, and a receiver that watches it.
     async fn start() -> (Cluster, Run) {
+        Cluster::start_with(options()).await
+    }
+
+    async fn start_with(options: SimulatorOptions) -> (Cluster, Run) {
         let clock = tokio::spawn(run_clock()).abort_handle();
-        let simulator = Simulator::start(options()).await.unwrap();
+        let simulator = Simulator::start(options).await.unwrap();
         let kubeconfig = std::env::temp_dir().join(format!("kubeconfig-faults-{}", simulator.address().port()));
         simulator.write_kubeconfig(&kubeconfig).unwrap();
         let mut cluster = Cluster {
@@ -113,13 +117,17 @@ impl Cluster {
         tokio::time::sleep(Duration::from_secs(60)).await;
     }
 
-    /// How many lists, or watches, of Jobs were requested.
+    /// How many lists of Jobs were requested, as a stream or in pages, or how many watches.
     fn asked(&self, verb: Verb) -> usize {
         let requests = self.simulator.requests();
         let of_jobs = requests
             .iter()
             .filter(|request| request.resource == Some(Resource::Jobs));
-        of_jobs.filter(|request| request.verb == Some(verb)).count()
+        let verb_of = |request: &ApiRequest| match request.query.contains("sendInitialEvents") {
+            true => Some(Verb::List),
+            false => request.verb,
+        };
+        of_jobs.filter(|request| verb_of(request) == Some(verb)).count()
     }
 
     /// No further event, no error, a clean shutdown.
@@ -148,7 +156,18 @@ async fn resumes_after_every_kind_of_cut() {
 
 #[tokio::test(start_paused = true)]
 async fn reports_each_job_once_when_every_watch_expires() {
-    let (mut cluster, mut running) = Cluster::start().await;
+    // Its lists are in pages.
+    let version = "v1.33.4".into();
+    expire(SimulatorOptions { version, ..options() }).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn reports_each_job_once_when_watches_expire_and_lists_are_streams() {
+    expire(options()).await;
+}
+
+async fn expire(options: SimulatorOptions) {
+    let (mut cluster, mut running) = Cluster::start_with(options).await;
     for times in 1..=3 {
         assert!(cluster.simulator.expire_watches() > 0);
         // From the HTTP server in between, like a proxy, and with a requested delay.
@@ -156,9 +175,9 @@ async fn reports_each_job_once_when_every_watch_expires() {
             code: 410,
             retry_after: None,
         };
-        cluster
-            .simulator
-            .answer_next(1, Matching::new(Verb::Watch, Resource::Jobs), expired);
+        let watches = Matching::new(Verb::Watch, Resource::Jobs);
+        cluster.simulator.answer_next(1, watches, expired);
+        cluster.simulator.answer_next(1, watches, Fault::BrokenList);
         let busy = Fault::Status {
             code: 429,
             retry_after: Some(3),

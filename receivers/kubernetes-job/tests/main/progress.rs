@@ -88,10 +88,12 @@ struct Cluster {
     known: Option<u64>,
     /// Since the beginning.
     elapsed: Duration,
+    /// The server streams lists.
+    streams: bool,
 }
 
 impl Cluster {
-    fn new() -> Cluster {
+    fn new(streams: bool) -> Cluster {
         Cluster {
             machine: Machine::new(),
             now: 10,
@@ -100,6 +102,7 @@ impl Cluster {
             pages: 0,
             known: None,
             elapsed: Duration::ZERO,
+            streams,
         }
     }
 
@@ -127,6 +130,8 @@ impl Cluster {
             self.floor = self.floor.max(self.now.saturating_sub(kept));
         }
         match self.machine.phase().clone() {
+            Phase::Stream { .. } => panic!("a stream is read in one step"),
+            Phase::List if self.streams && self.machine.may_stream() => self.stream(step),
             Phase::List => {
                 let listing = self.machine.listing();
                 let (token, limited) = (listing.token().to_owned(), listing.limit() != ONE_PIECE);
@@ -136,6 +141,27 @@ impl Cluster {
                 let before = self.elapsed;
                 self.watch(version.parse().unwrap(), step);
                 assert!(self.elapsed - before >= LEAST, "a hot loop");
+            }
+        }
+    }
+
+    fn stream(&mut self, step: &Step) {
+        self.machine.stream_begins();
+        match &step.fate {
+            Fate::Fails(failure) => self.fail(failure, step.jitter),
+            Fate::Breaks(objects, failure) => {
+                let begins = (0..*objects).filter(|_| self.machine.stream_received()).count();
+                assert_eq!(begins, usize::from(*objects > 0));
+                self.fail(failure, step.jitter);
+            }
+            // It refuses the stream.
+            Fate::Works(3, _) => {
+                self.machine.read_pages();
+                assert!(!self.machine.may_stream());
+            }
+            Fate::Works(..) => {
+                assert_eq!(self.machine.stream_complete(&self.now.to_string()), Ok(()));
+                self.known = Some(self.now);
             }
         }
     }
@@ -225,8 +251,11 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 2_000, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn resumes_after_any_failures_and_skips_nothing(steps in prop::collection::vec(step(), 0..60)) {
-        let mut cluster = Cluster::new();
+    fn resumes_after_any_failures_and_skips_nothing(
+        streams in any::<bool>(),
+        steps in prop::collection::vec(step(), 0..60),
+    ) {
+        let mut cluster = Cluster::new(streams);
         for step in &steps {
             cluster.step(step);
         }

@@ -4,14 +4,17 @@ mod lists;
 mod replaying;
 mod resuming;
 mod silence;
+mod streaming;
 
 use std::time::Duration;
 
 use crate::support::{Api, Piece};
 use job_watch::WatchError;
 use job_watch::model::Watched;
+use job_watch::version::SharedVersion;
 use job_watch::watch::gap::WatchGap;
 use job_watch::watch::request::targets;
+use job_watch::watch::streaming::StreamingLists;
 use job_watch::watch::{ListWatch, SourceUpdate, Update};
 use job_watch::{Kind, Object, Observation};
 use pacing::Random;
@@ -47,20 +50,33 @@ fn watch(api: &Api) -> Watching {
 
 /// Watches Jobs; the watch resumes at this version after the first list.
 fn resume(api: &Api, version: u64) -> Watching {
-    start(api, Kind::Jobs, &[], Some(version), Object::Job)
+    let streaming = StreamingLists::of(SharedVersion::default());
+    start(api, Kind::Jobs, &[], Object::Job, streaming, Some(version))
 }
 
 /// Watches a kind in the whole cluster, or in the first of these namespaces.
 fn watch_of<T: Watched>(api: &Api, kind: Kind, namespaces: &[String], object: fn(Box<T>) -> Object) -> Watching {
-    start(api, kind, namespaces, None, object)
+    let streaming = StreamingLists::of(SharedVersion::default());
+    watch_with(api, kind, namespaces, object, streaming)
+}
+
+fn watch_with<T: Watched>(
+    api: &Api,
+    kind: Kind,
+    namespaces: &[String],
+    object: fn(Box<T>) -> Object,
+    streaming: StreamingLists,
+) -> Watching {
+    start(api, kind, namespaces, object, streaming, None)
 }
 
 fn start<T: Watched>(
     api: &Api,
     kind: Kind,
     namespaces: &[String],
-    resume: Option<u64>,
     object: fn(Box<T>) -> Object,
+    streaming: StreamingLists,
+    resume: Option<u64>,
 ) -> Watching {
     let (sender, messages) = mpsc::channel(256);
     let first_list = CancellationToken::new();
@@ -74,6 +90,7 @@ fn start<T: Watched>(
         updates: sender,
         first_list: first_list.clone(),
         resume,
+        streaming,
         random: Random::seeded(seed()),
     };
     let task = tokio::spawn(watch.run(object)).abort_handle();
@@ -120,6 +137,7 @@ impl Watching {
                     WatchError::Unreadable(_) => format!("unreadable x{times}"),
                     WatchError::BadList(_) => format!("no list x{times}"),
                     WatchError::TooLarge(_) => format!("too large x{times}"),
+                    WatchError::NotStreamed(_) => panic!("a list in pages follows, which is no failure"),
                 },
             });
         }

@@ -1,0 +1,104 @@
+//! A streaming list: its request, its initial events, and the watch that follows them on the same connection.
+
+use tokio::time::Instant;
+
+use super::error::WatchError;
+use super::heartbeat::Heartbeat;
+use super::machine::Phase;
+use super::reply::{self, send};
+use super::stream::Stream;
+use super::streaming::{Fallback, SILENCE, fallback};
+use super::{Run, State, Stop, Update};
+use crate::Observation;
+use crate::decode::{DecodeError, WatchEvent};
+use crate::model::Watched;
+
+impl<T: Watched> Run<T> {
+    /// True if the list that is due is to be streamed.
+    pub(super) async fn streams_list(&self) -> bool {
+        self.machine.may_stream() && self.api.streaming.are_offered(&self.api.client).await
+    }
+
+    /// Opens a streaming list.
+    pub(super) async fn open_list(&mut self) -> Result<State, Stop> {
+        self.machine.stream_begins();
+        let length = Heartbeat::list_timeout(self.api.random.fraction());
+        let response = send(&self.api.client, self.api.target.stream(length.as_secs())).await?;
+        let mut stream = Stream::new(response.into_body(), length);
+        stream.patience = Some(SILENCE);
+        Ok(State::Watching(Box::new(stream)))
+    }
+
+    /// Applies an event of a list that is not complete. A bookmark completes it.
+    pub(super) async fn initial(
+        &mut self,
+        stream: &mut Stream,
+        event: Result<WatchEvent<T>, DecodeError>,
+    ) -> Result<(), Stop> {
+        let object = |object: T| (self.object)(Box::new(object));
+        let observation = match event {
+            // An object that changes or is deleted meanwhile may follow before the end of the list.
+            Ok(WatchEvent::Added(listed) | WatchEvent::Modified(listed)) => Observation::Listed(object(listed)),
+            Ok(WatchEvent::Deleted(last)) => Observation::Deleted(object(last)),
+            Ok(WatchEvent::Bookmark {
+                resource_version,
+                initial_events_end: true,
+            }) => return self.initial_end(stream, &resource_version).await,
+            // A server that ignores the parameters of a streaming list sends the objects as well, and then this.
+            Ok(WatchEvent::Bookmark { .. }) => {
+                return Err(WatchError::NotStreamed("found a bookmark that does not end the list".into()).into());
+            }
+            Ok(WatchEvent::Error(status)) => return Err(reply::in_band(status).into()),
+            Err(problem) => {
+                self.initial_event(stream, Observation::ListLacks).await?;
+                return self.send(Update::Undecodable(problem)).await;
+            }
+        };
+        self.initial_event(stream, observation).await
+    }
+
+    async fn initial_event(&mut self, stream: &mut Stream, observation: Observation) -> Result<(), Stop> {
+        if self.machine.stream_received() {
+            self.observed(Observation::ListBegins).await?;
+        }
+        self.observed(observation).await?;
+        // After it is delivered: the time that the receiver's task takes is no silence of the server.
+        stream.last_event = Instant::now();
+        Ok(())
+    }
+
+    /// The list is complete at this version. The only place where a watch continues on the connection of its list.
+    async fn initial_end(&mut self, stream: &mut Stream, version: &str) -> Result<(), Stop> {
+        let is_empty = self.machine.stream_received();
+        self.machine.stream_complete(version)?;
+        if is_empty {
+            self.observed(Observation::ListBegins).await?;
+        }
+        self.list_complete().await?;
+        let now = Instant::now();
+        (stream.began, stream.last_event) = (now, now);
+        stream.works = self.machine.failures() == 0 && self.gaps.is_connected();
+        stream.patience = self.heartbeat.patience(self.api.random.fraction());
+        let first_watch = self.heartbeat.first_watch(self.api.random.fraction());
+        stream.is_due = first_watch.map(|length| now + length);
+        Ok(())
+    }
+
+    /// True if the list continues in pages, at once, after this failure of its stream. That is no failure of the list.
+    pub(super) fn falls_back(&mut self, failure: &WatchError) -> bool {
+        let Phase::Stream { .. } = self.machine.phase() else {
+            return false;
+        };
+        let Some(fallback) = fallback(failure) else {
+            return false;
+        };
+        self.machine.read_pages();
+        let what = self.api.target.describe();
+        if fallback == Fallback::AllLists && self.api.streaming.refused() {
+            tracing::info!(what, %failure, "the API server does not stream lists; reading them in pages");
+        } else {
+            tracing::debug!(what, %failure, "the list is not streamed; reading it in pages");
+        }
+        true
+    }
+}
