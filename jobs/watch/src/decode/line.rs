@@ -9,7 +9,7 @@ use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
 use super::typed::{Key, Typed, TypedSeed};
 use super::{DecodeError, names};
 use crate::extract::Wanted;
-use crate::model::lenient::{Lax, Object, lenient};
+use crate::model::lenient::{Lax, Lenient, Object, lenient};
 use crate::model::{Status, Watched};
 
 /// A decoded line of a watch.
@@ -25,6 +25,8 @@ pub enum WatchEvent<T> {
     Bookmark {
         /// The version up to which the watch has delivered.
         resource_version: Box<str>,
+        /// True after the last of the objects that existed when the watch began, in a watch with `sendInitialEvents`.
+        initial_events_end: bool,
     },
     /// The server ends the watch.
     Error(Status),
@@ -53,9 +55,7 @@ pub fn watch_line_with<T: Watched>(line: &[u8], wanted: Option<&Wanted>) -> Resu
     }
     let kind = raw.kind;
     match (&*kind, raw.object.unwrap_or_default()) {
-        ("BOOKMARK", Payload::Bookmark(bookmark)) => Ok(WatchEvent::Bookmark {
-            resource_version: bookmark.metadata.resource_version,
-        }),
+        ("BOOKMARK", Payload::Bookmark(bookmark)) => Ok(bookmark.into()),
         ("ERROR", Payload::Status(status)) => Ok(WatchEvent::Error(status)),
         (known @ ("ADDED" | "MODIFIED" | "DELETED"), Payload::Object(object)) => {
             let object = object.checked(|| names::of_json(line))?;
@@ -72,9 +72,10 @@ pub fn watch_line_with<T: Watched>(line: &[u8], wanted: Option<&Wanted>) -> Resu
     }
 }
 
+/// The object of a bookmark.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-struct Bookmark {
+pub(super) struct Bookmark {
     #[serde(deserialize_with = "lenient")]
     metadata: BookmarkMetadata,
 }
@@ -84,10 +85,40 @@ struct Bookmark {
 struct BookmarkMetadata {
     #[serde(deserialize_with = "lenient")]
     resource_version: Box<str>,
+    #[serde(deserialize_with = "lenient")]
+    annotations: BookmarkAnnotations,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct BookmarkAnnotations {
+    #[serde(rename = "k8s.io/initial-events-end", deserialize_with = "lenient")]
+    initial_events_end: IsTrue,
+}
+
+/// True for the text `true`.
+#[derive(Debug, Default)]
+struct IsTrue(bool);
+
+impl Lenient for IsTrue {
+    fn from_text(text: &str) -> Option<Self> {
+        Some(IsTrue(text == "true"))
+    }
+}
+
+impl<T> From<Bookmark> for WatchEvent<T> {
+    fn from(bookmark: Bookmark) -> Self {
+        let metadata = bookmark.metadata;
+        WatchEvent::Bookmark {
+            resource_version: metadata.resource_version,
+            initial_events_end: metadata.annotations.initial_events_end.0,
+        }
+    }
 }
 
 impl Object for Bookmark {}
 impl Object for BookmarkMetadata {}
+impl Object for BookmarkAnnotations {}
 
 /// The object of a line, by the line's type.
 enum Payload<T> {
@@ -188,6 +219,15 @@ mod tests {
             watch_line::<Job>(bookmark).unwrap(),
             WatchEvent::Bookmark {
                 resource_version: "7".into(),
+                initial_events_end: true,
+            }
+        );
+        let bookmark = br#"{"type":"BOOKMARK","object":{"metadata":{"resourceVersion":"8","annotations":{"k8s.io/initial-events-end":"false"}}}}"#;
+        assert_eq!(
+            watch_line::<Job>(bookmark).unwrap(),
+            WatchEvent::Bookmark {
+                resource_version: "8".into(),
+                initial_events_end: false,
             }
         );
         let error = br#"{"type":"ERROR","object":{"kind":"Status","status":"Failure","message":"too old","reason":"Expired","code":410,"details":{"retryAfterSeconds":3}}}"#;

@@ -31,6 +31,21 @@ struct Other {
 }
 
 impl<T: Watched> Typed<T> {
+    /// Reads an object whose type precedes it. `fields` lack the keys of its type.
+    pub(super) fn read<'de, A: MapAccess<'de>>(
+        (api_version, kind): (&str, &str),
+        fields: A,
+        wanted: Option<&Wanted>,
+    ) -> Result<Self, A::Error> {
+        let differs = |found: &str, expected| (!found.is_empty() && found != expected).then(|| found.into());
+        let other = Other {
+            api_version: differs(api_version, T::TYPE.api_version),
+            kind: differs(kind, T::TYPE.kind),
+        };
+        let object = read_object(fields, wanted)?;
+        Ok(Typed { object, other })
+    }
+
     /// The object; `name` describes it in an error.
     ///
     /// # Errors
@@ -89,14 +104,7 @@ impl<'de, T: Watched> Visitor<'de> for TypedSeed<'_, T> {
             expected: T::TYPE,
             other: &mut other,
         };
-        let Some(wanted) = self.wanted else {
-            let object = T::deserialize(MapAccessDeserializer::new(checked))?;
-            return Ok(Typed { object, other });
-        };
-        let mut found = Found::new(wanted);
-        let tapped = TapMap::of_object(checked, &mut found);
-        let mut object = T::deserialize(MapAccessDeserializer::new(tapped))?;
-        object.metadata_mut().extracted = found.into_extracted();
+        let object = read_object(checked, self.wanted)?;
         Ok(Typed { object, other })
     }
 
@@ -128,6 +136,18 @@ impl<'de, T: Watched> Visitor<'de> for TypedSeed<'_, T> {
     fn visit_unit<E: Error>(self) -> Result<Typed<T>, E> {
         Ok(Typed::default())
     }
+}
+
+/// Reads an object, with the labels and annotations that are wanted of it.
+fn read_object<'de, T: Watched, A: MapAccess<'de>>(fields: A, wanted: Option<&Wanted>) -> Result<T, A::Error> {
+    let Some(wanted) = wanted else {
+        return T::deserialize(MapAccessDeserializer::new(fields));
+    };
+    let mut found = Found::new(wanted);
+    let tapped = TapMap::of_object(fields, &mut found);
+    let mut object = T::deserialize(MapAccessDeserializer::new(tapped))?;
+    object.metadata_mut().extracted = found.into_extracted();
+    Ok(object)
 }
 
 /// A map without the keys of its type, which are compared.

@@ -156,7 +156,7 @@ impl Machine {
         if watching
             && matches!(
                 failure,
-                WatchError::Cut | WatchError::Slow(_) | WatchError::Unreadable(_)
+                WatchError::Cut | WatchError::Slow(_) | WatchError::Unreadable(_) | WatchError::Protobuf(_)
             )
         {
             self.unread += 1;

@@ -1,4 +1,4 @@
-//! An open watch: its lines, its silence and its end.
+//! An open watch: its events, its silence and its end.
 
 use std::time::Duration;
 
@@ -12,13 +12,13 @@ use super::machine::SHORT_WATCH;
 use super::reply::{self, next_data, send};
 use super::{Run, State, Stop, Update};
 use crate::Observation;
-use crate::decode::{DecodeError, Line, Lines, WatchEvent, watch_line_with};
+use crate::decode::{BrokenStream, DecodeError, Events, WatchEvent};
 use crate::model::Watched;
 
 /// An open watch.
 pub(super) struct Stream {
     body: Body,
-    lines: Lines,
+    events: Events,
     began: Instant,
     /// The requested end.
     ends: Instant,
@@ -54,14 +54,14 @@ impl Stream {
             Ok(Some(data)) => return Ok(StreamRead::Data(data)),
             Ok(None) => return Ok(StreamRead::End),
             // The cause may break the next watch at the same object.
-            Err(WatchError::Connection(_)) if self.lines.is_cut() => return Err(WatchError::Cut),
+            Err(WatchError::Connection(_)) if self.events.is_cut() => return Err(WatchError::Cut),
             Err(WatchError::Silence(_)) => self.last_event.elapsed(),
             Err(error) => return Err(error),
         };
         if until < silent {
             Ok(StreamRead::Survived)
-        } else if self.lines.is_cut() {
-            // Bytes arrive, and never a whole line.
+        } else if self.events.is_cut() {
+            // Bytes arrive, and never a whole event.
             Err(WatchError::Slow(silence))
         } else if until < overdue {
             Ok(StreamRead::Silent(silence))
@@ -79,14 +79,15 @@ impl<T: Watched> Run<T> {
     pub(super) async fn connect(&mut self, version: &str) -> Result<State, Stop> {
         let timeout = self.heartbeat.timeout(self.api.random.fraction());
         let patience = self.heartbeat.patience(self.api.random.fraction());
-        let request = self.api.target.watch(version, timeout.as_secs());
+        let encoding = self.negotiation.encoding();
+        let request = self.api.target.watch(version, timeout.as_secs(), encoding);
         let response = send(&self.api.client, request).await?;
         let began = Instant::now();
         let works = self.machine.failures() == 0 && self.gaps.is_connected();
         self.gaps.received(began);
         Ok(State::Watching(Box::new(Stream {
+            events: Events::new(reply::encoding_of(&response)),
             body: response.into_body(),
-            lines: Lines::default(),
             began,
             ends: began + timeout,
             patience,
@@ -114,18 +115,16 @@ impl<T: Watched> Run<T> {
         };
         let target = &self.api.target;
         let mut events = Vec::new();
-        stream.lines.push(&data, |line| match line {
-            Line::Whole([]) => {}
-            Line::Whole(line) => {
-                let event = watch_line_with::<T>(line, target.wanted.as_deref());
-                events.push(event.and_then(|event| target.check_event(event)));
-            }
-            Line::TooLong => events.push(Err(DecodeError::LineTooLong)),
+        let read = stream.events.push(&data, target.wanted.as_deref(), |event| {
+            events.push(event.and_then(|event: WatchEvent<T>| target.check_event(event)));
         });
         for event in events {
             self.receive(&mut stream, event).await?;
         }
-        Ok(State::Watching(stream))
+        match read {
+            Ok(()) => Ok(State::Watching(stream)),
+            Err(BrokenStream(problem)) => Err(WatchError::Protobuf(problem).into()),
+        }
     }
 
     async fn receive(&mut self, stream: &mut Stream, event: Result<WatchEvent<T>, DecodeError>) -> Result<(), Stop> {
@@ -150,6 +149,7 @@ impl<T: Watched> Run<T> {
             Err(problem) => return self.send(Update::Undecodable(problem)).await,
         };
         stream.has_events = true;
+        self.negotiation.received();
         stream.last_event = Instant::now();
         self.gaps.received(stream.last_event);
         if !std::mem::replace(&mut stream.works, true) {
@@ -165,7 +165,7 @@ impl<T: Watched> Run<T> {
     /// A watch ended. The end is a sign of life.
     async fn ended(&mut self, stream: Stream) -> Result<State, Stop> {
         self.gaps.received(Instant::now());
-        if stream.lines.is_cut() {
+        if stream.events.is_cut() {
             return Err(WatchError::Cut.into());
         }
         let (lived, jitter) = (stream.began.elapsed(), self.api.random.fraction());
