@@ -31,47 +31,44 @@ struct Other {
 }
 
 impl<T: Watched> Typed<T> {
-    /// Reads an object whose type precedes it. `fields` lack the keys of its type.
-    pub(super) fn read<'de, A: MapAccess<'de>>(
-        (api_version, kind): (&str, &str),
-        fields: A,
-        wanted: Option<&Wanted>,
-    ) -> Result<Self, A::Error> {
-        let differs = |found: &str, expected| (!found.is_empty() && found != expected).then(|| found.into());
-        let other = Other {
-            api_version: differs(api_version, T::TYPE.api_version),
-            kind: differs(kind, T::TYPE.kind),
-        };
-        let object = read_object(fields, wanted)?;
-        Ok(Typed { object, other })
-    }
-
     /// The object; `name` describes it in an error.
     ///
     /// # Errors
     /// If it is of another type, or has no UID.
-    pub(super) fn checked(self, name: impl FnOnce() -> String) -> Result<T, DecodeError> {
-        let TypeMeta { api_version, kind } = T::TYPE;
-        let Other {
-            api_version: other_version,
-            kind: other_kind,
-        } = self.other;
-        if other_version.is_some() || other_kind.is_some() {
-            let found = format!(
-                "{} ({})",
-                clipped(other_kind.as_deref().unwrap_or(kind)),
-                clipped(other_version.as_deref().unwrap_or(api_version))
-            );
-            return Err(DecodeError::OtherType {
-                object: name(),
-                expected: T::TYPE,
-                found,
-            });
-        }
-        match self.object.metadata().uid.is_empty() {
-            true => Err(DecodeError::NoUid(name())),
-            false => Ok(self.object),
-        }
+    pub(super) fn checked(self, name: impl Fn() -> String) -> Result<T, DecodeError> {
+        let Other { api_version, kind } = &self.other;
+        check_type::<T>(api_version.as_deref(), kind.as_deref(), &name)?;
+        with_uid(self.object, name)
+    }
+}
+
+/// Checks the type of an object, as far as it differs from that of `T`.
+pub(super) fn check_type<T: Watched>(
+    other_version: Option<&str>,
+    other_kind: Option<&str>,
+    name: impl Fn() -> String,
+) -> Result<(), DecodeError> {
+    if other_version.is_none() && other_kind.is_none() {
+        return Ok(());
+    }
+    let TypeMeta { api_version, kind } = T::TYPE;
+    let found = format!(
+        "{} ({})",
+        clipped(other_kind.unwrap_or(kind)),
+        clipped(other_version.unwrap_or(api_version))
+    );
+    Err(DecodeError::OtherType {
+        object: name(),
+        expected: T::TYPE,
+        found,
+    })
+}
+
+/// Checks that an object has a UID.
+pub(super) fn with_uid<T: Watched>(object: T, name: impl Fn() -> String) -> Result<T, DecodeError> {
+    match object.metadata().uid.is_empty() {
+        true => Err(DecodeError::NoUid(name())),
+        false => Ok(object),
     }
 }
 
@@ -139,7 +136,10 @@ impl<'de, T: Watched> Visitor<'de> for TypedSeed<'_, T> {
 }
 
 /// Reads an object, with the labels and annotations that are wanted of it.
-fn read_object<'de, T: Watched, A: MapAccess<'de>>(fields: A, wanted: Option<&Wanted>) -> Result<T, A::Error> {
+pub(super) fn read_object<'de, T: Watched, A: MapAccess<'de>>(
+    fields: A,
+    wanted: Option<&Wanted>,
+) -> Result<T, A::Error> {
     let Some(wanted) = wanted else {
         return T::deserialize(MapAccessDeserializer::new(fields));
     };

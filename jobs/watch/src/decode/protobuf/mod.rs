@@ -21,7 +21,7 @@ use super::DecodeError;
 use super::line::{Bookmark, WatchEvent};
 use super::list::{ListError, ListMetadata, ListPage, checked_page};
 use super::names::{self, clipped};
-use super::typed::Typed;
+use super::typed::{check_type, read_object, with_uid};
 use crate::extract::Wanted;
 use crate::model::{Metadata, Status, TypeMeta, Watched};
 use reader::{MessageMap, text};
@@ -191,14 +191,20 @@ impl<'a> Envelope<'a> {
 
     /// Reads the object.
     fn object<T: Watched>(&self, wanted: Option<&Wanted>) -> Result<T, DecodeError> {
+        // The fields of another type have other numbers.
         let (api_version, kind) = (text(self.api_version), text(self.kind));
-        let read = MessageMap::new(self.raw, T::MESSAGE)
-            .and_then(|fields| Typed::<T>::read((&api_version, &kind), fields, wanted));
-        let typed = read.map_err(|problem| DecodeError::Protobuf {
+        let other = |found: &str, expected: &str| !found.is_empty() && found != expected;
+        check_type::<T>(
+            other(&api_version, T::TYPE.api_version).then_some(&*api_version),
+            other(&kind, T::TYPE.kind).then_some(&*kind),
+            || self.name(),
+        )?;
+        let read = MessageMap::new(self.raw, T::MESSAGE).and_then(|fields| read_object(fields, wanted));
+        let object = read.map_err(|problem| DecodeError::Protobuf {
             object: self.name(),
             problem: clipped(&problem.to_string()),
         })?;
-        typed.checked(|| self.name())
+        with_uid(object, || self.name())
     }
 
     /// The kind, namespace and name of the object, as far as they can be read.
