@@ -9,6 +9,7 @@ mod format;
 mod list;
 mod logs;
 mod path;
+mod protobuf;
 mod query;
 mod response;
 pub(crate) mod server;
