@@ -50,6 +50,8 @@ pub enum ProtobufSupport {
     Refused,
     /// In protobuf, damaged by a proxy that takes it for text.
     Mangled,
+    /// In protobuf, with only watches damaged.
+    MangledWatches,
 }
 
 impl Default for SimulatorOptions {

@@ -177,9 +177,14 @@ async fn answer(
         return Err(connection.reset());
     }
     let answered = answered.unwrap_or_else(|error| refusal_in(format, &error));
-    Ok(match state.options.protobuf {
-        ProtobufSupport::Mangled if format == ObjectFormat::Protobuf => mangled(answered),
-        _ => answered,
+    let is_mangled = match state.options.protobuf {
+        ProtobufSupport::Mangled => true,
+        ProtobufSupport::MangledWatches => verb == Some(Verb::Watch),
+        _ => false,
+    };
+    Ok(match is_mangled && format == ObjectFormat::Protobuf {
+        true => mangled(answered),
+        false => answered,
     })
 }
 

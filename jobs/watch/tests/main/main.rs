@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test may fail by a panic, also in its helpers")]
 
 mod credentials;
+mod negotiation;
 mod protobuf;
 mod proxy;
 mod service_proxy;

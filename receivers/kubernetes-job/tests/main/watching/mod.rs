@@ -95,6 +95,7 @@ impl Watching {
                     WatchError::Cut => format!("cut x{times}"),
                     WatchError::Empty => format!("empty x{times}"),
                     WatchError::Unreadable(_) => format!("unreadable x{times}"),
+                    WatchError::Protobuf(_) => format!("protobuf x{times}"),
                     WatchError::BadList(_) => format!("no list x{times}"),
                     WatchError::TooLarge(_) => format!("too large x{times}"),
                 },
