@@ -4,7 +4,9 @@
 
 use std::fmt::Debug;
 
-use job_watch::decode::{Events, Encoding, Frame, FrameError, Frames, NotFrames, WatchEvent, protobuf_page, watch_frame};
+use job_watch::decode::{
+    Encoding, Events, Frame, FrameError, Frames, NotFrames, WatchEvent, protobuf_page, watch_frame,
+};
 use job_watch::model::{CronJob, Event, Job, Pod, Watched};
 
 /// Panics if something does not hold.

@@ -96,7 +96,10 @@ fn the_decoder_of_protobuf_takes_any_bytes() {
             let mut random = Random::new(seed ^ number);
             let from = random.below(stream.len());
             // From the start of a frame on, which begins with its type.
-            let at = stream[from..].windows(2).position(|two| two == [0x0a, 0x05]).unwrap_or_default();
+            let at = stream[from..]
+                .windows(2)
+                .position(|two| two == [0x0a, 0x05])
+                .unwrap_or_default();
             let from = (from + at).saturating_sub(4);
             let to = (from + 8000).min(stream.len());
             let mut data = stream[from..to].to_vec();

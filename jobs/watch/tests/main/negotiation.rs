@@ -84,7 +84,13 @@ async fn started(protobuf: ProtobufSupport) -> Simulator {
 
 /// The numbers of lists and of watches that were requested.
 fn requests(simulator: &Simulator) -> (usize, usize) {
-    let count = |verb| simulator.requests().iter().filter(|request| request.verb == Some(verb)).count();
+    let count = |verb| {
+        simulator
+            .requests()
+            .iter()
+            .filter(|request| request.verb == Some(verb))
+            .count()
+    };
     (count(Verb::List), count(Verb::Watch))
 }
 
@@ -120,10 +126,17 @@ async fn a_watch_that_a_proxy_damages_resumes_in_json() {
     watching.until("a", 0).await;
     simulator.until_opened(1).await;
     for failed in 1..4 {
-        simulator.store().update(Resource::Jobs, job("a", failed.into())).unwrap();
+        simulator
+            .store()
+            .update(Resource::Jobs, job("a", failed))
+            .unwrap();
     }
     let seen = watching.until("a", 3).await;
-    assert_eq!(seen, ["end", "changed a 1", "changed a 2", "changed a 3"], "nothing is lost");
+    assert_eq!(
+        seen,
+        ["end", "changed a 1", "changed a 2", "changed a 3"],
+        "nothing is lost"
+    );
     assert_eq!(requests(&simulator), (1, 2), "no list but the first");
     watching.task.abort();
     simulator.shutdown().await;
@@ -150,7 +163,10 @@ async fn an_error_in_protobuf_is_understood() {
             }
         };
         assert!(failure.starts_with(code), "{failure}");
-        assert!(failure.contains("Too many requests") || failure.contains("too old resource version"), "{failure}");
+        assert!(
+            failure.contains("Too many requests") || failure.contains("too old resource version"),
+            "{failure}"
+        );
         watching.task.abort();
         simulator.shutdown().await;
     }
