@@ -1,5 +1,5 @@
 //! Writes inputs to begin with into `fuzz/corpus`: `checkpoint` and `ledger` get an example each, the others
-//! are made of the recordings in `tests/corpus`.
+//! are made of the recordings in `tests/corpus` and the samples in `jobs/watch/tests/protobuf`.
 
 #[path = "bodies/checkpoint.rs"]
 mod checkpoint;
@@ -22,11 +22,12 @@ const OBJECTS: usize = 3;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let folders = ["decoder", "judge", "list", "recording", "checkpoint", "ledger"].map(|target| here.join("corpus").join(target));
+    let folders = ["decoder", "judge", "list", "recording", "checkpoint", "ledger", "protobuf"].map(|target| here.join("corpus").join(target));
     for folder in &folders {
         std::fs::create_dir_all(folder)?;
     }
-    let [decoder, judge, list, recording, checkpoint, ledger] = folders;
+    let [decoder, judge, list, recording, checkpoint, ledger, protobuf] = folders;
+    frames(&here.join("../jobs/watch/tests/protobuf/samples.frames.gz"), &protobuf)?;
     std::fs::write(checkpoint.join("example"), checkpoint::example())?;
     for (name, is_delivered) in [("sent", false), ("delivered", true)] {
         std::fs::write(ledger.join(name), ledger::example(is_delivered))?;
@@ -81,6 +82,20 @@ fn main() -> Result<(), Box<dyn Error>> {
             std::fs::write(recording.join(&name), &lean)?;
             std::fs::copy(&path, recording.join(format!("{name}-compressed")))?;
         }
+    }
+    Ok(())
+}
+
+/// Writes each frame of a stream into a file of its own.
+fn frames(path: &Path, folder: &Path) -> Result<(), Box<dyn Error>> {
+    let mut stream = Vec::new();
+    flate2::read::GzDecoder::new(std::fs::File::open(path)?).read_to_end(&mut stream)?;
+    let mut rest = &*stream;
+    for number in 0.. {
+        let Some(length) = rest.first_chunk::<4>() else { break };
+        let (frame, after) = rest.split_at(4 + u32::from_be_bytes(*length) as usize);
+        std::fs::write(folder.join(format!("sample-{number}")), [b"\x40", frame].concat())?;
+        rest = after;
     }
     Ok(())
 }

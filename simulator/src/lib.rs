@@ -44,7 +44,7 @@ pub use jobs::{
 pub use player::Player;
 pub use requests::ApiRequest;
 pub use resource::{ChangeType, Resource};
-pub use simulator::{Simulator, SimulatorOptions};
+pub use simulator::{ProtobufSupport, Simulator, SimulatorOptions};
 pub use store::{ObjectStore, StoreError, StoreOptions};
 pub use timeline::TimelineStep;
 

@@ -34,6 +34,24 @@ pub struct SimulatorOptions {
     pub seed: u64,
     /// The `gitVersion` of `/version`. Streaming lists exist as in this version; nothing else depends on it.
     pub version: String,
+    /// How requests for protobuf are answered.
+    pub protobuf: ProtobufSupport,
+}
+
+/// How requests for protobuf are answered.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ProtobufSupport {
+    /// Lists and watches of Jobs, CronJobs, Pods, Events and Namespaces in protobuf, as a real server does.
+    #[default]
+    Served,
+    /// In JSON, if that is accepted as well.
+    Missing,
+    /// With 406, as a proxy that knows only JSON.
+    Refused,
+    /// In protobuf, damaged by a proxy that takes it for text.
+    Mangled,
+    /// In protobuf, with only watches damaged.
+    MangledWatches,
 }
 
 impl Default for SimulatorOptions {
@@ -45,6 +63,7 @@ impl Default for SimulatorOptions {
             bookmark_interval: Duration::from_secs(60),
             seed: 1,
             version: "v1.36.2".into(),
+            protobuf: ProtobufSupport::Served,
         }
     }
 }

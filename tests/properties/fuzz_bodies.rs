@@ -14,6 +14,8 @@ mod ledger;
 mod list;
 #[path = "../../fuzz/bodies/otlp_answers.rs"]
 mod otlp_answers;
+#[path = "../../fuzz/bodies/protobuf.rs"]
+mod protobuf;
 #[path = "../../fuzz/bodies/recording.rs"]
 mod recording;
 
@@ -78,6 +80,32 @@ fn the_decoder_takes_any_bytes() {
             damage(&mut data, &mut random);
             data.insert(0, random.next() as u8);
             try_body(decoder::run, &data, seed, &recording.name);
+        }
+    }
+}
+
+#[test]
+fn the_decoder_of_protobuf_takes_any_bytes() {
+    let seed = seed();
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("jobs/watch/tests/protobuf");
+    for name in ["corpus", "kubernetes-1.37", "reported", "samples"] {
+        let file = std::fs::File::open(folder.join(format!("{name}.frames.gz"))).unwrap();
+        let mut stream = Vec::new();
+        std::io::Read::read_to_end(&mut flate2::read::GzDecoder::new(file), &mut stream).unwrap();
+        for number in 0..TEXTS * 25 {
+            let mut random = Random::new(seed ^ number);
+            let from = random.below(stream.len());
+            // From the start of a frame on, which begins with its type.
+            let at = stream[from..]
+                .windows(2)
+                .position(|two| two == [0x0a, 0x05])
+                .unwrap_or_default();
+            let from = (from + at).saturating_sub(4);
+            let to = (from + 8000).min(stream.len());
+            let mut data = stream[from..to].to_vec();
+            damage(&mut data, &mut random);
+            data.insert(0, random.next() as u8);
+            try_body(protobuf::run, &data, seed, name);
         }
     }
 }

@@ -11,11 +11,11 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep};
 
 use crate::WatchError;
-use crate::decode::{DecodeError, Line, Lines, clipped, list_page, name};
+use crate::decode::{Body, DecodeError, Encoding, Line, Lines, clipped, list_page, name};
 use crate::model::{Metadata, Status, TypeMeta};
 use crate::watch::machine::{Machine, Phase};
 use crate::watch::request::Target;
-use crate::watch::{Stop, in_band, next_data, page, send};
+use crate::watch::{Stop, encoding_of, in_band, next_data, page, send};
 
 /// The requested length of a watch, seconds.
 const WATCH_SECONDS: u64 = 270;
@@ -124,9 +124,12 @@ impl<N: Copy> Raw<N> {
             self.page.clear();
             self.skipped = 0;
         }
-        let body = page(&self.client, &self.target, token, limit).await?;
+        let body = page(&self.client, &self.target, token, limit, Encoding::Json).await?;
+        let Body::Json(body) = body else {
+            return Err(not_json().into());
+        };
         let expected = self.target.source.kind.type_meta();
-        let page = list_page(&body, expected).map_err(|error| WatchError::BadList(error.to_string()))?;
+        let page = list_page(&body, expected).map_err(WatchError::from)?;
         let is_last = machine.page_read(&page)?;
         for item in page.raw_items() {
             match self.object(item) {
@@ -210,9 +213,12 @@ impl<N: Copy> Raw<N> {
 
     async fn watch(&mut self, machine: &mut Machine, from: &str) -> Result<(), Stop> {
         let began = Instant::now();
-        let mut body = send(&self.client, self.target.watch(from, WATCH_SECONDS))
-            .await?
-            .into_body();
+        let request = self.target.watch(from, WATCH_SECONDS, Encoding::Json);
+        let response = send(&self.client, request).await?;
+        if encoding_of(&response) != Encoding::Json {
+            return Err(not_json().into());
+        }
+        let mut body = response.into_body();
         let mut lines = Lines::default();
         let mut read = Vec::new();
         let mut has_events = false;
@@ -280,6 +286,11 @@ impl<N: Copy> Raw<N> {
         }
         self.send(RawUpdate::Object(change, line.object)).await
     }
+}
+
+/// A recording holds objects as JSON, with all fields.
+fn not_json() -> WatchError {
+    WatchError::Unreadable("expected JSON, found protobuf, which was not requested".into())
 }
 
 fn uid(object: &Value) -> String {

@@ -6,7 +6,7 @@ use jiff::SignedDuration;
 use kube::Client;
 
 use crate::WatchError;
-use crate::decode::list_page;
+use crate::decode::Encoding;
 use crate::model::{CronJob, Event, Job, Namespace, Pod, Watched};
 use crate::observation::{Kind, Object};
 use crate::watch::listing::{Listing, Progress};
@@ -111,7 +111,7 @@ async fn pages<T: Watched>(
     let (mut objects, mut undecodable) = (Vec::new(), Vec::new());
     let mut listing = Listing::new();
     loop {
-        let body = match page(client, target, listing.token(), listing.limit()).await {
+        let body = match page(client, target, listing.token(), listing.limit(), Encoding::Json).await {
             Err(failure) if listing.failed(&failure) => {
                 objects.clear();
                 undecodable.clear();
@@ -119,7 +119,7 @@ async fn pages<T: Watched>(
             }
             body => body?,
         };
-        let page = list_page(&body, T::TYPE).map_err(|error| WatchError::BadList(error.to_string()))?;
+        let page = body.page(T::TYPE).map_err(WatchError::from)?;
         let progress = listing.page_read(&page)?;
         for item in page.objects_with::<T>(target.wanted.as_deref()) {
             match item.and_then(|item| target.check(item)) {

@@ -10,6 +10,7 @@ mod list;
 mod logs;
 mod options;
 mod path;
+mod protobuf;
 mod query;
 mod response;
 pub(crate) mod server;

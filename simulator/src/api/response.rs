@@ -1,6 +1,7 @@
 //! Responses in the form of a real server.
 
 use super::error::ApiError;
+use super::format::ObjectFormat;
 use bytes::Bytes;
 use http::header::{self, HeaderValue};
 use http::{Response, StatusCode};
@@ -28,6 +29,12 @@ fn whole(body: impl Into<Bytes>) -> ResponseBody {
         .boxed_unsync()
 }
 
+/// The response as a proxy passes it on that takes everything for text: bytes that are not UTF-8 are replaced.
+pub(crate) fn mangled(response: Response<ResponseBody>) -> Response<ResponseBody> {
+    let text = |bytes: Bytes| Bytes::from(String::from_utf8_lossy(&bytes).into_owned());
+    response.map(|body| body.map_frame(move |frame| frame.map_data(text)).boxed_unsync())
+}
+
 fn without_sniffing(mut response: Response<ResponseBody>) -> Response<ResponseBody> {
     let sniff = HeaderValue::from_static("nosniff");
     response.headers_mut().insert(header::X_CONTENT_TYPE_OPTIONS, sniff);
@@ -47,9 +54,24 @@ pub(crate) fn json(status: StatusCode, body: impl Into<Bytes>) -> Response<Respo
     with_headers(status, "application/json", whole(body))
 }
 
+/// An object or a list in this form.
+pub(crate) fn formatted(format: ObjectFormat, body: impl Into<Bytes>) -> Response<ResponseBody> {
+    with_headers(StatusCode::OK, format.media_type(), whole(body))
+}
+
+/// An error in JSON.
 pub(crate) fn refusal(error: &ApiError) -> Response<ResponseBody> {
+    refusal_in(ObjectFormat::Whole, error)
+}
+
+/// An error in the form that was requested.
+pub(crate) fn refusal_in(format: ObjectFormat, error: &ApiError) -> Response<ResponseBody> {
     let status = StatusCode::from_u16(error.code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    let mut response = json(status, format!("{}\n", error.to_json()));
+    let mut body = format.status(error);
+    if format != ObjectFormat::Protobuf {
+        body.push(b'\n');
+    }
+    let mut response = with_headers(status, format.media_type(), whole(body));
     if let Some(seconds) = error.retry_after {
         let headers = response.headers_mut();
         headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
@@ -61,12 +83,12 @@ pub(crate) fn refusal(error: &ApiError) -> Response<ResponseBody> {
 }
 
 /// The answer to a watch; an error ends the connection.
-pub(crate) fn stream(mut lines: mpsc::Receiver<io::Result<Bytes>>) -> Response<ResponseBody> {
+pub(crate) fn stream(format: ObjectFormat, mut lines: mpsc::Receiver<io::Result<Bytes>>) -> Response<ResponseBody> {
     let frames =
         futures_util::stream::poll_fn(move |cx| lines.poll_recv(cx).map(|line| line.map(|l| l.map(Frame::data))));
     with_headers(
         StatusCode::OK,
-        "application/json",
+        format.watch_media_type(),
         StreamBody::new(frames).boxed_unsync(),
     )
 }

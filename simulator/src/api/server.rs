@@ -5,16 +5,17 @@ use super::error::ApiError;
 use super::format::ObjectFormat;
 use super::path::ApiPath;
 use super::query::Query;
-use super::response::{ResponseBody, healthy, json, plain, refusal, stream};
+use super::response::{ResponseBody, formatted, healthy, json, mangled, plain, refusal, refusal_in, stream};
 use super::service_proxy::{ProxyPath, Services, forward};
 use super::watch::WatchRequest;
 use super::write::ObjectWriter;
-use super::{discovery, list, logs, options};
-use crate::SimulatorOptions;
+use super::{discovery, list, logs, options, protobuf};
 use crate::faults::{Fault, Faults};
 use crate::ids::Ids;
 use crate::locked;
 use crate::requests::{ApiRequest, RequestLog};
+use crate::resource::Resource;
+use crate::simulator::{ProtobufSupport, SimulatorOptions};
 use crate::store::ObjectStore;
 use crate::store::selector::Selection;
 use bytes::Bytes;
@@ -120,6 +121,12 @@ async fn answer(
         verb,
         resource: target.as_ref().map(|target| target.resource),
     });
+    let resource = target.as_ref().map(|target| target.resource);
+    let format = format_of(&state, &parts, resource);
+    if format == ObjectFormat::Protobuf && state.options.protobuf == ProtobufSupport::Refused {
+        let message = "only the following media types are accepted: application/json, application/yaml";
+        return Ok(refusal(&ApiError::new(406, "NotAcceptable", message)));
+    }
     let fault = target.as_ref().zip(verb);
     let fault = fault.and_then(|(target, verb)| state.faults.take(verb, target.resource));
     match fault {
@@ -128,7 +135,9 @@ async fn answer(
             state.faults.silence().await;
             return Err(connection.reset());
         }
-        Some(Fault::Status { code, retry_after }) => return Ok(refusal(&ApiError::of_code(code, retry_after))),
+        Some(Fault::Status { code, retry_after }) => {
+            return Ok(refusal_in(format, &ApiError::of_code(code, retry_after)));
+        }
         Some(Fault::ExpiredInBand | Fault::BrokenList | Fault::LostAnswer) | None => {}
     }
     let body = match Limited::new(body, MAX_BODY).collect().await {
@@ -154,6 +163,7 @@ async fn answer(
         return Ok(forward(&state.services, &target, parts, body).await);
     }
     let call = Call {
+        format,
         state: &state,
         connection: &connection,
         user,
@@ -166,7 +176,22 @@ async fn answer(
     if fault == Some(Fault::LostAnswer) && verb != Some(Verb::Watch) {
         return Err(connection.reset());
     }
-    Ok(answered.unwrap_or_else(|error| refusal(&error)))
+    let answered = answered.unwrap_or_else(|error| refusal_in(format, &error));
+    let is_mangled = match state.options.protobuf {
+        ProtobufSupport::Mangled => true,
+        ProtobufSupport::MangledWatches => verb == Some(Verb::Watch),
+        _ => false,
+    };
+    Ok(match is_mangled && format == ObjectFormat::Protobuf {
+        true => mangled(answered),
+        false => answered,
+    })
+}
+
+/// The form in which a request is answered.
+fn format_of(state: &ServerState, parts: &Parts, resource: Option<Resource>) -> ObjectFormat {
+    let is_served = state.options.protobuf != ProtobufSupport::Missing && resource.is_some_and(protobuf::serves);
+    ObjectFormat::from_accept(header(parts, header::ACCEPT).unwrap_or_default(), is_served)
 }
 
 fn header(parts: &Parts, name: HeaderName) -> Option<&str> {
@@ -175,6 +200,7 @@ fn header(parts: &Parts, name: HeaderName) -> Option<&str> {
 
 /// One authenticated request.
 struct Call<'a> {
+    format: ObjectFormat,
     state: &'a Arc<ServerState>,
     connection: &'a ConnectionEnd,
     user: User,
@@ -193,7 +219,7 @@ impl Call<'_> {
         let target = target.ok_or_else(ApiError::no_such_path)?;
         let verb = verb.ok_or_else(ApiError::no_such_method)?;
         self.permit(&target, verb)?;
-        let format = ObjectFormat::from_accept(header(&self.parts, header::ACCEPT).unwrap_or_default());
+        let format = self.format;
         let now = Timestamp::now();
         let (store, resource) = (&self.state.store, target.resource);
         let namespace = target.namespace.as_deref().unwrap_or_default();
@@ -209,14 +235,14 @@ impl Call<'_> {
                 let selection = self.selection(&target)?;
                 options::check_watch(&self.query, &self.state.options.version)?;
                 let watch = WatchRequest::parse(&self.user.name, resource, selection, &self.query, format)?;
-                stream(watch.start(self.state, self.connection.clone(), self.fault))
+                stream(format, watch.start(self.state, self.connection.clone(), self.fault))
             }
             Verb::List => {
                 let selection = self.selection(&target)?;
                 options::check_list(&self.query)?;
                 let behind = self.state.faults.behind();
                 let page = list::page(store, resource, &selection, &self.query, behind)?;
-                json(StatusCode::OK, list::body(&page, resource, &selection, format, now))
+                formatted(format, list::body(&page, resource, &selection, format, now))
             }
             Verb::Get if target.subresource.as_deref() == Some("log") => {
                 plain(logs::log(self.state, namespace, name, &self.query)?)
@@ -224,7 +250,7 @@ impl Call<'_> {
             Verb::Get => {
                 let object = store.stored(resource, namespace, name);
                 let object = object.ok_or_else(|| ApiError::not_found(resource, name))?;
-                json(StatusCode::OK, format.object(resource, &object, now))
+                formatted(format, format.object(resource, &object, now))
             }
             Verb::Create => json(StatusCode::CREATED, writer.create(&self.body)?),
             Verb::Update => json(StatusCode::OK, writer.update(name, &self.body)?),

@@ -1,7 +1,7 @@
 //! Watches.
 
 use super::error::ApiError;
-use super::format::{ObjectFormat, bookmark};
+use super::format::ObjectFormat;
 use super::list::parse_version;
 use super::query::Query;
 use super::server::{ConnectionEnd, ServerState};
@@ -214,7 +214,8 @@ impl WatchStream {
         let at = (version == Some(0) && old < now).then_some(old);
         self.initial(at, breaks).await?;
         if self.request.bookmarks {
-            self.send(bookmark(self.request.resource, self.last, true)).await?;
+            let bookmark = self.request.format.bookmark(self.request.resource, self.last, true);
+            self.send(bookmark).await?;
         }
         self.opens();
         Flow::Continue(())
@@ -276,7 +277,8 @@ impl WatchStream {
         {
             self.last = self.last.max(now);
         }
-        self.send(bookmark(self.request.resource, self.last, false)).await
+        let bookmark = self.request.format.bookmark(self.request.resource, self.last, false);
+        self.send(bookmark).await
     }
 
     async fn send(&mut self, lines: Vec<u8>) -> Flow {
@@ -328,8 +330,7 @@ impl WatchStream {
 
     async fn cut(&mut self, cut: Cut) -> Flow {
         if matches!(cut, Cut::EndMidLine | Cut::ResetMidLine) {
-            // The last byte is the first half of a two-byte character.
-            let half = b"{\"type\":\"MODIFIED\",\"object\":{\"kind\":\"Job\",\"metadata\":{\"name\":\"\xc3";
+            let half = self.request.format.half_a_line();
             // An error means that the client closed the connection first.
             let _ = self.out.send(Ok(Bytes::from_static(half))).await;
         }
@@ -354,7 +355,7 @@ impl WatchStream {
     }
 
     async fn fail(&mut self, failure: &ApiError) -> Flow {
-        let line = format!("{{\"type\":\"ERROR\",\"object\":{}}}\n", failure.to_json());
+        let line = self.request.format.error(failure);
         let _ = self.out.send(Ok(Bytes::from(line))).await;
         Flow::Break(Ended)
     }

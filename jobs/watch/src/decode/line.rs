@@ -9,7 +9,7 @@ use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
 use super::typed::{Key, Typed, TypedSeed};
 use super::{DecodeError, names};
 use crate::extract::Wanted;
-use crate::model::lenient::{Lax, Object, lenient};
+use crate::model::lenient::{Lax, Lenient, Object, lenient};
 use crate::model::{Status, Watched};
 
 /// A decoded line of a watch.
@@ -55,10 +55,7 @@ pub fn watch_line_with<T: Watched>(line: &[u8], wanted: Option<&Wanted>) -> Resu
     }
     let kind = raw.kind;
     match (&*kind, raw.object.unwrap_or_default()) {
-        ("BOOKMARK", Payload::Bookmark(bookmark)) => Ok(WatchEvent::Bookmark {
-            initial_events_end: *bookmark.metadata.annotations.initial_events_end == *"true",
-            resource_version: bookmark.metadata.resource_version,
-        }),
+        ("BOOKMARK", Payload::Bookmark(bookmark)) => Ok(bookmark.into()),
         ("ERROR", Payload::Status(status)) => Ok(WatchEvent::Error(status)),
         (known @ ("ADDED" | "MODIFIED" | "DELETED"), Payload::Object(object)) => {
             let object = object.checked(|| names::of_json(line))?;
@@ -75,9 +72,10 @@ pub fn watch_line_with<T: Watched>(line: &[u8], wanted: Option<&Wanted>) -> Resu
     }
 }
 
+/// The object of a bookmark.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-struct Bookmark {
+pub(super) struct Bookmark {
     #[serde(deserialize_with = "lenient")]
     metadata: BookmarkMetadata,
 }
@@ -96,7 +94,27 @@ struct BookmarkMetadata {
 #[serde(default)]
 struct BookmarkAnnotations {
     #[serde(rename = "k8s.io/initial-events-end", deserialize_with = "lenient")]
-    initial_events_end: Box<str>,
+    initial_events_end: IsTrue,
+}
+
+/// True for the text `true`.
+#[derive(Debug, Default)]
+struct IsTrue(bool);
+
+impl Lenient for IsTrue {
+    fn from_text(text: &str) -> Option<Self> {
+        Some(IsTrue(text == "true"))
+    }
+}
+
+impl<T> From<Bookmark> for WatchEvent<T> {
+    fn from(bookmark: Bookmark) -> Self {
+        let metadata = bookmark.metadata;
+        WatchEvent::Bookmark {
+            resource_version: metadata.resource_version,
+            initial_events_end: metadata.annotations.initial_events_end.0,
+        }
+    }
 }
 
 impl Object for Bookmark {}

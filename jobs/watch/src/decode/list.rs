@@ -2,8 +2,8 @@
 //!
 //! Objects missing in a list are deleted, so a reply counts as a page only if it is the requested list. The API
 //! guarantees for one (apimachinery's `ListMeta` and the API conventions): `apiVersion` and `kind` of the list,
-//! `resourceVersion`, `items` as an array (servers have written `[]` for an empty one since 1.5.3), and on the last
-//! page no `remainingItemCount`.
+//! `resourceVersion`, `items` as an array in JSON (servers have written `[]` for an empty one since 1.5.3), and on the
+//! last page no `remainingItemCount`.
 
 use std::marker::PhantomData;
 
@@ -13,7 +13,7 @@ use serde_json::value::RawValue;
 
 use super::names::{self, clipped};
 use super::typed::{Typed, TypedSeed};
-use super::{DecodeError, Escaped};
+use super::{DecodeError, Encoding, Escaped, protobuf, protobuf_page};
 use crate::extract::Wanted;
 use crate::model::lenient::{Object, lenient};
 use crate::model::{Status, TypeMeta, Watched};
@@ -24,6 +24,14 @@ pub enum ListError {
     /// Not JSON, or not of the form of a list.
     #[error("expected a {}List ({}), found something else: {}", .expected.kind, .expected.api_version, Escaped(.problem))]
     Form {
+        /// The type of the items.
+        expected: TypeMeta,
+        /// The problem.
+        problem: String,
+    },
+    /// Not protobuf, though its content type says so.
+    #[error("expected a {}List ({}) in protobuf, found something else: {}", .expected.kind, .expected.api_version, Escaped(.problem))]
+    Protobuf {
         /// The type of the items.
         expected: TypeMeta,
         /// The problem.
@@ -60,7 +68,44 @@ pub struct ListPage<'a> {
     pub resource_version: Box<str>,
     /// The continue token of the next page; empty on the last one.
     pub next: Box<str>,
-    items: Vec<&'a RawValue>,
+    items: Items<'a>,
+}
+
+/// The items of a page, not decoded yet.
+#[derive(Debug)]
+pub(super) enum Items<'a> {
+    Json(Vec<&'a RawValue>),
+    Protobuf(Vec<&'a [u8]>),
+}
+
+/// The body of a reply to a list.
+#[derive(Debug)]
+pub enum Body {
+    /// JSON.
+    Json(String),
+    /// Protobuf.
+    Protobuf(Vec<u8>),
+}
+
+impl Body {
+    /// The body in its form.
+    pub fn new(encoding: Encoding, body: Vec<u8>) -> Self {
+        match encoding {
+            Encoding::Json => Body::Json(text(body)),
+            Encoding::Protobuf => Body::Protobuf(body),
+        }
+    }
+
+    /// Reads a page of a list of objects of type `expected`.
+    ///
+    /// # Errors
+    /// If it is not a page of such a list.
+    pub fn page(&self, expected: TypeMeta) -> Result<ListPage<'_>, ListError> {
+        match self {
+            Body::Json(body) => list_page(body, expected),
+            Body::Protobuf(body) => protobuf_page(body, expected),
+        }
+    }
 }
 
 /// The body of a reply as text. A byte that is not UTF-8 damages one character, not the page.
@@ -81,16 +126,27 @@ pub fn list_page(body: &str, expected: TypeMeta) -> Result<ListPage<'_>, ListErr
     if *list.api_version != *api_version || list.kind.strip_suffix("List") != Some(kind) {
         let found = match &*list.kind {
             "" => "an object without kind".to_owned(),
-            "Status" => a_status(body),
+            "Status" => describe(&serde_json::from_str(body).unwrap_or_default()),
             kind => format!("a {} ({})", clipped(kind), clipped(&list.api_version)),
         };
         return Err(ListError::OtherType { expected, found });
     }
+    let page = checked_page(expected, list.metadata, Items::Json(Vec::new()))?;
+    let items = Items::Json(list.items.ok_or(ListError::NoItems(expected))?);
+    Ok(ListPage { items, ..page })
+}
+
+/// A page whose metadata are those of a list.
+pub(super) fn checked_page(
+    expected: TypeMeta,
+    metadata: ListMetadata,
+    items: Items<'_>,
+) -> Result<ListPage<'_>, ListError> {
     let ListMetadata {
         resource_version,
         next,
         remaining_item_count: more,
-    } = list.metadata;
+    } = metadata;
     // "0" stands for any version in a request; no list has it.
     if matches!(&*resource_version, "" | "0") {
         return Err(ListError::NoVersion(expected));
@@ -98,7 +154,6 @@ pub fn list_page(body: &str, expected: TypeMeta) -> Result<ListPage<'_>, ListErr
     if next.is_empty() && more > 0 {
         return Err(ListError::Cut { expected, more });
     }
-    let items = list.items.ok_or(ListError::NoItems(expected))?;
     Ok(ListPage {
         resource_version,
         next,
@@ -109,17 +164,24 @@ pub fn list_page(body: &str, expected: TypeMeta) -> Result<ListPage<'_>, ListErr
 impl<'a> ListPage<'a> {
     /// The number of items, usable or not.
     pub fn len(&self) -> usize {
-        self.items.len()
+        match &self.items {
+            Items::Json(items) => items.len(),
+            Items::Protobuf(items) => items.len(),
+        }
     }
 
     /// True if it has no items.
     pub fn is_empty(&self) -> bool {
-        self.items.is_empty()
+        self.len() == 0
     }
 
-    /// The items as JSON.
+    /// The items as JSON; none of a page in protobuf.
     pub fn raw_items(&self) -> impl Iterator<Item = &'a str> {
-        self.items.iter().map(|item| item.get())
+        let items = match &self.items {
+            Items::Json(items) => &**items,
+            Items::Protobuf(_) => &[],
+        };
+        items.iter().map(|item| item.get())
     }
 
     /// The items. An unusable one does not affect the others.
@@ -129,11 +191,16 @@ impl<'a> ListPage<'a> {
 
     /// The items, with the labels and annotations that are wanted of them. An unusable one does not affect the others.
     pub fn objects_with<T: Watched>(&self, wanted: Option<&Wanted>) -> impl Iterator<Item = Result<T, DecodeError>> {
-        self.raw_items().map(move |item| {
-            let object = read_item(item, wanted).map_err(|problem| DecodeError::json(item, &problem))?;
-            object.checked(|| names::of_json(item))
+        (0..self.len()).map(move |index| match &self.items {
+            Items::Json(items) => json_item(items[index].get(), wanted),
+            Items::Protobuf(items) => protobuf::item(items[index], wanted),
         })
     }
+}
+
+fn json_item<T: Watched>(item: &str, wanted: Option<&Wanted>) -> Result<T, DecodeError> {
+    let object = read_item(item, wanted).map_err(|problem| DecodeError::json(item, &problem))?;
+    object.checked(|| names::of_json(item))
 }
 
 fn read_item<T: Watched>(item: &str, wanted: Option<&Wanted>) -> Result<Typed<T>, serde_json::Error> {
@@ -144,8 +211,8 @@ fn read_item<T: Watched>(item: &str, wanted: Option<&Wanted>) -> Result<Typed<T>
     Ok(read)
 }
 
-fn a_status(body: &str) -> String {
-    let status: Status = serde_json::from_str(body).unwrap_or_default();
+/// A `Status` in the place of a list.
+pub(super) fn describe(status: &Status) -> String {
     format!("a Status: {} {}", status.code, clipped(&status.message))
 }
 
@@ -164,7 +231,7 @@ struct List<'a> {
 
 #[derive(Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
-struct ListMetadata {
+pub(super) struct ListMetadata {
     #[serde(deserialize_with = "lenient")]
     resource_version: Box<str>,
     #[serde(rename = "continue", deserialize_with = "lenient")]

@@ -15,10 +15,15 @@ pub(super) fn of_json(json: &str) -> String {
         true => (kind, metadata),
         false => (object.kind, object.metadata),
     };
-    match (&*kind, &*metadata.name) {
-        (_, "") => format!("an object without a readable name ({} bytes)", json.len()),
-        ("", _) => of_object("object", &metadata),
-        (kind, _) => of_object(kind, &metadata),
+    readable(&kind, &metadata, json.len())
+}
+
+/// An object of `bytes` bytes with what can be read of it.
+pub(super) fn readable(kind: &str, metadata: &Metadata, bytes: usize) -> String {
+    match (kind, &*metadata.name) {
+        (_, "") => format!("an object without a readable name ({bytes} bytes)"),
+        ("", _) => of_object("object", metadata),
+        (kind, _) => of_object(kind, metadata),
     }
 }
 

@@ -35,28 +35,40 @@ impl<T: Watched> Typed<T> {
     ///
     /// # Errors
     /// If it is of another type, or has no UID.
-    pub(super) fn checked(self, name: impl FnOnce() -> String) -> Result<T, DecodeError> {
-        let TypeMeta { api_version, kind } = T::TYPE;
-        let Other {
-            api_version: other_version,
-            kind: other_kind,
-        } = self.other;
-        if other_version.is_some() || other_kind.is_some() {
-            let found = format!(
-                "{} ({})",
-                clipped(other_kind.as_deref().unwrap_or(kind)),
-                clipped(other_version.as_deref().unwrap_or(api_version))
-            );
-            return Err(DecodeError::OtherType {
-                object: name(),
-                expected: T::TYPE,
-                found,
-            });
-        }
-        match self.object.metadata().uid.is_empty() {
-            true => Err(DecodeError::NoUid(name())),
-            false => Ok(self.object),
-        }
+    pub(super) fn checked(self, name: impl Fn() -> String) -> Result<T, DecodeError> {
+        let Other { api_version, kind } = &self.other;
+        check_type::<T>(api_version.as_deref(), kind.as_deref(), &name)?;
+        with_uid(self.object, name)
+    }
+}
+
+/// Checks the type of an object, as far as it differs from that of `T`.
+pub(super) fn check_type<T: Watched>(
+    other_version: Option<&str>,
+    other_kind: Option<&str>,
+    name: impl Fn() -> String,
+) -> Result<(), DecodeError> {
+    if other_version.is_none() && other_kind.is_none() {
+        return Ok(());
+    }
+    let TypeMeta { api_version, kind } = T::TYPE;
+    let found = format!(
+        "{} ({})",
+        clipped(other_kind.unwrap_or(kind)),
+        clipped(other_version.unwrap_or(api_version))
+    );
+    Err(DecodeError::OtherType {
+        object: name(),
+        expected: T::TYPE,
+        found,
+    })
+}
+
+/// Checks that an object has a UID.
+pub(super) fn with_uid<T: Watched>(object: T, name: impl Fn() -> String) -> Result<T, DecodeError> {
+    match object.metadata().uid.is_empty() {
+        true => Err(DecodeError::NoUid(name())),
+        false => Ok(object),
     }
 }
 
@@ -89,14 +101,7 @@ impl<'de, T: Watched> Visitor<'de> for TypedSeed<'_, T> {
             expected: T::TYPE,
             other: &mut other,
         };
-        let Some(wanted) = self.wanted else {
-            let object = T::deserialize(MapAccessDeserializer::new(checked))?;
-            return Ok(Typed { object, other });
-        };
-        let mut found = Found::new(wanted);
-        let tapped = TapMap::of_object(checked, &mut found);
-        let mut object = T::deserialize(MapAccessDeserializer::new(tapped))?;
-        object.metadata_mut().extracted = found.into_extracted();
+        let object = read_object(checked, self.wanted)?;
         Ok(Typed { object, other })
     }
 
@@ -128,6 +133,21 @@ impl<'de, T: Watched> Visitor<'de> for TypedSeed<'_, T> {
     fn visit_unit<E: Error>(self) -> Result<Typed<T>, E> {
         Ok(Typed::default())
     }
+}
+
+/// Reads an object, with the labels and annotations that are wanted of it.
+pub(super) fn read_object<'de, T: Watched, A: MapAccess<'de>>(
+    fields: A,
+    wanted: Option<&Wanted>,
+) -> Result<T, A::Error> {
+    let Some(wanted) = wanted else {
+        return T::deserialize(MapAccessDeserializer::new(fields));
+    };
+    let mut found = Found::new(wanted);
+    let tapped = TapMap::of_object(fields, &mut found);
+    let mut object = T::deserialize(MapAccessDeserializer::new(tapped))?;
+    object.metadata_mut().extracted = found.into_extracted();
+    Ok(object)
 }
 
 /// A map without the keys of its type, which are compared.

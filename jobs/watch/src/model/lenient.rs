@@ -1,7 +1,7 @@
-//! Lenient JSON: a field of the wrong type counts as absent and never loses the object.
+//! Lenient JSON and protobuf: a field of the wrong type counts as absent and never loses the object.
 //!
 //! Every field of the types in this module is read through [`lenient`], so an object is undecodable only if it is not
-//! JSON.
+//! JSON, or no message of protobuf.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -28,6 +28,11 @@ pub trait Lenient: Sized {
         None
     }
 
+    /// From a time in protobuf.
+    fn from_time(_: WireTime) -> Option<Self> {
+        None
+    }
+
     /// From `null`, or a number that is not whole.
     fn from_other() -> Option<Self> {
         None
@@ -43,6 +48,29 @@ pub trait Lenient: Sized {
     fn from_seq<'de, A: SeqAccess<'de>>(mut seq: A) -> Result<Option<Self>, A::Error> {
         while seq.next_element::<IgnoredAny>()?.is_some() {}
         Ok(None)
+    }
+}
+
+/// A time as protobuf has it. A serde value has no form for it: it is an `i128`, which JSON never gives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WireTime {
+    /// Seconds since 1970.
+    pub seconds: i64,
+    /// Nanoseconds of the second.
+    pub nanos: i32,
+}
+
+impl WireTime {
+    /// Both numbers in one.
+    pub(crate) fn to_packed(self) -> i128 {
+        i128::from(self.seconds) << 32 | i128::from(self.nanos.cast_unsigned())
+    }
+
+    fn from_packed(packed: i128) -> Self {
+        WireTime {
+            seconds: (packed >> 32) as i64,
+            nanos: packed as i32,
+        }
     }
 }
 
@@ -87,6 +115,10 @@ impl Lenient for Timestamp {
     fn from_text(text: &str) -> Option<Self> {
         text.parse().ok()
     }
+
+    fn from_time(time: WireTime) -> Option<Self> {
+        Timestamp::new(time.seconds, time.nanos).ok()
+    }
 }
 
 impl Lenient for Traceparent {
@@ -106,6 +138,10 @@ impl<T: Lenient> Lenient for Option<T> {
 
     fn from_bool(value: bool) -> Option<Self> {
         Some(T::from_bool(value))
+    }
+
+    fn from_time(time: WireTime) -> Option<Self> {
+        Some(T::from_time(time))
     }
 
     fn from_other() -> Option<Self> {
@@ -172,6 +208,10 @@ impl<'de, T: Lenient> Visitor<'de> for AnyValue<T> {
 
     fn visit_u64<E: Error>(self, number: u64) -> Result<Self::Value, E> {
         Ok(i64::try_from(number).ok().and_then(T::from_integer))
+    }
+
+    fn visit_i128<E: Error>(self, time: i128) -> Result<Self::Value, E> {
+        Ok(T::from_time(WireTime::from_packed(time)))
     }
 
     fn visit_f64<E: Error>(self, _: f64) -> Result<Self::Value, E> {

@@ -9,6 +9,7 @@ pub mod lenient;
 mod meta;
 mod pod;
 
+use crate::decode::{Message, schema};
 pub use event::{Event, EventSource, Involved, OWN_COMPONENT, Series};
 pub use job::{CronJob, Job};
 pub use meta::{Annotations, ApiGroup, Condition, IsSet, Labels, Metadata, Owner, Status};
@@ -38,6 +39,8 @@ impl lenient::Object for Namespace {}
 pub trait Watched: lenient::Object + Default + Send + 'static {
     /// Its type.
     const TYPE: TypeMeta;
+    /// Its fields in protobuf.
+    const MESSAGE: &'static Message;
 
     /// Its metadata.
     fn metadata(&self) -> &Metadata;
@@ -51,6 +54,7 @@ impl Watched for Job {
         api_version: "batch/v1",
         kind: "Job",
     };
+    const MESSAGE: &'static Message = &schema::JOB;
 
     fn metadata(&self) -> &Metadata {
         &self.metadata
@@ -66,6 +70,7 @@ impl Watched for CronJob {
         api_version: "batch/v1",
         kind: "CronJob",
     };
+    const MESSAGE: &'static Message = &schema::CRON_JOB;
 
     fn metadata(&self) -> &Metadata {
         &self.metadata
@@ -81,6 +86,7 @@ impl Watched for Pod {
         api_version: "v1",
         kind: "Pod",
     };
+    const MESSAGE: &'static Message = &schema::POD;
 
     fn metadata(&self) -> &Metadata {
         &self.metadata
@@ -96,6 +102,7 @@ impl Watched for Namespace {
         api_version: "v1",
         kind: "Namespace",
     };
+    const MESSAGE: &'static Message = &schema::NAMESPACE;
 
     fn metadata(&self) -> &Metadata {
         &self.metadata
@@ -111,6 +118,7 @@ impl Watched for Event {
         api_version: "v1",
         kind: "Event",
     };
+    const MESSAGE: &'static Message = &schema::EVENT;
 
     fn metadata(&self) -> &Metadata {
         &self.metadata

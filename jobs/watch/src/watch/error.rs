@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use escape::Escaped;
 
+use crate::decode::ListError;
+
 /// An error that ended a list or watch. The watch retries after each of them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum WatchError {
@@ -31,6 +33,8 @@ pub enum WatchError {
     Empty,
     /// The reply cannot be read.
     Unreadable(String),
+    /// The reply is not protobuf, though its content type says so.
+    Protobuf(String),
     /// The reply is a success and not the requested list, or the list does not end.
     BadList(String),
     /// The reply is longer than this limit, bytes.
@@ -53,6 +57,15 @@ impl WatchError {
     }
 }
 
+impl From<ListError> for WatchError {
+    fn from(error: ListError) -> Self {
+        match error {
+            ListError::Protobuf { .. } => WatchError::Protobuf(error.to_string()),
+            _ => WatchError::BadList(error.to_string()),
+        }
+    }
+}
+
 impl fmt::Display for WatchError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -69,6 +82,7 @@ impl fmt::Display for WatchError {
             WatchError::Cut => f.write_str("the connection ended in the middle of an object"),
             WatchError::Empty => f.write_str("the watch ended at once, without any event"),
             WatchError::Unreadable(problem) => write!(f, "cannot read the reply: {}", Escaped(problem)),
+            WatchError::Protobuf(problem) => write!(f, "cannot read the reply as protobuf: {}", Escaped(problem)),
             WatchError::BadList(problem) => write!(f, "the reply is not the requested list: {}", Escaped(problem)),
             WatchError::NotStreamed(problem) => write!(f, "the reply is not a streaming list: {}", Escaped(problem)),
             WatchError::TooLarge(limit) => write!(f, "the reply is larger than {} MiB", limit >> 20),
@@ -94,6 +108,7 @@ mod tests {
             },
             WatchError::Connection(forged.into()),
             WatchError::Unreadable(forged.into()),
+            WatchError::Protobuf(forged.into()),
             WatchError::BadList(forged.into()),
         ] {
             assert!(!error.to_string().contains(char::is_control), "{error}");

@@ -10,7 +10,7 @@ use super::stream::Stream;
 use super::streaming::{Fallback, SILENCE, fallback};
 use super::{Run, State, Stop, Update};
 use crate::Observation;
-use crate::decode::{DecodeError, WatchEvent};
+use crate::decode::{DecodeError, Events, WatchEvent};
 use crate::model::Watched;
 
 impl<T: Watched> Run<T> {
@@ -23,8 +23,10 @@ impl<T: Watched> Run<T> {
     pub(super) async fn open_list(&mut self) -> Result<State, Stop> {
         self.machine.stream_begins();
         let length = Heartbeat::list_timeout(self.api.random.fraction());
-        let response = send(&self.api.client, self.api.target.stream(length.as_secs())).await?;
-        let mut stream = Stream::new(response.into_body(), length);
+        let request = self.api.target.stream(length.as_secs(), self.negotiation.encoding());
+        let response = send(&self.api.client, request).await?;
+        let events = Events::new(reply::encoding_of(&response));
+        let mut stream = Stream::new(response.into_body(), events, length);
         stream.patience = Some(SILENCE);
         Ok(State::Watching(Box::new(stream)))
     }

@@ -149,6 +149,13 @@ impl Machine {
         Ok(())
     }
 
+    /// The current list starts again; a watch goes on.
+    pub fn restart_list(&mut self) {
+        if let Phase::Stream { .. } = self.phase {
+            self.phase = Phase::List;
+        }
+    }
+
     /// The current list is read in pages instead of a stream, from its first page.
     pub fn read_pages(&mut self) {
         self.phase = Phase::List;
@@ -273,7 +280,7 @@ impl Machine {
         if watching
             && matches!(
                 failure,
-                WatchError::Cut | WatchError::Slow(_) | WatchError::Unreadable(_)
+                WatchError::Cut | WatchError::Slow(_) | WatchError::Unreadable(_) | WatchError::Protobuf(_)
             )
         {
             self.unread += 1;

@@ -9,6 +9,7 @@ mod heartbeat;
 mod initial;
 pub mod listing;
 pub mod machine;
+mod negotiation;
 mod reply;
 pub mod request;
 mod stream;
@@ -20,18 +21,19 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
-use crate::decode::{DecodeError, list_page};
+use crate::decode::DecodeError;
 use crate::model::Watched;
 use crate::{Kind, Object, Observation, Source};
 use error::WatchError;
 use gap::{GapTracker, WatchGap};
 use heartbeat::Heartbeat;
 use machine::{Machine, Phase};
+use negotiation::Negotiation;
 use request::Target;
 use stream::Stream;
 use streaming::StreamingLists;
 
-pub(crate) use reply::{in_band, next_data, page, send, whole};
+pub(crate) use reply::{encoding_of, in_band, next_data, page, send, whole};
 
 /// After this many failures of its first list, a watch no longer delays the others.
 const FIRST_LIST_FAILURES: u32 = 3;
@@ -126,6 +128,7 @@ struct Run<T> {
     /// Wraps an object.
     object: fn(Box<T>) -> Object,
     machine: Machine,
+    negotiation: Negotiation,
     heartbeat: Heartbeat,
     gaps: GapTracker,
     /// The last watch was silent too long, so the silence of the next one is no sign that it works.
@@ -139,6 +142,7 @@ impl ListWatch {
             machine: Machine::resuming(self.resume),
             api: self,
             object,
+            negotiation: Negotiation::new(),
             heartbeat: Heartbeat::default(),
             gaps: GapTracker::default(),
             is_doubted: false,
@@ -167,6 +171,12 @@ impl<T: Watched> Run<T> {
 
     /// Reports a failure and waits for the next attempt.
     async fn retry(&mut self, failure: WatchError) -> Result<State, Stop> {
+        if self.negotiation.failed(&failure) {
+            let what = self.api.target.describe();
+            tracing::warn!(what, %failure, "protobuf failed; this list and watch uses JSON from now on");
+            self.machine.restart_list();
+            return Ok(State::of(&self.machine));
+        }
         if self.falls_back(&failure) {
             return Ok(State::Listing);
         }
@@ -207,8 +217,9 @@ impl<T: Watched> Run<T> {
     async fn list(&mut self) -> Result<State, Stop> {
         let (token, limit) = (self.machine.listing().token(), self.machine.listing().limit());
         let is_first = token.is_empty();
-        let body = reply::page(&self.api.client, &self.api.target, token, limit).await?;
-        let page = list_page(&body, T::TYPE).map_err(|error| WatchError::BadList(error.to_string()))?;
+        let encoding = self.negotiation.encoding();
+        let body = reply::page(&self.api.client, &self.api.target, token, limit, encoding).await?;
+        let page = body.page(T::TYPE).map_err(WatchError::from)?;
         // The page is checked before its objects are used.
         let is_last = self.machine.page_read(&page)?;
         if is_first {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{CONTENT_ENCODING, RETRY_AFTER};
+use http::header::{CONTENT_ENCODING, CONTENT_TYPE, RETRY_AFTER};
 use http::{Response, StatusCode};
 use http_body_util::BodyExt;
 use kube::Client;
@@ -12,7 +12,7 @@ use tokio::time::timeout;
 
 use super::error::WatchError;
 use super::request::Target;
-use crate::decode::{clipped, text};
+use crate::decode::{Body as PageBody, Encoding, clipped, protobuf_status};
 use crate::model::Status;
 
 /// The timeout of the head of a reply, and of the next chunk of a list.
@@ -78,14 +78,28 @@ pub(crate) async fn whole(body: &mut Body, most: usize, silence: Duration) -> Re
     Ok(all)
 }
 
-/// Requests a page of a list and reads it as text.
-pub(crate) async fn page(client: &Client, target: &Target, token: &str, limit: u32) -> Result<String, WatchError> {
+/// Requests a page of a list in this form, and reads it in the form that the reply has.
+pub(crate) async fn page(
+    client: &Client,
+    target: &Target,
+    token: &str,
+    limit: u32,
+    encoding: Encoding,
+) -> Result<PageBody, WatchError> {
     let read = async {
-        let mut body = send(client, target.list(token, limit)).await?.into_body();
-        whole(&mut body, MAX_PAGE, REPLY).await
+        let response = send(client, target.list(token, limit, encoding)).await?;
+        let encoding = encoding_of(&response);
+        let body = whole(&mut response.into_body(), MAX_PAGE, REPLY).await?;
+        Ok(PageBody::new(encoding, body))
     };
-    let body = timeout(PAGE, read).await.unwrap_or(Err(WatchError::Slow(PAGE)))?;
-    Ok(text(body))
+    timeout(PAGE, read).await.unwrap_or(Err(WatchError::Slow(PAGE)))
+}
+
+/// The form of a reply.
+pub(crate) fn encoding_of(response: &Response<Body>) -> Encoding {
+    let content_type = response.headers().get(CONTENT_TYPE);
+    let content_type = content_type.and_then(|value| value.to_str().ok());
+    content_type.map_or(Encoding::Json, Encoding::of_content_type)
 }
 
 /// The error in an `ERROR` event of a watch.
@@ -118,7 +132,8 @@ async fn error_response(response: Response<Body>) -> WatchError {
     };
     // The HTTP status is enough without a complete body.
     let _ = timeout(ERROR, read).await;
-    let status: Status = serde_json::from_slice(&text).unwrap_or_default();
+    let json = || serde_json::from_slice(&text).unwrap_or_default();
+    let status: Status = protobuf_status(&text).unwrap_or_else(json);
     let message = match &*status.message {
         "" => code.canonical_reason().unwrap_or("no reason given").to_owned(),
         message => clipped(message),

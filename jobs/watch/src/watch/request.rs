@@ -7,7 +7,7 @@ use http::header::ACCEPT;
 use kube::client::Body;
 
 use super::listing::ONE_PIECE;
-use crate::decode::{DecodeError, WatchEvent};
+use crate::decode::{DecodeError, Encoding, WatchEvent};
 use crate::extract::Wanted;
 use crate::model::{CronJob, Event, Job, Namespace, Pod, TypeMeta, Watched};
 use crate::{Kind, Source};
@@ -155,36 +155,38 @@ pub fn targets(kinds: &[Kind], include: &[String], exclude: &[String], job_label
 impl Target {
     /// Requests a page of the list of at most `limit` objects, or all of it with [`ONE_PIECE`]; `token` is the continue
     /// token, empty for the first page. Without `resourceVersion` the list is read from etcd, not from a stale cache.
-    pub(crate) fn list(&self, token: &str, limit: u32) -> Result<Request<Body>, http::Error> {
+    pub(crate) fn list(&self, token: &str, limit: u32, encoding: Encoding) -> Result<Request<Body>, http::Error> {
         let limit = match limit {
             ONE_PIECE => String::new(),
             limit => limit.to_string(),
         };
-        self.get(&[("limit", &limit), ("continue", token)])
+        self.get(&[("limit", &limit), ("continue", token)], encoding)
     }
 
     /// Requests the changes after `version`, for `timeout` seconds.
-    pub(crate) fn watch(&self, version: &str, timeout: u64) -> Result<Request<Body>, http::Error> {
-        self.get(&[
+    pub(crate) fn watch(&self, version: &str, timeout: u64, encoding: Encoding) -> Result<Request<Body>, http::Error> {
+        let parameters = [
             ("watch", "true"),
             ("resourceVersion", version),
             ("allowWatchBookmarks", "true"),
             ("timeoutSeconds", &timeout.to_string()),
-        ])
+        ];
+        self.get(&parameters, encoding)
     }
 
     /// Requests the list as a stream, and then its changes, for `timeout` seconds in all. Without `resourceVersion` it is as
     /// consistent as a list in pages, and no cluster that was restored from a backup lacks the version.
     ///
     /// Source: `ListOptions.SendInitialEvents` in `k8s.io/apimachinery/pkg/apis/meta/v1/types.go`.
-    pub(crate) fn stream(&self, timeout: u64) -> Result<Request<Body>, http::Error> {
-        self.get(&[
+    pub(crate) fn stream(&self, timeout: u64, encoding: Encoding) -> Result<Request<Body>, http::Error> {
+        let parameters = [
             ("sendInitialEvents", "true"),
             ("resourceVersionMatch", "NotOlderThan"),
             ("watch", "true"),
             ("allowWatchBookmarks", "true"),
             ("timeoutSeconds", &timeout.to_string()),
-        ])
+        ];
+        self.get(&parameters, encoding)
     }
 
     /// A description for logs: `jobs in namespace "team-a"`.
@@ -227,7 +229,7 @@ impl Target {
         })
     }
 
-    fn get(&self, parameters: &[(&str, &str)]) -> Result<Request<Body>, http::Error> {
+    fn get(&self, parameters: &[(&str, &str)], encoding: Encoding) -> Result<Request<Body>, http::Error> {
         let kind = self.source.kind;
         let mut uri = match kind.group() {
             "" => "/api/v1".to_owned(),
@@ -255,7 +257,7 @@ impl Target {
             uri.push_str(&encoded(value));
             separator = '&';
         }
-        Request::get(uri).header(ACCEPT, "application/json").body(Body::empty())
+        Request::get(uri).header(ACCEPT, encoding.accept()).body(Body::empty())
     }
 }
 
@@ -284,20 +286,22 @@ mod tests {
         let all = targets(&Kind::ALL, &[], &["kube-system".into(), "dev".into()], "team in (a,b)");
         assert_eq!(all.iter().map(|t| t.source.kind).collect::<Vec<_>>(), Kind::ALL);
         assert_eq!(
-            uri(all[1].list("", 500)),
+            uri(all[1].list("", 500, Encoding::Json)),
             "/apis/batch/v1/jobs?labelSelector=team%20in%20%28a%2Cb%29\
              &fieldSelector=metadata.namespace%21%3Dkube-system%2Cmetadata.namespace%21%3Ddev&limit=500"
         );
-        assert!(uri(all[4].list("", ONE_PIECE)).starts_with(
+        assert!(uri(all[4].list("", ONE_PIECE, Encoding::Json)).starts_with(
             "/api/v1/events?fieldSelector=involvedObject.kind%3DPod%2Ctype%3DWarning%2Cmetadata.namespace"
         ));
         assert!(
-            uri(all[5].list("", 500))
+            uri(all[5].list("", 500, Encoding::Json))
                 .contains("involvedObject.kind%3DPod%2Creason%3DNotTriggerScaleUp%2Cmetadata.namespace")
         );
-        assert!(uri(all[6].list("", 500)).contains("involvedObject.kind%3DCronJob%2Cmetadata.namespace"));
+        assert!(
+            uri(all[6].list("", 500, Encoding::Json)).contains("involvedObject.kind%3DCronJob%2Cmetadata.namespace")
+        );
         assert_eq!(
-            uri(all[7].list("", 500)),
+            uri(all[7].list("", 500, Encoding::Json)),
             "/api/v1/events?fieldSelector=involvedObject.kind%3DNode%2Ctype%3DWarning&limit=500"
         );
     }
@@ -307,18 +311,18 @@ mod tests {
         let all = targets(&Kind::ALL, &["a".into(), "b".into()], &[], "");
         assert_eq!(all.len(), 14);
         assert_eq!(
-            uri(all[9].watch("12", 240)),
+            uri(all[9].watch("12", 240, Encoding::Protobuf)),
             "/api/v1/namespaces/b/pods?labelSelector=job-name\
              &watch=true&resourceVersion=12&allowWatchBookmarks=true&timeoutSeconds=240"
         );
         assert_eq!(
-            uri(all[9].stream(270)),
+            uri(all[9].stream(270, Encoding::Protobuf)),
             "/api/v1/namespaces/b/pods?labelSelector=job-name&sendInitialEvents=true&resourceVersionMatch=NotOlderThan\
              &watch=true&allowWatchBookmarks=true&timeoutSeconds=270"
         );
         assert_eq!((all[0].source.scope, all[9].source.scope), (1, 2));
         assert_eq!(
-            uri(all[1].list("to/ken=", 500)),
+            uri(all[1].list("to/ken=", 500, Encoding::Protobuf)),
             "/apis/batch/v1/namespaces/a/jobs?limit=500&continue=to%2Fken%3D"
         );
     }

@@ -1,4 +1,4 @@
-//! An open watch: its lines, its silence and its end.
+//! An open watch: its events, its silence and its end.
 
 use std::time::Duration;
 
@@ -10,10 +10,9 @@ use super::error::WatchError;
 use super::heartbeat::GRACE;
 use super::machine::{Phase, SHORT_WATCH};
 use super::reply::{self, next_data, send};
-use super::request::Target;
 use super::{Run, State, Stop, Update};
 use crate::Observation;
-use crate::decode::{DecodeError, Line, Lines, WatchEvent, watch_line_with};
+use crate::decode::{BrokenStream, DecodeError, Events, WatchEvent};
 use crate::model::Watched;
 
 /// A watch that starts in the past sends what it has at once. After this much silence it has sent everything.
@@ -22,7 +21,7 @@ const REPLAYED: Duration = Duration::from_millis(500);
 /// An open watch, or a streaming list.
 pub(super) struct Stream {
     body: Body,
-    lines: Lines,
+    events: Events,
     pub(super) began: Instant,
     /// The requested end.
     ends: Instant,
@@ -54,11 +53,11 @@ enum StreamRead {
 
 impl Stream {
     /// A stream that has received nothing, with this requested length.
-    pub(super) fn new(body: Body, length: Duration) -> Self {
+    pub(super) fn new(body: Body, events: Events, length: Duration) -> Self {
         let began = Instant::now();
         Stream {
             body,
-            lines: Lines::default(),
+            events,
             began,
             ends: began + length,
             is_due: None,
@@ -70,20 +69,6 @@ impl Stream {
         }
     }
 
-    /// Decodes the events that a chunk completes.
-    fn decode<T: Watched>(&mut self, data: &[u8], target: &Target) -> Vec<Result<WatchEvent<T>, DecodeError>> {
-        let mut events = Vec::new();
-        self.lines.push(data, |line| match line {
-            Line::Whole([]) => {}
-            Line::Whole(line) => {
-                let event = watch_line_with::<T>(line, target.wanted.as_deref());
-                events.push(event.and_then(|event| target.check_event(event)));
-            }
-            Line::TooLong => events.push(Err(DecodeError::LineTooLong)),
-        });
-        events
-    }
-
     async fn receive(&mut self, is_doubted: bool, replays: bool) -> Result<StreamRead, WatchError> {
         let overdue = self.ends + GRACE;
         let silent = self
@@ -93,9 +78,9 @@ impl Stream {
             true => silent,
             false => silent.min(self.began + SHORT_WATCH),
         };
-        let replayed = (replays && !self.lines.is_cut()).then(|| self.last_data + REPLAYED);
+        let replayed = (replays && !self.events.is_cut()).then(|| self.last_data + REPLAYED);
         let until = replayed.map_or(until, |replayed| until.min(replayed));
-        let due = self.is_due.filter(|due| *due < until && !self.lines.is_cut());
+        let due = self.is_due.filter(|due| *due < until && !self.events.is_cut());
         let wait = due.unwrap_or(until).saturating_duration_since(Instant::now());
         let silence = match next_data(&mut self.body, wait).await {
             Ok(Some(data)) => {
@@ -105,7 +90,7 @@ impl Stream {
             Ok(None) => return Ok(StreamRead::End),
             Err(WatchError::Silence(_)) if due.is_some() => return Ok(StreamRead::Due),
             // The cause may break the next watch at the same object.
-            Err(WatchError::Connection(_)) if self.lines.is_cut() => return Err(WatchError::Cut),
+            Err(WatchError::Connection(_)) if self.events.is_cut() => return Err(WatchError::Cut),
             Err(WatchError::Silence(_)) => self.last_event.elapsed(),
             Err(error) => return Err(error),
         };
@@ -113,8 +98,8 @@ impl Stream {
             Ok(StreamRead::Replayed)
         } else if until < silent {
             Ok(StreamRead::Survived)
-        } else if self.lines.is_cut() {
-            // Bytes arrive, and never a whole line.
+        } else if self.events.is_cut() {
+            // Bytes arrive, and never a whole event.
             Err(WatchError::Slow(silence))
         } else if until < overdue {
             Ok(StreamRead::Silent(silence))
@@ -132,9 +117,11 @@ impl<T: Watched> Run<T> {
     pub(super) async fn connect(&mut self, version: &str) -> Result<State, Stop> {
         let timeout = self.heartbeat.timeout(self.api.random.fraction());
         let patience = self.heartbeat.patience(self.api.random.fraction());
-        let request = self.api.target.watch(version, timeout.as_secs());
+        let encoding = self.negotiation.encoding();
+        let request = self.api.target.watch(version, timeout.as_secs(), encoding);
         let response = send(&self.api.client, request).await?;
-        let mut stream = Stream::new(response.into_body(), timeout);
+        let events = Events::new(reply::encoding_of(&response));
+        let mut stream = Stream::new(response.into_body(), events, timeout);
         stream.patience = patience;
         stream.works = self.machine.failures() == 0 && self.gaps.is_connected();
         self.gaps.received(stream.began);
@@ -167,7 +154,12 @@ impl<T: Watched> Run<T> {
             StreamRead::Due => return Ok(State::of(&self.machine)),
             StreamRead::End => return self.ended(*stream).await,
         };
-        for event in stream.decode(&data, &self.api.target) {
+        let target = &self.api.target;
+        let mut events = Vec::new();
+        let read = stream.events.push(&data, target.wanted.as_deref(), |event| {
+            events.push(event.and_then(|event: WatchEvent<T>| target.check_event(event)));
+        });
+        for event in events {
             if !self.is_listing() {
                 self.receive(&mut stream, event).await?;
                 continue;
@@ -178,7 +170,10 @@ impl<T: Watched> Run<T> {
                 return Ok(State::of(&self.machine));
             }
         }
-        Ok(State::Watching(stream))
+        match read {
+            Ok(()) => Ok(State::Watching(stream)),
+            Err(BrokenStream(problem)) => Err(WatchError::Protobuf(problem).into()),
+        }
     }
 
     /// True while a list is streamed.
@@ -213,6 +208,7 @@ impl<T: Watched> Run<T> {
             Err(problem) => return self.send(Update::Undecodable(problem)).await,
         };
         stream.has_events = true;
+        self.negotiation.received();
         stream.last_event = Instant::now();
         self.gaps.received(stream.last_event);
         if !std::mem::replace(&mut stream.works, true) {
@@ -235,7 +231,7 @@ impl<T: Watched> Run<T> {
         if !is_listing {
             self.gaps.received(Instant::now());
         }
-        if stream.lines.is_cut() {
+        if stream.events.is_cut() {
             return Err(WatchError::Cut.into());
         }
         if is_listing {

@@ -88,6 +88,8 @@ pub(super) fn fallback(failure: &WatchError) -> Option<Fallback> {
         | WatchError::Cut
         | WatchError::Empty
         | WatchError::Unreadable(_)
+        // The list is streamed in JSON.
+        | WatchError::Protobuf(_)
         | WatchError::BadList(_)
         | WatchError::TooLarge(_) => None,
     }

@@ -1,7 +1,9 @@
-//! The client of the API server against the simulator, over real sockets.
+//! The client of the API server against the simulator, over real sockets, and the two forms of objects.
 
 #![allow(clippy::unwrap_used, reason = "a test may fail by a panic, also in its helpers")]
 
 mod credentials;
+mod negotiation;
+mod protobuf;
 mod proxy;
 mod service_proxy;

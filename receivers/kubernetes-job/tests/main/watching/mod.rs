@@ -135,6 +135,7 @@ impl Watching {
                     WatchError::Cut => format!("cut x{times}"),
                     WatchError::Empty => format!("empty x{times}"),
                     WatchError::Unreadable(_) => format!("unreadable x{times}"),
+                    WatchError::Protobuf(_) => format!("protobuf x{times}"),
                     WatchError::BadList(_) => format!("no list x{times}"),
                     WatchError::TooLarge(_) => format!("too large x{times}"),
                     WatchError::NotStreamed(_) => panic!("a list in pages follows, which is no failure"),

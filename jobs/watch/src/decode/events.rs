@@ -1,0 +1,80 @@
+//! The events of a watch, in either form.
+
+use super::frames::{Frame, Frames, NotFrames};
+use super::lines::{Line, Lines};
+use super::protobuf::{FrameError, watch_frame};
+use super::{DecodeError, Encoding, WatchEvent, watch_line_with};
+use crate::extract::Wanted;
+use crate::model::Watched;
+
+/// Cuts the chunks of a watch into events.
+#[derive(Debug)]
+pub enum Events {
+    /// JSON, one event a line.
+    Lines(Lines),
+    /// Protobuf, one event a frame.
+    Frames(Frames),
+}
+
+/// The stream is not what its content type says. Nothing after the last event can be read.
+#[derive(Debug, PartialEq, Eq)]
+pub struct BrokenStream(pub String);
+
+impl From<NotFrames> for BrokenStream {
+    fn from(found: NotFrames) -> Self {
+        BrokenStream(format!("found a frame of {} bytes", found.length))
+    }
+}
+
+impl Events {
+    /// The events of a watch in this form.
+    pub fn new(encoding: Encoding) -> Self {
+        match encoding {
+            Encoding::Json => Events::Lines(Lines::default()),
+            Encoding::Protobuf => Events::Frames(Frames::default()),
+        }
+    }
+
+    /// Adds a chunk and calls `event` with each event that it completes, decoded with the labels and annotations that are
+    /// wanted.
+    ///
+    /// # Errors
+    /// The stream is not of its form; the events before that are complete.
+    pub fn push<T: Watched>(
+        &mut self,
+        chunk: &[u8],
+        wanted: Option<&Wanted>,
+        mut event: impl FnMut(Result<WatchEvent<T>, DecodeError>),
+    ) -> Result<(), BrokenStream> {
+        match self {
+            Events::Lines(lines) => {
+                lines.push(chunk, |line| match line {
+                    Line::Whole([]) => {}
+                    Line::Whole(line) => event(watch_line_with(line, wanted)),
+                    Line::TooLong => event(Err(DecodeError::LineTooLong)),
+                });
+                Ok(())
+            }
+            Events::Frames(frames) => frames.push(chunk, |frame| {
+                match frame {
+                    Frame::Whole([]) => {}
+                    Frame::Whole(frame) => match watch_frame(frame, wanted) {
+                        Ok(read) => event(Ok(read)),
+                        Err(FrameError::Event(problem)) => event(Err(problem)),
+                        Err(FrameError::Broken(problem)) => return Err(BrokenStream(problem)),
+                    },
+                    Frame::TooLong => event(Err(DecodeError::LineTooLong)),
+                }
+                Ok(())
+            }),
+        }
+    }
+
+    /// True if the stream ended inside an event.
+    pub fn is_cut(&self) -> bool {
+        match self {
+            Events::Lines(lines) => lines.is_cut(),
+            Events::Frames(frames) => frames.is_cut(),
+        }
+    }
+}
